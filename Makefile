@@ -1,0 +1,55 @@
+# The newcomer's commands: `make up` and `make test`. `make help` lists all.
+GO      ?= go
+COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+BIN     := bin/tripod
+KUBE    := v1.37.2
+LDFLAGS := -s -w -X k8s.io/component-base/version.gitVersion=$(KUBE) -X k8s.io/client-go/pkg/version.gitVersion=$(KUBE)
+# One setting for all that links Kubernetes: with another, the compiler's cache is of no use. Static, for the image.
+export CGO_ENABLED := 0
+
+# Unit tests link no Kubernetes, but for apiserver/, which is nothing else.
+UNIT := $(filter-out tripod/apiserver tripod/cmd/% tripod/system%,$(shell $(GO) list ./... 2>/dev/null))
+
+.PHONY: help build up down test unit system lint vuln bench soak image clean
+help: ## list these commands
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+build: ## build bin/tripod (the first time takes some minutes: it compiles Kubernetes)
+	@mkdir -p bin
+	$(GO) build -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/tripod
+
+up: build ## build and start the region; Ctrl-C stops it
+	$(BIN) up
+
+down: ## stop the region; its data stays
+	$(BIN) down
+
+test: lint unit system ## all tests: what CI runs
+
+unit: ## unit tests, with the race detector where cgo has a compiler
+	CGO_ENABLED=$(if $(shell command -v gcc),1,0) $(GO) test $(if $(shell command -v gcc),-race) $(UNIT)
+
+system: build ## stories that run bin/tripod with three zones
+	$(GO) test -count=1 -timeout 30m ./system/...
+
+lint: ## gofmt, go vet, staticcheck
+	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'gofmt -w the files above' >&2; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool -modfile=tools/go.mod staticcheck ./...
+
+vuln: ## govulncheck, which asks vuln.go.dev
+	$(GO) tool -modfile=tools/go.mod govulncheck ./...
+
+bench: build ## figures, beside kwokctl on the same binaries (Linux, half an hour; BENCH='--runs 1 --kills 5' is short)
+	$(GO) run ./bench $(BENCH)
+
+soak: build ## kill zones under a writer for an hour
+	$(GO) run ./bench --only writes,scheduler --kills 300 --takeovers 60 $(BENCH)
+
+image: build ## build the container's image; then: docker compose up
+	@mkdir -p .tripod
+	@printf 'TRIPOD_UID=%s\nTRIPOD_GID=%s\n' "$$(id -u)" "$$(id -g)" >.env
+	$(COMPOSE) build
+
+clean: ## delete what was built
+	rm -rf bin

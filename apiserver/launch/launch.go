@@ -1,0 +1,217 @@
+// Package launch says how the Kubernetes components of one cluster in one zone are started: their flags and the
+// files these name. It links no Kubernetes, so that the zone's agent can be built and tested without it.
+package launch
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"tripod/internal/pki"
+)
+
+// Versions are the Kubernetes versions a cluster can have, with the full version that each shows at /version: the
+// newest patch release and EKS build known when this Tripod was made.
+var Versions = map[string]string{
+	"1.34": "v1.34.9-eks-f69f56f",
+	"1.35": "v1.35.6-eks-3a10415",
+	"1.36": "v1.36.3-eks-8fcc1ab",
+	"1.37": "v1.37.2-eks-40737a8",
+}
+
+// DefaultVersion is what `tripod up` creates.
+const DefaultVersion = "1.36"
+
+// APIServer is one kube-apiserver.
+type APIServer struct {
+	// Dir holds the component's files; DIR/pki holds the key pairs, each NAME.crt and NAME.key: see the constants.
+	Dir           string
+	Zone          string // its identity among the cluster's API servers: "us-east-1a"
+	ClusterID     string
+	Version       string     // "1.36"
+	Port          int        // on 127.0.0.1
+	Advertise     netip.Addr // the zone's network interface in the cluster's VPC, shown in default/kubernetes
+	EtcdServers   []string
+	ServiceCIDR   string
+	Issuer        string
+	GatewaySocket string // the zone's gateway: the only way out
+	MetricsSocket string // where the component's own metrics are served
+	AuditLog      string // file
+	EncryptionKey string // base64 of 32 bytes
+}
+
+// Names of key pairs in DIR/pki.
+const (
+	CA               = "ca"
+	FrontProxyCA     = "front-proxy-ca"
+	FrontProxyClient = "front-proxy-client"
+	EtcdCA           = "etcd-ca"
+	EtcdMember       = "etcd"
+	EtcdClient       = "etcd-client"
+	ServingCert      = "apiserver"
+	KubeletClient    = "kubelet-client"
+	ServiceAccount   = "service-account"
+	Administrator    = "administrator"
+	ControllerManage = "kube-controller-manager"
+	Scheduler        = "kube-scheduler"
+)
+
+// Process is what a component's process reads: DIR/NAME.json.
+type Process struct {
+	Zone           string   `json:"zone"`
+	MetricsSocket  string   `json:"metricsSocket"`
+	ReportsVersion string   `json:"reportsVersion"` // what /version says
+	Flags          []string `json:"flags"`
+	// Of the controllers: the scheduler's flags, and the files by which each component reaches its API server.
+	SchedulerFlags      []string `json:"schedulerFlags,omitempty"`
+	ManagerKubeconfig   string   `json:"managerKubeconfig,omitempty"`
+	SchedulerKubeconfig string   `json:"schedulerKubeconfig,omitempty"`
+}
+
+// Report is what a component's process tells the zone's agent.
+type Report struct {
+	Ready bool     `json:"ready"`
+	Leads []string `json:"leads,omitempty"`
+}
+
+// AuthenticatorHost is the name by which a cluster's API server reaches its zone's authenticator through the gateway.
+func AuthenticatorHost(clusterID string) string {
+	return "authenticator." + strings.ToLower(clusterID) + ".tripod.internal"
+}
+
+func (a APIServer) file(name string) string { return filepath.Join(a.Dir, name) }
+func (a APIServer) cert(name string) string { return filepath.Join(a.Dir, "pki", name+".crt") }
+func (a APIServer) key(name string) string  { return filepath.Join(a.Dir, "pki", name+".key") }
+
+// Write makes the files that the flags name and returns the one that the process reads.
+func (a APIServer) Write() (string, error) {
+	for name, text := range map[string]string{
+		"egress.yaml":        egressConfig(a.GatewaySocket),
+		"authenticator.yaml": authenticatorConfig(a.ClusterID),
+		"audit-policy.yaml":  auditPolicy,
+		"encryption.yaml":    encryptionConfig(a.EncryptionKey),
+	} {
+		if err := pki.Write(a.file(name), []byte(text)); err != nil {
+			return "", err
+		}
+	}
+	return writeProcess(a.file("apiserver.json"), Process{
+		Zone: a.Zone, MetricsSocket: a.MetricsSocket, ReportsVersion: Versions[a.Version], Flags: a.Flags()})
+}
+
+// Flags are kube-apiserver's.
+func (a APIServer) Flags() []string {
+	return []string{
+		"--emulated-version=kube=" + a.Version,
+		"--bind-address=127.0.0.1",
+		fmt.Sprintf("--secure-port=%d", a.Port),
+		"--advertise-address=" + a.Advertise.String(),
+		"--tls-cert-file=" + a.cert(ServingCert),
+		"--tls-private-key-file=" + a.key(ServingCert),
+		"--client-ca-file=" + a.cert(CA),
+		"--etcd-servers=" + strings.Join(a.EtcdServers, ","),
+		"--etcd-cafile=" + a.cert(EtcdCA),
+		"--etcd-certfile=" + a.cert(EtcdClient),
+		"--etcd-keyfile=" + a.key(EtcdClient),
+		"--etcd-prefix=/registry",
+		"--etcd-db-metric-poll-interval=0", // both are polls that an idle laptop need not pay for
+		"--etcd-count-metric-poll-period=0",
+		"--encryption-provider-config=" + a.file("encryption.yaml"),
+		"--egress-selector-config-file=" + a.file("egress.yaml"),
+		"--authentication-token-webhook-config-file=" + a.file("authenticator.yaml"),
+		"--authentication-token-webhook-version=v1",
+		"--authentication-token-webhook-cache-ttl=10s",
+		"--authorization-mode=Node,RBAC",
+		"--enable-admission-plugins=NodeRestriction",
+		"--audit-policy-file=" + a.file("audit-policy.yaml"),
+		"--audit-log-path=" + a.AuditLog,
+		"--audit-log-maxsize=100", "--audit-log-maxbackup=2",
+		"--service-cluster-ip-range=" + a.ServiceCIDR,
+		"--service-account-issuer=" + a.Issuer,
+		"--service-account-jwks-uri=" + a.Issuer + "/keys",
+		"--service-account-signing-key-file=" + a.key(ServiceAccount),
+		"--service-account-key-file=" + a.key(ServiceAccount),
+		"--api-audiences=https://kubernetes.default.svc",
+		"--kubelet-certificate-authority=" + a.cert(CA),
+		"--kubelet-client-certificate=" + a.cert(KubeletClient),
+		"--kubelet-client-key=" + a.key(KubeletClient),
+		"--kubelet-preferred-address-types=InternalIP",
+		"--requestheader-client-ca-file=" + a.cert(FrontProxyCA),
+		"--requestheader-allowed-names=front-proxy-client",
+		"--requestheader-username-headers=X-Remote-User",
+		"--requestheader-group-headers=X-Remote-Group",
+		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
+		"--proxy-client-cert-file=" + a.cert(FrontProxyClient),
+		"--proxy-client-key-file=" + a.key(FrontProxyClient),
+		"--enable-aggregator-routing=true", // so that webhooks are reached at pod addresses, which the gateway routes
+		"--allow-privileged=true",
+		"--profiling=false",
+	}
+}
+
+// Controllers is one kube-controller-manager and one kube-scheduler, in one process.
+type Controllers struct {
+	APIServer   // of the same zone, whose files and address they share
+	ClusterName string
+}
+
+// Write makes the files that the flags name and returns the one that the process reads.
+func (c Controllers) Write() (string, error) {
+	for _, name := range []string{ControllerManage, Scheduler} {
+		text := kubeconfig(fmt.Sprintf("https://127.0.0.1:%d", c.Port), c.cert(CA), c.cert(name), c.key(name))
+		if err := pki.Write(c.file(name+".kubeconfig"), []byte(text)); err != nil {
+			return "", err
+		}
+	}
+	return writeProcess(c.file("controllers.json"), Process{
+		Zone: c.Zone, MetricsSocket: c.MetricsSocket, ReportsVersion: Versions[c.Version],
+		Flags: c.controllerManagerFlags(), SchedulerFlags: c.schedulerFlags(),
+		ManagerKubeconfig: c.file(ControllerManage + ".kubeconfig"), SchedulerKubeconfig: c.file(Scheduler + ".kubeconfig")})
+}
+
+func (c Controllers) controllerManagerFlags() []string {
+	return []string{
+		"--emulated-version=kube=" + c.Version,
+		"--kubeconfig=" + c.file(ControllerManage+".kubeconfig"),
+		"--secure-port=0",
+		"--leader-elect=false", // the process elects the two components itself: see apiserver/controllers.go
+		"--use-service-account-credentials=true",
+		"--service-account-private-key-file=" + c.key(ServiceAccount),
+		"--root-ca-file=" + c.cert(CA),
+		"--cluster-signing-cert-file=" + c.cert(CA),
+		"--cluster-signing-key-file=" + c.key(CA),
+		"--cluster-name=" + c.ClusterName,
+		"--service-cluster-ip-range=" + c.ServiceCIDR,
+		"--node-monitor-period=2s",
+		"--node-monitor-grace-period=50s",
+		"--kube-api-qps=100", "--kube-api-burst=200",
+		"--profiling=false",
+	}
+}
+
+func (c Controllers) schedulerFlags() []string {
+	return []string{
+		"--kubeconfig=" + c.file(Scheduler+".kubeconfig"),
+		"--secure-port=0",
+		"--leader-elect=false",
+		"--profiling=false",
+	}
+}
+
+// Lease timings of the election of the controller manager and the scheduler: a lost leader is replaced within Duration + 1.2 Retry.
+const (
+	LeaseDuration = 2300 * time.Millisecond
+	RenewDeadline = 1700 * time.Millisecond
+	RetryPeriod   = 900 * time.Millisecond
+)
+
+func writeProcess(file string, p Process) (string, error) {
+	text, err := json.MarshalIndent(p, "", "  ")
+	if err != nil {
+		return "", err
+	}
+	return file, pki.Write(file, text)
+}

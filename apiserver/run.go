@@ -1,0 +1,103 @@
+package apiserver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/spf13/pflag"
+	cliflag "k8s.io/component-base/cli/flag"
+	"k8s.io/component-base/metrics/legacyregistry"
+	_ "k8s.io/component-base/metrics/prometheus/clientgo" // client-go's metrics, as the upstream programs have them
+	_ "k8s.io/component-base/metrics/prometheus/version"
+	"k8s.io/klog/v2"
+
+	"tripod/apiserver/launch"
+	"tripod/internal/process"
+)
+
+// RunServer is the program `tripod internal apiserver CONFIG`.
+func RunServer(ctx context.Context, args []string) error {
+	return run(ctx, args, func(ctx context.Context, spec launch.Process, line *process.Lifeline) error {
+		server, err := New(ctx, spec)
+		if err != nil {
+			return err
+		}
+		return server.Run(ctx, func() {
+			line.Report(launch.Report{Ready: true})
+			settle()
+		})
+	})
+}
+
+// settle goes over from a quick start, for which the environment's GOGC is high, to a small process: a region is nine of
+// them on somebody's laptop, and memory is worth more to it than a little processor time.
+func settle() {
+	debug.SetGCPercent(50)
+	debug.FreeOSMemory()
+}
+
+// RunControllers is the program `tripod internal controllers CONFIG`.
+func RunControllers(ctx context.Context, args []string) error {
+	return run(ctx, args, func(ctx context.Context, spec launch.Process, line *process.Lifeline) error {
+		controllers, err := NewControllers(spec)
+		if err != nil {
+			return err
+		}
+		return controllers.Run(ctx, func(leads []string) { line.Report(launch.Report{Ready: true, Leads: leads}) })
+	})
+}
+
+func run(ctx context.Context, args []string, body func(context.Context, launch.Process, *process.Lifeline) error) error {
+	ctx, line, err := process.Attach(ctx)
+	if err != nil {
+		return err
+	}
+	if len(args) != 1 {
+		return errors.New("usage: tripod internal apiserver|controllers CONFIG")
+	}
+	text, err := os.ReadFile(args[0])
+	if err != nil {
+		return err
+	}
+	var spec launch.Process
+	if err := json.Unmarshal(text, &spec); err != nil {
+		return fmt.Errorf("%s: %w", args[0], err)
+	}
+	listener, err := process.ListenUnix(spec.MetricsSocket)
+	if err != nil {
+		return err
+	}
+	metrics := &http.Server{Handler: legacyregistry.Handler(), ReadHeaderTimeout: 10 * time.Second}
+	go metrics.Serve(listener)
+	defer metrics.Close()
+	defer klog.Flush()
+
+	// A zone that is dead takes its instances along; one that stops lets them drain.
+	context.AfterFunc(ctx, func() {
+		if context.Cause(ctx) == process.ErrOrphaned {
+			klog.Flush()
+			os.Exit(1)
+		}
+	})
+	err = body(ctx, spec, line)
+	if ctx.Err() != nil {
+		return nil // what a component says while it is stopped is no failure
+	}
+	return err
+}
+
+// parse reads upstream flags. The components' own commands do it too, but each of them installs a signal handler and applies the
+// logging configuration, and two in one process panic.
+func parse(named cliflag.NamedFlagSets, args []string) error {
+	flags := pflag.NewFlagSet("flags", pflag.ContinueOnError)
+	for _, set := range named.FlagSets {
+		flags.AddFlagSet(set)
+	}
+	return flags.Parse(args)
+}

@@ -1,0 +1,95 @@
+package awsapi
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+
+	"tripod/awsapi/sigv4"
+	"tripod/awsapi/wire"
+	"tripod/iam"
+)
+
+// authenticate verifies a signed request and says who made it. What is cheap is checked before the key is looked up,
+// and the key before the signature: so AWS's errors come in the order in which users know them.
+func (s *server) authenticate(w http.ResponseWriter, r *http.Request) (*wire.Call, error) {
+	x := exchangeOf(r)
+	if x.signature == nil {
+		return nil, s.unsigned(w, r)
+	}
+	body, err := readBody(w, r)
+	if err != nil {
+		return nil, err
+	}
+	principal, secret, err := iam.Lookup(s.State, x.signature.AccessKeyID)
+	switch {
+	case errors.Is(err, iam.ErrUnknownKey):
+		return nil, wire.UnknownKey(x.protocol, `Tripod does not know this access key: eval "$(tripod env)" sets the right one.`)
+	case err != nil:
+		return nil, err
+	case x.signature.SessionToken != "":
+		return nil, wire.UnknownKey(x.protocol, "A session token came with a long-term access key: unset AWS_SESSION_TOKEN.")
+	}
+	for _, check := range []func() error{
+		func() error { return x.signature.CheckTime(s.Now()) },
+		func() error { return x.signature.CheckScope(s.Region, x.signature.Service) },
+		func() error { return x.signature.Verify(r, body, secret) },
+	} {
+		if err := check(); err != nil {
+			return nil, signatureError(x, err)
+		}
+	}
+	params, err := callParams(r, body)
+	if err != nil {
+		return nil, err
+	}
+	x.principal = principal
+	return &wire.Call{RequestID: x.requestID, Principal: principal, Params: params, Body: body, Request: r}, nil
+}
+
+// signatureError is AWS's error for a refused signature.
+func signatureError(x *exchange, err error) error {
+	var refused *sigv4.Error
+	if !errors.As(err, &refused) {
+		return err
+	}
+	switch {
+	case refused.Kind == sigv4.Incomplete:
+		return wire.IncompleteSignature(x.protocol, refused.Message)
+	case refused.Kind == sigv4.Expired && x.signature.Presigned:
+		return wire.ExpiredURL(x.protocol, refused.Message)
+	}
+	return wire.BadSignature(x.protocol, refused.Message)
+}
+
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, wire.TooLarge(maxBody)
+	case err != nil:
+		return nil, &wire.Error{Code: "RequestTimeoutException", Status: http.StatusBadRequest, Message: "The request's body could not be read.", Cause: err}
+	}
+	return body, nil
+}
+
+// callParams are the query's parameters and those of a form in the body, without the signature's own.
+func callParams(r *http.Request, body []byte) (url.Values, error) {
+	malformed := &wire.Error{Code: "MalformedQueryString", Status: http.StatusBadRequest, Message: "The query string or form is malformed."}
+	params, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, malformed
+	}
+	if wire.IsForm(r) {
+		form, err := url.ParseQuery(string(body))
+		if err != nil {
+			return nil, malformed
+		}
+		for name, values := range form {
+			params[name] = append(params[name], values...)
+		}
+	}
+	return params, nil
+}

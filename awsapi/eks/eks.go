@@ -1,0 +1,67 @@
+// Package eks is Amazon EKS: the restJson1 API, and the OIDC discovery documents of its clusters.
+//
+// Paths, methods and shapes are those of the AWS SDK's published schemas; an operation that Tripod does not have is known by
+// name all the same, and refused with it.
+package eks
+
+import (
+	"net/http"
+
+	"github.com/aws/aws-sdk-go-v2/service/eks/schemas"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/traits"
+	"github.com/gorilla/mux"
+
+	"tripod/awsapi/ec2"
+	"tripod/awsapi/wire"
+	"tripod/region"
+)
+
+// Name is the service's signing name.
+const Name = "eks"
+
+// AlwaysWritten are the booleans that EKS writes when false too; see wire.Encode.
+var AlwaysWritten = []*smithy.Schema{
+	schemas.VpcConfigResponse_endpointPrivateAccess,
+	schemas.VpcConfigResponse_endpointPublicAccess,
+}
+
+// Service answers EKS calls from a zone's copy of the regional state.
+type Service struct {
+	// Region is the region's name and AccountID the account's 12 digits: both are parts of ARNs.
+	Region, AccountID string
+	// VPC is the account's default VPC, in which clusters are.
+	VPC ec2.VPC
+	// State has the clusters.
+	State region.Viewer
+}
+
+// Action answers one operation: its output, or an error (a *wire.Error for the client's eyes).
+type Action func(*wire.Call) (smithy.Serializable, error)
+
+// actions are the operations that Tripod has, by name.
+func (s *Service) actions() map[string]Action {
+	return map[string]Action{
+		"DescribeCluster": s.describeCluster,
+		"ListClusters":    s.listClusters,
+	}
+}
+
+// Routes adds a route for every operation of the API. handler makes the HTTP handler of an operation; the action is nil
+// where Tripod does not have it.
+func (s *Service) Routes(router *mux.Router, handler func(operation string, action Action) http.Handler) {
+	actions := s.actions()
+	for _, operation := range operations {
+		binding, ok := smithy.SchemaTrait[*traits.HTTP](operation)
+		if !ok {
+			continue
+		}
+		name := operation.ID().Name
+		router.Handle(binding.URI, handler(name, actions[name])).Methods(binding.Method).Name(name)
+	}
+}
+
+// clusterARN is a cluster's ARN by its name.
+func (s *Service) clusterARN(name string) string {
+	return "arn:aws:eks:" + s.Region + ":" + s.AccountID + ":cluster/" + name
+}

@@ -1,0 +1,143 @@
+package awsapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tripod/awsapi/eks"
+	"tripod/awsapi/sigv4"
+	"tripod/awsapi/sts"
+	"tripod/awsapi/wire"
+	"tripod/iam"
+)
+
+// exchange is one request on its way to its answer, and what is to be told about it afterwards. It belongs to
+// the request's goroutine.
+type exchange struct {
+	http.ResponseWriter
+	started      time.Time
+	requestID    string
+	signature    *sigv4.Signature // as claimed; nil when there is none that can be understood
+	signatureErr error            // why it cannot be understood
+	protocol     wire.Protocol
+	operation    string
+	principal    iam.Principal
+	status       int
+	code         string // the error's, or empty
+}
+
+type exchangeKey struct{}
+
+func newExchange(w http.ResponseWriter, r *http.Request, now time.Time) *exchange {
+	x := &exchange{ResponseWriter: w, started: now, requestID: wire.NewRequestID()}
+	signature, err := sigv4.Parse(r)
+	switch {
+	case err == nil:
+		x.signature = signature
+	case !errors.Is(err, sigv4.ErrMissing):
+		x.signatureErr = err
+	}
+	x.protocol = wire.ProtocolOf(r, x.service())
+	return x
+}
+
+func (x *exchange) attach(r *http.Request) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+}
+
+// exchangeOf is the exchange of a request inside the router.
+func exchangeOf(r *http.Request) *exchange { return r.Context().Value(exchangeKey{}).(*exchange) }
+
+func (x *exchange) service() string {
+	if x.signature == nil {
+		return ""
+	}
+	return x.signature.Service
+}
+
+// WriteHeader notes the status that the client gets.
+func (x *exchange) WriteHeader(status int) {
+	x.status = status
+	x.ResponseWriter.WriteHeader(status)
+}
+
+// fail answers with an error.
+func (s *server) fail(x *exchange, r *http.Request, err error) {
+	e := wire.AsError(err, x.protocol)
+	if e.Cause != nil {
+		s.Logger.Error("a call failed", "requestId", x.requestID, "operation", x.operation, "error", e.Cause)
+	}
+	x.code = e.Code
+	namespace := ""
+	if x.service() == sts.Name || x.signature == nil {
+		namespace = sts.Namespace
+	}
+	wire.WriteError(x, x.protocol, e, x.requestID, namespace)
+}
+
+// recoverPanic makes a panic one failed call, whose client is told no more than of any other internal error.
+func (s *server) recoverPanic(x *exchange, r *http.Request) {
+	p := recover()
+	switch {
+	case p == nil:
+	case p == http.ErrAbortHandler || x.status != 0: // too late for another answer: drop the connection
+		x.code = "Aborted"
+		panic(p)
+	default:
+		s.fail(x, r, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+	}
+}
+
+// record counts and logs a finished exchange. Labels and operations are names from tables, never a client's own text,
+// so that nobody can make the metrics grow.
+func (s *server) record(x *exchange, r *http.Request) {
+	if r.URL.Path == healthPath {
+		return
+	}
+	service, operation, code := "none", x.operation, x.code
+	switch name := x.service(); name {
+	case "":
+	case eks.Name, sts.Name:
+		service = name
+	default:
+		service = "other"
+	}
+	if operation == "" {
+		operation = "none"
+	}
+	if code == "" {
+		code = "OK"
+	}
+	s.calls.WithLabelValues(service, operation, code).Inc()
+	s.Logger.LogAttrs(r.Context(), slog.LevelInfo, "call",
+		slog.String("requestId", x.requestID), slog.String("service", service), slog.String("operation", operation),
+		slog.Int("status", x.status), slog.String("code", code), slog.String("principal", x.principal.ARN),
+		slog.String("method", clip(r.Method)), slog.String("path", clip(r.URL.EscapedPath())),
+		slog.Duration("duration", s.Now().Sub(x.started)))
+}
+
+// newCalls makes the counter of calls and registers it. A Front made anew in the same process goes on counting in the old one.
+func newCalls(registerer prometheus.Registerer) *prometheus.CounterVec {
+	calls := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "tripod_aws_requests_total",
+		Help: "Calls of the AWS endpoint by service, operation and code: OK, or the error's name.",
+	}, []string{"service", "operation", "code"})
+	if registerer == nil {
+		return calls
+	}
+	err := registerer.Register(calls)
+	var already prometheus.AlreadyRegisteredError
+	if errors.As(err, &already) {
+		if existing, ok := already.ExistingCollector.(*prometheus.CounterVec); ok {
+			return existing
+		}
+	}
+	return calls
+}

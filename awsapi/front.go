@@ -1,0 +1,115 @@
+package awsapi
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/gorilla/mux"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tripod/awsapi/ec2"
+	"tripod/awsapi/eks"
+	"tripod/awsapi/sts"
+	"tripod/awsapi/wire"
+	"tripod/region"
+)
+
+// maxBody is the largest request body in bytes. No AWS API here takes more.
+const maxBody = 1 << 20
+
+const healthPath = "/healthz"
+
+// Front is one zone's AWS endpoint.
+type Front struct {
+	// Region is the region's name, such as us-east-1; signatures must be scoped to it.
+	Region string
+	// AccountID is the account's 12 digits.
+	AccountID string
+	// Zones are the region's zones, such as us-east-1a, in order: the default VPC has a subnet in each.
+	Zones []string
+	// Hosts are names, without port, under which the endpoint may be called beside loopback's and AWS's own.
+	Hosts []string
+	// State is the zone's copy of the regional state.
+	State region.Viewer
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Logger gets a line for every call; nil means none.
+	Logger *slog.Logger
+	// Registerer gets the metrics; nil means none.
+	Registerer prometheus.Registerer
+}
+
+// server is a Front at work.
+type server struct {
+	Front
+	router *mux.Router
+	eks    *eks.Service
+	sts    *sts.Service
+	calls  *prometheus.CounterVec
+}
+
+// Handler is the endpoint's HTTP handler. It answers /healthz with 200 as long as the process lives: a zone without
+// quorum still answers reads.
+func (f *Front) Handler() http.Handler {
+	s := &server{Front: *f, sts: &sts.Service{}, calls: newCalls(f.Registerer)}
+	if s.Now == nil {
+		s.Now = time.Now
+	}
+	if s.Logger == nil {
+		s.Logger = slog.New(slog.DiscardHandler)
+	}
+	s.Logger = s.Logger.With("component", "awsapi")
+	s.eks = &eks.Service{
+		Region: f.Region, AccountID: f.AccountID, State: f.State,
+		VPC: ec2.VPC{AccountID: f.AccountID, Region: f.Region, Zones: f.Zones},
+	}
+	s.router = s.routes()
+	return s
+}
+
+// routes is the table of all that is answered. Paths are matched as they stand on the wire: ARNs in them are
+// percent-encoded, and the signature is over the encoded form.
+func (s *server) routes() *mux.Router {
+	router := mux.NewRouter().UseEncodedPath().SkipClean(true)
+	router.HandleFunc(healthPath, healthz).Methods(http.MethodGet, http.MethodHead)
+	s.eks.OIDCRoutes(router, func(r *http.Request, err error) {
+		s.Logger.Error("cannot serve an OIDC document", "requestId", exchangeOf(r).requestID, "error", err)
+	})
+
+	eksRouter := router.MatcherFunc(signedFor(eks.Name)).Subrouter()
+	s.eks.Routes(eksRouter, s.restOperation)
+	eksRouter.PathPrefix("/").Handler(s.signed(func(w http.ResponseWriter, r *http.Request, _ *wire.Call) error {
+		return wire.UnknownOperation(wire.RestJSON, "EKS has no operation "+r.Method+" "+clip(r.URL.EscapedPath())+".")
+	}))
+
+	stsRouter := router.MatcherFunc(signedFor(sts.Name)).Subrouter()
+	stsRouter.Handle("/", s.signed(s.stsCall)).Methods(http.MethodGet, http.MethodPost)
+	stsRouter.PathPrefix("/").Handler(s.signed(func(_ http.ResponseWriter, r *http.Request, _ *wire.Call) error {
+		return wire.UnknownOperation(wire.Query, "STS is called with GET / or POST /, not "+r.Method+" "+clip(r.URL.EscapedPath())+".")
+	}))
+
+	router.MatcherFunc(signedFor("")).Handler(s.handler(s.unsigned))
+	router.PathPrefix("/").Handler(s.signed(s.otherService))
+	router.NotFoundHandler = s.handler(s.unsigned)
+	return router
+}
+
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := newExchange(w, r, s.Now())
+	w.Header().Set("X-Amzn-Requestid", x.requestID)
+	defer s.record(x, r)
+	defer s.recoverPanic(x, r)
+	if refusal := s.guard(r); refusal != nil {
+		s.fail(x, r, refusal)
+	} else {
+		s.router.ServeHTTP(x, x.attach(r))
+	}
+}
+
+func healthz(w http.ResponseWriter, _ *http.Request) {
+	wire.Write(w, http.StatusOK, "text/plain; charset=utf-8", []byte("ok\n"))
+}
+
+// clip keeps a client's own text short in an answer to it.
+func clip(text string) string { return text[:min(len(text), 128)] }

@@ -1,0 +1,68 @@
+// Package sts is AWS Security Token Service, API version 2011-06-15.
+package sts
+
+import (
+	"net/http"
+	"slices"
+
+	"tripod/awsapi/wire"
+)
+
+const (
+	// Version is the API's version, which every request names.
+	Version = "2011-06-15"
+	// Namespace is the XML namespace of the answers.
+	Namespace = "https://sts.amazonaws.com/doc/2011-06-15/"
+	// Name is the service's signing name.
+	Name = "sts"
+)
+
+// operations are all of the API's actions, whether Tripod has them or not.
+var operations = []string{
+	"AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "AssumeRoot", "DecodeAuthorizationMessage",
+	"GetAccessKeyInfo", "GetCallerIdentity", "GetDelegatedAccessToken", "GetFederationToken", "GetSessionToken", "GetWebIdentityToken",
+}
+
+// unsigned are the actions that need no signature: they bring their own proof of identity.
+var unsigned = []string{"AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"}
+
+// NeedsSignature says whether an action must be signed.
+func NeedsSignature(action string) bool { return !slices.Contains(unsigned, action) }
+
+// Service answers STS calls.
+type Service struct{}
+
+// Operation is the action's name if the API has it, and empty otherwise: fit for a metric's label.
+func (s *Service) Operation(action string) string {
+	if slices.Contains(operations, action) {
+		return action
+	}
+	return ""
+}
+
+// Serve answers one call; errors are *wire.Error or unexpected.
+func (s *Service) Serve(w http.ResponseWriter, call *wire.Call) error {
+	action, version := call.Params.Get("Action"), call.Params.Get("Version")
+	switch {
+	case len(call.Params["Action"]) > 1 || len(call.Params["Version"]) > 1:
+		return &wire.Error{Code: "MalformedQueryString", Status: http.StatusBadRequest, Message: "Action and Version must be given once."}
+	case action == "":
+		return &wire.Error{Code: "MissingAction", Status: http.StatusBadRequest, Message: "The request is missing an action or a required parameter."}
+	case !slices.Contains(operations, action) || version != Version:
+		return wire.UnknownOperation(wire.Query, "Could not find operation "+clip(action)+" for version "+clip(version))
+	}
+	switch action {
+	case "GetCallerIdentity":
+		wire.WriteQueryResult(w, call, Namespace, GetCallerIdentity(call))
+		return nil
+	}
+	return wire.Unsupported(wire.Query, Name, action)
+}
+
+// clip keeps a client's own text short in an answer to it.
+func clip(text string) string {
+	if text == "" {
+		return "NO_VERSION_SPECIFIED"
+	}
+	return text[:min(len(text), 64)]
+}

@@ -1,0 +1,162 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/traits"
+)
+
+// Error is an error as a client sees it, whatever the protocol.
+type Error struct {
+	// Code is the exception's name, such as ResourceNotFoundException.
+	Code string
+	// Status is the HTTP status.
+	Status int
+	// Message is one sentence for the user. It holds no secret and nothing internal.
+	Message string
+	// Shape is the modelled exception with its members, where the service's schemas have one. JSON protocols write it.
+	Shape smithy.Serializable
+	// Cause is for the log only.
+	Cause error
+}
+
+func (e *Error) Error() string {
+	if e.Cause != nil {
+		return fmt.Sprintf("%s: %s: %v", e.Code, e.Message, e.Cause)
+	}
+	return e.Code + ": " + e.Message
+}
+
+func (e *Error) Unwrap() error { return e.Cause }
+
+// Exception is an exception of a service's published model: an SDK's error type.
+type Exception interface {
+	smithy.APIError
+	smithy.Serializable
+}
+
+// Modelled makes an Error of an exception of a service's model. The status is its schema's.
+func Modelled(exception Exception, schema *smithy.Schema) *Error {
+	status := http.StatusBadRequest
+	if exception.ErrorFault() == smithy.FaultServer {
+		status = http.StatusInternalServerError
+	}
+	if trait, ok := smithy.SchemaTrait[*traits.HTTPError](schema); ok {
+		status = trait.Code
+	}
+	return &Error{Code: exception.ErrorCode(), Status: status, Message: exception.ErrorMessage(), Shape: exception}
+}
+
+// The errors that are the same in every service, after "Common errors" of AWS's API references.
+
+// MissingAuthentication answers a request that is not signed.
+func MissingAuthentication(p Protocol) *Error {
+	code := "MissingAuthenticationTokenException"
+	if p == Query || p == EC2Query {
+		code = "MissingAuthenticationToken"
+	}
+	return &Error{Code: code, Status: http.StatusForbidden, Message: "Missing Authentication Token"}
+}
+
+// UnknownKey answers a request signed with an access key that is not there, is inactive, or comes with a session token
+// that nobody issued. hint is a sentence for the user, or empty.
+func UnknownKey(p Protocol, hint string) *Error {
+	code, status := "UnrecognizedClientException", http.StatusForbidden
+	switch p {
+	case Query:
+		code = "InvalidClientTokenId"
+	case EC2Query:
+		code, status = "AuthFailure", http.StatusUnauthorized
+	}
+	message := "The security token included in the request is invalid."
+	if hint != "" {
+		message += " " + hint
+	}
+	return &Error{Code: code, Status: status, Message: message}
+}
+
+// BadSignature answers a signature that is wrong, wrongly scoped, or too old or new for the clock.
+func BadSignature(p Protocol, message string) *Error {
+	code, status := "InvalidSignatureException", http.StatusForbidden
+	switch p {
+	case Query:
+		code = "SignatureDoesNotMatch"
+	case EC2Query:
+		code, status = "AuthFailure", http.StatusUnauthorized
+	}
+	return &Error{Code: code, Status: status, Message: message}
+}
+
+// ExpiredURL answers a presigned URL used after its X-Amz-Expires.
+func ExpiredURL(p Protocol, message string) *Error {
+	if p == Query || p == EC2Query {
+		return &Error{Code: "RequestExpired", Status: http.StatusForbidden, Message: message}
+	}
+	return BadSignature(p, message)
+}
+
+// IncompleteSignature answers a signature that cannot be understood.
+func IncompleteSignature(p Protocol, message string) *Error {
+	code := "IncompleteSignatureException"
+	if p == Query || p == EC2Query {
+		code = "IncompleteSignature"
+	}
+	return &Error{Code: code, Status: http.StatusForbidden, Message: message}
+}
+
+// AccessDenied answers a principal whose policies do not allow the action.
+func AccessDenied(p Protocol, principalARN, action, resourceARN string) *Error {
+	e := &Error{Code: "AccessDeniedException", Status: http.StatusForbidden,
+		Message: fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s because no identity-based policy allows the %s action", principalARN, action, resourceARN, action)}
+	switch p {
+	case Query:
+		e.Code = "AccessDenied"
+	case EC2Query:
+		e.Code = "UnauthorizedOperation"
+	}
+	return e
+}
+
+// Unsupported answers an operation that AWS has and Tripod has not. The status is 501, which no SDK retries.
+func Unsupported(p Protocol, service, operation string) *Error {
+	message := fmt.Sprintf("Tripod does not have the service %s yet.", service)
+	if operation != "" {
+		message = fmt.Sprintf("Tripod does not have %s:%s yet.", service, operation)
+	}
+	if p == Query || p == EC2Query {
+		return &Error{Code: "InvalidAction", Status: http.StatusBadRequest, Message: message}
+	}
+	return &Error{Code: "UnknownOperationException", Status: http.StatusNotImplemented, Message: message}
+}
+
+// UnknownOperation answers a path or action that AWS has not either.
+func UnknownOperation(p Protocol, message string) *Error {
+	if p == Query || p == EC2Query {
+		return &Error{Code: "InvalidAction", Status: http.StatusBadRequest, Message: message}
+	}
+	return &Error{Code: "UnknownOperationException", Status: http.StatusNotFound, Message: message}
+}
+
+// TooLarge answers a body over the limit of so many bytes.
+func TooLarge(limit int64) *Error {
+	return &Error{Code: "RequestEntityTooLargeException", Status: http.StatusRequestEntityTooLarge,
+		Message: fmt.Sprintf("The request's body is larger than %d bytes.", limit)}
+}
+
+// AsError is the error that the client gets for err: itself where it is an Error, and otherwise the service's
+// internal error, which says nothing of what happened.
+func AsError(err error, p Protocol) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	code := "ServerException"
+	if p == Query || p == EC2Query {
+		code = "InternalFailure"
+	}
+	return &Error{Code: code, Status: http.StatusInternalServerError,
+		Message: "The service met an unexpected error; Tripod's log has it under the request's id.", Cause: err}
+}

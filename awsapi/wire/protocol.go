@@ -1,0 +1,169 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// Protocol is one of the ways in which AWS services speak.
+type Protocol int
+
+const (
+	RestJSON Protocol = iota // restJson1: EKS
+	AWSJSON                  // awsJson1.0 and 1.1: X-Amz-Target says the operation
+	Query                    // awsQuery: STS, IAM
+	EC2Query                 // ec2Query: EC2
+	RestXML                  // restXml: S3
+)
+
+// queryServices are services that speak the query protocol, by signing name.
+var queryServices = map[string]bool{
+	"sts": true, "iam": true, "autoscaling": true, "cloudformation": true, "elasticloadbalancing": true,
+	"rds": true, "redshift": true, "elasticache": true, "sns": true,
+}
+
+// ProtocolOf tells a request's protocol from its service's signing name (empty for an unsigned one) and its looks. It
+// decides the shape of errors even where the service is not there.
+func ProtocolOf(r *http.Request, service string) Protocol {
+	switch {
+	case service == "ec2":
+		return EC2Query
+	case service == "s3":
+		return RestXML
+	case service == "eks":
+		return RestJSON
+	case queryServices[service]:
+		return Query
+	case r.Header.Get("X-Amz-Target") != "":
+		return AWSJSON
+	case r.URL.Path == "/" && (IsForm(r) || r.URL.Query().Has("Action")):
+		return Query
+	}
+	return RestJSON
+}
+
+// IsForm says whether a request's body is a form, as the query protocols have it.
+func IsForm(r *http.Request) bool {
+	mediaType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	return r.Method == http.MethodPost && strings.EqualFold(strings.TrimSpace(mediaType), "application/x-www-form-urlencoded")
+}
+
+// Write answers with a body of the given content type.
+func Write(w http.ResponseWriter, status int, contentType string, body []byte) {
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	w.Write(body) // an error here is the client's going away
+}
+
+// WriteError answers with an error in the protocol's shape. xmlns is the namespace of a query protocol's answers.
+func WriteError(w http.ResponseWriter, p Protocol, e *Error, requestID, xmlns string) {
+	contentType, body := "application/json", []byte(nil)
+	switch p {
+	case Query, EC2Query, RestXML:
+		contentType, body = "text/xml", xmlError(p, e, requestID, xmlns)
+	case AWSJSON:
+		contentType = "application/x-amz-json-1.1"
+		fallthrough
+	default:
+		w.Header().Set("X-Amzn-Errortype", e.Code)
+		body = jsonError(p, e)
+	}
+	Write(w, e.Status, contentType, body)
+}
+
+func jsonError(p Protocol, e *Error) []byte {
+	if e.Shape != nil {
+		if body, err := Encode(e.Shape); err == nil {
+			return body
+		}
+	}
+	body := struct {
+		Type    string `json:"__type,omitempty"`
+		Message string `json:"message"`
+	}{Message: e.Message}
+	if p == AWSJSON {
+		body.Type = e.Code
+	}
+	text, _ := json.Marshal(body)
+	return text
+}
+
+// xmlFault is the Error element of the protocols in XML.
+type xmlFault struct {
+	Type      string `xml:",omitempty"`
+	Code      string
+	Message   string
+	RequestID string `xml:"RequestId,omitempty"`
+}
+
+func xmlError(p Protocol, e *Error, requestID, xmlns string) []byte {
+	if p == EC2Query {
+		return marshalXML(struct {
+			XMLName xml.Name   `xml:"Response"`
+			Errors  []xmlFault `xml:"Errors>Error"`
+			ID      string     `xml:"RequestID"`
+		}{Errors: []xmlFault{{Code: e.Code, Message: e.Message}}, ID: requestID})
+	}
+	if p == RestXML {
+		return marshalXML(struct {
+			XMLName xml.Name `xml:"Error"`
+			xmlFault
+		}{xmlFault: xmlFault{Code: e.Code, Message: e.Message, RequestID: requestID}})
+	}
+	fault := xmlFault{Type: "Sender", Code: e.Code, Message: e.Message}
+	if e.Status >= http.StatusInternalServerError {
+		fault.Type = "Receiver"
+	}
+	return marshalXML(struct {
+		XMLName   xml.Name `xml:"ErrorResponse"`
+		XMLNS     string   `xml:"xmlns,attr,omitempty"`
+		Error     xmlFault
+		RequestID string `xml:"RequestId"`
+	}{XMLNS: xmlns, Error: fault, RequestID: requestID})
+}
+
+func marshalXML(v any) []byte {
+	text, err := xml.MarshalIndent(v, "", "  ")
+	if err != nil { // only types that encoding/xml cannot write
+		panic(fmt.Sprintf("wire: marshal %T: %v", v, err))
+	}
+	return append(text, '\n')
+}
+
+// WriteQueryResult answers a call of the query protocol: result inside <ACTIONResponse><ACTIONResult>, with the request's id.
+// A client that asks for JSON gets what STS gives it then, which aws-iam-authenticator relies on.
+func WriteQueryResult(w http.ResponseWriter, call *Call, xmlns string, result any) {
+	response, inner := call.Operation+"Response", call.Operation+"Result"
+	if strings.Contains(call.Request.Header.Get("Accept"), "application/json") {
+		body, _ := json.Marshal(map[string]any{response: map[string]any{
+			inner: result, "ResponseMetadata": map[string]string{"RequestId": call.RequestID},
+		}})
+		Write(w, http.StatusOK, "application/json", body)
+		return
+	}
+	var b bytes.Buffer
+	enc := xml.NewEncoder(&b)
+	enc.Indent("", "  ")
+	start := xml.StartElement{Name: xml.Name{Local: response}, Attr: []xml.Attr{{Name: xml.Name{Local: "xmlns"}, Value: xmlns}}}
+	metadata := struct {
+		RequestID string `xml:"RequestId"`
+	}{call.RequestID}
+	for _, err := range []error{
+		enc.EncodeToken(start),
+		enc.EncodeElement(result, xml.StartElement{Name: xml.Name{Local: inner}}),
+		enc.EncodeElement(metadata, xml.StartElement{Name: xml.Name{Local: "ResponseMetadata"}}),
+		enc.EncodeToken(start.End()),
+		enc.Close(),
+	} {
+		if err != nil {
+			panic(fmt.Sprintf("wire: marshal %T: %v", result, err))
+		}
+	}
+	Write(w, http.StatusOK, "text/xml", b.Bytes())
+}

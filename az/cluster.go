@@ -1,0 +1,463 @@
+package az
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"tripod/apiserver/launch"
+	"tripod/client"
+	"tripod/etcdcluster"
+	"tripod/iam"
+	"tripod/internal/pki"
+	"tripod/internal/process"
+	"tripod/region"
+)
+
+// clusterZone is this zone's part of one cluster.
+type clusterZone struct {
+	zone   *Zone
+	record region.Cluster
+	index  int // of the zone
+	dir    string
+
+	etcd, apiserver, controllers *instance
+	workers                      Workers
+	authenticator                *http.Server
+	kubelet                      net.Listener
+
+	cancel context.CancelFunc
+	done   chan struct{} // closed when follow returned
+}
+
+// Workers are the zone's simulated nodes of a cluster: nodes.Simulator.
+type Workers interface {
+	Start(ctx context.Context) error
+	Stop(ctx context.Context) error
+	// ServeKubelet answers for all their kubelets until the listener is closed.
+	ServeKubelet(net.Listener) error
+	// LocalAddress says where a pod's or node's address leads on this machine.
+	LocalAddress(ctx context.Context, host string, port int) (string, error)
+}
+
+// WorkersConfig says which nodes a zone has and how they reach their cluster.
+type WorkersConfig struct {
+	Cluster      region.Cluster
+	Region       string
+	AccountID    string
+	Zone, ZoneID string
+	Subnet       netip.Prefix
+	Count        int
+	Server       string // the cluster's endpoint
+	Version      string // of the kubelets: "v1.36.3-eks-8fcc1ab"
+	CA           []byte // PEM
+	Client       pki.Pair
+	// Authority signs the kubelets' serving certificates.
+	Authority *pki.Authority
+}
+
+func newClusterZone(z *Zone, record region.Cluster) *clusterZone {
+	c := &clusterZone{zone: z, record: record, index: z.config.index(), dir: filepath.Join(z.config.Dir, "clusters", record.ID), done: make(chan struct{})}
+	part := func(component string, after *instance, prepare func() (process.Spec, error)) *instance {
+		return newInstance(&instance{component: component, zone: z.config.Zone, clusterID: record.ID, clusterName: record.Name, prepare: prepare,
+			after: after, onEvent: z.event, changed: z.changed, logger: z.logger})
+	}
+	c.etcd = part("etcd", nil, c.prepareEtcd)
+	c.apiserver = part("apiserver", nil, c.prepareAPIServer) // it waits for etcd itself, and needs a quorum, not this member
+	c.controllers = part("controllers", c.apiserver, c.prepareControllers)
+	return c
+}
+
+func (c *clusterZone) instances() []*instance {
+	return []*instance{c.etcd, c.apiserver, c.controllers}
+}
+
+// start makes the cluster's files in this zone and lets its instances run.
+func (c *clusterZone) start(ctx context.Context) error {
+	if err := c.writePKI(); err != nil {
+		return err
+	}
+	if err := c.startAuthenticator(); err != nil {
+		return err
+	}
+	if err := c.startWorkers(ctx); err != nil {
+		c.authenticator.Close()
+		return err
+	}
+	// Not ctx: the zone stops its instances in order, it does not drop them.
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	c.cancel = cancel
+	for _, i := range c.instances() {
+		go i.supervise(context.WithoutCancel(ctx)) // until end
+	}
+	go c.follow(running)
+	return nil
+}
+
+// quiesce ends all that needs the cluster's etcd, each before what it speaks to. Doing it again is no error.
+func (c *clusterZone) quiesce(ctx context.Context) error {
+	c.cancel()
+	<-c.done
+	var errs []error
+	if c.workers != nil {
+		errs = append(errs, c.workers.Stop(ctx))
+		c.kubelet.Close()
+	}
+	for _, i := range []*instance{c.controllers, c.apiserver} {
+		errs = append(errs, i.end(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// stop ends what runs.
+func (c *clusterZone) stop(ctx context.Context) error {
+	return errors.Join(c.quiesce(ctx), c.etcd.end(ctx), c.authenticator.Close())
+}
+
+// follow does what comes after the API server's first readiness: the cluster becomes ACTIVE and, by the leading zone, gets what a fresh cluster shows.
+func (c *clusterZone) follow(ctx context.Context) {
+	defer close(c.done)
+	select {
+	case <-c.apiserver.readiness():
+	case <-ctx.Done():
+		return
+	}
+	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
+		done, err := c.settle(ctx, pause > 3*time.Second) // after some 6 s the leading zone's API server is not going to
+		if done || ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			c.zone.logger.Warn("settle cluster", "cluster", c.record.Name, "error", err)
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
+}
+
+// settle makes the cluster ACTIVE and installs its add-ons; done when nothing is left for any zone to do. Any zone may do it; the leading one
+// goes first, as three at once would only be in each other's way.
+func (c *clusterZone) settle(ctx context.Context, lead bool) (done bool, err error) {
+	var record region.Cluster
+	if err := c.zone.voter.View(func(tx *region.Txn) error {
+		record, _ = region.Clusters.Get(tx, c.record.ID)
+		return nil
+	}); err != nil {
+		return false, err
+	}
+	if record.Status == "CREATING" {
+		if err := c.activate(ctx); err != nil {
+			return false, err
+		}
+	}
+	if record.AddonsInstalled || c.zone.Addons == nil {
+		return true, nil
+	}
+	if !lead && c.zone.voter.Leader() != c.zone.config.Zone {
+		return false, nil
+	}
+	config, err := c.workersConfig()
+	if err != nil {
+		return false, err
+	}
+	if err := c.zone.Addons(ctx, config); err != nil {
+		return false, fmt.Errorf("install add-ons: %w", err)
+	}
+	c.zone.event(client.Event{Cluster: record.Name, Type: "AddonsInstalled", Message: "cluster " + record.Name + " has coredns, kube-proxy, aws-node and the eks: roles"})
+	return true, c.change(ctx, func(r *region.Cluster) { r.AddonsInstalled = true })
+}
+
+// activate makes the cluster ACTIVE; the zone whose change it is tells.
+func (c *clusterZone) activate(ctx context.Context) error {
+	mine := false
+	err := c.change(ctx, func(r *region.Cluster) {
+		mine = r.Status == "CREATING"
+		r.Status = "ACTIVE"
+	})
+	if err == nil && mine {
+		c.zone.event(client.Event{Cluster: c.record.Name, Type: "ClusterActive", Message: "cluster " + c.record.Name + " is ACTIVE"})
+	}
+	return err
+}
+
+func (c *clusterZone) change(ctx context.Context, edit func(*region.Cluster)) error {
+	return c.zone.voter.Update(ctx, func(tx *region.Txn) error {
+		record, ok := region.Clusters.Get(tx, c.record.ID)
+		if !ok {
+			return fmt.Errorf("cluster %s is gone", c.record.Name)
+		}
+		edit(&record)
+		region.Clusters.Put(tx, record.ID, record)
+		return nil
+	})
+}
+
+func (c *clusterZone) logFile(component string) string {
+	return filepath.Join(c.zone.config.Dir, "logs", component+"-"+c.record.ID+".log")
+}
+
+// metricsSocket is where an instance's process serves its own metrics; the id is shortened, as the path of a socket may not be long.
+func (c *clusterZone) metricsSocket(component string) string {
+	return c.zone.config.socket(component + "-" + c.record.ID[:8])
+}
+
+func (c *clusterZone) spec(component string, env []string, args ...string) process.Spec {
+	return process.Spec{
+		Name: component + "/" + Letter(c.zone.config.Zone), Path: c.zone.config.Executable,
+		Args: append([]string{"internal", component}, args...), Env: env, Log: c.logFile(component),
+	}
+}
+
+// noProxy keeps the user's own proxy settings away from the components.
+var noProxy = []string{"HTTPS_PROXY=", "https_proxy=", "HTTP_PROXY=", "http_proxy=", "ALL_PROXY=", "all_proxy=", "NO_PROXY=", "no_proxy="}
+
+// collector makes the components trade a little processor time for memory: a region is nine of them on somebody's laptop.
+var collector = []string{"GOGC=50"}
+
+// allProcessors undoes what the zone's agent itself was given.
+const allProcessors = "GOMAXPROCS="
+
+func (c *clusterZone) prepareEtcd() (process.Spec, error) {
+	port := c.record.EndpointPort
+	config := etcdcluster.Config{
+		Name: "etcd-" + Letter(c.zone.config.Zone), Token: c.record.ID, Dir: filepath.Join(c.dir, "etcd"),
+		ListenClient: fmt.Sprintf("127.0.0.1:%d", etcdClientPort(port, c.index)),
+		ListenPeer:   fmt.Sprintf("127.0.0.1:%d", etcdPeerPort(port, c.index)),
+		ClientURL:    c.etcdServers()[c.index], Members: map[string]string{},
+		TLS:    etcdcluster.TLS{CA: c.pki(launch.EtcdCA, "crt"), Cert: c.pki(launch.EtcdMember, "crt"), Key: c.pki(launch.EtcdMember, "key")},
+		Timers: etcdcluster.DefaultTimers, QuotaBytes: 8 << 30,
+	}
+	for _, peer := range c.zone.config.Peers {
+		config.Members["etcd-"+Letter(peer.Zone)] = fmt.Sprintf("https://%s:2380", etcdName(peer.Zone, c.record.ID))
+	}
+	text, err := json.MarshalIndent(config, "", "  ")
+	if err != nil {
+		return process.Spec{}, err
+	}
+	file := filepath.Join(c.dir, "etcd.json")
+	if err := pki.Write(file, text); err != nil {
+		return process.Spec{}, err
+	}
+	proxy := fmt.Sprintf("http://zone:%s@127.0.0.1:%d", c.zone.config.GatewaySecret, c.zone.config.GatewayPort)
+	env := append(slices.Clone(noProxy), "HTTPS_PROXY="+proxy)
+	return c.spec("etcd", append(append(env, collector...), allProcessors), file, c.metricsSocket("etcd")), nil
+}
+
+func (c *clusterZone) etcdServers() (urls []string) {
+	for _, peer := range c.zone.config.Peers {
+		urls = append(urls, fmt.Sprintf("https://%s:2379", etcdName(peer.Zone, c.record.ID)))
+	}
+	return urls
+}
+
+func (c *clusterZone) launchOptions(component string) launch.APIServer {
+	return launch.APIServer{
+		Dir: c.dir, Zone: c.zone.config.Zone, ClusterID: c.record.ID, Version: c.record.Version,
+		Port: apiServerPort(c.record.EndpointPort, c.index), Advertise: Interface(c.index),
+		EtcdServers: c.etcdServers(), ServiceCIDR: c.record.ServiceCIDR, Issuer: c.record.Issuer,
+		GatewaySocket: c.zone.config.socket("gateway"), MetricsSocket: c.metricsSocket(component),
+		AuditLog: c.logFile("audit"), EncryptionKey: c.record.Secrets.EncryptionKey,
+	}
+}
+
+func (c *clusterZone) prepareAPIServer() (process.Spec, error) {
+	file, err := c.launchOptions("apiserver").Write()
+	if err != nil {
+		return process.Spec{}, err
+	}
+	c.giveWay()
+	return c.spec("apiserver", append(slices.Clone(noProxy), allProcessors, "GOGC=800"), file), nil // until it is ready: see apiserver's settle
+}
+
+// precedence is how long the first zone's API server has the processors for itself.
+const precedence = 1500 * time.Millisecond
+
+// giveWay lets the first zone's API server go first when the whole cluster starts: three at once share the processors and are all late, and
+// the endpoint answers as soon as one does. It returns at once when some zone's API server answers a handshake.
+func (c *clusterZone) giveWay() {
+	if c.index == 0 {
+		return
+	}
+	settings := &tls.Config{RootCAs: poolOf([]byte(c.record.Secrets.CACert)), ServerName: "localhost"}
+	for end := time.Now().Add(precedence); time.Now().Before(end); time.Sleep(25 * time.Millisecond) {
+		if !c.apiserver.wanted() {
+			return
+		}
+		for i := range c.zone.config.Peers {
+			dialer := &net.Dialer{Timeout: 50 * time.Millisecond}
+			if conn, err := tls.DialWithDialer(dialer, "tcp", APIServerAddress(c.record.EndpointPort, i), settings); err == nil {
+				conn.Close()
+				return
+			}
+		}
+	}
+}
+
+func (c *clusterZone) prepareControllers() (process.Spec, error) {
+	file, err := launch.Controllers{APIServer: c.launchOptions("controllers"), ClusterName: c.record.Name}.Write()
+	if err != nil {
+		return process.Spec{}, err
+	}
+	return c.spec("controllers", append(append(slices.Clone(noProxy), collector...), allProcessors), file), nil
+}
+
+func (c *clusterZone) authenticatorSocket() string {
+	return c.zone.config.socket("authn-" + c.record.ID[:8])
+}
+
+func (c *clusterZone) startAuthenticator() error {
+	listener, err := process.ListenUnix(c.authenticatorSocket())
+	if err != nil {
+		return err
+	}
+	c.authenticator = &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: &iam.Authenticator{
+		ClusterID: c.record.ID, Region: c.zone.config.Region, State: c.zone.voter,
+		Hosts:  []string{fmt.Sprintf("127.0.0.1:%d", c.zone.config.AWSPort), fmt.Sprintf("localhost:%d", c.zone.config.AWSPort)},
+		Logger: c.zone.logger.With("component", "authenticator", "cluster", c.record.Name),
+	}}
+	go c.authenticator.Serve(listener) // ends with Close
+	return nil
+}
+
+func (c *clusterZone) startWorkers(ctx context.Context) error {
+	if c.zone.Workers == nil {
+		return nil
+	}
+	config, err := c.workersConfig()
+	if err != nil {
+		return err
+	}
+	workers, err := c.zone.Workers(config)
+	if err != nil {
+		return err
+	}
+	if c.kubelet, err = process.ListenUnix(c.zone.config.socket("kubelet-" + c.record.ID[:8])); err != nil {
+		return err
+	}
+	if err := workers.Start(ctx); err != nil {
+		c.kubelet.Close()
+		return err
+	}
+	c.workers = workers
+	go workers.ServeKubelet(c.kubelet) // ends when the listener is closed
+	return nil
+}
+
+func (c *clusterZone) workersConfig() (WorkersConfig, error) {
+	authority, err := pki.ParseAuthority(pki.Pair{Cert: []byte(c.record.Secrets.CACert), Key: []byte(c.record.Secrets.CAKey)})
+	if err != nil {
+		return WorkersConfig{}, err
+	}
+	admin, err := pki.ReadPair(filepath.Join(c.dir, "pki"), launch.Administrator)
+	if err != nil {
+		return WorkersConfig{}, err
+	}
+	zones := len(c.zone.config.Peers)
+	count := c.record.Nodes / zones
+	if c.index < c.record.Nodes%zones {
+		count++
+	}
+	return WorkersConfig{
+		Cluster: c.record, Region: c.zone.config.Region, AccountID: c.zone.config.AccountID, Zone: c.zone.config.Zone,
+		ZoneID: c.zone.config.Peers[c.index].ID, Subnet: Subnet(c.index), Count: count,
+		Server:  fmt.Sprintf("https://127.0.0.1:%d", c.record.EndpointPort),
+		Version: launch.Versions[c.record.Version], CA: []byte(c.record.Secrets.CACert), Client: admin, Authority: authority,
+	}, nil
+}
+
+func (c *clusterZone) pki(name, kind string) string {
+	return filepath.Join(c.dir, "pki", name+"."+kind)
+}
+
+// writePKI issues the zone's own certificates of the cluster, once; they are kept.
+func (c *clusterZone) writePKI() error {
+	s := c.record.Secrets
+	authorities := map[string]pki.Pair{
+		launch.CA:           {Cert: []byte(s.CACert), Key: []byte(s.CAKey)},
+		launch.FrontProxyCA: {Cert: []byte(s.FrontProxyCACert), Key: []byte(s.FrontProxyCAKey)},
+		launch.EtcdCA:       {Cert: []byte(s.EtcdCACert), Key: []byte(s.EtcdCAKey)},
+	}
+	dir := filepath.Join(c.dir, "pki")
+	for name, pair := range authorities {
+		if err := pki.Write(filepath.Join(dir, name+".crt"), pair.Cert); err != nil {
+			return err
+		}
+	}
+	if err := pki.Write(filepath.Join(dir, launch.CA+".key"), authorities[launch.CA].Key); err != nil {
+		return err // the controller manager signs with it; the other authorities' keys stay in the regional state
+	}
+	if err := pki.Write(filepath.Join(dir, launch.ServiceAccount+".key"), []byte(s.ServiceAccountKey)); err != nil {
+		return err
+	}
+	for name, issue := range c.leaves() {
+		if _, err := os.Stat(filepath.Join(dir, name+".crt")); err == nil {
+			continue
+		}
+		authority, err := pki.ParseAuthority(authorities[issue.authority])
+		if err != nil {
+			return err
+		}
+		pair, err := authority.Issue(issue.leaf)
+		if err != nil {
+			return err
+		}
+		if err := pki.WritePair(dir, name, pair); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type issue struct {
+	authority string
+	leaf      pki.Leaf
+}
+
+func (c *clusterZone) leaves() map[string]issue {
+	service := netip.MustParsePrefix(c.record.ServiceCIDR).Addr().Next()
+	loopback := []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+	clientOf := func(authority, name string, groups ...string) issue {
+		return issue{authority, pki.Leaf{CommonName: name, Organizations: groups, Client: true}}
+	}
+	return map[string]issue{
+		launch.ServingCert: {launch.CA, pki.Leaf{
+			CommonName: "kube-apiserver", Server: true,
+			DNS: []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
+				strings.ToLower(c.record.ID) + ".gr7." + c.zone.config.Region + ".eks.amazonaws.com"},
+			IPs: append(loopback, service.AsSlice(), Interface(c.index).AsSlice()),
+		}},
+		launch.EtcdMember: {launch.EtcdCA, pki.Leaf{
+			CommonName: "etcd-" + Letter(c.zone.config.Zone), Server: true, Client: true,
+			DNS: []string{etcdName(c.zone.config.Zone, c.record.ID), "localhost"}, IPs: loopback, // by the IP, else etcd looks the name up
+		}},
+		launch.EtcdClient:       clientOf(launch.EtcdCA, "kube-apiserver"),
+		launch.KubeletClient:    clientOf(launch.CA, "kube-apiserver-kubelet-client", "system:masters"),
+		launch.Administrator:    clientOf(launch.CA, "eks:tripod", "system:masters"),
+		launch.ControllerManage: clientOf(launch.CA, "system:kube-controller-manager"),
+		launch.Scheduler:        clientOf(launch.CA, "system:kube-scheduler"),
+		launch.FrontProxyClient: clientOf(launch.FrontProxyCA, "front-proxy-client"),
+	}
+}
+
+// poolOf holds one authority, given in PEM.
+func poolOf(cert []byte) *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(cert)
+	return pool
+}

@@ -1,0 +1,116 @@
+// Package az is one availability zone: its agent, its gateway, and the instances that its clusters have there.
+package az
+
+import (
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"strings"
+
+	"tripod/client"
+)
+
+// Config is what the region tells a zone's agent: a JSON file, made anew at every start.
+type Config struct {
+	Region     string `json:"region"` // us-east-1
+	AccountID  string `json:"accountId"`
+	Zone       string `json:"zone"` // us-east-1a
+	Dir        string `json:"dir"`  // the zone's disk
+	Executable string `json:"executable"`
+	AWSPort    int    `json:"awsPort"` // of the AWS endpoint, which is the balancer's
+	// Peers are all zones of the region in their order, this one too.
+	Peers []Peer `json:"peers"`
+	// GatewayPort is where the zone's etcd members find the gateway, as HTTPS_PROXY, with GatewaySecret as password.
+	GatewayPort   int    `json:"gatewayPort"`
+	GatewaySecret string `json:"gatewaySecret"`
+	// PKI holds ca, zone and front: the zones' authority, this zone's pair, and the AWS endpoint's.
+	PKI string `json:"pki"`
+}
+
+// Peer is one zone as the others see it.
+type Peer struct {
+	Zone     string `json:"zone"`     // us-east-1a
+	ID       string `json:"id"`       // use1-az1
+	RaftPort int    `json:"raftPort"` // on 127.0.0.1
+	RunDir   string `json:"runDir"`   // its sockets
+}
+
+// Report is what an agent tells the region, one JSON line a time: something that happened, or how things stand.
+type Report struct {
+	Event *client.Event `json:"event,omitempty"`
+	State *State        `json:"state,omitempty"`
+}
+
+// State of a zone as its agent knows it.
+type State struct {
+	// Seq rises with every state of an agent's life: they come by two ways, and a newer one counts.
+	Seq        uint64            `json:"seq"`
+	Serving    bool              `json:"serving"` // the AWS front and the control socket answer
+	RaftLeader string            `json:"raftLeader,omitempty"`
+	Instances  []client.Instance `json:"instances"`
+	Clusters   []ClusterState    `json:"clusters"`
+}
+
+// ClusterState is a cluster's record without its secrets.
+type ClusterState struct {
+	Name         string `json:"name"`
+	ID           string `json:"id"`
+	Version      string `json:"version"`
+	Status       string `json:"status"`
+	EndpointPort int    `json:"endpointPort"`
+	CACert       string `json:"caCert"`
+}
+
+// Letter is what tells the zone from the others of its region: the "a" of us-east-1a.
+func Letter(zone string) string { return zone[len(zone)-1:] }
+
+func (c Config) index() int {
+	for i, peer := range c.Peers {
+		if peer.Zone == c.Zone {
+			return i
+		}
+	}
+	panic("zone " + c.Zone + " is not among its own peers") // the region wrote a wrong file
+}
+
+func (c Config) runDir() string { return c.Peers[c.index()].RunDir }
+
+func (c Config) socket(name string) string { return filepath.Join(c.runDir(), name+".sock") }
+
+// ControlSocket is where an agent takes orders.
+func ControlSocket(runDir string) string { return filepath.Join(runDir, "agent.sock") }
+
+// FrontSocket is where a zone's AWS front listens.
+func FrontSocket(runDir string) string { return filepath.Join(runDir, "aws.sock") }
+
+// Subnet is the private subnet of the i-th zone in a cluster's VPC, 10.0.0.0/16: nodes and pods live there.
+func Subnet(i int) netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(32 * i), 0}), 19)
+}
+
+// Interface is the address of the i-th zone's control-plane network interface: AWS keeps a subnet's first four for itself.
+func Interface(i int) netip.Addr {
+	return netip.AddrFrom4([4]byte{10, 0, byte(32 * i), 10})
+}
+
+// PortsPerCluster is how many contiguous loopback ports a cluster has: its endpoint, and behind it, a zone each, API servers, etcd's clients and etcd's
+// peers.
+const PortsPerCluster = 10
+
+func apiServerPort(endpoint, zone int) int  { return endpoint + 1 + zone }
+func etcdClientPort(endpoint, zone int) int { return endpoint + 4 + zone }
+func etcdPeerPort(endpoint, zone int) int   { return endpoint + 7 + zone }
+
+// APIServerAddress is the loopback address of the API server of the i-th zone of the cluster with that endpoint port.
+func APIServerAddress(endpoint, zone int) string {
+	return fmt.Sprintf("127.0.0.1:%d", apiServerPort(endpoint, zone))
+}
+
+// domain is the DNS suffix of what the gateways route. It resolves nowhere, by ICANN's reservation of ".internal".
+const domain = "tripod.internal"
+
+func etcdName(zone, clusterID string) string {
+	return fmt.Sprintf("etcd-%s.%s.%s", Letter(zone), strings.ToLower(clusterID), domain)
+}
+
+func raftName(zone string) string { return fmt.Sprintf("raft-%s.%s", Letter(zone), domain) }

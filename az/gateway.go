@@ -1,0 +1,317 @@
+package az
+
+import (
+	"bufio"
+	"context"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// destination is where a name leads.
+type destination struct {
+	zone    string // whose link is used
+	target  string // what it belongs to, such as "etcd/b"; may be empty
+	network string // "tcp" or "unix"
+	address string
+}
+
+// gateway is the zone's network: a CONNECT proxy that denies by default. It knows who dials, its own zone, and whom, by the name, so
+// that a link can be cut in one direction without root on any system.
+type gateway struct {
+	zone   string
+	secret string
+	route  func(ctx context.Context, host string, port int) (destination, error)
+	logger *slog.Logger
+
+	connections *prometheus.CounterVec // by destination zone and outcome
+
+	running context.Context // ended by stop
+	end     context.CancelFunc
+	wait    sync.WaitGroup
+	mu      sync.Mutex
+	// listeners, asking and open are what stop closes.
+	listeners   []net.Listener
+	asking      map[net.Conn]struct{} // connections that have not said yet where they want to go
+	open        map[*tunnel]struct{}
+	unreachable map[string]bool // zones ("us-east-1b") and targets ("etcd/b") that answer nobody
+	stopped     bool
+}
+
+// tunnel is one connection through the gateway.
+type tunnel struct {
+	destination
+	near, far net.Conn
+}
+
+// mostAsking is how many connections may be about to say where they want to go: others of this machine can reach the proxy's port.
+const mostAsking = 256
+
+var (
+	errDenied      = errors.New("is not part of this region; Tripod's gateway lets nothing out")
+	errUnreachable = errors.New("is unreachable")
+)
+
+func newGateway(zone, secret string, logger *slog.Logger, registerer prometheus.Registerer) *gateway {
+	g := &gateway{zone: zone, secret: secret, logger: logger, asking: map[net.Conn]struct{}{}, open: map[*tunnel]struct{}{}}
+	g.running, g.end = context.WithCancel(context.Background())
+	g.connections = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "tripod_gateway_connections_total",
+		Help: "Connections through the zone's gateway, by destination zone and outcome (connected, denied, unreachable, failed).",
+	}, []string{"to", "outcome"})
+	registerer.MustRegister(g.connections)
+	return g
+}
+
+// serve accepts until stop. Connections on a unix socket need no password: the directory is the user's alone.
+func (g *gateway) serve(listener net.Listener, password bool) {
+	g.mu.Lock()
+	g.listeners = append(g.listeners, listener)
+	g.mu.Unlock()
+	g.wait.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			if err != nil {
+				time.Sleep(10 * time.Millisecond) // out of file descriptors: others will close theirs
+				continue
+			}
+			g.wait.Go(func() { g.handle(conn, password) })
+		}
+	})
+}
+
+func (g *gateway) handle(conn net.Conn, password bool) {
+	defer conn.Close()
+	conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if !g.ask(conn) {
+		return
+	}
+	reader := bufio.NewReaderSize(io.LimitReader(conn, 16<<10), 1024) // whoever asks has not shown the password yet
+	request, err := http.ReadRequest(reader)
+	g.asked(conn)
+	if err != nil {
+		return
+	}
+	conn.SetReadDeadline(time.Time{})
+	if request.Method != http.MethodConnect {
+		refuse(conn, http.StatusMethodNotAllowed, "the gateway only takes CONNECT")
+		return
+	}
+	if password && !g.authorized(request) {
+		refuse(conn, http.StatusProxyAuthRequired, "the gateway serves its own zone only")
+		return
+	}
+	ctx, cancel := context.WithTimeout(g.running, 5*time.Second)
+	t, err := g.dial(ctx, request.Host)
+	cancel()
+	if err != nil {
+		refuse(conn, http.StatusBadGateway, err.Error())
+		return
+	}
+	t.near = conn
+	defer t.far.Close()
+	if !g.track(t) {
+		return
+	}
+	defer g.forget(t)
+	if _, err := io.WriteString(conn, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
+		return
+	}
+	early, _ := reader.Peek(reader.Buffered()) // what the client sent without waiting for the answer
+	if _, err := t.far.Write(early); err != nil {
+		return
+	}
+	t.pipe()
+}
+
+// ask notes a connection whose request is awaited; false once the gateway is stopped.
+func (g *gateway) ask(conn net.Conn) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.stopped || len(g.asking) >= mostAsking {
+		return false
+	}
+	g.asking[conn] = struct{}{}
+	return true
+}
+
+func (g *gateway) asked(conn net.Conn) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.asking, conn)
+}
+
+func refuse(conn net.Conn, status int, sentence string) {
+	fmt.Fprintf(conn, "HTTP/1.1 %d %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
+		status, http.StatusText(status), len(sentence), sentence)
+}
+
+func (g *gateway) authorized(request *http.Request) bool {
+	want := "Basic " + base64.StdEncoding.EncodeToString([]byte("zone:"+g.secret))
+	return subtle.ConstantTimeCompare([]byte(request.Header.Get("Proxy-Authorization")), []byte(want)) == 1
+}
+
+// dial connects to what the address leads to. The caller closes the far side.
+func (g *gateway) dial(ctx context.Context, address string) (*tunnel, error) {
+	host, portText, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	port, err := strconv.Atoi(portText)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %q is not a port", address, portText)
+	}
+	to, err := g.route(ctx, host, port)
+	if err != nil {
+		g.connections.WithLabelValues("", "denied").Inc()
+		g.logger.Debug("denied", "to", address, "reason", err)
+		return nil, fmt.Errorf("%s %w", address, err)
+	}
+	if g.cut(to) {
+		g.connections.WithLabelValues(to.zone, "unreachable").Inc()
+		return nil, fmt.Errorf("%s %w", address, errUnreachable)
+	}
+	var dialer net.Dialer
+	far, err := dialer.DialContext(ctx, to.network, to.address)
+	if err != nil {
+		g.connections.WithLabelValues(to.zone, "failed").Inc()
+		return nil, fmt.Errorf("%s: %w", address, err)
+	}
+	g.connections.WithLabelValues(to.zone, "connected").Inc()
+	return &tunnel{destination: to, far: far}, nil
+}
+
+// Dial is for the agent's own connections to other zones, those of raft.
+func (g *gateway) Dial(ctx context.Context, address string) (net.Conn, error) {
+	t, err := g.dial(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	if !g.track(t) {
+		t.far.Close()
+		return nil, net.ErrClosed
+	}
+	return &trackedConn{Conn: t.far, closed: func() { g.forget(t) }}, nil
+}
+
+type trackedConn struct {
+	net.Conn
+	once   sync.Once
+	closed func()
+}
+
+func (c *trackedConn) Close() error {
+	c.once.Do(c.closed)
+	return c.Conn.Close()
+}
+
+// setUnreachable replaces what is cut off, and resets the connections there: to be silent is worse than to be dead, as clients wait.
+func (g *gateway) setUnreachable(names []string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.unreachable = map[string]bool{}
+	for _, name := range names {
+		g.unreachable[name] = true
+	}
+	for t := range g.open {
+		if g.cutLocked(t.destination) {
+			t.reset()
+		}
+	}
+}
+
+func (g *gateway) cut(to destination) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.cutLocked(to)
+}
+
+// cutLocked assumes the lock. A zone always reaches itself.
+func (g *gateway) cutLocked(to destination) bool {
+	return to.zone != g.zone && g.unreachable[to.zone] || g.unreachable[to.target]
+}
+
+func (g *gateway) track(t *tunnel) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.stopped || g.cutLocked(t.destination) {
+		return false
+	}
+	g.open[t] = struct{}{}
+	return true
+}
+
+func (g *gateway) forget(t *tunnel) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.open, t)
+}
+
+// stop closes everything and waits for it.
+func (g *gateway) stop() {
+	g.mu.Lock()
+	g.stopped = true
+	for _, listener := range g.listeners {
+		listener.Close()
+	}
+	for conn := range g.asking {
+		conn.Close()
+	}
+	for t := range g.open {
+		t.reset()
+	}
+	g.mu.Unlock()
+	g.end()
+	g.wait.Wait()
+}
+
+// pipe copies both ways until both sides are done, between raw connections, so that splice(2) applies.
+func (t *tunnel) pipe() {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		copyHalf(t.far, t.near)
+	}()
+	copyHalf(t.near, t.far)
+	<-done
+}
+
+func copyHalf(to, from net.Conn) {
+	if _, err := io.Copy(to, from); err != nil {
+		resetConn(to) // a side that was reset resets the other: a client must not wait for what cannot come
+		resetConn(from)
+		return
+	}
+	if half, ok := to.(interface{ CloseWrite() error }); ok {
+		half.CloseWrite()
+	}
+}
+
+// reset ends the tunnel at once, with RST where there is one.
+func (t *tunnel) reset() {
+	for _, conn := range []net.Conn{t.near, t.far} {
+		if conn != nil {
+			resetConn(conn)
+		}
+	}
+}
+
+func resetConn(conn net.Conn) {
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		tcp.SetLinger(0)
+	}
+	conn.Close()
+}

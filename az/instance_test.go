@@ -1,0 +1,334 @@
+package az
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"tripod/client"
+	"tripod/internal/process"
+)
+
+// watched is an instance of the test's, and what it told.
+type watched struct {
+	*instance
+
+	mu     sync.Mutex
+	role   string // what its process plays from the next start on
+	starts []time.Time
+	events []client.Event
+}
+
+// supervised runs an instance until the end of the test.
+func supervised(t *testing.T, role string, edit func(*instance)) *watched {
+	t.Helper()
+	w := &watched{role: role}
+	dir := shortDir(t)
+	i := &instance{component: "controllers", zone: "us-east-1a", clusterID: clusterID, clusterName: "demo", logger: quiet(), changed: func() {}}
+	i.prepare = func() (process.Spec, error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.starts = append(w.starts, time.Now())
+		if w.role == "" {
+			return process.Spec{}, errors.New("the disk is full")
+		}
+		return process.Spec{Name: i.target(), Path: os.Args[0], Args: []string{"internal", w.role}, Log: filepath.Join(dir, "log")}, nil
+	}
+	i.onEvent = func(e client.Event) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.events = append(w.events, e)
+	}
+	if edit != nil {
+		edit(i)
+	}
+	w.instance = newInstance(i)
+	go w.supervise(t.Context())
+	t.Cleanup(func() { w.shutDown(t) })
+	return w
+}
+
+func (w *watched) shutDown(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := w.end(ctx); err != nil {
+		t.Errorf("end: %v", err)
+	}
+	<-w.done
+}
+
+func (w *watched) plays(role string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.role = role
+}
+
+// told are the types of its events so far.
+func (w *watched) told() (types []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, e := range w.events {
+		types = append(types, e.Type)
+	}
+	return types
+}
+
+func (w *watched) starting() []time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.starts)
+}
+
+func (w *watched) await(t *testing.T, state string) client.Instance {
+	t.Helper()
+	eventually(t, "state "+state, func() bool { return w.status().State == state }, func() any { return w.status() })
+	return w.status()
+}
+
+// quickly makes the pauses between restarts short, for this test.
+func quickly(t *testing.T, pauses ...time.Duration) {
+	was := restartPauses
+	restartPauses = pauses
+	t.Cleanup(func() { restartPauses = was })
+}
+
+func TestInstanceTellsThatItIsReadyAndWhatItLeads(t *testing.T) {
+	w := supervised(t, "controllers", nil)
+	status := w.await(t, client.StateReady)
+	if status.PID == 0 || status.StartedAt == nil || status.Restarts != 0 || status.Target != "controllers/a" || status.Cluster != "demo" || status.FaultSince != nil {
+		t.Errorf("status %+v", status)
+	}
+	if want := []string{"kube-controller-manager", "kube-scheduler"}; !slices.Equal(status.Leads, want) {
+		t.Errorf("leads %v, want %v", status.Leads, want)
+	}
+	eventually(t, "its events", func() bool { return len(w.told()) == 4 }, func() any { return w.told() })
+	if want := []string{"InstanceStarted", "InstanceReady", "LeaderChanged", "LeaderChanged"}; !slices.Equal(w.told(), want) {
+		t.Errorf("events %v, want %v", w.told(), want)
+	}
+}
+
+func TestKilledInstanceIsReplacedAtOnce(t *testing.T) {
+	w := supervised(t, "apiserver", nil)
+	before := w.await(t, client.StateReady)
+	killed := time.Now()
+	w.kill()
+	if process.Paused(before.PID) || syscall.Kill(before.PID, 0) == nil {
+		t.Error("the process is still there when kill returns")
+	}
+	eventually(t, "another process", func() bool { s := w.status(); return s.State == client.StateReady && s.PID != before.PID }, func() any { return w.status() })
+	if after := w.status(); after.Restarts != 1 || after.Reason != "" {
+		t.Errorf("status %+v", after)
+	}
+	if again := w.starting()[1].Sub(killed); again > 400*time.Millisecond {
+		t.Errorf("it was started again after %s", again)
+	}
+	if !slices.Contains(w.told(), "InstanceExited") {
+		t.Errorf("nobody was told of its death: %v", w.told())
+	}
+}
+
+func TestInstanceThatDiesAgainAndAgainIsGivenTime(t *testing.T) {
+	quickly(t, 0, 40*time.Millisecond, 80*time.Millisecond)
+	w := supervised(t, "fail", nil)
+	eventually(t, "five starts", func() bool { return len(w.starting()) >= 5 }, func() any { return w.told() })
+	starts := w.starting()
+	for n, least := range []time.Duration{0, 40 * time.Millisecond, 80 * time.Millisecond, 80 * time.Millisecond} {
+		if pause := starts[n+1].Sub(starts[n]); pause < least {
+			t.Errorf("start %d came %s after the one before, want at least %s", n+2, pause, least)
+		}
+	}
+	status := w.await(t, client.StateFailed)
+	if want := "controllers/a ended (exit status 3): it cannot be"; status.Reason != want {
+		t.Errorf("reason %q, want %q", status.Reason, want)
+	}
+	w.plays("apiserver")
+	if status := w.await(t, client.StateReady); status.Reason != "" {
+		t.Errorf("it is ready, and yet %q", status.Reason)
+	}
+}
+
+func TestInstanceThatCannotBePreparedIsTriedAgain(t *testing.T) {
+	quickly(t, 0, 10*time.Millisecond)
+	w := supervised(t, "", nil)
+	if status := w.await(t, client.StateFailed); status.Reason != "the disk is full" {
+		t.Errorf("reason %q", status.Reason)
+	}
+	w.plays("apiserver")
+	w.await(t, client.StateReady)
+}
+
+func TestStoppedInstanceStaysStoppedUntilItIsStarted(t *testing.T) {
+	w := supervised(t, "apiserver", nil)
+	before := w.await(t, client.StateReady)
+	if err := w.stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	status := w.status()
+	if status.State != client.StateStopped || status.PID != 0 || status.FaultSince == nil || len(status.Leads) > 0 {
+		t.Errorf("when stop returns: %+v", status)
+	}
+	w.kill() // what does not run cannot be killed, and is not an error
+	if err := w.stop(t.Context()); err != nil {
+		t.Errorf("to stop it twice: %v", err)
+	}
+	if err := w.resume(); err != nil {
+		t.Errorf("to resume what does not run: %v", err)
+	}
+	if err := w.pause(); err == nil || !strings.Contains(err.Error(), "tripod start controllers/a") {
+		t.Errorf("to pause what does not run: %v", err)
+	}
+	if n := len(w.starting()); n != 1 {
+		t.Errorf("it was started %d times", n)
+	}
+	w.start()
+	after := w.await(t, client.StateReady)
+	if after.PID == before.PID || after.Restarts != 0 {
+		t.Errorf("after the start: %+v", after)
+	}
+	if slices.Contains(w.told(), "InstanceExited") {
+		t.Errorf("a stop was told as a death: %v", w.told())
+	}
+}
+
+// TestStartRightAfterStop: what was asked for is no crash, however soon the next order comes.
+func TestStartRightAfterStop(t *testing.T) {
+	w := supervised(t, "apiserver", nil)
+	for range 5 {
+		w.await(t, client.StateReady)
+		if err := w.stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.start()
+	}
+	if status := w.await(t, client.StateReady); status.Restarts != 0 {
+		t.Errorf("a stop counts as a crash: %+v, %v", status, w.told())
+	}
+}
+
+func TestStopEndsThePauseBetweenRestarts(t *testing.T) {
+	quickly(t, time.Hour)
+	w := supervised(t, "fail", nil)
+	w.await(t, client.StateFailed)
+	if err := w.stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.await(t, client.StateStopped)
+	w.plays("apiserver")
+	w.start() // at once, not after the hour
+	w.await(t, client.StateReady)
+}
+
+func TestDeafInstanceIsKilledWhenItsTimeIsUp(t *testing.T) {
+	w := supervised(t, "deaf", nil)
+	w.await(t, client.StateReady)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := w.stop(ctx); err == nil || !strings.Contains(err.Error(), "was killed") {
+		t.Errorf("stop: %v", err)
+	}
+	w.await(t, client.StateStopped)
+}
+
+func TestPausedInstance(t *testing.T) {
+	w := supervised(t, "controllers", nil)
+	before := w.await(t, client.StateReady)
+	eventually(t, "it leads", func() bool { return len(w.status().Leads) > 0 }, func() any { return w.status() })
+	for range 2 {
+		if err := w.pause(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	status := w.status()
+	if status.State != client.StatePaused || status.FaultSince == nil || status.PID != before.PID {
+		t.Errorf("when pause returns: %+v", status)
+	}
+	if len(status.Leads) > 0 {
+		t.Errorf("a paused instance leads %v: others lead by now", status.Leads)
+	}
+	for range 2 {
+		if err := w.resume(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if status := w.status(); status.State != client.StateReady || status.FaultSince != nil || status.Restarts != 0 || status.PID != before.PID {
+		t.Errorf("when resume returns: %+v", status)
+	}
+	told := w.told()
+	if got := told[len(told)-2:]; !slices.Equal(got, []string{"InstancePaused", "InstanceResumed"}) {
+		t.Errorf("events %v", told)
+	}
+}
+
+func TestPauseBySomebodyElseIsNoticed(t *testing.T) {
+	w := supervised(t, "apiserver", nil)
+	status := w.await(t, client.StateReady)
+	syscall.Kill(status.PID, syscall.SIGSTOP)
+	eventually(t, "seen as paused", func() bool { w.observePause(); return w.status().State == client.StatePaused }, func() any { return w.status() })
+	if err := w.reset(); err != nil {
+		t.Fatal(err)
+	}
+	w.await(t, client.StateReady)
+}
+
+func TestPausedInstanceCanBeKilledAndStopped(t *testing.T) {
+	w := supervised(t, "apiserver", nil)
+	before := w.await(t, client.StateReady)
+	if err := w.pause(); err != nil {
+		t.Fatal(err)
+	}
+	w.kill()
+	eventually(t, "another process", func() bool { s := w.status(); return s.State == client.StateReady && s.PID != before.PID }, func() any { return w.status() })
+	if err := w.pause(); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.await(t, client.StateStopped)
+	if err := w.reset(); err != nil {
+		t.Fatal(err)
+	}
+	w.await(t, client.StateReady)
+}
+
+func TestInstanceWaitsForTheOneBeforeIt(t *testing.T) {
+	first := supervised(t, "mute", nil)
+	second := supervised(t, "controllers", func(i *instance) { i.after = first.instance })
+	eventually(t, "the first runs", func() bool { return first.status().PID != 0 }, func() any { return first.status() })
+	if status := second.status(); status.State != client.StateStarting || status.PID != 0 || status.Reason != "waits for controllers/a" {
+		t.Errorf("while it waits: %+v", status)
+	}
+	first.plays("apiserver")
+	first.kill()
+	second.await(t, client.StateReady)
+	if !isClosed(first.readiness()) {
+		t.Error("the first is not ready")
+	}
+}
+
+func TestEndWhileItWaits(t *testing.T) {
+	first := supervised(t, "mute", nil)
+	for range 20 { // at any moment of its start
+		w := supervised(t, "apiserver", nil)
+		w.shutDown(t)
+		waiting := supervised(t, "apiserver", func(i *instance) { i.after = first.instance })
+		waiting.shutDown(t)
+		if len(waiting.starting()) > 0 {
+			t.Fatal("what waited was started")
+		}
+	}
+}
+
+func TestReportThatCannotBeReadIsLeftOut(t *testing.T) {
+	w := supervised(t, "apiserver", nil)
+	w.await(t, client.StateReady)
+	w.reported([]byte(`"words"`))
+	w.await(t, client.StateReady)
+}

@@ -1,0 +1,114 @@
+package az
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"os"
+	"sort"
+	"strings"
+
+	"tripod/apiserver/launch"
+)
+
+// route says where a name or an address of the VPC leads. What it does not know is denied: 10.x is Tripod's own here, and must never reach the
+// user's LAN or VPN.
+func (z *Zone) route(ctx context.Context, host string, port int) (destination, error) {
+	if address, err := netip.ParseAddr(host); err == nil {
+		return z.routeAddress(ctx, address, port)
+	}
+	name, ok := strings.CutSuffix(host, "."+domain)
+	if !ok {
+		return destination{}, errDenied
+	}
+	if letter, ok := strings.CutPrefix(name, "raft-"); ok {
+		for _, peer := range z.config.Peers {
+			if Letter(peer.Zone) == letter && peer.RaftPort == port {
+				return destination{zone: peer.Zone, network: "tcp", address: fmt.Sprintf("127.0.0.1:%d", port)}, nil
+			}
+		}
+		return destination{}, errDenied
+	}
+	member, id, _ := strings.Cut(name, ".")
+	z.mu.Lock()
+	cluster := z.clusters[strings.ToUpper(id)]
+	z.mu.Unlock()
+	if cluster == nil {
+		return destination{}, errDenied
+	}
+	if host == launch.AuthenticatorHost(id) {
+		return destination{zone: z.config.Zone, network: "unix", address: cluster.authenticatorSocket()}, nil
+	}
+	letter, ok := strings.CutPrefix(member, "etcd-")
+	if !ok {
+		return destination{}, errDenied
+	}
+	for i, peer := range z.config.Peers {
+		if Letter(peer.Zone) != letter {
+			continue
+		}
+		to := destination{zone: peer.Zone, target: "etcd/" + letter, network: "tcp"}
+		switch port {
+		case 2379:
+			to.address = fmt.Sprintf("127.0.0.1:%d", etcdClientPort(cluster.record.EndpointPort, i))
+			return to, nil
+		case 2380:
+			to.address = fmt.Sprintf("127.0.0.1:%d", etcdPeerPort(cluster.record.EndpointPort, i))
+			return to, nil
+		}
+	}
+	return destination{}, errDenied
+}
+
+// kubeletPort is where API servers expect a node's kubelet.
+const kubeletPort = 10250
+
+func (z *Zone) routeAddress(ctx context.Context, address netip.Addr, port int) (destination, error) {
+	z.mu.Lock()
+	clusters := make([]*clusterZone, 0, len(z.clusters))
+	for _, id := range sortedKeys(z.clusters) {
+		clusters = append(clusters, z.clusters[id])
+	}
+	z.mu.Unlock()
+	for i, peer := range z.config.Peers {
+		if !Subnet(i).Contains(address) {
+			continue
+		}
+		for _, c := range clusters {
+			if port == kubeletPort {
+				return destination{zone: peer.Zone, network: "unix", address: peer.RunDir + "/kubelet-" + c.record.ID[:8] + ".sock"}, nil
+			}
+			if c.workers == nil {
+				continue
+			}
+			local, err := c.workers.LocalAddress(ctx, address.String(), port)
+			if err != nil {
+				return destination{}, err
+			}
+			return destination{zone: peer.Zone, network: "tcp", address: local}, nil
+		}
+	}
+	return destination{}, errDenied
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	sort.Strings(keys)
+	return keys
+}
+
+func readConfig(file string) (Config, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return Config{}, err
+	}
+	var config Config
+	if err := json.Unmarshal(text, &config); err != nil {
+		return Config{}, fmt.Errorf("%s: %w", file, err)
+	}
+	return config, nil
+}

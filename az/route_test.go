@@ -1,0 +1,121 @@
+package az
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+
+	"tripod/apiserver/launch"
+	"tripod/region"
+)
+
+// fakeWorkers know one pod.
+type fakeWorkers struct{}
+
+func (fakeWorkers) Start(context.Context) error     { return nil }
+func (fakeWorkers) Stop(context.Context) error      { return nil }
+func (fakeWorkers) ServeKubelet(net.Listener) error { return nil }
+func (fakeWorkers) LocalAddress(_ context.Context, host string, port int) (string, error) {
+	if host == "10.0.33.7" && port == 8443 {
+		return "127.0.0.1:9443", nil
+	}
+	return "", errors.New("leads nowhere")
+}
+
+// testConfig is zone a's of a region with three.
+func testConfig() Config {
+	config := Config{Region: "us-east-1", AccountID: "000000000000", Zone: "us-east-1a"}
+	for i, letter := range []string{"a", "b", "c"} {
+		config.Peers = append(config.Peers, Peer{Zone: "us-east-1" + letter, ID: "use1-az" + string('1'+rune(i)), RaftPort: 20000 + i, RunDir: "/run/tripod/" + letter})
+	}
+	return config
+}
+
+func newRouter() *Zone {
+	z := New(testConfig(), quiet())
+	z.clusters[clusterID] = &clusterZone{zone: z, record: region.Cluster{ID: clusterID, Name: "demo", EndpointPort: 20010}, workers: fakeWorkers{}}
+	return z
+}
+
+func TestGatewayKnowsWhatIsOfTheRegion(t *testing.T) {
+	z, id := newRouter(), strings.ToLower(clusterID)
+	for _, c := range []struct {
+		host string
+		port int
+		want destination
+	}{
+		{"raft-b.tripod.internal", 20001, destination{zone: "us-east-1b", network: "tcp", address: "127.0.0.1:20001"}},
+		{"raft-a.tripod.internal", 20000, destination{zone: "us-east-1a", network: "tcp", address: "127.0.0.1:20000"}},
+		{"etcd-a." + id + ".tripod.internal", 2379, destination{zone: "us-east-1a", target: "etcd/a", network: "tcp", address: "127.0.0.1:20014"}},
+		{"etcd-c." + id + ".tripod.internal", 2379, destination{zone: "us-east-1c", target: "etcd/c", network: "tcp", address: "127.0.0.1:20016"}},
+		{"etcd-c." + id + ".tripod.internal", 2380, destination{zone: "us-east-1c", target: "etcd/c", network: "tcp", address: "127.0.0.1:20019"}},
+		{launch.AuthenticatorHost(clusterID), 80, destination{zone: "us-east-1a", network: "unix", address: "/run/tripod/a/authn-01234567.sock"}},
+		{"10.0.33.5", kubeletPort, destination{zone: "us-east-1b", network: "unix", address: "/run/tripod/b/kubelet-01234567.sock"}},
+		{"10.0.33.7", 8443, destination{zone: "us-east-1b", network: "tcp", address: "127.0.0.1:9443"}},
+	} {
+		got, err := z.route(t.Context(), c.host, c.port)
+		if err != nil || got != c.want {
+			t.Errorf("%s:%d leads to %+v (%v), want %+v", c.host, c.port, got, err, c.want)
+		}
+	}
+}
+
+// TestGatewayDeniesEverythingElse: nothing of Tripod ever dials the user's own network, whatever a webhook or an endpoint says.
+func TestGatewayDeniesEverythingElse(t *testing.T) {
+	z, id := newRouter(), strings.ToLower(clusterID)
+	for _, host := range []string{
+		"localhost", "127.0.0.1", "127.0.0.2", "::1", "0.0.0.0", "::", "::ffff:127.0.0.1", "::ffff:10.0.0.5",
+		"169.254.169.254", "fd00:ec2::254", "metadata.google.internal", "instance-data.ec2.internal",
+		"10.0.96.1", "10.1.0.1", "10.255.255.255", "10.100.0.1", "172.16.0.1", "192.168.0.1", "8.8.8.8", "2001:4860:4860::8888", "fe80::1%eth0",
+		"example.com", "sts.us-east-1.amazonaws.com", "eks.us-east-1.amazonaws.com", "kubernetes.default.svc", "web.default.svc",
+		"tripod.internal", ".tripod.internal", "x.tripod.internal", "raft-d.tripod.internal", "raft-.tripod.internal",
+		"etcd-a.tripod.internal", "etcd-d." + id + ".tripod.internal", "etcd-." + id + ".tripod.internal", "apiserver-a." + id + ".tripod.internal",
+		"etcd-a.ffff.tripod.internal", "etcd-a..tripod.internal", "etcd-a." + id + ".tripod.internal.example.com",
+		launch.AuthenticatorHost("FFFF"), "x." + launch.AuthenticatorHost(clusterID), "0x7f000001", "127.1", "2130706433", "",
+	} {
+		for _, port := range []int{0, 1, 22, 80, 443, 2379, 2380, kubeletPort, 20000, 20010, 20014} {
+			if to, err := z.route(t.Context(), host, port); !errors.Is(err, errDenied) {
+				t.Errorf("%s:%d leads to %+v (%v), want it denied", host, port, to, err)
+			}
+		}
+	}
+	for host, port := range map[string]int{
+		"raft-b.tripod.internal": 20000, "etcd-a." + id + ".tripod.internal": 20014, "10.0.33.9": 8443,
+	} {
+		if to, err := z.route(t.Context(), host, port); err == nil {
+			t.Errorf("%s:%d leads to %+v", host, port, to)
+		}
+	}
+	empty := New(testConfig(), quiet())
+	for _, host := range []string{"10.0.0.5", "10.0.33.7"} {
+		if to, err := empty.route(t.Context(), host, kubeletPort); !errors.Is(err, errDenied) {
+			t.Errorf("without a cluster %s leads to %+v (%v)", host, to, err)
+		}
+	}
+}
+
+func TestPortsOfAClusterDoNotOverlap(t *testing.T) {
+	const endpoint = 20010
+	seen := map[int]string{endpoint: "the endpoint"}
+	for zone := range 3 {
+		for name, port := range map[string]int{"API server": apiServerPort(endpoint, zone), "etcd's clients": etcdClientPort(endpoint, zone), "etcd's peers": etcdPeerPort(endpoint, zone)} {
+			if other := seen[port]; other != "" {
+				t.Errorf("port %d is of %s and of %s in zone %d", port, other, name, zone)
+			}
+			if port < endpoint || port >= endpoint+PortsPerCluster {
+				t.Errorf("port %d of %s in zone %d is another cluster's", port, name, zone)
+			}
+			seen[port] = name
+		}
+		if !Subnet(zone).Contains(Interface(zone)) {
+			t.Errorf("zone %d: the network interface %s is not in its subnet %s", zone, Interface(zone), Subnet(zone))
+		}
+		for other := range zone {
+			if Subnet(zone).Overlaps(Subnet(other)) {
+				t.Errorf("the subnets of zones %d and %d overlap", zone, other)
+			}
+		}
+	}
+}

@@ -1,0 +1,47 @@
+package az
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+
+	"tripod/internal/pki"
+	"tripod/region"
+)
+
+// clusterNames are what a cluster's authority may sign for: what its own servers are called, and nothing out in the world.
+var clusterNames = pki.Constraints{
+	DNS: []string{"localhost", "tripod.internal", "kubernetes", "default", "svc", "cluster.local", "eks.amazonaws.com", "ec2.internal", "compute.internal"},
+	IPs: []string{"127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.20.0.0/16"},
+}
+
+// newClusterSecrets makes a cluster's authorities and keys. They are made once, and kept in the regional state.
+func newClusterSecrets(cluster region.Cluster) (region.ClusterSecrets, error) {
+	var (
+		secrets region.ClusterSecrets
+		err     error
+	)
+	authority := func(cert, key *string, name string, limits pki.Constraints) {
+		if err != nil {
+			return
+		}
+		var made *pki.Authority
+		if made, err = pki.NewAuthority(name, limits); err == nil {
+			*cert, *key = string(made.Cert), string(made.Key)
+		}
+	}
+	authority(&secrets.CACert, &secrets.CAKey, "kubernetes", clusterNames)
+	authority(&secrets.FrontProxyCACert, &secrets.FrontProxyCAKey, "front-proxy-ca", clusterNames)
+	authority(&secrets.EtcdCACert, &secrets.EtcdCAKey, "etcd-ca", pki.Loopback)
+	if err != nil {
+		return secrets, err
+	}
+	key, err := pki.NewSigningKey()
+	if err != nil {
+		return secrets, err
+	}
+	secrets.ServiceAccountKey = string(key)
+	random := make([]byte, 32)
+	rand.Read(random) // never fails: crypto/rand
+	secrets.EncryptionKey = base64.StdEncoding.EncodeToString(random)
+	return secrets, nil
+}

@@ -1,0 +1,408 @@
+package az
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tripod/awsapi"
+	"tripod/client"
+	"tripod/internal/pki"
+	"tripod/internal/process"
+	"tripod/region"
+)
+
+// Zone is one availability zone: its agent's life as a value.
+type Zone struct {
+	config Config
+	// Workers makes the simulator of the zone's nodes; nil leaves the zone without. It is injected, as is Addons, because
+	// these link Kubernetes' client libraries.
+	Workers func(WorkersConfig) (Workers, error)
+	// Addons puts what a fresh EKS cluster shows into a cluster.
+	Addons func(context.Context, WorkersConfig) error
+	// OnReport is called for every event and every change of state. It must not block for long.
+	OnReport func(Report)
+
+	logger   *slog.Logger
+	registry *prometheus.Registry
+	gateway  *gateway
+	voter    *region.Voter
+	changes  chan struct{} // coalesced: the state should be reported
+
+	mu       sync.Mutex
+	clusters map[string]*clusterZone // by id
+	serving  bool
+	ending   bool // no cluster is started any more
+
+	telling sync.Mutex // held while a state is put together
+	told    uint64     // the Seq of the last one
+
+	cancel context.CancelFunc
+	wait   sync.WaitGroup
+	closes []func() // in the order of the start
+}
+
+// New returns a zone that is not started.
+func New(config Config, logger *slog.Logger) *Zone {
+	return &Zone{config: config, logger: logger, changes: make(chan struct{}, 1), clusters: map[string]*clusterZone{}}
+}
+
+// Start brings the zone's own parts up, those that serve all clusters, and returns; clusters follow from the regional state. What it
+// started is undone when it fails.
+func (z *Zone) Start(ctx context.Context) (err error) {
+	defer func() {
+		if err != nil {
+			z.close()
+			err = fmt.Errorf("zone %s: %w", z.config.Zone, err)
+		}
+	}()
+	if err := os.MkdirAll(filepath.Join(z.config.Dir, "logs"), 0o700); err != nil {
+		return err
+	}
+	z.registry = prometheus.NewRegistry()
+	registerer := prometheus.WrapRegistererWith(prometheus.Labels{"zone": z.config.Zone}, z.registry)
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	z.cancel = cancel
+	if err := z.startGateway(registerer); err != nil {
+		return fmt.Errorf("start gateway: %w", err)
+	}
+	if err := z.startVoter(ctx, registerer); err != nil {
+		return fmt.Errorf("start regional state: %w", err)
+	}
+	if err := z.startFront(running, registerer); err != nil {
+		return fmt.Errorf("start AWS front: %w", err)
+	}
+	if err := z.startControl(); err != nil {
+		return fmt.Errorf("start control socket: %w", err)
+	}
+	z.mu.Lock()
+	z.serving = true
+	z.mu.Unlock()
+	z.wait.Go(func() { z.reconcile(running) })
+	z.wait.Go(func() { z.reportChanges(running) })
+	z.changed()
+	return nil
+}
+
+func (z *Zone) startGateway(registerer prometheus.Registerer) error {
+	z.gateway = newGateway(z.config.Zone, z.config.GatewaySecret, z.logger, registerer)
+	z.gateway.route = z.route
+	z.closes = append(z.closes, z.gateway.stop)
+	local, err := process.ListenUnix(z.config.socket("gateway"))
+	if err != nil {
+		return err
+	}
+	z.gateway.serve(local, false)
+	proxy, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", z.config.GatewayPort))
+	if err != nil {
+		return err
+	}
+	z.gateway.serve(proxy, true)
+	return nil
+}
+
+func (z *Zone) startVoter(ctx context.Context, registerer prometheus.Registerer) error {
+	authority, err := os.ReadFile(filepath.Join(z.config.PKI, "ca.crt"))
+	if err != nil {
+		return err
+	}
+	pair, err := pki.ReadPair(z.config.PKI, "zone")
+	if err != nil {
+		return err
+	}
+	cert, err := pair.TLS()
+	if err != nil {
+		return err
+	}
+	trusted := poolOf(authority)
+	self := z.config.Peers[z.config.index()]
+	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", self.RaftPort))
+	if err != nil {
+		return err
+	}
+	var peers []region.Peer
+	for _, peer := range z.config.Peers {
+		peers = append(peers, region.Peer{Zone: peer.Zone, Address: fmt.Sprintf("%s:%d", raftName(peer.Zone), peer.RaftPort)})
+	}
+	z.voter = region.New(region.Config{
+		Zone: z.config.Zone, Dir: filepath.Join(z.config.Dir, "state"), Listener: listener, Peers: peers, Dial: z.gateway.Dial,
+		ServerTLS: &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}, ClientCAs: trusted, ClientAuth: tls.RequireAndVerifyClientCert},
+		ClientTLS: &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}, RootCAs: trusted},
+		Logger:    z.logger.With("component", "regional-state"), Registerer: registerer,
+		OnLeader: z.leaderChanged,
+		Timing:   region.Timing{Heartbeat: raftHeartbeat},
+	})
+	if err := z.voter.Start(ctx); err != nil {
+		listener.Close()
+		return err
+	}
+	z.closes = append(z.closes, func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		if err := z.voter.Stop(ctx); err != nil {
+			z.logger.Warn("stop regional state", "error", err)
+		}
+	})
+	return nil
+}
+
+// raftHeartbeat is how long a silent leader of the regional state is waited for. Few writes come, and reads need no leader: a second without one
+// is cheaper than the heartbeats, a tenth of it apart, of an idle region.
+const raftHeartbeat = 800 * time.Millisecond
+
+func (z *Zone) startFront(ctx context.Context, registerer prometheus.Registerer) error {
+	pair, err := pki.ReadPair(z.config.PKI, "front")
+	if err != nil {
+		return err
+	}
+	cert, err := pair.TLS()
+	if err != nil {
+		return err
+	}
+	listener, err := process.ListenUnix(FrontSocket(z.config.runDir()))
+	if err != nil {
+		return err
+	}
+	front := &awsapi.Front{
+		Region: z.config.Region, AccountID: z.config.AccountID, State: z.voter,
+		Logger: z.logger.With("component", "aws-front"), Registerer: registerer,
+	}
+	for _, peer := range z.config.Peers {
+		front.Zones = append(front.Zones, peer.Zone)
+	}
+	handler := front.Handler()
+	serving, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		settings := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}}
+		if err := awsapi.Serve(serving, listener, handler, settings, z.logger); err != nil {
+			z.logger.Error("AWS front ended", "error", err)
+		}
+	}()
+	z.closes = append(z.closes, func() { cancel(); <-done })
+	return nil
+}
+
+func (z *Zone) startControl() error {
+	listener, err := process.ListenUnix(ControlSocket(z.config.runDir()))
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: z.controlHandler(), ReadHeaderTimeout: 5 * time.Second}
+	z.wait.Go(func() { server.Serve(listener) })
+	z.closes = append(z.closes, func() { server.Close() })
+	return nil
+}
+
+// Stop ends the zone's clusters and then its own parts, in the reverse order of their start. The data is kept.
+func (z *Zone) Stop(ctx context.Context) error {
+	if z.cancel == nil {
+		return nil
+	}
+	err := z.eachCluster(func(c *clusterZone) error { return c.stop(ctx) })
+	z.close()
+	return err
+}
+
+// Quiesce ends all that needs a quorum of etcd, as the first half of the stop of a whole region: an API server that has lost its etcd
+// waits for it in vain.
+func (z *Zone) Quiesce(ctx context.Context) error {
+	return z.eachCluster(func(c *clusterZone) error { return c.quiesce(ctx) })
+}
+
+// eachCluster ends the reconciler, which then starts nothing more, and does something to all clusters side by side.
+func (z *Zone) eachCluster(do func(*clusterZone) error) error {
+	z.mu.Lock()
+	z.ending = true
+	clusters := make([]*clusterZone, 0, len(z.clusters))
+	for _, cluster := range z.clusters {
+		clusters = append(clusters, cluster)
+	}
+	z.mu.Unlock()
+	errs := make([]error, len(clusters))
+	var wait sync.WaitGroup
+	for i, cluster := range clusters {
+		wait.Go(func() { errs[i] = do(cluster) })
+	}
+	wait.Wait()
+	return errors.Join(errs...)
+}
+
+func (z *Zone) close() {
+	if z.cancel != nil {
+		z.cancel()
+	}
+	for i := len(z.closes) - 1; i >= 0; i-- {
+		z.closes[i]()
+	}
+	z.closes = nil
+	z.wait.Wait()
+}
+
+func (z *Zone) event(e client.Event) {
+	if e.Zone == "" {
+		e.Zone = z.config.Zone
+	}
+	e.Time = time.Now()
+	z.logger.Info(e.Message, "event", e.Type, "target", e.Target)
+	z.OnReport(Report{Event: &e})
+}
+
+func (z *Zone) leaderChanged(leader string) {
+	if leader == z.config.Zone {
+		z.event(client.Event{Type: "LeaderChanged", Target: "az/" + leader, Message: leader + " leads the regional state"})
+	}
+	z.changed()
+}
+
+// changed asks for a report of the state, soon.
+func (z *Zone) changed() {
+	select {
+	case z.changes <- struct{}{}:
+	default:
+	}
+}
+
+// pausePoll is how soon a process that somebody else stopped is noticed.
+const pausePoll = 250 * time.Millisecond
+
+func (z *Zone) reportChanges(ctx context.Context) {
+	poll := time.NewTicker(pausePoll)
+	defer poll.Stop()
+	for {
+		select {
+		case <-z.changes:
+			state := z.state()
+			z.OnReport(Report{State: &state})
+		case <-poll.C:
+			for _, i := range z.instances("") {
+				i.observePause()
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (z *Zone) state() State {
+	z.telling.Lock()
+	defer z.telling.Unlock()
+	z.told++
+	s := State{Seq: z.told, RaftLeader: z.voter.Leader(), Instances: []client.Instance{}, Clusters: []ClusterState{}}
+	for _, i := range z.instances("") {
+		s.Instances = append(s.Instances, i.status())
+	}
+	z.mu.Lock()
+	s.Serving = z.serving
+	z.mu.Unlock()
+	z.voter.View(func(tx *region.Txn) error {
+		for _, c := range region.Clusters.List(tx) {
+			s.Clusters = append(s.Clusters, ClusterState{Name: c.Name, ID: c.ID, Version: c.Version, Status: c.Status,
+				EndpointPort: c.EndpointPort, CACert: c.Secrets.CACert})
+		}
+		return nil
+	})
+	return s
+}
+
+// instances of all clusters, or of the one with that name, in the order of cluster and start.
+func (z *Zone) instances(cluster string) (found []*instance) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	for _, id := range sortedKeys(z.clusters) {
+		c := z.clusters[id]
+		if cluster == "" || c.record.Name == cluster {
+			found = append(found, c.instances()...)
+		}
+	}
+	return found
+}
+
+// reconcile makes the zone's part of every cluster true, again at every change of the regional state.
+func (z *Zone) reconcile(ctx context.Context) {
+	changes, cancel := z.voter.Watch()
+	defer cancel()
+	for {
+		var records []region.Cluster
+		z.voter.View(func(tx *region.Txn) error {
+			records = region.Clusters.List(tx)
+			return nil
+		})
+		var retry <-chan time.Time
+		for _, record := range records {
+			if !z.ensure(ctx, record) {
+				retry = time.After(5 * time.Second)
+			}
+		}
+		z.changed()
+		select {
+		case <-changes:
+		case <-retry:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// ensure starts the zone's part of a cluster, and says whether it need not be tried again.
+func (z *Zone) ensure(ctx context.Context, record region.Cluster) bool {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	if z.ending {
+		return true
+	}
+	if z.clusters[record.ID] != nil {
+		return true // what changes of a record so far, its status, follow reads anew
+	}
+	cluster := newClusterZone(z, record)
+	if err := cluster.start(ctx); err != nil {
+		z.logger.Error("start cluster", "cluster", record.Name, "error", err)
+		go z.event(client.Event{Cluster: record.Name, Type: "ClusterFailed", Message: fmt.Sprintf("zone %s cannot run its part of cluster %s: %v; it is tried again every 5 s", z.config.Zone, record.Name, err)})
+		return false
+	}
+	z.clusters[record.ID] = cluster
+	return true
+}
+
+// Run is the program `tripod internal zone CONFIG`.
+func Run(ctx context.Context, args []string, workers func(WorkersConfig) (Workers, error), addons func(context.Context, WorkersConfig) error) error {
+	ctx, line, err := process.Attach(ctx)
+	if err != nil {
+		return err
+	}
+	if len(args) != 1 {
+		return errors.New("usage: tripod internal zone CONFIG")
+	}
+	config, err := readConfig(args[0])
+	if err != nil {
+		return err
+	}
+	logger := slog.New(slog.NewTextHandler(os.Stderr, nil)).With("az", config.Zone)
+	zone := New(config, logger)
+	zone.Workers, zone.Addons = workers, addons
+	zone.OnReport = func(r Report) { line.Report(r) }
+	if err := zone.Start(ctx); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	if context.Cause(ctx) == process.ErrOrphaned {
+		os.Exit(1) // the region was killed: the zone's instances see the same of this process
+	}
+	stopping, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	return zone.Stop(stopping)
+}
+
+// stopTimeout is how long a zone's instances may take to end in order.
+const stopTimeout = 15 * time.Second

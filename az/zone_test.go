@@ -1,0 +1,261 @@
+package az
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"tripod/client"
+	"tripod/internal/pki"
+	"tripod/region"
+)
+
+// testZone is a region of one zone, with real parts but for the processes of its clusters.
+type testZone struct {
+	*Zone
+	runDir string
+
+	mu     sync.Mutex
+	state  State // as last reported
+	events []client.Event
+}
+
+func newTestZone(t *testing.T) *testZone {
+	t.Helper()
+	dir := shortDir(t)
+	config := Config{Region: "us-east-1", AccountID: "000000000000", Zone: "us-east-1a", Dir: filepath.Join(dir, "disk"), Executable: os.Args[0],
+		AWSPort: 4566, GatewayPort: freePort(t), GatewaySecret: "open sesame", PKI: filepath.Join(dir, "pki"),
+		Peers: []Peer{{Zone: "us-east-1a", ID: "use1-az1", RaftPort: freePort(t), RunDir: filepath.Join(dir, "run")}}}
+	authority, err := pki.NewAuthority("Tripod zones", pki.Loopback)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, leaf := range map[string]pki.Leaf{
+		"zone":  {CommonName: "us-east-1a", Server: true, Client: true, DNS: []string{"raft-a.tripod.internal"}},
+		"front": {CommonName: "front", Server: true, DNS: []string{"localhost"}, IPs: []net.IP{net.IPv4(127, 0, 0, 1)}},
+	} {
+		pair, err := authority.Issue(leaf)
+		if err == nil {
+			err = pki.WritePair(config.PKI, name, pair)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := pki.Write(filepath.Join(config.PKI, "ca.crt"), authority.Cert); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(config.runDir(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	z := &testZone{Zone: New(config, quiet()), runDir: config.runDir()}
+	z.OnReport = func(r Report) {
+		z.mu.Lock()
+		defer z.mu.Unlock()
+		if r.State != nil {
+			z.state = *r.State
+		}
+		if r.Event != nil {
+			z.events = append(z.events, *r.Event)
+		}
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := z.Stop(ctx); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+		noneLeft(t)
+	})
+	return z
+}
+
+func (z *testZone) reportedState() State {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	return z.state
+}
+
+func (z *testZone) told(kind string) bool {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	return slices.ContainsFunc(z.events, func(e client.Event) bool { return e.Type == kind })
+}
+
+// states of the instances by target.
+func (z *testZone) states() map[string]string {
+	states := map[string]string{}
+	for _, i := range z.reportedState().Instances {
+		states[i.Target] = i.State
+	}
+	return states
+}
+
+func (z *testZone) await(t *testing.T, target, state string) {
+	t.Helper()
+	eventually(t, target+" is "+state, func() bool { return z.states()[target] == state }, func() any { return z.states() })
+}
+
+func (z *testZone) order(t *testing.T, path string) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	return Call(ctx, z.runDir, "POST", path, nil, nil)
+}
+
+// found makes the cluster "demo".
+func (z *testZone) found(t *testing.T) {
+	t.Helper()
+	founding := Founding{User: region.User{Name: "admin"}, AccessKey: region.AccessKey{ID: "AKIA", User: "admin"},
+		Cluster: region.Cluster{ID: clusterID, Name: "demo", Version: "1.36", Status: "CREATING", EndpointPort: freePort(t), ServiceCIDR: "10.100.0.0/16"}}
+	eventually(t, "the founding", func() bool {
+		return Call(t.Context(), z.runDir, "POST", "/v1/found", founding, nil) == nil
+	}, func() any { return z.reportedState() })
+}
+
+func TestZoneRunsItsPartOfACluster(t *testing.T) {
+	z := newTestZone(t)
+	if err := z.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	z.found(t)
+	for _, target := range []string{"etcd/a", "apiserver/a", "controllers/a"} {
+		z.await(t, target, client.StateReady)
+	}
+	eventually(t, "the cluster is ACTIVE", func() bool {
+		clusters := z.reportedState().Clusters
+		return len(clusters) == 1 && clusters[0].Status == "ACTIVE" && z.told("ClusterActive")
+	}, func() any { return z.reportedState() })
+	if state := z.reportedState(); !state.Serving || state.RaftLeader != "us-east-1a" {
+		t.Errorf("state %+v", state)
+	}
+	z.found(t) // what is there is left alone
+
+	t.Run("verbs", func(t *testing.T) { testVerbs(t, z) })
+	t.Run("orders that make no sense", func(t *testing.T) { testBadOrders(t, z) })
+	t.Run("metrics", func(t *testing.T) { testMetrics(t, z) })
+	t.Run("AWS front", func(t *testing.T) {
+		transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", FrontSocket(z.runDir))
+		}}
+		response, err := (&http.Client{Transport: transport}).Get("http://localhost/healthz")
+		if err != nil || response.StatusCode != http.StatusOK {
+			t.Fatalf("got %v, %v", response, err)
+		}
+		response.Body.Close()
+	})
+	t.Run("sockets and files are the user's alone", func(t *testing.T) {
+		for _, dir := range []string{z.runDir, z.config.Dir} {
+			filepath.Walk(dir, func(path string, info os.FileInfo, err error) error {
+				if errors.Is(err, fs.ErrNotExist) {
+					return nil // a part that starts renames its files meanwhile
+				}
+				if err != nil || info.Mode().Perm()&0o077 != 0 && dir == z.config.Dir || info.Mode()&os.ModeSocket != 0 && info.Mode().Perm()&0o077 != 0 && !strings.HasPrefix(info.Name(), "etcd") { // the test's own etcd makes that one
+					t.Errorf("%s: %v, %v", path, info.Mode(), err)
+				}
+				return nil
+			})
+		}
+	})
+}
+
+func testVerbs(t *testing.T, z *testZone) {
+	for _, step := range []struct{ verb, state string }{
+		{"pause", client.StatePaused}, {"resume", client.StateReady}, {"stop", client.StateStopped}, {"stop", client.StateStopped}, {"start", client.StateReady},
+		{"pause", client.StatePaused}, {"reset", client.StateReady}, {"kill", client.StateReady},
+	} {
+		if err := z.order(t, "/v1/instances/apiserver/"+step.verb+"?cluster=demo"); err != nil {
+			t.Errorf("%s: %v", step.verb, err)
+		}
+		z.await(t, "apiserver/a", step.state)
+	}
+	z.await(t, "controllers/a", client.StateReady)
+}
+
+func testBadOrders(t *testing.T, z *testZone) {
+	if err := z.order(t, "/v1/instances/apiserver/stop?cluster=demo"); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"/v1/instances/apiserver/dance?cluster=demo": `there is no verb "dance"`,
+		"/v1/instances/scheduler/kill?cluster=demo":  "has no scheduler",
+		"/v1/instances/etcd/kill?cluster=other":      `has no etcd of a cluster "other"`,
+		"/v1/instances/apiserver/pause?cluster=demo": "does not run, so it cannot be paused",
+		"/v1/nothing":     "404",
+		"/v1/unreachable": "EOF",
+		"/v1/found":       "EOF",
+	} {
+		if err := z.order(t, path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", path, err, want)
+		}
+	}
+	if err := z.order(t, "/v1/instances/apiserver/start?cluster=demo"); err != nil {
+		t.Fatal(err)
+	}
+	if err := Call(t.Context(), filepath.Join(z.runDir, "none"), "POST", "/v1/found", Founding{}, nil); err == nil || !strings.Contains(err.Error(), "does not answer") {
+		t.Errorf("to an agent that is not there: %v", err)
+	}
+}
+
+func testMetrics(t *testing.T, z *testZone) {
+	for path, want := range map[string]string{"/v1/metrics": `tripod_gateway_connections_total{`, "/v1/metrics/etcd?cluster=demo": "etcd_server_is_leader 1"} {
+		if conn, _, _ := connect(t, "unix", z.config.socket("gateway"), "nowhere:1", ""); conn != nil {
+			t.Error("the gateway lets somebody out")
+		}
+		var text bytes.Buffer
+		if err := Call(t.Context(), z.runDir, "GET", path, nil, &text); err != nil || !strings.Contains(text.String(), want) {
+			t.Errorf("%s: %v, without %s:\n%s", path, err, want, &text)
+		}
+	}
+	err := Call(t.Context(), z.runDir, "GET", "/v1/metrics/apiserver?cluster=demo", nil, &bytes.Buffer{}) // the fake one has none
+	if err == nil || !strings.HasPrefix(err.Error(), "apiserver/a does not answer: ") || strings.Contains(err.Error(), "%!w") {
+		t.Errorf("of a process that does not answer: %v", err)
+	}
+}
+
+func TestZoneThatCannotStartUndoesItsWork(t *testing.T) {
+	z := newTestZone(t)
+	busy, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", z.config.Peers[0].RaftPort))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	err = z.Start(t.Context())
+	if err == nil || !strings.HasPrefix(err.Error(), "zone us-east-1a: start regional state: ") || !strings.Contains(err.Error(), "address already in use") {
+		t.Errorf("got %v", err)
+	}
+	noneLeft(t)
+	if conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", z.config.GatewayPort)); err == nil {
+		conn.Close()
+		t.Error("its gateway still listens")
+	}
+}
+
+func TestZoneStopsBeforeStartAndTwice(t *testing.T) {
+	z := newTestZone(t)
+	for range 2 {
+		if err := z.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	z = newTestZone(t)
+	if err := z.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := z.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"runtime"
+	"slices"
+	"text/tabwriter"
+	"time"
+)
+
+// figure is one line of the report. Its samples are of its unit.
+type figure struct {
+	Name    string    `json:"name"`
+	Unit    string    `json:"unit"`
+	Tripod  []float64 `json:"tripod"`
+	Kwokctl []float64 `json:"kwokctl,omitempty"`
+	// Base names the figure of kwokctl that the ratio is to, when it is not this one.
+	Base string `json:"base,omitempty"`
+	// Quantile of the samples that counts: 0.5 is the median.
+	Quantile float64 `json:"quantile"`
+	// Ratio is Tripod's value divided by kwokctl's; 0 without one.
+	Ratio float64 `json:"ratio,omitempty"`
+	// RatioTarget or Target is what Ratio, or the value, is to be at most; 0 means no target.
+	RatioTarget float64 `json:"ratioTarget,omitempty"`
+	Target      float64 `json:"target,omitempty"`
+}
+
+func (f *figure) value() float64 { return quantile(f.Tripod, f.Quantile) }
+
+// report is what the bench prints.
+type report struct {
+	Time    time.Time `json:"time"`
+	CPUs    int       `json:"cpus"`
+	Figures []*figure `json:"figures"`
+}
+
+// Names of figures that more than one place mentions.
+const (
+	firstRequest = "first request through the endpoint"
+	threeZones   = "three zones ready"
+	defaultSA    = "default ServiceAccount"
+	warmRestart  = "warm restart to three zones"
+	rejoin       = "zone rejoins after a kill"
+	memory       = "memory (PSS)"
+	idleCPU      = "idle CPU"
+	writeOther   = "write after loss of a zone"
+	writeLeader  = "write after loss of etcd's leader"
+	takeover     = "pod bound after loss of scheduler"
+)
+
+// newReport has a figure for every part that is wanted. "Ready" is the figure of kwokctl that times are compared with.
+func newReport(o options) *report {
+	r := &report{Time: time.Now().UTC(), CPUs: runtime.NumCPU()}
+	add := func(part string, f figure) {
+		if o.wants(part) {
+			r.Figures = append(r.Figures, &f)
+		}
+	}
+	median := 0.5
+	add("start", figure{Name: firstRequest, Unit: "s", Quantile: median, Base: threeZones, RatioTarget: 0.6})
+	add("start", figure{Name: threeZones, Unit: "s", Quantile: median, RatioTarget: 1})
+	add("start", figure{Name: defaultSA, Unit: "s", Quantile: median, RatioTarget: 1})
+	add("restart", figure{Name: warmRestart, Unit: "s", Quantile: median, Base: threeZones, RatioTarget: 0.9})
+	add("rejoin", figure{Name: rejoin, Unit: "s", Quantile: median, Base: threeZones, RatioTarget: 0.6})
+	add("idle", figure{Name: memory, Unit: "MiB", Quantile: median, RatioTarget: 1.8})
+	add("idle", figure{Name: idleCPU, Unit: "%", Quantile: median, Target: 12})
+	for _, q := range []float64{median, 0.99} {
+		add("writes", figure{Name: writeOther, Unit: "ms", Quantile: q, Target: target(q, 100)})
+	}
+	for _, q := range []float64{median, 0.99} {
+		add("writes", figure{Name: writeLeader, Unit: "ms", Quantile: q, Target: target(q, 750)})
+	}
+	add("scheduler", figure{Name: takeover, Unit: "s", Quantile: median})
+	add("scheduler", figure{Name: takeover, Unit: "s", Quantile: 1, Target: 4})
+	return r
+}
+
+// target applies to the worst cases only.
+func target(q, limit float64) float64 {
+	if q > 0.5 {
+		return limit
+	}
+	return 0
+}
+
+func (r *report) addTripod(name string, sample float64) { r.add(name, sample, false) }
+
+func (r *report) addKwokctl(name string, sample float64) { r.add(name, sample, true) }
+
+func (r *report) add(name string, sample float64, kwokctl bool) {
+	for _, f := range r.Figures {
+		switch {
+		case f.Name == name && kwokctl:
+			f.Kwokctl = append(f.Kwokctl, sample)
+		case f.Name == name:
+			f.Tripod = append(f.Tripod, sample)
+		}
+	}
+	r.relate()
+}
+
+// relate works out the ratios.
+func (r *report) relate() {
+	for _, f := range r.Figures {
+		base := f.Kwokctl
+		for _, other := range r.Figures {
+			if other.Name == f.Base {
+				base = other.Kwokctl
+			}
+		}
+		if len(f.Tripod) > 0 && len(base) > 0 {
+			f.Ratio = f.value() / quantile(base, f.Quantile)
+		}
+	}
+}
+
+func (r *report) print(w io.Writer) {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "FIGURE\tN\tTRIPOD\tRANGE\tKWOKCTL\tRATIO\tAT MOST\tMET")
+	for _, f := range r.Figures {
+		if len(f.Tripod) == 0 {
+			continue
+		}
+		name := f.Name
+		switch f.Quantile {
+		case 0.5:
+		case 1:
+			name += ", worst"
+		default:
+			name += fmt.Sprintf(", p%.0f", f.Quantile*100)
+		}
+		kwokctl, ratio, limit, met := "-", "-", "-", ""
+		if len(f.Kwokctl) > 0 {
+			kwokctl = number(quantile(f.Kwokctl, f.Quantile)) + " " + f.Unit
+		}
+		if f.Ratio > 0 {
+			ratio = number(f.Ratio)
+		}
+		switch {
+		case f.RatioTarget > 0 && f.Ratio > 0:
+			limit, met = number(f.RatioTarget)+"x", yes(f.Ratio <= f.RatioTarget)
+		case f.RatioTarget > 0:
+			limit = number(f.RatioTarget) + "x"
+		case f.Target > 0:
+			limit, met = number(f.Target)+" "+f.Unit, yes(f.value() <= f.Target)
+		}
+		fmt.Fprintf(table, "%s\t%d\t%s %s\t%s-%s\t%s\t%s\t%s\t%s\n", name, len(f.Tripod), number(f.value()), f.Unit,
+			number(slices.Min(f.Tripod)), number(slices.Max(f.Tripod)), kwokctl, ratio, limit, met)
+	}
+	table.Flush()
+	fmt.Fprintf(w, "%d CPUs. Medians where nothing else is said; ratios to kwokctl's readiness (%s) where it has no such figure.\n", r.CPUs, ready)
+}
+
+func yes(ok bool) string {
+	if ok {
+		return "yes"
+	}
+	return "NO"
+}
+
+// number has three significant digits at most, two behind the point.
+func number(v float64) string {
+	switch {
+	case v >= 100:
+		return fmt.Sprintf("%.0f", v)
+	case v >= 10:
+		return fmt.Sprintf("%.1f", v)
+	default:
+		return fmt.Sprintf("%.2f", v)
+	}
+}
+
+// quantile of samples by the nearest rank; the median of an even number is the mean of the two in the middle.
+func quantile(samples []float64, q float64) float64 {
+	sorted := slices.Sorted(slices.Values(samples))
+	n := len(sorted)
+	switch {
+	case n == 0:
+		return math.NaN()
+	case q == 0.5 && n%2 == 0:
+		return (sorted[n/2-1] + sorted[n/2]) / 2
+	}
+	rank := int(math.Ceil(q * float64(n)))
+	return sorted[min(max(rank, 1), n)-1]
+}

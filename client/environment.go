@@ -1,0 +1,158 @@
+package client
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// Marker is the file tripod.json, by which Tripod knows its own data directories.
+type Marker struct {
+	Schema    int    `json:"schema"`
+	Region    string `json:"region"`
+	Port      int    `json:"port"`     // of the AWS endpoint
+	PortBase  int    `json:"portBase"` // of the range that everything else has
+	AccountID string `json:"accountId"`
+}
+
+// Endpoint is the URL of the AWS endpoint, such as http://127.0.0.1:4566.
+func (m Marker) Endpoint() string { return "http://127.0.0.1:" + strconv.Itoa(m.Port) }
+
+// Credentials are the region's default ones, from the file credentials.json.
+type Credentials struct {
+	AccessKeyID     string `json:"accessKeyId"`
+	SecretAccessKey string `json:"secretAccessKey"`
+	AccountID       string `json:"accountId"`
+	UserARN         string `json:"userArn"`
+}
+
+// ReadMarker reads a data directory's marker. A directory without one is fs.ErrNotExist.
+func ReadMarker(dataDir string) (Marker, error) {
+	var marker Marker
+	if err := readJSON(filepath.Join(dataDir, "tripod.json"), &marker); err != nil {
+		return Marker{}, err
+	}
+	if marker.Schema < 1 {
+		return Marker{}, fmt.Errorf("%s is not Tripod's: it has no schema", filepath.Join(dataDir, "tripod.json"))
+	}
+	return marker, nil
+}
+
+// Schema is the newest layout of a data directory that this Tripod knows, as its marker tells it.
+const Schema = 1
+
+// ReadCredentials reads the default credentials of the region in dataDir.
+func ReadCredentials(dataDir string) (Credentials, error) {
+	var credentials Credentials
+	err := readJSON(filepath.Join(dataDir, "credentials.json"), &credentials)
+	return credentials, err
+}
+
+func readJSON(path string, into any) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return fmt.Errorf("%s is damaged: %w", path, err)
+	}
+	return nil
+}
+
+// Variable is one variable of an environment.
+type Variable struct{ Name, Value string }
+
+// Environment leads a process' AWS and Kubernetes clients to one region.
+type Environment struct {
+	Set   []Variable
+	Unset []string // what would send a client elsewhere
+}
+
+// ReadEnvironment makes the environment for the region in dataDir from its files, so that it works too while the
+// region does not run. current is the environment to change, as os.Environ has it.
+func ReadEnvironment(dataDir string, current []string) (Environment, error) {
+	marker, err := ReadMarker(dataDir)
+	if err == nil {
+		var credentials Credentials
+		if credentials, err = ReadCredentials(dataDir); err == nil {
+			return environment(dataDir, marker, credentials, current), nil
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return Environment{}, fmt.Errorf("there is no region in %s yet: make one with 'tripod up'", dataDir)
+	}
+	return Environment{}, fmt.Errorf("cannot read the region's files: %w", err)
+}
+
+func environment(dataDir string, marker Marker, credentials Credentials, current []string) Environment {
+	env := Environment{
+		Set: []Variable{
+			{"AWS_ENDPOINT_URL", marker.Endpoint()},
+			{"AWS_ACCESS_KEY_ID", credentials.AccessKeyID},
+			{"AWS_SECRET_ACCESS_KEY", credentials.SecretAccessKey},
+			{"AWS_REGION", marker.Region},
+			{"AWS_DEFAULT_REGION", marker.Region},
+			{"AWS_CA_BUNDLE", filepath.Join(dataDir, "pki", "region-ca.crt")},
+			{"KUBECONFIG", filepath.Join(dataDir, "kubeconfig")},
+		},
+		Unset: []string{"AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+			"AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"},
+	}
+	noProxy := map[string]string{"NO_PROXY": ""}
+	for _, entry := range current {
+		name, value, _ := strings.Cut(entry, "=")
+		switch {
+		case strings.HasPrefix(name, "AWS_ENDPOINT_URL_"):
+			env.Unset = append(env.Unset, name)
+		case name == "NO_PROXY", name == "no_proxy":
+			noProxy[name] = value
+		}
+	}
+	for _, name := range []string{"NO_PROXY", "no_proxy"} {
+		// Programs differ in which spelling they prefer, so the second is kept in step where it is set.
+		if value, ok := noProxy[name]; ok {
+			env.Set = append(env.Set, Variable{name, mergeNoProxy(value)})
+		}
+	}
+	return env
+}
+
+func mergeNoProxy(value string) string {
+	hosts := strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })
+	for _, host := range []string{"127.0.0.1", "localhost"} {
+		found := false
+		for _, have := range hosts {
+			found = found || have == host || have == "*"
+		}
+		if !found {
+			hosts = append(hosts, host)
+		}
+	}
+	return strings.Join(hosts, ",")
+}
+
+// Apply returns current, as os.Environ has it, with the environment's changes.
+func (e Environment) Apply(current []string) []string {
+	drop := map[string]bool{}
+	for _, name := range e.Unset {
+		drop[name] = true
+	}
+	for _, variable := range e.Set {
+		drop[variable.Name] = true
+	}
+	var result []string
+	for _, entry := range current {
+		if name, _, _ := strings.Cut(entry, "="); !drop[name] {
+			result = append(result, entry)
+		}
+	}
+	for _, variable := range e.Set {
+		result = append(result, variable.Name+"="+variable.Value)
+	}
+	return result
+}

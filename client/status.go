@@ -1,0 +1,130 @@
+// Package client speaks to a running region over its control socket. It links no Kubernetes, so that tests and
+// tools can import it cheaply.
+package client
+
+import "time"
+
+// Phase of a region.
+const (
+	PhaseStarting = "starting" // some zone is not ready for the first time yet
+	PhaseReady    = "ready"    // all zones serve
+	PhaseDegraded = "degraded" // a zone or an instance is not well, and there is quorum
+	PhaseNoQuorum = "noQuorum" // fewer than two of a cluster's etcd members, or of the regional state's voters, agree
+	PhaseStopping = "stopping"
+)
+
+// State of a zone or an instance.
+const (
+	StateStarting = "starting"
+	StateReady    = "ready"
+	StateUnready  = "unready" // runs, but fails its health check
+	StatePaused   = "paused"  // SIGSTOP
+	StateStopped  = "stopped" // by the verb stop
+	StateKilled   = "killed"  // a zone that died or was killed, and waits for start or reset
+	StateFailed   = "failed"  // an instance that died and is being started again after a pause
+)
+
+// Status is what `tripod status -o json` prints.
+type Status struct {
+	Schema      int        `json:"schema"` // 1
+	Phase       string     `json:"phase"`
+	Region      string     `json:"region"`
+	AccountID   string     `json:"accountId"`
+	DataDir     string     `json:"dataDir"`
+	PID         int        `json:"pid"` // of `tripod up`
+	StartedAt   time.Time  `json:"startedAt"`
+	MemoryBytes int64      `json:"memoryBytes"` // proportional set size of all processes; resident where the system has no PSS
+	AWSEndpoint string     `json:"awsEndpoint"` // http://127.0.0.1:4566
+	Zones       []Zone     `json:"zones"`
+	State       State      `json:"state"`
+	Clusters    []Cluster  `json:"clusters"`
+	Balancers   []Balancer `json:"balancers"`
+	Faults      []Fault    `json:"faults"`
+}
+
+// Zone is one availability zone.
+type Zone struct {
+	Name        string     `json:"name"` // us-east-1a
+	ID          string     `json:"id"`   // use1-az1
+	State       string     `json:"state"`
+	Reason      string     `json:"reason,omitempty"` // one sentence when the state is not ready
+	PID         int        `json:"pid,omitempty"`    // of the zone's agent, the leader of its process group
+	StartedAt   *time.Time `json:"startedAt,omitempty"`
+	MemoryBytes int64      `json:"memoryBytes,omitempty"` // all processes of the zone
+	Instances   []Instance `json:"instances"`
+}
+
+// Instance is one process of a zone: an etcd member, an API server, or the controllers of a cluster.
+type Instance struct {
+	Target      string     `json:"target"`    // apiserver/a
+	Component   string     `json:"component"` // etcd, apiserver, controllers
+	Cluster     string     `json:"cluster"`   // the cluster's name
+	State       string     `json:"state"`
+	Reason      string     `json:"reason,omitempty"`
+	PID         int        `json:"pid,omitempty"`
+	StartedAt   *time.Time `json:"startedAt,omitempty"`
+	MemoryBytes int64      `json:"memoryBytes,omitempty"`
+	Restarts    int        `json:"restarts"`
+	// FaultSince is when it was paused or stopped, while it is.
+	FaultSince *time.Time `json:"faultSince,omitempty"`
+	// Leads names what this instance leads: "etcd", "kube-controller-manager", "kube-scheduler".
+	Leads []string `json:"leads,omitempty"`
+}
+
+// State is the regional state's raft group.
+type State struct {
+	Leader string `json:"leader,omitempty"` // a zone's name
+	Quorum bool   `json:"quorum"`
+	Voters int    `json:"voters"` // alive
+}
+
+// Cluster is one EKS cluster.
+type Cluster struct {
+	Name        string `json:"name"`
+	ID          string `json:"id"`
+	Version     string `json:"version"`
+	Status      string `json:"status"`
+	Endpoint    string `json:"endpoint"`
+	EtcdLeader  string `json:"etcdLeader,omitempty"` // a zone's name, as the next two
+	Quorum      bool   `json:"quorum"`
+	EtcdMembers int    `json:"etcdMembers"` // alive
+	Controllers string `json:"controllersLeader,omitempty"`
+	Scheduler   string `json:"schedulerLeader,omitempty"`
+}
+
+// Balancer is a load-balanced endpoint.
+type Balancer struct {
+	Name    string   `json:"name"`    // "aws", or the cluster's name
+	Address string   `json:"address"` // 127.0.0.1:4566
+	Targets []Target `json:"targets"`
+}
+
+// Target is one zone behind a balancer.
+type Target struct {
+	Zone        string `json:"zone"`
+	Address     string `json:"address"`
+	Healthy     bool   `json:"healthy"`
+	Reason      string `json:"reason,omitempty"` // why it is not healthy
+	Connections int    `json:"connections"`      // open now
+	Total       uint64 `json:"total"`            // since the region started
+}
+
+// Fault is something that a person or a program did to the region and that `reset` undoes.
+type Fault struct {
+	Target string    `json:"target"` // az/us-east-1b, etcd/a
+	Fault  string    `json:"fault"`  // killed, paused, stopped
+	Since  time.Time `json:"since"`
+}
+
+// Event is one line of `tripod events -o json`.
+type Event struct {
+	Seq     uint64    `json:"seq"` // rises by one over the life of the data directory
+	Time    time.Time `json:"time"`
+	Zone    string    `json:"zone,omitempty"`
+	Cluster string    `json:"cluster,omitempty"`
+	Target  string    `json:"target,omitempty"` // apiserver/a, az/us-east-1b, ...
+	// Type is a word for programs: ZoneStarted, InstanceStarted, InstanceReady, InstanceExited, ZoneLost, ZonePaused,
+	// LeaderChanged, TargetHealthy, TargetUnhealthy, FaultInjected, FaultCleared, ...
+	Type    string `json:"type"`
+	Message string `json:"message"` // one sentence for people
+}

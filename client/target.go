@@ -1,0 +1,45 @@
+package client
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// KindZone is the target type of a zone; the other types are the names of components.
+const KindZone = "az"
+
+// TargetKinds are the types of targets.
+var TargetKinds = []string{KindZone, "etcd", "apiserver", "controllers"}
+
+// SplitTarget takes a target such as "etcd/us-east-1b" or "az/b" apart.
+func SplitTarget(target string) (kind, name string, err error) {
+	kind, name, ok := strings.Cut(target, "/")
+	if !ok || name == "" {
+		return "", "", fmt.Errorf("%q is not a target: write TYPE/ZONE, such as az/b or etcd/b", target)
+	}
+	if !slices.Contains(TargetKinds, kind) {
+		return "", "", fmt.Errorf("there are no targets of type %q: the types are %s", kind, strings.Join(TargetKinds, ", "))
+	}
+	return kind, name, nil
+}
+
+// FindZone returns the zone with this name ("us-east-1b"), last letter ("b") or id ("use1-az2"). The error is a
+// sentence that names the zones there are.
+func (s *Status) FindZone(name string) (*Zone, error) {
+	for i, zone := range s.Zones {
+		if name == zone.Name || name == zone.ID || name == s.Letter(zone.Name) {
+			return &s.Zones[i], nil
+		}
+	}
+	var names []string
+	for _, zone := range s.Zones {
+		names = append(names, s.Letter(zone.Name))
+	}
+	return nil, fmt.Errorf("there is no zone %q in %s: its zones are %s", name, s.Region, strings.Join(names, ", "))
+}
+
+// Letter is a zone's short name: "b" for us-east-1b.
+func (s *Status) Letter(zone string) string {
+	return strings.TrimPrefix(zone, s.Region)
+}

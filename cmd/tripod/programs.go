@@ -1,0 +1,34 @@
+package main
+
+import (
+	"context"
+
+	"tripod/apiserver"
+	"tripod/etcdcluster"
+	"tripod/iam"
+	"tripod/internal/cli"
+)
+
+// programs are the parts of the one binary that the command line does not link by itself.
+func programs() cli.Programs {
+	return cli.Programs{
+		Up:          newRegion,
+		Kubectl:     kubectl,
+		Token:       execCredential,
+		Zone:        zone,
+		Etcd:        etcdcluster.Run,
+		APIServer:   apiserver.RunServer,
+		Controllers: apiserver.RunControllers,
+	}
+}
+
+func execCredential(ctx context.Context, request cli.TokenRequest) ([]byte, error) {
+	credentials := iam.Credentials{
+		AccessKeyID: request.AccessKeyID, SecretAccessKey: request.SecretAccessKey, SessionToken: request.SessionToken,
+	}
+	token, err := iam.Token(ctx, credentials, request.Region, request.Endpoint, request.Cluster, request.Now)
+	if err != nil {
+		return nil, err
+	}
+	return iam.ExecCredential(token, request.Now.Add(iam.TokenLife), request.ExecInfo)
+}

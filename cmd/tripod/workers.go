@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+
+	"k8s.io/client-go/rest"
+
+	"tripod/az"
+	"tripod/internal/pki"
+	"tripod/nodes"
+	"tripod/nodes/addons"
+)
+
+// zone runs a zone's agent with what links Kubernetes' client libraries.
+func zone(ctx context.Context, args []string) error {
+	return az.Run(ctx, args, newWorkers, installAddons)
+}
+
+func newWorkers(c az.WorkersConfig) (az.Workers, error) {
+	clients := x509.NewCertPool()
+	clients.AppendCertsFromPEM(c.CA)
+	config := nodes.Config{
+		Zone: c.Zone, ZoneID: c.ZoneID, Region: c.Region, AccountID: c.AccountID, ClusterName: c.Cluster.Name, ClusterID: c.Cluster.ID,
+		Subnet: c.Subnet, Count: c.Count, KubernetesVersion: c.Version, Server: c.Server,
+		CA: c.CA, ClientCert: c.Client.Cert, ClientKey: c.Client.Key, ClientCAs: clients,
+		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)).With("az", c.Zone, "cluster", c.Cluster.Name, "component", "nodes"),
+	}
+	leaf := pki.Leaf{CommonName: "system:node:" + c.Zone, Organizations: []string{"system:nodes"}, Server: true}
+	for _, address := range config.Addresses() {
+		leaf.IPs = append(leaf.IPs, net.IP(address.AsSlice()))
+	}
+	pair, err := c.Authority.Issue(leaf)
+	if err != nil {
+		return nil, err
+	}
+	if config.ServingCert, err = pair.TLS(); err != nil {
+		return nil, err
+	}
+	return nodes.New(config), nil
+}
+
+func installAddons(ctx context.Context, c az.WorkersConfig) error {
+	config := &rest.Config{Host: c.Server, QPS: -1, TLSClientConfig: rest.TLSClientConfig{CAData: c.CA, CertData: c.Client.Cert, KeyData: c.Client.Key}}
+	options := addons.Options{ClusterName: c.Cluster.Name, ClusterID: c.Cluster.ID, Region: c.Region, AccountID: c.AccountID, Version: c.Cluster.Version}
+	var err error
+	if options.ServiceCIDR, err = netip.ParsePrefix(c.Cluster.ServiceCIDR); err != nil {
+		return err
+	}
+	if c.Cluster.Nodes > 0 {
+		options.NodeRoleARN = "arn:aws:iam::" + c.AccountID + ":role/" + c.Cluster.Name + "-node"
+	}
+	return addons.Apply(ctx, config, options)
+}

@@ -1,0 +1,170 @@
+package emulator
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"tripod/client"
+	"tripod/internal/pki"
+	"tripod/internal/process"
+)
+
+// schema is the version of a data directory's layout that this Tripod writes. It reads this and older ones.
+const schema = client.Schema
+
+// marker is DIR/tripod.json: what makes a directory a region's.
+type marker struct {
+	Schema    int       `json:"schema"`
+	Region    string    `json:"region"`
+	AccountID string    `json:"accountId"`
+	Port      int       `json:"port"`     // of the AWS endpoint; tokens and trust policies hold it
+	PortBase  int       `json:"portBase"` // of the contiguous range that everything else has
+	CreatedAt time.Time `json:"createdAt"`
+	// Cluster is the cluster that the region was founded with; empty without one.
+	Cluster           string `json:"cluster,omitempty"`
+	KubernetesVersion string `json:"kubernetesVersion,omitempty"`
+	ClusterID         string `json:"clusterId,omitempty"`
+	Nodes             int    `json:"nodes"`
+	// Founded says that the regional state has its first records.
+	Founded bool `json:"founded"`
+}
+
+// dataDir is a region's directory, held for this process alone.
+type dataDir struct {
+	path   string
+	marker marker
+	isNew  bool // nothing was written yet
+	lock   *os.File
+}
+
+func (d *dataDir) file(parts ...string) string {
+	return filepath.Join(append([]string{d.path}, parts...)...)
+}
+
+// openDataDir checks that the directory is a region's, or empty, and takes it. It writes nothing but the lock.
+func openDataDir(path string) (*dataDir, error) {
+	d := &dataDir{path: path}
+	if err := d.readMarker(); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, fmt.Errorf("the data directory %s cannot be made: %w: choose another with --data-dir", path, cause(err))
+	}
+	if err := os.Chmod(path, 0o700); err != nil {
+		return nil, fmt.Errorf("the data directory %s belongs to somebody else: choose another with --data-dir", path)
+	}
+	lock, err := os.OpenFile(d.file("lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("the data directory %s cannot be written: %w", path, cause(err))
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		holder, _ := os.ReadFile(lock.Name())
+		lock.Close()
+		return nil, fmt.Errorf("another Tripod (pid %s) runs the region in %s: use it, stop it with 'tripod down', or start a second region with --data-dir and --port 0", holder, path)
+	}
+	lock.Truncate(0)
+	fmt.Fprint(lock, os.Getpid())
+	d.lock = lock
+	if err := d.readMarker(); err != nil { // what another process wrote meanwhile
+		d.close()
+		return nil, err
+	}
+	return d, nil
+}
+
+func (d *dataDir) close() { d.lock.Close() }
+
+func (d *dataDir) readMarker() error {
+	text, err := os.ReadFile(d.file("tripod.json"))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return d.checkEmpty()
+	case err != nil:
+		return fmt.Errorf("the data directory %s cannot be read: %w", d.path, cause(err))
+	}
+	if err := json.Unmarshal(text, &d.marker); err != nil || d.marker.Schema == 0 {
+		return fmt.Errorf("%s is damaged: restore it from a backup, or delete the region with 'tripod down --purge' and start anew", d.file("tripod.json"))
+	}
+	if d.marker.Schema > schema {
+		return fmt.Errorf("the region in %s was made by a newer Tripod (schema %d, this one knows %d): use that Tripod, or another --data-dir", d.path, d.marker.Schema, schema)
+	}
+	d.isNew = false
+	return nil
+}
+
+// checkEmpty refuses a directory with files that are not Tripod's.
+func (d *dataDir) checkEmpty() error {
+	d.isNew = true
+	entries, err := os.ReadDir(d.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("the data directory %s cannot be read: %w", d.path, cause(err))
+	}
+	for _, entry := range entries {
+		if name := entry.Name(); name != "lock" && name != "logs" { // a start that failed early leaves these
+			return fmt.Errorf("%s holds files that are not Tripod's (%s): choose another with --data-dir", d.path, name)
+		}
+	}
+	return nil
+}
+
+func (d *dataDir) writeMarker() error { return d.writeJSON("tripod.json", d.marker) }
+
+func (d *dataDir) writeJSON(name string, v any) error {
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := pki.WriteDurable(d.file(name), append(text, '\n')); err != nil {
+		return diskError(d.path, err)
+	}
+	return nil
+}
+
+// diskError says what to do when the disk is full.
+func diskError(path string, err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("the disk of %s is full: free some space (a region takes about 1 GB) and try again", path)
+	}
+	return err
+}
+
+// cause drops the operation and the path that os puts before an error.
+func cause(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+// agents remembers the zones' processes, so that the next start can end what outlived this one.
+func (d *dataDir) writeAgents(agents map[string]process.Identity) error {
+	return d.writeJSON("agents.json", agents)
+}
+
+// sweep ends zones that an earlier process left behind.
+func (d *dataDir) sweep() error {
+	text, err := os.ReadFile(d.file("agents.json"))
+	if err != nil {
+		return nil // none was written
+	}
+	agents := map[string]process.Identity{}
+	if err := json.Unmarshal(text, &agents); err != nil {
+		return nil // cut short by the crash that we clean up after: the lifelines have ended the processes
+	}
+	for zone, agent := range agents {
+		if err := agent.KillGroup(5 * time.Second); err != nil {
+			return fmt.Errorf("zone %s still runs from an earlier start (process group %d) and cannot be ended: %w", zone, agent.PID, err)
+		}
+	}
+	return nil
+}

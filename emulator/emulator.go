@@ -1,0 +1,322 @@
+// Package emulator is the region: the zones' lives, the balancers, and the `tripod up` program as a value.
+package emulator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tripod/client"
+	"tripod/lb"
+)
+
+// Options of a region. Those of the cluster count when the region is made; later starts keep what is there.
+type Options struct {
+	DataDir string // absolute
+	Region  string // us-east-1
+	// Port of the AWS endpoint; 0 picks one. PortSet says that it was asked for and is not the default.
+	Port    int
+	PortSet bool
+	// Cluster is the name of the first cluster; "none" makes none.
+	Cluster           string
+	KubernetesVersion string // "1.36"
+	Nodes             int
+	// Heal starts a zone again that was killed from outside.
+	Heal           bool
+	MetricsAddress string // host:port of a metrics endpoint; empty: only the control socket has it
+	Executable     string // the program whose `internal` commands the children are
+	Logger         *slog.Logger
+	OnEvent        func(client.Event) // may be nil; called from one goroutine at a time
+}
+
+// Emulator is one region.
+type Emulator struct {
+	options Options
+	logger  *slog.Logger
+
+	dir       *dataDir
+	runDir    string
+	events    *journal
+	zones     []*zone
+	registry  *prometheus.Registry
+	aws       *lb.Balancer
+	control   *http.Server
+	started   time.Time
+	startedUp chan struct{} // closed when all zones were ready for the first time
+
+	judging sync.Mutex // held while conclusions are drawn, so that an older one never overtakes a newer
+
+	mu          sync.Mutex
+	clusters    map[string]*cluster // by id
+	stopping    bool
+	quorum      bool     // as last announced
+	unreachable []string // as last told to the gateways
+	failed      error    // why the start cannot succeed
+	failedC     chan struct{}
+
+	cancel   context.CancelFunc
+	wait     sync.WaitGroup
+	stopOnce sync.Once
+	stopErr  error
+	quiet    chan struct{} // closed when all but the control socket is stopped
+	done     chan struct{}
+}
+
+// New returns a region that is not started.
+func New(options Options) *Emulator {
+	return &Emulator{options: options, logger: options.Logger, clusters: map[string]*cluster{}, quorum: true, startedUp: make(chan struct{}),
+		failedC: make(chan struct{}), quiet: make(chan struct{}), done: make(chan struct{}), registry: prometheus.NewRegistry()}
+}
+
+// Start brings the region up and returns when all its zones serve. When it fails, or ctx ends first, it has undone its work.
+func (e *Emulator) Start(ctx context.Context) error {
+	if isClosed(e.done) {
+		return errors.New("this region was stopped: make a new one to start it again")
+	}
+	e.started = time.Now()
+	if err := e.open(); err != nil {
+		return err
+	}
+	err := e.launch(ctx)
+	if err == nil {
+		err = e.awaitReady(ctx)
+	}
+	if err != nil {
+		stopping, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		return errors.Join(err, e.Stop(stopping))
+	}
+	e.emit(client.Event{Type: "RegionReady", Message: fmt.Sprintf("region %s is ready: three zones after %.1f s", e.options.Region, time.Since(e.started).Seconds())})
+	e.events.told.flush() // what the caller prints next comes after it
+	return nil
+}
+
+// open takes the data directory and the AWS port. Until both are ours, nothing is written.
+func (e *Emulator) open() (err error) {
+	runtime, err := client.RuntimeDir()
+	if err != nil {
+		return err
+	}
+	dir, err := openDataDir(e.options.DataDir)
+	if err != nil {
+		return err
+	}
+	e.dir = dir
+	defer func() {
+		if err != nil {
+			dir.close()
+		}
+	}()
+	if err := dir.sweep(); err != nil {
+		return err
+	}
+	e.runDir = filepath.Dir(client.SocketPath(e.options.DataDir))
+	listener, err := e.settlePorts()
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			listener.Close()
+		}
+	}()
+	if filepath.Dir(e.runDir) != runtime {
+		return fmt.Errorf("%s is not in %s", e.runDir, runtime)
+	}
+	if err := os.MkdirAll(e.runDir, 0o700); err != nil {
+		return diskError(e.runDir, err)
+	}
+	if e.events, err = openJournal(dir.file("events.jsonl"), e.options.OnEvent); err != nil {
+		return diskError(dir.path, err)
+	}
+	if err := e.prepareTrust(); err != nil {
+		return diskError(dir.path, err)
+	}
+	e.aws = e.newAWSBalancer(listener)
+	e.registry.MustRegister(&collector{e})
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for i := range zoneLetters { // before anybody can ask for them
+		e.zones = append(e.zones, newZone(e, i))
+	}
+	return nil
+}
+
+// settlePorts decides the region's ports, for good when it is new, and takes the AWS endpoint's.
+func (e *Emulator) settlePorts() (net.Listener, error) {
+	m := &e.dir.marker
+	if e.dir.isNew {
+		return e.foundMarker()
+	}
+	o := e.options
+	switch {
+	case o.PortSet && o.Port != 0 && o.Port != m.Port:
+		return nil, fmt.Errorf("the region in %s has port %d, which its tokens and trust policies hold: start it without --port, or make another region with --data-dir", e.dir.path, m.Port)
+	case o.Region != m.Region:
+		return nil, fmt.Errorf("the region in %s is %s: start it with --region %s, or make another with --data-dir", e.dir.path, m.Region, m.Region)
+	}
+	reserve(filepath.Dir(e.runDir), m.PortBase, e.dir.path) // it is ours, whatever the notes say
+	if port := taken(m.PortBase, clusterOffset+10); port != 0 {
+		return nil, fmt.Errorf("port %d of 127.0.0.1, one of the range %d to %d that this region keeps, is taken: stop the program that has it and try again", port, m.PortBase, m.PortBase+portRange-1)
+	}
+	return listenAWS(m.Port)
+}
+
+// launch starts everything; it does not wait for readiness.
+func (e *Emulator) launch(ctx context.Context) error {
+	running, cancel := context.WithCancel(context.Background())
+	e.cancel = cancel
+	e.quorum = true
+	if err := e.aws.Start(ctx); err != nil {
+		return err
+	}
+	if err := e.startControl(); err != nil {
+		return err
+	}
+	if err := e.startMetrics(running); err != nil {
+		return err
+	}
+	for _, z := range e.zones {
+		if err := z.start(); err != nil {
+			return err
+		}
+	}
+	if err := e.rememberAgents(); err != nil {
+		return err
+	}
+	e.wait.Go(func() { e.watchPauses(running) })
+	if !e.dir.marker.Founded {
+		return e.found(ctx)
+	}
+	return nil
+}
+
+// awaitReady returns when everything serves, or something failed for good.
+func (e *Emulator) awaitReady(ctx context.Context) error {
+	select {
+	case <-e.startedUp:
+		return nil
+	case <-e.failedC:
+		return e.failed
+	case <-e.quiet:
+		return errStoppedMeanwhile
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+var errStoppedMeanwhile = errors.New("the region was stopped while it started")
+
+// fail ends a start that cannot succeed. Once the region is up, faults are what it is for.
+func (e *Emulator) fail(err error) {
+	if client.DiskFull(e.options.DataDir) {
+		err = diskError(e.options.DataDir, syscall.ENOSPC) // the cause of whatever it was
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.failed == nil && !e.stopping && !isClosed(e.startedUp) {
+		e.failed = err
+		close(e.failedC)
+	}
+}
+
+// Done is closed when the region is stopped, by Stop or by `tripod down`.
+func (e *Emulator) Done() <-chan struct{} { return e.done }
+
+// Stop ends the region in order: the balancers let go, then the zones stop side by side. The data is kept. When ctx ends first the rest is
+// killed. Stopping twice is no error.
+func (e *Emulator) Stop(ctx context.Context) error {
+	e.stopOnce.Do(func() {
+		defer close(e.done)
+		e.stopErr = e.stop(ctx)
+		if e.dir != nil {
+			e.dir.close()
+		}
+	})
+	<-e.done
+	return e.stopErr
+}
+
+func (e *Emulator) stop(ctx context.Context) error {
+	if e.aws == nil {
+		return nil // it never started
+	}
+	ctx, cancelStop := context.WithTimeout(ctx, stopLimit)
+	defer cancelStop()
+	e.mu.Lock()
+	e.stopping = true
+	balancers := []*lb.Balancer{e.aws}
+	for _, c := range e.clusters {
+		if c.balancer != nil {
+			balancers = append(balancers, c.balancer)
+		}
+	}
+	e.mu.Unlock()
+	e.emit(client.Event{Type: "RegionStopping", Message: "region " + e.options.Region + " stops"})
+	if e.cancel != nil {
+		e.cancel()
+	}
+	draining, cancel := context.WithTimeout(ctx, drainTime)
+	defer cancel()
+	var wait sync.WaitGroup
+	for _, balancer := range balancers {
+		wait.Go(func() { balancer.Stop(draining) })
+	}
+	wait.Wait()
+	errs := make([]error, len(e.zones))
+	for _, end := range []func(*zone, context.Context) error{(*zone).quiesce, (*zone).end} {
+		for i, z := range e.zones {
+			wait.Go(func() { errs[i] = errors.Join(errs[i], end(z, ctx)) })
+		}
+		wait.Wait()
+	}
+	e.wait.Wait()
+	os.Remove(e.dir.file("agents.json"))
+	e.emit(client.Event{Type: "RegionStopped", Message: "region " + e.options.Region + " is stopped; its data is in " + e.dir.path})
+	close(e.quiet)
+	e.events.close() // lets go who follows them, whom Shutdown would wait for
+	if e.control != nil {
+		// Not ctx: whoever asked for the stop is told of its end.
+		closing, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		e.control.Shutdown(closing)
+	}
+	os.RemoveAll(e.runDir) // nothing but sockets
+	return errors.Join(errs...)
+}
+
+// stopLimit is when a stop in order ends in a kill: under systemd or Docker nobody presses Ctrl-C a second time.
+const stopLimit = 30 * time.Second
+
+// drainTime is what open connections get to finish when the region stops: requests are short, and watches never end by themselves.
+const drainTime = 300 * time.Millisecond
+
+// Kill ends all processes of the region at once. The next start finds their data.
+func (e *Emulator) Kill() {
+	e.mu.Lock()
+	e.stopping = true
+	zones := e.zones
+	e.mu.Unlock()
+	for _, z := range zones {
+		z.killNow()
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}

@@ -1,0 +1,206 @@
+package emulator
+
+import (
+	"os"
+	"sort"
+	"strings"
+	"sync"
+
+	"tripod/az"
+	"tripod/client"
+	"tripod/internal/process"
+	"tripod/lb"
+)
+
+// majority of the three zones.
+const majority = len(zoneLetters)/2 + 1
+
+// judge says whether there is quorum and how the region does.
+func (e *Emulator) judge() (quorum bool, phase string) {
+	s := e.status()
+	quorum = s.State.Quorum
+	well := true
+	for _, z := range s.Zones {
+		well = well && z.State == client.StateReady
+		for _, i := range z.Instances {
+			well = well && i.State == client.StateReady
+		}
+	}
+	for _, c := range s.Clusters {
+		quorum = quorum && c.Quorum
+	}
+	for _, b := range s.Balancers {
+		for _, t := range b.Targets {
+			well = well && t.Healthy
+		}
+	}
+	well = well && (e.dir.marker.Cluster == "" || len(s.Clusters) > 0) && s.State.Leader != ""
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.stopping:
+		return quorum, client.PhaseStopping
+	case well:
+		return quorum, client.PhaseReady
+	case !isClosed(e.startedUp):
+		return quorum, client.PhaseStarting
+	case !quorum:
+		return quorum, client.PhaseNoQuorum
+	default:
+		return quorum, client.PhaseDegraded
+	}
+}
+
+// Status describes the region, with what its processes use.
+func (e *Emulator) Status() client.Status {
+	s := e.status()
+	_, s.Phase = e.judge()
+	measure(&s)
+	return s
+}
+
+// measure asks the system for the memory of every process: some 10 ms of work, and so only done for who asks.
+func measure(s *client.Status) {
+	var wait sync.WaitGroup
+	gauge := func(pid int, into *int64) {
+		if pid != 0 {
+			wait.Go(func() { *into = process.Memory(pid) })
+		}
+	}
+	gauge(s.PID, &s.MemoryBytes)
+	for i := range s.Zones {
+		gauge(s.Zones[i].PID, &s.Zones[i].MemoryBytes)
+		for j := range s.Zones[i].Instances {
+			gauge(s.Zones[i].Instances[j].PID, &s.Zones[i].Instances[j].MemoryBytes)
+		}
+	}
+	wait.Wait()
+	for i := range s.Zones {
+		for j := range s.Zones[i].Instances {
+			s.Zones[i].MemoryBytes += s.Zones[i].Instances[j].MemoryBytes
+		}
+		s.MemoryBytes += s.Zones[i].MemoryBytes
+	}
+}
+
+func (e *Emulator) status() client.Status {
+	m := e.dir.marker
+	s := client.Status{Schema: 1, Region: e.options.Region, AccountID: m.AccountID, DataDir: e.dir.path, PID: os.Getpid(), StartedAt: e.started.UTC(),
+		AWSEndpoint: "http://" + loopback(m.Port), Clusters: []client.Cluster{}, Faults: []client.Fault{}}
+	leaders := map[string]int{}
+	for _, z := range e.zones {
+		view, leader, faults := z.describe()
+		s.Zones = append(s.Zones, view)
+		s.Faults = append(s.Faults, faults...)
+		if alive(view.State) {
+			s.State.Voters++
+			leaders[leader]++
+		}
+	}
+	s.State.Quorum = s.State.Voters >= majority
+	for leader, votes := range leaders {
+		if leader != "" && votes >= majority {
+			s.State.Leader = leader
+		}
+	}
+	s.Balancers = append(s.Balancers, describeBalancer("aws", e.aws))
+	for _, c := range e.sortedClusters() {
+		s.Clusters = append(s.Clusters, describeCluster(c.state, s.Zones))
+		s.Balancers = append(s.Balancers, describeBalancer(c.state.Name, c.balancer))
+	}
+	return s
+}
+
+// alive says whether a zone or an instance in that state counts for a quorum.
+func alive(state string) bool {
+	return state == client.StateReady || state == client.StateStarting || state == client.StateUnready
+}
+
+func (e *Emulator) sortedClusters() []cluster {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var all []cluster
+	for _, c := range e.clusters {
+		all = append(all, *c)
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].state.Name < all[j].state.Name })
+	return all
+}
+
+// describe tells the zone's state, whom it takes for the regional state's leader, and what is done to it.
+func (z *zone) describe() (view client.Zone, leader string, faults []client.Fault) {
+	state, child, paused, down, reason, since := z.snapshot()
+	view = client.Zone{Name: z.name, ID: z.e.zoneID(z.index), Instances: state.Instances}
+	if view.Instances == nil {
+		view.Instances = []client.Instance{}
+	}
+	if child != nil {
+		started := child.StartedAt().UTC()
+		view.PID, view.StartedAt = child.PID(), &started
+	}
+	switch {
+	case child == nil && down != "":
+		view.State, view.Reason = down, reason
+	case paused:
+		view.State, view.Reason = client.StatePaused, "stopped by SIGSTOP"
+	case child == nil || !state.Serving:
+		view.State = client.StateStarting
+	default:
+		view.State = client.StateReady
+	}
+	if view.State == client.StateKilled || view.State == client.StateStopped || view.State == client.StatePaused {
+		faults = append(faults, client.Fault{Target: z.target(), Fault: view.State, Since: since.UTC()})
+	}
+	for i := range view.Instances {
+		instance := &view.Instances[i]
+		if paused {
+			instance.State, instance.Reason, instance.Leads = client.StatePaused, "its zone is paused", nil
+			continue
+		}
+		if instance.FaultSince != nil {
+			faults = append(faults, client.Fault{Target: instance.Target, Fault: instance.State, Since: instance.FaultSince.UTC()})
+		}
+	}
+	return view, state.RaftLeader, faults
+}
+
+func describeCluster(state az.ClusterState, zones []client.Zone) client.Cluster {
+	c := client.Cluster{Name: state.Name, ID: state.ID, Version: state.Version, Status: state.Status, Endpoint: "https://" + loopback(state.EndpointPort)}
+	for _, z := range zones {
+		for _, i := range z.Instances {
+			if i.Cluster != state.Name {
+				continue
+			}
+			if i.Component == "etcd" && i.PID != 0 && alive(i.State) {
+				c.EtcdMembers++
+			}
+			for _, leads := range i.Leads {
+				switch leads {
+				case "etcd":
+					c.EtcdLeader = z.Name
+				case "kube-controller-manager":
+					c.Controllers = z.Name
+				case "kube-scheduler":
+					c.Scheduler = z.Name
+				}
+			}
+		}
+	}
+	c.Quorum = c.EtcdMembers >= majority
+	if !c.Quorum {
+		c.EtcdLeader = ""
+	}
+	return c
+}
+
+func describeBalancer(name string, balancer *lb.Balancer) client.Balancer {
+	b := client.Balancer{Name: name, Targets: []client.Target{}}
+	if address := balancer.Addr(); address != nil {
+		b.Address = address.String()
+	}
+	for _, t := range balancer.Snapshot() {
+		b.Targets = append(b.Targets, client.Target{Zone: t.Name, Address: t.Address, Healthy: t.Healthy, Reason: strings.TrimSpace(t.Reason),
+			Connections: t.Open, Total: uint64(t.Total)})
+	}
+	return b
+}

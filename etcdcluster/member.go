@@ -1,0 +1,203 @@
+// Package etcdcluster runs one member of an etcd cluster whose members live in different availability zones.
+package etcdcluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"go.etcd.io/etcd/client/pkg/v3/transport"
+	"go.etcd.io/etcd/server/v3/embed"
+)
+
+// Config of a member. It is read from a JSON file by the member's process.
+type Config struct {
+	Name  string `json:"name"`  // "etcd-a", unique in the cluster
+	Token string `json:"token"` // the same for all members, different from every other cluster's
+	Dir   string `json:"dir"`
+	// ListenClient and ListenPeer are loopback addresses with a port: "127.0.0.1:2379".
+	ListenClient string `json:"listenClient"`
+	ListenPeer   string `json:"listenPeer"`
+	// Members are all members' peer URLs by name, as the others reach them: names that do not resolve, so that etcd, which
+	// dials by HTTPS_PROXY, must ask the zone's gateway.
+	Members map[string]string `json:"members"`
+	// ClientURL is how clients reach this member.
+	ClientURL string `json:"clientUrl"`
+	TLS       TLS    `json:"tls"`
+	Timers    Timers `json:"timers"`
+	// QuotaBytes limits the database, as EKS does (8 GB, 16 GB in the provisioned tiers).
+	QuotaBytes int64 `json:"quotaBytes"`
+}
+
+// TLS names the PEM files of a member: one certificate, for both roles and both sides.
+type TLS struct {
+	CA   string `json:"ca"`
+	Cert string `json:"cert"`
+	Key  string `json:"key"`
+}
+
+// Timers of the election, in milliseconds. An isolated or dead leader is replaced one to two elections later.
+type Timers struct {
+	Heartbeat uint `json:"heartbeatMs"`
+	Election  uint `json:"electionMs"`
+}
+
+// DefaultTimers: DESIGN.md says how they were chosen.
+var DefaultTimers = Timers{Heartbeat: 60, Election: 300}
+
+// Member is one running member.
+type Member struct {
+	config Config
+	// OnLeader is called, from one goroutine, with whether this member leads, at every change of leader.
+	OnLeader func(leads bool)
+
+	mu      sync.Mutex
+	etcd    *embed.Etcd
+	cancel  context.CancelFunc
+	watcher sync.WaitGroup
+}
+
+// New returns a member that is not started.
+func New(config Config) *Member { return &Member{config: config} }
+
+// Start runs the member and returns when it serves clients, which takes a quorum of members. When ctx ends first, or the member
+// fails, nothing keeps running.
+func (m *Member) Start(ctx context.Context) error {
+	config, err := m.config.embedded()
+	if err != nil {
+		return fmt.Errorf("etcd member %s: %w", m.config.Name, err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.etcd != nil {
+		return fmt.Errorf("etcd member %s runs already", m.config.Name)
+	}
+	if err := m.discardUnborn(); err != nil {
+		return fmt.Errorf("etcd member %s: %w", m.config.Name, err)
+	}
+	etcd, err := embed.StartEtcd(config)
+	if err != nil {
+		return fmt.Errorf("etcd member %s: %w", m.config.Name, err)
+	}
+	select {
+	case <-etcd.Server.ReadyNotify():
+	case err = <-etcd.Err():
+	case <-etcd.Server.StopNotify():
+		err = errors.New("it stopped while it started")
+	case <-ctx.Done():
+		err = fmt.Errorf("it found no quorum: %w", context.Cause(ctx))
+	}
+	if err == nil {
+		err = m.markFormed()
+	}
+	if err != nil {
+		etcd.Server.HardStop() // Close alone waits for a member that serves, and so for a quorum
+		etcd.Close()
+		return fmt.Errorf("etcd member %s: %w", m.config.Name, err)
+	}
+	watch, cancel := context.WithCancel(context.Background())
+	m.etcd, m.cancel = etcd, cancel
+	m.watcher.Go(func() { m.watchLeader(watch, etcd) })
+	return nil
+}
+
+// Err delivers the error that ends a started member by itself, such as a full disk.
+func (m *Member) Err() <-chan error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.etcd.Err()
+}
+
+// Stop ends the member in order: a leader hands its lead over first. The data is kept. Stopping twice, or what never ran, is no error.
+func (m *Member) Stop(context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.etcd == nil {
+		return nil
+	}
+	m.cancel()
+	m.watcher.Wait()
+	etcd, closed := m.etcd, make(chan struct{})
+	m.etcd = nil
+	go func() {
+		etcd.Close()
+		close(closed)
+	}()
+	patience := time.NewTimer(handover)
+	defer patience.Stop()
+	select {
+	case <-closed:
+	case <-patience.C:
+		etcd.Server.HardStop() // nobody is there to take the lead: the others stop too
+		<-closed
+	}
+	return nil
+}
+
+// handover is how long a stopping leader tries to hand its lead over; etcd itself would try for more than 5 s.
+const handover = 400 * time.Millisecond
+
+// watchLeader polls beside the notification: that one tells of another leader, but comes a moment before this member knows that it is the one.
+func (m *Member) watchLeader(ctx context.Context, etcd *embed.Etcd) {
+	leads, first := false, true
+	poll := time.NewTicker(500 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		changed := etcd.Server.LeaderChangedNotify()
+		now := etcd.Server.Leader() == etcd.Server.MemberID()
+		if m.OnLeader != nil && (first || now != leads) {
+			m.OnLeader(now)
+		}
+		leads, first = now, false
+		select {
+		case <-changed:
+		case <-poll.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// embedded translates the configuration for etcd's own embed package.
+func (c Config) embedded() (*embed.Config, error) {
+	e := embed.NewConfig()
+	e.Name, e.Dir, e.InitialClusterToken = c.Name, c.Dir, c.Token
+	var members []string
+	for name, peerURL := range c.Members {
+		members = append(members, name+"="+peerURL)
+	}
+	sort.Strings(members)
+	e.InitialCluster = strings.Join(members, ",")
+	var err error
+	for _, field := range []struct {
+		urls *[]url.URL
+		text string
+	}{
+		{&e.ListenClientUrls, "https://" + c.ListenClient},
+		{&e.AdvertiseClientUrls, c.ClientURL},
+		{&e.ListenPeerUrls, "https://" + c.ListenPeer},
+		{&e.AdvertisePeerUrls, c.Members[c.Name]},
+	} {
+		parsed, parseErr := url.Parse(field.text)
+		if parseErr != nil || parsed.Host == "" {
+			err = errors.Join(err, fmt.Errorf("%q is not a URL with a host", field.text))
+			continue
+		}
+		*field.urls = []url.URL{*parsed}
+	}
+	files := transport.TLSInfo{CertFile: c.TLS.Cert, KeyFile: c.TLS.Key, TrustedCAFile: c.TLS.CA, ClientCertAuth: true}
+	e.ClientTLSInfo, e.PeerTLSInfo = files, files
+	e.TickMs, e.ElectionMs = c.Timers.Heartbeat, c.Timers.Election
+	e.QuotaBackendBytes = c.QuotaBytes
+	e.PreVote = true // a member that comes back from a pause must not unseat a leader
+	e.StrictReconfigCheck = true
+	e.LogLevel = "warn"
+	e.Logger = "zap"
+	e.EnableGRPCGateway = false
+	return e, err
+}

@@ -1,0 +1,155 @@
+package iam
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"mime"
+	"net/http"
+	"time"
+
+	"tripod/region"
+)
+
+const (
+	tokenReviewAPIVersion = "authentication.k8s.io/v1"
+	tokenReviewKind       = "TokenReview"
+	maxReviewBytes        = 1 << 20
+)
+
+// Authenticator is a cluster's token webhook: an API server sends it a TokenReview (authentication.k8s.io/v1) and it
+// answers with the user. The principal that created the cluster is its administrator, as in EKS; nobody else has access.
+type Authenticator struct {
+	// ClusterID is the cluster's key in State.
+	ClusterID string
+	// Region is the region's name, such as us-east-1.
+	Region string
+	// Hosts are Tripod's own STS endpoints as host:port, such as 127.0.0.1:4566 and localhost:4566.
+	Hosts []string
+	// State has the cluster, the users and their keys.
+	State region.Viewer
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Logger gets a line for every decision; nil means none.
+	Logger *slog.Logger
+}
+
+// tokenReview is the part of authentication.k8s.io/v1 TokenReview that a webhook reads and writes.
+type tokenReview struct {
+	APIVersion string            `json:"apiVersion"`
+	Kind       string            `json:"kind"`
+	Spec       tokenReviewSpec   `json:"spec"`
+	Status     tokenReviewStatus `json:"status"`
+}
+
+type tokenReviewSpec struct {
+	Token string `json:"token,omitempty"`
+}
+
+type tokenReviewStatus struct {
+	Authenticated bool      `json:"authenticated"`
+	User          *userInfo `json:"user,omitempty"`
+	Error         string    `json:"error,omitempty"`
+}
+
+type userInfo struct {
+	Username string              `json:"username"`
+	UID      string              `json:"uid"`
+	Groups   []string            `json:"groups"`
+	Extra    map[string][]string `json:"extra"`
+}
+
+// ServeHTTP answers a TokenReview. A refused token is a proper answer (authenticated: false) and not an HTTP error.
+func (a *Authenticator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		http.Error(w, "the authenticator answers POST with a TokenReview", http.StatusMethodNotAllowed)
+		return
+	}
+	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
+		http.Error(w, "the TokenReview must be application/json", http.StatusUnsupportedMediaType)
+		return
+	}
+	var review tokenReview
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxReviewBytes)).Decode(&review); err != nil {
+		http.Error(w, "the body is not the JSON of a TokenReview", http.StatusBadRequest)
+		return
+	}
+	if review.Kind != tokenReviewKind || review.APIVersion != tokenReviewAPIVersion {
+		http.Error(w, "the body is not a TokenReview of "+tokenReviewAPIVersion, http.StatusBadRequest)
+		return
+	}
+	answer := tokenReview{APIVersion: tokenReviewAPIVersion, Kind: tokenReviewKind}
+	user, err := a.authenticate(review.Spec.Token)
+	if err != nil {
+		answer.Status.Error = err.Error()
+	} else {
+		answer.Status = tokenReviewStatus{Authenticated: true, User: user}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(answer) // an error here is the API server's going away
+}
+
+// authenticate decides on one token and logs the decision.
+func (a *Authenticator) authenticate(token string) (*userInfo, error) {
+	logger := a.Logger
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	logger = logger.With("component", "authenticator")
+	cluster, err := a.cluster()
+	if err != nil {
+		logger.Error("cannot decide on a token", "error", err)
+		return nil, err
+	}
+	logger = logger.With("cluster", cluster.Name)
+	verifier := Verifier{ClusterName: cluster.Name, Region: a.Region, Hosts: a.Hosts, State: a.State, Now: a.Now}
+	principal, err := verifier.Verify(token)
+	if err != nil {
+		logger.Warn("access denied", "error", err)
+		return nil, err
+	}
+	logger = logger.With("arn", principal.ARN, "accessKeyId", principal.AccessKeyID)
+	if principal.ARN != cluster.CreatorARN {
+		err := fmt.Errorf("the token of %s is valid, but it has no access to cluster %s: only its creator has", quote(principal.ARN), quote(cluster.Name))
+		logger.Warn("access denied", "error", err)
+		return nil, err
+	}
+	user := administrator(principal)
+	logger.Info("access granted", "username", user.Username, "uid", user.UID, "groups", user.Groups)
+	return user, nil
+}
+
+func (a *Authenticator) cluster() (region.Cluster, error) {
+	var cluster region.Cluster
+	err := a.State.View(func(tx *region.Txn) error {
+		found := false
+		if cluster, found = region.Clusters.Get(tx, a.ClusterID); !found {
+			return errors.New("it is not in the regional state")
+		}
+		return nil
+	})
+	if err != nil {
+		return region.Cluster{}, fmt.Errorf("cluster %s: %w", a.ClusterID, err)
+	}
+	return cluster, nil
+}
+
+// administrator is the user that a cluster's creator is. Names and uid are as aws-iam-authenticator writes them; an IAM user
+// has no session, and its canonical ARN is its ARN.
+func administrator(p Principal) *userInfo {
+	return &userInfo{
+		Username: p.ARN,
+		UID:      "aws-iam-authenticator:" + p.AccountID + ":" + p.UserID,
+		Groups:   []string{"system:masters"}, // the API server adds system:authenticated
+		Extra: map[string][]string{
+			"arn":          {p.ARN},
+			"canonicalArn": {p.ARN},
+			"sessionName":  {""},
+			"accessKeyId":  {p.AccessKeyID},
+			"principalId":  {p.UserID},
+			"sigs.k8s.io/aws-iam-authenticator/principalId": {p.UserID},
+		},
+	}
+}

@@ -1,0 +1,196 @@
+package iam
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"tripod/awsapi/sigv4"
+	"tripod/region"
+)
+
+const (
+	maxTokenBytes = 4096
+	maxTokenAge   = 15 * time.Minute
+	maxExpires    = 900 // seconds
+	globalRegion  = "us-east-1"
+)
+
+// tokenParams are the parameters that a token's URL may have, in lower case: those of aws-iam-authenticator.
+var tokenParams = []string{
+	"action", "version", "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-expires",
+	"x-amz-security-token", "x-amz-signature", "x-amz-signedheaders", "x-amz-user-agent",
+}
+
+// regionalSTS matches STS's endpoints in the regions of the partition aws.
+var regionalSTS = regexp.MustCompile(`^sts\.((?:af|ap|ca|eu|il|me|mx|sa|us)-[a-z]+-[0-9])\.amazonaws\.com$`)
+
+// Verifier checks the tokens of one cluster.
+type Verifier struct {
+	// ClusterName is what a token must be signed for.
+	ClusterName string
+	// Region is the one that tokens for Hosts are signed for.
+	Region string
+	// Hosts are Tripod's own STS endpoints as host:port, accepted over http and https beside AWS's endpoints over https.
+	Hosts []string
+	// State has the keys.
+	State region.Viewer
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// Verify says whose token this is. The errors are sentences for the log: they tell neither the token nor its
+// signature, and quote what they tell of it. ErrUnknownKey is wrapped where the key is not this region's.
+func (v Verifier) Verify(token string) (Principal, error) {
+	request, err := v.parse(token)
+	if err != nil {
+		return Principal{}, err
+	}
+	signature, err := sigv4.Parse(request)
+	if err != nil {
+		return Principal{}, fmt.Errorf("token's URL is not properly presigned: %w", err)
+	}
+	if err := v.checkSignature(request, signature); err != nil {
+		return Principal{}, err
+	}
+	principal, secret, err := Lookup(v.State, signature.AccessKeyID)
+	if errors.Is(err, ErrUnknownKey) {
+		return Principal{}, fmt.Errorf(`token is signed with access key %s, which is not this region's: run eval "$(tripod env)"; `+
+			"a token made with real AWS credentials is refused here, and neither kept nor sent on: %w", quote(signature.AccessKeyID), err)
+	}
+	if err != nil {
+		return Principal{}, fmt.Errorf("token: %w", err)
+	}
+	if signature.SessionToken != "" {
+		return Principal{}, fmt.Errorf("token carries a session token beside the long-term access key %s: unset AWS_SESSION_TOKEN", quote(signature.AccessKeyID))
+	}
+	if err := signature.Verify(request, nil, secret); err != nil {
+		return Principal{}, fmt.Errorf("token's signature is wrong: it is for another cluster than %s, or another secret key signed it: %w", quote(v.ClusterName), err)
+	}
+	return principal, nil
+}
+
+// parse is the request that the token's URL stands for, once everything but its signature is checked.
+func (v Verifier) parse(token string) (*http.Request, error) {
+	if len(token) > maxTokenBytes {
+		return nil, fmt.Errorf("token is longer than %d bytes", maxTokenBytes)
+	}
+	encoded, found := strings.CutPrefix(token, tokenPrefix)
+	if !found {
+		return nil, fmt.Errorf("token does not begin with %s", tokenPrefix)
+	}
+	// Go's decoder skips line breaks, which would give one URL many tokens.
+	text, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
+	if err != nil || strings.ContainsAny(encoded, "\r\n") {
+		return nil, errors.New("token is not unpadded base64url")
+	}
+	u, err := url.Parse(string(text))
+	if err != nil {
+		return nil, errors.New("token does not hold a URL") // url's own error quotes all of it
+	}
+	switch {
+	case u.Scheme != "https" && u.Scheme != "http":
+		return nil, fmt.Errorf("token's URL has the scheme %s", quote(u.Scheme))
+	case u.User != nil || u.Opaque != "" || u.Fragment != "":
+		return nil, errors.New("token's URL has parts that a presigned URL has not")
+	case u.EscapedPath() != "/":
+		return nil, fmt.Errorf("token's URL has the path %s, not /", quote(u.EscapedPath()))
+	}
+	if _, err := v.regionOf(u); err != nil {
+		return nil, err
+	}
+	if err := checkParams(u.RawQuery); err != nil {
+		return nil, err
+	}
+	return &http.Request{
+		Method: http.MethodGet, URL: u, Host: u.Host,
+		Header: http.Header{clusterIDHeader: {v.ClusterName}},
+	}, nil
+}
+
+// regionOf is the region that a token for this STS endpoint must be signed for.
+func (v Verifier) regionOf(u *url.URL) (string, error) {
+	if slices.Contains(v.Hosts, u.Host) {
+		return v.Region, nil
+	}
+	if u.Scheme == "https" {
+		if u.Host == "sts.amazonaws.com" {
+			return globalRegion, nil
+		}
+		if match := regionalSTS.FindStringSubmatch(u.Host); match != nil {
+			return match[1], nil
+		}
+	}
+	return "", fmt.Errorf("token's URL leads to %s://%s, which is not an STS endpoint", u.Scheme, quote(u.Host))
+}
+
+func checkParams(rawQuery string) error {
+	query, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return errors.New("token's URL has a malformed query")
+	}
+	params := make(map[string]string, len(query))
+	for name, values := range query {
+		lower := strings.ToLower(name)
+		if !slices.Contains(tokenParams, lower) {
+			return fmt.Errorf("token's URL has the parameter %s, which a token has not", quote(name))
+		}
+		if _, twice := params[lower]; twice || len(values) != 1 {
+			return fmt.Errorf("token's URL has the parameter %s more than once", quote(name))
+		}
+		params[lower] = values[0]
+	}
+	if action := params["action"]; action != "GetCallerIdentity" {
+		return fmt.Errorf("token's URL has the action %s, not GetCallerIdentity", quote(action))
+	}
+	if version := params["version"]; version != stsVersion {
+		return fmt.Errorf("token's URL has the version %s, not %s", quote(version), stsVersion)
+	}
+	expires := params["x-amz-expires"]
+	if seconds, err := strconv.Atoi(expires); err != nil || seconds < 0 || seconds > maxExpires {
+		return fmt.Errorf("token's URL has X-Amz-Expires %s, not 0 to %d", quote(expires), maxExpires)
+	}
+	return nil
+}
+
+// checkSignature is what a signature must be for, before it is worth computing. X-Amz-Expires does not count: the
+// aws CLI signs 60 s and uses its token for 14 minutes; EKS goes by X-Amz-Date alone.
+func (v Verifier) checkSignature(request *http.Request, signature *sigv4.Signature) error {
+	if !slices.Contains(signature.SignedHeaders, strings.ToLower(clusterIDHeader)) {
+		return fmt.Errorf("token's signature does not cover the header %s", strings.ToLower(clusterIDHeader))
+	}
+	now := time.Now
+	if v.Now != nil {
+		now = v.Now
+	}
+	switch age := now().Sub(signature.Time); {
+	case age > maxTokenAge:
+		return fmt.Errorf("token was signed %s ago: it is good for %s; a clock may be wrong", age.Round(time.Second), maxTokenAge)
+	case age < -sigv4.MaxSkew:
+		return fmt.Errorf("token was signed %s in the future; a clock is wrong", (-age).Round(time.Second))
+	}
+	signedFor, err := v.regionOf(request.URL)
+	if err != nil {
+		return err
+	}
+	if err := signature.CheckScope(signedFor, "sts"); err != nil {
+		return fmt.Errorf("token's credential has the wrong scope: %w", err)
+	}
+	return nil
+}
+
+// quote is text from a token, fit for a log line: control characters escaped, and too short to hold a signature that
+// stands in the wrong place.
+func quote(text string) string {
+	if len(text) > 40 {
+		text = text[:40] + "..."
+	}
+	return strconv.QuoteToASCII(text)
+}

@@ -1,0 +1,273 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tripod/client"
+)
+
+func TestExitCodesAndSentences(t *testing.T) {
+	dataDir := newDataDir(t)
+	for _, test := range []struct {
+		args   string
+		code   int
+		stderr string // a part of it
+	}{
+		{"status", 1, "no region is running in " + dataDir + ": start one with 'tripod up --data-dir"},
+		{"statsu", 2, `there is no command "statsu", did you mean 'status'?`},
+		{"status -o yaml", 2, "-o yaml is not a format of status: use table or json"},
+		{"status --nope", 2, "unknown flag: --nope"},
+		{"status now", 2, `'tripod status' takes no arguments, but there is "now"`},
+		{"kill", 2, "takes one target, such as az/b"},
+		{"kill zone", 2, `"zone" is not a target: write TYPE/ZONE`},
+		{"kill pod/b", 2, `there are no targets of type "pod": the types are az, etcd, apiserver, controllers`},
+		{"kill az/b", 1, "no region is running"},
+		{"wait region --for=happy", 2, "--for=happy is not a condition: use one of ready, "},
+		{"wait", 2, "name one target"},
+		{"wait region --for=ready --timeout=1ms", 1, "region was not ready within 1ms"},
+		{"up --port 70000", 2, "--port 70000 is not a port"},
+		{"up --cluster -x", 2, "is not a cluster's name"},
+		{"up --kubernetes-version 1.20", 2, `there is no Kubernetes version "1.20" here: use one of 1.34, 1.35, 1.36, 1.37`},
+		{"up --region moon", 2, `--region "moon" is not a region's name`},
+		{"env", 1, "there is no region in " + dataDir + " yet"},
+		{"token", 2, "name the cluster with --cluster"},
+		{"logs", 2, "name one target"},
+		{"logs az/b", 1, "no region has run there"},
+		{"logs up", 1, "there is no log of 'tripod up'"},
+		{"events --since yesterday", 2, `--since "yesterday" is none of a duration`},
+		{"--data-dir= status", 2, "--data-dir is empty"},
+		{"internal zone", 1, "this build of tripod has no zone"},
+		{"internal", 2, "name a program"},
+	} {
+		got := tripod(t, dataDir, strings.Fields(test.args)...)
+		if got.code != test.code || !strings.Contains(got.stderr, test.stderr) {
+			t.Errorf("tripod %s: got %d %q, want %d %q", test.args, got.code, got.stderr, test.code, test.stderr)
+		}
+		if strings.Count(got.stderr, "\n") != 1 || !strings.HasPrefix(got.stderr, "tripod: ") {
+			t.Errorf("tripod %s: not one sentence: %q", test.args, got.stderr)
+		}
+	}
+}
+
+func TestVerbsReachTheRegion(t *testing.T) {
+	dataDir := newDataDir(t)
+	region := newSupervisor(t, dataDir, testStatus())
+	for _, verb := range []string{"kill", "pause", "resume", "stop", "start", "reset"} {
+		got := tripod(t, dataDir, verb, "etcd/b", "--cluster", "demo")
+		if got.code != 0 || !strings.HasPrefix(got.stdout, "etcd/b ") {
+			t.Errorf("%s: got %+v", verb, got)
+		}
+		if want := "POST /v1/targets/etcd/b/" + verb + "?cluster=demo"; !slices.Contains(region.calls, want) {
+			t.Errorf("no call %q among %q", want, region.calls)
+		}
+	}
+	if got := tripod(t, dataDir, "reset"); got.code != 0 || !slices.Contains(region.calls, "POST /v1/reset?") {
+		t.Errorf("reset: got %+v", got)
+	}
+	if got := tripod(t, dataDir, "metrics", "apiserver/a"); got.stdout != "tripod_up 1\n" || !slices.Contains(region.calls, "GET /v1/metrics/apiserver/a?") {
+		t.Errorf("metrics: got %+v", got)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	for _, args := range []string{"version", "--version"} {
+		if got := tripod(t, t.TempDir(), args); got.code != 0 || !strings.HasPrefix(got.stdout, "tripod ") {
+			t.Errorf("%s: got %+v", args, got)
+		}
+	}
+}
+
+func TestUnknownZoneIsNamed(t *testing.T) {
+	dataDir := newDataDir(t)
+	newSupervisor(t, dataDir, testStatus())
+	got := tripod(t, dataDir, "kill", "az/d")
+	if want := "tripod: there is no zone \"d\" in us-east-1: its zones are a, b, c\n"; got.code != 1 || got.stderr != want {
+		t.Errorf("got %d %q, want %q", got.code, got.stderr, want)
+	}
+}
+
+func TestStatusAsJSON(t *testing.T) {
+	dataDir := newDataDir(t)
+	newSupervisor(t, dataDir, testStatus())
+	got := &client.Status{}
+	if err := json.Unmarshal([]byte(tripod(t, dataDir, "status", "-o", "json").stdout), got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(testStatus(), got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestWaitReturnsWhenTheConditionIsMet(t *testing.T) {
+	dataDir := newDataDir(t)
+	region := newSupervisor(t, dataDir, twoZonesDown(testStatus()))
+	done := make(chan result, 1)
+	go func() { done <- tripod(t, dataDir, "wait", "region", "--for=healthy") }()
+	eventually(t, func() bool {
+		region.mu.Lock()
+		defer region.mu.Unlock()
+		return len(region.calls) > 1
+	}, func() string { return "no look at the status" })
+	region.set(func(s *supervisor) { s.status = testStatus() })
+	if got := <-done; got.code != 0 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestEventsOfARegionThatIsDownComeFromItsFile(t *testing.T) {
+	dataDir := newDataDir(t)
+	write(t, filepath.Join(dataDir, "events.jsonl"), `{"seq":1,"time":"2026-01-02T03:04:05Z","type":"ZoneStarted","message":"one"}`+"\n"+
+		`{"seq":2,"time":"2026-01-02T03:04:06Z","type":"ZoneLost","message":"two"}`+"\n{\"seq\":3")
+	got := tripod(t, dataDir, "events", "--since", "1", "-o", "json")
+	if got.code != 0 || !strings.Contains(got.stdout, `"two"`) || strings.Contains(got.stdout, `"one"`) || !strings.Contains(got.stderr, "no region is running") {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestEventsFollowUntilTheRegionStops(t *testing.T) {
+	dataDir := newDataDir(t)
+	region := newSupervisor(t, dataDir, testStatus())
+	region.emit(client.Event{Type: "ZoneLost", Message: "before"})
+	region.set(func(s *supervisor) {
+		s.answer = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path != "/v1/events" {
+				return false
+			}
+			for _, event := range s.events {
+				json.NewEncoder(w).Encode(event)
+			}
+			return true // and the end of the stream
+		}
+	})
+	got := tripod(t, dataDir, "events", "-f")
+	if got.code != 0 || !strings.Contains(got.stdout, "  before\n") || got.stderr != "the region has stopped\n" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestKubectlGetsItsArgumentsUntouched(t *testing.T) {
+	dataDir := newDataDir(t)
+	write(t, filepath.Join(dataDir, "kubeconfig"), "")
+	var args []string
+	var kubeconfig string
+	programs := Programs{Kubectl: func(a []string, k string) int { args, kubeconfig = a, k; return 7 }}
+	got := tripodWith(t, programs, nil, "--data-dir", dataDir, "kubectl", "get", "nodes", "-o", "json", "--watch")
+	if want := []string{"get", "nodes", "-o", "json", "--watch"}; got.code != 7 || got.stderr != "" || !slices.Equal(args, want) {
+		t.Errorf("got %+v and arguments %q, want %q", got, args, want)
+	}
+	if want := filepath.Join(dataDir, "kubeconfig"); kubeconfig != want {
+		t.Errorf("got kubeconfig %q, want %q", kubeconfig, want)
+	}
+	tripodWith(t, programs, nil, "--data-dir", dataDir, "kubectl", "--kubeconfig=mine", "get", "nodes")
+	if want := []string{"--kubeconfig=mine", "get", "nodes"}; !slices.Equal(args, want) || kubeconfig != "" {
+		t.Errorf("got %q with %q", args, kubeconfig)
+	}
+	got = tripodWith(t, programs, nil, "--data-dir", t.TempDir(), "kubectl", "get", "nodes")
+	if got.code != 1 || !strings.Contains(got.stderr, "there is no cluster in ") {
+		t.Errorf("without a region: got %+v", got)
+	}
+}
+
+func TestTokenIsSignedWithTheRegionsCredentialsUnlessTheEnvironmentIsTheRegions(t *testing.T) {
+	dataDir := newDataDir(t)
+	regionFiles(t, dataDir)
+	var request TokenRequest
+	programs := Programs{Token: func(_ context.Context, r TokenRequest) ([]byte, error) {
+		request = r
+		return []byte("{}\n"), nil
+	}}
+	for _, test := range []struct{ endpoint, want string }{
+		{"", "AKIATRIPOD"}, {"https://eks.us-east-1.amazonaws.com", "AKIATRIPOD"}, {"http://evil.example:4566", "AKIATRIPOD"},
+		{"http://127.0.0.1:4566", "AKIAMINE"}, {"https://localhost:4566/", "AKIAMINE"},
+	} {
+		got := tripodWith(t, programs, []string{"AWS_ACCESS_KEY_ID=AKIAMINE", "AWS_ENDPOINT_URL=" + test.endpoint}, "--data-dir", dataDir, "token", "--cluster", "demo")
+		if got.code != 0 || got.stdout != "{}\n" || request.AccessKeyID != test.want {
+			t.Errorf("endpoint %q: got %+v with key %s, want %s", test.endpoint, got, request.AccessKeyID, test.want)
+		}
+	}
+	if request.Region != "us-east-1" || request.Endpoint != "http://127.0.0.1:4566" || request.Cluster != "demo" {
+		t.Errorf("got %+v", request)
+	}
+	programs.Token = func(context.Context, TokenRequest) ([]byte, error) { return nil, errors.New("no") }
+	if got := tripodWith(t, programs, nil, "--data-dir", dataDir, "token", "--cluster", "demo"); got.code != 1 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestEnvPrintsWhatLeadsClientsToTheRegion(t *testing.T) {
+	dataDir := newDataDir(t)
+	regionFiles(t, dataDir)
+	got := tripodWith(t, Programs{}, []string{"TRIPOD_DATA_DIR=" + dataDir, "NO_PROXY=corp.example, localhost", "no_proxy=x", "AWS_ENDPOINT_URL_S3=http://x"}, "env")
+	golden(t, "env.txt", strings.ReplaceAll(got.stdout, dataDir, "/DATA"))
+	if got.code != 0 || !strings.HasPrefix(got.stderr, "note: no region is running") {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestProfileKeepsEverythingElse(t *testing.T) {
+	dataDir := newDataDir(t)
+	regionFiles(t, dataDir)
+	home := t.TempDir()
+	config, credentials := filepath.Join(home, ".aws", "config"), filepath.Join(home, ".aws", "credentials")
+	before := "# mine\n[default]\nregion = eu-west-1\ns3 =\n  region = x\n\n[profile tripod]\nendpoint_url = http://127.0.0.1:1\noutput = json\n[profile z]\nregion = z\n"
+	write(t, config, before)
+	write(t, credentials, "[default]\naws_access_key_id = AKIAREAL")
+	run := func() result {
+		return tripodWith(t, Programs{}, []string{"HOME=" + home}, "--data-dir", dataDir, "env", "--profile")
+	}
+	if got := run(); got.code != 0 || !strings.Contains(got.stdout, "AWS_PROFILE=tripod") {
+		t.Fatalf("got %+v", got)
+	}
+	text := read(t, config) + "--- credentials\n" + read(t, credentials)
+	golden(t, "profile.txt", strings.ReplaceAll(text, dataDir, "/DATA"))
+	if run(); read(t, config)+"--- credentials\n"+read(t, credentials) != text {
+		t.Errorf("the second run changed it to\n%s", read(t, config))
+	}
+	if info, err := os.Stat(credentials); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("got %v %v, want 0600", info.Mode(), err)
+	}
+}
+
+func TestProfileOfSomebodyElseIsRefused(t *testing.T) {
+	dataDir := newDataDir(t)
+	regionFiles(t, dataDir)
+	for file, text := range map[string]string{"config": "[profile tripod]\nsso_session = work\n", "credentials": "[tripod]\naws_access_key_id = AKIAREAL\n"} {
+		home := t.TempDir()
+		path := filepath.Join(home, ".aws", file)
+		write(t, path, text)
+		got := tripodWith(t, Programs{}, []string{"HOME=" + home}, "--data-dir", dataDir, "env", "--profile")
+		if got.code != 1 || !strings.Contains(got.stderr, "does not lead to a Tripod region") || read(t, path) != text {
+			t.Errorf("%s: got %+v and %q", file, got, read(t, path))
+		}
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestParseSince(t *testing.T) {
+	keep, seq, err := parseSince("5m", testNow())
+	if err != nil || seq != 0 || keep(client.Event{Time: testNow().Add(-6 * time.Minute)}) || !keep(client.Event{Time: testNow()}) {
+		t.Errorf("5m: %v", err)
+	}
+	if keep, seq, err = parseSince("12", testNow()); err != nil || seq != 12 || keep(client.Event{Seq: 12}) || !keep(client.Event{Seq: 13}) {
+		t.Errorf("12: %v", err)
+	}
+}

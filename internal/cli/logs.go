@@ -1,0 +1,143 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tripod/client"
+)
+
+// followInterval is how often a followed log is looked at. A stat costs microseconds; notification would need another way on each system.
+const followInterval = 200 * time.Millisecond
+
+func (a *app) logsCommand() *cobra.Command {
+	follow, tail, cluster := false, 100, ""
+	cmd := &cobra.Command{
+		Use:     "logs TARGET",
+		Short:   "Print the log of a zone, an instance, or 'up', the region's own",
+		Example: "  tripod logs apiserver/a -f\n  tripod logs az/b --tail 20\n  tripod logs up",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usage(cmd, "name one target, such as apiserver/a or az/b, or 'up'")
+			}
+			return nil
+		},
+		ValidArgsFunction: a.completeTargets("up"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if tail < -1 {
+				return usage(cmd, "--tail %d is out of range: use a number of lines, or -1 for all", tail)
+			}
+			path, err := a.logPath(cmd, args[0], cluster)
+			if err != nil {
+				return err
+			}
+			log := &logReader{path: path, out: a.Stdout, escape: isTerminal(a.Stdout), interval: followInterval}
+			return log.run(cmd.Context(), tail, follow)
+		},
+	}
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what is written from now on")
+	cmd.Flags().IntVar(&tail, "tail", tail, "begin with this many of the last lines; -1 means all")
+	cmd.Flags().StringVar(&cluster, "cluster", "", "the cluster, where there are several")
+	return cmd
+}
+
+// logPath finds the file of a target's log. It needs no running region, since logs are wanted most when it has died.
+func (a *app) logPath(cmd *cobra.Command, target, cluster string) (string, error) {
+	if target == "up" {
+		path := filepath.Join(a.dataDir, "logs", "up.log")
+		if _, err := os.Stat(path); err != nil {
+			return "", fmt.Errorf("there is no log of 'tripod up' in %s", a.dataDir)
+		}
+		return path, nil
+	}
+	kind, name, err := client.SplitTarget(target)
+	if err != nil {
+		return "", usage(cmd, "%v", err)
+	}
+	zone, err := a.zoneDir(name)
+	if err != nil {
+		return "", err
+	}
+	component := kind
+	if kind == client.KindZone {
+		cluster = ""
+	}
+	logs := filepath.Join(a.dataDir, "zones", zone, "logs")
+	if path := filepath.Join(logs, component+".log"); cluster == "" {
+		if _, err := os.Stat(path); err == nil {
+			return path, nil
+		}
+	}
+	paths, err := filepath.Glob(filepath.Join(globEscape(logs), component+"-*.log"))
+	if err != nil {
+		return "", err
+	}
+	return a.chooseLog(cmd.Context(), paths, target, cluster)
+}
+
+// chooseLog picks a cluster's log: files are named by the cluster's id, people know its name.
+func (a *app) chooseLog(ctx context.Context, paths []string, target, cluster string) (string, error) {
+	if len(paths) == 0 {
+		return "", fmt.Errorf("%s has no log yet in %s", target, a.dataDir)
+	}
+	if len(paths) == 1 && cluster == "" {
+		return paths[0], nil
+	}
+	status, err := a.client().Status(ctx)
+	var names []string
+	if err == nil {
+		if err := findCluster(status, cluster); err != nil {
+			return "", err
+		}
+		for _, c := range status.Clusters {
+			names = append(names, c.Name)
+		}
+	}
+	for _, path := range paths {
+		id := strings.TrimSuffix(path[strings.LastIndex(path, "-")+1:], ".log")
+		if cluster == id || err == nil && slices.ContainsFunc(status.Clusters, func(c client.Cluster) bool { return c.Name == cluster && c.ID == id }) {
+			return path, nil
+		}
+	}
+	switch {
+	case cluster == "" && err == nil:
+		return "", fmt.Errorf("%s has a log of each cluster: choose with --cluster one of %s", target, strings.Join(names, ", "))
+	case cluster == "" || errors.Is(err, client.ErrNotRunning):
+		return "", fmt.Errorf("%s has logs of several clusters, and no region runs that knows their names: choose with --cluster an id, as in %s", target, filepath.Base(paths[0]))
+	case err != nil:
+		return "", err
+	}
+	return "", fmt.Errorf("%s has no log of cluster %s yet", target, cluster)
+}
+
+// zoneDir is the name of the zone's directory.
+func (a *app) zoneDir(name string) (string, error) {
+	entries, err := os.ReadDir(filepath.Join(a.dataDir, "zones"))
+	if err != nil {
+		return "", fmt.Errorf("there are no logs in %s: no region has run there", a.dataDir)
+	}
+	marker, _ := client.ReadMarker(a.dataDir)
+	status := &client.Status{Region: marker.Region}
+	for _, entry := range entries {
+		if entry.IsDir() {
+			status.Zones = append(status.Zones, client.Zone{Name: entry.Name()})
+		}
+	}
+	zone, err := status.FindZone(name)
+	if err != nil {
+		return "", err
+	}
+	return zone.Name, nil
+}
+
+func globEscape(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
+}

@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestLogsFindsTheFile(t *testing.T) {
+	dataDir := newDataDir(t)
+	regionFiles(t, dataDir)
+	logs := filepath.Join(dataDir, "zones", "us-east-1a", "logs")
+	write(t, filepath.Join(logs, "az.log"), "the agent\n")
+	write(t, filepath.Join(logs, "apiserver-AB.log"), "the API server\n")
+	write(t, filepath.Join(logs, "etcd-AB.log"), "demo's member\n")
+	write(t, filepath.Join(logs, "etcd-CD.log"), "other's member\n")
+	write(t, filepath.Join(dataDir, "logs", "up.log"), "the region\n")
+	for _, test := range []struct {
+		args string
+		code int
+		want string
+	}{
+		{"az/a", 0, "the agent\n"},
+		{"az/us-east-1a", 0, "the agent\n"},
+		{"apiserver/a", 0, "the API server\n"},
+		{"up", 0, "the region\n"},
+		{"etcd/a --cluster CD", 0, "other's member\n"},
+		{"etcd/a", 1, "choose with --cluster an id"},
+		{"controllers/a", 1, "controllers/a has no log yet"},
+		{"az/b", 1, `there is no zone "b" in us-east-1: its zones are a`},
+	} {
+		got := tripod(t, dataDir, append([]string{"logs"}, strings.Fields(test.args)...)...)
+		if got.code != test.code || !strings.Contains(got.stdout+got.stderr, test.want) {
+			t.Errorf("logs %s: got %+v, want %d %q", test.args, got, test.code, test.want)
+		}
+	}
+	status := testStatus()
+	newSupervisor(t, dataDir, status)
+	if got := tripod(t, dataDir, "logs", "etcd/a", "--cluster", "demo"); got.stdout != "demo's member\n" {
+		t.Errorf("by the cluster's name: got %+v", got)
+	}
+}
+
+func TestLogsBeginsWithTheLastLines(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	var all strings.Builder
+	for i := range 20000 {
+		fmt.Fprintf(&all, "line %d\n", i)
+	}
+	write(t, path, all.String()+"no end")
+	for _, test := range []struct {
+		tail int
+		want string
+	}{{0, ""}, {1, "no end\n"}, {3, "line 19998\nline 19999\nno end\n"}, {-1, all.String() + "no end\n"}, {99999, all.String() + "no end\n"}} {
+		var out bytes.Buffer
+		log := &logReader{path: path, out: &out, interval: time.Millisecond}
+		if err := log.run(t.Context(), test.tail, false); err != nil || out.String() != test.want {
+			t.Errorf("--tail %d: got %d bytes and %v, want %d bytes", test.tail, out.Len(), err, len(test.want))
+		}
+	}
+}
+
+// syncBuffer is a bytes.Buffer for two goroutines.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+func TestLogsFollowsRotationAndTruncation(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	write(t, path, "one\n")
+	var out syncBuffer
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	log := &logReader{path: path, out: &out, escape: true, interval: time.Millisecond}
+	go func() { done <- log.run(ctx, -1, true) }()
+	reached := func(want string) {
+		t.Helper()
+		eventually(t, func() bool { return out.String() == want }, out.String)
+	}
+	appendTo := func(text string) {
+		t.Helper()
+		file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file.WriteString(text)
+		file.Close()
+	}
+	reached("one\n")
+	appendTo("tw")
+	appendTo("o\x1b[2J\n")
+	reached("one\ntwo\\x1b[2J\n")
+	if err := os.Rename(path, path+".1"); err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, "three\n")
+	reached("one\ntwo\\x1b[2J\nthree\n")
+	write(t, path, "4\n") // truncates
+	reached("one\ntwo\\x1b[2J\nthree\n4\n")
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,239 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"tripod/client"
+)
+
+// tableWidth is what every line of the status fits.
+const tableWidth = 80
+
+// statusLines is the status as people read it.
+func statusLines(status *client.Status, now time.Time) []string {
+	var lines []string
+	section := func(add []string) {
+		if len(add) > 0 {
+			lines = append(append(lines, ""), add...)
+		}
+	}
+	lines = append(lines, headLines(status, now)...)
+	section(zoneLines(status, now))
+	section(clusterLines(status, true))
+	section(balancerLines(status))
+	section(faultLines(status, now))
+	return lines
+}
+
+func headLines(status *client.Status, now time.Time) []string {
+	lines := []string{headline(status)}
+	if lost := quorumLines(status); len(lost) > 0 {
+		lines = append(append(lines, ""), append(lost, "")...)
+	}
+	state := fmt.Sprintf("%d of %d voters", status.State.Voters, len(status.Zones))
+	if status.State.Leader != "" {
+		state += ", led by " + status.State.Leader
+	}
+	return append(lines,
+		"  AWS endpoint    "+clip(status.AWSEndpoint, 40)+"  (account "+status.AccountID+")",
+		"  regional state  "+state,
+		"  data            "+clip(clean(status.DataDir), tableWidth-18),
+		fmt.Sprintf("  process         pid %d, up %s, %s in all", status.PID, age(now.Sub(status.StartedAt)), memory(status.MemoryBytes)))
+}
+
+// headline is the region's state in one line.
+func headline(status *client.Status) string {
+	ready := 0
+	for _, zone := range status.Zones {
+		if zone.State == client.StateReady {
+			ready++
+		}
+	}
+	phase := status.Phase
+	if phase == client.PhaseNoQuorum {
+		phase = "without quorum"
+	}
+	return fmt.Sprintf("%s is %s: %d of %d zones ready", status.Region, phase, ready, len(status.Zones))
+}
+
+// quorumLines say plainly that quorum is lost, what that means and what to do.
+func quorumLines(status *client.Status) []string {
+	lost := client.QuorumLost(status)
+	if len(lost) == 0 {
+		return nil
+	}
+	text := "QUORUM IS LOST: " + strings.Join(lost, "; ") + ". Nothing can be written until another zone is back"
+	for _, zone := range status.Zones {
+		switch zone.State {
+		case client.StateKilled, client.StateStopped:
+			text += ": 'tripod start az/" + status.Letter(zone.Name) + "'"
+		case client.StatePaused:
+			text += ": 'tripod resume az/" + status.Letter(zone.Name) + "'"
+		default:
+			continue
+		}
+		break
+	}
+	return wrap(text+".", tableWidth)
+}
+
+// zoneLines is the table of zones and, below each, its instances.
+func zoneLines(status *client.Status, now time.Time) []string {
+	row := func(name, state, pid, age, memory, restarts, leads string) string {
+		line := pad(name, 17) + " " + pad(state, 8) + " " + pad(pid, -7) + " " + pad(age, -4) + " " + pad(memory, -8) + " " + pad(restarts, -8)
+		return strings.TrimRight(line+"  "+clip(leads, 21), " ")
+	}
+	lines := []string{row("ZONE", "STATE", "PID", "AGE", "MEMORY", "RESTARTS", "LEADS")}
+	for _, zone := range status.Zones {
+		leads := ""
+		if zone.Name == status.State.Leader {
+			leads = "regional state"
+		}
+		lines = append(lines, row(zone.Name, zone.State, number(zone.PID), since(zone.StartedAt, now), memory(zone.MemoryBytes), "", leads))
+		lines = append(lines, reasonLines("  ", zone.Reason)...)
+		indent, cluster := "  ", ""
+		for _, instance := range zone.Instances {
+			if len(status.Clusters) > 1 && instance.Cluster != cluster {
+				cluster, indent = instance.Cluster, "    "
+				lines = append(lines, "  "+clip(clean(cluster), tableWidth-2))
+			}
+			lines = append(lines, row(indent+instance.Target, instance.State, number(instance.PID), since(instance.StartedAt, now),
+				memory(instance.MemoryBytes), fmt.Sprint(instance.Restarts), leadNames(instance.Leads)))
+			lines = append(lines, reasonLines(indent+"  ", instance.Reason)...)
+		}
+	}
+	return lines
+}
+
+// leadNames shortens upstream's names: a controllers instance can lead both.
+func leadNames(leads []string) string {
+	var names []string
+	for _, name := range leads {
+		name = strings.TrimPrefix(name, "kube-")
+		if name == "controller-manager" {
+			name = "controllers"
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return strings.Join(names, ",")
+}
+
+func reasonLines(indent, reason string) []string {
+	if reason == "" {
+		return nil
+	}
+	var lines []string
+	for _, line := range wrap(clean(reason), tableWidth-len(indent)-2) {
+		lines = append(lines, indent+"  "+clip(line, tableWidth-len(indent)-2))
+	}
+	return lines
+}
+
+func number(n int) string {
+	if n == 0 {
+		return "-"
+	}
+	return fmt.Sprint(n)
+}
+
+func since(t *time.Time, now time.Time) string {
+	if t == nil || t.IsZero() {
+		return "-"
+	}
+	return age(now.Sub(*t))
+}
+
+// clusterLines is the table of clusters; with endpoints each has a second line.
+func clusterLines(status *client.Status, endpoints bool) []string {
+	if len(status.Clusters) == 0 {
+		return nil
+	}
+	row := func(name, version, state, quorum, etcd, controllers, scheduler string) string {
+		return strings.TrimRight(pad(name, 18)+" "+pad(version, 7)+" "+pad(state, 8)+" "+pad(quorum, 8)+" "+pad(etcd, 11)+" "+pad(controllers, 11)+" "+pad(scheduler, 11), " ")
+	}
+	lines := []string{row("CLUSTER", "VERSION", "STATUS", "QUORUM", "ETCD LEADER", "CONTROLLERS", "SCHEDULER")}
+	leader := func(zone string) string {
+		if zone == "" {
+			return "-"
+		}
+		return status.Letter(zone)
+	}
+	for _, cluster := range status.Clusters {
+		quorum := fmt.Sprintf("%d/%d", cluster.EtcdMembers, len(status.Zones))
+		if !cluster.Quorum {
+			quorum = "LOST " + quorum
+		}
+		lines = append(lines, row(clean(cluster.Name), cluster.Version, cluster.Status, quorum, leader(cluster.EtcdLeader), leader(cluster.Controllers), leader(cluster.Scheduler)))
+		if endpoints && cluster.Endpoint != "" {
+			lines = append(lines, "  "+clip(cluster.Endpoint, tableWidth-2))
+		}
+	}
+	return lines
+}
+
+// balancerLines is the table of balancers, a line per target.
+func balancerLines(status *client.Status) []string {
+	if len(status.Balancers) == 0 {
+		return nil
+	}
+	row := func(name, address, zone, health, open, total string) string {
+		return pad(name, 18) + " " + pad(address, 16) + " " + pad(zone, 15) + " " + pad(health, 9) + " " + pad(open, -6) + " " + pad(total, -10)
+	}
+	lines := []string{row("BALANCER", "ADDRESS", "TARGET", "HEALTH", "OPEN", "TOTAL")}
+	for _, balancer := range status.Balancers {
+		name, address := clean(balancer.Name), balancer.Address
+		for _, target := range balancer.Targets {
+			lines = append(lines, row(name, address, target.Zone, health(target), fmt.Sprint(target.Connections), fmt.Sprint(target.Total)))
+			name, address = "", ""
+			if !target.Healthy {
+				lines = append(lines, reasonLines(strings.Repeat(" ", 36), target.Reason)...)
+			}
+		}
+		if name != "" {
+			lines = append(lines, strings.TrimRight(row(name, address, "-", "", "", ""), " "))
+		}
+	}
+	return lines
+}
+
+func health(target client.Target) string {
+	if target.Healthy {
+		return "healthy"
+	}
+	return "unhealthy"
+}
+
+// balancerShort is a line per balancer, for where there is little room.
+func balancerShort(status *client.Status) []string {
+	var lines []string
+	for _, balancer := range status.Balancers {
+		line := pad("balancer "+clean(balancer.Name), 23) + " " + pad(balancer.Address, 16)
+		for _, target := range balancer.Targets {
+			line += " " + pad(status.Letter(target.Zone)+" "+health(target), 12)
+		}
+		lines = append(lines, strings.TrimRight(line, " "))
+	}
+	return lines
+}
+
+// undo are the verbs that end a fault.
+var undo = map[string]string{"killed": "start", "stopped": "start", "paused": "resume"}
+
+func faultLines(status *client.Status, now time.Time) []string {
+	if len(status.Faults) == 0 {
+		return nil
+	}
+	lines := []string{"FAULT     TARGET                   FOR   UNDO"}
+	for _, fault := range status.Faults {
+		verb := undo[fault.Fault]
+		if verb == "" {
+			verb = "reset"
+		}
+		lines = append(lines, pad(fault.Fault, 9)+" "+pad(clean(fault.Target), 24)+" "+pad(age(now.Sub(fault.Since)), 5)+" tripod "+verb+" "+clean(fault.Target))
+	}
+	return lines
+}

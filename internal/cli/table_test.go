@@ -1,0 +1,110 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"tripod/client"
+)
+
+func TestStatusTable(t *testing.T) {
+	several := testStatus()
+	for i := range several.Zones {
+		for _, instance := range several.Zones[i].Instances {
+			instance.Cluster = strings.Repeat("long-name-", 10)
+			instance.Restarts = 12
+			several.Zones[i].Instances = append(several.Zones[i].Instances, instance)
+		}
+	}
+	second := several.Clusters[0]
+	second.Name = strings.Repeat("long-name-", 10)
+	several.Clusters = append(several.Clusters, second)
+	several.Balancers = append(several.Balancers, client.Balancer{Name: second.Name, Address: "127.0.0.1:26444"})
+	empty := testStatus()
+	empty.Clusters, empty.Phase, empty.Balancers = nil, client.PhaseStarting, nil
+	for i := range empty.Zones {
+		empty.Zones[i] = client.Zone{Name: empty.Zones[i].Name, State: client.StateStarting}
+	}
+
+	for name, status := range map[string]*client.Status{
+		"ready": testStatus(), "two-zones-down": twoZonesDown(testStatus()), "two-clusters": several, "starting": empty,
+	} {
+		t.Run(name, func(t *testing.T) {
+			lines := statusLines(status, testNow())
+			for _, line := range lines {
+				if utf8.RuneCountInString(line) > tableWidth {
+					t.Errorf("this line has %d columns: %s", utf8.RuneCountInString(line), line)
+				}
+				if strings.ContainsRune(line, '\x1b') {
+					t.Errorf("this line can steer the terminal: %q", line)
+				}
+			}
+			golden(t, "status-"+name+".txt", strings.Join(lines, "\n")+"\n")
+		})
+	}
+}
+
+func TestStatusSaysPlainlyThatQuorumIsLost(t *testing.T) {
+	text := strings.Join(statusLines(twoZonesDown(testStatus()), testNow()), " ")
+	for _, want := range []string{"QUORUM IS LOST", "1 of 3 etcd members and needs 2", "tripod start az/b"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("status does not say %q:\n%s", want, text)
+		}
+	}
+}
+
+func TestWatchFrameFitsTheTerminal(t *testing.T) {
+	events := strings.Split(strings.Repeat("an event that is a good deal longer than forty columns\n", 50), "\n")
+	for _, size := range [][2]int{{80, 24}, {40, 10}, {200, 60}, {5, 3}} {
+		for _, status := range []*client.Status{testStatus(), twoZonesDown(testStatus()), nil} {
+			var err error
+			if status == nil {
+				err = client.ErrNotRunning
+			}
+			frame := watchFrame(status, testStatus(), err, events, testNow(), size[0], size[1])
+			if len(frame) != size[1] {
+				t.Errorf("%v: got %d lines", size, len(frame))
+			}
+			for _, line := range frame {
+				if utf8.RuneCountInString(line) > size[0] {
+					t.Errorf("%v: too wide: %q", size, line)
+				}
+			}
+		}
+	}
+	golden(t, "watch-80x24.txt", strings.Join(watchFrame(testStatus(), nil, nil, events[:2], testNow(), 80, 24), "\n")+"\n")
+}
+
+func TestChanges(t *testing.T) {
+	got := changes(facts(testStatus()), facts(twoZonesDown(testStatus())))
+	for _, want := range []string{"zone us-east-1b: ready -> killed", "cluster demo's quorum: there -> lost", "region us-east-1: ready -> noQuorum"} {
+		found := false
+		for _, line := range got {
+			found = found || line == want
+		}
+		if !found {
+			t.Errorf("no line %q in:\n%s", want, strings.Join(got, "\n"))
+		}
+	}
+	if lines := changes(facts(testStatus()), facts(testStatus())); len(lines) != 0 {
+		t.Errorf("nothing changed, but: %q", lines)
+	}
+}
+
+func TestText(t *testing.T) {
+	for _, test := range []struct{ got, want string }{
+		{clean("a\x1b[31mb\tc\u202ed\xffe"), `a\x1b[31mb` + "\t" + `c\u202ed\xffe`},
+		{shellQuote("plain/path-1.2"), "plain/path-1.2"},
+		{shellQuote(`it's $HOME`), `'it'\''s $HOME'`},
+		{shellQuote(""), "''"},
+		{pad("abcdef", 4), "abc…"},
+		{pad("ab", -4), "  ab"},
+		{age(119e9), "119s"}, {age(3600e9), "60m"}, {age(400 * 24 * 3600e9), "400d"},
+		{memory(0), "-"}, {memory(871 << 20), "871 MiB"}, {memory(12 << 30), "12.0 GiB"},
+	} {
+		if test.got != test.want {
+			t.Errorf("got %q, want %q", test.got, test.want)
+		}
+	}
+}

@@ -1,0 +1,248 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"tripod/client"
+)
+
+// UpOptions are what `tripod up` was asked for.
+type UpOptions struct {
+	DataDir string // absolute
+	Region  string // such as us-east-1
+	// Port is that of the AWS endpoint; 0 picks one. PortSet says that it was typed and is not the default.
+	Port    int
+	PortSet bool
+	// Cluster is the name of the cluster to make; "none" makes none.
+	Cluster           string
+	KubernetesVersion string // "1.36"
+	Nodes             int    // simulated nodes, over all zones
+	Heal              bool   // a zone killed from outside is started again
+	MetricsAddress    string // host:port; empty means the control socket only
+	Executable        string // to start the children with
+	Logger            *slog.Logger
+	// OnEvent is told of every event. It may be called from any goroutine and does not block for long.
+	OnEvent func(client.Event)
+}
+
+// Region is a region that `tripod up` runs.
+type Region interface {
+	// Start returns when the region serves, or has undone its own work and says why.
+	Start(ctx context.Context) error
+	// Stop stops it in order and keeps its data.
+	Stop(ctx context.Context) error
+	// Kill ends all of its processes at once. It may be called while Start or Stop is under way.
+	Kill()
+	// Done is closed when the region has been stopped by somebody else: by `tripod down`.
+	Done() <-chan struct{}
+}
+
+// versions are the Kubernetes versions that a cluster can have.
+var versions = []string{"1.34", "1.35", "1.36", "1.37"}
+
+var (
+	clusterName = regexp.MustCompile(`^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$`)
+	regionName  = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[1-9][0-9]?$`)
+)
+
+func (a *app) upCommand() *cobra.Command {
+	options := UpOptions{}
+	detach := false
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Start the region: three zones and a cluster",
+		Long: "Start the region: three zones and, unless told otherwise, a cluster named demo. A region that ran here before comes back as it was.\n\n" +
+			"Without --detach, Ctrl-C stops everything in order, and a second Ctrl-C at once.",
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			options.DataDir = a.dataDir
+			options.PortSet = cmd.Flags().Changed("port")
+			if err := checkUp(cmd, &options); err != nil {
+				return err
+			}
+			return a.up(cmd, options, detach)
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVarP(&detach, "detach", "d", false, "return when the region is ready, and leave it running")
+	flags.IntVar(&options.Port, "port", 4566, "port of the AWS endpoint; 0 picks one")
+	flags.StringVar(&options.Cluster, "cluster", "demo", "name of the cluster to make, or none")
+	flags.StringVar(&options.KubernetesVersion, "kubernetes-version", "1.36", "the cluster's version: "+strings.Join(versions, ", "))
+	flags.IntVar(&options.Nodes, "nodes", 3, "how many simulated nodes the cluster has")
+	flags.BoolVar(&options.Heal, "heal", false, "start a zone again that was killed from outside")
+	flags.StringVar(&options.Region, "region", "us-east-1", "name of the AWS region")
+	flags.StringVar(&options.MetricsAddress, "metrics-address", "", "serve Prometheus metrics on this loopback address, such as 127.0.0.1:9090")
+	_ = cmd.RegisterFlagCompletionFunc("kubernetes-version", cobra.FixedCompletions(versions, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+func checkUp(cmd *cobra.Command, options *UpOptions) error {
+	options.KubernetesVersion = strings.TrimPrefix(options.KubernetesVersion, "v")
+	switch {
+	case options.Port < 0 || options.Port > 65535:
+		return usage(cmd, "--port %d is not a port: use 1 to 65535, or 0 to have one picked", options.Port)
+	case !clusterName.MatchString(options.Cluster):
+		return usage(cmd, "--cluster %q is not a cluster's name: use letters, digits, - and _, at most 100, the first a letter or digit", options.Cluster)
+	case !slices.Contains(versions, options.KubernetesVersion):
+		return usage(cmd, "there is no Kubernetes version %q here: use one of %s", options.KubernetesVersion, strings.Join(versions, ", "))
+	case options.Nodes < 0 || options.Nodes > 10000:
+		return usage(cmd, "--nodes %d is out of range: use 0 to 10000", options.Nodes)
+	case !regionName.MatchString(options.Region):
+		return usage(cmd, "--region %q is not a region's name: write it as us-east-1", options.Region)
+	}
+	return nil
+}
+
+func (a *app) up(cmd *cobra.Command, options UpOptions, detach bool) error {
+	if a.programs.Up == nil {
+		return missing("region")
+	}
+	status, err := a.client().Status(cmd.Context())
+	if err == nil {
+		return fmt.Errorf("a region already runs in %s (pid %d): '%s' shows it, '%s' stops it", a.dataDir, status.PID, a.command("status"), a.command("down"))
+	}
+	if !errors.Is(err, client.ErrNotRunning) {
+		return err
+	}
+	if options.Executable, err = os.Executable(); err != nil {
+		return fmt.Errorf("cannot tell which program this is: %w", err)
+	}
+	signals := make(chan os.Signal, 2)
+	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+		if !signal.Ignored(sig) { // nohup, or the background job of a script
+			signal.Notify(signals, sig)
+		}
+	}
+	defer signal.Stop(signals)
+	progress := a.newProgress()
+	defer progress.Close()
+	if detach {
+		return a.upDetached(cmd, options, progress, signals)
+	}
+	log := &upLog{dataDir: options.DataDir}
+	defer log.Close()
+	options.Logger = slog.New(slog.NewTextHandler(log, nil))
+	options.OnEvent = progress.Event
+	region, err := a.programs.Up(options)
+	if err != nil {
+		return err
+	}
+	return a.serve(cmd.Context(), region, options, progress, signals)
+}
+
+// serve starts the region, keeps it until a signal, `tripod down` or the end of ctx, and stops it in order. A second signal ends it at once.
+func (a *app) serve(ctx context.Context, region Region, options UpOptions, progress *progress, signals <-chan os.Signal) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	interrupted, err := a.start(ctx, region, progress, signals)
+	if err != nil {
+		return err
+	}
+	if !interrupted {
+		progress.Settle()
+		a.printNext(ctx, options)
+		select {
+		case <-region.Done():
+			fmt.Fprintln(a.Stdout, "The region has stopped; its data stays.")
+			return nil
+		case <-signals:
+			progress.Say("stopping in order (Ctrl-C again: at once)")
+		case <-ctx.Done():
+		}
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- region.Stop(context.WithoutCancel(ctx)) }()
+	select {
+	case err := <-stopped:
+		if err != nil {
+			return fmt.Errorf("the region did not stop cleanly: %w", err)
+		}
+	case <-signals:
+		region.Kill()
+		return &exitError{code: 130, sentence: a.killedText()}
+	}
+	progress.Say("The region has stopped; its data stays.")
+	if interrupted {
+		return &exitError{code: 130}
+	}
+	return nil
+}
+
+// start returns when Start has. A first signal cancels it, which undoes what was started.
+func (a *app) start(ctx context.Context, region Region, progress *progress, signals <-chan os.Signal) (interrupted bool, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	started := make(chan error, 1)
+	go func() { started <- region.Start(ctx) }()
+	for {
+		select {
+		case err := <-started:
+			if err != nil || interrupted {
+				cancel()
+			} else {
+				// Start's context may be the region's own: it ends with serve's.
+				context.AfterFunc(ctx, cancel)
+			}
+			if err != nil && interrupted {
+				return true, &exitError{code: 130, sentence: a.cutShortText()}
+			}
+			return interrupted, err
+		case <-signals:
+			if interrupted {
+				region.Kill()
+				cancel()
+				return true, &exitError{code: 130, sentence: a.killedText()}
+			}
+			interrupted = true
+			progress.Settle()
+			progress.Say("stopping in order (Ctrl-C again: at once)")
+			cancel()
+		}
+	}
+}
+
+func (a *app) killedText() string {
+	return "everything was killed; the data stays, and '" + a.command("up") + "' goes on with it"
+}
+
+func (a *app) cutShortText() string {
+	return "stopped before the region was ready; '" + a.command("up") + "' goes on from there"
+}
+
+// printNext prints what to type next; the last command kills a zone, since surviving that is what Tripod is for.
+func (a *app) printNext(ctx context.Context, options UpOptions) {
+	summary := "The region " + options.Region + " is ready"
+	cluster := options.Cluster != "none"
+	if status, err := a.client().Status(ctx); err == nil {
+		summary = fmt.Sprintf("The region %s is ready: %d zones, AWS endpoint %s", status.Region, len(status.Zones), status.AWSEndpoint)
+		cluster = len(status.Clusters) > 0
+		for _, c := range status.Clusters {
+			summary += fmt.Sprintf(",\ncluster %s (Kubernetes %s) at %s", c.Name, c.Version, c.Endpoint)
+		}
+	}
+	fmt.Fprintf(a.Stdout, "\n%s.\nNext, in another terminal or after this command:\n\n", summary)
+	next := [][2]string{{"eval \"$(" + a.command("env") + ")\"", ""}}
+	if cluster {
+		next = append(next, [2]string{"kubectl get nodes", "or: " + a.command("kubectl get nodes")},
+			[2]string{a.command("kubectl create deployment web --image=nginx --replicas=3"), ""})
+	}
+	next = append(next, [2]string{a.command("watch"), "the region, live"},
+		[2]string{a.command("kill az/b"), "lose a zone: everything goes on"})
+	for _, line := range next {
+		if line[1] != "" {
+			line[0] = pad(line[0], max(30, len(line[0]))) + "  # " + line[1]
+		}
+		fmt.Fprintln(a.Stdout, "  "+line[0])
+	}
+	fmt.Fprintln(a.Stdout)
+}

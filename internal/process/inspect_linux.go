@@ -1,0 +1,84 @@
+package process
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+type processInfo struct {
+	uid        int
+	executable string
+	startTicks uint64
+	group      int
+	stopped    bool
+	zombie     bool
+}
+
+// inspect reads /proc/PID: proc(5).
+func inspect(pid int) (processInfo, error) {
+	dir := "/proc/" + strconv.Itoa(pid)
+	stat, err := os.ReadFile(dir + "/stat")
+	if err != nil {
+		return processInfo{}, err
+	}
+	// The second field is the program's name in parentheses and may hold spaces: fields are counted behind the last ")".
+	end := bytes.LastIndexByte(stat, ')')
+	fields := strings.Fields(string(stat[end+1:]))
+	if end < 0 || len(fields) < 20 {
+		return processInfo{}, fmt.Errorf("%s/stat is not as proc(5) says", dir)
+	}
+	var info processInfo
+	info.stopped = fields[0] == "T" || fields[0] == "t"
+	// A dead leader of threads is a zombie while the others still end, and until then holds its sockets and locks.
+	threads, _ := strconv.Atoi(fields[17])
+	info.zombie = (fields[0] == "Z" || fields[0] == "X") && threads <= 1
+	info.group, _ = strconv.Atoi(fields[2])
+	info.startTicks, _ = strconv.ParseUint(fields[19], 10, 64)
+	var owner syscall.Stat_t
+	if err := syscall.Stat(dir, &owner); err != nil {
+		return processInfo{}, err
+	}
+	info.uid = int(owner.Uid)
+	if exe, err := os.Readlink(dir + "/exe"); err == nil {
+		info.executable = strings.TrimSuffix(exe, " (deleted)") // a rebuilt binary is still ours
+	}
+	return info, nil
+}
+
+// groupMembers lists the processes of a group, zombies too.
+func groupMembers(group int) []int {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	var members []int
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil {
+			continue
+		}
+		if info, err := inspect(pid); err == nil && info.group == group {
+			members = append(members, pid)
+		}
+	}
+	return members
+}
+
+// Memory is the proportional set size of the process in bytes; 0 when it is gone.
+func Memory(pid int) int64 {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/smaps_rollup")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "Pss:"); ok {
+			kib, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+			return kib << 10
+		}
+	}
+	return 0
+}

@@ -1,0 +1,239 @@
+package addons
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"text/template"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/yaml"
+)
+
+// FieldManager owns what Apply writes.
+const FieldManager = "eks"
+
+// Options say which cluster it is.
+type Options struct {
+	ClusterName string
+	ClusterID   string
+	Region      string       // the images are in this region's registry
+	AccountID   string       // of the cluster's owner
+	Version     string       // "1.36"
+	ServiceCIDR netip.Prefix // 10.100.0.0/16; CoreDNS has the tenth address
+	Endpoint    string       // https URL that kube-proxy is told; empty means "https://kubernetes.default.svc"
+	NodeRoleARN string       // of the nodes, for the ConfigMap aws-auth; empty: none is written (mode API, or no nodes)
+}
+
+//go:embed manifests/*.yaml
+var manifests embed.FS
+
+// registryAccount is the account of EKS's images in most regions.
+const registryAccount = "602401143452"
+
+// images of the add-ons, as tags.
+type images struct {
+	CoreDNS, KubeProxy, CNI, NetworkPolicyAgent string
+}
+
+// imagesOf has the add-ons' default versions for a Kubernetes minor version ("1.36"). One that is not known gets the
+// newest CoreDNS that is, and its own kube-proxy.
+func imagesOf(version string) images {
+	coreDNS := map[string]string{
+		"1.34": "v1.12.3-eksbuild.1",
+		"1.35": "v1.13.2-eksbuild.4",
+	}[version]
+	if coreDNS == "" {
+		coreDNS = "v1.14.3-eksbuild.1"
+	}
+	return images{
+		CoreDNS:            coreDNS,
+		KubeProxy:          "v" + version + ".0-minimal-eksbuild.2",
+		CNI:                "v1.21.1-eksbuild.1",
+		NetworkPolicyAgent: "v1.3.1-eksbuild.1",
+	}
+}
+
+// Render returns the objects that Apply writes.
+func Render(o Options) ([]*unstructured.Unstructured, error) {
+	if !o.ServiceCIDR.Addr().Is4() || o.Version == "" || o.Region == "" {
+		return nil, errors.New("addons need a region, a version like 1.36, and an IPv4 service CIDR")
+	}
+	if o.Endpoint == "" {
+		o.Endpoint = "https://kubernetes.default.svc"
+	}
+	dns := o.ServiceCIDR.Masked().Addr()
+	for range 10 {
+		dns = dns.Next()
+	}
+	suffix := "amazonaws.com"
+	if strings.HasPrefix(o.Region, "cn-") {
+		suffix = "amazonaws.com.cn"
+	}
+	tags := imagesOf(o.Version)
+	cniVersion, _, _ := strings.Cut(tags.CNI, "-")
+	values := struct {
+		Options
+		DNSAddress netip.Addr
+		Registry   string
+		Images     images
+		CNIVersion string
+	}{o, dns, registryAccount + ".dkr.ecr." + o.Region + "." + suffix, tags, cniVersion}
+
+	all, err := template.ParseFS(manifests, "manifests/*.yaml")
+	if err != nil {
+		return nil, err
+	}
+	var objects []*unstructured.Unstructured
+	for _, file := range all.Templates() {
+		var text bytes.Buffer
+		if err := file.Execute(&text, values); err != nil {
+			return nil, err
+		}
+		for _, document := range strings.Split(text.String(), "\n---\n") {
+			object := &unstructured.Unstructured{}
+			if err := yaml.UnmarshalStrict([]byte(document), &object.Object); err != nil {
+				return nil, fmt.Errorf("manifest %s: %w", file.Name(), err)
+			}
+			objects = append(objects, object)
+		}
+	}
+	return objects, nil
+}
+
+// parallel requests: the cluster is busy with its own start when the add-ons come.
+const parallel = 4
+
+// Retries of one object: a namespace that is not there yet, another zone that writes the same, a server that starts.
+const (
+	attempts   = 10
+	firstPause = 50 * time.Millisecond
+	lastPause  = time.Second
+)
+
+// Apply writes the objects to the cluster that conf leads to, as its administrator (system:masters). It can be
+// repeated, and done by several at once. What fails for a passing reason is tried again for some seconds; the error
+// then names each object that could not be written.
+func Apply(ctx context.Context, conf *rest.Config, o Options) error {
+	objects, err := Render(o)
+	if err != nil {
+		return fmt.Errorf("render add-ons: %w", err)
+	}
+	conf = rest.CopyConfig(conf)
+	conf.QPS = -1
+	if conf.Timeout == 0 {
+		conf.Timeout = 10 * time.Second
+	}
+	client, err := newClient(conf)
+	if err != nil {
+		return fmt.Errorf("client of add-ons: %w", err)
+	}
+	defer client.Client.CloseIdleConnections()
+
+	work := make(chan *unstructured.Unstructured)
+	var group sync.WaitGroup
+	var mu sync.Mutex
+	var errs []error
+	for range parallel {
+		group.Go(func() {
+			for object := range work {
+				if err := applyOne(ctx, client, object); err != nil {
+					mu.Lock()
+					errs = append(errs, fmt.Errorf("apply %s %s: %w", object.GetKind(), object.GetName(), err))
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	for _, object := range objects {
+		work <- object
+	}
+	close(work)
+	group.Wait()
+	return errors.Join(errs...)
+}
+
+func newClient(conf *rest.Config) (*rest.RESTClient, error) {
+	return rest.UnversionedRESTClientFor(unversioned(conf))
+}
+
+// applyOne writes one object.
+func applyOne(ctx context.Context, client *rest.RESTClient, object *unstructured.Unstructured) error {
+	path, err := pathOf(object)
+	if err != nil {
+		return err
+	}
+	body, err := object.MarshalJSON()
+	if err != nil {
+		return err
+	}
+	query := url.Values{"fieldManager": {FieldManager}, "force": {"false"}}
+	for attempt, pause := 1, firstPause; ; attempt, pause = attempt+1, min(2*pause, lastPause) {
+		request := client.Patch(types.ApplyPatchType).AbsPath(path).Body(body)
+		for name, values := range query {
+			request.Param(name, values[0])
+		}
+		err := request.Do(ctx).Error()
+		if err == nil || changedByUser(err) {
+			return nil
+		}
+		// Another zone that makes a service at this moment has allocated its fixed address, not written it yet.
+		again := passing(err) || object.GetKind() == "Service" && apierrors.IsInvalid(err)
+		if attempt == attempts || !again || !sleep(ctx, pause) {
+			return err
+		}
+	}
+}
+
+// changedByUser is true when somebody else owns a field with another value.
+func changedByUser(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Details == nil {
+		return false
+	}
+	for _, cause := range status.Status().Details.Causes {
+		if cause.Type == metav1.CauseTypeFieldManagerConflict {
+			return true
+		}
+	}
+	return false
+}
+
+// passing is true of errors that go away by themselves: also 404, the namespace kube-system being made by the API
+// server after its start, and 403, its RBAC.
+func passing(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return true // no answer at all
+	}
+	switch code := int(status.Status().Code); code {
+	case http.StatusConflict, http.StatusNotFound, http.StatusForbidden, http.StatusTooManyRequests:
+		return true
+	default:
+		return code >= 500
+	}
+}
+
+// sleep waits; it is false when ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

@@ -1,0 +1,70 @@
+package nodes
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+)
+
+// Config says which nodes a Simulator has, and how it reaches the cluster.
+type Config struct {
+	Zone        string // "us-east-1a"
+	ZoneID      string // "use1-az1"
+	Region      string // "us-east-1"
+	AccountID   string // 12 digits
+	ClusterName string
+	ClusterID   string // everything that is derived (addresses, instance ids) is keyed by it, not by the name
+
+	// Subnet is the zone's subnet in the cluster's VPC, e.g. 10.0.0.0/19. Nodes and pods have their addresses in it,
+	// except for its first and last 16, which are left to network interfaces of the control plane.
+	Subnet netip.Prefix
+
+	Count             int    // of nodes; 0 is none
+	InstanceType      string // empty means m5.large; a type that is not known has m5.large's size
+	KubernetesVersion string // what the kubelets report, e.g. "v1.36.2-eks-3025e55"
+
+	Server     string // https URL of the cluster's endpoint
+	CA         []byte // PEM, of Server
+	ClientCert []byte // PEM; must be allowed to manage nodes, pods, leases, and to read services and endpoint slices
+	ClientKey  []byte // PEM
+
+	ServingCert tls.Certificate // of the kubelets' HTTPS server
+	ClientCAs   *x509.CertPool  // who may speak to the kubelets: the API servers
+
+	Logger *slog.Logger // nil discards
+}
+
+// defaultInstanceType is what EKS's console offers first for a managed node group of general purpose.
+const defaultInstanceType = "m5.large"
+
+// withDefaults fills in what may be empty.
+func (c Config) withDefaults() Config {
+	if c.InstanceType == "" {
+		c.InstanceType = defaultInstanceType
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// validate says what makes it impossible to start.
+func (c Config) validate() error {
+	switch {
+	case c.Zone == "" || c.Region == "" || c.ClusterID == "":
+		return errors.New("zone, region and cluster id are needed")
+	case !c.Subnet.IsValid() || !c.Subnet.Addr().Is4():
+		return fmt.Errorf("subnet %v is not an IPv4 prefix", c.Subnet)
+	case c.Count < 0:
+		return fmt.Errorf("a zone cannot have %d nodes", c.Count)
+	case usable(c.Subnet) < c.Count*minAddressesPerNode:
+		return fmt.Errorf("subnet %v is too small for %d nodes", c.Subnet, c.Count)
+	}
+	return nil
+}
+
+// minAddressesPerNode keeps a subnet from being full with nodes alone.
+const minAddressesPerNode = 4

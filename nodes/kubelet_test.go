@@ -1,0 +1,262 @@
+package nodes
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/kubernetes/fake"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/remotecommand"
+	utilexec "k8s.io/client-go/util/exec"
+)
+
+// authority signs the test's certificates.
+type authority struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+func newAuthority(t *testing.T) authority {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return authority{cert, key}
+}
+
+func (a authority) issue(t *testing.T) (certPEM, keyPEM []byte) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(2), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
+}
+
+func (a authority) pool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(a.cert)
+	return pool
+}
+
+// serveKubelet starts the kubelets of a zone with objects, and returns their URL and who may speak to them.
+func serveKubelet(t *testing.T, pods ...*corev1.Pod) (*Simulator, string, *rest.Config) {
+	t.Helper()
+	ca := newAuthority(t)
+	cert, key := ca.issue(t)
+	serving, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := fake.NewClientset()
+	for _, pod := range pods {
+		if err := client.Tracker().Add(pod); err != nil {
+			t.Fatal(err)
+		}
+	}
+	conf := testConfig(1)
+	conf.ServingCert, conf.ClientCAs = serving, ca.pool()
+	s := startFake(t, conf, client)
+	for _, pod := range pods {
+		waitPhase(t, client, pod.Name, corev1.PodRunning)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.ServeKubelet(l) }()
+	t.Cleanup(func() {
+		if err := s.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+		select {
+		case err := <-served:
+			if err != nil {
+				t.Errorf("ServeKubelet: %v", err)
+			}
+		case <-time.After(5 * time.Second):
+			t.Error("ServeKubelet did not return after Stop")
+		}
+	})
+	cert, key = ca.issue(t)
+	return s, "https://" + l.Addr().String(), &rest.Config{
+		Host: "https://" + l.Addr().String(),
+		TLSClientConfig: rest.TLSClientConfig{
+			CAData: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.cert.Raw}), CertData: cert, KeyData: key,
+		},
+	}
+}
+
+// get asks the kubelet and returns status and body.
+func get(t *testing.T, conf *rest.Config, url string) (int, string) {
+	t.Helper()
+	client, err := rest.HTTPClientFor(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client.Timeout = 5 * time.Second
+	defer client.CloseIdleConnections()
+	resp, err := client.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(body)
+}
+
+func TestKubeletAnswers(t *testing.T) {
+	_, server, conf := serveKubelet(t, newPod("web", firstNode()))
+	tests := []struct {
+		path   string
+		status int
+		part   string
+	}{
+		{"/healthz", 200, "ok"},
+		{"/containerLogs/default/web/c?follow=true", 200, "tripod: pod default/web runs on a simulated node; it has no output.\n"},
+		{"/pods", 200, `"name":"web"`},
+		{"/stats/summary", 200, `"nodeName":"` + firstNode() + `"`},
+		{"/metrics/resource", 200, `container_memory_working_set_bytes{container="c",namespace="default",pod="web"}`},
+		{"/configz", 404, "tripod: the kubelet of a simulated node has no /configz"},
+	}
+	for _, test := range tests {
+		status, body := get(t, conf, server+test.path)
+		if status != test.status || !strings.Contains(body, test.part) {
+			t.Errorf("%s: got %d %q, want %d with %q", test.path, status, body, test.status, test.part)
+		}
+	}
+}
+
+func TestKubeletRefusesClientsWithoutCertificate(t *testing.T) {
+	_, server, conf := serveKubelet(t)
+	conf.CertData, conf.KeyData = nil, nil
+	client, err := rest.HTTPClientFor(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := client.Get(server + "/healthz"); err == nil {
+		resp.Body.Close()
+		t.Errorf("got %s", resp.Status)
+	}
+}
+
+func TestExecSaysWhyAndEndsWith126(t *testing.T) {
+	_, server, conf := serveKubelet(t, newPod("web", firstNode()))
+	target, err := url.Parse(server + "/exec/default/web/c?command=ls&output=1&error=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	spdy, err := remotecommand.NewSPDYExecutor(conf, http.MethodPost, target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	var out, errs bytes.Buffer
+	err = spdy.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: &out, Stderr: &errs})
+	var exit utilexec.ExitError
+	if !errors.As(err, &exit) || exit.ExitStatus() != 126 {
+		t.Errorf("got error %v, want exit status 126", err)
+	}
+	if want := "tripod: pod default/web is on a simulated node, which runs no process.\n"; errs.String() != want {
+		t.Errorf("got %q, want %q", errs.String(), want)
+	}
+}
+
+func TestAttachSaysWhyAndEnds(t *testing.T) {
+	_, server, conf := serveKubelet(t, newPod("web", firstNode()))
+	target, err := url.Parse(server + "/attach/default/web/c?output=1&tty=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	spdy, err := remotecommand.NewSPDYExecutor(conf, http.MethodPost, target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	var out bytes.Buffer
+	if err := spdy.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: &out, Tty: true}); err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(out.String(), "runs no process") {
+		t.Errorf("got %q", out.String())
+	}
+}
+
+func TestStopEndsConnectionsThatWereTakenOver(t *testing.T) {
+	s, server, conf := serveKubelet(t, newPod("web", firstNode()))
+	tlsConf, err := rest.TLSConfigFor(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := tls.Dial("tcp", strings.TrimPrefix(server, "https://"), tlsConf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(5 * time.Second))
+	io.WriteString(conn, "POST /portForward/default/web HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n"+
+		"X-Stream-Protocol-Version: portforward.k8s.io\r\n\r\n")
+	if _, err := io.ReadFull(conn, make([]byte, len("HTTP/1.1 101"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, conn); errors.Is(err, context.DeadlineExceeded) || isTimeout(err) {
+		t.Error("the connection outlived Stop")
+	}
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
+}

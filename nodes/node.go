@@ -1,0 +1,138 @@
+package nodes
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// What Amazon Linux 2023's EKS image reports of itself.
+const (
+	osImage          = "Amazon Linux 2023.9.20251117"
+	kernelVersion    = "6.12.55-74.119.amzn2023.x86_64"
+	containerRuntime = "containerd://2.1.5"
+	kubeletPort      = 10250
+)
+
+// node is one simulated worker: what stays the same about it.
+type node struct {
+	name       string
+	addr       netip.Addr
+	instanceID string // "i-0..."
+}
+
+// newNode derives the i-th node of a zone.
+func newNode(c Config, i int, addr netip.Addr) node {
+	return node{
+		name:       nodeName(c.Region, addr),
+		addr:       addr,
+		instanceID: "i-0" + digest(c, "instance", i)[:16],
+	}
+}
+
+// nodeName is EC2's private DNS name (IP name) of an address.
+func nodeName(region string, addr netip.Addr) string {
+	domain := region + ".compute.internal"
+	if region == "us-east-1" {
+		domain = "ec2.internal"
+	}
+	return "ip-" + strings.ReplaceAll(addr.String(), ".", "-") + "." + domain
+}
+
+// digest is hexadecimal and the same for the same node in every process.
+func digest(c Config, what string, i int) string {
+	return fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%s/%s/%s/%d", what, c.ClusterID, c.Zone, i)))
+}
+
+// uuid shapes the first 32 digits of a digest.
+func uuid(d string) string {
+	return strings.Join([]string{d[:8], d[8:12], d[12:16], d[16:20], d[20:32]}, "-")
+}
+
+func (n node) providerID(c Config) string {
+	return "aws:///" + c.Zone + "/" + n.instanceID
+}
+
+// object is the Node as a kubelet registers it: complete and Ready, so that one request is enough.
+func (n node) object(c Config, now time.Time) *corev1.Node {
+	return &corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{
+			Name:   n.name,
+			Labels: n.labels(c),
+			Annotations: map[string]string{
+				"alpha.kubernetes.io/provided-node-ip":                   n.addr.String(),
+				"volumes.kubernetes.io/controller-managed-attach-detach": "true",
+			},
+		},
+		Spec:   corev1.NodeSpec{ProviderID: n.providerID(c)},
+		Status: n.status(c, now),
+	}
+}
+
+func (n node) labels(c Config) map[string]string {
+	return map[string]string{
+		corev1.LabelHostname:                       n.name,
+		corev1.LabelOSStable:                       "linux",
+		corev1.LabelArchStable:                     "amd64",
+		corev1.LabelInstanceTypeStable:             c.InstanceType,
+		corev1.LabelTopologyZone:                   c.Zone,
+		corev1.LabelTopologyRegion:                 c.Region,
+		"topology.k8s.aws/zone-id":                 c.ZoneID,
+		"eks.amazonaws.com/nodegroup":              "default",
+		"eks.amazonaws.com/capacityType":           "ON_DEMAND",
+		"k8s.io/cloud-provider-aws":                digest(c, "cloud-provider", 0)[:32],
+		"beta.kubernetes.io/os":                    "linux",
+		"beta.kubernetes.io/arch":                  "amd64",
+		"beta.kubernetes.io/instance-type":         c.InstanceType,
+		"failure-domain.beta.kubernetes.io/zone":   c.Zone,
+		"failure-domain.beta.kubernetes.io/region": c.Region,
+	}
+}
+
+func (n node) status(c Config, now time.Time) corev1.NodeStatus {
+	s := sizeOf(c.InstanceType)
+	machine := digest(c, "machine", int(hash(n.name)%(1<<30)))
+	return corev1.NodeStatus{
+		Capacity:    s.capacity(),
+		Allocatable: s.allocatable(),
+		Conditions:  conditions(metav1.NewTime(now)),
+		Addresses: []corev1.NodeAddress{
+			{Type: corev1.NodeInternalIP, Address: n.addr.String()},
+			{Type: corev1.NodeInternalDNS, Address: n.name},
+			{Type: corev1.NodeHostName, Address: n.name},
+		},
+		DaemonEndpoints: corev1.NodeDaemonEndpoints{KubeletEndpoint: corev1.DaemonEndpoint{Port: kubeletPort}},
+		NodeInfo: corev1.NodeSystemInfo{
+			MachineID:               "ec2" + machine[:29],
+			SystemUUID:              "ec2" + uuid(machine)[3:],
+			BootID:                  uuid(machine[32:]),
+			KernelVersion:           kernelVersion,
+			OSImage:                 osImage,
+			ContainerRuntimeVersion: containerRuntime,
+			KubeletVersion:          c.KubernetesVersion,
+			OperatingSystem:         "linux",
+			Architecture:            "amd64",
+		},
+	}
+}
+
+// conditions of a node that is well, as a kubelet words them.
+func conditions(now metav1.Time) []corev1.NodeCondition {
+	well := func(kind corev1.NodeConditionType, status corev1.ConditionStatus, reason, message string) corev1.NodeCondition {
+		return corev1.NodeCondition{
+			Type: kind, Status: status, Reason: reason, Message: message,
+			LastHeartbeatTime: now, LastTransitionTime: now,
+		}
+	}
+	return []corev1.NodeCondition{
+		well(corev1.NodeMemoryPressure, corev1.ConditionFalse, "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+		well(corev1.NodeDiskPressure, corev1.ConditionFalse, "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+		well(corev1.NodePIDPressure, corev1.ConditionFalse, "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+		well(corev1.NodeReady, corev1.ConditionTrue, "KubeletReady", "kubelet is posting ready status"),
+	}
+}

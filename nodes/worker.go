@@ -1,0 +1,157 @@
+package nodes
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/component-helpers/apimachinery/lease"
+	"k8s.io/utils/clock"
+)
+
+// A kubelet's defaults: nodeLeaseDurationSeconds, and a quarter of it.
+const (
+	leaseSeconds  = 40
+	leaseInterval = 10 * time.Second
+)
+
+// deletedPause is how long a Node object that somebody deleted stays away: a kubelet would notice when it next
+// writes its status.
+const deletedPause = 5 * time.Second
+
+// worker is one node's kubelet.
+type worker struct {
+	node
+	conf    Config
+	clients *clients
+	player  *player
+	pods    *addresses
+	listed  func() // called when the node's existing pods are known
+
+	uid    atomic.Value  // types.UID of the Node object
+	absent chan struct{} // the Node object was seen to be missing; capacity 1
+}
+
+// run is the worker's life: it returns when ctx has ended and everything it started has too.
+func (w *worker) run(ctx context.Context, pause time.Duration) {
+	var group sync.WaitGroup
+	defer group.Wait()
+
+	// Pods and the node object are watched from the beginning: addresses that existing pods have must be known
+	// before a new one is given out.
+	group.Go(func() { w.watchPods(ctx) })
+	if !w.register(ctx) {
+		return
+	}
+	group.Go(func() { w.watchNode(ctx) })
+	group.Go(func() { w.heartbeat(ctx) })
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.absent:
+		}
+		w.conf.Logger.Info("node object is gone, registers again", "node", w.name, "in", pause)
+		if !sleep(ctx, pause) || !w.register(ctx) {
+			return
+		}
+	}
+}
+
+// sleep waits; it is false when ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// register creates the Node object, or brings up to date the one that is there. It tries until it is done; false
+// means that ctx ended before.
+func (w *worker) register(ctx context.Context) bool {
+	for pause := firstRetry; ; pause = min(2*pause, lastRetry) {
+		err := w.tryRegister(ctx)
+		if err == nil {
+			return true
+		}
+		w.conf.Logger.Debug("node could not register, tries again", "node", w.name, "err", err)
+		if !sleep(ctx, pause) {
+			return false
+		}
+	}
+}
+
+func (w *worker) tryRegister(ctx context.Context) error {
+	nodes := w.clients.calls.CoreV1().Nodes()
+	want := w.object(w.conf, time.Now())
+	got, err := nodes.Create(ctx, want, metav1.CreateOptions{})
+	if err == nil {
+		w.uid.Store(got.UID)
+		w.conf.Logger.Info("node registered", "node", w.name)
+		return nil
+	}
+	if !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	if got, err = nodes.Get(ctx, w.name, metav1.GetOptions{}); err != nil {
+		return err
+	}
+	if id := got.Spec.ProviderID; id != "" && id != want.Spec.ProviderID {
+		return fmt.Errorf("node %s belongs to another instance, %s", w.name, id)
+	}
+	meta, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"labels": want.Labels, "annotations": want.Annotations},
+		"spec":     map[string]any{"providerID": want.Spec.ProviderID},
+	})
+	if err != nil {
+		return err
+	}
+	if _, err = nodes.Patch(ctx, w.name, types.StrategicMergePatchType, meta, metav1.PatchOptions{}); err != nil {
+		return err
+	}
+	keepTransitions(want.Status.Conditions, got.Status.Conditions)
+	status, err := json.Marshal(map[string]any{"status": want.Status})
+	if err != nil {
+		return err
+	}
+	if _, err = nodes.PatchStatus(ctx, w.name, status); err != nil {
+		return err
+	}
+	w.uid.Store(got.UID)
+	w.conf.Logger.Info("node is back", "node", w.name)
+	return nil
+}
+
+// keepTransitions takes over when conditions that have not changed became so.
+func keepTransitions(now, before []corev1.NodeCondition) {
+	for i := range now {
+		for _, old := range before {
+			if old.Type == now[i].Type && old.Status == now[i].Status {
+				now[i].LastTransitionTime = old.LastTransitionTime
+			}
+		}
+	}
+}
+
+// heartbeat renews the node's lease, as the kubelet does and with its code.
+func (w *worker) heartbeat(ctx context.Context) {
+	owner := func(l *coordinationv1.Lease) error {
+		uid, _ := w.uid.Load().(types.UID)
+		l.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "Node", Name: w.name, UID: uid}}
+		return nil
+	}
+	lease.NewController(clock.RealClock{}, w.clients.calls, w.name, leaseSeconds, w.clients.reconnect, leaseInterval,
+		w.name, corev1.NamespaceNodeLease, owner).Run(ctx)
+}

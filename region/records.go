@@ -1,0 +1,68 @@
+package region
+
+import "time"
+
+// Cluster is one EKS cluster as the region means it to be. Zones read it and make their part true.
+type Cluster struct {
+	// ID keys every path, port, lease and certificate of the cluster: 32 upper-case hex digits, as in an EKS endpoint's name.
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	// Version is the Kubernetes minor version, such as "1.36".
+	Version   string    `json:"version"`
+	Status    string    `json:"status"` // CREATING, ACTIVE, ...: EKS's ClusterStatus
+	CreatedAt time.Time `json:"createdAt"`
+	// CreatorARN is the IAM principal that EKS makes the cluster's administrator.
+	CreatorARN string `json:"creatorArn"`
+	// AuthenticationMode is CONFIG_MAP, API_AND_CONFIG_MAP or API.
+	AuthenticationMode string `json:"authenticationMode"`
+	// EndpointPort is the loopback port of the cluster's balanced endpoint.
+	EndpointPort int `json:"endpointPort"`
+	// Issuer is the OIDC issuer's URL.
+	Issuer string `json:"issuer"`
+	// ServiceCIDR is the range of Service addresses, such as "10.100.0.0/16".
+	ServiceCIDR string `json:"serviceCidr"`
+	// Nodes is how many simulated nodes the cluster has over all zones, dealt out in the zones' order.
+	Nodes int `json:"nodes"`
+	// AddonsInstalled says that what a fresh cluster shows was put there; from then on it is the user's.
+	AddonsInstalled bool           `json:"addonsInstalled"`
+	Secrets         ClusterSecrets `json:"secrets"`
+}
+
+// ClusterSecrets is what every zone needs to run its part of a cluster: PEM texts, made once at creation.
+type ClusterSecrets struct {
+	CACert            string `json:"caCert"`
+	CAKey             string `json:"caKey"`
+	FrontProxyCACert  string `json:"frontProxyCaCert"`
+	FrontProxyCAKey   string `json:"frontProxyCaKey"`
+	EtcdCACert        string `json:"etcdCaCert"`
+	EtcdCAKey         string `json:"etcdCaKey"`
+	ServiceAccountKey string `json:"serviceAccountKey"`
+	// EncryptionKey is 32 random bytes, base64: the key of encryption at rest.
+	EncryptionKey string `json:"encryptionKey"`
+}
+
+// User is an IAM user.
+type User struct {
+	Name      string    `json:"name"`
+	ID        string    `json:"id"` // AIDA...
+	ARN       string    `json:"arn"`
+	CreatedAt time.Time `json:"createdAt"`
+	// Policies are the ARNs of attached managed policies.
+	Policies []string `json:"policies,omitempty"`
+}
+
+// AccessKey is a long-term credential of a user, keyed by its id.
+type AccessKey struct {
+	ID        string    `json:"id"` // AKIA...
+	Secret    string    `json:"secret"`
+	User      string    `json:"user"`   // the User's name
+	Status    string    `json:"status"` // Active or Inactive
+	CreatedAt time.Time `json:"createdAt"`
+}
+
+// The tables of the regional state.
+var (
+	Clusters   = Table[Cluster]{"cluster"}      // by ID
+	Users      = Table[User]{"user"}            // by Name
+	AccessKeys = Table[AccessKey]{"access-key"} // by ID
+)

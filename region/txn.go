@@ -1,0 +1,142 @@
+package region
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// ErrConflict says that the records an Update read were changed by others each time it was tried.
+var ErrConflict = errors.New("conflict in the regional state")
+
+// ErrNoQuorum says that a change could not be agreed on by a majority of the zones in time. The change may still
+// take effect later, when it had reached a voter before the majority was lost.
+var ErrNoQuorum = errors.New("no quorum in the regional state")
+
+// updateAttempts bounds how often an Update runs its function again after a conflict. Of those that conflict one
+// always succeeds, so this many writers may want the same record at once.
+const updateAttempts = 32
+
+// Viewer reads the regional state.
+type Viewer interface {
+	// View runs fn on one consistent copy of the state, which may lag behind the leader's.
+	View(fn func(*Txn) error) error
+}
+
+// Updater reads and changes the regional state.
+type Updater interface {
+	Viewer
+	// Update runs fn and commits what it wrote if nothing it read has changed; fn may run several times.
+	Update(ctx context.Context, fn func(*Txn) error) error
+}
+
+// ref names a record.
+type ref struct{ kind, key string }
+
+func (r ref) String() string { return r.kind + "/" + r.key }
+
+// Txn is one transaction on a fixed copy of the state. It belongs to the function it was given to: it must not be
+// used after that returned, nor by two goroutines at once.
+type Txn struct {
+	state    *state
+	readOnly bool
+	reads    map[ref]uint64
+	lists    map[string]uint64
+	writes   map[ref]json.RawMessage // nil: delete
+	err      error
+}
+
+func (tx *Txn) fail(err error) {
+	if tx.err == nil {
+		tx.err = err
+	}
+}
+
+func (tx *Txn) get(r ref) (json.RawMessage, bool) {
+	if raw, ok := tx.writes[r]; ok {
+		return raw, raw != nil
+	}
+	rec, ok := tx.state.record(r)
+	if !tx.readOnly {
+		tx.reads[r] = rec.Revision
+	}
+	return rec.Value, ok
+}
+
+func (tx *Txn) list(kind string) map[string]json.RawMessage {
+	out := map[string]json.RawMessage{}
+	if t := tx.state.tables[kind]; t != nil {
+		for key, rec := range t.Records {
+			out[key] = rec.Value
+		}
+	}
+	if !tx.readOnly {
+		tx.lists[kind] = tx.state.revision(kind)
+	}
+	for r, raw := range tx.writes {
+		switch {
+		case r.kind != kind:
+		case raw == nil:
+			delete(out, r.key)
+		default:
+			out[r.key] = raw
+		}
+	}
+	return out
+}
+
+func (tx *Txn) write(r ref, raw json.RawMessage) {
+	switch {
+	case tx.readOnly:
+		tx.fail(fmt.Errorf("write %s: a View cannot write, use Update", r))
+	case r.key == "":
+		tx.fail(fmt.Errorf("write %s: the key is empty", r))
+	default:
+		tx.writes[r] = raw
+	}
+}
+
+// view is what every View does.
+func view(s *store, fn func(*Txn) error) error {
+	tx := &Txn{state: s.load(), readOnly: true}
+	if err := fn(tx); err != nil {
+		return err
+	}
+	return tx.err
+}
+
+// update is what every Update does: it runs fn on the store's copy, has the effects proposed, waits until the copy has
+// them, and runs fn again where a record it read had changed.
+func update(ctx context.Context, s *store, fn func(*Txn) error, propose func(context.Context, proposal) (outcome, error)) error {
+	var conflict string
+	for range updateAttempts {
+		tx := &Txn{state: s.load(), reads: map[ref]uint64{}, lists: map[string]uint64{}, writes: map[ref]json.RawMessage{}}
+		if err := fn(tx); err != nil {
+			return err
+		}
+		if tx.err != nil {
+			return tx.err
+		}
+		if len(tx.writes) == 0 {
+			return nil
+		}
+		out, err := propose(ctx, newProposal(rand.Text(), tx))
+		if err != nil {
+			return err
+		}
+		// Also after a conflict: the copy must be at least as new as the one that conflicted, else the next run conflicts again.
+		if err := s.wait(ctx, out.Index); err != nil {
+			if out.Conflict == "" {
+				return fmt.Errorf("%w: the change was made, but this zone's copy has not caught up with it yet: %w", ErrNoQuorum, err)
+			}
+			return fmt.Errorf("%w: this zone's copy has not caught up: %w", ErrNoQuorum, err)
+		}
+		if out.Conflict == "" {
+			return nil
+		}
+		conflict = out.Conflict
+	}
+	return fmt.Errorf("%w: %s was changed by others in each of %d attempts; try again", ErrConflict, conflict, updateAttempts)
+}

@@ -1,0 +1,223 @@
+package system
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+
+	"tripod/client"
+)
+
+// failedVisit is a new connection that was in vain.
+type failedVisit struct {
+	opened time.Time
+	first  *time.Time // when the endpoint's first byte came; nil if none did
+	err    error
+}
+
+// visitors open new connections to the endpoint all the time.
+type visitors struct {
+	mu      sync.Mutex
+	opened  int
+	failed  []failedVisit
+	longest time.Duration
+
+	cancel context.CancelFunc
+	wait   sync.WaitGroup
+}
+
+// keepVisiting starts four visitors that end with the test, or with stop.
+func keepVisiting(t testing.TB, config *rest.Config) *visitors {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	v := &visitors{cancel: cancel}
+	for range 4 {
+		v.wait.Go(func() { v.visit(ctx, config) })
+	}
+	t.Cleanup(v.stop)
+	return v
+}
+
+func (v *visitors) stop() {
+	v.cancel()
+	v.wait.Wait()
+}
+
+func (v *visitors) visit(ctx context.Context, config *rest.Config) {
+	pause := time.NewTicker(10 * time.Millisecond)
+	defer pause.Stop()
+	for ctx.Err() == nil {
+		one, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		opened := time.Now()
+		first, err := visit(one, config)
+		cancel()
+		v.mu.Lock()
+		v.opened++
+		v.longest = max(v.longest, time.Since(opened))
+		if err != nil {
+			v.failed = append(v.failed, failedVisit{opened, first, err})
+		}
+		v.mu.Unlock()
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// verify checks what the balancer promises (lb/DESIGN.md): a new connection is carried to a living zone for as long as nothing
+// has come back on it. One that had its first byte from a zone before that died with it may be reset; none that was opened after.
+func (v *visitors) verify(t testing.TB, kills []span) {
+	t.Helper()
+	v.stop()
+	resets := 0
+	for _, failed := range v.failed {
+		answered := failed.first != nil && during(*failed.first, kills)
+		if answered && during(failed.opened, kills) {
+			resets++
+			continue
+		}
+		t.Errorf("a connection opened at %s failed: %v (first byte: %v)", failed.opened.Format("15:04:05.000"), failed.err, failed.first)
+	}
+	t.Logf("%d new connections, the longest took %v; %d were reset in mid-handshake as their zone died", v.opened, v.longest.Round(time.Millisecond), resets)
+}
+
+// span is the time from an order until its effect was there.
+type span struct{ from, to time.Time }
+
+// during says whether a moment lies in one of the spans, or at most a second before it.
+func during(at time.Time, spans []span) bool {
+	for _, s := range spans {
+		if at.After(s.from.Add(-time.Second)) && at.Before(s.to) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestWritesSurviveEachZoneLostInTurn(t *testing.T) {
+	t.Parallel()
+	r := startRegion(t)
+	entries := keepWriting(t, r, "journal")
+	entries.goesOn(t, 20, 30*time.Second)
+	visits := keepVisiting(t, r.config(t))
+	var kills []span
+	for _, zone := range []string{"a", "b", "c"} {
+		cluster := r.cluster(t)
+		t.Logf("kill zone %s; etcd is led by %s, the regional state by %s", zone, letter(cluster.EtcdLeader), letter(r.status(t).State.Leader))
+		before := r.zone(t, zone)
+		kill := span{from: time.Now()}
+		r.do(t, "kill", "az/"+zone)
+		kill.to = time.Now()
+		kills = append(kills, kill)
+		// The verb returns when the effect is there.
+		if got := r.zone(t, zone); got.State != client.StateKilled || running(before.PID) {
+			t.Errorf("after kill az/%s the zone is %s, and its process runs: %v", zone, got.State, running(before.PID))
+		}
+		for _, instance := range before.Instances {
+			if running(instance.PID) {
+				t.Errorf("after kill az/%s its %s still runs (pid %d)", zone, instance.Target, instance.PID)
+			}
+		}
+		entries.goesOn(t, 30, 20*time.Second)
+		if got := r.status(t); got.Phase != client.PhaseDegraded || len(got.Faults) != 1 {
+			t.Errorf("with one zone lost the region is %s with faults %v, want degraded with one", got.Phase, got.Faults)
+		}
+		r.do(t, "start", "az/"+zone)
+		r.await(t, 60*time.Second, "region", client.ForHealthy)
+		entries.goesOn(t, 10, 20*time.Second)
+	}
+	entries.verify(t)
+	visits.verify(t, kills)
+	if entries.longest > 5*time.Second {
+		t.Errorf("writes paused for %v when a zone was lost", entries.longest)
+	}
+}
+
+func TestQuorumLossIsSaidAndHealsByItself(t *testing.T) {
+	t.Parallel()
+	r := startRegion(t)
+	kube := r.kube(t)
+	namespace(t, kube, "quorum")
+	write := func(name string, d time.Duration) error {
+		_, err := kube.CoreV1().ConfigMaps("quorum").Create(within(t, d), configMap(name, ""), metav1.CreateOptions{})
+		return err
+	}
+	must(t, "write", write("before", 10*time.Second))
+	r.do(t, "kill", "az/a")
+	r.do(t, "kill", "az/b")
+
+	r.await(t, 5*time.Second, "region", client.ForNoQuorum)
+	status := r.status(t)
+	if status.Phase != client.PhaseNoQuorum || status.State.Quorum || status.Clusters[0].Quorum {
+		t.Errorf("with two zones lost the region is %s, quorum of the state %v, of etcd %v", status.Phase, status.State.Quorum, status.Clusters[0].Quorum)
+	}
+	if out, _, _ := tripod(t, r.dir, "status"); !strings.Contains(strings.ToLower(out), "quorum") {
+		t.Errorf("tripod status does not speak of the quorum:\n%s", out)
+	}
+	if err := write("without", 5*time.Second); err == nil {
+		t.Error("a write was acknowledged without quorum")
+	}
+	services := r.awsClients(t, awsHTTP)
+	services.read(t)
+
+	r.do(t, "start", "az/a")
+	begin := time.Now()
+	eventually(t, 40*time.Second, "writes go on after one zone came back", func() (bool, string) {
+		err := write(fmt.Sprintf("after-%d", time.Now().UnixNano()), 5*time.Second)
+		return err == nil, fmt.Sprint(err)
+	})
+	t.Logf("writes went on %.1f s after the zone's start", time.Since(begin).Seconds())
+	r.await(t, 10*time.Second, "region", client.ForQuorum)
+	if _, err := kube.CoreV1().ConfigMaps("quorum").Get(within(t, 10*time.Second), "before", metav1.GetOptions{}); err != nil {
+		t.Errorf("what was written before is lost: %v", err)
+	}
+	r.do(t, "start", "az/b")
+	r.await(t, 60*time.Second, "region", client.ForHealthy)
+}
+
+func TestNodesOfALostZoneGoNotReady(t *testing.T) {
+	t.Parallel()
+	r := startRegion(t)
+	kube := r.kube(t)
+	notReady := func() ([]string, error) {
+		nodes, err := kube.CoreV1().Nodes().List(within(t, 5*time.Second), metav1.ListOptions{})
+		var zones []string
+		if err == nil {
+			for _, node := range nodes.Items {
+				if !isReady(node) {
+					zones = append(zones, node.Labels["topology.kubernetes.io/zone"])
+				}
+			}
+			if len(nodes.Items) != 3 {
+				err = fmt.Errorf("there are %d nodes", len(nodes.Items))
+			}
+		}
+		return zones, err
+	}
+	become := func(want string, d time.Duration) {
+		t.Helper()
+		begin := time.Now()
+		eventually(t, d, "nodes that are not ready: "+want, func() (bool, string) {
+			zones, err := notReady()
+			for _, zone := range zones {
+				if want == "[us-east-1c]" && zone != "us-east-1c" {
+					t.Fatalf("the node of %s, which lives, went NotReady", zone)
+				}
+			}
+			return err == nil && fmt.Sprint(zones) == want, fmt.Sprint(zones, err)
+		})
+		t.Logf("nodes not ready: %s after %.1f s", want, time.Since(begin).Seconds())
+	}
+	become("[]", 30*time.Second)
+	r.do(t, "kill", "az/c")
+	become("[us-east-1c]", 100*time.Second) // EKS: node-monitor-grace-period, 50 s
+	r.do(t, "start", "az/c")
+	become("[]", 40*time.Second)
+}
