@@ -31,7 +31,7 @@ type Front struct {
 	// Hosts are names, without port, under which the endpoint may be called beside loopback's and AWS's own.
 	Hosts []string
 	// State is the zone's copy of the regional state.
-	State region.Viewer
+	State region.Updater
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Logger gets a line for every call; nil means none.

@@ -6,9 +6,12 @@ import (
 	"sort"
 )
 
-// Table is one kind of record of the regional state, stored as JSON under a key. The zero value is of no use:
-// the tables are the variables in records.go.
+// Table is one kind of record of the regional state, stored as JSON under a key. The zero value is of no use. Tables that
+// several packages read are the variables in records.go; a service that has records of its own makes their tables with NewTable.
 type Table[T any] struct{ kind string }
+
+// NewTable names a kind of record, such as "nodegroup". A kind belongs to one package, and its name stays for good: it is on disk.
+func NewTable[T any](kind string) Table[T] { return Table[T]{kind} }
 
 // Get returns the record with that key as the transaction sees it, its own writes included, and whether there is one.
 // The record is the caller's copy. That it was read, or found missing, becomes a condition of an Update's success.

@@ -33,7 +33,7 @@ type Service struct {
 	// VPC is the account's default VPC, in which clusters are.
 	VPC ec2.VPC
 	// State has the clusters.
-	State region.Viewer
+	State region.Updater
 }
 
 // Action answers one operation: its output, or an error (a *wire.Error for the client's eyes).
