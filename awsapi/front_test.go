@@ -314,6 +314,8 @@ type viewer func(func(*region.Txn) error) error
 
 func (v viewer) View(fn func(*region.Txn) error) error { return v(fn) }
 
+func (v viewer) Update(_ context.Context, fn func(*region.Txn) error) error { return v(fn) }
+
 func TestCallsAreCountedWithoutTheClientsWords(t *testing.T) {
 	w := newWorld(t)
 	w.eks(w.admin).ListClusters(context.Background(), &eks.ListClustersInput{})
