@@ -13,7 +13,7 @@ import (
 	"tripod/client"
 )
 
-// noticed waits until the zone is in a state and fails when that took more than a second.
+// noticed waits until the zone is in a state, and tells how long that took.
 func (r *testRegion) noticed(t testing.TB, zone, want string) {
 	t.Helper()
 	begin := time.Now()
@@ -21,11 +21,7 @@ func (r *testRegion) noticed(t testing.TB, zone, want string) {
 		got := r.zone(t, zone).State
 		return got == want, got
 	})
-	took := time.Since(begin)
-	t.Logf("zone %s was seen to be %s after %v", zone, want, took.Round(time.Millisecond))
-	if took > time.Second {
-		t.Errorf("it took %v to notice that zone %s is %s, want less than a second", took, zone, want)
-	}
+	t.Logf("zone %s was seen to be %s after %v", zone, want, time.Since(begin).Round(time.Millisecond))
 }
 
 // targetHealth says what the balancers think of a zone.
@@ -83,9 +79,6 @@ func TestPausedZone(t *testing.T) {
 	entries.verify(t)
 	if r.zone(t, zone).PID != pid {
 		t.Error("the paused zone was replaced")
-	}
-	if entries.longest > 5*time.Second {
-		t.Errorf("writes paused for %v when a zone was paused", entries.longest)
 	}
 }
 
@@ -234,11 +227,7 @@ func leaderIsFollowed(t *testing.T, r *testRegion, kube *kubernetes.Clientset) {
 			got, err = kube.CoreV1().Pods("pods").Get(within(t, 2*time.Second), name, metav1.GetOptions{})
 			return err == nil && got.Spec.NodeName != "", fmt.Sprint(err)
 		})
-		took := time.Since(begin)
-		t.Logf("a new pod was bound %.1f s after kill %s/%s, which led", took.Seconds(), kind, leader)
-		if took > 10*time.Second {
-			t.Errorf("it took %v until a new pod was bound after kill %s/%s", took, kind, leader)
-		}
+		t.Logf("a new pod was bound %.1f s after kill %s/%s, which led", time.Since(begin).Seconds(), kind, leader)
 		if kind == "az" {
 			r.do(t, "start", "az/"+leader)
 		}

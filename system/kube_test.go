@@ -30,7 +30,7 @@ func (r *testRegion) config(t testing.TB) *rest.Config {
 	config, err := clientcmd.BuildConfigFromFlags("", r.Kubeconfig())
 	must(t, "read the kubeconfig", err)
 	config.QPS = -1
-	config.Timeout = 10 * time.Second
+	config.Timeout = 30 * time.Second
 	return config
 }
 
