@@ -133,7 +133,7 @@ func (c *clusterZone) follow(ctx context.Context) {
 	case <-ctx.Done():
 		return
 	}
-	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
+	for pause := 100 * time.Millisecond; ctx.Err() == nil; pause = min(2*pause, 5*time.Second) {
 		done, err := c.settle(ctx, pause > 3*time.Second) // after some 6 s the leading zone's API server is not going to
 		if done || ctx.Err() != nil {
 			return
@@ -141,13 +141,7 @@ func (c *clusterZone) follow(ctx context.Context) {
 		if err != nil {
 			c.zone.logger.Warn("settle cluster", "cluster", c.record.Name, "error", err)
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		}
+		sleep(ctx, pause)
 	}
 }
 

@@ -18,6 +18,9 @@ type Config struct {
 	Dir        string `json:"dir"`  // the zone's disk
 	Executable string `json:"executable"`
 	AWSPort    int    `json:"awsPort"` // of the AWS endpoint, which is the balancer's
+	// ClusterPorts is the first port for clusters, and MostClusters for how many there are ports.
+	ClusterPorts int `json:"clusterPorts"`
+	MostClusters int `json:"mostClusters"`
 	// Peers are all zones of the region in their order, this one too.
 	Peers []Peer `json:"peers"`
 	// GatewayPort is where the zone's etcd members find the gateway, as HTTPS_PROXY, with GatewaySecret as password.
@@ -49,6 +52,7 @@ type State struct {
 	RaftLeader string            `json:"raftLeader,omitempty"`
 	Instances  []client.Instance `json:"instances"`
 	Clusters   []ClusterState    `json:"clusters"`
+	Deleted    []string          `json:"deleted,omitempty"` // ids of clusters that are no more
 }
 
 // ClusterState is a cluster's record without its secrets.

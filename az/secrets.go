@@ -9,9 +9,11 @@ import (
 )
 
 // clusterNames are what a cluster's authority may sign for: what its own servers are called, and nothing out in the world.
-var clusterNames = pki.Constraints{
-	DNS: []string{"localhost", "tripod.internal", "kubernetes", "default", "svc", "cluster.local", "eks.amazonaws.com", "ec2.internal", "compute.internal"},
-	IPs: []string{"127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.20.0.0/16"},
+func clusterNames(cluster region.Cluster) pki.Constraints {
+	return pki.Constraints{
+		DNS: []string{"localhost", "tripod.internal", "kubernetes", "default", "svc", "cluster.local", "eks.amazonaws.com", "ec2.internal", "compute.internal"},
+		IPs: []string{"127.0.0.0/8", "::1/128", "10.0.0.0/8", cluster.ServiceCIDR},
+	}
 }
 
 // newClusterSecrets makes a cluster's authorities and keys. They are made once, and kept in the regional state.
@@ -29,8 +31,8 @@ func newClusterSecrets(cluster region.Cluster) (region.ClusterSecrets, error) {
 			*cert, *key = string(made.Cert), string(made.Key)
 		}
 	}
-	authority(&secrets.CACert, &secrets.CAKey, "kubernetes", clusterNames)
-	authority(&secrets.FrontProxyCACert, &secrets.FrontProxyCAKey, "front-proxy-ca", clusterNames)
+	authority(&secrets.CACert, &secrets.CAKey, "kubernetes", clusterNames(cluster))
+	authority(&secrets.FrontProxyCACert, &secrets.FrontProxyCAKey, "front-proxy-ca", clusterNames(cluster))
 	authority(&secrets.EtcdCACert, &secrets.EtcdCAKey, "etcd-ca", pki.Loopback)
 	if err != nil {
 		return secrets, err

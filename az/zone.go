@@ -41,6 +41,7 @@ type Zone struct {
 
 	mu       sync.Mutex
 	clusters map[string]*clusterZone // by id
+	released map[string]bool         // ids of clusters whose part here is deleted, or is being
 	serving  bool
 	ending   bool // no cluster is started any more
 
@@ -54,7 +55,7 @@ type Zone struct {
 
 // New returns a zone that is not started.
 func New(config Config, logger *slog.Logger) *Zone {
-	return &Zone{config: config, logger: logger, changes: make(chan struct{}, 1), clusters: map[string]*clusterZone{}}
+	return &Zone{config: config, logger: logger, changes: make(chan struct{}, 1), clusters: map[string]*clusterZone{}, released: map[string]bool{}}
 }
 
 // Start brings the zone's own parts up, those that serve all clusters, and returns; clusters follow from the regional state. What it
@@ -311,6 +312,9 @@ func (z *Zone) state() State {
 			s.Clusters = append(s.Clusters, ClusterState{Name: c.Name, ID: c.ID, Version: c.Version, Status: c.Status,
 				EndpointPort: c.EndpointPort, CACert: c.Secrets.CACert})
 		}
+		for _, c := range region.Deleted.List(tx) {
+			s.Deleted = append(s.Deleted, c.ID)
+		}
 		return nil
 	})
 	return s
@@ -335,15 +339,22 @@ func (z *Zone) reconcile(ctx context.Context) {
 	defer cancel()
 	for {
 		var records []region.Cluster
+		var deleted []region.DeletedCluster
 		z.voter.View(func(tx *region.Txn) error {
-			records = region.Clusters.List(tx)
+			records, deleted = region.Clusters.List(tx), region.Deleted.List(tx)
 			return nil
 		})
 		var retry <-chan time.Time
 		for _, record := range records {
-			if !z.ensure(ctx, record) {
+			switch {
+			case record.Status == "DELETING":
+				z.release(ctx, record.ID, record.Name)
+			case record.Runs() && !z.ensure(ctx, record):
 				retry = time.After(5 * time.Second)
 			}
+		}
+		for _, cluster := range deleted {
+			z.release(ctx, cluster.ID, cluster.Name)
 		}
 		z.changed()
 		select {

@@ -235,7 +235,7 @@ func QuorumLost(status *Status) []string {
 	var lost []string
 	needed := len(status.Zones)/2 + 1
 	for _, cluster := range status.Clusters {
-		if !cluster.Quorum && cluster.Status != "CREATING" {
+		if !cluster.Quorum && !slices.Contains([]string{"CREATING", "DELETING", "FAILED"}, cluster.Status) {
 			lost = append(lost, fmt.Sprintf("cluster %s has %d of %d etcd members and needs %d", cluster.Name, cluster.EtcdMembers, len(status.Zones), needed))
 		}
 	}

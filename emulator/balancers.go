@@ -6,6 +6,8 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net"
+	"slices"
+	"strings"
 	"time"
 
 	"tripod/az"
@@ -16,7 +18,7 @@ import (
 // cluster is a cluster's endpoint.
 type cluster struct {
 	state    az.ClusterState
-	balancer *lb.Balancer
+	balancer *lb.Balancer // nil when the cluster is FAILED or DELETING
 }
 
 // newAWSBalancer balances over the zones' AWS fronts.
@@ -30,33 +32,87 @@ func (e *Emulator) newAWSBalancer(listener net.Listener) *lb.Balancer {
 	return lb.New(config)
 }
 
-// ensureClusters starts the balancers of clusters that are new here.
-func (e *Emulator) ensureClusters(states []az.ClusterState) {
+// ensureClusters starts the balancers of clusters that are new here, and stops those of clusters that end. A zone's copy of the regional
+// state may lag behind another's: what is DELETING or deleted for one of them stays so.
+func (e *Emulator) ensureClusters(states []az.ClusterState, deleted []string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.stopping {
 		return
 	}
-	added := false
+	changed := false
 	for _, state := range states {
-		if known, ok := e.clusters[state.ID]; ok {
+		known := e.clusters[state.ID]
+		switch {
+		case e.deleted[state.ID]:
+		case known == nil:
+			if known = e.newCluster(state); known != nil {
+				e.clusters[state.ID] = known
+				changed = true
+			}
+		case known.state.Status != "DELETING":
 			known.state = state
-			continue
+			if !serves(state) && known.balancer != nil {
+				e.dismiss(known)
+				changed = true
+			}
 		}
-		balancer, err := e.newClusterBalancer(state)
-		if err != nil {
-			e.logger.Error("balancer", "cluster", state.Name, "error", err)
-			go e.fail(fmt.Errorf("the endpoint of cluster %s cannot be opened: %w", state.Name, err))
-			continue
-		}
-		e.clusters[state.ID] = &cluster{state: state, balancer: balancer}
-		added = true
 	}
-	if added {
-		if err := e.writeKubeconfig(states); err != nil {
+	for _, id := range deleted {
+		e.deleted[id] = true
+		if known := e.clusters[id]; known != nil {
+			e.dismiss(known)
+			delete(e.clusters, id)
+			changed = true
+		}
+	}
+	if changed {
+		if err := e.writeKubeconfig(e.served()); err != nil {
 			go e.fail(diskError(e.dir.path, err))
 		}
 	}
+}
+
+// serves says whether a cluster has an endpoint.
+func serves(state az.ClusterState) bool { return state.Status != "FAILED" && state.Status != "DELETING" }
+
+// newCluster is nil when the endpoint cannot be opened. It assumes the lock.
+func (e *Emulator) newCluster(state az.ClusterState) *cluster {
+	if !serves(state) {
+		return &cluster{state: state}
+	}
+	balancer, err := e.newClusterBalancer(state)
+	if err != nil {
+		e.logger.Error("balancer", "cluster", state.Name, "error", err)
+		go e.fail(fmt.Errorf("the endpoint of cluster %s cannot be opened: %w", state.Name, err))
+		return nil
+	}
+	return &cluster{state: state, balancer: balancer}
+}
+
+// dismiss stops a cluster's balancer, which may not be waited for under the lock that its callbacks take. It assumes the lock.
+func (e *Emulator) dismiss(c *cluster) {
+	balancer := c.balancer
+	c.balancer = nil
+	if balancer == nil {
+		return
+	}
+	e.wait.Go(func() {
+		draining, cancel := context.WithTimeout(context.Background(), drainTime)
+		defer cancel()
+		balancer.Stop(draining)
+	})
+}
+
+// served are the clusters that have an endpoint, in the order of their names. It assumes the lock.
+func (e *Emulator) served() (states []az.ClusterState) {
+	for _, c := range e.clusters {
+		if c.balancer != nil {
+			states = append(states, c.state)
+		}
+	}
+	slices.SortFunc(states, func(a, b az.ClusterState) int { return strings.Compare(a.Name, b.Name) })
+	return states
 }
 
 func (e *Emulator) newClusterBalancer(state az.ClusterState) (*lb.Balancer, error) {
@@ -98,18 +154,21 @@ func (e *Emulator) balancers() []*lb.Balancer {
 	defer e.mu.Unlock()
 	all := []*lb.Balancer{e.aws}
 	for _, c := range e.clusters {
-		all = append(all, c.balancer)
+		if c.balancer != nil {
+			all = append(all, c.balancer)
+		}
 	}
 	return all
 }
 
-func (e *Emulator) clusterNamed(name string) *cluster {
+// clusterNamed returns a copy; found is false when there is no such cluster.
+func (e *Emulator) clusterNamed(name string) (named cluster, found bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, c := range e.clusters {
 		if c.state.Name == name {
-			return c
+			return *c, true
 		}
 	}
-	return nil
+	return cluster{}, false
 }

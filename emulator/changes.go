@@ -103,13 +103,13 @@ func (e *Emulator) zonePaused(z *zone, paused bool) {
 // zoneChanged is told of every report of a zone's state.
 func (e *Emulator) zoneChanged(z *zone) {
 	state, _, _, _, _, _ := z.snapshot()
-	e.ensureClusters(state.Clusters)
+	e.ensureClusters(state.Clusters, state.Deleted)
 	if state.Serving {
 		e.aws.Probe(z.name)
 	}
 	for _, instance := range state.Instances {
-		c := e.clusterNamed(instance.Cluster)
-		if instance.Component != "apiserver" || c == nil {
+		c, _ := e.clusterNamed(instance.Cluster)
+		if instance.Component != "apiserver" || c.balancer == nil {
 			continue
 		}
 		switch instance.State {

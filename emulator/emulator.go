@@ -58,6 +58,7 @@ type Emulator struct {
 
 	mu          sync.Mutex
 	clusters    map[string]*cluster // by id
+	deleted     map[string]bool     // ids of clusters that are no more
 	stopping    bool
 	quorum      bool     // as last announced
 	unreachable []string // as last told to the gateways
@@ -74,7 +75,7 @@ type Emulator struct {
 
 // New returns a region that is not started.
 func New(options Options) *Emulator {
-	return &Emulator{options: options, logger: options.Logger, clusters: map[string]*cluster{}, quorum: true, startedUp: make(chan struct{}),
+	return &Emulator{options: options, logger: options.Logger, clusters: map[string]*cluster{}, deleted: map[string]bool{}, quorum: true, startedUp: make(chan struct{}),
 		failedC: make(chan struct{}), quiet: make(chan struct{}), done: make(chan struct{}), registry: prometheus.NewRegistry()}
 }
 

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"tripod/az"
 	"tripod/client"
 )
 
@@ -19,6 +20,8 @@ const (
 	raftOffset    = 0
 	gatewayOffset = 3
 	clusterOffset = 10
+	// mostClusters leaves the range's last port, which may be the AWS endpoint's.
+	mostClusters = (portRange - 1 - clusterOffset) / az.PortsPerCluster
 )
 
 // choosePortBase finds a free range. It stays below the range that systems take clients' ports from (32768 on Linux), since a port of

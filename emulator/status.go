@@ -20,23 +20,26 @@ func (e *Emulator) judge() (quorum bool, phase string) {
 	s := e.status()
 	quorum = s.State.Quorum
 	well := true
+	passing := map[string]bool{} // clusters that come or go, beside which the region is well
+	for _, c := range s.Clusters {
+		passing[c.Name] = c.Status == "FAILED" || c.Status == "DELETING" || c.Status == "CREATING" && isClosed(e.startedUp)
+		quorum = quorum && (c.Quorum || passing[c.Name])
+	}
 	for _, z := range s.Zones {
 		well = well && z.State == client.StateReady
 		for _, i := range z.Instances {
-			well = well && i.State == client.StateReady
+			well = well && (i.State == client.StateReady || passing[i.Cluster])
 		}
-	}
-	for _, c := range s.Clusters {
-		quorum = quorum && c.Quorum
 	}
 	for _, b := range s.Balancers {
 		for _, t := range b.Targets {
-			well = well && t.Healthy
+			well = well && (t.Healthy || passing[b.Name])
 		}
 	}
-	well = well && (e.dir.marker.Cluster == "" || len(s.Clusters) > 0) && s.State.Leader != ""
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	known := e.dir.marker.Cluster == "" || len(s.Clusters) > 0 || e.deleted[e.dir.marker.ClusterID] // else the state is still being read
+	well = well && known && s.State.Leader != ""
 	switch {
 	case e.stopping:
 		return quorum, client.PhaseStopping
@@ -106,7 +109,9 @@ func (e *Emulator) status() client.Status {
 	s.Balancers = append(s.Balancers, describeBalancer("aws", e.aws))
 	for _, c := range e.sortedClusters() {
 		s.Clusters = append(s.Clusters, describeCluster(c.state, s.Zones))
-		s.Balancers = append(s.Balancers, describeBalancer(c.state.Name, c.balancer))
+		if c.balancer != nil {
+			s.Balancers = append(s.Balancers, describeBalancer(c.state.Name, c.balancer))
+		}
 	}
 	return s
 }

@@ -36,8 +36,10 @@ func (e *Emulator) Do(ctx context.Context, kind, name, verb, cluster string) err
 	if z == nil {
 		return refuse("there is no zone %q in %s: its zones are %s", name, e.options.Region, strings.Join(zoneLetters[:], ", "))
 	}
-	if cluster != "" && e.clusterNamed(cluster) == nil {
-		return refuse("there is no cluster %q: 'tripod status' lists them", cluster)
+	if cluster != "" {
+		if _, found := e.clusterNamed(cluster); !found {
+			return refuse("there is no cluster %q: 'tripod status' lists them", cluster)
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, verbTimeout)
 	defer cancel()

@@ -1,6 +1,9 @@
 package region
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Cluster is one EKS cluster as the region means it to be. Zones read it and make their part true.
 type Cluster struct {
@@ -26,6 +29,32 @@ type Cluster struct {
 	// AddonsInstalled says that what a fresh cluster shows was put there; from then on it is the user's.
 	AddonsInstalled bool           `json:"addonsInstalled"`
 	Secrets         ClusterSecrets `json:"secrets"`
+	// Tags are the cluster's, by key.
+	Tags map[string]string `json:"tags,omitempty"`
+	// Settings are those parts of the cluster's description that only the EKS API reads and writes, in its own form.
+	Settings json.RawMessage `json:"settings,omitempty"`
+	// Issues say why the cluster is FAILED, or not as it should be.
+	Issues []ClusterIssue `json:"issues,omitempty"`
+	// DeletedAt is when its deletion began, and Released names the zones that have ended and deleted their part since.
+	DeletedAt *time.Time `json:"deletedAt,omitempty"`
+	Released  []string   `json:"released,omitempty"`
+}
+
+// Runs says whether zones have to run the cluster: not when it never came to be, and not while it is deleted.
+func (c Cluster) Runs() bool { return c.Status != "FAILED" && c.Status != "DELETING" }
+
+// ClusterIssue is one entry of a cluster's health.
+type ClusterIssue struct {
+	Code        string   `json:"code"` // EKS's ClusterIssueCode
+	Message     string   `json:"message"`
+	ResourceIDs []string `json:"resourceIds,omitempty"`
+}
+
+// DeletedCluster is what is left of a cluster: a zone that was down meanwhile learns from it that its part may be deleted.
+type DeletedCluster struct {
+	ID        string    `json:"id"`
+	Name      string    `json:"name"`
+	DeletedAt time.Time `json:"deletedAt"`
 }
 
 // ClusterSecrets is what every zone needs to run its part of a cluster: PEM texts, made once at creation.
@@ -49,6 +78,15 @@ type User struct {
 	CreatedAt time.Time `json:"createdAt"`
 	// Policies are the ARNs of attached managed policies.
 	Policies []string `json:"policies,omitempty"`
+	// Path is the ARN's part before the name; empty in old records, which means "/".
+	Path string `json:"path,omitempty"`
+	// Inline are the user's own policy documents by name.
+	Inline map[string]string `json:"inline,omitempty"`
+	// Groups are the names of the groups that the user is in.
+	Groups []string `json:"groups,omitempty"`
+	// Boundary is the ARN of the managed policy that bounds the user's permissions, or empty.
+	Boundary string            `json:"boundary,omitempty"`
+	Tags     map[string]string `json:"tags,omitempty"`
 }
 
 // AccessKey is a long-term credential of a user, keyed by its id.
@@ -88,8 +126,9 @@ type UpdateError struct {
 
 // The tables of the regional state.
 var (
-	Clusters   = Table[Cluster]{"cluster"}      // by ID
-	Users      = Table[User]{"user"}            // by Name
-	AccessKeys = Table[AccessKey]{"access-key"} // by ID
-	Updates    = Table[Update]{"update"}        // by ID
+	Clusters   = Table[Cluster]{"cluster"}                // by ID
+	Users      = Table[User]{"user"}                      // by Name
+	AccessKeys = Table[AccessKey]{"access-key"}           // by ID
+	Updates    = Table[Update]{"update"}                  // by ID
+	Deleted    = Table[DeletedCluster]{"deleted-cluster"} // by ID
 )

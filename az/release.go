@@ -1,0 +1,132 @@
+package az
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"tripod/client"
+	"tripod/region"
+)
+
+const (
+	// farewell is how long the API server and the controllers of a deleted cluster may take to end in order. Nothing of it is kept.
+	farewell = 2 * time.Second
+	// absence is how long the deletion of a cluster waits for a zone that is down. It finds out when it returns.
+	absence = 10 * time.Second
+)
+
+// release ends and deletes the zone's part of a cluster that is being deleted, or was while the zone was down. It does so in a goroutine of
+// its own, once.
+func (z *Zone) release(ctx context.Context, id, name string) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	if z.ending || z.released[id] {
+		return
+	}
+	z.released[id] = true
+	part := z.clusters[id]
+	z.wait.Go(func() {
+		for pause := 100 * time.Millisecond; ctx.Err() == nil; pause = min(2*pause, 5*time.Second) {
+			err := z.discard(ctx, id, part)
+			if err == nil {
+				err = z.signOff(ctx, id)
+			}
+			if err == nil {
+				return
+			}
+			z.logger.Warn("delete cluster", "cluster", name, "error", err)
+			sleep(ctx, pause)
+		}
+	})
+}
+
+// discard ends what runs and deletes the cluster's files in this zone. Doing it again is no error.
+func (z *Zone) discard(ctx context.Context, id string, part *clusterZone) error {
+	if part != nil {
+		ending, cancel := context.WithTimeout(ctx, farewell)
+		defer cancel()
+		if err := part.stop(ending); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			z.logger.Info("end a deleted cluster's instances", "cluster", part.record.Name, "error", err)
+		}
+	}
+	z.mu.Lock()
+	delete(z.clusters, id)
+	z.mu.Unlock()
+	logs, _ := filepath.Glob(filepath.Join(z.config.Dir, "logs", "*-"+id+"*.log")) // the pattern is good
+	for _, path := range append(logs, filepath.Join(z.config.Dir, "clusters", id)) {
+		if err := os.RemoveAll(path); err != nil {
+			return err
+		}
+	}
+	z.changed()
+	return nil
+}
+
+// signOff notes that this zone's part is gone. The last zone to do so deletes the record; the leading one does when a zone that is
+// down lets the others wait.
+func (z *Zone) signOff(ctx context.Context, id string) error {
+	for ctx.Err() == nil {
+		gone, finished := false, region.Cluster{}
+		err := z.voter.Update(ctx, func(tx *region.Txn) error {
+			record, found := region.Clusters.Get(tx, id)
+			gone, finished = !found, region.Cluster{}
+			if !found {
+				return nil
+			}
+			if !slices.Contains(record.Released, z.config.Zone) {
+				record.Released = append(record.Released, z.config.Zone)
+				region.Clusters.Put(tx, id, record)
+			}
+			if z.mayFinish(record) {
+				finished = record
+				finish(tx, record)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if finished.ID != "" {
+			z.event(client.Event{Cluster: finished.Name, Type: "ClusterDeleted", Message: fmt.Sprintf("cluster %s is deleted", finished.Name)})
+		}
+		if gone || finished.ID != "" {
+			return nil
+		}
+		sleep(ctx, time.Second)
+	}
+	return nil
+}
+
+func (z *Zone) mayFinish(record region.Cluster) bool {
+	zones := len(z.config.Peers)
+	if len(record.Released) == zones {
+		return true
+	}
+	waited := record.DeletedAt != nil && time.Since(*record.DeletedAt) > absence
+	return waited && len(record.Released) > zones/2 && z.voter.Leader() == z.config.Zone
+}
+
+// finish deletes the cluster's record and its updates. What else belonged to it, the EKS API has deleted when the deletion began.
+func finish(tx *region.Txn, record region.Cluster) {
+	region.Clusters.Delete(tx, record.ID)
+	for _, update := range region.Updates.List(tx) {
+		if update.ClusterID == record.ID {
+			region.Updates.Delete(tx, update.ID)
+		}
+	}
+	region.Deleted.Put(tx, record.ID, region.DeletedCluster{ID: record.ID, Name: record.Name, DeletedAt: *record.DeletedAt})
+}
+
+func sleep(ctx context.Context, pause time.Duration) {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
