@@ -22,14 +22,16 @@ func (s *server) authenticate(w http.ResponseWriter, r *http.Request) (*wire.Cal
 	if err != nil {
 		return nil, err
 	}
-	principal, secret, err := iam.Lookup(s.State, x.signature.AccessKeyID)
+	principal, secret, err := iam.Lookup(s.State, x.signature.AccessKeyID, x.signature.SessionToken, s.Now())
 	switch {
 	case errors.Is(err, iam.ErrUnknownKey):
 		return nil, wire.UnknownKey(x.protocol, `Tripod does not know this access key: eval "$(tripod env)" sets the right one.`)
+	case errors.Is(err, iam.ErrBadSessionToken):
+		return nil, wire.UnknownKey(x.protocol, "The session token is not this access key's: unset AWS_SESSION_TOKEN, or get new temporary credentials.")
+	case errors.Is(err, iam.ErrExpired):
+		return nil, expiredSession(x)
 	case err != nil:
 		return nil, err
-	case x.signature.SessionToken != "":
-		return nil, wire.UnknownKey(x.protocol, "A session token came with a long-term access key: unset AWS_SESSION_TOKEN.")
 	}
 	for _, check := range []func() error{
 		func() error { return x.signature.CheckTime(s.Now()) },
@@ -46,6 +48,18 @@ func (s *server) authenticate(w http.ResponseWriter, r *http.Request) (*wire.Cal
 	}
 	x.principal = principal
 	return &wire.Call{RequestID: x.requestID, Principal: principal, Params: params, Body: body, Request: r}, nil
+}
+
+// expiredSession is AWS's error for temporary credentials after their time.
+func expiredSession(x *exchange) error {
+	code, status := "ExpiredTokenException", http.StatusForbidden
+	switch x.protocol {
+	case wire.Query, wire.RestXML:
+		code = "ExpiredToken"
+	case wire.EC2Query:
+		code, status = "RequestExpired", http.StatusBadRequest
+	}
+	return &wire.Error{Code: code, Status: status, Message: "The security token included in the request is expired: get new temporary credentials."}
 }
 
 // signatureError is AWS's error for a refused signature.

@@ -8,7 +8,6 @@ import (
 	"github.com/gorilla/mux"
 
 	"tripod/awsapi/eks"
-	"tripod/awsapi/sts"
 	"tripod/awsapi/wire"
 )
 
@@ -43,6 +42,7 @@ func (s *server) signed(serve func(http.ResponseWriter, *http.Request, *wire.Cal
 		if err != nil {
 			return err
 		}
+		exchangeOf(r).call = call
 		return serve(w, r, call)
 	})
 }
@@ -62,6 +62,9 @@ func (s *server) restOperation(operation string, action eks.Action) http.Handler
 			}
 			call.Labels[name] = decoded
 		}
+		if err := s.throttled(exchangeOf(r)); err != nil {
+			return err
+		}
 		output, err := action(call)
 		if err != nil {
 			return err
@@ -79,20 +82,29 @@ func (s *server) restOperation(operation string, action eks.Action) http.Handler
 	})
 }
 
-func (s *server) stsCall(w http.ResponseWriter, r *http.Request, call *wire.Call) error {
-	call.Operation = s.sts.Operation(call.Params.Get("Action"))
-	exchangeOf(r).operation = call.Operation
-	return s.sts.Serve(w, call)
+// otherService answers a call that is well signed for a service that is not here.
+func (s *server) otherService(w http.ResponseWriter, r *http.Request, call *wire.Call) error {
+	x := exchangeOf(r)
+	action := actionOf(r, call)
+	x.claimed = action
+	return s.passOn(w, r, call, action, wire.Unsupported(x.protocol, clip(x.signature.Service), clip(action)))
 }
 
-// otherService answers a call that is well signed for a service that is not here.
-func (s *server) otherService(_ http.ResponseWriter, r *http.Request, call *wire.Call) error {
-	x := exchangeOf(r)
-	operation := call.Params.Get("Action")
-	if target := r.Header.Get("X-Amz-Target"); target != "" {
-		operation = target[strings.LastIndexByte(target, '.')+1:]
+// actionOf is what a call says that its operation is, in a query or JSON protocol. It is empty in those that say it by the path,
+// and where a call says it twice: a permission for one action must not be good for what another emulator takes the call for.
+func actionOf(r *http.Request, call *wire.Call) string {
+	target, actions := r.Header.Values("X-Amz-Target"), call.Params["Action"]
+	if r.URL.Path != "/" || len(target)+len(actions) != 1 {
+		return ""
 	}
-	return wire.Unsupported(x.protocol, clip(x.signature.Service), clip(operation))
+	switch exchangeOf(r).protocol {
+	case wire.AWSJSON:
+		name := strings.Join(target, "")
+		return name[strings.LastIndexByte(name, '.')+1:]
+	case wire.Query, wire.EC2Query:
+		return strings.Join(actions, "")
+	}
+	return ""
 }
 
 // unsigned answers a request that has no signature, or none that can be understood.
@@ -106,12 +118,8 @@ func (s *server) unsigned(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		params, err := callParams(r, body)
-		if err != nil {
+		if answered, err := s.unsignedCall(w, r, body); answered || err != nil {
 			return err
-		}
-		if action := params.Get("Action"); !sts.NeedsSignature(action) {
-			return wire.Unsupported(wire.Query, sts.Name, action)
 		}
 	}
 	return wire.MissingAuthentication(x.protocol)

@@ -7,11 +7,13 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tripod/awsapi/eks"
+	"tripod/awsapi/history"
 	"tripod/awsapi/sigv4"
 	"tripod/awsapi/sts"
 	"tripod/awsapi/wire"
@@ -27,10 +29,18 @@ type exchange struct {
 	signature    *sigv4.Signature // as claimed; nil when there is none that can be understood
 	signatureErr error            // why it cannot be understood
 	protocol     wire.Protocol
-	operation    string
+	operation    string // a name from a table, or empty
 	principal    iam.Principal
 	status       int
 	code         string // the error's, or empty
+
+	// What only the history tells.
+	name     string     // the service's of an unsigned call
+	claimed  string     // the operation as the client calls it
+	call     *wire.Call // nil until the request is verified
+	message  string     // the error's
+	passedOn bool       // to the upstream emulator
+	answer   []byte     // its beginning, of calls whose answer is recorded
 }
 
 type exchangeKey struct{}
@@ -57,7 +67,7 @@ func exchangeOf(r *http.Request) *exchange { return r.Context().Value(exchangeKe
 
 func (x *exchange) service() string {
 	if x.signature == nil {
-		return ""
+		return x.name
 	}
 	return x.signature.Service
 }
@@ -68,15 +78,31 @@ func (x *exchange) WriteHeader(status int) {
 	x.ResponseWriter.WriteHeader(status)
 }
 
+// Write keeps what the history shows of an answer.
+func (x *exchange) Write(p []byte) (int, error) {
+	if x.status == 0 {
+		x.status = http.StatusOK
+	}
+	if x.code == "" && x.operation != "" && !x.passedOn && history.ShowsAnswer(x.operation) {
+		x.answer = append(x.answer, p[:min(len(p), max(0, maxAnswer+1-len(x.answer)))]...)
+	}
+	return x.ResponseWriter.Write(p)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+
 // fail answers with an error.
 func (s *server) fail(x *exchange, r *http.Request, err error) {
-	e := wire.AsError(err, x.protocol)
+	e := x.refusal(r, err)
 	if e.Cause != nil {
 		s.Logger.Error("a call failed", "requestId", x.requestID, "operation", x.operation, "error", e.Cause)
 	}
-	x.code = e.Code
+	x.code, x.message = e.Code, e.Message
 	namespace := ""
-	if x.service() == sts.Name || x.signature == nil {
+	if one, ok := s.serviceOf(x.service(), r.URL.Query().Get("Version")); ok {
+		namespace = one.namespace
+	} else if x.signature == nil {
 		namespace = sts.Namespace
 	}
 	wire.WriteError(x, x.protocol, e, x.requestID, namespace)
@@ -101,13 +127,16 @@ func (s *server) record(x *exchange, r *http.Request) {
 	if r.URL.Path == healthPath {
 		return
 	}
+	// A cluster's public OIDC documents are no call of an API.
+	if s.History != nil && (x.code != "" || x.service() != "" || !strings.HasPrefix(r.URL.Path, "/id/")) {
+		s.History.Append(s.historyOf(x, r))
+	}
 	service, operation, code := "none", x.operation, x.code
-	switch name := x.service(); name {
-	case "":
-	case eks.Name, sts.Name:
-		service = name
-	default:
+	if name := x.service(); name != "" {
 		service = "other"
+		if _, ok := s.serviceOf(name, ""); ok || name == eks.Name {
+			service = name
+		}
 	}
 	if operation == "" {
 		operation = "none"

@@ -3,6 +3,8 @@ package awsapi
 import (
 	"log/slog"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -10,7 +12,9 @@ import (
 
 	"tripod/awsapi/ec2"
 	"tripod/awsapi/eks"
-	"tripod/awsapi/sts"
+	"tripod/awsapi/history"
+	"tripod/awsapi/throttle"
+	"tripod/awsapi/upstream"
 	"tripod/awsapi/wire"
 	"tripod/region"
 )
@@ -28,31 +32,48 @@ type Front struct {
 	AccountID string
 	// Zones are the region's zones, such as us-east-1a, in order: the default VPC has a subnet in each.
 	Zones []string
+	// Zone is this zone's name, for the history.
+	Zone string
 	// Hosts are names, without port, under which the endpoint may be called beside loopback's and AWS's own.
 	Hosts []string
 	// State is the zone's copy of the regional state.
 	State region.Updater
+	// ControlPlane is what the region's clusters are made of.
+	ControlPlane eks.ControlPlane
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Logger gets a line for every call; nil means none.
 	Logger *slog.Logger
 	// Registerer gets the metrics; nil means none.
 	Registerer prometheus.Registerer
+	// History gets a record of every call; nil means none. Its owner closes it once nothing is served any more.
+	History *history.Log
+	// ClientAddress is the IP address that calls are said to come from, as the connection, from a balancer on a unix socket,
+	// does not tell it. Empty means 127.0.0.1.
+	ClientAddress string
+	// Throttle says that calls beyond AWS's rates are refused.
+	Throttle bool
+	// Upstream is the emulator that answers what Tripod does not have, as upstream.ParseUpstream makes it; nil means none.
+	// AllowRemoteUpstream lets it be on another machine.
+	Upstream            *url.URL
+	AllowRemoteUpstream bool
 }
 
 // server is a Front at work.
 type server struct {
 	Front
-	router *mux.Router
-	eks    *eks.Service
-	sts    *sts.Service
-	calls  *prometheus.CounterVec
+	router   *mux.Router
+	eks      *eks.Service
+	services []service
+	calls    *prometheus.CounterVec
+	buckets  *throttle.Throttle // nil: calls are not throttled
+	upstream *upstream.Upstream // nil: there is none
 }
 
 // Handler is the endpoint's HTTP handler. It answers /healthz with 200 as long as the process lives: a zone without
 // quorum still answers reads.
 func (f *Front) Handler() http.Handler {
-	s := &server{Front: *f, sts: &sts.Service{}, calls: newCalls(f.Registerer)}
+	s := &server{Front: *f, calls: newCalls(f.Registerer)}
 	if s.Now == nil {
 		s.Now = time.Now
 	}
@@ -62,7 +83,14 @@ func (f *Front) Handler() http.Handler {
 	s.Logger = s.Logger.With("component", "awsapi")
 	s.eks = &eks.Service{
 		Region: f.Region, AccountID: f.AccountID, State: f.State,
-		VPC: ec2.VPC{AccountID: f.AccountID, Region: f.Region, Zones: f.Zones},
+		VPC: ec2.VPC{AccountID: f.AccountID, Region: f.Region, Zones: f.Zones}, ControlPlane: f.ControlPlane,
+	}
+	s.services = s.allServices()
+	if s.Throttle {
+		s.buckets = throttle.New(s.Now)
+	}
+	if s.Upstream != nil {
+		s.upstream = upstream.New(s.Upstream, s.AllowRemoteUpstream, s.Now)
 	}
 	s.router = s.routes()
 	return s
@@ -80,14 +108,16 @@ func (s *server) routes() *mux.Router {
 	eksRouter := router.MatcherFunc(signedFor(eks.Name)).Subrouter()
 	s.eks.Routes(eksRouter, s.restOperation)
 	eksRouter.PathPrefix("/").Handler(s.signed(func(w http.ResponseWriter, r *http.Request, _ *wire.Call) error {
-		return wire.UnknownOperation(wire.RestJSON, "EKS has no operation "+r.Method+" "+clip(r.URL.EscapedPath())+".")
+		return wire.UnknownOperation(wire.RestJSON, "EKS has no operation "+clip(r.Method)+" "+clip(r.URL.EscapedPath())+".")
 	}))
 
-	stsRouter := router.MatcherFunc(signedFor(sts.Name)).Subrouter()
-	stsRouter.Handle("/", s.signed(s.stsCall)).Methods(http.MethodGet, http.MethodPost)
-	stsRouter.PathPrefix("/").Handler(s.signed(func(_ http.ResponseWriter, r *http.Request, _ *wire.Call) error {
-		return wire.UnknownOperation(wire.Query, "STS is called with GET / or POST /, not "+r.Method+" "+clip(r.URL.EscapedPath())+".")
-	}))
+	for _, one := range s.services {
+		at := router.MatcherFunc(signedFor(one.name)).Subrouter()
+		at.Handle("/", s.signed(s.serviceCall)).Methods(http.MethodGet, http.MethodPost)
+		at.PathPrefix("/").Handler(s.signed(func(_ http.ResponseWriter, r *http.Request, _ *wire.Call) error {
+			return wire.UnknownOperation(one.protocol, strings.ToUpper(one.name)+" is called with GET / or POST /, not "+clip(r.Method)+" "+clip(r.URL.EscapedPath())+".")
+		}))
+	}
 
 	router.MatcherFunc(signedFor("")).Handler(s.handler(s.unsigned))
 	router.PathPrefix("/").Handler(s.signed(s.otherService))
@@ -111,5 +141,5 @@ func healthz(w http.ResponseWriter, _ *http.Request) {
 	wire.Write(w, http.StatusOK, "text/plain; charset=utf-8", []byte("ok\n"))
 }
 
-// clip keeps a client's own text short in an answer to it.
-func clip(text string) string { return text[:min(len(text), 128)] }
+// clip keeps a client's own text short, and valid UTF-8, in an answer to it.
+func clip(text string) string { return strings.ToValidUTF8(text[:min(len(text), 128)], "?") }

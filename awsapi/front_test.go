@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	ststypes "github.com/aws/aws-sdk-go-v2/service/sts/types"
 	"github.com/aws/smithy-go/middleware"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -60,10 +61,11 @@ func TestDescribeClusterShowsWhatEKSShows(t *testing.T) {
 			VpcId: vpc.VpcId, ClusterSecurityGroupId: vpc.ClusterSecurityGroupId, SubnetIds: vpc.SubnetIds,
 		},
 		ControlPlaneScalingConfig: &types.ControlPlaneScalingConfig{Tier: types.ProvisionedControlPlaneTierStandard},
+		ZonalShiftConfig:          &types.ZonalShiftConfigResponse{Enabled: aws.Bool(false)},
 	}
 	if diff := cmp.Diff(want, c, cmpopts.IgnoreUnexported(types.Cluster{}, types.Certificate{}, types.Identity{}, types.OIDC{},
 		types.AccessConfigResponse{}, types.UpgradePolicyResponse{}, types.ClusterHealth{}, types.Logging{}, types.LogSetup{},
-		types.KubernetesNetworkConfigResponse{}, types.ElasticLoadBalancing{}, types.VpcConfigResponse{}, types.ControlPlaneScalingConfig{})); diff != "" {
+		types.KubernetesNetworkConfigResponse{}, types.ElasticLoadBalancing{}, types.VpcConfigResponse{}, types.ControlPlaneScalingConfig{}, types.ZonalShiftConfigResponse{})); diff != "" {
 		t.Errorf("cluster (-want +got):\n%s", diff)
 	}
 }
@@ -221,16 +223,13 @@ func TestWhatTripodDoesNotHaveIsNamed(t *testing.T) {
 	ctx := context.Background()
 	client, identity := w.eks(w.admin), w.sts(w.admin)
 	for want, call := range map[string]func() error{
-		"eks:ListNodegroups": func() error {
-			_, err := client.ListNodegroups(ctx, &eks.ListNodegroupsInput{ClusterName: aws.String("demo")})
+		"eks:ListCertificateAuthorities": func() error {
+			_, err := client.ListCertificateAuthorities(ctx, &eks.ListCertificateAuthoritiesInput{ClusterName: aws.String("demo")})
 			return err
 		},
-		"eks:TagResource": func() error {
-			_, err := client.TagResource(ctx, &eks.TagResourceInput{ResourceArn: aws.String("arn:aws:eks:us-east-1:111122223333:cluster/demo"), Tags: map[string]string{"a": "b"}})
-			return err
-		},
-		"eks:DeleteCluster": func() error {
-			_, err := client.DeleteCluster(ctx, &eks.DeleteClusterInput{Name: aws.String("demo")})
+		"eks:AssociateEncryptionConfig": func() error {
+			_, err := client.AssociateEncryptionConfig(ctx, &eks.AssociateEncryptionConfigInput{ClusterName: aws.String("demo"),
+				EncryptionConfig: []types.EncryptionConfig{{Resources: []string{"secrets"}, Provider: &types.Provider{KeyArn: aws.String("arn:aws:kms:us-east-1:111122223333:key/k")}}}})
 			return err
 		},
 	} {
@@ -240,9 +239,9 @@ func TestWhatTripodDoesNotHaveIsNamed(t *testing.T) {
 			t.Errorf("got %v, want %s named", err, want)
 		}
 	}
-	_, err := identity.GetSessionToken(ctx, &sts.GetSessionTokenInput{})
+	_, err := identity.AssumeRoot(ctx, &sts.AssumeRootInput{TargetPrincipal: aws.String("111122223333"), TaskPolicyArn: &ststypes.PolicyDescriptorType{}})
 	wantCode(t, err, "InvalidAction", http.StatusBadRequest)
-	if !strings.Contains(err.Error(), "Tripod does not have sts:GetSessionToken yet.") {
+	if !strings.Contains(err.Error(), "Tripod does not have sts:AssumeRoot yet.") {
 		t.Errorf("got %v", err)
 	}
 	_, err = identity.AssumeRoleWithWebIdentity(ctx, &sts.AssumeRoleWithWebIdentityInput{
@@ -268,7 +267,7 @@ func TestRequestsThatNobodyHas(t *testing.T) {
 		{"STS without action", "GET", "/", "sts", "", nil, 400, []string{"<Code>MissingAction</Code>"}},
 		{"STS with two actions", "GET", "/?Action=GetCallerIdentity&Action=AssumeRole&Version=2011-06-15", "sts", "", nil, 400, []string{"<Code>MalformedQueryString</Code>"}},
 		{"IAM", "GET", "/?Action=ListUsers&Version=2010-05-08", "iam", "", nil, 400, []string{"<Code>InvalidAction</Code>", "iam:ListUsers"}},
-		{"EC2", "GET", "/?Action=DescribeVpcs&Version=2016-11-15", "ec2", "", nil, 400, []string{"<Response>", "<Code>InvalidAction</Code>", "ec2:DescribeVpcs", "<RequestID>"}},
+		{"EC2", "GET", "/?Action=DescribeSpotPriceHistory&Version=2016-11-15", "ec2", "", nil, 400, []string{"<Response>", "<Code>InvalidAction</Code>", "ec2:DescribeSpotPriceHistory", "--upstream", "<RequestID>"}},
 		{"JSON service", "POST", "/", "logs", "", map[string]string{"X-Amz-Target": "Logs_20140328.DescribeLogGroups"}, 501, []string{`"__type":"UnknownOperationException"`, "Tripod does not have logs:DescribeLogGroups yet."}},
 		{"REST service", "GET", "/bucket", "s3", "", nil, 501, []string{"<Error>", "Tripod does not have the service s3 yet.", "<RequestId>"}},
 	} {

@@ -39,7 +39,9 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler, tls
 		ReadTimeout:       bodyTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		// OPTIONS * is refused as any other unsigned request.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
 	split := newSplitter(listener)
 	if tlsConfig != nil {

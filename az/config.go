@@ -21,6 +21,11 @@ type Config struct {
 	// ClusterPorts is the first port for clusters, and MostClusters for how many there are ports.
 	ClusterPorts int `json:"clusterPorts"`
 	MostClusters int `json:"mostClusters"`
+	// Throttle says that calls of the AWS endpoint are limited as in AWS.
+	Throttle bool `json:"throttle,omitempty"`
+	// Upstream is the URL of an emulator for what Tripod does not have; RemoteUpstream lets it be on another machine.
+	Upstream       string `json:"upstream,omitempty"`
+	RemoteUpstream bool   `json:"remoteUpstream,omitempty"`
 	// Peers are all zones of the region in their order, this one too.
 	Peers []Peer `json:"peers"`
 	// GatewayPort is where the zone's etcd members find the gateway, as HTTPS_PROXY, with GatewaySecret as password.

@@ -15,7 +15,7 @@ import (
 
 func newSecrets(t *testing.T) region.ClusterSecrets {
 	t.Helper()
-	secrets, err := newClusterSecrets(region.Cluster{})
+	secrets, err := newClusterSecrets(region.Cluster{ServiceCIDR: "10.100.0.0/16"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func TestNodesAreDealtOutOverTheZones(t *testing.T) {
 
 // secretsOnce are for tests that do not look at them.
 var secretsOnce = func() region.ClusterSecrets {
-	secrets, err := newClusterSecrets(region.Cluster{})
+	secrets, err := newClusterSecrets(region.Cluster{ServiceCIDR: "10.100.0.0/16"})
 	if err != nil {
 		panic(err)
 	}

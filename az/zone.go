@@ -15,7 +15,11 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"tripod/apiserver/launch"
 	"tripod/awsapi"
+	"tripod/awsapi/eks"
+	"tripod/awsapi/history"
+	"tripod/awsapi/upstream"
 	"tripod/client"
 	"tripod/internal/pki"
 	"tripod/internal/process"
@@ -174,9 +178,25 @@ func (z *Zone) startFront(ctx context.Context, registerer prometheus.Registerer)
 	if err != nil {
 		return err
 	}
+	calls, err := history.Open(history.Config{Path: filepath.Join(z.config.Dir, history.FileName), Zone: z.config.Zone, Logger: z.logger, Registerer: registerer})
+	if err != nil {
+		listener.Close()
+		return err
+	}
 	front := &awsapi.Front{
-		Region: z.config.Region, AccountID: z.config.AccountID, State: z.voter,
+		Region: z.config.Region, AccountID: z.config.AccountID, Zone: z.config.Zone, State: z.voter, History: calls,
+		Throttle: z.config.Throttle, AllowRemoteUpstream: z.config.RemoteUpstream,
 		Logger: z.logger.With("component", "aws-front"), Registerer: registerer,
+		ControlPlane: eks.ControlPlane{
+			FirstPort: z.config.ClusterPorts, PortsPerCluster: PortsPerCluster, MostClusters: z.config.MostClusters, AWSPort: z.config.AWSPort,
+			Versions: launch.Versions, DefaultVersion: launch.DefaultVersion, NewSecrets: newClusterSecrets, AvailableMemory: process.AvailableMemory,
+		},
+	}
+	if z.config.Upstream != "" {
+		if front.Upstream, err = upstream.ParseUpstream(z.config.Upstream, z.config.RemoteUpstream); err != nil {
+			listener.Close()
+			return err
+		}
 	}
 	for _, peer := range z.config.Peers {
 		front.Zones = append(front.Zones, peer.Zone)
@@ -191,7 +211,13 @@ func (z *Zone) startFront(ctx context.Context, registerer prometheus.Registerer)
 			z.logger.Error("AWS front ended", "error", err)
 		}
 	}()
-	z.closes = append(z.closes, func() { cancel(); <-done })
+	z.closes = append(z.closes, func() {
+		cancel()
+		<-done
+		if err := calls.Close(); err != nil {
+			z.logger.Warn("close the history", "error", err)
+		}
+	})
 	return nil
 }
 

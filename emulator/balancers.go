@@ -74,7 +74,9 @@ func (e *Emulator) ensureClusters(states []az.ClusterState, deleted []string) {
 }
 
 // serves says whether a cluster has an endpoint.
-func serves(state az.ClusterState) bool { return state.Status != "FAILED" && state.Status != "DELETING" }
+func serves(state az.ClusterState) bool {
+	return state.Status != "FAILED" && state.Status != "DELETING"
+}
 
 // newCluster is nil when the endpoint cannot be opened. It assumes the lock.
 func (e *Emulator) newCluster(state az.ClusterState) *cluster {

@@ -31,6 +31,11 @@ type Options struct {
 	Cluster           string
 	KubernetesVersion string // "1.36"
 	Nodes             int
+	// Throttle limits the calls of the AWS endpoint as AWS does.
+	Throttle bool
+	// Upstream is the URL of an emulator that answers what Tripod does not have; RemoteUpstream lets it be on another machine.
+	Upstream       string
+	RemoteUpstream bool
 	// Heal starts a zone again that was killed from outside.
 	Heal           bool
 	MetricsAddress string // host:port of a metrics endpoint; empty: only the control socket has it

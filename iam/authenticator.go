@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"strings"
 	"time"
 
 	"tripod/region"
@@ -111,7 +112,7 @@ func (a *Authenticator) authenticate(token string) (*userInfo, error) {
 		return nil, err
 	}
 	logger = logger.With("arn", principal.ARN, "accessKeyId", principal.AccessKeyID)
-	if principal.ARN != cluster.CreatorARN {
+	if cluster.CreatorARN == "" || principal.ARN != cluster.CreatorARN && principal.IssuerARN != cluster.CreatorARN {
 		err := fmt.Errorf("the token of %s is valid, but it has no access to cluster %s: only its creator has", quote(principal.ARN), quote(cluster.Name))
 		logger.Warn("access denied", "error", err)
 		return nil, err
@@ -136,20 +137,25 @@ func (a *Authenticator) cluster() (region.Cluster, error) {
 	return cluster, nil
 }
 
-// administrator is the user that a cluster's creator is. Names and uid are as aws-iam-authenticator writes them; an IAM user
-// has no session, and its canonical ARN is its ARN.
+// administrator is the user that a cluster's creator is. Names and uid are as aws-iam-authenticator writes them: the id of a role
+// without the session, and the canonical ARN that of the role without its path; a user has no session, and its ARN is canonical.
 func administrator(p Principal) *userInfo {
+	id, canonical := p.UserID, p.ARN
+	if p.IssuerARN != "" {
+		name := p.IssuerARN[strings.LastIndexByte(p.IssuerARN, '/')+1:]
+		id, canonical = p.IssuerID, "arn:aws:iam::"+p.AccountID+":role/"+name
+	}
 	return &userInfo{
 		Username: p.ARN,
-		UID:      "aws-iam-authenticator:" + p.AccountID + ":" + p.UserID,
+		UID:      "aws-iam-authenticator:" + p.AccountID + ":" + id,
 		Groups:   []string{"system:masters"}, // the API server adds system:authenticated
 		Extra: map[string][]string{
 			"arn":          {p.ARN},
-			"canonicalArn": {p.ARN},
-			"sessionName":  {""},
+			"canonicalArn": {canonical},
+			"sessionName":  {p.SessionName},
 			"accessKeyId":  {p.AccessKeyID},
-			"principalId":  {p.UserID},
-			"sigs.k8s.io/aws-iam-authenticator/principalId": {p.UserID},
+			"principalId":  {id},
+			"sigs.k8s.io/aws-iam-authenticator/principalId": {id},
 		},
 	}
 }

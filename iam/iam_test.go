@@ -120,7 +120,7 @@ func TestIDsHaveAWSsShapes(t *testing.T) {
 
 func TestLookupKnowsActiveKeysOfUsersOnly(t *testing.T) {
 	w := newWorld(t)
-	principal, secret, err := iam.Lookup(w, w.admin.AccessKeyID)
+	principal, secret, err := iam.Lookup(w, w.admin.AccessKeyID, "", now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func TestLookupKnowsActiveKeysOfUsersOnly(t *testing.T) {
 		region.AccessKeys.Put(tx, key.ID, key)
 	})
 	for name, id := range map[string]string{"inactive": w.admin.AccessKeyID, "without user": w.other.AccessKeyID, "foreign": "AKIAIOSFODNN7EXAMPLE", "empty": ""} {
-		if _, _, err := iam.Lookup(w, id); !errors.Is(err, iam.ErrUnknownKey) {
+		if _, _, err := iam.Lookup(w, id, "", now); !errors.Is(err, iam.ErrUnknownKey) {
 			t.Errorf("%s key: got %v, want ErrUnknownKey", name, err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"tripod/region"
 )
@@ -17,7 +18,8 @@ const (
 	// AdministratorAccess is the ARN of the managed policy that allows everything.
 	AdministratorAccess = "arn:aws:iam::aws:policy/AdministratorAccess"
 
-	statusActive = "Active"
+	statusActive    = "Active"
+	temporaryPrefix = "ASIA" // of the access keys of sessions
 )
 
 // ErrUnknownKey says that an access key is not the region's, or not active.
@@ -25,14 +27,19 @@ var ErrUnknownKey = errors.New("the access key is not known here")
 
 // Principal is who made a request, once its signature is verified.
 type Principal struct {
-	// ARN is the principal's, such as arn:aws:iam::111122223333:user/admin.
+	// ARN is the principal's, such as arn:aws:iam::111122223333:user/admin or arn:aws:sts::111122223333:assumed-role/NAME/SESSION.
 	ARN string
-	// UserID is its unique id, AIDA... for a user.
+	// UserID is its unique id, AIDA... for a user, AROA...:SESSION for an assumed role.
 	UserID string
 	// AccountID has 12 digits.
 	AccountID string
 	// AccessKeyID signed the request.
 	AccessKeyID string
+	// IssuerARN and IssuerID are those of the role (with its path) that a session acts as; empty where the principal is a user.
+	// Access entries and a cluster's creator are matched by them.
+	IssuerARN, IssuerID string
+	// SessionName is the role session's; empty for users.
+	SessionName string
 	// Policies are the ARNs of the managed policies attached.
 	Policies []string
 }
@@ -43,33 +50,76 @@ func (p Principal) Allowed(action, resource string) bool {
 	return slices.Contains(p.Policies, AdministratorAccess)
 }
 
-// Lookup finds the principal of an access key and the key's secret. The error wraps ErrUnknownKey where the key, or
-// its user, is not there or not active, and says nothing that a caller must not see.
-func Lookup(state region.Viewer, accessKeyID string) (Principal, string, error) {
+// Lookup finds the principal of an access key and the key's secret. sessionToken goes with temporary credentials, and is empty for
+// long-term keys. The error wraps ErrUnknownKey where the key, or its user or role, is not there or not active; ErrBadSessionToken
+// where the token is not this key's; ErrExpired. It says nothing that a caller must not see. The token, which proves itself, is checked
+// here; the caller verifies the signature with the secret.
+func Lookup(state region.Viewer, accessKeyID, sessionToken string, now time.Time) (Principal, string, error) {
 	var (
 		principal Principal
 		secret    string
 	)
-	err := state.View(func(tx *region.Txn) error {
-		key, found := region.AccessKeys.Get(tx, accessKeyID)
-		if !found || key.Status != statusActive || key.Secret == "" {
-			return ErrUnknownKey
+	err := state.View(func(tx *region.Txn) (err error) {
+		if strings.HasPrefix(accessKeyID, temporaryPrefix) {
+			principal, secret, err = lookupSession(tx, accessKeyID, sessionToken, now)
+		} else {
+			principal, secret, err = lookupKey(tx, accessKeyID, sessionToken)
 		}
-		user, found := region.Users.Get(tx, key.User)
-		if !found {
-			return ErrUnknownKey
-		}
-		principal = Principal{
-			ARN: user.ARN, UserID: user.ID, AccountID: accountOf(user.ARN), AccessKeyID: key.ID,
-			Policies: slices.Clone(user.Policies),
-		}
-		secret = key.Secret
-		return nil
+		return err
 	})
 	if err != nil {
 		return Principal{}, "", fmt.Errorf("look up access key: %w", err)
 	}
 	return principal, secret, nil
+}
+
+func lookupKey(tx *region.Txn, accessKeyID, sessionToken string) (Principal, string, error) {
+	key, found := region.AccessKeys.Get(tx, accessKeyID)
+	if !found || key.Status != statusActive || key.Secret == "" {
+		return Principal{}, "", ErrUnknownKey
+	}
+	user, found := region.Users.Get(tx, key.User)
+	switch {
+	case !found:
+		return Principal{}, "", ErrUnknownKey
+	case sessionToken != "":
+		return Principal{}, "", ErrBadSessionToken
+	}
+	return userPrincipal(user, key.ID), key.Secret, nil
+}
+
+// lookupSession opens the token and finds whom it stands for: a role or user that was deleted, or made anew since, has no sessions.
+func lookupSession(tx *region.Txn, accessKeyID, sessionToken string, now time.Time) (Principal, string, error) {
+	key, found := region.SessionKeys.Get(tx, region.CurrentSessionKey)
+	if !found {
+		return Principal{}, "", ErrUnknownKey
+	}
+	session, err := open(key, accessKeyID, sessionToken, now)
+	if err != nil {
+		return Principal{}, "", err
+	}
+	if session.Role == "" {
+		user, found := region.Users.Get(tx, session.User)
+		if !found || user.ID != session.ID {
+			return Principal{}, "", ErrUnknownKey
+		}
+		return userPrincipal(user, accessKeyID), session.Secret, nil
+	}
+	role, found := region.Roles.Get(tx, session.Role)
+	if !found || role.ID != session.ID {
+		return Principal{}, "", ErrUnknownKey
+	}
+	return Principal{
+		ARN:    "arn:aws:sts::" + accountOf(role.ARN) + ":assumed-role/" + role.Name + "/" + session.Name,
+		UserID: role.ID + ":" + session.Name, AccountID: accountOf(role.ARN), AccessKeyID: accessKeyID,
+		IssuerARN: role.ARN, IssuerID: role.ID, SessionName: session.Name, Policies: slices.Clone(role.Policies),
+	}, session.Secret, nil
+}
+
+func userPrincipal(user region.User, accessKeyID string) Principal {
+	return Principal{
+		ARN: user.ARN, UserID: user.ID, AccountID: accountOf(user.ARN), AccessKeyID: accessKeyID, Policies: slices.Clone(user.Policies),
+	}
 }
 
 // accountOf is an ARN's fifth field.

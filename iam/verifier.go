@@ -60,16 +60,18 @@ func (v Verifier) Verify(token string) (Principal, error) {
 	if err := v.checkSignature(request, signature); err != nil {
 		return Principal{}, err
 	}
-	principal, secret, err := Lookup(v.State, signature.AccessKeyID)
-	if errors.Is(err, ErrUnknownKey) {
+	principal, secret, err := Lookup(v.State, signature.AccessKeyID, signature.SessionToken, v.now())
+	switch {
+	case errors.Is(err, ErrUnknownKey):
 		return Principal{}, fmt.Errorf(`token is signed with access key %s, which is not this region's: run eval "$(tripod env)"; `+
 			"a token made with real AWS credentials is refused here, and neither kept nor sent on: %w", quote(signature.AccessKeyID), err)
-	}
-	if err != nil {
+	case errors.Is(err, ErrBadSessionToken):
+		return Principal{}, fmt.Errorf("token carries a session token that is not that of access key %s: unset AWS_SESSION_TOKEN, or assume the role again: %w",
+			quote(signature.AccessKeyID), err)
+	case errors.Is(err, ErrExpired):
+		return Principal{}, fmt.Errorf("token is signed with the temporary access key %s: assume the role again: %w", quote(signature.AccessKeyID), err)
+	case err != nil:
 		return Principal{}, fmt.Errorf("token: %w", err)
-	}
-	if signature.SessionToken != "" {
-		return Principal{}, fmt.Errorf("token carries a session token beside the long-term access key %s: unset AWS_SESSION_TOKEN", quote(signature.AccessKeyID))
 	}
 	if err := signature.Verify(request, nil, secret); err != nil {
 		return Principal{}, fmt.Errorf("token's signature is wrong: it is for another cluster than %s, or another secret key signed it: %w", quote(v.ClusterName), err)
@@ -166,11 +168,7 @@ func (v Verifier) checkSignature(request *http.Request, signature *sigv4.Signatu
 	if !slices.Contains(signature.SignedHeaders, strings.ToLower(clusterIDHeader)) {
 		return fmt.Errorf("token's signature does not cover the header %s", strings.ToLower(clusterIDHeader))
 	}
-	now := time.Now
-	if v.Now != nil {
-		now = v.Now
-	}
-	switch age := now().Sub(signature.Time); {
+	switch age := v.now().Sub(signature.Time); {
 	case age > maxTokenAge:
 		return fmt.Errorf("token was signed %s ago: it is good for %s; a clock may be wrong", age.Round(time.Second), maxTokenAge)
 	case age < -sigv4.MaxSkew:
@@ -184,6 +182,13 @@ func (v Verifier) checkSignature(request *http.Request, signature *sigv4.Signatu
 		return fmt.Errorf("token's credential has the wrong scope: %w", err)
 	}
 	return nil
+}
+
+func (v Verifier) now() time.Time {
+	if v.Now == nil {
+		return time.Now()
+	}
+	return v.Now()
 }
 
 // quote is text from a token, fit for a log line: control characters escaped, and too short to hold a signature that

@@ -5,6 +5,7 @@
 package eks
 
 import (
+	"maps"
 	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/service/eks/schemas"
@@ -13,15 +14,19 @@ import (
 	"github.com/gorilla/mux"
 
 	"tripod/awsapi/ec2"
-	"tripod/awsapi/wire"
 	"tripod/region"
 )
 
 // Name is the service's signing name.
 const Name = "eks"
 
-// AlwaysWritten are the booleans that EKS writes when false too; see wire.Encode.
+// AlwaysWritten are the booleans that EKS writes when false too: all those of outputs that the model does not box. See wire.Encode.
 var AlwaysWritten = []*smithy.Schema{
+	schemas.AddonVersionInfo_requiresConfiguration,
+	schemas.AddonVersionInfo_requiresIamPermissions,
+	schemas.ClusterVersionInformation_defaultVersion,
+	schemas.Compatibility_defaultVersion,
+	schemas.EksAnywhereSubscription_autoRenew,
 	schemas.VpcConfigResponse_endpointPrivateAccess,
 	schemas.VpcConfigResponse_endpointPublicAccess,
 }
@@ -34,17 +39,18 @@ type Service struct {
 	VPC ec2.VPC
 	// State has the clusters.
 	State region.Updater
+	// ControlPlane is what clusters are made of.
+	ControlPlane ControlPlane
 }
 
-// Action answers one operation: its output, or an error (a *wire.Error for the client's eyes).
-type Action func(*wire.Call) (smithy.Serializable, error)
+// network is where clusters are placed.
+func (s *Service) network() *ec2.Service { return &ec2.Service{VPC: s.VPC, State: s.State} }
 
 // actions are the operations that Tripod has, by name.
 func (s *Service) actions() map[string]Action {
-	return map[string]Action{
-		"DescribeCluster": s.describeCluster,
-		"ListClusters":    s.listClusters,
-	}
+	actions := s.clusterActions()
+	maps.Copy(actions, s.resourceActions())
+	return actions
 }
 
 // Routes adds a route for every operation of the API. handler makes the HTTP handler of an operation; the action is nil

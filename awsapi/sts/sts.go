@@ -4,8 +4,10 @@ package sts
 import (
 	"net/http"
 	"slices"
+	"time"
 
 	"tripod/awsapi/wire"
+	"tripod/region"
 )
 
 const (
@@ -30,7 +32,12 @@ var unsigned = []string{"AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"}
 func NeedsSignature(action string) bool { return !slices.Contains(unsigned, action) }
 
 // Service answers STS calls.
-type Service struct{}
+type Service struct {
+	// State has the roles, and the key that seals session tokens; nil means that there are no temporary credentials.
+	State region.Updater
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
 
 // Operation is the action's name if the API has it, and empty otherwise: fit for a metric's label.
 func (s *Service) Operation(action string) string {
@@ -51,12 +58,24 @@ func (s *Service) Serve(w http.ResponseWriter, call *wire.Call) error {
 	case !slices.Contains(operations, action) || version != Version:
 		return wire.UnknownOperation(wire.Query, "Could not find operation "+clip(action)+" for version "+clip(version))
 	}
-	switch action {
-	case "GetCallerIdentity":
-		wire.WriteQueryResult(w, call, Namespace, GetCallerIdentity(call))
-		return nil
+	var (
+		result any
+		err    error
+	)
+	switch {
+	case action == "GetCallerIdentity":
+		result = GetCallerIdentity(call)
+	case action == "AssumeRole" && s.State != nil:
+		result, err = s.assumeRole(call)
+	case action == "GetAccessKeyInfo":
+		result, err = accessKeyInfo(call)
+	default:
+		err = wire.Unsupported(wire.Query, Name, action)
 	}
-	return wire.Unsupported(wire.Query, Name, action)
+	if err == nil {
+		wire.WriteQueryResult(w, call, Namespace, result)
+	}
+	return err
 }
 
 // clip keeps a client's own text short in an answer to it.

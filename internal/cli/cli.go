@@ -138,7 +138,7 @@ func (a *app) root() *cobra.Command {
 	root.AddGroup(&cobra.Group{ID: "region", Title: "The region:"}, &cobra.Group{ID: "look", Title: "Look at it:"},
 		&cobra.Group{ID: "fault", Title: "Break it and mend it:"}, &cobra.Group{ID: "use", Title: "Use it:"})
 	a.add(root, "region", a.upCommand(), a.downCommand(), a.waitCommand())
-	a.add(root, "look", a.statusCommand(), a.watchCommand(), a.eventsCommand(), a.logsCommand(), a.metricsCommand())
+	a.add(root, "look", a.statusCommand(), a.watchCommand(), a.eventsCommand(), a.logsCommand(), a.historyCommand(), a.metricsCommand())
 	a.add(root, "fault", a.verbCommands()...)
 	a.add(root, "use", a.envCommand(), a.kubectlCommand(), a.tokenCommand())
 	root.AddCommand(a.versionCommand(), a.internalCommand())

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tripod/awsapi/upstream"
 	"tripod/client"
 )
 
@@ -28,6 +29,9 @@ type UpOptions struct {
 	Cluster           string
 	KubernetesVersion string // "1.36"
 	Nodes             int    // simulated nodes, over all zones
+	Throttle          bool   // calls of the AWS endpoint are limited as in AWS
+	Upstream          string // URL of an emulator for what Tripod does not have; empty means none
+	RemoteUpstream    bool   // it may be on another machine
 	Heal              bool   // a zone killed from outside is started again
 	MetricsAddress    string // host:port; empty means the control socket only
 	Executable        string // to start the children with
@@ -81,6 +85,9 @@ func (a *app) upCommand() *cobra.Command {
 	flags.StringVar(&options.KubernetesVersion, "kubernetes-version", "1.36", "the cluster's version: "+strings.Join(versions, ", "))
 	flags.IntVar(&options.Nodes, "nodes", 3, "how many simulated nodes the cluster has")
 	flags.BoolVar(&options.Heal, "heal", false, "start a zone again that was killed from outside")
+	flags.BoolVar(&options.Throttle, "throttle", false, "refuse calls beyond AWS's rates, as AWS does")
+	flags.StringVar(&options.Upstream, "upstream", "", "emulator that answers the AWS calls that Tripod does not have, such as http://127.0.0.1:5000")
+	flags.BoolVar(&options.RemoteUpstream, "allow-remote-upstream", false, "let --upstream be on another machine")
 	flags.StringVar(&options.Region, "region", "us-east-1", "name of the AWS region")
 	flags.StringVar(&options.MetricsAddress, "metrics-address", "", "serve Prometheus metrics on this loopback address, such as 127.0.0.1:9090")
 	_ = cmd.RegisterFlagCompletionFunc("kubernetes-version", cobra.FixedCompletions(versions, cobra.ShellCompDirectiveNoFileComp))
@@ -100,6 +107,11 @@ func checkUp(cmd *cobra.Command, options *UpOptions) error {
 		return usage(cmd, "--nodes %d is out of range: use 0 to 10000", options.Nodes)
 	case !regionName.MatchString(options.Region):
 		return usage(cmd, "--region %q is not a region's name: write it as us-east-1", options.Region)
+	}
+	if options.Upstream != "" {
+		if _, err := upstream.ParseUpstream(options.Upstream, options.RemoteUpstream); err != nil {
+			return usage(cmd, "%v", err)
+		}
 	}
 	return nil
 }

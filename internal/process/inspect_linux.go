@@ -68,14 +68,28 @@ func groupMembers(group int) []int {
 	return members
 }
 
+// AvailableMemory is how many bytes the machine can still give to processes without swapping; 0 when it cannot be told.
+func AvailableMemory() int64 {
+	text, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	return kibibytes(string(text), "MemAvailable:")
+}
+
 // Memory is the proportional set size of the process in bytes; 0 when it is gone.
 func Memory(pid int) int64 {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/smaps_rollup")
 	if err != nil {
 		return 0
 	}
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "Pss:"); ok {
+	return kibibytes(string(text), "Pss:")
+}
+
+// kibibytes is the figure of one line of a file of /proc, in bytes; 0 when there is no such line.
+func kibibytes(text, name string) int64 {
+	for line := range strings.Lines(text) {
+		if rest, ok := strings.CutPrefix(line, name); ok {
 			kib, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
 			return kib << 10
 		}

@@ -58,6 +58,9 @@ func groupMembers(group int) []int {
 	return members
 }
 
+// AvailableMemory is how many bytes the machine can still give to processes; 0 says that it cannot be told, as here.
+func AvailableMemory() int64 { return 0 }
+
 // Memory is the resident set size of the process in bytes: other systems have no proportional one. 0 when it is gone.
 func Memory(pid int) int64 {
 	text, err := exec.Command("ps", "-o", "rss=", "-p", strconv.Itoa(pid)).Output()

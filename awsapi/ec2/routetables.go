@@ -1,0 +1,155 @@
+package ec2
+
+import (
+	"slices"
+	"strings"
+
+	"tripod/awsapi/wire"
+	"tripod/region"
+)
+
+// routeTable is a route table as stored and as EC2 shows it.
+type routeTable struct {
+	RouteTableID string                 `xml:"routeTableId"`
+	VPCID        string                 `xml:"vpcId"`
+	OwnerID      string                 `xml:"ownerId"`
+	Routes       list[route]            `xml:"routeSet"`
+	Associations list[routeAssociation] `xml:"associationSet"`
+	Propagating  list[struct{}]         `xml:"propagatingVgwSet" json:"-"`
+	Tags         list[tag]              `xml:"tagSet" json:"-"`
+}
+
+type route struct {
+	Destination  string `xml:"destinationCidrBlock"`
+	GatewayID    string `xml:"gatewayId,omitempty"`
+	NATGatewayID string `xml:"natGatewayId,omitempty"`
+	Origin       string `xml:"origin"`
+	State        string `xml:"state"`
+}
+
+type routeAssociation struct {
+	AssociationID string `xml:"routeTableAssociationId"`
+	RouteTableID  string `xml:"routeTableId"`
+	SubnetID      string `xml:"subnetId,omitempty"`
+	Main          bool   `xml:"main"`
+	State         string `xml:"associationState>state"`
+}
+
+var routeTables = &kind[routeTable]{
+	table: region.NewTable[entry[routeTable]]("ec2-route-table"), prefix: "rtb", noun: "routeTable ID", code: "InvalidRouteTableID",
+	id:       func(v routeTable) string { return v.RouteTableID },
+	computed: func(s *Service, tx *region.Txn) []routeTable { return s.computedRouteTables(tx) },
+	filters: filters[routeTable]{
+		"route-table-id": one(func(v routeTable) string { return v.RouteTableID }), "vpc-id": one(func(v routeTable) string { return v.VPCID }),
+		"owner-id": one(func(v routeTable) string { return v.OwnerID }),
+		"association.subnet-id": func(v routeTable) []string {
+			return each(v.Associations, func(a routeAssociation) string { return a.SubnetID })
+		},
+		"association.main": func(v routeTable) []string {
+			return each(v.Associations, func(a routeAssociation) string { return flag(a.Main) })
+		},
+		"route.gateway-id":             func(v routeTable) []string { return each(v.Routes, func(r route) string { return r.GatewayID }) },
+		"route.nat-gateway-id":         func(v routeTable) []string { return each(v.Routes, func(r route) string { return r.NATGatewayID }) },
+		"route.destination-cidr-block": func(v routeTable) []string { return each(v.Routes, func(r route) string { return r.Destination }) },
+	},
+}
+
+func each[T any](values []T, text func(T) string) []string {
+	texts := make([]string, len(values))
+	for i, value := range values {
+		texts[i] = text(value)
+	}
+	return texts
+}
+
+// public says whether there is a route to an internet gateway.
+func (t routeTable) public() bool {
+	return slices.ContainsFunc(t.Routes, func(r route) bool { return strings.HasPrefix(r.GatewayID, "igw-") })
+}
+
+// computedRouteTables are the main tables, one a VPC, and the default network's public one.
+func (s *Service) computedRouteTables(tx *region.Txn) []routeTable {
+	var all []routeTable
+	for _, v := range vpcs.all(s, tx) {
+		main := s.newRouteTable(id("rtb", v.VPCID), v)
+		main.Associations = list[routeAssociation]{associate(main.RouteTableID, "")}
+		all = append(all, main)
+		if !v.IsDefault {
+			continue
+		}
+		public := s.newRouteTable(id("rtb", v.VPCID, "public"), v)
+		public.Routes = append(public.Routes, route{Destination: "0.0.0.0/0", GatewayID: id("igw", v.VPCID), Origin: "CreateRoute", State: "active"})
+		for _, subnetID := range s.VPC.PublicSubnetIDs() {
+			public.Associations = append(public.Associations, associate(public.RouteTableID, subnetID))
+		}
+		all = append(all, public)
+	}
+	return all
+}
+
+func (s *Service) newRouteTable(tableID string, v vpcRecord) routeTable {
+	return routeTable{RouteTableID: tableID, VPCID: v.VPCID, OwnerID: s.VPC.AccountID,
+		Routes: list[route]{{Destination: v.CIDRBlock, GatewayID: "local", Origin: "CreateRouteTable", State: "active"}}}
+}
+
+// associate is the association of a table with a subnet, or as its VPC's main table.
+func associate(tableID, subnetID string) routeAssociation {
+	return routeAssociation{AssociationID: id("rtbassoc", tableID, subnetID), RouteTableID: tableID, SubnetID: subnetID, Main: subnetID == "", State: "associated"}
+}
+
+// routesOf is the table that a subnet uses: its own, or its VPC's main one.
+func (s *Service) routesOf(tx *region.Txn, v subnet) routeTable {
+	var main routeTable
+	for _, t := range routeTables.all(s, tx) {
+		for _, a := range t.Associations {
+			switch {
+			case a.SubnetID == v.SubnetID:
+				return t
+			case a.Main && t.VPCID == v.VPCID:
+				main = t
+			}
+		}
+	}
+	return main
+}
+
+// dissociate takes a subnet from the table it has.
+func (s *Service) dissociate(tx *region.Txn, subnetID string) {
+	for _, t := range routeTables.all(s, tx) {
+		kept := slices.DeleteFunc(slices.Clone(t.Associations), func(a routeAssociation) bool { return a.SubnetID == subnetID })
+		if len(kept) < len(t.Associations) {
+			t.Associations = kept
+			routeTables.put(s, tx, t)
+		}
+	}
+}
+
+func (s *Service) routeActions() map[string]action {
+	return map[string]action{"DescribeRouteTables": typed(s.describeRouteTables)}
+}
+
+type describeRouteTablesInput struct {
+	IDs        []string `ec2:"RouteTableId"`
+	Filters    []filter `ec2:"Filter"`
+	MaxResults *int     `ec2:"MaxResults"`
+	NextToken  string   `ec2:"NextToken"`
+}
+
+type describeRouteTablesOutput struct {
+	Tables    list[routeTable] `xml:"routeTableSet"`
+	NextToken string           `xml:"nextToken,omitempty"`
+}
+
+func (s *Service) describeRouteTables(call *wire.Call, in *describeRouteTablesInput) (*describeRouteTablesOutput, error) {
+	found, next, err := describe(s, call.Operation, routeTables, in.IDs, page{in.Filters, in.MaxResults, in.NextToken})
+	if err != nil {
+		return nil, wrap(call, err)
+	}
+	err = s.State.View(func(tx *region.Txn) error {
+		for i := range found {
+			found[i].Tags = s.tagsOf(tx, found[i].RouteTableID)
+		}
+		return nil
+	})
+	return &describeRouteTablesOutput{found, next}, err
+}

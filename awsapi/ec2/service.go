@@ -1,0 +1,148 @@
+package ec2
+
+import (
+	_ "embed"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"tripod/awsapi/wire"
+	"tripod/region"
+)
+
+const (
+	// Name is the service's signing name.
+	Name = "ec2"
+	// Version is the API's version, which every request names.
+	Version = "2016-11-15"
+	// Namespace is the XML namespace of the answers.
+	Namespace = wire.EC2Namespace
+)
+
+//go:embed operations.txt
+var operationNames string
+
+// operations are all of the API's actions (botocore 1.43's model), whether Tripod has them or not.
+var operations = strings.Fields(operationNames)
+
+// Service answers EC2 calls from a zone's copy of the regional state.
+type Service struct {
+	// VPC is the default network; its account and region are the service's too.
+	VPC VPC
+	// State has what calls made.
+	State region.Updater
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Clusters says which network each cluster has; nil means that all of the region's are in the default VPC's private subnets.
+	Clusters func(tx *region.Txn) []ClusterNetwork
+}
+
+// action answers one authorized call with the members of its answer.
+type action func(call *wire.Call) (any, error)
+
+// actions are the operations that Tripod has, by name.
+func (s *Service) actions() map[string]action {
+	all := map[string]action{}
+	for _, group := range []map[string]action{s.zoneActions(), s.vpcActions(), s.subnetActions(), s.groupActions(), s.ruleActions(), s.tagActions(), s.routeActions()} {
+		for name, a := range group {
+			all[name] = a
+		}
+	}
+	return all
+}
+
+// Operation is the action's name if the API has it, and empty otherwise: fit for a metric's label.
+func (s *Service) Operation(action string) string {
+	if _, found := slices.BinarySearch(operations, action); found {
+		return action
+	}
+	return ""
+}
+
+// Serve answers one call; errors are *wire.Error or unexpected.
+func (s *Service) Serve(w http.ResponseWriter, call *wire.Call) error {
+	name, version := call.Params.Get("Action"), call.Params.Get("Version")
+	switch {
+	case len(call.Params["Action"]) > 1 || len(call.Params["Version"]) > 1:
+		return refuse("MalformedQueryString", "Action and Version must be given once.")
+	case name == "":
+		return refuse("MissingAction", "The request must contain the parameter Action.")
+	case version != Version:
+		return refuse("NoSuchVersion", "EC2 is version "+Version+" here: set Version to it.")
+	case s.Operation(name) == "":
+		return refuse("InvalidAction", "EC2 has no action of that name.")
+	}
+	call.Operation = name
+	if err := call.Authorize(wire.EC2Query, "ec2:"+name, "*"); err != nil {
+		return err
+	}
+	run := s.actions()[name]
+	if run == nil {
+		return wire.Unsupported(wire.EC2Query, Name, name)
+	}
+	result, err := run(call)
+	if err != nil {
+		return err
+	}
+	wire.WriteEC2(w, call, result)
+	return nil
+}
+
+// typed makes an action of a function: it fills the input, and answers a dry run before anything is done.
+func typed[In, Out any](run func(*wire.Call, *In) (*Out, error)) action {
+	return func(call *wire.Call) (any, error) {
+		in := new(In)
+		if err := wire.DecodeEC2(call.Params, in); err != nil {
+			return nil, err
+		}
+		switch strings.ToLower(call.Params.Get("DryRun")) {
+		case "", "false":
+		case "true":
+			return nil, &wire.Error{Code: "DryRunOperation", Status: http.StatusPreconditionFailed,
+				Message: "Request would have succeeded, but DryRun flag is set."}
+		default:
+			return nil, refuse("InvalidParameterValue", "DryRun must be true or false.")
+		}
+		return run(call, in)
+	}
+}
+
+// done is the answer of actions that have none of their own.
+type done struct {
+	Return bool `xml:"return"`
+}
+
+// change runs a transaction whose refusals reach the client, and answers out.
+func change[Out any](s *Service, call *wire.Call, out *Out, fn func(tx *region.Txn) error) (*Out, error) {
+	if err := s.State.Update(call.Request.Context(), fn); err != nil {
+		return nil, wrap(call, err)
+	}
+	return out, nil
+}
+
+// wrap says which call an unexpected error met; refusals stay as they are.
+func wrap(call *wire.Call, err error) error {
+	var refusal *wire.Error
+	if errors.As(err, &refusal) {
+		return refusal
+	}
+	return &callError{call.Operation, err}
+}
+
+type callError struct {
+	operation string
+	err       error
+}
+
+func (e *callError) Error() string { return "ec2 " + e.operation + ": " + e.err.Error() }
+func (e *callError) Unwrap() error { return e.err }
+
+func refuse(code, message string) *wire.Error {
+	return &wire.Error{Code: code, Status: http.StatusBadRequest, Message: message}
+}
+
+func (s *Service) arn(kind, id string) string {
+	return "arn:aws:ec2:" + s.VPC.Region + ":" + s.VPC.AccountID + ":" + kind + "/" + id
+}

@@ -1,0 +1,124 @@
+package ec2
+
+import (
+	"cmp"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/xml"
+	"fmt"
+	"regexp"
+	"slices"
+
+	"tripod/awsapi/wire"
+	"tripod/region"
+)
+
+// list is a list in EC2's XML: an element with <item>s, there when empty too.
+type list[T any] []T
+
+// MarshalXML implements xml.Marshaler.
+func (l list[T]) MarshalXML(e *xml.Encoder, start xml.StartElement) error {
+	if err := e.EncodeToken(start); err != nil {
+		return err
+	}
+	for _, item := range l {
+		if err := e.EncodeElement(item, xml.StartElement{Name: xml.Name{Local: "item"}}); err != nil {
+			return err
+		}
+	}
+	return e.EncodeToken(start.End())
+}
+
+// entry is a stored resource. Overrides says that it is one of those that come with the region, changed: when that is gone, so is this.
+type entry[T any] struct {
+	Value     T    `json:"value"`
+	Overrides bool `json:"overrides,omitempty"`
+}
+
+// kind is one kind of resource: those that come with the region are computed, those that calls made or changed are stored.
+type kind[T any] struct {
+	table    region.Table[entry[T]]
+	prefix   string // of ids: vpc
+	noun     string // vpc ID, in messages
+	code     string // InvalidVpcID: begins the codes .NotFound and .Malformed
+	computed func(s *Service, tx *region.Txn) []T
+	id       func(T) string
+	filters  filters[T]
+}
+
+// all are the resources, in the order of their ids.
+func (k *kind[T]) all(s *Service, tx *region.Txn) []T {
+	byID, fixed := map[string]T{}, map[string]bool{}
+	if k.computed != nil {
+		for _, value := range k.computed(s, tx) {
+			byID[k.id(value)], fixed[k.id(value)] = value, true
+		}
+	}
+	for _, e := range k.table.List(tx) {
+		if id := k.id(e.Value); fixed[id] || !e.Overrides {
+			byID[id] = e.Value
+		}
+	}
+	values := make([]T, 0, len(byID))
+	for _, value := range byID {
+		values = append(values, value)
+	}
+	slices.SortFunc(values, func(a, b T) int { return cmp.Compare(k.id(a), k.id(b)) })
+	return values
+}
+
+// get is the resource with that id, or AWS's error for one that is malformed or not there.
+func (k *kind[T]) get(s *Service, tx *region.Txn, id string) (T, error) {
+	var none T
+	if err := k.check(id); err != nil {
+		return none, err
+	}
+	for _, value := range k.all(s, tx) {
+		if k.id(value) == id {
+			return value, nil
+		}
+	}
+	return none, k.notFound(id)
+}
+
+func (k *kind[T]) notFound(id string) *wire.Error {
+	return refuse(k.code+".NotFound", fmt.Sprintf("The %s '%s' does not exist", k.noun, id))
+}
+
+var idDigits = regexp.MustCompile(`^-([0-9a-f]{8}|[0-9a-f]{17})$`)
+
+func (k *kind[T]) check(id string) error {
+	if len(id) > len(k.prefix) && id[:len(k.prefix)] == k.prefix && idDigits.MatchString(id[len(k.prefix):]) {
+		return nil
+	}
+	return refuse(k.code+".Malformed", fmt.Sprintf("Invalid id: %q (expecting \"%s-...\")", clip(id), k.prefix))
+}
+
+// put stores a resource, new or changed.
+func (k *kind[T]) put(s *Service, tx *region.Txn, value T) {
+	k.table.Put(tx, k.id(value), entry[T]{Value: value, Overrides: k.isComputed(s, tx, k.id(value))})
+}
+
+// delete removes a resource and its tags; those that come with the region stay.
+func (k *kind[T]) delete(s *Service, tx *region.Txn, id string) error {
+	if k.isComputed(s, tx, id) {
+		return refuse("OperationNotPermitted", fmt.Sprintf("%s comes with the region and cannot be deleted: Tripod's clusters live in it.", id))
+	}
+	k.table.Delete(tx, id)
+	tags.Delete(tx, id)
+	return nil
+}
+
+func (k *kind[T]) isComputed(s *Service, tx *region.Txn, id string) bool {
+	return k.computed != nil && slices.ContainsFunc(k.computed(s, tx), func(value T) bool { return k.id(value) == id })
+}
+
+// newID makes a random id in EC2's long form.
+func newID(prefix string) string {
+	var b [8]byte
+	rand.Read(b[:]) // never fails
+	return prefix + "-0" + hex.EncodeToString(b[:])
+}
+
+// clip keeps a client's own text short in an answer to it.
+func clip(text string) string { return text[:min(len(text), 100)] }

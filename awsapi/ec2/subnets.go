@@ -1,0 +1,205 @@
+package ec2
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"tripod/awsapi/wire"
+	"tripod/region"
+)
+
+// subnet is a subnet as stored and as EC2 shows it.
+type subnet struct {
+	SubnetID     string    `xml:"subnetId"`
+	ARN          string    `xml:"subnetArn"`
+	State        string    `xml:"state"`
+	OwnerID      string    `xml:"ownerId"`
+	VPCID        string    `xml:"vpcId"`
+	CIDRBlock    string    `xml:"cidrBlock"`
+	Available    int       `xml:"availableIpAddressCount" json:"-"`
+	Zone         string    `xml:"availabilityZone"`
+	ZoneID       string    `xml:"availabilityZoneId"`
+	DefaultForAZ bool      `xml:"defaultForAz"`
+	MapPublicIP  bool      `xml:"mapPublicIpOnLaunch"`
+	AssignIPv6   bool      `xml:"assignIpv6AddressOnCreation"`
+	Tags         list[tag] `xml:"tagSet" json:"-"`
+}
+
+var subnets = &kind[subnet]{
+	table: region.NewTable[entry[subnet]]("ec2-subnet"), prefix: "subnet", noun: "subnet ID", code: "InvalidSubnetID",
+	id:       func(v subnet) string { return v.SubnetID },
+	computed: func(s *Service, _ *region.Txn) []subnet { return s.defaultSubnets() },
+	filters: filters[subnet]{
+		"subnet-id": one(func(v subnet) string { return v.SubnetID }), "vpc-id": one(func(v subnet) string { return v.VPCID }),
+		"subnet-arn": one(func(v subnet) string { return v.ARN }), "owner-id": one(func(v subnet) string { return v.OwnerID }),
+		"state": one(func(v subnet) string { return v.State }), "cidr": one(func(v subnet) string { return v.CIDRBlock }),
+		"cidr-block": one(func(v subnet) string { return v.CIDRBlock }), "cidrBlock": one(func(v subnet) string { return v.CIDRBlock }),
+		"availability-zone": one(func(v subnet) string { return v.Zone }), "availabilityZone": one(func(v subnet) string { return v.Zone }),
+		"availability-zone-id": one(func(v subnet) string { return v.ZoneID }), "default-for-az": one(func(v subnet) string { return flag(v.DefaultForAZ) }),
+		"defaultForAz": one(func(v subnet) string { return flag(v.DefaultForAZ) }), "map-public-ip-on-launch": one(func(v subnet) string { return flag(v.MapPublicIP) }),
+	},
+}
+
+// defaultSubnets are the default VPC's: in each zone a private one, where the clusters are, and a public one.
+func (s *Service) defaultSubnets() []subnet {
+	var all []subnet
+	for i := range s.VPC.Zones {
+		public := s.newSubnet(s.VPC.PublicSubnetIDs()[i], s.VPC.ID(), publicCIDR(i), i)
+		public.MapPublicIP, public.DefaultForAZ = true, true
+		all = append(all, s.newSubnet(s.VPC.SubnetIDs()[i], s.VPC.ID(), privateCIDR(i), i), public)
+	}
+	return all
+}
+
+func (s *Service) newSubnet(subnetID, vpcID, cidr string, zone int) subnet {
+	return subnet{
+		SubnetID: subnetID, ARN: s.arn("subnet", subnetID), State: "available", OwnerID: s.VPC.AccountID, VPCID: vpcID, CIDRBlock: cidr,
+		Zone: s.VPC.Zones[zone], ZoneID: s.VPC.ZoneIDs()[zone],
+	}
+}
+
+// shown is the subnet with what is not stored: its tags, and its free addresses, of which AWS keeps five for itself.
+func (s *Service) shown(tx *region.Txn, v subnet) subnet {
+	v.Tags = s.tagsOf(tx, v.SubnetID)
+	if block, err := netip.ParsePrefix(v.CIDRBlock); err == nil {
+		v.Available = 1<<(32-block.Bits()) - 5
+	}
+	return v
+}
+
+func (s *Service) subnetActions() map[string]action {
+	return map[string]action{
+		"CreateSubnet": typed(s.createSubnet), "DeleteSubnet": typed(s.deleteSubnet), "DescribeSubnets": typed(s.describeSubnets),
+		"ModifySubnetAttribute": typed(s.modifySubnetAttribute),
+	}
+}
+
+type describeSubnetsInput struct {
+	IDs        []string `ec2:"SubnetId"`
+	Filters    []filter `ec2:"Filter"`
+	MaxResults *int     `ec2:"MaxResults"`
+	NextToken  string   `ec2:"NextToken"`
+}
+
+type describeSubnetsOutput struct {
+	Subnets   list[subnet] `xml:"subnetSet"`
+	NextToken string       `xml:"nextToken,omitempty"`
+}
+
+func (s *Service) describeSubnets(call *wire.Call, in *describeSubnetsInput) (*describeSubnetsOutput, error) {
+	found, next, err := describe(s, call.Operation, subnets, in.IDs, page{in.Filters, in.MaxResults, in.NextToken})
+	if err != nil {
+		return nil, wrap(call, err)
+	}
+	err = s.State.View(func(tx *region.Txn) error {
+		for i := range found {
+			found[i] = s.shown(tx, found[i])
+		}
+		return nil
+	})
+	return &describeSubnetsOutput{found, next}, err
+}
+
+type createSubnetInput struct {
+	VPCID          string             `ec2:"VpcId,required"`
+	CIDRBlock      string             `ec2:"CidrBlock,required"`
+	Zone           string             `ec2:"AvailabilityZone"`
+	ZoneID         string             `ec2:"AvailabilityZoneId"`
+	Specifications []tagSpecification `ec2:"TagSpecification"`
+}
+
+type createSubnetOutput struct {
+	Subnet subnet `xml:"subnet"`
+}
+
+func (s *Service) createSubnet(call *wire.Call, in *createSubnetInput) (*createSubnetOutput, error) {
+	block, err := parseBlock(in.CIDRBlock, "InvalidSubnet.Range")
+	if err != nil {
+		return nil, err
+	}
+	zone, err := s.zoneOf(in.Zone, in.ZoneID)
+	if err != nil {
+		return nil, err
+	}
+	given, err := newTags(in.Specifications, "subnet")
+	if err != nil {
+		return nil, err
+	}
+	out := &createSubnetOutput{s.newSubnet(newID("subnet"), in.VPCID, block.String(), zone)}
+	return change(s, call, out, func(tx *region.Txn) error {
+		v, err := vpcs.get(s, tx, in.VPCID)
+		if err != nil {
+			return err
+		}
+		whole := netip.MustParsePrefix(v.CIDRBlock)
+		if block.Bits() < whole.Bits() || !whole.Contains(block.Addr()) {
+			return refuse("InvalidSubnet.Range", fmt.Sprintf("The CIDR '%s' is invalid: it is not inside the VPC's, %s.", block, whole))
+		}
+		for _, other := range subnets.all(s, tx) {
+			if other.VPCID == in.VPCID && netip.MustParsePrefix(other.CIDRBlock).Overlaps(block) {
+				return refuse("InvalidSubnet.Conflict", fmt.Sprintf("The CIDR '%s' conflicts with another subnet: %s has %s.", block, other.SubnetID, other.CIDRBlock))
+			}
+		}
+		subnets.put(s, tx, out.Subnet)
+		tags.Put(tx, out.Subnet.SubnetID, given)
+		out.Subnet = s.shown(tx, out.Subnet)
+		return nil
+	})
+}
+
+// zoneOf is the index of the zone with that name or id; the first where neither is given.
+func (s *Service) zoneOf(name, zoneID string) (int, error) {
+	if name == "" && zoneID == "" {
+		return 0, nil
+	}
+	byName, byID := slices.Index(s.VPC.Zones, name), slices.Index(s.VPC.ZoneIDs(), zoneID)
+	switch {
+	case name != "" && byName < 0 || zoneID != "" && byID < 0:
+		return 0, refuse("InvalidParameterValue", fmt.Sprintf("Value (%s) for parameter availabilityZone is invalid. Subnets can currently only be created in the following availability zones: %s.",
+			clip(name+zoneID), strings.Join(s.VPC.Zones, ", ")))
+	case name != "" && zoneID != "" && byName != byID:
+		return 0, refuse("InvalidParameterCombination", "AvailabilityZone and AvailabilityZoneId are different zones: give one of them.")
+	}
+	return max(byName, byID), nil
+}
+
+type deleteSubnetInput struct {
+	SubnetID string `ec2:"SubnetId,required"`
+}
+
+func (s *Service) deleteSubnet(call *wire.Call, in *deleteSubnetInput) (*done, error) {
+	return change(s, call, &done{true}, func(tx *region.Txn) error {
+		if _, err := subnets.get(s, tx, in.SubnetID); err != nil {
+			return err
+		}
+		for _, cluster := range s.clusters(tx) {
+			if slices.Contains(cluster.SubnetIDs, in.SubnetID) {
+				return refuse("DependencyViolation", fmt.Sprintf("The subnet '%s' has dependencies and cannot be deleted: the EKS cluster %s uses it.", in.SubnetID, cluster.Name))
+			}
+		}
+		s.dissociate(tx, in.SubnetID)
+		return subnets.delete(s, tx, in.SubnetID)
+	})
+}
+
+type modifySubnetAttributeInput struct {
+	SubnetID    string   `ec2:"SubnetId,required"`
+	MapPublicIP *boolean `ec2:"MapPublicIpOnLaunch"`
+}
+
+func (s *Service) modifySubnetAttribute(call *wire.Call, in *modifySubnetAttributeInput) (*done, error) {
+	if in.MapPublicIP == nil {
+		return nil, refuse("MissingParameter", "The request must contain the parameter MapPublicIpOnLaunch: the others have no effect in Tripod.")
+	}
+	return change(s, call, &done{true}, func(tx *region.Txn) error {
+		v, err := subnets.get(s, tx, in.SubnetID)
+		if err != nil {
+			return err
+		}
+		v.MapPublicIP = in.MapPublicIP.Value
+		subnets.put(s, tx, v)
+		return nil
+	})
+}

@@ -1,0 +1,207 @@
+package ec2
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"tripod/awsapi/wire"
+	"tripod/region"
+)
+
+const maxTags = 50
+
+// tag is one tag of a resource.
+type tag struct {
+	Key   string `ec2:"Key,required" xml:"key" json:"key"`
+	Value string `ec2:"Value" xml:"value" json:"value"`
+}
+
+// tagSpecification are the tags that a creation gives to what it makes.
+type tagSpecification struct {
+	ResourceType string `ec2:"ResourceType,required"`
+	Tags         []tag  `ec2:"Tag"`
+}
+
+// tags are the tags of every resource by its id, sorted by key.
+var tags = region.NewTable[[]tag]("ec2-tags")
+
+// tagsOf are a resource's tags: those that come with the region have some until calls change them.
+func (s *Service) tagsOf(tx *region.Txn, id string) list[tag] {
+	stored, found := tags.Get(tx, id)
+	if !found {
+		return s.defaultTags(id)
+	}
+	return stored
+}
+
+// defaultTags are those of the default network: the load balancer controller finds its subnets by them.
+func (s *Service) defaultTags(id string) list[tag] {
+	for i, zone := range s.VPC.Zones {
+		switch id {
+		case s.VPC.SubnetIDs()[i]:
+			return list[tag]{{"Name", "default-private-" + zone}, {"kubernetes.io/role/internal-elb", "1"}}
+		case s.VPC.PublicSubnetIDs()[i]:
+			return list[tag]{{"Name", "default-public-" + zone}, {"kubernetes.io/role/elb", "1"}}
+		}
+	}
+	if id == s.VPC.ID() {
+		return list[tag]{{"Name", "default"}}
+	}
+	return nil
+}
+
+// newTags are the tags that a creation gives to a resource of that type.
+func newTags(specifications []tagSpecification, resourceType string) ([]tag, error) {
+	var given []tag
+	for _, specification := range specifications {
+		if specification.ResourceType != resourceType {
+			return nil, refuse("InvalidParameterValue", fmt.Sprintf("'%s' is not a valid taggable resource type for this operation: use %s.", clip(specification.ResourceType), resourceType))
+		}
+		given = append(given, specification.Tags...)
+	}
+	return mergeTags(nil, given)
+}
+
+// mergeTags puts changed tags over those there are.
+func mergeTags(present, changed []tag) ([]tag, error) {
+	merged := slices.Clone(present)
+	for i, t := range changed {
+		switch {
+		case strings.HasPrefix(strings.ToLower(t.Key), "aws:"):
+			return nil, refuse("InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use")
+		case len([]rune(t.Key)) > 127:
+			return nil, refuse("InvalidParameterValue", "Tag key exceeds the maximum length of 127 characters")
+		case len([]rune(t.Value)) > 255:
+			return nil, refuse("InvalidParameterValue", "Tag value exceeds the maximum length of 255 characters")
+		case slices.ContainsFunc(changed[:i], func(other tag) bool { return other.Key == t.Key }):
+			return nil, refuse("InvalidParameterValue", "Duplicate tag key '"+t.Key+"' specified.")
+		}
+		merged = append(slices.DeleteFunc(merged, func(other tag) bool { return other.Key == t.Key }), t)
+	}
+	if len(merged) > maxTags {
+		return nil, refuse("TagLimitExceeded", fmt.Sprintf("The maximum number of tags per resource is %d.", maxTags))
+	}
+	slices.SortFunc(merged, func(a, b tag) int { return cmp.Compare(a.Key, b.Key) })
+	return merged, nil
+}
+
+// taggable are the ids of all resources there are, with their types as DescribeTags names them.
+func (s *Service) taggable(tx *region.Txn) map[string]string {
+	types := map[string]string{}
+	for _, v := range vpcs.all(s, tx) {
+		types[v.VPCID] = "vpc"
+	}
+	for _, v := range subnets.all(s, tx) {
+		types[v.SubnetID] = "subnet"
+	}
+	for _, v := range groups.all(s, tx) {
+		types[v.GroupID] = "security-group"
+	}
+	for _, v := range routeTables.all(s, tx) {
+		types[v.RouteTableID] = "route-table"
+	}
+	return types
+}
+
+func (s *Service) tagActions() map[string]action {
+	return map[string]action{
+		"CreateTags":   typed(s.createTags),
+		"DeleteTags":   typed(s.deleteTags),
+		"DescribeTags": typed(s.describeTags),
+	}
+}
+
+type createTagsInput struct {
+	Resources []string `ec2:"ResourceId,required"`
+	Tags      []tag    `ec2:"Tag,required"`
+}
+
+func (s *Service) createTags(call *wire.Call, in *createTagsInput) (*done, error) {
+	return change(s, call, &done{true}, func(tx *region.Txn) error {
+		return s.retag(tx, in.Resources, func(present []tag) ([]tag, error) { return mergeTags(present, in.Tags) })
+	})
+}
+
+// removedTag names a tag to remove: without a value whatever it is, else only with that one.
+type removedTag struct {
+	Key   string  `ec2:"Key,required"`
+	Value *string `ec2:"Value"`
+}
+
+type deleteTagsInput struct {
+	Resources []string     `ec2:"ResourceId,required"`
+	Tags      []removedTag `ec2:"Tag"`
+}
+
+func (s *Service) deleteTags(call *wire.Call, in *deleteTagsInput) (*done, error) {
+	return change(s, call, &done{true}, func(tx *region.Txn) error {
+		return s.retag(tx, in.Resources, func(present []tag) ([]tag, error) {
+			return slices.DeleteFunc(slices.Clone(present), func(t tag) bool {
+				return len(in.Tags) == 0 || slices.ContainsFunc(in.Tags, func(r removedTag) bool {
+					return r.Key == t.Key && (r.Value == nil || *r.Value == t.Value)
+				})
+			}), nil
+		})
+	})
+}
+
+// retag changes the tags of resources, all or none.
+func (s *Service) retag(tx *region.Txn, ids []string, edit func([]tag) ([]tag, error)) error {
+	types := s.taggable(tx)
+	for _, id := range ids {
+		if types[id] == "" {
+			return refuse("InvalidID", fmt.Sprintf("The ID '%s' is not valid", clip(id)))
+		}
+		edited, err := edit(s.tagsOf(tx, id))
+		if err != nil {
+			return err
+		}
+		tags.Put(tx, id, edited)
+	}
+	return nil
+}
+
+// tagDescription is a tag as DescribeTags shows it.
+type tagDescription struct {
+	Key          string `xml:"key"`
+	ResourceID   string `xml:"resourceId"`
+	ResourceType string `xml:"resourceType"`
+	Value        string `xml:"value"`
+}
+
+var tagFilters = filters[tagDescription]{
+	"key":           one(func(t tagDescription) string { return t.Key }),
+	"value":         one(func(t tagDescription) string { return t.Value }),
+	"resource-id":   one(func(t tagDescription) string { return t.ResourceID }),
+	"resource-type": one(func(t tagDescription) string { return t.ResourceType }),
+}
+
+type describeTagsOutput struct {
+	Tags      list[tagDescription] `xml:"tagSet"`
+	NextToken string               `xml:"nextToken,omitempty"`
+}
+
+func (s *Service) describeTags(call *wire.Call, in *page) (*describeTagsOutput, error) {
+	var all []tagDescription
+	err := s.State.View(func(tx *region.Txn) error {
+		for id, resourceType := range s.taggable(tx) {
+			for _, t := range s.tagsOf(tx, id) {
+				all = append(all, tagDescription{t.Key, id, resourceType, t.Value})
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, wrap(call, err)
+	}
+	place := func(t tagDescription) string { return t.ResourceID + "/" + t.Key }
+	slices.SortFunc(all, func(a, b tagDescription) int { return cmp.Compare(place(a), place(b)) })
+	if all, err = matching(all, in.Filters, tagFilters, func(t tagDescription) []tag { return []tag{{t.Key, t.Value}} }); err != nil {
+		return nil, err
+	}
+	out := &describeTagsOutput{}
+	out.Tags, out.NextToken, err = cut(call.Operation, all, *in, nil, place)
+	return out, err
+}

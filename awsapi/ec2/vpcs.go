@@ -1,0 +1,236 @@
+package ec2
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"tripod/awsapi/wire"
+	"tripod/region"
+)
+
+// vpcRecord is a VPC as stored and as EC2 shows it.
+type vpcRecord struct {
+	VPCID           string                `xml:"vpcId"`
+	OwnerID         string                `xml:"ownerId"`
+	State           string                `xml:"state"`
+	CIDRBlock       string                `xml:"cidrBlock"`
+	CIDRs           list[cidrAssociation] `xml:"cidrBlockAssociationSet"`
+	DHCPOptionsID   string                `xml:"dhcpOptionsId"`
+	InstanceTenancy string                `xml:"instanceTenancy"`
+	IsDefault       bool                  `xml:"isDefault"`
+	Tags            list[tag]             `xml:"tagSet" json:"-"`
+
+	DNSSupport     bool `xml:"-"`
+	DNSHostnames   bool `xml:"-"`
+	AddressMetrics bool `xml:"-"`
+}
+
+type cidrAssociation struct {
+	AssociationID string `xml:"associationId"`
+	CIDRBlock     string `xml:"cidrBlock"`
+	State         string `xml:"cidrBlockState>state"`
+}
+
+var vpcs = &kind[vpcRecord]{
+	table: region.NewTable[entry[vpcRecord]]("ec2-vpc"), prefix: "vpc", noun: "vpc ID", code: "InvalidVpcID",
+	id:       func(v vpcRecord) string { return v.VPCID },
+	computed: func(s *Service, _ *region.Txn) []vpcRecord { return []vpcRecord{s.defaultVPC()} },
+	filters: filters[vpcRecord]{
+		"vpc-id": one(func(v vpcRecord) string { return v.VPCID }), "owner-id": one(func(v vpcRecord) string { return v.OwnerID }),
+		"cidr": one(func(v vpcRecord) string { return v.CIDRBlock }), "cidr-block-association.cidr-block": one(func(v vpcRecord) string { return v.CIDRBlock }),
+		"state": one(func(v vpcRecord) string { return v.State }), "dhcp-options-id": one(func(v vpcRecord) string { return v.DHCPOptionsID }),
+		"isDefault": one(func(v vpcRecord) string { return flag(v.IsDefault) }), "is-default": one(func(v vpcRecord) string { return flag(v.IsDefault) }),
+	},
+}
+
+func (s *Service) defaultVPC() vpcRecord {
+	v := s.newVPC(s.VPC.ID(), defaultCIDR, id("vpc-cidr-assoc", s.VPC.ID()))
+	v.IsDefault, v.DNSHostnames = true, true
+	return v
+}
+
+func (s *Service) newVPC(vpcID, cidr, associationID string) vpcRecord {
+	return vpcRecord{
+		VPCID: vpcID, OwnerID: s.VPC.AccountID, State: "available", CIDRBlock: cidr, InstanceTenancy: "default", DNSSupport: true,
+		CIDRs: list[cidrAssociation]{{associationID, cidr, "associated"}}, DHCPOptionsID: id("dopt", s.VPC.AccountID, s.VPC.Region),
+	}
+}
+
+func (s *Service) vpcActions() map[string]action {
+	return map[string]action{
+		"CreateVpc": typed(s.createVPC), "DeleteVpc": typed(s.deleteVPC), "DescribeVpcs": typed(s.describeVPCs),
+		"DescribeVpcAttribute": typed(s.describeVPCAttribute), "ModifyVpcAttribute": typed(s.modifyVPCAttribute),
+	}
+}
+
+type describeVPCsInput struct {
+	IDs        []string `ec2:"VpcId"`
+	Filters    []filter `ec2:"Filter"`
+	MaxResults *int     `ec2:"MaxResults"`
+	NextToken  string   `ec2:"NextToken"`
+}
+
+type describeVPCsOutput struct {
+	VPCs      list[vpcRecord] `xml:"vpcSet"`
+	NextToken string          `xml:"nextToken,omitempty"`
+}
+
+func (s *Service) describeVPCs(call *wire.Call, in *describeVPCsInput) (*describeVPCsOutput, error) {
+	found, next, err := describe(s, call.Operation, vpcs, in.IDs, page{in.Filters, in.MaxResults, in.NextToken})
+	if err != nil {
+		return nil, wrap(call, err)
+	}
+	err = s.State.View(func(tx *region.Txn) error {
+		for i := range found {
+			found[i].Tags = s.tagsOf(tx, found[i].VPCID)
+		}
+		return nil
+	})
+	return &describeVPCsOutput{found, next}, err
+}
+
+type createVPCInput struct {
+	CIDRBlock      string             `ec2:"CidrBlock,required"`
+	Tenancy        string             `ec2:"InstanceTenancy"`
+	Specifications []tagSpecification `ec2:"TagSpecification"`
+}
+
+type createVPCOutput struct {
+	VPC vpcRecord `xml:"vpc"`
+}
+
+func (s *Service) createVPC(call *wire.Call, in *createVPCInput) (*createVPCOutput, error) {
+	block, err := parseBlock(in.CIDRBlock, "InvalidVpc.Range")
+	if err != nil {
+		return nil, err
+	}
+	if in.Tenancy != "" && in.Tenancy != "default" {
+		return nil, refuse("InvalidParameterValue", "InstanceTenancy must be default: Tripod has no dedicated hosts.")
+	}
+	given, err := newTags(in.Specifications, "vpc")
+	if err != nil {
+		return nil, err
+	}
+	out := &createVPCOutput{s.newVPC(newID("vpc"), block.String(), newID("vpc-cidr-assoc"))}
+	out.VPC.Tags = given
+	return change(s, call, out, func(tx *region.Txn) error {
+		vpcs.put(s, tx, out.VPC)
+		tags.Put(tx, out.VPC.VPCID, given)
+		return nil
+	})
+}
+
+// parseBlock reads an IPv4 range of /16 to /28, as VPCs and subnets have them. Host bits are cut off, as EC2 does.
+func parseBlock(text, rangeCode string) (netip.Prefix, error) {
+	block, err := netip.ParsePrefix(text)
+	if err != nil || !block.Addr().Is4() {
+		return block, refuse("InvalidParameterValue", fmt.Sprintf("Value (%s) for parameter cidrBlock is invalid. This is not a valid CIDR block.", clip(text)))
+	}
+	if block.Bits() < 16 || block.Bits() > 28 {
+		return block, refuse(rangeCode, fmt.Sprintf("The CIDR '%s' is invalid: the netmask must be between /16 and /28.", text))
+	}
+	return block.Masked(), nil
+}
+
+type deleteVPCInput struct {
+	VPCID string `ec2:"VpcId,required"`
+}
+
+func (s *Service) deleteVPC(call *wire.Call, in *deleteVPCInput) (*done, error) {
+	return change(s, call, &done{true}, func(tx *region.Txn) error {
+		if _, err := vpcs.get(s, tx, in.VPCID); err != nil {
+			return err
+		}
+		if err := vpcs.delete(s, tx, in.VPCID); err != nil {
+			return err
+		}
+		var left []string
+		for _, v := range subnets.all(s, tx) {
+			if v.VPCID == in.VPCID {
+				left = append(left, v.SubnetID)
+			}
+		}
+		for _, v := range groups.all(s, tx) {
+			if v.VPCID == in.VPCID && !v.isDefault() {
+				left = append(left, v.GroupID)
+			}
+		}
+		if len(left) > 0 {
+			return refuse("DependencyViolation", fmt.Sprintf("The vpc '%s' has dependencies and cannot be deleted: delete %s first.", in.VPCID, strings.Join(left, ", ")))
+		}
+		return nil
+	})
+}
+
+type describeVPCAttributeInput struct {
+	VPCID     string `ec2:"VpcId,required"`
+	Attribute string `ec2:"Attribute,required"`
+}
+
+type boolean struct {
+	Value bool `ec2:"Value,required" xml:"value"`
+}
+
+type vpcAttributes struct {
+	VPCID        string   `xml:"vpcId"`
+	DNSSupport   *boolean `xml:"enableDnsSupport"`
+	DNSHostnames *boolean `xml:"enableDnsHostnames"`
+	Metrics      *boolean `xml:"enableNetworkAddressUsageMetrics"`
+}
+
+func (s *Service) describeVPCAttribute(call *wire.Call, in *describeVPCAttributeInput) (*vpcAttributes, error) {
+	out := &vpcAttributes{VPCID: in.VPCID}
+	err := s.State.View(func(tx *region.Txn) error {
+		v, err := vpcs.get(s, tx, in.VPCID)
+		if err != nil {
+			return err
+		}
+		switch in.Attribute {
+		case "enableDnsSupport":
+			out.DNSSupport = &boolean{v.DNSSupport}
+		case "enableDnsHostnames":
+			out.DNSHostnames = &boolean{v.DNSHostnames}
+		case "enableNetworkAddressUsageMetrics":
+			out.Metrics = &boolean{v.AddressMetrics}
+		default:
+			return refuse("InvalidParameterValue", "Attribute must be enableDnsSupport, enableDnsHostnames or enableNetworkAddressUsageMetrics.")
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, wrap(call, err)
+	}
+	return out, nil
+}
+
+type modifyVPCAttributeInput struct {
+	VPCID        string   `ec2:"VpcId,required"`
+	DNSSupport   *boolean `ec2:"EnableDnsSupport"`
+	DNSHostnames *boolean `ec2:"EnableDnsHostnames"`
+	Metrics      *boolean `ec2:"EnableNetworkAddressUsageMetrics"`
+}
+
+func (s *Service) modifyVPCAttribute(call *wire.Call, in *modifyVPCAttributeInput) (*done, error) {
+	return change(s, call, &done{true}, func(tx *region.Txn) error {
+		v, err := vpcs.get(s, tx, in.VPCID)
+		if err != nil {
+			return err
+		}
+		given := 0
+		for _, attribute := range []struct {
+			to   *boolean
+			into *bool
+		}{{in.DNSSupport, &v.DNSSupport}, {in.DNSHostnames, &v.DNSHostnames}, {in.Metrics, &v.AddressMetrics}} {
+			if attribute.to != nil {
+				*attribute.into = attribute.to.Value
+				given++
+			}
+		}
+		if given != 1 {
+			return refuse("InvalidParameterCombination", "Give exactly one attribute to modify.")
+		}
+		vpcs.put(s, tx, v)
+		return nil
+	})
+}

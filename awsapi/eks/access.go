@@ -1,0 +1,190 @@
+package eks
+
+import (
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/eks/types"
+
+	"tripod/awsapi/wire"
+	"tripod/region"
+)
+
+const maxAccessEntries = 5000 // of a cluster
+
+var accessEntries = shelf[region.AccessEntry]{
+	kind: "access-entry", table: region.AccessEntries,
+	label: func(e *region.AccessEntry) label { return label{e.ClusterID, e.PrincipalARN, e.ARN, &e.Tags} },
+}
+
+func (s *Service) accessActions() map[string]Action {
+	return map[string]Action{
+		"CreateAccessEntry":            typed(s.createAccessEntry),
+		"DescribeAccessEntry":          typed(s.describeAccessEntry),
+		"ListAccessEntries":            typed(s.listAccessEntries),
+		"UpdateAccessEntry":            typed(s.updateAccessEntry),
+		"DeleteAccessEntry":            typed(s.deleteAccessEntry),
+		"ListAccessPolicies":           typed(s.listAccessPolicies),
+		"AssociateAccessPolicy":        typed(s.associateAccessPolicy),
+		"DisassociateAccessPolicy":     typed(s.disassociateAccessPolicy),
+		"ListAssociatedAccessPolicies": typed(s.listAssociatedAccessPolicies),
+	}
+}
+
+// CreatorEntry is the access entry by which a cluster's creator is its administrator. It stands in AccessEntries under
+// CLUSTERID/PRINCIPALARN from the start, also while the mode CONFIG_MAP hides it. principalID is the creator's unique id, id a fresh UUID.
+func CreatorEntry(regionName, accountID string, cluster region.Cluster, principalID, id string, now time.Time) (region.AccessEntry, error) {
+	p, err := parsePrincipal(about{cluster: cluster.Name}, cluster.CreatorARN)
+	if err != nil {
+		return region.AccessEntry{}, err
+	}
+	s := Service{Region: regionName, AccountID: accountID}
+	return region.AccessEntry{
+		ClusterID: cluster.ID, ARN: s.accessEntryARN(cluster.Name, p, id), PrincipalARN: p.arn, PrincipalID: principalID,
+		Type: standardEntry, Username: p.defaultUsername(), CreatedAt: now, ModifiedAt: now,
+		Policies: []region.AssociatedPolicy{{
+			ARN: policyPrefix + "AmazonEKSClusterAdminPolicy", Scope: string(types.AccessScopeTypeCluster), AssociatedAt: now, ModifiedAt: now,
+		}},
+	}, nil
+}
+
+func (s *Service) accessEntryARN(cluster string, p principal, id string) string {
+	return s.arn(accessEntries.kind, cluster, p.kind, p.account, p.name, id)
+}
+
+// hasEntries refuses a cluster whose authentication mode knows no access entries.
+func hasEntries(cluster region.Cluster) error {
+	if cluster.AuthenticationMode == string(types.AuthenticationModeConfigMap) {
+		return about{cluster: cluster.Name}.invalidRequest(
+			"The cluster's authentication mode must be set to one of [API, API_AND_CONFIG_MAP] to perform this operation.")
+	}
+	return mustExist(cluster)
+}
+
+func (s *Service) createAccessEntry(call *wire.Call, in *eks.CreateAccessEntryInput) (*eks.CreateAccessEntryOutput, error) {
+	t := target{cluster: aws.ToString(in.ClusterName)}
+	return changeOf(s, call, t, hasEntries, in.ClientRequestToken, in, func(c change) (*eks.CreateAccessEntryOutput, string, error) {
+		a := about{cluster: c.cluster.Name}
+		p, err := parsePrincipal(a, aws.ToString(in.PrincipalArn))
+		if err != nil {
+			return nil, "", err
+		}
+		there := accessEntries.names(c.tx, c.cluster.ID)
+		switch {
+		case slices.Contains(there, p.arn):
+			return nil, "", a.inUse("The specified access entry resource is already in use on this cluster.")
+		case len(there) >= maxAccessEntries:
+			return nil, "", a.limitExceeded("The cluster %s has %d access entries, which is the most a cluster can have.", c.cluster.Name, len(there))
+		}
+		id, err := s.principalID(c.tx, a, p)
+		if err != nil {
+			return nil, "", err
+		}
+		tags, err := a.newTags(in.Tags)
+		if err != nil {
+			return nil, "", err
+		}
+		entry := region.AccessEntry{
+			ClusterID: c.cluster.ID, ARN: s.accessEntryARN(c.cluster.Name, p, c.id), PrincipalARN: p.arn, PrincipalID: id,
+			Type: aws.ToString(in.Type), Username: aws.ToString(in.Username), Groups: in.KubernetesGroups, Tags: tags, CreatedAt: c.now, ModifiedAt: c.now,
+		}
+		if err := completeEntry(a, &entry, p); err != nil {
+			return nil, "", err
+		}
+		accessEntries.put(c.tx, entry)
+		return &eks.CreateAccessEntryOutput{AccessEntry: showEntry(c.cluster.Name, entry)}, entry.ARN, nil
+	})
+}
+
+func entryOf(tx *region.Txn, cluster region.Cluster, principalARN string) (region.AccessEntry, error) {
+	entry, found := accessEntries.get(tx, cluster.ID, principalARN)
+	if !found {
+		return entry, about{cluster: cluster.Name}.notFound(
+			"The specified principalArn could not be found. You can view your available access entries with 'list-access-entries'.")
+	}
+	return entry, nil
+}
+
+// showEntry is an access entry as EKS shows it.
+func showEntry(cluster string, e region.AccessEntry) *types.AccessEntry {
+	return &types.AccessEntry{
+		AccessEntryArn: aws.String(e.ARN), ClusterName: aws.String(cluster), PrincipalArn: aws.String(e.PrincipalARN), Type: aws.String(e.Type),
+		Username: aws.String(e.Username), KubernetesGroups: append([]string{}, e.Groups...), Tags: mergeTags(e.Tags, nil),
+		CreatedAt: aws.Time(e.CreatedAt), ModifiedAt: aws.Time(e.ModifiedAt),
+	}
+}
+
+func (s *Service) describeAccessEntry(call *wire.Call, in *eks.DescribeAccessEntryInput) (*eks.DescribeAccessEntryOutput, error) {
+	t := target{aws.ToString(in.ClusterName), accessEntries, aws.ToString(in.PrincipalArn)}
+	out := &eks.DescribeAccessEntryOutput{}
+	return out, readOf(s, call, t, func(tx *region.Txn, cluster region.Cluster) error {
+		if err := hasEntries(cluster); err != nil {
+			return err
+		}
+		entry, err := entryOf(tx, cluster, t.name)
+		out.AccessEntry = showEntry(cluster.Name, entry)
+		return err
+	})
+}
+
+func (s *Service) listAccessEntries(call *wire.Call, in *eks.ListAccessEntriesInput) (*eks.ListAccessEntriesOutput, error) {
+	out := &eks.ListAccessEntriesOutput{}
+	return out, readOf(s, call, target{cluster: aws.ToString(in.ClusterName)}, func(tx *region.Txn, cluster region.Cluster) error {
+		if err := hasEntries(cluster); err != nil {
+			return err
+		}
+		var principals []string
+		for _, entry := range accessEntries.list(tx, cluster.ID) {
+			if in.AssociatedPolicyArn == nil || slices.ContainsFunc(entry.Policies, func(p region.AssociatedPolicy) bool { return p.ARN == *in.AssociatedPolicyArn }) {
+				principals = append(principals, entry.PrincipalARN)
+			}
+		}
+		var err error
+		p := paging{call.Operation, []string{cluster.ID, aws.ToString(in.AssociatedPolicyArn)}, in.MaxResults, in.NextToken}
+		out.AccessEntries, out.NextToken, err = page(p, principals, itself)
+		return err
+	})
+}
+
+func (s *Service) updateAccessEntry(call *wire.Call, in *eks.UpdateAccessEntryInput) (*eks.UpdateAccessEntryOutput, error) {
+	t := target{aws.ToString(in.ClusterName), accessEntries, aws.ToString(in.PrincipalArn)}
+	return changeOf(s, call, t, hasEntries, in.ClientRequestToken, in, func(c change) (*eks.UpdateAccessEntryOutput, string, error) {
+		entry, err := entryOf(c.tx, c.cluster, t.name)
+		if err != nil {
+			return nil, "", err
+		}
+		a := about{cluster: c.cluster.Name}
+		if entry.Type != standardEntry {
+			return nil, "", a.invalidRequest("The access entry is of the type %s: only those of the type %s can be updated.", entry.Type, standardEntry)
+		}
+		p, err := parsePrincipal(a, entry.PrincipalARN)
+		if err != nil {
+			return nil, "", err
+		}
+		if in.KubernetesGroups != nil {
+			entry.Groups = in.KubernetesGroups
+		}
+		if in.Username != nil {
+			entry.Username = *in.Username
+		}
+		if err := completeEntry(a, &entry, p); err != nil {
+			return nil, "", err
+		}
+		entry.ModifiedAt = c.now
+		accessEntries.put(c.tx, entry)
+		return &eks.UpdateAccessEntryOutput{AccessEntry: showEntry(c.cluster.Name, entry)}, "", nil
+	})
+}
+
+func (s *Service) deleteAccessEntry(call *wire.Call, in *eks.DeleteAccessEntryInput) (*eks.DeleteAccessEntryOutput, error) {
+	t := target{aws.ToString(in.ClusterName), accessEntries, aws.ToString(in.PrincipalArn)}
+	return changeOf(s, call, t, hasEntries, nil, in, func(c change) (*eks.DeleteAccessEntryOutput, string, error) {
+		if _, err := entryOf(c.tx, c.cluster, t.name); err != nil {
+			return nil, "", err
+		}
+		accessEntries.delete(c.tx, c.cluster.ID, t.name)
+		return &eks.DeleteAccessEntryOutput{}, "", nil
+	})
+}

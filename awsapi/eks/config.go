@@ -1,0 +1,186 @@
+package eks
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/eks/types"
+
+	"tripod/awsapi/wire"
+	"tripod/region"
+)
+
+// configChange is one of the changes that UpdateClusterConfig makes, as an update of its own type.
+type configChange struct {
+	kind   types.UpdateType
+	params []region.UpdateParam
+}
+
+func param(kind types.UpdateParamType, value string) region.UpdateParam {
+	return region.UpdateParam{Type: string(kind), Value: value}
+}
+
+// updateClusterConfig changes one thing of a cluster at a time, as EKS does.
+func (s *Service) updateClusterConfig(call *wire.Call, in *eks.UpdateClusterConfigInput) (*eks.UpdateClusterConfigOutput, error) {
+	about := about{cluster: aws.ToString(in.Name)}
+	idle := func(c region.Cluster) error {
+		if c.Status != active {
+			return about.inUse("Cannot UpdateClusterConfig because cluster %s currently is %s", c.Name, c.Status)
+		}
+		return nil
+	}
+	return changeOf(s, call, target{cluster: about.cluster}, idle, in.ClientRequestToken, in, func(c change) (*eks.UpdateClusterConfigOutput, string, error) {
+		apply, err := s.onlyChange(in)
+		if err != nil {
+			return nil, "", about.invalidParameter("%v", err)
+		}
+		own, err := s.settingsOf(c.cluster)
+		if err != nil {
+			return nil, "", err
+		}
+		made, err := apply(c.tx, &c.cluster, &own)
+		if err == nil {
+			err = own.keep(&c.cluster)
+		}
+		if err != nil {
+			return nil, "", err
+		}
+		region.Clusters.Put(c.tx, c.cluster.ID, c.cluster)
+		return &eks.UpdateClusterConfigOutput{Update: c.update("", made.kind, made.params)}, "", nil
+	})
+}
+
+// edit makes one change in a cluster's record and settings.
+type edit func(*region.Txn, *region.Cluster, *settings) (configChange, error)
+
+// onlyChange is the change that an input asks for. EKS takes one at a time.
+func (s *Service) onlyChange(in *eks.UpdateClusterConfigInput) (edit, error) {
+	var edits []edit
+	add := func(wanted bool, e edit) {
+		if wanted {
+			edits = append(edits, e)
+		}
+	}
+	add(in.Logging != nil, func(_ *region.Txn, c *region.Cluster, own *settings) (configChange, error) {
+		return editLogging(c, own, in.Logging)
+	})
+	add(in.ResourcesVpcConfig != nil, func(tx *region.Txn, c *region.Cluster, own *settings) (configChange, error) {
+		return s.editNetwork(tx, c, own, in.ResourcesVpcConfig)
+	})
+	add(in.AccessConfig != nil, func(_ *region.Txn, c *region.Cluster, _ *settings) (configChange, error) {
+		return editAccess(c, in.AccessConfig.AuthenticationMode)
+	})
+	add(in.UpgradePolicy != nil, func(_ *region.Txn, _ *region.Cluster, own *settings) (configChange, error) {
+		own.SupportType = in.UpgradePolicy.SupportType
+		return configChange{types.UpdateTypeUpgradePolicyUpdate, []region.UpdateParam{param(types.UpdateParamTypeUpgradePolicy, asJSON(in.UpgradePolicy))}}, nil
+	})
+	add(in.ZonalShiftConfig != nil, func(_ *region.Txn, _ *region.Cluster, own *settings) (configChange, error) {
+		own.ZonalShift = aws.ToBool(in.ZonalShiftConfig.Enabled)
+		return configChange{types.UpdateTypeZonalShiftConfigUpdate, []region.UpdateParam{param(types.UpdateParamTypeZonalShiftConfig, asJSON(in.ZonalShiftConfig))}}, nil
+	})
+	add(in.DeletionProtection != nil, func(_ *region.Txn, _ *region.Cluster, own *settings) (configChange, error) {
+		own.Protected = *in.DeletionProtection
+		return configChange{types.UpdateTypeDeletionProtectionUpdate, []region.UpdateParam{param(types.UpdateParamTypeDeletionProtection, strconv.FormatBool(own.Protected))}}, nil
+	})
+	add(in.ControlPlaneScalingConfig != nil, func(_ *region.Txn, _ *region.Cluster, own *settings) (configChange, error) {
+		before := own.Tier
+		own.Tier = in.ControlPlaneScalingConfig.Tier
+		return configChange{types.UpdateTypeControlPlaneScalingConfigUpdate, []region.UpdateParam{param(types.UpdateParamTypePreviousTier, string(before)),
+			param(types.UpdateParamTypeUpdatedTier, string(own.Tier))}}, nil
+	})
+	add(in.RemoteNetworkConfig != nil, func(_ *region.Txn, _ *region.Cluster, own *settings) (configChange, error) {
+		own.RemoteNetwork = &types.RemoteNetworkConfigResponse{RemoteNodeNetworks: in.RemoteNetworkConfig.RemoteNodeNetworks, RemotePodNetworks: in.RemoteNetworkConfig.RemotePodNetworks}
+		return configChange{types.UpdateTypeRemoteNetworkConfigUpdate, []region.UpdateParam{param(types.UpdateParamTypeRemoteNetworkConfig, asJSON(in.RemoteNetworkConfig))}}, nil
+	})
+	switch {
+	case in.ComputeConfig != nil || in.StorageConfig != nil || in.KubernetesNetworkConfig != nil:
+		return nil, fmt.Errorf("computeConfig, storageConfig and kubernetesNetworkConfig belong to EKS Auto Mode, which Tripod does not have yet")
+	case in.KubeApiServerConfig != nil || in.KubeSchedulerConfig != nil || in.KubeControllerManagerConfig != nil:
+		return nil, fmt.Errorf("kubeApiServerConfig, kubeSchedulerConfig and kubeControllerManagerConfig cannot be set in Tripod yet")
+	case len(edits) == 0:
+		return nil, fmt.Errorf("No changes needed: give one of logging, resourcesVpcConfig, accessConfig, upgradePolicy, zonalShiftConfig, deletionProtection, controlPlaneScalingConfig and remoteNetworkConfig") //nolint:staticcheck // EKS's words
+	case len(edits) > 1:
+		return nil, fmt.Errorf("Only one type of update can be allowed") //nolint:staticcheck // EKS's words
+	}
+	return edits[0], nil
+}
+
+func editLogging(c *region.Cluster, own *settings, want *types.Logging) (configChange, error) {
+	enabled := enabledLogs(own.Logging)
+	before := len(enabled)
+	changed := false
+	for kind, on := range enabledLogs(want.ClusterLogging) {
+		changed = changed || enabled[kind] != on
+		enabled[kind] = on
+	}
+	if !changed || before == 0 {
+		return configChange{}, about{cluster: c.Name}.invalidParameter("No changes needed for the logging config provided")
+	}
+	own.Logging = loggingOf(enabled)
+	return configChange{types.UpdateTypeLoggingUpdate, []region.UpdateParam{param(types.UpdateParamTypeClusterLogging, asJSON(map[string]any{"clusterLogging": want.ClusterLogging}))}}, nil
+}
+
+// editNetwork changes who may reach the endpoint, or the subnets and security groups.
+func (s *Service) editNetwork(tx *region.Txn, c *region.Cluster, own *settings, want *types.VpcConfigRequest) (configChange, error) {
+	about := about{cluster: c.Name}
+	access := want.EndpointPublicAccess != nil || want.EndpointPrivateAccess != nil || want.PublicAccessCidrs != nil
+	moved := want.SubnetIds != nil || want.SecurityGroupIds != nil
+	switch {
+	case access && moved:
+		return configChange{}, about.invalidParameter("Only one type of update can be allowed")
+	case moved:
+		if want.SubnetIds != nil {
+			own.VPC.SubnetIds = want.SubnetIds
+		}
+		if want.SecurityGroupIds != nil {
+			own.VPC.SecurityGroupIds = want.SecurityGroupIds
+		}
+		plan, err := s.network().CheckNetwork(tx, own.VPC.SubnetIds, own.VPC.SecurityGroupIds)
+		if err == nil && plan.VPCID != aws.ToString(own.VPC.VpcId) {
+			err = fmt.Errorf("the subnets are in %s: a cluster stays in its VPC %s", plan.VPCID, aws.ToString(own.VPC.VpcId))
+		}
+		if err != nil {
+			return configChange{}, about.invalidParameter("%v", err)
+		}
+		return configChange{types.UpdateTypeVpcConfigUpdate, []region.UpdateParam{param(types.UpdateParamTypeSubnets, asJSON(own.VPC.SubnetIds)),
+			param(types.UpdateParamTypeSecurityGroups, asJSON(own.VPC.SecurityGroupIds))}}, nil
+	case !access:
+		return configChange{}, about.invalidParameter("No changes needed for the resourcesVpcConfig provided")
+	}
+	before := asJSON(own.VPC)
+	if want.EndpointPublicAccess != nil {
+		own.VPC.EndpointPublicAccess = *want.EndpointPublicAccess
+	}
+	if want.EndpointPrivateAccess != nil {
+		own.VPC.EndpointPrivateAccess = *want.EndpointPrivateAccess
+	}
+	if want.PublicAccessCidrs != nil {
+		own.VPC.PublicAccessCidrs = want.PublicAccessCidrs
+	}
+	if err := checkAccess(own.VPC); err != nil {
+		return configChange{}, about.invalidParameter("%v", err)
+	}
+	if asJSON(own.VPC) == before {
+		return configChange{}, about.invalidParameter("Cluster is already at the desired configuration with endpointPrivateAccess: %t , endpointPublicAccess: %t, and Public Endpoint Restrictions: %v",
+			own.VPC.EndpointPrivateAccess, own.VPC.EndpointPublicAccess, own.VPC.PublicAccessCidrs)
+	}
+	return configChange{types.UpdateTypeEndpointAccessUpdate, []region.UpdateParam{param(types.UpdateParamTypeEndpointPublicAccess, strconv.FormatBool(own.VPC.EndpointPublicAccess)),
+		param(types.UpdateParamTypeEndpointPrivateAccess, strconv.FormatBool(own.VPC.EndpointPrivateAccess)), param(types.UpdateParamTypePublicAccessCidrs, asJSON(own.VPC.PublicAccessCidrs))}}, nil
+}
+
+// modes are the authentication modes in the order in which a cluster may go through them, never back.
+var modes = map[types.AuthenticationMode]int{types.AuthenticationModeConfigMap: 0, types.AuthenticationModeApiAndConfigMap: 1, types.AuthenticationModeApi: 2}
+
+func editAccess(c *region.Cluster, mode types.AuthenticationMode) (configChange, error) {
+	about := about{cluster: c.Name}
+	switch step := modes[mode] - modes[types.AuthenticationMode(c.AuthenticationMode)]; {
+	case step == 0:
+		return configChange{}, about.invalidParameter("The cluster's authentication mode is %s already", mode)
+	case step != 1:
+		return configChange{}, about.invalidParameter("Unsupported authentication mode update from %s to %s", c.AuthenticationMode, mode)
+	}
+	c.AuthenticationMode = string(mode)
+	return configChange{types.UpdateTypeAccessConfigUpdate, []region.UpdateParam{param(types.UpdateParamTypeAuthenticationMode, string(mode))}}, nil
+}

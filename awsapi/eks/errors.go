@@ -1,0 +1,128 @@
+package eks
+
+import (
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eks/schemas"
+	"github.com/aws/aws-sdk-go-v2/service/eks/types"
+
+	"tripod/awsapi/wire"
+)
+
+// about is what a modelled exception speaks of. Its methods make the exceptions, one each, with those members that EKS's
+// model gives that exception; empty fields are left out. The message is a format for one sentence that the client sees.
+type about struct {
+	cluster, nodegroup, fargateProfile, addon, subscription string
+}
+
+// notFound is ResourceNotFoundException, 404.
+func (a about) notFound(format string, args ...any) error {
+	return wire.Modelled(&types.ResourceNotFoundException{
+		Message: sentence(format, args), ClusterName: memberOf(a.cluster), NodegroupName: memberOf(a.nodegroup),
+		FargateProfileName: memberOf(a.fargateProfile), AddonName: memberOf(a.addon), SubscriptionId: memberOf(a.subscription),
+	}, schemas.ResourceNotFoundException)
+}
+
+// inUse is ResourceInUseException, 409: the name is taken, or something still needs or changes the resource.
+func (a about) inUse(format string, args ...any) error {
+	return wire.Modelled(&types.ResourceInUseException{
+		Message: sentence(format, args), ClusterName: memberOf(a.cluster), NodegroupName: memberOf(a.nodegroup), AddonName: memberOf(a.addon),
+	}, schemas.ResourceInUseException)
+}
+
+// invalidParameter is InvalidParameterException, 400: a value that is never right.
+func (a about) invalidParameter(format string, args ...any) error {
+	return wire.Modelled(&types.InvalidParameterException{
+		Message: sentence(format, args), ClusterName: memberOf(a.cluster), NodegroupName: memberOf(a.nodegroup),
+		FargateProfileName: memberOf(a.fargateProfile), AddonName: memberOf(a.addon), SubscriptionId: memberOf(a.subscription),
+	}, schemas.InvalidParameterException)
+}
+
+// invalidRequest is InvalidRequestException, 400: a request that the state of things does not allow.
+func (a about) invalidRequest(format string, args ...any) error {
+	return wire.Modelled(&types.InvalidRequestException{
+		Message: sentence(format, args), ClusterName: memberOf(a.cluster), NodegroupName: memberOf(a.nodegroup),
+		AddonName: memberOf(a.addon), SubscriptionId: memberOf(a.subscription),
+	}, schemas.InvalidRequestException)
+}
+
+// limitExceeded is ResourceLimitExceededException, 400.
+func (a about) limitExceeded(format string, args ...any) error {
+	return wire.Modelled(&types.ResourceLimitExceededException{
+		Message: sentence(format, args), ClusterName: memberOf(a.cluster), NodegroupName: memberOf(a.nodegroup), SubscriptionId: memberOf(a.subscription),
+	}, schemas.ResourceLimitExceededException)
+}
+
+// unsupportedZone is UnsupportedAvailabilityZoneException, 400. valid are the zones that would do.
+func (a about) unsupportedZone(valid []string, format string, args ...any) error {
+	return wire.Modelled(&types.UnsupportedAvailabilityZoneException{
+		Message: sentence(format, args), ClusterName: memberOf(a.cluster), NodegroupName: memberOf(a.nodegroup), ValidZones: valid,
+	}, schemas.UnsupportedAvailabilityZoneException)
+}
+
+// client is ClientException, 400: the caller's own permissions or resources stand in the way.
+func (a about) client(format string, args ...any) error {
+	return wire.Modelled(&types.ClientException{
+		Message: sentence(format, args), ClusterName: memberOf(a.cluster), NodegroupName: memberOf(a.nodegroup),
+		AddonName: memberOf(a.addon), SubscriptionId: memberOf(a.subscription),
+	}, schemas.ClientException)
+}
+
+// server is ServerException, 500. cause is for the log only.
+func (a about) server(cause error, format string, args ...any) error {
+	e := wire.Modelled(&types.ServerException{
+		Message: sentence(format, args), ClusterName: memberOf(a.cluster), NodegroupName: memberOf(a.nodegroup),
+		AddonName: memberOf(a.addon), SubscriptionId: memberOf(a.subscription),
+	}, schemas.ServerException)
+	e.Cause = cause
+	return e
+}
+
+// throttled is ThrottlingException, 429.
+func (a about) throttled(format string, args ...any) error {
+	return wire.Modelled(&types.ThrottlingException{Message: sentence(format, args), ClusterName: memberOf(a.cluster)}, schemas.ThrottlingException)
+}
+
+// invalidState is InvalidStateException, 400: an update that is past the point where this could be done.
+func (a about) invalidState(format string, args ...any) error {
+	return wire.Modelled(&types.InvalidStateException{Message: sentence(format, args), ClusterName: memberOf(a.cluster)}, schemas.InvalidStateException)
+}
+
+// The exceptions that have no members but their message.
+
+// unavailable is ServiceUnavailableException, 503. cause is for the log only.
+func unavailable(cause error, format string, args ...any) error {
+	e := wire.Modelled(&types.ServiceUnavailableException{Message: sentence(format, args)}, schemas.ServiceUnavailableException)
+	e.Cause = cause
+	return e
+}
+
+// accessDenied is AccessDeniedException, 403.
+func accessDenied(format string, args ...any) error {
+	return wire.Modelled(&types.AccessDeniedException{Message: sentence(format, args)}, schemas.AccessDeniedException)
+}
+
+// propagationDelay is ResourcePropagationDelayException, 428: what the request needs was made too recently.
+func propagationDelay(format string, args ...any) error {
+	return wire.Modelled(&types.ResourcePropagationDelayException{Message: sentence(format, args)}, schemas.ResourcePropagationDelayException)
+}
+
+// badRequest is BadRequestException, 400: what the tag operations have for InvalidParameterException.
+func badRequest(format string, args ...any) error {
+	return wire.Modelled(&types.BadRequestException{Message: sentence(format, args)}, schemas.BadRequestException)
+}
+
+// noResource is NotFoundException, 404: what the tag operations have for ResourceNotFoundException.
+func noResource(format string, args ...any) error {
+	return wire.Modelled(&types.NotFoundException{Message: sentence(format, args)}, schemas.NotFoundException)
+}
+
+func sentence(format string, args []any) *string { return aws.String(fmt.Sprintf(format, args...)) }
+
+func memberOf(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}

@@ -1,0 +1,175 @@
+package eks
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/eks/types"
+
+	"tripod/awsapi/wire"
+	"tripod/region"
+)
+
+// The limits of "Fargate quotas" in the EKS user guide.
+const (
+	maxFargateProfiles = 10 // of a cluster
+	maxSelectors       = 5  // of a profile
+	maxSelectorLabels  = 5  // of a selector
+)
+
+// fargateProfile says which pods run on Fargate. It never changes.
+type fargateProfile struct {
+	ClusterID string `json:"clusterId"`
+	types.FargateProfile
+}
+
+var fargateProfiles = shelf[fargateProfile]{
+	kind: "fargateprofile", table: region.NewTable[fargateProfile]("fargate-profile"),
+	label: func(p *fargateProfile) label {
+		return label{p.ClusterID, aws.ToString(p.FargateProfileName), aws.ToString(p.FargateProfileArn), &p.Tags}
+	},
+}
+
+// namespacePattern is a namespace in which * and ? stand for other characters.
+var namespacePattern = regexp.MustCompile(`^[a-z0-9*?]([a-z0-9*?-]*[a-z0-9*?])?$`)
+
+func (s *Service) fargateActions() map[string]Action {
+	return map[string]Action{
+		"CreateFargateProfile":   typed(s.createFargateProfile),
+		"DescribeFargateProfile": typed(s.describeFargateProfile),
+		"ListFargateProfiles":    typed(s.listFargateProfiles),
+		"DeleteFargateProfile":   typed(s.deleteFargateProfile),
+	}
+}
+
+func (s *Service) createFargateProfile(call *wire.Call, in *eks.CreateFargateProfileInput) (*eks.CreateFargateProfileOutput, error) {
+	name := aws.ToString(in.FargateProfileName)
+	t := target{cluster: aws.ToString(in.ClusterName)}
+	return changeOf(s, call, t, mustBeActive, in.ClientRequestToken, in, func(c change) (*eks.CreateFargateProfileOutput, string, error) {
+		a := about{cluster: c.cluster.Name, fargateProfile: name}
+		there := fargateProfiles.names(c.tx, c.cluster.ID)
+		switch {
+		case slices.Contains(there, name):
+			return nil, "", a.inUse("A Fargate Profile already exists with this name in this cluster: %s.", name)
+		case len(there) >= maxFargateProfiles:
+			return nil, "", a.limitExceeded("The cluster %s has %d Fargate profiles, which is the most a cluster can have.", c.cluster.Name, len(there))
+		}
+		tags, err := a.newTags(in.Tags)
+		if err != nil {
+			return nil, "", err
+		}
+		subnets, err := s.fargateSubnets(c.tx, a, in.Subnets)
+		if err != nil {
+			return nil, "", err
+		}
+		if wrong := wrongFargateProfile(in); wrong != "" {
+			return nil, "", a.invalidParameter("%s", wrong)
+		}
+		profile := fargateProfile{ClusterID: c.cluster.ID, FargateProfile: types.FargateProfile{
+			FargateProfileName: in.FargateProfileName, ClusterName: aws.String(c.cluster.Name), CreatedAt: aws.Time(c.now),
+			FargateProfileArn:   aws.String(s.arn(fargateProfiles.kind, c.cluster.Name, name, c.id)),
+			PodExecutionRoleArn: in.PodExecutionRoleArn, Selectors: in.Selectors, Subnets: subnets, Tags: tags,
+			Status: types.FargateProfileStatusActive, Health: &types.FargateProfileHealth{Issues: []types.FargateProfileIssue{}},
+		}}
+		fargateProfiles.put(c.tx, profile)
+		shown := profile.FargateProfile
+		shown.Status = types.FargateProfileStatusCreating
+		return &eks.CreateFargateProfileOutput{FargateProfile: &shown}, *profile.FargateProfileArn, nil
+	})
+}
+
+// fargateSubnets are a profile's subnets: pods on Fargate have no public address, so only private ones will do. Where a request names
+// none, they are the private ones of the region's default network.
+func (s *Service) fargateSubnets(tx *region.Txn, a about, ids []string) ([]string, error) {
+	network := s.network()
+	if len(ids) == 0 {
+		for _, id := range s.VPC.SubnetIDs() {
+			if private, err := network.IsPrivate(tx, id); err == nil && private {
+				ids = append(ids, id)
+			}
+		}
+	}
+	if err := s.checkSubnets(tx, a, ids); err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		if private, err := network.IsPrivate(tx, id); err != nil || !private {
+			return nil, a.invalidParameter("Subnet %s provided in Fargate Profile is not a private subnet.", id)
+		}
+	}
+	return ids, nil
+}
+
+// wrongFargateProfile says what is wrong with a profile's name, role or selectors, or returns "".
+func wrongFargateProfile(in *eks.CreateFargateProfileInput) string {
+	if wrong := wrongName("fargateProfileName", aws.ToString(in.FargateProfileName), 100); wrong != "" {
+		return wrong
+	}
+	if !roleARN.MatchString(aws.ToString(in.PodExecutionRoleArn)) {
+		return fmt.Sprintf("The podExecutionRoleArn %s is not the ARN of an IAM role.", quote(aws.ToString(in.PodExecutionRoleArn)))
+	}
+	if len(in.Selectors) == 0 {
+		return "Fargate Profile must have at least one selector with at least one namespace value."
+	}
+	if len(in.Selectors) > maxSelectors {
+		return fmt.Sprintf("A Fargate profile has at most %d selectors.", maxSelectors)
+	}
+	for _, selector := range in.Selectors {
+		namespace := aws.ToString(selector.Namespace)
+		switch {
+		case namespace == "":
+			return "Fargate Profile must have at least one selector with at least one namespace value: each selector needs a namespace."
+		case len(namespace) > maxLabel || !namespacePattern.MatchString(namespace):
+			return fmt.Sprintf("The namespace %s of a selector is not a Kubernetes namespace, nor a pattern of one.", quote(namespace))
+		case len(selector.Labels) > maxSelectorLabels:
+			return fmt.Sprintf("Request has selectors with more than the maximum number of labels, %d.", maxSelectorLabels)
+		}
+		for _, key := range sortedKeys(selector.Labels) {
+			if key == "" || selector.Labels[key] == "" {
+				return "The labels of a selector need a key and a value."
+			}
+		}
+	}
+	return ""
+}
+
+func fargateProfileNamed(tx *region.Txn, cluster region.Cluster, name string) (fargateProfile, error) {
+	profile, found := fargateProfiles.get(tx, cluster.ID, name)
+	if !found {
+		return profile, about{cluster: cluster.Name, fargateProfile: name}.notFound("No Fargate Profile found with name: %s.", name)
+	}
+	return profile, nil
+}
+
+func (s *Service) describeFargateProfile(call *wire.Call, in *eks.DescribeFargateProfileInput) (*eks.DescribeFargateProfileOutput, error) {
+	t := target{aws.ToString(in.ClusterName), fargateProfiles, aws.ToString(in.FargateProfileName)}
+	out := &eks.DescribeFargateProfileOutput{}
+	return out, readOf(s, call, t, func(tx *region.Txn, cluster region.Cluster) error {
+		profile, err := fargateProfileNamed(tx, cluster, t.name)
+		out.FargateProfile = &profile.FargateProfile
+		return err
+	})
+}
+
+func (s *Service) listFargateProfiles(call *wire.Call, in *eks.ListFargateProfilesInput) (*eks.ListFargateProfilesOutput, error) {
+	out := &eks.ListFargateProfilesOutput{}
+	var err error
+	out.FargateProfileNames, out.NextToken, err = s.namesOf(call, fargateProfiles, in.ClusterName, in.MaxResults, in.NextToken)
+	return out, err
+}
+
+func (s *Service) deleteFargateProfile(call *wire.Call, in *eks.DeleteFargateProfileInput) (*eks.DeleteFargateProfileOutput, error) {
+	t := target{aws.ToString(in.ClusterName), fargateProfiles, aws.ToString(in.FargateProfileName)}
+	return changeOf(s, call, t, mustExist, nil, in, func(c change) (*eks.DeleteFargateProfileOutput, string, error) {
+		profile, err := fargateProfileNamed(c.tx, c.cluster, t.name)
+		if err != nil {
+			return nil, "", err
+		}
+		fargateProfiles.delete(c.tx, c.cluster.ID, t.name)
+		profile.Status = types.FargateProfileStatusDeleting
+		return &eks.DeleteFargateProfileOutput{FargateProfile: &profile.FargateProfile}, "", nil
+	})
+}

@@ -1,0 +1,259 @@
+package eks
+
+import (
+	"cmp"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/eks/types"
+
+	"tripod/awsapi/wire"
+	"tripod/region"
+)
+
+// Statuses of a cluster in the regional state.
+const (
+	creating = string(types.ClusterStatusCreating)
+	active   = string(types.ClusterStatusActive)
+	deleting = string(types.ClusterStatusDeleting)
+	failed   = string(types.ClusterStatusFailed)
+)
+
+// createCluster writes the record of a cluster that the zones then bring up. Where the machine has no memory for it, the record is of one that
+// failed, as EKS shows it.
+func (s *Service) createCluster(call *wire.Call, in *eks.CreateClusterInput) (*eks.CreateClusterOutput, error) {
+	about := about{cluster: aws.ToString(in.Name)}
+	arn := s.clusterARN(about.cluster)
+	var record region.Cluster
+	return changeAccount(s, call, arn, in.ClientRequestToken, in, func(c change) (*eks.CreateClusterOutput, string, error) {
+		fail := func(err error) (*eks.CreateClusterOutput, string, error) { return nil, "", err }
+		if err := notHere(in); err != nil {
+			return fail(about.invalidParameter("%v", err))
+		}
+		if _, err := clusterNamed(c.tx, about.cluster); err == nil || slices.Contains(connectedNames(c.tx), about.cluster) {
+			return fail(about.inUse("Cluster already exists with name: %s", about.cluster))
+		}
+		made, own, err := s.newCluster(call, in)
+		if err != nil {
+			return fail(err)
+		}
+		if record.ID == "" {
+			record = made // its id and its secrets are made once, however often the transaction runs
+		}
+		if record.EndpointPort = s.ControlPlane.freePort(c.tx); record.EndpointPort == 0 {
+			return fail(about.limitExceeded("You have reached the maximum number of clusters: this region has ports for %d. Delete one first.", s.ControlPlane.MostClusters))
+		}
+		if err := s.place(c.tx, &record, &own, in); err != nil {
+			return fail(about.invalidParameter("%v", err))
+		}
+		if err := own.keep(&record); err != nil {
+			return fail(err)
+		}
+		region.Clusters.Put(c.tx, record.ID, record)
+		if err := s.admitCreator(c, call, record, own); err != nil {
+			return fail(err)
+		}
+		shown := record
+		shown.Status, shown.Issues = creating, nil
+		described, err := s.describe(shown)
+		return &eks.CreateClusterOutput{Cluster: described}, arn, err
+	})
+}
+
+// admitCreator makes the creator's access entry, in the modes that have access entries.
+func (s *Service) admitCreator(c change, call *wire.Call, record region.Cluster, own settings) error {
+	if !*own.CreatorAdmin || record.AuthenticationMode == string(types.AuthenticationModeConfigMap) {
+		return nil
+	}
+	entry, err := CreatorEntry(s.Region, s.AccountID, record, call.Principal.UserID, c.id, c.now)
+	if err != nil {
+		return err
+	}
+	accessEntries.put(c.tx, entry)
+	return nil
+}
+
+// notHere names what of an input has no counterpart on one machine, or none yet. It is refused: a cluster that has less than was asked for
+// would deceive.
+func notHere(in *eks.CreateClusterInput) error {
+	switch {
+	case in.OutpostConfig != nil:
+		return fmt.Errorf("outpostConfig: Tripod has no Outposts")
+	case in.ComputeConfig != nil && aws.ToBool(in.ComputeConfig.Enabled):
+		return fmt.Errorf("computeConfig: Tripod has no EKS Auto Mode yet: leave it out, or set enabled to false")
+	case in.KubernetesNetworkConfig != nil && in.KubernetesNetworkConfig.IpFamily == types.IpFamilyIpv6:
+		return fmt.Errorf("kubernetesNetworkConfig.ipFamily: Tripod's clusters are ipv4")
+	case in.KubeApiServerConfig != nil || in.KubeSchedulerConfig != nil || in.KubeControllerManagerConfig != nil:
+		return fmt.Errorf("kubeApiServerConfig, kubeSchedulerConfig and kubeControllerManagerConfig cannot be set in Tripod yet: leave them out")
+	}
+	return nil
+}
+
+// newCluster is the record for an input, without its place in the network and its port.
+func (s *Service) newCluster(call *wire.Call, in *eks.CreateClusterInput) (region.Cluster, settings, error) {
+	about := about{cluster: aws.ToString(in.Name)}
+	fail := func(err error) (region.Cluster, settings, error) { return region.Cluster{}, settings{}, err }
+	version := aws.ToString(in.Version)
+	if version == "" {
+		version = s.ControlPlane.DefaultVersion
+	}
+	if _, found := s.ControlPlane.Versions[version]; !found {
+		return fail(about.invalidParameter("unsupported Kubernetes version %s: Tripod runs %s.", version, strings.Join(s.ControlPlane.versions(), ", ")))
+	}
+	id := make([]byte, 16)
+	rand.Read(id) // never fails
+	record := region.Cluster{
+		ID: strings.ToUpper(hex.EncodeToString(id)), Name: aws.ToString(in.Name), Version: version, Status: creating, CreatedAt: s.now().UTC(),
+		CreatorARN: cmp.Or(call.Principal.IssuerARN, call.Principal.ARN), AuthenticationMode: string(types.AuthenticationModeConfigMap), Tags: in.Tags,
+		ServiceCIDR: "10.100.0.0/16",
+	}
+	record.Issuer = fmt.Sprintf("https://localhost:%d/id/%s", s.ControlPlane.AWSPort, record.ID)
+	own := settings{RoleARN: aws.ToString(in.RoleArn), SupportType: types.SupportTypeExtended, Tier: types.ProvisionedControlPlaneTierStandard,
+		Protected: aws.ToBool(in.DeletionProtection), Encryption: in.EncryptionConfig, CreatorAdmin: aws.Bool(true), Logging: loggingOf(nil),
+		Token: aws.ToString(in.ClientRequestToken)}
+	if access := in.AccessConfig; access != nil {
+		if access.AuthenticationMode != "" {
+			record.AuthenticationMode = string(access.AuthenticationMode)
+		}
+		if access.BootstrapClusterCreatorAdminPermissions != nil {
+			own.CreatorAdmin = access.BootstrapClusterCreatorAdminPermissions
+		}
+	}
+	if !*own.CreatorAdmin {
+		record.CreatorARN = ""
+	}
+	if in.Logging != nil {
+		own.Logging = loggingOf(enabledLogs(in.Logging.ClusterLogging))
+	}
+	if in.UpgradePolicy != nil && in.UpgradePolicy.SupportType != "" {
+		own.SupportType = in.UpgradePolicy.SupportType
+	}
+	if in.ControlPlaneScalingConfig != nil && in.ControlPlaneScalingConfig.Tier != "" {
+		own.Tier = in.ControlPlaneScalingConfig.Tier
+	}
+	if in.ZonalShiftConfig != nil {
+		own.ZonalShift = aws.ToBool(in.ZonalShiftConfig.Enabled)
+	}
+	if in.RemoteNetworkConfig != nil {
+		own.RemoteNetwork = &types.RemoteNetworkConfigResponse{RemoteNodeNetworks: in.RemoteNetworkConfig.RemoteNodeNetworks,
+			RemotePodNetworks: in.RemoteNetworkConfig.RemotePodNetworks}
+	}
+	if !s.ControlPlane.hasMemory() {
+		record.Status = failed
+		record.Issues = []region.ClusterIssue{{Code: string(types.ClusterIssueCodeResourceLimitExceeded),
+			Message: "This machine has not enough memory left for another cluster: 1 GiB is needed. Delete this cluster, delete another or free memory, and create it again."}}
+	}
+	return record, own, nil
+}
+
+// place puts the cluster into its subnets and gives it its Service addresses and its secrets.
+func (s *Service) place(tx *region.Txn, record *region.Cluster, own *settings, in *eks.CreateClusterInput) error {
+	want := in.ResourcesVpcConfig
+	plan, err := s.network().CheckNetwork(tx, want.SubnetIds, want.SecurityGroupIds)
+	if err != nil {
+		return err
+	}
+	own.VPC = &types.VpcConfigResponse{
+		VpcId: aws.String(plan.VPCID), SubnetIds: want.SubnetIds, SecurityGroupIds: append([]string{}, want.SecurityGroupIds...),
+		ClusterSecurityGroupId: aws.String(s.VPC.ClusterSecurityGroupID(record.ID)),
+		EndpointPublicAccess:   want.EndpointPublicAccess == nil || *want.EndpointPublicAccess,
+		EndpointPrivateAccess:  aws.ToBool(want.EndpointPrivateAccess), PublicAccessCidrs: want.PublicAccessCidrs,
+	}
+	if err := checkAccess(own.VPC); err != nil {
+		return err
+	}
+	if record.ServiceCIDR, err = serviceCIDR(in.KubernetesNetworkConfig, plan.CIDRs); err != nil {
+		return err
+	}
+	if in.KubernetesNetworkConfig != nil {
+		own.LoadBalancing = in.KubernetesNetworkConfig.ElasticLoadBalancing
+	}
+	if record.Secrets.CACert == "" { // kept when the transaction runs again
+		if record.Secrets, err = s.ControlPlane.NewSecrets(*record); err != nil {
+			return fmt.Errorf("the cluster's keys cannot be made: %w", err)
+		}
+	}
+	return nil
+}
+
+// checkAccess completes and checks who may reach the endpoint.
+func checkAccess(vpc *types.VpcConfigResponse) error {
+	if !vpc.EndpointPublicAccess && !vpc.EndpointPrivateAccess {
+		return fmt.Errorf("Private and public endpoint access cannot both be disabled") //nolint:staticcheck // EKS's words
+	}
+	if len(vpc.PublicAccessCidrs) == 0 {
+		vpc.PublicAccessCidrs = []string{anywhere}
+	}
+	for _, cidr := range vpc.PublicAccessCidrs {
+		if prefix, err := netip.ParsePrefix(cidr); err != nil || prefix.Masked() != prefix {
+			return fmt.Errorf("The following CIDRs are invalid in publicAccessCidrs: [%s]", cidr) //nolint:staticcheck // EKS's words
+		}
+	}
+	return nil
+}
+
+// serviceCIDR is the range of Service addresses: the one asked for, if it is right, and else 10.100.0.0/16, or 172.20.0.0/16 in a VPC that overlaps it.
+func serviceCIDR(config *types.KubernetesNetworkConfigRequest, vpc []string) (string, error) {
+	overlaps := func(prefix netip.Prefix) bool {
+		for _, cidr := range vpc {
+			if other, err := netip.ParsePrefix(cidr); err == nil && other.Overlaps(prefix) {
+				return true
+			}
+		}
+		return false
+	}
+	if config == nil || config.ServiceIpv4Cidr == nil {
+		if first := netip.MustParsePrefix("10.100.0.0/16"); !overlaps(first) {
+			return first.String(), nil
+		}
+		return "172.20.0.0/16", nil
+	}
+	prefix, err := netip.ParsePrefix(*config.ServiceIpv4Cidr)
+	switch {
+	case err != nil || !prefix.Addr().Is4() || prefix.Masked() != prefix || !prefix.Addr().IsPrivate():
+		return "", fmt.Errorf("serviceIpv4Cidr %s is not within one of 10.0.0.0/8, 172.16.0.0/12 and 192.168.0.0/16", *config.ServiceIpv4Cidr)
+	case prefix.Bits() < 12 || prefix.Bits() > 24:
+		return "", fmt.Errorf("serviceIpv4Cidr %s must be between /24 and /12", prefix)
+	case overlaps(prefix):
+		return "", fmt.Errorf("serviceIpv4Cidr %s overlaps the VPC's range", prefix)
+	}
+	return prefix.String(), nil
+}
+
+// deleteCluster begins the deletion: the endpoint closes, and each zone ends its part.
+func (s *Service) deleteCluster(call *wire.Call, in *eks.DeleteClusterInput) (*eks.DeleteClusterOutput, error) {
+	fits := func(region.Cluster) error { return nil }
+	return changeOf(s, call, target{cluster: aws.ToString(in.Name)}, fits, nil, in, func(c change) (*eks.DeleteClusterOutput, string, error) {
+		if c.cluster.Status != deleting { // else it is under way
+			if err := s.deletable(c.tx, c.cluster); err != nil {
+				return nil, "", err
+			}
+			c.cluster.Status, c.cluster.DeletedAt = deleting, &c.now
+			deleteResources(c.tx, c.cluster.ID)
+			region.Clusters.Put(c.tx, c.cluster.ID, c.cluster)
+		}
+		described, err := s.describe(c.cluster)
+		return &eks.DeleteClusterOutput{Cluster: described}, "", err
+	})
+}
+
+// deletable says why a cluster cannot be deleted now.
+func (s *Service) deletable(tx *region.Txn, record region.Cluster) error {
+	about := about{cluster: record.Name}
+	own, err := s.settingsOf(record)
+	switch {
+	case err != nil:
+		return err
+	case own.Protected:
+		return about.invalidRequest("Cannot delete cluster %s: deletion protection is enabled. Disable it with UpdateClusterConfig first.", record.Name)
+	case record.Status == creating || record.Status == string(types.ClusterStatusUpdating):
+		return about.inUse("Cluster %s has an operation in progress: it is %s.", record.Name, record.Status)
+	}
+	return hasDependents(tx, record.ID)
+}

@@ -1,0 +1,212 @@
+package eks
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eks/types"
+
+	"tripod/awsapi/wire"
+	"tripod/region"
+)
+
+// Probes are the questions that the stored resources ask of other parts of Tripod. Each may be nil.
+type Probes struct {
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Deprecated is what a cluster's API servers have counted of calls to APIs that a later version drops; nil, or an error, means
+	// that nothing is known, and the insights say so.
+	Deprecated func(clusterID string) ([]DeprecatedUse, error)
+}
+
+func (s *Service) probes() Probes { return Probes{} }
+
+// now is the time of a change, in the milliseconds that the API writes.
+func (s *Service) now() time.Time {
+	now := s.probes().Now
+	if now == nil {
+		now = time.Now
+	}
+	return now().UTC().Truncate(time.Millisecond)
+}
+
+// arn is the ARN of one of the service's resources: kind/CLUSTER/NAME/...
+func (s *Service) arn(parts ...string) string {
+	return "arn:aws:eks:" + s.Region + ":" + s.AccountID + ":" + strings.Join(parts, "/")
+}
+
+// clusterNamed is the cluster of that name, or ResourceNotFoundException.
+func clusterNamed(tx *region.Txn, name string) (region.Cluster, error) {
+	for _, cluster := range region.Clusters.List(tx) {
+		if cluster.Name == name {
+			return cluster, nil
+		}
+	}
+	return region.Cluster{}, about{cluster: name}.notFound("No cluster found for name: %s.", name)
+}
+
+// mustBeActive refuses what EKS does with ACTIVE clusters only.
+func mustBeActive(cluster region.Cluster) error {
+	if cluster.Status == "ACTIVE" {
+		return nil
+	}
+	return about{cluster: cluster.Name}.invalidRequest(
+		"Cluster %s is %s: wait until it is ACTIVE (aws eks wait cluster-active) and try again.", cluster.Name, cluster.Status)
+}
+
+// mustExist refuses what a cluster that comes or goes cannot have changed. An update of the cluster is no hindrance.
+func mustExist(cluster region.Cluster) error {
+	if cluster.Status == "UPDATING" {
+		return nil
+	}
+	return mustBeActive(cluster)
+}
+
+// target is what a call means: a cluster, or one of its resources.
+type target struct {
+	cluster string
+	kind    keeper // nil: the cluster itself
+	name    string
+}
+
+// authorize refuses the call where the principal may not do it to the target. EKS's ARNs end in an id that the caller does not know; where
+// there is no such resource, the id is a *, so that a policy for the name still counts and the answer does not tell what exists.
+func (s *Service) authorize(call *wire.Call, t target) error {
+	arn := s.clusterARN(t.cluster)
+	if t.kind != nil {
+		arn = s.arn(t.kind.kindName(), t.cluster, t.name, "*")
+		err := s.State.View(func(tx *region.Txn) error {
+			cluster, err := clusterNamed(tx, t.cluster)
+			if err != nil {
+				return nil // the call itself says so, once it is allowed
+			}
+			if known := t.kind.arnOf(tx, cluster.ID, t.name); known != "" {
+				arn = known
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return call.Authorize(wire.RestJSON, Name+":"+call.Operation, arn)
+}
+
+// change is a call's work inside its transaction, with the effects that were decided on before it.
+type change struct {
+	tx      *region.Txn
+	cluster region.Cluster
+	now     time.Time
+	id      string // a fresh UUID
+}
+
+// changeOf runs a call that changes something of a cluster: authorized first, then in one transaction in which the cluster exists and fits,
+// and once only for each clientRequestToken. do returns the answer and the ARN of what was made, if anything was.
+func changeOf[In, Out any](s *Service, call *wire.Call, t target, fits func(region.Cluster) error, token *string, in *In,
+	do func(change) (*Out, string, error)) (*Out, error) {
+	if err := s.authorize(call, t); err != nil {
+		return nil, err
+	}
+	return inTransaction(s, call, token, in, func(tx *region.Txn, c change, attempt *idempotent) (*Out, error) {
+		var err error
+		if c.cluster, err = clusterNamed(tx, t.cluster); err != nil {
+			return nil, err
+		}
+		return once(tx, attempt, c.cluster.ID, func() (*Out, string, error) {
+			if err := fits(c.cluster); err != nil {
+				return nil, "", err
+			}
+			return do(c)
+		})
+	})
+}
+
+// changeAccount is as changeOf for what belongs to no cluster.
+func changeAccount[In, Out any](s *Service, call *wire.Call, arn string, token *string, in *In, do func(change) (*Out, string, error)) (*Out, error) {
+	if err := call.Authorize(wire.RestJSON, Name+":"+call.Operation, arn); err != nil {
+		return nil, err
+	}
+	return inTransaction(s, call, token, in, func(tx *region.Txn, c change, attempt *idempotent) (*Out, error) {
+		return once(tx, attempt, "", func() (*Out, string, error) { return do(c) })
+	})
+}
+
+func inTransaction[Out any](s *Service, call *wire.Call, token *string, in any, do func(*region.Txn, change, *idempotent) (*Out, error)) (*Out, error) {
+	attempt, err := s.idempotent(call, token, in)
+	if err != nil {
+		return nil, err
+	}
+	id := wire.NewRequestID()
+	var out *Out
+	err = s.State.Update(call.Request.Context(), func(tx *region.Txn) error {
+		var err error
+		out, err = do(tx, change{tx: tx, now: attempt.now, id: id}, attempt)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", call.Operation, err)
+	}
+	return out, nil
+}
+
+// readOf runs a call that reads something of a cluster.
+func readOf(s *Service, call *wire.Call, t target, read func(tx *region.Txn, cluster region.Cluster) error) error {
+	if err := s.authorize(call, t); err != nil {
+		return err
+	}
+	return s.State.View(func(tx *region.Txn) error {
+		cluster, err := clusterNamed(tx, t.cluster)
+		if err != nil {
+			return err
+		}
+		return read(tx, cluster)
+	})
+}
+
+// mergeTags are the tags after others were added.
+func mergeTags(tags, added map[string]string) map[string]string {
+	merged := maps.Clone(tags)
+	if merged == nil {
+		merged = map[string]string{}
+	}
+	maps.Copy(merged, added)
+	return merged
+}
+
+// update records an update of one of the cluster's resources as done, and returns it as its answer shows it: just begun. Things that are only
+// recorded become true at once.
+func (c change) update(resource string, kind types.UpdateType, params []region.UpdateParam) *types.Update {
+	record := region.Update{
+		ID: c.id, ClusterID: c.cluster.ID, Resource: resource, Type: string(kind), Status: string(types.UpdateStatusSuccessful),
+		CreatedAt: c.now, Params: params,
+	}
+	region.Updates.Put(c.tx, record.ID, record)
+	shown := describeUpdateRecord(record)
+	shown.Status = types.UpdateStatusInProgress
+	return shown
+}
+
+// namesOf answers a list operation that gives the names of a cluster's resources.
+func (s *Service) namesOf(call *wire.Call, kind keeper, cluster *string, maxResults *int32, token *string) (names []string, next *string, err error) {
+	t := target{cluster: aws.ToString(cluster)}
+	err = readOf(s, call, t, func(tx *region.Txn, cluster region.Cluster) error {
+		names, next, err = page(paging{call.Operation, []string{cluster.ID}, maxResults, token}, kind.names(tx, cluster.ID), itself)
+		return err
+	})
+	return names, next, err
+}
+
+// resourceActions are the operations on what belongs to clusters, and on what stands beside them.
+func (s *Service) resourceActions() map[string]Action {
+	actions := map[string]Action{}
+	for _, some := range []map[string]Action{
+		s.addonActions(), s.nodegroupActions(), s.fargateActions(), s.accessActions(), s.podIdentityActions(), s.identityProviderActions(),
+		s.capabilityActions(), s.insightActions(), s.subscriptionActions(), s.connectorActions(), s.tagActions(),
+	} {
+		maps.Copy(actions, some)
+	}
+	return actions
+}

@@ -1,0 +1,147 @@
+package eks
+
+import (
+	"maps"
+
+	"tripod/region"
+)
+
+// label is what a stored resource says about itself.
+type label struct {
+	clusterID string // empty: the resource is of the account, not of a cluster
+	name      string
+	arn       string
+	tags      *map[string]string
+}
+
+// shelf is where one kind of resource stands: a table whose keys are CLUSTERID/NAME.
+type shelf[T any] struct {
+	kind  string // the first part of the kind's ARNs
+	table region.Table[T]
+	label func(*T) label
+}
+
+// keeper is a shelf of any kind of resource.
+type keeper interface {
+	kindName() string
+	// arnOf is a resource's ARN by its name, or empty.
+	arnOf(tx *region.Txn, clusterID, name string) string
+	// tagsOf are the tags of the resource with that ARN.
+	tagsOf(tx *region.Txn, clusterID, arn string) (tags map[string]string, found bool)
+	// setTags gives the resource with that ARN other tags.
+	setTags(tx *region.Txn, clusterID, arn string, tags map[string]string)
+	// names are those of the cluster's resources.
+	names(tx *region.Txn, clusterID string) []string
+	// clear removes the cluster's resources.
+	clear(tx *region.Txn, clusterID string)
+}
+
+// clusterShelves hold what belongs to a cluster and goes with it.
+var clusterShelves = []keeper{nodegroups, fargateProfiles, addons, capabilities, accessEntries, podIdentities, identityProviders}
+
+func (s shelf[T]) kindName() string { return s.kind }
+
+func key(clusterID, name string) string {
+	if clusterID == "" {
+		return name
+	}
+	return clusterID + "/" + name
+}
+
+func (s shelf[T]) get(tx *region.Txn, clusterID, name string) (T, bool) {
+	return s.table.Get(tx, key(clusterID, name))
+}
+
+func (s shelf[T]) put(tx *region.Txn, value T) {
+	l := s.label(&value)
+	s.table.Put(tx, key(l.clusterID, l.name), value)
+}
+
+func (s shelf[T]) delete(tx *region.Txn, clusterID, name string) {
+	s.table.Delete(tx, key(clusterID, name))
+}
+
+// list are the cluster's resources in the order of their names.
+func (s shelf[T]) list(tx *region.Txn, clusterID string) []T {
+	var values []T
+	for _, value := range s.table.List(tx) {
+		if s.label(&value).clusterID == clusterID {
+			values = append(values, value)
+		}
+	}
+	return values
+}
+
+func (s shelf[T]) withARN(tx *region.Txn, clusterID, arn string) (T, bool) {
+	for _, value := range s.list(tx, clusterID) {
+		if s.label(&value).arn == arn {
+			return value, true
+		}
+	}
+	var none T
+	return none, false
+}
+
+func (s shelf[T]) arnOf(tx *region.Txn, clusterID, name string) string {
+	value, found := s.get(tx, clusterID, name)
+	if !found {
+		return ""
+	}
+	return s.label(&value).arn
+}
+
+func (s shelf[T]) tagsOf(tx *region.Txn, clusterID, arn string) (map[string]string, bool) {
+	value, found := s.withARN(tx, clusterID, arn)
+	if !found {
+		return nil, false
+	}
+	return maps.Clone(*s.label(&value).tags), true
+}
+
+func (s shelf[T]) setTags(tx *region.Txn, clusterID, arn string, tags map[string]string) {
+	if value, found := s.withARN(tx, clusterID, arn); found {
+		*s.label(&value).tags = tags
+		s.put(tx, value)
+	}
+}
+
+func (s shelf[T]) names(tx *region.Txn, clusterID string) []string {
+	var names []string
+	for _, value := range s.list(tx, clusterID) {
+		names = append(names, s.label(&value).name)
+	}
+	return names
+}
+
+func (s shelf[T]) clear(tx *region.Txn, clusterID string) {
+	for _, name := range s.names(tx, clusterID) {
+		s.delete(tx, clusterID, name)
+	}
+}
+
+// hasDependents says why a cluster cannot be deleted: it has node groups or Fargate profiles. The error is ResourceInUseException.
+func hasDependents(tx *region.Txn, clusterID string) error {
+	cluster, _ := region.Clusters.Get(tx, clusterID)
+	for _, kind := range []struct {
+		keeper
+		noun string
+	}{{nodegroups, "nodegroups"}, {fargateProfiles, "Fargate profiles"}} {
+		if names := kind.names(tx, clusterID); len(names) > 0 {
+			return about{cluster: cluster.Name}.inUse("Cluster has %s attached: delete %s first.", kind.noun, clip(names))
+		}
+	}
+	return nil
+}
+
+// deleteResources removes everything that belongs to a cluster, as its deletion does.
+func deleteResources(tx *region.Txn, clusterID string) {
+	for _, kind := range clusterShelves {
+		kind.clear(tx, clusterID)
+	}
+	refreshes.Delete(tx, clusterID)
+	for _, update := range region.Updates.List(tx) {
+		if update.ClusterID == clusterID {
+			region.Updates.Delete(tx, update.ID)
+		}
+	}
+}

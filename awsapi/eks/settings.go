@@ -1,0 +1,95 @@
+package eks
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eks/types"
+
+	"tripod/region"
+)
+
+// settings are those parts of a cluster's description that nobody but this API reads, in the SDK's own shapes: region.Cluster.Settings.
+type settings struct {
+	RoleARN       string                             `json:"roleArn"`
+	VPC           *types.VpcConfigResponse           `json:"vpc"`
+	Logging       []types.LogSetup                   `json:"logging"`
+	Encryption    []types.EncryptionConfig           `json:"encryption,omitempty"`
+	RemoteNetwork *types.RemoteNetworkConfigResponse `json:"remoteNetwork,omitempty"`
+	SupportType   types.SupportType                  `json:"supportType"`
+	ZonalShift    bool                               `json:"zonalShift"`
+	Protected     bool                               `json:"protected"` // against deletion
+	Tier          types.ProvisionedControlPlaneTier  `json:"tier"`
+	CreatorAdmin  *bool                              `json:"creatorAdmin,omitempty"`
+	LoadBalancing *types.ElasticLoadBalancing        `json:"loadBalancing,omitempty"`
+	Token         string                             `json:"token,omitempty"` // the clientRequestToken of its creation
+}
+
+// clusterRole is the role that AWS's guide makes for clusters.
+const clusterRole = "eksClusterRole"
+
+// settingsOf are the cluster's. Those of the cluster that `tripod up` makes are not written down: they are EKS's defaults in the default VPC.
+func (s *Service) settingsOf(c region.Cluster) (settings, error) {
+	if len(c.Settings) == 0 {
+		return settings{
+			RoleARN: "arn:aws:iam::" + s.AccountID + ":role/" + clusterRole,
+			VPC: &types.VpcConfigResponse{
+				VpcId: aws.String(s.VPC.ID()), SubnetIds: s.VPC.SubnetIDs(), SecurityGroupIds: []string{},
+				ClusterSecurityGroupId: aws.String(s.VPC.ClusterSecurityGroupID(c.ID)),
+				EndpointPublicAccess:   true, PublicAccessCidrs: []string{anywhere},
+			},
+			Logging:     []types.LogSetup{{Types: types.LogType("").Values(), Enabled: aws.Bool(false)}},
+			SupportType: types.SupportTypeExtended,
+			Tier:        types.ProvisionedControlPlaneTierStandard,
+		}, nil
+	}
+	var own settings
+	if err := json.Unmarshal(c.Settings, &own); err != nil {
+		return settings{}, fmt.Errorf("read the settings of cluster %s: %w", c.Name, err)
+	}
+	return own, nil
+}
+
+// keep writes the settings into the record.
+func (own settings) keep(c *region.Cluster) error {
+	text, err := json.Marshal(own)
+	if err != nil {
+		return fmt.Errorf("write the settings of cluster %s: %w", c.Name, err)
+	}
+	c.Settings = text
+	return nil
+}
+
+// anywhere is the range of all IPv4 addresses: EKS's default for who may reach a public endpoint.
+const anywhere = "0.0.0.0/0"
+
+// loggingOf is what EKS shows for the log types that are on: those, and all others as off.
+func loggingOf(enabled map[types.LogType]bool) []types.LogSetup {
+	on, off := types.LogSetup{Enabled: aws.Bool(true)}, types.LogSetup{Enabled: aws.Bool(false)}
+	for _, kind := range types.LogType("").Values() {
+		if enabled[kind] {
+			on.Types = append(on.Types, kind)
+		} else {
+			off.Types = append(off.Types, kind)
+		}
+	}
+	var setups []types.LogSetup
+	for _, setup := range []types.LogSetup{on, off} {
+		if len(setup.Types) > 0 {
+			setups = append(setups, setup)
+		}
+	}
+	return setups
+}
+
+// enabledLogs are the log types that a description says are on.
+func enabledLogs(setups []types.LogSetup) map[types.LogType]bool {
+	enabled := map[types.LogType]bool{}
+	for _, setup := range setups {
+		for _, kind := range setup.Types {
+			enabled[kind] = aws.ToBool(setup.Enabled)
+		}
+	}
+	return enabled
+}

@@ -1,0 +1,128 @@
+package eks
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/eks/types"
+
+	"tripod/awsapi/wire"
+	"tripod/region"
+)
+
+// describeUpdateRecord is an update as EKS shows it.
+func describeUpdateRecord(u region.Update) *types.Update {
+	out := &types.Update{Id: aws.String(u.ID), Status: types.UpdateStatus(u.Status), Type: types.UpdateType(u.Type), CreatedAt: aws.Time(u.CreatedAt),
+		Params: []types.UpdateParam{}, Errors: []types.ErrorDetail{}}
+	for _, p := range u.Params {
+		out.Params = append(out.Params, types.UpdateParam{Type: types.UpdateParamType(p.Type), Value: aws.String(p.Value)})
+	}
+	for _, e := range u.Errors {
+		out.Errors = append(out.Errors, types.ErrorDetail{ErrorCode: types.ErrorCode(e.Code), ErrorMessage: aws.String(e.Message), ResourceIds: e.ResourceIDs})
+	}
+	return out
+}
+
+// resourceOf is region.Update.Resource for an input that names at most one thing of a cluster.
+func resourceOf(nodegroup, addon, capability *string) (resource string, err error) {
+	for kind, name := range map[string]*string{"nodegroup": nodegroup, "addon": addon, "capability": capability} {
+		switch {
+		case aws.ToString(name) == "":
+		case resource != "":
+			return "", about{}.invalidParameter("Give only one of nodegroupName, addonName and capabilityName.")
+		default:
+			resource = kind + "/" + *name
+		}
+	}
+	return resource, nil
+}
+
+// listUpdates lists the ids of the updates of a cluster, or of one thing of it, the newest first.
+func (s *Service) listUpdates(call *wire.Call, in *eks.ListUpdatesInput) (*eks.ListUpdatesOutput, error) {
+	name := aws.ToString(in.Name)
+	if err := call.Authorize(wire.RestJSON, "eks:ListUpdates", s.clusterARN(name)); err != nil {
+		return nil, err
+	}
+	resource, err := resourceOf(in.NodegroupName, in.AddonName, in.CapabilityName)
+	if err != nil {
+		return nil, err
+	}
+	var updates []region.Update
+	err = s.State.View(func(tx *region.Txn) error {
+		cluster, err := clusterNamed(tx, name)
+		if err != nil {
+			return err
+		}
+		updates = slices.DeleteFunc(region.Updates.List(tx), func(u region.Update) bool { return u.ClusterID != cluster.ID || u.Resource != resource })
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	updates, next, err := page(paging{operation: "ListUpdates", filters: []string{name, resource}, max: in.MaxResults, token: in.NextToken}, updates, newestFirst)
+	if err != nil {
+		return nil, err
+	}
+	out := &eks.ListUpdatesOutput{UpdateIds: []string{}, NextToken: next}
+	for _, u := range updates {
+		out.UpdateIds = append(out.UpdateIds, u.ID)
+	}
+	return out, nil
+}
+
+// newestFirst is a key that falls with time; the id tells apart what began at once.
+func newestFirst(u region.Update) string {
+	return fmt.Sprintf("%016x%s", math.MaxInt64-u.CreatedAt.UnixNano(), u.ID)
+}
+
+func (s *Service) describeUpdate(call *wire.Call, in *eks.DescribeUpdateInput) (*eks.DescribeUpdateOutput, error) {
+	name := aws.ToString(in.Name)
+	if err := call.Authorize(wire.RestJSON, "eks:DescribeUpdate", s.clusterARN(name)); err != nil {
+		return nil, err
+	}
+	resource, err := resourceOf(in.NodegroupName, in.AddonName, in.CapabilityName)
+	if err != nil {
+		return nil, err
+	}
+	var update region.Update
+	err = s.State.View(func(tx *region.Txn) (err error) {
+		update, err = updateOf(tx, name, resource, aws.ToString(in.UpdateId))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &eks.DescribeUpdateOutput{Update: describeUpdateRecord(update)}, nil
+}
+
+func updateOf(tx *region.Txn, name, resource, id string) (region.Update, error) {
+	cluster, err := clusterNamed(tx, name)
+	if err != nil {
+		return region.Update{}, err
+	}
+	update, found := region.Updates.Get(tx, id)
+	if !found || update.ClusterID != cluster.ID || update.Resource != resource {
+		return region.Update{}, about{cluster: name}.notFound("No update found for ID: %s", id)
+	}
+	return update, nil
+}
+
+// cancelUpdate refuses: no update here can be called back, as each is done by the time its answer is read.
+func (s *Service) cancelUpdate(call *wire.Call, in *eks.CancelUpdateInput) (*eks.CancelUpdateOutput, error) {
+	name := aws.ToString(in.Name)
+	if err := call.Authorize(wire.RestJSON, "eks:CancelUpdate", s.clusterARN(name)); err != nil {
+		return nil, err
+	}
+	err := s.State.View(func(tx *region.Txn) error {
+		update, err := updateOf(tx, name, "", aws.ToString(in.UpdateId))
+		if err != nil {
+			return err
+		}
+		return about{cluster: name}.invalidState("Update %s cannot be cancelled: it is %s.", update.ID, strings.ToLower(update.Status))
+	})
+	return nil, err
+}

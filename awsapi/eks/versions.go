@@ -1,0 +1,82 @@
+package eks
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/eks/types"
+
+	"tripod/awsapi/wire"
+)
+
+// support is how long EKS supports a Kubernetes version: from its release there, in the ordinary way and for extra pay.
+type support struct{ release, standard, extended string }
+
+// calendar is the "Amazon EKS Kubernetes release calendar" of the EKS user guide. What it says of
+// versions that are not in this table, Tripod does not know: it shows them without dates.
+var calendar = map[string]support{
+	"1.34": {"2025-10-02", "2026-12-02", "2027-12-02"},
+	"1.35": {"2026-01-27", "2027-03-27", "2028-03-27"},
+}
+
+// describeClusterVersions lists the versions that run here, the newest first.
+func (s *Service) describeClusterVersions(call *wire.Call, in *eks.DescribeClusterVersionsInput) (*eks.DescribeClusterVersionsOutput, error) {
+	if err := call.Authorize(wire.RestJSON, "eks:DescribeClusterVersions", "*"); err != nil {
+		return nil, err
+	}
+	if kind := aws.ToString(in.ClusterType); kind != "" && kind != "eks" {
+		return nil, about{}.invalidParameter("clusterType %s: Tripod's clusters are of type eks.", kind)
+	}
+	found := []types.ClusterVersionInformation{}
+	for _, version := range s.ControlPlane.versions() {
+		info := s.versionInformation(version)
+		switch {
+		case len(in.ClusterVersions) > 0 && !slices.Contains(in.ClusterVersions, version):
+		case aws.ToBool(in.DefaultOnly) && !info.DefaultVersion:
+		case in.VersionStatus != "" && in.VersionStatus != info.VersionStatus:
+		case in.Status != "" && in.Status != info.Status:
+		default:
+			found = append(found, info)
+		}
+	}
+	// The newest first, in the order of keys: versions of one digit count have all the same.
+	place := func(info types.ClusterVersionInformation) string {
+		return strings.Map(func(r rune) rune {
+			if r >= '0' && r <= '9' {
+				return '9' - r + '0'
+			}
+			return r
+		}, aws.ToString(info.ClusterVersion))
+	}
+	filters := append([]string{string(in.VersionStatus), string(in.Status)}, in.ClusterVersions...)
+	found, next, err := page(paging{operation: "DescribeClusterVersions", filters: filters, max: in.MaxResults, token: in.NextToken}, found, place)
+	if err != nil {
+		return nil, err
+	}
+	return &eks.DescribeClusterVersionsOutput{ClusterVersions: found, NextToken: next}, nil
+}
+
+func (s *Service) versionInformation(version string) types.ClusterVersionInformation {
+	patch, _, _ := strings.Cut(strings.TrimPrefix(s.ControlPlane.Versions[version], "v"), "-")
+	info := types.ClusterVersionInformation{
+		ClusterType: aws.String("eks"), ClusterVersion: aws.String(version), DefaultPlatformVersion: aws.String(platformVersion),
+		DefaultVersion: version == s.ControlPlane.DefaultVersion, KubernetesPatchVersion: aws.String(patch),
+		Status: types.ClusterVersionStatusStandardSupport, VersionStatus: types.VersionStatusStandardSupport,
+	}
+	dates, found := calendar[version]
+	if !found {
+		return info
+	}
+	day := func(text string) *time.Time {
+		at, _ := time.Parse(time.DateOnly, text) // the table's own
+		return &at
+	}
+	info.ReleaseDate, info.EndOfStandardSupportDate, info.EndOfExtendedSupportDate = day(dates.release), day(dates.standard), day(dates.extended)
+	if s.now().After(*info.EndOfStandardSupportDate) {
+		info.Status, info.VersionStatus = types.ClusterVersionStatusExtendedSupport, types.VersionStatusExtendedSupport
+	}
+	return info
+}

@@ -1,0 +1,103 @@
+package awsapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eks/schemas"
+	"github.com/aws/aws-sdk-go-v2/service/eks/types"
+
+	"tripod/awsapi/eks"
+	"tripod/awsapi/throttle"
+	"tripod/awsapi/upstream"
+	"tripod/awsapi/wire"
+	"tripod/region"
+)
+
+// refusal is the error that the client gets for err: what the regional state could not do becomes the service's ServiceUnavailable.
+func (x *exchange) refusal(r *http.Request, err error) *wire.Error {
+	var e *wire.Error
+	switch {
+	case errors.As(err, &e):
+		return e
+	case errors.Is(err, region.ErrNoQuorum):
+		return x.unavailable(err, "The regional state has no quorum, since two zones are down or cut off: nothing can be written. "+
+			"Bring one back ('tripod status' names them, 'tripod start az/X' starts one) and try again.")
+	case errors.Is(err, region.ErrConflict):
+		return x.unavailable(err, "Others change the same records too often at this moment: try again.")
+	case errors.Is(err, context.Canceled) && r.Context().Err() != nil:
+		return &wire.Error{Code: "RequestTimeoutException", Status: http.StatusRequestTimeout, Message: "The client went away before the call was done.", Cause: err}
+	}
+	return wire.AsError(err, x.protocol)
+}
+
+// unavailable is the service's ServiceUnavailable, which SDKs retry. cause is for the log.
+func (x *exchange) unavailable(cause error, message string) *wire.Error {
+	e := &wire.Error{Code: "ServiceUnavailableException", Status: http.StatusServiceUnavailable, Message: message}
+	switch {
+	case x.service() == eks.Name:
+		e = wire.Modelled(&types.ServiceUnavailableException{Message: aws.String(message)}, schemas.ServiceUnavailableException)
+	case x.protocol == wire.Query || x.protocol == wire.RestXML:
+		e.Code = "ServiceUnavailable"
+	case x.protocol == wire.EC2Query:
+		e.Code = "Unavailable"
+	}
+	e.Cause = cause
+	return e
+}
+
+// throttled refuses the call of an operation that was called too often.
+func (s *server) throttled(x *exchange) error {
+	if s.buckets == nil || x.operation == "" || s.buckets.Allow(s.AccountID, x.service(), x.operation) {
+		return nil
+	}
+	switch {
+	case x.service() == eks.Name:
+		return wire.Modelled(&types.ThrottlingException{Message: aws.String(throttle.Message)}, schemas.ThrottlingException)
+	case x.protocol == wire.Query:
+		return &wire.Error{Code: "Throttling", Status: http.StatusBadRequest, Message: throttle.Message}
+	case x.protocol == wire.EC2Query:
+		return &wire.Error{Code: "RequestLimitExceeded", Status: http.StatusServiceUnavailable, Message: "Request limit exceeded."}
+	}
+	return &wire.Error{Code: "ThrottlingException", Status: http.StatusBadRequest, Message: throttle.Message}
+}
+
+// isUnknown says whether a service refused a call because it has no such operation.
+func isUnknown(err error) bool {
+	var e *wire.Error
+	return errors.As(err, &e) && (e.Code == "InvalidAction" || e.Code == "UnknownOperationException")
+}
+
+// passOn has the upstream emulator answer a verified call that Tripod does not have. The caller needs a permission for it as for any
+// other: service:ACTION on all resources, or service:PassOn where the path and not a name says what is called. Without upstream the answer is
+// unknown and says how to have one.
+func (s *server) passOn(w http.ResponseWriter, r *http.Request, call *wire.Call, action string, unknown error) error {
+	x := exchangeOf(r)
+	var e *wire.Error
+	if s.upstream == nil {
+		if !errors.As(unknown, &e) || !isUnknown(unknown) {
+			return unknown
+		}
+		told := *e
+		told.Message += " 'tripod up --upstream http://127.0.0.1:5000' passes such calls on to another emulator there, such as moto or LocalStack."
+		return &told
+	}
+	if action == "" {
+		action = "PassOn"
+	}
+	if err := call.Authorize(x.protocol, clip(x.service())+":"+clip(action), "*"); err != nil {
+		return err
+	}
+	x.passedOn = true
+	err := s.upstream.Forward(w, r, call.Body, x.signature.Service, x.signature.Region)
+	if errors.Is(err, upstream.ErrUnreachable) {
+		e = x.unavailable(err, fmt.Sprintf("Tripod does not have %s:%s, and the emulator of --upstream %s does not answer: start it, or change the flag.",
+			clip(x.service()), clip(action), s.Upstream.Host))
+		e.Status = http.StatusBadGateway
+		return e
+	}
+	return err
+}

@@ -1,0 +1,91 @@
+package awsapi
+
+import (
+	"net/http"
+
+	"tripod/awsapi/ec2"
+	"tripod/awsapi/sts"
+	"tripod/awsapi/wire"
+)
+
+// api is a service that is called at "/": the query protocols by Action, JSON protocols by X-Amz-Target.
+type api interface {
+	// Operation is the action's name if the API has it, and empty otherwise: fit for a metric's label.
+	Operation(action string) string
+	// Serve answers one call. Where it returns an error it has written nothing.
+	Serve(w http.ResponseWriter, call *wire.Call) error
+}
+
+// service is a service at "/" and how its calls are known.
+type service struct {
+	name      string // the signing name
+	version   string // the API's, where services share a signing name; else empty
+	namespace string // of its XML, for errors; empty where there is none
+	protocol  wire.Protocol
+	api       api
+}
+
+// allServices are the services beside EKS.
+func (s *server) allServices() []service {
+	return []service{
+		{sts.Name, "", sts.Namespace, wire.Query, &sts.Service{State: s.State, Now: s.Now}},
+		{ec2.Name, "", ec2.Namespace, wire.EC2Query, &ec2.Service{VPC: s.eks.VPC, State: s.State, Now: s.Now}},
+	}
+}
+
+// serviceOf is the service with that signing name, and that API version where several share the name: with an unknown
+// version the first of them.
+func (s *server) serviceOf(name, version string) (service, bool) {
+	var first service
+	for _, one := range s.services {
+		switch {
+		case one.name != name:
+		case one.version == "" || one.version == version:
+			return one, true
+		case first.name == "":
+			first = one
+		}
+	}
+	return first, first.name != ""
+}
+
+// serviceCall answers a verified call of one of the services at "/", or passes it on where the service has no such operation.
+func (s *server) serviceCall(w http.ResponseWriter, r *http.Request, call *wire.Call) error {
+	x := exchangeOf(r)
+	one, _ := s.serviceOf(x.service(), call.Params.Get("Version"))
+	action := actionOf(r, call)
+	x.claimed = action
+	call.Operation = one.api.Operation(action)
+	x.operation = call.Operation
+	if err := s.throttled(x); err != nil {
+		return err
+	}
+	err := one.api.Serve(w, call)
+	if err != nil && isUnknown(err) {
+		return s.passOn(w, r, call, action, err)
+	}
+	return err
+}
+
+// unsignedCall answers an action that AWS takes without a signature: its caller proves itself otherwise.
+func (s *server) unsignedCall(w http.ResponseWriter, r *http.Request, body []byte) (answered bool, err error) {
+	x := exchangeOf(r)
+	if x.protocol != wire.Query || r.URL.Path != "/" {
+		return false, nil
+	}
+	params, err := callParams(r, body)
+	if err != nil {
+		return false, err
+	}
+	action := params.Get("Action")
+	one, ok := s.serviceOf(sts.Name, "")
+	if !ok || sts.NeedsSignature(action) {
+		return false, nil
+	}
+	x.name, x.claimed, x.operation = sts.Name, action, one.api.Operation(action)
+	x.call = &wire.Call{Operation: x.operation, RequestID: x.requestID, Params: params, Body: body, Request: r}
+	if err := s.throttled(x); err != nil {
+		return false, err
+	}
+	return true, one.api.Serve(w, x.call)
+}

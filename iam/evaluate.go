@@ -1,0 +1,134 @@
+package iam
+
+import "strings"
+
+// Decision is what policies say of a request.
+type Decision int
+
+const (
+	// ImplicitDeny: no statement applies, so it is denied.
+	ImplicitDeny Decision = iota
+	// Allowed: a statement allows it and none denies it.
+	Allowed
+	// ExplicitDeny: a statement denies it, whatever others allow.
+	ExplicitDeny
+)
+
+// Request is what policies are asked about.
+type Request struct {
+	Action, Resource string
+	Keys             Keys
+	// Principal asks a trust policy for its statements on somebody; in identity-based policies it has no meaning.
+	Principal func(kind, pattern string) bool
+}
+
+// Decide evaluates the documents together: a deny in any of them counts before an allow in any.
+func Decide(request Request, documents ...*Document) Decision {
+	decision := ImplicitDeny
+	for _, d := range documents {
+		for _, s := range d.Statements {
+			switch {
+			case !s.applies(request, d.Version == policyVersion):
+			case s.Effect == effectDeny:
+				return ExplicitDeny
+			default:
+				decision = Allowed
+			}
+		}
+	}
+	return decision
+}
+
+func (s Statement) applies(request Request, variables bool) bool {
+	if !s.names(request) || !s.acts(request.Action) || !s.covers(request, variables) {
+		return false
+	}
+	for _, condition := range s.Conditions {
+		if !condition.holds(request.Keys, variables) {
+			return false
+		}
+	}
+	return true
+}
+
+// names compares principals; a statement without any is about whoever has the policy.
+func (s Statement) names(request Request) bool {
+	list, wanted := s.Principals, true
+	if s.NotPrincipals != nil {
+		list, wanted = s.NotPrincipals, false
+	}
+	if list == nil {
+		return true
+	}
+	if request.Principal == nil {
+		return false
+	}
+	for kind, patterns := range list {
+		for _, pattern := range patterns {
+			if request.Principal(kind, pattern) {
+				return wanted
+			}
+		}
+	}
+	return !wanted
+}
+
+func (s Statement) acts(action string) bool {
+	patterns, wanted := s.Actions, true
+	if s.NotActions != nil {
+		patterns, wanted = s.NotActions, false
+	}
+	for _, text := range patterns {
+		// Actions are compared without regard to case, and have no variables.
+		if p, _ := expand(strings.ToLower(text), nil, false); p.matches(strings.ToLower(action)) {
+			return wanted
+		}
+	}
+	return !wanted
+}
+
+func (s Statement) covers(request Request, variables bool) bool {
+	patterns, wanted := s.Resources, true
+	if s.NotResources != nil {
+		patterns, wanted = s.NotResources, false
+	}
+	if patterns == nil {
+		return true
+	}
+	for _, text := range patterns {
+		p, ok := expand(text, request.Keys, variables)
+		if !ok && !wanted {
+			return false // a NotResource that cannot be filled in excepts nobody knows what: the statement does not apply
+		}
+		if ok && p.matches(request.Resource) {
+			return wanted
+		}
+	}
+	return !wanted
+}
+
+// Match says whether an element of a trust policy's AWS principals is this principal: "*", its account (12 digits or the root's ARN),
+// its own ARN, or that of the role of its session. direct is false for the account alone, which leaves the decision to the
+// principal's own policies. Wildcards within an ARN match nothing, as in AWS.
+func (p Principal) Match(element string) (matched, direct bool) {
+	switch element {
+	case "*", p.ARN:
+		return true, true
+	case p.AccountID, "arn:aws:iam::" + p.AccountID + ":root":
+		return true, false
+	}
+	return p.IssuerARN != "" && element == p.IssuerARN, true
+}
+
+// Keys are the global condition keys that say who calls.
+func (p Principal) Keys() Keys {
+	keys := Keys{
+		"aws:principalarn": {p.ARN}, "aws:principalaccount": {p.AccountID}, "aws:userid": {p.UserID}, "aws:principaltype": {"User"},
+	}
+	if p.IssuerARN != "" {
+		keys["aws:principalarn"], keys["aws:principaltype"] = []string{p.IssuerARN}, []string{"AssumedRole"}
+		return keys
+	}
+	keys["aws:username"] = []string{p.ARN[strings.LastIndexByte(p.ARN, '/')+1:]}
+	return keys
+}

@@ -1,0 +1,140 @@
+package iam
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"tripod/region"
+)
+
+// MaxSessionToken is the longest session token in bytes that is issued: a presigned URL with it, in base64, must fit into the
+// 4,096 bytes of a cluster's token.
+const MaxSessionToken = 2048
+
+var (
+	// ErrExpired says that temporary credentials have outlived their session.
+	ErrExpired = errors.New("the session has expired")
+	// ErrBadSessionToken says that a session token is missing, comes with another access key than its own, or was not issued here.
+	ErrBadSessionToken = errors.New("the session token is not this region's")
+	// ErrTokenTooLong says that session policies and tags do not fit into a session token.
+	ErrTokenTooLong = errors.New("the session's policies and tags do not fit into its token")
+
+	errNoSessionKey = errors.New("the region has no session key yet")
+)
+
+// Session is what temporary credentials stand for. It travels sealed in the session token itself, so that a zone issues and verifies
+// credentials without a write: AssumeRole is as cheap as a read, and works without a quorum once the region has its key.
+// What the principal may do is not in it: that is looked up at each call, and so is whether the principal still exists.
+type Session struct {
+	// Role or User is the name of the principal that the session acts as; ID is that one's unique id, which a principal
+	// made anew under the same name has not.
+	Role string `json:"r,omitempty"`
+	User string `json:"u,omitempty"`
+	ID   string `json:"i"`
+	// Name is the role session's or the federated user's; empty in a user's own session.
+	Name     string    `json:"n,omitempty"`
+	Secret   string    `json:"s"`
+	IssuedAt time.Time `json:"a"`
+	Expires  time.Time `json:"e"`
+}
+
+// Seal makes the session token of an access key: only that key's id opens it again.
+func Seal(random io.Reader, key region.SessionKey, accessKeyID string, session Session) (string, error) {
+	box, err := sealer(key)
+	if err != nil {
+		return "", fmt.Errorf("seal session: %w", err)
+	}
+	text, err := json.Marshal(session)
+	if err != nil {
+		return "", fmt.Errorf("seal session: %w", err)
+	}
+	nonce := make([]byte, box.NonceSize())
+	if _, err := io.ReadFull(random, nonce); err != nil {
+		return "", fmt.Errorf("seal session: %w", err)
+	}
+	// Without + and /, so that it grows no longer in a URL.
+	token := base64.RawURLEncoding.EncodeToString(box.Seal(nonce, nonce, text, []byte(accessKeyID)))
+	if len(token) > MaxSessionToken {
+		return "", ErrTokenTooLong
+	}
+	return token, nil
+}
+
+// open is the session in a token. The error is ErrBadSessionToken or ErrExpired, and tells nothing of the token.
+func open(key region.SessionKey, accessKeyID, token string, now time.Time) (Session, error) {
+	if len(token) > MaxSessionToken {
+		return Session{}, ErrBadSessionToken
+	}
+	box, err := sealer(key)
+	if err != nil {
+		return Session{}, fmt.Errorf("open session: %w", err)
+	}
+	// Strict, and by its length: one session must not have many tokens.
+	sealed, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil || len(sealed) < box.NonceSize() || base64.RawURLEncoding.EncodedLen(len(sealed)) != len(token) {
+		return Session{}, ErrBadSessionToken
+	}
+	text, err := box.Open(nil, sealed[:box.NonceSize()], sealed[box.NonceSize():], []byte(accessKeyID))
+	if err != nil {
+		return Session{}, ErrBadSessionToken
+	}
+	var session Session
+	if err := json.Unmarshal(text, &session); err != nil {
+		return Session{}, fmt.Errorf("open session: %w", err)
+	}
+	if !now.Before(session.Expires) {
+		return Session{}, ErrExpired
+	}
+	return session, nil
+}
+
+func sealer(key region.SessionKey) (cipher.AEAD, error) {
+	raw, err := base64.StdEncoding.DecodeString(key.Key)
+	if err != nil || len(raw) != 32 {
+		return nil, errors.New("the region's session key is not 32 bytes in base64")
+	}
+	block, err := aes.NewCipher(raw)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCM(block)
+}
+
+// EnsureSessionKey is the region's session key. The first call ever makes it, and needs a quorum; all others read it.
+func EnsureSessionKey(ctx context.Context, state region.Updater, random io.Reader, now time.Time) (region.SessionKey, error) {
+	var key region.SessionKey
+	find := func(tx *region.Txn) error {
+		found := false
+		if key, found = region.SessionKeys.Get(tx, region.CurrentSessionKey); !found {
+			return errNoSessionKey
+		}
+		return nil
+	}
+	err := state.View(find)
+	if !errors.Is(err, errNoSessionKey) {
+		return key, err
+	}
+	raw := make([]byte, 32)
+	if _, err := io.ReadFull(random, raw); err != nil {
+		return region.SessionKey{}, fmt.Errorf("make session key: %w", err)
+	}
+	fresh := region.SessionKey{Key: base64.StdEncoding.EncodeToString(raw), CreatedAt: now.UTC()}
+	err = state.Update(ctx, func(tx *region.Txn) error {
+		if find(tx) != nil { // another zone may have been faster: then its key counts
+			key = fresh
+			region.SessionKeys.Put(tx, region.CurrentSessionKey, fresh)
+		}
+		return nil
+	})
+	if err != nil {
+		return region.SessionKey{}, fmt.Errorf("make session key: %w", err)
+	}
+	return key, nil
+}

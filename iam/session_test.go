@@ -1,0 +1,97 @@
+package iam_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tripod/iam"
+	"tripod/region"
+)
+
+// deployer is a role of the world and credentials of a session of it that lasts an hour.
+func (w *world) deployer(t testing.TB) (region.Role, iam.Credentials) {
+	t.Helper()
+	role := region.Role{Name: "deployer", ID: "AROAAAAAAAAAAAAAAAAAA", ARN: "arn:aws:iam::111122223333:role/ci/deployer", Path: "/ci/"}
+	if err := w.Update(context.Background(), func(tx *region.Txn) error { region.Roles.Put(tx, role.Name, role); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	key, err := iam.EnsureSessionKey(context.Background(), w, rand.Reader, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, secret, err := iam.NewTemporaryKey(rand.Reader, iam.DefaultAccountID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := iam.Seal(rand.Reader, key, id, iam.Session{Role: role.Name, ID: role.ID, Name: "build-1", Secret: secret, IssuedAt: now, Expires: now.Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return role, iam.Credentials{AccessKeyID: id, SecretAccessKey: secret, SessionToken: token}
+}
+
+func TestTokenOfARoleSessionIsItsRoles(t *testing.T) {
+	w := newWorld(t)
+	role, credentials := w.deployer(t)
+	token, err := iam.Token(context.Background(), credentials, "us-east-1", endpoint, "demo", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := w.verifier().Verify(token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := iam.Principal{
+		ARN: "arn:aws:sts::111122223333:assumed-role/deployer/build-1", UserID: role.ID + ":build-1", AccountID: iam.DefaultAccountID,
+		AccessKeyID: credentials.AccessKeyID, IssuerARN: role.ARN, IssuerID: role.ID, SessionName: "build-1",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("principal (-want +got):\n%s", diff)
+	}
+}
+
+func TestSessionEndsWithItsTimeItsRoleAndItsToken(t *testing.T) {
+	w := newWorld(t)
+	role, credentials := w.deployer(t)
+	_, others := w.deployer(t)
+	last := credentials.SessionToken[len(credentials.SessionToken)-5:]
+	for name, c := range map[string]struct {
+		id, token string
+		at        time.Time
+		want      error
+	}{
+		"in time":       {credentials.AccessKeyID, credentials.SessionToken, now.Add(time.Hour - 1), nil},
+		"expired":       {credentials.AccessKeyID, credentials.SessionToken, now.Add(time.Hour), iam.ErrExpired},
+		"no token":      {credentials.AccessKeyID, "", now, iam.ErrBadSessionToken},
+		"another's":     {credentials.AccessKeyID, others.SessionToken, now, iam.ErrBadSessionToken},
+		"cut":           {credentials.AccessKeyID, credentials.SessionToken[:len(credentials.SessionToken)-5], now, iam.ErrBadSessionToken},
+		"changed":       {credentials.AccessKeyID, last + credentials.SessionToken[5:], now, iam.ErrBadSessionToken},
+		"line break":    {credentials.AccessKeyID, credentials.SessionToken + "\n", now, iam.ErrBadSessionToken},
+		"long-term key": {w.admin.AccessKeyID, credentials.SessionToken, now, iam.ErrBadSessionToken},
+	} {
+		if _, _, err := iam.Lookup(w, c.id, c.token, c.at); !errors.Is(err, c.want) {
+			t.Errorf("%s: got %v, want %v", name, err, c.want)
+		}
+	}
+	w.update(t, func(tx *region.Txn) { role.ID = "AROABBBBBBBBBBBBBBBBB"; region.Roles.Put(tx, role.Name, role) })
+	if _, _, err := iam.Lookup(w, credentials.AccessKeyID, credentials.SessionToken, now); !errors.Is(err, iam.ErrUnknownKey) {
+		t.Errorf("role made anew: got %v, want ErrUnknownKey", err)
+	}
+}
+
+func FuzzSessionToken(f *testing.F) {
+	w := newWorld(&testing.T{})
+	_, credentials := w.deployer(f)
+	f.Add(credentials.SessionToken)
+	f.Add("")
+	f.Fuzz(func(t *testing.T, token string) {
+		if _, _, err := iam.Lookup(w, credentials.AccessKeyID, token, now); err == nil && token != credentials.SessionToken {
+			t.Errorf("accepted %q", token)
+		}
+	})
+}

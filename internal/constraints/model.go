@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"io"
+	"os"
+	"strings"
+)
+
+// model is the part of botocore's model that is of use here.
+type model struct {
+	Operations map[string]operation `json:"operations"`
+	Shapes     map[string]shape     `json:"shapes"`
+}
+
+type operation struct {
+	Input  *reference  `json:"input"`
+	Errors []reference `json:"errors"`
+}
+
+type reference struct {
+	Shape string `json:"shape"`
+}
+
+type shape struct {
+	Type     string               `json:"type"`
+	Members  map[string]reference `json:"members"`
+	Member   *reference           `json:"member"`
+	Key      *reference           `json:"key"`
+	Value    *reference           `json:"value"`
+	Required []string             `json:"required"`
+	Enum     []string             `json:"enum"`
+	Min      *int64               `json:"min"`
+	Max      *int64               `json:"max"`
+	Pattern  string               `json:"pattern"`
+}
+
+func readModel(path string) (*model, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if strings.HasSuffix(path, ".gz") {
+		unzipped, err := gzip.NewReader(bytes.NewReader(text))
+		if err != nil {
+			return nil, err
+		}
+		if text, err = io.ReadAll(unzipped); err != nil {
+			return nil, err
+		}
+	}
+	m := &model{}
+	return m, json.Unmarshal(text, m)
+}
+
+// inputs are the shapes that an input can hold, at any depth.
+func (m *model) inputs() map[string]shape {
+	reached := map[string]shape{}
+	var reach func(name string)
+	reach = func(name string) {
+		if _, known := reached[name]; known {
+			return
+		}
+		s := m.Shapes[name]
+		reached[name] = s
+		for _, member := range s.Members {
+			reach(member.Shape)
+		}
+		for _, part := range []*reference{s.Member, s.Key, s.Value} {
+			if part != nil {
+				reach(part.Shape)
+			}
+		}
+	}
+	for _, op := range m.Operations {
+		if op.Input != nil {
+			reach(op.Input.Shape)
+		}
+	}
+	return reached
+}
+
+// refusals are the exceptions with which operations refuse bad values, where the model does not give them InvalidParameterException.
+func (m *model) refusals() map[string]string {
+	refusals := map[string]string{}
+	for name, op := range m.Operations {
+		has := map[string]bool{}
+		for _, exception := range op.Errors {
+			has[exception.Shape] = true
+		}
+		if has["InvalidParameterException"] {
+			continue
+		}
+		for _, exception := range []string{"BadRequestException", "InvalidRequestException"} {
+			if has[exception] {
+				refusals[name] = exception
+			}
+		}
+	}
+	return refusals
+}

@@ -1,0 +1,62 @@
+// Command operations writes docs/operations.md: what Tripod does of each operation of each AWS service, as the services' packages declare it.
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+
+	"tripod/awsapi/eks"
+	"tripod/awsapi/wire"
+)
+
+//go:generate go run . ../../docs/operations.md
+
+// services are the document's sections.
+var services = []struct {
+	title      string
+	operations []wire.Documented
+}{
+	{"EKS", eks.Documented()},
+}
+
+const head = `# Operations
+
+Generated from the code by ` + "`go generate ./internal/operations`" + `: change the declarations beside the actions, not this file.
+
+- **works**: it does here what it does in AWS, as far as its effect says.
+- **recorded**: what is asked is checked, kept and shown again (describe, list, update, delete, tags), and nothing beside that changes.
+- **refused**: the call is answered with an error that names the operation.
+
+Every call, whatever its state, is signed, authorized and validated as AWS does it: unknown members are ignored, and what breaks the model's constraints gets the
+operation's own exception.
+`
+
+func main() {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: operations FILE")
+		os.Exit(2)
+	}
+	if err := os.WriteFile(os.Args[1], document(), 0o644); err != nil {
+		fmt.Fprintln(os.Stderr, "operations:", err)
+		os.Exit(1)
+	}
+}
+
+func document() []byte {
+	var b bytes.Buffer
+	b.WriteString(head)
+	for _, service := range services {
+		count := map[wire.State]int{}
+		for _, one := range service.operations {
+			count[one.State]++
+		}
+		fmt.Fprintf(&b, "\n## %s\n\n%d operations: %d work, %d are recorded, %d are refused.\n\n", service.title, len(service.operations),
+			count[wire.Works], count[wire.Recorded], count[wire.Refused])
+		b.WriteString("| operation | state | effect |\n|---|---|---|\n")
+		for _, one := range service.operations {
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", one.Operation, one.State, one.Effect)
+		}
+	}
+	return b.Bytes()
+}
