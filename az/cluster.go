@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"tripod/apiserver/launch"
@@ -37,8 +39,10 @@ type clusterZone struct {
 	authenticator                *http.Server
 	kubelet                      net.Listener
 
+	version atomic.Pointer[string] // that the zone's API server and controllers have, or get at their next start
+
 	cancel context.CancelFunc
-	done   chan struct{} // closed when follow returned
+	done   chan struct{} // closed when follow and keepVersion returned
 }
 
 // Workers are the zone's simulated nodes of a cluster: nodes.Simulator.
@@ -73,6 +77,8 @@ func newClusterZone(z *Zone, record region.Cluster) *clusterZone {
 		return newInstance(&instance{component: component, zone: z.config.Zone, clusterID: record.ID, clusterName: record.Name, prepare: prepare,
 			after: after, onEvent: z.event, changed: z.changed, logger: z.logger})
 	}
+	version := record.VersionIn(z.config.Zone)
+	c.version.Store(&version)
 	c.etcd = part("etcd", nil, c.prepareEtcd)
 	c.apiserver = part("apiserver", nil, c.prepareAPIServer) // it waits for etcd itself, and needs a quorum, not this member
 	c.controllers = part("controllers", c.apiserver, c.prepareControllers)
@@ -101,7 +107,13 @@ func (c *clusterZone) start(ctx context.Context) error {
 	for _, i := range c.instances() {
 		go i.supervise(context.WithoutCancel(ctx)) // until end
 	}
-	go c.follow(running)
+	go func() {
+		defer close(c.done)
+		var both sync.WaitGroup
+		both.Go(func() { c.follow(running) })
+		both.Go(func() { c.keepVersion(running) })
+		both.Wait()
+	}()
 	return nil
 }
 
@@ -127,7 +139,6 @@ func (c *clusterZone) stop(ctx context.Context) error {
 
 // follow does what comes after the API server's first readiness: the cluster becomes ACTIVE and, by the leading zone, gets what a fresh cluster shows.
 func (c *clusterZone) follow(ctx context.Context) {
-	defer close(c.done)
 	select {
 	case <-c.apiserver.readiness():
 	case <-ctx.Done():
@@ -148,11 +159,8 @@ func (c *clusterZone) follow(ctx context.Context) {
 // settle makes the cluster ACTIVE and installs its add-ons; done when nothing is left for any zone to do. Any zone may do it; the leading one
 // goes first, as three at once would only be in each other's way.
 func (c *clusterZone) settle(ctx context.Context, lead bool) (done bool, err error) {
-	var record region.Cluster
-	if err := c.zone.voter.View(func(tx *region.Txn) error {
-		record, _ = region.Clusters.Get(tx, c.record.ID)
-		return nil
-	}); err != nil {
+	record, err := c.newest()
+	if err != nil {
 		return false, err
 	}
 	if record.Status == "CREATING" {
@@ -175,6 +183,15 @@ func (c *clusterZone) settle(ctx context.Context, lead bool) (done bool, err err
 	}
 	c.zone.event(client.Event{Cluster: record.Name, Type: "AddonsInstalled", Message: "cluster " + record.Name + " has coredns, kube-proxy, aws-node and the eks: roles"})
 	return true, c.change(ctx, func(r *region.Cluster) { r.AddonsInstalled = true })
+}
+
+// newest is the cluster's record as it is now; a zero one when it is gone.
+func (c *clusterZone) newest() (record region.Cluster, err error) {
+	err = c.zone.voter.View(func(tx *region.Txn) error {
+		record, _ = region.Clusters.Get(tx, c.record.ID)
+		return nil
+	})
+	return record, err
 }
 
 // activate makes the cluster ACTIVE; the zone whose change it is tells.
@@ -262,7 +279,7 @@ func (c *clusterZone) etcdServers() (urls []string) {
 
 func (c *clusterZone) launchOptions(component string) launch.APIServer {
 	return launch.APIServer{
-		Dir: c.dir, Zone: c.zone.config.Zone, ClusterID: c.record.ID, Version: c.record.Version,
+		Dir: c.dir, Zone: c.zone.config.Zone, ClusterID: c.record.ID, Version: *c.version.Load(),
 		Port: apiServerPort(c.record.EndpointPort, c.index), Advertise: Interface(c.index),
 		EtcdServers: c.etcdServers(), ServiceCIDR: c.record.ServiceCIDR, Issuer: c.record.Issuer,
 		GatewaySocket: c.zone.config.socket("gateway"), MetricsSocket: c.metricsSocket(component),

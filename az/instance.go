@@ -42,6 +42,7 @@ type instance struct {
 	restarts int
 	wake     chan struct{}
 	ending   bool
+	renewing bool          // ends to be made anew
 	done     chan struct{} // closed when supervise returned
 }
 
@@ -211,7 +212,8 @@ func minus(a, b []string) (only []string) {
 // exited notes the end of the process and says whether it was asked for.
 func (i *instance) exited(err error) (asked bool) {
 	i.mu.Lock()
-	asked = i.stopped || i.ending || errors.Is(err, errStopped)
+	asked = i.stopped || i.ending || i.renewing || errors.Is(err, errStopped)
+	i.renewing = false
 	if i.ready {
 		i.ready, i.readyC = false, make(chan struct{})
 	}
@@ -320,6 +322,21 @@ func (i *instance) stop(ctx context.Context) error {
 	}
 	err := child.Stop(ctx)
 	<-gone // else a start that comes at once would make a crash of it
+	return err
+}
+
+// renew ends the process in order; its successor, with what prepare says now, is started at once. One that does not run, or is
+// stopped, has it at its next start.
+func (i *instance) renew(ctx context.Context) error {
+	i.mu.Lock()
+	child, gone := i.child, i.gone
+	i.renewing = child != nil
+	i.mu.Unlock()
+	if child == nil {
+		return nil
+	}
+	err := child.Stop(ctx)
+	<-gone
 	return err
 }
 

@@ -10,12 +10,10 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-const (
-	maxConfiguration = 64 << 10 // bytes of an add-on's configuration values
-	maxDepth         = 32       // levels of it
-)
+// maxConfiguration is how many bytes an add-on's configuration values have at most.
+const maxConfiguration = 64 << 10
 
-// schema is the part of JSON Schema (draft 7) that the add-ons' schemas are written in.
+// schema is the part of JSON Schema (draft 7) that the add-ons' schemas are written in. Without references, a schema ends the descent into a value.
 type schema struct {
 	Type       string             `json:"type"`
 	Properties map[string]*schema `json:"properties"`
@@ -47,20 +45,17 @@ func wrongConfiguration(o offer, values string) string {
 	if err := json.Unmarshal(o.Schema, &s); err != nil { // a broken build
 		panic(fmt.Sprintf("eks: the schema of %s: %v", o.Name, err))
 	}
-	if wrong := s.wrong("$", value, 0); wrong != "" {
+	if wrong := s.wrong("$", value); wrong != "" {
 		return fmt.Sprintf("ConfigurationValue provided in request is not supported for add-on %s: %s. See 'aws eks describe-addon-configuration'.", o.Name, wrong)
 	}
 	return ""
 }
 
 // wrong says where and how a value breaks the schema, or returns "".
-func (s *schema) wrong(path string, value any, depth int) string {
-	if depth > maxDepth {
-		return clipPath(path) + " is nested too deeply"
-	}
+func (s *schema) wrong(path string, value any) string {
 	if len(s.AnyOf) > 0 {
 		for _, one := range s.AnyOf {
-			if one.wrong(path, value, depth+1) == "" {
+			if one.wrong(path, value) == "" {
 				return ""
 			}
 		}
@@ -73,12 +68,12 @@ func (s *schema) wrong(path string, value any, depth int) string {
 	switch value := value.(type) {
 	case map[string]any:
 		if s.Type == "object" || s.Type == "" {
-			return s.wrongObject(path, value, depth)
+			return s.wrongObject(path, value)
 		}
 		ok = false
 	case []any:
 		if s.Type == "array" || s.Type == "" {
-			return s.wrongItems(path, value, depth)
+			return s.wrongItems(path, value)
 		}
 		ok = false
 	case string:
@@ -104,7 +99,7 @@ func (s *schema) wrong(path string, value any, depth int) string {
 	return ""
 }
 
-func (s *schema) wrongObject(path string, object map[string]any, depth int) string {
+func (s *schema) wrongObject(path string, object map[string]any) string {
 	for _, name := range s.Required {
 		if _, found := object[name]; !found {
 			return fmt.Sprintf("%s needs %s", clipPath(path), name)
@@ -129,19 +124,19 @@ func (s *schema) wrongObject(path string, object map[string]any, depth int) stri
 		default:
 			property = additional
 		}
-		if wrong := property.wrong(path+"."+name, object[name], depth+1); wrong != "" {
+		if wrong := property.wrong(path+"."+name, object[name]); wrong != "" {
 			return wrong
 		}
 	}
 	return ""
 }
 
-func (s *schema) wrongItems(path string, items []any, depth int) string {
+func (s *schema) wrongItems(path string, items []any) string {
 	if s.Items == nil {
 		return ""
 	}
 	for i, item := range items {
-		if wrong := s.Items.wrong(fmt.Sprintf("%s[%d]", path, i), item, depth+1); wrong != "" {
+		if wrong := s.Items.wrong(fmt.Sprintf("%s[%d]", path, i), item); wrong != "" {
 			return wrong
 		}
 	}

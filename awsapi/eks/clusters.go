@@ -28,6 +28,7 @@ func (s *Service) clusterActions() map[string]Action {
 		"ListUpdates":             typed(s.listUpdates),
 		"CancelUpdate":            typed(s.cancelUpdate),
 		"UpdateClusterConfig":     typed(s.updateClusterConfig),
+		"UpdateClusterVersion":    typed(s.updateClusterVersion),
 	}
 }
 

@@ -25,13 +25,7 @@ func param(kind types.UpdateParamType, value string) region.UpdateParam {
 // updateClusterConfig changes one thing of a cluster at a time, as EKS does.
 func (s *Service) updateClusterConfig(call *wire.Call, in *eks.UpdateClusterConfigInput) (*eks.UpdateClusterConfigOutput, error) {
 	about := about{cluster: aws.ToString(in.Name)}
-	idle := func(c region.Cluster) error {
-		if c.Status != active {
-			return about.inUse("Cannot UpdateClusterConfig because cluster %s currently is %s", c.Name, c.Status)
-		}
-		return nil
-	}
-	return changeOf(s, call, target{cluster: about.cluster}, idle, in.ClientRequestToken, in, func(c change) (*eks.UpdateClusterConfigOutput, string, error) {
+	return changeOf(s, call, target{cluster: about.cluster}, idle(call.Operation), in.ClientRequestToken, in, func(c change) (*eks.UpdateClusterConfigOutput, string, error) {
 		apply, err := s.onlyChange(in)
 		if err != nil {
 			return nil, "", about.invalidParameter("%v", err)
@@ -50,6 +44,16 @@ func (s *Service) updateClusterConfig(call *wire.Call, in *eks.UpdateClusterConf
 		region.Clusters.Put(c.tx, c.cluster.ID, c.cluster)
 		return &eks.UpdateClusterConfigOutput{Update: c.update("", made.kind, made.params)}, "", nil
 	})
+}
+
+// idle refuses a change of a cluster that is being changed already.
+func idle(operation string) func(region.Cluster) error {
+	return func(c region.Cluster) error {
+		if c.Status != active {
+			return about{cluster: c.Name}.inUse("Cannot %s because cluster %s currently is %s", operation, c.Name, c.Status)
+		}
+		return nil
+	}
 }
 
 // edit makes one change in a cluster's record and settings.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
@@ -111,18 +110,22 @@ func updateOf(tx *region.Txn, name, resource, id string) (region.Update, error) 
 	return update, nil
 }
 
-// cancelUpdate refuses: no update here can be called back, as each is done by the time its answer is read.
+// cancelUpdate calls back a change of version: the zones that have the new one go back. Other updates are done by the time their answer is read.
 func (s *Service) cancelUpdate(call *wire.Call, in *eks.CancelUpdateInput) (*eks.CancelUpdateOutput, error) {
+	fits := func(region.Cluster) error { return nil }
 	name := aws.ToString(in.Name)
-	if err := call.Authorize(wire.RestJSON, "eks:CancelUpdate", s.clusterARN(name)); err != nil {
-		return nil, err
-	}
-	err := s.State.View(func(tx *region.Txn) error {
-		update, err := updateOf(tx, name, "", aws.ToString(in.UpdateId))
+	return changeOf(s, call, target{cluster: name}, fits, in.ClientRequestToken, in, func(c change) (*eks.CancelUpdateOutput, string, error) {
+		update, err := updateOf(c.tx, name, "", aws.ToString(in.UpdateId))
 		if err != nil {
-			return err
+			return nil, "", err
 		}
-		return about{cluster: name}.invalidState("Update %s cannot be cancelled: it is %s.", update.ID, strings.ToLower(update.Status))
+		if c.cluster.Upgrade == nil || c.cluster.Upgrade.UpdateID != update.ID {
+			return nil, "", about{cluster: name}.invalidState("Update %s cannot be cancelled: it is %s.", update.ID, update.Status)
+		}
+		c.cluster.Upgrade.Cancelled, c.cluster.Upgrade.Failure = true, "it was cancelled"
+		region.Clusters.Put(c.tx, c.cluster.ID, c.cluster)
+		shown := describeUpdateRecord(update)
+		shown.Cancellation = &types.Cancellation{Status: types.CancellationStatusInProgress}
+		return &eks.CancelUpdateOutput{Update: shown}, "", nil
 	})
-	return nil, err
 }

@@ -1,0 +1,112 @@
+package eks
+
+import (
+	"tripod/awsapi/wire"
+)
+
+// Documented are the lines of docs/operations.md: every operation of the API in the order of their names, and what it does here.
+func Documented() []wire.Documented {
+	actions := (&Service{}).actions()
+	lines := make([]wire.Documented, 0, len(operations))
+	for _, schema := range operations {
+		name := schema.ID().Name
+		line := documented[name]
+		line.Operation = name
+		if _, ok := actions[name]; !ok {
+			line.State, line.Effect = wire.Refused, "UnknownOperationException: Tripod does not have it yet"
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// documented says of each operation how far it goes and which real effect it has.
+var documented = map[string]wire.Documented{
+	// Clusters.
+	"CreateCluster":           {State: wire.Works, Effect: "a real control plane over three zones starts; where memory is short the cluster is FAILED and says so"},
+	"DeleteCluster":           {State: wire.Works, Effect: "the control plane stops and its data goes, with all that belongs to the cluster"},
+	"DescribeCluster":         {State: wire.Works, Effect: "the cluster's true state, endpoint, authority and issuer"},
+	"ListClusters":            {State: wire.Works, Effect: "the clusters, and with include=all those registered from outside"},
+	"DescribeClusterVersions": {State: wire.Works, Effect: "the Kubernetes versions that run here, with their real dates"},
+	"UpdateClusterVersion":    {State: wire.Works, Effect: "the API servers are replaced zone by zone by those of the next version"},
+	"UpdateClusterConfig":     {State: wire.Works, Effect: "one change at a time, as an update that can be described"},
+	"CancelUpdate":            {State: wire.Works, Effect: "an update that can still be stopped is"},
+	"DescribeUpdate":          {State: wire.Works, Effect: "an update's true state, parameters and errors"},
+	"ListUpdates":             {State: wire.Works, Effect: "the updates of a cluster, node group, add-on or capability"},
+
+	"AssociateEncryptionConfig": {State: wire.Recorded, Effect: "secrets are always encrypted at rest, with the cluster's own key in place of the KMS key"},
+
+	// Certificate authorities.
+	"CreateCertificateAuthority":   {State: wire.Works, Effect: "a second authority is trusted beside the first"},
+	"ActivateCertificateAuthority": {State: wire.Works, Effect: "the authority signs from then on"},
+	"DeleteCertificateAuthority":   {State: wire.Works, Effect: "the authority is trusted no more"},
+	"DescribeCertificateAuthority": {State: wire.Works, Effect: "one of the cluster's authorities"},
+	"ListCertificateAuthorities":   {State: wire.Works, Effect: "the cluster's authorities"},
+
+	// Access.
+	"CreateAccessEntry":            {State: wire.Recorded, Effect: "the entry is kept for the zones' authenticators"},
+	"DescribeAccessEntry":          {State: wire.Recorded, Effect: "the entry as it was asked for"},
+	"ListAccessEntries":            {State: wire.Recorded, Effect: "the entries' principals"},
+	"UpdateAccessEntry":            {State: wire.Recorded, Effect: "groups and username of the entry"},
+	"DeleteAccessEntry":            {State: wire.Recorded, Effect: "the entry and its associations are gone"},
+	"ListAccessPolicies":           {State: wire.Recorded, Effect: "the policies that AWS manages"},
+	"AssociateAccessPolicy":        {State: wire.Recorded, Effect: "the association is kept for the zones' authorizers"},
+	"DisassociateAccessPolicy":     {State: wire.Recorded, Effect: "the association is gone"},
+	"ListAssociatedAccessPolicies": {State: wire.Recorded, Effect: "the entry's associations"},
+
+	"CreatePodIdentityAssociation":   {State: wire.Recorded, Effect: "kept; pods get no credentials from it yet"},
+	"DescribePodIdentityAssociation": {State: wire.Recorded, Effect: "the association as it was asked for"},
+	"ListPodIdentityAssociations":    {State: wire.Recorded, Effect: "the cluster's associations"},
+	"UpdatePodIdentityAssociation":   {State: wire.Recorded, Effect: "role, policy and session tags of the association"},
+	"DeletePodIdentityAssociation":   {State: wire.Recorded, Effect: "the association is gone"},
+
+	"AssociateIdentityProviderConfig":    {State: wire.Recorded, Effect: "kept; the API servers do not trust the issuer yet"},
+	"DisassociateIdentityProviderConfig": {State: wire.Recorded, Effect: "the configuration is gone"},
+	"DescribeIdentityProviderConfig":     {State: wire.Recorded, Effect: "the configuration as it was asked for"},
+	"ListIdentityProviderConfigs":        {State: wire.Recorded, Effect: "the cluster's configurations"},
+
+	// Compute.
+	"CreateNodegroup":        {State: wire.Recorded, Effect: "kept; no nodes join for it yet"},
+	"DescribeNodegroup":      {State: wire.Recorded, Effect: "the node group as it was asked for"},
+	"ListNodegroups":         {State: wire.Recorded, Effect: "the cluster's node groups"},
+	"UpdateNodegroupConfig":  {State: wire.Recorded, Effect: "labels, taints, sizes and policies of the node group, as an update that can be described"},
+	"UpdateNodegroupVersion": {State: wire.Recorded, Effect: "version and release of the node group, as an update that can be described"},
+	"DeleteNodegroup":        {State: wire.Recorded, Effect: "the node group is gone"},
+	"CreateFargateProfile":   {State: wire.Recorded, Effect: "kept; no pod is placed by it yet"},
+	"DescribeFargateProfile": {State: wire.Recorded, Effect: "the profile as it was asked for"},
+	"ListFargateProfiles":    {State: wire.Recorded, Effect: "the cluster's profiles"},
+	"DeleteFargateProfile":   {State: wire.Recorded, Effect: "the profile is gone"},
+
+	// Add-ons, capabilities, insights.
+	"CreateAddon":                {State: wire.Recorded, Effect: "version and configuration are checked and kept; what a fresh cluster shows stays as it is"},
+	"DescribeAddon":              {State: wire.Recorded, Effect: "the add-on as it was asked for"},
+	"ListAddons":                 {State: wire.Recorded, Effect: "the cluster's add-ons"},
+	"UpdateAddon":                {State: wire.Recorded, Effect: "version and configuration of the add-on, as an update that can be described"},
+	"DeleteAddon":                {State: wire.Recorded, Effect: "the add-on is gone from the list"},
+	"DescribeAddonVersions":      {State: wire.Recorded, Effect: "a catalogue that is part of Tripod"},
+	"DescribeAddonConfiguration": {State: wire.Recorded, Effect: "the JSON schemas that configurations are checked against"},
+	"CreateCapability":           {State: wire.Recorded, Effect: "kept; nothing of it runs"},
+	"DescribeCapability":         {State: wire.Recorded, Effect: "the capability as it was asked for"},
+	"ListCapabilities":           {State: wire.Recorded, Effect: "the cluster's capabilities"},
+	"UpdateCapability":           {State: wire.Recorded, Effect: "the capability's configuration, as an update that can be described"},
+	"DeleteCapability":           {State: wire.Recorded, Effect: "the capability is gone"},
+	"ListInsights":               {State: wire.Works, Effect: "computed at each call from the cluster's records"},
+	"DescribeInsight":            {State: wire.Works, Effect: "one insight with its resources and advice"},
+	"StartInsightsRefresh":       {State: wire.Works, Effect: "insights are always fresh: the time is noted"},
+	"DescribeInsightsRefresh":    {State: wire.Works, Effect: "the last refresh"},
+
+	// Beside the region.
+	"RegisterCluster":               {State: wire.Recorded, Effect: "kept with an activation code; no agent can connect, so it stays PENDING"},
+	"DeregisterCluster":             {State: wire.Recorded, Effect: "the registered cluster is gone"},
+	"CreateEksAnywhereSubscription": {State: wire.Recorded, Effect: "kept, never billed"},
+
+	"DescribeEksAnywhereSubscription": {State: wire.Recorded, Effect: "the subscription as it was asked for"},
+	"ListEksAnywhereSubscriptions":    {State: wire.Recorded, Effect: "the account's subscriptions"},
+	"UpdateEksAnywhereSubscription":   {State: wire.Recorded, Effect: "whether the subscription renews itself"},
+	"DeleteEksAnywhereSubscription":   {State: wire.Recorded, Effect: "the subscription is gone"},
+
+	// Tags.
+	"TagResource":         {State: wire.Works, Effect: "tags of a resource that exists, shown wherever it is described"},
+	"UntagResource":       {State: wire.Works, Effect: "the tags are gone"},
+	"ListTagsForResource": {State: wire.Works, Effect: "the resource's tags"},
+}

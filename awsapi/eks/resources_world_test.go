@@ -1,0 +1,145 @@
+package eks_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/smithy-go"
+
+	"tripod/awsapi"
+	"tripod/awsapi/ec2"
+	"tripod/iam"
+	"tripod/region"
+)
+
+const (
+	clusterID = "0123456789ABCDEF0123456789ABCDEF"
+	role      = "arn:aws:iam::111122223333:role/team/worker"
+	otherRole = "arn:aws:iam::111122223333:role/other"
+)
+
+var (
+	ctx     = context.Background()
+	created = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	vpc     = ec2.VPC{AccountID: iam.DefaultAccountID, Region: "us-east-1", Zones: []string{"us-east-1a", "us-east-1b", "us-east-1c"}}
+)
+
+// world is a front over a region with the clusters demo and other, two roles, and a client signed as an administrator.
+type world struct {
+	*eks.Client
+	state     *region.Memory
+	admin     string // its ARN
+	powerless *eks.Client
+}
+
+func newWorld(t *testing.T, mode string) *world {
+	t.Helper()
+	w := &world{}
+	credentials := map[string]aws.Credentials{}
+	w.state = region.NewMemory(func(tx *region.Txn) {
+		for name, policies := range map[string][]string{"admin": {iam.AdministratorAccess}, "powerless": nil} {
+			user, err := iam.NewUser(rand.Reader, iam.DefaultAccountID, name, created, policies...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			key, err := iam.NewAccessKey(rand.Reader, iam.DefaultAccountID, name, created)
+			if err != nil {
+				t.Fatal(err)
+			}
+			region.Users.Put(tx, name, user)
+			region.AccessKeys.Put(tx, key.ID, key)
+			credentials[name] = aws.Credentials{AccessKeyID: key.ID, SecretAccessKey: key.Secret}
+			if name == "admin" {
+				w.admin = user.ARN
+			}
+		}
+		region.Roles.Put(tx, "worker", region.Role{Name: "worker", ARN: role, ID: "AROAWORKERWORKERWORKE", Path: "/team/"})
+		region.Roles.Put(tx, "other", region.Role{Name: "other", ARN: otherRole, ID: "AROAOTHEROTHEROTHEROT", Path: "/"})
+		for name, id := range map[string]string{"demo": clusterID, "other": "F" + clusterID[1:]} {
+			region.Clusters.Put(tx, id, region.Cluster{ID: id, Name: name, Version: "1.36", Status: "ACTIVE", CreatedAt: created,
+				CreatorARN: w.admin, AuthenticationMode: mode, Issuer: "https://localhost:4566/id/" + id})
+		}
+	})
+	server := httptest.NewServer((&awsapi.Front{Region: vpc.Region, AccountID: vpc.AccountID, Zones: vpc.Zones, State: w.state}).Handler())
+	t.Cleanup(server.Close)
+	client := func(name string) *eks.Client {
+		return eks.New(eks.Options{Region: vpc.Region, BaseEndpoint: &server.URL, RetryMaxAttempts: 1,
+			Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return credentials[name], nil })})
+	}
+	w.Client, w.powerless = client("admin"), client("powerless")
+	return w
+}
+
+// set changes the cluster demo's record.
+func (w *world) set(t *testing.T, change func(*region.Cluster)) {
+	t.Helper()
+	if err := w.state.Update(ctx, func(tx *region.Txn) error {
+		c, _ := region.Clusters.Get(tx, clusterID)
+		change(&c)
+		region.Clusters.Put(tx, clusterID, c)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// must is the answer of a call that succeeds.
+func must[T any](answer T, err error) func(*testing.T) T {
+	return func(t *testing.T) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
+}
+
+// wantError checks which exception a call met.
+func wantError[T any](t *testing.T, _ T, err error, code string) {
+	t.Helper()
+	statuses := map[string]int{"ResourceNotFoundException": 404, "NotFoundException": 404, "ResourceInUseException": 409, "AccessDeniedException": 403}
+	want, special := statuses[code]
+	if !special {
+		want = 400
+	}
+	var apiError smithy.APIError
+	var response *awshttp.ResponseError
+	if !errors.As(err, &apiError) || !errors.As(err, &response) {
+		t.Fatalf("got %v, want %s", err, code)
+	}
+	if apiError.ErrorCode() != code || response.HTTPStatusCode() != want {
+		t.Errorf("got %s with status %d: %s; want %s with %d", apiError.ErrorCode(), response.HTTPStatusCode(), apiError.ErrorMessage(), code, want)
+	}
+}
+
+const (
+	invalid  = "InvalidParameterException"
+	refused  = "InvalidRequestException"
+	missing  = "ResourceNotFoundException"
+	taken    = "ResourceInUseException"
+	noAccess = "AccessDeniedException"
+)
+
+// pagesOf collects the items of all pages of a list operation, two a page, and checks that no page is larger.
+func pagesOf[Out, Item any](t *testing.T, more func() bool, next func() (Out, error), items func(Out) []Item) []Item {
+	t.Helper()
+	var all []Item
+	for more() {
+		out, err := next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(items(out)) > 2 {
+			t.Errorf("got a page of %d, want 2 at most", len(items(out)))
+		}
+		all = append(all, items(out)...)
+	}
+	return all
+}

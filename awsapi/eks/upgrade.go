@@ -1,0 +1,52 @@
+package eks
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/eks/types"
+
+	"tripod/awsapi/wire"
+	"tripod/region"
+)
+
+// rollbackTime is how long after an upgrade the cluster may go back: "Roll back a cluster's Kubernetes version" in the EKS user guide.
+const rollbackTime = 7 * 24 * time.Hour
+
+// updateClusterVersion begins an upgrade by one minor version, or the rollback of one, which the zones then carry out one after the other.
+func (s *Service) updateClusterVersion(call *wire.Call, in *eks.UpdateClusterVersionInput) (*eks.UpdateClusterVersionOutput, error) {
+	name, to := aws.ToString(in.Name), aws.ToString(in.Version)
+	about := about{cluster: name}
+	return changeOf(s, call, target{cluster: name}, idle(call.Operation), in.ClientRequestToken, in, func(c change) (*eks.UpdateClusterVersionOutput, string, error) {
+		if _, runs := s.ControlPlane.Versions[to]; !runs {
+			return nil, "", about.invalidParameter("unsupported Kubernetes version %s: Tripod runs %s.", to, strings.Join(s.ControlPlane.versions(), ", "))
+		}
+		kind := types.UpdateTypeVersionUpdate
+		switch steps := minor(to) - minor(c.cluster.Version); {
+		case steps == 0:
+			return nil, "", about.invalidParameter("Cluster is already at the desired Kubernetes version %s", to)
+		case steps == -1:
+			kind = types.UpdateTypeVersionRollback
+			if c.cluster.UpgradedFrom != to || c.cluster.UpgradedAt == nil || c.now.Sub(*c.cluster.UpgradedAt) > rollbackTime {
+				return nil, "", about.invalidRequest("Cluster %s cannot go back to %s: only a version that it was upgraded from in the last 7 days can be restored.", name, to)
+			}
+		case steps != 1:
+			return nil, "", about.invalidParameter("Unsupported Kubernetes minor version update from %s to %s", c.cluster.Version, to)
+		}
+		begun := region.Update{ID: c.id, ClusterID: c.cluster.ID, Type: string(kind), Status: string(types.UpdateStatusInProgress), CreatedAt: c.now,
+			Params: []region.UpdateParam{param(types.UpdateParamTypeVersion, to), param(types.UpdateParamTypePlatformVersion, platformVersion)}}
+		c.cluster.Status, c.cluster.Upgrade = string(types.ClusterStatusUpdating), &region.Upgrade{UpdateID: begun.ID, To: to}
+		region.Clusters.Put(c.tx, c.cluster.ID, c.cluster)
+		region.Updates.Put(c.tx, begun.ID, begun)
+		return &eks.UpdateClusterVersionOutput{Update: describeUpdateRecord(begun)}, "", nil
+	})
+}
+
+// minor is the second number of a version such as "1.36", of those that run here.
+func minor(version string) (n int) {
+	fmt.Sscanf(version, "1.%d", &n)
+	return n
+}
