@@ -65,7 +65,7 @@ func (r *testRegion) awsClientsWith(t testing.TB, scheme awsScheme, credentials 
 	t.Cleanup(transport.CloseIdleConnections)
 	config := aws.Config{
 		Region: "us-east-1", BaseEndpoint: aws.String(strings.Replace(r.status(t).AWSEndpoint, "http", string(scheme), 1)),
-		HTTPClient: &http.Client{Transport: transport, Timeout: 10 * time.Second},
+		HTTPClient: &http.Client{Transport: transport, Timeout: time.Minute},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: credentials.AccessKeyID, SecretAccessKey: credentials.SecretAccessKey}, nil
 		}),

@@ -102,10 +102,14 @@ func TestAccessEntriesAreRefusedAsEKSRefusesThem(t *testing.T) {
 		"user with session": func(in *eks.CreateAccessEntryInput) {
 			in.PrincipalArn, in.Username = aws.String(w.admin), aws.String("a:{{SessionName}}")
 		},
-		"type":        func(in *eks.CreateAccessEntryInput) { in.Type = aws.String("GUEST") },
-		"masters":     func(in *eks.CreateAccessEntryInput) { in.KubernetesGroups = []string{"system:masters"} },
-		"node groups": func(in *eks.CreateAccessEntryInput) { in.Type, in.KubernetesGroups = aws.String("EC2_LINUX"), []string{"a"} },
-		"node user":   func(in *eks.CreateAccessEntryInput) { in.Type, in.PrincipalArn = aws.String("EC2_LINUX"), aws.String(w.admin) },
+		"type":    func(in *eks.CreateAccessEntryInput) { in.Type = aws.String("GUEST") },
+		"masters": func(in *eks.CreateAccessEntryInput) { in.KubernetesGroups = []string{"system:masters"} },
+		"node groups": func(in *eks.CreateAccessEntryInput) {
+			in.Type, in.KubernetesGroups = aws.String("EC2_LINUX"), []string{"a"}
+		},
+		"node user": func(in *eks.CreateAccessEntryInput) {
+			in.Type, in.PrincipalArn = aws.String("EC2_LINUX"), aws.String(w.admin)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, err := w.CreateAccessEntry(ctx, entry(spoil))

@@ -35,7 +35,9 @@ func TestPodIdentityAssociationStory(t *testing.T) {
 
 	pages := eks.NewListPodIdentityAssociationsPaginator(w, &eks.ListPodIdentityAssociationsInput{ClusterName: demo, MaxResults: aws.Int32(2)})
 	if all := pagesOf(t, pages.HasMorePages, func() (*eks.ListPodIdentityAssociationsOutput, error) { return pages.NextPage(ctx) },
-		func(out *eks.ListPodIdentityAssociationsOutput) []types.PodIdentityAssociationSummary { return out.Associations }); len(all) != 3 {
+		func(out *eks.ListPodIdentityAssociationsOutput) []types.PodIdentityAssociationSummary {
+			return out.Associations
+		}); len(all) != 3 {
 		t.Errorf("got %d associations, want 3", len(all))
 	}
 	filtered := must(w.ListPodIdentityAssociations(ctx, &eks.ListPodIdentityAssociationsInput{ClusterName: demo, Namespace: aws.String("default"), ServiceAccount: aws.String("app")}))(t)
@@ -57,8 +59,10 @@ func TestPodIdentityAssociationsAreRefusedAsEKSRefusesThem(t *testing.T) {
 	for name, spoil := range map[string]func(*eks.CreatePodIdentityAssociationInput){
 		"namespace":       func(in *eks.CreatePodIdentityAssociationInput) { in.Namespace = aws.String("A b") },
 		"service account": func(in *eks.CreatePodIdentityAssociationInput) { in.ServiceAccount = aws.String("_") },
-		"role":            func(in *eks.CreatePodIdentityAssociationInput) { in.RoleArn = aws.String("arn:aws:iam::111122223333:user/admin") },
-		"target role":     func(in *eks.CreatePodIdentityAssociationInput) { in.TargetRoleArn = aws.String("x") },
+		"role": func(in *eks.CreatePodIdentityAssociationInput) {
+			in.RoleArn = aws.String("arn:aws:iam::111122223333:user/admin")
+		},
+		"target role": func(in *eks.CreatePodIdentityAssociationInput) { in.TargetRoleArn = aws.String("x") },
 		"policy with session tags": func(in *eks.CreatePodIdentityAssociationInput) {
 			in.Policy = aws.String(`{"Version":"2012-10-17","Statement":[]}`)
 		},
