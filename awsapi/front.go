@@ -84,6 +84,7 @@ func (f *Front) Handler() http.Handler {
 	s.eks = &eks.Service{
 		Region: f.Region, AccountID: f.AccountID, State: f.State,
 		VPC: ec2.VPC{AccountID: f.AccountID, Region: f.Region, Zones: f.Zones}, ControlPlane: f.ControlPlane,
+		Probes: eks.Probes{Now: s.Now},
 	}
 	s.services = s.allServices()
 	if s.Throttle {
@@ -123,6 +124,11 @@ func (s *server) routes() *mux.Router {
 	router.PathPrefix("/").Handler(s.signed(s.otherService))
 	router.NotFoundHandler = s.handler(s.unsigned)
 	return router
+}
+
+// network is EC2, as the other services ask it.
+func (s *server) network() *ec2.Service {
+	return &ec2.Service{VPC: s.eks.VPC, State: s.State, Now: s.Now}
 }
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {

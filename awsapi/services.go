@@ -29,7 +29,7 @@ type service struct {
 func (s *server) allServices() []service {
 	return []service{
 		{sts.Name, "", sts.Namespace, wire.Query, &sts.Service{State: s.State, Now: s.Now}},
-		{ec2.Name, "", ec2.Namespace, wire.EC2Query, &ec2.Service{VPC: s.eks.VPC, State: s.State, Now: s.Now}},
+		{ec2.Name, "", ec2.Namespace, wire.EC2Query, s.network()},
 	}
 }
 

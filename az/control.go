@@ -12,6 +12,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"tripod/awsapi/eks"
+	"tripod/awsapi/wire"
 	"tripod/region"
 )
 
@@ -61,6 +63,7 @@ func (z *Zone) handleFound(w http.ResponseWriter, r *http.Request) {
 		}
 		founding.Cluster.Secrets = secrets
 	}
+	entryID := wire.NewRequestID()
 	answer(w, http.StatusServiceUnavailable, z.voter.Update(r.Context(), func(tx *region.Txn) error {
 		if _, ok := region.Users.Get(tx, founding.User.Name); !ok {
 			region.Users.Put(tx, founding.User.Name, founding.User)
@@ -75,7 +78,14 @@ func (z *Zone) handleFound(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		region.Clusters.Put(tx, founding.Cluster.ID, founding.Cluster)
-		return nil
+		if founding.Cluster.CreatorARN == "" {
+			return nil
+		}
+		admin, err := eks.CreatorEntry(z.config.Region, z.config.AccountID, founding.Cluster, founding.User.ID, entryID, founding.Cluster.CreatedAt)
+		if err == nil {
+			region.AccessEntries.Put(tx, founding.Cluster.ID+"/"+admin.PrincipalARN, admin)
+		}
+		return err
 	}))
 }
 

@@ -14,17 +14,27 @@ import (
 
 // NewUser makes the record of an IAM user. Its id is AIDA and 17 characters, drawn from random.
 func NewUser(random io.Reader, accountID, name string, now time.Time, policies ...string) (region.User, error) {
-	bits := make([]byte, 11)
-	if _, err := io.ReadFull(random, bits); err != nil {
+	id, err := NewID(random, "AIDA")
+	if err != nil {
 		return region.User{}, fmt.Errorf("new user %s: %w", name, err)
 	}
 	return region.User{
 		Name:      name,
-		ID:        "AIDA" + base32.StdEncoding.EncodeToString(bits)[:17],
+		ID:        id,
 		ARN:       "arn:aws:iam::" + accountID + ":user/" + name,
 		CreatedAt: now.UTC(),
 		Policies:  policies,
 	}, nil
+}
+
+// NewID makes the unique id of an IAM entity: a prefix of four letters that tells its kind (AIDA, AROA, AGPA, ANPA, AIPA) and 17 characters,
+// drawn from random.
+func NewID(random io.Reader, prefix string) (string, error) {
+	bits := make([]byte, 11)
+	if _, err := io.ReadFull(random, bits); err != nil {
+		return "", err
+	}
+	return prefix + base32.StdEncoding.EncodeToString(bits)[:17], nil
 }
 
 // NewAccessKey makes the record of an active access key of a user: AKIA and 16 characters, and a secret of 40, drawn from

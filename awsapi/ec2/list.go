@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"tripod/awsapi/wire"
 	"tripod/region"
 )
 
@@ -121,8 +122,9 @@ func cut[T any](operation string, values []T, p page, ids []string, id func(T) s
 	return values, base64.RawURLEncoding.EncodeToString([]byte(prefix + id(values[limit-1]))), nil
 }
 
-// describe is what every Describe call of a kind does: those with the ids, that pass the filters, a page of them.
-func describe[T any](s *Service, operation string, k *kind[T], ids []string, p page) (values []T, next string, err error) {
+// describe is what every Describe call of a kind does: those with the ids, that pass the filters, a page of them, with what show adds of what
+// is not stored.
+func describe[T any](s *Service, call *wire.Call, k *kind[T], ids []string, p page, show func(tx *region.Txn, value *T)) (values []T, next string, err error) {
 	for _, id := range ids {
 		if err := k.check(id); err != nil {
 			return nil, "", err
@@ -141,10 +143,18 @@ func describe[T any](s *Service, operation string, k *kind[T], ids []string, p p
 		if values, err = matching(all, p.Filters, k.filters, func(t T) []tag { return s.tagsOf(tx, k.id(t)) }); err != nil {
 			return err
 		}
-		values, next, err = cut(operation, values, p, ids, k.id)
-		return err
+		if values, next, err = cut(call.Operation, values, p, ids, k.id); err != nil {
+			return err
+		}
+		for i := range values {
+			show(tx, &values[i])
+		}
+		return nil
 	})
-	return values, next, err
+	if err != nil {
+		return nil, "", wrap(call, err)
+	}
+	return values, next, nil
 }
 
 func flag(b bool) string { return strconv.FormatBool(b) }

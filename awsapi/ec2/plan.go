@@ -40,6 +40,9 @@ type NetworkPlan struct {
 // minimumZones is in how many zones a cluster's subnets must be.
 const minimumZones = 2
 
+// inWords is an error in EKS's own words, which begin with a capital letter.
+func inWords(format string, args ...any) error { return fmt.Errorf(format, args...) }
+
 // CheckNetwork says whether a cluster can be in these subnets with these security groups, in the words of EKS.
 func (s *Service) CheckNetwork(tx *region.Txn, subnetIDs, securityGroupIDs []string) (NetworkPlan, error) {
 	var plan NetworkPlan
@@ -51,24 +54,24 @@ func (s *Service) CheckNetwork(tx *region.Txn, subnetIDs, securityGroupIDs []str
 		v, err := subnets.get(s, tx, subnetID)
 		switch {
 		case err != nil:
-			return NetworkPlan{}, fmt.Errorf("The subnet ID '%s' does not exist", clip(subnetID)) //nolint:staticcheck // EKS's words
+			return NetworkPlan{}, inWords("The subnet ID '%s' does not exist", clip(subnetID))
 		case slices.Contains(subnetIDs[:i], subnetID):
-			return NetworkPlan{}, fmt.Errorf("The subnet ID '%s' is given twice", subnetID) //nolint:staticcheck // EKS's words
+			return NetworkPlan{}, inWords("The subnet ID '%s' is given twice", subnetID)
 		case plan.VPCID != "" && plan.VPCID != v.VPCID:
-			return NetworkPlan{}, fmt.Errorf("Subnets specified must belong to the same VPC: %s is in %s, not in %s", subnetID, v.VPCID, plan.VPCID) //nolint:staticcheck // EKS's words
+			return NetworkPlan{}, inWords("Subnets specified must belong to the same VPC: %s is in %s, not in %s", subnetID, v.VPCID, plan.VPCID)
 		}
 		plan.VPCID, zones[v.Zone] = v.VPCID, true
 	}
 	if len(zones) < minimumZones {
-		return NetworkPlan{}, errors.New("Subnets specified must be in at least two different AZs") //nolint:staticcheck // EKS's words
+		return NetworkPlan{}, inWords("Subnets specified must be in at least two different AZs")
 	}
 	for _, groupID := range securityGroupIDs {
 		group, err := groups.get(s, tx, groupID)
 		switch {
 		case err != nil:
-			return NetworkPlan{}, fmt.Errorf("The security group ID '%s' does not exist", clip(groupID)) //nolint:staticcheck // EKS's words
+			return NetworkPlan{}, inWords("The security group ID '%s' does not exist", clip(groupID))
 		case group.VPCID != plan.VPCID:
-			return NetworkPlan{}, fmt.Errorf("Security group %s is in VPC %s, not in the subnets' VPC %s", groupID, group.VPCID, plan.VPCID) //nolint:staticcheck // EKS's words
+			return NetworkPlan{}, inWords("Security group %s is in VPC %s, not in the subnets' VPC %s", groupID, group.VPCID, plan.VPCID)
 		}
 	}
 	v, err := vpcs.get(s, tx, plan.VPCID)

@@ -141,15 +141,6 @@ type describeRouteTablesOutput struct {
 }
 
 func (s *Service) describeRouteTables(call *wire.Call, in *describeRouteTablesInput) (*describeRouteTablesOutput, error) {
-	found, next, err := describe(s, call.Operation, routeTables, in.IDs, page{in.Filters, in.MaxResults, in.NextToken})
-	if err != nil {
-		return nil, wrap(call, err)
-	}
-	err = s.State.View(func(tx *region.Txn) error {
-		for i := range found {
-			found[i].Tags = s.tagsOf(tx, found[i].RouteTableID)
-		}
-		return nil
-	})
+	found, next, err := describe(s, call, routeTables, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(tx *region.Txn, v *routeTable) { v.Tags = s.tagsOf(tx, v.RouteTableID) })
 	return &describeRouteTablesOutput{found, next}, err
 }

@@ -75,5 +75,3 @@ func (s *Service) permissions(g securityGroup, egress bool) []permission {
 	}
 	return all
 }
-
-func (s *Service) ruleActions() map[string]action { return nil }

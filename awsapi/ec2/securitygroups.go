@@ -84,16 +84,9 @@ func (s *Service) describeGroups(call *wire.Call, in *describeGroupsInput) (*des
 	if len(in.Names) > 0 { // names are those of the default VPC's groups, as in EC2
 		in.Filters = append(in.Filters, filter{"group-name", in.Names}, filter{"vpc-id", []string{s.VPC.ID()}})
 	}
-	found, next, err := describe(s, call.Operation, groups, in.IDs, page{in.Filters, in.MaxResults, in.NextToken})
-	if err != nil {
-		return nil, wrap(call, err)
-	}
-	err = s.State.View(func(tx *region.Txn) error {
-		for i, g := range found {
-			found[i].Ingress, found[i].Egress = s.permissions(g, false), s.permissions(g, true)
-			found[i].Tags = s.tagsOf(tx, g.GroupID)
-		}
-		return nil
+	found, next, err := describe(s, call, groups, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(tx *region.Txn, g *securityGroup) {
+		g.Ingress, g.Egress = s.permissions(*g, false), s.permissions(*g, true)
+		g.Tags = s.tagsOf(tx, g.GroupID)
 	})
 	return &describeGroupsOutput{found, next}, err
 }
@@ -156,6 +149,9 @@ func (s *Service) deleteGroup(call *wire.Call, in *deleteGroupInput) (*done, err
 		}
 		if user := s.userOf(tx, g.GroupID); user != "" {
 			return refuse("DependencyViolation", fmt.Sprintf("resource %s has a dependent object: %s uses it.", g.GroupID, user))
+		}
+		for _, r := range g.Rules {
+			tags.Delete(tx, r.ID)
 		}
 		return groups.delete(s, tx, g.GroupID)
 	})

@@ -45,7 +45,8 @@ type action func(call *wire.Call) (any, error)
 // actions are the operations that Tripod has, by name.
 func (s *Service) actions() map[string]action {
 	all := map[string]action{}
-	for _, group := range []map[string]action{s.zoneActions(), s.vpcActions(), s.subnetActions(), s.groupActions(), s.ruleActions(), s.tagActions(), s.routeActions()} {
+	for _, group := range []map[string]action{s.zoneActions(), s.vpcActions(), s.subnetActions(), s.groupActions(), s.ruleActions(), s.tagActions(), s.routeActions(),
+		s.interfaceActions(), s.internetGatewayActions()} {
 		for name, a := range group {
 			all[name] = a
 		}

@@ -37,10 +37,11 @@ type entry[T any] struct {
 
 // kind is one kind of resource: those that come with the region are computed, those that calls made or changed are stored.
 type kind[T any] struct {
-	table    region.Table[entry[T]]
-	prefix   string // of ids: vpc
-	noun     string // vpc ID, in messages
-	code     string // InvalidVpcID: begins the codes .NotFound and .Malformed
+	table    region.Table[entry[T]] // the zero one where all are computed
+	prefix   string                 // of ids: vpc
+	noun     string                 // vpc ID, in messages
+	code     string                 // InvalidVpcID: begins the codes .NotFound and .Malformed
+	missing  string                 // the code of one that is not there, where it is another
 	computed func(s *Service, tx *region.Txn) []T
 	id       func(T) string
 	filters  filters[T]
@@ -54,7 +55,7 @@ func (k *kind[T]) all(s *Service, tx *region.Txn) []T {
 			byID[k.id(value)], fixed[k.id(value)] = value, true
 		}
 	}
-	for _, e := range k.table.List(tx) {
+	for _, e := range k.stored(tx) {
 		if id := k.id(e.Value); fixed[id] || !e.Overrides {
 			byID[id] = e.Value
 		}
@@ -65,6 +66,13 @@ func (k *kind[T]) all(s *Service, tx *region.Txn) []T {
 	}
 	slices.SortFunc(values, func(a, b T) int { return cmp.Compare(k.id(a), k.id(b)) })
 	return values
+}
+
+func (k *kind[T]) stored(tx *region.Txn) []entry[T] {
+	if k.table == (region.Table[entry[T]]{}) {
+		return nil
+	}
+	return k.table.List(tx)
 }
 
 // get is the resource with that id, or AWS's error for one that is malformed or not there.
@@ -82,7 +90,7 @@ func (k *kind[T]) get(s *Service, tx *region.Txn, id string) (T, error) {
 }
 
 func (k *kind[T]) notFound(id string) *wire.Error {
-	return refuse(k.code+".NotFound", fmt.Sprintf("The %s '%s' does not exist", k.noun, id))
+	return refuse(cmp.Or(k.missing, k.code+".NotFound"), fmt.Sprintf("The %s '%s' does not exist", k.noun, id))
 }
 
 var idDigits = regexp.MustCompile(`^-([0-9a-f]{8}|[0-9a-f]{17})$`)

@@ -89,16 +89,7 @@ type describeSubnetsOutput struct {
 }
 
 func (s *Service) describeSubnets(call *wire.Call, in *describeSubnetsInput) (*describeSubnetsOutput, error) {
-	found, next, err := describe(s, call.Operation, subnets, in.IDs, page{in.Filters, in.MaxResults, in.NextToken})
-	if err != nil {
-		return nil, wrap(call, err)
-	}
-	err = s.State.View(func(tx *region.Txn) error {
-		for i := range found {
-			found[i] = s.shown(tx, found[i])
-		}
-		return nil
-	})
+	found, next, err := describe(s, call, subnets, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(tx *region.Txn, v *subnet) { *v = s.shown(tx, *v) })
 	return &describeSubnetsOutput{found, next}, err
 }
 

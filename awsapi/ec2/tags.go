@@ -98,9 +98,18 @@ func (s *Service) taggable(tx *region.Txn) map[string]string {
 	}
 	for _, v := range groups.all(s, tx) {
 		types[v.GroupID] = "security-group"
+		for _, r := range v.Rules {
+			types[r.ID] = "security-group-rule"
+		}
 	}
 	for _, v := range routeTables.all(s, tx) {
 		types[v.RouteTableID] = "route-table"
+	}
+	for _, v := range internetGateways.all(s, tx) {
+		types[v.GatewayID] = "internet-gateway"
+	}
+	for _, v := range interfaces.all(s, tx) {
+		types[v.InterfaceID] = "network-interface"
 	}
 	return types
 }

@@ -77,16 +77,7 @@ type describeVPCsOutput struct {
 }
 
 func (s *Service) describeVPCs(call *wire.Call, in *describeVPCsInput) (*describeVPCsOutput, error) {
-	found, next, err := describe(s, call.Operation, vpcs, in.IDs, page{in.Filters, in.MaxResults, in.NextToken})
-	if err != nil {
-		return nil, wrap(call, err)
-	}
-	err = s.State.View(func(tx *region.Txn) error {
-		for i := range found {
-			found[i].Tags = s.tagsOf(tx, found[i].VPCID)
-		}
-		return nil
-	})
+	found, next, err := describe(s, call, vpcs, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(tx *region.Txn, v *vpcRecord) { v.Tags = s.tagsOf(tx, v.VPCID) })
 	return &describeVPCsOutput{found, next}, err
 }
 
@@ -154,6 +145,11 @@ func (s *Service) deleteVPC(call *wire.Call, in *deleteVPCInput) (*done, error) 
 		for _, v := range groups.all(s, tx) {
 			if v.VPCID == in.VPCID && !v.isDefault() {
 				left = append(left, v.GroupID)
+			}
+		}
+		for _, v := range internetGateways.all(s, tx) {
+			if v.in(in.VPCID) {
+				left = append(left, v.GatewayID)
 			}
 		}
 		if len(left) > 0 {

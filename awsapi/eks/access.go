@@ -2,6 +2,7 @@ package eks
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -35,8 +36,15 @@ func (s *Service) accessActions() map[string]Action {
 
 // CreatorEntry is the access entry by which a cluster's creator is its administrator. It stands in AccessEntries under
 // CLUSTERID/PRINCIPALARN from the start, also while the mode CONFIG_MAP hides it. principalID is the creator's unique id, id a fresh UUID.
+// A role's session made the cluster for its role, whose path the session's ARN does not tell: the entry is without it.
 func CreatorEntry(regionName, accountID string, cluster region.Cluster, principalID, id string, now time.Time) (region.AccessEntry, error) {
-	p, err := parsePrincipal(about{cluster: cluster.Name}, cluster.CreatorARN)
+	creator := cluster.CreatorARN
+	if account, session, isSession := strings.Cut(strings.TrimPrefix(creator, "arn:aws:sts::"), ":assumed-role/"); isSession {
+		name, _, _ := strings.Cut(session, "/")
+		creator = "arn:aws:iam::" + account + ":role/" + name
+		principalID, _, _ = strings.Cut(principalID, ":")
+	}
+	p, err := parsePrincipal(about{cluster: cluster.Name}, creator)
 	if err != nil {
 		return region.AccessEntry{}, err
 	}

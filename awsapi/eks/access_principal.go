@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/service/eks/types"
+
 	"tripod/region"
 )
 
@@ -115,7 +117,8 @@ func completeEntry(a about, e *region.AccessEntry, p principal) error {
 	}
 	for _, group := range e.Groups {
 		if group == "" || len(group) > 256 || hasAWSName(group) || hasControl(group) {
-			return a.invalidParameter("The kubernetes group name %s is invalid: it has 1 to 256 printable characters and does not begin with any of %s.", quote(group), strings.Join(awsNames, ", "))
+			return a.invalidParameter("The kubernetes group name %s is invalid: it has 1 to 256 printable characters and does not begin with any of %s.",
+				quote(group), strings.Join(awsNames, ", "))
 		}
 	}
 	return nil
@@ -149,4 +152,23 @@ func hasAWSName(name string) bool {
 
 func hasControl(text string) bool {
 	return strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f })
+}
+
+// admitNodes gives a node role its access entry, as EKS does for node groups and Fargate profiles where the authentication mode has entries,
+// unless the role has one already. A role that IAM does not have gets none: its nodes could not be told from others.
+func (s *Service) admitNodes(c change, roleARN, kind string) {
+	a := about{cluster: c.cluster.Name}
+	p, err := parsePrincipal(a, roleARN)
+	if err != nil || c.cluster.AuthenticationMode == string(types.AuthenticationModeConfigMap) || accessEntries.arnOf(c.tx, c.cluster.ID, p.arn) != "" {
+		return
+	}
+	id, err := s.principalID(c.tx, a, p)
+	if err != nil || id == "" {
+		return
+	}
+	node := nodeEntries[kind]
+	accessEntries.put(c.tx, region.AccessEntry{
+		ClusterID: c.cluster.ID, ARN: s.accessEntryARN(c.cluster.Name, p, c.id), PrincipalARN: p.arn, PrincipalID: id,
+		Type: kind, Username: node.username, Groups: node.groups, CreatedAt: c.now, ModifiedAt: c.now,
+	})
 }

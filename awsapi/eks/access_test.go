@@ -161,6 +161,11 @@ func TestTheCreatorsEntryIsAnAdministrators(t *testing.T) {
 	if diff := cmp.Diff(want, entry); diff != "" {
 		t.Errorf("entry (-want +got):\n%s", diff)
 	}
+	session, err := tripodeks.CreatorEntry("us-east-1", "111122223333", region.Cluster{ID: clusterID, Name: "demo",
+		CreatorARN: "arn:aws:sts::111122223333:assumed-role/other/me"}, "AROAOTHER:me", "11111111-2222-4333-8444-555555555555", created)
+	if err != nil || session.PrincipalARN != otherRole || session.PrincipalID != "AROAOTHER" {
+		t.Errorf("a role's session: got %+v, %v", session, err)
+	}
 }
 
 func TestListAccessPoliciesPages(t *testing.T) {

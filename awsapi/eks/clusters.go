@@ -3,6 +3,7 @@ package eks
 import (
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -32,7 +33,7 @@ func (s *Service) clusterActions() map[string]Action {
 	}
 }
 
-// listClusters lists names in ascending order.
+// listClusters lists names in ascending order; include=all adds the clusters that were registered.
 func (s *Service) listClusters(call *wire.Call, in *eks.ListClustersInput) (*eks.ListClustersOutput, error) {
 	if err := call.Authorize(wire.RestJSON, "eks:ListClusters", s.clusterARN("*")); err != nil {
 		return nil, err
@@ -42,6 +43,9 @@ func (s *Service) listClusters(call *wire.Call, in *eks.ListClustersInput) (*eks
 		names = nil
 		for _, cluster := range region.Clusters.List(tx) {
 			names = append(names, cluster.Name)
+		}
+		if slices.Contains(in.Include, "all") {
+			names = append(names, connectedNames(tx)...)
 		}
 		return nil
 	})
@@ -60,15 +64,18 @@ func (s *Service) describeCluster(call *wire.Call, in *eks.DescribeClusterInput)
 	if err := call.Authorize(wire.RestJSON, "eks:DescribeCluster", s.clusterARN(name)); err != nil {
 		return nil, err
 	}
-	var cluster region.Cluster
-	err := s.State.View(func(tx *region.Txn) (err error) {
-		cluster, err = clusterNamed(tx, name)
+	var described *types.Cluster
+	err := s.State.View(func(tx *region.Txn) error {
+		if connected, found := describeConnected(tx, name); found {
+			described = connected
+			return nil
+		}
+		cluster, err := clusterNamed(tx, name)
+		if err == nil {
+			described, err = s.describe(cluster)
+		}
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	described, err := s.describe(cluster)
 	if err != nil {
 		return nil, err
 	}

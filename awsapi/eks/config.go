@@ -104,9 +104,9 @@ func (s *Service) onlyChange(in *eks.UpdateClusterConfigInput) (edit, error) {
 	case in.KubeApiServerConfig != nil || in.KubeSchedulerConfig != nil || in.KubeControllerManagerConfig != nil:
 		return nil, fmt.Errorf("kubeApiServerConfig, kubeSchedulerConfig and kubeControllerManagerConfig cannot be set in Tripod yet")
 	case len(edits) == 0:
-		return nil, fmt.Errorf("No changes needed: give one of logging, resourcesVpcConfig, accessConfig, upgradePolicy, zonalShiftConfig, deletionProtection, controlPlaneScalingConfig and remoteNetworkConfig") //nolint:staticcheck // EKS's words
+		return nil, inWords("No changes needed: give one of logging, resourcesVpcConfig, accessConfig, upgradePolicy, zonalShiftConfig, deletionProtection, controlPlaneScalingConfig and remoteNetworkConfig")
 	case len(edits) > 1:
-		return nil, fmt.Errorf("Only one type of update can be allowed") //nolint:staticcheck // EKS's words
+		return nil, inWords("Only one type of update can be allowed")
 	}
 	return edits[0], nil
 }

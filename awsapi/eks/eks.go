@@ -41,6 +41,8 @@ type Service struct {
 	State region.Updater
 	// ControlPlane is what clusters are made of.
 	ControlPlane ControlPlane
+	// Probes are questions that the service asks of other parts.
+	Probes Probes
 }
 
 // network is where clusters are placed.

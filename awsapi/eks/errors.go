@@ -54,59 +54,12 @@ func (a about) limitExceeded(format string, args ...any) error {
 	}, schemas.ResourceLimitExceededException)
 }
 
-// unsupportedZone is UnsupportedAvailabilityZoneException, 400. valid are the zones that would do.
-func (a about) unsupportedZone(valid []string, format string, args ...any) error {
-	return wire.Modelled(&types.UnsupportedAvailabilityZoneException{
-		Message: sentence(format, args), ClusterName: memberOf(a.cluster), NodegroupName: memberOf(a.nodegroup), ValidZones: valid,
-	}, schemas.UnsupportedAvailabilityZoneException)
-}
-
-// client is ClientException, 400: the caller's own permissions or resources stand in the way.
-func (a about) client(format string, args ...any) error {
-	return wire.Modelled(&types.ClientException{
-		Message: sentence(format, args), ClusterName: memberOf(a.cluster), NodegroupName: memberOf(a.nodegroup),
-		AddonName: memberOf(a.addon), SubscriptionId: memberOf(a.subscription),
-	}, schemas.ClientException)
-}
-
-// server is ServerException, 500. cause is for the log only.
-func (a about) server(cause error, format string, args ...any) error {
-	e := wire.Modelled(&types.ServerException{
-		Message: sentence(format, args), ClusterName: memberOf(a.cluster), NodegroupName: memberOf(a.nodegroup),
-		AddonName: memberOf(a.addon), SubscriptionId: memberOf(a.subscription),
-	}, schemas.ServerException)
-	e.Cause = cause
-	return e
-}
-
-// throttled is ThrottlingException, 429.
-func (a about) throttled(format string, args ...any) error {
-	return wire.Modelled(&types.ThrottlingException{Message: sentence(format, args), ClusterName: memberOf(a.cluster)}, schemas.ThrottlingException)
-}
-
 // invalidState is InvalidStateException, 400: an update that is past the point where this could be done.
 func (a about) invalidState(format string, args ...any) error {
 	return wire.Modelled(&types.InvalidStateException{Message: sentence(format, args), ClusterName: memberOf(a.cluster)}, schemas.InvalidStateException)
 }
 
 // The exceptions that have no members but their message.
-
-// unavailable is ServiceUnavailableException, 503. cause is for the log only.
-func unavailable(cause error, format string, args ...any) error {
-	e := wire.Modelled(&types.ServiceUnavailableException{Message: sentence(format, args)}, schemas.ServiceUnavailableException)
-	e.Cause = cause
-	return e
-}
-
-// accessDenied is AccessDeniedException, 403.
-func accessDenied(format string, args ...any) error {
-	return wire.Modelled(&types.AccessDeniedException{Message: sentence(format, args)}, schemas.AccessDeniedException)
-}
-
-// propagationDelay is ResourcePropagationDelayException, 428: what the request needs was made too recently.
-func propagationDelay(format string, args ...any) error {
-	return wire.Modelled(&types.ResourcePropagationDelayException{Message: sentence(format, args)}, schemas.ResourcePropagationDelayException)
-}
 
 // badRequest is BadRequestException, 400: what the tag operations have for InvalidParameterException.
 func badRequest(format string, args ...any) error {
@@ -117,6 +70,9 @@ func badRequest(format string, args ...any) error {
 func noResource(format string, args ...any) error {
 	return wire.Modelled(&types.NotFoundException{Message: sentence(format, args)}, schemas.NotFoundException)
 }
+
+// inWords is an error in EKS's own words, which begin with a capital letter.
+func inWords(format string, args ...any) error { return fmt.Errorf(format, args...) }
 
 func sentence(format string, args []any) *string { return aws.String(fmt.Sprintf(format, args...)) }
 

@@ -75,6 +75,7 @@ func (s *Service) createFargateProfile(call *wire.Call, in *eks.CreateFargatePro
 			Status: types.FargateProfileStatusActive, Health: &types.FargateProfileHealth{Issues: []types.FargateProfileIssue{}},
 		}}
 		fargateProfiles.put(c.tx, profile)
+		s.admitNodes(c, *profile.PodExecutionRoleArn, "FARGATE_LINUX")
 		shown := profile.FargateProfile
 		shown.Status = types.FargateProfileStatusCreating
 		return &eks.CreateFargateProfileOutput{FargateProfile: &shown}, *profile.FargateProfileArn, nil

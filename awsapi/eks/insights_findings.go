@@ -46,7 +46,7 @@ func (s *Service) findings(tx *region.Txn, cluster region.Cluster) findings {
 	for _, a := range f.addons {
 		f.changed = latest(f.changed, aws.ToTime(a.ModifiedAt))
 	}
-	if count := s.probes().Deprecated; count != nil {
+	if count := s.Probes.Deprecated; count != nil {
 		if uses, err := count(cluster.ID); err == nil {
 			f.deprecated, f.unknown = uses, ""
 		}

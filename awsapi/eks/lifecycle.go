@@ -36,6 +36,9 @@ func (s *Service) createCluster(call *wire.Call, in *eks.CreateClusterInput) (*e
 		if err := notHere(in); err != nil {
 			return fail(about.invalidParameter("%v", err))
 		}
+		if _, err := about.newTags(in.Tags); err != nil {
+			return fail(err)
+		}
 		if _, err := clusterNamed(c.tx, about.cluster); err == nil || slices.Contains(connectedNames(c.tx), about.cluster) {
 			return fail(about.inUse("Cluster already exists with name: %s", about.cluster))
 		}
@@ -66,12 +69,12 @@ func (s *Service) createCluster(call *wire.Call, in *eks.CreateClusterInput) (*e
 	})
 }
 
-// admitCreator makes the creator's access entry, in the modes that have access entries.
+// admitCreator makes the creator's access entry. It is there from the start, also while the mode CONFIG_MAP hides it.
 func (s *Service) admitCreator(c change, call *wire.Call, record region.Cluster, own settings) error {
-	if !*own.CreatorAdmin || record.AuthenticationMode == string(types.AuthenticationModeConfigMap) {
+	if !*own.CreatorAdmin {
 		return nil
 	}
-	entry, err := CreatorEntry(s.Region, s.AccountID, record, call.Principal.UserID, c.id, c.now)
+	entry, err := CreatorEntry(s.Region, s.AccountID, record, cmp.Or(call.Principal.IssuerID, call.Principal.UserID), c.id, c.now)
 	if err != nil {
 		return err
 	}
@@ -185,14 +188,14 @@ func (s *Service) place(tx *region.Txn, record *region.Cluster, own *settings, i
 // checkAccess completes and checks who may reach the endpoint.
 func checkAccess(vpc *types.VpcConfigResponse) error {
 	if !vpc.EndpointPublicAccess && !vpc.EndpointPrivateAccess {
-		return fmt.Errorf("Private and public endpoint access cannot both be disabled") //nolint:staticcheck // EKS's words
+		return inWords("Private and public endpoint access cannot both be disabled")
 	}
 	if len(vpc.PublicAccessCidrs) == 0 {
 		vpc.PublicAccessCidrs = []string{anywhere}
 	}
 	for _, cidr := range vpc.PublicAccessCidrs {
 		if prefix, err := netip.ParsePrefix(cidr); err != nil || prefix.Masked() != prefix {
-			return fmt.Errorf("The following CIDRs are invalid in publicAccessCidrs: [%s]", cidr) //nolint:staticcheck // EKS's words
+			return inWords("The following CIDRs are invalid in publicAccessCidrs: [%s]", cidr)
 		}
 	}
 	return nil

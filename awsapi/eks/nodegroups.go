@@ -2,6 +2,7 @@ package eks
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
@@ -57,6 +58,11 @@ func (s *Service) createNodegroup(call *wire.Call, in *eks.CreateNodegroupInput)
 			return nil, "", err
 		}
 		nodegroups.put(c.tx, group)
+		kind := "EC2_LINUX"
+		if strings.HasPrefix(string(group.AmiType), "WINDOWS_") {
+			kind = "EC2_WINDOWS"
+		}
+		s.admitNodes(c, *group.NodeRole, kind)
 		shown := group.Nodegroup
 		shown.Status = types.NodegroupStatusCreating
 		return &eks.CreateNodegroupOutput{Nodegroup: &shown}, *group.NodegroupArn, nil

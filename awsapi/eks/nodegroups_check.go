@@ -245,8 +245,10 @@ func reservedLabel(key string) bool {
 	if !prefixed {
 		return false
 	}
-	if prefix == "node.kubernetes.io" || prefix == "kubelet.kubernetes.io" || strings.HasSuffix(prefix, ".node.kubernetes.io") || strings.HasSuffix(prefix, ".kubelet.kubernetes.io") {
-		return false
+	for _, free := range []string{"node.kubernetes.io", "kubelet.kubernetes.io"} {
+		if prefix == free || strings.HasSuffix(prefix, "."+free) {
+			return false
+		}
 	}
 	for _, reserved := range []string{"kubernetes.io", "k8s.io", "eks.amazonaws.com"} {
 		if prefix == reserved || strings.HasSuffix(prefix, "."+reserved) {

@@ -68,6 +68,10 @@ func TestNodegroupStory(t *testing.T) {
 	if diff := cmp.Diff(map[string]string{"zone": "x"}, described.Labels); diff != "" {
 		t.Errorf("labels (-want +got):\n%s", diff)
 	}
+	entry := must(w.DescribeAccessEntry(ctx, &eks.DescribeAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String(role)}))(t).AccessEntry
+	if *entry.Type != "EC2_LINUX" {
+		t.Errorf("the node role's access entry is of the type %s", *entry.Type)
+	}
 	deleted := must(w.DeleteNodegroup(ctx, &eks.DeleteNodegroupInput{ClusterName: aws.String("demo"), NodegroupName: aws.String("workers")}))(t)
 	if deleted.Nodegroup.Status != types.NodegroupStatusDeleting {
 		t.Errorf("got %s", deleted.Nodegroup.Status)

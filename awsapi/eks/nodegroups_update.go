@@ -104,7 +104,9 @@ func applyConfig(g *types.Nodegroup, in *eks.UpdateNodegroupConfigInput) (params
 			add(types.UpdateParamTypeWarmPoolReuseOnScaleIn, strconv.FormatBool(*c.ReuseOnScaleIn))
 		}
 	}
-	for _, check := range []string{wrongScaling(g.ScalingConfig), wrongUnavailable(g.UpdateConfig), wrongRepair(g.NodeRepairConfig), wrongWarmPool(g.WarmPoolConfig), wrongTaints(g.Taints)} {
+	for _, check := range []string{
+		wrongScaling(g.ScalingConfig), wrongUnavailable(g.UpdateConfig), wrongRepair(g.NodeRepairConfig), wrongWarmPool(g.WarmPoolConfig), wrongTaints(g.Taints),
+	} {
 		if check != "" {
 			return nil, check
 		}

@@ -22,11 +22,9 @@ type Probes struct {
 	Deprecated func(clusterID string) ([]DeprecatedUse, error)
 }
 
-func (s *Service) probes() Probes { return Probes{} }
-
 // now is the time of a change, in the milliseconds that the API writes.
 func (s *Service) now() time.Time {
-	now := s.probes().Now
+	now := s.Probes.Now
 	if now == nil {
 		now = time.Now
 	}

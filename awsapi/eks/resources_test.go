@@ -81,12 +81,16 @@ func TestIdentityProviderStory(t *testing.T) {
 		return &eks.AssociateIdentityProviderConfigInput{ClusterName: demo, Oidc: oidc, Tags: map[string]string{"a": "b"}}
 	}
 	for what, spoil := range map[string]func(*types.OidcIdentityProviderConfigRequest){
-		"http":          func(c *types.OidcIdentityProviderConfigRequest) { c.IssuerUrl = aws.String("http://id.example.com") },
-		"query":         func(c *types.OidcIdentityProviderConfigRequest) { c.IssuerUrl = aws.String("https://id.example.com?a=b") },
+		"http": func(c *types.OidcIdentityProviderConfigRequest) { c.IssuerUrl = aws.String("http://id.example.com") },
+		"query": func(c *types.OidcIdentityProviderConfigRequest) {
+			c.IssuerUrl = aws.String("https://id.example.com?a=b")
+		},
 		"no URL":        func(c *types.OidcIdentityProviderConfigRequest) { c.IssuerUrl = aws.String("https://\x7f") },
 		"system prefix": func(c *types.OidcIdentityProviderConfigRequest) { c.UsernamePrefix = aws.String("system:") },
-		"own issuer":    func(c *types.OidcIdentityProviderConfigRequest) { c.IssuerUrl = aws.String("https://localhost:4566/id/" + clusterID) },
-		"prefix alone":  func(c *types.OidcIdentityProviderConfigRequest) { c.GroupsPrefix = aws.String("g:") },
+		"own issuer": func(c *types.OidcIdentityProviderConfigRequest) {
+			c.IssuerUrl = aws.String("https://localhost:4566/id/" + clusterID)
+		},
+		"prefix alone": func(c *types.OidcIdentityProviderConfigRequest) { c.GroupsPrefix = aws.String("g:") },
 	} {
 		t.Run(what, func(t *testing.T) {
 			out, err := w.AssociateIdentityProviderConfig(ctx, in(spoil))
@@ -126,7 +130,7 @@ func TestCapabilityStory(t *testing.T) {
 	if made.Status != types.CapabilityStatusCreating || !strings.Contains(*made.Arn, ":capability/demo/argocd/gitops/") || *made.Configuration.ArgoCd.Namespace != "argocd" {
 		t.Errorf("got %+v", made)
 	}
-	in.CapabilityName = aws.String("second")
+	in.CapabilityName, in.ClientRequestToken = aws.String("second"), nil // the SDK had filled one in
 	out, err = w.CreateCapability(ctx, in)
 	wantError(t, out, err, taken)
 	must(w.UpdateCapability(ctx, &eks.UpdateCapabilityInput{ClusterName: demo, CapabilityName: name, Configuration: &types.UpdateCapabilityConfiguration{

@@ -33,11 +33,13 @@ func (s *Service) describeClusterVersions(call *wire.Call, in *eks.DescribeClust
 	found := []types.ClusterVersionInformation{}
 	for _, version := range s.ControlPlane.versions() {
 		info := s.versionInformation(version)
+		//lint:ignore SA1019 clients older than versionStatus send it
+		old := in.Status
 		switch {
+		case old != "" && old != info.Status:
 		case len(in.ClusterVersions) > 0 && !slices.Contains(in.ClusterVersions, version):
 		case aws.ToBool(in.DefaultOnly) && !info.DefaultVersion:
 		case in.VersionStatus != "" && in.VersionStatus != info.VersionStatus:
-		case in.Status != "" && in.Status != info.Status:
 		default:
 			found = append(found, info)
 		}
@@ -51,7 +53,7 @@ func (s *Service) describeClusterVersions(call *wire.Call, in *eks.DescribeClust
 			return r
 		}, aws.ToString(info.ClusterVersion))
 	}
-	filters := append([]string{string(in.VersionStatus), string(in.Status)}, in.ClusterVersions...)
+	filters := append([]string{string(in.VersionStatus)}, in.ClusterVersions...)
 	found, next, err := page(paging{operation: "DescribeClusterVersions", filters: filters, max: in.MaxResults, token: in.NextToken}, found, place)
 	if err != nil {
 		return nil, err

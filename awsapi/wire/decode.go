@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -153,7 +154,7 @@ func looks(value tree) string {
 func InputSchema(input smithy.Serializable) *smithy.Schema {
 	seen := schemaWriter{Serializable: input}
 	// The body operation writes no address, and an input without values can always be written.
-	_ = restJSON.SerializeRequest(nil, body, &seen, smithyhttp.NewStackRequest().(*smithyhttp.Request))
+	_ = restJSON.SerializeRequest(context.Background(), body, &seen, smithyhttp.NewStackRequest().(*smithyhttp.Request))
 	return seen.schema
 }
 

@@ -1,0 +1,130 @@
+"""What boto3 must see of EC2: run by clients_test.go with the endpoint and keys in the environment."""
+import boto3
+from botocore.exceptions import ClientError
+
+ec2 = boto3.client("ec2")
+
+
+def refused(code, call, **arguments):
+    try:
+        call(**arguments)
+    except ClientError as e:
+        assert e.response["Error"]["Code"] == code, f"{code} expected: {e}"
+        assert e.response["ResponseMetadata"]["RequestId"], e.response
+    else:
+        raise AssertionError(f"{code} expected of {call.__name__}({arguments})")
+
+
+def tags_of(resource):
+    return {t["Key"]: t["Value"] for t in resource["Tags"]}
+
+
+def default_network():
+    (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
+    assert vpc["CidrBlock"] == "10.0.0.0/16" and vpc["IsDefault"] is True and vpc["State"] == "available", vpc
+    assert vpc["CidrBlockAssociationSet"][0]["CidrBlockState"]["State"] == "associated", vpc
+    subnets = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc["VpcId"]]}])["Subnets"]
+    assert len(subnets) == 6 and {s["AvailabilityZoneId"] for s in subnets} == {"use1-az1", "use1-az2", "use1-az3"}, subnets
+    assert {s["AvailableIpAddressCount"] for s in subnets} >= {251}, subnets
+    tables = ec2.describe_route_tables()["RouteTables"]
+    assert sorted(a["Main"] for t in tables for a in t["Associations"]) == [False] * 3 + [True], tables
+    assert all(a["AssociationState"]["State"] == "associated" for t in tables for a in t["Associations"]), tables
+    zones = ec2.describe_availability_zones()["AvailabilityZones"]
+    assert [z["ZoneName"] for z in zones] == ["us-east-1a", "us-east-1b", "us-east-1c"] and zones[0]["State"] == "available", zones
+    assert [r["RegionName"] for r in ec2.describe_regions()["Regions"]] == ["us-east-1"]
+    attribute = ec2.describe_vpc_attribute(VpcId=vpc["VpcId"], Attribute="enableDnsSupport")
+    assert attribute["EnableDnsSupport"] == {"Value": True}, attribute
+    pages = ec2.get_paginator("describe_subnets").paginate(PaginationConfig={"PageSize": 5})
+    assert [len(p["Subnets"]) for p in pages] == [5, 1]
+
+
+def own_network():
+    vpc = ec2.create_vpc(CidrBlock="192.168.0.0/16", TagSpecifications=[{"ResourceType": "vpc", "Tags": [{"Key": "Name", "Value": "own <&>"}]}])["Vpc"]
+    vpc_id = vpc["VpcId"]
+    assert tags_of(vpc) == {"Name": "own <&>"}, vpc
+    subnet = ec2.create_subnet(VpcId=vpc_id, CidrBlock="192.168.1.0/24", AvailabilityZone="us-east-1b")["Subnet"]
+    subnet_id = subnet["SubnetId"]
+    ec2.modify_subnet_attribute(SubnetId=subnet_id, MapPublicIpOnLaunch={"Value": True})
+    ec2.modify_vpc_attribute(VpcId=vpc_id, EnableDnsHostnames={"Value": True})
+    assert ec2.describe_vpc_attribute(VpcId=vpc_id, Attribute="enableDnsHostnames")["EnableDnsHostnames"] == {"Value": True}
+    ec2.create_tags(Resources=[vpc_id, subnet_id], Tags=[{"Key": "team", "Value": "a"}])
+    ec2.delete_tags(Resources=[vpc_id], Tags=[{"Key": "Name"}])
+    assert tags_of(ec2.describe_vpcs(VpcIds=[vpc_id])["Vpcs"][0]) == {"team": "a"}
+    described = ec2.describe_tags(Filters=[{"Name": "key", "Values": ["team"]}])["Tags"]
+    assert {(t["ResourceType"], t["ResourceId"]) for t in described} == {("vpc", vpc_id), ("subnet", subnet_id)}, described
+    shown = ec2.describe_subnets(SubnetIds=[subnet_id])["Subnets"][0]
+    assert shown["MapPublicIpOnLaunch"] is True and tags_of(shown) == {"team": "a"}, shown
+    group_id = ec2.create_security_group(GroupName="nodes", Description="nodes", VpcId=vpc_id)["GroupId"]
+    group = ec2.describe_security_groups(GroupIds=[group_id])["SecurityGroups"][0]
+    assert group["IpPermissions"] == [] and group["IpPermissionsEgress"][0]["IpRanges"] == [{"CidrIp": "0.0.0.0/0"}], group
+    refused("DependencyViolation", ec2.delete_vpc, VpcId=vpc_id)
+    refused("InvalidSubnet.Conflict", ec2.create_subnet, VpcId=vpc_id, CidrBlock="192.168.1.0/28")
+    refused("DryRunOperation", ec2.delete_subnet, SubnetId=subnet_id, DryRun=True)
+    ec2.delete_security_group(GroupId=group_id)
+    ec2.delete_subnet(SubnetId=subnet_id)
+    ec2.delete_vpc(VpcId=vpc_id)
+    refused("InvalidVpcID.NotFound", ec2.describe_vpcs, VpcIds=[vpc_id])
+    refused("InvalidVpcID.Malformed", ec2.describe_vpcs, VpcIds=["vpc"])
+    refused("InvalidAction", ec2.describe_spot_price_history)
+
+
+def group_rules():
+    group_id = ec2.create_security_group(GroupName="rules", Description="rules")["GroupId"]
+    ssh = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "10.0.0.1/16", "Description": "inside"}]}
+    own = {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": group_id}]}
+    made = ec2.authorize_security_group_ingress(GroupId=group_id, IpPermissions=[ssh, own],
+                                                TagSpecifications=[{"ResourceType": "security-group-rule", "Tags": [{"Key": "a", "Value": "b"}]}])
+    first, second = made["SecurityGroupRules"]
+    assert first["CidrIpv4"] == "10.0.0.0/16" and first["FromPort"] == 22 and first["IsEgress"] is False and tags_of(first) == {"a": "b"}, first
+    assert second["ReferencedGroupInfo"]["GroupId"] == group_id and second["IpProtocol"] == "-1", second
+    refused("InvalidPermission.Duplicate", ec2.authorize_security_group_ingress, GroupId=group_id, IpPermissions=[ssh])
+    refused("InvalidPermission.NotFound", ec2.revoke_security_group_egress, GroupId=group_id, IpPermissions=[ssh])
+    refused("InvalidGroup.NotFound", ec2.authorize_security_group_ingress, GroupId="sg-00000000000000000", IpPermissions=[ssh])
+    refused("InvalidParameterValue", ec2.authorize_security_group_ingress, GroupId=group_id, IpProtocol="tcp", FromPort=9, ToPort=8, CidrIp="0.0.0.0/0")
+    ec2.authorize_security_group_ingress(GroupId=group_id, IpProtocol="udp", FromPort=53, ToPort=53, CidrIp="0.0.0.0/0")
+    group = ec2.describe_security_groups(GroupIds=[group_id])["SecurityGroups"][0]
+    assert [p["IpProtocol"] for p in group["IpPermissions"]] == ["tcp", "-1", "udp"], group
+    assert group["IpPermissions"][0]["IpRanges"] == [{"CidrIp": "10.0.0.0/16", "Description": "inside"}], group
+    rules = ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group_id]}])["SecurityGroupRules"]
+    assert len(rules) == 4, rules
+    gone = ec2.revoke_security_group_ingress(GroupId=group_id, SecurityGroupRuleIds=[first["SecurityGroupRuleId"]])
+    assert gone["Return"] is True and gone["RevokedSecurityGroupRules"][0]["CidrIpv4"] == "10.0.0.0/16", gone
+    refused("InvalidSecurityGroupRuleId.NotFound", ec2.describe_security_group_rules, SecurityGroupRuleIds=[first["SecurityGroupRuleId"]])
+    ec2.revoke_security_group_egress(GroupId=group_id, IpPermissions=[{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}])
+    assert ec2.describe_security_groups(GroupIds=[group_id])["SecurityGroups"][0]["IpPermissionsEgress"] == []
+    ec2.delete_security_group(GroupId=group_id)
+
+
+def control_plane_interfaces():
+    found = ec2.describe_network_interfaces(Filters=[{"Name": "description", "Values": ["Amazon EKS demo"]}])["NetworkInterfaces"]
+    assert sorted(i["PrivateIpAddress"] for i in found) == ["10.0.0.10", "10.0.32.10", "10.0.64.10"], found
+    assert all(i["RequesterManaged"] and i["Status"] == "in-use" and i["Attachment"]["Status"] == "attached" for i in found), found
+    assert all(i["Groups"][0]["GroupName"].startswith("eks-cluster-sg-demo-") and i["PrivateIpAddresses"][0]["Primary"] for i in found), found
+    refused("InvalidNetworkInterfaceID.NotFound", ec2.describe_network_interfaces, NetworkInterfaceIds=["eni-00000000000000000"])
+
+
+def internet_gateways():
+    (gateway,) = ec2.describe_internet_gateways()["InternetGateways"]
+    (attachment,) = gateway["Attachments"]
+    assert attachment["State"] == "available", gateway
+    refused("OperationNotPermitted", ec2.detach_internet_gateway, InternetGatewayId=gateway["InternetGatewayId"], VpcId=attachment["VpcId"])
+    vpc_id = ec2.create_vpc(CidrBlock="172.16.0.0/16")["Vpc"]["VpcId"]
+    own = ec2.create_internet_gateway(TagSpecifications=[{"ResourceType": "internet-gateway", "Tags": [{"Key": "a", "Value": "b"}]}])["InternetGateway"]
+    assert own["Attachments"] == [] and tags_of(own) == {"a": "b"}, own
+    own_id = own["InternetGatewayId"]
+    refused("InvalidParameterValue", ec2.attach_internet_gateway, InternetGatewayId=own_id, VpcId=attachment["VpcId"])
+    ec2.attach_internet_gateway(InternetGatewayId=own_id, VpcId=vpc_id)
+    refused("Resource.AlreadyAssociated", ec2.attach_internet_gateway, InternetGatewayId=own_id, VpcId=vpc_id)
+    refused("DependencyViolation", ec2.delete_internet_gateway, InternetGatewayId=own_id)
+    refused("DependencyViolation", ec2.delete_vpc, VpcId=vpc_id)
+    ec2.detach_internet_gateway(InternetGatewayId=own_id, VpcId=vpc_id)
+    refused("Gateway.NotAttached", ec2.detach_internet_gateway, InternetGatewayId=own_id, VpcId=vpc_id)
+    ec2.delete_internet_gateway(InternetGatewayId=own_id)
+    ec2.delete_vpc(VpcId=vpc_id)
+
+
+for story in (default_network, own_network, group_rules, control_plane_interfaces, internet_gateways):
+    try:
+        story()
+    except Exception as e:
+        raise SystemExit(f"{story.__name__}: {type(e).__name__}: {e} (line {e.__traceback__.tb_next.tb_lineno})")
