@@ -111,10 +111,10 @@ func parseStatement(raw json.RawMessage) (s Statement, err error) {
 		return s, err
 	}
 	if raw, ok := members["Sid"]; ok && json.Unmarshal(raw, &s.SID) != nil {
-		return s, errors.New("Sid is not a string")
+		return s, errors.New("the Sid is not a string")
 	}
 	if json.Unmarshal(members["Effect"], &s.Effect) != nil || s.Effect != effectAllow && s.Effect != effectDeny {
-		return s, errors.New("Effect must be Allow or Deny")
+		return s, errors.New("the Effect must be Allow or Deny")
 	}
 	for name, into := range map[string]*[]string{
 		"Action": &s.Actions, "NotAction": &s.NotActions, "Resource": &s.Resources, "NotResource": &s.NotResources,
