@@ -227,9 +227,8 @@ func TestWhatTripodDoesNotHaveIsNamed(t *testing.T) {
 			_, err := client.ListCertificateAuthorities(ctx, &eks.ListCertificateAuthoritiesInput{ClusterName: aws.String("demo")})
 			return err
 		},
-		"eks:AssociateEncryptionConfig": func() error {
-			_, err := client.AssociateEncryptionConfig(ctx, &eks.AssociateEncryptionConfigInput{ClusterName: aws.String("demo"),
-				EncryptionConfig: []types.EncryptionConfig{{Resources: []string{"secrets"}, Provider: &types.Provider{KeyArn: aws.String("arn:aws:kms:us-east-1:111122223333:key/k")}}}})
+		"eks:DeleteCertificateAuthority": func() error {
+			_, err := client.DeleteCertificateAuthority(ctx, &eks.DeleteCertificateAuthorityInput{ClusterName: aws.String("demo"), Id: aws.String("0123456789")})
 			return err
 		},
 	} {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"tripod/awsapi/ec2"
+	"tripod/awsapi/iamapi"
 	"tripod/awsapi/sts"
 	"tripod/awsapi/wire"
 )
@@ -29,6 +30,7 @@ type service struct {
 func (s *server) allServices() []service {
 	return []service{
 		{sts.Name, "", sts.Namespace, wire.Query, &sts.Service{State: s.State, Now: s.Now}},
+		{iamapi.Name, "", iamapi.Namespace, wire.Query, &iamapi.Service{State: s.State, AccountID: s.AccountID, Now: s.Now}},
 		{ec2.Name, "", ec2.Namespace, wire.EC2Query, s.network()},
 	}
 }

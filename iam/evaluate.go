@@ -125,10 +125,13 @@ func (p Principal) Keys() Keys {
 	keys := Keys{
 		"aws:principalarn": {p.ARN}, "aws:principalaccount": {p.AccountID}, "aws:userid": {p.UserID}, "aws:principaltype": {"User"},
 	}
+	for key, value := range p.Tags {
+		keys["aws:principaltag/"+strings.ToLower(key)] = []string{value}
+	}
 	if p.IssuerARN != "" {
 		keys["aws:principalarn"], keys["aws:principaltype"] = []string{p.IssuerARN}, []string{"AssumedRole"}
 		return keys
 	}
-	keys["aws:username"] = []string{p.ARN[strings.LastIndexByte(p.ARN, '/')+1:]}
+	keys["aws:username"] = []string{p.UserName()}
 	return keys
 }

@@ -3,7 +3,6 @@ package iam
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -40,14 +39,28 @@ type Principal struct {
 	IssuerARN, IssuerID string
 	// SessionName is the role session's; empty for users.
 	SessionName string
-	// Policies are the ARNs of the managed policies attached.
+	// Policies are the ARNs of the managed policies attached, to the principal or its groups.
 	Policies []string
+	// Documents are the texts of its other policies: inline ones, and those of Policies that are the account's own.
+	Documents []string
+	// Boundary is the text of the permissions boundary; nil means that there is none.
+	Boundary *string
+	// Tags are the user's or role's.
+	Tags map[string]string
+}
+
+// UserName is the name of the user that the principal is; empty for a role's session.
+func (p Principal) UserName() string {
+	if p.IssuerARN != "" {
+		return ""
+	}
+	return p.ARN[strings.LastIndexByte(p.ARN, '/')+1:]
 }
 
 // Allowed says whether the principal's policies allow an action on a resource. What is not allowed is denied.
-// Of all policies only AdministratorAccess has a meaning so far.
 func (p Principal) Allowed(action, resource string) bool {
-	return slices.Contains(p.Policies, AdministratorAccess)
+	decision, _ := p.Evaluate(action, resource, nil)
+	return decision == Allowed
 }
 
 // Lookup finds the principal of an access key and the key's secret. sessionToken goes with temporary credentials, and is empty for
@@ -85,7 +98,7 @@ func lookupKey(tx *region.Txn, accessKeyID, sessionToken string) (Principal, str
 	case sessionToken != "":
 		return Principal{}, "", ErrBadSessionToken
 	}
-	return userPrincipal(user, key.ID), key.Secret, nil
+	return userPrincipal(tx, user, key.ID), key.Secret, nil
 }
 
 // lookupSession opens the token and finds whom it stands for: a role or user that was deleted, or made anew since, has no sessions.
@@ -103,23 +116,25 @@ func lookupSession(tx *region.Txn, accessKeyID, sessionToken string, now time.Ti
 		if !found || user.ID != session.ID {
 			return Principal{}, "", ErrUnknownKey
 		}
-		return userPrincipal(user, accessKeyID), session.Secret, nil
+		return userPrincipal(tx, user, accessKeyID), session.Secret, nil
 	}
 	role, found := region.Roles.Get(tx, session.Role)
 	if !found || role.ID != session.ID {
 		return Principal{}, "", ErrUnknownKey
 	}
-	return Principal{
+	principal := Principal{
 		ARN:    "arn:aws:sts::" + accountOf(role.ARN) + ":assumed-role/" + role.Name + "/" + session.Name,
 		UserID: role.ID + ":" + session.Name, AccountID: accountOf(role.ARN), AccessKeyID: accessKeyID,
-		IssuerARN: role.ARN, IssuerID: role.ID, SessionName: session.Name, Policies: slices.Clone(role.Policies),
-	}, session.Secret, nil
+		IssuerARN: role.ARN, IssuerID: role.ID, SessionName: session.Name,
+	}
+	principal.grantRole(tx, role)
+	return principal, session.Secret, nil
 }
 
-func userPrincipal(user region.User, accessKeyID string) Principal {
-	return Principal{
-		ARN: user.ARN, UserID: user.ID, AccountID: accountOf(user.ARN), AccessKeyID: accessKeyID, Policies: slices.Clone(user.Policies),
-	}
+func userPrincipal(tx *region.Txn, user region.User, accessKeyID string) Principal {
+	principal := Principal{ARN: user.ARN, UserID: user.ID, AccountID: accountOf(user.ARN), AccessKeyID: accessKeyID}
+	principal.grantUser(tx, user)
+	return principal
 }
 
 // accountOf is an ARN's fifth field.

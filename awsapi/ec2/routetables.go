@@ -17,7 +17,12 @@ type routeTable struct {
 	Associations list[routeAssociation] `xml:"associationSet"`
 	Propagating  list[struct{}]         `xml:"propagatingVgwSet" json:"-"`
 	Tags         list[tag]              `xml:"tagSet" json:"-"`
+
+	Token string `xml:"-"` // the call's ClientToken
 }
+
+// localRoute is the target of the route to the VPC itself.
+const localRoute = "local"
 
 type route struct {
 	Destination  string `xml:"destinationCidrBlock"`
@@ -73,10 +78,12 @@ func (s *Service) computedRouteTables(tx *region.Txn) []routeTable {
 	for _, v := range vpcs.all(s, tx) {
 		main := s.newRouteTable(id("rtb", v.VPCID), v)
 		main.Associations = list[routeAssociation]{associate(main.RouteTableID, "")}
-		all = append(all, main)
 		if !v.IsDefault {
+			all = append(all, main)
 			continue
 		}
+		main.Routes = append(main.Routes, route{Destination: "0.0.0.0/0", NATGatewayID: s.defaultNATGatewayID(), Origin: "CreateRoute", State: "active"})
+		all = append(all, main)
 		public := s.newRouteTable(id("rtb", v.VPCID, "public"), v)
 		public.Routes = append(public.Routes, route{Destination: "0.0.0.0/0", GatewayID: id("igw", v.VPCID), Origin: "CreateRoute", State: "active"})
 		for _, subnetID := range s.VPC.PublicSubnetIDs() {
@@ -89,7 +96,7 @@ func (s *Service) computedRouteTables(tx *region.Txn) []routeTable {
 
 func (s *Service) newRouteTable(tableID string, v vpcRecord) routeTable {
 	return routeTable{RouteTableID: tableID, VPCID: v.VPCID, OwnerID: s.VPC.AccountID,
-		Routes: list[route]{{Destination: v.CIDRBlock, GatewayID: "local", Origin: "CreateRouteTable", State: "active"}}}
+		Routes: list[route]{{Destination: v.CIDRBlock, GatewayID: localRoute, Origin: "CreateRouteTable", State: "active"}}}
 }
 
 // associate is the association of a table with a subnet, or as its VPC's main table.
@@ -125,7 +132,11 @@ func (s *Service) dissociate(tx *region.Txn, subnetID string) {
 }
 
 func (s *Service) routeActions() map[string]action {
-	return map[string]action{"DescribeRouteTables": typed(s.describeRouteTables)}
+	return map[string]action{
+		"CreateRouteTable": typed(s.createRouteTable), "DeleteRouteTable": typed(s.deleteRouteTable), "DescribeRouteTables": typed(s.describeRouteTables),
+		"AssociateRouteTable": typed(s.associateRouteTable), "DisassociateRouteTable": typed(s.disassociateRouteTable),
+		"CreateRoute": typed(s.createRoute), "ReplaceRoute": typed(s.replaceRoute), "DeleteRoute": typed(s.deleteRoute),
+	}
 }
 
 type describeRouteTablesInput struct {
@@ -141,6 +152,9 @@ type describeRouteTablesOutput struct {
 }
 
 func (s *Service) describeRouteTables(call *wire.Call, in *describeRouteTablesInput) (*describeRouteTablesOutput, error) {
-	found, next, err := describe(s, call, routeTables, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(tx *region.Txn, v *routeTable) { v.Tags = s.tagsOf(tx, v.RouteTableID) })
+	found, next, err := describe(s, call, routeTables, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(tx *region.Txn, v *routeTable) {
+		v.Tags = s.tagsOf(tx, v.RouteTableID)
+		s.routeStates(tx, v)
+	})
 	return &describeRouteTablesOutput{found, next}, err
 }

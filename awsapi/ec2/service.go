@@ -46,7 +46,7 @@ type action func(call *wire.Call) (any, error)
 func (s *Service) actions() map[string]action {
 	all := map[string]action{}
 	for _, group := range []map[string]action{s.zoneActions(), s.vpcActions(), s.subnetActions(), s.groupActions(), s.ruleActions(), s.tagActions(), s.routeActions(),
-		s.interfaceActions(), s.internetGatewayActions()} {
+		s.interfaceActions(), s.internetGatewayActions(), s.natGatewayActions(), s.addressActions()} {
 		for name, a := range group {
 			all[name] = a
 		}
@@ -142,6 +142,13 @@ func (e *callError) Unwrap() error { return e.err }
 
 func refuse(code, message string) *wire.Error {
 	return &wire.Error{Code: code, Status: http.StatusBadRequest, Message: message}
+}
+
+func (s *Service) now() time.Time {
+	if s.Now == nil {
+		return time.Now()
+	}
+	return s.Now()
 }
 
 func (s *Service) arn(kind, id string) string {

@@ -170,6 +170,11 @@ func (s *Service) deleteSubnet(call *wire.Call, in *deleteSubnetInput) (*done, e
 				return refuse("DependencyViolation", fmt.Sprintf("The subnet '%s' has dependencies and cannot be deleted: the EKS cluster %s uses it.", in.SubnetID, cluster.Name))
 			}
 		}
+		for _, g := range natGateways.all(s, tx) {
+			if g.SubnetID == in.SubnetID {
+				return refuse("DependencyViolation", fmt.Sprintf("The subnet '%s' has dependencies and cannot be deleted: the NAT gateway %s is in it.", in.SubnetID, g.GatewayID))
+			}
+		}
 		s.dissociate(tx, in.SubnetID)
 		return subnets.delete(s, tx, in.SubnetID)
 	})

@@ -108,6 +108,12 @@ func (s *Service) taggable(tx *region.Txn) map[string]string {
 	for _, v := range internetGateways.all(s, tx) {
 		types[v.GatewayID] = "internet-gateway"
 	}
+	for _, v := range natGateways.all(s, tx) {
+		types[v.GatewayID] = "natgateway"
+	}
+	for _, v := range addresses.all(s, tx) {
+		types[v.AllocationID] = "elastic-ip"
+	}
 	for _, v := range interfaces.all(s, tx) {
 		types[v.InterfaceID] = "network-interface"
 	}

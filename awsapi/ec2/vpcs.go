@@ -147,6 +147,11 @@ func (s *Service) deleteVPC(call *wire.Call, in *deleteVPCInput) (*done, error) 
 				left = append(left, v.GroupID)
 			}
 		}
+		for _, v := range routeTables.all(s, tx) {
+			if v.VPCID == in.VPCID && !routeTables.isComputed(s, tx, v.RouteTableID) {
+				left = append(left, v.RouteTableID)
+			}
+		}
 		for _, v := range internetGateways.all(s, tx) {
 			if v.in(in.VPCID) {
 				left = append(left, v.GatewayID)

@@ -20,16 +20,17 @@ const platformVersion = "eks.1"
 // clusterActions are the operations on clusters themselves.
 func (s *Service) clusterActions() map[string]Action {
 	return map[string]Action{
-		"CreateCluster":           typed(s.createCluster),
-		"DeleteCluster":           typed(s.deleteCluster),
-		"DescribeCluster":         typed(s.describeCluster),
-		"DescribeClusterVersions": typed(s.describeClusterVersions),
-		"DescribeUpdate":          typed(s.describeUpdate),
-		"ListClusters":            typed(s.listClusters),
-		"ListUpdates":             typed(s.listUpdates),
-		"CancelUpdate":            typed(s.cancelUpdate),
-		"UpdateClusterConfig":     typed(s.updateClusterConfig),
-		"UpdateClusterVersion":    typed(s.updateClusterVersion),
+		"CreateCluster":             typed(s.createCluster),
+		"DeleteCluster":             typed(s.deleteCluster),
+		"DescribeCluster":           typed(s.describeCluster),
+		"DescribeClusterVersions":   typed(s.describeClusterVersions),
+		"DescribeUpdate":            typed(s.describeUpdate),
+		"ListClusters":              typed(s.listClusters),
+		"ListUpdates":               typed(s.listUpdates),
+		"CancelUpdate":              typed(s.cancelUpdate),
+		"AssociateEncryptionConfig": typed(s.associateEncryptionConfig),
+		"UpdateClusterConfig":       typed(s.updateClusterConfig),
+		"UpdateClusterVersion":      typed(s.updateClusterVersion),
 	}
 }
 

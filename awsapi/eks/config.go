@@ -46,6 +46,28 @@ func (s *Service) updateClusterConfig(call *wire.Call, in *eks.UpdateClusterConf
 	})
 }
 
+// associateEncryptionConfig records the key of a cluster that has none, once and for all, as in EKS. Secrets are encrypted at rest in any case, with the
+// cluster's own key.
+func (s *Service) associateEncryptionConfig(call *wire.Call, in *eks.AssociateEncryptionConfigInput) (*eks.AssociateEncryptionConfigOutput, error) {
+	about := about{cluster: aws.ToString(in.ClusterName)}
+	return changeOf(s, call, target{cluster: about.cluster}, idle(call.Operation), in.ClientRequestToken, in, func(c change) (*eks.AssociateEncryptionConfigOutput, string, error) {
+		own, err := s.settingsOf(c.cluster)
+		if err != nil {
+			return nil, "", err
+		}
+		if len(own.Encryption) > 0 {
+			return nil, "", about.invalidRequest("Cluster %s has an encryption config already, and it cannot be changed.", about.cluster)
+		}
+		own.Encryption = in.EncryptionConfig
+		if err := own.keep(&c.cluster); err != nil {
+			return nil, "", err
+		}
+		region.Clusters.Put(c.tx, c.cluster.ID, c.cluster)
+		params := []region.UpdateParam{param(types.UpdateParamTypeEncryptionConfig, asJSON(in.EncryptionConfig))}
+		return &eks.AssociateEncryptionConfigOutput{Update: c.update("", types.UpdateTypeAssociateEncryptionConfig, params)}, "", nil
+	})
+}
+
 // idle refuses a change of a cluster that is being changed already.
 func idle(operation string) func(region.Cluster) error {
 	return func(c region.Cluster) error {

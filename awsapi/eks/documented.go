@@ -23,25 +23,18 @@ func Documented() []wire.Documented {
 // documented says of each operation how far it goes and which real effect it has.
 var documented = map[string]wire.Documented{
 	// Clusters.
-	"CreateCluster":           {State: wire.Works, Effect: "a real control plane over three zones starts; where memory is short the cluster is FAILED and says so"},
+	"CreateCluster":           {State: wire.Works, Effect: "a real control plane over three zones starts; where memory is short the cluster is FAILED and says so; logging, endpoint access, encryption keys, tier and zonal shift are kept and shown, and change nothing yet"},
 	"DeleteCluster":           {State: wire.Works, Effect: "the control plane stops and its data goes, with all that belongs to the cluster"},
 	"DescribeCluster":         {State: wire.Works, Effect: "the cluster's true state, endpoint, authority and issuer"},
 	"ListClusters":            {State: wire.Works, Effect: "the clusters, and with include=all those registered from outside"},
-	"DescribeClusterVersions": {State: wire.Works, Effect: "the Kubernetes versions that run here, with their real dates"},
-	"UpdateClusterVersion":    {State: wire.Works, Effect: "the API servers are replaced zone by zone by those of the next version"},
-	"UpdateClusterConfig":     {State: wire.Works, Effect: "one change at a time, as an update that can be described"},
-	"CancelUpdate":            {State: wire.Works, Effect: "an update that can still be stopped is"},
+	"DescribeClusterVersions": {State: wire.Works, Effect: "the Kubernetes versions that run here, with the dates that are known"},
+	"UpdateClusterVersion":    {State: wire.Works, Effect: "API servers and controllers are replaced zone by zone by those of the next version, and back when one does not become ready; a zone that is down is waited for"},
+	"UpdateClusterConfig":     {State: wire.Recorded, Effect: "one change at a time, as an update; deletion protection takes effect, the rest is kept and shown and changes nothing yet"},
+	"CancelUpdate":            {State: wire.Works, Effect: "a change of version that is under way goes back"},
 	"DescribeUpdate":          {State: wire.Works, Effect: "an update's true state, parameters and errors"},
 	"ListUpdates":             {State: wire.Works, Effect: "the updates of a cluster, node group, add-on or capability"},
 
 	"AssociateEncryptionConfig": {State: wire.Recorded, Effect: "secrets are always encrypted at rest, with the cluster's own key in place of the KMS key"},
-
-	// Certificate authorities.
-	"CreateCertificateAuthority":   {State: wire.Works, Effect: "a second authority is trusted beside the first"},
-	"ActivateCertificateAuthority": {State: wire.Works, Effect: "the authority signs from then on"},
-	"DeleteCertificateAuthority":   {State: wire.Works, Effect: "the authority is trusted no more"},
-	"DescribeCertificateAuthority": {State: wire.Works, Effect: "one of the cluster's authorities"},
-	"ListCertificateAuthorities":   {State: wire.Works, Effect: "the cluster's authorities"},
 
 	// Access.
 	"CreateAccessEntry":            {State: wire.Recorded, Effect: "the entry is kept for the zones' authenticators"},

@@ -92,7 +92,8 @@ func (s *Service) assumeRole(call *wire.Call) (*AssumedRole, error) {
 // trusting is the role, if it trusts the caller. A role that is not there is denied in the same words: who may not assume a role
 // does not learn whether it exists.
 func (s *Service) trusting(call *wire.Call, arn, name string) (region.Role, error) {
-	denied := wire.AccessDenied(wire.Query, call.Principal.ARN, "sts:AssumeRole", arn)
+	denied := wire.AccessDenied(wire.Query, call.Principal.ARN, "sts:AssumeRole", arn,
+		"because no resource-based policy allows the sts:AssumeRole action")
 	var role region.Role
 	err := s.State.View(func(tx *region.Txn) error {
 		found := false

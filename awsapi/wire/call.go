@@ -39,8 +39,9 @@ func NewRequestID() string {
 
 // Authorize refuses the call where the principal's policies do not allow the action (such as eks:ListClusters) on the resource.
 func (c *Call) Authorize(p Protocol, action, resourceARN string) error {
-	if c.Principal.Allowed(action, resourceARN) {
+	decision, reason := c.Principal.Evaluate(action, resourceARN, nil)
+	if decision == iam.Allowed {
 		return nil
 	}
-	return AccessDenied(p, c.Principal.ARN, action, resourceARN)
+	return AccessDenied(p, c.Principal.ARN, action, resourceARN, reason)
 }

@@ -107,10 +107,11 @@ func IncompleteSignature(p Protocol, message string) *Error {
 	return &Error{Code: code, Status: http.StatusForbidden, Message: message}
 }
 
-// AccessDenied answers a principal whose policies do not allow the action.
-func AccessDenied(p Protocol, principalARN, action, resourceARN string) *Error {
+// AccessDenied answers a principal whose policies do not allow the action. reason is the end of the sentence, such as
+// "because no identity-based policy allows the eks:ListClusters action".
+func AccessDenied(p Protocol, principalARN, action, resourceARN, reason string) *Error {
 	e := &Error{Code: "AccessDeniedException", Status: http.StatusForbidden,
-		Message: fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s because no identity-based policy allows the %s action", principalARN, action, resourceARN, action)}
+		Message: fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s %s", principalARN, action, resourceARN, reason)}
 	switch p {
 	case Query:
 		e.Code = "AccessDenied"

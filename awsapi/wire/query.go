@@ -16,7 +16,7 @@ const maxQueryParams = 1000
 // DecodeQuery fills the struct that into points to from the parameters of a call of the query protocol. A field has its parameter's
 // name, or that of its tag `query:"Name"`; with the option ",required" it must be there and not be empty. Fields are strings, bools and
 // ints, pointers to them (nil: not given), structs, and slices, written Name.member.1, Name.member.2 in the order of the numbers. The
-// members of an embedded struct count as the struct's own.
+// members of an embedded struct, and of one with the tag `query:"-"`, count as the struct's own.
 //
 // A parameter that has no field is refused: silence would be taken for effect.
 func DecodeQuery(params url.Values, into any) error {
@@ -76,7 +76,7 @@ func (d queryDecoder) fill(path string, value reflect.Value, required bool) erro
 func (d queryDecoder) fillStruct(path string, value reflect.Value) error {
 	for i := range value.NumField() {
 		field := value.Type().Field(i)
-		if field.Anonymous {
+		if field.Anonymous || field.Tag.Get("query") == "-" {
 			if err := d.fillStruct(path, value.Field(i)); err != nil {
 				return err
 			}

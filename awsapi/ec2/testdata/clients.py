@@ -123,7 +123,65 @@ def internet_gateways():
     ec2.delete_vpc(VpcId=vpc_id)
 
 
-for story in (default_network, own_network, group_rules, control_plane_interfaces, internet_gateways):
+def nat_gateways():
+    (gateway,) = ec2.describe_nat_gateways()["NatGateways"]
+    assert gateway["State"] == "available" and gateway["CreateTime"].year == 2026, gateway
+    (ip,) = ec2.describe_addresses()["Addresses"]
+    assert gateway["NatGatewayAddresses"][0]["PublicIp"] == ip["PublicIp"] == "203.0.113.1" and ip["AssociationId"], ip
+    refused("OperationNotPermitted", ec2.release_address, AllocationId=ip["AllocationId"])
+    refused("OperationNotPermitted", ec2.delete_nat_gateway, NatGatewayId=gateway["NatGatewayId"])
+    own = ec2.allocate_address(Domain="vpc", TagSpecifications=[{"ResourceType": "elastic-ip", "Tags": [{"Key": "a", "Value": "b"}]}])
+    assert own["PublicIp"] == "203.0.113.2", own
+    assert tags_of(ec2.describe_addresses(PublicIps=[own["PublicIp"]])["Addresses"][0]) == {"a": "b"}
+    arguments = {"SubnetId": gateway["SubnetId"], "AllocationId": own["AllocationId"], "ClientToken": "t"}
+    made = ec2.create_nat_gateway(**arguments)["NatGateway"]
+    assert ec2.create_nat_gateway(**arguments)["NatGateway"]["NatGatewayId"] == made["NatGatewayId"]
+    refused("Resource.AlreadyAssociated", ec2.create_nat_gateway, SubnetId=gateway["SubnetId"], AllocationId=own["AllocationId"])
+    refused("MissingParameter", ec2.create_nat_gateway, SubnetId=gateway["SubnetId"])
+    ec2.get_waiter("nat_gateway_available").wait(NatGatewayIds=[made["NatGatewayId"]])
+    refused("InvalidIPAddress.InUse", ec2.release_address, AllocationId=own["AllocationId"])
+    ec2.delete_nat_gateway(NatGatewayId=made["NatGatewayId"])
+    ec2.get_waiter("nat_gateway_deleted").wait(NatGatewayIds=[made["NatGatewayId"]])
+    ec2.release_address(AllocationId=own["AllocationId"])
+    refused("InvalidAllocationID.NotFound", ec2.describe_addresses, AllocationIds=[own["AllocationId"]])
+    refused("InvalidAddress.NotFound", ec2.describe_addresses, PublicIps=["203.0.113.9"])
+
+
+def routes():
+    vpc_id = ec2.create_vpc(CidrBlock="172.16.0.0/16")["Vpc"]["VpcId"]
+    subnet_id = ec2.create_subnet(VpcId=vpc_id, CidrBlock="172.16.0.0/24")["Subnet"]["SubnetId"]
+    gateway_id = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    table = ec2.create_route_table(VpcId=vpc_id)["RouteTable"]
+    table_id = table["RouteTableId"]
+    assert [r["GatewayId"] for r in table["Routes"]] == ["local"] and table["Associations"] == [], table
+    everywhere = {"RouteTableId": table_id, "DestinationCidrBlock": "0.0.0.0/0"}
+    refused("InvalidParameterValue", ec2.create_route, GatewayId=gateway_id, **everywhere)
+    ec2.attach_internet_gateway(InternetGatewayId=gateway_id, VpcId=vpc_id)
+    assert ec2.create_route(GatewayId=gateway_id, **everywhere)["Return"] is True
+    refused("RouteAlreadyExists", ec2.create_route, GatewayId=gateway_id, **everywhere)
+    refused("InvalidRoute.NotFound", ec2.delete_route, RouteTableId=table_id, DestinationCidrBlock="1.0.0.0/8")
+    refused("InvalidParameterValue", ec2.delete_route, RouteTableId=table_id, DestinationCidrBlock="172.16.0.0/16")
+    made = ec2.associate_route_table(RouteTableId=table_id, SubnetId=subnet_id)
+    assert made["AssociationState"]["State"] == "associated", made
+    (found,) = ec2.describe_route_tables(Filters=[{"Name": "association.subnet-id", "Values": [subnet_id]}])["RouteTables"]
+    assert found["RouteTableId"] == table_id and found["Associations"][0]["RouteTableAssociationId"] == made["AssociationId"], found
+    (main,) = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc_id]}, {"Name": "association.main", "Values": ["true"]}])["RouteTables"]
+    refused("Resource.AlreadyAssociated", ec2.associate_route_table, RouteTableId=main["RouteTableId"], SubnetId=subnet_id)
+    refused("DependencyViolation", ec2.delete_route_table, RouteTableId=table_id)
+    refused("DependencyViolation", ec2.delete_route_table, RouteTableId=main["RouteTableId"])
+    ec2.detach_internet_gateway(InternetGatewayId=gateway_id, VpcId=vpc_id)
+    assert ec2.describe_route_tables(RouteTableIds=[table_id])["RouteTables"][0]["Routes"][1]["State"] == "blackhole"
+    ec2.delete_route(**everywhere)
+    ec2.disassociate_route_table(AssociationId=made["AssociationId"])
+    refused("InvalidAssociationID.NotFound", ec2.disassociate_route_table, AssociationId=made["AssociationId"])
+    ec2.delete_subnet(SubnetId=subnet_id)
+    refused("DependencyViolation", ec2.delete_vpc, VpcId=vpc_id)
+    ec2.delete_route_table(RouteTableId=table_id)
+    ec2.delete_internet_gateway(InternetGatewayId=gateway_id)
+    ec2.delete_vpc(VpcId=vpc_id)
+
+
+for story in (default_network, own_network, group_rules, control_plane_interfaces, internet_gateways, nat_gateways, routes):
     try:
         story()
     except Exception as e:

@@ -1,0 +1,142 @@
+package ec2
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+
+	"tripod/awsapi/wire"
+	"tripod/region"
+)
+
+type createRouteTableInput struct {
+	VPCID          string             `ec2:"VpcId,required"`
+	Token          string             `ec2:"ClientToken"`
+	Specifications []tagSpecification `ec2:"TagSpecification"`
+}
+
+type createRouteTableOutput struct {
+	Table routeTable `xml:"routeTable"`
+	Token string     `xml:"clientToken,omitempty"`
+}
+
+func (s *Service) createRouteTable(call *wire.Call, in *createRouteTableInput) (*createRouteTableOutput, error) {
+	given, err := newTags(in.Specifications, "route-table")
+	if err != nil {
+		return nil, err
+	}
+	if len(in.Token) > 64 {
+		return nil, refuse("InvalidParameterValue", "ClientToken must be at most 64 characters.")
+	}
+	tableID, out := newID("rtb"), &createRouteTableOutput{Token: in.Token}
+	return change(s, call, out, func(tx *region.Txn) error {
+		for _, earlier := range routeTables.all(s, tx) {
+			if in.Token != "" && earlier.Token == in.Token {
+				if earlier.VPCID != in.VPCID {
+					return refuse("IdempotentParameterMismatch", "The ClientToken was used before, with another VpcId.")
+				}
+				out.Table = earlier
+				out.Table.Tags = s.tagsOf(tx, earlier.RouteTableID)
+				return nil
+			}
+		}
+		v, err := vpcs.get(s, tx, in.VPCID)
+		if err != nil {
+			return err
+		}
+		out.Table = s.newRouteTable(tableID, v)
+		out.Table.Token, out.Table.Tags = in.Token, given
+		routeTables.put(s, tx, out.Table)
+		tags.Put(tx, tableID, given)
+		return nil
+	})
+}
+
+type deleteRouteTableInput struct {
+	TableID string `ec2:"RouteTableId,required"`
+}
+
+func (s *Service) deleteRouteTable(call *wire.Call, in *deleteRouteTableInput) (*done, error) {
+	return change(s, call, &done{true}, func(tx *region.Txn) error {
+		t, err := routeTables.get(s, tx, in.TableID)
+		if err != nil {
+			return err
+		}
+		if len(t.Associations) > 0 {
+			return refuse("DependencyViolation", fmt.Sprintf("The routeTable '%s' has dependencies and cannot be deleted: disassociate it first; a VPC's main table goes with the VPC.", t.RouteTableID))
+		}
+		return routeTables.delete(s, tx, t.RouteTableID)
+	})
+}
+
+type associateRouteTableInput struct {
+	TableID  string `ec2:"RouteTableId,required"`
+	SubnetID string `ec2:"SubnetId,required"`
+}
+
+type associateRouteTableOutput struct {
+	AssociationID string           `xml:"associationId"`
+	State         associationState `xml:"associationState"`
+}
+
+type associationState struct {
+	State string `xml:"state"`
+}
+
+func (s *Service) associateRouteTable(call *wire.Call, in *associateRouteTableInput) (*associateRouteTableOutput, error) {
+	made := associate(in.TableID, in.SubnetID)
+	return change(s, call, &associateRouteTableOutput{made.AssociationID, associationState{"associated"}}, func(tx *region.Txn) error {
+		t, err := routeTables.get(s, tx, in.TableID)
+		if err != nil {
+			return err
+		}
+		v, err := subnets.get(s, tx, in.SubnetID)
+		if err != nil {
+			return err
+		}
+		if v.VPCID != t.VPCID {
+			return refuse("InvalidParameterValue", fmt.Sprintf("Route table %s and subnet %s belong to different networks", t.RouteTableID, v.SubnetID))
+		}
+		for _, other := range routeTables.all(s, tx) {
+			at := slices.IndexFunc(other.Associations, func(a routeAssociation) bool { return a.SubnetID == v.SubnetID })
+			switch {
+			case at < 0:
+			case other.RouteTableID == t.RouteTableID:
+				return nil // it is so already: EC2 answers with the association there is
+			default:
+				return refuse("Resource.AlreadyAssociated", fmt.Sprintf("the specified association for route table %s conflicts with an existing association: disassociate %s first.",
+					t.RouteTableID, other.Associations[at].AssociationID))
+			}
+		}
+		t.Associations = append(t.Associations, made)
+		routeTables.put(s, tx, t)
+		return nil
+	})
+}
+
+var associationID = regexp.MustCompile(`^rtbassoc-[0-9a-f]{17}$`)
+
+type disassociateRouteTableInput struct {
+	AssociationID string `ec2:"AssociationId,required"`
+}
+
+func (s *Service) disassociateRouteTable(call *wire.Call, in *disassociateRouteTableInput) (*done, error) {
+	if !associationID.MatchString(in.AssociationID) {
+		return nil, refuse("InvalidAssociationID.Malformed", fmt.Sprintf("Invalid id: %q (expecting \"rtbassoc-...\")", clip(in.AssociationID)))
+	}
+	return change(s, call, &done{true}, func(tx *region.Txn) error {
+		for _, t := range routeTables.all(s, tx) {
+			at := slices.IndexFunc(t.Associations, func(a routeAssociation) bool { return a.AssociationID == in.AssociationID })
+			switch {
+			case at < 0:
+				continue
+			case t.Associations[at].Main:
+				return refuse("InvalidParameterValue", fmt.Sprintf("cannot disassociate the main route table association %s", in.AssociationID))
+			}
+			t.Associations = slices.Delete(t.Associations, at, at+1)
+			routeTables.put(s, tx, t)
+			return nil
+		}
+		return refuse("InvalidAssociationID.NotFound", fmt.Sprintf("The association ID '%s' does not exist", in.AssociationID))
+	})
+}

@@ -1,0 +1,188 @@
+package ec2
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"tripod/awsapi/wire"
+	"tripod/region"
+)
+
+// natGateway is a NAT gateway as stored and as EC2 shows it. It is recorded only: containers reach the machine's network without one.
+type natGateway struct {
+	GatewayID    string           `xml:"natGatewayId"`
+	SubnetID     string           `xml:"subnetId"`
+	VPCID        string           `xml:"vpcId"`
+	State        string           `xml:"state"`
+	Created      string           `xml:"createTime"`
+	Connectivity string           `xml:"connectivityType"`
+	Addresses    list[natAddress] `xml:"natGatewayAddressSet"`
+	Tags         list[tag]        `xml:"tagSet" json:"-"`
+
+	Token string `xml:"-"` // the call's ClientToken
+}
+
+type natAddress struct {
+	AllocationID  string `xml:"allocationId,omitempty"`
+	AssociationID string `xml:"associationId,omitempty"`
+	PrivateIP     string `xml:"privateIp"`
+	PublicIP      string `xml:"publicIp,omitempty"`
+	Primary       bool   `xml:"isPrimary"`
+	Status        string `xml:"status"`
+}
+
+var natGateways = &kind[natGateway]{
+	table: region.NewTable[entry[natGateway]]("ec2-nat-gateway"), prefix: "nat", noun: "NAT gateway", code: "InvalidNatGatewayID", missing: "NatGatewayNotFound",
+	id:       func(v natGateway) string { return v.GatewayID },
+	computed: func(s *Service, _ *region.Txn) []natGateway { return []natGateway{s.defaultNATGateway()} },
+	filters: filters[natGateway]{
+		"nat-gateway-id": one(func(v natGateway) string { return v.GatewayID }), "subnet-id": one(func(v natGateway) string { return v.SubnetID }),
+		"vpc-id": one(func(v natGateway) string { return v.VPCID }), "state": one(func(v natGateway) string { return v.State }),
+	},
+}
+
+// defaultNATGateway is in the first zone's public subnet; the private subnets' routes go to it.
+func (s *Service) defaultNATGateway() natGateway {
+	home := s.newSubnet(s.VPC.PublicSubnetIDs()[0], s.VPC.ID(), publicCIDR(0), 0)
+	ip := s.newAddress(id("eipalloc", s.VPC.ID()), publicIPs.Addr().Next())
+	return newNATGateway(s.defaultNATGatewayID(), home, &ip, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+}
+
+func (s *Service) defaultNATGatewayID() string { return id("nat", s.VPC.ID()) }
+
+// newNATGateway is one in a subnet, public with an address and private without.
+func newNATGateway(gatewayID string, home subnet, ip *elasticIP, created time.Time) natGateway {
+	private := natAddress{PrivateIP: natHost(home), Primary: true, Status: "succeeded"}
+	g := natGateway{GatewayID: gatewayID, SubnetID: home.SubnetID, VPCID: home.VPCID, State: "available", Created: created.UTC().Format("2006-01-02T15:04:05.000Z"), Connectivity: "private"}
+	if ip != nil {
+		g.Connectivity = "public"
+		private.AllocationID, private.PublicIP, private.AssociationID = ip.AllocationID, ip.PublicIP, id("eipassoc", gatewayID)
+	}
+	g.Addresses = list[natAddress]{private}
+	return g
+}
+
+// natHost is the gateway's own address: the first that AWS does not keep for itself.
+func natHost(home subnet) string {
+	ip := netip.MustParsePrefix(home.CIDRBlock).Addr()
+	for range 4 {
+		ip = ip.Next()
+	}
+	return ip.String()
+}
+
+// natGatewayWith is the gateway that has the address, if there is one.
+func (s *Service) natGatewayWith(tx *region.Txn, allocationID string) (natGateway, bool) {
+	for _, g := range natGateways.all(s, tx) {
+		if g.Addresses[0].AllocationID == allocationID {
+			return g, true
+		}
+	}
+	return natGateway{}, false
+}
+
+func (s *Service) natGatewayActions() map[string]action {
+	return map[string]action{
+		"CreateNatGateway": typed(s.createNATGateway), "DeleteNatGateway": typed(s.deleteNATGateway), "DescribeNatGateways": typed(s.describeNATGateways),
+	}
+}
+
+type describeNATGatewaysInput struct {
+	IDs        []string `ec2:"NatGatewayId"`
+	Filters    []filter `ec2:"Filter"`
+	MaxResults *int     `ec2:"MaxResults"`
+	NextToken  string   `ec2:"NextToken"`
+}
+
+type describeNATGatewaysOutput struct {
+	Gateways  list[natGateway] `xml:"natGatewaySet"`
+	NextToken string           `xml:"nextToken,omitempty"`
+}
+
+func (s *Service) describeNATGateways(call *wire.Call, in *describeNATGatewaysInput) (*describeNATGatewaysOutput, error) {
+	found, next, err := describe(s, call, natGateways, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
+		func(tx *region.Txn, v *natGateway) { v.Tags = s.tagsOf(tx, v.GatewayID) })
+	return &describeNATGatewaysOutput{found, next}, err
+}
+
+type createNATGatewayInput struct {
+	SubnetID       string             `ec2:"SubnetId,required"`
+	AllocationID   string             `ec2:"AllocationId"`
+	Connectivity   string             `ec2:"ConnectivityType"`
+	Token          string             `ec2:"ClientToken"`
+	Specifications []tagSpecification `ec2:"TagSpecification"`
+}
+
+type createNATGatewayOutput struct {
+	Gateway natGateway `xml:"natGateway"`
+	Token   string     `xml:"clientToken,omitempty"`
+}
+
+func (s *Service) createNATGateway(call *wire.Call, in *createNATGatewayInput) (*createNATGatewayOutput, error) {
+	switch {
+	case in.Connectivity != "" && in.Connectivity != "public" && in.Connectivity != "private":
+		return nil, refuse("InvalidParameterValue", "ConnectivityType must be public or private.")
+	case in.Connectivity == "private" && in.AllocationID != "":
+		return nil, refuse("InvalidParameterCombination", "A private NAT gateway has no AllocationId.")
+	case in.Connectivity != "private" && in.AllocationID == "":
+		return nil, refuse("MissingParameter", "The request must contain the parameter AllocationId: a public NAT gateway needs an Elastic IP address.")
+	case len(in.Token) > 64:
+		return nil, refuse("InvalidParameterValue", "ClientToken must be at most 64 characters.")
+	}
+	given, err := newTags(in.Specifications, "natgateway")
+	if err != nil {
+		return nil, err
+	}
+	gatewayID, created, out := newID("nat"), s.now(), &createNATGatewayOutput{Token: in.Token}
+	return change(s, call, out, func(tx *region.Txn) error {
+		for _, earlier := range natGateways.all(s, tx) {
+			if in.Token != "" && earlier.Token == in.Token {
+				if earlier.SubnetID != in.SubnetID || earlier.Addresses[0].AllocationID != in.AllocationID {
+					return refuse("IdempotentParameterMismatch", "The ClientToken was used before, with other parameters.")
+				}
+				out.Gateway = earlier
+				out.Gateway.Tags = s.tagsOf(tx, earlier.GatewayID)
+				return nil
+			}
+		}
+		home, err := subnets.get(s, tx, in.SubnetID)
+		if err != nil {
+			return err
+		}
+		var ip *elasticIP
+		if in.AllocationID != "" {
+			v, err := addresses.get(s, tx, in.AllocationID)
+			if err != nil {
+				return err
+			}
+			if g, used := s.natGatewayWith(tx, v.AllocationID); used {
+				return refuse("Resource.AlreadyAssociated", fmt.Sprintf("Elastic IP address [%s] is already associated with %s", v.AllocationID, g.GatewayID))
+			}
+			ip = &v
+		}
+		out.Gateway = newNATGateway(gatewayID, home, ip, created)
+		out.Gateway.Token, out.Gateway.Tags = in.Token, given
+		natGateways.put(s, tx, out.Gateway)
+		tags.Put(tx, gatewayID, given)
+		return nil
+	})
+}
+
+type deleteNATGatewayInput struct {
+	GatewayID string `ec2:"NatGatewayId,required"`
+}
+
+type deleteNATGatewayOutput struct {
+	GatewayID string `xml:"natGatewayId"`
+}
+
+// deleteNATGateway removes the record at once; AWS shows it as deleted for an hour.
+func (s *Service) deleteNATGateway(call *wire.Call, in *deleteNATGatewayInput) (*deleteNATGatewayOutput, error) {
+	return change(s, call, &deleteNATGatewayOutput{in.GatewayID}, func(tx *region.Txn) error {
+		if _, err := natGateways.get(s, tx, in.GatewayID); err != nil {
+			return err
+		}
+		return natGateways.delete(s, tx, in.GatewayID)
+	})
+}

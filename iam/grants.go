@@ -1,0 +1,140 @@
+package iam
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"tripod/region"
+)
+
+// managedParsed are AWS's own policies, by ARN.
+var managedParsed = sync.OnceValue(func() map[string]*Document {
+	parsed := make(map[string]*Document)
+	for arn, text := range managedDocuments() {
+		if d, err := ParseIdentity(text); err == nil { // a test reads them all
+			parsed[arn] = d
+		}
+	}
+	return parsed
+})
+
+// Evaluate decides about an action on a resource by all of the principal's policies. keys are condition keys of the request, in lower
+// case, beside those that tell who calls. reason is the end of the sentence that a denied client gets.
+func (p Principal) Evaluate(action, resource string, keys Keys) (decision Decision, reason string) {
+	request := Request{Action: action, Resource: resource, Keys: p.Keys()}
+	for key, values := range keys {
+		request.Keys[key] = values
+	}
+	identity, ok := p.identityDocuments()
+	if !ok {
+		return ExplicitDeny, "because a policy of the principal cannot be read"
+	}
+	decision = Decide(request, identity...)
+	if decision != ExplicitDeny && p.Boundary != nil {
+		switch bounds, err := ParseIdentity(*p.Boundary); {
+		case err != nil:
+			return ExplicitDeny, "because the permissions boundary cannot be read"
+		case Decide(request, bounds) == ExplicitDeny:
+			return ExplicitDeny, "with an explicit deny in a permissions boundary"
+		case Decide(request, bounds) == ImplicitDeny && decision == Allowed:
+			return ImplicitDeny, "because no permissions boundary allows the " + action + " action"
+		}
+	}
+	switch decision {
+	case ExplicitDeny:
+		return decision, "with an explicit deny in an identity-based policy"
+	case ImplicitDeny:
+		return decision, "because no identity-based policy allows the " + action + " action"
+	}
+	return decision, ""
+}
+
+// identityDocuments are the principal's policies but for the boundary, and whether all can be read: of one that cannot nobody knows
+// what it denies.
+func (p Principal) identityDocuments() ([]*Document, bool) {
+	var documents []*Document
+	for _, arn := range p.Policies {
+		if d := managedParsed()[arn]; d != nil {
+			documents = append(documents, d)
+		}
+	}
+	for _, text := range p.Documents {
+		d, err := ParseIdentity(text)
+		if err != nil {
+			return nil, false
+		}
+		documents = append(documents, d)
+	}
+	return documents, true
+}
+
+// grant gives the principal the policies of a user, role or group: managed ones by their ARNs, and inline ones.
+func (p *Principal) grant(tx *region.Txn, managed []string, inline map[string]string) {
+	p.Policies = append(p.Policies, managed...)
+	for _, arn := range managed {
+		if IsManaged(arn) {
+			continue
+		}
+		if text, found := PolicyDocument(tx, arn); found {
+			p.Documents = append(p.Documents, text)
+		}
+	}
+	for _, text := range inline {
+		p.Documents = append(p.Documents, text)
+	}
+}
+
+// bound sets the permissions boundary, if there is one. One that is not there any more allows nothing.
+func (p *Principal) bound(tx *region.Txn, arn string) {
+	if arn != "" {
+		text, _ := PolicyDocument(tx, arn)
+		p.Boundary = &text
+	}
+}
+
+// grantUser gives the principal all that a user has, by itself and by its groups.
+func (p *Principal) grantUser(tx *region.Txn, user region.User) {
+	p.grant(tx, user.Policies, user.Inline)
+	for _, name := range user.Groups {
+		group, _ := region.Groups.Get(tx, name)
+		p.grant(tx, group.Policies, group.Inline)
+	}
+	p.bound(tx, user.Boundary)
+	p.Tags = user.Tags
+}
+
+// grantRole gives the principal all that a role has.
+func (p *Principal) grantRole(tx *region.Txn, role region.Role) {
+	p.grant(tx, role.Policies, role.Inline)
+	p.bound(tx, role.Boundary)
+	p.Tags = role.Tags
+}
+
+// PrincipalOf is who a user, role or group would be that made a call, and whether there is one with that ARN. A role has no session then.
+func PrincipalOf(tx *region.Txn, arn string) (Principal, bool) {
+	p := Principal{ARN: arn, AccountID: accountOf(arn)}
+	name := arn[strings.LastIndexByte(arn, '/')+1:]
+	if user, found := region.Users.Get(tx, name); found && user.ARN == arn {
+		p.UserID = user.ID
+		p.grantUser(tx, user)
+		return p, true
+	}
+	if role, found := region.Roles.Get(tx, name); found && role.ARN == arn {
+		p.UserID, p.IssuerARN, p.IssuerID = role.ID, role.ARN, role.ID
+		p.grantRole(tx, role)
+		return p, true
+	}
+	if group, found := region.Groups.Get(tx, name); found && group.ARN == arn {
+		p.UserID = group.ID
+		p.grant(tx, group.Policies, group.Inline)
+		return p, true
+	}
+	return Principal{}, false
+}
+
+// With is the principal with further policies, which must be valid.
+func (p Principal) With(documents ...string) Principal {
+	p.Documents = append(slices.Clone(p.Documents), documents...)
+	return p
+}
