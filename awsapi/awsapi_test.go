@@ -65,7 +65,7 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
-func newWorld(t *testing.T, configure ...func(*awsapi.Front)) *world {
+func newWorld(t testing.TB, configure ...func(*awsapi.Front)) *world {
 	t.Helper()
 	w := &world{metrics: prometheus.NewRegistry(), log: &syncBuffer{}}
 	var err error
@@ -109,7 +109,7 @@ func newWorld(t *testing.T, configure ...func(*awsapi.Front)) *world {
 	return w
 }
 
-func putUser(t *testing.T, tx *region.Txn, name string, policies ...string) (region.User, aws.Credentials) {
+func putUser(t testing.TB, tx *region.Txn, name string, policies ...string) (region.User, aws.Credentials) {
 	t.Helper()
 	user, err := iam.NewUser(rand.Reader, iam.DefaultAccountID, name, created, policies...)
 	if err != nil {

@@ -228,7 +228,7 @@ func TestWhatTripodDoesNotHaveIsNamed(t *testing.T) {
 			return err
 		},
 		"eks:DeleteCertificateAuthority": func() error {
-			_, err := client.DeleteCertificateAuthority(ctx, &eks.DeleteCertificateAuthorityInput{ClusterName: aws.String("demo"), Id: aws.String("0123456789")})
+			_, err := client.DeleteCertificateAuthority(ctx, &eks.DeleteCertificateAuthorityInput{ClusterName: aws.String("demo"), CertificateAuthorityId: aws.String("0123456789")})
 			return err
 		},
 	} {

@@ -72,12 +72,11 @@ func (z *Zone) handleFound(w http.ResponseWriter, r *http.Request) {
 		if founding.Cluster.ID == "" {
 			return nil
 		}
-		for _, c := range region.Clusters.List(tx) {
-			if c.Name == founding.Cluster.Name {
-				return nil
-			}
+		if _, found := region.ClusterNamed(tx, founding.Cluster.Name); found {
+			return nil
 		}
 		region.Clusters.Put(tx, founding.Cluster.ID, founding.Cluster)
+		region.ClusterIDs.Put(tx, founding.Cluster.Name, founding.Cluster.ID)
 		if founding.Cluster.CreatorARN == "" {
 			return nil
 		}

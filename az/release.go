@@ -114,6 +114,7 @@ func (z *Zone) mayFinish(record region.Cluster) bool {
 // finish deletes the cluster's record and its updates. What else belonged to it, the EKS API has deleted when the deletion began.
 func finish(tx *region.Txn, record region.Cluster) {
 	region.Clusters.Delete(tx, record.ID)
+	region.ClusterIDs.Delete(tx, record.Name)
 	for _, update := range region.Updates.List(tx) {
 		if update.ClusterID == record.ID {
 			region.Updates.Delete(tx, update.ID)

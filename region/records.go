@@ -152,7 +152,22 @@ type UpdateError struct {
 var (
 	Clusters   = Table[Cluster]{"cluster"}                // by ID
 	Users      = Table[User]{"user"}                      // by Name
+	ClusterIDs = Table[string]{"cluster-id"}              // by the cluster's Name; see ClusterNamed
 	AccessKeys = Table[AccessKey]{"access-key"}           // by ID
 	Updates    = Table[Update]{"update"}                  // by ID
 	Deleted    = Table[DeletedCluster]{"deleted-cluster"} // by ID
 )
+
+// ClusterNamed finds a cluster by its name. Most are in ClusterIDs, which saves reading all of them with their keys; regions that were made before it have
+// clusters that are not.
+func ClusterNamed(tx *Txn, name string) (Cluster, bool) {
+	if id, indexed := ClusterIDs.Get(tx, name); indexed {
+		return Clusters.Get(tx, id)
+	}
+	for _, cluster := range Clusters.List(tx) {
+		if cluster.Name == name {
+			return cluster, true
+		}
+	}
+	return Cluster{}, false
+}

@@ -111,10 +111,7 @@ func (s *Service) controlPlaneInterface(c ClusterNetwork, v subnet, groupNames m
 	for range interfaceHost {
 		ip = ip.Next()
 	}
-	dnsName := "ip-" + strings.ReplaceAll(ip.String(), ".", "-") + ".ec2.internal"
-	if s.VPC.Region != "us-east-1" { // the first region's names have no region
-		dnsName = strings.TrimSuffix(dnsName, "ec2.internal") + s.VPC.Region + ".compute.internal"
-	}
+	dnsName := "ip-" + strings.ReplaceAll(ip.String(), ".", "-") + "." + s.VPC.privateDomain()
 	eni := networkInterface{
 		InterfaceID: id("eni", c.ID, v.Zone), SubnetID: v.SubnetID, VPCID: v.VPCID, Zone: v.Zone, ZoneID: v.ZoneID, Description: "Amazon EKS " + c.Name,
 		OwnerID: s.VPC.AccountID, RequesterID: "amazon-eks", RequesterManaged: true, Status: "in-use", MAC: macAddress(c.ID, v.Zone), Address: ip.String(),

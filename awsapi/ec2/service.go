@@ -46,7 +46,7 @@ type action func(call *wire.Call) (any, error)
 func (s *Service) actions() map[string]action {
 	all := map[string]action{}
 	for _, group := range []map[string]action{s.zoneActions(), s.vpcActions(), s.subnetActions(), s.groupActions(), s.ruleActions(), s.tagActions(), s.routeActions(),
-		s.interfaceActions(), s.internetGatewayActions(), s.natGatewayActions(), s.addressActions()} {
+		s.interfaceActions(), s.internetGatewayActions(), s.natGatewayActions(), s.addressActions(), s.emptyActions()} {
 		for name, a := range group {
 			all[name] = a
 		}

@@ -114,6 +114,12 @@ func (s *Service) taggable(tx *region.Txn) map[string]string {
 	for _, v := range addresses.all(s, tx) {
 		types[v.AllocationID] = "elastic-ip"
 	}
+	for _, v := range networkACLs.all(s, tx) {
+		types[v.ACLID] = "network-acl"
+	}
+	for _, v := range dhcpOptionSets.all(s, tx) {
+		types[v.OptionsID] = "dhcp-options"
+	}
 	for _, v := range interfaces.all(s, tx) {
 		types[v.InterfaceID] = "network-interface"
 	}

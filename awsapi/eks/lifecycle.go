@@ -59,6 +59,7 @@ func (s *Service) createCluster(call *wire.Call, in *eks.CreateClusterInput) (*e
 			return fail(err)
 		}
 		region.Clusters.Put(c.tx, record.ID, record)
+		region.ClusterIDs.Put(c.tx, record.Name, record.ID)
 		if err := s.admitCreator(c, call, record, own); err != nil {
 			return fail(err)
 		}

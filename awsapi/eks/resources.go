@@ -38,10 +38,8 @@ func (s *Service) arn(parts ...string) string {
 
 // clusterNamed is the cluster of that name, or ResourceNotFoundException.
 func clusterNamed(tx *region.Txn, name string) (region.Cluster, error) {
-	for _, cluster := range region.Clusters.List(tx) {
-		if cluster.Name == name {
-			return cluster, nil
-		}
+	if cluster, found := region.ClusterNamed(tx, name); found {
+		return cluster, nil
 	}
 	return region.Cluster{}, about{cluster: name}.notFound("No cluster found for name: %s.", name)
 }

@@ -181,7 +181,28 @@ def routes():
     ec2.delete_vpc(VpcId=vpc_id)
 
 
-for story in (default_network, own_network, group_rules, control_plane_interfaces, internet_gateways, nat_gateways, routes):
+def acls_and_options():
+    (acl,) = ec2.describe_network_acls()["NetworkAcls"]
+    assert acl["IsDefault"] is True and len(acl["Associations"]) == 6 and len(acl["Entries"]) == 4, acl
+    (options,) = ec2.describe_dhcp_options()["DhcpOptions"]
+    assert options["DhcpConfigurations"][0] == {"Key": "domain-name", "Values": [{"Value": "ec2.internal"}]}, options
+    assert ec2.describe_vpcs()["Vpcs"][0]["DhcpOptionsId"] == options["DhcpOptionsId"]
+
+
+def what_there_is_none_of():
+    assert ec2.describe_instances(Filters=[{"Name": "instance-state-name", "Values": ["running"]}])["Reservations"] == []
+    assert ec2.describe_volumes()["Volumes"] == [] and ec2.describe_images(Owners=["amazon"])["Images"] == []
+    assert ec2.describe_key_pairs()["KeyPairs"] == []
+    refused("InvalidInstanceID.NotFound", ec2.describe_instances, InstanceIds=["i-00000000000000000"])
+    refused("InvalidInstanceID.Malformed", ec2.describe_instances, InstanceIds=["x"])
+    refused("InvalidVolume.NotFound", ec2.describe_volumes, VolumeIds=["vol-00000000000000000"])
+    refused("InvalidAMIID.NotFound", ec2.describe_images, ImageIds=["ami-00000000000000000"])
+    refused("InvalidKeyPair.NotFound", ec2.describe_key_pairs, KeyNames=["mine"])
+    (default,) = ec2.describe_account_attributes(AttributeNames=["default-vpc"])["AccountAttributes"]
+    assert default["AttributeValues"][0]["AttributeValue"] == ec2.describe_vpcs()["Vpcs"][0]["VpcId"], default
+
+
+for story in (default_network, own_network, group_rules, control_plane_interfaces, internet_gateways, nat_gateways, routes, acls_and_options, what_there_is_none_of):
     try:
         story()
     except Exception as e:

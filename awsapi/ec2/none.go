@@ -1,0 +1,139 @@
+package ec2
+
+import (
+	"fmt"
+	"slices"
+
+	"tripod/awsapi/wire"
+	"tripod/region"
+)
+
+// none is a kind of resource of which Tripod has none: its nodes are not EC2's, and it has no disks, images or key pairs. Ids asked for are not found.
+func none(prefix, noun, code string) *kind[string] {
+	return &kind[string]{prefix: prefix, noun: noun, code: code, id: func(v string) string { return v }}
+}
+
+var (
+	noInstances = none("i", "instance ID", "InvalidInstanceID")
+	noVolumes   = none("vol", "volume", "InvalidVolume")
+	noImages    = none("ami", "image id", "InvalidAMIID")
+)
+
+func (s *Service) emptyActions() map[string]action {
+	return map[string]action{
+		"DescribeInstances": typed(s.describeInstances), "DescribeVolumes": typed(s.describeVolumes), "DescribeImages": typed(s.describeImages),
+		"DescribeKeyPairs": typed(s.describeKeyPairs), "DescribeAccountAttributes": typed(s.describeAccountAttributes),
+		"DescribeNetworkAcls": typed(s.describeACLs), "DescribeDhcpOptions": typed(s.describeDHCPOptions),
+	}
+}
+
+// found looks for ids of a kind that there is none of: it refuses them. Filters are taken whatever they are, since nothing is there to pass them.
+func (s *Service) found(call *wire.Call, k *kind[string], ids []string, p page) error {
+	p.Filters = nil
+	_, _, err := describe(s, call, k, ids, p, func(*region.Txn, *string) {})
+	return err
+}
+
+type describeInstancesInput struct {
+	IDs        []string `ec2:"InstanceId"`
+	Filters    []filter `ec2:"Filter"`
+	MaxResults *int     `ec2:"MaxResults"`
+	NextToken  string   `ec2:"NextToken"`
+}
+
+type describeInstancesOutput struct {
+	Reservations list[struct{}] `xml:"reservationSet"`
+}
+
+func (s *Service) describeInstances(call *wire.Call, in *describeInstancesInput) (*describeInstancesOutput, error) {
+	return &describeInstancesOutput{}, s.found(call, noInstances, in.IDs, page{in.Filters, in.MaxResults, in.NextToken})
+}
+
+type describeVolumesInput struct {
+	IDs        []string `ec2:"VolumeId"`
+	Filters    []filter `ec2:"Filter"`
+	MaxResults *int     `ec2:"MaxResults"`
+	NextToken  string   `ec2:"NextToken"`
+}
+
+type describeVolumesOutput struct {
+	Volumes list[struct{}] `xml:"volumeSet"`
+}
+
+func (s *Service) describeVolumes(call *wire.Call, in *describeVolumesInput) (*describeVolumesOutput, error) {
+	return &describeVolumesOutput{}, s.found(call, noVolumes, in.IDs, page{in.Filters, in.MaxResults, in.NextToken})
+}
+
+type describeImagesInput struct {
+	IDs               []string `ec2:"ImageId"`
+	Owners            []string `ec2:"Owner"`
+	ExecutableBy      []string `ec2:"ExecutableBy"`
+	Filters           []filter `ec2:"Filter"`
+	IncludeDeprecated bool     `ec2:"IncludeDeprecated"`
+	IncludeDisabled   bool     `ec2:"IncludeDisabled"`
+	MaxResults        *int     `ec2:"MaxResults"`
+	NextToken         string   `ec2:"NextToken"`
+}
+
+type describeImagesOutput struct {
+	Images list[struct{}] `xml:"imagesSet"`
+}
+
+func (s *Service) describeImages(call *wire.Call, in *describeImagesInput) (*describeImagesOutput, error) {
+	return &describeImagesOutput{}, s.found(call, noImages, in.IDs, page{in.Filters, in.MaxResults, in.NextToken})
+}
+
+type describeKeyPairsInput struct {
+	Names            []string `ec2:"KeyName"`
+	IDs              []string `ec2:"KeyPairId"`
+	Filters          []filter `ec2:"Filter"`
+	IncludePublicKey bool     `ec2:"IncludePublicKey"`
+}
+
+type describeKeyPairsOutput struct {
+	KeyPairs list[struct{}] `xml:"keySet"`
+}
+
+func (s *Service) describeKeyPairs(_ *wire.Call, in *describeKeyPairsInput) (*describeKeyPairsOutput, error) {
+	if wanted := append(in.Names, in.IDs...); len(wanted) > 0 {
+		return nil, refuse("InvalidKeyPair.NotFound", fmt.Sprintf("The key pair '%s' does not exist", clip(wanted[0])))
+	}
+	return &describeKeyPairsOutput{}, nil
+}
+
+type describeAccountAttributesInput struct {
+	Names []string `ec2:"AttributeName"`
+}
+
+type accountAttribute struct {
+	Name   string                      `xml:"attributeName"`
+	Values list[accountAttributeValue] `xml:"attributeValueSet"`
+}
+
+type accountAttributeValue struct {
+	Value string `xml:"attributeValue"`
+}
+
+type describeAccountAttributesOutput struct {
+	Attributes list[accountAttribute] `xml:"accountAttributeSet"`
+}
+
+// describeAccountAttributes gives the quotas that Tripod has; the account has no instances, whose quota is AWS's default.
+func (s *Service) describeAccountAttributes(_ *wire.Call, in *describeAccountAttributesInput) (*describeAccountAttributesOutput, error) {
+	values := [][2]string{
+		{"supported-platforms", "VPC"}, {"default-vpc", s.VPC.ID()}, {"max-instances", "20"}, {"vpc-max-security-groups-per-interface", "5"},
+		{"max-elastic-ips", fmt.Sprint(maxAddresses)}, {"vpc-max-elastic-ips", fmt.Sprint(maxAddresses)},
+	}
+	for _, name := range in.Names {
+		if !slices.ContainsFunc(values, func(v [2]string) bool { return v[0] == name }) {
+			return nil, refuse("InvalidParameterValue", fmt.Sprintf("Value (%s) for parameter attributeName is invalid.", clip(name)))
+		}
+	}
+	out := &describeAccountAttributesOutput{}
+	for _, v := range values {
+		if len(in.Names) == 0 || slices.Contains(in.Names, v[0]) {
+			out.Attributes = append(out.Attributes, accountAttribute{v[0], list[accountAttributeValue]{{v[1]}}})
+		}
+	}
+	return out, nil
+}
