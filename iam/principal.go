@@ -57,6 +57,11 @@ func (p Principal) UserName() string {
 	return p.ARN[strings.LastIndexByte(p.ARN, '/')+1:]
 }
 
+// IsUserSession says whether the principal is a user by temporary credentials.
+func (p Principal) IsUserSession() bool {
+	return p.IssuerARN == "" && strings.HasPrefix(p.AccessKeyID, temporaryPrefix)
+}
+
 // Allowed says whether the principal's policies allow an action on a resource. What is not allowed is denied.
 func (p Principal) Allowed(action, resource string) bool {
 	decision, _ := p.Evaluate(action, resource, nil)

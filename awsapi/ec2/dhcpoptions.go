@@ -32,7 +32,9 @@ var dhcpOptionSets = &kind[dhcpOptions]{
 	},
 	filters: filters[dhcpOptions]{
 		"dhcp-options-id": one(func(v dhcpOptions) string { return v.OptionsID }), "owner-id": one(func(v dhcpOptions) string { return v.OwnerID }),
-		"key": func(v dhcpOptions) []string { return each(v.Configurations, func(o dhcpOption) string { return o.Key }) },
+		"key": func(v dhcpOptions) []string {
+			return each(v.Configurations, func(o dhcpOption) string { return o.Key })
+		},
 		"value": func(v dhcpOptions) []string {
 			return each(v.Configurations, func(o dhcpOption) string { return o.Values[0].Value })
 		},

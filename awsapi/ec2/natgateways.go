@@ -54,7 +54,7 @@ func (s *Service) defaultNATGatewayID() string { return id("nat", s.VPC.ID()) }
 // newNATGateway is one in a subnet, public with an address and private without.
 func newNATGateway(gatewayID string, home subnet, ip *elasticIP, created time.Time) natGateway {
 	private := natAddress{PrivateIP: natHost(home), Primary: true, Status: "succeeded"}
-	g := natGateway{GatewayID: gatewayID, SubnetID: home.SubnetID, VPCID: home.VPCID, State: "available", Created: created.UTC().Format("2006-01-02T15:04:05.000Z"), Connectivity: "private"}
+	g := natGateway{GatewayID: gatewayID, SubnetID: home.SubnetID, VPCID: home.VPCID, State: "available", Created: timestamp(created), Connectivity: "private"}
 	if ip != nil {
 		g.Connectivity = "public"
 		private.AllocationID, private.PublicIP, private.AssociationID = ip.AllocationID, ip.PublicIP, id("eipassoc", gatewayID)

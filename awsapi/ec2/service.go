@@ -46,7 +46,8 @@ type action func(call *wire.Call) (any, error)
 func (s *Service) actions() map[string]action {
 	all := map[string]action{}
 	for _, group := range []map[string]action{s.zoneActions(), s.vpcActions(), s.subnetActions(), s.groupActions(), s.ruleActions(), s.tagActions(), s.routeActions(),
-		s.interfaceActions(), s.internetGatewayActions(), s.natGatewayActions(), s.addressActions(), s.emptyActions()} {
+		s.interfaceActions(), s.internetGatewayActions(), s.natGatewayActions(), s.addressActions(), s.emptyActions(), s.instanceTypeActions(),
+		s.launchTemplateActions()} {
 		for name, a := range group {
 			all[name] = a
 		}
@@ -150,6 +151,9 @@ func (s *Service) now() time.Time {
 	}
 	return s.Now()
 }
+
+// timestamp is a time as EC2 writes it.
+func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
 func (s *Service) arn(kind, id string) string {
 	return "arn:aws:ec2:" + s.VPC.Region + ":" + s.VPC.AccountID + ":" + kind + "/" + id

@@ -114,6 +114,9 @@ func (s *Service) taggable(tx *region.Txn) map[string]string {
 	for _, v := range addresses.all(s, tx) {
 		types[v.AllocationID] = "elastic-ip"
 	}
+	for _, v := range launchTemplates.all(s, tx) {
+		types[v.TemplateID] = "launch-template"
+	}
 	for _, v := range networkACLs.all(s, tx) {
 		types[v.ACLID] = "network-acl"
 	}

@@ -15,6 +15,7 @@ import (
 
 	"tripod/awsapi"
 	"tripod/awsapi/ec2"
+	service "tripod/awsapi/eks"
 	"tripod/iam"
 	"tripod/region"
 )
@@ -37,6 +38,7 @@ type world struct {
 	state     *region.Memory
 	admin     string // its ARN
 	powerless *eks.Client
+	memory    int64 // what the machine has left
 }
 
 func newWorld(t *testing.T, mode string) *world {
@@ -67,7 +69,12 @@ func newWorld(t *testing.T, mode string) *world {
 				CreatorARN: w.admin, AuthenticationMode: mode, Issuer: "https://localhost:4566/id/" + id})
 		}
 	})
-	server := httptest.NewServer((&awsapi.Front{Region: vpc.Region, AccountID: vpc.AccountID, Zones: vpc.Zones, State: w.state}).Handler())
+	server := httptest.NewServer((&awsapi.Front{Region: vpc.Region, AccountID: vpc.AccountID, Zones: vpc.Zones, State: w.state,
+		ControlPlane: service.ControlPlane{FirstPort: 20010, PortsPerCluster: 10, MostClusters: 4, AWSPort: 4566, DefaultVersion: "1.36",
+			Versions: map[string]string{"1.35": "v1.35.6-eks-1", "1.36": "v1.36.3-eks-1", "1.37": "v1.37.2-eks-1"}, AvailableMemory: func() int64 { return w.memory },
+			NewSecrets: func(c region.Cluster) (region.ClusterSecrets, error) {
+				return region.ClusterSecrets{CACert: "certificate for " + c.ServiceCIDR, CAKey: "the private key"}, nil
+			}}}).Handler())
 	t.Cleanup(server.Close)
 	client := func(name string) *eks.Client {
 		return eks.New(eks.Options{Region: vpc.Region, BaseEndpoint: &server.URL, RetryMaxAttempts: 1,

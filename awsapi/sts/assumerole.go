@@ -18,6 +18,7 @@ import (
 const (
 	minSession     = 900 * time.Second
 	defaultSession = time.Hour
+	maxRoleSession = 12 * time.Hour
 	maxChained     = time.Hour // of a role's session made by another role's
 	maxExternalID  = 1224      // bytes: more than a regexp's repeat count may say
 )
@@ -84,9 +85,11 @@ func (s *Service) assumeRole(call *wire.Call) (*AssumedRole, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &AssumedRole{Credentials: credentials, AssumedRoleUser: AssumedRoleUser{
-		AssumedRoleID: role.ID + ":" + name, ARN: "arn:aws:sts::" + parts[1] + ":assumed-role/" + role.Name + "/" + name,
-	}}, nil
+	return &AssumedRole{Credentials: credentials, AssumedRoleUser: roleUser(role, parts[1], name)}, nil
+}
+
+func roleUser(role region.Role, accountID, session string) AssumedRoleUser {
+	return AssumedRoleUser{AssumedRoleID: role.ID + ":" + session, ARN: "arn:aws:sts::" + accountID + ":assumed-role/" + role.Name + "/" + session}
 }
 
 // trusting is the role, if it trusts the caller. A role that is not there is denied in the same words: who may not assume a role
@@ -129,19 +132,27 @@ func (s *Service) trusting(call *wire.Call, arn, name string) (region.Role, erro
 
 func sessionLife(call *wire.Call, role region.Role) (time.Duration, error) {
 	longest := time.Duration(max(role.MaxSessionSeconds, 3600)) * time.Second
-	life := min(defaultSession, longest)
-	if call.Params.Has("DurationSeconds") {
-		seconds, err := strconv.Atoi(call.Params.Get("DurationSeconds"))
-		if err != nil || seconds < 0 || seconds > 43200 || time.Duration(seconds)*time.Second < minSession {
-			return 0, invalid("DurationSeconds must be a number from 900 to 43200.")
-		}
-		life = time.Duration(seconds) * time.Second
-	}
+	life, err := duration(call, min(defaultSession, longest), maxRoleSession)
 	switch {
+	case err != nil:
+		return 0, err
 	case life > longest:
 		return 0, invalid("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
 	case call.Principal.IssuerARN != "" && life > maxChained:
 		return 0, invalid("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
+	}
+	return life, nil
+}
+
+// duration is how long a session is asked to last.
+func duration(call *wire.Call, usual, longest time.Duration) (time.Duration, error) {
+	if !call.Params.Has("DurationSeconds") {
+		return usual, nil
+	}
+	seconds, err := strconv.ParseInt(call.Params.Get("DurationSeconds"), 10, 32)
+	life := time.Duration(seconds) * time.Second
+	if err != nil || life < minSession || life > longest {
+		return 0, invalid(fmt.Sprintf("DurationSeconds must be a number from %d to %d.", minSession/time.Second, longest/time.Second))
 	}
 	return life, nil
 }

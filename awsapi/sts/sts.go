@@ -67,6 +67,10 @@ func (s *Service) Serve(w http.ResponseWriter, call *wire.Call) error {
 		result = GetCallerIdentity(call)
 	case action == "AssumeRole" && s.State != nil:
 		result, err = s.assumeRole(call)
+	case action == "AssumeRoleWithWebIdentity" && s.State != nil:
+		result, err = s.assumeWithWebIdentity(call)
+	case action == "GetSessionToken" && s.State != nil:
+		result, err = s.sessionToken(call)
 	case action == "GetAccessKeyInfo":
 		result, err = accessKeyInfo(call)
 	default:

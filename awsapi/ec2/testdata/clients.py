@@ -202,7 +202,54 @@ def what_there_is_none_of():
     assert default["AttributeValues"][0]["AttributeValue"] == ec2.describe_vpcs()["Vpcs"][0]["VpcId"], default
 
 
-for story in (default_network, own_network, group_rules, control_plane_interfaces, internet_gateways, nat_gateways, routes, acls_and_options, what_there_is_none_of):
+def instance_types():
+    found = {t["InstanceType"]: t for p in ec2.get_paginator("describe_instance_types").paginate() for t in p["InstanceTypes"]}
+    assert len(found) > 60, len(found)
+    m5, gpu, arm = found["m5.large"], found["g4dn.xlarge"], found["t4g.small"]
+    assert m5["VCpuInfo"] == {"DefaultVCpus": 2, "DefaultCores": 1, "DefaultThreadsPerCore": 2} and m5["MemoryInfo"] == {"SizeInMiB": 8192}, m5
+    assert m5["NetworkInfo"]["MaximumNetworkInterfaces"] == 3 and m5["NetworkInfo"]["Ipv4AddressesPerInterface"] == 10, m5
+    assert gpu["GpuInfo"]["Gpus"][0]["Name"] == "T4" and "GpuInfo" not in m5, gpu
+    assert arm["ProcessorInfo"]["SupportedArchitectures"] == ["arm64"] and arm["BurstablePerformanceSupported"] is True, arm
+    assert len(ec2.describe_instance_types(InstanceTypes=["m5.large", "c5.large"])["InstanceTypes"]) == 2
+    refused("InvalidInstanceType", ec2.describe_instance_types, InstanceTypes=["m5.tiny"])
+    offered = ec2.describe_instance_type_offerings(LocationType="availability-zone", Filters=[{"Name": "instance-type", "Values": ["t3.*"]}])["InstanceTypeOfferings"]
+    assert len(offered) == 21 and {o["Location"] for o in offered} == {"us-east-1a", "us-east-1b", "us-east-1c"}, offered
+    refused("InvalidParameterValue", ec2.describe_instance_type_offerings, LocationType="outpost")
+
+
+def launch_templates():
+    data = {"ImageId": "ami-0123456789abcdef0", "InstanceType": "m5.large", "UserData": "IyEvYmluL3NoCg==", "SecurityGroupIds": ["sg-00000000000000001"],
+            "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 2},
+            "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 80, "VolumeType": "gp3", "Encrypted": True}}],
+            "TagSpecifications": [{"ResourceType": "instance", "Tags": [{"Key": "a", "Value": "b"}]}]}
+    made = ec2.create_launch_template(LaunchTemplateName="nodes", LaunchTemplateData=data, ClientToken="t",
+                                      TagSpecifications=[{"ResourceType": "launch-template", "Tags": [{"Key": "team", "Value": "a"}]}])["LaunchTemplate"]
+    assert made["LatestVersionNumber"] == made["DefaultVersionNumber"] == 1 and tags_of(made) == {"team": "a"} and made["CreateTime"], made
+    template = {"LaunchTemplateId": made["LaunchTemplateId"]}
+    refused("InvalidLaunchTemplateName.AlreadyExistsException", ec2.create_launch_template, LaunchTemplateName="nodes", LaunchTemplateData=data)
+    refused("InvalidLaunchTemplateName.MalformedException", ec2.create_launch_template, LaunchTemplateName="a b", LaunchTemplateData=data)
+    refused("InvalidUserData.Malformed", ec2.create_launch_template, LaunchTemplateName="bad", LaunchTemplateData={"UserData": "%"})
+    refused("UnknownParameter", ec2.create_launch_template, LaunchTemplateName="bad", LaunchTemplateData={"EnclaveOptions": {"Enabled": True}})
+    (first,) = ec2.describe_launch_template_versions(Versions=["$Default"], **template)["LaunchTemplateVersions"]
+    assert first["LaunchTemplateData"] == data and first["DefaultVersion"] is True, first
+    second = ec2.create_launch_template_version(SourceVersion="1", LaunchTemplateData={"InstanceType": "m5.xlarge"}, **template)["LaunchTemplateVersion"]
+    assert second["VersionNumber"] == 2 and second["LaunchTemplateData"] == {**data, "InstanceType": "m5.xlarge"}, second
+    assert ec2.modify_launch_template(DefaultVersion="2", **template)["LaunchTemplate"]["DefaultVersionNumber"] == 2
+    versions = ec2.describe_launch_template_versions(LaunchTemplateName="nodes")["LaunchTemplateVersions"]
+    assert [(v["VersionNumber"], v["DefaultVersion"]) for v in versions] == [(1, False), (2, True)], versions
+    assert len(ec2.describe_launch_template_versions(Versions=["$Latest"])["LaunchTemplateVersions"]) == 1
+    gone = ec2.delete_launch_template_versions(Versions=["1", "2", "3"], **template)
+    assert [v["VersionNumber"] for v in gone["SuccessfullyDeletedLaunchTemplateVersions"]] == [1], gone
+    kept = {v["VersionNumber"]: v["ResponseError"]["Code"] for v in gone["UnsuccessfullyDeletedLaunchTemplateVersions"]}
+    assert kept == {2: "unexpectedError", 3: "launchTemplateVersionDoesNotExist"}, gone
+    refused("InvalidLaunchTemplateId.VersionNotFound", ec2.describe_launch_template_versions, Versions=["1"], **template)
+    assert len(ec2.describe_launch_templates(LaunchTemplateNames=["nodes"])["LaunchTemplates"]) == 1
+    ec2.delete_launch_template(**template)
+    refused("InvalidLaunchTemplateId.NotFound", ec2.describe_launch_templates, LaunchTemplateIds=[made["LaunchTemplateId"]])
+    refused("InvalidLaunchTemplateName.NotFoundException", ec2.describe_launch_templates, LaunchTemplateNames=["nodes"])
+
+
+for story in (default_network, own_network, group_rules, control_plane_interfaces, internet_gateways, nat_gateways, routes, acls_and_options, what_there_is_none_of, instance_types, launch_templates):
     try:
         story()
     except Exception as e:

@@ -1,0 +1,212 @@
+package ec2
+
+import (
+	"bufio"
+	"cmp"
+	_ "embed"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"tripod/awsapi/wire"
+)
+
+//go:embed instancetypes.txt
+var instanceTypeTable string
+
+// instanceType is an instance type as EC2 shows it: what tools choose by. Tripod has no instances of any.
+type instanceType struct {
+	Name              string        `xml:"instanceType"`
+	CurrentGeneration bool          `xml:"currentGeneration"`
+	FreeTier          bool          `xml:"freeTierEligible"`
+	UsageClasses      list[string]  `xml:"supportedUsageClasses"`
+	RootDevices       list[string]  `xml:"supportedRootDeviceTypes"`
+	Virtualization    list[string]  `xml:"supportedVirtualizationTypes"`
+	BareMetal         bool          `xml:"bareMetal"`
+	Hypervisor        string        `xml:"hypervisor"`
+	Processor         processorInfo `xml:"processorInfo"`
+	VCPUs             vcpuInfo      `xml:"vCpuInfo"`
+	Memory            memoryInfo    `xml:"memoryInfo"`
+	Network           networkInfo   `xml:"networkInfo"`
+	GPUs              *gpuInfo      `xml:"gpuInfo"`
+	Burstable         bool          `xml:"burstablePerformanceSupported"`
+}
+
+type processorInfo struct {
+	Architectures list[string] `xml:"supportedArchitectures"`
+	Manufacturer  string       `xml:"manufacturer"`
+}
+
+type vcpuInfo struct {
+	VCPUs          int `xml:"defaultVCpus"`
+	Cores          int `xml:"defaultCores"`
+	ThreadsPerCore int `xml:"defaultThreadsPerCore"`
+}
+
+type memoryInfo struct {
+	MiB int `xml:"sizeInMiB"`
+}
+
+type networkInfo struct {
+	Interfaces int  `xml:"maximumNetworkInterfaces"`
+	Cards      int  `xml:"maximumNetworkCards"`
+	Addresses  int  `xml:"ipv4AddressesPerInterface"`
+	Addresses6 int  `xml:"ipv6AddressesPerInterface"`
+	IPv6       bool `xml:"ipv6Supported"`
+}
+
+type gpuInfo struct {
+	GPUs     list[gpu] `xml:"gpus"`
+	TotalMiB int       `xml:"totalGpuMemoryInMiB"`
+}
+
+type gpu struct {
+	Name         string     `xml:"name"`
+	Manufacturer string     `xml:"manufacturer"`
+	Count        int        `xml:"count"`
+	Memory       memoryInfo `xml:"memoryInfo"`
+}
+
+// instanceTypes are those of the table, by name.
+var instanceTypes = sync.OnceValue(func() []instanceType {
+	var all []instanceType
+	lines := bufio.NewScanner(strings.NewReader(instanceTypeTable))
+	for lines.Scan() {
+		if line := lines.Text(); !strings.HasPrefix(line, "#") {
+			all = append(all, parseInstanceType(strings.Fields(line)))
+		}
+	}
+	slices.SortFunc(all, func(a, b instanceType) int { return cmp.Compare(a.Name, b.Name) })
+	return all
+})
+
+func parseInstanceType(fields []string) instanceType {
+	number := func(i int) int {
+		n, err := strconv.Atoi(fields[i])
+		if err != nil {
+			panic(fmt.Sprintf("ec2: instancetypes.txt: %v in %v", err, fields)) // the table is checked in
+		}
+		return n
+	}
+	name, architecture := fields[0], fields[5]
+	family, _, _ := strings.Cut(name, ".")
+	t := instanceType{
+		Name: name, CurrentGeneration: family != "p3", FreeTier: name == "t2.micro" || name == "t3.micro",
+		UsageClasses: list[string]{"on-demand", "spot"}, RootDevices: list[string]{"ebs"}, Virtualization: list[string]{"hvm"}, Hypervisor: "nitro",
+		Processor: processorInfo{list[string]{architecture}, fields[6]}, VCPUs: vcpuInfo{number(1), number(1), 1}, Memory: memoryInfo{number(2)},
+		Network: networkInfo{Interfaces: number(3), Cards: 1, Addresses: number(4), Addresses6: number(4), IPv6: true}, Burstable: strings.HasPrefix(family, "t"),
+	}
+	if family == "t2" || family == "p3" {
+		t.Hypervisor = "xen"
+	}
+	if architecture == "x86_64" && number(1) > 1 && family != "t2" { // two threads a core
+		t.VCPUs.Cores, t.VCPUs.ThreadsPerCore = number(1)/2, 2
+	}
+	if len(fields) > 7 {
+		t.GPUs = &gpuInfo{list[gpu]{{fields[7], "NVIDIA", 1, memoryInfo{number(8)}}}, number(8)}
+	}
+	return t
+}
+
+var instanceTypeFilters = filters[instanceType]{
+	"instance-type":                             one(func(t instanceType) string { return t.Name }),
+	"current-generation":                        one(func(t instanceType) string { return flag(t.CurrentGeneration) }),
+	"free-tier-eligible":                        one(func(t instanceType) string { return flag(t.FreeTier) }),
+	"bare-metal":                                one(func(t instanceType) string { return flag(t.BareMetal) }),
+	"hypervisor":                                one(func(t instanceType) string { return t.Hypervisor }),
+	"burstable-performance-supported":           one(func(t instanceType) string { return flag(t.Burstable) }),
+	"memory-info.size-in-mib":                   one(func(t instanceType) string { return strconv.Itoa(t.Memory.MiB) }),
+	"vcpu-info.default-vcpus":                   one(func(t instanceType) string { return strconv.Itoa(t.VCPUs.VCPUs) }),
+	"vcpu-info.default-cores":                   one(func(t instanceType) string { return strconv.Itoa(t.VCPUs.Cores) }),
+	"vcpu-info.default-threads-per-core":        one(func(t instanceType) string { return strconv.Itoa(t.VCPUs.ThreadsPerCore) }),
+	"network-info.maximum-network-interfaces":   one(func(t instanceType) string { return strconv.Itoa(t.Network.Interfaces) }),
+	"network-info.ipv4-addresses-per-interface": one(func(t instanceType) string { return strconv.Itoa(t.Network.Addresses) }),
+	"processor-info.supported-architecture":     func(t instanceType) []string { return t.Processor.Architectures },
+	"supported-usage-class":                     func(t instanceType) []string { return t.UsageClasses },
+	"supported-root-device-type":                func(t instanceType) []string { return t.RootDevices },
+	"supported-virtualization-type":             func(t instanceType) []string { return t.Virtualization },
+}
+
+func (s *Service) instanceTypeActions() map[string]action {
+	return map[string]action{"DescribeInstanceTypes": typed(s.describeInstanceTypes), "DescribeInstanceTypeOfferings": typed(s.describeOfferings)}
+}
+
+type describeInstanceTypesInput struct {
+	Names      []string `ec2:"InstanceType"`
+	Filters    []filter `ec2:"Filter"`
+	MaxResults *int     `ec2:"MaxResults"`
+	NextToken  string   `ec2:"NextToken"`
+}
+
+type describeInstanceTypesOutput struct {
+	Types     list[instanceType] `xml:"instanceTypeSet"`
+	NextToken string             `xml:"nextToken,omitempty"`
+}
+
+func (s *Service) describeInstanceTypes(call *wire.Call, in *describeInstanceTypesInput) (*describeInstanceTypesOutput, error) {
+	for _, name := range in.Names {
+		if !slices.ContainsFunc(instanceTypes(), func(t instanceType) bool { return t.Name == name }) {
+			return nil, refuse("InvalidInstanceType", fmt.Sprintf("The following supplied instance types do not exist: [%s]", clip(name)))
+		}
+	}
+	if len(in.Names) > 0 {
+		in.Filters = append(in.Filters, filter{"instance-type", in.Names})
+	}
+	found, err := matching(instanceTypes(), in.Filters, instanceTypeFilters, nil)
+	if err != nil {
+		return nil, err
+	}
+	out := &describeInstanceTypesOutput{}
+	out.Types, out.NextToken, err = cut(call.Operation, found, page{in.Filters, in.MaxResults, in.NextToken}, in.Names, func(t instanceType) string { return t.Name })
+	return out, err
+}
+
+// offering says that an instance type is to be had in a place: all of them are, in every zone.
+type offering struct {
+	InstanceType string `xml:"instanceType"`
+	LocationType string `xml:"locationType"`
+	Location     string `xml:"location"`
+}
+
+var offeringFilters = filters[offering]{
+	"instance-type": one(func(o offering) string { return o.InstanceType }), "location": one(func(o offering) string { return o.Location }),
+}
+
+type describeOfferingsInput struct {
+	LocationType string   `ec2:"LocationType"`
+	Filters      []filter `ec2:"Filter"`
+	MaxResults   *int     `ec2:"MaxResults"`
+	NextToken    string   `ec2:"NextToken"`
+}
+
+type describeOfferingsOutput struct {
+	Offerings list[offering] `xml:"instanceTypeOfferingSet"`
+	NextToken string         `xml:"nextToken,omitempty"`
+}
+
+func (s *Service) describeOfferings(call *wire.Call, in *describeOfferingsInput) (*describeOfferingsOutput, error) {
+	locationType := cmp.Or(in.LocationType, "region")
+	locations, known := map[string][]string{"region": {s.VPC.Region}, "availability-zone": s.VPC.Zones, "availability-zone-id": s.VPC.ZoneIDs()}[locationType]
+	if !known {
+		return nil, refuse("InvalidParameterValue", "LocationType must be region, availability-zone or availability-zone-id.")
+	}
+	var all []offering
+	for _, t := range instanceTypes() {
+		for _, location := range locations {
+			all = append(all, offering{t.Name, locationType, location})
+		}
+	}
+	all, err := matching(all, in.Filters, offeringFilters, nil)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(all, func(a, b offering) int { return cmp.Compare(a.place(), b.place()) })
+	out := &describeOfferingsOutput{}
+	p := page{append(in.Filters, filter{"location-type", []string{locationType}}), in.MaxResults, in.NextToken} // a token is of one kind of location
+	out.Offerings, out.NextToken, err = cut(call.Operation, all, p, nil, offering.place)
+	return out, err
+}
+
+func (o offering) place() string { return o.InstanceType + "/" + o.Location }

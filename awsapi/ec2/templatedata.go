@@ -1,0 +1,122 @@
+package ec2
+
+import (
+	"encoding/base64"
+	"fmt"
+	"reflect"
+)
+
+// templateData is what a launch template says of instances. It is recorded only: Tripod has no instances. What is not here is refused.
+type templateData struct {
+	ImageID        string             `ec2:"ImageId" xml:"imageId,omitempty"`
+	InstanceType   string             `ec2:"InstanceType" xml:"instanceType,omitempty"`
+	KeyName        string             `ec2:"KeyName" xml:"keyName,omitempty"`
+	UserData       string             `ec2:"UserData" xml:"userData,omitempty"`
+	EBSOptimized   *bool              `ec2:"EbsOptimized" xml:"ebsOptimized"`
+	NoTermination  *bool              `ec2:"DisableApiTermination" xml:"disableApiTermination"`
+	NoStop         *bool              `ec2:"DisableApiStop" xml:"disableApiStop"`
+	Profile        *instanceProfile   `ec2:"IamInstanceProfile" xml:"iamInstanceProfile"`
+	Monitoring     *monitoring        `ec2:"Monitoring" xml:"monitoring"`
+	Metadata       *metadataOptions   `ec2:"MetadataOptions" xml:"metadataOptions"`
+	Credits        *creditOptions     `ec2:"CreditSpecification" xml:"creditSpecification"`
+	CPU            *cpuOptions        `ec2:"CpuOptions" xml:"cpuOptions"`
+	Placement      *placement         `ec2:"Placement" xml:"placement"`
+	Groups         list[string]       `ec2:"SecurityGroupId" xml:"securityGroupIdSet,omitempty"`
+	Devices        list[blockDevice]  `ec2:"BlockDeviceMapping" xml:"blockDeviceMappingSet,omitempty"`
+	Interfaces     list[interfaceOf]  `ec2:"NetworkInterface" xml:"networkInterfaceSet,omitempty"`
+	Specifications list[instanceTags] `ec2:"TagSpecification" xml:"tagSpecificationSet,omitempty"`
+}
+
+type instanceProfile struct {
+	ARN  string `ec2:"Arn" xml:"arn,omitempty"`
+	Name string `ec2:"Name" xml:"name,omitempty"`
+}
+
+type monitoring struct {
+	Enabled bool `ec2:"Enabled" xml:"enabled"`
+}
+
+type metadataOptions struct {
+	Tokens       string `ec2:"HttpTokens" xml:"httpTokens,omitempty"`
+	HopLimit     *int   `ec2:"HttpPutResponseHopLimit" xml:"httpPutResponseHopLimit"`
+	Endpoint     string `ec2:"HttpEndpoint" xml:"httpEndpoint,omitempty"`
+	IPv6         string `ec2:"HttpProtocolIpv6" xml:"httpProtocolIpv6,omitempty"`
+	InstanceTags string `ec2:"InstanceMetadataTags" xml:"instanceMetadataTags,omitempty"`
+}
+
+type creditOptions struct {
+	CPU string `ec2:"CpuCredits" xml:"cpuCredits"`
+}
+
+type cpuOptions struct {
+	Cores   *int `ec2:"CoreCount" xml:"coreCount"`
+	Threads *int `ec2:"ThreadsPerCore" xml:"threadsPerCore"`
+}
+
+type placement struct {
+	Zone      string `ec2:"AvailabilityZone" xml:"availabilityZone,omitempty"`
+	GroupName string `ec2:"GroupName" xml:"groupName,omitempty"`
+	Tenancy   string `ec2:"Tenancy" xml:"tenancy,omitempty"`
+}
+
+type blockDevice struct {
+	Name string `ec2:"DeviceName" xml:"deviceName,omitempty"`
+	Disk *disk  `ec2:"Ebs" xml:"ebs"`
+}
+
+type disk struct {
+	Encrypted  *bool  `ec2:"Encrypted" xml:"encrypted"`
+	Deleted    *bool  `ec2:"DeleteOnTermination" xml:"deleteOnTermination"`
+	IOPS       *int   `ec2:"Iops" xml:"iops"`
+	Key        string `ec2:"KmsKeyId" xml:"kmsKeyId,omitempty"`
+	Snapshot   string `ec2:"SnapshotId" xml:"snapshotId,omitempty"`
+	GiB        *int   `ec2:"VolumeSize" xml:"volumeSize"`
+	Type       string `ec2:"VolumeType" xml:"volumeType,omitempty"`
+	Throughput *int   `ec2:"Throughput" xml:"throughput"`
+}
+
+type interfaceOf struct {
+	DeviceIndex *int         `ec2:"DeviceIndex" xml:"deviceIndex"`
+	Public      *bool        `ec2:"AssociatePublicIpAddress" xml:"associatePublicIpAddress"`
+	Deleted     *bool        `ec2:"DeleteOnTermination" xml:"deleteOnTermination"`
+	Description string       `ec2:"Description" xml:"description,omitempty"`
+	Type        string       `ec2:"InterfaceType" xml:"interfaceType,omitempty"`
+	SubnetID    string       `ec2:"SubnetId" xml:"subnetId,omitempty"`
+	CardIndex   *int         `ec2:"NetworkCardIndex" xml:"networkCardIndex"`
+	Groups      list[string] `ec2:"SecurityGroupId" xml:"groupSet,omitempty"`
+}
+
+type instanceTags struct {
+	ResourceType string    `ec2:"ResourceType" xml:"resourceType"`
+	Tags         list[tag] `ec2:"Tag" xml:"tagSet"`
+}
+
+// maxUserData is how many bytes user data has at most, decoded.
+const maxUserData = 16 << 10
+
+func (d templateData) check() error {
+	script, err := base64.StdEncoding.DecodeString(d.UserData)
+	switch {
+	case err != nil:
+		return refuse("InvalidUserData.Malformed", "Invalid BASE64 encoding of user data.")
+	case len(script) > maxUserData:
+		return refuse("InvalidParameterValue", fmt.Sprintf("User data is limited to %d bytes.", maxUserData))
+	}
+	for _, group := range d.Groups {
+		if err := groups.check(group); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// over is the data laid over a source version's: what is given replaces what the source has.
+func (d templateData) over(source templateData) templateData {
+	given, merged := reflect.ValueOf(d), reflect.ValueOf(&source).Elem()
+	for i := range given.NumField() {
+		if !given.Field(i).IsZero() {
+			merged.Field(i).Set(given.Field(i))
+		}
+	}
+	return source
+}

@@ -1,0 +1,61 @@
+package iamapi
+
+import (
+	"encoding/xml"
+
+	"tripod/awsapi/wire"
+	"tripod/region"
+)
+
+func (s *Service) accountActions() map[string]action {
+	return map[string]action{
+		"GetAccountSummary":  typed(s, s.summary),
+		"ListAccountAliases": typed(s, s.aliases),
+	}
+}
+
+type summaryResult struct{ SummaryMap summary }
+
+// summary is a map of the query protocol: elements named entry with key and value.
+type summary map[string]int
+
+// MarshalXML writes the map; encoding/xml has no form for maps.
+func (m summary) MarshalXML(e *xml.Encoder, start xml.StartElement) error {
+	type entry struct {
+		Key   string `xml:"key"`
+		Value int    `xml:"value"`
+	}
+	var entries []entry
+	for key, value := range m {
+		entries = append(entries, entry{key, value})
+	}
+	return e.EncodeElement(struct {
+		Entries []entry `xml:"entry"`
+	}{entries}, start)
+}
+
+// summary counts what the account has, and tells the quotas that hold here.
+func (s *Service) summary(call *wire.Call, _ *struct{}) (*summaryResult, error) {
+	return view(s, call, func(tx *region.Txn) (*summaryResult, error) {
+		policies, versions := region.Policies.List(tx), 0
+		for _, p := range policies {
+			versions += len(p.Versions)
+		}
+		return &summaryResult{summary{
+			"Users": len(region.Users.List(tx)), "Groups": len(region.Groups.List(tx)), "Roles": len(region.Roles.List(tx)),
+			"InstanceProfiles": len(region.InstanceProfiles.List(tx)), "Providers": len(region.OIDCProviders.List(tx)),
+			"Policies": len(policies), "PolicyVersionsInUse": versions,
+			"AccessKeysPerUserQuota": maxKeys, "GroupsPerUserQuota": maxGroups, "VersionsPerPolicyQuota": maxVersions, "PolicySizeQuota": maxPolicySize,
+			"AssumeRolePolicySizeQuota": maxTrustSize, "AttachedPoliciesPerUserQuota": maxManagedOfOne, "AttachedPoliciesPerRoleQuota": maxManagedOfOne,
+			"AttachedPoliciesPerGroupQuota": maxManagedOfOne, "AccountAccessKeysPresent": 0, "AccountMFAEnabled": 0, "MFADevices": 0,
+		}}, nil
+	})
+}
+
+type aliasList struct {
+	AccountAliases list[string]
+	pageEnd
+}
+
+// aliases lists none: Tripod does not have CreateAccountAlias.
+func (s *Service) aliases(*wire.Call, *paging) (*aliasList, error) { return &aliasList{}, nil }

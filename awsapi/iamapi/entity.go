@@ -1,0 +1,100 @@
+package iamapi
+
+import (
+	"slices"
+	"strings"
+
+	"tripod/region"
+)
+
+// Kinds of entities, as their ARNs have them.
+const (
+	kindRole     = "role"
+	kindUser     = "user"
+	kindGroup    = "group"
+	kindPolicy   = "policy"
+	kindProfile  = "instance-profile"
+	kindProvider = "oidc-provider"
+)
+
+// entity is what records of several kinds have in common: a handle on the parts of a record that was read. What a kind has not is nil.
+type entity struct {
+	kind, name, arn, id string
+	policies            *[]string
+	inline              *map[string]string
+	boundary            *string
+	tags                *map[string]string
+	inlineLimit         int // of all inline documents together
+	protected           bool
+	save                func()
+}
+
+// find reads the record of that name, or ARN for policies and providers.
+func find(tx *region.Txn, kind, name string) (entity, error) {
+	if name == "" { // an empty key stands for the whole table
+		return entity{}, notThere(kind, name)
+	}
+	switch kind {
+	case kindRole:
+		if r, ok := region.Roles.Get(tx, name); ok {
+			save := func() { region.Roles.Put(tx, r.Name, r) }
+			return entity{kind, name, r.ARN, r.ID, &r.Policies, &r.Inline, &r.Boundary, &r.Tags, 10240, r.Service != "", save}, nil
+		}
+	case kindUser:
+		if u, ok := region.Users.Get(tx, name); ok {
+			save := func() { region.Users.Put(tx, u.Name, u) }
+			return entity{kind, name, u.ARN, u.ID, &u.Policies, &u.Inline, &u.Boundary, &u.Tags, 2048, false, save}, nil
+		}
+	case kindGroup:
+		if g, ok := region.Groups.Get(tx, name); ok {
+			return entity{kind, name, g.ARN, g.ID, &g.Policies, &g.Inline, nil, nil, 5120, false, func() { region.Groups.Put(tx, g.Name, g) }}, nil
+		}
+	case kindPolicy:
+		if p, ok := region.Policies.Get(tx, name); ok {
+			return entity{kind, name, p.ARN, p.ID, nil, nil, nil, &p.Tags, 0, false, func() { region.Policies.Put(tx, p.ARN, p) }}, nil
+		}
+	case kindProfile:
+		if p, ok := region.InstanceProfiles.Get(tx, name); ok {
+			return entity{kind, name, p.ARN, p.ID, nil, nil, nil, &p.Tags, 0, false, func() { region.InstanceProfiles.Put(tx, p.Name, p) }}, nil
+		}
+	case kindProvider:
+		if p, ok := region.OIDCProviders.Get(tx, name); ok {
+			return entity{kind, name, p.ARN, "", nil, nil, nil, &p.Tags, 0, false, func() { region.OIDCProviders.Put(tx, p.ARN, p) }}, nil
+		}
+	}
+	return entity{}, notThere(kind, name)
+}
+
+// findMutable is find for changes: a service-linked role is its service's.
+func findMutable(tx *region.Txn, kind, name string) (entity, error) {
+	e, err := find(tx, kind, name)
+	if err == nil && e.protected {
+		return e, unmodifiable("Cannot perform the operation on the protected role '%s' - this role is only modifiable by AWS.", name)
+	}
+	return e, err
+}
+
+func notThere(kind, name string) error {
+	switch kind {
+	case kindPolicy:
+		return noSuchEntity("Policy %s does not exist or is not attachable.", name)
+	case kindProfile:
+		return noSuchEntity("Instance Profile %s cannot be found.", name)
+	case kindProvider:
+		return noSuchEntity("OpenIDConnect Provider not found for arn %s", name)
+	}
+	return noSuchEntity("The %s with name %s cannot be found.", kind, name)
+}
+
+// taken refuses a name that one of the kind has already, in whatever case: names differ by more than that.
+func taken[T any](tx *region.Txn, table region.Table[T], kind, name string, nameOf func(T) string) error {
+	if slices.ContainsFunc(table.List(tx), func(one T) bool { return strings.EqualFold(nameOf(one), name) }) {
+		return alreadyExists("%s%s with name %s already exists.", strings.ToUpper(kind[:1]), strings.ReplaceAll(kind[1:], "-", " "), name)
+	}
+	return nil
+}
+
+// under selects those with a path that begins so.
+func under[T any](all []T, prefix string, pathOf func(T) string) []T {
+	return slices.DeleteFunc(all, func(one T) bool { return !strings.HasPrefix(pathOf(one), prefix) })
+}

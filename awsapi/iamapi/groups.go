@@ -1,0 +1,208 @@
+package iamapi
+
+import (
+	"crypto/rand"
+	"slices"
+
+	"tripod/awsapi/wire"
+	"tripod/iam"
+	"tripod/region"
+)
+
+const maxGroups = 10 // of a user
+
+func (s *Service) groupActions() map[string]action {
+	return map[string]action{
+		"CreateGroup":         typed(s, s.createGroup),
+		"GetGroup":            typed(s, s.getGroup),
+		"ListGroups":          typed(s, s.listGroups),
+		"ListGroupsForUser":   typed(s, s.groupsOfUser),
+		"AddUserToGroup":      typed(s, s.addToGroup),
+		"RemoveUserFromGroup": typed(s, s.removeFromGroup),
+		"DeleteGroup":         typed(s, s.deleteGroup),
+	}
+}
+
+// Group is a group as answers have it.
+type Group struct {
+	Path       string
+	GroupName  string
+	GroupID    string `xml:"GroupId" json:"GroupId"`
+	ARN        string `xml:"Arn" json:"Arn"`
+	CreateDate string
+}
+
+func describeGroup(g region.Group) Group {
+	return Group{Path: g.Path, GroupName: g.Name, GroupID: g.ID, ARN: g.ARN, CreateDate: stamp(g.CreatedAt)}
+}
+
+type groupResult struct{ Group Group }
+
+type groupName struct {
+	GroupName string `query:",required"`
+}
+
+func (in groupName) subject(*wire.Call) thing { return thing{kind: kindGroup, name: in.GroupName} }
+
+type createGroupInput struct {
+	GroupName string `query:",required"`
+	Path      string
+}
+
+func (in createGroupInput) subject(*wire.Call) thing {
+	return newThing(kindGroup, in.Path, in.GroupName)
+}
+
+func (s *Service) createGroup(call *wire.Call, in *createGroupInput) (*groupResult, error) {
+	if err := checkName("GroupName", in.GroupName, maxNameOfGroup); err != nil {
+		return nil, err
+	}
+	if err := checkPath(&in.Path); err != nil {
+		return nil, err
+	}
+	id, err := iam.NewID(rand.Reader, "AGPA")
+	if err != nil {
+		return nil, wrap(call, err)
+	}
+	group := region.Group{Name: in.GroupName, ID: id, ARN: s.arn(kindGroup, in.Path+in.GroupName), Path: in.Path, CreatedAt: s.now()}
+	return change(s, call, func(tx *region.Txn) (*groupResult, error) {
+		if err := taken(tx, region.Groups, kindGroup, group.Name, func(g region.Group) string { return g.Name }); err != nil {
+			return nil, err
+		}
+		region.Groups.Put(tx, group.Name, group)
+		return &groupResult{describeGroup(group)}, nil
+	})
+}
+
+// members are the users in a group.
+func members(tx *region.Txn, group string) []region.User {
+	return slices.DeleteFunc(region.Users.List(tx), func(u region.User) bool { return !slices.Contains(u.Groups, group) })
+}
+
+type pagedGroup struct {
+	groupName
+	paging
+}
+
+type groupMembers struct {
+	Group Group
+	Users list[User]
+	pageEnd
+}
+
+func (s *Service) getGroup(call *wire.Call, in *pagedGroup) (*groupMembers, error) {
+	return view(s, call, func(tx *region.Txn) (*groupMembers, error) {
+		group, found := region.Groups.Get(tx, in.GroupName)
+		if !found {
+			return nil, notThere(kindGroup, in.GroupName)
+		}
+		var users []User
+		for _, u := range members(tx, group.Name) {
+			users = append(users, summarizeUser(u))
+		}
+		out := &groupMembers{Group: describeGroup(group)}
+		var err error
+		out.Users, out.pageEnd, err = page(call, in.paging, users, func(u User) string { return u.UserName })
+		return out, err
+	})
+}
+
+type groupList struct {
+	Groups list[Group]
+	pageEnd
+}
+
+func (s *Service) listGroups(call *wire.Call, in *listInput) (*groupList, error) {
+	return view(s, call, func(tx *region.Txn) (*groupList, error) {
+		return pageOfGroups(call, in.paging, under(region.Groups.List(tx), in.PathPrefix, func(g region.Group) string { return g.Path }))
+	})
+}
+
+type pagedUser struct {
+	userName
+	paging
+}
+
+func (s *Service) groupsOfUser(call *wire.Call, in *pagedUser) (*groupList, error) {
+	return view(s, call, func(tx *region.Txn) (*groupList, error) {
+		user, found := region.Users.Get(tx, in.UserName)
+		if !found {
+			return nil, notThere(kindUser, in.UserName)
+		}
+		return pageOfGroups(call, in.paging, slices.DeleteFunc(region.Groups.List(tx), func(g region.Group) bool { return !slices.Contains(user.Groups, g.Name) }))
+	})
+}
+
+func pageOfGroups(call *wire.Call, in paging, records []region.Group) (*groupList, error) {
+	var groups []Group
+	for _, g := range records {
+		groups = append(groups, describeGroup(g))
+	}
+	out := &groupList{}
+	var err error
+	out.Groups, out.pageEnd, err = page(call, in, groups, func(g Group) string { return g.GroupName })
+	return out, err
+}
+
+type memberInput struct {
+	groupName
+	UserName string `query:",required"`
+}
+
+func (s *Service) addToGroup(call *wire.Call, in *memberInput) (done, error) {
+	return s.changeMember(call, in, func(user *region.User) error {
+		switch {
+		case slices.Contains(user.Groups, in.GroupName): // that is no error
+		case len(user.Groups) >= maxGroups:
+			return limitExceeded("Cannot exceed quota for GroupsPerUser: %d", maxGroups)
+		default:
+			user.Groups = append(user.Groups, in.GroupName)
+		}
+		return nil
+	})
+}
+
+func (s *Service) removeFromGroup(call *wire.Call, in *memberInput) (done, error) {
+	return s.changeMember(call, in, func(user *region.User) error {
+		i := slices.Index(user.Groups, in.GroupName)
+		if i < 0 {
+			return noSuchEntity("The user with name %s is not in the group %s.", in.UserName, in.GroupName)
+		}
+		user.Groups = slices.Delete(user.Groups, i, i+1)
+		return nil
+	})
+}
+
+func (s *Service) changeMember(call *wire.Call, in *memberInput, alter func(*region.User) error) (done, error) {
+	return change(s, call, func(tx *region.Txn) (done, error) {
+		if _, err := find(tx, kindGroup, in.GroupName); err != nil {
+			return done{}, err
+		}
+		user, found := region.Users.Get(tx, in.UserName)
+		if !found {
+			return done{}, notThere(kindUser, in.UserName)
+		}
+		if err := alter(&user); err != nil {
+			return done{}, err
+		}
+		region.Users.Put(tx, user.Name, user)
+		return done{}, nil
+	})
+}
+
+func (s *Service) deleteGroup(call *wire.Call, in *groupName) (done, error) {
+	return change(s, call, func(tx *region.Txn) (done, error) {
+		e, err := find(tx, kindGroup, in.GroupName)
+		if err != nil {
+			return done{}, err
+		}
+		if err := bare(e); err != nil {
+			return done{}, err
+		}
+		if len(members(tx, in.GroupName)) > 0 {
+			return done{}, deleteConflict("Cannot delete entity, must remove users from group first.")
+		}
+		region.Groups.Delete(tx, in.GroupName)
+		return done{}, nil
+	})
+}

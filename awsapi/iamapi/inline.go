@@ -1,0 +1,135 @@
+package iamapi
+
+import (
+	"maps"
+
+	"tripod/awsapi/wire"
+	"tripod/region"
+)
+
+// inlineActions are those on the inline policies of roles, users and groups.
+func (s *Service) inlineActions() map[string]action {
+	all := map[string]action{}
+	inlines[roleName]{s, kindRole}.add(all, "Role")
+	inlines[userName]{s, kindUser}.add(all, "User")
+	inlines[groupName]{s, kindGroup}.add(all, "Group")
+	return all
+}
+
+// inlines are the operations of one kind of holder.
+type inlines[H holder] struct {
+	*Service
+	kind string
+}
+
+func (i inlines[H]) add(all map[string]action, noun string) {
+	all["Put"+noun+"Policy"] = typed(i.Service, i.put)
+	all["Get"+noun+"Policy"] = typed(i.Service, i.get)
+	all["Delete"+noun+"Policy"] = typed(i.Service, i.remove)
+	all["List"+noun+"Policies"] = typed(i.Service, i.list)
+}
+
+type inlineInput[H holder] struct {
+	named[H]
+	PolicyName string `query:",required"`
+}
+
+type putInlineInput[H holder] struct {
+	inlineInput[H]
+	PolicyDocument string `query:",required"`
+}
+
+func (i inlines[H]) put(call *wire.Call, in *putInlineInput[H]) (done, error) {
+	if err := checkName("PolicyName", in.PolicyName, maxNameOfGroup); err != nil {
+		return done{}, err
+	}
+	if err := checkIdentity(in.PolicyDocument); err != nil {
+		return done{}, err
+	}
+	return alter(i.Service, call, in.named, func(_ *region.Txn, e entity) error {
+		policies := maps.Clone(*e.inline)
+		if policies == nil {
+			policies = map[string]string{}
+		}
+		policies[in.PolicyName] = in.PolicyDocument
+		total := 0
+		for _, document := range policies {
+			total += policySize(document)
+		}
+		if total > e.inlineLimit {
+			return limitExceeded("Maximum policy size of %d bytes exceeded for %s %s", e.inlineLimit, e.kind, e.name)
+		}
+		*e.inline = policies
+		return nil
+	})
+}
+
+// inlinePolicy is an inline policy as answers have it. Two of the names are always empty.
+type inlinePolicy struct {
+	RoleName       string `xml:",omitempty" json:",omitempty"`
+	UserName       string `xml:",omitempty" json:",omitempty"`
+	GroupName      string `xml:",omitempty" json:",omitempty"`
+	PolicyName     string
+	PolicyDocument string
+}
+
+func (i inlines[H]) get(call *wire.Call, in *inlineInput[H]) (*inlinePolicy, error) {
+	return view(i.Service, call, func(tx *region.Txn) (*inlinePolicy, error) {
+		t := in.subject(call)
+		e, err := find(tx, t.kind, t.name)
+		if err != nil {
+			return nil, err
+		}
+		document, found := (*e.inline)[in.PolicyName]
+		if !found {
+			return nil, noInline(e, in.PolicyName)
+		}
+		out := &inlinePolicy{PolicyName: in.PolicyName, PolicyDocument: encoded(document)}
+		switch i.kind {
+		case kindRole:
+			out.RoleName = t.name
+		case kindUser:
+			out.UserName = t.name
+		case kindGroup:
+			out.GroupName = t.name
+		}
+		return out, nil
+	})
+}
+
+func noInline(e entity, name string) error {
+	return noSuchEntity("The %s policy with name %s cannot be found.", e.kind, name)
+}
+
+func (i inlines[H]) remove(call *wire.Call, in *inlineInput[H]) (done, error) {
+	return alter(i.Service, call, in.named, func(_ *region.Txn, e entity) error {
+		if _, found := (*e.inline)[in.PolicyName]; !found {
+			return noInline(e, in.PolicyName)
+		}
+		delete(*e.inline, in.PolicyName) // the record is the transaction's own copy
+		return nil
+	})
+}
+
+type pagedOf[H holder] struct {
+	named[H]
+	paging
+}
+
+type inlineList struct {
+	PolicyNames list[string]
+	pageEnd
+}
+
+func (i inlines[H]) list(call *wire.Call, in *pagedOf[H]) (*inlineList, error) {
+	return view(i.Service, call, func(tx *region.Txn) (*inlineList, error) {
+		t := in.subject(call)
+		e, err := find(tx, t.kind, t.name)
+		if err != nil {
+			return nil, err
+		}
+		out := &inlineList{}
+		out.PolicyNames, out.pageEnd, err = page(call, in.paging, sortedKeys(*e.inline), func(name string) string { return name })
+		return out, err
+	})
+}

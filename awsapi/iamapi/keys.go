@@ -1,0 +1,145 @@
+package iamapi
+
+import (
+	"crypto/rand"
+
+	"tripod/awsapi/wire"
+	"tripod/iam"
+	"tripod/region"
+)
+
+const maxKeys = 2 // of a user
+
+func (s *Service) keyActions() map[string]action {
+	return map[string]action{
+		"CreateAccessKey":      typed(s, s.createKey),
+		"ListAccessKeys":       typed(s, s.listKeys),
+		"UpdateAccessKey":      typed(s, s.updateKey),
+		"DeleteAccessKey":      typed(s, s.deleteKey),
+		"GetAccessKeyLastUsed": typed(s, s.keyLastUsed),
+	}
+}
+
+// keysOf are a user's access keys.
+func keysOf(tx *region.Txn, user string) []region.AccessKey {
+	return under(region.AccessKeys.List(tx), user+"\n", func(k region.AccessKey) string { return k.User + "\n" })
+}
+
+// AccessKey is an access key as answers have it; the secret is told once.
+type AccessKey struct {
+	UserName        string
+	AccessKeyID     string `xml:"AccessKeyId" json:"AccessKeyId"`
+	Status          string
+	SecretAccessKey string `xml:",omitempty" json:",omitempty"`
+	CreateDate      string
+}
+
+func describeKey(k region.AccessKey) AccessKey {
+	return AccessKey{UserName: k.User, AccessKeyID: k.ID, Status: k.Status, CreateDate: stamp(k.CreatedAt)}
+}
+
+type keyResult struct{ AccessKey AccessKey }
+
+func (s *Service) createKey(call *wire.Call, in *callerOr) (*keyResult, error) {
+	key, err := iam.NewAccessKey(rand.Reader, s.AccountID, in.of(call), s.now())
+	if err != nil {
+		return nil, wrap(call, err)
+	}
+	return change(s, call, func(tx *region.Txn) (*keyResult, error) {
+		if _, err := find(tx, kindUser, key.User); err != nil {
+			return nil, err
+		}
+		if len(keysOf(tx, key.User)) >= maxKeys {
+			return nil, limitExceeded("Cannot exceed quota for AccessKeysPerUser: %d", maxKeys)
+		}
+		region.AccessKeys.Put(tx, key.ID, key)
+		out := describeKey(key)
+		out.SecretAccessKey = key.Secret
+		return &keyResult{out}, nil
+	})
+}
+
+type listKeysInput struct {
+	callerOr
+	paging
+}
+
+type keyList struct {
+	UserName          string
+	AccessKeyMetadata list[AccessKey]
+	pageEnd
+}
+
+func (s *Service) listKeys(call *wire.Call, in *listKeysInput) (*keyList, error) {
+	return view(s, call, func(tx *region.Txn) (*keyList, error) {
+		out := &keyList{UserName: in.of(call)}
+		if _, err := find(tx, kindUser, out.UserName); err != nil {
+			return nil, err
+		}
+		var keys []AccessKey
+		for _, key := range keysOf(tx, out.UserName) {
+			keys = append(keys, describeKey(key))
+		}
+		var err error
+		out.AccessKeyMetadata, out.pageEnd, err = page(call, in.paging, keys, func(k AccessKey) string { return k.AccessKeyID })
+		return out, err
+	})
+}
+
+type keyInput struct {
+	callerOr
+	AccessKeyID string `query:"AccessKeyId,required"`
+}
+
+type updateKeyInput struct {
+	keyInput
+	Status string `query:",required"`
+}
+
+func (s *Service) updateKey(call *wire.Call, in *updateKeyInput) (done, error) {
+	if in.Status != "Active" && in.Status != "Inactive" {
+		return done{}, invalid("Status must be Active or Inactive.")
+	}
+	return s.changeKey(call, in.keyInput, func(tx *region.Txn, key region.AccessKey) {
+		key.Status = in.Status
+		region.AccessKeys.Put(tx, key.ID, key)
+	})
+}
+
+func (s *Service) deleteKey(call *wire.Call, in *keyInput) (done, error) {
+	return s.changeKey(call, *in, func(tx *region.Txn, key region.AccessKey) { region.AccessKeys.Delete(tx, key.ID) })
+}
+
+// changeKey changes a key of the user who is named, and of no other: for that one the caller is authorized.
+func (s *Service) changeKey(call *wire.Call, in keyInput, alter func(*region.Txn, region.AccessKey)) (done, error) {
+	return change(s, call, func(tx *region.Txn) (done, error) {
+		key, found := region.AccessKeys.Get(tx, in.AccessKeyID)
+		if !found || key.User != in.of(call) {
+			return done{}, noSuchEntity("The Access Key with id %s cannot be found.", in.AccessKeyID)
+		}
+		alter(tx, key)
+		return done{}, nil
+	})
+}
+
+type lastUsedInput struct {
+	AccessKeyID string `query:"AccessKeyId,required"`
+}
+
+type lastUsed struct {
+	UserName          string
+	AccessKeyLastUsed keyUse
+}
+
+type keyUse struct{ ServiceName, Region string }
+
+// keyLastUsed tells whose a key is. Uses are not noted, so all keys are as AWS shows those of which it has no data.
+func (s *Service) keyLastUsed(call *wire.Call, in *lastUsedInput) (*lastUsed, error) {
+	return view(s, call, func(tx *region.Txn) (*lastUsed, error) {
+		key, found := region.AccessKeys.Get(tx, in.AccessKeyID)
+		if !found {
+			return nil, noSuchEntity("The Access Key with id %s cannot be found.", in.AccessKeyID)
+		}
+		return &lastUsed{key.User, keyUse{"N/A", "N/A"}}, nil
+	})
+}

@@ -1,0 +1,158 @@
+package iamapi
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"tripod/iam"
+	"tripod/region"
+)
+
+const (
+	maxTags          = 50
+	maxPolicySize    = 6144 // of a managed policy, in characters that are not white space
+	maxTrustSize     = 2048
+	maxDescription   = 1000
+	maxManagedOfOne  = 10 // managed policies attached to one entity
+	maxNameOfGroup   = 128
+	maxNameOfUser    = 64
+	protectedTagHead = "aws:"
+)
+
+var (
+	nameChars   = regexp.MustCompile(`^[\w+=,.@-]+$`)
+	pathChars   = regexp.MustCompile(`^/([!-~]+/)?$`)
+	tagChars    = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
+	description = regexp.MustCompile(`^[\t\n\r\x20-\x7E\x{A1}-\x{FF}]*$`)
+	policyChars = regexp.MustCompile(`^[\t\n\r\x20-\x{FF}]+$`)
+)
+
+func checkName(parameter, name string, longest int) error {
+	if len(name) > longest || !nameChars.MatchString(name) {
+		return invalid("%s must be 1 to %d letters, digits and characters of _+=,.@-.", parameter, longest)
+	}
+	return nil
+}
+
+// checkPath fills in the default and checks a path.
+func checkPath(path *string) error {
+	if *path == "" {
+		*path = "/"
+	}
+	if len(*path) > 512 || !pathChars.MatchString(*path) {
+		return invalid("Path must begin and end with a slash and have at most 512 printable characters, such as /team/.")
+	}
+	return nil
+}
+
+func checkDescription(text string) error {
+	if utf8.RuneCountInString(text) > maxDescription || !description.MatchString(text) {
+		return invalid("Description must be at most %d characters of Latin-1.", maxDescription)
+	}
+	return nil
+}
+
+// Tag is a tag as calls and answers have it.
+type Tag struct {
+	Key   string `query:",required"`
+	Value string
+}
+
+// checkTags makes a map of new tags; have are those that there are already.
+func checkTags(have map[string]string, tags []Tag) (map[string]string, error) {
+	all, seen := map[string]string{}, map[string]bool{}
+	for key, value := range have {
+		all[key] = value
+	}
+	for _, tag := range tags {
+		switch {
+		case utf8.RuneCountInString(tag.Key) > 128 || !tagChars.MatchString(tag.Key) || strings.HasPrefix(strings.ToLower(tag.Key), protectedTagHead):
+			return nil, invalid("A tag's key must be 1 to 128 letters, digits, spaces and characters of _.:/=+-@, and not begin with aws:.")
+		case utf8.RuneCountInString(tag.Value) > 256 || !tagChars.MatchString(tag.Value):
+			return nil, invalid("A tag's value must be at most 256 letters, digits, spaces and characters of _.:/=+-@.")
+		case seen[strings.ToLower(tag.Key)]:
+			return nil, invalidInput("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+		}
+		seen[strings.ToLower(tag.Key)] = true
+		all[tag.Key] = tag.Value
+	}
+	if len(all) > maxTags {
+		return nil, limitExceeded("Cannot exceed quota for TagsPerResource: %d", maxTags)
+	}
+	return all, nil
+}
+
+// tagList is tags as answers have them, sorted by key.
+func tagList(tags map[string]string) list[Tag] {
+	out := make(list[Tag], 0, len(tags))
+	for _, key := range sortedKeys(tags) {
+		out = append(out, Tag{key, tags[key]})
+	}
+	return out
+}
+
+func sortedKeys(m map[string]string) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// policySize is how IAM counts a policy: without white space.
+func policySize(document string) int {
+	return utf8.RuneCountInString(strings.Join(strings.Fields(document), ""))
+}
+
+func checkTrust(document string) error {
+	if !policyChars.MatchString(document) {
+		return invalid("The policy document must be characters of Latin-1.")
+	}
+	if _, err := iam.ParseTrust(document); err != nil {
+		return malformedPolicy(err)
+	}
+	if policySize(document) > maxTrustSize {
+		return limitExceeded("Cannot exceed quota for ACLSizePerRole: %d", maxTrustSize)
+	}
+	return nil
+}
+
+func checkIdentity(document string) error {
+	if !policyChars.MatchString(document) {
+		return invalid("The policy document must be characters of Latin-1.")
+	}
+	if _, err := iam.ParseIdentity(document); err != nil {
+		return malformedPolicy(err)
+	}
+	if policySize(document) > maxPolicySize*2 { // of inline policies the sum counts, where they are put
+		return limitExceeded("The policy document is too large.")
+	}
+	return nil
+}
+
+// checkBoundary refuses a permissions boundary that is not there.
+func checkBoundary(tx *region.Txn, arn string) error {
+	if arn == "" { // an empty key stands for the whole table
+		return nil
+	}
+	if _, found := iam.PolicyDocument(tx, arn); !found {
+		return notThere(kindPolicy, arn)
+	}
+	return nil
+}
+
+// boundary is a permissions boundary as answers have it.
+type boundary struct {
+	Type string `xml:"PermissionsBoundaryType" json:"PermissionsBoundaryType"`
+	ARN  string `xml:"PermissionsBoundaryArn" json:"PermissionsBoundaryArn"`
+}
+
+func boundaryOf(arn string) *boundary {
+	if arn == "" {
+		return nil
+	}
+	return &boundary{"Policy", arn}
+}

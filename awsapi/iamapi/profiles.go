@@ -1,0 +1,196 @@
+package iamapi
+
+import (
+	"crypto/rand"
+	"strings"
+
+	"tripod/awsapi/wire"
+	"tripod/iam"
+	"tripod/region"
+)
+
+func (s *Service) profileActions() map[string]action {
+	return map[string]action{
+		"CreateInstanceProfile":         typed(s, s.createProfile),
+		"GetInstanceProfile":            typed(s, s.getProfile),
+		"ListInstanceProfiles":          typed(s, s.listProfiles),
+		"ListInstanceProfilesForRole":   typed(s, s.profilesOfRole),
+		"AddRoleToInstanceProfile":      typed(s, s.addToProfile),
+		"RemoveRoleFromInstanceProfile": typed(s, s.removeFromProfile),
+		"DeleteInstanceProfile":         typed(s, s.deleteProfile),
+	}
+}
+
+// InstanceProfile is an instance profile as answers have it.
+type InstanceProfile struct {
+	Path                string
+	InstanceProfileName string
+	InstanceProfileID   string `xml:"InstanceProfileId" json:"InstanceProfileId"`
+	ARN                 string `xml:"Arn" json:"Arn"`
+	CreateDate          string
+	Roles               list[Role]
+	Tags                list[Tag] `xml:",omitempty" json:",omitempty"`
+}
+
+func describeProfile(tx *region.Txn, p region.InstanceProfile) InstanceProfile {
+	out := InstanceProfile{Path: p.Path, InstanceProfileName: p.Name, InstanceProfileID: p.ID, ARN: p.ARN, CreateDate: stamp(p.CreatedAt), Tags: tagList(p.Tags)}
+	if p.Role == "" { // an empty key stands for the whole table
+		return out
+	}
+	if role, found := region.Roles.Get(tx, p.Role); found {
+		out.Roles = list[Role]{summarizeRole(role)}
+	}
+	return out
+}
+
+type profileResult struct{ InstanceProfile InstanceProfile }
+
+type profileName struct {
+	InstanceProfileName string `query:",required"`
+}
+
+func (in profileName) subject(*wire.Call) thing {
+	return thing{kind: kindProfile, name: in.InstanceProfileName}
+}
+
+type createProfileInput struct {
+	InstanceProfileName string `query:",required"`
+	Path                string
+	Tags                []Tag
+}
+
+func (in createProfileInput) subject(*wire.Call) thing {
+	return newThing(kindProfile, in.Path, in.InstanceProfileName)
+}
+
+func (s *Service) createProfile(call *wire.Call, in *createProfileInput) (*profileResult, error) {
+	if err := checkName("InstanceProfileName", in.InstanceProfileName, maxNameOfGroup); err != nil {
+		return nil, err
+	}
+	if err := checkPath(&in.Path); err != nil {
+		return nil, err
+	}
+	tags, err := checkTags(nil, in.Tags)
+	if err != nil {
+		return nil, err
+	}
+	id, err := iam.NewID(rand.Reader, "AIPA")
+	if err != nil {
+		return nil, wrap(call, err)
+	}
+	profile := region.InstanceProfile{
+		Name: in.InstanceProfileName, ID: id, ARN: s.arn(kindProfile, in.Path+in.InstanceProfileName), Path: in.Path, CreatedAt: s.now(), Tags: tags,
+	}
+	return change(s, call, func(tx *region.Txn) (*profileResult, error) {
+		if err := taken(tx, region.InstanceProfiles, kindProfile, profile.Name, func(p region.InstanceProfile) string { return p.Name }); err != nil {
+			return nil, err
+		}
+		region.InstanceProfiles.Put(tx, profile.Name, profile)
+		return &profileResult{describeProfile(tx, profile)}, nil
+	})
+}
+
+func (s *Service) getProfile(call *wire.Call, in *profileName) (*profileResult, error) {
+	return view(s, call, func(tx *region.Txn) (*profileResult, error) {
+		profile, found := region.InstanceProfiles.Get(tx, in.InstanceProfileName)
+		if !found {
+			return nil, notThere(kindProfile, in.InstanceProfileName)
+		}
+		return &profileResult{describeProfile(tx, profile)}, nil
+	})
+}
+
+type profileList struct {
+	InstanceProfiles list[InstanceProfile]
+	pageEnd
+}
+
+func (s *Service) listProfiles(call *wire.Call, in *listInput) (*profileList, error) {
+	return s.profiles(call, in.paging, func(p region.InstanceProfile) bool { return strings.HasPrefix(p.Path, in.PathPrefix) }, "")
+}
+
+type pagedRole struct {
+	roleName
+	paging
+}
+
+func (s *Service) profilesOfRole(call *wire.Call, in *pagedRole) (*profileList, error) {
+	return s.profiles(call, in.paging, func(p region.InstanceProfile) bool { return p.Role == in.RoleName }, in.RoleName)
+}
+
+// profiles lists those that are wanted; role, where not empty, must exist.
+func (s *Service) profiles(call *wire.Call, in paging, wanted func(region.InstanceProfile) bool, role string) (*profileList, error) {
+	return view(s, call, func(tx *region.Txn) (*profileList, error) {
+		if role != "" {
+			if _, err := find(tx, kindRole, role); err != nil {
+				return nil, err
+			}
+		}
+		var all []InstanceProfile
+		for _, p := range region.InstanceProfiles.List(tx) {
+			if wanted(p) {
+				all = append(all, describeProfile(tx, p))
+			}
+		}
+		out := &profileList{}
+		var err error
+		out.InstanceProfiles, out.pageEnd, err = page(call, in, all, func(p InstanceProfile) string { return p.InstanceProfileName })
+		return out, err
+	})
+}
+
+type profileRoleInput struct {
+	profileName
+	RoleName string `query:",required"`
+}
+
+func (s *Service) addToProfile(call *wire.Call, in *profileRoleInput) (done, error) {
+	return s.changeProfile(call, in, func(p *region.InstanceProfile) error {
+		if p.Role != "" {
+			return limitExceeded("Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1")
+		}
+		p.Role = in.RoleName
+		return nil
+	})
+}
+
+func (s *Service) removeFromProfile(call *wire.Call, in *profileRoleInput) (done, error) {
+	return s.changeProfile(call, in, func(p *region.InstanceProfile) error {
+		if p.Role != in.RoleName {
+			return noSuchEntity("The role with name %s is not in the instance profile %s.", in.RoleName, p.Name)
+		}
+		p.Role = ""
+		return nil
+	})
+}
+
+func (s *Service) changeProfile(call *wire.Call, in *profileRoleInput, alter func(*region.InstanceProfile) error) (done, error) {
+	return change(s, call, func(tx *region.Txn) (done, error) {
+		profile, found := region.InstanceProfiles.Get(tx, in.InstanceProfileName)
+		if !found {
+			return done{}, notThere(kindProfile, in.InstanceProfileName)
+		}
+		if _, err := findMutable(tx, kindRole, in.RoleName); err != nil {
+			return done{}, err
+		}
+		if err := alter(&profile); err != nil {
+			return done{}, err
+		}
+		region.InstanceProfiles.Put(tx, profile.Name, profile)
+		return done{}, nil
+	})
+}
+
+func (s *Service) deleteProfile(call *wire.Call, in *profileName) (done, error) {
+	return change(s, call, func(tx *region.Txn) (done, error) {
+		profile, found := region.InstanceProfiles.Get(tx, in.InstanceProfileName)
+		switch {
+		case !found:
+			return done{}, notThere(kindProfile, in.InstanceProfileName)
+		case profile.Role != "":
+			return done{}, deleteConflict("Cannot delete entity, must remove roles from instance profile first.")
+		}
+		region.InstanceProfiles.Delete(tx, profile.Name)
+		return done{}, nil
+	})
+}

@@ -1,0 +1,253 @@
+package iamapi
+
+import (
+	"crypto/rand"
+
+	"tripod/awsapi/wire"
+	"tripod/iam"
+	"tripod/region"
+)
+
+const (
+	minSessionSeconds = 3600
+	maxSessionSeconds = 43200
+)
+
+func (s *Service) roleActions() map[string]action {
+	return map[string]action{
+		"CreateRole":             typed(s, s.createRole),
+		"GetRole":                typed(s, s.getRole),
+		"ListRoles":              typed(s, s.listRoles),
+		"UpdateRole":             typed(s, s.updateRole),
+		"UpdateRoleDescription":  typed(s, s.updateRoleDescription),
+		"UpdateAssumeRolePolicy": typed(s, s.updateTrust),
+		"DeleteRole":             typed(s, s.deleteRole),
+	}
+}
+
+// Role is a role as answers have it.
+type Role struct {
+	Path                     string
+	RoleName                 string
+	RoleID                   string `xml:"RoleId" json:"RoleId"`
+	ARN                      string `xml:"Arn" json:"Arn"`
+	CreateDate               string
+	AssumeRolePolicyDocument string
+	Description              string `xml:",omitempty" json:",omitempty"`
+	MaxSessionDuration       int
+	PermissionsBoundary      *boundary `xml:",omitempty" json:",omitempty"`
+	Tags                     list[Tag] `xml:",omitempty" json:",omitempty"`
+	RoleLastUsed             *struct{} `xml:",omitempty" json:",omitempty"` // Tripod does not note uses: AWS has it empty too for a role never used
+}
+
+// describeRole is all that is known of a role.
+func describeRole(r region.Role) Role {
+	out := summarizeRole(r)
+	out.PermissionsBoundary, out.Tags, out.RoleLastUsed = boundaryOf(r.Boundary), tagList(r.Tags), &struct{}{}
+	return out
+}
+
+// summarizeRole is what lists have of a role.
+func summarizeRole(r region.Role) Role {
+	return Role{
+		Path: r.Path, RoleName: r.Name, RoleID: r.ID, ARN: r.ARN, CreateDate: stamp(r.CreatedAt), AssumeRolePolicyDocument: encoded(r.TrustPolicy),
+		Description: r.Description, MaxSessionDuration: r.MaxSessionSeconds,
+	}
+}
+
+type roleResult struct{ Role Role }
+
+type roleName struct {
+	RoleName string `query:",required"`
+}
+
+func (in roleName) subject(*wire.Call) thing { return thing{kind: kindRole, name: in.RoleName} }
+
+type createRoleInput struct {
+	RoleName                 string `query:",required"`
+	Path                     string
+	AssumeRolePolicyDocument string `query:",required"`
+	Description              string
+	MaxSessionDuration       *int
+	PermissionsBoundary      string
+	Tags                     []Tag
+}
+
+func (in createRoleInput) subject(*wire.Call) thing { return newThing(kindRole, in.Path, in.RoleName) }
+
+// newThing names what is to be made.
+func newThing(kind, path, name string) thing {
+	if path == "" {
+		path = "/"
+	}
+	return thing{kind, path, name}
+}
+
+func (s *Service) createRole(call *wire.Call, in *createRoleInput) (*roleResult, error) {
+	id, err := iam.NewID(rand.Reader, "AROA")
+	if err != nil {
+		return nil, wrap(call, err)
+	}
+	role := region.Role{
+		Name: in.RoleName, ID: id, Description: in.Description, CreatedAt: s.now(), TrustPolicy: in.AssumeRolePolicyDocument,
+		MaxSessionSeconds: minSessionSeconds, Boundary: in.PermissionsBoundary,
+	}
+	if in.MaxSessionDuration != nil {
+		role.MaxSessionSeconds = *in.MaxSessionDuration
+	}
+	for _, check := range []func() error{
+		func() error { return checkName("RoleName", in.RoleName, maxNameOfUser) },
+		func() error { return checkPath(&in.Path) },
+		func() error { return checkDescription(in.Description) },
+		func() error { return checkSession(role.MaxSessionSeconds) },
+		func() error { return checkTrust(in.AssumeRolePolicyDocument) },
+		func() (err error) { role.Tags, err = checkTags(nil, in.Tags); return err },
+	} {
+		if err := check(); err != nil {
+			return nil, err
+		}
+	}
+	role.Path, role.ARN = in.Path, s.arn(kindRole, in.Path+in.RoleName)
+	return change(s, call, func(tx *region.Txn) (*roleResult, error) {
+		if err := taken(tx, region.Roles, kindRole, role.Name, func(r region.Role) string { return r.Name }); err != nil {
+			return nil, err
+		}
+		if err := checkBoundary(tx, role.Boundary); err != nil {
+			return nil, err
+		}
+		region.Roles.Put(tx, role.Name, role)
+		return &roleResult{describeRole(role)}, nil
+	})
+}
+
+func checkSession(seconds int) error {
+	if seconds < minSessionSeconds || seconds > maxSessionSeconds {
+		return invalid("MaxSessionDuration must be a number from %d to %d.", minSessionSeconds, maxSessionSeconds)
+	}
+	return nil
+}
+
+func (s *Service) getRole(call *wire.Call, in *roleName) (*roleResult, error) {
+	return view(s, call, func(tx *region.Txn) (*roleResult, error) {
+		role, found := region.Roles.Get(tx, in.RoleName)
+		if !found {
+			return nil, notThere(kindRole, in.RoleName)
+		}
+		return &roleResult{describeRole(role)}, nil
+	})
+}
+
+type listInput struct {
+	PathPrefix string
+	paging
+}
+
+type roleList struct {
+	Roles list[Role]
+	pageEnd
+}
+
+func (s *Service) listRoles(call *wire.Call, in *listInput) (*roleList, error) {
+	return view(s, call, func(tx *region.Txn) (*roleList, error) {
+		var roles []Role
+		for _, r := range under(region.Roles.List(tx), in.PathPrefix, func(r region.Role) string { return r.Path }) {
+			roles = append(roles, summarizeRole(r))
+		}
+		out := &roleList{}
+		var err error
+		out.Roles, out.pageEnd, err = page(call, in.paging, roles, func(r Role) string { return r.RoleName })
+		return out, err
+	})
+}
+
+type updateRoleInput struct {
+	roleName
+	Description        *string
+	MaxSessionDuration *int
+}
+
+func (s *Service) updateRole(call *wire.Call, in *updateRoleInput) (done, error) {
+	_, err := s.changeRole(call, in.RoleName, func(role *region.Role) error {
+		if in.Description != nil {
+			role.Description = *in.Description
+		}
+		if in.MaxSessionDuration != nil {
+			role.MaxSessionSeconds = *in.MaxSessionDuration
+		}
+		if err := checkSession(role.MaxSessionSeconds); err != nil {
+			return err
+		}
+		return checkDescription(role.Description)
+	})
+	return done{}, err
+}
+
+type describeInput struct {
+	roleName
+	Description string
+}
+
+func (s *Service) updateRoleDescription(call *wire.Call, in *describeInput) (*roleResult, error) {
+	return s.changeRole(call, in.RoleName, func(role *region.Role) error {
+		role.Description = in.Description
+		return checkDescription(role.Description)
+	})
+}
+
+type updateTrustInput struct {
+	roleName
+	PolicyDocument string `query:",required"`
+}
+
+func (s *Service) updateTrust(call *wire.Call, in *updateTrustInput) (done, error) {
+	_, err := s.changeRole(call, in.RoleName, func(role *region.Role) error {
+		role.TrustPolicy = in.PolicyDocument
+		return checkTrust(in.PolicyDocument)
+	})
+	return done{}, err
+}
+
+// changeRole changes a role that is not a service's.
+func (s *Service) changeRole(call *wire.Call, name string, alter func(*region.Role) error) (*roleResult, error) {
+	return change(s, call, func(tx *region.Txn) (*roleResult, error) {
+		if _, err := findMutable(tx, kindRole, name); err != nil {
+			return nil, err
+		}
+		role, _ := region.Roles.Get(tx, name)
+		if err := alter(&role); err != nil {
+			return nil, err
+		}
+		region.Roles.Put(tx, name, role)
+		return &roleResult{describeRole(role)}, nil
+	})
+}
+
+func (s *Service) deleteRole(call *wire.Call, in *roleName) (done, error) {
+	return change(s, call, func(tx *region.Txn) (done, error) {
+		e, err := findMutable(tx, kindRole, in.RoleName)
+		if err != nil {
+			return done{}, err
+		}
+		if err := bare(e); err != nil {
+			return done{}, err
+		}
+		for _, profile := range region.InstanceProfiles.List(tx) {
+			if profile.Role == in.RoleName {
+				return done{}, deleteConflict("Cannot delete entity, must remove roles from instance profile first: it is in %s.", profile.Name)
+			}
+		}
+		region.Roles.Delete(tx, in.RoleName)
+		return done{}, nil
+	})
+}
+
+// bare refuses the deletion of an entity that has policies.
+func bare(e entity) error {
+	switch {
+	case len(*e.policies) > 0:
+		return deleteConflict("Cannot delete entity, must detach all policies first.")
+	case len(*e.inline) > 0:
+		return deleteConflict("Cannot delete entity, must delete policies first.")
+	}
+	return nil
+}

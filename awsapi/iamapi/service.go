@@ -1,0 +1,189 @@
+// Package iamapi is AWS Identity and Access Management, API version 2010-05-08: users, groups, roles, policies, instance profiles and
+// OIDC providers of the account, as records of the regional state. Package iam is what they mean.
+package iamapi
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"tripod/awsapi/wire"
+	"tripod/region"
+)
+
+const (
+	// Name is the service's signing name.
+	Name = "iam"
+	// Version is the API's version, which every request names.
+	Version = "2010-05-08"
+	// Namespace is the XML namespace of the answers.
+	Namespace = "https://iam.amazonaws.com/doc/2010-05-08/"
+)
+
+//go:embed operations.txt
+var operationNames string
+
+// operations are all of the API's actions (botocore 1.43's model), sorted, whether Tripod has them or not.
+var operations = strings.Fields(operationNames)
+
+// Service answers IAM calls.
+type Service struct {
+	// State has the account's users, roles and policies.
+	State region.Updater
+	// AccountID is the account's 12 digits.
+	AccountID string
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// action answers one call, which it authorizes first, with the members of its result.
+type action func(call *wire.Call) (any, error)
+
+// actions are the operations that Tripod has, by name.
+func (s *Service) actions() map[string]action {
+	all := map[string]action{}
+	for _, group := range []map[string]action{
+		s.roleActions(), s.serviceRoleActions(), s.profileActions(), s.userActions(), s.keyActions(), s.groupActions(),
+		s.policyActions(), s.versionActions(), s.attachmentActions(), s.inlineActions(), s.tagActions(), s.providerActions(), s.accountActions(), s.simulateActions(),
+	} {
+		for name, a := range group {
+			all[name] = a
+		}
+	}
+	return all
+}
+
+// Operation is the action's name if the API has it, and empty otherwise: fit for a metric's label.
+func (s *Service) Operation(action string) string {
+	if _, found := slices.BinarySearch(operations, action); found {
+		return action
+	}
+	return ""
+}
+
+// Serve answers one call; errors are *wire.Error or unexpected.
+func (s *Service) Serve(w http.ResponseWriter, call *wire.Call) error {
+	name, version := call.Params.Get("Action"), call.Params.Get("Version")
+	switch {
+	case len(call.Params["Action"]) > 1 || len(call.Params["Version"]) > 1:
+		return refuse("MalformedQueryString", http.StatusBadRequest, "Action and Version must be given once.")
+	case name == "":
+		return refuse("MissingAction", http.StatusBadRequest, "The request must contain the parameter Action.")
+	case s.Operation(name) == "" || version != Version:
+		return wire.UnknownOperation(wire.Query, "IAM has no action of that name in that version: its version is "+Version+".")
+	}
+	call.Operation = name
+	if call.Principal.IsUserSession() {
+		return wire.UnknownKey(wire.Query, "IAM cannot be called with credentials of sts get-session-token, as those have no MFA here: use the access key itself, or a role's.")
+	}
+	run := s.actions()[name]
+	if run == nil {
+		if err := call.Authorize(wire.Query, "iam:"+name, "*"); err != nil {
+			return err
+		}
+		return wire.Unsupported(wire.Query, Name, name)
+	}
+	result, err := run(call)
+	if err != nil {
+		return err
+	}
+	wire.WriteQueryResult(w, call, Namespace, result)
+	return nil
+}
+
+// subject is an input that is about one thing, on which the caller needs the permission; other inputs are about all.
+type subject interface{ subject(call *wire.Call) thing }
+
+// thing names an entity: of a new one path is where it comes to be, of one that exists path is empty.
+type thing struct {
+	kind, path, name string
+}
+
+// typed makes an action of a function: it fills the input and authorizes the call.
+func typed[In, Out any](s *Service, run func(*wire.Call, *In) (Out, error)) action {
+	return func(call *wire.Call) (any, error) {
+		in := new(In)
+		if err := wire.DecodeQuery(call.Params, in); err != nil {
+			return nil, err
+		}
+		resource := "*"
+		if about, ok := any(in).(subject); ok {
+			var err error
+			if resource, err = s.arnOf(about.subject(call)); err != nil {
+				return nil, err
+			}
+		}
+		if err := call.Authorize(wire.Query, "iam:"+call.Operation, resource); err != nil {
+			return nil, err
+		}
+		return run(call, in)
+	}
+}
+
+// arnOf is the ARN of a thing, and of one that does not exist the one that it would have at the root of paths: who may not
+// touch it does not learn which.
+func (s *Service) arnOf(t thing) (string, error) {
+	if t.path != "" {
+		return s.arn(t.kind, t.path+t.name), nil
+	}
+	arn := s.arn(t.kind, "/"+t.name)
+	if strings.HasPrefix(t.name, "arn:") {
+		arn = t.name
+	}
+	err := s.State.View(func(tx *region.Txn) error {
+		if e, err := find(tx, t.kind, t.name); err == nil {
+			arn = e.arn
+		}
+		return nil
+	})
+	return arn, err
+}
+
+func (s *Service) arn(kind, rest string) string {
+	return "arn:aws:iam::" + s.AccountID + ":" + kind + rest
+}
+
+// done is the result of actions that have none.
+type done struct{}
+
+// change runs a transaction, whose refusals reach the client, and answers what its last run made.
+func change[Out any](s *Service, call *wire.Call, fn func(tx *region.Txn) (Out, error)) (Out, error) {
+	var out Out
+	err := s.State.Update(call.Request.Context(), func(tx *region.Txn) (err error) {
+		out, err = fn(tx)
+		return err
+	})
+	return out, wrap(call, err)
+}
+
+// view reads the state for an answer.
+func view[Out any](s *Service, call *wire.Call, fn func(tx *region.Txn) (Out, error)) (Out, error) {
+	var out Out
+	err := s.State.View(func(tx *region.Txn) (err error) {
+		out, err = fn(tx)
+		return err
+	})
+	return out, wrap(call, err)
+}
+
+// wrap says which call an unexpected error met; refusals stay as they are.
+func wrap(call *wire.Call, err error) error {
+	var refusal *wire.Error
+	if err == nil || errors.As(err, &refusal) {
+		return err
+	}
+	return fmt.Errorf("iam %s: %w", call.Operation, err)
+}
+
+// now is the time in whole seconds, as IAM tells it.
+func (s *Service) now() time.Time {
+	now := time.Now
+	if s.Now != nil {
+		now = s.Now
+	}
+	return now().UTC().Truncate(time.Second)
+}

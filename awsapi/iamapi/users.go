@@ -1,0 +1,205 @@
+package iamapi
+
+import (
+	"crypto/rand"
+
+	"tripod/awsapi/wire"
+	"tripod/iam"
+	"tripod/region"
+)
+
+func (s *Service) userActions() map[string]action {
+	return map[string]action{
+		"CreateUser": typed(s, s.createUser),
+		"GetUser":    typed(s, s.getUser),
+		"ListUsers":  typed(s, s.listUsers),
+		"UpdateUser": typed(s, s.updateUser),
+		"DeleteUser": typed(s, s.deleteUser),
+	}
+}
+
+// User is a user as answers have it.
+type User struct {
+	Path                string
+	UserName            string
+	UserID              string `xml:"UserId" json:"UserId"`
+	ARN                 string `xml:"Arn" json:"Arn"`
+	CreateDate          string
+	PermissionsBoundary *boundary `xml:",omitempty" json:",omitempty"`
+	Tags                list[Tag] `xml:",omitempty" json:",omitempty"`
+}
+
+func describeUser(u region.User) User {
+	out := summarizeUser(u)
+	out.PermissionsBoundary, out.Tags = boundaryOf(u.Boundary), tagList(u.Tags)
+	return out
+}
+
+// summarizeUser is what lists have of a user.
+func summarizeUser(u region.User) User {
+	return User{Path: pathOf(u), UserName: u.Name, UserID: u.ID, ARN: u.ARN, CreateDate: stamp(u.CreatedAt)}
+}
+
+// pathOf is a user's path: old records have none.
+func pathOf(u region.User) string {
+	if u.Path == "" {
+		return "/"
+	}
+	return u.Path
+}
+
+type userResult struct{ User User }
+
+type userName struct {
+	UserName string `query:",required"`
+}
+
+func (in userName) subject(*wire.Call) thing { return thing{kind: kindUser, name: in.UserName} }
+
+// callerOr is a user's name that may be left out: then it is the caller's.
+type callerOr struct{ UserName string }
+
+func (in callerOr) subject(call *wire.Call) thing {
+	return thing{kind: kindUser, name: in.of(call)}
+}
+
+// of is the name, or that of the user who calls; a role's session has none.
+func (in callerOr) of(call *wire.Call) string {
+	if in.UserName != "" {
+		return in.UserName
+	}
+	return call.Principal.UserName()
+}
+
+type createUserInput struct {
+	UserName            string `query:",required"`
+	Path                string
+	PermissionsBoundary string
+	Tags                []Tag
+}
+
+func (in createUserInput) subject(*wire.Call) thing { return newThing(kindUser, in.Path, in.UserName) }
+
+func (s *Service) createUser(call *wire.Call, in *createUserInput) (*userResult, error) {
+	if err := checkName("UserName", in.UserName, maxNameOfUser); err != nil {
+		return nil, err
+	}
+	if err := checkPath(&in.Path); err != nil {
+		return nil, err
+	}
+	tags, err := checkTags(nil, in.Tags)
+	if err != nil {
+		return nil, err
+	}
+	user, err := iam.NewUser(rand.Reader, s.AccountID, in.UserName, s.now())
+	if err != nil {
+		return nil, wrap(call, err)
+	}
+	user.ARN, user.Path, user.Boundary, user.Tags = s.arn(kindUser, in.Path+in.UserName), in.Path, in.PermissionsBoundary, tags
+	return change(s, call, func(tx *region.Txn) (*userResult, error) {
+		if err := taken(tx, region.Users, kindUser, user.Name, func(u region.User) string { return u.Name }); err != nil {
+			return nil, err
+		}
+		if err := checkBoundary(tx, user.Boundary); err != nil {
+			return nil, err
+		}
+		region.Users.Put(tx, user.Name, user)
+		return &userResult{describeUser(user)}, nil
+	})
+}
+
+func (s *Service) getUser(call *wire.Call, in *callerOr) (*userResult, error) {
+	name := in.of(call)
+	if name == "" {
+		return nil, invalid("Must specify userName when calling with non-User credentials")
+	}
+	return view(s, call, func(tx *region.Txn) (*userResult, error) {
+		user, found := region.Users.Get(tx, name)
+		if !found {
+			return nil, notThere(kindUser, name)
+		}
+		return &userResult{describeUser(user)}, nil
+	})
+}
+
+type userList struct {
+	Users list[User]
+	pageEnd
+}
+
+func (s *Service) listUsers(call *wire.Call, in *listInput) (*userList, error) {
+	return view(s, call, func(tx *region.Txn) (*userList, error) {
+		var users []User
+		for _, u := range under(region.Users.List(tx), in.PathPrefix, pathOf) {
+			users = append(users, summarizeUser(u))
+		}
+		out := &userList{}
+		var err error
+		out.Users, out.pageEnd, err = page(call, in.paging, users, func(u User) string { return u.UserName })
+		return out, err
+	})
+}
+
+type updateUserInput struct {
+	userName
+	NewUserName, NewPath string
+}
+
+// updateUser renames or moves a user; the id, keys and policies stay, the ARN changes.
+func (s *Service) updateUser(call *wire.Call, in *updateUserInput) (done, error) {
+	if in.NewUserName != "" {
+		if err := checkName("NewUserName", in.NewUserName, maxNameOfUser); err != nil {
+			return done{}, err
+		}
+	}
+	if in.NewPath != "" {
+		if err := checkPath(&in.NewPath); err != nil {
+			return done{}, err
+		}
+	}
+	return change(s, call, func(tx *region.Txn) (done, error) {
+		user, found := region.Users.Get(tx, in.UserName)
+		if !found {
+			return done{}, notThere(kindUser, in.UserName)
+		}
+		user.Path = pathOf(user)
+		if in.NewPath != "" {
+			user.Path = in.NewPath
+		}
+		region.Users.Delete(tx, user.Name)
+		if in.NewUserName != "" {
+			if err := taken(tx, region.Users, kindUser, in.NewUserName, func(u region.User) string { return u.Name }); err != nil {
+				return done{}, err
+			}
+			for _, key := range keysOf(tx, user.Name) {
+				key.User = in.NewUserName
+				region.AccessKeys.Put(tx, key.ID, key)
+			}
+			user.Name = in.NewUserName
+		}
+		user.ARN = s.arn(kindUser, user.Path+user.Name)
+		region.Users.Put(tx, user.Name, user)
+		return done{}, nil
+	})
+}
+
+func (s *Service) deleteUser(call *wire.Call, in *userName) (done, error) {
+	return change(s, call, func(tx *region.Txn) (done, error) {
+		e, err := find(tx, kindUser, in.UserName)
+		if err != nil {
+			return done{}, err
+		}
+		if err := bare(e); err != nil {
+			return done{}, err
+		}
+		user, _ := region.Users.Get(tx, in.UserName)
+		switch {
+		case len(user.Groups) > 0:
+			return done{}, deleteConflict("Cannot delete entity, must remove users from group first.")
+		case len(keysOf(tx, in.UserName)) > 0:
+			return done{}, deleteConflict("Cannot delete entity, must delete access keys first.")
+		}
+		region.Users.Delete(tx, in.UserName)
+		return done{}, nil
+	})
+}
