@@ -128,7 +128,7 @@ func (s *server) routes() *mux.Router {
 
 // network is EC2, as the other services ask it.
 func (s *server) network() *ec2.Service {
-	return &ec2.Service{VPC: s.eks.VPC, State: s.State, Now: s.Now}
+	return &ec2.Service{VPC: s.eks.VPC, State: s.State, Now: s.Now, Clusters: s.eks.Networks}
 }
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -43,6 +43,7 @@ type instance struct {
 	wake     chan struct{}
 	ending   bool
 	renewing bool          // ends to be made anew
+	outdated bool          // what prepare said last does not hold any more
 	done     chan struct{} // closed when supervise returned
 }
 
@@ -143,12 +144,19 @@ func (i *instance) poke() {
 }
 
 func (i *instance) launch() (*process.Child, error) {
+	i.mu.Lock()
+	i.outdated = false
+	i.mu.Unlock()
 	spec, err := i.prepare()
 	if err != nil {
 		return nil, err
 	}
 	spec.OnReport = i.reported
 	i.mu.Lock()
+	if i.outdated && !i.ending { // prepare takes its time
+		i.mu.Unlock()
+		return i.launch()
+	}
 	if i.stopped || i.ending {
 		i.mu.Unlock()
 		return nil, errStopped
@@ -330,7 +338,7 @@ func (i *instance) stop(ctx context.Context) error {
 func (i *instance) renew(ctx context.Context) error {
 	i.mu.Lock()
 	child, gone := i.child, i.gone
-	i.renewing = child != nil
+	i.renewing, i.outdated = child != nil, true
 	i.mu.Unlock()
 	if child == nil {
 		return nil

@@ -1,4 +1,5 @@
-// Package ec2 is Amazon EC2 (API version 2016-11-15) as far as EKS users need it: networks, security groups, zones and instance types.
+// Package ec2 is Amazon EC2 (API version 2016-11-15) as far as EKS users need it: networks and their gateways and routes, security groups, zones,
+// instance types and launch templates.
 //
 // The default network is not stored but follows from account, region and zones, so that it is there before anything else. What calls change of
 // it is stored over it; deleting it is refused with OperationNotPermitted (AWS allows it): clusters and their nodes live there.

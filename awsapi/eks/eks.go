@@ -46,7 +46,9 @@ type Service struct {
 }
 
 // network is where clusters are placed.
-func (s *Service) network() *ec2.Service { return &ec2.Service{VPC: s.VPC, State: s.State} }
+func (s *Service) network() *ec2.Service {
+	return &ec2.Service{VPC: s.VPC, State: s.State, Clusters: s.Networks}
+}
 
 // actions are the operations that Tripod has, by name.
 func (s *Service) actions() map[string]Action {

@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
+	"tripod/awsapi/ec2"
 	"tripod/region"
 )
 
@@ -49,6 +50,19 @@ func (s *Service) settingsOf(c region.Cluster) (settings, error) {
 		return settings{}, fmt.Errorf("read the settings of cluster %s: %w", c.Name, err)
 	}
 	return own, nil
+}
+
+// Networks says where each cluster is, as EC2 asks it.
+func (s *Service) Networks(tx *region.Txn) (all []ec2.ClusterNetwork) {
+	for _, c := range region.Clusters.List(tx) {
+		own, err := s.settingsOf(c)
+		if err != nil || own.VPC == nil {
+			continue // one that cannot be read is told where it is described
+		}
+		all = append(all, ec2.ClusterNetwork{ID: c.ID, Name: c.Name, VPCID: aws.ToString(own.VPC.VpcId), SubnetIDs: own.VPC.SubnetIds,
+			SecurityGroupIDs: own.VPC.SecurityGroupIds})
+	}
+	return all
 }
 
 // keep writes the settings into the record.
