@@ -240,6 +240,17 @@ func realCommands(t *testing.T, r *testRegion) {
 	if got := run("aws", "eks", "describe-cluster", "--name", "demo", "--query", "cluster.[status,endpoint]", "--output", "text"); !strings.Contains(got, "ACTIVE") || !strings.Contains(got, r.cluster(t).Endpoint) {
 		t.Errorf("aws eks describe-cluster: got %s", got)
 	}
+	subnets := strings.Fields(run("aws", "ec2", "describe-subnets", "--filters", "Name=map-public-ip-on-launch,Values=false", "--query", "Subnets[].SubnetId", "--output", "text"))
+	if len(subnets) != 3 {
+		t.Fatalf("aws ec2 describe-subnets: got private subnets %v, want three", subnets)
+	}
+	run(append([]string{"aws", "eks", "create-nodegroup", "--cluster-name", "demo", "--nodegroup-name", "workers", "--node-role", "arn:aws:iam::111122223333:role/node", "--subnets"}, subnets...)...)
+	run("aws", "eks", "wait", "nodegroup-active", "--cluster-name", "demo", "--nodegroup-name", "workers")
+	run("aws", "eks", "delete-nodegroup", "--cluster-name", "demo", "--nodegroup-name", "workers")
+	run("aws", "eks", "wait", "nodegroup-deleted", "--cluster-name", "demo", "--nodegroup-name", "workers")
+	if got, errs, code := tripod(t, r.dir, "history", "--mutating"); code != 0 || !strings.Contains(got, "eks:CreateNodegroup") || !strings.Contains(got, "eks:DeleteNodegroup") {
+		t.Errorf("tripod history: exit code %d, got\n%s%s", code, got, errs)
+	}
 	accepted(t, r, "aws eks get-token", execToken(t, r, []string{"aws", "eks", "get-token", "--cluster-name", "demo"}), true)
 	accepted(t, r, "aws eks get-token for another cluster", execToken(t, r, []string{"aws", "eks", "get-token", "--cluster-name", "other"}), false)
 
