@@ -243,8 +243,8 @@ func TestWhatTripodDoesNotHaveIsNamed(t *testing.T) {
 	if !strings.Contains(err.Error(), "Tripod does not have sts:AssumeRoot yet.") {
 		t.Errorf("got %v", err)
 	}
-	_, err = identity.AssumeRoleWithWebIdentity(ctx, &sts.AssumeRoleWithWebIdentityInput{
-		RoleArn: aws.String("arn:aws:iam::111122223333:role/pod"), RoleSessionName: aws.String("pod"), WebIdentityToken: aws.String("e30.e30.c2ln")})
+	_, err = identity.AssumeRoleWithSAML(ctx, &sts.AssumeRoleWithSAMLInput{RoleArn: aws.String("arn:aws:iam::111122223333:role/pod"),
+		PrincipalArn: aws.String("arn:aws:iam::111122223333:saml-provider/x"), SAMLAssertion: aws.String("e30")})
 	wantCode(t, err, "InvalidAction", http.StatusBadRequest)
 }
 

@@ -31,23 +31,33 @@ func (p Principal) Evaluate(action, resource string, keys Keys) (decision Decisi
 		return ExplicitDeny, "because a policy of the principal cannot be read"
 	}
 	decision = Decide(request, identity...)
-	if decision != ExplicitDeny && p.Boundary != nil {
-		switch bounds, err := ParseIdentity(*p.Boundary); {
-		case err != nil:
-			return ExplicitDeny, "because the permissions boundary cannot be read"
-		case Decide(request, bounds) == ExplicitDeny:
-			return ExplicitDeny, "with an explicit deny in a permissions boundary"
-		case Decide(request, bounds) == ImplicitDeny && decision == Allowed:
-			return ImplicitDeny, "because no permissions boundary allows the " + action + " action"
-		}
-	}
 	switch decision {
 	case ExplicitDeny:
 		return decision, "with an explicit deny in an identity-based policy"
 	case ImplicitDeny:
-		return decision, "because no identity-based policy allows the " + action + " action"
+		reason = "because no identity-based policy allows the " + action + " action"
 	}
-	return decision, ""
+	for _, limit := range []struct {
+		name string
+		text *string
+	}{{"permissions boundary", p.Boundary}, {"session policy", p.SessionPolicy}} {
+		if limit.text == nil {
+			continue
+		}
+		document, err := ParseIdentity(*limit.text)
+		if err != nil {
+			return ExplicitDeny, "because the " + limit.name + " cannot be read"
+		}
+		switch Decide(request, document) {
+		case ExplicitDeny:
+			return ExplicitDeny, "with an explicit deny in a " + limit.name
+		case ImplicitDeny:
+			if decision == Allowed {
+				decision, reason = ImplicitDeny, "because no "+limit.name+" allows the "+action+" action"
+			}
+		}
+	}
+	return decision, reason
 }
 
 // identityDocuments are the principal's policies but for the boundary, and whether all can be read: of one that cannot nobody knows

@@ -45,6 +45,8 @@ type Principal struct {
 	Documents []string
 	// Boundary is the text of the permissions boundary; nil means that there is none.
 	Boundary *string
+	// SessionPolicy is the text of the policy that narrows the session; nil means that there is none.
+	SessionPolicy *string
 	// Tags are the user's or role's.
 	Tags map[string]string
 }
@@ -133,6 +135,9 @@ func lookupSession(tx *region.Txn, accessKeyID, sessionToken string, now time.Ti
 		IssuerARN: role.ARN, IssuerID: role.ID, SessionName: session.Name,
 	}
 	principal.grantRole(tx, role)
+	if session.Policy != "" {
+		principal.SessionPolicy = &session.Policy
+	}
 	return principal, session.Secret, nil
 }
 

@@ -39,7 +39,9 @@ type Session struct {
 	User string `json:"u,omitempty"`
 	ID   string `json:"i"`
 	// Name is the role session's or the federated user's; empty in a user's own session.
-	Name     string    `json:"n,omitempty"`
+	Name string `json:"n,omitempty"`
+	// Policy is the session policy, which narrows what the principal may do; empty means that there is none.
+	Policy   string    `json:"p,omitempty"`
 	Secret   string    `json:"s"`
 	IssuedAt time.Time `json:"a"`
 	Expires  time.Time `json:"e"`

@@ -55,6 +55,9 @@ func (tx *Txn) fail(err error) {
 }
 
 func (tx *Txn) get(r ref) (json.RawMessage, bool) {
+	if r.key == "" { // nothing stands there: write refuses it
+		return nil, false
+	}
 	if raw, ok := tx.writes[r]; ok {
 		return raw, raw != nil
 	}

@@ -86,9 +86,17 @@ func notThere(kind, name string) error {
 	return noSuchEntity("The %s with name %s cannot be found.", kind, name)
 }
 
-// taken refuses a name that one of the kind has already, in whatever case: names differ by more than that.
+// quotas are how many of a kind an account has at most: AWS's defaults.
+var quotas = map[string]int{kindRole: 1000, kindUser: 5000, kindGroup: 300, kindPolicy: 1500, kindProfile: 1000}
+
+// taken refuses a name that one of the kind has already, in whatever case: names differ by more than that. It also refuses more of them
+// than the account may have.
 func taken[T any](tx *region.Txn, table region.Table[T], kind, name string, nameOf func(T) string) error {
-	if slices.ContainsFunc(table.List(tx), func(one T) bool { return strings.EqualFold(nameOf(one), name) }) {
+	all := table.List(tx)
+	if len(all) >= quotas[kind] {
+		return limitExceeded("Cannot exceed quota of %d for entities of the kind %s in an account.", quotas[kind], kind)
+	}
+	if slices.ContainsFunc(all, func(one T) bool { return strings.EqualFold(nameOf(one), name) }) {
 		return alreadyExists("%s%s with name %s already exists.", strings.ToUpper(kind[:1]), strings.ReplaceAll(kind[1:], "-", " "), name)
 	}
 	return nil

@@ -231,6 +231,13 @@ func TestRolesSessionDoesWhatTheRoleMay(t *testing.T) {
 	session := credentialsIn(text)
 	w.iam(session, "", "ListRoles")
 	w.iam(session, "AccessDenied", "ListUsers")
+	narrow, code := w.call(w.admin, sts.Name, sts.Version, "AssumeRole", "RoleArn", "arn:aws:iam::"+account+":role/reader", "RoleSessionName", "s2", "Policy", listClusters)
+	if code != "" {
+		t.Fatal(narrow)
+	}
+	if text := w.iam(credentialsIn(narrow), "AccessDenied", "ListRoles"); !strings.Contains(text, "because no session policy allows") {
+		t.Errorf("the reason is not told: %s", text)
+	}
 	w.iam(w.admin, "", "DeleteRolePolicy", "RoleName", "reader", "PolicyName", "p")
 	w.iam(session, "AccessDenied", "ListRoles")
 	w.iam(w.admin, "", "DeleteRole", "RoleName", "reader")

@@ -103,7 +103,7 @@ type deletionStatus struct{ Status string }
 func (s *Service) serviceRoleDeletion(call *wire.Call, in *deletionStatusInput) (*deletionStatus, error) {
 	return view(s, call, func(tx *region.Txn) (*deletionStatus, error) {
 		parts := strings.Split(in.DeletionTaskID, "/") // task/aws-service-role/SERVICE/ROLE/ID
-		if len(parts) == 5 && strings.HasPrefix(in.DeletionTaskID, "task/aws-service-role/") && linkedRoles[parts[2]].name == parts[3] {
+		if len(parts) == 5 && strings.HasPrefix(in.DeletionTaskID, "task/aws-service-role/") && parts[3] != "" && linkedRoles[parts[2]].name == parts[3] {
 			if _, err := find(tx, kindRole, parts[3]); err != nil {
 				return &deletionStatus{"SUCCEEDED"}, nil
 			}

@@ -1,7 +1,9 @@
 package sts
 
 import (
+	"bytes"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -16,11 +18,12 @@ import (
 )
 
 const (
-	minSession     = 900 * time.Second
-	defaultSession = time.Hour
-	maxRoleSession = 12 * time.Hour
-	maxChained     = time.Hour // of a role's session made by another role's
-	maxExternalID  = 1224      // bytes: more than a regexp's repeat count may say
+	minSession       = 900 * time.Second
+	defaultSession   = time.Hour
+	maxRoleSession   = 12 * time.Hour
+	maxChained       = time.Hour // of a role's session made by another role's
+	maxSessionPolicy = 2048
+	maxExternalID    = 1224 // bytes: more than a regexp's repeat count may say
 )
 
 var (
@@ -51,7 +54,7 @@ type AssumedRoleUser struct {
 
 // unsupported are parameters of AssumeRole that would narrow or mark the session. A session that ignored them could do more than was
 // asked for: so they are refused until Tripod has them.
-var unsupported = []string{"Policy", "PolicyArns.", "Tags.", "TransitiveTagKeys.", "SourceIdentity", "SerialNumber", "TokenCode", "ProvidedContexts."}
+var unsupported = []string{"PolicyArns.", "Tags.", "TransitiveTagKeys.", "SourceIdentity", "SerialNumber", "TokenCode", "ProvidedContexts."}
 
 // assumeRole makes credentials of a role for a principal that the role trusts.
 func (s *Service) assumeRole(call *wire.Call) (*AssumedRole, error) {
@@ -80,8 +83,12 @@ func (s *Service) assumeRole(call *wire.Call) (*AssumedRole, error) {
 	if err != nil {
 		return nil, err
 	}
+	policy, err := sessionPolicy(call)
+	if err != nil {
+		return nil, err
+	}
 	now := s.now().UTC().Truncate(time.Second)
-	credentials, err := s.issue(call, parts[1], iam.Session{Role: role.Name, ID: role.ID, Name: name, IssuedAt: now, Expires: now.Add(life)})
+	credentials, err := s.issue(call, parts[1], iam.Session{Role: role.Name, ID: role.ID, Name: name, Policy: policy, IssuedAt: now, Expires: now.Add(life)})
 	if err != nil {
 		return nil, err
 	}
@@ -123,8 +130,10 @@ func (s *Service) trusting(call *wire.Call, arn, name string) (region.Role, erro
 			return kind == "AWS" && matched && (isDirect || !direct)
 		}}, trust)
 	}
-	// A role that trusts the account leaves it to the caller's own policies; one that names the caller does not need them.
-	if asks(false) != iam.Allowed || asks(true) != iam.Allowed && !call.Principal.Allowed("sts:AssumeRole", arn) {
+	// A role that trusts the account leaves it to the caller's own policies; one that names the caller does not need their leave, but
+	// what they deny stays denied.
+	own, _ := call.Principal.Evaluate("sts:AssumeRole", arn, keys)
+	if asks(false) != iam.Allowed || own == iam.ExplicitDeny || asks(true) != iam.Allowed && own != iam.Allowed {
 		return role, denied
 	}
 	return role, nil
@@ -142,6 +151,25 @@ func sessionLife(call *wire.Call, role region.Role) (time.Duration, error) {
 		return 0, invalid("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
 	}
 	return life, nil
+}
+
+// sessionPolicy is the policy that narrows the session, or empty.
+func sessionPolicy(call *wire.Call) (string, error) {
+	text := call.Params.Get("Policy")
+	switch {
+	case !call.Params.Has("Policy"):
+		return "", nil
+	case len(text) > maxSessionPolicy:
+		return "", invalid("Policy must be at most 2048 characters.")
+	}
+	if _, err := iam.ParseIdentity(text); err != nil {
+		return "", &wire.Error{Code: "MalformedPolicyDocument", Status: http.StatusBadRequest, Message: fmt.Sprintf("The session policy is refused: %v.", err)}
+	}
+	var compact bytes.Buffer // it travels in the token
+	if err := json.Compact(&compact, []byte(text)); err != nil {
+		return "", fmt.Errorf("compact session policy: %w", err)
+	}
+	return compact.String(), nil
 }
 
 // duration is how long a session is asked to last.

@@ -85,6 +85,7 @@ func TestRoleDecidesWhoAssumesIt(t *testing.T) {
 		"account, and own policy":         {trusts("Allow", root, ""), admin, nil, ""},
 		"account, without own policy":     {trusts("Allow", root, ""), ann, nil, "AccessDenied"},
 		"named, without own policy":       {trusts("Allow", `{"AWS":"`+ann.ARN+`"}`, ""), ann, nil, ""},
+		"named, but denied by own policy": {trusts("Allow", `{"AWS":"`+ann.ARN+`"}`, ""), ann.With(`{"Statement":{"Effect":"Deny","Action":"sts:*","Resource":"*"}}`), nil, "AccessDenied"},
 		"another named":                   {trusts("Allow", `{"AWS":"`+ann.ARN+`"}`, ""), admin, nil, "AccessDenied"},
 		"role of the session named":       {trusts("Allow", `{"AWS":"`+robot.IssuerARN+`"}`, ""), robot, nil, ""},
 		"another account":                 {trusts("Allow", `{"AWS":"999999999999"}`, ""), admin, nil, "AccessDenied"},
@@ -100,7 +101,7 @@ func TestRoleDecidesWhoAssumesIt(t *testing.T) {
 		"too short":                       {trusts("Allow", root, ""), admin, url.Values{"DurationSeconds": {"899"}}, "ValidationError"},
 		"longer than the role has it":     {trusts("Allow", root, ""), admin, url.Values{"DurationSeconds": {"7201"}}, "ValidationError"},
 		"chained for two hours":           {trusts("Allow", root, ""), robot, url.Values{"DurationSeconds": {"7200"}}, "ValidationError"},
-		"a session policy is not ignored": {trusts("Allow", root, ""), admin, url.Values{"Policy": {"{}"}}, "ValidationError"},
+		"a malformed session policy":      {trusts("Allow", root, ""), admin, url.Values{"Policy": {"{}"}}, "MalformedPolicyDocument"},
 		"session tags are not ignored":    {trusts("Allow", root, ""), admin, url.Values{"Tags.member.1.Key": {"a"}}, "ValidationError"},
 	} {
 		_, _, err := assume(t, c.trust, c.by, c.change)

@@ -27,7 +27,7 @@ type WebIdentityRole struct {
 // region's clusters. The call is not signed; the token is its proof. Foreign issuers are refused, as their keys would have to be fetched.
 func (s *Service) assumeWithWebIdentity(call *wire.Call) (*WebIdentityRole, error) {
 	for name := range call.Params {
-		if parameter, _, _ := strings.Cut(name, "."); slices.Contains([]string{"Policy", "PolicyArns", "ProviderId"}, parameter) {
+		if parameter, _, _ := strings.Cut(name, "."); slices.Contains([]string{"PolicyArns", "ProviderId"}, parameter) {
 			return nil, invalid("Tripod does not have AssumeRoleWithWebIdentity's parameter " + parameter + " yet: leave it out.")
 		}
 	}
@@ -72,8 +72,12 @@ func (s *Service) assumeWithWebIdentity(call *wire.Call) (*WebIdentityRole, erro
 	if err != nil {
 		return nil, err
 	}
+	policy, err := sessionPolicy(call)
+	if err != nil {
+		return nil, err
+	}
 	now := s.now().UTC().Truncate(time.Second)
-	credentials, err := s.issue(call, parts[1], iam.Session{Role: role.Name, ID: role.ID, Name: name, IssuedAt: now, Expires: now.Add(life)})
+	credentials, err := s.issue(call, parts[1], iam.Session{Role: role.Name, ID: role.ID, Name: name, Policy: policy, IssuedAt: now, Expires: now.Add(life)})
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +127,7 @@ func trustsIdentity(role region.Role, id webIdentity, seen identified, name stri
 	issuer := strings.ToLower(seen.issuer)
 	return iam.Allowed == iam.Decide(iam.Request{
 		Action: webIdentityAction, Resource: role.ARN,
-		Keys: iam.Keys{issuer + ":aud": {seen.audience}, issuer + ":sub": {id.Subject}, "sts:rolesessionname": {name}, "aws:federatedprovider": {seen.provider}},
+		Keys:      iam.Keys{issuer + ":aud": {seen.audience}, issuer + ":sub": {id.Subject}, "sts:rolesessionname": {name}, "aws:federatedprovider": {seen.provider}},
 		Principal: func(kind, element string) bool { return kind == "Federated" && element == seen.provider },
 	}, trust), nil
 }
