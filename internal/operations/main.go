@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"os"
 
+	"tripod/awsapi/ec2"
 	"tripod/awsapi/eks"
+	"tripod/awsapi/iamapi"
+	"tripod/awsapi/sts"
 	"tripod/awsapi/wire"
 )
 
@@ -18,6 +21,9 @@ var services = []struct {
 	operations []wire.Documented
 }{
 	{"EKS", eks.Documented()},
+	{"STS", sts.Documented()},
+	{"IAM", iamapi.Documented()},
+	{"EC2", ec2.Documented()},
 }
 
 const head = `# Operations
@@ -29,7 +35,7 @@ Generated from the code by ` + "`go generate ./internal/operations`" + `: change
 - **refused**: the call is answered with an error that names the operation.
 
 Every call, whatever its state, is signed, authorized and validated as AWS does it: unknown members are ignored, and what breaks the model's constraints gets the
-operation's own exception.
+operation's own exception. What IAM and EC2 have beyond these tables is refused as "Tripod does not have it yet".
 `
 
 func main() {

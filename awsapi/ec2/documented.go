@@ -1,0 +1,24 @@
+package ec2
+
+import (
+	"maps"
+	"slices"
+
+	"tripod/awsapi/wire"
+)
+
+// Documented are the lines of docs/operations.md: the operations that Tripod has.
+func Documented() []wire.Documented {
+	return wire.DocumentBy(slices.Sorted(maps.Keys((&Service{}).actions())), []wire.Clause{
+		{Words: []string{"Tags"}, State: wire.Works, Effect: "tags of whatever is here"},
+		{Words: []string{"DescribeInstances", "Volumes", "Images", "KeyPairs"}, State: wire.Recorded, Effect: "empty: there are none yet"},
+		{Words: []string{"InstanceType"}, State: wire.Recorded, Effect: "a catalogue that is part of Tripod, written from memory of AWS's"},
+		{Words: []string{"NetworkInterfaces"}, State: wire.Works, Effect: "the control planes' interfaces, one for each cluster and zone"},
+		{Words: []string{"AvailabilityZones", "Regions", "AccountAttributes", "DhcpOptions", "NetworkAcls"}, State: wire.Works, Effect: "the region's own"},
+		{Words: []string{"SecurityGroup"}, State: wire.Recorded, Effect: "kept, and checked by CreateCluster; no packet is filtered"},
+		{Words: []string{"Route"}, State: wire.Recorded, Effect: "kept; which subnets are private follows from it, no packet's way does"},
+		{Words: []string{"InternetGateway", "NatGateway", "Address"}, State: wire.Recorded, Effect: "kept; no packet passes through"},
+		{Words: []string{"LaunchTemplate"}, State: wire.Recorded, Effect: "kept with its versions; no instance is made by it yet"},
+		{Words: []string{"Vpc", "Subnet"}, State: wire.Works, Effect: "CreateCluster checks it; the default network cannot be deleted"},
+	})
+}

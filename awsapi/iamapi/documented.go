@@ -1,0 +1,23 @@
+package iamapi
+
+import (
+	"maps"
+	"slices"
+
+	"tripod/awsapi/wire"
+)
+
+// Documented are the lines of docs/operations.md: the operations that Tripod has.
+func Documented() []wire.Documented {
+	return wire.DocumentBy(slices.Sorted(maps.Keys((&Service{}).actions())), []wire.Clause{
+		{Words: []string{"InstanceProfile"}, State: wire.Recorded, Effect: "kept; no instance uses it yet"},
+		{Words: []string{"LastUsed"}, State: wire.Recorded, Effect: "uses are not noted: it says N/A"},
+		{Words: []string{"AccountAliases"}, State: wire.Recorded, Effect: "empty: there is none"},
+		{Words: []string{"OpenIDConnectProvider"}, State: wire.Works, Effect: "AssumeRoleWithWebIdentity asks for it; a port in the URL is allowed, thumbprints are only kept"},
+		{Words: []string{"Simulate"}, State: wire.Works, Effect: "decisions by the evaluator that guards the calls; matched statements are not told"},
+		{Words: []string{"AccountSummary"}, State: wire.Works, Effect: "counts, and the quotas that hold here"},
+		{Words: []string{"ServiceLinkedRole"}, State: wire.Works, Effect: "roles of eks, eks-nodegroup, eks-fargate, autoscaling, elasticloadbalancing and spot"},
+		{Words: []string{"Tag"}, State: wire.Works, Effect: "tags of users, roles, policies, instance profiles and providers"},
+		{Words: []string{""}, State: wire.Works, Effect: "counts from the next call on, in every zone"},
+	})
+}

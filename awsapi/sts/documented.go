@@ -1,0 +1,17 @@
+package sts
+
+import "tripod/awsapi/wire"
+
+// Documented are the lines of docs/operations.md: all operations of the API.
+func Documented() []wire.Documented {
+	return wire.DocumentBy(operations, []wire.Clause{
+		{Words: []string{"GetCallerIdentity"}, State: wire.Works, Effect: "who signed the call"},
+		{Words: []string{"AssumeRoleWithWebIdentity"}, State: wire.Works, Effect: "for tokens of this region's clusters: signature, issuer, audience, times and the role's trust policy are checked"},
+		{Words: []string{"AssumeRoleWithSAML"}, State: wire.Refused, Effect: "Tripod has no SAML providers"},
+		{Words: []string{"AssumeRole"}, State: wire.Works, Effect: "the role's trust policy is checked; session tags, PolicyArns, SourceIdentity and MFA are refused by name"},
+		{Words: []string{"GetSessionToken"}, State: wire.Works, Effect: "temporary credentials of the caller"},
+		{Words: []string{"GetAccessKeyInfo"}, State: wire.Works, Effect: "the account that the key's id tells"},
+		{Words: []string{"DecodeAuthorizationMessage"}, State: wire.Refused, Effect: "InvalidAuthorizationMessageException: Tripod encodes no messages"},
+		{Words: []string{""}, State: wire.Refused, Effect: "InvalidAction: Tripod does not have it yet"},
+	})
+}
