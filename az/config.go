@@ -3,6 +3,7 @@ package az
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"path/filepath"
 	"strings"
@@ -105,6 +106,18 @@ func Interface(i int) netip.Addr {
 // PortsPerCluster is how many contiguous loopback ports a cluster has: its endpoint, and behind it, a zone each, API servers, etcd's clients and etcd's
 // peers.
 const PortsPerCluster = 10
+
+// portsFree says whether a cluster can have the ports from first on: between two clusters another program may have taken one.
+func portsFree(first int) bool {
+	for port := first; port < first+PortsPerCluster; port++ {
+		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			return false
+		}
+		listener.Close()
+	}
+	return true
+}
 
 func apiServerPort(endpoint, zone int) int  { return endpoint + 1 + zone }
 func etcdClientPort(endpoint, zone int) int { return endpoint + 4 + zone }

@@ -189,7 +189,8 @@ func (z *Zone) startFront(ctx context.Context, registerer prometheus.Registerer)
 		Logger: z.logger.With("component", "aws-front"), Registerer: registerer,
 		ControlPlane: eks.ControlPlane{
 			FirstPort: z.config.ClusterPorts, PortsPerCluster: PortsPerCluster, MostClusters: z.config.MostClusters, AWSPort: z.config.AWSPort,
-			Versions: launch.Versions, DefaultVersion: launch.DefaultVersion, NewSecrets: newClusterSecrets, AvailableMemory: process.AvailableMemory,
+			PortsFree: portsFree,
+			Versions:  launch.Versions, DefaultVersion: launch.DefaultVersion, NewSecrets: newClusterSecrets, AvailableMemory: process.AvailableMemory,
 		},
 	}
 	if z.config.Upstream != "" {

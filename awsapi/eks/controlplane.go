@@ -11,6 +11,8 @@ import (
 type ControlPlane struct {
 	// FirstPort is the loopback port of the first cluster's endpoint; each of at most MostClusters clusters has PortsPerCluster.
 	FirstPort, PortsPerCluster, MostClusters int
+	// PortsFree says whether nobody listens on a cluster's ports, of which this is the first; nil looks at none.
+	PortsFree func(first int) bool
 	// AWSPort is the port of the AWS endpoint, where the clusters' OIDC issuers are.
 	AWSPort int
 	// Versions are the Kubernetes versions that run here, such as "1.36", with the full version that each shows.
@@ -35,8 +37,8 @@ func (p ControlPlane) hasMemory() bool {
 	return available == 0 || available >= clusterMemory
 }
 
-// freePort is the endpoint's port for a new cluster: the one whose last user is gone for longest, so that a client of a deleted cluster does
-// not soon meet another one. It is 0 when none is free.
+// freePort is the endpoint's port for a new cluster: the first free one after the highest in use, round and round, so that a client of a deleted cluster
+// does not soon meet another one. It is 0 when none is free.
 func (p ControlPlane) freePort(tx *region.Txn) int {
 	used := map[int]bool{}
 	last := 0
@@ -49,7 +51,7 @@ func (p ControlPlane) freePort(tx *region.Txn) int {
 		if last > 0 { // round and round
 			slot = ((last-p.FirstPort)/p.PortsPerCluster + 1 + i) % p.MostClusters
 		}
-		if port := p.FirstPort + slot*p.PortsPerCluster; !used[port] {
+		if port := p.FirstPort + slot*p.PortsPerCluster; !used[port] && (p.PortsFree == nil || p.PortsFree(port)) {
 			return port
 		}
 	}

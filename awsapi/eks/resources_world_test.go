@@ -70,7 +70,7 @@ func newWorld(t *testing.T, mode string) *world {
 		}
 	})
 	server := httptest.NewServer((&awsapi.Front{Region: vpc.Region, AccountID: vpc.AccountID, Zones: vpc.Zones, State: w.state,
-		ControlPlane: service.ControlPlane{FirstPort: 20010, PortsPerCluster: 10, MostClusters: 4, AWSPort: 4566, DefaultVersion: "1.36",
+		ControlPlane: service.ControlPlane{FirstPort: 20010, PortsPerCluster: 10, MostClusters: 5, PortsFree: func(port int) bool { return port != 20020 }, AWSPort: 4566, DefaultVersion: "1.36",
 			Versions: map[string]string{"1.35": "v1.35.6-eks-1", "1.36": "v1.36.3-eks-1", "1.37": "v1.37.2-eks-1"}, AvailableMemory: func() int64 { return w.memory },
 			NewSecrets: func(c region.Cluster) (region.ClusterSecrets, error) {
 				return region.ClusterSecrets{CACert: "certificate for " + c.ServiceCIDR, CAKey: "the private key"}, nil
