@@ -18,7 +18,7 @@ import (
 )
 
 // parts are the values of --only.
-var parts = []string{"start", "idle", "rejoin", "restart", "writes", "scheduler"}
+var parts = []string{"start", "idle", "rejoin", "restart", "writes", "scheduler", "aws"}
 
 // options are what the bench was asked for.
 type options struct {
@@ -146,5 +146,8 @@ func (b *bench) measure(ctx context.Context) error {
 			}
 		}
 	}
-	return b.runFaults(ctx)
+	if err := b.runFaults(ctx); err != nil {
+		return err
+	}
+	return b.runAWS(ctx)
 }

@@ -48,6 +48,10 @@ const (
 	writeOther   = "write after loss of a zone"
 	writeLeader  = "write after loss of etcd's leader"
 	takeover     = "pod bound after loss of scheduler"
+
+	signedRead    = "signed read, 8 clients"
+	signedWrite   = "signed write, 8 clients"
+	clusterActive = "second cluster ACTIVE"
 )
 
 // newReport has a figure for every part that is wanted. "Ready" is the figure of kwokctl that times are compared with.
@@ -74,6 +78,11 @@ func newReport(o options) *report {
 	}
 	add("scheduler", figure{Name: takeover, Unit: "s", Quantile: median})
 	add("scheduler", figure{Name: takeover, Unit: "s", Quantile: 1, Target: 4})
+	add("aws", figure{Name: signedRead, Unit: "ms", Quantile: median, Target: 0.5})
+	add("aws", figure{Name: signedRead + ", one call", Unit: "ms", Quantile: 0.99, Target: 5})
+	add("aws", figure{Name: signedWrite, Unit: "ms", Quantile: median, Target: 5})
+	add("aws", figure{Name: signedWrite + ", one call", Unit: "ms", Quantile: 0.99})
+	add("aws", figure{Name: clusterActive, Unit: "s", Quantile: median, Target: 8})
 	return r
 }
 

@@ -2,10 +2,12 @@ package region
 
 import (
 	"context"
-	"crypto/rand"
+	random "crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"time"
 )
 
 // ErrConflict says that the records an Update read were changed by others each time it was tried.
@@ -16,8 +18,12 @@ var ErrConflict = errors.New("conflict in the regional state")
 var ErrNoQuorum = errors.New("no quorum in the regional state")
 
 // updateAttempts bounds how often an Update runs its function again after a conflict. Of those that conflict one
-// always succeeds, so this many writers may want the same record at once.
-const updateAttempts = 32
+// always succeeds; who has lost waits for a random while, longer each time, so that of many writers of one record nobody loses for ever.
+const (
+	updateAttempts = 64
+	conflictPause  = 2 * time.Millisecond // times the number of conflicts, up to longestPauses
+	longestPauses  = 16
+)
 
 // Viewer reads the regional state.
 type Viewer interface {
@@ -114,7 +120,10 @@ func view(s *store, fn func(*Txn) error) error {
 // them, and runs fn again where a record it read had changed.
 func update(ctx context.Context, s *store, fn func(*Txn) error, propose func(context.Context, proposal) (outcome, error)) error {
 	var conflict string
-	for range updateAttempts {
+	for lost := range updateAttempts {
+		if lost > 0 {
+			pause(ctx, rand.N(time.Duration(min(lost, longestPauses))*conflictPause))
+		}
 		tx := &Txn{state: s.load(), reads: map[ref]uint64{}, lists: map[string]uint64{}, writes: map[ref]json.RawMessage{}}
 		if err := fn(tx); err != nil {
 			return err
@@ -125,7 +134,7 @@ func update(ctx context.Context, s *store, fn func(*Txn) error, propose func(con
 		if len(tx.writes) == 0 {
 			return nil
 		}
-		out, err := propose(ctx, newProposal(rand.Text(), tx))
+		out, err := propose(ctx, newProposal(random.Text(), tx))
 		if err != nil {
 			return err
 		}
@@ -142,4 +151,13 @@ func update(ctx context.Context, s *store, fn func(*Txn) error, propose func(con
 		conflict = out.Conflict
 	}
 	return fmt.Errorf("%w: %s was changed by others in each of %d attempts; try again", ErrConflict, conflict, updateAttempts)
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
