@@ -248,9 +248,10 @@ func realCommands(t *testing.T, r *testRegion) {
 	run("aws", "eks", "wait", "nodegroup-active", "--cluster-name", "demo", "--nodegroup-name", "workers")
 	run("aws", "eks", "delete-nodegroup", "--cluster-name", "demo", "--nodegroup-name", "workers")
 	run("aws", "eks", "wait", "nodegroup-deleted", "--cluster-name", "demo", "--nodegroup-name", "workers")
-	if got, errs, code := tripod(t, r.dir, "history", "--mutating"); code != 0 || !strings.Contains(got, "eks:CreateNodegroup") || !strings.Contains(got, "eks:DeleteNodegroup") {
-		t.Errorf("tripod history: exit code %d, got\n%s%s", code, got, errs)
-	}
+	eventually(t, 10*time.Second, "tripod history shows both", func() (bool, string) { // it is written within a second
+		got, errs, code := tripod(t, r.dir, "history", "--mutating")
+		return code == 0 && strings.Contains(got, "eks:CreateNodegroup") && strings.Contains(got, "eks:DeleteNodegroup"), got + errs
+	})
 	accepted(t, r, "aws eks get-token", execToken(t, r, []string{"aws", "eks", "get-token", "--cluster-name", "demo"}), true)
 	accepted(t, r, "aws eks get-token for another cluster", execToken(t, r, []string{"aws", "eks", "get-token", "--cluster-name", "other"}), false)
 
