@@ -198,8 +198,9 @@ func (c *clusterZone) newest() (record region.Cluster, err error) {
 func (c *clusterZone) activate(ctx context.Context) error {
 	mine := false
 	err := c.change(ctx, func(r *region.Cluster) {
-		mine = r.Status == "CREATING"
-		r.Status = "ACTIVE"
+		if mine = r.Status == "CREATING"; mine { // what was read before may be old: a deletion that began since must go on
+			r.Status = "ACTIVE"
+		}
 	})
 	if err == nil && mine {
 		c.zone.event(client.Event{Cluster: c.record.Name, Type: "ClusterActive", Message: "cluster " + c.record.Name + " is ACTIVE"})
