@@ -38,6 +38,7 @@ type life struct {
 	// unflushed holds a token when an entry was applied that the followers may not know to be committed.
 	unflushed chan struct{}
 	nudgeMu   sync.Mutex
+	forwards  forwards
 }
 
 // begin starts everything, or nothing.
@@ -109,7 +110,7 @@ func (l *life) openPort(listener net.Listener) {
 	server.ClientAuth = tls.RequireAndVerifyClientCert
 	p := &port{
 		listener: listener, serverTLS: server, clientTLS: l.cfg.ClientTLS, dialRaw: l.cfg.Dial,
-		forward: l.answerForward, leader: l.voter.Leader, logger: l.cfg.Logger.With("az", l.cfg.Zone),
+		forward: l.answerForwards, leader: l.voter.Leader, logger: l.cfg.Logger.With("az", l.cfg.Zone),
 		raft: make(chan net.Conn), conns: map[net.Conn]struct{}{},
 	}
 	p.ctx, p.cancel = context.WithCancel(l.ctx)

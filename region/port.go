@@ -87,7 +87,7 @@ func (p *port) handle(raw net.Conn) {
 		case <-p.ctx.Done():
 		}
 	case forForward:
-		raw.SetDeadline(time.Now().Add(proposeLimit + greetTimeout))
+		raw.SetDeadline(time.Time{}) // it sets its own
 		p.forward(p.ctx, conn)
 	case forProbe:
 		leader := p.leader()

@@ -2,12 +2,9 @@ package region
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -110,105 +107,4 @@ func (l *life) decide(ctx context.Context, data []byte) (outcome, error) {
 	case <-l.ctx.Done():
 		return outcome{}, raft.ErrRaftShutdown
 	}
-}
-
-// reply answers a forwarded proposal.
-type reply struct {
-	Outcome outcome `json:"outcome"`
-	// Error says why there is no outcome, and Refused that there will be none.
-	Error   string `json:"error,omitempty"`
-	Refused bool   `json:"refused,omitempty"`
-}
-
-// forward brings the proposal to the voter that leads. Changes are rare: each has a connection of its own.
-func (l *life) forward(ctx context.Context, leader string, data []byte) (outcome, error) {
-	conn, err := l.port.dial(ctx, l.address(leader), forForward)
-	if err != nil {
-		return outcome{}, err
-	}
-	defer conn.Close()
-	// A leader that was paused answers nothing: when another is known, ask that one.
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	watched := make(chan struct{})
-	defer func() { cancel(); <-watched }()
-	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
-	go func() {
-		defer close(watched)
-		for {
-			now, changed := l.voter.leaderSignal()
-			if now != leader {
-				cancel()
-				return
-			}
-			select {
-			case <-changed:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	if err := writeFrame(conn, data); err != nil {
-		return outcome{}, fmt.Errorf("forward to zone %s: %w", leader, err)
-	}
-	var r reply
-	if err := readFrame(conn, &r); err != nil {
-		return outcome{}, fmt.Errorf("forward to zone %s: %w", leader, err)
-	}
-	switch {
-	case r.Refused:
-		return outcome{}, fmt.Errorf("%w: %s", errRefused, r.Error)
-	case r.Error != "":
-		return outcome{}, fmt.Errorf("zone %s: %s", leader, r.Error)
-	}
-	return r.Outcome, nil
-}
-
-// answerForward decides what another voter forwards to this one, which it holds to be the leader.
-func (l *life) answerForward(ctx context.Context, conn net.Conn) {
-	var p proposal
-	if err := readFrame(conn, &p); err != nil {
-		l.cfg.Logger.Debug("read a forwarded change", "az", l.cfg.Zone, "error", err)
-		return
-	}
-	data, err := json.Marshal(p)
-	var r reply
-	if err == nil {
-		ctx, cancel := context.WithTimeout(ctx, proposeLimit)
-		r.Outcome, err = l.decide(ctx, data)
-		cancel()
-	}
-	if err != nil {
-		r.Error, r.Refused = err.Error(), errors.Is(err, errRefused)
-	}
-	answer, err := json.Marshal(r)
-	if err == nil {
-		err = writeFrame(conn, answer)
-	}
-	if err != nil {
-		l.cfg.Logger.Debug("answer a forwarded change", "az", l.cfg.Zone, "error", err)
-	}
-}
-
-// A frame is four bytes of length, big endian, and JSON.
-func writeFrame(w io.Writer, data []byte) error {
-	frame := binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(data)), uint32(len(data)))
-	_, err := w.Write(append(frame, data...))
-	return err
-}
-
-func readFrame(r io.Reader, into any) error {
-	var head [4]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
-		return err
-	}
-	n := binary.BigEndian.Uint32(head[:])
-	if n > proposalSize {
-		return fmt.Errorf("a message of %d bytes is too large", n)
-	}
-	data := make([]byte, n)
-	if _, err := io.ReadFull(r, data); err != nil {
-		return err
-	}
-	return json.Unmarshal(data, into)
 }
