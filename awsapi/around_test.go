@@ -199,3 +199,44 @@ func TestPermissionForOneActionIsNotForAnother(t *testing.T) {
 		t.Errorf("got %d records", len(records))
 	}
 }
+
+// TestHistoryTellsNothingOfWhatTripodDoesNotHave writes secrets under names that look harmless: only who knows an operation's shape knows which
+// of its members are secrets.
+func TestHistoryTellsNothingOfWhatTripodDoesNotHave(t *testing.T) {
+	const needle = "n33dle"
+	form := map[string]string{"Content-Type": "application/x-www-form-urlencoded"}
+	target := func(name string) map[string]string {
+		return map[string]string{"X-Amz-Target": name, "Content-Type": "application/x-amz-json-1.1"}
+	}
+	configure, read := withHistory(t)
+	w := newWorld(t, configure)
+	w.clock = created
+	calls := []struct {
+		by                                aws.Credentials
+		service, method, path, body, want string
+		header                            map[string]string
+	}{
+		{w.admin, "ssm", "POST", "/", `{"Name":"x","Value":"` + needle + `"}`, "PutParameter", target("AmazonSSM.PutParameter")},
+		{w.admin, "s3", "PUT", "/bucket/key?note=" + needle, `{"greeting":"` + needle + `"}`, "Unknown", nil},
+		{w.admin, "eks", "POST", "/nothing", `{"greeting":"` + needle + `"}`, "Unknown", nil},
+		{w.admin, "sqs", "POST", "/", "Action=SendMessage&MessageBody=" + needle, "SendMessage", form},
+		{w.admin, "iam", "POST", "/", "Action=UploadSSHPublicKey&Version=2010-05-08&Body=" + needle, "UploadSSHPublicKey", form},
+		{w.admin, "ec2", "POST", "/", "Action=ImportImage&Version=2016-11-15&Description=" + needle, "ImportImage", form},
+		{w.powerless, "ec2", "POST", "/", "Action=ImportImage&Version=2016-11-15&Description=" + needle, "ImportImage", form},
+		{w.admin, "sts", "POST", "/", "Action=AssumeRoot&Version=2011-06-15&Note=" + needle, "AssumeRoot", form},
+	}
+	for _, c := range calls {
+		if response, body := w.raw(t, c.method, c.path, c.body, c.header, func(r *http.Request) { signBody(r, c.body, c.by, c.service) }); response.StatusCode < 400 {
+			t.Errorf("%s %s: got %d %s", c.service, c.want, response.StatusCode, body)
+		}
+	}
+	records, text := read()
+	if strings.Contains(text, needle) || len(records) != len(calls) {
+		t.Errorf("got %s", text)
+	}
+	for i, record := range records {
+		if c := calls[i]; record.Service() != c.service || record.EventName != c.want || string(record.RequestParameters) != "null" || record.Additional.BytesIn != len(c.body) {
+			t.Errorf("got %+v, want %s %s of %d bytes", record, c.service, c.want, len(c.body))
+		}
+	}
+}

@@ -22,6 +22,7 @@ func (s *server) authenticate(w http.ResponseWriter, r *http.Request) (*wire.Cal
 	if err != nil {
 		return nil, err
 	}
+	x.size = len(body)
 	principal, secret, err := iam.Lookup(s.State, x.signature.AccessKeyID, x.signature.SessionToken, s.Now())
 	switch {
 	case errors.Is(err, iam.ErrUnknownKey):

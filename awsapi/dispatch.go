@@ -42,7 +42,6 @@ func (s *server) signed(serve func(http.ResponseWriter, *http.Request, *wire.Cal
 		if err != nil {
 			return err
 		}
-		exchangeOf(r).call = call
 		return serve(w, r, call)
 	})
 }
@@ -62,6 +61,7 @@ func (s *server) restOperation(operation string, action eks.Action) http.Handler
 			}
 			call.Labels[name] = decoded
 		}
+		exchangeOf(r).call = call
 		if err := s.throttled(exchangeOf(r)); err != nil {
 			return err
 		}

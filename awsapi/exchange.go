@@ -37,7 +37,8 @@ type exchange struct {
 	// What only the history tells.
 	name     string     // the service's of an unsigned call
 	claimed  string     // the operation as the client calls it
-	call     *wire.Call // nil until the request is verified
+	call     *wire.Call // nil until the request is verified, and where Tripod does not have the operation: which of its parameters are secrets nobody knows then
+	size     int        // the body's, in bytes
 	message  string     // the error's
 	passedOn bool       // to the upstream emulator
 	answer   []byte     // its beginning, of calls whose answer is recorded

@@ -76,6 +76,15 @@ func isUnknown(err error) bool {
 // unknown and says how to have one.
 func (s *server) passOn(w http.ResponseWriter, r *http.Request, call *wire.Call, action string, unknown error) error {
 	x := exchangeOf(r)
+	x.call = nil
+	if action == "" {
+		action = "PassOn"
+	}
+	if x.operation != "" || s.upstream != nil {
+		if err := call.Authorize(x.protocol, clip(x.service())+":"+clip(action), "*"); err != nil {
+			return err
+		}
+	}
 	var e *wire.Error
 	if s.upstream == nil {
 		if !errors.As(unknown, &e) || !isUnknown(unknown) {
@@ -84,12 +93,6 @@ func (s *server) passOn(w http.ResponseWriter, r *http.Request, call *wire.Call,
 		told := *e
 		told.Message += " 'tripod up --upstream http://127.0.0.1:5000' passes such calls on to another emulator there, such as moto or LocalStack."
 		return &told
-	}
-	if action == "" {
-		action = "PassOn"
-	}
-	if err := call.Authorize(x.protocol, clip(x.service())+":"+clip(action), "*"); err != nil {
-		return err
 	}
 	x.passedOn = true
 	err := s.upstream.Forward(w, r, call.Body, x.signature.Service, x.signature.Region)

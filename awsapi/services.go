@@ -62,6 +62,7 @@ func (s *server) serviceCall(w http.ResponseWriter, r *http.Request, call *wire.
 	if err := s.throttled(x); err != nil {
 		return err
 	}
+	x.call = call
 	err := one.api.Serve(w, call)
 	if err != nil && isUnknown(err) {
 		return s.passOn(w, r, call, action, err)
@@ -84,10 +85,15 @@ func (s *server) unsignedCall(w http.ResponseWriter, r *http.Request, body []byt
 	if !ok || sts.NeedsSignature(action) {
 		return false, nil
 	}
+	x.size = len(body)
 	x.name, x.claimed, x.operation = sts.Name, action, one.api.Operation(action)
 	x.call = &wire.Call{Operation: x.operation, RequestID: x.requestID, Params: params, Body: body, Request: r}
 	if err := s.throttled(x); err != nil {
 		return false, err
 	}
-	return true, one.api.Serve(w, x.call)
+	err = one.api.Serve(w, x.call)
+	if err != nil && isUnknown(err) {
+		x.call = nil
+	}
+	return true, err
 }

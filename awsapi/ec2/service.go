@@ -77,12 +77,12 @@ func (s *Service) Serve(w http.ResponseWriter, call *wire.Call) error {
 		return refuse("InvalidAction", "EC2 has no action of that name.")
 	}
 	call.Operation = name
-	if err := call.Authorize(wire.EC2Query, "ec2:"+name, "*"); err != nil {
-		return err
-	}
 	run := s.actions()[name]
 	if run == nil {
 		return wire.Unsupported(wire.EC2Query, Name, name)
+	}
+	if err := call.Authorize(wire.EC2Query, "ec2:"+name, "*"); err != nil {
+		return err
 	}
 	result, err := run(call)
 	if err != nil {

@@ -74,6 +74,8 @@ type Additional struct {
 	// Status is the HTTP status of the answer and Milliseconds how long it took.
 	Status       int   `json:"httpStatus,omitempty"`
 	Milliseconds int64 `json:"durationMilliseconds"`
+	// BytesIn is the length of the request's body.
+	BytesIn int `json:"bytesTransferredIn,omitempty"`
 	// Upstream says that another emulator answered.
 	Upstream bool `json:"upstream,omitempty"`
 	// Lost is the number of records that a notice of lost records stands for.
