@@ -102,7 +102,7 @@ func echo(validate bool) func(method, target, body string) echoed {
 func decode(call *wire.Call, in smithy.Serializable, validate bool) error {
 	schema := wire.InputSchema(in)
 	if validate {
-		return read(call, schema, in)
+		return wire.Read(call, schema, in, constraints, refusal)
 	}
 	input, err := wire.InputOf(call, schema)
 	if err != nil {

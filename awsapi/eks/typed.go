@@ -8,39 +8,12 @@ import (
 
 //go:generate go run ../../internal/constraints -model $EKS_MODEL -sdk $EKS_SDK -package eks -out constraints_gen.go
 
-// Action answers one operation: its output, or an error (a *wire.Error for the client's eyes).
-type Action func(*wire.Call) (smithy.Serializable, error)
+// Action answers one operation.
+type Action = wire.Action
 
-// typed makes an Action of a method that takes the SDK's input and gives the SDK's output: it decodes by the schema, refuses what breaks the
-// model's constraints, and calls.
+// typed makes an Action of a method that takes the SDK's input and gives the SDK's output.
 func typed[In any, Out smithy.Serializable](handle func(*wire.Call, *In) (Out, error)) Action {
-	schema := wire.InputSchema(any(new(In)).(smithy.Serializable))
-	return func(call *wire.Call) (smithy.Serializable, error) {
-		in := new(In)
-		if err := read(call, schema, in); err != nil {
-			return nil, err
-		}
-		out, err := handle(call, in)
-		if err != nil {
-			return nil, err // not out: a nil pointer in an interface is not nil
-		}
-		return out, nil
-	}
-}
-
-// read decodes a call's input into in and validates it.
-func read(call *wire.Call, schema *smithy.Schema, in any) error {
-	input, err := wire.InputOf(call, schema)
-	if err != nil {
-		return err
-	}
-	if err := input.Into(in); err != nil {
-		return err
-	}
-	if message := input.Validate(constraints); message != "" {
-		return refusal(call.Operation, input, message)
-	}
-	return nil
+	return wire.Typed(constraints, refusal, handle)
 }
 
 // refusal is the operation's own exception for a value that breaks the constraints, with the names that the input has.

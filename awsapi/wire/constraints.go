@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/base64"
 	"fmt"
 	"math"
 	"regexp"
@@ -64,12 +65,12 @@ func (v *validator) missing(path string) { v.refuse(path, "null", "Member must n
 func (v *validator) structure(path string, schema *smithy.Schema, shape string, members map[string]tree) {
 	for _, name := range v.constraints[shape].Required {
 		if members[name] == nil {
-			v.missing(memberPath(path, name))
+			v.missing(memberPath(path, lowerFirst(name))) // so AWS's services write a path, however they name members
 		}
 	}
 	for name, value := range members {
 		if member := schema.Member(name); member != nil && value != nil {
-			v.value(memberPath(path, name), member, value)
+			v.value(memberPath(path, lowerFirst(name)), member, value)
 		}
 	}
 }
@@ -80,7 +81,11 @@ func (v *validator) value(path string, schema *smithy.Schema, value tree) {
 	c := v.constraints[shape]
 	switch value := value.(type) {
 	case string:
-		v.text(path, c, value)
+		if schema.Type() == smithy.ShapeTypeBlob {
+			v.size(path, "a blob", c, base64Size(value)) // not what is in it: it may be a secret
+		} else {
+			v.text(path, c, value)
+		}
 	case []tree:
 		v.size(path, "a list", c, len(value))
 		for i, item := range value {
@@ -129,6 +134,11 @@ func (v *validator) text(path string, c Constraint, text string) {
 	if c.Pattern != "" && !whole(c.Pattern).MatchString(text) {
 		v.refuse(path, quoted, "Member must satisfy regular expression pattern: "+c.Pattern)
 	}
+}
+
+// base64Size is how many bytes a text in base64 stands for.
+func base64Size(text string) int {
+	return base64.StdEncoding.DecodedLen(len(text)) - (len(text) - len(strings.TrimRight(text, "=")))
 }
 
 func (v *validator) size(path, kind string, c Constraint, n int) {

@@ -51,7 +51,8 @@ func fieldsOf(t reflect.Type) map[string]int {
 	fields := make(map[string]int, t.NumField())
 	for i := range t.NumField() {
 		if field := t.Field(i); field.IsExported() {
-			fields[strings.ToLower(field.Name[:1])+field.Name[1:]] = i
+			fields[field.Name] = i
+			fields[lowerFirst(field.Name)] = i // so most JSON services name their members; KMS writes them as Go does
 		}
 	}
 	known, _ := fieldIndexes.LoadOrStore(t, fields)
@@ -237,6 +238,8 @@ func timestamp(value tree) (time.Time, bool) {
 	whole, fraction := math.Modf(seconds)
 	return time.Unix(int64(whole), int64(math.Round(fraction*1e3))*int64(time.Millisecond)).UTC(), true
 }
+
+func lowerFirst(name string) string { return strings.ToLower(name[:1]) + name[1:] }
 
 func memberPath(path, name string) string {
 	if path == "" {

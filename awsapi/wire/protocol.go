@@ -80,6 +80,9 @@ func WriteError(w http.ResponseWriter, p Protocol, e *Error, requestID, xmlns st
 func jsonError(p Protocol, e *Error) []byte {
 	if e.Shape != nil {
 		if body, err := Encode(e.Shape); err == nil {
+			if p == AWSJSON { // whose clients look for the name in the body
+				body = withType(e.Code, body)
+			}
 			return body
 		}
 	}
@@ -92,6 +95,15 @@ func jsonError(p Protocol, e *Error) []byte {
 	}
 	text, _ := json.Marshal(body)
 	return text
+}
+
+// withType adds the exception's name to the JSON of its members.
+func withType(code string, members []byte) []byte {
+	head := `{"__type":` + strconv.Quote(code)
+	if string(members) != "{}" {
+		head += ","
+	}
+	return append([]byte(head), members[1:]...)
 }
 
 // xmlFault is the Error element of the protocols in XML.

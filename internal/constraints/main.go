@@ -1,4 +1,4 @@
-// Command constraints writes the table of what EKS's model asks of its inputs' values: required members, enums, lengths, ranges, patterns.
+// Command constraints writes the table of what a service's model asks of its inputs' values: required members, enums, lengths, ranges, patterns.
 //
 // The AWS SDK for Go publishes its schemas without them, so they come from two places: botocore's model of the service (a JSON file, also
 // compressed), and for what that does not have yet, the SDK's own source: its validators know required members, its types enums. The sources are flags, and

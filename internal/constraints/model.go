@@ -82,6 +82,29 @@ func (m *model) inputs() map[string]shape {
 	return reached
 }
 
+// memberName is a structure's member by its field in the SDK: most services begin members with a small letter, and some as Go does.
+func (m *model) memberName(structure, field string) string {
+	if _, found := m.Shapes[structure].Members[field]; found || m.capital() {
+		return field
+	}
+	return strings.ToLower(field[:1]) + field[1:]
+}
+
+// capital says whether the service's inputs have members that begin with a capital letter.
+func (m *model) capital() bool {
+	for _, op := range m.Operations {
+		if op.Input == nil {
+			continue
+		}
+		for name := range m.Shapes[op.Input.Shape].Members {
+			if name[:1] == strings.ToUpper(name[:1]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // refusals are the exceptions with which operations refuse bad values, where the model does not give them InvalidParameterException.
 func (m *model) refusals() map[string]string {
 	refusals := map[string]string{}

@@ -11,7 +11,7 @@ import (
 
 // source is what the SDK's own code tells.
 type source struct {
-	required map[string][]string // structures' required members
+	required map[string][]string // structures' required fields
 	enums    map[string][]string // every enum's values
 	reached  map[string]bool     // structures and enums that an input can hold
 }
@@ -72,9 +72,7 @@ func (s *source) requires(validator *ast.FuncDecl) {
 			return true
 		}
 		if called, ok := call.Fun.(*ast.SelectorExpr); ok && called.Sel.Name == "NewErrParamRequired" {
-			for _, member := range literals(call) {
-				s.required[name] = append(s.required[name], strings.ToLower(member[:1])+member[1:])
-			}
+			s.required[name] = append(s.required[name], literals(call)...)
 		}
 		return true
 	})
@@ -99,7 +97,7 @@ func (s *source) reach(name string, structs map[string]*ast.StructType) {
 	}
 }
 
-// shapeName is a type's name in the model: the SDK calls an operation's input XInput, and EKS XRequest.
+// shapeName is a type's name in the model: the SDK calls an operation's input XInput, and the services here XRequest.
 func shapeName(name string) string {
 	if operation, ok := strings.CutSuffix(name, "Input"); ok {
 		return operation + "Request"

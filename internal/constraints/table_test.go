@@ -64,6 +64,17 @@ func TestTheTableHasWhatInputsHoldFromBothSources(t *testing.T) {
 	}
 }
 
+func TestMembersAreWrittenAsTheServiceWritesThem(t *testing.T) {
+	capital := &model{Operations: map[string]operation{"Make": {Input: &reference{"MakeRequest"}}}, Shapes: map[string]shape{"MakeRequest": {Members: map[string]reference{"KeyId": {}}}}}
+	small := &model{Operations: map[string]operation{"Make": {Input: &reference{"MakeRequest"}}}, Shapes: map[string]shape{"MakeRequest": {Members: map[string]reference{"keyId": {}}}}}
+	if got := capital.memberName("Newer", "TagKey"); got != "TagKey" {
+		t.Errorf("got %s, want TagKey", got)
+	}
+	if got := small.memberName("Newer", "TagKey"); got != "tagKey" {
+		t.Errorf("got %s, want tagKey", got)
+	}
+}
+
 func TestMissingSourcesAreNamed(t *testing.T) {
 	err := run([]string{"-model", "nowhere.json"}, os.Stderr)
 	if err == nil || !strings.Contains(err.Error(), "nowhere.json") {
