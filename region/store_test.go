@@ -20,7 +20,7 @@ func TestTransactionSeesItsOwnWrites(t *testing.T) {
 		Users.Put(tx, "old", User{Name: "old"})
 		Users.Put(tx, "gone", User{Name: "gone"})
 	})
-	var got []string
+	var got, under []string
 	if err := m.Update(context.Background(), func(tx *Txn) error {
 		Users.Put(tx, "new", User{Name: "new"})
 		Users.Delete(tx, "gone")
@@ -30,12 +30,18 @@ func TestTransactionSeesItsOwnWrites(t *testing.T) {
 		for _, u := range Users.List(tx) {
 			got = append(got, u.Name)
 		}
+		for _, u := range Users.Under(tx, "n") {
+			under = append(under, u.Name)
+		}
 		return nil
 	}); err != nil {
 		t.Fatal(err)
 	}
 	if want := []string{"new", "old"}; !slices.Equal(got, want) {
 		t.Errorf("List: got %v, want %v", got, want)
+	}
+	if want := []string{"new"}; !slices.Equal(under, want) {
+		t.Errorf("Under n: got %v, want %v", under, want)
 	}
 }
 

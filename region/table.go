@@ -3,7 +3,8 @@ package region
 import (
 	"encoding/json"
 	"fmt"
-	"sort"
+	"maps"
+	"slices"
 )
 
 // Table is one kind of record of the regional state, stored as JSON under a key. The zero value is of no use. Tables that
@@ -44,15 +45,13 @@ func (t Table[T]) Delete(tx *Txn, key string) { tx.write(ref{t.kind, key}, nil) 
 
 // List returns all records as the transaction sees them, sorted by key. It makes the whole table a condition of an
 // Update's success: whatever is written to the table meanwhile is a conflict.
-func (t Table[T]) List(tx *Txn) []T {
-	raws := tx.list(t.kind)
-	keys := make([]string, 0, len(raws))
-	for key := range raws {
-		keys = append(keys, key)
-	}
-	sort.Strings(keys)
-	values := make([]T, 0, len(keys))
-	for _, key := range keys {
+func (t Table[T]) List(tx *Txn) []T { return t.Under(tx, "") }
+
+// Under is List for those records whose keys begin with prefix: the others are not read, though they are part of the condition too.
+func (t Table[T]) Under(tx *Txn, prefix string) []T {
+	raws := tx.list(t.kind, prefix)
+	values := make([]T, 0, len(raws))
+	for _, key := range slices.Sorted(maps.Keys(raws)) {
 		var value T
 		if err := json.Unmarshal(raws[key], &value); err != nil {
 			tx.fail(fmt.Errorf("read %s %q: %w", t.kind, key, err))

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 )
 
@@ -74,11 +75,13 @@ func (tx *Txn) get(r ref) (json.RawMessage, bool) {
 	return rec.Value, ok
 }
 
-func (tx *Txn) list(kind string) map[string]json.RawMessage {
+func (tx *Txn) list(kind, prefix string) map[string]json.RawMessage {
 	out := map[string]json.RawMessage{}
 	if t := tx.state.tables[kind]; t != nil {
 		for key, rec := range t.Records {
-			out[key] = rec.Value
+			if strings.HasPrefix(key, prefix) {
+				out[key] = rec.Value
+			}
 		}
 	}
 	if !tx.readOnly {
@@ -86,7 +89,7 @@ func (tx *Txn) list(kind string) map[string]json.RawMessage {
 	}
 	for r, raw := range tx.writes {
 		switch {
-		case r.kind != kind:
+		case r.kind != kind || !strings.HasPrefix(r.key, prefix):
 		case raw == nil:
 			delete(out, r.key)
 		default:

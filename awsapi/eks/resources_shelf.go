@@ -63,13 +63,7 @@ func (s shelf[T]) delete(tx *region.Txn, clusterID, name string) {
 
 // list are the cluster's resources in the order of their names.
 func (s shelf[T]) list(tx *region.Txn, clusterID string) []T {
-	var values []T
-	for _, value := range s.table.List(tx) {
-		if s.label(&value).clusterID == clusterID {
-			values = append(values, value)
-		}
-	}
-	return values
+	return s.table.Under(tx, key(clusterID, ""))
 }
 
 func (s shelf[T]) withARN(tx *region.Txn, clusterID, arn string) (T, bool) {
