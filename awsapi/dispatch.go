@@ -46,12 +46,23 @@ func (s *server) signed(serve func(http.ResponseWriter, *http.Request, *wire.Cal
 	})
 }
 
-// restOperation is the handler of a restJson1 operation. action is nil for those that Tripod does not have.
+// restOperation is the handler of an operation of EKS. action is nil for those that Tripod does not have.
 func (s *server) restOperation(operation string, action eks.Action) http.Handler {
-	verified := s.signed(func(w http.ResponseWriter, r *http.Request, call *wire.Call) error {
+	return s.rest(operation, func(call *wire.Call) ([]byte, error) {
 		if action == nil {
-			return wire.Unsupported(wire.RestJSON, eks.Name, operation)
+			return nil, wire.Unsupported(wire.RestJSON, eks.Name, operation)
 		}
+		output, err := action(call)
+		if err != nil {
+			return nil, err
+		}
+		return wire.Encode(output, eks.AlwaysWritten...)
+	})
+}
+
+// rest is the handler of a restJson1 operation; answer makes the body.
+func (s *server) rest(operation string, answer func(*wire.Call) ([]byte, error)) http.Handler {
+	verified := s.signed(func(w http.ResponseWriter, r *http.Request, call *wire.Call) error {
 		call.Operation = operation
 		call.Labels = make(map[string]string)
 		for name, value := range mux.Vars(r) {
@@ -65,11 +76,7 @@ func (s *server) restOperation(operation string, action eks.Action) http.Handler
 		if err := s.throttled(exchangeOf(r)); err != nil {
 			return err
 		}
-		output, err := action(call)
-		if err != nil {
-			return err
-		}
-		body, err := wire.Encode(output, eks.AlwaysWritten...)
+		body, err := answer(call)
 		if err != nil {
 			return err
 		}

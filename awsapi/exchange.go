@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tripod/awsapi/eks"
+	"tripod/awsapi/eksauth"
 	"tripod/awsapi/history"
 	"tripod/awsapi/sigv4"
 	"tripod/awsapi/sts"
@@ -135,7 +136,7 @@ func (s *server) record(x *exchange, r *http.Request) {
 	service, operation, code := "none", x.operation, x.code
 	if name := x.service(); name != "" {
 		service = "other"
-		if _, ok := s.serviceOf(name, ""); ok || name == eks.Name {
+		if _, ok := s.serviceOf(name, ""); ok || name == eks.Name || name == eksauth.Name {
 			service = name
 		}
 	}

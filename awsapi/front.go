@@ -12,6 +12,7 @@ import (
 
 	"tripod/awsapi/ec2"
 	"tripod/awsapi/eks"
+	"tripod/awsapi/eksauth"
 	"tripod/awsapi/history"
 	"tripod/awsapi/throttle"
 	"tripod/awsapi/upstream"
@@ -110,6 +111,13 @@ func (s *server) routes() *mux.Router {
 	s.eks.Routes(eksRouter, s.restOperation)
 	eksRouter.PathPrefix("/").Handler(s.signed(func(w http.ResponseWriter, r *http.Request, _ *wire.Call) error {
 		return wire.UnknownOperation(wire.RestJSON, "EKS has no operation "+clip(r.Method)+" "+clip(r.URL.EscapedPath())+".")
+	}))
+
+	authRouter := router.MatcherFunc(signedFor(eksauth.Name)).Subrouter()
+	auth := &eksauth.Service{Region: s.Region, AccountID: s.AccountID, State: s.State, Now: s.Now}
+	authRouter.Handle(eksauth.Path, s.rest(eksauth.Operation, auth.Answer)).Methods(http.MethodPost)
+	authRouter.PathPrefix("/").Handler(s.signed(func(_ http.ResponseWriter, r *http.Request, _ *wire.Call) error {
+		return wire.UnknownOperation(wire.RestJSON, "EKS Auth has no operation "+clip(r.Method)+" "+clip(r.URL.EscapedPath())+".")
 	}))
 
 	for _, one := range s.services {

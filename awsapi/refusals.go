@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
 	"tripod/awsapi/eks"
+	"tripod/awsapi/eksauth"
 	"tripod/awsapi/throttle"
 	"tripod/awsapi/upstream"
 	"tripod/awsapi/wire"
@@ -31,7 +32,11 @@ func (x *exchange) refusal(r *http.Request, err error) *wire.Error {
 	case errors.Is(err, context.Canceled) && r.Context().Err() != nil:
 		return &wire.Error{Code: "RequestTimeoutException", Status: http.StatusRequestTimeout, Message: "The client went away before the call was done.", Cause: err}
 	}
-	return wire.AsError(err, x.protocol)
+	e = wire.AsError(err, x.protocol)
+	if x.service() == eksauth.Name {
+		e.Code = "InternalServerException" // its model has no ServerException
+	}
+	return e
 }
 
 // unavailable is the service's ServiceUnavailable, which SDKs retry. cause is for the log.
@@ -57,6 +62,8 @@ func (s *server) throttled(x *exchange) error {
 	switch {
 	case x.service() == eks.Name:
 		return wire.Modelled(&types.ThrottlingException{Message: aws.String(throttle.Message)}, schemas.ThrottlingException)
+	case x.service() == eksauth.Name:
+		return &wire.Error{Code: "ThrottlingException", Status: http.StatusTooManyRequests, Message: throttle.Message}
 	case x.protocol == wire.Query:
 		return &wire.Error{Code: "Throttling", Status: http.StatusBadRequest, Message: throttle.Message}
 	case x.protocol == wire.EC2Query:

@@ -1,6 +1,9 @@
 package iam
 
-import "strings"
+import (
+	"maps"
+	"strings"
+)
 
 // Decision is what policies say of a request.
 type Decision int
@@ -134,4 +137,19 @@ func (p Principal) Keys() Keys {
 	}
 	keys["aws:username"] = []string{p.UserName()}
 	return keys
+}
+
+// MayAssume says whether the principal may do an action, such as sts:AssumeRole, on a role with that trust policy. A role that trusts the
+// account leaves it to the principal's own policies; one that names the principal does not need their leave, but what they deny stays denied.
+func (p Principal) MayAssume(action, roleARN string, trust *Document, keys Keys) bool {
+	all := p.Keys()
+	maps.Copy(all, keys)
+	trusts := func(direct bool) bool {
+		return Allowed == Decide(Request{Action: action, Resource: roleARN, Keys: all, Principal: func(kind, element string) bool {
+			matched, isDirect := p.Match(element)
+			return kind == "AWS" && matched && (isDirect || !direct)
+		}}, trust)
+	}
+	own, _ := p.Evaluate(action, roleARN, keys)
+	return trusts(false) && own != ExplicitDeny && (own == Allowed || trusts(true))
 }

@@ -1,6 +1,7 @@
 package iam
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -119,6 +120,30 @@ func (p *Principal) grantRole(tx *region.Txn, role region.Role) {
 	p.grant(tx, role.Policies, role.Inline)
 	p.bound(tx, role.Boundary)
 	p.Tags = role.Tags
+}
+
+// tag adds a session's tags. Their keys are compared without regard to case, as IAM does: one that differs from a tag of the role by case
+// alone replaces it.
+func (p *Principal) tag(tags map[string]string) {
+	if len(tags) == 0 {
+		return
+	}
+	merged := maps.Clone(tags)
+	for key, value := range p.Tags {
+		if !hasFold(tags, key) {
+			merged[key] = value
+		}
+	}
+	p.Tags = merged
+}
+
+func hasFold(tags map[string]string, key string) bool {
+	for other := range tags {
+		if strings.EqualFold(other, key) {
+			return true
+		}
+	}
+	return false
 }
 
 // PrincipalOf is who a user, role or group would be that made a call, and whether there is one with that ARN. A role has no session then.

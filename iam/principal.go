@@ -47,7 +47,7 @@ type Principal struct {
 	Boundary *string
 	// SessionPolicy is the text of the policy that narrows the session; nil means that there is none.
 	SessionPolicy *string
-	// Tags are the user's or role's.
+	// Tags are the user's or role's, and those of the session, which count before them.
 	Tags map[string]string
 }
 
@@ -129,16 +129,22 @@ func lookupSession(tx *region.Txn, accessKeyID, sessionToken string, now time.Ti
 	if !found || role.ID != session.ID {
 		return Principal{}, "", ErrUnknownKey
 	}
+	return RoleSession(tx, role, session, accessKeyID), session.Secret, nil
+}
+
+// RoleSession is the principal that a session of the role makes of whoever has its credentials. accessKeyID may be empty.
+func RoleSession(tx *region.Txn, role region.Role, session Session, accessKeyID string) Principal {
 	principal := Principal{
 		ARN:    "arn:aws:sts::" + accountOf(role.ARN) + ":assumed-role/" + role.Name + "/" + session.Name,
 		UserID: role.ID + ":" + session.Name, AccountID: accountOf(role.ARN), AccessKeyID: accessKeyID,
 		IssuerARN: role.ARN, IssuerID: role.ID, SessionName: session.Name,
 	}
 	principal.grantRole(tx, role)
+	principal.tag(session.Tags)
 	if session.Policy != "" {
 		principal.SessionPolicy = &session.Policy
 	}
-	return principal, session.Secret, nil
+	return principal
 }
 
 func userPrincipal(tx *region.Txn, user region.User, accessKeyID string) Principal {

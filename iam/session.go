@@ -41,10 +41,12 @@ type Session struct {
 	// Name is the role session's or the federated user's; empty in a user's own session.
 	Name string `json:"n,omitempty"`
 	// Policy is the session policy, which narrows what the principal may do; empty means that there is none.
-	Policy   string    `json:"p,omitempty"`
-	Secret   string    `json:"s"`
-	IssuedAt time.Time `json:"a"`
-	Expires  time.Time `json:"e"`
+	Policy string `json:"p,omitempty"`
+	// Tags are the session's, which count before the role's own of the same key.
+	Tags     map[string]string `json:"t,omitempty"`
+	Secret   string            `json:"s"`
+	IssuedAt time.Time         `json:"a"`
+	Expires  time.Time         `json:"e"`
 }
 
 // Seal makes the session token of an access key: only that key's id opens it again.
@@ -107,6 +109,24 @@ func sealer(key region.SessionKey) (cipher.AEAD, error) {
 		return nil, err
 	}
 	return cipher.NewGCM(block)
+}
+
+// Issue makes the credentials of a session in an account. The error wraps ErrTokenTooLong where policies and tags do not fit.
+func Issue(ctx context.Context, state region.Updater, random io.Reader, accountID string, session Session) (Credentials, error) {
+	key, err := EnsureSessionKey(ctx, state, random, session.IssuedAt)
+	if err != nil {
+		return Credentials{}, err
+	}
+	id, secret, err := NewTemporaryKey(random, accountID)
+	if err != nil {
+		return Credentials{}, err
+	}
+	session.Secret = secret
+	token, err := Seal(random, key, id, session)
+	if err != nil {
+		return Credentials{}, err
+	}
+	return Credentials{AccessKeyID: id, SecretAccessKey: secret, SessionToken: token}, nil
 }
 
 // EnsureSessionKey is the region's session key. The first call ever makes it, and needs a quorum; all others read it.

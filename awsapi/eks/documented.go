@@ -47,9 +47,9 @@ var documented = map[string]wire.Documented{
 	"DisassociateAccessPolicy":     {State: wire.Recorded, Effect: "the association is gone"},
 	"ListAssociatedAccessPolicies": {State: wire.Recorded, Effect: "the entry's associations"},
 
-	"CreatePodIdentityAssociation":   {State: wire.Recorded, Effect: "kept; pods get no credentials from it yet"},
-	"DescribePodIdentityAssociation": {State: wire.Recorded, Effect: "the association as it was asked for"},
-	"ListPodIdentityAssociations":    {State: wire.Recorded, Effect: "the cluster's associations"},
+	"CreatePodIdentityAssociation":   {State: wire.Works, Effect: "EKS Auth gives the service account's pods credentials of the role"},
+	"DescribePodIdentityAssociation": {State: wire.Works, Effect: "the association as it was asked for"},
+	"ListPodIdentityAssociations":    {State: wire.Works, Effect: "the cluster's associations"},
 	"UpdatePodIdentityAssociation":   {State: wire.Recorded, Effect: "role, policy and session tags of the association"},
 	"DeletePodIdentityAssociation":   {State: wire.Recorded, Effect: "the association is gone"},
 

@@ -8,8 +8,6 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
-	"errors"
 	"fmt"
 	"math/big"
 	"net/http"
@@ -17,6 +15,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"tripod/awsapi/wire"
+	"tripod/iam"
 	"tripod/region"
 )
 
@@ -97,13 +96,9 @@ type jwk struct {
 
 // publicKey is the public half of the PEM key that signs service account tokens. Nothing private leaves this function.
 func publicKey(text string) (jwk, error) {
-	block, _ := pem.Decode([]byte(text))
-	if block == nil {
-		return jwk{}, errors.New("service account key: it is not PEM")
-	}
-	public, err := parsePublic(block)
+	public, err := iam.PublicKey(text)
 	if err != nil {
-		return jwk{}, fmt.Errorf("service account key: %w", err)
+		return jwk{}, err
 	}
 	// The API server names its keys so, and writes the name into each token.
 	der, err := x509.MarshalPKIXPublicKey(public)
@@ -134,30 +129,6 @@ func (k jwk) withCurve(public *ecdsa.PublicKey) (jwk, error) {
 	k.Kty, k.Alg, k.Crv = "EC", algorithms[public.Curve], public.Params().Name
 	k.X, k.Y = base64url(point[1:1+half]), base64url(point[1+half:])
 	return k, nil
-}
-
-// parsePublic reads a private or public key in any of the forms that Kubernetes takes.
-func parsePublic(block *pem.Block) (any, error) {
-	if key, err := x509.ParsePKIXPublicKey(block.Bytes); err == nil {
-		return key, nil
-	}
-	if key, err := x509.ParseECPrivateKey(block.Bytes); err == nil {
-		return &key.PublicKey, nil
-	}
-	if key, err := x509.ParsePKCS1PrivateKey(block.Bytes); err == nil {
-		return &key.PublicKey, nil
-	}
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		return nil, fmt.Errorf("the PEM block %q is no key that is understood", block.Type)
-	}
-	switch key := key.(type) {
-	case *ecdsa.PrivateKey:
-		return &key.PublicKey, nil
-	case *rsa.PrivateKey:
-		return &key.PublicKey, nil
-	}
-	return nil, fmt.Errorf("%T is neither RSA nor ECDSA", key)
 }
 
 func base64url(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

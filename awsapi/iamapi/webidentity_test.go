@@ -2,14 +2,6 @@ package iamapi_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/sha256"
-	"crypto/x509"
-	"encoding/base64"
-	"encoding/json"
-	"encoding/pem"
 	"strings"
 	"testing"
 	"time"
@@ -17,35 +9,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"tripod/awsapi/sts"
+	"tripod/internal/issuer"
 	"tripod/region"
 )
 
 const (
-	issuer   = "https://localhost:4566/id/0123456789ABCDEF0123456789ABCDEF"
-	provider = "arn:aws:iam::" + account + ":oidc-provider/localhost:4566/id/0123456789ABCDEF0123456789ABCDEF"
+	issuerURL = "https://localhost:4566/id/0123456789ABCDEF0123456789ABCDEF"
+	provider  = "arn:aws:iam::" + account + ":oidc-provider/localhost:4566/id/0123456789ABCDEF0123456789ABCDEF"
 )
-
-// webToken signs claims with ES256, as a cluster's API server does.
-func webToken(t *testing.T, key *ecdsa.PrivateKey, algorithm string, claims map[string]any) string {
-	t.Helper()
-	part := func(v any) string {
-		text, err := json.Marshal(v)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return base64.RawURLEncoding.EncodeToString(text)
-	}
-	signed := part(map[string]string{"alg": algorithm, "kid": "x"}) + "." + part(claims)
-	sum := sha256.Sum256([]byte(signed))
-	r, s, err := ecdsa.Sign(rand.Reader, key, sum[:])
-	if err != nil {
-		t.Fatal(err)
-	}
-	signature := make([]byte, 64)
-	r.FillBytes(signature[:32])
-	s.FillBytes(signature[32:])
-	return signed + "." + base64.RawURLEncoding.EncodeToString(signature)
-}
 
 // between is the text of an answer's first element of that name.
 func between(text, name string) string {
@@ -60,30 +31,18 @@ func credentialsIn(text string) aws.Credentials {
 
 func TestServiceAccountAssumesOnlyARoleThatTrustsIt(t *testing.T) {
 	w := newWorld(t)
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	other, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cluster := region.Cluster{ID: "0123456789ABCDEF0123456789ABCDEF", Name: "demo", Issuer: issuer, Secrets: region.ClusterSecrets{
-		ServiceAccountKey: string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))}}
+	own, other := issuer.New(t), issuer.New(t)
+	cluster := region.Cluster{ID: "0123456789ABCDEF0123456789ABCDEF", Name: "demo", Issuer: issuerURL, Secrets: region.ClusterSecrets{ServiceAccountKey: own.PEM}}
 	if err := w.Update(context.Background(), func(tx *region.Txn) error { region.Clusters.Put(tx, cluster.ID, cluster); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	host := strings.TrimPrefix(issuer, "https://")
+	host := strings.TrimPrefix(issuerURL, "https://")
 	w.iam(w.admin, "", "CreateRole", "RoleName", "pod", "AssumeRolePolicyDocument", `{"Version":"2012-10-17","Statement":{"Effect":"Allow",
 		"Action":"sts:AssumeRoleWithWebIdentity","Principal":{"Federated":"`+provider+`"},
 		"Condition":{"StringEquals":{"`+host+`:aud":"sts.amazonaws.com","`+host+`:sub":"system:serviceaccount:default:app"}}}}`)
 	w.iam(w.admin, "", "AttachRolePolicy", "RoleName", "pod", "PolicyArn", "arn:aws:iam::aws:policy/IAMReadOnlyAccess")
 	with := func(changes ...any) map[string]any {
-		claims := map[string]any{"iss": issuer, "sub": "system:serviceaccount:default:app", "aud": []string{"sts.amazonaws.com"},
+		claims := map[string]any{"iss": issuerURL, "sub": "system:serviceaccount:default:app", "aud": []string{"sts.amazonaws.com"},
 			"exp": time.Now().Add(time.Hour).Unix(), "nbf": time.Now().Add(-time.Minute).Unix()}
 		for i := 0; i < len(changes); i += 2 {
 			claims[changes[i].(string)] = changes[i+1]
@@ -94,11 +53,11 @@ func TestServiceAccountAssumesOnlyARoleThatTrustsIt(t *testing.T) {
 		return w.call(aws.Credentials{}, sts.Name, sts.Version, "AssumeRoleWithWebIdentity",
 			"RoleArn", "arn:aws:iam::"+account+":role/pod", "RoleSessionName", "app", "WebIdentityToken", token)
 	}
-	good := webToken(t, key, "ES256", with())
+	good := own.Sign(with())
 	if text, code := assume(good); code != "InvalidIdentityToken" {
 		t.Fatalf("without a provider: got %q: %s", code, text)
 	}
-	w.iam(w.admin, "", "CreateOpenIDConnectProvider", "Url", issuer, "ClientIDList.member.1", "sts.amazonaws.com")
+	w.iam(w.admin, "", "CreateOpenIDConnectProvider", "Url", issuerURL, "ClientIDList.member.1", "sts.amazonaws.com")
 	text, code := assume(good)
 	if code != "" {
 		t.Fatal(text)
@@ -110,15 +69,15 @@ func TestServiceAccountAssumesOnlyARoleThatTrustsIt(t *testing.T) {
 	w.iam(credentialsIn(text), "AccessDenied", "CreateUser", "UserName", "x")
 
 	for name, c := range map[string]struct{ token, want string }{
-		"another's key":           {webToken(t, other, "ES256", with()), "InvalidIdentityToken"},
-		"no algorithm":            {webToken(t, key, "none", with()), "InvalidIdentityToken"},
-		"another algorithm":       {webToken(t, key, "HS256", with()), "InvalidIdentityToken"},
-		"another issuer":          {webToken(t, key, "ES256", with("iss", "https://example.com")), "InvalidIdentityToken"},
-		"another audience":        {webToken(t, key, "ES256", with("aud", "vault")), "InvalidIdentityToken"},
-		"another service account": {webToken(t, key, "ES256", with("sub", "system:serviceaccount:default:other")), "AccessDenied"},
-		"expired":                 {webToken(t, key, "ES256", with("exp", time.Now().Add(-time.Second).Unix())), "ExpiredTokenException"},
-		"without expiry":          {webToken(t, key, "ES256", with("exp", nil)), "ExpiredTokenException"},
-		"not yet valid":           {webToken(t, key, "ES256", with("nbf", time.Now().Add(time.Hour).Unix())), "ExpiredTokenException"},
+		"another's key":           {other.Sign(with()), "InvalidIdentityToken"},
+		"no algorithm":            {own.SignAs("none", with()), "InvalidIdentityToken"},
+		"another algorithm":       {own.SignAs("HS256", with()), "InvalidIdentityToken"},
+		"another issuerURL":       {own.Sign(with("iss", "https://example.com")), "InvalidIdentityToken"},
+		"another audience":        {own.Sign(with("aud", "vault")), "InvalidIdentityToken"},
+		"another service account": {own.Sign(with("sub", "system:serviceaccount:default:other")), "AccessDenied"},
+		"expired":                 {own.Sign(with("exp", time.Now().Add(-time.Second).Unix())), "ExpiredTokenException"},
+		"without expiry":          {own.Sign(with("exp", nil)), "ExpiredTokenException"},
+		"not yet valid":           {own.Sign(with("nbf", time.Now().Add(time.Hour).Unix())), "ExpiredTokenException"},
 		"shortened":               {good[:len(good)-4], "InvalidIdentityToken"},
 		"no token":                {"", "InvalidIdentityToken"},
 	} {

@@ -119,21 +119,11 @@ func (s *Service) trusting(call *wire.Call, arn, name string) (region.Role, erro
 	if err != nil {
 		return role, fmt.Errorf("trust policy of role %s: %w", role.Name, err)
 	}
-	keys := call.Principal.Keys()
-	keys["sts:rolesessionname"] = call.Params["RoleSessionName"]
+	keys := iam.Keys{"sts:rolesessionname": call.Params["RoleSessionName"]}
 	if id := call.Params["ExternalId"]; id != nil {
 		keys["sts:externalid"] = id
 	}
-	asks := func(direct bool) iam.Decision {
-		return iam.Decide(iam.Request{Action: "sts:AssumeRole", Resource: arn, Keys: keys, Principal: func(kind, element string) bool {
-			matched, isDirect := call.Principal.Match(element)
-			return kind == "AWS" && matched && (isDirect || !direct)
-		}}, trust)
-	}
-	// A role that trusts the account leaves it to the caller's own policies; one that names the caller does not need their leave, but
-	// what they deny stays denied.
-	own, _ := call.Principal.Evaluate("sts:AssumeRole", arn, keys)
-	if asks(false) != iam.Allowed || own == iam.ExplicitDeny || asks(true) != iam.Allowed && own != iam.Allowed {
+	if !call.Principal.MayAssume("sts:AssumeRole", arn, trust, keys) {
 		return role, denied
 	}
 	return role, nil
@@ -187,23 +177,16 @@ func duration(call *wire.Call, usual, longest time.Duration) (time.Duration, err
 
 // issue makes the credentials of a session.
 func (s *Service) issue(call *wire.Call, accountID string, session iam.Session) (Credentials, error) {
-	key, err := iam.EnsureSessionKey(call.Request.Context(), s.State, rand.Reader, session.IssuedAt)
-	if err != nil {
-		return Credentials{}, err
-	}
-	id, secret, err := iam.NewTemporaryKey(rand.Reader, accountID)
-	if err != nil {
-		return Credentials{}, err
-	}
-	session.Secret = secret
-	token, err := iam.Seal(rand.Reader, key, id, session)
+	made, err := iam.Issue(call.Request.Context(), s.State, rand.Reader, accountID, session)
 	if errors.Is(err, iam.ErrTokenTooLong) {
 		return Credentials{}, &wire.Error{Code: "PackedPolicyTooLarge", Status: http.StatusBadRequest, Message: "The session's policies and tags are too large together."}
 	}
 	if err != nil {
 		return Credentials{}, err
 	}
-	return Credentials{AccessKeyID: id, SecretAccessKey: secret, SessionToken: token, Expiration: session.Expires.Format(time.RFC3339)}, nil
+	return Credentials{
+		AccessKeyID: made.AccessKeyID, SecretAccessKey: made.SecretAccessKey, SessionToken: made.SessionToken, Expiration: session.Expires.Format(time.RFC3339),
+	}, nil
 }
 
 func (s *Service) now() time.Time {

@@ -39,7 +39,7 @@ func (s *Service) assumeWithWebIdentity(call *wire.Call) (*WebIdentityRole, erro
 	case !sessionName.MatchString(name):
 		return nil, invalid("RoleSessionName must be 2 to 64 letters, digits and characters of _+=,.@-.")
 	}
-	id, err := parseWebIdentity(call.Params.Get("WebIdentityToken"))
+	id, err := iam.ParseWebToken(call.Params.Get("WebIdentityToken"))
 	if err != nil {
 		return nil, invalidToken("The ID Token provided is not a valid JWT.")
 	}
@@ -91,7 +91,7 @@ type identified struct{ provider, issuer, audience string }
 
 // identify verifies a token: its issuer must be a provider of the account and a cluster of the region, and it must be for one of the
 // provider's clients.
-func (s *Service) identify(tx *region.Txn, id webIdentity, accountID string) (identified, error) {
+func (s *Service) identify(tx *region.Txn, id iam.WebToken, accountID string) (identified, error) {
 	issuer := strings.TrimPrefix(id.Issuer, "https://")
 	seen := identified{provider: "arn:aws:iam::" + accountID + ":oidc-provider/" + issuer, issuer: issuer}
 	provider, found := region.OIDCProviders.Get(tx, seen.provider)
@@ -103,13 +103,17 @@ func (s *Service) identify(tx *region.Txn, id webIdentity, accountID string) (id
 	if i < 0 {
 		return seen, invalidToken("Tripod verifies tokens of its own clusters only: the token's issuer is none of them.")
 	}
-	if err := id.verify(clusters[i].Secrets.ServiceAccountKey); err != nil {
+	key, err := iam.PublicKey(clusters[i].Secrets.ServiceAccountKey)
+	if err != nil {
+		return seen, err
+	}
+	if !id.SignedBy(key) {
 		return seen, invalidToken("The token's signature is not its issuer's.")
 	}
-	if !id.timely(s.now()) {
+	if !id.Timely(s.now()) {
 		return seen, &wire.Error{Code: "ExpiredTokenException", Status: http.StatusBadRequest, Message: "The web identity token is expired, or not valid yet."}
 	}
-	for _, audience := range id.audiences() {
+	for _, audience := range id.Audiences() {
 		if slices.Contains(provider.ClientIDs, audience) {
 			seen.audience = audience
 			return seen, nil
@@ -119,7 +123,7 @@ func (s *Service) identify(tx *region.Txn, id webIdentity, accountID string) (id
 }
 
 // trustsIdentity asks the role's trust policy. Its condition keys are ISSUER:aud and ISSUER:sub.
-func trustsIdentity(role region.Role, id webIdentity, seen identified, name string) (bool, error) {
+func trustsIdentity(role region.Role, id iam.WebToken, seen identified, name string) (bool, error) {
 	trust, err := iam.ParseTrust(role.TrustPolicy)
 	if err != nil {
 		return false, fmt.Errorf("trust policy of role %s: %w", role.Name, err)

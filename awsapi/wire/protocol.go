@@ -14,7 +14,7 @@ import (
 type Protocol int
 
 const (
-	RestJSON Protocol = iota // restJson1: EKS
+	RestJSON Protocol = iota // restJson1: EKS, EKS Auth
 	AWSJSON                  // awsJson1.0 and 1.1: X-Amz-Target says the operation
 	Query                    // awsQuery: STS, IAM
 	EC2Query                 // ec2Query: EC2
@@ -35,7 +35,7 @@ func ProtocolOf(r *http.Request, service string) Protocol {
 		return EC2Query
 	case service == "s3":
 		return RestXML
-	case service == "eks":
+	case service == "eks", service == "eks-auth":
 		return RestJSON
 	case queryServices[service]:
 		return Query

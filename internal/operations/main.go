@@ -8,6 +8,7 @@ import (
 
 	"tripod/awsapi/ec2"
 	"tripod/awsapi/eks"
+	"tripod/awsapi/eksauth"
 	"tripod/awsapi/iamapi"
 	"tripod/awsapi/sts"
 	"tripod/awsapi/wire"
@@ -21,6 +22,7 @@ var services = []struct {
 	operations []wire.Documented
 }{
 	{"EKS", eks.Documented()},
+	{"EKS Auth", eksauth.Documented()},
 	{"STS", sts.Documented()},
 	{"IAM", iamapi.Documented()},
 	{"EC2", ec2.Documented()},
