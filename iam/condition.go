@@ -1,6 +1,7 @@
 package iam
 
 import (
+	"maps"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -9,6 +10,27 @@ import (
 
 // Keys are the condition keys of a request, by their names in lower case.
 type Keys map[string][]string
+
+// With are the keys and others, the last of each name.
+func (k Keys) With(others ...Keys) Keys {
+	all := maps.Clone(k)
+	if all == nil {
+		all = Keys{}
+	}
+	for _, keys := range others {
+		maps.Copy(all, keys)
+	}
+	return all
+}
+
+// TagKeys are the condition keys of tags: prefix is aws:RequestTag, aws:ResourceTag and the like.
+func TagKeys(prefix string, tags map[string]string) Keys {
+	keys := make(Keys, len(tags))
+	for key, value := range tags {
+		keys[strings.ToLower(prefix+"/"+key)] = []string{value}
+	}
+	return keys
+}
 
 // comparison says whether a request's value meets a policy's. Those that compare with patterns get them expanded.
 type comparison func(have string, want pattern) bool

@@ -128,9 +128,7 @@ func (p Principal) Keys() Keys {
 	keys := Keys{
 		"aws:principalarn": {p.ARN}, "aws:principalaccount": {p.AccountID}, "aws:userid": {p.UserID}, "aws:principaltype": {"User"},
 	}
-	for key, value := range p.Tags {
-		keys["aws:principaltag/"+strings.ToLower(key)] = []string{value}
-	}
+	maps.Copy(keys, TagKeys("aws:principaltag", p.Tags))
 	if p.IssuerARN != "" {
 		keys["aws:principalarn"], keys["aws:principaltype"] = []string{p.IssuerARN}, []string{"AssumedRole"}
 		return keys

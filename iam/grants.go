@@ -23,10 +23,7 @@ var managedParsed = sync.OnceValue(func() map[string]*Document {
 // Evaluate decides about an action on a resource by all of the principal's policies. keys are condition keys of the request, in lower
 // case, beside those that tell who calls. reason is the end of the sentence that a denied client gets.
 func (p Principal) Evaluate(action, resource string, keys Keys) (decision Decision, reason string) {
-	request := Request{Action: action, Resource: resource, Keys: p.Keys()}
-	for key, values := range keys {
-		request.Keys[key] = values
-	}
+	request := Request{Action: action, Resource: resource, Keys: p.Keys().With(keys)}
 	identity, ok := p.identityDocuments()
 	if !ok {
 		return ExplicitDeny, "because a policy of the principal cannot be read"

@@ -159,7 +159,7 @@ func hasControl(text string) bool {
 func (s *Service) admitNodes(c change, roleARN, kind string) {
 	a := about{cluster: c.cluster.Name}
 	p, err := parsePrincipal(a, roleARN)
-	if err != nil || c.cluster.AuthenticationMode == string(types.AuthenticationModeConfigMap) || accessEntries.arnOf(c.tx, c.cluster.ID, p.arn) != "" {
+	if err != nil || c.cluster.AuthenticationMode == string(types.AuthenticationModeConfigMap) || accessEntries.has(c.tx, c.cluster.ID, p.arn) {
 		return
 	}
 	id, err := s.principalID(c.tx, a, p)

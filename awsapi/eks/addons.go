@@ -44,7 +44,7 @@ func (s *Service) createAddon(call *wire.Call, in *eks.CreateAddonInput) (*eks.C
 		if !found {
 			return nil, "", a.invalidParameter("Addon %s is not supported: see 'aws eks describe-addon-versions'.", quote(name))
 		}
-		if addons.arnOf(c.tx, c.cluster.ID, name) != "" {
+		if addons.has(c.tx, c.cluster.ID, name) {
 			return nil, "", a.inUse("Addon already exists: %s.", name)
 		}
 		tags, err := a.newTags(in.Tags)

@@ -91,7 +91,7 @@ func subscriptionWithID(tx *region.Txn, id string) (subscription, error) {
 
 func (s *Service) describeEksAnywhereSubscription(call *wire.Call, in *eks.DescribeEksAnywhereSubscriptionInput) (*eks.DescribeEksAnywhereSubscriptionOutput, error) {
 	id := aws.ToString(in.Id)
-	if err := call.Authorize(wire.RestJSON, Name+":"+call.Operation, s.arn(subscriptions.kind, id)); err != nil {
+	if err := s.authorizeARN(call, s.arn(subscriptions.kind, id)); err != nil {
 		return nil, err
 	}
 	out := &eks.DescribeEksAnywhereSubscriptionOutput{}

@@ -62,7 +62,7 @@ func (s *Service) listClusters(call *wire.Call, in *eks.ListClustersInput) (*eks
 
 func (s *Service) describeCluster(call *wire.Call, in *eks.DescribeClusterInput) (*eks.DescribeClusterOutput, error) {
 	name := aws.ToString(in.Name)
-	if err := call.Authorize(wire.RestJSON, "eks:DescribeCluster", s.clusterARN(name)); err != nil {
+	if err := s.authorize(call, target{cluster: name}); err != nil {
 		return nil, err
 	}
 	var described *types.Cluster

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
 	"tripod/awsapi/wire"
+	"tripod/iam"
 	"tripod/region"
 )
 
@@ -74,21 +75,44 @@ func (s *Service) authorize(call *wire.Call, t target) error {
 	arn := s.clusterARN(t.cluster)
 	if t.kind != nil {
 		arn = s.arn(t.kind.kindName(), t.cluster, t.name, "*")
-		err := s.State.View(func(tx *region.Txn) error {
-			cluster, err := clusterNamed(tx, t.cluster)
-			if err != nil {
-				return nil // the call itself says so, once it is allowed
-			}
-			if known := t.kind.arnOf(tx, cluster.ID, t.name); known != "" {
-				arn = known
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
 	}
-	return call.Authorize(wire.RestJSON, Name+":"+call.Operation, arn)
+	var tags map[string]string
+	var entry iam.Keys
+	err := s.State.View(func(tx *region.Txn) error {
+		cluster, err := clusterNamed(tx, t.cluster)
+		switch {
+		case err != nil: // the call itself says so, once it is allowed
+		case t.kind == nil:
+			tags = cluster.Tags
+		default:
+			if known, its := t.kind.find(tx, cluster.ID, t.name); known != "" {
+				arn, tags = known, its
+			}
+			if t.kind.kindName() == accessEntries.kind {
+				entry = entryKeys(tx, cluster, t.name)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	// What a request says of an entry counts before what the entry has.
+	return call.Authorize(wire.RestJSON, Name+":"+call.Operation, arn, iam.TagKeys("aws:ResourceTag", tags), entry, requestKeys(call))
+}
+
+// authorizeARN refuses the call where the principal may not do it to what has that ARN.
+func (s *Service) authorizeARN(call *wire.Call, arn string) error {
+	var tags map[string]string
+	err := s.State.View(func(tx *region.Txn) error {
+		resource, _ := s.resourceWithARN(tx, arn)
+		tags = resource.tags
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return call.Authorize(wire.RestJSON, Name+":"+call.Operation, arn, iam.TagKeys("aws:ResourceTag", tags))
 }
 
 // change is a call's work inside its transaction, with the effects that were decided on before it.
@@ -122,7 +146,7 @@ func changeOf[In, Out any](s *Service, call *wire.Call, t target, fits func(regi
 
 // changeAccount is as changeOf for what belongs to no cluster.
 func changeAccount[In, Out any](s *Service, call *wire.Call, arn string, token *string, in *In, do func(change) (*Out, string, error)) (*Out, error) {
-	if err := call.Authorize(wire.RestJSON, Name+":"+call.Operation, arn); err != nil {
+	if err := s.authorizeARN(call, arn); err != nil {
 		return nil, err
 	}
 	return inTransaction(s, call, token, in, func(tx *region.Txn, c change, attempt *idempotent) (*Out, error) {

@@ -24,8 +24,8 @@ type shelf[T any] struct {
 // keeper is a shelf of any kind of resource.
 type keeper interface {
 	kindName() string
-	// arnOf is a resource's ARN by its name, or empty.
-	arnOf(tx *region.Txn, clusterID, name string) string
+	// find tells a resource's ARN, empty where there is none of that name, and its tags.
+	find(tx *region.Txn, clusterID, name string) (arn string, tags map[string]string)
 	// tagsOf are the tags of the resource with that ARN.
 	tagsOf(tx *region.Txn, clusterID, arn string) (tags map[string]string, found bool)
 	// setTags gives the resource with that ARN other tags.
@@ -76,12 +76,18 @@ func (s shelf[T]) withARN(tx *region.Txn, clusterID, arn string) (T, bool) {
 	return none, false
 }
 
-func (s shelf[T]) arnOf(tx *region.Txn, clusterID, name string) string {
+func (s shelf[T]) find(tx *region.Txn, clusterID, name string) (string, map[string]string) {
 	value, found := s.get(tx, clusterID, name)
 	if !found {
-		return ""
+		return "", nil
 	}
-	return s.label(&value).arn
+	l := s.label(&value)
+	return l.arn, *l.tags
+}
+
+func (s shelf[T]) has(tx *region.Txn, clusterID, name string) bool {
+	_, found := s.get(tx, clusterID, name)
+	return found
 }
 
 func (s shelf[T]) tagsOf(tx *region.Txn, clusterID, arn string) (map[string]string, bool) {

@@ -139,7 +139,7 @@ func (s *Service) retag(call *wire.Call, arn string, change func(map[string]stri
 	if err := s.parseARN(arn); err != nil {
 		return err
 	}
-	if err := call.Authorize(wire.RestJSON, Name+":"+call.Operation, arn); err != nil {
+	if err := s.authorizeARN(call, arn); err != nil {
 		return err
 	}
 	err := s.State.Update(call.Request.Context(), func(tx *region.Txn) error {
@@ -165,7 +165,7 @@ func (s *Service) listTagsForResource(call *wire.Call, in *eks.ListTagsForResour
 	if err := s.parseARN(arn); err != nil {
 		return nil, err
 	}
-	if err := call.Authorize(wire.RestJSON, Name+":"+call.Operation, arn); err != nil {
+	if err := s.authorizeARN(call, arn); err != nil {
 		return nil, err
 	}
 	out := &eks.ListTagsForResourceOutput{}

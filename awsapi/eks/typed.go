@@ -13,7 +13,10 @@ type Action = wire.Action
 
 // typed makes an Action of a method that takes the SDK's input and gives the SDK's output.
 func typed[In any, Out smithy.Serializable](handle func(*wire.Call, *In) (Out, error)) Action {
-	return wire.Typed(constraints, refusal, handle)
+	return wire.Typed(constraints, refusal, func(call *wire.Call, in *In) (Out, error) {
+		call.Keys, call.Passed = call.Keys.With(requestKeys(call)), passedRoles(call)
+		return handle(call, in)
+	})
 }
 
 // refusal is the operation's own exception for a value that breaks the constraints, with the names that the input has.

@@ -43,7 +43,7 @@ func resourceOf(nodegroup, addon, capability *string) (resource string, err erro
 // listUpdates lists the ids of the updates of a cluster, or of one thing of it, the newest first.
 func (s *Service) listUpdates(call *wire.Call, in *eks.ListUpdatesInput) (*eks.ListUpdatesOutput, error) {
 	name := aws.ToString(in.Name)
-	if err := call.Authorize(wire.RestJSON, "eks:ListUpdates", s.clusterARN(name)); err != nil {
+	if err := s.authorize(call, target{cluster: name}); err != nil {
 		return nil, err
 	}
 	resource, err := resourceOf(in.NodegroupName, in.AddonName, in.CapabilityName)
@@ -80,7 +80,7 @@ func newestFirst(u region.Update) string {
 
 func (s *Service) describeUpdate(call *wire.Call, in *eks.DescribeUpdateInput) (*eks.DescribeUpdateOutput, error) {
 	name := aws.ToString(in.Name)
-	if err := call.Authorize(wire.RestJSON, "eks:DescribeUpdate", s.clusterARN(name)); err != nil {
+	if err := s.authorize(call, target{cluster: name}); err != nil {
 		return nil, err
 	}
 	resource, err := resourceOf(in.NodegroupName, in.AddonName, in.CapabilityName)

@@ -145,7 +145,10 @@ type profileRoleInput struct {
 }
 
 func (s *Service) addToProfile(call *wire.Call, in *profileRoleInput) (done, error) {
-	return s.changeProfile(call, in, func(p *region.InstanceProfile) error {
+	return s.changeProfile(call, in, func(p *region.InstanceProfile, role entity) error {
+		if err := call.PassRole(wire.Query, wire.PassedRole{ARN: role.arn, Service: "ec2.amazonaws.com"}, p.ARN); err != nil {
+			return err
+		}
 		if p.Role != "" {
 			return limitExceeded("Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1")
 		}
@@ -155,7 +158,7 @@ func (s *Service) addToProfile(call *wire.Call, in *profileRoleInput) (done, err
 }
 
 func (s *Service) removeFromProfile(call *wire.Call, in *profileRoleInput) (done, error) {
-	return s.changeProfile(call, in, func(p *region.InstanceProfile) error {
+	return s.changeProfile(call, in, func(p *region.InstanceProfile, _ entity) error {
 		if p.Role != in.RoleName {
 			return noSuchEntity("The role with name %s is not in the instance profile %s.", in.RoleName, p.Name)
 		}
@@ -164,16 +167,17 @@ func (s *Service) removeFromProfile(call *wire.Call, in *profileRoleInput) (done
 	})
 }
 
-func (s *Service) changeProfile(call *wire.Call, in *profileRoleInput, alter func(*region.InstanceProfile) error) (done, error) {
+func (s *Service) changeProfile(call *wire.Call, in *profileRoleInput, alter func(*region.InstanceProfile, entity) error) (done, error) {
 	return change(s, call, func(tx *region.Txn) (done, error) {
 		profile, found := region.InstanceProfiles.Get(tx, in.InstanceProfileName)
 		if !found {
 			return done{}, notThere(kindProfile, in.InstanceProfileName)
 		}
-		if _, err := findMutable(tx, kindRole, in.RoleName); err != nil {
+		role, err := findMutable(tx, kindRole, in.RoleName)
+		if err != nil {
 			return done{}, err
 		}
-		if err := alter(&profile); err != nil {
+		if err := alter(&profile, role); err != nil {
 			return done{}, err
 		}
 		region.InstanceProfiles.Put(tx, profile.Name, profile)

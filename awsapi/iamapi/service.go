@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tripod/awsapi/wire"
+	"tripod/iam"
 	"tripod/region"
 )
 
@@ -107,37 +108,37 @@ func typed[In, Out any](s *Service, run func(*wire.Call, *In) (Out, error)) acti
 		if err := wire.DecodeQuery(call.Params, in); err != nil {
 			return nil, err
 		}
-		resource := "*"
+		resource, keys := "*", iam.Keys(nil)
 		if about, ok := any(in).(subject); ok {
 			var err error
-			if resource, err = s.arnOf(about.subject(call)); err != nil {
+			if resource, keys, err = s.known(about.subject(call)); err != nil {
 				return nil, err
 			}
 		}
-		if err := call.Authorize(wire.Query, "iam:"+call.Operation, resource); err != nil {
+		if err := call.Authorize(wire.Query, "iam:"+call.Operation, resource, keys, requestKeys(call)); err != nil {
 			return nil, err
 		}
 		return run(call, in)
 	}
 }
 
-// arnOf is the ARN of a thing, and of one that does not exist the one that it would have at the root of paths: who may not
-// touch it does not learn which.
-func (s *Service) arnOf(t thing) (string, error) {
+// known is the ARN of a thing and its condition keys; of one that does not exist the ARN is the one that it would have at the root of paths:
+// who may not touch it does not learn which.
+func (s *Service) known(t thing) (arn string, keys iam.Keys, err error) {
 	if t.path != "" {
-		return s.arn(t.kind, t.path+t.name), nil
+		return s.arn(t.kind, t.path+t.name), nil, nil
 	}
-	arn := s.arn(t.kind, "/"+t.name)
+	arn = s.arn(t.kind, "/"+t.name)
 	if strings.HasPrefix(t.name, "arn:") {
 		arn = t.name
 	}
-	err := s.State.View(func(tx *region.Txn) error {
+	err = s.State.View(func(tx *region.Txn) error {
 		if e, err := find(tx, t.kind, t.name); err == nil {
-			arn = e.arn
+			arn, keys = e.arn, e.keys()
 		}
 		return nil
 	})
-	return arn, err
+	return arn, keys, err
 }
 
 func (s *Service) arn(kind, rest string) string {

@@ -25,7 +25,16 @@ type Call struct {
 	Body []byte
 	// Request is the request itself, its body read.
 	Request *http.Request
+	// Input is the input of an operation with published schemas, once it is read; else nil.
+	Input *Input
+	// Keys are the condition keys that the request brings: those of all requests, of its tags, and of its service.
+	Keys iam.Keys
+	// Passed are the roles that the request gives to services: its caller needs a permission for that too.
+	Passed []PassedRole
 }
+
+// PassedRole is a role that a request gives to a service, such as eks.amazonaws.com, to act as.
+type PassedRole struct{ ARN, Service string }
 
 // NewRequestID makes a request id as AWS has them: a version 4 UUID.
 func NewRequestID() string {
@@ -37,9 +46,27 @@ func NewRequestID() string {
 	return text[:8] + "-" + text[8:12] + "-" + text[12:16] + "-" + text[16:20] + "-" + text[20:]
 }
 
-// Authorize refuses the call where the principal's policies do not allow the action (such as eks:ListClusters) on the resource.
-func (c *Call) Authorize(p Protocol, action, resourceARN string) error {
-	decision, reason := c.Principal.Evaluate(action, resourceARN, nil)
+// Authorize refuses the call where the principal's policies do not allow the action (such as eks:ListClusters) on the resource, or not
+// iam:PassRole on a role that the request gives away. about are condition keys beside the request's: those of the resource.
+func (c *Call) Authorize(p Protocol, action, resourceARN string, about ...iam.Keys) error {
+	if err := c.allowed(p, action, resourceARN, c.Keys.With(about...)); err != nil {
+		return err
+	}
+	for _, role := range c.Passed {
+		if err := c.PassRole(p, role, resourceARN); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// PassRole refuses the call where the principal's policies do not allow it to give the role to the service, for the resource.
+func (c *Call) PassRole(p Protocol, role PassedRole, resourceARN string) error {
+	return c.allowed(p, "iam:PassRole", role.ARN, c.Keys.With(iam.Keys{"iam:passedtoservice": {role.Service}, "iam:associatedresourcearn": {resourceARN}}))
+}
+
+func (c *Call) allowed(p Protocol, action, resourceARN string, keys iam.Keys) error {
+	decision, reason := c.Principal.Evaluate(action, resourceARN, keys)
 	if decision == iam.Allowed {
 		return nil
 	}

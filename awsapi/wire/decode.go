@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/traits"
@@ -90,6 +92,49 @@ func (in *Input) Into(target any) error {
 // Text is a member's value if it is a text, and otherwise empty.
 func (in *Input) Text(member string) string {
 	return textOf(in.members[member])
+}
+
+// Values are what stands at a path of members, such as oidc.clientId, as texts: of a list each item's, and none where nothing stands.
+func (in *Input) Values(path string) []string { return valuesAt(in.members, strings.Split(path, ".")) }
+
+// ValuesWhere are the values at path in those structures of a list in which a member has that value.
+func (in *Input) ValuesWhere(list, member, value, path string) []string {
+	var all []string
+	for _, item := range itemsAt(in.members, strings.Split(list, ".")) {
+		if slices.Equal(valuesAt(item, []string{member}), []string{value}) {
+			all = append(all, valuesAt(item, strings.Split(path, "."))...)
+		}
+	}
+	return all
+}
+
+func itemsAt(value tree, path []string) []tree {
+	for _, member := range path {
+		structure, _ := value.(map[string]tree)
+		value = structure[member]
+	}
+	items, _ := value.([]tree)
+	return items
+}
+
+func valuesAt(value tree, path []string) []string {
+	switch value := value.(type) {
+	case []tree:
+		var all []string
+		for _, item := range value {
+			all = append(all, valuesAt(item, path)...)
+		}
+		return all
+	case map[string]tree:
+		if len(path) == 0 {
+			return []string{"{}"}
+		}
+		return valuesAt(value[path[0]], path[1:])
+	}
+	if value == nil || len(path) > 0 {
+		return nil
+	}
+	return []string{fmt.Sprint(value)}
 }
 
 // textOf is a tree's text, wherever it stood; empty if it is none.

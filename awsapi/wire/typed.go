@@ -31,6 +31,7 @@ func Read(call *Call, schema *smithy.Schema, in any, constraints Constraints, re
 	if err != nil {
 		return err
 	}
+	call.Input = input
 	if err := input.Into(in); err != nil {
 		return err
 	}
