@@ -39,6 +39,8 @@ type Front struct {
 	Hosts []string
 	// State is the zone's copy of the regional state.
 	State region.Updater
+	// Lags says that this zone's copy may be old, as after a pause: the balancer is told to prefer other zones. Nil means that it never does.
+	Lags func() bool
 	// ControlPlane is what the region's clusters are made of.
 	ControlPlane eks.ControlPlane
 	// Now is the clock; nil means time.Now.
@@ -71,8 +73,8 @@ type server struct {
 	upstream *upstream.Upstream // nil: there is none
 }
 
-// Handler is the endpoint's HTTP handler. It answers /healthz with 200 as long as the process lives: a zone without
-// quorum still answers reads.
+// Handler is the endpoint's HTTP handler. It answers /healthz with 200 as long as the process lives and does not lag behind the other zones: a zone
+// without quorum still answers reads.
 func (f *Front) Handler() http.Handler {
 	s := &server{Front: *f, calls: newCalls(f.Registerer)}
 	if s.Now == nil {
@@ -102,7 +104,7 @@ func (f *Front) Handler() http.Handler {
 // percent-encoded, and the signature is over the encoded form.
 func (s *server) routes() *mux.Router {
 	router := mux.NewRouter().UseEncodedPath().SkipClean(true)
-	router.HandleFunc(healthPath, healthz).Methods(http.MethodGet, http.MethodHead)
+	router.HandleFunc(healthPath, s.healthz).Methods(http.MethodGet, http.MethodHead)
 	s.eks.OIDCRoutes(router, func(r *http.Request, err error) {
 		s.Logger.Error("cannot serve an OIDC document", "requestId", exchangeOf(r).requestID, "error", err)
 	})
@@ -151,7 +153,11 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func healthz(w http.ResponseWriter, _ *http.Request) {
+func (s *server) healthz(w http.ResponseWriter, _ *http.Request) {
+	if s.Lags != nil && s.Lags() {
+		wire.Write(w, http.StatusServiceUnavailable, "text/plain; charset=utf-8", []byte("this zone has not heard from the others for a while\n"))
+		return
+	}
 	wire.Write(w, http.StatusOK, "text/plain; charset=utf-8", []byte("ok\n"))
 }
 

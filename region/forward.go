@@ -29,7 +29,7 @@ type reply struct {
 	Refused bool   `json:"refused,omitempty"`
 }
 
-// forwards are a voter's idle connections to the zone that leads, the last used last. The port closes them with all others.
+// forwards are a voter's idle connections to another zone, the last used last. The port closes them with all others.
 type forwards struct {
 	mu   sync.Mutex
 	zone string
@@ -94,31 +94,39 @@ func (l *life) forward(ctx context.Context, leader string, data []byte) (outcome
 			}
 		}
 	}()
+	r, err := l.ask(ctx, &l.forwards, leader, forForward, data) // asked twice, the proposal's id gets it the first one's outcome
+	switch {
+	case err != nil:
+		return outcome{}, fmt.Errorf("forward to zone %s: %w", leader, err)
+	case r.Refused:
+		return outcome{}, fmt.Errorf("%w: %s", errRefused, r.Error)
+	case r.Error != "":
+		return outcome{}, fmt.Errorf("zone %s: %s", leader, r.Error)
+	}
+	return r.Outcome, nil
+}
+
+// ask sends a question to another zone's voter, over a connection that is kept for the next one, and reads the answer.
+func (l *life) ask(ctx context.Context, idle *forwards, zone string, purpose byte, question []byte) (reply, error) {
 	for {
-		conn := l.forwards.take(leader)
+		conn := idle.take(zone)
 		kept := conn != nil
 		if !kept {
 			var err error
-			if conn, err = l.port.dial(ctx, l.address(leader), forForward); err != nil {
-				return outcome{}, err
+			if conn, err = l.port.dial(ctx, l.address(zone), purpose); err != nil {
+				return reply{}, err
 			}
 		}
-		r, err := exchange(ctx, conn, data)
-		if err != nil {
-			conn.Close()
-			if kept && ctx.Err() == nil {
-				continue // it had been closed meanwhile; should the leader have had the proposal all the same, its id gets it the first one's outcome
-			}
-			return outcome{}, fmt.Errorf("forward to zone %s: %w", leader, err)
+		r, err := exchange(ctx, conn, question)
+		if err == nil {
+			idle.put(zone, conn)
+			return r, nil
 		}
-		l.forwards.put(leader, conn)
-		switch {
-		case r.Refused:
-			return outcome{}, fmt.Errorf("%w: %s", errRefused, r.Error)
-		case r.Error != "":
-			return outcome{}, fmt.Errorf("zone %s: %s", leader, r.Error)
+		conn.Close()
+		if !kept || ctx.Err() != nil {
+			return reply{}, err
 		}
-		return r.Outcome, nil
+		// It had been closed meanwhile.
 	}
 }
 
@@ -134,24 +142,27 @@ func exchange(ctx context.Context, conn net.Conn, data []byte) (r reply, err err
 	return r, err
 }
 
-// answerForwards decides what another voter forwards to this one, which it holds to be the leader, one proposal after the other.
-func (l *life) answerForwards(ctx context.Context, conn net.Conn) {
+// answerForwards decides what another voter forwards to this one, which it holds to be the leader.
+func (l *life) answerForwards(ctx context.Context, conn net.Conn) { answerEach(ctx, l, conn, l.answer) }
+
+// answerEach answers another voter's questions, one after the other.
+func answerEach[Question any](ctx context.Context, l *life, conn net.Conn, answer func(context.Context, Question) reply) {
 	for {
 		conn.SetReadDeadline(time.Now().Add(forwardPatience))
-		var p proposal
-		if err := readFrame(conn, &p); err != nil {
+		var question Question
+		if err := readFrame(conn, &question); err != nil {
 			if !errors.Is(err, io.EOF) {
-				l.cfg.Logger.Debug("read a forwarded change", "az", l.cfg.Zone, "error", err)
+				l.cfg.Logger.Debug("read another voter's question", "az", l.cfg.Zone, "error", err)
 			}
 			return
 		}
 		conn.SetWriteDeadline(time.Now().Add(proposeLimit + greetTimeout))
-		answer, err := json.Marshal(l.answer(ctx, p))
+		text, err := json.Marshal(answer(ctx, question))
 		if err == nil {
-			err = writeFrame(conn, answer)
+			err = writeFrame(conn, text)
 		}
 		if err != nil {
-			l.cfg.Logger.Debug("answer a forwarded change", "az", l.cfg.Zone, "error", err)
+			l.cfg.Logger.Debug("answer another voter", "az", l.cfg.Zone, "error", err)
 			return
 		}
 	}

@@ -122,7 +122,7 @@ func (l *life) probe() (there int, led bool) {
 		}
 		asked++
 		go func() {
-			leader, err := l.ask(ctx, p.Address)
+			leader, err := l.askLeader(ctx, p.Address)
 			answers <- answer{leader, err}
 		}()
 	}
@@ -136,7 +136,7 @@ func (l *life) probe() (there int, led bool) {
 	return there, led
 }
 
-func (l *life) ask(ctx context.Context, address string) (leader string, err error) {
+func (l *life) askLeader(ctx context.Context, address string) (leader string, err error) {
 	conn, err := l.port.dial(ctx, address, forProbe)
 	if err != nil {
 		return "", err

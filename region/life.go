@@ -38,7 +38,8 @@ type life struct {
 	// unflushed holds a token when an entry was applied that the followers may not know to be committed.
 	unflushed chan struct{}
 	nudgeMu   sync.Mutex
-	forwards  forwards
+	forwards  forwards             // to the leader
+	askings   map[string]*forwards // by zone: to all others, about their copies
 }
 
 // begin starts everything, or nothing.
@@ -46,7 +47,10 @@ func (v *Voter) begin(ctx context.Context) (l *life, err error) {
 	if err := v.cfg.check(); err != nil {
 		return nil, err
 	}
-	l = &life{voter: v, cfg: &v.cfg, rank: rankOf(v.cfg.Zone, v.cfg.Peers), unflushed: make(chan struct{}, 1)}
+	l = &life{voter: v, cfg: &v.cfg, rank: rankOf(v.cfg.Zone, v.cfg.Peers), unflushed: make(chan struct{}, 1), askings: map[string]*forwards{}}
+	for _, zone := range l.others() {
+		l.askings[zone] = &forwards{}
+	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	defer func() {
 		if err != nil {
@@ -110,7 +114,7 @@ func (l *life) openPort(listener net.Listener) {
 	server.ClientAuth = tls.RequireAndVerifyClientCert
 	p := &port{
 		listener: listener, serverTLS: server, clientTLS: l.cfg.ClientTLS, dialRaw: l.cfg.Dial,
-		forward: l.answerForwards, leader: l.voter.Leader, logger: l.cfg.Logger.With("az", l.cfg.Zone),
+		forward: l.answerForwards, applied: l.answerApplied, leader: l.voter.Leader, logger: l.cfg.Logger.With("az", l.cfg.Zone),
 		raft: make(chan net.Conn), conns: map[net.Conn]struct{}{},
 	}
 	p.ctx, p.cancel = context.WithCancel(l.ctx)

@@ -40,7 +40,7 @@ func (m *Memory) Update(ctx context.Context, fn func(*Txn) error) error {
 		defer m.mu.Unlock()
 		m.index++
 		return m.store.apply(m.index, p), nil
-	})
+	}, func(context.Context, uint64) {})
 }
 
 // Watch is as Voter.Watch.

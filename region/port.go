@@ -16,6 +16,7 @@ import (
 const (
 	forRaft    = 'R' // raft's own protocol
 	forForward = 'F' // proposals for the leader
+	forApplied = 'A' // how far a voter's copy is, and to wait until it is so far
 	forProbe   = 'P' // is somebody there, and who leads: answered with one length byte and the zone's name
 )
 
@@ -29,6 +30,7 @@ type port struct {
 	clientTLS *tls.Config
 	dialRaw   func(ctx context.Context, address string) (net.Conn, error)
 	forward   func(ctx context.Context, conn net.Conn)
+	applied   func(ctx context.Context, conn net.Conn)
 	leader    func() string
 	logger    *slog.Logger
 
@@ -89,6 +91,9 @@ func (p *port) handle(raw net.Conn) {
 	case forForward:
 		raw.SetDeadline(time.Time{}) // it sets its own
 		p.forward(p.ctx, conn)
+	case forApplied:
+		raw.SetDeadline(time.Time{})
+		p.applied(p.ctx, conn)
 	case forProbe:
 		leader := p.leader()
 		conn.Write(append([]byte{byte(len(leader))}, leader...))

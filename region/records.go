@@ -74,11 +74,14 @@ type ClusterIssue struct {
 	ResourceIDs []string `json:"resourceIds,omitempty"`
 }
 
-// DeletedCluster is what is left of a cluster: a zone that was down meanwhile learns from it that its part may be deleted.
+// DeletedCluster is what is left of a cluster while zones have files of it: one that was down meanwhile learns from it that its part may be deleted.
+// The last to do so deletes the record.
 type DeletedCluster struct {
 	ID        string    `json:"id"`
 	Name      string    `json:"name"`
 	DeletedAt time.Time `json:"deletedAt"`
+	// Released names the zones that have deleted their part.
+	Released []string `json:"released,omitempty"`
 }
 
 // ClusterSecrets is what every zone needs to run its part of a cluster: PEM texts, made once at creation.

@@ -55,6 +55,9 @@ type Txn struct {
 	err      error
 }
 
+// Index is the log index of the copy. That of a newer copy, of this zone's or of another's, is higher.
+func (tx *Txn) Index() uint64 { return tx.state.index }
+
 func (tx *Txn) fail(err error) {
 	if tx.err == nil {
 		tx.err = err
@@ -120,8 +123,9 @@ func view(s *store, fn func(*Txn) error) error {
 }
 
 // update is what every Update does: it runs fn on the store's copy, has the effects proposed, waits until the copy has
-// them, and runs fn again where a record it read had changed.
-func update(ctx context.Context, s *store, fn func(*Txn) error, propose func(context.Context, proposal) (outcome, error)) error {
+// them and lets them spread to the others, and runs fn again where a record it read had changed.
+func update(ctx context.Context, s *store, fn func(*Txn) error, propose func(context.Context, proposal) (outcome, error),
+	spread func(ctx context.Context, index uint64)) error {
 	var conflict string
 	for lost := range updateAttempts {
 		if lost > 0 {
@@ -149,6 +153,7 @@ func update(ctx context.Context, s *store, fn func(*Txn) error, propose func(con
 			return fmt.Errorf("%w: this zone's copy has not caught up: %w", ErrNoQuorum, err)
 		}
 		if out.Conflict == "" {
+			spread(ctx, out.Index)
 			return nil
 		}
 		conflict = out.Conflict

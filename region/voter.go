@@ -172,19 +172,20 @@ func (v *Voter) setLife(l *life) {
 	v.life = l
 }
 
-// View runs fn on this voter's copy, which may lag behind the leader's. It answers always: without quorum, and also
+// View runs fn on this voter's copy, which may lag behind the leader's: see Update. It answers always: without quorum, and also
 // when the voter is stopped (what it had then). fn must not keep the Txn.
 func (v *Voter) View(fn func(tx *Txn) error) error { return view(v.store, fn) }
 
 // Update runs fn on this voter's copy, and commits what it wrote if by then nothing that it read has changed; else it
 // runs fn again. So fn may run several times, and must do nothing but read and write tx. When Update returns nil, this
-// voter's copy has the change.
+// voter's copy has the change, and so have those of all other voters that answer: a client that writes through one zone and reads through another
+// sees what it wrote.
 //
 // An error of fn is returned as it is, and nothing is written; it may rest on a copy that lags. An Update that writes
 // nothing needs no quorum. Other errors wrap ErrConflict, or ErrNoQuorum where no majority agreed before ctx ended or
 // 5 s had passed: then the change may still happen later.
 func (v *Voter) Update(ctx context.Context, fn func(tx *Txn) error) error {
-	return update(ctx, v.store, fn, v.propose)
+	return update(ctx, v.store, fn, v.propose, v.spread)
 }
 
 // Watch returns a channel that is signalled after every change of this voter's copy, several changes at once perhaps,

@@ -369,7 +369,7 @@ func TestPeerWithoutCertificateIsRefused(t *testing.T) {
 	bare.Certificates = nil
 	p := &port{clientTLS: bare, dialRaw: v.cfg.Dial, ctx: v.ctx, conns: map[net.Conn]struct{}{}}
 	l := &life{port: p}
-	if leader, err := l.ask(context.Background(), r.peers[1].Address); err == nil {
+	if leader, err := l.askLeader(context.Background(), r.peers[1].Address); err == nil {
 		t.Errorf("a stranger was told that %q leads", leader)
 	}
 }
