@@ -28,30 +28,45 @@ type ControlPlane struct {
 // clusterMemory is what a cluster's control plane takes in bytes, with a margin: nine processes, measured at 290 MiB a zone.
 const clusterMemory = 1 << 30
 
-// hasMemory says whether another cluster has room beside those that are there.
-func (p ControlPlane) hasMemory() bool {
+// hasMemory says whether another cluster has room beside those that are there, and those that are coming: they have not taken all of theirs yet.
+func (p ControlPlane) hasMemory(tx *region.Txn) bool {
 	if p.AvailableMemory == nil {
 		return true
 	}
+	need := int64(clusterMemory)
+	for _, c := range region.Clusters.List(tx) {
+		if c.Status == creating {
+			need += clusterMemory
+		}
+	}
 	available := p.AvailableMemory()
-	return available == 0 || available >= clusterMemory
+	return available == 0 || available >= need
 }
 
-// freePort is the endpoint's port for a new cluster: the first free one after the highest in use, round and round, so that a client of a deleted cluster
-// does not soon meet another one. It is 0 when none is free.
-func (p ControlPlane) freePort(tx *region.Txn) int {
+// endpointPorts has one record, lastPort: the port that was given to a cluster last.
+var endpointPorts = region.NewTable[int]("endpoint-port")
+
+const lastPort = "last"
+
+// takePort gives a new cluster its endpoint's port: the first free one after that which was given last, round and round, so that a client of a deleted
+// cluster does not soon meet another one. It is 0 when none is free.
+func (p ControlPlane) takePort(tx *region.Txn) int {
 	used := map[int]bool{}
-	last := 0
+	last, given := endpointPorts.Get(tx, lastPort)
 	for _, c := range region.Clusters.List(tx) {
 		used[c.EndpointPort] = true
-		last = max(last, c.EndpointPort)
+		if !given { // no cluster was made by a call yet
+			last = max(last, c.EndpointPort)
+		}
+	}
+	first := 0
+	if last > 0 {
+		first = (last-p.FirstPort)/p.PortsPerCluster + 1
 	}
 	for i := range p.MostClusters {
-		slot := i
-		if last > 0 { // round and round
-			slot = ((last-p.FirstPort)/p.PortsPerCluster + 1 + i) % p.MostClusters
-		}
+		slot := (first + i) % p.MostClusters
 		if port := p.FirstPort + slot*p.PortsPerCluster; !used[port] && (p.PortsFree == nil || p.PortsFree(port)) {
+			endpointPorts.Put(tx, lastPort, port)
 			return port
 		}
 	}

@@ -49,8 +49,11 @@ func (s *Service) createCluster(call *wire.Call, in *eks.CreateClusterInput) (*e
 		if record.ID == "" {
 			record = made // its id and its secrets are made once, however often the transaction runs
 		}
-		if record.EndpointPort = s.ControlPlane.freePort(c.tx); record.EndpointPort == 0 {
+		if record.EndpointPort = s.ControlPlane.takePort(c.tx); record.EndpointPort == 0 {
 			return fail(about.limitExceeded("You have reached the maximum number of clusters: this region has ports for %d. Delete one first.", s.ControlPlane.MostClusters))
+		}
+		if record.Status, record.Issues = creating, nil; !s.ControlPlane.hasMemory(c.tx) {
+			record.Status, record.Issues = failed, []region.ClusterIssue{noMemory}
 		}
 		if err := s.place(c.tx, &record, &own, in); err != nil {
 			return fail(about.invalidParameter("%v", err))
@@ -69,6 +72,10 @@ func (s *Service) createCluster(call *wire.Call, in *eks.CreateClusterInput) (*e
 		return &eks.CreateClusterOutput{Cluster: described}, arn, err
 	})
 }
+
+// noMemory is why a cluster is FAILED.
+var noMemory = region.ClusterIssue{Code: string(types.ClusterIssueCodeResourceLimitExceeded),
+	Message: "This machine has not enough memory left for another cluster: 1 GiB is needed. Delete this cluster, delete another or free memory, and create it again."}
 
 // admitCreator makes the creator's access entry. It is there from the start, also while the mode CONFIG_MAP hides it.
 func (s *Service) admitCreator(c change, call *wire.Call, record region.Cluster, own settings) error {
@@ -147,11 +154,6 @@ func (s *Service) newCluster(call *wire.Call, in *eks.CreateClusterInput) (regio
 	if in.RemoteNetworkConfig != nil {
 		own.RemoteNetwork = &types.RemoteNetworkConfigResponse{RemoteNodeNetworks: in.RemoteNetworkConfig.RemoteNodeNetworks,
 			RemotePodNetworks: in.RemoteNetworkConfig.RemotePodNetworks}
-	}
-	if !s.ControlPlane.hasMemory() {
-		record.Status = failed
-		record.Issues = []region.ClusterIssue{{Code: string(types.ClusterIssueCodeResourceLimitExceeded),
-			Message: "This machine has not enough memory left for another cluster: 1 GiB is needed. Delete this cluster, delete another or free memory, and create it again."}}
 	}
 	return record, own, nil
 }

@@ -2,6 +2,7 @@ package eks_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -154,6 +155,64 @@ func TestPortsOfClustersAreNotUsedTwice(t *testing.T) {
 	wantError(t, out, err, "ResourceLimitExceededException")
 }
 
+func TestPortOfADeletedClusterIsGivenOutLast(t *testing.T) {
+	w := newWorld(t, "API")
+	var ports []int
+	for n := range 6 {
+		name := fmt.Sprintf("c%d", n)
+		must(w.CreateCluster(ctx, newCluster(name)))(t)
+		made := record(t, w, name)
+		ports = append(ports, made.EndpointPort)
+		w.forget(t, made)
+	}
+	if slices.Contains(ports[1:4], ports[0]) || ports[4] != ports[0] || ports[5] != ports[1] {
+		t.Errorf("one cluster after the other had the ports %v", ports)
+	}
+}
+
+// forget deletes a cluster's record, as its zones do in the end.
+func (w *world) forget(t *testing.T, c region.Cluster) {
+	t.Helper()
+	if err := w.state.Update(ctx, func(tx *region.Txn) error {
+		region.Clusters.Delete(tx, c.ID)
+		region.ClusterIDs.Delete(tx, c.Name)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestMemoryIsCountedForClustersThatAreComing(t *testing.T) {
+	w := newWorld(t, "API")
+	w.memory = 1500 << 20
+	for _, c := range []struct{ name, want string }{{"first", "CREATING"}, {"second", "FAILED"}} {
+		must(w.CreateCluster(ctx, newCluster(c.name)))(t)
+		if got := record(t, w, c.name).Status; got != c.want {
+			t.Errorf("the %s is %s, want %s", c.name, got, c.want)
+		}
+	}
+	w.activate(t, "first")
+	must(w.CreateCluster(ctx, newCluster("third")))(t)
+	if got := record(t, w, "third").Status; got != "CREATING" {
+		t.Errorf("with nothing else coming it is %s", got)
+	}
+}
+
+func TestTokenOfAClusterThatIsDeletedIsFree(t *testing.T) {
+	w := newWorld(t, "API")
+	in := newCluster("new", func(in *eks.CreateClusterInput) { in.ClientRequestToken = aws.String("one-of-a-kind") })
+	must(w.CreateCluster(ctx, in))(t)
+	if again := must(w.CreateCluster(ctx, in))(t).Cluster; again.Status != types.ClusterStatusCreating {
+		t.Errorf("the same call again: %+v", again)
+	}
+	w.activate(t, "new")
+	must(w.DeleteCluster(ctx, &eks.DeleteClusterInput{Name: in.Name}))(t)
+	out, err := w.CreateCluster(ctx, in)
+	wantError(t, out, err, taken)
+	w.forget(t, record(t, w, "new"))
+	must(w.CreateCluster(ctx, in))(t)
+}
+
 func TestDeletionIsRefusedWhileSomethingStandsInTheWay(t *testing.T) {
 	w := newWorld(t, "API")
 	demo := aws.String("demo")
@@ -264,5 +323,14 @@ func TestVersionsAreThoseThatRunHere(t *testing.T) {
 	}
 	if only := must(w.DescribeClusterVersions(ctx, &eks.DescribeClusterVersionsInput{DefaultOnly: aws.Bool(true)}))(t).ClusterVersions; len(only) != 1 {
 		t.Errorf("got %+v", only)
+	}
+	first := must(w.DescribeClusterVersions(ctx, &eks.DescribeClusterVersionsInput{MaxResults: aws.Int32(1)}))(t)
+	for what, in := range map[string]*eks.DescribeClusterVersionsInput{
+		"default only": {DefaultOnly: aws.Bool(true)}, "a type": {ClusterType: aws.String("eks")}, "a status": {VersionStatus: types.VersionStatusStandardSupport},
+	} {
+		in.NextToken = first.NextToken
+		if out, err := w.DescribeClusterVersions(ctx, in); err == nil {
+			t.Errorf("%s: the token of another list was taken: %+v", what, out)
+		}
 	}
 }

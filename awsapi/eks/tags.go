@@ -91,8 +91,12 @@ func (s *Service) resourceWithARN(tx *region.Txn, arn string) (tagged, bool) {
 	return tagged{}, false
 }
 
-// exists says whether there is still a resource with that ARN.
+// exists says whether there is a resource with that ARN still, and it is to stay.
 func (s *Service) exists(tx *region.Txn, arn string) bool {
+	name, isCluster := strings.CutPrefix(arn, s.clusterARN(""))
+	if cluster, err := clusterNamed(tx, name); isCluster && err == nil && cluster.Status == deleting {
+		return false
+	}
 	_, found := s.resourceWithARN(tx, arn)
 	return found
 }

@@ -1,6 +1,7 @@
 package eks
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -53,7 +54,9 @@ func (s *Service) describeClusterVersions(call *wire.Call, in *eks.DescribeClust
 			return r
 		}, aws.ToString(info.ClusterVersion))
 	}
-	filters := append([]string{string(in.VersionStatus)}, in.ClusterVersions...)
+	//lint:ignore SA1019 as above
+	filters := append([]string{string(in.VersionStatus), string(in.Status), aws.ToString(in.ClusterType), fmt.Sprint(aws.ToBool(in.DefaultOnly), aws.ToBool(in.IncludeAll))},
+		in.ClusterVersions...)
 	found, next, err := page(paging{operation: "DescribeClusterVersions", filters: filters, max: in.MaxResults, token: in.NextToken}, found, place)
 	if err != nil {
 		return nil, err
