@@ -57,8 +57,9 @@ type State struct {
 	Serving    bool              `json:"serving"` // the AWS front and the control socket answer
 	RaftLeader string            `json:"raftLeader,omitempty"`
 	Instances  []client.Instance `json:"instances"`
-	Clusters   []ClusterState    `json:"clusters"`
-	Deleted    []string          `json:"deleted,omitempty"` // ids of clusters that are no more
+	// Clusters are those of the zone's copy of the regional state, and Index says how new that is: a higher one is of a newer copy.
+	Clusters []ClusterState `json:"clusters"`
+	Index    uint64         `json:"index"`
 }
 
 // ClusterState is a cluster's record without its secrets.

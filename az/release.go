@@ -68,7 +68,7 @@ func (z *Zone) discard(ctx context.Context, id string, part *clusterZone) error 
 }
 
 // signOff notes that this zone's part is gone. The last zone to do so deletes the record; the leading one does when a zone that is
-// down lets the others wait.
+// down lets the others wait, and leaves a note for that one.
 func (z *Zone) signOff(ctx context.Context, id string) error {
 	for ctx.Err() == nil {
 		gone, finished := false, region.Cluster{}
@@ -76,6 +76,7 @@ func (z *Zone) signOff(ctx context.Context, id string) error {
 			record, found := region.Clusters.Get(tx, id)
 			gone, finished = !found, region.Cluster{}
 			if !found {
+				z.signOffLate(tx, id)
 				return nil
 			}
 			if !slices.Contains(record.Released, z.config.Zone) {
@@ -84,7 +85,7 @@ func (z *Zone) signOff(ctx context.Context, id string) error {
 			}
 			if z.mayFinish(record) {
 				finished = record
-				finish(tx, record)
+				finish(tx, record, len(z.config.Peers))
 			}
 			return nil
 		})
@@ -102,6 +103,27 @@ func (z *Zone) signOff(ctx context.Context, id string) error {
 	return nil
 }
 
+// signOffLate does so when the others have not waited for this zone.
+func (z *Zone) signOffLate(tx *region.Txn, id string) {
+	deleted, found := region.Deleted.Get(tx, id)
+	if !found {
+		return
+	}
+	if !slices.Contains(deleted.Released, z.config.Zone) {
+		deleted.Released = append(deleted.Released, z.config.Zone)
+	}
+	keepNote(tx, deleted, len(z.config.Peers))
+}
+
+// keepNote writes down that a cluster is deleted for as long as there are zones that have to know it.
+func keepNote(tx *region.Txn, deleted region.DeletedCluster, zones int) {
+	if len(deleted.Released) == zones {
+		region.Deleted.Delete(tx, deleted.ID)
+		return
+	}
+	region.Deleted.Put(tx, deleted.ID, deleted)
+}
+
 func (z *Zone) mayFinish(record region.Cluster) bool {
 	zones := len(z.config.Peers)
 	if len(record.Released) == zones {
@@ -112,7 +134,7 @@ func (z *Zone) mayFinish(record region.Cluster) bool {
 }
 
 // finish deletes the cluster's record and its updates. What else belonged to it, the EKS API has deleted when the deletion began.
-func finish(tx *region.Txn, record region.Cluster) {
+func finish(tx *region.Txn, record region.Cluster, zones int) {
 	region.Clusters.Delete(tx, record.ID)
 	region.ClusterIDs.Delete(tx, record.Name)
 	for _, update := range region.Updates.List(tx) {
@@ -120,7 +142,7 @@ func finish(tx *region.Txn, record region.Cluster) {
 			region.Updates.Delete(tx, update.ID)
 		}
 	}
-	region.Deleted.Put(tx, record.ID, region.DeletedCluster{ID: record.ID, Name: record.Name, DeletedAt: *record.DeletedAt})
+	keepNote(tx, region.DeletedCluster{ID: record.ID, Name: record.Name, DeletedAt: *record.DeletedAt, Released: record.Released}, zones)
 }
 
 func sleep(ctx context.Context, pause time.Duration) {

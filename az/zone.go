@@ -151,6 +151,7 @@ func (z *Zone) startVoter(ctx context.Context, registerer prometheus.Registerer)
 		listener.Close()
 		return err
 	}
+	z.voter.CatchUp(ctx)
 	z.closes = append(z.closes, func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
@@ -184,7 +185,7 @@ func (z *Zone) startFront(ctx context.Context, registerer prometheus.Registerer)
 		return err
 	}
 	front := &awsapi.Front{
-		Region: z.config.Region, AccountID: z.config.AccountID, Zone: z.config.Zone, State: z.voter, History: calls,
+		Region: z.config.Region, AccountID: z.config.AccountID, Zone: z.config.Zone, State: z.voter, Lags: z.voter.Lags, History: calls,
 		Throttle: z.config.Throttle, AllowRemoteUpstream: z.config.RemoteUpstream,
 		Logger: z.logger.With("component", "aws-front"), Registerer: registerer,
 		ControlPlane: eks.ControlPlane{
@@ -339,9 +340,7 @@ func (z *Zone) state() State {
 			s.Clusters = append(s.Clusters, ClusterState{Name: c.Name, ID: c.ID, Version: c.Version, Status: c.Status,
 				EndpointPort: c.EndpointPort, CACert: c.Secrets.CACert})
 		}
-		for _, c := range region.Deleted.List(tx) {
-			s.Deleted = append(s.Deleted, c.ID)
-		}
+		s.Index = tx.Index()
 		return nil
 	})
 	return s
@@ -383,6 +382,9 @@ func (z *Zone) reconcile(ctx context.Context) {
 		for _, cluster := range deleted {
 			z.release(ctx, cluster.ID, cluster.Name)
 		}
+		for id, name := range z.orphans(records) {
+			z.release(ctx, id, name)
+		}
 		z.changed()
 		select {
 		case <-changes:
@@ -391,6 +393,21 @@ func (z *Zone) reconcile(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// orphans are the names, by id, of clusters that run here and have no record. A copy of the regional state only moves on: what was in it, and is not
+// any more, is deleted, while this zone was being caught up.
+func (z *Zone) orphans(records []region.Cluster) map[string]string {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	names := map[string]string{}
+	for id, part := range z.clusters {
+		names[id] = part.record.Name
+	}
+	for _, record := range records {
+		delete(names, record.ID)
+	}
+	return names
 }
 
 // ensure starts the zone's part of a cluster, and says whether it need not be tried again.

@@ -85,6 +85,7 @@ type Cluster struct {
 	Version     string `json:"version"`
 	Status      string `json:"status"`
 	Endpoint    string `json:"endpoint"`
+	Trouble     string `json:"trouble,omitempty"`    // why the endpoint is not open though it should be
 	EtcdLeader  string `json:"etcdLeader,omitempty"` // a zone's name, as the next two
 	Quorum      bool   `json:"quorum"`
 	EtcdMembers int    `json:"etcdMembers"` // alive

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -18,7 +19,8 @@ import (
 // cluster is a cluster's endpoint.
 type cluster struct {
 	state    az.ClusterState
-	balancer *lb.Balancer // nil when the cluster is FAILED or DELETING
+	balancer *lb.Balancer // nil when the cluster is FAILED or DELETING, and while the endpoint cannot be opened
+	trouble  string       // why it cannot
 }
 
 // newAWSBalancer balances over the zones' AWS fronts.
@@ -32,44 +34,32 @@ func (e *Emulator) newAWSBalancer(listener net.Listener) *lb.Balancer {
 	return lb.New(config)
 }
 
-// ensureClusters starts the balancers of clusters that are new here, and stops those of clusters that end. A zone's copy of the regional
-// state may lag behind another's: what is DELETING or deleted for one of them stays so.
-func (e *Emulator) ensureClusters(states []az.ClusterState, deleted []string) {
+// ensureClusters starts the balancers of clusters that are new in a copy of the regional state, and stops those of clusters that end. A zone's copy may
+// be older than another's, by its index: from such a one nothing is to be learned.
+func (e *Emulator) ensureClusters(index uint64, states []az.ClusterState) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.stopping {
+	if e.stopping || index < e.index {
 		return
 	}
-	changed := false
+	e.index = index
+	gone := maps.Clone(e.clusters)
 	for _, state := range states {
+		delete(gone, state.ID)
 		known := e.clusters[state.ID]
-		switch {
-		case e.deleted[state.ID]:
-		case known == nil:
-			if known = e.newCluster(state); known != nil {
-				e.clusters[state.ID] = known
-				changed = true
-			}
-		case known.state.Status != "DELETING":
-			known.state = state
-			if !serves(state) && known.balancer != nil {
-				e.dismiss(known)
-				changed = true
-			}
+		if known == nil {
+			known = &cluster{}
+			e.clusters[state.ID] = known
 		}
+		known.state = state
 	}
-	for _, id := range deleted {
-		e.deleted[id] = true
-		if known := e.clusters[id]; known != nil {
-			e.dismiss(known)
-			delete(e.clusters, id)
-			changed = true
-		}
+	changed := false
+	for id, c := range gone { // first: a new cluster may have the port of an old one
+		changed = e.dismiss(c) || changed
+		delete(e.clusters, id)
 	}
-	if changed {
-		if err := e.writeKubeconfig(e.served()); err != nil {
-			go e.fail(diskError(e.dir.path, err))
-		}
+	if e.openEndpoints() || changed {
+		e.keepKubeconfig()
 	}
 }
 
@@ -78,32 +68,74 @@ func serves(state az.ClusterState) bool {
 	return state.Status != "FAILED" && state.Status != "DELETING"
 }
 
-// newCluster is nil when the endpoint cannot be opened. It assumes the lock.
-func (e *Emulator) newCluster(state az.ClusterState) *cluster {
-	if !serves(state) {
-		return &cluster{state: state}
+// openEndpoints opens and closes what the clusters' states ask for, and says whether there was anything to do. It assumes the lock.
+func (e *Emulator) openEndpoints() (changed bool) {
+	troubled := false
+	for _, c := range e.clusters {
+		switch {
+		case !serves(c.state):
+			changed = e.dismiss(c) || changed
+		case c.balancer == nil:
+			changed = e.openEndpoint(c) || changed
+			troubled = troubled || c.balancer == nil
+		}
 	}
-	balancer, err := e.newClusterBalancer(state)
-	if err != nil {
-		e.logger.Error("balancer", "cluster", state.Name, "error", err)
-		go e.fail(fmt.Errorf("the endpoint of cluster %s cannot be opened: %w", state.Name, err))
-		return nil
+	if troubled {
+		time.AfterFunc(endpointRetry, e.openAgain)
 	}
-	return &cluster{state: state, balancer: balancer}
+	return changed
 }
 
-// dismiss stops a cluster's balancer, which may not be waited for under the lock that its callbacks take. It assumes the lock.
-func (e *Emulator) dismiss(c *cluster) {
+// endpointRetry is how soon it is tried again to open an endpoint whose port somebody else had.
+const endpointRetry = time.Second
+
+func (e *Emulator) openAgain() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.stopping && e.openEndpoints() {
+		e.keepKubeconfig()
+	}
+}
+
+// openEndpoint says whether the endpoint could be opened. It assumes the lock.
+func (e *Emulator) openEndpoint(c *cluster) bool {
+	balancer, err := e.newClusterBalancer(c.state)
+	if err != nil {
+		if trouble := fmt.Sprintf("the endpoint of cluster %s cannot be opened: %v; it is tried again every second", c.state.Name, err); trouble != c.trouble {
+			c.trouble = trouble
+			e.emit(client.Event{Cluster: c.state.Name, Type: "EndpointFailed", Message: trouble})
+		}
+		return false
+	}
+	c.balancer = balancer
+	if c.trouble != "" {
+		c.trouble = ""
+		e.emit(client.Event{Cluster: c.state.Name, Type: "EndpointOpened", Message: "the endpoint of cluster " + c.state.Name + " is open"})
+	}
+	return true
+}
+
+// keepKubeconfig writes the file anew. It assumes the lock.
+func (e *Emulator) keepKubeconfig() {
+	if err := e.writeKubeconfig(e.served()); err != nil {
+		go e.fail(diskError(e.dir.path, err))
+	}
+}
+
+// dismiss stops a cluster's balancer, which may not be waited for under the lock that its callbacks take, and says whether it had one. It assumes
+// the lock.
+func (e *Emulator) dismiss(c *cluster) bool {
 	balancer := c.balancer
-	c.balancer = nil
+	c.balancer, c.trouble = nil, ""
 	if balancer == nil {
-		return
+		return false
 	}
 	e.wait.Go(func() {
 		draining, cancel := context.WithTimeout(context.Background(), drainTime)
 		defer cancel()
 		balancer.Stop(draining)
 	})
+	return true
 }
 
 // served are the clusters that have an endpoint, in the order of their names. It assumes the lock.

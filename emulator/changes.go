@@ -103,7 +103,7 @@ func (e *Emulator) zonePaused(z *zone, paused bool) {
 // zoneChanged is told of every report of a zone's state.
 func (e *Emulator) zoneChanged(z *zone) {
 	state, _, _, _, _, _ := z.snapshot()
-	e.ensureClusters(state.Clusters, state.Deleted)
+	e.ensureClusters(state.Index, state.Clusters)
 	if state.Serving {
 		e.aws.Probe(z.name)
 	}

@@ -62,8 +62,8 @@ type Emulator struct {
 	judging sync.Mutex // held while conclusions are drawn, so that an older one never overtakes a newer
 
 	mu          sync.Mutex
-	clusters    map[string]*cluster // by id
-	deleted     map[string]bool     // ids of clusters that are no more
+	clusters    map[string]*cluster // by id, as of the newest copy of the regional state that a zone has told of, which has this index
+	index       uint64
 	stopping    bool
 	quorum      bool     // as last announced
 	unreachable []string // as last told to the gateways
@@ -80,7 +80,7 @@ type Emulator struct {
 
 // New returns a region that is not started.
 func New(options Options) *Emulator {
-	return &Emulator{options: options, logger: options.Logger, clusters: map[string]*cluster{}, deleted: map[string]bool{}, quorum: true, startedUp: make(chan struct{}),
+	return &Emulator{options: options, logger: options.Logger, clusters: map[string]*cluster{}, quorum: true, startedUp: make(chan struct{}),
 		failedC: make(chan struct{}), quiet: make(chan struct{}), done: make(chan struct{}), registry: prometheus.NewRegistry()}
 }
 

@@ -22,6 +22,7 @@ func (e *Emulator) judge() (quorum bool, phase string) {
 	well := true
 	passing := map[string]bool{} // clusters that come or go, beside which the region is well
 	for _, c := range s.Clusters {
+		well = well && (c.Trouble == "" || !isClosed(e.startedUp)) // a port that somebody else has does not hold up the start of all the rest
 		passing[c.Name] = c.Status == "FAILED" || c.Status == "DELETING" || c.Status == "CREATING" && isClosed(e.startedUp)
 		quorum = quorum && (c.Quorum || passing[c.Name])
 	}
@@ -38,8 +39,7 @@ func (e *Emulator) judge() (quorum bool, phase string) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	known := e.dir.marker.Cluster == "" || len(s.Clusters) > 0 || e.deleted[e.dir.marker.ClusterID] // else the state is still being read
-	well = well && known && s.State.Leader != ""
+	well = well && e.index > 0 && s.State.Leader != "" // else the state is still being read
 	switch {
 	case e.stopping:
 		return quorum, client.PhaseStopping
@@ -108,7 +108,7 @@ func (e *Emulator) status() client.Status {
 	}
 	s.Balancers = append(s.Balancers, describeBalancer("aws", e.aws))
 	for _, c := range e.sortedClusters() {
-		s.Clusters = append(s.Clusters, describeCluster(c.state, s.Zones))
+		s.Clusters = append(s.Clusters, describeCluster(c.state, c.trouble, s.Zones))
 		if c.balancer != nil {
 			s.Balancers = append(s.Balancers, describeBalancer(c.state.Name, c.balancer))
 		}
@@ -169,8 +169,8 @@ func (z *zone) describe() (view client.Zone, leader string, faults []client.Faul
 	return view, state.RaftLeader, faults
 }
 
-func describeCluster(state az.ClusterState, zones []client.Zone) client.Cluster {
-	c := client.Cluster{Name: state.Name, ID: state.ID, Version: state.Version, Status: state.Status, Endpoint: "https://" + loopback(state.EndpointPort)}
+func describeCluster(state az.ClusterState, trouble string, zones []client.Zone) client.Cluster {
+	c := client.Cluster{Name: state.Name, ID: state.ID, Version: state.Version, Status: state.Status, Endpoint: "https://" + loopback(state.EndpointPort), Trouble: trouble}
 	for _, z := range zones {
 		for _, i := range z.Instances {
 			if i.Cluster != state.Name {

@@ -122,7 +122,7 @@ func (p *progress) Event(event client.Event) {
 // loud says whether an event deserves a line even while the zones' lines are drawn.
 func loud(kind string) bool {
 	switch kind {
-	case "InstanceExited", "ZoneLost", "ZonePaused", "ZoneResumed", "ZoneFailed", "ClusterFailed", "InstancePaused", "QuorumLost", "QuorumRestored", "FaultInjected", "FaultCleared":
+	case "InstanceExited", "ZoneLost", "ZonePaused", "ZoneResumed", "ZoneFailed", "ClusterFailed", "EndpointFailed", "EndpointOpened", "InstancePaused", "QuorumLost", "QuorumRestored", "FaultInjected", "FaultCleared":
 		return true
 	}
 	return false

@@ -171,6 +171,7 @@ func clusterLines(status *client.Status, endpoints bool) []string {
 		if endpoints && cluster.Endpoint != "" {
 			lines = append(lines, "  "+clip(cluster.Endpoint, tableWidth-2))
 		}
+		lines = append(lines, reasonLines("", cluster.Trouble)...)
 	}
 	return lines
 }

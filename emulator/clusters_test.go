@@ -1,0 +1,159 @@
+package emulator
+
+import (
+	"context"
+	"errors"
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/eks/types"
+
+	"tripod/az"
+	"tripod/client"
+)
+
+// eks is an SDK client of the region's administrator.
+func (r *testRegion) eks(t *testing.T) *eks.Client {
+	t.Helper()
+	key, err := client.ReadCredentials(r.dir.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return eks.New(eks.Options{Region: r.options.Region, BaseEndpoint: aws.String(r.Status().AWSEndpoint),
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: key.AccessKeyID, SecretAccessKey: key.SecretAccessKey}, nil
+		})})
+}
+
+// subnets are the default network's, as far as a cluster needs them.
+func (r *testRegion) subnets(t *testing.T) []string {
+	t.Helper()
+	demo, err := r.eks(t).DescribeCluster(t.Context(), &eks.DescribeClusterInput{Name: aws.String("demo")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return demo.Cluster.ResourcesVpcConfig.SubnetIds
+}
+
+func (r *testRegion) create(t *testing.T, name string) *types.Cluster {
+	t.Helper()
+	out, err := r.eks(t).CreateCluster(t.Context(), &eks.CreateClusterInput{Name: aws.String(name),
+		RoleArn: aws.String("arn:aws:iam::111122223333:role/cluster"), ResourcesVpcConfig: &types.VpcConfigRequest{SubnetIds: r.subnets(t)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.Cluster
+}
+
+// awaitCluster waits until the EKS API shows that status; "" means that the cluster is gone.
+func (r *testRegion) awaitCluster(t *testing.T, name, status string) (last *types.Cluster) {
+	t.Helper()
+	api := r.eks(t)
+	eventually(t, name+" is "+status, func() bool {
+		out, err := api.DescribeCluster(t.Context(), &eks.DescribeClusterInput{Name: aws.String(name)})
+		if err != nil {
+			return status == "" && errors.As(err, new(*types.ResourceNotFoundException))
+		}
+		last = out.Cluster
+		return string(last.Status) == status
+	}, func() any { return last })
+	return last
+}
+
+func (r *testRegion) remove(t *testing.T, name string) {
+	t.Helper()
+	r.beginRemoval(t, name)
+	r.awaitCluster(t, name, "")
+}
+
+func (r *testRegion) beginRemoval(t *testing.T, name string) {
+	t.Helper()
+	if _, err := r.eks(t).DeleteCluster(t.Context(), &eks.DeleteClusterInput{Name: aws.String(name)}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestClustersComeAndGo tells the life of clusters that the EKS API makes, in a region whose processes are played by the test's own binary.
+func TestClustersComeAndGo(t *testing.T) {
+	r := newRegion(t, filepath.Join(t.TempDir(), "region"), func(o *Options) { o.Cluster = "demo" })
+	r.start(t)
+	for _, step := range []struct {
+		name string
+		run  func(*testing.T, *testRegion)
+	}{
+		{"a port is not given out again at once", testPortsGoRound}, {"an old copy of the state changes nothing", testOldCopy},
+		{"a zone that was away forgets a deleted cluster", testForgottenCluster},
+	} {
+		if !t.Run(step.name, func(t *testing.T) { step.run(t, r) }) {
+			return
+		}
+	}
+	t.Run("an endpoint whose port is taken is opened later", func(t *testing.T) { testTakenEndpoint(t, r) })
+}
+
+func testPortsGoRound(t *testing.T, r *testRegion) {
+	r.create(t, "first")
+	before := aws.ToString(r.awaitCluster(t, "first", "ACTIVE").Endpoint)
+	r.remove(t, "first")
+	r.create(t, "second")
+	if after := aws.ToString(r.awaitCluster(t, "second", "ACTIVE").Endpoint); after == before {
+		t.Errorf("the second cluster is at %s, where the first one was a moment ago", after)
+	}
+	eventually(t, "both clusters are well", func() bool { return r.Status().Phase == client.PhaseReady }, func() any { return r.Status() })
+}
+
+func testOldCopy(t *testing.T, r *testRegion) {
+	r.Emulator.mu.Lock()
+	index := r.index
+	r.Emulator.mu.Unlock()
+	r.ensureClusters(index-1, []az.ClusterState{{Name: "old", ID: "OLD", Status: "ACTIVE", EndpointPort: r.dir.marker.PortBase + clusterOffset}})
+	if s := r.Status(); len(s.Clusters) != 2 || len(s.Balancers) != 3 || s.Phase != client.PhaseReady {
+		t.Errorf("after an old copy was read: %+v", s)
+	}
+}
+
+func testForgottenCluster(t *testing.T, r *testRegion) {
+	r.create(t, "brief")
+	r.awaitCluster(t, "brief", "ACTIVE")
+	r.awaitPhase(t, client.PhaseReady)
+	r.do(t, "kill", "az/b")
+	r.beginRemoval(t, "brief")
+	files := func() []string {
+		found, _ := filepath.Glob(r.dir.file("zones", "*", "clusters", "*"))
+		return found
+	}
+	eventually(t, "the other zones have deleted their part", func() bool { return len(files()) == 2*3+1 }, func() any { return files() })
+	r.do(t, "start", "az/b")
+	r.awaitCluster(t, "brief", "")
+	eventually(t, "its files are gone", func() bool { return len(files()) == 2*3 }, func() any { return files() })
+	r.awaitPhase(t, client.PhaseReady)
+}
+
+func testTakenEndpoint(t *testing.T, r *testRegion) {
+	_, address, _ := strings.Cut(aws.ToString(r.awaitCluster(t, "second", "ACTIVE").Endpoint), "https://")
+	r.shutDown(t)
+	squatter, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer squatter.Close()
+	again := newRegion(t, r.dir.path, nil)
+	again.start(t) // demo and all else serve
+	eventually(t, "the trouble shows", func() bool { return again.Status().Phase == client.PhaseDegraded && again.told("EndpointFailed", "") },
+		func() any { return again.Status() })
+	squatter.Close()
+	again.awaitPhase(t, client.PhaseReady)
+	if !again.told("EndpointOpened", "") {
+		t.Error("nobody was told that the endpoint is open")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if _, err := new(net.Dialer).DialContext(ctx, "tcp", address); err != nil {
+		t.Error(err)
+	}
+}
