@@ -3,6 +3,7 @@ package iam
 import (
 	"maps"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +22,15 @@ func (k Keys) With(others ...Keys) Keys {
 		maps.Copy(all, keys)
 	}
 	return all
+}
+
+// Without are the keys but for those whose names begin so.
+func (k Keys) Without(prefixes ...string) Keys {
+	left := maps.Clone(k)
+	maps.DeleteFunc(left, func(name string, _ []string) bool {
+		return slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+	})
+	return left
 }
 
 // TagKeys are the condition keys of tags: prefix is aws:RequestTag, aws:ResourceTag and the like.

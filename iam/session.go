@@ -51,24 +51,29 @@ type Session struct {
 
 // Seal makes the session token of an access key: only that key's id opens it again.
 func Seal(random io.Reader, key region.SessionKey, accessKeyID string, session Session) (string, error) {
-	box, err := sealer(key)
-	if err != nil {
-		return "", fmt.Errorf("seal session: %w", err)
-	}
 	text, err := json.Marshal(session)
 	if err != nil {
 		return "", fmt.Errorf("seal session: %w", err)
 	}
-	nonce := make([]byte, box.NonceSize())
-	if _, err := io.ReadFull(random, nonce); err != nil {
-		return "", fmt.Errorf("seal session: %w", err)
-	}
-	// Without + and /, so that it grows no longer in a URL.
-	token := base64.RawURLEncoding.EncodeToString(box.Seal(nonce, nonce, text, []byte(accessKeyID)))
-	if len(token) > MaxSessionToken {
+	token, err := seal(random, key, accessKeyID, text)
+	if err == nil && len(token) > MaxSessionToken {
 		return "", ErrTokenTooLong
 	}
-	return token, nil
+	return token, err
+}
+
+// seal encrypts a text, which opens again only with what it is for.
+func seal(random io.Reader, key region.SessionKey, purpose string, text []byte) (string, error) {
+	box, err := sealer(key)
+	if err != nil {
+		return "", fmt.Errorf("seal: %w", err)
+	}
+	nonce := make([]byte, box.NonceSize())
+	if _, err := io.ReadFull(random, nonce); err != nil {
+		return "", fmt.Errorf("seal: %w", err)
+	}
+	// Without + and /, so that it grows no longer in a URL.
+	return base64.RawURLEncoding.EncodeToString(box.Seal(nonce, nonce, text, []byte(purpose))), nil
 }
 
 // open is the session in a token. The error is ErrBadSessionToken or ErrExpired, and tells nothing of the token.
@@ -76,17 +81,11 @@ func open(key region.SessionKey, accessKeyID, token string, now time.Time) (Sess
 	if len(token) > MaxSessionToken {
 		return Session{}, ErrBadSessionToken
 	}
-	box, err := sealer(key)
+	text, ok, err := unseal(key, accessKeyID, token)
 	if err != nil {
 		return Session{}, fmt.Errorf("open session: %w", err)
 	}
-	// Strict, and by its length: one session must not have many tokens.
-	sealed, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil || len(sealed) < box.NonceSize() || base64.RawURLEncoding.EncodedLen(len(sealed)) != len(token) {
-		return Session{}, ErrBadSessionToken
-	}
-	text, err := box.Open(nil, sealed[:box.NonceSize()], sealed[box.NonceSize():], []byte(accessKeyID))
-	if err != nil {
+	if !ok {
 		return Session{}, ErrBadSessionToken
 	}
 	var session Session
@@ -97,6 +96,21 @@ func open(key region.SessionKey, accessKeyID, token string, now time.Time) (Sess
 		return Session{}, ErrExpired
 	}
 	return session, nil
+}
+
+// unseal decrypts what seal made for that purpose, and says whether it did.
+func unseal(key region.SessionKey, purpose, sealed string) (text []byte, ok bool, err error) {
+	box, err := sealer(key)
+	if err != nil {
+		return nil, false, err
+	}
+	// Strict, and by its length: one text must not have many forms.
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
+	if err != nil || len(raw) < box.NonceSize() || base64.RawURLEncoding.EncodedLen(len(raw)) != len(sealed) {
+		return nil, false, nil
+	}
+	text, err = box.Open(nil, raw[:box.NonceSize()], raw[box.NonceSize():], []byte(purpose))
+	return text, err == nil, nil
 }
 
 func sealer(key region.SessionKey) (cipher.AEAD, error) {

@@ -39,7 +39,7 @@ type Service struct {
 	Clusters func(tx *region.Txn) []ClusterNetwork
 }
 
-// action answers one authorized call with the members of its answer.
+// action answers one permitted call with the members of its answer.
 type action func(call *wire.Call) (any, error)
 
 // actions are the operations that Tripod has, by name.
@@ -81,7 +81,7 @@ func (s *Service) Serve(w http.ResponseWriter, call *wire.Call) error {
 	if run == nil {
 		return wire.Unsupported(wire.EC2Query, Name, name)
 	}
-	if err := call.Authorize(wire.EC2Query, "ec2:"+name, "*"); err != nil {
+	if err := s.permit(call); err != nil {
 		return err
 	}
 	result, err := run(call)

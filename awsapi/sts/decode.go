@@ -1,16 +1,40 @@
 package sts
 
 import (
+	"errors"
 	"net/http"
 
 	"tripod/awsapi/wire"
+	"tripod/iam"
+	"tripod/region"
 )
 
-// decodeMessage refuses every message: Tripod's services say why they deny a call in plain words, and encode nothing.
-func decodeMessage(call *wire.Call) error {
+// maxMessage is the longest message in bytes that STS takes.
+const maxMessage = 10240
+
+// DecodedMessage is the result of DecodeAuthorizationMessage.
+type DecodedMessage struct{ DecodedMessage string }
+
+// decodeMessage tells why a call was refused, by the encoded message in EC2's refusal.
+func (s *Service) decodeMessage(call *wire.Call) (*DecodedMessage, error) {
 	if err := call.Authorize(wire.Query, "sts:DecodeAuthorizationMessage", "*"); err != nil {
-		return err
+		return nil, err
 	}
-	return &wire.Error{Code: "InvalidAuthorizationMessageException", Status: http.StatusBadRequest,
-		Message: "The message is not one that was encoded here: Tripod's errors say in plain words why a call is denied."}
+	message := call.Params.Get("EncodedMessage")
+	if message == "" || len(message) > maxMessage {
+		return nil, invalid("EncodedMessage must have 1 to 10240 characters.")
+	}
+	decoded := &DecodedMessage{}
+	err := s.State.View(func(tx *region.Txn) (err error) {
+		key, found := region.SessionKeys.Get(tx, region.CurrentSessionKey)
+		if !found {
+			return iam.ErrBadDenial
+		}
+		decoded.DecodedMessage, err = iam.OpenDenial(key, message)
+		return err
+	})
+	if errors.Is(err, iam.ErrBadDenial) {
+		return nil, &wire.Error{Code: "InvalidAuthorizationMessageException", Status: http.StatusBadRequest, Message: "Message is not valid"}
+	}
+	return decoded, err
 }

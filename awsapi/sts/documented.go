@@ -11,7 +11,7 @@ func Documented() []wire.Documented {
 		{Words: []string{"AssumeRole"}, State: wire.Works, Effect: "the role's trust policy is checked; session tags, PolicyArns, SourceIdentity and MFA are refused by name"},
 		{Words: []string{"GetSessionToken"}, State: wire.Works, Effect: "temporary credentials of the caller"},
 		{Words: []string{"GetAccessKeyInfo"}, State: wire.Works, Effect: "the account that the key's id tells"},
-		{Words: []string{"DecodeAuthorizationMessage"}, State: wire.Refused, Effect: "InvalidAuthorizationMessageException: Tripod encodes no messages"},
+		{Words: []string{"DecodeAuthorizationMessage"}, State: wire.Works, Effect: "who was refused what, with the condition keys, of EC2's encoded messages; the matched statements are not told"},
 		{Words: []string{""}, State: wire.Refused, Effect: "InvalidAction: Tripod does not have it yet"},
 	})
 }

@@ -71,8 +71,8 @@ func (s *Service) Serve(w http.ResponseWriter, call *wire.Call) error {
 		result, err = s.assumeWithWebIdentity(call)
 	case action == "GetSessionToken" && s.State != nil:
 		result, err = s.sessionToken(call)
-	case action == "DecodeAuthorizationMessage":
-		err = decodeMessage(call)
+	case action == "DecodeAuthorizationMessage" && s.State != nil:
+		result, err = s.decodeMessage(call)
 	case action == "GetAccessKeyInfo":
 		result, err = accessKeyInfo(call)
 	default:

@@ -70,5 +70,7 @@ func (c *Call) allowed(p Protocol, action, resourceARN string, keys iam.Keys) er
 	if decision == iam.Allowed {
 		return nil
 	}
-	return AccessDenied(p, c.Principal.ARN, action, resourceARN, reason)
+	e := AccessDenied(p, c.Principal.ARN, action, resourceARN, reason)
+	e.Denial = &iam.Denial{Decision: decision, Principal: c.Principal, Action: action, Resource: resourceARN, Keys: keys}
+	return e
 }

@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/traits"
+
+	"tripod/iam"
 )
 
 // Error is an error as a client sees it, whatever the protocol.
@@ -19,6 +22,8 @@ type Error struct {
 	Message string
 	// Shape is the modelled exception with its members, where the service's schemas have one. JSON protocols write it.
 	Shape smithy.Serializable
+	// Denial is why a call was denied; nil in other errors. It is not for the client's eyes as it is.
+	Denial *iam.Denial
 	// Cause is for the log only.
 	Cause error
 }
@@ -117,6 +122,7 @@ func AccessDenied(p Protocol, principalARN, action, resourceARN, reason string) 
 		e.Code = "AccessDenied"
 	case EC2Query:
 		e.Code = "UnauthorizedOperation"
+		e.Message = "You are not authorized to perform this operation. " + strings.Replace(e.Message, " on resource: * ", " ", 1)
 	}
 	return e
 }

@@ -1,0 +1,133 @@
+package ec2
+
+import (
+	"crypto/rand"
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+
+	"tripod/awsapi/wire"
+	"tripod/iam"
+	"tripod/region"
+)
+
+// made are the types of what operations make. Who makes one needs the permission on all of the type, TYPE/*, beside that on what the call names.
+var made = map[string]string{
+	"CreateVpc": "vpc", "CreateSubnet": "subnet", "CreateSecurityGroup": "security-group", "CreateRouteTable": "route-table",
+	"CreateInternetGateway": "internet-gateway", "CreateNatGateway": "natgateway", "AllocateAddress": "elastic-ip", "CreateLaunchTemplate": "launch-template",
+}
+
+var (
+	// mentions are parameters whose ids a call only mentions: it needs no permission on them.
+	mentions = regexp.MustCompile(`^(TagSpecification|Tag|LaunchTemplateData|IpPermissions|Filter)\.`)
+	// targets are parameters of routes that say where they lead.
+	targets = []string{"GatewayId", "NatGatewayId"}
+	// taggedType is the parameter that says what gets a creation's tags.
+	taggedType = regexp.MustCompile(`^TagSpecification\.\d+\.ResourceType$`)
+)
+
+// subject is a resource that a call is about: one that there is, or TYPE/* for one to be made.
+type subject struct {
+	arn  string
+	keys iam.Keys
+	new  bool
+}
+
+// permit refuses a call where the caller may not do it to each resource that it names, and to what it makes, with its tags.
+func (s *Service) permit(call *wire.Call) error {
+	call.Keys = call.Keys.With(iam.Keys{"ec2:region": {s.VPC.Region}})
+	subjects := []subject{{arn: "*"}}
+	if !strings.HasPrefix(call.Operation, "Describe") {
+		var err error
+		if subjects, err = s.subjects(call); err != nil {
+			return wrap(call, err)
+		}
+	}
+	untagged := *call // a creation's tags are conditions on what it makes, and on nothing else
+	untagged.Keys = call.Keys.Without("aws:requesttag/", "aws:tagkeys")
+	for _, one := range subjects {
+		asked := call
+		if made[call.Operation] != "" && !one.new {
+			asked = &untagged
+		}
+		if err := asked.Authorize(wire.EC2Query, "ec2:"+call.Operation, one.arn, one.keys); err != nil {
+			return s.encode(call, err)
+		}
+	}
+	for name, values := range call.Params {
+		if !taggedType.MatchString(name) {
+			continue
+		}
+		if err := call.Authorize(wire.EC2Query, "ec2:CreateTags", s.arn(values[0], "*"), iam.Keys{"ec2:createaction": {call.Operation}}); err != nil {
+			return s.encode(call, err)
+		}
+	}
+	return nil
+}
+
+// subjects are what a call that changes something is about; all, where it names nothing that there is.
+func (s *Service) subjects(call *wire.Call) ([]subject, error) {
+	var subjects []subject
+	if kind := made[call.Operation]; kind != "" {
+		subjects = append(subjects, subject{arn: s.arn(kind, "*"), new: true})
+	}
+	err := s.State.View(func(tx *region.Txn) error {
+		types := s.taggable(tx)
+		for _, id := range s.named(tx, call) {
+			if types[id] == "" {
+				continue // the operation itself says so, once it is allowed
+			}
+			own := map[string]string{}
+			for _, t := range s.tagsOf(tx, id) {
+				own[t.Key] = t.Value
+			}
+			subjects = append(subjects, subject{arn: s.arn(types[id], id), keys: iam.TagKeys("aws:ResourceTag", own).With(iam.TagKeys("ec2:ResourceTag", own))})
+		}
+		return nil
+	})
+	if len(subjects) == 0 {
+		subjects = []subject{{arn: "*"}}
+	}
+	return subjects, err
+}
+
+// named are the ids that a call's parameters give, and that of the launch template whose name they give.
+func (s *Service) named(tx *region.Txn, call *wire.Call) []string {
+	var ids []string
+	for name, values := range call.Params {
+		if mentions.MatchString(name) || strings.HasSuffix(call.Operation, "Route") && slices.Contains(targets, name) {
+			continue
+		}
+		ids = append(ids, values...)
+	}
+	if name := call.Params.Get("LaunchTemplateName"); name != "" && made[call.Operation] == "" {
+		for _, t := range launchTemplates.all(s, tx) {
+			if t.Name == name {
+				ids = append(ids, t.TemplateID)
+			}
+		}
+	}
+	slices.Sort(ids) // so that the same call always has the same error
+	return slices.Compact(ids)
+}
+
+// encode adds to the refusal of a call that changes something why it was refused, for sts decode-authorization-message. A region that cannot
+// make the key for it just now refuses without.
+func (s *Service) encode(call *wire.Call, refused error) error {
+	var e *wire.Error
+	if !errors.As(refused, &e) || e.Denial == nil || strings.HasPrefix(call.Operation, "Describe") {
+		return refused
+	}
+	key, err := iam.EnsureSessionKey(call.Request.Context(), s.State, rand.Reader, s.now())
+	if err != nil {
+		return refused
+	}
+	message, err := iam.SealDenial(rand.Reader, key, *e.Denial)
+	if err != nil {
+		return refused
+	}
+	told := *e
+	told.Message += ". Encoded authorization failure message: " + message
+	return &told
+}
