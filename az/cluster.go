@@ -39,10 +39,11 @@ type clusterZone struct {
 	authenticator                *http.Server
 	kubelet                      net.Listener
 
-	version atomic.Pointer[string] // that the zone's API server and controllers have, or get at their next start
+	wanted  atomic.Pointer[region.ControlPlane] // what the zone's processes are started with from now on
+	reached *region.ControlPlane                // what they are known to have; nil while they are replaced. It belongs to keepControlPlane
 
 	cancel context.CancelFunc
-	done   chan struct{} // closed when follow and keepVersion returned
+	done   chan struct{} // closed when follow and keepControlPlane returned
 }
 
 // Workers are the zone's simulated nodes of a cluster: nodes.Simulator.
@@ -77,8 +78,9 @@ func newClusterZone(z *Zone, record region.Cluster) *clusterZone {
 		return newInstance(&instance{component: component, zone: z.config.Zone, clusterID: record.ID, clusterName: record.Name, prepare: prepare,
 			after: after, onEvent: z.event, changed: z.changed, logger: z.logger})
 	}
-	version := record.VersionIn(z.config.Zone)
-	c.version.Store(&version)
+	wanted := record.ControlPlaneIn(z.config.Zone)
+	c.reached = &wanted // nothing runs yet: all will be started with it
+	c.wanted.Store(&wanted)
 	c.etcd = part("etcd", nil, c.prepareEtcd)
 	c.apiserver = part("apiserver", nil, c.prepareAPIServer) // it waits for etcd itself, and needs a quorum, not this member
 	c.controllers = part("controllers", c.apiserver, c.prepareControllers)
@@ -111,7 +113,7 @@ func (c *clusterZone) start(ctx context.Context) error {
 		defer close(c.done)
 		var both sync.WaitGroup
 		both.Go(func() { c.follow(running) })
-		both.Go(func() { c.keepVersion(running) })
+		both.Go(func() { c.keepControlPlane(running) })
 		both.Wait()
 	}()
 	return nil
@@ -280,7 +282,7 @@ func (c *clusterZone) etcdServers() (urls []string) {
 
 func (c *clusterZone) launchOptions(component string) launch.APIServer {
 	return launch.APIServer{
-		Dir: c.dir, Zone: c.zone.config.Zone, ClusterID: c.record.ID, Version: *c.version.Load(),
+		Dir: c.dir, Zone: c.zone.config.Zone, ClusterID: c.record.ID, Version: c.wanted.Load().Version,
 		Port: apiServerPort(c.record.EndpointPort, c.index), Advertise: Interface(c.index),
 		EtcdServers: c.etcdServers(), ServiceCIDR: c.record.ServiceCIDR, Issuer: c.record.Issuer,
 		GatewaySocket: c.zone.config.socket("gateway"), MetricsSocket: c.metricsSocket(component),
@@ -297,8 +299,8 @@ func (c *clusterZone) prepareAPIServer() (process.Spec, error) {
 	return c.spec("apiserver", append(slices.Clone(noProxy), allProcessors, "GOGC=800"), file), nil // until it is ready: see apiserver's settle
 }
 
-// precedence is how long the first zone's API server has the processors for itself.
-const precedence = 1500 * time.Millisecond
+// precedence is how long the first zone's API server has the processors for itself; in tests, whose API servers answer no handshake, not at all.
+var precedence = 1500 * time.Millisecond
 
 // giveWay lets the first zone's API server go first when the whole cluster starts: three at once share the processors and are all late, and
 // the endpoint answers as soon as one does. It returns at once when some zone's API server answers a handshake.

@@ -36,6 +36,7 @@ type instance struct {
 	readyC   chan struct{} // closed while ready; a new one otherwise
 	leads    []string
 	stopped  bool // by the verb stop
+	held     bool // by the zone, while what it needs is replaced
 	paused   bool
 	since    time.Time // when it was stopped or paused
 	failed   string    // why it does not run
@@ -96,7 +97,7 @@ func (i *instance) supervise(ctx context.Context) {
 func (i *instance) awaitStart(ctx context.Context) bool {
 	for {
 		i.mu.Lock()
-		stopped, ending := i.stopped, i.ending
+		stopped, ending := i.stopped || i.held, i.ending
 		i.mu.Unlock()
 		if ending || ctx.Err() != nil {
 			return false
@@ -157,7 +158,7 @@ func (i *instance) launch() (*process.Child, error) {
 		i.mu.Unlock()
 		return i.launch()
 	}
-	if i.stopped || i.ending {
+	if i.stopped || i.held || i.ending {
 		i.mu.Unlock()
 		return nil, errStopped
 	}
@@ -220,7 +221,7 @@ func minus(a, b []string) (only []string) {
 // exited notes the end of the process and says whether it was asked for.
 func (i *instance) exited(err error) (asked bool) {
 	i.mu.Lock()
-	asked = i.stopped || i.ending || i.renewing || errors.Is(err, errStopped)
+	asked = i.stopped || i.held || i.ending || i.renewing || errors.Is(err, errStopped)
 	i.renewing = false
 	if i.ready {
 		i.ready, i.readyC = false, make(chan struct{})
@@ -341,11 +342,28 @@ func (i *instance) renew(ctx context.Context) error {
 	i.renewing, i.outdated = child != nil, true
 	i.mu.Unlock()
 	if child == nil {
+		i.poke() // it may be in the pause after a crash
 		return nil
 	}
 	err := child.Stop(ctx)
 	<-gone
 	return err
+}
+
+// hold ends the process in order and keeps it down until release.
+func (i *instance) hold(ctx context.Context) error {
+	i.mu.Lock()
+	i.held = true
+	i.mu.Unlock()
+	return i.renew(ctx)
+}
+
+// release lets a process that was held run again, unless a user stopped it.
+func (i *instance) release() {
+	i.mu.Lock()
+	i.held = false
+	i.mu.Unlock()
+	i.poke()
 }
 
 // start lets the process run (again).

@@ -2,16 +2,19 @@ package az
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"tripod/apiserver/launch"
 	"tripod/internal/process"
 )
 
@@ -20,6 +23,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == "internal" {
 		os.Exit(play(os.Args[2], os.Args[3:]))
 	}
+	precedence = 0
 	os.Exit(m.Run())
 }
 
@@ -41,9 +45,15 @@ func play(role string, args []string) int {
 		line.Report(report{Ready: true})
 		line.Report(report{Ready: true, Leads: []string{"etcd"}})
 	case "apiserver":
-		line.Report(report{Ready: true})
+		defer keepDiary(role, args)()
+		if awaitLeave(ctx, role, args) {
+			line.Report(report{Ready: true})
+		}
 	case "controllers":
-		line.Report(report{Ready: true, Leads: []string{"kube-controller-manager", "kube-scheduler"}})
+		defer keepDiary(role, args)()
+		if awaitLeave(ctx, role, args) {
+			line.Report(report{Ready: true, Leads: []string{"kube-controller-manager", "kube-scheduler"}})
+		}
 	case "mute": // never ready
 	case "fail":
 		fmt.Fprintln(os.Stderr, "tripod: it cannot be")
@@ -54,6 +64,54 @@ func play(role string, args []string) int {
 	}
 	<-ctx.Done()
 	return 0
+}
+
+// awaitLeave is how tests keep a process from becoming ready: while the cluster's directory has a file unready-ROLE-VERSION, it does not.
+func awaitLeave(ctx context.Context, role string, args []string) bool {
+	if len(args) == 0 {
+		return true // of a test of one instance
+	}
+	for poll := time.NewTicker(5 * time.Millisecond); ; {
+		if _, err := os.Stat(filepath.Join(filepath.Dir(args[0]), "unready-"+role+"-"+versionOf(args[0]))); err != nil {
+			return true
+		}
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// keepDiary notes in the cluster's directory that the process has started; what it returns notes its end.
+func keepDiary(role string, args []string) func() {
+	if len(args) == 0 {
+		return func() {}
+	}
+	version := versionOf(args[0])
+	note := func(what string) {
+		diary, err := os.OpenFile(filepath.Join(filepath.Dir(args[0]), "diary"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err == nil {
+			fmt.Fprintln(diary, role, version, what)
+			diary.Close()
+		}
+	}
+	note("starts")
+	return func() { note("ends") }
+}
+
+// versionOf is the minor version in a component's file, such as 1.36.
+func versionOf(file string) string {
+	var spec launch.Process
+	if text, err := os.ReadFile(file); err == nil {
+		json.Unmarshal(text, &spec) // without it the version is empty
+	}
+	for version, full := range launch.Versions {
+		if full == spec.ReportsVersion {
+			return version
+		}
+	}
+	return ""
 }
 
 // shortDir is a directory whose path leaves room for a socket's name: t.TempDir's does not everywhere.

@@ -33,16 +33,34 @@ type testZone struct {
 
 func newTestZone(t *testing.T) *testZone {
 	t.Helper()
+	return newTestZones(t, "us-east-1a")[0]
+}
+
+// newTestZones are the zones of one region.
+func newTestZones(t *testing.T, names ...string) (zones []*testZone) {
+	t.Helper()
 	dir := shortDir(t)
-	config := Config{Region: "us-east-1", AccountID: "000000000000", Zone: "us-east-1a", Dir: filepath.Join(dir, "disk"), Executable: os.Args[0],
-		AWSPort: 4566, GatewayPort: freePort(t), GatewaySecret: "open sesame", PKI: filepath.Join(dir, "pki"),
-		Peers: []Peer{{Zone: "us-east-1a", ID: "use1-az1", RaftPort: freePort(t), RunDir: filepath.Join(dir, "run")}}}
+	t.Cleanup(func() { noneLeft(t) }) // after all have stopped
 	authority, err := pki.NewAuthority("Tripod zones", pki.Loopback)
 	if err != nil {
 		t.Fatal(err)
 	}
+	var peers []Peer
+	for i, name := range names {
+		peers = append(peers, Peer{Zone: name, ID: fmt.Sprintf("use1-az%d", i+1), RaftPort: freePort(t), RunDir: filepath.Join(dir, "run-"+Letter(name))})
+	}
+	for _, peer := range peers {
+		zones = append(zones, newTestZoneOf(t, authority, Config{Region: "us-east-1", AccountID: "000000000000", Zone: peer.Zone,
+			Dir: filepath.Join(dir, "disk-"+Letter(peer.Zone)), Executable: os.Args[0], AWSPort: 4566, GatewayPort: freePort(t), GatewaySecret: "open sesame",
+			PKI: filepath.Join(dir, "pki-"+Letter(peer.Zone)), Peers: peers}))
+	}
+	return zones
+}
+
+func newTestZoneOf(t *testing.T, authority *pki.Authority, config Config) *testZone {
+	t.Helper()
 	for name, leaf := range map[string]pki.Leaf{
-		"zone":  {CommonName: "us-east-1a", Server: true, Client: true, DNS: []string{"raft-a.tripod.internal"}},
+		"zone":  {CommonName: config.Zone, Server: true, Client: true, DNS: []string{raftName(config.Zone)}},
 		"front": {CommonName: "front", Server: true, DNS: []string{"localhost"}, IPs: []net.IP{net.IPv4(127, 0, 0, 1)}},
 	} {
 		pair, err := authority.Issue(leaf)
@@ -76,7 +94,6 @@ func newTestZone(t *testing.T) *testZone {
 		if err := z.Stop(ctx); err != nil {
 			t.Errorf("stop: %v", err)
 		}
-		noneLeft(t)
 	})
 	return z
 }

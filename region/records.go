@@ -2,7 +2,6 @@ package region
 
 import (
 	"encoding/json"
-	"slices"
 	"time"
 )
 
@@ -34,8 +33,9 @@ type Cluster struct {
 	Tags map[string]string `json:"tags,omitempty"`
 	// Settings are those parts of the cluster's description that only the EKS API reads and writes, in its own form.
 	Settings json.RawMessage `json:"settings,omitempty"`
-	// Upgrade is the change of version that is under way; UpgradedAt is when the last one ended well, from UpgradedFrom.
-	Upgrade      *Upgrade   `json:"upgrade,omitempty"`
+	// Rollout is the change of the control plane that is under way.
+	Rollout *Rollout `json:"upgrade,omitempty"`
+	// UpgradedAt is when the last change of version ended well, from UpgradedFrom.
 	UpgradedAt   *time.Time `json:"upgradedAt,omitempty"`
 	UpgradedFrom string     `json:"upgradedFrom,omitempty"`
 	// Issues say why the cluster is FAILED, or not as it should be.
@@ -47,25 +47,6 @@ type Cluster struct {
 
 // Runs says whether zones have to run the cluster: not when it never came to be, and not while it is deleted.
 func (c Cluster) Runs() bool { return c.Status != "FAILED" && c.Status != "DELETING" }
-
-// VersionIn is the version that the cluster's part in a zone has to have while nothing more happens.
-func (c Cluster) VersionIn(zone string) string {
-	if c.Upgrade != nil && slices.Contains(c.Upgrade.Done, zone) {
-		return c.Upgrade.To
-	}
-	return c.Version
-}
-
-// Upgrade is a change of a cluster's version, up or back, that goes zone by zone.
-type Upgrade struct {
-	UpdateID string `json:"updateId"`
-	To       string `json:"to"`
-	// Done names the zones that run the new version.
-	Done []string `json:"done,omitempty"`
-	// Failure is why all go back; Cancelled says that somebody asked for it.
-	Failure   string `json:"failure,omitempty"`
-	Cancelled bool   `json:"cancelled,omitempty"`
-}
 
 // ClusterIssue is one entry of a cluster's health.
 type ClusterIssue struct {

@@ -292,7 +292,7 @@ func TestVersionsGoUpByOneAndBackToWhereTheyCameFrom(t *testing.T) {
 	out, err = update("1.36")
 	wantError(t, out, err, taken)
 	cancelled := must(w.CancelUpdate(ctx, &eks.CancelUpdateInput{Name: demo, UpdateId: begun.Id}))(t).Update
-	if cancelled.Cancellation == nil || !record(t, w, "demo").Upgrade.Cancelled {
+	if cancelled.Cancellation == nil || !record(t, w, "demo").Rollout.Cancelled {
 		t.Errorf("got %+v", cancelled)
 	}
 
@@ -300,7 +300,7 @@ func TestVersionsGoUpByOneAndBackToWhereTheyCameFrom(t *testing.T) {
 	for since, want := range map[time.Duration]string{week - time.Hour: "", week + time.Hour: refused} {
 		at := time.Now().Add(-since)
 		w.set(t, func(c *region.Cluster) {
-			c.Status, c.Version, c.Upgrade, c.UpgradedFrom, c.UpgradedAt = "ACTIVE", "1.36", nil, "1.35", &at
+			c.Status, c.Version, c.Rollout, c.UpgradedFrom, c.UpgradedAt = "ACTIVE", "1.36", nil, "1.35", &at
 		})
 		out, err := update("1.35")
 		if want != "" {

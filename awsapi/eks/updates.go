@@ -110,7 +110,7 @@ func updateOf(tx *region.Txn, name, resource, id string) (region.Update, error) 
 	return update, nil
 }
 
-// cancelUpdate calls back a change of version: the zones that have the new one go back. Other updates are done by the time their answer is read.
+// cancelUpdate calls back a change that goes zone by zone: those that have begun go back. Other updates are done by the time their answer is read.
 func (s *Service) cancelUpdate(call *wire.Call, in *eks.CancelUpdateInput) (*eks.CancelUpdateOutput, error) {
 	fits := func(region.Cluster) error { return nil }
 	name := aws.ToString(in.Name)
@@ -119,10 +119,14 @@ func (s *Service) cancelUpdate(call *wire.Call, in *eks.CancelUpdateInput) (*eks
 		if err != nil {
 			return nil, "", err
 		}
-		if c.cluster.Upgrade == nil || c.cluster.Upgrade.UpdateID != update.ID {
+		rollout := c.cluster.Rollout
+		switch {
+		case rollout == nil || rollout.UpdateID != update.ID:
 			return nil, "", about{cluster: name}.invalidState("Update %s cannot be cancelled: it is %s.", update.ID, update.Status)
+		case rollout.Failure != "":
+			return nil, "", about{cluster: name}.invalidState("Update %s cannot be cancelled: it is going back already, because %s.", update.ID, rollout.Failure)
 		}
-		c.cluster.Upgrade.Cancelled, c.cluster.Upgrade.Failure = true, "it was cancelled"
+		rollout.Cancelled, rollout.Failure = true, "it was cancelled"
 		region.Clusters.Put(c.tx, c.cluster.ID, c.cluster)
 		shown := describeUpdateRecord(update)
 		shown.Cancellation = &types.Cancellation{Status: types.CancellationStatusInProgress}

@@ -1,0 +1,213 @@
+package az
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+
+	"tripod/client"
+	"tripod/region"
+)
+
+// rolloutPatience is how long a new process may take until it is ready. A laptop under load is slow; one that does not come up at all shows itself
+// by dying again and again, and that is not told from slowness here. Tests have less.
+var rolloutPatience = 3 * time.Minute
+
+// rolloutFarewell is how long an old process may take to finish what it does.
+const rolloutFarewell = 10 * time.Second
+
+// errCalledOff is the end of a step in a change that has failed elsewhere, or was cancelled, meanwhile.
+var errCalledOff = errors.New("the change was called off")
+
+// keepControlPlane keeps the zone's processes of the kind that the record asks for. A change goes zone by zone: each waits for those before it, says
+// that it begins, replaces its processes, and signs when the new ones are ready. The balanced endpoint answers all along from the other zones. When
+// one does not become ready, all go back. What was interrupted goes on here at the next start.
+func (c *clusterZone) keepControlPlane(ctx context.Context) {
+	changes, cancel := c.zone.voter.Watch()
+	defer cancel()
+	for ctx.Err() == nil {
+		record, err := c.newest()
+		if err == nil && record.Runs() && record.ID != "" {
+			err = c.step(ctx, record)
+		}
+		var again <-chan time.Time
+		if err != nil && ctx.Err() == nil {
+			c.zone.logger.Warn("change the control plane", "cluster", c.record.Name, "error", err)
+			again = time.After(time.Second)
+		}
+		select {
+		case <-changes:
+		case <-again:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// step does what is this zone's turn to do.
+func (c *clusterZone) step(ctx context.Context, record region.Cluster) error {
+	zone, rollout := c.zone.config.Zone, record.Rollout
+	switch {
+	case rollout == nil:
+		return c.become(ctx, record.ControlPlane(), nil)
+	case rollout.Failure != "":
+		return c.goBack(ctx, record)
+	case slices.Contains(rollout.Done, zone):
+		return c.become(ctx, record.NextControlPlane(), nil)
+	case len(rollout.Done) < c.index: // others come first
+		return nil
+	}
+	return c.goForward(ctx, record)
+}
+
+// goForward is the zone's turn in a change.
+func (c *clusterZone) goForward(ctx context.Context, record region.Cluster) error {
+	zone, id := c.zone.config.Zone, record.Rollout.UpdateID
+	begun := false
+	err := c.conclude(ctx, id, func(r *region.Rollout) {
+		if begun = r.Failure == ""; begun && !slices.Contains(r.Begun, zone) {
+			r.Begun = append(r.Begun, zone)
+		}
+	})
+	if err != nil || !begun {
+		return err
+	}
+	c.zone.event(client.Event{Cluster: record.Name, Target: c.apiserver.target(), Type: "VersionUpdate",
+		Message: fmt.Sprintf("%s and its controllers go from %s to %s", c.apiserver.target(), record.Version, record.Rollout.To)})
+	err = c.become(ctx, record.NextControlPlane(), func(now region.Cluster) bool {
+		return now.Rollout != nil && now.Rollout.UpdateID == id && now.Rollout.Failure == ""
+	})
+	if ctx.Err() != nil || errors.Is(err, errCalledOff) {
+		return ctx.Err()
+	}
+	return c.conclude(ctx, id, func(r *region.Rollout) {
+		switch {
+		case r.Failure != "": // elsewhere, meanwhile
+		case err != nil:
+			r.Failure = err.Error()
+		case !slices.Contains(r.Done, zone):
+			r.Done = append(r.Done, zone)
+		}
+	})
+}
+
+// goBack undoes the zone's part of a change that has failed. The last zone to have gone back ends the update.
+func (c *clusterZone) goBack(ctx context.Context, record region.Cluster) error {
+	if err := c.become(ctx, record.ControlPlane(), nil); err != nil {
+		return err
+	}
+	zone, rollout := c.zone.config.Zone, *record.Rollout
+	if !rollout.Takes(zone) && !rollout.Nowhere() {
+		return nil // others are still to go back
+	}
+	return c.conclude(ctx, rollout.UpdateID, func(r *region.Rollout) { r.Leave(zone) })
+}
+
+// become replaces the zone's processes, unless they are of the wanted kind already, and waits until the new ones are ready. It gives up when the
+// record does not stand for it any more; nil: it always does.
+func (c *clusterZone) become(ctx context.Context, wanted region.ControlPlane, stands func(region.Cluster) bool) error {
+	if c.reached != nil && reflect.DeepEqual(*c.reached, wanted) {
+		return nil
+	}
+	c.reached = nil // until all are ready: a step that failed half-way is to be done again
+	c.wanted.Store(&wanted)
+	// The controllers go first and come last: without their API server they would lose their leases, which ends them as a crash.
+	defer c.controllers.release()
+	c.farewell(ctx, c.controllers, c.controllers.hold)
+	c.farewell(ctx, c.apiserver, c.apiserver.renew)
+	if err := c.awaitReady(ctx, c.apiserver, stands); err != nil {
+		return err
+	}
+	c.controllers.release()
+	if err := c.awaitReady(ctx, c.controllers, stands); err != nil {
+		return err
+	}
+	c.reached = &wanted
+	return nil
+}
+
+func (c *clusterZone) farewell(ctx context.Context, i *instance, end func(context.Context) error) {
+	ending, cancel := context.WithTimeout(ctx, rolloutFarewell)
+	defer cancel()
+	if err := end(ending); err != nil {
+		c.zone.logger.Info("an old process was killed", "target", i.target(), "error", err)
+	}
+}
+
+// awaitReady waits for an instance. One that a user has stopped need not become ready on the way back: it will be of the right kind at its start.
+func (c *clusterZone) awaitReady(ctx context.Context, i *instance, stands func(region.Cluster) bool) error {
+	changes, cancel := c.zone.voter.Watch()
+	defer cancel()
+	patience := time.NewTimer(rolloutPatience)
+	defer patience.Stop()
+	for stands != nil || i.wanted() {
+		select {
+		case <-i.readiness():
+			return nil
+		case <-patience.C:
+			status := i.status()
+			return fmt.Errorf("%s was not ready %v after it was to start anew: it is %s (%s)", i.target(), rolloutPatience, status.State, status.Reason)
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changes:
+		}
+		if now, err := c.newest(); err == nil && stands != nil && !stands(now) {
+			return errCalledOff
+		}
+	}
+	return nil
+}
+
+// conclude notes the zone's step in the change of that id, if it is still under way, and ends the change with the last step.
+func (c *clusterZone) conclude(ctx context.Context, id string, edit func(*region.Rollout)) error {
+	var ended region.Update
+	var version string
+	err := c.zone.voter.Update(ctx, func(tx *region.Txn) error {
+		ended = region.Update{}
+		record, found := region.Clusters.Get(tx, c.record.ID)
+		if !found || record.Rollout == nil || record.Rollout.UpdateID != id {
+			return nil // it ended meanwhile
+		}
+		edit(record.Rollout)
+		if ended = c.ended(tx, &record); ended.ID != "" {
+			region.Updates.Put(tx, ended.ID, ended)
+		}
+		version = record.Version
+		region.Clusters.Put(tx, record.ID, record)
+		return nil
+	})
+	if err == nil && ended.ID != "" {
+		c.zone.event(client.Event{Cluster: c.record.Name, Type: ended.Type + ended.Status,
+			Message: fmt.Sprintf("the update of cluster %s is %s: it has version %s", c.record.Name, ended.Status, version)})
+	}
+	return err
+}
+
+// ended is the update whose change the record shows to be over; it takes the change out of the record. It is a zero one while zones have still to do
+// something.
+func (c *clusterZone) ended(tx *region.Txn, record *region.Cluster) region.Update {
+	rollout := *record.Rollout
+	update, _ := region.Updates.Get(tx, rollout.UpdateID)
+	update.ID = rollout.UpdateID
+	switch {
+	case rollout.Failure != "" && rollout.Nowhere():
+		update.Status = "Failed"
+		if rollout.Cancelled {
+			update.Status = "Cancelled"
+		} else {
+			update.Errors = []region.UpdateError{{Code: "Unknown", Message: rollout.Failure}}
+		}
+	case rollout.Failure == "" && len(rollout.Done) == len(c.zone.config.Peers):
+		update.Status = "Successful"
+		if rollout.To != record.Version {
+			now := time.Now().UTC()
+			record.UpgradedFrom, record.UpgradedAt, record.Version = record.Version, &now, rollout.To
+		}
+	default:
+		return region.Update{}
+	}
+	record.Status, record.Rollout = "ACTIVE", nil
+	return update
+}

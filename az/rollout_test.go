@@ -1,0 +1,240 @@
+package az
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tripod/client"
+	"tripod/region"
+)
+
+// rollingRegion is three zones with the cluster "demo" of version 1.36, whose processes are the test's.
+type rollingRegion struct {
+	zones []*testZone
+}
+
+func newRollingRegion(t *testing.T) rollingRegion {
+	t.Helper()
+	r := rollingRegion{newTestZones(t, "us-east-1a", "us-east-1b", "us-east-1c")}
+	for _, z := range r.zones {
+		if err := z.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.zones[0].found(t)
+	for _, z := range r.zones {
+		z.await(t, "apiserver/"+Letter(z.config.Zone), client.StateReady)
+		z.await(t, "controllers/"+Letter(z.config.Zone), client.StateReady)
+	}
+	r.await(t, "the cluster is ACTIVE", func(c region.Cluster, _ region.Update) bool { return c.Status == "ACTIVE" })
+	return r
+}
+
+const updateID = "11111111-2222-3333-4444-555555555555"
+
+// begin starts the change to version 1.37.
+func (r rollingRegion) begin(t *testing.T) {
+	t.Helper()
+	r.edit(t, func(tx *region.Txn, c *region.Cluster) {
+		c.Status, c.Rollout = "UPDATING", &region.Rollout{UpdateID: updateID, To: "1.37"}
+		region.Updates.Put(tx, updateID, region.Update{ID: updateID, ClusterID: c.ID, Type: "VersionUpdate", Status: "InProgress"})
+	})
+}
+
+func (r rollingRegion) edit(t *testing.T, edit func(*region.Txn, *region.Cluster)) {
+	t.Helper()
+	if err := r.zones[0].voter.Update(t.Context(), func(tx *region.Txn) error {
+		c, _ := region.Clusters.Get(tx, clusterID)
+		edit(tx, &c)
+		region.Clusters.Put(tx, c.ID, c)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// await waits until the first zone's copy of the records is so.
+func (r rollingRegion) await(t *testing.T, what string, holds func(region.Cluster, region.Update) bool) (c region.Cluster, u region.Update) {
+	t.Helper()
+	eventually(t, what, func() bool {
+		r.zones[0].voter.View(func(tx *region.Txn) error {
+			c, _ = region.Clusters.Get(tx, clusterID)
+			u, _ = region.Updates.Get(tx, updateID)
+			return nil
+		})
+		return holds(c, u)
+	}, func() any { return fmt.Sprintf("%s %+v %+v; diaries %q", c.Status, c.Rollout, u, r.diaries()) })
+	return c, u
+}
+
+// awaitEnd waits until the update has that status and the cluster is ACTIVE.
+func (r rollingRegion) awaitEnd(t *testing.T, status string) (region.Cluster, region.Update) {
+	t.Helper()
+	return r.await(t, "the update is "+status, func(c region.Cluster, u region.Update) bool { return c.Status == "ACTIVE" && u.Status == status })
+}
+
+func (z *testZone) clusterFile(name string) string {
+	return filepath.Join(z.config.Dir, "clusters", clusterID, name)
+}
+
+// hinder keeps a role's processes of a version from becoming ready in a zone; what it returns lets them.
+func (z *testZone) hinder(t *testing.T, role, version string) (help func()) {
+	t.Helper()
+	file := z.clusterFile("unready-" + role + "-" + version)
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return func() { os.Remove(file) }
+}
+
+// diary is what the zone's processes noted since the cluster's first.
+func (z *testZone) diary() []string {
+	text, _ := os.ReadFile(z.clusterFile("diary")) // none: nothing was noted
+	return strings.Split(strings.TrimSpace(string(text)), "\n")
+}
+
+func (r rollingRegion) diaries() (all [][]string) {
+	for _, z := range r.zones {
+		all = append(all, z.diary())
+	}
+	return all
+}
+
+// runs is the version of the role's process that was started last.
+func (z *testZone) runs(role string) string {
+	entries := z.diary()
+	for i := len(entries) - 1; i >= 0; i-- {
+		if version, found := strings.CutPrefix(entries[i], role+" "); found && strings.HasSuffix(version, " starts") {
+			return strings.TrimSuffix(version, " starts")
+		}
+	}
+	return ""
+}
+
+// wantVersions checks what runs in every zone.
+func (r rollingRegion) wantVersions(t *testing.T, version string) {
+	t.Helper()
+	for _, z := range r.zones {
+		for _, role := range []string{"apiserver", "controllers"} {
+			if got := z.runs(role); got != version {
+				t.Errorf("%s of %s has version %q, want %s; diary %q", role, z.config.Zone, got, version, z.diary())
+			}
+		}
+	}
+}
+
+// impatient shortens the wait for new processes, for this test.
+func impatient(t *testing.T, patience time.Duration) {
+	was := rolloutPatience
+	rolloutPatience = patience
+	t.Cleanup(func() { rolloutPatience = was })
+}
+
+// The stories share a region, which takes seconds to start: each leaves it ACTIVE, and the last with version 1.37.
+func TestRollout(t *testing.T) {
+	r := newRollingRegion(t)
+	t.Run("cancelled in the first zone's turn it goes back", func(t *testing.T) { testCancel(t, r, 0) })
+	t.Run("cancelled in the second zone's turn both go back", func(t *testing.T) { testCancel(t, r, 1) })
+	t.Run("processes are replaced zone by zone", func(t *testing.T) { testReplacement(t, r) })
+}
+
+// testCancel cancels a change while a zone's processes are replaced, and keeps that zone from going back for a while.
+func testCancel(t *testing.T, r rollingRegion, turn int) {
+	z := r.zones[turn]
+	defer z.hinder(t, "apiserver", "1.37")()
+	r.begin(t)
+	r.await(t, "the zone's turn", func(region.Cluster, region.Update) bool { return z.runs("apiserver") == "1.37" })
+	goBack := z.hinder(t, "controllers", "1.36")
+	r.edit(t, func(_ *region.Txn, c *region.Cluster) {
+		c.Rollout.Failure, c.Rollout.Cancelled = "it was cancelled", true
+	})
+	c, u := r.await(t, "only that zone is still to go back", func(c region.Cluster, _ region.Update) bool {
+		return z.runs("controllers") == "1.36" && c.Rollout != nil && slices.Equal(c.Rollout.Begun, []string{z.config.Zone}) && len(c.Rollout.Done) == 0
+	})
+	if c.Status != "UPDATING" || u.Status != "InProgress" {
+		t.Errorf("a zone has not gone back, and the cluster is %s, the update %s", c.Status, u.Status)
+	}
+	goBack()
+	if c, _ := r.awaitEnd(t, "Cancelled"); c.Version != "1.36" || c.Rollout != nil {
+		t.Errorf("got version %s and %+v", c.Version, c.Rollout)
+	}
+	r.wantVersions(t, "1.36")
+}
+
+func testReplacement(t *testing.T, r rollingRegion) {
+	r.begin(t)
+	c, _ := r.awaitEnd(t, "Successful")
+	if c.Version != "1.37" || c.UpgradedFrom != "1.36" || c.UpgradedAt == nil {
+		t.Errorf("got version %s, upgraded from %q at %v", c.Version, c.UpgradedFrom, c.UpgradedAt)
+	}
+	r.wantVersions(t, "1.37")
+	want := []string{"controllers 1.36 ends", "apiserver 1.36 ends", "apiserver 1.37 starts", "controllers 1.37 starts"}
+	for _, z := range r.zones {
+		if diary := z.diary(); !slices.Equal(diary[len(diary)-4:], want) {
+			t.Errorf("in %s happened %q, want at the end %q", z.config.Zone, diary, want)
+		}
+	}
+}
+
+// rollingPart is a zone's part of a cluster whose changes the test makes itself.
+func rollingPart(t *testing.T) (*testZone, *clusterZone) {
+	t.Helper()
+	z := newTestZone(t)
+	if err := z.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c := newClusterZone(z.Zone, region.Cluster{ID: clusterID, Name: "demo", Version: "1.36", EndpointPort: freePort(t), ServiceCIDR: "10.100.0.0/16", Secrets: secretsOnce})
+	if err := c.writePKI(); err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range c.instances() {
+		go i.supervise(t.Context())
+		t.Cleanup(func() { i.end(t.Context()) })
+	}
+	eventually(t, "its controllers are ready", func() bool { return isClosed(c.controllers.readiness()) }, func() any { return c.controllers.status() })
+	return z, c
+}
+
+func TestFailedStepIsDoneAgain(t *testing.T) {
+	impatient(t, 300*time.Millisecond)
+	z, c := rollingPart(t)
+	next := region.ControlPlane{Version: "1.37"}
+	help := z.hinder(t, "controllers", "1.37")
+	for range 2 { // the failure may not have been written down: then the step comes again
+		if err := c.become(t.Context(), next, nil); err == nil || !strings.Contains(err.Error(), "was not ready") {
+			t.Errorf("got %v", err)
+		}
+	}
+	help()
+	impatient(t, 10*time.Second)
+	if err := c.become(t.Context(), next, nil); err != nil || !isClosed(c.controllers.readiness()) {
+		t.Errorf("got %v, and the controllers are %+v", err, c.controllers.status())
+	}
+	starts := len(z.diary())
+	if err := c.become(t.Context(), next, nil); err != nil || len(z.diary()) != starts {
+		t.Errorf("what was reached is done again: %v, %q", err, z.diary())
+	}
+}
+
+func TestStepOfAnotherUpdateIsNotNoted(t *testing.T) {
+	z, c := rollingPart(t)
+	record := c.record
+	record.Status, record.Rollout = "UPDATING", &region.Rollout{UpdateID: "another", To: "1.37"}
+	if err := z.voter.Update(t.Context(), func(tx *region.Txn) error {
+		region.Clusters.Put(tx, clusterID, record)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.conclude(t.Context(), updateID, func(r *region.Rollout) { r.Failure = "late" }); err != nil {
+		t.Fatal(err)
+	}
+	if now, err := c.newest(); err != nil || now.Rollout == nil || now.Rollout.Failure != "" {
+		t.Errorf("got %+v, %v", now.Rollout, err)
+	}
+}
