@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"tripod/client"
 )
@@ -70,6 +71,8 @@ type ClusterState struct {
 	Status       string `json:"status"`
 	EndpointPort int    `json:"endpointPort"`
 	CACert       string `json:"caCert"`
+	// FaultedAt is when somebody asked for the next update to fail.
+	FaultedAt *time.Time `json:"faultedAt,omitempty"`
 }
 
 // Letter is what tells the zone from the others of its region: the "a" of us-east-1a.

@@ -34,6 +34,7 @@ func (z *Zone) controlHandler() http.Handler {
 		answer(w, http.StatusConflict, z.Quiesce(r.Context()))
 	})
 	routes.HandleFunc("POST /v1/instances/{component}/{verb}", z.handleVerb)
+	routes.HandleFunc("POST /v1/clusters/{name}/update/{verb}", z.handleUpdate)
 	routes.Handle("GET /v1/metrics", promhttp.HandlerFor(z.registry, promhttp.HandlerOpts{}))
 	routes.HandleFunc("GET /v1/metrics/{component}", z.handleMetrics)
 	return routes
@@ -143,8 +144,38 @@ func (z *Zone) handleVerb(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusConflict, err)
 		return
 	}
+	z.answerState(w)
+}
+
+// handleUpdate makes the cluster's next rollout fail, or lets it go well again.
+func (z *Zone) handleUpdate(w http.ResponseWriter, r *http.Request) {
+	name, now := r.PathValue("name"), time.Now().UTC()
+	faulted := map[string]*time.Time{"fault": &now, "reset": nil}
+	at, known := faulted[r.PathValue("verb")]
+	if !known {
+		answer(w, http.StatusNotFound, fmt.Errorf("there is no verb %q for an update", r.PathValue("verb")))
+		return
+	}
+	err := z.voter.Update(r.Context(), func(tx *region.Txn) error {
+		cluster, found := region.ClusterNamed(tx, name)
+		if !found {
+			return fmt.Errorf("there is no cluster %q", name)
+		}
+		cluster.FaultedAt = at
+		region.Clusters.Put(tx, cluster.ID, cluster)
+		return nil
+	})
+	if err != nil {
+		answer(w, http.StatusConflict, err)
+		return
+	}
+	z.answerState(w)
+}
+
+// answerState tells how things stand after an order, so that its effect shows as soon as it returns.
+func (z *Zone) answerState(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(z.state()) // so that the effect shows as soon as the verb returns
+	json.NewEncoder(w).Encode(z.state())
 }
 
 // handleMetrics passes on what the instance's own process serves.

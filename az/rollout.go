@@ -66,7 +66,7 @@ func (c *clusterZone) step(ctx context.Context, record region.Cluster) error {
 func (c *clusterZone) goForward(ctx context.Context, record region.Cluster) error {
 	zone, id := c.zone.config.Zone, record.Rollout.UpdateID
 	begun := false
-	err := c.conclude(ctx, id, func(r *region.Rollout) {
+	err := c.conclude(ctx, id, func(_ *region.Cluster, r *region.Rollout) {
 		if begun = r.Failure == ""; begun && !slices.Contains(r.Begun, zone) {
 			r.Begun = append(r.Begun, zone)
 		}
@@ -82,27 +82,37 @@ func (c *clusterZone) goForward(ctx context.Context, record region.Cluster) erro
 	if ctx.Err() != nil || errors.Is(err, errCalledOff) {
 		return ctx.Err()
 	}
-	return c.conclude(ctx, id, func(r *region.Rollout) {
+	return c.conclude(ctx, id, func(now *region.Cluster, r *region.Rollout) {
+		last := c.index == len(c.zone.config.Peers)-1
 		switch {
 		case r.Failure != "": // elsewhere, meanwhile
 		case err != nil:
 			r.Failure = err.Error()
+		case last && now.FaultedAt != nil:
+			r.Failure = fmt.Sprintf("the new %s is unhealthy, as 'tripod fault update/%s' asked for", c.apiserver.target(), now.Name)
+			now.FaultedAt = nil
 		case !slices.Contains(r.Done, zone):
 			r.Done = append(r.Done, zone)
 		}
 	})
 }
 
-// goBack undoes the zone's part of a change that has failed. The last zone to have gone back ends the update.
+// goBack undoes the zone's part of a change that has failed, once the zones after it have: not all at once, for one has to serve. The last zone to have
+// gone back ends the update.
 func (c *clusterZone) goBack(ctx context.Context, record region.Cluster) error {
+	zone, rollout := c.zone.config.Zone, *record.Rollout
+	for _, later := range c.zone.config.Peers[c.index+1:] {
+		if rollout.Takes(later.Zone) {
+			return nil
+		}
+	}
 	if err := c.become(ctx, record.ControlPlane(), nil); err != nil {
 		return err
 	}
-	zone, rollout := c.zone.config.Zone, *record.Rollout
 	if !rollout.Takes(zone) && !rollout.Nowhere() {
 		return nil // others are still to go back
 	}
-	return c.conclude(ctx, rollout.UpdateID, func(r *region.Rollout) { r.Leave(zone) })
+	return c.conclude(ctx, rollout.UpdateID, func(_ *region.Cluster, r *region.Rollout) { r.Leave(zone) })
 }
 
 // become replaces the zone's processes, unless they are of the wanted kind already, and waits until the new ones are ready. It gives up when the
@@ -161,7 +171,7 @@ func (c *clusterZone) awaitReady(ctx context.Context, i *instance, stands func(r
 }
 
 // conclude notes the zone's step in the change of that id, if it is still under way, and ends the change with the last step.
-func (c *clusterZone) conclude(ctx context.Context, id string, edit func(*region.Rollout)) error {
+func (c *clusterZone) conclude(ctx context.Context, id string, edit func(*region.Cluster, *region.Rollout)) error {
 	var ended region.Update
 	var version string
 	err := c.zone.voter.Update(ctx, func(tx *region.Txn) error {
@@ -170,7 +180,7 @@ func (c *clusterZone) conclude(ctx context.Context, id string, edit func(*region
 		if !found || record.Rollout == nil || record.Rollout.UpdateID != id {
 			return nil // it ended meanwhile
 		}
-		edit(record.Rollout)
+		edit(&record, record.Rollout)
 		if ended = c.ended(tx, &record); ended.ID != "" {
 			region.Updates.Put(tx, ended.ID, ended)
 		}

@@ -140,6 +140,7 @@ func TestRollout(t *testing.T) {
 	r := newRollingRegion(t)
 	t.Run("cancelled in the first zone's turn it goes back", func(t *testing.T) { testCancel(t, r, 0) })
 	t.Run("cancelled in the second zone's turn both go back", func(t *testing.T) { testCancel(t, r, 1) })
+	t.Run("a fault in the last zone brings all back", func(t *testing.T) { testFaultedRollout(t, r) })
 	t.Run("processes are replaced zone by zone", func(t *testing.T) { testReplacement(t, r) })
 }
 
@@ -153,17 +154,35 @@ func testCancel(t *testing.T, r rollingRegion, turn int) {
 	r.edit(t, func(_ *region.Txn, c *region.Cluster) {
 		c.Rollout.Failure, c.Rollout.Cancelled = "it was cancelled", true
 	})
-	c, u := r.await(t, "only that zone is still to go back", func(c region.Cluster, _ region.Update) bool {
-		return z.runs("controllers") == "1.36" && c.Rollout != nil && slices.Equal(c.Rollout.Begun, []string{z.config.Zone}) && len(c.Rollout.Done) == 0
-	})
-	if c.Status != "UPDATING" || u.Status != "InProgress" {
-		t.Errorf("a zone has not gone back, and the cluster is %s, the update %s", c.Status, u.Status)
+	c, u := r.await(t, "that zone goes back", func(region.Cluster, region.Update) bool { return z.runs("controllers") == "1.36" })
+	if c.Status != "UPDATING" || u.Status != "InProgress" || !c.Rollout.Takes(z.config.Zone) {
+		t.Errorf("a zone has not gone back, and the cluster is %s, the update %s: %+v", c.Status, u.Status, c.Rollout)
+	}
+	if turn > 0 && r.zones[0].runs("apiserver") != "1.37" {
+		t.Error("two zones go back at once")
 	}
 	goBack()
 	if c, _ := r.awaitEnd(t, "Cancelled"); c.Version != "1.36" || c.Rollout != nil {
 		t.Errorf("got version %s and %+v", c.Version, c.Rollout)
 	}
 	r.wantVersions(t, "1.36")
+}
+
+func testFaultedRollout(t *testing.T, r rollingRegion) {
+	if err := r.zones[1].order(t, "/v1/clusters/demo/update/fault"); err != nil {
+		t.Fatal(err)
+	}
+	r.begin(t)
+	c, u := r.awaitEnd(t, "Failed")
+	if c.Version != "1.36" || c.FaultedAt != nil || len(u.Errors) != 1 || !strings.Contains(u.Errors[0].Message, "apiserver/c is unhealthy") {
+		t.Errorf("got version %s, a fault since %v and errors %+v", c.Version, c.FaultedAt, u.Errors)
+	}
+	r.wantVersions(t, "1.36")                         // the update may not end before
+	for _, verb := range []string{"fault", "reset"} { // so that the next one goes well
+		if err := r.zones[1].order(t, "/v1/clusters/demo/update/"+verb); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func testReplacement(t *testing.T, r rollingRegion) {
@@ -231,7 +250,7 @@ func TestStepOfAnotherUpdateIsNotNoted(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.conclude(t.Context(), updateID, func(r *region.Rollout) { r.Failure = "late" }); err != nil {
+	if err := c.conclude(t.Context(), updateID, func(_ *region.Cluster, r *region.Rollout) { r.Failure = "late" }); err != nil {
 		t.Fatal(err)
 	}
 	if now, err := c.newest(); err != nil || now.Rollout == nil || now.Rollout.Failure != "" {

@@ -338,7 +338,7 @@ func (z *Zone) state() State {
 	z.voter.View(func(tx *region.Txn) error {
 		for _, c := range region.Clusters.List(tx) {
 			s.Clusters = append(s.Clusters, ClusterState{Name: c.Name, ID: c.ID, Version: c.Version, Status: c.Status,
-				EndpointPort: c.EndpointPort, CACert: c.Secrets.CACert})
+				EndpointPort: c.EndpointPort, CACert: c.Secrets.CACert, FaultedAt: c.FaultedAt})
 		}
 		s.Index = tx.Index()
 		return nil

@@ -209,9 +209,11 @@ func testBadOrders(t *testing.T, z *testZone) {
 		"/v1/instances/scheduler/kill?cluster=demo":  "has no scheduler",
 		"/v1/instances/etcd/kill?cluster=other":      `has no etcd of a cluster "other"`,
 		"/v1/instances/apiserver/pause?cluster=demo": "does not run, so it cannot be paused",
-		"/v1/nothing":     "404",
-		"/v1/unreachable": "EOF",
-		"/v1/found":       "EOF",
+		"/v1/clusters/demo/update/dance":             `there is no verb "dance"`,
+		"/v1/clusters/other/update/fault":            `no cluster "other"`,
+		"/v1/nothing":                                "404",
+		"/v1/unreachable":                            "EOF",
+		"/v1/found":                                  "EOF",
 	} {
 		if err := z.order(t, path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", path, err, want)

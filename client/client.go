@@ -84,8 +84,8 @@ func (c *Client) Events(ctx context.Context, since uint64, follow bool, each fun
 	})
 }
 
-// Do applies a verb (kill, pause, resume, stop, start or reset) to a target such as "az/b" or "etcd/us-east-1a" and
-// returns when the effect is there. An empty cluster means every cluster. Refusals are of type *APIError.
+// Do applies a verb (kill, pause, resume, stop, start or reset) to a target such as "az/b" or "etcd/us-east-1a", or the verb fault to
+// "update/demo", and returns when the effect is there. An empty cluster means every cluster. Refusals are of type *APIError.
 func (c *Client) Do(ctx context.Context, target, verb, cluster string) error {
 	kind, name, ok := strings.Cut(target, "/")
 	if !ok || kind == "" || name == "" {

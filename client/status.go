@@ -24,6 +24,9 @@ const (
 	StateFailed   = "failed"  // an instance that died and is being started again after a pause
 )
 
+// FaultOfUpdate is the fault of an update that will fail.
+const FaultOfUpdate = "to fail"
+
 // Status is what `tripod status -o json` prints.
 type Status struct {
 	Schema      int        `json:"schema"` // 1

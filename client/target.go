@@ -9,7 +9,10 @@ import (
 // KindZone is the target type of a zone; the other types are the names of components.
 const KindZone = "az"
 
-// TargetKinds are the types of targets.
+// KindUpdate is the target type of a cluster's next update, "update/demo", which takes the verbs fault and reset alone.
+const KindUpdate = "update"
+
+// TargetKinds are the types of targets that are in a zone.
 var TargetKinds = []string{KindZone, "etcd", "apiserver", "controllers"}
 
 // SplitTarget takes a target such as "etcd/us-east-1b" or "az/b" apart.

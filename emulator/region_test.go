@@ -32,7 +32,7 @@ func TestRegion(t *testing.T) {
 		{"status", testStatus}, {"kubeconfig", testKubeconfig}, {"files are the user's alone", testFileModes},
 		{"a killed zone stays down", testKilledZone}, {"a zone killed by somebody else is noticed", testForeignKill},
 		{"two zones down", testNoQuorum}, {"a paused zone", testPausedZone}, {"a zone paused by somebody else is noticed", testForeignPause},
-		{"an instance", testInstance}, {"orders that make no sense", testBadOrders}, {"the data directory is held", testHeld},
+		{"an instance", testInstance}, {"an update", testUpdateFault}, {"orders that make no sense", testBadOrders}, {"the data directory is held", testHeld},
 	} {
 		if !t.Run(step.name, func(t *testing.T) { step.run(t, r) }) {
 			return
@@ -65,6 +65,19 @@ func testStatus(t *testing.T, r *testRegion) {
 		t.Fatalf("the AWS endpoint: %v %v", response, err)
 	}
 	response.Body.Close()
+}
+
+func testUpdateFault(t *testing.T, r *testRegion) {
+	r.do(t, "fault", "update/demo")
+	if faults := r.Status().Faults; len(faults) != 1 || faults[0].Target != "update/demo" || faults[0].Since.IsZero() {
+		t.Errorf("got faults %+v", faults)
+	}
+	if err := r.Reset(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if faults := r.Status().Faults; len(faults) != 0 {
+		t.Errorf("after a reset: %+v", faults)
+	}
 }
 
 func testKubeconfig(t *testing.T, r *testRegion) {

@@ -26,6 +26,9 @@ func refuse(format string, args ...any) error { return refusal{fmt.Sprintf(forma
 
 // Do applies a verb to a target and returns when the effect is there.
 func (e *Emulator) Do(ctx context.Context, kind, name, verb, cluster string) error {
+	if kind == client.KindUpdate {
+		return e.faultUpdate(ctx, name, verb)
+	}
 	if !slices.Contains(verbs, verb) {
 		return refuse("there is no verb %q: use %s", verb, strings.Join(verbs, ", "))
 	}
@@ -138,6 +141,14 @@ func (e *Emulator) Reset(ctx context.Context) error {
 	defer cancel()
 	for _, z := range e.zones {
 		if err := e.Do(ctx, client.KindZone, z.name, "reset", ""); err != nil {
+			return err
+		}
+	}
+	for _, c := range e.sortedClusters() {
+		if c.state.FaultedAt == nil {
+			continue
+		}
+		if err := e.faultUpdate(ctx, c.state.Name, "reset"); err != nil {
 			return err
 		}
 	}

@@ -38,6 +38,8 @@ type Cluster struct {
 	// UpgradedAt is when the last change of version ended well, from UpgradedFrom.
 	UpgradedAt   *time.Time `json:"upgradedAt,omitempty"`
 	UpgradedFrom string     `json:"upgradedFrom,omitempty"`
+	// FaultedAt is when somebody asked that the next rollout fails in the last zone; nil: nobody did.
+	FaultedAt *time.Time `json:"faultedAt,omitempty"`
 	// Issues say why the cluster is FAILED, or not as it should be.
 	Issues []ClusterIssue `json:"issues,omitempty"`
 	// DeletedAt is when its deletion began, and Released names the zones that have ended and deleted their part since.

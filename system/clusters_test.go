@@ -103,49 +103,91 @@ func contextsOf(t testing.TB, kubeconfig []byte) (names []string) {
 	return names
 }
 
-// TestUpgradeGoesOnAfterEverythingWasKilled changes a cluster's version under a writer, kills all processes in the middle and starts the region
-// again: the upgrade ends well, and nothing acknowledged is lost.
-func TestUpgradeGoesOnAfterEverythingWasKilled(t *testing.T) {
+// updateVersion begins a change of demo's version.
+func updateVersion(t testing.TB, api *eks.Client, version string) (id *string) {
+	t.Helper()
+	begun, err := api.UpdateClusterVersion(within(t, 20*time.Second), &eks.UpdateClusterVersionInput{Name: aws.String("demo"), Version: aws.String(version)})
+	must(t, "UpdateClusterVersion", err)
+	return begun.Update.Id
+}
+
+// awaitUpdate waits until an update of demo has ended so.
+func awaitUpdate(t testing.TB, api *eks.Client, id *string, want ekstypes.UpdateStatus) *ekstypes.Update {
+	t.Helper()
+	var update *ekstypes.Update
+	eventually(t, 60*time.Second, "the update is "+string(want), func() (bool, string) {
+		got, err := api.DescribeUpdate(within(t, 20*time.Second), &eks.DescribeUpdateInput{Name: aws.String("demo"), UpdateId: id})
+		if err != nil {
+			return false, err.Error()
+		}
+		update = got.Update
+		return update.Status == want, string(update.Status)
+	})
+	return update
+}
+
+// turns is how many zones have begun to change their part of the control plane since the region was made.
+func (r *testRegion) turns(t testing.TB) (n int) {
+	t.Helper()
+	must(t, "read the events", r.Events(within(t, 10*time.Second), 0, false, func(event client.Event) error {
+		if event.Type == "VersionUpdate" {
+			n++
+		}
+		return nil
+	}))
+	return n
+}
+
+// wantVersion asks often enough that every zone answers.
+func (r *testRegion) wantVersion(t testing.TB, minor string) {
+	t.Helper()
+	for range 6 {
+		if version, err := mustClient(t, r.config(t)).Discovery().ServerVersion(); err != nil || version.Minor != minor {
+			t.Errorf("a zone says version %+v, %v, want minor %s", version, err, minor)
+		}
+	}
+}
+
+// TestUpgradeGoesBackAndOn changes a cluster's version under a writer: one change fails in its last zone and one is cancelled in its first, and all
+// go back; in the middle of the third all processes are killed, and after a new start it ends well. Nothing acknowledged is lost.
+func TestUpgradeGoesBackAndOn(t *testing.T) {
 	t.Parallel()
 	dir := newDir(t)
 	r := bringUp(t, dir, "--kubernetes-version", "1.35")
 	entries := keepWriting(t, r, "journal")
 	entries.goesOn(t, 20, 30*time.Second)
 	api := r.awsClients(t, awsHTTP).eks
-	begun, err := api.UpdateClusterVersion(within(t, 20*time.Second), &eks.UpdateClusterVersionInput{Name: aws.String("demo"), Version: aws.String("1.36")})
-	must(t, "UpdateClusterVersion", err)
-	_, err = api.UpdateClusterConfig(within(t, 20*time.Second), &eks.UpdateClusterConfigInput{Name: aws.String("demo"), DeletionProtection: aws.Bool(true)})
+
+	r.do(t, "fault", "update/demo")
+	failing := updateVersion(t, api, "1.36")
+	_, err := api.UpdateClusterConfig(within(t, 20*time.Second), &eks.UpdateClusterConfigInput{Name: aws.String("demo"), DeletionProtection: aws.Bool(true)})
 	var inUse *ekstypes.ResourceInUseException
 	if !errors.As(err, &inUse) {
 		t.Errorf("another update meanwhile: got %v, want ResourceInUseException", err)
 	}
-	eventually(t, 60*time.Second, "the second zone's turn", func() (bool, string) {
-		turns := 0
-		must(t, "read the events", r.Events(within(t, 10*time.Second), 0, false, func(event client.Event) error {
-			if event.Type == "VersionUpdate" {
-				turns++
-			}
-			return nil
-		}))
-		return turns >= 2, ""
-	})
+	if failed := awaitUpdate(t, api, failing, ekstypes.UpdateStatusFailed); len(failed.Errors) != 1 || r.turns(t) != 3 {
+		t.Errorf("after %d zones' turns the update has errors %+v", r.turns(t), failed.Errors)
+	}
+	r.wantVersion(t, "35")
+
+	cancelled := updateVersion(t, api, "1.36")
+	eventually(t, 60*time.Second, "the first zone's turn", func() (bool, string) { return r.turns(t) > 3, "" })
+	_, err = api.CancelUpdate(within(t, 20*time.Second), &eks.CancelUpdateInput{Name: aws.String("demo"), UpdateId: cancelled})
+	must(t, "CancelUpdate", err)
+	awaitUpdate(t, api, cancelled, ekstypes.UpdateStatusCancelled)
+	r.wantVersion(t, "35")
+	entries.goesOn(t, 10, 30*time.Second)
+
+	killed := updateVersion(t, api, "1.36")
+	before := r.turns(t)
+	eventually(t, 60*time.Second, "another zone's turn", func() (bool, string) { return r.turns(t) > before, "" })
 	killAll(processesOf(dir))
 	noProcesses(t, dir)
 
 	r = bringUp(t, dir)
-	eventually(t, 60*time.Second, "the update is Successful", func() (bool, string) {
-		got, err := api.DescribeUpdate(within(t, 20*time.Second), &eks.DescribeUpdateInput{Name: aws.String("demo"), UpdateId: begun.Update.Id})
-		if err != nil {
-			return false, err.Error()
-		}
-		return got.Update.Status == ekstypes.UpdateStatusSuccessful, string(got.Update.Status)
-	})
+	awaitUpdate(t, api, killed, ekstypes.UpdateStatusSuccessful)
 	r.await(t, 60*time.Second, "region", client.ForHealthy)
 	entries.goesOn(t, 10, 30*time.Second)
 	entries.verify(t)
-	for range 6 { // whichever zone answers
-		if version, err := mustClient(t, r.config(t)).Discovery().ServerVersion(); err != nil || version.Minor != "36" {
-			t.Errorf("after the upgrade a zone says version %+v, %v", version, err)
-		}
-	}
+	r.wantVersion(t, "36")
 }

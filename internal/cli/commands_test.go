@@ -33,6 +33,8 @@ func TestExitCodesAndSentences(t *testing.T) {
 		{"kill zone", 2, `"zone" is not a target: write TYPE/ZONE`},
 		{"kill pod/b", 2, `there are no targets of type "pod": the types are az, etcd, apiserver, controllers`},
 		{"kill az/b", 1, "no region is running"},
+		{"fault az/b", 2, `"az/b" has no fault: write update/CLUSTER`},
+		{"fault", 2, "takes one target"},
 		{"wait region --for=happy", 2, "--for=happy is not a condition: use one of ready, "},
 		{"wait", 2, "name one target"},
 		{"wait region --for=ready --timeout=1ms", 1, "region was not ready within 1ms"},
@@ -70,6 +72,12 @@ func TestVerbsReachTheRegion(t *testing.T) {
 		}
 		if want := "POST /v1/targets/etcd/b/" + verb + "?cluster=demo"; !slices.Contains(region.calls, want) {
 			t.Errorf("no call %q among %q", want, region.calls)
+		}
+	}
+	for _, verb := range []string{"fault", "reset"} {
+		got := tripod(t, dataDir, verb, "update/demo")
+		if want := "POST /v1/targets/update/demo/" + verb + "?"; got.code != 0 || !strings.HasPrefix(got.stdout, "update/demo ") || !slices.Contains(region.calls, want) {
+			t.Errorf("%s update/demo: got %+v, want the call %q", verb, got, want)
 		}
 	}
 	if got := tripod(t, dataDir, "reset"); got.code != 0 || !slices.Contains(region.calls, "POST /v1/reset?") {

@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -36,6 +38,9 @@ func (a *app) verbCommands() []*cobra.Command {
 				if len(args) == 0 {
 					return a.resetRegion(cmd.Context())
 				}
+				if name, ok := strings.CutPrefix(args[0], client.KindUpdate+"/"); ok && v.verb == "reset" {
+					return a.faultUpdate(cmd.Context(), args[0], name, v.verb)
+				}
 				return a.do(cmd, args[0], v.verb, v.past, cluster)
 			},
 		}
@@ -52,6 +57,41 @@ func (a *app) verbCommands() []*cobra.Command {
 		commands = append(commands, cmd)
 	}
 	return commands
+}
+
+// faultCommand breaks what no signal can break.
+func (a *app) faultCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "fault update/CLUSTER",
+		Short: "Make the next update of a cluster's control plane fail",
+		Long: "Make the next update of a cluster's control plane fail.\n\nIts zones are replaced one after the other; the new API server of the last one is then found unhealthy, and\n" +
+			"all go back. The update after that goes well again; 'reset update/CLUSTER' or 'reset' takes the fault back before.",
+		Example: "  tripod fault update/demo",
+		Args:    oneTarget,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cluster, ok := strings.CutPrefix(args[0], client.KindUpdate+"/")
+			if !ok || cluster == "" {
+				return usage(cmd, "%q has no fault: write update/CLUSTER, such as update/demo", args[0])
+			}
+			return a.faultUpdate(cmd.Context(), args[0], cluster, "fault")
+		},
+	}
+}
+
+func (a *app) faultUpdate(ctx context.Context, target, cluster, verb string) error {
+	if err := a.client().Do(ctx, target, verb, ""); err != nil {
+		status, statusErr := a.client().Status(ctx)
+		if statusErr != nil {
+			return err
+		}
+		return cmp.Or(findCluster(status, cluster), err)
+	}
+	told := "will fail ('" + a.command("reset "+target) + "' takes that back)"
+	if verb == "reset" {
+		told = "reset"
+	}
+	fmt.Fprintln(a.Stdout, target, told)
+	return nil
 }
 
 func (a *app) resetRegion(ctx context.Context) error {
