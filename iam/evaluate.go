@@ -3,6 +3,7 @@ package iam
 import (
 	"maps"
 	"strings"
+	"time"
 )
 
 // Decision is what policies say of a request.
@@ -129,25 +130,47 @@ func (p Principal) Keys() Keys {
 		"aws:principalarn": {p.ARN}, "aws:principalaccount": {p.AccountID}, "aws:userid": {p.UserID}, "aws:principaltype": {"User"},
 	}
 	maps.Copy(keys, TagKeys("aws:principaltag", p.Tags))
-	if p.IssuerARN != "" {
-		keys["aws:principalarn"], keys["aws:principaltype"] = []string{p.IssuerARN}, []string{"AssumedRole"}
-		return keys
+	if strings.HasPrefix(p.AccessKeyID, temporaryPrefix) {
+		keys["aws:multifactorauthpresent"] = []string{"false"} // there are no MFA devices here; long-term credentials have no such key
+		keys["aws:tokenissuetime"] = []string{p.IssuedAt.UTC().Format(time.RFC3339)}
 	}
-	keys["aws:username"] = []string{p.UserName()}
+	for key, value := range map[string]string{"aws:sourceidentity": p.SourceIdentity, "aws:federatedprovider": p.Provider} {
+		if value != "" {
+			keys[key] = []string{value}
+		}
+	}
+	switch {
+	case p.IssuerARN != "":
+		keys["aws:principalarn"], keys["aws:principaltype"] = []string{p.IssuerARN}, []string{"AssumedRole"}
+	case p.IsFederated():
+		keys["aws:principaltype"] = []string{"FederatedUser"}
+	default:
+		keys["aws:username"] = []string{p.UserName()}
+	}
 	return keys
 }
 
 // MayAssume says whether the principal may do an action, such as sts:AssumeRole, on a role with that trust policy. A role that trusts the
 // account leaves it to the principal's own policies; one that names the principal does not need their leave, but what they deny stays denied.
-func (p Principal) MayAssume(action, roleARN string, trust *Document, keys Keys) bool {
-	all := p.Keys()
-	maps.Copy(all, keys)
-	trusts := func(direct bool) bool {
-		return Allowed == Decide(Request{Action: action, Resource: roleARN, Keys: all, Principal: func(kind, element string) bool {
+// reason is the end of the sentence for who may not.
+func (p Principal) MayAssume(action, roleARN string, trust *Document, keys Keys) (may bool, reason string) {
+	all := p.Keys().With(keys)
+	trusts := func(direct bool) Decision {
+		return Decide(Request{Action: action, Resource: roleARN, Keys: all, Principal: func(kind, element string) bool {
 			matched, isDirect := p.Match(element)
 			return kind == "AWS" && matched && (isDirect || !direct)
 		}}, trust)
 	}
-	own, _ := p.Evaluate(action, roleARN, keys)
-	return trusts(false) && own != ExplicitDeny && (own == Allowed || trusts(true))
+	own, reason := p.Evaluate(action, roleARN, keys)
+	switch trusted := trusts(false); {
+	case own == ExplicitDeny:
+		return false, reason
+	case trusted == ExplicitDeny:
+		return false, "with an explicit deny in a resource-based policy"
+	case trusted != Allowed:
+		return false, "because no resource-based policy allows the " + action + " action"
+	case own != Allowed && trusts(true) != Allowed:
+		return false, reason
+	}
+	return true, ""
 }

@@ -35,18 +35,12 @@ func (p Principal) Evaluate(action, resource string, keys Keys) (decision Decisi
 	case ImplicitDeny:
 		reason = "because no identity-based policy allows the " + action + " action"
 	}
-	for _, limit := range []struct {
-		name string
-		text *string
-	}{{"permissions boundary", p.Boundary}, {"session policy", p.SessionPolicy}} {
-		if limit.text == nil {
-			continue
-		}
-		document, err := ParseIdentity(*limit.text)
+	for _, limit := range p.limits() {
+		documents, err := parseAll(limit.texts)
 		if err != nil {
 			return ExplicitDeny, "because the " + limit.name + " cannot be read"
 		}
-		switch Decide(request, document) {
+		switch Decide(request, documents...) {
 		case ExplicitDeny:
 			return ExplicitDeny, "with an explicit deny in a " + limit.name
 		case ImplicitDeny:
@@ -58,6 +52,35 @@ func (p Principal) Evaluate(action, resource string, keys Keys) (decision Decisi
 	return decision, reason
 }
 
+// limit is a kind of policy that narrows what identity-based ones allow.
+type limit struct {
+	name  string
+	texts []string
+}
+
+// limits are those that the principal has.
+func (p Principal) limits() []limit {
+	var limits []limit
+	if p.Boundary != nil {
+		limits = append(limits, limit{"permissions boundary", []string{*p.Boundary}})
+	}
+	if p.SessionPolicies != nil {
+		limits = append(limits, limit{"session policy", p.SessionPolicies})
+	}
+	return limits
+}
+
+func parseAll(texts []string) ([]*Document, error) {
+	documents := make([]*Document, len(texts))
+	for i, text := range texts {
+		var err error
+		if documents[i], err = ParseIdentity(text); err != nil {
+			return nil, err
+		}
+	}
+	return documents, nil
+}
+
 // identityDocuments are the principal's policies but for the boundary, and whether all can be read: of one that cannot nobody knows
 // what it denies.
 func (p Principal) identityDocuments() ([]*Document, bool) {
@@ -67,14 +90,8 @@ func (p Principal) identityDocuments() ([]*Document, bool) {
 			documents = append(documents, d)
 		}
 	}
-	for _, text := range p.Documents {
-		d, err := ParseIdentity(text)
-		if err != nil {
-			return nil, false
-		}
-		documents = append(documents, d)
-	}
-	return documents, true
+	own, err := parseAll(p.Documents)
+	return append(documents, own...), err == nil
 }
 
 // grant gives the principal the policies of a user, role or group: managed ones by their ARNs, and inline ones.

@@ -47,8 +47,8 @@ func TestPrincipalDoesWhatAllItsPoliciesLeave(t *testing.T) {
 		"boundary denies":         {Principal{Documents: []string{allow}, Boundary: &deny}, "eks:DeleteCluster", ExplicitDeny, deniedBoundary},
 		"boundary is gone":        {Principal{Documents: []string{allow}, Boundary: &gone}, "eks:ListClusters", ExplicitDeny, "because the permissions boundary"},
 		"policy is broken":        {Principal{Policies: []string{AdministratorAccess}, Documents: []string{"{"}}, "eks:ListClusters", ExplicitDeny, "because a policy"},
-		"within the session":      {Principal{Documents: []string{allow}, SessionPolicy: &list}, "eks:ListClusters", Allowed, ""},
-		"beyond the session":      {Principal{Documents: []string{allow}, SessionPolicy: &list}, "eks:DeleteCluster", ImplicitDeny, "because no session policy"},
+		"within the session":      {Principal{Documents: []string{allow}, SessionPolicies: []string{list}}, "eks:ListClusters", Allowed, ""},
+		"beyond the session":      {Principal{Documents: []string{allow}, SessionPolicies: []string{list}}, "eks:DeleteCluster", ImplicitDeny, "because no session policy"},
 		"own tag":                 {Principal{Documents: []string{team}, Tags: map[string]string{"Team": "blue"}}, "eks:DescribeCluster", Allowed, ""},
 		"another's tag":           {Principal{Documents: []string{team}, Tags: map[string]string{"Team": "*"}}, "eks:DescribeCluster", ImplicitDeny, noPolicy},
 	} {

@@ -45,21 +45,30 @@ type Principal struct {
 	Documents []string
 	// Boundary is the text of the permissions boundary; nil means that there is none.
 	Boundary *string
-	// SessionPolicy is the text of the policy that narrows the session; nil means that there is none.
-	SessionPolicy *string
+	// SessionPolicies are the texts of the policies that narrow the session; nil means that nothing does.
+	SessionPolicies []string
 	// Tags are the user's or role's, and those of the session, which count before them.
 	Tags map[string]string
+	// Transitive are the session's tags that go on to sessions begun from it.
+	Transitive map[string]string
+	// SourceIdentity is who began the chain of sessions, Provider the ARN of the OIDC provider whose token began this one; empty where nobody said.
+	SourceIdentity, Provider string
+	// IssuedAt is when the session began; zero for long-term credentials.
+	IssuedAt time.Time
 }
 
-// UserName is the name of the user that the principal is; empty for a role's session.
+// IsFederated says whether the principal is a federated user: one whom a user vouches for.
+func (p Principal) IsFederated() bool { return strings.Contains(p.ARN, ":federated-user/") }
+
+// UserName is the name of the user that the principal is; empty for a role's session and a federated user.
 func (p Principal) UserName() string {
-	if p.IssuerARN != "" {
+	if p.IssuerARN != "" || p.IsFederated() {
 		return ""
 	}
 	return p.ARN[strings.LastIndexByte(p.ARN, '/')+1:]
 }
 
-// IsUserSession says whether the principal is a user by temporary credentials.
+// IsUserSession says whether the principal is a user, or a federated one, by temporary credentials.
 func (p Principal) IsUserSession() bool {
 	return p.IssuerARN == "" && strings.HasPrefix(p.AccessKeyID, temporaryPrefix)
 }
@@ -123,7 +132,7 @@ func lookupSession(tx *region.Txn, accessKeyID, sessionToken string, now time.Ti
 		if !found || user.ID != session.ID {
 			return Principal{}, "", ErrUnknownKey
 		}
-		return userPrincipal(tx, user, accessKeyID), session.Secret, nil
+		return userSession(tx, user, session, accessKeyID), session.Secret, nil
 	}
 	role, found := region.Roles.Get(tx, session.Role)
 	if !found || role.ID != session.ID {
@@ -140,11 +149,40 @@ func RoleSession(tx *region.Txn, role region.Role, session Session, accessKeyID 
 		IssuerARN: role.ARN, IssuerID: role.ID, SessionName: session.Name,
 	}
 	principal.grantRole(tx, role)
-	principal.tag(session.Tags)
-	if session.Policy != "" {
-		principal.SessionPolicy = &session.Policy
-	}
+	principal.begin(tx, session)
 	return principal
+}
+
+// userSession is the principal that a session of a user makes: the user, or with a name of its own a federated one, who may do what the user and the
+// session's policies both allow, and without those nothing.
+func userSession(tx *region.Txn, user region.User, session Session, accessKeyID string) Principal {
+	principal := userPrincipal(tx, user, accessKeyID)
+	if session.Name != "" {
+		principal.ARN = "arn:aws:sts::" + principal.AccountID + ":federated-user/" + session.Name
+		principal.UserID, principal.SessionName = principal.AccountID+":"+session.Name, session.Name
+		principal.SessionPolicies = []string{}
+	}
+	principal.begin(tx, session)
+	return principal
+}
+
+// begin gives the principal what its session has.
+func (p *Principal) begin(tx *region.Txn, session Session) {
+	p.tag(session.Tags)
+	for _, key := range session.Transitive {
+		if p.Transitive == nil {
+			p.Transitive = map[string]string{}
+		}
+		p.Transitive[key] = session.Tags[key]
+	}
+	if session.Policy != "" {
+		p.SessionPolicies = append(p.SessionPolicies, session.Policy)
+	}
+	for _, arn := range session.PolicyARNs {
+		text, _ := PolicyDocument(tx, arn) // one that is gone allows nothing: it cannot be read
+		p.SessionPolicies = append(p.SessionPolicies, text)
+	}
+	p.SourceIdentity, p.Provider, p.IssuedAt = session.SourceIdentity, session.Provider, session.IssuedAt
 }
 
 func userPrincipal(tx *region.Txn, user region.User, accessKeyID string) Principal {

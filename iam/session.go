@@ -40,13 +40,21 @@ type Session struct {
 	ID   string `json:"i"`
 	// Name is the role session's or the federated user's; empty in a user's own session.
 	Name string `json:"n,omitempty"`
-	// Policy is the session policy, which narrows what the principal may do; empty means that there is none.
-	Policy string `json:"p,omitempty"`
-	// Tags are the session's, which count before the role's own of the same key.
-	Tags     map[string]string `json:"t,omitempty"`
-	Secret   string            `json:"s"`
-	IssuedAt time.Time         `json:"a"`
-	Expires  time.Time         `json:"e"`
+	// Policy is the session policy, which narrows what the principal may do, and PolicyARNs are managed policies that do so too: what any of
+	// them allows. Empty means that there is none.
+	Policy     string   `json:"p,omitempty"`
+	PolicyARNs []string `json:"pa,omitempty"`
+	// Tags are the session's, which count before the role's own of the same key. Transitive are the keys of those that sessions have that
+	// are begun from this one.
+	Tags       map[string]string `json:"t,omitempty"`
+	Transitive []string          `json:"tt,omitempty"`
+	// SourceIdentity is who began the first session of a chain, where that said so.
+	SourceIdentity string `json:"si,omitempty"`
+	// Provider is the ARN of the OIDC provider whose token began the session; empty for others.
+	Provider string    `json:"fp,omitempty"`
+	Secret   string    `json:"s"`
+	IssuedAt time.Time `json:"a"`
+	Expires  time.Time `json:"e"`
 }
 
 // Seal makes the session token of an access key: only that key's id opens it again.
@@ -55,7 +63,7 @@ func Seal(random io.Reader, key region.SessionKey, accessKeyID string, session S
 	if err != nil {
 		return "", fmt.Errorf("seal session: %w", err)
 	}
-	token, err := seal(random, key, accessKeyID, text)
+	token, err := seal(random, key, accessKeyID, pack(text))
 	if err == nil && len(token) > MaxSessionToken {
 		return "", ErrTokenTooLong
 	}
@@ -87,6 +95,9 @@ func open(key region.SessionKey, accessKeyID, token string, now time.Time) (Sess
 	}
 	if !ok {
 		return Session{}, ErrBadSessionToken
+	}
+	if text, err = unpack(text); err != nil {
+		return Session{}, fmt.Errorf("open session: %w", err)
 	}
 	var session Session
 	if err := json.Unmarshal(text, &session); err != nil {

@@ -48,7 +48,7 @@ func TestTokenOfARoleSessionIsItsRoles(t *testing.T) {
 	}
 	want := iam.Principal{
 		ARN: "arn:aws:sts::111122223333:assumed-role/deployer/build-1", UserID: role.ID + ":build-1", AccountID: iam.DefaultAccountID,
-		AccessKeyID: credentials.AccessKeyID, IssuerARN: role.ARN, IssuerID: role.ID, SessionName: "build-1",
+		AccessKeyID: credentials.AccessKeyID, IssuerARN: role.ARN, IssuerID: role.ID, SessionName: "build-1", IssuedAt: now,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("principal (-want +got):\n%s", diff)

@@ -85,7 +85,7 @@ func chained(tx *region.Txn, by iam.Principal, association region.PodIdentityAss
 	keys["sts:rolesessionname"] = []string{session.Name}
 	keys["sts:externalid"] = []string{association.ExternalID}
 	for _, action := range actions(session.Tags) {
-		if !by.MayAssume(action, target.ARN, trust, keys) {
+		if may, _ := by.MayAssume(action, target.ARN, trust, keys); !may {
 			return target, errUntrusted
 		}
 	}

@@ -11,20 +11,17 @@ import (
 )
 
 const (
-	maxTags          = 50
-	maxPolicySize    = 6144 // of a managed policy, in characters that are not white space
-	maxTrustSize     = 2048
-	maxDescription   = 1000
-	maxManagedOfOne  = 10 // managed policies attached to one entity
-	maxNameOfGroup   = 128
-	maxNameOfUser    = 64
-	protectedTagHead = "aws:"
+	maxPolicySize   = 6144 // of a managed policy, in characters that are not white space
+	maxTrustSize    = 2048
+	maxDescription  = 1000
+	maxManagedOfOne = 10 // managed policies attached to one entity
+	maxNameOfGroup  = 128
+	maxNameOfUser   = 64
 )
 
 var (
 	nameChars   = regexp.MustCompile(`^[\w+=,.@-]+$`)
 	pathChars   = regexp.MustCompile(`^/([!-~]+/)?$`)
-	tagChars    = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
 	description = regexp.MustCompile(`^[\t\n\r\x20-\x7E\x{A1}-\x{FF}]*$`)
 	policyChars = regexp.MustCompile(`^[\t\n\r\x20-\x{FF}]+$`)
 )
@@ -67,19 +64,18 @@ func checkTags(have map[string]string, tags []Tag) (map[string]string, error) {
 		all[key] = value
 	}
 	for _, tag := range tags {
+		wrong := iam.WrongTag(tag.Key, tag.Value)
 		switch {
-		case utf8.RuneCountInString(tag.Key) > 128 || !tagChars.MatchString(tag.Key) || strings.HasPrefix(strings.ToLower(tag.Key), protectedTagHead):
-			return nil, invalid("A tag's key must be 1 to 128 letters, digits, spaces and characters of _.:/=+-@, and not begin with aws:.")
-		case utf8.RuneCountInString(tag.Value) > 256 || !tagChars.MatchString(tag.Value):
-			return nil, invalid("A tag's value must be at most 256 letters, digits, spaces and characters of _.:/=+-@.")
+		case wrong != "":
+			return nil, invalid("%s", wrong)
 		case seen[strings.ToLower(tag.Key)]:
 			return nil, invalidInput("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
 		}
 		seen[strings.ToLower(tag.Key)] = true
 		all[tag.Key] = tag.Value
 	}
-	if len(all) > maxTags {
-		return nil, limitExceeded("Cannot exceed quota for TagsPerResource: %d", maxTags)
+	if len(all) > iam.MaxTags {
+		return nil, limitExceeded("Cannot exceed quota for TagsPerResource: %d", iam.MaxTags)
 	}
 	return all, nil
 }

@@ -79,7 +79,7 @@ func (s *Service) Serve(w http.ResponseWriter, call *wire.Call) error {
 	}
 	call.Operation = name
 	if call.Principal.IsUserSession() {
-		return wire.UnknownKey(wire.Query, "IAM cannot be called with credentials of sts get-session-token, as those have no MFA here: use the access key itself, or a role's.")
+		return wire.UnknownKey(wire.Query, "IAM cannot be called with credentials of sts get-session-token or get-federation-token, as those have no MFA here: use the access key itself, or a role's.")
 	}
 	run := s.actions()[name]
 	if run == nil {

@@ -79,7 +79,7 @@ func TestServiceAccountAssumesOnlyARoleThatTrustsIt(t *testing.T) {
 		"without expiry":          {own.Sign(with("exp", nil)), "ExpiredTokenException"},
 		"not yet valid":           {own.Sign(with("nbf", time.Now().Add(time.Hour).Unix())), "ExpiredTokenException"},
 		"shortened":               {good[:len(good)-4], "InvalidIdentityToken"},
-		"no token":                {"", "InvalidIdentityToken"},
+		"no token":                {"", "ValidationError"},
 	} {
 		if text, code := assume(c.token); code != c.want {
 			t.Errorf("%s: got %q, want %q: %s", name, code, c.want, text)

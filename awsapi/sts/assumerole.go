@@ -1,14 +1,10 @@
 package sts
 
 import (
-	"bytes"
-	"crypto/rand"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"net/http"
+	"maps"
 	"regexp"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,12 +14,14 @@ import (
 )
 
 const (
-	minSession       = 900 * time.Second
-	defaultSession   = time.Hour
-	maxRoleSession   = 12 * time.Hour
-	maxChained       = time.Hour // of a role's session made by another role's
-	maxSessionPolicy = 2048
-	maxExternalID    = 1224 // bytes: more than a regexp's repeat count may say
+	defaultSession = time.Hour
+	maxRoleSession = 12 * time.Hour
+	maxChained     = time.Hour // of a role's session made by another role's
+	maxExternalID  = 1224      // bytes: more than a regexp's repeat count may say
+
+	assumeRole        = "sts:AssumeRole"
+	tagSession        = "sts:TagSession"
+	setSourceIdentity = "sts:SetSourceIdentity"
 )
 
 var (
@@ -40,10 +38,41 @@ type Credentials struct {
 	Expiration      string
 }
 
+// roleInput names a role and the session that a call begins of it.
+type roleInput struct {
+	RoleARN         string `query:"RoleArn,required"`
+	RoleSessionName string `query:",required"`
+	DurationSeconds *int
+	narrowing
+}
+
+// check returns the role's account and name.
+func (in *roleInput) check() (account, name string, err error) {
+	parts := roleARN.FindStringSubmatch(in.RoleARN)
+	switch {
+	case parts == nil:
+		return "", "", invalid("RoleArn must be a role's ARN, such as arn:aws:iam::111122223333:role/NAME.")
+	case !sessionName.MatchString(in.RoleSessionName):
+		return "", "", violation(in.RoleSessionName, "roleSessionName", "Member must satisfy regular expression pattern: [\\w+=,.@-]{2,64}")
+	}
+	return parts[1], parts[2], nil
+}
+
+type assumeRoleInput struct {
+	roleInput
+	ExternalID        *string `query:"ExternalId"`
+	SourceIdentity    *string
+	Tags              []Tag
+	TransitiveTagKeys []string
+	device
+}
+
 // AssumedRole is the result of AssumeRole.
 type AssumedRole struct {
-	Credentials     Credentials
-	AssumedRoleUser AssumedRoleUser
+	Credentials      Credentials
+	AssumedRoleUser  AssumedRoleUser
+	PackedPolicySize *int   `json:",omitempty"`
+	SourceIdentity   string `xml:",omitempty" json:",omitempty"`
 }
 
 // AssumedRoleUser is who the credentials make of their bearer.
@@ -52,63 +81,114 @@ type AssumedRoleUser struct {
 	ARN           string `xml:"Arn" json:"Arn"`
 }
 
-// unsupported are parameters of AssumeRole that would narrow or mark the session. A session that ignored them could do more than was
-// asked for: so they are refused until Tripod has them.
-var unsupported = []string{"PolicyArns.", "Tags.", "TransitiveTagKeys.", "SourceIdentity", "SerialNumber", "TokenCode", "ProvidedContexts."}
-
 // assumeRole makes credentials of a role for a principal that the role trusts.
-func (s *Service) assumeRole(call *wire.Call) (*AssumedRole, error) {
-	for name := range call.Params {
-		for _, prefix := range unsupported {
-			if name == prefix || strings.HasSuffix(prefix, ".") && strings.HasPrefix(name, prefix) {
-				return nil, invalid("Tripod does not have AssumeRole's parameter " + strings.TrimSuffix(prefix, ".") + " yet: leave it out.")
-			}
+func (s *Service) assumeRole(call *wire.Call, in *assumeRoleInput) (*AssumedRole, error) {
+	account, name, err := in.roleInput.check()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case in.ExternalID != nil && (len(*in.ExternalID) > maxExternalID || !externalID.MatchString(*in.ExternalID)):
+		return nil, invalid("ExternalId must be 2 to 1224 letters, digits and characters of _+=,.@:/-.")
+	case in.SourceIdentity != nil && !sessionName.MatchString(*in.SourceIdentity):
+		return nil, violation(*in.SourceIdentity, "sourceIdentity", "Member must satisfy regular expression pattern: [\\w+=,.@-]{2,64}")
+	}
+	if err := in.device.check(); err != nil {
+		return nil, err
+	}
+	session := iam.Session{Name: in.RoleSessionName}
+	if err := in.mark(&session, call.Principal); err != nil {
+		return nil, err
+	}
+	role, err := s.trusting(call, in, name, session)
+	if err != nil {
+		return nil, err
+	}
+	life, err := roleLife(in.DurationSeconds, role)
+	switch {
+	case err != nil:
+		return nil, err
+	case call.Principal.IssuerARN != "" && life > maxChained:
+		return nil, invalid("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
+	}
+	if err := s.narrow(&session, in.narrowing); err != nil {
+		return nil, err
+	}
+	session.Role, session.ID = role.Name, role.ID
+	credentials, size, err := s.issue(call, account, session, life)
+	if err != nil {
+		return nil, err
+	}
+	return &AssumedRole{Credentials: credentials, AssumedRoleUser: roleUser(role, account, session.Name), PackedPolicySize: size, SourceIdentity: session.SourceIdentity}, nil
+}
+
+// mark gives the session its tags and source identity: those of the call, and what goes on from the session by which it is made.
+func (in *assumeRoleInput) mark(session *iam.Session, by iam.Principal) error {
+	tags, err := sessionTags(in.Tags)
+	if err != nil {
+		return err
+	}
+	inherited := map[string]bool{}
+	for key := range by.Transitive {
+		inherited[strings.ToLower(key)] = true
+	}
+	for _, key := range append(slices.Collect(maps.Keys(tags)), in.TransitiveTagKeys...) {
+		if inherited[strings.ToLower(key)] {
+			return invalidParameter("One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.")
 		}
 	}
-	arn, name := call.Params.Get("RoleArn"), call.Params.Get("RoleSessionName")
-	parts := roleARN.FindStringSubmatch(arn)
-	switch {
-	case parts == nil:
-		return nil, invalid("RoleArn must be a role's ARN, such as arn:aws:iam::111122223333:role/NAME.")
-	case !sessionName.MatchString(name):
-		return nil, invalid("RoleSessionName must be 2 to 64 letters, digits and characters of _+=,.@-.")
-	case call.Params.Has("ExternalId") && (len(call.Params.Get("ExternalId")) > maxExternalID || !externalID.MatchString(call.Params.Get("ExternalId"))):
-		return nil, invalid("ExternalId must be 2 to 1224 letters, digits and characters of _+=,.@:/-.")
+	for _, key := range in.TransitiveTagKeys {
+		if _, found := tags[key]; !found {
+			return invalidParameter("The transitive tag key " + clip(key) + " is none of the session's tags.")
+		}
 	}
-	role, err := s.trusting(call, arn, parts[2])
-	if err != nil {
-		return nil, err
+	maps.Copy(tags, by.Transitive)
+	session.Tags = tags
+	session.Transitive = append(slices.Sorted(maps.Keys(by.Transitive)), in.TransitiveTagKeys...)
+	session.SourceIdentity = by.SourceIdentity
+	if in.SourceIdentity != nil {
+		if session.SourceIdentity != "" && session.SourceIdentity != *in.SourceIdentity {
+			return forbidden("The source identity of a chain of sessions cannot be changed: it is set already.")
+		}
+		session.SourceIdentity = *in.SourceIdentity
 	}
-	life, err := sessionLife(call, role)
-	if err != nil {
-		return nil, err
+	return nil
+}
+
+// keys are the condition keys of the session that a call asks for, of role.
+func (in *assumeRoleInput) keys(session iam.Session, role region.Role) iam.Keys {
+	keys := iam.TagKeys("aws:RequestTag", session.Tags).With(iam.TagKeys("aws:ResourceTag", role.Tags), iam.TagKeys("iam:ResourceTag", role.Tags))
+	keys["sts:rolesessionname"] = []string{session.Name}
+	if len(session.Tags) > 0 {
+		keys["aws:tagkeys"] = slices.Sorted(maps.Keys(session.Tags))
 	}
-	policy, err := sessionPolicy(call)
-	if err != nil {
-		return nil, err
+	if len(session.Transitive) > 0 {
+		keys["sts:transitivetagkeys"] = session.Transitive
 	}
-	now := s.now().UTC().Truncate(time.Second)
-	credentials, err := s.issue(call, parts[1], iam.Session{Role: role.Name, ID: role.ID, Name: name, Policy: policy, IssuedAt: now, Expires: now.Add(life)})
-	if err != nil {
-		return nil, err
+	if session.SourceIdentity != "" {
+		keys["sts:sourceidentity"] = []string{session.SourceIdentity}
 	}
-	return &AssumedRole{Credentials: credentials, AssumedRoleUser: roleUser(role, parts[1], name)}, nil
+	if in.ExternalID != nil {
+		keys["sts:externalid"] = []string{*in.ExternalID}
+	}
+	return keys
 }
 
 func roleUser(role region.Role, accountID, session string) AssumedRoleUser {
 	return AssumedRoleUser{AssumedRoleID: role.ID + ":" + session, ARN: "arn:aws:sts::" + accountID + ":assumed-role/" + role.Name + "/" + session}
 }
 
-// trusting is the role, if it trusts the caller. A role that is not there is denied in the same words: who may not assume a role
-// does not learn whether it exists.
-func (s *Service) trusting(call *wire.Call, arn, name string) (region.Role, error) {
-	denied := wire.AccessDenied(wire.Query, call.Principal.ARN, "sts:AssumeRole", arn,
-		"because no resource-based policy allows the sts:AssumeRole action")
+// trusting is the role, if it trusts the caller with the session. A role that is not there is denied in the same words as one that trusts
+// somebody else: who may not assume a role does not learn whether it exists.
+func (s *Service) trusting(call *wire.Call, in *assumeRoleInput, name string, session iam.Session) (region.Role, error) {
+	denied := func(action, reason string) error {
+		return wire.AccessDenied(wire.Query, call.Principal.ARN, action, in.RoleARN, reason)
+	}
 	var role region.Role
 	err := s.State.View(func(tx *region.Txn) error {
 		found := false
-		if role, found = region.Roles.Get(tx, name); !found || role.ARN != arn {
-			return denied
+		if role, found = region.Roles.Get(tx, name); !found || role.ARN != in.RoleARN {
+			return denied(assumeRole, "because no resource-based policy allows the sts:AssumeRole action")
 		}
 		return nil
 	})
@@ -119,83 +199,27 @@ func (s *Service) trusting(call *wire.Call, arn, name string) (region.Role, erro
 	if err != nil {
 		return role, fmt.Errorf("trust policy of role %s: %w", role.Name, err)
 	}
-	keys := iam.Keys{"sts:rolesessionname": call.Params["RoleSessionName"]}
-	if id := call.Params["ExternalId"]; id != nil {
-		keys["sts:externalid"] = id
+	actions := []string{assumeRole}
+	if len(session.Tags) > 0 {
+		actions = append(actions, tagSession)
 	}
-	if !call.Principal.MayAssume("sts:AssumeRole", arn, trust, keys) {
-		return role, denied
+	if session.SourceIdentity != "" {
+		actions = append(actions, setSourceIdentity)
+	}
+	for _, action := range actions {
+		if may, reason := call.Principal.MayAssume(action, in.RoleARN, trust, call.Keys.With(in.keys(session, role))); !may {
+			return role, denied(action, reason)
+		}
 	}
 	return role, nil
 }
 
-func sessionLife(call *wire.Call, role region.Role) (time.Duration, error) {
+// roleLife is how long a role's session lasts.
+func roleLife(seconds *int, role region.Role) (time.Duration, error) {
 	longest := time.Duration(max(role.MaxSessionSeconds, 3600)) * time.Second
-	life, err := duration(call, min(defaultSession, longest), maxRoleSession)
-	switch {
-	case err != nil:
-		return 0, err
-	case life > longest:
+	life, err := duration(seconds, min(defaultSession, longest), maxRoleSession)
+	if err == nil && life > longest {
 		return 0, invalid("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
-	case call.Principal.IssuerARN != "" && life > maxChained:
-		return 0, invalid("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
 	}
-	return life, nil
-}
-
-// sessionPolicy is the policy that narrows the session, or empty.
-func sessionPolicy(call *wire.Call) (string, error) {
-	text := call.Params.Get("Policy")
-	switch {
-	case !call.Params.Has("Policy"):
-		return "", nil
-	case len(text) > maxSessionPolicy:
-		return "", invalid("Policy must be at most 2048 characters.")
-	}
-	if _, err := iam.ParseIdentity(text); err != nil {
-		return "", &wire.Error{Code: "MalformedPolicyDocument", Status: http.StatusBadRequest, Message: fmt.Sprintf("The session policy is refused: %v.", err)}
-	}
-	var compact bytes.Buffer // it travels in the token
-	if err := json.Compact(&compact, []byte(text)); err != nil {
-		return "", fmt.Errorf("compact session policy: %w", err)
-	}
-	return compact.String(), nil
-}
-
-// duration is how long a session is asked to last.
-func duration(call *wire.Call, usual, longest time.Duration) (time.Duration, error) {
-	if !call.Params.Has("DurationSeconds") {
-		return usual, nil
-	}
-	seconds, err := strconv.ParseInt(call.Params.Get("DurationSeconds"), 10, 32)
-	life := time.Duration(seconds) * time.Second
-	if err != nil || life < minSession || life > longest {
-		return 0, invalid(fmt.Sprintf("DurationSeconds must be a number from %d to %d.", minSession/time.Second, longest/time.Second))
-	}
-	return life, nil
-}
-
-// issue makes the credentials of a session.
-func (s *Service) issue(call *wire.Call, accountID string, session iam.Session) (Credentials, error) {
-	made, err := iam.Issue(call.Request.Context(), s.State, rand.Reader, accountID, session)
-	if errors.Is(err, iam.ErrTokenTooLong) {
-		return Credentials{}, &wire.Error{Code: "PackedPolicyTooLarge", Status: http.StatusBadRequest, Message: "The session's policies and tags are too large together."}
-	}
-	if err != nil {
-		return Credentials{}, err
-	}
-	return Credentials{
-		AccessKeyID: made.AccessKeyID, SecretAccessKey: made.SecretAccessKey, SessionToken: made.SessionToken, Expiration: session.Expires.Format(time.RFC3339),
-	}, nil
-}
-
-func (s *Service) now() time.Time {
-	if s.Now == nil {
-		return time.Now()
-	}
-	return s.Now()
-}
-
-func invalid(message string) error {
-	return &wire.Error{Code: "ValidationError", Status: http.StatusBadRequest, Message: message}
+	return life, err
 }

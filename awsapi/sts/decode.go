@@ -12,17 +12,20 @@ import (
 // maxMessage is the longest message in bytes that STS takes.
 const maxMessage = 10240
 
+type decodeInput struct {
+	EncodedMessage string `query:",required"`
+}
+
 // DecodedMessage is the result of DecodeAuthorizationMessage.
 type DecodedMessage struct{ DecodedMessage string }
 
 // decodeMessage tells why a call was refused, by the encoded message in EC2's refusal.
-func (s *Service) decodeMessage(call *wire.Call) (*DecodedMessage, error) {
+func (s *Service) decodeMessage(call *wire.Call, in *decodeInput) (*DecodedMessage, error) {
 	if err := call.Authorize(wire.Query, "sts:DecodeAuthorizationMessage", "*"); err != nil {
 		return nil, err
 	}
-	message := call.Params.Get("EncodedMessage")
-	if message == "" || len(message) > maxMessage {
-		return nil, invalid("EncodedMessage must have 1 to 10240 characters.")
+	if len(in.EncodedMessage) > maxMessage {
+		return nil, invalid("EncodedMessage must have at most 10240 characters.")
 	}
 	decoded := &DecodedMessage{}
 	err := s.State.View(func(tx *region.Txn) (err error) {
@@ -30,7 +33,7 @@ func (s *Service) decodeMessage(call *wire.Call) (*DecodedMessage, error) {
 		if !found {
 			return iam.ErrBadDenial
 		}
-		decoded.DecodedMessage, err = iam.OpenDenial(key, message)
+		decoded.DecodedMessage, err = iam.OpenDenial(key, in.EncodedMessage)
 		return err
 	})
 	if errors.Is(err, iam.ErrBadDenial) {

@@ -58,30 +58,54 @@ func (s *Service) Serve(w http.ResponseWriter, call *wire.Call) error {
 	case !slices.Contains(operations, action) || version != Version:
 		return wire.UnknownOperation(wire.Query, "Could not find operation "+clip(action)+" for version "+clip(version))
 	}
-	var (
-		result any
-		err    error
-	)
-	switch {
-	case action == "GetCallerIdentity":
-		result = GetCallerIdentity(call)
-	case action == "AssumeRole" && s.State != nil:
-		result, err = s.assumeRole(call)
-	case action == "AssumeRoleWithWebIdentity" && s.State != nil:
-		result, err = s.assumeWithWebIdentity(call)
-	case action == "GetSessionToken" && s.State != nil:
-		result, err = s.sessionToken(call)
-	case action == "DecodeAuthorizationMessage" && s.State != nil:
-		result, err = s.decodeMessage(call)
-	case action == "GetAccessKeyInfo":
-		result, err = accessKeyInfo(call)
-	default:
-		err = wire.Unsupported(wire.Query, Name, action)
+	run := s.actions()[action]
+	if run == nil {
+		return wire.Unsupported(wire.Query, Name, action)
 	}
-	if err == nil {
-		wire.WriteQueryResult(w, call, Namespace, result)
+	call.Operation = action
+	if err := callable(call); err != nil {
+		return err
 	}
-	return err
+	result, err := run(call)
+	if err != nil {
+		return err
+	}
+	wire.WriteQueryResult(w, call, Namespace, result)
+	return nil
+}
+
+// actions are the operations that Tripod has, by name. Without state there are no temporary credentials.
+func (s *Service) actions() map[string]func(*wire.Call) (any, error) {
+	all := map[string]func(*wire.Call) (any, error){
+		"GetCallerIdentity": func(call *wire.Call) (any, error) { return GetCallerIdentity(call), nil },
+		"GetAccessKeyInfo":  typed(s.accessKeyInfo),
+	}
+	if s.State != nil {
+		all["AssumeRole"] = typed(s.assumeRole)
+		all["AssumeRoleWithWebIdentity"] = typed(s.assumeWithWebIdentity)
+		all["GetSessionToken"] = typed(s.sessionToken)
+		all["GetFederationToken"] = typed(s.federationToken)
+		all["DecodeAuthorizationMessage"] = typed(s.decodeMessage)
+	}
+	return all
+}
+
+// typed makes an action of a function: it fills the input.
+func typed[In, Out any](run func(*wire.Call, *In) (*Out, error)) func(*wire.Call) (any, error) {
+	return func(call *wire.Call) (any, error) {
+		in := new(In)
+		if err := wire.DecodeQuery(call.Params, in); err != nil {
+			return nil, err
+		}
+		return run(call, in)
+	}
+}
+
+func (s *Service) now() time.Time {
+	if s.Now == nil {
+		return time.Now()
+	}
+	return s.Now()
 }
 
 // clip keeps a client's own text short in an answer to it.

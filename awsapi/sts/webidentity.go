@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"tripod/awsapi/wire"
 	"tripod/iam"
@@ -14,32 +13,33 @@ import (
 
 const webIdentityAction = "sts:AssumeRoleWithWebIdentity"
 
+type webIdentityInput struct {
+	roleInput
+	WebIdentityToken string  `query:",required"`
+	ProviderID       *string `query:"ProviderId"`
+}
+
 // WebIdentityRole is the result of AssumeRoleWithWebIdentity.
 type WebIdentityRole struct {
-	Credentials     Credentials
-	Subject         string `xml:"SubjectFromWebIdentityToken" json:"SubjectFromWebIdentityToken"`
-	AssumedRoleUser AssumedRoleUser
-	Provider        string
-	Audience        string
+	Credentials      Credentials
+	Subject          string `xml:"SubjectFromWebIdentityToken" json:"SubjectFromWebIdentityToken"`
+	AssumedRoleUser  AssumedRoleUser
+	Provider         string
+	Audience         string
+	PackedPolicySize *int `json:",omitempty"`
 }
 
 // assumeWithWebIdentity makes credentials of a role for who has a token of an issuer that the role trusts: a service account of one of the
 // region's clusters. The call is not signed; the token is its proof. Foreign issuers are refused, as their keys would have to be fetched.
-func (s *Service) assumeWithWebIdentity(call *wire.Call) (*WebIdentityRole, error) {
-	for name := range call.Params {
-		if parameter, _, _ := strings.Cut(name, "."); slices.Contains([]string{"PolicyArns", "ProviderId"}, parameter) {
-			return nil, invalid("Tripod does not have AssumeRoleWithWebIdentity's parameter " + parameter + " yet: leave it out.")
-		}
+func (s *Service) assumeWithWebIdentity(call *wire.Call, in *webIdentityInput) (*WebIdentityRole, error) {
+	account, name, err := in.check()
+	if err != nil {
+		return nil, err
 	}
-	arn, name := call.Params.Get("RoleArn"), call.Params.Get("RoleSessionName")
-	parts := roleARN.FindStringSubmatch(arn)
-	switch {
-	case parts == nil:
-		return nil, invalid("RoleArn must be a role's ARN, such as arn:aws:iam::111122223333:role/NAME.")
-	case !sessionName.MatchString(name):
-		return nil, invalid("RoleSessionName must be 2 to 64 letters, digits and characters of _+=,.@-.")
+	if in.ProviderID != nil {
+		return nil, invalid("ProviderId is for OAuth 2.0 access tokens, which Tripod does not have: leave it out, an OpenID Connect token names its issuer itself.")
 	}
-	id, err := iam.ParseWebToken(call.Params.Get("WebIdentityToken"))
+	id, err := iam.ParseWebToken(in.WebIdentityToken)
 	if err != nil {
 		return nil, invalidToken("The ID Token provided is not a valid JWT.")
 	}
@@ -49,40 +49,40 @@ func (s *Service) assumeWithWebIdentity(call *wire.Call) (*WebIdentityRole, erro
 		seen    identified
 	)
 	err = s.State.View(func(tx *region.Txn) (err error) {
-		if seen, err = s.identify(tx, id, parts[1]); err != nil {
+		if seen, err = s.identify(tx, id, account); err != nil {
 			return err
 		}
 		found := false
-		role, found = region.Roles.Get(tx, parts[2])
-		granted = found && role.ARN == arn
+		role, found = region.Roles.Get(tx, name)
+		granted = found && role.ARN == in.RoleARN
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	if granted {
-		if granted, err = trustsIdentity(role, id, seen, name); err != nil {
+		if granted, err = trustsIdentity(call, role, id, seen, in.RoleSessionName); err != nil {
 			return nil, err
 		}
 	}
 	if !granted {
 		return nil, &wire.Error{Code: "AccessDenied", Status: http.StatusForbidden, Message: "Not authorized to perform " + webIdentityAction}
 	}
-	life, err := sessionLife(call, role)
+	life, err := roleLife(in.DurationSeconds, role)
 	if err != nil {
 		return nil, err
 	}
-	policy, err := sessionPolicy(call)
-	if err != nil {
+	session := iam.Session{Role: role.Name, ID: role.ID, Name: in.RoleSessionName, Provider: seen.provider}
+	if err := s.narrow(&session, in.narrowing); err != nil {
 		return nil, err
 	}
-	now := s.now().UTC().Truncate(time.Second)
-	credentials, err := s.issue(call, parts[1], iam.Session{Role: role.Name, ID: role.ID, Name: name, Policy: policy, IssuedAt: now, Expires: now.Add(life)})
+	credentials, size, err := s.issue(call, account, session, life)
 	if err != nil {
 		return nil, err
 	}
 	return &WebIdentityRole{
-		Credentials: credentials, Subject: id.Subject, Provider: seen.provider, Audience: seen.audience, AssumedRoleUser: roleUser(role, parts[1], name),
+		Credentials: credentials, Subject: id.Subject, Provider: seen.provider, Audience: seen.audience,
+		AssumedRoleUser: roleUser(role, account, session.Name), PackedPolicySize: size,
 	}, nil
 }
 
@@ -123,7 +123,7 @@ func (s *Service) identify(tx *region.Txn, id iam.WebToken, accountID string) (i
 }
 
 // trustsIdentity asks the role's trust policy. Its condition keys are ISSUER:aud and ISSUER:sub.
-func trustsIdentity(role region.Role, id iam.WebToken, seen identified, name string) (bool, error) {
+func trustsIdentity(call *wire.Call, role region.Role, id iam.WebToken, seen identified, name string) (bool, error) {
 	trust, err := iam.ParseTrust(role.TrustPolicy)
 	if err != nil {
 		return false, fmt.Errorf("trust policy of role %s: %w", role.Name, err)
@@ -131,7 +131,9 @@ func trustsIdentity(role region.Role, id iam.WebToken, seen identified, name str
 	issuer := strings.ToLower(seen.issuer)
 	return iam.Allowed == iam.Decide(iam.Request{
 		Action: webIdentityAction, Resource: role.ARN,
-		Keys:      iam.Keys{issuer + ":aud": {seen.audience}, issuer + ":sub": {id.Subject}, "sts:rolesessionname": {name}, "aws:federatedprovider": {seen.provider}},
+		Keys: call.Keys.With(iam.TagKeys("aws:ResourceTag", role.Tags), iam.Keys{
+			issuer + ":aud": {seen.audience}, issuer + ":sub": {id.Subject}, "sts:rolesessionname": {name}, "aws:federatedprovider": {seen.provider},
+		}),
 		Principal: func(kind, element string) bool { return kind == "Federated" && element == seen.provider },
 	}, trust), nil
 }

@@ -1,0 +1,145 @@
+package sts
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"tripod/awsapi/wire"
+	"tripod/iam"
+	"tripod/region"
+)
+
+const (
+	minSession         = 900 * time.Second
+	maxSessionPolicy   = 2048 // characters of the policy and the ARNs together
+	maxSessionPolicies = 10
+)
+
+// Tag is one session tag.
+type Tag struct {
+	Key   string `query:",required"`
+	Value *string
+}
+
+// policyDescriptor names a managed policy.
+type policyDescriptor struct {
+	ARN string `query:"arn,required"`
+}
+
+// narrowing are the parameters by which a session may do less than its principal.
+type narrowing struct {
+	Policy     *string
+	PolicyArns []policyDescriptor
+}
+
+// narrow gives the session its policies.
+func (s *Service) narrow(session *iam.Session, by narrowing) error {
+	size := 0
+	if by.Policy != nil {
+		size = len(*by.Policy)
+		if _, err := iam.ParseIdentity(*by.Policy); err != nil {
+			return &wire.Error{Code: "MalformedPolicyDocument", Status: http.StatusBadRequest, Message: fmt.Sprintf("The session policy is refused: %v.", err)}
+		}
+		var compact bytes.Buffer // it travels in the token
+		if err := json.Compact(&compact, []byte(*by.Policy)); err != nil {
+			return fmt.Errorf("compact session policy: %w", err)
+		}
+		session.Policy = compact.String()
+	}
+	if len(by.PolicyArns) > maxSessionPolicies {
+		return invalid(fmt.Sprintf("PolicyArns must have at most %d policies.", maxSessionPolicies))
+	}
+	return s.State.View(func(tx *region.Txn) error {
+		for _, policy := range by.PolicyArns {
+			size += len(policy.ARN)
+			if _, found := iam.PolicyDocument(tx, policy.ARN); !found {
+				return invalid("The policy " + clip(policy.ARN) + " of PolicyArns does not exist or is not attachable.")
+			}
+			session.PolicyARNs = append(session.PolicyARNs, policy.ARN)
+		}
+		if size > maxSessionPolicy {
+			return invalid(fmt.Sprintf("Policy and PolicyArns must have at most %d characters together.", maxSessionPolicy))
+		}
+		return nil
+	})
+}
+
+// sessionTags makes a map of a call's tags.
+func sessionTags(given []Tag) (map[string]string, error) {
+	if len(given) > iam.MaxTags {
+		return nil, invalid(fmt.Sprintf("A session has at most %d tags.", iam.MaxTags))
+	}
+	tags, seen := make(map[string]string, len(given)), map[string]bool{}
+	for _, tag := range given {
+		if tag.Value == nil {
+			return nil, violation("null", "tags.member.value", "Member must not be null")
+		}
+		if wrong := iam.WrongTag(tag.Key, *tag.Value); wrong != "" {
+			return nil, invalid(wrong)
+		}
+		if fold := strings.ToLower(tag.Key); seen[fold] {
+			return nil, invalidParameter("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+		} else {
+			seen[fold] = true
+		}
+		tags[tag.Key] = *tag.Value
+	}
+	return tags, nil
+}
+
+// duration is how long a session is asked to last.
+func duration(seconds *int, usual, longest time.Duration) (time.Duration, error) {
+	if seconds == nil {
+		return usual, nil
+	}
+	life, value := time.Duration(*seconds)*time.Second, fmt.Sprint(*seconds)
+	switch {
+	case life < minSession:
+		return 0, violation(value, "durationSeconds", fmt.Sprintf("Member must have value greater than or equal to %d", minSession/time.Second))
+	case life > longest:
+		return 0, violation(value, "durationSeconds", fmt.Sprintf("Member must have value less than or equal to %d", longest/time.Second))
+	}
+	return life, nil
+}
+
+// issue makes the credentials of a session. size is how much of the room for policies and tags they take, in percent; nil where it has none.
+func (s *Service) issue(call *wire.Call, accountID string, session iam.Session, life time.Duration) (_ Credentials, size *int, err error) {
+	session.IssuedAt = s.now().UTC().Truncate(time.Second)
+	session.Expires = session.IssuedAt.Add(life)
+	made, err := iam.Issue(call.Request.Context(), s.State, rand.Reader, accountID, session)
+	if errors.Is(err, iam.ErrTokenTooLong) {
+		return Credentials{}, nil, &wire.Error{Code: "PackedPolicyTooLarge", Status: http.StatusBadRequest, Message: "The session's policies and tags are too large together."}
+	}
+	if err != nil {
+		return Credentials{}, nil, err
+	}
+	if session.Policy != "" || len(session.PolicyARNs)+len(session.Tags) > 0 {
+		percent := len(made.SessionToken) * 100 / iam.MaxSessionToken
+		size = &percent
+	}
+	return Credentials{
+		AccessKeyID: made.AccessKeyID, SecretAccessKey: made.SecretAccessKey, SessionToken: made.SessionToken, Expiration: session.Expires.Format(time.RFC3339),
+	}, size, nil
+}
+
+func invalid(message string) error {
+	return &wire.Error{Code: "ValidationError", Status: http.StatusBadRequest, Message: message}
+}
+
+// violation is invalid in the words that AWS's services have for what breaks their model.
+func violation(value, member, constraint string) error {
+	if value != "null" {
+		value = "'" + clip(value) + "'"
+	}
+	return invalid("1 validation error detected: Value " + value + " at '" + member + "' failed to satisfy constraint: " + constraint)
+}
+
+func invalidParameter(message string) error {
+	return &wire.Error{Code: "InvalidParameterValue", Status: http.StatusBadRequest, Message: message}
+}
