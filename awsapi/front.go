@@ -14,6 +14,7 @@ import (
 	"tripod/awsapi/eks"
 	"tripod/awsapi/eksauth"
 	"tripod/awsapi/history"
+	"tripod/awsapi/kms"
 	"tripod/awsapi/throttle"
 	"tripod/awsapi/upstream"
 	"tripod/awsapi/wire"
@@ -67,6 +68,7 @@ type server struct {
 	Front
 	router   *mux.Router
 	eks      *eks.Service
+	kms      *kms.Service
 	services []service
 	calls    *prometheus.CounterVec
 	buckets  *throttle.Throttle // nil: calls are not throttled
@@ -89,6 +91,7 @@ func (f *Front) Handler() http.Handler {
 		VPC: ec2.VPC{AccountID: f.AccountID, Region: f.Region, Zones: f.Zones}, ControlPlane: f.ControlPlane,
 		Probes: eks.Probes{Now: s.Now},
 	}
+	s.kms = &kms.Service{Region: f.Region, AccountID: f.AccountID, State: f.State, Now: s.Now}
 	s.services = s.allServices()
 	if s.Throttle {
 		s.buckets = throttle.New(s.Now)

@@ -5,6 +5,7 @@ import (
 
 	"tripod/awsapi/ec2"
 	"tripod/awsapi/iamapi"
+	"tripod/awsapi/kms"
 	"tripod/awsapi/sts"
 	"tripod/awsapi/wire"
 )
@@ -32,6 +33,7 @@ func (s *server) allServices() []service {
 		{sts.Name, "", sts.Namespace, wire.Query, &sts.Service{State: s.State, Now: s.Now}},
 		{iamapi.Name, "", iamapi.Namespace, wire.Query, &iamapi.Service{State: s.State, AccountID: s.AccountID, Now: s.Now}},
 		{ec2.Name, "", ec2.Namespace, wire.EC2Query, s.network()},
+		{kms.Name, "", "", wire.AWSJSON, s.kms.API()},
 	}
 }
 

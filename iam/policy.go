@@ -11,7 +11,7 @@ import (
 )
 
 // maxPolicyBytes bounds what is parsed at all; each kind of policy has its own, smaller limit where it is stored.
-const maxPolicyBytes = 20480
+const maxPolicyBytes = 32 << 10
 
 const (
 	effectAllow = "Allow"
@@ -62,6 +62,19 @@ func ParseIdentity(text string) (*Document, error) {
 		switch {
 		case s.Principals != nil || s.NotPrincipals != nil:
 			return errors.New("an identity-based policy has no Principal: it is about those who have it")
+		case s.Resources == nil && s.NotResources == nil:
+			return errors.New("a statement needs a Resource or a NotResource")
+		}
+		return nil
+	})
+}
+
+// ParseResource reads the policy of a resource, such as a key: its statements have principals and resources.
+func ParseResource(text string) (*Document, error) {
+	return parsePolicy(text, func(s Statement) error {
+		switch {
+		case s.Principals == nil && s.NotPrincipals == nil:
+			return errors.New("a statement of a resource's policy needs a Principal")
 		case s.Resources == nil && s.NotResources == nil:
 			return errors.New("a statement needs a Resource or a NotResource")
 		}

@@ -1,19 +1,13 @@
 package eks
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
-	"slices"
-	"sort"
 	"strings"
+
+	"tripod/awsapi/wire"
 )
 
-const (
-	// defaultPage is the page of who asks for no size, and largestPage the most that can be asked for.
-	defaultPage, largestPage = 100, 100
-	// pageBinding is how many bytes of a token tell the operation and filters that it belongs to.
-	pageBinding = 12
-)
+// defaultPage is the page of who asks for no size, and largestPage the most that can be asked for.
+const defaultPage, largestPage = 100, 100
 
 // paging is the part of a list operation's input that says which page it means.
 type paging struct {
@@ -24,8 +18,7 @@ type paging struct {
 	token     *string
 }
 
-// page is the page of items that p asks for and the token of the next one, nil at the end. key names an item and orders the list; a
-// token holds the last key, so that items which come and go between two pages shift nothing. The page is never nil: EKS writes [].
+// page is the page of items that p asks for and the token of the next one, nil at the end. See wire.Page.
 func page[T any](p paging, items []T, key func(T) string) ([]T, *string, error) {
 	size := defaultPage
 	if p.max != nil {
@@ -34,40 +27,11 @@ func page[T any](p paging, items []T, key func(T) string) ([]T, *string, error) 
 	if size < 1 || size > largestPage {
 		return nil, nil, about{}.invalidParameter("maxResults must be a number from 1 to %d.", largestPage)
 	}
-	after, err := p.after()
-	if err != nil {
-		return nil, nil, err
+	part, next, ok := wire.Page(p.operation+"\x00"+strings.Join(p.filters, "\x00"), size, p.token, items, key)
+	if !ok {
+		return nil, nil, about{}.invalidParameter("nextToken is not one that %s returned for the same parameters; start again without it.", p.operation)
 	}
-	sorted := slices.Clone(items)
-	slices.SortFunc(sorted, func(a, b T) int { return strings.Compare(key(a), key(b)) })
-	first := 0
-	if after != "" {
-		first = sort.Search(len(sorted), func(i int) bool { return key(sorted[i]) > after })
-	}
-	rest := sorted[first:]
-	if len(rest) <= size {
-		return append([]T{}, rest...), nil, nil
-	}
-	token := base64.RawURLEncoding.EncodeToString([]byte(p.binding() + key(rest[size-1])))
-	return rest[:size], &token, nil
-}
-
-// after is the key after which the page begins; empty for the first page.
-func (p paging) after() (string, error) {
-	if p.token == nil || *p.token == "" {
-		return "", nil
-	}
-	raw, err := base64.RawURLEncoding.DecodeString(*p.token)
-	last, bound := strings.CutPrefix(string(raw), p.binding())
-	if err != nil || !bound || last == "" {
-		return "", about{}.invalidParameter("nextToken is not one that %s returned for the same parameters; start again without it.", p.operation)
-	}
-	return last, nil
-}
-
-func (p paging) binding() string {
-	sum := sha256.Sum256([]byte(p.operation + "\x00" + strings.Join(p.filters, "\x00")))
-	return string(sum[:pageBinding])
+	return part, next, nil
 }
 
 // itself is the key of a list of names.

@@ -26,11 +26,8 @@ var restJSON = restjson1.New(nil)
 // always are boolean members of structures that are written when false too: the SDK, which writes requests, leaves out
 // those whose zero value is the default, and AWS does not.
 func Encode(shape smithy.Serializable, always ...*smithy.Schema) ([]byte, error) {
-	if len(always) > 0 {
-		shape = withFalse{shape, always}
-	}
 	request := smithyhttp.NewStackRequest().(*smithyhttp.Request)
-	if err := restJSON.SerializeRequest(context.Background(), body, shape, request); err != nil {
+	if err := restJSON.SerializeRequest(context.Background(), body, withFalse{shape, always}, request); err != nil {
 		return nil, fmt.Errorf("encode %T: %w", shape, err)
 	}
 	stream := request.GetStream()
@@ -44,7 +41,8 @@ func Encode(shape smithy.Serializable, always ...*smithy.Schema) ([]byte, error)
 	return text, nil
 }
 
-// withFalse is a shape whose booleans in always are written when false too.
+// withFalse is a shape whose booleans in always are written when false too. One of an operation that the model gives no output, which the SDK
+// knows by a nil schema, is written as nothing.
 type withFalse struct {
 	smithy.Serializable
 	always []*smithy.Schema
@@ -69,7 +67,9 @@ type openStruct struct {
 
 func (w *falseWriter) WriteStruct(schema *smithy.Schema) {
 	w.open = append(w.open, openStruct{schema, map[*smithy.Schema]bool{}})
-	w.ShapeSerializer.WriteStruct(schema)
+	if schema != nil {
+		w.ShapeSerializer.WriteStruct(schema)
+	}
 }
 
 func (w *falseWriter) WriteBool(schema *smithy.Schema, v bool) {
@@ -82,6 +82,9 @@ func (w *falseWriter) WriteBool(schema *smithy.Schema, v bool) {
 func (w *falseWriter) CloseStruct() {
 	closing := w.open[len(w.open)-1]
 	w.open = w.open[:len(w.open)-1]
+	if closing.schema == nil {
+		return
+	}
 	for _, member := range w.always {
 		if closing.schema.Member(member.MemberName()) == member && !closing.written[member] {
 			w.ShapeSerializer.WriteBool(member, false)

@@ -10,6 +10,7 @@ import (
 	"tripod/awsapi/eks"
 	"tripod/awsapi/eksauth"
 	"tripod/awsapi/iamapi"
+	"tripod/awsapi/kms"
 	"tripod/awsapi/sts"
 	"tripod/awsapi/wire"
 )
@@ -26,6 +27,7 @@ var services = []struct {
 	{"STS", sts.Documented()},
 	{"IAM", iamapi.Documented()},
 	{"EC2", ec2.Documented()},
+	{"KMS", kms.Documented()},
 }
 
 const head = `# Operations
@@ -37,7 +39,7 @@ Generated from the code by ` + "`go generate ./internal/operations`" + `: change
 - **refused**: the call is answered with an error that names the operation.
 
 Every call, whatever its state, is signed, authorized and validated as AWS does it: unknown members are ignored, and what breaks the model's constraints gets the
-operation's own exception. What IAM and EC2 have beyond these tables is refused as "Tripod does not have it yet".
+operation's own exception. What the services other than EKS have beyond these tables is refused as "Tripod does not have it yet".
 `
 
 func main() {

@@ -1,0 +1,121 @@
+package kms
+
+import (
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/kms/types"
+
+	"tripod/awsapi/wire"
+	"tripod/region"
+)
+
+// mayName authorizes the caller for an alias; the key that it stands for is another matter.
+func (s *Service) mayName(call *wire.Call, name string) error {
+	switch {
+	case !strings.HasPrefix(name, "alias/"):
+		return invalidAlias("Alias must start with the prefix \"alias/\". Please see https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html")
+	case strings.HasPrefix(name, "alias/aws/"):
+		return &wire.Error{Code: "NotAuthorizedException", Status: 400, Message: "Names that begin with alias/aws/ are reserved for AWS's own keys."}
+	}
+	return call.Authorize(wire.AWSJSON, "kms:"+call.Operation, s.arn(name))
+}
+
+func (s *Service) createAlias(call *wire.Call, in *kms.CreateAliasInput) (*kms.CreateAliasOutput, error) {
+	name := aws.ToString(in.AliasName)
+	if err := s.mayName(call, name); err != nil {
+		return nil, err
+	}
+	return &kms.CreateAliasOutput{}, s.change(request{call: call, id: aws.ToString(in.TargetKeyId), states: []string{enabled, disabled}}, func(tx *region.Txn, key *Key) error {
+		s.sweep(tx)
+		if _, taken := aliases.Get(tx, name); taken {
+			return alreadyExists("An alias with the name %s already exists", s.arn(name))
+		}
+		aliases.Put(tx, name, Alias{Name: name, KeyID: key.ID, CreatedAt: s.now(), UpdatedAt: s.now()})
+		return nil
+	})
+}
+
+// aliased is the alias of that name and its key.
+func (s *Service) aliased(tx *region.Txn, name string) (Alias, error) {
+	alias, found := aliases.Get(tx, name)
+	if !found {
+		return Alias{}, notFound("Alias %s is not found.", s.arn(name))
+	}
+	return alias, nil
+}
+
+// updateAlias needs the permission for the alias, the key that it stood for, and the key that it shall stand for.
+func (s *Service) updateAlias(call *wire.Call, in *kms.UpdateAliasInput) (*kms.UpdateAliasOutput, error) {
+	name := aws.ToString(in.AliasName)
+	if err := s.mayName(call, name); err != nil {
+		return nil, err
+	}
+	return &kms.UpdateAliasOutput{}, s.State.Update(call.Request.Context(), func(tx *region.Txn) error {
+		alias, err := s.aliased(tx, name)
+		if err != nil {
+			return err
+		}
+		allowed := func(*region.Txn, Key) error { return nil }
+		if err := s.within(tx, request{call: call, id: alias.KeyID}, allowed); err != nil {
+			return err
+		}
+		return s.within(tx, request{call: call, id: aws.ToString(in.TargetKeyId), states: []string{enabled, disabled}}, func(tx *region.Txn, key Key) error {
+			alias.KeyID, alias.UpdatedAt = key.ID, s.now()
+			aliases.Put(tx, name, alias)
+			return nil
+		})
+	})
+}
+
+func (s *Service) deleteAlias(call *wire.Call, in *kms.DeleteAliasInput) (*kms.DeleteAliasOutput, error) {
+	name := aws.ToString(in.AliasName)
+	if err := s.mayName(call, name); err != nil {
+		return nil, err
+	}
+	return &kms.DeleteAliasOutput{}, s.State.Update(call.Request.Context(), func(tx *region.Txn) error {
+		alias, err := s.aliased(tx, name)
+		if err != nil {
+			return err
+		}
+		return s.within(tx, request{call: call, id: alias.KeyID}, func(tx *region.Txn, _ Key) error {
+			aliases.Delete(tx, name)
+			return nil
+		})
+	})
+}
+
+func (s *Service) listAliases(call *wire.Call, in *kms.ListAliasesInput) (*kms.ListAliasesOutput, error) {
+	if err := call.Authorize(wire.AWSJSON, "kms:ListAliases", "*"); err != nil {
+		return nil, err
+	}
+	var all []Alias
+	err := s.State.View(func(tx *region.Txn) error {
+		all = nil
+		only := ""
+		if in.KeyId != nil {
+			key, err := s.find(tx, *in.KeyId, false)
+			if err != nil {
+				return err
+			}
+			only = key.ID
+		}
+		for _, a := range aliases.List(tx) {
+			if key, found := keys.Get(tx, a.KeyID); found && !key.gone(s.now()) && (only == "" || a.KeyID == only) {
+				all = append(all, a)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	part, next, err := page(call, aws.ToString(in.KeyId), in.Limit, in.Marker, 50, all, func(a Alias) string { return a.Name })
+	out := &kms.ListAliasesOutput{Aliases: []types.AliasListEntry{}, NextMarker: next, Truncated: next != nil}
+	for _, a := range part {
+		out.Aliases = append(out.Aliases, types.AliasListEntry{AliasName: aws.String(a.Name), AliasArn: aws.String(s.arn(a.Name)), TargetKeyId: aws.String(a.KeyID),
+			CreationDate: aws.Time(a.CreatedAt), LastUpdatedDate: aws.Time(a.UpdatedAt)})
+	}
+	return out, err
+}

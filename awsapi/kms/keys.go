@@ -1,0 +1,170 @@
+package kms
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/kms/types"
+
+	"tripod/awsapi/wire"
+	"tripod/region"
+)
+
+const (
+	// usualWindow is how many days a key is pending deletion unless asked otherwise; the bounds are KMS's.
+	usualWindow, shortestWindow, longestWindow = 30, 7, 30
+
+	day = 24 * time.Hour
+)
+
+func (s *Service) createKey(call *wire.Call, in *kms.CreateKeyInput) (*kms.CreateKeyOutput, error) {
+	if err := call.Authorize(wire.AWSJSON, "kms:CreateKey", "*"); err != nil {
+		return nil, err
+	}
+	if err := notHere(in); err != nil {
+		return nil, err
+	}
+	tags, err := mergedTags(nil, in.Tags)
+	if err != nil {
+		return nil, err
+	}
+	key := Key{ID: wire.NewRequestID(), Description: aws.ToString(in.Description), State: enabled, CreatedAt: s.now(),
+		Policy: s.defaultPolicy(), Tags: tags, Materials: []Material{newMaterial(s.now())}}
+	err = s.State.Update(call.Request.Context(), func(tx *region.Txn) error {
+		s.sweep(tx)
+		if in.Policy != nil {
+			if err := s.checkPolicy(tx, call, key, *in.Policy, in.BypassPolicyLockoutSafetyCheck); err != nil {
+				return err
+			}
+			key.Policy = *in.Policy
+		}
+		keys.Put(tx, key.ID, key)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &kms.CreateKeyOutput{KeyMetadata: s.describe(key)}, nil
+}
+
+// notHere names what of an input Tripod does not have: a key that is less than what was asked for would deceive.
+func notHere(in *kms.CreateKeyInput) error {
+	spec := string(in.KeySpec)
+	if spec == "" {
+		spec = string(in.CustomerMasterKeySpec)
+	}
+	switch {
+	case spec != "" && spec != string(types.KeySpecSymmetricDefault), in.KeyUsage != "" && in.KeyUsage != types.KeyUsageTypeEncryptDecrypt:
+		return unsupported("Tripod has symmetric encryption keys only: KeySpec SYMMETRIC_DEFAULT with KeyUsage ENCRYPT_DECRYPT.")
+	case in.Origin != "" && in.Origin != types.OriginTypeAwsKms || in.CustomKeyStoreId != nil || in.XksKeyId != nil:
+		return unsupported("Tripod makes key material itself: Origin can only be AWS_KMS.")
+	case aws.ToBool(in.MultiRegion):
+		return unsupported("Tripod is one region: it has no multi-Region keys.")
+	}
+	return nil
+}
+
+func newMaterial(now time.Time) Material {
+	id, material := make([]byte, 32), make([]byte, 32)
+	rand.Read(id) // never fails, as the next
+	rand.Read(material)
+	return Material{ID: hex.EncodeToString(id), Bytes: material, CreatedAt: now}
+}
+
+// describe is the key as KMS shows it.
+func (s *Service) describe(key Key) *types.KeyMetadata {
+	out := &types.KeyMetadata{
+		AWSAccountId: aws.String(s.AccountID), KeyId: aws.String(key.ID), Arn: aws.String(s.arn("key/" + key.ID)), CreationDate: aws.Time(key.CreatedAt),
+		Enabled: key.State == enabled, Description: aws.String(key.Description), KeyUsage: types.KeyUsageTypeEncryptDecrypt, KeyState: types.KeyState(key.State),
+		Origin: types.OriginTypeAwsKms, KeyManager: types.KeyManagerTypeCustomer, CustomerMasterKeySpec: types.CustomerMasterKeySpecSymmetricDefault,
+		KeySpec: types.KeySpecSymmetricDefault, EncryptionAlgorithms: []types.EncryptionAlgorithmSpec{types.EncryptionAlgorithmSpecSymmetricDefault},
+		MultiRegion: aws.Bool(false), DeletionDate: key.DeletionAt, CurrentKeyMaterialId: aws.String(key.current().ID),
+	}
+	return out
+}
+
+func (s *Service) describeKey(call *wire.Call, in *kms.DescribeKeyInput) (*kms.DescribeKeyOutput, error) {
+	out := &kms.DescribeKeyOutput{}
+	err := s.view(request{call: call, id: aws.ToString(in.KeyId), byAlias: true}, func(_ *region.Txn, key Key) error {
+		out.KeyMetadata = s.describe(key)
+		return nil
+	})
+	return out, err
+}
+
+func (s *Service) listKeys(call *wire.Call, in *kms.ListKeysInput) (*kms.ListKeysOutput, error) {
+	if err := call.Authorize(wire.AWSJSON, "kms:ListKeys", "*"); err != nil {
+		return nil, err
+	}
+	var all []Key
+	err := s.State.View(func(tx *region.Txn) error {
+		all = nil
+		for _, key := range keys.List(tx) {
+			if !key.gone(s.now()) {
+				all = append(all, key)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	part, next, err := page(call, "", in.Limit, in.Marker, 100, all, func(key Key) string { return key.ID })
+	out := &kms.ListKeysOutput{Keys: []types.KeyListEntry{}, NextMarker: next, Truncated: next != nil}
+	for _, key := range part {
+		out.Keys = append(out.Keys, types.KeyListEntry{KeyId: aws.String(key.ID), KeyArn: aws.String(s.arn("key/" + key.ID))})
+	}
+	return out, err
+}
+
+func (s *Service) enableKey(call *wire.Call, in *kms.EnableKeyInput) (*kms.EnableKeyOutput, error) {
+	return &kms.EnableKeyOutput{}, s.become(call, in.KeyId, enabled)
+}
+
+func (s *Service) disableKey(call *wire.Call, in *kms.DisableKeyInput) (*kms.DisableKeyOutput, error) {
+	return &kms.DisableKeyOutput{}, s.become(call, in.KeyId, disabled)
+}
+
+func (s *Service) become(call *wire.Call, id *string, state string) error {
+	return s.change(request{call: call, id: aws.ToString(id), states: []string{enabled, disabled}}, func(_ *region.Txn, key *Key) error {
+		key.State = state
+		return nil
+	})
+}
+
+func (s *Service) updateKeyDescription(call *wire.Call, in *kms.UpdateKeyDescriptionInput) (*kms.UpdateKeyDescriptionOutput, error) {
+	return &kms.UpdateKeyDescriptionOutput{}, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled, disabled}}, func(_ *region.Txn, key *Key) error {
+		key.Description = aws.ToString(in.Description)
+		return nil
+	})
+}
+
+func (s *Service) scheduleKeyDeletion(call *wire.Call, in *kms.ScheduleKeyDeletionInput) (*kms.ScheduleKeyDeletionOutput, error) {
+	window := int32(usualWindow)
+	if in.PendingWindowInDays != nil {
+		window = *in.PendingWindowInDays
+	}
+	if window < shortestWindow || window > longestWindow {
+		return nil, invalid("PendingWindowInDays must be between %d and %d.", shortestWindow, longestWindow)
+	}
+	out := &kms.ScheduleKeyDeletionOutput{KeyState: types.KeyStatePendingDeletion, PendingWindowInDays: aws.Int32(window)}
+	return out, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled, disabled}}, func(tx *region.Txn, key *Key) error {
+		s.sweep(tx)
+		key.State, key.DeletionAt = pendingDeletion, aws.Time(s.now().Add(time.Duration(window)*day))
+		out.KeyId, out.DeletionDate = aws.String(s.arn("key/"+key.ID)), key.DeletionAt
+		return nil
+	})
+}
+
+// cancelKeyDeletion leaves the key disabled, as in KMS.
+func (s *Service) cancelKeyDeletion(call *wire.Call, in *kms.CancelKeyDeletionInput) (*kms.CancelKeyDeletionOutput, error) {
+	out := &kms.CancelKeyDeletionOutput{}
+	return out, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{pendingDeletion}}, func(_ *region.Txn, key *Key) error {
+		key.State, key.DeletionAt = disabled, nil
+		out.KeyId = aws.String(s.arn("key/" + key.ID))
+		return nil
+	})
+}

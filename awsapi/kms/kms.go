@@ -1,0 +1,172 @@
+// Package kms is AWS KMS as far as clusters need it: symmetric keys with their aliases, policies and grants, and real encryption with them.
+//
+// Key material is in the regional state, AES-256 in GCM: what one zone encrypts any other decrypts. It is no hardware module: who reads the
+// region's disk reads the keys.
+package kms
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/kms/schemas"
+	"github.com/aws/smithy-go"
+
+	"tripod/awsapi/wire"
+	"tripod/region"
+)
+
+// Name is the service's signing name.
+const Name = "kms"
+
+// Service answers KMS calls from a zone's copy of the regional state.
+type Service struct {
+	// Region is the region's name and AccountID the account's 12 digits: both are parts of ARNs.
+	Region, AccountID string
+	State             region.Updater
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// alwaysWritten are the booleans that KMS writes when false too.
+var alwaysWritten = []*smithy.Schema{
+	schemas.KeyMetadata_Enabled, schemas.GetKeyRotationStatusResponse_KeyRotationEnabled, schemas.ListAliasesResponse_Truncated,
+	schemas.ListGrantsResponse_Truncated, schemas.ListKeyPoliciesResponse_Truncated, schemas.ListKeysResponse_Truncated,
+	schemas.ListResourceTagsResponse_Truncated,
+}
+
+// API is the service as the front calls it.
+func (s *Service) API() *wire.JSONAPI {
+	return &wire.JSONAPI{Name: Name, Actions: s.actions(), AlwaysWritten: alwaysWritten}
+}
+
+func (s *Service) actions() map[string]wire.Action {
+	return map[string]wire.Action{
+		"CancelKeyDeletion":               typed(s.cancelKeyDeletion),
+		"CreateAlias":                     typed(s.createAlias),
+		"CreateGrant":                     typed(s.createGrant),
+		"CreateKey":                       typed(s.createKey),
+		"Decrypt":                         typed(s.decrypt),
+		"DeleteAlias":                     typed(s.deleteAlias),
+		"DescribeKey":                     typed(s.describeKey),
+		"DisableKey":                      typed(s.disableKey),
+		"DisableKeyRotation":              typed(s.disableKeyRotation),
+		"EnableKey":                       typed(s.enableKey),
+		"EnableKeyRotation":               typed(s.enableKeyRotation),
+		"Encrypt":                         typed(s.encrypt),
+		"GenerateDataKey":                 typed(s.generateDataKey),
+		"GenerateDataKeyWithoutPlaintext": typed(s.generateDataKeyWithoutPlaintext),
+		"GenerateRandom":                  typed(s.generateRandom),
+		"GetKeyPolicy":                    typed(s.getKeyPolicy),
+		"GetKeyRotationStatus":            typed(s.getKeyRotationStatus),
+		"ListAliases":                     typed(s.listAliases),
+		"ListGrants":                      typed(s.listGrants),
+		"ListKeyPolicies":                 typed(s.listKeyPolicies),
+		"ListKeys":                        typed(s.listKeys),
+		"ListResourceTags":                typed(s.listResourceTags),
+		"PutKeyPolicy":                    typed(s.putKeyPolicy),
+		"ReEncrypt":                       typed(s.reEncrypt),
+		"RevokeGrant":                     typed(s.revokeGrant),
+		"RotateKeyOnDemand":               typed(s.rotateKeyOnDemand),
+		"ScheduleKeyDeletion":             typed(s.scheduleKeyDeletion),
+		"TagResource":                     typed(s.tagResource),
+		"UntagResource":                   typed(s.untagResource),
+		"UpdateAlias":                     typed(s.updateAlias),
+		"UpdateKeyDescription":            typed(s.updateKeyDescription),
+	}
+}
+
+//go:generate go run ../../internal/constraints -model $KMS_MODEL -sdk $KMS_SDK -package kms -out constraints_gen.go
+
+// typed makes an Action of a method that takes the SDK's input and gives the SDK's output.
+func typed[In any, Out smithy.Serializable](handle func(*wire.Call, *In) (Out, error)) wire.Action {
+	return wire.Typed(constraints, wire.InvalidInput, handle)
+}
+
+// now is the time of a change, in the milliseconds that the API writes.
+func (s *Service) now() time.Time {
+	now := s.Now
+	if now == nil {
+		now = time.Now
+	}
+	return now().UTC().Truncate(time.Millisecond)
+}
+
+func (s *Service) arn(resource string) string {
+	return "arn:aws:kms:" + s.Region + ":" + s.AccountID + ":" + resource
+}
+
+// request is a call that is about one key.
+type request struct {
+	call *wire.Call
+	// id is the key's as the caller gives it; byAlias says that an alias will do.
+	id      string
+	byAlias bool
+	// action is the permission that it takes; empty means the operation's own.
+	action string
+	// context is the encryption context, which policies and grants can ask for.
+	context map[string]string
+	// states are those that the key may be in; empty means any.
+	states []string
+	dryRun *bool
+}
+
+// view finds the key, authorizes the caller and does what is asked, without changing anything.
+func (s *Service) view(r request, do func(*region.Txn, Key) error) error {
+	return s.State.View(func(tx *region.Txn) error { return s.within(tx, r, do) })
+}
+
+// change is view for what changes the key: do edits it.
+func (s *Service) change(r request, do func(*region.Txn, *Key) error) error {
+	return s.State.Update(r.call.Request.Context(), func(tx *region.Txn) error {
+		return s.within(tx, r, func(tx *region.Txn, key Key) error {
+			if err := do(tx, &key); err != nil {
+				return err
+			}
+			keys.Put(tx, key.ID, key)
+			return nil
+		})
+	})
+}
+
+func (s *Service) within(tx *region.Txn, r request, do func(*region.Txn, Key) error) error {
+	key, err := s.find(tx, r.id, r.byAlias)
+	if err != nil {
+		return err
+	}
+	if err := s.authorize(tx, r, key); err != nil {
+		return err
+	}
+	if len(r.states) > 0 && !slices.Contains(r.states, key.State) {
+		return s.wrongState(key, r.states)
+	}
+	if r.dryRun != nil && *r.dryRun {
+		return dryRun()
+	}
+	return do(tx, key)
+}
+
+// wrongState says why a key is of no use for a call.
+func (s *Service) wrongState(key Key, states []string) error {
+	arn := s.arn("key/" + key.ID)
+	switch {
+	case !slices.Contains(states, enabled):
+		return invalidState("%s is not pending deletion.", arn)
+	case key.State == pendingDeletion:
+		return invalidState("%s is pending deletion.", arn)
+	}
+	return disabledKey("%s is disabled.", arn)
+}
+
+// page is a part of a list, with KMS's names for how it goes on.
+func page[T any](call *wire.Call, filter string, limit *int32, marker *string, usual int, items []T, key func(T) string) (part []T, next *string, err error) {
+	size := usual
+	if limit != nil {
+		size = int(*limit)
+	}
+	part, next, ok := wire.Page(fmt.Sprintf("%s %s", call.Operation, filter), size, marker, items, key)
+	if !ok {
+		return nil, nil, invalidMarker("The marker is not one that %s returned for the same parameters: start again without it.", call.Operation)
+	}
+	return part, next, nil
+}

@@ -1,0 +1,70 @@
+package kms
+
+import (
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+
+	"tripod/awsapi/wire"
+	"tripod/region"
+)
+
+const (
+	// usualPeriod is the period of automatic rotation in days, and mostRotations how often a key can be rotated on demand: KMS's own.
+	usualPeriod, mostRotations = 365, 25
+)
+
+func (s *Service) enableKeyRotation(call *wire.Call, in *kms.EnableKeyRotationInput) (*kms.EnableKeyRotationOutput, error) {
+	return &kms.EnableKeyRotationOutput{}, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled}}, func(_ *region.Txn, key *Key) error {
+		period := usualPeriod
+		if in.RotationPeriodInDays != nil {
+			period = int(*in.RotationPeriodInDays)
+		} else if key.RotationDays > 0 {
+			period = key.RotationDays
+		}
+		if key.RotationDays == 0 {
+			key.RotationSince = aws.Time(s.now())
+		}
+		key.RotationDays = period
+		return nil
+	})
+}
+
+func (s *Service) disableKeyRotation(call *wire.Call, in *kms.DisableKeyRotationInput) (*kms.DisableKeyRotationOutput, error) {
+	return &kms.DisableKeyRotationOutput{}, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled}}, func(_ *region.Txn, key *Key) error {
+		key.RotationDays, key.RotationSince = 0, nil
+		return nil
+	})
+}
+
+func (s *Service) getKeyRotationStatus(call *wire.Call, in *kms.GetKeyRotationStatusInput) (*kms.GetKeyRotationStatusOutput, error) {
+	out := &kms.GetKeyRotationStatusOutput{}
+	err := s.view(request{call: call, id: aws.ToString(in.KeyId)}, func(_ *region.Txn, key Key) error {
+		out.KeyId = aws.String(key.ID)
+		// A key that is pending deletion is not rotated, and rotated again when it no longer is.
+		if out.KeyRotationEnabled = key.RotationDays > 0 && key.State != pendingDeletion; key.RotationDays == 0 {
+			return nil
+		}
+		out.RotationPeriodInDays = aws.Int32(int32(key.RotationDays))
+		if out.KeyRotationEnabled {
+			out.NextRotationDate = aws.Time(key.RotationSince.Add(time.Duration(key.RotationDays) * day))
+		}
+		return nil
+	})
+	return out, err
+}
+
+// rotateKeyOnDemand gives the key new material at once. What older material encrypted is decrypted with it as before.
+func (s *Service) rotateKeyOnDemand(call *wire.Call, in *kms.RotateKeyOnDemandInput) (*kms.RotateKeyOnDemandOutput, error) {
+	fresh := newMaterial(s.now())
+	out := &kms.RotateKeyOnDemandOutput{}
+	return out, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled}}, func(_ *region.Txn, key *Key) error {
+		if len(key.Materials) > mostRotations {
+			return limitExceeded("A key can be rotated on demand %d times.", mostRotations)
+		}
+		key.Materials = append(key.Materials, fresh)
+		out.KeyId = aws.String(key.ID)
+		return nil
+	})
+}
