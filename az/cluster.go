@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"tripod/apiserver/launch"
+	"tripod/awsapi/kms"
 	"tripod/client"
 	"tripod/etcdcluster"
 	"tripod/iam"
@@ -286,12 +287,25 @@ func (c *clusterZone) launchOptions(component string) launch.APIServer {
 		Port: apiServerPort(c.record.EndpointPort, c.index), Advertise: Interface(c.index),
 		EtcdServers: c.etcdServers(), ServiceCIDR: c.record.ServiceCIDR, Issuer: c.record.Issuer,
 		GatewaySocket: c.zone.config.socket("gateway"), MetricsSocket: c.metricsSocket(component),
-		AuditLog: c.logFile("audit"), EncryptionKey: c.record.Secrets.EncryptionKey,
+		AuditLog: c.logFile("audit"),
 	}
 }
 
 func (c *clusterZone) prepareAPIServer() (process.Spec, error) {
-	file, err := c.launchOptions("apiserver").Write()
+	options := c.launchOptions("apiserver")
+	err := c.zone.voter.View(func(tx *region.Txn) (err error) {
+		// The newest record: the key may be under a KMS key since, and then an API server starts only while that can be used.
+		record, found := region.Clusters.Get(tx, c.record.ID)
+		if !found {
+			record = c.record
+		}
+		options.EncryptionKey, err = kms.Unwrap(tx, record, time.Now())
+		return err
+	})
+	if err != nil {
+		return process.Spec{}, err
+	}
+	file, err := options.Write()
 	if err != nil {
 		return process.Spec{}, err
 	}

@@ -29,6 +29,8 @@ type Cluster struct {
 	// AddonsInstalled says that what a fresh cluster shows was put there; from then on it is the user's.
 	AddonsInstalled bool           `json:"addonsInstalled"`
 	Secrets         ClusterSecrets `json:"secrets"`
+	// Envelope is the KMS key that the key of encryption at rest is under; nil where that is in Secrets.
+	Envelope *Envelope `json:"envelope,omitempty"`
 	// Tags are the cluster's, by key.
 	Tags map[string]string `json:"tags,omitempty"`
 	// Settings are those parts of the cluster's description that only the EKS API reads and writes, in its own form.
@@ -76,8 +78,18 @@ type ClusterSecrets struct {
 	EtcdCACert        string `json:"etcdCaCert"`
 	EtcdCAKey         string `json:"etcdCaKey"`
 	ServiceAccountKey string `json:"serviceAccountKey"`
-	// EncryptionKey is 32 random bytes, base64: the key of encryption at rest.
+	// EncryptionKey is 32 random bytes, base64: the key of encryption at rest. Empty where the cluster has an Envelope.
 	EncryptionKey string `json:"encryptionKey"`
+}
+
+// Envelope is what becomes of Secrets.EncryptionKey under a KMS key.
+type Envelope struct {
+	KeyARN string `json:"keyArn"`
+	KeyID  string `json:"keyId"`
+	// GrantID is the cluster's grant to use the KMS key.
+	GrantID string `json:"grantId"`
+	// EncryptionKey is the key of encryption at rest as the KMS key encrypted it.
+	EncryptionKey []byte `json:"encryptionKey"`
 }
 
 // User is an IAM user.

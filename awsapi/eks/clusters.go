@@ -75,6 +75,9 @@ func (s *Service) describeCluster(call *wire.Call, in *eks.DescribeClusterInput)
 		if err == nil {
 			described, err = s.describe(cluster)
 		}
+		if err == nil {
+			described.Health.Issues = append(described.Health.Issues, s.keyIssues(tx, cluster)...)
+		}
 		return err
 	})
 	if err != nil {

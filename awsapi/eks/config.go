@@ -46,8 +46,7 @@ func (s *Service) updateClusterConfig(call *wire.Call, in *eks.UpdateClusterConf
 	})
 }
 
-// associateEncryptionConfig records the key of a cluster that has none, once and for all, as in EKS. Secrets are encrypted at rest in any case, with the
-// cluster's own key.
+// associateEncryptionConfig puts the cluster's key of encryption at rest under a KMS key, once and for all, as in EKS.
 func (s *Service) associateEncryptionConfig(call *wire.Call, in *eks.AssociateEncryptionConfigInput) (*eks.AssociateEncryptionConfigOutput, error) {
 	about := about{cluster: aws.ToString(in.ClusterName)}
 	return changeOf(s, call, target{cluster: about.cluster}, idle(call.Operation), in.ClientRequestToken, in, func(c change) (*eks.AssociateEncryptionConfigOutput, string, error) {
@@ -56,9 +55,12 @@ func (s *Service) associateEncryptionConfig(call *wire.Call, in *eks.AssociateEn
 			return nil, "", err
 		}
 		if len(own.Encryption) > 0 {
-			return nil, "", about.invalidRequest("Cluster %s has an encryption config already, and it cannot be changed.", about.cluster)
+			return nil, "", about.invalidParameter("Encryption is already enabled on the cluster")
 		}
 		own.Encryption = in.EncryptionConfig
+		if err := s.encrypt(c.tx, call, &c.cluster, own); err != nil {
+			return nil, "", err
+		}
 		if err := own.keep(&c.cluster); err != nil {
 			return nil, "", err
 		}

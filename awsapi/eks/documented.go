@@ -23,7 +23,7 @@ func Documented() []wire.Documented {
 // documented says of each operation how far it goes and which real effect it has.
 var documented = map[string]wire.Documented{
 	// Clusters.
-	"CreateCluster":           {State: wire.Works, Effect: "a real control plane over three zones starts; where memory is short the cluster is FAILED and says so; logging, endpoint access, encryption keys, tier and zonal shift are kept and shown, and change nothing yet"},
+	"CreateCluster":           {State: wire.Works, Effect: "a real control plane over three zones starts; where memory is short the cluster is FAILED and says so; logging, endpoint access, tier and zonal shift are kept and shown, and change nothing yet"},
 	"DeleteCluster":           {State: wire.Works, Effect: "the control plane stops and its data goes, with all that belongs to the cluster"},
 	"DescribeCluster":         {State: wire.Works, Effect: "the cluster's true state, endpoint, authority and issuer"},
 	"ListClusters":            {State: wire.Works, Effect: "the clusters, and with include=all those registered from outside"},
@@ -34,7 +34,7 @@ var documented = map[string]wire.Documented{
 	"DescribeUpdate":          {State: wire.Works, Effect: "an update's true state, parameters and errors"},
 	"ListUpdates":             {State: wire.Works, Effect: "the updates of a cluster, node group, add-on or capability"},
 
-	"AssociateEncryptionConfig": {State: wire.Recorded, Effect: "secrets are always encrypted at rest, with the cluster's own key in place of the KMS key"},
+	"AssociateEncryptionConfig": {State: wire.Works, Effect: "the cluster's key of encryption at rest is under the KMS key: while that cannot be used, health says so and no API server starts; secrets are not encrypted anew"},
 
 	// Access.
 	"CreateAccessEntry":            {State: wire.Recorded, Effect: "the entry is kept for the zones' authenticators"},

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
+	"tripod/awsapi/kms"
 	"tripod/awsapi/wire"
 	"tripod/region"
 )
@@ -57,6 +58,9 @@ func (s *Service) createCluster(call *wire.Call, in *eks.CreateClusterInput) (*e
 		}
 		if err := s.place(c.tx, &record, &own, in); err != nil {
 			return fail(about.invalidParameter("%v", err))
+		}
+		if err := s.encrypt(c.tx, call, &record, own); err != nil {
+			return fail(err)
 		}
 		if err := own.keep(&record); err != nil {
 			return fail(err)
@@ -180,7 +184,8 @@ func (s *Service) place(tx *region.Txn, record *region.Cluster, own *settings, i
 	if in.KubernetesNetworkConfig != nil {
 		own.LoadBalancing = in.KubernetesNetworkConfig.ElasticLoadBalancing
 	}
-	if record.Secrets.CACert == "" { // kept when the transaction runs again
+	if record.Secrets.CACert == "" || record.Envelope != nil { // kept when the transaction runs again, but for a key that is under another by now
+		record.Envelope = nil
 		if record.Secrets, err = s.ControlPlane.NewSecrets(*record); err != nil {
 			return fmt.Errorf("the cluster's keys cannot be made: %w", err)
 		}
@@ -239,6 +244,9 @@ func (s *Service) deleteCluster(call *wire.Call, in *eks.DeleteClusterInput) (*e
 		if c.cluster.Status != deleting { // else it is under way
 			if err := s.deletable(c.tx, c.cluster); err != nil {
 				return nil, "", err
+			}
+			if c.cluster.Envelope != nil {
+				kms.Release(c.tx, *c.cluster.Envelope)
 			}
 			c.cluster.Status, c.cluster.DeletedAt = deleting, &c.now
 			deleteResources(c.tx, c.cluster.ID)

@@ -54,7 +54,7 @@ func (s *Service) createKey(call *wire.Call, in *kms.CreateKeyInput) (*kms.Creat
 func notHere(in *kms.CreateKeyInput) error {
 	spec := string(in.KeySpec)
 	if spec == "" {
-		spec = string(in.CustomerMasterKeySpec)
+		spec = string(in.CustomerMasterKeySpec) //lint:ignore SA1019 older clients say it so
 	}
 	switch {
 	case spec != "" && spec != string(types.KeySpecSymmetricDefault), in.KeyUsage != "" && in.KeyUsage != types.KeyUsageTypeEncryptDecrypt:
@@ -79,8 +79,9 @@ func (s *Service) describe(key Key) *types.KeyMetadata {
 	out := &types.KeyMetadata{
 		AWSAccountId: aws.String(s.AccountID), KeyId: aws.String(key.ID), Arn: aws.String(s.arn("key/" + key.ID)), CreationDate: aws.Time(key.CreatedAt),
 		Enabled: key.State == enabled, Description: aws.String(key.Description), KeyUsage: types.KeyUsageTypeEncryptDecrypt, KeyState: types.KeyState(key.State),
-		Origin: types.OriginTypeAwsKms, KeyManager: types.KeyManagerTypeCustomer, CustomerMasterKeySpec: types.CustomerMasterKeySpecSymmetricDefault,
-		KeySpec: types.KeySpecSymmetricDefault, EncryptionAlgorithms: []types.EncryptionAlgorithmSpec{types.EncryptionAlgorithmSpecSymmetricDefault},
+		Origin: types.OriginTypeAwsKms, KeyManager: types.KeyManagerTypeCustomer,
+		CustomerMasterKeySpec: types.CustomerMasterKeySpecSymmetricDefault, //lint:ignore SA1019 KMS still writes it
+		KeySpec:               types.KeySpecSymmetricDefault, EncryptionAlgorithms: []types.EncryptionAlgorithmSpec{types.EncryptionAlgorithmSpecSymmetricDefault},
 		MultiRegion: aws.Bool(false), DeletionDate: key.DeletionAt, CurrentKeyMaterialId: aws.String(key.current().ID),
 	}
 	return out

@@ -104,6 +104,8 @@ type request struct {
 	byAlias bool
 	// action is the permission that it takes; empty means the operation's own.
 	action string
+	// service is the one that calls in the caller's name, such as eks.us-east-1.amazonaws.com; empty where the caller does itself.
+	service string
 	// context is the encryption context, which policies and grants can ask for.
 	context map[string]string
 	// states are those that the key may be in; empty means any.

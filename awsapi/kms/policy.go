@@ -47,10 +47,13 @@ func (s *Service) authorize(tx *region.Txn, r request, key Key) error {
 
 // keys are the condition keys that the request has.
 func (r request) keys(s *Service) iam.Keys {
-	keys := iam.Keys{"kms:calleraccount": {s.AccountID}, "kms:keyspec": {"SYMMETRIC_DEFAULT"}, "kms:keyusage": {"ENCRYPT_DECRYPT"}, "kms:keyorigin": {"AWS_KMS"}}
+	keys := r.call.Keys.With(iam.Keys{"kms:calleraccount": {s.AccountID}, "kms:keyspec": {"SYMMETRIC_DEFAULT"}, "kms:keyusage": {"ENCRYPT_DECRYPT"}, "kms:keyorigin": {"AWS_KMS"}})
 	for name, value := range r.context {
 		keys["kms:encryptioncontext:"+strings.ToLower(name)] = []string{value}
 		keys["kms:encryptioncontextkeys"] = append(keys["kms:encryptioncontextkeys"], name)
+	}
+	if r.service != "" {
+		keys["kms:viaservice"], keys["kms:grantisforawsresource"], keys["aws:viaawsservice"] = []string{r.service}, []string{"true"}, []string{"true"}
 	}
 	if _, alias, found := strings.Cut(r.id, "alias/"); found {
 		keys["kms:requestalias"] = []string{"alias/" + alias}
@@ -70,19 +73,14 @@ func (s *Service) refused(tx *region.Txn, principal iam.Principal, key Key, acti
 	if err != nil { // it was valid when it was put
 		return "because the key's policy cannot be read"
 	}
-	for name, value := range key.Tags {
-		keys["aws:resourcetag/"+strings.ToLower(name)] = []string{value}
-	}
+	keys = keys.With(iam.TagKeys("aws:ResourceTag", key.Tags))
 	for _, a := range aliases.List(tx) {
 		if a.KeyID == key.ID {
 			keys["kms:resourcealiases"] = append(keys["kms:resourcealiases"], a.Name)
 		}
 	}
 	arn, name := s.arn("key/"+key.ID), "kms:"+action
-	request := iam.Request{Action: name, Resource: arn, Keys: principal.Keys()}
-	for key, values := range keys {
-		request.Keys[key] = values
-	}
+	request := iam.Request{Action: name, Resource: arn, Keys: principal.Keys().With(keys)}
 	byKey := func(account bool) iam.Decision {
 		request.Principal = func(kind, element string) bool {
 			matched, direct := principal.Match(element)
@@ -122,7 +120,7 @@ func (s *Service) checkPolicy(tx *region.Txn, call *wire.Call, key Key, text str
 		}
 	}
 	key.Policy = text
-	if !bypass && s.refused(tx, call.Principal, key, "PutKeyPolicy", request{}.keys(s)) != "" {
+	if !bypass && s.refused(tx, call.Principal, key, "PutKeyPolicy", request{call: call}.keys(s)) != "" {
 		return malformedPolicy("The new key policy will not allow you to update the key policy in the future.")
 	}
 	return nil
