@@ -38,6 +38,7 @@ type clusterZone struct {
 	etcd, apiserver, controllers *instance
 	workers                      Workers
 	authenticator                *http.Server
+	identity                     *identity // of pods; nil where the zone has none
 	kubelet                      net.Listener
 
 	wanted  atomic.Pointer[region.ControlPlane] // what the zone's processes are started with from now on
@@ -100,8 +101,13 @@ func (c *clusterZone) start(ctx context.Context) error {
 	if err := c.startAuthenticator(); err != nil {
 		return err
 	}
+	if err := c.startIdentity(ctx); err != nil {
+		c.authenticator.Close()
+		return err
+	}
 	if err := c.startWorkers(ctx); err != nil {
 		c.authenticator.Close()
+		c.identity.stop(ctx)
 		return err
 	}
 	// Not ctx: the zone stops its instances in order, it does not drop them.
@@ -137,7 +143,7 @@ func (c *clusterZone) quiesce(ctx context.Context) error {
 
 // stop ends what runs.
 func (c *clusterZone) stop(ctx context.Context) error {
-	return errors.Join(c.quiesce(ctx), c.etcd.end(ctx), c.authenticator.Close())
+	return errors.Join(c.quiesce(ctx), c.etcd.end(ctx), c.authenticator.Close(), c.identity.stop(ctx))
 }
 
 // follow does what comes after the API server's first readiness: the cluster becomes ACTIVE and, by the leading zone, gets what a fresh cluster shows.
@@ -474,6 +480,7 @@ func (c *clusterZone) leaves() map[string]issue {
 			CommonName: "etcd-" + Letter(c.zone.config.Zone), Server: true, Client: true,
 			DNS: []string{etcdName(c.zone.config.Zone, c.record.ID), "localhost"}, IPs: loopback, // by the IP, else etcd looks the name up
 		}},
+		launch.PodIdentity:      {launch.CA, pki.Leaf{CommonName: "pod-identity-webhook", Server: true, DNS: []string{launch.PodIdentityHost(c.record.ID)}}},
 		launch.EtcdClient:       clientOf(launch.EtcdCA, "kube-apiserver"),
 		launch.KubeletClient:    clientOf(launch.CA, "kube-apiserver-kubelet-client", "system:masters"),
 		launch.Administrator:    clientOf(launch.CA, "eks:tripod", "system:masters"),

@@ -40,6 +40,9 @@ func (z *Zone) route(ctx context.Context, host string, port int) (destination, e
 	if host == launch.AuthenticatorHost(id) {
 		return destination{zone: z.config.Zone, network: "unix", address: cluster.authenticatorSocket()}, nil
 	}
+	if host == launch.PodIdentityHost(id) {
+		return destination{zone: z.config.Zone, network: "unix", address: cluster.identitySocket()}, nil
+	}
 	letter, ok := strings.CutPrefix(member, "etcd-")
 	if !ok {
 		return destination{}, errDenied

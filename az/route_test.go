@@ -51,6 +51,7 @@ func TestGatewayKnowsWhatIsOfTheRegion(t *testing.T) {
 		{"etcd-a." + id + ".tripod.internal", 2379, destination{zone: "us-east-1a", target: "etcd/a", network: "tcp", address: "127.0.0.1:20014"}},
 		{"etcd-c." + id + ".tripod.internal", 2379, destination{zone: "us-east-1c", target: "etcd/c", network: "tcp", address: "127.0.0.1:20016"}},
 		{"etcd-c." + id + ".tripod.internal", 2380, destination{zone: "us-east-1c", target: "etcd/c", network: "tcp", address: "127.0.0.1:20019"}},
+		{launch.PodIdentityHost(clusterID), 443, destination{zone: "us-east-1a", network: "unix", address: "/run/tripod/a/podid-01234567.sock"}},
 		{launch.AuthenticatorHost(clusterID), 80, destination{zone: "us-east-1a", network: "unix", address: "/run/tripod/a/authn-01234567.sock"}},
 		{"10.0.33.5", kubeletPort, destination{zone: "us-east-1b", network: "unix", address: "/run/tripod/b/kubelet-01234567.sock"}},
 		{"10.0.33.7", 8443, destination{zone: "us-east-1b", network: "tcp", address: "127.0.0.1:9443"}},

@@ -26,14 +26,20 @@ import (
 	"tripod/region"
 )
 
+// Parts are those of a zone that link Kubernetes' client libraries, and are injected for that.
+type Parts struct {
+	// Workers makes the simulator of the zone's nodes; nil leaves the zone without.
+	Workers func(WorkersConfig) (Workers, error)
+	// Addons puts what a fresh EKS cluster shows into a cluster; nil does not.
+	Addons func(context.Context, WorkersConfig) error
+	// Identity makes the webhook that gives pods their AWS identity; nil leaves the zone without.
+	Identity func(IdentityConfig) (Identity, error)
+}
+
 // Zone is one availability zone: its agent's life as a value.
 type Zone struct {
 	config Config
-	// Workers makes the simulator of the zone's nodes; nil leaves the zone without. It is injected, as is Addons, because
-	// these link Kubernetes' client libraries.
-	Workers func(WorkersConfig) (Workers, error)
-	// Addons puts what a fresh EKS cluster shows into a cluster.
-	Addons func(context.Context, WorkersConfig) error
+	Parts
 	// OnReport is called for every event and every change of state. It must not block for long.
 	OnReport func(Report)
 
@@ -431,7 +437,7 @@ func (z *Zone) ensure(ctx context.Context, record region.Cluster) bool {
 }
 
 // Run is the program `tripod internal zone CONFIG`.
-func Run(ctx context.Context, args []string, workers func(WorkersConfig) (Workers, error), addons func(context.Context, WorkersConfig) error) error {
+func Run(ctx context.Context, args []string, parts Parts) error {
 	ctx, line, err := process.Attach(ctx)
 	if err != nil {
 		return err
@@ -445,7 +451,7 @@ func Run(ctx context.Context, args []string, workers func(WorkersConfig) (Worker
 	}
 	logger := slog.New(slog.NewTextHandler(os.Stderr, nil)).With("az", config.Zone)
 	zone := New(config, logger)
-	zone.Workers, zone.Addons = workers, addons
+	zone.Parts = parts
 	zone.OnReport = func(r Report) { line.Report(r) }
 	if err := zone.Start(ctx); err != nil {
 		return err

@@ -56,7 +56,7 @@ func play(role string, args []string) error {
 			}
 			return err
 		}
-		return az.Run(context.Background(), args, nil, nil)
+		return az.Run(context.Background(), args, az.Parts{})
 	}
 	ctx, line, err := process.Attach(context.Background())
 	if err != nil {

@@ -57,6 +57,7 @@ const (
 	Administrator    = "administrator"
 	ControllerManage = "kube-controller-manager"
 	Scheduler        = "kube-scheduler"
+	PodIdentity      = "pod-identity-webhook"
 )
 
 // Process is what a component's process reads: DIR/NAME.json.
@@ -80,6 +81,11 @@ type Report struct {
 // AuthenticatorHost is the name by which a cluster's API server reaches its zone's authenticator through the gateway.
 func AuthenticatorHost(clusterID string) string {
 	return "authenticator." + strings.ToLower(clusterID) + ".tripod.internal"
+}
+
+// PodIdentityHost is the name by which it reaches its zone's pod identity webhook.
+func PodIdentityHost(clusterID string) string {
+	return "pod-identity-webhook." + strings.ToLower(clusterID) + ".tripod.internal"
 }
 
 func (a APIServer) file(name string) string { return filepath.Join(a.Dir, name) }

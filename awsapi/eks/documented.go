@@ -47,7 +47,7 @@ var documented = map[string]wire.Documented{
 	"DisassociateAccessPolicy":     {State: wire.Recorded, Effect: "the association is gone"},
 	"ListAssociatedAccessPolicies": {State: wire.Recorded, Effect: "the entry's associations"},
 
-	"CreatePodIdentityAssociation":   {State: wire.Works, Effect: "EKS Auth gives the service account's pods credentials of the role"},
+	"CreatePodIdentityAssociation":   {State: wire.Works, Effect: "new pods of the service account get the environment and the token of EKS Pod Identity, and EKS Auth gives credentials of the role for it"},
 	"DescribePodIdentityAssociation": {State: wire.Works, Effect: "the association as it was asked for"},
 	"ListPodIdentityAssociations":    {State: wire.Works, Effect: "the cluster's associations"},
 	"UpdatePodIdentityAssociation":   {State: wire.Recorded, Effect: "role, policy and session tags of the association"},

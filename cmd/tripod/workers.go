@@ -14,11 +14,12 @@ import (
 	"tripod/internal/pki"
 	"tripod/nodes"
 	"tripod/nodes/addons"
+	"tripod/podidentity"
 )
 
 // zone runs a zone's agent with what links Kubernetes' client libraries.
 func zone(ctx context.Context, args []string) error {
-	return az.Run(ctx, args, newWorkers, installAddons)
+	return az.Run(ctx, args, az.Parts{Workers: newWorkers, Addons: installAddons, Identity: newIdentity})
 }
 
 func newWorkers(c az.WorkersConfig) (az.Workers, error) {
@@ -55,4 +56,10 @@ func installAddons(ctx context.Context, c az.WorkersConfig) error {
 		options.NodeRoleARN = "arn:aws:iam::" + c.AccountID + ":role/" + c.Cluster.Name + "-node"
 	}
 	return addons.Apply(ctx, config, options)
+}
+
+func newIdentity(c az.IdentityConfig) (az.Identity, error) {
+	return podidentity.New(podidentity.Config{
+		Region: c.Region, Server: c.Server, CA: c.CA, ClientCert: c.Client.Cert, ClientKey: c.Client.Key, URL: c.URL, Associated: c.Associated, Logger: c.Logger,
+	})
 }

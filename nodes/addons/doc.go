@@ -7,6 +7,6 @@
 // self-managed add-ons alone.
 //
 // The rules of the eks:* roles follow what those components do; AWS publishes their names and subjects, not their
-// text. Not there: the custom resource definitions of the VPC CNI plugin and of the VPC resource controller, the
-// pod identity webhook, and the objects of Auto Mode.
+// text. Package podidentity registers the pod identity webhook. Not there: the custom resource definitions of the VPC
+// CNI plugin and of the VPC resource controller, and the objects of Auto Mode.
 package addons

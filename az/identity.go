@@ -1,0 +1,149 @@
+package az
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"tripod/apiserver/launch"
+	"tripod/internal/pki"
+	"tripod/internal/process"
+	"tripod/region"
+)
+
+// Identity is the webhook that gives a cluster's pods their AWS identity: podidentity.Webhook.
+type Identity interface {
+	http.Handler
+	Start(ctx context.Context) error
+	Stop(ctx context.Context) error
+}
+
+// IdentityConfig says which cluster the webhook is for.
+type IdentityConfig struct {
+	Region string
+	Server string // the zone's own API server
+	CA     []byte // PEM
+	Client pki.Pair
+	URL    string // of the webhook, for API servers
+	// Associated says whether a service account has a pod identity association.
+	Associated func(namespace, serviceAccount string) bool
+	Logger     *slog.Logger
+}
+
+// identity is the webhook of one cluster in the zone, and what it stands on.
+type identity struct {
+	webhook Identity
+	server  *http.Server
+	cancel  context.CancelFunc
+	done    chan struct{} // closed when the associations are followed no more
+
+	mu         sync.Mutex
+	associated map[[2]string]bool // by namespace and service account
+}
+
+func (c *clusterZone) identitySocket() string {
+	return c.zone.config.socket("podid-" + c.record.ID[:8])
+}
+
+// startIdentity serves the webhook over TLS, as API servers ask for it, on a unix socket behind the gateway.
+func (c *clusterZone) startIdentity(ctx context.Context) error {
+	if c.zone.Identity == nil {
+		return nil
+	}
+	i := &identity{done: make(chan struct{})}
+	webhook, err := c.newWebhook(i)
+	if err != nil {
+		return err
+	}
+	serving, err := pki.ReadPair(filepath.Join(c.dir, "pki"), launch.PodIdentity)
+	if err != nil {
+		return err
+	}
+	cert, err := serving.TLS()
+	if err != nil {
+		return err
+	}
+	listener, err := process.ListenUnix(c.identitySocket())
+	if err != nil {
+		return err
+	}
+	if err := webhook.Start(ctx); err != nil {
+		listener.Close()
+		return err
+	}
+	i.webhook = webhook
+	i.server = &http.Server{Handler: webhook, ReadHeaderTimeout: 5 * time.Second,
+		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}},
+		ErrorLog:  slog.NewLogLogger(c.zone.logger.Handler(), slog.LevelDebug)}
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	i.cancel = cancel
+	changes, end := c.zone.voter.Watch()
+	i.read(c.zone.voter, c.record.ID)
+	go func() {
+		defer close(i.done)
+		defer end()
+		for running.Err() == nil {
+			select {
+			case <-changes:
+				i.read(c.zone.voter, c.record.ID)
+			case <-running.Done():
+			}
+		}
+	}()
+	go i.server.ServeTLS(listener, "", "") // ends with Close
+	c.identity = i
+	return nil
+}
+
+func (c *clusterZone) newWebhook(i *identity) (Identity, error) {
+	admin, err := pki.ReadPair(filepath.Join(c.dir, "pki"), launch.Administrator)
+	if err != nil {
+		return nil, err
+	}
+	return c.zone.Identity(IdentityConfig{
+		Region: c.zone.config.Region, Server: fmt.Sprintf("https://127.0.0.1:%d", apiServerPort(c.record.EndpointPort, c.index)),
+		CA: []byte(c.record.Secrets.CACert), Client: admin, URL: "https://" + launch.PodIdentityHost(c.record.ID) + "/mutate", Associated: i.has,
+		Logger: c.zone.logger.With("component", "pod-identity-webhook", "cluster", c.record.Name),
+	})
+}
+
+// read notes which service accounts have an association: a cluster can have thousands, and each new pod asks.
+func (i *identity) read(state region.Viewer, clusterID string) {
+	associated := map[[2]string]bool{}
+	err := state.View(func(tx *region.Txn) error {
+		for _, a := range region.PodIdentityAssociations.List(tx) {
+			if a.ClusterID == clusterID {
+				associated[[2]string{a.Namespace, a.ServiceAccount}] = true
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return // what was known is better than nothing
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.associated = associated
+}
+
+func (i *identity) has(namespace, serviceAccount string) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.associated[[2]string{namespace, serviceAccount}]
+}
+
+// stop ends it; of a zone that has none it does nothing.
+func (i *identity) stop(ctx context.Context) error {
+	if i == nil {
+		return nil
+	}
+	i.cancel()
+	<-i.done
+	return errors.Join(i.server.Close(), i.webhook.Stop(ctx))
+}
