@@ -67,9 +67,11 @@ type WorkersConfig struct {
 	Subnet       netip.Prefix
 	Count        int
 	Server       string // the cluster's endpoint
-	Version      string // of the kubelets: "v1.36.3-eks-8fcc1ab"
-	CA           []byte // PEM
-	Client       pki.Pair
+	// Dial connects to it, whatever address is asked for, and whoever else may.
+	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
+	Version string // of the kubelets: "v1.36.3-eks-8fcc1ab"
+	CA      []byte // PEM
+	Client  pki.Pair
 	// Authority signs the kubelets' serving certificates.
 	Authority *pki.Authority
 }
@@ -410,7 +412,10 @@ func (c *clusterZone) workersConfig() (WorkersConfig, error) {
 	return WorkersConfig{
 		Cluster: c.record, Region: c.zone.config.Region, AccountID: c.zone.config.AccountID, Zone: c.zone.config.Zone,
 		ZoneID: c.zone.config.Peers[c.index].ID, Subnet: Subnet(c.index), Count: count,
-		Server:  fmt.Sprintf("https://127.0.0.1:%d", c.record.EndpointPort),
+		Server: fmt.Sprintf("https://127.0.0.1:%d", c.record.EndpointPort),
+		Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", EndpointSocket(c.zone.config.runDir(), c.record.ID))
+		},
 		Version: launch.Versions[c.record.Version], CA: []byte(c.record.Secrets.CACert), Client: admin, Authority: authority,
 	}, nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tripod/client"
+	"tripod/region"
 )
 
 // Config is what the region tells a zone's agent: a JSON file, made anew at every start.
@@ -28,6 +29,8 @@ type Config struct {
 	// Upstream is the URL of an emulator for what Tripod does not have; RemoteUpstream lets it be on another machine.
 	Upstream       string `json:"upstream,omitempty"`
 	RemoteUpstream bool   `json:"remoteUpstream,omitempty"`
+	// ClientAddress is the IP address that clients are said to have; empty means 127.0.0.1.
+	ClientAddress string `json:"clientAddress,omitempty"`
 	// Peers are all zones of the region in their order, this one too.
 	Peers []Peer `json:"peers"`
 	// GatewayPort is where the zone's etcd members find the gateway, as HTTPS_PROXY, with GatewaySecret as password.
@@ -73,6 +76,9 @@ type ClusterState struct {
 	CACert       string `json:"caCert"`
 	// FaultedAt is when somebody asked for the next update to fail.
 	FaultedAt *time.Time `json:"faultedAt,omitempty"`
+	// Access says who may reach the endpoint, and Trouble is what the record says of it.
+	Access  region.EndpointAccess `json:"access"`
+	Trouble string                `json:"trouble,omitempty"`
 }
 
 // Letter is what tells the zone from the others of its region: the "a" of us-east-1a.

@@ -29,6 +29,7 @@ type Founding struct {
 func (z *Zone) controlHandler() http.Handler {
 	routes := http.NewServeMux()
 	routes.HandleFunc("POST /v1/found", z.handleFound)
+	routes.HandleFunc("POST /v1/clusters/{id}/endpoint", z.handleEndpoint)
 	routes.HandleFunc("POST /v1/unreachable", z.handleUnreachable)
 	routes.HandleFunc("POST /v1/quiesce", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusConflict, z.Quiesce(r.Context()))

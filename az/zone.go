@@ -192,7 +192,7 @@ func (z *Zone) startFront(ctx context.Context, registerer prometheus.Registerer)
 	}
 	front := &awsapi.Front{
 		Region: z.config.Region, AccountID: z.config.AccountID, Zone: z.config.Zone, State: z.voter, Lags: z.voter.Lags, History: calls,
-		Throttle: z.config.Throttle, AllowRemoteUpstream: z.config.RemoteUpstream,
+		ClientAddress: z.config.ClientAddress, Throttle: z.config.Throttle, AllowRemoteUpstream: z.config.RemoteUpstream,
 		Logger: z.logger.With("component", "aws-front"), Registerer: registerer,
 		ControlPlane: eks.ControlPlane{
 			FirstPort: z.config.ClusterPorts, PortsPerCluster: PortsPerCluster, MostClusters: z.config.MostClusters, AWSPort: z.config.AWSPort,
@@ -344,7 +344,7 @@ func (z *Zone) state() State {
 	z.voter.View(func(tx *region.Txn) error {
 		for _, c := range region.Clusters.List(tx) {
 			s.Clusters = append(s.Clusters, ClusterState{Name: c.Name, ID: c.ID, Version: c.Version, Status: c.Status,
-				EndpointPort: c.EndpointPort, CACert: c.Secrets.CACert, FaultedAt: c.FaultedAt})
+				EndpointPort: c.EndpointPort, CACert: c.Secrets.CACert, FaultedAt: c.FaultedAt, Access: c.EndpointAccess(), Trouble: troubleOf(c)})
 		}
 		s.Index = tx.Index()
 		return nil

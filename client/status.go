@@ -87,9 +87,10 @@ type Cluster struct {
 	ID          string `json:"id"`
 	Version     string `json:"version"`
 	Status      string `json:"status"`
-	Endpoint    string `json:"endpoint"`
-	Trouble     string `json:"trouble,omitempty"`    // why the endpoint is not open though it should be
-	EtcdLeader  string `json:"etcdLeader,omitempty"` // a zone's name, as the next two
+	Endpoint    string `json:"endpoint"`                  // the public one, which is there also when it admits nobody
+	Private     string `json:"privateEndpoint,omitempty"` // while private access is on
+	Trouble     string `json:"trouble,omitempty"`         // why the endpoint is not open though it should be
+	EtcdLeader  string `json:"etcdLeader,omitempty"`      // a zone's name, as the next two
 	Quorum      bool   `json:"quorum"`
 	EtcdMembers int    `json:"etcdMembers"` // alive
 	Controllers string `json:"controllersLeader,omitempty"`

@@ -2,8 +2,10 @@ package emulator
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -87,7 +89,7 @@ func TestClustersComeAndGo(t *testing.T) {
 		run  func(*testing.T, *testRegion)
 	}{
 		{"a port is not given out again at once", testPortsGoRound}, {"an old copy of the state changes nothing", testOldCopy},
-		{"a zone that was away forgets a deleted cluster", testForgottenCluster},
+		{"a zone that was away forgets a deleted cluster", testForgottenCluster}, {"who may reach an endpoint", testEndpointAccess},
 	} {
 		if !t.Run(step.name, func(t *testing.T) { step.run(t, r) }) {
 			return
@@ -134,6 +136,48 @@ func testForgottenCluster(t *testing.T, r *testRegion) {
 	r.awaitPhase(t, client.PhaseReady)
 }
 
+func testEndpointAccess(t *testing.T, r *testRegion) {
+	grant := func(want types.VpcConfigRequest) {
+		t.Helper()
+		made, err := r.eks(t).UpdateClusterConfig(t.Context(), &eks.UpdateClusterConfigInput{Name: aws.String("second"), ResourcesVpcConfig: &want})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var update *eks.DescribeUpdateOutput
+		eventually(t, "the access is in effect", func() bool { // each call is another client's, and may come to another zone
+			update, err = r.eks(t).DescribeUpdate(t.Context(), &eks.DescribeUpdateInput{Name: aws.String("second"), UpdateId: made.Update.Id})
+			return err == nil && update.Update.Status == types.UpdateStatusSuccessful
+		}, func() any { return update })
+		r.awaitCluster(t, "second", "ACTIVE")
+	}
+	second := func() client.Cluster { return r.Status().Clusters[1] }
+	public := second().Endpoint
+	grant(types.VpcConfigRequest{EndpointPublicAccess: aws.Bool(false), EndpointPrivateAccess: aws.Bool(true)})
+	private := second().Private
+	for url, open := range map[string]bool{public: false, private: true} {
+		response, err := insecure.Get(url + "/readyz")
+		if (err == nil) != open {
+			t.Errorf("%s with private access only: %v", url, err)
+		}
+		if err == nil {
+			response.Body.Close()
+		}
+	}
+	eventually(t, "the refusal is told", func() bool { return r.told("EndpointRefused", "") }, func() any { return r.Status() })
+	if s := r.Status(); s.Phase != client.PhaseReady {
+		t.Errorf("the region suffers: %+v", s)
+	}
+	grant(types.VpcConfigRequest{EndpointPublicAccess: aws.Bool(true), EndpointPrivateAccess: aws.Bool(false)})
+	if response, err := insecure.Get(public + "/readyz"); err != nil || second().Private != "" {
+		t.Errorf("public again: %v, %+v", err, second())
+	} else {
+		response.Body.Close()
+	}
+}
+
+// insecure keeps no connections, and trusts any server: the tests ask who answers at all.
+var insecure = &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+
 func testTakenEndpoint(t *testing.T, r *testRegion) {
 	_, address, _ := strings.Cut(aws.ToString(r.awaitCluster(t, "second", "ACTIVE").Endpoint), "https://")
 	r.shutDown(t)
@@ -146,11 +190,16 @@ func testTakenEndpoint(t *testing.T, r *testRegion) {
 	again.start(t) // demo and all else serve
 	eventually(t, "the trouble shows", func() bool { return again.Status().Phase == client.PhaseDegraded && again.told("EndpointFailed", "") },
 		func() any { return again.Status() })
+	eventually(t, "its health tells", func() bool {
+		issues := again.awaitCluster(t, "second", "ACTIVE").Health.Issues
+		return len(issues) == 1 && issues[0].Code == types.ClusterIssueCodeClusterUnreachable
+	}, func() any { return again.Status() })
 	squatter.Close()
 	again.awaitPhase(t, client.PhaseReady)
 	if !again.told("EndpointOpened", "") {
 		t.Error("nobody was told that the endpoint is open")
 	}
+	eventually(t, "its health is good again", func() bool { return len(again.awaitCluster(t, "second", "ACTIVE").Health.Issues) == 0 }, func() any { return again.Status() })
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	if _, err := new(net.Dialer).DialContext(ctx, "tcp", address); err != nil {

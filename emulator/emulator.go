@@ -36,6 +36,8 @@ type Options struct {
 	// Upstream is the URL of an emulator that answers what Tripod does not have; RemoteUpstream lets it be on another machine.
 	Upstream       string
 	RemoteUpstream bool
+	// ClientAddress is the IP address that clients are said to have; empty means one that every publicAccessCidrs admits.
+	ClientAddress string
 	// Heal starts a zone again that was killed from outside.
 	Heal           bool
 	MetricsAddress string // host:port of a metrics endpoint; empty: only the control socket has it
@@ -64,6 +66,7 @@ type Emulator struct {
 	mu          sync.Mutex
 	clusters    map[string]*cluster // by id, as of the newest copy of the regional state that a zone has told of, which has this index
 	index       uint64
+	retrying    bool // endpoints are looked at again soon
 	stopping    bool
 	quorum      bool     // as last announced
 	unreachable []string // as last told to the gateways

@@ -14,15 +14,26 @@ import (
 	"tripod/client"
 )
 
-// A region's ports stand in one contiguous range. Its first ten are the zones'; each cluster has ten.
+// A region's ports stand in one contiguous range. Its first ten are the zones'; each cluster has ten. What the zones have left over, and what is left at
+// the end, are the clusters' private endpoints.
 const (
 	portRange     = 128
 	raftOffset    = 0
 	gatewayOffset = 3
+	privateOffset = 6
 	clusterOffset = 10
 	// mostClusters leaves the range's last port, which may be the AWS endpoint's.
 	mostClusters = (portRange - 1 - clusterOffset) / az.PortsPerCluster
 )
+
+// privatePort is the port of the private endpoint of the cluster with that public one.
+func privatePort(base, endpoint int) int {
+	slot := (endpoint - base - clusterOffset) / az.PortsPerCluster
+	if among := clusterOffset - privateOffset; slot >= among {
+		return base + clusterOffset + mostClusters*az.PortsPerCluster + slot - among
+	}
+	return base + privateOffset + slot
+}
 
 // choosePortBase finds a free range. It stays below the range that systems take clients' ports from (32768 on Linux), since a port of
 // it could be anybody's at the next start.

@@ -108,7 +108,7 @@ func (e *Emulator) status() client.Status {
 	}
 	s.Balancers = append(s.Balancers, describeBalancer("aws", e.aws))
 	for _, c := range e.sortedClusters() {
-		s.Clusters = append(s.Clusters, describeCluster(c.state, c.trouble, s.Zones))
+		s.Clusters = append(s.Clusters, c.describe(s.Zones))
 		if c.state.FaultedAt != nil {
 			s.Faults = append(s.Faults, client.Fault{Target: client.KindUpdate + "/" + c.state.Name, Fault: client.FaultOfUpdate, Since: *c.state.FaultedAt})
 		}
@@ -172,8 +172,17 @@ func (z *zone) describe() (view client.Zone, leader string, faults []client.Faul
 	return view, state.RaftLeader, faults
 }
 
-func describeCluster(state az.ClusterState, trouble string, zones []client.Zone) client.Cluster {
-	c := client.Cluster{Name: state.Name, ID: state.ID, Version: state.Version, Status: state.Status, Endpoint: "https://" + loopback(state.EndpointPort), Trouble: trouble}
+func (c cluster) describe(zones []client.Zone) client.Cluster {
+	described := describeCluster(c.state, zones)
+	described.Trouble = c.trouble
+	if c.gate != nil {
+		described.Private = c.gate.privateEndpoint()
+	}
+	return described
+}
+
+func describeCluster(state az.ClusterState, zones []client.Zone) client.Cluster {
+	c := client.Cluster{Name: state.Name, ID: state.ID, Version: state.Version, Status: state.Status, Endpoint: "https://" + loopback(state.EndpointPort)}
 	for _, z := range zones {
 		for _, i := range z.Instances {
 			if i.Cluster != state.Name {

@@ -39,7 +39,7 @@ func TestQuorumOfACluster(t *testing.T) {
 		if c.etcd[0] != "" {
 			zones[0].Instances[0].Leads = []string{"etcd"}
 		}
-		got := describeCluster(az.ClusterState{Name: "demo", EndpointPort: 1}, "", zones)
+		got := describeCluster(az.ClusterState{Name: "demo", EndpointPort: 1}, zones)
 		if got.EtcdMembers != c.members || got.Quorum != c.quorum {
 			t.Errorf("%v: %d members, quorum %v; want %d, %v", c.etcd, got.EtcdMembers, got.Quorum, c.members, c.quorum)
 		}
@@ -54,7 +54,7 @@ func TestLeadersOfACluster(t *testing.T) {
 	zones[0].Instances[2].Leads = []string{"kube-scheduler"}
 	zones[1].Instances[2].Leads = []string{"kube-controller-manager"}
 	zones[1].Instances = append(zones[1].Instances, client.Instance{Component: "etcd", Cluster: "other", State: "ready", PID: 1, Leads: []string{"etcd"}})
-	got := describeCluster(az.ClusterState{Name: "demo"}, "", zones)
+	got := describeCluster(az.ClusterState{Name: "demo"}, zones)
 	if got.Scheduler != "us-east-1a" || got.Controllers != "us-east-1b" || got.EtcdLeader != "" || got.EtcdMembers != 2 {
 		t.Errorf("got %+v", got)
 	}

@@ -73,6 +73,9 @@ type Config struct {
 	Thresholds        Thresholds
 	FirstByteDeadline time.Duration // for a dial, and for the answer to a complete TLS ClientHello; default 1 s
 
+	// Admit says whether a client's connection may be served; one that may not is reset. It must not block. Nil admits all.
+	Admit func(client net.Conn) bool
+
 	// OnChange is told when a target becomes healthy or unhealthy, in the order in which it happened. It is called outside
 	// all locks, from any goroutine, one call at a time; it may call the balancer's methods, except Stop and Kill.
 	OnChange func(TargetStatus)

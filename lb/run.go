@@ -92,6 +92,27 @@ func (r *run) reset() {
 	}
 }
 
+// ResetClients ends the clients' connections that match.
+func (b *Balancer) ResetClients(match func(client net.Conn) bool) {
+	b.mu.Lock()
+	r := b.run
+	b.mu.Unlock()
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	var flows []*flow
+	for f := range r.flows {
+		if match(f.client) {
+			flows = append(flows, f)
+		}
+	}
+	r.mu.Unlock()
+	for _, f := range flows {
+		f.kill()
+	}
+}
+
 func (r *run) accept() {
 	const shortest, longest = 5 * time.Millisecond, time.Second
 	pause := shortest
@@ -133,6 +154,11 @@ func (r *run) serve(client net.Conn) {
 	r.flows[f] = struct{}{}
 	r.serving.Add(1) // never once stop waits: it waits for accept first
 	r.mu.Unlock()
+	if admit := r.b.cfg.Admit; admit != nil && !admit(client) { // asked once ResetClients would find it: no change of mind is missed
+		f.kill()
+		r.served(f)
+		return
+	}
 	go f.serve()
 }
 

@@ -3,7 +3,6 @@ package nodes
 import (
 	"context"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"sync"
@@ -30,7 +29,7 @@ type clients struct {
 }
 
 func newClients(c Config) (*clients, error) {
-	dialer := connrotation.NewDialer((&net.Dialer{Timeout: 3 * time.Second, KeepAlive: 30 * time.Second}).DialContext)
+	dialer := connrotation.NewDialer(c.Dial)
 	reach := &reach{log: c.Logger, server: c.Server}
 	conf := &rest.Config{
 		Host:            c.Server,

@@ -1,12 +1,15 @@
 package nodes
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
+	"time"
 )
 
 // Config says which nodes a Simulator has, and how it reaches the cluster.
@@ -26,7 +29,9 @@ type Config struct {
 	InstanceType      string // empty means m5.large; a type that is not known has m5.large's size
 	KubernetesVersion string // what the kubelets report, e.g. "v1.36.2-eks-3025e55"
 
-	Server     string // https URL of the cluster's endpoint
+	Server string // https URL of the cluster's endpoint
+	// Dial connects to it; nil is by TCP.
+	Dial       func(ctx context.Context, network, address string) (net.Conn, error)
 	CA         []byte // PEM, of Server
 	ClientCert []byte // PEM; must be allowed to manage nodes, pods, leases, and to read services and endpoint slices
 	ClientKey  []byte // PEM
@@ -42,6 +47,9 @@ const defaultInstanceType = "m5.large"
 
 // withDefaults fills in what may be empty.
 func (c Config) withDefaults() Config {
+	if c.Dial == nil {
+		c.Dial = (&net.Dialer{Timeout: 3 * time.Second, KeepAlive: 30 * time.Second}).DialContext
+	}
 	if c.InstanceType == "" {
 		c.InstanceType = defaultInstanceType
 	}

@@ -42,6 +42,8 @@ type Cluster struct {
 	UpgradedFrom string     `json:"upgradedFrom,omitempty"`
 	// FaultedAt is when somebody asked that the next rollout fails in the last zone; nil: nobody did.
 	FaultedAt *time.Time `json:"faultedAt,omitempty"`
+	// Access says who may reach the endpoint; see EndpointAccess, which knows what nil means.
+	Access *EndpointAccess `json:"access,omitempty"`
 	// Issues say why the cluster is FAILED, or not as it should be.
 	Issues []ClusterIssue `json:"issues,omitempty"`
 	// DeletedAt is when its deletion began, and Released names the zones that have ended and deleted their part since.

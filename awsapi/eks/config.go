@@ -18,6 +18,9 @@ type configChange struct {
 	params []region.UpdateParam
 }
 
+// lasts says that the change takes effect beyond this API, and that the update is in progress until then.
+func (made configChange) lasts() bool { return made.kind == types.UpdateTypeEndpointAccessUpdate }
+
 func param(kind types.UpdateParamType, value string) region.UpdateParam {
 	return region.UpdateParam{Type: string(kind), Value: value}
 }
@@ -41,8 +44,12 @@ func (s *Service) updateClusterConfig(call *wire.Call, in *eks.UpdateClusterConf
 		if err != nil {
 			return nil, "", err
 		}
+		status := types.UpdateStatusSuccessful
+		if made.lasts() {
+			c.cluster.Status, c.cluster.Access.UpdateID, status = string(types.ClusterStatusUpdating), c.id, types.UpdateStatusInProgress
+		}
 		region.Clusters.Put(c.tx, c.cluster.ID, c.cluster)
-		return &eks.UpdateClusterConfigOutput{Update: c.update("", made.kind, made.params)}, "", nil
+		return &eks.UpdateClusterConfigOutput{Update: c.updateThatIs(status, "", made.kind, made.params)}, "", nil
 	})
 }
 
@@ -190,6 +197,7 @@ func (s *Service) editNetwork(tx *region.Txn, c *region.Cluster, own *settings, 
 	if err := checkAccess(own.VPC); err != nil {
 		return configChange{}, about.invalidParameter("%v", err)
 	}
+	c.Access = accessOf(own.VPC)
 	if asJSON(own.VPC) == before {
 		return configChange{}, about.invalidParameter("Cluster is already at the desired configuration with endpointPrivateAccess: %t , endpointPublicAccess: %t, and Public Endpoint Restrictions: %v",
 			own.VPC.EndpointPrivateAccess, own.VPC.EndpointPublicAccess, own.VPC.PublicAccessCidrs)

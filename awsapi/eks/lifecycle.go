@@ -178,6 +178,7 @@ func (s *Service) place(tx *region.Txn, record *region.Cluster, own *settings, i
 	if err := checkAccess(own.VPC); err != nil {
 		return err
 	}
+	record.Access = accessOf(own.VPC)
 	if record.ServiceCIDR, err = serviceCIDR(in.KubernetesNetworkConfig, plan.CIDRs); err != nil {
 		return err
 	}
@@ -207,6 +208,11 @@ func checkAccess(vpc *types.VpcConfigResponse) error {
 		}
 	}
 	return nil
+}
+
+// accessOf is what the region acts on of a checked description.
+func accessOf(vpc *types.VpcConfigResponse) *region.EndpointAccess {
+	return &region.EndpointAccess{Public: vpc.EndpointPublicAccess, PublicCIDRs: vpc.PublicAccessCidrs, Private: vpc.EndpointPrivateAccess}
 }
 
 // serviceCIDR is the range of Service addresses: the one asked for, if it is right, and else 10.100.0.0/16, or 172.20.0.0/16 in a VPC that overlaps it.

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
+	"github.com/google/go-cmp/cmp"
 
 	"tripod/region"
 )
@@ -269,6 +270,26 @@ func TestConfigChangesOneThingAtATime(t *testing.T) {
 	if len(ids) != 2 {
 		t.Errorf("got updates %v, want two", ids)
 	}
+}
+
+func TestEndpointAccessIsAnUpdateThatLastsUntilItIsInEffect(t *testing.T) {
+	w := newWorld(t, "API")
+	demo := aws.String("demo")
+	update := func(vpc types.VpcConfigRequest) (*eks.UpdateClusterConfigOutput, error) {
+		return w.UpdateClusterConfig(ctx, &eks.UpdateClusterConfigInput{Name: demo, ResourcesVpcConfig: &vpc})
+	}
+	begun := must(update(types.VpcConfigRequest{EndpointPrivateAccess: aws.Bool(true), PublicAccessCidrs: []string{"203.0.113.0/24"}}))(t).Update
+	found := must(w.DescribeUpdate(ctx, &eks.DescribeUpdateInput{Name: demo, UpdateId: begun.Id}))(t).Update
+	if begun.Type != types.UpdateTypeEndpointAccessUpdate || found.Status != types.UpdateStatusInProgress {
+		t.Errorf("begun as %+v, found as %+v", begun, found)
+	}
+	c := record(t, w, "demo")
+	want := region.EndpointAccess{Public: true, Private: true, PublicCIDRs: []string{"203.0.113.0/24"}, UpdateID: aws.ToString(begun.Id)}
+	if diff := cmp.Diff(want, c.EndpointAccess()); diff != "" || c.Status != "UPDATING" {
+		t.Errorf("the record is %s, and its access (-want +got):\n%s", c.Status, diff)
+	}
+	out, err := update(types.VpcConfigRequest{EndpointPublicAccess: aws.Bool(false)})
+	wantError(t, out, err, taken)
 }
 
 func TestVersionsGoUpByOneAndBackToWhereTheyCameFrom(t *testing.T) {

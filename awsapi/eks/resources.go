@@ -199,9 +199,13 @@ func mergeTags(tags, added map[string]string) map[string]string {
 // update records an update of one of the cluster's resources as done, and returns it as its answer shows it: just begun. Things that are only
 // recorded become true at once.
 func (c change) update(resource string, kind types.UpdateType, params []region.UpdateParam) *types.Update {
+	return c.updateThatIs(types.UpdateStatusSuccessful, resource, kind, params)
+}
+
+// updateThatIs is update for one that may take its time.
+func (c change) updateThatIs(status types.UpdateStatus, resource string, kind types.UpdateType, params []region.UpdateParam) *types.Update {
 	record := region.Update{
-		ID: c.id, ClusterID: c.cluster.ID, Resource: resource, Type: string(kind), Status: string(types.UpdateStatusSuccessful),
-		CreatedAt: c.now, Params: params,
+		ID: c.id, ClusterID: c.cluster.ID, Resource: resource, Type: string(kind), Status: string(status), CreatedAt: c.now, Params: params,
 	}
 	region.Updates.Put(c.tx, record.ID, record)
 	shown := describeUpdateRecord(record)

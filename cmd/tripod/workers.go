@@ -27,7 +27,7 @@ func newWorkers(c az.WorkersConfig) (az.Workers, error) {
 	clients.AppendCertsFromPEM(c.CA)
 	config := nodes.Config{
 		Zone: c.Zone, ZoneID: c.ZoneID, Region: c.Region, AccountID: c.AccountID, ClusterName: c.Cluster.Name, ClusterID: c.Cluster.ID,
-		Subnet: c.Subnet, Count: c.Count, KubernetesVersion: c.Version, Server: c.Server,
+		Subnet: c.Subnet, Count: c.Count, KubernetesVersion: c.Version, Server: c.Server, Dial: c.Dial,
 		CA: c.CA, ClientCert: c.Client.Cert, ClientKey: c.Client.Key, ClientCAs: clients,
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)).With("az", c.Zone, "cluster", c.Cluster.Name, "component", "nodes"),
 	}
@@ -46,7 +46,7 @@ func newWorkers(c az.WorkersConfig) (az.Workers, error) {
 }
 
 func installAddons(ctx context.Context, c az.WorkersConfig) error {
-	config := &rest.Config{Host: c.Server, QPS: -1, TLSClientConfig: rest.TLSClientConfig{CAData: c.CA, CertData: c.Client.Cert, KeyData: c.Client.Key}}
+	config := &rest.Config{Host: c.Server, Dial: c.Dial, QPS: -1, TLSClientConfig: rest.TLSClientConfig{CAData: c.CA, CertData: c.Client.Cert, KeyData: c.Client.Key}}
 	options := addons.Options{ClusterName: c.Cluster.Name, ClusterID: c.Cluster.ID, Region: c.Region, AccountID: c.AccountID, Version: c.Cluster.Version}
 	var err error
 	if options.ServiceCIDR, err = netip.ParsePrefix(c.Cluster.ServiceCIDR); err != nil {

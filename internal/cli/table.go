@@ -171,6 +171,9 @@ func clusterLines(status *client.Status, endpoints bool) []string {
 		if endpoints && cluster.Endpoint != "" {
 			lines = append(lines, "  "+clip(cluster.Endpoint, tableWidth-2))
 		}
+		if endpoints && cluster.Private != "" {
+			lines = append(lines, "  "+clip(cluster.Private+" (private)", tableWidth-2))
+		}
 		lines = append(lines, reasonLines("", cluster.Trouble)...)
 	}
 	return lines

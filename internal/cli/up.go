@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"os/signal"
 	"regexp"
@@ -32,6 +33,7 @@ type UpOptions struct {
 	Throttle          bool   // calls of the AWS endpoint are limited as in AWS
 	Upstream          string // URL of an emulator for what Tripod does not have; empty means none
 	RemoteUpstream    bool   // it may be on another machine
+	ClientAddress     string // the IP address that clients are said to have; empty means one that is allowed everywhere
 	Heal              bool   // a zone killed from outside is started again
 	MetricsAddress    string // host:port; empty means the control socket only
 	Executable        string // to start the children with
@@ -88,6 +90,7 @@ func (a *app) upCommand() *cobra.Command {
 	flags.BoolVar(&options.Throttle, "throttle", false, "refuse calls beyond AWS's rates, as AWS does")
 	flags.StringVar(&options.Upstream, "upstream", "", "emulator that answers the AWS calls that Tripod does not have, such as http://127.0.0.1:5000")
 	flags.BoolVar(&options.RemoteUpstream, "allow-remote-upstream", false, "let --upstream be on another machine")
+	flags.StringVar(&options.ClientAddress, "client-address", "", "IP address that clients are said to have: publicAccessCidrs and aws:SourceIp see it")
 	flags.StringVar(&options.Region, "region", "us-east-1", "name of the AWS region")
 	flags.StringVar(&options.MetricsAddress, "metrics-address", "", "serve Prometheus metrics on this loopback address, such as 127.0.0.1:9090")
 	_ = cmd.RegisterFlagCompletionFunc("kubernetes-version", cobra.FixedCompletions(versions, cobra.ShellCompDirectiveNoFileComp))
@@ -107,6 +110,9 @@ func checkUp(cmd *cobra.Command, options *UpOptions) error {
 		return usage(cmd, "--nodes %d is out of range: use 0 to 10000", options.Nodes)
 	case !regionName.MatchString(options.Region):
 		return usage(cmd, "--region %q is not a region's name: write it as us-east-1", options.Region)
+	}
+	if _, err := netip.ParseAddr(options.ClientAddress); err != nil && options.ClientAddress != "" {
+		return usage(cmd, "--client-address %q is not an IP address: write it as 203.0.113.7", options.ClientAddress)
 	}
 	if options.Upstream != "" {
 		if _, err := upstream.ParseUpstream(options.Upstream, options.RemoteUpstream); err != nil {
