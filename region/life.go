@@ -115,7 +115,7 @@ func (l *life) openPort(listener net.Listener) {
 	p := &port{
 		listener: listener, serverTLS: server, clientTLS: l.cfg.ClientTLS, dialRaw: l.cfg.Dial,
 		forward: l.answerForwards, applied: l.answerApplied, leader: l.voter.Leader, logger: l.cfg.Logger.With("az", l.cfg.Zone),
-		raft: make(chan net.Conn), conns: map[net.Conn]struct{}{},
+		raft: make(chan net.Conn), beside: l.voter.beside, conns: map[net.Conn]struct{}{},
 	}
 	p.ctx, p.cancel = context.WithCancel(l.ctx)
 	l.port = p

@@ -17,6 +17,7 @@ const (
 	forRaft    = 'R' // raft's own protocol
 	forForward = 'F' // proposals for the leader
 	forApplied = 'A' // how far a voter's copy is, and to wait until it is so far
+	forBeside  = 'B' // whatever Beside is used for
 	forProbe   = 'P' // is somebody there, and who leads: answered with one length byte and the zone's name
 )
 
@@ -36,8 +37,9 @@ type port struct {
 
 	ctx    context.Context // ends when the port closes
 	cancel context.CancelFunc
-	wg     sync.WaitGroup // the accept loop, the handlers, and incoming raft connections
+	wg     sync.WaitGroup // the accept loop, the handlers, and incoming connections of raft and Beside
 	raft   chan net.Conn
+	beside *beside
 
 	mu     sync.Mutex
 	closed bool
@@ -70,7 +72,7 @@ func (p *port) serve() {
 	}
 }
 
-// handle greets a connection and hands it to whom it is for. Raft's connections stay in the WaitGroup until raft closes them.
+// handle greets a connection and hands it to whom it is for. Those of raft and Beside stay in the WaitGroup until their new owners close them.
 func (p *port) handle(raw net.Conn) {
 	conn := &portConn{Conn: tls.Server(raw, p.serverTLS), raw: raw, port: p, done: p.wg.Done}
 	raw.SetDeadline(time.Now().Add(greetTimeout))
@@ -87,6 +89,11 @@ func (p *port) handle(raw net.Conn) {
 		case p.raft <- conn:
 			return
 		case <-p.ctx.Done():
+		}
+	case forBeside:
+		raw.SetDeadline(time.Time{})
+		if p.beside.take(p.ctx, conn) {
+			return
 		}
 	case forForward:
 		raw.SetDeadline(time.Time{}) // it sets its own

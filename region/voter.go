@@ -70,8 +70,9 @@ func (t Timing) withDefaults() Timing {
 
 // Voter is one zone's copy of the regional state and its vote on changes.
 type Voter struct {
-	cfg   Config
-	store *store
+	cfg    Config
+	store  *store
+	beside *beside
 
 	mu      sync.Mutex // held while starting and stopping
 	started int        // Starts so far that took the listener
@@ -92,7 +93,7 @@ func New(cfg Config) *Voter {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Voter{cfg: cfg, store: newStore(), changed: make(chan struct{})}
+	return &Voter{cfg: cfg, store: newStore(), beside: newBeside(name(cfg.Zone)), changed: make(chan struct{})}
 }
 
 // Start returns once the voter runs and its copy is as new as when it last ran, or has undone its work and says why.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -415,5 +416,41 @@ func TestWatchSeesChangesOfOtherZones(t *testing.T) {
 		case <-time.After(5 * time.Second):
 			t.Fatal("no signal")
 		}
+	}
+}
+
+func TestZonesSpeakBesideTheState(t *testing.T) {
+	r := startRegion(t)
+	a, b := r.voters["a"], r.voters["b"]
+	listener := b.Beside()
+	ended := make(chan error, 1)
+	go func() {
+		conn, err := listener.Accept()
+		if err == nil {
+			_, err = io.Copy(conn, conn)
+			conn.Close()
+		}
+		ended <- err
+	}()
+	conn, err := a.DialBeside(t.Context(), "b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(conn, "hello")
+	got := make([]byte, 5)
+	if _, err := io.ReadFull(conn, got); err != nil || string(got) != "hello" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	b.Kill() // cuts it, and waits for whoever has it
+	if _, err := conn.Read(got); err == nil {
+		t.Error("the connection outlived the voter")
+	}
+	<-ended
+	listener.Close()
+	if _, err := listener.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("got %v after Close", err)
+	}
+	if _, err := a.DialBeside(t.Context(), "d"); err == nil {
+		t.Error("a zone that is not there was reached")
 	}
 }
