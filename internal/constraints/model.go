@@ -84,10 +84,14 @@ func (m *model) inputs() map[string]shape {
 
 // memberName is a structure's member by its field in the SDK: most services begin members with a small letter, and some as Go does.
 func (m *model) memberName(structure, field string) string {
+	small := strings.ToLower(field[:1]) + field[1:]
+	if _, found := m.Shapes[structure].Members[small]; found {
+		return small
+	}
 	if _, found := m.Shapes[structure].Members[field]; found || m.capital() {
 		return field
 	}
-	return strings.ToLower(field[:1]) + field[1:]
+	return small
 }
 
 // capital says whether the service's inputs have members that begin with a capital letter.

@@ -1,0 +1,112 @@
+package logstore
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// segment is one file of a journal. Its name tells where in the journal it begins.
+type segment struct {
+	path       string
+	start, end int64
+
+	known       bool  // the times below are
+	first, last int64 // the earliest and the latest event's time
+	ingested    int64 // the last batch's
+}
+
+// segmentName is the file of the zone's journal that begins there.
+func segmentName(zone string, start int64) string { return fmt.Sprintf("%s-%018d", zone, start) }
+
+// parseSegmentName undoes segmentName.
+func parseSegmentName(name string) (zone string, start int64, ok bool) {
+	dash := strings.LastIndexByte(name, '-')
+	if dash <= 0 {
+		return "", 0, false
+	}
+	start, err := strconv.ParseInt(name[dash+1:], 10, 64)
+	return name[:dash], start, err == nil && start >= 0
+}
+
+func newSegment(dir, zone string, start int64) *segment {
+	return &segment{path: filepath.Join(dir, segmentName(zone, start)), start: start, end: start, known: true, first: math.MaxInt64, last: math.MinInt64}
+}
+
+// note takes a batch into account that was appended.
+func (s *segment) note(b batch) {
+	s.ingested = b.Ingested
+	for _, event := range b.Events {
+		s.first, s.last = min(s.first, event.Time), max(s.last, event.Time)
+	}
+}
+
+// append writes whole lines to the segment's file. What did not get there in full is taken back.
+func (s *segment) append(lines []byte, durable bool) error {
+	file, err := os.OpenFile(s.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	_, err = file.Write(lines)
+	if err == nil && durable {
+		err = file.Sync()
+	}
+	if err != nil {
+		file.Truncate(s.end - s.start) // the next open would do it too
+		return err
+	}
+	s.end += int64(len(lines))
+	return nil
+}
+
+// read is the segment's text up to end.
+func (s segment) read() ([]byte, error) {
+	text, err := os.ReadFile(s.path)
+	if err != nil {
+		return nil, err
+	}
+	return text[:min(int64(len(text)), s.end-s.start)], nil
+}
+
+// batches calls fn for every batch of the text, which begins at offset start of the journal. Lines that cannot be read, of a disk that failed, are passed over.
+func batches(text []byte, start int64, fn func(offset int64, b batch)) {
+	for len(text) > 0 {
+		end := bytes.IndexByte(text, '\n')
+		if end < 0 {
+			return
+		}
+		var b batch
+		if json.Unmarshal(text[:end], &b) == nil {
+			fn(start, b)
+		}
+		text, start = text[end+1:], start+int64(end)+1
+	}
+}
+
+// mend cuts off a line that a crash left unfinished, learns the times, and returns the last mark.
+func (s *segment) mend() (mark json.RawMessage, err error) {
+	text, err := os.ReadFile(s.path)
+	if err != nil {
+		return nil, err
+	}
+	whole := bytes.LastIndexByte(text, '\n') + 1
+	if whole < len(text) {
+		if err := os.Truncate(s.path, int64(whole)); err != nil {
+			return nil, err
+		}
+	}
+	s.end, s.known, s.first, s.last = s.start+int64(whole), true, math.MaxInt64, math.MinInt64
+	batches(text[:whole], s.start, func(_ int64, b batch) {
+		s.note(b)
+		if b.Mark != nil {
+			mark = b.Mark
+		}
+	})
+	return mark, nil
+}
