@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"tripod/awsapi/logs"
 	"tripod/awsapi/sigv4"
 	"tripod/awsapi/wire"
 	"tripod/iam"
@@ -18,7 +19,7 @@ func (s *server) authenticate(w http.ResponseWriter, r *http.Request) (*wire.Cal
 	if x.signature == nil {
 		return nil, s.unsigned(w, r)
 	}
-	body, err := readBody(w, r)
+	body, err := readBody(w, r, limitOf(x))
 	if err != nil {
 		return nil, err
 	}
@@ -78,12 +79,20 @@ func signatureError(x *exchange, err error) error {
 	return wire.BadSignature(x.protocol, refused.Message)
 }
 
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+// limitOf is how large a call's body may be.
+func limitOf(x *exchange) int64 {
+	if x.service() == logs.Name {
+		return maxLogsBody
+	}
+	return maxBody
+}
+
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, wire.TooLarge(maxBody)
+		return nil, wire.TooLarge(limit)
 	case err != nil:
 		return nil, &wire.Error{Code: "RequestTimeoutException", Status: http.StatusBadRequest, Message: "The request's body could not be read.", Cause: err}
 	}

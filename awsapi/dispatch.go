@@ -121,7 +121,7 @@ func (s *server) unsigned(w http.ResponseWriter, r *http.Request) error {
 		return wire.IncompleteSignature(x.protocol, x.signatureErr.Error())
 	}
 	if x.protocol == wire.Query {
-		body, err := readBody(w, r)
+		body, err := readBody(w, r, maxBody)
 		if err != nil {
 			return err
 		}

@@ -15,14 +15,16 @@ import (
 	"tripod/awsapi/eksauth"
 	"tripod/awsapi/history"
 	"tripod/awsapi/kms"
+	"tripod/awsapi/logs"
 	"tripod/awsapi/throttle"
 	"tripod/awsapi/upstream"
 	"tripod/awsapi/wire"
 	"tripod/region"
 )
 
-// maxBody is the largest request body in bytes. No AWS API here takes more.
-const maxBody = 1 << 20
+// maxBody is the largest request body in bytes, and maxLogsBody that of PutLogEvents: JSON may take six bytes for one of the 1 MiB of messages. No AWS
+// API here takes more.
+const maxBody, maxLogsBody = 1 << 20, 8 << 20
 
 const healthPath = "/healthz"
 
@@ -55,6 +57,8 @@ type Front struct {
 	// ClientAddress is the IP address that calls are said to come from, as the connection, from a balancer on a unix socket,
 	// does not tell it. Empty means 127.0.0.1.
 	ClientAddress string
+	// LogEvents has the events of CloudWatch Logs; nil means that the service is not there.
+	LogEvents logs.Events
 	// Throttle says that calls beyond AWS's rates are refused.
 	Throttle bool
 	// Upstream is the emulator that answers what Tripod does not have, as upstream.ParseUpstream makes it; nil means none.

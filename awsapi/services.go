@@ -6,6 +6,7 @@ import (
 	"tripod/awsapi/ec2"
 	"tripod/awsapi/iamapi"
 	"tripod/awsapi/kms"
+	"tripod/awsapi/logs"
 	"tripod/awsapi/sts"
 	"tripod/awsapi/wire"
 )
@@ -29,12 +30,17 @@ type service struct {
 
 // allServices are the services beside EKS.
 func (s *server) allServices() []service {
-	return []service{
+	all := []service{
 		{sts.Name, "", sts.Namespace, wire.Query, &sts.Service{State: s.State, Now: s.Now}},
 		{iamapi.Name, "", iamapi.Namespace, wire.Query, &iamapi.Service{State: s.State, AccountID: s.AccountID, Now: s.Now}},
 		{ec2.Name, "", ec2.Namespace, wire.EC2Query, s.network()},
 		{kms.Name, "", "", wire.AWSJSON, s.kms.API()},
 	}
+	if s.LogEvents != nil {
+		cloudWatch := &logs.Service{Region: s.Region, AccountID: s.AccountID, State: s.State, Events: s.LogEvents, Now: s.Now}
+		all = append(all, service{logs.Name, "", "", wire.AWSJSON, cloudWatch.API()})
+	}
+	return all
 }
 
 // serviceOf is the service with that signing name, and that API version where several share the name: with an unknown

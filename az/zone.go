@@ -23,6 +23,7 @@ import (
 	"tripod/client"
 	"tripod/internal/pki"
 	"tripod/internal/process"
+	"tripod/logstore"
 	"tripod/region"
 )
 
@@ -43,11 +44,12 @@ type Zone struct {
 	// OnReport is called for every event and every change of state. It must not block for long.
 	OnReport func(Report)
 
-	logger   *slog.Logger
-	registry *prometheus.Registry
-	gateway  *gateway
-	voter    *region.Voter
-	changes  chan struct{} // coalesced: the state should be reported
+	logger    *slog.Logger
+	registry  *prometheus.Registry
+	gateway   *gateway
+	voter     *region.Voter
+	logEvents *logstore.Store
+	changes   chan struct{} // coalesced: the state should be reported
 
 	mu       sync.Mutex
 	clusters map[string]*clusterZone // by id
@@ -89,6 +91,9 @@ func (z *Zone) Start(ctx context.Context) (err error) {
 	}
 	if err := z.startVoter(ctx, registerer); err != nil {
 		return fmt.Errorf("start regional state: %w", err)
+	}
+	if err := z.startLogEvents(running); err != nil {
+		return fmt.Errorf("start log events: %w", err)
 	}
 	if err := z.startFront(running, registerer); err != nil {
 		return fmt.Errorf("start AWS front: %w", err)
@@ -191,7 +196,7 @@ func (z *Zone) startFront(ctx context.Context, registerer prometheus.Registerer)
 		return err
 	}
 	front := &awsapi.Front{
-		Region: z.config.Region, AccountID: z.config.AccountID, Zone: z.config.Zone, State: z.voter, Lags: z.voter.Lags, History: calls,
+		Region: z.config.Region, AccountID: z.config.AccountID, Zone: z.config.Zone, State: z.voter, Lags: z.voter.Lags, History: calls, LogEvents: z.logEvents,
 		ClientAddress: z.config.ClientAddress, Throttle: z.config.Throttle, AllowRemoteUpstream: z.config.RemoteUpstream,
 		Logger: z.logger.With("component", "aws-front"), Registerer: registerer,
 		ControlPlane: eks.ControlPlane{

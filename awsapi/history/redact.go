@@ -29,6 +29,7 @@ var secretNames = []string{
 	"bootstraptoken", "authtoken", "authorizationtoken", "tradeintoken", "samlassertion", "tokencode", "authenticationcode1", "authenticationcode2", "activationcode",
 	"privatekey", "privatekeymaterial", "keymaterial", "base32stringseed", "qrcodepng",
 	"userdata", "authorization", "signature", "subjecttoken", "plaintext", "encodedmessage",
+	"logevent", "logeventmessage", // of CloudWatch Logs: whatever somebody's program wrote
 }
 
 // secretTexts are secrets that are known by their looks, wherever they stand.

@@ -19,7 +19,7 @@ func TestSecretsAreHidden(t *testing.T) {
 	for _, name := range []string{
 		"sessionToken", "SessionToken", "secretAccessKey", "SecretAccessKey", "WebIdentityToken", "SAMLAssertion", "Password", "NewPassword", "oldPassword",
 		"MasterUserPassword", "activationCode", "bootstrapToken", "bootstrap-token", "userData", "UserData", "LaunchTemplateData.UserData", "UserData.Value", "TokenCode", "PrivateKey",
-		"X-Amz-Signature", "X-Amz-Security-Token", "Authorization", "clientSecret", "secrets", "TradeInToken", "Plaintext",
+		"X-Amz-Signature", "X-Amz-Security-Token", "Authorization", "clientSecret", "secrets", "TradeInToken", "Plaintext", "logEvents", "logEventMessages",
 	} {
 		secrets = append(secrets, map[string]any{name: needle}, map[string]any{"a": []any{map[string]any{name: []any{needle}}}},
 			map[string]any{"b": map[string]any{name: map[string]any{"value": needle}}})

@@ -118,6 +118,8 @@ func AccessDenied(p Protocol, principalARN, action, resourceARN, reason string) 
 	e := &Error{Code: "AccessDeniedException", Status: http.StatusForbidden,
 		Message: fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s %s", principalARN, action, resourceARN, reason)}
 	switch p {
+	case AWSJSON:
+		e.Status = http.StatusBadRequest
 	case Query:
 		e.Code = "AccessDenied"
 	case EC2Query:

@@ -11,6 +11,7 @@ import (
 	"tripod/awsapi/eksauth"
 	"tripod/awsapi/iamapi"
 	"tripod/awsapi/kms"
+	"tripod/awsapi/logs"
 	"tripod/awsapi/sts"
 	"tripod/awsapi/wire"
 )
@@ -28,6 +29,7 @@ var services = []struct {
 	{"IAM", iamapi.Documented()},
 	{"EC2", ec2.Documented()},
 	{"KMS", kms.Documented()},
+	{"CloudWatch Logs", logs.Documented()},
 }
 
 const head = `# Operations

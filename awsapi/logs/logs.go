@@ -1,0 +1,68 @@
+// Package logs is Amazon CloudWatch Logs, as far as users of EKS meet it: groups, streams, events and filter patterns, in the awsJson1.1 protocol with the shapes of
+// the AWS SDK's published schemas. Groups, streams, retention and tags are records of the regional state; the events are logstore's. See DESIGN.md.
+package logs
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"tripod/awsapi/wire"
+	"tripod/logstore"
+	"tripod/region"
+)
+
+// Name is the service's signing name.
+const Name = "logs"
+
+// Events are where the events of streams are kept: logstore.Store.
+type Events interface {
+	Append(stream string, events []logstore.Event, mark any) (logstore.Place, error)
+	AwaitCopy(ctx context.Context, place logstore.Place) error
+	Find(q logstore.Query) (found []logstore.Found, more bool, err error)
+	Extent(stream string) logstore.Extent
+}
+
+// Service answers calls from a zone's copy of the regional state and of the events.
+type Service struct {
+	// Region is the region's name and AccountID the account's 12 digits: both are parts of ARNs.
+	Region, AccountID string
+	State             region.Updater
+	Events            Events
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// API is the service as the front serves it.
+func (s *Service) API() *wire.JSONAPI { return &wire.JSONAPI{Name: Name, Actions: s.actions()} }
+
+// actions are the operations that Tripod has, by name.
+func (s *Service) actions() map[string]wire.Action {
+	actions := map[string]wire.Action{}
+	for _, group := range []map[string]wire.Action{s.groupActions(), s.streamActions(), s.eventActions(), s.tagActions()} {
+		maps.Copy(actions, group)
+	}
+	return actions
+}
+
+func (s *Service) now() time.Time {
+	if s.Now == nil {
+		return time.Now()
+	}
+	return s.Now()
+}
+
+// groupARN is a group's ARN, by which it is tagged and named elsewhere.
+func (s *Service) groupARN(group string) string {
+	return "arn:aws:logs:" + s.Region + ":" + s.AccountID + ":log-group:" + group
+}
+
+// streamARN is a stream's ARN; with an empty name it is what AWS authorizes the operations on a whole group against.
+func (s *Service) streamARN(group, stream string) string {
+	return s.groupARN(group) + ":log-stream:" + stream
+}
+
+// authorize refuses the call where its principal may not make it on that resource.
+func authorize(call *wire.Call, arn string) error {
+	return call.Authorize(wire.AWSJSON, Name+":"+call.Operation, arn)
+}

@@ -1,0 +1,43 @@
+package az
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"tripod/awsapi/logs"
+	"tripod/logstore"
+)
+
+// startLogEvents opens the zone's copy of all log events, takes what other zones bring, and brings them what they lack.
+func (z *Zone) startLogEvents(ctx context.Context) error {
+	var zones []string
+	for _, peer := range z.config.Peers {
+		zones = append(zones, peer.Zone)
+	}
+	logger := z.logger.With("component", "log-events")
+	store, err := logstore.Open(logstore.Config{
+		Dir: filepath.Join(z.config.Dir, "log-events"), Zone: z.config.Zone, Zones: zones, Logger: logger,
+		Exists: func(stream string) bool { return logs.Exists(z.voter, stream) },
+	})
+	if err != nil {
+		return err
+	}
+	z.logEvents = store
+	server := &http.Server{Handler: store.Handler(), ReadHeaderTimeout: 5 * time.Second}
+	z.wait.Go(func() { server.Serve(z.voter.Beside()) })
+	z.closes = append(z.closes, func() { server.Close() })
+	for _, zone := range zones {
+		if zone == z.config.Zone {
+			continue
+		}
+		z.wait.Go(func() {
+			store.Replicate(ctx, zone, func(ctx context.Context) (net.Conn, error) { return z.voter.DialBeside(ctx, zone) })
+		})
+	}
+	keeper := &logs.Keeper{Zone: z.config.Zone, Zones: zones, State: z.voter, Events: store, Logger: logger}
+	z.wait.Go(func() { keeper.Run(ctx) })
+	return nil
+}
