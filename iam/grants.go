@@ -52,6 +52,18 @@ func (p Principal) Evaluate(action, resource string, keys Keys) (decision Decisi
 	return decision, reason
 }
 
+// Bounds is what the permissions boundary alone says of an action on a resource; without one, Allowed.
+func (p Principal) Bounds(action, resource string, keys Keys) Decision {
+	if p.Boundary == nil {
+		return Allowed
+	}
+	document, err := ParseIdentity(*p.Boundary)
+	if err != nil {
+		return ExplicitDeny
+	}
+	return Decide(Request{Action: action, Resource: resource, Keys: p.Keys().With(keys)}, document)
+}
+
 // limit is a kind of policy that narrows what identity-based ones allow.
 type limit struct {
 	name  string

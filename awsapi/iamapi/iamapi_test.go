@@ -256,3 +256,37 @@ func TestSimulationDecidesAsCallsDo(t *testing.T) {
 		t.Errorf("got %q, want %q", got.Decisions, want)
 	}
 }
+
+func TestSimulationTellsWhatItLacks(t *testing.T) {
+	w := newWorld(t)
+	const policy = `{"Version":"2012-10-17","Statement":[
+		{"Effect":"Allow","Action":"eks:*","Resource":"arn:aws:eks:*:*:cluster/${aws:PrincipalTag/team}","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"},"StringEquals":{"aws:username":"x"}}},
+		{"Effect":"Allow","Action":"iam:PassRole","Resource":"*","Condition":{"StringEquals":{"iam:PassedToService":"eks.amazonaws.com"}}}]}`
+	keys := answer[struct {
+		Names []string `xml:"GetContextKeysForCustomPolicyResult>ContextKeyNames>member"`
+	}](w, "GetContextKeysForCustomPolicy", "PolicyInputList.member.1", policy)
+	if want := []string{"aws:PrincipalTag/team", "aws:SourceIp", "aws:username", "iam:PassedToService"}; !slices.Equal(keys.Names, want) {
+		t.Errorf("got the keys %q, want %q", keys.Names, want)
+	}
+	type results struct {
+		All []struct {
+			EvalDecision string
+			Missing      []string                                     `xml:"MissingContextValues>member"`
+			Boundary     *struct{ AllowedByPermissionsBoundary bool } `xml:"PermissionsBoundaryDecisionDetail"`
+		} `xml:"SimulateCustomPolicyResult>EvaluationResults>member"`
+	}
+	ask := []string{"PolicyInputList.member.1", policy, "ActionNames.member.1", "iam:PassRole", "ActionNames.member.2", "eks:ListClusters"}
+	got := answer[results](w, "SimulateCustomPolicy", ask...).All
+	if len(got) != 2 || !slices.Equal(got[0].Missing, []string{"iam:PassedToService"}) || !slices.Equal(got[1].Missing, []string{"aws:PrincipalTag/team", "aws:SourceIp"}) || got[0].Boundary != nil {
+		t.Errorf("got %+v", got)
+	}
+	ask = append(ask, "ContextEntries.member.1.ContextKeyName", "iam:passedtoservice", "ContextEntries.member.1.ContextKeyType", "string",
+		"ContextEntries.member.1.ContextKeyValues.member.1", "eks.amazonaws.com")
+	if got = answer[results](w, "SimulateCustomPolicy", ask...).All; got[0].EvalDecision != "allowed" || len(got[0].Missing) > 0 {
+		t.Errorf("with its key: got %+v", got[0])
+	}
+	ask = append(ask, "PermissionsBoundaryPolicyInputList.member.1", `{"Statement":{"Effect":"Allow","Action":"eks:*","Resource":"*"}}`)
+	if got = answer[results](w, "SimulateCustomPolicy", ask...).All; got[0].EvalDecision != "implicitDeny" || got[0].Boundary == nil || got[0].Boundary.AllowedByPermissionsBoundary || !got[1].Boundary.AllowedByPermissionsBoundary {
+		t.Errorf("beyond the boundary: got %+v", got)
+	}
+}

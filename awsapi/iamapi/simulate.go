@@ -1,6 +1,7 @@
 package iamapi
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,6 +16,9 @@ func (s *Service) simulateActions() map[string]action {
 	return map[string]action{
 		"SimulatePrincipalPolicy": typed(s, s.simulatePrincipal),
 		"SimulateCustomPolicy":    typed(s, s.simulateCustom),
+
+		"GetContextKeysForPrincipalPolicy": typed(s, s.keysOfPrincipal),
+		"GetContextKeysForCustomPolicy":    typed(s, s.keysOfCustom),
 	}
 }
 
@@ -29,16 +33,22 @@ type simulation struct {
 	ActionNames     []string `query:",required"`
 	ResourceArns    []string
 	PolicyInputList []string
-	ContextEntries  []contextEntry
+	// PermissionsBoundaryPolicyInputList replaces the principal's permissions boundary.
+	PermissionsBoundaryPolicyInputList []string
+	ContextEntries                     []contextEntry
 	paging
 }
 
-type simulatePrincipalInput struct {
+type policySource struct {
 	PolicySourceARN string `query:"PolicySourceArn,required"`
+}
+
+type simulatePrincipalInput struct {
+	policySource
 	simulation
 }
 
-func (in simulatePrincipalInput) subject(*wire.Call) thing {
+func (in policySource) subject(*wire.Call) thing {
 	kind, name := kindUser, in.PolicySourceARN[strings.LastIndexByte(in.PolicySourceARN, '/')+1:]
 	for _, other := range []string{kindRole, kindGroup} {
 		if strings.Contains(in.PolicySourceARN, ":"+other+"/") {
@@ -55,7 +65,11 @@ type Evaluation struct {
 	EvalDecision         string
 	MatchedStatements    list[string] // Tripod does not tell which
 	MissingContextValues list[string]
+	// PermissionsBoundary is there where the simulated principal has one.
+	PermissionsBoundary *boundaryDetail `xml:"PermissionsBoundaryDecisionDetail" json:"PermissionsBoundaryDecisionDetail,omitempty"`
 }
+
+type boundaryDetail struct{ AllowedByPermissionsBoundary bool }
 
 type evaluationList struct {
 	EvaluationResults list[Evaluation]
@@ -65,17 +79,22 @@ type evaluationList struct {
 var decisionNames = map[iam.Decision]string{iam.Allowed: "allowed", iam.ImplicitDeny: "implicitDeny", iam.ExplicitDeny: "explicitDeny"}
 
 func (s *Service) simulatePrincipal(call *wire.Call, in *simulatePrincipalInput) (*evaluationList, error) {
-	principal, err := view(s, call, func(tx *region.Txn) (iam.Principal, error) {
-		p, found := iam.PrincipalOf(tx, in.PolicySourceARN)
-		if !found {
-			return p, noSuchEntity("The entity %s cannot be found.", in.PolicySourceARN)
-		}
-		return p, nil
-	})
+	principal, err := s.principal(call, in.policySource)
 	if err != nil {
 		return nil, err
 	}
 	return in.run(call, principal)
+}
+
+// principal is whom a call names.
+func (s *Service) principal(call *wire.Call, source policySource) (iam.Principal, error) {
+	return view(s, call, func(tx *region.Txn) (iam.Principal, error) {
+		p, found := iam.PrincipalOf(tx, source.PolicySourceARN)
+		if !found {
+			return p, noSuchEntity("The entity %s cannot be found.", source.PolicySourceARN)
+		}
+		return p, nil
+	})
 }
 
 type simulateCustomInput struct{ simulation }
@@ -89,10 +108,11 @@ func (s *Service) simulateCustom(call *wire.Call, in *simulateCustomInput) (*eva
 
 // run evaluates each action on each resource.
 func (in simulation) run(call *wire.Call, principal iam.Principal) (*evaluationList, error) {
-	for _, document := range in.PolicyInputList {
-		if _, err := iam.ParseIdentity(document); err != nil {
-			return nil, invalidInput("A policy of PolicyInputList is refused: %v.", err)
-		}
+	if err := checkInputList("PolicyInputList", in.PolicyInputList); err != nil {
+		return nil, err
+	}
+	if err := checkInputList("PermissionsBoundaryPolicyInputList", in.PermissionsBoundaryPolicyInputList); err != nil {
+		return nil, err
 	}
 	if len(in.ResourceArns) == 0 {
 		in.ResourceArns = []string{"*"}
@@ -105,15 +125,28 @@ func (in simulation) run(call *wire.Call, principal iam.Principal) (*evaluationL
 		keys[strings.ToLower(entry.ContextKeyName)] = entry.ContextKeyValues
 	}
 	principal = principal.With(in.PolicyInputList...)
+	switch len(in.PermissionsBoundaryPolicyInputList) {
+	case 0:
+	case 1:
+		principal.Boundary = &in.PermissionsBoundaryPolicyInputList[0]
+	default:
+		return nil, invalidInput("PermissionsBoundaryPolicyInputList must have one policy: a principal has no more boundaries.")
+	}
+	known := principal.Keys().With(keys)
 	type numbered struct {
 		Evaluation
 		number string
 	}
 	var results []numbered
 	for _, action := range in.ActionNames {
+		missing := slices.DeleteFunc(principal.ContextKeys(action), func(key string) bool { return len(known[strings.ToLower(key)]) > 0 })
 		for _, resource := range in.ResourceArns {
 			decision, _ := principal.Evaluate(action, resource, keys)
 			one := Evaluation{EvalActionName: action, EvalResourceName: resource, EvalDecision: decisionNames[decision]}
+			one.MissingContextValues = missing
+			if principal.Boundary != nil {
+				one.PermissionsBoundary = &boundaryDetail{principal.Bounds(action, resource, keys) == iam.Allowed}
+			}
 			results = append(results, numbered{one, strconv.Itoa(maxSimulated + len(results))}) // as many digits each: pages go by it
 		}
 	}
@@ -123,4 +156,42 @@ func (in simulation) run(call *wire.Call, principal iam.Principal) (*evaluationL
 		out.EvaluationResults = append(out.EvaluationResults, one.Evaluation)
 	}
 	return out, err
+}
+
+func checkInputList(name string, documents []string) error {
+	for _, document := range documents {
+		if _, err := iam.ParseIdentity(document); err != nil {
+			return invalidInput("A policy of %s is refused: %v.", name, err)
+		}
+	}
+	return nil
+}
+
+type keysOfPrincipalInput struct {
+	policySource
+	PolicyInputList []string
+}
+
+type keysOfCustomInput struct {
+	PolicyInputList []string `query:",required"`
+}
+
+type contextKeyNames struct{ ContextKeyNames list[string] }
+
+func (s *Service) keysOfPrincipal(call *wire.Call, in *keysOfPrincipalInput) (*contextKeyNames, error) {
+	if err := checkInputList("PolicyInputList", in.PolicyInputList); err != nil {
+		return nil, err
+	}
+	principal, err := s.principal(call, in.policySource)
+	if err != nil {
+		return nil, err
+	}
+	return &contextKeyNames{principal.With(in.PolicyInputList...).ContextKeys("")}, nil
+}
+
+func (s *Service) keysOfCustom(_ *wire.Call, in *keysOfCustomInput) (*contextKeyNames, error) {
+	if err := checkInputList("PolicyInputList", in.PolicyInputList); err != nil {
+		return nil, err
+	}
+	return &contextKeyNames{iam.Principal{}.With(in.PolicyInputList...).ContextKeys("")}, nil
 }
