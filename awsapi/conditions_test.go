@@ -145,6 +145,31 @@ func TestWhoGivesARoleNeedsToPassIt(t *testing.T) {
 	}
 }
 
+func TestWhoTagsWhatItMakesNeedsLeaveToTagIt(t *testing.T) {
+	w := newWorld(t)
+	w.clock = created
+	const body = `{"nodegroupName":"n","nodeRole":"arn:aws:iam::111122223333:role/n","subnets":["subnet-1"]TAGS}`
+	create := `{"Statement":{"Effect":"Allow","Action":["eks:CreateNodegroup","iam:PassRole"],"Resource":"*"}}`
+	tag := func(resource string) string {
+		return `{"Statement":{"Effect":"Allow","Action":"eks:TagResource","Resource":"` + resource + `","Condition":{"StringEquals":{"aws:RequestTag/a":"b"}}}}`
+	}
+	for _, c := range []struct {
+		tags     string
+		policies []string
+		want     bool
+	}{
+		{``, []string{create}, true},
+		{`,"tags":{"a":"b"}`, []string{create}, false},
+		{`,"tags":{"a":"b"}`, []string{create, tag("arn:aws:eks:*:*:nodegroup/demo/n/*")}, true},
+		{`,"tags":{"a":"c"}`, []string{create, tag("*")}, false},
+		{`,"tags":{"a":"b"}`, []string{create, tag("arn:aws:eks:*:*:nodegroup/demo/other/*")}, false},
+	} {
+		if denied, text := w.denied(t, "eks", "POST", "/clusters/demo/node-groups", strings.Replace(body, "TAGS", c.tags, 1), c.policies...); denied == c.want {
+			t.Errorf("%s with %s: got %s", c.tags, c.policies, text)
+		}
+	}
+}
+
 func TestConditionsOnIAMRequests(t *testing.T) {
 	w := newWorld(t)
 	w.clock = created

@@ -122,3 +122,16 @@ func passedRoles(call *wire.Call) []wire.PassedRole {
 	}
 	return passed
 }
+
+// makings are the operations that make what can have tags from the start, for which the caller needs eks:TagResource too: of what belongs to a
+// cluster its kind and the member that names it, as its ARN has them.
+var makings = map[string]struct{ kind, name string }{
+	"CreateCluster": {}, "RegisterCluster": {}, "CreateEksAnywhereSubscription": {},
+	"CreateNodegroup":                 {nodegroups.kind, "nodegroupName"},
+	"CreateFargateProfile":            {fargateProfiles.kind, "fargateProfileName"},
+	"CreateAddon":                     {addons.kind, "addonName"},
+	"CreateCapability":                {capabilities.kind, "capabilityName"},
+	"CreateAccessEntry":               {accessEntries.kind, ""},
+	"CreatePodIdentityAssociation":    {podIdentities.kind, ""},
+	"AssociateIdentityProviderConfig": {identityProviders.kind, ""},
+}

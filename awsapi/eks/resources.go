@@ -98,7 +98,7 @@ func (s *Service) authorize(call *wire.Call, t target) error {
 		return err
 	}
 	// What a request says of an entry counts before what the entry has.
-	return call.Authorize(wire.RestJSON, Name+":"+call.Operation, arn, iam.TagKeys("aws:ResourceTag", tags), entry, requestKeys(call))
+	return ask(call, arn, iam.TagKeys("aws:ResourceTag", tags), entry, requestKeys(call))
 }
 
 // authorizeARN refuses the call where the principal may not do it to what has that ARN.
@@ -112,7 +112,22 @@ func (s *Service) authorizeARN(call *wire.Call, arn string) error {
 	if err != nil {
 		return err
 	}
-	return call.Authorize(wire.RestJSON, Name+":"+call.Operation, arn, iam.TagKeys("aws:ResourceTag", tags))
+	return ask(call, arn, iam.TagKeys("aws:ResourceTag", tags))
+}
+
+// ask refuses the call where the principal may not do it to the resource, or may not tag what it makes where the call gives tags.
+func ask(call *wire.Call, arn string, about ...iam.Keys) error {
+	if err := call.Authorize(wire.RestJSON, Name+":"+call.Operation, arn, about...); err != nil {
+		return err
+	}
+	made, makes := makings[call.Operation]
+	if !makes || call.Keys["aws:tagkeys"] == nil {
+		return nil
+	}
+	if made.kind != "" {
+		arn = strings.Replace(arn, ":cluster/", ":"+made.kind+"/", 1) + "/" + strings.Join(append(call.Input.Values(made.name), "*"), "/")
+	}
+	return call.Authorize(wire.RestJSON, Name+":TagResource", arn)
 }
 
 // change is a call's work inside its transaction, with the effects that were decided on before it.
