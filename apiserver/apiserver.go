@@ -30,6 +30,10 @@ type Server struct {
 	client *kubernetes.Clientset
 }
 
+// tokenCacheTTL is how long an API server takes a token for what it was: so long a change of who may enter, which all zones have at once,
+// needs to count. Upstream has 10 s.
+const tokenCacheTTL = time.Second
+
 // New builds the API server that spec describes; etcd must be reachable for it.
 func New(ctx context.Context, spec launch.Process) (*Server, error) {
 	run := options.NewServerRunOptions()
@@ -40,6 +44,7 @@ func New(ctx context.Context, spec launch.Process) (*Server, error) {
 	if err := run.GenericServerRunOptions.ComponentGlobalsRegistry.Set(); err != nil {
 		return nil, fmt.Errorf("kube-apiserver: %w", err)
 	}
+	run.Authentication.TokenSuccessCacheTTL = tokenCacheTTL
 	rest.SetDefaultWarningHandler(rest.NoWarnings{}) // its loopback clients should not log warnings that it gave itself
 	completed, err := run.Complete(ctx)
 	if err != nil {

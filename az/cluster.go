@@ -22,7 +22,6 @@ import (
 	"tripod/awsapi/kms"
 	"tripod/client"
 	"tripod/etcdcluster"
-	"tripod/iam"
 	"tripod/internal/pki"
 	"tripod/internal/process"
 	"tripod/region"
@@ -353,24 +352,6 @@ func (c *clusterZone) prepareControllers() (process.Spec, error) {
 	return c.spec("controllers", append(append(slices.Clone(noProxy), collector...), allProcessors), file), nil
 }
 
-func (c *clusterZone) authenticatorSocket() string {
-	return c.zone.config.socket("authn-" + c.record.ID[:8])
-}
-
-func (c *clusterZone) startAuthenticator() error {
-	listener, err := process.ListenUnix(c.authenticatorSocket())
-	if err != nil {
-		return err
-	}
-	c.authenticator = &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: &iam.Authenticator{
-		ClusterID: c.record.ID, Region: c.zone.config.Region, State: c.zone.voter,
-		Hosts:  []string{fmt.Sprintf("127.0.0.1:%d", c.zone.config.AWSPort), fmt.Sprintf("localhost:%d", c.zone.config.AWSPort)},
-		Logger: c.zone.logger.With("component", "authenticator", "cluster", c.record.Name),
-	}}
-	go c.authenticator.Serve(listener) // ends with Close
-	return nil
-}
-
 func (c *clusterZone) startWorkers(ctx context.Context) error {
 	if c.zone.Workers == nil {
 		return nil
@@ -404,20 +385,27 @@ func (c *clusterZone) workersConfig() (WorkersConfig, error) {
 	if err != nil {
 		return WorkersConfig{}, err
 	}
+	config := c.workersIn(c.index)
+	config.Server = fmt.Sprintf("https://127.0.0.1:%d", c.record.EndpointPort)
+	config.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", EndpointSocket(c.zone.config.runDir(), c.record.ID))
+	}
+	config.Version = launch.Versions[c.record.Version]
+	config.CA, config.Client, config.Authority = []byte(c.record.Secrets.CACert), admin, authority
+	return config, nil
+}
+
+// workersIn says which nodes the i-th zone has, and nothing of how they reach the cluster.
+func (c *clusterZone) workersIn(i int) WorkersConfig {
 	zones := len(c.zone.config.Peers)
 	count := c.record.Nodes / zones
-	if c.index < c.record.Nodes%zones {
+	if i < c.record.Nodes%zones {
 		count++
 	}
 	return WorkersConfig{
-		Cluster: c.record, Region: c.zone.config.Region, AccountID: c.zone.config.AccountID, Zone: c.zone.config.Zone,
-		ZoneID: c.zone.config.Peers[c.index].ID, Subnet: Subnet(c.index), Count: count,
-		Server: fmt.Sprintf("https://127.0.0.1:%d", c.record.EndpointPort),
-		Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", EndpointSocket(c.zone.config.runDir(), c.record.ID))
-		},
-		Version: launch.Versions[c.record.Version], CA: []byte(c.record.Secrets.CACert), Client: admin, Authority: authority,
-	}, nil
+		Cluster: c.record, Region: c.zone.config.Region, AccountID: c.zone.config.AccountID, Zone: c.zone.config.Peers[i].Zone,
+		ZoneID: c.zone.config.Peers[i].ID, Subnet: Subnet(i), Count: count,
+	}
 }
 
 func (c *clusterZone) pki(name, kind string) string {

@@ -35,6 +35,8 @@ type Parts struct {
 	Addons func(context.Context, WorkersConfig) error
 	// Identity makes the webhook that gives pods their AWS identity; nil leaves the zone without.
 	Identity func(IdentityConfig) (Identity, error)
+	// PrivateDNSName is the name of the instance with that id among a zone's nodes; nil knows none.
+	PrivateDNSName func(nodes WorkersConfig, instanceID string) (name string, found bool)
 }
 
 // Zone is one availability zone: its agent's life as a value.

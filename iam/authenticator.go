@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
-	"strings"
 	"time"
 
 	"tripod/region"
@@ -20,7 +19,7 @@ const (
 )
 
 // Authenticator is a cluster's token webhook: an API server sends it a TokenReview (authentication.k8s.io/v1) and it
-// answers with the user. The principal that created the cluster is its administrator, as in EKS; nobody else has access.
+// answers with the user that an access entry, or the ConfigMap aws-auth, makes of the principal.
 type Authenticator struct {
 	// ClusterID is the cluster's key in State.
 	ClusterID string
@@ -28,8 +27,12 @@ type Authenticator struct {
 	Region string
 	// Hosts are Tripod's own STS endpoints as host:port, such as 127.0.0.1:4566 and localhost:4566.
 	Hosts []string
-	// State has the cluster, the users and their keys.
+	// State has the cluster, its access entries, the users and their keys.
 	State region.Viewer
+	// AWSAuth is what the ConfigMap aws-auth says now; nil means that there is none.
+	AWSAuth func() AWSAuth
+	// PrivateDNSName finds the cluster's instance with that id; nil means that there is none.
+	PrivateDNSName func(instanceID string) (name string, found bool)
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Logger gets a line for every decision; nil means none.
@@ -112,13 +115,13 @@ func (a *Authenticator) authenticate(token string) (*userInfo, error) {
 		return nil, err
 	}
 	logger = logger.With("arn", principal.ARN, "accessKeyId", principal.AccessKeyID)
-	if cluster.CreatorARN == "" || principal.ARN != cluster.CreatorARN && principal.IssuerARN != cluster.CreatorARN {
-		err := fmt.Errorf("the token of %s is valid, but it has no access to cluster %s: only its creator has", quote(principal.ARN), quote(cluster.Name))
+	admission, err := a.admit(cluster, principal)
+	if err != nil {
 		logger.Warn("access denied", "error", err)
 		return nil, err
 	}
-	user := administrator(principal)
-	logger.Info("access granted", "username", user.Username, "uid", user.UID, "groups", user.Groups)
+	user := userOf(principal, admission)
+	logger.Info("access granted", "username", user.Username, "uid", user.UID, "groups", user.Groups, "by", admission.By)
 	return user, nil
 }
 
@@ -137,25 +140,34 @@ func (a *Authenticator) cluster() (region.Cluster, error) {
 	return cluster, nil
 }
 
-// administrator is the user that a cluster's creator is. Names and uid are as aws-iam-authenticator writes them: the id of a role
-// without the session, and the canonical ARN that of the role without its path; a user has no session, and its ARN is canonical.
-func administrator(p Principal) *userInfo {
-	id, canonical := p.UserID, p.ARN
-	if p.IssuerARN != "" {
-		name := p.IssuerARN[strings.LastIndexByte(p.IssuerARN, '/')+1:]
-		id, canonical = p.IssuerID, "arn:aws:iam::"+p.AccountID+":role/"+name
-	}
+// Keys of what a user's extras tell of the principal, as aws-iam-authenticator writes them.
+const (
+	extraARN          = "arn"
+	extraCanonicalARN = "canonicalArn"
+	extraSessionName  = "sessionName"
+	extraAccessKeyID  = "accessKeyId"
+	extraPrincipalID  = "principalId"
+	// ExtraPrincipalID is the principal's id once more, under a name that nothing else uses.
+	ExtraPrincipalID = "sigs.k8s.io/aws-iam-authenticator/principalId"
+)
+
+// UIDPrefix is how the UIDs of IAM's principals begin; the account and the principal's id follow.
+const UIDPrefix = "aws-iam-authenticator:"
+
+// userOf is the user that a principal is in the cluster.
+func userOf(p Principal, admission Admission) *userInfo {
+	id := p.principalID()
 	return &userInfo{
-		Username: p.ARN,
-		UID:      "aws-iam-authenticator:" + p.AccountID + ":" + id,
-		Groups:   []string{"system:masters"}, // the API server adds system:authenticated
+		Username: admission.Username,
+		UID:      UIDPrefix + p.AccountID + ":" + id,
+		Groups:   admission.Groups, // the API server adds system:authenticated
 		Extra: map[string][]string{
-			"arn":          {p.ARN},
-			"canonicalArn": {canonical},
-			"sessionName":  {p.SessionName},
-			"accessKeyId":  {p.AccessKeyID},
-			"principalId":  {id},
-			"sigs.k8s.io/aws-iam-authenticator/principalId": {id},
+			extraARN:          {p.ARN},
+			extraCanonicalARN: {p.canonicalARN()},
+			extraSessionName:  {p.SessionName},
+			extraAccessKeyID:  {p.AccessKeyID},
+			extraPrincipalID:  {id},
+			ExtraPrincipalID:  {id},
 		},
 	}
 }

@@ -1,6 +1,7 @@
 package iam
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -66,6 +67,18 @@ func (p Principal) UserName() string {
 		return ""
 	}
 	return p.ARN[strings.LastIndexByte(p.ARN, '/')+1:]
+}
+
+// principalARN and principalID are the user's or the role's, with its path: what access entries go by.
+func (p Principal) principalARN() string { return cmp.Or(p.IssuerARN, p.ARN) }
+func (p Principal) principalID() string  { return cmp.Or(p.IssuerID, p.UserID) }
+
+// canonicalARN is what aws-iam-authenticator and the ConfigMap aws-auth know a principal by: a role's without its path.
+func (p Principal) canonicalARN() string {
+	if p.IssuerARN == "" {
+		return p.ARN
+	}
+	return "arn:aws:iam::" + p.AccountID + ":role/" + p.IssuerARN[strings.LastIndexByte(p.IssuerARN, '/')+1:]
 }
 
 // IsUserSession says whether the principal is a user, or a federated one, by temporary credentials.

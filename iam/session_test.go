@@ -20,6 +20,12 @@ func (w *world) deployer(t testing.TB) (region.Role, iam.Credentials) {
 	if err := w.Update(context.Background(), func(tx *region.Txn) error { region.Roles.Put(tx, role.Name, role); return nil }); err != nil {
 		t.Fatal(err)
 	}
+	return role, w.session(t, iam.Session{Role: role.Name, ID: role.ID, Name: "build-1"})
+}
+
+// session is credentials of a session that lasts an hour.
+func (w *world) session(t testing.TB, session iam.Session) iam.Credentials {
+	t.Helper()
 	key, err := iam.EnsureSessionKey(context.Background(), w, rand.Reader, now)
 	if err != nil {
 		t.Fatal(err)
@@ -28,11 +34,12 @@ func (w *world) deployer(t testing.TB) (region.Role, iam.Credentials) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := iam.Seal(rand.Reader, key, id, iam.Session{Role: role.Name, ID: role.ID, Name: "build-1", Secret: secret, IssuedAt: now, Expires: now.Add(time.Hour)})
+	session.Secret, session.IssuedAt, session.Expires = secret, now, now.Add(time.Hour)
+	token, err := iam.Seal(rand.Reader, key, id, session)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return role, iam.Credentials{AccessKeyID: id, SecretAccessKey: secret, SessionToken: token}
+	return iam.Credentials{AccessKeyID: id, SecretAccessKey: secret, SessionToken: token}
 }
 
 func TestTokenOfARoleSessionIsItsRoles(t *testing.T) {

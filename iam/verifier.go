@@ -199,3 +199,6 @@ func quote(text string) string {
 	}
 	return strconv.QuoteToASCII(text)
 }
+
+// quoteARN is an ARN, fit for a log line: all of it, as what is wrong with it may be at its end.
+func quoteARN(arn string) string { return strconv.QuoteToASCII(arn) }

@@ -70,3 +70,15 @@ func TestHeldAddressIsNotGivenAway(t *testing.T) {
 		t.Errorf("old pod: got %s, want %s", got, nth(subnet, 0))
 	}
 }
+
+func TestInstanceIsFoundByItsID(t *testing.T) {
+	c := testConfig(3)
+	addrs := c.Addresses()
+	n := newNode(c, 2, addrs[2])
+	if name, found := c.PrivateDNSName(n.instanceID); !found || name != n.name {
+		t.Errorf("got %q, %v, want %s", name, found, n.name)
+	}
+	if name, found := c.PrivateDNSName("i-00000000000000000"); found {
+		t.Errorf("an instance that is not there: got %q", name)
+	}
+}

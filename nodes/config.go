@@ -76,3 +76,13 @@ func (c Config) validate() error {
 
 // minAddressesPerNode keeps a subnet from being full with nodes alone.
 const minAddressesPerNode = 4
+
+// PrivateDNSName is the name of the zone's node with that instance id, which is EC2's name of it.
+func (c Config) PrivateDNSName(instanceID string) (name string, found bool) {
+	for i, addr := range nodeAddresses(c.Subnet, c.ClusterID+"/"+c.Zone, c.Count) {
+		if n := newNode(c, i, addr); n.instanceID == instanceID {
+			return n.name, true
+		}
+	}
+	return "", false
+}

@@ -14,7 +14,7 @@ type Cluster struct {
 	Version   string    `json:"version"`
 	Status    string    `json:"status"` // CREATING, ACTIVE, ...: EKS's ClusterStatus
 	CreatedAt time.Time `json:"createdAt"`
-	// CreatorARN is the IAM principal that EKS makes the cluster's administrator.
+	// CreatorARN is the IAM principal that EKS makes the cluster's administrator; empty when it never was, or its access entry was deleted.
 	CreatorARN string `json:"creatorArn"`
 	// AuthenticationMode is CONFIG_MAP, API_AND_CONFIG_MAP or API.
 	AuthenticationMode string `json:"authenticationMode"`

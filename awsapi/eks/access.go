@@ -45,6 +45,9 @@ func CreatorEntry(regionName, accountID string, cluster region.Cluster, principa
 		principalID, _, _ = strings.Cut(principalID, ":")
 	}
 	p, err := parsePrincipal(about{cluster: cluster.Name}, creator)
+	if root := "arn:aws:iam::" + accountID + ":root"; creator == root { // it can have no other entry
+		p, err = principal{arn: root, account: accountID, kind: "user", name: "root"}, nil
+	}
 	if err != nil {
 		return region.AccessEntry{}, err
 	}
@@ -193,6 +196,10 @@ func (s *Service) deleteAccessEntry(call *wire.Call, in *eks.DeleteAccessEntryIn
 			return nil, "", err
 		}
 		accessEntries.delete(c.tx, c.cluster.ID, t.name)
+		if c.cluster.CreatorARN == t.name { // who made the cluster is its administrator no longer
+			c.cluster.CreatorARN = ""
+			region.Clusters.Put(c.tx, c.cluster.ID, c.cluster)
+		}
 		return &eks.DeleteAccessEntryOutput{}, "", nil
 	})
 }

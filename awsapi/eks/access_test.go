@@ -166,6 +166,20 @@ func TestTheCreatorsEntryIsAnAdministrators(t *testing.T) {
 	if err != nil || session.PrincipalARN != otherRole || session.PrincipalID != "AROAOTHER" {
 		t.Errorf("a role's session: got %+v, %v", session, err)
 	}
+	root, err := tripodeks.CreatorEntry("us-east-1", "111122223333", region.Cluster{ID: clusterID, Name: "demo",
+		CreatorARN: "arn:aws:iam::111122223333:root"}, "111122223333", "11111111-2222-4333-8444-555555555555", created)
+	if err != nil || root.PrincipalARN != "arn:aws:iam::111122223333:root" || root.Username != root.PrincipalARN {
+		t.Errorf("root: got %+v, %v", root, err)
+	}
+}
+
+func TestCreatorWhoseEntryIsDeletedIsNoLongerAdministrator(t *testing.T) {
+	w := newWorld(t, "API")
+	must(w.CreateAccessEntry(ctx, &eks.CreateAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String(w.admin)}))(t)
+	must(w.DeleteAccessEntry(ctx, &eks.DeleteAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String(w.admin)}))(t)
+	if got := record(t, w, "demo").CreatorARN; got != "" {
+		t.Errorf("the record still names %s", got)
+	}
 }
 
 func TestListAccessPoliciesPages(t *testing.T) {

@@ -37,11 +37,11 @@ var documented = map[string]wire.Documented{
 	"AssociateEncryptionConfig": {State: wire.Works, Effect: "the cluster's key of encryption at rest is under the KMS key: while that cannot be used, health says so and no API server starts; secrets are not encrypted anew"},
 
 	// Access.
-	"CreateAccessEntry":            {State: wire.Recorded, Effect: "the entry is kept for the zones' authenticators"},
+	"CreateAccessEntry":            {State: wire.Works, Effect: "the principal gets into the cluster by all zones"},
 	"DescribeAccessEntry":          {State: wire.Recorded, Effect: "the entry as it was asked for"},
 	"ListAccessEntries":            {State: wire.Recorded, Effect: "the entries' principals"},
-	"UpdateAccessEntry":            {State: wire.Recorded, Effect: "groups and username of the entry"},
-	"DeleteAccessEntry":            {State: wire.Recorded, Effect: "the entry and its associations are gone"},
+	"UpdateAccessEntry":            {State: wire.Works, Effect: "username and groups count within a second"},
+	"DeleteAccessEntry":            {State: wire.Works, Effect: "the principal is out within a second"},
 	"ListAccessPolicies":           {State: wire.Recorded, Effect: "the policies that AWS manages"},
 	"AssociateAccessPolicy":        {State: wire.Recorded, Effect: "the association is kept for the zones' authorizers"},
 	"DisassociateAccessPolicy":     {State: wire.Recorded, Effect: "the association is gone"},

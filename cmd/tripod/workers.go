@@ -19,18 +19,28 @@ import (
 
 // zone runs a zone's agent with what links Kubernetes' client libraries.
 func zone(ctx context.Context, args []string) error {
-	return az.Run(ctx, args, az.Parts{Workers: newWorkers, Addons: installAddons, Identity: newIdentity})
+	return az.Run(ctx, args, az.Parts{Workers: newWorkers, Addons: installAddons, Identity: newIdentity, PrivateDNSName: privateDNSName})
+}
+
+// nodesOf says which nodes a zone has, and nothing of how they reach the cluster.
+func nodesOf(c az.WorkersConfig) nodes.Config {
+	return nodes.Config{
+		Zone: c.Zone, ZoneID: c.ZoneID, Region: c.Region, AccountID: c.AccountID, ClusterName: c.Cluster.Name, ClusterID: c.Cluster.ID,
+		Subnet: c.Subnet, Count: c.Count, KubernetesVersion: c.Version,
+	}
+}
+
+func privateDNSName(c az.WorkersConfig, instanceID string) (string, bool) {
+	return nodesOf(c).PrivateDNSName(instanceID)
 }
 
 func newWorkers(c az.WorkersConfig) (az.Workers, error) {
-	clients := x509.NewCertPool()
-	clients.AppendCertsFromPEM(c.CA)
-	config := nodes.Config{
-		Zone: c.Zone, ZoneID: c.ZoneID, Region: c.Region, AccountID: c.AccountID, ClusterName: c.Cluster.Name, ClusterID: c.Cluster.ID,
-		Subnet: c.Subnet, Count: c.Count, KubernetesVersion: c.Version, Server: c.Server, Dial: c.Dial,
-		CA: c.CA, ClientCert: c.Client.Cert, ClientKey: c.Client.Key, ClientCAs: clients,
-		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)).With("az", c.Zone, "cluster", c.Cluster.Name, "component", "nodes"),
-	}
+	config := nodesOf(c)
+	config.Server, config.CA, config.ClientCert, config.ClientKey = c.Server, c.CA, c.Client.Cert, c.Client.Key
+	config.Dial = c.Dial
+	config.ClientCAs = x509.NewCertPool()
+	config.ClientCAs.AppendCertsFromPEM(c.CA)
+	config.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil)).With("az", c.Zone, "cluster", c.Cluster.Name, "component", "nodes")
 	leaf := pki.Leaf{CommonName: "system:node:" + c.Zone, Organizations: []string{"system:nodes"}, Server: true}
 	for _, address := range config.Addresses() {
 		leaf.IPs = append(leaf.IPs, net.IP(address.AsSlice()))

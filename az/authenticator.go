@@ -1,0 +1,43 @@
+package az
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"tripod/iam"
+	"tripod/internal/process"
+)
+
+func (c *clusterZone) authenticatorSocket() string {
+	return c.zone.config.socket("authn-" + c.record.ID[:8])
+}
+
+// startAuthenticator serves the zone's API server: who its clients are is answered from the zone's own copy of the regional state.
+func (c *clusterZone) startAuthenticator() error {
+	listener, err := process.ListenUnix(c.authenticatorSocket())
+	if err != nil {
+		return err
+	}
+	c.authenticator = &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: &iam.Authenticator{
+		ClusterID: c.record.ID, Region: c.zone.config.Region, State: c.zone.voter,
+		Hosts:          []string{fmt.Sprintf("127.0.0.1:%d", c.zone.config.AWSPort), fmt.Sprintf("localhost:%d", c.zone.config.AWSPort)},
+		PrivateDNSName: c.privateDNSName,
+		Logger:         c.zone.logger,
+	}}
+	go c.authenticator.Serve(listener) // ends with Close
+	return nil
+}
+
+// privateDNSName finds the cluster's instance with that id, in whichever zone it is: any API server may be the one that it speaks to.
+func (c *clusterZone) privateDNSName(instanceID string) (string, bool) {
+	if c.zone.PrivateDNSName == nil {
+		return "", false
+	}
+	for i := range c.zone.config.Peers {
+		if name, found := c.zone.PrivateDNSName(c.workersIn(i), instanceID); found {
+			return name, true
+		}
+	}
+	return "", false
+}
