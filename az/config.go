@@ -61,6 +61,8 @@ type State struct {
 	Serving    bool              `json:"serving"` // the AWS front and the control socket answer
 	RaftLeader string            `json:"raftLeader,omitempty"`
 	Instances  []client.Instance `json:"instances"`
+	// Parts are the clusters, by id, whose part in this zone has its network interface and its IAM authenticator.
+	Parts []string `json:"parts,omitempty"`
 	// Clusters are those of the zone's copy of the regional state, and Index says how new that is: a higher one is of a newer copy.
 	Clusters []ClusterState `json:"clusters"`
 	Index    uint64         `json:"index"`

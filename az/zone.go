@@ -346,7 +346,7 @@ func (z *Zone) state() State {
 		s.Instances = append(s.Instances, i.status())
 	}
 	z.mu.Lock()
-	s.Serving = z.serving
+	s.Serving, s.Parts = z.serving, sortedKeys(z.clusters)
 	z.mu.Unlock()
 	z.voter.View(func(tx *region.Txn) error {
 		for _, c := range region.Clusters.List(tx) {

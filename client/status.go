@@ -95,6 +95,15 @@ type Cluster struct {
 	EtcdMembers int    `json:"etcdMembers"` // alive
 	Controllers string `json:"controllersLeader,omitempty"`
 	Scheduler   string `json:"schedulerLeader,omitempty"`
+	// Stages are there until the creation is complete in every zone, which may be a little after the cluster is ACTIVE.
+	Stages []Stage `json:"stages,omitempty"`
+}
+
+// Stage is one of the things that a cluster's creation makes in every zone.
+type Stage struct {
+	Name string `json:"name"` // network interfaces, etcd members, API servers, IAM authenticators, controllers, balancer targets
+	Done int    `json:"done"` // zones that have it
+	Of   int    `json:"of"`
 }
 
 // Balancer is a load-balanced endpoint.

@@ -26,6 +26,8 @@ type cluster struct {
 	trouble  string       // why it cannot
 
 	reporting bool // a zone is being told
+	// creation names the stages of the cluster's creation that have been told, until all are; nil at all other times. Whoever judges has it.
+	creation map[string]bool
 }
 
 // newAWSBalancer balances over the zones' AWS fronts.
@@ -54,6 +56,9 @@ func (e *Emulator) ensureClusters(index uint64, states []az.ClusterState) {
 		known := e.clusters[state.ID]
 		if known == nil {
 			known = &cluster{}
+			if state.Status == "CREATING" {
+				known.creation = map[string]bool{}
+			}
 			e.clusters[state.ID] = known
 		}
 		known.state = state

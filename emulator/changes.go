@@ -129,6 +129,7 @@ func (e *Emulator) evaluate() {
 	e.judging.Lock()
 	defer e.judging.Unlock()
 	e.tellGateways()
+	e.noteStages()
 	quorum, phase := e.judge()
 	e.mu.Lock()
 	lost, restored := e.quorum && !quorum, !e.quorum && quorum

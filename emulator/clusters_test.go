@@ -103,10 +103,29 @@ func testPortsGoRound(t *testing.T, r *testRegion) {
 	before := aws.ToString(r.awaitCluster(t, "first", "ACTIVE").Endpoint)
 	r.remove(t, "first")
 	r.create(t, "second")
+	eventually(t, "the stages of its creation are told", func() bool { return r.toldOfStages("second") == 6 }, func() any { return r.Status() })
 	if after := aws.ToString(r.awaitCluster(t, "second", "ACTIVE").Endpoint); after == before {
 		t.Errorf("the second cluster is at %s, where the first one was a moment ago", after)
 	}
 	eventually(t, "both clusters are well", func() bool { return r.Status().Phase == client.PhaseReady }, func() any { return r.Status() })
+}
+
+// toldOfStages is how many stages of a cluster's creation were told as complete, each once.
+func (r *testRegion) toldOfStages(cluster string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	told := map[string]int{}
+	for _, e := range r.events {
+		if e.Type == "ClusterStage" && e.Cluster == cluster {
+			told[e.Message]++
+		}
+	}
+	for _, times := range told {
+		if times > 1 {
+			return -1
+		}
+	}
+	return len(told)
 }
 
 func testOldCopy(t *testing.T, r *testRegion) {

@@ -109,6 +109,9 @@ func (e *Emulator) status() client.Status {
 	s.Balancers = append(s.Balancers, describeBalancer("aws", e.aws))
 	for _, c := range e.sortedClusters() {
 		s.Clusters = append(s.Clusters, c.describe(s.Zones))
+		if c.creation != nil {
+			s.Clusters[len(s.Clusters)-1].Stages = e.stagesOf(c, s)
+		}
 		if c.state.FaultedAt != nil {
 			s.Faults = append(s.Faults, client.Fault{Target: client.KindUpdate + "/" + c.state.Name, Fault: client.FaultOfUpdate, Since: *c.state.FaultedAt})
 		}

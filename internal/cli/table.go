@@ -175,8 +175,18 @@ func clusterLines(status *client.Status, endpoints bool) []string {
 			lines = append(lines, "  "+clip(cluster.Private+" (private)", tableWidth-2))
 		}
 		lines = append(lines, reasonLines("", cluster.Trouble)...)
+		lines = append(lines, stageLines(cluster)...)
 	}
 	return lines
+}
+
+// stageLines say how far a cluster's creation is.
+func stageLines(cluster client.Cluster) []string {
+	var stages []string
+	for _, stage := range cluster.Stages {
+		stages = append(stages, fmt.Sprintf("%s %d/%d", stage.Name, stage.Done, stage.Of))
+	}
+	return reasonLines("", strings.Join(stages, ", "))
 }
 
 // balancerLines is the table of balancers, a line per target.

@@ -19,6 +19,9 @@ func TestStatusTable(t *testing.T) {
 	}
 	second := several.Clusters[0]
 	second.Name = strings.Repeat("long-name-", 10)
+	second.Status, second.Private = "CREATING", "https://127.0.0.1:26007"
+	second.Stages = []client.Stage{{Name: "network interfaces", Done: 3, Of: 3}, {Name: "etcd members", Done: 2, Of: 3}, {Name: "API servers", Of: 3}}
+	second.Trouble = "the endpoint of cluster second cannot be opened: listen tcp 127.0.0.1:26444: bind: address already in use; it is tried again every second"
 	several.Clusters = append(several.Clusters, second)
 	several.Balancers = append(several.Balancers, client.Balancer{Name: second.Name, Address: "127.0.0.1:26444"})
 	empty := testStatus()
