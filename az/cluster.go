@@ -173,13 +173,14 @@ func (c *clusterZone) settle(ctx context.Context, lead bool) (done bool, err err
 	if err != nil {
 		return false, err
 	}
-	if record.Status == "CREATING" {
+	creating := record.Status == "CREATING" && record.Lasts(c.zone.now())
+	if record.Status == "CREATING" && !creating {
 		if err := c.activate(ctx); err != nil {
 			return false, err
 		}
 	}
 	if record.AddonsInstalled || c.zone.Addons == nil {
-		return true, nil
+		return !creating, nil
 	}
 	if !lead && c.zone.voter.Leader() != c.zone.config.Zone {
 		return false, nil
@@ -192,7 +193,7 @@ func (c *clusterZone) settle(ctx context.Context, lead bool) (done bool, err err
 		return false, fmt.Errorf("install add-ons: %w", err)
 	}
 	c.zone.event(client.Event{Cluster: record.Name, Type: "AddonsInstalled", Message: "cluster " + record.Name + " has coredns, kube-proxy, aws-node and the eks: roles"})
-	return true, c.change(ctx, func(r *region.Cluster) { r.AddonsInstalled = true })
+	return !creating, c.change(ctx, func(r *region.Cluster) { r.AddonsInstalled = true })
 }
 
 // newest is the cluster's record as it is now; a zero one when it is gone.

@@ -29,6 +29,8 @@ type Config struct {
 	// Upstream is the URL of an emulator for what Tripod does not have; RemoteUpstream lets it be on another machine.
 	Upstream       string `json:"upstream,omitempty"`
 	RemoteUpstream bool   `json:"remoteUpstream,omitempty"`
+	// RealPace says that the states of clusters last as long as they do in EKS.
+	RealPace bool `json:"realPace,omitempty"`
 	// ClientAddress is the IP address that clients are said to have; empty means 127.0.0.1.
 	ClientAddress string `json:"clientAddress,omitempty"`
 	// Peers are all zones of the region in their order, this one too.
@@ -81,6 +83,8 @@ type ClusterState struct {
 	// Access says who may reach the endpoint, and Trouble is what the record says of it.
 	Access  region.EndpointAccess `json:"access"`
 	Trouble string                `json:"trouble,omitempty"`
+	// NotBefore is when the status may end at the earliest.
+	NotBefore *time.Time `json:"notBefore,omitempty"`
 }
 
 // Letter is what tells the zone from the others of its region: the "a" of us-east-1a.

@@ -125,11 +125,14 @@ func keepNote(tx *region.Txn, deleted region.DeletedCluster, zones int) {
 }
 
 func (z *Zone) mayFinish(record region.Cluster) bool {
+	if record.Lasts(z.now()) {
+		return false
+	}
 	zones := len(z.config.Peers)
 	if len(record.Released) == zones {
 		return true
 	}
-	waited := record.DeletedAt != nil && time.Since(*record.DeletedAt) > absence
+	waited := record.DeletedAt != nil && z.now().Sub(*record.DeletedAt) > absence
 	return waited && len(record.Released) > zones/2 && z.voter.Leader() == z.config.Zone
 }
 

@@ -76,9 +76,13 @@ func (c *clusterZone) goForward(ctx context.Context, record region.Cluster) erro
 	}
 	c.zone.event(client.Event{Cluster: record.Name, Target: c.apiserver.target(), Type: "VersionUpdate",
 		Message: fmt.Sprintf("%s and its controllers go from %s to %s", c.apiserver.target(), record.Version, record.Rollout.To)})
-	err = c.become(ctx, record.NextControlPlane(), func(now region.Cluster) bool {
+	stands := func(now region.Cluster) bool {
 		return now.Rollout != nil && now.Rollout.UpdateID == id && now.Rollout.Failure == ""
-	})
+	}
+	since := c.zone.now()
+	if err = c.become(ctx, record.NextControlPlane(), stands); err == nil {
+		err = c.keepPace(ctx, record, since, stands)
+	}
 	if ctx.Err() != nil || errors.Is(err, errCalledOff) {
 		return ctx.Err()
 	}

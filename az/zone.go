@@ -46,6 +46,7 @@ type Zone struct {
 	// OnReport is called for every event and every change of state. It must not block for long.
 	OnReport func(Report)
 
+	now       func() time.Time
 	logger    *slog.Logger
 	registry  *prometheus.Registry
 	gateway   *gateway
@@ -69,7 +70,7 @@ type Zone struct {
 
 // New returns a zone that is not started.
 func New(config Config, logger *slog.Logger) *Zone {
-	return &Zone{config: config, logger: logger, changes: make(chan struct{}, 1), clusters: map[string]*clusterZone{}, released: map[string]bool{}}
+	return &Zone{config: config, now: time.Now, logger: logger, changes: make(chan struct{}, 1), clusters: map[string]*clusterZone{}, released: map[string]bool{}}
 }
 
 // Start brings the zone's own parts up, those that serve all clusters, and returns; clusters follow from the regional state. What it
@@ -206,6 +207,9 @@ func (z *Zone) startFront(ctx context.Context, registerer prometheus.Registerer)
 			PortsFree: portsFree,
 			Versions:  launch.Versions, DefaultVersion: launch.DefaultVersion, NewSecrets: newClusterSecrets, AvailableMemory: process.AvailableMemory,
 		},
+	}
+	if z.config.RealPace {
+		front.ControlPlane.Pace = eks.RealPace
 	}
 	if z.config.Upstream != "" {
 		if front.Upstream, err = upstream.ParseUpstream(z.config.Upstream, z.config.RemoteUpstream); err != nil {
@@ -351,7 +355,7 @@ func (z *Zone) state() State {
 	z.voter.View(func(tx *region.Txn) error {
 		for _, c := range region.Clusters.List(tx) {
 			s.Clusters = append(s.Clusters, ClusterState{Name: c.Name, ID: c.ID, Version: c.Version, Status: c.Status,
-				EndpointPort: c.EndpointPort, CACert: c.Secrets.CACert, FaultedAt: c.FaultedAt, Access: c.EndpointAccess(), Trouble: troubleOf(c)})
+				EndpointPort: c.EndpointPort, CACert: c.Secrets.CACert, FaultedAt: c.FaultedAt, Access: c.EndpointAccess(), Trouble: troubleOf(c), NotBefore: c.NotBefore})
 		}
 		s.Index = tx.Index()
 		return nil

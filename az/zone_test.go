@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -131,14 +132,58 @@ func (z *testZone) order(t *testing.T, path string) error {
 	return Call(ctx, z.runDir, "POST", path, nil, nil)
 }
 
-// found makes the cluster "demo".
-func (z *testZone) found(t *testing.T) {
+// found makes the cluster "demo", changed by some of the caller's wishes.
+func (z *testZone) found(t *testing.T, wishes ...func(*region.Cluster)) {
 	t.Helper()
 	founding := Founding{User: region.User{Name: "admin"}, AccessKey: region.AccessKey{ID: "AKIA", User: "admin"},
 		Cluster: region.Cluster{ID: clusterID, Name: "demo", Version: "1.36", Status: "CREATING", EndpointPort: freePort(t), ServiceCIDR: "10.100.0.0/16"}}
+	for _, wish := range wishes {
+		wish(&founding.Cluster)
+	}
 	eventually(t, "the founding", func() bool {
 		return Call(t.Context(), z.runDir, "POST", "/v1/found", founding, nil) == nil
 	}, func() any { return z.reportedState() })
+}
+
+func TestStateLastsAsLongAsTheRecordSays(t *testing.T) {
+	z := newTestZone(t)
+	var clock atomic.Int64 // seconds after the beginning
+	began := time.Now()
+	z.now = func() time.Time { return began.Add(time.Duration(clock.Load()) * time.Second) }
+	if err := z.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	at := func(seconds int) *time.Time { end := began.Add(time.Duration(seconds) * time.Second); return &end }
+	z.found(t, func(c *region.Cluster) { c.NotBefore = at(600) })
+	status := func() (status string) {
+		z.voter.View(func(tx *region.Txn) error {
+			c, _ := region.Clusters.Get(tx, clusterID)
+			status = c.Status
+			return nil
+		})
+		return status
+	}
+	z.await(t, "controllers/a", client.StateReady)
+	clock.Store(599)
+	if got := status(); got != "CREATING" {
+		t.Errorf("after 599 s of 600 it is %q", got)
+	}
+	clock.Store(600)
+	eventually(t, "the cluster is ACTIVE", func() bool { return status() == "ACTIVE" }, func() any { return status() })
+	if err := z.voter.Update(t.Context(), func(tx *region.Txn) error {
+		c, _ := region.Clusters.Get(tx, clusterID)
+		c.Status, c.NotBefore, c.DeletedAt = "DELETING", at(900), at(600)
+		region.Clusters.Put(tx, clusterID, c)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "its processes are gone", func() bool { return len(z.instances("")) == 0 }, func() any { return z.states() })
+	if got := status(); got != "DELETING" {
+		t.Errorf("before its time it is %q", got)
+	}
+	clock.Store(900)
+	eventually(t, "the record is gone", func() bool { return status() == "" }, func() any { return status() })
 }
 
 func TestZoneRunsItsPartOfACluster(t *testing.T) {

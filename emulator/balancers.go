@@ -172,11 +172,12 @@ func (e *Emulator) tellTrouble(c *cluster, trouble string) {
 // the lock.
 func (e *Emulator) report(c *cluster) (known bool) {
 	told := az.EndpointReport{Trouble: c.trouble}
-	if c.trouble == "" {
+	early := c.state.NotBefore != nil && time.Now().Before(*c.state.NotBefore)
+	if c.trouble == "" && !early {
 		told.UpdateID = c.state.Access.UpdateID
 	}
 	if told.UpdateID == "" && told.Trouble == c.state.Trouble {
-		return true
+		return c.state.Access.UpdateID == ""
 	}
 	if !c.reporting {
 		c.reporting = true

@@ -38,6 +38,8 @@ type Options struct {
 	RemoteUpstream bool
 	// ClientAddress is the IP address that clients are said to have; empty means one that every publicAccessCidrs admits.
 	ClientAddress string
+	// RealPace lets the states of clusters last as long as they do in EKS, but for the cluster that the region is founded with.
+	RealPace bool
 	// Heal starts a zone again that was killed from outside.
 	Heal           bool
 	MetricsAddress string // host:port of a metrics endpoint; empty: only the control socket has it

@@ -14,6 +14,8 @@ type Cluster struct {
 	Version   string    `json:"version"`
 	Status    string    `json:"status"` // CREATING, ACTIVE, ...: EKS's ClusterStatus
 	CreatedAt time.Time `json:"createdAt"`
+	// NotBefore is when a status that passes may end at the earliest; nil: as soon as the work is done. See Lasts.
+	NotBefore *time.Time `json:"notBefore,omitempty"`
 	// CreatorARN is the IAM principal that EKS makes the cluster's administrator; empty when it never was, or its access entry was deleted.
 	CreatorARN string `json:"creatorArn"`
 	// AuthenticationMode is CONFIG_MAP, API_AND_CONFIG_MAP or API.
@@ -53,6 +55,9 @@ type Cluster struct {
 
 // Runs says whether zones have to run the cluster: not when it never came to be, and not while it is deleted.
 func (c Cluster) Runs() bool { return c.Status != "FAILED" && c.Status != "DELETING" }
+
+// Lasts says that the cluster's status, if it is one that passes, has to last for a while yet.
+func (c Cluster) Lasts(now time.Time) bool { return c.NotBefore != nil && now.Before(*c.NotBefore) }
 
 // ClusterIssue is one entry of a cluster's health.
 type ClusterIssue struct {

@@ -47,6 +47,7 @@ func (s *Service) updateClusterConfig(call *wire.Call, in *eks.UpdateClusterConf
 		status := types.UpdateStatusSuccessful
 		if made.lasts() {
 			c.cluster.Status, c.cluster.Access.UpdateID, status = string(types.ClusterStatusUpdating), c.id, types.UpdateStatusInProgress
+			c.cluster.NotBefore = s.ControlPlane.Pace.Access.after(c.now)
 		}
 		region.Clusters.Put(c.tx, c.cluster.ID, c.cluster)
 		return &eks.UpdateClusterConfigOutput{Update: c.updateThatIs(status, "", made.kind, made.params)}, "", nil

@@ -56,6 +56,7 @@ func (s *Service) createCluster(call *wire.Call, in *eks.CreateClusterInput) (*e
 		if record.Status, record.Issues = creating, nil; !s.ControlPlane.hasMemory(c.tx) {
 			record.Status, record.Issues = failed, []region.ClusterIssue{noMemory}
 		}
+		record.NotBefore = s.ControlPlane.Pace.Create.after(c.now)
 		if err := s.place(c.tx, &record, &own, in); err != nil {
 			return fail(about.invalidParameter("%v", err))
 		}
@@ -254,7 +255,7 @@ func (s *Service) deleteCluster(call *wire.Call, in *eks.DeleteClusterInput) (*e
 			if c.cluster.Envelope != nil {
 				kms.Release(c.tx, *c.cluster.Envelope)
 			}
-			c.cluster.Status, c.cluster.DeletedAt = deleting, &c.now
+			c.cluster.Status, c.cluster.DeletedAt, c.cluster.NotBefore = deleting, &c.now, s.ControlPlane.Pace.Delete.after(c.now)
 			deleteResources(c.tx, c.cluster.ID)
 			region.Clusters.Put(c.tx, c.cluster.ID, c.cluster)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 	"github.com/google/go-cmp/cmp"
 
+	service "tripod/awsapi/eks"
 	"tripod/region"
 )
 
@@ -270,6 +271,32 @@ func TestConfigChangesOneThingAtATime(t *testing.T) {
 	if len(ids) != 2 {
 		t.Errorf("got updates %v, want two", ids)
 	}
+}
+
+func TestRealPaceSaysHowLongStatesLast(t *testing.T) {
+	w := newWorld(t, "API", func(plane *service.ControlPlane) { plane.Pace = service.RealPace })
+	slow := aws.String("slow")
+	lasts := func(began time.Time, span service.Span) {
+		t.Helper()
+		c := record(t, w, "slow")
+		if c.NotBefore == nil {
+			t.Fatalf("%s may end at once", c.Status)
+		}
+		if d := c.NotBefore.Sub(began); d < span.Least || d > span.Most || !c.Lasts(began.Add(span.Least-1)) || c.Lasts(began.Add(span.Most)) {
+			t.Errorf("%s lasts %v, want %v to %v", c.Status, d, span.Least, span.Most)
+		}
+	}
+	must(w.CreateCluster(ctx, newCluster("slow")))(t)
+	lasts(record(t, w, "slow").CreatedAt, service.RealPace.Create)
+	w.activate(t, "slow")
+	update := must(w.UpdateClusterConfig(ctx, &eks.UpdateClusterConfigInput{Name: slow, ResourcesVpcConfig: &types.VpcConfigRequest{EndpointPrivateAccess: aws.Bool(true)}}))(t).Update
+	lasts(*update.CreatedAt, service.RealPace.Access)
+	w.activate(t, "slow")
+	update = must(w.UpdateClusterVersion(ctx, &eks.UpdateClusterVersionInput{Name: slow, Version: aws.String("1.37")}))(t).Update
+	lasts(*update.CreatedAt, service.RealPace.Version)
+	w.activate(t, "slow")
+	must(w.DeleteCluster(ctx, &eks.DeleteClusterInput{Name: slow}))(t)
+	lasts(*record(t, w, "slow").DeletedAt, service.RealPace.Delete)
 }
 
 func TestEndpointAccessIsAnUpdateThatLastsUntilItIsInEffect(t *testing.T) {

@@ -41,7 +41,7 @@ type world struct {
 	memory    int64 // what the machine has left
 }
 
-func newWorld(t *testing.T, mode string) *world {
+func newWorld(t *testing.T, mode string, wishes ...func(*service.ControlPlane)) *world {
 	t.Helper()
 	w := &world{}
 	credentials := map[string]aws.Credentials{}
@@ -69,12 +69,15 @@ func newWorld(t *testing.T, mode string) *world {
 				CreatorARN: w.admin, AuthenticationMode: mode, Issuer: "https://localhost:4566/id/" + id})
 		}
 	})
-	server := httptest.NewServer((&awsapi.Front{Region: vpc.Region, AccountID: vpc.AccountID, Zones: vpc.Zones, State: w.state,
-		ControlPlane: service.ControlPlane{FirstPort: 20010, PortsPerCluster: 10, MostClusters: 5, PortsFree: func(port int) bool { return port != 20020 }, AWSPort: 4566, DefaultVersion: "1.36",
-			Versions: map[string]string{"1.35": "v1.35.6-eks-1", "1.36": "v1.36.3-eks-1", "1.37": "v1.37.2-eks-1"}, AvailableMemory: func() int64 { return w.memory },
-			NewSecrets: func(c region.Cluster) (region.ClusterSecrets, error) {
-				return region.ClusterSecrets{CACert: "certificate for " + c.ServiceCIDR, CAKey: "the private key"}, nil
-			}}}).Handler())
+	plane := service.ControlPlane{FirstPort: 20010, PortsPerCluster: 10, MostClusters: 5, PortsFree: func(port int) bool { return port != 20020 }, AWSPort: 4566, DefaultVersion: "1.36",
+		Versions: map[string]string{"1.35": "v1.35.6-eks-1", "1.36": "v1.36.3-eks-1", "1.37": "v1.37.2-eks-1"}, AvailableMemory: func() int64 { return w.memory },
+		NewSecrets: func(c region.Cluster) (region.ClusterSecrets, error) {
+			return region.ClusterSecrets{CACert: "certificate for " + c.ServiceCIDR, CAKey: "the private key"}, nil
+		}}
+	for _, wish := range wishes {
+		wish(&plane)
+	}
+	server := httptest.NewServer((&awsapi.Front{Region: vpc.Region, AccountID: vpc.AccountID, Zones: vpc.Zones, State: w.state, ControlPlane: plane}).Handler())
 	t.Cleanup(server.Close)
 	client := func(name string) *eks.Client {
 		return eks.New(eks.Options{Region: vpc.Region, BaseEndpoint: &server.URL, RetryMaxAttempts: 1,

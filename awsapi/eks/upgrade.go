@@ -39,6 +39,7 @@ func (s *Service) updateClusterVersion(call *wire.Call, in *eks.UpdateClusterVer
 		begun := region.Update{ID: c.id, ClusterID: c.cluster.ID, Type: string(kind), Status: string(types.UpdateStatusInProgress), CreatedAt: c.now,
 			Params: []region.UpdateParam{param(types.UpdateParamTypeVersion, to), param(types.UpdateParamTypePlatformVersion, platformVersion)}}
 		c.cluster.Status, c.cluster.Rollout = string(types.ClusterStatusUpdating), &region.Rollout{UpdateID: begun.ID, To: to}
+		c.cluster.NotBefore = s.ControlPlane.Pace.Version.after(c.now)
 		region.Clusters.Put(c.tx, c.cluster.ID, c.cluster)
 		region.Updates.Put(c.tx, begun.ID, begun)
 		return &eks.UpdateClusterVersionOutput{Update: describeUpdateRecord(begun)}, "", nil

@@ -34,6 +34,7 @@ type UpOptions struct {
 	Upstream          string // URL of an emulator for what Tripod does not have; empty means none
 	RemoteUpstream    bool   // it may be on another machine
 	ClientAddress     string // the IP address that clients are said to have; empty means one that is allowed everywhere
+	RealPace          bool   // states of clusters last as long as in EKS
 	Heal              bool   // a zone killed from outside is started again
 	MetricsAddress    string // host:port; empty means the control socket only
 	Executable        string // to start the children with
@@ -57,6 +58,9 @@ type Region interface {
 // versions are the Kubernetes versions that a cluster can have.
 var versions = []string{"1.34", "1.35", "1.36", "1.37"}
 
+// The values of --pace.
+const fast, real = "fast", "real"
+
 var (
 	clusterName = regexp.MustCompile(`^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$`)
 	regionName  = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[1-9][0-9]?$`)
@@ -64,7 +68,7 @@ var (
 
 func (a *app) upCommand() *cobra.Command {
 	options := UpOptions{}
-	detach := false
+	detach, pace := false, fast
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Start the region: three zones and a cluster",
@@ -74,6 +78,10 @@ func (a *app) upCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			options.DataDir = a.dataDir
 			options.PortSet = cmd.Flags().Changed("port")
+			if pace != fast && pace != real {
+				return usage(cmd, "--pace %q is neither fast nor real", pace)
+			}
+			options.RealPace = pace == real
 			if err := checkUp(cmd, &options); err != nil {
 				return err
 			}
@@ -91,6 +99,7 @@ func (a *app) upCommand() *cobra.Command {
 	flags.StringVar(&options.Upstream, "upstream", "", "emulator that answers the AWS calls that Tripod does not have, such as http://127.0.0.1:5000")
 	flags.BoolVar(&options.RemoteUpstream, "allow-remote-upstream", false, "let --upstream be on another machine")
 	flags.StringVar(&options.ClientAddress, "client-address", "", "IP address that clients are said to have: publicAccessCidrs and aws:SourceIp see it")
+	flags.StringVar(&pace, "pace", pace, "fast, or real: clusters are CREATING, UPDATING and DELETING for as many minutes as in EKS; not so the first one")
 	flags.StringVar(&options.Region, "region", "us-east-1", "name of the AWS region")
 	flags.StringVar(&options.MetricsAddress, "metrics-address", "", "serve Prometheus metrics on this loopback address, such as 127.0.0.1:9090")
 	_ = cmd.RegisterFlagCompletionFunc("kubernetes-version", cobra.FixedCompletions(versions, cobra.ShellCompDirectiveNoFileComp))

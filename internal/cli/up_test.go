@@ -113,9 +113,9 @@ func TestUpPassesItsFlags(t *testing.T) {
 	var got UpOptions
 	programs := Programs{Up: func(options UpOptions) (Region, error) { got = options; return nil, errors.New("enough") }}
 	tripodWith(t, programs, nil, "--data-dir", dataDir, "up", "--port", "0", "--cluster", "none", "--kubernetes-version", "v1.35", "--nodes", "6", "--heal",
-		"--throttle", "--upstream", "http://127.0.0.1:5000", "--client-address", "203.0.113.7")
+		"--throttle", "--upstream", "http://127.0.0.1:5000", "--client-address", "203.0.113.7", "--pace", "real")
 	if got.DataDir != dataDir || got.Port != 0 || !got.PortSet || got.Cluster != "none" || got.KubernetesVersion != "1.35" || got.Nodes != 6 || !got.Heal ||
-		!got.Throttle || got.Upstream != "http://127.0.0.1:5000" || got.RemoteUpstream || got.ClientAddress != "203.0.113.7" ||
+		!got.Throttle || got.Upstream != "http://127.0.0.1:5000" || got.RemoteUpstream || got.ClientAddress != "203.0.113.7" || !got.RealPace ||
 		got.Region != "us-east-1" || got.Executable == "" || got.Logger == nil || got.OnEvent == nil {
 		t.Errorf("got %+v", got)
 	}
