@@ -31,9 +31,9 @@ type service struct {
 // allServices are the services beside EKS.
 func (s *server) allServices() []service {
 	all := []service{
-		{sts.Name, "", sts.Namespace, wire.Query, &sts.Service{State: s.State, Now: s.Now}},
-		{iamapi.Name, "", iamapi.Namespace, wire.Query, &iamapi.Service{State: s.State, AccountID: s.AccountID, Now: s.Now}},
-		{ec2.Name, "", ec2.Namespace, wire.EC2Query, s.network()},
+		{sts.Name, "", sts.Namespace, wire.Query, (&sts.Service{State: s.State, Now: s.Now}).API()},
+		{iamapi.Name, "", iamapi.Namespace, wire.Query, (&iamapi.Service{State: s.State, AccountID: s.AccountID, Now: s.Now}).API()},
+		{ec2.Name, "", ec2.Namespace, wire.EC2Query, s.network().API()},
 		{kms.Name, "", "", wire.AWSJSON, s.kms.API()},
 	}
 	if s.LogEvents != nil {

@@ -31,7 +31,7 @@ func ask(s *Service, operation string, params ...string) (string, error) {
 		values.Set(name, value)
 	}
 	w := httptest.NewRecorder()
-	err := s.Serve(w, &wire.Call{RequestID: "id", Params: values, Request: httptest.NewRequest("POST", "/", nil),
+	err := s.API().Serve(w, &wire.Call{RequestID: "id", Params: values, Request: httptest.NewRequest("POST", "/", nil),
 		Principal: iam.Principal{ARN: "arn:aws:iam::111122223333:user/admin", Policies: []string{iam.AdministratorAccess}}})
 	return w.Body.String(), err
 }
@@ -171,7 +171,7 @@ func FuzzServe(f *testing.F) {
 			return
 		}
 		values.Set("Version", Version)
-		err = s.Serve(httptest.NewRecorder(), &wire.Call{Params: values, Principal: principal, Request: httptest.NewRequest("POST", "/", nil).WithContext(context.Background())})
+		err = s.API().Serve(httptest.NewRecorder(), &wire.Call{Params: values, Principal: principal, Request: httptest.NewRequest("POST", "/", nil).WithContext(context.Background())})
 		if err != nil && code(err) == "" {
 			t.Errorf("%q: %v", query, err)
 		}

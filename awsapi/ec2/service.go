@@ -4,7 +4,6 @@ import (
 	_ "embed"
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -39,8 +38,13 @@ type Service struct {
 	Clusters func(tx *region.Txn) []ClusterNetwork
 }
 
+// API is the service as it is called.
+func (s *Service) API() *wire.QueryAPI {
+	return &wire.QueryAPI{Protocol: wire.EC2Query, Name: Name, Version: Version, Namespace: Namespace, Operations: operations, Actions: s.actions(), Permit: s.permit}
+}
+
 // action answers one permitted call with the members of its answer.
-type action func(call *wire.Call) (any, error)
+type action = wire.QueryAction
 
 // actions are the operations that Tripod has, by name.
 func (s *Service) actions() map[string]action {
@@ -53,43 +57,6 @@ func (s *Service) actions() map[string]action {
 		}
 	}
 	return all
-}
-
-// Operation is the action's name if the API has it, and empty otherwise: fit for a metric's label.
-func (s *Service) Operation(action string) string {
-	if _, found := slices.BinarySearch(operations, action); found {
-		return action
-	}
-	return ""
-}
-
-// Serve answers one call; errors are *wire.Error or unexpected.
-func (s *Service) Serve(w http.ResponseWriter, call *wire.Call) error {
-	name, version := call.Params.Get("Action"), call.Params.Get("Version")
-	switch {
-	case len(call.Params["Action"]) > 1 || len(call.Params["Version"]) > 1:
-		return refuse("MalformedQueryString", "Action and Version must be given once.")
-	case name == "":
-		return refuse("MissingAction", "The request must contain the parameter Action.")
-	case version != Version:
-		return refuse("NoSuchVersion", "EC2 is version "+Version+" here: set Version to it.")
-	case s.Operation(name) == "":
-		return refuse("InvalidAction", "EC2 has no action of that name.")
-	}
-	call.Operation = name
-	run := s.actions()[name]
-	if run == nil {
-		return wire.Unsupported(wire.EC2Query, Name, name)
-	}
-	if err := s.permit(call); err != nil {
-		return err
-	}
-	result, err := run(call)
-	if err != nil {
-		return err
-	}
-	wire.WriteEC2(w, call, result)
-	return nil
 }
 
 // typed makes an action of a function: it fills the input, and answers a dry run before anything is done.

@@ -6,8 +6,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -41,8 +39,13 @@ type Service struct {
 	Now func() time.Time
 }
 
+// API is the service as it is called.
+func (s *Service) API() *wire.QueryAPI {
+	return &wire.QueryAPI{Protocol: wire.Query, Name: Name, Version: Version, Namespace: Namespace, Operations: operations, Actions: s.actions(), Permit: permit}
+}
+
 // action answers one call, which it authorizes first, with the members of its result.
-type action func(call *wire.Call) (any, error)
+type action = wire.QueryAction
 
 // actions are the operations that Tripod has, by name.
 func (s *Service) actions() map[string]action {
@@ -58,38 +61,11 @@ func (s *Service) actions() map[string]action {
 	return all
 }
 
-// Operation is the action's name if the API has it, and empty otherwise: fit for a metric's label.
-func (s *Service) Operation(action string) string {
-	if _, found := slices.BinarySearch(operations, action); found {
-		return action
-	}
-	return ""
-}
-
-// Serve answers one call; errors are *wire.Error or unexpected.
-func (s *Service) Serve(w http.ResponseWriter, call *wire.Call) error {
-	name, version := call.Params.Get("Action"), call.Params.Get("Version")
-	switch {
-	case len(call.Params["Action"]) > 1 || len(call.Params["Version"]) > 1:
-		return refuse("MalformedQueryString", http.StatusBadRequest, "Action and Version must be given once.")
-	case name == "":
-		return refuse("MissingAction", http.StatusBadRequest, "The request must contain the parameter Action.")
-	case s.Operation(name) == "" || version != Version:
-		return wire.UnknownOperation(wire.Query, "IAM has no action of that name in that version: its version is "+Version+".")
-	}
-	call.Operation = name
+// permit refuses temporary credentials of users.
+func permit(call *wire.Call) error {
 	if call.Principal.IsUserSession() {
 		return wire.UnknownKey(wire.Query, "IAM cannot be called with credentials of sts get-session-token or get-federation-token, as those have no MFA here: use the access key itself, or a role's.")
 	}
-	run := s.actions()[name]
-	if run == nil {
-		return wire.Unsupported(wire.Query, Name, name)
-	}
-	result, err := run(call)
-	if err != nil {
-		return err
-	}
-	wire.WriteQueryResult(w, call, Namespace, result)
 	return nil
 }
 

@@ -37,7 +37,7 @@ func call(t *testing.T, service *sts.Service, by iam.Principal, action, query st
 	params.Set("Action", action)
 	params.Set("Version", sts.Version)
 	w := httptest.NewRecorder()
-	if err := service.Serve(w, &wire.Call{Operation: action, Principal: by, Params: params, Request: httptest.NewRequest("POST", "/", nil)}); err != nil {
+	if err := service.API().Serve(w, &wire.Call{Operation: action, Principal: by, Params: params, Request: httptest.NewRequest("POST", "/", nil)}); err != nil {
 		return answer{}, err
 	}
 	var read struct {

@@ -2,7 +2,6 @@
 package sts
 
 import (
-	"net/http"
 	"slices"
 	"time"
 
@@ -19,7 +18,7 @@ const (
 	Name = "sts"
 )
 
-// operations are all of the API's actions, whether Tripod has them or not.
+// operations are all of the API's actions, sorted, whether Tripod has them or not.
 var operations = []string{
 	"AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "AssumeRoot", "DecodeAuthorizationMessage",
 	"GetAccessKeyInfo", "GetCallerIdentity", "GetDelegatedAccessToken", "GetFederationToken", "GetSessionToken", "GetWebIdentityToken",
@@ -39,44 +38,14 @@ type Service struct {
 	Now func() time.Time
 }
 
-// Operation is the action's name if the API has it, and empty otherwise: fit for a metric's label.
-func (s *Service) Operation(action string) string {
-	if slices.Contains(operations, action) {
-		return action
-	}
-	return ""
-}
-
-// Serve answers one call; errors are *wire.Error or unexpected.
-func (s *Service) Serve(w http.ResponseWriter, call *wire.Call) error {
-	action, version := call.Params.Get("Action"), call.Params.Get("Version")
-	switch {
-	case len(call.Params["Action"]) > 1 || len(call.Params["Version"]) > 1:
-		return &wire.Error{Code: "MalformedQueryString", Status: http.StatusBadRequest, Message: "Action and Version must be given once."}
-	case action == "":
-		return &wire.Error{Code: "MissingAction", Status: http.StatusBadRequest, Message: "The request is missing an action or a required parameter."}
-	case !slices.Contains(operations, action) || version != Version:
-		return wire.UnknownOperation(wire.Query, "Could not find operation "+clip(action)+" for version "+clip(version))
-	}
-	run := s.actions()[action]
-	if run == nil {
-		return wire.Unsupported(wire.Query, Name, action)
-	}
-	call.Operation = action
-	if err := callable(call); err != nil {
-		return err
-	}
-	result, err := run(call)
-	if err != nil {
-		return err
-	}
-	wire.WriteQueryResult(w, call, Namespace, result)
-	return nil
+// API is the service as it is called.
+func (s *Service) API() *wire.QueryAPI {
+	return &wire.QueryAPI{Protocol: wire.Query, Name: Name, Version: Version, Namespace: Namespace, Operations: operations, Actions: s.actions(), Permit: callable}
 }
 
 // actions are the operations that Tripod has, by name. Without state there are no temporary credentials.
-func (s *Service) actions() map[string]func(*wire.Call) (any, error) {
-	all := map[string]func(*wire.Call) (any, error){
+func (s *Service) actions() map[string]wire.QueryAction {
+	all := map[string]wire.QueryAction{
 		"GetCallerIdentity": func(call *wire.Call) (any, error) { return GetCallerIdentity(call), nil },
 		"GetAccessKeyInfo":  typed(s.accessKeyInfo),
 	}
@@ -91,7 +60,7 @@ func (s *Service) actions() map[string]func(*wire.Call) (any, error) {
 }
 
 // typed makes an action of a function: it fills the input.
-func typed[In, Out any](run func(*wire.Call, *In) (*Out, error)) func(*wire.Call) (any, error) {
+func typed[In, Out any](run func(*wire.Call, *In) (*Out, error)) wire.QueryAction {
 	return func(call *wire.Call) (any, error) {
 		in := new(In)
 		if err := wire.DecodeQuery(call.Params, in); err != nil {
@@ -110,8 +79,5 @@ func (s *Service) now() time.Time {
 
 // clip keeps a client's own text short in an answer to it.
 func clip(text string) string {
-	if text == "" {
-		return "NO_VERSION_SPECIFIED"
-	}
 	return text[:min(len(text), 64)]
 }

@@ -39,7 +39,7 @@ func assume(t *testing.T, trust string, by iam.Principal, change url.Values) (*r
 	}
 	service := sts.Service{State: state, Now: func() time.Time { return now }}
 	w := httptest.NewRecorder()
-	err := service.Serve(w, &wire.Call{Operation: "AssumeRole", Principal: by, Params: params, Request: httptest.NewRequest("POST", "/", nil)})
+	err := service.API().Serve(w, &wire.Call{Operation: "AssumeRole", Principal: by, Params: params, Request: httptest.NewRequest("POST", "/", nil)})
 	if err != nil {
 		return state, sts.Credentials{}, err
 	}
