@@ -59,6 +59,7 @@ func TestConditionsOnWhatEveryRequestBrings(t *testing.T) {
 		`{"StringEquals":{"aws:PrincipalTag/team":"blue"}}`:                          false,
 		`{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:user/power*"}}`:              true,
 		`{"StringEquals":{"aws:PrincipalType":"User","aws:username":"powerless"}}`:   true,
+		`{"StringEquals":{"aws:ResourceAccount":"${aws:PrincipalAccount}"}}`:         true,
 		`{"StringEquals":{"aws:PrincipalAccount":"111122223333"}}`:                   true,
 		`{"Bool":{"aws:MultiFactorAuthPresent":"false"}}`:                            false, // a user's own key has no such key
 		`{"BoolIfExists":{"aws:MultiFactorAuthPresent":"false"}}`:                    true,

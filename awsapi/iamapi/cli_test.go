@@ -39,6 +39,11 @@ func TestAWSCommandUnderstandsTheAnswers(t *testing.T) {
 		{"iam create-open-id-connect-provider --url https://localhost:4566/id/X --client-id-list sts.amazonaws.com --query OpenIDConnectProviderArn",
 			"arn:aws:iam::" + account + ":oidc-provider/localhost:4566/id/X"},
 		{"iam get-account-summary --query SummaryMap.Users", "2"},
+		{"sts get-federation-token --name bob --policy-arns arn=arn:aws:iam::aws:policy/ReadOnlyAccess --tags Key=a,Value=b --query FederatedUser.Arn",
+			"arn:aws:sts::" + account + ":federated-user/bob"},
+		{"iam update-assume-role-policy --role-name node --policy-document " + strings.Replace(accounts, `"sts:AssumeRole"`, `["sts:AssumeRole","sts:TagSession"]`, 1), ""},
+		{"sts assume-role --role-arn arn:aws:iam::" + account + ":role/node --role-session-name s1 --tags Key=a,Value=b --transitive-tag-keys a --query AssumedRoleUser.Arn",
+			"arn:aws:sts::" + account + ":assumed-role/node/s1"},
 		{"iam delete-role --role-name none", "NoSuchEntity"},
 	} {
 		if got := run(c.args); got != c.want && (c.want != "NoSuchEntity" || !strings.Contains(got, c.want)) {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"tripod/iam"
 )
@@ -66,6 +67,10 @@ func (c *Call) PassRole(p Protocol, role PassedRole, resourceARN string) error {
 }
 
 func (c *Call) allowed(p Protocol, action, resourceARN string, keys iam.Keys) error {
+	keys["aws:resourceaccount"] = []string{c.Principal.AccountID}
+	if fields := strings.SplitN(resourceARN, ":", 6); len(fields) == 6 && fields[4] != "" {
+		keys["aws:resourceaccount"] = fields[4:5]
+	}
 	decision, reason := c.Principal.Evaluate(action, resourceARN, keys)
 	if decision == iam.Allowed {
 		return nil
