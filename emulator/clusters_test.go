@@ -82,6 +82,7 @@ func (r *testRegion) beginRemoval(t *testing.T, name string) {
 
 // TestClustersComeAndGo tells the life of clusters that the EKS API makes, in a region whose processes are played by the test's own binary.
 func TestClustersComeAndGo(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	r := newRegion(t, filepath.Join(t.TempDir(), "region"), func(o *Options) { o.Cluster = "demo" })
 	r.start(t)
 	for _, step := range []struct {
