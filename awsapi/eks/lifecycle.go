@@ -87,6 +87,10 @@ func (s *Service) admitCreator(c change, call *wire.Call, record region.Cluster,
 	if !*own.CreatorAdmin {
 		return nil
 	}
+	if call.Principal.IsFederated() {
+		return about{cluster: record.Name}.invalidRequest("A federated user cannot have an access entry: " +
+			"set accessConfig.bootstrapClusterCreatorAdminPermissions to false, or create the cluster as a user or with a role.")
+	}
 	entry, err := CreatorEntry(s.Region, s.AccountID, record, cmp.Or(call.Principal.IssuerID, call.Principal.UserID), c.id, c.now)
 	if err != nil {
 		return err

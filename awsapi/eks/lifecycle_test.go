@@ -1,6 +1,8 @@
 package eks_test
 
 import (
+	"context"
+	"crypto/rand"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	service "tripod/awsapi/eks"
+	"tripod/iam"
 	"tripod/region"
 )
 
@@ -380,5 +383,31 @@ func TestVersionsAreThoseThatRunHere(t *testing.T) {
 		if out, err := w.DescribeClusterVersions(ctx, in); err == nil {
 			t.Errorf("%s: the token of another list was taken: %+v", what, out)
 		}
+	}
+}
+
+func TestFederatedUserCreatesAClusterThatHasNoCreator(t *testing.T) {
+	w := newWorld(t, "API")
+	var user region.User
+	if err := w.state.View(func(tx *region.Txn) error { user, _ = region.Users.Get(tx, "admin"); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	made, err := iam.Issue(ctx, w.state, rand.Reader, iam.DefaultAccountID, iam.Session{
+		User: user.Name, ID: user.ID, Name: "bob", PolicyARNs: []string{iam.AdministratorAccess}, IssuedAt: time.Now(), Expires: time.Now().Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bob := eks.New(w.Options(), func(o *eks.Options) {
+		o.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: made.AccessKeyID, SecretAccessKey: made.SecretAccessKey, SessionToken: made.SessionToken}, nil
+		})
+	})
+	if _, err := bob.CreateCluster(ctx, newCluster("second")); err == nil || !strings.Contains(err.Error(), "bootstrapClusterCreatorAdminPermissions") {
+		t.Errorf("with a creator: got %v", err)
+	}
+	if _, err := bob.CreateCluster(ctx, newCluster("second", func(in *eks.CreateClusterInput) {
+		in.AccessConfig = &types.CreateAccessConfigRequest{AuthenticationMode: types.AuthenticationModeApi, BootstrapClusterCreatorAdminPermissions: aws.Bool(false)}
+	})); err != nil {
+		t.Errorf("without: %v", err)
 	}
 }

@@ -19,7 +19,8 @@ type bucket struct {
 	burst     int
 }
 
-// AWS publishes no figures for EKS and IAM: these are of the order that users report, and the proportions are what matters here.
+// EC2's reads are as "Request throttling for the Amazon EC2 API" has non-mutating actions: 100 at once, 20 a second. AWS publishes no figures for EKS and
+// IAM: theirs are of the order that users report, and the proportions are what matters here.
 var (
 	reads  = bucket{20, 100}
 	writes = map[string]bucket{"eks": {1, 10}, "iam": {5, 20}}
