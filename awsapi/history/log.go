@@ -232,14 +232,18 @@ func (l *Log) open() error {
 	return nil
 }
 
-// rotate sets the file aside. Where that fails the file just grows on.
+// rotate sets the file aside. Where that fails the file just grows on. A file that was set aside, and after which no new one could be opened, is not
+// set aside again: each time would drop the oldest.
 func (l *Log) rotate() {
+	if l.file == nil {
+		return
+	}
 	for i := keep; i > 1; i-- {
 		os.Rename(Older(l.config.Path, i-1), Older(l.config.Path, i))
 	}
 	if os.Rename(l.config.Path, Older(l.config.Path, 1)) == nil {
 		l.file.Close()
-		l.file = nil
+		l.file, l.size = nil, 0
 	}
 }
 
