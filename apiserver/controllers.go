@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	kcmoptions "k8s.io/kubernetes/cmd/kube-controller-manager/app/options"
 	schedulerapp "k8s.io/kubernetes/cmd/kube-scheduler/app"
@@ -77,6 +78,8 @@ func (c *Controllers) Run(ctx context.Context, onLeads func([]string)) error {
 		{"kube-scheduler", c.spec.SchedulerKubeconfig, c.runScheduler},
 	} {
 		wait.Go(func() {
+			// Both write to one log: by the logger's name their lines are told apart.
+			ctx := klog.NewContext(ctx, klog.LoggerWithName(klog.Background(), part.name))
 			errs[i] = c.elect(ctx, part.name, part.kubeconfig, onLeads, part.run)
 			cancel(errs[i]) // both run, or neither: the zone starts the process again
 		})

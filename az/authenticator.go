@@ -23,7 +23,7 @@ func (c *clusterZone) startAuthenticator() error {
 		ClusterID: c.record.ID, Region: c.zone.config.Region, State: c.zone.voter,
 		Hosts:          []string{fmt.Sprintf("127.0.0.1:%d", c.zone.config.AWSPort), fmt.Sprintf("localhost:%d", c.zone.config.AWSPort)},
 		PrivateDNSName: c.privateDNSName,
-		Logger:         c.zone.logger,
+		Logger:         c.authenticatorLogger(),
 	}}
 	go c.authenticator.Serve(listener) // ends with Close
 	return nil

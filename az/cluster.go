@@ -39,6 +39,7 @@ type clusterZone struct {
 	authenticator                *http.Server
 	identity                     *identity // of pods; nil where the zone has none
 	kubelet                      net.Listener
+	logs                         clusterLogs
 
 	wanted  atomic.Pointer[region.ControlPlane] // what the zone's processes are started with from now on
 	reached *region.ControlPlane                // what they are known to have; nil while they are replaced. It belongs to keepControlPlane
@@ -95,8 +96,16 @@ func (c *clusterZone) instances() []*instance {
 }
 
 // start makes the cluster's files in this zone and lets its instances run.
-func (c *clusterZone) start(ctx context.Context) error {
+func (c *clusterZone) start(ctx context.Context) (err error) {
 	if err := c.writePKI(); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			c.logs.authenticator.Close()
+		}
+	}()
+	if err := c.openLogs(); err != nil {
 		return err
 	}
 	if err := c.startAuthenticator(); err != nil {
@@ -117,6 +126,7 @@ func (c *clusterZone) start(ctx context.Context) error {
 	for _, i := range c.instances() {
 		go i.supervise(context.WithoutCancel(ctx)) // until end
 	}
+	c.startLogs(ctx)
 	go func() {
 		defer close(c.done)
 		var both sync.WaitGroup
@@ -144,7 +154,9 @@ func (c *clusterZone) quiesce(ctx context.Context) error {
 
 // stop ends what runs.
 func (c *clusterZone) stop(ctx context.Context) error {
-	return errors.Join(c.quiesce(ctx), c.etcd.end(ctx), c.authenticator.Close(), c.identity.stop(ctx))
+	err := errors.Join(c.quiesce(ctx), c.etcd.end(ctx), c.authenticator.Close(), c.identity.stop(ctx))
+	c.stopLogs()
+	return err
 }
 
 // follow does what comes after the API server's first readiness: the cluster becomes ACTIVE and, by the leading zone, gets what a fresh cluster shows.

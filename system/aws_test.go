@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -101,6 +102,7 @@ func TestAWSClients(t *testing.T) {
 	t.Run("refusals", func(t *testing.T) { awsRefusals(t, r) })
 	t.Run("a token made from DescribeCluster's answer", func(t *testing.T) { tokens(t, r) })
 	t.Run("aws and kubectl", func(t *testing.T) { realCommands(t, r) })
+	t.Run("logs of the control plane", func(t *testing.T) { logsOfTheControlPlane(t, r) })
 }
 
 func sdkReads(t *testing.T, r *testRegion, scheme awsScheme) {
@@ -252,6 +254,15 @@ func realCommands(t *testing.T, r *testRegion) {
 		got, errs, code := tripod(t, r.dir, "history", "--mutating")
 		return code == 0 && strings.Contains(got, "eks:CreateNodegroup") && strings.Contains(got, "eks:DeleteNodegroup"), got + errs
 	})
+	run("aws", "logs", "create-log-group", "--log-group-name", "from-the-cli", "--tags", "a=b")
+	run("aws", "logs", "create-log-stream", "--log-group-name", "from-the-cli", "--log-stream-name", "one")
+	run("aws", "logs", "put-log-events", "--log-group-name", "from-the-cli", "--log-stream-name", "one", "--log-events",
+		fmt.Sprintf(`[{"timestamp":%d,"message":"{\"level\":\"warn\",\"n\":7}"}]`, time.Now().UnixMilli()))
+	eventually(t, 10*time.Second, "aws logs filter-log-events finds the event in whichever zone", func() (bool, string) {
+		got := run("aws", "logs", "filter-log-events", "--log-group-name", "from-the-cli", "--filter-pattern", "{ $.level = warn && $.n > 6 }", "--query", "events[].message", "--output", "text")
+		return strings.Contains(got, `"n":7`), got
+	})
+	run("aws", "logs", "delete-log-group", "--log-group-name", "from-the-cli")
 	accepted(t, r, "aws eks get-token", execToken(t, r, []string{"aws", "eks", "get-token", "--cluster-name", "demo"}), true)
 	accepted(t, r, "aws eks get-token for another cluster", execToken(t, r, []string{"aws", "eks", "get-token", "--cluster-name", "other"}), false)
 

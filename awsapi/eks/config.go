@@ -3,6 +3,7 @@ package eks
 import (
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
@@ -100,7 +101,7 @@ func (s *Service) onlyChange(in *eks.UpdateClusterConfigInput) (edit, error) {
 		}
 	}
 	add(in.Logging != nil, func(_ *region.Txn, c *region.Cluster, own *settings) (configChange, error) {
-		return editLogging(c, own, in.Logging)
+		return editLogging(c, own, in.Logging, s.now())
 	})
 	add(in.ResourcesVpcConfig != nil, func(tx *region.Txn, c *region.Cluster, own *settings) (configChange, error) {
 		return s.editNetwork(tx, c, own, in.ResourcesVpcConfig)
@@ -143,7 +144,7 @@ func (s *Service) onlyChange(in *eks.UpdateClusterConfigInput) (edit, error) {
 	return edits[0], nil
 }
 
-func editLogging(c *region.Cluster, own *settings, want *types.Logging) (configChange, error) {
+func editLogging(c *region.Cluster, own *settings, want *types.Logging, now time.Time) (configChange, error) {
 	enabled := enabledLogs(own.Logging)
 	before := len(enabled)
 	changed := false
@@ -154,7 +155,7 @@ func editLogging(c *region.Cluster, own *settings, want *types.Logging) (configC
 	if !changed || before == 0 {
 		return configChange{}, about{cluster: c.Name}.invalidParameter("No changes needed for the logging config provided")
 	}
-	own.Logging = loggingOf(enabled)
+	own.log(enabled, now)
 	return configChange{types.UpdateTypeLoggingUpdate, []region.UpdateParam{param(types.UpdateParamTypeClusterLogging, asJSON(map[string]any{"clusterLogging": want.ClusterLogging}))}}, nil
 }
 

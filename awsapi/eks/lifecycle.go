@@ -149,7 +149,7 @@ func (s *Service) newCluster(call *wire.Call, in *eks.CreateClusterInput) (regio
 		record.CreatorARN = ""
 	}
 	if in.Logging != nil {
-		own.Logging = loggingOf(enabledLogs(in.Logging.ClusterLogging))
+		own.log(enabledLogs(in.Logging.ClusterLogging), s.now())
 	}
 	if in.UpgradePolicy != nil && in.UpgradePolicy.SupportType != "" {
 		own.SupportType = in.UpgradePolicy.SupportType

@@ -240,6 +240,34 @@ func TestDeletionIsRefusedWhileSomethingStandsInTheWay(t *testing.T) {
 	wantError(t, out2, err, taken)
 }
 
+func TestLogTypesAreOnSinceTheyWereSwitchedOn(t *testing.T) {
+	w := newWorld(t, "API")
+	turn := func(on bool, kinds ...types.LogType) (since map[string]time.Time) {
+		t.Helper()
+		must(w.UpdateClusterConfig(ctx, &eks.UpdateClusterConfigInput{Name: aws.String("demo"),
+			Logging: &types.Logging{ClusterLogging: []types.LogSetup{{Types: kinds, Enabled: &on}}}}))(t)
+		since, err := service.EnabledLogs(record(t, w, "demo"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return since
+	}
+	if since, err := service.EnabledLogs(record(t, w, "demo")); err != nil || len(since) > 0 {
+		t.Errorf("%v are on by default (%v)", since, err)
+	}
+	first := turn(true, "audit")
+	second := turn(true, "api")
+	if len(second) != 2 || !second["audit"].Equal(first["audit"]) || !second["api"].After(first["audit"]) {
+		t.Errorf("got %v and then %v", first, second)
+	}
+	if third := turn(false, "audit"); len(third) != 1 {
+		t.Errorf("got %v", third)
+	}
+	if again := turn(true, "audit"); !again["audit"].After(second["api"]) {
+		t.Errorf("audit is on again since %s", again["audit"])
+	}
+}
+
 func TestConfigChangesOneThingAtATime(t *testing.T) {
 	w := newWorld(t, "CONFIG_MAP")
 	demo := aws.String("demo")

@@ -3,6 +3,7 @@ package eks
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
@@ -16,6 +17,7 @@ type settings struct {
 	RoleARN       string                             `json:"roleArn"`
 	VPC           *types.VpcConfigResponse           `json:"vpc"`
 	Logging       []types.LogSetup                   `json:"logging"`
+	LoggingSince  map[types.LogType]time.Time        `json:"loggingSince,omitempty"` // when each type that is on was switched on
 	Encryption    []types.EncryptionConfig           `json:"encryption,omitempty"`
 	RemoteNetwork *types.RemoteNetworkConfigResponse `json:"remoteNetwork,omitempty"`
 	SupportType   types.SupportType                  `json:"supportType"`
@@ -77,6 +79,40 @@ func (own settings) keep(c *region.Cluster) error {
 
 // anywhere is the range of all IPv4 addresses: EKS's default for who may reach a public endpoint.
 const anywhere = "0.0.0.0/0"
+
+// log switches log types on and off; the types that are not named are off.
+func (own *settings) log(enabled map[types.LogType]bool, now time.Time) {
+	since := map[types.LogType]time.Time{}
+	for kind, on := range enabled {
+		if before, was := own.LoggingSince[kind]; on && was {
+			since[kind] = before
+		} else if on {
+			since[kind] = now
+		}
+	}
+	own.Logging, own.LoggingSince = loggingOf(enabled), since
+}
+
+// EnabledLogs are the cluster's log types that are on, such as "audit", and since when. Clusters whose types were switched on before that was noted have them
+// since their creation.
+func EnabledLogs(c region.Cluster) (map[string]time.Time, error) {
+	if len(c.Settings) == 0 {
+		return nil, nil // the default: none
+	}
+	own, err := (&Service{}).settingsOf(c)
+	if err != nil {
+		return nil, err
+	}
+	since := map[string]time.Time{}
+	for kind, on := range enabledLogs(own.Logging) {
+		if at, noted := own.LoggingSince[kind]; on && noted {
+			since[string(kind)] = at
+		} else if on {
+			since[string(kind)] = c.CreatedAt
+		}
+	}
+	return since, nil
+}
 
 // loggingOf is what EKS shows for the log types that are on: those, and all others as off.
 func loggingOf(enabled map[types.LogType]bool) []types.LogSetup {

@@ -58,9 +58,13 @@ func (a *app) logPath(cmd *cobra.Command, target, cluster string) (string, error
 		}
 		return path, nil
 	}
-	kind, name, err := client.SplitTarget(target)
-	if err != nil {
-		return "", usage(cmd, "%v", err)
+	kind := "authenticator" // no target of verbs: it is a part of its zone
+	name, found := strings.CutPrefix(target, kind+"/")
+	if !found {
+		var err error
+		if kind, name, err = client.SplitTarget(target); err != nil {
+			return "", usage(cmd, "%v", err)
+		}
 	}
 	zone, err := a.zoneDir(name)
 	if err != nil {

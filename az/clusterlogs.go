@@ -1,0 +1,89 @@
+package az
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"tripod/awsapi/eks"
+	"tripod/awsapi/logs"
+	"tripod/logship"
+)
+
+// clusterLogs ship the logs of a cluster's part in the zone to CloudWatch Logs, those of the types that are on.
+type clusterLogs struct {
+	// authenticator is its log; other components' are their processes'.
+	authenticator *os.File
+
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// openLogs opens the log that the zone writes for the cluster itself.
+func (c *clusterZone) openLogs() (err error) {
+	c.logs.authenticator, err = os.OpenFile(c.logFile("authenticator"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	return err
+}
+
+// authenticatorLogger writes a line for each of the authenticator's decisions.
+func (c *clusterZone) authenticatorLogger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(c.logs.authenticator, nil))
+}
+
+// startLogs begins to ship.
+func (c *clusterZone) startLogs(ctx context.Context) {
+	ctx, c.logs.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	c.logs.done = make(chan struct{})
+	shipper := c.shipper()
+	go func() {
+		defer close(c.logs.done)
+		shipper.Run(ctx)
+	}()
+}
+
+// stopLogs ships what is there still, once everything that logs has ended. Doing it again does nothing.
+func (c *clusterZone) stopLogs() {
+	c.logs.cancel()
+	<-c.logs.done
+	c.logs.authenticator.Close()
+}
+
+// shipper knows EKS's names: the group /aws/eks/CLUSTER/cluster, and a stream for each component of each instance of the control plane.
+func (c *clusterZone) shipper() *logship.Shipper {
+	sum := sha256.Sum256([]byte(c.record.ID + "/" + c.zone.config.Zone))
+	instance := hex.EncodeToString(sum[:16])
+	stream := func(kind, name, component string, format logship.Format, wants func([]byte) bool) logship.Stream {
+		return logship.Stream{Type: kind, Name: name + "-" + instance, Path: c.logFile(component), Format: format, Wants: wants}
+	}
+	group := "/aws/eks/" + c.record.Name + "/cluster"
+	return &logship.Shipper{
+		Streams: []logship.Stream{
+			stream("api", "kube-apiserver", "apiserver", logship.Klog, nil),
+			stream("audit", "kube-apiserver-audit", "audit", logship.Audit, nil),
+			stream("authenticator", "authenticator", "authenticator", logship.Text, nil),
+			stream("controllerManager", "kube-controller-manager", "controllers", logship.Klog, logship.OfManager),
+			stream("scheduler", "kube-scheduler", "controllers", logship.Klog, logship.OfScheduler),
+		},
+		Enabled: func() (map[string]time.Time, error) {
+			record, err := c.newest()
+			if err != nil || record.ID == "" {
+				return nil, err
+			}
+			return eks.EnabledLogs(record)
+		},
+		Watch: c.zone.voter.Watch,
+		Ensure: func(ctx context.Context, stream string) (string, error) {
+			id, err := logs.Ensure(ctx, c.zone.voter, group, stream, time.Now())
+			if err != nil {
+				return "", fmt.Errorf("ship the logs of cluster %s: %w", c.record.Name, err)
+			}
+			return id, nil
+		},
+		Store:  c.zone.logEvents,
+		Logger: c.zone.logger.With("component", "log-shipper", "cluster", c.record.Name),
+	}
+}

@@ -1,0 +1,154 @@
+package logship
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Place is how far a log file was read. Files are known by their inodes, as their names change when they are set aside.
+type Place struct {
+	Inode  uint64 `json:"inode"`
+	Offset int64  `json:"offset"`
+}
+
+const (
+	// chunk is how much is read at once; a line that is longer is read whole, up to longestLine.
+	chunk       = 1 << 20
+	longestLine = 8 << 20
+)
+
+// generations are the files of a log that are there, oldest first: NAME-TIME.log, as the API server's audit log names those that it sets aside, and NAME.log.
+func generations(path string) (files []string) {
+	extension := filepath.Ext(path)
+	base := strings.TrimSuffix(filepath.Base(path), extension)
+	entries, err := os.ReadDir(filepath.Dir(path)) // sorted, so by their times
+	if err != nil {
+		return nil
+	}
+	for _, entry := range entries {
+		if name := entry.Name(); strings.HasPrefix(name, base+"-") && strings.HasSuffix(name, extension) {
+			files = append(files, filepath.Join(filepath.Dir(path), name))
+		}
+	}
+	return append(files, path)
+}
+
+// inodeOf is a file's inode and size; ok is false where it is not there.
+func inodeOf(path string) (inode uint64, size int64, ok bool) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, 0, false
+	}
+	return info.Sys().(*syscall.Stat_t).Ino, info.Size(), true
+}
+
+// read returns whole lines behind the place, and the place behind them. With nothing new it returns no lines.
+func read(path string, from Place) (lines []byte, to Place, err error) {
+	inode, size, ok := inodeOf(path)
+	if ok && inode == from.Inode {
+		if size < from.Offset { // somebody emptied it
+			from.Offset = 0
+		}
+		return readFile(path, from, size)
+	}
+	files := generations(path)
+	at := slices.IndexFunc(files, func(file string) bool { inode, _, ok := inodeOf(file); return ok && inode == from.Inode })
+	if at >= 0 {
+		_, size, _ := inodeOf(files[at])
+		lines, to, err := readFile(files[at], from, size)
+		if len(lines) > 0 || err != nil {
+			return lines, to, err
+		}
+	}
+	// What was read is set aside and at its end, or gone: on to the next one.
+	for _, file := range files[at+1:] {
+		if inode, size, ok := inodeOf(file); ok {
+			return readFile(file, Place{Inode: inode}, size)
+		}
+	}
+	return nil, from, nil
+}
+
+func readFile(path string, from Place, size int64) (lines []byte, to Place, err error) {
+	if size <= from.Offset {
+		return nil, from, nil
+	}
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, from, nil // set aside at this moment
+	}
+	if err != nil {
+		return nil, from, err
+	}
+	defer file.Close()
+	for most := int64(chunk); ; most *= 2 {
+		text, err := io.ReadAll(io.NewSectionReader(file, from.Offset, min(most, size-from.Offset)))
+		if err != nil {
+			return nil, from, err
+		}
+		end := bytes.LastIndexByte(text, '\n') + 1
+		if end == 0 && most >= longestLine {
+			end = len(text) // no log has such lines: it is cut
+		}
+		if end > 0 || int64(len(text)) < most {
+			return text[:end], Place{from.Inode, from.Offset + int64(end)}, nil
+		}
+	}
+}
+
+// begin is where to begin so that no line from since on is missed: at, or some lines before, the first of them.
+func begin(path string, since time.Time, stamp func(line []byte) (time.Time, bool)) (Place, error) {
+	files := generations(path)
+	for i := len(files) - 1; i >= 0; i-- {
+		inode, size, ok := inodeOf(files[i])
+		if !ok {
+			continue
+		}
+		offset, older, err := beginIn(files[i], size, since, stamp)
+		if err != nil {
+			return Place{}, err
+		}
+		if older || i == 0 {
+			return Place{inode, offset}, nil
+		}
+	}
+	return Place{}, nil
+}
+
+// beginIn looks backwards, block by block, for a line from before since.
+func beginIn(path string, size int64, since time.Time, stamp func([]byte) (time.Time, bool)) (offset int64, older bool, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return 0, false, err
+	}
+	defer file.Close()
+	for offset = size; offset > 0; {
+		from := max(0, offset-chunk)
+		block, err := io.ReadAll(io.NewSectionReader(file, from, offset-from))
+		if err != nil {
+			return 0, false, err
+		}
+		at := from
+		if from > 0 { // in the middle of a line
+			at += int64(bytes.IndexByte(block, '\n') + 1)
+		}
+		for line := range bytes.Lines(block[at-from:]) {
+			if when, ok := stamp(line); ok {
+				if when.Before(since) {
+					return at, true, nil
+				}
+				break
+			}
+		}
+		offset = from
+	}
+	return 0, false, nil
+}

@@ -1,0 +1,103 @@
+package system
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"tripod/az"
+	"tripod/client"
+)
+
+const demoLogs = "/aws/eks/demo/cluster"
+
+// logsIn is CloudWatch Logs as one zone answers it, without the balancer before it.
+func (r *testRegion) logsIn(t testing.TB, letter string) *cloudwatchlogs.Client {
+	t.Helper()
+	credentials, err := client.ReadCredentials(r.dir)
+	must(t, "read the credentials", err)
+	text, err := os.ReadFile(filepath.Join(r.dir, "zones", "us-east-1"+letter, "agent.json"))
+	must(t, "read the zone's configuration", err)
+	var zone az.Config
+	must(t, "read the zone's configuration", json.Unmarshal(text, &zone))
+	socket := az.FrontSocket(zone.Peers[slices.IndexFunc(zone.Peers, func(p az.Peer) bool { return p.Zone == zone.Zone })].RunDir)
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var dialer net.Dialer
+		return dialer.DialContext(ctx, "unix", socket)
+	}}
+	t.Cleanup(transport.CloseIdleConnections)
+	return cloudwatchlogs.New(cloudwatchlogs.Options{
+		Region: "us-east-1", BaseEndpoint: aws.String("http://localhost"), HTTPClient: &http.Client{Transport: transport},
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: credentials.AccessKeyID, SecretAccessKey: credentials.SecretAccessKey}, nil
+		}),
+	})
+}
+
+// setLogging switches types of the cluster demo on or off.
+func setLogging(t testing.TB, services awsServices, on bool, types ...ekstypes.LogType) {
+	t.Helper()
+	_, err := services.eks.UpdateClusterConfig(within(t, 30*time.Second), &eks.UpdateClusterConfigInput{Name: aws.String("demo"),
+		Logging: &ekstypes.Logging{ClusterLogging: []ekstypes.LogSetup{{Types: types, Enabled: &on}}}})
+	must(t, fmt.Sprintf("UpdateClusterConfig: logging %t", on), err)
+	must(t, "wait for the update", eks.NewClusterActiveWaiter(services.eks, func(o *eks.ClusterActiveWaiterOptions) { o.MinDelay = 100 * time.Millisecond }).
+		Wait(within(t, 30*time.Second), &eks.DescribeClusterInput{Name: aws.String("demo")}, 30*time.Second))
+}
+
+// logsOfTheControlPlane: what is written through the cluster's endpoint is found in the audit log, in every zone, from the moment of enabling on.
+func logsOfTheControlPlane(t *testing.T, r *testRegion) {
+	services, ctx := r.awsClients(t, awsHTTP), within(t, time.Minute)
+	write := func(name string) {
+		t.Helper()
+		_, err := r.kube(t).CoreV1().ConfigMaps("default").Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+		must(t, "create a ConfigMap", err)
+		t.Cleanup(func() {
+			r.kube(t).CoreV1().ConfigMaps("default").Delete(context.Background(), name, metav1.DeleteOptions{})
+		})
+	}
+	write("before-logging")
+	setLogging(t, services, true, ekstypes.LogTypeApi, ekstypes.LogTypeAudit)
+	t.Cleanup(func() { setLogging(t, services, false, ekstypes.LogTypeApi, ekstypes.LogTypeAudit) })
+	write("while-logging")
+	pattern := `{ $.verb = "create" && $.objectRef.name = "*-logging" && $.responseStatus.code = 201 }`
+	for _, letter := range []string{"a", "b", "c"} {
+		zone := r.logsIn(t, letter)
+		var messages []string
+		eventually(t, 20*time.Second, "zone "+letter+" shows the write", func() (bool, string) {
+			out, err := zone.FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String(demoLogs), FilterPattern: &pattern})
+			if err != nil { // there is no group before the first zone ships
+				return false, err.Error()
+			}
+			messages = nil
+			for _, event := range out.Events {
+				messages = append(messages, *event.LogStreamName+": "+*event.Message)
+			}
+			return len(messages) > 0, "no events"
+		})
+		if len(messages) != 1 || !strings.HasPrefix(messages[0], "kube-apiserver-audit-") || !strings.Contains(messages[0], "while-logging") {
+			t.Errorf("zone %s: got %q, want the one write since logging was enabled", letter, messages)
+		}
+	}
+	described, err := r.logsIn(t, "a").DescribeLogStreams(ctx, &cloudwatchlogs.DescribeLogStreamsInput{LogGroupName: aws.String(demoLogs)})
+	must(t, "DescribeLogStreams", err)
+	for _, stream := range described.LogStreams {
+		if !strings.HasPrefix(*stream.LogStreamName, "kube-apiserver-") {
+			t.Errorf("the stream %s is of a type that is off", *stream.LogStreamName)
+		}
+	}
+}
