@@ -186,8 +186,13 @@ func testFaultedRollout(t *testing.T, r rollingRegion) {
 }
 
 func testReplacement(t *testing.T, r rollingRegion) {
+	end := time.Now().Add(time.Second) // longer than three fake zones need
+	r.edit(t, func(_ *region.Txn, c *region.Cluster) { c.NotBefore = &end })
 	r.begin(t)
 	c, _ := r.awaitEnd(t, "Successful")
+	if time.Now().Before(end) {
+		t.Error("it ended before its time")
+	}
 	if c.Version != "1.37" || c.UpgradedFrom != "1.36" || c.UpgradedAt == nil {
 		t.Errorf("got version %s, upgraded from %q at %v", c.Version, c.UpgradedFrom, c.UpgradedAt)
 	}
