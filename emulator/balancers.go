@@ -30,10 +30,14 @@ type cluster struct {
 	creation map[string]bool
 }
 
+// checkInterval is how often a balancer asks a target for its health. Of what dies or is paused it is told; what hangs is found within a second, and to ask
+// more often is a good part of what an idle region costs.
+const checkInterval = 250 * time.Millisecond
+
 // newAWSBalancer balances over the zones' AWS fronts.
 func (e *Emulator) newAWSBalancer(listener net.Listener) *lb.Balancer {
 	config := lb.Config{Name: "aws", Listener: listener, Check: lb.HTTPCheck(nil, "/healthz", "localhost"),
-		Interval: 250 * time.Millisecond, // a front dies with its zone, and of that the balancer is told
+		Interval: checkInterval,
 		Logger:   e.logger.With("balancer", "aws"), Registerer: e.registry, OnChange: e.targetChanged("aws", "")}
 	for i := range zoneLetters {
 		config.Targets = append(config.Targets, lb.Target{Name: e.zoneName(i), Network: "unix", Address: az.FrontSocket(e.runDir + "/" + zoneLetters[i])})
@@ -248,7 +252,7 @@ func (e *Emulator) newClusterBalancer(state az.ClusterState, gate *gate) (*lb.Ba
 	// Without etcd's part: while etcd elects a leader, every API server's /readyz waits, and all would seem silent. An API server
 	// that has lost its etcd says so itself, and clients wait out an election better than a reset.
 	check := lb.HTTPCheck(&tls.Config{RootCAs: pool, ServerName: "localhost"}, "/readyz?exclude=etcd&exclude=etcd-readiness", "localhost")
-	config := lb.Config{Name: state.Name, Listener: gate, Admit: gate.admit, Check: check,
+	config := lb.Config{Name: state.Name, Listener: gate, Admit: gate.admit, Check: check, Interval: checkInterval,
 		Logger: e.logger.With("balancer", state.Name), Registerer: e.registry, OnChange: e.targetChanged(state.Name, state.Name)}
 	for i := range zoneLetters {
 		config.Targets = append(config.Targets, lb.Target{Name: e.zoneName(i), Address: az.APIServerAddress(state.EndpointPort, i)})
