@@ -146,15 +146,14 @@ func (c *clusterZone) quiesce(ctx context.Context) error {
 		errs = append(errs, c.workers.Stop(ctx))
 		c.kubelet.Close()
 	}
-	for _, i := range []*instance{c.controllers, c.apiserver} {
-		errs = append(errs, i.end(ctx))
-	}
+	// An API server that ends waits for the watches that are open, and the webhook has one: it goes first.
+	errs = append(errs, c.controllers.end(ctx), c.identity.stop(ctx), c.apiserver.end(ctx))
 	return errors.Join(errs...)
 }
 
 // stop ends what runs.
 func (c *clusterZone) stop(ctx context.Context) error {
-	err := errors.Join(c.quiesce(ctx), c.etcd.end(ctx), c.authenticator.Close(), c.identity.stop(ctx))
+	err := errors.Join(c.quiesce(ctx), c.etcd.end(ctx), c.authenticator.Close())
 	c.stopLogs()
 	return err
 }
