@@ -99,6 +99,7 @@ func adapt(config *app.Config, spec launch.Process) error {
 		&config.ApiExtensions.GenericConfig.Config, &config.Aggregator.GenericConfig.Config}
 	for _, generic := range generics {
 		generic.APIServerID = identity(spec.Zone)
+		generic.Authorization.Authorizer = extraGuard{generic.Authorization.Authorizer}
 		if spec.ReportsVersion != "" {
 			generic.EffectiveVersion = shownVersion{generic.EffectiveVersion, spec.ReportsVersion}
 		}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"tripod/apiserver/launch"
 	"tripod/iam"
 	"tripod/internal/process"
 )
@@ -13,18 +14,26 @@ func (c *clusterZone) authenticatorSocket() string {
 	return c.zone.config.socket("authn-" + c.record.ID[:8])
 }
 
-// startAuthenticator serves the zone's API server: who its clients are is answered from the zone's own copy of the regional state.
-func (c *clusterZone) startAuthenticator() error {
+// startAuthenticator serves the zone's API server: who its clients are, and what access policies let them do, is answered from the zone's
+// own copy of the regional state.
+func (c *clusterZone) startAuthenticator() (err error) {
+	if c.awsAuth, err = c.newAWSAuth(); err != nil {
+		return err
+	}
 	listener, err := process.ListenUnix(c.authenticatorSocket())
 	if err != nil {
 		return err
 	}
-	c.authenticator = &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: &iam.Authenticator{
+	webhooks := http.NewServeMux()
+	webhooks.Handle(launch.AuthenticatePath, &iam.Authenticator{
 		ClusterID: c.record.ID, Region: c.zone.config.Region, State: c.zone.voter,
 		Hosts:          []string{fmt.Sprintf("127.0.0.1:%d", c.zone.config.AWSPort), fmt.Sprintf("localhost:%d", c.zone.config.AWSPort)},
+		AWSAuth:        func() iam.AWSAuth { return *c.awsAuth.current.Load() },
 		PrivateDNSName: c.privateDNSName,
 		Logger:         c.authenticatorLogger(),
-	}}
+	})
+	webhooks.Handle(launch.AuthorizePath, &iam.Authorizer{ClusterID: c.record.ID, State: c.zone.voter, Logger: c.authenticatorLogger()})
+	c.authenticator = &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: webhooks}
 	go c.authenticator.Serve(listener) // ends with Close
 	return nil
 }

@@ -37,6 +37,7 @@ type clusterZone struct {
 	etcd, apiserver, controllers *instance
 	workers                      Workers
 	authenticator                *http.Server
+	awsAuth                      *awsAuth
 	identity                     *identity // of pods; nil where the zone has none
 	kubelet                      net.Listener
 	logs                         clusterLogs
@@ -45,7 +46,7 @@ type clusterZone struct {
 	reached *region.ControlPlane                // what they are known to have; nil while they are replaced. It belongs to keepControlPlane
 
 	cancel context.CancelFunc
-	done   chan struct{} // closed when follow and keepControlPlane returned
+	done   chan struct{} // closed when follow, keepControlPlane and awsAuth.follow returned
 }
 
 // Workers are the zone's simulated nodes of a cluster: nodes.Simulator.
@@ -129,10 +130,11 @@ func (c *clusterZone) start(ctx context.Context) (err error) {
 	c.startLogs(ctx)
 	go func() {
 		defer close(c.done)
-		var both sync.WaitGroup
-		both.Go(func() { c.follow(running) })
-		both.Go(func() { c.keepControlPlane(running) })
-		both.Wait()
+		var all sync.WaitGroup
+		all.Go(func() { c.follow(running) })
+		all.Go(func() { c.keepControlPlane(running) })
+		all.Go(func() { c.awsAuth.follow(running) })
+		all.Wait()
 	}()
 	return nil
 }
@@ -489,6 +491,7 @@ func (c *clusterZone) leaves() map[string]issue {
 		launch.EtcdClient:       clientOf(launch.EtcdCA, "kube-apiserver"),
 		launch.KubeletClient:    clientOf(launch.CA, "kube-apiserver-kubelet-client", "system:masters"),
 		launch.Administrator:    clientOf(launch.CA, "eks:tripod", "system:masters"),
+		launch.Authenticator:    clientOf(launch.CA, "eks:authenticator"),
 		launch.ControllerManage: clientOf(launch.CA, "system:kube-controller-manager"),
 		launch.Scheduler:        clientOf(launch.CA, "system:kube-scheduler"),
 		launch.FrontProxyClient: clientOf(launch.FrontProxyCA, "front-proxy-client"),

@@ -82,11 +82,6 @@ func (a *Authenticator) admitEntry(entry region.AccessEntry, p Principal) (Admis
 	if entry.Type != "STANDARD" {
 		groups = slices.Compact(slices.Sorted(slices.Values(append(groups, nodeGroups...))))
 	}
-	for _, policy := range entry.Policies { // the only access policy that has an effect so far
-		if strings.HasSuffix(policy.ARN, "/AmazonEKSClusterAdminPolicy") && policy.Scope == "cluster" {
-			groups = append(groups, "system:masters")
-		}
-	}
 	return a.fill(Admission{Username: entry.Username, Groups: groups, By: "the access entry of " + entry.PrincipalARN}, p)
 }
 

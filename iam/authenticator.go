@@ -1,12 +1,12 @@
 package iam
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"mime"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"tripod/region"
@@ -15,7 +15,6 @@ import (
 const (
 	tokenReviewAPIVersion = "authentication.k8s.io/v1"
 	tokenReviewKind       = "TokenReview"
-	maxReviewBytes        = 1 << 20
 )
 
 // Authenticator is a cluster's token webhook: an API server sends it a TokenReview (authentication.k8s.io/v1) and it
@@ -66,18 +65,8 @@ type userInfo struct {
 
 // ServeHTTP answers a TokenReview. A refused token is a proper answer (authenticated: false) and not an HTTP error.
 func (a *Authenticator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		http.Error(w, "the authenticator answers POST with a TokenReview", http.StatusMethodNotAllowed)
-		return
-	}
-	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
-		http.Error(w, "the TokenReview must be application/json", http.StatusUnsupportedMediaType)
-		return
-	}
 	var review tokenReview
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxReviewBytes)).Decode(&review); err != nil {
-		http.Error(w, "the body is not the JSON of a TokenReview", http.StatusBadRequest)
+	if !readReview(w, r, &review) {
 		return
 	}
 	if review.Kind != tokenReviewKind || review.APIVersion != tokenReviewAPIVersion {
@@ -91,8 +80,7 @@ func (a *Authenticator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	} else {
 		answer.Status = tokenReviewStatus{Authenticated: true, User: user}
 	}
-	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(answer) // an error here is the API server's going away
+	writeReview(w, answer)
 }
 
 // authenticate decides on one token and logs the decision.
@@ -150,6 +138,12 @@ const (
 	// ExtraPrincipalID is the principal's id once more, under a name that nothing else uses.
 	ExtraPrincipalID = "sigs.k8s.io/aws-iam-authenticator/principalId"
 )
+
+// IsPrincipalExtra says whether an extra's key, in any letter case, is one that the Authenticator writes.
+func IsPrincipalExtra(key string) bool {
+	return slices.ContainsFunc([]string{extraARN, extraCanonicalARN, extraSessionName, extraAccessKeyID, extraPrincipalID, ExtraPrincipalID},
+		func(own string) bool { return strings.EqualFold(key, own) })
+}
 
 // UIDPrefix is how the UIDs of IAM's principals begin; the account and the principal's id follow.
 const UIDPrefix = "aws-iam-authenticator:"

@@ -82,3 +82,9 @@ func (a AWSAuth) mapping(canonicalARN string) (awsAuthMapping, bool) {
 	user, found := a.users[key]
 	return user, found
 }
+
+// Maps says whether a principal is mapped, by its canonical ARN.
+func (a AWSAuth) Maps(canonicalARN string) bool {
+	_, found := a.mapping(canonicalARN)
+	return found
+}

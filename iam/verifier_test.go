@@ -1,10 +1,12 @@
 package iam_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -14,6 +16,7 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"tripod/iam"
+	"tripod/region"
 )
 
 const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -274,4 +277,27 @@ func sameRequest(a, b string) bool {
 	v, _ := url.Parse(b)
 	// A signature in other letter case is the same number.
 	return u.Host == v.Host && strings.EqualFold(u.Query().Encode(), v.Query().Encode())
+}
+
+// BenchmarkAuthenticate is all that a token costs: its checks, its signature, the principal, and its access entry.
+func BenchmarkAuthenticate(b *testing.B) {
+	w := newWorld(&testing.T{})
+	w.mode(&testing.T{}, "API")
+	_, credentials := w.deployer(b)
+	w.entry(&testing.T{}, region.AccessEntry{PrincipalARN: deployerARN, PrincipalID: deployerID, Type: "STANDARD", Username: "ci:{{SessionName}}"})
+	token, err := iam.Token(context.Background(), credentials, "us-east-1", endpoint, "demo", now)
+	if err != nil {
+		b.Fatal(err)
+	}
+	body := []byte(`{"apiVersion":"authentication.k8s.io/v1","kind":"TokenReview","spec":{"token":"` + token + `"}}`)
+	a := &iam.Authenticator{ClusterID: clusterID, Region: "us-east-1", Hosts: hosts, State: w, Now: func() time.Time { return now }}
+	for b.Loop() {
+		r := httptest.NewRequest(http.MethodPost, "/authenticate", bytes.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		answer := httptest.NewRecorder()
+		a.ServeHTTP(answer, r)
+		if !strings.Contains(answer.Body.String(), "ci:build-1") {
+			b.Fatal(answer.Body)
+		}
+	}
 }

@@ -11,20 +11,43 @@ func egressConfig(socket string) string {
 	return text
 }
 
-// authenticatorConfig is a webhook's kubeconfig. The connection never leaves the zone: it is the gateway's unix socket.
-func authenticatorConfig(clusterID string) string {
+// webhookConfig is a webhook's kubeconfig. The connection never leaves the zone: it is the gateway's unix socket.
+func webhookConfig(clusterID, path string) string {
 	return fmt.Sprintf(`apiVersion: v1
 kind: Config
 clusters:
 - name: authenticator
-  cluster: {server: "http://%s/"}
+  cluster: {server: "http://%s%s"}
 users:
 - name: apiserver
 contexts:
 - name: webhook
   context: {cluster: authenticator, user: apiserver}
 current-context: webhook
-`, AuthenticatorHost(clusterID))
+`, AuthenticatorHost(clusterID), path)
+}
+
+// authorizationConfig asks for access policies what RBAC does not allow, and only for IAM's principals. The caches are short, so that a change
+// counts within a second; an authorizer that does not answer leaves RBAC alone to decide.
+func authorizationConfig(kubeconfig string) string {
+	return fmt.Sprintf(`apiVersion: apiserver.config.k8s.io/v1
+kind: AuthorizationConfiguration
+authorizers:
+- {type: Node, name: node}
+- {type: RBAC, name: rbac}
+- type: Webhook
+  name: access-policies
+  webhook:
+    authorizedTTL: 1s
+    unauthorizedTTL: 1s
+    timeout: 3s
+    subjectAccessReviewVersion: v1
+    matchConditionSubjectAccessReviewVersion: v1
+    failurePolicy: NoOpinion
+    connectionInfo: {type: KubeConfigFile, kubeConfigFile: %q}
+    matchConditions:
+    - expression: "request.uid.startsWith('aws-iam-authenticator:')"
+`, kubeconfig)
 }
 
 func kubeconfig(server, ca, cert, key string) string {

@@ -55,6 +55,7 @@ const (
 	KubeletClient    = "kubelet-client"
 	ServiceAccount   = "service-account"
 	Administrator    = "administrator"
+	Authenticator    = "authenticator"
 	ControllerManage = "kube-controller-manager"
 	Scheduler        = "kube-scheduler"
 	PodIdentity      = "pod-identity-webhook"
@@ -88,6 +89,12 @@ func PodIdentityHost(clusterID string) string {
 	return "pod-identity-webhook." + strings.ToLower(clusterID) + ".tripod.internal"
 }
 
+// Paths of the webhooks that AuthenticatorHost serves.
+const (
+	AuthenticatePath = "/authenticate"
+	AuthorizePath    = "/authorize"
+)
+
 func (a APIServer) file(name string) string { return filepath.Join(a.Dir, name) }
 func (a APIServer) cert(name string) string { return filepath.Join(a.Dir, "pki", name+".crt") }
 func (a APIServer) key(name string) string  { return filepath.Join(a.Dir, "pki", name+".key") }
@@ -96,7 +103,9 @@ func (a APIServer) key(name string) string  { return filepath.Join(a.Dir, "pki",
 func (a APIServer) Write() (string, error) {
 	for name, text := range map[string]string{
 		"egress.yaml":        egressConfig(a.GatewaySocket),
-		"authenticator.yaml": authenticatorConfig(a.ClusterID),
+		"authenticator.yaml": webhookConfig(a.ClusterID, AuthenticatePath),
+		"authorizer.yaml":    webhookConfig(a.ClusterID, AuthorizePath),
+		"authorization.yaml": authorizationConfig(a.file("authorizer.yaml")),
 		"audit-policy.yaml":  auditPolicy,
 		"encryption.yaml":    encryptionConfig(a.EncryptionKey),
 	} {
@@ -130,7 +139,7 @@ func (a APIServer) Flags() []string {
 		"--authentication-token-webhook-config-file=" + a.file("authenticator.yaml"),
 		"--authentication-token-webhook-version=v1",
 		"--authentication-token-webhook-cache-ttl=0", // the API server's cache of all tokens is enough: see apiserver.New
-		"--authorization-mode=Node,RBAC",
+		"--authorization-config=" + a.file("authorization.yaml"),
 		"--enable-admission-plugins=NodeRestriction",
 		"--audit-policy-file=" + a.file("audit-policy.yaml"),
 		"--audit-log-path=" + a.AuditLog,

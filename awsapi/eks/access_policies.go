@@ -10,28 +10,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
 	"tripod/awsapi/wire"
+	"tripod/iam"
 	"tripod/region"
 )
 
 const (
-	policyPrefix       = "arn:aws:eks::aws:cluster-access-policy/"
+	policyPrefix       = iam.AccessPolicyPrefix
 	autoNodePolicy     = policyPrefix + "AmazonEKSAutoNodePolicy"
 	maxEntryPolicies   = 20 // of an access entry
 	maxScopeNamespaces = 100
 )
-
-// accessPolicies are the names of EKS's access policies, after "Review access policy permissions" of its user guide.
-var accessPolicies = []string{
-	"AWSBackupFullAccessPolicyForBackup", "AWSBackupFullAccessPolicyForRestore",
-	"AmazonAIOpsAssistantPolicy", "AmazonARCRegionSwitchScalingPolicy",
-	"AmazonEKSACKPolicy", "AmazonEKSAdminPolicy", "AmazonEKSAdminViewPolicy", "AmazonEKSArgoCDClusterPolicy", "AmazonEKSArgoCDPolicy",
-	"AmazonEKSAutoNodePolicy", "AmazonEKSBlockStorageClusterPolicy", "AmazonEKSBlockStoragePolicy", "AmazonEKSClusterAdminPolicy",
-	"AmazonEKSClusterInsightsPolicy", "AmazonEKSComputeClusterPolicy", "AmazonEKSComputePolicy", "AmazonEKSEditPolicy", "AmazonEKSEventPolicy",
-	"AmazonEKSHybridPolicy", "AmazonEKSKROPolicy", "AmazonEKSLoadBalancingClusterPolicy", "AmazonEKSLoadBalancingPolicy",
-	"AmazonEKSNetworkingClusterPolicy", "AmazonEKSNetworkingPolicy", "AmazonEKSSecretReaderPolicy", "AmazonEKSViewPolicy",
-	"AmazonEMRJobPolicy", "AmazonSagemakerHyperpodClusterPolicy", "AmazonSagemakerHyperpodControllerPolicy",
-	"AmazonSagemakerHyperpodSpacePolicy", "AmazonSagemakerHyperpodSystemNamespacePolicy",
-}
 
 // scopeNamespace is a namespace, or a pattern of some with * in it.
 var scopeNamespace = regexp.MustCompile(`^[a-z0-9*]([a-z0-9*-]*[a-z0-9*])?$`)
@@ -41,8 +29,8 @@ func (s *Service) listAccessPolicies(call *wire.Call, in *eks.ListAccessPolicies
 		return nil, err
 	}
 	var policies []types.AccessPolicy
-	for _, name := range accessPolicies {
-		policies = append(policies, types.AccessPolicy{Name: aws.String(name), Arn: aws.String(policyPrefix + name)})
+	for _, policy := range iam.AccessPolicies() {
+		policies = append(policies, types.AccessPolicy{Name: aws.String(policy.Name), Arn: aws.String(policyPrefix + policy.Name)})
 	}
 	out := &eks.ListAccessPoliciesOutput{}
 	var err error
@@ -60,8 +48,12 @@ func (s *Service) associateAccessPolicy(call *wire.Call, in *eks.AssociateAccess
 		}
 		a := about{cluster: c.cluster.Name}
 		policy := aws.ToString(in.PolicyArn)
-		if !slices.ContainsFunc(accessPolicies, func(name string) bool { return policy == policyPrefix+name }) {
+		known, found := iam.AccessPolicyOf(policy)
+		if !found {
 			return nil, "", a.notFound("The specified policyArn %s could not be found. You can view the access policies with 'list-access-policies'.", quote(policy))
+		}
+		if known.ServiceLinked {
+			return nil, "", a.invalidRequest("The access policy %s is for service-linked roles only.", known.Name)
 		}
 		if entry.Type != standardEntry && !(entry.Type == "EC2" && policy == autoNodePolicy) {
 			return nil, "", a.invalidRequest("The access entry is of the type %s: access policies can be associated with those of the type %s only.", entry.Type, standardEntry)

@@ -38,14 +38,14 @@ var documented = map[string]wire.Documented{
 
 	// Access.
 	"CreateAccessEntry":            {State: wire.Works, Effect: "the principal gets into the cluster by all zones"},
-	"DescribeAccessEntry":          {State: wire.Recorded, Effect: "the entry as it was asked for"},
-	"ListAccessEntries":            {State: wire.Recorded, Effect: "the entries' principals"},
+	"DescribeAccessEntry":          {State: wire.Works, Effect: "the entry"},
+	"ListAccessEntries":            {State: wire.Works, Effect: "the entries' principals"},
 	"UpdateAccessEntry":            {State: wire.Works, Effect: "username and groups count within a second"},
 	"DeleteAccessEntry":            {State: wire.Works, Effect: "the principal is out within a second"},
-	"ListAccessPolicies":           {State: wire.Recorded, Effect: "the policies that AWS manages"},
-	"AssociateAccessPolicy":        {State: wire.Recorded, Effect: "the association is kept for the zones' authorizers"},
-	"DisassociateAccessPolicy":     {State: wire.Recorded, Effect: "the association is gone"},
-	"ListAssociatedAccessPolicies": {State: wire.Recorded, Effect: "the entry's associations"},
+	"ListAccessPolicies":           {State: wire.Works, Effect: "the policies that AWS manages"},
+	"AssociateAccessPolicy":        {State: wire.Works, Effect: "the policy counts within a second, in its scope; one whose rules AWS does not publish allows nothing"},
+	"DisassociateAccessPolicy":     {State: wire.Works, Effect: "the policy counts no longer, within a second"},
+	"ListAssociatedAccessPolicies": {State: wire.Works, Effect: "the entry's associations"},
 
 	"CreatePodIdentityAssociation":   {State: wire.Works, Effect: "new pods of the service account get the environment and the token of EKS Pod Identity, and EKS Auth gives credentials of the role for it"},
 	"DescribePodIdentityAssociation": {State: wire.Works, Effect: "the association as it was asked for"},

@@ -1,0 +1,205 @@
+package az
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"tripod/apiserver/launch"
+	"tripod/iam"
+	"tripod/internal/pki"
+)
+
+const (
+	awsAuthRetry    = time.Second     // after an API server that cannot be asked
+	awsAuthTimeout  = 5 * time.Second // of a request that ends
+	awsAuthWatch    = 10 * time.Minute
+	awsAuthMaxBytes = 4 << 20 // an object in etcd has at most 1.5 MiB
+)
+
+// awsAuth is what the ConfigMap aws-auth says, as the zone's own API server has it. While that cannot be asked, the last copy counts, also
+// one of an earlier life of the zone: it is on the zone's disk. EKS's authenticator does it over the same API, as the same user, whose role allows
+// no more than that.
+type awsAuth struct {
+	server string // https://127.0.0.1:PORT
+	client *http.Client
+	file   string
+	logger *slog.Logger
+
+	current atomic.Pointer[iam.AWSAuth]
+	away    bool // told already; it belongs to follow
+}
+
+// configMap is as much of a ConfigMap as counts.
+type configMap struct {
+	Metadata struct {
+		ResourceVersion string `json:"resourceVersion"`
+	} `json:"metadata"`
+	Data map[string]string `json:"data"`
+}
+
+func (c *clusterZone) newAWSAuth() (*awsAuth, error) {
+	pair, err := pki.ReadPair(filepath.Join(c.dir, "pki"), launch.Authenticator)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := pair.TLS()
+	if err != nil {
+		return nil, err
+	}
+	a := &awsAuth{
+		server: "https://" + APIServerAddress(c.record.EndpointPort, c.index), file: filepath.Join(c.dir, "aws-auth.json"),
+		client: &http.Client{Transport: &http.Transport{
+			TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: poolOf([]byte(c.record.Secrets.CACert)), Certificates: []tls.Certificate{cert}},
+		}},
+		logger: c.authenticatorLogger().With("component", "authenticator", "cluster", c.record.Name),
+	}
+	a.current.Store(&iam.AWSAuth{})
+	return a, a.load()
+}
+
+// load uses the copy on the zone's disk, if there is one.
+func (a *awsAuth) load() error {
+	text, err := os.ReadFile(a.file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var data map[string]string
+	if err == nil {
+		err = json.Unmarshal(text, &data)
+	}
+	if err != nil {
+		return fmt.Errorf("read %s: %w", a.file, err)
+	}
+	a.use(data)
+	return nil
+}
+
+func (a *awsAuth) use(data map[string]string) {
+	auth, problems := iam.ParseAWSAuth(data)
+	for _, problem := range problems {
+		a.logger.Warn("the ConfigMap aws-auth: " + problem)
+	}
+	a.current.Store(&auth)
+}
+
+// take uses what the API server says, and keeps it.
+func (a *awsAuth) take(data map[string]string) {
+	a.use(data)
+	text, err := json.Marshal(data)
+	if err == nil {
+		err = pki.Write(a.file, text)
+	}
+	if err != nil {
+		a.logger.Warn("keep the ConfigMap aws-auth", "error", err)
+	}
+}
+
+// follow keeps up with the ConfigMap until ctx ends.
+func (a *awsAuth) follow(ctx context.Context) {
+	defer a.client.CloseIdleConnections()
+	for ctx.Err() == nil {
+		version, err := a.read(ctx)
+		if err == nil {
+			a.tell(nil)
+			err = a.watch(ctx, version)
+		}
+		if err != nil && ctx.Err() == nil {
+			a.tell(err)
+			sleep(ctx, awsAuthRetry)
+		}
+	}
+}
+
+// tell logs when the API server cannot be asked any more, and when it can again.
+func (a *awsAuth) tell(err error) {
+	switch {
+	case err != nil && !a.away:
+		a.logger.Info("the ConfigMap aws-auth cannot be read, and the last copy counts", "error", err)
+	case err == nil && a.away:
+		a.logger.Info("the ConfigMap aws-auth can be read again")
+	}
+	a.away = err != nil
+}
+
+// read takes the ConfigMap as it is now, and returns from where to watch it.
+func (a *awsAuth) read(ctx context.Context) (version string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, awsAuthTimeout)
+	defer cancel()
+	body, err := a.get(ctx, url.Values{})
+	if err != nil {
+		return "", err
+	}
+	defer body.Close()
+	var list struct {
+		configMap
+		Items []configMap `json:"items"`
+	}
+	if err := json.NewDecoder(io.LimitReader(body, awsAuthMaxBytes)).Decode(&list); err != nil {
+		return "", err
+	}
+	var data map[string]string // none is there: nobody is mapped
+	if len(list.Items) > 0 {
+		data = list.Items[0].Data
+	}
+	a.take(data)
+	return list.Metadata.ResourceVersion, nil
+}
+
+// watch takes changes until the API server ends the watch, which is no error.
+func (a *awsAuth) watch(ctx context.Context, version string) error {
+	body, err := a.get(ctx, url.Values{"watch": {"true"}, "resourceVersion": {version}, "timeoutSeconds": {fmt.Sprint(int(awsAuthWatch.Seconds()))}})
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	for events := json.NewDecoder(body); ; {
+		var event struct {
+			Type   string    `json:"type"`
+			Object configMap `json:"object"`
+		}
+		switch err := events.Decode(&event); {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		}
+		switch event.Type {
+		case "ADDED", "MODIFIED":
+			a.take(event.Object.Data)
+		case "DELETED":
+			a.take(nil)
+		default:
+			return nil // what was watched from is too old: it is read again
+		}
+	}
+}
+
+func (a *awsAuth) get(ctx context.Context, query url.Values) (io.ReadCloser, error) {
+	query.Set("fieldSelector", "metadata.name=aws-auth")
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, a.server+"/api/v1/namespaces/kube-system/configmaps?"+query.Encode(), nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("User-Agent", "aws-iam-authenticator (tripod)")
+	response, err := a.client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode != http.StatusOK {
+		response.Body.Close()
+		return nil, fmt.Errorf("the API server answers %s", response.Status)
+	}
+	return response.Body, nil
+}
