@@ -186,6 +186,29 @@ func TestStateLastsAsLongAsTheRecordSays(t *testing.T) {
 	eventually(t, "the record is gone", func() bool { return status() == "" }, func() any { return status() })
 }
 
+func TestFailedClusterRunsNothingAndCanBeDeleted(t *testing.T) {
+	z := newTestZone(t)
+	if err := z.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	z.found(t, func(c *region.Cluster) { c.Status = "FAILED" })
+	shown := func() []ClusterState { return z.reportedState().Clusters }
+	eventually(t, "it shows", func() bool { return len(shown()) == 1 && shown()[0].Status == "FAILED" }, func() any { return shown() })
+	if err := z.voter.Update(t.Context(), func(tx *region.Txn) error {
+		c, _ := region.Clusters.Get(tx, clusterID)
+		now := time.Now()
+		c.Status, c.DeletedAt = "DELETING", &now
+		region.Clusters.Put(tx, clusterID, c)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is gone", func() bool { return len(shown()) == 0 }, func() any { return shown() })
+	if z.told("InstanceStarted") {
+		t.Error("processes of a cluster that had failed were started")
+	}
+}
+
 func TestZoneRunsItsPartOfACluster(t *testing.T) {
 	z := newTestZone(t)
 	if err := z.Start(t.Context()); err != nil {
