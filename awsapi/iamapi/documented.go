@@ -13,7 +13,7 @@ func Documented() []wire.Documented {
 		{Words: []string{"InstanceProfile"}, State: wire.Recorded, Effect: "kept; no instance uses it yet"},
 		{Words: []string{"LastUsed"}, State: wire.Recorded, Effect: "uses are not noted: it says N/A"},
 		{Words: []string{"AccountAliases"}, State: wire.Recorded, Effect: "empty: there is none"},
-		{Words: []string{"OpenIDConnectProvider"}, State: wire.Works, Effect: "AssumeRoleWithWebIdentity asks for it; a port in the URL is allowed, thumbprints are only kept"},
+		{Words: []string{"OpenIDConnectProvider"}, State: wire.Works, Effect: "AssumeRoleWithWebIdentity asks for it; a port in the URL is allowed; a certificate with one of the thumbprints is trusted"},
 		{Words: []string{"GetContextKeys"}, State: wire.Works, Effect: "the condition keys and variables in the policies"},
 		{Words: []string{"Simulate"}, State: wire.Works, Effect: "decisions by the evaluator that guards the calls, with context keys and the boundary; matched statements are not told, resource policies are refused"},
 		{Words: []string{"AccountSummary"}, State: wire.Works, Effect: "counts, and the quotas that hold here"},

@@ -87,6 +87,25 @@ func TestServiceAccountAssumesOnlyARoleThatTrustsIt(t *testing.T) {
 	}
 }
 
+func TestUsersOfAForeignIssuerAssumeARole(t *testing.T) {
+	w := newWorld(t)
+	foreign := issuer.New(t)
+	foreign.Serve(nil)
+	host := strings.TrimPrefix(foreign.URL, "https://")
+	w.iam(w.admin, "", "CreateOpenIDConnectProvider", "Url", foreign.URL, "ClientIDList.member.1", "app", "ThumbprintList.member.1", foreign.Thumbprint)
+	w.iam(w.admin, "", "CreateRole", "RoleName", "guest", "AssumeRolePolicyDocument", `{"Version":"2012-10-17","Statement":{"Effect":"Allow",
+		"Action":"sts:AssumeRoleWithWebIdentity","Principal":{"Federated":"arn:aws:iam::`+account+`:oidc-provider/`+host+`"},
+		"Condition":{"StringEquals":{"`+host+`:sub":"ann"}}}}`)
+	for _, c := range []struct{ subject, want string }{{"ann", ""}, {"bob", "AccessDenied"}} {
+		token := foreign.Sign(map[string]any{"iss": foreign.URL, "sub": c.subject, "aud": "app", "exp": time.Now().Add(time.Hour).Unix()})
+		text, code := w.call(aws.Credentials{}, sts.Name, sts.Version, "AssumeRoleWithWebIdentity",
+			"RoleArn", "arn:aws:iam::"+account+":role/guest", "RoleSessionName", "guest", "WebIdentityToken", token)
+		if code != c.want {
+			t.Errorf("%s: got %q, want %q: %s", c.subject, code, c.want, text)
+		}
+	}
+}
+
 func TestUsersSessionActsAsTheUserButForIAM(t *testing.T) {
 	w := newWorld(t)
 	text, code := w.call(w.admin, sts.Name, sts.Version, "GetSessionToken", "DurationSeconds", "900")

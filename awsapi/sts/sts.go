@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tripod/awsapi/wire"
+	"tripod/iam"
 	"tripod/region"
 )
 
@@ -36,6 +37,8 @@ type Service struct {
 	State region.Updater
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+
+	issuers iam.Issuers // of tokens that are not from the region's own clusters
 }
 
 // API is the service as it is called.

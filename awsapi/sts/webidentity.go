@@ -1,6 +1,8 @@
 package sts
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -30,7 +32,7 @@ type WebIdentityRole struct {
 }
 
 // assumeWithWebIdentity makes credentials of a role for who has a token of an issuer that the role trusts: a service account of one of the
-// region's clusters. The call is not signed; the token is its proof. Foreign issuers are refused, as their keys would have to be fetched.
+// region's clusters, or a user of an identity provider on this machine. The call is not signed; the token is its proof.
 func (s *Service) assumeWithWebIdentity(call *wire.Call, in *webIdentityInput) (*WebIdentityRole, error) {
 	account, name, err := in.check()
 	if err != nil {
@@ -43,15 +45,15 @@ func (s *Service) assumeWithWebIdentity(call *wire.Call, in *webIdentityInput) (
 	if err != nil {
 		return nil, invalidToken("The ID Token provided is not a valid JWT.")
 	}
+	seen, err := s.identify(call.Request.Context(), id, account)
+	if err != nil {
+		return nil, err
+	}
 	var (
 		role    region.Role
 		granted bool
-		seen    identified
 	)
-	err = s.State.View(func(tx *region.Txn) (err error) {
-		if seen, err = s.identify(tx, id, account); err != nil {
-			return err
-		}
+	err = s.State.View(func(tx *region.Txn) error {
 		found := false
 		role, found = region.Roles.Get(tx, name)
 		granted = found && role.ARN == in.RoleARN
@@ -89,25 +91,39 @@ func (s *Service) assumeWithWebIdentity(call *wire.Call, in *webIdentityInput) (
 // identified is what a verified token says beside its subject.
 type identified struct{ provider, issuer, audience string }
 
-// identify verifies a token: its issuer must be a provider of the account and a cluster of the region, and it must be for one of the
-// provider's clients.
-func (s *Service) identify(tx *region.Txn, id iam.WebToken, accountID string) (identified, error) {
+// identify verifies a token: its issuer must be a provider of the account, and it must be for one of the provider's clients. Keys of the
+// region's own clusters are at hand; those of others are fetched.
+func (s *Service) identify(ctx context.Context, id iam.WebToken, accountID string) (identified, error) {
 	issuer := strings.TrimPrefix(id.Issuer, "https://")
 	seen := identified{provider: "arn:aws:iam::" + accountID + ":oidc-provider/" + issuer, issuer: issuer}
-	provider, found := region.OIDCProviders.Get(tx, seen.provider)
-	if !found || !strings.HasPrefix(id.Issuer, "https://") {
-		return seen, invalidToken("No OpenIDConnect provider found in your account for the token's issuer: make one with iam create-open-id-connect-provider.")
-	}
-	clusters := region.Clusters.List(tx)
-	i := slices.IndexFunc(clusters, func(c region.Cluster) bool { return c.Issuer == id.Issuer && c.Secrets.ServiceAccountKey != "" })
-	if i < 0 {
-		return seen, invalidToken("Tripod verifies tokens of its own clusters only: the token's issuer is none of them.")
-	}
-	key, err := iam.PublicKey(clusters[i].Secrets.ServiceAccountKey)
+	var (
+		provider region.OIDCProvider
+		found    bool
+		key      string
+	)
+	err := s.State.View(func(tx *region.Txn) error {
+		provider, found = region.OIDCProviders.Get(tx, seen.provider)
+		for _, cluster := range region.Clusters.List(tx) {
+			if cluster.Issuer == id.Issuer {
+				key = cluster.Secrets.ServiceAccountKey
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		return seen, err
 	}
-	if !id.SignedBy(key) {
+	if !found || !strings.HasPrefix(id.Issuer, "https://") {
+		return seen, invalidToken("No OpenIDConnect provider found in your account for the token's issuer: make one with iam create-open-id-connect-provider.")
+	}
+	signed, err := s.signed(ctx, id, provider, key)
+	if errors.Is(err, iam.ErrIssuer) {
+		return seen, invalidToken(fmt.Sprintf("The token cannot be verified: %v.", err))
+	}
+	if err != nil {
+		return seen, err
+	}
+	if !signed {
 		return seen, invalidToken("The token's signature is not its issuer's.")
 	}
 	if !id.Timely(s.now()) {
@@ -120,6 +136,18 @@ func (s *Service) identify(tx *region.Txn, id iam.WebToken, accountID string) (i
 		}
 	}
 	return seen, invalidToken("Incorrect token audience")
+}
+
+// signed says whether the issuer signed the token. key is the own cluster's that is the issuer, in PEM, and empty for a foreign one.
+func (s *Service) signed(ctx context.Context, id iam.WebToken, provider region.OIDCProvider, key string) (bool, error) {
+	if key == "" {
+		return s.issuers.Verify(ctx, id, provider.Thumbprints)
+	}
+	public, err := iam.PublicKey(key)
+	if err != nil {
+		return false, err
+	}
+	return id.SignedBy(public), nil
 }
 
 // trustsIdentity asks the role's trust policy. Its condition keys are ISSUER:aud and ISSUER:sub.

@@ -2,14 +2,20 @@
 package issuer
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 )
 
@@ -19,6 +25,8 @@ type Issuer struct {
 	key *ecdsa.PrivateKey
 	// PEM is the private key.
 	PEM string
+	// URL and Thumbprint (SHA-1 of the certificate in hex) are those of the server that Serve started.
+	URL, Thumbprint string
 }
 
 // New makes an issuer with a fresh key.
@@ -69,4 +77,36 @@ func (i *Issuer) KeyID() string {
 	}
 	sum := sha256.Sum256(der)
 	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// Serve lets the issuer answer for its discovery document and its keys on a loopback port, by https, until the test ends. change may make
+// the discovery document another one; fetches counts how often the keys were asked for.
+func (i *Issuer) Serve(change func(discovery map[string]string)) (fetches *atomic.Int64) {
+	i.t.Helper()
+	point, err := i.key.PublicKey.Bytes() // 4, X, Y
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	encode := base64.RawURLEncoding.EncodeToString
+	keys := map[string]any{"keys": []map[string]string{
+		{"kty": "EC", "crv": "P-256", "use": "sig", "kid": i.KeyID(), "x": encode(point[1:33]), "y": encode(point[33:])},
+	}}
+	fetches = new(atomic.Int64)
+	mux := http.NewServeMux()
+	server := httptest.NewTLSServer(mux)
+	i.t.Cleanup(server.Close)
+	sum := sha1.Sum(server.Certificate().Raw)
+	i.URL, i.Thumbprint = server.URL, hex.EncodeToString(sum[:])
+	discovery := map[string]string{"issuer": i.URL, "jwks_uri": i.URL + "/keys"}
+	if change != nil {
+		change(discovery)
+	}
+	mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) { json.NewEncoder(w).Encode(discovery) })
+	mux.HandleFunc("/keys", func(w http.ResponseWriter, _ *http.Request) {
+		fetches.Add(1)
+		json.NewEncoder(w).Encode(keys)
+	})
+	mux.HandleFunc("/moved", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, i.URL+"/keys", http.StatusFound) })
+	mux.HandleFunc("/endless", func(w http.ResponseWriter, _ *http.Request) { w.Write(bytes.Repeat([]byte(" "), 2<<20)) })
+	return fetches
 }
