@@ -42,11 +42,13 @@ type clusterZone struct {
 	kubelet                      net.Listener
 	logs                         clusterLogs
 
+	provider atomic.Pointer[region.IdentityProvider] // beside IAM; nil: there is none
+
 	wanted  atomic.Pointer[region.ControlPlane] // what the zone's processes are started with from now on
 	reached *region.ControlPlane                // what they are known to have; nil while they are replaced. It belongs to keepControlPlane
 
 	cancel context.CancelFunc
-	done   chan struct{} // closed when follow, keepControlPlane and awsAuth.follow returned
+	done   chan struct{} // closed when follow, keepControlPlane, awsAuth.follow and followState returned
 }
 
 // Workers are the zone's simulated nodes of a cluster: nodes.Simulator.
@@ -112,6 +114,7 @@ func (c *clusterZone) start(ctx context.Context) (err error) {
 	if err := c.startAuthenticator(); err != nil {
 		return err
 	}
+	c.readState()
 	if err := c.startIdentity(ctx); err != nil {
 		c.authenticator.Close()
 		return err
@@ -134,6 +137,7 @@ func (c *clusterZone) start(ctx context.Context) (err error) {
 		all.Go(func() { c.follow(running) })
 		all.Go(func() { c.keepControlPlane(running) })
 		all.Go(func() { c.awsAuth.follow(running) })
+		all.Go(func() { c.followState(running) })
 		all.Wait()
 	}()
 	return nil
@@ -309,6 +313,7 @@ func (c *clusterZone) launchOptions(component string) launch.APIServer {
 		EtcdServers: c.etcdServers(), ServiceCIDR: c.record.ServiceCIDR, Issuer: c.record.Issuer,
 		GatewaySocket: c.zone.config.socket("gateway"), MetricsSocket: c.metricsSocket(component),
 		AuditLog: c.logFile("audit"),
+		Provider: c.launchProvider(),
 	}
 }
 

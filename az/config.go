@@ -38,7 +38,7 @@ type Config struct {
 	// GatewayPort is where the zone's etcd members find the gateway, as HTTPS_PROXY, with GatewaySecret as password.
 	GatewayPort   int    `json:"gatewayPort"`
 	GatewaySecret string `json:"gatewaySecret"`
-	// PKI holds ca, zone and front: the zones' authority, this zone's pair, and the AWS endpoint's.
+	// PKI holds ca, zone, front and region-ca: the zones' authority, this zone's pair, the AWS endpoint's and the authority of that.
 	PKI string `json:"pki"`
 }
 

@@ -40,8 +40,6 @@ type IdentityConfig struct {
 type identity struct {
 	webhook Identity
 	server  *http.Server
-	cancel  context.CancelFunc
-	done    chan struct{} // closed when the associations are followed no more
 
 	mu         sync.Mutex
 	associated map[[2]string]bool // by namespace and service account
@@ -56,7 +54,7 @@ func (c *clusterZone) startIdentity(ctx context.Context) error {
 	if c.zone.Identity == nil {
 		return nil
 	}
-	i := &identity{done: make(chan struct{})}
+	i := &identity{}
 	webhook, err := c.newWebhook(i)
 	if err != nil {
 		return err
@@ -81,21 +79,7 @@ func (c *clusterZone) startIdentity(ctx context.Context) error {
 	i.server = &http.Server{Handler: webhook, ReadHeaderTimeout: 5 * time.Second,
 		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}},
 		ErrorLog:  slog.NewLogLogger(c.zone.logger.Handler(), slog.LevelDebug)}
-	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	i.cancel = cancel
-	changes, end := c.zone.voter.Watch()
 	i.read(c.zone.voter, c.record.ID)
-	go func() {
-		defer close(i.done)
-		defer end()
-		for running.Err() == nil {
-			select {
-			case <-changes:
-				i.read(c.zone.voter, c.record.ID)
-			case <-running.Done():
-			}
-		}
-	}()
 	go i.server.ServeTLS(listener, "", "") // ends with Close
 	c.identity = i
 	return nil
@@ -113,8 +97,12 @@ func (c *clusterZone) newWebhook(i *identity) (Identity, error) {
 	})
 }
 
-// read notes which service accounts have an association: a cluster can have thousands, and each new pod asks.
+// read notes which service accounts have an association: a cluster can have thousands, and each new pod asks. It is done at every change
+// of the regional state.
 func (i *identity) read(state region.Viewer, clusterID string) {
+	if i == nil {
+		return
+	}
 	associated := map[[2]string]bool{}
 	err := state.View(func(tx *region.Txn) error {
 		for _, a := range region.PodIdentityAssociations.List(tx) {
@@ -143,7 +131,5 @@ func (i *identity) stop(ctx context.Context) error {
 	if i == nil {
 		return nil
 	}
-	i.cancel()
-	<-i.done
 	return errors.Join(i.server.Close(), i.webhook.Stop(ctx))
 }

@@ -15,6 +15,9 @@ import (
 // route says where a name or an address of the VPC leads. What it does not know is denied: 10.x is Tripod's own here, and must never reach the
 // user's LAN or VPN.
 func (z *Zone) route(ctx context.Context, host string, port int) (destination, error) {
+	if to, ok, err := z.routeProvider(host, port); ok {
+		return to, err
+	}
 	if address, err := netip.ParseAddr(host); err == nil {
 		return z.routeAddress(ctx, address, port)
 	}

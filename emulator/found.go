@@ -64,6 +64,9 @@ func (e *Emulator) prepareTrust() error {
 	for i := range zoneLetters {
 		zone := e.zoneName(i)
 		dir := e.dir.file("zones", zone, "pki")
+		if err := pki.Write(dir+"/region-ca.crt", regional.Cert); err != nil {
+			return err
+		}
 		if _, err := os.Stat(dir + "/zone.crt"); err == nil {
 			continue
 		}

@@ -41,6 +41,8 @@ type APIServer struct {
 	MetricsSocket string // where the component's own metrics are served
 	AuditLog      string // file
 	EncryptionKey string // base64 of 32 bytes
+	// Provider is an identity provider beside IAM, or nil.
+	Provider *Provider
 }
 
 // Names of key pairs in DIR/pki.
@@ -113,6 +115,9 @@ func (a APIServer) Write() (string, error) {
 			return "", err
 		}
 	}
+	if err := a.WriteAuthentication(); err != nil {
+		return "", err
+	}
 	return writeProcess(a.file("apiserver.json"), Process{
 		Zone: a.Zone, MetricsSocket: a.MetricsSocket, ReportsVersion: Versions[a.Version], Flags: a.Flags()})
 }
@@ -136,6 +141,7 @@ func (a APIServer) Flags() []string {
 		"--etcd-count-metric-poll-period=0",
 		"--encryption-provider-config=" + a.file("encryption.yaml"),
 		"--egress-selector-config-file=" + a.file("egress.yaml"),
+		"--authentication-config=" + a.file(authenticationFile),
 		"--authentication-token-webhook-config-file=" + a.file("authenticator.yaml"),
 		"--authentication-token-webhook-version=v1",
 		"--authentication-token-webhook-cache-ttl=0", // the API server's cache of all tokens is enough: see apiserver.New

@@ -4,6 +4,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,7 +63,9 @@ func (s *Service) assumeIn(tx *region.Txn, p pod) (assumed, error) {
 		}
 	}
 	now := s.now().UTC().Truncate(time.Second)
-	session := iam.Session{Role: role.Name, ID: role.ID, Name: name, Tags: tags, IssuedAt: now, Expires: now.Add(sessionLife)}
+	session := iam.Session{
+		Role: role.Name, ID: role.ID, Name: name, Tags: tags, Transitive: slices.Sorted(maps.Keys(tags)), IssuedAt: now, Expires: now.Add(sessionLife),
+	}
 	if p.association.TargetRoleARN == "" {
 		session.Policy = p.association.Policy
 		return assumed{role, session}, nil

@@ -1,0 +1,115 @@
+package az
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"tripod/apiserver/launch"
+	"tripod/region"
+)
+
+var errFarProvider = errors.New("identity providers are asked on this machine's loopback alone")
+
+// followState does at every change of the regional state what the cluster's part here has to follow at once, until ctx ends.
+func (c *clusterZone) followState(ctx context.Context) {
+	changes, end := c.zone.voter.Watch()
+	defer end()
+	for ctx.Err() == nil {
+		c.identity.read(c.zone.voter, c.record.ID)
+		if c.readState() {
+			if err := c.launchOptions("apiserver").WriteAuthentication(); err != nil {
+				c.zone.logger.Error("write the identity provider's file", "cluster", c.record.Name, "error", err)
+			}
+		}
+		select {
+		case <-changes:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// readState notes the cluster's identity provider, and says whether it is another one than before.
+func (c *clusterZone) readState() (changed bool) {
+	var found *region.IdentityProvider
+	err := c.zone.voter.View(func(tx *region.Txn) error {
+		for _, p := range region.IdentityProviders.List(tx) {
+			if p.ClusterID == c.record.ID {
+				found = &p
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return false // what was known is better than nothing
+	}
+	before := c.provider.Swap(found)
+	if before == nil || found == nil {
+		return before != found
+	}
+	return before.ARN != found.ARN // a provider is never changed, only replaced
+}
+
+// launchProvider is the provider as an API server is told of it.
+func (c *clusterZone) launchProvider() *launch.Provider {
+	p := c.provider.Load()
+	if p == nil {
+		return nil
+	}
+	told := &launch.Provider{
+		IssuerURL: p.IssuerURL, ClientID: p.ClientID, UsernameClaim: p.UsernameClaim, UsernamePrefix: p.UsernamePrefix,
+		GroupsClaim: p.GroupsClaim, GroupsPrefix: p.GroupsPrefix, RequiredClaims: maps.Clone(p.RequiredClaims),
+	}
+	if host, port := issuerAddress(p.IssuerURL); port == c.zone.config.AWSPort && isLoopback(host) { // another cluster of the region
+		if text, err := os.ReadFile(filepath.Join(c.zone.config.PKI, "region-ca.crt")); err == nil {
+			told.CertificateAuthority = string(text)
+		}
+	}
+	return told
+}
+
+// routeProvider lets API servers ask the identity providers of their clusters, as far as these are on loopback; ok says that the address
+// is a provider's.
+func (z *Zone) routeProvider(host string, port int) (to destination, ok bool, err error) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	for _, c := range z.clusters {
+		p := c.provider.Load()
+		if p == nil {
+			continue
+		}
+		switch issuerHost, issuerPort := issuerAddress(p.IssuerURL); {
+		case host != issuerHost || port != issuerPort:
+		case !isLoopback(host):
+			return destination{}, true, fmt.Errorf("%w: %w", errDenied, errFarProvider)
+		default:
+			return destination{zone: z.config.Zone, network: "tcp", address: net.JoinHostPort(host, strconv.Itoa(port))}, true, nil
+		}
+	}
+	return destination{}, false, nil
+}
+
+// issuerAddress is where an issuer's documents are, by https.
+func issuerAddress(issuer string) (host string, port int) {
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return "", 0
+	}
+	if port, err = strconv.Atoi(u.Port()); err != nil {
+		port = 443
+	}
+	return u.Hostname(), port
+}
+
+func isLoopback(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return err == nil && address.IsLoopback() || strings.EqualFold(host, "localhost")
+}
