@@ -7,6 +7,7 @@ import (
 	"tripod/etcdcluster"
 	"tripod/iam"
 	"tripod/internal/cli"
+	"tripod/podexec"
 )
 
 // programs are the parts of the one binary that the command line does not link by itself.
@@ -15,6 +16,8 @@ func programs() cli.Programs {
 		Up:          newRegion,
 		Kubectl:     kubectl,
 		Token:       execCredential,
+		PodExec:     podExec,
+		PodEnter:    podexec.Enter,
 		Zone:        zone,
 		Etcd:        etcdcluster.Run,
 		APIServer:   apiserver.RunServer,
@@ -31,4 +34,12 @@ func execCredential(ctx context.Context, request cli.TokenRequest) ([]byte, erro
 		return nil, err
 	}
 	return iam.ExecCredential(token, request.Now.Add(iam.TokenLife), request.ExecInfo)
+}
+
+func podExec(ctx context.Context, r cli.PodExecRequest) (int, error) {
+	return podexec.Run(ctx, podexec.Options{
+		Kubeconfig: r.Kubeconfig, Cluster: r.Cluster, Namespace: r.Namespace, Pod: r.Pod, Container: r.Container, Command: r.Command, NoMounts: r.NoMounts,
+		Region: r.Region, Endpoint: r.Endpoint, AccessKeyID: r.AccessKeyID, SecretAccessKey: r.SecretAccessKey,
+		Environ: r.Environ, Executable: r.Executable, Args: r.Args, Stdin: r.Stdin, Stdout: r.Stdout, Stderr: r.Stderr,
+	})
 }

@@ -36,6 +36,10 @@ type Programs struct {
 	Kubectl func(args []string, kubeconfig string) int
 	// Token makes a bearer token for a cluster and returns it as the JSON of an ExecCredential.
 	Token func(ctx context.Context, request TokenRequest) ([]byte, error)
+	// PodExec runs a local command as a pod and returns its exit code; an error means that it did not run. PodEnter is its child, which becomes
+	// the command.
+	PodExec  func(ctx context.Context, request PodExecRequest) (int, error)
+	PodEnter func(args []string) error
 	// Zone, Etcd, APIServer and Controllers are the children of a region: they run until ctx ends (SIGTERM or SIGINT).
 	Zone, Etcd, APIServer, Controllers func(ctx context.Context, args []string) error
 }
@@ -140,7 +144,7 @@ func (a *app) root() *cobra.Command {
 	a.add(root, "region", a.upCommand(), a.downCommand(), a.waitCommand())
 	a.add(root, "look", a.statusCommand(), a.watchCommand(), a.eventsCommand(), a.logsCommand(), a.historyCommand(), a.metricsCommand())
 	a.add(root, "fault", append(a.verbCommands(), a.faultCommand())...)
-	a.add(root, "use", a.envCommand(), a.kubectlCommand(), a.tokenCommand())
+	a.add(root, "use", a.envCommand(), a.kubectlCommand(), a.podCommand(), a.tokenCommand())
 	root.AddCommand(a.versionCommand(), a.internalCommand())
 	return root
 }

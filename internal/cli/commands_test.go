@@ -49,6 +49,11 @@ func TestExitCodesAndSentences(t *testing.T) {
 		{"logs up", 1, "there is no log of 'tripod up'"},
 		{"events --since yesterday", 2, `--since "yesterday" is none of a duration`},
 		{"--data-dir= status", 2, "--data-dir is empty"},
+		{"pod", 2, "name what to do: exec"},
+		{"pod exec default/x", 2, "takes one NAMESPACE/POD and, after --, a command"},
+		{"pod exec default/x true", 2, "takes one NAMESPACE/POD and, after --, a command"},
+		{"pod exec x -- true", 2, `"x" is not a pod's NAMESPACE/POD`},
+		{"pod exec default/x -- true", 1, "this build of tripod has no pod exec"},
 		{"internal zone", 1, "this build of tripod has no zone"},
 		{"internal", 2, "name a program"},
 	} {
@@ -184,6 +189,24 @@ func TestKubectlGetsItsArgumentsUntouched(t *testing.T) {
 	got = tripodWith(t, programs, nil, "--data-dir", t.TempDir(), "kubectl", "get", "nodes")
 	if got.code != 1 || !strings.Contains(got.stderr, "there is no cluster in ") {
 		t.Errorf("without a region: got %+v", got)
+	}
+}
+
+func TestPodExecEndsWithTheCommandsCode(t *testing.T) {
+	dataDir := newDataDir(t)
+	regionFiles(t, dataDir)
+	var got PodExecRequest
+	programs := Programs{PodExec: func(_ context.Context, r PodExecRequest) (int, error) { got = r; return 7, nil }}
+	run := tripodWith(t, programs, []string{"AWS_PROFILE=work"}, "--data-dir", dataDir, "pod", "exec", "-c", "app", "web/shop", "--", "go", "run", "--", ".")
+	if want := []string{"go", "run", "--", "."}; run.code != 7 || run.stderr != "" || !slices.Equal(got.Command, want) || got.Namespace != "web" || got.Pod != "shop" || got.Container != "app" {
+		t.Errorf("got %+v and %+v, want the command %q", run, got, want)
+	}
+	if got.AccessKeyID != "AKIATRIPOD" || got.Endpoint != "http://127.0.0.1:4566" || !slices.Contains(got.Environ, "AWS_ENDPOINT_URL=http://127.0.0.1:4566") {
+		t.Errorf("got %+v, want the region's keys and endpoint", got)
+	}
+	programs.PodExec = func(context.Context, PodExecRequest) (int, error) { return 0, errors.New("it is gone") }
+	if run = tripodWith(t, programs, nil, "--data-dir", dataDir, "pod", "exec", "web/shop", "--", "true"); run.code != 1 || !strings.Contains(run.stderr, "pod web/shop: it is gone") {
+		t.Errorf("got %+v", run)
 	}
 }
 

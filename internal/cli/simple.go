@@ -136,6 +136,9 @@ func versionText(info *debug.BuildInfo) string {
 	return text + ")"
 }
 
+// noCommand is the exit code of a command that could not be run, as env and nohup have it.
+const noCommand = 127
+
 // internalCommand holds the region's children. Their flags are their own.
 func (a *app) internalCommand() *cobra.Command {
 	parent := &cobra.Command{
@@ -146,6 +149,15 @@ func (a *app) internalCommand() *cobra.Command {
 		name string
 		run  func(context.Context, []string) error
 	}{{"zone", a.programs.Zone}, {"etcd", a.programs.Etcd}, {"apiserver", a.programs.APIServer}, {"controllers", a.programs.Controllers}}
+	parent.AddCommand(&cobra.Command{
+		Use: "pod", DisableFlagParsing: true,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if a.programs.PodEnter == nil {
+				return missing("pod exec")
+			}
+			return &exitError{code: noCommand, sentence: a.programs.PodEnter(args).Error()}
+		},
+	})
 	for _, program := range programs {
 		parent.AddCommand(&cobra.Command{
 			Use:                program.name,
