@@ -216,16 +216,16 @@ func accepted(t *testing.T, r *testRegion, what, token string, want bool) {
 	}
 }
 
-// realCommands uses the programs that users have, each where it is installed.
-func realCommands(t *testing.T, r *testRegion) {
+// shell runs programs as a user does who has typed eval "$(tripod env)", with that home. Without an aws CLI the test is skipped.
+func (r *testRegion) shell(t *testing.T, home string) func(args ...string) string {
+	t.Helper()
 	if _, err := exec.LookPath("aws"); err != nil {
 		t.Skip("there is no aws on PATH")
 	}
 	env, err := r.Env()
 	must(t, "make the environment", err)
-	home := t.TempDir()
 	env = append(env, "HOME="+home, "PYENV_ROOT="+pyenvRoot())
-	run := func(args ...string) string {
+	return func(args ...string) string {
 		t.Helper()
 		command := exec.CommandContext(within(t, 60*time.Second), args[0], args[1:]...)
 		command.Env = env
@@ -235,6 +235,12 @@ func realCommands(t *testing.T, r *testRegion) {
 		}
 		return string(out)
 	}
+}
+
+// realCommands uses the programs that users have, each where it is installed.
+func realCommands(t *testing.T, r *testRegion) {
+	home := t.TempDir()
+	run := r.shell(t, home)
 	credentials, err := client.ReadCredentials(r.dir)
 	must(t, "read the credentials", err)
 	if got := run("aws", "sts", "get-caller-identity"); !strings.Contains(got, credentials.UserARN) {

@@ -1,0 +1,84 @@
+package system
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// TestPodsHaveTheirAWSRolesAlsoWithoutAZone: a pod with an IRSA role and one with a pod identity association call AWS as just those roles, also
+// when they were made, and call, while a zone is down.
+func TestPodsHaveTheirAWSRolesAlsoWithoutAZone(t *testing.T) {
+	r := sharedRegion(t)
+	run := r.shell(t, t.TempDir())
+	kube := r.kube(t)
+	ctx := within(t, 2*time.Minute)
+
+	const account, roles = "111122223333", "arn:aws:iam::111122223333:role/"
+	calls := r.awsClients(t, awsHTTP).eks
+	described, err := calls.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: aws.String("demo")})
+	must(t, "describe the cluster", err)
+	issuer := *described.Cluster.Identity.Oidc.Issuer
+	host := strings.TrimPrefix(issuer, "https://")
+	provider := strings.TrimSpace(run("aws", "iam", "create-open-id-connect-provider", "--url", issuer, "--client-id-list", "sts.amazonaws.com", "--output", "text"))
+	run("aws", "iam", "create-role", "--role-name", "story-irsa", "--assume-role-policy-document", `{"Version":"2012-10-17","Statement":{"Effect":"Allow",
+		"Action":"sts:AssumeRoleWithWebIdentity","Principal":{"Federated":"`+provider+`"},"Condition":{"StringEquals":{"`+host+`:sub":"system:serviceaccount:default:story-irsa"}}}}`)
+	run("aws", "iam", "create-role", "--role-name", "story-pods", "--assume-role-policy-document", `{"Version":"2012-10-17","Statement":{"Effect":"Allow",
+		"Action":["sts:AssumeRole","sts:TagSession"],"Principal":{"Service":"pods.eks.amazonaws.com"},
+		"Condition":{"StringEquals":{"aws:RequestTag/kubernetes-service-account":"story-pods"}}}}`)
+	made, err := calls.CreatePodIdentityAssociation(ctx, &eks.CreatePodIdentityAssociationInput{
+		ClusterName: aws.String("demo"), Namespace: aws.String("default"), ServiceAccount: aws.String("story-pods"), RoleArn: aws.String(roles + "story-pods")})
+	must(t, "associate a role", err)
+	t.Cleanup(func() {
+		_, err := calls.DeletePodIdentityAssociation(within(t, time.Minute), &eks.DeletePodIdentityAssociationInput{
+			ClusterName: aws.String("demo"), AssociationId: made.Association.AssociationId})
+		must(t, "delete the association", err)
+		run("aws", "iam", "delete-open-id-connect-provider", "--open-id-connect-provider-arn", provider)
+		for _, name := range []string{"story-irsa", "story-pods"} {
+			run("aws", "iam", "delete-role", "--role-name", name)
+			must(t, "delete a service account", kube.CoreV1().ServiceAccounts("default").Delete(within(t, time.Minute), name, metav1.DeleteOptions{}))
+		}
+	})
+	for name, annotations := range map[string]map[string]string{"story-irsa": {"eks.amazonaws.com/role-arn": roles + "story-irsa"}, "story-pods": nil} {
+		_, err := kube.CoreV1().ServiceAccounts("default").Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: annotations}}, metav1.CreateOptions{})
+		must(t, "make a service account", err)
+	}
+
+	r.do(t, "kill", "az/a")
+	for _, name := range []string{"story-irsa", "story-pods"} {
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: corev1.PodSpec{ServiceAccountName: name, Containers: []corev1.Container{{Name: "app", Image: "app"}}}}
+		eventually(t, 30*time.Second, "a pod is made", func() (bool, string) { // the zone's going may take a connection along
+			_, err := kube.CoreV1().Pods("default").Create(ctx, pod, metav1.CreateOptions{})
+			return err == nil || apierrors.IsAlreadyExists(err), errorText(err)
+		})
+		t.Cleanup(func() {
+			zero := int64(0)
+			must(t, "delete a pod", kube.CoreV1().Pods("default").Delete(within(t, time.Minute), name, metav1.DeleteOptions{GracePeriodSeconds: &zero}))
+		})
+		out, errs, code := tripod(t, r.dir, "pod", "exec", "default/"+name, "--", "aws", "sts", "get-caller-identity", "--query", "Arn", "--output", "text")
+		if code != 0 && strings.Contains(errs, "--no-mounts") { // no mount namespaces here
+			out, errs, code = tripod(t, r.dir, "pod", "exec", "--no-mounts", "default/"+name, "--", "aws", "sts", "get-caller-identity", "--query", "Arn", "--output", "text")
+		}
+		if want := "arn:aws:sts::" + account + ":assumed-role/" + name + "/"; code != 0 || !strings.HasPrefix(out, want) {
+			t.Errorf("%s: exit code %d, got %q, want %s...: %s", name, code, out, want, errs)
+		}
+	}
+	r.do(t, "start", "az/a")
+	r.await(t, time.Minute, "region", "ready")
+	if _, errs, code := tripod(t, r.dir, "pod", "exec", "--no-mounts", "default/story-irsa", "--", "/bin/sh", "-c", "exit 7"); code != 7 {
+		t.Errorf("got exit code %d, want the command's 7: %s", code, errs)
+	}
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
