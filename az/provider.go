@@ -76,9 +76,8 @@ func (c *clusterZone) launchProvider() *launch.Provider {
 	return told
 }
 
-// routeProvider lets API servers ask the identity providers of their clusters, as far as these are on loopback; ok says that the address
-// is a provider's.
-func (z *Zone) routeProvider(host string, port int) (to destination, ok bool, err error) {
+// routeProvider lets API servers ask the identity providers of their clusters, as far as these are on loopback.
+func (z *Zone) routeProvider(host string, port int) (destination, error) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	for _, c := range z.clusters {
@@ -89,12 +88,12 @@ func (z *Zone) routeProvider(host string, port int) (to destination, ok bool, er
 		switch issuerHost, issuerPort := issuerAddress(p.IssuerURL); {
 		case host != issuerHost || port != issuerPort:
 		case !isLoopback(host):
-			return destination{}, true, fmt.Errorf("%w: %w", errDenied, errFarProvider)
+			return destination{}, fmt.Errorf("%w: %w", errDenied, errFarProvider)
 		default:
-			return destination{zone: z.config.Zone, network: "tcp", address: net.JoinHostPort(host, strconv.Itoa(port))}, true, nil
+			return destination{zone: z.config.Zone, network: "tcp", address: net.JoinHostPort(host, strconv.Itoa(port))}, nil
 		}
 	}
-	return destination{}, false, nil
+	return destination{}, errDenied
 }
 
 // issuerAddress is where an issuer's documents are, by https.

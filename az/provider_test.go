@@ -9,6 +9,11 @@ import (
 
 // TestGatewayLeadsToTheProviderOnLoopbackOnly: the address of a cluster's identity provider is the one hole in the gateway, and it ends here.
 func TestGatewayLeadsToTheProviderOnLoopbackOnly(t *testing.T) {
+	z := newRouter()
+	z.clusters[clusterID].provider.Store(&region.IdentityProvider{ClusterID: clusterID, IssuerURL: "https://raft-b.tripod.internal:20001"})
+	if to, err := z.route(t.Context(), "raft-b.tripod.internal", 20001); err != nil || to.zone != "us-east-1b" {
+		t.Errorf("a provider with a name of the region took that: it leads to %+v (%v)", to, err)
+	}
 	for issuer, c := range map[string]struct {
 		host string
 		port int

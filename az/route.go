@@ -3,6 +3,7 @@ package az
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -12,12 +13,17 @@ import (
 	"tripod/apiserver/launch"
 )
 
-// route says where a name or an address of the VPC leads. What it does not know is denied: 10.x is Tripod's own here, and must never reach the
-// user's LAN or VPN.
+// route says where a name or an address leads. What it does not know is denied.
 func (z *Zone) route(ctx context.Context, host string, port int) (destination, error) {
-	if to, ok, err := z.routeProvider(host, port); ok {
-		return to, err
+	to, err := z.routeInside(ctx, host, port)
+	if errors.Is(err, errDenied) { // a provider can be no part of the region
+		return z.routeProvider(host, port)
 	}
+	return to, err
+}
+
+// routeInside knows the region's own names and the addresses of the VPC: 10.x is Tripod's own here, and must never reach the user's LAN or VPN.
+func (z *Zone) routeInside(ctx context.Context, host string, port int) (destination, error) {
 	if address, err := netip.ParseAddr(host); err == nil {
 		return z.routeAddress(ctx, address, port)
 	}

@@ -60,18 +60,16 @@ func Run(ctx context.Context, o Options) (code int, err error) {
 	defer os.RemoveAll(dir)
 	p.dir = dir
 	running, cancel := context.WithCancel(ctx)
+	defer p.wait.Wait() // for the renewals, which cancel ends
+	defer cancel()
 	if err := p.writeFiles(running); err != nil {
-		cancel()
 		return 0, fmt.Errorf("the pod's files: %w", err)
 	}
 	agent, err := startAgent(o, p.cluster)
 	if err != nil {
-		cancel()
 		return 0, err
 	}
 	defer agent.stop()
-	defer p.wait.Wait() // for the renewals; cancelled before
-	defer cancel()
 	env, err := p.environ(running, agent.url)
 	if err != nil {
 		return 0, err
