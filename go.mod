@@ -45,6 +45,8 @@ require (
 
 require github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream v1.7.27 // indirect
 
+require github.com/aws/aws-sdk-go-v2/service/arczonalshift v1.34.8
+
 require (
 	cel.dev/expr v0.25.2 // indirect
 	cyphar.com/go-pathrs v0.2.5 // indirect

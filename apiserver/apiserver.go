@@ -41,6 +41,7 @@ func New(ctx context.Context, spec launch.Process) (*Server, error) {
 	if err := parse(flags, spec.Flags); err != nil {
 		return nil, fmt.Errorf("kube-apiserver: %w", err)
 	}
+	admitZonalShifts(run.Admission.GenericAdmission, spec.ShiftedZones)
 	if err := run.GenericServerRunOptions.ComponentGlobalsRegistry.Set(); err != nil {
 		return nil, fmt.Errorf("kube-apiserver: %w", err)
 	}

@@ -48,7 +48,7 @@ func (s *server) signed(serve func(http.ResponseWriter, *http.Request, *wire.Cal
 
 // restOperation is the handler of an operation of EKS. action is nil for those that Tripod does not have.
 func (s *server) restOperation(operation string, action eks.Action) http.Handler {
-	return s.rest(operation, func(call *wire.Call) ([]byte, error) {
+	return s.rest(operation, http.StatusOK, func(call *wire.Call) ([]byte, error) {
 		if action == nil {
 			return nil, wire.Unsupported(wire.RestJSON, eks.Name, operation)
 		}
@@ -60,8 +60,8 @@ func (s *server) restOperation(operation string, action eks.Action) http.Handler
 	})
 }
 
-// rest is the handler of a restJson1 operation; answer makes the body.
-func (s *server) rest(operation string, answer func(*wire.Call) ([]byte, error)) http.Handler {
+// rest is the handler of a restJson1 operation; answer makes the body of an answer with that status.
+func (s *server) rest(operation string, status int, answer func(*wire.Call) ([]byte, error)) http.Handler {
 	verified := s.signed(func(w http.ResponseWriter, r *http.Request, call *wire.Call) error {
 		call.Operation = operation
 		call.Labels = make(map[string]string)
@@ -80,7 +80,7 @@ func (s *server) rest(operation string, answer func(*wire.Call) ([]byte, error))
 		if err != nil {
 			return err
 		}
-		wire.Write(w, http.StatusOK, "application/json", body)
+		wire.Write(w, status, "application/json", body)
 		return nil
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -10,6 +10,7 @@ import (
 	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"tripod/awsapi/arczonalshift"
 	"tripod/awsapi/ec2"
 	"tripod/awsapi/eks"
 	"tripod/awsapi/eksauth"
@@ -124,9 +125,16 @@ func (s *server) routes() *mux.Router {
 
 	authRouter := router.MatcherFunc(signedFor(eksauth.Name)).Subrouter()
 	auth := &eksauth.Service{Region: s.Region, AccountID: s.AccountID, State: s.State, Now: s.Now}
-	authRouter.Handle(eksauth.Path, s.rest(eksauth.Operation, auth.Answer)).Methods(http.MethodPost)
+	authRouter.Handle(eksauth.Path, s.rest(eksauth.Operation, http.StatusOK, auth.Answer)).Methods(http.MethodPost)
 	authRouter.PathPrefix("/").Handler(s.signed(func(_ http.ResponseWriter, r *http.Request, _ *wire.Call) error {
 		return wire.UnknownOperation(wire.RestJSON, "EKS Auth has no operation "+clip(r.Method)+" "+clip(r.URL.EscapedPath())+".")
+	}))
+
+	shiftRouter := router.MatcherFunc(signedFor(arczonalshift.Name)).Subrouter()
+	shifts := &arczonalshift.Service{State: s.State, VPC: s.eks.VPC, Resources: s.eks.Shiftable, Now: s.Now}
+	shifts.Routes(shiftRouter, s.rest)
+	shiftRouter.PathPrefix("/").Handler(s.signed(func(_ http.ResponseWriter, r *http.Request, _ *wire.Call) error {
+		return wire.UnknownOperation(wire.RestJSON, "ARC zonal shift has no operation "+clip(r.Method)+" "+clip(r.URL.EscapedPath())+".")
 	}))
 
 	for _, one := range s.services {

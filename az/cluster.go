@@ -48,7 +48,7 @@ type clusterZone struct {
 	reached *region.ControlPlane                // what they are known to have; nil while they are replaced. It belongs to keepControlPlane
 
 	cancel context.CancelFunc
-	done   chan struct{} // closed when follow, keepControlPlane, awsAuth.follow and followState returned
+	done   chan struct{} // closed when follow, keepControlPlane, awsAuth.follow, keepShifts and followState returned
 }
 
 // Workers are the zone's simulated nodes of a cluster: nodes.Simulator.
@@ -138,6 +138,7 @@ func (c *clusterZone) start(ctx context.Context) (err error) {
 		all.Go(func() { c.keepControlPlane(running) })
 		all.Go(func() { c.awsAuth.follow(running) })
 		all.Go(func() { c.followState(running) })
+		all.Go(func() { c.keepShifts(running) })
 		all.Wait()
 	}()
 	return nil

@@ -33,6 +33,8 @@ type Parts struct {
 	Workers func(WorkersConfig) (Workers, error)
 	// Addons puts what a fresh EKS cluster shows into a cluster; nil does not.
 	Addons func(context.Context, WorkersConfig) error
+	// Shift makes a cluster as it has to be while traffic is moved away from zones; nil does nothing.
+	Shift func(ctx context.Context, c WorkersConfig, zones []string) error
 	// Identity makes the webhook that gives pods their AWS identity; nil leaves the zone without.
 	Identity func(IdentityConfig) (Identity, error)
 	// PrivateDNSName is the name of the instance with that id among a zone's nodes; nil knows none.

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/arczonalshift"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -42,6 +43,7 @@ const (
 type awsServices struct {
 	eks         *eks.Client
 	sts         *sts.Client
+	shifts      *arczonalshift.Client
 	credentials client.Credentials
 }
 
@@ -71,7 +73,7 @@ func (r *testRegion) awsClientsWith(t testing.TB, scheme awsScheme, credentials 
 			return aws.Credentials{AccessKeyID: credentials.AccessKeyID, SecretAccessKey: credentials.SecretAccessKey}, nil
 		}),
 	}
-	return awsServices{eks: eks.NewFromConfig(config), sts: sts.NewFromConfig(config), credentials: credentials}
+	return awsServices{eks: eks.NewFromConfig(config), sts: sts.NewFromConfig(config), shifts: arczonalshift.NewFromConfig(config), credentials: credentials}
 }
 
 // read asks what the services of this version answer.

@@ -35,12 +35,13 @@ func (r *testRegion) configOf(t testing.TB, arn string) *rest.Config {
 	return config
 }
 
-// TestClustersComeAndGo makes a second cluster beside a first that is written to, uses it, and deletes it while a zone is down: what that zone has of
+// TestClustersComeAndGo moves a first cluster's traffic away from a zone and back, makes a second cluster beside it while it is written to, uses it, and deletes it while a zone is down: what that zone has of
 // it goes when the zone returns.
 func TestClustersComeAndGo(t *testing.T) {
 	t.Parallel()
 	r := startRegion(t)
 	entries := keepWriting(t, r, "journal")
+	shiftAwayAndBack(t, r)
 	api := r.awsClients(t, awsHTTP).eks
 	ctx := within(t, 60*time.Second)
 	demo, err := api.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: aws.String("demo")})

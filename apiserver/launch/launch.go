@@ -63,11 +63,15 @@ const (
 	PodIdentity      = "pod-identity-webhook"
 )
 
+// ShiftedZones is the file in DIR that names the zones whose endpoints the API server leaves out of EndpointSlices: a JSON list, read anew each time.
+const ShiftedZones = "shifted-zones.json"
+
 // Process is what a component's process reads: DIR/NAME.json.
 type Process struct {
 	Zone           string   `json:"zone"`
 	MetricsSocket  string   `json:"metricsSocket"`
-	ReportsVersion string   `json:"reportsVersion"` // what /version says
+	ShiftedZones   string   `json:"shiftedZones,omitempty"` // a file: see ShiftedZones
+	ReportsVersion string   `json:"reportsVersion"`         // what /version says
 	Flags          []string `json:"flags"`
 	// Of the controllers: the scheduler's flags, and the files by which each component reaches its API server.
 	SchedulerFlags      []string `json:"schedulerFlags,omitempty"`
@@ -119,7 +123,7 @@ func (a APIServer) Write() (string, error) {
 		return "", err
 	}
 	return writeProcess(a.file("apiserver.json"), Process{
-		Zone: a.Zone, MetricsSocket: a.MetricsSocket, ReportsVersion: Versions[a.Version], Flags: a.Flags()})
+		Zone: a.Zone, MetricsSocket: a.MetricsSocket, ShiftedZones: a.file(ShiftedZones), ReportsVersion: Versions[a.Version], Flags: a.Flags()})
 }
 
 // Flags are kube-apiserver's.

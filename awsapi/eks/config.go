@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
+	"tripod/awsapi/arczonalshift"
 	"tripod/awsapi/wire"
 	"tripod/region"
 )
@@ -113,8 +114,10 @@ func (s *Service) onlyChange(in *eks.UpdateClusterConfigInput) (edit, error) {
 		own.SupportType = in.UpgradePolicy.SupportType
 		return configChange{types.UpdateTypeUpgradePolicyUpdate, []region.UpdateParam{param(types.UpdateParamTypeUpgradePolicy, asJSON(in.UpgradePolicy))}}, nil
 	})
-	add(in.ZonalShiftConfig != nil, func(_ *region.Txn, _ *region.Cluster, own *settings) (configChange, error) {
-		own.ZonalShift = aws.ToBool(in.ZonalShiftConfig.Enabled)
+	add(in.ZonalShiftConfig != nil, func(tx *region.Txn, c *region.Cluster, own *settings) (configChange, error) {
+		if own.ZonalShift = aws.ToBool(in.ZonalShiftConfig.Enabled); !own.ZonalShift {
+			arczonalshift.CancelAll(tx, c.ID, s.now())
+		}
 		return configChange{types.UpdateTypeZonalShiftConfigUpdate, []region.UpdateParam{param(types.UpdateParamTypeZonalShiftConfig, asJSON(in.ZonalShiftConfig))}}, nil
 	})
 	add(in.DeletionProtection != nil, func(_ *region.Txn, _ *region.Cluster, own *settings) (configChange, error) {

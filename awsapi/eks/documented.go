@@ -23,13 +23,13 @@ func Documented() []wire.Documented {
 // documented says of each operation how far it goes and which real effect it has.
 var documented = map[string]wire.Documented{
 	// Clusters.
-	"CreateCluster":           {State: wire.Works, Effect: "a real control plane over three zones starts; where memory is short the cluster is FAILED and says so; the endpoint admits whom it should; the log types that are on go to CloudWatch Logs; tier and zonal shift are kept and shown, and change nothing yet"},
+	"CreateCluster":           {State: wire.Works, Effect: "a real control plane over three zones starts; where memory is short the cluster is FAILED and says so; the endpoint admits whom it should; the log types that are on go to CloudWatch Logs; the tier is kept and shown, and changes nothing yet"},
 	"DeleteCluster":           {State: wire.Works, Effect: "the control plane stops and its data goes, with all that belongs to the cluster; its log group stays"},
 	"DescribeCluster":         {State: wire.Works, Effect: "the cluster's true state, endpoint, authority and issuer"},
 	"ListClusters":            {State: wire.Works, Effect: "the clusters, and with include=all those registered from outside"},
 	"DescribeClusterVersions": {State: wire.Works, Effect: "the Kubernetes versions that run here, with the dates that are known"},
 	"UpdateClusterVersion":    {State: wire.Works, Effect: "API servers and controllers are replaced zone by zone by those of the next version, and back when one does not become ready; a zone that is down is waited for"},
-	"UpdateClusterConfig":     {State: wire.Works, Effect: "one change at a time, as an update; deletion protection, logging (to CloudWatch Logs) and who may reach the endpoint (by public port, private port and `up --client-address`) take effect, the rest is kept and shown and changes nothing yet"},
+	"UpdateClusterConfig":     {State: wire.Works, Effect: "one change at a time, as an update; deletion protection, zonal shift, logging (to CloudWatch Logs) and who may reach the endpoint (by public port, private port and `up --client-address`) take effect, the rest is kept and shown and changes nothing yet"},
 	"CancelUpdate":            {State: wire.Works, Effect: "a change of version that is under way goes back"},
 	"DescribeUpdate":          {State: wire.Works, Effect: "an update's true state, parameters and errors"},
 	"ListUpdates":             {State: wire.Works, Effect: "the updates of a cluster, node group, add-on or capability"},

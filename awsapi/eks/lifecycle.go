@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
+	"tripod/awsapi/arczonalshift"
 	"tripod/awsapi/kms"
 	"tripod/awsapi/wire"
 	"tripod/region"
@@ -261,6 +262,7 @@ func (s *Service) deleteCluster(call *wire.Call, in *eks.DeleteClusterInput) (*e
 			}
 			c.cluster.Status, c.cluster.DeletedAt, c.cluster.NotBefore = deleting, &c.now, s.ControlPlane.Pace.Delete.after(c.now)
 			deleteResources(c.tx, c.cluster.ID)
+			arczonalshift.Forget(c.tx, c.cluster.ID)
 			region.Clusters.Put(c.tx, c.cluster.ID, c.cluster)
 		}
 		described, err := s.describe(c.cluster)

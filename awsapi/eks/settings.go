@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
+	"tripod/awsapi/arczonalshift"
 	"tripod/awsapi/ec2"
 	"tripod/region"
 )
@@ -63,6 +64,17 @@ func (s *Service) Networks(tx *region.Txn) (all []ec2.ClusterNetwork) {
 		}
 		all = append(all, ec2.ClusterNetwork{ID: c.ID, Name: c.Name, VPCID: aws.ToString(own.VPC.VpcId), SubnetIDs: own.VPC.SubnetIds,
 			SecurityGroupIDs: own.VPC.SecurityGroupIds})
+	}
+	return all
+}
+
+// Shiftable are the clusters whose traffic can be moved away from a zone, as ARC asks for them.
+func (s *Service) Shiftable(tx *region.Txn) (all []arczonalshift.Resource) {
+	for _, c := range region.Clusters.List(tx) {
+		own, err := s.settingsOf(c)
+		if err == nil && own.ZonalShift && c.Status != creating && c.Runs() {
+			all = append(all, arczonalshift.Resource{ARN: s.clusterARN(c.Name), Name: c.Name, ClusterID: c.ID})
+		}
 	}
 	return all
 }

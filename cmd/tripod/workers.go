@@ -19,7 +19,7 @@ import (
 
 // zone runs a zone's agent with what links Kubernetes' client libraries.
 func zone(ctx context.Context, args []string) error {
-	return az.Run(ctx, args, az.Parts{Workers: newWorkers, Addons: installAddons, Identity: newIdentity, PrivateDNSName: privateDNSName})
+	return az.Run(ctx, args, az.Parts{Workers: newWorkers, Addons: installAddons, Shift: shiftZones, Identity: newIdentity, PrivateDNSName: privateDNSName})
 }
 
 // nodesOf says which nodes a zone has, and nothing of how they reach the cluster.
@@ -55,8 +55,12 @@ func newWorkers(c az.WorkersConfig) (az.Workers, error) {
 	return nodes.New(config), nil
 }
 
+// administrator is how a zone reaches its cluster as its administrator.
+func administrator(c az.WorkersConfig) *rest.Config {
+	return &rest.Config{Host: c.Server, Dial: c.Dial, QPS: -1, TLSClientConfig: rest.TLSClientConfig{CAData: c.CA, CertData: c.Client.Cert, KeyData: c.Client.Key}}
+}
+
 func installAddons(ctx context.Context, c az.WorkersConfig) error {
-	config := &rest.Config{Host: c.Server, Dial: c.Dial, QPS: -1, TLSClientConfig: rest.TLSClientConfig{CAData: c.CA, CertData: c.Client.Cert, KeyData: c.Client.Key}}
 	options := addons.Options{ClusterName: c.Cluster.Name, ClusterID: c.Cluster.ID, Region: c.Region, AccountID: c.AccountID, Version: c.Cluster.Version}
 	var err error
 	if options.ServiceCIDR, err = netip.ParsePrefix(c.Cluster.ServiceCIDR); err != nil {
@@ -65,7 +69,7 @@ func installAddons(ctx context.Context, c az.WorkersConfig) error {
 	if c.Cluster.Nodes > 0 {
 		options.NodeRoleARN = "arn:aws:iam::" + c.AccountID + ":role/" + c.Cluster.Name + "-node"
 	}
-	return addons.Apply(ctx, config, options)
+	return addons.Apply(ctx, administrator(c), options)
 }
 
 func newIdentity(c az.IdentityConfig) (az.Identity, error) {

@@ -32,9 +32,19 @@ type shape struct {
 	Value    *reference           `json:"value"`
 	Required []string             `json:"required"`
 	Enum     []string             `json:"enum"`
-	Min      *int64               `json:"min"`
-	Max      *int64               `json:"max"`
+	Min      *whole               `json:"min"`
+	Max      *whole               `json:"max"`
 	Pattern  string               `json:"pattern"`
+}
+
+// whole is a bound. Those of fractions, which models write as 0.0, are of outputs only: of them the whole part is read.
+type whole int64
+
+func (w *whole) UnmarshalJSON(text []byte) error {
+	var f float64
+	err := json.Unmarshal(text, &f)
+	*w = whole(f)
+	return err
 }
 
 func readModel(path string) (*model, error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"tripod/awsapi/arczonalshift"
 	"tripod/awsapi/ec2"
 	"tripod/awsapi/eks"
 	"tripod/awsapi/eksauth"
@@ -30,6 +31,7 @@ var services = []struct {
 	{"EC2", ec2.Documented()},
 	{"KMS", kms.Documented()},
 	{"CloudWatch Logs", logs.Documented()},
+	{"ARC zonal shift", arczonalshift.Documented()},
 }
 
 const head = `# Operations

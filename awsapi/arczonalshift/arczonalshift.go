@@ -1,0 +1,135 @@
+// Package arczonalshift is zonal shift of Amazon Application Recovery Controller (ARC): the restJson1 API by which a cluster's traffic is moved
+// away from a zone.
+//
+// The managed resources are the clusters whose zonalShiftConfig is enabled. What this API writes down the zones make true: see package az.
+// AWS itself starts autoshifts; here nobody does, so their configuration is recorded and nothing follows from it.
+package arczonalshift
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/arczonalshift/schemas"
+	"github.com/aws/aws-sdk-go-v2/service/arczonalshift/types"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/traits"
+	"github.com/gorilla/mux"
+
+	"tripod/awsapi/ec2"
+	"tripod/awsapi/wire"
+	"tripod/region"
+)
+
+// Name is the service's signing name.
+const Name = "arc-zonal-shift"
+
+// Resource is something whose traffic can be moved away from a zone: a cluster.
+type Resource struct {
+	ARN, Name, ClusterID string
+}
+
+// Service answers ARC's calls from a zone's copy of the regional state.
+type Service struct {
+	State region.Updater
+	// VPC knows the region's zones and their ids, such as use1-az1.
+	VPC ec2.VPC
+	// Resources are those that can be shifted.
+	Resources func(*region.Txn) []Resource
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// operations are the schemas of all of the API's operations with their actions.
+func (s *Service) operations() map[*smithy.Schema]wire.Action {
+	return map[*smithy.Schema]wire.Action{
+		schemas.CancelPracticeRun:                         typed(s.cancelPracticeRun),
+		schemas.CancelZonalShift:                          typed(s.cancelZonalShift),
+		schemas.CreatePracticeRunConfiguration:            typed(s.createPracticeRun),
+		schemas.DeletePracticeRunConfiguration:            typed(s.deletePracticeRun),
+		schemas.GetAutoshiftObserverNotificationStatus:    typed(s.observerStatus),
+		schemas.GetManagedResource:                        typed(s.getManagedResource),
+		schemas.ListAutoshifts:                            typed(s.listAutoshifts),
+		schemas.ListManagedResources:                      typed(s.listManagedResources),
+		schemas.ListZonalShifts:                           typed(s.listZonalShifts),
+		schemas.StartPracticeRun:                          typed(s.startPracticeRun),
+		schemas.StartZonalShift:                           typed(s.startZonalShift),
+		schemas.UpdateAutoshiftObserverNotificationStatus: typed(s.observe),
+		schemas.UpdatePracticeRunConfiguration:            typed(s.updatePracticeRun),
+		schemas.UpdateZonalAutoshiftConfiguration:         typed(s.updateAutoshift),
+		schemas.UpdateZonalShift:                          typed(s.updateZonalShift),
+	}
+}
+
+// Routes adds a route for every operation. handler makes the HTTP handler of one whose answer has that status.
+func (s *Service) Routes(router *mux.Router, handler func(operation string, status int, answer func(*wire.Call) ([]byte, error)) http.Handler) {
+	for operation, action := range s.operations() {
+		binding, ok := smithy.SchemaTrait[*traits.HTTP](operation)
+		if !ok {
+			continue
+		}
+		router.Handle(binding.URI, handler(operation.ID().Name, binding.Code, func(call *wire.Call) ([]byte, error) {
+			out, err := action(call)
+			if err != nil {
+				return nil, err
+			}
+			return wire.Encode(out)
+		})).Methods(binding.Method)
+	}
+}
+
+//go:generate go run ../../internal/constraints -model $ARC_MODEL -sdk $ARC_SDK -package arczonalshift -out constraints_gen.go
+
+// typed makes an Action of a method that takes the SDK's input and gives the SDK's output.
+func typed[In any, Out smithy.Serializable](handle func(*wire.Call, *In) (Out, error)) wire.Action {
+	return wire.Typed(constraints, func(_ string, _ *wire.Input, message string) error { return invalid("", "%s", message) }, handle)
+}
+
+func (s *Service) now() time.Time {
+	now := s.Now
+	if now == nil {
+		now = time.Now
+	}
+	return now().UTC().Truncate(time.Millisecond)
+}
+
+// resource is the managed resource with that ARN, whom the caller may do the operation to. ARC's names of actions are the operations'.
+func (s *Service) resource(tx *region.Txn, call *wire.Call, arn *string) (Resource, error) {
+	if err := call.Authorize(wire.RestJSON, Name+":"+call.Operation, aws.ToString(arn)); err != nil {
+		return Resource{}, err
+	}
+	for _, r := range s.Resources(tx) {
+		if r.ARN == aws.ToString(arn) {
+			return r, nil
+		}
+	}
+	return Resource{}, notFound("The resource %s was not found: it must be an EKS cluster with zonalShiftConfig enabled.", aws.ToString(arn))
+}
+
+// resourceOf is the resource of a shift: a zero one when it is none any more.
+func (s *Service) resourceOf(tx *region.Txn, clusterID string) Resource {
+	all := s.Resources(tx)
+	i := slices.IndexFunc(all, func(r Resource) bool { return r.ClusterID == clusterID })
+	if i < 0 {
+		return Resource{}
+	}
+	return all[i]
+}
+
+// zoneID is a zone's id by its name.
+func (s *Service) zoneID(name string) string {
+	if i := slices.Index(s.VPC.Zones, name); i >= 0 {
+		return s.VPC.ZoneIDs()[i]
+	}
+	return name
+}
+
+// zoneOf is the name of the zone with that id.
+func (s *Service) zoneOf(id string) (string, error) {
+	i := slices.Index(s.VPC.ZoneIDs(), id)
+	if i < 0 {
+		return "", invalid(types.ValidationExceptionReasonInvalidAz, "%q is not the id of an Availability Zone of this region: it has %v.", id, s.VPC.ZoneIDs())
+	}
+	return s.VPC.Zones[i], nil
+}
