@@ -182,12 +182,12 @@ func TestInsightsLookAtWhatIsThere(t *testing.T) {
 		}
 		return got
 	}
-	want := map[string]types.InsightStatusValue{"Kubelet version skew": "PASSING", "kube-proxy version skew": "PASSING", "EKS add-on version compatibility": "ERROR",
+	want := map[string]types.InsightStatusValue{"Kubelet version skew": "PASSING", "kube-proxy version skew": "PASSING", "EKS add-on version compatibility": "PASSING",
 		"Cluster health issues": "PASSING", "Deprecated APIs removed in Kubernetes v1.37": "UNKNOWN"}
 	if diff := cmp.Diff(want, statuses(types.CategoryUpgradeReadiness)); diff != "" {
 		t.Errorf("upgrade (-want +got):\n%s", diff)
 	}
-	want = map[string]types.InsightStatusValue{"Kubelet version skew": "ERROR", "kube-proxy version skew": "ERROR", "EKS add-on version compatibility": "ERROR", "Cluster health issues": "PASSING"}
+	want = map[string]types.InsightStatusValue{"Kubelet version skew": "ERROR", "kube-proxy version skew": "ERROR", "EKS add-on version compatibility": "PASSING", "Cluster health issues": "PASSING"}
 	if diff := cmp.Diff(want, statuses(types.CategoryRollbackReadiness)); diff != "" {
 		t.Errorf("rollback (-want +got):\n%s", diff)
 	}

@@ -54,7 +54,7 @@ func (a about) limitExceeded(format string, args ...any) error {
 	}, schemas.ResourceLimitExceededException)
 }
 
-// invalidState is InvalidStateException, 400: an update that is past the point where this could be done.
+// invalidState is InvalidStateException, 400: an update that is past the point where this could be done, or that insights say would fail.
 func (a about) invalidState(format string, args ...any) error {
 	return wire.Modelled(&types.InvalidStateException{Message: sentence(format, args), ClusterName: memberOf(a.cluster)}, schemas.InvalidStateException)
 }

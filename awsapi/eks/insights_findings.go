@@ -2,6 +2,7 @@ package eks
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,6 +40,9 @@ func (s *Service) findings(tx *region.Txn, cluster region.Cluster) findings {
 	f := findings{
 		cluster: cluster, nodegroups: nodegroups.list(tx, cluster.ID), addons: addons.list(tx, cluster.ID), changed: cluster.CreatedAt,
 		unknown: "The API servers' counts of deprecated calls are not available.",
+	}
+	for _, issue := range s.keyIssues(tx, cluster) { // no API server of another version would start without the key
+		f.cluster.Issues = append(slices.Clone(f.cluster.Issues), region.ClusterIssue{Code: string(issue.Code), Message: *issue.Message})
 	}
 	for _, g := range f.nodegroups {
 		f.changed = latest(f.changed, aws.ToTime(g.ModifiedAt))
@@ -166,6 +170,9 @@ func (f findings) addonVersions(to int) finding {
 		fitting := o.versionsFor(to)
 		out.summary.AddonCompatibilityDetails = append(out.summary.AddonCompatibilityDetails,
 			types.AddonCompatibilityDetail{Name: a.AddonName, CompatibleVersions: fitting})
+		if *a.AddonName == "kube-proxy" { // it is updated after the control plane, and has an insight of its own
+			continue
+		}
 		if version, known := o.version(aws.ToString(a.AddonVersion)); !known || !version.fits(to) {
 			out.fail(types.InsightStatusValueError, a.AddonArn, fmt.Sprintf("%s %s does not run on Kubernetes 1.%d.", *a.AddonName, aws.ToString(a.AddonVersion), to))
 			out.recommendation = "Update the add-ons to versions that run on both Kubernetes versions."

@@ -36,6 +36,11 @@ func (s *Service) updateClusterVersion(call *wire.Call, in *eks.UpdateClusterVer
 		case steps != 1:
 			return nil, "", about.invalidParameter("Unsupported Kubernetes minor version update from %s to %s", c.cluster.Version, to)
 		}
+		if kind == types.UpdateTypeVersionUpdate && !in.Force {
+			if err := s.ready(c.tx, c.cluster, to); err != nil {
+				return nil, "", err
+			}
+		}
 		begun := region.Update{ID: c.id, ClusterID: c.cluster.ID, Type: string(kind), Status: string(types.UpdateStatusInProgress), CreatedAt: c.now,
 			Params: []region.UpdateParam{param(types.UpdateParamTypeVersion, to), param(types.UpdateParamTypePlatformVersion, platformVersion)}}
 		c.cluster.Status, c.cluster.Rollout = string(types.ClusterStatusUpdating), &region.Rollout{UpdateID: begun.ID, To: to}
@@ -44,6 +49,17 @@ func (s *Service) updateClusterVersion(call *wire.Call, in *eks.UpdateClusterVer
 		region.Updates.Put(c.tx, begun.ID, begun)
 		return &eks.UpdateClusterVersionOutput{Update: describeUpdateRecord(begun)}, "", nil
 	})
+}
+
+// ready refuses an upgrade that an insight says would fail, in the words of EKS's model. By force a cluster is upgraded all the same.
+func (s *Service) ready(tx *region.Txn, cluster region.Cluster, to string) error {
+	for _, i := range s.findings(tx, cluster).readiness(types.CategoryUpgradeReadiness, minor(to)) {
+		if i.InsightStatus.Status == types.InsightStatusValueError {
+			return about{cluster: cluster.Name}.invalidState("Amazon EKS detected upgrade readiness issues. Call the ListInsights API to view detected upgrade blocking issues. " +
+				"Pass the force flag when updating to override upgrade readiness errors.")
+		}
+	}
+	return nil
 }
 
 // minor is the second number of a version such as "1.36", of those that run here.
