@@ -3,7 +3,9 @@ package awsapi
 import (
 	"net/http"
 
+	"tripod/awsapi/autoscaling"
 	"tripod/awsapi/ec2"
+	"tripod/awsapi/elb"
 	"tripod/awsapi/iamapi"
 	"tripod/awsapi/kms"
 	"tripod/awsapi/logs"
@@ -35,12 +37,18 @@ func (s *server) allServices() []service {
 		{iamapi.Name, "", iamapi.Namespace, wire.Query, (&iamapi.Service{State: s.State, AccountID: s.AccountID, Now: s.Now}).API()},
 		{ec2.Name, "", ec2.Namespace, wire.EC2Query, s.network().API()},
 		{kms.Name, "", "", wire.AWSJSON, s.kms.API()},
+		queryService(elb.V2()), queryService(elb.Classic()), queryService((&autoscaling.Service{State: s.State, Network: s.network()}).API()),
 	}
 	if s.LogEvents != nil {
 		cloudWatch := &logs.Service{Region: s.Region, AccountID: s.AccountID, State: s.State, Events: s.LogEvents, Now: s.Now}
 		all = append(all, service{logs.Name, "", "", wire.AWSJSON, cloudWatch.API()})
 	}
 	return all
+}
+
+// queryService is a service that says by itself how its calls are known.
+func queryService(api *wire.QueryAPI) service {
+	return service{api.Name, api.Version, api.Namespace, wire.Query, api}
 }
 
 // serviceOf is the service with that signing name, and that API version where several share the name: with an unknown

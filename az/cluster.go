@@ -417,14 +417,9 @@ func (c *clusterZone) workersConfig() (WorkersConfig, error) {
 
 // workersIn says which nodes the i-th zone has, and nothing of how they reach the cluster.
 func (c *clusterZone) workersIn(i int) WorkersConfig {
-	zones := len(c.zone.config.Peers)
-	count := c.record.Nodes / zones
-	if i < c.record.Nodes%zones {
-		count++
-	}
 	return WorkersConfig{
 		Cluster: c.record, Region: c.zone.config.Region, AccountID: c.zone.config.AccountID, Zone: c.zone.config.Peers[i].Zone,
-		ZoneID: c.zone.config.Peers[i].ID, Subnet: Subnet(i), Count: count,
+		ZoneID: c.zone.config.Peers[i].ID, Subnet: Subnet(i), Count: c.record.NodesIn(i, len(c.zone.config.Peers)),
 	}
 }
 

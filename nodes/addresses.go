@@ -1,58 +1,14 @@
 package nodes
 
 import (
-	"encoding/binary"
 	"fmt"
-	"hash/fnv"
 	"net/netip"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"tripod/nodes/machine"
 )
-
-// reservedAddresses are left out at both ends of a subnet: AWS takes the first four and the last one, the control
-// plane's network interfaces have theirs among the next.
-const reservedAddresses = 16
-
-// usable is the number of addresses in subnet that nodes and pods may have.
-func usable(subnet netip.Prefix) int {
-	return max(0, 1<<(32-subnet.Bits())-2*reservedAddresses)
-}
-
-// nth is the n-th usable address of subnet, counted from 0.
-func nth(subnet netip.Prefix, n int) netip.Addr {
-	base := subnet.Masked().Addr().As4()
-	sum := binary.BigEndian.Uint32(base[:]) + reservedAddresses + uint32(n)
-	return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, sum)))
-}
-
-// nodeAddresses are the primary addresses of count nodes: spread over the subnet as those of EC2 instances are, and
-// the same in every process that has the same key. A node's address does not depend on count.
-func nodeAddresses(subnet netip.Prefix, key string, count int) []netip.Addr {
-	size := usable(subnet)
-	taken := make(map[int]bool, count)
-	addrs := make([]netip.Addr, 0, count)
-	for i := range count {
-		at := int(hash(fmt.Sprintf("%s/%d", key, i)) % uint64(size))
-		for taken[at] {
-			at = (at + 1) % size
-		}
-		taken[at] = true
-		addrs = append(addrs, nth(subnet, at))
-	}
-	return addrs
-}
-
-// hash is a stable 64-bit hash of s.
-func hash(s string) uint64 {
-	h := fnv.New64a()
-	h.Write([]byte(s))
-	sum := h.Sum64()
-	// FNV's low bits barely differ between short strings with the same beginning: mix them (splitmix64's finalizer).
-	sum = (sum ^ sum>>30) * 0xbf58476d1ce4e5b9
-	sum = (sum ^ sum>>27) * 0x94d049bb133111eb
-	return sum ^ sum>>31
-}
 
 // addresses hands out the pods' addresses of one zone. An address that came back is the last to be handed out again.
 type addresses struct {
@@ -71,7 +27,7 @@ func newAddresses(subnet netip.Prefix, nodes []netip.Addr, first uint64) *addres
 		taken:  map[netip.Addr]types.UID{},
 		byPod:  map[types.UID]netip.Addr{},
 	}
-	if size := usable(subnet); size > 0 {
+	if size := machine.Usable(subnet); size > 0 {
 		a.next = int(first % uint64(size))
 	}
 	for _, node := range nodes {
@@ -87,9 +43,9 @@ func (a *addresses) allocate(pod types.UID) (netip.Addr, error) {
 	if addr, ok := a.byPod[pod]; ok {
 		return addr, nil
 	}
-	size := usable(a.subnet)
+	size := machine.Usable(a.subnet)
 	for range size {
-		addr := nth(a.subnet, a.next)
+		addr := machine.Nth(a.subnet, a.next)
 		a.next = (a.next + 1) % size
 		if _, taken := a.taken[addr]; !taken {
 			a.taken[addr], a.byPod[pod] = pod, addr

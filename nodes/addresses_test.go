@@ -6,11 +6,13 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"tripod/nodes/machine"
 )
 
 func TestNodeAddressesAreStableAndDistinct(t *testing.T) {
 	subnet := netip.MustParsePrefix("10.0.32.0/19")
-	few, many := nodeAddresses(subnet, "c/z", 3), nodeAddresses(subnet, "c/z", 200)
+	few, many := machine.Addresses(subnet, "c", "z", 3), machine.Addresses(subnet, "c", "z", 200)
 	seen := map[netip.Addr]bool{}
 	for i, addr := range many {
 		if i < len(few) && few[i] != addr {
@@ -25,10 +27,10 @@ func TestNodeAddressesAreStableAndDistinct(t *testing.T) {
 
 func TestAddressesAreUniqueUntilSubnetIsFull(t *testing.T) {
 	subnet := netip.MustParsePrefix("10.0.0.0/26") // 64, less 32 reserved
-	node := nth(subnet, 5)
+	node := machine.Nth(subnet, 5)
 	a := newAddresses(subnet, []netip.Addr{node}, 30)
 	seen := map[netip.Addr]bool{node: true}
-	for i := range usable(subnet) - 1 {
+	for i := range machine.Usable(subnet) - 1 {
 		addr, err := a.allocate(types.UID(fmt.Sprint(i)))
 		if err != nil {
 			t.Fatal(err)
@@ -59,15 +61,15 @@ func TestAllocateAnswersTheSameForTheSamePod(t *testing.T) {
 func TestHeldAddressIsNotGivenAway(t *testing.T) {
 	subnet := netip.MustParsePrefix("10.0.0.0/19")
 	a := newAddresses(subnet, nil, 0)
-	a.hold("old", nth(subnet, 0))
-	a.hold("thief", nth(subnet, 0)) // the first keeps it
+	a.hold("old", machine.Nth(subnet, 0))
+	a.hold("thief", machine.Nth(subnet, 0)) // the first keeps it
 	a.hold("stranger", netip.MustParseAddr("192.168.0.1"))
 	a.release("thief")
-	if got, _ := a.allocate("new"); got != nth(subnet, 1) {
-		t.Errorf("got %s, want %s", got, nth(subnet, 1))
+	if got, _ := a.allocate("new"); got != machine.Nth(subnet, 1) {
+		t.Errorf("got %s, want %s", got, machine.Nth(subnet, 1))
 	}
-	if got, _ := a.allocate("old"); got != nth(subnet, 0) {
-		t.Errorf("old pod: got %s, want %s", got, nth(subnet, 0))
+	if got, _ := a.allocate("old"); got != machine.Nth(subnet, 0) {
+		t.Errorf("old pod: got %s, want %s", got, machine.Nth(subnet, 0))
 	}
 }
 

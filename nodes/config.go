@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"tripod/nodes/machine"
 )
 
 // Config says which nodes a Simulator has, and how it reaches the cluster.
@@ -42,16 +44,13 @@ type Config struct {
 	Logger *slog.Logger // nil discards
 }
 
-// defaultInstanceType is what EKS's console offers first for a managed node group of general purpose.
-const defaultInstanceType = "m5.large"
-
 // withDefaults fills in what may be empty.
 func (c Config) withDefaults() Config {
 	if c.Dial == nil {
 		c.Dial = (&net.Dialer{Timeout: 3 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	}
 	if c.InstanceType == "" {
-		c.InstanceType = defaultInstanceType
+		c.InstanceType = machine.DefaultType
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -68,7 +67,7 @@ func (c Config) validate() error {
 		return fmt.Errorf("subnet %v is not an IPv4 prefix", c.Subnet)
 	case c.Count < 0:
 		return fmt.Errorf("a zone cannot have %d nodes", c.Count)
-	case usable(c.Subnet) < c.Count*minAddressesPerNode:
+	case machine.Usable(c.Subnet) < c.Count*minAddressesPerNode:
 		return fmt.Errorf("subnet %v is too small for %d nodes", c.Subnet, c.Count)
 	}
 	return nil
@@ -79,7 +78,7 @@ const minAddressesPerNode = 4
 
 // PrivateDNSName is the name of the zone's node with that instance id, which is EC2's name of it.
 func (c Config) PrivateDNSName(instanceID string) (name string, found bool) {
-	for i, addr := range nodeAddresses(c.Subnet, c.ClusterID+"/"+c.Zone, c.Count) {
+	for i, addr := range machine.Addresses(c.Subnet, c.ClusterID, c.Zone, c.Count) {
 		if n := newNode(c, i, addr); n.instanceID == instanceID {
 			return n.name, true
 		}

@@ -11,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
+
+	"tripod/nodes/machine"
 )
 
 // testConfig is a zone's configuration whose API server nobody asks.
@@ -95,5 +97,5 @@ func waitPhase(t *testing.T, client *fake.Clientset, name string, phase corev1.P
 // firstNode is the name of testConfig's first node.
 func firstNode() string {
 	c := testConfig(1)
-	return newNode(c, 0, nodeAddresses(c.Subnet, c.ClusterID+"/"+c.Zone, 1)[0]).name
+	return newNode(c, 0, machine.Addresses(c.Subnet, c.ClusterID, c.Zone, 1)[0]).name
 }

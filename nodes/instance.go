@@ -5,6 +5,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"tripod/nodes/machine"
 )
 
 // size of an EC2 instance type as its kubelet sees it.
@@ -45,7 +47,7 @@ func sizeOf(instanceType string) size {
 	if s, ok := sizes[instanceType]; ok {
 		return s
 	}
-	return sizes[defaultInstanceType]
+	return sizes[machine.DefaultType]
 }
 
 // capacity of an instance.

@@ -1,14 +1,14 @@
 package nodes
 
 import (
-	"crypto/sha256"
-	"fmt"
 	"net/netip"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"tripod/nodes/machine"
 )
 
 // What Amazon Linux 2023's EKS image reports of itself.
@@ -29,24 +29,15 @@ type node struct {
 // newNode derives the i-th node of a zone.
 func newNode(c Config, i int, addr netip.Addr) node {
 	return node{
-		name:       nodeName(c.Region, addr),
+		name:       machine.Name(c.Region, addr),
 		addr:       addr,
-		instanceID: "i-0" + digest(c, "instance", i)[:16],
+		instanceID: machine.InstanceID(c.ClusterID, c.Zone, i),
 	}
-}
-
-// nodeName is EC2's private DNS name (IP name) of an address.
-func nodeName(region string, addr netip.Addr) string {
-	domain := region + ".compute.internal"
-	if region == "us-east-1" {
-		domain = "ec2.internal"
-	}
-	return "ip-" + strings.ReplaceAll(addr.String(), ".", "-") + "." + domain
 }
 
 // digest is hexadecimal and the same for the same node in every process.
 func digest(c Config, what string, i int) string {
-	return fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%s/%s/%s/%d", what, c.ClusterID, c.Zone, i)))
+	return machine.Digest(c.ClusterID, c.Zone, what, i)
 }
 
 // uuid shapes the first 32 digits of a digest.
@@ -96,7 +87,7 @@ func (n node) labels(c Config) map[string]string {
 
 func (n node) status(c Config, now time.Time) corev1.NodeStatus {
 	s := sizeOf(c.InstanceType)
-	machine := digest(c, "machine", int(hash(n.name)%(1<<30)))
+	id := digest(c, "machine", int(machine.Hash(n.name)%(1<<30)))
 	return corev1.NodeStatus{
 		Capacity:    s.capacity(),
 		Allocatable: s.allocatable(),
@@ -108,9 +99,9 @@ func (n node) status(c Config, now time.Time) corev1.NodeStatus {
 		},
 		DaemonEndpoints: corev1.NodeDaemonEndpoints{KubeletEndpoint: corev1.DaemonEndpoint{Port: kubeletPort}},
 		NodeInfo: corev1.NodeSystemInfo{
-			MachineID:               "ec2" + machine[:29],
-			SystemUUID:              "ec2" + uuid(machine)[3:],
-			BootID:                  uuid(machine[32:]),
+			MachineID:               "ec2" + id[:29],
+			SystemUUID:              "ec2" + uuid(id)[3:],
+			BootID:                  uuid(id[32:]),
 			KernelVersion:           kernelVersion,
 			OSImage:                 osImage,
 			ContainerRuntimeVersion: containerRuntime,

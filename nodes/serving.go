@@ -1,8 +1,12 @@
 package nodes
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"tripod/nodes/machine"
+)
 
 // Addresses of the nodes, which their ServingCert must name.
 func (c Config) Addresses() []netip.Addr {
-	return nodeAddresses(c.Subnet, c.ClusterID+"/"+c.Zone, c.Count)
+	return machine.Addresses(c.Subnet, c.ClusterID, c.Zone, c.Count)
 }

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"tripod/nodes/machine"
 )
 
 // Simulator is the worker nodes of one zone of one cluster.
@@ -73,8 +75,8 @@ func (s *Simulator) start() (*zone, error) {
 		return nil, fmt.Errorf("client of %s: %w", c.Server, err)
 	}
 	key := c.ClusterID + "/" + c.Zone
-	addrs := nodeAddresses(c.Subnet, key, c.Count)
-	pods := newAddresses(c.Subnet, addrs, hash(key))
+	addrs := machine.Addresses(c.Subnet, c.ClusterID, c.Zone, c.Count)
+	pods := newAddresses(c.Subnet, addrs, machine.Hash(key))
 	z := &zone{nodes: nodesAt(c, addrs), clients: api, done: make(chan struct{})}
 	z.player = newPlayer(api.calls, lives, newRenderer(z.nodes, pods), c.Logger)
 

@@ -15,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
+
+	"tripod/nodes/machine"
 )
 
 func TestNodesRegisterReadyWithEKSNamesAndLabels(t *testing.T) {
@@ -77,7 +79,7 @@ func ready(n *corev1.Node) bool {
 }
 
 func TestNodeOutsideUSEast1IsNamedAfterItsRegion(t *testing.T) {
-	got := nodeName("eu-west-1", netip.MustParseAddr("10.0.1.23"))
+	got := machine.Name("eu-west-1", netip.MustParseAddr("10.0.1.23"))
 	if want := "ip-10-0-1-23.eu-west-1.compute.internal"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

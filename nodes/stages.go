@@ -14,6 +14,8 @@ import (
 	"sigs.k8s.io/kwok/pkg/utils/gotpl"
 	"sigs.k8s.io/kwok/pkg/utils/lifecycle"
 	"sigs.k8s.io/yaml"
+
+	"tripod/nodes/machine"
 )
 
 //go:embed stages/*.yaml
@@ -103,7 +105,7 @@ func containerID(uid, container string) string {
 func hex64(s string) string {
 	var b strings.Builder
 	for i := range 4 {
-		fmt.Fprintf(&b, "%016x", hash(fmt.Sprintf("%d/%s", i, s)))
+		fmt.Fprintf(&b, "%016x", machine.Hash(fmt.Sprintf("%d/%s", i, s)))
 	}
 	return b.String()
 }

@@ -59,6 +59,15 @@ func (c Cluster) Runs() bool { return c.Status != "FAILED" && c.Status != "DELET
 // Lasts says that the cluster's status, if it is one that passes, has to last for a while yet.
 func (c Cluster) Lasts(now time.Time) bool { return c.NotBefore != nil && now.Before(*c.NotBefore) }
 
+// NodesIn is how many of the cluster's nodes are in the zone with that index, of so many zones.
+func (c Cluster) NodesIn(index, zones int) int {
+	count := c.Nodes / zones
+	if index < c.Nodes%zones {
+		count++
+	}
+	return count
+}
+
 // ClusterIssue is one entry of a cluster's health.
 type ClusterIssue struct {
 	Code        string   `json:"code"` // EKS's ClusterIssueCode

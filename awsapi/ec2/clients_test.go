@@ -33,7 +33,7 @@ func serve(t *testing.T) []string {
 		State: region.NewMemory(func(tx *region.Txn) {
 			region.Users.Put(tx, user.Name, user)
 			region.AccessKeys.Put(tx, key.ID, key)
-			region.Clusters.Put(tx, clusterID, region.Cluster{ID: clusterID, Name: "demo", CreatedAt: created})
+			region.Clusters.Put(tx, clusterID, region.Cluster{ID: clusterID, Name: "demo", CreatedAt: created, Nodes: 4})
 		}),
 	}
 	server := httptest.NewServer(front.Handler())

@@ -11,9 +11,10 @@ import (
 func Documented() []wire.Documented {
 	return wire.DocumentBy(slices.Sorted(maps.Keys((&Service{}).actions())), []wire.Clause{
 		{Words: []string{"Tags"}, State: wire.Works, Effect: "tags of whatever is here"},
-		{Words: []string{"DescribeInstances", "Volumes", "Images", "KeyPairs"}, State: wire.Recorded, Effect: "empty: there are none yet"},
+		{Words: []string{"DescribeInstances", "InstanceStatus", "Volumes"}, State: wire.Works, Effect: "the simulated nodes' machines and their root volumes; they are running, whatever fault their zone has"},
+		{Words: []string{"Snapshots", "Images", "KeyPairs"}, State: wire.Recorded, Effect: "empty: there are none"},
 		{Words: []string{"InstanceType"}, State: wire.Recorded, Effect: "a catalogue that is part of Tripod, written from memory of AWS's"},
-		{Words: []string{"NetworkInterfaces"}, State: wire.Works, Effect: "the control planes' interfaces, one for each cluster and zone"},
+		{Words: []string{"NetworkInterfaces"}, State: wire.Works, Effect: "the control planes' interfaces, one for each cluster and zone, and those of nodes"},
 		{Words: []string{"AvailabilityZones", "Regions", "AccountAttributes", "DhcpOptions", "NetworkAcls"}, State: wire.Works, Effect: "the region's own"},
 		{Words: []string{"SecurityGroup"}, State: wire.Recorded, Effect: "kept, and checked by CreateCluster; no packet is filtered"},
 		{Words: []string{"Route"}, State: wire.Recorded, Effect: "kept; which subnets are private follows from it, no packet's way does"},

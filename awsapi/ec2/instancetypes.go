@@ -16,7 +16,7 @@ import (
 //go:embed instancetypes.txt
 var instanceTypeTable string
 
-// instanceType is an instance type as EC2 shows it: what tools choose by. Tripod has no instances of any.
+// instanceType is an instance type as EC2 shows it: what tools choose by.
 type instanceType struct {
 	Name              string        `xml:"instanceType"`
 	CurrentGeneration bool          `xml:"currentGeneration"`

@@ -10,7 +10,7 @@ import (
 	"tripod/region"
 )
 
-// networkInterface is a network interface as EC2 shows it. The only ones here are those that clusters' control planes have.
+// networkInterface is a network interface as EC2 shows it: clusters' control planes have them, and nodes.
 type networkInterface struct {
 	InterfaceID      string              `xml:"networkInterfaceId"`
 	SubnetID         string              `xml:"subnetId"`
@@ -39,9 +39,10 @@ type groupName struct {
 	GroupName string `xml:"groupName"`
 }
 
-// interfaceAttachment is to an instance of EKS's own account, whose id nobody else sees.
+// interfaceAttachment is to a node, or to an instance of EKS's own account, whose id nobody else sees.
 type interfaceAttachment struct {
 	AttachmentID        string `xml:"attachmentId"`
+	InstanceID          string `xml:"instanceId,omitempty"`
 	InstanceOwnerID     string `xml:"instanceOwnerId"`
 	DeviceIndex         int    `xml:"deviceIndex"`
 	Status              string `xml:"status"`
@@ -56,8 +57,10 @@ type address struct {
 
 var interfaces = &kind[networkInterface]{
 	prefix: "eni", noun: "networkInterface ID", code: "InvalidNetworkInterfaceID",
-	id:       func(v networkInterface) string { return v.InterfaceID },
-	computed: func(s *Service, tx *region.Txn) []networkInterface { return s.controlPlaneInterfaces(tx) },
+	id: func(v networkInterface) string { return v.InterfaceID },
+	computed: func(s *Service, tx *region.Txn) []networkInterface {
+		return append(s.controlPlaneInterfaces(tx), s.nodeInterfaces(tx)...)
+	},
 	filters: filters[networkInterface]{
 		"network-interface-id": one(func(v networkInterface) string { return v.InterfaceID }), "subnet-id": one(func(v networkInterface) string { return v.SubnetID }),
 		"vpc-id": one(func(v networkInterface) string { return v.VPCID }), "availability-zone": one(func(v networkInterface) string { return v.Zone }),
@@ -69,7 +72,7 @@ var interfaces = &kind[networkInterface]{
 		"addresses.private-ip-address": one(func(v networkInterface) string { return v.Address }),
 		"interface-type":               one(func(v networkInterface) string { return v.Type }),
 		"attachment.status":            one(func(v networkInterface) string { return v.Attachment.Status }),
-		"attachment.instance-id":       func(networkInterface) []string { return nil },
+		"attachment.instance-id":       one(func(v networkInterface) string { return v.Attachment.InstanceID }),
 		"group-id": func(v networkInterface) []string {
 			return each(v.Groups, func(g groupName) string { return g.GroupID })
 		},

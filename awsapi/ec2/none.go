@@ -8,20 +8,19 @@ import (
 	"tripod/region"
 )
 
-// none is a kind of resource of which Tripod has none: its nodes are not EC2's, and it has no disks, images or key pairs. Ids asked for are not found.
+// none is a kind of resource of which Tripod has none: it has no images, snapshots or key pairs. Ids asked for are not found.
 func none(prefix, noun, code string) *kind[string] {
 	return &kind[string]{prefix: prefix, noun: noun, code: code, id: func(v string) string { return v }}
 }
 
 var (
-	noInstances = none("i", "instance ID", "InvalidInstanceID")
-	noVolumes   = none("vol", "volume", "InvalidVolume")
 	noImages    = none("ami", "image id", "InvalidAMIID")
+	noSnapshots = none("snap", "snapshot", "InvalidSnapshot")
 )
 
 func (s *Service) emptyActions() map[string]action {
 	return map[string]action{
-		"DescribeInstances": typed(s.describeInstances), "DescribeVolumes": typed(s.describeVolumes), "DescribeImages": typed(s.describeImages),
+		"DescribeSnapshots": typed(s.describeSnapshots), "DescribeImages": typed(s.describeImages),
 		"DescribeKeyPairs": typed(s.describeKeyPairs), "DescribeAccountAttributes": typed(s.describeAccountAttributes),
 		"DescribeNetworkAcls": typed(s.describeACLs), "DescribeDhcpOptions": typed(s.describeDHCPOptions),
 	}
@@ -34,34 +33,21 @@ func (s *Service) found(call *wire.Call, k *kind[string], ids []string, p page) 
 	return err
 }
 
-type describeInstancesInput struct {
-	IDs        []string `ec2:"InstanceId"`
-	Filters    []filter `ec2:"Filter"`
-	MaxResults *int     `ec2:"MaxResults"`
-	NextToken  string   `ec2:"NextToken"`
+type describeSnapshotsInput struct {
+	IDs          []string `ec2:"SnapshotId"`
+	Owners       []string `ec2:"Owner"`
+	RestorableBy []string `ec2:"RestorableBy"`
+	Filters      []filter `ec2:"Filter"`
+	MaxResults   *int     `ec2:"MaxResults"`
+	NextToken    string   `ec2:"NextToken"`
 }
 
-type describeInstancesOutput struct {
-	Reservations list[struct{}] `xml:"reservationSet"`
+type describeSnapshotsOutput struct {
+	Snapshots list[struct{}] `xml:"snapshotSet"`
 }
 
-func (s *Service) describeInstances(call *wire.Call, in *describeInstancesInput) (*describeInstancesOutput, error) {
-	return &describeInstancesOutput{}, s.found(call, noInstances, in.IDs, page{in.Filters, in.MaxResults, in.NextToken})
-}
-
-type describeVolumesInput struct {
-	IDs        []string `ec2:"VolumeId"`
-	Filters    []filter `ec2:"Filter"`
-	MaxResults *int     `ec2:"MaxResults"`
-	NextToken  string   `ec2:"NextToken"`
-}
-
-type describeVolumesOutput struct {
-	Volumes list[struct{}] `xml:"volumeSet"`
-}
-
-func (s *Service) describeVolumes(call *wire.Call, in *describeVolumesInput) (*describeVolumesOutput, error) {
-	return &describeVolumesOutput{}, s.found(call, noVolumes, in.IDs, page{in.Filters, in.MaxResults, in.NextToken})
+func (s *Service) describeSnapshots(call *wire.Call, in *describeSnapshotsInput) (*describeSnapshotsOutput, error) {
+	return &describeSnapshotsOutput{}, s.found(call, noSnapshots, in.IDs, page{in.Filters, in.MaxResults, in.NextToken})
 }
 
 type describeImagesInput struct {
@@ -118,7 +104,7 @@ type describeAccountAttributesOutput struct {
 	Attributes list[accountAttribute] `xml:"accountAttributeSet"`
 }
 
-// describeAccountAttributes gives the quotas that Tripod has; the account has no instances, whose quota is AWS's default.
+// describeAccountAttributes gives the quotas that Tripod has; that of instances is AWS's default.
 func (s *Service) describeAccountAttributes(_ *wire.Call, in *describeAccountAttributesInput) (*describeAccountAttributesOutput, error) {
 	values := [][2]string{
 		{"supported-platforms", "VPC"}, {"default-vpc", s.VPC.ID()}, {"max-instances", "20"}, {"vpc-max-security-groups-per-interface", "5"},

@@ -31,13 +31,13 @@ var tags = region.NewTable[[]tag]("ec2-tags")
 func (s *Service) tagsOf(tx *region.Txn, id string) list[tag] {
 	stored, found := tags.Get(tx, id)
 	if !found {
-		return s.defaultTags(id)
+		return s.defaultTags(tx, id)
 	}
 	return stored
 }
 
-// defaultTags are those of the default network: the load balancer controller finds its subnets by them.
-func (s *Service) defaultTags(id string) list[tag] {
+// defaultTags are those of the default network, by which the load balancer controller finds its subnets, and of nodes.
+func (s *Service) defaultTags(tx *region.Txn, id string) list[tag] {
 	for i, zone := range s.VPC.Zones {
 		switch id {
 		case s.VPC.SubnetIDs()[i]:
@@ -48,6 +48,11 @@ func (s *Service) defaultTags(id string) list[tag] {
 	}
 	if id == s.VPC.ID() {
 		return list[tag]{{"Name", "default"}}
+	}
+	for _, m := range s.Nodes(tx) {
+		if id == m.ID || id == m.VolumeID || id == m.InterfaceID {
+			return m.Tags()
+		}
 	}
 	return nil
 }
@@ -125,6 +130,9 @@ func (s *Service) taggable(tx *region.Txn) map[string]string {
 	}
 	for _, v := range interfaces.all(s, tx) {
 		types[v.InterfaceID] = "network-interface"
+	}
+	for _, m := range s.Nodes(tx) {
+		types[m.ID], types[m.VolumeID] = "instance", "volume"
 	}
 	return types
 }

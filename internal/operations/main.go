@@ -7,9 +7,11 @@ import (
 	"os"
 
 	"tripod/awsapi/arczonalshift"
+	"tripod/awsapi/autoscaling"
 	"tripod/awsapi/ec2"
 	"tripod/awsapi/eks"
 	"tripod/awsapi/eksauth"
+	"tripod/awsapi/elb"
 	"tripod/awsapi/iamapi"
 	"tripod/awsapi/kms"
 	"tripod/awsapi/logs"
@@ -31,6 +33,8 @@ var services = []struct {
 	{"EC2", ec2.Documented()},
 	{"KMS", kms.Documented()},
 	{"CloudWatch Logs", logs.Documented()},
+	{"Elastic Load Balancing", elb.Documented()},
+	{"Auto Scaling", autoscaling.Documented()},
 	{"ARC zonal shift", arczonalshift.Documented()},
 }
 

@@ -190,8 +190,8 @@ def acls_and_options():
 
 
 def what_there_is_none_of():
-    assert ec2.describe_instances(Filters=[{"Name": "instance-state-name", "Values": ["running"]}])["Reservations"] == []
-    assert ec2.describe_volumes()["Volumes"] == [] and ec2.describe_images(Owners=["amazon"])["Images"] == []
+    assert ec2.describe_instances(Filters=[{"Name": "instance-state-name", "Values": ["stopped"]}])["Reservations"] == []
+    assert ec2.describe_images(Owners=["amazon"])["Images"] == []
     assert ec2.describe_key_pairs()["KeyPairs"] == []
     refused("InvalidInstanceID.NotFound", ec2.describe_instances, InstanceIds=["i-00000000000000000"])
     refused("InvalidInstanceID.Malformed", ec2.describe_instances, InstanceIds=["x"])
@@ -249,7 +249,29 @@ def launch_templates():
     refused("InvalidLaunchTemplateName.NotFoundException", ec2.describe_launch_templates, LaunchTemplateNames=["nodes"])
 
 
-for story in (default_network, own_network, group_rules, control_plane_interfaces, internet_gateways, nat_gateways, routes, acls_and_options, what_there_is_none_of, instance_types, launch_templates):
+def nodes():
+    owned = [{"Name": "tag:kubernetes.io/cluster/demo", "Values": ["owned"]}]
+    found = [i for p in ec2.get_paginator("describe_instances").paginate(Filters=owned) for r in p["Reservations"] for i in r["Instances"]]
+    assert sorted(i["Placement"]["AvailabilityZone"] for i in found) == ["us-east-1a", "us-east-1a", "us-east-1b", "us-east-1c"], found
+    one = found[0]
+    assert one["State"] == {"Code": 16, "Name": "running"} and one["InstanceType"] == "m5.large", one
+    assert tags_of(one)["eks:cluster-name"] == "demo" and tags_of(one)["Name"].startswith("demo-"), one
+    by_name = ec2.describe_instances(Filters=[{"Name": "private-dns-name", "Values": [one["PrivateDnsName"]]}])
+    assert [i["InstanceId"] for r in by_name["Reservations"] for i in r["Instances"]] == [one["InstanceId"]], by_name
+    (status,) = ec2.describe_instance_status(InstanceIds=[one["InstanceId"]])["InstanceStatuses"]
+    assert status["InstanceStatus"]["Status"] == "ok", status
+    (volume,) = ec2.describe_volumes(Filters=[{"Name": "attachment.instance-id", "Values": [one["InstanceId"]]}])["Volumes"]
+    assert volume["Size"] == 20 and volume["VolumeId"] == one["BlockDeviceMappings"][0]["Ebs"]["VolumeId"], volume
+    (eni,) = ec2.describe_network_interfaces(Filters=[{"Name": "attachment.instance-id", "Values": [one["InstanceId"]]}])["NetworkInterfaces"]
+    assert eni["PrivateIpAddress"] == one["PrivateIpAddress"], eni
+    ec2.create_tags(Resources=[one["InstanceId"]], Tags=[{"Key": "mine", "Value": "x"}])
+    again = ec2.describe_instances(InstanceIds=[one["InstanceId"]])["Reservations"][0]["Instances"][0]
+    assert tags_of(again)["mine"] == "x" and tags_of(again)["eks:cluster-name"] == "demo", again
+    assert ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"] == []
+    refused("InvalidInstanceID.NotFound", ec2.describe_instances, InstanceIds=["i-0123456789abcdef0"])
+
+
+for story in (default_network, own_network, group_rules, control_plane_interfaces, internet_gateways, nat_gateways, routes, acls_and_options, what_there_is_none_of, instance_types, launch_templates, nodes):
     try:
         story()
     except Exception as e:
