@@ -28,7 +28,7 @@ var documented = map[string]wire.Documented{
 	"DescribeCluster":         {State: wire.Works, Effect: "the cluster's true state, endpoint, authority and issuer"},
 	"ListClusters":            {State: wire.Works, Effect: "the clusters, and with include=all those registered from outside"},
 	"DescribeClusterVersions": {State: wire.Works, Effect: "the Kubernetes versions that run here, with the dates that are known"},
-	"UpdateClusterVersion":    {State: wire.Works, Effect: "API servers and controllers are replaced zone by zone by those of the next version, and back when one does not become ready; a zone that is down is waited for"},
+	"UpdateClusterVersion":    {State: wire.Works, Effect: "API servers and controllers are replaced zone by zone by those of the next version, and back when one does not become ready; a zone that is down is waited for; insights in ERROR refuse it unless forced"},
 	"UpdateClusterConfig":     {State: wire.Works, Effect: "one change at a time, as an update; deletion protection, zonal shift, logging (to CloudWatch Logs) and who may reach the endpoint (by public port, private port and `up --client-address`) take effect, the rest is kept and shown and changes nothing yet"},
 	"CancelUpdate":            {State: wire.Works, Effect: "a change of version that is under way goes back"},
 	"DescribeUpdate":          {State: wire.Works, Effect: "an update's true state, parameters and errors"},
