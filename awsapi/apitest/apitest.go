@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"tripod/awsapi"
+	"tripod/awsapi/eks"
 	"tripod/iam"
 	"tripod/region"
 )
@@ -33,13 +34,23 @@ type World struct {
 func New(t *testing.T, seeds ...func(*region.Txn)) *World {
 	t.Helper()
 	w := &World{Memory: region.NewMemory(seeds...), t: t, keys: map[string]region.AccessKey{}}
-	w.Front = &awsapi.Front{Region: Region, AccountID: iam.DefaultAccountID, Zones: []string{"us-east-1a", "us-east-1b", "us-east-1c"}, State: w.Memory}
+	w.Front = &awsapi.Front{Region: Region, AccountID: iam.DefaultAccountID, Zones: []string{"us-east-1a", "us-east-1b", "us-east-1c"}, State: w.Memory,
+		ControlPlane: controlPlane()}
 	w.User("admin", iam.AdministratorAccess)
 	w.User("nobody")
 	server := httptest.NewServer(w.Front.Handler())
 	t.Cleanup(server.Close)
 	w.URL = server.URL
 	return w
+}
+
+// controlPlane is what clusters are made of, as far as records go: there are no zones that act on them.
+func controlPlane() eks.ControlPlane {
+	return eks.ControlPlane{FirstPort: 20010, PortsPerCluster: 10, MostClusters: 5, AWSPort: 4566, DefaultVersion: "1.36",
+		Versions: map[string]string{"1.36": "v1.36.3-eks-1", "1.37": "v1.37.2-eks-1"},
+		NewSecrets: func(region.Cluster) (region.ClusterSecrets, error) {
+			return region.ClusterSecrets{CACert: "a certificate"}, nil
+		}}
 }
 
 // User makes a user with an access key and managed policies.
