@@ -111,6 +111,7 @@ func (c *clusterZone) tellApplied(before, now string) {
 		c.zone.event(client.Event{Cluster: c.record.Name, Target: "az/" + now, Type: "ZonalShift",
 			Message: fmt.Sprintf("traffic of cluster %s is moved away from %s: its nodes are cordoned and its endpoints left out", c.record.Name, now)})
 	default:
-		c.zone.event(client.Event{Cluster: c.record.Name, Target: "az/" + before, Type: "ZonalShiftEnded", Message: fmt.Sprintf("traffic of cluster %s goes to %s again", c.record.Name, before)})
+		c.zone.event(client.Event{Cluster: c.record.Name, Target: "az/" + before, Type: "ZonalShiftEnded",
+			Message: fmt.Sprintf("traffic of cluster %s goes to %s again", c.record.Name, before)})
 	}
 }

@@ -21,7 +21,8 @@ func shiftAwayAndBack(t *testing.T, r *testRegion) {
 	t.Helper()
 	services, kube := r.awsClients(t, awsHTTP), r.kube(t)
 	ctx := within(t, 60*time.Second)
-	_, err := services.eks.UpdateClusterConfig(ctx, &eks.UpdateClusterConfigInput{Name: aws.String("demo"), ZonalShiftConfig: &ekstypes.ZonalShiftConfigRequest{Enabled: aws.Bool(true)}})
+	_, err := services.eks.UpdateClusterConfig(ctx, &eks.UpdateClusterConfigInput{Name: aws.String("demo"),
+		ZonalShiftConfig: &ekstypes.ZonalShiftConfigRequest{Enabled: aws.Bool(true)}})
 	must(t, "enable zonal shift", err)
 	demo, err := services.eks.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: aws.String("demo")})
 	must(t, "DescribeCluster", err)

@@ -25,19 +25,23 @@ var operationNames string // of all of the API's operations
 // Service answers Auto Scaling's calls from a zone's copy of the regional state.
 type Service struct {
 	State region.Viewer
-	// Machines are EC2's instances of the nodes, and the VPC they are in.
+	// Network is EC2, which knows the nodes and the VPC they are in.
 	Network *ec2.Service
 }
 
 // API is the service as the front calls it.
 func (s *Service) API() *wire.QueryAPI {
-	return &wire.QueryAPI{Protocol: wire.Query, Name: Name, Version: "2011-01-01", Namespace: "http://autoscaling.amazonaws.com/doc/2011-01-01/", Operations: strings.Fields(operationNames), Actions: map[string]wire.QueryAction{
-		"DescribeAutoScalingGroups":    wire.QueryOf(Name, s.describeGroups),
-		"DescribeAutoScalingInstances": wire.QueryOf(Name, s.describeInstances),
-		"DescribeLaunchConfigurations": wire.QueryOf(Name, describeLaunchConfigurations),
-		"DescribeScalingActivities":    wire.QueryOf(Name, s.describeActivities),
-		"DescribeTags":                 wire.QueryOf(Name, s.describeTags),
-	}}
+	return &wire.QueryAPI{
+		Protocol: wire.Query, Name: Name, Version: "2011-01-01", Namespace: "http://autoscaling.amazonaws.com/doc/2011-01-01/",
+		Operations: strings.Fields(operationNames),
+		Actions: map[string]wire.QueryAction{
+			"DescribeAutoScalingGroups":    wire.QueryOf(Name, s.describeGroups),
+			"DescribeAutoScalingInstances": wire.QueryOf(Name, s.describeInstances),
+			"DescribeLaunchConfigurations": wire.QueryOf(Name, describeLaunchConfigurations),
+			"DescribeScalingActivities":    wire.QueryOf(Name, s.describeActivities),
+			"DescribeTags":                 wire.QueryOf(Name, s.describeTags),
+		},
+	}
 }
 
 func invalid(format string, args ...any) error {

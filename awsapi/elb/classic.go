@@ -15,13 +15,17 @@ var namesClassic string // of all of the API's operations
 
 // Classic is the API of classic load balancers.
 func Classic() *wire.QueryAPI {
-	return &wire.QueryAPI{Protocol: wire.Query, Name: Name, Version: "2012-06-01", Namespace: "http://elasticloadbalancing.amazonaws.com/doc/2012-06-01/", Operations: strings.Fields(namesClassic), Actions: map[string]wire.QueryAction{
-		"DescribeAccountLimits":          wire.QueryOf(Name, accountLimits),
-		"DescribeInstanceHealth":         wire.QueryOf(Name, describeInstanceHealth),
-		"DescribeLoadBalancerAttributes": wire.QueryOf(Name, describeAttributes),
-		"DescribeLoadBalancers":          wire.QueryOf(Name, describeLoadBalancers),
-		"DescribeTags":                   wire.QueryOf(Name, describeTags),
-	}}
+	return &wire.QueryAPI{
+		Protocol: wire.Query, Name: Name, Version: "2012-06-01", Namespace: "http://elasticloadbalancing.amazonaws.com/doc/2012-06-01/",
+		Operations: strings.Fields(namesClassic),
+		Actions: map[string]wire.QueryAction{
+			"DescribeAccountLimits":          wire.QueryOf(Name, accountLimits),
+			"DescribeInstanceHealth":         wire.QueryOf(Name, describeInstanceHealth),
+			"DescribeLoadBalancerAttributes": wire.QueryOf(Name, describeAttributes),
+			"DescribeLoadBalancers":          wire.QueryOf(Name, describeLoadBalancers),
+			"DescribeTags":                   wire.QueryOf(Name, describeTags),
+		},
+	}
 }
 
 // names are the operations that an API has here, in order.

@@ -13,15 +13,19 @@ var namesV2 string // of all of the API's operations
 
 // V2 is the API of application, network and gateway load balancers.
 func V2() *wire.QueryAPI {
-	return &wire.QueryAPI{Protocol: wire.Query, Name: Name, Version: "2015-12-01", Namespace: "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/", Operations: strings.Fields(namesV2), Actions: map[string]wire.QueryAction{
-		"DescribeAccountLimits": wire.QueryOf(Name, accountLimitsV2),
-		"DescribeListeners":     wire.QueryOf(Name, describeListeners),
-		"DescribeLoadBalancers": wire.QueryOf(Name, describeLoadBalancersV2),
-		"DescribeRules":         wire.QueryOf(Name, describeRules),
-		"DescribeTags":          wire.QueryOf(Name, describeTagsV2),
-		"DescribeTargetGroups":  wire.QueryOf(Name, describeTargetGroups),
-		"DescribeTargetHealth":  wire.QueryOf(Name, describeTargetHealth),
-	}}
+	return &wire.QueryAPI{
+		Protocol: wire.Query, Name: Name, Version: "2015-12-01", Namespace: "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/",
+		Operations: strings.Fields(namesV2),
+		Actions: map[string]wire.QueryAction{
+			"DescribeAccountLimits": wire.QueryOf(Name, accountLimitsV2),
+			"DescribeListeners":     wire.QueryOf(Name, describeListeners),
+			"DescribeLoadBalancers": wire.QueryOf(Name, describeLoadBalancersV2),
+			"DescribeRules":         wire.QueryOf(Name, describeRules),
+			"DescribeTags":          wire.QueryOf(Name, describeTagsV2),
+			"DescribeTargetGroups":  wire.QueryOf(Name, describeTargetGroups),
+			"DescribeTargetHealth":  wire.QueryOf(Name, describeTargetHealth),
+		},
+	}
 }
 
 // The codes and sentences of what is not there.
