@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -37,6 +38,10 @@ type awsAuth struct {
 	file   string
 	logger *slog.Logger
 
+	mu    sync.Mutex // guards client, too
+	held  bool
+	letGo context.CancelFunc // ends the requests under way
+
 	current atomic.Pointer[iam.AWSAuth]
 	away    bool // told already; it belongs to follow
 }
@@ -50,6 +55,21 @@ type configMap struct {
 }
 
 func (c *clusterZone) newAWSAuth() (*awsAuth, error) {
+	client, err := c.newAWSAuthClient()
+	if err != nil {
+		return nil, err
+	}
+	a := &awsAuth{
+		server: "https://" + APIServerAddress(c.record.EndpointPort, c.index), file: filepath.Join(c.dir, "aws-auth.json"),
+		client: client,
+		logger: c.authenticatorLogger().With("component", "authenticator", "cluster", c.record.Name),
+	}
+	a.current.Store(&iam.AWSAuth{})
+	return a, a.load()
+}
+
+// newAWSAuthClient has the certificates of now.
+func (c *clusterZone) newAWSAuthClient() (*http.Client, error) {
 	pair, err := pki.ReadPair(filepath.Join(c.dir, "pki"), launch.Authenticator)
 	if err != nil {
 		return nil, err
@@ -58,15 +78,46 @@ func (c *clusterZone) newAWSAuth() (*awsAuth, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &awsAuth{
-		server: "https://" + APIServerAddress(c.record.EndpointPort, c.index), file: filepath.Join(c.dir, "aws-auth.json"),
-		client: &http.Client{Transport: &http.Transport{
-			TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: poolOf([]byte(c.record.Secrets.CACert)), Certificates: []tls.Certificate{cert}},
-		}},
-		logger: c.authenticatorLogger().With("component", "authenticator", "cluster", c.record.Name),
+	settings := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: poolOf(c.trust.Load().bundle), Certificates: []tls.Certificate{cert}}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: settings}}, nil
+}
+
+// hold lets go of the API server, which would wait for the watch before it ends, until resume.
+func (a *awsAuth) hold() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.held = true
+	if a.letGo != nil {
+		a.letGo()
 	}
-	a.current.Store(&iam.AWSAuth{})
-	return a, a.load()
+}
+
+// resume goes on with another client.
+func (a *awsAuth) resume(client *http.Client) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.client.CloseIdleConnections()
+	a.client, a.held = client, false
+}
+
+func (a *awsAuth) caller() *http.Client {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.client
+}
+
+// turn is a context for the next requests, which hold ends; held says that there should be none.
+func (a *awsAuth) turn(ctx context.Context) (turn context.Context, held bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.held {
+		return ctx, true
+	}
+	if a.letGo != nil {
+		a.letGo() // of the turn before, which is over
+	}
+	turn, a.letGo = context.WithCancel(ctx)
+	return turn, false
 }
 
 // load uses the copy on the zone's disk, if there is one.
@@ -108,14 +159,19 @@ func (a *awsAuth) take(data map[string]string) {
 
 // follow keeps up with the ConfigMap until ctx ends.
 func (a *awsAuth) follow(ctx context.Context) {
-	defer a.client.CloseIdleConnections()
+	defer func() { a.caller().CloseIdleConnections() }()
 	for ctx.Err() == nil {
-		version, err := a.read(ctx)
+		turn, held := a.turn(ctx)
+		if held {
+			sleep(ctx, awsAuthRetry/10)
+			continue
+		}
+		version, err := a.read(turn)
 		if err == nil {
 			a.tell(nil)
-			err = a.watch(ctx, version)
+			err = a.watch(turn, version)
 		}
-		if err != nil && ctx.Err() == nil {
+		if err != nil && turn.Err() == nil {
 			a.tell(err)
 			sleep(ctx, awsAuthRetry)
 		}
@@ -193,7 +249,7 @@ func (a *awsAuth) get(ctx context.Context, query url.Values) (io.ReadCloser, err
 		return nil, err
 	}
 	request.Header.Set("User-Agent", "aws-iam-authenticator (tripod)")
-	response, err := a.client.Do(request)
+	response, err := a.caller().Do(request)
 	if err != nil {
 		return nil, err
 	}

@@ -1,19 +1,17 @@
 package az
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,7 +33,6 @@ type clusterZone struct {
 	dir    string
 
 	etcd, apiserver, controllers *instance
-	workers                      Workers
 	authenticator                *http.Server
 	awsAuth                      *awsAuth
 	identity                     *identity // of pods; nil where the zone has none
@@ -44,8 +41,14 @@ type clusterZone struct {
 
 	provider atomic.Pointer[region.IdentityProvider] // beside IAM; nil: there is none
 
-	wanted  atomic.Pointer[region.ControlPlane] // what the zone's processes are started with from now on
-	reached *region.ControlPlane                // what they are known to have; nil while they are replaced. It belongs to keepControlPlane
+	mu      sync.Mutex
+	workers Workers // nil: the zone has none
+
+	wanted   atomic.Pointer[region.ControlPlane] // what the zone's processes are started with from now on
+	reached  *region.ControlPlane                // what they are known to have; nil while they are replaced. It belongs to keepControlPlane, as does quota
+	trust    atomic.Pointer[trust]               // of what is started from now on
+	believed *trust                              // of workers and identity; it belongs to keepControlPlane too
+	quota    int                                 // of the etcd member, as region.Components.DatabaseGB; -1 while that is not known
 
 	cancel context.CancelFunc
 	done   chan struct{} // closed when follow, keepControlPlane, awsAuth.follow, keepShifts and followState returned
@@ -87,7 +90,10 @@ func newClusterZone(z *Zone, record region.Cluster) *clusterZone {
 	}
 	wanted := record.ControlPlaneIn(z.config.Zone)
 	c.reached = &wanted // nothing runs yet: all will be started with it
+	c.quota = wanted.DatabaseGB
 	c.wanted.Store(&wanted)
+	c.believed = trustOf(record, wanted)
+	c.trust.Store(c.believed)
 	c.etcd = part("etcd", nil, c.prepareEtcd)
 	c.apiserver = part("apiserver", nil, c.prepareAPIServer) // it waits for etcd itself, and needs a quorum, not this member
 	c.controllers = part("controllers", c.apiserver, c.prepareControllers)
@@ -148,11 +154,7 @@ func (c *clusterZone) start(ctx context.Context) (err error) {
 func (c *clusterZone) quiesce(ctx context.Context) error {
 	c.cancel()
 	<-c.done
-	var errs []error
-	if c.workers != nil {
-		errs = append(errs, c.workers.Stop(ctx))
-		c.kubelet.Close()
-	}
+	errs := []error{c.stopWorkers(ctx)}
 	// An API server that ends waits for the watches that are open, and the webhook has one: it goes first.
 	errs = append(errs, c.controllers.end(ctx), c.identity.stop(ctx), c.apiserver.end(ctx))
 	return errors.Join(errs...)
@@ -210,7 +212,11 @@ func (c *clusterZone) settle(ctx context.Context, lead bool) (done bool, err err
 	if err := c.zone.Addons(ctx, config); err != nil {
 		return false, fmt.Errorf("install add-ons: %w", err)
 	}
-	c.zone.event(client.Event{Cluster: record.Name, Type: "AddonsInstalled", Message: "cluster " + record.Name + " has coredns, kube-proxy, aws-node and the eks: roles"})
+	has := "coredns, kube-proxy, aws-node and the eks: roles"
+	if record.Bare {
+		has = "the eks: roles, and no add-ons"
+	}
+	c.zone.event(client.Event{Cluster: record.Name, Type: "AddonsInstalled", Message: "cluster " + record.Name + " has " + has})
 	return !creating, c.change(ctx, func(r *region.Cluster) { r.AddonsInstalled = true })
 }
 
@@ -282,7 +288,7 @@ func (c *clusterZone) prepareEtcd() (process.Spec, error) {
 		ListenPeer:   fmt.Sprintf("127.0.0.1:%d", etcdPeerPort(port, c.index)),
 		ClientURL:    c.etcdServers()[c.index], Members: map[string]string{},
 		TLS:    etcdcluster.TLS{CA: c.pki(launch.EtcdCA, "crt"), Cert: c.pki(launch.EtcdMember, "crt"), Key: c.pki(launch.EtcdMember, "key")},
-		Timers: etcdcluster.DefaultTimers, QuotaBytes: 8 << 30,
+		Timers: etcdcluster.DefaultTimers, QuotaBytes: int64(cmp.Or(c.wanted.Load().DatabaseGB, defaultDatabaseGB)) << 30,
 	}
 	for _, peer := range c.zone.config.Peers {
 		config.Members["etcd-"+Letter(peer.Zone)] = fmt.Sprintf("https://%s:2380", etcdName(peer.Zone, c.record.ID))
@@ -300,6 +306,30 @@ func (c *clusterZone) prepareEtcd() (process.Spec, error) {
 	return c.spec("etcd", append(append(env, collector...), allProcessors), file, c.metricsSocket("etcd")), nil
 }
 
+// defaultDatabaseGB is the size of a cluster's database in EKS's standard mode.
+const defaultDatabaseGB = 8
+
+// etcdPeersServe says which of the other zones' members does not answer.
+func (c *clusterZone) etcdPeersServe(ctx context.Context) error {
+	for _, peer := range c.zone.config.Peers {
+		if peer.Zone == c.zone.config.Zone {
+			continue
+		}
+		asking, cancel := context.WithTimeout(ctx, 2*time.Second)
+		conn, err := c.zone.gateway.Dial(asking, etcdName(peer.Zone, c.record.ID)+":2379")
+		if err == nil {
+			settings := &tls.Config{RootCAs: poolOf([]byte(c.record.Secrets.EtcdCACert)), ServerName: etcdName(peer.Zone, c.record.ID)}
+			err = tls.Client(conn, settings).HandshakeContext(asking)
+			conn.Close()
+		}
+		cancel()
+		if err != nil {
+			return fmt.Errorf("the etcd member of %s has to be there while this zone's is replaced: %w", peer.Zone, err)
+		}
+	}
+	return nil
+}
+
 func (c *clusterZone) etcdServers() (urls []string) {
 	for _, peer := range c.zone.config.Peers {
 		urls = append(urls, fmt.Sprintf("https://%s:2379", etcdName(peer.Zone, c.record.ID)))
@@ -308,13 +338,18 @@ func (c *clusterZone) etcdServers() (urls []string) {
 }
 
 func (c *clusterZone) launchOptions(component string) launch.APIServer {
+	wanted := c.wanted.Load()
 	return launch.APIServer{
-		Dir: c.dir, Zone: c.zone.config.Zone, ClusterID: c.record.ID, Version: c.wanted.Load().Version,
+		Dir: c.dir, Zone: c.zone.config.Zone, ClusterID: c.record.ID, Version: wanted.Version,
 		Port: apiServerPort(c.record.EndpointPort, c.index), Advertise: Interface(c.index),
 		EtcdServers: c.etcdServers(), ServiceCIDR: c.record.ServiceCIDR, Issuer: c.record.Issuer,
 		GatewaySocket: c.zone.config.socket("gateway"), MetricsSocket: c.metricsSocket(component),
 		AuditLog: c.logFile("audit"),
 		Provider: c.launchProvider(),
+		Tuning: launch.Tuning{
+			RequestSeats: wanted.RequestSeats, PodsPerSecond: wanted.PodsPerSecond, EventTTL: wanted.EventTTL, NodePorts: wanted.NodePorts,
+			HPASyncPeriod: wanted.HPASyncPeriod, TerminatedPods: wanted.TerminatedPods, Scoring: wanted.Scoring, ScoringWeights: wanted.ScoringWeights,
+		},
 	}
 }
 
@@ -349,7 +384,7 @@ func (c *clusterZone) giveWay() {
 	if c.index == 0 {
 		return
 	}
-	settings := &tls.Config{RootCAs: poolOf([]byte(c.record.Secrets.CACert)), ServerName: "localhost"}
+	settings := &tls.Config{RootCAs: poolOf(c.trust.Load().bundle), ServerName: "localhost"}
 	for end := time.Now().Add(precedence); time.Now().Before(end); time.Sleep(25 * time.Millisecond) {
 		if !c.apiserver.wanted() {
 			return
@@ -391,13 +426,34 @@ func (c *clusterZone) startWorkers(ctx context.Context) error {
 		c.kubelet.Close()
 		return err
 	}
+	c.mu.Lock()
 	c.workers = workers
+	c.mu.Unlock()
 	go workers.ServeKubelet(c.kubelet) // ends when the listener is closed
 	return nil
 }
 
+// stopWorkers ends them; of a zone that has none it does nothing.
+func (c *clusterZone) stopWorkers(ctx context.Context) error {
+	workers := c.nodes()
+	if workers == nil {
+		return nil
+	}
+	err := workers.Stop(ctx)
+	c.kubelet.Close()
+	return err
+}
+
+// nodes are the zone's workers of now.
+func (c *clusterZone) nodes() Workers {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.workers
+}
+
 func (c *clusterZone) workersConfig() (WorkersConfig, error) {
-	authority, err := pki.ParseAuthority(pki.Pair{Cert: []byte(c.record.Secrets.CACert), Key: []byte(c.record.Secrets.CAKey)})
+	trust := c.trust.Load()
+	authority, err := pki.ParseAuthority(trust.signer)
 	if err != nil {
 		return WorkersConfig{}, err
 	}
@@ -411,7 +467,7 @@ func (c *clusterZone) workersConfig() (WorkersConfig, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", EndpointSocket(c.zone.config.runDir(), c.record.ID))
 	}
 	config.Version = launch.Versions[c.record.Version]
-	config.CA, config.Client, config.Authority = []byte(c.record.Secrets.CACert), admin, authority
+	config.CA, config.Client, config.Authority = trust.bundle, admin, authority
 	return config, nil
 }
 
@@ -421,87 +477,4 @@ func (c *clusterZone) workersIn(i int) WorkersConfig {
 		Cluster: c.record, Region: c.zone.config.Region, AccountID: c.zone.config.AccountID, Zone: c.zone.config.Peers[i].Zone,
 		ZoneID: c.zone.config.Peers[i].ID, Subnet: Subnet(i), Count: c.record.NodesIn(i, len(c.zone.config.Peers)),
 	}
-}
-
-func (c *clusterZone) pki(name, kind string) string {
-	return filepath.Join(c.dir, "pki", name+"."+kind)
-}
-
-// writePKI issues the zone's own certificates of the cluster, once; they are kept.
-func (c *clusterZone) writePKI() error {
-	s := c.record.Secrets
-	authorities := map[string]pki.Pair{
-		launch.CA:           {Cert: []byte(s.CACert), Key: []byte(s.CAKey)},
-		launch.FrontProxyCA: {Cert: []byte(s.FrontProxyCACert), Key: []byte(s.FrontProxyCAKey)},
-		launch.EtcdCA:       {Cert: []byte(s.EtcdCACert), Key: []byte(s.EtcdCAKey)},
-	}
-	dir := filepath.Join(c.dir, "pki")
-	for name, pair := range authorities {
-		if err := pki.Write(filepath.Join(dir, name+".crt"), pair.Cert); err != nil {
-			return err
-		}
-	}
-	if err := pki.Write(filepath.Join(dir, launch.CA+".key"), authorities[launch.CA].Key); err != nil {
-		return err // the controller manager signs with it; the other authorities' keys stay in the regional state
-	}
-	if err := pki.Write(filepath.Join(dir, launch.ServiceAccount+".key"), []byte(s.ServiceAccountKey)); err != nil {
-		return err
-	}
-	for name, issue := range c.leaves() {
-		if _, err := os.Stat(filepath.Join(dir, name+".crt")); err == nil {
-			continue
-		}
-		authority, err := pki.ParseAuthority(authorities[issue.authority])
-		if err != nil {
-			return err
-		}
-		pair, err := authority.Issue(issue.leaf)
-		if err != nil {
-			return err
-		}
-		if err := pki.WritePair(dir, name, pair); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-type issue struct {
-	authority string
-	leaf      pki.Leaf
-}
-
-func (c *clusterZone) leaves() map[string]issue {
-	service := netip.MustParsePrefix(c.record.ServiceCIDR).Addr().Next()
-	loopback := []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
-	clientOf := func(authority, name string, groups ...string) issue {
-		return issue{authority, pki.Leaf{CommonName: name, Organizations: groups, Client: true}}
-	}
-	return map[string]issue{
-		launch.ServingCert: {launch.CA, pki.Leaf{
-			CommonName: "kube-apiserver", Server: true,
-			DNS: []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
-				strings.ToLower(c.record.ID) + ".gr7." + c.zone.config.Region + ".eks.amazonaws.com"},
-			IPs: append(loopback, service.AsSlice(), Interface(c.index).AsSlice()),
-		}},
-		launch.EtcdMember: {launch.EtcdCA, pki.Leaf{
-			CommonName: "etcd-" + Letter(c.zone.config.Zone), Server: true, Client: true,
-			DNS: []string{etcdName(c.zone.config.Zone, c.record.ID), "localhost"}, IPs: loopback, // by the IP, else etcd looks the name up
-		}},
-		launch.PodIdentity:      {launch.CA, pki.Leaf{CommonName: "pod-identity-webhook", Server: true, DNS: []string{launch.PodIdentityHost(c.record.ID)}}},
-		launch.EtcdClient:       clientOf(launch.EtcdCA, "kube-apiserver"),
-		launch.KubeletClient:    clientOf(launch.CA, "kube-apiserver-kubelet-client", "system:masters"),
-		launch.Administrator:    clientOf(launch.CA, "eks:tripod", "system:masters"),
-		launch.Authenticator:    clientOf(launch.CA, "eks:authenticator"),
-		launch.ControllerManage: clientOf(launch.CA, "system:kube-controller-manager"),
-		launch.Scheduler:        clientOf(launch.CA, "system:kube-scheduler"),
-		launch.FrontProxyClient: clientOf(launch.FrontProxyCA, "front-proxy-client"),
-	}
-}
-
-// poolOf holds one authority, given in PEM.
-func poolOf(cert []byte) *x509.CertPool {
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(cert)
-	return pool
 }

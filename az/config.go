@@ -77,7 +77,7 @@ type ClusterState struct {
 	Version      string `json:"version"`
 	Status       string `json:"status"`
 	EndpointPort int    `json:"endpointPort"`
-	CACert       string `json:"caCert"`
+	CACert       string `json:"caCert"` // of all authorities that are trusted
 	// FaultedAt is when somebody asked for the next update to fail.
 	FaultedAt *time.Time `json:"faultedAt,omitempty"`
 	// Access says who may reach the endpoint, and Trouble is what the record says of it.

@@ -92,7 +92,7 @@ func (c *clusterZone) newWebhook(i *identity) (Identity, error) {
 	}
 	return c.zone.Identity(IdentityConfig{
 		Region: c.zone.config.Region, Server: fmt.Sprintf("https://127.0.0.1:%d", apiServerPort(c.record.EndpointPort, c.index)),
-		CA: []byte(c.record.Secrets.CACert), Client: admin, URL: "https://" + launch.PodIdentityHost(c.record.ID) + "/mutate", Associated: i.has,
+		CA: c.trust.Load().bundle, Client: admin, URL: "https://" + launch.PodIdentityHost(c.record.ID) + "/mutate", Associated: i.has,
 		Logger: c.zone.logger.With("component", "pod-identity-webhook", "cluster", c.record.Name),
 	})
 }

@@ -2,6 +2,7 @@ package az
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"tripod/apiserver/launch"
+	"tripod/etcdcluster"
 	"tripod/internal/process"
 )
 
@@ -36,8 +38,13 @@ func play(role string, args []string) int {
 	}
 	switch role {
 	case "etcd": // CONFIG METRICS-SOCKET
+		os.Remove(args[1]) // its predecessor's
 		listener, err := net.Listen("unix", args[1])
 		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		if err := serveEtcdClients(args[0]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
@@ -64,6 +71,36 @@ func play(role string, args []string) int {
 	}
 	<-ctx.Done()
 	return 0
+}
+
+// serveEtcdClients shakes hands where the member's clients look for it.
+func serveEtcdClients(file string) error {
+	var config etcdcluster.Config
+	text, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(text, &config)
+	}
+	if err != nil {
+		return err
+	}
+	pair, err := tls.LoadX509KeyPair(config.TLS.Cert, config.TLS.Key)
+	if err != nil {
+		return err
+	}
+	listener, err := tls.Listen("tcp", config.ListenClient, &tls.Config{Certificates: []tls.Certificate{pair}})
+	if err != nil {
+		return err
+	}
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go conn.(*tls.Conn).Handshake() // the client closes it
+		}
+	}()
+	return nil
 }
 
 // awaitLeave is how tests keep a process from becoming ready: while the cluster's directory has a file unready-ROLE-VERSION, it does not.
@@ -127,10 +164,10 @@ func shortDir(t *testing.T) string {
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-// eventually polls until what holds; state tells how things stood when it did not.
+// eventually polls until what holds; state tells how things stood when it did not. The deadline tells what hangs from what is slow on a loaded machine.
 func eventually(t *testing.T, what string, holds func() bool, state func() any) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !holds(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !holds(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("not in time: %s; at the end: %v", what, state())
 		}

@@ -74,8 +74,12 @@ func (c *clusterZone) goForward(ctx context.Context, record region.Cluster) erro
 	if err != nil || !begun {
 		return err
 	}
-	c.zone.event(client.Event{Cluster: record.Name, Target: c.apiserver.target(), Type: "VersionUpdate",
-		Message: fmt.Sprintf("%s and its controllers go from %s to %s", c.apiserver.target(), record.Version, record.Rollout.To)})
+	what := "other settings"
+	if record.Rollout.To != record.Version {
+		what = "version " + record.Rollout.To
+	}
+	c.zone.event(client.Event{Cluster: record.Name, Target: c.apiserver.target(), Type: "ControlPlaneUpdate",
+		Message: fmt.Sprintf("%s and its controllers are replaced, by ones with %s", c.apiserver.target(), what)})
 	stands := func(now region.Cluster) bool {
 		return now.Rollout != nil && now.Rollout.UpdateID == id && now.Rollout.Failure == ""
 	}
@@ -129,9 +133,26 @@ func (c *clusterZone) become(ctx context.Context, wanted region.ControlPlane, st
 	c.wanted.Store(&wanted)
 	// The controllers go first and come last: without their API server they would lose their leases, which ends them as a crash.
 	defer c.controllers.release()
+	if err := c.awaitEtcdPeers(ctx, wanted, stands); err != nil {
+		return err
+	}
 	c.farewell(ctx, c.controllers, c.controllers.hold)
+	if err := c.resizeDatabase(ctx, wanted, stands); err != nil {
+		return err
+	}
+	if err := c.secure(wanted); err != nil {
+		return err
+	}
+	// The watches of the agent's own would keep the API server from ending.
+	c.awsAuth.hold()
+	if err := c.identity.stop(ctx); err != nil {
+		return err
+	}
 	c.farewell(ctx, c.apiserver, c.apiserver.renew)
 	if err := c.awaitReady(ctx, c.apiserver, stands); err != nil {
+		return err
+	}
+	if err := c.renewParts(ctx); err != nil {
 		return err
 	}
 	c.controllers.release()
@@ -139,6 +160,39 @@ func (c *clusterZone) become(ctx context.Context, wanted region.ControlPlane, st
 		return err
 	}
 	c.reached = &wanted
+	return nil
+}
+
+// awaitEtcdPeers waits for the other zones' etcd members when this zone's is to be replaced: with two of them away, writes would fail.
+func (c *clusterZone) awaitEtcdPeers(ctx context.Context, wanted region.ControlPlane, stands func(region.Cluster) bool) error {
+	for c.quota != wanted.DatabaseGB {
+		err := c.etcdPeersServe(ctx)
+		if err == nil {
+			return nil
+		}
+		c.zone.logger.Info("a change of the database waits", "cluster", c.record.Name, "error", err)
+		sleep(ctx, 500*time.Millisecond)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if now, err := c.newest(); err == nil && stands != nil && !stands(now) {
+			return errCalledOff
+		}
+	}
+	return nil
+}
+
+// resizeDatabase replaces the zone's etcd member by one with another quota, if it needs one.
+func (c *clusterZone) resizeDatabase(ctx context.Context, wanted region.ControlPlane, stands func(region.Cluster) bool) error {
+	if c.quota == wanted.DatabaseGB {
+		return nil
+	}
+	c.quota = -1 // until it is ready
+	c.farewell(ctx, c.etcd, c.etcd.renew)
+	if err := c.awaitReady(ctx, c.etcd, stands); err != nil {
+		return err
+	}
+	c.quota = wanted.DatabaseGB
 	return nil
 }
 
@@ -215,13 +269,24 @@ func (c *clusterZone) ended(tx *region.Txn, record *region.Cluster) region.Updat
 		}
 	case rollout.Failure == "" && len(rollout.Done) == len(c.zone.config.Peers):
 		update.Status = "Successful"
-		if rollout.To != record.Version {
-			now := time.Now().UTC()
-			record.UpgradedFrom, record.UpgradedAt, record.Version = record.Version, &now, rollout.To
-		}
+		arrive(record)
 	default:
 		return region.Update{}
 	}
 	record.Status, record.Rollout = "ACTIVE", nil
 	return update
+}
+
+// arrive makes the cluster's new control plane the one that it has.
+func arrive(record *region.Cluster) {
+	next, now := record.NextControlPlane(), time.Now().UTC()
+	if next.Version != record.Version {
+		record.UpgradedFrom, record.UpgradedAt, record.Version = record.Version, &now, next.Version
+	}
+	before := record.Components
+	record.Components = next.Components
+	record.Forget(before, now)
+	if len(record.Rollout.Settings) > 0 {
+		record.Settings = record.Rollout.Settings
+	}
 }

@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"tripod/apiserver/launch"
 	"tripod/client"
+	"tripod/internal/pki"
 	"tripod/region"
 )
 
@@ -40,8 +42,14 @@ const updateID = "11111111-2222-3333-4444-555555555555"
 // begin starts the change to version 1.37.
 func (r rollingRegion) begin(t *testing.T) {
 	t.Helper()
+	r.rollOut(t, region.Rollout{To: "1.37"})
+}
+
+func (r rollingRegion) rollOut(t *testing.T, rollout region.Rollout) {
+	t.Helper()
+	rollout.UpdateID = updateID
 	r.edit(t, func(tx *region.Txn, c *region.Cluster) {
-		c.Status, c.Rollout = "UPDATING", &region.Rollout{UpdateID: updateID, To: "1.37"}
+		c.Status, c.Rollout = "UPDATING", &rollout
 		region.Updates.Put(tx, updateID, region.Update{ID: updateID, ClusterID: c.ID, Type: "VersionUpdate", Status: "InProgress"})
 	})
 }
@@ -141,6 +149,8 @@ func TestRollout(t *testing.T) {
 	t.Run("cancelled in the first zone's turn it goes back", func(t *testing.T) { testCancel(t, r, 0) })
 	t.Run("cancelled in the second zone's turn both go back", func(t *testing.T) { testCancel(t, r, 1) })
 	t.Run("a fault in the last zone brings all back", func(t *testing.T) { testFaultedRollout(t, r) })
+	t.Run("settings reach the components", func(t *testing.T) { testSettings(t, r) })
+	t.Run("certificates are of the authority that signs", func(t *testing.T) { testRotation(t, r) })
 	t.Run("processes are replaced zone by zone", func(t *testing.T) { testReplacement(t, r) })
 }
 
@@ -185,6 +195,69 @@ func testFaultedRollout(t *testing.T, r rollingRegion) {
 	}
 }
 
+func testSettings(t *testing.T, r rollingRegion) {
+	r.rollOut(t, region.Rollout{To: "1.36", Settings: []byte(`{"tier":"big"}`), Components: &region.Components{DatabaseGB: 16, EventTTL: "10m"}})
+	c, _ := r.awaitEnd(t, "Successful")
+	if c.Components.DatabaseGB != 16 || string(c.Settings) != `{"tier":"big"}` || c.UpgradedAt != nil {
+		t.Errorf("got %+v, settings %s, upgraded at %v", c.Components, c.Settings, c.UpgradedAt)
+	}
+	for _, z := range r.zones {
+		for file, want := range map[string]string{"etcd.json": fmt.Sprint(16 << 30), "apiserver.json": "--event-ttl=10m"} {
+			if text, err := os.ReadFile(z.clusterFile(file)); err != nil || !strings.Contains(string(text), want) {
+				t.Errorf("%s of %s is without %s: %v", file, z.config.Zone, want, err)
+			}
+		}
+	}
+	r.wantVersions(t, "1.36")
+}
+
+func testRotation(t *testing.T, r rollingRegion) {
+	c, _ := r.await(t, "the cluster is ACTIVE", func(c region.Cluster, _ region.Update) bool { return c.Status == "ACTIVE" })
+	first := c.CertificateAuthorities()[0]
+	cert, key, err := newClusterAuthority(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := region.Authority{ID: "second", Cert: cert, Key: key}
+	r.edit(t, func(_ *region.Txn, c *region.Cluster) { c.Authorities = []region.Authority{first, second} })
+	for _, step := range []struct {
+		what    string
+		signer  region.Authority
+		trusted []string
+		bundle  string
+	}{
+		{"a successor", first, []string{first.ID, second.ID}, first.Cert + second.Cert},
+		{"it is activated", second, []string{first.ID, second.ID}, first.Cert + second.Cert},
+		{"the first one is deleted", second, []string{second.ID}, second.Cert},
+	} {
+		r.rollOut(t, region.Rollout{To: "1.36", Components: &region.Components{Signer: step.signer.ID, Trusted: step.trusted}})
+		r.awaitEnd(t, "Successful")
+		signer, err := pki.ParseAuthority(pki.Pair{Cert: []byte(step.signer.Cert), Key: []byte(step.signer.Key)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, z := range r.zones {
+			for name, want := range map[string]string{launch.CA + ".crt": step.bundle, launch.SigningCA + ".crt": step.signer.Cert, launch.SigningCA + ".key": step.signer.Key} {
+				if text, err := os.ReadFile(z.clusterFile("pki/" + name)); err != nil || string(text) != want {
+					t.Errorf("%s: %s of %s is another's, %v", step.what, name, z.config.Zone, err)
+				}
+			}
+			for _, name := range []string{launch.ServingCert, launch.Administrator, launch.ControllerManage, launch.KubeletClient} {
+				if pair, err := pki.ReadPair(z.clusterFile("pki"), name); err != nil || !signer.Signed(pair) {
+					t.Errorf("%s: %s of %s is signed by another, %v", step.what, name, z.config.Zone, err)
+				}
+			}
+		}
+	}
+	if c, _ := r.await(t, "the first one is gone", func(c region.Cluster, _ region.Update) bool { return len(c.Authorities) == 1 }); c.Authorities[0].ActivatedBy != "CUSTOMER" {
+		t.Errorf("got %+v", c.Authorities)
+	}
+	eventually(t, "clients are told", func() bool {
+		clusters := r.zones[0].reportedState().Clusters
+		return len(clusters) == 1 && clusters[0].CACert == second.Cert
+	}, func() any { return r.zones[0].reportedState().Clusters })
+}
+
 func testReplacement(t *testing.T, r rollingRegion) {
 	end := time.Now().Add(time.Second) // longer than three fake zones need
 	r.edit(t, func(_ *region.Txn, c *region.Cluster) { c.NotBefore = &end })
@@ -214,6 +287,10 @@ func rollingPart(t *testing.T) (*testZone, *clusterZone) {
 	}
 	c := newClusterZone(z.Zone, region.Cluster{ID: clusterID, Name: "demo", Version: "1.36", EndpointPort: freePort(t), ServiceCIDR: "10.100.0.0/16", Secrets: secretsOnce})
 	if err := c.writePKI(); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if c.awsAuth, err = c.newAWSAuth(); err != nil {
 		t.Fatal(err)
 	}
 	for _, i := range c.instances() {

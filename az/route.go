@@ -91,10 +91,11 @@ func (z *Zone) routeAddress(ctx context.Context, address netip.Addr, port int) (
 			if port == kubeletPort {
 				return destination{zone: peer.Zone, network: "unix", address: peer.RunDir + "/kubelet-" + c.record.ID[:8] + ".sock"}, nil
 			}
-			if c.workers == nil {
+			workers := c.nodes()
+			if workers == nil {
 				continue
 			}
-			local, err := c.workers.LocalAddress(ctx, address.String(), port)
+			local, err := workers.LocalAddress(ctx, address.String(), port)
 			if err != nil {
 				return destination{}, err
 			}

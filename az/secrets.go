@@ -3,6 +3,7 @@ package az
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"time"
 
 	"tripod/internal/pki"
 	"tripod/region"
@@ -14,6 +15,15 @@ func clusterNames(cluster region.Cluster) pki.Constraints {
 		DNS: []string{"localhost", "tripod.internal", "kubernetes", "default", "svc", "cluster.local", "eks.amazonaws.com", "ec2.internal", "compute.internal"},
 		IPs: []string{"127.0.0.0/8", "::1/128", "10.0.0.0/8", cluster.ServiceCIDR},
 	}
+}
+
+// newClusterAuthority makes another certificate authority for a cluster. Its name differs from the first one's, for those who look.
+func newClusterAuthority(cluster region.Cluster) (cert, key string, err error) {
+	made, err := pki.NewAuthority("kubernetes-"+time.Now().UTC().Format("20060102150405"), clusterNames(cluster))
+	if err != nil {
+		return "", "", err
+	}
+	return string(made.Cert), string(made.Key), nil
 }
 
 // newClusterSecrets makes a cluster's authorities and keys. They are made once, and kept in the regional state.

@@ -207,7 +207,7 @@ func (z *Zone) startFront(ctx context.Context, registerer prometheus.Registerer)
 		ControlPlane: eks.ControlPlane{
 			FirstPort: z.config.ClusterPorts, PortsPerCluster: PortsPerCluster, MostClusters: z.config.MostClusters, AWSPort: z.config.AWSPort,
 			PortsFree: portsFree,
-			Versions:  launch.Versions, DefaultVersion: launch.DefaultVersion, NewSecrets: newClusterSecrets, AvailableMemory: process.AvailableMemory,
+			Versions:  launch.Versions, DefaultVersion: launch.DefaultVersion, NewSecrets: newClusterSecrets, NewAuthority: newClusterAuthority, AvailableMemory: process.AvailableMemory,
 		},
 	}
 	if z.config.RealPace {
@@ -357,7 +357,7 @@ func (z *Zone) state() State {
 	z.voter.View(func(tx *region.Txn) error {
 		for _, c := range region.Clusters.List(tx) {
 			s.Clusters = append(s.Clusters, ClusterState{Name: c.Name, ID: c.ID, Version: c.Version, Status: c.Status,
-				EndpointPort: c.EndpointPort, CACert: c.Secrets.CACert, FaultedAt: c.FaultedAt, Access: c.EndpointAccess(), Trouble: troubleOf(c), NotBefore: c.NotBefore})
+				EndpointPort: c.EndpointPort, CACert: c.BundleOf(c.Components), FaultedAt: c.FaultedAt, Access: c.EndpointAccess(), Trouble: troubleOf(c), NotBefore: c.NotBefore})
 		}
 		s.Index = tx.Index()
 		return nil

@@ -9,6 +9,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"tripod/az"
@@ -24,6 +25,7 @@ type cluster struct {
 	gate     *gate                  // the balancer's listener
 	granted  *region.EndpointAccess // what is in effect
 	trouble  string                 // why it cannot
+	roots    *roots                 // of the API servers, for the health check
 
 	reporting bool // a zone is being told
 	// creation names the stages of the cluster's creation that have been told, until all are; nil at all other times. Whoever judges has it.
@@ -54,7 +56,7 @@ func (e *Emulator) ensureClusters(index uint64, states []az.ClusterState) {
 		return
 	}
 	e.index = index
-	gone := maps.Clone(e.clusters)
+	gone, changed := maps.Clone(e.clusters), false
 	for _, state := range states {
 		delete(gone, state.ID)
 		known := e.clusters[state.ID]
@@ -65,9 +67,12 @@ func (e *Emulator) ensureClusters(index uint64, states []az.ClusterState) {
 			}
 			e.clusters[state.ID] = known
 		}
+		if known.state.CACert != state.CACert && known.balancer != nil {
+			known.roots.set(state.CACert)
+			changed = true // the kubeconfig has it too
+		}
 		known.state = state
 	}
-	changed := false
 	for id, c := range gone { // first: a new cluster may have the port of an old one
 		changed = e.dismiss(c) || changed
 		delete(e.clusters, id)
@@ -116,12 +121,27 @@ func (e *Emulator) served() (states []az.ClusterState) {
 	return states
 }
 
-func (e *Emulator) newClusterBalancer(state az.ClusterState, gate *gate) (*lb.Balancer, error) {
+// roots are the certificate authorities of a cluster, which change when one follows another.
+type roots struct{ pool atomic.Pointer[x509.CertPool] }
+
+func (r *roots) set(text string) {
 	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM([]byte(state.CACert))
+	pool.AppendCertsFromPEM([]byte(text))
+	r.pool.Store(pool)
+}
+
+// tls verifies servers named localhost by the authorities of now.
+func (r *roots) tls() *tls.Config {
+	return &tls.Config{InsecureSkipVerify: true, ServerName: "localhost", VerifyConnection: func(state tls.ConnectionState) error { // in its place
+		_, err := state.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: r.pool.Load(), DNSName: "localhost"})
+		return err
+	}}
+}
+
+func (e *Emulator) newClusterBalancer(state az.ClusterState, gate *gate, roots *roots) (*lb.Balancer, error) {
 	// Without etcd's part: while etcd elects a leader, every API server's /readyz waits, and all would seem silent. An API server
 	// that has lost its etcd says so itself, and clients wait out an election better than a reset.
-	check := lb.HTTPCheck(&tls.Config{RootCAs: pool, ServerName: "localhost"}, "/readyz?exclude=etcd&exclude=etcd-readiness", "localhost")
+	check := lb.HTTPCheck(roots.tls(), "/readyz?exclude=etcd&exclude=etcd-readiness", "localhost")
 	config := lb.Config{Name: state.Name, Listener: gate, Admit: gate.admit, Check: check, Interval: checkInterval,
 		Logger: e.logger.With("balancer", state.Name), Registerer: e.registry, OnChange: e.targetChanged(state.Name, state.Name)}
 	for i := range zoneLetters {

@@ -62,12 +62,14 @@ func (e *Emulator) openEndpoint(c *cluster) error {
 	if err := gate.open(); err != nil {
 		return err
 	}
-	balancer, err := e.newClusterBalancer(c.state, gate)
+	roots := &roots{}
+	roots.set(c.state.CACert)
+	balancer, err := e.newClusterBalancer(c.state, gate, roots)
 	if err != nil {
 		gate.Close()
 		return err
 	}
-	c.gate, c.balancer = gate, balancer
+	c.gate, c.balancer, c.roots = gate, balancer, roots
 	return nil
 }
 

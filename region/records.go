@@ -29,14 +29,20 @@ type Cluster struct {
 	// Nodes is how many simulated nodes the cluster has over all zones, dealt out in the zones' order.
 	Nodes int `json:"nodes"`
 	// AddonsInstalled says that what a fresh cluster shows was put there; from then on it is the user's.
-	AddonsInstalled bool           `json:"addonsInstalled"`
-	Secrets         ClusterSecrets `json:"secrets"`
+	AddonsInstalled bool `json:"addonsInstalled"`
+	// Bare says that coredns, kube-proxy and aws-node are not among it.
+	Bare    bool           `json:"bare,omitempty"`
+	Secrets ClusterSecrets `json:"secrets"`
 	// Envelope is the KMS key that the key of encryption at rest is under; nil where that is in Secrets.
 	Envelope *Envelope `json:"envelope,omitempty"`
 	// Tags are the cluster's, by key.
 	Tags map[string]string `json:"tags,omitempty"`
 	// Settings are those parts of the cluster's description that only the EKS API reads and writes, in its own form.
 	Settings json.RawMessage `json:"settings,omitempty"`
+	// Authorities are the certificate authorities of a cluster that has had more than its first: see CertificateAuthorities.
+	Authorities []Authority `json:"authorities,omitempty"`
+	// Components are the control plane's settings beside its version.
+	Components Components `json:"components,omitzero"`
 	// Rollout is the change of the control plane that is under way.
 	Rollout *Rollout `json:"upgrade,omitempty"`
 	// UpgradedAt is when the last change of version ended well, from UpgradedFrom.

@@ -2,6 +2,7 @@ package system
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,7 +12,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -49,7 +52,13 @@ func TestClustersComeAndGo(t *testing.T) {
 	network := &ekstypes.VpcConfigRequest{SubnetIds: demo.Cluster.ResourcesVpcConfig.SubnetIds}
 	begin := time.Now()
 	made, err := api.CreateCluster(ctx, &eks.CreateClusterInput{Name: aws.String("second"), RoleArn: demo.Cluster.RoleArn, Version: aws.String("1.35"),
-		ResourcesVpcConfig: network, AccessConfig: &ekstypes.CreateAccessConfigRequest{AuthenticationMode: ekstypes.AuthenticationModeApi}})
+		ResourcesVpcConfig: network, AccessConfig: &ekstypes.CreateAccessConfigRequest{AuthenticationMode: ekstypes.AuthenticationModeApi},
+		BootstrapSelfManagedAddons: aws.Bool(false), ControlPlaneScalingConfig: &ekstypes.ControlPlaneScalingConfig{Tier: "tier-xl"},
+		KubeApiServerConfig: &ekstypes.KubeApiServerConfigRequest{EventTtl: aws.String("10m"), ServiceNodePortRange: &ekstypes.ServiceNodePortRange{MinPort: 20000, MaxPort: 20100}},
+		KubeSchedulerConfig: &ekstypes.KubeSchedulerConfigRequest{NodeResourcesFit: &ekstypes.NodeResourcesFitConfig{ScoringStrategy: &ekstypes.ScoringStrategy{Type: "MostAllocated"}}},
+		KubeControllerManagerConfig: &ekstypes.KubeControllerManagerConfigRequest{
+			HorizontalPodAutoscalerControllerConfig: &ekstypes.HorizontalPodAutoscalerControllerConfigRequest{HorizontalPodAutoscalerSyncPeriod: aws.String("10s")},
+			PodGcControllerConfig:                   &ekstypes.PodGcControllerConfigRequest{TerminatedPodGcThreshold: aws.Int32(100)}}})
 	must(t, "CreateCluster", err)
 	if made.Cluster.Status != ekstypes.ClusterStatusCreating || made.Cluster.Endpoint != nil {
 		t.Errorf("CreateCluster answers with status %s and endpoint %v", made.Cluster.Status, made.Cluster.Endpoint)
@@ -66,9 +75,12 @@ func TestClustersComeAndGo(t *testing.T) {
 	}
 	_, err = kube.CoreV1().ConfigMaps("default").Create(within(t, 20*time.Second), configMap("here", ""), metav1.CreateOptions{})
 	must(t, "write to the second cluster", err)
+	r.wantOwnSettings(t, kube)
 	if _, err := r.kube(t).CoreV1().ConfigMaps("default").Get(within(t, 20*time.Second), "here", metav1.GetOptions{}); err == nil {
 		t.Error("what was written to the second cluster is in the first")
 	}
+
+	r.rotateAuthority(t, api, "second", aws.ToString(made.Cluster.Arn))
 
 	r.do(t, "kill", "az/c")
 	gone, err := api.DeleteCluster(ctx, &eks.DeleteClusterInput{Name: aws.String("second")})
@@ -94,6 +106,37 @@ func TestClustersComeAndGo(t *testing.T) {
 	}
 }
 
+// wantOwnSettings checks that the second cluster's components were started as its creation asked for, and live with it.
+func (r *testRegion) wantOwnSettings(t testing.TB, kube *kubernetes.Clientset) {
+	t.Helper()
+	for port, allowed := range map[int32]bool{20050: true, 30500: false} {
+		service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("port-%d", port)},
+			Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeNodePort, Ports: []corev1.ServicePort{{Port: 80, NodePort: port}}}}
+		if _, err := kube.CoreV1().Services("default").Create(within(t, 20*time.Second), service, metav1.CreateOptions{}); (err == nil) != allowed {
+			t.Errorf("node port %d: got %v", port, err)
+		}
+	}
+	eventually(t, 20*time.Second, "the second cluster has controllers, which live", func() (bool, string) {
+		status := r.status(t)
+		for _, zone := range status.Zones {
+			for _, i := range zone.Instances {
+				if i.Cluster == "second" && i.Restarts > 0 {
+					t.Errorf("%s of the second cluster was started again: %s", i.Target, i.Reason)
+				}
+			}
+		}
+		for _, c := range status.Clusters {
+			if c.Name == "second" {
+				return c.Controllers != "" && c.Scheduler != "", fmt.Sprintf("%+v", c)
+			}
+		}
+		return false, "there is no second cluster"
+	})
+	if deployments, err := kube.AppsV1().Deployments("kube-system").List(within(t, 20*time.Second), metav1.ListOptions{}); err != nil || len(deployments.Items) > 0 {
+		t.Errorf("a cluster without add-ons has %d deployments, %v", len(deployments.Items), err)
+	}
+}
+
 func contextsOf(t testing.TB, kubeconfig []byte) (names []string) {
 	t.Helper()
 	config, err := clientcmd.Load(kubeconfig)
@@ -112,12 +155,12 @@ func updateVersion(t testing.TB, api *eks.Client, version string) (id *string) {
 	return begun.Update.Id
 }
 
-// awaitUpdate waits until an update of demo has ended so.
-func awaitUpdate(t testing.TB, api *eks.Client, id *string, want ekstypes.UpdateStatus) *ekstypes.Update {
+// awaitUpdate waits until an update of a cluster has ended so.
+func awaitUpdate(t testing.TB, api *eks.Client, cluster string, id *string, want ekstypes.UpdateStatus) *ekstypes.Update {
 	t.Helper()
 	var update *ekstypes.Update
 	eventually(t, 60*time.Second, "the update is "+string(want), func() (bool, string) {
-		got, err := api.DescribeUpdate(within(t, 20*time.Second), &eks.DescribeUpdateInput{Name: aws.String("demo"), UpdateId: id})
+		got, err := api.DescribeUpdate(within(t, 20*time.Second), &eks.DescribeUpdateInput{Name: aws.String(cluster), UpdateId: id})
 		if err != nil {
 			return false, err.Error()
 		}
@@ -131,7 +174,7 @@ func awaitUpdate(t testing.TB, api *eks.Client, id *string, want ekstypes.Update
 func (r *testRegion) turns(t testing.TB) (n int) {
 	t.Helper()
 	must(t, "read the events", r.Events(within(t, 10*time.Second), 0, false, func(event client.Event) error {
-		if event.Type == "VersionUpdate" {
+		if event.Type == "ControlPlaneUpdate" {
 			n++
 		}
 		return nil
@@ -166,7 +209,7 @@ func TestUpgradeGoesBackAndOn(t *testing.T) {
 	if !errors.As(err, &inUse) {
 		t.Errorf("another update meanwhile: got %v, want ResourceInUseException", err)
 	}
-	if failed := awaitUpdate(t, api, failing, ekstypes.UpdateStatusFailed); len(failed.Errors) != 1 || r.turns(t) != 3 {
+	if failed := awaitUpdate(t, api, "demo", failing, ekstypes.UpdateStatusFailed); len(failed.Errors) != 1 || r.turns(t) != 3 {
 		t.Errorf("after %d zones' turns the update has errors %+v", r.turns(t), failed.Errors)
 	}
 	r.wantVersion(t, "35")
@@ -175,7 +218,7 @@ func TestUpgradeGoesBackAndOn(t *testing.T) {
 	eventually(t, 60*time.Second, "the first zone's turn", func() (bool, string) { return r.turns(t) > 3, "" })
 	_, err = api.CancelUpdate(within(t, 20*time.Second), &eks.CancelUpdateInput{Name: aws.String("demo"), UpdateId: cancelled})
 	must(t, "CancelUpdate", err)
-	awaitUpdate(t, api, cancelled, ekstypes.UpdateStatusCancelled)
+	awaitUpdate(t, api, "demo", cancelled, ekstypes.UpdateStatusCancelled)
 	r.wantVersion(t, "35")
 	entries.goesOn(t, 10, 30*time.Second)
 
@@ -186,7 +229,7 @@ func TestUpgradeGoesBackAndOn(t *testing.T) {
 	noProcesses(t, dir)
 
 	r = bringUp(t, dir)
-	awaitUpdate(t, api, killed, ekstypes.UpdateStatusSuccessful)
+	awaitUpdate(t, api, "demo", killed, ekstypes.UpdateStatusSuccessful)
 	r.await(t, 60*time.Second, "region", client.ForHealthy)
 	entries.goesOn(t, 10, 30*time.Second)
 	entries.verify(t)

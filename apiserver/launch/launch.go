@@ -43,11 +43,13 @@ type APIServer struct {
 	EncryptionKey string // base64 of 32 bytes
 	// Provider is an identity provider beside IAM, or nil.
 	Provider *Provider
+	Tuning   Tuning
 }
 
 // Names of key pairs in DIR/pki.
 const (
-	CA               = "ca"
+	CA               = "ca" // the certificates of all authorities that are trusted
+	SigningCA        = "signing-ca"
 	FrontProxyCA     = "front-proxy-ca"
 	FrontProxyClient = "front-proxy-client"
 	EtcdCA           = "etcd-ca"
@@ -128,7 +130,7 @@ func (a APIServer) Write() (string, error) {
 
 // Flags are kube-apiserver's.
 func (a APIServer) Flags() []string {
-	return []string{
+	return append([]string{
 		"--emulated-version=kube=" + a.Version,
 		"--bind-address=127.0.0.1",
 		fmt.Sprintf("--secure-port=%d", a.Port),
@@ -174,7 +176,7 @@ func (a APIServer) Flags() []string {
 		"--enable-aggregator-routing=true", // so that webhooks are reached at pod addresses, which the gateway routes
 		"--allow-privileged=true",
 		"--profiling=false",
-	}
+	}, a.Tuning.apiServerFlags()...)
 }
 
 // Controllers is one kube-controller-manager and one kube-scheduler, in one process.
@@ -191,6 +193,9 @@ func (c Controllers) Write() (string, error) {
 			return "", err
 		}
 	}
+	if err := pki.Write(c.file("scheduler.yaml"), []byte(c.Tuning.schedulerConfig(c.file(Scheduler+".kubeconfig")))); err != nil {
+		return "", err
+	}
 	return writeProcess(c.file("controllers.json"), Process{
 		Zone: c.Zone, MetricsSocket: c.MetricsSocket, ReportsVersion: Versions[c.Version],
 		Flags: c.controllerManagerFlags(), SchedulerFlags: c.schedulerFlags(),
@@ -198,7 +203,7 @@ func (c Controllers) Write() (string, error) {
 }
 
 func (c Controllers) controllerManagerFlags() []string {
-	return []string{
+	return append([]string{
 		"--emulated-version=kube=" + c.Version,
 		"--kubeconfig=" + c.file(ControllerManage+".kubeconfig"),
 		"--secure-port=0",
@@ -206,23 +211,22 @@ func (c Controllers) controllerManagerFlags() []string {
 		"--use-service-account-credentials=true",
 		"--service-account-private-key-file=" + c.key(ServiceAccount),
 		"--root-ca-file=" + c.cert(CA),
-		"--cluster-signing-cert-file=" + c.cert(CA),
-		"--cluster-signing-key-file=" + c.key(CA),
+		"--cluster-signing-cert-file=" + c.cert(SigningCA),
+		"--cluster-signing-key-file=" + c.key(SigningCA),
 		"--cluster-name=" + c.ClusterName,
 		"--service-cluster-ip-range=" + c.ServiceCIDR,
 		"--node-monitor-period=2s",
 		"--node-monitor-grace-period=50s",
 		"--kube-api-qps=100", "--kube-api-burst=200",
 		"--profiling=false",
-	}
+	}, c.Tuning.controllerManagerFlags()...)
 }
 
 func (c Controllers) schedulerFlags() []string {
 	return []string{
-		"--kubeconfig=" + c.file(Scheduler+".kubeconfig"),
+		"--config=" + c.file("scheduler.yaml"),
 		"--secure-port=0",
 		"--leader-elect=false",
-		"--profiling=false",
 	}
 }
 

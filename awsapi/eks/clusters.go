@@ -120,12 +120,15 @@ func (s *Service) describe(c region.Cluster) (*types.Cluster, error) {
 		ZonalShiftConfig:          &types.ZonalShiftConfigResponse{Enabled: aws.Bool(own.ZonalShift)},
 		ClientRequestToken:        memberOf(own.Token),
 	}
+	own.parameters().describe(out)
 	if out.Tags == nil {
 		out.Tags = map[string]string{}
 	}
 	if c.Status != "CREATING" && c.Status != "FAILED" {
 		out.Endpoint = aws.String("https://127.0.0.1:" + strconv.Itoa(c.EndpointPort))
-		out.CertificateAuthority.Data = aws.String(base64.StdEncoding.EncodeToString([]byte(c.Secrets.CACert)))
+		out.CertificateAuthority.Data = aws.String(base64.StdEncoding.EncodeToString([]byte(c.BundleOf(c.Components))))
+		signer := c.SignerOf(c.Components)
+		out.CertificateAuthority.Active = &types.ActiveCertificateAuthority{Id: aws.String(signer.ID), ActivatedBy: types.CertificateAuthorityActivatedBy(signer.ActivatedBy)}
 		out.Identity = &types.Identity{Oidc: &types.OIDC{Issuer: aws.String(c.Issuer)}}
 	}
 	return out, nil

@@ -2,6 +2,7 @@ package eks
 
 import (
 	"fmt"
+	"reflect"
 	"strconv"
 	"time"
 
@@ -40,10 +41,17 @@ func (s *Service) updateClusterConfig(call *wire.Call, in *eks.UpdateClusterConf
 			return nil, "", err
 		}
 		made, err := apply(c.tx, &c.cluster, &own)
-		if err == nil {
-			err = own.keep(&c.cluster)
-		}
 		if err != nil {
+			return nil, "", err
+		}
+		if components := own.components(c.cluster.Components); !reflect.DeepEqual(components, c.cluster.Components) {
+			settings, err := own.text()
+			if err != nil {
+				return nil, "", err
+			}
+			return &eks.UpdateClusterConfigOutput{Update: s.rollOut(c, made.kind, made.params, region.Rollout{To: c.cluster.Version, Components: &components, Settings: settings})}, "", nil
+		}
+		if err := own.keep(&c.cluster); err != nil {
 			return nil, "", err
 		}
 		status := types.UpdateStatusSuccessful
@@ -110,7 +118,7 @@ func (s *Service) onlyChange(in *eks.UpdateClusterConfigInput) (edit, error) {
 	add(in.AccessConfig != nil, func(_ *region.Txn, c *region.Cluster, _ *settings) (configChange, error) {
 		return editAccess(c, in.AccessConfig.AuthenticationMode)
 	})
-	add(in.UpgradePolicy != nil, func(_ *region.Txn, _ *region.Cluster, own *settings) (configChange, error) {
+	add(in.UpgradePolicy != nil && in.UpgradePolicy.SupportType != "", func(_ *region.Txn, _ *region.Cluster, own *settings) (configChange, error) {
 		own.SupportType = in.UpgradePolicy.SupportType
 		return configChange{types.UpdateTypeUpgradePolicyUpdate, []region.UpdateParam{param(types.UpdateParamTypeUpgradePolicy, asJSON(in.UpgradePolicy))}}, nil
 	})
@@ -124,11 +132,12 @@ func (s *Service) onlyChange(in *eks.UpdateClusterConfigInput) (edit, error) {
 		own.Protected = *in.DeletionProtection
 		return configChange{types.UpdateTypeDeletionProtectionUpdate, []region.UpdateParam{param(types.UpdateParamTypeDeletionProtection, strconv.FormatBool(own.Protected))}}, nil
 	})
-	add(in.ControlPlaneScalingConfig != nil, func(_ *region.Txn, _ *region.Cluster, own *settings) (configChange, error) {
-		before := own.Tier
-		own.Tier = in.ControlPlaneScalingConfig.Tier
-		return configChange{types.UpdateTypeControlPlaneScalingConfigUpdate, []region.UpdateParam{param(types.UpdateParamTypePreviousTier, string(before)),
-			param(types.UpdateParamTypeUpdatedTier, string(own.Tier))}}, nil
+	add(in.ControlPlaneScalingConfig != nil && in.ControlPlaneScalingConfig.Tier != "", func(_ *region.Txn, c *region.Cluster, own *settings) (configChange, error) {
+		return editTier(c, own, in.ControlPlaneScalingConfig.Tier)
+	})
+	wanted := parameterRequest{in.KubeApiServerConfig, in.KubeSchedulerConfig, in.KubeControllerManagerConfig}
+	add(!wanted.empty(), func(_ *region.Txn, c *region.Cluster, own *settings) (configChange, error) {
+		return editParameters(c, own, wanted)
 	})
 	add(in.RemoteNetworkConfig != nil, func(_ *region.Txn, _ *region.Cluster, own *settings) (configChange, error) {
 		own.RemoteNetwork = &types.RemoteNetworkConfigResponse{RemoteNodeNetworks: in.RemoteNetworkConfig.RemoteNodeNetworks, RemotePodNetworks: in.RemoteNetworkConfig.RemotePodNetworks}
@@ -137,14 +146,40 @@ func (s *Service) onlyChange(in *eks.UpdateClusterConfigInput) (edit, error) {
 	switch {
 	case in.ComputeConfig != nil || in.StorageConfig != nil || in.KubernetesNetworkConfig != nil:
 		return nil, fmt.Errorf("computeConfig, storageConfig and kubernetesNetworkConfig belong to EKS Auto Mode, which Tripod does not have yet")
-	case in.KubeApiServerConfig != nil || in.KubeSchedulerConfig != nil || in.KubeControllerManagerConfig != nil:
-		return nil, fmt.Errorf("kubeApiServerConfig, kubeSchedulerConfig and kubeControllerManagerConfig cannot be set in Tripod yet")
 	case len(edits) == 0:
-		return nil, inWords("No changes needed: give one of logging, resourcesVpcConfig, accessConfig, upgradePolicy, zonalShiftConfig, deletionProtection, controlPlaneScalingConfig and remoteNetworkConfig")
+		return nil, inWords("No changes needed: give one of logging, resourcesVpcConfig, accessConfig, upgradePolicy, zonalShiftConfig, deletionProtection, controlPlaneScalingConfig, kubeApiServerConfig, kubeSchedulerConfig, kubeControllerManagerConfig and remoteNetworkConfig")
 	case len(edits) > 1:
 		return nil, inWords("Only one type of update can be allowed")
 	}
 	return edits[0], nil
+}
+
+func editTier(c *region.Cluster, own *settings, tier types.ProvisionedControlPlaneTier) (configChange, error) {
+	before := own.Tier
+	if own.Tier = tier; before == tier {
+		return configChange{}, about{cluster: c.Name}.invalidParameter("Cluster is already at the desired control plane scaling tier %s", tier)
+	}
+	if err := own.checkTier(); err != nil {
+		return configChange{}, about{cluster: c.Name}.invalidRequest("%v", err)
+	}
+	return configChange{types.UpdateTypeControlPlaneScalingConfigUpdate, []region.UpdateParam{param(types.UpdateParamTypePreviousTier, string(before)),
+		param(types.UpdateParamTypeUpdatedTier, string(tier))}}, nil
+}
+
+func editParameters(c *region.Cluster, own *settings, want parameterRequest) (configChange, error) {
+	about, before := about{cluster: c.Name}, own.parameters()
+	p := before
+	if err := p.merge(want); err != nil {
+		return configChange{}, about.invalidParameter("%v", err)
+	}
+	if reflect.DeepEqual(p, before) {
+		return configChange{}, about.invalidParameter("No changes needed for the control plane configuration provided")
+	}
+	own.Parameters = &p
+	if err := own.checkTier(); err != nil {
+		return configChange{}, about.invalidParameter("%v", err)
+	}
+	return configChange{types.UpdateTypeControlPlaneComponentConfigUpdate, want.params()}, nil
 }
 
 func editLogging(c *region.Cluster, own *settings, want *types.Logging, now time.Time) (configChange, error) {

@@ -21,6 +21,8 @@ type ControlPlane struct {
 	DefaultVersion string
 	// NewSecrets makes a new cluster's authorities and keys.
 	NewSecrets func(region.Cluster) (region.ClusterSecrets, error)
+	// NewAuthority makes another certificate authority for a cluster, in PEM.
+	NewAuthority func(region.Cluster) (cert, key string, err error)
 	// Pace is how long states last at least.
 	Pace Pace
 	// AvailableMemory is how many bytes the machine has left; 0 when it cannot be told.

@@ -23,16 +23,22 @@ func Documented() []wire.Documented {
 // documented says of each operation how far it goes and which real effect it has.
 var documented = map[string]wire.Documented{
 	// Clusters.
-	"CreateCluster":           {State: wire.Works, Effect: "a real control plane over three zones starts; where memory is short the cluster is FAILED and says so; the endpoint admits whom it should; the log types that are on go to CloudWatch Logs; the tier is kept and shown, and changes nothing yet"},
+	"CreateCluster":           {State: wire.Works, Effect: "a real control plane over three zones starts; where memory is short the cluster is FAILED and says so; the endpoint admits whom it should; the log types that are on go to CloudWatch Logs; its tier, control-plane parameters and whether it has add-ons take effect"},
 	"DeleteCluster":           {State: wire.Works, Effect: "the control plane stops and its data goes, with all that belongs to the cluster; its log group stays"},
 	"DescribeCluster":         {State: wire.Works, Effect: "the cluster's true state, endpoint, authority and issuer"},
 	"ListClusters":            {State: wire.Works, Effect: "the clusters, and with include=all those registered from outside"},
-	"DescribeClusterVersions": {State: wire.Works, Effect: "the Kubernetes versions that run here, with the dates that are known"},
+	"DescribeClusterVersions": {State: wire.Works, Effect: "the Kubernetes versions that run here, with the dates that are known, the tiers and the parameters' bounds"},
 	"UpdateClusterVersion":    {State: wire.Works, Effect: "API servers and controllers are replaced zone by zone by those of the next version, and back when one does not become ready; a zone that is down is waited for; insights in ERROR refuse it unless forced"},
-	"UpdateClusterConfig":     {State: wire.Works, Effect: "one change at a time, as an update; deletion protection, zonal shift, logging (to CloudWatch Logs) and who may reach the endpoint (by public port, private port and `up --client-address`) take effect, the rest is kept and shown and changes nothing yet"},
-	"CancelUpdate":            {State: wire.Works, Effect: "a change of version that is under way goes back"},
+	"UpdateClusterConfig":     {State: wire.Works, Effect: "one change at a time, as an update; tier and control-plane parameters are rolled out zone by zone as a version is, deletion protection, zonal shift, logging (to CloudWatch Logs) and who may reach the endpoint (by public port, private port and `up --client-address`) take effect, the rest is kept and shown and changes nothing yet"},
+	"CancelUpdate":            {State: wire.Works, Effect: "a change of version, tier or parameters that is under way goes back"},
 	"DescribeUpdate":          {State: wire.Works, Effect: "an update's true state, parameters and errors"},
 	"ListUpdates":             {State: wire.Works, Effect: "the updates of a cluster, node group, add-on or capability"},
+
+	"CreateCertificateAuthority":   {State: wire.Works, Effect: "a second authority is made and, zone by zone, trusted by API servers, controllers, nodes and the kubeconfig"},
+	"ActivateCertificateAuthority": {State: wire.Works, Effect: "the authority signs: all certificates are issued anew, zone by zone; back to the first one by the same call"},
+	"DeleteCertificateAuthority":   {State: wire.Works, Effect: "the authority is trusted no more, zone by zone"},
+	"DescribeCertificateAuthority": {State: wire.Works, Effect: "the authority's true state; Tripod activates none by itself"},
+	"ListCertificateAuthorities":   {State: wire.Works, Effect: "the cluster's one or two authorities"},
 
 	"AssociateEncryptionConfig": {State: wire.Works, Effect: "the cluster's key of encryption at rest is under the KMS key: while that cannot be used, health says so and no API server starts; secrets are not encrypted anew"},
 

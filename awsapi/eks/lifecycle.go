@@ -110,8 +110,10 @@ func notHere(in *eks.CreateClusterInput) error {
 		return fmt.Errorf("computeConfig: Tripod has no EKS Auto Mode yet: leave it out, or set enabled to false")
 	case in.KubernetesNetworkConfig != nil && in.KubernetesNetworkConfig.IpFamily == types.IpFamilyIpv6:
 		return fmt.Errorf("kubernetesNetworkConfig.ipFamily: Tripod's clusters are ipv4")
-	case in.KubeApiServerConfig != nil || in.KubeSchedulerConfig != nil || in.KubeControllerManagerConfig != nil:
-		return fmt.Errorf("kubeApiServerConfig, kubeSchedulerConfig and kubeControllerManagerConfig cannot be set in Tripod yet: leave them out")
+	case in.StorageConfig != nil && in.StorageConfig.BlockStorage != nil && aws.ToBool(in.StorageConfig.BlockStorage.Enabled):
+		return fmt.Errorf("storageConfig: Tripod has no EKS Auto Mode yet: leave it out, or set blockStorage.enabled to false")
+	case in.KubernetesNetworkConfig != nil && in.KubernetesNetworkConfig.ElasticLoadBalancing != nil && aws.ToBool(in.KubernetesNetworkConfig.ElasticLoadBalancing.Enabled):
+		return fmt.Errorf("kubernetesNetworkConfig.elasticLoadBalancing: Tripod has no EKS Auto Mode yet: leave it out, or set enabled to false")
 	}
 	return nil
 }
@@ -132,7 +134,7 @@ func (s *Service) newCluster(call *wire.Call, in *eks.CreateClusterInput) (regio
 	record := region.Cluster{
 		ID: strings.ToUpper(hex.EncodeToString(id)), Name: aws.ToString(in.Name), Version: version, Status: creating, CreatedAt: s.now().UTC(),
 		CreatorARN: cmp.Or(call.Principal.IssuerARN, call.Principal.ARN), AuthenticationMode: string(types.AuthenticationModeConfigMap), Tags: in.Tags,
-		ServiceCIDR: "10.100.0.0/16",
+		ServiceCIDR: "10.100.0.0/16", Bare: in.BootstrapSelfManagedAddons != nil && !*in.BootstrapSelfManagedAddons,
 	}
 	record.Issuer = fmt.Sprintf("https://localhost:%d/id/%s", s.ControlPlane.AWSPort, record.ID)
 	own := settings{RoleARN: aws.ToString(in.RoleArn), SupportType: types.SupportTypeExtended, Tier: types.ProvisionedControlPlaneTierStandard,
@@ -158,6 +160,17 @@ func (s *Service) newCluster(call *wire.Call, in *eks.CreateClusterInput) (regio
 	if in.ControlPlaneScalingConfig != nil && in.ControlPlaneScalingConfig.Tier != "" {
 		own.Tier = in.ControlPlaneScalingConfig.Tier
 	}
+	if asked := (parameterRequest{in.KubeApiServerConfig, in.KubeSchedulerConfig, in.KubeControllerManagerConfig}); !asked.empty() {
+		p := defaultParameters
+		if err := p.merge(asked); err != nil {
+			return fail(about.invalidParameter("%v", err))
+		}
+		own.Parameters = &p
+	}
+	if err := own.checkTier(); err != nil {
+		return fail(about.invalidParameter("%v", err))
+	}
+	record.Components = own.components(region.Components{})
 	if in.ZonalShiftConfig != nil {
 		own.ZonalShift = aws.ToBool(in.ZonalShiftConfig.Enabled)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
+	"github.com/aws/smithy-go"
 
 	"tripod/awsapi/wire"
 	"tripod/region"
@@ -268,6 +269,9 @@ func minorOf(version string) int {
 // asJSON is a parameter's value as EKS shows it in an update.
 func asJSON(v any) string {
 	text, err := json.Marshal(v)
+	if shape, ok := v.(smithy.Serializable); ok {
+		text, err = wire.Encode(shape) // with AWS's names of the members
+	}
 	if err != nil { // only types that encoding/json cannot write
 		panic("eks: " + err.Error())
 	}

@@ -243,7 +243,7 @@ func (s *Service) resourceActions() map[string]Action {
 	actions := map[string]Action{}
 	for _, some := range []map[string]Action{
 		s.addonActions(), s.nodegroupActions(), s.fargateActions(), s.accessActions(), s.podIdentityActions(), s.identityProviderActions(),
-		s.capabilityActions(), s.insightActions(), s.subscriptionActions(), s.connectorActions(), s.tagActions(),
+		s.capabilityActions(), s.authorityActions(), s.insightActions(), s.subscriptionActions(), s.connectorActions(), s.tagActions(),
 	} {
 		maps.Copy(actions, some)
 	}

@@ -17,6 +17,7 @@ import (
 	"tripod/awsapi/ec2"
 	service "tripod/awsapi/eks"
 	"tripod/iam"
+	"tripod/internal/pki"
 	"tripod/region"
 )
 
@@ -73,6 +74,13 @@ func newWorld(t *testing.T, mode string, wishes ...func(*service.ControlPlane)) 
 		Versions: map[string]string{"1.35": "v1.35.6-eks-1", "1.36": "v1.36.3-eks-1", "1.37": "v1.37.2-eks-1"}, AvailableMemory: func() int64 { return w.memory },
 		NewSecrets: func(c region.Cluster) (region.ClusterSecrets, error) {
 			return region.ClusterSecrets{CACert: "certificate for " + c.ServiceCIDR, CAKey: "the private key"}, nil
+		},
+		NewAuthority: func(region.Cluster) (cert, key string, err error) {
+			made, err := pki.NewAuthority("another", pki.Loopback)
+			if err != nil {
+				return "", "", err
+			}
+			return string(made.Cert), string(made.Key), nil
 		}}
 	for _, wish := range wishes {
 		wish(&plane)

@@ -25,6 +25,7 @@ type settings struct {
 	ZonalShift    bool                               `json:"zonalShift"`
 	Protected     bool                               `json:"protected"` // against deletion
 	Tier          types.ProvisionedControlPlaneTier  `json:"tier"`
+	Parameters    *parameters                        `json:"parameters,omitempty"` // nil: the defaults
 	CreatorAdmin  *bool                              `json:"creatorAdmin,omitempty"`
 	LoadBalancing *types.ElasticLoadBalancing        `json:"loadBalancing,omitempty"`
 	Token         string                             `json:"token,omitempty"` // the clientRequestToken of its creation
@@ -80,13 +81,18 @@ func (s *Service) Shiftable(tx *region.Txn) (all []arczonalshift.Resource) {
 }
 
 // keep writes the settings into the record.
-func (own settings) keep(c *region.Cluster) error {
+func (own settings) keep(c *region.Cluster) (err error) {
+	c.Settings, err = own.text()
+	return err
+}
+
+// text is how records hold the settings.
+func (own settings) text() (json.RawMessage, error) {
 	text, err := json.Marshal(own)
 	if err != nil {
-		return fmt.Errorf("write the settings of cluster %s: %w", c.Name, err)
+		return nil, fmt.Errorf("write a cluster's settings: %w", err)
 	}
-	c.Settings = text
-	return nil
+	return text, nil
 }
 
 // anywhere is the range of all IPv4 addresses: EKS's default for who may reach a public endpoint.

@@ -41,14 +41,20 @@ func (s *Service) updateClusterVersion(call *wire.Call, in *eks.UpdateClusterVer
 				return nil, "", err
 			}
 		}
-		begun := region.Update{ID: c.id, ClusterID: c.cluster.ID, Type: string(kind), Status: string(types.UpdateStatusInProgress), CreatedAt: c.now,
-			Params: []region.UpdateParam{param(types.UpdateParamTypeVersion, to), param(types.UpdateParamTypePlatformVersion, platformVersion)}}
-		c.cluster.Status, c.cluster.Rollout = string(types.ClusterStatusUpdating), &region.Rollout{UpdateID: begun.ID, To: to}
-		c.cluster.NotBefore = s.ControlPlane.Pace.Version.after(c.now)
-		region.Clusters.Put(c.tx, c.cluster.ID, c.cluster)
-		region.Updates.Put(c.tx, begun.ID, begun)
-		return &eks.UpdateClusterVersionOutput{Update: describeUpdateRecord(begun)}, "", nil
+		params := []region.UpdateParam{param(types.UpdateParamTypeVersion, to), param(types.UpdateParamTypePlatformVersion, platformVersion)}
+		return &eks.UpdateClusterVersionOutput{Update: s.rollOut(c, kind, params, region.Rollout{To: to})}, "", nil
 	})
+}
+
+// rollOut begins a change of the cluster's control plane, which the zones then carry out.
+func (s *Service) rollOut(c change, kind types.UpdateType, params []region.UpdateParam, rollout region.Rollout) *types.Update {
+	begun := region.Update{ID: c.id, ClusterID: c.cluster.ID, Type: string(kind), Status: string(types.UpdateStatusInProgress), CreatedAt: c.now, Params: params}
+	rollout.UpdateID = begun.ID
+	c.cluster.Status, c.cluster.Rollout = string(types.ClusterStatusUpdating), &rollout
+	c.cluster.NotBefore = s.ControlPlane.Pace.Version.after(c.now)
+	region.Clusters.Put(c.tx, c.cluster.ID, c.cluster)
+	region.Updates.Put(c.tx, begun.ID, begun)
+	return describeUpdateRecord(begun)
 }
 
 // ready refuses an upgrade that an insight says would fail, in the words of EKS's model. By force a cluster is upgraded all the same.

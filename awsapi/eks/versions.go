@@ -70,6 +70,7 @@ func (s *Service) versionInformation(version string) types.ClusterVersionInforma
 		ClusterType: aws.String("eks"), ClusterVersion: aws.String(version), DefaultPlatformVersion: aws.String(platformVersion),
 		DefaultVersion: version == s.ControlPlane.DefaultVersion, KubernetesPatchVersion: aws.String(patch),
 		Status: types.ClusterVersionStatusStandardSupport, VersionStatus: types.VersionStatusStandardSupport,
+		ControlPlaneComponentConfig: describeParameters(), ControlPlaneScalingTiers: describeTiers(),
 	}
 	dates, found := calendar[version]
 	if !found {

@@ -61,7 +61,7 @@ func administrator(c az.WorkersConfig) *rest.Config {
 }
 
 func installAddons(ctx context.Context, c az.WorkersConfig) error {
-	options := addons.Options{ClusterName: c.Cluster.Name, ClusterID: c.Cluster.ID, Region: c.Region, AccountID: c.AccountID, Version: c.Cluster.Version}
+	options := addons.Options{ClusterName: c.Cluster.Name, ClusterID: c.Cluster.ID, Region: c.Region, AccountID: c.AccountID, Version: c.Cluster.Version, Bare: c.Cluster.Bare}
 	var err error
 	if options.ServiceCIDR, err = netip.ParsePrefix(c.Cluster.ServiceCIDR); err != nil {
 		return err

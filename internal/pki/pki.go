@@ -133,6 +133,16 @@ func (a *Authority) Issue(leaf Leaf) (Pair, error) {
 	return encode(der, key)
 }
 
+// Signed says whether the pair's certificate is of this authority.
+func (a *Authority) Signed(p Pair) bool {
+	parsed, err := p.TLS()
+	if err != nil {
+		return false
+	}
+	cert, err := x509.ParseCertificate(parsed.Certificate[0])
+	return err == nil && cert.CheckSignatureFrom(a.cert) == nil
+}
+
 // Pool holds only this authority.
 func (a *Authority) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()

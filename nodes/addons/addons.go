@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"text/template"
@@ -34,6 +35,7 @@ type Options struct {
 	Version     string       // "1.36"
 	ServiceCIDR netip.Prefix // 10.100.0.0/16; CoreDNS has the tenth address
 	Endpoint    string       // https URL that kube-proxy is told; empty means "https://kubernetes.default.svc"
+	Bare        bool         // without coredns, kube-proxy and aws-node
 	NodeRoleARN string       // of the nodes, for the ConfigMap aws-auth; empty: none is written (mode API, or no nodes)
 }
 
@@ -98,6 +100,9 @@ func Render(o Options) ([]*unstructured.Unstructured, error) {
 	}
 	var objects []*unstructured.Unstructured
 	for _, file := range all.Templates() {
+		if o.Bare && slices.Contains([]string{"aws-node.yaml", "coredns.yaml", "kube-proxy.yaml"}, file.Name()) {
+			continue
+		}
 		var text bytes.Buffer
 		if err := file.Execute(&text, values); err != nil {
 			return nil, err

@@ -117,6 +117,21 @@ func TestAWSAuthOnlyWithNodeRole(t *testing.T) {
 	}
 }
 
+func TestBareClusterHasNoWorkloads(t *testing.T) {
+	bare := options
+	bare.Bare = true
+	all, left := render(t, options), render(t, bare)
+	for path, object := range all {
+		workload := object.GetKind() == "Deployment" || object.GetKind() == "DaemonSet"
+		if workload && left[path] != nil || strings.HasSuffix(path, "/storageclasses/gp2") && left[path] == nil {
+			t.Errorf("%s: in a bare cluster %v", path, left[path] != nil)
+		}
+	}
+	if len(left) == 0 || len(left) >= len(all) {
+		t.Errorf("a bare cluster has %d of %d objects", len(left), len(all))
+	}
+}
+
 func TestRenderRefusesIncompleteOptions(t *testing.T) {
 	if _, err := Render(Options{}); err == nil {
 		t.Error("no error")

@@ -1,0 +1,149 @@
+package az
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"errors"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"tripod/apiserver/launch"
+	"tripod/internal/pki"
+	"tripod/region"
+)
+
+// trust is whose certificates the cluster's parts in this zone accept, and who signs theirs.
+type trust struct {
+	bundle []byte // PEM
+	signer pki.Pair
+}
+
+func trustOf(record region.Cluster, wanted region.ControlPlane) *trust {
+	signer := record.SignerOf(wanted.Components)
+	return &trust{bundle: []byte(record.BundleOf(wanted.Components)), signer: pki.Pair{Cert: []byte(signer.Cert), Key: []byte(signer.Key)}}
+}
+
+// secure makes the certificates of a control plane. Processes that run may read them too: those before a change accept them.
+func (c *clusterZone) secure(wanted region.ControlPlane) error {
+	record, err := c.newest()
+	if err != nil {
+		return err
+	}
+	if record.ID == "" {
+		record = c.record // it is gone, and its end comes soon
+	}
+	c.trust.Store(trustOf(record, wanted))
+	return c.writePKI()
+}
+
+// renewParts starts the webhook and the watch of aws-auth, which were stopped, and those of the agent's own parts of the cluster that have other certificates than there are now.
+func (c *clusterZone) renewParts(ctx context.Context) error {
+	client, err := c.newAWSAuthClient()
+	if err == nil {
+		err = c.startIdentity(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	c.awsAuth.resume(client)
+	current := c.trust.Load()
+	if c.believed != nil && bytes.Equal(c.believed.bundle, current.bundle) && bytes.Equal(c.believed.signer.Cert, current.signer.Cert) {
+		return nil
+	}
+	c.believed = nil // until they run
+	if err := errors.Join(c.stopWorkers(ctx), c.startWorkers(ctx)); err != nil {
+		return err
+	}
+	c.believed = current
+	return nil
+}
+
+func (c *clusterZone) pki(name, kind string) string {
+	return filepath.Join(c.dir, "pki", name+"."+kind)
+}
+
+// writePKI issues the zone's own certificates of the cluster. They are kept while the same authority signs.
+func (c *clusterZone) writePKI() error {
+	s, trust := c.record.Secrets, c.trust.Load()
+	authorities := map[string]pki.Pair{
+		launch.CA:           trust.signer,
+		launch.FrontProxyCA: {Cert: []byte(s.FrontProxyCACert), Key: []byte(s.FrontProxyCAKey)},
+		launch.EtcdCA:       {Cert: []byte(s.EtcdCACert), Key: []byte(s.EtcdCAKey)},
+	}
+	dir := filepath.Join(c.dir, "pki")
+	for name, text := range map[string][]byte{
+		launch.CA + ".crt": trust.bundle, launch.FrontProxyCA + ".crt": authorities[launch.FrontProxyCA].Cert, launch.EtcdCA + ".crt": authorities[launch.EtcdCA].Cert,
+		// The controller manager signs with it; the other authorities' keys stay in the regional state.
+		launch.SigningCA + ".crt": trust.signer.Cert, launch.SigningCA + ".key": trust.signer.Key,
+		launch.ServiceAccount + ".key": []byte(s.ServiceAccountKey),
+	} {
+		if err := pki.Write(filepath.Join(dir, name), text); err != nil {
+			return err
+		}
+	}
+	if err := os.Remove(filepath.Join(dir, launch.CA+".key")); err != nil && !errors.Is(err, fs.ErrNotExist) { // of an older Tripod
+		return err
+	}
+	for name, issue := range c.leaves() {
+		authority, err := pki.ParseAuthority(authorities[issue.authority])
+		if err != nil {
+			return err
+		}
+		if pair, err := pki.ReadPair(dir, name); err == nil && authority.Signed(pair) {
+			continue
+		}
+		pair, err := authority.Issue(issue.leaf)
+		if err != nil {
+			return err
+		}
+		if err := pki.WritePair(dir, name, pair); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type issue struct {
+	authority string
+	leaf      pki.Leaf
+}
+
+func (c *clusterZone) leaves() map[string]issue {
+	service := netip.MustParsePrefix(c.record.ServiceCIDR).Addr().Next()
+	loopback := []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+	clientOf := func(authority, name string, groups ...string) issue {
+		return issue{authority, pki.Leaf{CommonName: name, Organizations: groups, Client: true}}
+	}
+	return map[string]issue{
+		launch.ServingCert: {launch.CA, pki.Leaf{
+			CommonName: "kube-apiserver", Server: true,
+			DNS: []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
+				strings.ToLower(c.record.ID) + ".gr7." + c.zone.config.Region + ".eks.amazonaws.com"},
+			IPs: append(loopback, service.AsSlice(), Interface(c.index).AsSlice()),
+		}},
+		launch.EtcdMember: {launch.EtcdCA, pki.Leaf{
+			CommonName: "etcd-" + Letter(c.zone.config.Zone), Server: true, Client: true,
+			DNS: []string{etcdName(c.zone.config.Zone, c.record.ID), "localhost"}, IPs: loopback, // by the IP, else etcd looks the name up
+		}},
+		launch.PodIdentity:      {launch.CA, pki.Leaf{CommonName: "pod-identity-webhook", Server: true, DNS: []string{launch.PodIdentityHost(c.record.ID)}}},
+		launch.EtcdClient:       clientOf(launch.EtcdCA, "kube-apiserver"),
+		launch.KubeletClient:    clientOf(launch.CA, "kube-apiserver-kubelet-client", "system:masters"),
+		launch.Administrator:    clientOf(launch.CA, "eks:tripod", "system:masters"),
+		launch.Authenticator:    clientOf(launch.CA, "eks:authenticator"),
+		launch.ControllerManage: clientOf(launch.CA, "system:kube-controller-manager"),
+		launch.Scheduler:        clientOf(launch.CA, "system:kube-scheduler"),
+		launch.FrontProxyClient: clientOf(launch.FrontProxyCA, "front-proxy-client"),
+	}
+}
+
+// poolOf holds the authorities of a PEM text.
+func poolOf(cert []byte) *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(cert)
+	return pool
+}
