@@ -24,15 +24,17 @@ func (c *clusterZone) startAuthenticator() (err error) {
 	if err != nil {
 		return err
 	}
-	webhooks := http.NewServeMux()
-	webhooks.Handle(launch.AuthenticatePath, &iam.Authenticator{
+	c.admits = &iam.Authenticator{
 		ClusterID: c.record.ID, Region: c.zone.config.Region, State: c.zone.voter,
 		Hosts:          []string{fmt.Sprintf("127.0.0.1:%d", c.zone.config.AWSPort), fmt.Sprintf("localhost:%d", c.zone.config.AWSPort)},
 		AWSAuth:        func() iam.AWSAuth { return *c.awsAuth.current.Load() },
 		PrivateDNSName: c.privateDNSName,
 		Logger:         c.authenticatorLogger(),
-	})
-	webhooks.Handle(launch.AuthorizePath, &iam.Authorizer{ClusterID: c.record.ID, State: c.zone.voter, Logger: c.authenticatorLogger()})
+	}
+	c.permits = &iam.Authorizer{ClusterID: c.record.ID, State: c.zone.voter, Logger: c.authenticatorLogger()}
+	webhooks := http.NewServeMux()
+	webhooks.Handle(launch.AuthenticatePath, c.admits)
+	webhooks.Handle(launch.AuthorizePath, c.permits)
 	c.authenticator = &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: webhooks}
 	go c.authenticator.Serve(listener) // ends with Close
 	return nil

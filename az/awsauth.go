@@ -55,7 +55,7 @@ type configMap struct {
 }
 
 func (c *clusterZone) newAWSAuth() (*awsAuth, error) {
-	client, err := c.newAWSAuthClient()
+	client, err := c.newAPIClient(launch.Authenticator)
 	if err != nil {
 		return nil, err
 	}
@@ -68,9 +68,9 @@ func (c *clusterZone) newAWSAuth() (*awsAuth, error) {
 	return a, a.load()
 }
 
-// newAWSAuthClient has the certificates of now.
-func (c *clusterZone) newAWSAuthClient() (*http.Client, error) {
-	pair, err := pki.ReadPair(filepath.Join(c.dir, "pki"), launch.Authenticator)
+// newAPIClient speaks to API servers with the named certificate, and has the certificates of now.
+func (c *clusterZone) newAPIClient(as string) (*http.Client, error) {
+	pair, err := pki.ReadPair(filepath.Join(c.dir, "pki"), as)
 	if err != nil {
 		return nil, err
 	}

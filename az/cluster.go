@@ -20,6 +20,7 @@ import (
 	"tripod/awsapi/kms"
 	"tripod/client"
 	"tripod/etcdcluster"
+	"tripod/iam"
 	"tripod/internal/pki"
 	"tripod/internal/process"
 	"tripod/region"
@@ -33,7 +34,9 @@ type clusterZone struct {
 	dir    string
 
 	etcd, apiserver, controllers *instance
-	authenticator                *http.Server
+	authenticator                *http.Server // of admits and permits, for the API server
+	admits                       *iam.Authenticator
+	permits                      *iam.Authorizer
 	awsAuth                      *awsAuth
 	identity                     *identity // of pods; nil where the zone has none
 	kubelet                      net.Listener

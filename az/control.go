@@ -36,6 +36,8 @@ func (z *Zone) controlHandler() http.Handler {
 	})
 	routes.HandleFunc("POST /v1/instances/{component}/{verb}", z.handleVerb)
 	routes.HandleFunc("POST /v1/clusters/{name}/update/{verb}", z.handleUpdate)
+	routes.HandleFunc("POST /v1/clusters/{name}/whoami", z.handleWhoAmI)
+	routes.HandleFunc("POST /v1/clusters/{name}/can-i", z.handleCanI)
 	routes.Handle("GET /v1/metrics", promhttp.HandlerFor(z.registry, promhttp.HandlerOpts{}))
 	routes.HandleFunc("GET /v1/metrics/{component}", z.handleMetrics)
 	return routes

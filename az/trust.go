@@ -43,7 +43,7 @@ func (c *clusterZone) secure(wanted region.ControlPlane) error {
 
 // renewParts starts the webhook and the watch of aws-auth, which were stopped, and those of the agent's own parts of the cluster that have other certificates than there are now.
 func (c *clusterZone) renewParts(ctx context.Context) error {
-	client, err := c.newAWSAuthClient()
+	client, err := c.newAPIClient(launch.Authenticator)
 	if err == nil {
 		err = c.startIdentity(ctx)
 	}

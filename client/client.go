@@ -145,8 +145,13 @@ func (c *Client) post(ctx context.Context, path string, query url.Values) error 
 
 // call returns a response whose status is below 400; the caller closes its body.
 func (c *Client) call(ctx context.Context, method, path string, query url.Values) (*http.Response, error) {
+	return c.send(ctx, method, path+"?"+query.Encode(), nil)
+}
+
+// send is call with a body, which may be nil.
+func (c *Client) send(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
 	// The escaped path is part of the text, so that a target's name cannot reach beyond its place.
-	request, err := http.NewRequestWithContext(ctx, method, "http://tripod"+path+"?"+query.Encode(), nil)
+	request, err := http.NewRequestWithContext(ctx, method, "http://tripod"+path, body)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"tripod/client"
 	"tripod/region"
 )
 
@@ -63,25 +64,25 @@ func AccessPolicyOf(arn string) (AccessPolicy, bool) {
 }
 
 // allows says whether the policy allows a request.
-func (p AccessPolicy) allows(r accessRequest) bool {
+func (p AccessPolicy) allows(r client.Action) bool {
 	return slices.ContainsFunc(p.Rules, func(rule AccessRule) bool { return rule.allows(r) })
 }
 
-func (r AccessRule) allows(request accessRequest) bool {
+func (r AccessRule) allows(request client.Action) bool {
 	switch {
-	case !has(r.Verbs, request.verb):
+	case !has(r.Verbs, request.Verb):
 		return false
-	case request.path != "":
+	case request.Path != "":
 		return slices.ContainsFunc(r.NonResourceURLs, func(url string) bool {
 			prefix, open := strings.CutSuffix(url, "*")
-			return url == request.path || open && strings.HasPrefix(request.path, prefix)
+			return url == request.Path || open && strings.HasPrefix(request.Path, prefix)
 		})
-	case !has(r.APIGroups, request.group) || len(r.ResourceNames) > 0 && !slices.Contains(r.ResourceNames, request.name):
+	case !has(r.APIGroups, request.Group) || len(r.ResourceNames) > 0 && !slices.Contains(r.ResourceNames, request.Name):
 		return false
-	case request.subresource == "":
-		return has(r.Resources, request.resource)
+	case request.Subresource == "":
+		return has(r.Resources, request.Resource)
 	}
-	return has(r.Resources, request.resource+"/"+request.subresource) || slices.Contains(r.Resources, "*/"+request.subresource)
+	return has(r.Resources, request.Resource+"/"+request.Subresource) || slices.Contains(r.Resources, "*/"+request.Subresource)
 }
 
 // has says whether a rule names something, or all by *.

@@ -100,7 +100,13 @@ func (a *Authenticator) admitMapped(p Principal) (Admission, error) {
 	return Admission{}, errNotMapped
 }
 
-// refusal says why a principal with a valid token has no access.
+// refusedError says why a principal with a valid token has no access.
+type refusedError struct{ arn, cluster, why string }
+
+func (e *refusedError) Error() string {
+	return fmt.Sprintf("the token of %s is valid, but it has no access to cluster %s: %s", quoteARN(e.arn), quote(e.cluster), e.why)
+}
+
 func refusal(cluster region.Cluster, p Principal, stale bool) error {
 	why := "it has no access entry, and the ConfigMap aws-auth does not map it"
 	switch {
@@ -111,7 +117,7 @@ func refusal(cluster region.Cluster, p Principal, stale bool) error {
 	case cluster.AuthenticationMode == modeAPI:
 		why = "it has no access entry"
 	}
-	return fmt.Errorf("the token of %s is valid, but it has no access to cluster %s: %s", quoteARN(p.ARN), quote(cluster.Name), why)
+	return &refusedError{p.ARN, cluster.Name, why}
 }
 
 // instanceID is the form of EC2's instance ids, which are the session names of nodes.

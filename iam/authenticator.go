@@ -96,8 +96,7 @@ func (a *Authenticator) authenticate(token string) (*userInfo, error) {
 		return nil, err
 	}
 	logger = logger.With("cluster", cluster.Name)
-	verifier := Verifier{ClusterName: cluster.Name, Region: a.Region, Hosts: a.Hosts, State: a.State, Now: a.Now}
-	principal, err := verifier.Verify(token)
+	principal, err := a.verifier(cluster).Verify(token)
 	if err != nil {
 		logger.Warn("access denied", "error", err)
 		return nil, err
@@ -111,6 +110,10 @@ func (a *Authenticator) authenticate(token string) (*userInfo, error) {
 	user := userOf(principal, admission)
 	logger.Info("access granted", "username", user.Username, "uid", user.UID, "groups", user.Groups, "by", admission.By)
 	return user, nil
+}
+
+func (a *Authenticator) verifier(cluster region.Cluster) Verifier {
+	return Verifier{ClusterName: cluster.Name, Region: a.Region, Hosts: a.Hosts, State: a.State, Now: a.Now}
 }
 
 func (a *Authenticator) cluster() (region.Cluster, error) {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"tripod/client"
 	"tripod/region"
 )
 
@@ -40,33 +41,18 @@ type accessReview struct {
 }
 
 type accessReviewSpec struct {
-	User     string              `json:"user,omitempty"`
-	UID      string              `json:"uid,omitempty"`
-	Groups   []string            `json:"groups,omitempty"`
-	Extra    map[string][]string `json:"extra,omitempty"`
-	Resource *struct {
-		Namespace   string `json:"namespace,omitempty"`
-		Verb        string `json:"verb,omitempty"`
-		Group       string `json:"group,omitempty"`
-		Resource    string `json:"resource,omitempty"`
-		Subresource string `json:"subresource,omitempty"`
-		Name        string `json:"name,omitempty"`
-	} `json:"resourceAttributes,omitempty"`
-	NonResource *struct {
-		Path string `json:"path,omitempty"`
-		Verb string `json:"verb,omitempty"`
-	} `json:"nonResourceAttributes,omitempty"`
+	User        string              `json:"user,omitempty"`
+	UID         string              `json:"uid,omitempty"`
+	Groups      []string            `json:"groups,omitempty"`
+	Extra       map[string][]string `json:"extra,omitempty"`
+	Resource    *client.Action      `json:"resourceAttributes,omitempty"`
+	NonResource *client.Action      `json:"nonResourceAttributes,omitempty"`
 }
 
 type accessReviewStatus struct {
 	Allowed bool   `json:"allowed"`
 	Reason  string `json:"reason,omitempty"`
 	Error   string `json:"evaluationError,omitempty"`
-}
-
-// accessRequest is what somebody wants to do: something to a resource, or to a path that is none.
-type accessRequest struct {
-	verb, group, resource, subresource, namespace, name, path string
 }
 
 // ServeHTTP answers a SubjectAccessReview.
@@ -92,11 +78,25 @@ func (a *Authorizer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // decide says whether an access policy allows the request, and which one.
 func (a *Authorizer) decide(spec accessReviewSpec) (allowed bool, reason string, err error) {
-	account, id, ok := principalOfUser(spec)
-	if !ok {
-		return false, "", nil
+	entry, err := a.entryOf(spec)
+	if err != nil {
+		return false, "", err
 	}
 	request := requestOf(spec)
+	for _, associated := range entry.Policies {
+		if allowed, reason = evaluatePolicy(entry, associated, request); allowed {
+			return true, reason, nil
+		}
+	}
+	return false, "", nil
+}
+
+// entryOf is the access entry whose policies count for the user; a zero one where there is none.
+func (a *Authorizer) entryOf(spec accessReviewSpec) (entry region.AccessEntry, err error) {
+	account, id, ok := principalOfUser(spec)
+	if !ok {
+		return entry, nil
+	}
 	err = a.State.View(func(tx *region.Txn) error {
 		cluster, found := region.Clusters.Get(tx, a.ClusterID)
 		if !found || cluster.AuthenticationMode == modeConfigMap {
@@ -106,13 +106,12 @@ func (a *Authorizer) decide(spec accessReviewSpec) (allowed bool, reason string,
 		if !found {
 			return nil
 		}
-		entry, found := region.AccessEntries.Get(tx, a.ClusterID+"/"+arn)
-		if found && entry.PrincipalID == id {
-			allowed, reason = evaluateEntry(entry, request)
+		if its, found := region.AccessEntries.Get(tx, a.ClusterID+"/"+arn); found && its.PrincipalID == id {
+			entry = its
 		}
 		return nil
 	})
-	return allowed, reason, err
+	return entry, err
 }
 
 // principalOfUser is the account and the id of the principal that a user is, by the two places in which the Authenticator wrote it.
@@ -142,28 +141,32 @@ func currentARN(tx *region.Txn, canonical []string, account, id string) (arn str
 	}
 }
 
-func requestOf(spec accessReviewSpec) accessRequest {
+func requestOf(spec accessReviewSpec) (request client.Action) {
 	if on := spec.Resource; on != nil {
-		return accessRequest{verb: on.Verb, group: on.Group, resource: on.Resource, subresource: on.Subresource, namespace: on.Namespace, name: on.Name}
+		request = *on
+		request.Path = ""
+	} else if on := spec.NonResource; on != nil {
+		request.Verb, request.Path = on.Verb, on.Path
 	}
-	if on := spec.NonResource; on != nil {
-		return accessRequest{verb: on.Verb, path: on.Path}
-	}
-	return accessRequest{}
+	return request
 }
 
-// evaluateEntry finds the first associated policy that allows a request. The reason is worded as EKS words it in audit logs.
-func evaluateEntry(entry region.AccessEntry, request accessRequest) (allowed bool, reason string) {
-	for _, associated := range entry.Policies {
-		policy, found := AccessPolicyOf(associated.ARN)
-		if !found || !covers(associated, request.namespace) || !policy.allows(request) {
-			continue
-		}
-		binding, kind := entry.PrincipalARN+"+"+associated.ARN, "ClusterRoleBinding"
-		if associated.Scope != "cluster" {
-			binding, kind = binding+"/"+request.namespace, "RoleBinding"
-		}
-		return true, fmt.Sprintf("EKS Access Policy: allowed by %s %q of ClusterRole %q to User %q", kind, binding, associated.ARN, entry.PrincipalID)
+// evaluatePolicy says whether an associated policy allows a request, and why. An allowance is worded as EKS words it in audit logs.
+func evaluatePolicy(entry region.AccessEntry, associated region.AssociatedPolicy, request client.Action) (allowed bool, reason string) {
+	policy, found := AccessPolicyOf(associated.ARN)
+	switch {
+	case !found:
+		return false, "there is no such policy"
+	case len(policy.Rules) == 0:
+		return false, "no rules of it are known here"
+	case !covers(associated, request.Namespace):
+		return false, "this is not in its scope"
+	case !policy.allows(request):
+		return false, "no rule of it allows this"
 	}
-	return false, ""
+	binding, kind := entry.PrincipalARN+"+"+associated.ARN, "ClusterRoleBinding"
+	if associated.Scope != "cluster" {
+		binding, kind = binding+"/"+request.Namespace, "RoleBinding"
+	}
+	return true, fmt.Sprintf("EKS Access Policy: allowed by %s %q of ClusterRole %q to User %q", kind, binding, associated.ARN, entry.PrincipalID)
 }

@@ -44,6 +44,8 @@ type Verifier struct {
 	State region.Viewer
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+	// Passed is told of every check that a token passes, in words for people; nil means that nobody is.
+	Passed func(check string)
 }
 
 // Verify says whose token this is. The errors are sentences for the log: they tell neither the token nor its
@@ -53,6 +55,7 @@ func (v Verifier) Verify(token string) (Principal, error) {
 	if err != nil {
 		return Principal{}, err
 	}
+	v.passed("it is a URL of STS GetCallerIdentity at %s://%s", request.URL.Scheme, request.URL.Host)
 	signature, err := sigv4.Parse(request)
 	if err != nil {
 		return Principal{}, fmt.Errorf("token's URL is not properly presigned: %w", err)
@@ -60,6 +63,7 @@ func (v Verifier) Verify(token string) (Principal, error) {
 	if err := v.checkSignature(request, signature); err != nil {
 		return Principal{}, err
 	}
+	v.passed("its signature is for STS, covers the header %s, and is of the last %.0f minutes", strings.ToLower(clusterIDHeader), maxTokenAge.Minutes())
 	principal, secret, err := Lookup(v.State, signature.AccessKeyID, signature.SessionToken, v.now())
 	switch {
 	case errors.Is(err, ErrUnknownKey):
@@ -73,10 +77,18 @@ func (v Verifier) Verify(token string) (Principal, error) {
 	case err != nil:
 		return Principal{}, fmt.Errorf("token: %w", err)
 	}
+	v.passed("its access key %s is this region's", signature.AccessKeyID)
 	if err := signature.Verify(request, nil, secret); err != nil {
 		return Principal{}, fmt.Errorf("token's signature is wrong: it is for another cluster than %s, or another secret key signed it: %w", quote(v.ClusterName), err)
 	}
+	v.passed("its signature is the access key's, and for cluster %s", v.ClusterName)
 	return principal, nil
+}
+
+func (v Verifier) passed(format string, args ...any) {
+	if v.Passed != nil {
+		v.Passed(fmt.Sprintf(format, args...))
+	}
 }
 
 // parse is the request that the token's URL stands for, once everything but its signature is checked.

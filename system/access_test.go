@@ -53,6 +53,9 @@ func access(t *testing.T, r *testRegion) {
 	must(t, "AssociateAccessPolicy", err)
 	viewer.want(t, "a viewer of kube-system, there", "kube-system", succeeds)
 	viewer.want(t, "a viewer of kube-system, elsewhere", "default", apierrors.IsForbidden)
+	r.canI(t, "role/viewer list pods -n kube-system", 0, "access policy AmazonEKSViewPolicy in namespaces kube-s*: allows it")
+	r.canI(t, "role/viewer get /healthz", 0, `ClusterRoleBinding "system:discovery"`)
+	r.canI(t, role+" delete deploy/coredns -n kube-system", 1, "no rule of it allows this")
 
 	ops.want(t, "a user whom nothing lets in", "default", apierrors.IsUnauthorized)
 	mapped, err := json.Marshal(map[string]any{"data": map[string]string{"mapUsers": "- userarn: " + user + "\n  username: ops\n  groups: [system:masters]\n"}})
@@ -60,6 +63,7 @@ func access(t *testing.T, r *testRegion) {
 	_, err = r.kube(t).CoreV1().ConfigMaps("kube-system").Patch(ctx, "aws-auth", types.MergePatchType, mapped, metav1.PatchOptions{})
 	must(t, "map the user in aws-auth", err)
 	ops.want(t, "a user whom aws-auth maps", "default", succeeds)
+	r.canI(t, "ops delete nodes", 0, "the group system:masters may do everything")
 
 	_, err = services.eks.DeleteAccessEntry(ctx, &eks.DeleteAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: &role})
 	must(t, "DeleteAccessEntry", err)
@@ -68,6 +72,15 @@ func access(t *testing.T, r *testRegion) {
 }
 
 func succeeds(err error) bool { return err == nil }
+
+// canI polls until tripod can-i ends with that code, and gives that reason: each zone hears of a change at its own time.
+func (r *testRegion) canI(t *testing.T, question string, code int, reason string) {
+	t.Helper()
+	eventually(t, 5*time.Second, "tripod can-i "+question, func() (bool, string) {
+		out, errs, got := tripod(t, r.DataDir(), append([]string{"can-i"}, strings.Fields(question)...)...)
+		return got == code && strings.Contains(out, reason), fmt.Sprint(got, " ", out, errs)
+	})
+}
 
 // aws runs an aws command and returns the words that it prints.
 func (r *testRegion) aws(t *testing.T, args ...string) []string {

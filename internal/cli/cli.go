@@ -144,7 +144,7 @@ func (a *app) root() *cobra.Command {
 	a.add(root, "region", a.upCommand(), a.downCommand(), a.waitCommand())
 	a.add(root, "look", a.statusCommand(), a.watchCommand(), a.eventsCommand(), a.logsCommand(), a.historyCommand(), a.metricsCommand())
 	a.add(root, "fault", append(a.verbCommands(), a.faultCommand())...)
-	a.add(root, "use", a.envCommand(), a.kubectlCommand(), a.podCommand(), a.tokenCommand())
+	a.add(root, "use", a.envCommand(), a.kubectlCommand(), a.podCommand(), a.tokenCommand(), a.whoamiCommand(), a.canICommand())
 	root.AddCommand(a.versionCommand(), a.internalCommand())
 	return root
 }

@@ -39,25 +39,31 @@ func (a *app) tokenCommand() *cobra.Command {
 			if cluster == "" {
 				return usage(cmd, "name the cluster with --cluster")
 			}
-			return a.token(cmd.Context(), cluster)
+			credential, err := a.credential(cmd.Context(), cluster, a.getenv("KUBERNETES_EXEC_INFO"))
+			if err != nil {
+				return err
+			}
+			_, err = a.Stdout.Write(credential)
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&cluster, "cluster", "", "the cluster's name (needed)")
 	return cmd
 }
 
-func (a *app) token(ctx context.Context, cluster string) error {
+// credential is a token for a cluster, as the JSON of an ExecCredential.
+func (a *app) credential(ctx context.Context, cluster, execInfo string) ([]byte, error) {
 	if a.programs.Token == nil {
-		return missing("token")
+		return nil, missing("token")
 	}
 	marker, err := client.ReadMarker(a.dataDir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no region in %s yet: make one with '%s'", a.dataDir, a.command("up"))
+		return nil, fmt.Errorf("there is no region in %s yet: make one with '%s'", a.dataDir, a.command("up"))
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	request := TokenRequest{Region: marker.Region, Endpoint: marker.Endpoint(), Cluster: cluster, Now: time.Now(), ExecInfo: a.getenv("KUBERNETES_EXEC_INFO")}
+	request := TokenRequest{Region: marker.Region, Endpoint: marker.Endpoint(), Cluster: cluster, Now: time.Now(), ExecInfo: execInfo}
 	if id := a.getenv("AWS_ACCESS_KEY_ID"); id != "" && leadsTo(a.getenv("AWS_ENDPOINT_URL"), marker.Port) {
 		request.AccessKeyID, request.SecretAccessKey = id, a.getenv("AWS_SECRET_ACCESS_KEY")
 		request.SessionToken = a.getenv("AWS_SESSION_TOKEN")
@@ -65,16 +71,15 @@ func (a *app) token(ctx context.Context, cluster string) error {
 		// Real AWS credentials of the environment must not end in a token of a test cluster.
 		credentials, err := client.ReadCredentials(a.dataDir)
 		if err != nil {
-			return fmt.Errorf("cannot read the region's credentials: %w", err)
+			return nil, fmt.Errorf("cannot read the region's credentials: %w", err)
 		}
 		request.AccessKeyID, request.SecretAccessKey = credentials.AccessKeyID, credentials.SecretAccessKey
 	}
 	credential, err := a.programs.Token(ctx, request)
 	if err != nil {
-		return fmt.Errorf("no token for cluster %s: %w", cluster, err)
+		return nil, fmt.Errorf("no token for cluster %s: %w", cluster, err)
 	}
-	_, err = a.Stdout.Write(credential)
-	return err
+	return credential, nil
 }
 
 // leadsTo says whether an endpoint's URL is the port on this machine.

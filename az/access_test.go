@@ -1,0 +1,126 @@
+package az
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tripod/client"
+	"tripod/iam"
+	"tripod/region"
+)
+
+// fakeKubeAPI is an API server with a few types, whose RBAC lets the group readers get everything.
+func fakeKubeAPI(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Path {
+	case "/api":
+		w.Write([]byte(`{"items":[{"metadata":{"name":""},"versions":[{"resources":[
+			{"resource":"pods","singularResource":"pod","shortNames":["po"],"scope":"Namespaced"},
+			{"resource":"nodes","singularResource":"node","scope":"Cluster"},{"resource":"namespaces","shortNames":["ns"],"scope":"Cluster"}]}]}]}`))
+	case "/apis":
+		w.Write([]byte(`{"items":[{"metadata":{"name":"apps"},"versions":[{"resources":[{"resource":"deployments","shortNames":["deploy"],"scope":"Namespaced"}]}]},
+			{"metadata":{"name":"metrics.example.com"},"versions":[{"resources":[{"resource":"pods","scope":"Namespaced"}]}]}]}`))
+	default:
+		var review struct {
+			Spec struct {
+				User, UID          string
+				Groups             []string
+				ResourceAttributes client.Action
+			}
+		}
+		if err := json.NewDecoder(r.Body).Decode(&review); err != nil || review.Spec.UID != "" || !slices.Contains(review.Spec.Groups, "system:authenticated") {
+			http.Error(w, "no", http.StatusBadRequest)
+			return
+		}
+		status := map[string]any{"allowed": false}
+		switch {
+		case slices.Contains(review.Spec.Groups, "system:masters"):
+			status["allowed"] = true
+		case slices.Contains(review.Spec.Groups, "readers") && review.Spec.ResourceAttributes.Verb == "get":
+			status["allowed"], status["reason"] = true, `RBAC: allowed by ClusterRoleBinding "read"`
+		}
+		w.WriteHeader(http.StatusCreated)
+		json.NewEncoder(w).Encode(map[string]any{"status": status})
+	}
+}
+
+// newAccess is the access to a cluster demo: of its creator, of a role with an access entry, and not of the user stranger.
+func newAccess(t *testing.T) access {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(fakeKubeAPI))
+	t.Cleanup(server.Close)
+	const account = "arn:aws:iam::111122223333:"
+	state := region.NewMemory(func(tx *region.Txn) {
+		region.Clusters.Put(tx, "ID", region.Cluster{ID: "ID", Name: "demo", AuthenticationMode: "API", CreatorARN: account + "user/admin"})
+		region.Users.Put(tx, "admin", region.User{Name: "admin", ID: "AIDAA", ARN: account + "user/admin"})
+		region.Users.Put(tx, "stranger", region.User{Name: "stranger", ID: "AIDAS", ARN: account + "user/stranger"})
+		region.Roles.Put(tx, "viewer", region.Role{Name: "viewer", ID: "AROAV", ARN: account + "role/viewer"})
+		region.AccessEntries.Put(tx, "ID/"+account+"role/viewer", region.AccessEntry{ClusterID: "ID", PrincipalARN: account + "role/viewer", PrincipalID: "AROAV",
+			Type: "STANDARD", Username: "viewer", Groups: []string{"readers"}, Policies: []region.AssociatedPolicy{
+				{ARN: iam.AccessPolicyPrefix + "AmazonEKSEditPolicy", Scope: "namespace", Namespaces: []string{"web"}}}})
+	})
+	return access{&iam.Authenticator{ClusterID: "ID", State: state}, &iam.Authorizer{ClusterID: "ID", State: state}, kubeAPI{server.URL, server.Client()}}
+}
+
+func TestAccessIsDecidedByRBACOrAnAccessPolicy(t *testing.T) {
+	a := newAccess(t)
+	for _, c := range []struct {
+		question     string // PRINCIPAL VERB RESOURCE NAMESPACE
+		allowed      bool
+		rbac, policy string
+		refusal      string
+	}{
+		{"admin delete nodes web", true, "the group system:masters may do everything", "", ""},
+		{"role/viewer get nodes web", true, `allowed by ClusterRoleBinding "read"`, "this is not in its scope", ""},
+		{"role/viewer delete pods web", true, "no rule allows it", "EKS Access Policy: allowed by RoleBinding", ""},
+		{"role/viewer delete pods default", false, "no rule allows it", "this is not in its scope", ""},
+		{"stranger get pods web", false, "", "", "it has no access entry"},
+		{"nobody get pods web", false, "", "", `IAM has no user "nobody"`},
+	} {
+		words := strings.Fields(c.question)
+		got, err := a.explain(t.Context(), client.AccessQuestion{Principal: words[0], Verb: words[1], Resource: words[2], Namespace: words[3]})
+		if err != nil {
+			t.Errorf("%s: %v", c.question, err)
+			continue
+		}
+		rbac, policy := "", ""
+		if got.RBAC != nil {
+			rbac = got.RBAC.Reason
+		}
+		if len(got.Policies) > 0 {
+			policy = got.Policies[0].Reason
+		}
+		if got.Allowed != c.allowed || rbac != c.rbac || !strings.HasPrefix(policy, c.policy) || got.Refusal != c.refusal {
+			t.Errorf("%s: got %+v, RBAC %q, policy %q", c.question, got, rbac, policy)
+		}
+	}
+}
+
+func TestTypesHaveTheNamesThatKubectlTakes(t *testing.T) {
+	api := newAccess(t).api
+	for text, want := range map[string]client.Action{
+		"po":                       {Resource: "pods", Namespace: "web"},
+		"Pod/shop":                 {Resource: "pods", Name: "shop", Namespace: "web"},
+		"pods.metrics.example.com": {Group: "metrics.example.com", Resource: "pods", Namespace: "web"},
+		"deploy":                   {Group: "apps", Resource: "deployments", Namespace: "web"},
+		"deployments.apps/x":       {Group: "apps", Resource: "deployments", Name: "x", Namespace: "web"},
+		"node":                     {Resource: "nodes"},
+		"ns/team":                  {Resource: "namespaces", Name: "team", Namespace: "team"},
+		"*":                        {Resource: "*", Namespace: "web"},
+		"/metrics":                 {Path: "/metrics"},
+	} {
+		want.Verb = "get"
+		got, err := api.action(t.Context(), client.AccessQuestion{Verb: "get", Resource: text, Namespace: "web"})
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", text, err, diff)
+		}
+	}
+	if _, err := api.action(t.Context(), client.AccessQuestion{Resource: "pods.apps"}); err == nil || !strings.Contains(err.Error(), `no resources of type "pods.apps"`) {
+		t.Errorf("a type that is not there: %v", err)
+	}
+}

@@ -1,0 +1,100 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+)
+
+// AccessQuestion asks whether a principal may do something in a cluster.
+type AccessQuestion struct {
+	// Principal is the ARN of a user, a role or a role's session, a user's bare name, user/NAME or role/NAME.
+	Principal string `json:"principal"`
+	Verb      string `json:"verb"`
+	// Resource is TYPE[.GROUP][/NAME], as kubectl takes it, or a path that is no resource, such as /metrics.
+	Resource    string `json:"resource"`
+	Subresource string `json:"subresource,omitempty"`
+	// Namespace counts for types that are in namespaces; empty means all of them.
+	Namespace string `json:"namespace,omitempty"`
+}
+
+// Action is what somebody wants to do: something to a resource, or to a path that is none. Its JSON is that of a SubjectAccessReview's attributes.
+type Action struct {
+	Verb        string `json:"verb"`
+	Group       string `json:"group,omitempty"`
+	Resource    string `json:"resource,omitempty"`
+	Subresource string `json:"subresource,omitempty"`
+	Namespace   string `json:"namespace,omitempty"`
+	Name        string `json:"name,omitempty"`
+	Path        string `json:"path,omitempty"`
+}
+
+// Identity is whom a cluster takes a principal for, and why.
+type Identity struct {
+	Cluster string `json:"cluster"`
+	// ARN and ID are the principal's, as IAM knows it; empty where it does not.
+	ARN string `json:"arn,omitempty"`
+	ID  string `json:"id,omitempty"`
+	// Checks are those that its token has passed, in their order; empty where there is no token.
+	Checks []string `json:"checks,omitempty"`
+	// By is what let it in, as the user Username in Groups; all are empty where nothing did.
+	By       string   `json:"by,omitempty"`
+	Username string   `json:"username,omitempty"`
+	Groups   []string `json:"groups,omitempty"`
+	// Refusal says why it was not let in: one sentence.
+	Refusal string `json:"refusal,omitempty"`
+}
+
+// Access is the answer to an AccessQuestion, and what each of those said who decide on it.
+type Access struct {
+	Identity
+	Allowed bool   `json:"allowed"`
+	Action  Action `json:"action"`
+	// RBAC is nil where it was not asked, as the principal was not let in.
+	RBAC     *Decision        `json:"rbac,omitempty"`
+	Policies []PolicyDecision `json:"accessPolicies,omitempty"`
+}
+
+// Decision is what one authorizer says.
+type Decision struct {
+	Allowed bool   `json:"allowed"`
+	Reason  string `json:"reason"`
+}
+
+// PolicyDecision is what an access policy of the principal's access entry says.
+type PolicyDecision struct {
+	Policy     string   `json:"policyArn"`
+	Scope      string   `json:"scope"` // cluster or namespace
+	Namespaces []string `json:"namespaces,omitempty"`
+	Decision
+}
+
+// CanI asks a cluster about a principal. A no is no error.
+func (c *Client) CanI(ctx context.Context, cluster string, question AccessQuestion) (*Access, error) {
+	access := &Access{}
+	return access, c.ask(ctx, "/v1/clusters/"+url.PathEscape(cluster)+"/can-i", question, access)
+}
+
+// WhoAmI asks a cluster whose token this is. A refusal is no error.
+func (c *Client) WhoAmI(ctx context.Context, cluster, token string) (*Identity, error) {
+	identity := &Identity{}
+	return identity, c.ask(ctx, "/v1/clusters/"+url.PathEscape(cluster)+"/whoami", map[string]string{"token": token}, identity)
+}
+
+func (c *Client) ask(ctx context.Context, path string, question, answer any) error {
+	body, err := json.Marshal(question)
+	if err != nil {
+		return err
+	}
+	response, err := c.send(ctx, http.MethodPost, path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if err := json.NewDecoder(response.Body).Decode(answer); err != nil {
+		return c.brokenOff(ctx, err)
+	}
+	return nil
+}

@@ -1,0 +1,187 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"tripod/client"
+)
+
+// undecided is the exit code of can-i where it is neither yes nor no.
+const undecided = 2
+
+func (a *app) canICommand() *cobra.Command {
+	question, cluster, output, everywhere := client.AccessQuestion{}, "", "text", false
+	cmd := &cobra.Command{
+		Use:   "can-i PRINCIPAL VERB RESOURCE",
+		Short: "Say whether an IAM principal may do something in a cluster, and who decides so",
+		Long: "Say whether an IAM principal may do something in a cluster: what lets it in as whom, and what RBAC and each access policy say.\n\n" +
+			"PRINCIPAL is the ARN of a user, a role or a role's session, or a user's NAME or role/NAME. RESOURCE is TYPE[.GROUP][/NAME] or a path.\n" +
+			"The exit code is 0 for yes, 1 for no, and 2 where nothing could be decided.",
+		Example: "  tripod can-i role/viewer delete pods -n kube-system\n  tripod can-i ops get deployments.apps/web --subresource scale\n  tripod can-i admin get /metrics",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 3 {
+				return usage(cmd, "'%s' takes a principal, a verb and a resource, such as: role/viewer delete pods", cmd.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			question.Principal, question.Verb, question.Resource = args[0], args[1], args[2]
+			if everywhere {
+				question.Namespace = ""
+			}
+			err := checkFormat(cmd, output)
+			var access *client.Access
+			if err == nil {
+				cluster, err = a.theCluster(cmd, cluster)
+			}
+			if err == nil {
+				access, err = a.client().CanI(cmd.Context(), cluster, question)
+			}
+			if err != nil {
+				return &exitError{code: undecided, sentence: err.Error()}
+			}
+			return a.printAccess(output, access, accessLines(access), access.Allowed)
+		},
+	}
+	cmd.Flags().StringVarP(&question.Namespace, "namespace", "n", "default", "the namespace, for what is in one")
+	cmd.Flags().BoolVarP(&everywhere, "all-namespaces", "A", false, "in all namespaces")
+	cmd.Flags().StringVar(&question.Subresource, "subresource", "", "of the resource, such as log or scale")
+	accessFlags(cmd, &cluster, &output)
+	return cmd
+}
+
+func (a *app) whoamiCommand() *cobra.Command {
+	cluster, output := "", "text"
+	cmd := &cobra.Command{
+		Use:   "whoami",
+		Short: "Say whom a cluster takes you for: its checks of your token, and what lets you in",
+		Long: "Say whom a cluster takes you for: its checks of your token, and what lets you in.\n\n" +
+			"The token is that of 'tripod token'. The exit code is 1 where you are refused.",
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkFormat(cmd, output); err != nil {
+				return err
+			}
+			cluster, err := a.theCluster(cmd, cluster)
+			if err != nil {
+				return err
+			}
+			identity, err := a.whoami(cmd.Context(), cluster)
+			if err != nil {
+				return err
+			}
+			return a.printAccess(output, identity, identityLines(*identity), identity.Refusal == "")
+		},
+	}
+	accessFlags(cmd, &cluster, &output)
+	return cmd
+}
+
+func accessFlags(cmd *cobra.Command, cluster, output *string) {
+	cmd.Flags().StringVar(cluster, "cluster", "", "the cluster, where there are several")
+	cmd.Flags().StringVarP(output, "output", "o", *output, "text or json")
+}
+
+func checkFormat(cmd *cobra.Command, output string) error {
+	if output != "text" && output != "json" {
+		return usage(cmd, "-o %s is not a format of %s: use text or json", output, cmd.Name())
+	}
+	return nil
+}
+
+// theCluster is the one that was named, or else the only one.
+func (a *app) theCluster(cmd *cobra.Command, named string) (string, error) {
+	if named != "" {
+		return named, nil
+	}
+	status, err := a.client().Status(cmd.Context())
+	if err != nil {
+		return "", err
+	}
+	switch len(status.Clusters) {
+	case 0:
+		return "", fmt.Errorf("the region has no cluster")
+	case 1:
+		return status.Clusters[0].Name, nil
+	}
+	var names []string
+	for _, c := range status.Clusters {
+		names = append(names, c.Name)
+	}
+	return "", usage(cmd, "name the cluster with --cluster: %s", strings.Join(names, ", "))
+}
+
+func (a *app) whoami(ctx context.Context, cluster string) (*client.Identity, error) {
+	text, err := a.credential(ctx, cluster, "")
+	if err != nil {
+		return nil, err
+	}
+	var credential struct{ Status struct{ Token string } }
+	if err := json.Unmarshal(text, &credential); err != nil {
+		return nil, err
+	}
+	return a.client().WhoAmI(ctx, cluster, credential.Status.Token)
+}
+
+// printAccess prints an answer as JSON or in lines; a no is the exit code alone.
+func (a *app) printAccess(output string, answer any, lines []string, yes bool) error {
+	if output == "json" {
+		encoder := json.NewEncoder(a.Stdout)
+		encoder.SetIndent("", "  ")
+		if err := encoder.Encode(answer); err != nil {
+			return err
+		}
+	} else {
+		a.printLines(a.Stdout, lines)
+	}
+	if !yes {
+		return &exitError{code: 1}
+	}
+	return nil
+}
+
+// accessLines are an answer of can-i as people read it: yes or no, and then why.
+func accessLines(access *client.Access) []string {
+	lines := []string{"no"}
+	if access.Allowed {
+		lines[0] = "yes"
+	}
+	lines = append(lines, identityLines(access.Identity)...)
+	if access.RBAC != nil {
+		lines = append(lines, line("RBAC", access.RBAC.Reason))
+	}
+	for _, policy := range access.Policies {
+		scope := "the whole cluster"
+		if policy.Scope == "namespace" {
+			scope = "namespaces " + strings.Join(policy.Namespaces, ", ")
+		}
+		reason := policy.Reason
+		if policy.Allowed {
+			reason = "allows it" // what audit logs say of it has three ARNs, and is for programs
+		}
+		_, name, _ := strings.Cut(policy.Policy, "/")
+		lines = append(lines, line("access policy", name+" in "+scope+": "+reason))
+	}
+	return lines
+}
+
+func identityLines(identity client.Identity) (lines []string) {
+	for _, check := range identity.Checks {
+		lines = append(lines, line("token", check))
+	}
+	if identity.ARN != "" {
+		lines = append(lines, line("principal", identity.ARN+" ("+identity.ID+")"))
+	}
+	if identity.Refusal != "" {
+		return append(lines, line("refused", identity.Refusal))
+	}
+	return append(lines, line("let in by", identity.By), line("user", identity.Username), line("groups", cmp.Or(strings.Join(identity.Groups, ", "), "none")))
+}
+
+func line(label, text string) string { return "  " + pad(label, 14) + clean(text) }
