@@ -16,14 +16,16 @@ import (
 const undecided = 2
 
 func (a *app) canICommand() *cobra.Command {
-	question, cluster, output, everywhere := client.AccessQuestion{}, "", "text", false
+	var question client.AccessQuestion
+	cluster, output, everywhere := "", "text", false
 	cmd := &cobra.Command{
 		Use:   "can-i PRINCIPAL VERB RESOURCE",
 		Short: "Say whether an IAM principal may do something in a cluster, and who decides so",
 		Long: "Say whether an IAM principal may do something in a cluster: what lets it in as whom, and what RBAC and each access policy say.\n\n" +
 			"PRINCIPAL is the ARN of a user, a role or a role's session, or a user's NAME or role/NAME. RESOURCE is TYPE[.GROUP][/NAME] or a path.\n" +
 			"The exit code is 0 for yes, 1 for no, and 2 where nothing could be decided.",
-		Example: "  tripod can-i role/viewer delete pods -n kube-system\n  tripod can-i ops get deployments.apps/web --subresource scale\n  tripod can-i admin get /metrics",
+		Example: "  tripod can-i role/viewer delete pods -n kube-system\n  tripod can-i ops get deployments.apps/web --subresource scale\n" +
+			"  tripod can-i admin get /metrics",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 3 {
 				return usage(cmd, "'%s' takes a principal, a verb and a resource, such as: role/viewer delete pods", cmd.CommandPath())
@@ -35,14 +37,10 @@ func (a *app) canICommand() *cobra.Command {
 			if everywhere {
 				question.Namespace = ""
 			}
-			err := checkFormat(cmd, output)
-			var access *client.Access
-			if err == nil {
-				cluster, err = a.theCluster(cmd, cluster)
+			if err := checkFormat(cmd, output); err != nil {
+				return err
 			}
-			if err == nil {
-				access, err = a.client().CanI(cmd.Context(), cluster, question)
-			}
+			access, err := a.canI(cmd, cluster, question)
 			if err != nil {
 				return &exitError{code: undecided, sentence: err.Error()}
 			}
@@ -115,6 +113,14 @@ func (a *app) theCluster(cmd *cobra.Command, named string) (string, error) {
 		names = append(names, c.Name)
 	}
 	return "", usage(cmd, "name the cluster with --cluster: %s", strings.Join(names, ", "))
+}
+
+func (a *app) canI(cmd *cobra.Command, named string, question client.AccessQuestion) (*client.Access, error) {
+	cluster, err := a.theCluster(cmd, named)
+	if err != nil {
+		return nil, err
+	}
+	return a.client().CanI(cmd.Context(), cluster, question)
 }
 
 func (a *app) whoami(ctx context.Context, cluster string) (*client.Identity, error) {
