@@ -54,7 +54,7 @@ type clusterZone struct {
 	quota    int                                 // of the etcd member, as region.Components.DatabaseGB; -1 while that is not known
 
 	cancel context.CancelFunc
-	done   chan struct{} // closed when follow, keepControlPlane, awsAuth.follow, keepShifts and followState returned
+	done   chan struct{} // closed when follow, keepControlPlane, awsAuth.follow, keepShifts, keepReading and followState returned
 }
 
 // Workers are the zone's simulated nodes of a cluster: nodes.Simulator.
@@ -148,6 +148,7 @@ func (c *clusterZone) start(ctx context.Context) (err error) {
 		all.Go(func() { c.awsAuth.follow(running) })
 		all.Go(func() { c.followState(running) })
 		all.Go(func() { c.keepShifts(running) })
+		all.Go(func() { c.keepReading(running) })
 		all.Wait()
 	}()
 	return nil

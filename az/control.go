@@ -181,6 +181,26 @@ func (z *Zone) answerState(w http.ResponseWriter) {
 	json.NewEncoder(w).Encode(z.state())
 }
 
+// metricsTimeout is how long an instance's process, which may be paused, is waited for.
+const metricsTimeout = 10 * time.Second
+
+// metricsOf asks the instance's own process for its metrics.
+func (z *Zone) metricsOf(ctx context.Context, i *instance) (*http.Response, error) {
+	socket := z.config.socket(i.component + "-" + i.clusterID[:8])
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://instance/metrics", nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := transport.RoundTrip(request)
+	if err != nil {
+		return nil, fmt.Errorf("%s does not answer: %w", i.target(), err)
+	}
+	return response, nil
+}
+
 // handleMetrics passes on what the instance's own process serves.
 func (z *Zone) handleMetrics(w http.ResponseWriter, r *http.Request) {
 	i, err := z.find(r.PathValue("component"), r.FormValue("cluster"))
@@ -188,20 +208,11 @@ func (z *Zone) handleMetrics(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusNotFound, err)
 		return
 	}
-	socket := z.config.socket(i.component + "-" + i.clusterID[:8])
-	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", socket)
-	}}
-	ctx, cancel := context.WithTimeout(r.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(r.Context(), metricsTimeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://instance/metrics", nil)
+	response, err := z.metricsOf(ctx, i)
 	if err != nil {
-		answer(w, http.StatusInternalServerError, err)
-		return
-	}
-	response, err := transport.RoundTrip(request)
-	if err != nil {
-		answer(w, http.StatusBadGateway, fmt.Errorf("%s does not answer: %w", i.target(), err))
+		answer(w, http.StatusBadGateway, err)
 		return
 	}
 	defer response.Body.Close()

@@ -205,13 +205,4 @@ func TestInsightsLookAtWhatIsThere(t *testing.T) {
 	}
 	out, err := w.DescribeInsight(ctx, &eks.DescribeInsightInput{ClusterName: demo, Id: aws.String("x")})
 	wantError(t, out, err, missing)
-
-	none, err := w.DescribeInsightsRefresh(ctx, &eks.DescribeInsightsRefreshInput{ClusterName: demo})
-	wantError(t, none, err, missing)
-	if got := must(w.StartInsightsRefresh(ctx, &eks.StartInsightsRefreshInput{ClusterName: demo}))(t).Status; got != types.InsightsRefreshStatusInProgress {
-		t.Errorf("got %s", got)
-	}
-	if got := must(w.DescribeInsightsRefresh(ctx, &eks.DescribeInsightsRefreshInput{ClusterName: demo}))(t); got.Status != types.InsightsRefreshStatusCompleted || got.EndedAt == nil {
-		t.Errorf("got %+v", got)
-	}
 }

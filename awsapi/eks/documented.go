@@ -89,10 +89,10 @@ var documented = map[string]wire.Documented{
 	"ListCapabilities":           {State: wire.Recorded, Effect: "the cluster's capabilities"},
 	"UpdateCapability":           {State: wire.Recorded, Effect: "the capability's configuration, as an update that can be described"},
 	"DeleteCapability":           {State: wire.Recorded, Effect: "the capability is gone"},
-	"ListInsights":               {State: wire.Works, Effect: "computed at each call from the cluster's records"},
-	"DescribeInsight":            {State: wire.Works, Effect: "one insight with its resources and advice"},
-	"StartInsightsRefresh":       {State: wire.Works, Effect: "insights are always fresh: the time is noted"},
-	"DescribeInsightsRefresh":    {State: wire.Works, Effect: "the last refresh"},
+	"ListInsights":               {State: wire.Works, Effect: "computed at each call from the cluster's records and from the calls to deprecated APIs that the API servers have counted; later versions are listed where one of their removals was called"},
+	"DescribeInsight":            {State: wire.Works, Effect: "one insight with its resources and advice; of the clients of deprecated APIs the calls and the time, not the user agent, which API servers do not count"},
+	"StartInsightsRefresh":       {State: wire.Works, Effect: "every zone reads its API server's counts of deprecated calls, as it does once a day"},
+	"DescribeInsightsRefresh":    {State: wire.Works, Effect: "the last refresh, in progress until all zones have answered or 10 s are over"},
 
 	// Beside the region.
 	"RegisterCluster":               {State: wire.Recorded, Effect: "kept with an activation code; no agent can connect, so it stays PENDING"},

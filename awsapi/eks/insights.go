@@ -15,13 +15,8 @@ import (
 	"tripod/region"
 )
 
-// refresh is the last time that somebody asked for a cluster's insights to be computed anew.
-type refresh struct {
-	StartedAt time.Time `json:"startedAt"`
-	EndedAt   time.Time `json:"endedAt"`
-}
-
-var refreshes = region.NewTable[refresh]("insights-refresh") // by cluster ID
+// refreshLimit is how long a refresh waits for the zones: one that is down does not answer.
+const refreshLimit = 10 * time.Second
 
 func (s *Service) insightActions() map[string]Action {
 	return map[string]Action{
@@ -46,12 +41,15 @@ func (s *Service) insightsOf(tx *region.Txn, cluster region.Cluster) []types.Ins
 		return nil
 	}
 	f := s.findings(tx, cluster)
-	insights := f.readiness(types.CategoryUpgradeReadiness, version+1)
+	insights := append(f.readiness(types.CategoryUpgradeReadiness, version+1), f.deprecated.later(version+1)...)
 	insights = append(insights, f.readiness(types.CategoryRollbackReadiness, version-1)...)
 	now := s.now()
 	for i := range insights {
 		insights[i].Id = aws.String(insightID(cluster.ID, insights[i]))
-		insights[i].LastRefreshTime, insights[i].LastTransitionTime = aws.Time(now), aws.Time(f.changed)
+		insights[i].LastTransitionTime = aws.Time(f.changed)
+		if insights[i].LastRefreshTime == nil {
+			insights[i].LastRefreshTime = aws.Time(now)
+		}
 	}
 	return insights
 }
@@ -99,24 +97,47 @@ func (s *Service) describeInsight(call *wire.Call, in *eks.DescribeInsightInput)
 	})
 }
 
-// startInsightsRefresh notes the time: insights are computed whenever they are read, so that there is nothing to wait for.
+// startInsightsRefresh notes the time, so that every zone tells anew what its API server has counted. All else is computed whenever it is read.
 func (s *Service) startInsightsRefresh(call *wire.Call, in *eks.StartInsightsRefreshInput) (*eks.StartInsightsRefreshOutput, error) {
 	t := target{cluster: aws.ToString(in.ClusterName)}
 	return changeOf(s, call, t, mustExist, nil, in, func(c change) (*eks.StartInsightsRefreshOutput, string, error) {
-		refreshes.Put(c.tx, c.cluster.ID, refresh{StartedAt: c.now, EndedAt: c.now})
-		return &eks.StartInsightsRefreshOutput{Status: types.InsightsRefreshStatusInProgress, Message: aws.String("Insights refresh is in progress.")}, "", nil
+		region.InsightsRefreshes.Put(c.tx, c.cluster.ID, region.InsightsRefresh{StartedAt: c.now})
+		return &eks.StartInsightsRefreshOutput{Status: types.InsightsRefreshStatusInProgress, Message: aws.String("Initiated cluster insights refresh.")}, "", nil
 	})
 }
 
 func (s *Service) describeInsightsRefresh(call *wire.Call, in *eks.DescribeInsightsRefreshInput) (*eks.DescribeInsightsRefreshOutput, error) {
 	out := &eks.DescribeInsightsRefreshOutput{}
 	return out, readOf(s, call, target{cluster: aws.ToString(in.ClusterName)}, func(tx *region.Txn, cluster region.Cluster) error {
-		last, found := refreshes.Get(tx, cluster.ID)
+		last, found := region.InsightsRefreshes.Get(tx, cluster.ID)
 		if !found {
 			return about{cluster: cluster.Name}.notFound("No insights refresh was started for the cluster %s: start one with StartInsightsRefresh.", cluster.Name)
 		}
-		out.Status, out.Message = types.InsightsRefreshStatusCompleted, aws.String("Insights refresh is complete.")
-		out.StartedAt, out.EndedAt = aws.Time(last.StartedAt), aws.Time(last.EndedAt)
+		out.StartedAt = aws.Time(last.StartedAt)
+		out.Status, out.Message, out.EndedAt = s.progress(tx, cluster.ID, last)
 		return nil
 	})
+}
+
+// progress is how far a refresh is. It ends when all zones have told, or some have and the others are waited for no longer.
+func (s *Service) progress(tx *region.Txn, clusterID string, last region.InsightsRefresh) (status types.InsightsRefreshStatus, message *string, ended *time.Time) {
+	told := 0
+	var end time.Time
+	for _, zone := range s.VPC.Zones {
+		if reading, found := region.DeprecatedReadings.Get(tx, region.DeprecatedReadingKey(clusterID, zone)); found && !reading.Refresh.Before(last.StartedAt) {
+			told++
+			end = latest(end, reading.ReadAt)
+		}
+	}
+	limit := last.StartedAt.Add(refreshLimit)
+	switch {
+	case told == len(s.VPC.Zones):
+		return types.InsightsRefreshStatusCompleted, aws.String("Insights refresh is complete."), &end
+	case s.now().Before(limit):
+		return types.InsightsRefreshStatusInProgress, aws.String("Insights refresh is in progress."), nil
+	case told == 0:
+		return types.InsightsRefreshStatusFailed, aws.String("Insights refresh failed: no API server of the cluster answered."), &limit
+	default:
+		return types.InsightsRefreshStatusCompleted, aws.String("Insights refresh is complete, but for zones whose API server did not answer."), &limit
+	}
 }

@@ -15,31 +15,19 @@ import (
 // kubeletSkew is how many minor versions a kubelet may be older than the API server: Kubernetes's version skew policy since 1.28.
 const kubeletSkew = 3
 
-// DeprecatedUse is one kind of call to an API that a later Kubernetes version drops.
-type DeprecatedUse struct {
-	// API is the path of the resource, such as /apis/flowcontrol.apiserver.k8s.io/v1beta3/flowschemas, and Replacement the one to use instead.
-	API, Replacement string
-	// Removed is the first Kubernetes version without it, such as 1.37; ReplacedSince the first that had the replacement, or empty.
-	Removed, ReplacedSince string
-	// Clients are those that called it lately.
-	Clients []types.ClientStat
-}
-
 // findings is what insights are computed from.
 type findings struct {
 	cluster    region.Cluster
 	nodegroups []nodegroup
 	addons     []addon
-	// deprecated is nil, with the reason in unknown, where calls to deprecated APIs are not counted.
-	deprecated []DeprecatedUse
-	unknown    string
+	deprecated deprecated
 	changed    time.Time // when any of it last changed
 }
 
 func (s *Service) findings(tx *region.Txn, cluster region.Cluster) findings {
 	f := findings{
-		cluster: cluster, nodegroups: nodegroups.list(tx, cluster.ID), addons: addons.list(tx, cluster.ID), changed: cluster.CreatedAt,
-		unknown: "The API servers' counts of deprecated calls are not available.",
+		cluster: cluster, nodegroups: nodegroups.list(tx, cluster.ID), addons: addons.list(tx, cluster.ID),
+		deprecated: s.deprecatedIn(tx, cluster.ID), changed: cluster.CreatedAt,
 	}
 	for _, issue := range s.keyIssues(tx, cluster) { // no API server of another version would start without the key
 		f.cluster.Issues = append(slices.Clone(f.cluster.Issues), region.ClusterIssue{Code: string(issue.Code), Message: *issue.Message})
@@ -50,10 +38,8 @@ func (s *Service) findings(tx *region.Txn, cluster region.Cluster) findings {
 	for _, a := range f.addons {
 		f.changed = latest(f.changed, aws.ToTime(a.ModifiedAt))
 	}
-	if count := s.Probes.Deprecated; count != nil {
-		if uses, err := count(cluster.ID); err == nil {
-			f.deprecated, f.unknown = uses, ""
-		}
+	for _, use := range f.deprecated.uses {
+		f.changed = latest(f.changed, use.last)
 	}
 	return f
 }
@@ -72,6 +58,14 @@ type finding struct {
 	recommendation string
 	resources      []types.InsightResourceDetail
 	summary        types.InsightCategorySpecificSummary
+	// refreshedAt is when it was found, where that is not now.
+	refreshedAt time.Time
+}
+
+// check is what an insight is about, and what was found.
+type check struct {
+	name, description string
+	found             finding
 }
 
 // fail makes the outcome at least as bad, and adds the resource that is to blame.
@@ -84,40 +78,41 @@ func (f *finding) fail(status types.InsightStatusValue, arn *string, reason stri
 
 // readiness are the insights on whether the cluster can go to the minor version: up by one or back by one.
 func (f findings) readiness(category types.Category, to int) []types.Insight {
-	version := fmt.Sprintf("1.%d", to)
 	way := "an upgrade"
 	if category == types.CategoryRollbackReadiness {
 		way = "a rollback"
 	}
-	checks := []struct {
-		name, description string
-		found             finding
-	}{
+	checks := []check{
 		{"Kubelet version skew", "Checks the kubelet versions of node groups against " + way + " of the control plane.", f.kubelets(to)},
 		{"kube-proxy version skew", "Checks the version of the add-on kube-proxy against " + way + " of the control plane.", f.kubeProxy(to)},
 		{"EKS add-on version compatibility", "Checks that the versions of the installed add-ons run on the Kubernetes version after " + way + ".", f.addonVersions(to)},
 		{"Cluster health issues", "Checks for health issues that would stop " + way + ".", f.health()},
 	}
 	if category == types.CategoryUpgradeReadiness {
-		checks = append(checks, struct {
-			name, description string
-			found             finding
-		}{"Deprecated APIs removed in Kubernetes v" + version, "Checks for usage of deprecated APIs that are removed in Kubernetes v" + version + ".", f.deprecatedCalls(to)})
+		checks = append(checks, f.deprecated.next(to))
 	}
 	var insights []types.Insight
 	for _, check := range checks {
-		status := check.found.status
-		if status == "" {
-			status = types.InsightStatusValuePassing
-		}
-		insights = append(insights, types.Insight{
-			Name: aws.String(check.name), Description: aws.String(check.description), Category: category, KubernetesVersion: aws.String(version),
-			InsightStatus:  &types.InsightStatus{Status: status, Reason: aws.String(check.found.reason)},
-			Recommendation: memberOf(check.found.recommendation), Resources: check.found.resources, AdditionalInfo: map[string]string{},
-			CategorySpecificSummary: &check.found.summary,
-		})
+		insights = append(insights, check.insight(category, to))
 	}
 	return insights
+}
+
+func (c check) insight(category types.Category, version int) types.Insight {
+	status := c.found.status
+	if status == "" {
+		status = types.InsightStatusValuePassing
+	}
+	insight := types.Insight{
+		Name: aws.String(c.name), Description: aws.String(c.description), Category: category, KubernetesVersion: aws.String(fmt.Sprintf("1.%d", version)),
+		InsightStatus:  &types.InsightStatus{Status: status, Reason: aws.String(c.found.reason)},
+		Recommendation: memberOf(c.found.recommendation), Resources: c.found.resources, AdditionalInfo: map[string]string{},
+		CategorySpecificSummary: &c.found.summary,
+	}
+	if !c.found.refreshedAt.IsZero() {
+		insight.LastRefreshTime = aws.Time(c.found.refreshedAt)
+	}
+	return insight
 }
 
 // kubelets compares the node groups' versions with a control plane of that minor version: older by three at most, never newer.
@@ -186,29 +181,6 @@ func (f findings) health() finding {
 	for _, issue := range f.cluster.Issues {
 		out.status, out.reason = types.InsightStatusValueError, issue.Code+": "+issue.Message
 		out.recommendation = "Mend the cluster's health issues, which DescribeCluster lists."
-	}
-	return out
-}
-
-// deprecatedCalls looks for calls to APIs that are gone in that minor version.
-func (f findings) deprecatedCalls(to int) finding {
-	if f.unknown != "" {
-		return finding{status: types.InsightStatusValueUnknown, reason: f.unknown}
-	}
-	out := finding{reason: "No deprecated API usage detected within the last 30 days."}
-	for _, use := range f.deprecated {
-		if removed := minorOf(use.Removed); removed < 0 || removed > to {
-			continue
-		}
-		out.status, out.reason = types.InsightStatusValueError, "Deprecated API usage detected within the last 30 days."
-		out.recommendation = "Move the clients to the replacements before you upgrade."
-		out.resources = append(out.resources, types.InsightResourceDetail{
-			KubernetesResourceUri: aws.String(use.API), InsightStatus: &types.InsightStatus{Status: types.InsightStatusValueError},
-		})
-		out.summary.DeprecationDetails = append(out.summary.DeprecationDetails, types.DeprecationDetail{
-			Usage: aws.String(use.API), ReplacedWith: memberOf(use.Replacement), StopServingVersion: aws.String(use.Removed),
-			StartServingReplacementVersion: memberOf(use.ReplacedSince), ClientStats: use.Clients,
-		})
 	}
 	return out
 }

@@ -14,13 +14,10 @@ import (
 	"tripod/region"
 )
 
-// Probes are the questions that the stored resources ask of other parts of Tripod. Each may be nil.
+// Probes are the questions that the stored resources ask of other parts of Tripod.
 type Probes struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-	// Deprecated is what a cluster's API servers have counted of calls to APIs that a later version drops; nil, or an error, means
-	// that nothing is known, and the insights say so.
-	Deprecated func(clusterID string) ([]DeprecatedUse, error)
 }
 
 // now is the time of a change, in the milliseconds that the API writes.

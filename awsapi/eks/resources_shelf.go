@@ -138,7 +138,10 @@ func deleteResources(tx *region.Txn, clusterID string) {
 	for _, kind := range clusterShelves {
 		kind.clear(tx, clusterID)
 	}
-	refreshes.Delete(tx, clusterID)
+	region.InsightsRefreshes.Delete(tx, clusterID)
+	for _, reading := range region.DeprecatedReadings.Under(tx, region.DeprecatedReadingKey(clusterID, "")) {
+		region.DeprecatedReadings.Delete(tx, region.DeprecatedReadingKey(clusterID, reading.Zone))
+	}
 	for _, update := range region.Updates.List(tx) {
 		if update.ClusterID == clusterID {
 			region.Updates.Delete(tx, update.ID)

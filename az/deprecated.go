@@ -1,0 +1,170 @@
+package az
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	"tripod/region"
+)
+
+// readingEvery is how often a zone reads its API server's counts without being asked: EKS refreshes its insights as often.
+const readingEvery = 24 * time.Hour
+
+// keepReading keeps the record of the calls to deprecated APIs that the zone's API server has counted, for the cluster's insights. It is read anew when
+// somebody asks for a refresh, and once a day. What an API server counts between the last reading and its end is lost.
+func (c *clusterZone) keepReading(ctx context.Context) {
+	changes, cancel := c.zone.voter.Watch()
+	defer cancel()
+	for failures := 0; ctx.Err() == nil; {
+		refresh, wait := c.nextReading()
+		if wait <= 0 {
+			err := c.readDeprecated(ctx, refresh)
+			if err == nil {
+				failures = 0
+				continue
+			}
+			if failures == 0 && ctx.Err() == nil {
+				c.zone.logger.Warn("read the API server's counts of deprecated calls", "cluster", c.record.Name, "error", err)
+			}
+			wait = min(time.Second<<min(failures, 6), time.Minute)
+			failures++
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-changes:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+}
+
+// nextReading says how long it is until the next reading, and which refresh that answers.
+func (c *clusterZone) nextReading() (refresh time.Time, wait time.Duration) {
+	c.zone.voter.View(func(tx *region.Txn) error {
+		last, read := region.DeprecatedReadings.Get(tx, c.readingKey())
+		if !read {
+			last.ReadAt = c.record.CreatedAt
+		}
+		wait = last.ReadAt.Add(readingEvery).Sub(c.zone.now())
+		asked, _ := region.InsightsRefreshes.Get(tx, c.record.ID)
+		if refresh = asked.StartedAt; !refresh.Equal(last.Refresh) {
+			wait = 0
+		}
+		return nil
+	})
+	return refresh, wait
+}
+
+func (c *clusterZone) readingKey() string {
+	return region.DeprecatedReadingKey(c.record.ID, c.zone.config.Zone)
+}
+
+// readDeprecated asks the API server, once there is one that is ready, and notes what it says.
+func (c *clusterZone) readDeprecated(ctx context.Context, refresh time.Time) error {
+	select {
+	case <-c.apiserver.readiness():
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	at := c.zone.now().UTC()
+	counts, err := c.deprecatedCounts(ctx)
+	if err != nil {
+		return err
+	}
+	return c.zone.voter.Update(ctx, func(tx *region.Txn) error {
+		if record, found := region.Clusters.Get(tx, c.record.ID); !found || record.Status == "DELETING" {
+			return fmt.Errorf("cluster %s is gone", c.record.Name)
+		}
+		reading, _ := region.DeprecatedReadings.Get(tx, c.readingKey())
+		region.DeprecatedReadings.Put(tx, c.readingKey(), region.DeprecatedReading{
+			Zone: c.zone.config.Zone, ReadAt: at, Refresh: refresh, Calls: noteCounts(reading.Calls, counts, at),
+		})
+		return nil
+	})
+}
+
+// noteCounts are the known calls after another reading.
+func noteCounts(known []region.DeprecatedCalls, counts map[region.DeprecatedAPI]int64, at time.Time) (noted []region.DeprecatedCalls) {
+	all := map[region.DeprecatedAPI]region.DeprecatedCalls{}
+	for _, calls := range known {
+		all[calls.API] = calls
+	}
+	for api := range counts {
+		calls := all[api]
+		calls.API = api
+		all[api] = calls
+	}
+	for _, api := range slices.SortedFunc(maps.Keys(all), compareAPIs) {
+		calls := all[api]
+		calls.Count(counts[api], at)
+		if calls.Counter > 0 || len(calls.Found) > 0 {
+			noted = append(noted, calls)
+		}
+	}
+	return noted
+}
+
+func compareAPIs(a, b region.DeprecatedAPI) int {
+	return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Version, b.Version), cmp.Compare(a.Resource, b.Resource),
+		cmp.Compare(a.Subresource, b.Subresource), cmp.Compare(a.Removed, b.Removed))
+}
+
+// deprecatedCounts are the requests for deprecated APIs that the API server has answered since its start. One of its metrics says which APIs these
+// are, another one counts the requests of all.
+func (c *clusterZone) deprecatedCounts(ctx context.Context) (map[region.DeprecatedAPI]int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, metricsTimeout)
+	defer cancel()
+	response, err := c.zone.metricsOf(ctx, c.apiserver)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s answers %s", c.apiserver.target(), response.Status)
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(response.Body)
+	if err != nil {
+		return nil, fmt.Errorf("read the metrics of %s: %w", c.apiserver.target(), err)
+	}
+	requests := map[region.DeprecatedAPI]int64{} // none of these says when it is removed
+	for _, metric := range families["apiserver_request_total"].GetMetric() {
+		requests[apiOf(metric.GetLabel())] += int64(metric.GetCounter().GetValue())
+	}
+	counts := map[region.DeprecatedAPI]int64{}
+	for _, metric := range families["apiserver_requested_deprecated_apis"].GetMetric() {
+		api := apiOf(metric.GetLabel())
+		counted := api
+		counted.Removed = ""
+		counts[api] = max(1, requests[counted])
+	}
+	return counts, nil
+}
+
+func apiOf(labels []*dto.LabelPair) (api region.DeprecatedAPI) {
+	for _, label := range labels {
+		switch label.GetName() {
+		case "group":
+			api.Group = label.GetValue()
+		case "version":
+			api.Version = label.GetValue()
+		case "resource":
+			api.Resource = label.GetValue()
+		case "subresource":
+			api.Subresource = label.GetValue()
+		case "removed_release":
+			api.Removed = label.GetValue()
+		}
+	}
+	return api
+}
