@@ -80,20 +80,20 @@ func TestRefreshReadsWhatTheAPIServerHasCounted(t *testing.T) {
 	second := refreshed(time.Now().UTC().Add(-time.Hour)) // the clock was set back
 	things := region.DeprecatedCalls{API: region.DeprecatedAPI{Group: "example.com", Version: "v1", Resource: "things", Subresource: "status"}, Counter: 1}
 	cidrs := region.DeprecatedCalls{API: region.DeprecatedAPI{Group: "networking.k8s.io", Version: "v1beta1", Resource: "servicecidrs", Removed: "1.37"}, Counter: 7}
-	days := func(calls ...region.DeprecatedCalls) (total []int64) {
+	totals := func(calls []region.DeprecatedCalls) (totals []int64) {
 		for _, c := range calls {
-			sum := int64(0)
+			total := int64(0)
 			for _, found := range c.Found {
-				sum += found.Calls
+				total += found.Calls
 			}
-			total = append(total, sum)
+			totals = append(totals, total)
 		}
-		return total
+		return totals
 	}
-	if diff := cmp.Diff([]int64{1, 3}, days(first.Calls...)); diff != "" {
+	if diff := cmp.Diff([]int64{1, 3}, totals(first.Calls)); diff != "" {
 		t.Errorf("calls at first (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]int64{1, 7}, days(second.Calls...)); diff != "" {
+	if diff := cmp.Diff([]int64{1, 7}, totals(second.Calls)); diff != "" {
 		t.Errorf("calls in all (-want +got):\n%s", diff)
 	}
 	for i := range second.Calls {
@@ -113,7 +113,9 @@ func TestCountsAreReadWithoutBeingAskedOnceADay(t *testing.T) {
 	serveMetrics(t, z, func(io.Writer) { reads.Add(1) })
 	z.found(t, func(c *region.Cluster) { c.CreatedAt = time.Now().Add(-readingEvery) })
 	eventually(t, "a reading", func() bool { _, found := z.reading(); return found }, func() any { return z.states() })
+	z.Zone.mu.Lock()
 	part := z.clusters[clusterID]
+	z.Zone.mu.Unlock()
 	if _, wait := part.nextReading(); wait < readingEvery-time.Minute || reads.Load() != 1 {
 		t.Errorf("after %d readings the next one is in %v", reads.Load(), wait)
 	}
