@@ -257,13 +257,13 @@ func TestLogTypesAreOnSinceTheyWereSwitchedOn(t *testing.T) {
 	}
 	first := turn(true, "audit")
 	second := turn(true, "api")
-	if len(second) != 2 || !second["audit"].Equal(first["audit"]) || !second["api"].After(first["audit"]) {
+	if len(second) != 2 || !second["audit"].Equal(first["audit"]) || second["api"].Before(first["audit"]) {
 		t.Errorf("got %v and then %v", first, second)
 	}
 	if third := turn(false, "audit"); len(third) != 1 {
 		t.Errorf("got %v", third)
 	}
-	if again := turn(true, "audit"); !again["audit"].After(second["api"]) {
+	if again := turn(true, "audit"); again["audit"].Before(second["api"]) {
 		t.Errorf("audit is on again since %s", again["audit"])
 	}
 }

@@ -94,7 +94,7 @@ func (s *Service) Answer(call *wire.Call) ([]byte, error) {
 		return nil, refusal("InvalidParameterException", "The token is missing: the pod's service account token for the audience "+Audience+".")
 	}
 	arn := "arn:aws:eks:" + s.Region + ":" + s.AccountID + ":cluster/" + name
-	if decision, reason := call.Principal.Evaluate(action, arn, nil); decision != iam.Allowed {
+	if decision, reason := call.Principal.Evaluate(action, arn, call.Keys); decision != iam.Allowed {
 		denied := wire.AccessDenied(wire.RestJSON, call.Principal.ARN, action, arn, reason)
 		denied.Status = http.StatusBadRequest // as this service's model has it
 		return nil, denied
