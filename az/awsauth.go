@@ -34,13 +34,11 @@ const (
 // no more than that.
 type awsAuth struct {
 	server string // https://127.0.0.1:PORT
-	client *http.Client
 	file   string
 	logger *slog.Logger
 
-	mu    sync.Mutex // guards client, too
-	held  bool
-	letGo context.CancelFunc // ends the requests under way
+	mu     sync.Mutex
+	client *http.Client
 
 	current atomic.Pointer[iam.AWSAuth]
 	away    bool // told already; it belongs to follow
@@ -79,45 +77,21 @@ func (c *clusterZone) newAPIClient(as string) (*http.Client, error) {
 		return nil, err
 	}
 	settings := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: poolOf(c.trust.Load().bundle), Certificates: []tls.Certificate{cert}}
-	return &http.Client{Transport: &http.Transport{TLSClientConfig: settings}}, nil
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: settings, DialContext: c.leash.dial}}, nil
 }
 
-// hold lets go of the API server, which would wait for the watch before it ends, until resume.
-func (a *awsAuth) hold() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.held = true
-	if a.letGo != nil {
-		a.letGo()
-	}
-}
-
-// resume goes on with another client.
-func (a *awsAuth) resume(client *http.Client) {
+// trust goes on with another client.
+func (a *awsAuth) trust(client *http.Client) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.client.CloseIdleConnections()
-	a.client, a.held = client, false
+	a.client = client
 }
 
 func (a *awsAuth) caller() *http.Client {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.client
-}
-
-// turn is a context for the next requests, which hold ends; held says that there should be none.
-func (a *awsAuth) turn(ctx context.Context) (turn context.Context, held bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.held {
-		return ctx, true
-	}
-	if a.letGo != nil {
-		a.letGo() // of the turn before, which is over
-	}
-	turn, a.letGo = context.WithCancel(ctx)
-	return turn, false
 }
 
 // load uses the copy on the zone's disk, if there is one.
@@ -161,17 +135,12 @@ func (a *awsAuth) take(data map[string]string) {
 func (a *awsAuth) follow(ctx context.Context) {
 	defer func() { a.caller().CloseIdleConnections() }()
 	for ctx.Err() == nil {
-		turn, held := a.turn(ctx)
-		if held {
-			sleep(ctx, awsAuthRetry/10)
-			continue
-		}
-		version, err := a.read(turn)
+		version, err := a.read(ctx)
 		if err == nil {
 			a.tell(nil)
-			err = a.watch(turn, version)
+			err = a.watch(ctx, version)
 		}
-		if err != nil && turn.Err() == nil {
+		if err != nil && ctx.Err() == nil {
 			a.tell(err)
 			sleep(ctx, awsAuthRetry)
 		}

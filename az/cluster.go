@@ -34,6 +34,7 @@ type clusterZone struct {
 	dir    string
 
 	etcd, apiserver, controllers *instance
+	leash                        leash        // of the agent's own clients of the API server
 	authenticator                *http.Server // of admits and permits, for the API server
 	admits                       *iam.Authenticator
 	permits                      *iam.Authorizer
@@ -99,6 +100,7 @@ func newClusterZone(z *Zone, record region.Cluster) *clusterZone {
 	c.trust.Store(c.believed)
 	c.etcd = part("etcd", nil, c.prepareEtcd)
 	c.apiserver = part("apiserver", nil, c.prepareAPIServer) // it waits for etcd itself, and needs a quorum, not this member
+	c.apiserver.beforeEnd = c.leash.letGo
 	c.controllers = part("controllers", c.apiserver, c.prepareControllers)
 	return c
 }
@@ -358,6 +360,7 @@ func (c *clusterZone) launchOptions(component string) launch.APIServer {
 }
 
 func (c *clusterZone) prepareAPIServer() (process.Spec, error) {
+	c.leash.take()
 	options := c.launchOptions("apiserver")
 	err := c.zone.voter.View(func(tx *region.Txn) (err error) {
 		// The newest record: the key may be under a KMS key since, and then an API server starts only while that can be used.

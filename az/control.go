@@ -2,6 +2,7 @@ package az
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 
 	"tripod/awsapi/eks"
 	"tripod/awsapi/wire"
+	"tripod/iam"
 	"tripod/region"
 )
 
@@ -68,7 +70,7 @@ func (z *Zone) handleFound(w http.ResponseWriter, r *http.Request) {
 		founding.Cluster.Secrets = secrets
 	}
 	entryID := wire.NewRequestID()
-	answer(w, http.StatusServiceUnavailable, z.voter.Update(r.Context(), func(tx *region.Txn) error {
+	err := z.voter.Update(r.Context(), func(tx *region.Txn) error {
 		if _, ok := region.Users.Get(tx, founding.User.Name); !ok {
 			region.Users.Put(tx, founding.User.Name, founding.User)
 			region.AccessKeys.Put(tx, founding.AccessKey.ID, founding.AccessKey)
@@ -89,7 +91,11 @@ func (z *Zone) handleFound(w http.ResponseWriter, r *http.Request) {
 			region.AccessEntries.Put(tx, founding.Cluster.ID+"/"+admin.PrincipalARN, admin)
 		}
 		return err
-	}))
+	})
+	if err == nil { // before anybody needs it: sessions are good in all zones from the first one on
+		_, err = iam.EnsureSessionKey(r.Context(), z.voter, rand.Reader, time.Now())
+	}
+	answer(w, http.StatusServiceUnavailable, err)
 }
 
 func (z *Zone) handleUnreachable(w http.ResponseWriter, r *http.Request) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"path/filepath"
 	"sync"
@@ -28,6 +29,8 @@ type Identity interface {
 type IdentityConfig struct {
 	Region string
 	Server string // the zone's own API server
+	// Dial connects to it.
+	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
 	CA     []byte // PEM
 	Client pki.Pair
 	URL    string // of the webhook, for API servers
@@ -92,7 +95,7 @@ func (c *clusterZone) newWebhook(i *identity) (Identity, error) {
 	}
 	return c.zone.Identity(IdentityConfig{
 		Region: c.zone.config.Region, Server: fmt.Sprintf("https://127.0.0.1:%d", apiServerPort(c.record.EndpointPort, c.index)),
-		CA: c.trust.Load().bundle, Client: admin, URL: "https://" + launch.PodIdentityHost(c.record.ID) + "/mutate", Associated: i.has,
+		Dial: c.leash.dial, CA: c.trust.Load().bundle, Client: admin, URL: "https://" + launch.PodIdentityHost(c.record.ID) + "/mutate", Associated: i.has,
 		Logger: c.zone.logger.With("component", "pod-identity-webhook", "cluster", c.record.Name),
 	})
 }

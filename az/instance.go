@@ -25,6 +25,8 @@ type instance struct {
 	// after, when set, must be ready before this one is started.
 	after   *instance
 	onEvent func(client.Event)
+	// beforeEnd, when set, is called before the process is asked to end in order.
+	beforeEnd func()
 	// changed is called without locks held whenever the state did.
 	changed func()
 	logger  *slog.Logger
@@ -329,7 +331,7 @@ func (i *instance) stop(ctx context.Context) error {
 	if child == nil {
 		return nil
 	}
-	err := child.Stop(ctx)
+	err := i.ask(ctx, child)
 	<-gone // else a start that comes at once would make a crash of it
 	return err
 }
@@ -345,9 +347,17 @@ func (i *instance) renew(ctx context.Context) error {
 		i.poke() // it may be in the pause after a crash
 		return nil
 	}
-	err := child.Stop(ctx)
+	err := i.ask(ctx, child)
 	<-gone
 	return err
+}
+
+// ask ends a process in order.
+func (i *instance) ask(ctx context.Context, child *process.Child) error {
+	if i.beforeEnd != nil {
+		i.beforeEnd()
+	}
+	return child.Stop(ctx)
 }
 
 // hold ends the process in order and keeps it down until release.
@@ -389,7 +399,7 @@ func (i *instance) end(ctx context.Context) error {
 	i.poke()
 	var err error
 	if child != nil {
-		err = child.Stop(ctx)
+		err = i.ask(ctx, child)
 	}
 	<-i.done
 	return err

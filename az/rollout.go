@@ -143,11 +143,6 @@ func (c *clusterZone) become(ctx context.Context, wanted region.ControlPlane, st
 	if err := c.secure(wanted); err != nil {
 		return err
 	}
-	// The watches of the agent's own would keep the API server from ending.
-	c.awsAuth.hold()
-	if err := c.identity.stop(ctx); err != nil {
-		return err
-	}
 	c.farewell(ctx, c.apiserver, c.apiserver.renew)
 	if err := c.awaitReady(ctx, c.apiserver, stands); err != nil {
 		return err

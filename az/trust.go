@@ -41,21 +41,21 @@ func (c *clusterZone) secure(wanted region.ControlPlane) error {
 	return c.writePKI()
 }
 
-// renewParts starts the webhook and the watch of aws-auth, which were stopped, and those of the agent's own parts of the cluster that have other certificates than there are now.
+// renewParts gives the agent's own parts of the cluster other certificates, if there are any.
 func (c *clusterZone) renewParts(ctx context.Context) error {
-	client, err := c.newAPIClient(launch.Authenticator)
-	if err == nil {
-		err = c.startIdentity(ctx)
-	}
-	if err != nil {
-		return err
-	}
-	c.awsAuth.resume(client)
 	current := c.trust.Load()
 	if c.believed != nil && bytes.Equal(c.believed.bundle, current.bundle) && bytes.Equal(c.believed.signer.Cert, current.signer.Cert) {
 		return nil
 	}
 	c.believed = nil // until they run
+	client, err := c.newAPIClient(launch.Authenticator)
+	if err != nil {
+		return err
+	}
+	c.awsAuth.trust(client)
+	if err := errors.Join(c.identity.stop(ctx), c.startIdentity(ctx)); err != nil {
+		return err
+	}
 	if err := errors.Join(c.stopWorkers(ctx), c.startWorkers(ctx)); err != nil {
 		return err
 	}

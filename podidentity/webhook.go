@@ -10,6 +10,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"net"
 	"net/http"
 	"time"
 
@@ -31,7 +32,9 @@ type Config struct {
 	// Region is what pods get as AWS_REGION.
 	Region string
 	// Server is the URL of the zone's own API server; CA, ClientCert and ClientKey are in PEM.
-	Server                    string
+	Server string
+	// Dial connects to it; nil means a net.Dialer's.
+	Dial                      func(ctx context.Context, network, address string) (net.Conn, error)
 	CA, ClientCert, ClientKey []byte
 	// URL is where API servers find the webhook.
 	URL string
@@ -51,7 +54,7 @@ type Webhook struct {
 // New returns a webhook that is not started.
 func New(config Config) (*Webhook, error) {
 	conf := &rest.Config{
-		Host: config.Server, QPS: -1, UserAgent: "eks-pod-identity-webhook",
+		Host: config.Server, Dial: config.Dial, QPS: -1, UserAgent: "eks-pod-identity-webhook",
 		TLSClientConfig: rest.TLSClientConfig{CAData: config.CA, CertData: config.ClientCert, KeyData: config.ClientKey},
 		ContentConfig:   rest.ContentConfig{AcceptContentTypes: "application/vnd.kubernetes.protobuf,application/json", ContentType: "application/json"},
 	}

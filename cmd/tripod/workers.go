@@ -74,6 +74,6 @@ func installAddons(ctx context.Context, c az.WorkersConfig) error {
 
 func newIdentity(c az.IdentityConfig) (az.Identity, error) {
 	return podidentity.New(podidentity.Config{
-		Region: c.Region, Server: c.Server, CA: c.CA, ClientCert: c.Client.Cert, ClientKey: c.Client.Key, URL: c.URL, Associated: c.Associated, Logger: c.Logger,
+		Region: c.Region, Server: c.Server, Dial: c.Dial, CA: c.CA, ClientCert: c.Client.Cert, ClientKey: c.Client.Key, URL: c.URL, Associated: c.Associated, Logger: c.Logger,
 	})
 }
