@@ -29,7 +29,7 @@ func (s *server) authenticate(w http.ResponseWriter, r *http.Request) (*wire.Cal
 	case errors.Is(err, iam.ErrUnknownKey):
 		return nil, wire.UnknownKey(x.protocol, `Tripod does not know this access key: eval "$(tripod env)" sets the right one.`)
 	case errors.Is(err, iam.ErrBadSessionToken):
-		return nil, wire.UnknownKey(x.protocol, "The session token is not this access key's: unset AWS_SESSION_TOKEN, or get new temporary credentials.")
+		return nil, wire.UnknownKey(x.protocol, "The session token is not this access key's: unset AWS_SESSION_TOKEN, or get new temporary credentials; those that the aws CLI keeps of another region go with ~/.aws/cli/cache.")
 	case errors.Is(err, iam.ErrExpired):
 		return nil, expiredSession(x)
 	case err != nil:

@@ -16,7 +16,10 @@ import (
 // when they were made, and call, while a zone is down.
 func TestPodsHaveTheirAWSRolesAlsoWithoutAZone(t *testing.T) {
 	r := sharedRegion(t)
-	run := r.shell(t, t.TempDir())
+	home := t.TempDir()
+	run := r.shell(t, home)
+	t.Setenv("PYENV_ROOT", pyenvRoot())
+	t.Setenv("HOME", home) // in which the aws CLI keeps credentials, by the role's name: those of another region's role would be taken for this one's
 	kube := r.kube(t)
 	ctx := within(t, 2*time.Minute)
 
