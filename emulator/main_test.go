@@ -39,6 +39,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	os.Setenv("XDG_RUNTIME_DIR", runtime)
+	os.Setenv("GORACE", "atexit_sleep_ms=0") // the race detector lets each process, children too, linger for a second at its end
 	code := m.Run()
 	os.RemoveAll(runtime)
 	os.Exit(code)

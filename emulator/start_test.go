@@ -49,6 +49,20 @@ func TestAgentThatDiesAtStartIsOneSentence(t *testing.T) {
 	newRegion(t, dir, nil).start(t) // what was made so far is no obstacle
 }
 
+// agents waits for the agents of a region that starts.
+func (r *testRegion) agents(t *testing.T) []int {
+	t.Helper()
+	file := filepath.Join(r.options.DataDir, "agents.json")
+	eventually(t, "the agents run", func() bool { _, err := os.Stat(file); return err == nil }, func() any { return "no agents.json" })
+	r.Emulator.mu.Lock() // a file orders nothing in memory: what open wrote is seen from here on
+	zones := len(r.zones)
+	r.Emulator.mu.Unlock()
+	if zones != 3 {
+		t.Fatalf("agents run in %d zones", zones)
+	}
+	return pids(r.Status())
+}
+
 func TestStartCutShortLeavesNoProcess(t *testing.T) {
 	t.Setenv(brokenEnv, "hang")
 	dir := filepath.Join(t.TempDir(), "region")
@@ -56,8 +70,7 @@ func TestStartCutShortLeavesNoProcess(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	started := make(chan error, 1)
 	go func() { started <- r.Start(ctx) }()
-	eventually(t, "the agents run", func() bool { _, err := os.Stat(filepath.Join(dir, "agents.json")); return err == nil }, func() any { return "no agents.json" })
-	agents := pids(r.Status())
+	agents := r.agents(t)
 	if len(agents) != 3 {
 		t.Errorf("agents %v", agents)
 	}
@@ -79,8 +92,7 @@ func TestStopWhileItStarts(t *testing.T) {
 	r := newRegion(t, dir, nil)
 	started := make(chan error, 1)
 	go func() { started <- r.Start(t.Context()) }()
-	eventually(t, "the agents run", func() bool { _, err := os.Stat(filepath.Join(dir, "agents.json")); return err == nil }, func() any { return "no agents.json" })
-	agents := pids(r.Status())
+	agents := r.agents(t)
 	r.shutDown(t)
 	select {
 	case err := <-started:
