@@ -146,6 +146,7 @@ func (s *state) with(index uint64, writes []recordOrDelete) *state {
 // store is the state machine: the current state, what became of the last proposals, and who waits for changes.
 type store struct {
 	current atomic.Pointer[state]
+	losers  chan struct{} // holds a token while an Update that had a conflict is tried again
 
 	mu       sync.Mutex
 	outcomes map[string]outcome
@@ -155,7 +156,7 @@ type store struct {
 }
 
 func newStore() *store {
-	s := &store{watchers: map[chan struct{}]struct{}{}, moved: make(chan struct{})}
+	s := &store{losers: make(chan struct{}, 1), watchers: map[chan struct{}]struct{}{}, moved: make(chan struct{})}
 	s.reset()
 	return s
 }

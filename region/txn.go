@@ -23,7 +23,7 @@ var ErrNoQuorum = errors.New("no quorum in the regional state")
 const (
 	updateAttempts = 64
 	conflictPause  = 2 * time.Millisecond // times the number of conflicts, up to longestPauses
-	longestPauses  = 16
+	longestPauses  = 4
 )
 
 // Viewer reads the regional state.
@@ -126,39 +126,55 @@ func view(s *store, fn func(*Txn) error) error {
 // them and lets them spread to the others, and runs fn again where a record it read had changed.
 func update(ctx context.Context, s *store, fn func(*Txn) error, propose func(context.Context, proposal) (outcome, error),
 	spread func(ctx context.Context, index uint64)) error {
+	index, err := commit(ctx, s, fn, propose)
+	if err == nil && index > 0 {
+		spread(ctx, index)
+	}
+	return err
+}
+
+// commit returns the log index of the change, or 0 where there was nothing to write.
+func commit(ctx context.Context, s *store, fn func(*Txn) error, propose func(context.Context, proposal) (outcome, error)) (index uint64, err error) {
 	var conflict string
 	for lost := range updateAttempts {
-		if lost > 0 {
+		if lost == 1 { // those of a zone that have lost go one by one: all at once they would make each other lose again and again
+			select {
+			case s.losers <- struct{}{}:
+				defer func() { <-s.losers }()
+			case <-ctx.Done():
+				return 0, fmt.Errorf("change the regional state: %w", ctx.Err())
+			}
+		}
+		if lost > 1 {
 			pause(ctx, rand.N(time.Duration(min(lost, longestPauses))*conflictPause))
 		}
 		tx := &Txn{state: s.load(), reads: map[ref]uint64{}, lists: map[string]uint64{}, writes: map[ref]json.RawMessage{}}
 		if err := fn(tx); err != nil {
-			return err
+			return 0, err
 		}
 		if tx.err != nil {
-			return tx.err
+			return 0, tx.err
 		}
 		if len(tx.writes) == 0 {
-			return nil
+			return 0, nil
 		}
 		out, err := propose(ctx, newProposal(random.Text(), tx))
 		if err != nil {
-			return err
+			return 0, err
 		}
 		// Also after a conflict: the copy must be at least as new as the one that conflicted, else the next run conflicts again.
 		if err := s.wait(ctx, out.Index); err != nil {
 			if out.Conflict == "" {
-				return fmt.Errorf("%w: the change was made, but this zone's copy has not caught up with it yet: %w", ErrNoQuorum, err)
+				return 0, fmt.Errorf("%w: the change was made, but this zone's copy has not caught up with it yet: %w", ErrNoQuorum, err)
 			}
-			return fmt.Errorf("%w: this zone's copy has not caught up: %w", ErrNoQuorum, err)
+			return 0, fmt.Errorf("%w: this zone's copy has not caught up: %w", ErrNoQuorum, err)
 		}
 		if out.Conflict == "" {
-			spread(ctx, out.Index)
-			return nil
+			return out.Index, nil
 		}
 		conflict = out.Conflict
 	}
-	return fmt.Errorf("%w: %s was changed by others in each of %d attempts; try again", ErrConflict, conflict, updateAttempts)
+	return 0, fmt.Errorf("%w: %s was changed by others in each of %d attempts; try again", ErrConflict, conflict, updateAttempts)
 }
 
 func pause(ctx context.Context, d time.Duration) {
