@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/arczonalshift"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -42,6 +43,7 @@ const (
 // awsServices are the AWS SDK's clients for a region.
 type awsServices struct {
 	eks         *eks.Client
+	iam         *iam.Client
 	sts         *sts.Client
 	shifts      *arczonalshift.Client
 	credentials client.Credentials
@@ -73,7 +75,7 @@ func (r *testRegion) awsClientsWith(t testing.TB, scheme awsScheme, credentials 
 			return aws.Credentials{AccessKeyID: credentials.AccessKeyID, SecretAccessKey: credentials.SecretAccessKey}, nil
 		}),
 	}
-	return awsServices{eks: eks.NewFromConfig(config), sts: sts.NewFromConfig(config), shifts: arczonalshift.NewFromConfig(config), credentials: credentials}
+	return awsServices{eks: eks.NewFromConfig(config), iam: iam.NewFromConfig(config), sts: sts.NewFromConfig(config), shifts: arczonalshift.NewFromConfig(config), credentials: credentials}
 }
 
 // read asks what the services of this version answer.

@@ -104,13 +104,14 @@ func (r *testRegion) losses(t testing.TB) (at []time.Time) {
 	return at
 }
 
-func TestWritesSurviveEachZoneLostInTurn(t *testing.T) {
+func TestWritesAndAccessSurviveEachZoneLostInTurn(t *testing.T) {
 	t.Parallel()
 	r := startRegion(t)
+	guests := invite(t, r)
 	entries := keepWriting(t, r, "journal")
 	entries.goesOn(t, 20, 30*time.Second)
 	visits := keepVisiting(t, r.config(t))
-	for _, zone := range []string{"a", "b", "c"} {
+	for i, zone := range []string{"a", "b", "c"} {
 		cluster := r.cluster(t)
 		t.Logf("kill zone %s; etcd is led by %s, the regional state by %s", zone, letter(cluster.EtcdLeader), letter(r.status(t).State.Leader))
 		before := r.zone(t, zone)
@@ -128,9 +129,11 @@ func TestWritesSurviveEachZoneLostInTurn(t *testing.T) {
 		if got := r.status(t); got.Phase != client.PhaseDegraded || len(got.Faults) != 1 {
 			t.Errorf("with one zone lost the region is %s with faults %v, want degraded with one", got.Phase, got.Faults)
 		}
+		guests.withoutZone(t, i)
 		r.do(t, "start", "az/"+zone)
 		r.await(t, 60*time.Second, "region", client.ForHealthy)
 		entries.goesOn(t, 10, 20*time.Second)
+		guests.withAllZones(t)
 	}
 	entries.verify(t)
 	visits.verify(t, r)
