@@ -18,7 +18,7 @@ import (
 )
 
 // parts are the values of --only.
-var parts = []string{"start", "idle", "rejoin", "restart", "writes", "scheduler", "aws"}
+var parts = []string{"start", "idle", "rejoin", "restart", "writes", "scheduler", "aws", "access"}
 
 // options are what the bench was asked for.
 type options struct {
@@ -149,5 +149,8 @@ func (b *bench) measure(ctx context.Context) error {
 	if err := b.runFaults(ctx); err != nil {
 		return err
 	}
-	return b.runAWS(ctx)
+	if err := b.runAWS(ctx); err != nil {
+		return err
+	}
+	return b.runAccess(ctx)
 }

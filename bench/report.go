@@ -52,6 +52,10 @@ const (
 	signedRead    = "signed read, 8 clients"
 	signedWrite   = "signed write, 8 clients"
 	clusterActive = "second cluster ACTIVE"
+
+	onePrincipal  = "request of one principal"
+	eachPrincipal = "request of each of 1,000 principals"
+	authorizerP99 = "authorizer asked by API servers"
 )
 
 // newReport has a figure for every part that is wanted. "Ready" is the figure of kwokctl that times are compared with.
@@ -83,6 +87,10 @@ func newReport(o options) *report {
 	add("aws", figure{Name: signedWrite, Unit: "ms", Quantile: median, Target: 5})
 	add("aws", figure{Name: signedWrite + ", one call", Unit: "ms", Quantile: 0.99})
 	add("aws", figure{Name: clusterActive, Unit: "s", Quantile: median, Target: 8})
+	add("access", figure{Name: onePrincipal, Unit: "ms", Quantile: median})
+	add("access", figure{Name: eachPrincipal, Unit: "ms", Quantile: median})
+	add("access", figure{Name: eachPrincipal, Unit: "ms", Quantile: 0.99})
+	add("access", figure{Name: authorizerP99, Unit: "ms", Quantile: 0.99, Target: 5})
 	return r
 }
 
