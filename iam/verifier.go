@@ -29,8 +29,8 @@ var tokenParams = []string{
 	"x-amz-security-token", "x-amz-signature", "x-amz-signedheaders", "x-amz-user-agent",
 }
 
-// regionalSTS matches STS's endpoints in the regions of the partition aws.
-var regionalSTS = regexp.MustCompile(`^sts\.((?:af|ap|ca|eu|il|me|mx|sa|us)-[a-z]+-[0-9])\.amazonaws\.com$`)
+// regionalSTS matches STS's endpoints in the regions of the partition aws, and those that aws-iam-authenticator takes of the ones with FIPS.
+var regionalSTS = regexp.MustCompile(`^(?:sts\.((?:af|ap|ca|eu|il|me|mx|sa|us)-[a-z]+-[0-9])|sts-fips\.(us-(?:east|west)-[12]))\.amazonaws\.com$`)
 
 // Verifier checks the tokens of one cluster.
 type Verifier struct {
@@ -139,7 +139,10 @@ func (v Verifier) regionOf(u *url.URL) (string, error) {
 			return globalRegion, nil
 		}
 		if match := regionalSTS.FindStringSubmatch(u.Host); match != nil {
-			return match[1], nil
+			return match[1] + match[2], nil
+		}
+		if u.Host == "sts."+v.Region+".amazonaws.com" { // a region that was made up, too
+			return v.Region, nil
 		}
 	}
 	return "", fmt.Errorf("token's URL leads to %s://%s, which is not an STS endpoint", u.Scheme, quote(u.Host))

@@ -106,6 +106,7 @@ func TestAWSClients(t *testing.T) {
 	t.Run("refusals", func(t *testing.T) { awsRefusals(t, r) })
 	t.Run("a token made from DescribeCluster's answer", func(t *testing.T) { tokens(t, r) })
 	t.Run("a role and a user that did not make the cluster", func(t *testing.T) { access(t, r) })
+	t.Run("tokens of other clients", func(t *testing.T) { otherClients(t, r) })
 	t.Run("aws and kubectl", func(t *testing.T) { realCommands(t, r) })
 	t.Run("logs of the control plane", func(t *testing.T) { logsOfTheControlPlane(t, r) })
 }
@@ -183,13 +184,13 @@ func tokens(t *testing.T, r *testRegion) {
 	}
 }
 
-// execToken runs a command that prints an ExecCredential.
-func execToken(t *testing.T, r *testRegion, command []string) string {
+// execToken runs a command that prints an ExecCredential; more is added to what `tripod env` sets.
+func execToken(t *testing.T, r *testRegion, command []string, more ...string) string {
 	t.Helper()
 	env, err := r.Env()
 	must(t, "make the environment", err)
 	run := exec.CommandContext(within(t, 60*time.Second), command[0], command[1:]...)
-	run.Env = env
+	run.Env = append(env, more...)
 	var errs bytes.Buffer
 	run.Stderr = &errs
 	out, err := run.Output()
