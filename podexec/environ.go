@@ -3,12 +3,13 @@ package podexec
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/kubernetes/third_party/forked/golang/expansion"
 
 	"tripod/podidentity"
 )
@@ -37,63 +38,124 @@ func (p *pod) environ(ctx context.Context, agent string) ([]string, error) {
 		// The user's own files must not count, nor a cloud that this machine may be in.
 		{"AWS_CONFIG_FILE", "/dev/null"}, {"AWS_SHARED_CREDENTIALS_FILE", "/dev/null"}, {"AWS_EC2_METADATA_DISABLED", "true"},
 		{"KUBECONFIG", p.kubeconfigFile()},
-		{"KUBERNETES_SERVICE_HOST", server.Hostname()}, {"KUBERNETES_SERVICE_PORT", server.Port()}, {"KUBERNETES_SERVICE_PORT_HTTPS", server.Port()},
-		{"KUBERNETES_PORT", "tcp://" + server.Host},
 	} {
 		vars.set(v[0], v[1])
 	}
+	service := serviceVariables(server)
+	for _, name := range slices.Sorted(maps.Keys(service)) {
+		vars.set(name, service[name])
+	}
+	if p.vars, err = p.variables(ctx, service, agent); err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.vars)) {
+		vars.set(name, p.vars[name])
+	}
+	return vars.list()
+}
+
+// serviceVariables are those of the service `kubernetes`: named as in every pod, and leading to the cluster's endpoint.
+func serviceVariables(server *url.URL) map[string]string {
+	const port = "KUBERNETES_PORT_443_TCP"
+	return map[string]string{
+		"KUBERNETES_SERVICE_HOST": server.Hostname(), "KUBERNETES_SERVICE_PORT": server.Port(), "KUBERNETES_SERVICE_PORT_HTTPS": server.Port(),
+		"KUBERNETES_PORT": "tcp://" + server.Host, port: "tcp://" + server.Host, port + "_PROTO": "tcp", port + "_PORT": server.Port(), port + "_ADDR": server.Hostname(),
+	}
+}
+
+// variables are the container's own, made as the kubelet's makeEnvironmentVariables does: env over envFrom, later over earlier, and $(NAME) stands for
+// what is there already, of the container or of a service.
+func (p *pod) variables(ctx context.Context, service map[string]string, agent string) (map[string]string, error) {
+	vars, err := p.variablesFrom(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for name, value := range vars {
+		vars[name] = p.here(name, value, agent)
+	}
+	mapping := expansion.MappingFuncFor(vars, service)
 	for _, e := range p.container.Env {
-		value, ok, err := p.value(ctx, e)
-		if err != nil {
-			return nil, fmt.Errorf("variable %s of the pod: %w", e.Name, err)
+		value, ok := expansion.Expand(e.Value, mapping), true
+		if e.Value == "" && e.ValueFrom != nil {
+			if value, ok, err = p.value(ctx, *e.ValueFrom); err != nil {
+				return nil, fmt.Errorf("variable %s: %w", e.Name, err)
+			}
 		}
+		if ok {
+			vars[e.Name] = p.here(e.Name, value, agent)
+		}
+	}
+	return vars, nil
+}
+
+// here is what a value means on this machine.
+func (p *pod) here(name, value, agent string) string {
+	switch {
+	case name == podidentity.CredentialsURIEnv && value == podidentity.CredentialsURI:
+		return agent // SDKs ask loopback, or the agent's own addresses, which this machine has not
+	case p.options.NoMounts && strings.HasPrefix(value, secretsDir+"/"):
+		return p.local(value)
+	}
+	return value
+}
+
+// variablesFrom are those of the container's envFrom.
+func (p *pod) variablesFrom(ctx context.Context) (map[string]string, error) {
+	vars := map[string]string{}
+	for _, from := range p.container.EnvFrom {
+		var (
+			o        object
+			optional *bool
+			err      error
+		)
 		switch {
-		case !ok:
-			continue
-		case e.Name == podidentity.CredentialsURIEnv && value == podidentity.CredentialsURI:
-			value = agent // SDKs ask loopback, or the agent's own addresses, which this machine has not
-		case p.options.NoMounts && strings.HasPrefix(value, secretsDir+"/"):
-			value = p.local(value)
+		case from.ConfigMapRef != nil:
+			optional = from.ConfigMapRef.Optional
+			o, err = p.configMap(ctx, from.ConfigMapRef.Name)
+		case from.SecretRef != nil:
+			optional = from.SecretRef.Optional
+			o, err = p.secret(ctx, from.SecretRef.Name)
 		}
-		vars.set(e.Name, value)
+		if err == nil {
+			err = o.missing(optional)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("envFrom of container %s: %w", p.container.Name, err)
+		}
+		for key, value := range o.text {
+			vars[from.Prefix+key] = value
+		}
 	}
-	return vars.list(), nil
+	return vars, nil
 }
 
-// value is a variable's; ok is false for one that is optional and not there, or of a kind that means nothing here (a container's resources).
-func (p *pod) value(ctx context.Context, e corev1.EnvVar) (value string, ok bool, err error) {
-	from := e.ValueFrom
+// value is what valueFrom says; ok is false for what is optional and not there.
+func (p *pod) value(ctx context.Context, from corev1.EnvVarSource) (value string, ok bool, err error) {
 	switch {
-	case from == nil:
-		return e.Value, true, nil
 	case from.FieldRef != nil:
-		return p.field(from.FieldRef.FieldPath), true, nil
+		value, err = p.field(from.FieldRef.FieldPath)
+		return value, true, err
+	case from.ResourceFieldRef != nil:
+		value, err = p.resource(ctx, from.ResourceFieldRef)
+		return value, true, err
 	case from.ConfigMapKeyRef != nil:
-		object, err := p.client.CoreV1().ConfigMaps(p.object.Namespace).Get(ctx, from.ConfigMapKeyRef.Name, metav1.GetOptions{})
-		if err == nil {
-			value, ok = object.Data[from.ConfigMapKeyRef.Key]
+		o, err := p.configMap(ctx, from.ConfigMapKeyRef.Name)
+		if err != nil {
+			return "", false, err
 		}
-		return value, ok, missing(ok, from.ConfigMapKeyRef.Optional, from.ConfigMapKeyRef.Key, err)
+		return o.entry(o.text, from.ConfigMapKeyRef.Key, from.ConfigMapKeyRef.Optional)
 	case from.SecretKeyRef != nil:
-		object, err := p.client.CoreV1().Secrets(p.object.Namespace).Get(ctx, from.SecretKeyRef.Name, metav1.GetOptions{})
-		if err == nil {
-			var raw []byte
-			raw, ok = object.Data[from.SecretKeyRef.Key]
-			value = string(raw)
+		o, err := p.secret(ctx, from.SecretKeyRef.Name)
+		if err != nil {
+			return "", false, err
 		}
-		return value, ok, missing(ok, from.SecretKeyRef.Optional, from.SecretKeyRef.Key, err)
+		return o.entry(o.text, from.SecretKeyRef.Key, from.SecretKeyRef.Optional)
+	case from.FileKeyRef != nil && isTrue(from.FileKeyRef.Optional):
+		return "", false, nil
+	case from.FileKeyRef != nil:
+		return "", false, fmt.Errorf("file %s of volume %s is for another container to write, and none runs", from.FileKeyRef.Path, from.FileKeyRef.VolumeName)
 	}
-	return "", false, nil
-}
-
-func missing(found bool, optional *bool, key string, err error) error {
-	switch {
-	case found || optional != nil && *optional:
-		return nil
-	case err != nil:
-		return err
-	}
-	return fmt.Errorf("there is no key %q", key)
+	return "", true, nil
 }
 
 // variables are an environment in which a name stands once.
@@ -112,10 +174,13 @@ func (v *variables) set(name, value string) {
 	v.values[name] = value
 }
 
-func (v *variables) list() []string {
+func (v *variables) list() ([]string, error) {
 	list := make([]string, len(v.names))
 	for i, name := range v.names {
+		if strings.ContainsRune(v.values[name], 0) {
+			return nil, fmt.Errorf("variable %s: its value holds a NUL, which no process can be given", name)
+		}
 		list[i] = name + "=" + v.values[name]
 	}
-	return list
+	return list, nil
 }

@@ -11,15 +11,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ownMounts are the attributes of a process with a mount namespace of its own, and a user namespace, in which everybody may mount. The user stays
-// who he is; what lets him mount is given up before the command runs.
-func ownMounts() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: os.Getuid(), HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: os.Getgid(), HostID: os.Getgid(), Size: 1}},
-		AmbientCaps: []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_DAC_OVERRIDE}, // else exec takes them from all but root
+// mountable says that one command alone can have files in /var/run/secrets.
+const mountable = true
+
+// attributes are those of a process that is killed when this thread is gone; with mounts, it has a mount namespace of its own, and a user namespace, in
+// which everybody may mount. The user stays who he is; what lets him mount is given up before the command runs.
+func attributes(mounts bool) *syscall.SysProcAttr {
+	attr := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if mounts {
+		attr.Cloneflags = syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS
+		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getuid(), HostID: os.Getuid(), Size: 1}}
+		attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getgid(), HostID: os.Getgid(), Size: 1}}
+		attr.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_DAC_OVERRIDE} // else exec takes them from all but root
 	}
+	return attr
 }
 
 // Enter lays the directory that args begin with over /var/run/secrets and becomes the command after it. It returns only when it fails.
@@ -51,7 +56,7 @@ func lay(secrets string) error {
 	}
 	at := filepath.Join(run, "secrets")
 	if info, err := os.Stat(at); err != nil || !info.IsDir() {
-		if err := cover(run, filepath.Join(filepath.Dir(secrets), "run")); err != nil {
+		if err := cover(run); err != nil {
 			return err
 		}
 		if err := os.MkdirAll(at, 0o755); err != nil {
@@ -61,14 +66,14 @@ func lay(secrets string) error {
 	return bind(secrets, at)
 }
 
-// cover puts an empty directory in memory over one, and into it what was there. before is where that is meanwhile.
-func cover(dir, before string) error {
-	if err := os.Mkdir(before, 0o700); err != nil {
+// cover puts an empty directory in memory over one, and into it what was there.
+func cover(dir string) error {
+	covered, err := os.Open(dir)
+	if err != nil {
 		return err
 	}
-	if err := bind(dir, before); err != nil {
-		return err
-	}
+	defer covered.Close()
+	before := fmt.Sprintf("/proc/self/fd/%d", covered.Fd()) // the only name that it has once it is covered
 	entries, err := os.ReadDir(before)
 	if err != nil {
 		return err

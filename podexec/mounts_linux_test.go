@@ -4,23 +4,44 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"tripod/internal/process"
 )
 
-const enterEnv = "TRIPOD_TEST_ENTER"
+const (
+	enterEnv = "TRIPOD_TEST_ENTER"
+	runEnv   = "TRIPOD_TEST_RUN"
+)
 
 func TestMain(m *testing.M) {
-	if os.Getenv(enterEnv) != "" {
+	if os.Getenv(enterEnv) != "" && os.Getenv(runEnv) == "" {
 		fmt.Fprintln(os.Stderr, Enter(os.Args[1:]))
 		os.Exit(127)
+	}
+	if os.Getenv(runEnv) != "" {
+		o := Options{Command: os.Args[2:], NoMounts: os.Args[1] == "", Executable: os.Args[0], Stdout: os.Stdout, Stderr: os.Stderr}
+		code, err := run(o, []string{enterEnv + "=1", "PATH=/bin:/usr/bin"}, os.Args[1], nil)
+		fmt.Fprintln(os.Stderr, code, err)
+		os.Exit(code)
 	}
 	os.Exit(m.Run())
 }
 
 func TestPodsFilesLieOverRunSecretsForTheCommandAlone(t *testing.T) {
-	secrets := filepath.Join(t.TempDir(), "secrets")
+	for _, parent := range []string{"/tmp", "/var/run", os.Getenv("XDG_RUNTIME_DIR")} { // what lies below /var/run itself is covered, too
+		if dir, err := os.MkdirTemp(parent, "tripod-test-"); err == nil {
+			t.Cleanup(func() { os.RemoveAll(dir) })
+			t.Run(parent, func(t *testing.T) { layOverRunSecrets(t, filepath.Join(dir, "secrets")) })
+		}
+	}
+}
+
+func layOverRunSecrets(t *testing.T, secrets string) {
 	if err := os.MkdirAll(filepath.Join(secrets, "tripod.test"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +58,7 @@ func TestPodsFilesLieOverRunSecretsForTheCommandAlone(t *testing.T) {
 	}
 	var out, errs bytes.Buffer
 	script := `cat /var/run/secrets/tripod.test/token; echo " $(id -u)"; ls -A /var/run/ | wc -l; grep CapEff /proc/self/status; exit 3`
-	code, err := run(Options{Executable: program, Command: []string{"/bin/sh", "-c", script}, Stdout: &out, Stderr: &errs}, []string{enterEnv + "=1", "PATH=/bin:/usr/bin"}, secrets)
+	code, err := run(Options{Executable: program, Command: []string{"/bin/sh", "-c", script}, Stdout: &out, Stderr: &errs}, []string{enterEnv + "=1", "PATH=/bin:/usr/bin"}, secrets, nil)
 	if err != nil || code == 127 && strings.Contains(errs.String(), errNoMounts.Error()) {
 		t.Skipf("no mount namespaces here: %v %s", err, errs.String())
 	}
@@ -53,5 +74,39 @@ func TestPodsFilesLieOverRunSecretsForTheCommandAlone(t *testing.T) {
 	}
 	if _, err := os.Stat("/var/run/secrets/tripod.test"); err == nil {
 		t.Error("the files are seen outside of the command")
+	}
+}
+
+func TestCommandEndsWithAKilledPodExec(t *testing.T) {
+	for name, secrets := range map[string]string{"with mounts": t.TempDir(), "without": ""} {
+		t.Run(name, func(t *testing.T) {
+			cmd := exec.Command(os.Args[0], secrets, "/bin/sh", "-c", "echo $$; exec sleep 1000")
+			cmd.Env = []string{runEnv + "=1"}
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var errs bytes.Buffer
+			cmd.Stderr = &errs
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			var pid int
+			if _, err := fmt.Fscan(out, &pid); err != nil {
+				cmd.Wait()
+				t.Skipf("no mount namespaces here: %v %s", err, errs.String())
+			}
+			command, err := process.Identify(pid)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cmd.Process.Kill()
+			for end := time.Now().Add(10 * time.Second); command.Alive(); time.Sleep(time.Millisecond) {
+				if time.Now().After(end) {
+					t.Fatal("the command outlives the pod exec that was killed")
+				}
+			}
+			cmd.Wait() // for what holds its output
+		})
 	}
 }

@@ -4,8 +4,11 @@ package podexec
 
 import "syscall"
 
-// ownMounts has nothing to give: Enter says so.
-func ownMounts() *syscall.SysProcAttr { return nil }
+// mountable: only Linux has mount namespaces, and commands run without.
+const mountable = false
 
-// Enter says that only Linux has mount namespaces.
+// attributes has nothing to give.
+func attributes(bool) *syscall.SysProcAttr { return nil }
+
+// Enter says that there is nothing to enter.
 func Enter([]string) error { return errNoMounts }

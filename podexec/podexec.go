@@ -1,9 +1,13 @@
 // Package podexec runs a command of this machine as a pod of a cluster: with its service account's tokens, its environment and its AWS
 // identity. So a controller runs on a laptop with exactly the identity that it will have.
 //
-// The pod's tokens, authority and namespace lie in a private directory for as long as the command runs; tokens are renewed as the kubelet does.
+// What the pod has below /var/run/secrets lies in a private directory for as long as the command runs; tokens are renewed as the kubelet does. A lock
+// says that the directory's process lives: what one that was killed has left is removed by the next, and by the region's up and down.
 // On Linux the directory lies over /var/run/secrets, for the command alone, by a mount namespace. EKS Pod Identity's agent is a server on loopback that
 // lives as long.
+//
+// The environment is the one that a kubelet makes, but for the variables of services: those of `kubernetes` lead to the cluster's endpoint, and others are
+// not there, since their addresses lead nowhere from this machine, or in its own networks to somebody else.
 package podexec
 
 import (
@@ -12,8 +16,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -21,6 +27,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"tripod/internal/process"
 )
 
 // Options say which pod and which command.
@@ -38,6 +46,8 @@ type Options struct {
 	Region, Endpoint             string
 	AccessKeyID, SecretAccessKey string
 
+	// Directory is one of this user's in which the pod's files lie while the command runs. What a killed process left there is removed.
+	Directory string
 	// Environ is what the command gets beside the pod's own. Executable is this program, Args those that make it Enter.
 	Environ        []string
 	Executable     string
@@ -46,38 +56,62 @@ type Options struct {
 	Stdout, Stderr io.Writer
 }
 
-// Run runs the command to its end and returns its exit code, 128 and the signal's number for one that a signal ended. An error means that
-// it did not run.
+// Run runs the command to its end and returns its exit code, 128 and the signal's number for one that a signal ended, or that one was to end
+// before it began. An error means that it did not run.
 func Run(ctx context.Context, o Options) (code int, err error) {
-	p, err := find(ctx, o)
+	o.NoMounts = o.NoMounts || !mountable
+	signals := make(chan os.Signal, 8) // from here on none ends this process and leaves its directory behind
+	signal.Notify(signals, passedOn...)
+	defer signal.Stop(signals)
+	preparing, stop := signal.NotifyContext(ctx, passedOn...)
+	defer stop()
+	p, err := find(preparing, o)
+	if err != nil {
+		return ended(signals, err)
+	}
+	dir, release, err := process.Directory(o.Directory)
 	if err != nil {
 		return 0, err
 	}
-	dir, err := os.MkdirTemp("", "tripod-pod-") // of mode 0700
-	if err != nil {
-		return 0, err
-	}
-	defer os.RemoveAll(dir)
+	defer release()
 	p.dir = dir
-	running, cancel := context.WithCancel(ctx)
-	defer p.wait.Wait() // for the renewals, which cancel ends
-	defer cancel()
-	if err := p.writeFiles(running); err != nil {
-		return 0, fmt.Errorf("the pod's files: %w", err)
-	}
 	agent, err := startAgent(o, p.cluster)
 	if err != nil {
 		return 0, err
 	}
 	defer agent.stop()
-	env, err := p.environ(running, agent.url)
+	env, err := p.prepare(preparing, agent.url)
+	if err != nil || preparing.Err() != nil {
+		return ended(signals, err)
+	}
+	stop()
+	running, cancel := context.WithCancel(ctx)
+	defer p.wait.Wait() // for the renewals, which cancel ends
+	defer cancel()
+	p.renewTokens(running)
+	return run(o, env, filepath.Join(dir, "secrets"), signals)
+}
+
+// ended is what Run returns when the preparation failed, be it of a signal.
+func ended(signals <-chan os.Signal, err error) (int, error) {
+	select {
+	case s := <-signals:
+		return 128 + int(s.(syscall.Signal)), nil
+	default:
+		return 0, err
+	}
+}
+
+// prepare makes the pod's files and the command's environment. agent is where credentials of EKS Pod Identity are.
+func (p *pod) prepare(ctx context.Context, agent string) ([]string, error) {
+	env, err := p.environ(ctx, agent)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	if err := p.writeKubeconfig(); err != nil {
-		return 0, err
+	if err := p.writeFiles(ctx); err != nil {
+		return nil, err
 	}
-	return run(o, env, filepath.Join(dir, "secrets"))
+	return env, p.writeKubeconfig()
 }
 
 // find reads the pod.
@@ -129,17 +163,32 @@ func (p *pod) choose(name string) error {
 	if name == "" {
 		name = p.object.Annotations["kubectl.kubernetes.io/default-container"]
 	}
+	if p.container = p.containerNamed(name); p.container != nil {
+		return nil
+	}
 	var names []string
-	for _, list := range [][]corev1.Container{p.object.Spec.Containers, p.object.Spec.InitContainers} {
-		for i := range list {
-			if name == "" || list[i].Name == name {
-				p.container = &list[i]
-				return nil
-			}
-			names = append(names, list[i].Name)
+	for _, list := range p.containers() {
+		for _, c := range list {
+			names = append(names, c.Name)
 		}
 	}
-	return fmt.Errorf("pod %s/%s has no container %q, but %s", p.object.Namespace, p.object.Name, name, strings.Join(names, ", "))
+	return fmt.Errorf("it has no container %q, but %s", name, strings.Join(names, ", "))
+}
+
+// containerNamed is the pod's container of a name, or its first for an empty one.
+func (p *pod) containerNamed(name string) *corev1.Container {
+	for _, list := range p.containers() {
+		for i := range list {
+			if name == "" || list[i].Name == name {
+				return &list[i]
+			}
+		}
+	}
+	return nil
+}
+
+func (p *pod) containers() [2][]corev1.Container {
+	return [2][]corev1.Container{p.object.Spec.Containers, p.object.Spec.InitContainers}
 }
 
 const (

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
+	"runtime"
 	"slices"
 	"syscall"
 
@@ -18,17 +18,16 @@ var passedOn = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, sysc
 // typed are those that a terminal sends to the command itself, being in the same group: to pass them on would be to send them twice.
 var typed = []os.Signal{syscall.SIGINT, syscall.SIGQUIT}
 
-// run runs the command and returns its exit code.
-func run(o Options, env []string, secrets string) (int, error) {
+// run runs the command and returns its exit code. The command gets the signals, and ends with this process where the system can see to that.
+func run(o Options, env []string, secrets string, signals <-chan os.Signal) (int, error) {
+	runtime.LockOSThread() // whose end would be taken for the process'
+	defer runtime.UnlockOSThread()
 	cmd := exec.Command(o.Command[0], o.Command[1:]...)
 	if !o.NoMounts {
 		cmd = exec.Command(o.Executable, slices.Concat(o.Args, []string{secrets}, o.Command)...)
-		cmd.SysProcAttr = ownMounts()
 	}
+	cmd.SysProcAttr = attributes(!o.NoMounts)
 	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = env, o.Stdin, o.Stdout, o.Stderr
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, passedOn...)
-	defer signal.Stop(signals)
 	if err := cmd.Start(); err != nil {
 		if !o.NoMounts {
 			return 0, fmt.Errorf("%w: %w", errNoMounts, err)

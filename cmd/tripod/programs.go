@@ -40,6 +40,6 @@ func podExec(ctx context.Context, r cli.PodExecRequest) (int, error) {
 	return podexec.Run(ctx, podexec.Options{
 		Kubeconfig: r.Kubeconfig, Cluster: r.Cluster, Namespace: r.Namespace, Pod: r.Pod, Container: r.Container, Command: r.Command, NoMounts: r.NoMounts,
 		Region: r.Region, Endpoint: r.Endpoint, AccessKeyID: r.AccessKeyID, SecretAccessKey: r.SecretAccessKey,
-		Environ: r.Environ, Executable: r.Executable, Args: r.Args, Stdin: r.Stdin, Stdout: r.Stdout, Stderr: r.Stderr,
+		Directory: r.Directory, Environ: r.Environ, Executable: r.Executable, Args: r.Args, Stdin: r.Stdin, Stdout: r.Stdout, Stderr: r.Stderr,
 	})
 }

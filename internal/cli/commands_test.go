@@ -209,6 +209,16 @@ func TestPodExecEndsWithTheCommandsCode(t *testing.T) {
 	if got.AccessKeyID != "AKIATRIPOD" || got.Endpoint != "http://127.0.0.1:4566" || !slices.Contains(got.Environ, "AWS_ENDPOINT_URL=http://127.0.0.1:4566") {
 		t.Errorf("got %+v, want the region's keys and endpoint", got)
 	}
+	left := filepath.Join(got.Directory, "1") // of one that was killed
+	if err := os.MkdirAll(left, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if run := tripod(t, dataDir, "down"); run.code != 0 {
+		t.Errorf("got %+v", run)
+	}
+	if _, err := os.Stat(left); !os.IsNotExist(err) {
+		t.Errorf("down leaves %s: %v", left, err)
+	}
 	programs.PodExec = func(context.Context, PodExecRequest) (int, error) { return 0, errors.New("it is gone") }
 	if run = tripodWith(t, programs, nil, "--data-dir", dataDir, "pod", "exec", "web/shop", "--", "true"); run.code != 1 || !strings.Contains(run.stderr, "pod web/shop: it is gone") {
 		t.Errorf("got %+v", run)

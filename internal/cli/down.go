@@ -46,6 +46,7 @@ func (a *app) downCommand() *cobra.Command {
 }
 
 func (a *app) down(ctx context.Context, purge bool) error {
+	a.sweepPods()
 	region := a.client()
 	status, err := region.Status(ctx)
 	if errors.Is(err, client.ErrNotRunning) {

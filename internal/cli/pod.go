@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tripod/client"
+	"tripod/internal/process"
 )
 
 // PodExecRequest is a command that is to run as a pod.
@@ -20,6 +21,8 @@ type PodExecRequest struct {
 	NoMounts                     bool
 	Region, Endpoint             string
 	AccessKeyID, SecretAccessKey string
+	// Directory is one of this user's and this region's for the pods' files while commands run.
+	Directory string
 	// Executable and Args run this program's `internal pod`.
 	Executable string
 	Args       []string
@@ -38,7 +41,9 @@ func (a *app) podCommand() *cobra.Command {
 		Long: "Run a local command with a pod's identity.\n\n" +
 			"It gets the pod's environment, a KUBECONFIG and KUBERNETES_SERVICE_HOST that lead to the cluster as its service account, the files that\n" +
 			"the pod has under /var/run/secrets (on Linux, for the command alone), and the AWS credentials of IRSA or EKS Pod Identity. Tokens are\n" +
-			"renewed while it runs. Its exit code is the command's, and signals are passed on.",
+			"renewed while it runs. Its exit code is the command's, and signals are passed on.\n\n" +
+			"On macOS it is always as with --no-mounts: a client finds its token by KUBECONFIG, which controller-runtime and kubectl read, and not by\n" +
+			"client-go's rest.InClusterConfig.",
 		Example: "  tripod pod exec default/shop -- aws sts get-caller-identity\n  tripod pod exec kube-system/controller -- go run ./cmd/controller",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if at := cmd.ArgsLenAtDash(); at != 1 || len(args) < 2 {
@@ -81,6 +86,10 @@ func (a *app) podExec(ctx context.Context, request PodExecRequest) error {
 	if request.Executable, err = os.Executable(); err != nil {
 		return err
 	}
+	if _, err := client.RuntimeDir(); err != nil {
+		return err
+	}
+	request.Directory = a.podDirectory()
 	request.Kubeconfig, request.Args = filepath.Join(a.dataDir, "kubeconfig"), []string{"internal", "pod"}
 	request.Region, request.Endpoint = marker.Region, marker.Endpoint()
 	request.AccessKeyID, request.SecretAccessKey = credentials.AccessKeyID, credentials.SecretAccessKey
@@ -94,4 +103,14 @@ func (a *app) podExec(ctx context.Context, request PodExecRequest) error {
 		return &exitError{code: code}
 	}
 	return nil
+}
+
+// podDirectory is on the machine where the command runs, which is not the region's when that one is in a container.
+func (a *app) podDirectory() string {
+	return filepath.Join(filepath.Dir(client.SocketPath(a.dataDir)), "pods")
+}
+
+// sweepPods removes what commands that were killed have left of their pods. A failure is no reason not to start or stop a region.
+func (a *app) sweepPods() {
+	_ = process.SweepDirectories(a.podDirectory())
 }

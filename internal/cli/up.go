@@ -142,6 +142,7 @@ func (a *app) up(cmd *cobra.Command, options UpOptions, detach bool) error {
 	if !errors.Is(err, client.ErrNotRunning) {
 		return err
 	}
+	a.sweepPods()
 	if options.Executable, err = os.Executable(); err != nil {
 		return fmt.Errorf("cannot tell which program this is: %w", err)
 	}

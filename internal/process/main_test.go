@@ -50,6 +50,14 @@ func play(role string) int {
 		for i := range 100 {
 			line.Report(i)
 		}
+	case "directory":
+		dir, _, err := Directory(os.Getenv("TRIPOD_TEST_DIR") + "/own")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 2
+		}
+		line.Report(dir)
+		select {}
 	case "deaf": // does not end when it is asked to, nor as an orphan
 		line.Report(map[string]int{"pid": os.Getpid()})
 		select {}
