@@ -2,7 +2,6 @@ package apiserver
 
 import (
 	"context"
-	"strings"
 
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 
@@ -30,9 +29,6 @@ func (g extraGuard) ConditionsAwareAuthorize(ctx context.Context, a authorizer.A
 
 const extraRefusal = "the IAM authenticator's extras cannot be impersonated"
 
-// forgesPrincipal says whether a request is the check of an impersonation that would set one of the authenticator's extras. "*" stands for many
-// extras at once, whose keys the check does not tell; once it is refused, each of them is checked.
 func forgesPrincipal(a authorizer.Attributes) bool {
-	verb, _, _ := strings.Cut(a.GetVerb(), ":") // impersonate, or of constrained impersonation impersonate:MODE
-	return verb == "impersonate" && a.GetResource() == "userextras" && (a.GetSubresource() == "*" || iam.IsPrincipalExtra(a.GetSubresource()))
+	return iam.ForgesPrincipal(a.GetVerb(), a.GetResource(), a.GetSubresource())
 }

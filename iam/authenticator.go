@@ -142,10 +142,18 @@ const (
 	ExtraPrincipalID = "sigs.k8s.io/aws-iam-authenticator/principalId"
 )
 
-// IsPrincipalExtra says whether an extra's key, in any letter case, is one that the Authenticator writes.
-func IsPrincipalExtra(key string) bool {
+// isPrincipalExtra says whether an extra's key, in any letter case, is one that the Authenticator writes.
+func isPrincipalExtra(key string) bool {
 	return slices.ContainsFunc([]string{extraARN, extraCanonicalARN, extraSessionName, extraAccessKeyID, extraPrincipalID, ExtraPrincipalID},
 		func(own string) bool { return strings.EqualFold(key, own) })
+}
+
+// ForgesPrincipal says whether the attributes of a check by an API server are those of an impersonation that would set one of the Authenticator's
+// extras: of the verb impersonate, or of constrained impersonation (impersonate:MODE). "*" stands for many extras at once, whose keys the check does not
+// tell: once it is refused, the API server checks each.
+func ForgesPrincipal(verb, resource, subresource string) bool {
+	verb, _, _ = strings.Cut(verb, ":")
+	return verb == "impersonate" && resource == "userextras" && (subresource == "*" || isPrincipalExtra(subresource))
 }
 
 // UIDPrefix is how the UIDs of IAM's principals begin; the account and the principal's id follow.

@@ -156,3 +156,47 @@ func wantOneLine(t *testing.T, w *world, log *bytes.Buffer, token, want string) 
 	}
 	noSecrets(t, line, token, w)
 }
+
+func TestImpersonationThatForgesAPrincipalIsKnown(t *testing.T) {
+	for _, c := range []struct {
+		verb, resource, subresource string
+		want                        bool
+	}{
+		{"impersonate", "userextras", "principalId", true},
+		{"impersonate", "userextras", "arn", true},
+		{"impersonate", "userextras", "canonicalArn", true},
+		{"impersonate", "userextras", "sessionName", true},
+		{"impersonate", "userextras", "accessKeyId", true},
+		{"impersonate", "userextras", "sigs.k8s.io/aws-iam-authenticator/principalId", true},
+		{"impersonate", "userextras", "principalid", true}, // as a header's name comes
+		{"impersonate", "userextras", "Sigs.k8s.io/AWS-IAM-Authenticator/PrincipalID", true},
+		{"impersonate", "userextras", "*", true},
+		{"impersonate", "userextras", "scopes", false},
+		{"impersonate", "userextras", "principalId2", false},
+		{"impersonate", "userextras", "", false},
+		// The modes of constrained impersonation, and of the check for the verb that is to be used: it sets no extras.
+		{"impersonate:user-info", "userextras", "principalId", true},
+		{"impersonate:user-info", "userextras", "*", true},
+		{"impersonate:user-info", "userextras", "scopes", false},
+		{"impersonate:serviceaccount", "userextras", "principalId", true},
+		{"impersonate:arbitrary-node", "userextras", "principalId", true},
+		{"impersonate:associated-node", "userextras", "principalId", true},
+		{"impersonate:one-of-a-later-Kubernetes", "userextras", "principalId", true},
+		{"impersonate-on:user-info:get", "userextras", "principalId", false},
+		// Who else is impersonated is RBAC's to decide, and so is what else is done.
+		{"impersonate", "users", "", false},
+		{"impersonate", "groups", "", false},
+		{"impersonate", "uids", "", false},
+		{"impersonate", "serviceaccounts", "principalId", false},
+		{"impersonate:user-info", "users", "principalId", false},
+		{"get", "userextras", "principalId", false},
+		{"impersonated", "userextras", "principalId", false},
+		{"*", "userextras", "*", false}, // no request's verb
+		{"Impersonate", "userextras", "principalId", false},
+		{"impersonate", "UserExtras", "principalId", false},
+	} {
+		if got := iam.ForgesPrincipal(c.verb, c.resource, c.subresource); got != c.want {
+			t.Errorf("%s %s/%s: got %v, want %v", c.verb, c.resource, c.subresource, got, c.want)
+		}
+	}
+}
