@@ -124,6 +124,12 @@ func putUser(t testing.TB, tx *region.Txn, name string, policies ...string) (reg
 	return user, aws.Credentials{AccessKeyID: key.ID, SecretAccessKey: key.Secret}
 }
 
+func (w *world) accessKeys(t *testing.T) (keys []region.AccessKey) {
+	t.Helper()
+	w.update(t, func(tx *region.Txn) { keys = region.AccessKeys.List(tx) })
+	return keys
+}
+
 func (w *world) update(t *testing.T, fn func(*region.Txn)) {
 	t.Helper()
 	if err := w.Update(context.Background(), func(tx *region.Txn) error { fn(tx); return nil }); err != nil {

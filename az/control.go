@@ -15,6 +15,7 @@ import (
 
 	"tripod/awsapi/eks"
 	"tripod/awsapi/wire"
+	"tripod/client"
 	"tripod/iam"
 	"tripod/region"
 )
@@ -31,6 +32,7 @@ type Founding struct {
 func (z *Zone) controlHandler() http.Handler {
 	routes := http.NewServeMux()
 	routes.HandleFunc("POST /v1/found", z.handleFound)
+	routes.HandleFunc("POST /v1/root", z.handleRoot)
 	routes.HandleFunc("POST /v1/clusters/{id}/endpoint", z.handleEndpoint)
 	routes.HandleFunc("POST /v1/unreachable", z.handleUnreachable)
 	routes.HandleFunc("POST /v1/quiesce", func(w http.ResponseWriter, r *http.Request) {
@@ -96,6 +98,17 @@ func (z *Zone) handleFound(w http.ResponseWriter, r *http.Request) {
 		_, err = iam.EnsureSessionKey(r.Context(), z.voter, rand.Reader, time.Now())
 	}
 	answer(w, http.StatusServiceUnavailable, err)
+}
+
+// handleRoot answers the credentials of the account's root user, and makes them where there are none.
+func (z *Zone) handleRoot(w http.ResponseWriter, r *http.Request) {
+	key, err := iam.EnsureRootKey(r.Context(), z.voter, rand.Reader, z.config.AccountID, time.Now())
+	if err != nil {
+		answer(w, http.StatusServiceUnavailable, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(client.Credentials{AccessKeyID: key.ID, SecretAccessKey: key.Secret, AccountID: z.config.AccountID, UserARN: iam.RootARN(z.config.AccountID)})
 }
 
 func (z *Zone) handleUnreachable(w http.ResponseWriter, r *http.Request) {

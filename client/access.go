@@ -77,6 +77,12 @@ func (c *Client) CanI(ctx context.Context, cluster string, question AccessQuesti
 	return access, c.ask(ctx, "/v1/clusters/"+url.PathEscape(cluster)+"/can-i", question, access)
 }
 
+// RootCredentials are those of the account's root user, who has none until somebody asks for them here.
+func (c *Client) RootCredentials(ctx context.Context) (*Credentials, error) {
+	credentials := &Credentials{}
+	return credentials, c.ask(ctx, "/v1/root", struct{}{}, credentials)
+}
+
 // WhoAmI asks a cluster whose token this is. A refusal is no error.
 func (c *Client) WhoAmI(ctx context.Context, cluster, token string) (*Identity, error) {
 	identity := &Identity{}

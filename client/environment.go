@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -23,7 +24,7 @@ type Marker struct {
 // Endpoint is the URL of the AWS endpoint, such as http://127.0.0.1:4566.
 func (m Marker) Endpoint() string { return "http://127.0.0.1:" + strconv.Itoa(m.Port) }
 
-// Credentials are the region's default ones, from the file credentials.json.
+// Credentials are those of a user of the region: the default ones, from the file credentials.json, or root's.
 type Credentials struct {
 	AccessKeyID     string `json:"accessKeyId"`
 	SecretAccessKey string `json:"secretAccessKey"`
@@ -134,6 +135,20 @@ func mergeNoProxy(value string) string {
 		}
 	}
 	return strings.Join(hosts, ",")
+}
+
+// As is the environment with other credentials of the region, such as the root user's.
+func (e Environment) As(credentials Credentials) Environment {
+	e.Set = slices.Clone(e.Set)
+	for i := range e.Set {
+		switch e.Set[i].Name {
+		case "AWS_ACCESS_KEY_ID":
+			e.Set[i].Value = credentials.AccessKeyID
+		case "AWS_SECRET_ACCESS_KEY":
+			e.Set[i].Value = credentials.SecretAccessKey
+		}
+	}
+	return e
 }
 
 // Apply returns current, as os.Environ has it, with the environment's changes.

@@ -31,7 +31,14 @@ func (e *Emulator) handleAccess(w http.ResponseWriter, r *http.Request) {
 		answer(w, refuse("the question is not JSON: %v", err))
 		return
 	}
-	path := "/v1/clusters/" + url.PathEscape(name) + "/" + mux.Vars(r)["question"]
+	e.ask(w, r, "/v1/clusters/"+url.PathEscape(name)+"/"+mux.Vars(r)["question"], question)
+}
+
+// handleRoot passes on the credentials of the account's root user, which the first zone that can makes where there are none.
+func (e *Emulator) handleRoot(w http.ResponseWriter, r *http.Request) { e.ask(w, r, "/v1/root", nil) }
+
+// ask answers with what the first zone says that can answer.
+func (e *Emulator) ask(w http.ResponseWriter, r *http.Request, path string, question any) {
 	err := errNoZone
 	for _, z := range e.zones {
 		if z.reachable() != nil {

@@ -58,6 +58,7 @@ func (e *Emulator) controlHandler() http.Handler {
 	v1.HandleFunc("/events", e.handleEvents).Methods(http.MethodGet)
 	v1.HandleFunc("/targets/{kind}/{name}/{verb}", e.handleVerb).Methods(http.MethodPost)
 	v1.HandleFunc("/clusters/{name}/{question:whoami|can-i}", e.handleAccess).Methods(http.MethodPost)
+	v1.HandleFunc("/root", e.handleRoot).Methods(http.MethodPost)
 	v1.HandleFunc("/reset", e.handleReset).Methods(http.MethodPost)
 	v1.HandleFunc("/down", e.handleDown).Methods(http.MethodPost)
 	e.routeMetrics(v1, "/metrics")

@@ -130,8 +130,8 @@ func currentARN(tx *region.Txn, canonical []string, account, id string) (arn str
 	}
 	name := canonical[0][strings.LastIndexByte(canonical[0], '/')+1:]
 	switch {
-	case id == account:
-		return "arn:aws:iam::" + account + ":root", true // root's id is its account's, and it cannot be deleted
+	case canonical[0] == RootARN(account):
+		return canonical[0], id == account // root cannot be deleted
 	case strings.HasPrefix(canonical[0], "arn:aws:iam::"+account+":role/"):
 		role, found := region.Roles.Get(tx, name)
 		return role.ARN, found && role.ID == id

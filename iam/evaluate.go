@@ -118,7 +118,7 @@ func (p Principal) Match(element string) (matched, direct bool) {
 	switch element {
 	case "*", p.ARN:
 		return true, true
-	case p.AccountID, "arn:aws:iam::" + p.AccountID + ":root":
+	case p.AccountID, RootARN(p.AccountID):
 		return true, false
 	}
 	return p.IssuerARN != "" && element == p.IssuerARN, true
@@ -144,6 +144,8 @@ func (p Principal) Keys() Keys {
 		keys["aws:principalarn"], keys["aws:principaltype"] = []string{p.IssuerARN}, []string{"AssumedRole"}
 	case p.IsFederated():
 		keys["aws:principaltype"] = []string{"FederatedUser"}
+	case p.IsRoot():
+		keys["aws:principaltype"] = []string{"Account"}
 	default:
 		keys["aws:username"] = []string{p.UserName()}
 	}

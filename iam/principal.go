@@ -29,7 +29,7 @@ var ErrUnknownKey = errors.New("the access key is not known here")
 type Principal struct {
 	// ARN is the principal's, such as arn:aws:iam::111122223333:user/admin or arn:aws:sts::111122223333:assumed-role/NAME/SESSION.
 	ARN string
-	// UserID is its unique id, AIDA... for a user, AROA...:SESSION for an assumed role.
+	// UserID is its unique id, AIDA... for a user, AROA...:SESSION for an assumed role; the root user's is the account's.
 	UserID string
 	// AccountID has 12 digits.
 	AccountID string
@@ -58,12 +58,12 @@ type Principal struct {
 	IssuedAt time.Time
 }
 
-// IsFederated says whether the principal is a federated user: one whom a user vouches for.
+// IsFederated says whether the principal is a federated user: one whom a user, or root, vouches for.
 func (p Principal) IsFederated() bool { return strings.Contains(p.ARN, ":federated-user/") }
 
-// UserName is the name of the user that the principal is; empty for a role's session and a federated user.
+// UserName is the name of the user that the principal is; empty for a role's session, a federated user and root.
 func (p Principal) UserName() string {
-	if p.IssuerARN != "" || p.IsFederated() {
+	if p.IssuerARN != "" || p.IsFederated() || p.IsRoot() {
 		return ""
 	}
 	return p.ARN[strings.LastIndexByte(p.ARN, '/')+1:]
@@ -81,7 +81,7 @@ func (p Principal) canonicalARN() string {
 	return "arn:aws:iam::" + p.AccountID + ":role/" + p.IssuerARN[strings.LastIndexByte(p.IssuerARN, '/')+1:]
 }
 
-// IsUserSession says whether the principal is a user, or a federated one, by temporary credentials.
+// IsUserSession says whether the principal is a user, root or a federated user, by temporary credentials.
 func (p Principal) IsUserSession() bool {
 	return p.IssuerARN == "" && strings.HasPrefix(p.AccessKeyID, temporaryPrefix)
 }
@@ -120,14 +120,24 @@ func lookupKey(tx *region.Txn, accessKeyID, sessionToken string) (Principal, str
 	if !found || key.Status != statusActive || key.Secret == "" {
 		return Principal{}, "", ErrUnknownKey
 	}
-	user, found := region.Users.Get(tx, key.User)
+	principal, found := ownerOf(tx, key)
 	switch {
 	case !found:
 		return Principal{}, "", ErrUnknownKey
 	case sessionToken != "":
 		return Principal{}, "", ErrBadSessionToken
 	}
-	return userPrincipal(tx, user, key.ID), key.Secret, nil
+	return principal, key.Secret, nil
+}
+
+// ownerOf is who signs with a long-term access key.
+func ownerOf(tx *region.Txn, key region.AccessKey) (Principal, bool) {
+	if key.Root {
+		account, found := AccountOfKey(key.ID)
+		return rootPrincipal(account, key.ID), found
+	}
+	user, found := region.Users.Get(tx, key.User)
+	return userPrincipal(tx, user, key.ID), found
 }
 
 // lookupSession opens the token and finds whom it stands for: a role or user that was deleted, or made anew since, has no sessions.
@@ -141,11 +151,11 @@ func lookupSession(tx *region.Txn, accessKeyID, sessionToken string, now time.Ti
 		return Principal{}, "", err
 	}
 	if session.Role == "" {
-		user, found := region.Users.Get(tx, session.User)
-		if !found || user.ID != session.ID {
+		by, found := beginner(tx, session, accessKeyID)
+		if !found {
 			return Principal{}, "", ErrUnknownKey
 		}
-		return userSession(tx, user, session, accessKeyID), session.Secret, nil
+		return userSession(tx, by, session), session.Secret, nil
 	}
 	role, found := region.Roles.Get(tx, session.Role)
 	if !found || role.ID != session.ID {
@@ -166,17 +176,31 @@ func RoleSession(tx *region.Txn, role region.Role, session Session, accessKeyID 
 	return principal
 }
 
-// userSession is the principal that a session of a user makes: the user, or with a name of its own a federated one, who may do what the user and the
-// session's policies both allow, and without those nothing.
-func userSession(tx *region.Txn, user region.User, session Session, accessKeyID string) Principal {
-	principal := userPrincipal(tx, user, accessKeyID)
+// beginner is who began a session that is not a role's: a user, or root.
+func beginner(tx *region.Txn, session Session, accessKeyID string) (Principal, bool) {
+	if session.User == "" {
+		account, _ := AccountOfKey(accessKeyID)
+		return rootPrincipal(account, accessKeyID), account != "" && account == session.ID
+	}
+	user, found := region.Users.Get(tx, session.User)
+	return userPrincipal(tx, user, accessKeyID), found && user.ID == session.ID
+}
+
+// userSession is the principal that a session of a user or root makes: that one, or with a name of its own a federated one, who may do what the
+// first and the session's policies both allow, and without those nothing.
+func userSession(tx *region.Txn, principal Principal, session Session) Principal {
 	if session.Name != "" {
-		principal.ARN = "arn:aws:sts::" + principal.AccountID + ":federated-user/" + session.Name
-		principal.UserID, principal.SessionName = principal.AccountID+":"+session.Name, session.Name
-		principal.SessionPolicies = []string{}
+		principal.federate(session.Name)
 	}
 	principal.begin(tx, session)
 	return principal
+}
+
+// federate makes a federated user of whoever vouches for one.
+func (p *Principal) federate(name string) {
+	p.ARN = "arn:aws:sts::" + p.AccountID + ":federated-user/" + name
+	p.UserID, p.SessionName = p.AccountID+":"+name, name
+	p.SessionPolicies = []string{}
 }
 
 // begin gives the principal what its session has.

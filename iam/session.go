@@ -33,8 +33,8 @@ var (
 // credentials without a write: AssumeRole is as cheap as a read, and works without a quorum once the region has its key.
 // What the principal may do is not in it: that is looked up at each call, and so is whether the principal still exists.
 type Session struct {
-	// Role or User is the name of the principal that the session acts as; ID is that one's unique id, which a principal
-	// made anew under the same name has not.
+	// Role or User is the name of the principal that the session acts as, both are empty for root; ID is that one's unique id, which a
+	// principal made anew under the same name has not.
 	Role string `json:"r,omitempty"`
 	User string `json:"u,omitempty"`
 	ID   string `json:"i"`

@@ -137,9 +137,11 @@ type User struct {
 type AccessKey struct {
 	ID        string    `json:"id"` // AKIA...
 	Secret    string    `json:"secret"`
-	User      string    `json:"user"`   // the User's name
+	User      string    `json:"user"`   // the User's name; empty where Root is set
 	Status    string    `json:"status"` // Active or Inactive
 	CreatedAt time.Time `json:"createdAt"`
+	// Root says that it is the account's root user's. There is no User of it.
+	Root bool `json:"root,omitempty"`
 }
 
 // Update is a change to a cluster or to something of it, as DescribeUpdate shows it. The cluster's own are carried out by the zones.

@@ -206,6 +206,9 @@ func TestOldDataDirOpens(t *testing.T) {
 			}
 			oldObjects(t, r.kube(t))
 			r.awsClients(t, awsHTTP).read(t)
+			root, err := r.RootCredentials(within(t, 30*time.Second)) // of whom the directory knows nothing
+			must(t, "ask for root's credentials", err)
+			r.awsClientsWith(t, awsHTTP, *root).read(t)
 			entries := keepWriting(t, r, "journal")
 			entries.goesOn(t, 10, 20*time.Second)
 			entries.verify(t)

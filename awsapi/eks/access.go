@@ -45,9 +45,6 @@ func CreatorEntry(regionName, accountID string, cluster region.Cluster, principa
 		principalID, _, _ = strings.Cut(principalID, ":")
 	}
 	p, err := parsePrincipal(about{cluster: cluster.Name}, creator)
-	if root := "arn:aws:iam::" + accountID + ":root"; creator == root { // it can have no other entry
-		p, err = principal{arn: root, account: accountID, kind: "user", name: "root"}, nil
-	}
 	if err != nil {
 		return region.AccessEntry{}, err
 	}

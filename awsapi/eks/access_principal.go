@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
+	"tripod/iam"
 	"tripod/region"
 )
 
@@ -38,19 +39,23 @@ var nodeEntries = map[string]struct {
 	"HYPERPOD_LINUX": {"system:node:{{SessionName}}", []string{"system:nodes"}},
 }
 
-// principal is an IAM user or role by its ARN.
+// principal is an IAM user or role, or an account's root user, by its ARN.
 type principal struct {
 	arn, account string
-	kind         string // user or role
+	kind         string // user or role; root is a user
 	name         string // without the path
 }
 
-// parsePrincipal refuses what is no IAM user's or role's ARN.
+// parsePrincipal refuses what is no IAM user's or role's ARN. An account's ARN, as policies name all of it, is its root user's here: EKS takes it, and
+// lets in nobody else for it.
 func parsePrincipal(a about, arn string) (principal, error) {
 	wrong := a.invalidParameter("The specified principalArn is invalid: %s is not the ARN of an IAM user or role.", quote(arn))
 	fields := strings.SplitN(arn, ":", 6)
 	if len(fields) != 6 || fields[0] != "arn" || !strings.HasPrefix(fields[1], "aws") || fields[2] != "iam" || fields[3] != "" || !accountID.MatchString(fields[4]) {
 		return principal{}, wrong
+	}
+	if fields[5] == "root" {
+		return principal{arn: arn, account: fields[4], kind: "user", name: "root"}, nil
 	}
 	kind, path, found := strings.Cut(fields[5], "/")
 	name := path[strings.LastIndexByte(path, '/')+1:]
@@ -74,8 +79,11 @@ func (p principal) defaultUsername() string {
 // principalID is the unique id of a principal of this account, which must exist. Of other accounts nothing is known, and none of
 // their principals can come here.
 func (s *Service) principalID(tx *region.Txn, a about, p principal) (string, error) {
-	if p.account != s.AccountID {
+	switch {
+	case p.account != s.AccountID:
 		return "", nil
+	case p.arn == iam.RootARN(p.account):
+		return p.account, nil
 	}
 	if p.kind == "role" {
 		if role, found := region.Roles.Get(tx, p.name); found && role.ARN == p.arn {

@@ -61,6 +61,10 @@ func TestAccessEntriesRememberThePrincipalsID(t *testing.T) {
 	w := newWorld(t, "API_AND_CONFIG_MAP")
 	must(w.CreateAccessEntry(ctx, &eks.CreateAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String(role)}))(t)
 	must(w.CreateAccessEntry(ctx, &eks.CreateAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String("arn:aws:iam::999988887777:role/elsewhere")}))(t)
+	made := must(w.CreateAccessEntry(ctx, &eks.CreateAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String(root)}))(t).AccessEntry
+	if *made.Username != root || *made.Type != "STANDARD" {
+		t.Errorf("root: got %+v", made)
+	}
 	got := map[string]string{}
 	if err := w.state.View(func(tx *region.Txn) error {
 		for _, entry := range region.AccessEntries.List(tx) {
@@ -70,7 +74,7 @@ func TestAccessEntriesRememberThePrincipalsID(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(map[string]string{role: "AROAWORKERWORKERWORKE", "arn:aws:iam::999988887777:role/elsewhere": ""}, got); diff != "" {
+	if diff := cmp.Diff(map[string]string{role: "AROAWORKERWORKERWORKE", "arn:aws:iam::999988887777:role/elsewhere": "", root: "111122223333"}, got); diff != "" {
 		t.Errorf("ids (-want +got):\n%s", diff)
 	}
 }
@@ -90,7 +94,8 @@ func TestAccessEntriesAreRefusedAsEKSRefusesThem(t *testing.T) {
 	}
 	for name, spoil := range map[string]func(*eks.CreateAccessEntryInput){
 		"session":             principal("arn:aws:sts::111122223333:assumed-role/worker/x"),
-		"root":                principal("arn:aws:iam::111122223333:root"),
+		"root's user":         principal("arn:aws:iam::111122223333:root/x"),
+		"federated user":      principal("arn:aws:sts::111122223333:federated-user/x"),
 		"group":               principal("arn:aws:iam::111122223333:group/x"),
 		"no ARN":              principal("admin"),
 		"unknown role":        principal("arn:aws:iam::111122223333:role/nope"),
@@ -109,6 +114,9 @@ func TestAccessEntriesAreRefusedAsEKSRefusesThem(t *testing.T) {
 		},
 		"node user": func(in *eks.CreateAccessEntryInput) {
 			in.Type, in.PrincipalArn = aws.String("EC2_LINUX"), aws.String(w.admin)
+		},
+		"node root": func(in *eks.CreateAccessEntryInput) {
+			in.Type, in.PrincipalArn = aws.String("EC2_LINUX"), aws.String(root)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -166,10 +174,10 @@ func TestTheCreatorsEntryIsAnAdministrators(t *testing.T) {
 	if err != nil || session.PrincipalARN != otherRole || session.PrincipalID != "AROAOTHER" {
 		t.Errorf("a role's session: got %+v, %v", session, err)
 	}
-	root, err := tripodeks.CreatorEntry("us-east-1", "111122223333", region.Cluster{ID: clusterID, Name: "demo",
-		CreatorARN: "arn:aws:iam::111122223333:root"}, "111122223333", "11111111-2222-4333-8444-555555555555", created)
-	if err != nil || root.PrincipalARN != "arn:aws:iam::111122223333:root" || root.Username != root.PrincipalARN {
-		t.Errorf("root: got %+v, %v", root, err)
+	owner, err := tripodeks.CreatorEntry("us-east-1", "111122223333", region.Cluster{ID: clusterID, Name: "demo",
+		CreatorARN: root}, "111122223333", "11111111-2222-4333-8444-555555555555", created)
+	if err != nil || owner.PrincipalARN != root || owner.PrincipalID != "111122223333" || owner.Username != root {
+		t.Errorf("root: got %+v, %v", owner, err)
 	}
 }
 

@@ -414,6 +414,28 @@ func TestVersionsAreThoseThatRunHere(t *testing.T) {
 	}
 }
 
+func TestClusterThatRootCreatesIsRoots(t *testing.T) {
+	w := newWorld(t, "API")
+	key, err := iam.EnsureRootKey(ctx, w.state, rand.Reader, iam.DefaultAccountID, created)
+	if err != nil {
+		t.Fatal(err)
+	}
+	credentials := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: key.ID, SecretAccessKey: key.Secret}, nil
+	})
+	must(eks.New(w.Options(), func(o *eks.Options) { o.Credentials = credentials }).CreateCluster(ctx, newCluster("second")))(t)
+	made := record(t, w, "second")
+	if err := w.state.View(func(tx *region.Txn) error {
+		entry, _ := region.AccessEntries.Get(tx, made.ID+"/"+root)
+		if made.CreatorARN != root || entry.PrincipalID != iam.DefaultAccountID || entry.Username != root || len(entry.Policies) != 1 {
+			t.Errorf("got the creator %s, and its entry %+v", made.CreatorARN, entry)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestFederatedUserCreatesAClusterThatHasNoCreator(t *testing.T) {
 	w := newWorld(t, "API")
 	var user region.User

@@ -24,6 +24,7 @@ import (
 const (
 	clusterID = "0123456789ABCDEF0123456789ABCDEF"
 	role      = "arn:aws:iam::111122223333:role/team/worker"
+	root      = "arn:aws:iam::111122223333:root"
 	otherRole = "arn:aws:iam::111122223333:role/other"
 )
 

@@ -37,7 +37,10 @@ func (m summary) MarshalXML(e *xml.Encoder, start xml.StartElement) error {
 // summary counts what the account has, and tells the quotas that hold here.
 func (s *Service) summary(call *wire.Call, _ *struct{}) (*summaryResult, error) {
 	return view(s, call, func(tx *region.Txn) (*summaryResult, error) {
-		policies, versions := region.Policies.List(tx), 0
+		policies, versions, rootKeys := region.Policies.List(tx), 0, 0
+		if len(keysOf(tx, owner{root: true})) > 0 {
+			rootKeys = 1 // IAM says whether there are any, not how many
+		}
 		for _, p := range policies {
 			versions += len(p.Versions)
 		}
@@ -47,7 +50,7 @@ func (s *Service) summary(call *wire.Call, _ *struct{}) (*summaryResult, error) 
 			"Policies": len(policies), "PolicyVersionsInUse": versions,
 			"AccessKeysPerUserQuota": maxKeys, "GroupsPerUserQuota": maxGroups, "VersionsPerPolicyQuota": maxVersions, "PolicySizeQuota": maxPolicySize,
 			"AssumeRolePolicySizeQuota": maxTrustSize, "AttachedPoliciesPerUserQuota": maxManagedOfOne, "AttachedPoliciesPerRoleQuota": maxManagedOfOne,
-			"AttachedPoliciesPerGroupQuota": maxManagedOfOne, "AccountAccessKeysPresent": 0, "AccountMFAEnabled": 0, "MFADevices": 0,
+			"AttachedPoliciesPerGroupQuota": maxManagedOfOne, "AccountAccessKeysPresent": rootKeys, "AccountMFAEnabled": 0, "MFADevices": 0,
 		}}, nil
 	})
 }

@@ -16,6 +16,7 @@ func Documented() []wire.Documented {
 		{Words: []string{"OpenIDConnectProvider"}, State: wire.Works, Effect: "AssumeRoleWithWebIdentity asks for it; a port in the URL is allowed; a certificate with one of the thumbprints is trusted"},
 		{Words: []string{"GetContextKeys"}, State: wire.Works, Effect: "the condition keys and variables in the policies"},
 		{Words: []string{"Simulate"}, State: wire.Works, Effect: "decisions by the evaluator that guards the calls, with context keys and the boundary; matched statements are not told, resource policies are refused"},
+		{Words: []string{"AccessKey"}, State: wire.Works, Effect: "counts from the next call on, in every zone; root's calls without UserName are about root"},
 		{Words: []string{"AccountSummary"}, State: wire.Works, Effect: "counts, and the quotas that hold here"},
 		{Words: []string{"ServiceLinkedRole"}, State: wire.Works, Effect: "roles of eks, eks-nodegroup, eks-fargate, autoscaling, elasticloadbalancing and spot"},
 		{Words: []string{"Tag"}, State: wire.Works, Effect: "tags of users, roles, policies, instance profiles and providers"},

@@ -2,13 +2,14 @@ package iamapi
 
 import (
 	"crypto/rand"
+	"slices"
 
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
 )
 
-const maxKeys = 2 // of a user
+const maxKeys = 2 // of a user, and of root
 
 func (s *Service) keyActions() map[string]action {
 	return map[string]action{
@@ -20,14 +21,32 @@ func (s *Service) keyActions() map[string]action {
 	}
 }
 
-// keysOf are a user's access keys.
-func keysOf(tx *region.Txn, user string) []region.AccessKey {
-	return under(region.AccessKeys.List(tx), user+"\n", func(k region.AccessKey) string { return k.User + "\n" })
+// owner is whose access keys a call is about: a user's, or root's, who has no name.
+type owner struct {
+	user string
+	root bool
+}
+
+func (in callerOr) owner(call *wire.Call) owner { return owner{in.of(call), in.root(call)} }
+
+func (o owner) check(tx *region.Txn) error {
+	if o.root {
+		return nil
+	}
+	_, err := find(tx, kindUser, o.user)
+	return err
+}
+
+func (o owner) has(key region.AccessKey) bool { return key.User == o.user && key.Root == o.root }
+
+// keysOf are all of the owner's access keys.
+func keysOf(tx *region.Txn, o owner) []region.AccessKey {
+	return slices.DeleteFunc(region.AccessKeys.List(tx), func(key region.AccessKey) bool { return !o.has(key) })
 }
 
 // AccessKey is an access key as answers have it; the secret is told once.
 type AccessKey struct {
-	UserName        string
+	UserName        string `xml:",omitempty" json:",omitempty"`
 	AccessKeyID     string `xml:"AccessKeyId" json:"AccessKeyId"`
 	Status          string
 	SecretAccessKey string `xml:",omitempty" json:",omitempty"`
@@ -41,15 +60,17 @@ func describeKey(k region.AccessKey) AccessKey {
 type keyResult struct{ AccessKey AccessKey }
 
 func (s *Service) createKey(call *wire.Call, in *callerOr) (*keyResult, error) {
-	key, err := iam.NewAccessKey(rand.Reader, s.AccountID, in.of(call), s.now())
+	of := in.owner(call)
+	key, err := iam.NewAccessKey(rand.Reader, s.AccountID, of.user, s.now())
 	if err != nil {
 		return nil, wrap(call, err)
 	}
+	key.Root = of.root
 	return change(s, call, func(tx *region.Txn) (*keyResult, error) {
-		if _, err := find(tx, kindUser, key.User); err != nil {
+		if err := of.check(tx); err != nil {
 			return nil, err
 		}
-		if len(keysOf(tx, key.User)) >= maxKeys {
+		if len(keysOf(tx, of)) >= maxKeys {
 			return nil, limitExceeded("Cannot exceed quota for AccessKeysPerUser: %d", maxKeys)
 		}
 		region.AccessKeys.Put(tx, key.ID, key)
@@ -65,19 +86,20 @@ type listKeysInput struct {
 }
 
 type keyList struct {
-	UserName          string
+	UserName          string `xml:",omitempty" json:",omitempty"`
 	AccessKeyMetadata list[AccessKey]
 	pageEnd
 }
 
 func (s *Service) listKeys(call *wire.Call, in *listKeysInput) (*keyList, error) {
 	return view(s, call, func(tx *region.Txn) (*keyList, error) {
-		out := &keyList{UserName: in.of(call)}
-		if _, err := find(tx, kindUser, out.UserName); err != nil {
+		of := in.owner(call)
+		if err := of.check(tx); err != nil {
 			return nil, err
 		}
+		out := &keyList{UserName: of.user}
 		var keys []AccessKey
-		for _, key := range keysOf(tx, out.UserName) {
+		for _, key := range keysOf(tx, of) {
 			keys = append(keys, describeKey(key))
 		}
 		var err error
@@ -110,11 +132,11 @@ func (s *Service) deleteKey(call *wire.Call, in *keyInput) (done, error) {
 	return s.changeKey(call, *in, func(tx *region.Txn, key region.AccessKey) { region.AccessKeys.Delete(tx, key.ID) })
 }
 
-// changeKey changes a key of the user who is named, and of no other: for that one the caller is authorized.
+// changeKey changes a key of the one whom the call is about, and of no other: for that one the caller is authorized.
 func (s *Service) changeKey(call *wire.Call, in keyInput, alter func(*region.Txn, region.AccessKey)) (done, error) {
 	return change(s, call, func(tx *region.Txn) (done, error) {
 		key, found := region.AccessKeys.Get(tx, in.AccessKeyID)
-		if !found || key.User != in.of(call) {
+		if !found || !in.owner(call).has(key) {
 			return done{}, noSuchEntity("The Access Key with id %s cannot be found.", in.AccessKeyID)
 		}
 		alter(tx, key)
@@ -127,7 +149,7 @@ type lastUsedInput struct {
 }
 
 type lastUsed struct {
-	UserName          string
+	UserName          string `xml:",omitempty" json:",omitempty"`
 	AccessKeyLastUsed keyUse
 }
 

@@ -18,10 +18,10 @@ func (s *Service) userActions() map[string]action {
 	}
 }
 
-// User is a user as answers have it.
+// User is a user as answers have it. Root has no path and no name.
 type User struct {
-	Path                string
-	UserName            string
+	Path                string `xml:",omitempty" json:",omitempty"`
+	UserName            string `xml:",omitempty" json:",omitempty"`
 	UserID              string `xml:"UserId" json:"UserId"`
 	ARN                 string `xml:"Arn" json:"Arn"`
 	CreateDate          string
@@ -56,20 +56,26 @@ type userName struct {
 
 func (in userName) subject(*wire.Call) thing { return thing{kind: kindUser, name: in.UserName} }
 
-// callerOr is a user's name that may be left out: then it is the caller's.
+// callerOr is a user's name that may be left out: then it is about the caller, be it a user or root.
 type callerOr struct{ UserName string }
 
 func (in callerOr) subject(call *wire.Call) thing {
+	if in.root(call) {
+		return thing{kind: kindUser, name: call.Principal.ARN}
+	}
 	return thing{kind: kindUser, name: in.of(call)}
 }
 
-// of is the name, or that of the user who calls; a role's session has none.
+// of is the name, or that of the user who calls; a role's session and root have none.
 func (in callerOr) of(call *wire.Call) string {
 	if in.UserName != "" {
 		return in.UserName
 	}
 	return call.Principal.UserName()
 }
+
+// root says that it is about the account's root user. Nobody else can name it.
+func (in callerOr) root(call *wire.Call) bool { return in.UserName == "" && call.Principal.IsRoot() }
 
 type createUserInput struct {
 	UserName            string `query:",required"`
@@ -110,10 +116,14 @@ func (s *Service) createUser(call *wire.Call, in *createUserInput) (*userResult,
 
 func (s *Service) getUser(call *wire.Call, in *callerOr) (*userResult, error) {
 	name := in.of(call)
-	if name == "" {
+	if name == "" && !in.root(call) {
 		return nil, invalid("Must specify userName when calling with non-User credentials")
 	}
 	return view(s, call, func(tx *region.Txn) (*userResult, error) {
+		if in.root(call) {
+			founded, _ := region.SessionKeys.Get(tx, region.CurrentSessionKey) // made with the region, as root is
+			return &userResult{User{UserID: call.Principal.UserID, ARN: call.Principal.ARN, CreateDate: stamp(founded.CreatedAt)}}, nil
+		}
 		user, found := region.Users.Get(tx, name)
 		if !found {
 			return nil, notThere(kindUser, name)
@@ -171,7 +181,7 @@ func (s *Service) updateUser(call *wire.Call, in *updateUserInput) (done, error)
 			if err := taken(tx, region.Users, kindUser, in.NewUserName, func(u region.User) string { return u.Name }); err != nil {
 				return done{}, err
 			}
-			for _, key := range keysOf(tx, user.Name) {
+			for _, key := range keysOf(tx, owner{user: user.Name}) {
 				key.User = in.NewUserName
 				region.AccessKeys.Put(tx, key.ID, key)
 			}
@@ -196,7 +206,7 @@ func (s *Service) deleteUser(call *wire.Call, in *userName) (done, error) {
 		switch {
 		case len(user.Groups) > 0:
 			return done{}, deleteConflict("Cannot delete entity, must remove users from group first.")
-		case len(keysOf(tx, in.UserName)) > 0:
+		case len(keysOf(tx, owner{user: in.UserName})) > 0:
 			return done{}, deleteConflict("Cannot delete entity, must delete access keys first.")
 		}
 		region.Users.Delete(tx, in.UserName)

@@ -50,6 +50,27 @@ func TestKeyPolicyAndIAMDecideTogether(t *testing.T) {
 	}
 }
 
+// TestRootUsesKeysWhosePolicyLetsItIn shows that root is not above key policies, as it is above IAM's.
+func TestRootUsesKeysWhosePolicyLetsItIn(t *testing.T) {
+	keep := statement("Allow", admin, "kms:*")
+	for policy, refused := range map[string]string{
+		keep + "," + statement("Allow", "arn:aws:iam::111122223333:root", "kms:Encrypt"): "",
+		keep: "because no resource-based policy allows the kms:Encrypt action",
+		keep + "," + statement("Deny", "arn:aws:iam::111122223333:root", "kms:Encrypt"): "with an explicit deny in a resource-based policy",
+	} {
+		w := newWorld(t)
+		w.Root()
+		_, err := w.PutKeyPolicy(t.Context(), &kms.PutKeyPolicyInput{KeyId: &w.keyID, Policy: aws.String(`{"Version":"2012-10-17","Statement":[` + policy + `]}`),
+			BypassPolicyLockoutSafetyCheck: true})
+		w.works(err)
+		if _, err = w.as("root").Encrypt(t.Context(), &kms.EncryptInput{KeyId: &w.keyID, Plaintext: []byte("x")}); refused == "" {
+			w.works(err)
+		} else {
+			w.fails(err, "AccessDeniedException", refused)
+		}
+	}
+}
+
 func TestKeyPolicyThatShutsItsAuthorOutIsRefused(t *testing.T) {
 	w := newWorld(t)
 	put := func(policy string, bypass bool) error {

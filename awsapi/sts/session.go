@@ -22,7 +22,7 @@ type sessionTokenInput struct {
 // SessionToken is the result of GetSessionToken.
 type SessionToken struct{ Credentials Credentials }
 
-// sessionToken makes temporary credentials of the user who calls. No permission is needed, as in AWS.
+// sessionToken makes temporary credentials of the user, or root, who calls. No permission is needed, as in AWS.
 func (s *Service) sessionToken(call *wire.Call, in *sessionTokenInput) (*SessionToken, error) {
 	if err := in.check(); err != nil {
 		return nil, err
@@ -54,6 +54,8 @@ func (d device) check() error {
 func callable(call *wire.Call) error {
 	p := call.Principal
 	switch {
+	case p.IsRoot() && call.Operation == "AssumeRole":
+		return forbidden("Roles may not be assumed by root accounts.")
 	case call.Operation == "GetCallerIdentity" || !strings.HasPrefix(p.AccessKeyID, "ASIA"):
 		return nil
 	case p.IsFederated():

@@ -202,6 +202,32 @@ func TestFederatedUserMayWhatUserAndPoliciesAllow(t *testing.T) {
 	}
 }
 
+func TestRootGetsSessionsButAssumesNoRoles(t *testing.T) {
+	service := newService(map[string]string{"r": may(`"sts:AssumeRole"`, `{}`)})
+	root := iam.Principal{ARN: iam.RootARN(account), UserID: account, AccountID: account, AccessKeyID: "AKIAROOT", Policies: []string{iam.AdministratorAccess}}
+	got, err := call(t, service, root, "GetSessionToken", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	session := principal(t, service, got.Credentials)
+	if session.ARN != root.ARN || session.UserID != account || !session.Allowed("eks:DeleteCluster", "*") {
+		t.Errorf("root's session: got %+v", session)
+	}
+	for name, p := range map[string]iam.Principal{"root": root, "root's session": session} {
+		_, err := call(t, service, p, "AssumeRole", "RoleSessionName=s-1&RoleArn="+role("r"))
+		if code(err) != "AccessDenied" || !strings.Contains(err.Error(), "Roles may not be assumed by root accounts.") {
+			t.Errorf("AssumeRole by %s: got %v", name, err)
+		}
+	}
+	got, err = call(t, service, root, "GetFederationToken", "Name=bob&PolicyArns.member.1.arn="+url.QueryEscape("arn:aws:iam::aws:policy/ReadOnlyAccess"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bob := principal(t, service, got.Credentials); bob.UserID != account+":bob" || !bob.Allowed("eks:ListClusters", "*") || bob.Allowed("eks:DeleteCluster", "*") {
+		t.Errorf("root's federated user: got %+v", bob)
+	}
+}
+
 func TestWhatSessionsCannotCall(t *testing.T) {
 	service := newService(nil)
 	got, err := call(t, service, admin, "GetSessionToken", "")

@@ -261,6 +261,27 @@ func TestEnvPrintsWhatLeadsClientsToTheRegion(t *testing.T) {
 	}
 }
 
+func TestEnvOfRootHasTheKeyThatTheRegionMakes(t *testing.T) {
+	dataDir := newDataDir(t)
+	regionFiles(t, dataDir)
+	run := func(args ...string) result {
+		return tripodWith(t, Programs{}, []string{"TRIPOD_DATA_DIR=" + dataDir, "HOME=" + t.TempDir()}, append([]string{"env", "--root"}, args...)...)
+	}
+	if got := run(); got.code != 1 || got.stdout != "" || !strings.Contains(got.stderr, "no region is running") {
+		t.Errorf("while nothing runs: got %+v", got)
+	}
+	region := newSupervisor(t, dataDir, testStatus())
+	answers(region, "/v1/root", client.Credentials{AccessKeyID: "AKIAROOT", SecretAccessKey: "root's"})
+	got := run()
+	if got.code != 0 || !strings.Contains(got.stdout, "export AWS_ACCESS_KEY_ID=AKIAROOT\nexport AWS_SECRET_ACCESS_KEY='root'\\''s'\n") ||
+		!strings.Contains(got.stdout, "export AWS_ENDPOINT_URL=") || !strings.Contains(got.stdout, "unset AWS_SESSION_TOKEN\n") || strings.Contains(got.stdout, "AKIATRIPOD") {
+		t.Errorf("got %+v", got)
+	}
+	if got := run("--profile"); got.code != 2 || !strings.Contains(got.stderr, "use --root without --profile") {
+		t.Errorf("with --profile: got %+v", got)
+	}
+}
+
 func TestProfileKeepsEverythingElse(t *testing.T) {
 	dataDir := newDataDir(t)
 	regionFiles(t, dataDir)
