@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"slices"
 	"strings"
@@ -31,7 +32,7 @@ func (z *Zone) handleCanI(w http.ResponseWriter, r *http.Request) {
 		}
 		defer administrator.CloseIdleConnections()
 		api := kubeAPI{"https://" + APIServerAddress(c.record.EndpointPort, c.index), administrator}
-		return access{c.admits, c.permits, api}.explain(r.Context(), question)
+		return access{c.record.Name, z.config.AccountID, c.admits, c.permits, api}.explain(r.Context(), question)
 	})
 }
 
@@ -68,6 +69,8 @@ func (z *Zone) clusterNamed(name string) *clusterZone {
 
 // access explains what principals may do in a cluster: it asks the very parts that decide.
 type access struct {
+	cluster string // its name
+	account string // 12 digits
 	admits  *iam.Authenticator
 	permits *iam.Authorizer
 	api     kubeAPI
@@ -79,19 +82,17 @@ func (a access) explain(ctx context.Context, question client.AccessQuestion) (*c
 		return nil, err
 	}
 	explained := &client.Access{Action: action}
-	principal, err := iam.PrincipalNamed(a.admits.State, question.Principal)
-	if err != nil {
-		explained.Refusal = err.Error()
-		return explained, nil
-	}
-	if explained.Identity, err = a.admits.Explain(principal); err != nil || explained.Refusal != "" {
+	var principal *iam.Principal
+	if explained.Identity, principal, err = a.identify(ctx, question); err != nil || explained.Refusal != "" {
 		return explained, err
 	}
 	if explained.RBAC, err = a.api.review(ctx, explained.Identity, action); err != nil {
 		return nil, err
 	}
-	if explained.Policies, err = a.permits.Explain(principal, action); err != nil {
-		return nil, err
+	if principal != nil {
+		if explained.Policies, err = a.permits.Explain(*principal, action); err != nil {
+			return nil, err
+		}
 	}
 	explained.Allowed = explained.RBAC.Allowed || slices.ContainsFunc(explained.Policies, func(p client.PolicyDecision) bool { return p.Allowed })
 	return explained, nil
@@ -122,7 +123,7 @@ func (k kubeAPI) review(ctx context.Context, user client.Identity, action client
 	}
 	err := k.call(ctx, http.MethodPost, "/apis/authorization.k8s.io/v1/subjectaccessreviews", map[string]any{
 		"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
-		"spec": map[string]any{"user": user.Username, "groups": append(slices.Clone(user.Groups), "system:authenticated"), attributes: action},
+		"spec": map[string]any{"user": user.Username, "groups": everyGroup(user), attributes: action},
 	}, &reviewed)
 	status := reviewed.Status
 	decision := &client.Decision{Allowed: status.Allowed, Reason: strings.TrimPrefix(status.Reason, "RBAC: ")}
@@ -224,7 +225,10 @@ func (k kubeAPI) call(ctx context.Context, method, path string, in, out any) err
 		return fmt.Errorf("the API server does not answer: %w", err)
 	}
 	defer response.Body.Close()
-	if response.StatusCode >= 300 {
+	switch {
+	case response.StatusCode == http.StatusNotFound:
+		return fmt.Errorf("the API server has no %s: %w", path, fs.ErrNotExist)
+	case response.StatusCode >= 300:
 		return fmt.Errorf("the API server answers %s", response.Status)
 	}
 	return json.NewDecoder(io.LimitReader(response.Body, maxAPIAnswer)).Decode(out)

@@ -25,6 +25,10 @@ func fakeKubeAPI(w http.ResponseWriter, r *http.Request) {
 	case "/apis":
 		w.Write([]byte(`{"items":[{"metadata":{"name":"apps"},"versions":[{"resources":[{"resource":"deployments","shortNames":["deploy"],"scope":"Namespaced"}]}]},
 			{"metadata":{"name":"metrics.example.com"},"versions":[{"resources":[{"resource":"pods","scope":"Namespaced"}]}]}]}`))
+	case "/api/v1/namespaces/web/serviceaccounts/shop":
+		w.Write([]byte(`{"kind":"ServiceAccount"}`))
+	case "/api/v1/namespaces/web/serviceaccounts/gone":
+		http.NotFound(w, r)
 	default:
 		var review struct {
 			Spec struct {
@@ -33,7 +37,12 @@ func fakeKubeAPI(w http.ResponseWriter, r *http.Request) {
 				ResourceAttributes client.Action
 			}
 		}
-		if err := json.NewDecoder(r.Body).Decode(&review); err != nil || review.Spec.UID != "" || !slices.Contains(review.Spec.Groups, "system:authenticated") {
+		err := json.NewDecoder(r.Body).Decode(&review)
+		everybody := "system:authenticated"
+		if review.Spec.User == "system:anonymous" {
+			everybody = "system:unauthenticated"
+		}
+		if err != nil || review.Spec.UID != "" || !slices.Contains(review.Spec.Groups, everybody) {
 			http.Error(w, "no", http.StatusBadRequest)
 			return
 		}
@@ -41,6 +50,8 @@ func fakeKubeAPI(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case slices.Contains(review.Spec.Groups, "system:masters"):
 			status["allowed"] = true
+		case review.Spec.User == "system:serviceaccount:web:shop" && slices.Contains(review.Spec.Groups, "system:serviceaccounts:web"):
+			status["allowed"], status["reason"] = true, `RBAC: allowed by RoleBinding "shop/web"`
 		case slices.Contains(review.Spec.Groups, "readers") && review.Spec.ResourceAttributes.Verb == "get":
 			status["allowed"], status["reason"] = true, `RBAC: allowed by ClusterRoleBinding "read"`
 		}
@@ -49,7 +60,7 @@ func fakeKubeAPI(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// newAccess is the access to a cluster demo: of its creator, of a role with an access entry, and not of the user stranger.
+// newAccess is the access to a cluster demo: of its creator, of root and a role with access entries, and not of the user stranger.
 func newAccess(t *testing.T) access {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(fakeKubeAPI))
@@ -60,11 +71,13 @@ func newAccess(t *testing.T) access {
 		region.Users.Put(tx, "admin", region.User{Name: "admin", ID: "AIDAA", ARN: account + "user/admin"})
 		region.Users.Put(tx, "stranger", region.User{Name: "stranger", ID: "AIDAS", ARN: account + "user/stranger"})
 		region.Roles.Put(tx, "viewer", region.Role{Name: "viewer", ID: "AROAV", ARN: account + "role/viewer"})
+		region.AccessEntries.Put(tx, "ID/"+account+"root", region.AccessEntry{ClusterID: "ID", PrincipalARN: account + "root", PrincipalID: "111122223333",
+			Type: "STANDARD", Username: account + "root", Policies: []region.AssociatedPolicy{{ARN: iam.AccessPolicyPrefix + "AmazonEKSClusterAdminPolicy", Scope: "cluster"}}})
 		region.AccessEntries.Put(tx, "ID/"+account+"role/viewer", region.AccessEntry{ClusterID: "ID", PrincipalARN: account + "role/viewer", PrincipalID: "AROAV",
 			Type: "STANDARD", Username: "viewer", Groups: []string{"readers"}, Policies: []region.AssociatedPolicy{
 				{ARN: iam.AccessPolicyPrefix + "AmazonEKSEditPolicy", Scope: "namespace", Namespaces: []string{"web"}}}})
 	})
-	return access{&iam.Authenticator{ClusterID: "ID", State: state}, &iam.Authorizer{ClusterID: "ID", State: state}, kubeAPI{server.URL, server.Client()}}
+	return access{"demo", iam.DefaultAccountID, &iam.Authenticator{ClusterID: "ID", State: state}, &iam.Authorizer{ClusterID: "ID", State: state}, kubeAPI{server.URL, server.Client()}}
 }
 
 func TestAccessIsDecidedByRBACOrAnAccessPolicy(t *testing.T) {
@@ -81,9 +94,17 @@ func TestAccessIsDecidedByRBACOrAnAccessPolicy(t *testing.T) {
 		{"role/viewer delete pods default", false, "no rule allows it", "this is not in its scope", ""},
 		{"stranger get pods web", false, "", "", "it has no access entry"},
 		{"nobody get pods web", false, "", "", `IAM has no user "nobody"`},
+		{"root delete pods web", true, "no rule allows it", "EKS Access Policy: allowed by ClusterRoleBinding", ""},
+		{"federated-user/bob get pods web", false, "", "", "federated users have no access entries, and in the authentication mode API nothing else lets anybody in"},
+		{"system:serviceaccount:web:shop delete pods web", true, `allowed by RoleBinding "shop/web"`, "", ""},
+		{"user:system:serviceaccount:web:shop delete pods web", true, `allowed by RoleBinding "shop/web"`, "", ""},
+		{"system:serviceaccount:web:gone get pods web", false, "", "", `the namespace "web" has no service account "gone"`},
+		{"user:jane get pods web", false, "no rule allows it", "", ""},
+		{"user:jane get pods web readers writers", true, `allowed by ClusterRoleBinding "read"`, "", ""},
+		{"user:system:anonymous get pods web", false, "no rule allows it", "", ""},
 	} {
 		words := strings.Fields(c.question)
-		got, err := a.explain(t.Context(), client.AccessQuestion{Principal: words[0], Verb: words[1], Resource: words[2], Namespace: words[3]})
+		got, err := a.explain(t.Context(), client.AccessQuestion{Principal: words[0], Verb: words[1], Resource: words[2], Namespace: words[3], Groups: words[4:]})
 		if err != nil {
 			t.Errorf("%s: %v", c.question, err)
 			continue
@@ -97,6 +118,25 @@ func TestAccessIsDecidedByRBACOrAnAccessPolicy(t *testing.T) {
 		}
 		if got.Allowed != c.allowed || rbac != c.rbac || !strings.HasPrefix(policy, c.policy) || got.Refusal != c.refusal {
 			t.Errorf("%s: got %+v, RBAC %q, policy %q", c.question, got, rbac, policy)
+		}
+	}
+}
+
+func TestQuestionsThatHaveNoAnswerAreRefused(t *testing.T) {
+	a := newAccess(t)
+	for text, c := range map[string]struct {
+		groups []string
+		want   string
+	}{
+		"user:":                          {nil, "write user:NAME"},
+		"admin":                          {[]string{"readers"}, "groups are said of user:NAME alone"},
+		"system:serviceaccount:web:shop": {[]string{"readers"}, "groups are said of user:NAME alone"},
+		"system:serviceaccount:web":      {nil, "write system:serviceaccount:NAMESPACE:NAME"},
+		"system:serviceaccount:a:b:c":    {nil, "write system:serviceaccount:NAMESPACE:NAME"},
+	} {
+		got, err := a.explain(t.Context(), client.AccessQuestion{Principal: text, Groups: c.groups, Verb: "get", Resource: "pods"})
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %+v, %v; want %s", text, got, err, c.want)
 		}
 	}
 }

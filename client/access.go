@@ -10,9 +10,13 @@ import (
 
 // AccessQuestion asks whether a principal may do something in a cluster.
 type AccessQuestion struct {
-	// Principal is the ARN of a user, a role or a role's session, a user's bare name, user/NAME or role/NAME.
+	// Principal is the ARN of a user, a role, a role's session, a federated user or root; a user's bare name, user/NAME, role/NAME,
+	// federated-user/NAME or root; or whom IAM does not know: system:serviceaccount:NAMESPACE:NAME, or user:NAME for somebody with a client
+	// certificate or from an OIDC identity provider.
 	Principal string `json:"principal"`
-	Verb      string `json:"verb"`
+	// Groups are those of user:NAME; all others' are known.
+	Groups []string `json:"groups,omitempty"`
+	Verb   string   `json:"verb"`
 	// Resource is TYPE[.GROUP][/NAME], as kubectl takes it, or a path that is no resource, such as /metrics.
 	Resource    string `json:"resource"`
 	Subresource string `json:"subresource,omitempty"`
@@ -34,7 +38,7 @@ type Action struct {
 // Identity is whom a cluster takes a principal for, and why.
 type Identity struct {
 	Cluster string `json:"cluster"`
-	// ARN and ID are the principal's, as IAM knows it; empty where it does not.
+	// ARN and ID are the principal's, as IAM knows it; empty where it does not, as of a service account.
 	ARN string `json:"arn,omitempty"`
 	ID  string `json:"id,omitempty"`
 	// Checks are those that its token has passed, in their order; empty where there is no token.
@@ -43,6 +47,8 @@ type Identity struct {
 	By       string   `json:"by,omitempty"`
 	Username string   `json:"username,omitempty"`
 	Groups   []string `json:"groups,omitempty"`
+	// Associated are the access policies of the entry that let the owner of a token in. What each of them says of an action, Access has.
+	Associated []AccessPolicy `json:"associatedPolicies,omitempty"`
 	// Refusal says why it was not let in: one sentence.
 	Refusal string `json:"refusal,omitempty"`
 }
@@ -63,11 +69,16 @@ type Decision struct {
 	Reason  string `json:"reason"`
 }
 
-// PolicyDecision is what an access policy of the principal's access entry says.
-type PolicyDecision struct {
-	Policy     string   `json:"policyArn"`
+// AccessPolicy is an access policy of an access entry.
+type AccessPolicy struct {
+	ARN        string   `json:"policyArn"`
 	Scope      string   `json:"scope"` // cluster or namespace
 	Namespaces []string `json:"namespaces,omitempty"`
+}
+
+// PolicyDecision is what an access policy of the principal's access entry says.
+type PolicyDecision struct {
+	AccessPolicy
 	Decision
 }
 

@@ -25,6 +25,8 @@ type Admission struct {
 	Groups   []string
 	// By is what let the principal in, in words for people.
 	By string
+	// Policies are those of the access entry that let it in, if one did.
+	Policies []region.AssociatedPolicy
 }
 
 // errNotMapped says that nothing lets a principal into the cluster.
@@ -82,7 +84,7 @@ func (a *Authenticator) admitEntry(entry region.AccessEntry, p Principal) (Admis
 	if entry.Type != "STANDARD" {
 		groups = slices.Compact(slices.Sorted(slices.Values(append(groups, nodeGroups...))))
 	}
-	return a.fill(Admission{Username: entry.Username, Groups: groups, By: "the access entry of " + entry.PrincipalARN}, p)
+	return a.fill(Admission{Username: entry.Username, Groups: groups, By: "the access entry of " + entry.PrincipalARN, Policies: entry.Policies}, p)
 }
 
 // admitMapped goes by the ConfigMap aws-auth. It knows principals by their ARNs alone.
@@ -110,6 +112,10 @@ func (e *refusedError) Error() string {
 func refusal(cluster region.Cluster, p Principal, stale bool) error {
 	why := "it has no access entry, and the ConfigMap aws-auth does not map it"
 	switch {
+	case p.IsFederated() && cluster.AuthenticationMode == modeAPI:
+		why = "federated users have no access entries, and in the authentication mode API nothing else lets anybody in"
+	case p.IsFederated():
+		why = "federated users have no access entries, and the ConfigMap aws-auth does not map it"
 	case cluster.AuthenticationMode == modeConfigMap:
 		why = "the ConfigMap aws-auth does not map it"
 	case stale:
@@ -139,7 +145,7 @@ func (a *Authenticator) fill(admission Admission, p Principal) (Admission, error
 		values = append(values, privateDNSName, name)
 	}
 	templates := strings.NewReplacer(values...)
-	filled := Admission{Username: templates.Replace(admission.Username), By: admission.By}
+	filled := Admission{Username: templates.Replace(admission.Username), By: admission.By, Policies: admission.Policies}
 	for _, group := range admission.Groups {
 		filled.Groups = append(filled.Groups, templates.Replace(group))
 	}

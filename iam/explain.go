@@ -15,6 +15,11 @@ func (a *Authenticator) Explain(p Principal) (client.Identity, error) {
 	if err != nil {
 		return client.Identity{}, err
 	}
+	identity, _ := a.explain(cluster, p)
+	return identity, nil
+}
+
+func (a *Authenticator) explain(cluster region.Cluster, p Principal) (client.Identity, Admission) {
 	identity := client.Identity{Cluster: cluster.Name, ARN: p.ARN, ID: p.principalID()}
 	admission, err := a.admit(cluster, p)
 	var refused *refusedError
@@ -26,10 +31,10 @@ func (a *Authenticator) Explain(p Principal) (client.Identity, error) {
 	default:
 		identity.By, identity.Username, identity.Groups = admission.By, admission.Username, admission.Groups
 	}
-	return identity, nil
+	return identity, admission
 }
 
-// ExplainToken says which checks a token passes, and whom the cluster takes its owner for.
+// ExplainToken says which checks a token passes, whom the cluster takes its owner for, and which access policies count for that one.
 func (a *Authenticator) ExplainToken(token string) (client.Identity, error) {
 	cluster, err := a.cluster()
 	if err != nil {
@@ -42,9 +47,16 @@ func (a *Authenticator) ExplainToken(token string) (client.Identity, error) {
 	if err != nil {
 		return client.Identity{Cluster: cluster.Name, Checks: checks, Refusal: err.Error()}, nil
 	}
-	identity, err := a.Explain(principal)
+	identity, admission := a.explain(cluster, principal)
 	identity.Checks = checks
-	return identity, err
+	for _, associated := range admission.Policies {
+		identity.Associated = append(identity.Associated, policyOf(associated))
+	}
+	return identity, nil
+}
+
+func policyOf(associated region.AssociatedPolicy) client.AccessPolicy {
+	return client.AccessPolicy{ARN: associated.ARN, Scope: associated.Scope, Namespaces: associated.Namespaces}
 }
 
 // Explain is what each policy of the principal's access entry says of an action. There is nothing where access policies do not count.
@@ -52,7 +64,7 @@ func (a *Authorizer) Explain(p Principal, action client.Action) (decisions []cli
 	user := userOf(p, Admission{})
 	entry, err := a.entryOf(accessReviewSpec{UID: user.UID, Extra: user.Extra})
 	for _, associated := range entry.Policies {
-		decision := client.PolicyDecision{Policy: associated.ARN, Scope: associated.Scope, Namespaces: associated.Namespaces}
+		decision := client.PolicyDecision{AccessPolicy: policyOf(associated)}
 		decision.Allowed, decision.Reason = evaluatePolicy(entry, associated, action)
 		decisions = append(decisions, decision)
 	}
@@ -62,23 +74,13 @@ func (a *Authorizer) Explain(p Principal, action client.Action) (decisions []cli
 // anySession is the name of the session of a role that nobody has named a session of.
 const anySession = "SESSION"
 
-// PrincipalNamed finds the principal that people mean: by the ARN of a user, a role or a role's session, as user/NAME, role/NAME, or by a user's
-// bare name. The error is a sentence: IAM does not have it, or that is no principal.
-func PrincipalNamed(state region.Viewer, text string) (p Principal, err error) {
-	kind, name, session := "user", text, anySession
+// PrincipalNamed finds the principal of the account that people mean: by the ARN of a user, a role, a role's session, a federated user or root, as
+// user/NAME, role/NAME, federated-user/NAME or root, or by a user's bare name. The error is a sentence: IAM does not have it, or that is no principal.
+func PrincipalNamed(state region.Viewer, accountID, text string) (p Principal, err error) {
 	isARN := strings.HasPrefix(text, "arn:")
-	if isARN {
-		kind, name, _ = strings.Cut(text[strings.LastIndexByte(text, ':')+1:], "/")
-	} else if before, after, found := strings.Cut(text, "/"); found {
-		kind, name = before, after
-	}
-	if kind == "assumed-role" {
-		name, session, _ = strings.Cut(name, "/")
-	} else {
-		name = name[strings.LastIndexByte(name, '/')+1:] // what stands before is the path
-	}
+	kind, name, session := splitPrincipal(text)
 	err = state.View(func(tx *region.Txn) error {
-		arn, found := "", false
+		arn, what, found := "", kind+" "+quote(name), false
 		switch kind {
 		case "user":
 			var user region.User
@@ -86,23 +88,51 @@ func PrincipalNamed(state region.Viewer, text string) (p Principal, err error) {
 				p, arn = userPrincipal(tx, user, ""), user.ARN
 			}
 		case "role", "assumed-role":
+			what = "role " + quote(name)
 			var role region.Role
 			if role, found = region.Roles.Get(tx, name); found {
 				p = RoleSession(tx, role, Session{Role: role.Name, ID: role.ID, Name: session}, "")
 				if arn = role.ARN; kind == "assumed-role" {
-					arn, kind = p.ARN, "role"
+					arn = p.ARN
 				}
 			}
+		case "federated-user":
+			p, found = Principal{AccountID: accountID}, true
+			p.federate(name)
+			arn = p.ARN
+		case "root":
+			p, what, found = rootPrincipal(accountID, ""), "root user", true
+			arn = p.ARN
 		default:
-			return fmt.Errorf("%s is no principal: write the ARN of a user, a role or a role's session, or NAME, user/NAME or role/NAME", quoteARN(text))
+			return fmt.Errorf("%s is no principal: write the ARN of a user, a role, a role's session, a federated user or root, or NAME, user/NAME, role/NAME, "+
+				"federated-user/NAME or root", quoteARN(text))
 		}
 		switch {
 		case !found:
-			return fmt.Errorf("IAM has no %s %s", strings.TrimPrefix(kind, "assumed-"), quote(name))
+			return fmt.Errorf("IAM has no %s", what)
 		case isARN && arn != text:
-			return fmt.Errorf("IAM has no %s; the %s %s is %s", quoteARN(text), kind, quote(name), arn)
+			return fmt.Errorf("IAM has no %s; the %s is %s", quoteARN(text), what, arn)
 		}
 		return nil
 	})
 	return p, err
+}
+
+// splitPrincipal takes what names a principal apart; a path before the name is left out.
+func splitPrincipal(text string) (kind, name, session string) {
+	switch {
+	case strings.HasPrefix(text, "arn:"):
+		kind, name, _ = strings.Cut(text[strings.LastIndexByte(text, ':')+1:], "/")
+	case text == "root":
+		kind = text
+	case strings.Contains(text, "/"):
+		kind, name, _ = strings.Cut(text, "/")
+	default:
+		kind, name = "user", text
+	}
+	if kind == "assumed-role" {
+		name, session, _ = strings.Cut(name, "/")
+		return kind, name, session
+	}
+	return kind, name[strings.LastIndexByte(name, '/')+1:], anySession
 }

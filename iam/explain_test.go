@@ -27,10 +27,17 @@ func TestPrincipalsAreNamedInAllTheirForms(t *testing.T) {
 		"role/nobody": `IAM has no role "nobody"`,
 		"arn:aws:iam::111122223333:role/deployer":           `IAM has no "arn:aws:iam::111122223333:role/deployer"; the role "deployer" is ` + deployerARN,
 		"arn:aws:sts::999999999999:assumed-role/deployer/x": `IAM has no "arn:aws:sts::999999999999:assumed-role/deployer/x"`,
-		"group/dev":                      "is no principal",
-		"arn:aws:iam::111122223333:root": "is no principal",
+		"group/dev":                           "is no principal",
+		"arn:aws:iam::111122223333:group/dev": "is no principal",
+		"root":                                rootARN,
+		rootARN:                               rootARN,
+		"user/root":                           `IAM has no user "root"`,
+		"arn:aws:iam::999999999999:root":      `IAM has no "arn:aws:iam::999999999999:root"; the root user is ` + rootARN,
+		"federated-user/bob":                  "arn:aws:sts::111122223333:federated-user/bob",
+		"arn:aws:sts::111122223333:federated-user/bob": "arn:aws:sts::111122223333:federated-user/bob",
+		"arn:aws:sts::999999999999:federated-user/bob": `IAM has no "arn:aws:sts::999999999999:federated-user/bob"`,
 	} {
-		got, err := iam.PrincipalNamed(w, text)
+		got, err := iam.PrincipalNamed(w, iam.DefaultAccountID, text)
 		if err == nil && got.ARN != want || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %s, %v; want %s", text, got.ARN, err, want)
 		}
@@ -55,7 +62,7 @@ func TestExplanationIsTheDecision(t *testing.T) {
 		"other":         {ID: w.otherID(t), By: "the ConfigMap aws-auth, which maps " + otherARN, Username: "ops", Groups: []string{"system:masters"}},
 		"admin":         {ID: w.adminUser.ID, By: "the cluster's creator, which is of a time before access entries", Username: "kubernetes-admin", Groups: []string{"system:masters"}},
 	} {
-		p, err := iam.PrincipalNamed(w, name)
+		p, err := iam.PrincipalNamed(w, iam.DefaultAccountID, name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,7 +73,7 @@ func TestExplanationIsTheDecision(t *testing.T) {
 		}
 	}
 
-	role, err := iam.PrincipalNamed(w, "role/deployer")
+	role, err := iam.PrincipalNamed(w, iam.DefaultAccountID, "role/deployer")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +99,7 @@ func TestExplanationIsTheDecision(t *testing.T) {
 	}
 
 	w.mode(t, "API")
-	other, _ := iam.PrincipalNamed(w, "other")
+	other, _ := iam.PrincipalNamed(w, iam.DefaultAccountID, "other")
 	if got, err := authenticator.Explain(other); err != nil || got.Refusal != "it has no access entry" || got.Username != "" {
 		t.Errorf("a user whom nothing lets in: got %+v, %v", got, err)
 	}

@@ -20,12 +20,15 @@ func (a *app) canICommand() *cobra.Command {
 	cluster, output, everywhere := "", "text", false
 	cmd := &cobra.Command{
 		Use:   "can-i PRINCIPAL VERB RESOURCE",
-		Short: "Say whether an IAM principal may do something in a cluster, and who decides so",
-		Long: "Say whether an IAM principal may do something in a cluster: what lets it in as whom, and what RBAC and each access policy say.\n\n" +
-			"PRINCIPAL is the ARN of a user, a role or a role's session, or a user's NAME or role/NAME. RESOURCE is TYPE[.GROUP][/NAME] or a path.\n" +
+		Short: "Say whether somebody may do something in a cluster, and who decides so",
+		Long: "Say whether somebody may do something in a cluster: what lets them in as whom, and what RBAC and each access policy say.\n\n" +
+			"PRINCIPAL is one of IAM's: the ARN of a user, a role, a role's session, a federated user or root, or a user's NAME, role/NAME,\n" +
+			"federated-user/NAME or root. Or one of Kubernetes' own: system:serviceaccount:NAMESPACE:NAME, or user:NAME --as-group GROUP for whoever\n" +
+			"has a client certificate or comes from an OIDC identity provider. RESOURCE is TYPE[.GROUP][/NAME] or a path.\n" +
 			"The exit code is 0 for yes, 1 for no, and 2 where nothing could be decided.",
 		Example: "  tripod can-i role/viewer delete pods -n kube-system\n  tripod can-i ops get deployments.apps/web --subresource scale\n" +
-			"  tripod can-i admin get /metrics",
+			"  tripod can-i root get /metrics\n  tripod can-i system:serviceaccount:kube-system:coredns list services -A\n" +
+			"  tripod can-i user:jane create pods --as-group developers",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 3 {
 				return usage(cmd, "'%s' takes a principal, a verb and a resource, such as: role/viewer delete pods", cmd.CommandPath())
@@ -49,6 +52,7 @@ func (a *app) canICommand() *cobra.Command {
 	}
 	cmd.Flags().StringVarP(&question.Namespace, "namespace", "n", "default", "the namespace, for what is in one")
 	cmd.Flags().BoolVarP(&everywhere, "all-namespaces", "A", false, "in all namespaces")
+	cmd.Flags().StringArrayVar(&question.Groups, "as-group", nil, "a group of user:NAME; may be given several times")
 	cmd.Flags().StringVar(&question.Subresource, "subresource", "", "of the resource, such as log or scale")
 	accessFlags(cmd, &cluster, &output)
 	return cmd
@@ -59,7 +63,7 @@ func (a *app) whoamiCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "whoami",
 		Short: "Say whom a cluster takes you for: its checks of your token, and what lets you in",
-		Long: "Say whom a cluster takes you for: its checks of your token, and what lets you in.\n\n" +
+		Long: "Say whom a cluster takes you for: its checks of your token, what lets you in, and which access policies you have by that.\n\n" +
 			"The token is that of 'tripod token'. The exit code is 1 where you are refused.",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -163,18 +167,21 @@ func accessLines(access *client.Access) []string {
 		lines = append(lines, line("RBAC", access.RBAC.Reason))
 	}
 	for _, policy := range access.Policies {
-		scope := "the whole cluster"
-		if policy.Scope == "namespace" {
-			scope = "namespaces " + strings.Join(policy.Namespaces, ", ")
-		}
 		reason := policy.Reason
 		if policy.Allowed {
 			reason = "allows it" // what audit logs say of it has three ARNs, and is for programs
 		}
-		_, name, _ := strings.Cut(policy.Policy, "/")
-		lines = append(lines, line("access policy", name+" in "+scope+": "+reason))
+		lines = append(lines, line("access policy", policyText(policy.AccessPolicy)+": "+reason))
 	}
 	return lines
+}
+
+func policyText(policy client.AccessPolicy) string {
+	_, name, _ := strings.Cut(policy.ARN, "/")
+	if policy.Scope == "namespace" {
+		return name + " in namespaces " + strings.Join(policy.Namespaces, ", ")
+	}
+	return name + " in the whole cluster"
 }
 
 func identityLines(identity client.Identity) (lines []string) {
@@ -187,7 +194,11 @@ func identityLines(identity client.Identity) (lines []string) {
 	if identity.Refusal != "" {
 		return append(lines, line("refused", identity.Refusal))
 	}
-	return append(lines, line("let in by", identity.By), line("user", identity.Username), line("groups", cmp.Or(strings.Join(identity.Groups, ", "), "none")))
+	lines = append(lines, line("let in by", identity.By), line("user", identity.Username), line("groups", cmp.Or(strings.Join(identity.Groups, ", "), "none")))
+	for _, policy := range identity.Associated {
+		lines = append(lines, line("access policy", policyText(policy)))
+	}
+	return lines
 }
 
 func line(label, text string) string { return "  " + pad(label, 14) + clean(text) }

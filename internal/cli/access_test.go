@@ -13,8 +13,8 @@ import (
 )
 
 // answers lets the fake region answer questions about access, and keeps the last one.
-func answers(region *supervisor, path string, answer any) (asked *map[string]string) {
-	asked = &map[string]string{}
+func answers(region *supervisor, path string, answer any) (asked *map[string]any) {
+	asked = &map[string]any{}
 	region.set(func(s *supervisor) {
 		s.answer = func(w http.ResponseWriter, r *http.Request) bool {
 			if r.URL.Path != path {
@@ -35,8 +35,8 @@ func TestCanISaysWhoDecides(t *testing.T) {
 		By: "the access entry of arn:aws:iam::000011112222:role/viewer", Username: "viewer"}
 	audited := client.Decision{Allowed: true, Reason: "EKS Access Policy: allowed by ..."}
 	no := &client.Access{Identity: viewer, RBAC: &client.Decision{Reason: "no rule allows it"}, Policies: []client.PolicyDecision{{
-		Policy: "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy", Scope: "namespace", Namespaces: []string{"a", "b"},
-		Decision: client.Decision{Reason: "no rule of it allows this"}}}}
+		AccessPolicy: client.AccessPolicy{ARN: "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy", Scope: "namespace", Namespaces: []string{"a", "b"}},
+		Decision:     client.Decision{Reason: "no rule of it allows this"}}}}
 	asked := answers(region, "/v1/clusters/demo/can-i", no)
 	got := tripod(t, dataDir, "can-i", "role/viewer", "delete", "pods/x", "-n", "a", "--subresource", "log")
 	want := result{code: 1, stdout: `no
@@ -50,7 +50,7 @@ func TestCanISaysWhoDecides(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(result{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	wantAsked := map[string]string{"principal": "role/viewer", "verb": "delete", "resource": "pods/x", "namespace": "a", "subresource": "log"}
+	wantAsked := map[string]any{"principal": "role/viewer", "verb": "delete", "resource": "pods/x", "namespace": "a", "subresource": "log"}
 	if diff := cmp.Diff(wantAsked, *asked); diff != "" {
 		t.Errorf("asked (-want +got):\n%s", diff)
 	}
@@ -64,8 +64,16 @@ func TestCanISaysWhoDecides(t *testing.T) {
 	asked = answers(region, "/v1/clusters/demo/can-i", no)
 	got = tripod(t, dataDir, "can-i", "viewer", "get", "pods", "-A", "-o", "json", "--cluster", "demo")
 	var access client.Access
-	if err := json.Unmarshal([]byte(got.stdout), &access); err != nil || got.code != 0 || !access.Allowed || (*asked)["namespace"] != "" {
+	if err := json.Unmarshal([]byte(got.stdout), &access); err != nil || got.code != 0 || !access.Allowed || (*asked)["namespace"] != nil {
 		t.Errorf("got %+v, asked %v", got, *asked)
+	}
+	asked = answers(region, "/v1/clusters/demo/can-i", &client.Access{Identity: client.Identity{Username: "jane", By: "x"}, RBAC: &client.Decision{Reason: "none"}})
+	got = tripod(t, dataDir, "can-i", "user:jane", "get", "pods", "--as-group", "a", "--as-group", "b,c")
+	if want := "no\n  let in by     x\n  user          jane\n  groups        none\n  RBAC          none\n"; got.stdout != want || got.code != 1 {
+		t.Errorf("whom IAM does not know: got %+v, want %q", got, want)
+	}
+	if diff := cmp.Diff([]any{"a", "b,c"}, (*asked)["groups"]); diff != "" {
+		t.Errorf("groups (-want +got):\n%s", diff)
 	}
 	region.set(func(s *supervisor) {
 		s.answer = func(w http.ResponseWriter, r *http.Request) bool {
@@ -91,9 +99,11 @@ func TestWhoAmIShowsTheTokensChecks(t *testing.T) {
 		identity client.Identity
 		want     result
 	}{
-		{client.Identity{ARN: "arn:aws:iam::000011112222:user/admin", ID: "AIDAA", Checks: []string{"one", "two"}, By: "the cluster's creator", Username: "admin", Groups: []string{"a", "b"}},
+		{client.Identity{ARN: "arn:aws:iam::000011112222:user/admin", ID: "AIDAA", Checks: []string{"one", "two"}, By: "the cluster's creator", Username: "admin", Groups: []string{"a", "b"},
+			Associated: []client.AccessPolicy{{ARN: "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy", Scope: "cluster"}}},
 			result{stdout: "  token         one\n  token         two\n  principal     arn:aws:iam::000011112222:user/admin (AIDAA)\n" +
-				"  let in by     the cluster's creator\n  user          admin\n  groups        a, b\n"}},
+				"  let in by     the cluster's creator\n  user          admin\n  groups        a, b\n" +
+				"  access policy AmazonEKSClusterAdminPolicy in the whole cluster\n"}},
 		{client.Identity{Checks: []string{"one"}, Refusal: "token was signed 1h ago"}, result{code: 1, stdout: "  token         one\n  refused       token was signed 1h ago\n"}},
 	} {
 		asked := answers(region, "/v1/clusters/demo/whoami", c.identity)
