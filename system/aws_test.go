@@ -276,6 +276,10 @@ func realCommands(t *testing.T, r *testRegion) {
 		return strings.Contains(got, `"n":7`), got
 	})
 	run("aws", "logs", "delete-log-group", "--log-group-name", "from-the-cli")
+	if got := run("aws", "logs", "test-metric-filter", "--filter-pattern", "[..., status=4*, size]", "--log-event-messages", `- "GET / HTTP/1.0" 404 15`, `- "GET / HTTP/1.0" 200 15`,
+		"--query", "matches[].[eventNumber,extractedValues.\"$status\",extractedValues.\"$2\"]", "--output", "text"); strings.TrimSpace(got) != "1\t404\tGET / HTTP/1.0" {
+		t.Errorf("aws logs test-metric-filter: got %q", got)
+	}
 	accepted(t, r, "aws eks get-token", execToken(t, r, []string{"aws", "eks", "get-token", "--cluster-name", "demo"}), true)
 	accepted(t, r, "aws eks get-token for another cluster", execToken(t, r, []string{"aws", "eks", "get-token", "--cluster-name", "other"}), false)
 

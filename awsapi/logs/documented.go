@@ -59,7 +59,7 @@ var documented = map[string]wire.Documented{
 	"PutLogEvents":                  {State: wire.Works, Effect: "the events are on two zones' disks before the answer; the entity is ignored"},
 	"GetLogEvents":                  {State: wire.Works, Effect: "a stream's events, forwards and backwards, from this zone's copy"},
 	"FilterLogEvents":               {State: wire.Works, Effect: "a group's events, interleaved by their times, by patterns of terms, of regular expressions and on JSON; patterns of columns, in [ ], are refused"},
-	"TestMetricFilter":              {State: wire.Works, Effect: "which messages a pattern matches; no values are extracted"},
+	"TestMetricFilter":              {State: wire.Works, Effect: "which messages a pattern matches, and the values of its columns"},
 	"TagResource":                   {State: wire.Works, Effect: "tags of a group"},
 	"UntagResource":                 {State: wire.Works, Effect: "the tags are gone"},
 	"ListTagsForResource":           {State: wire.Works, Effect: "the group's tags"},

@@ -106,10 +106,14 @@ func (s *Service) testMetricFilter(call *wire.Call, in *cloudwatchlogs.TestMetri
 	if err != nil {
 		return nil, err
 	}
+	extract := func(string) map[string]string { return map[string]string{} }
+	if c, err := parseColumns(strings.TrimSpace(aws.ToString(in.FilterPattern))); err == nil { // no other patterns have values
+		extract = c.values
+	}
 	out := &cloudwatchlogs.TestMetricFilterOutput{Matches: []types.MetricFilterMatchRecord{}}
 	for i, message := range in.LogEventMessages {
 		if wanted(message) {
-			out.Matches = append(out.Matches, types.MetricFilterMatchRecord{EventNumber: int64(i + 1), EventMessage: aws.String(message), ExtractedValues: map[string]string{}})
+			out.Matches = append(out.Matches, types.MetricFilterMatchRecord{EventNumber: int64(i + 1), EventMessage: aws.String(message), ExtractedValues: extract(message)})
 		}
 	}
 	return out, nil

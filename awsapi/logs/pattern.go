@@ -11,7 +11,7 @@ import (
 type pattern func(message string) bool
 
 // parsePattern reads a filter pattern, as "Filter pattern syntax for metric filters, subscription filters, filter log events, and Live Tail" of the CloudWatch Logs
-// user guide has them: terms, or a condition on JSON in braces. Patterns of space-delimited columns, in brackets, are not here.
+// user guide has them: terms, a condition on JSON in braces, or space-delimited columns in brackets.
 func parsePattern(text string) (pattern, error) {
 	text = strings.TrimSpace(text)
 	switch {
@@ -20,7 +20,11 @@ func parsePattern(text string) (pattern, error) {
 	case text[0] == '{':
 		return parseJSONPattern(text)
 	case text[0] == '[':
-		return nil, badPattern("Tripod does not have space-delimited patterns, in [ ], yet: use terms, or a JSON pattern in { }")
+		c, err := parseColumns(text)
+		if err != nil {
+			return nil, err
+		}
+		return c.match, nil
 	}
 	return parseTerms(text)
 }

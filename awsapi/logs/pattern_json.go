@@ -12,7 +12,7 @@ type condition func(document any) bool
 
 // parseJSONPattern reads { CONDITION }. Messages that are no JSON object or list are not wanted.
 func parseJSONPattern(text string) (pattern, error) {
-	p := &jsonPattern{rest: text}
+	p := &reader{rest: text, compare: (*reader).comparison, ends: " \t\r\n)}&|"}
 	if !p.take("{") {
 		return nil, badPattern("it does not begin with {")
 	}
@@ -34,19 +34,25 @@ func parseJSONPattern(text string) (pattern, error) {
 	}, nil
 }
 
-// jsonPattern is what is left to read of a pattern.
-type jsonPattern struct{ rest string }
+// reader is what is left to read of a pattern with conditions.
+type reader struct {
+	rest    string
+	compare func(*reader) (condition, error) // reads one comparison
+	ends    string                           // what a value without quotes ends at
+	// columnName is the name in the conditions that are being read, of a column.
+	columnName string
+}
 
 // deepest is how many parentheses may stand in each other.
 const deepest = 32
 
-func (p *jsonPattern) peek() string {
+func (p *reader) peek() string {
 	p.rest = strings.TrimLeft(p.rest, " \t\r\n")
 	return p.rest
 }
 
 // take reads the token if it comes next.
-func (p *jsonPattern) take(token string) bool {
+func (p *reader) take(token string) bool {
 	rest, found := strings.CutPrefix(p.peek(), token)
 	if found {
 		p.rest = rest
@@ -55,7 +61,7 @@ func (p *jsonPattern) take(token string) bool {
 }
 
 // takeWord reads a keyword, in whatever case, if it comes next.
-func (p *jsonPattern) takeWord(word string) bool {
+func (p *reader) takeWord(word string) bool {
 	text := p.peek()
 	if len(text) < len(word) || !strings.EqualFold(text[:len(word)], word) || len(text) > len(word) && inWord(rune(text[len(word)])) {
 		return false
@@ -64,7 +70,7 @@ func (p *jsonPattern) takeWord(word string) bool {
 	return true
 }
 
-func (p *jsonPattern) unexpected(wanted string) error {
+func (p *reader) unexpected(wanted string) error {
 	found := p.peek()
 	if found == "" {
 		found = "the end"
@@ -73,7 +79,7 @@ func (p *jsonPattern) unexpected(wanted string) error {
 }
 
 // either reads conditions with || between them, which bind less than &&.
-func (p *jsonPattern) either(depth int) (condition, error) {
+func (p *reader) either(depth int) (condition, error) {
 	first, err := p.both(depth)
 	for err == nil && p.take("||") {
 		var second condition
@@ -85,7 +91,7 @@ func (p *jsonPattern) either(depth int) (condition, error) {
 	return first, err
 }
 
-func (p *jsonPattern) both(depth int) (condition, error) {
+func (p *reader) both(depth int) (condition, error) {
 	first, err := p.single(depth)
 	for err == nil && p.take("&&") {
 		var second condition
@@ -97,9 +103,9 @@ func (p *jsonPattern) both(depth int) (condition, error) {
 	return first, err
 }
 
-func (p *jsonPattern) single(depth int) (condition, error) {
+func (p *reader) single(depth int) (condition, error) {
 	if !p.take("(") {
-		return p.comparison()
+		return p.compare(p)
 	}
 	if depth == deepest {
 		return nil, badPattern("its parentheses are nested too deep")
@@ -112,7 +118,7 @@ func (p *jsonPattern) single(depth int) (condition, error) {
 }
 
 // comparison reads SELECTOR OPERATOR VALUE.
-func (p *jsonPattern) comparison() (condition, error) {
+func (p *reader) comparison() (condition, error) {
 	selected, err := p.selector()
 	if err != nil {
 		return nil, err
@@ -143,20 +149,28 @@ func (p *jsonPattern) comparison() (condition, error) {
 		}
 		return nil, p.unexpected("NULL, TRUE or FALSE")
 	}
+	operator, err := p.operator("an operator: =, !=, <, >, <=, >=, IS, EXISTS or NOT EXISTS")
+	if err != nil {
+		return nil, err
+	}
+	test, err := p.value(operator)
+	if err != nil {
+		return nil, err
+	}
+	return some(test), nil
+}
+
+func (p *reader) operator(wanted string) (string, error) {
 	for _, operator := range []string{"!=", "<=", ">=", "=", "<", ">"} {
 		if p.take(operator) {
-			test, err := p.value(operator)
-			if err != nil {
-				return nil, err
-			}
-			return some(test), nil
+			return operator, nil
 		}
 	}
-	return nil, p.unexpected("an operator: =, !=, <, >, <=, >=, IS, EXISTS or NOT EXISTS")
+	return "", p.unexpected(wanted)
 }
 
 // value reads what a property is compared with.
-func (p *jsonPattern) value(operator string) (func(any) bool, error) {
+func (p *reader) value(operator string) (func(any) bool, error) {
 	text := p.peek()
 	equal, unequal := operator == "=", operator == "!="
 	switch {
@@ -177,7 +191,7 @@ func (p *jsonPattern) value(operator string) (func(any) bool, error) {
 		p.rest = rest
 		return textTest(operator, wildcard(wanted))
 	}
-	end := strings.IndexAny(text, " \t\r\n)}&|")
+	end := strings.IndexAny(text, p.ends)
 	if end < 0 {
 		end = len(text)
 	}

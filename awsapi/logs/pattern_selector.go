@@ -7,7 +7,7 @@ import (
 )
 
 // selector reads $.name.name[1]['name'][*] and returns what gives the values there.
-func (p *jsonPattern) selector() (func(document any) []any, error) {
+func (p *reader) selector() (func(document any) []any, error) {
 	if !p.take("$") {
 		return nil, p.unexpected("a property such as $.name")
 	}
@@ -37,7 +37,7 @@ func (p *jsonPattern) selector() (func(document any) []any, error) {
 
 var errNoStep = errors.New("the selector ends")
 
-func (p *jsonPattern) step() (func(any) []any, error) {
+func (p *reader) step() (func(any) []any, error) {
 	text := strings.TrimPrefix(p.rest, ".") // no space may stand inside a selector
 	dotted := len(text) < len(p.rest)
 	if strings.HasPrefix(text, "[") {

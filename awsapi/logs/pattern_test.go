@@ -102,9 +102,10 @@ func TestPatternsOfJSON(t *testing.T) {
 
 func TestBadPatternsAreRefused(t *testing.T) {
 	for _, pattern := range []string{
-		`"open`, `-`, `?`, `a - b`, `%open`, `%(%`, `[a, b]`, `{`, `{}`, `{ $.a }`, `{ $.a = }`, `{ $.a = "x"`, `{ $.a = "x" } more`, `{ .a = 1 }`, `{ $.a = 1 && }`, `{ ($.a = 1 }`,
+		`"open`, `-`, `?`, `a - b`, `%open`, `%(%`, `{`, `{}`, `{ $.a }`, `{ $.a = }`, `{ $.a = "x"`, `{ $.a = "x" } more`, `{ .a = 1 }`, `{ $.a = 1 && }`, `{ ($.a = 1 }`,
 		`{ $.a < "x" }`, `{ $.a < x }`, `{ $.a IS 1 }`, `{ $.a NOT 1 }`, `{ $.a[x] = 1 }`, `{ $.a[ = 1 }`, `{ $. = 1 }`, `{ $.a ~ 1 }`,
 		"{" + strings.Repeat("(", 100) + "$.a=1" + strings.Repeat(")", 100) + "}",
+		`[`, `[a`, `[a b]`, `[a] b`, `[a,`, `[a = ]`, `[a = 1, b < x]`, `[a = "x]`, `[= 1]`, `[a, a]`, `[..., a, ...]`, `[a = 1 || b = 1]`, `[(a = 1]`, `[a = %(%]`, `[a && b]`,
 	} {
 		if _, err := parsePattern(pattern); err == nil || !strings.Contains(err.Error(), "InvalidParameterException: Invalid filter pattern") {
 			t.Errorf("%s: got %v", pattern, err)
@@ -113,12 +114,15 @@ func TestBadPatternsAreRefused(t *testing.T) {
 }
 
 func FuzzPattern(f *testing.F) {
-	for _, seed := range []string{`{ $.verb = "cre*" && ($.a[*].b NOT EXISTS) }`, `-"a b" ?x %y%`, `{ $['a'] IS NULL || $.b >= 1e3 }`} {
+	for _, seed := range []string{`{ $.verb = "cre*" && ($.a[*].b NOT EXISTS) }`, `-"a b" ?x %y%`, `{ $['a'] IS NULL || $.b >= 1e3 }`, `[a, ..., (b = 4* || b > 1), "c"]`} {
 		f.Add(seed, auditEvent)
 	}
 	f.Fuzz(func(t *testing.T, text, message string) {
 		if wanted, err := parsePattern(text); err == nil {
 			wanted(message)
+		}
+		if c, err := parseColumns(text); err == nil && c.match(message) {
+			c.values(message)
 		}
 	})
 }
