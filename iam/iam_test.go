@@ -9,6 +9,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	mathrand "math/rand/v2"
 	"regexp"
 	"strings"
 	"testing"
@@ -33,23 +35,35 @@ var (
 // world is a region with the cluster demo, its creator admin, and another user.
 type world struct {
 	*region.Memory
+	random       io.Reader
 	admin, other iam.Credentials
 	adminUser    region.User
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{}
+	return newWorldOf(t, rand.Reader)
+}
+
+// newFixedWorld has the same keys in every process, as fuzzing has several: what one has signed the others must know.
+func newFixedWorld(t testing.TB) *world {
+	t.Helper()
+	return newWorldOf(t, mathrand.NewChaCha8([32]byte{}))
+}
+
+func newWorldOf(t testing.TB, random io.Reader) *world {
+	t.Helper()
+	w := &world{random: random}
 	var records []func(*region.Txn)
 	for _, u := range []struct {
 		name string
 		into *iam.Credentials
 	}{{iam.DefaultUser, &w.admin}, {"other", &w.other}} {
-		user, err := iam.NewUser(rand.Reader, iam.DefaultAccountID, u.name, now, iam.AdministratorAccess)
+		user, err := iam.NewUser(random, iam.DefaultAccountID, u.name, now, iam.AdministratorAccess)
 		if err != nil {
 			t.Fatal(err)
 		}
-		key, err := iam.NewAccessKey(rand.Reader, iam.DefaultAccountID, u.name, now)
+		key, err := iam.NewAccessKey(random, iam.DefaultAccountID, u.name, now)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -71,14 +71,3 @@ func TestMalformedPoliciesAreRefused(t *testing.T) {
 		}
 	}
 }
-
-func FuzzPolicy(f *testing.F) {
-	f.Add(identity(`{"Effect":"Allow","Action":"a:*","Resource":"${a}*","Condition":{"ForAnyValue:StringLike":{"a":["*"]}}}`))
-	f.Fuzz(func(t *testing.T, text string) {
-		for _, parse := range []func(string) (*iam.Document, error){iam.ParseIdentity, iam.ParseTrust} {
-			if d, err := parse(text); err == nil {
-				iam.Decide(iam.Request{Action: "a:b", Resource: "r", Keys: iam.Keys{"a": {"b"}}, Principal: func(_, _ string) bool { return true }}, d)
-			}
-		}
-	})
-}

@@ -115,7 +115,7 @@ func (d dice) condition() map[string]any {
 }
 
 // policy is a random valid policy: with principals and no resources it is a trust policy.
-func (d dice) policy(t *testing.T, trust bool) string {
+func (d dice) policy(t testing.TB, trust bool) string {
 	t.Helper()
 	var statements []map[string]any
 	for range 1 + d.IntN(3) {

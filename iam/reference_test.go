@@ -1,7 +1,10 @@
 package iam_test
 
 import (
+	"cmp"
 	"encoding/json"
+	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -22,12 +25,19 @@ func (r reference) decide(policies ...string) iam.Decision {
 	for _, text := range policies {
 		var policy struct {
 			Version   string
-			Statement []map[string]any
+			Statement any
 		}
-		if err := json.Unmarshal([]byte(text), &policy); err != nil {
+		decoder := json.NewDecoder(strings.NewReader(text))
+		decoder.UseNumber() // a number is the text that stands there
+		if err := decoder.Decode(&policy); err != nil {
 			panic(err)
 		}
-		for _, statement := range policy.Statement {
+		statements, several := policy.Statement.([]any)
+		if !several {
+			statements = []any{policy.Statement}
+		}
+		for _, one := range statements {
+			statement := one.(map[string]any)
 			if !r.applies(statement, policy.Version == "2012-10-17") {
 				continue
 			}
@@ -126,7 +136,7 @@ func (r reference) anyPrincipal(principals any) bool {
 func (r reference) holds(operator, key string, want []string, variables bool) bool {
 	have := r.Keys[strings.ToLower(key)]
 	if operator == "Null" {
-		return slices.Contains(want, strconv.FormatBool(len(have) == 0))
+		return slices.ContainsFunc(want, func(text string) bool { return strings.EqualFold(text, strconv.FormatBool(len(have) == 0)) })
 	}
 	set := ""
 	if before, after, found := strings.Cut(operator, ":"); found {
@@ -167,22 +177,23 @@ func mark(text string) string {
 func (r reference) fill(text string, variables bool) (string, bool) {
 	var filled strings.Builder
 	for text != "" {
-		start, end := strings.Index(text, "${"), strings.Index(text, "}")
-		if !variables || start < 0 || end < start {
+		before, behind, found := strings.Cut(text, "${")
+		inside, after, closed := strings.Cut(behind, "}")
+		if !variables || !found || !closed {
 			filled.WriteString(mark(text))
 			break
 		}
-		filled.WriteString(mark(text[:start]))
-		name, fallback, hasFallback := strings.Cut(text[start+2:end], ", ")
-		text = text[end+1:]
-		values := r.Keys[strings.ToLower(name)]
+		filled.WriteString(mark(before))
+		text = after
+		name, fallback, hasFallback := strings.Cut(inside, ",")
+		values := r.Keys[strings.ToLower(strings.TrimSpace(name))]
 		switch {
 		case slices.Contains([]string{"*", "?", "$"}, name):
 			filled.WriteString(name)
 		case len(values) == 1:
 			filled.WriteString(values[0])
 		case len(values) == 0 && hasFallback:
-			filled.WriteString(strings.Trim(fallback, "'"))
+			filled.WriteString(strings.Trim(strings.TrimSpace(fallback), "'"))
 		default:
 			return "", false
 		}
@@ -190,18 +201,24 @@ func (r reference) fill(text string, variables bool) (string, bool) {
 	return filled.String(), true
 }
 
-// like compares a marked pattern by trying all that it may stand for.
+// like compares a marked pattern by all that it may stand for.
 func like(pattern, text string) bool {
-	p, s := []rune(pattern), []rune(text)
-	switch {
-	case len(p) == 0:
-		return len(s) == 0
-	case p[0] == anyText:
-		return like(string(p[1:]), text) || len(s) > 0 && like(pattern, string(s[1:]))
-	case len(s) == 0:
-		return false
+	s := []rune(text)
+	reached := make([]bool, len(s)+1) // the lengths of the text that the pattern so far may stand for
+	reached[0] = true
+	for _, r := range pattern {
+		next := make([]bool, len(s)+1)
+		for i := range next {
+			switch {
+			case r == anyText:
+				next[i] = reached[i] || i > 0 && next[i-1]
+			case i > 0:
+				next[i] = reached[i-1] && (r == anyRune || r == s[i-1])
+			}
+		}
+		reached = next
 	}
-	return (p[0] == anyRune || p[0] == s[0]) && like(string(p[1:]), string(s[1:]))
+	return reached[len(s)]
 }
 
 // plain is a filled text where wildcards mean themselves.
@@ -237,17 +254,31 @@ func compare(operator, have, pattern string) bool {
 		address, err := netip.ParseAddr(have)
 		prefix, err2 := netip.ParsePrefix(want)
 		if single, err := netip.ParseAddr(want); err == nil {
-			prefix, err2 = single.Prefix(single.BitLen())
+			prefix, err2 = single.Unmap().Prefix(single.Unmap().BitLen())
 		}
 		return err == nil && err2 == nil && prefix.Contains(address)
 	case strings.HasPrefix(operator, "Numeric"):
-		a, err := strconv.Atoi(have)
-		b, err2 := strconv.Atoi(want)
-		return sign(min(1, max(-1, a-b)), err == nil && err2 == nil)
+		a, err := strconv.ParseFloat(have, 64)
+		b, err2 := strconv.ParseFloat(want, 64)
+		return sign(cmp.Compare(a, b), err == nil && err2 == nil && !math.IsNaN(a) && !math.IsNaN(b))
 	}
-	a, err := time.Parse(time.RFC3339, have)
-	b, err2 := time.Parse(time.RFC3339, want)
-	return sign(a.Compare(b), err == nil && err2 == nil)
+	a, ok := moment(have)
+	b, ok2 := moment(want)
+	return sign(a.Compare(b), ok && ok2)
+}
+
+// moment is ISO 8601 with a time, with minutes alone or with a date alone, or seconds since 1970.
+func moment(text string) (time.Time, bool) {
+	seconds, err := strconv.ParseInt(text, 10, 64)
+	if err == nil {
+		return time.Unix(seconds, 0), true
+	}
+	for _, layout := range []string{"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04Z07:00", "2006-01-02"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
 }
 
 // texts is a text, or a list of texts, of a policy's JSON.
@@ -258,7 +289,7 @@ func texts(value any) []string {
 	}
 	var all []string
 	for _, one := range list {
-		all = append(all, one.(string))
+		all = append(all, fmt.Sprint(one)) // also of numbers and booleans
 	}
 	return all
 }

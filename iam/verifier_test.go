@@ -244,31 +244,6 @@ func noSecrets(t *testing.T, text, token string, w *world) {
 	}
 }
 
-func FuzzVerify(f *testing.F) {
-	w := newWorld(&testing.T{})
-	good, err := iam.Token(context.Background(), w.admin, "us-east-1", endpoint, "demo", now)
-	if err != nil {
-		f.Fatal(err)
-	}
-	signedURL, _ := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(good, "k8s-aws-v1."))
-	f.Add(string(signedURL))
-	f.Add(strings.Replace(string(signedURL), "Action", "action", 1))
-	f.Add("http://127.0.0.1:4566/?Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Expires=60")
-	f.Add("https://sts.amazonaws.com/?X-Amz-Credential=/////&x-amz-credential=%ff")
-	f.Add("http://[::1%25eth0]:4566/")
-	f.Fuzz(func(t *testing.T, text string) {
-		token := encode(text)
-		_, err := w.verifier().Verify(token)
-		// Only the very URL that was signed passes, up to the order and encoding of its parameters.
-		if err == nil && !sameRequest(text, string(signedURL)) {
-			t.Errorf("accepted %q", text)
-		}
-		if err != nil {
-			noSecrets(t, err.Error(), token, w)
-		}
-	})
-}
-
 func sameRequest(a, b string) bool {
 	u, err := url.Parse(a)
 	if err != nil {

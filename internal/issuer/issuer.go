@@ -36,6 +36,21 @@ func New(t testing.TB) *Issuer {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return of(t, key)
+}
+
+// Fixed is an issuer that has the same key in every process, as fuzzing has several.
+func Fixed(t testing.TB) *Issuer {
+	t.Helper()
+	key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), bytes.Repeat([]byte{1}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return of(t, key)
+}
+
+func of(t testing.TB, key *ecdsa.PrivateKey) *Issuer {
+	t.Helper()
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		t.Fatal(err)
