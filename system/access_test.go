@@ -54,7 +54,7 @@ func access(t *testing.T, r *testRegion) {
 	viewer.want(t, "a viewer of kube-system, there", "kube-system", succeeds)
 	viewer.want(t, "a viewer of kube-system, elsewhere", "default", apierrors.IsForbidden)
 	r.canI(t, "role/viewer list pods -n kube-system", 0, "access policy AmazonEKSViewPolicy in namespaces kube-s*: allows it")
-	r.canI(t, "role/viewer get /healthz", 0, `ClusterRoleBinding "system:discovery"`)
+	r.canI(t, "role/viewer get /apis", 0, `ClusterRoleBinding "system:discovery"`)
 	r.canI(t, role+" delete deploy/coredns -n kube-system", 1, "no rule of it allows this")
 
 	ops.want(t, "a user whom nothing lets in", "default", apierrors.IsUnauthorized)
