@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -32,11 +33,15 @@ func Enter(args []string) error {
 	if len(args) < 2 {
 		return errors.New("usage: DIRECTORY COMMAND ARGUMENTS")
 	}
+	runtime.LockOSThread() // what follows is of the thread that becomes the command
 	if err := lay(args[0]); err != nil {
 		return fmt.Errorf("%w: %w", errNoMounts, err)
 	}
 	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
 		return fmt.Errorf("give up capabilities: %w", err)
+	}
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0, 0, 0); err != nil { // only the first thread has it from attributes
+		return fmt.Errorf("end with the parent: %w", err)
 	}
 	program, err := exec.LookPath(args[1])
 	if err != nil {
