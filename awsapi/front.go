@@ -20,6 +20,7 @@ import (
 	"tripod/awsapi/throttle"
 	"tripod/awsapi/upstream"
 	"tripod/awsapi/wire"
+	"tripod/iam"
 	"tripod/region"
 )
 
@@ -58,6 +59,8 @@ type Front struct {
 	// ClientAddress is the IP address that calls are said to come from, as the connection, from a balancer on a unix socket,
 	// does not tell it. Empty means 127.0.0.1.
 	ClientAddress string
+	// IssuerHosts may be asked for OpenID Connect issuers' keys, beside loopback.
+	IssuerHosts iam.IssuerHosts
 	// LogEvents has the events of CloudWatch Logs; nil means that the service is not there.
 	LogEvents logs.Events
 	// Throttle says that calls beyond AWS's rates are refused.

@@ -11,6 +11,7 @@ import (
 	"tripod/awsapi/logs"
 	"tripod/awsapi/sts"
 	"tripod/awsapi/wire"
+	"tripod/iam"
 )
 
 // api is a service that is called at "/": the query protocols by Action, JSON protocols by X-Amz-Target.
@@ -33,7 +34,7 @@ type service struct {
 // allServices are the services beside EKS.
 func (s *server) allServices() []service {
 	all := []service{
-		{sts.Name, "", sts.Namespace, wire.Query, (&sts.Service{State: s.State, Now: s.Now}).API()},
+		{sts.Name, "", sts.Namespace, wire.Query, (&sts.Service{State: s.State, Now: s.Now, Issuers: iam.Issuers{Hosts: s.IssuerHosts}}).API()},
 		{iamapi.Name, "", iamapi.Namespace, wire.Query, (&iamapi.Service{State: s.State, AccountID: s.AccountID, Now: s.Now}).API()},
 		{ec2.Name, "", ec2.Namespace, wire.EC2Query, s.network().API()},
 		{kms.Name, "", "", wire.AWSJSON, s.kms.API()},

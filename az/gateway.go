@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,6 +25,8 @@ type destination struct {
 	target  string // what it belongs to, such as "etcd/b"; may be empty
 	network string // "tcp" or "unix"
 	address string
+	// dialer looks at what a name turns out to be before it connects there; nil where no name is looked up.
+	dialer *net.Dialer
 }
 
 // gateway is the zone's network: a CONNECT proxy that denies by default. It knows who dials, its own zone, and whom, by the name, so
@@ -154,9 +157,16 @@ func (g *gateway) asked(conn net.Conn) {
 	delete(g.asking, conn)
 }
 
+// refuse says why in the status line, too: API servers and etcd tell no more than that in their errors.
 func refuse(conn net.Conn, status int, sentence string) {
+	reason := strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return ' '
+		}
+		return r
+	}, sentence)
 	fmt.Fprintf(conn, "HTTP/1.1 %d %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
-		status, http.StatusText(status), len(sentence), sentence)
+		status, reason, len(sentence), sentence)
 }
 
 func (g *gateway) authorized(request *http.Request) bool {
@@ -184,7 +194,10 @@ func (g *gateway) dial(ctx context.Context, address string) (*tunnel, error) {
 		g.connections.WithLabelValues(to.zone, "unreachable").Inc()
 		return nil, fmt.Errorf("%s %w", address, errUnreachable)
 	}
-	var dialer net.Dialer
+	dialer := to.dialer
+	if dialer == nil {
+		dialer = new(net.Dialer)
+	}
 	far, err := dialer.DialContext(ctx, to.network, to.address)
 	if err != nil {
 		g.connections.WithLabelValues(to.zone, "failed").Inc()

@@ -60,6 +60,9 @@ func newTestGateway(t *testing.T) *testGateway {
 			return destination{zone: "us-east-1b", target: "etcd/b", network: "tcp", address: fmt.Sprintf("127.0.0.1:%d", there)}, nil
 		case "nobody":
 			return destination{zone: "us-east-1b", network: "unix", address: filepath.Join(t.TempDir(), "none")}, nil
+		case "guarded":
+			return destination{zone: "us-east-1a", network: "tcp", address: fmt.Sprintf("127.0.0.1:%d", here),
+				dialer: &net.Dialer{Control: func(_, address string, _ syscall.RawConn) error { return fmt.Errorf("%s is not public", address) }}}, nil
 		}
 		return destination{}, errDenied
 	}
@@ -101,6 +104,9 @@ func connect(t *testing.T, network, address, to, password string) (tunnel net.Co
 	}
 	if response.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(response.Body)
+		if _, reason, _ := strings.Cut(response.Status, " "); reason != string(text) {
+			t.Errorf("the status line says %q, and the body %q", reason, text)
+		}
 		return nil, response.StatusCode, string(text)
 	}
 	return conn, response.StatusCode, ""
@@ -129,6 +135,13 @@ func TestGatewayServesItsOwnZoneOnly(t *testing.T) {
 	talk(t, conn)
 	conn, _, _ = connect(t, "unix", g.unix, "there:1", "") // the directory is the user's alone
 	talk(t, conn)
+}
+
+func TestGatewayLooksAtTheAddressBeforeItConnects(t *testing.T) {
+	g := newTestGateway(t)
+	if _, status, text := connect(t, "unix", g.unix, "guarded:443", ""); status != http.StatusBadGateway || !strings.Contains(text, "is not public") {
+		t.Errorf("got %d %s, want 502 and the guard's sentence", status, text)
+	}
 }
 
 func TestGatewayTakesOnlyConnect(t *testing.T) {

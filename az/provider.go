@@ -2,22 +2,18 @@ package az
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net"
-	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"tripod/apiserver/launch"
+	"tripod/iam"
 	"tripod/region"
 )
-
-var errFarProvider = errors.New("identity providers are asked on this machine's loopback alone")
 
 // followState does at every change of the regional state what the cluster's part here has to follow at once, until ctx ends.
 func (c *clusterZone) followState(ctx context.Context) {
@@ -68,7 +64,7 @@ func (c *clusterZone) launchProvider() *launch.Provider {
 		IssuerURL: p.IssuerURL, ClientID: p.ClientID, UsernameClaim: p.UsernameClaim, UsernamePrefix: p.UsernamePrefix,
 		GroupsClaim: p.GroupsClaim, GroupsPrefix: p.GroupsPrefix, RequiredClaims: maps.Clone(p.RequiredClaims),
 	}
-	if host, port := issuerAddress(p.IssuerURL); port == c.zone.config.AWSPort && isLoopback(host) { // another cluster of the region
+	if host, port := issuerAddress(p.IssuerURL); port == c.zone.config.AWSPort && iam.OnLoopback(host) { // another cluster of the region
 		if text, err := os.ReadFile(filepath.Join(c.zone.config.PKI, "region-ca.crt")); err == nil {
 			told.CertificateAuthority = string(text)
 		}
@@ -76,22 +72,26 @@ func (c *clusterZone) launchProvider() *launch.Provider {
 	return told
 }
 
-// routeProvider lets API servers ask the identity providers of their clusters, as far as these are on loopback.
+// routeProvider lets API servers ask the identity providers of their clusters, on loopback and at the hosts that the user named. A named
+// provider's keys may be at another named host.
 func (z *Zone) routeProvider(host string, port int) (destination, error) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
+	hosts := iam.IssuerHosts(z.config.OIDCIssuers)
 	for _, c := range z.clusters {
 		p := c.provider.Load()
 		if p == nil {
 			continue
 		}
-		switch issuerHost, issuerPort := issuerAddress(p.IssuerURL); {
-		case host != issuerHost || port != issuerPort:
-		case !isLoopback(host):
-			return destination{}, fmt.Errorf("%w: %w", errDenied, errFarProvider)
-		default:
-			return destination{zone: z.config.Zone, network: "tcp", address: net.JoinHostPort(host, strconv.Itoa(port))}, nil
+		issuerHost, issuerPort := issuerAddress(p.IssuerURL)
+		if (host != issuerHost || port != issuerPort) && !(hosts.Names(issuerHost, issuerPort) && hosts.Names(host, port)) {
+			continue
 		}
+		guard, err := hosts.Guard(host, port)
+		if err != nil {
+			return destination{}, fmt.Errorf("%w: %w", errDenied, err)
+		}
+		return destination{zone: z.config.Zone, network: "tcp", address: net.JoinHostPort(host, strconv.Itoa(port)), dialer: &net.Dialer{Control: guard}}, nil
 	}
 	return destination{}, errDenied
 }
@@ -102,13 +102,5 @@ func issuerAddress(issuer string) (host string, port int) {
 	if err != nil {
 		return "", 0
 	}
-	if port, err = strconv.Atoi(u.Port()); err != nil {
-		port = 443
-	}
-	return u.Hostname(), port
-}
-
-func isLoopback(host string) bool {
-	address, err := netip.ParseAddr(host)
-	return err == nil && address.IsLoopback() || strings.EqualFold(host, "localhost")
+	return iam.AddressOf(u)
 }

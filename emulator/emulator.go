@@ -36,6 +36,8 @@ type Options struct {
 	// Upstream is the URL of an emulator that answers what Tripod does not have; RemoteUpstream lets it be on another machine.
 	Upstream       string
 	RemoteUpstream bool
+	// OIDCIssuers are the hosts on other machines, as host:port, that may be asked for OpenID Connect issuers' keys.
+	OIDCIssuers []string
 	// ClientAddress is the IP address that clients are said to have; empty means one that every publicAccessCidrs admits.
 	ClientAddress string
 	// RealPace lets the states of clusters last as long as they do in EKS, but for the cluster that the region is founded with.

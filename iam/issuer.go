@@ -18,12 +18,11 @@ import (
 	"math/big"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -43,8 +42,12 @@ const (
 var ErrIssuer = errors.New("could not retrieve the verification keys of the token's issuer")
 
 // Issuers are foreign OpenID Connect issuers, whose keys are fetched when a token of theirs comes: by https alone, without redirects
-// or proxy, and only from this machine's own loopback, as nothing of Tripod leaves it. The zero value is ready.
+// or proxy, and only from this machine's own loopback and the hosts that the user named, as nothing else of Tripod leaves it. The zero value is ready.
 type Issuers struct {
+	// Hosts may be asked beside loopback. An issuer's keys may be at another one than its discovery document.
+	Hosts IssuerHosts
+	// Dial connects with a dialer whose Control says whether the address may be connected to; nil means to the network.
+	Dial func(ctx context.Context, dialer *net.Dialer, network, address string) (net.Conn, error)
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
@@ -69,7 +72,7 @@ func (i *Issuers) Verify(ctx context.Context, token WebToken, thumbprints []stri
 	if !ok || age > keysLife || keys.byID[token.KeyID] == nil && age > keysPause {
 		ctx, cancel := context.WithTimeout(ctx, issuerTimeout)
 		defer cancel()
-		byID, err := fetchKeys(ctx, token.Issuer, thumbprints)
+		byID, err := i.fetchKeys(ctx, token.Issuer, thumbprints)
 		if err != nil {
 			return false, fmt.Errorf("%w %s: %w", ErrIssuer, token.Issuer, err)
 		}
@@ -97,8 +100,8 @@ func (i *Issuers) now() time.Time {
 }
 
 // fetchKeys reads the issuer's discovery document and the key set that it names.
-func fetchKeys(ctx context.Context, issuer string, thumbprints []string) (map[string]crypto.PublicKey, error) {
-	client := loopbackClient(thumbprints)
+func (i *Issuers) fetchKeys(ctx context.Context, issuer string, thumbprints []string) (map[string]crypto.PublicKey, error) {
+	client := i.client(thumbprints)
 	defer client.CloseIdleConnections()
 	var discovery struct {
 		Issuer  string `json:"issuer"`
@@ -134,6 +137,10 @@ func fetch(ctx context.Context, client *http.Client, address string, into any) e
 		return err
 	}
 	response, err := client.Do(request)
+	var told *url.Error // quotes the URL, which the caller tells
+	if errors.As(err, &told) {
+		return told.Err
+	}
 	if err != nil {
 		return err
 	}
@@ -153,20 +160,22 @@ func fetch(ctx context.Context, client *http.Client, address string, into any) e
 	return nil
 }
 
-// loopbackClient dials this machine alone. The address is looked at when a connection is made, so that no name can lead elsewhere.
-func loopbackClient(thumbprints []string) *http.Client {
-	dialer := &net.Dialer{Control: func(_, address string, _ syscall.RawConn) error {
-		if to, err := netip.ParseAddrPort(address); err != nil || !to.Addr().Unmap().IsLoopback() {
-			return errors.New("it is not on this machine's loopback, and Tripod asks nobody else")
-		}
-		return nil
-	}}
+// client dials whom it may.
+func (i *Issuers) client(thumbprints []string) *http.Client {
 	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
-		host, _, err := net.SplitHostPort(address)
+		host, port, err := net.SplitHostPort(address)
 		if err != nil {
 			return nil, err
 		}
-		raw, err := dialer.DialContext(ctx, network, address)
+		number, err := strconv.Atoi(port)
+		if err != nil {
+			return nil, err
+		}
+		guard, err := i.Hosts.Guard(host, number)
+		if err != nil {
+			return nil, err
+		}
+		raw, err := i.dial(ctx, &net.Dialer{Control: guard}, network, address)
 		if err != nil {
 			return nil, err
 		}
@@ -184,6 +193,13 @@ func loopbackClient(thumbprints []string) *http.Client {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport:     &http.Transport{DialTLSContext: dial, MaxResponseHeaderBytes: 64 << 10},
 	}
+}
+
+func (i *Issuers) dial(ctx context.Context, dialer *net.Dialer, network, address string) (net.Conn, error) {
+	if i.Dial == nil {
+		return dialer.DialContext(ctx, network, address)
+	}
+	return i.Dial(ctx, dialer, network, address)
 }
 
 // trusted verifies a server's chain by the system's roots, or else by those of its certificates that have one of the thumbprints.

@@ -45,9 +45,9 @@ func TestForeignIssuersMustBeProper(t *testing.T) {
 		"with keys by http":         {thumbprints: true, discovery: func(d map[string]string) { d["jwks_uri"] = "http://127.0.0.1/keys" }, want: "no https URL"},
 		"whose keys have moved":     {thumbprints: true, discovery: func(d map[string]string) { d["jwks_uri"] = d["issuer"] + "/moved" }, want: "it answers 302"},
 		"whose keys have no end":    {thumbprints: true, discovery: func(d map[string]string) { d["jwks_uri"] = d["issuer"] + "/endless" }, want: "longer than"},
-		"out in the world":          {url: "https://192.0.2.1", want: "not on this machine's loopback"},
-		"of the cloud's metadata":   {url: "https://169.254.169.254", want: "not on this machine's loopback"},
-		"whose keys are elsewhere":  {thumbprints: true, discovery: func(d map[string]string) { d["jwks_uri"] = "https://10.0.0.1/keys" }, want: "not on this machine's loopback"},
+		"out in the world":          {url: "https://192.0.2.1", want: "neither localhost nor a loopback address"},
+		"of the cloud's metadata":   {url: "https://169.254.169.254", want: "neither localhost nor a loopback address"},
+		"whose keys are elsewhere":  {thumbprints: true, discovery: func(d map[string]string) { d["jwks_uri"] = "https://10.0.0.1/keys" }, want: "neither localhost nor a loopback address"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			foreign := issuer.New(t)

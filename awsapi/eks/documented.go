@@ -59,7 +59,7 @@ var documented = map[string]wire.Documented{
 	"UpdatePodIdentityAssociation":   {State: wire.Recorded, Effect: "role, policy and session tags of the association"},
 	"DeletePodIdentityAssociation":   {State: wire.Recorded, Effect: "the association is gone"},
 
-	"AssociateIdentityProviderConfig":    {State: wire.Works, Effect: "API servers take the provider's tokens within some ten seconds, without a restart; a provider that is not on loopback is kept and never asked; its certificate must be one that the system trusts"},
+	"AssociateIdentityProviderConfig":    {State: wire.Works, Effect: "API servers take the provider's tokens within some ten seconds, without a restart; a provider that is neither on loopback nor named by `up --oidc-issuer` is kept and never asked; its certificate must be one that the system trusts"},
 	"DisassociateIdentityProviderConfig": {State: wire.Works, Effect: "the provider's tokens are taken no more"},
 	"DescribeIdentityProviderConfig":     {State: wire.Works, Effect: "the configuration as it was asked for"},
 	"ListIdentityProviderConfigs":        {State: wire.Works, Effect: "the cluster's configurations"},

@@ -6,7 +6,7 @@ import "tripod/awsapi/wire"
 func Documented() []wire.Documented {
 	return wire.DocumentBy(operations, []wire.Clause{
 		{Words: []string{"GetCallerIdentity"}, State: wire.Works, Effect: "who signed the call"},
-		{Words: []string{"AssumeRoleWithWebIdentity"}, State: wire.Works, Effect: "for tokens of this region's clusters and of OIDC providers on loopback, whose keys are fetched: signature, issuer, audience, times and the role's trust policy are checked"},
+		{Words: []string{"AssumeRoleWithWebIdentity"}, State: wire.Works, Effect: "for tokens of this region's clusters and of OIDC providers on loopback or named by `up --oidc-issuer`, whose keys are fetched: signature, issuer, audience, times and the role's trust policy are checked"},
 		{Words: []string{"AssumeRoleWithSAML"}, State: wire.Refused, Effect: "Tripod has no SAML providers"},
 		{Words: []string{"AssumeRole"}, State: wire.Works, Effect: "the role's trust policy is checked; session policies, tags and source identity count, also along a chain; MFA is refused by name, and root always"},
 		{Words: []string{"GetFederationToken"}, State: wire.Works, Effect: "temporary credentials that may what the user and the given policies both allow"},

@@ -37,8 +37,8 @@ type Service struct {
 	State region.Updater
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-
-	issuers iam.Issuers // of tokens that are not from the region's own clusters
+	// Issuers are those of tokens that are not from the region's own clusters.
+	Issuers iam.Issuers
 }
 
 // API is the service as it is called.

@@ -141,7 +141,7 @@ func (s *Service) identify(ctx context.Context, id iam.WebToken, accountID strin
 // signed says whether the issuer signed the token. key is the own cluster's that is the issuer, in PEM, and empty for a foreign one.
 func (s *Service) signed(ctx context.Context, id iam.WebToken, provider region.OIDCProvider, key string) (bool, error) {
 	if key == "" {
-		return s.issuers.Verify(ctx, id, provider.Thumbprints)
+		return s.Issuers.Verify(ctx, id, provider.Thumbprints)
 	}
 	public, err := iam.PublicKey(key)
 	if err != nil {

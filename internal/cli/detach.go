@@ -36,8 +36,14 @@ func (a *app) upDetached(cmd *cobra.Command, options UpOptions, progress *progre
 	}
 	args := []string{"--data-dir", options.DataDir, "up"}
 	cmd.Flags().Visit(func(flag *pflag.Flag) {
-		if flag.Name != "detach" && flag.Name != "data-dir" {
-			args = append(args, "--"+flag.Name+"="+flag.Value.String())
+		values := []string{flag.Value.String()}
+		if repeated, ok := flag.Value.(pflag.SliceValue); ok {
+			values = repeated.GetSlice()
+		}
+		for _, value := range values {
+			if flag.Name != "detach" && flag.Name != "data-dir" {
+				args = append(args, "--"+flag.Name+"="+value)
+			}
 		}
 	})
 	child := exec.Command(options.Executable, args...)

@@ -17,6 +17,7 @@ import (
 
 	"tripod/awsapi/upstream"
 	"tripod/client"
+	"tripod/iam"
 )
 
 // UpOptions are what `tripod up` was asked for.
@@ -28,16 +29,17 @@ type UpOptions struct {
 	PortSet bool
 	// Cluster is the name of the cluster to make; "none" makes none.
 	Cluster           string
-	KubernetesVersion string // "1.36"
-	Nodes             int    // simulated nodes, over all zones
-	Throttle          bool   // calls of the AWS endpoint are limited as in AWS
-	Upstream          string // URL of an emulator for what Tripod does not have; empty means none
-	RemoteUpstream    bool   // it may be on another machine
-	ClientAddress     string // the IP address that clients are said to have; empty means one that is allowed everywhere
-	RealPace          bool   // states of clusters last as long as in EKS
-	Heal              bool   // a zone killed from outside is started again
-	MetricsAddress    string // host:port; empty means the control socket only
-	Executable        string // to start the children with
+	KubernetesVersion string   // "1.36"
+	Nodes             int      // simulated nodes, over all zones
+	Throttle          bool     // calls of the AWS endpoint are limited as in AWS
+	Upstream          string   // URL of an emulator for what Tripod does not have; empty means none
+	RemoteUpstream    bool     // it may be on another machine
+	OIDCIssuers       []string // hosts, as host:port, that may be asked for OpenID Connect issuers' keys beside this machine
+	ClientAddress     string   // the IP address that clients are said to have; empty means one that is allowed everywhere
+	RealPace          bool     // states of clusters last as long as in EKS
+	Heal              bool     // a zone killed from outside is started again
+	MetricsAddress    string   // host:port; empty means the control socket only
+	Executable        string   // to start the children with
 	Logger            *slog.Logger
 	// OnEvent is told of every event. It may be called from any goroutine and does not block for long.
 	OnEvent func(client.Event)
@@ -69,6 +71,7 @@ var (
 func (a *app) upCommand() *cobra.Command {
 	options := UpOptions{}
 	detach, pace := false, fast
+	var issuers []string
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Start the region: three zones and a cluster",
@@ -82,7 +85,7 @@ func (a *app) upCommand() *cobra.Command {
 				return usage(cmd, "--pace %q is neither fast nor real", pace)
 			}
 			options.RealPace = pace == real
-			if err := checkUp(cmd, &options); err != nil {
+			if err := checkUp(cmd, &options, issuers); err != nil {
 				return err
 			}
 			return a.up(cmd, options, detach)
@@ -98,6 +101,7 @@ func (a *app) upCommand() *cobra.Command {
 	flags.BoolVar(&options.Throttle, "throttle", false, "refuse calls beyond AWS's rates, as AWS does")
 	flags.StringVar(&options.Upstream, "upstream", "", "emulator that answers the AWS calls that Tripod does not have, such as http://127.0.0.1:5000")
 	flags.BoolVar(&options.RemoteUpstream, "allow-remote-upstream", false, "let --upstream be on another machine")
+	flags.StringArrayVar(&issuers, "oidc-issuer", nil, "OIDC issuer on another machine that is asked for its keys, such as https://token.actions.githubusercontent.com; may be repeated")
 	flags.StringVar(&options.ClientAddress, "client-address", "", "IP address that clients are said to have: publicAccessCidrs and aws:SourceIp see it")
 	flags.StringVar(&pace, "pace", pace, "fast, or real: clusters are CREATING, UPDATING and DELETING for as many minutes as in EKS; not so the first one")
 	flags.StringVar(&options.Region, "region", "us-east-1", "name of the AWS region")
@@ -106,7 +110,8 @@ func (a *app) upCommand() *cobra.Command {
 	return cmd
 }
 
-func checkUp(cmd *cobra.Command, options *UpOptions) error {
+// checkUp also completes the options: issuers are the URLs of --oidc-issuer.
+func checkUp(cmd *cobra.Command, options *UpOptions, issuers []string) error {
 	options.KubernetesVersion = strings.TrimPrefix(options.KubernetesVersion, "v")
 	switch {
 	case options.Port < 0 || options.Port > 65535:
@@ -122,6 +127,13 @@ func checkUp(cmd *cobra.Command, options *UpOptions) error {
 	}
 	if _, err := netip.ParseAddr(options.ClientAddress); err != nil && options.ClientAddress != "" {
 		return usage(cmd, "--client-address %q is not an IP address: write it as 203.0.113.7", options.ClientAddress)
+	}
+	for _, issuer := range issuers {
+		host, err := iam.ParseIssuerHost(issuer)
+		if err != nil {
+			return usage(cmd, "%v", err)
+		}
+		options.OIDCIssuers = append(options.OIDCIssuers, host)
 	}
 	if options.Upstream != "" {
 		if _, err := upstream.ParseUpstream(options.Upstream, options.RemoteUpstream); err != nil {

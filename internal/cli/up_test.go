@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -113,10 +114,11 @@ func TestUpPassesItsFlags(t *testing.T) {
 	var got UpOptions
 	programs := Programs{Up: func(options UpOptions) (Region, error) { got = options; return nil, errors.New("enough") }}
 	tripodWith(t, programs, nil, "--data-dir", dataDir, "up", "--port", "0", "--cluster", "none", "--kubernetes-version", "v1.35", "--nodes", "6", "--heal",
-		"--throttle", "--upstream", "http://127.0.0.1:5000", "--client-address", "203.0.113.7", "--pace", "real")
+		"--throttle", "--upstream", "http://127.0.0.1:5000", "--client-address", "203.0.113.7", "--pace", "real",
+		"--oidc-issuer", "https://accounts.google.com", "--oidc-issuer", "https://www.googleapis.com")
 	if got.DataDir != dataDir || got.Port != 0 || !got.PortSet || got.Cluster != "none" || got.KubernetesVersion != "1.35" || got.Nodes != 6 || !got.Heal ||
 		!got.Throttle || got.Upstream != "http://127.0.0.1:5000" || got.RemoteUpstream || got.ClientAddress != "203.0.113.7" || !got.RealPace ||
-		got.Region != "us-east-1" || got.Executable == "" || got.Logger == nil || got.OnEvent == nil {
+		!slices.Equal(got.OIDCIssuers, []string{"accounts.google.com:443", "www.googleapis.com:443"}) || got.Region != "us-east-1" || got.Executable == "" || got.Logger == nil || got.OnEvent == nil {
 		t.Errorf("got %+v", got)
 	}
 	got.Logger.Info("early")
@@ -181,13 +183,13 @@ func detached(t *testing.T, dataDir, behaviour string, args ...string) result {
 
 func TestDetachedUpReturnsWhenReady(t *testing.T) {
 	dataDir := newDataDir(t)
-	got := detached(t, dataDir, "ready", "--port", "0")
+	got := detached(t, dataDir, "ready", "--port", "0", "--oidc-issuer", "https://a.example.com", "--oidc-issuer", "https://b.example.com")
 	t.Cleanup(func() {
 		if status, err := client.New(dataDir).Status(context.Background()); err == nil {
 			syscall.Kill(status.PID, syscall.SIGTERM)
 		}
 	})
-	if got.code != 0 || !strings.Contains(got.stdout, "us-east-1a starts with up --port=0") || !strings.Contains(got.stdout, "kill az/b") {
+	if got.code != 0 || !strings.Contains(got.stdout, "us-east-1a starts with up --oidc-issuer=https://a.example.com --oidc-issuer=https://b.example.com --port=0") || !strings.Contains(got.stdout, "kill az/b") {
 		t.Errorf("got %+v", got)
 	}
 	if strings.Contains(got.stdout, "earlier run") {
