@@ -131,6 +131,8 @@ func TestWhoGivesARoleNeedsToPassIt(t *testing.T) {
 		{"/clusters/demo/fargate-profiles", `{"fargateProfileName":"f","podExecutionRoleArn":"ROLE"}`, "eks.amazonaws.com"},
 		{"/clusters/demo/addons", `{"addonName":"vpc-cni","podIdentityAssociations":[{"serviceAccount":"a","roleArn":"ROLE"}]}`, "pods.eks.amazonaws.com"},
 		{"/clusters/demo/pod-identity-associations", `{"namespace":"n","serviceAccount":"a","roleArn":"ROLE"}`, "pods.eks.amazonaws.com"},
+		{"/clusters/demo/access-entries", `{"principalArn":"ROLE","type":"EC2_LINUX"}`, "eks.amazonaws.com"},
+		{"/clusters/demo/access-entries", `{"principalArn":"ROLE","type":"EC2_WINDOWS"}`, "eks.amazonaws.com"},
 	} {
 		const role = "arn:aws:iam::111122223333:role/given"
 		body := strings.ReplaceAll(c.body, "ROLE", role)
@@ -142,6 +144,17 @@ func TestWhoGivesARoleNeedsToPassIt(t *testing.T) {
 			if denied, text := w.denied(t, "eks", "POST", c.path, body, region1, statement("iam", `{"StringEquals":{"iam:PassedToService":"`+service+`"}}`)); denied != wantDenied {
 				t.Errorf("%s, passing to %s: got %s", c.path, service, text)
 			}
+		}
+	}
+}
+
+func TestWhoLetsARoleInPassesItToNobody(t *testing.T) {
+	w := newWorld(t)
+	w.clock = created
+	for _, kind := range []string{``, `,"type":"STANDARD"`, `,"type":"HYBRID_LINUX"`} {
+		body := `{"principalArn":"arn:aws:iam::111122223333:role/given"` + kind + `}`
+		if denied, text := w.denied(t, "eks", "POST", "/clusters/demo/access-entries", body, statement("eks", `{}`)); denied {
+			t.Errorf("%s: got %s", body, text)
 		}
 	}
 }

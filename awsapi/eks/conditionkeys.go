@@ -105,13 +105,21 @@ var passing = []struct {
 	{[]string{"CreatePodIdentityAssociation", "UpdatePodIdentityAssociation"}, "roleArn", "pods.eks.amazonaws.com"},
 	{[]string{"CreateCapability", "UpdateCapability"}, "roleArn", "capabilities.eks.amazonaws.com"},
 	{[]string{"RegisterCluster"}, "connectorConfig.roleArn", "eks.amazonaws.com"},
+	{[]string{"CreateAccessEntry"}, "principalArn", "eks.amazonaws.com"},
 }
+
+// passingTypes are the types of access entries that give a role to nodes, as "Create access entries" of the user guide has it. The others let a
+// principal in, which is giving nothing to anybody.
+var passingTypes = []string{"EC2_LINUX", "EC2_WINDOWS"}
 
 // passedRoles are the roles that a call gives to services. What is no ARN of a role is refused by the operation itself.
 func passedRoles(call *wire.Call) []wire.PassedRole {
 	var passed []wire.PassedRole
 	for _, p := range passing {
 		if !slices.Contains(p.operations, call.Operation) {
+			continue
+		}
+		if call.Operation == "CreateAccessEntry" && !slices.ContainsFunc(call.Input.Values("type"), func(kind string) bool { return slices.Contains(passingTypes, kind) }) {
 			continue
 		}
 		for _, arn := range call.Input.Values(p.path) {
