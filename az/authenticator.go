@@ -40,15 +40,7 @@ func (c *clusterZone) startAuthenticator() (err error) {
 	return nil
 }
 
-// privateDNSName finds the cluster's instance with that id, in whichever zone it is: any API server may be the one that it speaks to.
 func (c *clusterZone) privateDNSName(instanceID string) (string, bool) {
-	if c.zone.PrivateDNSName == nil {
-		return "", false
-	}
-	for i := range c.zone.config.Peers {
-		if name, found := c.zone.PrivateDNSName(c.workersIn(i), instanceID); found {
-			return name, true
-		}
-	}
-	return "", false
+	instance, found := c.instance(instanceID)
+	return instance.PrivateDNSName, found && instance.ID == instanceID
 }

@@ -81,7 +81,10 @@ type WorkersConfig struct {
 	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
 	Version string // of the kubelets: "v1.36.3-eks-8fcc1ab"
 	CA      []byte // PEM
-	Client  pki.Pair
+	// Token signs the kubelet of the instance with that id in.
+	Token func(ctx context.Context, instanceID string) (string, error)
+	// Client is the cluster's administrator's: what the cloud's own controllers do is done by it.
+	Client pki.Pair
 	// Authority signs the kubelets' serving certificates.
 	Authority *pki.Authority
 }
@@ -205,16 +208,21 @@ func (c *clusterZone) settle(ctx context.Context, lead bool) (done bool, err err
 			return false, err
 		}
 	}
-	if record.AddonsInstalled || c.zone.Addons == nil {
+	strange := record.Nodes > 0 && record.NodeRole == ""
+	if !strange && (record.AddonsInstalled || c.zone.Addons == nil) {
 		return !creating, nil
 	}
 	if !lead && c.zone.voter.Leader() != c.zone.config.Zone {
 		return false, nil
 	}
+	if strange {
+		return false, c.admitNodes(ctx)
+	}
 	config, err := c.workersConfig()
 	if err != nil {
 		return false, err
 	}
+	config.Cluster = record
 	if err := c.zone.Addons(ctx, config); err != nil {
 		return false, fmt.Errorf("install add-ons: %w", err)
 	}
@@ -474,7 +482,7 @@ func (c *clusterZone) workersConfig() (WorkersConfig, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", EndpointSocket(c.zone.config.runDir(), c.record.ID))
 	}
 	config.Version = launch.Versions[c.record.Version]
-	config.CA, config.Client, config.Authority = trust.bundle, admin, authority
+	config.CA, config.Token, config.Client, config.Authority = trust.bundle, c.nodeToken, admin, authority
 	return config, nil
 }
 

@@ -33,6 +33,7 @@ func (z *Zone) controlHandler() http.Handler {
 	routes := http.NewServeMux()
 	routes.HandleFunc("POST /v1/found", z.handleFound)
 	routes.HandleFunc("POST /v1/root", z.handleRoot)
+	routes.HandleFunc("POST /v1/nodes/{name}/credentials", z.handleNode)
 	routes.HandleFunc("POST /v1/clusters/{id}/endpoint", z.handleEndpoint)
 	routes.HandleFunc("POST /v1/unreachable", z.handleUnreachable)
 	routes.HandleFunc("POST /v1/quiesce", func(w http.ResponseWriter, r *http.Request) {
@@ -83,7 +84,13 @@ func (z *Zone) handleFound(w http.ResponseWriter, r *http.Request) {
 		if _, found := region.ClusterNamed(tx, founding.Cluster.Name); found {
 			return nil
 		}
-		region.Clusters.Put(tx, founding.Cluster.ID, founding.Cluster)
+		cluster := founding.Cluster
+		if cluster.Nodes > 0 {
+			if err := eks.AdmitFirstNodes(tx, z.config.Region, z.config.AccountID, &cluster, rand.Reader, cluster.CreatedAt); err != nil {
+				return err
+			}
+		}
+		region.Clusters.Put(tx, cluster.ID, cluster)
 		region.ClusterIDs.Put(tx, founding.Cluster.Name, founding.Cluster.ID)
 		if founding.Cluster.CreatorARN == "" {
 			return nil

@@ -37,8 +37,8 @@ type Parts struct {
 	Shift func(ctx context.Context, c WorkersConfig, zones []string) error
 	// Identity makes the webhook that gives pods their AWS identity; nil leaves the zone without.
 	Identity func(IdentityConfig) (Identity, error)
-	// PrivateDNSName is the name of the instance with that id among a zone's nodes; nil knows none.
-	PrivateDNSName func(nodes WorkersConfig, instanceID string) (name string, found bool)
+	// Instance is the one of a zone's nodes that has that id or private DNS name; nil knows none.
+	Instance func(nodes WorkersConfig, name string) (instance Instance, found bool)
 }
 
 // Zone is one availability zone: its agent's life as a value.

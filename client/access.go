@@ -94,6 +94,12 @@ func (c *Client) RootCredentials(ctx context.Context) (*Credentials, error) {
 	return credentials, c.ask(ctx, "/v1/root", struct{}{}, credentials)
 }
 
+// NodeCredentials are those of a node's instance, by the node's name or the instance's id: what the instance's metadata service would give.
+func (c *Client) NodeCredentials(ctx context.Context, node string) (*Credentials, error) {
+	credentials := &Credentials{}
+	return credentials, c.ask(ctx, "/v1/nodes/"+url.PathEscape(node)+"/credentials", struct{}{}, credentials)
+}
+
 // WhoAmI asks a cluster whose token this is. A refusal is no error.
 func (c *Client) WhoAmI(ctx context.Context, cluster, token string) (*Identity, error) {
 	identity := &Identity{}

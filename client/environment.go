@@ -24,12 +24,14 @@ type Marker struct {
 // Endpoint is the URL of the AWS endpoint, such as http://127.0.0.1:4566.
 func (m Marker) Endpoint() string { return "http://127.0.0.1:" + strconv.Itoa(m.Port) }
 
-// Credentials are those of a user of the region: the default ones, from the file credentials.json, or root's.
+// Credentials are those of somebody in the region: the default user's, from the file credentials.json, root's, or a node's.
 type Credentials struct {
 	AccessKeyID     string `json:"accessKeyId"`
 	SecretAccessKey string `json:"secretAccessKey"`
-	AccountID       string `json:"accountId"`
-	UserARN         string `json:"userArn"`
+	// SessionToken goes with temporary credentials; empty for long-term keys.
+	SessionToken string `json:"sessionToken,omitempty"`
+	AccountID    string `json:"accountId"`
+	UserARN      string `json:"userArn"`
 }
 
 // ReadMarker reads a data directory's marker. A directory without one is fs.ErrNotExist.
@@ -101,7 +103,7 @@ func environment(dataDir string, marker Marker, credentials Credentials, current
 			{"AWS_CA_BUNDLE", filepath.Join(dataDir, "pki", "region-ca.crt")},
 			{"KUBECONFIG", filepath.Join(dataDir, "kubeconfig")},
 		},
-		Unset: []string{"AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+		Unset: []string{sessionToken, "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
 			"AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"},
 	}
 	noProxy := map[string]string{"NO_PROXY": ""}
@@ -137,6 +139,8 @@ func mergeNoProxy(value string) string {
 	return strings.Join(hosts, ",")
 }
 
+const sessionToken = "AWS_SESSION_TOKEN"
+
 // As is the environment with other credentials of the region, such as the root user's.
 func (e Environment) As(credentials Credentials) Environment {
 	e.Set = slices.Clone(e.Set)
@@ -147,6 +151,10 @@ func (e Environment) As(credentials Credentials) Environment {
 		case "AWS_SECRET_ACCESS_KEY":
 			e.Set[i].Value = credentials.SecretAccessKey
 		}
+	}
+	if credentials.SessionToken != "" {
+		e.Set = append(e.Set, Variable{sessionToken, credentials.SessionToken})
+		e.Unset = slices.DeleteFunc(slices.Clone(e.Unset), func(name string) bool { return name == sessionToken })
 	}
 	return e
 }

@@ -37,6 +37,11 @@ func (e *Emulator) handleAccess(w http.ResponseWriter, r *http.Request) {
 // handleRoot passes on the credentials of the account's root user, which the first zone that can makes where there are none.
 func (e *Emulator) handleRoot(w http.ResponseWriter, r *http.Request) { e.ask(w, r, "/v1/root", nil) }
 
+// handleNode passes on the credentials of a node's instance.
+func (e *Emulator) handleNode(w http.ResponseWriter, r *http.Request) {
+	e.ask(w, r, "/v1/nodes/"+url.PathEscape(mux.Vars(r)["name"])+"/credentials", nil)
+}
+
 // ask answers with what the first zone says that can answer.
 func (e *Emulator) ask(w http.ResponseWriter, r *http.Request, path string, question any) {
 	err := errNoZone

@@ -73,14 +73,16 @@ func TestHeldAddressIsNotGivenAway(t *testing.T) {
 	}
 }
 
-func TestInstanceIsFoundByItsID(t *testing.T) {
+func TestInstanceIsFoundByItsIDAndName(t *testing.T) {
 	c := testConfig(3)
 	addrs := c.Addresses()
 	n := newNode(c, 2, addrs[2])
-	if name, found := c.PrivateDNSName(n.instanceID); !found || name != n.name {
-		t.Errorf("got %q, %v, want %s", name, found, n.name)
+	for _, by := range []string{n.instanceID, n.name} {
+		if id, name, found := c.Instance(by); !found || id != n.instanceID || name != n.name {
+			t.Errorf("by %s: got %q, %q, %v", by, id, name, found)
+		}
 	}
-	if name, found := c.PrivateDNSName("i-00000000000000000"); found {
-		t.Errorf("an instance that is not there: got %q", name)
+	if id, _, found := c.Instance("i-00000000000000000"); found {
+		t.Errorf("an instance that is not there: got %q", id)
 	}
 }

@@ -22,71 +22,80 @@ const callTimeout = 8 * time.Second
 // clients of the API server. Watches have their own connection, so that a request that hangs and is given up does
 // not take them along, and because they have no timeout.
 type clients struct {
-	calls     kubernetes.Interface
-	watches   kubernetes.Interface
-	reconnect func() // closes the connections: for when a server behind the balancer has gone silent
-	close     func() // closes idle connections for good
+	calls, watches kubernetes.Interface // of the kubelet that as names
+	cloud          kubernetes.Interface // of what is not a node's to do
+	reconnect      func()               // closes the connections: for when a server behind the balancer has gone silent
+	close          func()               // closes idle connections for good
 }
 
-func newClients(c Config) (*clients, error) {
+func newClients(c Config, nodes map[string]node) (*clients, error) {
 	dialer := connrotation.NewDialer(c.Dial)
 	reach := &reach{log: c.Logger, server: c.Server}
-	conf := &rest.Config{
+	kubelets := &rest.Config{
 		Host:            c.Server,
-		TLSClientConfig: rest.TLSClientConfig{CAData: c.CA, CertData: c.ClientCert, KeyData: c.ClientKey},
+		TLSClientConfig: rest.TLSClientConfig{CAData: c.CA},
 		UserAgent:       "kubelet/" + c.KubernetesVersion + " (linux/amd64) tripod-" + c.Zone,
 		ContentConfig: rest.ContentConfig{
 			AcceptContentTypes: "application/vnd.kubernetes.protobuf,application/json",
 			ContentType:        "application/vnd.kubernetes.protobuf",
 		},
-		QPS:           -1, // the server's priority and fairness is the limit
-		Dial:          dialer.DialContext,
-		Proxy:         func(*http.Request) (*url.URL, error) { return nil, nil },
-		WrapTransport: reach.wrap,
+		QPS:   -1, // the server's priority and fairness is the limit
+		Dial:  dialer.DialContext,
+		Proxy: func(*http.Request) (*url.URL, error) { return nil, nil },
+		WrapTransport: func(next http.RoundTripper) http.RoundTripper {
+			return &signIn{next: reach.wrap(next), token: c.Token, nodes: nodes, tokens: map[string]nodeToken{}}
+		},
 	}
-	watches, err := kubernetes.NewForConfig(conf)
-	if err != nil {
-		return nil, err
+	calls := rest.CopyConfig(kubelets)
+	calls.Timeout = callTimeout
+	cloud := rest.CopyConfig(calls)
+	cloud.CertData, cloud.KeyData, cloud.WrapTransport, cloud.UserAgent = c.CloudCert, c.CloudKey, reach.wrap, "tripod-"+c.Zone
+	made := &clients{reconnect: dialer.CloseAll, close: dialer.CloseAll}
+	for conf, client := range map[*rest.Config]*kubernetes.Interface{kubelets: &made.watches, calls: &made.calls, cloud: &made.cloud} {
+		var err error
+		if *client, err = kubernetes.NewForConfig(conf); err != nil {
+			return nil, err
+		}
 	}
-	callConf := rest.CopyConfig(conf)
-	callConf.Timeout = callTimeout
-	calls, err := kubernetes.NewForConfig(callConf)
-	if err != nil {
-		return nil, err
-	}
-	return &clients{calls: calls, watches: watches, reconnect: dialer.CloseAll, close: dialer.CloseAll}, nil
+	return made, nil
 }
 
-// reach tells the log when the API server goes out of reach and when it is back, instead of every failure.
+// reach tells the log when the API server goes out of reach, or refuses its clients, and when it is back, instead of every failure.
 type reach struct {
 	log    *slog.Logger
 	server string
 
 	mu   sync.Mutex
-	away bool
+	away string // why; empty: it is not
 }
 
 // wrap makes a transport report to r.
 func (r *reach) wrap(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
 		resp, err := next.RoundTrip(req)
-		if req.Context().Err() == nil {
-			r.note(err)
+		switch {
+		case req.Context().Err() != nil:
+		case err != nil:
+			r.note("cannot be reached", err)
+		case resp.StatusCode == http.StatusUnauthorized:
+			r.note("does not let the nodes in: see 'tripod logs authenticator/...'", nil)
+		default:
+			r.note("", nil)
 		}
 		return resp, err
 	})
 }
 
-func (r *reach) note(err error) {
+func (r *reach) note(away string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if away := err != nil; away != r.away {
-		r.away = away
-		if away {
-			r.log.Warn("API server cannot be reached, nodes keep trying", "server", r.server, "err", err)
-		} else {
-			r.log.Info("API server is back", "server", r.server)
-		}
+	if away == r.away {
+		return
+	}
+	if r.away = away; away != "" {
+		r.log.Warn("API server "+away+"; nodes keep trying", "server", r.server, "err", err)
+	} else {
+		r.log.Info("API server is back", "server", r.server)
 	}
 }
 

@@ -33,10 +33,13 @@ type Config struct {
 
 	Server string // https URL of the cluster's endpoint
 	// Dial connects to it; nil is by TCP.
-	Dial       func(ctx context.Context, network, address string) (net.Conn, error)
-	CA         []byte // PEM, of Server
-	ClientCert []byte // PEM; must be allowed to manage nodes, pods, leases, and to read services and endpoint slices
-	ClientKey  []byte // PEM
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	CA   []byte // PEM, of Server
+	// Token is the bearer token of the kubelet of the instance with that id: good for tokenLife at least.
+	Token func(ctx context.Context, instanceID string) (string, error)
+	// CloudCert and CloudKey, in PEM, are of a user who may label nodes and read pods, services and endpoint slices: what in EKS the cloud's
+	// controllers and its network do.
+	CloudCert, CloudKey []byte
 
 	ServingCert tls.Certificate // of the kubelets' HTTPS server
 	ClientCAs   *x509.CertPool  // who may speak to the kubelets: the API servers
@@ -76,12 +79,12 @@ func (c Config) validate() error {
 // minAddressesPerNode keeps a subnet from being full with nodes alone.
 const minAddressesPerNode = 4
 
-// PrivateDNSName is the name of the zone's node with that instance id, which is EC2's name of it.
-func (c Config) PrivateDNSName(instanceID string) (name string, found bool) {
+// Instance is the id and the private DNS name of the zone's instance that has that id or name.
+func (c Config) Instance(name string) (id, dnsName string, found bool) {
 	for i, addr := range machine.Addresses(c.Subnet, c.ClusterID, c.Zone, c.Count) {
-		if n := newNode(c, i, addr); n.instanceID == instanceID {
-			return n.name, true
+		if n := newNode(c, i, addr); name == n.instanceID || name == n.name {
+			return n.instanceID, n.name, true
 		}
 	}
-	return "", false
+	return "", "", false
 }

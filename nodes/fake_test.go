@@ -21,6 +21,7 @@ func testConfig(count int) Config {
 		Zone: "us-east-1a", ZoneID: "use1-az1", Region: "us-east-1", AccountID: "000000000000",
 		ClusterName: "demo", ClusterID: "4F1E", Subnet: netip.MustParsePrefix("10.0.0.0/19"), Count: count,
 		KubernetesVersion: "v1.36.2-eks-3025e55", Server: "https://127.0.0.1:1",
+		Token: func(context.Context, string) (string, error) { return "token", nil },
 	}
 }
 
@@ -29,8 +30,8 @@ func startFake(t *testing.T, c Config, client *fake.Clientset) *Simulator {
 	t.Helper()
 	s := New(c)
 	s.pause = 10 * time.Millisecond
-	s.newClients = func(Config) (*clients, error) {
-		return &clients{calls: client, watches: client, reconnect: func() {}, close: func() {}}, nil
+	s.newClients = func(Config, map[string]node) (*clients, error) {
+		return &clients{calls: client, watches: client, cloud: client, reconnect: func() {}, close: func() {}}, nil
 	}
 	if err := s.Start(t.Context()); err != nil {
 		t.Fatal(err)

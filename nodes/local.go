@@ -38,7 +38,7 @@ func (s *Simulator) LocalAddress(ctx context.Context, host string, port int) (st
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	l := lookup{client: z.clients.calls}
+	l := lookup{client: z.clients.cloud}
 	address, err := l.find(ctx, host, port)
 	if err != nil {
 		return "", fmt.Errorf("%s leads nowhere: %w", net.JoinHostPort(host, strconv.Itoa(port)), err)

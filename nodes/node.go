@@ -76,13 +76,17 @@ func (n node) labels(c Config) map[string]string {
 		"topology.k8s.aws/zone-id":                 c.ZoneID,
 		"eks.amazonaws.com/nodegroup":              "default",
 		"eks.amazonaws.com/capacityType":           "ON_DEMAND",
-		"k8s.io/cloud-provider-aws":                digest(c, "cloud-provider", 0)[:32],
 		"beta.kubernetes.io/os":                    "linux",
 		"beta.kubernetes.io/arch":                  "amd64",
 		"beta.kubernetes.io/instance-type":         c.InstanceType,
 		"failure-domain.beta.kubernetes.io/zone":   c.Zone,
 		"failure-domain.beta.kubernetes.io/region": c.Region,
 	}
+}
+
+// cloudLabels are those that EKS's cloud controller gives a node: no kubelet may (admission plugin NodeRestriction).
+func (n node) cloudLabels(c Config) map[string]string {
+	return map[string]string{"k8s.io/cloud-provider-aws": digest(c, "cloud-provider", 0)[:32]}
 }
 
 func (n node) status(c Config, now time.Time) corev1.NodeStatus {

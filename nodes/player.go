@@ -63,6 +63,14 @@ func key(obj metav1.Object) string {
 	return kindOf(obj) + "/" + obj.GetNamespace() + "/" + obj.GetName()
 }
 
+// nodeOf is the name of the node whose kubelet acts on an object.
+func nodeOf(obj metav1.Object) string {
+	if pod, ok := obj.(*corev1.Pod); ok {
+		return pod.Spec.NodeName
+	}
+	return obj.GetName()
+}
+
 // set gives the player an object's newest state.
 func (p *player) set(obj metav1.Object) {
 	k := key(obj)
@@ -148,7 +156,7 @@ func (p *player) play(ctx context.Context, k string) error {
 		p.queue.AddAfter(k, rest)
 		return nil
 	}
-	return ignoreOutdated(p.step(ctx, obj, stage))
+	return ignoreOutdated(p.step(as(ctx, nodeOf(obj)), obj, stage))
 }
 
 // step plays one stage of an object.

@@ -14,8 +14,8 @@ import (
 // Simulator is the worker nodes of one zone of one cluster.
 type Simulator struct {
 	conf       Config
-	newClients func(Config) (*clients, error) // tests give their own
-	pause      time.Duration                  // before a deleted node registers again
+	newClients func(Config, map[string]node) (*clients, error) // tests give their own
+	pause      time.Duration                                   // before a deleted node registers again
 
 	mu      sync.Mutex
 	running *zone               // nil when stopped
@@ -70,14 +70,15 @@ func (s *Simulator) start() (*zone, error) {
 	if err != nil {
 		return nil, err
 	}
-	api, err := s.newClients(c)
-	if err != nil {
-		return nil, fmt.Errorf("client of %s: %w", c.Server, err)
-	}
 	key := c.ClusterID + "/" + c.Zone
 	addrs := machine.Addresses(c.Subnet, c.ClusterID, c.Zone, c.Count)
 	pods := newAddresses(c.Subnet, addrs, machine.Hash(key))
-	z := &zone{nodes: nodesAt(c, addrs), clients: api, done: make(chan struct{})}
+	z := &zone{nodes: nodesAt(c, addrs), done: make(chan struct{})}
+	api, err := s.newClients(c, z.nodes)
+	if err != nil {
+		return nil, fmt.Errorf("client of %s: %w", c.Server, err)
+	}
+	z.clients = api
 	z.player = newPlayer(api.calls, lives, newRenderer(z.nodes, pods), c.Logger)
 
 	ctx, cancel := context.WithCancel(withQuietLogs(context.Background(), c.Logger))
@@ -93,7 +94,7 @@ func (s *Simulator) start() (*zone, error) {
 		}
 		group.Go(func() {
 			defer w.listed() // a worker that was stopped before must not hold up the player
-			w.run(ctx, s.pause)
+			w.run(as(ctx, n.name), s.pause)
 		})
 	}
 	group.Go(func() {

@@ -94,44 +94,57 @@ func (w *worker) register(ctx context.Context) bool {
 }
 
 func (w *worker) tryRegister(ctx context.Context) error {
+	got, err := w.join(ctx)
+	if err != nil {
+		return err
+	}
+	w.uid.Store(got.UID)
+	labels, err := json.Marshal(map[string]any{"metadata": map[string]any{"labels": w.cloudLabels(w.conf)}})
+	if err != nil {
+		return err
+	}
+	_, err = w.clients.cloud.CoreV1().Nodes().Patch(ctx, w.name, types.MergePatchType, labels, metav1.PatchOptions{})
+	return err
+}
+
+// join is the kubelet's part of registering.
+func (w *worker) join(ctx context.Context) (*corev1.Node, error) {
 	nodes := w.clients.calls.CoreV1().Nodes()
 	want := w.object(w.conf, time.Now())
 	got, err := nodes.Create(ctx, want, metav1.CreateOptions{})
 	if err == nil {
-		w.uid.Store(got.UID)
 		w.conf.Logger.Info("node registered", "node", w.name)
-		return nil
+		return got, nil
 	}
 	if !apierrors.IsAlreadyExists(err) {
-		return err
+		return nil, err
 	}
 	if got, err = nodes.Get(ctx, w.name, metav1.GetOptions{}); err != nil {
-		return err
+		return nil, err
 	}
 	if id := got.Spec.ProviderID; id != "" && id != want.Spec.ProviderID {
-		return fmt.Errorf("node %s belongs to another instance, %s", w.name, id)
+		return nil, fmt.Errorf("node %s belongs to another instance, %s", w.name, id)
 	}
 	meta, err := json.Marshal(map[string]any{
 		"metadata": map[string]any{"labels": want.Labels, "annotations": want.Annotations},
 		"spec":     map[string]any{"providerID": want.Spec.ProviderID},
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if _, err = nodes.Patch(ctx, w.name, types.StrategicMergePatchType, meta, metav1.PatchOptions{}); err != nil {
-		return err
+		return nil, err
 	}
 	keepTransitions(want.Status.Conditions, got.Status.Conditions)
 	status, err := json.Marshal(map[string]any{"status": want.Status})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if _, err = nodes.PatchStatus(ctx, w.name, status); err != nil {
-		return err
+		return nil, err
 	}
-	w.uid.Store(got.UID)
 	w.conf.Logger.Info("node is back", "node", w.name)
-	return nil
+	return got, nil
 }
 
 // keepTransitions takes over when conditions that have not changed became so.

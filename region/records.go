@@ -28,6 +28,8 @@ type Cluster struct {
 	ServiceCIDR string `json:"serviceCidr"`
 	// Nodes is how many simulated nodes the cluster has over all zones, dealt out in the zones' order.
 	Nodes int `json:"nodes"`
+	// NodeRole is the name of the IAM role that these nodes' instances have; empty while there are none, and in records of a time before it.
+	NodeRole string `json:"nodeRole,omitempty"`
 	// AddonsInstalled says that what a fresh cluster shows was put there; from then on it is the user's.
 	AddonsInstalled bool `json:"addonsInstalled"`
 	// Bare says that coredns, kube-proxy and aws-node are not among it.

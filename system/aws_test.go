@@ -72,7 +72,7 @@ func (r *testRegion) awsClientsWith(t testing.TB, scheme awsScheme, credentials 
 		Region: "us-east-1", BaseEndpoint: aws.String(strings.Replace(r.status(t).AWSEndpoint, "http", string(scheme), 1)),
 		HTTPClient: &http.Client{Transport: transport, Timeout: time.Minute},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: credentials.AccessKeyID, SecretAccessKey: credentials.SecretAccessKey}, nil
+			return aws.Credentials{AccessKeyID: credentials.AccessKeyID, SecretAccessKey: credentials.SecretAccessKey, SessionToken: credentials.SessionToken}, nil
 		}),
 	}
 	return awsServices{eks: eks.NewFromConfig(config), iam: iam.NewFromConfig(config), sts: sts.NewFromConfig(config), shifts: arczonalshift.NewFromConfig(config), credentials: credentials}

@@ -199,6 +199,7 @@ func TestOldDataDirOpens(t *testing.T) {
 		t.Run(filepath.Base(archive), func(t *testing.T) {
 			dir := newDir(t)
 			unpack(t, archive, dir)
+			began := time.Now()
 			r := bringUp(t, dir)
 			status := r.status(t)
 			if status.AWSEndpoint != "http://127.0.0.1:19990" || r.cluster(t).Endpoint != "https://127.0.0.1:19010" || r.cluster(t).ID != "0123456789ABCDEF0123456789ABCDEF" {
@@ -212,6 +213,7 @@ func TestOldDataDirOpens(t *testing.T) {
 			entries := keepWriting(t, r, "journal")
 			entries.goesOn(t, 10, 20*time.Second)
 			entries.verify(t)
+			nodesRenew(t, r.kube(t), 3, began) // whose role the directory does not have either
 		})
 	}
 }

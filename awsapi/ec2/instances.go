@@ -6,7 +6,7 @@ import (
 	"tripod/region"
 )
 
-// instance is a node's machine as EC2 shows it. Its role, image and metadata options are not told: nothing here has any.
+// instance is a node's machine as EC2 shows it. Its image and metadata options are not told: nothing here has any.
 type instance struct {
 	InstanceID      string                  `xml:"instanceId"`
 	State           instanceState           `xml:"instanceState"`
@@ -22,6 +22,7 @@ type instance struct {
 	Address         string                  `xml:"privateIpAddress"`
 	SourceDestCheck bool                    `xml:"sourceDestCheck"`
 	Groups          list[groupName]         `xml:"groupSet"`
+	Profile         *assignedProfile        `xml:"iamInstanceProfile"`
 	Architecture    string                  `xml:"architecture"`
 	RootDeviceType  string                  `xml:"rootDeviceType"`
 	RootDeviceName  string                  `xml:"rootDeviceName"`
@@ -37,6 +38,12 @@ type instance struct {
 type instanceState struct {
 	Code int    `xml:"code"`
 	Name string `xml:"name"`
+}
+
+// assignedProfile is the instance profile by which an instance has its role.
+type assignedProfile struct {
+	ARN string `xml:"arn"`
+	ID  string `xml:"id"`
 }
 
 type instancePlacement struct {
@@ -98,6 +105,12 @@ var instances = &kind[instance]{
 		"instance.group-id": func(v instance) []string {
 			return each(v.Groups, func(g groupName) string { return g.GroupID })
 		},
+		"iam-instance-profile.arn": one(func(v instance) string {
+			if v.Profile == nil {
+				return ""
+			}
+			return v.Profile.ARN
+		}),
 		"network-interface.network-interface-id": one(func(v instance) string { return v.Interfaces[0].InterfaceID }),
 		"network-interface.private-dns-name":     one(func(v instance) string { return v.DNSName }),
 		"block-device-mapping.volume-id":         one(func(v instance) string { return v.Devices[0].EBS.VolumeID }),
@@ -115,7 +128,7 @@ func (s *Service) instances(tx *region.Txn) (all []instance) {
 		all = append(all, instance{
 			InstanceID: n.ID, State: running, DNSName: n.DNSName, Type: machine.DefaultType, LaunchTime: timestamp(n.Launched),
 			Placement: instancePlacement{Zone: n.Zone, ZoneID: n.ZoneID, Tenancy: "default"}, Monitoring: instanceMonitoring{"disabled"}, SubnetID: n.SubnetID, VPCID: eni.VPCID,
-			Address: n.Address, SourceDestCheck: true, Groups: eni.Groups, Architecture: "x86_64", RootDeviceType: "ebs", RootDeviceName: rootDevice,
+			Address: n.Address, SourceDestCheck: true, Groups: eni.Groups, Profile: profileOf(tx, n.Profile), Architecture: "x86_64", RootDeviceType: "ebs", RootDeviceName: rootDevice,
 			Devices:        list[instanceDevice]{{rootDevice, ebsDevice{n.VolumeID, "attached", timestamp(n.Launched), true}}},
 			Virtualization: "hvm", Hypervisor: "xen", EBSOptimized: true, ENASupport: true,
 			Interfaces: list[instanceInterface]{{eni.InterfaceID, eni.SubnetID, eni.VPCID, eni.OwnerID, eni.Status, eni.MAC, eni.Address, eni.DNSName, eni.Groups,
@@ -123,6 +136,14 @@ func (s *Service) instances(tx *region.Txn) (all []instance) {
 		})
 	}
 	return all
+}
+
+// profileOf is an instance's profile; nil where it has none, or one that is gone.
+func profileOf(tx *region.Txn, name string) *assignedProfile {
+	if profile, found := region.InstanceProfiles.Get(tx, name); found {
+		return &assignedProfile{profile.ARN, profile.ID}
+	}
+	return nil
 }
 
 func (s *Service) instanceActions() map[string]action {

@@ -15,6 +15,7 @@ type Node struct {
 	Address, DNSName          string
 	Zone, ZoneID, SubnetID    string
 	Cluster, ClusterID        string
+	Profile                   string // the instance profile's name; empty: it has none
 	Launched                  time.Time
 }
 
@@ -41,7 +42,7 @@ func (s *Service) Nodes(tx *region.Txn) (all []Node) {
 				instance := machine.InstanceID(c.ID, name, i)
 				all = append(all, Node{
 					ID: instance, VolumeID: id("vol", instance), InterfaceID: id("eni", instance), Address: address.String(), DNSName: machine.Name(s.VPC.Region, address),
-					Zone: name, ZoneID: s.VPC.ZoneIDs()[zone], SubnetID: s.VPC.SubnetIDs()[zone], Cluster: c.Name, ClusterID: c.ID, Launched: c.CreatedAt,
+					Zone: name, ZoneID: s.VPC.ZoneIDs()[zone], SubnetID: s.VPC.SubnetIDs()[zone], Cluster: c.Name, ClusterID: c.ID, Profile: c.NodeRole, Launched: c.CreatedAt,
 				})
 			}
 		}

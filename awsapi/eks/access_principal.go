@@ -13,6 +13,7 @@ import (
 
 const (
 	standardEntry = "STANDARD"
+	linuxNodes    = "EC2_LINUX"
 	maxGroups     = 100
 )
 
@@ -31,7 +32,7 @@ var nodeEntries = map[string]struct {
 	username string
 	groups   []string
 }{
-	"EC2_LINUX":      {"system:node:{{EC2PrivateDNSName}}", []string{"system:nodes"}},
+	linuxNodes:       {"system:node:{{EC2PrivateDNSName}}", []string{"system:nodes"}},
 	"EC2_WINDOWS":    {"system:node:{{EC2PrivateDNSName}}", []string{"eks:kube-proxy-windows", "system:nodes"}},
 	"FARGATE_LINUX":  {"system:node:{{SessionName}}", []string{"system:bootstrappers", "system:node-proxier", "system:nodes"}},
 	"EC2":            {"system:node:{{EC2PrivateDNSName}}", []string{"system:nodes"}},

@@ -58,7 +58,7 @@ func (s *Service) createNodegroup(call *wire.Call, in *eks.CreateNodegroupInput)
 			return nil, "", err
 		}
 		nodegroups.put(c.tx, group)
-		kind := "EC2_LINUX"
+		kind := linuxNodes
 		if strings.HasPrefix(string(group.AmiType), "WINDOWS_") {
 			kind = "EC2_WINDOWS"
 		}

@@ -10,7 +10,7 @@ import (
 // Documented are the lines of docs/operations.md: the operations that Tripod has.
 func Documented() []wire.Documented {
 	return wire.DocumentBy(slices.Sorted(maps.Keys((&Service{}).actions())), []wire.Clause{
-		{Words: []string{"InstanceProfile"}, State: wire.Recorded, Effect: "kept; no instance uses it yet"},
+		{Words: []string{"InstanceProfile"}, State: wire.Recorded, Effect: "kept; the instances of nodes have the profile of their cluster, CLUSTER-node"},
 		{Words: []string{"LastUsed"}, State: wire.Recorded, Effect: "uses are not noted: it says N/A"},
 		{Words: []string{"AccountAliases"}, State: wire.Recorded, Effect: "empty: there is none"},
 		{Words: []string{"OpenIDConnectProvider"}, State: wire.Works, Effect: "AssumeRoleWithWebIdentity asks for it; a port in the URL is allowed; a certificate with one of the thumbprints is trusted"},

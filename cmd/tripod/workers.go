@@ -19,7 +19,7 @@ import (
 
 // zone runs a zone's agent with what links Kubernetes' client libraries.
 func zone(ctx context.Context, args []string) error {
-	return az.Run(ctx, args, az.Parts{Workers: newWorkers, Addons: installAddons, Shift: shiftZones, Identity: newIdentity, PrivateDNSName: privateDNSName})
+	return az.Run(ctx, args, az.Parts{Workers: newWorkers, Addons: installAddons, Shift: shiftZones, Identity: newIdentity, Instance: instance})
 }
 
 // nodesOf says which nodes a zone has, and nothing of how they reach the cluster.
@@ -30,14 +30,15 @@ func nodesOf(c az.WorkersConfig) nodes.Config {
 	}
 }
 
-func privateDNSName(c az.WorkersConfig, instanceID string) (string, bool) {
-	return nodesOf(c).PrivateDNSName(instanceID)
+func instance(c az.WorkersConfig, name string) (az.Instance, bool) {
+	id, dnsName, found := nodesOf(c).Instance(name)
+	return az.Instance{ID: id, PrivateDNSName: dnsName}, found
 }
 
 func newWorkers(c az.WorkersConfig) (az.Workers, error) {
 	config := nodesOf(c)
-	config.Server, config.CA, config.ClientCert, config.ClientKey = c.Server, c.CA, c.Client.Cert, c.Client.Key
-	config.Dial = c.Dial
+	config.Server, config.CA, config.CloudCert, config.CloudKey = c.Server, c.CA, c.Client.Cert, c.Client.Key
+	config.Dial, config.Token = c.Dial, c.Token
 	config.ClientCAs = x509.NewCertPool()
 	config.ClientCAs.AppendCertsFromPEM(c.CA)
 	config.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil)).With("az", c.Zone, "cluster", c.Cluster.Name, "component", "nodes")
@@ -66,8 +67,8 @@ func installAddons(ctx context.Context, c az.WorkersConfig) error {
 	if options.ServiceCIDR, err = netip.ParsePrefix(c.Cluster.ServiceCIDR); err != nil {
 		return err
 	}
-	if c.Cluster.Nodes > 0 {
-		options.NodeRoleARN = "arn:aws:iam::" + c.AccountID + ":role/" + c.Cluster.Name + "-node"
+	if c.Cluster.NodeRole != "" {
+		options.NodeRoleARN = "arn:aws:iam::" + c.AccountID + ":role/" + c.Cluster.NodeRole
 	}
 	return addons.Apply(ctx, administrator(c), options)
 }

@@ -277,8 +277,29 @@ func TestEnvOfRootHasTheKeyThatTheRegionMakes(t *testing.T) {
 		!strings.Contains(got.stdout, "export AWS_ENDPOINT_URL=") || !strings.Contains(got.stdout, "unset AWS_SESSION_TOKEN\n") || strings.Contains(got.stdout, "AKIATRIPOD") {
 		t.Errorf("got %+v", got)
 	}
-	if got := run("--profile"); got.code != 2 || !strings.Contains(got.stderr, "use --root without --profile") {
+	if got := run("--profile"); got.code != 2 || !strings.Contains(got.stderr, "use --root or --node without --profile") {
 		t.Errorf("with --profile: got %+v", got)
+	}
+}
+
+func TestEnvOfANodeHasItsInstancesCredentials(t *testing.T) {
+	dataDir := newDataDir(t)
+	regionFiles(t, dataDir)
+	region := newSupervisor(t, dataDir, testStatus())
+	answers(region, "/v1/nodes/ip-10-0-1-2.ec2.internal/credentials", client.Credentials{AccessKeyID: "ASIANODE", SecretAccessKey: "node's", SessionToken: "sealed"})
+	run := func(args ...string) result {
+		return tripodWith(t, Programs{}, []string{"TRIPOD_DATA_DIR=" + dataDir, "HOME=" + t.TempDir()}, append([]string{"env"}, args...)...)
+	}
+	got := run("--node", "ip-10-0-1-2.ec2.internal")
+	for _, want := range []string{"export AWS_ACCESS_KEY_ID=ASIANODE\n", "export AWS_SESSION_TOKEN=sealed\n", "export KUBECONFIG="} {
+		if got.code != 0 || !strings.Contains(got.stdout, want) || strings.Contains(got.stdout, "unset AWS_SESSION_TOKEN") {
+			t.Errorf("got %+v, want it to have %q, and not to unset the session token", got, want)
+		}
+	}
+	for _, wrong := range []string{"--root", "--profile"} {
+		if got := run("--node", "x", wrong); got.code != 2 || got.stdout != "" {
+			t.Errorf("with %s too: got %+v", wrong, got)
+		}
 	}
 }
 

@@ -1,0 +1,51 @@
+package eks
+
+import (
+	"io"
+	"time"
+
+	"tripod/awsapi/wire"
+	"tripod/iam"
+	"tripod/region"
+)
+
+const (
+	// nodeTrust lets EC2 give the role to instances.
+	nodeTrust = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
+	// nodeSession is how long a session of the role lasts at most, in seconds: IAM's default.
+	nodeSession = 3600
+)
+
+// nodePolicies are what EKS asks of a node's role ("Amazon EKS node IAM role").
+var nodePolicies = []string{
+	"arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy", "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly", "arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy",
+}
+
+// AdmitFirstNodes gives the nodes that a cluster has from the start an IAM role in an instance profile, CLUSTER-node, and where the cluster has access
+// entries one of type EC2_LINUX, as the creation of a node group does. A role or a profile of that name that is there already is taken as it is. The
+// record is changed, and not written.
+func AdmitFirstNodes(tx *region.Txn, regionName, accountID string, cluster *region.Cluster, random io.Reader, now time.Time) error {
+	name := cluster.Name + "-node"
+	role, found := region.Roles.Get(tx, name)
+	if !found {
+		id, err := iam.NewID(random, "AROA")
+		if err != nil {
+			return err
+		}
+		role = region.Role{Name: name, ID: id, ARN: "arn:aws:iam::" + accountID + ":role/" + name, Path: "/", Description: "The nodes of the cluster " + cluster.Name,
+			CreatedAt: now, TrustPolicy: nodeTrust, MaxSessionSeconds: nodeSession, Policies: nodePolicies}
+		region.Roles.Put(tx, name, role)
+	}
+	if _, found := region.InstanceProfiles.Get(tx, name); !found {
+		id, err := iam.NewID(random, "AIPA")
+		if err != nil {
+			return err
+		}
+		region.InstanceProfiles.Put(tx, name, region.InstanceProfile{
+			Name: name, ID: id, ARN: "arn:aws:iam::" + accountID + ":instance-profile/" + name, Path: "/", CreatedAt: now, Role: name})
+	}
+	cluster.NodeRole = name
+	s := Service{Region: regionName, AccountID: accountID}
+	s.admitNodes(change{tx: tx, cluster: *cluster, id: wire.NewRequestID(), now: now}, role.ARN, linuxNodes)
+	return nil
+}
