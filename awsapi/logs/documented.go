@@ -58,7 +58,7 @@ var documented = map[string]wire.Documented{
 	"DescribeLogStreams":            {State: wire.Works, Effect: "the streams with the times of their first and last events"},
 	"PutLogEvents":                  {State: wire.Works, Effect: "the events are on two zones' disks before the answer; the entity is ignored"},
 	"GetLogEvents":                  {State: wire.Works, Effect: "a stream's events, forwards and backwards, from this zone's copy"},
-	"FilterLogEvents":               {State: wire.Works, Effect: "a group's events, interleaved by their times, by patterns of terms, of regular expressions and on JSON; patterns of columns, in [ ], are refused"},
+	"FilterLogEvents":               {State: wire.Works, Effect: "a group's events, interleaved by their times, by patterns of terms, of regular expressions, on JSON and of space-delimited columns"},
 	"TestMetricFilter":              {State: wire.Works, Effect: "which messages a pattern matches, and the values of its columns"},
 	"TagResource":                   {State: wire.Works, Effect: "tags of a group"},
 	"UntagResource":                 {State: wire.Works, Effect: "the tags are gone"},
