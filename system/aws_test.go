@@ -108,6 +108,7 @@ func TestAWSClients(t *testing.T) {
 	t.Run("a role and a user that did not make the cluster", func(t *testing.T) { access(t, r) })
 	t.Run("tokens of other clients", func(t *testing.T) { otherClients(t, r) })
 	t.Run("the account's root user", func(t *testing.T) { rootUser(t, r) })
+	t.Run("nodes are who their instances' role says", func(t *testing.T) { nodeIdentity(t, r) })
 	t.Run("aws and kubectl", func(t *testing.T) { realCommands(t, r) })
 	t.Run("logs of the control plane", func(t *testing.T) { logsOfTheControlPlane(t, r) })
 }

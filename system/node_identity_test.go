@@ -21,9 +21,8 @@ import (
 
 const nodeRole = "arn:aws:iam::111122223333:role/demo-node"
 
-// TestNodesAreWhoTheirInstancesRoleSays: kubelets sign in as their instances, may do what a node may, and are out when nothing lets their role in.
-func TestNodesAreWhoTheirInstancesRoleSays(t *testing.T) {
-	r := sharedRegion(t)
+// nodeIdentity is a story of kubelets, which sign in as their instances, may do what a node may, and are out when nothing lets their role in.
+func nodeIdentity(t *testing.T, r *testRegion) {
 	ctx := within(t, time.Minute)
 	kube := r.kube(t)
 	var nodes []corev1.Node

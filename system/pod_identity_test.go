@@ -19,14 +19,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestPodsHaveTheirAWSRolesAlsoWithoutAZone: a pod's command has its environment, ends with pod exec and leaves nothing behind; a pod with an IRSA role and one with a pod identity association call AWS as just those roles, also
-// when they were made, and call, while a zone is down.
+// TestPodsHaveTheirAWSRolesAlsoWithoutAZone: a pod's command has its environment, ends with pod exec and leaves nothing behind; a pod with an IRSA role and
+// one with a pod identity association call AWS as just those roles, also when they were made, and call, while a zone is down.
 func TestPodsHaveTheirAWSRolesAlsoWithoutAZone(t *testing.T) {
-	r := sharedRegion(t)
-	home := t.TempDir()
+	t.Parallel()
+	r := startRegion(t)
+	home := t.TempDir() // in which the aws CLI keeps credentials, by the role's name: those of another region's role would be taken for this one's
 	run := r.shell(t, home)
-	t.Setenv("PYENV_ROOT", pyenvRoot())
-	t.Setenv("HOME", home) // in which the aws CLI keeps credentials, by the role's name: those of another region's role would be taken for this one's
+	caller := []string{"env", "HOME=" + home, "PYENV_ROOT=" + pyenvRoot(), "aws", "sts", "get-caller-identity", "--query", "Arn", "--output", "text"}
 	kube := r.kube(t)
 	ctx := within(t, 2*time.Minute)
 
@@ -42,19 +42,9 @@ func TestPodsHaveTheirAWSRolesAlsoWithoutAZone(t *testing.T) {
 	run("aws", "iam", "create-role", "--role-name", "story-pods", "--assume-role-policy-document", `{"Version":"2012-10-17","Statement":{"Effect":"Allow",
 		"Action":["sts:AssumeRole","sts:TagSession"],"Principal":{"Service":"pods.eks.amazonaws.com"},
 		"Condition":{"StringEquals":{"aws:RequestTag/kubernetes-service-account":"story-pods"}}}}`)
-	made, err := calls.CreatePodIdentityAssociation(ctx, &eks.CreatePodIdentityAssociationInput{
+	_, err = calls.CreatePodIdentityAssociation(ctx, &eks.CreatePodIdentityAssociationInput{
 		ClusterName: aws.String("demo"), Namespace: aws.String("default"), ServiceAccount: aws.String("story-pods"), RoleArn: aws.String(roles + "story-pods")})
 	must(t, "associate a role", err)
-	t.Cleanup(func() {
-		_, err := calls.DeletePodIdentityAssociation(within(t, time.Minute), &eks.DeletePodIdentityAssociationInput{
-			ClusterName: aws.String("demo"), AssociationId: made.Association.AssociationId})
-		must(t, "delete the association", err)
-		run("aws", "iam", "delete-open-id-connect-provider", "--open-id-connect-provider-arn", provider)
-		for _, name := range []string{"story-irsa", "story-pods"} {
-			run("aws", "iam", "delete-role", "--role-name", name)
-			must(t, "delete a service account", kube.CoreV1().ServiceAccounts("default").Delete(within(t, time.Minute), name, metav1.DeleteOptions{}))
-		}
-	})
 	for name, annotations := range map[string]map[string]string{"story-irsa": {"eks.amazonaws.com/role-arn": roles + "story-irsa"}, "story-pods": nil} {
 		_, err := kube.CoreV1().ServiceAccounts("default").Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: annotations}}, metav1.CreateOptions{})
 		must(t, "make a service account", err)
@@ -62,9 +52,6 @@ func TestPodsHaveTheirAWSRolesAlsoWithoutAZone(t *testing.T) {
 
 	_, err = kube.CoreV1().ConfigMaps("default").Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "story-pods"}, Data: map[string]string{"MODE": "loud"}}, metav1.CreateOptions{})
 	must(t, "make a ConfigMap", err)
-	t.Cleanup(func() {
-		must(t, "delete the ConfigMap", kube.CoreV1().ConfigMaps("default").Delete(within(t, time.Minute), "story-pods", metav1.DeleteOptions{}))
-	})
 	container := corev1.Container{Name: "app", Image: "app",
 		Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("64Mi")}},
 		EnvFrom:   []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "story-pods"}}}},
@@ -86,13 +73,9 @@ func TestPodsHaveTheirAWSRolesAlsoWithoutAZone(t *testing.T) {
 			found, err := kube.CoreV1().Pods("default").Get(ctx, name, metav1.GetOptions{})
 			return err == nil && found.Spec.NodeName != "", errorText(err)
 		})
-		t.Cleanup(func() {
-			zero := int64(0)
-			must(t, "delete a pod", kube.CoreV1().Pods("default").Delete(within(t, time.Minute), name, metav1.DeleteOptions{GracePeriodSeconds: &zero}))
-		})
-		out, errs, code := tripod(t, r.dir, "pod", "exec", "default/"+name, "--", "aws", "sts", "get-caller-identity", "--query", "Arn", "--output", "text")
+		out, errs, code := tripod(t, r.dir, append([]string{"pod", "exec", "default/" + name, "--"}, caller...)...)
 		if code != 0 && strings.Contains(errs, "--no-mounts") { // no mount namespaces here
-			out, errs, code = tripod(t, r.dir, "pod", "exec", "--no-mounts", "default/"+name, "--", "aws", "sts", "get-caller-identity", "--query", "Arn", "--output", "text")
+			out, errs, code = tripod(t, r.dir, append([]string{"pod", "exec", "--no-mounts", "default/" + name, "--"}, caller...)...)
 		}
 		if want := "arn:aws:sts::" + account + ":assumed-role/" + name + "/"; code != 0 || !strings.HasPrefix(out, want) {
 			t.Errorf("%s: exit code %d, got %q, want %s...: %s", name, code, out, want, errs)
