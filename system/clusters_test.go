@@ -80,6 +80,9 @@ func TestClustersComeAndGo(t *testing.T) {
 		t.Error("what was written to the second cluster is in the first")
 	}
 
+	second, err := api.DescribeCluster(ctx, name)
+	must(t, "DescribeCluster", err)
+	r.logIn(t, api, demo.Cluster, second.Cluster, kube)
 	r.rotateAuthority(t, api, "second", aws.ToString(made.Cluster.Arn))
 
 	r.do(t, "kill", "az/c")
