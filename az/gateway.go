@@ -51,12 +51,6 @@ type gateway struct {
 	stopped     bool
 }
 
-// tunnel is one connection through the gateway.
-type tunnel struct {
-	destination
-	near, far net.Conn
-}
-
 // mostAsking is how many connections may be about to say where they want to go: others of this machine can reach the proxy's port.
 const mostAsking = 256
 
@@ -220,17 +214,6 @@ func (g *gateway) Dial(ctx context.Context, address string) (net.Conn, error) {
 	return &trackedConn{Conn: t.far, closed: func() { g.forget(t) }}, nil
 }
 
-type trackedConn struct {
-	net.Conn
-	once   sync.Once
-	closed func()
-}
-
-func (c *trackedConn) Close() error {
-	c.once.Do(c.closed)
-	return c.Conn.Close()
-}
-
 // setUnreachable replaces what is cut off, and resets the connections there: to be silent is worse than to be dead, as clients wait.
 func (g *gateway) setUnreachable(names []string) {
 	g.mu.Lock()
@@ -289,42 +272,4 @@ func (g *gateway) stop() {
 	g.mu.Unlock()
 	g.end()
 	g.wait.Wait()
-}
-
-// pipe copies both ways until both sides are done, between raw connections, so that splice(2) applies.
-func (t *tunnel) pipe() {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		copyHalf(t.far, t.near)
-	}()
-	copyHalf(t.near, t.far)
-	<-done
-}
-
-func copyHalf(to, from net.Conn) {
-	if _, err := io.Copy(to, from); err != nil {
-		resetConn(to) // a side that was reset resets the other: a client must not wait for what cannot come
-		resetConn(from)
-		return
-	}
-	if half, ok := to.(interface{ CloseWrite() error }); ok {
-		half.CloseWrite()
-	}
-}
-
-// reset ends the tunnel at once, with RST where there is one.
-func (t *tunnel) reset() {
-	for _, conn := range []net.Conn{t.near, t.far} {
-		if conn != nil {
-			resetConn(conn)
-		}
-	}
-}
-
-func resetConn(conn net.Conn) {
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		tcp.SetLinger(0)
-	}
-	conn.Close()
 }

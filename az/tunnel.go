@@ -1,0 +1,62 @@
+package az
+
+import (
+	"io"
+	"net"
+	"sync"
+)
+
+// tunnel is one connection through the gateway.
+type tunnel struct {
+	destination
+	near, far net.Conn
+}
+
+// pipe copies both ways until both sides are done, between raw connections, so that splice(2) applies.
+func (t *tunnel) pipe() {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		copyHalf(t.far, t.near)
+	}()
+	copyHalf(t.near, t.far)
+	<-done
+}
+
+func copyHalf(to, from net.Conn) {
+	if _, err := io.Copy(to, from); err != nil {
+		resetConn(to) // a side that was reset resets the other: a client must not wait for what cannot come
+		resetConn(from)
+		return
+	}
+	if half, ok := to.(interface{ CloseWrite() error }); ok {
+		half.CloseWrite()
+	}
+}
+
+// reset ends the tunnel at once, with RST where there is one.
+func (t *tunnel) reset() {
+	for _, conn := range []net.Conn{t.near, t.far} {
+		if conn != nil {
+			resetConn(conn)
+		}
+	}
+}
+
+func resetConn(conn net.Conn) {
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		tcp.SetLinger(0)
+	}
+	conn.Close()
+}
+
+type trackedConn struct {
+	net.Conn
+	once   sync.Once
+	closed func()
+}
+
+func (c *trackedConn) Close() error {
+	c.once.Do(c.closed)
+	return c.Conn.Close()
+}
