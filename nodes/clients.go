@@ -2,6 +2,7 @@ package nodes
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -43,13 +44,13 @@ func newClients(c Config, nodes map[string]node) (*clients, error) {
 		Dial:  dialer.DialContext,
 		Proxy: func(*http.Request) (*url.URL, error) { return nil, nil },
 		WrapTransport: func(next http.RoundTripper) http.RoundTripper {
-			return &signIn{next: reach.wrap(next), token: c.Token, nodes: nodes, tokens: map[string]nodeToken{}}
+			return reach.wrap(&signIn{next: next, token: c.Token, nodes: nodes, tokens: map[string]nodeToken{}})
 		},
 	}
 	calls := rest.CopyConfig(kubelets)
 	calls.Timeout = callTimeout
 	cloud := rest.CopyConfig(calls)
-	cloud.CertData, cloud.KeyData, cloud.WrapTransport, cloud.UserAgent = c.CloudCert, c.CloudKey, reach.wrap, "tripod-"+c.Zone
+	cloud.CertData, cloud.KeyData, cloud.WrapTransport, cloud.UserAgent = c.CloudCert, c.CloudKey, nil, "tripod-"+c.Zone
 	made := &clients{reconnect: dialer.CloseAll, close: dialer.CloseAll}
 	for conf, client := range map[*rest.Config]*kubernetes.Interface{kubelets: &made.watches, calls: &made.calls, cloud: &made.cloud} {
 		var err error
@@ -60,7 +61,7 @@ func newClients(c Config, nodes map[string]node) (*clients, error) {
 	return made, nil
 }
 
-// reach tells the log when the API server goes out of reach, or refuses its clients, and when it is back, instead of every failure.
+// reach tells the log when the API server goes out of reach of the kubelets, or refuses them, and when it is back, instead of every failure.
 type reach struct {
 	log    *slog.Logger
 	server string
@@ -75,6 +76,8 @@ func (r *reach) wrap(next http.RoundTripper) http.RoundTripper {
 		resp, err := next.RoundTrip(req)
 		switch {
 		case req.Context().Err() != nil:
+		case errors.Is(err, errSignIn):
+			r.note("is not asked", err)
 		case err != nil:
 			r.note("cannot be reached", err)
 		case resp.StatusCode == http.StatusUnauthorized:

@@ -30,6 +30,8 @@ type signIn struct {
 	tokens map[string]nodeToken // by the node's name
 }
 
+var errSignIn = errors.New("cannot sign in")
+
 type nodeToken struct {
 	text string
 	made time.Time
@@ -39,7 +41,10 @@ func (s *signIn) RoundTrip(req *http.Request) (*http.Response, error) {
 	name, _ := req.Context().Value(nodeName{}).(string)
 	token, err := s.of(req.Context(), name)
 	if err != nil {
-		return nil, fmt.Errorf("node %s cannot sign in: %w", name, err)
+		if req.Body != nil {
+			req.Body.Close() // as a RoundTripper has to
+		}
+		return nil, fmt.Errorf("node %s %w: %w", name, errSignIn, err)
 	}
 	req = req.Clone(req.Context())
 	req.Header.Set("Authorization", "Bearer "+token)
