@@ -176,6 +176,9 @@ func aboutOf(params json.RawMessage) string {
 	}
 	for _, name := range []string{"nodegroupName", "addonName", "fargateProfileName", "capabilityName", "principalArn", "name", "clusterName", "RoleName", "UserName", "GroupName", "RoleArn", "resourceArn"} {
 		if text, ok := members[name].(string); ok {
+			if strings.HasPrefix(text, "arn:") && !strings.Contains(text, "/") { // root's
+				return text[strings.LastIndexByte(text, ':')+1:]
+			}
 			return text[strings.LastIndexByte(text, '/')+1:]
 		}
 	}

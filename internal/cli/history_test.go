@@ -128,6 +128,21 @@ func TestHistoryFitsATerminal(t *testing.T) {
 	}
 }
 
+func TestHistoryNamesWhatACallWasAbout(t *testing.T) {
+	for params, want := range map[string]string{
+		`{"clusterName":"demo"}`: "demo",
+		`{"clusterName":"demo","principalArn":"arn:aws:iam::111122223333:role/team/viewer"}`: "viewer",
+		`{"clusterName":"demo","principalArn":"arn:aws:iam::111122223333:root"}`:             "root",
+		`{"resourceArn":"arn:aws:logs:us-east-1:111122223333:log-group:/aws/eks/demo:*"}`:    "demo:*",
+		`{"maxResults":1}`: "",
+		``:                 "",
+	} {
+		if got := aboutOf(json.RawMessage(params)); got != want {
+			t.Errorf("%s: got %q, want %q", params, got, want)
+		}
+	}
+}
+
 func TestHistoryFollowsAllZonesThroughRotation(t *testing.T) {
 	dataDir := t.TempDir()
 	a := historyDir(t, dataDir, "us-east-1a")
