@@ -27,7 +27,13 @@ type owner struct {
 	root bool
 }
 
-func (in callerOr) owner(call *wire.Call) owner { return owner{in.of(call), in.root(call)} }
+func (in callerOr) owner(call *wire.Call) (owner, error) {
+	of := owner{in.of(call), in.root(call)}
+	if of == (owner{}) {
+		return of, invalid("Must specify userName when calling with non-User credentials")
+	}
+	return of, nil
+}
 
 func (o owner) check(tx *region.Txn) error {
 	if o.root {
@@ -60,7 +66,10 @@ func describeKey(k region.AccessKey) AccessKey {
 type keyResult struct{ AccessKey AccessKey }
 
 func (s *Service) createKey(call *wire.Call, in *callerOr) (*keyResult, error) {
-	of := in.owner(call)
+	of, err := in.owner(call)
+	if err != nil {
+		return nil, err
+	}
 	key, err := iam.NewAccessKey(rand.Reader, s.AccountID, of.user, s.now())
 	if err != nil {
 		return nil, wrap(call, err)
@@ -93,7 +102,10 @@ type keyList struct {
 
 func (s *Service) listKeys(call *wire.Call, in *listKeysInput) (*keyList, error) {
 	return view(s, call, func(tx *region.Txn) (*keyList, error) {
-		of := in.owner(call)
+		of, err := in.owner(call)
+		if err != nil {
+			return nil, err
+		}
 		if err := of.check(tx); err != nil {
 			return nil, err
 		}
@@ -102,7 +114,6 @@ func (s *Service) listKeys(call *wire.Call, in *listKeysInput) (*keyList, error)
 		for _, key := range keysOf(tx, of) {
 			keys = append(keys, describeKey(key))
 		}
-		var err error
 		out.AccessKeyMetadata, out.pageEnd, err = page(call, in.paging, keys, func(k AccessKey) string { return k.AccessKeyID })
 		return out, err
 	})
@@ -135,8 +146,12 @@ func (s *Service) deleteKey(call *wire.Call, in *keyInput) (done, error) {
 // changeKey changes a key of the one whom the call is about, and of no other: for that one the caller is authorized.
 func (s *Service) changeKey(call *wire.Call, in keyInput, alter func(*region.Txn, region.AccessKey)) (done, error) {
 	return change(s, call, func(tx *region.Txn) (done, error) {
+		of, err := in.owner(call)
+		if err != nil {
+			return done{}, err
+		}
 		key, found := region.AccessKeys.Get(tx, in.AccessKeyID)
-		if !found || !in.owner(call).has(key) {
+		if !found || !of.has(key) {
 			return done{}, noSuchEntity("The Access Key with id %s cannot be found.", in.AccessKeyID)
 		}
 		alter(tx, key)

@@ -115,18 +115,18 @@ func (s *Service) createUser(call *wire.Call, in *createUserInput) (*userResult,
 }
 
 func (s *Service) getUser(call *wire.Call, in *callerOr) (*userResult, error) {
-	name := in.of(call)
-	if name == "" && !in.root(call) {
-		return nil, invalid("Must specify userName when calling with non-User credentials")
+	of, err := in.owner(call)
+	if err != nil {
+		return nil, err
 	}
 	return view(s, call, func(tx *region.Txn) (*userResult, error) {
-		if in.root(call) {
+		if of.root {
 			founded, _ := region.SessionKeys.Get(tx, region.CurrentSessionKey) // made with the region, as root is
 			return &userResult{User{UserID: call.Principal.UserID, ARN: call.Principal.ARN, CreateDate: stamp(founded.CreatedAt)}}, nil
 		}
-		user, found := region.Users.Get(tx, name)
+		user, found := region.Users.Get(tx, of.user)
 		if !found {
-			return nil, notThere(kindUser, name)
+			return nil, notThere(kindUser, of.user)
 		}
 		return &userResult{describeUser(user)}, nil
 	})
