@@ -20,6 +20,7 @@ import (
 	"tripod/apiserver/launch"
 	"tripod/iam"
 	"tripod/internal/pki"
+	"tripod/internal/sleep"
 )
 
 const (
@@ -142,7 +143,7 @@ func (a *awsAuth) follow(ctx context.Context) {
 		}
 		if err != nil && ctx.Err() == nil {
 			a.tell(err)
-			sleep(ctx, awsAuthRetry)
+			sleep.For(ctx, awsAuthRetry)
 		}
 	}
 }

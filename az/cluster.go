@@ -23,6 +23,7 @@ import (
 	"tripod/iam"
 	"tripod/internal/pki"
 	"tripod/internal/process"
+	"tripod/internal/sleep"
 	"tripod/region"
 )
 
@@ -191,7 +192,7 @@ func (c *clusterZone) follow(ctx context.Context) {
 		if err != nil {
 			c.zone.logger.Warn("settle cluster", "cluster", c.record.Name, "error", err)
 		}
-		sleep(ctx, pause)
+		sleep.For(ctx, pause)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tripod/client"
+	"tripod/internal/sleep"
 	"tripod/region"
 )
 
@@ -40,7 +41,7 @@ func (z *Zone) release(ctx context.Context, id, name string) {
 				return
 			}
 			z.logger.Warn("delete cluster", "cluster", name, "error", err)
-			sleep(ctx, pause)
+			sleep.For(ctx, pause)
 		}
 	})
 }
@@ -98,7 +99,7 @@ func (z *Zone) signOff(ctx context.Context, id string) error {
 		if gone || finished.ID != "" {
 			return nil
 		}
-		sleep(ctx, time.Second)
+		sleep.For(ctx, time.Second)
 	}
 	return nil
 }
@@ -146,13 +147,4 @@ func finish(tx *region.Txn, record region.Cluster, zones int) {
 		}
 	}
 	keepNote(tx, region.DeletedCluster{ID: record.ID, Name: record.Name, DeletedAt: *record.DeletedAt, Released: record.Released}, zones)
-}
-
-func sleep(ctx context.Context, pause time.Duration) {
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }

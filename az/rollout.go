@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tripod/client"
+	"tripod/internal/sleep"
 	"tripod/region"
 )
 
@@ -166,7 +167,7 @@ func (c *clusterZone) awaitEtcdPeers(ctx context.Context, wanted region.ControlP
 			return nil
 		}
 		c.zone.logger.Info("a change of the database waits", "cluster", c.record.Name, "error", err)
-		sleep(ctx, 500*time.Millisecond)
+		sleep.For(ctx, 500*time.Millisecond)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

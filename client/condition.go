@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"tripod/internal/sleep"
 )
 
 // A status makes the region measure all its processes, so Wait looks after each event, and rarely otherwise.
@@ -74,7 +76,7 @@ func (c *Client) WaitFor(ctx context.Context, condition Condition, missing func(
 		case <-ctx.Done():
 			return fmt.Errorf("%s is not %s: %s: %w", condition.Target, condition.For, last, ctx.Err())
 		case <-events:
-			pause(ctx, eventPause)
+			sleep.For(ctx, eventPause)
 		case <-time.After(interval):
 		}
 	}
@@ -91,16 +93,7 @@ func (c *Client) signalEvents(ctx context.Context, events chan<- struct{}) {
 			}
 			return nil
 		})
-		pause(ctx, absentPause)
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
+		sleep.For(ctx, absentPause)
 	}
 }
 

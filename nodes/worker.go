@@ -15,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/component-helpers/apimachinery/lease"
 	"k8s.io/utils/clock"
+
+	"tripod/internal/sleep"
 )
 
 // A kubelet's defaults: nodeLeaseDurationSeconds, and a quarter of it.
@@ -60,21 +62,9 @@ func (w *worker) run(ctx context.Context, pause time.Duration) {
 		case <-w.absent:
 		}
 		w.conf.Logger.Info("node object is gone, registers again", "node", w.name, "in", pause)
-		if !sleep(ctx, pause) || !w.register(ctx) {
+		if sleep.For(ctx, pause) != nil || !w.register(ctx) {
 			return
 		}
-	}
-}
-
-// sleep waits; it is false when ctx ended first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
 	}
 }
 
@@ -87,7 +77,7 @@ func (w *worker) register(ctx context.Context) bool {
 			return true
 		}
 		w.conf.Logger.Debug("node could not register, tries again", "node", w.name, "err", err)
-		if !sleep(ctx, pause) {
+		if sleep.For(ctx, pause) != nil {
 			return false
 		}
 	}

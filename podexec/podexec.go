@@ -29,6 +29,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"tripod/internal/process"
+	"tripod/internal/sleep"
 )
 
 // Options say which pod and which command.
@@ -203,10 +204,7 @@ func again(ctx context.Context, do func() error) error {
 		if err == nil || attempt == attempts || !passing(err) || ctx.Err() != nil {
 			return err
 		}
-		select {
-		case <-time.After(time.Duration(attempt) * pause):
-		case <-ctx.Done():
-		}
+		sleep.For(ctx, time.Duration(attempt)*pause)
 	}
 }
 

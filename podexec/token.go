@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"tripod/internal/pki"
+	"tripod/internal/sleep"
 )
 
 const (
@@ -39,9 +40,7 @@ func (p *pod) renewTokens(ctx context.Context) {
 	for _, t := range p.tokens {
 		p.wait.Go(func() {
 			for {
-				select {
-				case <-time.After(max(t.life*8/10, renewalPause)): // as the kubelet does
-				case <-ctx.Done():
+				if sleep.For(ctx, max(t.life*8/10, renewalPause)) != nil { // as the kubelet does
 					return
 				}
 				if err := p.renew(ctx, t); err != nil {

@@ -8,6 +8,8 @@ import (
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"tripod/internal/sleep"
 )
 
 const (
@@ -54,9 +56,6 @@ func (w *Webhook) register(ctx context.Context) {
 			return
 		}
 		w.config.Logger.Debug("register the pod identity webhook", "error", err)
-		select {
-		case <-ctx.Done():
-		case <-time.After(pause):
-		}
+		sleep.For(ctx, pause)
 	}
 }

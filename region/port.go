@@ -10,6 +10,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"tripod/internal/sleep"
 )
 
 // The first byte after the TLS handshake says what a connection is for.
@@ -57,12 +59,10 @@ func (p *port) serve() {
 			}
 			// Out of file descriptors, most likely: keep the port, at a pace that lets others finish.
 			p.logger.Warn("accept a connection to the regional state", "error", err)
-			select {
-			case <-time.After(100 * time.Millisecond):
-				continue
-			case <-p.ctx.Done():
+			if sleep.For(p.ctx, 100*time.Millisecond) != nil {
 				return
 			}
+			continue
 		}
 		if !p.track(raw) {
 			continue

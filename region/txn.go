@@ -9,6 +9,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"time"
+
+	"tripod/internal/sleep"
 )
 
 // ErrConflict says that the records an Update read were changed by others each time it was tried.
@@ -146,7 +148,7 @@ func commit(ctx context.Context, s *store, fn func(*Txn) error, propose func(con
 			}
 		}
 		if lost > 1 {
-			pause(ctx, rand.N(time.Duration(min(lost, longestPauses))*conflictPause))
+			sleep.For(ctx, rand.N(time.Duration(min(lost, longestPauses))*conflictPause))
 		}
 		tx := &Txn{state: s.load(), reads: map[ref]uint64{}, lists: map[string]uint64{}, writes: map[ref]json.RawMessage{}}
 		if err := fn(tx); err != nil {
@@ -175,13 +177,4 @@ func commit(ctx context.Context, s *store, fn func(*Txn) error, propose func(con
 		conflict = out.Conflict
 	}
 	return 0, fmt.Errorf("%w: %s was changed by others in each of %d attempts; try again", ErrConflict, conflict, updateAttempts)
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"tripod/client"
+	"tripod/internal/sleep"
 )
 
 // detachPoll is how often `up --detach` looks whether the background process answers yet.
@@ -151,12 +152,12 @@ func (a *app) followStart(ctx context.Context, begin time.Time, progress *progre
 				}
 				return nil
 			})
-			pause(ctx, detachPoll)
+			sleep.For(ctx, detachPoll)
 		}
 	}()
 	defer func() { <-events }()
 	// The event is what counts. A status makes the region measure all its processes, which a start has no time for.
-	for pause(ctx, readyPoll); ctx.Err() == nil; pause(ctx, readyPoll) {
+	for sleep.For(ctx, readyPoll); ctx.Err() == nil; sleep.For(ctx, readyPoll) {
 		if status, err := region.Status(ctx); err == nil && status.Phase == client.PhaseReady {
 			send(ready)
 		}
@@ -167,15 +168,6 @@ func send(ready chan<- struct{}) {
 	select {
 	case ready <- struct{}{}:
 	default:
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
 	}
 }
 

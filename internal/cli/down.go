@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tripod/client"
+	"tripod/internal/sleep"
 )
 
 // exitWait is how long `down` waits for the region's own process to end once everything else has.
@@ -82,7 +83,7 @@ func (a *app) awaitExit(ctx context.Context, region *client.Client, pid int) err
 		if ctx.Err() != nil {
 			return fmt.Errorf("everything has stopped but 'tripod up' itself (pid %d): end it with 'kill %d'", pid, pid)
 		}
-		pause(ctx, detachPoll)
+		sleep.For(ctx, detachPoll)
 	}
 }
 

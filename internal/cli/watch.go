@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tripod/client"
+	"tripod/internal/sleep"
 )
 
 // watchInterval is how often the live view looks and draws.
@@ -137,7 +138,7 @@ func (r *recent) follow(ctx context.Context, region *client.Client) {
 			}
 			return nil
 		})
-		pause(ctx, watchInterval)
+		sleep.For(ctx, watchInterval)
 	}
 }
 

@@ -21,6 +21,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
+
+	"tripod/internal/sleep"
 )
 
 // FieldManager owns what Apply writes.
@@ -196,7 +198,7 @@ func applyOne(ctx context.Context, client *rest.RESTClient, object *unstructured
 		}
 		// Another zone that makes a service at this moment has allocated its fixed address, not written it yet.
 		again := passing(err) || object.GetKind() == "Service" && apierrors.IsInvalid(err)
-		if attempt == attempts || !again || !sleep(ctx, pause) {
+		if attempt == attempts || !again || sleep.For(ctx, pause) != nil {
 			return err
 		}
 	}
@@ -228,17 +230,5 @@ func passing(err error) bool {
 		return true
 	default:
 		return code >= 500
-	}
-}
-
-// sleep waits; it is false when ctx ended first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
 	}
 }

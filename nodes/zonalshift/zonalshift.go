@@ -19,6 +19,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
+
+	"tripod/internal/sleep"
 )
 
 const (
@@ -65,10 +67,8 @@ func Apply(ctx context.Context, client kubernetes.Interface, zones []string) err
 	if err := touch(ctx, client, all); err != nil {
 		return err
 	}
-	select {
-	case <-time.After(settle):
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := sleep.For(ctx, settle); err != nil {
+		return err
 	}
 	if err := touch(ctx, client, all); err != nil {
 		return err
