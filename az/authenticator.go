@@ -41,6 +41,6 @@ func (c *clusterZone) startAuthenticator() (err error) {
 }
 
 func (c *clusterZone) privateDNSName(instanceID string) (string, bool) {
-	instance, found := c.instance(instanceID)
+	instance, found := c.machines()[instanceID]
 	return instance.PrivateDNSName, found && instance.ID == instanceID
 }

@@ -42,6 +42,7 @@ type clusterZone struct {
 	awsAuth                      *awsAuth
 	identity                     *identity // of pods; nil where the zone has none
 	kubelet                      net.Listener
+	machines                     func() map[string]Instance // of the nodes in all zones, by id and by name
 	logs                         clusterLogs
 
 	provider atomic.Pointer[region.IdentityProvider] // beside IAM; nil: there is none
@@ -105,6 +106,7 @@ func newClusterZone(z *Zone, record region.Cluster) *clusterZone {
 	c.etcd = part("etcd", nil, c.prepareEtcd)
 	c.apiserver = part("apiserver", nil, c.prepareAPIServer) // it waits for etcd itself, and needs a quorum, not this member
 	c.apiserver.beforeEnd = c.leash.letGo
+	c.machines = sync.OnceValue(c.findMachines)
 	c.controllers = part("controllers", c.apiserver, c.prepareControllers)
 	return c
 }

@@ -22,17 +22,18 @@ type Instance struct{ ID, PrivateDNSName string }
 // metadataLife is how long the credentials are good that an instance's metadata service gives.
 const metadataLife = 6 * time.Hour
 
-// instance finds the cluster's instance with that id or name, in whichever zone it is: any API server may be the one that it speaks to.
-func (c *clusterZone) instance(name string) (Instance, bool) {
-	if c.zone.Instance == nil {
-		return Instance{}, false
+// findMachines are the machines of the cluster's nodes, in all zones: any API server may be the one that a node speaks to.
+func (c *clusterZone) findMachines() map[string]Instance {
+	found := map[string]Instance{}
+	if c.zone.Instances == nil {
+		return found
 	}
 	for i := range c.zone.config.Peers {
-		if instance, found := c.zone.Instance(c.workersIn(i), name); found {
-			return instance, true
+		for _, instance := range c.zone.Instances(c.workersIn(i)) {
+			found[instance.ID], found[instance.PrivateDNSName] = instance, instance
 		}
 	}
-	return Instance{}, false
+	return found
 }
 
 // nodeToken is what a kubelet signs in with.
@@ -73,7 +74,7 @@ func (z *Zone) handleNode(w http.ResponseWriter, r *http.Request) {
 	clusters := slices.Collect(maps.Values(z.clusters))
 	z.mu.Unlock()
 	for _, c := range clusters {
-		instance, found := c.instance(name)
+		instance, found := c.machines()[name]
 		if !found {
 			continue
 		}

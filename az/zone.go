@@ -37,8 +37,8 @@ type Parts struct {
 	Shift func(ctx context.Context, c WorkersConfig, zones []string) error
 	// Identity makes the webhook that gives pods their AWS identity; nil leaves the zone without.
 	Identity func(IdentityConfig) (Identity, error)
-	// Instance is the one of a zone's nodes that has that id or private DNS name; nil knows none.
-	Instance func(nodes WorkersConfig, name string) (instance Instance, found bool)
+	// Instances are the machines of a zone's nodes; nil knows none.
+	Instances func(nodes WorkersConfig) []Instance
 }
 
 // Zone is one availability zone: its agent's life as a value.

@@ -73,16 +73,10 @@ func TestHeldAddressIsNotGivenAway(t *testing.T) {
 	}
 }
 
-func TestInstanceIsFoundByItsIDAndName(t *testing.T) {
+func TestInstancesAreTheNodesMachines(t *testing.T) {
 	c := testConfig(3)
-	addrs := c.Addresses()
-	n := newNode(c, 2, addrs[2])
-	for _, by := range []string{n.instanceID, n.name} {
-		if id, name, found := c.Instance(by); !found || id != n.instanceID || name != n.name {
-			t.Errorf("by %s: got %q, %q, %v", by, id, name, found)
-		}
-	}
-	if id, _, found := c.Instance("i-00000000000000000"); found {
-		t.Errorf("an instance that is not there: got %q", id)
+	addrs, got := c.Addresses(), c.Instances()
+	if n := newNode(c, 2, addrs[2]); len(got) != 3 || got[n.instanceID] != n.name {
+		t.Errorf("got %v, want three, and %s of %s among them", got, n.name, n.instanceID)
 	}
 }

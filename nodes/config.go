@@ -79,12 +79,11 @@ func (c Config) validate() error {
 // minAddressesPerNode keeps a subnet from being full with nodes alone.
 const minAddressesPerNode = 4
 
-// Instance is the id and the private DNS name of the zone's instance that has that id or name.
-func (c Config) Instance(name string) (id, dnsName string, found bool) {
-	for i, addr := range machine.Addresses(c.Subnet, c.ClusterID, c.Zone, c.Count) {
-		if n := newNode(c, i, addr); name == n.instanceID || name == n.name {
-			return n.instanceID, n.name, true
-		}
+// Instances are the ids of the zone's instances, and by them their private DNS names.
+func (c Config) Instances() map[string]string {
+	names := map[string]string{}
+	for _, n := range nodesAt(c, machine.Addresses(c.Subnet, c.ClusterID, c.Zone, c.Count)) {
+		names[n.instanceID] = n.name
 	}
-	return "", "", false
+	return names
 }

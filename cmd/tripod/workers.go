@@ -19,7 +19,7 @@ import (
 
 // zone runs a zone's agent with what links Kubernetes' client libraries.
 func zone(ctx context.Context, args []string) error {
-	return az.Run(ctx, args, az.Parts{Workers: newWorkers, Addons: installAddons, Shift: shiftZones, Identity: newIdentity, Instance: instance})
+	return az.Run(ctx, args, az.Parts{Workers: newWorkers, Addons: installAddons, Shift: shiftZones, Identity: newIdentity, Instances: instances})
 }
 
 // nodesOf says which nodes a zone has, and nothing of how they reach the cluster.
@@ -30,9 +30,11 @@ func nodesOf(c az.WorkersConfig) nodes.Config {
 	}
 }
 
-func instance(c az.WorkersConfig, name string) (az.Instance, bool) {
-	id, dnsName, found := nodesOf(c).Instance(name)
-	return az.Instance{ID: id, PrivateDNSName: dnsName}, found
+func instances(c az.WorkersConfig) (all []az.Instance) {
+	for id, name := range nodesOf(c).Instances() {
+		all = append(all, az.Instance{ID: id, PrivateDNSName: name})
+	}
+	return all
 }
 
 func newWorkers(c az.WorkersConfig) (az.Workers, error) {
