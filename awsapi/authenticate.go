@@ -49,7 +49,7 @@ func (s *server) authenticate(w http.ResponseWriter, r *http.Request) (*wire.Cal
 		return nil, err
 	}
 	x.principal = principal
-	return &wire.Call{RequestID: x.requestID, Principal: principal, Params: params, Body: body, Request: r, Keys: s.keysOf(r, params, body)}, nil
+	return &wire.Call{RequestID: x.requestID, Principal: principal, Params: params, Body: body, Request: r, Keys: s.keysOf(r, params)}, nil
 }
 
 // expiredSession is AWS's error for temporary credentials after their time.

@@ -85,6 +85,7 @@ func TestConditionsOnEKSRequests(t *testing.T) {
 		create = `{"name":"x","roleArn":"arn:aws:iam::111122223333:role/eks","resourcesVpcConfig":{"endpointPublicAccess":false,"subnetIds":["subnet-1"]},"version":"1.36",
 			"accessConfig":{"authenticationMode":"API"},"tags":{"team":"red"},"logging":{"clusterLogging":[{"types":["api","audit"],"enabled":true},{"types":["scheduler"],"enabled":false}]},
 			"encryptionConfig":[{"provider":{"keyArn":"arn:aws:kms:us-east-1:111122223333:key/k"},"resources":["secrets"]}]}`
+		demoTags  = "/tags/arn%3Aaws%3Aeks%3Aus-east-1%3A111122223333%3Acluster%2Fdemo"
 		entry     = "/clusters/demo/access-entries"
 		dev       = entry + "/arn%3Aaws%3Aiam%3A%3A111122223333%3Arole%2Fdev"
 		associate = `{"policyArn":"arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy","accessScope":{"type":"namespace","namespaces":["a","b"]}}`
@@ -100,6 +101,9 @@ func TestConditionsOnEKSRequests(t *testing.T) {
 		{"POST", "/clusters", create, `{"ForAnyValue:ArnLike":{"eks:encryptionConfigProviderKeyArns":"arn:aws:kms:*:*:key/k"}}`, true},
 		{"POST", "/clusters", create, `{"StringEquals":{"aws:RequestTag/Team":"red"},"ForAllValues:StringEquals":{"aws:TagKeys":["team","env"]}}`, true},
 		{"POST", "/clusters", create, `{"StringEquals":{"aws:RequestTag/team":"blue"}}`, false},
+		{"POST", demoTags, `{"tags":{"team":"blue"},"Tags":{"team":"red"}}`, `{"StringEquals":{"aws:RequestTag/team":"red"}}`, false},
+		{"POST", demoTags, `{"tags":{"team":"red"},"Tags":{"team":"blue"}}`, `{"StringEquals":{"aws:RequestTag/team":"red"}}`, true},
+		{"POST", "/clusters?Tags.member.1.Key=team&Tags.member.1.Value=red", strings.Replace(create, `"tags":{"team":"red"},`, "", 1), `{"StringEquals":{"aws:RequestTag/team":"red"}}`, false},
 		{"GET", "/clusters/demo", "", `{"StringEquals":{"aws:ResourceTag/env":"lab"}}`, true},
 		{"GET", "/clusters/demo/updates", "", `{"StringEquals":{"aws:ResourceTag/env":"prod"}}`, false},
 		{"GET", "/clusters/other", "", `{"StringEquals":{"aws:ResourceTag/env":"lab"}}`, false},
@@ -112,7 +116,7 @@ func TestConditionsOnEKSRequests(t *testing.T) {
 		{"POST", dev + "/access-policies", associate, `{"ArnLike":{"eks:policyArn":"*:cluster-access-policy/AmazonEKSView*"}}`, false},
 		{"POST", dev + "/access-policies", associate, `{"ArnLike":{"eks:policyArn":"arn:aws:eks::aws:cluster-access-policy/AmazonEKSView*"},"StringEquals":{"eks:accessScope":"namespace"},"ForAllValues:StringLike":{"eks:namespaces":["a","b*"]}}`, true},
 		{"POST", "/clusters/demo/identity-provider-configs/associate", `{"oidc":{"identityProviderConfigName":"o","issuerUrl":"https://x.example","clientId":"c"}}`, `{"StringEquals":{"eks:issuerUrl":"https://x.example","eks:clientId":"c"}}`, true},
-		{"DELETE", "/tags/arn%3Aaws%3Aeks%3Aus-east-1%3A111122223333%3Acluster%2Fdemo?tagKeys=env", "", `{"ForAnyValue:StringEquals":{"aws:TagKeys":"env"},"StringEquals":{"aws:ResourceTag/env":"lab"}}`, true},
+		{"DELETE", demoTags + "?tagKeys=env", "", `{"ForAnyValue:StringEquals":{"aws:TagKeys":"env"},"StringEquals":{"aws:ResourceTag/env":"lab"}}`, true},
 	} {
 		denied, text := w.denied(t, "eks", c.method, c.path, c.body, statement("eks", c.condition), statement("iam", `{}`))
 		if denied == c.want || strings.Contains(text, "SerializationException") || strings.Contains(text, "validation error") {

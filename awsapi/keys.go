@@ -12,7 +12,7 @@ import (
 
 // keysOf are the condition keys that every request has ("AWS global condition context keys" of the IAM user guide), and those of its tags.
 // Who calls is the principal's to tell, and what is special about a service the service's.
-func (s *server) keysOf(r *http.Request, params url.Values, body []byte) iam.Keys {
+func (s *server) keysOf(r *http.Request, params url.Values) iam.Keys {
 	now := s.Now().UTC()
 	keys := iam.Keys{
 		"aws:currenttime":           {now.Format(time.RFC3339)},
@@ -28,5 +28,5 @@ func (s *server) keysOf(r *http.Request, params url.Values, body []byte) iam.Key
 			keys[key] = values[:1]
 		}
 	}
-	return keys.With(wire.TagKeys(params, body))
+	return keys.With(wire.TagKeys(params))
 }

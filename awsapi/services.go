@@ -104,7 +104,7 @@ func (s *server) unsignedCall(w http.ResponseWriter, r *http.Request, body []byt
 	}
 	x.size = len(body)
 	x.name, x.claimed, x.operation = sts.Name, action, one.api.Operation(action)
-	x.call = &wire.Call{Operation: x.operation, RequestID: x.requestID, Params: params, Body: body, Request: r, Keys: s.keysOf(r, params, body)}
+	x.call = &wire.Call{Operation: x.operation, RequestID: x.requestID, Params: params, Body: body, Request: r, Keys: s.keysOf(r, params)}
 	if err := s.throttled(x); err != nil {
 		return false, err
 	}

@@ -79,12 +79,18 @@ func administrator(by string) Admission {
 	return Admission{Username: "kubernetes-admin", Groups: []string{"system:masters"}, By: by}
 }
 
+// admitEntry goes by an access entry. Templates are for its username alone ("Create access entries" of the EKS user guide): in a group, a session could
+// complete the name to one that access entries must not have, such as system:masters.
 func (a *Authenticator) admitEntry(entry region.AccessEntry, p Principal) (Admission, error) {
-	groups := slices.Clone(entry.Groups)
-	if entry.Type != "STANDARD" {
-		groups = slices.Compact(slices.Sorted(slices.Values(append(groups, nodeGroups...))))
+	admission, err := a.fill(Admission{Username: entry.Username, By: "the access entry of " + entry.PrincipalARN, Policies: entry.Policies}, p)
+	if err != nil {
+		return Admission{}, err
 	}
-	return a.fill(Admission{Username: entry.Username, Groups: groups, By: "the access entry of " + entry.PrincipalARN, Policies: entry.Policies}, p)
+	admission.Groups = slices.Clone(entry.Groups)
+	if entry.Type != "STANDARD" {
+		admission.Groups = slices.Compact(slices.Sorted(slices.Values(append(admission.Groups, nodeGroups...))))
+	}
+	return admission, nil
 }
 
 // admitMapped goes by the ConfigMap aws-auth. It knows principals by their ARNs alone.

@@ -36,8 +36,8 @@ func (k Keys) Without(prefixes ...string) Keys {
 // TagKeys are the condition keys of tags: prefix is aws:RequestTag, aws:ResourceTag and the like.
 func TagKeys(prefix string, tags map[string]string) Keys {
 	keys := make(Keys, len(tags))
-	for key, value := range tags {
-		keys[strings.ToLower(prefix+"/"+key)] = []string{value}
+	for _, key := range slices.Sorted(maps.Keys(tags)) { // of two that differ by case alone always the same one counts
+		keys[strings.ToLower(prefix+"/"+key)] = []string{tags[key]}
 	}
 	return keys
 }

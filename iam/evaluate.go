@@ -124,6 +124,14 @@ func (p Principal) Match(element string) (matched, direct bool) {
 	return p.IssuerARN != "" && element == p.IssuerARN, true
 }
 
+// Named says whether a resource-based policy's element lets the principal do what is requested without leave of its identity-based policies. A session
+// that is named by its role's ARN stays within permissions boundary and session policies; by its own ARN it does not ("Session policies" and "Permissions
+// boundaries for IAM entities" of the IAM user guide).
+func (p Principal) Named(element string, request Request) bool {
+	matched, direct := p.Match(element)
+	return matched && direct && (element != p.IssuerARN || p.within(request))
+}
+
 // Keys are the global condition keys that say who calls.
 func (p Principal) Keys() Keys {
 	keys := Keys{
@@ -153,15 +161,17 @@ func (p Principal) Keys() Keys {
 }
 
 // MayAssume says whether the principal may do an action, such as sts:AssumeRole, on a role with that trust policy. A role that trusts the
-// account leaves it to the principal's own policies; one that names the principal does not need their leave, but what they deny stays denied.
+// account leaves it to the principal's own policies; one that names the principal does not need their leave (see Named), but what they deny stays denied.
 // reason is the end of the sentence for who may not.
 func (p Principal) MayAssume(action, roleARN string, trust *Document, keys Keys) (may bool, reason string) {
-	all := p.Keys().With(keys)
+	request := Request{Action: action, Resource: roleARN, Keys: p.Keys().With(keys)}
 	trusts := func(direct bool) Decision {
-		return Decide(Request{Action: action, Resource: roleARN, Keys: all, Principal: func(kind, element string) bool {
-			matched, isDirect := p.Match(element)
-			return kind == "AWS" && matched && (isDirect || !direct)
-		}}, trust)
+		asked := request
+		asked.Principal = func(kind, element string) bool {
+			matched, _ := p.Match(element)
+			return kind == "AWS" && matched && (!direct || p.Named(element, request))
+		}
+		return Decide(asked, trust)
 	}
 	own, reason := p.Evaluate(action, roleARN, keys)
 	switch trusted := trusts(false); {

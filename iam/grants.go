@@ -82,6 +82,14 @@ func (p Principal) limits() []limit {
 	return limits
 }
 
+// within says whether all that narrows the principal allows the request.
+func (p Principal) within(request Request) bool {
+	return !slices.ContainsFunc(p.limits(), func(l limit) bool {
+		documents, err := parseAll(l.texts)
+		return err != nil || Decide(request, documents...) != Allowed
+	})
+}
+
 func parseAll(texts []string) ([]*Document, error) {
 	documents := make([]*Document, len(texts))
 	for i, text := range texts {

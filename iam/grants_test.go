@@ -58,3 +58,51 @@ func TestPrincipalDoesWhatAllItsPoliciesLeave(t *testing.T) {
 		}
 	}
 }
+
+func TestSessionNamedByItsRoleStaysWithinWhatNarrowsIt(t *testing.T) {
+	const role, session, target = "arn:aws:iam::111122223333:role/r", "arn:aws:sts::111122223333:assumed-role/r/s", "arn:aws:iam::111122223333:role/target"
+	list := `{"Statement":{"Effect":"Allow","Action":"eks:List*","Resource":"*"}}`
+	assume := `{"Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"*"}}`
+	deny := `{"Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}`
+	for name, c := range map[string]struct {
+		named  string
+		narrow Principal
+		may    bool
+	}{
+		"role, nothing narrows":        {role, Principal{}, true},
+		"role, beyond the session":     {role, Principal{SessionPolicies: []string{list}}, false},
+		"role, within the session":     {role, Principal{SessionPolicies: []string{assume}}, true},
+		"role, beyond the boundary":    {role, Principal{Boundary: &list}, false},
+		"role, within the boundary":    {role, Principal{Boundary: &assume}, true},
+		"session, beyond the session":  {session, Principal{SessionPolicies: []string{list}}, true},
+		"session, beyond the boundary": {session, Principal{Boundary: &list}, true},
+		"session, which is denied":     {session, Principal{SessionPolicies: []string{deny}}, false},
+	} {
+		trust, err := ParseTrust(`{"Statement":{"Effect":"Allow","Principal":{"AWS":"` + c.named + `"},"Action":"sts:AssumeRole"}}`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := c.narrow
+		p.ARN, p.AccountID, p.IssuerARN = session, "111122223333", role
+		if may, reason := p.MayAssume("sts:AssumeRole", target, trust, nil); may != c.may {
+			t.Errorf("%s: got %v %q, want %v", name, may, reason, c.may)
+		}
+	}
+}
+
+func TestLongValueThatAPolicyRepeatsIsNotFilledInWithoutEnd(t *testing.T) {
+	keys := Keys{"k": {strings.Repeat("a", 10_000)}}
+	if _, ok := expand(strings.Repeat("${k}", 8000), keys, true); ok {
+		t.Error("80 million characters were filled in")
+	}
+	if p, ok := expand("${k}${k}", keys, true); !ok || len(p) != 20_000 {
+		t.Errorf("got %d characters, %v; want both values", len(p), ok)
+	}
+}
+
+func TestPathOfAUserMakesNobodyFederated(t *testing.T) {
+	p := Principal{ARN: "arn:aws:iam::111122223333:user/x:federated-user/ann", AccountID: "111122223333", UserID: "AIDA"}
+	if p.IsFederated() || p.UserName() != "ann" {
+		t.Errorf("got federated %v, name %q", p.IsFederated(), p.UserName())
+	}
+}

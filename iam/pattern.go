@@ -14,7 +14,11 @@ type patternRune struct {
 	wild bool // r is * or ? and stands for others
 }
 
-// expand fills in ${key}, ${key, 'default'} and the literals ${*}, ${?} and ${$}. It fails where a key is missing that has no default.
+// mostExpanded is how long a pattern gets, in characters, by what its variables bring: a policy can name one long value thousands of times.
+const mostExpanded = 64 << 10
+
+// expand fills in ${key}, ${key, 'default'} and the literals ${*}, ${?} and ${$}. It fails where a key is missing that has no default, and
+// where the text grows longer than anything that it is compared with.
 func expand(text string, keys Keys, variables bool) (pattern, bool) {
 	var p pattern
 	literal := func(s string) {
@@ -35,6 +39,9 @@ func expand(text string, keys Keys, variables bool) (pattern, bool) {
 			case hasFallback && len(values) == 0:
 				literal(strings.Trim(strings.TrimSpace(fallback), "'"))
 			default:
+				return nil, false
+			}
+			if len(p) > mostExpanded {
 				return nil, false
 			}
 			continue

@@ -59,7 +59,11 @@ type Principal struct {
 }
 
 // IsFederated says whether the principal is a federated user: one whom a user, or root, vouches for.
-func (p Principal) IsFederated() bool { return strings.Contains(p.ARN, ":federated-user/") }
+func (p Principal) IsFederated() bool { return strings.HasPrefix(p.ARN, federatedPrefix(p.AccountID)) }
+
+func federatedPrefix(accountID string) string {
+	return "arn:aws:sts::" + accountID + ":federated-user/"
+}
 
 // UserName is the name of the user that the principal is; empty for a role's session, a federated user and root.
 func (p Principal) UserName() string {
@@ -198,7 +202,7 @@ func userSession(tx *region.Txn, principal Principal, session Session) Principal
 
 // federate makes a federated user of whoever vouches for one.
 func (p *Principal) federate(name string) {
-	p.ARN = "arn:aws:sts::" + p.AccountID + ":federated-user/" + name
+	p.ARN = federatedPrefix(p.AccountID) + name
 	p.UserID, p.SessionName = p.AccountID+":"+name, name
 	p.SessionPolicies = []string{}
 }

@@ -1,6 +1,7 @@
 package iamapi
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -57,7 +58,7 @@ type Tag struct {
 	Value string
 }
 
-// checkTags makes a map of new tags; have are those that there are already.
+// checkTags makes a map of new tags; have are those that there are already. Keys that differ by case alone are one: the new tag replaces the old one.
 func checkTags(have map[string]string, tags []Tag) (map[string]string, error) {
 	all, seen := map[string]string{}, map[string]bool{}
 	for key, value := range have {
@@ -72,6 +73,7 @@ func checkTags(have map[string]string, tags []Tag) (map[string]string, error) {
 			return nil, invalidInput("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
 		}
 		seen[strings.ToLower(tag.Key)] = true
+		maps.DeleteFunc(all, func(key, _ string) bool { return strings.EqualFold(key, tag.Key) })
 		all[tag.Key] = tag.Value
 	}
 	if len(all) > iam.MaxTags {

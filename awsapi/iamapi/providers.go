@@ -44,8 +44,11 @@ type createProviderInput struct {
 }
 
 func (in createProviderInput) subject(*wire.Call) thing {
-	return thing{kindProvider, "/", strings.TrimPrefix(in.URL, "https://")}
+	return thing{kindProvider, "/", bareURL(in.URL)}
 }
+
+// bareURL is an issuer's URL as the provider's ARN has it.
+func bareURL(url string) string { return strings.TrimSuffix(strings.TrimPrefix(url, "https://"), "/") }
 
 type createdProvider struct {
 	ARN  string    `xml:"OpenIDConnectProviderArn" json:"OpenIDConnectProviderArn"`
@@ -69,7 +72,7 @@ func (s *Service) createProvider(call *wire.Call, in *createProviderInput) (*cre
 	if err != nil {
 		return nil, err
 	}
-	bare := strings.TrimSuffix(strings.TrimPrefix(in.URL, "https://"), "/")
+	bare := bareURL(in.URL)
 	p := region.OIDCProvider{
 		ARN: s.arn(kindProvider, "/"+bare), Issuer: bare, ClientIDs: in.ClientIDList, Thumbprints: in.ThumbprintList, CreatedAt: s.now(), Tags: tags,
 	}

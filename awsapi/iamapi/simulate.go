@@ -10,7 +10,12 @@ import (
 	"tripod/region"
 )
 
-const maxSimulated = 1000 // evaluations of one call
+const (
+	maxSimulated = 1000 // evaluations of one call
+	// maxSimulatedText is how long, in bytes, an ARN is at most, and here a condition key's value: no real call has longer ones, and policies may repeat them.
+	maxSimulatedText   = 2048
+	maxSimulatedAction = 128
+)
 
 func (s *Service) simulateActions() map[string]action {
 	return map[string]action{
@@ -120,6 +125,9 @@ func (in simulation) run(call *wire.Call, principal iam.Principal) (*evaluationL
 	if len(in.ActionNames)*len(in.ResourceArns) > maxSimulated {
 		return nil, limitExceeded("A simulation is of at most %d actions on resources together.", maxSimulated)
 	}
+	if err := in.checkTexts(); err != nil {
+		return nil, err
+	}
 	keys := iam.Keys{}
 	for _, entry := range in.ContextEntries {
 		keys[strings.ToLower(entry.ContextKeyName)] = entry.ContextKeyValues
@@ -141,6 +149,9 @@ func (in simulation) run(call *wire.Call, principal iam.Principal) (*evaluationL
 	for _, action := range in.ActionNames {
 		missing := slices.DeleteFunc(principal.ContextKeys(action), func(key string) bool { return len(known[strings.ToLower(key)]) > 0 })
 		for _, resource := range in.ResourceArns {
+			if err := call.Request.Context().Err(); err != nil {
+				return nil, wrap(call, err) // nobody waits for it any more
+			}
 			decision, _ := principal.Evaluate(action, resource, keys)
 			one := Evaluation{EvalActionName: action, EvalResourceName: resource, EvalDecision: decisionNames[decision]}
 			one.MissingContextValues = missing
@@ -156,6 +167,20 @@ func (in simulation) run(call *wire.Call, principal iam.Principal) (*evaluationL
 		out.EvaluationResults = append(out.EvaluationResults, one.Evaluation)
 	}
 	return out, err
+}
+
+// checkTexts refuses what is longer than in any real call.
+func (in simulation) checkTexts() error {
+	long := func(most int) func(string) bool { return func(text string) bool { return len(text) > most } }
+	switch {
+	case slices.ContainsFunc(in.ActionNames, long(maxSimulatedAction)):
+		return invalid("A member of ActionNames must have at most %d characters.", maxSimulatedAction)
+	case slices.ContainsFunc(in.ResourceArns, long(maxSimulatedText)):
+		return invalid("A member of ResourceArns must have at most %d characters.", maxSimulatedText)
+	case slices.ContainsFunc(in.ContextEntries, func(e contextEntry) bool { return slices.ContainsFunc(e.ContextKeyValues, long(maxSimulatedText)) }):
+		return invalid("A member of ContextKeyValues must have at most %d characters.", maxSimulatedText)
+	}
+	return nil
 }
 
 func checkInputList(name string, documents []string) error {

@@ -82,11 +82,12 @@ func (s *Service) refused(tx *region.Txn, principal iam.Principal, key Key, acti
 	arn, name := s.arn("key/"+key.ID), "kms:"+action
 	request := iam.Request{Action: name, Resource: arn, Keys: principal.Keys().With(keys)}
 	byKey := func(account bool) iam.Decision {
-		request.Principal = func(kind, element string) bool {
-			matched, direct := principal.Match(element)
-			return kind == "AWS" && matched && (direct || account)
+		asked := request
+		asked.Principal = func(kind, element string) bool {
+			matched, _ := principal.Match(element)
+			return kind == "AWS" && matched && (account || principal.Named(element, request))
 		}
-		return iam.Decide(request, document)
+		return iam.Decide(asked, document)
 	}
 	letsIn := byKey(true)
 	if letsIn == iam.ExplicitDeny {

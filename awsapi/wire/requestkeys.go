@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"encoding/json"
 	"maps"
 	"net/url"
 	"regexp"
@@ -17,54 +16,54 @@ var (
 	tagKeyParam = regexp.MustCompile(`^TagKeys\.(?:member\.)?\d+$`)
 )
 
-// TagKeys are aws:RequestTag and aws:TagKeys of a request's parameters and its body in JSON: the tags that it gives, and the keys of
-// those that it takes away. Services differ in how they write tags, but not so much that each would need a rule of its own.
-func TagKeys(params url.Values, body []byte) iam.Keys {
-	tags, removed := map[string]string{}, map[string]bool{}
+// TagKeys are aws:RequestTag and aws:TagKeys of a request's parameters in the query protocols: the tags that it gives, and the keys of those that it
+// takes away. Services differ in how they write tags, but not so much that each would need a rule of its own.
+func TagKeys(params url.Values) iam.Keys {
+	tags, removed := map[string]string{}, []string{}
 	for name, values := range params {
 		switch {
 		case tagParam.MatchString(name):
 			tags[values[0]] = params.Get(strings.TrimSuffix(name, "Key") + "Value")
-		case tagKeyParam.MatchString(name), name == "tagKeys":
-			for _, key := range values {
-				removed[key] = true
-			}
+		case tagKeyParam.MatchString(name):
+			removed = append(removed, values...)
 		}
 	}
-	var members map[string]json.RawMessage
-	if json.Unmarshal(body, &members) == nil {
-		for name, raw := range members {
-			switch strings.ToLower(name) { // as encoding/json reads it for services
-			case "tags":
-				addTags(raw, tags)
-			case "tagkeys":
-				var names []string
-				json.Unmarshal(raw, &names) // what is none has none
-				for _, key := range names {
-					removed[key] = true
-				}
-			}
+	return tagKeysOf(tags, removed)
+}
+
+// tagKeys are those of an input with a schema: its tags are a map, or a list of pairs: Key and Value, or TagKey and TagValue as KMS has it.
+func (in *Input) tagKeys() iam.Keys {
+	tags, removed := map[string]string{}, []string{}
+	for name, member := range in.members {
+		switch strings.ToLower(name) { // of the schema: it has one of each, and services write it in one case or another
+		case "tags":
+			addTags(member, tags)
+		case "tagkeys":
+			removed = append(removed, valuesAt(member, nil)...)
 		}
 	}
+	return tagKeysOf(tags, removed)
+}
+
+func addTags(value tree, tags map[string]string) {
+	switch value := value.(type) {
+	case map[string]tree:
+		for key, one := range value {
+			tags[key] = textOf(one)
+		}
+	case []tree:
+		for _, item := range value {
+			pair, _ := item.(map[string]tree)
+			tags[textOf(pair["Key"])+textOf(pair["TagKey"])] = textOf(pair["Value"]) + textOf(pair["TagValue"])
+		}
+	}
+}
+
+func tagKeysOf(tags map[string]string, removed []string) iam.Keys {
 	if len(tags) == 0 && len(removed) == 0 {
 		return nil
 	}
-	for key := range tags {
-		removed[key] = true
-	}
 	keys := iam.TagKeys("aws:RequestTag", tags)
-	keys["aws:tagkeys"] = slices.Sorted(maps.Keys(removed))
+	keys["aws:tagkeys"] = slices.Compact(slices.Sorted(slices.Values(slices.AppendSeq(removed, maps.Keys(tags)))))
 	return keys
-}
-
-// addTags reads tags from a map, or a list of pairs: {"Key", "Value"}, or {"TagKey", "TagValue"} as KMS has it.
-func addTags(raw []byte, tags map[string]string) {
-	if json.Unmarshal(raw, &tags) == nil {
-		return
-	}
-	var pairs []struct{ Key, Value, TagKey, TagValue string }
-	json.Unmarshal(raw, &pairs) // what is neither has no tags
-	for _, pair := range pairs {
-		tags[pair.Key+pair.TagKey] = pair.Value + pair.TagValue
-	}
 }

@@ -25,13 +25,15 @@ func Typed[In any, Out smithy.Serializable](constraints Constraints, refuse Refu
 	}
 }
 
-// Read decodes a call's input into in, a pointer to the SDK's type, and validates it.
+// Read decodes a call's input into in, a pointer to the SDK's type, and validates it. Its tags are those that count for condition keys: what else the
+// request has, such as a member of that name in another case, the service does not see.
 func Read(call *Call, schema *smithy.Schema, in any, constraints Constraints, refuse Refuse) error {
 	input, err := InputOf(call, schema)
 	if err != nil {
 		return err
 	}
 	call.Input = input
+	call.Keys = call.Keys.Without("aws:requesttag/", "aws:tagkeys").With(input.tagKeys())
 	if err := input.Into(in); err != nil {
 		return err
 	}
