@@ -17,7 +17,7 @@ func TestRootIsItsAccountToSTSAndInTheHistory(t *testing.T) {
 	configure, read := withHistory(t)
 	w := newWorld(t, configure)
 	ctx := context.Background()
-	key, err := iam.EnsureRootKey(ctx, w, rand.Reader, iam.DefaultAccountID, created)
+	key, _, err := iam.EnsureRootKey(ctx, w, rand.Reader, iam.DefaultAccountID, created)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,6 @@ import (
 
 	"tripod/awsapi/eks"
 	"tripod/awsapi/wire"
-	"tripod/client"
 	"tripod/iam"
 	"tripod/region"
 )
@@ -105,17 +104,6 @@ func (z *Zone) handleFound(w http.ResponseWriter, r *http.Request) {
 		_, err = iam.EnsureSessionKey(r.Context(), z.voter, rand.Reader, time.Now())
 	}
 	answer(w, http.StatusServiceUnavailable, err)
-}
-
-// handleRoot answers the credentials of the account's root user, and makes them where there are none.
-func (z *Zone) handleRoot(w http.ResponseWriter, r *http.Request) {
-	key, err := iam.EnsureRootKey(r.Context(), z.voter, rand.Reader, z.config.AccountID, time.Now())
-	if err != nil {
-		answer(w, http.StatusServiceUnavailable, err)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(client.Credentials{AccessKeyID: key.ID, SecretAccessKey: key.Secret, AccountID: z.config.AccountID, UserARN: iam.RootARN(z.config.AccountID)})
 }
 
 func (z *Zone) handleUnreachable(w http.ResponseWriter, r *http.Request) {

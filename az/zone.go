@@ -54,6 +54,7 @@ type Zone struct {
 	gateway   *gateway
 	voter     *region.Voter
 	logEvents *logstore.Store
+	history   *history.Log
 	changes   chan struct{} // coalesced: the state should be reported
 
 	mu       sync.Mutex
@@ -200,6 +201,7 @@ func (z *Zone) startFront(ctx context.Context, registerer prometheus.Registerer)
 		listener.Close()
 		return err
 	}
+	z.history = calls
 	front := &awsapi.Front{
 		Region: z.config.Region, AccountID: z.config.AccountID, Zone: z.config.Zone, State: z.voter, Lags: z.voter.Lags, History: calls, LogEvents: z.logEvents,
 		ClientAddress: z.config.ClientAddress, Throttle: z.config.Throttle, AllowRemoteUpstream: z.config.RemoteUpstream, IssuerHosts: z.config.OIDCIssuers,

@@ -32,9 +32,8 @@ func NewRootKey(random io.Reader, accountID string, now time.Time) (region.Acces
 var errNoRootKey = errors.New("the account's root user has no active access key")
 
 // EnsureRootKey is an active access key of the account's root user, who has none at first. Whoever asks stands where AWS's console is: with the
-// region's files comes the right to make root a key, or to make one active again.
-func EnsureRootKey(ctx context.Context, state region.Updater, random io.Reader, accountID string, now time.Time) (region.AccessKey, error) {
-	var key region.AccessKey
+// region's files comes the right to make root a key, or to make one active again. operation is the one of IAM that did so; empty: none had to.
+func EnsureRootKey(ctx context.Context, state region.Updater, random io.Reader, accountID string, now time.Time) (key region.AccessKey, operation string, err error) {
 	find := func(tx *region.Txn) error {
 		key = region.AccessKey{}
 		for _, one := range region.AccessKeys.List(tx) {
@@ -48,27 +47,26 @@ func EnsureRootKey(ctx context.Context, state region.Updater, random io.Reader, 
 		}
 		return errNoRootKey
 	}
-	err := state.View(find)
-	if !errors.Is(err, errNoRootKey) {
-		return key, err
+	if err := state.View(find); !errors.Is(err, errNoRootKey) {
+		return key, "", err
 	}
 	fresh, err := NewRootKey(random, accountID, now)
 	if err != nil {
-		return region.AccessKey{}, err
+		return region.AccessKey{}, "", err
 	}
 	err = state.Update(ctx, func(tx *region.Txn) error {
-		if find(tx) == nil { // another zone was faster
+		if operation = ""; find(tx) == nil { // another zone was faster
 			return nil
 		}
-		if key.ID == "" {
-			key = fresh
+		if operation = "UpdateAccessKey"; key.ID == "" {
+			key, operation = fresh, "CreateAccessKey"
 		}
 		key.Status = statusActive
 		region.AccessKeys.Put(tx, key.ID, key)
 		return nil
 	})
 	if err != nil {
-		return region.AccessKey{}, fmt.Errorf("make an access key of the root user: %w", err)
+		return region.AccessKey{}, "", fmt.Errorf("make an access key of the root user: %w", err)
 	}
-	return key, nil
+	return key, operation, nil
 }

@@ -21,7 +21,7 @@ const (
 // root is the credentials of the account's root user.
 func (w *world) root(t *testing.T) iam.Credentials {
 	t.Helper()
-	key, err := iam.EnsureRootKey(context.Background(), w, rand.Reader, iam.DefaultAccountID, now)
+	key, _, err := iam.EnsureRootKey(context.Background(), w, rand.Reader, iam.DefaultAccountID, now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -74,7 +74,7 @@ func (w *World) User(name string, policies ...string) {
 // Root makes an access key of the account's root user, who is called root here.
 func (w *World) Root() {
 	w.t.Helper()
-	key, err := iam.EnsureRootKey(context.Background(), w.Memory, rand.Reader, iam.DefaultAccountID, time.Now())
+	key, _, err := iam.EnsureRootKey(context.Background(), w.Memory, rand.Reader, iam.DefaultAccountID, time.Now())
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -416,7 +416,7 @@ func TestVersionsAreThoseThatRunHere(t *testing.T) {
 
 func TestClusterThatRootCreatesIsRoots(t *testing.T) {
 	w := newWorld(t, "API")
-	key, err := iam.EnsureRootKey(ctx, w.state, rand.Reader, iam.DefaultAccountID, created)
+	key, _, err := iam.EnsureRootKey(ctx, w.state, rand.Reader, iam.DefaultAccountID, created)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ import (
 
 func (w *world) root() aws.Credentials {
 	w.Helper()
-	key, err := iam.EnsureRootKey(w.Context(), w, rand.Reader, account, time.Now())
+	key, _, err := iam.EnsureRootKey(w.Context(), w, rand.Reader, account, time.Now())
 	if err != nil {
 		w.Fatal(err)
 	}
