@@ -30,8 +30,8 @@ const (
 	// issuerTimeout bounds the fetch of an issuer's keys as a whole, and maxDocument each of its two documents in bytes.
 	issuerTimeout = 5 * time.Second
 	maxDocument   = 1 << 20
-	// keysLife is how long keys are used before they are fetched anew, and keysPause how soon after a fetch a token with an unknown key
-	// leads to another one.
+	// keysLife is how long keys are used before they are fetched anew, and keysPause how soon after a fetch that failed, or for a token with
+	// an unknown key, there is another one: tokens cost their senders nothing.
 	keysLife  = 5 * time.Minute
 	keysPause = 5 * time.Second
 	// mostIssuers is how many issuers' keys are kept.
@@ -52,44 +52,51 @@ type Issuers struct {
 	Now func() time.Time
 
 	mu    sync.Mutex
-	known map[string]issuerKeys // by issuer and thumbprints
+	known map[string]*issuerKeys // by issuer and thumbprints
 }
 
 // issuerKeys are an issuer's public keys by their ids.
 type issuerKeys struct {
+	mu      sync.Mutex
 	byID    map[string]crypto.PublicKey
 	fetched time.Time
+	tried   time.Time // when the last fetch was, which ended with err
+	err     error
 }
 
 // Verify says whether the token is signed by its issuer. The issuer's certificate must be one that the system trusts, or the chain it
 // shows holds a certificate with one of the thumbprints (SHA-1 in hex), as an IAM OIDC provider has them. The error wraps ErrIssuer.
 func (i *Issuers) Verify(ctx context.Context, token WebToken, thumbprints []string) (bool, error) {
-	key := strings.Join(append([]string{token.Issuer}, thumbprints...), " ")
-	i.mu.Lock()
-	keys, ok := i.known[key]
-	i.mu.Unlock()
-	age := i.now().Sub(keys.fetched)
-	if !ok || age > keysLife || keys.byID[token.KeyID] == nil && age > keysPause {
-		ctx, cancel := context.WithTimeout(ctx, issuerTimeout)
+	keys := i.of(strings.Join(append([]string{token.Issuer}, thumbprints...), " "))
+	keys.mu.Lock()
+	defer keys.mu.Unlock()
+	now := i.now()
+	if (keys.byID[token.KeyID] == nil || now.Sub(keys.fetched) > keysLife) && now.Sub(keys.tried) > keysPause {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), issuerTimeout) // others wait for it, too
 		defer cancel()
 		byID, err := i.fetchKeys(ctx, token.Issuer, thumbprints)
-		if err != nil {
-			return false, fmt.Errorf("%w %s: %w", ErrIssuer, token.Issuer, err)
+		if keys.tried, keys.err = now, err; err == nil {
+			keys.byID, keys.fetched = byID, now
 		}
-		keys = issuerKeys{byID, i.now()}
-		i.keep(key, keys)
 	}
 	public := keys.byID[token.KeyID]
+	if keys.err != nil && (public == nil || now.Sub(keys.fetched) > keysLife) {
+		return false, fmt.Errorf("%w %s: %w", ErrIssuer, token.Issuer, keys.err)
+	}
 	return public != nil && token.SignedBy(public), nil
 }
 
-func (i *Issuers) keep(key string, keys issuerKeys) {
+// of is the issuer's entry, which one caller at a time uses.
+func (i *Issuers) of(key string) *issuerKeys {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.known == nil || len(i.known) >= mostIssuers {
-		i.known = map[string]issuerKeys{}
+	if i.known[key] == nil {
+		if i.known == nil || len(i.known) >= mostIssuers {
+			i.known = map[string]*issuerKeys{}
+		}
+		i.known[key] = &issuerKeys{}
 	}
-	i.known[key] = keys
+	return i.known[key]
 }
 
 func (i *Issuers) now() time.Time {

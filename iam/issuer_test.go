@@ -1,8 +1,12 @@
 package iam_test
 
 import (
+	"context"
 	"errors"
+	"net"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -96,5 +100,32 @@ func TestKeysAreFetchedOnceAndAnewAfterTheirTime(t *testing.T) {
 		if verify(step.by); fetches.Load() != step.want {
 			t.Errorf("step %d: %d fetches, want %d", i, fetches.Load(), step.want)
 		}
+	}
+}
+
+func TestIssuerThatFailsIsAskedOnceAPause(t *testing.T) {
+	now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	var asked atomic.Int64
+	issuers := &iam.Issuers{Now: func() time.Time { return now }, Dial: func(context.Context, *net.Dialer, string, string) (net.Conn, error) {
+		asked.Add(1)
+		return nil, errors.New("nobody is there")
+	}}
+	token, err := iam.ParseWebToken(issuer.New(t).Sign(map[string]any{"iss": "https://localhost", "sub": "u"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want := int64(1); want <= 2; want++ {
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() {
+				if got, err := issuers.Verify(t.Context(), token, nil); got || !errors.Is(err, iam.ErrIssuer) || !strings.Contains(err.Error(), "nobody is there") {
+					t.Errorf("got %v, %v, want the issuer's fault", got, err)
+				}
+			})
+		}
+		if all.Wait(); asked.Load() != want {
+			t.Errorf("asked %d times, want %d", asked.Load(), want)
+		}
+		now = now.Add(time.Minute)
 	}
 }
