@@ -54,7 +54,7 @@ func (c *clusterZone) nodeCredentials(ctx context.Context, instanceID string, li
 		cluster, _ := region.Clusters.Get(tx, c.record.ID)
 		role, found := region.Roles.Get(tx, cluster.NodeRole)
 		if !found {
-			return fmt.Errorf("the nodes of cluster %s have no IAM role %q", c.record.Name, cluster.NodeRole)
+			return fmt.Errorf("the nodes of cluster %s have no IAM role %q: make one of that name, with an access entry of type EC2_LINUX", c.record.Name, cluster.NodeRole)
 		}
 		session.Role, session.ID = role.Name, role.ID
 		arn = iam.RoleSession(tx, role, session, "").ARN
