@@ -301,6 +301,9 @@ func TestEnvOfANodeHasItsInstancesCredentials(t *testing.T) {
 			t.Errorf("with %s too: got %+v", wrong, got)
 		}
 	}
+	if got := run("--node", ""); got.code != 2 || got.stdout != "" || !strings.Contains(got.stderr, "--node names no node") {
+		t.Errorf("with a node of no name: got %+v", got)
+	}
 }
 
 func TestProfileKeepsEverythingElse(t *testing.T) {

@@ -24,16 +24,19 @@ func (a *app) envCommand() *cobra.Command {
 			"  (eval \"$(tripod env --node ip-10-0-14-219.ec2.internal)\" && tripod kubectl auth whoami)",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			ofNode := cmd.Flags().Changed("node")
 			switch {
-			case profile && (root || node != ""):
+			case ofNode && node == "": // a script's variable that is not set must not make it the administrator
+				return usage(cmd, "--node names no node: see 'tripod kubectl get nodes'")
+			case profile && (root || ofNode):
 				return usage(cmd, "the profile is the user admin's: use --root or --node without --profile")
-			case root && node != "":
+			case root && ofNode:
 				return usage(cmd, "use --root or --node, not both")
 			case profile:
 				return a.writeProfile()
 			case root:
 				return a.env(cmd.Context(), "env --root", a.client().RootCredentials)
-			case node != "":
+			case ofNode:
 				return a.env(cmd.Context(), "env --node "+node, func(ctx context.Context) (*client.Credentials, error) {
 					return a.client().NodeCredentials(ctx, node)
 				})
