@@ -14,6 +14,7 @@ import (
 const (
 	standardEntry = "STANDARD"
 	linuxNodes    = "EC2_LINUX"
+	windowsNodes  = "EC2_WINDOWS"
 	maxGroups     = 100
 )
 
@@ -33,7 +34,7 @@ var nodeEntries = map[string]struct {
 	groups   []string
 }{
 	linuxNodes:       {"system:node:{{EC2PrivateDNSName}}", []string{"system:nodes"}},
-	"EC2_WINDOWS":    {"system:node:{{EC2PrivateDNSName}}", []string{"eks:kube-proxy-windows", "system:nodes"}},
+	windowsNodes:     {"system:node:{{EC2PrivateDNSName}}", []string{"eks:kube-proxy-windows", "system:nodes"}},
 	"FARGATE_LINUX":  {"system:node:{{SessionName}}", []string{"system:bootstrappers", "system:node-proxier", "system:nodes"}},
 	"EC2":            {"system:node:{{EC2PrivateDNSName}}", []string{"system:nodes"}},
 	"HYBRID_LINUX":   {"system:node:{{SessionName}}", []string{"system:nodes"}},

@@ -110,7 +110,7 @@ var passing = []struct {
 
 // passingTypes are the types of access entries that give a role to nodes, as "Create access entries" of the user guide has it. The others let a
 // principal in, which is giving nothing to anybody.
-var passingTypes = []string{"EC2_LINUX", "EC2_WINDOWS"}
+var passingTypes = []string{linuxNodes, windowsNodes}
 
 // passedRoles are the roles that a call gives to services. What is no ARN of a role is refused by the operation itself.
 func passedRoles(call *wire.Call) []wire.PassedRole {

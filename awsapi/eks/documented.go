@@ -24,7 +24,7 @@ func Documented() []wire.Documented {
 var documented = map[string]wire.Documented{
 	// Clusters.
 	"CreateCluster":           {State: wire.Works, Effect: "a real control plane over three zones starts; where memory is short the cluster is FAILED and says so; the endpoint admits whom it should; the log types that are on go to CloudWatch Logs; its tier, control-plane parameters and whether it has add-ons take effect"},
-	"DeleteCluster":           {State: wire.Works, Effect: "the control plane stops and its data goes, with all that belongs to the cluster; its log group stays"},
+	"DeleteCluster":           {State: wire.Works, Effect: "the control plane stops and its data goes, with all that belongs to the cluster; its log group and the IAM role CLUSTER-node of its first nodes stay"},
 	"DescribeCluster":         {State: wire.Works, Effect: "the cluster's true state, endpoint, authority and issuer"},
 	"ListClusters":            {State: wire.Works, Effect: "the clusters, and with include=all those registered from outside"},
 	"DescribeClusterVersions": {State: wire.Works, Effect: "the Kubernetes versions that run here, with the dates that are known, the tiers and the parameters' bounds"},

@@ -60,7 +60,7 @@ func (s *Service) createNodegroup(call *wire.Call, in *eks.CreateNodegroupInput)
 		nodegroups.put(c.tx, group)
 		kind := linuxNodes
 		if strings.HasPrefix(string(group.AmiType), "WINDOWS_") {
-			kind = "EC2_WINDOWS"
+			kind = windowsNodes
 		}
 		s.admitNodes(c, *group.NodeRole, kind)
 		shown := group.Nodegroup

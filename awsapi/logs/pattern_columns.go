@@ -103,7 +103,7 @@ func (p *reader) columnComparison() (condition, error) {
 	}
 	return func(field any) bool {
 		text := field.(string)
-		if _, err := strconv.ParseFloat(text, 64); err == nil {
+		if _, ok := numberOf(text); ok {
 			return test(json.Number(text))
 		}
 		return test(text)

@@ -2,6 +2,7 @@ package logs
 
 import (
 	"encoding/json"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -199,8 +200,8 @@ func (p *reader) value(operator string) (func(any) bool, error) {
 	if word == "" {
 		return nil, p.unexpected("a value")
 	}
-	number, err := strconv.ParseFloat(word, 64)
-	if err != nil || strings.Trim(word[:1], "+-.0123456789") != "" { // also of infinity and nan, which are words here
+	number, ok := numberOf(word)
+	if !ok {
 		if !equal && !unequal {
 			return nil, badPattern("only numbers can be compared by " + operator)
 		}
@@ -265,4 +266,10 @@ func wildcard(wanted string) func(string) bool {
 		}
 		return begins && ends
 	}
+}
+
+// numberOf is the number that a word is. Infinity and NaN are words.
+func numberOf(word string) (float64, bool) {
+	number, err := strconv.ParseFloat(word, 64)
+	return number, err == nil && !math.IsInf(number, 0) && !math.IsNaN(number)
 }
