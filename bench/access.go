@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -38,17 +36,11 @@ func (b *bench) runAccess(ctx context.Context) error {
 	if !b.wants("access") {
 		return nil
 	}
-	dataDir := filepath.Join(b.scratch, "region-access")
-	r, err := b.upRegion(dataDir)
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dataDir)
-	defer r.close()
-	if _, err := r.readyAt(ctx); err != nil {
-		return err
-	}
-	probes, err := b.admit(ctx, r, dataDir)
+	return b.withRegion(ctx, "access", func(r *region) error { return b.measureAccess(ctx, r) })
+}
+
+func (b *bench) measureAccess(ctx context.Context, r *region) error {
+	probes, err := b.admit(ctx, r)
 	if err != nil {
 		return fmt.Errorf("let %d users in: %w", principals, err)
 	}
@@ -71,7 +63,7 @@ func (b *bench) runAccess(ctx context.Context) error {
 }
 
 // admit makes the users and returns a probe as each of them.
-func (b *bench) admit(ctx context.Context, r *region, dataDir string) ([]*probe, error) {
+func (b *bench) admit(ctx context.Context, r *region) ([]*probe, error) {
 	admin, err := r.probe(ctx, 10*time.Second)
 	if err != nil {
 		return nil, err
@@ -80,7 +72,7 @@ func (b *bench) admit(ctx context.Context, r *region, dataDir string) ([]*probe,
 	if err != nil {
 		return nil, err
 	}
-	api, err := r.awsClient(ctx, dataDir)
+	api, err := r.awsClient(ctx)
 	if err != nil {
 		return nil, err
 	}

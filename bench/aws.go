@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -29,20 +27,14 @@ func (b *bench) runAWS(ctx context.Context) error {
 	if !b.wants("aws") {
 		return nil
 	}
-	dataDir := filepath.Join(b.scratch, "region-aws")
-	r, err := b.upRegion(dataDir)
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dataDir)
-	defer r.close()
-	if _, err := r.readyAt(ctx); err != nil {
-		return err
-	}
+	return b.withRegion(ctx, "aws", func(r *region) error { return b.measureAWS(ctx, r) })
+}
+
+func (b *bench) measureAWS(ctx context.Context, r *region) error {
 	if err := r.waitFor(ctx, "region", client.ForHealthy); err != nil {
 		return err
 	}
-	api, err := r.awsClient(ctx, dataDir)
+	api, err := r.awsClient(ctx)
 	if err != nil {
 		return err
 	}
@@ -75,12 +67,12 @@ func (b *bench) runAWS(ctx context.Context) error {
 	return nil
 }
 
-func (r *region) awsClient(ctx context.Context, dataDir string) (*eks.Client, error) {
+func (r *region) awsClient(ctx context.Context) (*eks.Client, error) {
 	status, err := r.Status(ctx)
 	if err != nil {
 		return nil, err
 	}
-	credentials, err := client.ReadCredentials(dataDir)
+	credentials, err := client.ReadCredentials(r.DataDir())
 	if err != nil {
 		return nil, err
 	}

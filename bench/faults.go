@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"syscall"
@@ -28,16 +26,10 @@ func (b *bench) runFaults(ctx context.Context) error {
 	if kills+takeovers == 0 {
 		return nil
 	}
-	dataDir := filepath.Join(b.scratch, "region-faults")
-	r, err := b.upRegion(dataDir)
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dataDir)
-	defer r.close()
-	if _, err := r.readyAt(ctx); err != nil {
-		return err
-	}
+	return b.withRegion(ctx, "faults", func(r *region) error { return b.measureFaults(ctx, r, kills, takeovers) })
+}
+
+func (b *bench) measureFaults(ctx context.Context, r *region, kills, takeovers int) error {
 	p, err := r.probe(ctx, b.attempt)
 	if err != nil {
 		return err

@@ -56,6 +56,21 @@ func (b *bench) upRegion(dataDir string) (*region, error) {
 	return r, nil
 }
 
+// withRegion has do measure a new region of that name once its zones are ready, and deletes it.
+func (b *bench) withRegion(ctx context.Context, name string, do func(*region) error) error {
+	dataDir := filepath.Join(b.scratch, "region-"+name)
+	r, err := b.upRegion(dataDir)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dataDir)
+	defer r.close()
+	if _, err := r.readyAt(ctx); err != nil {
+		return err
+	}
+	return do(r)
+}
+
 // close stops the region in order and returns when its process has ended.
 func (r *region) close() {
 	_ = r.command.Process.Signal(os.Interrupt)
