@@ -32,6 +32,7 @@ type clients struct {
 func newClients(c Config, nodes map[string]node) (*clients, error) {
 	dialer := connrotation.NewDialer(c.Dial)
 	reach := &reach{log: c.Logger, server: c.Server}
+	tokens := newNodeTokens(nodes, c.Token)
 	kubelets := &rest.Config{
 		Host:            c.Server,
 		TLSClientConfig: rest.TLSClientConfig{CAData: c.CA},
@@ -44,7 +45,7 @@ func newClients(c Config, nodes map[string]node) (*clients, error) {
 		Dial:  dialer.DialContext,
 		Proxy: func(*http.Request) (*url.URL, error) { return nil, nil },
 		WrapTransport: func(next http.RoundTripper) http.RoundTripper {
-			return reach.wrap(&signIn{next: next, token: c.Token, nodes: nodes, tokens: map[string]nodeToken{}})
+			return reach.wrap(&signIn{next: next, tokens: tokens})
 		},
 	}
 	calls := rest.CopyConfig(kubelets)

@@ -22,24 +22,33 @@ func as(ctx context.Context, node string) context.Context {
 
 // signIn gives each request the token of the node that it is of. So a zone's kubelets share a client and its connections, and each is nobody but itself.
 type signIn struct {
-	next  http.RoundTripper
-	token func(ctx context.Context, instanceID string) (string, error)
-	nodes map[string]node
-
-	mu     sync.Mutex
-	tokens map[string]nodeToken // by the node's name
+	next   http.RoundTripper
+	tokens *nodeTokens
 }
 
 var errSignIn = errors.New("cannot sign in")
 
+// nodeTokens are the tokens of a zone's nodes, made when they are needed.
+type nodeTokens struct {
+	make  func(ctx context.Context, instanceID string) (string, error)
+	nodes map[string]node // by name
+
+	mu   sync.Mutex
+	made map[string]nodeToken // by the node's name
+}
+
 type nodeToken struct {
 	text string
-	made time.Time
+	at   time.Time
+}
+
+func newNodeTokens(nodes map[string]node, make func(context.Context, string) (string, error)) *nodeTokens {
+	return &nodeTokens{make: make, nodes: nodes, made: map[string]nodeToken{}}
 }
 
 func (s *signIn) RoundTrip(req *http.Request) (*http.Response, error) {
 	name, _ := req.Context().Value(nodeName{}).(string)
-	token, err := s.of(req.Context(), name)
+	token, err := s.tokens.of(req.Context(), name)
 	if err != nil {
 		if req.Body != nil {
 			req.Body.Close() // as a RoundTripper has to
@@ -50,36 +59,36 @@ func (s *signIn) RoundTrip(req *http.Request) (*http.Response, error) {
 	req.Header.Set("Authorization", "Bearer "+token)
 	resp, err := s.next.RoundTrip(req)
 	if err == nil && resp.StatusCode == http.StatusUnauthorized {
-		s.forget(name)
+		s.tokens.forget(name)
 	}
 	return resp, err
 }
 
 // of is the node's token. Two requests at once may both have one made.
-func (s *signIn) of(ctx context.Context, name string) (string, error) {
-	s.mu.Lock()
-	token := s.tokens[name]
-	s.mu.Unlock()
-	if token.text != "" && time.Since(token.made) < tokenLife {
+func (t *nodeTokens) of(ctx context.Context, name string) (string, error) {
+	t.mu.Lock()
+	token := t.made[name]
+	t.mu.Unlock()
+	if token.text != "" && time.Since(token.at) < tokenLife {
 		return token.text, nil
 	}
-	n, found := s.nodes[name]
+	n, found := t.nodes[name]
 	if !found {
 		return "", errors.New("there is no such node")
 	}
-	made := time.Now()
-	text, err := s.token(ctx, n.instanceID)
+	at := time.Now()
+	text, err := t.make(ctx, n.instanceID)
 	if err != nil {
 		return "", err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.tokens[name] = nodeToken{text, made}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.made[name] = nodeToken{text, at}
 	return text, nil
 }
 
-func (s *signIn) forget(name string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.tokens, name)
+func (t *nodeTokens) forget(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.made, name)
 }

@@ -13,16 +13,14 @@ import (
 func signed(t *testing.T, admits func(token string) bool) (get func(node string) (asked string, err error)) {
 	t.Helper()
 	made := 0
-	client := &signIn{
-		nodes: map[string]node{"one": {name: "one", instanceID: "i-1"}, "two": {name: "two", instanceID: "i-2"}}, tokens: map[string]nodeToken{},
-		token: func(_ context.Context, instanceID string) (string, error) {
+	client := &signIn{tokens: newNodeTokens(map[string]node{"one": {name: "one", instanceID: "i-1"}, "two": {name: "two", instanceID: "i-2"}},
+		func(_ context.Context, instanceID string) (string, error) {
 			made++
 			if instanceID == "i-2" && made > 3 {
 				return "", errors.New("the role is gone")
 			}
 			return fmt.Sprint(instanceID, "/", made), nil
-		},
-	}
+		})}
 	asked := ""
 	client.next = roundTripper(func(req *http.Request) (*http.Response, error) {
 		asked = req.Header.Get("Authorization")
