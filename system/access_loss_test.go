@@ -1,7 +1,6 @@
 package system
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"testing"
@@ -14,8 +13,6 @@ import (
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"tripod/iam"
 )
@@ -48,10 +45,7 @@ func invite(t *testing.T, r *testRegion) *guests {
 	_, err = g.services.eks.CreateAccessEntry(ctx, &eks.CreateAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: &g.role})
 	must(t, "create an access entry", err)
 	g.mayView(t, "kube-system")
-	mapped, err := json.Marshal(map[string]any{"data": map[string]string{"mapUsers": "- userarn: " + *user.User.Arn + "\n  groups: [system:masters]\n"}})
-	must(t, "write the patch", err)
-	_, err = r.kube(t).CoreV1().ConfigMaps("kube-system").Patch(ctx, "aws-auth", types.MergePatchType, mapped, metav1.PatchOptions{})
-	must(t, "map the user in aws-auth", err)
+	r.mapInAWSAuth(t, "mapUsers", "- userarn: "+*user.User.Arn+"\n  groups: [system:masters]\n")
 	g.viewer(t).want(t, "a viewer", "kube-system", succeeds)
 	r.everyAPIServer(t, g.user).want(t, "a user whom aws-auth maps", "default", succeeds)
 	return g
@@ -79,8 +73,7 @@ func (g *guests) viewer(t *testing.T) apiServers {
 	t.Helper()
 	session, err := g.services.sts.AssumeRole(within(t, 20*time.Second), &sts.AssumeRoleInput{RoleArn: &g.role, RoleSessionName: aws.String("me@home")})
 	must(t, "AssumeRole", err)
-	return g.region.everyAPIServer(t, iam.Credentials{AccessKeyID: *session.Credentials.AccessKeyId,
-		SecretAccessKey: *session.Credentials.SecretAccessKey, SessionToken: *session.Credentials.SessionToken})
+	return g.region.everyAPIServer(t, sessionOf(session.Credentials))
 }
 
 // without leaves a zone's API server out.

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	ststypes "github.com/aws/aws-sdk-go-v2/service/sts/types"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -22,6 +23,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"tripod/az"
+	"tripod/client"
 	"tripod/iam"
 )
 
@@ -39,8 +41,7 @@ func access(t *testing.T, r *testRegion) {
 	key := r.aws(t, "iam", "create-access-key", "--user-name", "ops", "--query", "AccessKey.[AccessKeyId,SecretAccessKey]")
 	session, err := services.sts.AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: &role, RoleSessionName: aws.String("me@home")})
 	must(t, "AssumeRole", err)
-	viewer := r.everyAPIServer(t, iam.Credentials{AccessKeyID: *session.Credentials.AccessKeyId, SecretAccessKey: *session.Credentials.SecretAccessKey,
-		SessionToken: *session.Credentials.SessionToken})
+	viewer := r.everyAPIServer(t, sessionOf(session.Credentials))
 	ops := r.everyAPIServer(t, iam.Credentials{AccessKeyID: key[0], SecretAccessKey: key[1]})
 	viewer.want(t, "a role without access entry", "kube-system", apierrors.IsUnauthorized)
 
@@ -58,10 +59,7 @@ func access(t *testing.T, r *testRegion) {
 	r.canI(t, role+" delete deploy/coredns -n kube-system", 1, "no rule of it allows this")
 
 	ops.want(t, "a user whom nothing lets in", "default", apierrors.IsUnauthorized)
-	mapped, err := json.Marshal(map[string]any{"data": map[string]string{"mapUsers": "- userarn: " + user + "\n  username: ops\n  groups: [system:masters]\n"}})
-	must(t, "write the patch", err)
-	_, err = r.kube(t).CoreV1().ConfigMaps("kube-system").Patch(ctx, "aws-auth", types.MergePatchType, mapped, metav1.PatchOptions{})
-	must(t, "map the user in aws-auth", err)
+	r.mapInAWSAuth(t, "mapUsers", "- userarn: "+user+"\n  username: ops\n  groups: [system:masters]\n")
 	ops.want(t, "a user whom aws-auth maps", "default", succeeds)
 	r.canI(t, "ops delete nodes", 0, "the group system:masters may do everything")
 
@@ -92,6 +90,24 @@ func (r *testRegion) aws(t *testing.T, args ...string) []string {
 	out, err := command.Output()
 	must(t, "aws "+args[1], err)
 	return strings.Fields(string(out))
+}
+
+// mapInAWSAuth sets what the ConfigMap aws-auth says under mapUsers or mapRoles.
+func (r *testRegion) mapInAWSAuth(t *testing.T, key, text string) {
+	t.Helper()
+	patch, err := json.Marshal(map[string]any{"data": map[string]string{key: text}})
+	must(t, "write the patch", err)
+	_, err = r.kube(t).CoreV1().ConfigMaps("kube-system").Patch(within(t, 10*time.Second), "aws-auth", types.MergePatchType, patch, metav1.PatchOptions{})
+	must(t, "patch aws-auth", err)
+}
+
+// keysOf and sessionOf are credentials as tokens are signed with them.
+func keysOf(c client.Credentials) iam.Credentials {
+	return iam.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}
+}
+
+func sessionOf(c *ststypes.Credentials) iam.Credentials {
+	return iam.Credentials{AccessKeyID: *c.AccessKeyId, SecretAccessKey: *c.SecretAccessKey, SessionToken: *c.SessionToken}
 }
 
 // apiServers are clients of all zones' API servers, past the balancer.

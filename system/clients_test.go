@@ -16,8 +16,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-
-	"tripod/iam"
 )
 
 // signerRecipe is the Python that AWS's customers copy from each other: botocore's RequestSigner, not STS's client.
@@ -111,7 +109,7 @@ func (r *testRegion) signer(t *testing.T) (role string, session []string) {
 	})
 	assumed, err := services.sts.AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: &role, RoleSessionName: aws.String("story")})
 	must(t, "AssumeRole", err)
-	as := iam.Credentials{AccessKeyID: *assumed.Credentials.AccessKeyId, SecretAccessKey: *assumed.Credentials.SecretAccessKey, SessionToken: *assumed.Credentials.SessionToken}
+	as := sessionOf(assumed.Credentials)
 	r.everyAPIServer(t, as).want(t, "a session of the role", "default", apierrors.IsForbidden)
 	return role, []string{"AWS_ACCESS_KEY_ID=" + as.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + as.SecretAccessKey, "AWS_SESSION_TOKEN=" + as.SessionToken}
 }

@@ -1,7 +1,6 @@
 package system
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -15,8 +14,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
-
-	"tripod/iam"
 )
 
 const nodeRole = "arn:aws:iam::111122223333:role/demo-node"
@@ -42,7 +39,7 @@ func nodeIdentity(t *testing.T, r *testRegion) {
 	if *identity.Arn != session || credentials.UserARN != session {
 		t.Errorf("the node calls AWS as %s, and is said to be %s, want %s", *identity.Arn, credentials.UserARN, session)
 	}
-	everywhere := r.everyAPIServer(t, iam.Credentials{AccessKeyID: credentials.AccessKeyID, SecretAccessKey: credentials.SecretAccessKey, SessionToken: credentials.SessionToken})
+	everywhere := r.everyAPIServer(t, keysOf(*credentials))
 	everywhere.want(t, "a node that lists all pods", "default", apierrors.IsForbidden)
 	as := mustClient(t, everywhere[0])
 	if _, err := as.CoreV1().Pods("").List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" + node}); err != nil {
@@ -61,10 +58,10 @@ func nodeIdentity(t *testing.T, r *testRegion) {
 	everywhere.want(t, "a node whose role aws-auth maps", "default", apierrors.IsForbidden)
 	auth, err := kube.CoreV1().ConfigMaps("kube-system").Get(ctx, "aws-auth", metav1.GetOptions{})
 	must(t, "read aws-auth", err)
-	r.mapRoles(t, "")
+	r.mapInAWSAuth(t, "mapRoles", "")
 	everywhere.want(t, "a node whose role nothing lets in", "default", apierrors.IsUnauthorized)
 
-	r.mapRoles(t, auth.Data["mapRoles"])
+	r.mapInAWSAuth(t, "mapRoles", auth.Data["mapRoles"])
 	_, err = calls.CreateAccessEntry(ctx, &eks.CreateAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String(nodeRole), Type: aws.String("EC2_LINUX")})
 	must(t, "create the nodes' access entry again", err)
 	everywhere.want(t, "a node whose role has an access entry again", "default", apierrors.IsForbidden)
@@ -87,13 +84,4 @@ func nodesRenew(t *testing.T, kube kubernetes.Interface, count int, since time.T
 		}
 		return renewed == count, fmt.Sprint(renewed)
 	})
-}
-
-// mapRoles sets what aws-auth says of roles.
-func (r *testRegion) mapRoles(t *testing.T, text string) {
-	t.Helper()
-	patch, err := json.Marshal(map[string]any{"data": map[string]string{"mapRoles": text}})
-	must(t, "write the patch", err)
-	_, err = r.kube(t).CoreV1().ConfigMaps("kube-system").Patch(within(t, 10*time.Second), "aws-auth", types.MergePatchType, patch, metav1.PatchOptions{})
-	must(t, "patch aws-auth", err)
 }

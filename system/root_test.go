@@ -15,8 +15,6 @@ import (
 	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"tripod/client"
 	"tripod/iam"
@@ -31,7 +29,7 @@ func rootUser(t *testing.T, r *testRegion) {
 	arn := credentials.UserARN
 	services := r.awsClientsWith(t, awsHTTP, *credentials)
 	services.read(t)
-	boss := r.everyAPIServer(t, iam.Credentials{AccessKeyID: credentials.AccessKeyID, SecretAccessKey: credentials.SecretAccessKey})
+	boss := r.everyAPIServer(t, keysOf(*credentials))
 	boss.want(t, "root without an access entry", "default", apierrors.IsUnauthorized)
 	r.canI(t, "root list pods", 1, "it has no access entry")
 
@@ -47,14 +45,10 @@ func rootUser(t *testing.T, r *testRegion) {
 
 	made, err := services.sts.GetFederationToken(ctx, &sts.GetFederationTokenInput{Name: aws.String("bob")})
 	must(t, "GetFederationToken", err)
-	bob := r.everyAPIServer(t, iam.Credentials{AccessKeyID: *made.Credentials.AccessKeyId, SecretAccessKey: *made.Credentials.SecretAccessKey,
-		SessionToken: *made.Credentials.SessionToken})
+	bob := r.everyAPIServer(t, sessionOf(made.Credentials))
 	bob.want(t, "a federated user of root's", "default", apierrors.IsUnauthorized)
 	r.canI(t, "federated-user/bob list pods", 1, "federated users have no access entries")
-	mapped, err := json.Marshal(map[string]any{"data": map[string]string{"mapUsers": "- userarn: " + *made.FederatedUser.Arn + "\n  username: bob\n  groups: [system:masters]\n"}})
-	must(t, "write the patch", err)
-	_, err = r.kube(t).CoreV1().ConfigMaps("kube-system").Patch(ctx, "aws-auth", types.MergePatchType, mapped, metav1.PatchOptions{})
-	must(t, "map the federated user in aws-auth", err)
+	r.mapInAWSAuth(t, "mapUsers", "- userarn: "+*made.FederatedUser.Arn+"\n  username: bob\n  groups: [system:masters]\n")
 	bob.want(t, "a federated user whom aws-auth maps", "default", succeeds)
 	r.canI(t, *made.FederatedUser.Arn+" list pods", 0, "the group system:masters may do everything")
 
