@@ -20,7 +20,9 @@ import (
 	"k8s.io/kubernetes/cmd/kube-apiserver/app"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app/options"
 
+	"tripod/apiserver/etcdwrites"
 	"tripod/apiserver/launch"
+	"tripod/internal/loss"
 )
 
 // Server is one kube-apiserver.
@@ -28,6 +30,7 @@ type Server struct {
 	spec   launch.Process
 	chain  *aggregator.APIAggregator
 	client *kubernetes.Clientset
+	writes *etcdwrites.Writes
 }
 
 // tokenCacheTTL is how long an API server takes a token for what it was: so long a change of who may enter, which all zones have at once,
@@ -90,7 +93,14 @@ func New(ctx context.Context, spec launch.Process) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kube-apiserver: %w", err)
 	}
-	return &Server{spec: spec, chain: chain, client: client}, nil
+	return &Server{spec: spec, chain: chain, client: client, writes: etcd.writes}, nil
+}
+
+// Lost tells that a process of the region is gone: writes that an etcd member took along are sent again.
+func (s *Server) Lost(ctx context.Context, l loss.Loss) {
+	if l.Of("etcd") {
+		s.writes.Lost(ctx)
+	}
 }
 
 // adapt makes an API server one of several on a host: with an identity of its own, on port 443 of its zone's network

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -18,16 +19,18 @@ import (
 	"k8s.io/klog/v2"
 
 	"tripod/apiserver/launch"
+	"tripod/internal/loss"
 	"tripod/internal/process"
 )
 
 // RunServer is the program `tripod internal apiserver CONFIG`.
 func RunServer(ctx context.Context, args []string) error {
-	return run(ctx, args, func(ctx context.Context, spec launch.Process, line *process.Lifeline) error {
+	return run(ctx, args, func(ctx context.Context, spec launch.Process, line *process.Lifeline, losses *losses) error {
 		server, err := New(ctx, spec)
 		if err != nil {
 			return err
 		}
+		losses.to(server.Lost)
 		return server.Run(ctx, func() {
 			line.Report(launch.Report{Ready: true})
 			settle()
@@ -44,16 +47,30 @@ func settle() {
 
 // RunControllers is the program `tripod internal controllers CONFIG`.
 func RunControllers(ctx context.Context, args []string) error {
-	return run(ctx, args, func(ctx context.Context, spec launch.Process, line *process.Lifeline) error {
+	return run(ctx, args, func(ctx context.Context, spec launch.Process, line *process.Lifeline, losses *losses) error {
 		controllers, err := NewControllers(spec)
 		if err != nil {
 			return err
 		}
+		losses.to(controllers.Lost)
 		return controllers.Run(ctx, func(leads []string) { line.Report(launch.Report{Ready: true, Leads: leads}) })
 	})
 }
 
-func run(ctx context.Context, args []string, body func(context.Context, launch.Process, *process.Lifeline) error) error {
+// losses passes on what the zone's agent tells, once there is somebody who can use it.
+type losses struct {
+	told atomic.Pointer[func(context.Context, loss.Loss)]
+}
+
+func (l *losses) to(told func(context.Context, loss.Loss)) { l.told.Store(&told) }
+
+func (l *losses) tell(ctx context.Context, lost loss.Loss) {
+	if told := l.told.Load(); told != nil {
+		(*told)(ctx, lost)
+	}
+}
+
+func run(ctx context.Context, args []string, body func(context.Context, launch.Process, *process.Lifeline, *losses) error) error {
 	ctx, line, err := process.Attach(ctx)
 	if err != nil {
 		return err
@@ -73,7 +90,8 @@ func run(ctx context.Context, args []string, body func(context.Context, launch.P
 	if err != nil {
 		return err
 	}
-	metrics := &http.Server{Handler: legacyregistry.Handler(), ReadHeaderTimeout: 10 * time.Second}
+	losses := &losses{}
+	metrics := &http.Server{Handler: loss.Handler(legacyregistry.Handler(), losses.tell), ReadHeaderTimeout: 10 * time.Second}
 	go metrics.Serve(listener)
 	defer metrics.Close()
 	defer klog.Flush()
@@ -85,7 +103,7 @@ func run(ctx context.Context, args []string, body func(context.Context, launch.P
 			os.Exit(1)
 		}
 	})
-	err = body(ctx, spec, line)
+	err = body(ctx, spec, line, losses)
 	if ctx.Err() != nil {
 		return nil // what a component says while it is stopped is no failure
 	}

@@ -24,6 +24,8 @@ import (
 	noencryption "k8s.io/apiserver/pkg/storage/value/encrypt/identity"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app"
+
+	"tripod/apiserver/etcdwrites"
 )
 
 // An upstream API server makes an etcd client for every resource: some 70, with a TLS connection to each of the three members. For
@@ -34,6 +36,7 @@ import (
 type etcd struct {
 	*etcdkubernetes.Client
 	compactor etcd3.Compactor
+	writes    *etcdwrites.Writes
 }
 
 // newEtcd connects through the zone's gateway to all members, among which clientv3 takes turns.
@@ -74,7 +77,9 @@ func newEtcd(to storagebackend.TransportConfig, egressConfig string) (*etcd, err
 		return nil, err
 	}
 	client.KV = etcd3.NewETCDLatencyTracker(client.KV)
-	return &etcd{Client: client}, nil
+	writes := etcdwrites.New(client)
+	client.Kubernetes, client.Lease = writes, writes.Lease()
+	return &etcd{Client: client, writes: writes}, nil
 }
 
 // share makes all parts of the API server store through this client.

@@ -95,7 +95,7 @@ func newClusterZone(z *Zone, record region.Cluster) *clusterZone {
 	c := &clusterZone{zone: z, record: record, index: z.config.index(), dir: filepath.Join(z.config.Dir, "clusters", record.ID), done: make(chan struct{})}
 	part := func(component string, after *instance, prepare func() (process.Spec, error)) *instance {
 		return newInstance(&instance{component: component, zone: z.config.Zone, clusterID: record.ID, clusterName: record.Name, prepare: prepare,
-			after: after, onEvent: z.event, changed: z.changed, logger: z.logger})
+			after: after, onEvent: z.event, onLoss: z.tellLoss, changed: z.changed, logger: z.logger})
 	}
 	wanted := record.ControlPlaneIn(z.config.Zone)
 	c.reached = &wanted // nothing runs yet: all will be started with it
@@ -300,15 +300,15 @@ const allProcessors = "GOMAXPROCS="
 func (c *clusterZone) prepareEtcd() (process.Spec, error) {
 	port := c.record.EndpointPort
 	config := etcdcluster.Config{
-		Name: "etcd-" + Letter(c.zone.config.Zone), Token: c.record.ID, Dir: filepath.Join(c.dir, "etcd"),
+		Name: etcdcluster.MemberName(Letter(c.zone.config.Zone)), Token: c.record.ID, Dir: filepath.Join(c.dir, "etcd"),
 		ListenClient: fmt.Sprintf("127.0.0.1:%d", etcdClientPort(port, c.index)),
 		ListenPeer:   fmt.Sprintf("127.0.0.1:%d", etcdPeerPort(port, c.index)),
 		ClientURL:    c.etcdServers()[c.index], Members: map[string]string{},
 		TLS:    etcdcluster.TLS{CA: c.pki(launch.EtcdCA, "crt"), Cert: c.pki(launch.EtcdMember, "crt"), Key: c.pki(launch.EtcdMember, "key")},
-		Timers: etcdcluster.DefaultTimers, QuotaBytes: int64(cmp.Or(c.wanted.Load().DatabaseGB, defaultDatabaseGB)) << 30,
+		Timers: c.zone.config.etcdTimers(), QuotaBytes: int64(cmp.Or(c.wanted.Load().DatabaseGB, defaultDatabaseGB)) << 30,
 	}
 	for _, peer := range c.zone.config.Peers {
-		config.Members["etcd-"+Letter(peer.Zone)] = fmt.Sprintf("https://%s:2380", etcdName(peer.Zone, c.record.ID))
+		config.Members[etcdcluster.MemberName(Letter(peer.Zone))] = fmt.Sprintf("https://%s:2380", etcdName(peer.Zone, c.record.ID))
 	}
 	text, err := json.MarshalIndent(config, "", "  ")
 	if err != nil {
@@ -418,7 +418,7 @@ func (c *clusterZone) giveWay() {
 }
 
 func (c *clusterZone) prepareControllers() (process.Spec, error) {
-	file, err := launch.Controllers{APIServer: c.launchOptions("controllers"), ClusterName: c.record.Name}.Write()
+	file, err := launch.Controllers{APIServer: c.launchOptions("controllers"), ClusterName: c.record.Name, Lease: c.zone.config.leases()}.Write()
 	if err != nil {
 		return process.Spec{}, err
 	}

@@ -9,7 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"tripod/apiserver/launch"
 	"tripod/client"
+	"tripod/etcdcluster"
+	"tripod/internal/loss"
 	"tripod/region"
 )
 
@@ -33,6 +36,8 @@ type Config struct {
 	OIDCIssuers []string `json:"oidcIssuers,omitempty"`
 	// RealPace says that the states of clusters last as long as they do in EKS.
 	RealPace bool `json:"realPace,omitempty"`
+	// FastTimers lets elections and leases guess at deaths after fractions of a second.
+	FastTimers bool `json:"fastTimers,omitempty"`
 	// ClientAddress is the IP address that clients are said to have; empty means 127.0.0.1.
 	ClientAddress string `json:"clientAddress,omitempty"`
 	// Peers are all zones of the region in their order, this one too.
@@ -52,10 +57,12 @@ type Peer struct {
 	RunDir   string `json:"runDir"`   // its sockets
 }
 
-// Report is what an agent tells the region, one JSON line a time: something that happened, or how things stand.
+// Report is what an agent tells the region, one JSON line a time: something that happened, how things stand, or what was lost.
 type Report struct {
 	Event *client.Event `json:"event,omitempty"`
 	State *State        `json:"state,omitempty"`
+	// Loss is of one of the zone's processes: the region tells all zones.
+	Loss *loss.Loss `json:"loss,omitempty"`
 }
 
 // State of a zone as its agent knows it.
@@ -101,9 +108,29 @@ func (c Config) index() int {
 	panic("zone " + c.Zone + " is not among its own peers") // the region wrote a wrong file
 }
 
+func (c Config) etcdTimers() etcdcluster.Timers {
+	if c.FastTimers {
+		return etcdcluster.FastTimers
+	}
+	return etcdcluster.CalmTimers
+}
+
+func (c Config) leases() launch.LeaseTiming {
+	if c.FastTimers {
+		return launch.FastLeases
+	}
+	return launch.CalmLeases
+}
+
 func (c Config) runDir() string { return c.Peers[c.index()].RunDir }
 
 func (c Config) socket(name string) string { return filepath.Join(c.runDir(), name+".sock") }
+
+// instanceSocket is where an instance's process serves its own metrics, and is told of losses; the id is shortened, as the path of a socket may
+// not be long.
+func (c Config) instanceSocket(i *instance) string {
+	return c.socket(i.component + "-" + i.clusterID[:8])
+}
 
 // ControlSocket is where an agent takes orders.
 func ControlSocket(runDir string) string { return filepath.Join(runDir, "agent.sock") }

@@ -16,6 +16,7 @@ import (
 	"tripod/awsapi/eks"
 	"tripod/awsapi/wire"
 	"tripod/iam"
+	"tripod/internal/loss"
 	"tripod/region"
 )
 
@@ -35,6 +36,7 @@ func (z *Zone) controlHandler() http.Handler {
 	routes.HandleFunc("POST /v1/nodes/{name}/credentials", z.handleNode)
 	routes.HandleFunc("POST /v1/clusters/{id}/endpoint", z.handleEndpoint)
 	routes.HandleFunc("POST /v1/unreachable", z.handleUnreachable)
+	routes.HandleFunc("POST "+loss.Path, z.handleLoss)
 	routes.HandleFunc("POST /v1/quiesce", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusConflict, z.Quiesce(r.Context()))
 	})
@@ -200,7 +202,7 @@ const metricsTimeout = 10 * time.Second
 
 // metricsOf asks the instance's own process for its metrics.
 func (z *Zone) metricsOf(ctx context.Context, i *instance) (*http.Response, error) {
-	socket := z.config.socket(i.component + "-" + i.clusterID[:8])
+	socket := z.config.instanceSocket(i)
 	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
 	}}

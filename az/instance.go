@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tripod/client"
+	"tripod/internal/loss"
 	"tripod/internal/process"
 )
 
@@ -25,6 +26,8 @@ type instance struct {
 	// after, when set, must be ready before this one is started.
 	after   *instance
 	onEvent func(client.Event)
+	// onLoss is told when the process ended without having been asked to, or was stopped by a signal.
+	onLoss func(loss.Loss)
 	// beforeEnd, when set, is called before the process is asked to end in order.
 	beforeEnd func()
 	// changed is called without locks held whenever the state did.
@@ -238,11 +241,16 @@ func (i *instance) exited(err error) (asked bool) {
 	}
 	i.mu.Unlock()
 	if !asked {
+		i.lost()
 		i.logger.Warn("instance ended", "target", i.target(), "error", err)
 		i.event("InstanceExited", err.Error())
 	}
 	i.changed()
 	return asked
+}
+
+func (i *instance) lost() {
+	i.onLoss(loss.Loss{Zone: i.zone, Component: i.component, ClusterID: i.clusterID, At: time.Now()})
 }
 
 func (i *instance) event(kind, message string) {
@@ -310,6 +318,7 @@ func (i *instance) observePause() {
 	i.mu.Unlock()
 	switch {
 	case paused && !was:
+		i.lost()
 		i.event("InstancePaused", i.target()+" is paused: it accepts connections and answers nobody")
 	case was && !paused:
 		i.event("InstanceResumed", i.target()+" runs again")

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tripod/client"
+	"tripod/internal/loss"
 	"tripod/internal/process"
 )
 
@@ -31,7 +32,7 @@ func supervised(t *testing.T, role string, edit func(*instance)) *watched {
 	t.Helper()
 	w := &watched{role: role}
 	dir := shortDir(t)
-	i := &instance{component: "controllers", zone: "us-east-1a", clusterID: clusterID, clusterName: "demo", logger: quiet(), changed: func() {}}
+	i := &instance{component: "controllers", zone: "us-east-1a", clusterID: clusterID, clusterName: "demo", logger: quiet(), changed: func() {}, onLoss: func(loss.Loss) {}}
 	i.prepare = func() (process.Spec, error) {
 		w.mu.Lock()
 		defer w.mu.Unlock()

@@ -21,6 +21,7 @@ import (
 	"tripod/awsapi/history"
 	"tripod/awsapi/upstream"
 	"tripod/client"
+	"tripod/internal/loss"
 	"tripod/internal/pki"
 	"tripod/internal/process"
 	"tripod/logstore"
@@ -309,6 +310,8 @@ func (z *Zone) event(e client.Event) {
 	z.OnReport(Report{Event: &e})
 }
 
+func (z *Zone) tellLoss(l loss.Loss) { z.OnReport(Report{Loss: &l}) }
+
 func (z *Zone) leaderChanged(leader string) {
 	if leader == z.config.Zone {
 		z.event(client.Event{Type: "LeaderChanged", Target: "az/" + leader, Message: leader + " leads the regional state"})
@@ -324,18 +327,14 @@ func (z *Zone) changed() {
 	}
 }
 
-// pausePoll is how soon a process that somebody else stopped is noticed.
-const pausePoll = 250 * time.Millisecond
-
 func (z *Zone) reportChanges(ctx context.Context) {
-	poll := time.NewTicker(pausePoll)
-	defer poll.Stop()
+	children := process.ChildChanges(ctx)
 	for {
 		select {
 		case <-z.changes:
 			state := z.state()
 			z.OnReport(Report{State: &state})
-		case <-poll.C:
+		case <-children: // somebody may have stopped one by a signal
 			for _, i := range z.instances("") {
 				i.observePause()
 			}

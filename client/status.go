@@ -43,6 +43,17 @@ type Status struct {
 	Clusters    []Cluster  `json:"clusters"`
 	Balancers   []Balancer `json:"balancers"`
 	Faults      []Fault    `json:"faults"`
+	Machine     Machine    `json:"machine"`
+}
+
+// Machine is the one that the region runs on: how much of the last ten seconds, in percent, some process waited for a processor, the disk or
+// memory. A value is -1 where the system does not tell.
+type Machine struct {
+	ProcessorPressure float64 `json:"processorPressure"`
+	DiskPressure      float64 `json:"diskPressure"`
+	MemoryPressure    float64 `json:"memoryPressure"`
+	// Trouble names what is so high that things are late for that alone: "processor pressure 90 %". It is empty while all is well.
+	Trouble string `json:"trouble,omitempty"`
 }
 
 // Zone is one availability zone.

@@ -14,6 +14,7 @@ import (
 
 	"tripod/az"
 	"tripod/client"
+	"tripod/internal/pressure"
 	"tripod/lb"
 	"tripod/region"
 )
@@ -32,19 +33,24 @@ type cluster struct {
 	creation map[string]bool
 }
 
-// checkInterval is how often a balancer asks a target for its health. Of what dies or is paused it is told; what hangs is found within a second, and to ask
-// more often is a good part of what an idle region costs.
-const checkInterval = 250 * time.Millisecond
+// healthChecks are a balancer's defaults: of what dies or is paused the region tells it at once, and what hangs is found within some seconds. With fast
+// timers it guesses at deaths after a fraction of a second.
+func (e *Emulator) healthChecks(config lb.Config) lb.Config {
+	config.Starved = pressure.Starved
+	if e.options.FastTimers {
+		config.Interval, config.Timeout, config.FirstByteDeadline, config.Starved = 250*time.Millisecond, 300*time.Millisecond, time.Second, nil
+	}
+	return config
+}
 
 // newAWSBalancer balances over the zones' AWS fronts.
 func (e *Emulator) newAWSBalancer(listener net.Listener) *lb.Balancer {
 	config := lb.Config{Name: "aws", Listener: listener, Check: lb.HTTPCheck(nil, "/healthz", "localhost"),
-		Interval: checkInterval,
-		Logger:   e.logger.With("balancer", "aws"), Registerer: e.registry, OnChange: e.targetChanged("aws", "")}
+		Logger: e.logger.With("balancer", "aws"), Registerer: e.registry, OnChange: e.targetChanged("aws", "")}
 	for i := range zoneLetters {
 		config.Targets = append(config.Targets, lb.Target{Name: e.zoneName(i), Network: "unix", Address: az.FrontSocket(e.runDir + "/" + zoneLetters[i])})
 	}
-	return lb.New(config)
+	return lb.New(e.healthChecks(config))
 }
 
 // ensureClusters starts the balancers of clusters that are new in a copy of the regional state, and stops those of clusters that end. A zone's copy may
@@ -142,12 +148,12 @@ func (e *Emulator) newClusterBalancer(state az.ClusterState, gate *gate, roots *
 	// Without etcd's part: while etcd elects a leader, every API server's /readyz waits, and all would seem silent. An API server
 	// that has lost its etcd says so itself, and clients wait out an election better than a reset.
 	check := lb.HTTPCheck(roots.tls(), "/readyz?exclude=etcd&exclude=etcd-readiness", "localhost")
-	config := lb.Config{Name: state.Name, Listener: gate, Admit: gate.admit, Check: check, Interval: checkInterval,
+	config := lb.Config{Name: state.Name, Listener: gate, Admit: gate.admit, Check: check,
 		Logger: e.logger.With("balancer", state.Name), Registerer: e.registry, OnChange: e.targetChanged(state.Name, state.Name)}
 	for i := range zoneLetters {
 		config.Targets = append(config.Targets, lb.Target{Name: e.zoneName(i), Address: az.APIServerAddress(state.EndpointPort, i)})
 	}
-	balancer := lb.New(config)
+	balancer := lb.New(e.healthChecks(config))
 	return balancer, balancer.Start(context.Background())
 }
 

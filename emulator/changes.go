@@ -9,6 +9,7 @@ import (
 
 	"tripod/az"
 	"tripod/client"
+	"tripod/internal/loss"
 	"tripod/internal/process"
 )
 
@@ -66,15 +67,12 @@ func (e *Emulator) heal(z *zone) {
 	}
 }
 
-// pausePoll is how soon it is noticed that somebody stopped a zone.
-const pausePoll = 200 * time.Millisecond
-
+// watchPauses notices that somebody stopped a zone's agent by a signal, or let it go on.
 func (e *Emulator) watchPauses(ctx context.Context) {
-	poll := time.NewTicker(pausePoll)
-	defer poll.Stop()
+	children := process.ChildChanges(ctx)
 	for {
 		select {
-		case <-poll.C:
+		case <-children:
 			for _, z := range e.zones {
 				z.observePause()
 			}
@@ -87,6 +85,7 @@ func (e *Emulator) watchPauses(ctx context.Context) {
 func (e *Emulator) zonePaused(z *zone, paused bool) {
 	event := client.Event{Zone: z.name, Target: z.target(), Type: "ZoneResumed", Message: "zone " + z.name + " runs again"}
 	if paused {
+		e.tellLoss(loss.Loss{Zone: z.name, At: time.Now()})
 		event.Type, event.Message = "ZonePaused", "zone "+z.name+" is paused: it accepts connections and answers nobody"
 	}
 	for _, balancer := range e.balancers() {

@@ -42,6 +42,8 @@ type Options struct {
 	ClientAddress string
 	// RealPace lets the states of clusters last as long as they do in EKS, but for the cluster that the region is founded with.
 	RealPace bool
+	// FastTimers lets elections, leases and health checks guess at deaths after fractions of a second.
+	FastTimers bool
 	// Heal starts a zone again that was killed from outside.
 	Heal           bool
 	MetricsAddress string // host:port of a metrics endpoint; empty: only the control socket has it

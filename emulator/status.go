@@ -8,6 +8,7 @@ import (
 
 	"tripod/az"
 	"tripod/client"
+	"tripod/internal/pressure"
 	"tripod/internal/process"
 	"tripod/lb"
 )
@@ -59,6 +60,8 @@ func (e *Emulator) Status() client.Status {
 	s := e.status()
 	_, s.Phase = e.judge()
 	measure(&s)
+	now := pressure.Now()
+	s.Machine = client.Machine{ProcessorPressure: now.Processor, DiskPressure: now.Disk, MemoryPressure: now.Memory, Trouble: now.String()}
 	return s
 }
 

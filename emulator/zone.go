@@ -15,6 +15,7 @@ import (
 
 	"tripod/az"
 	"tripod/client"
+	"tripod/internal/loss"
 	"tripod/internal/pki"
 	"tripod/internal/process"
 )
@@ -61,14 +62,14 @@ type zone struct {
 	down       string // StateKilled or StateStopped while it does not run by decision or by death
 	reason     string
 	faultSince time.Time
-	expected   bool // the process was told to end
-	crashes    map[string]int
+	expected   bool               // the process was told to end
+	crashes    map[string]crashes // by cluster and target
 }
 
 func newZone(e *Emulator, index int) *zone {
 	name := e.zoneName(index)
 	return &zone{e: e, index: index, name: name, dir: e.dir.file("zones", name), runDir: filepath.Join(e.runDir, az.Letter(name)),
-		changed: make(chan struct{}), crashes: map[string]int{}}
+		changed: make(chan struct{}), crashes: map[string]crashes{}}
 }
 
 func (z *zone) target() string { return "az/" + z.name }
@@ -118,7 +119,7 @@ func (z *zone) writeConfig() (string, error) {
 		AWSPort: e.dir.marker.Port, GatewayPort: e.dir.marker.PortBase + gatewayOffset + z.index, GatewaySecret: rand.Text(),
 		PKI: filepath.Join(z.dir, "pki"), ClusterPorts: e.dir.marker.PortBase + clusterOffset, MostClusters: mostClusters,
 		Throttle: e.options.Throttle, Upstream: e.options.Upstream, RemoteUpstream: e.options.RemoteUpstream, OIDCIssuers: e.options.OIDCIssuers,
-		ClientAddress: e.options.ClientAddress, RealPace: e.options.RealPace,
+		ClientAddress: e.options.ClientAddress, RealPace: e.options.RealPace, FastTimers: e.options.FastTimers,
 	}
 	for i := range zoneLetters {
 		config.Peers = append(config.Peers, az.Peer{Zone: e.zoneName(i), ID: e.zoneID(i), RaftPort: e.dir.marker.PortBase + raftOffset + i,
@@ -136,6 +137,7 @@ func (z *zone) writeConfig() (string, error) {
 func (z *zone) await(child *process.Child) {
 	identity, _ := process.Identify(child.PID())
 	<-child.Done()
+	z.e.tellLoss(loss.Loss{Zone: z.name, At: time.Now()})
 	if identity.PID != 0 {
 		identity.KillGroup(5 * time.Second)
 	}
@@ -161,6 +163,9 @@ func (z *zone) reported(line json.RawMessage) {
 	if err := json.Unmarshal(line, &report); err != nil {
 		z.e.logger.Warn("unreadable report", "az", z.name, "error", err)
 		return
+	}
+	if report.Loss != nil {
+		z.e.tellLoss(*report.Loss) // first: others wait for what is gone
 	}
 	if report.State != nil {
 		z.take(*report.State)
@@ -188,20 +193,39 @@ func (z *zone) take(state az.State) {
 	}
 }
 
-// hopeless is how often an instance may die during a start before that is given up. A crash or two may be the fault of a neighbour that is not there yet.
-const hopeless = 4
+// hopeless is how often in a row an instance may die young during a start before that is given up. A crash or two may be the fault of a neighbour
+// that is not there yet. What lives longer than young before it gives up has waited for something, on a machine that is slow.
+const (
+	hopeless = 4
+	young    = 10 * time.Second
+)
 
+// countCrash gives a start up when an instance can never come.
 func (z *zone) countCrash(event client.Event) {
-	if event.Type != "InstanceExited" && event.Type != "ClusterFailed" {
-		return
-	}
+	instance := event.Cluster + " " + event.Target
 	z.mu.Lock()
-	z.crashes[event.Target]++
-	n := z.crashes[event.Target]
+	crashes := z.crashes[instance]
+	switch event.Type {
+	case "InstanceStarted":
+		crashes.started = event.Time
+	case "InstanceReady":
+		crashes.count = 0
+	case "InstanceExited":
+		if event.Time.Sub(crashes.started) < young {
+			crashes.count++
+		}
+	}
+	z.crashes[instance] = crashes
 	z.mu.Unlock()
-	if n >= hopeless || event.Type == "ClusterFailed" {
+	if event.Type == "InstanceExited" && crashes.count >= hopeless || event.Type == "ClusterFailed" {
 		z.e.fail(fmt.Errorf("%s: see 'tripod logs %s'", event.Message, orElse(event.Target, z.target())))
 	}
+}
+
+// crashes are an instance's during a start: those in a row, and when it was started last.
+type crashes struct {
+	started time.Time
+	count   int
 }
 
 func orElse(s, otherwise string) string {

@@ -34,6 +34,9 @@ type Config struct {
 	QuotaBytes int64 `json:"quotaBytes"`
 }
 
+// MemberName is what the member of a zone is called, by the letter that tells the zone from the others.
+func MemberName(letter string) string { return "etcd-" + letter }
+
 // TLS names the PEM files of a member: one certificate, for both roles and both sides.
 type TLS struct {
 	CA   string `json:"ca"`
@@ -41,14 +44,18 @@ type TLS struct {
 	Key  string `json:"key"`
 }
 
-// Timers of the election, in milliseconds. An isolated or dead leader is replaced one to two elections later.
+// Timers of the election, in milliseconds. A leader that is known to be gone is replaced at once (Lost), another silent one after one to two
+// elections.
 type Timers struct {
 	Heartbeat uint `json:"heartbeatMs"`
 	Election  uint `json:"electionMs"`
 }
 
-// DefaultTimers: DESIGN.md says how they were chosen.
-var DefaultTimers = Timers{Heartbeat: 60, Election: 300}
+// CalmTimers are etcd's own. FastTimers take a leader for dead that waited for the processor or the disk for a third of a second. DESIGN.md says more.
+var (
+	CalmTimers = Timers{Heartbeat: 100, Election: 1000}
+	FastTimers = Timers{Heartbeat: 60, Election: 300}
+)
 
 // Member is one running member.
 type Member struct {

@@ -314,17 +314,19 @@ func TestTakenPortIsSaid(t *testing.T) {
 	}
 }
 
-func TestDefaultTimersAreOnesThatEtcdTakes(t *testing.T) {
+func TestTimersAreOnesThatEtcdTakes(t *testing.T) {
 	c := newCluster(t, 1)
-	c.configs[0].Timers = DefaultTimers
-	config, err := c.configs[0].embedded()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := config.Validate(); err != nil {
-		t.Error(err)
-	}
-	if !config.PreVote || !config.ClientTLSInfo.ClientCertAuth || !config.PeerTLSInfo.ClientCertAuth {
-		t.Error("a member takes strangers, or unseats leaders")
+	for _, timers := range []Timers{CalmTimers, FastTimers} {
+		c.configs[0].Timers = timers
+		config, err := c.configs[0].embedded()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := config.Validate(); err != nil {
+			t.Error(err)
+		}
+		if !config.PreVote || !config.ClientTLSInfo.ClientCertAuth || !config.PeerTLSInfo.ClientCertAuth {
+			t.Error("a member takes strangers, or unseats leaders")
+		}
 	}
 }

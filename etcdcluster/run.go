@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"tripod/internal/loss"
 	"tripod/internal/process"
 )
 
@@ -40,11 +41,15 @@ func Run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: promhttp.Handler(), ReadHeaderTimeout: 10 * time.Second}
+	member := New(config)
+	handler := loss.Handler(promhttp.Handler(), func(ctx context.Context, l loss.Loss) {
+		if l.Of("etcd") {
+			member.Lost(ctx, MemberName(l.Letter()), l.Rank)
+		}
+	})
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	go server.Serve(metrics)
 	defer server.Close()
-
-	member := New(config)
 	member.OnLeader = func(leads bool) {
 		report := Report{Ready: true, Leads: []string{}}
 		if leads {

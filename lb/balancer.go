@@ -21,13 +21,16 @@ import (
 
 const (
 	defaultAddress  = "127.0.0.1:0"
-	defaultInterval = 100 * time.Millisecond
+	defaultInterval = time.Second
 
-	// A paused process is found after at most Interval + 2*Timeout = 0.7 s (a time-out counts from the second one on). Less
-	// than this would take an API server for paused that only waits for its turn on a busy laptop.
-	defaultTimeout = 300 * time.Millisecond
+	// A process that hangs is found after at most Interval + 2*Timeout = 5 s (a time-out counts from the second one on). Less
+	// than this would take an API server for dead that only waits for its turn on a busy laptop; of what did die the owner is told.
+	defaultTimeout = 2 * time.Second
 
-	defaultFirstByteDeadline = time.Second
+	defaultFirstByteDeadline = 2 * time.Second
+
+	// quickest is the first pause between two checks of a target that something is wrong with; each is twice the one before, up to Interval.
+	quickest = 50 * time.Millisecond
 )
 
 var (
@@ -68,10 +71,14 @@ type Config struct {
 	// dialled; this does not find a paused process, whose kernel still takes connections. See HTTPCheck.
 	Check func(ctx context.Context, target Target) error
 
-	Interval          time.Duration // between two health checks of a target; default 100 ms
-	Timeout           time.Duration // of one health check; default 300 ms
+	Interval          time.Duration // between two health checks of a target while all is well; default 1 s
+	Timeout           time.Duration // of one health check; default 2 s
 	Thresholds        Thresholds
-	FirstByteDeadline time.Duration // for a dial, and for the answer to a complete TLS ClientHello; default 1 s
+	FirstByteDeadline time.Duration // for a dial, and for the answer to a complete TLS ClientHello; default 2 s
+
+	// Starved says that this machine has not enough processor time for all that runs on it: then a target counts as silent only after five
+	// times as many health checks in a row. Nil: it never says so.
+	Starved func() bool
 
 	// Admit says whether a client's connection may be served; one that may not is reset. It must not block. Nil admits all.
 	Admit func(client net.Conn) bool
@@ -123,6 +130,9 @@ func New(cfg Config) *Balancer {
 		cfg.Dial = new(net.Dialer).DialContext
 	}
 	b := &Balancer{cfg: cfg}
+	if cfg.Starved == nil {
+		b.cfg.Starved = func() bool { return false }
+	}
 	if cfg.Check == nil {
 		b.cfg.Check = b.checkDial
 	}

@@ -15,7 +15,7 @@ import (
 
 // exchangeTimeout bounds one request of a health check. It is longer than the check itself waits: a paused process keeps
 // one request in its queue, and answers it as soon as it is resumed, rather than find hundreds of dead connections there.
-const exchangeTimeout = 2 * time.Second
+const exchangeTimeout = 10 * time.Second
 
 // maxAnswer is how much of an answer's body is read, in bytes.
 const maxAnswer = 64 << 10
@@ -57,7 +57,7 @@ func HTTPCheck(tlsConfig *tls.Config, path string, host string) func(ctx context
 	return c.check
 }
 
-// httpCheck writes its requests by hand: a region asks sixty times a second, all day.
+// httpCheck writes its requests by hand: a region asks some times a second, all day.
 type httpCheck struct {
 	request []byte
 	tls     *tls.Config // nil for plain HTTP

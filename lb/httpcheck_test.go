@@ -140,11 +140,14 @@ func TestHTTPCheckAsksAPausedServerOnce(t *testing.T) {
 	}
 }
 
-func TestDefaultsFindAPausedTargetWellUnderASecond(t *testing.T) {
+func TestDefaultsAreCalmAndFindATargetThatHangsWithinSeconds(t *testing.T) {
 	cfg := New(Config{}).cfg
 	longest := cfg.Interval + time.Duration(cfg.Thresholds.Failing)*cfg.Timeout
-	if cfg.Timeout > 400*time.Millisecond || longest > 800*time.Millisecond {
-		t.Errorf("a time-out takes %v and a paused target is found after up to %v", cfg.Timeout, longest)
+	if cfg.Interval < time.Second || cfg.Timeout < 2*time.Second || longest > 6*time.Second {
+		t.Errorf("a check comes every %v, takes up to %v, and a target that hangs is found after up to %v", cfg.Interval, cfg.Timeout, longest)
+	}
+	if exchangeTimeout <= cfg.Timeout {
+		t.Errorf("an exchange ends after %v, before the check that waits for it, %v", exchangeTimeout, cfg.Timeout)
 	}
 }
 

@@ -57,33 +57,50 @@ func isAny(err error, codes ...syscall.Errno) bool {
 func (r *run) probe(t *target) {
 	// With the context that has ended by now, the check lets go of what it keeps.
 	defer func() { _ = r.b.cfg.Check(r.ctx, t.Target) }()
-	ticker := time.NewTicker(r.b.cfg.Interval)
-	defer ticker.Stop()
+	pause, known := r.b.cfg.Interval, r.b.generation(t)
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
 	for {
-		r.probeOnce(t)
+		well := r.probeOnce(t)
+		gen := r.b.generation(t)
+		switch {
+		case well:
+			pause = r.b.cfg.Interval
+		case pause == r.b.cfg.Interval && gen != known:
+			pause = min(quickest, r.b.cfg.Interval)
+		default:
+			pause = min(2*pause, r.b.cfg.Interval)
+		}
+		known = gen
+		timer.Reset(pause)
 		select {
 		case <-r.ctx.Done():
 			return
-		case <-ticker.C:
+		case <-timer.C:
 		case <-t.kick:
 		}
 	}
 }
 
-func (r *run) probeOnce(t *target) {
+// probeOnce says whether the target passed its check.
+func (r *run) probeOnce(t *target) (well bool) {
 	gen := r.b.generation(t)
 	ctx, cancel := context.WithTimeout(r.ctx, r.b.cfg.Timeout)
 	defer cancel()
 	begun := time.Now()
 	err := r.b.cfg.Check(ctx, t.Target)
 	if r.ctx.Err() != nil {
-		return // it says nothing but that the balancer ends
+		return true // it says nothing but that the balancer ends
 	}
-	if err != nil && classify(err) == failSilent && time.Since(begun) > r.b.cfg.Timeout+r.b.cfg.Interval/2 {
-		return // this process was late itself: on a starved machine, silence says nothing about the target
+	if err != nil && classify(err) == failSilent && time.Since(begun) > r.b.cfg.Timeout+late {
+		return true // this process was late itself: on a starved machine, silence says nothing about the target
 	}
 	r.b.judge(t, gen, err)
+	return err == nil
 }
+
+// late is how much later than it should a timer fires in a process that waits for the processor itself.
+const late = 100 * time.Millisecond
 
 // judge counts the result of a health check that was begun in the generation gen.
 func (b *Balancer) judge(t *target, gen uint64, err error) {
@@ -120,8 +137,11 @@ func (b *Balancer) fail(t *target, kind failure, reason string) (cut bool) {
 		kind = failUnready
 	}
 	threshold := b.cfg.Thresholds.Failing
-	if kind == failRefused {
+	switch {
+	case kind == failRefused:
 		threshold = b.cfg.Thresholds.Refused
+	case kind == failSilent && b.cfg.Starved():
+		threshold *= starvedFactor
 	}
 	if t.fails < threshold {
 		return false
@@ -135,6 +155,9 @@ func (b *Balancer) fail(t *target, kind failure, reason string) (cut bool) {
 	}
 	return cut
 }
+
+// starvedFactor is how many times as often a target may be silent on a machine that is starved: slow is not dead.
+const starvedFactor = 5
 
 // witnessed says whether another target answers while this one is silent. When all are silent the machine may be starved, or just awake
 // again; and even if they are dead, there is no better place for their connections. It assumes the lock.

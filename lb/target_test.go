@@ -95,6 +95,33 @@ func TestOneTimeoutIsForgivenOneRefusalIsNot(t *testing.T) {
 	}
 }
 
+func TestSilenceOnAStarvedMachineCountsLittle(t *testing.T) {
+	starved := true
+	b := New(Config{Name: "test", Targets: []Target{{Name: "a"}, {Name: "b"}}, Starved: func() bool { return starved }})
+	a, witness := b.targets[0], b.targets[1]
+	b.judge(a, a.gen, nil)
+	b.judge(witness, witness.gen, nil)
+	healthy := func(err error) bool {
+		b.judge(a, a.gen, err)
+		return b.Snapshot()[0].Healthy
+	}
+	for i := range 2*starvedFactor - 1 {
+		if !healthy(context.DeadlineExceeded) {
+			t.Fatalf("unhealthy after %d silences", i+1)
+		}
+	}
+	if healthy(context.DeadlineExceeded) {
+		t.Error("a target that hangs is never found")
+	}
+	if !healthy(nil) || healthy(syscall.ECONNREFUSED) {
+		t.Error("a refused connection counts at once, also on a starved machine")
+	}
+	starved = false
+	if !healthy(nil) || !healthy(context.DeadlineExceeded) || healthy(context.DeadlineExceeded) {
+		t.Error("where the machine has time, two silences count")
+	}
+}
+
 func TestHeldTargetGetsNoConnectionUntilReleased(t *testing.T) {
 	a := newBackend(t, "a", named("a"))
 	b := start(t, Config{Targets: []Target{a.target()}})

@@ -79,6 +79,8 @@ type Process struct {
 	SchedulerFlags      []string `json:"schedulerFlags,omitempty"`
 	ManagerKubeconfig   string   `json:"managerKubeconfig,omitempty"`
 	SchedulerKubeconfig string   `json:"schedulerKubeconfig,omitempty"`
+	// Lease is the timing of their elections.
+	Lease LeaseTiming `json:"lease,omitzero"`
 }
 
 // Report is what a component's process tells the zone's agent.
@@ -183,6 +185,7 @@ func (a APIServer) Flags() []string {
 type Controllers struct {
 	APIServer   // of the same zone, whose files and address they share
 	ClusterName string
+	Lease       LeaseTiming
 }
 
 // Write makes the files that the flags name and returns the one that the process reads.
@@ -198,7 +201,7 @@ func (c Controllers) Write() (string, error) {
 	}
 	return writeProcess(c.file("controllers.json"), Process{
 		Zone: c.Zone, MetricsSocket: c.MetricsSocket, ReportsVersion: Versions[c.Version],
-		Flags: c.controllerManagerFlags(), SchedulerFlags: c.schedulerFlags(),
+		Flags: c.controllerManagerFlags(), SchedulerFlags: c.schedulerFlags(), Lease: c.Lease,
 		ManagerKubeconfig: c.file(ControllerManage + ".kubeconfig"), SchedulerKubeconfig: c.file(Scheduler + ".kubeconfig")})
 }
 
@@ -230,11 +233,18 @@ func (c Controllers) schedulerFlags() []string {
 	}
 }
 
-// Lease timings of the election of the controller manager and the scheduler: a lost leader is replaced within Duration + 1.2 Retry.
-const (
-	LeaseDuration = 2300 * time.Millisecond
-	RenewDeadline = 1700 * time.Millisecond
-	RetryPeriod   = 900 * time.Millisecond
+// LeaseTiming is that of the election of the controller manager and the scheduler. A holder that is known to be gone is replaced at once; of
+// another one, the lease ends after Duration + 1.2 Retry.
+type LeaseTiming struct {
+	Duration time.Duration `json:"duration"`
+	Renew    time.Duration `json:"renew"` // how long the holder tries to renew before it lets go
+	Retry    time.Duration `json:"retry"`
+}
+
+// CalmLeases are Kubernetes' own, and EKS's. FastLeases lose a holder that cannot write for two seconds.
+var (
+	CalmLeases = LeaseTiming{Duration: 15 * time.Second, Renew: 10 * time.Second, Retry: 2 * time.Second}
+	FastLeases = LeaseTiming{Duration: 2300 * time.Millisecond, Renew: 1700 * time.Millisecond, Retry: 900 * time.Millisecond}
 )
 
 func writeProcess(file string, p Process) (string, error) {

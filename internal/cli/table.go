@@ -37,6 +37,9 @@ func headLines(status *client.Status, now time.Time) []string {
 	if status.State.Leader != "" {
 		state += ", led by " + status.State.Leader
 	}
+	if status.Machine.Trouble != "" {
+		lines = append(lines, "  machine         it is busy: "+status.Machine.Trouble)
+	}
 	return append(lines,
 		"  AWS endpoint    "+clip(status.AWSEndpoint, 40)+"  (account "+status.AccountID+")",
 		"  regional state  "+state,

@@ -37,6 +37,7 @@ type UpOptions struct {
 	OIDCIssuers       []string // hosts, as host:port, that may be asked for OpenID Connect issuers' keys beside this machine
 	ClientAddress     string   // the IP address that clients are said to have; empty means one that is allowed everywhere
 	RealPace          bool     // states of clusters last as long as in EKS
+	FastTimers        bool     // elections, leases and health checks guess at deaths after fractions of a second
 	Heal              bool     // a zone killed from outside is started again
 	MetricsAddress    string   // host:port; empty means the control socket only
 	Executable        string   // to start the children with
@@ -60,8 +61,8 @@ type Region interface {
 // versions are the Kubernetes versions that a cluster can have.
 var versions = []string{"1.34", "1.35", "1.36", "1.37"}
 
-// The values of --pace.
-const fast, real = "fast", "real"
+// The values of --pace, and those of --timers.
+const fast, real, calm = "fast", "real", "calm"
 
 var (
 	clusterName = regexp.MustCompile(`^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$`)
@@ -70,7 +71,7 @@ var (
 
 func (a *app) upCommand() *cobra.Command {
 	options := UpOptions{}
-	detach, pace := false, fast
+	detach, pace, timers := false, fast, calm
 	var issuers []string
 	cmd := &cobra.Command{
 		Use:   "up",
@@ -84,7 +85,10 @@ func (a *app) upCommand() *cobra.Command {
 			if pace != fast && pace != real {
 				return usage(cmd, "--pace %q is neither fast nor real", pace)
 			}
-			options.RealPace = pace == real
+			if timers != fast && timers != calm {
+				return usage(cmd, "--timers %q is neither calm nor fast", timers)
+			}
+			options.RealPace, options.FastTimers = pace == real, timers == fast
 			if err := checkUp(cmd, &options, issuers); err != nil {
 				return err
 			}
@@ -104,6 +108,7 @@ func (a *app) upCommand() *cobra.Command {
 	flags.StringArrayVar(&issuers, "oidc-issuer", nil, "OIDC issuer on another machine that is asked for its keys, such as https://token.actions.githubusercontent.com; may be repeated")
 	flags.StringVar(&options.ClientAddress, "client-address", "", "IP address that clients are said to have: publicAccessCidrs and aws:SourceIp see it")
 	flags.StringVar(&pace, "pace", pace, "fast, or real: clusters are CREATING, UPDATING and DELETING for as many minutes as in EKS; not so the first one")
+	flags.StringVar(&timers, "timers", timers, "calm: elections, leases and health checks as in EKS; or fast: they take for dead what is silent for a fraction of a second")
 	flags.StringVar(&options.Region, "region", "us-east-1", "name of the AWS region")
 	flags.StringVar(&options.MetricsAddress, "metrics-address", "", "serve Prometheus metrics on this loopback address, such as 127.0.0.1:9090")
 	_ = cmd.RegisterFlagCompletionFunc("kubernetes-version", cobra.FixedCompletions(versions, cobra.ShellCompDirectiveNoFileComp))

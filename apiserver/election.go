@@ -1,0 +1,167 @@
+package apiserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/uuid"
+	"k8s.io/client-go/kubernetes"
+	coordination "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/leaderelection"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/klog/v2"
+
+	"tripod/apiserver/launch"
+	"tripod/internal/loss"
+	"tripod/internal/sleep"
+)
+
+// election is this process's part in the election of one component.
+type election struct {
+	name     string // the component's and its lease's
+	identity string // ZONE_UUID: an instance of the component that is lost is known by its zone
+	timing   launch.LeaseTiming
+	leases   coordination.LeasesGetter
+	run      func(context.Context) error // the component, until its context ends
+	leads    func(bool)                  // is told when this process begins and ceases to lead
+
+	losses chan loss.Loss
+}
+
+// newElection joins nothing yet.
+func newElection(name, kubeconfig string, spec launch.Process, run func(context.Context) error, leads func(bool)) (*election, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	config.Timeout = spec.Lease.Renew / 2 // a request that hangs must not cost the lease
+	client, err := kubernetes.NewForConfig(rest.AddUserAgent(config, "leader-election"))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return &election{name: name, identity: spec.Zone + "_" + string(uuid.NewUUID()), timing: spec.Lease, leases: client.CoordinationV1(),
+		run: run, leads: leads, losses: make(chan loss.Loss, 8)}, nil
+}
+
+// lost tells that another zone's instance is gone. It does not wait.
+func (e *election) lost(l loss.Loss) {
+	select {
+	case e.losses <- l:
+	default: // so many at once that the lease's own time decides
+	}
+}
+
+// hold stands for the lease, runs the component while it is held, and stands again when it was lost, until ctx ends. The error is the component's:
+// one that failed takes its process along.
+func (e *election) hold(ctx context.Context) error {
+	for ctx.Err() == nil {
+		if err := e.stand(ctx); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("%s: %w", e.name, err)
+		}
+	}
+	return nil
+}
+
+// stand is one candidacy. It returns when the lease was held and lost, and the component has ended; or when the lease was released on behalf
+// of a holder that is gone, so that a new candidacy need not wait.
+func (e *election) stand(ctx context.Context) error {
+	logger := klog.FromContext(ctx)
+	electing, stop := context.WithCancel(ctx)
+	defer stop()
+	began := make(chan struct{})
+	ended := make(chan error, 1)
+	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
+		Name: e.name,
+		Lock: &resourcelock.LeaseLock{LeaseMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, Name: e.name}, Client: e.leases,
+			LockConfig: resourcelock.ResourceLockConfig{Identity: e.identity}},
+		LeaseDuration: e.timing.Duration, RenewDeadline: e.timing.Renew, RetryPeriod: e.timing.Retry,
+		ReleaseOnCancel: true,
+		Callbacks: leaderelection.LeaderCallbacks{
+			OnStartedLeading: func(leading context.Context) {
+				close(began)
+				e.leads(true)
+				err := e.run(leading)
+				if err == nil && leading.Err() == nil {
+					err = errors.New("it returned although nobody stopped it")
+				}
+				ended <- err
+				stop() // a component that failed must not keep its lease: another zone's is to take over
+			},
+			OnStoppedLeading: func() {},
+		},
+	})
+	if err != nil {
+		return err
+	}
+	var waiting sync.WaitGroup
+	waiting.Go(func() {
+		if e.awaitLoss(electing, began) {
+			stop() // the elector has its own idea of when the lease ends; the next one has none
+		}
+	})
+	elector.Run(electing)
+	stop()
+	waiting.Wait()
+	select {
+	case <-began:
+	default:
+		if ctx.Err() == nil && elector.IsLeader() { // it was stopped between the lease and the component
+			logger.Info("the lease came with the news of a loss", "component", e.name)
+		}
+		return nil
+	}
+	err = <-ended // nothing of a former leader may run on
+	e.leads(false)
+	if err == nil && ctx.Err() == nil {
+		logger.Info("the lease was lost; standing again", "component", e.name)
+	}
+	return err
+}
+
+// awaitLoss waits for the news that the holder of the lease is gone, and releases it. It returns false when this process begins to lead, or stops.
+func (e *election) awaitLoss(ctx context.Context, began <-chan struct{}) bool {
+	for {
+		select {
+		case l := <-e.losses:
+			if e.release(ctx, l) {
+				return true
+			}
+		case <-began:
+			return false
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// release gives up the lease on behalf of its holder, when that one is the instance that is lost. It says whether the lease is free.
+func (e *election) release(ctx context.Context, l loss.Loss) bool {
+	for end := time.Now().Add(e.timing.Duration); time.Now().Before(end) && ctx.Err() == nil; sleep.For(ctx, 100*time.Millisecond) {
+		lease, err := e.leases.Leases(metav1.NamespaceSystem).Get(ctx, e.name, metav1.GetOptions{})
+		if err != nil {
+			continue // etcd may have no leader at the moment, or this zone's API server was lost too
+		}
+		holder, acquired := lease.Spec.HolderIdentity, lease.Spec.AcquireTime
+		if holder == nil || *holder == "" {
+			return true
+		}
+		// News that come late must not take the lease from an instance that began since.
+		if !strings.HasPrefix(*holder, l.Zone+"_") || acquired != nil && acquired.Time.After(l.At) {
+			return false
+		}
+		released := lease.DeepCopy()
+		released.Spec.HolderIdentity, released.Spec.LeaseDurationSeconds = new(""), new(int32(1)) // as client-go does
+		if _, err := e.leases.Leases(metav1.NamespaceSystem).Update(ctx, released, metav1.UpdateOptions{}); err == nil {
+			klog.FromContext(ctx).Info("released the lease of an instance that is gone", "component", e.name, "holder", *holder)
+			return true
+		}
+	}
+	return false
+}
