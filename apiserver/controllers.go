@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
@@ -16,6 +17,7 @@ import (
 	kcmoptions "k8s.io/kubernetes/cmd/kube-controller-manager/app/options"
 	schedulerapp "k8s.io/kubernetes/cmd/kube-scheduler/app"
 	schedoptions "k8s.io/kubernetes/cmd/kube-scheduler/app/options"
+	"k8s.io/kubernetes/pkg/controller/volume/attachdetach"
 
 	"tripod/apiserver/launch"
 	"tripod/internal/loss"
@@ -112,7 +114,8 @@ func (c *Controllers) lead(name string, leads bool, onLeads func([]string)) {
 }
 
 func (c *Controllers) runManager(ctx context.Context) error {
-	configz.Delete(app.ConfigzName) // of an earlier term of this process
+	attachdetach.DefaultTimerConfig.ReconcilerLoopPeriod = time.Second // upstream looks ten times a second, and has nothing to attach here
+	configz.Delete(app.ConfigzName)                                    // of an earlier term of this process
 	config, err := c.manager.Config(ctx, app.KnownControllers(), app.ControllersDisabledByDefault(), app.ControllerAliases())
 	if err != nil {
 		return err

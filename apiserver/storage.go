@@ -129,26 +129,20 @@ func (e *etcd) direct(config *storagebackend.ConfigForResource, resourcePrefix s
 	return store, sync.OnceFunc(store.Close), nil
 }
 
-// cached is genericregistry.StorageWithCacher with the shared client.
+// cached is genericregistry.StorageWithCacher with the shared client, and with a cache that comes when it is needed.
 func (e *etcd) cached(config *storagebackend.ConfigForResource, resourcePrefix string, key func(runtime.Object) (string, error),
 	newObject, newList func() runtime.Object, attributes storage.AttrFunc, triggers storage.IndexerFuncs, indexers *cache.Indexers) (storage.Interface, factory.DestroyFunc, error) {
 	store, destroy, err := e.direct(config, resourcePrefix, key, newObject, newList, attributes, triggers, indexers)
 	if err != nil {
 		return nil, nil, err
 	}
-	caching, err := cacher.NewCacherFromConfig(cacher.Config{
+	lazy := newLazyCache(cacher.Config{
 		Storage: store, Versioner: storage.APIObjectVersioner{}, GroupResource: config.GroupResource, EventsHistoryWindow: config.EventsHistoryWindow,
 		ResourcePrefix: resourcePrefix, KeyFunc: key, NewFunc: newObject, NewListFunc: newList, GetAttrsFunc: attributes,
 		IndexerFuncs: triggers, Indexers: indexers, Codec: config.Codec,
 	})
-	if err != nil {
-		destroy()
-		return nil, nil, err
-	}
-	delegator := cacher.NewCacheDelegator(caching, store)
-	return delegator, sync.OnceFunc(func() {
-		delegator.Stop()
-		caching.Stop()
+	return lazy, sync.OnceFunc(func() {
+		lazy.stop()
 		destroy()
 	}), nil
 }

@@ -294,8 +294,8 @@ var noProxy = []string{"HTTPS_PROXY=", "https_proxy=", "HTTP_PROXY=", "http_prox
 // collector makes the components trade a little processor time for memory: a region is nine of them on somebody's laptop.
 var collector = []string{"GOGC=50"}
 
-// allProcessors undoes what the zone's agent itself was given.
-const allProcessors = "GOMAXPROCS="
+// allProcessors undoes what the zone's agent itself was given, and keeps Go from looking every second whether their number has changed.
+var allProcessors = []string{"GOMAXPROCS=", "GODEBUG=updatemaxprocs=0"}
 
 func (c *clusterZone) prepareEtcd() (process.Spec, error) {
 	port := c.record.EndpointPort
@@ -320,7 +320,7 @@ func (c *clusterZone) prepareEtcd() (process.Spec, error) {
 	}
 	proxy := fmt.Sprintf("http://zone:%s@127.0.0.1:%d", c.zone.config.GatewaySecret, c.zone.config.GatewayPort)
 	env := append(slices.Clone(noProxy), "HTTPS_PROXY="+proxy)
-	return c.spec("etcd", append(append(env, collector...), allProcessors), file, c.metricsSocket("etcd")), nil
+	return c.spec("etcd", slices.Concat(env, collector, allProcessors), file, c.metricsSocket("etcd")), nil
 }
 
 // defaultDatabaseGB is the size of a cluster's database in EKS's standard mode.
@@ -390,7 +390,7 @@ func (c *clusterZone) prepareAPIServer() (process.Spec, error) {
 		return process.Spec{}, err
 	}
 	c.giveWay()
-	return c.spec("apiserver", append(slices.Clone(noProxy), allProcessors, "GOGC=800"), file), nil // until it is ready: see apiserver's settle
+	return c.spec("apiserver", slices.Concat(noProxy, allProcessors, []string{"GOGC=800"}), file), nil // until it is ready: see apiserver's settle
 }
 
 // precedence is how long the first zone's API server has the processors for itself; in tests, whose API servers answer no handshake, not at all.
@@ -422,7 +422,7 @@ func (c *clusterZone) prepareControllers() (process.Spec, error) {
 	if err != nil {
 		return process.Spec{}, err
 	}
-	return c.spec("controllers", append(append(slices.Clone(noProxy), collector...), allProcessors), file), nil
+	return c.spec("controllers", slices.Concat(noProxy, collector, allProcessors), file), nil
 }
 
 func (c *clusterZone) startWorkers(ctx context.Context) error {

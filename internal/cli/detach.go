@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"tripod/client"
+	"tripod/internal/process"
 	"tripod/internal/sleep"
 )
 
@@ -52,7 +53,7 @@ func (a *app) upDetached(cmd *cobra.Command, options UpOptions, progress *progre
 	child.Env = a.Environ
 	child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	begin := time.Now()
-	if err := child.Start(); err != nil {
+	if err := process.StartCalmly(child); err != nil {
 		return fmt.Errorf("cannot start the region in the background: %w", err)
 	}
 	exited := make(chan error, 1)

@@ -77,7 +77,7 @@ func Start(spec Spec) (*Child, error) {
 	cmd.ExtraFiles = []*os.File{lifeRead, reportWrite}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: spec.Leader}
 	c := &Child{spec: spec, cmd: cmd, life: lifeWrite, offset: offset, done: make(chan struct{}), started: time.Now()}
-	if err := cmd.Start(); err != nil {
+	if err := StartCalmly(cmd); err != nil {
 		lifeWrite.Close()
 		reportRead.Close()
 		return nil, fmt.Errorf("start %s: %w", spec.Name, err)
