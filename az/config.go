@@ -115,6 +115,15 @@ func (c Config) etcdTimers() etcdcluster.Timers {
 	return etcdcluster.CalmTimers
 }
 
+// raftHeartbeat is how long a leader of the regional state is waited for that is silent and not known to be gone. Few writes come, and reads need no
+// leader: two seconds without one are cheaper than heartbeats, a tenth of it apart, of an idle region, and than one that is lost on a busy machine.
+func (c Config) raftHeartbeat() time.Duration {
+	if c.FastTimers {
+		return 800 * time.Millisecond
+	}
+	return 2 * time.Second
+}
+
 func (c Config) leases() launch.LeaseTiming {
 	if c.FastTimers {
 		return launch.FastLeases

@@ -163,7 +163,7 @@ func (z *Zone) startVoter(ctx context.Context, registerer prometheus.Registerer)
 		ClientTLS: &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}, RootCAs: trusted},
 		Logger:    z.logger.With("component", "regional-state"), Registerer: registerer,
 		OnLeader: z.leaderChanged,
-		Timing:   region.Timing{Heartbeat: raftHeartbeat},
+		Timing:   region.Timing{Heartbeat: z.config.raftHeartbeat()},
 	})
 	if err := z.voter.Start(ctx); err != nil {
 		listener.Close()
@@ -179,10 +179,6 @@ func (z *Zone) startVoter(ctx context.Context, registerer prometheus.Registerer)
 	})
 	return nil
 }
-
-// raftHeartbeat is how long a silent leader of the regional state is waited for. Few writes come, and reads need no leader: a second without one
-// is cheaper than the heartbeats, a tenth of it apart, of an idle region.
-const raftHeartbeat = 800 * time.Millisecond
 
 func (z *Zone) startFront(ctx context.Context, registerer prometheus.Registerer) error {
 	pair, err := pki.ReadPair(z.config.PKI, "front")

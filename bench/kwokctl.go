@@ -130,6 +130,11 @@ func (b *bench) runKwokctl(ctx context.Context, i int) error {
 	b.report.addKwokctl(firstRequest, times[0])
 	b.report.addKwokctl(threeZones, times[1])
 	b.report.addKwokctl(defaultSA, times[2])
+	pids, err := k.pids()
+	if err != nil {
+		return err
+	}
+	b.noteStart(b.report.addKwokctl, "kwokctl", pids)
 	if b.wants("idle") {
 		return b.idle(ctx, b.report.addKwokctl, k.pids)
 	}

@@ -58,6 +58,8 @@ func family(roots ...int) ([]int, error) {
 type account struct {
 	cpu time.Duration // since they were started; one that has ended is in its parent's account
 	mib float64       // proportional set size
+	// switches is how often its threads have waited for something: each end of that is a wake-up.
+	switches int
 }
 
 // usage accounts for processes by component: "apiserver" for `tripod internal apiserver`, the program's name for others.
@@ -73,9 +75,25 @@ func usage(pids []int) map[string]account {
 		sum := used[name]
 		sum.cpu += cpu
 		sum.mib += pss(pid)
+		sum.switches += switches(pid)
 		used[name] = sum
 	}
 	return used
+}
+
+// switches counts the voluntary context switches of a process' threads.
+func switches(pid int) (sum int) {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
+	for _, file := range files {
+		text, _ := os.ReadFile(file)
+		for line := range strings.Lines(string(text)) {
+			if count, found := strings.CutPrefix(line, "voluntary_ctxt_switches:"); found {
+				n, _ := strconv.Atoi(strings.TrimSpace(count))
+				sum += n
+			}
+		}
+	}
+	return sum
 }
 
 func component(pid int) string {

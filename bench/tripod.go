@@ -240,7 +240,23 @@ func (b *bench) coldStart(ctx context.Context, r *region) error {
 	b.report.addTripod(firstRequest, first.Sub(r.begun).Seconds())
 	b.report.addTripod(threeZones, zones.Sub(r.begun).Seconds())
 	b.report.addTripod(defaultSA, account.Sub(r.begun).Seconds())
+	pids, err := family(r.command.Process.Pid)
+	if err != nil {
+		return err
+	}
+	b.noteStart(b.report.addTripod, "tripod", pids)
 	return nil
+}
+
+// noteStart notes what the start of those processes has cost.
+func (b *bench) noteStart(add func(string, float64), who string, pids []int) {
+	used, sum, detail := usage(pids), 0.0, ""
+	for _, component := range slices.Sorted(maps.Keys(used)) {
+		sum += used[component].cpu.Seconds()
+		detail += fmt.Sprintf("; %s %.1f s", component, used[component].cpu.Seconds())
+	}
+	b.say("%s: %.1f s of processor time until all are ready%s", who, sum, detail)
+	add(startCPU, sum)
 }
 
 // idle measures what a settled system uses: CPU over the window, memory at its end.
@@ -260,16 +276,19 @@ func (b *bench) idle(ctx context.Context, add func(string, float64), processes f
 		return err
 	}
 	window, after := time.Since(begin), usage(pids)
-	share, size, detail := 0.0, 0.0, ""
+	share, size, woken, detail := 0.0, 0.0, 0.0, ""
 	for _, component := range slices.Sorted(maps.Keys(after)) {
 		used := 100 * (after[component].cpu - before[component].cpu).Seconds() / window.Seconds()
-		detail += fmt.Sprintf("; %s %.1f %%, %.0f MiB", component, used, after[component].mib)
+		wakeUps := float64(after[component].switches-before[component].switches) / window.Seconds()
+		detail += fmt.Sprintf("; %s %.1f %%, %.0f MiB, %.0f wake-ups/s", component, used, after[component].mib, wakeUps)
 		share += used
+		woken += wakeUps
 		size += after[component].mib
 	}
 	b.say("idle: %d processes, %.1f %% of one core, %.0f MiB%s", len(pids), share, size, detail)
 	add(memory, size)
 	add(idleCPU, share)
+	add(idleSwitches, woken)
 	return nil
 }
 
