@@ -35,8 +35,8 @@ const (
 //	snapshots/  of the store
 type disk struct {
 	dir string
-	// fresh says that no voter has completed its set-up here yet.
-	fresh bool
+	// schema is that of what is here; 0: no voter has completed its set-up here yet.
+	schema int
 
 	lock      *os.File
 	applied   *os.File
@@ -62,11 +62,11 @@ func openDisk(dir string, logger hclog.Logger) (d *disk, err error) {
 	if err := syscall.Flock(int(d.lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		return d, fmt.Errorf("the regional state in %s is in use by another process: stop that one first (%w)", dir, err)
 	}
-	if d.fresh, err = checkSchema(dir); err != nil {
+	if d.schema, err = readSchema(dir); err != nil {
 		return d, err
 	}
 	logDir := filepath.Join(dir, "log")
-	if d.fresh {
+	if d.schema == 0 {
 		for _, path := range []string{logDir, filepath.Join(dir, "snapshots"), filepath.Join(dir, "applied")} {
 			if err := os.RemoveAll(path); err != nil {
 				return d, err
@@ -99,28 +99,28 @@ func openDisk(dir string, logger hclog.Logger) (d *disk, err error) {
 	return d, nil
 }
 
-// checkSchema says whether the directory was never set up, and refuses one of a newer Tripod.
-func checkSchema(dir string) (fresh bool, err error) {
+// readSchema is the schema of what is in the directory, 0 where it was never set up. One of a newer Tripod is refused.
+func readSchema(dir string) (schema int, err error) {
 	text, err := os.ReadFile(filepath.Join(dir, "schema"))
 	if errors.Is(err, os.ErrNotExist) {
-		return true, nil
+		return 0, nil
 	}
 	if err != nil {
-		return false, err
+		return 0, err
 	}
-	schema, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	schema, err = strconv.Atoi(strings.TrimSpace(string(text)))
 	if err != nil || schema < 1 {
-		return false, fmt.Errorf("the regional state in %s has a damaged schema file: delete %s, and the other zones will bring it back", dir, dir)
+		return 0, fmt.Errorf("the regional state in %s has a damaged schema file: delete %s, and the other zones will bring it back", dir, dir)
 	}
 	if schema > schemaVersion {
-		return false, fmt.Errorf("the regional state in %s was written by a newer Tripod (schema %d, this one knows %d): use that Tripod or delete the region's data directory",
+		return 0, fmt.Errorf("the regional state in %s was written by a newer Tripod (schema %d, this one knows %d): use that Tripod or delete the region's data directory",
 			dir, schema, schemaVersion)
 	}
-	return false, nil
+	return schema, nil
 }
 
-// setUp records that the directory holds a voter's state from now on.
-func (d *disk) setUp() error {
+// noteSchema records that the directory holds a voter's state from now on, which older Tripods may not be able to read.
+func (d *disk) noteSchema() error {
 	path := filepath.Join(d.dir, "schema")
 	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {

@@ -35,15 +35,3 @@ func (m *machine) Restore(r io.ReadCloser) error {
 	defer r.Close()
 	return m.store.restore(r)
 }
-
-// Persist writes the snapshot as JSON.
-func (s *snapshot) Persist(sink raft.SnapshotSink) error {
-	if err := json.NewEncoder(sink).Encode(s); err != nil {
-		sink.Cancel()
-		return fmt.Errorf("write the regional state's snapshot: %w", err)
-	}
-	return sink.Close()
-}
-
-// Release has nothing to do.
-func (s *snapshot) Release() {}

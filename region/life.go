@@ -78,12 +78,14 @@ func (v *Voter) begin(ctx context.Context) (l *life, err error) {
 	conf.LeaderLeaseTimeout, conf.CommitTimeout = timing.LeaderLease, timing.Commit
 	conf.SnapshotThreshold, conf.TrailingLogs, conf.SnapshotInterval = snapshotAfter, trailingLogs, snapshotCheck
 	conf.NoLegacyTelemetry = true
-	if l.disk.fresh {
+	if l.disk.schema == 0 {
 		err := raft.BootstrapCluster(conf, l.disk.log, l.disk.log, l.disk.snapshots, l.transport, l.servers())
 		if err != nil && !errors.Is(err, raft.ErrCantBootstrap) {
 			return l, fmt.Errorf("set up: %w", err)
 		}
-		if err := l.disk.setUp(); err != nil {
+	}
+	if l.disk.schema < schemaVersion { // what an older Tripod wrote is read as it is; what is added to it, that one could not read
+		if err := l.disk.noteSchema(); err != nil {
 			return l, fmt.Errorf("set up: %w", err)
 		}
 	}

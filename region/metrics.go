@@ -52,6 +52,6 @@ func (m metrics) Collect(ch chan<- prometheus.Metric) {
 	gauge(commitDesc, float64(r.CommitIndex()))
 	gauge(appliedDesc, float64(now.index))
 	for kind, t := range now.tables {
-		gauge(recordsDesc, float64(len(t.Records)), kind)
+		gauge(recordsDesc, float64(t.records.Len()), kind)
 	}
 }

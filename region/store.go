@@ -3,9 +3,6 @@ package region
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"io"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -14,7 +11,10 @@ import (
 
 // schemaVersion is the version of the records, snapshots and log entries that this Tripod writes. It grows when an
 // older Tripod could not read them any more.
-const schemaVersion = 1
+//
+//  1. the first
+//  2. conditions about parts of tables (condition.Part). Records and snapshots are as before.
+const schemaVersion = 2
 
 // rememberedOutcomes is how many proposals' outcomes are remembered, so that one proposed twice is applied once. A
 // retry comes within seconds of the first attempt, and the state changes a few times a second at most.
@@ -25,13 +25,6 @@ type proposal struct {
 	ID     string           `json:"id"`
 	Reads  []condition      `json:"reads,omitempty"`
 	Writes []recordOrDelete `json:"writes"`
-}
-
-// condition is a record's revision, or with an empty key a whole table's, at the time it was read; 0: it was not there.
-type condition struct {
-	Kind     string `json:"kind"`
-	Key      string `json:"key,omitempty"`
-	Revision uint64 `json:"revision"`
 }
 
 type recordOrDelete struct {
@@ -52,10 +45,10 @@ type outcome struct {
 func newProposal(id string, tx *Txn) proposal {
 	p := proposal{ID: id}
 	for r, revision := range tx.reads {
-		p.Reads = append(p.Reads, condition{r.kind, r.key, revision})
+		p.Reads = append(p.Reads, condition{Kind: r.kind, Key: r.key, Revision: revision})
 	}
-	for kind, revision := range tx.lists {
-		p.Reads = append(p.Reads, condition{kind, "", revision})
+	for sp, b := range tx.parts {
+		p.Reads = append(p.Reads, b.condition(tx.state, sp))
 	}
 	for r, raw := range tx.writes {
 		p.Writes = append(p.Writes, recordOrDelete{r.kind, r.key, raw})
@@ -64,83 +57,6 @@ func newProposal(id string, tx *Txn) proposal {
 		return strings.Compare(a.Kind+"/"+a.Key, b.Kind+"/"+b.Key)
 	})
 	return p
-}
-
-// record is a stored value and the log index that last wrote it.
-type record struct {
-	Revision uint64          `json:"revision"`
-	Value    json.RawMessage `json:"value"`
-}
-
-// table is all records of a kind. Revision is the log index that last wrote or deleted one.
-type table struct {
-	Revision uint64            `json:"revision"`
-	Records  map[string]record `json:"records"`
-}
-
-// state is one version of everything. It never changes: a change makes a new state that shares the tables it did not
-// touch. So readers need no lock, and a slow one holds nobody up.
-type state struct {
-	index  uint64
-	tables map[string]*table
-}
-
-func (s *state) record(r ref) (record, bool) {
-	t := s.tables[r.kind]
-	if t == nil {
-		return record{}, false
-	}
-	rec, ok := t.Records[r.key]
-	return rec, ok
-}
-
-func (s *state) revision(kind string) uint64 {
-	if t := s.tables[kind]; t != nil {
-		return t.Revision
-	}
-	return 0
-}
-
-// conflict names the first of the conditions that no longer holds.
-func (s *state) conflict(reads []condition) string {
-	for _, c := range reads {
-		if c.Key == "" {
-			if s.revision(c.Kind) != c.Revision {
-				return c.Kind
-			}
-			continue
-		}
-		r := ref{c.Kind, c.Key}
-		if rec, _ := s.record(r); rec.Revision != c.Revision {
-			return r.String()
-		}
-	}
-	return ""
-}
-
-// with returns the state after the writes, made at that log index.
-func (s *state) with(index uint64, writes []recordOrDelete) *state {
-	next := &state{index: index, tables: s.tables}
-	if len(writes) == 0 {
-		return next
-	}
-	next.tables = maps.Clone(s.tables)
-	fresh := map[string]bool{}
-	for _, w := range writes {
-		if !fresh[w.Kind] {
-			t := &table{Revision: index, Records: map[string]record{}}
-			if old := s.tables[w.Kind]; old != nil {
-				t.Records = maps.Clone(old.Records)
-			}
-			next.tables[w.Kind], fresh[w.Kind] = t, true
-		}
-		if w.Value == nil {
-			delete(next.tables[w.Kind].Records, w.Key)
-			continue
-		}
-		next.tables[w.Kind].Records[w.Key] = record{Revision: index, Value: w.Value}
-	}
-	return next
 }
 
 // store is the state machine: the current state, what became of the last proposals, and who waits for changes.
@@ -245,52 +161,4 @@ func (s *store) watch() (<-chan struct{}, func()) {
 		defer s.mu.Unlock()
 		delete(s.watchers, ch)
 	}
-}
-
-// snapshot is the whole store as it is written to disk and sent to a voter that lags far behind.
-type snapshot struct {
-	Schema   int               `json:"schema"`
-	Index    uint64            `json:"index"`
-	Tables   map[string]*table `json:"tables"`
-	Outcomes []outcome         `json:"outcomes"` // oldest first
-}
-
-func (s *store) snapshot() *snapshot {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.load()
-	snap := &snapshot{Schema: schemaVersion, Index: now.index, Tables: now.tables}
-	for _, id := range s.order {
-		snap.Outcomes = append(snap.Outcomes, s.outcomes[id])
-	}
-	return snap
-}
-
-func (s *store) restore(r io.Reader) error {
-	var snap snapshot
-	if err := json.NewDecoder(r).Decode(&snap); err != nil {
-		return fmt.Errorf("read the regional state's snapshot: %w", err)
-	}
-	if snap.Schema > schemaVersion {
-		return fmt.Errorf("the snapshot of the regional state was written by a newer Tripod (schema %d, this one knows %d): use that Tripod",
-			snap.Schema, schemaVersion)
-	}
-	next := &state{index: snap.Index, tables: map[string]*table{}}
-	for kind, t := range snap.Tables {
-		if t == nil {
-			continue
-		}
-		if t.Records == nil {
-			t.Records = map[string]record{}
-		}
-		next.tables[kind] = t
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.outcomes, s.order = map[string]outcome{}, nil
-	for _, out := range snap.Outcomes {
-		s.remember(out)
-	}
-	s.become(next, true)
-	return nil
 }

@@ -3,8 +3,6 @@ package region
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 )
 
 // Table is one kind of record of the regional state, stored as JSON under a key. The zero value is of no use. Tables that
@@ -47,17 +45,5 @@ func (t Table[T]) Delete(tx *Txn, key string) { tx.write(ref{t.kind, key}, nil) 
 // Update's success: whatever is written to the table meanwhile is a conflict.
 func (t Table[T]) List(tx *Txn) []T { return t.Under(tx, "") }
 
-// Under is List for those records whose keys begin with prefix: the others are not read, though they are part of the condition too.
-func (t Table[T]) Under(tx *Txn, prefix string) []T {
-	raws := tx.list(t.kind, prefix)
-	values := make([]T, 0, len(raws))
-	for _, key := range slices.Sorted(maps.Keys(raws)) {
-		var value T
-		if err := json.Unmarshal(raws[key], &value); err != nil {
-			tx.fail(fmt.Errorf("read %s %q: %w", t.kind, key, err))
-			continue
-		}
-		values = append(values, value)
-	}
-	return values
-}
+// Under is List for those records whose keys begin with prefix. The others are no condition.
+func (t Table[T]) Under(tx *Txn, prefix string) []T { return t.Part(prefix).List(tx) }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"tripod/internal/sleep"
@@ -52,7 +51,7 @@ type Txn struct {
 	state    *state
 	readOnly bool
 	reads    map[ref]uint64
-	lists    map[string]uint64
+	parts    map[span]bounds
 	writes   map[ref]json.RawMessage // nil: delete
 	err      error
 }
@@ -73,35 +72,16 @@ func (tx *Txn) get(r ref) (json.RawMessage, bool) {
 	if raw, ok := tx.writes[r]; ok {
 		return raw, raw != nil
 	}
+	return tx.stored(r)
+}
+
+// stored is the record as it was before the transaction.
+func (tx *Txn) stored(r ref) (json.RawMessage, bool) {
 	rec, ok := tx.state.record(r)
 	if !tx.readOnly {
 		tx.reads[r] = rec.Revision
 	}
 	return rec.Value, ok
-}
-
-func (tx *Txn) list(kind, prefix string) map[string]json.RawMessage {
-	out := map[string]json.RawMessage{}
-	if t := tx.state.tables[kind]; t != nil {
-		for key, rec := range t.Records {
-			if strings.HasPrefix(key, prefix) {
-				out[key] = rec.Value
-			}
-		}
-	}
-	if !tx.readOnly {
-		tx.lists[kind] = tx.state.revision(kind)
-	}
-	for r, raw := range tx.writes {
-		switch {
-		case r.kind != kind || !strings.HasPrefix(r.key, prefix):
-		case raw == nil:
-			delete(out, r.key)
-		default:
-			out[r.key] = raw
-		}
-	}
-	return out
 }
 
 func (tx *Txn) write(r ref, raw json.RawMessage) {
@@ -150,7 +130,7 @@ func commit(ctx context.Context, s *store, fn func(*Txn) error, propose func(con
 		if lost > 1 {
 			sleep.For(ctx, rand.N(time.Duration(min(lost, longestPauses))*conflictPause))
 		}
-		tx := &Txn{state: s.load(), reads: map[ref]uint64{}, lists: map[string]uint64{}, writes: map[ref]json.RawMessage{}}
+		tx := &Txn{state: s.load(), reads: map[ref]uint64{}, parts: map[span]bounds{}, writes: map[ref]json.RawMessage{}}
 		if err := fn(tx); err != nil {
 			return 0, err
 		}

@@ -314,11 +314,11 @@ func TestNewerSchemaOnDiskIsRefused(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "schema"), []byte("2\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "schema"), []byte("3\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	err := r.voters["a"].Start(context.Background())
-	if err == nil || !strings.Contains(err.Error(), dir+" was written by a newer Tripod (schema 2, this one knows 1)") {
+	if err == nil || !strings.Contains(err.Error(), dir+" was written by a newer Tripod (schema 3, this one knows 2)") {
 		t.Errorf("got %v", err)
 	}
 }
