@@ -36,13 +36,9 @@ var errNoRootKey = errors.New("the account's root user has no active access key"
 func EnsureRootKey(ctx context.Context, state region.Updater, random io.Reader, accountID string, now time.Time) (key region.AccessKey, operation string, err error) {
 	find := func(tx *region.Txn) error {
 		key = region.AccessKey{}
-		for _, one := range region.AccessKeys.List(tx) {
-			switch {
-			case one.Root && one.Status == statusActive:
-				key = one
+		for _, one := range region.KeysByOwner.Of(region.KeyOwner("", true)).List(tx) {
+			if key = one; key.Status == statusActive {
 				return nil
-			case one.Root:
-				key = one
 			}
 		}
 		return errNoRootKey

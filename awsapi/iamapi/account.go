@@ -38,15 +38,15 @@ func (m summary) MarshalXML(e *xml.Encoder, start xml.StartElement) error {
 func (s *Service) summary(call *wire.Call, _ *struct{}) (*summaryResult, error) {
 	return view(s, call, func(tx *region.Txn) (*summaryResult, error) {
 		policies, versions, rootKeys := region.Policies.List(tx), 0, 0
-		if len(keysOf(tx, owner{root: true})) > 0 {
+		if !(owner{root: true}).keys().Empty(tx) {
 			rootKeys = 1 // IAM says whether there are any, not how many
 		}
 		for _, p := range policies {
 			versions += len(p.Versions)
 		}
 		return &summaryResult{summary{
-			"Users": len(region.Users.List(tx)), "Groups": len(region.Groups.List(tx)), "Roles": len(region.Roles.List(tx)),
-			"InstanceProfiles": len(region.InstanceProfiles.List(tx)), "Providers": len(region.OIDCProviders.List(tx)),
+			"Users": region.Users.Part("").Count(tx), "Groups": region.Groups.Part("").Count(tx), "Roles": region.Roles.Part("").Count(tx),
+			"InstanceProfiles": region.InstanceProfiles.Part("").Count(tx), "Providers": region.OIDCProviders.Part("").Count(tx),
 			"Policies": len(policies), "PolicyVersionsInUse": versions,
 			"AccessKeysPerUserQuota": maxKeys, "GroupsPerUserQuota": maxGroups, "VersionsPerPolicyQuota": maxVersions, "PolicySizeQuota": maxPolicySize,
 			"AssumeRolePolicySizeQuota": maxTrustSize, "AttachedPoliciesPerUserQuota": maxManagedOfOne, "AttachedPoliciesPerRoleQuota": maxManagedOfOne,

@@ -3,11 +3,13 @@ package iamapi
 import (
 	"encoding/base64"
 	"encoding/xml"
+	"iter"
 	"net/url"
 	"strings"
 	"time"
 
 	"tripod/awsapi/wire"
+	"tripod/region"
 )
 
 // list is a list of the query protocol: an element that is there even where it is empty, of elements named member.
@@ -45,9 +47,23 @@ type pageEnd struct {
 	Marker      string `xml:",omitempty" json:",omitempty"`
 }
 
-// page cuts one page out of items, which are sorted by key: those behind the marker's key, so that what is made or deleted meanwhile
-// neither repeats nor hides others. A marker is good for the operation that gave it.
+// page cuts one page out of items, which are sorted by key. See pageOf.
 func page[T any](call *wire.Call, in paging, items []T, key func(T) string) (list[T], pageEnd, error) {
+	return pageOf(call, in, func(after string) iter.Seq2[string, T] {
+		return func(yield func(string, T) bool) {
+			for _, item := range items {
+				if at := key(item); at > after && !yield(at, item) {
+					return
+				}
+			}
+		}
+	}, func(T) bool { return true })
+}
+
+// pageOf is one page of the items that are wanted: those behind the marker's key, so that what is made or deleted meanwhile neither repeats nor
+// hides others. A marker is good for the operation that gave it. from gives the items behind a key, sorted by their keys; it is read no further than the
+// page needs.
+func pageOf[T any](call *wire.Call, in paging, from func(after string) iter.Seq2[string, T], wanted func(T) bool) (list[T], pageEnd, error) {
 	size := defaultItems
 	if in.MaxItems != nil {
 		size = *in.MaxItems
@@ -55,19 +71,44 @@ func page[T any](call *wire.Call, in paging, items []T, key func(T) string) (lis
 	if size < 1 || size > maxItems {
 		return nil, pageEnd{}, invalid("MaxItems must be a number from 1 to %d.", maxItems)
 	}
+	after, last := "", ""
 	if in.Marker != "" {
 		text, err := base64.RawURLEncoding.DecodeString(in.Marker)
-		operation, last, found := strings.Cut(string(text), "\n")
+		operation, key, found := strings.Cut(string(text), "\n")
 		if err != nil || !found || operation != call.Operation {
 			return nil, pageEnd{}, invalid("Marker is not one that %s gave: start without it.", call.Operation)
 		}
-		for len(items) > 0 && key(items[0]) <= last {
-			items = items[1:]
+		after = key
+	}
+	var items []T
+	for key, item := range from(after) {
+		switch {
+		case !wanted(item):
+			continue
+		case len(items) == size:
+			marker := base64.RawURLEncoding.EncodeToString([]byte(call.Operation + "\n" + last))
+			return items, pageEnd{IsTruncated: true, Marker: marker}, nil
 		}
+		items, last = append(items, item), key
 	}
-	if len(items) <= size {
-		return items, pageEnd{}, nil
+	return items, pageEnd{}, nil
+}
+
+// from gives pageOf the records of a part.
+func from[T any](tx *region.Txn, part region.Part[T]) func(after string) iter.Seq2[string, T] {
+	return func(after string) iter.Seq2[string, T] { return part.After(tx, after) }
+}
+
+// described is how a page of records is answered.
+func described[Record, Shown any](records []Record, describe func(Record) Shown) list[Shown] {
+	var shown list[Shown]
+	for _, record := range records {
+		shown = append(shown, describe(record))
 	}
-	marker := base64.RawURLEncoding.EncodeToString([]byte(call.Operation + "\n" + key(items[size-1])))
-	return items[:size], pageEnd{IsTruncated: true, Marker: marker}, nil
+	return shown
+}
+
+// underPath wants those with a path that begins so.
+func underPath[T any](prefix string, pathOf func(T) string) func(T) bool {
+	return func(one T) bool { return strings.HasPrefix(pathOf(one), prefix) }
 }

@@ -1,7 +1,7 @@
 package iamapi
 
 import (
-	"slices"
+	"iter"
 	"strings"
 
 	"tripod/awsapi/wire"
@@ -50,26 +50,62 @@ func (s *Service) listEntities(call *wire.Call, in *entitiesInput) (*entityList,
 		if _, err := policy(tx, in.PolicyARN); err != nil {
 			return nil, err
 		}
-		having := slices.DeleteFunc(holders(tx), func(e entity) bool {
-			return in.EntityFilter != "" && e.kind != filters[in.EntityFilter] || !slices.Contains(*e.policies, in.PolicyARN)
-		})
-		key := func(e entity) string { return e.kind + "/" + e.name }
-		slices.SortFunc(having, func(a, b entity) int { return strings.Compare(key(a), key(b)) })
-		out := &entityList{}
-		var err error
-		if having, out.pageEnd, err = page(call, in.paging, having, key); err != nil {
+		having, end, err := pageOf(call, in.paging, havers(tx, in.PolicyARN), func(h haver) bool { return in.EntityFilter == "" || h.kind == filters[in.EntityFilter] })
+		if err != nil {
 			return nil, err
 		}
-		for _, e := range having {
-			switch e.kind {
+		out := &entityList{pageEnd: end}
+		for _, h := range having {
+			switch h.kind {
 			case kindRole:
-				out.PolicyRoles = append(out.PolicyRoles, PolicyRole{e.name, e.id})
+				out.PolicyRoles = append(out.PolicyRoles, PolicyRole{h.name, h.id})
 			case kindUser:
-				out.PolicyUsers = append(out.PolicyUsers, PolicyUser{e.name, e.id})
+				out.PolicyUsers = append(out.PolicyUsers, PolicyUser{h.name, h.id})
 			case kindGroup:
-				out.PolicyGroups = append(out.PolicyGroups, PolicyGroup{e.name, e.id})
+				out.PolicyGroups = append(out.PolicyGroups, PolicyGroup{h.name, h.id})
 			}
 		}
 		return out, nil
 	})
+}
+
+// haver is a group, role or user that has a policy.
+type haver struct{ kind, name, id string }
+
+// havers are all that have a policy, for pageOf: by kind and name.
+func havers(tx *region.Txn, arn string) func(after string) iter.Seq2[string, haver] {
+	return func(after string) iter.Seq2[string, haver] {
+		return func(yield func(string, haver) bool) {
+			for _, some := range []iter.Seq2[string, haver]{
+				haversOf(tx, after, kindGroup, region.GroupsByPolicy.Of(arn), func(g region.Group) string { return g.ID }),
+				haversOf(tx, after, kindRole, region.RolesByPolicy.Of(arn), func(r region.Role) string { return r.ID }),
+				haversOf(tx, after, kindUser, region.UsersByPolicy.Of(arn), func(u region.User) string { return u.ID }),
+			} {
+				for key, one := range some {
+					if !yield(key, one) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// haversOf are those of one kind behind the one with that key, which may be of another kind.
+func haversOf[T any](tx *region.Txn, after, kind string, all region.Part[T], id func(T) string) iter.Seq2[string, haver] {
+	return func(yield func(string, haver) bool) {
+		name, same := strings.CutPrefix(after, kind+"/")
+		switch {
+		case same:
+		case after > kind:
+			return
+		default:
+			name = ""
+		}
+		for name, one := range all.After(tx, name) {
+			if !yield(kind+"/"+name, haver{kind, name, id(one)}) {
+				return
+			}
+		}
+	}
 }

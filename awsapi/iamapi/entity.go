@@ -1,7 +1,6 @@
 package iamapi
 
 import (
-	"slices"
 	"strings"
 
 	"tripod/region"
@@ -91,18 +90,12 @@ var quotas = map[string]int{kindRole: 1000, kindUser: 5000, kindGroup: 300, kind
 
 // taken refuses a name that one of the kind has already, in whatever case: names differ by more than that. It also refuses more of them
 // than the account may have.
-func taken[T any](tx *region.Txn, table region.Table[T], kind, name string, nameOf func(T) string) error {
-	all := table.List(tx)
-	if len(all) >= quotas[kind] {
+func taken[T any](tx *region.Txn, table region.Table[T], names region.Index[T], kind, name string) error {
+	if !table.Part("").Fewer(tx, quotas[kind]) {
 		return limitExceeded("Cannot exceed quota of %d for entities of the kind %s in an account.", quotas[kind], kind)
 	}
-	if slices.ContainsFunc(all, func(one T) bool { return strings.EqualFold(nameOf(one), name) }) {
+	if !names.Of(strings.ToLower(name)).Empty(tx) {
 		return alreadyExists("%s%s with name %s already exists.", strings.ToUpper(kind[:1]), strings.ReplaceAll(kind[1:], "-", " "), name)
 	}
 	return nil
-}
-
-// under selects those with a path that begins so.
-func under[T any](all []T, prefix string, pathOf func(T) string) []T {
-	return slices.DeleteFunc(all, func(one T) bool { return !strings.HasPrefix(pathOf(one), prefix) })
 }

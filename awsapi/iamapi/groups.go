@@ -66,17 +66,12 @@ func (s *Service) createGroup(call *wire.Call, in *createGroupInput) (*groupResu
 	}
 	group := region.Group{Name: in.GroupName, ID: id, ARN: s.arn(kindGroup, in.Path+in.GroupName), Path: in.Path, CreatedAt: s.now()}
 	return change(s, call, func(tx *region.Txn) (*groupResult, error) {
-		if err := taken(tx, region.Groups, kindGroup, group.Name, func(g region.Group) string { return g.Name }); err != nil {
+		if err := taken(tx, region.Groups, region.GroupsByName, kindGroup, group.Name); err != nil {
 			return nil, err
 		}
 		region.Groups.Put(tx, group.Name, group)
 		return &groupResult{describeGroup(group)}, nil
 	})
-}
-
-// members are the users in a group.
-func members(tx *region.Txn, group string) []region.User {
-	return slices.DeleteFunc(region.Users.List(tx), func(u region.User) bool { return !slices.Contains(u.Groups, group) })
 }
 
 type pagedGroup struct {
@@ -96,14 +91,8 @@ func (s *Service) getGroup(call *wire.Call, in *pagedGroup) (*groupMembers, erro
 		if !found {
 			return nil, notThere(kindGroup, in.GroupName)
 		}
-		var users []User
-		for _, u := range members(tx, group.Name) {
-			users = append(users, summarizeUser(u))
-		}
-		out := &groupMembers{Group: describeGroup(group)}
-		var err error
-		out.Users, out.pageEnd, err = page(call, in.paging, users, func(u User) string { return u.UserName })
-		return out, err
+		users, end, err := pageOf(call, in.paging, from(tx, region.UsersByGroup.Of(group.Name)), func(region.User) bool { return true })
+		return &groupMembers{describeGroup(group), described(users, summarizeUser), end}, err
 	})
 }
 
@@ -114,7 +103,8 @@ type groupList struct {
 
 func (s *Service) listGroups(call *wire.Call, in *listInput) (*groupList, error) {
 	return view(s, call, func(tx *region.Txn) (*groupList, error) {
-		return pageOfGroups(call, in.paging, under(region.Groups.List(tx), in.PathPrefix, func(g region.Group) string { return g.Path }))
+		groups, end, err := pageOf(call, in.paging, from(tx, region.Groups.Part("")), underPath(in.PathPrefix, func(g region.Group) string { return g.Path }))
+		return &groupList{described(groups, describeGroup), end}, err
 	})
 }
 
@@ -129,19 +119,16 @@ func (s *Service) groupsOfUser(call *wire.Call, in *pagedUser) (*groupList, erro
 		if !found {
 			return nil, notThere(kindUser, in.UserName)
 		}
-		return pageOfGroups(call, in.paging, slices.DeleteFunc(region.Groups.List(tx), func(g region.Group) bool { return !slices.Contains(user.Groups, g.Name) }))
+		out := &groupList{}
+		for _, name := range slices.Sorted(slices.Values(user.Groups)) {
+			if group, found := region.Groups.Get(tx, name); found {
+				out.Groups = append(out.Groups, describeGroup(group))
+			}
+		}
+		var err error
+		out.Groups, out.pageEnd, err = page(call, in.paging, out.Groups, func(g Group) string { return g.GroupName })
+		return out, err
 	})
-}
-
-func pageOfGroups(call *wire.Call, in paging, records []region.Group) (*groupList, error) {
-	var groups []Group
-	for _, g := range records {
-		groups = append(groups, describeGroup(g))
-	}
-	out := &groupList{}
-	var err error
-	out.Groups, out.pageEnd, err = page(call, in, groups, func(g Group) string { return g.GroupName })
-	return out, err
 }
 
 type memberInput struct {
@@ -199,7 +186,7 @@ func (s *Service) deleteGroup(call *wire.Call, in *groupName) (done, error) {
 		if err := bare(e); err != nil {
 			return done{}, err
 		}
-		if len(members(tx, in.GroupName)) > 0 {
+		if !region.UsersByGroup.Of(in.GroupName).Empty(tx) {
 			return done{}, deleteConflict("Cannot delete entity, must remove users from group first.")
 		}
 		region.Groups.Delete(tx, in.GroupName)

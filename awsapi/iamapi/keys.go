@@ -2,7 +2,6 @@ package iamapi
 
 import (
 	"crypto/rand"
-	"slices"
 
 	"tripod/awsapi/wire"
 	"tripod/iam"
@@ -45,9 +44,9 @@ func (o owner) check(tx *region.Txn) error {
 
 func (o owner) has(key region.AccessKey) bool { return key.User == o.user && key.Root == o.root }
 
-// keysOf are all of the owner's access keys.
-func keysOf(tx *region.Txn, o owner) []region.AccessKey {
-	return slices.DeleteFunc(region.AccessKeys.List(tx), func(key region.AccessKey) bool { return !o.has(key) })
+// keys are all of the owner's access keys.
+func (o owner) keys() region.Part[region.AccessKey] {
+	return region.KeysByOwner.Of(region.KeyOwner(o.user, o.root))
 }
 
 // AccessKey is an access key as answers have it; the secret is told once.
@@ -79,7 +78,7 @@ func (s *Service) createKey(call *wire.Call, in *callerOr) (*keyResult, error) {
 		if err := of.check(tx); err != nil {
 			return nil, err
 		}
-		if len(keysOf(tx, of)) >= maxKeys {
+		if !of.keys().Fewer(tx, maxKeys) {
 			return nil, limitExceeded("Cannot exceed quota for AccessKeysPerUser: %d", maxKeys)
 		}
 		region.AccessKeys.Put(tx, key.ID, key)
@@ -110,11 +109,7 @@ func (s *Service) listKeys(call *wire.Call, in *listKeysInput) (*keyList, error)
 			return nil, err
 		}
 		out := &keyList{UserName: of.user}
-		var keys []AccessKey
-		for _, key := range keysOf(tx, of) {
-			keys = append(keys, describeKey(key))
-		}
-		out.AccessKeyMetadata, out.pageEnd, err = page(call, in.paging, keys, func(k AccessKey) string { return k.AccessKeyID })
+		out.AccessKeyMetadata, out.pageEnd, err = page(call, in.paging, described(of.keys().List(tx), describeKey), func(k AccessKey) string { return k.AccessKeyID })
 		return out, err
 	})
 }

@@ -3,8 +3,10 @@ package iamapi
 import (
 	"cmp"
 	"crypto/rand"
+	"iter"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"tripod/awsapi/wire"
@@ -48,42 +50,26 @@ type policyARN struct {
 
 func (in policyARN) subject(*wire.Call) thing { return thing{kind: kindPolicy, name: in.PolicyARN} }
 
-// uses are how many entities have each policy, attached or as their boundary.
-type uses struct{ attached, bounding map[string]int }
-
-func countUses(tx *region.Txn) uses {
-	u := uses{map[string]int{}, map[string]int{}}
-	for _, e := range holders(tx) {
-		for _, arn := range *e.policies {
-			u.attached[arn]++
-		}
-		if e.boundary != nil && *e.boundary != "" {
-			u.bounding[*e.boundary]++
-		}
-	}
-	return u
+// attachedTo is how many entities have the policy, and bounding of how many it is the boundary.
+func attachedTo(tx *region.Txn, arn string) int {
+	return region.GroupsByPolicy.Of(arn).Count(tx) + region.RolesByPolicy.Of(arn).Count(tx) + region.UsersByPolicy.Of(arn).Count(tx)
 }
 
-// holders are all that can have policies: groups, roles, users.
-func holders(tx *region.Txn) []entity {
-	var all []entity
-	for _, g := range region.Groups.List(tx) {
-		all = append(all, entity{kind: kindGroup, name: g.Name, id: g.ID, policies: &g.Policies})
-	}
-	for _, r := range region.Roles.List(tx) {
-		all = append(all, entity{kind: kindRole, name: r.Name, id: r.ID, policies: &r.Policies, boundary: &r.Boundary})
-	}
-	for _, u := range region.Users.List(tx) {
-		all = append(all, entity{kind: kindUser, name: u.Name, id: u.ID, policies: &u.Policies, boundary: &u.Boundary})
-	}
-	return all
+func bounding(tx *region.Txn, arn string) int {
+	return region.RolesByBoundary.Of(arn).Count(tx) + region.UsersByBoundary.Of(arn).Count(tx)
 }
 
-func describePolicy(p region.Policy, u uses) Policy {
+func describePolicy(tx *region.Txn, p region.Policy) Policy {
+	out := summarizePolicy(tx, p)
+	out.Description, out.Tags = p.Description, tagList(p.Tags)
+	return out
+}
+
+// summarizePolicy is what lists have of a policy.
+func summarizePolicy(tx *region.Txn, p region.Policy) Policy {
 	return Policy{
-		PolicyName: p.Name, PolicyID: p.ID, ARN: p.ARN, Path: p.Path, DefaultVersionID: p.Default, AttachmentCount: u.attached[p.ARN],
-		PermissionsBoundaryUsageCount: u.bounding[p.ARN], IsAttachable: true, Description: p.Description,
-		CreateDate: stamp(p.CreatedAt), UpdateDate: stamp(p.UpdatedAt), Tags: tagList(p.Tags),
+		PolicyName: p.Name, PolicyID: p.ID, ARN: p.ARN, Path: p.Path, DefaultVersionID: p.Default, AttachmentCount: attachedTo(tx, p.ARN),
+		PermissionsBoundaryUsageCount: bounding(tx, p.ARN), IsAttachable: true, CreateDate: stamp(p.CreatedAt), UpdateDate: stamp(p.UpdatedAt),
 	}
 }
 
@@ -152,11 +138,11 @@ func (s *Service) createPolicy(call *wire.Call, in *createPolicyInput) (*policyR
 		Versions: []region.PolicyVersion{{ID: "v1", Document: in.PolicyDocument, CreatedAt: now}}, Default: "v1", LastVersion: 1, Tags: tags,
 	}
 	return change(s, call, func(tx *region.Txn) (*policyResult, error) {
-		if err := taken(tx, region.Policies, kindPolicy, p.Name, func(p region.Policy) string { return p.Name }); err != nil {
+		if err := taken(tx, region.Policies, region.PoliciesByName, kindPolicy, p.Name); err != nil {
 			return nil, err
 		}
 		region.Policies.Put(tx, p.ARN, p)
-		return &policyResult{describePolicy(p, uses{})}, nil
+		return &policyResult{describePolicy(tx, p)}, nil
 	})
 }
 
@@ -177,7 +163,7 @@ func (s *Service) getPolicy(call *wire.Call, in *policyARN) (*policyResult, erro
 		if err != nil {
 			return nil, err
 		}
-		return &policyResult{describePolicy(p, countUses(tx))}, nil
+		return &policyResult{describePolicy(tx, p)}, nil
 	})
 }
 
@@ -202,34 +188,42 @@ func (s *Service) listPolicies(call *wire.Call, in *listPoliciesInput) (*policyL
 		return nil, invalid("PolicyUsageFilter must be PermissionsPolicy or PermissionsBoundary.")
 	}
 	return view(s, call, func(tx *region.Txn) (*policyList, error) {
-		var records []region.Policy
-		if scope != "AWS" {
-			records = region.Policies.List(tx)
-		}
-		if scope != "Local" {
-			for _, p := range iam.ManagedPolicies() {
-				records = append(records, managedRecord(p))
-			}
-		}
-		used := countUses(tx)
-		var policies []Policy
-		for _, p := range under(records, in.PathPrefix, func(p region.Policy) string { return p.Path }) {
-			one := describePolicy(p, used)
-			one.Description, one.Tags = "", nil // lists have none
-			switch {
-			case in.OnlyAttached && one.AttachmentCount == 0,
-				in.PolicyUsageFilter == "PermissionsPolicy" && one.AttachmentCount == 0,
-				in.PolicyUsageFilter == "PermissionsBoundary" && one.PermissionsBoundaryUsageCount == 0:
-			default:
-				policies = append(policies, one)
-			}
-		}
-		slices.SortFunc(policies, func(a, b Policy) int { return strings.Compare(a.ARN, b.ARN) })
-		out := &policyList{}
-		var err error
-		out.Policies, out.pageEnd, err = page(call, in.paging, policies, func(p Policy) string { return p.ARN })
-		return out, err
+		records, end, err := pageOf(call, in.paging, policiesOf(tx, scope), func(p region.Policy) bool {
+			return strings.HasPrefix(p.Path, in.PathPrefix) &&
+				(!in.OnlyAttached && in.PolicyUsageFilter != "PermissionsPolicy" || attachedTo(tx, p.ARN) > 0) &&
+				(in.PolicyUsageFilter != "PermissionsBoundary" || bounding(tx, p.ARN) > 0)
+		})
+		return &policyList{described(records, func(p region.Policy) Policy { return summarizePolicy(tx, p) }), end}, err
 	})
+}
+
+// managedByARN are AWS's own policies in the order of lists.
+var managedByARN = sync.OnceValue(func() []iam.ManagedPolicy {
+	return slices.SortedFunc(slices.Values(iam.ManagedPolicies()), func(a, b iam.ManagedPolicy) int { return strings.Compare(a.ARN(), b.ARN()) })
+})
+
+// policiesOf are the account's policies, AWS's own, or all, for pageOf. Sorted by ARN the account's come first, since their ARNs have digits where the others
+// have aws.
+func policiesOf(tx *region.Txn, scope string) func(after string) iter.Seq2[string, region.Policy] {
+	return func(after string) iter.Seq2[string, region.Policy] {
+		return func(yield func(string, region.Policy) bool) {
+			if scope != "AWS" {
+				for arn, p := range region.Policies.Part("").After(tx, after) {
+					if !yield(arn, p) {
+						return
+					}
+				}
+			}
+			if scope == "Local" {
+				return
+			}
+			for _, p := range managedByARN() {
+				if arn := p.ARN(); arn > after && !yield(arn, managedRecord(p)) {
+					return
+				}
+			}
+		}
+	}
 }
 
 func (s *Service) deletePolicy(call *wire.Call, in *policyARN) (done, error) {
@@ -238,9 +232,8 @@ func (s *Service) deletePolicy(call *wire.Call, in *policyARN) (done, error) {
 		if err != nil {
 			return done{}, err
 		}
-		used := countUses(tx)
 		switch {
-		case used.attached[p.ARN]+used.bounding[p.ARN] > 0:
+		case attachedTo(tx, p.ARN)+bounding(tx, p.ARN) > 0:
 			return done{}, deleteConflict("Cannot delete a policy attached to entities.")
 		case len(p.Versions) > 1:
 			return done{}, deleteConflict("This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy.")

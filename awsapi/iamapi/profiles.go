@@ -2,7 +2,6 @@ package iamapi
 
 import (
 	"crypto/rand"
-	"strings"
 
 	"tripod/awsapi/wire"
 	"tripod/iam"
@@ -82,7 +81,7 @@ func (s *Service) createProfile(call *wire.Call, in *createProfileInput) (*profi
 		Name: in.InstanceProfileName, ID: id, ARN: s.arn(kindProfile, in.Path+in.InstanceProfileName), Path: in.Path, CreatedAt: s.now(), Tags: tags,
 	}
 	return change(s, call, func(tx *region.Txn) (*profileResult, error) {
-		if err := taken(tx, region.InstanceProfiles, kindProfile, profile.Name, func(p region.InstanceProfile) string { return p.Name }); err != nil {
+		if err := taken(tx, region.InstanceProfiles, region.ProfilesByName, kindProfile, profile.Name); err != nil {
 			return nil, err
 		}
 		region.InstanceProfiles.Put(tx, profile.Name, profile)
@@ -106,7 +105,9 @@ type profileList struct {
 }
 
 func (s *Service) listProfiles(call *wire.Call, in *listInput) (*profileList, error) {
-	return s.profiles(call, in.paging, func(p region.InstanceProfile) bool { return strings.HasPrefix(p.Path, in.PathPrefix) }, "")
+	return view(s, call, func(tx *region.Txn) (*profileList, error) {
+		return profiles(tx, call, in.paging, region.InstanceProfiles.Part(""), underPath(in.PathPrefix, func(p region.InstanceProfile) string { return p.Path }))
+	})
 }
 
 type pagedRole struct {
@@ -115,28 +116,18 @@ type pagedRole struct {
 }
 
 func (s *Service) profilesOfRole(call *wire.Call, in *pagedRole) (*profileList, error) {
-	return s.profiles(call, in.paging, func(p region.InstanceProfile) bool { return p.Role == in.RoleName }, in.RoleName)
+	return view(s, call, func(tx *region.Txn) (*profileList, error) {
+		if _, err := find(tx, kindRole, in.RoleName); err != nil {
+			return nil, err
+		}
+		return profiles(tx, call, in.paging, region.ProfilesByRole.Of(in.RoleName), func(region.InstanceProfile) bool { return true })
+	})
 }
 
-// profiles lists those that are wanted; role, where not empty, must exist.
-func (s *Service) profiles(call *wire.Call, in paging, wanted func(region.InstanceProfile) bool, role string) (*profileList, error) {
-	return view(s, call, func(tx *region.Txn) (*profileList, error) {
-		if role != "" {
-			if _, err := find(tx, kindRole, role); err != nil {
-				return nil, err
-			}
-		}
-		var all []InstanceProfile
-		for _, p := range region.InstanceProfiles.List(tx) {
-			if wanted(p) {
-				all = append(all, describeProfile(tx, p))
-			}
-		}
-		out := &profileList{}
-		var err error
-		out.InstanceProfiles, out.pageEnd, err = page(call, in, all, func(p InstanceProfile) string { return p.InstanceProfileName })
-		return out, err
-	})
+// profiles is a page of those that are wanted.
+func profiles(tx *region.Txn, call *wire.Call, in paging, all region.Part[region.InstanceProfile], wanted func(region.InstanceProfile) bool) (*profileList, error) {
+	records, end, err := pageOf(call, in, from(tx, all), wanted)
+	return &profileList{described(records, func(p region.InstanceProfile) InstanceProfile { return describeProfile(tx, p) }), end}, err
 }
 
 type profileRoleInput struct {

@@ -80,7 +80,7 @@ func (s *Service) createProvider(call *wire.Call, in *createProviderInput) (*cre
 		if _, err := find(tx, kindProvider, p.ARN); err == nil {
 			return nil, alreadyExists("Provider with url https://%s already exists.", bare)
 		}
-		if len(region.OIDCProviders.List(tx)) >= maxProviders {
+		if !region.OIDCProviders.Part("").Fewer(tx, maxProviders) {
 			return nil, limitExceeded("Cannot exceed quota for OpenIdConnectProvidersPerAccount: %d", maxProviders)
 		}
 		region.OIDCProviders.Put(tx, p.ARN, p)
@@ -137,8 +137,8 @@ type providerList struct {
 func (s *Service) listProviders(call *wire.Call, _ *struct{}) (*providerList, error) {
 	return view(s, call, func(tx *region.Txn) (*providerList, error) {
 		out := &providerList{}
-		for _, p := range region.OIDCProviders.List(tx) {
-			out.OpenIDConnectProviderList = append(out.OpenIDConnectProviderList, providerEntry{p.ARN})
+		for arn := range region.OIDCProviders.Part("").KeysAfter(tx, "") {
+			out.OpenIDConnectProviderList = append(out.OpenIDConnectProviderList, providerEntry{arn})
 		}
 		return out, nil
 	})

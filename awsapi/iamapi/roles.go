@@ -109,7 +109,7 @@ func (s *Service) createRole(call *wire.Call, in *createRoleInput) (*roleResult,
 	}
 	role.Path, role.ARN = in.Path, s.arn(kindRole, in.Path+in.RoleName)
 	return change(s, call, func(tx *region.Txn) (*roleResult, error) {
-		if err := taken(tx, region.Roles, kindRole, role.Name, func(r region.Role) string { return r.Name }); err != nil {
+		if err := taken(tx, region.Roles, region.RolesByName, kindRole, role.Name); err != nil {
 			return nil, err
 		}
 		if err := checkBoundary(tx, role.Boundary); err != nil {
@@ -149,14 +149,8 @@ type roleList struct {
 
 func (s *Service) listRoles(call *wire.Call, in *listInput) (*roleList, error) {
 	return view(s, call, func(tx *region.Txn) (*roleList, error) {
-		var roles []Role
-		for _, r := range under(region.Roles.List(tx), in.PathPrefix, func(r region.Role) string { return r.Path }) {
-			roles = append(roles, summarizeRole(r))
-		}
-		out := &roleList{}
-		var err error
-		out.Roles, out.pageEnd, err = page(call, in.paging, roles, func(r Role) string { return r.RoleName })
-		return out, err
+		roles, end, err := pageOf(call, in.paging, from(tx, region.Roles.Part("")), underPath(in.PathPrefix, func(r region.Role) string { return r.Path }))
+		return &roleList{described(roles, summarizeRole), end}, err
 	})
 }
 
@@ -231,10 +225,8 @@ func (s *Service) deleteRole(call *wire.Call, in *roleName) (done, error) {
 		if err := bare(e); err != nil {
 			return done{}, err
 		}
-		for _, profile := range region.InstanceProfiles.List(tx) {
-			if profile.Role == in.RoleName {
-				return done{}, deleteConflict("Cannot delete entity, must remove roles from instance profile first: it is in %s.", profile.Name)
-			}
+		for name := range region.ProfilesByRole.Of(in.RoleName).KeysAfter(tx, "") {
+			return done{}, deleteConflict("Cannot delete entity, must remove roles from instance profile first: it is in %s.", name)
 		}
 		region.Roles.Delete(tx, in.RoleName)
 		return done{}, nil

@@ -103,7 +103,7 @@ func (s *Service) createUser(call *wire.Call, in *createUserInput) (*userResult,
 	}
 	user.ARN, user.Path, user.Boundary, user.Tags = s.arn(kindUser, in.Path+in.UserName), in.Path, in.PermissionsBoundary, tags
 	return change(s, call, func(tx *region.Txn) (*userResult, error) {
-		if err := taken(tx, region.Users, kindUser, user.Name, func(u region.User) string { return u.Name }); err != nil {
+		if err := taken(tx, region.Users, region.UsersByName, kindUser, user.Name); err != nil {
 			return nil, err
 		}
 		if err := checkBoundary(tx, user.Boundary); err != nil {
@@ -139,14 +139,8 @@ type userList struct {
 
 func (s *Service) listUsers(call *wire.Call, in *listInput) (*userList, error) {
 	return view(s, call, func(tx *region.Txn) (*userList, error) {
-		var users []User
-		for _, u := range under(region.Users.List(tx), in.PathPrefix, pathOf) {
-			users = append(users, summarizeUser(u))
-		}
-		out := &userList{}
-		var err error
-		out.Users, out.pageEnd, err = page(call, in.paging, users, func(u User) string { return u.UserName })
-		return out, err
+		users, end, err := pageOf(call, in.paging, from(tx, region.Users.Part("")), underPath(in.PathPrefix, pathOf))
+		return &userList{described(users, summarizeUser), end}, err
 	})
 }
 
@@ -178,10 +172,10 @@ func (s *Service) updateUser(call *wire.Call, in *updateUserInput) (done, error)
 		}
 		region.Users.Delete(tx, user.Name)
 		if in.NewUserName != "" {
-			if err := taken(tx, region.Users, kindUser, in.NewUserName, func(u region.User) string { return u.Name }); err != nil {
+			if err := taken(tx, region.Users, region.UsersByName, kindUser, in.NewUserName); err != nil {
 				return done{}, err
 			}
-			for _, key := range keysOf(tx, owner{user: user.Name}) {
+			for _, key := range (owner{user: user.Name}).keys().List(tx) {
 				key.User = in.NewUserName
 				region.AccessKeys.Put(tx, key.ID, key)
 			}
@@ -206,7 +200,7 @@ func (s *Service) deleteUser(call *wire.Call, in *userName) (done, error) {
 		switch {
 		case len(user.Groups) > 0:
 			return done{}, deleteConflict("Cannot delete entity, must remove users from group first.")
-		case len(keysOf(tx, owner{user: in.UserName})) > 0:
+		case !(owner{user: in.UserName}).keys().Empty(tx):
 			return done{}, deleteConflict("Cannot delete entity, must delete access keys first.")
 		}
 		region.Users.Delete(tx, in.UserName)
