@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"tripod/apiserver/launch"
@@ -43,9 +42,6 @@ type IdentityConfig struct {
 type identity struct {
 	webhook Identity
 	server  *http.Server
-
-	mu         sync.Mutex
-	associated map[[2]string]bool // by namespace and service account
 }
 
 func (c *clusterZone) identitySocket() string {
@@ -57,8 +53,7 @@ func (c *clusterZone) startIdentity(ctx context.Context) error {
 	if c.zone.Identity == nil {
 		return nil
 	}
-	i := &identity{}
-	webhook, err := c.newWebhook(i)
+	webhook, err := c.newWebhook()
 	if err != nil {
 		return err
 	}
@@ -78,55 +73,38 @@ func (c *clusterZone) startIdentity(ctx context.Context) error {
 		listener.Close()
 		return err
 	}
-	i.webhook = webhook
+	i := &identity{webhook: webhook}
 	i.server = &http.Server{Handler: webhook, ReadHeaderTimeout: 5 * time.Second,
 		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}},
 		ErrorLog:  slog.NewLogLogger(c.zone.logger.Handler(), slog.LevelDebug)}
-	i.read(c.zone.voter, c.record.ID)
 	go i.server.ServeTLS(listener, "", "") // ends with Close
 	c.identity = i
 	return nil
 }
 
-func (c *clusterZone) newWebhook(i *identity) (Identity, error) {
+func (c *clusterZone) newWebhook() (Identity, error) {
 	admin, err := pki.ReadPair(filepath.Join(c.dir, "pki"), launch.Administrator)
 	if err != nil {
 		return nil, err
 	}
+	clusterID := c.record.ID
 	return c.zone.Identity(IdentityConfig{
 		Region: c.zone.config.Region, Server: fmt.Sprintf("https://127.0.0.1:%d", apiServerPort(c.record.EndpointPort, c.index)),
-		Dial: c.leash.dial, CA: c.trust.Load().bundle, Client: admin, URL: "https://" + launch.PodIdentityHost(c.record.ID) + "/mutate", Associated: i.has,
+		Dial: c.leash.dial, CA: c.trust.Load().bundle, Client: admin, URL: "https://" + launch.PodIdentityHost(clusterID) + "/mutate",
+		Associated: func(namespace, serviceAccount string) bool {
+			return associated(c.zone.voter, clusterID, namespace, serviceAccount)
+		},
 		Logger: c.zone.logger.With("component", "pod-identity-webhook", "cluster", c.record.Name),
 	})
 }
 
-// read notes which service accounts have an association: a cluster can have thousands, and each new pod asks. It is done at every change
-// of the regional state.
-func (i *identity) read(state region.Viewer, clusterID string) {
-	if i == nil {
-		return
-	}
-	associated := map[[2]string]bool{}
+// associated says whether a service account of the cluster has an association. Each new pod asks.
+func associated(state region.Viewer, clusterID, namespace, serviceAccount string) (found bool) {
 	err := state.View(func(tx *region.Txn) error {
-		for _, a := range region.PodIdentityAssociations.List(tx) {
-			if a.ClusterID == clusterID {
-				associated[[2]string{a.Namespace, a.ServiceAccount}] = true
-			}
-		}
+		found = !region.AssociationsByServiceAccount.Of(region.ServiceAccountOf(clusterID, namespace, serviceAccount)).Empty(tx)
 		return nil
 	})
-	if err != nil {
-		return // what was known is better than nothing
-	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.associated = associated
-}
-
-func (i *identity) has(namespace, serviceAccount string) bool {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return i.associated[[2]string{namespace, serviceAccount}]
+	return err == nil && found
 }
 
 // stop ends it; of a zone that has none it does nothing.

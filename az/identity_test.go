@@ -13,10 +13,9 @@ func TestAssociationsOfTheClusterAreKnown(t *testing.T) {
 			region.PodIdentityAssociations.Put(tx, id+"/a-1", region.PodIdentityAssociation{ClusterID: id, Namespace: "web", ServiceAccount: account})
 		}
 	})
-	var i identity
-	i.read(state, clusterID)
-	if !i.has("web", "shop") || i.has("web", "other") || i.has("db", "shop") {
-		t.Errorf("got %v, want web/shop alone", i.associated)
+	has := func(namespace, account string) bool { return associated(state, clusterID, namespace, account) }
+	if !has("web", "shop") || has("web", "other") || has("db", "shop") {
+		t.Error("not web/shop alone is known")
 	}
 	err := state.Update(context.Background(), func(tx *region.Txn) error {
 		region.PodIdentityAssociations.Delete(tx, clusterID+"/a-1")
@@ -25,7 +24,7 @@ func TestAssociationsOfTheClusterAreKnown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if i.read(state, clusterID); i.has("web", "shop") {
+	if has("web", "shop") {
 		t.Error("a deleted association is still known")
 	}
 }

@@ -20,7 +20,6 @@ func (c *clusterZone) followState(ctx context.Context) {
 	changes, end := c.zone.voter.Watch()
 	defer end()
 	for ctx.Err() == nil {
-		c.identity.read(c.zone.voter, c.record.ID)
 		if c.readState() {
 			if err := c.launchOptions("apiserver").WriteAuthentication(); err != nil {
 				c.zone.logger.Error("write the identity provider's file", "cluster", c.record.Name, "error", err)
@@ -37,10 +36,8 @@ func (c *clusterZone) followState(ctx context.Context) {
 func (c *clusterZone) readState() (changed bool) {
 	var found *region.IdentityProvider
 	err := c.zone.voter.View(func(tx *region.Txn) error {
-		for _, p := range region.IdentityProviders.List(tx) {
-			if p.ClusterID == c.record.ID {
-				found = &p
-			}
+		for _, p := range region.IdentityProviders.Part(c.record.ID+"/").After(tx, "") {
+			found = &p
 		}
 		return nil
 	})

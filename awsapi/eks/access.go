@@ -1,6 +1,7 @@
 package eks
 
 import (
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -17,7 +18,7 @@ const maxAccessEntries = 5000 // of a cluster
 
 var accessEntries = shelf[region.AccessEntry]{
 	kind: "access-entry", table: region.AccessEntries,
-	label: func(e *region.AccessEntry) label { return label{e.ClusterID, e.PrincipalARN, e.ARN, &e.Tags} },
+	label: func(e *region.AccessEntry) label { return label{e.ClusterID, e.PrincipalARN, e.ARN, &e.Tags} }, arns: &region.AccessEntriesByARN,
 }
 
 func (s *Service) accessActions() map[string]Action {
@@ -79,12 +80,11 @@ func (s *Service) createAccessEntry(call *wire.Call, in *eks.CreateAccessEntryIn
 		if err != nil {
 			return nil, "", err
 		}
-		there := accessEntries.names(c.tx, c.cluster.ID)
 		switch {
-		case slices.Contains(there, p.arn):
+		case accessEntries.has(c.tx, c.cluster.ID, p.arn):
 			return nil, "", a.inUse("The specified access entry resource is already in use on this cluster.")
-		case len(there) >= maxAccessEntries:
-			return nil, "", a.limitExceeded("The cluster %s has %d access entries, which is the most a cluster can have.", c.cluster.Name, len(there))
+		case !accessEntries.of(c.cluster.ID).Fewer(c.tx, maxAccessEntries):
+			return nil, "", a.limitExceeded("The cluster %s has %d access entries, which is the most a cluster can have.", c.cluster.Name, maxAccessEntries)
 		}
 		id, err := s.principalID(c.tx, a, p)
 		if err != nil {
@@ -143,15 +143,25 @@ func (s *Service) listAccessEntries(call *wire.Call, in *eks.ListAccessEntriesIn
 		if err := hasEntries(cluster); err != nil {
 			return err
 		}
-		var principals []string
-		for _, entry := range accessEntries.list(tx, cluster.ID) {
-			if in.AssociatedPolicyArn == nil || slices.ContainsFunc(entry.Policies, func(p region.AssociatedPolicy) bool { return p.ARN == *in.AssociatedPolicyArn }) {
-				principals = append(principals, entry.PrincipalARN)
-			}
+		has := func(entry region.AccessEntry) bool {
+			return slices.ContainsFunc(entry.Policies, func(p region.AssociatedPolicy) bool { return p.ARN == *in.AssociatedPolicyArn })
 		}
-		var err error
 		p := paging{call.Operation, []string{cluster.ID, aws.ToString(in.AssociatedPolicyArn)}, in.MaxResults, in.NextToken}
-		out.AccessEntries, out.NextToken, err = page(p, principals, itself)
+		var err error
+		out.AccessEntries, out.NextToken, err = pageOf(p, func(after string) iter.Seq2[string, string] {
+			return func(yield func(string, string) bool) {
+				for arn := range accessEntries.namesAfter(tx, cluster.ID, after) {
+					if in.AssociatedPolicyArn != nil {
+						if entry, _ := accessEntries.get(tx, cluster.ID, arn); !has(entry) {
+							continue
+						}
+					}
+					if !yield(arn, arn) {
+						return
+					}
+				}
+			}
+		})
 		return err
 	})
 }

@@ -1,7 +1,10 @@
 package eks
 
 import (
+	"iter"
 	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"tripod/awsapi/wire"
 )
@@ -18,20 +21,70 @@ type paging struct {
 	token     *string
 }
 
-// page is the page of items that p asks for and the token of the next one, nil at the end. See wire.Page.
-func page[T any](p paging, items []T, key func(T) string) ([]T, *string, error) {
+// size is that of the page.
+func (p paging) size() (int, error) {
 	size := defaultPage
 	if p.max != nil {
 		size = int(*p.max)
 	}
 	if size < 1 || size > largestPage {
-		return nil, nil, about{}.invalidParameter("maxResults must be a number from 1 to %d.", largestPage)
+		return 0, about{}.invalidParameter("maxResults must be a number from 1 to %d.", largestPage)
 	}
-	part, next, ok := wire.Page(p.operation+"\x00"+strings.Join(p.filters, "\x00"), size, p.token, items, key)
+	return size, nil
+}
+
+// list names the list to which tokens are bound.
+func (p paging) list() string { return p.operation + "\x00" + strings.Join(p.filters, "\x00") }
+
+func (p paging) foreignToken() error {
+	return about{}.invalidParameter("nextToken is not one that %s returned for the same parameters; start again without it.", p.operation)
+}
+
+// page is the page of items that p asks for and the token of the next one, nil at the end. See wire.Page.
+func page[T any](p paging, items []T, key func(T) string) ([]T, *string, error) {
+	size, err := p.size()
+	if err != nil {
+		return nil, nil, err
+	}
+	part, next, ok := wire.Page(p.list(), size, p.token, items, key)
 	if !ok {
-		return nil, nil, about{}.invalidParameter("nextToken is not one that %s returned for the same parameters; start again without it.", p.operation)
+		return nil, nil, p.foreignToken()
 	}
 	return part, next, nil
+}
+
+// pageOf is page of items that from gives behind a key, sorted by their keys. It is read no further than the page needs.
+func pageOf[T any](p paging, from func(after string) iter.Seq2[string, T]) ([]T, *string, error) {
+	size, err := p.size()
+	if err != nil {
+		return nil, nil, err
+	}
+	after := ""
+	if token := aws.ToString(p.token); token != "" {
+		known := false
+		if after, known = wire.AfterToken(p.list(), token); !known {
+			return nil, nil, p.foreignToken()
+		}
+	}
+	items, last := []T{}, ""
+	for key, item := range from(after) {
+		if len(items) == size {
+			return items, aws.String(wire.Token(p.list(), last)), nil
+		}
+		items, last = append(items, item), key
+	}
+	return items, nil, nil
+}
+
+// itsOwnKey gives pageOf a list of names.
+func itsOwnKey(names iter.Seq[string]) iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for name := range names {
+			if !yield(name, name) {
+				return
+			}
+		}
+	}
 }
 
 // itself is the key of a list of names.

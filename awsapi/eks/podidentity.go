@@ -3,6 +3,7 @@ package eks
 import (
 	"crypto/rand"
 	"encoding/json"
+	"iter"
 	"regexp"
 	"strings"
 
@@ -19,7 +20,7 @@ const maxPodIdentities = 5000
 
 var podIdentities = shelf[region.PodIdentityAssociation]{
 	kind: "podidentityassociation", table: region.PodIdentityAssociations,
-	label: func(p *region.PodIdentityAssociation) label { return label{p.ClusterID, p.ID, p.ARN, &p.Tags} },
+	label: func(p *region.PodIdentityAssociation) label { return label{p.ClusterID, p.ID, p.ARN, &p.Tags} }, arns: &region.AssociationsByARN,
 }
 
 var (
@@ -76,14 +77,11 @@ func (s *Service) addPodIdentity(tx *region.Txn, cluster region.Cluster, p regio
 	if wrong := wrongPodIdentity(p); wrong != "" {
 		return a.invalidParameter("%s", wrong)
 	}
-	there := podIdentities.list(tx, cluster.ID)
-	if len(there) >= maxPodIdentities {
-		return a.limitExceeded("The cluster %s has %d pod identity associations, which is the most a cluster can have.", cluster.Name, len(there))
+	if !podIdentities.of(cluster.ID).Fewer(tx, maxPodIdentities) {
+		return a.limitExceeded("The cluster %s has %d pod identity associations, which is the most a cluster can have.", cluster.Name, maxPodIdentities)
 	}
-	for _, other := range there {
-		if other.Namespace == p.Namespace && other.ServiceAccount == p.ServiceAccount {
-			return a.inUse("Association already exists: %s", other.ID)
-		}
+	for _, other := range region.AssociationsByServiceAccount.Of(region.ServiceAccountOf(cluster.ID, p.Namespace, p.ServiceAccount)).After(tx, "") {
+		return a.inUse("Association already exists: %s", other.ID)
 	}
 	podIdentities.put(tx, p)
 	return nil
@@ -148,19 +146,23 @@ func (s *Service) describePodIdentityAssociation(call *wire.Call, in *eks.Descri
 func (s *Service) listPodIdentityAssociations(call *wire.Call, in *eks.ListPodIdentityAssociationsInput) (*eks.ListPodIdentityAssociationsOutput, error) {
 	out := &eks.ListPodIdentityAssociationsOutput{}
 	return out, readOf(s, call, target{cluster: aws.ToString(in.ClusterName)}, func(tx *region.Txn, cluster region.Cluster) error {
-		summaries := []types.PodIdentityAssociationSummary{}
-		for _, p := range podIdentities.list(tx, cluster.ID) {
-			if in.Namespace != nil && *in.Namespace != p.Namespace || in.ServiceAccount != nil && *in.ServiceAccount != p.ServiceAccount {
-				continue
-			}
-			summaries = append(summaries, types.PodIdentityAssociationSummary{
-				AssociationArn: aws.String(p.ARN), AssociationId: aws.String(p.ID), ClusterName: aws.String(cluster.Name),
-				Namespace: aws.String(p.Namespace), ServiceAccount: aws.String(p.ServiceAccount), OwnerArn: memberOf(p.OwnerARN),
-			})
-		}
 		p := paging{call.Operation, []string{cluster.ID, aws.ToString(in.Namespace), aws.ToString(in.ServiceAccount)}, in.MaxResults, in.NextToken}
 		var err error
-		out.Associations, out.NextToken, err = page(p, summaries, func(p types.PodIdentityAssociationSummary) string { return *p.AssociationId })
+		out.Associations, out.NextToken, err = pageOf(p, func(after string) iter.Seq2[string, types.PodIdentityAssociationSummary] {
+			return func(yield func(string, types.PodIdentityAssociationSummary) bool) {
+				for _, p := range podIdentities.of(cluster.ID).After(tx, key(cluster.ID, after)) {
+					if in.Namespace != nil && *in.Namespace != p.Namespace || in.ServiceAccount != nil && *in.ServiceAccount != p.ServiceAccount {
+						continue
+					}
+					if !yield(p.ID, types.PodIdentityAssociationSummary{
+						AssociationArn: aws.String(p.ARN), AssociationId: aws.String(p.ID), ClusterName: aws.String(cluster.Name),
+						Namespace: aws.String(p.Namespace), ServiceAccount: aws.String(p.ServiceAccount), OwnerArn: memberOf(p.OwnerARN),
+					}) {
+						return
+					}
+				}
+			}
+		})
 		return err
 	})
 }

@@ -2,6 +2,7 @@ package eks
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"strings"
 	"time"
@@ -229,7 +230,9 @@ func (c change) updateThatIs(status types.UpdateStatus, resource string, kind ty
 func (s *Service) namesOf(call *wire.Call, kind keeper, cluster *string, maxResults *int32, token *string) (names []string, next *string, err error) {
 	t := target{cluster: aws.ToString(cluster)}
 	err = readOf(s, call, t, func(tx *region.Txn, cluster region.Cluster) error {
-		names, next, err = page(paging{call.Operation, []string{cluster.ID}, maxResults, token}, kind.names(tx, cluster.ID), itself)
+		names, next, err = pageOf(paging{call.Operation, []string{cluster.ID}, maxResults, token}, func(after string) iter.Seq2[string, string] {
+			return itsOwnKey(kind.namesAfter(tx, cluster.ID, after))
+		})
 		return err
 	})
 	return names, next, err

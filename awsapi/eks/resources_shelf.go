@@ -1,7 +1,9 @@
 package eks
 
 import (
+	"iter"
 	"maps"
+	"slices"
 
 	"tripod/region"
 )
@@ -19,6 +21,8 @@ type shelf[T any] struct {
 	kind  string // the first part of the kind's ARNs
 	table region.Table[T]
 	label func(*T) label
+	// arns finds a resource by its ARN, of kinds that clusters have thousands of; nil: they are looked through.
+	arns *region.Index[T]
 }
 
 // keeper is a shelf of any kind of resource.
@@ -30,8 +34,9 @@ type keeper interface {
 	tagsOf(tx *region.Txn, clusterID, arn string) (tags map[string]string, found bool)
 	// setTags gives the resource with that ARN other tags.
 	setTags(tx *region.Txn, clusterID, arn string, tags map[string]string)
-	// names are those of the cluster's resources.
+	// names are those of the cluster's resources, sorted, and namesAfter those behind one of them.
 	names(tx *region.Txn, clusterID string) []string
+	namesAfter(tx *region.Txn, clusterID, after string) iter.Seq[string]
 	// clear removes the cluster's resources.
 	clear(tx *region.Txn, clusterID string)
 }
@@ -61,14 +66,19 @@ func (s shelf[T]) delete(tx *region.Txn, clusterID, name string) {
 	s.table.Delete(tx, key(clusterID, name))
 }
 
+// of are the cluster's resources. Their keys end in their names.
+func (s shelf[T]) of(clusterID string) region.Part[T] { return s.table.Part(key(clusterID, "")) }
+
 // list are the cluster's resources in the order of their names.
-func (s shelf[T]) list(tx *region.Txn, clusterID string) []T {
-	return s.table.Under(tx, key(clusterID, ""))
-}
+func (s shelf[T]) list(tx *region.Txn, clusterID string) []T { return s.of(clusterID).List(tx) }
 
 func (s shelf[T]) withARN(tx *region.Txn, clusterID, arn string) (T, bool) {
-	for _, value := range s.list(tx, clusterID) {
-		if s.label(&value).arn == arn {
+	among := s.of(clusterID)
+	if s.arns != nil {
+		among = s.arns.Of(arn)
+	}
+	for _, value := range among.After(tx, "") {
+		if l := s.label(&value); l.arn == arn && l.clusterID == clusterID {
 			return value, true
 		}
 	}
@@ -106,11 +116,21 @@ func (s shelf[T]) setTags(tx *region.Txn, clusterID, arn string, tags map[string
 }
 
 func (s shelf[T]) names(tx *region.Txn, clusterID string) []string {
-	var names []string
-	for _, value := range s.list(tx, clusterID) {
-		names = append(names, s.label(&value).name)
+	return slices.Collect(s.namesAfter(tx, clusterID, ""))
+}
+
+func (s shelf[T]) namesAfter(tx *region.Txn, clusterID, after string) iter.Seq[string] {
+	prefix := key(clusterID, "")
+	if after != "" {
+		after = key(clusterID, after)
 	}
-	return names
+	return func(yield func(string) bool) {
+		for key := range s.of(clusterID).KeysAfter(tx, after) {
+			if !yield(key[len(prefix):]) {
+				return
+			}
+		}
+	}
 }
 
 func (s shelf[T]) clear(tx *region.Txn, clusterID string) {

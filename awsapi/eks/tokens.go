@@ -16,8 +16,10 @@ import (
 const (
 	// tokenLife is how long EKS remembers a clientRequestToken.
 	tokenLife = 24 * time.Hour
-	// sweepers is the share of tokens, one in so many, whose call also removes the forgotten ones: reading them all is not for every call.
+	// sweepers is the share of tokens, one in so many, whose call also looks at swept of those before and removes the forgotten ones: four for each that
+	// comes, however many there are. Which ones is random: those behind a hash, as all keys are.
 	sweepers = 32
+	swept    = 4 * sweepers
 )
 
 // attempt remembers a call that had a clientRequestToken.
@@ -52,18 +54,24 @@ func (s *Service) idempotent(call *wire.Call, token *string, in any) (*idempoten
 	}
 	sum := sha256.Sum256(text)
 	i := &idempotent{service: s, operation: call.Operation, token: aws.ToString(token), input: hex.EncodeToString(sum[:]), now: s.now()}
-	if i.token == "" || sha256.Sum256([]byte(i.token))[0] >= 256/sweepers {
+	at := sha256.Sum256([]byte(i.token))
+	if i.token == "" || at[0] >= 256/sweepers {
 		return i, nil
 	}
-	err = s.State.View(func(tx *region.Txn) error {
-		for _, a := range attempts.List(tx) {
-			if i.now.Sub(a.At) >= tokenLife {
-				i.forgotten = append(i.forgotten, a.Key)
+	return i, s.State.View(func(tx *region.Txn) error {
+		looked := 0
+		for _, from := range []string{hex.EncodeToString(at[1:]), ""} { // the first byte is small; behind the last comes the first
+			for key, a := range attempts.Part("").After(tx, from) {
+				if looked++; looked > swept {
+					return nil
+				}
+				if i.now.Sub(a.At) >= tokenLife {
+					i.forgotten = append(i.forgotten, key)
+				}
 			}
 		}
 		return nil
 	})
-	return i, err
 }
 
 func (i *idempotent) key() string {

@@ -2,7 +2,6 @@ package eksauth
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"tripod/iam"
@@ -48,14 +47,11 @@ func (s *Service) identify(name, text string) (pod, error) {
 }
 
 func associationOf(tx *region.Txn, clusterID string, bound iam.BoundTo) (region.PodIdentityAssociation, bool) {
-	all := region.PodIdentityAssociations.List(tx)
-	i := slices.IndexFunc(all, func(a region.PodIdentityAssociation) bool {
-		return a.ClusterID == clusterID && a.Namespace == bound.Namespace && a.ServiceAccount == bound.ServiceAccount.Name
-	})
-	if i < 0 {
-		return region.PodIdentityAssociation{}, false
+	account := region.ServiceAccountOf(clusterID, bound.Namespace, bound.ServiceAccount.Name)
+	for _, association := range region.AssociationsByServiceAccount.Of(account).After(tx, "") {
+		return association, true
 	}
-	return all[i], true
+	return region.PodIdentityAssociation{}, false
 }
 
 // verify checks what the token itself says.
