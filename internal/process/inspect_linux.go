@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -49,8 +50,28 @@ func inspect(pid int) (processInfo, error) {
 	return info, nil
 }
 
-// groupMembers lists the processes of a group, zombies too.
-func groupMembers(group int) []int {
+// threadsStopped says whether a signal has stopped every thread of the process: its first may be while another is still in a system call.
+func threadsStopped(pid int) bool {
+	dir := "/proc/" + strconv.Itoa(pid) + "/task"
+	threads, err := os.ReadDir(dir)
+	if err != nil {
+		return false
+	}
+	for _, thread := range threads {
+		stat, err := os.ReadFile(dir + "/" + thread.Name() + "/stat")
+		if err != nil {
+			continue // it has ended meanwhile
+		}
+		end := bytes.LastIndexByte(stat, ')')
+		if end < 0 || len(stat) < end+3 || !bytes.ContainsRune([]byte("TtZX"), rune(stat[end+2])) {
+			return false
+		}
+	}
+	return true
+}
+
+// groupMembers lists the processes of groups, zombies too.
+func groupMembers(groups ...int) []int {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil
@@ -61,7 +82,7 @@ func groupMembers(group int) []int {
 		if err != nil {
 			continue
 		}
-		if info, err := inspect(pid); err == nil && info.group == group {
+		if info, err := inspect(pid); err == nil && slices.Contains(groups, info.group) {
 			members = append(members, pid)
 		}
 	}

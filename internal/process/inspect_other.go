@@ -5,6 +5,7 @@ package process
 import (
 	"fmt"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -41,7 +42,10 @@ func inspect(pid int) (processInfo, error) {
 	return info, nil
 }
 
-func groupMembers(group int) []int {
+// threadsStopped says whether a signal has stopped the process: of its threads ps knows nothing.
+func threadsStopped(pid int) bool { return Paused(pid) }
+
+func groupMembers(groups ...int) []int {
 	text, err := exec.Command("ps", "-axo", "pid=,pgid=").Output()
 	if err != nil {
 		return nil
@@ -49,8 +53,9 @@ func groupMembers(group int) []int {
 	var members []int
 	for line := range strings.Lines(string(text)) {
 		fields := strings.Fields(line)
-		if len(fields) == 2 && fields[1] == strconv.Itoa(group) {
-			if pid, err := strconv.Atoi(fields[0]); err == nil {
+		if len(fields) == 2 {
+			group, _ := strconv.Atoi(fields[1])
+			if pid, err := strconv.Atoi(fields[0]); err == nil && slices.Contains(groups, group) {
 				members = append(members, pid)
 			}
 		}
