@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tripod/client"
+	"tripod/internal/version"
 )
 
 func (a *app) metricsCommand() *cobra.Command {
@@ -115,16 +116,7 @@ func (a *app) printVersion() error {
 }
 
 func versionText(info *debug.BuildInfo) string {
-	version := info.Main.Version
-	if version == "" || version == "(devel)" {
-		version = "devel"
-		for _, setting := range info.Settings {
-			if setting.Key == "vcs.revision" && len(setting.Value) >= 12 {
-				version += "-" + setting.Value[:12]
-			}
-		}
-	}
-	text := "tripod " + version + " (" + info.GoVersion
+	text := "tripod " + version.Of(info) + " (" + info.GoVersion
 	names := []string{"k8s.io/kubernetes", "Kubernetes", "go.etcd.io/etcd/server/v3", "etcd", "github.com/hashicorp/raft", "raft", "sigs.k8s.io/kwok", "KWOK"}
 	for i := 0; i < len(names); i += 2 {
 		for _, module := range info.Deps {
