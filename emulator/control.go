@@ -60,6 +60,7 @@ func (e *Emulator) controlHandler() http.Handler {
 	v1.HandleFunc("/clusters/{name}/{question:whoami|can-i}", e.handleAccess).Methods(http.MethodPost)
 	v1.HandleFunc("/root", e.handleRoot).Methods(http.MethodPost)
 	v1.HandleFunc("/nodes/{name}/credentials", e.handleNode).Methods(http.MethodPost)
+	v1.HandleFunc("/snapshots", e.handleSnapshot).Methods(http.MethodPost)
 	v1.HandleFunc("/reset", e.handleReset).Methods(http.MethodPost)
 	v1.HandleFunc("/down", e.handleDown).Methods(http.MethodPost)
 	e.routeMetrics(v1, "/metrics")

@@ -109,11 +109,22 @@ func (d *dataDir) checkEmpty() error {
 		return fmt.Errorf("the data directory %s cannot be read: %w", d.path, cause(err))
 	}
 	for _, entry := range entries {
-		if name := entry.Name(); name != "lock" && name != "logs" { // a start that failed early leaves these
+		switch name := entry.Name(); name {
+		case "lock", "logs": // of a start that failed early
+		case extractName, restoringName: // of a restore that was killed
+		default:
 			return fmt.Errorf("%s holds files that are not Tripod's (%s): choose another with --data-dir", d.path, name)
 		}
 	}
 	return nil
+}
+
+// checkWhole refuses a directory where a restore was cut short, and deletes what others have left that were.
+func (d *dataDir) checkWhole() error {
+	if _, err := os.Lstat(d.file(restoringName)); err == nil {
+		return fmt.Errorf("a snapshot was being restored into %s when that was cut short: restore it again with --force, or delete the directory with 'tripod down --purge'", d.path)
+	}
+	return errors.Join(os.RemoveAll(d.file(copyName)), os.RemoveAll(d.file(extractName)))
 }
 
 func (d *dataDir) writeMarker() error { return d.writeJSON("tripod.json", d.marker) }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -67,7 +66,9 @@ type Emulator struct {
 	started   time.Time
 	startedUp chan struct{} // closed when all zones were ready for the first time
 
-	judging sync.Mutex // held while conclusions are drawn, so that an older one never overtakes a newer
+	judging sync.Mutex   // held while conclusions are drawn, so that an older one never overtakes a newer
+	still   sync.RWMutex // held while all zones are frozen, and to read while it is looked whether one is paused
+	saving  sync.Mutex   // held while a snapshot is made
 
 	mu          sync.Mutex
 	clusters    map[string]*cluster // by id, as of the newest copy of the regional state that a zone has told of, which has this index
@@ -79,6 +80,7 @@ type Emulator struct {
 	failed      error    // why the start cannot succeed
 	failedC     chan struct{}
 
+	running  context.Context // ends when the region begins to stop, by cancel
 	cancel   context.CancelFunc
 	wait     sync.WaitGroup
 	stopOnce sync.Once
@@ -99,7 +101,7 @@ func (e *Emulator) Start(ctx context.Context) error {
 		return errors.New("this region was stopped: make a new one to start it again")
 	}
 	e.started = time.Now()
-	if err := e.open(); err != nil {
+	if err := e.open(ctx); err != nil {
 		return err
 	}
 	err := e.launch(ctx)
@@ -117,7 +119,7 @@ func (e *Emulator) Start(ctx context.Context) error {
 }
 
 // open takes the data directory and the AWS port. Until both are ours, nothing is written.
-func (e *Emulator) open() (err error) {
+func (e *Emulator) open(ctx context.Context) (err error) {
 	runtime, err := client.RuntimeDir()
 	if err != nil {
 		return err
@@ -132,11 +134,14 @@ func (e *Emulator) open() (err error) {
 			dir.close()
 		}
 	}()
+	if err := dir.checkWhole(); err != nil {
+		return err
+	}
 	if err := dir.sweep(); err != nil {
 		return err
 	}
 	e.runDir = filepath.Dir(client.SocketPath(e.options.DataDir))
-	listener, err := e.settlePorts()
+	listener, err := e.settlePorts(ctx)
 	if err != nil {
 		return err
 	}
@@ -167,30 +172,10 @@ func (e *Emulator) open() (err error) {
 	return nil
 }
 
-// settlePorts decides the region's ports, for good when it is new, and takes the AWS endpoint's.
-func (e *Emulator) settlePorts() (net.Listener, error) {
-	m := &e.dir.marker
-	if e.dir.isNew {
-		return e.foundMarker()
-	}
-	o := e.options
-	switch {
-	case o.PortSet && o.Port != 0 && o.Port != m.Port:
-		return nil, fmt.Errorf("the region in %s has port %d, which its tokens and trust policies hold: start it without --port, or make another region with --data-dir", e.dir.path, m.Port)
-	case o.Region != m.Region:
-		return nil, fmt.Errorf("the region in %s is %s: start it with --region %s, or make another with --data-dir", e.dir.path, m.Region, m.Region)
-	}
-	reserve(filepath.Dir(e.runDir), m.PortBase, e.dir.path) // it is ours, whatever the notes say
-	if port := taken(m.PortBase, clusterOffset+10); port != 0 {
-		return nil, fmt.Errorf("port %d of 127.0.0.1, one of the range %d to %d that this region keeps, is taken: stop the program that has it and try again", port, m.PortBase, m.PortBase+portRange-1)
-	}
-	return listenAWS(m.Port)
-}
-
 // launch starts everything; it does not wait for readiness.
 func (e *Emulator) launch(ctx context.Context) error {
 	running, cancel := context.WithCancel(context.Background())
-	e.cancel = cancel
+	e.running, e.cancel = running, cancel
 	e.quorum = true
 	if err := e.aws.Start(ctx); err != nil {
 		return err
@@ -268,6 +253,10 @@ func (e *Emulator) stop(ctx context.Context) error {
 	}
 	ctx, cancelStop := context.WithTimeout(ctx, stopLimit)
 	defer cancelStop()
+	if e.cancel != nil {
+		e.cancel()
+	}
+	e.still.RLock() // whoever has frozen the zones is through in a moment, and nobody begins to any more: see freeze
 	e.mu.Lock()
 	e.stopping = true
 	balancers := []*lb.Balancer{e.aws}
@@ -277,10 +266,8 @@ func (e *Emulator) stop(ctx context.Context) error {
 		}
 	}
 	e.mu.Unlock()
+	e.still.RUnlock()
 	e.emit(client.Event{Type: "RegionStopping", Message: "region " + e.options.Region + " stops"})
-	if e.cancel != nil {
-		e.cancel()
-	}
 	draining, cancel := context.WithTimeout(ctx, drainTime)
 	defer cancel()
 	var wait sync.WaitGroup

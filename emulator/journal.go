@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
 	"tripod/client"
+	"tripod/internal/pki"
 )
 
 // journal is the region's event file, and who listens to it.
@@ -123,6 +125,25 @@ func (j *journal) rotate() {
 	if err := j.open(); err != nil {
 		j.file, _ = os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	}
+}
+
+// copyTo copies the files to a directory, as they are between two events.
+func (j *journal) copyTo(dir string) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, name := range []string{j.path + ".1", j.path} {
+		text, err := os.ReadFile(name)
+		if os.IsNotExist(err) {
+			continue
+		}
+		if err == nil {
+			err = pki.Write(filepath.Join(dir, filepath.Base(name)), text)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // follow tells the events after since and, unless ended, those to come, until stop is closed or each fails.

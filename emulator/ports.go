@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -12,6 +13,7 @@ import (
 
 	"tripod/az"
 	"tripod/client"
+	"tripod/internal/pki"
 )
 
 // A region's ports stand in one contiguous range. Its first ten are the zones'; each cluster has ten. What the zones have left over, and what is left at
@@ -35,6 +37,29 @@ func privatePort(base, endpoint int) int {
 	return base + privateOffset + slot
 }
 
+// settlePorts decides the region's ports, for good when it is new, and takes the AWS endpoint's.
+func (e *Emulator) settlePorts(ctx context.Context) (net.Listener, error) {
+	m := &e.dir.marker
+	if e.dir.isNew {
+		return e.foundMarker()
+	}
+	o := e.options
+	switch {
+	case o.PortSet && o.Port != 0 && o.Port != m.Port:
+		return nil, fmt.Errorf("the region in %s has port %d, which its tokens and trust policies hold: start it without --port, or make another region with --data-dir", e.dir.path, m.Port)
+	case o.Region != m.Region:
+		return nil, fmt.Errorf("the region in %s is %s: start it with --region %s, or make another with --data-dir", e.dir.path, m.Region, m.Region)
+	}
+	if other := twin(ctx, filepath.Dir(e.runDir), m.PortBase, e.dir.path); other != "" {
+		return nil, fmt.Errorf("the region in %s runs and has the same ports as the one in %s, since a snapshot of one was restored as the other: only one of them can run, so stop that one first with 'tripod --data-dir %s down'", other, e.dir.path, other)
+	}
+	pki.Write(rangeNote(filepath.Dir(e.runDir), m.PortBase), []byte(e.dir.path)) // it is ours, whatever the note says; without one, it still is
+	if port := taken(m.PortBase, clusterOffset+10); port != 0 {
+		return nil, fmt.Errorf("port %d of 127.0.0.1, one of the range %d to %d that this region keeps, is taken: stop the program that has it and try again", port, m.PortBase, m.PortBase+portRange-1)
+	}
+	return listenAWS(m.Port)
+}
+
 // choosePortBase finds a free range. It stays below the range that systems take clients' ports from (32768 on Linux), since a port of
 // it could be anybody's at the next start.
 func choosePortBase(reservations, dataDir string) (int, error) {
@@ -48,11 +73,32 @@ func choosePortBase(reservations, dataDir string) (int, error) {
 	return 0, fmt.Errorf("there is no free range of %d ports between %d and %d on 127.0.0.1: stop some servers and try again", portRange, lowest, highest)
 }
 
+// twin is the data directory of a region that runs and has the same range: one of the two was restored from a snapshot of the other. "" when there is none.
+func twin(ctx context.Context, reservations string, base int, dataDir string) string {
+	holder, err := os.ReadFile(rangeNote(reservations, base))
+	if err != nil || string(holder) == dataDir {
+		return ""
+	}
+	if marker, err := client.ReadMarker(string(holder)); err != nil || marker.PortBase != base {
+		return ""
+	}
+	asking, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if _, err := client.New(string(holder)).Status(asking); errors.Is(err, client.ErrNotRunning) {
+		return ""
+	}
+	return string(holder)
+}
+
+func rangeNote(reservations string, base int) string {
+	return filepath.Join(reservations, fmt.Sprintf("%d.ports", base))
+}
+
 // reserve keeps a range for a region also while it does not run: one that is made meanwhile must not choose the same. It fails when the
 // range is another region's that still exists, or that is being made at this moment. The notes are in the user's runtime
 // directory, which a reboot may empty: every start writes its own again.
 func reserve(reservations string, base int, dataDir string) bool {
-	note := filepath.Join(reservations, fmt.Sprintf("%d.ports", base))
+	note := rangeNote(reservations, base)
 	if info, err := os.Stat(note); err == nil {
 		holder, _ := os.ReadFile(note)
 		marker, err := client.ReadMarker(string(holder))

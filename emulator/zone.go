@@ -235,8 +235,12 @@ func orElse(s, otherwise string) string {
 	return s
 }
 
-// observePause looks whether somebody stopped the agent by a signal.
+// observePause looks whether somebody stopped the agent by a signal. While all zones are frozen it does not.
 func (z *zone) observePause() {
+	if !z.e.still.TryRLock() {
+		return
+	}
+	defer z.e.still.RUnlock()
 	z.mu.Lock()
 	child := z.child
 	z.mu.Unlock()

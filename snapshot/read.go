@@ -137,11 +137,7 @@ func (r *Reader) damaged(format string, args ...any) error {
 
 // checkSpace refuses what the disk has no space for.
 func (r *Reader) checkSpace(dir string) error {
-	var disk syscall.Statfs_t
-	if syscall.Statfs(dir, &disk) != nil {
-		return nil // it will turn out
-	}
-	if free := int64(disk.Bavail) * int64(disk.Bsize); r.About.DataBytes > free {
+	if free, ok := freeSpace(dir); ok && r.About.DataBytes > free {
 		return fmt.Errorf("the disk of %s has %d MiB left, and the snapshot takes %d MiB: free some space and try again", dir, free>>20, r.About.DataBytes>>20)
 	}
 	return nil

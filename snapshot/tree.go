@@ -17,6 +17,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // leftOut says whether what has this name in a data directory, with slashes, is in no snapshot: what a process holds while it runs, what tells of
@@ -73,6 +74,36 @@ func list(dir string) (entries []entry, err error) {
 		return nil
 	})
 	return entries, err
+}
+
+// CheckSpace refuses to begin a snapshot where the disk of the data directory has no space for a copy and for the file.
+func CheckSpace(dir string) error {
+	entries, err := list(dir)
+	if err != nil {
+		return err
+	}
+	needed := int64(leastFree)
+	for _, e := range entries {
+		if stat, ok := e.info.Sys().(*syscall.Stat_t); ok {
+			needed += 2 * int64(stat.Blocks) * 512
+		}
+	}
+	if free, ok := freeSpace(dir); ok && free < needed {
+		return fmt.Errorf("the disk of %s has %d MiB left, and to make a snapshot may take %d MiB for a moment: free some space and try again", dir, free>>20, needed>>20)
+	}
+	return nil
+}
+
+// leastFree is what is left to a region that runs, in bytes.
+const leastFree = 64 << 20
+
+// freeSpace is what a directory's disk has left, in bytes; ok is false when that cannot be told.
+func freeSpace(dir string) (free int64, ok bool) {
+	var disk syscall.Statfs_t
+	if syscall.Statfs(dir, &disk) != nil {
+		return 0, false
+	}
+	return int64(disk.Bavail) * int64(disk.Bsize), true
 }
 
 // Copy copies the data directory from, without what is in no snapshot, to the directory to, which is empty. It is made for haste: what is reserved or not

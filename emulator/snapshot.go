@@ -1,0 +1,205 @@
+package emulator
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"tripod/client"
+	"tripod/region"
+	"tripod/snapshot"
+)
+
+// copyName is the directory in the data directory where a copy is made while the region stands still. It is deleted when its snapshot is written, or
+// at the next start.
+const copyName = ".snapshot"
+
+// SaveSnapshot saves the region, which runs, as one file: as kill -9 of all its processes at one moment would leave it, which every region survives. For
+// that moment, a copy's time, it stands still; the file is written from the copy while it runs on.
+func (e *Emulator) SaveSnapshot(ctx context.Context, request client.SnapshotRequest, each func(client.SnapshotProgress)) (_ *client.Snapshot, err error) {
+	if !e.saving.TryLock() {
+		return nil, errors.New("another snapshot of the region is being saved: wait for it")
+	}
+	defer e.saving.Unlock()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(e.running, func() { cancel(errStopping) })()
+	draft, err := checkRequest(request)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			draft.Discard()
+		}
+	}()
+	about := describeMarker(e.dir.marker, request)
+	for _, c := range e.sortedClusters() {
+		about.Clusters = append(about.Clusters, client.SnapshotCluster{Name: c.state.Name, Version: c.state.Version, Status: c.state.Status})
+	}
+	staging := e.dir.file(copyName)
+	defer os.RemoveAll(staging)
+	if err := e.copyStill(ctx, staging, &about); err != nil {
+		return nil, diskError(e.dir.path, err)
+	}
+	if err := writeSnapshot(ctx, draft, staging, &about, each); err != nil {
+		return nil, err
+	}
+	e.emit(client.Event{Type: "SnapshotSaved", Message: fmt.Sprintf("snapshot %s is saved: %.1f MiB; the region stood still for %.0f ms", about.Name,
+		float64(about.Bytes)/(1<<20), about.PauseMillis)})
+	return &about, nil
+}
+
+// checkRequest begins the snapshot's file.
+func checkRequest(request client.SnapshotRequest) (*snapshot.Draft, error) {
+	if err := snapshot.CheckName(request.Name); err != nil {
+		return nil, refusal{err.Error()}
+	}
+	if !filepath.IsAbs(request.File) {
+		return nil, refuse("%q is no absolute path of a snapshot's file", request.File)
+	}
+	return snapshot.Create(request.File, request.Over)
+}
+
+func describeMarker(m marker, request client.SnapshotRequest) client.Snapshot {
+	return client.Snapshot{Name: request.Name, File: request.File, CreatedAt: time.Now().UTC(), Region: m.Region, AccountID: m.AccountID,
+		Port: m.Port, PortBase: m.PortBase, Clusters: []client.SnapshotCluster{}}
+}
+
+// copyStill copies the data directory while the region stands still, and notes since when and for how long.
+func (e *Emulator) copyStill(ctx context.Context, staging string, about *client.Snapshot) error {
+	if err := os.RemoveAll(staging); err != nil {
+		return err
+	}
+	if err := os.Mkdir(staging, 0o700); err != nil {
+		return err
+	}
+	if err := snapshot.CheckSpace(e.dir.path); err != nil { // a full disk would hurt the region
+		return err
+	}
+	still, err := e.freeze(ctx)
+	if err != nil {
+		return err
+	}
+	about.CreatedAt = still.since.UTC()
+	err = snapshot.Copy(ctx, e.dir.path, staging)
+	if err == nil {
+		err = e.events.copyTo(staging)
+	}
+	if err == nil && !still.holds() {
+		err = errors.New("somebody let processes of the region go on while they were copied: try again")
+	}
+	if err != nil {
+		os.RemoveAll(staging) // before anybody needs the space
+	}
+	lasted, thawErr := still.thaw()
+	about.PauseMillis = float64(lasted.Microseconds()) / 1000
+	return errors.Join(err, thawErr)
+}
+
+// writeSnapshot writes the file from a data directory that nobody changes, and completes what is known of it.
+func writeSnapshot(ctx context.Context, draft *snapshot.Draft, dir string, about *client.Snapshot, each func(client.SnapshotProgress)) (err error) {
+	if *about, err = snapshot.Write(ctx, draft, dir, *about, each); err == nil {
+		var info fs.FileInfo
+		if info, err = draft.Stat(); err == nil {
+			about.Bytes = info.Size()
+			err = draft.Commit()
+		}
+	}
+	return diskError(filepath.Dir(about.File), err)
+}
+
+// SaveSnapshot saves the region in dataDir, which does not run, as one file.
+func SaveSnapshot(ctx context.Context, dataDir string, request client.SnapshotRequest, each func(client.SnapshotProgress)) (_ *client.Snapshot, err error) {
+	if _, err := client.ReadMarker(dataDir); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no region in %s: make one with 'tripod up'", dataDir)
+	}
+	dir, err := openDataDir(dataDir)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.close()
+	if err := dir.checkWhole(); err != nil {
+		return nil, err
+	}
+	if !dir.marker.Founded {
+		return nil, fmt.Errorf("the region in %s was never ready: start it once with 'tripod up'", dataDir)
+	}
+	if err := dir.sweep(); err != nil { // else they might write
+		return nil, err
+	}
+	draft, err := checkRequest(request)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			draft.Discard()
+		}
+	}()
+	about := describeMarker(dir.marker, request)
+	if about.Clusters, err = dir.clusters(); err != nil {
+		return nil, err
+	}
+	if err := writeSnapshot(ctx, draft, dir.path, &about, each); err != nil {
+		return nil, err
+	}
+	return &about, nil
+}
+
+// clusters are those of the region, which does not run, as the newest of the zones' copies has them.
+func (d *dataDir) clusters() ([]client.SnapshotCluster, error) {
+	found, newest := []client.SnapshotCluster{}, uint64(0)
+	var errs []error
+	read := false
+	for _, letter := range zoneLetters {
+		errs = append(errs, region.Read(d.file("zones", d.marker.Region+letter, "state"), func(tx *region.Txn) error {
+			read = true
+			if tx.Index() < newest {
+				return nil
+			}
+			found, newest = []client.SnapshotCluster{}, tx.Index()
+			for _, c := range region.Clusters.List(tx) {
+				found = append(found, client.SnapshotCluster{Name: c.Name, Version: c.Version, Status: c.Status})
+			}
+			return nil
+		}))
+	}
+	if !read {
+		return nil, fmt.Errorf("the regional state cannot be read: %w", errors.Join(errs...))
+	}
+	return found, nil
+}
+
+// handleSnapshot saves a snapshot and tells how far it is, a line at a time. What fails before there is anything to tell is refused as any order.
+func (e *Emulator) handleSnapshot(w http.ResponseWriter, r *http.Request) {
+	var request client.SnapshotRequest
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&request); err != nil {
+		answer(w, refuse("the request is no JSON of a snapshot's name and file: %v", err))
+		return
+	}
+	lines, flush, begun := json.NewEncoder(w), http.NewResponseController(w), false
+	tell := func(line client.SnapshotAnswer) {
+		if !begun {
+			w.Header().Set("Content-Type", "application/jsonl")
+			begun = true
+		}
+		lines.Encode(line) // whoever is gone has ended the request's context
+		flush.Flush()
+	}
+	saved, err := e.SaveSnapshot(r.Context(), request, func(p client.SnapshotProgress) { tell(client.SnapshotAnswer{Progress: &p}) })
+	switch {
+	case err == nil:
+		tell(client.SnapshotAnswer{Saved: saved})
+	case begun:
+		tell(client.SnapshotAnswer{Error: err.Error()})
+	default:
+		answer(w, err)
+	}
+}
