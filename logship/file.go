@@ -2,6 +2,8 @@ package logship
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io"
 	"io/fs"
@@ -13,13 +15,18 @@ import (
 	"time"
 )
 
-// Place is how far a log file was read. Files are known by their inodes, as their names change when they are set aside.
+// Place is how far a log file was read. Files are known by their inodes, as their names change when they are set aside; and by how they begin, as a copy
+// of all of them, such as a snapshot that is restored, has other inodes.
 type Place struct {
 	Inode  uint64 `json:"inode"`
 	Offset int64  `json:"offset"`
+	// Head is a sum over the first bytes of the file, as many as were read and headMost at most; empty when nothing was, and of an older Tripod.
+	Head string `json:"head,omitempty"`
 }
 
 const (
+	// headMost is how many bytes tell a file from others: a line of a log, or most of one, with its time.
+	headMost = 256
 	// chunk is how much is read at once; a line that is longer is read whole, up to longestLine.
 	chunk       = 1 << 20
 	longestLine = 8 << 20
@@ -99,9 +106,48 @@ func readFile(path string, from Place, size int64) (lines []byte, to Place, err 
 			end = len(text) // no log has such lines: it is cut
 		}
 		if end > 0 || int64(len(text)) < most {
-			return text[:end], Place{from.Inode, from.Offset + int64(end)}, nil
+			to := Place{Inode: from.Inode, Offset: from.Offset + int64(end), Head: from.Head}
+			if to.Head == "" || from.Offset < headMost {
+				to.Head = headOf(file, to.Offset)
+			}
+			return text[:end], to, nil
 		}
 	}
+}
+
+// headOf is the Head of a file that was read up to the offset; empty when it cannot be told.
+func headOf(file io.ReaderAt, offset int64) string {
+	text := make([]byte, min(offset, headMost))
+	if n, _ := file.ReadAt(text, 0); n == 0 || n < len(text) {
+		return ""
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
+}
+
+// again finds the file of a place that was written down. When the one with its inode does not begin as it did, it is the one that does.
+func again(path string, at Place) Place {
+	if at.Head == "" {
+		return at
+	}
+	like := at
+	for _, name := range generations(path) {
+		file, err := os.Open(name)
+		if err != nil {
+			continue
+		}
+		head := headOf(file, at.Offset)
+		file.Close()
+		if head != at.Head {
+			continue
+		}
+		inode, _, _ := inodeOf(name)
+		if inode == at.Inode {
+			return at
+		}
+		like.Inode = inode
+	}
+	return like
 }
 
 // begin is where to begin so that no line from since on is missed: at, or some lines before, the first of them.
@@ -117,7 +163,7 @@ func begin(path string, since time.Time, stamp func(line []byte) (time.Time, boo
 			return Place{}, err
 		}
 		if older || i == 0 {
-			return Place{inode, offset}, nil
+			return Place{Inode: inode, Offset: offset}, nil
 		}
 	}
 	return Place{}, nil

@@ -170,6 +170,7 @@ func (f *follower) find(id string, since time.Time) error {
 		}
 		at = mark{Since: since, Place: place, Last: since.Add(-time.Nanosecond)}
 	}
+	at.Place = again(f.stream.Path, at.Place)
 	f.at, f.known = at, true
 	return nil
 }

@@ -172,6 +172,45 @@ func TestFilesThatAreSetAsideAreReadToTheirEnd(t *testing.T) {
 	}
 }
 
+// TestCopiesOfTheFilesAreGoneOnWith: a restored snapshot, or a directory that was moved to another disk, has all files, and other inodes.
+func TestCopiesOfTheFilesAreGoneOnWith(t *testing.T) {
+	w := newWorld(t)
+	w.enable(at(0))
+	old := strings.Replace(w.path, ".log", "-2026-11-25T16-00-00.000.log", 1)
+	for _, current := range []int{0, 5} { // of the second file and of the first, all but the last two lines are shipped
+		w.append(t, strings.Join(lines(current, 3), "\n")+"\n")
+		w.pass(t, Audit)
+		w.append(t, strings.Join(lines(current+3, 2), "\n")+"\n")
+		dir := t.TempDir()
+		for _, path := range []*string{&old, &w.path} {
+			text, err := os.ReadFile(*path)
+			if os.IsNotExist(err) {
+				*path = filepath.Join(dir, filepath.Base(*path))
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			*path = filepath.Join(dir, filepath.Base(*path))
+			if err := os.WriteFile(*path, text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.open(t)
+		for range 3 {
+			w.pass(t, Audit)
+		}
+		if diff := cmp.Diff(lines(0, current+5), w.messages(t)); diff != "" {
+			t.Fatal(diff)
+		}
+		if current == 0 {
+			if err := os.Rename(w.path, old); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 func TestFileThatIsSetAsideWhileOffIsStillFoundByTime(t *testing.T) {
 	w := newWorld(t)
 	long := strings.Repeat("x", 3000)
