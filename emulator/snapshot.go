@@ -83,12 +83,16 @@ func (e *Emulator) copyStill(ctx context.Context, staging string, about *client.
 	if err := snapshot.CheckSpace(e.dir.path); err != nil { // a full disk would hurt the region
 		return err
 	}
+	copier := &snapshot.Copier{From: e.dir.path, To: staging}
+	if err := copier.Copy(ctx); err != nil { // most of it: the region has to stand still only for the rest
+		return err
+	}
 	still, err := e.freeze(ctx)
 	if err != nil {
 		return err
 	}
 	about.CreatedAt = still.since.UTC()
-	err = snapshot.Copy(ctx, e.dir.path, staging)
+	err = copier.Copy(ctx)
 	if err == nil {
 		err = e.events.copyTo(staging)
 	}

@@ -16,6 +16,25 @@ func clone(in, out *os.File) error {
 	return errors.ErrUnsupported // it says so in many ways
 }
 
+// lastData is a place in a file behind which nothing was ever written.
+func lastData(file *os.File, size int64) int64 {
+	last := int64(0)
+	for {
+		data, err := unix.Seek(int(file.Fd()), last, unix.SEEK_DATA)
+		if errors.Is(err, unix.ENXIO) || err == nil && data >= size {
+			return last
+		}
+		hole := int64(0)
+		if err == nil {
+			hole, err = unix.Seek(int(file.Fd()), data, unix.SEEK_HOLE)
+		}
+		if err != nil || hole <= last { // the file system does not know
+			return size
+		}
+		last = min(hole, size)
+	}
+}
+
 // copySparse copies what is written of a file, and nothing of what is reserved or was never written.
 func copySparse(in, out *os.File, size int64) error {
 	for at := int64(0); at < size; {

@@ -44,7 +44,14 @@ type Reader struct {
 
 // Open opens a snapshot and reads what it says of itself. One of a newer Tripod, and what is none, is refused in one sentence.
 func Open(path string) (r *Reader, err error) {
-	file, err := os.Open(path)
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() { // a pipe would be waited for
+		return nil, fmt.Errorf("%s is no snapshot: it is not a file", path)
+	}
+	var file *os.File
+	if err == nil {
+		file, err = os.Open(path)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the snapshot %s: %w", path, cause(err))
 	}
@@ -53,13 +60,6 @@ func Open(path string) (r *Reader, err error) {
 			file.Close()
 		}
 	}()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("cannot look at the snapshot %s: %w", path, cause(err))
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no snapshot: it is not a file", path)
-	}
 	r = &Reader{path: path, file: file, from: bufio.NewReaderSize(file, 256<<10)}
 	if r.plain, err = gzip.NewReader(r.from); err != nil {
 		return nil, fmt.Errorf("%s is no snapshot of Tripod's, or is damaged (%v)", path, err)

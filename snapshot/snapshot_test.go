@@ -52,7 +52,8 @@ func TestWhatIsExtractedIsWhatWasWritten(t *testing.T) {
 func TestCopyIsWhatWriteWouldRead(t *testing.T) {
 	dir := dataDir(t)
 	to := t.TempDir()
-	if err := Copy(t.Context(), dir, to); err != nil {
+	copier := &Copier{From: dir, To: to}
+	if err := copier.Copy(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(wanted(t, dir), tree(t, to)); diff != "" {
@@ -66,7 +67,7 @@ func TestCopyIsWhatWriteWouldRead(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := Copy(ctx, dir, t.TempDir()); !errors.Is(err, context.Canceled) {
+	if err := (&Copier{From: dir, To: t.TempDir()}).Copy(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("a copy that is given up: %v", err)
 	}
 }
@@ -112,7 +113,7 @@ func TestSocketsAreLeftOutAndLinksAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "us-east-1b is neither a file nor a directory"
-	if err := Copy(t.Context(), dir, t.TempDir()); err == nil || !strings.Contains(err.Error(), want) {
+	if err := (&Copier{From: dir, To: t.TempDir()}).Copy(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("a directory with a link: %v", err)
 	}
 	if _, err := Write(t.Context(), &bytes.Buffer{}, dir, about(), noProgress); err == nil || !strings.Contains(err.Error(), want) {

@@ -6,17 +6,12 @@
 package snapshot
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"sync"
 	"syscall"
 )
 
@@ -45,6 +40,9 @@ type entry struct {
 // list are the entries of a data directory, each directory before what is in it.
 func list(dir string) (entries []entry, err error) {
 	err = filepath.WalkDir(dir, func(file string, found fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) && file != dir {
+			return nil // it was on its way elsewhere
+		}
 		if err != nil {
 			return err
 		}
@@ -62,7 +60,7 @@ func list(dir string) (entries []entry, err error) {
 		info, err := found.Info()
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return nil // it was on its way elsewhere
+			return nil // as above
 		case err != nil:
 			return err
 		case info.Mode()&fs.ModeSocket != 0:
@@ -104,103 +102,4 @@ func freeSpace(dir string) (free int64, ok bool) {
 		return 0, false
 	}
 	return int64(disk.Bavail) * int64(disk.Bsize), true
-}
-
-// Copy copies the data directory from, without what is in no snapshot, to the directory to, which is empty. It is made for haste: what is reserved or not
-// written is not read, and where the file system can, files share what they have in common.
-func Copy(ctx context.Context, from, to string) error {
-	entries, err := list(from)
-	if err != nil {
-		return err
-	}
-	files := make(chan entry, len(entries))
-	for _, e := range entries {
-		if !e.info.IsDir() {
-			files <- e
-			continue
-		}
-		if err := os.Mkdir(filepath.Join(to, e.name), 0o700); err != nil {
-			return err
-		}
-	}
-	close(files)
-	errs := make([]error, min(runtime.NumCPU(), 4))
-	var wait sync.WaitGroup
-	for i := range errs {
-		wait.Go(func() {
-			for e := range files {
-				if errs[i] = context.Cause(ctx); errs[i] != nil {
-					return
-				}
-				if errs[i] = copyFile(filepath.Join(from, e.name), filepath.Join(to, e.name)); errs[i] != nil {
-					return
-				}
-			}
-		})
-	}
-	wait.Wait()
-	return errors.Join(errs...)
-}
-
-// copyFile makes the file to like the file from, but readable by this user alone. A file that is gone is none.
-func copyFile(from, to string) error {
-	in, err := os.Open(from)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	info, err := in.Stat()
-	if err != nil {
-		return err
-	}
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	err = clone(in, out)
-	if errors.Is(err, errors.ErrUnsupported) {
-		err = copySparse(in, out, info.Size())
-	}
-	if err != nil {
-		err = fmt.Errorf("copy %s: %w", from, err)
-	}
-	return errors.Join(err, out.Close())
-}
-
-// copyAll reads everything, and leaves out the zeros when it writes.
-func copyAll(in io.Reader, out *os.File, size int64) error {
-	w := &sparseWriter{file: out}
-	if _, err := io.Copy(w, io.LimitReader(in, size)); err != nil {
-		return err
-	}
-	return out.Truncate(size)
-}
-
-// block is how many zeros in a row are not written.
-const block = 64 << 10
-
-var zeros [block]byte
-
-// sparseWriter writes a file from its beginning on and leaves blocks of zeros out. The file is to be truncated to its size in the end.
-type sparseWriter struct {
-	file *os.File
-	at   int64
-}
-
-func (w *sparseWriter) Write(p []byte) (n int, err error) {
-	for len(p) > 0 {
-		part := p[:min(len(p), block)]
-		if string(part) != string(zeros[:len(part)]) { // compared without a copy
-			if _, err := w.file.WriteAt(part, w.at); err != nil {
-				return n, err
-			}
-		}
-		w.at += int64(len(part))
-		n += len(part)
-		p = p[len(part):]
-	}
-	return n, nil
 }

@@ -93,7 +93,7 @@ func dataEnd(path string, size int64) (int64, error) {
 	}
 	defer file.Close()
 	text := make([]byte, block)
-	for end := size; end > 0; {
+	for end := lastData(file, size); end > 0; {
 		from := max(0, end-block)
 		if _, err := file.ReadAt(text[:end-from], from); err != nil {
 			return 0, fmt.Errorf("read %s: %w", path, err)

@@ -88,15 +88,18 @@ func (f *Frozen) Holds() bool {
 
 // Thaw lets them go on. Doing it again does nothing to those that run.
 func (f *Frozen) Thaw() error {
-	var errs []error
+	var pids []int
 	for _, ids := range [][]Identity{f.others, f.leaders} {
 		for _, id := range ids {
-			if !id.Alive() {
-				continue
+			if id.Alive() {
+				pids = append(pids, id.PID)
 			}
-			if err := syscall.Kill(id.PID, syscall.SIGCONT); err != nil && !errors.Is(err, syscall.ESRCH) {
-				errs = append(errs, fmt.Errorf("let process %d go on: %w", id.PID, err))
-			}
+		}
+	}
+	var errs []error
+	for _, pid := range pids { // in one go: the first ones take the processors
+		if err := syscall.Kill(pid, syscall.SIGCONT); err != nil && !errors.Is(err, syscall.ESRCH) {
+			errs = append(errs, fmt.Errorf("let process %d go on: %w", pid, err))
 		}
 	}
 	return errors.Join(errs...)

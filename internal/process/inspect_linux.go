@@ -21,24 +21,11 @@ type processInfo struct {
 
 // inspect reads /proc/PID: proc(5).
 func inspect(pid int) (processInfo, error) {
-	dir := "/proc/" + strconv.Itoa(pid)
-	stat, err := os.ReadFile(dir + "/stat")
+	info, err := readStat(pid)
 	if err != nil {
 		return processInfo{}, err
 	}
-	// The second field is the program's name in parentheses and may hold spaces: fields are counted behind the last ")".
-	end := bytes.LastIndexByte(stat, ')')
-	fields := strings.Fields(string(stat[end+1:]))
-	if end < 0 || len(fields) < 20 {
-		return processInfo{}, fmt.Errorf("%s/stat is not as proc(5) says", dir)
-	}
-	var info processInfo
-	info.stopped = fields[0] == "T" || fields[0] == "t"
-	// A dead leader of threads is a zombie while the others still end, and until then holds its sockets and locks.
-	threads, _ := strconv.Atoi(fields[17])
-	info.zombie = (fields[0] == "Z" || fields[0] == "X") && threads <= 1
-	info.group, _ = strconv.Atoi(fields[2])
-	info.startTicks, _ = strconv.ParseUint(fields[19], 10, 64)
+	dir := "/proc/" + strconv.Itoa(pid)
 	var owner syscall.Stat_t
 	if err := syscall.Stat(dir, &owner); err != nil {
 		return processInfo{}, err
@@ -47,6 +34,28 @@ func inspect(pid int) (processInfo, error) {
 	if exe, err := os.Readlink(dir + "/exe"); err == nil {
 		info.executable = strings.TrimSuffix(exe, " (deleted)") // a rebuilt binary is still ours
 	}
+	return info, nil
+}
+
+// readStat is inspect without the user and the program, which are in other files.
+func readStat(pid int) (processInfo, error) {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return processInfo{}, err
+	}
+	// The second field is the program's name in parentheses and may hold spaces: fields are counted behind the last ")".
+	end := bytes.LastIndexByte(stat, ')')
+	fields := strings.Fields(string(stat[end+1:]))
+	if end < 0 || len(fields) < 20 {
+		return processInfo{}, fmt.Errorf("/proc/%d/stat is not as proc(5) says", pid)
+	}
+	var info processInfo
+	info.stopped = fields[0] == "T" || fields[0] == "t"
+	// A dead leader of threads is a zombie while the others still end, and until then holds its sockets and locks.
+	threads, _ := strconv.Atoi(fields[17])
+	info.zombie = (fields[0] == "Z" || fields[0] == "X") && threads <= 1
+	info.group, _ = strconv.Atoi(fields[2])
+	info.startTicks, _ = strconv.ParseUint(fields[19], 10, 64)
 	return info, nil
 }
 
@@ -82,7 +91,7 @@ func groupMembers(groups ...int) []int {
 		if err != nil {
 			continue
 		}
-		if info, err := inspect(pid); err == nil && slices.Contains(groups, info.group) {
+		if info, err := readStat(pid); err == nil && slices.Contains(groups, info.group) {
 			members = append(members, pid)
 		}
 	}
