@@ -8,7 +8,11 @@ import (
 	"time"
 
 	"tripod/client"
+	"tripod/internal/pressure"
 )
+
+// reminder is how often a start that goes on says what it waits for.
+const reminder = 10 * time.Second
 
 // redrawInterval is how often the lines of zones are drawn again in a terminal, for their clocks.
 const redrawInterval = 100 * time.Millisecond
@@ -27,8 +31,8 @@ type progress struct {
 	now      func() time.Time
 	begin    time.Time
 
-	stop chan struct{} // of the goroutine that redraws; nil without one
-	done chan struct{}
+	stop chan struct{} // of the goroutines that redraw and remind; nil without one
+	wait sync.WaitGroup
 
 	mu      sync.Mutex
 	zones   []*zoneProgress
@@ -50,16 +54,29 @@ func (a *app) newProgress() *progress {
 		out: a.Stdout, terminal: isTerminal(a.Stdout), now: time.Now, begin: time.Now(),
 		width: func() int { width, _ := terminalSize(a.Stdout); return width },
 	}
+	p.stop = make(chan struct{})
 	if p.terminal {
-		p.stop, p.done = make(chan struct{}), make(chan struct{})
-		go p.redraw()
+		p.wait.Go(func() {
+			p.each(redrawInterval, func() {
+				if p.drawn > 0 {
+					p.draw()
+				}
+			})
+		})
 	}
+	p.wait.Go(func() {
+		p.each(reminder, func() {
+			if line := p.awaited(pressure.Now()); line != "" {
+				p.print(line)
+			}
+		})
+	})
 	return p
 }
 
-func (p *progress) redraw() {
-	defer close(p.done)
-	ticker := time.NewTicker(redrawInterval)
+// each does something again and again until the region is up. do is called with the lock held.
+func (p *progress) each(interval time.Duration, do func()) {
+	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
 		select {
@@ -67,12 +84,37 @@ func (p *progress) redraw() {
 			return
 		case <-ticker.C:
 			p.mu.Lock()
-			if !p.settled && p.drawn > 0 {
-				p.draw()
+			if !p.settled {
+				do()
 			}
 			p.mu.Unlock()
 		}
 	}
+}
+
+// awaited says what a start still waits for, and whether the machine is why; it is empty when nothing is missing that is known. The caller holds
+// the lock.
+func (p *progress) awaited(now pressure.Pressure) string {
+	var zones []string
+	for _, zone := range p.zones {
+		var missing []string
+		for _, part := range parts {
+			if zone.ready.IsZero() && zone.mark(part.key) != "✓" {
+				missing = append(missing, part.name)
+			}
+		}
+		if len(missing) > 0 {
+			zones = append(zones, zone.name+" ("+strings.Join(missing, ", ")+")")
+		}
+	}
+	if len(zones) == 0 {
+		return ""
+	}
+	line := fmt.Sprintf("%6.1fs  still waiting for %s", p.now().Sub(p.begin).Seconds(), strings.Join(zones, ", "))
+	if trouble := now.String(); trouble != "" {
+		line += "; the machine is busy: " + trouble
+	}
+	return line
 }
 
 // Close ends the drawing. It may be called more than once.
@@ -80,7 +122,7 @@ func (p *progress) Close() {
 	p.Settle()
 	if p.stop != nil {
 		close(p.stop)
-		<-p.done
+		p.wait.Wait()
 		p.stop = nil
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tripod/client"
+	"tripod/internal/pressure"
 )
 
 // startEvents are those of a region with two zones, of which one is ready.
@@ -53,6 +54,21 @@ func TestProgressElsewhere(t *testing.T) {
 		p.Event(event)
 	}
 	golden(t, "progress-plain.txt", out.String())
+}
+
+func TestProgressSaysWhatItWaitsFor(t *testing.T) {
+	p, _ := newTestProgress(false)
+	if got := p.awaited(pressure.Pressure{}); got != "" {
+		t.Errorf("before anything began: %q", got)
+	}
+	for _, event := range startEvents() {
+		p.Event(event)
+	}
+	got := p.awaited(pressure.Pressure{Processor: 93.4})
+	want := "still waiting for us-east-1b (etcd, API server, controllers, balancer); the machine is busy: processor pressure 93 %"
+	if !strings.HasSuffix(got, want) {
+		t.Errorf("got %q, want it to end with %q", got, want)
+	}
 }
 
 // replay is what is on a terminal's screen after the text, of which it knows the two sequences that progress uses. Times of day
