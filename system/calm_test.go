@@ -29,9 +29,10 @@ func TestBusyMachineCountsNobodyForDead(t *testing.T) {
 			r.await(t, time.Minute, target+"/"+zone, "ready")
 		}
 	}
+	entries := keepWriting(t, r, "calm")
+	entries.goesOn(t, 5, 30*time.Second) // the client has its token: to start a program for that takes long on a busy machine
 	before := r.lastEvent(t)
 	keepBusy(t)
-	entries := keepWriting(t, r, "calm")
 	entries.goesOn(t, 150, 2*time.Minute)
 	told := r.status(t).Machine
 	entries.stop()
