@@ -49,7 +49,7 @@ soak: build ## random and fuzzed policies and tokens, a million each; then kill 
 	$(GO) run ./bench --only writes,scheduler --kills 300 --takeovers 60 $(BENCH)
 
 image: build ## build the container's image; then: docker compose up
-	@mkdir -p .tripod
+	@mkdir -p .tripod .tripod-snapshots
 	@printf 'TRIPOD_UID=%s\nTRIPOD_GID=%s\n' "$$(id -u)" "$$(id -g)" >.env
 	$(COMPOSE) build
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,14 +16,17 @@ import (
 
 // Options say how Start starts a region. Binary and DataDir are needed.
 type Options struct {
-	Binary            string    // path of the program tripod
-	DataDir           string    // made when it is not there
-	Port              int       // of the AWS endpoint; 0 picks a free one, or keeps the data directory's
-	Cluster           string    // name of the first cluster; empty means demo, "none" means none
-	KubernetesVersion string    // such as "1.36"; empty means the default
-	Nodes             int       // simulated nodes; 0 means the default, -1 means none
-	Args              []string  // further flags of `tripod up`
-	Output            io.Writer // where the progress goes; nil means nowhere
+	Binary            string // path of the program tripod
+	DataDir           string // made when it is not there
+	Port              int    // of the AWS endpoint; 0 picks a free one, or keeps the data directory's
+	Cluster           string // name of the first cluster; empty means demo, "none" means none
+	KubernetesVersion string // such as "1.36"; empty means the default
+	Nodes             int    // simulated nodes; 0 means the default, -1 means none
+	// Snapshot is the name or the file of a snapshot that the region is made of, when there is none in DataDir yet. It has the ports of the region that was
+	// saved: only one of its copies runs at a time.
+	Snapshot string
+	Args     []string  // further flags of `tripod up`
+	Output   io.Writer // where the progress goes; nil means nowhere
 }
 
 // Region is a running region of a test or a tool. It is a Client as well.
@@ -34,10 +38,18 @@ type Region struct {
 // Start starts a region in the background and returns when it is ready. The caller ends it with Close.
 // The error is the one sentence that `tripod up` said.
 func Start(ctx context.Context, options Options) (*Region, error) {
+	region := &Region{Client: New(options.DataDir), binary: options.Binary}
 	args := []string{"up", "--detach", "--data-dir", options.DataDir}
+	_, err := ReadMarker(options.DataDir)
+	if errors.Is(err, fs.ErrNotExist) && options.Snapshot != "" {
+		err = region.run(ctx, options.Output, "snapshot", "restore", options.Snapshot, "--data-dir", options.DataDir)
+		if err != nil {
+			return nil, err
+		}
+	}
 	if options.Port != 0 {
 		args = append(args, "--port", strconv.Itoa(options.Port))
-	} else if _, err := ReadMarker(options.DataDir); err != nil {
+	} else if err != nil {
 		args = append(args, "--port", "0")
 	}
 	if options.Cluster != "" {
@@ -49,7 +61,6 @@ func Start(ctx context.Context, options Options) (*Region, error) {
 	if options.Nodes != 0 {
 		args = append(args, "--nodes", strconv.Itoa(max(options.Nodes, 0)))
 	}
-	region := &Region{Client: New(options.DataDir), binary: options.Binary}
 	if err := region.run(ctx, options.Output, append(args, options.Args...)...); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"tripod/apiserver"
+	"tripod/emulator"
 	"tripod/etcdcluster"
 	"tripod/iam"
 	"tripod/internal/cli"
@@ -13,15 +14,17 @@ import (
 // programs are the parts of the one binary that the command line does not link by itself.
 func programs() cli.Programs {
 	return cli.Programs{
-		Up:          newRegion,
-		Kubectl:     kubectl,
-		Token:       execCredential,
-		PodExec:     podExec,
-		PodEnter:    podexec.Enter,
-		Zone:        zone,
-		Etcd:        etcdcluster.Run,
-		APIServer:   apiserver.RunServer,
-		Controllers: apiserver.RunControllers,
+		Up:              newRegion,
+		Kubectl:         kubectl,
+		Token:           execCredential,
+		PodExec:         podExec,
+		PodEnter:        podexec.Enter,
+		SaveSnapshot:    emulator.SaveSnapshot,
+		RestoreSnapshot: restoreSnapshot,
+		Zone:            zone,
+		Etcd:            etcdcluster.Run,
+		APIServer:       apiserver.RunServer,
+		Controllers:     apiserver.RunControllers,
 	}
 }
 

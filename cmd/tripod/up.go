@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+
+	"tripod/client"
 	"tripod/emulator"
 	"tripod/internal/cli"
 )
@@ -8,4 +11,8 @@ import (
 // newRegion makes the region that `tripod up` runs.
 func newRegion(options cli.UpOptions) (cli.Region, error) {
 	return emulator.New(emulator.Options(options)), nil
+}
+
+func restoreSnapshot(ctx context.Context, r cli.RestoreRequest, each func(client.SnapshotProgress)) (*client.Snapshot, error) {
+	return emulator.RestoreSnapshot(ctx, emulator.RestoreOptions(r), each)
 }

@@ -40,6 +40,9 @@ type Programs struct {
 	// the command.
 	PodExec  func(ctx context.Context, request PodExecRequest) (int, error)
 	PodEnter func(args []string) error
+	// SaveSnapshot saves the region in dataDir, which does not run, and RestoreSnapshot makes a data directory of a snapshot. Both call each for their progress.
+	SaveSnapshot    func(ctx context.Context, dataDir string, request client.SnapshotRequest, each func(client.SnapshotProgress)) (*client.Snapshot, error)
+	RestoreSnapshot func(ctx context.Context, request RestoreRequest, each func(client.SnapshotProgress)) (*client.Snapshot, error)
 	// Zone, Etcd, APIServer and Controllers are the children of a region: they run until ctx ends (SIGTERM or SIGINT).
 	Zone, Etcd, APIServer, Controllers func(ctx context.Context, args []string) error
 }
@@ -141,7 +144,7 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, "%v", err) })
 	root.AddGroup(&cobra.Group{ID: "region", Title: "The region:"}, &cobra.Group{ID: "look", Title: "Look at it:"},
 		&cobra.Group{ID: "fault", Title: "Break it and mend it:"}, &cobra.Group{ID: "use", Title: "Use it:"})
-	a.add(root, "region", a.upCommand(), a.downCommand(), a.waitCommand())
+	a.add(root, "region", a.upCommand(), a.downCommand(), a.waitCommand(), a.snapshotCommand())
 	a.add(root, "look", a.statusCommand(), a.watchCommand(), a.eventsCommand(), a.logsCommand(), a.historyCommand(), a.metricsCommand())
 	a.add(root, "fault", append(a.verbCommands(), a.faultCommand())...)
 	a.add(root, "use", a.envCommand(), a.kubectlCommand(), a.podCommand(), a.tokenCommand(), a.whoamiCommand(), a.canICommand())
