@@ -17,6 +17,7 @@ import (
 	"tripod/awsapi/history"
 	"tripod/awsapi/kms"
 	"tripod/awsapi/logs"
+	"tripod/awsapi/quota"
 	"tripod/awsapi/throttle"
 	"tripod/awsapi/upstream"
 	"tripod/awsapi/wire"
@@ -63,6 +64,8 @@ type Front struct {
 	IssuerHosts iam.IssuerHosts
 	// LogEvents has the events of CloudWatch Logs; nil means that the service is not there.
 	LogEvents logs.Events
+	// Quotas are the account's; nil: AWS's defaults.
+	Quotas quota.Quotas
 	// Throttle says that calls beyond AWS's rates are refused.
 	Throttle bool
 	// Upstream is the emulator that answers what Tripod does not have, as upstream.ParseUpstream makes it; nil means none.
@@ -96,7 +99,7 @@ func (f *Front) Handler() http.Handler {
 	s.Logger = s.Logger.With("component", "awsapi")
 	s.eks = &eks.Service{
 		Region: f.Region, AccountID: f.AccountID, State: f.State,
-		VPC: ec2.VPC{AccountID: f.AccountID, Region: f.Region, Zones: f.Zones}, ControlPlane: f.ControlPlane,
+		VPC: ec2.VPC{AccountID: f.AccountID, Region: f.Region, Zones: f.Zones}, Quotas: f.Quotas, ControlPlane: f.ControlPlane,
 		Probes: eks.Probes{Now: s.Now},
 	}
 	s.kms = &kms.Service{Region: f.Region, AccountID: f.AccountID, State: f.State, Now: s.Now}

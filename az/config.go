@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tripod/apiserver/launch"
+	"tripod/awsapi/quota"
 	"tripod/client"
 	"tripod/etcdcluster"
 	"tripod/internal/loss"
@@ -29,6 +30,8 @@ type Config struct {
 	MostClusters int `json:"mostClusters"`
 	// Throttle says that calls of the AWS endpoint are limited as in AWS.
 	Throttle bool `json:"throttle,omitempty"`
+	// Quotas are those of the account that differ from AWS's defaults, by their names in quota.
+	Quotas quota.Quotas `json:"quotas,omitempty"`
 	// Upstream is the URL of an emulator for what Tripod does not have; RemoteUpstream lets it be on another machine.
 	Upstream       string `json:"upstream,omitempty"`
 	RemoteUpstream bool   `json:"remoteUpstream,omitempty"`

@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"tripod/awsapi/quota"
 	"tripod/client"
 	"tripod/lb"
 )
@@ -32,6 +33,8 @@ type Options struct {
 	Nodes             int
 	// Throttle limits the calls of the AWS endpoint as AWS does.
 	Throttle bool
+	// Quotas are those of the account that differ from AWS's defaults.
+	Quotas quota.Quotas
 	// Upstream is the URL of an emulator that answers what Tripod does not have; RemoteUpstream lets it be on another machine.
 	Upstream       string
 	RemoteUpstream bool

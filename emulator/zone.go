@@ -118,7 +118,7 @@ func (z *zone) writeConfig() (string, error) {
 		Region: e.options.Region, AccountID: e.dir.marker.AccountID, Zone: z.name, Dir: z.dir, Executable: e.options.Executable,
 		AWSPort: e.dir.marker.Port, GatewayPort: e.dir.marker.PortBase + gatewayOffset + z.index, GatewaySecret: rand.Text(),
 		PKI: filepath.Join(z.dir, "pki"), ClusterPorts: e.dir.marker.PortBase + clusterOffset, MostClusters: mostClusters,
-		Throttle: e.options.Throttle, Upstream: e.options.Upstream, RemoteUpstream: e.options.RemoteUpstream, OIDCIssuers: e.options.OIDCIssuers,
+		Throttle: e.options.Throttle, Quotas: e.options.Quotas, Upstream: e.options.Upstream, RemoteUpstream: e.options.RemoteUpstream, OIDCIssuers: e.options.OIDCIssuers,
 		ClientAddress: e.options.ClientAddress, RealPace: e.options.RealPace, FastTimers: e.options.FastTimers,
 	}
 	for i := range zoneLetters {

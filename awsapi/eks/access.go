@@ -10,11 +10,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
+	"tripod/awsapi/quota"
 	"tripod/awsapi/wire"
 	"tripod/region"
 )
-
-const maxAccessEntries = 5000 // of a cluster
 
 var accessEntries = shelf[region.AccessEntry]{
 	kind: "access-entry", table: region.AccessEntries,
@@ -80,11 +79,12 @@ func (s *Service) createAccessEntry(call *wire.Call, in *eks.CreateAccessEntryIn
 		if err != nil {
 			return nil, "", err
 		}
+		most := s.Quotas.Of(quota.AccessEntries)
 		switch {
 		case accessEntries.has(c.tx, c.cluster.ID, p.arn):
 			return nil, "", a.inUse("The specified access entry resource is already in use on this cluster.")
-		case !accessEntries.of(c.cluster.ID).Fewer(c.tx, maxAccessEntries):
-			return nil, "", a.limitExceeded("The cluster %s has %d access entries, which is the most a cluster can have.", c.cluster.Name, maxAccessEntries)
+		case !accessEntries.of(c.cluster.ID).Fewer(c.tx, most):
+			return nil, "", a.limitExceeded("The cluster %s has %d access entries, which is the most a cluster can have.", c.cluster.Name, most)
 		}
 		id, err := s.principalID(c.tx, a, p)
 		if err != nil {

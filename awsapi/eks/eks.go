@@ -14,6 +14,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"tripod/awsapi/ec2"
+	"tripod/awsapi/quota"
 	"tripod/region"
 )
 
@@ -39,6 +40,8 @@ type Service struct {
 	VPC ec2.VPC
 	// State has the clusters.
 	State region.Updater
+	// Quotas are the account's; nil: AWS's defaults.
+	Quotas quota.Quotas
 	// ControlPlane is what clusters are made of.
 	ControlPlane ControlPlane
 	// Probes are questions that the service asks of other parts.

@@ -11,12 +11,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
+	"tripod/awsapi/quota"
 	"tripod/awsapi/wire"
 	"tripod/region"
 )
-
-// maxPodIdentities is how many pod identity associations a cluster has at most: EKS's quota.
-const maxPodIdentities = 5000
 
 var podIdentities = shelf[region.PodIdentityAssociation]{
 	kind: "podidentityassociation", table: region.PodIdentityAssociations,
@@ -77,8 +75,8 @@ func (s *Service) addPodIdentity(tx *region.Txn, cluster region.Cluster, p regio
 	if wrong := wrongPodIdentity(p); wrong != "" {
 		return a.invalidParameter("%s", wrong)
 	}
-	if !podIdentities.of(cluster.ID).Fewer(tx, maxPodIdentities) {
-		return a.limitExceeded("The cluster %s has %d pod identity associations, which is the most a cluster can have.", cluster.Name, maxPodIdentities)
+	if most := s.Quotas.Of(quota.PodIdentityAssociations); !podIdentities.of(cluster.ID).Fewer(tx, most) {
+		return a.limitExceeded("The cluster %s has %d pod identity associations, which is the most a cluster can have.", cluster.Name, most)
 	}
 	for _, other := range region.AssociationsByServiceAccount.Of(region.ServiceAccountOf(cluster.ID, p.Namespace, p.ServiceAccount)).After(tx, "") {
 		return a.inUse("Association already exists: %s", other.ID)

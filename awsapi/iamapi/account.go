@@ -3,6 +3,7 @@ package iamapi
 import (
 	"encoding/xml"
 
+	"tripod/awsapi/quota"
 	"tripod/awsapi/wire"
 	"tripod/region"
 )
@@ -48,6 +49,8 @@ func (s *Service) summary(call *wire.Call, _ *struct{}) (*summaryResult, error) 
 			"Users": region.Users.Part("").Count(tx), "Groups": region.Groups.Part("").Count(tx), "Roles": region.Roles.Part("").Count(tx),
 			"InstanceProfiles": region.InstanceProfiles.Part("").Count(tx), "Providers": region.OIDCProviders.Part("").Count(tx),
 			"Policies": len(policies), "PolicyVersionsInUse": versions,
+			"UsersQuota": s.Quotas.Of(quota.Users), "GroupsQuota": s.Quotas.Of(quota.Groups), "RolesQuota": s.Quotas.Of(quota.Roles),
+			"InstanceProfilesQuota": s.Quotas.Of(quota.InstanceProfiles), "PoliciesQuota": s.Quotas.Of(quota.Policies),
 			"AccessKeysPerUserQuota": maxKeys, "GroupsPerUserQuota": maxGroups, "VersionsPerPolicyQuota": maxVersions, "PolicySizeQuota": maxPolicySize,
 			"AssumeRolePolicySizeQuota": maxTrustSize, "AttachedPoliciesPerUserQuota": maxManagedOfOne, "AttachedPoliciesPerRoleQuota": maxManagedOfOne,
 			"AttachedPoliciesPerGroupQuota": maxManagedOfOne, "AccountAccessKeysPresent": rootKeys, "AccountMFAEnabled": 0, "MFADevices": 0,

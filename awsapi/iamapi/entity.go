@@ -3,6 +3,7 @@ package iamapi
 import (
 	"strings"
 
+	"tripod/awsapi/quota"
 	"tripod/region"
 )
 
@@ -85,14 +86,16 @@ func notThere(kind, name string) error {
 	return noSuchEntity("The %s with name %s cannot be found.", kind, name)
 }
 
-// quotas are how many of a kind an account has at most: AWS's defaults.
-var quotas = map[string]int{kindRole: 1000, kindUser: 5000, kindGroup: 300, kindPolicy: 1500, kindProfile: 1000}
+// quotas are the names of those that say how many of a kind an account has at most.
+var quotas = map[string]string{
+	kindRole: quota.Roles, kindUser: quota.Users, kindGroup: quota.Groups, kindPolicy: quota.Policies, kindProfile: quota.InstanceProfiles,
+}
 
 // taken refuses a name that one of the kind has already, in whatever case: names differ by more than that. It also refuses more of them
 // than the account may have.
-func taken[T any](tx *region.Txn, table region.Table[T], names region.Index[T], kind, name string) error {
-	if !table.Part("").Fewer(tx, quotas[kind]) {
-		return limitExceeded("Cannot exceed quota of %d for entities of the kind %s in an account.", quotas[kind], kind)
+func taken[T any](s *Service, tx *region.Txn, table region.Table[T], names region.Index[T], kind, name string) error {
+	if most := s.Quotas.Of(quotas[kind]); !table.Part("").Fewer(tx, most) {
+		return limitExceeded("Cannot exceed quota of %d for entities of the kind %s in an account.", most, kind)
 	}
 	if !names.Of(strings.ToLower(name)).Empty(tx) {
 		return alreadyExists("%s%s with name %s already exists.", strings.ToUpper(kind[:1]), strings.ReplaceAll(kind[1:], "-", " "), name)

@@ -66,7 +66,7 @@ func (s *Service) createGroup(call *wire.Call, in *createGroupInput) (*groupResu
 	}
 	group := region.Group{Name: in.GroupName, ID: id, ARN: s.arn(kindGroup, in.Path+in.GroupName), Path: in.Path, CreatedAt: s.now()}
 	return change(s, call, func(tx *region.Txn) (*groupResult, error) {
-		if err := taken(tx, region.Groups, region.GroupsByName, kindGroup, group.Name); err != nil {
+		if err := taken(s, tx, region.Groups, region.GroupsByName, kindGroup, group.Name); err != nil {
 			return nil, err
 		}
 		region.Groups.Put(tx, group.Name, group)

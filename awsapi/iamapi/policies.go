@@ -138,7 +138,7 @@ func (s *Service) createPolicy(call *wire.Call, in *createPolicyInput) (*policyR
 		Versions: []region.PolicyVersion{{ID: "v1", Document: in.PolicyDocument, CreatedAt: now}}, Default: "v1", LastVersion: 1, Tags: tags,
 	}
 	return change(s, call, func(tx *region.Txn) (*policyResult, error) {
-		if err := taken(tx, region.Policies, region.PoliciesByName, kindPolicy, p.Name); err != nil {
+		if err := taken(s, tx, region.Policies, region.PoliciesByName, kindPolicy, p.Name); err != nil {
 			return nil, err
 		}
 		region.Policies.Put(tx, p.ARN, p)

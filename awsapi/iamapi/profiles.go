@@ -81,7 +81,7 @@ func (s *Service) createProfile(call *wire.Call, in *createProfileInput) (*profi
 		Name: in.InstanceProfileName, ID: id, ARN: s.arn(kindProfile, in.Path+in.InstanceProfileName), Path: in.Path, CreatedAt: s.now(), Tags: tags,
 	}
 	return change(s, call, func(tx *region.Txn) (*profileResult, error) {
-		if err := taken(tx, region.InstanceProfiles, region.ProfilesByName, kindProfile, profile.Name); err != nil {
+		if err := taken(s, tx, region.InstanceProfiles, region.ProfilesByName, kindProfile, profile.Name); err != nil {
 			return nil, err
 		}
 		region.InstanceProfiles.Put(tx, profile.Name, profile)

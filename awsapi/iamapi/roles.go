@@ -109,7 +109,7 @@ func (s *Service) createRole(call *wire.Call, in *createRoleInput) (*roleResult,
 	}
 	role.Path, role.ARN = in.Path, s.arn(kindRole, in.Path+in.RoleName)
 	return change(s, call, func(tx *region.Txn) (*roleResult, error) {
-		if err := taken(tx, region.Roles, region.RolesByName, kindRole, role.Name); err != nil {
+		if err := taken(s, tx, region.Roles, region.RolesByName, kindRole, role.Name); err != nil {
 			return nil, err
 		}
 		if err := checkBoundary(tx, role.Boundary); err != nil {

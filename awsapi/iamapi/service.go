@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"tripod/awsapi/quota"
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
@@ -35,6 +36,8 @@ type Service struct {
 	State region.Updater
 	// AccountID is the account's 12 digits.
 	AccountID string
+	// Quotas are the account's; nil: AWS's defaults.
+	Quotas quota.Quotas
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }

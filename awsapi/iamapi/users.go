@@ -103,7 +103,7 @@ func (s *Service) createUser(call *wire.Call, in *createUserInput) (*userResult,
 	}
 	user.ARN, user.Path, user.Boundary, user.Tags = s.arn(kindUser, in.Path+in.UserName), in.Path, in.PermissionsBoundary, tags
 	return change(s, call, func(tx *region.Txn) (*userResult, error) {
-		if err := taken(tx, region.Users, region.UsersByName, kindUser, user.Name); err != nil {
+		if err := taken(s, tx, region.Users, region.UsersByName, kindUser, user.Name); err != nil {
 			return nil, err
 		}
 		if err := checkBoundary(tx, user.Boundary); err != nil {
@@ -172,7 +172,7 @@ func (s *Service) updateUser(call *wire.Call, in *updateUserInput) (done, error)
 		}
 		region.Users.Delete(tx, user.Name)
 		if in.NewUserName != "" {
-			if err := taken(tx, region.Users, region.UsersByName, kindUser, in.NewUserName); err != nil {
+			if err := taken(s, tx, region.Users, region.UsersByName, kindUser, in.NewUserName); err != nil {
 				return done{}, err
 			}
 			for _, key := range (owner{user: user.Name}).keys().List(tx) {

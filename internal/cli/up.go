@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tripod/awsapi/quota"
 	"tripod/awsapi/upstream"
 	"tripod/client"
 	"tripod/iam"
@@ -29,18 +30,19 @@ type UpOptions struct {
 	PortSet bool
 	// Cluster is the name of the cluster to make; "none" makes none.
 	Cluster           string
-	KubernetesVersion string   // "1.36"
-	Nodes             int      // simulated nodes, over all zones
-	Throttle          bool     // calls of the AWS endpoint are limited as in AWS
-	Upstream          string   // URL of an emulator for what Tripod does not have; empty means none
-	RemoteUpstream    bool     // it may be on another machine
-	OIDCIssuers       []string // hosts, as host:port, that may be asked for OpenID Connect issuers' keys beside this machine
-	ClientAddress     string   // the IP address that clients are said to have; empty means one that is allowed everywhere
-	RealPace          bool     // states of clusters last as long as in EKS
-	FastTimers        bool     // elections, leases and health checks guess at deaths after fractions of a second
-	Heal              bool     // a zone killed from outside is started again
-	MetricsAddress    string   // host:port; empty means the control socket only
-	Executable        string   // to start the children with
+	KubernetesVersion string       // "1.36"
+	Nodes             int          // simulated nodes, over all zones
+	Throttle          bool         // calls of the AWS endpoint are limited as in AWS
+	Quotas            quota.Quotas // those that differ from AWS's defaults
+	Upstream          string       // URL of an emulator for what Tripod does not have; empty means none
+	RemoteUpstream    bool         // it may be on another machine
+	OIDCIssuers       []string     // hosts, as host:port, that may be asked for OpenID Connect issuers' keys beside this machine
+	ClientAddress     string       // the IP address that clients are said to have; empty means one that is allowed everywhere
+	RealPace          bool         // states of clusters last as long as in EKS
+	FastTimers        bool         // elections, leases and health checks guess at deaths after fractions of a second
+	Heal              bool         // a zone killed from outside is started again
+	MetricsAddress    string       // host:port; empty means the control socket only
+	Executable        string       // to start the children with
 	Logger            *slog.Logger
 	// OnEvent is told of every event. It may be called from any goroutine and does not block for long.
 	OnEvent func(client.Event)
@@ -72,7 +74,7 @@ var (
 func (a *app) upCommand() *cobra.Command {
 	options := UpOptions{}
 	detach, pace, timers := false, fast, calm
-	var issuers []string
+	var issuers, quotas []string
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Start the region: three zones and a cluster",
@@ -89,7 +91,7 @@ func (a *app) upCommand() *cobra.Command {
 				return usage(cmd, "--timers %q is neither calm nor fast", timers)
 			}
 			options.RealPace, options.FastTimers = pace == real, timers == fast
-			if err := checkUp(cmd, &options, issuers); err != nil {
+			if err := checkUp(cmd, &options, issuers, quotas); err != nil {
 				return err
 			}
 			return a.up(cmd, options, detach)
@@ -103,6 +105,7 @@ func (a *app) upCommand() *cobra.Command {
 	flags.IntVar(&options.Nodes, "nodes", 3, "how many simulated nodes the cluster has")
 	flags.BoolVar(&options.Heal, "heal", false, "start a zone again that was killed from outside")
 	flags.BoolVar(&options.Throttle, "throttle", false, "refuse calls beyond AWS's rates, as AWS does")
+	flags.StringArrayVar(&quotas, "quota", nil, "how many of a thing an account or cluster may have, where not AWS's default, such as users=20000; may be repeated: "+strings.Join(quota.Names(), ", "))
 	flags.StringVar(&options.Upstream, "upstream", "", "emulator that answers the AWS calls that Tripod does not have, such as http://127.0.0.1:5000")
 	flags.BoolVar(&options.RemoteUpstream, "allow-remote-upstream", false, "let --upstream be on another machine")
 	flags.StringArrayVar(&issuers, "oidc-issuer", nil, "OIDC issuer on another machine that is asked for its keys, such as https://token.actions.githubusercontent.com; may be repeated")
@@ -115,8 +118,8 @@ func (a *app) upCommand() *cobra.Command {
 	return cmd
 }
 
-// checkUp also completes the options: issuers are the URLs of --oidc-issuer.
-func checkUp(cmd *cobra.Command, options *UpOptions, issuers []string) error {
+// checkUp also completes the options: issuers are the URLs of --oidc-issuer, quotas what --quota says.
+func checkUp(cmd *cobra.Command, options *UpOptions, issuers, quotas []string) error {
 	options.KubernetesVersion = strings.TrimPrefix(options.KubernetesVersion, "v")
 	switch {
 	case options.Port < 0 || options.Port > 65535:
@@ -132,6 +135,10 @@ func checkUp(cmd *cobra.Command, options *UpOptions, issuers []string) error {
 	}
 	if _, err := netip.ParseAddr(options.ClientAddress); err != nil && options.ClientAddress != "" {
 		return usage(cmd, "--client-address %q is not an IP address: write it as 203.0.113.7", options.ClientAddress)
+	}
+	var err error
+	if options.Quotas, err = quota.Parse(quotas); err != nil {
+		return usage(cmd, "--quota: %v", err)
 	}
 	for _, issuer := range issuers {
 		host, err := iam.ParseIssuerHost(issuer)
