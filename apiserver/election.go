@@ -79,8 +79,8 @@ func (e *election) stand(ctx context.Context) error {
 	ended := make(chan error, 1)
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
 		Name: e.name,
-		Lock: &resourcelock.LeaseLock{LeaseMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, Name: e.name}, Client: e.leases,
-			LockConfig: resourcelock.ResourceLockConfig{Identity: e.identity}},
+		Lock: watchedLock{&resourcelock.LeaseLock{LeaseMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, Name: e.name}, Client: e.leases,
+			LockConfig: resourcelock.ResourceLockConfig{Identity: e.identity}}, began, stop},
 		LeaseDuration: e.timing.Duration, RenewDeadline: e.timing.Renew, RetryPeriod: e.timing.Retry,
 		ReleaseOnCancel: true,
 		Callbacks: leaderelection.LeaderCallbacks{
@@ -123,6 +123,27 @@ func (e *election) stand(ctx context.Context) error {
 		logger.Info("the lease was lost; standing again", "component", e.name)
 	}
 	return err
+}
+
+// watchedLock stops a leader as soon as it reads that another one has the lease, as after a pause. Upstream's elector goes on for its whole renew
+// deadline, ten seconds, in which two would lead.
+type watchedLock struct {
+	resourcelock.Interface
+	began <-chan struct{} // closed once this process leads
+	stop  func()
+}
+
+// Get is resourcelock.Interface's.
+func (l watchedLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	record, raw, err := l.Interface.Get(ctx)
+	if err == nil && record.HolderIdentity != "" && record.HolderIdentity != l.Identity() {
+		select {
+		case <-l.began:
+			l.stop()
+		default:
+		}
+	}
+	return record, raw, err
 }
 
 // awaitLoss waits for the news that the holder of the lease is gone, and releases it. It returns false when this process begins to lead, or stops.
