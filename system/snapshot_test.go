@@ -84,16 +84,6 @@ func TestSnapshotIsTheRegionAtOneMoment(t *testing.T) {
 	}
 }
 
-// lastEvent is the number of the region's last event.
-func (r *testRegion) lastEvent(t *testing.T) (last uint64) {
-	t.Helper()
-	must(t, "read the events", r.Events(within(t, 10*time.Second), 0, false, func(event client.Event) error {
-		last = event.Seq
-		return nil
-	}))
-	return last
-}
-
 // quietBut checks that since the event with that number nothing has happened but events of that type.
 func (r *testRegion) quietBut(t *testing.T, since uint64, but string) {
 	t.Helper()
