@@ -2,6 +2,7 @@ package etcdcluster
 
 import (
 	"context"
+	"math/rand/v2"
 	"time"
 
 	"go.etcd.io/etcd/server/v3/etcdserver"
@@ -12,7 +13,7 @@ import (
 const turn = 100 * time.Millisecond
 
 // attempts is how often a member stands that was told of its leader's loss: another one may be ahead of it in the log, and has to be elected.
-const attempts = 5
+const attempts = 6
 
 // Lost tells the member that the one with that name is gone, or answers nobody. If that one leads, the member becomes a candidate at once, as
 // in a transfer of leadership, rather than after an election time-out: with rank 0 now, otherwise when those before it had their turn. It
@@ -30,13 +31,14 @@ func (m *Member) Lost(ctx context.Context, name string, rank int) {
 		return
 	}
 	wait := time.Duration(rank) * turn
-	for range attempts {
+	for attempt := range attempts {
 		if !leaderless(ctx, server, lost, wait) {
 			return
 		}
 		// The term keeps an order that is late from unseating a leader that was elected meanwhile.
 		server.Process(ctx, &raftpb.Message{Type: raftpb.MsgTimeoutNow.Enum(), From: new(lost), To: new(uint64(server.MemberID())), Term: new(server.Term())})
-		wait = 2 * turn
+		// Two that stand at once take each other's votes: so the turns differ, and grow, as on a busy machine a vote takes its time.
+		wait = time.Duration(rank+1)*turn<<attempt + rand.N(turn)
 	}
 }
 
