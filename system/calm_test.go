@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -32,17 +33,29 @@ func TestBusyMachineCountsNobodyForDead(t *testing.T) {
 	entries := keepWriting(t, r, "calm")
 	entries.goesOn(t, 5, 30*time.Second) // the client has its token: to start a program for that takes long on a busy machine
 	before := r.lastEvent(t)
-	keepBusy(t)
-	entries.goesOn(t, 150, 2*time.Minute)
+	busy := keepBusy(t)
+	wrote, state := entries.adds(150, 40*time.Second)
 	told := r.status(t).Machine
+	given := busy.stop()
 	entries.stop()
-	entries.verify(t)
+	var falseAlarms []string
 	must(t, "events", r.Events(within(t, 10*time.Second), before, false, func(event client.Event) error {
 		if slices.Contains(alarms, event.Type) {
-			t.Errorf("a false alarm: %s: %s", event.Type, event.Message)
+			falseAlarms = append(falseAlarms, event.Type+": "+event.Message)
 		}
 		return nil
 	}))
+	t.Logf("the busy loops got %.0f %% of the machine's processors; alarms: %d; writes: %s", 100*given, len(falseAlarms), state)
+	if given < starved && (!wrote || len(falseAlarms) > 0) {
+		t.Skipf("this machine's processors are somebody else's: that says nothing about the region")
+	}
+	if !wrote {
+		t.Fatalf("150 more writes: at last %s", state)
+	}
+	for _, alarm := range falseAlarms {
+		t.Error("a false alarm: " + alarm)
+	}
+	entries.verify(t)
 	if _, err := os.Stat("/proc/pressure/cpu"); err == nil && !strings.Contains(told.Trouble, "processor pressure") {
 		t.Errorf("the status does not say that the machine is busy: %+v", told)
 	}
@@ -58,32 +71,51 @@ func (r *testRegion) lastEvent(t testing.TB) (seq uint64) {
 	return seq
 }
 
-// keepBusy takes the processors and the disk until the end of the test.
-func keepBusy(t testing.TB) {
+// busyMachine is what keeps the processors and the disk from the region.
+type busyMachine struct {
+	loops  []*exec.Cmd
+	since  time.Time
+	cancel context.CancelFunc
+	synced chan struct{} // closed when nothing is written any more
+}
+
+// starved is the share of the machine's processors below which busy loops, which take all they can get, say that the machine itself has next to
+// nothing to give: a virtual one whose host has better to do. On two processors of one's own they get more than half beside a region.
+const starved = 0.2
+
+// keepBusy takes the processors and the disk until stop or the end of the test.
+func keepBusy(t testing.TB) *busyMachine {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	file, err := os.Create(filepath.Join(t.TempDir(), "synced"))
 	must(t, "make a file", err)
-	synced := make(chan struct{})
+	busy := &busyMachine{since: time.Now(), cancel: cancel, synced: make(chan struct{})}
 	go func() {
-		defer close(synced)
+		defer close(busy.synced)
 		for i := 0; ctx.Err() == nil; i++ {
 			fmt.Fprintln(file, i)
 			file.Sync()
 		}
 		file.Close()
 	}()
-	var loops []*exec.Cmd
+	t.Cleanup(func() { busy.stop() })
 	for range busyLoops {
 		loop := exec.CommandContext(ctx, "sh", "-c", "while :; do :; done")
 		must(t, "start a busy loop", loop.Start())
-		loops = append(loops, loop)
+		busy.loops = append(busy.loops, loop)
 	}
-	t.Cleanup(func() {
-		cancel()
-		<-synced
-		for _, loop := range loops {
-			loop.Wait()
-		}
-	})
+	return busy
+}
+
+// stop ends what keeps the machine busy, and says which share of all its processors' time that got, from 0 to 1.
+func (b *busyMachine) stop() (share float64) {
+	b.cancel()
+	<-b.synced
+	lasted := time.Since(b.since)
+	var got time.Duration
+	for _, loop := range b.loops {
+		loop.Wait()
+		got += loop.ProcessState.UserTime() + loop.ProcessState.SystemTime()
+	}
+	return got.Seconds() / lasted.Seconds() / float64(runtime.NumCPU())
 }

@@ -179,12 +179,20 @@ func (j *journal) count() int {
 // goesOn waits until n more entries are acknowledged.
 func (j *journal) goesOn(t testing.TB, n int, d time.Duration) {
 	t.Helper()
+	if ok, state := j.adds(n, d); !ok {
+		t.Fatalf("%d more writes: not within %v; at last: %s", n, patience*d, state)
+	}
+}
+
+// adds waits until n more entries are acknowledged, and says whether that was within d, times patience, and how far it came.
+func (j *journal) adds(n int, d time.Duration) (ok bool, state string) {
 	from := j.count()
-	eventually(t, d, fmt.Sprintf("%d more writes", n), func() (bool, string) {
+	state, ok = poll(d, func() (bool, string) {
 		j.mu.Lock()
 		defer j.mu.Unlock()
 		return len(j.acked) >= from+n, fmt.Sprintf("%d more; last failures: %s", len(j.acked)-from, lastOf(j.failures, 3))
 	})
+	return ok, state
 }
 
 func lastOf(lines []string, n int) string {
