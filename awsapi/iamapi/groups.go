@@ -1,6 +1,7 @@
 package iamapi
 
 import (
+	"cmp"
 	"crypto/rand"
 	"slices"
 
@@ -19,6 +20,7 @@ func (s *Service) groupActions() map[string]action {
 		"ListGroupsForUser":   typed(s, s.groupsOfUser),
 		"AddUserToGroup":      typed(s, s.addToGroup),
 		"RemoveUserFromGroup": typed(s, s.removeFromGroup),
+		"UpdateGroup":         typed(s, s.updateGroup),
 		"DeleteGroup":         typed(s, s.deleteGroup),
 	}
 }
@@ -173,6 +175,42 @@ func (s *Service) changeMember(call *wire.Call, in *memberInput, alter func(*reg
 			return done{}, err
 		}
 		region.Users.Put(tx, user.Name, user)
+		return done{}, nil
+	})
+}
+
+type updateGroupInput struct {
+	groupName
+	NewGroupName, NewPath string
+}
+
+// updateGroup renames or moves a group; the id, members and policies stay, the ARN changes.
+func (s *Service) updateGroup(call *wire.Call, in *updateGroupInput) (done, error) {
+	if err := checkRename("NewGroupName", in.NewGroupName, maxNameOfGroup, &in.NewPath); err != nil {
+		return done{}, err
+	}
+	return change(s, call, func(tx *region.Txn) (done, error) {
+		group, found := region.Groups.Get(tx, in.GroupName)
+		if !found {
+			return done{}, notThere(kindGroup, in.GroupName)
+		}
+		old := group
+		group.Path, group.Name = cmp.Or(in.NewPath, group.Path), cmp.Or(in.NewGroupName, group.Name)
+		group.ARN = s.arn(kindGroup, group.Path+group.Name)
+		if err := mayBecome(call, tx, kindGroup, old.Name, group.ARN); err != nil {
+			return done{}, err
+		}
+		region.Groups.Delete(tx, old.Name)
+		if group.Name != old.Name {
+			if err := taken(s, tx, region.Groups, region.GroupsByName, kindGroup, group.Name); err != nil {
+				return done{}, err
+			}
+			for _, user := range region.UsersByGroup.Of(old.Name).List(tx) {
+				user.Groups[slices.Index(user.Groups, old.Name)] = group.Name // the record is the transaction's own copy
+				region.Users.Put(tx, user.Name, user)
+			}
+		}
+		region.Groups.Put(tx, group.Name, group)
 		return done{}, nil
 	})
 }

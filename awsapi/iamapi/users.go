@@ -1,6 +1,7 @@
 package iamapi
 
 import (
+	"cmp"
 	"crypto/rand"
 
 	"tripod/awsapi/wire"
@@ -149,39 +150,55 @@ type updateUserInput struct {
 	NewUserName, NewPath string
 }
 
-// updateUser renames or moves a user; the id, keys and policies stay, the ARN changes.
-func (s *Service) updateUser(call *wire.Call, in *updateUserInput) (done, error) {
-	if in.NewUserName != "" {
-		if err := checkName("NewUserName", in.NewUserName, maxNameOfUser); err != nil {
-			return done{}, err
+// checkRename checks what an entity shall be called and where it shall be: empty leaves it as it is.
+func checkRename(parameter, name string, longest int, path *string) error {
+	if name != "" {
+		if err := checkName(parameter, name, longest); err != nil {
+			return err
 		}
 	}
-	if in.NewPath != "" {
-		if err := checkPath(&in.NewPath); err != nil {
-			return done{}, err
-		}
+	if *path == "" {
+		return nil
+	}
+	return checkPath(path)
+}
+
+// mayBecome authorizes the caller for the ARN that an entity gets by a new name or path, as typed has for the one that it has: IAM asks for both
+// (the API reference of UpdateUser), or who may act below one path could take somebody out of what denies there.
+func mayBecome(call *wire.Call, tx *region.Txn, kind, name, arn string) error {
+	e, err := find(tx, kind, name)
+	if err != nil || e.arn == arn {
+		return err
+	}
+	return call.Authorize(wire.Query, "iam:"+call.Operation, arn, e.keys(), requestKeys(call))
+}
+
+// updateUser renames or moves a user; the id, keys and policies stay, the ARN changes.
+func (s *Service) updateUser(call *wire.Call, in *updateUserInput) (done, error) {
+	if err := checkRename("NewUserName", in.NewUserName, maxNameOfUser, &in.NewPath); err != nil {
+		return done{}, err
 	}
 	return change(s, call, func(tx *region.Txn) (done, error) {
 		user, found := region.Users.Get(tx, in.UserName)
 		if !found {
 			return done{}, notThere(kindUser, in.UserName)
 		}
-		user.Path = pathOf(user)
-		if in.NewPath != "" {
-			user.Path = in.NewPath
+		old := user
+		user.Path, user.Name = cmp.Or(in.NewPath, pathOf(user)), cmp.Or(in.NewUserName, user.Name)
+		user.ARN = s.arn(kindUser, user.Path+user.Name)
+		if err := mayBecome(call, tx, kindUser, old.Name, user.ARN); err != nil {
+			return done{}, err
 		}
-		region.Users.Delete(tx, user.Name)
-		if in.NewUserName != "" {
-			if err := taken(s, tx, region.Users, region.UsersByName, kindUser, in.NewUserName); err != nil {
+		region.Users.Delete(tx, old.Name)
+		if user.Name != old.Name {
+			if err := taken(s, tx, region.Users, region.UsersByName, kindUser, user.Name); err != nil {
 				return done{}, err
 			}
-			for _, key := range (owner{user: user.Name}).keys().List(tx) {
-				key.User = in.NewUserName
+			for _, key := range (owner{user: old.Name}).keys().List(tx) {
+				key.User = user.Name
 				region.AccessKeys.Put(tx, key.ID, key)
 			}
-			user.Name = in.NewUserName
 		}
-		user.ARN = s.arn(kindUser, user.Path+user.Name)
 		region.Users.Put(tx, user.Name, user)
 		return done{}, nil
 	})
