@@ -2,6 +2,7 @@ package iam
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -22,8 +23,10 @@ const (
 type Request struct {
 	Action, Resource string
 	Keys             Keys
-	// Principal asks a trust policy for its statements on somebody; in identity-based policies it has no meaning.
+	// Principal asks a resource's policy for its statements on somebody; in identity-based policies it has no meaning.
 	Principal func(kind, pattern string) bool
+	// Spared says whether the elements of a NotPrincipal, by kind, except somebody; nil means whom Principal matches by one of them.
+	Spared func(elements map[string][]string) bool
 }
 
 // Decide evaluates the documents together: a deny in any of them counts before an allow in any.
@@ -57,24 +60,26 @@ func (s Statement) applies(request Request, variables bool) bool {
 
 // names compares principals; a statement without any is about whoever has the policy.
 func (s Statement) names(request Request) bool {
-	list, wanted := s.Principals, true
-	if s.NotPrincipals != nil {
-		list, wanted = s.NotPrincipals, false
-	}
-	if list == nil {
+	switch {
+	case s.Principals == nil && s.NotPrincipals == nil:
 		return true
-	}
-	if request.Principal == nil {
+	case request.Principal == nil:
 		return false
+	case s.Principals != nil:
+		return request.isOneOf(s.Principals)
+	case request.Spared != nil:
+		return !request.Spared(s.NotPrincipals)
 	}
-	for kind, patterns := range list {
-		for _, pattern := range patterns {
-			if request.Principal(kind, pattern) {
-				return wanted
-			}
+	return !request.isOneOf(s.NotPrincipals)
+}
+
+func (r Request) isOneOf(elements map[string][]string) bool {
+	for kind, patterns := range elements {
+		if slices.ContainsFunc(patterns, func(pattern string) bool { return r.Principal(kind, pattern) }) {
+			return true
 		}
 	}
-	return !wanted
+	return false
 }
 
 func (s Statement) acts(action string) bool {
@@ -111,27 +116,6 @@ func (s Statement) covers(request Request, variables bool) bool {
 	return !wanted
 }
 
-// Match says whether an element of a trust policy's AWS principals is this principal: "*", its account (12 digits or the root's ARN),
-// its own ARN, or that of the role of its session. direct is false for the account alone, which leaves the decision to the
-// principal's own policies. Wildcards within an ARN match nothing, as in AWS.
-func (p Principal) Match(element string) (matched, direct bool) {
-	switch element {
-	case "*", p.ARN:
-		return true, true
-	case p.AccountID, RootARN(p.AccountID):
-		return true, false
-	}
-	return p.IssuerARN != "" && element == p.IssuerARN, true
-}
-
-// Named says whether a resource-based policy's element lets the principal do what is requested without leave of its identity-based policies. A session
-// that is named by its role's ARN stays within permissions boundary and session policies; by its own ARN it does not ("Session policies" and "Permissions
-// boundaries for IAM entities" of the IAM user guide).
-func (p Principal) Named(element string, request Request) bool {
-	matched, direct := p.Match(element)
-	return matched && direct && (element != p.IssuerARN || p.within(request))
-}
-
 // Keys are the global condition keys that say who calls.
 func (p Principal) Keys() Keys {
 	keys := Keys{
@@ -158,31 +142,4 @@ func (p Principal) Keys() Keys {
 		keys["aws:username"] = []string{p.UserName()}
 	}
 	return keys
-}
-
-// MayAssume says whether the principal may do an action, such as sts:AssumeRole, on a role with that trust policy. A role that trusts the
-// account leaves it to the principal's own policies; one that names the principal does not need their leave (see Named), but what they deny stays denied.
-// reason is the end of the sentence for who may not.
-func (p Principal) MayAssume(action, roleARN string, trust *Document, keys Keys) (may bool, reason string) {
-	request := Request{Action: action, Resource: roleARN, Keys: p.Keys().With(keys)}
-	trusts := func(direct bool) Decision {
-		asked := request
-		asked.Principal = func(kind, element string) bool {
-			matched, _ := p.Match(element)
-			return kind == "AWS" && matched && (!direct || p.Named(element, request))
-		}
-		return Decide(asked, trust)
-	}
-	own, reason := p.Evaluate(action, roleARN, keys)
-	switch trusted := trusts(false); {
-	case own == ExplicitDeny:
-		return false, reason
-	case trusted == ExplicitDeny:
-		return false, "with an explicit deny in a resource-based policy"
-	case trusted != Allowed:
-		return false, "because no resource-based policy allows the " + action + " action"
-	case own != Allowed && trusts(true) != Allowed:
-		return false, reason
-	}
-	return true, ""
 }

@@ -12,6 +12,8 @@ type Role struct {
 	CreatedAt   time.Time `json:"createdAt"`
 	// TrustPolicy is the JSON document that says who may assume the role.
 	TrustPolicy string `json:"trustPolicy"`
+	// TrustIDs are the unique ids of those whom TrustPolicy names, by its elements, as they were when it was stored. Older records have none.
+	TrustIDs map[string]string `json:"trustIds,omitempty"`
 	// MaxSessionSeconds bounds a session's life: 3600 to 43200.
 	MaxSessionSeconds int `json:"maxSessionSeconds"`
 	// Service is that of a service-linked role, such as eks.amazonaws.com; empty for others.

@@ -3,7 +3,6 @@ package eksauth
 import (
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -121,9 +120,9 @@ func trusting(tx *region.Txn, arn string) (region.Role, *iam.Document, error) {
 	if !found || role.ARN != arn {
 		return role, nil, errUntrusted
 	}
-	trust, err := iam.ParseTrust(role.TrustPolicy)
+	trust, err := iam.TrustOf(role)
 	if err != nil {
-		return role, nil, fmt.Errorf("trust policy of role %s: %w", role.Name, err)
+		return role, nil, err
 	}
 	return role, trust, nil
 }

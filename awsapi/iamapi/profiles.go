@@ -37,7 +37,7 @@ func describeProfile(tx *region.Txn, p region.InstanceProfile) InstanceProfile {
 		return out
 	}
 	if role, found := region.Roles.Get(tx, p.Role); found {
-		out.Roles = list[Role]{summarizeRole(role)}
+		out.Roles = list[Role]{summarizeRole(tx, role)}
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package iamapi
 
 import (
 	"crypto/rand"
+	"net/http"
 
 	"tripod/awsapi/wire"
 	"tripod/iam"
@@ -41,17 +42,18 @@ type Role struct {
 }
 
 // describeRole is all that is known of a role.
-func describeRole(r region.Role) Role {
-	out := summarizeRole(r)
+func describeRole(tx *region.Txn, r region.Role) Role {
+	out := summarizeRole(tx, r)
 	out.PermissionsBoundary, out.Tags, out.RoleLastUsed = boundaryOf(r.Boundary), tagList(r.Tags), &struct{}{}
 	return out
 }
 
 // summarizeRole is what lists have of a role.
-func summarizeRole(r region.Role) Role {
+func summarizeRole(tx *region.Txn, r region.Role) Role {
 	return Role{
-		Path: r.Path, RoleName: r.Name, RoleID: r.ID, ARN: r.ARN, CreateDate: stamp(r.CreatedAt), AssumeRolePolicyDocument: encoded(r.TrustPolicy),
-		Description: r.Description, MaxSessionDuration: r.MaxSessionSeconds,
+		Path: r.Path, RoleName: r.Name, RoleID: r.ID, ARN: r.ARN, CreateDate: stamp(r.CreatedAt),
+		AssumeRolePolicyDocument: encoded(iam.Bindings(r.TrustIDs).Shown(tx, r.TrustPolicy)),
+		Description:              r.Description, MaxSessionDuration: r.MaxSessionSeconds,
 	}
 }
 
@@ -89,7 +91,7 @@ func (s *Service) createRole(call *wire.Call, in *createRoleInput) (*roleResult,
 		return nil, wrap(call, err)
 	}
 	role := region.Role{
-		Name: in.RoleName, ID: id, Description: in.Description, CreatedAt: s.now(), TrustPolicy: in.AssumeRolePolicyDocument,
+		Name: in.RoleName, ID: id, Description: in.Description, CreatedAt: s.now(),
 		MaxSessionSeconds: minSessionSeconds, Boundary: in.PermissionsBoundary,
 	}
 	if in.MaxSessionDuration != nil {
@@ -115,8 +117,11 @@ func (s *Service) createRole(call *wire.Call, in *createRoleInput) (*roleResult,
 		if err := checkBoundary(tx, role.Boundary); err != nil {
 			return nil, err
 		}
+		if err := s.trust(tx, &role, in.AssumeRolePolicyDocument); err != nil {
+			return nil, err
+		}
 		region.Roles.Put(tx, role.Name, role)
-		return &roleResult{describeRole(role)}, nil
+		return &roleResult{describeRole(tx, role)}, nil
 	})
 }
 
@@ -133,7 +138,7 @@ func (s *Service) getRole(call *wire.Call, in *roleName) (*roleResult, error) {
 		if !found {
 			return nil, notThere(kindRole, in.RoleName)
 		}
-		return &roleResult{describeRole(role)}, nil
+		return &roleResult{describeRole(tx, role)}, nil
 	})
 }
 
@@ -150,7 +155,7 @@ type roleList struct {
 func (s *Service) listRoles(call *wire.Call, in *listInput) (*roleList, error) {
 	return view(s, call, func(tx *region.Txn) (*roleList, error) {
 		roles, end, err := pageOf(call, in.paging, from(tx, region.Roles.Part("")), underPath(in.PathPrefix, func(r region.Role) string { return r.Path }))
-		return &roleList{described(roles, summarizeRole), end}, err
+		return &roleList{described(roles, func(r region.Role) Role { return summarizeRole(tx, r) }), end}, err
 	})
 }
 
@@ -161,7 +166,7 @@ type updateRoleInput struct {
 }
 
 func (s *Service) updateRole(call *wire.Call, in *updateRoleInput) (done, error) {
-	_, err := s.changeRole(call, in.RoleName, func(role *region.Role) error {
+	_, err := s.changeRole(call, in.RoleName, func(_ *region.Txn, role *region.Role) error {
 		if in.Description != nil {
 			role.Description = *in.Description
 		}
@@ -182,7 +187,7 @@ type describeInput struct {
 }
 
 func (s *Service) updateRoleDescription(call *wire.Call, in *describeInput) (*roleResult, error) {
-	return s.changeRole(call, in.RoleName, func(role *region.Role) error {
+	return s.changeRole(call, in.RoleName, func(_ *region.Txn, role *region.Role) error {
 		role.Description = in.Description
 		return checkDescription(role.Description)
 	})
@@ -194,25 +199,41 @@ type updateTrustInput struct {
 }
 
 func (s *Service) updateTrust(call *wire.Call, in *updateTrustInput) (done, error) {
-	_, err := s.changeRole(call, in.RoleName, func(role *region.Role) error {
-		role.TrustPolicy = in.PolicyDocument
-		return checkTrust(in.PolicyDocument)
+	_, err := s.changeRole(call, in.RoleName, func(tx *region.Txn, role *region.Role) error {
+		if err := checkTrust(in.PolicyDocument); err != nil {
+			return err
+		}
+		return s.trust(tx, role, in.PolicyDocument)
 	})
 	return done{}, err
 }
 
+// trust gives the role a trust policy that was checked, if all whom it names are there. They are kept by their unique ids.
+func (s *Service) trust(tx *region.Txn, role *region.Role, document string) error {
+	parsed, err := iam.ParseTrust(document)
+	if err != nil {
+		return malformedPolicy(err)
+	}
+	bound, unknown := iam.Bind(tx, s.AccountID, parsed)
+	if len(unknown) > 0 {
+		return refuse("MalformedPolicyDocument", http.StatusBadRequest, `Invalid principal in policy: "AWS":"%s"`, unknown[0])
+	}
+	role.TrustPolicy, role.TrustIDs = document, bound
+	return nil
+}
+
 // changeRole changes a role that is not a service's.
-func (s *Service) changeRole(call *wire.Call, name string, alter func(*region.Role) error) (*roleResult, error) {
+func (s *Service) changeRole(call *wire.Call, name string, alter func(*region.Txn, *region.Role) error) (*roleResult, error) {
 	return change(s, call, func(tx *region.Txn) (*roleResult, error) {
 		if _, err := findMutable(tx, kindRole, name); err != nil {
 			return nil, err
 		}
 		role, _ := region.Roles.Get(tx, name)
-		if err := alter(&role); err != nil {
+		if err := alter(tx, &role); err != nil {
 			return nil, err
 		}
 		region.Roles.Put(tx, name, role)
-		return &roleResult{describeRole(role)}, nil
+		return &roleResult{describeRole(tx, role)}, nil
 	})
 }
 

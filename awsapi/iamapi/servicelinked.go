@@ -70,7 +70,7 @@ func (s *Service) createServiceRole(call *wire.Call, in *serviceRoleInput) (*rol
 			return nil, invalidInput("Service role name %s has been taken in this account, please try a different suffix.", role.Name)
 		}
 		region.Roles.Put(tx, role.Name, role)
-		return &roleResult{describeRole(role)}, nil
+		return &roleResult{describeRole(tx, role)}, nil
 	})
 }
 

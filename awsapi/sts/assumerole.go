@@ -1,7 +1,6 @@
 package sts
 
 import (
-	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -195,9 +194,9 @@ func (s *Service) trusting(call *wire.Call, in *assumeRoleInput, name string, se
 	if err != nil {
 		return role, err
 	}
-	trust, err := iam.ParseTrust(role.TrustPolicy)
+	trust, err := iam.TrustOf(role)
 	if err != nil {
-		return role, fmt.Errorf("trust policy of role %s: %w", role.Name, err)
+		return role, err
 	}
 	actions := []string{assumeRole}
 	if len(session.Tags) > 0 {

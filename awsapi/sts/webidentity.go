@@ -152,9 +152,9 @@ func (s *Service) signed(ctx context.Context, id iam.WebToken, provider region.O
 
 // trustsIdentity asks the role's trust policy. Its condition keys are ISSUER:aud and ISSUER:sub.
 func trustsIdentity(call *wire.Call, role region.Role, id iam.WebToken, seen identified, name string) (bool, error) {
-	trust, err := iam.ParseTrust(role.TrustPolicy)
+	trust, err := iam.TrustOf(role)
 	if err != nil {
-		return false, fmt.Errorf("trust policy of role %s: %w", role.Name, err)
+		return false, err
 	}
 	issuer := strings.ToLower(seen.issuer)
 	return iam.Allowed == iam.Decide(iam.Request{
