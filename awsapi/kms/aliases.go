@@ -19,7 +19,7 @@ func (s *Service) mayName(call *wire.Call, name string) error {
 	case strings.HasPrefix(name, "alias/aws/"):
 		return &wire.Error{Code: "NotAuthorizedException", Status: 400, Message: "Names that begin with alias/aws/ are reserved for AWS's own keys."}
 	}
-	return call.Authorize(wire.AWSJSON, "kms:"+call.Operation, s.arn(name))
+	return s.may(call, call.Operation, s.arn(name), nil)
 }
 
 func (s *Service) createAlias(call *wire.Call, in *kms.CreateAliasInput) (*kms.CreateAliasOutput, error) {
@@ -87,7 +87,7 @@ func (s *Service) deleteAlias(call *wire.Call, in *kms.DeleteAliasInput) (*kms.D
 }
 
 func (s *Service) listAliases(call *wire.Call, in *kms.ListAliasesInput) (*kms.ListAliasesOutput, error) {
-	if err := call.Authorize(wire.AWSJSON, "kms:ListAliases", "*"); err != nil {
+	if err := s.may(call, "ListAliases", "*", nil); err != nil {
 		return nil, err
 	}
 	var all []Alias

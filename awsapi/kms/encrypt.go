@@ -2,6 +2,7 @@ package kms
 
 import (
 	"crypto/rand"
+	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -9,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"tripod/awsapi/wire"
+	"tripod/iam"
 	"tripod/region"
 )
 
@@ -30,7 +32,7 @@ func (s *Service) encrypt(call *wire.Call, in *kms.EncryptInput) (*kms.EncryptOu
 		return nil, err
 	}
 	out := &kms.EncryptOutput{EncryptionAlgorithm: symmetric}
-	return out, s.view(request{call: call, id: aws.ToString(in.KeyId), byAlias: true, context: in.EncryptionContext, states: []string{enabled}, dryRun: in.DryRun},
+	return out, s.view(request{call: call, id: aws.ToString(in.KeyId), byAlias: true, about: algorithm(), context: in.EncryptionContext, states: []string{enabled}, dryRun: in.DryRun},
 		func(_ *region.Txn, key Key) (err error) {
 			out.KeyId = aws.String(s.arn("key/" + key.ID))
 			out.CiphertextBlob, err = key.seal(in.Plaintext, in.EncryptionContext)
@@ -53,7 +55,7 @@ func (s *Service) opening(tx *region.Txn, call *wire.Call, ciphertext []byte, ke
 			return request{}, incorrectKey("The key ID in the request does not identify a CMK that can perform this operation.")
 		}
 	}
-	return request{call: call, id: id, action: action, context: context, states: []string{enabled}, dryRun: dryRun}, nil
+	return request{call: call, id: id, named: aws.ToString(keyID), action: action, about: algorithm(), context: context, states: []string{enabled}, dryRun: dryRun}, nil
 }
 
 func (s *Service) decrypt(call *wire.Call, in *kms.DecryptInput) (*kms.DecryptOutput, error) {
@@ -92,6 +94,8 @@ func (s *Service) reEncrypt(call *wire.Call, in *kms.ReEncryptInput) (*kms.ReEnc
 		}
 		to := request{call: call, id: aws.ToString(in.DestinationKeyId), byAlias: true, action: "ReEncryptTo", context: in.DestinationEncryptionContext,
 			states: []string{enabled}, dryRun: in.DryRun}
+		same := s.reEncryptsOnSameKey(tx, from, to)
+		from.about, to.about = from.about.With(same), algorithm().With(same)
 		return s.within(tx, from, func(tx *region.Txn, source Key) error {
 			return s.within(tx, to, func(_ *region.Txn, destination Key) error {
 				plaintext, material, err := source.open(in.CiphertextBlob, in.SourceEncryptionContext)
@@ -107,6 +111,12 @@ func (s *Service) reEncrypt(call *wire.Call, in *kms.ReEncryptInput) (*kms.ReEnc
 	})
 }
 
+// reEncryptsOnSameKey is the condition key that says whether both keys are one.
+func (s *Service) reEncryptsOnSameKey(tx *region.Txn, from, to request) iam.Keys {
+	destination, err := s.find(tx, to.id, true)
+	return iam.Keys{"kms:reencryptonsamekey": {strconv.FormatBool(err == nil && destination.ID == from.id)}}
+}
+
 func (s *Service) generateDataKey(call *wire.Call, in *kms.GenerateDataKeyInput) (*kms.GenerateDataKeyOutput, error) {
 	if err := suits("", in.Recipient); err != nil {
 		return nil, err
@@ -116,7 +126,7 @@ func (s *Service) generateDataKey(call *wire.Call, in *kms.GenerateDataKeyInput)
 		return nil, err
 	}
 	out := &kms.GenerateDataKeyOutput{Plaintext: make([]byte, size)}
-	return out, s.view(request{call: call, id: aws.ToString(in.KeyId), byAlias: true, context: in.EncryptionContext, states: []string{enabled}, dryRun: in.DryRun},
+	return out, s.view(request{call: call, id: aws.ToString(in.KeyId), byAlias: true, about: algorithm(), context: in.EncryptionContext, states: []string{enabled}, dryRun: in.DryRun},
 		func(_ *region.Txn, key Key) (err error) {
 			rand.Read(out.Plaintext) // never fails
 			out.KeyId, out.KeyMaterialId = aws.String(s.arn("key/"+key.ID)), aws.String(key.current().ID)
@@ -148,7 +158,7 @@ func dataKeySize(spec types.DataKeySpec, bytes *int32) (int, error) {
 }
 
 func (s *Service) generateRandom(call *wire.Call, in *kms.GenerateRandomInput) (*kms.GenerateRandomOutput, error) {
-	if err := call.Authorize(wire.AWSJSON, "kms:GenerateRandom", "*"); err != nil {
+	if err := s.may(call, "GenerateRandom", "*", nil); err != nil {
 		return nil, err
 	}
 	if in.CustomKeyStoreId != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tripod/awsapi/wire"
+	"tripod/iam"
 	"tripod/region"
 )
 
@@ -36,8 +37,13 @@ func (s *Service) Wrap(tx *region.Txn, call *wire.Call, cluster *region.Cluster,
 	if err != nil {
 		return err
 	}
+	grant := newGrant(key.ID, s.now())
+	grant.Name, grant.Grantee, grant.Operations = "eks-"+strings.ToLower(cluster.ID), roleARN, clusterOperations
 	for _, action := range []string{"DescribeKey", "CreateGrant"} {
 		r := request{call: call, id: keyARN, action: action, service: "eks." + s.Region + ".amazonaws.com"}
+		if action == "CreateGrant" {
+			r.grant = &grant
+		}
 		if s.authorize(tx, r, key) != nil {
 			return &Forbidden{"kms:" + action}
 		}
@@ -49,8 +55,7 @@ func (s *Service) Wrap(tx *region.Txn, call *wire.Call, cluster *region.Cluster,
 	if err != nil {
 		return fmt.Errorf("encrypt the key of cluster %s: %w", cluster.Name, err)
 	}
-	grant := newGrant(key.ID, s.now())
-	grant.Name, grant.Grantee, grant.Operations = "eks-"+strings.ToLower(cluster.ID), roleARN, clusterOperations
+	grant.GranteeID, _ = iam.BindOne(tx, s.AccountID, roleARN)
 	grants.Put(tx, grant.path(), grant)
 	cluster.Envelope = &region.Envelope{KeyARN: s.arn("key/" + key.ID), KeyID: key.ID, GrantID: grant.ID, EncryptionKey: wrapped}
 	cluster.Secrets.EncryptionKey = ""

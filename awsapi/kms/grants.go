@@ -1,6 +1,7 @@
 package kms
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
@@ -18,28 +19,59 @@ import (
 	"tripod/region"
 )
 
-// granted says whether a grant lets the caller in whom policies do not. Against a deny none does.
-func granted(tx *region.Txn, principal iam.Principal, key Key, action string, context map[string]string, reason string) bool {
-	if strings.HasPrefix(reason, denied) {
-		return false
-	}
+// granted says whether a grant lets the caller in whom policies do not and none denies. One whose grantee is the account, or its root user, leaves it to
+// the policies of those who are in the account, as a statement of the key's policy would.
+func (q question) granted(tx *region.Txn, r request, key Key) bool {
 	return slices.ContainsFunc(grantsOf(tx, key.ID), func(g Grant) bool {
-		matched, _ := principal.Match(g.Grantee)
-		return matched && slices.Contains(g.Operations, action) && g.fits(context)
+		if !slices.Contains(g.Operations, q.action) || !g.lets(r, q.action) {
+			return false
+		}
+		grantee := cmp.Or(g.GranteeID, g.Grantee)
+		if matched, direct := q.by.Match(grantee); !matched || direct {
+			return matched && q.by.Named(grantee, q.request())
+		}
+		decision, _ := q.by.Evaluate("kms:"+q.action, q.arn, q.keys)
+		return decision == iam.Allowed
 	})
 }
 
-// fits says whether a grant is for this encryption context.
-func (g Grant) fits(context map[string]string) bool {
-	if g.Equals != nil && !maps.Equal(g.Equals, context) {
+// lets says whether a grant's constraints let an operation through ("Creating grants" of KMS's guide): they do not apply to some, and for CreateGrant
+// they are about the grant that comes of it.
+func (g Grant) lets(r request, operation string) bool {
+	switch operation {
+	case "DescribeKey", "RetireGrant":
+		return true
+	case "CreateGrant":
+		return r.grant != nil && g.covers(*r.grant)
+	}
+	return g.fits(r.context)
+}
+
+// covers says whether a grant gives no more than this one: some or all of its operations, in no other encryption contexts. To whom it
+// gives them is the grantee's to say.
+func (g Grant) covers(child Grant) bool {
+	if slices.ContainsFunc(child.Operations, func(operation string) bool { return !slices.Contains(g.Operations, operation) }) {
 		return false
 	}
-	for name, value := range g.Subset {
+	if len(g.Equals) > 0 && !maps.Equal(g.Equals, child.Equals) {
+		return false
+	}
+	return holds(child.Equals, g.Subset) || holds(child.Subset, g.Subset)
+}
+
+// holds says whether a context has all of the pairs.
+func holds(context, pairs map[string]string) bool {
+	for name, value := range pairs {
 		if given, found := context[name]; !found || given != value {
 			return false
 		}
 	}
 	return true
+}
+
+// fits says whether a grant is for this encryption context.
+func (g Grant) fits(context map[string]string) bool {
+	return (len(g.Equals) == 0 || maps.Equal(g.Equals, context)) && holds(context, g.Subset)
 }
 
 func newGrant(keyID string, now time.Time) Grant {
@@ -65,10 +97,14 @@ func (s *Service) createGrant(call *wire.Call, in *kms.CreateGrantInput) (*kms.C
 		return nil, unsupported("Tripod has no grants to service principals: name an IAM principal.")
 	}
 	out := &kms.CreateGrantOutput{}
-	err := s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled}, dryRun: in.DryRun}, func(tx *region.Txn, key *Key) error {
-		for _, principal := range []string{grant.Grantee, grant.Retiring} {
-			if principal != "" && !isPrincipal(principal) {
-				return invalidARN("%s is not the ARN of an IAM principal.", principal)
+	asked := request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled}, dryRun: in.DryRun, grant: &grant}
+	err := s.change(asked, func(tx *region.Txn, key *Key) (err error) {
+		if grant.GranteeID, err = s.principalID(tx, grant.Grantee); err != nil {
+			return err
+		}
+		if grant.Retiring != "" {
+			if grant.RetiringID, err = s.principalID(tx, grant.Retiring); err != nil {
+				return err
 			}
 		}
 		grant.KeyID = key.ID
@@ -87,21 +123,29 @@ func (s *Service) createGrant(call *wire.Call, in *kms.CreateGrantInput) (*kms.C
 	return out, nil
 }
 
-// isPrincipal says whether an ARN has the form of an IAM or STS principal's.
-func isPrincipal(arn string) bool {
-	parts := strings.SplitN(arn, ":", 6)
-	return len(parts) == 6 && parts[0] == "arn" && (parts[2] == "iam" || parts[2] == "sts") && len(parts[4]) == 12 && parts[5] != ""
+// principalID is the unique id of the principal of a grant, empty for an account. One that is not there is refused, as KMS does.
+func (s *Service) principalID(tx *region.Txn, arn string) (string, error) {
+	id, known := iam.BindOne(tx, s.AccountID, arn)
+	if !known || !strings.HasPrefix(arn, "arn:") {
+		return "", invalidARN("ARN does not refer to a valid principal: %s", arn)
+	}
+	return id, nil
 }
 
 func (g Grant) same(other Grant) bool {
-	return g.Name == other.Name && g.Grantee == other.Grantee && g.Retiring == other.Retiring && slices.Equal(g.Operations, other.Operations) &&
+	return g.Name == other.Name && g.Grantee == other.Grantee && g.Retiring == other.Retiring &&
+		g.GranteeID == other.GranteeID && g.RetiringID == other.RetiringID && slices.Equal(g.Operations, other.Operations) &&
 		maps.Equal(g.Equals, other.Equals) && maps.Equal(g.Subset, other.Subset)
 }
 
 func (s *Service) listGrants(call *wire.Call, in *kms.ListGrantsInput) (*kms.ListGrantsOutput, error) {
 	var all []Grant
 	err := s.view(request{call: call, id: aws.ToString(in.KeyId)}, func(tx *region.Txn, key Key) error {
-		all = slices.DeleteFunc(grantsOf(tx, key.ID), func(g Grant) bool {
+		all = grantsOf(tx, key.ID)
+		for i, g := range all {
+			all[i].Grantee, all[i].Retiring = iam.ShownAs(tx, g.Grantee, g.GranteeID), iam.ShownAs(tx, g.Retiring, g.RetiringID)
+		}
+		all = slices.DeleteFunc(all, func(g Grant) bool {
 			return in.GrantId != nil && g.ID != *in.GrantId || in.GranteePrincipal != nil && g.Grantee != *in.GranteePrincipal || in.GranteeServicePrincipal != nil
 		})
 		return nil

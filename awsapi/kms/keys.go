@@ -1,6 +1,7 @@
 package kms
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"time"
@@ -21,7 +22,7 @@ const (
 )
 
 func (s *Service) createKey(call *wire.Call, in *kms.CreateKeyInput) (*kms.CreateKeyOutput, error) {
-	if err := call.Authorize(wire.AWSJSON, "kms:CreateKey", "*"); err != nil {
+	if err := s.may(call, "CreateKey", "*", kindKeys(kindAsked(in)).With(bypassing(in.BypassPolicyLockoutSafetyCheck))); err != nil {
 		return nil, err
 	}
 	if err := notHere(in); err != nil {
@@ -33,13 +34,17 @@ func (s *Service) createKey(call *wire.Call, in *kms.CreateKeyInput) (*kms.Creat
 	}
 	key := Key{ID: wire.NewRequestID(), Description: aws.ToString(in.Description), State: enabled, CreatedAt: s.now(),
 		Policy: s.defaultPolicy(), Tags: tags, Materials: []Material{newMaterial(s.now())}}
+	if len(tags) > 0 {
+		if err := s.may(call, "TagResource", s.arn("key/"+key.ID), kindKeys(kindAsked(in))); err != nil {
+			return nil, err
+		}
+	}
 	err = s.State.Update(call.Request.Context(), func(tx *region.Txn) error {
 		s.sweep(tx)
 		if in.Policy != nil {
-			if err := s.checkPolicy(tx, call, key, *in.Policy, in.BypassPolicyLockoutSafetyCheck); err != nil {
+			if err := s.setPolicy(tx, call, &key, *in.Policy, in.BypassPolicyLockoutSafetyCheck); err != nil {
 				return err
 			}
-			key.Policy = *in.Policy
 		}
 		keys.Put(tx, key.ID, key)
 		return nil
@@ -52,12 +57,9 @@ func (s *Service) createKey(call *wire.Call, in *kms.CreateKeyInput) (*kms.Creat
 
 // notHere names what of an input Tripod does not have: a key that is less than what was asked for would deceive.
 func notHere(in *kms.CreateKeyInput) error {
-	spec := string(in.KeySpec)
-	if spec == "" {
-		spec = string(in.CustomerMasterKeySpec) //lint:ignore SA1019 older clients say it so
-	}
+	spec, usage := kindAsked(in)
 	switch {
-	case spec != "" && spec != string(types.KeySpecSymmetricDefault), in.KeyUsage != "" && in.KeyUsage != types.KeyUsageTypeEncryptDecrypt:
+	case spec != symmetricSpec, usage != encryptUsage:
 		return unsupported("Tripod has symmetric encryption keys only: KeySpec SYMMETRIC_DEFAULT with KeyUsage ENCRYPT_DECRYPT.")
 	case in.Origin != "" && in.Origin != types.OriginTypeAwsKms || in.CustomKeyStoreId != nil || in.XksKeyId != nil:
 		return unsupported("Tripod makes key material itself: Origin can only be AWS_KMS.")
@@ -65,6 +67,12 @@ func notHere(in *kms.CreateKeyInput) error {
 		return unsupported("Tripod is one region: it has no multi-Region keys.")
 	}
 	return nil
+}
+
+// kindAsked is the kind of key that is asked for.
+func kindAsked(in *kms.CreateKeyInput) (spec, usage string) {
+	older := string(in.CustomerMasterKeySpec) //lint:ignore SA1019 older clients say it so
+	return cmp.Or(string(in.KeySpec), older, symmetricSpec), cmp.Or(string(in.KeyUsage), encryptUsage)
 }
 
 func newMaterial(now time.Time) Material {
@@ -97,7 +105,7 @@ func (s *Service) describeKey(call *wire.Call, in *kms.DescribeKeyInput) (*kms.D
 }
 
 func (s *Service) listKeys(call *wire.Call, in *kms.ListKeysInput) (*kms.ListKeysOutput, error) {
-	if err := call.Authorize(wire.AWSJSON, "kms:ListKeys", "*"); err != nil {
+	if err := s.may(call, "ListKeys", "*", nil); err != nil {
 		return nil, err
 	}
 	var all []Key
@@ -152,7 +160,8 @@ func (s *Service) scheduleKeyDeletion(call *wire.Call, in *kms.ScheduleKeyDeleti
 		return nil, invalid("PendingWindowInDays must be between %d and %d.", shortestWindow, longestWindow)
 	}
 	out := &kms.ScheduleKeyDeletionOutput{KeyState: types.KeyStatePendingDeletion, PendingWindowInDays: aws.Int32(window)}
-	return out, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled, disabled}}, func(tx *region.Txn, key *Key) error {
+	r := request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled, disabled}, about: number("kms:schedulekeydeletionpendingwindowindays", int(window))}
+	return out, s.change(r, func(tx *region.Txn, key *Key) error {
 		s.sweep(tx)
 		key.State, key.DeletionAt = pendingDeletion, aws.Time(s.now().Add(time.Duration(window)*day))
 		out.KeyId, out.DeletionDate = aws.String(s.arn("key/"+key.ID)), key.DeletionAt

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"tripod/awsapi/wire"
+	"tripod/iam"
 	"tripod/region"
 )
 
@@ -106,6 +107,12 @@ type request struct {
 	action string
 	// service is the one that calls in the caller's name, such as eks.us-east-1.amazonaws.com; empty where the caller does itself.
 	service string
+	// named is how the caller names the key where id is how KMS found it; empty: by id.
+	named string
+	// grant is what the call makes; nil where it makes none.
+	grant *Grant
+	// about are condition keys of the operation's own.
+	about iam.Keys
 	// context is the encryption context, which policies and grants can ask for.
 	context map[string]string
 	// states are those that the key may be in; empty means any.

@@ -1,6 +1,7 @@
 package kms
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -35,93 +36,68 @@ func (s *Service) defaultPolicy() string {
 // authorize decides as KMS does ("Determining access to AWS KMS keys"): the key's policy or a grant must let the caller in. A statement on the
 // account's root lets in those whom IAM policies allow it, and a deny anywhere counts.
 func (s *Service) authorize(tx *region.Txn, r request, key Key) error {
-	action := r.action
-	if action == "" {
-		action = r.call.Operation
+	q := question{by: r.call.Principal, action: cmp.Or(r.action, r.call.Operation), arn: s.arn("key/" + key.ID)}
+	q.keys = s.keysOf(r, q.action).With(s.keysAbout(tx, key))
+	reason, denied := q.refused(key)
+	if reason == "" || !denied && q.granted(tx, r, key) {
+		return nil
 	}
-	if reason := s.refused(tx, r.call.Principal, key, action, r.keys(s)); reason != "" && !granted(tx, r.call.Principal, key, action, r.context, reason) {
-		return wire.AccessDenied(wire.AWSJSON, r.call.Principal.ARN, "kms:"+action, s.arn("key/"+key.ID), reason)
-	}
-	return nil
+	return wire.AccessDenied(wire.AWSJSON, q.by.ARN, "kms:"+q.action, q.arn, reason)
 }
 
-// keys are the condition keys that the request has.
-func (r request) keys(s *Service) iam.Keys {
-	keys := r.call.Keys.With(iam.Keys{"kms:calleraccount": {s.AccountID}, "kms:keyspec": {"SYMMETRIC_DEFAULT"}, "kms:keyusage": {"ENCRYPT_DECRYPT"}, "kms:keyorigin": {"AWS_KMS"}})
-	for name, value := range r.context {
-		keys["kms:encryptioncontext:"+strings.ToLower(name)] = []string{value}
-		keys["kms:encryptioncontextkeys"] = append(keys["kms:encryptioncontextkeys"], name)
-	}
-	if r.service != "" {
-		keys["kms:viaservice"], keys["kms:grantisforawsresource"], keys["aws:viaawsservice"] = []string{r.service}, []string{"true"}, []string{"true"}
-	}
-	if _, alias, found := strings.Cut(r.id, "alias/"); found {
-		keys["kms:requestalias"] = []string{"alias/" + alias}
-	}
-	return keys
+// question is whether somebody may do something with a key.
+type question struct {
+	by          iam.Principal
+	action, arn string // the action without kms:
+	keys        iam.Keys
 }
 
-// The ends of the sentences for callers whom a deny keeps out: no grant helps against it.
-const (
-	deniedByKey = "with an explicit deny in a resource-based policy"
-	denied      = "with an explicit deny"
-)
+func (q question) request() iam.Request {
+	return iam.Request{Action: "kms:" + q.action, Resource: q.arn, Keys: q.by.Keys().With(q.keys)}
+}
 
-// refused is the end of the sentence for a caller whom policies do not let in; empty for one whom they do.
-func (s *Service) refused(tx *region.Txn, principal iam.Principal, key Key, action string, keys iam.Keys) string {
+// refused is the end of the sentence for a caller whom policies do not let in, and empty for one whom they do. Against a deny no grant helps.
+func (q question) refused(key Key) (reason string, denied bool) {
 	document, err := iam.ParseResource(key.Policy)
 	if err != nil { // it was valid when it was put
-		return "because the key's policy cannot be read"
+		return "because the key's policy cannot be read", true
 	}
-	keys = keys.With(iam.TagKeys("aws:ResourceTag", key.Tags))
-	for _, a := range aliases.List(tx) {
-		if a.KeyID == key.ID {
-			keys["kms:resourcealiases"] = append(keys["kms:resourcealiases"], a.Name)
-		}
-	}
-	arn, name := s.arn("key/"+key.ID), "kms:"+action
-	request := iam.Request{Action: name, Resource: arn, Keys: principal.Keys().With(keys)}
-	byKey := func(account bool) iam.Decision {
-		asked := request
-		asked.Principal = func(kind, element string) bool {
-			matched, _ := principal.Match(element)
-			return kind == "AWS" && matched && (account || principal.Named(element, request))
-		}
-		return iam.Decide(asked, document)
-	}
-	letsIn := byKey(true)
+	document = iam.Bindings(key.PolicyIDs).With(document)
+	letsIn := iam.Decide(q.by.Asking(q.request(), false), document)
 	if letsIn == iam.ExplicitDeny {
-		return deniedByKey
+		return "with an explicit deny in a resource-based policy", true
 	}
-	identity, reason := principal.Evaluate(name, arn, keys)
+	identity, reason := q.by.Evaluate("kms:"+q.action, q.arn, q.keys)
 	switch {
 	case identity == iam.ExplicitDeny:
-		return reason
-	case byKey(false) == iam.Allowed:
-		return ""
+		return reason, true
+	case iam.Decide(q.by.Asking(q.request(), true), document) == iam.Allowed:
+		return "", false
 	case letsIn != iam.Allowed:
-		return "because no resource-based policy allows the " + name + " action"
+		return "because no resource-based policy allows the kms:" + q.action + " action", false
 	case identity != iam.Allowed:
-		return reason
+		return reason, false
 	}
-	return ""
+	return "", false
 }
 
-// checkPolicy refuses a policy that is none, names principals that do not exist, or would shut its author out.
-func (s *Service) checkPolicy(tx *region.Txn, call *wire.Call, key Key, text string, bypass bool) error {
+// setPolicy gives the key a policy, unless that is none, names principals that do not exist, or would shut its author out.
+func (s *Service) setPolicy(tx *region.Txn, call *wire.Call, key *Key, text string, bypass bool) error {
 	document, err := iam.ParseResource(text)
 	if err != nil {
 		return malformedPolicy("%s.", strings.ToUpper(err.Error()[:1])+err.Error()[1:])
 	}
-	for _, statement := range document.Statements {
-		for _, element := range append(statement.Principals["AWS"], statement.NotPrincipals["AWS"]...) {
-			if _, found := iam.PrincipalOf(tx, element); !found && strings.HasPrefix(element, "arn:aws:iam::"+s.AccountID+":") && !strings.HasSuffix(element, ":root") {
-				return malformedPolicy("Policy contains a statement with one or more invalid principals: %s does not exist.", element)
-			}
-		}
+	bound, unknown := iam.Bind(tx, s.AccountID, document)
+	if len(unknown) > 0 {
+		return malformedPolicy("Policy contains a statement with one or more invalid principals.")
 	}
-	key.Policy = text
-	if !bypass && s.refused(tx, call.Principal, key, "PutKeyPolicy", request{call: call}.keys(s)) != "" {
+	key.Policy, key.PolicyIDs = text, bound
+	if bypass {
+		return nil
+	}
+	again := question{by: call.Principal, action: "PutKeyPolicy", arn: s.arn("key/" + key.ID)}
+	again.keys = s.keysOf(request{call: call, about: bypassing(false)}, again.action).With(s.keysAbout(tx, *key))
+	if reason, _ := again.refused(*key); reason != "" {
 		return malformedPolicy("The new key policy will not allow you to update the key policy in the future.")
 	}
 	return nil
@@ -137,22 +113,19 @@ func named(name *string) error {
 
 func (s *Service) getKeyPolicy(call *wire.Call, in *kms.GetKeyPolicyInput) (*kms.GetKeyPolicyOutput, error) {
 	out := &kms.GetKeyPolicyOutput{PolicyName: aws.String(policyName)}
-	return out, s.view(request{call: call, id: aws.ToString(in.KeyId)}, func(_ *region.Txn, key Key) error {
-		out.Policy = aws.String(key.Policy)
+	return out, s.view(request{call: call, id: aws.ToString(in.KeyId)}, func(tx *region.Txn, key Key) error {
+		out.Policy = aws.String(iam.Bindings(key.PolicyIDs).Shown(tx, key.Policy))
 		return named(in.PolicyName)
 	})
 }
 
 func (s *Service) putKeyPolicy(call *wire.Call, in *kms.PutKeyPolicyInput) (*kms.PutKeyPolicyOutput, error) {
-	return &kms.PutKeyPolicyOutput{}, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled, disabled}}, func(tx *region.Txn, key *Key) error {
+	r := request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled, disabled}, about: bypassing(in.BypassPolicyLockoutSafetyCheck)}
+	return &kms.PutKeyPolicyOutput{}, s.change(r, func(tx *region.Txn, key *Key) error {
 		if err := named(in.PolicyName); err != nil {
 			return err
 		}
-		if err := s.checkPolicy(tx, call, *key, aws.ToString(in.Policy), in.BypassPolicyLockoutSafetyCheck); err != nil {
-			return err
-		}
-		key.Policy = *in.Policy
-		return nil
+		return s.setPolicy(tx, call, key, aws.ToString(in.Policy), in.BypassPolicyLockoutSafetyCheck)
 	})
 }
 

@@ -21,9 +21,11 @@ type Key struct {
 	State       string    `json:"state"`
 	CreatedAt   time.Time `json:"createdAt"`
 	// DeletionAt is when a key that is pending deletion is gone.
-	DeletionAt *time.Time        `json:"deletionAt,omitempty"`
-	Policy     string            `json:"policy"`
-	Tags       map[string]string `json:"tags,omitempty"`
+	DeletionAt *time.Time `json:"deletionAt,omitempty"`
+	Policy     string     `json:"policy"`
+	// PolicyIDs are the unique ids of those whom Policy names, by its elements, as they were when it was put. Older records have none.
+	PolicyIDs map[string]string `json:"policyIds,omitempty"`
+	Tags      map[string]string `json:"tags,omitempty"`
 	// Materials are what the key has encrypted with, oldest first: the last one encrypts, all decrypt.
 	Materials []Material `json:"materials"`
 	// RotationDays is the period of automatic rotation since RotationSince; 0 means none.
@@ -48,11 +50,14 @@ type Alias struct {
 
 // Grant lets a principal use a key, beside the key's policy.
 type Grant struct {
-	ID         string    `json:"id"` // 64 hex digits
-	KeyID      string    `json:"keyId"`
-	Name       string    `json:"name,omitempty"`
-	Grantee    string    `json:"grantee"` // an IAM principal's ARN
-	Retiring   string    `json:"retiring,omitempty"`
+	ID       string `json:"id"` // 64 hex digits
+	KeyID    string `json:"keyId"`
+	Name     string `json:"name,omitempty"`
+	Grantee  string `json:"grantee"` // an IAM principal's ARN
+	Retiring string `json:"retiring,omitempty"`
+	// GranteeID and RetiringID are their unique ids as they were when the grant was made; empty for accounts, and in older records.
+	GranteeID  string    `json:"granteeId,omitempty"`
+	RetiringID string    `json:"retiringId,omitempty"`
 	Operations []string  `json:"operations"`
 	CreatedAt  time.Time `json:"createdAt"`
 	// Equals and Subset are what the encryption context must be or hold.

@@ -16,7 +16,11 @@ const (
 )
 
 func (s *Service) enableKeyRotation(call *wire.Call, in *kms.EnableKeyRotationInput) (*kms.EnableKeyRotationOutput, error) {
-	return &kms.EnableKeyRotationOutput{}, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled}}, func(_ *region.Txn, key *Key) error {
+	r := request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled}}
+	if in.RotationPeriodInDays != nil {
+		r.about = number("kms:rotationperiodindays", int(*in.RotationPeriodInDays))
+	}
+	return &kms.EnableKeyRotationOutput{}, s.change(r, func(_ *region.Txn, key *Key) error {
 		period := usualPeriod
 		if in.RotationPeriodInDays != nil {
 			period = int(*in.RotationPeriodInDays)
