@@ -144,6 +144,11 @@ func TestWhoGivesARoleNeedsToPassIt(t *testing.T) {
 		if denied, text := w.denied(t, "eks", "POST", c.path, body, region1); !denied || !strings.Contains(text, want) {
 			t.Errorf("%s without iam:PassRole: got %s", c.path, text)
 		}
+		for _, almost := range []string{" " + role, role + " ", "given", "arn:aws:iam::111122223333:role/"} { // who reads it later may read it more kindly
+			if denied, text := w.denied(t, "eks", "POST", c.path, strings.ReplaceAll(c.body, "ROLE", almost), region1); !denied || !strings.Contains(text, "iam:PassRole") {
+				t.Errorf("%s for %q without iam:PassRole: got %s", c.path, almost, text)
+			}
+		}
 		for service, wantDenied := range map[string]bool{c.service: false, "lambda.amazonaws.com": true} {
 			if denied, text := w.denied(t, "eks", "POST", c.path, body, region1, statement("iam", `{"StringEquals":{"iam:PassedToService":"`+service+`"}}`)); denied != wantDenied {
 				t.Errorf("%s, passing to %s: got %s", c.path, service, text)

@@ -112,7 +112,8 @@ var passing = []struct {
 // principal in, which is giving nothing to anybody.
 var passingTypes = []string{linuxNodes, windowsNodes}
 
-// passedRoles are the roles that a call gives to services. What is no ARN of a role is refused by the operation itself.
+// passedRoles are the roles that a call gives to services, whatever stands there: what looks like no role's ARN here, such as one with a space before it,
+// an operation could still take for one.
 func passedRoles(call *wire.Call) []wire.PassedRole {
 	var passed []wire.PassedRole
 	for _, p := range passing {
@@ -123,9 +124,7 @@ func passedRoles(call *wire.Call) []wire.PassedRole {
 			continue
 		}
 		for _, arn := range call.Input.Values(p.path) {
-			if roleARN.MatchString(arn) {
-				passed = append(passed, wire.PassedRole{ARN: arn, Service: p.service})
-			}
+			passed = append(passed, wire.PassedRole{ARN: arn, Service: p.service})
 		}
 	}
 	return passed
