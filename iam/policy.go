@@ -18,6 +18,7 @@ const (
 	effectDeny  = "Deny"
 	// policyVersion is the version of the policy language that has variables.
 	policyVersion = "2012-10-17"
+	oldVersion    = "2008-10-17"
 )
 
 // Document is a policy that was parsed.
@@ -42,11 +43,14 @@ type Condition struct {
 	Values        []string
 }
 
-// ParseTrust reads the policy of a role that says who may assume it: it has principals, and no resources. The error is a sentence
-// for the user.
+// ParseTrust reads the policy of a role that says who may assume it: it has principals, and no resources. Like ParseIdentity and ParseResource it
+// asks for what evaluation needs, so that what was stored stays readable; what may be stored is CheckTrust's and CheckIdentity's matter. The error
+// is a sentence for the user.
 func ParseTrust(text string) (*Document, error) {
 	return parsePolicy(text, func(s Statement) error {
 		switch {
+		case s.Actions == nil && s.NotActions == nil:
+			return errNoAction
 		case s.Principals == nil && s.NotPrincipals == nil:
 			return errors.New("a statement of a trust policy needs a Principal")
 		case s.Resources != nil || s.NotResources != nil:
@@ -60,6 +64,8 @@ func ParseTrust(text string) (*Document, error) {
 func ParseIdentity(text string) (*Document, error) {
 	return parsePolicy(text, func(s Statement) error {
 		switch {
+		case s.Actions == nil && s.NotActions == nil:
+			return errNoAction
 		case s.Principals != nil || s.NotPrincipals != nil:
 			return errors.New("an identity-based policy has no Principal: it is about those who have it")
 		case s.Resources == nil && s.NotResources == nil:
@@ -69,18 +75,24 @@ func ParseIdentity(text string) (*Document, error) {
 	})
 }
 
-// ParseResource reads the policy of a resource, such as a key: its statements have principals and resources.
+// ParseResource reads the policy of a resource, such as a key: its statements have principals. One without an action or a resource is taken and
+// has no effect ("Elements in a key policy" of KMS's guide).
 func ParseResource(text string) (*Document, error) {
-	return parsePolicy(text, func(s Statement) error {
-		switch {
-		case s.Principals == nil && s.NotPrincipals == nil:
+	d, err := parsePolicy(text, func(s Statement) error {
+		if s.Principals == nil && s.NotPrincipals == nil {
 			return errors.New("a statement of a resource's policy needs a Principal")
-		case s.Resources == nil && s.NotResources == nil:
-			return errors.New("a statement needs a Resource or a NotResource")
 		}
 		return nil
 	})
+	if err == nil {
+		d.Statements = slices.DeleteFunc(d.Statements, func(s Statement) bool {
+			return s.Actions == nil && s.NotActions == nil || s.Resources == nil && s.NotResources == nil
+		})
+	}
+	return d, err
 }
+
+var errNoAction = errors.New("it needs either an Action or a NotAction")
 
 func parsePolicy(text string, check func(Statement) error) (*Document, error) {
 	if len(text) > maxPolicyBytes {
@@ -90,9 +102,9 @@ func parsePolicy(text string, check func(Statement) error) (*Document, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the policy: %w", err)
 	}
-	d := &Document{Version: "2008-10-17"}
+	d := &Document{Version: oldVersion}
 	if raw, ok := members["Version"]; ok {
-		if json.Unmarshal(raw, &d.Version) != nil || d.Version != "2008-10-17" && d.Version != policyVersion {
+		if json.Unmarshal(raw, &d.Version) != nil || d.Version != oldVersion && d.Version != policyVersion {
 			return nil, errors.New("the policy's Version must be 2012-10-17 or 2008-10-17")
 		}
 	}
@@ -133,7 +145,10 @@ func parseStatement(raw json.RawMessage) (s Statement, err error) {
 		"Action": &s.Actions, "NotAction": &s.NotActions, "Resource": &s.Resources, "NotResource": &s.NotResources,
 	} {
 		if raw, ok := members[name]; ok {
-			if *into, err = oneOrMore(raw); err != nil {
+			if *into, err = oneOrMore(raw); err == nil && bytes.Equal(bytes.TrimSpace(raw), []byte("[]")) {
+				err = errEmptyList
+			}
+			if err != nil {
 				return s, fmt.Errorf("%s %w", name, err)
 			}
 		}
@@ -146,8 +161,8 @@ func parseStatement(raw json.RawMessage) (s Statement, err error) {
 		}
 	}
 	switch {
-	case (s.Actions == nil) == (s.NotActions == nil):
-		return s, errors.New("it needs either an Action or a NotAction")
+	case s.Actions != nil && s.NotActions != nil:
+		return s, errors.New("it has both an Action and a NotAction")
 	case s.Resources != nil && s.NotResources != nil:
 		return s, errors.New("it has both a Resource and a NotResource")
 	case s.Principals != nil && s.NotPrincipals != nil:
@@ -180,7 +195,10 @@ func parsePrincipals(raw json.RawMessage) (map[string][]string, error) {
 	}
 	principals := make(map[string][]string, len(members))
 	for kind, raw := range members {
-		if principals[kind], err = oneOrMore(raw); err != nil {
+		if principals[kind], err = oneOrMore(raw); err == nil && len(principals[kind]) == 0 {
+			err = errEmptyList
+		}
+		if err != nil {
 			return nil, fmt.Errorf("%s %w", kind, err)
 		}
 	}
@@ -197,12 +215,12 @@ func parseConditions(raw json.RawMessage) ([]Condition, error) {
 	}
 	var conditions []Condition
 	for operator, raw := range operators {
-		if !knownOperator(operator) {
-			return nil, fmt.Errorf("Condition has the operator %s, which Tripod does not know", quote(operator))
-		}
 		keys, err := object(raw)
 		if err != nil {
 			return nil, fmt.Errorf("the condition %s: %w", quote(operator), err)
+		}
+		if len(keys) > 0 && !knownOperator(operator) { // of one without keys IAM takes any name
+			return nil, fmt.Errorf("Condition has the operator %s, which Tripod does not know", quote(operator))
 		}
 		for key, raw := range keys {
 			values, err := oneOrMore(raw)
@@ -250,10 +268,13 @@ func object(raw []byte, names ...string) (map[string]json.RawMessage, error) {
 	return members, nil
 }
 
-// oneOrMore reads a string, number or boolean, or a list of them, as strings.
+var errEmptyList = errors.New("is an empty list")
+
+// oneOrMore reads a string, number or boolean, or a list of them, as strings. A null in a list is nothing, as IAM has it.
 func oneOrMore(raw json.RawMessage) ([]string, error) {
 	list := []json.RawMessage{raw}
-	if trimmed := bytes.TrimSpace(raw); len(trimmed) > 0 && trimmed[0] == '[' {
+	several := bytes.HasPrefix(bytes.TrimSpace(raw), []byte("["))
+	if several {
 		if json.Unmarshal(raw, &list) != nil {
 			return nil, errors.New("is not proper JSON")
 		}
@@ -263,6 +284,8 @@ func oneOrMore(raw json.RawMessage) ([]string, error) {
 		item = bytes.TrimSpace(item)
 		var text string
 		switch {
+		case several && string(item) == "null":
+			continue
 		case json.Unmarshal(item, &text) == nil && string(item) != "null":
 		case len(item) > 0 && !strings.ContainsRune(`{["n`, rune(item[0])):
 			text = string(item)
@@ -270,9 +293,6 @@ func oneOrMore(raw json.RawMessage) ([]string, error) {
 			return nil, errors.New("must be a string or a list of strings")
 		}
 		texts = append(texts, text)
-	}
-	if len(texts) == 0 {
-		return nil, errors.New("is an empty list")
 	}
 	return texts, nil
 }

@@ -174,7 +174,7 @@ func TestEvaluatorDecidesAsThePlainReference(t *testing.T) {
 			session = d.policies(t)
 			p.SessionPolicies = session
 		}
-		want := reference{request}.all(identity, boundary, session)
+		want := reference{Request: request}.all(identity, boundary, session)
 		seen[want]++
 		if got, reason := p.Evaluate(request.Action, request.Resource, request.Keys); got != want || (got == iam.Allowed) != (reason == "") {
 			t.Fatalf("%s on %s with %q: got %d %q, want %d by\n%s\nboundary %s\nsession %s", request.Action, request.Resource, request.Keys, got, reason, want,
@@ -185,7 +185,7 @@ func TestEvaluatorDecidesAsThePlainReference(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v: %s", err, trust)
 		}
-		want = reference{request}.decide(trust)
+		want = reference{Request: request}.decide(trust)
 		if got := iam.Decide(request, document); got != want {
 			t.Fatalf("%s with %q: got %d, want %d by %s", request.Action, request.Keys, got, want, trust)
 		}

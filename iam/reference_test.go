@@ -18,6 +18,7 @@ import (
 // a line of the evaluator's: no parsed form, no order that saves work. It is for valid policies.
 type reference struct {
 	iam.Request
+	ofResource bool // the policies are those of resources: a statement of theirs without a resource has no effect
 }
 
 func (r reference) decide(policies ...string) iam.Decision {
@@ -72,6 +73,13 @@ func (r reference) all(identity, boundary, session []string) iam.Decision {
 }
 
 func (r reference) applies(statement map[string]any, variables bool) bool {
+	_, acts := statement["Action"]
+	_, excepts := statement["NotAction"]
+	_, covers := statement["Resource"]
+	_, spares := statement["NotResource"]
+	if r.ofResource && (!acts && !excepts || !covers && !spares) { // KMS takes it
+		return false
+	}
 	if list, has := statement["Action"]; has && !r.anyAction(list) {
 		return false
 	}
@@ -289,7 +297,9 @@ func texts(value any) []string {
 	}
 	var all []string
 	for _, one := range list {
-		all = append(all, fmt.Sprint(one)) // also of numbers and booleans
+		if one != nil { // a null in a list is nothing
+			all = append(all, fmt.Sprint(one)) // also of numbers and booleans
+		}
 	}
 	return all
 }

@@ -32,7 +32,7 @@ func unmodifiable(format string, args ...any) error {
 }
 
 func malformedPolicy(err error) error {
-	return refuse("MalformedPolicyDocument", http.StatusBadRequest, "The policy document is refused: %v.", err)
+	return refuse("MalformedPolicyDocument", http.StatusBadRequest, "%v", err)
 }
 
 func invalidInput(format string, args ...any) error {

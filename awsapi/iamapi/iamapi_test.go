@@ -187,7 +187,7 @@ func TestPoliciesDecideFromTheNextCall(t *testing.T) {
 	ann := w.newKey("ann")
 	may := func(want string) { t.Helper(); w.iam(ann, want, "ListRoles") }
 	own := "arn:aws:iam::" + account + ":policy/own"
-	list, deny := `{"Statement":{"Effect":"Allow","Action":"iam:ListRoles","Resource":"*"}}`, `{"Statement":{"Effect":"Deny","Action":"iam:*","Resource":"*"}}`
+	list, deny := `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:ListRoles","Resource":"*"}}`, `{"Statement":{"Effect":"Deny","Action":"iam:*","Resource":"*"}}`
 
 	may("AccessDenied")
 	w.iam(w.admin, "", "PutUserPolicy", "UserName", "ann", "PolicyName", "p", "PolicyDocument", list)

@@ -43,7 +43,7 @@ func (i inlines[H]) put(call *wire.Call, in *putInlineInput[H]) (done, error) {
 	if err := checkName("PolicyName", in.PolicyName, maxNameOfGroup); err != nil {
 		return done{}, err
 	}
-	if err := checkIdentity(in.PolicyDocument); err != nil {
+	if err := checkInline(in.PolicyDocument); err != nil {
 		return done{}, err
 	}
 	return alter(i.Service, call, in.named, func(_ *region.Txn, e entity) error {

@@ -109,7 +109,7 @@ func checkTrust(document string) error {
 	if !policyChars.MatchString(document) {
 		return invalid("The policy document must be characters of Latin-1.")
 	}
-	if _, err := iam.ParseTrust(document); err != nil {
+	if err := iam.CheckTrust(document); err != nil {
 		return malformedPolicy(err)
 	}
 	if policySize(document) > maxTrustSize {
@@ -118,11 +118,14 @@ func checkTrust(document string) error {
 	return nil
 }
 
-func checkIdentity(document string) error {
+// checkInline checks the document of an inline policy.
+func checkInline(document string) error { return checkIdentity(document, iam.CheckIdentity) }
+
+func checkIdentity(document string, check func(string) error) error {
 	if !policyChars.MatchString(document) {
 		return invalid("The policy document must be characters of Latin-1.")
 	}
-	if _, err := iam.ParseIdentity(document); err != nil {
+	if err := check(document); err != nil {
 		return malformedPolicy(err)
 	}
 	if policySize(document) > maxPolicySize*2 { // of inline policies the sum counts, where they are put

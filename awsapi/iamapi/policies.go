@@ -148,7 +148,7 @@ func (s *Service) createPolicy(call *wire.Call, in *createPolicyInput) (*policyR
 
 // checkManaged checks the document of a managed policy.
 func checkManaged(document string) error {
-	if err := checkIdentity(document); err != nil {
+	if err := checkIdentity(document, iam.CheckManaged); err != nil {
 		return err
 	}
 	if policySize(document) > maxPolicySize {

@@ -2,7 +2,6 @@ package iamapi
 
 import (
 	"crypto/rand"
-	"net/http"
 
 	"tripod/awsapi/wire"
 	"tripod/iam"
@@ -216,7 +215,7 @@ func (s *Service) trust(tx *region.Txn, role *region.Role, document string) erro
 	}
 	bound, unknown := iam.Bind(tx, s.AccountID, parsed)
 	if len(unknown) > 0 {
-		return refuse("MalformedPolicyDocument", http.StatusBadRequest, `Invalid principal in policy: "AWS":"%s"`, unknown[0])
+		return malformedPolicy(iam.UnknownPrincipal(unknown[0]))
 	}
 	role.TrustPolicy, role.TrustIDs = document, bound
 	return nil

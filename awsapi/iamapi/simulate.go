@@ -185,8 +185,8 @@ func (in simulation) checkTexts() error {
 
 func checkInputList(name string, documents []string) error {
 	for _, document := range documents {
-		if _, err := iam.ParseIdentity(document); err != nil {
-			return invalidInput("A policy of %s is refused: %v.", name, err)
+		if err := iam.CheckIdentity(document); err != nil {
+			return invalidInput("A policy of %s is refused: %v", name, err)
 		}
 	}
 	return nil

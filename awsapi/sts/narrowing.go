@@ -43,8 +43,12 @@ func (s *Service) narrow(session *iam.Session, by narrowing) error {
 	size := 0
 	if by.Policy != nil {
 		size = len(*by.Policy)
-		if _, err := iam.ParseIdentity(*by.Policy); err != nil {
-			return &wire.Error{Code: "MalformedPolicyDocument", Status: http.StatusBadRequest, Message: fmt.Sprintf("The session policy is refused: %v.", err)}
+		if err := iam.CheckIdentity(*by.Policy); err != nil {
+			sentence := err.Error()
+			if !json.Valid([]byte(*by.Policy)) {
+				sentence = "The policy is not in the valid JSON format." // STS's own
+			}
+			return &wire.Error{Code: "MalformedPolicyDocument", Status: http.StatusBadRequest, Message: sentence}
 		}
 		var compact bytes.Buffer // it travels in the token
 		if err := json.Compact(&compact, []byte(*by.Policy)); err != nil {
