@@ -21,8 +21,8 @@ var foreign = []string{
 	"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN", "KUBECONFIG",
 }
 
-// environ is the command's environment: the user's without what is foreign, what a kubelet and a node would say, and the container's own.
-// agent is where credentials of EKS Pod Identity are.
+// environ is the command's environment: the user's without what is foreign, what a kubelet and a node would say, and of the container's own what the command
+// may have. agent is where credentials of EKS Pod Identity are.
 func (p *pod) environ(ctx context.Context, agent string) ([]string, error) {
 	server, err := url.Parse(p.server)
 	if err != nil {
@@ -48,9 +48,16 @@ func (p *pod) environ(ctx context.Context, agent string) ([]string, error) {
 	if p.vars, err = p.variables(ctx, service, agent); err != nil {
 		return nil, err
 	}
+	var withheld []string
 	for _, name := range slices.Sorted(maps.Keys(p.vars)) {
-		vars.set(name, p.vars[name])
+		switch {
+		case p.takes(name, p.vars[name], service, agent):
+			vars.set(name, p.vars[name])
+		case !slices.Contains(p.options.Env, EnvNone): // who asked for none is told nothing new
+			withheld = append(withheld, name)
+		}
 	}
+	tellWithheld(p.options.Stderr, withheld)
 	return vars.list()
 }
 

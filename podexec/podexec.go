@@ -7,7 +7,11 @@
 // lives as long.
 //
 // The environment is the one that a kubelet makes, but for the variables of services: those of `kubernetes` lead to the cluster's endpoint, and others are
-// not there, since their addresses lead nowhere from this machine, or in its own networks to somebody else.
+// not there, since their addresses lead nowhere from this machine, or in its own networks to somebody else. Variables of the pod's that change what a program
+// loads or runs are withheld: see withheld.go.
+//
+// Who trusts whom: the command is the operator's and runs as the operator; the pod is its author's, who need not be trusted with the operator's machine. The
+// pod's tokens are the pod's, and the command has them. What the author writes into the pod's ConfigMaps and Secrets is data to the command.
 package podexec
 
 import (
@@ -32,6 +36,9 @@ import (
 	"tripod/internal/sleep"
 )
 
+// What Options.Env may name beside variables.
+const EnvAll, EnvNone = "all", "none"
+
 // Options say which pod and which command.
 type Options struct {
 	// Kubeconfig is a file whose contexts are clusters' ARNs; Cluster is a cluster's name, and empty for the current context's.
@@ -42,6 +49,9 @@ type Options struct {
 	Command   []string
 	// NoMounts leaves /var/run/secrets as it is: the environment and KUBECONFIG lead to the pod's files where they are.
 	NoMounts bool
+	// Env are names of the pod's variables, or beginnings of names with an asterisk, that the command gets though they may change what it loads or runs.
+	// EnvAll takes every variable, EnvNone those of the identity alone.
+	Env []string
 
 	// Region and Endpoint are those of AWS; the keys sign the calls of EKS Auth, as a node's role does in AWS.
 	Region, Endpoint             string

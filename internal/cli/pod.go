@@ -15,10 +15,12 @@ import (
 
 // PodExecRequest is a command that is to run as a pod.
 type PodExecRequest struct {
-	Kubeconfig, Cluster          string // Cluster may be empty: the kubeconfig's current one
-	Namespace, Pod, Container    string // Container may be empty: the first
-	Command                      []string
-	NoMounts                     bool
+	Kubeconfig, Cluster       string // Cluster may be empty: the kubeconfig's current one
+	Namespace, Pod, Container string // Container may be empty: the first
+	Command                   []string
+	NoMounts                  bool
+	// Env are the names of the pod's variables that are taken though they may change what runs; "all" and "none" are what they say.
+	Env                          []string
 	Region, Endpoint             string
 	AccessKeyID, SecretAccessKey string
 	// Directory is one of this user's and this region's for the pods' files while commands run.
@@ -42,6 +44,9 @@ func (a *app) podCommand() *cobra.Command {
 			"It gets the pod's environment, a KUBECONFIG and KUBERNETES_SERVICE_HOST that lead to the cluster as its service account, the files that\n" +
 			"the pod has under /var/run/secrets (on Linux, for the command alone), and the AWS credentials of IRSA or EKS Pod Identity. Tokens are\n" +
 			"renewed while it runs. Its exit code is the command's, and signals are passed on.\n\n" +
+			"The command runs on this machine as you, and the pod's variables are its author's. Those that change what a program loads, runs or trusts\n" +
+			"(LD_PRELOAD, PATH, PYTHONPATH, HTTPS_PROXY, KUBECONFIG and their kind) are withheld, and named on stderr. --env NAME or --env 'APP_*' takes\n" +
+			"what you know, --env all takes everything, and --env none only the pod's identity.\n\n" +
 			"On macOS it is always as with --no-mounts: a client finds its token by KUBECONFIG, which controller-runtime and kubectl read, and not by\n" +
 			"client-go's rest.InClusterConfig.",
 		Example: "  tripod pod exec default/shop -- aws sts get-caller-identity\n  tripod pod exec kube-system/controller -- go run ./cmd/controller",
@@ -63,6 +68,7 @@ func (a *app) podCommand() *cobra.Command {
 	run.Flags().StringVarP(&request.Container, "container", "c", "", "the container whose environment and mounts count (the first)")
 	run.Flags().StringVar(&request.Cluster, "cluster", "", "the cluster, where there are several")
 	run.Flags().BoolVar(&request.NoMounts, "no-mounts", false, "leave /var/run/secrets alone: KUBECONFIG and the AWS variables lead to the pod's files")
+	run.Flags().StringSliceVar(&request.Env, "env", nil, "variables of the pod that are taken though they may change what runs here: `NAME`s, beginnings with *, all, or none")
 	pod.AddCommand(run)
 	return pod
 }
