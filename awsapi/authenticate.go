@@ -2,28 +2,21 @@ package awsapi
 
 import (
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 
-	"tripod/awsapi/logs"
 	"tripod/awsapi/sigv4"
 	"tripod/awsapi/wire"
 	"tripod/iam"
 )
 
-// authenticate verifies a signed request and says who made it. What is cheap is checked before the key is looked up,
-// and the key before the signature: so AWS's errors come in the order in which users know them.
+// authenticate verifies a signed request and says who made it. What is cheap is checked before the key is looked up, and the key before the signature: so
+// AWS's errors come in the order in which users know them. The body is read last, when all that the header says is right.
 func (s *server) authenticate(w http.ResponseWriter, r *http.Request) (*wire.Call, error) {
 	x := exchangeOf(r)
 	if x.signature == nil {
 		return nil, s.unsigned(w, r)
 	}
-	body, err := readBody(w, r, limitOf(x))
-	if err != nil {
-		return nil, err
-	}
-	x.size = len(body)
 	principal, secret, err := iam.Lookup(s.State, x.signature.AccessKeyID, x.signature.SessionToken, s.Now())
 	switch {
 	case errors.Is(err, iam.ErrUnknownKey):
@@ -35,15 +28,20 @@ func (s *server) authenticate(w http.ResponseWriter, r *http.Request) (*wire.Cal
 	case err != nil:
 		return nil, err
 	}
+	var body []byte
 	for _, check := range []func() error{
 		func() error { return x.signature.CheckTime(s.Now()) },
 		func() error { return x.signature.CheckScope(s.Region, x.signature.Service) },
+		func() error { return x.signature.CheckHead(r, secret) },
+		func() (err error) { body, err = readBody(w, r, s.limitOf(x, r)); return err },
 		func() error { return x.signature.Verify(r, body, secret) },
 	} {
 		if err := check(); err != nil {
 			return nil, signatureError(x, err)
 		}
 	}
+	x.size = len(body)
+	isKnown(r.Context())
 	params, err := callParams(r, body)
 	if err != nil {
 		return nil, err
@@ -77,26 +75,6 @@ func signatureError(x *exchange, err error) error {
 		return wire.ExpiredURL(x.protocol, refused.Message)
 	}
 	return wire.BadSignature(x.protocol, refused.Message)
-}
-
-// limitOf is how large a call's body may be.
-func limitOf(x *exchange) int64 {
-	if x.service() == logs.Name {
-		return maxLogsBody
-	}
-	return maxBody
-}
-
-func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return nil, wire.TooLarge(limit)
-	case err != nil:
-		return nil, &wire.Error{Code: "RequestTimeoutException", Status: http.StatusBadRequest, Message: "The request's body could not be read.", Cause: err}
-	}
-	return body, nil
 }
 
 // callParams are the query's parameters and those of a form in the body, without the signature's own.

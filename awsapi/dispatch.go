@@ -106,12 +106,20 @@ func actionOf(r *http.Request, call *wire.Call) string {
 	}
 	switch exchangeOf(r).protocol {
 	case wire.AWSJSON:
-		name := strings.Join(target, "")
-		return name[strings.LastIndexByte(name, '.')+1:]
+		return targetOf(r)
 	case wire.Query, wire.EC2Query:
 		return strings.Join(actions, "")
 	}
 	return ""
+}
+
+// targetOf is the operation that the header X-Amz-Target names, empty where there is none or there are several.
+func targetOf(r *http.Request) string {
+	target := r.Header.Values("X-Amz-Target")
+	if len(target) != 1 {
+		return ""
+	}
+	return target[0][strings.LastIndexByte(target[0], '.')+1:]
 }
 
 // unsigned answers a request that has no signature, or none that can be understood.
@@ -121,7 +129,7 @@ func (s *server) unsigned(w http.ResponseWriter, r *http.Request) error {
 		return wire.IncompleteSignature(x.protocol, x.signatureErr.Error())
 	}
 	if x.protocol == wire.Query {
-		body, err := readBody(w, r, maxBody)
+		body, err := readBody(w, r, maxUnsignedBody)
 		if err != nil {
 			return err
 		}

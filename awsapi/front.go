@@ -25,10 +25,6 @@ import (
 	"tripod/region"
 )
 
-// maxBody is the largest request body in bytes, and maxLogsBody that of PutLogEvents: JSON may take six bytes for one of the 1 MiB of messages. No AWS
-// API here takes more.
-const maxBody, maxLogsBody = 1 << 20, 8 << 20
-
 const healthPath = "/healthz"
 
 // Front is one zone's AWS endpoint.

@@ -16,8 +16,11 @@ const (
 	// helloTimeout is how long a client may be silent after connecting, and headerTimeout how long its headers may take.
 	helloTimeout  = 10 * time.Second
 	headerTimeout = 10 * time.Second
-	// bodyTimeout is how long a whole request may take to arrive; no body is larger than a megabyte.
+	// bodyTimeout is how long a whole request may take to arrive; see newcomers for callers who are not known yet.
 	bodyTimeout = 30 * time.Second
+	// streamBuffer is how many bytes of a request HTTP/2 takes before somebody reads them, of a connection and of a stream: the least that it may be.
+	// mostStreams is how many requests a connection may have under way.
+	streamBuffer, mostStreams = 64 << 10, 100
 	// idleTimeout is longer than the SDKs keep idle connections, so that they and not we close them.
 	idleTimeout = 2 * time.Minute
 	// drainTimeout is how long calls may go on once Serve's context has ended.
@@ -42,6 +45,15 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler, tls
 		// OPTIONS * is refused as any other unsigned request.
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+	}
+	httpServer.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: mostStreams, MaxReceiveBufferPerConnection: streamBuffer, MaxReceiveBufferPerStream: streamBuffer}
+	httpServer.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+		return context.WithValue(ctx, newcomerKey{}, newcomerOf(conn))
+	}
+	httpServer.ConnState = func(conn net.Conn, state http.ConnState) {
+		if state == http.StateIdle {
+			newcomerOf(conn).answered()
+		}
 	}
 	split := newSplitter(listener)
 	if tlsConfig != nil {

@@ -11,6 +11,7 @@ import (
 type splitter struct {
 	listener      net.Listener
 	plain, secure *handOff // secure is nil where there is no TLS
+	newcomers     *newcomers
 
 	sniffing sync.WaitGroup
 	mu       sync.Mutex
@@ -19,7 +20,7 @@ type splitter struct {
 }
 
 func newSplitter(listener net.Listener) *splitter {
-	return &splitter{listener: listener, plain: newHandOff(listener.Addr()), waiting: make(map[net.Conn]struct{})}
+	return &splitter{listener: listener, plain: newHandOff(listener.Addr()), newcomers: newNewcomers(), waiting: make(map[net.Conn]struct{})}
 }
 
 // run accepts until the listener is closed, and returns once every connection is handed on or closed.
@@ -42,7 +43,8 @@ func (s *splitter) run() error {
 			return err
 		}
 		delay = 0
-		s.sniffing.Go(func() { s.sniff(conn) })
+		newcomer := s.newcomers.admit(conn)
+		s.sniffing.Go(func() { s.sniff(newcomer) })
 	}
 }
 
@@ -61,7 +63,7 @@ func (s *splitter) stop() {
 	}
 }
 
-func (s *splitter) sniff(conn net.Conn) {
+func (s *splitter) sniff(conn *newcomer) {
 	if !s.hold(conn) {
 		conn.Close()
 		return
@@ -75,11 +77,12 @@ func (s *splitter) sniff(conn net.Conn) {
 		return
 	}
 	conn.SetReadDeadline(time.Time{})
+	conn.first = first[:]
 	target := s.plain
 	if first[0] == tlsHandshakeRecord {
 		target = s.secure
 	}
-	if target == nil || !target.give(&sniffed{Conn: conn, first: first[:]}) {
+	if target == nil || !target.give(conn) {
 		conn.Close()
 	}
 }
@@ -98,21 +101,6 @@ func (s *splitter) release(conn net.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.waiting, conn)
-}
-
-// sniffed is a connection whose first byte has been read already.
-type sniffed struct {
-	net.Conn
-	first []byte // what of it is still to be read
-}
-
-func (c *sniffed) Read(p []byte) (int, error) {
-	if len(c.first) > 0 && len(p) > 0 {
-		n := copy(p, c.first)
-		c.first = c.first[n:]
-		return n, nil
-	}
-	return c.Conn.Read(p)
 }
 
 // handOff is a listener whose connections are given to it.

@@ -52,6 +52,19 @@ func (s *Signature) CheckScope(region, service string) error {
 	return nil
 }
 
+// CheckHead refuses, before the body is there, what can be refused already: a signature that does not cover what it must, and one that is wrong whatever the
+// body is, where the header X-Amz-Content-Sha256 says what the body's hash should be.
+func (s *Signature) CheckHead(r *http.Request, secret string) error {
+	if err := s.checkCoverage(r); err != nil {
+		return err
+	}
+	claimed := r.Header.Get("X-Amz-Content-Sha256")
+	if hash, err := hex.DecodeString(claimed); claimed == "" || err != nil || len(hash) != sha256.Size {
+		return nil // payloadHash knows what may stand there instead
+	}
+	return s.match(r, claimed, secret)
+}
+
 // Verify recomputes the signature of r with the secret key and compares in constant time. body is the request's whole
 // body. It looks at neither clock nor scope: see CheckTime and CheckScope.
 func (s *Signature) Verify(r *http.Request, body []byte, secret string) error {
@@ -62,6 +75,11 @@ func (s *Signature) Verify(r *http.Request, body []byte, secret string) error {
 	if err != nil {
 		return err
 	}
+	return s.match(r, payload, secret)
+}
+
+// match compares the signature with that of the request with a payload of that hash.
+func (s *Signature) match(r *http.Request, payload, secret string) error {
 	canonical, err := canonicalRequest(r, s.SignedHeaders, payload, s.Service)
 	if err != nil {
 		return err
