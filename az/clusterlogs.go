@@ -6,18 +6,18 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
-	"os"
 	"time"
 
 	"tripod/awsapi/eks"
 	"tripod/awsapi/logs"
+	"tripod/internal/process"
 	"tripod/logship"
 )
 
 // clusterLogs ship the logs of a cluster's part in the zone to CloudWatch Logs, those of the types that are on.
 type clusterLogs struct {
 	// authenticator is its log; other components' are their processes'.
-	authenticator *os.File
+	authenticator *process.Log
 
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -25,7 +25,7 @@ type clusterLogs struct {
 
 // openLogs opens the log that the zone writes for the cluster itself.
 func (c *clusterZone) openLogs() (err error) {
-	c.logs.authenticator, err = os.OpenFile(c.logFile("authenticator"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	c.logs.authenticator, err = process.OpenLog(c.logFile("authenticator"))
 	return err
 }
 

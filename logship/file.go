@@ -8,10 +8,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
+
+	"tripod/internal/process"
 	"time"
 )
 
@@ -32,22 +32,6 @@ const (
 	longestLine = 8 << 20
 )
 
-// generations are the files of a log that are there, oldest first: NAME-TIME.log, as the API server's audit log names those that it sets aside, and NAME.log.
-func generations(path string) (files []string) {
-	extension := filepath.Ext(path)
-	base := strings.TrimSuffix(filepath.Base(path), extension)
-	entries, err := os.ReadDir(filepath.Dir(path)) // sorted, so by their times
-	if err != nil {
-		return nil
-	}
-	for _, entry := range entries {
-		if name := entry.Name(); strings.HasPrefix(name, base+"-") && strings.HasSuffix(name, extension) {
-			files = append(files, filepath.Join(filepath.Dir(path), name))
-		}
-	}
-	return append(files, path)
-}
-
 // inodeOf is a file's inode and size; ok is false where it is not there.
 func inodeOf(path string) (inode uint64, size int64, ok bool) {
 	info, err := os.Stat(path)
@@ -66,7 +50,7 @@ func read(path string, from Place) (lines []byte, to Place, err error) {
 		}
 		return readFile(path, from, size)
 	}
-	files := generations(path)
+	files := process.LogFiles(path)
 	at := slices.IndexFunc(files, func(file string) bool { inode, _, ok := inodeOf(file); return ok && inode == from.Inode })
 	if at >= 0 {
 		_, size, _ := inodeOf(files[at])
@@ -131,7 +115,7 @@ func again(path string, at Place) Place {
 		return at
 	}
 	like := at
-	for _, name := range generations(path) {
+	for _, name := range process.LogFiles(path) {
 		file, err := os.Open(name)
 		if err != nil {
 			continue
@@ -152,7 +136,7 @@ func again(path string, at Place) Place {
 
 // begin is where to begin so that no line from since on is missed: at, or some lines before, the first of them.
 func begin(path string, since time.Time, stamp func(line []byte) (time.Time, bool)) (Place, error) {
-	files := generations(path)
+	files := process.LogFiles(path)
 	for i := len(files) - 1; i >= 0; i-- {
 		inode, size, ok := inodeOf(files[i])
 		if !ok {

@@ -78,7 +78,8 @@ func (a *app) upDetached(cmd *cobra.Command, options UpOptions, progress *progre
 func (a *app) detachedLog(dataDir string) (*os.File, error) {
 	if mayHoldLog(dataDir) {
 		if log, err := openUpLog(dataDir); err == nil {
-			return reopenForReading(log)
+			log.Close()
+			return os.OpenFile(upLogPath(dataDir), os.O_RDWR|os.O_APPEND, 0o600) // appending: the region's own log goes to the same file
 		}
 	}
 	log, err := os.CreateTemp("", "tripod-up-*.log")
@@ -86,12 +87,6 @@ func (a *app) detachedLog(dataDir string) (*os.File, error) {
 		return nil, fmt.Errorf("cannot make a log: %w", err)
 	}
 	return log, nil
-}
-
-// reopenForReading keeps the append mode: the region's own log goes to the same file.
-func reopenForReading(log *os.File) (*os.File, error) {
-	defer log.Close()
-	return os.OpenFile(log.Name(), os.O_RDWR|os.O_APPEND, 0o600)
 }
 
 var errExited = errors.New("the region's process ended before it was ready")

@@ -10,6 +10,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"tripod/internal/process"
 )
 
 // logReader prints a log file and goes on when it is rotated or emptied.
@@ -25,17 +27,10 @@ type logReader struct {
 
 // run prints the last lines (-1: all) and, with follow, what is written until ctx ends.
 func (l *logReader) run(ctx context.Context, tail int, follow bool) error {
-	file, err := os.Open(l.path)
-	if err != nil {
-		return fmt.Errorf("cannot read the log: %w", err)
+	if err := l.begin(tail); err != nil {
+		return err
 	}
-	l.file = file
 	defer func() { l.file.Close() }()
-	if tail >= 0 {
-		if err := seekLines(file, tail); err != nil {
-			return fmt.Errorf("cannot read %s: %w", l.path, err)
-		}
-	}
 	ticker := time.NewTicker(l.interval)
 	defer ticker.Stop()
 	for {
@@ -54,6 +49,60 @@ func (l *logReader) run(ctx context.Context, tail int, follow bool) error {
 			return err
 		}
 	}
+}
+
+// begin opens the log at its last lines, and prints those of them that are in files that were set aside.
+func (l *logReader) begin(tail int) error {
+	files, err := l.open()
+	if err != nil {
+		return fmt.Errorf("cannot read the log: %w", err)
+	}
+	begin := 0
+	if tail >= 0 {
+		for begin = len(files) - 1; ; begin-- { // the newest has the last lines
+			found, err := seekLines(files[begin], tail)
+			if err != nil {
+				return fmt.Errorf("cannot read %s: %w", files[begin].Name(), err)
+			}
+			if tail -= found; tail <= 0 || begin == 0 {
+				break
+			}
+		}
+	}
+	for i, file := range files {
+		l.file = file
+		if i == len(files)-1 {
+			break
+		}
+		if i >= begin {
+			err = errors.Join(l.copyLines(), l.flush())
+		}
+		file.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// open opens the files of the log, oldest first.
+func (l *logReader) open() (files []*os.File, err error) {
+	for _, name := range process.LogFiles(l.path) {
+		file, err := os.Open(name)
+		if err == nil {
+			files = append(files, file)
+		} else if name == l.path {
+			return nil, err
+		}
+	}
+	if len(files) == 0 {
+		file, err := os.Open(l.path) // says why
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, file)
+	}
+	return files, nil
 }
 
 // copyLines prints what is there from the file's place on, up to the last whole line.
@@ -124,19 +173,20 @@ func (l *logReader) reopen() error {
 	return err
 }
 
-// seekLines places file before its last n lines. It reads backwards, since logs are large.
-func seekLines(file *os.File, n int) error {
+// seekLines places file before its last n lines, or at its beginning where it has fewer, and says how many lines are behind that. It reads backwards, since
+// logs are large.
+func seekLines(file *os.File, n int) (found int, err error) {
 	place, err := file.Seek(0, io.SeekEnd)
-	if err != nil || n == 0 {
-		return err
+	if err != nil || n == 0 || place == 0 {
+		return 0, err
 	}
 	block := make([]byte, 64<<10)
-	found, last := 0, place-1
+	last := place - 1
 	for place > 0 {
 		size := min(place, int64(len(block)))
 		place -= size
 		if _, err := file.ReadAt(block[:size], place); err != nil && !errors.Is(err, io.EOF) {
-			return err
+			return 0, err
 		}
 		for i := size - 1; i >= 0; i-- {
 			// The last line's own end does not begin another.
@@ -145,10 +195,10 @@ func seekLines(file *os.File, n int) error {
 			}
 			if found++; found == n {
 				_, err := file.Seek(place+i+1, io.SeekStart)
-				return err
+				return found, err
 			}
 		}
 	}
 	_, err = file.Seek(0, io.SeekStart)
-	return err
+	return found + 1, err
 }

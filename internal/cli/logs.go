@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tripod/client"
+	"tripod/internal/process"
 )
 
 // followInterval is how often a followed log is looked at. A stat costs microseconds; notification would need another way on each system.
@@ -52,7 +53,7 @@ func (a *app) logsCommand() *cobra.Command {
 // logPath finds the file of a target's log. It needs no running region, since logs are wanted most when it has died.
 func (a *app) logPath(cmd *cobra.Command, target, cluster string) (string, error) {
 	if target == "up" {
-		path := filepath.Join(a.dataDir, "logs", "up.log")
+		path := upLogPath(a.dataDir)
 		if _, err := os.Stat(path); err != nil {
 			return "", fmt.Errorf("there is no log of 'tripod up' in %s", a.dataDir)
 		}
@@ -84,6 +85,7 @@ func (a *app) logPath(cmd *cobra.Command, target, cluster string) (string, error
 	if err != nil {
 		return "", err
 	}
+	paths = slices.DeleteFunc(paths, process.IsAside) // the reader finds those
 	return a.chooseLog(cmd.Context(), paths, target, cluster)
 }
 

@@ -84,6 +84,31 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
+func TestLogsReadsWhatWasSetAside(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "etcd-AB.log")
+	for name, text := range map[string]string{"etcd-AB-2026-11-25T16-00-00.000.log": "1\n2\n3", "etcd-AB-2026-11-25T17-00-00.000.log": "4\n5\n", "etcd-AB.log": "6\n", "etcd-ABC.log": "x\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for tail, want := range map[int]string{-1: "1\n2\n3\n4\n5\n6\n", 0: "", 1: "6\n", 2: "5\n6\n", 3: "4\n5\n6\n", 4: "3\n4\n5\n6\n", 6: "1\n2\n3\n4\n5\n6\n", 100: "1\n2\n3\n4\n5\n6\n"} {
+		var out strings.Builder
+		log := &logReader{path: path, out: &out, interval: time.Millisecond}
+		if err := log.run(t.Context(), tail, false); err != nil || out.String() != want {
+			t.Errorf("--tail %d: got %q (%v), want %q", tail, out.String(), err, want)
+		}
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil { // at this moment it is set aside
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	log := &logReader{path: path, out: &out, interval: time.Millisecond}
+	if err := log.run(t.Context(), 2, false); err != nil || out.String() != "4\n5\n" {
+		t.Errorf("got %q (%v)", out.String(), err)
+	}
+}
+
 func TestLogsFollowsRotationAndTruncation(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	write(t, path, "one\n")

@@ -10,21 +10,19 @@ import (
 	"sync"
 
 	"tripod/client"
+	"tripod/internal/process"
 )
 
-// upLogMax is the size in bytes from which a start moves the supervisor's log aside.
-const upLogMax = 8 << 20
+// upLogPath is the supervisor's log.
+func upLogPath(dataDir string) string { return filepath.Join(dataDir, "logs", "up.log") }
 
-// openUpLog opens <dataDir>/logs/up.log at its end and makes the directories above. An old one that has grown large becomes up.log.1.
-func openUpLog(dataDir string) (*os.File, error) {
-	path := filepath.Join(dataDir, "logs", "up.log")
+// openUpLog opens the supervisor's log at its end and makes the directories above.
+func openUpLog(dataDir string) (*process.Log, error) {
+	path := upLogPath(dataDir)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("cannot make the directory of the logs: %w", err)
 	}
-	if info, err := os.Stat(path); err == nil && info.Size() > upLogMax {
-		_ = os.Rename(path, path+".1") // at worst it goes on growing
-	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	file, err := process.OpenLog(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the supervisor's log: %w", err)
 	}
@@ -51,7 +49,7 @@ type upLog struct {
 	dataDir string
 
 	mu     sync.Mutex
-	file   *os.File
+	file   *process.Log
 	early  []byte
 	closed bool
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"strings"
@@ -29,7 +30,7 @@ type Spec struct {
 	Path string   // the executable
 	Args []string // without the program's name
 	Env  []string // added to the parent's environment
-	Log  string   // file that takes stdout and stderr, appended to, 0600
+	Log  string   // file that takes stdout and stderr, appended to, 0600; a child that calls Attach sets it aside when it is large
 	// Leader makes the child the leader of a process group of its own; otherwise it stays in its parent's.
 	Leader bool
 	// OnReport is called for each line the child writes with Report, from one goroutine. May be nil.
@@ -42,7 +43,8 @@ type Child struct {
 	cmd     *exec.Cmd
 	life    *os.File // closing it tells the child to end
 	started time.Time
-	offset  int64 // where this run's output starts in the log
+	log     fs.FileInfo // the log's file when this run began
+	offset  int64       // where this run's output starts in that file
 
 	done chan struct{} // closed once the process is reaped and its reports are read
 	err  error         // why it ended; read after done
@@ -50,12 +52,16 @@ type Child struct {
 
 // Start runs the program. It returns as soon as the process exists.
 func Start(spec Spec) (*Child, error) {
-	log, err := os.OpenFile(spec.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := openLog(spec.Log)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", spec.Name, err)
 	}
 	defer log.Close()
 	offset, err := log.Seek(0, io.SeekEnd)
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", spec.Name, err)
+	}
+	logInfo, err := log.Stat()
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", spec.Name, err)
 	}
@@ -72,11 +78,11 @@ func Start(spec Spec) (*Child, error) {
 	defer reportWrite.Close()
 
 	cmd := exec.Command(spec.Path, spec.Args...)
-	cmd.Env = append(os.Environ(), spec.Env...)
+	cmd.Env = append(append(os.Environ(), spec.Env...), logEnv+"="+spec.Log)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.ExtraFiles = []*os.File{lifeRead, reportWrite}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: spec.Leader}
-	c := &Child{spec: spec, cmd: cmd, life: lifeWrite, offset: offset, done: make(chan struct{}), started: time.Now()}
+	c := &Child{spec: spec, cmd: cmd, life: lifeWrite, log: logInfo, offset: offset, done: make(chan struct{}), started: time.Now()}
 	if err := StartCalmly(cmd); err != nil {
 		lifeWrite.Close()
 		reportRead.Close()
@@ -183,7 +189,11 @@ func (c *Child) lastLines(n int) []string {
 	if err != nil {
 		return nil
 	}
-	from := max(c.offset, info.Size()-8<<10)
+	offset := c.offset
+	if !os.SameFile(info, c.log) {
+		offset = 0 // the run has set its first file aside
+	}
+	from := max(offset, info.Size()-8<<10)
 	if _, err := f.Seek(from, io.SeekStart); err != nil {
 		return nil
 	}
@@ -192,7 +202,7 @@ func (c *Child) lastLines(n int) []string {
 		return nil
 	}
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	if from > c.offset && len(lines) > 1 {
+	if from > offset && len(lines) > 1 {
 		lines = lines[1:] // the first is not whole
 	}
 	return lines[max(0, len(lines)-n):]

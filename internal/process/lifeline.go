@@ -41,6 +41,10 @@ func Attach(ctx context.Context) (context.Context, *Lifeline, error) {
 		}
 		cancel(ErrOrphaned)
 	}()
+	if log := os.Getenv(logEnv); log != "" {
+		os.Unsetenv(logEnv) // it is no child's of this one
+		go tendLog(log, logLook)
+	}
 	return ctx, &Lifeline{reports: os.NewFile(reportFD, "reports")}, nil
 }
 

@@ -58,6 +58,16 @@ func play(role string) int {
 		}
 		line.Report(dir)
 		select {}
+	case "talker": // fills more logs than are kept, by both of its outputs, and has numbered its lines
+		path := os.Getenv("TRIPOD_TEST_DIR") + "/child.log"
+		go tendLog(path, time.Millisecond)
+		for i := 0; ; i++ {
+			fmt.Fprintf([]*os.File{os.Stdout, os.Stderr}[i%2], "%09d %s\n", i, strings.Repeat("x", 4<<10))
+			if len(LogFiles(path)) == 1+asideMost && i >= 8*LogMost/(4<<10) {
+				line.Report(i)
+				select {}
+			}
+		}
 	case "deaf": // does not end when it is asked to, nor as an orphan
 		line.Report(map[string]int{"pid": os.Getpid()})
 		select {}

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package process
+
+import "syscall"
+
+// duplicate makes the descriptor to another name of the file of from.
+func duplicate(from, to int) error { return syscall.Dup2(from, to) }
