@@ -1,6 +1,7 @@
 package awsapi_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -135,6 +136,31 @@ func TestFilterLogEventsInterleavesStreamsPageByPage(t *testing.T) {
 	wantCode(t, err, "InvalidParameterException", 400)
 	_, err = client.FilterLogEvents(t.Context(), &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String(logGroup), LogStreamNames: []string{"c"}})
 	wantCode(t, err, "ResourceNotFoundException", 400)
+}
+
+// TestSearchEndsWhenItsClientLeaves: the search alone would take minutes.
+func TestSearchEndsWhenItsClientLeaves(t *testing.T) {
+	w, client := logWorld(t)
+	addLogStream(t, client, logGroup, "long", 0)
+	for range 6 {
+		must[*cloudwatchlogs.PutLogEventsOutput](t)(client.PutLogEvents(t.Context(), &cloudwatchlogs.PutLogEventsInput{LogGroupName: aws.String(logGroup), LogStreamName: aws.String("long"),
+			LogEvents: []types.InputLogEvent{{Timestamp: aws.Int64(time.Now().UnixMilli()), Message: aws.String(strings.Repeat("a", 1<<20-26))}}}))
+	}
+	before := w.log.String()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, err := client.FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String(logGroup), FilterPattern: aws.String("%(a{1000}|b){1}a{999}b%")}); err == nil {
+		t.Fatal("the search ended before its client left")
+	}
+	for end := time.Now().Add(15 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		text := strings.TrimPrefix(w.log.String(), before)
+		if strings.Contains(text, "operation=FilterLogEvents") && strings.Contains(text, "code=RequestTimeoutException") {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the search goes on without its client: %s", text)
+		}
+	}
 }
 
 func TestGetLogEventsWalksBothWaysAndStaysAtTheEnds(t *testing.T) {

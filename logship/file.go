@@ -11,8 +11,8 @@ import (
 	"slices"
 	"syscall"
 
-	"tripod/internal/process"
 	"time"
+	"tripod/internal/process"
 )
 
 // Place is how far a log file was read. Files are known by their inodes, as their names change when they are set aside; and by how they begin, as a copy

@@ -80,7 +80,8 @@ func (w *world) pass(t *testing.T, format Format) {
 
 func (w *world) messages(t *testing.T) (texts []string) {
 	t.Helper()
-	found, _, err := w.store.Find(logstore.Query{Streams: []string{streamID}, To: 1 << 45, Limit: 10000, Bytes: 1 << 30})
+	page, err := w.store.Find(t.Context(), logstore.Query{Streams: []string{streamID}, To: 1 << 45, Limit: 10000, Bytes: 1 << 30})
+	found := page.Found
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,6 +40,9 @@ type Key struct {
 // keyWidths are how many digits each part of a key has as text: 56 in all, as CloudWatch's event ids have.
 var keyWidths = [...]int{14, 15, 1, 18, 8}
 
+// The largest that a key's parts may be.
+const mostStream, mostZone, mostOffset, mostIndex = 1e15 - 1, 9, 1e18 - 1, 1e8 - 1
+
 // Compare orders keys.
 func (k Key) Compare(other Key) int {
 	return cmp.Or(cmp.Compare(k.Time, other.Time), cmp.Compare(k.Stream, other.Stream), cmp.Compare(k.Zone, other.Zone),

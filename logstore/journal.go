@@ -112,7 +112,7 @@ func (j *journal) copy(lines []byte, offset, after int64, now time.Time) (int64,
 		return 0, err
 	}
 	last := j.segments[len(j.segments)-1]
-	batches(lines, offset, func(_ int64, b batch) { last.note(b) })
+	batches(lines, offset, func(_ int64, b batch) bool { last.note(b); return true })
 	j.grown = now
 	return j.endLocked(), nil
 }

@@ -74,16 +74,16 @@ func (s segment) read() ([]byte, error) {
 	return text[:min(int64(len(text)), s.end-s.start)], nil
 }
 
-// batches calls fn for every batch of the text, which begins at offset start of the journal. Lines that cannot be read, of a disk that failed, are passed over.
-func batches(text []byte, start int64, fn func(offset int64, b batch)) {
+// batches calls fn for every batch of the text, which begins at offset start of the journal, until fn says that it is not to go on. Lines that cannot be read, of a disk that failed, are passed over.
+func batches(text []byte, start int64, fn func(offset int64, b batch) bool) {
 	for len(text) > 0 {
 		end := bytes.IndexByte(text, '\n')
 		if end < 0 {
 			return
 		}
 		var b batch
-		if json.Unmarshal(text[:end], &b) == nil {
-			fn(start, b)
+		if json.Unmarshal(text[:end], &b) == nil && !fn(start, b) {
+			return
 		}
 		text, start = text[end+1:], start+int64(end)+1
 	}
@@ -102,11 +102,12 @@ func (s *segment) mend() (mark json.RawMessage, err error) {
 		}
 	}
 	s.end, s.known, s.first, s.last = s.start+int64(whole), true, math.MaxInt64, math.MinInt64
-	batches(text[:whole], s.start, func(_ int64, b batch) {
+	batches(text[:whole], s.start, func(_ int64, b batch) bool {
 		s.note(b)
 		if b.Mark != nil {
 			mark = b.Mark
 		}
+		return true
 	})
 	return mark, nil
 }

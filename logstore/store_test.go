@@ -61,7 +61,8 @@ func messages(t *testing.T, s *Store, q Query) (texts []string, more bool) {
 	if q.Bytes == 0 {
 		q.Bytes = 1 << 20
 	}
-	found, more, err := s.Find(q)
+	page, err := s.Find(t.Context(), q)
+	found, more := page.Found, page.More
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +132,8 @@ func TestPagesInBothDirectionsHaveEveryEventOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	all, _, err := s.Find(Query{Streams: []string{streamA, streamB}, To: 5000, Limit: 1000, Bytes: 1 << 20})
+	whole, err := s.Find(t.Context(), Query{Streams: []string{streamA, streamB}, To: 5000, Limit: 1000, Bytes: 1 << 20})
+	all := whole.Found
 	if err != nil || len(all) != 300 {
 		t.Fatalf("got %d events, %v", len(all), err)
 	}
@@ -139,8 +141,9 @@ func TestPagesInBothDirectionsHaveEveryEventOnce(t *testing.T) {
 		var pages []Found
 		q := Query{Streams: []string{streamA, streamB}, To: 5000, Limit: 7, Bytes: 1 << 20, Last: last}
 		for more := true; more; {
-			var page []Found
-			if page, more, err = s.Find(q); err != nil || len(page) > 7 {
+			found, err := s.Find(t.Context(), q)
+			page := found.Found
+			if more = found.More; err != nil || len(page) > 7 {
 				t.Fatalf("%d events, %v", len(page), err)
 			}
 			if last {
@@ -152,6 +155,78 @@ func TestPagesInBothDirectionsHaveEveryEventOnce(t *testing.T) {
 		if diff := cmp.Diff(all, pages); diff != "" {
 			t.Errorf("last=%t: %s", last, diff)
 		}
+	}
+}
+
+// TestSearchThatTookLongEnoughGoesOnWhereItEnded: every page ends as soon as it may, and together they have every event once, in order.
+func TestSearchThatTookLongEnoughGoesOnWhereItEnded(t *testing.T) {
+	s := open(t, t.TempDir(), 0, small)
+	random := rand.New(rand.NewPCG(3, 4))
+	for i := range 600 { // files overlap in their times
+		stream := []string{streamA, streamB}[i%2]
+		if _, err := s.Append(stream, []Event{{Time: 1000 + int64(i/2) + int64(random.IntN(20)), Message: fmt.Sprint(i)}}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	whole, err := s.Find(t.Context(), Query{Streams: []string{streamA, streamB}, To: 5000, Limit: 1000, Bytes: 1 << 20})
+	if err != nil || len(whole.Found) != 600 || whole.More {
+		t.Fatalf("got %d events, %v", len(whole.Found), err)
+	}
+	for _, match := range []func(string, Event) bool{nil, func(_ string, e Event) bool { return strings.HasSuffix(e.Message, "7") }} {
+		var want, got []Found
+		for _, f := range whole.Found {
+			if match == nil || match("", f.Event) {
+				want = append(want, f)
+			}
+		}
+		q := Query{Streams: []string{streamA, streamB}, To: 5000, Limit: 50, Bytes: 1 << 20, Match: match, Enough: func() bool { return true }}
+		pages, empty := 0, 0
+		for {
+			page, err := s.Find(t.Context(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if pages++; len(page.Found) == 0 {
+				empty++
+			}
+			got = append(got, page.Found...)
+			if !page.More {
+				break
+			}
+			if q.After != nil && page.End.Compare(*q.After) <= 0 {
+				t.Fatalf("page %d ends at %v, where it began", pages, page.End)
+			}
+			if parsed, ok := ParseKey(page.End.String()); !ok || parsed != *page.End {
+				t.Fatalf("%v is no key's text", page.End)
+			}
+			q.After = page.End
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+		if pages < 10 {
+			t.Errorf("got %d pages, %d of them empty: they do not end early", pages, empty)
+		}
+	}
+}
+
+func TestSearchEndsWithItsContext(t *testing.T) {
+	s := open(t, t.TempDir(), 0, Limits{})
+	var events []Event
+	for i := range 1000 {
+		events = append(events, Event{Time: int64(i), Message: "x"})
+	}
+	if _, err := s.Append(streamA, events, nil); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	asked := 0
+	q := Query{Streams: []string{streamA}, To: 5000, Limit: 10, Bytes: 1 << 20, Match: func(string, Event) bool { asked++; cancel(); return false }}
+	if _, err := s.Find(ctx, q); !errors.Is(err, context.Canceled) || asked != 1 {
+		t.Errorf("got %v after %d events", err, asked)
+	}
+	if _, err := s.Find(ctx, q); !errors.Is(err, context.Canceled) || asked != 1 {
+		t.Errorf("got %v after %d events", err, asked)
 	}
 }
 
@@ -248,8 +323,8 @@ func TestCopiesAreTheSameInEveryZone(t *testing.T) {
 	eventually(t, a, numbered(100, 50))
 	eventually(t, b, numbered(100, 50))
 	for _, q := range []Query{{Streams: []string{streamA}, To: 1000, Limit: 100, Bytes: 1 << 20}} {
-		inA, _, _ := a.Find(q)
-		inB, _, _ := b.Find(q)
+		inA, _ := a.Find(t.Context(), q)
+		inB, _ := b.Find(t.Context(), q)
 		if diff := cmp.Diff(inA, inB); diff != "" {
 			t.Errorf("keys and times differ: %s", diff)
 		}

@@ -1,8 +1,10 @@
 package logs
 
 import (
+	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
@@ -12,6 +14,26 @@ import (
 	"tripod/logstore"
 	"tripod/region"
 )
+
+const (
+	// pageTime is how long a search goes on before its page ends, with fewer events than there may be, perhaps none, and a token; as AWS's do.
+	pageTime = 5 * time.Second
+	// callTime is how long a call may search in all, where no place to go on comes before.
+	callTime = 25 * time.Second
+)
+
+// errTooSlow is what a call's search ends with when its time is over.
+var errTooSlow = invalid("The search took longer than %s: use a filter pattern that is simpler, startTime and endTime that are nearer, or fewer log streams.", callTime)
+
+// searching gives a search its end: when its client goes, or its time is over; and says when it has found long enough for a page.
+func (s *Service) searching(call *wire.Call) (ctx context.Context, enough func() bool, cancel context.CancelFunc) {
+	began, most := time.Now(), pageTime
+	if s.PageTime != 0 {
+		most = s.PageTime
+	}
+	ctx, cancel = context.WithTimeoutCause(call.Request.Context(), callTime, errTooSlow)
+	return ctx, func() bool { return time.Since(began) >= most }, cancel
+}
 
 // filterLogEvents searches a group's streams, all their events in the order of their times.
 func (s *Service) filterLogEvents(call *wire.Call, in *cloudwatchlogs.FilterLogEventsInput) (*cloudwatchlogs.FilterLogEventsOutput, error) {
@@ -25,11 +47,13 @@ func (s *Service) filterLogEvents(call *wire.Call, in *cloudwatchlogs.FilterLogE
 	if in.LogStreamNames != nil && in.LogStreamNamePrefix != nil {
 		return nil, invalid("logStreamNamePrefix and logStreamNames are mutually exclusive parameters.")
 	}
-	wanted, err := parsePattern(aws.ToString(in.FilterPattern))
+	ctx, enough, cancel := s.searching(call)
+	defer cancel()
+	wanted, err := parsePattern(ctx, aws.ToString(in.FilterPattern))
 	if err != nil {
 		return nil, err
 	}
-	q := logstore.Query{Limit: limited(in.Limit), Bytes: mostBytes, Match: func(_ string, e logstore.Event) bool { return wanted(e.Message) }}
+	q := logstore.Query{Limit: limited(in.Limit), Bytes: mostBytes, Match: func(_ string, e logstore.Event) bool { return wanted(e.Message) }, Enough: enough}
 	names := map[string]string{}
 	err = s.State.View(func(tx *region.Txn) error {
 		g, chosen, err := chosenStreams(tx, groupName, in.LogStreamNames, aws.ToString(in.LogStreamNamePrefix))
@@ -56,17 +80,17 @@ func (s *Service) filterLogEvents(call *wire.Call, in *cloudwatchlogs.FilterLogE
 		}
 		q.After = &key
 	}
-	found, more, err := s.Events.Find(q)
+	page, err := s.Events.Find(ctx, q)
 	if err != nil {
 		return nil, err
 	}
 	out := &cloudwatchlogs.FilterLogEventsOutput{Events: []types.FilteredLogEvent{}, SearchedLogStreams: []types.SearchedLogStream{}}
-	for _, f := range found {
+	for _, f := range page.Found {
 		out.Events = append(out.Events, types.FilteredLogEvent{LogStreamName: aws.String(names[f.Stream]), Timestamp: &f.Time, Message: &f.Message,
 			IngestionTime: &f.Ingested, EventId: aws.String(f.Key.String())})
 	}
-	if n := len(found); more && n > 0 {
-		out.NextToken = aws.String(wire.Token(list, found[n-1].Key.String()))
+	if page.More {
+		out.NextToken = aws.String(wire.Token(list, page.End.String()))
 	}
 	return out, nil
 }
@@ -102,18 +126,23 @@ func (s *Service) testMetricFilter(call *wire.Call, in *cloudwatchlogs.TestMetri
 	if err := authorize(call, "*"); err != nil {
 		return nil, err
 	}
-	wanted, err := parsePattern(aws.ToString(in.FilterPattern))
+	ctx, _, cancel := s.searching(call)
+	defer cancel()
+	wanted, err := parsePattern(ctx, aws.ToString(in.FilterPattern))
 	if err != nil {
 		return nil, err
 	}
 	extract := func(string) map[string]string { return map[string]string{} }
-	if c, err := parseColumns(strings.TrimSpace(aws.ToString(in.FilterPattern))); err == nil { // no other patterns have values
+	if c, err := parseColumns(ctx, strings.TrimSpace(aws.ToString(in.FilterPattern))); err == nil { // no other patterns have values
 		extract = c.values
 	}
 	out := &cloudwatchlogs.TestMetricFilterOutput{Matches: []types.MetricFilterMatchRecord{}}
 	for i, message := range in.LogEventMessages {
 		if wanted(message) {
 			out.Matches = append(out.Matches, types.MetricFilterMatchRecord{EventNumber: int64(i + 1), EventMessage: aws.String(message), ExtractedValues: extract(message)})
+		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
 		}
 	}
 	return out, nil

@@ -82,7 +82,8 @@ func (s *Service) getLogEvents(call *wire.Call, in *cloudwatchlogs.GetLogEventsI
 		}
 		at = key
 	}
-	found, _, err := s.Events.Find(q)
+	page, err := s.Events.Find(call.Request.Context(), q)
+	found := page.Found
 	if err != nil {
 		return nil, err
 	}

@@ -153,6 +153,9 @@ func (s *Service) describeLogGroups(call *wire.Call, in *cloudwatchlogs.Describe
 	return out, s.State.View(func(tx *region.Txn) error {
 		for _, g := range page {
 			out.LogGroups = append(out.LogGroups, s.describeGroup(tx, g))
+			if err := call.Request.Context().Err(); err != nil {
+				return err // what the files have may have to be read
+			}
 		}
 		return nil
 	})

@@ -19,7 +19,7 @@ const Name = "logs"
 type Events interface {
 	Append(stream string, events []logstore.Event, mark any) (logstore.Place, error)
 	AwaitCopy(ctx context.Context, place logstore.Place) error
-	Find(q logstore.Query) (found []logstore.Found, more bool, err error)
+	Find(ctx context.Context, q logstore.Query) (logstore.Page, error)
 	Extent(stream string) logstore.Extent
 }
 
@@ -31,6 +31,8 @@ type Service struct {
 	Events            Events
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+	// PageTime is how long a search goes on before its page ends; 0 means 5 s.
+	PageTime time.Duration
 }
 
 // API is the service as the front serves it.

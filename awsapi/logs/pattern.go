@@ -1,7 +1,7 @@
 package logs
 
 import (
-	"regexp"
+	"context"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -11,22 +11,22 @@ import (
 type pattern func(message string) bool
 
 // parsePattern reads a filter pattern, as "Filter pattern syntax for metric filters, subscription filters, filter log events, and Live Tail" of the CloudWatch Logs
-// user guide has them: terms, a condition on JSON in braces, or space-delimited columns in brackets.
-func parsePattern(text string) (pattern, error) {
+// user guide has them: terms, a condition on JSON in braces, or space-delimited columns in brackets. Once ctx has ended, expressions say anything.
+func parsePattern(ctx context.Context, text string) (pattern, error) {
 	text = strings.TrimSpace(text)
 	switch {
 	case text == "":
 		return func(string) bool { return true }, nil
 	case text[0] == '{':
-		return parseJSONPattern(text)
+		return parseJSONPattern(ctx, text)
 	case text[0] == '[':
-		c, err := parseColumns(text)
+		c, err := parseColumns(ctx, text)
 		if err != nil {
 			return nil, err
 		}
 		return c.match, nil
 	}
-	return parseTerms(text)
+	return parseTerms(ctx, text)
 }
 
 // badPattern is the exception for a pattern that cannot be used, whatever the reason.
@@ -35,7 +35,7 @@ func badPattern(reason string) error { return invalid("Invalid filter pattern: %
 // terms are a pattern of words: messages must have all of required and none of excluded, and where nothing is required one of optional.
 type terms struct{ required, excluded, optional []pattern }
 
-func parseTerms(text string) (pattern, error) {
+func parseTerms(ctx context.Context, text string) (pattern, error) {
 	var all terms
 	for text = strings.TrimSpace(text); text != ""; text = strings.TrimSpace(text) {
 		to := &all.required
@@ -45,7 +45,7 @@ func parseTerms(text string) (pattern, error) {
 		case '?':
 			to, text = &all.optional, text[1:]
 		}
-		one, rest, err := parseTerm(text)
+		one, rest, err := parseTerm(ctx, text)
 		if err != nil {
 			return nil, err
 		}
@@ -77,7 +77,7 @@ func (t terms) match(message string) bool {
 }
 
 // parseTerm reads a word, a phrase in double quotes or an expression between percent signs, and returns what follows.
-func parseTerm(text string) (one pattern, rest string, err error) {
+func parseTerm(ctx context.Context, text string) (one pattern, rest string, err error) {
 	switch {
 	case text == "" || unicode.IsSpace(rune(text[0])):
 		return nil, "", badPattern("a term is missing behind - or ?")
@@ -88,11 +88,11 @@ func parseTerm(text string) (one pattern, rest string, err error) {
 		}
 		return func(message string) bool { return hasWords(message, phrase) }, rest, nil
 	case text[0] == '%':
-		expression, rest, err := parseExpression(text)
+		expression, rest, err := parseExpression(ctx, text)
 		if err != nil {
 			return nil, "", err
 		}
-		return expression.MatchString, rest, nil
+		return expression, rest, nil
 	}
 	end := strings.IndexFunc(text, unicode.IsSpace)
 	if end < 0 {
@@ -117,24 +117,6 @@ func unquote(text string) (phrase, rest string, err error) {
 		}
 	}
 	return "", "", badPattern("a quotation mark is not closed")
-}
-
-// parseExpression reads a regular expression between percent signs. RE2, which Go has, knows all that AWS allows, and more.
-func parseExpression(text string) (expression *regexp.Regexp, rest string, err error) {
-	end := 1
-	for end < len(text) && text[end] != '%' {
-		if text[end] == '\\' {
-			end++
-		}
-		end++
-	}
-	if end >= len(text) {
-		return nil, "", badPattern("a percent sign, which begins a regular expression, is not closed")
-	}
-	if expression, err = regexp.Compile(text[1:end]); err != nil {
-		return nil, "", badPattern("the regular expression between percent signs cannot be read")
-	}
-	return expression, text[end+1:], nil
 }
 
 // hasWords says whether the message has the phrase as words of its own: CloudWatch does not find AUTH in UNAUTHORIZED.

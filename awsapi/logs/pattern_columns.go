@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -19,8 +20,8 @@ type column struct {
 }
 
 // parseColumns reads [COLUMN, ...], where a column is a name, nothing, or conditions on one name.
-func parseColumns(text string) (*columns, error) {
-	p := &reader{rest: text, compare: (*reader).columnComparison, ends: " \t\r\n)]&|,"}
+func parseColumns(ctx context.Context, text string) (*columns, error) {
+	p := &reader{ctx: ctx, rest: text, compare: (*reader).columnComparison, ends: " \t\r\n)]&|,"}
 	if !p.take("[") {
 		return nil, p.unexpected("[")
 	}

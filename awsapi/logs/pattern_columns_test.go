@@ -70,7 +70,7 @@ func TestPatternsOfColumns(t *testing.T) {
 		{`[a, b=2]`, "1 \t 2\n", true},
 		{`[größe=%ß%, b]`, `groß 2`, true},
 	} {
-		wanted, err := parsePattern(c.pattern)
+		wanted, err := parsePattern(t.Context(), c.pattern)
 		if err != nil {
 			t.Errorf("%s: %v", c.pattern, err)
 		} else if got := wanted(c.message); got != c.want {
@@ -104,7 +104,7 @@ func TestColumnsHaveValues(t *testing.T) {
 		{`[level, text]`, `ERROR "a b"  c`, map[string]string{"$level": "ERROR", "$text": `"a b"  c`}},
 		{`[level, text]`, `ERROR "a b"`, map[string]string{"$level": "ERROR", "$text": "a b"}},
 	} {
-		p, err := parseColumns(c.pattern)
+		p, err := parseColumns(t.Context(), c.pattern)
 		if err != nil {
 			t.Errorf("%s: %v", c.pattern, err)
 		} else if diff := cmp.Diff(c.want, p.values(c.message)); diff != "" {

@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"context"
 	"encoding/json"
 	"math"
 	"strconv"
@@ -11,8 +12,8 @@ import (
 type condition func(document any) bool
 
 // parseJSONPattern reads { CONDITION }. Messages that are no JSON object or list are not wanted.
-func parseJSONPattern(text string) (pattern, error) {
-	p := &reader{rest: text, compare: (*reader).comparison, ends: " \t\r\n)}&|"}
+func parseJSONPattern(ctx context.Context, text string) (pattern, error) {
+	p := &reader{ctx: ctx, rest: text, compare: (*reader).comparison, ends: " \t\r\n)}&|"}
 	if !p.take("{") {
 		return nil, badPattern("it does not begin with {")
 	}
@@ -36,6 +37,7 @@ func parseJSONPattern(text string) (pattern, error) {
 
 // reader is what is left to read of a pattern with conditions.
 type reader struct {
+	ctx     context.Context
 	rest    string
 	compare func(*reader) (condition, error) // reads one comparison
 	ends    string                           // what a value without quotes ends at
@@ -177,12 +179,12 @@ func (p *reader) value(operator string) (func(any) bool, error) {
 	case text == "":
 		return nil, p.unexpected("a value")
 	case text[0] == '%':
-		expression, rest, err := parseExpression(text)
+		expression, rest, err := parseExpression(p.ctx, text)
 		if err != nil {
 			return nil, err
 		}
 		p.rest = rest
-		return textTest(operator, func(found string) bool { return expression.MatchString(found) })
+		return textTest(operator, expression)
 	case text[0] == '"':
 		wanted, rest, err := unquote(text)
 		if err != nil {

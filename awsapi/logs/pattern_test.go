@@ -37,7 +37,7 @@ func TestPatternsOfTerms(t *testing.T) {
 		{"röße", "die größe", false},
 		{"aa", "aaa aa", true},
 	} {
-		wanted, err := parsePattern(c.pattern)
+		wanted, err := parsePattern(t.Context(), c.pattern)
 		if err != nil {
 			t.Errorf("%s: %v", c.pattern, err)
 		} else if got := wanted(c.message); got != c.want {
@@ -85,14 +85,14 @@ func TestPatternsOfJSON(t *testing.T) {
 		`{ $.verb > 3 }`:                                                    false,
 		`{ $.user.username = "a*n" && $.objectRef.resource = "configmaps"}`: true,
 	} {
-		wanted, err := parsePattern(pattern)
+		wanted, err := parsePattern(t.Context(), pattern)
 		if err != nil {
 			t.Errorf("%s: %v", pattern, err)
 		} else if got := wanted(auditEvent); got != want {
 			t.Errorf("%s: got %t", pattern, got)
 		}
 	}
-	wanted, _ := parsePattern(`{ $.verb NOT EXISTS }`)
+	wanted, _ := parsePattern(t.Context(), `{ $.verb NOT EXISTS }`)
 	for _, message := range []string{"", "text", "{", `"verb"`, "12"} {
 		if wanted(message) {
 			t.Errorf("%q is taken for a JSON object", message)
@@ -107,7 +107,7 @@ func TestBadPatternsAreRefused(t *testing.T) {
 		"{" + strings.Repeat("(", 100) + "$.a=1" + strings.Repeat(")", 100) + "}",
 		`[`, `[a`, `[a b]`, `[a] b`, `[a,`, `[a = ]`, `[a = 1, b < x]`, `[a = "x]`, `[= 1]`, `[a, a]`, `[..., a, ...]`, `[a = 1 || b = 1]`, `[(a = 1]`, `[a = %(%]`, `[a && b]`,
 	} {
-		if _, err := parsePattern(pattern); err == nil || !strings.Contains(err.Error(), "InvalidParameterException: Invalid filter pattern") {
+		if _, err := parsePattern(t.Context(), pattern); err == nil || !strings.Contains(err.Error(), "InvalidParameterException: Invalid filter pattern") {
 			t.Errorf("%s: got %v", pattern, err)
 		}
 	}
@@ -118,10 +118,10 @@ func FuzzPattern(f *testing.F) {
 		f.Add(seed, auditEvent)
 	}
 	f.Fuzz(func(t *testing.T, text, message string) {
-		if wanted, err := parsePattern(text); err == nil {
+		if wanted, err := parsePattern(t.Context(), text); err == nil {
 			wanted(message)
 		}
-		if c, err := parseColumns(text); err == nil && c.match(message) {
+		if c, err := parseColumns(t.Context(), text); err == nil && c.match(message) {
 			c.values(message)
 		}
 	})

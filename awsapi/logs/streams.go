@@ -91,6 +91,9 @@ func (s *Service) describeLogStreams(call *wire.Call, in *cloudwatchlogs.Describ
 			return errNoGroup
 		}
 		for _, one := range inGroup(tx, groupName) {
+			if err := call.Request.Context().Err(); err != nil {
+				return err // what its files have may have to be read
+			}
 			if strings.HasPrefix(one.Name, prefix) {
 				all = append(all, listed{one, s.Events.Extent(one.ID)})
 			}
