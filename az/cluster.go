@@ -89,6 +89,8 @@ type WorkersConfig struct {
 	Client pki.Pair
 	// Authority signs the kubelets' serving certificates.
 	Authority *pki.Authority
+	// LocalPort says why a pod may not lead to that port of this machine; nil where it may.
+	LocalPort func(port int) error
 }
 
 func newClusterZone(z *Zone, record region.Cluster) *clusterZone {
@@ -486,6 +488,7 @@ func (c *clusterZone) workersConfig() (WorkersConfig, error) {
 	}
 	config.Version = launch.Versions[c.record.Version]
 	config.CA, config.Token, config.Client, config.Authority = trust.bundle, c.nodeToken, admin, authority
+	config.LocalPort = c.zone.config.localPort
 	return config, nil
 }
 

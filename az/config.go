@@ -14,6 +14,7 @@ import (
 	"tripod/client"
 	"tripod/etcdcluster"
 	"tripod/internal/loss"
+	"tripod/internal/ports"
 	"tripod/region"
 )
 
@@ -43,6 +44,9 @@ type Config struct {
 	FastTimers bool `json:"fastTimers,omitempty"`
 	// ClientAddress is the IP address that clients are said to have; empty means 127.0.0.1.
 	ClientAddress string `json:"clientAddress,omitempty"`
+	// LocalPorts are the ports of this machine to which pods may lead what is sent to their addresses, but for OwnPorts, the region's.
+	LocalPorts ports.Ranges `json:"localPorts,omitempty"`
+	OwnPorts   ports.Ranges `json:"ownPorts,omitempty"`
 	// Peers are all zones of the region in their order, this one too.
 	Peers []Peer `json:"peers"`
 	// GatewayPort is where the zone's etcd members find the gateway, as HTTPS_PROXY, with GatewaySecret as password.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"tripod/apiserver/launch"
+	"tripod/client"
 )
 
 // route says where a name or an address leads. What it does not know is denied.
@@ -97,12 +98,49 @@ func (z *Zone) routeAddress(ctx context.Context, address netip.Addr, port int) (
 			}
 			local, err := workers.LocalAddress(ctx, address.String(), port)
 			if err != nil {
+				if errors.Is(err, errLocalPort) {
+					z.tellOnce(client.Event{Cluster: c.record.Name, Type: "LocalPortRefused", Message: err.Error()})
+				}
 				return destination{}, err
 			}
 			return destination{zone: peer.Zone, network: "tcp", address: local}, nil
 		}
 	}
 	return destination{}, errDenied
+}
+
+// errLocalPort is why a pod may not lead to a port of this machine.
+var errLocalPort = errors.New("may not be led to by pods")
+
+// localPort says why a pod may not lead to that port of this machine; nil where it may. The operator says which ones: whoever may create pods would reach
+// every service of the machine otherwise. The region's own ports are never among them.
+func (c Config) localPort(port int) error {
+	switch {
+	case c.OwnPorts.Contain(port):
+		return fmt.Errorf("port %d of this machine, one of the region's own, %w", port, errLocalPort)
+	case !c.LocalPorts.Contain(port):
+		return fmt.Errorf("port %d of this machine %w: start the region with 'tripod up --local-ports %d' to allow it", port, errLocalPort, port)
+	}
+	return nil
+}
+
+// mostTold bounds what is told once: others than the operator choose how much that could be.
+const mostTold = 100
+
+// tellOnce makes an event that would come again with every connection.
+func (z *Zone) tellOnce(e client.Event) {
+	z.mu.Lock()
+	known := z.once[e.Message] || len(z.once) >= mostTold
+	if !known {
+		if z.once == nil {
+			z.once = map[string]bool{}
+		}
+		z.once[e.Message] = true
+	}
+	z.mu.Unlock()
+	if !known {
+		z.event(e)
+	}
 }
 
 func sortedKeys[V any](m map[string]V) []string {

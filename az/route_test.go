@@ -3,11 +3,14 @@ package az
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 	"testing"
 
 	"tripod/apiserver/launch"
+	"tripod/client"
+	"tripod/internal/ports"
 	"tripod/region"
 )
 
@@ -20,6 +23,9 @@ func (fakeWorkers) ServeKubelet(net.Listener) error { return nil }
 func (fakeWorkers) LocalAddress(_ context.Context, host string, port int) (string, error) {
 	if host == "10.0.33.7" && port == 8443 {
 		return "127.0.0.1:9443", nil
+	}
+	if host == "10.0.33.8" {
+		return "", fmt.Errorf("pod web/db: %w", testConfig().localPort(5432))
 	}
 	return "", errors.New("leads nowhere")
 }
@@ -94,6 +100,39 @@ func TestGatewayDeniesEverythingElse(t *testing.T) {
 		if to, err := empty.route(t.Context(), host, kubeletPort); !errors.Is(err, errDenied) {
 			t.Errorf("without a cluster %s leads to %+v (%v)", host, to, err)
 		}
+	}
+}
+
+func TestPodsLeadToPortsThatTheOperatorAllowsAndNeverToTheRegions(t *testing.T) {
+	config := Config{LocalPorts: ports.Ranges{{First: 8000, Last: 8999}, {First: 20000, Last: 65535}}, OwnPorts: ports.Ranges{{First: 8566, Last: 8566}, {First: 20000, Last: 20127}}}
+	for port, want := range map[int]string{8000: "", 20128: "", 8566: "one of the region's own", 20014: "one of the region's own", 5432: "tripod up --local-ports 5432"} {
+		err := config.localPort(port)
+		if want == "" && err != nil || want != "" && (!errors.Is(err, errLocalPort) || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%d: got %v, want %q", port, err, want)
+		}
+	}
+	if config = (Config{}); config.localPort(8000) == nil {
+		t.Error("without --local-ports a port is allowed")
+	}
+}
+
+func TestRefusedLocalPortsAreToldOnce(t *testing.T) {
+	z := newRouter()
+	var told []string
+	z.OnReport = func(r Report) { told = append(told, r.Event.Type+": "+r.Event.Message) }
+	for range 3 {
+		if _, err := z.route(t.Context(), "10.0.33.8", 443); !errors.Is(err, errLocalPort) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if want := "LocalPortRefused: pod web/db: port 5432 of this machine may not be led to by pods: start the region with 'tripod up --local-ports 5432' to allow it"; len(told) != 1 || told[0] != want {
+		t.Errorf("got %q, want %q", told, want)
+	}
+	for i := range 2 * mostTold {
+		z.tellOnce(client.Event{Message: strings.Repeat("x", i)})
+	}
+	if len(told) != mostTold {
+		t.Errorf("got %d events, want %d", len(told), mostTold)
 	}
 }
 

@@ -61,6 +61,7 @@ type Zone struct {
 	mu       sync.Mutex
 	clusters map[string]*clusterZone // by id
 	released map[string]bool         // ids of clusters whose part here is deleted, or is being
+	once     map[string]bool         // what tellOnce has told
 	serving  bool
 	ending   bool // no cluster is started any more
 

@@ -17,6 +17,7 @@ import (
 
 	"tripod/awsapi/quota"
 	"tripod/client"
+	"tripod/internal/ports"
 	"tripod/lb"
 )
 
@@ -42,6 +43,8 @@ type Options struct {
 	OIDCIssuers []string
 	// ClientAddress is the IP address that clients are said to have; empty means one that every publicAccessCidrs admits.
 	ClientAddress string
+	// LocalPorts are the ports of this machine to which pods may lead what is sent to their addresses: whoever may create pods writes where.
+	LocalPorts ports.Ranges
 	// RealPace lets the states of clusters last as long as they do in EKS, but for the cluster that the region is founded with.
 	RealPace bool
 	// FastTimers lets elections, leases and health checks guess at deaths after fractions of a second.

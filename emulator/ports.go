@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -14,6 +15,7 @@ import (
 	"tripod/az"
 	"tripod/client"
 	"tripod/internal/pki"
+	"tripod/internal/ports"
 )
 
 // A region's ports stand in one contiguous range. Its first ten are the zones'; each cluster has ten. What the zones have left over, and what is left at
@@ -88,6 +90,16 @@ func twin(ctx context.Context, reservations string, base int, dataDir string) st
 		return ""
 	}
 	return string(holder)
+}
+
+// ownPorts are all the ports that are the region's, or may become so.
+func (e *Emulator) ownPorts() ports.Ranges {
+	m := e.dir.marker
+	own := ports.Ranges{{First: m.Port, Last: m.Port}, {First: m.PortBase, Last: m.PortBase + portRange - 1}}
+	if address, err := netip.ParseAddrPort(e.options.MetricsAddress); err == nil && address.Port() != 0 {
+		own = append(own, ports.Range{First: int(address.Port()), Last: int(address.Port())})
+	}
+	return own
 }
 
 func rangeNote(reservations string, base int) string {

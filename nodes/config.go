@@ -44,6 +44,9 @@ type Config struct {
 	ServingCert tls.Certificate // of the kubelets' HTTPS server
 	ClientCAs   *x509.CertPool  // who may speak to the kubelets: the API servers
 
+	// LocalPort says why a pod's address may not lead to that port of this machine, and nil where it may. Without it none may.
+	LocalPort func(port int) error
+
 	Logger *slog.Logger // nil discards
 }
 
@@ -54,6 +57,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.InstanceType == "" {
 		c.InstanceType = machine.DefaultType
+	}
+	if c.LocalPort == nil {
+		c.LocalPort = func(int) error { return errors.New("no port of this machine may be led to") }
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

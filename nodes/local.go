@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,7 +22,7 @@ import (
 
 // LocalAddressAnnotation on a pod says where its address leads on this machine, e.g. "127.0.0.1:9443": this is how
 // an admission webhook that runs on a laptop is reached. With "." and one of the pod's ports behind it, it is for
-// that port alone and comes before the general one.
+// that port alone and comes before the general one. Which ports that may be Config.LocalPort says.
 const LocalAddressAnnotation = "tripod.internal/local-address"
 
 // lookupTimeout bounds what LocalAddress asks of the API server.
@@ -38,7 +39,7 @@ func (s *Simulator) LocalAddress(ctx context.Context, host string, port int) (st
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	l := lookup{client: z.clients.cloud}
+	l := lookup{client: z.clients.cloud, allowed: s.conf.LocalPort}
 	address, err := l.find(ctx, host, port)
 	if err != nil {
 		return "", fmt.Errorf("%s leads nowhere: %w", net.JoinHostPort(host, strconv.Itoa(port)), err)
@@ -47,7 +48,10 @@ func (s *Simulator) LocalAddress(ctx context.Context, host string, port int) (st
 }
 
 // lookup is one question to the API server about an address.
-type lookup struct{ client kubernetes.Interface }
+type lookup struct {
+	client  kubernetes.Interface
+	allowed func(port int) error
+}
 
 func (l lookup) find(ctx context.Context, host string, port int) (string, error) {
 	addr, err := netip.ParseAddr(host)
@@ -71,20 +75,12 @@ func (l lookup) find(ctx context.Context, host string, port int) (string, error)
 	if err != nil {
 		return "", fmt.Errorf("read pods: %w", err)
 	}
-	var found error
-	for i := range pods.Items {
-		pod := &pods.Items[i]
-		if pod.Status.PodIP != addr.String() || !alive(pod) {
-			continue
-		}
-		address, err := localAddress(pod, port)
-		if err == nil {
-			return address, nil
-		}
-		found = err
+	pod, err := holder(pods.Items, addr.String(), port)
+	if err != nil {
+		return "", err
 	}
-	if found != nil {
-		return "", found
+	if pod != nil {
+		return l.localAddress(pod, port)
 	}
 	services, err := l.client.CoreV1().Services("").List(ctx, metav1.ListOptions{
 		FieldSelector: fields.OneTermEqualSelector("spec.clusterIP", addr.String()).String(),
@@ -117,14 +113,14 @@ func (l lookup) throughService(ctx context.Context, service *corev1.Service, por
 	if !ok {
 		return "", fmt.Errorf("service %s has no TCP port %d", name, port)
 	}
-	slices, err := l.client.DiscoveryV1().EndpointSlices(service.Namespace).List(ctx, metav1.ListOptions{
+	found, err := l.client.DiscoveryV1().EndpointSlices(service.Namespace).List(ctx, metav1.ListOptions{
 		LabelSelector: labels.Set{discoveryv1.LabelServiceName: service.Name}.String(),
 	})
 	if err != nil {
 		return "", fmt.Errorf("read endpoints: %w", err)
 	}
 	none := fmt.Errorf("service %s has no ready endpoint", name)
-	for _, slice := range slices.Items {
+	for _, slice := range found.Items {
 		target, ok := slicePort(slice.Ports, portName)
 		if !ok {
 			continue
@@ -141,7 +137,7 @@ func (l lookup) throughService(ctx context.Context, service *corev1.Service, por
 			if err != nil {
 				return "", fmt.Errorf("read pod: %w", err)
 			}
-			address, err := localAddress(pod, target)
+			address, err := l.localAddress(pod, target)
 			if err == nil {
 				return address, nil
 			}
@@ -175,9 +171,45 @@ func alive(pod *corev1.Pod) bool {
 	return pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed
 }
 
-// localAddress is what the pod's annotation says of a port; only loopback addresses are accepted, since whoever may
-// create pods would otherwise reach into the user's networks.
-func localAddress(pod *corev1.Pod, port int) (string, error) {
+// holder is the pod to which a port of an address belongs; nil where no pod has the address. Pods of the host's network share their node's, and each has only the
+// ports that its containers declare: else one could take what is sent to another. Where two claim the same, as no kubelet lets them, neither has it.
+func holder(pods []corev1.Pod, address string, port int) (*corev1.Pod, error) {
+	var holders, others []*corev1.Pod
+	for i := range pods {
+		switch pod := &pods[i]; {
+		case pod.Status.PodIP != address || !alive(pod):
+		case pod.Spec.HostNetwork && !declares(pod, port):
+			others = append(others, pod)
+		default:
+			holders = append(holders, pod)
+		}
+	}
+	switch {
+	case len(holders) == 1:
+		return holders[0], nil
+	case len(holders) > 1:
+		return nil, fmt.Errorf("pods %s/%s and %s/%s both claim the port", holders[0].Namespace, holders[0].Name, holders[1].Namespace, holders[1].Name)
+	case len(others) > 0:
+		return nil, fmt.Errorf("it is a node's address, and no pod of the host's network there (%s/%s, ...) declares the port as a container's", others[0].Namespace, others[0].Name)
+	}
+	return nil, nil
+}
+
+// declares says whether one of the pod's containers declares the TCP port.
+func declares(pod *corev1.Pod, port int) bool {
+	for _, container := range slices.Concat(pod.Spec.Containers, pod.Spec.InitContainers) {
+		for _, p := range container.Ports {
+			if int(p.ContainerPort) == port && (p.Protocol == "" || p.Protocol == corev1.ProtocolTCP) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// localAddress is what the pod's annotation says of a port; only loopback addresses are accepted, since whoever may create pods would otherwise reach into
+// the user's networks, and of those only the ports that the operator allows.
+func (l lookup) localAddress(pod *corev1.Pod, port int) (string, error) {
 	annotation := LocalAddressAnnotation + "." + strconv.Itoa(port)
 	value, ok := pod.Annotations[annotation]
 	if !ok {
@@ -191,6 +223,9 @@ func localAddress(pod *corev1.Pod, port int) (string, error) {
 	if err != nil || !address.Addr().IsLoopback() || address.Port() == 0 {
 		return "", fmt.Errorf("pod %s/%s: annotation %s must be a loopback address with a port like 127.0.0.1:9443, not %q",
 			pod.Namespace, pod.Name, annotation, value)
+	}
+	if err := l.allowed(int(address.Port())); err != nil {
+		return "", fmt.Errorf("pod %s/%s: annotation %s: %w", pod.Namespace, pod.Name, annotation, err)
 	}
 	return address.String(), nil
 }

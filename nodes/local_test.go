@@ -1,6 +1,7 @@
 package nodes
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -14,6 +15,17 @@ func annotated(ip string, annotations map[string]string) func(*corev1.Pod) {
 	return func(p *corev1.Pod) {
 		p.Annotations = annotations
 		p.Status.PodIP, p.Status.Phase = ip, corev1.PodRunning
+	}
+}
+
+// hostNetwork puts the pod into its node's network, with these ports.
+func hostNetwork(ports ...int32) func(*corev1.Pod) {
+	return func(p *corev1.Pod) {
+		p.Spec.HostNetwork = true
+		p.Spec.Containers = []corev1.Container{{Name: "app"}}
+		for _, port := range ports {
+			p.Spec.Containers[0].Ports = append(p.Spec.Containers[0].Ports, corev1.ContainerPort{ContainerPort: port})
+		}
 	}
 }
 
@@ -31,6 +43,10 @@ func TestLocalAddress(t *testing.T) {
 			LocalAddressAnnotation: "127.0.0.1:9443", LocalAddressAnnotation + ".8080": "localhost:8081"})),
 		newPod("plain", elsewhere, annotated("10.0.64.21", nil)),
 		newPod("evil", elsewhere, annotated("10.0.64.22", map[string]string{LocalAddressAnnotation: "192.168.1.1:22"})),
+		newPod("database", elsewhere, annotated("10.0.64.24", map[string]string{LocalAddressAnnotation: "127.0.0.1:5432"})),
+		newPod("own", elsewhere, annotated("10.0.64.5", map[string]string{LocalAddressAnnotation: "127.0.0.1:9443"}), hostNetwork(8443)),
+		newPod("taker", elsewhere, annotated("10.0.64.5", map[string]string{LocalAddressAnnotation: "127.0.0.1:8081"}), hostNetwork(7443, 9999)),
+		newPod("second", elsewhere, annotated("10.0.64.5", map[string]string{LocalAddressAnnotation: "127.0.0.1:8081"}), hostNetwork(9999)),
 		&corev1.Service{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "hook"},
 			Spec: corev1.ServiceSpec{ClusterIP: "10.100.3.4", Ports: []corev1.ServicePort{
@@ -46,7 +62,18 @@ func TestLocalAddress(t *testing.T) {
 			Endpoints:  []discoveryv1.Endpoint{endpoint("evil", &no), endpoint("gone", &yes), endpoint("plain", &yes), endpoint("hook", &yes)},
 		},
 	)
-	s := startFake(t, testConfig(0), client)
+	config := testConfig(0)
+	errOther := errors.New("the operator has not allowed it")
+	config.LocalPort = func(port int) error {
+		if port != 9443 && port != 8081 {
+			return errOther
+		}
+		return nil
+	}
+	s := startFake(t, config, client)
+	if _, err := s.LocalAddress(t.Context(), "10.0.64.24", 443); !errors.Is(err, errOther) {
+		t.Errorf("got %v, want the operator's refusal", err)
+	}
 	tests := []struct {
 		host string
 		port int
@@ -55,6 +82,11 @@ func TestLocalAddress(t *testing.T) {
 		{"10.0.64.20", 443, "127.0.0.1:9443"},
 		{"10.0.64.20", 8080, "127.0.0.1:8081"},
 		{"10.0.64.21", 443, "!pod default/plain has no annotation"},
+		{"10.0.64.24", 443, "!pod default/database: annotation tripod.internal/local-address: the operator has not allowed it"},
+		{"10.0.64.5", 8443, "127.0.0.1:9443"},
+		{"10.0.64.5", 7443, "127.0.0.1:8081"},
+		{"10.0.64.5", 9999, "!both claim the port"},
+		{"10.0.64.5", 443, "!no pod of the host's network there"},
 		{"10.0.64.22", 443, "!must be a loopback address"},
 		{"10.0.64.23", 443, "!no pod and no service has this address"},
 		{"10.100.3.4", 443, "127.0.0.1:9443"},
@@ -77,6 +109,13 @@ func TestLocalAddress(t *testing.T) {
 		if err != nil || got != test.want {
 			t.Errorf("%s:%d: got %q, %v, want %q", test.host, test.port, got, err, test.want)
 		}
+	}
+}
+
+func TestNoLocalPortIsAllowedUnlessSomebodySaysSo(t *testing.T) {
+	client := fake.NewClientset(newPod("hook", "ip-10-0-64-9.ec2.internal", annotated("10.0.64.20", map[string]string{LocalAddressAnnotation: "127.0.0.1:9443"})))
+	if got, err := startFake(t, testConfig(0), client).LocalAddress(t.Context(), "10.0.64.20", 443); err == nil {
+		t.Errorf("got %s", got)
 	}
 }
 

@@ -119,7 +119,7 @@ func (f forwarder) address(name string, port int) (string, error) {
 	}
 	for _, pod := range z.player.podsOf("") {
 		if pod.Namespace+"/"+pod.Name == name {
-			return localAddress(pod, port)
+			return lookup{allowed: f.kubelet.sim.conf.LocalPort}.localAddress(pod, port)
 		}
 	}
 	return "", fmt.Errorf("pod %s is not on a node of this zone", name)

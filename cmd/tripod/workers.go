@@ -40,7 +40,7 @@ func instances(c az.WorkersConfig) (all []az.Instance) {
 func newWorkers(c az.WorkersConfig) (az.Workers, error) {
 	config := nodesOf(c)
 	config.Server, config.CA, config.CloudCert, config.CloudKey = c.Server, c.CA, c.Client.Cert, c.Client.Key
-	config.Dial, config.Token = c.Dial, c.Token
+	config.Dial, config.Token, config.LocalPort = c.Dial, c.Token, c.LocalPort
 	config.ClientCAs = x509.NewCertPool()
 	config.ClientCAs.AppendCertsFromPEM(c.CA)
 	config.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil)).With("az", c.Zone, "cluster", c.Cluster.Name, "component", "nodes")

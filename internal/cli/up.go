@@ -19,6 +19,7 @@ import (
 	"tripod/awsapi/upstream"
 	"tripod/client"
 	"tripod/iam"
+	"tripod/internal/ports"
 )
 
 // UpOptions are what `tripod up` was asked for.
@@ -38,6 +39,7 @@ type UpOptions struct {
 	RemoteUpstream    bool         // it may be on another machine
 	OIDCIssuers       []string     // hosts, as host:port, that may be asked for OpenID Connect issuers' keys beside this machine
 	ClientAddress     string       // the IP address that clients are said to have; empty means one that is allowed everywhere
+	LocalPorts        ports.Ranges // ports of this machine to which pods' addresses may lead
 	RealPace          bool         // states of clusters last as long as in EKS
 	FastTimers        bool         // elections, leases and health checks guess at deaths after fractions of a second
 	Heal              bool         // a zone killed from outside is started again
@@ -75,6 +77,7 @@ func (a *app) upCommand() *cobra.Command {
 	options := UpOptions{}
 	detach, pace, timers := false, fast, calm
 	var issuers, quotas []string
+	var localPorts string
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Start the region: three zones and a cluster",
@@ -94,6 +97,12 @@ func (a *app) upCommand() *cobra.Command {
 			if err := checkUp(cmd, &options, issuers, quotas); err != nil {
 				return err
 			}
+			if localPorts != "" {
+				var err error
+				if options.LocalPorts, err = ports.Parse(localPorts); err != nil {
+					return usage(cmd, "--local-ports: %v", err)
+				}
+			}
 			return a.up(cmd, options, detach)
 		},
 	}
@@ -110,6 +119,7 @@ func (a *app) upCommand() *cobra.Command {
 	flags.BoolVar(&options.RemoteUpstream, "allow-remote-upstream", false, "let --upstream be on another machine")
 	flags.StringArrayVar(&issuers, "oidc-issuer", nil, "OIDC issuer on another machine that is asked for its keys, such as https://token.actions.githubusercontent.com; may be repeated")
 	flags.StringVar(&options.ClientAddress, "client-address", "", "IP address that clients are said to have: publicAccessCidrs and aws:SourceIp see it")
+	flags.StringVar(&localPorts, "local-ports", "", "ports of this machine to which pods may lead webhooks' calls by their annotation tripod.internal/local-address, such as 8000-8999,9090; none otherwise")
 	flags.StringVar(&pace, "pace", pace, "fast, or real: clusters are CREATING, UPDATING and DELETING for as many minutes as in EKS; not so the first one")
 	flags.StringVar(&timers, "timers", timers, "calm: elections, leases and health checks as in EKS; or fast: they take for dead what is silent for a fraction of a second")
 	flags.StringVar(&options.Region, "region", "us-east-1", "name of the AWS region")
