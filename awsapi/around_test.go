@@ -23,6 +23,7 @@ import (
 	"tripod/awsapi"
 	"tripod/awsapi/history"
 	"tripod/awsapi/upstream"
+	"tripod/iam"
 	"tripod/region"
 )
 
@@ -197,6 +198,65 @@ func TestPermissionForOneActionIsNotForAnother(t *testing.T) {
 	}
 	if len(records) != 4 {
 		t.Errorf("got %d records", len(records))
+	}
+}
+
+// TestDenyHoldsAlsoForCallsThatCannotBeNamed: ada may do everything but delete the queue; who only calls it otherwise must not get by.
+func TestDenyHoldsAlsoForCallsThatCannotBeNamed(t *testing.T) {
+	var asked int
+	emulator := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked++ }))
+	defer emulator.Close()
+	base, err := upstream.ParseUpstream(emulator.URL, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, func(f *awsapi.Front) { f.Upstream = base })
+	var ada aws.Credentials
+	w.update(t, func(tx *region.Txn) {
+		var user region.User
+		user, ada = putUser(t, tx, "ada", iam.AdministratorAccess)
+		user.Inline = map[string]string{"deny": `{"Version":"2012-10-17","Statement":[
+			{"Effect":"Deny","Action":"sqs:DeleteQueue","Resource":"arn:aws:sqs:us-east-1:111122223333:prod"},{"Effect":"Deny","Action":"s3:DeleteObject","Resource":"arn:aws:s3:::prod/*"}]}`}
+		region.Users.Put(tx, user.Name, user)
+	})
+	json := func(target string) map[string]string {
+		return map[string]string{"X-Amz-Target": target, "Content-Type": "application/x-amz-json-1.0"}
+	}
+	for name, c := range map[string]struct {
+		method, path, service string
+		header                map[string]string
+		allowed               bool
+	}{
+		"the action":                      {"GET", "/?Action=DeleteQueue", "sqs", nil, false},
+		"another action":                  {"GET", "/?Action=ListQueues", "sqs", nil, true},
+		"twice":                           {"GET", "/?Action=ListQueues&Action=DeleteQueue", "sqs", nil, false},
+		"in other letters":                {"GET", "/?Action=deletequeue", "sqs", nil, false},
+		"by target":                       {"POST", "/", "sqs", json("AmazonSQS.DeleteQueue"), false},
+		"by target, another":              {"POST", "/", "sqs", json("AmazonSQS.ListQueues"), true},
+		"by both":                         {"POST", "/?Action=DeleteQueue", "sqs", json("AmazonSQS.ListQueues"), false},
+		"by a path":                       {"POST", "/service/AmazonSQS/operation/DeleteQueue", "sqs", nil, false},
+		"signed for one, sent to another": {"POST", "/", "dynamodb", json("AmazonSQS.DeleteQueue"), false},
+		"with a target of nobody's":       {"POST", "/", "dynamodb", json("Nobody.DeleteQueue"), false},
+		"with its own target":             {"POST", "/", "dynamodb", json("DynamoDB_20120810.DeleteTable"), true},
+		"REST":                            {"DELETE", "/prod/key", "s3", nil, false},
+		"REST of another service":         {"GET", "/2015-03-31/functions", "lambda", nil, true},
+	} {
+		before := asked
+		response, body := w.raw(t, c.method, c.path, "", c.header, signAs(t, ada, c.service))
+		if allowed := asked > before; allowed != c.allowed || !allowed && response.StatusCode != http.StatusForbidden && response.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s: passed on: %t, want %t: %d %s", name, allowed, c.allowed, response.StatusCode, body)
+		}
+	}
+	// Who may list tables does not call another service's action under that name.
+	w.update(t, func(tx *region.Txn) {
+		var user region.User
+		user, ada = putUser(t, tx, "ada")
+		user.Inline = map[string]string{"tables": `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"dynamodb:DeleteQueue","Resource":"*"}}`}
+		region.Users.Put(tx, user.Name, user)
+	})
+	before := asked
+	if response, body := w.raw(t, "POST", "/", "", json("AmazonSQS.DeleteQueue"), signAs(t, ada, "dynamodb")); asked > before {
+		t.Errorf("another service's target is passed on: %d %s", response.StatusCode, body)
 	}
 }
 

@@ -78,19 +78,29 @@ func isUnknown(err error) bool {
 	return errors.As(err, &e) && (e.Code == "InvalidAction" || e.Code == "UnknownOperationException")
 }
 
-// passOn has the upstream emulator answer a verified call that Tripod does not have. The caller needs a permission for it as for any
-// other: service:ACTION on all resources, or service:PassOn where the path and not a name says what is called. Without upstream the answer is
-// unknown and says how to have one.
+// passAll is the action that a policy can allow for calls of a service whose own actions are not known.
+const passAll = "PassOn"
+
+// passOn has the upstream emulator answer a verified call that Tripod does not have. The caller needs a permission for it as for any other: service:ACTION on all
+// resources, as which one is meant only the emulator knows; for all actions, or service:PassOn, where that is not known either: where the path says
+// it and no name, or where two readers could take the call for two actions. What a policy may deny of that is denied. Without upstream the answer is unknown
+// and says how to have one.
 func (s *server) passOn(w http.ResponseWriter, r *http.Request, call *wire.Call, action string, unknown error) error {
 	x := exchangeOf(r)
 	x.call = nil
-	if action == "" {
-		action = "PassOn"
-	}
 	if x.operation != "" || s.upstream != nil {
-		if err := call.Authorize(x.protocol, clip(x.service())+":"+clip(action), "*"); err != nil {
+		if err := call.AuthorizeUnnamed(x.protocol, clip(x.service()), clip(action), passAll); err != nil {
 			return err
 		}
+	}
+	if owner := targetOwner(r); s.upstream != nil && x.protocol == wire.AWSJSON && owner != x.service() {
+		// The emulator may go by the target and not by the signature; and where nobody here knows whose that is, take the call for any service's.
+		if err := call.AuthorizeUnnamed(x.protocol, owner, clip(action), passAll); err != nil {
+			return err
+		}
+	}
+	if action == "" {
+		action = passAll
 	}
 	var e *wire.Error
 	if s.upstream == nil {

@@ -66,6 +66,22 @@ func (c *Call) PassRole(p Protocol, role PassedRole, resourceARN string) error {
 	return c.allowed(p, "iam:PassRole", role.ARN, c.Keys.With(iam.Keys{"iam:passedtoservice": {role.Service}, "iam:associatedresourcearn": {resourceARN}}))
 }
 
+// AuthorizeUnnamed refuses a call of a service of which nobody here knows what it does to which resource, where the principal's policies deny what it may be,
+// or do not allow all that it may be. action is empty where not even that is known; pass is the name of an action for just that.
+func (c *Call) AuthorizeUnnamed(p Protocol, service, action, pass string) error {
+	decision, reason := c.Principal.EvaluateUnnamed(service, action, pass, c.Keys)
+	if decision == iam.Allowed {
+		return nil
+	}
+	if action == "" {
+		action = pass
+	}
+	action = service + ":" + action
+	e := AccessDenied(p, c.Principal.ARN, action, "*", reason)
+	e.Denial = &iam.Denial{Decision: decision, Principal: c.Principal, Action: action, Resource: "*", Keys: c.Keys}
+	return e
+}
+
 func (c *Call) allowed(p Protocol, action, resourceARN string, keys iam.Keys) error {
 	keys["aws:resourceaccount"] = []string{c.Principal.AccountID}
 	if fields := strings.SplitN(resourceARN, ":", 6); len(fields) == 6 && fields[4] != "" {
