@@ -50,6 +50,9 @@ func (d *dataDir) file(parts ...string) string {
 // openDataDir checks that the directory is a region's, or empty, and takes it. It writes nothing but the lock.
 func openDataDir(path string) (*dataDir, error) {
 	d := &dataDir{path: path}
+	if err := client.CheckOwner(path); err != nil {
+		return nil, err
+	}
 	if err := d.readMarker(); err != nil {
 		return nil, err
 	}
@@ -59,7 +62,16 @@ func openDataDir(path string) (*dataDir, error) {
 	if err := os.Chmod(path, 0o700); err != nil {
 		return nil, fmt.Errorf("the data directory %s belongs to somebody else: choose another with --data-dir", path)
 	}
-	lock, err := os.OpenFile(d.file("lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	lock, err := os.OpenFile(d.file("lock"), os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
+	if errors.Is(err, syscall.ELOOP) {
+		return nil, fmt.Errorf("%s is a symbolic link, and what it leads to is no lock of Tripod's: remove it, or choose another directory with --data-dir", d.file("lock"))
+	}
+	if err == nil {
+		if info, statErr := lock.Stat(); statErr != nil || !info.Mode().IsRegular() {
+			lock.Close()
+			return nil, fmt.Errorf("%s is no file: remove it, or choose another directory with --data-dir", d.file("lock"))
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the data directory %s cannot be written: %w", path, cause(err))
 	}

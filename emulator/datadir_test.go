@@ -73,6 +73,56 @@ func TestWhatIsNotARegionIsRefusedAndUntouched(t *testing.T) {
 	}
 }
 
+func TestLinkAtTheLockIsNotFollowed(t *testing.T) {
+	dir, precious := t.TempDir(), filepath.Join(t.TempDir(), "precious")
+	write(t, precious, "mine")
+	if err := os.Symlink(precious, filepath.Join(dir, "lock")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openDataDir(dir); err == nil || !strings.Contains(err.Error(), "lock is a symbolic link") {
+		t.Errorf("got %v", err)
+	}
+	if text, err := os.ReadFile(precious); err != nil || string(text) != "mine" {
+		t.Errorf("got %q (%v)", text, err)
+	}
+	if err := os.Remove(filepath.Join(dir, "lock")); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(filepath.Join(dir, "lock"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openDataDir(dir); err == nil || !strings.Contains(err.Error(), "lock is no file") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestRootDoesNotTakeWhatIsAnotherUsers: its permissions would let it.
+func TestRootDoesNotTakeWhatIsAnotherUsers(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can give a directory away")
+	}
+	const other = 12345
+	whole, part := filepath.Join(t.TempDir(), "region"), filepath.Join(t.TempDir(), "region")
+	for _, dir := range []string{whole, part} {
+		write(t, filepath.Join(dir, "lock"), "")
+	}
+	if err := os.Chown(whole, other, -1); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Lchown(filepath.Join(part, "lock"), other, -1); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{whole, part} {
+		before := tree(t, dir)
+		if _, err := openDataDir(dir); err == nil || !strings.Contains(err.Error(), "belongs to another user (uid 12345, you are 0)") {
+			t.Errorf("got %v", err)
+		}
+		if after := tree(t, dir); after != before {
+			t.Errorf("before:\n%s\nafter:\n%s", before, after)
+		}
+	}
+}
+
 func TestUnreadableDirectoryIsRefused(t *testing.T) {
 	if os.Getuid() == 0 {
 		t.Skip("root reads everything")

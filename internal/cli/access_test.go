@@ -89,7 +89,7 @@ func TestCanISaysWhoDecides(t *testing.T) {
 
 func TestWhoAmIShowsTheTokensChecks(t *testing.T) {
 	dataDir := newDataDir(t)
-	regionFiles(t, dataDir)
+	makeRegion(t, dataDir)
 	region := newSupervisor(t, dataDir, testStatus())
 	programs := Programs{Token: func(context.Context, TokenRequest) ([]byte, error) {
 		return []byte(`{"status":{"token":"k8s-aws-v1.x"}}`), nil

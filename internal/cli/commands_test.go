@@ -199,7 +199,7 @@ func TestKubectlGetsItsArgumentsUntouched(t *testing.T) {
 
 func TestPodExecEndsWithTheCommandsCode(t *testing.T) {
 	dataDir := newDataDir(t)
-	regionFiles(t, dataDir)
+	makeRegion(t, dataDir)
 	var got PodExecRequest
 	programs := Programs{PodExec: func(_ context.Context, r PodExecRequest) (int, error) { got = r; return 7, nil }}
 	run := tripodWith(t, programs, []string{"AWS_PROFILE=work"}, "--data-dir", dataDir, "pod", "exec", "-c", "app", "web/shop", "--", "go", "run", "--", ".")
@@ -227,7 +227,7 @@ func TestPodExecEndsWithTheCommandsCode(t *testing.T) {
 
 func TestTokenIsSignedWithTheRegionsCredentialsUnlessTheEnvironmentIsTheRegions(t *testing.T) {
 	dataDir := newDataDir(t)
-	regionFiles(t, dataDir)
+	makeRegion(t, dataDir)
 	var request TokenRequest
 	programs := Programs{Token: func(_ context.Context, r TokenRequest) ([]byte, error) {
 		request = r
@@ -253,7 +253,7 @@ func TestTokenIsSignedWithTheRegionsCredentialsUnlessTheEnvironmentIsTheRegions(
 
 func TestEnvPrintsWhatLeadsClientsToTheRegion(t *testing.T) {
 	dataDir := newDataDir(t)
-	regionFiles(t, dataDir)
+	makeRegion(t, dataDir)
 	got := tripodWith(t, Programs{}, []string{"TRIPOD_DATA_DIR=" + dataDir, "NO_PROXY=corp.example, localhost", "no_proxy=x", "AWS_ENDPOINT_URL_S3=http://x"}, "env")
 	golden(t, "env.txt", strings.ReplaceAll(got.stdout, dataDir, "/DATA"))
 	if got.code != 0 || !strings.HasPrefix(got.stderr, "note: no region is running") {
@@ -263,7 +263,7 @@ func TestEnvPrintsWhatLeadsClientsToTheRegion(t *testing.T) {
 
 func TestEnvOfRootHasTheKeyThatTheRegionMakes(t *testing.T) {
 	dataDir := newDataDir(t)
-	regionFiles(t, dataDir)
+	makeRegion(t, dataDir)
 	run := func(args ...string) result {
 		return tripodWith(t, Programs{}, []string{"TRIPOD_DATA_DIR=" + dataDir, "HOME=" + t.TempDir()}, append([]string{"env", "--root"}, args...)...)
 	}
@@ -284,7 +284,7 @@ func TestEnvOfRootHasTheKeyThatTheRegionMakes(t *testing.T) {
 
 func TestEnvOfANodeHasItsInstancesCredentials(t *testing.T) {
 	dataDir := newDataDir(t)
-	regionFiles(t, dataDir)
+	makeRegion(t, dataDir)
 	region := newSupervisor(t, dataDir, testStatus())
 	answers(region, "/v1/nodes/ip-10-0-1-2.ec2.internal/credentials", client.Credentials{AccessKeyID: "ASIANODE", SecretAccessKey: "node's", SessionToken: "sealed"})
 	run := func(args ...string) result {
@@ -308,7 +308,7 @@ func TestEnvOfANodeHasItsInstancesCredentials(t *testing.T) {
 
 func TestProfileKeepsEverythingElse(t *testing.T) {
 	dataDir := newDataDir(t)
-	regionFiles(t, dataDir)
+	makeRegion(t, dataDir)
 	home := t.TempDir()
 	config, credentials := filepath.Join(home, ".aws", "config"), filepath.Join(home, ".aws", "credentials")
 	before := "# mine\n[default]\nregion = eu-west-1\ns3 =\n  region = x\n\n[profile tripod]\nendpoint_url = http://127.0.0.1:1\noutput = json\n[profile z]\nregion = z\n"
@@ -332,7 +332,7 @@ func TestProfileKeepsEverythingElse(t *testing.T) {
 
 func TestProfileOfSomebodyElseIsRefused(t *testing.T) {
 	dataDir := newDataDir(t)
-	regionFiles(t, dataDir)
+	makeRegion(t, dataDir)
 	for file, text := range map[string]string{"config": "[profile tripod]\nsso_session = work\n", "credentials": "[tripod]\naws_access_key_id = AKIAREAL\n"} {
 		home := t.TempDir()
 		path := filepath.Join(home, ".aws", file)

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -124,14 +126,46 @@ func (a *app) checkPurge() error {
 	if dir == filepath.Dir(dir) || home != "" && within(home, dir) {
 		return fmt.Errorf("--purge does not delete %s: it holds more than a region; move the region's files away by hand", dir)
 	}
-	_, err = client.ReadMarker(dir)
+	if err := client.CheckOwner(dir); err != nil {
+		return fmt.Errorf("--purge does not delete %s: %w", dir, err)
+	}
+	marker, err := client.ReadMarker(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("--purge does not delete %s: it is not Tripod's, since it has no tripod.json", dir)
 	}
 	if err != nil && !damaged(dir) {
 		return fmt.Errorf("--purge does not delete %s: %w", dir, err)
 	}
+	if err == nil && !whole(marker) {
+		return fmt.Errorf("--purge does not delete %s: its tripod.json is not that of a region of Tripod's", dir)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("cannot look at %s: %w", dir, err)
+	}
+	for _, entry := range entries {
+		if !ofRegion(entry.Name()) {
+			return fmt.Errorf("--purge does not delete %s: it holds %s, which is not the region's; move that away by hand", dir, entry.Name())
+		}
+	}
 	return nil
+}
+
+var accountID = regexp.MustCompile(`^[0-9]{12}$`)
+
+// whole says whether a marker is one that Tripod has written.
+func whole(m client.Marker) bool {
+	port := func(n int) bool { return n > 0 && n < 65536 }
+	return regionName.MatchString(m.Region) && accountID.MatchString(m.AccountID) && port(m.Port) && port(m.PortBase)
+}
+
+// regionFiles are what a region has in its data directory.
+var regionFiles = []string{"tripod.json", "lock", "agents.json", "credentials.json", "kubeconfig", "kubeconfig.lock", "events.jsonl", "events.jsonl.1",
+	"logs", "pki", "zones", ".snapshot", ".restore", ".restoring", ".DS_Store"}
+
+// ofRegion says whether a name is one of those, or that of a file that was being written to become one.
+func ofRegion(name string) bool {
+	return slices.ContainsFunc(regionFiles, func(own string) bool { return name == own || strings.HasPrefix(name, "."+own+"-") })
 }
 
 // damaged says whether dir is a region's by everything else than its marker, which is no JSON any more: 'tripod up' tells

@@ -14,10 +14,17 @@ func TestPurgeDeletesOnlyARegion(t *testing.T) {
 	dataDir := newDataDir(t)
 	write(t, filepath.Join(dataDir, "precious.txt"), "mine")
 	home := t.TempDir()
-	regionFiles(t, home) // even a marker does not make a home directory a region's
+	makeRegion(t, home) // even a marker does not make a home directory a region's
 	other := t.TempDir()
 	write(t, filepath.Join(other, "tripod.json"), `{"name":"a bicycle with three feet"}`)
+	thin := t.TempDir()
+	write(t, filepath.Join(thin, "tripod.json"), `{"schema":1,"legs":["a","b","c"]}`)
+	mixed := t.TempDir()
+	makeRegion(t, mixed)
+	write(t, filepath.Join(mixed, "thesis.tex"), "mine")
 	for _, test := range []struct{ dir, want string }{
+		{thin, "is not that of a region of Tripod's"},
+		{mixed, "it holds thesis.tex, which is not the region's"},
 		{dataDir, "it is not Tripod's, since it has no tripod.json"},
 		{"/", "it holds more than a region"},
 		{home, "it holds more than a region"},
@@ -31,12 +38,14 @@ func TestPurgeDeletesOnlyARegion(t *testing.T) {
 	}
 	read(t, filepath.Join(dataDir, "precious.txt"))
 	read(t, filepath.Join(home, "tripod.json"))
-	read(t, filepath.Join(other, "tripod.json"))
+	for _, kept := range []string{filepath.Join(other, "tripod.json"), filepath.Join(thin, "tripod.json"), filepath.Join(mixed, "thesis.tex"), filepath.Join(mixed, "tripod.json")} {
+		read(t, kept)
+	}
 }
 
 func TestPurgeOfAStoppedRegion(t *testing.T) {
 	dataDir := newDataDir(t)
-	regionFiles(t, dataDir)
+	makeRegion(t, dataDir)
 	write(t, filepath.Join(dataDir, "zones", "us-east-1a", "data"), "x")
 	link := filepath.Join(t.TempDir(), "link")
 	if err := os.Symlink(dataDir, link); err != nil {
@@ -68,7 +77,7 @@ func TestPurgeOfARegionWithADamagedMarker(t *testing.T) {
 
 func TestDownStopsAndKeepsTheData(t *testing.T) {
 	dataDir := newDataDir(t)
-	regionFiles(t, dataDir)
+	makeRegion(t, dataDir)
 	status := testStatus()
 	status.PID = 0 // the fake region has no process
 	newSupervisor(t, dataDir, status)

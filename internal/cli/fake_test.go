@@ -153,9 +153,9 @@ func newDataDir(t *testing.T) string {
 }
 
 // regionFiles are what a region leaves in its data directory.
-func regionFiles(t *testing.T, dataDir string) {
+func makeRegion(t *testing.T, dataDir string) {
 	t.Helper()
-	write(t, filepath.Join(dataDir, "tripod.json"), `{"schema":1,"region":"us-east-1","port":4566,"accountId":"000011112222"}`)
+	write(t, filepath.Join(dataDir, "tripod.json"), `{"schema":1,"region":"us-east-1","port":4566,"portBase":20000,"accountId":"000011112222"}`)
 	write(t, filepath.Join(dataDir, "credentials.json"), `{"accessKeyId":"AKIATRIPOD","secretAccessKey":"se'cret","accountId":"000011112222","userArn":"arn:aws:iam::000011112222:user/admin"}`)
 }
 

@@ -14,7 +14,7 @@ import (
 
 func TestLogsFindsTheFile(t *testing.T) {
 	dataDir := newDataDir(t)
-	regionFiles(t, dataDir)
+	makeRegion(t, dataDir)
 	logs := filepath.Join(dataDir, "zones", "us-east-1a", "logs")
 	write(t, filepath.Join(logs, "az.log"), "the agent\n")
 	write(t, filepath.Join(logs, "apiserver-AB.log"), "the API server\n")

@@ -123,7 +123,7 @@ func TestUpPassesItsFlags(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	got.Logger.Info("early")
-	regionFiles(t, dataDir)
+	makeRegion(t, dataDir)
 	got.Logger.Info("late")
 	if text, err := os.ReadFile(filepath.Join(dataDir, "logs", "up.log")); err == nil {
 		t.Errorf("the log was closed, but got %s", text)
@@ -137,7 +137,7 @@ func TestLogWaitsForTheMarker(t *testing.T) {
 	if entries, _ := os.ReadDir(dataDir); len(entries) != 0 {
 		t.Errorf("it wrote %v into a directory that is not Tripod's", entries)
 	}
-	regionFiles(t, dataDir)
+	makeRegion(t, dataDir)
 	fmt.Fprintln(log, "late")
 	if err := log.Close(); err != nil {
 		t.Error(err)

@@ -31,6 +31,9 @@ func openUpLog(dataDir string) (*process.Log, error) {
 
 // mayHoldLog says whether dataDir is Tripod's, empty or not there: nothing is to be written into anybody else's.
 func mayHoldLog(dataDir string) bool {
+	if client.CheckOwner(dataDir) != nil {
+		return false
+	}
 	if _, err := os.Stat(filepath.Join(dataDir, "tripod.json")); err == nil {
 		marker, err := client.ReadMarker(dataDir)
 		return err == nil && marker.Schema <= client.Schema
