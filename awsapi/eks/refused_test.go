@@ -220,3 +220,26 @@ func TestRefusalsNameTheClusterNodegroupAndAddon(t *testing.T) {
 		}
 	}
 }
+
+// TestZeroIsAValueOfEveryRequiredMember sends false and 0 where the model wants a boolean or number.
+func TestZeroIsAValueOfEveryRequiredMember(t *testing.T) {
+	do := echo(true)
+	for _, schema := range operations {
+		operation := schema.ID().Name
+		for i := range validSample(operation).places() {
+			s := validSample(operation)
+			p := s.places()[i]
+			switch c := constraints[p.schema.TargetID().Name]; {
+			case p.schema.Type() == smithy.ShapeTypeBoolean:
+				p.set(false)
+			case p.schema.Type() == smithy.ShapeTypeInteger && (c.Min == nil || *c.Min <= 0):
+				p.set(json.Number("0"))
+			default:
+				continue
+			}
+			if err := s.send(t, do); err != nil {
+				t.Errorf("%s: %s: %v", operation, p.path, err)
+			}
+		}
+	}
+}

@@ -115,7 +115,7 @@ func (n *ec2Node) fillStruct(path string, value reflect.Value) error {
 		if err := child.fill(dotted(path, name), value.Field(i)); err != nil {
 			return err
 		}
-		if option == "required" && value.Field(i).IsZero() {
+		if option == "required" && isEmpty(value.Field(i)) {
 			return ec2Error("MissingParameter", "The request must contain a value for the parameter "+dotted(path, name))
 		}
 	}
@@ -125,6 +125,15 @@ func (n *ec2Node) fillStruct(path string, value reflect.Value) error {
 		}
 	}
 	return nil
+}
+
+// isEmpty says whether a value that was given says nothing: an empty text or list. False and zero are values like others.
+func isEmpty(value reflect.Value) bool {
+	switch value.Kind() {
+	case reflect.String, reflect.Slice:
+		return value.Len() == 0
+	}
+	return false
 }
 
 func (n *ec2Node) fillSlice(path string, value reflect.Value) error {

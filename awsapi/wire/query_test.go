@@ -42,6 +42,16 @@ func TestQueryParametersFillAStruct(t *testing.T) {
 	}
 }
 
+func TestZeroIsAValueOfARequiredQueryParameter(t *testing.T) {
+	var got struct {
+		Flag  bool `query:",required"`
+		Count *int `query:",required"`
+	}
+	if err := wire.DecodeQuery(url.Values{"Flag": {"false"}, "Count": {"0"}}, &got); err != nil || got.Count == nil {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
 func TestQueryParametersThatDoNotFitAreRefused(t *testing.T) {
 	for name, change := range map[string]url.Values{
 		"missing":              {"RoleName": nil},
