@@ -11,14 +11,16 @@ import (
 
 // elasticIP is an Elastic IP address as stored and as EC2 shows it. It is recorded only: nothing is reached under it.
 type elasticIP struct {
-	AllocationID  string    `xml:"allocationId"`
-	PublicIP      string    `xml:"publicIp"`
-	Domain        string    `xml:"domain"`
-	Pool          string    `xml:"publicIpv4Pool"`
-	BorderGroup   string    `xml:"networkBorderGroup"`
-	AssociationID string    `xml:"associationId,omitempty" json:"-"`
-	PrivateIP     string    `xml:"privateIpAddress,omitempty" json:"-"`
-	Tags          list[tag] `xml:"tagSet" json:"-"`
+	AllocationID   string    `xml:"allocationId"`
+	PublicIP       string    `xml:"publicIp"`
+	Domain         string    `xml:"domain"`
+	Pool           string    `xml:"publicIpv4Pool"`
+	BorderGroup    string    `xml:"networkBorderGroup"`
+	AssociationID  string    `xml:"associationId,omitempty" json:"-"`
+	PrivateIP      string    `xml:"privateIpAddress,omitempty" json:"-"`
+	InterfaceID    string    `xml:"networkInterfaceId,omitempty" json:"-"`
+	InterfaceOwner string    `xml:"networkInterfaceOwnerId,omitempty" json:"-"`
+	Tags           list[tag] `xml:"tagSet" json:"-"`
 }
 
 // publicIPs is where Elastic IP addresses come from: a range kept for documentation (RFC 5737), which nobody on the internet has.
@@ -33,10 +35,6 @@ var addresses = &kind[elasticIP]{
 	id: func(v elasticIP) string { return v.AllocationID },
 	computed: func(s *Service, _ *region.Txn) []elasticIP {
 		return []elasticIP{s.newAddress(id("eipalloc", s.VPC.ID()), publicIPs.Addr().Next())}
-	},
-	filters: filters[elasticIP]{
-		"allocation-id": one(func(v elasticIP) string { return v.AllocationID }), "public-ip": one(func(v elasticIP) string { return v.PublicIP }),
-		"domain": one(func(v elasticIP) string { return v.Domain }), "network-border-group": one(func(v elasticIP) string { return v.BorderGroup }),
 	},
 }
 
@@ -68,6 +66,7 @@ func (s *Service) describeAddresses(call *wire.Call, in *describeAddressesInput)
 		v.Tags = s.tagsOf(tx, v.AllocationID)
 		if g, used := s.natGatewayWith(tx, v.AllocationID); used {
 			v.AssociationID, v.PrivateIP = g.Addresses[0].AssociationID, g.Addresses[0].PrivateIP
+			v.InterfaceID, v.InterfaceOwner = g.interfaceID(), s.VPC.AccountID
 		}
 	})
 	if err != nil {

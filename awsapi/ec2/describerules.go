@@ -43,10 +43,6 @@ var securityGroupRules = &kind[ruleRecord]{
 		}
 		return all
 	},
-	filters: filters[ruleRecord]{
-		"group-id":               one(func(v ruleRecord) string { return v.GroupID }),
-		"security-group-rule-id": one(func(v ruleRecord) string { return v.RuleID }),
-	},
 }
 
 type describeRulesInput struct {

@@ -30,15 +30,6 @@ var dhcpOptionSets = &kind[dhcpOptions]{
 			{"domain-name", list[dhcpValue]{{s.VPC.privateDomain()}}}, {"domain-name-servers", list[dhcpValue]{{"AmazonProvidedDNS"}}},
 		}}}
 	},
-	filters: filters[dhcpOptions]{
-		"dhcp-options-id": one(func(v dhcpOptions) string { return v.OptionsID }), "owner-id": one(func(v dhcpOptions) string { return v.OwnerID }),
-		"key": func(v dhcpOptions) []string {
-			return each(v.Configurations, func(o dhcpOption) string { return o.Key })
-		},
-		"value": func(v dhcpOptions) []string {
-			return each(v.Configurations, func(o dhcpOption) string { return o.Values[0].Value })
-		},
-	},
 }
 
 // privateDomain ends the private names of the region's addresses; the first region's has no region in it.

@@ -3,6 +3,7 @@ package ec2
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http/httptest"
 	"net/url"
 	"regexp"
@@ -23,7 +24,7 @@ func newService() *Service {
 	}
 }
 
-// ask calls an operation with parameters in the form Name=value.
+// ask calls an operation with parameters in the form Name=value. An answer with members that Amazon's model does not have is an error.
 func ask(s *Service, operation string, params ...string) (string, error) {
 	values := url.Values{"Action": {operation}, "Version": {Version}}
 	for _, param := range params {
@@ -33,6 +34,13 @@ func ask(s *Service, operation string, params ...string) (string, error) {
 	w := httptest.NewRecorder()
 	err := s.API().Serve(w, &wire.Call{RequestID: "id", Params: values, Request: httptest.NewRequest("POST", "/", nil),
 		Principal: iam.Principal{ARN: "arn:aws:iam::111122223333:user/admin", Policies: []string{iam.AdministratorAccess}}})
+	if err != nil {
+		return "", err
+	}
+	extra, err := unmodelled(operation, w.Body.String())
+	if err == nil && len(extra) > 0 {
+		err = fmt.Errorf("%s answers with what is not in Amazon's model: %s", operation, strings.Join(extra, ", "))
+	}
 	return w.Body.String(), err
 }
 
@@ -152,7 +160,7 @@ func TestBadInputGetsEC2sOwnError(t *testing.T) {
 		{"OperationNotPermitted", "DeleteVpc", []string{vpc}},
 		{"DependencyViolation", "DeleteSubnet", []string{"SubnetId=" + s.VPC.SubnetIDs()[0]}},
 		{"DependencyViolation", "DeleteSecurityGroup", []string{"GroupId=" + s.VPC.ClusterSecurityGroupID("0123456789ABCDEF0123456789ABCDEF")}},
-		{"InvalidParameterValue", "DescribeRegions", []string{"RegionName.1=eu-west-1"}},
+		{"InvalidParameterValue", "DescribeRegions", []string{"RegionName.1=eu-west-9"}},
 	} {
 		if _, err := ask(s, tt.call, tt.params...); code(err) != tt.want {
 			t.Errorf("%s %v: got %v, want %s", tt.call, tt.params, err, tt.want)

@@ -6,13 +6,15 @@ import (
 	"tripod/region"
 )
 
-// instance is a node's machine as EC2 shows it. Its image and metadata options are not told: nothing here has any.
+// instance is a node's machine as EC2 shows it. Its image is not told: nothing here has any.
 type instance struct {
 	InstanceID      string                  `xml:"instanceId"`
 	State           instanceState           `xml:"instanceState"`
 	DNSName         string                  `xml:"privateDnsName"`
 	PublicDNSName   string                  `xml:"dnsName"`
+	Reason          string                  `xml:"reason"`
 	LaunchIndex     int                     `xml:"amiLaunchIndex"`
+	ProductCodes    list[struct{}]          `xml:"productCodes"`
 	Type            string                  `xml:"instanceType"`
 	LaunchTime      string                  `xml:"launchTime"`
 	Placement       instancePlacement       `xml:"placement"`
@@ -33,6 +35,10 @@ type instance struct {
 	EBSOptimized    bool                    `xml:"ebsOptimized"`
 	ENASupport      bool                    `xml:"enaSupport"`
 	Interfaces      list[instanceInterface] `xml:"networkInterfaceSet"`
+	instanceOptions
+
+	ReservationID string `xml:"-" filter:"reservationId"`
+	OwnerID       string `xml:"-" filter:"ownerId"`
 }
 
 type instanceState struct {
@@ -71,17 +77,38 @@ type ebsDevice struct {
 
 // instanceInterface is an interface as its instance shows it.
 type instanceInterface struct {
-	InterfaceID string              `xml:"networkInterfaceId"`
-	SubnetID    string              `xml:"subnetId"`
-	VPCID       string              `xml:"vpcId"`
-	OwnerID     string              `xml:"ownerId"`
-	Status      string              `xml:"status"`
-	MAC         string              `xml:"macAddress"`
-	Address     string              `xml:"privateIpAddress"`
-	DNSName     string              `xml:"privateDnsName"`
-	Groups      list[groupName]     `xml:"groupSet"`
-	Attachment  interfaceAttachment `xml:"attachment"`
-	Addresses   list[address]       `xml:"privateIpAddressesSet"`
+	InterfaceID string          `xml:"networkInterfaceId"`
+	SubnetID    string          `xml:"subnetId"`
+	VPCID       string          `xml:"vpcId"`
+	OwnerID     string          `xml:"ownerId"`
+	Status      string          `xml:"status"`
+	MAC         string          `xml:"macAddress"`
+	Address     string          `xml:"privateIpAddress"`
+	DNSName     string          `xml:"privateDnsName"`
+	Groups      list[groupName] `xml:"groupSet"`
+	Attachment  ownAttachment   `xml:"attachment"`
+	Addresses   list[address]   `xml:"privateIpAddressesSet"`
+	Addresses6  list[struct{}]  `xml:"ipv6AddressesSet"`
+	Description string          `xml:"description"`
+	DestCheck   bool            `xml:"sourceDestCheck"`
+	Type        string          `xml:"interfaceType"`
+	Operator    operator        `xml:"operator"`
+
+	Tags list[tag] `xml:"-" filter:"tagSet"`
+	Zone string    `xml:"-" filter:"availabilityZone"`
+}
+
+// ownAttachment is an interface's attachment to the instance that shows it.
+type ownAttachment struct {
+	AttachmentID        string `xml:"attachmentId"`
+	DeviceIndex         int    `xml:"deviceIndex"`
+	CardIndex           int    `xml:"networkCardIndex"`
+	Status              string `xml:"status"`
+	AttachTime          string `xml:"attachTime"`
+	DeleteOnTermination bool   `xml:"deleteOnTermination"`
+
+	InstanceID      string `xml:"-" filter:"instanceId"`
+	InstanceOwnerID string `xml:"-" filter:"instanceOwnerId"`
 }
 
 // rootDevice is where EKS's images have their root volume.
@@ -94,27 +121,6 @@ var instances = &kind[instance]{
 	prefix: "i", noun: "instance ID", code: "InvalidInstanceID",
 	id:       func(v instance) string { return v.InstanceID },
 	computed: func(s *Service, tx *region.Txn) []instance { return s.instances(tx) },
-	filters: filters[instance]{
-		"instance-id": one(func(v instance) string { return v.InstanceID }), "instance-type": one(func(v instance) string { return v.Type }),
-		"instance-state-name": one(func(v instance) string { return v.State.Name }), "instance-state-code": one(func(instance) string { return "16" }),
-		"availability-zone": one(func(v instance) string { return v.Placement.Zone }), "availability-zone-id": one(func(v instance) string { return v.Placement.ZoneID }),
-		"private-dns-name": one(func(v instance) string { return v.DNSName }), "private-ip-address": one(func(v instance) string { return v.Address }),
-		"subnet-id": one(func(v instance) string { return v.SubnetID }), "vpc-id": one(func(v instance) string { return v.VPCID }),
-		"architecture": one(func(v instance) string { return v.Architecture }), "tenancy": one(func(v instance) string { return v.Placement.Tenancy }),
-		"launch-time": one(func(v instance) string { return v.LaunchTime }), "root-device-type": one(func(v instance) string { return v.RootDeviceType }),
-		"instance.group-id": func(v instance) []string {
-			return each(v.Groups, func(g groupName) string { return g.GroupID })
-		},
-		"iam-instance-profile.arn": one(func(v instance) string {
-			if v.Profile == nil {
-				return ""
-			}
-			return v.Profile.ARN
-		}),
-		"network-interface.network-interface-id": one(func(v instance) string { return v.Interfaces[0].InterfaceID }),
-		"network-interface.private-dns-name":     one(func(v instance) string { return v.DNSName }),
-		"block-device-mapping.volume-id":         one(func(v instance) string { return v.Devices[0].EBS.VolumeID }),
-	},
 }
 
 // instances are the nodes' machines.
@@ -124,18 +130,28 @@ func (s *Service) instances(tx *region.Txn) (all []instance) {
 		byInstance[v.Attachment.InstanceID] = v
 	}
 	for _, n := range s.Nodes(tx) {
-		eni := byInstance[n.ID]
+		eni, launched := byInstance[n.ID], timestamp(n.Launched)
 		all = append(all, instance{
-			InstanceID: n.ID, State: running, DNSName: n.DNSName, Type: machine.DefaultType, LaunchTime: timestamp(n.Launched),
-			Placement: instancePlacement{Zone: n.Zone, ZoneID: n.ZoneID, Tenancy: "default"}, Monitoring: instanceMonitoring{"disabled"}, SubnetID: n.SubnetID, VPCID: eni.VPCID,
-			Address: n.Address, SourceDestCheck: true, Groups: eni.Groups, Profile: profileOf(tx, n.Profile), Architecture: "x86_64", RootDeviceType: "ebs", RootDeviceName: rootDevice,
-			Devices:        list[instanceDevice]{{rootDevice, ebsDevice{n.VolumeID, "attached", timestamp(n.Launched), true}}},
-			Virtualization: "hvm", Hypervisor: "xen", EBSOptimized: true, ENASupport: true,
-			Interfaces: list[instanceInterface]{{eni.InterfaceID, eni.SubnetID, eni.VPCID, eni.OwnerID, eni.Status, eni.MAC, eni.Address, eni.DNSName, eni.Groups,
-				eni.Attachment, eni.Addresses}},
+			InstanceID: n.ID, State: running, DNSName: n.DNSName, Type: machine.DefaultType, LaunchTime: launched,
+			Placement: instancePlacement{Zone: n.Zone, ZoneID: n.ZoneID, Tenancy: "default"}, Monitoring: instanceMonitoring{"disabled"}, SubnetID: n.SubnetID,
+			VPCID: eni.VPCID, Address: n.Address, SourceDestCheck: true, Groups: eni.Groups, Profile: profileOf(tx, n.Profile), Architecture: "x86_64",
+			RootDeviceType: "ebs", RootDeviceName: rootDevice, Devices: list[instanceDevice]{{rootDevice, ebsDevice{n.VolumeID, "attached", launched, true}}},
+			Virtualization: "hvm", Hypervisor: "xen", EBSOptimized: true, ENASupport: true, Interfaces: list[instanceInterface]{s.ownInterface(tx, n, eni)},
+			instanceOptions: optionsOf(launched), ReservationID: id("r", n.ID), OwnerID: s.VPC.AccountID,
 		})
 	}
 	return all
+}
+
+// ownInterface is a node's interface as its instance shows it.
+func (s *Service) ownInterface(tx *region.Txn, n Node, eni networkInterface) instanceInterface {
+	a := eni.Attachment
+	return instanceInterface{
+		InterfaceID: eni.InterfaceID, SubnetID: eni.SubnetID, VPCID: eni.VPCID, OwnerID: eni.OwnerID, Status: eni.Status, MAC: eni.MAC, Address: eni.Address,
+		DNSName: eni.DNSName, Groups: eni.Groups, Addresses: eni.Addresses, Description: eni.Description, DestCheck: eni.SourceDestCheck, Type: eni.Type,
+		Attachment: ownAttachment{a.AttachmentID, a.DeviceIndex, a.CardIndex, a.Status, a.AttachTime, a.DeleteOnTermination, a.InstanceID, a.InstanceOwnerID},
+		Tags:       s.nodeTags(tx, n, eni.InterfaceID), Zone: eni.Zone,
+	}
 }
 
 // profileOf is an instance's profile; nil where it has none, or one that is gone.
@@ -177,7 +193,7 @@ func (s *Service) describeInstances(call *wire.Call, in *describeInstancesInput)
 		func(tx *region.Txn, v *instance) { v.Tags = s.tagsOf(tx, v.InstanceID) })
 	out := &describeInstancesOutput{NextToken: next}
 	for _, v := range found {
-		out.Reservations = append(out.Reservations, reservation{ReservationID: id("r", v.InstanceID), OwnerID: s.VPC.AccountID, Instances: list[instance]{v}})
+		out.Reservations = append(out.Reservations, reservation{ReservationID: v.ReservationID, OwnerID: s.VPC.AccountID, Instances: list[instance]{v}})
 	}
 	return out, err
 }
@@ -198,7 +214,9 @@ type instanceStatus struct {
 	State      instanceState  `xml:"instanceState"`
 	System     statusSummary  `xml:"systemStatus"`
 	Instance   statusSummary  `xml:"instanceStatus"`
+	EBS        statusSummary  `xml:"attachedEbsStatus"`
 	Events     list[struct{}] `xml:"eventsSet"`
+	Operator   operator       `xml:"operator"`
 }
 
 type statusSummary struct {
@@ -216,12 +234,19 @@ type describeInstanceStatusOutput struct {
 	NextToken string               `xml:"nextToken,omitempty"`
 }
 
+var instanceStatuses = &kind[instanceStatus]{
+	prefix: instances.prefix, noun: instances.noun, code: instances.code, id: func(v instanceStatus) string { return v.InstanceID },
+	computed: func(s *Service, tx *region.Txn) (all []instanceStatus) {
+		well := statusSummary{"ok", list[statusDetail]{{"reachability", "passed"}}}
+		for _, v := range s.instances(tx) {
+			all = append(all, instanceStatus{InstanceID: v.InstanceID, Zone: v.Placement.Zone, ZoneID: v.Placement.ZoneID, State: v.State, System: well, Instance: well,
+				EBS: well})
+		}
+		return all
+	},
+}
+
 func (s *Service) describeInstanceStatus(call *wire.Call, in *describeInstanceStatusInput) (*describeInstanceStatusOutput, error) {
-	found, next, err := describe(s, call, instances, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(*region.Txn, *instance) {})
-	out := &describeInstanceStatusOutput{NextToken: next}
-	well := statusSummary{"ok", list[statusDetail]{{"reachability", "passed"}}}
-	for _, v := range found {
-		out.Statuses = append(out.Statuses, instanceStatus{InstanceID: v.InstanceID, Zone: v.Placement.Zone, ZoneID: v.Placement.ZoneID, State: v.State, System: well, Instance: well})
-	}
-	return out, err
+	found, next, err := describe(s, call, instanceStatuses, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(*region.Txn, *instanceStatus) {})
+	return &describeInstanceStatusOutput{found, next}, err
 }

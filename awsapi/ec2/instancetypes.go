@@ -110,25 +110,6 @@ func parseInstanceType(fields []string) instanceType {
 	return t
 }
 
-var instanceTypeFilters = filters[instanceType]{
-	"instance-type":                             one(func(t instanceType) string { return t.Name }),
-	"current-generation":                        one(func(t instanceType) string { return flag(t.CurrentGeneration) }),
-	"free-tier-eligible":                        one(func(t instanceType) string { return flag(t.FreeTier) }),
-	"bare-metal":                                one(func(t instanceType) string { return flag(t.BareMetal) }),
-	"hypervisor":                                one(func(t instanceType) string { return t.Hypervisor }),
-	"burstable-performance-supported":           one(func(t instanceType) string { return flag(t.Burstable) }),
-	"memory-info.size-in-mib":                   one(func(t instanceType) string { return strconv.Itoa(t.Memory.MiB) }),
-	"vcpu-info.default-vcpus":                   one(func(t instanceType) string { return strconv.Itoa(t.VCPUs.VCPUs) }),
-	"vcpu-info.default-cores":                   one(func(t instanceType) string { return strconv.Itoa(t.VCPUs.Cores) }),
-	"vcpu-info.default-threads-per-core":        one(func(t instanceType) string { return strconv.Itoa(t.VCPUs.ThreadsPerCore) }),
-	"network-info.maximum-network-interfaces":   one(func(t instanceType) string { return strconv.Itoa(t.Network.Interfaces) }),
-	"network-info.ipv4-addresses-per-interface": one(func(t instanceType) string { return strconv.Itoa(t.Network.Addresses) }),
-	"processor-info.supported-architecture":     func(t instanceType) []string { return t.Processor.Architectures },
-	"supported-usage-class":                     func(t instanceType) []string { return t.UsageClasses },
-	"supported-root-device-type":                func(t instanceType) []string { return t.RootDevices },
-	"supported-virtualization-type":             func(t instanceType) []string { return t.Virtualization },
-}
-
 func (s *Service) instanceTypeActions() map[string]action {
 	return map[string]action{"DescribeInstanceTypes": typed(s.describeInstanceTypes), "DescribeInstanceTypeOfferings": typed(s.describeOfferings)}
 }
@@ -154,7 +135,7 @@ func (s *Service) describeInstanceTypes(call *wire.Call, in *describeInstanceTyp
 	if len(in.Names) > 0 {
 		in.Filters = append(in.Filters, filter{"instance-type", in.Names})
 	}
-	found, err := matching(instanceTypes(), in.Filters, instanceTypeFilters, nil)
+	found, err := matching(call.Operation, instanceTypes(), in.Filters, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -168,10 +149,6 @@ type offering struct {
 	InstanceType string `xml:"instanceType"`
 	LocationType string `xml:"locationType"`
 	Location     string `xml:"location"`
-}
-
-var offeringFilters = filters[offering]{
-	"instance-type": one(func(o offering) string { return o.InstanceType }), "location": one(func(o offering) string { return o.Location }),
 }
 
 type describeOfferingsInput struct {
@@ -198,7 +175,7 @@ func (s *Service) describeOfferings(call *wire.Call, in *describeOfferingsInput)
 			all = append(all, offering{t.Name, locationType, location})
 		}
 	}
-	all, err := matching(all, in.Filters, offeringFilters, nil)
+	all, err := matching(call.Operation, all, in.Filters, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"tripod/awsapi/wire"
@@ -31,6 +32,8 @@ type networkInterface struct {
 	Addresses        list[address]       `xml:"privateIpAddressesSet"`
 	Addresses6       list[struct{}]      `xml:"ipv6AddressesSet"`
 	Type             string              `xml:"interfaceType"`
+	Association      *interfaceAddress   `xml:"association"`
+	Operator         operator            `xml:"operator"`
 	Tags             list[tag]           `xml:"tagSet"`
 }
 
@@ -45,40 +48,37 @@ type interfaceAttachment struct {
 	InstanceID          string `xml:"instanceId,omitempty"`
 	InstanceOwnerID     string `xml:"instanceOwnerId"`
 	DeviceIndex         int    `xml:"deviceIndex"`
+	CardIndex           int    `xml:"networkCardIndex"`
 	Status              string `xml:"status"`
+	AttachTime          string `xml:"attachTime,omitempty"`
 	DeleteOnTermination bool   `xml:"deleteOnTermination"`
 }
 
+// interfaceAddress is the Elastic IP address that an interface has.
+type interfaceAddress struct {
+	AllocationID  string `xml:"allocationId"`
+	AssociationID string `xml:"associationId"`
+	OwnerID       string `xml:"ipOwnerId"`
+	PublicIP      string `xml:"publicIp"`
+}
+
+// operator says that no service of AWS manages a resource in its owner's stead.
+type operator struct {
+	Managed bool `xml:"managed"`
+}
+
 type address struct {
-	Address string `xml:"privateIpAddress"`
-	DNSName string `xml:"privateDnsName"`
-	Primary bool   `xml:"primary"`
+	Address     string            `xml:"privateIpAddress"`
+	DNSName     string            `xml:"privateDnsName"`
+	Primary     bool              `xml:"primary"`
+	Association *interfaceAddress `xml:"association"`
 }
 
 var interfaces = &kind[networkInterface]{
 	prefix: "eni", noun: "networkInterface ID", code: "InvalidNetworkInterfaceID",
 	id: func(v networkInterface) string { return v.InterfaceID },
 	computed: func(s *Service, tx *region.Txn) []networkInterface {
-		return append(s.controlPlaneInterfaces(tx), s.nodeInterfaces(tx)...)
-	},
-	filters: filters[networkInterface]{
-		"network-interface-id": one(func(v networkInterface) string { return v.InterfaceID }), "subnet-id": one(func(v networkInterface) string { return v.SubnetID }),
-		"vpc-id": one(func(v networkInterface) string { return v.VPCID }), "availability-zone": one(func(v networkInterface) string { return v.Zone }),
-		"description": one(func(v networkInterface) string { return v.Description }), "owner-id": one(func(v networkInterface) string { return v.OwnerID }),
-		"requester-id": one(func(v networkInterface) string { return v.RequesterID }), "status": one(func(v networkInterface) string { return v.Status }),
-		"requester-managed":            one(func(v networkInterface) string { return flag(v.RequesterManaged) }),
-		"mac-address":                  one(func(v networkInterface) string { return v.MAC }),
-		"private-ip-address":           one(func(v networkInterface) string { return v.Address }),
-		"addresses.private-ip-address": one(func(v networkInterface) string { return v.Address }),
-		"interface-type":               one(func(v networkInterface) string { return v.Type }),
-		"attachment.status":            one(func(v networkInterface) string { return v.Attachment.Status }),
-		"attachment.instance-id":       one(func(v networkInterface) string { return v.Attachment.InstanceID }),
-		"group-id": func(v networkInterface) []string {
-			return each(v.Groups, func(g groupName) string { return g.GroupID })
-		},
-		"group-name": func(v networkInterface) []string {
-			return each(v.Groups, func(g groupName) string { return g.GroupName })
-		},
+		return slices.Concat(s.controlPlaneInterfaces(tx), s.nodeInterfaces(tx), s.natInterfaces(tx))
 	},
 }
 
@@ -87,12 +87,9 @@ const interfaceHost = 10
 
 // controlPlaneInterfaces are the clusters': in each zone one, in the first of the cluster's subnets there.
 func (s *Service) controlPlaneInterfaces(tx *region.Txn) []networkInterface {
-	byID, names := map[string]subnet{}, map[string]string{}
+	byID, names := map[string]subnet{}, s.groupNames(tx)
 	for _, v := range subnets.all(s, tx) {
 		byID[v.SubnetID] = v
-	}
-	for _, g := range groups.all(s, tx) {
-		names[g.GroupID] = g.GroupName
 	}
 	var all []networkInterface
 	for _, c := range s.clusters(tx) {
@@ -114,17 +111,45 @@ func (s *Service) controlPlaneInterface(c ClusterNetwork, v subnet, groupNames m
 	for range interfaceHost {
 		ip = ip.Next()
 	}
-	dnsName := "ip-" + strings.ReplaceAll(ip.String(), ".", "-") + "." + s.VPC.privateDomain()
+	dnsName := s.VPC.dnsName(ip.String())
 	eni := networkInterface{
 		InterfaceID: id("eni", c.ID, v.Zone), SubnetID: v.SubnetID, VPCID: v.VPCID, Zone: v.Zone, ZoneID: v.ZoneID, Description: "Amazon EKS " + c.Name,
 		OwnerID: s.VPC.AccountID, RequesterID: "amazon-eks", RequesterManaged: true, Status: "in-use", MAC: macAddress(c.ID, v.Zone), Address: ip.String(),
-		DNSName: dnsName, SourceDestCheck: true, Type: "interface", Addresses: list[address]{{ip.String(), dnsName, true}},
+		DNSName: dnsName, SourceDestCheck: true, Type: "interface", Addresses: list[address]{{Address: ip.String(), DNSName: dnsName, Primary: true}},
 		Attachment: interfaceAttachment{AttachmentID: id("eni-attach", c.ID, v.Zone), InstanceOwnerID: "amazon-eks", DeviceIndex: 1, Status: "attached"},
 	}
 	for _, groupID := range append([]string{s.VPC.ClusterSecurityGroupID(c.ID)}, c.SecurityGroupIDs...) {
 		eni.Groups = append(eni.Groups, groupName{groupID, groupNames[groupID]})
 	}
 	return eni
+}
+
+// dnsName is the private name of an address.
+func (v VPC) dnsName(ip string) string {
+	return "ip-" + strings.ReplaceAll(ip, ".", "-") + "." + v.privateDomain()
+}
+
+// natInterfaces are those by which NAT gateways are in their subnets.
+func (s *Service) natInterfaces(tx *region.Txn) (all []networkInterface) {
+	for _, g := range natGateways.all(s, tx) {
+		home, err := subnets.get(s, tx, g.SubnetID)
+		if err != nil {
+			continue // a gateway keeps its subnet
+		}
+		own := g.Addresses[0]
+		eni := networkInterface{
+			InterfaceID: g.interfaceID(), SubnetID: home.SubnetID, VPCID: home.VPCID, Zone: home.Zone, ZoneID: home.ZoneID,
+			Description: "Interface for NAT Gateway " + g.GatewayID, OwnerID: s.VPC.AccountID, RequesterID: s.VPC.AccountID, RequesterManaged: true, Status: "in-use",
+			MAC: macAddress(g.GatewayID, home.Zone), Address: own.PrivateIP, DNSName: s.VPC.dnsName(own.PrivateIP), Type: "nat_gateway",
+			Attachment: interfaceAttachment{AttachmentID: id("ela-attach", g.GatewayID), InstanceOwnerID: "amazon-aws", DeviceIndex: 1, Status: "attached", AttachTime: g.Created},
+		}
+		if own.AllocationID != "" {
+			eni.Association = &interfaceAddress{own.AllocationID, own.AssociationID, s.VPC.AccountID, own.PublicIP}
+		}
+		eni.Addresses = list[address]{{eni.Address, eni.DNSName, true, eni.Association}}
+		all = append(all, eni)
+	}
+	return all
 }
 
 // macAddress is a locally administered one, as EC2's are: 02 and five bytes that follow from cluster and zone.

@@ -31,15 +31,6 @@ var internetGateways = &kind[internetGateway]{
 	computed: func(s *Service, _ *region.Txn) []internetGateway {
 		return []internetGateway{{GatewayID: id("igw", s.VPC.ID()), OwnerID: s.VPC.AccountID, Attachments: list[gatewayAttachment]{{s.VPC.ID(), "available"}}}}
 	},
-	filters: filters[internetGateway]{
-		"internet-gateway-id": one(func(v internetGateway) string { return v.GatewayID }), "owner-id": one(func(v internetGateway) string { return v.OwnerID }),
-		"attachment.vpc-id": func(v internetGateway) []string {
-			return each(v.Attachments, func(a gatewayAttachment) string { return a.VPCID })
-		},
-		"attachment.state": func(v internetGateway) []string {
-			return each(v.Attachments, func(a gatewayAttachment) string { return a.State })
-		},
-	},
 }
 
 func (s *Service) internetGatewayActions() map[string]action {

@@ -41,9 +41,6 @@ type templateVersion struct {
 var launchTemplates = &kind[launchTemplate]{
 	table: region.NewTable[entry[launchTemplate]]("ec2-launch-template"), prefix: "lt", noun: "launch template ID", code: "InvalidLaunchTemplateId",
 	id: func(v launchTemplate) string { return v.TemplateID },
-	filters: filters[launchTemplate]{
-		"launch-template-name": one(func(v launchTemplate) string { return v.Name }), "create-time": one(func(v launchTemplate) string { return v.Created }),
-	},
 }
 
 // templateName is how AWS wants launch templates to be called.

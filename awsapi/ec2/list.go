@@ -15,54 +15,11 @@ import (
 	"tripod/region"
 )
 
-// filter is one of a call's filters: any of its values, all of the filters.
-type filter struct {
-	Name   string   `ec2:"Name,required"`
-	Values []string `ec2:"Value"`
-}
-
-// filters are the filters of a kind of resource by name: the values that a resource has for it.
-type filters[T any] map[string]func(T) []string
-
-// one makes a filter's function of one that has a single value.
-func one[T any](value func(T) string) func(T) []string {
-	return func(t T) []string { return []string{value(t)} }
-}
-
 // page is what a Describe call takes to be given in parts.
 type page struct {
 	Filters    []filter `ec2:"Filter"`
 	MaxResults *int     `ec2:"MaxResults"`
 	NextToken  string   `ec2:"NextToken"`
-}
-
-// maxFilterValues bounds all values of a call's filters, as EC2 does.
-const maxFilterValues = 200
-
-// matching are the values that pass all filters. tagsOf may be nil, for what has no tags.
-func matching[T any](all []T, wanted []filter, known filters[T], tagsOf func(T) []tag) ([]T, error) {
-	total := 0
-	for _, f := range wanted {
-		isTag := tagsOf != nil && (f.Name == "tag-key" || f.Name == "tag-value" || strings.HasPrefix(f.Name, "tag:"))
-		if total += len(f.Values); total > maxFilterValues {
-			return nil, refuse("FilterLimitExceeded", fmt.Sprintf("The filters have more than %d values.", maxFilterValues))
-		}
-		if known[f.Name] == nil && !isTag {
-			return nil, refuse("InvalidParameterValue", fmt.Sprintf("The filter '%s' is invalid", clip(f.Name)))
-		}
-		all = slices.DeleteFunc(slices.Clone(all), func(t T) bool {
-			var values []string
-			if isTag {
-				values = tagValues(tagsOf(t), f.Name)
-			} else {
-				values = known[f.Name](t)
-			}
-			return !slices.ContainsFunc(values, func(value string) bool {
-				return slices.ContainsFunc(f.Values, func(pattern string) bool { return wildcard(pattern, value) })
-			})
-		})
-	}
-	return all, nil
 }
 
 // tagValues are what a tag filter looks at.
@@ -140,14 +97,18 @@ func describe[T any](s *Service, call *wire.Call, k *kind[T], ids []string, p pa
 			}
 			all = slices.DeleteFunc(all, func(t T) bool { return !slices.Contains(ids, k.id(t)) })
 		}
-		if values, err = matching(all, p.Filters, k.filters, func(t T) []tag { return s.tagsOf(tx, k.id(t)) }); err != nil {
+		shown := len(p.Filters) > 0 // filters look at all that is shown
+		if shown {
+			showAll(tx, all, show)
+		}
+		if values, err = matching(call.Operation, all, p.Filters, func(t T) []tag { return s.tagsOf(tx, k.id(t)) }); err != nil {
 			return err
 		}
 		if values, next, err = cut(call.Operation, values, p, ids, k.id); err != nil {
 			return err
 		}
-		for i := range values {
-			show(tx, &values[i])
+		if !shown {
+			showAll(tx, values, show)
 		}
 		return nil
 	})
@@ -155,6 +116,12 @@ func describe[T any](s *Service, call *wire.Call, k *kind[T], ids []string, p pa
 		return nil, "", wrap(call, err)
 	}
 	return values, next, nil
+}
+
+func showAll[T any](tx *region.Txn, values []T, show func(tx *region.Txn, value *T)) {
+	for i := range values {
+		show(tx, &values[i])
+	}
 }
 
 func flag(b bool) string { return strconv.FormatBool(b) }

@@ -52,23 +52,16 @@ func (s *Service) Nodes(tx *region.Txn) (all []Node) {
 
 // nodeInterfaces are the nodes' primary interfaces. Those that a CNI would add for pods are not told.
 func (s *Service) nodeInterfaces(tx *region.Txn) (all []networkInterface) {
+	names := s.groupNames(tx)
 	for _, n := range s.Nodes(tx) {
 		group := s.VPC.ClusterSecurityGroupID(n.ClusterID)
 		all = append(all, networkInterface{
 			InterfaceID: n.InterfaceID, SubnetID: n.SubnetID, VPCID: s.VPC.ID(), Zone: n.Zone, ZoneID: n.ZoneID, OwnerID: s.VPC.AccountID, Status: "in-use",
 			MAC: macAddress(n.ClusterID, n.ID), Address: n.Address, DNSName: n.DNSName, SourceDestCheck: true, Type: "interface",
-			Groups: list[groupName]{{group, s.groupName(tx, group)}}, Addresses: list[address]{{n.Address, n.DNSName, true}},
-			Attachment: interfaceAttachment{AttachmentID: id("eni-attach", n.ID), InstanceID: n.ID, InstanceOwnerID: s.VPC.AccountID, Status: "attached", DeleteOnTermination: true},
+			Groups: list[groupName]{{group, names[group]}}, Addresses: list[address]{{Address: n.Address, DNSName: n.DNSName, Primary: true}},
+			Attachment: interfaceAttachment{AttachmentID: id("eni-attach", n.ID), InstanceID: n.ID, InstanceOwnerID: s.VPC.AccountID, Status: "attached", AttachTime: timestamp(n.Launched),
+				DeleteOnTermination: true},
 		})
 	}
 	return all
-}
-
-func (s *Service) groupName(tx *region.Txn, groupID string) string {
-	for _, g := range groups.all(s, tx) {
-		if g.GroupID == groupID {
-			return g.GroupName
-		}
-	}
-	return ""
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"tripod/region"
 )
 
 //go:generate go run ../../internal/ec2model $EC2_MODEL testdata/model.json
@@ -22,15 +24,19 @@ type model struct {
 
 func readModel(t *testing.T) model {
 	t.Helper()
-	text, err := os.ReadFile("testdata/model.json")
+	m, err := parseModel()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var m model
-	if err := json.Unmarshal(text, &m); err != nil {
-		t.Fatal(err)
-	}
 	return m
+}
+
+func parseModel() (m model, err error) {
+	text, err := os.ReadFile("testdata/model.json")
+	if err != nil {
+		return m, err
+	}
+	return m, json.Unmarshal(text, &m)
 }
 
 // parameters are the names of an operation's parameters with their types, to some depth: the first element stands for a list.
@@ -120,4 +126,86 @@ func TestAttributesAreSwitchedOff(t *testing.T) {
 			t.Errorf("%s is %s, want false", name, got)
 		}
 	}
+}
+
+// TestEveryDocumentedFilterIsKnown asks each operation with each of its filters: it is answered, or said not to be there yet.
+func TestEveryDocumentedFilterIsKnown(t *testing.T) {
+	m, s := readModel(t), newServiceWithNodes(t)
+	documented, later := 0, 0
+	for operation, o := range m.Operations {
+		for _, name := range o.Filters {
+			documented++
+			if _, known := documentedFilters()[operation][name]; !known {
+				t.Errorf("filters.txt has no %s of %s", name, operation)
+			}
+		}
+		for name, places := range documentedFilters()[operation] {
+			params := []string{"Filter.1.Name=" + name, "Filter.1.Value.1=*"}
+			if operation == "DescribeLaunchTemplateVersions" {
+				params = append(params, "LaunchTemplateVersion.1=$Latest")
+			}
+			_, err := ask(s, operation, params...)
+			if slices.Contains(places, notYet) {
+				later++
+				if code(err) != "UnsupportedOperation" || !strings.Contains(err.Error(), "yet") {
+					t.Errorf("%s %s: got %v, want UnsupportedOperation", operation, name, err)
+				}
+			} else if err != nil {
+				t.Errorf("%s %s: %v", operation, name, err)
+			}
+		}
+	}
+	for operation := range documentedFilters() {
+		if _, offered := m.Operations[operation]; !offered {
+			t.Errorf("filters.txt has %s, which Tripod has not", operation)
+		}
+	}
+	t.Logf("%d filters are documented; of those in filters.txt %d are not there yet", documented, later)
+}
+
+// TestFiltersFindWhatTheyShow looks for a resource by what it shows at a filter's place: it is found.
+func TestFiltersFindWhatTheyShow(t *testing.T) {
+	s := newServiceWithNodes(t)
+	for _, tt := range []struct{ operation, filter, value, id string }{
+		{"DescribeVpcs", "cidr-block-association.state", "associated", "vpcId"},
+		{"DescribeSubnets", "private-dns-name-options-on-launch.hostname-type", "ip-name", "subnetId"},
+		{"DescribeSubnets", "available-ip-address-count", "8187", "subnetId"},
+		{"DescribeSecurityGroups", "ip-permission.group-name", "default", "groupId"},
+		{"DescribeSecurityGroups", "egress.ip-permission.cidr", "0.0.0.0/0", "groupId"},
+		{"DescribeSecurityGroups", "ip-permission.protocol", "-1", "groupId"},
+		{"DescribeRouteTables", "route.origin", "CreateRouteTable", "routeTableId"},
+		{"DescribeRouteTables", "association.route-table-association-id", id("rtbassoc", id("rtb", s.VPC.ID()), ""), "routeTableId"},
+		{"DescribeNetworkAcls", "entry.rule-number", "32767", "networkAclId"},
+		{"DescribeNetworkAcls", "association.subnet-id", s.VPC.SubnetIDs()[0], "networkAclId"},
+		{"DescribeInstances", "network-interface.attachment.instance-owner-id", "111122223333", "instanceId"},
+		{"DescribeInstances", "network-interface.tag-key", "eks:cluster-name", "instanceId"},
+		{"DescribeInstances", "metadata-options.http-tokens", "required", "instanceId"},
+		{"DescribeInstances", "owner-id", "111122223333", "instanceId"},
+		{"DescribeInstanceStatus", "instance-status.reachability", "passed", "instanceId"},
+		{"DescribeNetworkInterfaces", "association.public-ip", "203.0.113.1", "networkInterfaceId"},
+		{"DescribeNetworkInterfaces", "interface-type", "nat_gateway", "networkInterfaceId"},
+		{"DescribeAddresses", "network-interface-owner-id", "111122223333", "allocationId"},
+		{"DescribeVolumes", "attachment.delete-on-termination", "true", "volumeId"},
+		{"DescribeInstanceTypes", "network-info.ipv6-supported", "true", "instanceType"},
+	} {
+		element(t, must(t, s, tt.operation, "Filter.1.Name="+tt.filter, "Filter.1.Value.1="+tt.value), tt.id)
+		if body := must(t, s, tt.operation, "Filter.1.Name="+tt.filter, "Filter.1.Value.1=no"+tt.value); strings.Contains(body, "<"+tt.id+">") {
+			t.Errorf("%s %s: no%s was found", tt.operation, tt.filter, tt.value)
+		}
+	}
+}
+
+// newServiceWithNodes is a service with a cluster that has nodes.
+func newServiceWithNodes(t *testing.T) *Service {
+	t.Helper()
+	s := newService()
+	const cluster = "0123456789ABCDEF0123456789ABCDEF"
+	err := s.State.Update(t.Context(), func(tx *region.Txn) error {
+		region.Clusters.Put(tx, cluster, region.Cluster{ID: cluster, Name: "demo", Nodes: 3})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }

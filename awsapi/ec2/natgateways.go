@@ -3,6 +3,7 @@ package ec2
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"tripod/awsapi/wire"
@@ -17,6 +18,7 @@ type natGateway struct {
 	State        string           `xml:"state"`
 	Created      string           `xml:"createTime"`
 	Connectivity string           `xml:"connectivityType"`
+	Availability string           `xml:"availabilityMode" json:"-"`
 	Addresses    list[natAddress] `xml:"natGatewayAddressSet"`
 	Tags         list[tag]        `xml:"tagSet" json:"-"`
 
@@ -26,6 +28,7 @@ type natGateway struct {
 type natAddress struct {
 	AllocationID  string `xml:"allocationId,omitempty"`
 	AssociationID string `xml:"associationId,omitempty"`
+	InterfaceID   string `xml:"networkInterfaceId" json:"-"`
 	PrivateIP     string `xml:"privateIp"`
 	PublicIP      string `xml:"publicIp,omitempty"`
 	Primary       bool   `xml:"isPrimary"`
@@ -36,10 +39,6 @@ var natGateways = &kind[natGateway]{
 	table: region.NewTable[entry[natGateway]]("ec2-nat-gateway"), prefix: "nat", noun: "NAT gateway", code: "InvalidNatGatewayID", missing: "NatGatewayNotFound",
 	id:       func(v natGateway) string { return v.GatewayID },
 	computed: func(s *Service, _ *region.Txn) []natGateway { return []natGateway{s.defaultNATGateway()} },
-	filters: filters[natGateway]{
-		"nat-gateway-id": one(func(v natGateway) string { return v.GatewayID }), "subnet-id": one(func(v natGateway) string { return v.SubnetID }),
-		"vpc-id": one(func(v natGateway) string { return v.VPCID }), "state": one(func(v natGateway) string { return v.State }),
-	},
 }
 
 // defaultNATGateway is in the first zone's public subnet; the private subnets' routes go to it.
@@ -62,6 +61,16 @@ func newNATGateway(gatewayID string, home subnet, ip *elasticIP, created time.Ti
 	g.Addresses = list[natAddress]{private}
 	return g
 }
+
+// shownNATGateway is the gateway with what is not stored.
+func (s *Service) shownNATGateway(tx *region.Txn, g natGateway) natGateway {
+	g.Availability, g.Tags, g.Addresses = "zonal", s.tagsOf(tx, g.GatewayID), slices.Clone(g.Addresses)
+	g.Addresses[0].InterfaceID = g.interfaceID()
+	return g
+}
+
+// interfaceID is that of the interface in its subnet, by which a gateway has its addresses.
+func (g natGateway) interfaceID() string { return id("eni", g.GatewayID) }
 
 // natHost is the gateway's own address: the first that AWS does not keep for itself.
 func natHost(home subnet) string {
@@ -102,7 +111,7 @@ type describeNATGatewaysOutput struct {
 
 func (s *Service) describeNATGateways(call *wire.Call, in *describeNATGatewaysInput) (*describeNATGatewaysOutput, error) {
 	found, next, err := describe(s, call, natGateways, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
-		func(tx *region.Txn, v *natGateway) { v.Tags = s.tagsOf(tx, v.GatewayID) })
+		func(tx *region.Txn, v *natGateway) { *v = s.shownNATGateway(tx, *v) })
 	return &describeNATGatewaysOutput{found, next}, err
 }
 
@@ -141,8 +150,7 @@ func (s *Service) createNATGateway(call *wire.Call, in *createNATGatewayInput) (
 				if earlier.SubnetID != in.SubnetID || earlier.Addresses[0].AllocationID != in.AllocationID {
 					return refuse("IdempotentParameterMismatch", "The ClientToken was used before, with other parameters.")
 				}
-				out.Gateway = earlier
-				out.Gateway.Tags = s.tagsOf(tx, earlier.GatewayID)
+				out.Gateway = s.shownNATGateway(tx, earlier)
 				return nil
 			}
 		}
@@ -161,10 +169,11 @@ func (s *Service) createNATGateway(call *wire.Call, in *createNATGatewayInput) (
 			}
 			ip = &v
 		}
-		out.Gateway = newNATGateway(gatewayID, home, ip, created)
-		out.Gateway.Token, out.Gateway.Tags = in.Token, given
-		natGateways.put(s, tx, out.Gateway)
+		g := newNATGateway(gatewayID, home, ip, created)
+		g.Token = in.Token
+		natGateways.put(s, tx, g)
 		tags.Put(tx, gatewayID, given)
+		out.Gateway = s.shownNATGateway(tx, g)
 		return nil
 	})
 }

@@ -1,27 +1,45 @@
 package ec2
 
 import (
+	"slices"
+
 	"tripod/awsapi/wire"
 	"tripod/region"
 )
 
-// networkACL is a network ACL as EC2 shows it. Each VPC has the one that it begins with, which lets everything through.
+// networkACL is a network ACL as stored and as EC2 shows it. It is recorded only: no packet is filtered. Each VPC begins with one that lets everything
+// through.
 type networkACL struct {
 	ACLID        string               `xml:"networkAclId"`
 	VPCID        string               `xml:"vpcId"`
 	OwnerID      string               `xml:"ownerId"`
 	Default      bool                 `xml:"default"`
 	Entries      list[aclEntry]       `xml:"entrySet"`
-	Associations list[aclAssociation] `xml:"associationSet"`
-	Tags         list[tag]            `xml:"tagSet"`
+	Associations list[aclAssociation] `xml:"associationSet" json:"-"`
+	Tags         list[tag]            `xml:"tagSet" json:"-"`
+
+	Token string `xml:"-"` // the call's ClientToken
 }
 
 type aclEntry struct {
-	Number    int    `xml:"ruleNumber"`
-	Protocol  string `xml:"protocol"`
-	Action    string `xml:"ruleAction"`
-	Egress    bool   `xml:"egress"`
-	CIDRBlock string `xml:"cidrBlock"`
+	Number     int       `xml:"ruleNumber"`
+	Protocol   string    `xml:"protocol"`
+	Action     string    `xml:"ruleAction"`
+	Egress     bool      `xml:"egress"`
+	CIDRBlock  string    `xml:"cidrBlock,omitempty"`
+	CIDRBlock6 string    `xml:"ipv6CidrBlock,omitempty"`
+	ICMP       *icmpType `xml:"icmpTypeCode"`
+	Ports      *aclPorts `xml:"portRange"`
+}
+
+type icmpType struct {
+	Type *int `ec2:"Type" xml:"type"`
+	Code *int `ec2:"Code" xml:"code"`
+}
+
+type aclPorts struct {
+	From *int `ec2:"From" xml:"from"`
+	To   *int `ec2:"To" xml:"to"`
 }
 
 type aclAssociation struct {
@@ -34,33 +52,60 @@ type aclAssociation struct {
 const lastEntry = 32767
 
 var networkACLs = &kind[networkACL]{
-	prefix: "acl", noun: "networkAcl ID", code: "InvalidNetworkAclID",
+	table: region.NewTable[entry[networkACL]]("ec2-network-acl"), prefix: "acl", noun: "networkAcl ID", code: "InvalidNetworkAclID",
 	id:       func(v networkACL) string { return v.ACLID },
 	computed: func(s *Service, tx *region.Txn) []networkACL { return s.defaultACLs(tx) },
-	filters: filters[networkACL]{
-		"network-acl-id": one(func(v networkACL) string { return v.ACLID }), "vpc-id": one(func(v networkACL) string { return v.VPCID }),
-		"owner-id": one(func(v networkACL) string { return v.OwnerID }), "default": one(func(v networkACL) string { return flag(v.Default) }),
-		"association.subnet-id": func(v networkACL) []string {
-			return each(v.Associations, func(a aclAssociation) string { return a.SubnetID })
-		},
-	},
 }
+
+// aclAssociations are the ACLs of subnets that do not have their VPC's default one, by the subnets' ids.
+var aclAssociations = region.NewTable[aclAssociation]("ec2-network-acl-association")
 
 func (s *Service) defaultACLs(tx *region.Txn) []networkACL {
 	var all []networkACL
 	for _, v := range vpcs.all(s, tx) {
-		acl := networkACL{ACLID: id("acl", v.VPCID), VPCID: v.VPCID, OwnerID: v.OwnerID, Default: true}
+		acl := networkACL{ACLID: defaultACLID(v.VPCID), VPCID: v.VPCID, OwnerID: v.OwnerID, Default: true}
 		for _, egress := range []bool{false, true} {
-			acl.Entries = append(acl.Entries, aclEntry{100, "-1", "allow", egress, "0.0.0.0/0"}, aclEntry{lastEntry, "-1", "deny", egress, "0.0.0.0/0"})
-		}
-		for _, in := range subnets.all(s, tx) {
-			if in.VPCID == v.VPCID {
-				acl.Associations = append(acl.Associations, aclAssociation{id("aclassoc", in.SubnetID), acl.ACLID, in.SubnetID})
-			}
+			acl.Entries = append(acl.Entries, aclEntry{Number: 100, Protocol: "-1", Action: "allow", Egress: egress, CIDRBlock: anywhere}, lastACLEntry(egress))
 		}
 		all = append(all, acl)
 	}
 	return all
+}
+
+// anywhere are all IPv4 addresses.
+const anywhere = "0.0.0.0/0"
+
+func defaultACLID(vpcID string) string { return id("acl", vpcID) }
+
+func lastACLEntry(egress bool) aclEntry {
+	return aclEntry{Number: lastEntry, Protocol: "-1", Action: "deny", Egress: egress, CIDRBlock: anywhere}
+}
+
+// aclOf is the association of a subnet: with the ACL that a call gave it, or its VPC's default one.
+func aclOf(tx *region.Txn, v subnet) aclAssociation {
+	if a, found := aclAssociations.Get(tx, v.SubnetID); found {
+		return a
+	}
+	return aclAssociation{id("aclassoc", v.SubnetID), defaultACLID(v.VPCID), v.SubnetID}
+}
+
+// shownACL is the ACL with what is not stored.
+func (s *Service) shownACL(tx *region.Txn, acl networkACL) networkACL {
+	acl.Tags, acl.Associations = s.tagsOf(tx, acl.ACLID), nil
+	for _, v := range subnets.all(s, tx) {
+		if a := aclOf(tx, v); a.ACLID == acl.ACLID {
+			acl.Associations = append(acl.Associations, a)
+		}
+	}
+	return acl
+}
+
+func (s *Service) aclActions() map[string]action {
+	return map[string]action{
+		"CreateNetworkAcl": typed(s.createACL), "DeleteNetworkAcl": typed(s.deleteACL), "DescribeNetworkAcls": typed(s.describeACLs),
+		"CreateNetworkAclEntry": typed(s.createACLEntry), "ReplaceNetworkAclEntry": typed(s.replaceACLEntry), "DeleteNetworkAclEntry": typed(s.deleteACLEntry),
+		"ReplaceNetworkAclAssociation": typed(s.replaceACLAssociation),
+	}
 }
 
 type describeACLsInput struct {
@@ -77,6 +122,98 @@ type describeACLsOutput struct {
 
 func (s *Service) describeACLs(call *wire.Call, in *describeACLsInput) (*describeACLsOutput, error) {
 	found, next, err := describe(s, call, networkACLs, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
-		func(tx *region.Txn, v *networkACL) { v.Tags = s.tagsOf(tx, v.ACLID) })
+		func(tx *region.Txn, v *networkACL) { *v = s.shownACL(tx, *v) })
 	return &describeACLsOutput{found, next}, err
+}
+
+type createACLInput struct {
+	VPCID          string             `ec2:"VpcId,required"`
+	Token          string             `ec2:"ClientToken"`
+	Specifications []tagSpecification `ec2:"TagSpecification"`
+}
+
+type createACLOutput struct {
+	ACL   networkACL `xml:"networkAcl"`
+	Token string     `xml:"clientToken,omitempty"`
+}
+
+// createACL makes an ACL that refuses everything until it has entries.
+func (s *Service) createACL(call *wire.Call, in *createACLInput) (*createACLOutput, error) {
+	given, err := newTags(in.Specifications, "network-acl")
+	if err != nil {
+		return nil, err
+	}
+	if len(in.Token) > 64 {
+		return nil, refuse("InvalidParameterValue", "ClientToken must be at most 64 characters.")
+	}
+	aclID, out := newID("acl"), &createACLOutput{Token: in.Token}
+	return change(s, call, out, func(tx *region.Txn) error {
+		for _, earlier := range networkACLs.all(s, tx) {
+			if in.Token != "" && earlier.Token == in.Token {
+				if earlier.VPCID != in.VPCID {
+					return refuse("IdempotentParameterMismatch", "The ClientToken was used before, with another VpcId.")
+				}
+				out.ACL = s.shownACL(tx, earlier)
+				return nil
+			}
+		}
+		v, err := vpcs.get(s, tx, in.VPCID)
+		if err != nil {
+			return err
+		}
+		acl := networkACL{ACLID: aclID, VPCID: v.VPCID, OwnerID: v.OwnerID, Entries: list[aclEntry]{lastACLEntry(false), lastACLEntry(true)}, Token: in.Token}
+		networkACLs.put(s, tx, acl)
+		tags.Put(tx, aclID, given)
+		out.ACL = s.shownACL(tx, acl)
+		return nil
+	})
+}
+
+type deleteACLInput struct {
+	ACLID string `ec2:"NetworkAclId,required"`
+}
+
+func (s *Service) deleteACL(call *wire.Call, in *deleteACLInput) (*done, error) {
+	return change(s, call, &done{true}, func(tx *region.Txn) error {
+		acl, err := networkACLs.get(s, tx, in.ACLID)
+		switch {
+		case err != nil:
+			return err
+		case acl.Default:
+			return refuse("InvalidParameterValue", "cannot delete default network ACL "+acl.ACLID)
+		case len(s.shownACL(tx, acl).Associations) > 0:
+			return refuse("DependencyViolation", "The networkAcl '"+acl.ACLID+"' has dependencies and cannot be deleted.")
+		}
+		return networkACLs.delete(s, tx, acl.ACLID)
+	})
+}
+
+type replaceACLAssociationInput struct {
+	AssociationID string `ec2:"AssociationId,required"`
+	ACLID         string `ec2:"NetworkAclId,required"`
+}
+
+type replaceACLAssociationOutput struct {
+	AssociationID string `xml:"newAssociationId"`
+}
+
+// replaceACLAssociation gives the subnet of an association another ACL; the association gets a new id.
+func (s *Service) replaceACLAssociation(call *wire.Call, in *replaceACLAssociationInput) (*replaceACLAssociationOutput, error) {
+	newAssociation := newID("aclassoc")
+	return change(s, call, &replaceACLAssociationOutput{newAssociation}, func(tx *region.Txn) error {
+		acl, err := networkACLs.get(s, tx, in.ACLID)
+		if err != nil {
+			return err
+		}
+		all := subnets.all(s, tx)
+		at := slices.IndexFunc(all, func(v subnet) bool { return aclOf(tx, v).AssociationID == in.AssociationID })
+		switch {
+		case at < 0:
+			return refuse("InvalidAssociationID.NotFound", "The association ID '"+clip(in.AssociationID)+"' does not exist")
+		case all[at].VPCID != acl.VPCID:
+			return refuse("InvalidParameterValue", "Network ACL "+acl.ACLID+" and subnet "+all[at].SubnetID+" belong to different networks")
+		}
+		aclAssociations.Put(tx, all[at].SubnetID, aclAssociation{newAssociation, acl.ACLID, all[at].SubnetID})
+		return nil
+	})
 }

@@ -22,13 +22,12 @@ func (s *Service) emptyActions() map[string]action {
 	return map[string]action{
 		"DescribeSnapshots": typed(s.describeSnapshots), "DescribeImages": typed(s.describeImages),
 		"DescribeKeyPairs": typed(s.describeKeyPairs), "DescribeAccountAttributes": typed(s.describeAccountAttributes),
-		"DescribeNetworkAcls": typed(s.describeACLs), "DescribeDhcpOptions": typed(s.describeDHCPOptions),
+		"DescribeDhcpOptions": typed(s.describeDHCPOptions),
 	}
 }
 
-// found looks for ids of a kind that there is none of: it refuses them. Filters are taken whatever they are, since nothing is there to pass them.
+// found looks for ids of a kind that there is none of: it refuses them.
 func (s *Service) found(call *wire.Call, k *kind[string], ids []string, p page) error {
-	p.Filters = nil
 	_, _, err := describe(s, call, k, ids, p, func(*region.Txn, *string) {})
 	return err
 }
@@ -80,11 +79,12 @@ type describeKeyPairsOutput struct {
 	KeyPairs list[struct{}] `xml:"keySet"`
 }
 
-func (s *Service) describeKeyPairs(_ *wire.Call, in *describeKeyPairsInput) (*describeKeyPairsOutput, error) {
+func (s *Service) describeKeyPairs(call *wire.Call, in *describeKeyPairsInput) (*describeKeyPairsOutput, error) {
 	if wanted := append(in.Names, in.IDs...); len(wanted) > 0 {
 		return nil, refuse("InvalidKeyPair.NotFound", fmt.Sprintf("The key pair '%s' does not exist", clip(wanted[0])))
 	}
-	return &describeKeyPairsOutput{}, nil
+	_, err := matching[struct{}](call.Operation, nil, in.Filters, func(struct{}) []tag { return nil })
+	return &describeKeyPairsOutput{}, err
 }
 
 type describeAccountAttributesInput struct {

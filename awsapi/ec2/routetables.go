@@ -25,9 +25,11 @@ type routeTable struct {
 const localRoute = "local"
 
 type route struct {
-	Destination  string `xml:"destinationCidrBlock"`
+	Destination  string `xml:"destinationCidrBlock,omitempty"`
+	Destination6 string `xml:"destinationIpv6CidrBlock,omitempty"`
 	GatewayID    string `xml:"gatewayId,omitempty"`
 	NATGatewayID string `xml:"natGatewayId,omitempty"`
+	EgressOnlyID string `xml:"egressOnlyInternetGatewayId,omitempty"`
 	Origin       string `xml:"origin"`
 	State        string `xml:"state"`
 }
@@ -44,19 +46,6 @@ var routeTables = &kind[routeTable]{
 	table: region.NewTable[entry[routeTable]]("ec2-route-table"), prefix: "rtb", noun: "routeTable ID", code: "InvalidRouteTableID",
 	id:       func(v routeTable) string { return v.RouteTableID },
 	computed: func(s *Service, tx *region.Txn) []routeTable { return s.computedRouteTables(tx) },
-	filters: filters[routeTable]{
-		"route-table-id": one(func(v routeTable) string { return v.RouteTableID }), "vpc-id": one(func(v routeTable) string { return v.VPCID }),
-		"owner-id": one(func(v routeTable) string { return v.OwnerID }),
-		"association.subnet-id": func(v routeTable) []string {
-			return each(v.Associations, func(a routeAssociation) string { return a.SubnetID })
-		},
-		"association.main": func(v routeTable) []string {
-			return each(v.Associations, func(a routeAssociation) string { return flag(a.Main) })
-		},
-		"route.gateway-id":             func(v routeTable) []string { return each(v.Routes, func(r route) string { return r.GatewayID }) },
-		"route.nat-gateway-id":         func(v routeTable) []string { return each(v.Routes, func(r route) string { return r.NATGatewayID }) },
-		"route.destination-cidr-block": func(v routeTable) []string { return each(v.Routes, func(r route) string { return r.Destination }) },
-	},
 }
 
 func each[T any](values []T, text func(T) string) []string {

@@ -60,7 +60,7 @@ func (p permissionInput) rules(egress bool) ([]rule, error) {
 		return nil
 	}
 	for _, one := range p.Ranges {
-		block, err := ruleBlock(one.CIDR, netip.Addr.Is4)
+		block, err := ruleBlock(one.CIDR, isIPv4)
 		if err != nil {
 			return nil, err
 		}
@@ -69,7 +69,7 @@ func (p permissionInput) rules(egress bool) ([]rule, error) {
 		}
 	}
 	for _, one := range p.Ranges6 {
-		block, err := ruleBlock(one.CIDR, netip.Addr.Is6)
+		block, err := ruleBlock(one.CIDR, isIPv6)
 		if err != nil {
 			return nil, err
 		}
@@ -130,6 +130,9 @@ func ruleBlock(text string, family func(netip.Addr) bool) (string, error) {
 	}
 	return block.Masked().String(), nil
 }
+
+func isIPv4(a netip.Addr) bool { return a.Is4() }
+func isIPv6(a netip.Addr) bool { return a.Is6() && !a.Is4In6() }
 
 func allowedInDescription(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(". _-:/()#,@[]+=&;{}!$*", r)

@@ -28,6 +28,8 @@ type groupPair struct {
 	UserID      string `xml:"userId"`
 	GroupID     string `xml:"groupId"`
 	Description string `xml:"description,omitempty"`
+
+	GroupName string `xml:"-" filter:"groupName"`
 }
 
 type ipRange struct {
@@ -40,8 +42,9 @@ type ip6Range struct {
 	Description string `xml:"description,omitempty"`
 }
 
-// permissions are a group's rules of one direction, put together by protocol and ports in the order of their first rules.
-func (s *Service) permissions(g securityGroup, egress bool) []permission {
+// permissions are a group's rules of one direction, put together by protocol and ports in the order of their first rules. names are those
+// of groups by id.
+func (s *Service) permissions(g securityGroup, egress bool, names map[string]string) []permission {
 	type key struct {
 		protocol string
 		from, to int
@@ -66,7 +69,7 @@ func (s *Service) permissions(g securityGroup, egress bool) []permission {
 		p := &all[at]
 		switch {
 		case r.Group != "":
-			p.Groups = append(p.Groups, groupPair{s.VPC.AccountID, r.Group, r.Description})
+			p.Groups = append(p.Groups, groupPair{s.VPC.AccountID, r.Group, r.Description, names[r.Group]})
 		case r.CIDR6 != "":
 			p.Ranges6 = append(p.Ranges6, ip6Range{r.CIDR6, r.Description})
 		default:

@@ -28,11 +28,6 @@ var groups = &kind[securityGroup]{
 	table: region.NewTable[entry[securityGroup]]("ec2-security-group"), prefix: "sg", noun: "security group", code: "InvalidGroup",
 	id:       func(v securityGroup) string { return v.GroupID },
 	computed: func(s *Service, tx *region.Txn) []securityGroup { return s.computedGroups(tx) },
-	filters: filters[securityGroup]{
-		"group-id": one(func(v securityGroup) string { return v.GroupID }), "group-name": one(func(v securityGroup) string { return v.GroupName }),
-		"vpc-id": one(func(v securityGroup) string { return v.VPCID }), "owner-id": one(func(v securityGroup) string { return v.OwnerID }),
-		"description": one(func(v securityGroup) string { return v.Description }),
-	},
 }
 
 // computedGroups are each VPC's default group and the one that EKS makes for each cluster.
@@ -84,11 +79,24 @@ func (s *Service) describeGroups(call *wire.Call, in *describeGroupsInput) (*des
 	if len(in.Names) > 0 { // names are those of the default VPC's groups, as in EC2
 		in.Filters = append(in.Filters, filter{"group-name", in.Names}, filter{"vpc-id", []string{s.VPC.ID()}})
 	}
+	var names map[string]string
 	found, next, err := describe(s, call, groups, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(tx *region.Txn, g *securityGroup) {
-		g.Ingress, g.Egress = s.permissions(*g, false), s.permissions(*g, true)
+		if names == nil {
+			names = s.groupNames(tx)
+		}
+		g.Ingress, g.Egress = s.permissions(*g, false, names), s.permissions(*g, true, names)
 		g.Tags = s.tagsOf(tx, g.GroupID)
 	})
 	return &describeGroupsOutput{found, next}, err
+}
+
+// groupNames are the names of all groups by id.
+func (s *Service) groupNames(tx *region.Txn) map[string]string {
+	names := map[string]string{}
+	for _, g := range groups.all(s, tx) {
+		names[g.GroupID] = g.GroupName
+	}
+	return names
 }
 
 type createGroupInput struct {

@@ -44,7 +44,6 @@ type kind[T any] struct {
 	missing  string                 // the code of one that is not there, where it is another
 	computed func(s *Service, tx *region.Txn) []T
 	id       func(T) string
-	filters  filters[T]
 }
 
 // all are the resources, in the order of their ids.

@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -12,34 +13,50 @@ import (
 
 // subnet is a subnet as stored and as EC2 shows it.
 type subnet struct {
-	SubnetID     string    `xml:"subnetId"`
-	ARN          string    `xml:"subnetArn"`
-	State        string    `xml:"state"`
-	OwnerID      string    `xml:"ownerId"`
-	VPCID        string    `xml:"vpcId"`
-	CIDRBlock    string    `xml:"cidrBlock"`
-	Available    int       `xml:"availableIpAddressCount" json:"-"`
-	Zone         string    `xml:"availabilityZone"`
-	ZoneID       string    `xml:"availabilityZoneId"`
-	DefaultForAZ bool      `xml:"defaultForAz"`
-	MapPublicIP  bool      `xml:"mapPublicIpOnLaunch"`
-	AssignIPv6   bool      `xml:"assignIpv6AddressOnCreation"`
-	Tags         list[tag] `xml:"tagSet" json:"-"`
+	SubnetID     string            `xml:"subnetId"`
+	ARN          string            `xml:"subnetArn"`
+	State        string            `xml:"state"`
+	OwnerID      string            `xml:"ownerId"`
+	VPCID        string            `xml:"vpcId"`
+	CIDRBlock    string            `xml:"cidrBlock"`
+	Available    int               `xml:"availableIpAddressCount" json:"-"`
+	Zone         string            `xml:"availabilityZone"`
+	ZoneID       string            `xml:"availabilityZoneId"`
+	DefaultForAZ bool              `xml:"defaultForAz"`
+	MapPublicIP  bool              `xml:"mapPublicIpOnLaunch"`
+	AssignIPv6   bool              `xml:"assignIpv6AddressOnCreation"`
+	CIDRs6       list[subnetCIDR6] `xml:"ipv6CidrBlockAssociationSet"`
+	IPv6Native   bool              `xml:"ipv6Native"`
+	DNS64        bool              `xml:"enableDns64"`
+	MapCustomer  bool              `xml:"mapCustomerOwnedIpOnLaunch" json:"-"` // false: it is of Outposts
+	Names        launchNames       `xml:"privateDnsNameOptionsOnLaunch"`
+	PublicAccess publicAccess      `xml:"blockPublicAccessStates" json:"-"`
+	Tags         list[tag]         `xml:"tagSet" json:"-"`
 }
+
+// subnetCIDR6 is an IPv6 block of a subnet.
+type subnetCIDR6 struct {
+	AssociationID string `xml:"associationId"`
+	CIDRBlock     string `xml:"ipv6CidrBlock"`
+	State         string `xml:"ipv6CidrBlockState>state"`
+	Attribute     string `xml:"ipv6AddressAttribute"`
+	Source        string `xml:"ipSource"`
+}
+
+// launchNames say how a subnet's instances are named.
+type launchNames struct {
+	HostnameType string `xml:"hostnameType"`
+	A            bool   `xml:"enableResourceNameDnsARecord"`
+	AAAA         bool   `xml:"enableResourceNameDnsAAAARecord"`
+}
+
+// ipNames is the type of names that follow from addresses: that of subnets with IPv4 where nothing else is said.
+const ipNames = "ip-name"
 
 var subnets = &kind[subnet]{
 	table: region.NewTable[entry[subnet]]("ec2-subnet"), prefix: "subnet", noun: "subnet ID", code: "InvalidSubnetID",
 	id:       func(v subnet) string { return v.SubnetID },
 	computed: func(s *Service, _ *region.Txn) []subnet { return s.defaultSubnets() },
-	filters: filters[subnet]{
-		"subnet-id": one(func(v subnet) string { return v.SubnetID }), "vpc-id": one(func(v subnet) string { return v.VPCID }),
-		"subnet-arn": one(func(v subnet) string { return v.ARN }), "owner-id": one(func(v subnet) string { return v.OwnerID }),
-		"state": one(func(v subnet) string { return v.State }), "cidr": one(func(v subnet) string { return v.CIDRBlock }),
-		"cidr-block": one(func(v subnet) string { return v.CIDRBlock }), "cidrBlock": one(func(v subnet) string { return v.CIDRBlock }),
-		"availability-zone": one(func(v subnet) string { return v.Zone }), "availabilityZone": one(func(v subnet) string { return v.Zone }),
-		"availability-zone-id": one(func(v subnet) string { return v.ZoneID }), "default-for-az": one(func(v subnet) string { return flag(v.DefaultForAZ) }),
-		"defaultForAz": one(func(v subnet) string { return flag(v.DefaultForAZ) }), "map-public-ip-on-launch": one(func(v subnet) string { return flag(v.MapPublicIP) }),
-	},
 }
 
 // defaultSubnets are the default VPC's: in each zone a private one, where the clusters are, and a public one.
@@ -63,6 +80,7 @@ func (s *Service) newSubnet(subnetID, vpcID, cidr string, zone int) subnet {
 // shown is the subnet with what is not stored: its tags, and its free addresses, of which AWS keeps five for itself.
 func (s *Service) shown(tx *region.Txn, v subnet) subnet {
 	v.Tags = s.tagsOf(tx, v.SubnetID)
+	v.Names.HostnameType = cmp.Or(v.Names.HostnameType, ipNames)
 	if block, err := netip.ParsePrefix(v.CIDRBlock); err == nil {
 		v.Available = 1<<(32-block.Bits()) - 5
 	}
@@ -176,6 +194,7 @@ func (s *Service) deleteSubnet(call *wire.Call, in *deleteSubnetInput) (*done, e
 			}
 		}
 		s.dissociate(tx, in.SubnetID)
+		aclAssociations.Delete(tx, in.SubnetID)
 		return subnets.delete(s, tx, in.SubnetID)
 	})
 }

@@ -57,6 +57,14 @@ func (s *Service) defaultTags(tx *region.Txn, id string) list[tag] {
 	return nil
 }
 
+// nodeTags are the tags of a node, or of its volume or interface.
+func (s *Service) nodeTags(tx *region.Txn, n Node, id string) list[tag] {
+	if stored, found := tags.Get(tx, id); found {
+		return stored
+	}
+	return n.Tags()
+}
+
 // newTags are the tags that a creation gives to a resource of that type.
 func newTags(specifications []tagSpecification, resourceType string) ([]tag, error) {
 	var given []tag
@@ -203,13 +211,6 @@ type tagDescription struct {
 	Value        string `xml:"value"`
 }
 
-var tagFilters = filters[tagDescription]{
-	"key":           one(func(t tagDescription) string { return t.Key }),
-	"value":         one(func(t tagDescription) string { return t.Value }),
-	"resource-id":   one(func(t tagDescription) string { return t.ResourceID }),
-	"resource-type": one(func(t tagDescription) string { return t.ResourceType }),
-}
-
 type describeTagsOutput struct {
 	Tags      list[tagDescription] `xml:"tagSet"`
 	NextToken string               `xml:"nextToken,omitempty"`
@@ -230,7 +231,7 @@ func (s *Service) describeTags(call *wire.Call, in *page) (*describeTagsOutput, 
 	}
 	place := func(t tagDescription) string { return t.ResourceID + "/" + t.Key }
 	slices.SortFunc(all, func(a, b tagDescription) int { return cmp.Compare(place(a), place(b)) })
-	if all, err = matching(all, in.Filters, tagFilters, func(t tagDescription) []tag { return []tag{{t.Key, t.Value}} }); err != nil {
+	if all, err = matching(call.Operation, all, in.Filters, func(t tagDescription) []tag { return []tag{{t.Key, t.Value}} }); err != nil {
 		return nil, err
 	}
 	out := &describeTagsOutput{}

@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -87,6 +88,9 @@ type describeTemplateVersionsInput struct {
 	TemplateID     string   `ec2:"LaunchTemplateId"`
 	Name           string   `ec2:"LaunchTemplateName"`
 	Versions       []string `ec2:"LaunchTemplateVersion"`
+	MinVersion     string   `ec2:"MinVersion"`
+	MaxVersion     string   `ec2:"MaxVersion"`
+	Filters        []filter `ec2:"Filter"`
 	MaxResults     *int     `ec2:"MaxResults"`
 	NextToken      string   `ec2:"NextToken"`
 	ResolveAlias   bool     `ec2:"ResolveAlias"`            // image ids are shown as they were given
@@ -117,12 +121,35 @@ func (s *Service) describeTemplateVersions(call *wire.Call, in *describeTemplate
 	if err != nil {
 		return nil, wrap(call, err)
 	}
+	if all, err = in.between(all); err != nil {
+		return nil, err
+	}
+	if all, err = matching(call.Operation, all, in.Filters, nil); err != nil {
+		return nil, err
+	}
 	place := func(v templateVersion) string { return fmt.Sprintf("%s/%09d", v.TemplateID, v.Number) }
 	slices.SortFunc(all, func(a, b templateVersion) int { return strings.Compare(place(a), place(b)) })
-	bound := []filter{{"of", append([]string{in.TemplateID, in.Name}, in.Versions...)}} // a token is of the same template and versions
+	// A token is of the same template, versions and filters.
+	bound := append(in.Filters, filter{"of", append([]string{in.TemplateID, in.Name, in.MinVersion, in.MaxVersion}, in.Versions...)})
 	out := &describeTemplateVersionsOutput{}
 	out.Versions, out.NextToken, err = cut(call.Operation, all, page{bound, in.MaxResults, in.NextToken}, nil, place)
 	return out, err
+}
+
+// between are the versions whose numbers are within MinVersion and MaxVersion.
+func (in *describeTemplateVersionsInput) between(all []templateVersion) ([]templateVersion, error) {
+	bounds := [2]int{1, math.MaxInt}
+	for i, text := range []string{in.MinVersion, in.MaxVersion} {
+		if text == "" {
+			continue
+		}
+		number, err := strconv.Atoi(text)
+		if err != nil || number < 1 {
+			return nil, refuse("InvalidParameterValue", fmt.Sprintf("Value (%s) for parameter version is invalid: MinVersion and MaxVersion are numbers.", clip(text)))
+		}
+		bounds[i] = number
+	}
+	return slices.DeleteFunc(all, func(v templateVersion) bool { return v.Number < bounds[0] || v.Number > bounds[1] }), nil
 }
 
 // versionsOfAll are the latest or default versions of all templates: what EC2 gives where no template is named.

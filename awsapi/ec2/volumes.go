@@ -21,6 +21,7 @@ type volume struct {
 	Throughput  int              `xml:"throughput"`
 	Encrypted   bool             `xml:"encrypted"`
 	MultiAttach bool             `xml:"multiAttachEnabled"`
+	Operator    operator         `xml:"operator"`
 }
 
 type attachment struct {
@@ -36,16 +37,6 @@ var volumes = &kind[volume]{
 	prefix: "vol", noun: "volume", code: "InvalidVolume",
 	id:       func(v volume) string { return v.VolumeID },
 	computed: func(s *Service, tx *region.Txn) []volume { return s.volumes(tx) },
-	filters: filters[volume]{
-		"volume-id": one(func(v volume) string { return v.VolumeID }), "availability-zone": one(func(v volume) string { return v.Zone }),
-		"availability-zone-id": one(func(v volume) string { return v.ZoneID }), "status": one(func(v volume) string { return v.Status }),
-		"volume-type": one(func(v volume) string { return v.Type }), "encrypted": one(func(v volume) string { return flag(v.Encrypted) }),
-		"create-time": one(func(v volume) string { return v.CreateTime }), "size": one(func(volume) string { return "20" }),
-		"attachment.instance-id": one(func(v volume) string { return v.Attachments[0].InstanceID }),
-		"attachment.device":      one(func(v volume) string { return v.Attachments[0].Device }),
-		"attachment.status":      one(func(v volume) string { return v.Attachments[0].Status }),
-		"snapshot-id":            func(volume) []string { return nil },
-	},
 }
 
 // volumes are the nodes' root volumes, of the size and kind that EKS gives them.

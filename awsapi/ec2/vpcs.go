@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"encoding/xml"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -11,15 +12,17 @@ import (
 
 // vpcRecord is a VPC as stored and as EC2 shows it.
 type vpcRecord struct {
-	VPCID           string                `xml:"vpcId"`
-	OwnerID         string                `xml:"ownerId"`
-	State           string                `xml:"state"`
-	CIDRBlock       string                `xml:"cidrBlock"`
-	CIDRs           list[cidrAssociation] `xml:"cidrBlockAssociationSet"`
-	DHCPOptionsID   string                `xml:"dhcpOptionsId"`
-	InstanceTenancy string                `xml:"instanceTenancy"`
-	IsDefault       bool                  `xml:"isDefault"`
-	Tags            list[tag]             `xml:"tagSet" json:"-"`
+	VPCID           string                 `xml:"vpcId"`
+	OwnerID         string                 `xml:"ownerId"`
+	State           string                 `xml:"state"`
+	CIDRBlock       string                 `xml:"cidrBlock"`
+	CIDRs           list[cidrAssociation]  `xml:"cidrBlockAssociationSet"`
+	CIDRs6          list[cidr6Association] `xml:"ipv6CidrBlockAssociationSet,omitempty"`
+	DHCPOptionsID   string                 `xml:"dhcpOptionsId"`
+	InstanceTenancy string                 `xml:"instanceTenancy"`
+	IsDefault       bool                   `xml:"isDefault"`
+	PublicAccess    publicAccess           `xml:"blockPublicAccessStates" json:"-"`
+	Tags            list[tag]              `xml:"tagSet" json:"-"`
 
 	DNSSupport     bool `xml:"-"`
 	DNSHostnames   bool `xml:"-"`
@@ -32,16 +35,31 @@ type cidrAssociation struct {
 	State         string `xml:"cidrBlockState>state"`
 }
 
+// cidr6Association is an IPv6 block of a VPC.
+type cidr6Association struct {
+	AssociationID string `xml:"associationId"`
+	CIDRBlock     string `xml:"ipv6CidrBlock"`
+	State         string `xml:"ipv6CidrBlockState>state"`
+	BorderGroup   string `xml:"networkBorderGroup"`
+	Pool          string `xml:"ipv6Pool"`
+	Attribute     string `xml:"ipv6AddressAttribute"`
+	Source        string `xml:"ipSource"`
+}
+
+// publicAccess says that nothing blocks the internet gateways of a VPC or subnet: VPC Block Public Access is not here.
+type publicAccess struct{}
+
+// MarshalXML implements xml.Marshaler.
+func (publicAccess) MarshalXML(e *xml.Encoder, start xml.StartElement) error {
+	return e.EncodeElement(struct {
+		Mode string `xml:"internetGatewayBlockMode"`
+	}{"off"}, start)
+}
+
 var vpcs = &kind[vpcRecord]{
 	table: region.NewTable[entry[vpcRecord]]("ec2-vpc"), prefix: "vpc", noun: "vpc ID", code: "InvalidVpcID",
 	id:       func(v vpcRecord) string { return v.VPCID },
 	computed: func(s *Service, _ *region.Txn) []vpcRecord { return []vpcRecord{s.defaultVPC()} },
-	filters: filters[vpcRecord]{
-		"vpc-id": one(func(v vpcRecord) string { return v.VPCID }), "owner-id": one(func(v vpcRecord) string { return v.OwnerID }),
-		"cidr": one(func(v vpcRecord) string { return v.CIDRBlock }), "cidr-block-association.cidr-block": one(func(v vpcRecord) string { return v.CIDRBlock }),
-		"state": one(func(v vpcRecord) string { return v.State }), "dhcp-options-id": one(func(v vpcRecord) string { return v.DHCPOptionsID }),
-		"isDefault": one(func(v vpcRecord) string { return flag(v.IsDefault) }), "is-default": one(func(v vpcRecord) string { return flag(v.IsDefault) }),
-	},
 }
 
 func (s *Service) defaultVPC() vpcRecord {
@@ -150,6 +168,11 @@ func (s *Service) deleteVPC(call *wire.Call, in *deleteVPCInput) (*done, error) 
 		for _, v := range routeTables.all(s, tx) {
 			if v.VPCID == in.VPCID && !routeTables.isComputed(s, tx, v.RouteTableID) {
 				left = append(left, v.RouteTableID)
+			}
+		}
+		for _, v := range networkACLs.all(s, tx) {
+			if v.VPCID == in.VPCID && !v.Default {
+				left = append(left, v.ACLID)
 			}
 		}
 		for _, v := range internetGateways.all(s, tx) {

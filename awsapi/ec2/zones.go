@@ -14,16 +14,10 @@ type zone struct {
 	ZoneName           string         `xml:"zoneName"`
 	ZoneID             string         `xml:"zoneId"`
 	GroupName          string         `xml:"groupName"`
+	GroupLongName      string         `xml:"groupLongName,omitempty"`
 	NetworkBorderGroup string         `xml:"networkBorderGroup"`
 	ZoneType           string         `xml:"zoneType"`
 	State              string         `xml:"zoneState"`
-}
-
-var zoneFilters = filters[zone]{
-	"zone-name": one(func(z zone) string { return z.ZoneName }), "zone-id": one(func(z zone) string { return z.ZoneID }),
-	"region-name": one(func(z zone) string { return z.RegionName }), "state": one(func(z zone) string { return z.State }),
-	"zone-type": one(func(z zone) string { return z.ZoneType }), "group-name": one(func(z zone) string { return z.GroupName }),
-	"opt-in-status": one(func(z zone) string { return z.OptInStatus }), "message": func(zone) []string { return nil },
 }
 
 func (s *Service) zoneActions() map[string]action {
@@ -42,7 +36,7 @@ type describeZonesOutput struct {
 	Zones list[zone] `xml:"availabilityZoneInfo"`
 }
 
-func (s *Service) describeZones(_ *wire.Call, in *describeZonesInput) (*describeZonesOutput, error) {
+func (s *Service) describeZones(call *wire.Call, in *describeZonesInput) (*describeZonesOutput, error) {
 	ids := s.VPC.ZoneIDs()
 	for _, name := range append(slices.Clone(in.Names), in.IDs...) {
 		if !slices.Contains(s.VPC.Zones, name) && !slices.Contains(ids, name) {
@@ -55,44 +49,10 @@ func (s *Service) describeZones(_ *wire.Call, in *describeZonesInput) (*describe
 			continue
 		}
 		all = append(all, zone{
-			OptInStatus: "opt-in-not-required", RegionName: s.VPC.Region, ZoneName: name, ZoneID: ids[i], GroupName: s.VPC.Region + "-zg-1",
+			OptInStatus: "opt-in-not-required", RegionName: s.VPC.Region, ZoneName: name, ZoneID: ids[i], GroupName: s.VPC.Region + "-zg-1", GroupLongName: zoneGroupName(s.VPC.Region),
 			NetworkBorderGroup: s.VPC.Region, ZoneType: "availability-zone", State: "available",
 		})
 	}
-	all, err := matching(all, in.Filters, zoneFilters, nil)
+	all, err := matching(call.Operation, all, in.Filters, nil)
 	return &describeZonesOutput{all}, err
-}
-
-// regionItem is a region as EC2 shows it: the only one here is Tripod's.
-type regionItem struct {
-	OptInStatus string `xml:"optInStatus"`
-	Name        string `xml:"regionName"`
-	Endpoint    string `xml:"regionEndpoint"`
-}
-
-var regionFilters = filters[regionItem]{
-	"region-name": one(func(r regionItem) string { return r.Name }), "endpoint": one(func(r regionItem) string { return r.Endpoint }),
-	"opt-in-status": one(func(r regionItem) string { return r.OptInStatus }),
-}
-
-type describeRegionsInput struct {
-	Names   []string `ec2:"RegionName"`
-	Filters []filter `ec2:"Filter"`
-	// All asks for regions that are not opted into too; there are none.
-	All bool `ec2:"AllRegions"`
-}
-
-type describeRegionsOutput struct {
-	Regions list[regionItem] `xml:"regionInfo"`
-}
-
-func (s *Service) describeRegions(_ *wire.Call, in *describeRegionsInput) (*describeRegionsOutput, error) {
-	for _, name := range in.Names {
-		if name != s.VPC.Region {
-			return nil, refuse("InvalidParameterValue", "Invalid region: ["+clip(name)+"]: this Tripod is "+s.VPC.Region+".")
-		}
-	}
-	all := []regionItem{{"opt-in-not-required", s.VPC.Region, "ec2." + s.VPC.Region + ".amazonaws.com"}}
-	all, err := matching(all, in.Filters, regionFilters, nil)
-	return &describeRegionsOutput{all}, err
 }

@@ -31,7 +31,10 @@ def default_network():
     assert all(a["AssociationState"]["State"] == "associated" for t in tables for a in t["Associations"]), tables
     zones = ec2.describe_availability_zones()["AvailabilityZones"]
     assert [z["ZoneName"] for z in zones] == ["us-east-1a", "us-east-1b", "us-east-1c"] and zones[0]["State"] == "available", zones
-    assert [r["RegionName"] for r in ec2.describe_regions()["Regions"]] == ["us-east-1"]
+    regions = ec2.describe_regions()["Regions"]
+    assert len(regions) == 17 and {r["OptInStatus"] for r in regions} == {"opt-in-not-required"}, regions
+    assert len(ec2.describe_regions(AllRegions=True)["Regions"]) > 30
+    assert ec2.describe_regions(RegionNames=["us-east-1"])["Regions"][0]["Endpoint"] == "ec2.us-east-1.amazonaws.com"
     attribute = ec2.describe_vpc_attribute(VpcId=vpc["VpcId"], Attribute="enableDnsSupport")
     assert attribute["EnableDnsSupport"] == {"Value": True}, attribute
     pages = ec2.get_paginator("describe_subnets").paginate(PaginationConfig={"PageSize": 5})
@@ -44,6 +47,9 @@ def own_network():
     assert tags_of(vpc) == {"Name": "own <&>"}, vpc
     subnet = ec2.create_subnet(VpcId=vpc_id, CidrBlock="192.168.1.0/24", AvailabilityZone="us-east-1b")["Subnet"]
     subnet_id = subnet["SubnetId"]
+    assert subnet["Ipv6Native"] is False and subnet["Ipv6CidrBlockAssociationSet"] == [] and subnet["EnableDns64"] is False, subnet
+    assert subnet["PrivateDnsNameOptionsOnLaunch"] == {"HostnameType": "ip-name", "EnableResourceNameDnsARecord": False, "EnableResourceNameDnsAAAARecord": False}, subnet
+    ec2.modify_subnet_attribute(SubnetId=subnet_id, MapPublicIpOnLaunch={"Value": False})
     ec2.modify_subnet_attribute(SubnetId=subnet_id, MapPublicIpOnLaunch={"Value": True})
     ec2.modify_vpc_attribute(VpcId=vpc_id, EnableDnsHostnames={"Value": True})
     assert ec2.describe_vpc_attribute(VpcId=vpc_id, Attribute="enableDnsHostnames")["EnableDnsHostnames"] == {"Value": True}
@@ -189,6 +195,36 @@ def acls_and_options():
     assert ec2.describe_vpcs()["Vpcs"][0]["DhcpOptionsId"] == options["DhcpOptionsId"]
 
 
+def network_acls():
+    vpc_id = ec2.create_vpc(CidrBlock="192.168.0.0/16")["Vpc"]["VpcId"]
+    subnet_id = ec2.create_subnet(VpcId=vpc_id, CidrBlock="192.168.1.0/24")["Subnet"]["SubnetId"]
+    (default,) = ec2.describe_network_acls(Filters=[{"Name": "vpc-id", "Values": [vpc_id]}, {"Name": "default", "Values": ["true"]}])["NetworkAcls"]
+    acl = ec2.create_network_acl(VpcId=vpc_id, TagSpecifications=[{"ResourceType": "network-acl", "Tags": [{"Key": "Name", "Value": "mine"}]}])["NetworkAcl"]
+    assert tags_of(acl) == {"Name": "mine"} and acl["IsDefault"] is False and [e["RuleNumber"] for e in acl["Entries"]] == [32767, 32767], acl
+    web = {"NetworkAclId": acl["NetworkAclId"], "RuleNumber": 100, "Egress": False}
+    ec2.create_network_acl_entry(Protocol="6", RuleAction="allow", CidrBlock="10.0.0.0/8", PortRange={"From": 0, "To": 443}, **web)
+    refused("NetworkAclEntryAlreadyExists", ec2.create_network_acl_entry, Protocol="-1", RuleAction="allow", CidrBlock="0.0.0.0/0", **web)
+    refused("MissingParameter", ec2.create_network_acl_entry, Protocol="6", RuleAction="allow", CidrBlock="10.0.0.0/8", **{**web, "RuleNumber": 101})
+    ec2.replace_network_acl_entry(Protocol="icmp", RuleAction="deny", CidrBlock="10.0.0.0/8", IcmpTypeCode={"Type": 0, "Code": -1}, **web)
+    entry = next(e for e in ec2.describe_network_acls(NetworkAclIds=[acl["NetworkAclId"]])["NetworkAcls"][0]["Entries"] if e["RuleNumber"] == 100)
+    assert entry["IcmpTypeCode"] == {"Type": 0, "Code": -1} and entry["Protocol"] == "1" and entry["RuleAction"] == "deny", entry
+    (association,) = default["Associations"]
+    ec2.replace_network_acl_association(AssociationId=association["NetworkAclAssociationId"], NetworkAclId=acl["NetworkAclId"])
+    (found,) = ec2.describe_network_acls(Filters=[{"Name": "association.subnet-id", "Values": [subnet_id]}])["NetworkAcls"]
+    assert found["NetworkAclId"] == acl["NetworkAclId"], found
+    refused("InvalidAssociationID.NotFound", ec2.replace_network_acl_association, AssociationId=association["NetworkAclAssociationId"], NetworkAclId=acl["NetworkAclId"])
+    refused("DependencyViolation", ec2.delete_network_acl, NetworkAclId=acl["NetworkAclId"])
+    ec2.delete_network_acl_entry(**web)
+    refused("InvalidNetworkAclEntry.NotFound", ec2.delete_network_acl_entry, **web)
+    for egress in (True, False):  # as who adopts the default ACL does
+        ec2.delete_network_acl_entry(NetworkAclId=default["NetworkAclId"], RuleNumber=100, Egress=egress)
+    refused("InvalidParameterValue", ec2.delete_network_acl, NetworkAclId=default["NetworkAclId"])
+    refused("DependencyViolation", ec2.delete_vpc, VpcId=vpc_id)
+    ec2.delete_subnet(SubnetId=subnet_id)
+    ec2.delete_network_acl(NetworkAclId=acl["NetworkAclId"])
+    ec2.delete_vpc(VpcId=vpc_id)
+
+
 def what_there_is_none_of():
     assert ec2.describe_instances(Filters=[{"Name": "instance-state-name", "Values": ["stopped"]}])["Reservations"] == []
     assert ec2.describe_images(Owners=["amazon"])["Images"] == []
@@ -271,7 +307,7 @@ def nodes():
     refused("InvalidInstanceID.NotFound", ec2.describe_instances, InstanceIds=["i-0123456789abcdef0"])
 
 
-for story in (default_network, own_network, group_rules, control_plane_interfaces, internet_gateways, nat_gateways, routes, acls_and_options, what_there_is_none_of, instance_types, launch_templates, nodes):
+for story in (default_network, own_network, group_rules, control_plane_interfaces, internet_gateways, nat_gateways, routes, acls_and_options, network_acls, what_there_is_none_of, instance_types, launch_templates, nodes):
     try:
         story()
     except Exception as e:
