@@ -45,6 +45,7 @@ func (s *Service) newAddress(allocationID string, ip netip.Addr) elasticIP {
 func (s *Service) addressActions() map[string]action {
 	return map[string]action{
 		"AllocateAddress": typed(s.allocateAddress), "ReleaseAddress": typed(s.releaseAddress), "DescribeAddresses": typed(s.describeAddresses),
+		"DescribeAddressesAttribute": typed(s.describeAddressesAttribute),
 	}
 }
 
@@ -139,4 +140,24 @@ func (s *Service) releaseAddress(call *wire.Call, in *releaseAddressInput) (*don
 		}
 		return nil
 	})
+}
+
+type describeAddressesAttributeInput struct {
+	IDs        []string `ec2:"AllocationId"`
+	Attribute  string   `ec2:"Attribute"`
+	MaxResults *int     `ec2:"MaxResults"`
+	NextToken  string   `ec2:"NextToken"`
+}
+
+type describeAddressesAttributeOutput struct {
+	Addresses list[struct{}] `xml:"addressSet"`
+}
+
+// describeAddressesAttribute tells the addresses' domain names: no address has one.
+func (s *Service) describeAddressesAttribute(call *wire.Call, in *describeAddressesAttributeInput) (*describeAddressesAttributeOutput, error) {
+	if in.Attribute != "" && in.Attribute != "domain-name" {
+		return nil, refuse("InvalidParameterValue", "Value ("+clip(in.Attribute)+") for parameter attribute is invalid. It must be domain-name.")
+	}
+	_, _, err := describe(s, call, addresses, in.IDs, page{MaxResults: in.MaxResults, NextToken: in.NextToken}, func(*region.Txn, *elasticIP) {})
+	return &describeAddressesAttributeOutput{}, err
 }

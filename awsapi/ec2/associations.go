@@ -121,22 +121,67 @@ type disassociateRouteTableInput struct {
 }
 
 func (s *Service) disassociateRouteTable(call *wire.Call, in *disassociateRouteTableInput) (*done, error) {
-	if !associationID.MatchString(in.AssociationID) {
-		return nil, refuse("InvalidAssociationID.Malformed", fmt.Sprintf("Invalid id: %q (expecting \"rtbassoc-...\")", clip(in.AssociationID)))
-	}
 	return change(s, call, &done{true}, func(tx *region.Txn) error {
-		for _, t := range routeTables.all(s, tx) {
-			at := slices.IndexFunc(t.Associations, func(a routeAssociation) bool { return a.AssociationID == in.AssociationID })
-			switch {
-			case at < 0:
-				continue
-			case t.Associations[at].Main:
-				return refuse("InvalidParameterValue", fmt.Sprintf("cannot disassociate the main route table association %s", in.AssociationID))
-			}
-			t.Associations = slices.Delete(t.Associations, at, at+1)
-			routeTables.put(s, tx, t)
+		t, at, err := s.routeAssociation(tx, in.AssociationID)
+		switch {
+		case err != nil:
+			return err
+		case t.Associations[at].Main:
+			return refuse("InvalidParameterValue", fmt.Sprintf("cannot disassociate the main route table association %s", in.AssociationID))
+		}
+		t.Associations = slices.Delete(slices.Clone(t.Associations), at, at+1)
+		routeTables.put(s, tx, t)
+		return nil
+	})
+}
+
+// routeAssociation is the table that has the association, and its place there.
+func (s *Service) routeAssociation(tx *region.Txn, wanted string) (routeTable, int, error) {
+	if !associationID.MatchString(wanted) {
+		return routeTable{}, -1, refuse("InvalidAssociationID.Malformed", fmt.Sprintf("Invalid id: %q (expecting \"rtbassoc-...\")", clip(wanted)))
+	}
+	for _, t := range routeTables.all(s, tx) {
+		if at := slices.IndexFunc(t.Associations, func(a routeAssociation) bool { return a.AssociationID == wanted }); at >= 0 {
+			return t, at, nil
+		}
+	}
+	return routeTable{}, -1, refuse("InvalidAssociationID.NotFound", fmt.Sprintf("The association ID '%s' does not exist", wanted))
+}
+
+type replaceAssociationInput struct {
+	AssociationID string `ec2:"AssociationId,required"`
+	TableID       string `ec2:"RouteTableId,required"`
+}
+
+type replaceAssociationOutput struct {
+	AssociationID string           `xml:"newAssociationId"`
+	State         associationState `xml:"associationState"`
+}
+
+// replaceRouteTableAssociation gives a subnet, or the VPC as its main table, another table; the association gets a new id.
+func (s *Service) replaceRouteTableAssociation(call *wire.Call, in *replaceAssociationInput) (*replaceAssociationOutput, error) {
+	out := &replaceAssociationOutput{State: associationState{"associated"}}
+	return change(s, call, out, func(tx *region.Txn) error {
+		from, at, err := s.routeAssociation(tx, in.AssociationID)
+		if err != nil {
+			return err
+		}
+		to, err := routeTables.get(s, tx, in.TableID)
+		switch {
+		case err != nil:
+			return err
+		case to.VPCID != from.VPCID:
+			return refuse("InvalidParameterValue", fmt.Sprintf("Route tables %s and %s belong to different networks", from.RouteTableID, to.RouteTableID))
+		}
+		moved := associate(to.RouteTableID, from.Associations[at].SubnetID)
+		out.AssociationID = moved.AssociationID
+		if to.RouteTableID == from.RouteTableID {
 			return nil
 		}
-		return refuse("InvalidAssociationID.NotFound", fmt.Sprintf("The association ID '%s' does not exist", in.AssociationID))
+		from.Associations = slices.Delete(slices.Clone(from.Associations), at, at+1)
+		to.Associations = append(slices.Clone(to.Associations), moved)
+		routeTables.put(s, tx, from)
+		routeTables.put(s, tx, to)
+		return nil
 	})
 }

@@ -21,7 +21,8 @@ func (s *Service) ruleActions() map[string]action {
 
 // rulesInput names a group and rules: as permissions, or one by the flat parameters that older clients send.
 type rulesInput struct {
-	GroupID        string             `ec2:"GroupId,required"`
+	GroupID        string             `ec2:"GroupId"`
+	Name           string             `ec2:"GroupName"`
 	Permissions    []permissionInput  `ec2:"IpPermissions"`
 	RuleIDs        []string           `ec2:"SecurityGroupRuleId"` // of Revoke only
 	Protocol       string             `ec2:"IpProtocol"`
@@ -89,7 +90,7 @@ func (s *Service) authorize(call *wire.Call, in *rulesInput, egress bool) (*auth
 	}
 	out := &authorizeOutput{Return: true}
 	return change(s, call, out, func(tx *region.Txn) error {
-		g, err := groups.get(s, tx, in.GroupID)
+		g, err := s.group(tx, in.GroupID, in.Name)
 		if err != nil {
 			return err
 		}
@@ -173,7 +174,7 @@ func (s *Service) revoke(call *wire.Call, in *rulesInput, egress bool) (*revokeO
 	}
 	out := &revokeOutput{Return: true}
 	return change(s, call, out, func(tx *region.Txn) error {
-		g, err := groups.get(s, tx, in.GroupID)
+		g, err := s.group(tx, in.GroupID, in.Name)
 		if err != nil {
 			return err
 		}

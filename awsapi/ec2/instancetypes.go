@@ -18,20 +18,25 @@ var instanceTypeTable string
 
 // instanceType is an instance type as EC2 shows it: what tools choose by.
 type instanceType struct {
-	Name              string        `xml:"instanceType"`
-	CurrentGeneration bool          `xml:"currentGeneration"`
-	FreeTier          bool          `xml:"freeTierEligible"`
-	UsageClasses      list[string]  `xml:"supportedUsageClasses"`
-	RootDevices       list[string]  `xml:"supportedRootDeviceTypes"`
-	Virtualization    list[string]  `xml:"supportedVirtualizationTypes"`
-	BareMetal         bool          `xml:"bareMetal"`
-	Hypervisor        string        `xml:"hypervisor"`
-	Processor         processorInfo `xml:"processorInfo"`
-	VCPUs             vcpuInfo      `xml:"vCpuInfo"`
-	Memory            memoryInfo    `xml:"memoryInfo"`
-	Network           networkInfo   `xml:"networkInfo"`
-	GPUs              *gpuInfo      `xml:"gpuInfo"`
-	Burstable         bool          `xml:"burstablePerformanceSupported"`
+	Name              string             `xml:"instanceType"`
+	CurrentGeneration bool               `xml:"currentGeneration"`
+	FreeTier          bool               `xml:"freeTierEligible"`
+	UsageClasses      list[string]       `xml:"supportedUsageClasses"`
+	RootDevices       list[string]       `xml:"supportedRootDeviceTypes"`
+	Virtualization    list[string]       `xml:"supportedVirtualizationTypes"`
+	BareMetal         bool               `xml:"bareMetal"`
+	Hypervisor        string             `xml:"hypervisor"`
+	Processor         processorInfo      `xml:"processorInfo"`
+	VCPUs             vcpuInfo           `xml:"vCpuInfo"`
+	Memory            memoryInfo         `xml:"memoryInfo"`
+	Network           networkInfo        `xml:"networkInfo"`
+	GPUs              *gpuInfo           `xml:"gpuInfo"`
+	Burstable         bool               `xml:"burstablePerformanceSupported"`
+	EBS               ebsInfo            `xml:"ebsInfo"`
+	Placement         placementGroupInfo `xml:"placementGroupInfo"`
+	BootModes         list[string]       `xml:"supportedBootModes"`
+	InstanceStorage   bool               `xml:"instanceStorageSupported"`
+	AutoRecovery      bool               `xml:"autoRecoverySupported"`
 }
 
 type processorInfo struct {
@@ -50,11 +55,16 @@ type memoryInfo struct {
 }
 
 type networkInfo struct {
-	Interfaces int  `xml:"maximumNetworkInterfaces"`
-	Cards      int  `xml:"maximumNetworkCards"`
-	Addresses  int  `xml:"ipv4AddressesPerInterface"`
-	Addresses6 int  `xml:"ipv6AddressesPerInterface"`
-	IPv6       bool `xml:"ipv6Supported"`
+	Interfaces  int    `xml:"maximumNetworkInterfaces"`
+	Cards       int    `xml:"maximumNetworkCards"`
+	Addresses   int    `xml:"ipv4AddressesPerInterface"`
+	Addresses6  int    `xml:"ipv6AddressesPerInterface"`
+	IPv6        bool   `xml:"ipv6Supported"`
+	DefaultCard int    `xml:"defaultNetworkCardIndex"`
+	ENA         string `xml:"enaSupport"`
+	EFA         bool   `xml:"efaSupported"` // none of the table's sizes has it
+	Encrypted   bool   `xml:"encryptionInTransitSupported"`
+	Performance string `xml:"networkPerformance"`
 }
 
 type gpuInfo struct {
@@ -107,6 +117,7 @@ func parseInstanceType(fields []string) instanceType {
 	if len(fields) > 7 {
 		t.GPUs = &gpuInfo{list[gpu]{{fields[7], "NVIDIA", 1, memoryInfo{number(8)}}}, number(8)}
 	}
+	t.byFamily(family)
 	return t
 }
 

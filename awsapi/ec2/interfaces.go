@@ -76,7 +76,8 @@ type address struct {
 
 var interfaces = &kind[networkInterface]{
 	prefix: "eni", noun: "networkInterface ID", code: "InvalidNetworkInterfaceID",
-	id: func(v networkInterface) string { return v.InterfaceID },
+	misnamed: "InvalidNetworkInterfaceId.Malformed",
+	id:       func(v networkInterface) string { return v.InterfaceID },
 	computed: func(s *Service, tx *region.Txn) []networkInterface {
 		return slices.Concat(s.controlPlaneInterfaces(tx), s.nodeInterfaces(tx), s.natInterfaces(tx))
 	},

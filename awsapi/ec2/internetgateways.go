@@ -27,7 +27,8 @@ func (g internetGateway) in(vpcID string) bool {
 
 var internetGateways = &kind[internetGateway]{
 	table: region.NewTable[entry[internetGateway]]("ec2-internet-gateway"), prefix: "igw", noun: "internetGateway ID", code: "InvalidInternetGatewayID",
-	id: func(v internetGateway) string { return v.GatewayID },
+	misnamed: "InvalidInternetGatewayId.Malformed",
+	id:       func(v internetGateway) string { return v.GatewayID },
 	computed: func(s *Service, _ *region.Txn) []internetGateway {
 		return []internetGateway{{GatewayID: id("igw", s.VPC.ID()), OwnerID: s.VPC.AccountID, Attachments: list[gatewayAttachment]{{s.VPC.ID(), "available"}}}}
 	},

@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -40,7 +41,8 @@ type templateVersion struct {
 
 var launchTemplates = &kind[launchTemplate]{
 	table: region.NewTable[entry[launchTemplate]]("ec2-launch-template"), prefix: "lt", noun: "launch template ID", code: "InvalidLaunchTemplateId",
-	id: func(v launchTemplate) string { return v.TemplateID },
+	absent: "The specified launch template, with template ID %s, does not exist.",
+	id:     func(v launchTemplate) string { return v.TemplateID },
 }
 
 // templateName is how AWS wants launch templates to be called.
@@ -57,8 +59,10 @@ func (s *Service) launchTemplateActions() map[string]action {
 // template is the launch template with that id, or that name.
 func (s *Service) template(tx *region.Txn, templateID, name string) (launchTemplate, error) {
 	switch {
-	case (templateID == "") == (name == ""):
-		return launchTemplate{}, refuse("InvalidParameterCombination", "Give either LaunchTemplateId or LaunchTemplateName.")
+	case templateID != "" && name != "":
+		return launchTemplate{}, refuse("InvalidParameterCombination", "Either provide launch template ID or launch template name to modify the template.")
+	case templateID == "" && name == "":
+		return launchTemplate{}, refuse("MissingParameter", "The request must contain the parameter launch template ID or launch template name")
 	case templateID != "":
 		return launchTemplates.get(s, tx, templateID)
 	}
@@ -110,7 +114,7 @@ func (s *Service) createTemplate(call *wire.Call, in *createTemplateInput) (*tem
 				out.Template.Tags = s.tagsOf(tx, earlier.TemplateID)
 				return nil
 			default:
-				return refuse("InvalidLaunchTemplateName.AlreadyExistsException", fmt.Sprintf("Launch template name already in use: %s.", in.Name))
+				return refuse("InvalidLaunchTemplateName.AlreadyExistsException", "Launch template name already in use.")
 			}
 		}
 		out.Template = launchTemplate{TemplateID: first.TemplateID, Name: in.Name, Created: first.Created, CreatedBy: first.CreatedBy, Default: 1, Latest: 1, Last: 1,
@@ -163,6 +167,10 @@ func (s *Service) modifyTemplate(call *wire.Call, in *modifyTemplateInput) (*tem
 			return err
 		}
 		v, err := t.version(in.Default)
+		var refusal *wire.Error
+		if errors.As(err, &refusal) && refusal.Code == noVersion { // in the words of this operation
+			return refuse(noVersion, fmt.Sprintf("The launch template version %s is not found for the specified launch template.", clip(in.Default)))
+		}
 		if err != nil {
 			return err
 		}
@@ -199,7 +207,7 @@ func (s *Service) describeTemplates(call *wire.Call, in *describeTemplatesInput)
 	}
 	for _, name := range in.Names {
 		if next == "" && in.NextToken == "" && !slices.ContainsFunc(found, func(t launchTemplate) bool { return t.Name == name }) {
-			return nil, noTemplateNamed(name)
+			return nil, refuse("InvalidLaunchTemplateName.NotFoundException", "At least one of the launch templates specified in the request does not exist.")
 		}
 	}
 	return &describeTemplatesOutput{found, next}, nil

@@ -37,6 +37,7 @@ type natAddress struct {
 
 var natGateways = &kind[natGateway]{
 	table: region.NewTable[entry[natGateway]]("ec2-nat-gateway"), prefix: "nat", noun: "NAT gateway", code: "InvalidNatGatewayID", missing: "NatGatewayNotFound",
+	misnamed: "NatGatewayMalformed", absent: "The Nat Gateway %s was not found",
 	id:       func(v natGateway) string { return v.GatewayID },
 	computed: func(s *Service, _ *region.Txn) []natGateway { return []natGateway{s.defaultNATGateway()} },
 }

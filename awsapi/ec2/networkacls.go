@@ -53,6 +53,7 @@ const lastEntry = 32767
 
 var networkACLs = &kind[networkACL]{
 	table: region.NewTable[entry[networkACL]]("ec2-network-acl"), prefix: "acl", noun: "networkAcl ID", code: "InvalidNetworkAclID",
+	misnamed: "InvalidNetworkAclId.Malformed",
 	id:       func(v networkACL) string { return v.ACLID },
 	computed: func(s *Service, tx *region.Txn) []networkACL { return s.defaultACLs(tx) },
 }

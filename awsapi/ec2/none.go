@@ -15,14 +15,13 @@ func none(prefix, noun, code string) *kind[string] {
 
 var (
 	noImages    = none("ami", "image id", "InvalidAMIID")
-	noSnapshots = none("snap", "snapshot", "InvalidSnapshot")
+	noSnapshots = &kind[string]{prefix: "snap", noun: "snapshot", code: "InvalidSnapshot", misnamed: "InvalidSnapshotID.Malformed", id: noImages.id}
 )
 
 func (s *Service) emptyActions() map[string]action {
 	return map[string]action{
 		"DescribeSnapshots": typed(s.describeSnapshots), "DescribeImages": typed(s.describeImages),
 		"DescribeKeyPairs": typed(s.describeKeyPairs), "DescribeAccountAttributes": typed(s.describeAccountAttributes),
-		"DescribeDhcpOptions": typed(s.describeDHCPOptions),
 	}
 }
 

@@ -44,6 +44,7 @@ type routeAssociation struct {
 
 var routeTables = &kind[routeTable]{
 	table: region.NewTable[entry[routeTable]]("ec2-route-table"), prefix: "rtb", noun: "routeTable ID", code: "InvalidRouteTableID",
+	misnamed: "InvalidRouteTableId.Malformed",
 	id:       func(v routeTable) string { return v.RouteTableID },
 	computed: func(s *Service, tx *region.Txn) []routeTable { return s.computedRouteTables(tx) },
 }
@@ -124,7 +125,8 @@ func (s *Service) routeActions() map[string]action {
 	return map[string]action{
 		"CreateRouteTable": typed(s.createRouteTable), "DeleteRouteTable": typed(s.deleteRouteTable), "DescribeRouteTables": typed(s.describeRouteTables),
 		"AssociateRouteTable": typed(s.associateRouteTable), "DisassociateRouteTable": typed(s.disassociateRouteTable),
-		"CreateRoute": typed(s.createRoute), "ReplaceRoute": typed(s.replaceRoute), "DeleteRoute": typed(s.deleteRoute),
+		"ReplaceRouteTableAssociation": typed(s.replaceRouteTableAssociation),
+		"CreateRoute":                  typed(s.createRoute), "ReplaceRoute": typed(s.replaceRoute), "DeleteRoute": typed(s.deleteRoute),
 	}
 }
 

@@ -26,6 +26,7 @@ func (g securityGroup) isDefault() bool { return g.GroupName == "default" }
 
 var groups = &kind[securityGroup]{
 	table: region.NewTable[entry[securityGroup]]("ec2-security-group"), prefix: "sg", noun: "security group", code: "InvalidGroup",
+	misnamed: "InvalidGroupId.Malformed",
 	id:       func(v securityGroup) string { return v.GroupID },
 	computed: func(s *Service, tx *region.Txn) []securityGroup { return s.computedGroups(tx) },
 }
@@ -76,8 +77,8 @@ type describeGroupsOutput struct {
 }
 
 func (s *Service) describeGroups(call *wire.Call, in *describeGroupsInput) (*describeGroupsOutput, error) {
-	if len(in.Names) > 0 { // names are those of the default VPC's groups, as in EC2
-		in.Filters = append(in.Filters, filter{"group-name", in.Names}, filter{"vpc-id", []string{s.VPC.ID()}})
+	if err := s.groupsNamed(call, in.Names, &in.Filters); err != nil {
+		return nil, err
 	}
 	var names map[string]string
 	found, next, err := describe(s, call, groups, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(tx *region.Txn, g *securityGroup) {
@@ -88,6 +89,44 @@ func (s *Service) describeGroups(call *wire.Call, in *describeGroupsInput) (*des
 		g.Tags = s.tagsOf(tx, g.GroupID)
 	})
 	return &describeGroupsOutput{found, next}, err
+}
+
+// groupsNamed adds filters for the groups with these names, which are those of the default VPC, as in EC2. All must be there.
+func (s *Service) groupsNamed(call *wire.Call, names []string, filters *[]filter) error {
+	if len(names) == 0 {
+		return nil
+	}
+	*filters = append(*filters, filter{"group-name", names}, filter{"vpc-id", []string{s.VPC.ID()}})
+	err := s.State.View(func(tx *region.Txn) error {
+		for _, name := range names {
+			if _, err := s.group(tx, "", name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return wrap(call, err)
+	}
+	return nil
+}
+
+// group is the security group with that id, or that name in the default VPC.
+func (s *Service) group(tx *region.Txn, groupID, name string) (securityGroup, error) {
+	switch {
+	case groupID != "" && name != "":
+		return securityGroup{}, refuse("InvalidParameterCombination", "The parameters GroupName and GroupId may not be specified together")
+	case groupID != "":
+		return groups.get(s, tx, groupID)
+	case name == "":
+		return securityGroup{}, refuse("MissingParameter", "The request must contain the parameter groupName or groupId")
+	}
+	for _, g := range groups.all(s, tx) {
+		if g.VPCID == s.VPC.ID() && g.GroupName == name {
+			return g, nil
+		}
+	}
+	return securityGroup{}, refuse("InvalidGroup.NotFound", fmt.Sprintf("The security group '%s' does not exist in default VPC '%s'", clip(name), s.VPC.ID()))
 }
 
 // groupNames are the names of all groups by id.
@@ -115,8 +154,12 @@ type createGroupOutput struct {
 
 func (s *Service) createGroup(call *wire.Call, in *createGroupInput) (*createGroupOutput, error) {
 	switch {
-	case strings.HasPrefix(in.Name, "sg-"), in.Name == "default", len(in.Name) > 255:
-		return nil, refuse("InvalidParameterValue", "GroupName must be at most 255 characters, not \"default\", and must not begin with sg-.")
+	case strings.HasPrefix(in.Name, "sg-"):
+		return nil, refuse("InvalidParameterValue", "Invalid security group name. Group names may not be in the format sg-*")
+	case in.Name == "default":
+		return nil, refuse("InvalidParameterValue", "Cannot use reserved security group name: default")
+	case len(in.Name) > 255:
+		return nil, refuse("InvalidParameterValue", "GroupName must be at most 255 characters.")
 	case len(in.Description) > 255:
 		return nil, refuse("InvalidParameterValue", "GroupDescription must be at most 255 characters.")
 	case in.VPCID == "":
@@ -143,12 +186,20 @@ func (s *Service) createGroup(call *wire.Call, in *createGroupInput) (*createGro
 }
 
 type deleteGroupInput struct {
-	GroupID string `ec2:"GroupId,required"`
+	GroupID string `ec2:"GroupId"`
+	Name    string `ec2:"GroupName"`
 }
 
-func (s *Service) deleteGroup(call *wire.Call, in *deleteGroupInput) (*done, error) {
-	return change(s, call, &done{true}, func(tx *region.Txn) error {
-		g, err := groups.get(s, tx, in.GroupID)
+type deleteGroupOutput struct {
+	Return  bool   `xml:"return"`
+	GroupID string `xml:"groupId"`
+}
+
+func (s *Service) deleteGroup(call *wire.Call, in *deleteGroupInput) (*deleteGroupOutput, error) {
+	out := &deleteGroupOutput{Return: true}
+	return change(s, call, out, func(tx *region.Txn) error {
+		g, err := s.group(tx, in.GroupID, in.Name)
+		out.GroupID = g.GroupID
 		switch {
 		case err != nil:
 			return err

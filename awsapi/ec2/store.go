@@ -42,6 +42,8 @@ type kind[T any] struct {
 	noun     string                 // vpc ID, in messages
 	code     string                 // InvalidVpcID: begins the codes .NotFound and .Malformed
 	missing  string                 // the code of one that is not there, where it is another
+	misnamed string                 // the code of an id that is none, where it is another: AWS writes some with Id and some with ID
+	absent   string                 // the sentence about one that is not there, with %s for its id, where it is another
 	computed func(s *Service, tx *region.Txn) []T
 	id       func(T) string
 }
@@ -89,7 +91,11 @@ func (k *kind[T]) get(s *Service, tx *region.Txn, id string) (T, error) {
 }
 
 func (k *kind[T]) notFound(id string) *wire.Error {
-	return refuse(cmp.Or(k.missing, k.code+".NotFound"), fmt.Sprintf("The %s '%s' does not exist", k.noun, id))
+	message := fmt.Sprintf("The %s '%s' does not exist", k.noun, id)
+	if k.absent != "" {
+		message = fmt.Sprintf(k.absent, id)
+	}
+	return refuse(cmp.Or(k.missing, k.code+".NotFound"), message)
 }
 
 var idDigits = regexp.MustCompile(`^-([0-9a-f]{8}|[0-9a-f]{17})$`)
@@ -98,7 +104,7 @@ func (k *kind[T]) check(id string) error {
 	if len(id) > len(k.prefix) && id[:len(k.prefix)] == k.prefix && idDigits.MatchString(id[len(k.prefix):]) {
 		return nil
 	}
-	return refuse(k.code+".Malformed", fmt.Sprintf("Invalid id: %q (expecting \"%s-...\")", clip(id), k.prefix))
+	return refuse(cmp.Or(k.misnamed, k.code+".Malformed"), fmt.Sprintf("Invalid id: %q (expecting \"%s-...\")", clip(id), k.prefix))
 }
 
 // put stores a resource, new or changed.

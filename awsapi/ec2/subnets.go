@@ -198,23 +198,3 @@ func (s *Service) deleteSubnet(call *wire.Call, in *deleteSubnetInput) (*done, e
 		return subnets.delete(s, tx, in.SubnetID)
 	})
 }
-
-type modifySubnetAttributeInput struct {
-	SubnetID    string   `ec2:"SubnetId,required"`
-	MapPublicIP *boolean `ec2:"MapPublicIpOnLaunch"`
-}
-
-func (s *Service) modifySubnetAttribute(call *wire.Call, in *modifySubnetAttributeInput) (*done, error) {
-	if in.MapPublicIP == nil {
-		return nil, refuse("MissingParameter", "The request must contain the parameter MapPublicIpOnLaunch: the others have no effect in Tripod.")
-	}
-	return change(s, call, &done{true}, func(tx *region.Txn) error {
-		v, err := subnets.get(s, tx, in.SubnetID)
-		if err != nil {
-			return err
-		}
-		v.MapPublicIP = in.MapPublicIP.Value
-		subnets.put(s, tx, v)
-		return nil
-	})
-}

@@ -94,12 +94,9 @@ type instanceTags struct {
 // maxUserData is how many bytes user data has at most, decoded.
 const maxUserData = 16 << 10
 
+// check finds what EC2 refuses in a template. User data that is no base64 is not among it: instances fail of it.
 func (d templateData) check() error {
-	script, err := base64.StdEncoding.DecodeString(d.UserData)
-	switch {
-	case err != nil:
-		return refuse("InvalidUserData.Malformed", "Invalid BASE64 encoding of user data.")
-	case len(script) > maxUserData:
+	if script, err := base64.StdEncoding.DecodeString(d.UserData); err == nil && len(script) > maxUserData {
 		return refuse("InvalidParameterValue", fmt.Sprintf("User data is limited to %d bytes.", maxUserData))
 	}
 	for _, group := range d.Groups {

@@ -14,6 +14,15 @@ import (
 // maxVersions is how many versions a launch template has. AWS has 10,000; here they are one record of the regional state.
 const maxVersions = 100
 
+// noVersion is the code of a version that is not there.
+const noVersion = "InvalidLaunchTemplateId.VersionNotFound"
+
+// whichVersions is what AWS says of a call that asks for versions without saying whose.
+const whichVersions = "To describe the launch template data for all your launch templates, for ‘--versions’ specify ‘$Latest’, ‘$Default’, or both, " +
+	"and omit ‘--launch-template-id’, ‘--launch-template-name’, and version numbers. To describe the launch template data for a specific launch template, " +
+	"specify ‘--launch-template-id’ or ‘--launch-template-name’, and for ‘--versions’ specify one or more of the following values: ‘$Latest’, ‘$Default’, " +
+	"or one or more version numbers."
+
 // version is the one with that number, or $Latest or $Default.
 func (t launchTemplate) version(text string) (templateVersion, error) {
 	number, err := strconv.Atoi(text)
@@ -31,7 +40,7 @@ func (t launchTemplate) version(text string) (templateVersion, error) {
 			return v, nil
 		}
 	}
-	return templateVersion{}, refuse("InvalidLaunchTemplateId.VersionNotFound", fmt.Sprintf("Could not find the specified version %s for the launch template with ID %s.", clip(text), t.TemplateID))
+	return templateVersion{}, refuse(noVersion, fmt.Sprintf("Could not find the specified version %s for the launch template with ID %s.", clip(text), t.TemplateID))
 }
 
 type createTemplateVersionInput struct {
@@ -64,7 +73,7 @@ func (s *Service) createTemplateVersion(call *wire.Call, in *createTemplateVersi
 			return nil
 		}
 		if len(t.Versions) >= maxVersions {
-			return refuse("VersionLimitExceeded", fmt.Sprintf("The launch template %s has %d versions: delete some first.", t.TemplateID, maxVersions))
+			return refuse("MaxTemplateVersionLimitExceeded", fmt.Sprintf("The launch template %s has %d versions: delete some first.", t.TemplateID, maxVersions))
 		}
 		v := made
 		if in.Source != "" {
@@ -154,8 +163,11 @@ func (in *describeTemplateVersionsInput) between(all []templateVersion) ([]templ
 
 // versionsOfAll are the latest or default versions of all templates: what EC2 gives where no template is named.
 func (s *Service) versionsOfAll(tx *region.Txn, wanted []string, into *[]templateVersion) error {
-	if len(wanted) == 0 || slices.ContainsFunc(wanted, func(v string) bool { return v != "$Latest" && v != "$Default" }) {
-		return refuse("MissingParameter", "Give LaunchTemplateId or LaunchTemplateName, or ask for $Latest or $Default of all launch templates.")
+	if len(wanted) == 0 {
+		return refuse("MissingParameter", whichVersions)
+	}
+	if slices.ContainsFunc(wanted, func(v string) bool { return v != "$Latest" && v != "$Default" }) {
+		return refuse("InvalidParameterValue", whichVersions)
 	}
 	for _, t := range launchTemplates.all(s, tx) {
 		if err := t.pick(wanted, into); err != nil {

@@ -35,6 +35,7 @@ type attachment struct {
 
 var volumes = &kind[volume]{
 	prefix: "vol", noun: "volume", code: "InvalidVolume",
+	misnamed: "InvalidVolumeID.Malformed",
 	id:       func(v volume) string { return v.VolumeID },
 	computed: func(s *Service, tx *region.Txn) []volume { return s.volumes(tx) },
 }

@@ -264,7 +264,6 @@ def launch_templates():
     template = {"LaunchTemplateId": made["LaunchTemplateId"]}
     refused("InvalidLaunchTemplateName.AlreadyExistsException", ec2.create_launch_template, LaunchTemplateName="nodes", LaunchTemplateData=data)
     refused("InvalidLaunchTemplateName.MalformedException", ec2.create_launch_template, LaunchTemplateName="a b", LaunchTemplateData=data)
-    refused("InvalidUserData.Malformed", ec2.create_launch_template, LaunchTemplateName="bad", LaunchTemplateData={"UserData": "%"})
     refused("UnknownParameter", ec2.create_launch_template, LaunchTemplateName="bad", LaunchTemplateData={"EnclaveOptions": {"Enabled": True}})
     (first,) = ec2.describe_launch_template_versions(Versions=["$Default"], **template)["LaunchTemplateVersions"]
     assert first["LaunchTemplateData"] == data and first["DefaultVersion"] is True, first

@@ -1,0 +1,52 @@
+package ec2
+
+import (
+	"tripod/awsapi/wire"
+	"tripod/region"
+)
+
+type modifySubnetAttributeInput struct {
+	SubnetID     string   `ec2:"SubnetId,required"`
+	MapPublicIP  *boolean `ec2:"MapPublicIpOnLaunch"`
+	AssignIPv6   *boolean `ec2:"AssignIpv6AddressOnCreation"`
+	DNS64        *boolean `ec2:"EnableDns64"`
+	HostnameType string   `ec2:"PrivateDnsHostnameTypeOnLaunch"`
+	A            *boolean `ec2:"EnableResourceNameDnsARecordOnLaunch"`
+	AAAA         *boolean `ec2:"EnableResourceNameDnsAAAARecordOnLaunch"`
+}
+
+// modifySubnetAttribute changes one attribute at a time, as EC2 does. Those of Outposts are refused: there are none.
+func (s *Service) modifySubnetAttribute(call *wire.Call, in *modifySubnetAttributeInput) (*done, error) {
+	return change(s, call, &done{true}, func(tx *region.Txn) error {
+		v, err := subnets.get(s, tx, in.SubnetID)
+		if err != nil {
+			return err
+		}
+		given := 0
+		for _, attribute := range []struct {
+			to   *boolean
+			into *bool
+		}{{in.MapPublicIP, &v.MapPublicIP}, {in.AssignIPv6, &v.AssignIPv6}, {in.DNS64, &v.DNS64}, {in.A, &v.Names.A}, {in.AAAA, &v.Names.AAAA}} {
+			if attribute.to != nil {
+				*attribute.into = attribute.to.Value
+				given++
+			}
+		}
+		switch in.HostnameType {
+		case "":
+		case ipNames, "resource-name":
+			v.Names.HostnameType = in.HostnameType
+			given++
+		default:
+			return refuse("InvalidParameterValue", "Value ("+clip(in.HostnameType)+") for parameter PrivateDnsHostnameTypeOnLaunch is invalid. It must be ip-name or resource-name.")
+		}
+		switch {
+		case given != 1:
+			return refuse("InvalidParameterCombination", "Give exactly one attribute to modify.")
+		case len(v.CIDRs6) == 0 && (in.AssignIPv6 != nil && v.AssignIPv6 || in.DNS64 != nil && v.DNS64 || in.AAAA != nil && v.Names.AAAA):
+			return refuse("InvalidParameterValue", "Invalid value for the attribute: the subnet "+v.SubnetID+" has no IPv6 CIDR block.")
+		}
+		subnets.put(s, tx, v)
+		return nil
+	})
+}
