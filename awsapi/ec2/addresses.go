@@ -45,7 +45,7 @@ func (s *Service) newAddress(allocationID string, ip netip.Addr) elasticIP {
 func (s *Service) addressActions() map[string]action {
 	return map[string]action{
 		"AllocateAddress": typed(s.allocateAddress), "ReleaseAddress": typed(s.releaseAddress), "DescribeAddresses": typed(s.describeAddresses),
-		"DescribeAddressesAttribute": typed(s.describeAddressesAttribute),
+		"DisassociateAddress": typed(s.disassociateAddress), "DescribeAddressesAttribute": typed(s.describeAddressesAttribute),
 	}
 }
 
@@ -160,4 +160,20 @@ func (s *Service) describeAddressesAttribute(call *wire.Call, in *describeAddres
 	}
 	_, _, err := describe(s, call, addresses, in.IDs, page{MaxResults: in.MaxResults, NextToken: in.NextToken}, func(*region.Txn, *elasticIP) {})
 	return &describeAddressesAttributeOutput{}, err
+}
+
+type disassociateAddressInput struct {
+	AssociationID string `ec2:"AssociationId,required"`
+}
+
+// disassociateAddress finds no association that it could end: those of NAT gateways end with them, and there are no others.
+func (s *Service) disassociateAddress(call *wire.Call, in *disassociateAddressInput) (*done, error) {
+	return change(s, call, &done{true}, func(tx *region.Txn) error {
+		for _, g := range natGateways.all(s, tx) {
+			if g.Addresses[0].AssociationID == in.AssociationID {
+				return refuse("AuthFailure", "You do not have permission to access the specified resource.")
+			}
+		}
+		return refuse("InvalidAssociationID.NotFound", fmt.Sprintf("The association ID '%s' does not exist", clip(in.AssociationID)))
+	})
 }

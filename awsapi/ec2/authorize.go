@@ -15,7 +15,8 @@ func (s *Service) ruleActions() map[string]action {
 	return map[string]action{
 		"AuthorizeSecurityGroupIngress": typed(s.authorizeIngress), "AuthorizeSecurityGroupEgress": typed(s.authorizeEgress),
 		"RevokeSecurityGroupIngress": typed(s.revokeIngress), "RevokeSecurityGroupEgress": typed(s.revokeEgress),
-		"DescribeSecurityGroupRules": typed(s.describeRules),
+		"DescribeSecurityGroupRules": typed(s.describeRules), "ModifySecurityGroupRules": typed(s.modifyRules),
+		"UpdateSecurityGroupRuleDescriptionsIngress": typed(s.describeIngressAnew), "UpdateSecurityGroupRuleDescriptionsEgress": typed(s.describeEgressAnew),
 	}
 }
 

@@ -20,7 +20,7 @@ var made = map[string]string{
 
 var (
 	// mentions are parameters whose ids a call only mentions: it needs no permission on them.
-	mentions = regexp.MustCompile(`^(TagSpecification|Tag|LaunchTemplateData|IpPermissions|Filter)\.`)
+	mentions = regexp.MustCompile(`^(TagSpecification|Tag|LaunchTemplateData|IpPermissions|Filter|SecurityGroupRule\.\d+\.SecurityGroupRule)\.`)
 	// targets are parameters of routes that say where they lead.
 	targets = []string{"GatewayId", "NatGatewayId"}
 	// taggedType is the parameter that says what gets a creation's tags.

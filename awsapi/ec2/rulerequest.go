@@ -50,8 +50,8 @@ func (p permissionInput) rules(egress bool) ([]rule, error) {
 	}
 	var all []rule
 	add := func(description string, set func(r *rule)) error {
-		if len(description) > 255 || strings.ContainsFunc(description, func(r rune) bool { return !allowedInDescription(r) }) {
-			return refuse("InvalidParameterValue", "Invalid rule description. Valid descriptions are strings less than 256 characters from the following set: a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*")
+		if err := checkRuleDescription(description); err != nil {
+			return err
 		}
 		r := base
 		r.Description = description
@@ -129,6 +129,13 @@ func ruleBlock(text string, family func(netip.Addr) bool) (string, error) {
 		return "", refuse("InvalidParameterValue", fmt.Sprintf("CIDR block %s is malformed", clip(text)))
 	}
 	return block.Masked().String(), nil
+}
+
+func checkRuleDescription(text string) error {
+	if len(text) > 255 || strings.ContainsFunc(text, func(r rune) bool { return !allowedInDescription(r) }) {
+		return refuse("InvalidParameterValue", "Invalid rule description. Valid descriptions are strings less than 256 characters from the following set:  a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*")
+	}
+	return nil
 }
 
 func isIPv4(a netip.Addr) bool { return a.Is4() }

@@ -101,6 +101,23 @@ def group_rules():
     ec2.delete_security_group(GroupId=group_id)
 
 
+def changed_rules():
+    group_id = ec2.create_security_group(GroupName="changed", Description="d")["GroupId"]
+    web = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "IpRanges": [{"CidrIp": "10.0.0.0/8", "Description": "one"}]}
+    rule_id = ec2.authorize_security_group_ingress(GroupId=group_id, IpPermissions=[web])["SecurityGroupRules"][0]["SecurityGroupRuleId"]
+    ec2.update_security_group_rule_descriptions_ingress(GroupId=group_id, IpPermissions=[{**web, "IpRanges": [{"CidrIp": "10.0.0.0/8", "Description": "two"}]}])
+    assert ec2.describe_security_group_rules(SecurityGroupRuleIds=[rule_id])["SecurityGroupRules"][0]["Description"] == "two"
+    ec2.update_security_group_rule_descriptions_ingress(GroupName="changed", SecurityGroupRuleDescriptions=[{"SecurityGroupRuleId": rule_id, "Description": "three"}])
+    refused("InvalidSecurityGroupRuleId.NotFound", ec2.update_security_group_rule_descriptions_egress, GroupId=group_id,
+            SecurityGroupRuleDescriptions=[{"SecurityGroupRuleId": rule_id, "Description": "three"}])
+    assert ec2.describe_security_group_rules(SecurityGroupRuleIds=[rule_id])["SecurityGroupRules"][0]["Description"] == "three"
+    ec2.modify_security_group_rules(GroupId=group_id, SecurityGroupRules=[{"SecurityGroupRuleId": rule_id, "SecurityGroupRule": {
+        "IpProtocol": "udp", "FromPort": 0, "ToPort": 53, "CidrIpv6": "2001:db8::/32", "Description": "four"}}])
+    changed = ec2.describe_security_group_rules(SecurityGroupRuleIds=[rule_id])["SecurityGroupRules"][0]
+    assert changed["CidrIpv6"] == "2001:db8::/32" and changed["FromPort"] == 0 and changed["Description"] == "four" and "CidrIpv4" not in changed, changed
+    ec2.delete_security_group(GroupId=group_id)
+
+
 def control_plane_interfaces():
     found = ec2.describe_network_interfaces(Filters=[{"Name": "description", "Values": ["Amazon EKS demo"]}])["NetworkInterfaces"]
     assert sorted(i["PrivateIpAddress"] for i in found) == ["10.0.0.10", "10.0.32.10", "10.0.64.10"], found
@@ -306,7 +323,7 @@ def nodes():
     refused("InvalidInstanceID.NotFound", ec2.describe_instances, InstanceIds=["i-0123456789abcdef0"])
 
 
-for story in (default_network, own_network, group_rules, control_plane_interfaces, internet_gateways, nat_gateways, routes, acls_and_options, network_acls, what_there_is_none_of, instance_types, launch_templates, nodes):
+for story in (default_network, own_network, group_rules, changed_rules, control_plane_interfaces, internet_gateways, nat_gateways, routes, acls_and_options, network_acls, what_there_is_none_of, instance_types, launch_templates, nodes):
     try:
         story()
     except Exception as e:
