@@ -103,6 +103,24 @@ func (c *Controllers) Lost(_ context.Context, l loss.Loss) {
 	}
 }
 
+// Suspend ends what this process leads, as all are about to be stopped, or lets it lead again.
+func (c *Controllers) Suspend(ctx context.Context, s loss.Suspension) {
+	if !c.standing.Load() {
+		return
+	}
+	var wait sync.WaitGroup
+	for _, election := range c.elections {
+		wait.Go(func() {
+			if s.Suspended {
+				election.suspend(ctx)
+			} else {
+				election.resume()
+			}
+		})
+	}
+	wait.Wait()
+}
+
 func (c *Controllers) lead(name string, leads bool, onLeads func([]string)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

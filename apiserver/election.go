@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -32,8 +33,18 @@ type election struct {
 	run      func(context.Context) error // the component, until its context ends
 	leads    func(bool)                  // is told when this process begins and ceases to lead
 
-	losses chan loss.Loss
+	losses  chan loss.Loss
+	leading atomic.Bool
+
+	mu        sync.Mutex
+	suspended chan struct{}      // closed by resume; nil unless suspended
+	led       bool               // when it was suspended last
+	cancel    context.CancelFunc // ends the candidacy under way
+	idle      chan struct{}      // closed when that one has ended; nil before the first
 }
+
+// headStart is how long one that did not lead stays away after a suspension, so that the leader of before leads again.
+const headStart = 2 * time.Second
 
 // newElection joins nothing yet.
 func newElection(name, kubeconfig string, spec launch.Process, run func(context.Context) error, leads func(bool)) (*election, error) {
@@ -62,11 +73,70 @@ func (e *election) lost(l loss.Loss) {
 // one that failed takes its process along.
 func (e *election) hold(ctx context.Context) error {
 	for ctx.Err() == nil {
-		if err := e.stand(ctx); err != nil && ctx.Err() == nil {
+		standing, ended := e.begin(ctx)
+		if standing == nil {
+			continue
+		}
+		err := e.stand(standing)
+		failed := err != nil && standing.Err() == nil
+		ended()
+		if failed {
 			return fmt.Errorf("%s: %w", e.name, err)
 		}
 	}
 	return nil
+}
+
+// begin returns the context of a new candidacy, and what is to be called at its end; or nil after a wait.
+func (e *election) begin(ctx context.Context) (standing context.Context, ended func()) {
+	e.mu.Lock()
+	if suspended, led := e.suspended, e.led; suspended != nil {
+		e.mu.Unlock()
+		select {
+		case <-suspended:
+			if !led {
+				sleep.For(ctx, headStart)
+			}
+		case <-ctx.Done():
+		}
+		return nil, nil
+	}
+	defer e.mu.Unlock()
+	standing, cancel := context.WithCancel(ctx)
+	idle := make(chan struct{})
+	e.cancel, e.idle = cancel, idle
+	return standing, func() {
+		cancel()
+		close(idle)
+	}
+}
+
+// suspend gives the lease up and stands for it no more before resume: a controller that was stopped for long would take for dead all that was stopped
+// with it. It returns when the component has ended, or ctx has.
+func (e *election) suspend(ctx context.Context) {
+	e.mu.Lock()
+	if e.suspended == nil {
+		e.suspended, e.led = make(chan struct{}), e.leading.Load()
+	}
+	cancel, idle := e.cancel, e.idle
+	e.mu.Unlock()
+	if idle == nil {
+		return
+	}
+	cancel()
+	select {
+	case <-idle:
+	case <-ctx.Done():
+	}
+}
+
+func (e *election) resume() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.suspended != nil {
+		close(e.suspended)
+		e.suspended = nil
+	}
 }
 
 // stand is one candidacy. It returns when the lease was held and lost, and the component has ended; or when the lease was released on behalf
@@ -86,6 +156,7 @@ func (e *election) stand(ctx context.Context) error {
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(leading context.Context) {
 				close(began)
+				e.leading.Store(true)
 				e.leads(true)
 				err := e.run(leading)
 				if err == nil && leading.Err() == nil {
@@ -118,6 +189,7 @@ func (e *election) stand(ctx context.Context) error {
 		return nil
 	}
 	err = <-ended // nothing of a former leader may run on
+	e.leading.Store(false)
 	e.leads(false)
 	if err == nil && ctx.Err() == nil {
 		logger.Info("the lease was lost; standing again", "component", e.name)

@@ -25,12 +25,12 @@ import (
 
 // RunServer is the program `tripod internal apiserver CONFIG`.
 func RunServer(ctx context.Context, args []string) error {
-	return run(ctx, args, func(ctx context.Context, spec launch.Process, line *process.Lifeline, losses *losses) error {
+	return run(ctx, args, func(ctx context.Context, spec launch.Process, line *process.Lifeline, news *news) error {
 		server, err := New(ctx, spec)
 		if err != nil {
 			return err
 		}
-		losses.to(server.Lost)
+		news.to(server.Lost, func(context.Context, loss.Suspension) {})
 		return server.Run(ctx, func() {
 			line.Report(launch.Report{Ready: true})
 			settle()
@@ -47,30 +47,41 @@ func settle() {
 
 // RunControllers is the program `tripod internal controllers CONFIG`.
 func RunControllers(ctx context.Context, args []string) error {
-	return run(ctx, args, func(ctx context.Context, spec launch.Process, line *process.Lifeline, losses *losses) error {
+	return run(ctx, args, func(ctx context.Context, spec launch.Process, line *process.Lifeline, news *news) error {
 		controllers, err := NewControllers(spec)
 		if err != nil {
 			return err
 		}
-		losses.to(controllers.Lost)
+		news.to(controllers.Lost, controllers.Suspend)
 		return controllers.Run(ctx, func(leads []string) { line.Report(launch.Report{Ready: true, Leads: leads}) })
 	})
 }
 
-// losses passes on what the zone's agent tells, once there is somebody who can use it.
-type losses struct {
-	told atomic.Pointer[func(context.Context, loss.Loss)]
+// news passes on what the zone's agent tells, once there is somebody who can use it.
+type news struct {
+	lost      atomic.Pointer[func(context.Context, loss.Loss)]
+	suspended atomic.Pointer[func(context.Context, loss.Suspension)]
 }
 
-func (l *losses) to(told func(context.Context, loss.Loss)) { l.told.Store(&told) }
-
-func (l *losses) tell(ctx context.Context, lost loss.Loss) {
-	if told := l.told.Load(); told != nil {
-		(*told)(ctx, lost)
-	}
+func (n *news) to(lost func(context.Context, loss.Loss), suspended func(context.Context, loss.Suspension)) {
+	n.lost.Store(&lost)
+	n.suspended.Store(&suspended)
 }
 
-func run(ctx context.Context, args []string, body func(context.Context, launch.Process, *process.Lifeline, *losses) error) error {
+// handler serves what the agent tells on a socket that has the process's metrics, too.
+func (n *news) handler(metrics http.Handler) http.Handler {
+	return loss.Handler(metrics, func(ctx context.Context, l loss.Loss) {
+		if told := n.lost.Load(); told != nil {
+			(*told)(ctx, l)
+		}
+	}, func(ctx context.Context, s loss.Suspension) {
+		if told := n.suspended.Load(); told != nil {
+			(*told)(ctx, s)
+		}
+	})
+}
+
+func run(ctx context.Context, args []string, body func(context.Context, launch.Process, *process.Lifeline, *news) error) error {
 	ctx, line, err := process.Attach(ctx)
 	if err != nil {
 		return err
@@ -90,8 +101,8 @@ func run(ctx context.Context, args []string, body func(context.Context, launch.P
 	if err != nil {
 		return err
 	}
-	losses := &losses{}
-	metrics := &http.Server{Handler: loss.Handler(legacyregistry.Handler(), losses.tell), ReadHeaderTimeout: 10 * time.Second}
+	news := &news{}
+	metrics := &http.Server{Handler: news.handler(legacyregistry.Handler()), ReadHeaderTimeout: 10 * time.Second}
 	go metrics.Serve(listener)
 	defer metrics.Close()
 	defer klog.Flush()
@@ -103,7 +114,7 @@ func run(ctx context.Context, args []string, body func(context.Context, launch.P
 			os.Exit(1)
 		}
 	})
-	err = body(ctx, spec, line, losses)
+	err = body(ctx, spec, line, news)
 	if ctx.Err() != nil {
 		return nil // what a component says while it is stopped is no failure
 	}

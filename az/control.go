@@ -37,6 +37,7 @@ func (z *Zone) controlHandler() http.Handler {
 	routes.HandleFunc("POST /v1/clusters/{id}/endpoint", z.handleEndpoint)
 	routes.HandleFunc("POST /v1/unreachable", z.handleUnreachable)
 	routes.HandleFunc("POST "+loss.Path, z.handleLoss)
+	routes.HandleFunc("POST "+loss.SuspensionPath, z.handleSuspension)
 	routes.HandleFunc("POST /v1/quiesce", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusConflict, z.Quiesce(r.Context()))
 	})

@@ -51,6 +51,7 @@ type instance struct {
 	renewing bool          // ends to be made anew
 	outdated bool          // what prepare said last does not hold any more
 	done     chan struct{} // closed when supervise returned
+	before   before        // a suspension
 }
 
 // report is what etcdcluster.Report and launch.Report have in common.
@@ -205,6 +206,9 @@ func (i *instance) reported(line json.RawMessage) {
 		i.event("InstanceReady", fmt.Sprintf("%s is ready after %.1f s", i.target(), took.Seconds()))
 	}
 	for _, what := range gained {
+		if i.before.again(what) {
+			continue
+		}
 		i.event("LeaderChanged", fmt.Sprintf("%s leads %s of cluster %s", i.zone, what, i.clusterName))
 	}
 	i.changed()

@@ -65,6 +65,8 @@ type Zone struct {
 	serving  bool
 	ending   bool // no cluster is started any more
 
+	before before // a suspension
+
 	telling sync.Mutex // held while a state is put together
 	told    uint64     // the Seq of the last one
 
@@ -310,8 +312,8 @@ func (z *Zone) event(e client.Event) {
 func (z *Zone) tellLoss(l loss.Loss) { z.OnReport(Report{Loss: &l}) }
 
 func (z *Zone) leaderChanged(leader string) {
-	if leader == z.config.Zone {
-		z.event(client.Event{Type: "LeaderChanged", Target: "az/" + leader, Message: leader + " leads the regional state"})
+	if leader == z.config.Zone && !z.before.again(regionalState) {
+		z.event(client.Event{Type: "LeaderChanged", Target: "az/" + leader, Message: leader + " leads " + regionalState})
 	}
 	z.changed()
 }

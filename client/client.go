@@ -50,9 +50,16 @@ func New(dataDir string) *Client {
 // DataDir is the absolute path of the region's data directory.
 func (c *Client) DataDir() string { return c.dataDir }
 
-// Status returns the state of the region, or ErrNotRunning.
-func (c *Client) Status(ctx context.Context) (*Status, error) {
-	response, err := c.call(ctx, http.MethodGet, "/v1/status", nil)
+// Status returns the state of the region, or ErrNotRunning. A region that sleeps is not woken by it.
+func (c *Client) Status(ctx context.Context) (*Status, error) { return c.status(ctx, nil) }
+
+// Watched is Status for somebody who looks again and again: while that goes on the region does not fall asleep by itself.
+func (c *Client) Watched(ctx context.Context) (*Status, error) {
+	return c.status(ctx, url.Values{"watching": {"true"}})
+}
+
+func (c *Client) status(ctx context.Context, query url.Values) (*Status, error) {
+	response, err := c.call(ctx, http.MethodGet, "/v1/status", query)
 	if err != nil {
 		return nil, err
 	}
@@ -97,6 +104,12 @@ func (c *Client) Do(ctx context.Context, target, verb, cluster string) error {
 
 // Reset makes everything in the region healthy again and returns when it is.
 func (c *Client) Reset(ctx context.Context) error { return c.post(ctx, "/v1/reset", nil) }
+
+// Sleep stops all processes of the zones until somebody speaks with the region, and returns when they stand still.
+func (c *Client) Sleep(ctx context.Context) error { return c.post(ctx, "/v1/sleep", nil) }
+
+// Wake lets a region that sleeps go on. One that does not is left alone.
+func (c *Client) Wake(ctx context.Context) error { return c.post(ctx, "/v1/wake", nil) }
 
 // Down stops the region in order and calls each for its progress. It returns when everything but the region's own
 // process has ended.

@@ -27,7 +27,7 @@ const (
 
 // Conditions are the values of Condition.For.
 var Conditions = []string{StateReady, ForHealthy, StateStarting, StateUnready, StatePaused, StateStopped, StateKilled,
-	StateFailed, PhaseDegraded, ForQuorum, ForNoQuorum}
+	StateFailed, PhaseDegraded, PhaseAsleep, ForQuorum, ForNoQuorum}
 
 // Condition is something to wait for.
 type Condition struct {
@@ -108,6 +108,11 @@ func (c *Client) look(ctx context.Context, condition Condition) (met bool, missi
 	}
 	if err != nil {
 		return false, "", err
+	}
+	if status.Phase == PhaseAsleep && condition.For != PhaseAsleep {
+		if err := c.Wake(ctx); err != nil { // in its sleep nothing would ever change
+			return false, "", err
+		}
 	}
 	return condition.Check(status)
 }

@@ -10,6 +10,7 @@ const (
 	PhaseReady    = "ready"    // all zones serve
 	PhaseDegraded = "degraded" // a zone or an instance is not well, and there is quorum
 	PhaseNoQuorum = "noQuorum" // fewer than two of a cluster's etcd members, or of the regional state's voters, agree
+	PhaseAsleep   = "asleep"   // all zones' processes are stopped until somebody speaks with the region
 	PhaseStopping = "stopping"
 )
 
@@ -36,8 +37,9 @@ type Status struct {
 	DataDir     string     `json:"dataDir"`
 	PID         int        `json:"pid"` // of `tripod up`
 	StartedAt   time.Time  `json:"startedAt"`
-	MemoryBytes int64      `json:"memoryBytes"` // proportional set size of all processes; resident where the system has no PSS
-	AWSEndpoint string     `json:"awsEndpoint"` // http://127.0.0.1:4566
+	AsleepSince *time.Time `json:"asleepSince,omitempty"` // while the phase is asleep
+	MemoryBytes int64      `json:"memoryBytes"`           // proportional set size of all processes; resident where the system has no PSS
+	AWSEndpoint string     `json:"awsEndpoint"`           // http://127.0.0.1:4566
 	Zones       []Zone     `json:"zones"`
 	State       State      `json:"state"`
 	Clusters    []Cluster  `json:"clusters"`

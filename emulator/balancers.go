@@ -45,7 +45,7 @@ func (e *Emulator) healthChecks(config lb.Config) lb.Config {
 
 // newAWSBalancer balances over the zones' AWS fronts.
 func (e *Emulator) newAWSBalancer(listener net.Listener) *lb.Balancer {
-	config := lb.Config{Name: "aws", Listener: listener, Check: lb.HTTPCheck(nil, "/healthz", "localhost"),
+	config := lb.Config{Name: "aws", Listener: listener, Check: lb.HTTPCheck(nil, "/healthz", "localhost"), Wake: e.wakeFor("the AWS endpoint"),
 		Logger: e.logger.With("balancer", "aws"), Registerer: e.registry, OnChange: e.targetChanged("aws", "")}
 	for i := range zoneLetters {
 		config.Targets = append(config.Targets, lb.Target{Name: e.zoneName(i), Network: "unix", Address: az.FrontSocket(e.runDir + "/" + zoneLetters[i])})
@@ -148,7 +148,7 @@ func (e *Emulator) newClusterBalancer(state az.ClusterState, gate *gate, roots *
 	// Without etcd's part: while etcd elects a leader, every API server's /readyz waits, and all would seem silent. An API server
 	// that has lost its etcd says so itself, and clients wait out an election better than a reset.
 	check := lb.HTTPCheck(roots.tls(), "/readyz?exclude=etcd&exclude=etcd-readiness", "localhost")
-	config := lb.Config{Name: state.Name, Listener: gate, Admit: gate.admit, Check: check,
+	config := lb.Config{Name: state.Name, Listener: gate, Admit: gate.admit, Check: check, Wake: e.wakeFor("cluster " + state.Name),
 		Logger: e.logger.With("balancer", state.Name), Registerer: e.registry, OnChange: e.targetChanged(state.Name, state.Name)}
 	for i := range zoneLetters {
 		config.Targets = append(config.Targets, lb.Target{Name: e.zoneName(i), Address: az.APIServerAddress(state.EndpointPort, i)})

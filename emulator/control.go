@@ -54,6 +54,7 @@ func (e *Emulator) startMetrics(running context.Context) error {
 func (e *Emulator) controlHandler() http.Handler {
 	routes := mux.NewRouter()
 	v1 := routes.PathPrefix("/v1").Subrouter()
+	v1.Use(e.speaks)
 	v1.HandleFunc("/status", e.handleStatus).Methods(http.MethodGet)
 	v1.HandleFunc("/events", e.handleEvents).Methods(http.MethodGet)
 	v1.HandleFunc("/targets/{kind}/{name}/{verb}", e.handleVerb).Methods(http.MethodPost)
@@ -61,10 +62,30 @@ func (e *Emulator) controlHandler() http.Handler {
 	v1.HandleFunc("/root", e.handleRoot).Methods(http.MethodPost)
 	v1.HandleFunc("/nodes/{name}/credentials", e.handleNode).Methods(http.MethodPost)
 	v1.HandleFunc("/snapshots", e.handleSnapshot).Methods(http.MethodPost)
+	v1.HandleFunc("/sleep", e.handleSleep).Methods(http.MethodPost)
+	v1.HandleFunc("/wake", func(w http.ResponseWriter, _ *http.Request) { answer(w, nil) }).Methods(http.MethodPost)
 	v1.HandleFunc("/reset", e.handleReset).Methods(http.MethodPost)
 	v1.HandleFunc("/down", e.handleDown).Methods(http.MethodPost)
 	e.routeMetrics(v1, "/metrics")
 	return routes
+}
+
+// interestOf says what a request means to a region that sleeps or would like to.
+func interestOf(r *http.Request) interest {
+	switch r.URL.Path {
+	case "/v1/status", "/v1/events":
+		if r.FormValue("watching") == "true" || r.FormValue("follow") == "true" {
+			return watches
+		}
+		return looks
+	case "/v1/sleep", "/v1/metrics":
+		return looks
+	}
+	return orders
+}
+
+func (e *Emulator) handleSleep(w http.ResponseWriter, r *http.Request) {
+	answer(w, e.Sleep(r.Context()))
 }
 
 func (e *Emulator) routeMetrics(routes *mux.Router, path string) {

@@ -49,6 +49,8 @@ type Options struct {
 	RealPace bool
 	// FastTimers lets elections, leases and health checks guess at deaths after fractions of a second.
 	FastTimers bool
+	// SleepAfter is how long nobody may speak with the region until it falls asleep; 0: it never does by itself.
+	SleepAfter time.Duration
 	// Heal starts a zone again that was killed from outside.
 	Heal           bool
 	MetricsAddress string // host:port of a metrics endpoint; empty: only the control socket has it
@@ -75,6 +77,7 @@ type Emulator struct {
 	judging sync.Mutex   // held while conclusions are drawn, so that an older one never overtakes a newer
 	still   sync.RWMutex // held while all zones are frozen, and to read while it is looked whether one is paused
 	saving  sync.Mutex   // held while a snapshot is made
+	night   night
 
 	mu          sync.Mutex
 	clusters    map[string]*cluster // by id, as of the newest copy of the regional state that a zone has told of, which has this index
@@ -121,6 +124,9 @@ func (e *Emulator) Start(ctx context.Context) error {
 	}
 	e.emit(client.Event{Type: "RegionReady", Message: fmt.Sprintf("region %s is ready: three zones after %.1f s", e.options.Region, time.Since(e.started).Seconds())})
 	e.events.told.flush() // what the caller prints next comes after it
+	if e.options.SleepAfter > 0 {
+		e.wait.Go(func() { e.keepHours(e.running) })
+	}
 	return nil
 }
 
@@ -262,6 +268,7 @@ func (e *Emulator) stop(ctx context.Context) error {
 	if e.cancel != nil {
 		e.cancel()
 	}
+	e.Wake("the region stops")
 	e.still.RLock() // whoever has frozen the zones is through in a moment, and nobody begins to any more: see freeze
 	e.mu.Lock()
 	e.stopping = true
@@ -289,6 +296,7 @@ func (e *Emulator) stop(ctx context.Context) error {
 		wait.Wait()
 	}
 	e.wait.Wait()
+	e.night.resuming.Wait()
 	os.Remove(e.dir.file("agents.json"))
 	e.emit(client.Event{Type: "RegionStopped", Message: "region " + e.options.Region + " is stopped; its data is in " + e.dir.path})
 	close(e.quiet)

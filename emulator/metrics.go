@@ -66,8 +66,8 @@ func (e *Emulator) gatherers() prometheus.Gatherers {
 	all := prometheus.Gatherers{e.registry}
 	for i := range zoneLetters {
 		all = append(all, prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
-			if i >= len(e.zones) || e.zones[i].reachable() != nil {
-				return nil, nil // tripod_zone_up says so
+			if i >= len(e.zones) || e.zones[i].reachable() != nil || e.night.asleep.Load() != nil {
+				return nil, nil // tripod_zone_up says so, and nobody is woken for it
 			}
 			return scrape(e.zones[i].runDir)
 		}))

@@ -44,6 +44,8 @@ func (e *Emulator) judge() (quorum bool, phase string) {
 	switch {
 	case e.stopping:
 		return quorum, client.PhaseStopping
+	case e.night.asleep.Load() != nil:
+		return quorum, client.PhaseAsleep
 	case well:
 		return quorum, client.PhaseReady
 	case !isClosed(e.startedUp):
@@ -60,6 +62,10 @@ func (e *Emulator) Status() client.Status {
 	s := e.status()
 	_, s.Phase = e.judge()
 	measure(&s)
+	if since := e.night.asleep.Load(); since != nil {
+		at := since.UTC()
+		s.AsleepSince = &at
+	}
 	now := pressure.Now()
 	s.Machine = client.Machine{ProcessorPressure: now.Processor, DiskPressure: now.Disk, MemoryPressure: now.Memory, Trouble: now.String()}
 	return s

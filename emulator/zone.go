@@ -137,6 +137,7 @@ func (z *zone) writeConfig() (string, error) {
 func (z *zone) await(child *process.Child) {
 	identity, _ := process.Identify(child.PID())
 	<-child.Done()
+	z.e.Wake("zone " + z.name + " ended")
 	z.e.tellLoss(loss.Loss{Zone: z.name, At: time.Now()})
 	if identity.PID != 0 {
 		identity.KillGroup(5 * time.Second)

@@ -80,6 +80,10 @@ type Config struct {
 	// times as many health checks in a row. Nil: it never says so.
 	Starved func() bool
 
+	// Wake is called before a connection is carried to a target, and returns when targets can be dialled, or ctx ends: they may be stopped as a
+	// whole while nobody speaks to them. See Suspend. Nil: they always can.
+	Wake func(ctx context.Context)
+
 	// Admit says whether a client's connection may be served; one that may not is reset. It must not block. Nil admits all.
 	Admit func(client net.Conn) bool
 
@@ -105,10 +109,12 @@ type Balancer struct {
 	life sync.Mutex // held while the balancer starts
 	used bool       // Config.Listener has been served
 
-	mu   sync.Mutex // guards what follows, and the targets; taken before a flow's own
-	run  *run       // nil unless started
-	addr net.Addr
-	next int // index of the target whose turn it is
+	mu         sync.Mutex // guards what follows, and the targets; taken before a flow's own
+	run        *run       // nil unless started
+	addr       net.Addr
+	next       int           // index of the target whose turn it is
+	rest       chan struct{} // closed by Resume; nil unless suspended
+	lastClient time.Time     // when a client's connection ended last
 }
 
 // New makes a balancer. It does nothing until it is started.
@@ -132,6 +138,9 @@ func New(cfg Config) *Balancer {
 	b := &Balancer{cfg: cfg}
 	if cfg.Starved == nil {
 		b.cfg.Starved = func() bool { return false }
+	}
+	if cfg.Wake == nil {
+		b.cfg.Wake = func(context.Context) {}
 	}
 	if cfg.Check == nil {
 		b.cfg.Check = b.checkDial

@@ -37,6 +37,7 @@ type flow struct {
 func (f *flow) serve() {
 	defer f.r.served(f)
 	defer func() { _ = f.client.Close() }()
+	f.b.cfg.Wake(f.r.ctx) // while the client says its first bytes
 	f.hello = takeBuffer()
 	defer func() {
 		if f.hello != nil {
@@ -78,6 +79,7 @@ func (f *flow) greet() bool {
 // ends.
 func (f *flow) connect(tried []uint64) *leg {
 	for f.r.ctx.Err() == nil {
+		f.b.cfg.Wake(f.r.ctx)
 		t, gen := f.b.pick(tried)
 		if t == nil {
 			return nil

@@ -60,7 +60,7 @@ func (r *run) probe(t *target) {
 	pause, known := r.b.cfg.Interval, r.b.generation(t)
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
-	for {
+	for r.awaitWork() {
 		well := r.probeOnce(t)
 		gen := r.b.generation(t)
 		switch {

@@ -167,5 +167,6 @@ func (r *run) served(f *flow) {
 	r.mu.Lock()
 	delete(r.flows, f)
 	r.mu.Unlock()
+	r.b.ended(f.client)
 	r.serving.Done()
 }

@@ -15,6 +15,8 @@ const (
 	// startStagger separates the zones' candidacies at a common start, by their rank: a candidate needs a few
 	// milliseconds, and two at once take each other's votes.
 	startStagger = 50 * time.Millisecond
+	// staggerPart of the heartbeat's time-out is waited instead where that is longer: two that split the votes lose a whole one.
+	staggerPart = 20
 	// lossStagger does so when a leader is lost.
 	lossStagger = 20 * time.Millisecond
 )
@@ -42,7 +44,7 @@ func (l *life) followLeader() {
 		_, id := l.raft.LeaderWithID()
 		l.voter.setLeader(string(id))
 		next := patience
-		if id != "" && l.raft.State() == raft.Follower {
+		if id != "" && l.raft.State() == raft.Follower && !l.suspended.Load() {
 			if next = patience - time.Since(l.raft.LastContact()); next <= 0 {
 				l.nudge()
 				next = patience
@@ -95,7 +97,7 @@ func (l *life) firstElection() {
 			return
 		}
 		if 2*(there+1) > len(l.cfg.Peers) {
-			if sleep(time.Duration(l.rank)*startStagger) && l.voter.Leader() == "" {
+			if sleep(time.Duration(l.rank)*max(startStagger, l.cfg.Timing.Heartbeat/staggerPart)) && l.voter.Leader() == "" {
 				l.nudge()
 			}
 			return

@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -30,7 +31,9 @@ type life struct {
 	port      *port
 	transport *transport
 	raft      *raft.Raft
-	rank      int // of this zone among the peers' names
+	rank      int         // of this zone among the peers' names
+	led       atomic.Bool // when it was suspended
+	suspended atomic.Bool // takes nobody for dead
 
 	ctx    context.Context
 	cancel context.CancelFunc

@@ -8,7 +8,8 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// lossTurn is how long a voter waits for another one, which was told of the same loss and goes first, to become the leader.
+// lossTurn is how long a voter waits at least for another one, which was told of the same loss and goes first, to become the leader. That takes some
+// milliseconds, but two that stand at once, as on a busy machine, split the votes and wait for raft's own time-out: see staggerPart.
 const lossTurn = 50 * time.Millisecond
 
 // lossAttempts is how often a voter stands that was told of its leader's loss: another one may be ahead of it in the log, and has to be elected.
@@ -22,14 +23,15 @@ func (v *Voter) Lost(ctx context.Context, zone string, rank int) {
 	if l == nil || zone == v.cfg.Zone {
 		return
 	}
-	wait := time.Duration(rank) * lossTurn
+	turn := max(lossTurn, v.cfg.Timing.Heartbeat/staggerPart)
+	wait := time.Duration(rank) * turn
 	for attempt := range lossAttempts {
 		if !v.leaderless(ctx, zone, wait) {
 			return
 		}
 		l.stand()
 		// Two that stand at once take each other's votes: so the turns differ, and grow, as on a busy machine a vote takes its time.
-		wait = time.Duration(rank+1)*lossTurn<<attempt + rand.N(lossTurn)
+		wait = time.Duration(rank+1)*turn<<attempt + rand.N(turn)
 	}
 }
 

@@ -47,6 +47,7 @@ type awsServices struct {
 	sts         *sts.Client
 	shifts      *arczonalshift.Client
 	credentials client.Credentials
+	hangUp      func() // ends idle connections
 }
 
 // awsClients are made as `tripod env` makes a user's.
@@ -75,7 +76,8 @@ func (r *testRegion) awsClientsWith(t testing.TB, scheme awsScheme, credentials 
 			return aws.Credentials{AccessKeyID: credentials.AccessKeyID, SecretAccessKey: credentials.SecretAccessKey, SessionToken: credentials.SessionToken}, nil
 		}),
 	}
-	return awsServices{eks: eks.NewFromConfig(config), iam: iam.NewFromConfig(config), sts: sts.NewFromConfig(config), shifts: arczonalshift.NewFromConfig(config), credentials: credentials}
+	return awsServices{eks: eks.NewFromConfig(config), iam: iam.NewFromConfig(config), sts: sts.NewFromConfig(config), shifts: arczonalshift.NewFromConfig(config), credentials: credentials,
+		hangUp: transport.CloseIdleConnections}
 }
 
 // read asks what the services of this version answer.

@@ -60,6 +60,21 @@ func state(pid int) byte {
 	return 0
 }
 
+// processorTime is what a process has used so far, in user and system mode: fields 14 and 15, in ticks of 10 ms.
+func processorTime(t testing.TB, pid int) (total time.Duration) {
+	t.Helper()
+	fields := stat(pid)
+	if len(fields) < 13 {
+		t.Fatalf("process %d is gone", pid)
+	}
+	for _, field := range fields[11:13] {
+		ticks, err := strconv.Atoi(field)
+		must(t, "read processor time", err)
+		total += time.Duration(ticks) * 10 * time.Millisecond
+	}
+	return total
+}
+
 // running says whether any thread of a process is there: the first may have ended before others, which keep its files and sockets open.
 func running(pid int) bool {
 	fields := stat(pid)

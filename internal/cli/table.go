@@ -59,6 +59,9 @@ func headline(status *client.Status) string {
 	if phase == client.PhaseNoQuorum {
 		phase = "without quorum"
 	}
+	if status.AsleepSince != nil {
+		phase += " since " + status.AsleepSince.Local().Format(time.TimeOnly) + ", and the first connection wakes it"
+	}
 	return fmt.Sprintf("%s is %s: %d of %d zones ready", status.Region, phase, ready, len(status.Zones))
 }
 

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -31,20 +32,21 @@ type UpOptions struct {
 	PortSet bool
 	// Cluster is the name of the cluster to make; "none" makes none.
 	Cluster           string
-	KubernetesVersion string       // "1.36"
-	Nodes             int          // simulated nodes, over all zones
-	Throttle          bool         // calls of the AWS endpoint are limited as in AWS
-	Quotas            quota.Quotas // those that differ from AWS's defaults
-	Upstream          string       // URL of an emulator for what Tripod does not have; empty means none
-	RemoteUpstream    bool         // it may be on another machine
-	OIDCIssuers       []string     // hosts, as host:port, that may be asked for OpenID Connect issuers' keys beside this machine
-	ClientAddress     string       // the IP address that clients are said to have; empty means one that is allowed everywhere
-	LocalPorts        ports.Ranges // ports of this machine to which pods' addresses may lead
-	RealPace          bool         // states of clusters last as long as in EKS
-	FastTimers        bool         // elections, leases and health checks guess at deaths after fractions of a second
-	Heal              bool         // a zone killed from outside is started again
-	MetricsAddress    string       // host:port; empty means the control socket only
-	Executable        string       // to start the children with
+	KubernetesVersion string        // "1.36"
+	Nodes             int           // simulated nodes, over all zones
+	Throttle          bool          // calls of the AWS endpoint are limited as in AWS
+	Quotas            quota.Quotas  // those that differ from AWS's defaults
+	Upstream          string        // URL of an emulator for what Tripod does not have; empty means none
+	RemoteUpstream    bool          // it may be on another machine
+	OIDCIssuers       []string      // hosts, as host:port, that may be asked for OpenID Connect issuers' keys beside this machine
+	ClientAddress     string        // the IP address that clients are said to have; empty means one that is allowed everywhere
+	LocalPorts        ports.Ranges  // ports of this machine to which pods' addresses may lead
+	RealPace          bool          // states of clusters last as long as in EKS
+	FastTimers        bool          // elections, leases and health checks guess at deaths after fractions of a second
+	SleepAfter        time.Duration // for how long nobody speaks with the region until it falls asleep; 0: it never does by itself
+	Heal              bool          // a zone killed from outside is started again
+	MetricsAddress    string        // host:port; empty means the control socket only
+	Executable        string        // to start the children with
 	Logger            *slog.Logger
 	// OnEvent is told of every event. It may be called from any goroutine and does not block for long.
 	OnEvent func(client.Event)
@@ -121,6 +123,7 @@ func (a *app) upCommand() *cobra.Command {
 	flags.StringVar(&options.ClientAddress, "client-address", "", "IP address that clients are said to have: publicAccessCidrs and aws:SourceIp see it")
 	flags.StringVar(&localPorts, "local-ports", "", "ports of this machine to which pods may lead webhooks' calls by their annotation tripod.internal/local-address, such as 8000-8999,9090; none otherwise")
 	flags.StringVar(&pace, "pace", pace, "fast, or real: clusters are CREATING, UPDATING and DELETING for as many minutes as in EKS; not so the first one")
+	flags.DurationVar(&options.SleepAfter, "sleep-after", 0, "let the region fall asleep when nobody has spoken with it for that long, such as 10m; the first connection wakes it")
 	flags.StringVar(&timers, "timers", timers, "calm: elections, leases and health checks as in EKS; or fast: they take for dead what is silent for a fraction of a second")
 	flags.StringVar(&options.Region, "region", "us-east-1", "name of the AWS region")
 	flags.StringVar(&options.MetricsAddress, "metrics-address", "", "serve Prometheus metrics on this loopback address, such as 127.0.0.1:9090")
@@ -140,6 +143,8 @@ func checkUp(cmd *cobra.Command, options *UpOptions, issuers, quotas []string) e
 		return usage(cmd, "there is no Kubernetes version %q here: use one of %s", options.KubernetesVersion, strings.Join(versions, ", "))
 	case options.Nodes < 0 || options.Nodes > 10000:
 		return usage(cmd, "--nodes %d is out of range: use 0 to 10000", options.Nodes)
+	case options.SleepAfter < 0 || options.SleepAfter > 0 && options.SleepAfter < time.Second:
+		return usage(cmd, "--sleep-after %s is too short: use at least 1s, or 0 for never", options.SleepAfter)
 	case !regionName.MatchString(options.Region):
 		return usage(cmd, "--region %q is not a region's name: write it as us-east-1", options.Region)
 	}

@@ -114,10 +114,10 @@ func TestUpPassesItsFlags(t *testing.T) {
 	var got UpOptions
 	programs := Programs{Up: func(options UpOptions) (Region, error) { got = options; return nil, errors.New("enough") }}
 	tripodWith(t, programs, nil, "--data-dir", dataDir, "up", "--port", "0", "--cluster", "none", "--kubernetes-version", "v1.35", "--nodes", "6", "--heal",
-		"--throttle", "--upstream", "http://127.0.0.1:5000", "--client-address", "203.0.113.7", "--pace", "real",
+		"--throttle", "--upstream", "http://127.0.0.1:5000", "--client-address", "203.0.113.7", "--pace", "real", "--sleep-after", "10m",
 		"--quota", "users=20000", "--quota", "access-entries=7", "--oidc-issuer", "https://accounts.google.com", "--oidc-issuer", "https://www.googleapis.com")
 	if got.DataDir != dataDir || got.Port != 0 || !got.PortSet || got.Cluster != "none" || got.KubernetesVersion != "1.35" || got.Nodes != 6 || !got.Heal ||
-		!got.Throttle || got.Upstream != "http://127.0.0.1:5000" || got.RemoteUpstream || got.ClientAddress != "203.0.113.7" || !got.RealPace ||
+		!got.Throttle || got.Upstream != "http://127.0.0.1:5000" || got.RemoteUpstream || got.ClientAddress != "203.0.113.7" || !got.RealPace || got.SleepAfter != 10*time.Minute ||
 		got.Quotas.Of("users") != 20000 || got.Quotas.Of("access-entries") != 7 || got.Quotas.Of("roles") != 1000 ||
 		!slices.Equal(got.OIDCIssuers, []string{"accounts.google.com:443", "www.googleapis.com:443"}) || got.Region != "us-east-1" || got.Executable == "" || got.Logger == nil || got.OnEvent == nil {
 		t.Errorf("got %+v", got)

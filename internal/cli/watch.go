@@ -43,7 +43,7 @@ func (a *app) watchLines(ctx context.Context) error {
 	defer ticker.Stop()
 	var before map[string]string
 	for {
-		status, err := a.client().Status(ctx)
+		status, err := a.client().Watched(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -187,7 +187,7 @@ func (a *app) watchScreen(ctx context.Context) error {
 	defer ticker.Stop()
 	var last *client.Status
 	for {
-		status, err := region.Status(ctx)
+		status, err := region.Watched(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}

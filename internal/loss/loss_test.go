@@ -16,8 +16,9 @@ func TestLossArrivesAsItWasSent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	told := make(chan Loss, 1)
-	server := &http.Server{Handler: Handler(http.NotFoundHandler(), func(_ context.Context, l Loss) { told <- l })}
+	told, suspended := make(chan Loss, 1), make(chan Suspension, 1)
+	server := &http.Server{Handler: Handler(http.NotFoundHandler(), func(_ context.Context, l Loss) { told <- l },
+		func(_ context.Context, s Suspension) { suspended <- s })}
 	go server.Serve(listener)
 	defer server.Close()
 	want := Loss{Zone: "us-east-1b", Component: "etcd", ClusterID: "0123", At: time.Now().UTC().Round(0), Rank: 1}
@@ -26,6 +27,12 @@ func TestLossArrivesAsItWasSent(t *testing.T) {
 	}
 	if got := <-told; got != want {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if err := TellSuspension(t.Context(), socket, Suspension{Suspended: true}); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-suspended; !got.Suspended {
+		t.Errorf("got %+v", got)
 	}
 	if err := Tell(t.Context(), socket, Loss{}); err == nil {
 		t.Error("a loss without a zone was taken")
