@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -231,11 +232,25 @@ func (c *Client) dial(ctx context.Context) (net.Conn, error) {
 }
 
 func (c *Client) notRunning() error {
+	if locked(c.dataDir) {
+		return fmt.Errorf("%w in %s that can be reached from here, but some Tripod has it: it starts or stops, or runs in a container: then use 'docker compose exec tripod tripod ...'",
+			ErrNotRunning, c.dataDir)
+	}
 	up := "tripod up"
 	if c.dataDir != DefaultDataDir() {
 		up += " --data-dir " + c.dataDir
 	}
 	return fmt.Errorf("%w in %s: start one with '%s'", ErrNotRunning, c.dataDir, up)
+}
+
+// locked says whether a process has the data directory: a region, also one in a container, whose control socket is not to be seen from outside.
+func locked(dataDir string) bool {
+	lock, err := os.OpenFile(filepath.Join(dataDir, "lock"), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return false
+	}
+	defer lock.Close()
+	return errors.Is(syscall.Flock(int(lock.Fd()), syscall.LOCK_SH|syscall.LOCK_NB), syscall.EWOULDBLOCK)
 }
 
 // brokenOff explains an answer that did not come, or not to its end: the caller gave up, or the region's process ended.

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -51,6 +52,23 @@ func TestNoRegionIsErrNotRunning(t *testing.T) {
 		if !errors.Is(err, ErrNotRunning) || err.Error() != want {
 			t.Errorf("%s: got %v, want %s", call, err, want)
 		}
+	}
+}
+
+// TestRegionOutOfReachIsNotCalledAbsent: one in a container holds the lock, and its socket cannot be seen.
+func TestRegionOutOfReachIsNotCalledAbsent(t *testing.T) {
+	runtimeRoot(t)
+	dataDir := t.TempDir()
+	lock, err := os.Create(filepath.Join(dataDir, "lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(dataDir).Status(t.Context()); !errors.Is(err, ErrNotRunning) || strings.Contains(err.Error(), "start one") || !strings.Contains(err.Error(), "in a container") {
+		t.Errorf("got %v", err)
 	}
 }
 
