@@ -68,15 +68,14 @@ func (b *bench) admit(ctx context.Context, r *region) ([]*probe, error) {
 	if err != nil {
 		return nil, err
 	}
-	status, err := r.Status(ctx)
-	if err != nil {
-		return nil, err
-	}
 	api, err := r.awsClient(ctx)
 	if err != nil {
 		return nil, err
 	}
-	users := awsiam.New(awsiam.Options{Region: status.Region, BaseEndpoint: &status.AWSEndpoint, HTTPClient: api.Options().HTTPClient, Credentials: api.Options().Credentials})
+	users, err := r.iamClient(ctx)
+	if err != nil {
+		return nil, err
+	}
 	begin, probes := time.Now(), make([]*probe, principals)
 	err = inParallel(principals, func(i int) error {
 		name := "user-" + strconv.Itoa(i)
@@ -98,7 +97,7 @@ func (b *bench) admit(ctx context.Context, r *region) ([]*probe, error) {
 		one := *admin
 		keys := iam.Credentials{AccessKeyID: *key.AccessKey.AccessKeyId, SecretAccessKey: *key.AccessKey.SecretAccessKey}
 		one.token = tokens(func() (string, error) {
-			return iam.Token(ctx, keys, status.Region, status.AWSEndpoint, "demo", time.Now())
+			return iam.Token(ctx, keys, api.Options().Region, *api.Options().BaseEndpoint, "demo", time.Now())
 		})
 		one.token()
 		probes[i] = &one

@@ -18,7 +18,7 @@ import (
 )
 
 // parts are the values of --only.
-var parts = []string{"start", "idle", "rejoin", "restart", "writes", "scheduler", "aws", "access"}
+var parts = []string{"start", "idle", "rejoin", "restart", "writes", "scheduler", "aws", "access", "principals"}
 
 // options are what the bench was asked for.
 type options struct {
@@ -152,5 +152,8 @@ func (b *bench) measure(ctx context.Context) error {
 	if err := b.runAWS(ctx); err != nil {
 		return err
 	}
-	return b.runAccess(ctx)
+	if err := b.runAccess(ctx); err != nil {
+		return err
+	}
+	return b.runPrincipals(ctx)
 }

@@ -58,6 +58,10 @@ const (
 	onePrincipal  = "request of one principal"
 	eachPrincipal = "request of each of 1,000 principals"
 	authorizerP99 = "authorizer asked by API servers"
+
+	createUserFew, createUserMany = "CreateUser among few users", "CreateUser among 10,000"
+	createKeyFew, createKeyMany   = "CreateAccessKey among few users", "CreateAccessKey among 10,000"
+	getUserFew, getUserMany       = "GetUser among few users", "GetUser among 10,000"
 )
 
 // newReport has a figure for every part that is wanted. "Ready" is the figure of kwokctl that times are compared with.
@@ -93,6 +97,9 @@ func newReport(o options) *report {
 	add("access", figure{Name: eachPrincipal, Unit: "ms", Quantile: median})
 	add("access", figure{Name: eachPrincipal, Unit: "ms", Quantile: 0.99})
 	add("access", figure{Name: authorizerP99, Unit: "ms", Quantile: 0.99, Target: 5})
+	for _, name := range []string{createUserFew, createUserMany, createKeyFew, createKeyMany, getUserFew, getUserMany} {
+		add("principals", figure{Name: name, Unit: "ms", Quantile: median})
+	}
 	return r
 }
 

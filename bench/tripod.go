@@ -33,12 +33,12 @@ type region struct {
 }
 
 // upRegion starts a region and does not wait for it.
-func (b *bench) upRegion(dataDir string) (*region, error) {
+func (b *bench) upRegion(dataDir string, flags ...string) (*region, error) {
 	output, err := os.CreateTemp(b.scratch, "up-*.log")
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"up", "--data-dir", dataDir}
+	args := append([]string{"up", "--data-dir", dataDir}, flags...)
 	if _, err := os.Stat(dataDir); err != nil {
 		args = append(args, "--port", "0")
 	}
@@ -56,10 +56,10 @@ func (b *bench) upRegion(dataDir string) (*region, error) {
 	return r, nil
 }
 
-// withRegion has do measure a new region of that name once its zones are ready, and deletes it.
-func (b *bench) withRegion(ctx context.Context, name string, do func(*region) error) error {
+// withRegion has do measure a new region of that name, started with those flags, once its zones are ready, and deletes it.
+func (b *bench) withRegion(ctx context.Context, name string, do func(*region) error, flags ...string) error {
 	dataDir := filepath.Join(b.scratch, "region-"+name)
-	r, err := b.upRegion(dataDir)
+	r, err := b.upRegion(dataDir, flags...)
 	if err != nil {
 		return err
 	}
