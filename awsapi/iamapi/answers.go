@@ -30,10 +30,7 @@ func encoded(document string) string {
 	return strings.ReplaceAll(url.QueryEscape(document), "+", "%20")
 }
 
-const (
-	defaultItems = 100
-	maxItems     = 1000
-)
+const defaultItems = 100
 
 // paging is what inputs of lists have.
 type paging struct {
@@ -67,9 +64,6 @@ func pageOf[T any](call *wire.Call, in paging, from func(after string) iter.Seq2
 	size := defaultItems
 	if in.MaxItems != nil {
 		size = *in.MaxItems
-	}
-	if size < 1 || size > maxItems {
-		return nil, pageEnd{}, invalid("MaxItems must be a number from 1 to %d.", maxItems)
 	}
 	after, last := "", ""
 	if in.Marker != "" {

@@ -56,12 +56,7 @@ func (in createGroupInput) subject(*wire.Call) thing {
 }
 
 func (s *Service) createGroup(call *wire.Call, in *createGroupInput) (*groupResult, error) {
-	if err := checkName("GroupName", in.GroupName, maxNameOfGroup); err != nil {
-		return nil, err
-	}
-	if err := checkPath(&in.Path); err != nil {
-		return nil, err
-	}
+	in.Path = cmp.Or(in.Path, "/")
 	id, err := iam.NewID(rand.Reader, "AGPA")
 	if err != nil {
 		return nil, wrap(call, err)
@@ -186,9 +181,6 @@ type updateGroupInput struct {
 
 // updateGroup renames or moves a group; the id, members and policies stay, the ARN changes.
 func (s *Service) updateGroup(call *wire.Call, in *updateGroupInput) (done, error) {
-	if err := checkRename("NewGroupName", in.NewGroupName, maxNameOfGroup, &in.NewPath); err != nil {
-		return done{}, err
-	}
 	return change(s, call, func(tx *region.Txn) (done, error) {
 		group, found := region.Groups.Get(tx, in.GroupName)
 		if !found {

@@ -100,7 +100,7 @@ func TestBadInputIsRefusedInIAMsWords(t *testing.T) {
 		{"ValidationError", "CreateRole", "RoleName", "x", "AssumeRolePolicyDocument", nobody, "MaxSessionDuration", "60"},
 		{"ValidationError", "CreateRole", "RoleName", "x", "AssumeRolePolicyDocument", nobody, "Unknown", "60"},
 		{"ValidationError", "CreateRole", "RoleName", "x", "AssumeRolePolicyDocument", nobody, "Tags.member.x.Key", "60"},
-		{"InvalidInput", "TagRole", "RoleName", "r", "Tags.member.1.Key", "a", "Tags.member.2.Key", "A"},
+		{"InvalidInput", "TagRole", "RoleName", "r", "Tags.member.1.Key", "a", "Tags.member.1.Value", "", "Tags.member.2.Key", "A", "Tags.member.2.Value", ""},
 		{"ValidationError", "SimulateCustomPolicy", "PolicyInputList.member.1", listClusters, "ActionNames.member.1", "eks:ListClusters", "ResourceArns.member.1", strings.Repeat("x", 2049)},
 		{"ValidationError", "SimulateCustomPolicy", "PolicyInputList.member.1", listClusters, "ActionNames.member.1", "eks:" + strings.Repeat("x", 125)},
 		{"ValidationError", "SimulateCustomPolicy", "PolicyInputList.member.1", listClusters, "ActionNames.member.1", "eks:ListClusters",

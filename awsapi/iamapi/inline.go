@@ -40,9 +40,6 @@ type putInlineInput[H holder] struct {
 }
 
 func (i inlines[H]) put(call *wire.Call, in *putInlineInput[H]) (done, error) {
-	if err := checkName("PolicyName", in.PolicyName, maxNameOfGroup); err != nil {
-		return done{}, err
-	}
 	if err := checkInline(in.PolicyDocument); err != nil {
 		return done{}, err
 	}

@@ -125,7 +125,7 @@ type updateKeyInput struct {
 }
 
 func (s *Service) updateKey(call *wire.Call, in *updateKeyInput) (done, error) {
-	if in.Status != "Active" && in.Status != "Inactive" {
+	if in.Status == "Expired" { // IAM's model has it for what it shows, not for what can be set
 		return done{}, invalid("Status must be Active or Inactive.")
 	}
 	return s.changeKey(call, in.keyInput, func(tx *region.Txn, key region.AccessKey) {

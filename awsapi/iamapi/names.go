@@ -2,7 +2,6 @@ package iamapi
 
 import (
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -14,43 +13,8 @@ import (
 const (
 	maxPolicySize   = 6144 // of a managed policy, in characters that are not white space
 	maxTrustSize    = 2048
-	maxDescription  = 1000
 	maxManagedOfOne = 10 // managed policies attached to one entity
-	maxNameOfGroup  = 128
-	maxNameOfUser   = 64
 )
-
-var (
-	nameChars   = regexp.MustCompile(`^[\w+=,.@-]+$`)
-	pathChars   = regexp.MustCompile(`^/([!-~]+/)?$`)
-	description = regexp.MustCompile(`^[\t\n\r\x20-\x7E\x{A1}-\x{FF}]*$`)
-	policyChars = regexp.MustCompile(`^[\t\n\r\x20-\x{FF}]+$`)
-)
-
-func checkName(parameter, name string, longest int) error {
-	if len(name) > longest || !nameChars.MatchString(name) {
-		return invalid("%s must be 1 to %d letters, digits and characters of _+=,.@-.", parameter, longest)
-	}
-	return nil
-}
-
-// checkPath fills in the default and checks a path.
-func checkPath(path *string) error {
-	if *path == "" {
-		*path = "/"
-	}
-	if len(*path) > 512 || !pathChars.MatchString(*path) {
-		return invalid("Path must begin and end with a slash and have at most 512 printable characters, such as /team/.")
-	}
-	return nil
-}
-
-func checkDescription(text string) error {
-	if utf8.RuneCountInString(text) > maxDescription || !description.MatchString(text) {
-		return invalid("Description must be at most %d characters of Latin-1.", maxDescription)
-	}
-	return nil
-}
 
 // Tag is a tag as calls and answers have it.
 type Tag struct {
@@ -65,10 +29,9 @@ func checkTags(have map[string]string, tags []Tag) (map[string]string, error) {
 		all[key] = value
 	}
 	for _, tag := range tags {
-		wrong := iam.WrongTag(tag.Key, tag.Value)
 		switch {
-		case wrong != "":
-			return nil, invalid("%s", wrong)
+		case iam.IsReservedTag(tag.Key):
+			return nil, invalidInput("Tag keys beginning with aws: are reserved for system use.")
 		case seen[strings.ToLower(tag.Key)]:
 			return nil, invalidInput("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
 		}
@@ -106,9 +69,6 @@ func policySize(document string) int {
 }
 
 func checkTrust(document string) error {
-	if !policyChars.MatchString(document) {
-		return invalid("The policy document must be characters of Latin-1.")
-	}
 	if err := iam.CheckTrust(document); err != nil {
 		return malformedPolicy(err)
 	}
@@ -122,9 +82,6 @@ func checkTrust(document string) error {
 func checkInline(document string) error { return checkIdentity(document, iam.CheckIdentity) }
 
 func checkIdentity(document string, check func(string) error) error {
-	if !policyChars.MatchString(document) {
-		return invalid("The policy document must be characters of Latin-1.")
-	}
 	if err := check(document); err != nil {
 		return malformedPolicy(err)
 	}

@@ -116,11 +116,9 @@ func (in createPolicyInput) subject(*wire.Call) thing {
 }
 
 func (s *Service) createPolicy(call *wire.Call, in *createPolicyInput) (*policyResult, error) {
+	in.Path = cmp.Or(in.Path, "/")
 	var tags map[string]string
 	for _, check := range []func() error{
-		func() error { return checkName("PolicyName", in.PolicyName, maxNameOfGroup) },
-		func() error { return checkPath(&in.Path) },
-		func() error { return checkDescription(in.Description) },
 		func() error { return checkManaged(in.PolicyDocument) },
 		func() (err error) { tags, err = checkTags(nil, in.Tags); return err },
 	} {
@@ -181,12 +179,6 @@ type policyList struct {
 
 func (s *Service) listPolicies(call *wire.Call, in *listPoliciesInput) (*policyList, error) {
 	scope := cmp.Or(in.Scope, "All")
-	if !slices.Contains([]string{"All", "AWS", "Local"}, scope) {
-		return nil, invalid("Scope must be All, AWS or Local.")
-	}
-	if !slices.Contains([]string{"", "PermissionsPolicy", "PermissionsBoundary"}, in.PolicyUsageFilter) {
-		return nil, invalid("PolicyUsageFilter must be PermissionsPolicy or PermissionsBoundary.")
-	}
 	return view(s, call, func(tx *region.Txn) (*policyList, error) {
 		records, end, err := pageOf(call, in.paging, policiesOf(tx, scope), func(p region.Policy) bool {
 			return strings.HasPrefix(p.Path, in.PathPrefix) &&

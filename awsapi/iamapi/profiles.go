@@ -1,6 +1,7 @@
 package iamapi
 
 import (
+	"cmp"
 	"crypto/rand"
 
 	"tripod/awsapi/wire"
@@ -63,12 +64,7 @@ func (in createProfileInput) subject(*wire.Call) thing {
 }
 
 func (s *Service) createProfile(call *wire.Call, in *createProfileInput) (*profileResult, error) {
-	if err := checkName("InstanceProfileName", in.InstanceProfileName, maxNameOfGroup); err != nil {
-		return nil, err
-	}
-	if err := checkPath(&in.Path); err != nil {
-		return nil, err
-	}
+	in.Path = cmp.Or(in.Path, "/")
 	tags, err := checkTags(nil, in.Tags)
 	if err != nil {
 		return nil, err

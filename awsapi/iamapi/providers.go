@@ -92,9 +92,6 @@ func checkClientIDs(ids []string) error {
 	if len(ids) > maxClientIDs {
 		return limitExceeded("Cannot exceed quota for ClientIdsPerOpenIdConnectProvider: %d", maxClientIDs)
 	}
-	if slices.ContainsFunc(ids, func(id string) bool { return len(id) > 255 }) {
-		return invalid("A client ID must be 1 to 255 characters.")
-	}
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package iamapi
 
 import (
+	"cmp"
 	"crypto/rand"
 
 	"tripod/awsapi/wire"
@@ -10,7 +11,6 @@ import (
 
 const (
 	minSessionSeconds = 3600
-	maxSessionSeconds = 43200
 )
 
 func (s *Service) roleActions() map[string]action {
@@ -85,6 +85,7 @@ func newThing(kind, path, name string) thing {
 }
 
 func (s *Service) createRole(call *wire.Call, in *createRoleInput) (*roleResult, error) {
+	in.Path = cmp.Or(in.Path, "/")
 	id, err := iam.NewID(rand.Reader, "AROA")
 	if err != nil {
 		return nil, wrap(call, err)
@@ -97,10 +98,6 @@ func (s *Service) createRole(call *wire.Call, in *createRoleInput) (*roleResult,
 		role.MaxSessionSeconds = *in.MaxSessionDuration
 	}
 	for _, check := range []func() error{
-		func() error { return checkName("RoleName", in.RoleName, maxNameOfUser) },
-		func() error { return checkPath(&in.Path) },
-		func() error { return checkDescription(in.Description) },
-		func() error { return checkSession(role.MaxSessionSeconds) },
 		func() error { return checkTrust(in.AssumeRolePolicyDocument) },
 		func() (err error) { role.Tags, err = checkTags(nil, in.Tags); return err },
 	} {
@@ -122,13 +119,6 @@ func (s *Service) createRole(call *wire.Call, in *createRoleInput) (*roleResult,
 		region.Roles.Put(tx, role.Name, role)
 		return &roleResult{describeRole(tx, role)}, nil
 	})
-}
-
-func checkSession(seconds int) error {
-	if seconds < minSessionSeconds || seconds > maxSessionSeconds {
-		return invalid("MaxSessionDuration must be a number from %d to %d.", minSessionSeconds, maxSessionSeconds)
-	}
-	return nil
 }
 
 func (s *Service) getRole(call *wire.Call, in *roleName) (*roleResult, error) {
@@ -172,10 +162,7 @@ func (s *Service) updateRole(call *wire.Call, in *updateRoleInput) (done, error)
 		if in.MaxSessionDuration != nil {
 			role.MaxSessionSeconds = *in.MaxSessionDuration
 		}
-		if err := checkSession(role.MaxSessionSeconds); err != nil {
-			return err
-		}
-		return checkDescription(role.Description)
+		return nil
 	})
 	return done{}, err
 }
@@ -188,7 +175,7 @@ type describeInput struct {
 func (s *Service) updateRoleDescription(call *wire.Call, in *describeInput) (*roleResult, error) {
 	return s.changeRole(call, in.RoleName, func(_ *region.Txn, role *region.Role) error {
 		role.Description = in.Description
-		return checkDescription(role.Description)
+		return nil
 	})
 }
 

@@ -101,8 +101,8 @@ func TestNobodyElseTouchesRootsKeys(t *testing.T) {
 				params = []string{"UserName", "admin"}
 			}
 			id, code := append([]string{"AccessKeyId", root.AccessKeyID}, params...), "NoSuchEntity"
-			if len(params) == 0 {
-				code = "ValidationError" // a session is no user's, and must name one
+			if len(params) == 0 || strings.Contains(params[1], ":") {
+				code = "ValidationError" // a session is no user's, and must name one; an ARN is no name
 			}
 			w.iam(by, code, "DeleteAccessKey", id...)
 			w.iam(by, code, "UpdateAccessKey", append(id, "Status", "Inactive")...)

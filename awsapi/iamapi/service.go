@@ -42,9 +42,11 @@ type Service struct {
 	Now func() time.Time
 }
 
+//go:generate go run ../../internal/constraints -query -model $IAM_MODEL -package iamapi -out model_gen.go
+
 // API is the service as it is called.
 func (s *Service) API() *wire.QueryAPI {
-	return &wire.QueryAPI{Protocol: wire.Query, Name: Name, Version: Version, Namespace: Namespace, Operations: operations, Actions: s.actions(), Permit: permit}
+	return &wire.QueryAPI{Protocol: wire.Query, Name: Name, Version: Version, Namespace: Namespace, Operations: operations, Actions: s.actions(), Permit: permit, Model: inputs()}
 }
 
 // action answers one call, which it authorizes first, with the members of its result.

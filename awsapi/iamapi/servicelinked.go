@@ -44,9 +44,6 @@ func (s *Service) createServiceRole(call *wire.Call, in *serviceRoleInput) (*rol
 	if !known {
 		return nil, invalidInput("Tripod has no service-linked role for the AWSServiceName given: it has those of eks, eks-nodegroup, eks-fargate, autoscaling, elasticloadbalancing and spot, each with .amazonaws.com.")
 	}
-	if err := checkDescription(in.Description); err != nil {
-		return nil, err
-	}
 	id, err := iam.NewID(rand.Reader, "AROA")
 	if err != nil {
 		return nil, wrap(call, err)

@@ -88,12 +88,7 @@ type createUserInput struct {
 func (in createUserInput) subject(*wire.Call) thing { return newThing(kindUser, in.Path, in.UserName) }
 
 func (s *Service) createUser(call *wire.Call, in *createUserInput) (*userResult, error) {
-	if err := checkName("UserName", in.UserName, maxNameOfUser); err != nil {
-		return nil, err
-	}
-	if err := checkPath(&in.Path); err != nil {
-		return nil, err
-	}
+	in.Path = cmp.Or(in.Path, "/")
 	tags, err := checkTags(nil, in.Tags)
 	if err != nil {
 		return nil, err
@@ -150,19 +145,6 @@ type updateUserInput struct {
 	NewUserName, NewPath string
 }
 
-// checkRename checks what an entity shall be called and where it shall be: empty leaves it as it is.
-func checkRename(parameter, name string, longest int, path *string) error {
-	if name != "" {
-		if err := checkName(parameter, name, longest); err != nil {
-			return err
-		}
-	}
-	if *path == "" {
-		return nil
-	}
-	return checkPath(path)
-}
-
 // mayBecome authorizes the caller for the ARN that an entity gets by a new name or path, as typed has for the one that it has: IAM asks for both
 // (the API reference of UpdateUser), or who may act below one path could take somebody out of what denies there.
 func mayBecome(call *wire.Call, tx *region.Txn, kind, name, arn string) error {
@@ -175,9 +157,6 @@ func mayBecome(call *wire.Call, tx *region.Txn, kind, name, arn string) error {
 
 // updateUser renames or moves a user; the id, keys and policies stay, the ARN changes.
 func (s *Service) updateUser(call *wire.Call, in *updateUserInput) (done, error) {
-	if err := checkRename("NewUserName", in.NewUserName, maxNameOfUser, &in.NewPath); err != nil {
-		return done{}, err
-	}
 	return change(s, call, func(tx *region.Txn) (done, error) {
 		user, found := region.Users.Get(tx, in.UserName)
 		if !found {

@@ -9,9 +9,6 @@ import (
 	"tripod/region"
 )
 
-// maxMessage is the longest message in bytes that STS takes.
-const maxMessage = 10240
-
 type decodeInput struct {
 	EncodedMessage string `query:",required"`
 }
@@ -23,9 +20,6 @@ type DecodedMessage struct{ DecodedMessage string }
 func (s *Service) decodeMessage(call *wire.Call, in *decodeInput) (*DecodedMessage, error) {
 	if err := call.Authorize(wire.Query, "sts:DecodeAuthorizationMessage", "*"); err != nil {
 		return nil, err
-	}
-	if len(in.EncodedMessage) > maxMessage {
-		return nil, invalid("EncodedMessage must have at most 10240 characters.")
 	}
 	decoded := &DecodedMessage{}
 	err := s.State.View(func(tx *region.Txn) (err error) {

@@ -28,9 +28,6 @@ type FederatedUser struct {
 // federationToken makes temporary credentials of somebody for whom the user who calls vouches. They allow what both the user and the policies that
 // are given here allow: without policies nothing.
 func (s *Service) federationToken(call *wire.Call, in *federationInput) (*Federation, error) {
-	if len(in.Name) > 32 || !sessionName.MatchString(in.Name) {
-		return nil, violation(in.Name, "name", "Member must satisfy regular expression pattern: [\\w+=,.@-]{2,32}")
-	}
 	tags, err := sessionTags(in.Tags)
 	if err != nil {
 		return nil, err
@@ -46,15 +43,11 @@ func (s *Service) federationToken(call *wire.Call, in *federationInput) (*Federa
 			return nil, err
 		}
 	}
-	life, err := duration(in.DurationSeconds, defaultUserSession, maxUserSession)
-	if err != nil {
-		return nil, err
-	}
 	session := iam.Session{User: call.Principal.UserName(), ID: call.Principal.UserID, Name: in.Name, Tags: tags}
 	if err := s.narrow(&session, in.narrowing); err != nil {
 		return nil, err
 	}
-	credentials, size, err := s.issue(call, account, session, life)
+	credentials, size, err := s.issue(call, account, session, duration(in.DurationSeconds, defaultUserSession))
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,6 @@ import (
 )
 
 const (
-	minSession         = 900 * time.Second
 	maxSessionPolicy   = 2048 // characters of the policy and the ARNs together
 	maxSessionPolicies = 10
 )
@@ -24,7 +23,7 @@ const (
 // Tag is one session tag.
 type Tag struct {
 	Key   string `query:",required"`
-	Value *string
+	Value string
 }
 
 // policyDescriptor names a managed policy.
@@ -76,40 +75,27 @@ func (s *Service) narrow(session *iam.Session, by narrowing) error {
 
 // sessionTags makes a map of a call's tags.
 func sessionTags(given []Tag) (map[string]string, error) {
-	if len(given) > iam.MaxTags {
-		return nil, invalid(fmt.Sprintf("A session has at most %d tags.", iam.MaxTags))
-	}
 	tags, seen := make(map[string]string, len(given)), map[string]bool{}
 	for _, tag := range given {
-		if tag.Value == nil {
-			return nil, violation("null", "tags.member.value", "Member must not be null")
-		}
-		if wrong := iam.WrongTag(tag.Key, *tag.Value); wrong != "" {
-			return nil, invalid(wrong)
+		if iam.IsReservedTag(tag.Key) {
+			return nil, invalid("Tag keys beginning with aws: are reserved for system use.")
 		}
 		if fold := strings.ToLower(tag.Key); seen[fold] {
 			return nil, invalidParameter("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
 		} else {
 			seen[fold] = true
 		}
-		tags[tag.Key] = *tag.Value
+		tags[tag.Key] = tag.Value
 	}
 	return tags, nil
 }
 
-// duration is how long a session is asked to last.
-func duration(seconds *int, usual, longest time.Duration) (time.Duration, error) {
+// duration is how long a session lasts: as long as it was asked, within the model's bounds.
+func duration(seconds *int, usual time.Duration) time.Duration {
 	if seconds == nil {
-		return usual, nil
+		return usual
 	}
-	life, value := time.Duration(*seconds)*time.Second, fmt.Sprint(*seconds)
-	switch {
-	case life < minSession:
-		return 0, violation(value, "durationSeconds", fmt.Sprintf("Member must have value greater than or equal to %d", minSession/time.Second))
-	case life > longest:
-		return 0, violation(value, "durationSeconds", fmt.Sprintf("Member must have value less than or equal to %d", longest/time.Second))
-	}
-	return life, nil
+	return time.Duration(*seconds) * time.Second
 }
 
 // issue makes the credentials of a session. size is how much of the room for policies and tags they take, in percent; nil where it has none.
@@ -134,14 +120,6 @@ func (s *Service) issue(call *wire.Call, accountID string, session iam.Session, 
 
 func invalid(message string) error {
 	return &wire.Error{Code: "ValidationError", Status: http.StatusBadRequest, Message: message}
-}
-
-// violation is invalid in the words that AWS's services have for what breaks their model.
-func violation(value, member, constraint string) error {
-	if value != "null" {
-		value = "'" + clip(value) + "'"
-	}
-	return invalid("1 validation error detected: Value " + value + " at '" + member + "' failed to satisfy constraint: " + constraint)
 }
 
 func invalidParameter(message string) error {

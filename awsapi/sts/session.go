@@ -9,10 +9,7 @@ import (
 	"tripod/iam"
 )
 
-const (
-	defaultUserSession = 12 * time.Hour
-	maxUserSession     = 36 * time.Hour
-)
+const defaultUserSession = 12 * time.Hour
 
 type sessionTokenInput struct {
 	DurationSeconds *int
@@ -27,10 +24,7 @@ func (s *Service) sessionToken(call *wire.Call, in *sessionTokenInput) (*Session
 	if err := in.check(); err != nil {
 		return nil, err
 	}
-	life, err := duration(in.DurationSeconds, defaultUserSession, maxUserSession)
-	if err != nil {
-		return nil, err
-	}
+	life := duration(in.DurationSeconds, defaultUserSession)
 	credentials, _, err := s.issue(call, call.Principal.AccountID, iam.Session{User: call.Principal.UserName(), ID: call.Principal.UserID}, life)
 	if err != nil {
 		return nil, err

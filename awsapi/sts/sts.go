@@ -41,9 +41,11 @@ type Service struct {
 	Issuers iam.Issuers
 }
 
+//go:generate go run ../../internal/constraints -query -model $STS_MODEL -package sts -out model_gen.go
+
 // API is the service as it is called.
 func (s *Service) API() *wire.QueryAPI {
-	return &wire.QueryAPI{Protocol: wire.Query, Name: Name, Version: Version, Namespace: Namespace, Operations: operations, Actions: s.actions(), Permit: callable}
+	return &wire.QueryAPI{Protocol: wire.Query, Name: Name, Version: Version, Namespace: Namespace, Operations: operations, Actions: s.actions(), Permit: callable, Model: &model}
 }
 
 // actions are the operations that Tripod has, by name. Without state there are no temporary credentials.

@@ -51,6 +51,7 @@ func (in *Input) Validate(constraints Constraints) string {
 type validator struct {
 	constraints Constraints
 	violations  []string
+	secret      bool // the text is one that nobody may see again
 }
 
 // refuse notes a violation. value is the JSON's, or for lists and maps nothing but their kind.
@@ -126,7 +127,10 @@ func (v *validator) entries(path string, schema *smithy.Schema, c Constraint, en
 }
 
 func (v *validator) text(path string, c Constraint, text string) {
-	quoted := "'" + excerpt(text) + "'"
+	quoted := "'" + echo(text) + "'"
+	if v.secret {
+		quoted = "'***Sensitive Data Redacted***'"
+	}
 	if len(c.Enum) > 0 && !slices.Contains(c.Enum, text) {
 		v.refuse(path, quoted, "Member must satisfy enum value set: ["+strings.Join(c.Enum, ", ")+"]")
 	}
@@ -135,6 +139,9 @@ func (v *validator) text(path string, c Constraint, text string) {
 		v.refuse(path, quoted, "Member must satisfy regular expression pattern: "+c.Pattern)
 	}
 }
+
+// echo is a client's own value in an answer to it: all of it, as AWS has it, within reason.
+func echo(text string) string { return shorten(text, 1<<10) }
 
 // base64Size is how many bytes a text in base64 stands for.
 func base64Size(text string) int {
@@ -173,11 +180,14 @@ func (v *validator) bounds(path, value, noun string, c Constraint, n int64) {
 
 var patterns sync.Map // of *regexp.Regexp by pattern
 
+// javaRune is a character in a model's pattern, as Java writes one.
+var javaRune = regexp.MustCompile(`\\u([0-9A-Fa-f]{4})`)
+
 // whole is a pattern that the whole text must match, as in AWS's services, whether or not the model anchors it.
 func whole(pattern string) *regexp.Regexp {
 	if known, ok := patterns.Load(pattern); ok {
 		return known.(*regexp.Regexp)
 	}
-	known, _ := patterns.LoadOrStore(pattern, regexp.MustCompile(`\A(?:`+pattern+`)\z`)) // the generator has compiled it too
+	known, _ := patterns.LoadOrStore(pattern, regexp.MustCompile(`\A(?:`+javaRune.ReplaceAllString(pattern, `\x{$1}`)+`)\z`)) // the generator has compiled it too
 	return known.(*regexp.Regexp)
 }

@@ -209,7 +209,7 @@ func TestOneErrorNamesTenViolationsAtMost(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := input.Validate(Constraints{"Text": {Max: new(int64(3))}})
-	if !strings.HasPrefix(got, "10 validation errors detected: ") || len(got) > 8<<10 {
+	if !strings.HasPrefix(got, "10 validation errors detected: ") || len(got) > 16<<10 {
 		t.Errorf("got %d bytes: %.200s", len(got), got)
 	}
 }

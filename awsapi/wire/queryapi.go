@@ -17,6 +17,8 @@ type QueryAPI struct {
 	Operations []string
 	// Actions are those that Tripod has, by name.
 	Actions map[string]QueryAction
+	// Model checks inputs before an action sees them; nil checks none.
+	Model *QueryModel
 	// Permit refuses calls, whatever their action; nil refuses none.
 	Permit func(*Call) error
 }
@@ -43,6 +45,9 @@ func (api *QueryAPI) Serve(w http.ResponseWriter, call *Call) error {
 		if err := api.Permit(call); err != nil {
 			return err
 		}
+	}
+	if err := api.Model.Check(call.Operation, call.Params); err != nil {
+		return err
 	}
 	result, err := action(call)
 	if err != nil {

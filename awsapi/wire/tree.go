@@ -100,8 +100,10 @@ func (p *jsonParser) token() (json.Token, error) {
 }
 
 // excerpt keeps a client's own text short in an answer to it, and valid UTF-8.
-func excerpt(text string) string {
-	const longest = 256 // bytes
+func excerpt(text string) string { return shorten(text, 256) }
+
+// shorten keeps a text within so many bytes.
+func shorten(text string, longest int) string {
 	if len(text) <= longest {
 		return text
 	}

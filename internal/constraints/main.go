@@ -24,6 +24,7 @@ func run(args []string, stderr io.Writer) error {
 	flags.SetOutput(stderr)
 	modelPath := flags.String("model", "", "botocore's service-2.json or service-2.json.gz of the service")
 	sdkPath := flags.String("sdk", "", "the directory of the SDK's package for the service")
+	query := flags.Bool("query", false, "write the model of a service of the query protocol: of the SDK nothing is needed then")
 	packageName := flags.String("package", "", "the table's package")
 	out := flags.String("out", "", "the file to write")
 	if err := flags.Parse(args); err != nil {
@@ -32,6 +33,13 @@ func run(args []string, stderr io.Writer) error {
 	m, err := readModel(*modelPath)
 	if err != nil {
 		return fmt.Errorf("read the model: %w", err)
+	}
+	if *query {
+		text, err := queryTable(*packageName, m)
+		if err != nil {
+			return fmt.Errorf("write the model: %w", err)
+		}
+		return os.WriteFile(*out, text, 0o644)
 	}
 	s, err := readSource(*sdkPath)
 	if err != nil {

@@ -35,6 +35,8 @@ type shape struct {
 	Min      *whole               `json:"min"`
 	Max      *whole               `json:"max"`
 	Pattern  string               `json:"pattern"`
+	// Sensitive is a value that nobody may see again.
+	Sensitive bool `json:"sensitive"`
 }
 
 // whole is a bound. Those of fractions, which models write as 0.0, are of outputs only: of them the whole part is read.
