@@ -53,7 +53,7 @@ func (s *Service) createFargateProfile(call *wire.Call, in *eks.CreateFargatePro
 		there := fargateProfiles.names(c.tx, c.cluster.ID)
 		switch {
 		case slices.Contains(there, name):
-			return nil, "", a.inUse("A Fargate Profile already exists with this name in this cluster: %s.", name)
+			return nil, "", a.inUse("A Fargate Profile already exists with this name in this cluster.")
 		case len(there) >= maxFargateProfiles:
 			return nil, "", a.limitExceeded("The cluster %s has %d Fargate profiles, which is the most a cluster can have.", c.cluster.Name, len(there))
 		}

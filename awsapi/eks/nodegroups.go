@@ -49,7 +49,7 @@ func (s *Service) createNodegroup(call *wire.Call, in *eks.CreateNodegroupInput)
 		there := nodegroups.names(c.tx, c.cluster.ID)
 		switch {
 		case slices.Contains(there, name):
-			return nil, "", a.inUse("NodeGroup already exists with name %s and cluster name %s.", name, c.cluster.Name)
+			return nil, "", a.inUse("NodeGroup already exists with name %s and cluster name %s", name, c.cluster.Name)
 		case len(there) >= maxNodegroups:
 			return nil, "", a.limitExceeded("The cluster %s has %d node groups, which is the most a cluster can have.", c.cluster.Name, len(there))
 		}

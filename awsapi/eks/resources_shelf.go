@@ -146,8 +146,8 @@ func hasDependents(tx *region.Txn, clusterID string) error {
 		keeper
 		noun string
 	}{{nodegroups, "nodegroups"}, {fargateProfiles, "Fargate profiles"}} {
-		if names := kind.names(tx, clusterID); len(names) > 0 {
-			return about{cluster: cluster.Name}.inUse("Cluster has %s attached: delete %s first.", kind.noun, clip(names))
+		if len(kind.names(tx, clusterID)) > 0 {
+			return about{cluster: cluster.Name}.inUse("Cluster has %s attached", kind.noun)
 		}
 	}
 	return nil

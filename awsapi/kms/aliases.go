@@ -1,6 +1,8 @@
 package kms
 
 import (
+	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,18 +15,31 @@ import (
 
 // mayName authorizes the caller for an alias; the key that it stands for is another matter.
 func (s *Service) mayName(call *wire.Call, name string) error {
-	switch {
-	case !strings.HasPrefix(name, "alias/"):
-		return invalidAlias("Alias must start with the prefix \"alias/\". Please see https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html")
-	case strings.HasPrefix(name, "alias/aws/"):
-		return &wire.Error{Code: "NotAuthorizedException", Status: 400, Message: "Names that begin with alias/aws/ are reserved for AWS's own keys."}
+	switch rest, found := strings.CutPrefix(name, "alias/"); {
+	case !found:
+		return invalid("Alias must start with the prefix \"alias/\". Please see https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html")
+	case strings.HasPrefix(name, reserved):
+		return &wire.Error{Code: "NotAuthorizedException", Status: http.StatusBadRequest, Message: "Names that begin with alias/aws/ are reserved for AWS's own keys."}
+	case rest == "" || strings.Contains(rest, ":"):
+		return invalid("%s contains invalid characters for an alias", name)
 	}
 	return s.may(call, call.Operation, s.arn(name), nil)
+}
+
+// noAlias refuses an alias where a key must stand.
+func noAlias(target *string) error {
+	if aliasIn(request{id: aws.ToString(target)}) != "" {
+		return invalid("Aliases must refer to keys. Not aliases")
+	}
+	return nil
 }
 
 func (s *Service) createAlias(call *wire.Call, in *kms.CreateAliasInput) (*kms.CreateAliasOutput, error) {
 	name := aws.ToString(in.AliasName)
 	if err := s.mayName(call, name); err != nil {
+		return nil, err
+	}
+	if err := noAlias(in.TargetKeyId); err != nil {
 		return nil, err
 	}
 	return &kms.CreateAliasOutput{}, s.change(request{call: call, id: aws.ToString(in.TargetKeyId), states: []string{enabled, disabled}}, func(tx *region.Txn, key *Key) error {
@@ -40,7 +55,7 @@ func (s *Service) createAlias(call *wire.Call, in *kms.CreateAliasInput) (*kms.C
 // aliased is the alias of that name and its key.
 func (s *Service) aliased(tx *region.Txn, name string) (Alias, error) {
 	alias, found := aliases.Get(tx, name)
-	if !found {
+	if key, there := keys.Get(tx, alias.KeyID); !found || !there || key.gone(s.now()) { // an alias goes with its key
 		return Alias{}, notFound("Alias %s is not found.", s.arn(name))
 	}
 	return alias, nil
@@ -50,6 +65,9 @@ func (s *Service) aliased(tx *region.Txn, name string) (Alias, error) {
 func (s *Service) updateAlias(call *wire.Call, in *kms.UpdateAliasInput) (*kms.UpdateAliasOutput, error) {
 	name := aws.ToString(in.AliasName)
 	if err := s.mayName(call, name); err != nil {
+		return nil, err
+	}
+	if err := noAlias(in.TargetKeyId); err != nil {
 		return nil, err
 	}
 	return &kms.UpdateAliasOutput{}, s.State.Update(call.Request.Context(), func(tx *region.Txn) error {
@@ -106,6 +124,12 @@ func (s *Service) listAliases(call *wire.Call, in *kms.ListAliasesInput) (*kms.L
 				all = append(all, a)
 			}
 		}
+		for name := range predefined {
+			if _, made := aliases.Get(tx, reserved+name); !made && only == "" {
+				all = append(all, Alias{Name: reserved + name})
+			}
+		}
+		slices.SortFunc(all, func(a, b Alias) int { return strings.Compare(a.Name, b.Name) })
 		return nil
 	})
 	if err != nil {
@@ -114,8 +138,11 @@ func (s *Service) listAliases(call *wire.Call, in *kms.ListAliasesInput) (*kms.L
 	part, next, err := page(call, aws.ToString(in.KeyId), in.Limit, in.Marker, 50, all, func(a Alias) string { return a.Name })
 	out := &kms.ListAliasesOutput{Aliases: []types.AliasListEntry{}, NextMarker: next, Truncated: next != nil}
 	for _, a := range part {
-		out.Aliases = append(out.Aliases, types.AliasListEntry{AliasName: aws.String(a.Name), AliasArn: aws.String(s.arn(a.Name)), TargetKeyId: aws.String(a.KeyID),
-			CreationDate: aws.Time(a.CreatedAt), LastUpdatedDate: aws.Time(a.UpdatedAt)})
+		entry := types.AliasListEntry{AliasName: aws.String(a.Name), AliasArn: aws.String(s.arn(a.Name))}
+		if a.KeyID != "" {
+			entry.TargetKeyId, entry.CreationDate, entry.LastUpdatedDate = aws.String(a.KeyID), aws.Time(a.CreatedAt), aws.Time(a.UpdatedAt)
+		}
+		out.Aliases = append(out.Aliases, entry)
 	}
 	return out, err
 }

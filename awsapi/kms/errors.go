@@ -1,6 +1,7 @@
 package kms
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -14,6 +15,12 @@ import (
 
 func notFound(format string, args ...any) error {
 	return wire.Modelled(&types.NotFoundException{Message: sentence(format, args)}, schemas.NotFoundException)
+}
+
+// isNotFound says whether an error is that something is not there.
+func isNotFound(err error) bool {
+	var e *wire.Error
+	return errors.As(err, &e) && e.Code == (&types.NotFoundException{}).ErrorCode()
 }
 
 func alreadyExists(format string, args ...any) error {
@@ -30,10 +37,6 @@ func invalidState(format string, args ...any) error {
 
 func invalidARN(format string, args ...any) error {
 	return wire.Modelled(&types.InvalidArnException{Message: sentence(format, args)}, schemas.InvalidArnException)
-}
-
-func invalidAlias(format string, args ...any) error {
-	return wire.Modelled(&types.InvalidAliasNameException{Message: sentence(format, args)}, schemas.InvalidAliasNameException)
 }
 
 func invalidCiphertext(format string, args ...any) error {

@@ -84,10 +84,14 @@ func newMaterial(now time.Time) Material {
 
 // describe is the key as KMS shows it.
 func (s *Service) describe(key Key) *types.KeyMetadata {
+	manager := types.KeyManagerTypeCustomer
+	if key.Service != "" {
+		manager = types.KeyManagerTypeAws
+	}
 	out := &types.KeyMetadata{
 		AWSAccountId: aws.String(s.AccountID), KeyId: aws.String(key.ID), Arn: aws.String(s.arn("key/" + key.ID)), CreationDate: aws.Time(key.CreatedAt),
 		Enabled: key.State == enabled, Description: aws.String(key.Description), KeyUsage: types.KeyUsageTypeEncryptDecrypt, KeyState: types.KeyState(key.State),
-		Origin: types.OriginTypeAwsKms, KeyManager: types.KeyManagerTypeCustomer,
+		Origin: types.OriginTypeAwsKms, KeyManager: manager,
 		CustomerMasterKeySpec: types.CustomerMasterKeySpecSymmetricDefault, //lint:ignore SA1019 KMS still writes it
 		KeySpec:               types.KeySpecSymmetricDefault, EncryptionAlgorithms: []types.EncryptionAlgorithmSpec{types.EncryptionAlgorithmSpecSymmetricDefault},
 		MultiRegion: aws.Bool(false), DeletionDate: key.DeletionAt, CurrentKeyMaterialId: aws.String(key.current().ID),
@@ -97,11 +101,20 @@ func (s *Service) describe(key Key) *types.KeyMetadata {
 
 func (s *Service) describeKey(call *wire.Call, in *kms.DescribeKeyInput) (*kms.DescribeKeyOutput, error) {
 	out := &kms.DescribeKeyOutput{}
-	err := s.view(request{call: call, id: aws.ToString(in.KeyId), byAlias: true}, func(_ *region.Txn, key Key) error {
+	r := request{call: call, id: aws.ToString(in.KeyId), byAlias: true}
+	show := func(_ *region.Txn, key Key) error {
 		out.KeyMetadata = s.describe(key)
 		return nil
+	}
+	err := s.view(r, show)
+	alias := aliasIn(r)
+	if service(alias) == "" || !isNotFound(err) {
+		return out, err
+	}
+	return out, s.State.Update(call.Request.Context(), func(tx *region.Txn) error {
+		s.predefine(tx, alias)
+		return s.within(tx, r, show)
 	})
-	return out, err
 }
 
 func (s *Service) listKeys(call *wire.Call, in *kms.ListKeysInput) (*kms.ListKeysOutput, error) {

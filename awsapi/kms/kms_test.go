@@ -151,8 +151,24 @@ func TestAliasStandsForItsKey(t *testing.T) {
 	}
 	w.works(create("alias/secrets"))
 	w.fails(create("alias/secrets"), "AlreadyExistsException", "An alias with the name arn:aws:kms:us-east-1:111122223333:alias/secrets already exists")
-	w.fails(create("secrets"), "InvalidAliasNameException", "must start with the prefix")
+	w.fails(create("secrets"), "ValidationException", `Alias must start with the prefix "alias/". Please see https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html`)
+	w.fails(create("Alias/secrets"), "ValidationException", "must start with the prefix")
+	w.fails(create("alias/a:b"), "ValidationException", "alias/a:b contains invalid characters for an alias")
+	w.fails(create("alias/a b"), "ValidationException", "Value 'alias/a b' at 'aliasName' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[a-zA-Z0-9:/_-]+$")
 	w.fails(create("alias/aws/eks"), "NotAuthorizedException", "reserved")
+	for _, target := range []string{"alias/secrets", "arn:aws:kms:us-east-1:111122223333:alias/secrets"} {
+		_, err := w.CreateAlias(t.Context(), &kms.CreateAliasInput{AliasName: aws.String("alias/again"), TargetKeyId: &target})
+		w.fails(err, "ValidationException", "Aliases must refer to keys. Not aliases")
+		_, err = w.UpdateAlias(t.Context(), &kms.UpdateAliasInput{AliasName: aws.String("alias/secrets"), TargetKeyId: &target})
+		w.fails(err, "ValidationException", "Aliases must refer to keys. Not aliases")
+	}
+	for _, name := range []string{"alias/aws/ebs", "secrets", "alias/none"} {
+		code := map[string]string{"alias/aws/ebs": "NotAuthorizedException", "secrets": "ValidationException", "alias/none": "NotFoundException"}[name]
+		_, err := w.DeleteAlias(t.Context(), &kms.DeleteAliasInput{AliasName: &name})
+		w.fails(err, code, "")
+		_, err = w.UpdateAlias(t.Context(), &kms.UpdateAliasInput{AliasName: &name, TargetKeyId: &w.keyID})
+		w.fails(err, code, "")
+	}
 	for _, id := range []string{"alias/secrets", "arn:aws:kms:us-east-1:111122223333:alias/secrets", w.keyID, w.arn} {
 		out, err := w.DescribeKey(t.Context(), &kms.DescribeKeyInput{KeyId: &id})
 		if err != nil || *out.KeyMetadata.KeyId != w.keyID {
@@ -165,9 +181,53 @@ func TestAliasStandsForItsKey(t *testing.T) {
 	} {
 		_, err := w.DescribeKey(t.Context(), &kms.DescribeKeyInput{KeyId: &id})
 		w.fails(err, code, "")
+		if id == "nonsense" {
+			w.fails(err, code, "Invalid keyId 'nonsense'")
+		}
 	}
 	_, err := w.DisableKey(t.Context(), &kms.DisableKeyInput{KeyId: aws.String("alias/secrets")})
 	w.fails(err, "NotFoundException", "Invalid keyId 'alias/secrets'")
+}
+
+// TestPredefinedAliasGetsItsKeyWhenItIsDescribed follows "DescribeKey" and "ListAliases" of KMS's API reference.
+func TestPredefinedAliasGetsItsKeyWhenItIsDescribed(t *testing.T) {
+	w := newWorld(t)
+	ebs := func() types.AliasListEntry {
+		out, err := w.ListAliases(t.Context(), &kms.ListAliasesInput{})
+		w.works(err)
+		for _, alias := range out.Aliases {
+			if *alias.AliasName == "alias/aws/ebs" {
+				return alias
+			}
+		}
+		t.Fatal("there is no alias/aws/ebs")
+		return types.AliasListEntry{}
+	}
+	if before := ebs(); before.TargetKeyId != nil || *before.AliasArn != "arn:aws:kms:us-east-1:111122223333:alias/aws/ebs" {
+		t.Errorf("got %+v, want an alias without a key", before)
+	}
+	_, err := w.as("nobody").DescribeKey(t.Context(), &kms.DescribeKeyInput{KeyId: aws.String("alias/aws/ebs")})
+	w.fails(err, "AccessDeniedException", "kms:DescribeKey")
+	if ebs().TargetKeyId != nil {
+		t.Error("who may not describe it made the key")
+	}
+	var made []string
+	for range 2 {
+		out, err := w.DescribeKey(t.Context(), &kms.DescribeKeyInput{KeyId: aws.String("alias/aws/ebs")})
+		if err != nil || out.KeyMetadata.KeyManager != types.KeyManagerTypeAws {
+			t.Fatalf("got %+v, %v", out, err)
+		}
+		made = append(made, *out.KeyMetadata.KeyId)
+	}
+	if made[0] != made[1] || *ebs().TargetKeyId != made[0] {
+		t.Errorf("got %q, and the alias is %+v", made, ebs())
+	}
+	_, err = w.Encrypt(t.Context(), &kms.EncryptInput{KeyId: aws.String("alias/aws/ebs"), Plaintext: []byte("x")})
+	w.fails(err, "AccessDeniedException", "because no resource-based policy allows the kms:Encrypt action")
+	_, err = w.ScheduleKeyDeletion(t.Context(), &kms.ScheduleKeyDeletionInput{KeyId: &made[0]})
+	w.fails(err, "AccessDeniedException", "because no resource-based policy allows the kms:ScheduleKeyDeletion action")
+	_, err = w.DescribeKey(t.Context(), &kms.DescribeKeyInput{KeyId: aws.String("alias/aws/coffee")})
+	w.fails(err, "NotFoundException", "Alias arn:aws:kms:us-east-1:111122223333:alias/aws/coffee is not found.")
 }
 
 func TestBadInputIsRefusedAndNoSecretShown(t *testing.T) {

@@ -1,6 +1,7 @@
 package kms
 
 import (
+	"regexp"
 	"strings"
 	"time"
 
@@ -23,6 +24,8 @@ type Key struct {
 	// DeletionAt is when a key that is pending deletion is gone.
 	DeletionAt *time.Time `json:"deletionAt,omitempty"`
 	Policy     string     `json:"policy"`
+	// Service is the one whose key it is, such as ebs, if it is one of AWS's own.
+	Service string `json:"service,omitempty"`
 	// PolicyIDs are the unique ids of those whom Policy names, by its elements, as they were when it was put. Older records have none.
 	PolicyIDs map[string]string `json:"policyIds,omitempty"`
 	Tags      map[string]string `json:"tags,omitempty"`
@@ -105,6 +108,9 @@ func (s *Service) sweep(tx *region.Txn) {
 	}
 }
 
+// keyID is the form of a key's id: a UUID, or of a multi-Region key mrk- and 32 digits.
+var keyID = regexp.MustCompile(`^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|mrk-[0-9a-f]{32})$`)
+
 // find is the key that an id, an ARN or an alias names.
 func (s *Service) find(tx *region.Txn, id string, byAlias bool) (Key, error) {
 	name := id
@@ -132,6 +138,9 @@ func (s *Service) find(tx *region.Txn, id string, byAlias bool) (Key, error) {
 			return Key{}, notFound("Alias %s is not found.", s.arn(name))
 		}
 		name = alias.KeyID
+	}
+	if name == id && !keyID.MatchString(name) {
+		return Key{}, notFound("Invalid keyId '%s'", id)
 	}
 	key, found := keys.Get(tx, name)
 	if !found || key.gone(s.now()) {
