@@ -17,10 +17,16 @@ import (
 // route says where a name or an address leads. What it does not know is denied.
 func (z *Zone) route(ctx context.Context, host string, port int) (destination, error) {
 	to, err := z.routeInside(ctx, host, port)
-	if errors.Is(err, errDenied) { // a provider can be no part of the region
+	if errors.Is(err, errDenied) && !inside(host) { // a provider can be no part of the region
 		return z.routeProvider(host, port)
 	}
 	return to, err
+}
+
+// inside says whether a name is one of the region's, known or not: nobody else is asked about it, least of all the machine's DNS.
+func inside(host string) bool {
+	name := strings.ToLower(strings.TrimSuffix(host, "."))
+	return name == domain || strings.HasSuffix(name, "."+domain)
 }
 
 // routeInside knows the region's own names and the addresses of the VPC: 10.x is Tripod's own here, and must never reach the user's LAN or VPN.

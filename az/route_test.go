@@ -103,6 +103,23 @@ func TestGatewayDeniesEverythingElse(t *testing.T) {
 	}
 }
 
+// TestNamesOfTheRegionAreAskedOfNobodyElse: even where a cluster's identity provider has such a name, and the operator has named it.
+func TestNamesOfTheRegionAreAskedOfNobodyElse(t *testing.T) {
+	z := newRouter()
+	for _, host := range []string{"idp.tripod.internal", "tripod.internal", "IDP.Tripod.Internal", "idp.tripod.internal."} {
+		z.config.OIDCIssuers = []string{strings.ToLower(strings.TrimSuffix(host, ".")) + ":443"}
+		z.clusters[clusterID].provider.Store(&region.IdentityProvider{IssuerURL: "https://" + host})
+		if to, err := z.route(t.Context(), host, 443); !errors.Is(err, errDenied) {
+			t.Errorf("%s leads to %+v (%v)", host, to, err)
+		}
+	}
+	z.config.OIDCIssuers = []string{"idp.example.com:443"}
+	z.clusters[clusterID].provider.Store(&region.IdentityProvider{IssuerURL: "https://idp.example.com"})
+	if to, err := z.route(t.Context(), "idp.example.com", 443); err != nil || to.address != "idp.example.com:443" {
+		t.Errorf("a provider that is named leads to %+v (%v)", to, err)
+	}
+}
+
 func TestPodsLeadToPortsThatTheOperatorAllowsAndNeverToTheRegions(t *testing.T) {
 	config := Config{LocalPorts: ports.Ranges{{First: 8000, Last: 8999}, {First: 20000, Last: 65535}}, OwnPorts: ports.Ranges{{First: 8566, Last: 8566}, {First: 20000, Last: 20127}}}
 	for port, want := range map[int]string{8000: "", 20128: "", 8566: "one of the region's own", 20014: "one of the region's own", 5432: "tripod up --local-ports 5432"} {

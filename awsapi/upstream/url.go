@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// ParseUpstream reads the --upstream flag: the base URL of another emulator. Unless remote it must be this machine's: the calls hold whatever users
+// ParseUpstream reads the --upstream flag, or TRIPOD_UPSTREAM: the base URL of another emulator. Unless remote it must be this machine's: the calls hold whatever users
 // put into them. Credentials to sign with may stand in it, as http://KEY:SECRET@127.0.0.1:5000. The error is one sentence, without them.
 func ParseUpstream(text string, remote bool) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimSpace(text))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"os/signal"
@@ -96,6 +97,9 @@ func (a *app) upCommand() *cobra.Command {
 				return usage(cmd, "--timers %q is neither calm nor fast", timers)
 			}
 			options.RealPace, options.FastTimers = pace == real, timers == fast
+			if !cmd.Flags().Changed("upstream") {
+				options.Upstream = a.getenv(upstreamEnv) // no default of the flag's: help would show it
+			}
 			if err := checkUp(cmd, &options, issuers, quotas); err != nil {
 				return err
 			}
@@ -117,7 +121,7 @@ func (a *app) upCommand() *cobra.Command {
 	flags.BoolVar(&options.Heal, "heal", false, "start a zone again that was killed from outside")
 	flags.BoolVar(&options.Throttle, "throttle", false, "refuse calls beyond AWS's rates, as AWS does")
 	flags.StringArrayVar(&quotas, "quota", nil, "how many of a thing an account or cluster may have, where not AWS's default, such as users=20000; may be repeated: "+strings.Join(quota.Names(), ", "))
-	flags.StringVar(&options.Upstream, "upstream", "", "emulator that answers the AWS calls that Tripod does not have, such as http://127.0.0.1:5000")
+	flags.StringVar(&options.Upstream, "upstream", "", "emulator that answers the AWS calls that Tripod does not have, such as http://127.0.0.1:5000 (TRIPOD_UPSTREAM, where credentials may stand before the host: KEY:SECRET@)")
 	flags.BoolVar(&options.RemoteUpstream, "allow-remote-upstream", false, "let --upstream be on another machine")
 	flags.StringArrayVar(&issuers, "oidc-issuer", nil, "OIDC issuer on another machine that is asked for its keys, such as https://token.actions.githubusercontent.com; may be repeated")
 	flags.StringVar(&options.ClientAddress, "client-address", "", "IP address that clients are said to have: publicAccessCidrs and aws:SourceIp see it")
@@ -130,6 +134,9 @@ func (a *app) upCommand() *cobra.Command {
 	_ = cmd.RegisterFlagCompletionFunc("kubernetes-version", cobra.FixedCompletions(versions, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
+
+// upstreamEnv is --upstream where that flag is not given; it may hold credentials, as only this user can read a process' environment.
+const upstreamEnv = "TRIPOD_UPSTREAM"
 
 // checkUp also completes the options: issuers are the URLs of --oidc-issuer, quotas what --quota says.
 func checkUp(cmd *cobra.Command, options *UpOptions, issuers, quotas []string) error {
@@ -160,11 +167,18 @@ func checkUp(cmd *cobra.Command, options *UpOptions, issuers, quotas []string) e
 		if err != nil {
 			return usage(cmd, "%v", err)
 		}
+		if name, _, _ := net.SplitHostPort(host); name == "tripod.internal" || strings.HasSuffix(name, ".tripod.internal") {
+			return usage(cmd, "--oidc-issuer %s is a name of the region's own, which no DNS is asked for", issuer)
+		}
 		options.OIDCIssuers = append(options.OIDCIssuers, host)
 	}
 	if options.Upstream != "" {
-		if _, err := upstream.ParseUpstream(options.Upstream, options.RemoteUpstream); err != nil {
+		base, err := upstream.ParseUpstream(options.Upstream, options.RemoteUpstream)
+		if err != nil {
 			return usage(cmd, "%v", err)
+		}
+		if base.User != nil && cmd.Flags().Changed("upstream") {
+			return usage(cmd, "--upstream holds a secret, which everybody on this machine could read in the list of processes: set %s to the URL instead of the flag", upstreamEnv)
 		}
 	}
 	return nil

@@ -114,7 +114,8 @@ func TestUpPassesItsFlags(t *testing.T) {
 	var got UpOptions
 	programs := Programs{Up: func(options UpOptions) (Region, error) { got = options; return nil, errors.New("enough") }}
 	tripodWith(t, programs, nil, "--data-dir", dataDir, "up", "--port", "0", "--cluster", "none", "--kubernetes-version", "v1.35", "--nodes", "6", "--heal",
-		"--throttle", "--upstream", "http://127.0.0.1:5000", "--client-address", "203.0.113.7", "--pace", "real", "--sleep-after", "10m",
+		"--local-ports", "8000-8999,9090", "--throttle", "--upstream", "http://127.0.0.1:5000", "--client-address", "203.0.113.7", "--pace", "real",
+		"--sleep-after", "10m",
 		"--quota", "users=20000", "--quota", "access-entries=7", "--oidc-issuer", "https://accounts.google.com", "--oidc-issuer", "https://www.googleapis.com")
 	if got.DataDir != dataDir || got.Port != 0 || !got.PortSet || got.Cluster != "none" || got.KubernetesVersion != "1.35" || got.Nodes != 6 || !got.Heal ||
 		!got.Throttle || got.Upstream != "http://127.0.0.1:5000" || got.RemoteUpstream || got.ClientAddress != "203.0.113.7" || !got.RealPace || got.SleepAfter != 10*time.Minute ||
@@ -122,11 +123,43 @@ func TestUpPassesItsFlags(t *testing.T) {
 		!slices.Equal(got.OIDCIssuers, []string{"accounts.google.com:443", "www.googleapis.com:443"}) || got.Region != "us-east-1" || got.Executable == "" || got.Logger == nil || got.OnEvent == nil {
 		t.Errorf("got %+v", got)
 	}
+	if got.LocalPorts.String() != "8000-8999,9090" {
+		t.Errorf("got local ports %s", got.LocalPorts)
+	}
 	got.Logger.Info("early")
 	makeRegion(t, dataDir)
 	got.Logger.Info("late")
 	if text, err := os.ReadFile(filepath.Join(dataDir, "logs", "up.log")); err == nil {
 		t.Errorf("the log was closed, but got %s", text)
+	}
+}
+
+func TestUpTakesTheUpstreamsKeyFromTheEnvironmentAlone(t *testing.T) {
+	var got UpOptions
+	programs := Programs{Up: func(options UpOptions) (Region, error) { got = options; return nil, errors.New("enough") }}
+	const url = "http://AKIA:s3cret@127.0.0.1:5000"
+	run := tripodWith(t, programs, []string{"TRIPOD_UPSTREAM=" + url}, "--data-dir", newDataDir(t), "up")
+	if got.Upstream != url || strings.Contains(run.stdout+run.stderr, "s3cret") {
+		t.Errorf("got %q: %+v", got.Upstream, run)
+	}
+	if tripodWith(t, programs, []string{"TRIPOD_UPSTREAM=" + url}, "--data-dir", newDataDir(t), "up", "--upstream", "http://127.0.0.1:7000"); got.Upstream != "http://127.0.0.1:7000" {
+		t.Errorf("got %q, want the flag's", got.Upstream)
+	}
+	got = UpOptions{}
+	run = tripodWith(t, programs, nil, "--data-dir", newDataDir(t), "up", "--upstream", url)
+	if run.code != 2 || got.Upstream != "" || !strings.Contains(run.stderr, "TRIPOD_UPSTREAM") || strings.Contains(run.stdout+run.stderr, "s3cret") {
+		t.Errorf("a key in the list of processes: got %+v", run)
+	}
+	if run = tripodWith(t, programs, []string{"TRIPOD_UPSTREAM=" + url}, "up", "--help"); strings.Contains(run.stdout+run.stderr, "s3cret") {
+		t.Errorf("help shows it: %+v", run)
+	}
+}
+
+func TestUpRefusesIssuersOfItsOwnDomain(t *testing.T) {
+	for _, issuer := range []string{"https://idp.tripod.internal", "https://tripod.internal:8443", "https://IDP.Tripod.Internal./x"} {
+		if run := tripodWith(t, Programs{}, nil, "--data-dir", newDataDir(t), "up", "--oidc-issuer", issuer); run.code != 2 || !strings.Contains(run.stderr, "--oidc-issuer") {
+			t.Errorf("%s: got %+v", issuer, run)
+		}
 	}
 }
 
