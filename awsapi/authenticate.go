@@ -54,7 +54,7 @@ func (s *server) authenticate(w http.ResponseWriter, r *http.Request) (*wire.Cal
 func expiredSession(x *exchange) error {
 	code, status := "ExpiredTokenException", http.StatusForbidden
 	switch x.protocol {
-	case wire.Query, wire.RestXML:
+	case wire.Query, wire.RestXML, wire.S3XML:
 		code = "ExpiredToken"
 	case wire.EC2Query:
 		code, status = "RequestExpired", http.StatusBadRequest

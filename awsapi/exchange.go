@@ -107,7 +107,7 @@ func (s *server) fail(x *exchange, r *http.Request, err error) {
 	} else if x.signature == nil {
 		namespace = sts.Namespace
 	}
-	wire.WriteError(x, x.protocol, e, x.requestID, namespace)
+	wire.WriteError(x, r, x.protocol, e, x.requestID, namespace)
 }
 
 // recoverPanic makes a panic one failed call, whose client is told no more than of any other internal error.

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	ststypes "github.com/aws/aws-sdk-go-v2/service/sts/types"
+	"github.com/aws/smithy-go/encoding/cbor"
 	"github.com/aws/smithy-go/middleware"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -254,7 +255,15 @@ func TestRequestsThatNobodyHas(t *testing.T) {
 		{"IAM", "GET", "/?Action=ListVirtualMFADevices&Version=2010-05-08", "iam", "", nil, 400, []string{"<Code>InvalidAction</Code>", "iam:ListVirtualMFADevices"}},
 		{"EC2", "GET", "/?Action=DescribeSpotPriceHistory&Version=2016-11-15", "ec2", "", nil, 400, []string{"<Response>", "<Code>InvalidAction</Code>", "ec2:DescribeSpotPriceHistory", "--upstream", "<RequestID>"}},
 		{"JSON service", "POST", "/", "logs", "", map[string]string{"X-Amz-Target": "Logs_20140328.DescribeLogGroups"}, 501, []string{`"__type":"UnknownOperationException"`, "Tripod does not have logs:DescribeLogGroups yet."}},
-		{"REST service", "GET", "/bucket", "s3", "", nil, 501, []string{"<Error>", "Tripod does not have the service s3 yet.", "<RequestId>"}},
+		{"REST service", "GET", "/bucket", "s3", "", nil, 501, []string{"<Error>", "<Code>NotImplemented</Code>", "Tripod does not have the service s3 yet.", "--upstream", "<RequestId>"}},
+		{"REST in XML", "GET", "/2013-04-01/hostedzone", "route53", "", nil, 501, []string{"<ErrorResponse>", "<Code>NotImplemented</Code>", "Tripod does not have the service route53 yet.", "<RequestId>"}},
+		{"REST in JSON", "GET", "/2015-03-31/functions/", "lambda", "", nil, 501, []string{`{"message":"Tripod does not have the service lambda yet.`}},
+		{"query", "GET", "/?Action=ListTopics&Version=2010-03-31", "sns", "", nil, 400,
+			[]string{"<ErrorResponse>", "<Code>InvalidAction</Code>", "Tripod does not have sns:ListTopics yet."}},
+		{"JSON 1.0", "POST", "/", "dynamodb", "", map[string]string{"X-Amz-Target": "DynamoDB_20120810.ListTables", "Content-Type": "application/x-amz-json-1.0"}, 501,
+			[]string{`"__type":"UnknownOperationException"`, "Tripod does not have dynamodb:ListTables yet."}},
+		{"CBOR", "POST", "/service/GraniteServiceVersion20100801/operation/ListMetrics", "monitoring", "", map[string]string{"Smithy-Protocol": "rpc-v2-cbor", "Content-Type": "application/cbor"}, 501,
+			[]string{"__type", "UnknownOperationException", "message", "Tripod does not have monitoring:ListMetrics yet."}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			response, body := w.raw(t, c.method, c.path, c.body, c.header, signAs(t, w.admin, c.service))
@@ -270,6 +279,44 @@ func TestRequestsThatNobodyHas(t *testing.T) {
 				t.Errorf("got request id %q", id)
 			}
 		})
+	}
+}
+
+// TestErrorsHaveTheContentTypeOfTheirProtocol, without which SDKs do not look into them; and what a client that HEADs sees.
+func TestErrorsHaveTheContentTypeOfTheirProtocol(t *testing.T) {
+	w := newWorld(t)
+	for _, c := range []struct {
+		method, path, service string
+		header                map[string]string
+		want, code            string
+	}{
+		{"GET", "/functions", "lambda", nil, "application/json", "UnknownOperationException"},
+		{"HEAD", "/functions", "lambda", nil, "application/json", "UnknownOperationException"},
+		{"POST", "/", "sqs", map[string]string{"X-Amz-Target": "AmazonSQS.ListQueues", "Content-Type": "application/x-amz-json-1.0"}, "application/x-amz-json-1.0", "UnknownOperationException"},
+		{"POST", "/", "ssm", map[string]string{"X-Amz-Target": "AmazonSSM.GetParameter", "Content-Type": "application/x-amz-json-1.1"}, "application/x-amz-json-1.1", "UnknownOperationException"},
+		{"GET", "/bucket", "s3", nil, "text/xml", ""}, {"GET", "/2013-04-01/hostedzone", "route53", nil, "text/xml", ""}, {"GET", "/?Action=ListTopics", "sns", nil, "text/xml", ""},
+		{"POST", "/thing", "unknown", map[string]string{"Content-Type": "application/xml"}, "text/xml", ""},
+		{"POST", "/service/S/operation/O", "monitoring", map[string]string{"Smithy-Protocol": "rpc-v2-cbor"}, "application/cbor", ""},
+	} {
+		response, body := w.raw(t, c.method, c.path, "", c.header, signAs(t, w.admin, c.service))
+		if got := response.Header.Get("Content-Type"); got != c.want || response.Header.Get("X-Amzn-Errortype") != c.code {
+			t.Errorf("%s %s: got %s %s", c.service, c.path, got, response.Header.Get("X-Amzn-Errortype"))
+		}
+		if c.want == "application/cbor" {
+			value, err := cbor.Decode([]byte(body))
+			if document, ok := value.(cbor.Map); err != nil || !ok || document["__type"] != cbor.String("UnknownOperationException") || response.Header.Get("Smithy-Protocol") != "rpc-v2-cbor" {
+				t.Errorf("got %v (%v)", value, err)
+			}
+		}
+	}
+	// S3's own codes, which its clients know.
+	unknown := aws.Credentials{AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretAccessKey: "x"}
+	wrong := w.admin
+	wrong.SecretAccessKey = "wrong"
+	for want, sign := range map[string]func(*http.Request){"<Code>AccessDenied</Code>": nil, "<Code>InvalidAccessKeyId</Code>": signAs(t, unknown, "s3"), "<Code>SignatureDoesNotMatch</Code>": signAs(t, wrong, "s3")} {
+		if response, body := w.raw(t, "GET", "/bucket", "", nil, sign); sign != nil && !strings.Contains(body, want) || response.StatusCode != http.StatusForbidden {
+			t.Errorf("got %d %s, want %s", response.StatusCode, body, want)
+		}
 	}
 }
 

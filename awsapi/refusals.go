@@ -45,7 +45,7 @@ func (x *exchange) unavailable(cause error, message string) *wire.Error {
 	switch {
 	case x.service() == eks.Name:
 		e = wire.Modelled(&types.ServiceUnavailableException{Message: aws.String(message)}, schemas.ServiceUnavailableException)
-	case x.protocol == wire.Query || x.protocol == wire.RestXML:
+	case x.protocol == wire.Query || x.protocol == wire.RestXML || x.protocol == wire.S3XML:
 		e.Code = "ServiceUnavailable"
 	case x.protocol == wire.EC2Query:
 		e.Code = "Unavailable"
@@ -75,7 +75,7 @@ func (s *server) throttled(x *exchange) error {
 // isUnknown says whether a service refused a call because it has no such operation.
 func isUnknown(err error) bool {
 	var e *wire.Error
-	return errors.As(err, &e) && (e.Code == "InvalidAction" || e.Code == "UnknownOperationException")
+	return errors.As(err, &e) && (e.Code == "InvalidAction" || e.Code == "UnknownOperationException" || e.Code == "NotImplemented")
 }
 
 // passAll is the action that a policy can allow for calls of a service whose own actions are not known.

@@ -35,7 +35,7 @@ func TestEveryModelledExceptionHasItsStatusAndMembers(t *testing.T) {
 			continue
 		}
 		answer := httptest.NewRecorder()
-		wire.WriteError(answer, wire.RestJSON, e, "id", "")
+		wire.WriteError(answer, httptest.NewRequest("GET", "/", nil), wire.RestJSON, e, "id", "")
 		for _, member := range strings.Fields("message " + c.members) {
 			if !strings.Contains(answer.Body.String(), `"`+member+`":`) {
 				t.Errorf("%s: got %s, want %s in it", code, answer.Body, member)

@@ -59,24 +59,28 @@ func Modelled(exception Exception, schema *smithy.Schema) *Error {
 
 // MissingAuthentication answers a request that is not signed.
 func MissingAuthentication(p Protocol) *Error {
-	code := "MissingAuthenticationTokenException"
-	if p == Query || p == EC2Query {
+	code, message := "MissingAuthenticationTokenException", "Missing Authentication Token"
+	switch p {
+	case Query, EC2Query, RestXML:
 		code = "MissingAuthenticationToken"
+	case S3XML:
+		code, message = "AccessDenied", "Access Denied"
 	}
-	return &Error{Code: code, Status: http.StatusForbidden, Message: "Missing Authentication Token"}
+	return &Error{Code: code, Status: http.StatusForbidden, Message: message}
 }
 
 // UnknownKey answers a request signed with an access key that is not there, is inactive, or comes with a session token
 // that nobody issued. hint is a sentence for the user, or empty.
 func UnknownKey(p Protocol, hint string) *Error {
-	code, status := "UnrecognizedClientException", http.StatusForbidden
+	code, status, message := "UnrecognizedClientException", http.StatusForbidden, "The security token included in the request is invalid."
 	switch p {
-	case Query:
+	case Query, RestXML:
 		code = "InvalidClientTokenId"
 	case EC2Query:
 		code, status = "AuthFailure", http.StatusUnauthorized
+	case S3XML:
+		code, message = "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."
 	}
-	message := "The security token included in the request is invalid."
 	if hint != "" {
 		message += " " + hint
 	}
@@ -87,7 +91,7 @@ func UnknownKey(p Protocol, hint string) *Error {
 func BadSignature(p Protocol, message string) *Error {
 	code, status := "InvalidSignatureException", http.StatusForbidden
 	switch p {
-	case Query:
+	case Query, RestXML, S3XML:
 		code = "SignatureDoesNotMatch"
 	case EC2Query:
 		code, status = "AuthFailure", http.StatusUnauthorized
@@ -97,19 +101,25 @@ func BadSignature(p Protocol, message string) *Error {
 
 // ExpiredURL answers a presigned URL used after its X-Amz-Expires.
 func ExpiredURL(p Protocol, message string) *Error {
-	if p == Query || p == EC2Query {
+	switch p {
+	case Query, EC2Query, RestXML:
 		return &Error{Code: "RequestExpired", Status: http.StatusForbidden, Message: message}
+	case S3XML:
+		return &Error{Code: "AccessDenied", Status: http.StatusForbidden, Message: "Request has expired"}
 	}
 	return BadSignature(p, message)
 }
 
 // IncompleteSignature answers a signature that cannot be understood.
 func IncompleteSignature(p Protocol, message string) *Error {
-	code := "IncompleteSignatureException"
-	if p == Query || p == EC2Query {
-		code = "IncompleteSignature"
+	e := &Error{Code: "IncompleteSignatureException", Status: http.StatusForbidden, Message: message}
+	switch p {
+	case Query, EC2Query, RestXML:
+		e.Code = "IncompleteSignature"
+	case S3XML:
+		e.Code, e.Status = "AuthorizationHeaderMalformed", http.StatusBadRequest
 	}
-	return &Error{Code: code, Status: http.StatusForbidden, Message: message}
+	return e
 }
 
 // AccessDenied answers a principal whose policies do not allow the action. reason is the end of the sentence, such as
@@ -120,7 +130,7 @@ func AccessDenied(p Protocol, principalARN, action, resourceARN, reason string) 
 	switch p {
 	case AWSJSON:
 		e.Status = http.StatusBadRequest
-	case Query:
+	case Query, RestXML, S3XML:
 		e.Code = "AccessDenied"
 	case EC2Query:
 		e.Code = "UnauthorizedOperation"
@@ -129,7 +139,8 @@ func AccessDenied(p Protocol, principalARN, action, resourceARN, reason string) 
 	return e
 }
 
-// Unsupported answers an operation that AWS has and Tripod has not. The status is 501, which no SDK retries.
+// Unsupported answers an operation that AWS has and Tripod has not. The status is 501, which no SDK retries, or what the query protocols have for an action that
+// is none.
 func Unsupported(p Protocol, service, operation string) *Error {
 	message := fmt.Sprintf("Tripod does not have the service %s yet.", service)
 	if operation != "" {
@@ -137,6 +148,9 @@ func Unsupported(p Protocol, service, operation string) *Error {
 	}
 	if p == Query || p == EC2Query {
 		return &Error{Code: "InvalidAction", Status: http.StatusBadRequest, Message: message}
+	}
+	if p == S3XML || p == RestXML {
+		return &Error{Code: "NotImplemented", Status: http.StatusNotImplemented, Message: message}
 	}
 	return &Error{Code: "UnknownOperationException", Status: http.StatusNotImplemented, Message: message}
 }
@@ -163,8 +177,11 @@ func AsError(err error, p Protocol) *Error {
 		return e
 	}
 	code := "ServerException"
-	if p == Query || p == EC2Query {
+	switch p {
+	case Query, EC2Query, RestXML:
 		code = "InternalFailure"
+	case S3XML:
+		code = "InternalError"
 	}
 	return &Error{Code: code, Status: http.StatusInternalServerError,
 		Message: "The service met an unexpected error; Tripod's log has it under the request's id.", Cause: err}

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/aws/smithy-go/encoding/cbor"
 )
 
 // Protocol is one of the ways in which AWS services speak.
@@ -18,13 +20,20 @@ const (
 	AWSJSON                  // awsJson1.0 and 1.1: X-Amz-Target says the operation
 	Query                    // awsQuery: STS, IAM
 	EC2Query                 // ec2Query: EC2
-	RestXML                  // restXml: S3
+	S3XML                    // restXml without a wrapper around errors: S3
+	RestXML                  // restXml: Route 53, CloudFront
+	CBOR                     // rpcv2Cbor: CloudWatch, of newer SDKs
 )
 
 // queryServices are services that speak the query protocol, by signing name.
 var queryServices = map[string]bool{
-	"sts": true, "iam": true, "autoscaling": true, "cloudformation": true, "elasticloadbalancing": true,
-	"rds": true, "redshift": true, "elasticache": true, "sns": true,
+	"sts": true, "iam": true, "autoscaling": true, "cloudformation": true, "elasticloadbalancing": true, "cloudsearch": true, "elasticbeanstalk": true,
+	"rds": true, "redshift": true, "elasticache": true, "sns": true, "ses": true, "email": true, "importexport": true, "sdb": true,
+}
+
+// xmlServices are services that speak restXml; nothing else in their requests says so.
+var xmlServices = map[string]Protocol{
+	"s3": S3XML, "s3express": S3XML, "s3-outposts": S3XML, "s3-object-lambda": S3XML, "route53": RestXML, "cloudfront": RestXML,
 }
 
 // ProtocolOf tells a request's protocol from its service's signing name (empty for an unsigned one) and its looks. It
@@ -33,24 +42,35 @@ func ProtocolOf(r *http.Request, service string) Protocol {
 	switch {
 	case service == "ec2":
 		return EC2Query
-	case service == "s3":
-		return RestXML
+	case xmlServices[service] != 0:
+		return xmlServices[service]
 	case service == "eks", service == "eks-auth":
 		return RestJSON
+	case strings.EqualFold(r.Header.Get("Smithy-Protocol"), smithyCBOR):
+		return CBOR
 	case queryServices[service]:
 		return Query
 	case r.Header.Get("X-Amz-Target") != "":
 		return AWSJSON
 	case r.URL.Path == "/" && (IsForm(r) || r.URL.Query().Has("Action")):
 		return Query
+	case strings.HasSuffix(mediaType(r), "/xml"):
+		return RestXML
 	}
 	return RestJSON
 }
 
+// smithyCBOR is what the header Smithy-Protocol says of requests and answers in CBOR.
+const smithyCBOR = "rpc-v2-cbor"
+
+func mediaType(r *http.Request) string {
+	mediaType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	return strings.ToLower(strings.TrimSpace(mediaType))
+}
+
 // IsForm says whether a request's body is a form, as the query protocols have it.
 func IsForm(r *http.Request) bool {
-	mediaType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
-	return r.Method == http.MethodPost && strings.EqualFold(strings.TrimSpace(mediaType), "application/x-www-form-urlencoded")
+	return r.Method == http.MethodPost && mediaType(r) == "application/x-www-form-urlencoded"
 }
 
 // Write answers with a body of the given content type.
@@ -62,13 +82,19 @@ func Write(w http.ResponseWriter, status int, contentType string, body []byte) {
 }
 
 // WriteError answers with an error in the protocol's shape. xmlns is the namespace of a query protocol's answers.
-func WriteError(w http.ResponseWriter, p Protocol, e *Error, requestID, xmlns string) {
+func WriteError(w http.ResponseWriter, r *http.Request, p Protocol, e *Error, requestID, xmlns string) {
 	contentType, body := "application/json", []byte(nil)
 	switch p {
-	case Query, EC2Query, RestXML:
+	case Query, EC2Query, S3XML, RestXML:
 		contentType, body = "text/xml", xmlError(p, e, requestID, xmlns)
+	case CBOR:
+		w.Header().Set("Smithy-Protocol", smithyCBOR)
+		contentType, body = "application/cbor", cbor.Encode(cbor.Map{"__type": cbor.String(e.Code), "message": cbor.String(e.Message)})
 	case AWSJSON:
 		contentType = "application/x-amz-json-1.1"
+		if asked := mediaType(r); asked == "application/x-amz-json-1.0" {
+			contentType = asked
+		}
 		fallthrough
 	default:
 		w.Header().Set("X-Amzn-Errortype", e.Code)
@@ -122,7 +148,7 @@ func xmlError(p Protocol, e *Error, requestID, xmlns string) []byte {
 			ID      string     `xml:"RequestID"`
 		}{Errors: []xmlFault{{Code: e.Code, Message: e.Message}}, ID: requestID})
 	}
-	if p == RestXML {
+	if p == S3XML {
 		return marshalXML(struct {
 			XMLName xml.Name `xml:"Error"`
 			xmlFault
