@@ -12,7 +12,8 @@ func Documented() []wire.Documented {
 	return wire.DocumentBy(slices.Sorted(maps.Keys((&Service{}).actions())), []wire.Clause{
 		{Words: []string{"Tags"}, State: wire.Works, Effect: "tags of whatever is here"},
 		{Words: []string{"DescribeInstances", "InstanceStatus", "Volumes"}, State: wire.Works, Effect: "the simulated nodes' machines and their root volumes; they are running, whatever fault their zone has"},
-		{Words: []string{"Snapshots", "Images", "KeyPairs"}, State: wire.Recorded, Effect: "empty: there are none"},
+		{Words: []string{"Snapshots", "Images"}, State: wire.Recorded, Effect: "empty: there are none"},
+		{Words: []string{"KeyPair"}, State: wire.Recorded, Effect: "kept; node groups may name them, and nothing lets anybody in by SSH"},
 		{Words: []string{"InstanceType"}, State: wire.Recorded, Effect: "a catalogue that is part of Tripod, written from memory of AWS's"},
 		{Words: []string{"NetworkInterfaces"}, State: wire.Works, Effect: "the control planes' interfaces, one for each cluster and zone, and those of nodes"},
 		{Words: []string{"AvailabilityZones", "Regions", "AccountAttributes"}, State: wire.Works, Effect: "the region's own"},

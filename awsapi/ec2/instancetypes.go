@@ -125,6 +125,25 @@ func (s *Service) instanceTypeActions() map[string]action {
 	return map[string]action{"DescribeInstanceTypes": typed(s.describeInstanceTypes), "DescribeInstanceTypeOfferings": typed(s.describeOfferings)}
 }
 
+//go:embed instancetypenames.txt
+var instanceTypeNames string // all that AWS has, sorted
+
+var allInstanceTypes = sync.OnceValue(func() []string { return strings.Fields(instanceTypeNames) })
+
+// CheckInstanceTypes says, in the words of EC2, which of the instance types AWS does not have. It has more than the catalogue tells of.
+func CheckInstanceTypes(names []string) error {
+	var unknown []string
+	for _, name := range names {
+		if _, found := slices.BinarySearch(allInstanceTypes(), name); !found {
+			unknown = append(unknown, clip(name))
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	return refuse("InvalidInstanceType", fmt.Sprintf("The following supplied instance types do not exist: [%s]", strings.Join(unknown, ", ")))
+}
+
 type describeInstanceTypesInput struct {
 	Names      []string `ec2:"InstanceType"`
 	Filters    []filter `ec2:"Filter"`
@@ -138,9 +157,12 @@ type describeInstanceTypesOutput struct {
 }
 
 func (s *Service) describeInstanceTypes(call *wire.Call, in *describeInstanceTypesInput) (*describeInstanceTypesOutput, error) {
+	if err := CheckInstanceTypes(in.Names); err != nil {
+		return nil, err
+	}
 	for _, name := range in.Names {
 		if !slices.ContainsFunc(instanceTypes(), func(t instanceType) bool { return t.Name == name }) {
-			return nil, refuse("InvalidInstanceType", fmt.Sprintf("The following supplied instance types do not exist: [%s]", clip(name)))
+			return nil, refuse("UnsupportedOperation", fmt.Sprintf("Tripod does not have the instance type %s in its catalogue yet.", name))
 		}
 	}
 	if len(in.Names) > 0 {

@@ -11,7 +11,7 @@ import (
 	"tripod/region"
 )
 
-//go:generate go run ../../internal/ec2model $EC2_MODEL testdata/model.json
+//go:generate go run ../../internal/ec2model $EC2_MODEL testdata/model.json instancetypenames.txt
 
 // model is what Amazon says of the operations that Tripod has: internal/ec2model wrote it and tells its form.
 type model struct {

@@ -8,7 +8,7 @@ import (
 	"tripod/region"
 )
 
-// none is a kind of resource of which Tripod has none: it has no images, snapshots or key pairs. Ids asked for are not found.
+// none is a kind of resource of which Tripod has none: it has no images or snapshots. Ids asked for are not found.
 func none(prefix, noun, code string) *kind[string] {
 	return &kind[string]{prefix: prefix, noun: noun, code: code, id: func(v string) string { return v }}
 }
@@ -21,7 +21,7 @@ var (
 func (s *Service) emptyActions() map[string]action {
 	return map[string]action{
 		"DescribeSnapshots": typed(s.describeSnapshots), "DescribeImages": typed(s.describeImages),
-		"DescribeKeyPairs": typed(s.describeKeyPairs), "DescribeAccountAttributes": typed(s.describeAccountAttributes),
+		"DescribeAccountAttributes": typed(s.describeAccountAttributes),
 	}
 }
 
@@ -65,25 +65,6 @@ type describeImagesOutput struct {
 
 func (s *Service) describeImages(call *wire.Call, in *describeImagesInput) (*describeImagesOutput, error) {
 	return &describeImagesOutput{}, s.found(call, noImages, in.IDs, page{in.Filters, in.MaxResults, in.NextToken})
-}
-
-type describeKeyPairsInput struct {
-	Names            []string `ec2:"KeyName"`
-	IDs              []string `ec2:"KeyPairId"`
-	Filters          []filter `ec2:"Filter"`
-	IncludePublicKey bool     `ec2:"IncludePublicKey"`
-}
-
-type describeKeyPairsOutput struct {
-	KeyPairs list[struct{}] `xml:"keySet"`
-}
-
-func (s *Service) describeKeyPairs(call *wire.Call, in *describeKeyPairsInput) (*describeKeyPairsOutput, error) {
-	if wanted := append(in.Names, in.IDs...); len(wanted) > 0 {
-		return nil, refuse("InvalidKeyPair.NotFound", fmt.Sprintf("The key pair '%s' does not exist", clip(wanted[0])))
-	}
-	_, err := matching[struct{}](call.Operation, nil, in.Filters, func(struct{}) []tag { return nil })
-	return &describeKeyPairsOutput{}, err
 }
 
 type describeAccountAttributesInput struct {

@@ -136,6 +136,9 @@ func (s *Service) taggable(tx *region.Txn) map[string]string {
 	for _, v := range dhcpOptionSets.all(s, tx) {
 		types[v.OptionsID] = "dhcp-options"
 	}
+	for _, v := range keyPairs.all(s, tx) {
+		types[v.KeyPairID] = "key-pair"
+	}
 	for _, v := range interfaces.all(s, tx) {
 		types[v.InterfaceID] = "network-interface"
 	}

@@ -1,11 +1,13 @@
 // Command ec2model writes what Amazon's model says of the EC2 operations that Tripod has: their inputs, answers and filters. Tests hold the package
-// awsapi/ec2 against it. The model is botocore's service-2.json, also compressed; what is written is checked in, so that no test needs the model.
+// awsapi/ec2 against it. It also writes the names of all instance types, which that package looks up. The model is botocore's service-2.json, also
+// compressed; what is written is checked in, so that neither a build nor a test needs the model.
 package main
 
 import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -54,17 +56,17 @@ type operation struct {
 }
 
 func main() {
-	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: ec2model SERVICE-2.JSON[.GZ] FILE")
+	if len(os.Args) != 4 {
+		fmt.Fprintln(os.Stderr, "usage: ec2model SERVICE-2.JSON[.GZ] FILE FILE-OF-INSTANCE-TYPES")
 		os.Exit(2)
 	}
-	if err := run(os.Args[1], os.Args[2]); err != nil {
+	if err := run(os.Args[1], os.Args[2], os.Args[3]); err != nil {
 		fmt.Fprintln(os.Stderr, "ec2model:", err)
 		os.Exit(1)
 	}
 }
 
-func run(from, to string) error {
+func run(from, to, instanceTypes string) error {
 	text, err := read(from)
 	if err != nil {
 		return err
@@ -95,7 +97,8 @@ func run(from, to string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(to, append(written, '\n'), 0o644)
+	names := strings.Join(slices.Sorted(slices.Values(source.Shapes["InstanceType"].Enum)), "\n") + "\n"
+	return errors.Join(os.WriteFile(to, append(written, '\n'), 0o644), os.WriteFile(instanceTypes, []byte(names), 0o644))
 }
 
 func read(path string) ([]byte, error) {

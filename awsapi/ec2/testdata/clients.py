@@ -242,6 +242,21 @@ def network_acls():
     ec2.delete_vpc(VpcId=vpc_id)
 
 
+def key_pairs():
+    made = ec2.create_key_pair(KeyName="made")
+    assert made["KeyMaterial"].startswith("-----BEGIN RSA PRIVATE KEY-----") and len(made["KeyFingerprint"]) == 59, made
+    refused("InvalidKeyPair.Duplicate", ec2.create_key_pair, KeyName="made")
+    public = ec2.describe_key_pairs(KeyNames=["made"], IncludePublicKey=True)["KeyPairs"][0]["PublicKey"]
+    imported = ec2.import_key_pair(KeyName="mine", PublicKeyMaterial=public.encode())
+    assert len(imported["KeyFingerprint"]) == 47, imported
+    refused("InvalidKey.Format", ec2.import_key_pair, KeyName="bad", PublicKeyMaterial=b"ssh-rsa AAAA")
+    assert [k["KeyName"] for k in ec2.describe_key_pairs(Filters=[{"Name": "fingerprint", "Values": [imported["KeyFingerprint"]]}])["KeyPairs"]] == ["mine"]
+    ec2.delete_key_pair(KeyName="made")
+    ec2.delete_key_pair(KeyName="made")
+    ec2.delete_key_pair(KeyPairId=imported["KeyPairId"])
+    refused("InvalidKeyPair.NotFound", ec2.describe_key_pairs, KeyNames=["mine"])
+
+
 def what_there_is_none_of():
     assert ec2.describe_instances(Filters=[{"Name": "instance-state-name", "Values": ["stopped"]}])["Reservations"] == []
     assert ec2.describe_images(Owners=["amazon"])["Images"] == []
@@ -323,7 +338,7 @@ def nodes():
     refused("InvalidInstanceID.NotFound", ec2.describe_instances, InstanceIds=["i-0123456789abcdef0"])
 
 
-for story in (default_network, own_network, group_rules, changed_rules, control_plane_interfaces, internet_gateways, nat_gateways, routes, acls_and_options, network_acls, what_there_is_none_of, instance_types, launch_templates, nodes):
+for story in (default_network, own_network, group_rules, changed_rules, control_plane_interfaces, internet_gateways, nat_gateways, routes, acls_and_options, network_acls, key_pairs, what_there_is_none_of, instance_types, launch_templates, nodes):
     try:
         story()
     except Exception as e:
