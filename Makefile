@@ -32,10 +32,10 @@ unit: ## unit tests, with the race detector where cgo has a compiler
 system: build ## stories that run bin/tripod with three zones
 	$(GO) test -count=1 -timeout 30m ./system/...
 
-lint: ## gofmt, go vet, staticcheck
+lint: ## gofmt, and go vet's and staticcheck's checks in one
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'gofmt -w the files above' >&2; exit 1; }
-	$(GO) vet ./...
-	$(GO) tool -modfile=tools/go.mod staticcheck ./...
+	$(GO) build -C tools -o ../bin/lint ./lint
+	bin/lint ./...
 
 vuln: ## govulncheck, which asks vuln.go.dev
 	$(GO) tool -modfile=tools/go.mod govulncheck ./...
@@ -43,9 +43,10 @@ vuln: ## govulncheck, which asks vuln.go.dev
 bench: build ## figures, beside kwokctl on the same binaries (Linux, half an hour; BENCH='--runs 1 --kills 5' is short)
 	$(GO) run ./bench $(BENCH)
 
-soak: build ## random and fuzzed policies and tokens, a million each; then kill zones under a writer for an hour
+soak: build ## random and fuzzed policies and tokens, a million each; regions at rest and under load, an hour each; then kill zones under a writer for an hour
 	$(GO) test -count=1 -timeout 1h ./iam -run 'Mutated|Reference|MoreDenies' -rounds 1000000
 	for f in Verify SessionToken WebToken Policy; do $(GO) test ./iam -run '^$$' -fuzz "^Fuzz$$f$$" -fuzztime 1000000x -fuzzminimizetime 10x || exit 1; done
+	TRIPOD_SOAK=1h $(GO) test -count=1 -timeout 3h ./system -run 'AtRest|OwnLoad'
 	$(GO) run ./bench --only writes,scheduler --kills 300 --takeovers 60 $(BENCH)
 
 image: build ## build the container's image; then: docker compose up

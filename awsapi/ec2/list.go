@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	"tripod/awsapi/wire"
@@ -123,5 +122,3 @@ func showAll[T any](tx *region.Txn, values []T, show func(tx *region.Txn, value 
 		show(tx, &values[i])
 	}
 }
-
-func flag(b bool) string { return strconv.FormatBool(b) }
