@@ -75,11 +75,18 @@ func (s *Service) updateAlias(call *wire.Call, in *kms.UpdateAliasInput) (*kms.U
 		if err != nil {
 			return err
 		}
-		allowed := func(*region.Txn, Key) error { return nil }
-		if err := s.within(tx, request{call: call, id: alias.KeyID}, allowed); err != nil {
+		var old Key
+		note := func(_ *region.Txn, key Key) error {
+			old = key
+			return nil
+		}
+		if err := s.within(tx, request{call: call, id: alias.KeyID}, note); err != nil {
 			return err
 		}
 		return s.within(tx, request{call: call, id: aws.ToString(in.TargetKeyId), states: []string{enabled, disabled}}, func(tx *region.Txn, key Key) error {
+			if key.spec()[:4] != old.spec()[:4] || key.usage() != old.usage() {
+				return invalid("The current and the new KMS key of an alias must be of the same type, and have the same key usage.")
+			}
 			alias.KeyID, alias.UpdatedAt = key.ID, s.now()
 			aliases.Put(tx, name, alias)
 			return nil

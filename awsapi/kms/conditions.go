@@ -71,7 +71,7 @@ func (g Grant) addKeys(keys iam.Keys) map[string]string {
 
 // keysAbout are the condition keys of a key that there is.
 func (s *Service) keysAbout(tx *region.Txn, key Key) iam.Keys {
-	keys := iam.TagKeys("aws:ResourceTag", key.Tags).With(kindKeys(symmetricSpec, encryptUsage))
+	keys := iam.TagKeys("aws:ResourceTag", key.Tags).With(kindKeys(key.spec(), key.usage()))
 	for _, a := range aliases.List(tx) {
 		if a.KeyID == key.ID {
 			keys["kms:resourcealiases"] = append(keys["kms:resourcealiases"], a.Name)
@@ -80,22 +80,19 @@ func (s *Service) keysAbout(tx *region.Txn, key Key) iam.Keys {
 	return keys
 }
 
-// The kind of the keys that there are.
-const symmetricSpec, encryptUsage = "SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT"
-
 // kindKeys are the condition keys of a key's kind. Each has an older name.
 func kindKeys(spec, usage string) iam.Keys {
-	return iam.Keys{"kms:keyspec": {spec}, "kms:customermasterkeyspec": {spec}, "kms:keyusage": {usage}, "kms:customermasterkeyusage": {usage},
-		"kms:keyorigin": {"AWS_KMS"}, "kms:multiregion": {"false"}}
+	keys := iam.Keys{"kms:keyspec": {spec}, "kms:customermasterkeyspec": {spec}, "kms:keyorigin": {"AWS_KMS"}, "kms:multiregion": {"false"}}
+	if usage != "" {
+		keys["kms:keyusage"], keys["kms:customermasterkeyusage"] = []string{usage}, []string{usage}
+	}
+	return keys
 }
 
 // bypassing is the condition key of a call that can put a policy which shuts its author out.
 func bypassing(bypass bool) iam.Keys {
 	return iam.Keys{"kms:bypasspolicylockoutsafetycheck": {strconv.FormatBool(bypass)}}
 }
-
-// algorithm is the condition key of what encrypts and decrypts.
-func algorithm() iam.Keys { return iam.Keys{"kms:encryptionalgorithm": {symmetricSpec}} }
 
 // number is a condition key with a number.
 func number(key string, n int) iam.Keys { return iam.Keys{key: {strconv.Itoa(n)}} }

@@ -12,11 +12,12 @@ func Documented() []wire.Documented {
 	return wire.DocumentBy(slices.Sorted(maps.Keys((&Service{}).actions())), []wire.Clause{
 		{Words: []string{"KeyRotation"}, State: wire.Recorded, Effect: "the period and the next date are shown; the date does nothing, RotateKeyOnDemand does"},
 		{Words: []string{"RotateKeyOnDemand"}, State: wire.Works, Effect: "new material encrypts from now on, the old still decrypts"},
-		{Words: []string{"CreateKey"}, State: wire.Works, Effect: "symmetric keys with material made here; other kinds of keys are refused"},
+		{Words: []string{"CreateKey"}, State: wire.Works, Effect: "symmetric, RSA, NIST's elliptic curves, Ed25519 and HMAC keys with material made here; other kinds of keys are refused"},
 		{Words: []string{"KeyPolicy", "KeyPolicies"}, State: wire.Works, Effect: "evaluated at every call about the key, beside IAM's policies"},
 		{Words: []string{"Grant"}, State: wire.Works, Effect: "evaluated at every call about the key; grant tokens are not needed, as a grant counts at once"},
 		{Words: []string{"KeyDeletion"}, State: wire.Works, Effect: "the key is of no use meanwhile, and gone with its material on its day"},
-		{Words: []string{"crypt", "GenerateDataKey"}, State: wire.Works, Effect: "AES-256-GCM, with the encryption context authenticated"},
+		{Words: []string{"crypt", "GenerateDataKey"}, State: wire.Works, Effect: "AES-256-GCM, with the encryption context authenticated; RSA keys by OAEP"},
+		{Words: []string{"Sign", "Verify", "Mac", "GetPublicKey"}, State: wire.Works, Effect: "real signatures and MACs, which anybody else's libraries verify"},
 		{Words: []string{"EnableKey", "DisableKey"}, State: wire.Works, Effect: "a disabled key encrypts and decrypts nothing"},
 		{Words: []string{""}, State: wire.Works, Effect: "counts from the next call on, in every zone"},
 	})

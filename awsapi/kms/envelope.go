@@ -51,6 +51,9 @@ func (s *Service) Wrap(tx *region.Txn, call *wire.Call, cluster *region.Cluster,
 	if err := usable(key); err != nil {
 		return err
 	}
+	if key.spec() != symmetricSpec {
+		return &wire.Error{Message: "The keyArn for encryptionConfig must be of a symmetric key."}
+	}
 	wrapped, err := key.seal([]byte(cluster.Secrets.EncryptionKey), contextOf(*cluster))
 	if err != nil {
 		return fmt.Errorf("encrypt the key of cluster %s: %w", cluster.Name, err)

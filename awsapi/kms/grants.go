@@ -99,6 +99,14 @@ func (s *Service) createGrant(call *wire.Call, in *kms.CreateGrantInput) (*kms.C
 	out := &kms.CreateGrantOutput{}
 	asked := request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled}, dryRun: in.DryRun, grant: &grant}
 	err := s.change(asked, func(tx *region.Txn, key *Key) (err error) {
+		for _, operation := range grant.Operations {
+			if !slices.Contains(key.grantable(), operation) {
+				return invalid("The operation %s cannot be in a grant on a key of the spec %s and the usage %s.", operation, key.spec(), key.usage())
+			}
+		}
+		if len(grant.Equals)+len(grant.Subset) > 0 && key.spec() != symmetricSpec {
+			return invalid("Encryption context constraints are for grants on symmetric encryption keys.")
+		}
 		if grant.GranteeID, err = s.principalID(tx, grant.Grantee); err != nil {
 			return err
 		}

@@ -2,7 +2,6 @@ package kms
 
 import (
 	"cmp"
-	"crypto/rand"
 	"encoding/hex"
 	"time"
 
@@ -32,8 +31,15 @@ func (s *Service) createKey(call *wire.Call, in *kms.CreateKeyInput) (*kms.Creat
 	if err != nil {
 		return nil, err
 	}
-	key := Key{ID: wire.NewRequestID(), Description: aws.ToString(in.Description), State: enabled, CreatedAt: s.now(),
-		Policy: s.defaultPolicy(), Tags: tags, Materials: []Material{newMaterial(s.now())}}
+	key := Key{ID: wire.NewRequestID(), Description: aws.ToString(in.Description), State: enabled, CreatedAt: s.now(), Policy: s.defaultPolicy(), Tags: tags}
+	if spec, usage := kindAsked(in); spec != symmetricSpec {
+		key.Spec, key.Usage = spec, usage
+	}
+	material := Material{ID: newMaterial(s.now()).ID, CreatedAt: s.now()}
+	if material.Bytes, err = newBytes(key.spec()); err != nil {
+		return nil, err
+	}
+	key.Materials = []Material{material}
 	if len(tags) > 0 {
 		if err := s.may(call, "TagResource", s.arn("key/"+key.ID), kindKeys(kindAsked(in))); err != nil {
 			return nil, err
@@ -59,8 +65,12 @@ func (s *Service) createKey(call *wire.Call, in *kms.CreateKeyInput) (*kms.Creat
 func notHere(in *kms.CreateKeyInput) error {
 	spec, usage := kindAsked(in)
 	switch {
-	case spec != symmetricSpec, usage != encryptUsage:
-		return unsupported("Tripod has symmetric encryption keys only: KeySpec SYMMETRIC_DEFAULT with KeyUsage ENCRYPT_DECRYPT.")
+	case usage == "":
+		return invalid("You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.")
+	case kinds[spec] == nil:
+		return unsupported("Tripod has no keys of the KeySpec %s.", spec)
+	case kinds[spec][usage] == nil:
+		return invalid("KeyUsage %s is not compatible with KeySpec %s", usage, spec)
 	case in.Origin != "" && in.Origin != types.OriginTypeAwsKms || in.CustomKeyStoreId != nil || in.XksKeyId != nil:
 		return unsupported("Tripod makes key material itself: Origin can only be AWS_KMS.")
 	case aws.ToBool(in.MultiRegion):
@@ -72,14 +82,16 @@ func notHere(in *kms.CreateKeyInput) error {
 // kindAsked is the kind of key that is asked for.
 func kindAsked(in *kms.CreateKeyInput) (spec, usage string) {
 	older := string(in.CustomerMasterKeySpec) //lint:ignore SA1019 older clients say it so
-	return cmp.Or(string(in.KeySpec), older, symmetricSpec), cmp.Or(string(in.KeyUsage), encryptUsage)
+	spec, usage = cmp.Or(string(in.KeySpec), older, symmetricSpec), string(in.KeyUsage)
+	if spec == symmetricSpec {
+		usage = cmp.Or(usage, encryptUsage)
+	}
+	return spec, usage
 }
 
+// newMaterial is what a symmetric key works with.
 func newMaterial(now time.Time) Material {
-	id, material := make([]byte, 32), make([]byte, 32)
-	rand.Read(id) // never fails, as the next
-	rand.Read(material)
-	return Material{ID: hex.EncodeToString(id), Bytes: material, CreatedAt: now}
+	return Material{ID: hex.EncodeToString(randomBytes(32)), Bytes: randomBytes(32), CreatedAt: now}
 }
 
 // describe is the key as KMS shows it.
@@ -90,11 +102,22 @@ func (s *Service) describe(key Key) *types.KeyMetadata {
 	}
 	out := &types.KeyMetadata{
 		AWSAccountId: aws.String(s.AccountID), KeyId: aws.String(key.ID), Arn: aws.String(s.arn("key/" + key.ID)), CreationDate: aws.Time(key.CreatedAt),
-		Enabled: key.State == enabled, Description: aws.String(key.Description), KeyUsage: types.KeyUsageTypeEncryptDecrypt, KeyState: types.KeyState(key.State),
-		Origin: types.OriginTypeAwsKms, KeyManager: manager,
-		CustomerMasterKeySpec: types.CustomerMasterKeySpecSymmetricDefault, //lint:ignore SA1019 KMS still writes it
-		KeySpec:               types.KeySpecSymmetricDefault, EncryptionAlgorithms: []types.EncryptionAlgorithmSpec{types.EncryptionAlgorithmSpecSymmetricDefault},
-		MultiRegion: aws.Bool(false), DeletionDate: key.DeletionAt, CurrentKeyMaterialId: aws.String(key.current().ID),
+		Enabled: key.State == enabled, Description: aws.String(key.Description), KeyUsage: types.KeyUsageType(key.usage()), KeyState: types.KeyState(key.State),
+		Origin: types.OriginTypeAwsKms, KeyManager: manager, KeySpec: types.KeySpec(key.spec()), MultiRegion: aws.Bool(false), DeletionDate: key.DeletionAt,
+		CustomerMasterKeySpec: types.CustomerMasterKeySpec(key.spec()), //lint:ignore SA1019 KMS still writes it
+	}
+	if key.spec() == symmetricSpec {
+		out.CurrentKeyMaterialId = aws.String(key.current().ID)
+	}
+	for _, algorithm := range key.algorithms() {
+		switch key.usage() {
+		case encryptUsage:
+			out.EncryptionAlgorithms = append(out.EncryptionAlgorithms, types.EncryptionAlgorithmSpec(algorithm))
+		case signUsage:
+			out.SigningAlgorithms = append(out.SigningAlgorithms, types.SigningAlgorithmSpec(algorithm))
+		case macUsage:
+			out.MacAlgorithms = append(out.MacAlgorithms, types.MacAlgorithmSpec(algorithm))
+		}
 	}
 	return out
 }

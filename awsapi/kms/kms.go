@@ -1,4 +1,4 @@
-// Package kms is AWS KMS as far as clusters need it: symmetric keys with their aliases, policies and grants, and real encryption with them.
+// Package kms is AWS KMS: keys with their aliases, policies and grants, and real encryption, signatures and MACs with them.
 //
 // Key material is in the regional state, AES-256 in GCM: what one zone encrypts any other decrypts. It is no hardware module: who reads the
 // region's disk reads the keys.
@@ -43,37 +43,44 @@ func (s *Service) API() *wire.JSONAPI {
 
 func (s *Service) actions() map[string]wire.Action {
 	return map[string]wire.Action{
-		"CancelKeyDeletion":               typed(s.cancelKeyDeletion),
-		"CreateAlias":                     typed(s.createAlias),
-		"CreateGrant":                     typed(s.createGrant),
-		"CreateKey":                       typed(s.createKey),
-		"Decrypt":                         typed(s.decrypt),
-		"DeleteAlias":                     typed(s.deleteAlias),
-		"DescribeKey":                     typed(s.describeKey),
-		"DisableKey":                      typed(s.disableKey),
-		"DisableKeyRotation":              typed(s.disableKeyRotation),
-		"EnableKey":                       typed(s.enableKey),
-		"EnableKeyRotation":               typed(s.enableKeyRotation),
-		"Encrypt":                         typed(s.encrypt),
-		"GenerateDataKey":                 typed(s.generateDataKey),
-		"GenerateDataKeyWithoutPlaintext": typed(s.generateDataKeyWithoutPlaintext),
-		"GenerateRandom":                  typed(s.generateRandom),
-		"GetKeyPolicy":                    typed(s.getKeyPolicy),
-		"GetKeyRotationStatus":            typed(s.getKeyRotationStatus),
-		"ListAliases":                     typed(s.listAliases),
-		"ListGrants":                      typed(s.listGrants),
-		"ListKeyPolicies":                 typed(s.listKeyPolicies),
-		"ListKeys":                        typed(s.listKeys),
-		"ListResourceTags":                typed(s.listResourceTags),
-		"PutKeyPolicy":                    typed(s.putKeyPolicy),
-		"ReEncrypt":                       typed(s.reEncrypt),
-		"RevokeGrant":                     typed(s.revokeGrant),
-		"RotateKeyOnDemand":               typed(s.rotateKeyOnDemand),
-		"ScheduleKeyDeletion":             typed(s.scheduleKeyDeletion),
-		"TagResource":                     typed(s.tagResource),
-		"UntagResource":                   typed(s.untagResource),
-		"UpdateAlias":                     typed(s.updateAlias),
-		"UpdateKeyDescription":            typed(s.updateKeyDescription),
+		"CancelKeyDeletion":                   typed(s.cancelKeyDeletion),
+		"CreateAlias":                         typed(s.createAlias),
+		"CreateGrant":                         typed(s.createGrant),
+		"CreateKey":                           typed(s.createKey),
+		"Decrypt":                             typed(s.decrypt),
+		"DeleteAlias":                         typed(s.deleteAlias),
+		"DescribeKey":                         typed(s.describeKey),
+		"DisableKey":                          typed(s.disableKey),
+		"DisableKeyRotation":                  typed(s.disableKeyRotation),
+		"EnableKey":                           typed(s.enableKey),
+		"EnableKeyRotation":                   typed(s.enableKeyRotation),
+		"Encrypt":                             typed(s.encrypt),
+		"GenerateDataKey":                     typed(s.generateDataKey),
+		"GenerateDataKeyWithoutPlaintext":     typed(s.generateDataKeyWithoutPlaintext),
+		"GenerateDataKeyPair":                 typed(s.generateDataKeyPair),
+		"GenerateDataKeyPairWithoutPlaintext": typed(s.generateDataKeyPairWithoutPlaintext),
+		"GenerateMac":                         typed(s.generateMac),
+		"GenerateRandom":                      typed(s.generateRandom),
+		"GetKeyPolicy":                        typed(s.getKeyPolicy),
+		"GetKeyRotationStatus":                typed(s.getKeyRotationStatus),
+		"GetPublicKey":                        typed(s.getPublicKey),
+		"ListAliases":                         typed(s.listAliases),
+		"ListGrants":                          typed(s.listGrants),
+		"ListKeyPolicies":                     typed(s.listKeyPolicies),
+		"ListKeys":                            typed(s.listKeys),
+		"ListResourceTags":                    typed(s.listResourceTags),
+		"PutKeyPolicy":                        typed(s.putKeyPolicy),
+		"ReEncrypt":                           typed(s.reEncrypt),
+		"RevokeGrant":                         typed(s.revokeGrant),
+		"RotateKeyOnDemand":                   typed(s.rotateKeyOnDemand),
+		"ScheduleKeyDeletion":                 typed(s.scheduleKeyDeletion),
+		"Sign":                                typed(s.sign),
+		"TagResource":                         typed(s.tagResource),
+		"UntagResource":                       typed(s.untagResource),
+		"UpdateAlias":                         typed(s.updateAlias),
+		"UpdateKeyDescription":                typed(s.updateKeyDescription),
+		"Verify":                              typed(s.verify),
+		"VerifyMac":                           typed(s.verifyMac),
 	}
 }
 
@@ -115,6 +122,8 @@ type request struct {
 	about iam.Keys
 	// context is the encryption context, which policies and grants can ask for.
 	context map[string]string
+	// usage and algorithm are what the key must be for; empty means any.
+	usage, algorithm string
 	// states are those that the key may be in; empty means any.
 	states []string
 	dryRun *bool
@@ -148,6 +157,11 @@ func (s *Service) within(tx *region.Txn, r request, do func(*region.Txn, Key) er
 	}
 	if len(r.states) > 0 && !slices.Contains(r.states, key.State) {
 		return s.wrongState(key, r.states)
+	}
+	if r.usage != "" {
+		if err := s.fits(key, r.call.Operation, r.usage, r.algorithm); err != nil {
+			return err
+		}
 	}
 	if r.dryRun != nil && *r.dryRun {
 		return dryRun()

@@ -15,7 +15,7 @@ const (
 	pendingDeletion = "PendingDeletion"
 )
 
-// Key is a symmetric KMS key.
+// Key is a KMS key.
 type Key struct {
 	ID          string    `json:"id"` // a UUID
 	Description string    `json:"description,omitempty"`
@@ -24,6 +24,9 @@ type Key struct {
 	// DeletionAt is when a key that is pending deletion is gone.
 	DeletionAt *time.Time `json:"deletionAt,omitempty"`
 	Policy     string     `json:"policy"`
+	// Spec and Usage are the key's; empty means the usual ones, SYMMETRIC_DEFAULT and ENCRYPT_DECRYPT.
+	Spec  string `json:"spec,omitempty"`
+	Usage string `json:"usage,omitempty"`
 	// Service is the one whose key it is, such as ebs, if it is one of AWS's own.
 	Service string `json:"service,omitempty"`
 	// PolicyIDs are the unique ids of those whom Policy names, by its elements, as they were when it was put. Older records have none.
@@ -36,7 +39,7 @@ type Key struct {
 	RotationSince *time.Time `json:"rotationSince,omitempty"`
 }
 
-// Material is 32 bytes to encrypt with.
+// Material is what a key works with: random bytes, or a private key in PKCS #8.
 type Material struct {
 	ID        string    `json:"id"` // 64 hex digits
 	Bytes     []byte    `json:"bytes"`

@@ -15,12 +15,23 @@ const (
 	usualPeriod, mostRotations = 365, 25
 )
 
+// rotatable refuses keys that cannot have new material: what is signed with them must stay theirs.
+func (s *Service) rotatable(key Key) error {
+	if key.spec() != symmetricSpec {
+		return unsupported("%s is not a symmetric encryption key: it has no rotation.", s.arn("key/"+key.ID))
+	}
+	return nil
+}
+
 func (s *Service) enableKeyRotation(call *wire.Call, in *kms.EnableKeyRotationInput) (*kms.EnableKeyRotationOutput, error) {
 	r := request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled}}
 	if in.RotationPeriodInDays != nil {
 		r.about = number("kms:rotationperiodindays", int(*in.RotationPeriodInDays))
 	}
 	return &kms.EnableKeyRotationOutput{}, s.change(r, func(_ *region.Txn, key *Key) error {
+		if err := s.rotatable(*key); err != nil {
+			return err
+		}
 		period := usualPeriod
 		if in.RotationPeriodInDays != nil {
 			period = int(*in.RotationPeriodInDays)
@@ -37,6 +48,9 @@ func (s *Service) enableKeyRotation(call *wire.Call, in *kms.EnableKeyRotationIn
 
 func (s *Service) disableKeyRotation(call *wire.Call, in *kms.DisableKeyRotationInput) (*kms.DisableKeyRotationOutput, error) {
 	return &kms.DisableKeyRotationOutput{}, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled}}, func(_ *region.Txn, key *Key) error {
+		if err := s.rotatable(*key); err != nil {
+			return err
+		}
 		key.RotationDays, key.RotationSince = 0, nil
 		return nil
 	})
@@ -45,6 +59,9 @@ func (s *Service) disableKeyRotation(call *wire.Call, in *kms.DisableKeyRotation
 func (s *Service) getKeyRotationStatus(call *wire.Call, in *kms.GetKeyRotationStatusInput) (*kms.GetKeyRotationStatusOutput, error) {
 	out := &kms.GetKeyRotationStatusOutput{}
 	err := s.view(request{call: call, id: aws.ToString(in.KeyId)}, func(_ *region.Txn, key Key) error {
+		if err := s.rotatable(key); err != nil {
+			return err
+		}
 		out.KeyId = aws.String(key.ID)
 		// A key that is pending deletion is not rotated, and rotated again when it no longer is.
 		if out.KeyRotationEnabled = key.RotationDays > 0 && key.State != pendingDeletion; key.RotationDays == 0 {
@@ -64,6 +81,9 @@ func (s *Service) rotateKeyOnDemand(call *wire.Call, in *kms.RotateKeyOnDemandIn
 	fresh := newMaterial(s.now())
 	out := &kms.RotateKeyOnDemandOutput{}
 	return out, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled}}, func(_ *region.Txn, key *Key) error {
+		if err := s.rotatable(*key); err != nil {
+			return err
+		}
 		if len(key.Materials) > mostRotations {
 			return limitExceeded("A key can be rotated on demand %d times.", mostRotations)
 		}
