@@ -252,7 +252,7 @@ func TestRequestsThatNobodyHas(t *testing.T) {
 		{"STS version", "GET", "/?Action=GetCallerIdentity&Version=2010-01-01", "sts", "", nil, 400, []string{"for version 2010-01-01"}},
 		{"STS without action", "GET", "/", "sts", "", nil, 400, []string{"<Code>MissingAction</Code>"}},
 		{"STS with two actions", "GET", "/?Action=GetCallerIdentity&Action=AssumeRole&Version=2011-06-15", "sts", "", nil, 400, []string{"<Code>MalformedQueryString</Code>"}},
-		{"IAM", "GET", "/?Action=ListVirtualMFADevices&Version=2010-05-08", "iam", "", nil, 400, []string{"<Code>InvalidAction</Code>", "iam:ListVirtualMFADevices"}},
+		{"IAM", "GET", "/?Action=ListServerCertificates&Version=2010-05-08", "iam", "", nil, 400, []string{"<Code>InvalidAction</Code>", "iam:ListServerCertificates"}},
 		{"EC2", "GET", "/?Action=DescribeSpotPriceHistory&Version=2016-11-15", "ec2", "", nil, 400, []string{"<Response>", "<Code>InvalidAction</Code>", "ec2:DescribeSpotPriceHistory", "--upstream", "<RequestID>"}},
 		{"JSON service", "POST", "/", "logs", "", map[string]string{"X-Amz-Target": "Logs_20140328.DescribeLogGroups"}, 501, []string{`"__type":"UnknownOperationException"`, "Tripod does not have logs:DescribeLogGroups yet."}},
 		{"REST service", "GET", "/bucket", "s3", "", nil, 501, []string{"<Error>", "<Code>NotImplemented</Code>", "Tripod does not have the service s3 yet.", "--upstream", "<RequestId>"}},

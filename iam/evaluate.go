@@ -3,6 +3,7 @@ package iam
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -123,7 +124,10 @@ func (p Principal) Keys() Keys {
 	}
 	maps.Copy(keys, TagKeys("aws:principaltag", p.Tags))
 	if strings.HasPrefix(p.AccessKeyID, temporaryPrefix) {
-		keys["aws:multifactorauthpresent"] = []string{"false"} // there are no MFA devices here; long-term credentials have no such key
+		keys["aws:multifactorauthpresent"] = []string{strconv.FormatBool(p.MFA)} // long-term credentials have no such key
+		if p.MFA {
+			keys["aws:multifactorauthage"] = []string{strconv.Itoa(int(p.MFAAge.Seconds()))}
+		}
 		keys["aws:tokenissuetime"] = []string{p.IssuedAt.UTC().Format(time.RFC3339)}
 	}
 	for key, value := range map[string]string{"aws:sourceidentity": p.SourceIdentity, "aws:federatedprovider": p.Provider} {

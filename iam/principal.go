@@ -54,6 +54,9 @@ type Principal struct {
 	Transitive map[string]string
 	// SourceIdentity is who began the chain of sessions, Provider the ARN of the OIDC provider whose token began this one; empty where nobody said.
 	SourceIdentity, Provider string
+	// MFA says that the session began with a code of an MFA device, and MFAAge how long ago that was.
+	MFA    bool
+	MFAAge time.Duration
 	// IssuedAt is when the session began; zero for long-term credentials.
 	IssuedAt time.Time
 }
@@ -159,7 +162,9 @@ func lookupSession(tx *region.Txn, accessKeyID, sessionToken string, now time.Ti
 		if !found {
 			return Principal{}, "", ErrUnknownKey
 		}
-		return userSession(tx, by, session), session.Secret, nil
+		principal := userSession(tx, by, session)
+		principal.MFA, principal.MFAAge = session.MFA, now.Sub(session.IssuedAt)
+		return principal, session.Secret, nil
 	}
 	role, found := region.Roles.Get(tx, session.Role)
 	if !found || role.ID != session.ID {

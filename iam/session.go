@@ -51,7 +51,9 @@ type Session struct {
 	// SourceIdentity is who began the first session of a chain, where that said so.
 	SourceIdentity string `json:"si,omitempty"`
 	// Provider is the ARN of the OIDC provider whose token began the session; empty for others.
-	Provider string    `json:"fp,omitempty"`
+	Provider string `json:"fp,omitempty"`
+	// MFA says that the user had a code of an MFA device when the session began.
+	MFA      bool      `json:"m,omitempty"`
 	Secret   string    `json:"s"`
 	IssuedAt time.Time `json:"a"`
 	Expires  time.Time `json:"e"`

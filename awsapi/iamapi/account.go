@@ -5,13 +5,16 @@ import (
 
 	"tripod/awsapi/quota"
 	"tripod/awsapi/wire"
+	"tripod/iam"
 	"tripod/region"
 )
 
 func (s *Service) accountActions() map[string]action {
 	return map[string]action{
 		"GetAccountSummary":  typed(s, s.summary),
-		"ListAccountAliases": typed(s, s.aliases),
+		"CreateAccountAlias": typed(s, s.createAlias),
+		"DeleteAccountAlias": typed(s, s.deleteAlias),
+		"ListAccountAliases": typed(s, s.listAliases),
 	}
 }
 
@@ -45,23 +48,24 @@ func (s *Service) summary(call *wire.Call, _ *struct{}) (*summaryResult, error) 
 		for _, p := range policies {
 			versions += len(p.Versions)
 		}
+		devices, inUse := iam.MFADevices.List(tx), 0
+		for _, d := range devices {
+			if d.UserID != "" {
+				inUse++
+			}
+		}
 		return &summaryResult{summary{
 			"Users": region.Users.Part("").Count(tx), "Groups": region.Groups.Part("").Count(tx), "Roles": region.Roles.Part("").Count(tx),
-			"InstanceProfiles": region.InstanceProfiles.Part("").Count(tx), "Providers": region.OIDCProviders.Part("").Count(tx),
+			"InstanceProfiles": region.InstanceProfiles.Part("").Count(tx), "Providers": region.OIDCProviders.Part("").Count(tx) + samlProviders.Part("").Count(tx),
 			"Policies": len(policies), "PolicyVersionsInUse": versions,
 			"UsersQuota": s.Quotas.Of(quota.Users), "GroupsQuota": s.Quotas.Of(quota.Groups), "RolesQuota": s.Quotas.Of(quota.Roles),
 			"InstanceProfilesQuota": s.Quotas.Of(quota.InstanceProfiles), "PoliciesQuota": s.Quotas.Of(quota.Policies),
 			"AccessKeysPerUserQuota": maxKeys, "GroupsPerUserQuota": maxGroups, "VersionsPerPolicyQuota": maxVersions, "PolicySizeQuota": maxPolicySize,
 			"AssumeRolePolicySizeQuota": maxTrustSize, "AttachedPoliciesPerUserQuota": maxManagedOfOne, "AttachedPoliciesPerRoleQuota": maxManagedOfOne,
-			"AttachedPoliciesPerGroupQuota": maxManagedOfOne, "AccountAccessKeysPresent": rootKeys, "AccountMFAEnabled": 0, "MFADevices": 0,
+			"AttachedPoliciesPerGroupQuota": maxManagedOfOne, "AccountAccessKeysPresent": rootKeys, "AccountMFAEnabled": 0,
+			"MFADevices": len(devices), "MFADevicesInUse": inUse, "GroupPolicySizeQuota": 5120, "RolePolicySizeQuota": 10240, "UserPolicySizeQuota": 2048,
+			"AccountPasswordPresent": 0, "AccountSigningCertificatesPresent": 0, "SigningCertificatesPerUserQuota": 2, "ServerCertificates": 0, "ServerCertificatesQuota": 20,
+			"GlobalEndpointTokenVersion": 1, "PolicyVersionsInUseQuota": 10000,
 		}}, nil
 	})
 }
-
-type aliasList struct {
-	AccountAliases list[string]
-	pageEnd
-}
-
-// aliases lists none: Tripod does not have CreateAccountAlias.
-func (s *Service) aliases(*wire.Call, *paging) (*aliasList, error) { return &aliasList{}, nil }

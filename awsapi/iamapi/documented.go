@@ -12,7 +12,10 @@ func Documented() []wire.Documented {
 	return wire.DocumentBy(slices.Sorted(maps.Keys((&Service{}).actions())), []wire.Clause{
 		{Words: []string{"InstanceProfile"}, State: wire.Recorded, Effect: "kept; the instances of nodes have the profile of their cluster, CLUSTER-node"},
 		{Words: []string{"LastUsed"}, State: wire.Recorded, Effect: "uses are not noted: it says N/A"},
-		{Words: []string{"AccountAliases"}, State: wire.Recorded, Effect: "empty: there is none"},
+		{Words: []string{"AccountAlias"}, State: wire.Recorded, Effect: "kept and shown; there is no console to sign in to"},
+		{Words: []string{"LoginProfile", "Password"}, State: wire.Recorded, Effect: "kept, the password as a hash; there is no console to sign in to"},
+		{Words: []string{"SAMLProvider"}, State: wire.Recorded, Effect: "kept and shown; nobody signs in by SAML"},
+		{Words: []string{"MFADevice"}, State: wire.Works, Effect: "a device with a seed, whose codes GetSessionToken and AssumeRole take; the picture of the seed is blank"},
 		{Words: []string{"OpenIDConnectProvider"}, State: wire.Works, Effect: "AssumeRoleWithWebIdentity asks for it; a port in the URL is allowed; a certificate with one of the thumbprints is trusted"},
 		{Words: []string{"GetContextKeys"}, State: wire.Works, Effect: "the condition keys and variables in the policies"},
 		{Words: []string{"Simulate"}, State: wire.Works, Effect: "decisions by the evaluator that guards the calls, with context keys and the boundary; matched statements are not told, resource policies are refused"},

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"tripod/awsapi/quota"
+	"tripod/iam"
 	"tripod/region"
 )
 
@@ -15,6 +16,8 @@ const (
 	kindPolicy   = "policy"
 	kindProfile  = "instance-profile"
 	kindProvider = "oidc-provider"
+	kindMFA      = "mfa"
+	kindSAML     = "saml-provider"
 )
 
 // entity is what records of several kinds have in common: a handle on the parts of a record that was read. What a kind has not is nil.
@@ -61,6 +64,14 @@ func find(tx *region.Txn, kind, name string) (entity, error) {
 		if p, ok := region.OIDCProviders.Get(tx, name); ok {
 			return entity{kind, name, p.ARN, "", nil, nil, nil, &p.Tags, 0, false, func() { region.OIDCProviders.Put(tx, p.ARN, p) }}, nil
 		}
+	case kindMFA:
+		if d, ok := iam.MFADevices.Get(tx, name); ok {
+			return entity{kind, name, d.Serial, "", nil, nil, nil, &d.Tags, 0, false, func() { iam.MFADevices.Put(tx, d.Serial, d) }}, nil
+		}
+	case kindSAML:
+		if p, ok := samlProviders.Get(tx, name); ok {
+			return entity{kind, name, p.ARN, "", nil, nil, nil, &p.Tags, 0, false, func() { samlProviders.Put(tx, p.ARN, p) }}, nil
+		}
 	}
 	return entity{}, notThere(kind, name)
 }
@@ -82,6 +93,10 @@ func notThere(kind, name string) error {
 		return noSuchEntity("Instance Profile %s cannot be found.", name)
 	case kindProvider:
 		return noSuchEntity("OpenIDConnect Provider not found for arn %s", name)
+	case kindMFA:
+		return noSuchEntity("VirtualMFADevice with serial number %s doesn't exist.", name)
+	case kindSAML:
+		return noSuchEntity("Manifest not found for arn %s", name)
 	}
 	return noSuchEntity("The %s with name %s cannot be found.", kind, name)
 }
@@ -91,11 +106,14 @@ var quotas = map[string]string{
 	kindRole: quota.Roles, kindUser: quota.Users, kindGroup: quota.Groups, kindPolicy: quota.Policies, kindProfile: quota.InstanceProfiles,
 }
 
+// perAccount are the kinds as IAM names their quotas.
+var perAccount = map[string]string{kindRole: "Roles", kindUser: "Users", kindGroup: "Groups", kindPolicy: "Policies", kindProfile: "InstanceProfiles"}
+
 // taken refuses a name that one of the kind has already, in whatever case: names differ by more than that. It also refuses more of them
 // than the account may have.
 func taken[T any](s *Service, tx *region.Txn, table region.Table[T], names region.Index[T], kind, name string) error {
 	if most := s.Quotas.Of(quotas[kind]); !table.Part("").Fewer(tx, most) {
-		return limitExceeded("Cannot exceed quota of %d for entities of the kind %s in an account.", most, kind)
+		return limitExceeded("Cannot exceed quota for %sPerAccount: %d", perAccount[kind], most)
 	}
 	if !names.Of(strings.ToLower(name)).Empty(tx) {
 		return alreadyExists("%s%s with name %s already exists.", strings.ToUpper(kind[:1]), strings.ReplaceAll(kind[1:], "-", " "), name)

@@ -114,7 +114,7 @@ func TestBadInputIsRefusedInIAMsWords(t *testing.T) {
 		{"AccessDenied", "CreatePolicyVersion", "PolicyArn", clusterPath, "PolicyDocument", listClusters},
 		{"ValidationError", "ListRoles", "MaxItems", "0"},
 		{"ValidationError", "ListRoles", "Marker", "x"},
-		{"InvalidAction", "CreateVirtualMFADevice", "VirtualMFADeviceName", "x"},
+		{"InvalidAction", "CreateServiceSpecificCredential", "UserName", "x", "ServiceName", "x"},
 		{"InvalidAction", "MakeCoffee"},
 	} {
 		w.iam(w.admin, c[0], c[1], c[2:]...)

@@ -14,7 +14,7 @@ func inputs() *wire.QueryModel {
 	m := model
 	m.Own = map[string]string{
 		"userNameType": saysName, "existingUserNameType": saysName, "roleNameType": saysName, "groupNameType": saysName, "policyNameType": saysName,
-		"instanceProfileNameType": saysName, "customSuffixType": saysName, "pathType": saysPath, "policyPathType": saysPath,
+		"instanceProfileNameType": saysName, "virtualMFADeviceName": saysName, "customSuffixType": saysName, "pathType": saysPath, "policyPathType": saysPath,
 		"policyDocumentType": saysASCII, "roleDescriptionType": saysASCII, "markerType": saysASCII,
 	}
 	return &m

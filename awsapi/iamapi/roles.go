@@ -232,8 +232,8 @@ func (s *Service) deleteRole(call *wire.Call, in *roleName) (done, error) {
 		if err := bare(e); err != nil {
 			return done{}, err
 		}
-		for name := range region.ProfilesByRole.Of(in.RoleName).KeysAfter(tx, "") {
-			return done{}, deleteConflict("Cannot delete entity, must remove roles from instance profile first: it is in %s.", name)
+		if !region.ProfilesByRole.Of(in.RoleName).Empty(tx) {
+			return done{}, deleteConflict("Cannot delete entity, must remove roles from instance profile first.")
 		}
 		region.Roles.Delete(tx, in.RoleName)
 		return done{}, nil

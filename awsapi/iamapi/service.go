@@ -58,6 +58,7 @@ func (s *Service) actions() map[string]action {
 	for _, group := range []map[string]action{
 		s.roleActions(), s.serviceRoleActions(), s.profileActions(), s.userActions(), s.keyActions(), s.groupActions(),
 		s.policyActions(), s.versionActions(), s.attachmentActions(), s.inlineActions(), s.tagActions(), s.providerActions(), s.accountActions(), s.simulateActions(),
+		s.loginActions(), s.mfaActions(), s.samlActions(),
 	} {
 		for name, a := range group {
 			all[name] = a
@@ -66,10 +67,10 @@ func (s *Service) actions() map[string]action {
 	return all
 }
 
-// permit refuses temporary credentials of users.
+// permit refuses temporary credentials of users, but for those that were asked for with MFA.
 func permit(call *wire.Call) error {
-	if call.Principal.IsUserSession() {
-		return wire.UnknownKey(wire.Query, "IAM cannot be called with credentials of sts get-session-token or get-federation-token, as those have no MFA here: use the access key itself, or a role's.")
+	if call.Principal.IsUserSession() && !call.Principal.MFA {
+		return wire.UnknownKey(wire.Query, "IAM cannot be called with credentials of sts get-federation-token, nor with those of get-session-token without MFA: use the access key itself, or a role's.")
 	}
 	return nil
 }

@@ -13,6 +13,8 @@ func (s *Service) tagActions() map[string]action {
 	tags[policyARN]{s}.add(all, "Policy")
 	tags[profileName]{s}.add(all, "InstanceProfile")
 	tags[providerARN]{s}.add(all, "OpenIDConnectProvider")
+	tags[mfaSerial]{s}.add(all, "MFADevice")
+	tags[samlARN]{s}.add(all, "SAMLProvider")
 	return all
 }
 

@@ -198,6 +198,11 @@ func (s *Service) deleteUser(call *wire.Call, in *userName) (done, error) {
 			return done{}, deleteConflict("Cannot delete entity, must remove users from group first.")
 		case !(owner{user: in.UserName}).keys().Empty(tx):
 			return done{}, deleteConflict("Cannot delete entity, must delete access keys first.")
+		case len(devicesOf(tx, user)) > 0:
+			return done{}, deleteConflict("Cannot delete entity, must delete MFA device first.")
+		}
+		if _, found := logins.Get(tx, user.ID); found {
+			return done{}, deleteConflict("Cannot delete entity, must delete login profile first.")
 		}
 		region.Users.Delete(tx, in.UserName)
 		return done{}, nil

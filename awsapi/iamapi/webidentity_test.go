@@ -117,7 +117,7 @@ func TestUsersSessionActsAsTheUserButForIAM(t *testing.T) {
 		t.Errorf("got %s", text)
 	}
 	w.iam(session, "InvalidClientTokenId", "ListRoles")
-	for _, c := range [][]string{{"AccessDenied"}, {"ValidationError", "DurationSeconds", "899"}, {"ValidationError", "TokenCode", "123456"}} {
+	for _, c := range [][]string{{"AccessDenied"}, {"ValidationError", "DurationSeconds", "899"}, {"AccessDenied", "TokenCode", "123456"}} {
 		by := w.admin
 		if len(c) == 1 {
 			by = session

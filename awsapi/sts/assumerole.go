@@ -77,14 +77,15 @@ func (s *Service) assumeRole(call *wire.Call, in *assumeRoleInput) (*AssumedRole
 	if err != nil {
 		return nil, err
 	}
-	if err := in.device.check(); err != nil {
+	mfa, err := s.take(call, in.device)
+	if err != nil {
 		return nil, err
 	}
 	session := iam.Session{Name: in.RoleSessionName}
 	if err := in.mark(&session, call.Principal); err != nil {
 		return nil, err
 	}
-	role, err := s.trusting(call, in, name, session)
+	role, err := s.trusting(call, in, name, session, mfa)
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +165,7 @@ func roleUser(role region.Role, accountID, session string) AssumedRoleUser {
 
 // trusting is the role, if it trusts the caller with the session. A role that is not there is denied in the same words as one that trusts
 // somebody else: who may not assume a role does not learn whether it exists.
-func (s *Service) trusting(call *wire.Call, in *assumeRoleInput, name string, session iam.Session) (region.Role, error) {
+func (s *Service) trusting(call *wire.Call, in *assumeRoleInput, name string, session iam.Session, mfa bool) (region.Role, error) {
 	denied := func(action, reason string) error {
 		return wire.AccessDenied(wire.Query, call.Principal.ARN, action, in.RoleARN, reason)
 	}
@@ -190,8 +191,12 @@ func (s *Service) trusting(call *wire.Call, in *assumeRoleInput, name string, se
 	if session.SourceIdentity != "" {
 		actions = append(actions, setSourceIdentity)
 	}
+	keys := call.Keys.With(in.keys(session, role))
+	if mfa { // it counts for this call alone: the role's session has none
+		keys["aws:multifactorauthpresent"], keys["aws:multifactorauthage"] = []string{"true"}, []string{"0"}
+	}
 	for _, action := range actions {
-		if may, reason := call.Principal.MayAssume(action, in.RoleARN, trust, call.Keys.With(in.keys(session, role))); !may {
+		if may, reason := call.Principal.MayAssume(action, in.RoleARN, trust, keys); !may {
 			return role, denied(action, reason)
 		}
 	}

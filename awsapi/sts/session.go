@@ -7,6 +7,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/iam"
+	"tripod/region"
 )
 
 const defaultUserSession = 12 * time.Hour
@@ -21,27 +22,41 @@ type SessionToken struct{ Credentials Credentials }
 
 // sessionToken makes temporary credentials of the user, or root, who calls. No permission is needed, as in AWS.
 func (s *Service) sessionToken(call *wire.Call, in *sessionTokenInput) (*SessionToken, error) {
-	if err := in.check(); err != nil {
+	mfa, err := s.take(call, in.device)
+	if err != nil {
 		return nil, err
 	}
 	life := duration(in.DurationSeconds, defaultUserSession)
-	credentials, _, err := s.issue(call, call.Principal.AccountID, iam.Session{User: call.Principal.UserName(), ID: call.Principal.UserID}, life)
+	credentials, _, err := s.issue(call, call.Principal.AccountID, iam.Session{User: call.Principal.UserName(), ID: call.Principal.UserID, MFA: mfa}, life)
 	if err != nil {
 		return nil, err
 	}
 	return &SessionToken{credentials}, nil
 }
 
-// device is an MFA device and its code. A session that ignored them would pass for one with MFA.
+// device is an MFA device and its code.
 type device struct{ SerialNumber, TokenCode *string }
 
-func (d device) check() error {
-	for name, given := range map[string]*string{"SerialNumber": d.SerialNumber, "TokenCode": d.TokenCode} {
-		if given != nil {
-			return invalid("Tripod has no MFA devices: leave " + name + " out.")
-		}
+// take says whether the call brings a code of a device of the user who calls. A code is taken once.
+func (s *Service) take(call *wire.Call, d device) (bool, error) {
+	if d.SerialNumber == nil && d.TokenCode == nil {
+		return false, nil
 	}
-	return nil
+	failed := forbidden("MultiFactorAuthentication failed with invalid MFA one time pass code. ")
+	switch {
+	case d.SerialNumber == nil || d.TokenCode == nil:
+		return false, forbidden("MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code.")
+	case call.Principal.UserName() == "":
+		return false, failed
+	}
+	return true, s.State.Update(call.Request.Context(), func(tx *region.Txn) error {
+		found, there := iam.MFADevices.Get(tx, *d.SerialNumber)
+		if !there || found.UserID != call.Principal.UserID || found.Take(s.now(), *d.TokenCode) != nil {
+			return failed
+		}
+		iam.MFADevices.Put(tx, found.Serial, found)
+		return nil
+	})
 }
 
 // callable refuses what credentials of the caller's kind cannot call, whatever their policies ("Compare AWS STS credentials" of the IAM user guide).
