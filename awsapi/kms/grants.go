@@ -3,7 +3,6 @@ package kms
 import (
 	"cmp"
 	"crypto/rand"
-	"encoding/base64"
 	"encoding/hex"
 	"maps"
 	"slices"
@@ -26,12 +25,7 @@ func (q question) granted(tx *region.Txn, r request, key Key) bool {
 		if !slices.Contains(g.Operations, q.action) || !g.lets(r, q.action) {
 			return false
 		}
-		grantee := cmp.Or(g.GranteeID, g.Grantee)
-		if matched, direct := q.by.Match(grantee); !matched || direct {
-			return matched && q.by.Named(grantee, q.request())
-		}
-		decision, _ := q.by.Evaluate("kms:"+q.action, q.arn, q.keys)
-		return decision == iam.Allowed
+		return q.is(cmp.Or(g.GranteeID, g.Grantee))
 	})
 }
 
@@ -127,7 +121,7 @@ func (s *Service) createGrant(call *wire.Call, in *kms.CreateGrantInput) (*kms.C
 	if err != nil {
 		return nil, err
 	}
-	out.GrantId, out.GrantToken = aws.String(grant.ID), aws.String(base64.StdEncoding.EncodeToString([]byte("grant/"+grant.ID)))
+	out.GrantId, out.GrantToken = aws.String(grant.ID), aws.String(grant.token())
 	return out, nil
 }
 
