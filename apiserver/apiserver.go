@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"strconv"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/version"
@@ -20,9 +22,11 @@ import (
 	"k8s.io/kubernetes/cmd/kube-apiserver/app"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app/options"
 
+	"tripod/apiserver/door"
 	"tripod/apiserver/etcdwrites"
 	"tripod/apiserver/launch"
 	"tripod/internal/loss"
+	"tripod/internal/process"
 )
 
 // Server is one kube-apiserver.
@@ -70,6 +74,9 @@ func New(ctx context.Context, spec launch.Process) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kube-apiserver: %w", err)
 	}
+	if completed.SecureServing.Listener, err = listen(spec.Socket, completed.SecureServing.BindAddress, completed.SecureServing.BindPort); err != nil {
+		return nil, fmt.Errorf("kube-apiserver: %w", err)
+	}
 	config, err := app.NewConfig(completed)
 	if err != nil {
 		return nil, fmt.Errorf("kube-apiserver: %w", err)
@@ -111,6 +118,7 @@ func adapt(config *app.Config, spec launch.Process) error {
 	for _, generic := range generics {
 		generic.APIServerID = identity(spec.Zone)
 		generic.Authorization.Authorizer = extraGuard{generic.Authorization.Authorizer}
+		generic.Authentication.Authenticator = door.Guard{Request: generic.Authentication.Authenticator}
 		if spec.ReportsVersion != "" {
 			generic.EffectiveVersion = shownVersion{generic.EffectiveVersion, spec.ReportsVersion}
 		}
@@ -121,6 +129,20 @@ func adapt(config *app.Config, spec launch.Process) error {
 	}
 	config.KubeAPIs.Extra.EndpointReconcilerConfig.Reconciler = reconciler
 	return nil
+}
+
+// listen opens the port, and the socket by which come those whom the cluster's endpoint has let in.
+func listen(socket string, address net.IP, port int) (net.Listener, error) {
+	tcp, err := net.Listen("tcp", net.JoinHostPort(address.String(), strconv.Itoa(port)))
+	if err != nil {
+		return nil, err
+	}
+	unix, err := process.ListenUnix(socket)
+	if err != nil {
+		tcp.Close()
+		return nil, err
+	}
+	return door.New(tcp, unix), nil
 }
 
 // Run serves until ctx ends, and then drains. ready is called once, when /readyz first says ok.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -96,6 +97,10 @@ func run(ctx context.Context, args []string, body func(context.Context, launch.P
 	var spec launch.Process
 	if err := json.Unmarshal(text, &spec); err != nil {
 		return fmt.Errorf("%s: %w", args[0], err)
+	}
+	// The gateway's socket is named by its name alone, which is all that a client reads of it when the gateway refuses to dial a webhook.
+	if err := os.Chdir(filepath.Dir(spec.MetricsSocket)); err != nil {
+		return err
 	}
 	listener, err := process.ListenUnix(spec.MetricsSocket)
 	if err != nil {

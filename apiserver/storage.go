@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,9 +24,11 @@ import (
 	"k8s.io/apiserver/pkg/storage/storagebackend/factory"
 	noencryption "k8s.io/apiserver/pkg/storage/value/encrypt/identity"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app"
 
 	"tripod/apiserver/etcdwrites"
+	"tripod/apiserver/launch"
 )
 
 // An upstream API server makes an etcd client for every resource: some 70, with a TLS connection to each of the three members. For
@@ -69,7 +72,13 @@ func newEtcd(to storagebackend.TransportConfig, egressConfig string) (*etcd, err
 				if parsed, err := url.Parse(address); err == nil && parsed.Host != "" {
 					address = parsed.Host
 				}
-				return dial(ctx, "tcp", address)
+				conn, err := dial(ctx, "tcp", address)
+				member, _, _ := strings.Cut(address, ".")
+				told, hidden := launch.Outward(err, member+" cannot be reached") // a client of the API server may read it
+				if hidden {
+					klog.V(2).InfoS("Cannot dial etcd", "err", err)
+				}
+				return conn, told
 			}),
 		},
 	})

@@ -362,7 +362,7 @@ func (c *clusterZone) launchOptions(component string) launch.APIServer {
 		Dir: c.dir, Zone: c.zone.config.Zone, ClusterID: c.record.ID, Version: wanted.Version,
 		Port: apiServerPort(c.record.EndpointPort, c.index), Advertise: Interface(c.index),
 		EtcdServers: c.etcdServers(), ServiceCIDR: c.record.ServiceCIDR, Issuer: c.record.Issuer,
-		GatewaySocket: c.zone.config.socket("gateway"), MetricsSocket: c.metricsSocket(component),
+		GatewaySocket: c.zone.config.socket("gateway"), MetricsSocket: c.metricsSocket(component), Socket: APIServerSocket(c.zone.config.runDir(), c.record.ID),
 		AuditLog: c.logFile("audit"),
 		Provider: c.launchProvider(),
 		Tuning: launch.Tuning{

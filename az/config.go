@@ -184,7 +184,8 @@ func apiServerPort(endpoint, zone int) int  { return endpoint + 1 + zone }
 func etcdClientPort(endpoint, zone int) int { return endpoint + 4 + zone }
 func etcdPeerPort(endpoint, zone int) int   { return endpoint + 7 + zone }
 
-// APIServerAddress is the loopback address of the API server of the i-th zone of the cluster with that endpoint port.
+// APIServerAddress is the loopback address of the API server of the i-th zone of the cluster with that endpoint port, for the region's own components: others come in
+// by APIServerSocket, behind the endpoint.
 func APIServerAddress(endpoint, zone int) string {
 	return fmt.Sprintf("127.0.0.1:%d", apiServerPort(endpoint, zone))
 }

@@ -37,6 +37,11 @@ func EndpointSocket(runDir, clusterID string) string {
 	return filepath.Join(filepath.Dir(runDir), "endpoint-"+clusterID[:8]+".sock")
 }
 
+// APIServerSocket is where the API server of a cluster in a zone serves whoever the endpoint's balancer has let in. runDir is the zone's.
+func APIServerSocket(runDir, clusterID string) string {
+	return filepath.Join(runDir, "api-"+clusterID[:8]+".sock")
+}
+
 // handleEndpoint writes the report into the cluster's record.
 func (z *Zone) handleEndpoint(w http.ResponseWriter, r *http.Request) {
 	var report EndpointReport

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -151,7 +152,7 @@ func (e *Emulator) newClusterBalancer(state az.ClusterState, gate *gate, roots *
 	config := lb.Config{Name: state.Name, Listener: gate, Admit: gate.admit, Check: check, Wake: e.wakeFor("cluster " + state.Name),
 		Logger: e.logger.With("balancer", state.Name), Registerer: e.registry, OnChange: e.targetChanged(state.Name, state.Name)}
 	for i := range zoneLetters {
-		config.Targets = append(config.Targets, lb.Target{Name: e.zoneName(i), Address: az.APIServerAddress(state.EndpointPort, i)})
+		config.Targets = append(config.Targets, lb.Target{Name: e.zoneName(i), Network: "unix", Address: az.APIServerSocket(filepath.Join(e.runDir, zoneLetters[i]), state.ID)})
 	}
 	balancer := lb.New(e.healthChecks(config))
 	return balancer, balancer.Start(context.Background())

@@ -102,11 +102,18 @@ func serveReadyz(config []byte) error {
 	if err != nil {
 		return err
 	}
-	listener, err := tls.Listen("tcp", "127.0.0.1:"+flags["--secure-port"], &tls.Config{Certificates: []tls.Certificate{cert}})
+	settings := &tls.Config{Certificates: []tls.Certificate{cert}}
+	port, err := tls.Listen("tcp", "127.0.0.1:"+flags["--secure-port"], settings)
 	if err != nil {
 		return err
 	}
-	go http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }))
+	socket, err := process.ListenUnix(p.Socket)
+	if err != nil {
+		return err
+	}
+	for _, listener := range []net.Listener{port, tls.NewListener(socket, settings)} {
+		go http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }))
+	}
 	return nil
 }
 

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/url"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -67,6 +69,7 @@ func access(t *testing.T, r *testRegion) {
 	must(t, "DeleteAccessEntry", err)
 	viewer.want(t, "a role whose access entry is deleted", "kube-system", apierrors.IsUnauthorized)
 	ops.forge(t)
+	r.pastTheEndpoint(t)
 }
 
 func succeeds(err error) bool { return err == nil }
@@ -118,15 +121,34 @@ func (r *testRegion) everyAPIServer(t *testing.T, as iam.Credentials) (all apiSe
 	status := r.status(t)
 	token, err := iam.Token(context.Background(), as, "us-east-1", status.AWSEndpoint, "demo", time.Now())
 	must(t, "make a token", err)
+	cluster := r.cluster(t)
+	for _, zone := range status.Zones {
+		socket := az.APIServerSocket(filepath.Join(filepath.Dir(client.SocketPath(r.dir)), az.Letter(zone.Name)), cluster.ID)
+		all = append(all, &rest.Config{Host: cluster.Endpoint, BearerToken: token, TLSClientConfig: rest.TLSClientConfig{CAData: r.config(t).CAData},
+			Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return new(net.Dialer).DialContext(ctx, "unix", socket)
+			}})
+	}
+	return all
+}
+
+// pastTheEndpoint shows that no API server takes a token at its own port, where the endpoint's access rules are not asked.
+func (r *testRegion) pastTheEndpoint(t *testing.T) {
+	t.Helper()
+	credentials, err := client.ReadCredentials(r.dir)
+	must(t, "read the credentials", err)
 	endpoint, err := url.Parse(r.cluster(t).Endpoint)
 	must(t, "read the endpoint", err)
 	port, err := strconv.Atoi(endpoint.Port())
 	must(t, "read the endpoint's port", err)
-	for i := range status.Zones {
-		all = append(all, &rest.Config{Host: "https://" + az.APIServerAddress(port, i), BearerToken: token,
-			TLSClientConfig: rest.TLSClientConfig{CAData: r.config(t).CAData}})
+	for i, config := range r.everyAPIServer(t, keysOf(credentials)) {
+		config.Host, config.Dial = "https://"+az.APIServerAddress(port, i), nil
+		set, err := kubernetes.NewForConfig(config)
+		must(t, "make a client", err)
+		if _, err = set.CoreV1().Pods("default").List(within(t, 10*time.Second), metav1.ListOptions{Limit: 1}); !apierrors.IsUnauthorized(err) {
+			t.Errorf("zone %d's API server answers a token at its port with %v", i, err)
+		}
 	}
-	return all
 }
 
 // want polls until listing a namespace's pods ends so in every zone.

@@ -38,7 +38,8 @@ type APIServer struct {
 	ServiceCIDR   string
 	Issuer        string
 	GatewaySocket string // the zone's gateway: the only way out
-	MetricsSocket string // where the component's own metrics are served
+	MetricsSocket string // where the component's own metrics are served, in the same directory
+	Socket        string // where the API server serves whoever the cluster's endpoint has let in; at its port it takes no tokens
 	AuditLog      string // file
 	EncryptionKey string // base64 of 32 bytes
 	// Provider is an identity provider beside IAM, or nil.
@@ -72,6 +73,7 @@ const ShiftedZones = "shifted-zones.json"
 type Process struct {
 	Zone           string   `json:"zone"`
 	MetricsSocket  string   `json:"metricsSocket"`
+	Socket         string   `json:"socket,omitempty"`       // of an API server: see APIServer
 	ShiftedZones   string   `json:"shiftedZones,omitempty"` // a file: see ShiftedZones
 	ReportsVersion string   `json:"reportsVersion"`         // what /version says
 	Flags          []string `json:"flags"`
@@ -112,7 +114,7 @@ func (a APIServer) key(name string) string  { return filepath.Join(a.Dir, "pki",
 // Write makes the files that the flags name and returns the one that the process reads.
 func (a APIServer) Write() (string, error) {
 	for name, text := range map[string]string{
-		"egress.yaml":        egressConfig(a.GatewaySocket),
+		"egress.yaml":        egressConfig(filepath.Base(a.GatewaySocket)), // components run in its directory
 		"authenticator.yaml": webhookConfig(a.ClusterID, AuthenticatePath),
 		"authorizer.yaml":    webhookConfig(a.ClusterID, AuthorizePath),
 		"authorization.yaml": authorizationConfig(a.file("authorizer.yaml")),
@@ -127,7 +129,7 @@ func (a APIServer) Write() (string, error) {
 		return "", err
 	}
 	return writeProcess(a.file("apiserver.json"), Process{
-		Zone: a.Zone, MetricsSocket: a.MetricsSocket, ShiftedZones: a.file(ShiftedZones), ReportsVersion: Versions[a.Version], Flags: a.Flags()})
+		Zone: a.Zone, MetricsSocket: a.MetricsSocket, Socket: a.Socket, ShiftedZones: a.file(ShiftedZones), ReportsVersion: Versions[a.Version], Flags: a.Flags()})
 }
 
 // Flags are kube-apiserver's.

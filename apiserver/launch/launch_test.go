@@ -27,7 +27,7 @@ func example(dir string) Controllers {
 		EtcdServers:   []string{"https://etcd-a.0123.tripod.internal:2379", "https://etcd-b.0123.tripod.internal:2379"},
 		ServiceCIDR:   "10.100.0.0/16",
 		Issuer:        "https://localhost:4566/id/0123456789ABCDEF0123456789ABCDEF",
-		GatewaySocket: "/run/tripod/a/gateway.sock", MetricsSocket: "/run/tripod/a/metrics.sock",
+		GatewaySocket: "/run/tripod/a/gateway.sock", MetricsSocket: "/run/tripod/a/metrics.sock", Socket: "/run/tripod/a/api-01234567.sock",
 		AuditLog: "/data/logs/audit.log", EncryptionKey: encryptionKey,
 	}}
 }
