@@ -109,6 +109,9 @@ func (s *server) unsignedCall(w http.ResponseWriter, r *http.Request, body []byt
 		return false, err
 	}
 	err = one.api.Serve(w, x.call)
+	if err == nil {
+		isKnown(r.Context()) // by the token that the call brought
+	}
 	if err != nil && isUnknown(err) {
 		x.call = nil
 	}
