@@ -104,10 +104,11 @@ var cborOperation = regexp.MustCompile(`^/service/[A-Za-z0-9_]+/operation/([A-Za
 // actionOf is what a call says that its operation is, in a query or JSON protocol. It is empty in those that say it by the path,
 // and where a call says it twice: a permission for one action must not be good for what another emulator takes the call for.
 func actionOf(r *http.Request, call *wire.Call) string {
-	if name := cborOperation.FindStringSubmatch(r.URL.Path); name != nil && exchangeOf(r).protocol == wire.CBOR && len(r.Header.Values("X-Amz-Target"))+len(call.Params["Action"]) == 0 {
+	target, actions := r.Header.Values("X-Amz-Target"), call.Params["Action"]
+	name := cborOperation.FindStringSubmatch(r.URL.Path)
+	if exchangeOf(r).protocol == wire.CBOR && name != nil && len(target)+len(actions) == 0 {
 		return name[1]
 	}
-	target, actions := r.Header.Values("X-Amz-Target"), call.Params["Action"]
 	if r.URL.Path != "/" || len(target)+len(actions) != 1 {
 		return ""
 	}

@@ -487,8 +487,7 @@ func (c *clusterZone) workersConfig() (WorkersConfig, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", EndpointSocket(c.zone.config.runDir(), c.record.ID))
 	}
 	config.Version = launch.Versions[c.record.Version]
-	config.CA, config.Token, config.Client, config.Authority = trust.bundle, c.nodeToken, admin, authority
-	config.LocalPort = c.zone.config.localPort
+	config.CA, config.Token, config.Client, config.Authority, config.LocalPort = trust.bundle, c.nodeToken, admin, authority, c.zone.config.localPort
 	return config, nil
 }
 

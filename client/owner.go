@@ -27,7 +27,8 @@ func CheckOwner(dataDir string) error {
 			continue
 		}
 		if uid, other := otherOwner(info); other {
-			return fmt.Errorf("%s belongs to another user (uid %d, you are %d): choose another directory with --data-dir", filepath.Join(dataDir, entry.Name()), uid, os.Getuid())
+			return fmt.Errorf("%s belongs to another user (uid %d, you are %d): choose another directory with --data-dir",
+				filepath.Join(dataDir, entry.Name()), uid, os.Getuid())
 		}
 	}
 	return nil

@@ -152,7 +152,8 @@ func (e *Emulator) newClusterBalancer(state az.ClusterState, gate *gate, roots *
 	config := lb.Config{Name: state.Name, Listener: gate, Admit: gate.admit, Check: check, Wake: e.wakeFor("cluster " + state.Name),
 		Logger: e.logger.With("balancer", state.Name), Registerer: e.registry, OnChange: e.targetChanged(state.Name, state.Name)}
 	for i := range zoneLetters {
-		config.Targets = append(config.Targets, lb.Target{Name: e.zoneName(i), Network: "unix", Address: az.APIServerSocket(filepath.Join(e.runDir, zoneLetters[i]), state.ID)})
+		socket := az.APIServerSocket(filepath.Join(e.runDir, zoneLetters[i]), state.ID)
+		config.Targets = append(config.Targets, lb.Target{Name: e.zoneName(i), Network: "unix", Address: socket})
 	}
 	balancer := lb.New(e.healthChecks(config))
 	return balancer, balancer.Start(context.Background())

@@ -64,7 +64,8 @@ func openDataDir(path string) (*dataDir, error) {
 	}
 	lock, err := os.OpenFile(d.file("lock"), os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
 	if errors.Is(err, syscall.ELOOP) {
-		return nil, fmt.Errorf("%s is a symbolic link, and what it leads to is no lock of Tripod's: remove it, or choose another directory with --data-dir", d.file("lock"))
+		return nil, fmt.Errorf("%s is a symbolic link, and what it leads to is no lock of Tripod's: remove it, or choose another directory with --data-dir",
+			d.file("lock"))
 	}
 	if err == nil {
 		if info, statErr := lock.Stat(); statErr != nil || !info.Mode().IsRegular() {

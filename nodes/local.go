@@ -190,7 +190,8 @@ func holder(pods []corev1.Pod, address string, port int) (*corev1.Pod, error) {
 	case len(holders) > 1:
 		return nil, fmt.Errorf("pods %s/%s and %s/%s both claim the port", holders[0].Namespace, holders[0].Name, holders[1].Namespace, holders[1].Name)
 	case len(others) > 0:
-		return nil, fmt.Errorf("it is a node's address, and no pod of the host's network there (%s/%s, ...) declares the port as a container's", others[0].Namespace, others[0].Name)
+		return nil, fmt.Errorf("it is a node's address, and no pod of the host's network there (%s/%s, ...) declares the port as a container's",
+			others[0].Namespace, others[0].Name)
 	}
 	return nil, nil
 }

@@ -68,7 +68,8 @@ func (a *app) podCommand() *cobra.Command {
 	run.Flags().StringVarP(&request.Container, "container", "c", "", "the container whose environment and mounts count (the first)")
 	run.Flags().StringVar(&request.Cluster, "cluster", "", "the cluster, where there are several")
 	run.Flags().BoolVar(&request.NoMounts, "no-mounts", false, "leave /var/run/secrets alone: KUBECONFIG and the AWS variables lead to the pod's files")
-	run.Flags().StringSliceVar(&request.Env, "env", nil, "variables of the pod that are taken though they may change what runs here: `NAME`s, beginnings with *, all, or none")
+	run.Flags().StringSliceVar(&request.Env, "env", nil,
+		"variables of the pod that are taken though they may change what runs here: `NAME`s, beginnings with *, all, or none")
 	pod.AddCommand(run)
 	return pod
 }

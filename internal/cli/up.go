@@ -121,11 +121,13 @@ func (a *app) upCommand() *cobra.Command {
 	flags.BoolVar(&options.Heal, "heal", false, "start a zone again that was killed from outside")
 	flags.BoolVar(&options.Throttle, "throttle", false, "refuse calls beyond AWS's rates, as AWS does")
 	flags.StringArrayVar(&quotas, "quota", nil, "how many of a thing an account or cluster may have, where not AWS's default, such as users=20000; may be repeated: "+strings.Join(quota.Names(), ", "))
-	flags.StringVar(&options.Upstream, "upstream", "", "emulator that answers the AWS calls that Tripod does not have, such as http://127.0.0.1:5000 (TRIPOD_UPSTREAM, where credentials may stand before the host: KEY:SECRET@)")
+	flags.StringVar(&options.Upstream, "upstream", "", "emulator that answers the AWS calls that Tripod does not have, such as http://127.0.0.1:5000 "+
+		"(TRIPOD_UPSTREAM, where credentials may stand before the host: KEY:SECRET@)")
 	flags.BoolVar(&options.RemoteUpstream, "allow-remote-upstream", false, "let --upstream be on another machine")
 	flags.StringArrayVar(&issuers, "oidc-issuer", nil, "OIDC issuer on another machine that is asked for its keys, such as https://token.actions.githubusercontent.com; may be repeated")
 	flags.StringVar(&options.ClientAddress, "client-address", "", "IP address that clients are said to have: publicAccessCidrs and aws:SourceIp see it")
-	flags.StringVar(&localPorts, "local-ports", "", "ports of this machine to which pods may lead webhooks' calls by their annotation tripod.internal/local-address, such as 8000-8999,9090; none otherwise")
+	flags.StringVar(&localPorts, "local-ports", "", "ports of this machine to which pods may lead webhooks' calls by their annotation "+
+		"tripod.internal/local-address, such as 8000-8999,9090; none otherwise")
 	flags.StringVar(&pace, "pace", pace, "fast, or real: clusters are CREATING, UPDATING and DELETING for as many minutes as in EKS; not so the first one")
 	flags.DurationVar(&options.SleepAfter, "sleep-after", 0, "let the region fall asleep when nobody has spoken with it for that long, such as 10m; the first connection wakes it")
 	flags.StringVar(&timers, "timers", timers, "calm: elections, leases and health checks as in EKS; or fast: they take for dead what is silent for a fraction of a second")
@@ -178,7 +180,8 @@ func checkUp(cmd *cobra.Command, options *UpOptions, issuers, quotas []string) e
 			return usage(cmd, "%v", err)
 		}
 		if base.User != nil && cmd.Flags().Changed("upstream") {
-			return usage(cmd, "--upstream holds a secret, which everybody on this machine could read in the list of processes: set %s to the URL instead of the flag", upstreamEnv)
+			return usage(cmd, "--upstream holds a secret, which everybody on this machine could read in the list of processes: set %s to the URL instead of the flag",
+				upstreamEnv)
 		}
 	}
 	return nil
