@@ -62,13 +62,12 @@ func TestDescribeClusterShowsWhatEKSShows(t *testing.T) {
 			VpcId: vpc.VpcId, ClusterSecurityGroupId: vpc.ClusterSecurityGroupId, SubnetIds: vpc.SubnetIds,
 		},
 		ControlPlaneScalingConfig: &types.ControlPlaneScalingConfig{Tier: types.ProvisionedControlPlaneTierStandard},
-		ZonalShiftConfig:          &types.ZonalShiftConfigResponse{Enabled: aws.Bool(false)},
 	}
 	parameters := cmpopts.IgnoreFields(types.Cluster{}, "KubeApiServerConfig", "KubeSchedulerConfig", "KubeControllerManagerConfig") // package eks shows them
 	active := cmpopts.IgnoreFields(types.Certificate{}, "Active")
 	if diff := cmp.Diff(want, c, parameters, active, cmpopts.IgnoreUnexported(types.Cluster{}, types.Certificate{}, types.Identity{}, types.OIDC{},
 		types.AccessConfigResponse{}, types.UpgradePolicyResponse{}, types.ClusterHealth{}, types.Logging{}, types.LogSetup{},
-		types.KubernetesNetworkConfigResponse{}, types.ElasticLoadBalancing{}, types.VpcConfigResponse{}, types.ControlPlaneScalingConfig{}, types.ZonalShiftConfigResponse{})); diff != "" {
+		types.KubernetesNetworkConfigResponse{}, types.ElasticLoadBalancing{}, types.VpcConfigResponse{}, types.ControlPlaneScalingConfig{})); diff != "" {
 		t.Errorf("cluster (-want +got):\n%s", diff)
 	}
 }

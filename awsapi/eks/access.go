@@ -166,6 +166,9 @@ func (s *Service) listAccessEntries(call *wire.Call, in *eks.ListAccessEntriesIn
 	})
 }
 
+// onlyStandard is what EKS says of changes to access entries of nodes.
+const onlyStandard = `This operation can only be performed on Access Entries with a type of "STANDARD".`
+
 func (s *Service) updateAccessEntry(call *wire.Call, in *eks.UpdateAccessEntryInput) (*eks.UpdateAccessEntryOutput, error) {
 	t := target{aws.ToString(in.ClusterName), accessEntries, aws.ToString(in.PrincipalArn)}
 	return changeOf(s, call, t, hasEntries, in.ClientRequestToken, in, func(c change) (*eks.UpdateAccessEntryOutput, string, error) {
@@ -174,12 +177,17 @@ func (s *Service) updateAccessEntry(call *wire.Call, in *eks.UpdateAccessEntryIn
 			return nil, "", err
 		}
 		a := about{cluster: c.cluster.Name}
-		if entry.Type != standardEntry {
-			return nil, "", a.invalidRequest("The access entry is of the type %s: only those of the type %s can be updated.", entry.Type, standardEntry)
-		}
 		p, err := parsePrincipal(a, entry.PrincipalARN)
 		if err != nil {
 			return nil, "", err
+		}
+		if entry.Type != standardEntry {
+			if in.Username != nil { // also that which EKS gave it, as terraform sends it
+				if wrong := wrongUsername(*in.Username, p); wrong != "" {
+					return nil, "", a.invalidParameter("%s", wrong)
+				}
+			}
+			return nil, "", a.invalidParameter(onlyStandard)
 		}
 		if in.KubernetesGroups != nil {
 			entry.Groups = in.KubernetesGroups

@@ -56,7 +56,7 @@ func (s *Service) associateAccessPolicy(call *wire.Call, in *eks.AssociateAccess
 			return nil, "", a.invalidRequest("The access policy %s is for service-linked roles only.", known.Name)
 		}
 		if entry.Type != standardEntry && !(entry.Type == "EC2" && policy == autoNodePolicy) {
-			return nil, "", a.invalidRequest("The access entry is of the type %s: access policies can be associated with those of the type %s only.", entry.Type, standardEntry)
+			return nil, "", a.invalidParameter(onlyStandard)
 		}
 		if wrong := wrongScope(in.AccessScope); wrong != "" {
 			return nil, "", a.invalidParameter("%s", wrong)

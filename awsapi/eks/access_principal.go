@@ -126,9 +126,11 @@ func completeEntry(a about, e *region.AccessEntry, p principal) error {
 		return a.invalidParameter("An access entry has at most %d kubernetesGroups.", maxGroups)
 	}
 	for _, group := range e.Groups {
-		if group == "" || len(group) > 256 || hasAWSName(group) || hasControl(group) {
-			return a.invalidParameter("The kubernetes group name %s is invalid: it has 1 to 256 printable characters and does not begin with any of %s.",
-				quote(group), strings.Join(awsNames, ", "))
+		if prefix := awsName(group); prefix != "" {
+			return a.invalidParameter("The kubernetes group name %s is invalid, it cannot start with %s", clipPath(group), prefix)
+		}
+		if group == "" || len(group) > 256 || hasControl(group) {
+			return a.invalidParameter("The kubernetes group name %s is invalid: it has 1 to 256 printable characters.", quote(group))
 		}
 	}
 	return nil
@@ -136,9 +138,9 @@ func completeEntry(a about, e *region.AccessEntry, p principal) error {
 
 // wrongUsername says what is wrong with a username of the caller's own, or returns "". The rules are those of "Create access entries".
 func wrongUsername(name string, p principal) string {
-	switch {
-	case hasAWSName(name):
-		return "The username " + quote(name) + " cannot begin with any of " + strings.Join(awsNames, ", ") + "."
+	switch prefix := awsName(name); {
+	case prefix != "":
+		return "The username must not begin with " + prefix
 	case len(name) > 256 || hasControl(name):
 		return "The username " + quote(name) + " must have at most 256 printable characters."
 	}
@@ -156,8 +158,14 @@ func wrongUsername(name string, p principal) string {
 	return ""
 }
 
-func hasAWSName(name string) bool {
-	return slices.ContainsFunc(awsNames, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+// awsName is the beginning of a name that is AWS's or Kubernetes' own; empty where it is not.
+func awsName(name string) string {
+	for _, prefix := range awsNames {
+		if strings.HasPrefix(name, prefix) {
+			return prefix
+		}
+	}
+	return ""
 }
 
 func hasControl(text string) bool {

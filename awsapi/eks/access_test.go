@@ -132,11 +132,21 @@ func TestAccessEntriesAreRefusedAsEKSRefusesThem(t *testing.T) {
 		return w.AssociateAccessPolicy(ctx, &eks.AssociateAccessPolicyInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String(role), PolicyArn: &policy, AccessScope: scope})
 	}
 	cluster := &types.AccessScope{Type: types.AccessScopeTypeCluster}
-	out, err := associate(viewPolicy, cluster)
-	wantError(t, out, err, refused)
+	_, err := associate(viewPolicy, cluster)
+	wantSentence(t, "a policy for nodes", err, invalid+`: This operation can only be performed on Access Entries with a type of "STANDARD".`)
+	for name, update := range map[string]*eks.UpdateAccessEntryInput{
+		`This operation can only be performed on Access Entries with a type of "STANDARD".`: {KubernetesGroups: []string{"a"}},
+		"The username must not begin with system:":                                          {Username: made.Username}, // as terraform sends it
+	} {
+		update.ClusterName, update.PrincipalArn = aws.String("demo"), aws.String(role)
+		_, err := w.UpdateAccessEntry(ctx, update)
+		wantSentence(t, "an update of nodes' entry", err, invalid+": "+name)
+	}
 	must(w.DeleteAccessEntry(ctx, &eks.DeleteAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String(role)}))(t)
 	must(w.CreateAccessEntry(ctx, entry(func(*eks.CreateAccessEntryInput) {})))(t)
-	out, err = associate("arn:aws:eks::aws:cluster-access-policy/Nope", cluster)
+	_, err = w.UpdateAccessEntry(ctx, &eks.UpdateAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String(role), KubernetesGroups: []string{"system:masters"}})
+	wantSentence(t, "a group of Kubernetes' own", err, invalid+": The kubernetes group name system:masters is invalid, it cannot start with system:")
+	out, err := associate("arn:aws:eks::aws:cluster-access-policy/Nope", cluster)
 	wantError(t, out, err, missing)
 	for _, scope := range []*types.AccessScope{
 		{Type: types.AccessScopeTypeNamespace}, {Type: types.AccessScopeTypeCluster, Namespaces: []string{"a"}},

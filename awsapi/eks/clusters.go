@@ -117,8 +117,13 @@ func (s *Service) describe(c region.Cluster) (*types.Cluster, error) {
 		RemoteNetworkConfig:       own.RemoteNetwork,
 		Logging:                   &types.Logging{ClusterLogging: own.Logging},
 		ControlPlaneScalingConfig: &types.ControlPlaneScalingConfig{Tier: own.Tier},
-		ZonalShiftConfig:          &types.ZonalShiftConfigResponse{Enabled: aws.Bool(own.ZonalShift)},
 		ClientRequestToken:        memberOf(own.Token),
+	}
+	if own.ZonalShift || own.ShiftAsked {
+		out.ZonalShiftConfig = &types.ZonalShiftConfigResponse{Enabled: aws.Bool(own.ZonalShift)}
+	}
+	if !own.VPC.EndpointPublicAccess { // an older record may have some
+		out.ResourcesVpcConfig.PublicAccessCidrs = []string{}
 	}
 	own.parameters().describe(out)
 	if out.Tags == nil {

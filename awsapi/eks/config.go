@@ -123,6 +123,7 @@ func (s *Service) onlyChange(in *eks.UpdateClusterConfigInput) (edit, error) {
 		return configChange{types.UpdateTypeUpgradePolicyUpdate, []region.UpdateParam{param(types.UpdateParamTypeUpgradePolicy, asJSON(in.UpgradePolicy))}}, nil
 	})
 	add(in.ZonalShiftConfig != nil, func(tx *region.Txn, c *region.Cluster, own *settings) (configChange, error) {
+		own.ShiftAsked = true
 		if own.ZonalShift = aws.ToBool(in.ZonalShiftConfig.Enabled); !own.ZonalShift {
 			arczonalshift.CancelAll(tx, c.ID, s.now())
 		}

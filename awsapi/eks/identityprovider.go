@@ -93,7 +93,7 @@ func wrongOIDC(c *types.OidcIdentityProviderConfigRequest) string {
 		return "groupsPrefix needs a groupsClaim."
 	}
 	for _, prefix := range []*string{c.UsernamePrefix, c.GroupsPrefix} {
-		if hasAWSName(aws.ToString(prefix)) || hasControl(aws.ToString(prefix)) {
+		if awsName(aws.ToString(prefix)) != "" || hasControl(aws.ToString(prefix)) {
 			return fmt.Sprintf("The prefix %s must not be one of Kubernetes or AWS, such as system: or eks:.", quote(*prefix))
 		}
 	}

@@ -172,7 +172,7 @@ func (s *Service) newCluster(call *wire.Call, in *eks.CreateClusterInput) (regio
 	}
 	record.Components = own.components(region.Components{})
 	if in.ZonalShiftConfig != nil {
-		own.ZonalShift = aws.ToBool(in.ZonalShiftConfig.Enabled)
+		own.ZonalShift, own.ShiftAsked = aws.ToBool(in.ZonalShiftConfig.Enabled), true
 	}
 	if in.RemoteNetworkConfig != nil {
 		own.RemoteNetwork = &types.RemoteNetworkConfigResponse{RemoteNodeNetworks: in.RemoteNetworkConfig.RemoteNodeNetworks,
@@ -218,8 +218,13 @@ func checkAccess(vpc *types.VpcConfigResponse) error {
 	if !vpc.EndpointPublicAccess && !vpc.EndpointPrivateAccess {
 		return inWords("Private and public endpoint access cannot both be disabled")
 	}
-	if len(vpc.PublicAccessCidrs) == 0 {
+	switch {
+	case !vpc.EndpointPublicAccess:
+		vpc.PublicAccessCidrs = []string{}
+	case len(vpc.PublicAccessCidrs) == 0:
 		vpc.PublicAccessCidrs = []string{anywhere}
+	default: // a set: EKS does not keep the order
+		vpc.PublicAccessCidrs = slices.Compact(slices.Sorted(slices.Values(vpc.PublicAccessCidrs)))
 	}
 	for _, cidr := range vpc.PublicAccessCidrs {
 		if prefix, err := netip.ParsePrefix(cidr); err != nil || prefix.Masked() != prefix {

@@ -43,7 +43,7 @@ func TestCreatedClusterIsAsItWasAskedFor(t *testing.T) {
 	w := newWorld(t, "API")
 	made := must(w.CreateCluster(ctx, newCluster("new", func(in *eks.CreateClusterInput) {
 		in.Version, in.Tags, in.DeletionProtection = aws.String("1.35"), map[string]string{"team": "a"}, aws.Bool(true)
-		in.ResourcesVpcConfig.PublicAccessCidrs = []string{"203.0.113.0/24"}
+		in.ResourcesVpcConfig.PublicAccessCidrs = []string{"203.0.113.0/24", "198.51.100.0/24", "203.0.113.0/24"}
 		in.KubernetesNetworkConfig = &types.KubernetesNetworkConfigRequest{ServiceIpv4Cidr: aws.String("192.168.0.0/20")}
 		in.AccessConfig = &types.CreateAccessConfigRequest{AuthenticationMode: types.AuthenticationModeApi}
 		in.Logging = &types.Logging{ClusterLogging: []types.LogSetup{{Types: []types.LogType{"api", "audit"}, Enabled: aws.Bool(true)}}}
@@ -55,7 +55,7 @@ func TestCreatedClusterIsAsItWasAskedFor(t *testing.T) {
 	for what, got := range map[string][2]string{
 		"version":   {aws.ToString(c.Version), "1.35"},
 		"tag":       {c.Tags["team"], "a"},
-		"CIDRs":     {fmt.Sprint(c.ResourcesVpcConfig.PublicAccessCidrs), "[203.0.113.0/24]"},
+		"CIDRs":     {fmt.Sprint(c.ResourcesVpcConfig.PublicAccessCidrs), "[198.51.100.0/24 203.0.113.0/24]"},
 		"services":  {aws.ToString(c.KubernetesNetworkConfig.ServiceIpv4Cidr), "192.168.0.0/20"},
 		"mode":      {string(c.AccessConfig.AuthenticationMode), "API"},
 		"logs":      {fmt.Sprint(c.Logging.ClusterLogging[0].Types), "[api audit]"},
@@ -460,4 +460,38 @@ func TestFederatedUserCreatesAClusterThatHasNoCreator(t *testing.T) {
 	})); err != nil {
 		t.Errorf("without: %v", err)
 	}
+}
+
+// TestDescriptionHasWhatEKSShows looks at what DescribeCluster shows only where it was asked for, or where it counts.
+func TestDescriptionHasWhatEKSShows(t *testing.T) {
+	w := newWorld(t, "API")
+	demo := aws.String("demo")
+	describe := func() *types.Cluster {
+		return must(w.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: demo}))(t).Cluster
+	}
+	update := func(in *eks.UpdateClusterConfigInput) {
+		t.Helper()
+		in.Name = demo
+		must(w.UpdateClusterConfig(ctx, in))(t)
+		w.set(t, func(c *region.Cluster) { c.Status = "ACTIVE" })
+	}
+	if got := describe().ZonalShiftConfig; got != nil {
+		t.Errorf("zonal shift is told though nobody asked: %+v", got)
+	}
+	update(&eks.UpdateClusterConfigInput{ZonalShiftConfig: &types.ZonalShiftConfigRequest{Enabled: aws.Bool(false)}})
+	if got := describe().ZonalShiftConfig; got == nil || *got.Enabled {
+		t.Errorf("zonal shift that was switched off: got %+v", got)
+	}
+	update(&eks.UpdateClusterConfigInput{ResourcesVpcConfig: &types.VpcConfigRequest{EndpointPublicAccess: aws.Bool(false), EndpointPrivateAccess: aws.Bool(true)}})
+	if got := describe().ResourcesVpcConfig; len(got.PublicAccessCidrs) != 0 {
+		t.Errorf("a private endpoint has the public CIDRs %v", got.PublicAccessCidrs)
+	}
+	update(&eks.UpdateClusterConfigInput{ResourcesVpcConfig: &types.VpcConfigRequest{EndpointPublicAccess: aws.Bool(true)}})
+	if got := describe().ResourcesVpcConfig.PublicAccessCidrs; len(got) != 1 || got[0] != "0.0.0.0/0" {
+		t.Errorf("a public endpoint has the CIDRs %v", got)
+	}
+	update(&eks.UpdateClusterConfigInput{ResourcesVpcConfig: &types.VpcConfigRequest{PublicAccessCidrs: []string{"203.0.113.0/24", "198.51.100.0/24"}}})
+	out, err := w.UpdateClusterConfig(ctx, &eks.UpdateClusterConfigInput{Name: demo, ResourcesVpcConfig: &types.VpcConfigRequest{
+		PublicAccessCidrs: []string{"198.51.100.0/24", "203.0.113.0/24", "198.51.100.0/24"}}})
+	wantError(t, out, err, invalid) // the same set: there is nothing to change
 }

@@ -23,7 +23,8 @@ type settings struct {
 	RemoteNetwork *types.RemoteNetworkConfigResponse `json:"remoteNetwork,omitempty"`
 	SupportType   types.SupportType                  `json:"supportType"`
 	ZonalShift    bool                               `json:"zonalShift"`
-	Protected     bool                               `json:"protected"` // against deletion
+	ShiftAsked    bool                               `json:"shiftAsked,omitempty"` // a request spoke of zonal shift, so that answers do too
+	Protected     bool                               `json:"protected"`            // against deletion
 	Tier          types.ProvisionedControlPlaneTier  `json:"tier"`
 	Parameters    *parameters                        `json:"parameters,omitempty"` // nil: the defaults
 	CreatorAdmin  *bool                              `json:"creatorAdmin,omitempty"`
