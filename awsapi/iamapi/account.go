@@ -63,9 +63,11 @@ func (s *Service) summary(call *wire.Call, _ *struct{}) (*summaryResult, error) 
 			"AccessKeysPerUserQuota": maxKeys, "GroupsPerUserQuota": maxGroups, "VersionsPerPolicyQuota": maxVersions, "PolicySizeQuota": maxPolicySize,
 			"AssumeRolePolicySizeQuota": maxTrustSize, "AttachedPoliciesPerUserQuota": maxManagedOfOne, "AttachedPoliciesPerRoleQuota": maxManagedOfOne,
 			"AttachedPoliciesPerGroupQuota": maxManagedOfOne, "AccountAccessKeysPresent": rootKeys, "AccountMFAEnabled": 0,
-			"MFADevices": len(devices), "MFADevicesInUse": inUse, "GroupPolicySizeQuota": 5120, "RolePolicySizeQuota": 10240, "UserPolicySizeQuota": 2048,
-			"AccountPasswordPresent": 0, "AccountSigningCertificatesPresent": 0, "SigningCertificatesPerUserQuota": 2, "ServerCertificates": 0, "ServerCertificatesQuota": 20,
-			"GlobalEndpointTokenVersion": 1, "PolicyVersionsInUseQuota": 10000,
+			"MFADevices": len(devices), "MFADevicesInUse": inUse,
+			// What IAM tells beside: of things that there are none of, and of quotas that are AWS's.
+			"AccountPasswordPresent": 0, "AccountSigningCertificatesPresent": 0, "SigningCertificatesPerUserQuota": 2,
+			"ServerCertificates": 0, "ServerCertificatesQuota": 20, "PolicyVersionsInUseQuota": 10000, "GlobalEndpointTokenVersion": 1,
+			"UserPolicySizeQuota": maxUserInline, "GroupPolicySizeQuota": maxGroupInline, "RolePolicySizeQuota": maxRoleInline,
 		}}, nil
 	})
 }

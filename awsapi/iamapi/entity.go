@@ -41,16 +41,16 @@ func find(tx *region.Txn, kind, name string) (entity, error) {
 	case kindRole:
 		if r, ok := region.Roles.Get(tx, name); ok {
 			save := func() { region.Roles.Put(tx, r.Name, r) }
-			return entity{kind, name, r.ARN, r.ID, &r.Policies, &r.Inline, &r.Boundary, &r.Tags, 10240, r.Service != "", save}, nil
+			return entity{kind, name, r.ARN, r.ID, &r.Policies, &r.Inline, &r.Boundary, &r.Tags, maxRoleInline, r.Service != "", save}, nil
 		}
 	case kindUser:
 		if u, ok := region.Users.Get(tx, name); ok {
 			save := func() { region.Users.Put(tx, u.Name, u) }
-			return entity{kind, name, u.ARN, u.ID, &u.Policies, &u.Inline, &u.Boundary, &u.Tags, 2048, false, save}, nil
+			return entity{kind, name, u.ARN, u.ID, &u.Policies, &u.Inline, &u.Boundary, &u.Tags, maxUserInline, false, save}, nil
 		}
 	case kindGroup:
 		if g, ok := region.Groups.Get(tx, name); ok {
-			return entity{kind, name, g.ARN, g.ID, &g.Policies, &g.Inline, nil, nil, 5120, false, func() { region.Groups.Put(tx, g.Name, g) }}, nil
+			return entity{kind, name, g.ARN, g.ID, &g.Policies, &g.Inline, nil, nil, maxGroupInline, false, func() { region.Groups.Put(tx, g.Name, g) }}, nil
 		}
 	case kindPolicy:
 		if p, ok := region.Policies.Get(tx, name); ok {

@@ -13,6 +13,9 @@ import (
 const (
 	maxPolicySize   = 6144 // of a managed policy, in characters that are not white space
 	maxTrustSize    = 2048
+	maxUserInline   = 2048 // of all inline policies of one user together; of a group's and a role's:
+	maxGroupInline  = 5120
+	maxRoleInline   = 10240
 	maxManagedOfOne = 10 // managed policies attached to one entity
 )
 

@@ -39,7 +39,7 @@ type Policy struct {
 	Description                   string `xml:",omitempty" json:",omitempty"`
 	CreateDate                    string
 	UpdateDate                    string
-	Tags                          list[Tag] `xml:",omitempty" json:",omitempty"`
+	Tags                          *list[Tag] `xml:",omitempty" json:",omitempty"` // GetPolicy shows that there are none, too
 }
 
 type policyResult struct{ Policy Policy }
@@ -61,7 +61,8 @@ func bounding(tx *region.Txn, arn string) int {
 
 func describePolicy(tx *region.Txn, p region.Policy) Policy {
 	out := summarizePolicy(tx, p)
-	out.Description, out.Tags = p.Description, tagList(p.Tags)
+	shown := tagList(p.Tags)
+	out.Description, out.Tags = p.Description, &shown
 	return out
 }
 
@@ -140,7 +141,11 @@ func (s *Service) createPolicy(call *wire.Call, in *createPolicyInput) (*policyR
 			return nil, err
 		}
 		region.Policies.Put(tx, p.ARN, p)
-		return &policyResult{describePolicy(tx, p)}, nil
+		made := describePolicy(tx, p)
+		if made.Description = ""; len(p.Tags) == 0 { // as IAM answers here
+			made.Tags = nil
+		}
+		return &policyResult{made}, nil
 	})
 }
 
