@@ -70,8 +70,9 @@ func (s *Service) deleteRouteTable(call *wire.Call, in *deleteRouteTableInput) (
 }
 
 type associateRouteTableInput struct {
-	TableID  string `ec2:"RouteTableId,required"`
-	SubnetID string `ec2:"SubnetId,required"`
+	TableID   string `ec2:"RouteTableId,required"`
+	SubnetID  string `ec2:"SubnetId"`
+	GatewayID string `ec2:"GatewayId"`
 }
 
 type associateRouteTableOutput struct {
@@ -84,34 +85,53 @@ type associationState struct {
 }
 
 func (s *Service) associateRouteTable(call *wire.Call, in *associateRouteTableInput) (*associateRouteTableOutput, error) {
+	if (in.SubnetID == "") == (in.GatewayID == "") {
+		return nil, refuse("InvalidParameterCombination", "Give exactly one of SubnetId and GatewayId.")
+	}
 	made := associate(in.TableID, in.SubnetID)
+	if in.GatewayID != "" {
+		made = associateGateway(in.TableID, in.GatewayID)
+	}
 	return change(s, call, &associateRouteTableOutput{made.AssociationID, associationState{"associated"}}, func(tx *region.Txn) error {
 		t, err := routeTables.get(s, tx, in.TableID)
 		if err != nil {
 			return err
 		}
-		v, err := subnets.get(s, tx, in.SubnetID)
-		if err != nil {
+		if err := s.associable(tx, t, made); err != nil {
 			return err
 		}
-		if v.VPCID != t.VPCID {
-			return refuse("InvalidParameterValue", fmt.Sprintf("Route table %s and subnet %s belong to different networks", t.RouteTableID, v.SubnetID))
-		}
 		for _, other := range routeTables.all(s, tx) {
-			at := slices.IndexFunc(other.Associations, func(a routeAssociation) bool { return a.SubnetID == v.SubnetID })
+			at := slices.IndexFunc(other.Associations, func(a routeAssociation) bool {
+				return !a.Main && a.SubnetID == made.SubnetID && a.GatewayID == made.GatewayID
+			})
 			switch {
 			case at < 0:
 			case other.RouteTableID == t.RouteTableID:
 				return nil // it is so already: EC2 answers with the association there is
 			default:
-				return refuse("Resource.AlreadyAssociated", fmt.Sprintf("the specified association for route table %s conflicts with an existing association: disassociate %s first.",
-					t.RouteTableID, other.Associations[at].AssociationID))
+				return refuse("Resource.AlreadyAssociated", fmt.Sprintf("the specified association for route table %s conflicts with an existing association", t.RouteTableID))
 			}
 		}
-		t.Associations = append(t.Associations, made)
+		t.Associations = append(slices.Clone(t.Associations), made)
 		routeTables.put(s, tx, t)
 		return nil
 	})
+}
+
+// associable refuses an association with a subnet or gateway that is not in the table's VPC.
+func (s *Service) associable(tx *region.Txn, t routeTable, made routeAssociation) error {
+	if made.GatewayID != "" {
+		g, err := internetGateways.get(s, tx, made.GatewayID)
+		if err == nil && !g.in(t.VPCID) {
+			err = refuse("InvalidParameterValue", fmt.Sprintf("Route table %s and network gateway %s belong to different networks", t.RouteTableID, g.GatewayID))
+		}
+		return err
+	}
+	v, err := subnets.get(s, tx, made.SubnetID)
+	if err == nil && v.VPCID != t.VPCID {
+		err = refuse("InvalidParameterValue", fmt.Sprintf("Route table %s and subnet %s belong to different networks", t.RouteTableID, v.SubnetID))
+	}
+	return err
 }
 
 var associationID = regexp.MustCompile(`^rtbassoc-[0-9a-f]{17}$`)
@@ -174,6 +194,9 @@ func (s *Service) replaceRouteTableAssociation(call *wire.Call, in *replaceAssoc
 			return refuse("InvalidParameterValue", fmt.Sprintf("Route tables %s and %s belong to different networks", from.RouteTableID, to.RouteTableID))
 		}
 		moved := associate(to.RouteTableID, from.Associations[at].SubnetID)
+		if gatewayID := from.Associations[at].GatewayID; gatewayID != "" {
+			moved = associateGateway(to.RouteTableID, gatewayID)
+		}
 		out.AssociationID = moved.AssociationID
 		if to.RouteTableID == from.RouteTableID {
 			return nil

@@ -19,6 +19,7 @@ func Documented() []wire.Documented {
 		{Words: []string{"AvailabilityZones", "Regions", "AccountAttributes"}, State: wire.Works, Effect: "the region's own"},
 		{Words: []string{"DhcpOptions"}, State: wire.Recorded, Effect: "kept; nothing asks for an address"},
 		{Words: []string{"NetworkAcl"}, State: wire.Recorded, Effect: "kept; no packet is filtered"},
+		{Words: []string{"FlowLogs"}, State: wire.Recorded, Effect: "kept; nothing is written down"},
 		{Words: []string{"SecurityGroup"}, State: wire.Recorded, Effect: "kept, and checked by CreateCluster; no packet is filtered"},
 		{Words: []string{"Route"}, State: wire.Recorded, Effect: "kept; which subnets are private follows from it, no packet's way does"},
 		{Words: []string{"InternetGateway", "NatGateway", "Address"}, State: wire.Recorded, Effect: "kept; no packet passes through"},

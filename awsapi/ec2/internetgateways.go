@@ -141,6 +141,7 @@ func (s *Service) detachInternetGateway(call *wire.Call, in *attachmentInput) (*
 			return refuse("OperationNotPermitted", fmt.Sprintf("%s comes with the region and cannot be detached from its default VPC.", g.GatewayID))
 		}
 		g.Attachments = nil
+		s.dissociate(tx, g.GatewayID)
 		internetGateways.put(s, tx, g)
 		return nil
 	})

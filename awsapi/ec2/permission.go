@@ -15,14 +15,14 @@ import (
 // made are the types of what operations make. Who makes one needs the permission on all of the type, TYPE/*, beside that on what the call names.
 var made = map[string]string{
 	"CreateVpc": "vpc", "CreateSubnet": "subnet", "CreateSecurityGroup": "security-group", "CreateRouteTable": "route-table",
-	"CreateInternetGateway": "internet-gateway", "CreateNatGateway": "natgateway", "AllocateAddress": "elastic-ip", "CreateNetworkAcl": "network-acl", "CreateDhcpOptions": "dhcp-options", "CreateKeyPair": "key-pair", "ImportKeyPair": "key-pair", "CreateLaunchTemplate": "launch-template",
+	"CreateInternetGateway": "internet-gateway", "CreateNatGateway": "natgateway", "AllocateAddress": "elastic-ip", "CreateNetworkAcl": "network-acl", "CreateDhcpOptions": "dhcp-options", "CreateEgressOnlyInternetGateway": "egress-only-internet-gateway", "CreateFlowLogs": "vpc-flow-log", "CreateKeyPair": "key-pair", "ImportKeyPair": "key-pair", "CreateLaunchTemplate": "launch-template",
 }
 
 var (
 	// mentions are parameters whose ids a call only mentions: it needs no permission on them.
 	mentions = regexp.MustCompile(`^(TagSpecification|Tag|LaunchTemplateData|IpPermissions|Filter|SecurityGroupRule\.\d+\.SecurityGroupRule)\.`)
 	// targets are parameters of routes that say where they lead.
-	targets = []string{"GatewayId", "NatGatewayId"}
+	targets = []string{"GatewayId", "NatGatewayId", "EgressOnlyInternetGatewayId", "NetworkInterfaceId", "InstanceId"}
 	// taggedType is the parameter that says what gets a creation's tags.
 	taggedType = regexp.MustCompile(`^TagSpecification\.\d+\.ResourceType$`)
 )

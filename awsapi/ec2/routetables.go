@@ -25,19 +25,23 @@ type routeTable struct {
 const localRoute = "local"
 
 type route struct {
-	Destination  string `xml:"destinationCidrBlock,omitempty"`
-	Destination6 string `xml:"destinationIpv6CidrBlock,omitempty"`
-	GatewayID    string `xml:"gatewayId,omitempty"`
-	NATGatewayID string `xml:"natGatewayId,omitempty"`
-	EgressOnlyID string `xml:"egressOnlyInternetGatewayId,omitempty"`
-	Origin       string `xml:"origin"`
-	State        string `xml:"state"`
+	Destination     string `xml:"destinationCidrBlock,omitempty"`
+	Destination6    string `xml:"destinationIpv6CidrBlock,omitempty"`
+	GatewayID       string `xml:"gatewayId,omitempty"`
+	NATGatewayID    string `xml:"natGatewayId,omitempty"`
+	EgressOnlyID    string `xml:"egressOnlyInternetGatewayId,omitempty"`
+	InstanceID      string `xml:"instanceId,omitempty"`
+	InstanceOwnerID string `xml:"instanceOwnerId,omitempty"`
+	InterfaceID     string `xml:"networkInterfaceId,omitempty"`
+	Origin          string `xml:"origin"`
+	State           string `xml:"state"`
 }
 
 type routeAssociation struct {
 	AssociationID string `xml:"routeTableAssociationId"`
 	RouteTableID  string `xml:"routeTableId"`
 	SubnetID      string `xml:"subnetId,omitempty"`
+	GatewayID     string `xml:"gatewayId,omitempty"` // an internet gateway, for what comes in by it
 	Main          bool   `xml:"main"`
 	State         string `xml:"associationState>state"`
 }
@@ -86,12 +90,17 @@ func (s *Service) computedRouteTables(tx *region.Txn) []routeTable {
 
 func (s *Service) newRouteTable(tableID string, v vpcRecord) routeTable {
 	return routeTable{RouteTableID: tableID, VPCID: v.VPCID, OwnerID: s.VPC.AccountID,
-		Routes: list[route]{{Destination: v.CIDRBlock, GatewayID: localRoute, Origin: "CreateRouteTable", State: "active"}}}
+		Routes: localRoutes(v)}
 }
 
 // associate is the association of a table with a subnet, or as its VPC's main table.
 func associate(tableID, subnetID string) routeAssociation {
 	return routeAssociation{AssociationID: id("rtbassoc", tableID, subnetID), RouteTableID: tableID, SubnetID: subnetID, Main: subnetID == "", State: "associated"}
+}
+
+// associateGateway is the association of a table with an internet gateway.
+func associateGateway(tableID, gatewayID string) routeAssociation {
+	return routeAssociation{AssociationID: id("rtbassoc", tableID, gatewayID), RouteTableID: tableID, GatewayID: gatewayID, State: "associated"}
 }
 
 // routesOf is the table that a subnet uses: its own, or its VPC's main one.
@@ -110,10 +119,10 @@ func (s *Service) routesOf(tx *region.Txn, v subnet) routeTable {
 	return main
 }
 
-// dissociate takes a subnet from the table it has.
-func (s *Service) dissociate(tx *region.Txn, subnetID string) {
+// dissociate takes a subnet or gateway from the table it has.
+func (s *Service) dissociate(tx *region.Txn, id string) {
 	for _, t := range routeTables.all(s, tx) {
-		kept := slices.DeleteFunc(slices.Clone(t.Associations), func(a routeAssociation) bool { return a.SubnetID == subnetID })
+		kept := slices.DeleteFunc(slices.Clone(t.Associations), func(a routeAssociation) bool { return a.SubnetID == id || a.GatewayID == id })
 		if len(kept) < len(t.Associations) {
 			t.Associations = kept
 			routeTables.put(s, tx, t)
@@ -145,7 +154,7 @@ type describeRouteTablesOutput struct {
 func (s *Service) describeRouteTables(call *wire.Call, in *describeRouteTablesInput) (*describeRouteTablesOutput, error) {
 	found, next, err := describe(s, call, routeTables, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(tx *region.Txn, v *routeTable) {
 		v.Tags = s.tagsOf(tx, v.RouteTableID)
-		s.routeStates(tx, v)
+		s.shownRoutes(tx, v)
 	})
 	return &describeRouteTablesOutput{found, next}, err
 }

@@ -50,7 +50,7 @@ type action = wire.QueryAction
 func (s *Service) actions() map[string]action {
 	all := map[string]action{}
 	for _, group := range []map[string]action{s.zoneActions(), s.vpcActions(), s.subnetActions(), s.groupActions(), s.ruleActions(), s.tagActions(), s.routeActions(),
-		s.interfaceActions(), s.internetGatewayActions(), s.natGatewayActions(), s.addressActions(), s.aclActions(), s.dhcpActions(), s.keyPairActions(), s.emptyActions(), s.instanceActions(), s.instanceTypeActions(),
+		s.interfaceActions(), s.internetGatewayActions(), s.natGatewayActions(), s.addressActions(), s.aclActions(), s.dhcpActions(), s.cidrActions(), s.egressGatewayActions(), s.flowLogActions(), s.keyPairActions(), s.emptyActions(), s.instanceActions(), s.instanceTypeActions(),
 		s.launchTemplateActions()} {
 		for name, a := range group {
 			all[name] = a

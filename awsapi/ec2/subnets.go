@@ -114,6 +114,7 @@ func (s *Service) describeSubnets(call *wire.Call, in *describeSubnetsInput) (*d
 type createSubnetInput struct {
 	VPCID          string             `ec2:"VpcId,required"`
 	CIDRBlock      string             `ec2:"CidrBlock,required"`
+	CIDRBlock6     string             `ec2:"Ipv6CidrBlock"`
 	Zone           string             `ec2:"AvailabilityZone"`
 	ZoneID         string             `ec2:"AvailabilityZoneId"`
 	Specifications []tagSpecification `ec2:"TagSpecification"`
@@ -137,18 +138,23 @@ func (s *Service) createSubnet(call *wire.Call, in *createSubnetInput) (*createS
 		return nil, err
 	}
 	out := &createSubnetOutput{s.newSubnet(newID("subnet"), in.VPCID, block.String(), zone)}
+	blocks := []netip.Prefix{block}
+	if in.CIDRBlock6 != "" {
+		block6, err := parseIPv6Block(in.CIDRBlock6)
+		if err != nil {
+			return nil, err
+		}
+		blocks = append(blocks, block6)
+		out.Subnet.CIDRs6 = list[subnetCIDR6]{newSubnetCIDR6(block6)}
+	}
 	return change(s, call, out, func(tx *region.Txn) error {
 		v, err := vpcs.get(s, tx, in.VPCID)
 		if err != nil {
 			return err
 		}
-		whole := netip.MustParsePrefix(v.CIDRBlock)
-		if block.Bits() < whole.Bits() || !whole.Contains(block.Addr()) {
-			return refuse("InvalidSubnet.Range", fmt.Sprintf("The CIDR '%s' is invalid: it is not inside the VPC's, %s.", block, whole))
-		}
-		for _, other := range subnets.all(s, tx) {
-			if other.VPCID == in.VPCID && netip.MustParsePrefix(other.CIDRBlock).Overlaps(block) {
-				return refuse("InvalidSubnet.Conflict", fmt.Sprintf("The CIDR '%s' conflicts with another subnet: %s has %s.", block, other.SubnetID, other.CIDRBlock))
+		for _, block := range blocks {
+			if err := s.place(tx, v, block); err != nil {
+				return err
 			}
 		}
 		subnets.put(s, tx, out.Subnet)

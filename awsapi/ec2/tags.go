@@ -121,6 +121,12 @@ func (s *Service) taggable(tx *region.Txn) map[string]string {
 	for _, v := range internetGateways.all(s, tx) {
 		types[v.GatewayID] = "internet-gateway"
 	}
+	for _, v := range flowLogs.all(s, tx) {
+		types[v.FlowLogID] = "vpc-flow-log"
+	}
+	for _, v := range egressGateways.all(s, tx) {
+		types[v.GatewayID] = "egress-only-internet-gateway"
+	}
 	for _, v := range natGateways.all(s, tx) {
 		types[v.GatewayID] = "natgateway"
 	}

@@ -78,7 +78,7 @@ func (s *Service) newVPC(vpcID, cidr, associationID string) vpcRecord {
 func (s *Service) vpcActions() map[string]action {
 	return map[string]action{
 		"CreateVpc": typed(s.createVPC), "DeleteVpc": typed(s.deleteVPC), "DescribeVpcs": typed(s.describeVPCs),
-		"DescribeVpcAttribute": typed(s.describeVPCAttribute), "ModifyVpcAttribute": typed(s.modifyVPCAttribute),
+		"ModifyVpcTenancy": typed(s.modifyTenancy), "DescribeVpcAttribute": typed(s.describeVPCAttribute), "ModifyVpcAttribute": typed(s.modifyVPCAttribute),
 	}
 }
 
@@ -101,6 +101,8 @@ func (s *Service) describeVPCs(call *wire.Call, in *describeVPCsInput) (*describ
 
 type createVPCInput struct {
 	CIDRBlock      string             `ec2:"CidrBlock,required"`
+	IPv6           bool               `ec2:"AmazonProvidedIpv6CidrBlock"`
+	BorderGroup    string             `ec2:"Ipv6CidrBlockNetworkBorderGroup"`
 	Tenancy        string             `ec2:"InstanceTenancy"`
 	Specifications []tagSpecification `ec2:"TagSpecification"`
 }
@@ -114,15 +116,22 @@ func (s *Service) createVPC(call *wire.Call, in *createVPCInput) (*createVPCOutp
 	if err != nil {
 		return nil, err
 	}
-	if in.Tenancy != "" && in.Tenancy != "default" {
-		return nil, refuse("InvalidParameterValue", "InstanceTenancy must be default: Tripod has no dedicated hosts.")
+	tenancy, err := tenancyOf(in.Tenancy)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkBorderGroup(in.BorderGroup); err != nil {
+		return nil, err
 	}
 	given, err := newTags(in.Specifications, "vpc")
 	if err != nil {
 		return nil, err
 	}
 	out := &createVPCOutput{s.newVPC(newID("vpc"), block.String(), newID("vpc-cidr-assoc"))}
-	out.VPC.Tags = given
+	out.VPC.Tags, out.VPC.InstanceTenancy = given, tenancy
+	if in.IPv6 {
+		out.VPC.CIDRs6 = list[cidr6Association]{s.newCIDR6(newID("vpc-cidr-assoc"), newIPv6Block())}
+	}
 	return change(s, call, out, func(tx *region.Txn) error {
 		vpcs.put(s, tx, out.VPC)
 		tags.Put(tx, out.VPC.VPCID, given)
@@ -137,7 +146,7 @@ func parseBlock(text, rangeCode string) (netip.Prefix, error) {
 		return block, refuse("InvalidParameterValue", fmt.Sprintf("Value (%s) for parameter cidrBlock is invalid. This is not a valid CIDR block.", clip(text)))
 	}
 	if block.Bits() < 16 || block.Bits() > 28 {
-		return block, refuse(rangeCode, fmt.Sprintf("The CIDR '%s' is invalid: the netmask must be between /16 and /28.", text))
+		return block, refuse(rangeCode, fmt.Sprintf("The CIDR '%s' is invalid.", text))
 	}
 	return block.Masked(), nil
 }
@@ -173,6 +182,11 @@ func (s *Service) deleteVPC(call *wire.Call, in *deleteVPCInput) (*done, error) 
 		for _, v := range networkACLs.all(s, tx) {
 			if v.VPCID == in.VPCID && !v.Default {
 				left = append(left, v.ACLID)
+			}
+		}
+		for _, v := range egressGateways.all(s, tx) {
+			if v.Attachments[0].VPCID == in.VPCID {
+				left = append(left, v.GatewayID)
 			}
 		}
 		for _, v := range internetGateways.all(s, tx) {

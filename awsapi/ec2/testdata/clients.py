@@ -257,6 +257,63 @@ def key_pairs():
     refused("InvalidKeyPair.NotFound", ec2.describe_key_pairs, KeyNames=["mine"])
 
 
+def two_families():
+    vpc = ec2.create_vpc(CidrBlock="192.168.0.0/16", AmazonProvidedIpv6CidrBlock=True, InstanceTenancy="dedicated")["Vpc"]
+    vpc_id, block = vpc["VpcId"], vpc["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"]
+    assert block.endswith("/56") and vpc["InstanceTenancy"] == "dedicated", vpc
+    ec2.modify_vpc_tenancy(VpcId=vpc_id, InstanceTenancy="default")
+    more = ec2.associate_vpc_cidr_block(VpcId=vpc_id, CidrBlock="100.64.0.0/16")["CidrBlockAssociation"]
+    refused("InvalidVpc.Range", ec2.associate_vpc_cidr_block, VpcId=vpc_id, CidrBlock="100.64.1.0/24")
+    six = block.replace("/56", "/64")
+    subnet = ec2.create_subnet(VpcId=vpc_id, CidrBlock="100.64.0.0/19", Ipv6CidrBlock=six)["Subnet"]
+    assert subnet["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"] == six and subnet["AvailableIpAddressCount"] == 8187, subnet
+    refused("InvalidSubnet.Conflict", ec2.create_subnet, VpcId=vpc_id, CidrBlock="192.168.0.0/24", Ipv6CidrBlock=six)
+    refused("InvalidSubnet.Range", ec2.create_subnet, VpcId=vpc_id, CidrBlock="192.168.0.0/24", Ipv6CidrBlock="2001:db9::/64")
+    ec2.modify_subnet_attribute(SubnetId=subnet["SubnetId"], AssignIpv6AddressOnCreation={"Value": True})
+    refused("InvalidCidrBlock.InUse", ec2.disassociate_vpc_cidr_block, AssociationId=more["AssociationId"])
+    refused("OperationNotPermitted", ec2.disassociate_vpc_cidr_block, AssociationId=vpc["CidrBlockAssociationSet"][0]["AssociationId"])
+    (table,) = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])["RouteTables"]
+    local = {r.get("DestinationCidrBlock") or r["DestinationIpv6CidrBlock"] for r in table["Routes"] if r["GatewayId"] == "local"}
+    assert local == {"192.168.0.0/16", "100.64.0.0/16", block}, table
+    egress = ec2.create_egress_only_internet_gateway(VpcId=vpc_id)["EgressOnlyInternetGateway"]["EgressOnlyInternetGatewayId"]
+    route = {"RouteTableId": table["RouteTableId"], "DestinationIpv6CidrBlock": "::/0"}
+    ec2.create_route(EgressOnlyInternetGatewayId=egress, **route)
+    refused("RouteAlreadyExists", ec2.create_route, EgressOnlyInternetGatewayId=egress, **route)
+    refused("InvalidGatewayID.NotFound", ec2.replace_route, GatewayId="igw-00000000000000000", **route)
+    internet = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=internet, VpcId=vpc_id)
+    ec2.replace_route(GatewayId=internet, **route)
+    edge = ec2.create_route_table(VpcId=vpc_id)["RouteTable"]["RouteTableId"]
+    association = ec2.associate_route_table(RouteTableId=edge, GatewayId=internet)["AssociationId"]
+    found = ec2.describe_route_tables(Filters=[{"Name": "association.gateway-id", "Values": [internet]}])["RouteTables"]
+    assert [t["RouteTableId"] for t in found] == [edge] and found[0]["Associations"][0]["GatewayId"] == internet, found
+    ec2.disassociate_route_table(AssociationId=association)
+    log = ec2.create_flow_logs(ResourceIds=[vpc_id], ResourceType="VPC", TrafficType="ALL", LogDestinationType="s3", LogDestination="arn:aws:s3:::b")["FlowLogIds"]
+    shown = ec2.describe_flow_logs(Filters=[{"Name": "resource-id", "Values": [vpc_id]}])["FlowLogs"]
+    assert [s["FlowLogId"] for s in shown] == log and shown[0]["MaxAggregationInterval"] == 600, shown
+    assert ec2.delete_flow_logs(FlowLogIds=log)["Unsuccessful"] == [] and len(ec2.delete_flow_logs(FlowLogIds=log)["Unsuccessful"]) == 1
+    ec2.delete_route(**route)
+    ec2.disassociate_subnet_cidr_block(AssociationId=subnet["Ipv6CidrBlockAssociationSet"][0]["AssociationId"])
+    ec2.delete_subnet(SubnetId=subnet["SubnetId"])
+    ec2.disassociate_vpc_cidr_block(AssociationId=more["AssociationId"])
+    ec2.disassociate_vpc_cidr_block(AssociationId=vpc["Ipv6CidrBlockAssociationSet"][0]["AssociationId"])
+    refused("DependencyViolation", ec2.delete_vpc, VpcId=vpc_id)
+    ec2.delete_egress_only_internet_gateway(EgressOnlyInternetGatewayId=egress)
+    ec2.detach_internet_gateway(InternetGatewayId=internet, VpcId=vpc_id)
+    ec2.delete_route_table(RouteTableId=edge)
+    ec2.delete_vpc(VpcId=vpc_id)
+
+
+def routes_to_instances():
+    node = ec2.describe_instances()["Reservations"][0]["Instances"][0]
+    table = ec2.create_route_table(VpcId=node["VpcId"])["RouteTable"]["RouteTableId"]
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="192.0.2.0/24", InstanceId=node["InstanceId"])
+    (found,) = ec2.describe_route_tables(Filters=[{"Name": "route.instance-id", "Values": [node["InstanceId"]]}])["RouteTables"]
+    route = next(r for r in found["Routes"] if r["DestinationCidrBlock"] == "192.0.2.0/24")
+    assert route["NetworkInterfaceId"] == node["NetworkInterfaces"][0]["NetworkInterfaceId"] and route["State"] == "active", route
+    ec2.delete_route_table(RouteTableId=table)
+
+
 def what_there_is_none_of():
     assert ec2.describe_instances(Filters=[{"Name": "instance-state-name", "Values": ["stopped"]}])["Reservations"] == []
     assert ec2.describe_images(Owners=["amazon"])["Images"] == []
@@ -338,7 +395,7 @@ def nodes():
     refused("InvalidInstanceID.NotFound", ec2.describe_instances, InstanceIds=["i-0123456789abcdef0"])
 
 
-for story in (default_network, own_network, group_rules, changed_rules, control_plane_interfaces, internet_gateways, nat_gateways, routes, acls_and_options, network_acls, key_pairs, what_there_is_none_of, instance_types, launch_templates, nodes):
+for story in (default_network, own_network, group_rules, changed_rules, control_plane_interfaces, internet_gateways, nat_gateways, routes, acls_and_options, network_acls, key_pairs, two_families, routes_to_instances, what_there_is_none_of, instance_types, launch_templates, nodes):
     try:
         story()
     except Exception as e:
