@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -150,13 +151,14 @@ func (a *Authority) Pool() *x509.CertPool {
 	return pool
 }
 
-// NewSigningKey makes an ECDSA P-256 key in PEM, such as the key of service-account tokens.
+// NewSigningKey makes a key of service-account tokens in PEM (PKCS #1): RSA with 2048 bits, whose tokens are RS256, as EKS has it. Verifiers of people's
+// own, for IRSA and the like, insist on that.
 func NewSigningKey() ([]byte, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return nil, err
 	}
-	return encodeKey(key)
+	return pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}), nil
 }
 
 func newTemplate(commonName string, lifetime time.Duration) (*x509.Certificate, error) {

@@ -158,7 +158,7 @@ func TestParseAuthorityRefusesWhatIsNone(t *testing.T) {
 	}
 }
 
-func TestSigningKeyIsANewECDSAKey(t *testing.T) {
+func TestSigningKeyIsANewRSAKey(t *testing.T) {
 	one, err := NewSigningKey()
 	if err != nil {
 		t.Fatal(err)
@@ -171,8 +171,8 @@ func TestSigningKeyIsANewECDSAKey(t *testing.T) {
 	if block == nil {
 		t.Fatalf("not PEM: %s", one)
 	}
-	if key, err := x509.ParseECPrivateKey(block.Bytes); err != nil || key.Curve != elliptic.P256() {
-		t.Errorf("not an ECDSA P-256 key: %v", err)
+	if key, err := x509.ParsePKCS1PrivateKey(block.Bytes); err != nil || key.N.BitLen() != 2048 {
+		t.Errorf("not an RSA key of 2048 bits: %v", err)
 	}
 	if string(one) == string(two) {
 		t.Error("two keys are the same")
