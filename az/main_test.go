@@ -168,7 +168,7 @@ func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 // eventually polls until what holds; state tells how things stood when it did not. The deadline tells what hangs from what is slow on a loaded machine.
 func eventually(t *testing.T, what string, holds func() bool, state func() any) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !holds(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); !holds(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("not in time: %s; at the end: %v", what, state())
 		}
