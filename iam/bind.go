@@ -151,10 +151,8 @@ func arnOfID(tx *region.Txn, id string) string {
 	id, session, _ := strings.Cut(id, ":")
 	switch {
 	case strings.HasPrefix(id, "AIDA"):
-		for _, user := range region.Users.Part("").After(tx, "") {
-			if user.ID == id && session == "" {
-				return user.ARN
-			}
+		if user, found := userWithID(tx, id); found && session == "" {
+			return user.ARN
 		}
 	case strings.HasPrefix(id, "AROA"):
 		for _, role := range region.Roles.Part("").After(tx, "") {
@@ -167,6 +165,16 @@ func arnOfID(tx *region.Txn, id string) string {
 		}
 	}
 	return ""
+}
+
+// userWithID is the user with that unique id. It reads all of them.
+func userWithID(tx *region.Txn, id string) (region.User, bool) {
+	for _, user := range region.Users.Part("").After(tx, "") {
+		if user.ID == id {
+			return user, true
+		}
+	}
+	return region.User{}, false
 }
 
 // replaceElements writes other elements where the policy's text names AWS principals, and leaves everything else as it is, white space too. The text is

@@ -192,7 +192,10 @@ func beginner(tx *region.Txn, session Session, accessKeyID string) (Principal, b
 		return rootPrincipal(account, accessKeyID), account != "" && account == session.ID
 	}
 	user, found := region.Users.Get(tx, session.User)
-	return userPrincipal(tx, user, accessKeyID), found && user.ID == session.ID
+	if !found || user.ID != session.ID {
+		user, found = userWithID(tx, session.ID) // it was renamed since, or is gone
+	}
+	return userPrincipal(tx, user, accessKeyID), found
 }
 
 // userSession is the principal that a session of a user or root makes: that one, or with a name of its own a federated one, who may do what the

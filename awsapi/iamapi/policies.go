@@ -39,7 +39,8 @@ type Policy struct {
 	Description                   string `xml:",omitempty" json:",omitempty"`
 	CreateDate                    string
 	UpdateDate                    string
-	Tags                          *list[Tag] `xml:",omitempty" json:",omitempty"` // GetPolicy shows that there are none, too
+	// Tags are there in GetPolicy's answer also where there are none, and in CreatePolicy's only where there are some.
+	Tags *list[Tag] `xml:",omitempty" json:",omitempty"`
 }
 
 type policyResult struct{ Policy Policy }
@@ -61,8 +62,8 @@ func bounding(tx *region.Txn, arn string) int {
 
 func describePolicy(tx *region.Txn, p region.Policy) Policy {
 	out := summarizePolicy(tx, p)
-	shown := tagList(p.Tags)
-	out.Description, out.Tags = p.Description, &shown
+	tags := tagList(p.Tags)
+	out.Description, out.Tags = p.Description, &tags
 	return out
 }
 
@@ -141,11 +142,11 @@ func (s *Service) createPolicy(call *wire.Call, in *createPolicyInput) (*policyR
 			return nil, err
 		}
 		region.Policies.Put(tx, p.ARN, p)
-		made := describePolicy(tx, p)
-		if made.Description = ""; len(p.Tags) == 0 { // as IAM answers here
-			made.Tags = nil
+		out := describePolicy(tx, p)
+		if out.Description = ""; len(p.Tags) == 0 { // as AWS answers
+			out.Tags = nil
 		}
-		return &policyResult{made}, nil
+		return &policyResult{out}, nil
 	})
 }
 

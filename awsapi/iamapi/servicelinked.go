@@ -2,6 +2,7 @@ package iamapi
 
 import (
 	"crypto/rand"
+	"slices"
 	"strings"
 
 	"tripod/awsapi/wire"
@@ -33,10 +34,23 @@ var linkedRoles = map[string]linkedRole{
 type serviceRoleInput struct {
 	AWSServiceName string `query:",required"`
 	Description    string
+	CustomSuffix   string
 }
 
+// name is the role's: with a suffix an account has several of them.
+func (in serviceRoleInput) name() string {
+	name := linkedRoles[in.AWSServiceName].name
+	if in.CustomSuffix != "" {
+		name += "_" + in.CustomSuffix
+	}
+	return name
+}
+
+// suffixed are the services that take a suffix.
+var suffixed = []string{"autoscaling.amazonaws.com"}
+
 func (in serviceRoleInput) subject(*wire.Call) thing {
-	return thing{kindRole, "/aws-service-role/" + in.AWSServiceName + "/", linkedRoles[in.AWSServiceName].name}
+	return thing{kindRole, "/aws-service-role/" + in.AWSServiceName + "/", in.name()}
 }
 
 func (s *Service) createServiceRole(call *wire.Call, in *serviceRoleInput) (*roleResult, error) {
@@ -44,13 +58,16 @@ func (s *Service) createServiceRole(call *wire.Call, in *serviceRoleInput) (*rol
 	if !known {
 		return nil, invalidInput("Tripod has no service-linked role for the AWSServiceName given: it has those of eks, eks-nodegroup, eks-fargate, autoscaling, elasticloadbalancing and spot, each with .amazonaws.com.")
 	}
+	if in.CustomSuffix != "" && !slices.Contains(suffixed, in.AWSServiceName) {
+		return nil, invalidInput("Custom suffix is not allowed for %s", in.AWSServiceName)
+	}
 	id, err := iam.NewID(rand.Reader, "AROA")
 	if err != nil {
 		return nil, wrap(call, err)
 	}
 	path := "/aws-service-role/" + in.AWSServiceName + "/"
 	role := region.Role{
-		Name: linked.name, ID: id, ARN: s.arn(kindRole, path+linked.name), Path: path, Description: linked.description, CreatedAt: s.now(),
+		Name: in.name(), ID: id, ARN: s.arn(kindRole, path+in.name()), Path: path, Description: linked.description, CreatedAt: s.now(),
 		TrustPolicy:       `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"` + in.AWSServiceName + `"},"Action":"sts:AssumeRole"}]}`,
 		MaxSessionSeconds: minSessionSeconds, Service: in.AWSServiceName,
 	}
@@ -100,7 +117,7 @@ type deletionStatus struct{ Status string }
 func (s *Service) serviceRoleDeletion(call *wire.Call, in *deletionStatusInput) (*deletionStatus, error) {
 	return view(s, call, func(tx *region.Txn) (*deletionStatus, error) {
 		parts := strings.Split(in.DeletionTaskID, "/") // task/aws-service-role/SERVICE/ROLE/ID
-		if len(parts) == 5 && strings.HasPrefix(in.DeletionTaskID, "task/aws-service-role/") && parts[3] != "" && linkedRoles[parts[2]].name == parts[3] {
+		if len(parts) == 5 && strings.HasPrefix(in.DeletionTaskID, "task/aws-service-role/") && parts[3] != "" && strings.HasPrefix(parts[3], linkedRoles[parts[2]].name) && linkedRoles[parts[2]].name != "" {
 			if _, err := find(tx, kindRole, parts[3]); err != nil {
 				return &deletionStatus{"SUCCEEDED"}, nil
 			}

@@ -5,18 +5,52 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+
+	"tripod/awsapi/sts"
 )
 
-// TestPolicyIsShownAsIAMShowsIt looks at what differs between the answers of CreatePolicy and GetPolicy.
+// TestPolicyIsShownAsIAMShowsIt has what CreatePolicy leaves out, and GetPolicy shows though it is empty.
 func TestPolicyIsShownAsIAMShowsIt(t *testing.T) {
 	w := newWorld(t)
-	made := w.iam(w.admin, "", "CreatePolicy", "PolicyName", "p", "PolicyDocument", listClusters, "Description", "lists")
+	made := w.iam(w.admin, "", "CreatePolicy", "PolicyName", "p", "Description", "of a test", "PolicyDocument", listClusters)
 	if strings.Contains(made, "Description") || strings.Contains(made, "Tags") {
-		t.Errorf("CreatePolicy tells the description or tags: %s", made)
+		t.Errorf("CreatePolicy: got %s", made)
 	}
-	shown := w.iam(w.admin, "", "GetPolicy", "PolicyArn", "arn:aws:iam::"+account+":policy/p")
-	if !strings.Contains(shown, "<Description>lists</Description>") || !strings.Contains(shown, "<Tags></Tags>") {
-		t.Errorf("GetPolicy lacks the description or the empty tags: %s", shown)
+	if got := w.iam(w.admin, "", "GetPolicy", "PolicyArn", "arn:aws:iam::"+account+":policy/p"); !strings.Contains(got, "<Description>of a test</Description>") || !strings.Contains(got, "<Tags></Tags>") {
+		t.Errorf("GetPolicy: got %s", got)
+	}
+	tagged := w.iam(w.admin, "", "CreatePolicy", "PolicyName", "q", "PolicyDocument", listClusters, "Tags.member.1.Key", "a", "Tags.member.1.Value", "b")
+	if !strings.Contains(tagged, "<Key>a</Key>") {
+		t.Errorf("CreatePolicy with a tag: got %s", tagged)
+	}
+}
+
+func TestServiceLinkedRolesHaveSuffixesWhereTheServiceTakesThem(t *testing.T) {
+	w := newWorld(t)
+	w.iam(w.admin, "", "CreateServiceLinkedRole", "AWSServiceName", "autoscaling.amazonaws.com")
+	if text := w.iam(w.admin, "", "CreateServiceLinkedRole", "AWSServiceName", "autoscaling.amazonaws.com", "CustomSuffix", "blue"); !strings.Contains(text, "<RoleName>AWSServiceRoleForAutoScaling_blue</RoleName>") {
+		t.Errorf("got %s", text)
+	}
+	w.iam(w.admin, "InvalidInput", "CreateServiceLinkedRole", "AWSServiceName", "autoscaling.amazonaws.com", "CustomSuffix", "blue")
+	w.iam(w.admin, "InvalidInput", "CreateServiceLinkedRole", "AWSServiceName", "eks.amazonaws.com", "CustomSuffix", "blue")
+	task := between(w.iam(w.admin, "", "DeleteServiceLinkedRole", "RoleName", "AWSServiceRoleForAutoScaling_blue"), "DeletionTaskId")
+	if text := w.iam(w.admin, "", "GetServiceLinkedRoleDeletionStatus", "DeletionTaskId", task); !strings.Contains(text, "SUCCEEDED") {
+		t.Errorf("got %s", text)
+	}
+}
+
+// TestSessionOutlivesARename goes by the user's id, as trust does.
+func TestSessionOutlivesARename(t *testing.T) {
+	w := newWorld(t)
+	w.iam(w.admin, "", "CreateUser", "UserName", "ann")
+	text, code := w.call(w.newKey("ann"), sts.Name, sts.Version, "GetSessionToken")
+	if code != "" {
+		t.Fatal(text)
+	}
+	session := credentialsIn(text)
+	w.iam(w.admin, "", "UpdateUser", "UserName", "ann", "NewUserName", "anna", "NewPath", "/team/")
+	if text, code := w.call(session, sts.Name, sts.Version, "GetCallerIdentity"); code != "" || between(text, "Arn") != "arn:aws:iam::"+account+":user/team/anna" {
+		t.Errorf("got %s %s", code, text)
 	}
 }
 
