@@ -189,3 +189,23 @@ func checkResource(resource string) error {
 	}
 	return nil
 }
+
+// vendors checks the actions: vendor:name, or *.
+func (p grammarDocument) vendors() error {
+	for _, element := range []string{"Action", "NotAction"} {
+		for _, s := range p.statements {
+			for _, action := range s.texts(element) {
+				vendor, name, found := strings.Cut(action, ":")
+				switch {
+				case !found && action != "*":
+					return malformed(saysVendor)
+				case strings.Contains(name, ":"):
+					return malformed(saysColons)
+				case vendor != "*" && strings.Trim(vendor, alphanumeric+"-.") != "":
+					return malformed(saysBadVendor, vendor)
+				}
+			}
+		}
+	}
+	return nil
+}
