@@ -1,6 +1,7 @@
 package door
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -56,7 +57,9 @@ func served(t *testing.T, as user.Info) (port, socket string, stop func()) {
 
 func ask(t *testing.T, network, address string) (code int, text string) {
 	t.Helper()
-	transport := &http.Transport{Dial: func(string, string) (net.Conn, error) { return net.DialTimeout(network, address, 5*time.Second) }}
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}}
 	defer transport.CloseIdleConnections()
 	response, err := (&http.Client{Transport: transport, Timeout: 10 * time.Second}).Get("http://x/")
 	if err != nil {
