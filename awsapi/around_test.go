@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +53,19 @@ func withHistory(t *testing.T) (configure func(*awsapi.Front), read func() ([]hi
 			records = append(records, record)
 		}
 		return records, string(text)
+	}
+}
+
+func TestHistoryNotesWhatALenientRegionTakes(t *testing.T) {
+	configure, read := withHistory(t)
+	w := newWorld(t, configure, func(f *awsapi.Front) { f.LenientReferences = true })
+	if _, err := w.eks(w.admin).CreatePodIdentityAssociation(t.Context(), &eks.CreatePodIdentityAssociationInput{ClusterName: aws.String("demo"),
+		Namespace: aws.String("a"), ServiceAccount: aws.String("b"), RoleArn: aws.String("arn:aws:iam::111122223333:role/nope")}); err != nil {
+		t.Fatal(err)
+	}
+	records, _ := read()
+	if got := records[0].Additional.Notes; !slices.Equal(got, []string{"Role provided in the request does not exist"}) {
+		t.Errorf("got the notes %q", got)
 	}
 }
 

@@ -62,6 +62,8 @@ type Front struct {
 	LogEvents logs.Events
 	// Quotas are the account's; nil: AWS's defaults.
 	Quotas quota.Quotas
+	// LenientReferences takes EKS's calls that name what is not there, and notes it in the history.
+	LenientReferences bool
 	// Throttle says that calls beyond AWS's rates are refused.
 	Throttle bool
 	// Upstream is the emulator that answers what Tripod does not have, as upstream.ParseUpstream makes it; nil means none.
@@ -96,7 +98,8 @@ func (f *Front) Handler() http.Handler {
 	s.eks = &eks.Service{
 		Region: f.Region, AccountID: f.AccountID, State: f.State,
 		VPC: ec2.VPC{AccountID: f.AccountID, Region: f.Region, Zones: f.Zones}, Quotas: f.Quotas, ControlPlane: f.ControlPlane,
-		Probes: eks.Probes{Now: s.Now},
+		LenientReferences: f.LenientReferences,
+		Probes:            eks.Probes{Now: s.Now},
 	}
 	s.kms = &kms.Service{Region: f.Region, AccountID: f.AccountID, State: f.State, Now: s.Now}
 	s.services = s.allServices()

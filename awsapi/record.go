@@ -47,7 +47,7 @@ func (s *server) historyOf(x *exchange, r *http.Request) history.Record {
 		record.ReadOnly = r.Method == http.MethodGet || r.Method == http.MethodHead
 	}
 	if x.call != nil {
-		record.RequestParameters = paramsOf(x.call)
+		record.RequestParameters, record.Additional.Notes = paramsOf(x.call), x.call.Notes
 	}
 	if len(x.answer) > 0 && x.code == "" {
 		if len(x.answer) > maxAnswer {

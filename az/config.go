@@ -36,6 +36,8 @@ type Config struct {
 	// Upstream is the URL of an emulator for what Tripod does not have; RemoteUpstream lets it be on another machine.
 	Upstream       string `json:"upstream,omitempty"`
 	RemoteUpstream bool   `json:"remoteUpstream,omitempty"`
+	// LenientReferences takes EKS's calls that name what is not there.
+	LenientReferences bool `json:"lenientReferences,omitempty"`
 	// OIDCIssuers are the hosts on other machines that may be asked for issuers' keys, as iam.IssuerHosts.
 	OIDCIssuers []string `json:"oidcIssuers,omitempty"`
 	// RealPace says that the states of clusters last as long as they do in EKS.

@@ -79,6 +79,9 @@ func (z *Zone) handleFound(w http.ResponseWriter, r *http.Request) {
 		if _, ok := region.Users.Get(tx, founding.User.Name); !ok {
 			region.Users.Put(tx, founding.User.Name, founding.User)
 			region.AccessKeys.Put(tx, founding.AccessKey.ID, founding.AccessKey)
+			if err := eks.FoundRoles(tx, z.config.AccountID, rand.Reader, founding.User.CreatedAt); err != nil {
+				return err
+			}
 		}
 		if founding.Cluster.ID == "" {
 			return nil

@@ -204,7 +204,8 @@ func (z *Zone) startFront(ctx context.Context, registerer prometheus.Registerer)
 	z.history = calls
 	front := &awsapi.Front{
 		Region: z.config.Region, AccountID: z.config.AccountID, Zone: z.config.Zone, State: z.voter, Lags: z.voter.Lags, History: calls, LogEvents: z.logEvents,
-		ClientAddress: z.config.ClientAddress, Throttle: z.config.Throttle, Quotas: z.config.Quotas, AllowRemoteUpstream: z.config.RemoteUpstream, IssuerHosts: z.config.OIDCIssuers,
+		ClientAddress: z.config.ClientAddress, Throttle: z.config.Throttle, Quotas: z.config.Quotas, LenientReferences: z.config.LenientReferences,
+		AllowRemoteUpstream: z.config.RemoteUpstream, IssuerHosts: z.config.OIDCIssuers,
 		Logger: z.logger.With("component", "aws-front"), Registerer: registerer,
 		ControlPlane: eks.ControlPlane{
 			FirstPort: z.config.ClusterPorts, PortsPerCluster: PortsPerCluster, MostClusters: z.config.MostClusters, AWSPort: z.config.AWSPort,

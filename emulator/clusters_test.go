@@ -45,7 +45,7 @@ func (r *testRegion) subnets(t *testing.T) []string {
 func (r *testRegion) create(t *testing.T, name string) *types.Cluster {
 	t.Helper()
 	out, err := r.eks(t).CreateCluster(t.Context(), &eks.CreateClusterInput{Name: aws.String(name),
-		RoleArn: aws.String("arn:aws:iam::111122223333:role/cluster"), ResourcesVpcConfig: &types.VpcConfigRequest{SubnetIds: r.subnets(t)}})
+		RoleArn: aws.String("arn:aws:iam::111122223333:role/eksClusterRole"), ResourcesVpcConfig: &types.VpcConfigRequest{SubnetIds: r.subnets(t)}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,6 +36,8 @@ type Options struct {
 	Throttle bool
 	// Quotas are those of the account that differ from AWS's defaults.
 	Quotas quota.Quotas
+	// LenientReferences takes EKS's calls that name roles, launch templates and the like that are not there, and notes it in the history.
+	LenientReferences bool
 	// Upstream is the URL of an emulator that answers what Tripod does not have; RemoteUpstream lets it be on another machine.
 	Upstream       string
 	RemoteUpstream bool

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -114,6 +115,10 @@ func testZoneLostInTheMiddle(t *testing.T, r *testRegion) {
 // testNothingAcknowledgedIsLost makes Fargate profiles, which are of no consequence but for their records, while one zone after the other is killed.
 func testNothingAcknowledgedIsLost(t *testing.T, r *testRegion) {
 	api, subnets := r.eks(t), r.subnets(t)
+	trust := url.QueryEscape(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"eks-fargate-pods.amazonaws.com"}}}`)
+	if err := wantAnswer(r.post(t, "iam", form, "Action=CreateRole&Version=2010-05-08&RoleName=pods&AssumeRolePolicyDocument="+trust))("<RoleName>pods</RoleName>"); err != nil {
+		t.Fatal(err)
+	}
 	var acknowledged []string
 	var making sync.WaitGroup
 	stop := make(chan struct{})

@@ -262,7 +262,7 @@ func realCommands(t *testing.T, r *testRegion) {
 	if len(subnets) != 3 {
 		t.Fatalf("aws ec2 describe-subnets: got private subnets %v, want three", subnets)
 	}
-	run(append([]string{"aws", "eks", "create-nodegroup", "--cluster-name", "demo", "--nodegroup-name", "workers", "--node-role", "arn:aws:iam::111122223333:role/node", "--subnets"}, subnets...)...)
+	run(append([]string{"aws", "eks", "create-nodegroup", "--cluster-name", "demo", "--nodegroup-name", "workers", "--node-role", "arn:aws:iam::111122223333:role/demo-node", "--subnets"}, subnets...)...)
 	run("aws", "eks", "wait", "nodegroup-active", "--cluster-name", "demo", "--nodegroup-name", "workers")
 	run("aws", "eks", "delete-nodegroup", "--cluster-name", "demo", "--nodegroup-name", "workers")
 	run("aws", "eks", "wait", "nodegroup-deleted", "--cluster-name", "demo", "--nodegroup-name", "workers")

@@ -33,11 +33,18 @@ type World struct {
 // New starts a front over a region that holds what the seeds write. It ends with the test.
 func New(t *testing.T, seeds ...func(*region.Txn)) *World {
 	t.Helper()
+	return Start(t, func(*World) {}, seeds...)
+}
+
+// Start is New with a front that configure has changed before it serves.
+func Start(t *testing.T, configure func(*World), seeds ...func(*region.Txn)) *World {
+	t.Helper()
 	w := &World{Memory: region.NewMemory(seeds...), t: t, keys: map[string]region.AccessKey{}}
 	w.Front = &awsapi.Front{Region: Region, AccountID: iam.DefaultAccountID, Zones: []string{"us-east-1a", "us-east-1b", "us-east-1c"}, State: w.Memory,
 		ControlPlane: controlPlane()}
 	w.User("admin", iam.AdministratorAccess)
 	w.User("nobody")
+	configure(w)
 	server := httptest.NewServer(w.Front.Handler())
 	t.Cleanup(server.Close)
 	w.URL = server.URL

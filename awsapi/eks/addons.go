@@ -63,7 +63,7 @@ func (s *Service) createAddon(call *wire.Call, in *eks.CreateAddonInput) (*eks.C
 		if in.NamespaceConfig != nil && in.NamespaceConfig.Namespace != nil {
 			made.NamespaceConfig.Namespace = in.NamespaceConfig.Namespace
 		}
-		if err := checkAddon(a, o, made.Addon, c.cluster.Version); err != nil {
+		if err := s.checkAddon(c, a, o, made.Addon, c.cluster.Version); err != nil {
 			return nil, "", err
 		}
 		if err := s.addonIdentities(c, &made, in.PodIdentityAssociations, ids); err != nil {
@@ -77,7 +77,7 @@ func (s *Service) createAddon(call *wire.Call, in *eks.CreateAddonInput) (*eks.C
 }
 
 // checkAddon refuses an add-on whose version does not run in a cluster of that version (empty: any), or whose role, namespace or configuration is wrong.
-func checkAddon(a about, o offer, made types.Addon, clusterVersion string) error {
+func (s *Service) checkAddon(c change, a about, o offer, made types.Addon, clusterVersion string) error {
 	version, known := o.version(aws.ToString(made.AddonVersion))
 	namespace := aws.ToString(made.NamespaceConfig.Namespace)
 	switch {
@@ -93,6 +93,9 @@ func checkAddon(a about, o offer, made types.Addon, clusterVersion string) error
 	}
 	if wrong := wrongConfiguration(o, aws.ToString(made.ConfigurationValues)); wrong != "" {
 		return a.invalidParameter("%s", wrong)
+	}
+	if made.ServiceAccountRoleArn != nil {
+		return s.existingRole(c, a, *made.ServiceAccountRoleArn)
 	}
 	return nil
 }
@@ -138,7 +141,7 @@ func (s *Service) addonIdentities(c change, made *addon, wanted []types.AddonPod
 			podIdentities.delete(c.tx, c.cluster.ID, p.ID) // and stored again as it is now
 		}
 		p.RoleARN, p.ModifiedAt = aws.ToString(want.RoleArn), c.now
-		if err := s.addPodIdentity(c.tx, c.cluster, p); err != nil {
+		if err := s.addPodIdentity(c, a, p); err != nil {
 			return err
 		}
 		made.PodIdentityAssociations = append(made.PodIdentityAssociations, p.ARN)
@@ -206,7 +209,7 @@ func (s *Service) updateAddon(call *wire.Call, in *eks.UpdateAddonInput) (*eks.U
 		if in.AddonVersion == nil { // a cluster that was upgraded may have an older one
 			version = ""
 		}
-		if err := checkAddon(a, o, changed.Addon, version); err != nil {
+		if err := s.checkAddon(c, a, o, changed.Addon, version); err != nil {
 			return nil, "", err
 		}
 		if in.PodIdentityAssociations != nil {

@@ -55,6 +55,9 @@ func (s *Service) createCapability(call *wire.Call, in *eks.CreateCapabilityInpu
 		if wrong := wrongCapability(in); wrong != "" {
 			return nil, "", a.invalidParameter("%s", wrong)
 		}
+		if err := s.clusterRoleFor(c, a, *in.RoleArn, capabilityService); err != nil {
+			return nil, "", err
+		}
 		tags, err := a.newTags(in.Tags)
 		if err != nil {
 			return nil, "", err

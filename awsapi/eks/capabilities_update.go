@@ -27,6 +27,11 @@ func (s *Service) updateCapability(call *wire.Call, in *eks.UpdateCapabilityInpu
 		case len(params) == 0:
 			return nil, "", a.invalidParameter("No changes needed for the capability %s: name something to change.", t.name)
 		}
+		if in.RoleArn != nil {
+			if err := s.clusterRoleFor(c, a, *in.RoleArn, capabilityService); err != nil {
+				return nil, "", err
+			}
+		}
 		changed.ModifiedAt = aws.Time(c.now)
 		capabilities.put(c.tx, changed)
 		return &eks.UpdateCapabilityOutput{Update: c.update("capability/"+t.name, types.UpdateTypeCapabilityUpdate, params)}, "", nil

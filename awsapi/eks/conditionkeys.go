@@ -96,16 +96,16 @@ var passing = []struct {
 	operations    []string
 	path, service string
 }{
-	{[]string{"CreateCluster"}, "roleArn", "eks.amazonaws.com"},
-	{clusterSettings, "computeConfig.nodeRoleArn", "eks.amazonaws.com"},
-	{[]string{"CreateNodegroup"}, "nodeRole", "eks.amazonaws.com"},
-	{[]string{"CreateFargateProfile"}, "podExecutionRoleArn", "eks.amazonaws.com"},
-	{[]string{"CreateAddon", "UpdateAddon"}, "serviceAccountRoleArn", "eks.amazonaws.com"},
-	{[]string{"CreateAddon", "UpdateAddon"}, "podIdentityAssociations.roleArn", "pods.eks.amazonaws.com"},
-	{[]string{"CreatePodIdentityAssociation", "UpdatePodIdentityAssociation"}, "roleArn", "pods.eks.amazonaws.com"},
-	{[]string{"CreateCapability", "UpdateCapability"}, "roleArn", "capabilities.eks.amazonaws.com"},
-	{[]string{"RegisterCluster"}, "connectorConfig.roleArn", "eks.amazonaws.com"},
-	{[]string{"CreateAccessEntry"}, "principalArn", "eks.amazonaws.com"},
+	{[]string{"CreateCluster"}, "roleArn", eksService},
+	{clusterSettings, "computeConfig.nodeRoleArn", eksService},
+	{[]string{"CreateNodegroup"}, "nodeRole", eksService},
+	{[]string{"CreateFargateProfile"}, "podExecutionRoleArn", eksService},
+	{[]string{"CreateAddon", "UpdateAddon"}, "serviceAccountRoleArn", eksService},
+	{[]string{"CreateAddon", "UpdateAddon"}, "podIdentityAssociations.roleArn", podsService},
+	{[]string{"CreatePodIdentityAssociation", "UpdatePodIdentityAssociation"}, "roleArn", podsService},
+	{[]string{"CreateCapability", "UpdateCapability"}, "roleArn", capabilityService},
+	{[]string{"RegisterCluster"}, "connectorConfig.roleArn", eksService},
+	{[]string{"CreateAccessEntry"}, "principalArn", eksService},
 }
 
 // passingTypes are the types of access entries that give a role to nodes, as "Create access entries" of the user guide has it. The others let a

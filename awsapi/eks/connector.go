@@ -77,6 +77,9 @@ func (s *Service) registerCluster(call *wire.Call, in *eks.RegisterClusterInput)
 		if config == nil || !roleARN.MatchString(aws.ToString(config.RoleArn)) || !slices.Contains(config.Provider.Values(), config.Provider) {
 			return nil, "", a.invalidParameter("connectorConfig needs the roleArn of an IAM role and a provider of %v.", types.ConnectorConfigProvider("").Values())
 		}
+		if err := s.existingRole(c, a, *config.RoleArn); err != nil {
+			return nil, "", err
+		}
 		tags, err := a.newTags(in.Tags)
 		if err != nil {
 			return nil, "", err

@@ -42,6 +42,8 @@ type Service struct {
 	State region.Updater
 	// Quotas are the account's; nil: AWS's defaults.
 	Quotas quota.Quotas
+	// LenientReferences takes calls that name roles, launch templates and the like that are not there, and notes it in the history.
+	LenientReferences bool
 	// ControlPlane is what clusters are made of.
 	ControlPlane ControlPlane
 	// Probes are questions that the service asks of other parts.

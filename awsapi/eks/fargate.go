@@ -68,6 +68,9 @@ func (s *Service) createFargateProfile(call *wire.Call, in *eks.CreateFargatePro
 		if wrong := wrongFargateProfile(in); wrong != "" {
 			return nil, "", a.invalidParameter("%s", wrong)
 		}
+		if err := s.fargateRoleFor(c, a, *in.PodExecutionRoleArn); err != nil {
+			return nil, "", err
+		}
 		profile := fargateProfile{ClusterID: c.cluster.ID, FargateProfile: types.FargateProfile{
 			FargateProfileName: in.FargateProfileName, ClusterName: aws.String(c.cluster.Name), CreatedAt: aws.Time(c.now),
 			FargateProfileArn:   aws.String(s.arn(fargateProfiles.kind, c.cluster.Name, name, c.id)),

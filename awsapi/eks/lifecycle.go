@@ -48,6 +48,9 @@ func (s *Service) createCluster(call *wire.Call, in *eks.CreateClusterInput) (*e
 		if err != nil {
 			return fail(err)
 		}
+		if err := s.clusterRoleFor(c, about, own.RoleARN, eksService); err != nil {
+			return fail(err)
+		}
 		if record.ID == "" {
 			record = made // its id and its secrets are made once, however often the transaction runs
 		}

@@ -78,6 +78,10 @@ func (s *Service) newNodegroup(c change, a about, in *eks.CreateNodegroupInput) 
 	if err := s.checkNodegroup(c, a, in); err != nil {
 		return nodegroup{}, err
 	}
+	template, err := s.nodegroupReferences(c, a, in)
+	if err != nil {
+		return nodegroup{}, err
+	}
 	group := types.Nodegroup{
 		NodegroupName: in.NodegroupName, ClusterName: aws.String(c.cluster.Name), CreatedAt: aws.Time(c.now), ModifiedAt: aws.Time(c.now),
 		NodegroupArn: aws.String(s.arn("nodegroup", c.cluster.Name, *in.NodegroupName, c.id)), Status: types.NodegroupStatusActive,
@@ -89,9 +93,16 @@ func (s *Service) newNodegroup(c change, a about, in *eks.CreateNodegroupInput) 
 		// EKS names the Auto Scaling group after the node group, with its id.
 		Resources: &types.NodegroupResources{AutoScalingGroups: []types.AutoScalingGroup{{Name: aws.String("eks-" + *in.NodegroupName + "-" + c.id)}}},
 	}
+	fillFromTemplate(&group, template)
 	fillNodegroup(&group, c.cluster)
+	if err := s.openSSH(c, a, &group); err != nil {
+		return nodegroup{}, err
+	}
 	return nodegroup{ClusterID: c.cluster.ID, Nodegroup: group}, nil
 }
+
+// defaultInstanceType is what nodes are whose type neither the request nor the launch template says.
+const defaultInstanceType = "t3.medium"
 
 // fillNodegroup sets what a request left to EKS.
 func fillNodegroup(g *types.Nodegroup, cluster region.Cluster) {
@@ -103,7 +114,7 @@ func fillNodegroup(g *types.Nodegroup, cluster region.Cluster) {
 	}
 	if g.LaunchTemplate == nil {
 		if len(g.InstanceTypes) == 0 {
-			g.InstanceTypes = []string{"t3.medium"}
+			g.InstanceTypes = []string{defaultInstanceType}
 		}
 		if g.DiskSize == nil {
 			g.DiskSize = aws.Int32(defaultDisk(g.AmiType))
@@ -164,6 +175,7 @@ func (s *Service) deleteNodegroup(call *wire.Call, in *eks.DeleteNodegroupInput)
 		if err != nil {
 			return nil, "", err
 		}
+		s.closeSSH(c.tx, &group.Nodegroup)
 		nodegroups.delete(c.tx, c.cluster.ID, t.name)
 		group.Status = types.NodegroupStatusDeleting
 		return &eks.DeleteNodegroupOutput{Nodegroup: &group.Nodegroup}, "", nil

@@ -23,7 +23,6 @@ const (
 var (
 	// resourceName is the rule for names of node groups, Fargate profiles, capabilities and OIDC configurations.
 	resourceName = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z_-]*$`)
-	instanceType = regexp.MustCompile(`^[a-z][a-z0-9-]*\.[a-z0-9-]+$`)
 	subnetID     = regexp.MustCompile(`^subnet-[0-9a-f]{8,17}$`)
 	roleARN      = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\x21-\x7e]+$`)
 	labelText    = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?$`)
@@ -127,8 +126,6 @@ func wrongInstances(in *eks.CreateNodegroupInput) string {
 	}
 	for i, name := range in.InstanceTypes {
 		switch {
-		case !instanceType.MatchString(name):
-			return fmt.Sprintf("[%s] is not a valid instance type: one is named as in t3.medium.", quote(name))
 		case slices.Contains(in.InstanceTypes[:i], name):
 			return fmt.Sprintf("The instance type %s is named twice.", name)
 		case isARM(name) != isARM(in.InstanceTypes[0]):

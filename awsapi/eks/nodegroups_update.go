@@ -1,6 +1,7 @@
 package eks
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -193,7 +194,7 @@ func (s *Service) updateNodegroupVersion(call *wire.Call, in *eks.UpdateNodegrou
 		if err != nil {
 			return nil, "", err
 		}
-		params, err := applyVersion(&group.Nodegroup, c.cluster.Version, in)
+		params, err := s.applyVersion(c, &group.Nodegroup, in)
 		if err != nil {
 			return nil, "", err
 		}
@@ -204,24 +205,13 @@ func (s *Service) updateNodegroupVersion(call *wire.Call, in *eks.UpdateNodegrou
 }
 
 // applyVersion gives a node group another Kubernetes version, AMI release or launch template version.
-func applyVersion(g *types.Nodegroup, clusterVersion string, in *eks.UpdateNodegroupVersionInput) (params []region.UpdateParam, err error) {
-	a := about{cluster: *g.ClusterName, nodegroup: *g.NodegroupName}
-	if want := in.LaunchTemplate; want != nil {
-		if wrong := wrongTemplate(want); wrong != "" {
-			return nil, a.invalidParameter("%s", wrong)
+func (s *Service) applyVersion(c change, g *types.Nodegroup, in *eks.UpdateNodegroupVersionInput) (params []region.UpdateParam, err error) {
+	a, clusterVersion := about{cluster: *g.ClusterName, nodegroup: *g.NodegroupName}, c.cluster.Version
+	if in.LaunchTemplate != nil {
+		if err := s.applyTemplate(c, a, g, in.LaunchTemplate); err != nil {
+			return nil, err
 		}
-		if g.LaunchTemplate == nil {
-			return nil, a.invalidParameter("The node group %s was made without a launch template: it cannot get one now.", *g.NodegroupName)
-		}
-		if aws.ToString(want.Id) != aws.ToString(g.LaunchTemplate.Id) || aws.ToString(want.Name) != aws.ToString(g.LaunchTemplate.Name) {
-			return nil, a.invalidParameter("The launch template must be the one that the node group was made with; only its version can change.")
-		}
-		template := *g.LaunchTemplate
-		if want.Version != nil {
-			template.Version = want.Version
-		}
-		g.LaunchTemplate = &template
-		params = append(params, param(types.UpdateParamTypeLaunchTemplateVersion, aws.ToString(template.Version)))
+		params = append(params, param(types.UpdateParamTypeLaunchTemplateVersion, aws.ToString(g.LaunchTemplate.Version)))
 	}
 	if g.AmiType == types.AMITypesCustom {
 		if in.Version != nil || in.ReleaseVersion != nil {
@@ -254,6 +244,31 @@ func applyVersion(g *types.Nodegroup, clusterVersion string, in *eks.UpdateNodeg
 	g.Version, g.ReleaseVersion = aws.String(version), aws.String(release)
 	return append(params, param(types.UpdateParamTypeVersion, version),
 		param(types.UpdateParamTypeReleaseVersion, release)), nil
+}
+
+// applyTemplate gives a node group another version of its launch template.
+func (s *Service) applyTemplate(c change, a about, g *types.Nodegroup, want *types.LaunchTemplateSpecification) error {
+	if wrong := wrongTemplate(want); wrong != "" {
+		return a.invalidParameter("%s", wrong)
+	}
+	if g.LaunchTemplate == nil {
+		return a.invalidParameter("The node group %s was made without a launch template: it cannot get one now.", *g.NodegroupName)
+	}
+	template, err := s.templateOf(c, a, want)
+	if err != nil {
+		return err
+	}
+	changed := types.LaunchTemplateSpecification{Id: &template.ID, Name: &template.Name, Version: &template.Version}
+	if template.ID == "" { // a lenient region has taken one that is not there
+		changed = *g.LaunchTemplate
+		changed.Version = aws.String(cmp.Or(aws.ToString(want.Version), aws.ToString(changed.Version)))
+	}
+	other := func(now, then *string) bool { return now != nil && then != nil && *now != *then }
+	if other(cmp.Or(want.Id, changed.Id), g.LaunchTemplate.Id) || other(cmp.Or(want.Name, changed.Name), g.LaunchTemplate.Name) {
+		return a.invalidParameter("The launch template must be the one that the node group was made with; only its version can change.")
+	}
+	g.LaunchTemplate = &changed
+	return nil
 }
 
 // minorOf is the minor of a version such as 1.36, and -1 where it is no such version.

@@ -21,6 +21,24 @@ var nodePolicies = []string{
 	"arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy", "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly", "arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy",
 }
 
+// clusterTrust lets EKS take a cluster's role.
+const clusterTrust = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"eks.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
+
+// FoundRoles gives a fresh region the role that its first cluster says it has, and that more clusters may have: the one that the EKS user guide makes.
+func FoundRoles(tx *region.Txn, accountID string, random io.Reader, now time.Time) error {
+	if _, found := region.Roles.Get(tx, clusterRole); found {
+		return nil
+	}
+	id, err := iam.NewID(random, "AROA")
+	if err != nil {
+		return err
+	}
+	region.Roles.Put(tx, clusterRole, region.Role{Name: clusterRole, ID: id, ARN: "arn:aws:iam::" + accountID + ":role/" + clusterRole, Path: "/",
+		Description: "Amazon EKS - Cluster role", CreatedAt: now, TrustPolicy: clusterTrust, MaxSessionSeconds: nodeSession,
+		Policies: []string{"arn:aws:iam::aws:policy/AmazonEKSClusterPolicy"}})
+	return nil
+}
+
 // AdmitFirstNodes gives the nodes that a cluster has from the start an IAM role in an instance profile, CLUSTER-node, and where the cluster has access
 // entries one of type EC2_LINUX, as the creation of a node group does. A role or a profile of that name that is there already is taken as it is. The
 // record is changed, and not written.

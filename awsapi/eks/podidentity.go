@@ -54,7 +54,7 @@ func (s *Service) createPodIdentityAssociation(call *wire.Call, in *eks.CreatePo
 			TargetRoleARN: aws.ToString(in.TargetRoleArn), Policy: aws.ToString(in.Policy), DisableSessionTags: aws.ToBool(in.DisableSessionTags),
 			Tags: tags, CreatedAt: c.now, ModifiedAt: c.now,
 		}
-		if err := s.addPodIdentity(c.tx, c.cluster, p); err != nil {
+		if err := s.addPodIdentity(c, a, p); err != nil {
 			return nil, "", err
 		}
 		p, _ = podIdentities.get(c.tx, c.cluster.ID, id)
@@ -63,8 +63,8 @@ func (s *Service) createPodIdentityAssociation(call *wire.Call, in *eks.CreatePo
 }
 
 // addPodIdentity checks a new association and stores it. A service account has one at most.
-func (s *Service) addPodIdentity(tx *region.Txn, cluster region.Cluster, p region.PodIdentityAssociation) error {
-	a := about{cluster: cluster.Name}
+func (s *Service) addPodIdentity(c change, a about, p region.PodIdentityAssociation) error {
+	tx, cluster := c.tx, c.cluster
 	switch {
 	case len(p.Namespace) > 63 || !kubernetesName.MatchString(p.Namespace):
 		return a.invalidParameter("The namespace %s is not the name of a Kubernetes namespace.", quote(p.Namespace))
@@ -74,6 +74,9 @@ func (s *Service) addPodIdentity(tx *region.Txn, cluster region.Cluster, p regio
 	s.nameExternalID(cluster, &p)
 	if wrong := wrongPodIdentity(p); wrong != "" {
 		return a.invalidParameter("%s", wrong)
+	}
+	if err := s.podRoleFor(c, a, p.RoleARN); err != nil {
+		return err
 	}
 	if most := s.Quotas.Of(quota.PodIdentityAssociations); !podIdentities.of(cluster.ID).Fewer(tx, most) {
 		return a.limitExceeded("The cluster %s has %d pod identity associations, which is the most a cluster can have.", cluster.Name, most)
@@ -190,6 +193,11 @@ func (s *Service) updatePodIdentityAssociation(call *wire.Call, in *eks.UpdatePo
 		s.nameExternalID(c.cluster, &p)
 		if wrong := wrongPodIdentity(p); wrong != "" {
 			return nil, "", a.invalidParameter("%s", wrong)
+		}
+		if in.RoleArn != nil {
+			if err := s.podRoleFor(c, a, p.RoleARN); err != nil {
+				return nil, "", err
+			}
 		}
 		p.ModifiedAt = c.now
 		podIdentities.put(c.tx, p)

@@ -134,6 +134,8 @@ type change struct {
 	cluster region.Cluster
 	now     time.Time
 	id      string // a fresh UUID
+	call    *wire.Call
+	lenient bool // what the call names need not be there
 }
 
 // changeOf runs a call that changes something of a cluster: authorized first, then in one transaction in which the cluster exists and fits,
@@ -176,7 +178,7 @@ func inTransaction[Out any](s *Service, call *wire.Call, token *string, in any, 
 	var out *Out
 	err = s.State.Update(call.Request.Context(), func(tx *region.Txn) error {
 		var err error
-		out, err = do(tx, change{tx: tx, now: attempt.now, id: id}, attempt)
+		out, err = do(tx, change{tx: tx, now: attempt.now, id: id, call: call, lenient: s.LenientReferences}, attempt)
 		return err
 	})
 	if err != nil {

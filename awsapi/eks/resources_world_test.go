@@ -28,6 +28,10 @@ const (
 	otherRole = "arn:aws:iam::111122223333:role/other"
 )
 
+// trustOfAll lets all services take a role that requests give roles to.
+const trustOfAll = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["sts:AssumeRole","sts:TagSession"],"Principal":{"Service":["eks.amazonaws.com",
+	"ec2.amazonaws.com","eks-fargate-pods.amazonaws.com","pods.eks.amazonaws.com","capabilities.eks.amazonaws.com"]}}]}`
+
 var (
 	ctx     = context.Background()
 	created = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
@@ -64,8 +68,8 @@ func newWorld(t *testing.T, mode string, wishes ...func(*service.ControlPlane)) 
 				w.admin = user.ARN
 			}
 		}
-		region.Roles.Put(tx, "worker", region.Role{Name: "worker", ARN: role, ID: "AROAWORKERWORKERWORKE", Path: "/team/"})
-		region.Roles.Put(tx, "other", region.Role{Name: "other", ARN: otherRole, ID: "AROAOTHEROTHEROTHEROT", Path: "/"})
+		region.Roles.Put(tx, "worker", region.Role{Name: "worker", ARN: role, ID: "AROAWORKERWORKERWORKE", Path: "/team/", TrustPolicy: trustOfAll})
+		region.Roles.Put(tx, "other", region.Role{Name: "other", ARN: otherRole, ID: "AROAOTHEROTHEROTHEROT", Path: "/", TrustPolicy: trustOfAll})
 		for name, id := range map[string]string{"demo": clusterID, "other": "F" + clusterID[1:]} {
 			region.Clusters.Put(tx, id, region.Cluster{ID: id, Name: name, Version: "1.36", Status: "ACTIVE", CreatedAt: created,
 				CreatorARN: w.admin, AuthenticationMode: mode, Issuer: "https://localhost:4566/id/" + id})

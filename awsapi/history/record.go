@@ -78,6 +78,8 @@ type Additional struct {
 	BytesIn int `json:"bytesTransferredIn,omitempty"`
 	// Upstream says that another emulator answered.
 	Upstream bool `json:"upstream,omitempty"`
+	// Notes are what Tripod did otherwise than AWS: what it took though the call names what is not there.
+	Notes []string `json:"notes,omitempty"`
 	// Lost is the number of records that a notice of lost records stands for.
 	Lost uint64 `json:"recordsLost,omitempty"`
 }

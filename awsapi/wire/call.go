@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"tripod/iam"
@@ -30,8 +31,17 @@ type Call struct {
 	Input *Input
 	// Keys are the condition keys that the request brings: those of all requests, of its tags, and of its service.
 	Keys iam.Keys
+	// Notes are what the history tells of the call beside the call itself, for whoever looks there: not for the client.
+	Notes []string
 	// Passed are the roles that the request gives to services: its caller needs a permission for that too.
 	Passed []PassedRole
+}
+
+// Note has the history tell something of the call, once.
+func (c *Call) Note(text string) {
+	if !slices.Contains(c.Notes, text) {
+		c.Notes = append(c.Notes, text)
+	}
 }
 
 // PassedRole is a role that a request gives to a service, such as eks.amazonaws.com, to act as.

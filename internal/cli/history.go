@@ -133,6 +133,11 @@ func (t *historyTable) lines(record *history.Record) []string {
 		result += " " + about
 	}
 	lines = append(lines, historyRow(at, record.Service()+":"+record.EventName, whoOf(record.UserIdentity), result))
+	for _, note := range record.Additional.Notes {
+		for _, line := range wrap(clean("taken all the same: "+note), tableWidth-10) {
+			lines = append(lines, "          "+clip(line, tableWidth-10))
+		}
+	}
 	if record.ErrorCode != "" && record.ErrorMessage != "" {
 		for i, line := range wrap(clean(record.ErrorMessage), tableWidth-10) {
 			if i == 3 {

@@ -101,7 +101,9 @@ func TestHistoryFitsATerminal(t *testing.T) {
 	const evil = "\x1b[2J\u202e\u009b"
 	long := strings.Repeat("word ", 200)
 	write(t, historyDir(t, dataDir, "us-east-1a"),
-		historyLine("us-east-1a", 1, "eks", "CreateCluster", func(r *history.Record) { r.RequestParameters = json.RawMessage(`{"name":"demo"}`) })+
+		historyLine("us-east-1a", 1, "eks", "CreateCluster", func(r *history.Record) {
+			r.RequestParameters, r.Additional.Notes = json.RawMessage(`{"name":"demo"}`), []string{"Role with arn: hello, " + evil + long}
+		})+
 			historyLine("us-east-1a", 2, "eks"+evil, "Describe"+evil+long, func(r *history.Record) {
 				r.ErrorCode, r.ErrorMessage, r.UserIdentity.UserName = evil+long, evil+long+strings.Repeat("x", 200), evil+long
 			})+
@@ -118,7 +120,7 @@ func TestHistoryFitsATerminal(t *testing.T) {
 	if strings.ContainsAny(out, evil[:1]+"\u202e\u009b") {
 		t.Errorf("got %q", out)
 	}
-	for _, want := range []string{"eks:CreateCluster", "OK demo", "(7 calls are missing here)", "2026-03-04", `\x1b[2J`} {
+	for _, want := range []string{"eks:CreateCluster", "OK demo", "taken all the same: Role with arn: hello", "(7 calls are missing here)", "2026-03-04", `\x1b[2J`} {
 		if !strings.Contains(out, want) {
 			t.Errorf("got %s, want %q in it", out, want)
 		}

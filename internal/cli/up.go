@@ -37,6 +37,7 @@ type UpOptions struct {
 	Nodes             int           // simulated nodes, over all zones
 	Throttle          bool          // calls of the AWS endpoint are limited as in AWS
 	Quotas            quota.Quotas  // those that differ from AWS's defaults
+	LenientReferences bool          // calls may name roles and the like that are not there
 	Upstream          string        // URL of an emulator for what Tripod does not have; empty means none
 	RemoteUpstream    bool          // it may be on another machine
 	OIDCIssuers       []string      // hosts, as host:port, that may be asked for OpenID Connect issuers' keys beside this machine
@@ -71,6 +72,9 @@ var versions = []string{"1.34", "1.35", "1.36", "1.37"}
 // The values of --pace, and those of --timers.
 const fast, real, calm = "fast", "real", "calm"
 
+// The values of --references.
+const strict, lenient = "strict", "lenient"
+
 var (
 	clusterName = regexp.MustCompile(`^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$`)
 	regionName  = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[1-9][0-9]?$`)
@@ -78,7 +82,7 @@ var (
 
 func (a *app) upCommand() *cobra.Command {
 	options := UpOptions{}
-	detach, pace, timers := false, fast, calm
+	detach, pace, timers, references := false, fast, calm, strict
 	var issuers, quotas []string
 	var localPorts string
 	cmd := &cobra.Command{
@@ -96,6 +100,10 @@ func (a *app) upCommand() *cobra.Command {
 			if timers != fast && timers != calm {
 				return usage(cmd, "--timers %q is neither calm nor fast", timers)
 			}
+			if references != strict && references != lenient {
+				return usage(cmd, "--references %q is neither strict nor lenient", references)
+			}
+			options.LenientReferences = references == lenient
 			options.RealPace, options.FastTimers = pace == real, timers == fast
 			if !cmd.Flags().Changed("upstream") {
 				options.Upstream = a.getenv(upstreamEnv) // no default of the flag's: help would show it
@@ -131,6 +139,7 @@ func (a *app) upCommand() *cobra.Command {
 	flags.StringVar(&pace, "pace", pace, "fast, or real: clusters are CREATING, UPDATING and DELETING for as many minutes as in EKS; not so the first one")
 	flags.DurationVar(&options.SleepAfter, "sleep-after", 0, "let the region fall asleep when nobody has spoken with it for that long, such as 10m; the first connection wakes it")
 	flags.StringVar(&timers, "timers", timers, "calm: elections, leases and health checks as in EKS; or fast: they take for dead what is silent for a fraction of a second")
+	flags.StringVar(&references, "references", references, "strict: EKS's calls are refused that name roles, launch templates, keys or instance types that are not there; or lenient: they are taken, and 'tripod history' tells")
 	flags.StringVar(&options.Region, "region", "us-east-1", "name of the AWS region")
 	flags.StringVar(&options.MetricsAddress, "metrics-address", "", "serve Prometheus metrics on this loopback address, such as 127.0.0.1:9090")
 	_ = cmd.RegisterFlagCompletionFunc("kubernetes-version", cobra.FixedCompletions(versions, cobra.ShellCompDirectiveNoFileComp))

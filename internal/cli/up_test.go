@@ -115,10 +115,10 @@ func TestUpPassesItsFlags(t *testing.T) {
 	programs := Programs{Up: func(options UpOptions) (Region, error) { got = options; return nil, errors.New("enough") }}
 	tripodWith(t, programs, nil, "--data-dir", dataDir, "up", "--port", "0", "--cluster", "none", "--kubernetes-version", "v1.35", "--nodes", "6", "--heal",
 		"--local-ports", "8000-8999,9090", "--throttle", "--upstream", "http://127.0.0.1:5000", "--client-address", "203.0.113.7", "--pace", "real",
-		"--sleep-after", "10m",
+		"--sleep-after", "10m", "--references", "lenient",
 		"--quota", "users=20000", "--quota", "access-entries=7", "--oidc-issuer", "https://accounts.google.com", "--oidc-issuer", "https://www.googleapis.com")
 	if got.DataDir != dataDir || got.Port != 0 || !got.PortSet || got.Cluster != "none" || got.KubernetesVersion != "1.35" || got.Nodes != 6 || !got.Heal ||
-		!got.Throttle || got.Upstream != "http://127.0.0.1:5000" || got.RemoteUpstream || got.ClientAddress != "203.0.113.7" || !got.RealPace || got.SleepAfter != 10*time.Minute ||
+		!got.Throttle || got.Upstream != "http://127.0.0.1:5000" || got.RemoteUpstream || got.ClientAddress != "203.0.113.7" || !got.RealPace || got.SleepAfter != 10*time.Minute || !got.LenientReferences ||
 		got.Quotas.Of("users") != 20000 || got.Quotas.Of("access-entries") != 7 || got.Quotas.Of("roles") != 1000 ||
 		!slices.Equal(got.OIDCIssuers, []string{"accounts.google.com:443", "www.googleapis.com:443"}) || got.Region != "us-east-1" || got.Executable == "" || got.Logger == nil || got.OnEvent == nil {
 		t.Errorf("got %+v", got)
