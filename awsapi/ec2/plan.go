@@ -85,6 +85,12 @@ func (s *Service) CheckNetwork(tx *region.Txn, subnetIDs, securityGroupIDs []str
 	return plan, nil
 }
 
+// VPCOf is the VPC in which a subnet is. The error says that there is no such subnet.
+func (s *Service) VPCOf(tx *region.Txn, subnetID string) (string, error) {
+	v, err := subnets.get(s, tx, subnetID)
+	return v.VPCID, err
+}
+
 // IsPrivate says whether a subnet has no route to an internet gateway, as Fargate profiles need it. The error says that there is no such subnet.
 func (s *Service) IsPrivate(tx *region.Txn, subnetID string) (bool, error) {
 	v, err := subnets.get(s, tx, subnetID)

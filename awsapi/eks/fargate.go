@@ -61,7 +61,7 @@ func (s *Service) createFargateProfile(call *wire.Call, in *eks.CreateFargatePro
 		if err != nil {
 			return nil, "", err
 		}
-		subnets, err := s.fargateSubnets(c.tx, a, in.Subnets)
+		subnets, err := s.fargateSubnets(c, a, in.Subnets)
 		if err != nil {
 			return nil, "", err
 		}
@@ -86,21 +86,25 @@ func (s *Service) createFargateProfile(call *wire.Call, in *eks.CreateFargatePro
 }
 
 // fargateSubnets are a profile's subnets: pods on Fargate have no public address, so only private ones will do. Where a request names
-// none, they are the private ones of the region's default network.
-func (s *Service) fargateSubnets(tx *region.Txn, a about, ids []string) ([]string, error) {
+// none, they are the private ones of the cluster's.
+func (s *Service) fargateSubnets(c change, a about, ids []string) ([]string, error) {
 	network := s.network()
 	if len(ids) == 0 {
-		for _, id := range s.VPC.SubnetIDs() {
-			if private, err := network.IsPrivate(tx, id); err == nil && private {
+		own, err := s.settingsOf(c.cluster)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range own.VPC.SubnetIds {
+			if private, err := network.IsPrivate(c.tx, id); err == nil && private {
 				ids = append(ids, id)
 			}
 		}
 	}
-	if err := s.checkSubnets(tx, a, ids); err != nil {
+	if err := s.checkSubnets(c, a, ids); err != nil {
 		return nil, err
 	}
 	for _, id := range ids {
-		if private, err := network.IsPrivate(tx, id); err != nil || !private {
+		if private, err := network.IsPrivate(c.tx, id); err != nil || !private {
 			return nil, a.invalidParameter("Subnet %s provided in Fargate Profile is not a private subnet.", id)
 		}
 	}

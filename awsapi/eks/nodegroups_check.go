@@ -10,8 +10,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
-
-	"tripod/region"
 )
 
 const (
@@ -47,7 +45,7 @@ func (s *Service) checkNodegroup(c change, a about, in *eks.CreateNodegroupInput
 	if !roleARN.MatchString(aws.ToString(in.NodeRole)) {
 		return a.invalidParameter("The nodeRole %s is not the ARN of an IAM role.", quote(aws.ToString(in.NodeRole)))
 	}
-	if err := s.checkSubnets(c.tx, a, in.Subnets); err != nil {
+	if err := s.checkSubnets(c, a, in.Subnets); err != nil {
 		return err
 	}
 	if in.Version != nil && *in.Version != c.cluster.Version {
@@ -73,8 +71,8 @@ func (s *Service) checkNodegroup(c change, a about, in *eks.CreateNodegroupInput
 	return nil
 }
 
-// checkSubnets refuses subnets that there cannot be, and those that are not there.
-func (s *Service) checkSubnets(tx *region.Txn, a about, ids []string) error {
+// checkSubnets refuses subnets that there cannot be, those that are not there, and those of other VPCs than the cluster's.
+func (s *Service) checkSubnets(c change, a about, ids []string) error {
 	if len(ids) == 0 {
 		return a.invalidParameter("Subnets must not be empty: name one at least.")
 	}
@@ -86,9 +84,17 @@ func (s *Service) checkSubnets(tx *region.Txn, a about, ids []string) error {
 			return a.invalidParameter("The subnet ID %s is not a subnet's: it is subnet- and hexadecimal digits.", quote(id))
 		}
 	}
+	own, err := s.settingsOf(c.cluster)
+	if err != nil {
+		return err
+	}
 	for _, id := range ids {
-		if _, err := s.network().IsPrivate(tx, id); err != nil {
-			return a.invalidParameter("The subnet ID %s does not exist.", quote(id))
+		vpcID, err := s.network().VPCOf(c.tx, id)
+		switch {
+		case err != nil:
+			return a.invalidParameter("The subnet ID '%s' does not exist", id)
+		case vpcID != aws.ToString(own.VPC.VpcId):
+			return a.invalidParameter("Subnets specified must belong to the same VPC: %s is in %s, not in the cluster's, %s", id, vpcID, aws.ToString(own.VPC.VpcId))
 		}
 	}
 	return nil

@@ -55,3 +55,9 @@ group = create("ssh", remoteAccess={"ec2SshKey": "mine", "sourceSecurityGroups":
 assert opened["IpPermissions"][0]["FromPort"] == 22 and opened["IpPermissions"][0]["UserIdGroupPairs"][0]["GroupId"] == bastion, opened
 eks.delete_nodegroup(clusterName="demo", nodegroupName="ssh")
 assert not ec2.describe_security_groups(Filters=[{"Name": "group-id", "Values": [opened["GroupId"]]}])["SecurityGroups"]
+
+far = ec2.create_vpc(CidrBlock="192.168.0.0/16")["Vpc"]["VpcId"]
+elsewhere = ec2.create_subnet(VpcId=far, CidrBlock="192.168.0.0/24")["Subnet"]["SubnetId"]
+home = eks.describe_cluster(name="demo")["cluster"]["resourcesVpcConfig"]["vpcId"]
+subnets = [elsewhere]
+refused("InvalidParameterException", f"Subnets specified must belong to the same VPC: {elsewhere} is in {far}, not in the cluster's, {home}")
