@@ -2,7 +2,6 @@ package ec2
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,16 +30,18 @@ var aclProtocols = map[string]string{"all": "-1", "icmp": "1", "tcp": "6", "udp"
 
 // entry is the entry that the call describes.
 func (in *aclEntryInput) entry() (aclEntry, error) {
-	e := aclEntry{Number: in.Number, Protocol: cmp.Or(aclProtocols[strings.ToLower(in.Protocol)], in.Protocol), Action: strings.ToLower(in.Action), Egress: in.Egress}
+	e := aclEntry{Number: in.Number, Protocol: cmp.Or(aclProtocols[strings.ToLower(in.Protocol)], in.Protocol),
+		Action: strings.ToLower(in.Action), Egress: in.Egress}
 	number, err := strconv.Atoi(e.Protocol)
 	var block string
 	switch {
 	case in.Number < 1 || in.Number >= lastEntry:
-		return e, refuse("InvalidParameterValue", fmt.Sprintf("Value (%d) for parameter ruleNumber is invalid. Rule number must be between 1 and 32766.", in.Number))
+		return e, refuse("InvalidParameterValue",
+			"Value (%d) for parameter ruleNumber is invalid. Rule number must be between 1 and 32766.", in.Number)
 	case err != nil || number < -1 || number > 255:
-		return e, refuse("InvalidParameterValue", fmt.Sprintf("Invalid value '%s' for protocol. Must be a protocol number.", clip(in.Protocol)))
+		return e, refuse("InvalidParameterValue", "Invalid value '%s' for protocol. Must be a protocol number.", clip(in.Protocol))
 	case e.Action != "allow" && e.Action != "deny":
-		return e, refuse("InvalidParameterValue", fmt.Sprintf("Value (%s) for parameter ruleAction is invalid. Must be allow or deny.", clip(in.Action)))
+		return e, refuse("InvalidParameterValue", "Value (%s) for parameter ruleAction is invalid. Must be allow or deny.", clip(in.Action))
 	case (in.CIDRBlock == "") == (in.CIDRBlock6 == ""):
 		return e, refuse("InvalidParameterCombination", "Give exactly one of CidrBlock and Ipv6CidrBlock.")
 	case in.CIDRBlock != "":
@@ -65,7 +66,8 @@ func (e *aclEntry) take(in *aclEntryInput) error {
 			return refuse("MissingParameter", "The request must contain the parameter PortRange.")
 		}
 		if *in.Ports.From < 0 || *in.Ports.To > 65535 || *in.Ports.From > *in.Ports.To {
-			return refuse("InvalidParameterValue", fmt.Sprintf("Invalid ports %d to %d: they must be between 0 and 65535, the lower one first.", *in.Ports.From, *in.Ports.To))
+			return refuse("InvalidParameterValue", "Invalid ports %d to %d: they must be between 0 and 65535, the lower one first.",
+				*in.Ports.From, *in.Ports.To)
 		}
 		e.Ports = in.Ports
 	case "1", "58":
@@ -108,7 +110,7 @@ func (s *Service) createACLEntry(call *wire.Call, in *aclEntryInput) (*done, err
 			return err
 		}
 		if acl.at(e.Number, e.Egress) >= 0 {
-			return refuse("NetworkAclEntryAlreadyExists", fmt.Sprintf("The network acl entry identified by %d already exists.", e.Number))
+			return refuse("NetworkAclEntryAlreadyExists", "The network acl entry identified by %d already exists.", e.Number)
 		}
 		inDirection := 0
 		for _, other := range acl.Entries {
@@ -117,7 +119,7 @@ func (s *Service) createACLEntry(call *wire.Call, in *aclEntryInput) (*done, err
 			}
 		}
 		if inDirection >= maxACLEntries {
-			return refuse("NetworkAclEntryLimitExceeded", fmt.Sprintf("The maximum number of network acl entries has been reached: %d.", maxACLEntries))
+			return refuse("NetworkAclEntryLimitExceeded", "The maximum number of network acl entries has been reached: %d.", maxACLEntries)
 		}
 		networkACLs.put(s, tx, acl.with(append(slices.Clone(acl.Entries), e)))
 		return nil
@@ -153,7 +155,8 @@ func (s *Service) aclEntry(tx *region.Txn, aclID string, number int, egress bool
 		if egress {
 			direction = "egress"
 		}
-		return acl, -1, refuse("InvalidNetworkAclEntry.NotFound", fmt.Sprintf("The specified %s network ACL entry with rule number %d does not exist in network ACL %s.", direction, number, aclID))
+		return acl, -1, refuse("InvalidNetworkAclEntry.NotFound",
+			"The specified %s network ACL entry with rule number %d does not exist in network ACL %s.", direction, number, aclID)
 	}
 	return acl, at, nil
 }

@@ -1,7 +1,6 @@
 package ec2
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 
@@ -75,7 +74,7 @@ func (s *Service) describeAddresses(call *wire.Call, in *describeAddressesInput)
 	}
 	for _, ip := range in.PublicIPs {
 		if !slices.ContainsFunc(found, func(v elasticIP) bool { return v.PublicIP == ip }) {
-			return nil, refuse("InvalidAddress.NotFound", fmt.Sprintf("Address '%s' not found.", clip(ip)))
+			return nil, refuse("InvalidAddress.NotFound", "Address '%s' not found.", clip(ip))
 		}
 	}
 	return &describeAddressesOutput{found}, nil
@@ -107,7 +106,7 @@ func (s *Service) allocateAddress(call *wire.Call, in *allocateAddressInput) (*a
 	return change(s, call, out, func(tx *region.Txn) error {
 		used := addresses.all(s, tx)
 		if len(used) > maxAddresses { // the default network's does not count
-			return refuse("AddressLimitExceeded", fmt.Sprintf("The maximum number of addresses has been reached: %d.", maxAddresses))
+			return refuse("AddressLimitExceeded", "The maximum number of addresses has been reached: %d.", maxAddresses)
 		}
 		ip := publicIPs.Addr().Next()
 		for slices.ContainsFunc(used, func(v elasticIP) bool { return v.PublicIP == ip.String() }) {
@@ -136,7 +135,7 @@ func (s *Service) releaseAddress(call *wire.Call, in *releaseAddressInput) (*don
 			return err
 		}
 		if g, used := s.natGatewayWith(tx, v.AllocationID); used {
-			return refuse("InvalidIPAddress.InUse", fmt.Sprintf("Address %s is in use: delete the NAT gateway %s first.", v.PublicIP, g.GatewayID))
+			return refuse("InvalidIPAddress.InUse", "Address %s is in use: delete the NAT gateway %s first.", v.PublicIP, g.GatewayID)
 		}
 		return nil
 	})
@@ -156,7 +155,7 @@ type describeAddressesAttributeOutput struct {
 // describeAddressesAttribute tells the addresses' domain names: no address has one.
 func (s *Service) describeAddressesAttribute(call *wire.Call, in *describeAddressesAttributeInput) (*describeAddressesAttributeOutput, error) {
 	if in.Attribute != "" && in.Attribute != "domain-name" {
-		return nil, refuse("InvalidParameterValue", "Value ("+clip(in.Attribute)+") for parameter attribute is invalid. It must be domain-name.")
+		return nil, refuse("InvalidParameterValue", "Value (%s) for parameter attribute is invalid. It must be domain-name.", clip(in.Attribute))
 	}
 	_, _, err := describe(s, call, addresses, in.IDs, page{MaxResults: in.MaxResults, NextToken: in.NextToken}, func(*region.Txn, *elasticIP) {})
 	return &describeAddressesAttributeOutput{}, err
@@ -174,6 +173,6 @@ func (s *Service) disassociateAddress(call *wire.Call, in *disassociateAddressIn
 				return refuse("AuthFailure", "You do not have permission to access the specified resource.")
 			}
 		}
-		return refuse("InvalidAssociationID.NotFound", fmt.Sprintf("The association ID '%s' does not exist", clip(in.AssociationID)))
+		return refuse("InvalidAssociationID.NotFound", "The association ID '%s' does not exist", clip(in.AssociationID))
 	})
 }

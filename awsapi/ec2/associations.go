@@ -1,7 +1,6 @@
 package ec2
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 
@@ -63,7 +62,8 @@ func (s *Service) deleteRouteTable(call *wire.Call, in *deleteRouteTableInput) (
 			return err
 		}
 		if len(t.Associations) > 0 {
-			return refuse("DependencyViolation", fmt.Sprintf("The routeTable '%s' has dependencies and cannot be deleted: disassociate it first; a VPC's main table goes with the VPC.", t.RouteTableID))
+			return refuse("DependencyViolation",
+				"The routeTable '%s' has dependencies and cannot be deleted: disassociate it first; a VPC's main table goes with the VPC.", t.RouteTableID)
 		}
 		return routeTables.delete(s, tx, t.RouteTableID)
 	})
@@ -109,7 +109,8 @@ func (s *Service) associateRouteTable(call *wire.Call, in *associateRouteTableIn
 			case other.RouteTableID == t.RouteTableID:
 				return nil // it is so already: EC2 answers with the association there is
 			default:
-				return refuse("Resource.AlreadyAssociated", fmt.Sprintf("the specified association for route table %s conflicts with an existing association", t.RouteTableID))
+				return refuse("Resource.AlreadyAssociated",
+					"the specified association for route table %s conflicts with an existing association", t.RouteTableID)
 			}
 		}
 		t.Associations = append(slices.Clone(t.Associations), made)
@@ -123,13 +124,14 @@ func (s *Service) associable(tx *region.Txn, t routeTable, made routeAssociation
 	if made.GatewayID != "" {
 		g, err := internetGateways.get(s, tx, made.GatewayID)
 		if err == nil && !g.in(t.VPCID) {
-			err = refuse("InvalidParameterValue", fmt.Sprintf("Route table %s and network gateway %s belong to different networks", t.RouteTableID, g.GatewayID))
+			err = refuse("InvalidParameterValue", "Route table %s and network gateway %s belong to different networks", t.RouteTableID,
+				g.GatewayID)
 		}
 		return err
 	}
 	v, err := subnets.get(s, tx, made.SubnetID)
 	if err == nil && v.VPCID != t.VPCID {
-		err = refuse("InvalidParameterValue", fmt.Sprintf("Route table %s and subnet %s belong to different networks", t.RouteTableID, v.SubnetID))
+		err = refuse("InvalidParameterValue", "Route table %s and subnet %s belong to different networks", t.RouteTableID, v.SubnetID)
 	}
 	return err
 }
@@ -147,7 +149,7 @@ func (s *Service) disassociateRouteTable(call *wire.Call, in *disassociateRouteT
 		case err != nil:
 			return err
 		case t.Associations[at].Main:
-			return refuse("InvalidParameterValue", fmt.Sprintf("cannot disassociate the main route table association %s", in.AssociationID))
+			return refuse("InvalidParameterValue", "cannot disassociate the main route table association %s", in.AssociationID)
 		}
 		t.Associations = slices.Delete(slices.Clone(t.Associations), at, at+1)
 		routeTables.put(s, tx, t)
@@ -158,14 +160,14 @@ func (s *Service) disassociateRouteTable(call *wire.Call, in *disassociateRouteT
 // routeAssociation is the table that has the association, and its place there.
 func (s *Service) routeAssociation(tx *region.Txn, wanted string) (routeTable, int, error) {
 	if !associationID.MatchString(wanted) {
-		return routeTable{}, -1, refuse("InvalidAssociationID.Malformed", fmt.Sprintf("Invalid id: %q (expecting \"rtbassoc-...\")", clip(wanted)))
+		return routeTable{}, -1, refuse("InvalidAssociationID.Malformed", "Invalid id: %q (expecting \"rtbassoc-...\")", clip(wanted))
 	}
 	for _, t := range routeTables.all(s, tx) {
 		if at := slices.IndexFunc(t.Associations, func(a routeAssociation) bool { return a.AssociationID == wanted }); at >= 0 {
 			return t, at, nil
 		}
 	}
-	return routeTable{}, -1, refuse("InvalidAssociationID.NotFound", fmt.Sprintf("The association ID '%s' does not exist", wanted))
+	return routeTable{}, -1, refuse("InvalidAssociationID.NotFound", "The association ID '%s' does not exist", wanted)
 }
 
 type replaceAssociationInput struct {
@@ -191,7 +193,8 @@ func (s *Service) replaceRouteTableAssociation(call *wire.Call, in *replaceAssoc
 		case err != nil:
 			return err
 		case to.VPCID != from.VPCID:
-			return refuse("InvalidParameterValue", fmt.Sprintf("Route tables %s and %s belong to different networks", from.RouteTableID, to.RouteTableID))
+			return refuse("InvalidParameterValue", "Route tables %s and %s belong to different networks", from.RouteTableID,
+				to.RouteTableID)
 		}
 		moved := associate(to.RouteTableID, from.Associations[at].SubnetID)
 		if gatewayID := from.Associations[at].GatewayID; gatewayID != "" {

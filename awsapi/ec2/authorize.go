@@ -1,7 +1,6 @@
 package ec2
 
 import (
-	"fmt"
 	"slices"
 
 	"tripod/awsapi/wire"
@@ -50,7 +49,7 @@ func (in *rulesInput) rules(egress bool) ([]rule, error) {
 		}
 		for _, r := range rules {
 			if slices.ContainsFunc(all, r.same) {
-				return nil, refuse("InvalidParameterValue", "The same permission must not appear multiple times: "+r.words())
+				return nil, refuse("InvalidParameterValue", "The same permission must not appear multiple times: %s", r.words())
 			}
 			all = append(all, r)
 		}
@@ -98,7 +97,7 @@ func (s *Service) authorize(call *wire.Call, in *rulesInput, egress bool) (*auth
 		out.Rules = nil
 		for _, r := range added {
 			if slices.ContainsFunc(g.Rules, r.same) {
-				return refuse("InvalidPermission.Duplicate", "the specified rule "+r.words()+" already exists")
+				return refuse("InvalidPermission.Duplicate", "the specified rule %s already exists", r.words())
 			}
 			if err := s.checkPeer(tx, r); err != nil {
 				return err
@@ -108,7 +107,7 @@ func (s *Service) authorize(call *wire.Call, in *rulesInput, egress bool) (*auth
 			out.Rules = append(out.Rules, s.ruleRecord(tx, g, r))
 		}
 		if count(g.Rules, egress) > maxRules {
-			return refuse("RulesPerSecurityGroupLimitExceeded", fmt.Sprintf("The maximum number of rules per security group has been reached: %d.", maxRules))
+			return refuse("RulesPerSecurityGroupLimitExceeded", "The maximum number of rules per security group has been reached: %d.", maxRules)
 		}
 		groups.put(s, tx, g)
 		return nil
@@ -192,7 +191,7 @@ func (s *Service) revoke(call *wire.Call, in *rulesInput, egress bool) (*revokeO
 			return nil
 		}
 		for _, r := range named {
-			if err := take(r.same, refuse("InvalidPermission.NotFound", "The specified rule does not exist in this security group: "+r.words())); err != nil {
+			if err := take(r.same, refuse("InvalidPermission.NotFound", "The specified rule does not exist in this security group: %s", r.words())); err != nil {
 				return err
 			}
 		}

@@ -3,7 +3,6 @@ package ec2
 import (
 	"cmp"
 	"crypto/rand"
-	"fmt"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -15,7 +14,8 @@ import (
 // maxCIDRs is how many blocks of a kind a VPC has: AWS's default quota.
 const maxCIDRs = 5
 
-// amazonIPv6 is where IPv6 blocks come from that Amazon gives to VPCs: a range kept for documentation (RFC 3849), which nobody on the internet has.
+// amazonIPv6 is where IPv6 blocks come from that Amazon gives to VPCs: a range kept for documentation (RFC 3849), which nobody on the
+// internet has.
 var amazonIPv6 = netip.MustParsePrefix("2001:db8::/32")
 
 // newIPv6Block is a /56 of that range, at random.
@@ -26,7 +26,8 @@ func newIPv6Block() netip.Prefix {
 }
 
 func (s *Service) newCIDR6(associationID string, block netip.Prefix) cidr6Association {
-	return cidr6Association{AssociationID: associationID, CIDRBlock: block.String(), State: "associated", BorderGroup: s.VPC.Region, Pool: "Amazon",
+	return cidr6Association{AssociationID: associationID, CIDRBlock: block.String(), State: "associated", BorderGroup: s.VPC.Region,
+		Pool:      "Amazon",
 		Attribute: "public", Source: "amazon"}
 }
 
@@ -70,7 +71,7 @@ func (s *Service) associateVPCCIDR(call *wire.Call, in *associateVPCCIDRInput) (
 		if err != nil {
 			return err
 		}
-		full := refuse("CidrLimitExceeded", fmt.Sprintf("This network '%s' has met its maximum number of allowed CIDRs: %d", v.VPCID, maxCIDRs))
+		full := refuse("CidrLimitExceeded", "This network '%s' has met its maximum number of allowed CIDRs: %d", v.VPCID, maxCIDRs)
 		if in.IPv6 {
 			if len(v.CIDRs6) >= maxCIDRs {
 				return full
@@ -84,7 +85,7 @@ func (s *Service) associateVPCCIDR(call *wire.Call, in *associateVPCCIDRInput) (
 			}
 			for _, other := range v.CIDRs {
 				if netip.MustParsePrefix(other.CIDRBlock).Overlaps(block) {
-					return refuse("InvalidVpc.Range", fmt.Sprintf("The CIDR '%s' conflicts with a CIDR of the same VPC.", block))
+					return refuse("InvalidVpc.Range", "The CIDR '%s' conflicts with a CIDR of the same VPC.", block)
 				}
 			}
 			made := cidrAssociation{associationID, block.String(), "associated"}
@@ -98,7 +99,8 @@ func (s *Service) associateVPCCIDR(call *wire.Call, in *associateVPCCIDRInput) (
 
 func (s *Service) checkBorderGroup(name string) error {
 	if name != "" && name != s.VPC.Region {
-		return refuse("InvalidParameterValue", fmt.Sprintf("Value (%s) for parameter networkBorderGroup is invalid. It must be %s.", clip(name), s.VPC.Region))
+		return refuse("InvalidParameterValue", "Value (%s) for parameter networkBorderGroup is invalid. It must be %s.", clip(name),
+			s.VPC.Region)
 	}
 	return nil
 }
@@ -116,7 +118,8 @@ func (s *Service) disassociateVPCCIDR(call *wire.Call, in *disassociateCIDRInput
 			var block string
 			switch {
 			case at == 0:
-				return refuse("OperationNotPermitted", fmt.Sprintf("The vpc CIDR block with association ID %s may not be disassociated. It is the primary IPv4 CIDR block of the VPC", in.AssociationID))
+				return refuse("OperationNotPermitted",
+					"The vpc CIDR block with association ID %s may not be disassociated. It is the primary IPv4 CIDR block of the VPC", in.AssociationID)
 			case at > 0:
 				gone := v.CIDRs[at]
 				block, out.CIDR = gone.CIDRBlock, &gone
@@ -129,13 +132,14 @@ func (s *Service) disassociateVPCCIDR(call *wire.Call, in *disassociateCIDRInput
 				continue
 			}
 			if s.usesBlock(tx, v.VPCID, netip.MustParsePrefix(block)) {
-				return refuse("InvalidCidrBlock.InUse", fmt.Sprintf("The vpc %s currently has a subnet within CIDR block %s", v.VPCID, block))
+				return refuse("InvalidCidrBlock.InUse", "The vpc %s currently has a subnet within CIDR block %s", v.VPCID, block)
 			}
 			out.VPCID = v.VPCID
 			vpcs.put(s, tx, v)
 			return nil
 		}
-		return refuse("InvalidVpcCidrBlockAssociationID.NotFound", fmt.Sprintf("The vpc CIDR block association ID '%s' does not exist", clip(in.AssociationID)))
+		return refuse("InvalidVpcCidrBlockAssociationID.NotFound", "The vpc CIDR block association ID '%s' does not exist",
+			clip(in.AssociationID))
 	})
 }
 
@@ -163,10 +167,10 @@ func (s *Service) place(tx *region.Txn, v vpcRecord, block netip.Prefix) error {
 	}
 	if !slices.ContainsFunc(v.CIDRs, func(a cidrAssociation) bool { return inside(a.CIDRBlock) }) &&
 		!slices.ContainsFunc(v.CIDRs6, func(a cidr6Association) bool { return inside(a.CIDRBlock) }) {
-		return refuse("InvalidSubnet.Range", fmt.Sprintf("The CIDR '%s' is invalid.", block))
+		return refuse("InvalidSubnet.Range", "The CIDR '%s' is invalid.", block)
 	}
 	if s.usesBlock(tx, v.VPCID, block) {
-		return refuse("InvalidSubnet.Conflict", fmt.Sprintf("The CIDR '%s' conflicts with another subnet", block))
+		return refuse("InvalidSubnet.Conflict", "The CIDR '%s' conflicts with another subnet", block)
 	}
 	return nil
 }
@@ -178,16 +182,19 @@ var subnetIPv6 = regexp.MustCompile(`/(44|48|52|56|60|64)$`)
 func parseIPv6Block(text string) (netip.Prefix, error) {
 	block, err := netip.ParsePrefix(text)
 	if err != nil || !isIPv6(block.Addr()) || block.Masked() != block {
-		return block, refuse("InvalidParameterValue", fmt.Sprintf("Value (%s) for parameter ipv6CidrBlock is invalid. This is not a valid IPv6 CIDR block.", clip(text)))
+		return block, refuse("InvalidParameterValue",
+			"Value (%s) for parameter ipv6CidrBlock is invalid. This is not a valid IPv6 CIDR block.", clip(text))
 	}
 	if !subnetIPv6.MatchString(text) {
-		return block, refuse("InvalidSubnet.Range", fmt.Sprintf("The IPv6 CIDR '%s' is invalid: its length must be between /44 and /64 in increments of /4.", text))
+		return block, refuse("InvalidSubnet.Range",
+			"The IPv6 CIDR '%s' is invalid: its length must be between /44 and /64 in increments of /4.", text)
 	}
 	return block, nil
 }
 
 func newSubnetCIDR6(block netip.Prefix) subnetCIDR6 {
-	return subnetCIDR6{AssociationID: newID("subnet-cidr-assoc"), CIDRBlock: block.String(), State: "associated", Attribute: "public", Source: "amazon"}
+	return subnetCIDR6{AssociationID: newID("subnet-cidr-assoc"), CIDRBlock: block.String(), State: "associated", Attribute: "public",
+		Source: "amazon"}
 }
 
 type associateSubnetCIDRInput struct {
@@ -212,7 +219,7 @@ func (s *Service) associateSubnetCIDR(call *wire.Call, in *associateSubnetCIDRIn
 			return err
 		}
 		if len(v.CIDRs6) > 0 {
-			return refuse("CidrLimitExceeded", fmt.Sprintf("This subnet '%s' has met its maximum number of allowed IPv6 CIDRs: 1", v.SubnetID))
+			return refuse("CidrLimitExceeded", "This subnet '%s' has met its maximum number of allowed IPv6 CIDRs: 1", v.SubnetID)
 		}
 		home, err := vpcs.get(s, tx, v.VPCID)
 		if err != nil {
@@ -240,7 +247,8 @@ func (s *Service) disassociateSubnetCIDR(call *wire.Call, in *disassociateCIDRIn
 			subnets.put(s, tx, v)
 			return nil
 		}
-		return refuse("InvalidSubnetCidrBlockAssociationID.NotFound", fmt.Sprintf("The subnet CIDR block with association ID '%s' does not exist", clip(in.AssociationID)))
+		return refuse("InvalidSubnetCidrBlockAssociationID.NotFound", "The subnet CIDR block with association ID '%s' does not exist",
+			clip(in.AssociationID))
 	})
 }
 
@@ -255,7 +263,8 @@ type modifyTenancyInput struct {
 // modifyTenancy lifts the dedicated tenancy of a VPC: only so it can change.
 func (s *Service) modifyTenancy(call *wire.Call, in *modifyTenancyInput) (*done, error) {
 	if in.Tenancy != tenancies[0] {
-		return nil, refuse("InvalidParameterValue", fmt.Sprintf("Value (%s) for parameter instanceTenancy is invalid. The tenancy of a VPC can only be changed to default.", clip(in.Tenancy)))
+		return nil, refuse("InvalidParameterValue",
+			"Value (%s) for parameter instanceTenancy is invalid. The tenancy of a VPC can only be changed to default.", clip(in.Tenancy))
 	}
 	return change(s, call, &done{true}, func(tx *region.Txn) error {
 		v, err := vpcs.get(s, tx, in.VPCID)
@@ -272,7 +281,8 @@ func (s *Service) modifyTenancy(call *wire.Call, in *modifyTenancyInput) (*done,
 func tenancyOf(text string) (string, error) {
 	tenancy := cmp.Or(text, tenancies[0])
 	if !slices.Contains(tenancies, tenancy) {
-		return "", refuse("InvalidParameterValue", fmt.Sprintf("Value (%s) for parameter instanceTenancy is invalid. It must be default or dedicated.", clip(text)))
+		return "", refuse("InvalidParameterValue",
+			"Value (%s) for parameter instanceTenancy is invalid. It must be default or dedicated.", clip(text))
 	}
 	return tenancy, nil
 }

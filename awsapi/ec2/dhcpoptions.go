@@ -1,7 +1,6 @@
 package ec2
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -9,8 +8,8 @@ import (
 	"tripod/region"
 )
 
-// dhcpOptions are a set of DHCP options as stored and as EC2 shows it. It is recorded only: nothing here asks for an address by DHCP. The region has one
-// set, which every VPC begins with.
+// dhcpOptions are a set of DHCP options as stored and as EC2 shows it. It is recorded only: nothing here asks for an address by DHCP. The
+// region has one set, which every VPC begins with.
 type dhcpOptions struct {
 	OptionsID      string           `xml:"dhcpOptionsId"`
 	OwnerID        string           `xml:"ownerId"`
@@ -32,9 +31,10 @@ var dhcpOptionSets = &kind[dhcpOptions]{
 	missing: "InvalidDhcpOptionID.NotFound",
 	id:      func(v dhcpOptions) string { return v.OptionsID },
 	computed: func(s *Service, _ *region.Txn) []dhcpOptions {
-		return []dhcpOptions{{OptionsID: id("dopt", s.VPC.AccountID, s.VPC.Region), OwnerID: s.VPC.AccountID, Configurations: list[dhcpOption]{
-			{"domain-name", list[dhcpValue]{{s.VPC.privateDomain()}}}, {"domain-name-servers", list[dhcpValue]{{"AmazonProvidedDNS"}}},
-		}}}
+		return []dhcpOptions{{OptionsID: id("dopt", s.VPC.AccountID, s.VPC.Region), OwnerID: s.VPC.AccountID,
+			Configurations: list[dhcpOption]{
+				{"domain-name", list[dhcpValue]{{s.VPC.privateDomain()}}}, {"domain-name-servers", list[dhcpValue]{{"AmazonProvidedDNS"}}},
+			}}}
 	},
 }
 
@@ -86,7 +86,8 @@ type createDHCPOptionsOutput struct {
 }
 
 // dhcpKeys are the options that a set may have.
-var dhcpKeys = []string{"domain-name-servers", "domain-name", "ntp-servers", "netbios-name-servers", "netbios-node-type", "ipv6-address-preferred-lease-time"}
+var dhcpKeys = []string{"domain-name-servers", "domain-name", "ntp-servers", "netbios-name-servers", "netbios-node-type",
+	"ipv6-address-preferred-lease-time"}
 
 func (s *Service) createDHCPOptions(call *wire.Call, in *createDHCPOptionsInput) (*createDHCPOptionsOutput, error) {
 	given, err := newTags(in.Specifications, "dhcp-options")
@@ -96,10 +97,11 @@ func (s *Service) createDHCPOptions(call *wire.Call, in *createDHCPOptionsInput)
 	set := dhcpOptions{OptionsID: newID("dopt"), OwnerID: s.VPC.AccountID, Tags: given}
 	for _, c := range in.Configurations {
 		if !slices.Contains(dhcpKeys, c.Key) {
-			return nil, refuse("InvalidParameterValue", fmt.Sprintf("Value (%s) for parameter key is invalid. It must be one of %s.", clip(c.Key), strings.Join(dhcpKeys, ", ")))
+			return nil, refuse("InvalidParameterValue", "Value (%s) for parameter key is invalid. It must be one of %s.", clip(c.Key),
+				strings.Join(dhcpKeys, ", "))
 		}
 		if slices.ContainsFunc(set.Configurations, func(o dhcpOption) bool { return o.Key == c.Key }) {
-			return nil, refuse("InvalidParameterValue", fmt.Sprintf("The option %s is given twice.", c.Key))
+			return nil, refuse("InvalidParameterValue", "The option %s is given twice.", c.Key)
 		}
 		option := dhcpOption{Key: c.Key}
 		for _, value := range c.Values {
@@ -125,7 +127,7 @@ func (s *Service) deleteDHCPOptions(call *wire.Call, in *deleteDHCPOptionsInput)
 			return err
 		}
 		if slices.ContainsFunc(vpcs.all(s, tx), func(v vpcRecord) bool { return v.DHCPOptionsID == set.OptionsID }) {
-			return refuse("DependencyViolation", fmt.Sprintf("The dhcpOptions '%s' has dependencies and cannot be deleted.", set.OptionsID))
+			return refuse("DependencyViolation", "The dhcpOptions '%s' has dependencies and cannot be deleted.", set.OptionsID)
 		}
 		return dhcpOptionSets.delete(s, tx, set.OptionsID)
 	})

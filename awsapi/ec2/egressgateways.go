@@ -72,7 +72,8 @@ func (s *Service) createEgressGateway(call *wire.Call, in *createEgressGatewayIn
 		if _, err := vpcs.get(s, tx, in.VPCID); err != nil {
 			return err
 		}
-		out.Gateway = egressGateway{GatewayID: gatewayID, Attachments: list[gatewayAttachment]{{in.VPCID, "attached"}}, Tags: given, Token: in.Token}
+		out.Gateway = egressGateway{GatewayID: gatewayID, Attachments: list[gatewayAttachment]{{in.VPCID, "attached"}}, Tags: given,
+			Token: in.Token}
 		egressGateways.put(s, tx, out.Gateway)
 		tags.Put(tx, gatewayID, given)
 		return nil

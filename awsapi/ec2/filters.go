@@ -10,7 +10,8 @@ import (
 	"sync"
 )
 
-// filterTable says where in a shown resource a filter looks: one table for all operations. A test compares its names with those that Amazon's model documents.
+// filterTable says where in a shown resource a filter looks: one table for all operations. A test compares its names with those that
+// Amazon's model documents.
 //
 //go:embed filters.txt
 var filterTable string
@@ -54,7 +55,7 @@ func matching[T any](operation string, all []T, wanted []filter, tagsOf func(T) 
 	total := 0
 	for _, f := range wanted {
 		if total += len(f.Values); total > maxFilterValues {
-			return nil, refuse("FilterLimitExceeded", fmt.Sprintf("The filters have more than %d values.", maxFilterValues))
+			return nil, refuse("FilterLimitExceeded", "The filters have more than %d values.", maxFilterValues)
 		}
 		values := func(t T) []string { return tagValues(tagsOf(t), f.Name) }
 		if !isTagFilter(f.Name) || tagsOf == nil {
@@ -86,14 +87,14 @@ func isTagFilter(name string) bool {
 func filterPlaces(operation, name string, in reflect.Type) ([]place, error) {
 	paths, documented := documentedFilters()[operation][name]
 	if !documented {
-		return nil, refuse("InvalidParameterValue", fmt.Sprintf("The filter '%s' is invalid", clip(name)))
+		return nil, refuse("InvalidParameterValue", "The filter '%s' is invalid", clip(name))
 	}
 	var places []place
 	for _, path := range paths {
 		switch path {
 		case nothingHas:
 		case notYet:
-			return nil, refuse("UnsupportedOperation", fmt.Sprintf("Tripod does not have the filter '%s' of %s yet.", name, operation))
+			return nil, refuse("UnsupportedOperation", "Tripod does not have the filter '%s' of %s yet.", name, operation)
 		default:
 			places = append(places, placeOf(in, path))
 		}
@@ -104,8 +105,8 @@ func filterPlaces(operation, name string, in reflect.Type) ([]place, error) {
 // place is a member of a shown resource: the indexes of the fields on the way to it. Lists on the way count with all of their elements.
 type place []int
 
-// placeOf is the place with a path of names in EC2's XML, such as cidrBlockAssociationSet.cidrBlock. A field that is not shown has its name in the tag
-// `filter`.
+// placeOf is the place with a path of names in EC2's XML, such as cidrBlockAssociationSet.cidrBlock. A field that is not shown has its name
+// in the tag `filter`.
 func placeOf(in reflect.Type, path string) place {
 	var at place
 	for rest := path; rest != ""; {
@@ -114,7 +115,8 @@ func placeOf(in reflect.Type, path string) place {
 		}
 		indexes, name := fieldNamed(in, rest)
 		if name == "" {
-			panic(fmt.Sprintf("ec2: filters.txt: %s has no %s of %s", in, rest, path)) // the table is checked in, and a test tries all of it
+			panic(fmt.Sprintf("ec2: filters.txt: %s has no %s of %s", in, rest,
+				path)) // the table is checked in, and a test tries all of it
 		}
 		at, in = append(at, indexes...), in.FieldByIndex(indexes).Type
 		rest = strings.TrimPrefix(strings.TrimPrefix(rest, name), ".")

@@ -95,7 +95,7 @@ type createFlowLogsInput struct {
 
 func (in *createFlowLogsInput) check() error {
 	wrong := func(value, parameter string) error {
-		return refuse("InvalidParameterValue", fmt.Sprintf("Value (%s) for parameter %s is invalid.", clip(value), parameter))
+		return refuse("InvalidParameterValue", "Value (%s) for parameter %s is invalid.", clip(value), parameter)
 	}
 	switch kind := cmp.Or(in.Kind, "cloud-watch-logs"); {
 	case !slices.Contains([]string{"VPC", "Subnet", "NetworkInterface"}, in.ResourceType):
@@ -151,8 +151,10 @@ func (s *Service) createFlowLogs(call *wire.Call, in *createFlowLogsInput) (*cre
 			if err := s.watched(tx, in.ResourceType, resourceID); err != nil {
 				return err
 			}
-			made := flowLog{FlowLogID: newID("fl"), Created: timestamp(s.now()), Status: "ACTIVE", DeliverStatus: "SUCCESS", ResourceID: resourceID,
-				TrafficType: in.TrafficType, Destination: in.Destination, Kind: cmp.Or(in.Kind, "cloud-watch-logs"), LogGroup: in.LogGroup, RoleARN: in.RoleARN,
+			made := flowLog{FlowLogID: newID("fl"), Created: timestamp(s.now()), Status: "ACTIVE", DeliverStatus: "SUCCESS",
+				ResourceID:  resourceID,
+				TrafficType: in.TrafficType, Destination: in.Destination, Kind: cmp.Or(in.Kind,
+					"cloud-watch-logs"), LogGroup: in.LogGroup, RoleARN: in.RoleARN,
 				CrossRoleARN: in.CrossRoleARN, Format: cmp.Or(in.Format, flowFormat), Interval: flowIntervals[0], Token: in.Token}
 			if in.Interval != nil {
 				made.Interval = *in.Interval

@@ -55,7 +55,8 @@ type networkPerformance struct {
 // optionsOf are those of a node, an m5.large with Amazon Linux 2023, launched at that time.
 func optionsOf(launched string) instanceOptions {
 	return instanceOptions{
-		CPU: instanceCPU{1, 2}, Reservations: capacityReservations{"open"}, Metadata: instanceMetadata{"applied", "required", 2, "enabled", "disabled", "disabled"},
+		CPU: instanceCPU{1, 2}, Reservations: capacityReservations{"open"}, Metadata: instanceMetadata{"applied", "required", 2,
+			"enabled", "disabled", "disabled"},
 		BootMode: "uefi", Platform: "Linux/UNIX", Usage: "RunInstances", UsageUpdated: launched, Names: launchNames{HostnameType: ipNames},
 		Maintenance: maintenance{"default", "default"}, Performance: networkPerformance{"default"},
 	}

@@ -141,7 +141,7 @@ func CheckInstanceTypes(names []string) error {
 	if len(unknown) == 0 {
 		return nil
 	}
-	return refuse("InvalidInstanceType", fmt.Sprintf("The following supplied instance types do not exist: [%s]", strings.Join(unknown, ", ")))
+	return refuse("InvalidInstanceType", "The following supplied instance types do not exist: [%s]", strings.Join(unknown, ", "))
 }
 
 type describeInstanceTypesInput struct {
@@ -162,7 +162,7 @@ func (s *Service) describeInstanceTypes(call *wire.Call, in *describeInstanceTyp
 	}
 	for _, name := range in.Names {
 		if !slices.ContainsFunc(instanceTypes(), func(t instanceType) bool { return t.Name == name }) {
-			return nil, refuse("UnsupportedOperation", fmt.Sprintf("Tripod does not have the instance type %s in its catalogue yet.", name))
+			return nil, refuse("UnsupportedOperation", "Tripod does not have the instance type %s in its catalogue yet.", name)
 		}
 	}
 	if len(in.Names) > 0 {

@@ -1,8 +1,6 @@
 package ec2
 
 import (
-	"fmt"
-
 	"tripod/awsapi/wire"
 	"tripod/region"
 )
@@ -95,7 +93,7 @@ func (s *Service) deleteInternetGateway(call *wire.Call, in *deleteInternetGatew
 			return err
 		}
 		if len(g.Attachments) > 0 {
-			return refuse("DependencyViolation", fmt.Sprintf("The internetGateway '%s' has dependencies and cannot be deleted: detach it from %s first.", g.GatewayID, g.Attachments[0].VPCID))
+			return refuse("DependencyViolation", "The internetGateway '%s' has dependencies and cannot be deleted: detach it from %s first.", g.GatewayID, g.Attachments[0].VPCID)
 		}
 		return nil
 	})
@@ -116,11 +114,11 @@ func (s *Service) attachInternetGateway(call *wire.Call, in *attachmentInput) (*
 			return err
 		}
 		if len(g.Attachments) > 0 {
-			return refuse("Resource.AlreadyAssociated", fmt.Sprintf("resource %s is already attached to network %s", g.GatewayID, g.Attachments[0].VPCID))
+			return refuse("Resource.AlreadyAssociated", "resource %s is already attached to network %s", g.GatewayID, g.Attachments[0].VPCID)
 		}
 		for _, other := range internetGateways.all(s, tx) {
 			if other.in(in.VPCID) {
-				return refuse("InvalidParameterValue", fmt.Sprintf("Network %s already has an internet gateway attached", in.VPCID))
+				return refuse("InvalidParameterValue", "Network %s already has an internet gateway attached", in.VPCID)
 			}
 		}
 		g.Attachments = list[gatewayAttachment]{{in.VPCID, "available"}}
@@ -136,9 +134,9 @@ func (s *Service) detachInternetGateway(call *wire.Call, in *attachmentInput) (*
 		case err != nil:
 			return err
 		case !g.in(in.VPCID):
-			return refuse("Gateway.NotAttached", fmt.Sprintf("resource %s is not attached to network %s", g.GatewayID, clip(in.VPCID)))
+			return refuse("Gateway.NotAttached", "resource %s is not attached to network %s", g.GatewayID, clip(in.VPCID))
 		case in.VPCID == s.VPC.ID():
-			return refuse("OperationNotPermitted", fmt.Sprintf("%s comes with the region and cannot be detached from its default VPC.", g.GatewayID))
+			return refuse("OperationNotPermitted", "%s comes with the region and cannot be detached from its default VPC.", g.GatewayID)
 		}
 		g.Attachments = nil
 		s.dissociate(tx, g.GatewayID)

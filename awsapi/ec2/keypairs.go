@@ -21,7 +21,8 @@ import (
 	"tripod/region"
 )
 
-// keyPair is an SSH key pair as stored and as EC2 shows it, without its private key. It is recorded only: nothing here lets anybody in by SSH.
+// keyPair is an SSH key pair as stored and as EC2 shows it, without its private key. It is recorded only: nothing here lets anybody in by
+// SSH.
 type keyPair struct {
 	KeyPairID   string    `xml:"keyPairId"`
 	Fingerprint string    `xml:"keyFingerprint"`
@@ -48,7 +49,7 @@ func (s *Service) keyPairActions() map[string]action {
 }
 
 func noKeyPair(name string) error {
-	return refuse("InvalidKeyPair.NotFound", fmt.Sprintf("The key pair '%s' does not exist", clip(name)))
+	return refuse("InvalidKeyPair.NotFound", "The key pair '%s' does not exist", clip(name))
 }
 
 // CheckKeyPair says whether there is a key pair of that name, in EC2's words.
@@ -110,9 +111,11 @@ type createKeyPairOutput struct {
 func (s *Service) createKeyPair(call *wire.Call, in *createKeyPairInput) (*createKeyPairOutput, error) {
 	switch {
 	case in.Type != "" && in.Type != "rsa" && in.Type != "ed25519":
-		return nil, refuse("InvalidParameterValue", "Value ("+clip(in.Type)+") for parameter KeyType is invalid. It must be rsa or ed25519.")
+		return nil, refuse("InvalidParameterValue", "Value (%s) for parameter KeyType is invalid. It must be rsa or ed25519.",
+			clip(in.Type))
 	case in.Type == "ed25519" || in.Format == "ppk":
-		return nil, refuse("UnsupportedOperation", "Tripod makes RSA keys as PEM only yet: import a key of another kind with ImportKeyPair.")
+		return nil, refuse("UnsupportedOperation",
+			"Tripod makes RSA keys as PEM only yet: import a key of another kind with ImportKeyPair.")
 	}
 	private, err := rsa.GenerateKey(rand.Reader, keyBits)
 	if err != nil {
@@ -168,10 +171,11 @@ func (s *Service) addKeyPair(call *wire.Call, name, kind, fingerprint, public st
 	if err != nil {
 		return keyPair{}, err
 	}
-	made := keyPair{KeyPairID: newID("key"), Fingerprint: fingerprint, Name: name, Type: kind, PublicKey: public, Created: timestamp(s.now()), Tags: given}
+	made := keyPair{KeyPairID: newID("key"), Fingerprint: fingerprint, Name: name, Type: kind, PublicKey: public,
+		Created: timestamp(s.now()), Tags: given}
 	err = s.State.Update(call.Request.Context(), func(tx *region.Txn) error {
 		if s.CheckKeyPair(tx, name) == nil {
-			return refuse("InvalidKeyPair.Duplicate", fmt.Sprintf("The keypair already exists: %s", clip(name)))
+			return refuse("InvalidKeyPair.Duplicate", "The keypair already exists: %s", clip(name))
 		}
 		keyPairs.put(s, tx, made)
 		tags.Put(tx, made.KeyPairID, given)

@@ -2,7 +2,6 @@ package ec2
 
 import (
 	"errors"
-	"fmt"
 	"regexp"
 	"slices"
 
@@ -75,7 +74,7 @@ func (s *Service) template(tx *region.Txn, templateID, name string) (launchTempl
 }
 
 func noTemplateNamed(name string) error {
-	return refuse("InvalidLaunchTemplateName.NotFoundException", fmt.Sprintf("The specified launch template, with template name %s, does not exist.", clip(name)))
+	return refuse("InvalidLaunchTemplateName.NotFoundException", "The specified launch template, with template name %s, does not exist.", clip(name))
 }
 
 type createTemplateInput struct {
@@ -169,7 +168,7 @@ func (s *Service) modifyTemplate(call *wire.Call, in *modifyTemplateInput) (*tem
 		v, err := t.version(in.Default)
 		var refusal *wire.Error
 		if errors.As(err, &refusal) && refusal.Code == noVersion { // in the words of this operation
-			return refuse(noVersion, fmt.Sprintf("The launch template version %s is not found for the specified launch template.", clip(in.Default)))
+			return refuse(noVersion, "The launch template version %s is not found for the specified launch template.", clip(in.Default))
 		}
 		if err != nil {
 			return err

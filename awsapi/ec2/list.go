@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -51,7 +50,7 @@ func wildcard(pattern, value string) bool {
 // filters. ids are those asked for, with which MaxResults does not go.
 func cut[T any](operation string, values []T, p page, ids []string, id func(T) string) ([]T, string, error) {
 	if p.MaxResults != nil && (*p.MaxResults < 5 || *p.MaxResults > 1000) {
-		return nil, "", refuse("InvalidParameterValue", fmt.Sprintf("Value (%d) for parameter maxResults is invalid. Expecting a value between 5 and 1000.", *p.MaxResults))
+		return nil, "", refuse("InvalidParameterValue", "Value (%d) for parameter maxResults is invalid. Expecting a value between 5 and 1000.", *p.MaxResults)
 	}
 	if p.MaxResults != nil && len(ids) > 0 {
 		return nil, "", refuse("InvalidParameterCombination", "The parameter maxResults cannot be used with ids in the same call.")
@@ -63,7 +62,7 @@ func cut[T any](operation string, values []T, p page, ids []string, id func(T) s
 		text, err := base64.RawURLEncoding.DecodeString(p.NextToken)
 		after, found := strings.CutPrefix(string(text), prefix)
 		if err != nil || !found {
-			return nil, "", refuse("InvalidNextToken", "The NextToken is not one that "+operation+" returned for these filters.")
+			return nil, "", refuse("InvalidNextToken", "The NextToken is not one that %s returned for these filters.", operation)
 		}
 		values = slices.DeleteFunc(slices.Clone(values), func(t T) bool { return id(t) <= after })
 	}

@@ -85,8 +85,8 @@ func TestTheModelIsOfTheOperationsThatThereAre(t *testing.T) {
 	}
 }
 
-// TestZeroOfEveryParameterIsAValue sends false and 0 for each boolean and number that an operation has: what comes of it may be another error, but not
-// that the parameter is missing.
+// TestZeroOfEveryParameterIsAValue sends false and 0 for each boolean and number that an operation has: what comes of it may be another
+// error, but not that the parameter is missing.
 func TestZeroOfEveryParameterIsAValue(t *testing.T) {
 	m, s, tried := readModel(t), newService(), 0
 	for operation := range m.Operations {
@@ -189,7 +189,8 @@ func TestFiltersFindWhatTheyShow(t *testing.T) {
 		{"DescribeInstanceTypes", "network-info.ipv6-supported", "true", "instanceType"},
 	} {
 		element(t, must(t, s, tt.operation, "Filter.1.Name="+tt.filter, "Filter.1.Value.1="+tt.value), tt.id)
-		if body := must(t, s, tt.operation, "Filter.1.Name="+tt.filter, "Filter.1.Value.1=no"+tt.value); strings.Contains(body, "<"+tt.id+">") {
+		if body := must(t, s, tt.operation, "Filter.1.Name="+tt.filter, "Filter.1.Value.1=no"+tt.value); strings.Contains(body,
+			"<"+tt.id+">") {
 			t.Errorf("%s %s: no%s was found", tt.operation, tt.filter, tt.value)
 		}
 	}

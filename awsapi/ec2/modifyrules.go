@@ -1,7 +1,6 @@
 package ec2
 
 import (
-	"fmt"
 	"slices"
 
 	"tripod/awsapi/wire"
@@ -60,14 +59,15 @@ func (s *Service) modifyRules(call *wire.Call, in *modifyRulesInput) (*done, err
 			case err != nil:
 				return err
 			case len(changed) != 1:
-				return refuse("InvalidParameterCombination", "Exactly one of CidrIpv4, CidrIpv6 and ReferencedGroupId must be specified for a security group rule.")
+				return refuse("InvalidParameterCombination",
+					"Exactly one of CidrIpv4, CidrIpv6 and ReferencedGroupId must be specified for a security group rule.")
 			}
 			if err := s.checkPeer(tx, changed[0]); err != nil {
 				return err
 			}
 			changed[0].ID = update.ID
 			if i := slices.IndexFunc(g.Rules, changed[0].same); i >= 0 && i != at {
-				return refuse("InvalidPermission.Duplicate", "the specified rule "+changed[0].words()+" already exists")
+				return refuse("InvalidPermission.Duplicate", "the specified rule %s already exists", changed[0].words())
 			}
 			g.Rules[at] = changed[0]
 		}
@@ -119,14 +119,14 @@ func (s *Service) describeAnew(call *wire.Call, in *describeAnewInput, egress bo
 		for _, r := range named {
 			at := slices.IndexFunc(g.Rules, r.same)
 			if at < 0 {
-				return refuse("InvalidPermission.NotFound", "The specified rule does not exist in this security group: "+r.words())
+				return refuse("InvalidPermission.NotFound", "The specified rule does not exist in this security group: %s", r.words())
 			}
 			g.Rules[at].Description = r.Description
 		}
 		for _, d := range in.Descriptions {
 			at := slices.IndexFunc(g.Rules, func(r rule) bool { return r.ID == d.ID && r.Egress == egress })
 			if at < 0 {
-				return refuse("InvalidSecurityGroupRuleId.NotFound", fmt.Sprintf("The security group rule ID '%s' does not exist", clip(d.ID)))
+				return refuse("InvalidSecurityGroupRuleId.NotFound", "The security group rule ID '%s' does not exist", clip(d.ID))
 			}
 			g.Rules[at].Description = d.Description
 		}

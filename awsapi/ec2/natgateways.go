@@ -1,7 +1,6 @@
 package ec2
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -166,7 +165,7 @@ func (s *Service) createNATGateway(call *wire.Call, in *createNATGatewayInput) (
 				return err
 			}
 			if g, used := s.natGatewayWith(tx, v.AllocationID); used {
-				return refuse("Resource.AlreadyAssociated", fmt.Sprintf("Elastic IP address [%s] is already associated with %s", v.AllocationID, g.GatewayID))
+				return refuse("Resource.AlreadyAssociated", "Elastic IP address [%s] is already associated with %s", v.AllocationID, g.GatewayID)
 			}
 			ip = &v
 		}

@@ -7,8 +7,8 @@ import (
 	"tripod/region"
 )
 
-// networkACL is a network ACL as stored and as EC2 shows it. It is recorded only: no packet is filtered. Each VPC begins with one that lets everything
-// through.
+// networkACL is a network ACL as stored and as EC2 shows it. It is recorded only: no packet is filtered. Each VPC begins with one that lets
+// everything through.
 type networkACL struct {
 	ACLID        string               `xml:"networkAclId"`
 	VPCID        string               `xml:"vpcId"`
@@ -66,7 +66,8 @@ func (s *Service) defaultACLs(tx *region.Txn) []networkACL {
 	for _, v := range vpcs.all(s, tx) {
 		acl := networkACL{ACLID: defaultACLID(v.VPCID), VPCID: v.VPCID, OwnerID: v.OwnerID, Default: true}
 		for _, egress := range []bool{false, true} {
-			acl.Entries = append(acl.Entries, aclEntry{Number: 100, Protocol: "-1", Action: "allow", Egress: egress, CIDRBlock: anywhere}, lastACLEntry(egress))
+			acl.Entries = append(acl.Entries, aclEntry{Number: 100, Protocol: "-1", Action: "allow", Egress: egress, CIDRBlock: anywhere},
+				lastACLEntry(egress))
 		}
 		all = append(all, acl)
 	}
@@ -162,7 +163,8 @@ func (s *Service) createACL(call *wire.Call, in *createACLInput) (*createACLOutp
 		if err != nil {
 			return err
 		}
-		acl := networkACL{ACLID: aclID, VPCID: v.VPCID, OwnerID: v.OwnerID, Entries: list[aclEntry]{lastACLEntry(false), lastACLEntry(true)}, Token: in.Token}
+		acl := networkACL{ACLID: aclID, VPCID: v.VPCID, OwnerID: v.OwnerID, Entries: list[aclEntry]{lastACLEntry(false),
+			lastACLEntry(true)}, Token: in.Token}
 		networkACLs.put(s, tx, acl)
 		tags.Put(tx, aclID, given)
 		out.ACL = s.shownACL(tx, acl)
@@ -181,9 +183,9 @@ func (s *Service) deleteACL(call *wire.Call, in *deleteACLInput) (*done, error) 
 		case err != nil:
 			return err
 		case acl.Default:
-			return refuse("InvalidParameterValue", "cannot delete default network ACL "+acl.ACLID)
+			return refuse("InvalidParameterValue", "cannot delete default network ACL %s", acl.ACLID)
 		case len(s.shownACL(tx, acl).Associations) > 0:
-			return refuse("DependencyViolation", "The networkAcl '"+acl.ACLID+"' has dependencies and cannot be deleted.")
+			return refuse("DependencyViolation", "The networkAcl '%s' has dependencies and cannot be deleted.", acl.ACLID)
 		}
 		return networkACLs.delete(s, tx, acl.ACLID)
 	})
@@ -210,9 +212,9 @@ func (s *Service) replaceACLAssociation(call *wire.Call, in *replaceACLAssociati
 		at := slices.IndexFunc(all, func(v subnet) bool { return aclOf(tx, v).AssociationID == in.AssociationID })
 		switch {
 		case at < 0:
-			return refuse("InvalidAssociationID.NotFound", "The association ID '"+clip(in.AssociationID)+"' does not exist")
+			return refuse("InvalidAssociationID.NotFound", "The association ID '%s' does not exist", clip(in.AssociationID))
 		case all[at].VPCID != acl.VPCID:
-			return refuse("InvalidParameterValue", "Network ACL "+acl.ACLID+" and subnet "+all[at].SubnetID+" belong to different networks")
+			return refuse("InvalidParameterValue", "Network ACL %s and subnet %s belong to different networks", acl.ACLID, all[at].SubnetID)
 		}
 		aclAssociations.Put(tx, all[at].SubnetID, aclAssociation{newAssociation, acl.ACLID, all[at].SubnetID})
 		return nil

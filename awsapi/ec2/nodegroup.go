@@ -17,8 +17,8 @@ type Template struct {
 	Profile, Subnets bool
 }
 
-// FindTemplate is the launch template with that id or name, in that version: a number, $Latest, or $Default, which is also meant by none. The error is
-// in EC2's words.
+// FindTemplate is the launch template with that id or name, in that version: a number, $Latest, or $Default, which is also meant by none.
+// The error is in EC2's words.
 func (s *Service) FindTemplate(tx *region.Txn, templateID, name, version string) (Template, error) {
 	t, err := s.template(tx, templateID, name)
 	if err != nil {
@@ -31,8 +31,9 @@ func (s *Service) FindTemplate(tx *region.Txn, templateID, name, version string)
 	if err != nil {
 		return Template{}, err
 	}
-	found := Template{ID: t.TemplateID, Name: t.Name, Version: strconv.Itoa(v.Number), ImageID: v.Data.ImageID, InstanceType: v.Data.InstanceType,
-		KeyName: v.Data.KeyName, Profile: v.Data.Profile != nil}
+	found := Template{ID: t.TemplateID, Name: t.Name, Version: strconv.Itoa(v.Number), ImageID: v.Data.ImageID,
+		InstanceType: v.Data.InstanceType,
+		KeyName:      v.Data.KeyName, Profile: v.Data.Profile != nil}
 	for _, one := range v.Data.Interfaces {
 		found.Subnets = found.Subnets || one.SubnetID != ""
 	}
@@ -42,8 +43,8 @@ func (s *Service) FindTemplate(tx *region.Txn, templateID, name, version string)
 // sshPort is where node groups with an SSH key let people in.
 const sshPort = 22
 
-// OpenSSH makes the security group by which EKS lets people reach a node group's nodes by SSH: those of the groups, or everybody where there are none.
-// The subnet is one of the node group's. The error is in EC2's words.
+// OpenSSH makes the security group by which EKS lets people reach a node group's nodes by SSH: those of the groups, or everybody where
+// there are none. The subnet is one of the node group's. The error is in EC2's words.
 func (s *Service) OpenSSH(tx *region.Txn, name, subnetID string, sources []string) (groupID string, err error) {
 	home, err := subnets.get(s, tx, subnetID)
 	if err != nil {

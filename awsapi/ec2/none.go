@@ -92,7 +92,7 @@ func (s *Service) describeAccountAttributes(_ *wire.Call, in *describeAccountAtt
 	}
 	for _, name := range in.Names {
 		if !slices.ContainsFunc(values, func(v [2]string) bool { return v[0] == name }) {
-			return nil, refuse("InvalidParameterValue", fmt.Sprintf("Value (%s) for parameter attributeName is invalid.", clip(name)))
+			return nil, refuse("InvalidParameterValue", "Value (%s) for parameter attributeName is invalid.", clip(name))
 		}
 	}
 	out := &describeAccountAttributesOutput{}

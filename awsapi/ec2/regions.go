@@ -82,7 +82,7 @@ func (s *Service) describeRegions(call *wire.Call, in *describeRegionsInput) (*d
 	all := s.regions()
 	for _, name := range in.Names {
 		if !slices.ContainsFunc(all, func(r regionItem) bool { return r.Name == name }) {
-			return nil, refuse("InvalidParameterValue", "Invalid region: ["+clip(name)+"]")
+			return nil, refuse("InvalidParameterValue", "Invalid region: [%s]", clip(name))
 		}
 	}
 	all = slices.DeleteFunc(all, func(r regionItem) bool {

@@ -2,7 +2,6 @@ package ec2
 
 import (
 	"cmp"
-	"fmt"
 	"net/netip"
 	"slices"
 
@@ -27,7 +26,7 @@ func (d destination) canonical() (destination, error) {
 	parse := func(text, parameter string, family func(netip.Addr) bool) (string, error) {
 		block, err := netip.ParsePrefix(text)
 		if text != "" && (err != nil || !family(block.Addr())) {
-			return "", refuse("InvalidParameterValue", fmt.Sprintf("Value (%s) for parameter %s is invalid. This is not a valid CIDR block.", clip(text), parameter))
+			return "", refuse("InvalidParameterValue", "Value (%s) for parameter %s is invalid. This is not a valid CIDR block.", clip(text), parameter)
 		}
 		if text == "" {
 			return "", nil
@@ -77,7 +76,7 @@ func (s *Service) newRoute(tx *region.Txn, t routeTable, in *routeInput) (route,
 	vpcID, err := s.target(tx, &r)
 	if err == nil && vpcID != t.VPCID {
 		target := cmp.Or(in.GatewayID, in.NATGatewayID, in.EgressOnlyID, in.InterfaceID, in.InstanceID)
-		err = refuse("InvalidParameterValue", fmt.Sprintf("route table %s and network gateway %s belong to different networks", t.RouteTableID, target))
+		err = refuse("InvalidParameterValue", "route table %s and network gateway %s belong to different networks", t.RouteTableID, target)
 	}
 	return r, err
 }
@@ -97,7 +96,7 @@ func (s *Service) target(tx *region.Txn, r *route) (vpcID string, err error) {
 	case r.GatewayID != "":
 		g, err := internetGateways.get(s, tx, r.GatewayID)
 		if err != nil { // here AWS speaks of any gateway
-			return "", refuse("InvalidGatewayID.NotFound", fmt.Sprintf("The gateway ID '%s' does not exist", clip(r.GatewayID)))
+			return "", refuse("InvalidGatewayID.NotFound", "The gateway ID '%s' does not exist", clip(r.GatewayID))
 		}
 		if len(g.Attachments) == 0 {
 			return "", nil
@@ -161,9 +160,9 @@ func (s *Service) createRoute(call *wire.Call, in *routeInput) (*done, error) {
 		case err != nil:
 			return err
 		case t.at(r.destination()) >= 0:
-			return refuse("RouteAlreadyExists", fmt.Sprintf("The route identified by %s already exists.", r.destination()))
+			return refuse("RouteAlreadyExists", "The route identified by %s already exists.", r.destination())
 		case len(t.Routes) >= maxRoutes:
-			return refuse("RouteLimitExceeded", fmt.Sprintf("The maximum number of routes per route table has been reached: %d.", maxRoutes))
+			return refuse("RouteLimitExceeded", "The maximum number of routes per route table has been reached: %d.", maxRoutes)
 		}
 		t.Routes = append(t.Routes, r)
 		routeTables.put(s, tx, t)
@@ -200,9 +199,9 @@ func (t routeTable) changeable(d destination) (int, error) {
 	}
 	switch {
 	case at < 0:
-		return at, refuse("InvalidRoute.NotFound", fmt.Sprintf("no route with %s %s in route table %s", kind, d, t.RouteTableID))
+		return at, refuse("InvalidRoute.NotFound", "no route with %s %s in route table %s", kind, d, t.RouteTableID)
 	case t.Routes[at].GatewayID == localRoute:
-		return at, refuse("InvalidParameterValue", fmt.Sprintf("cannot change the local route %s in route table %s", d, t.RouteTableID))
+		return at, refuse("InvalidParameterValue", "cannot change the local route %s in route table %s", d, t.RouteTableID)
 	}
 	return at, nil
 }

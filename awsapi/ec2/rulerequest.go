@@ -96,21 +96,21 @@ func (p permissionInput) ports(protocol string) (from, to int, err error) {
 	switch protocol {
 	case "tcp", "udp":
 		if p.FromPort == nil || p.ToPort == nil {
-			return 0, 0, refuse("InvalidParameterValue", "FromPort and ToPort must be given for "+protocol+".")
+			return 0, 0, refuse("InvalidParameterValue", "FromPort and ToPort must be given for %s.", protocol)
 		}
 		if *p.FromPort < 0 || *p.ToPort > 65535 || *p.FromPort > *p.ToPort {
-			return 0, 0, refuse("InvalidParameterValue", fmt.Sprintf("Invalid ports %d to %d: they must be between 0 and 65535, the lower one first.", *p.FromPort, *p.ToPort))
+			return 0, 0, refuse("InvalidParameterValue", "Invalid ports %d to %d: they must be between 0 and 65535, the lower one first.", *p.FromPort, *p.ToPort)
 		}
 		return *p.FromPort, *p.ToPort, nil
 	case "icmp", "icmpv6":
 		from, to = portOr(p.FromPort, -1), portOr(p.ToPort, -1)
 		if min(from, to) < -1 || max(from, to) > 255 {
-			return 0, 0, refuse("InvalidParameterValue", fmt.Sprintf("Invalid ICMP type %d or code %d: they must be between -1, which is all, and 255.", from, to))
+			return 0, 0, refuse("InvalidParameterValue", "Invalid ICMP type %d or code %d: they must be between -1, which is all, and 255.", from, to)
 		}
 		return from, to, nil
 	}
 	if number, err := strconv.Atoi(protocol); err != nil || number < -1 || number > 255 || strconv.Itoa(number) != protocol {
-		return 0, 0, refuse("InvalidParameterValue", fmt.Sprintf("Invalid value '%s' for IP protocol: use tcp, udp, icmp, icmpv6, a number, or -1 for all.", clip(protocol)))
+		return 0, 0, refuse("InvalidParameterValue", "Invalid value '%s' for IP protocol: use tcp, udp, icmp, icmpv6, a number, or -1 for all.", clip(protocol))
 	}
 	return -1, -1, nil // other protocols have no ports: EC2 ignores what is given
 }
@@ -126,7 +126,7 @@ func portOr(port *int, fallback int) int {
 func ruleBlock(text string, family func(netip.Addr) bool) (string, error) {
 	block, err := netip.ParsePrefix(text)
 	if err != nil || !family(block.Addr()) {
-		return "", refuse("InvalidParameterValue", fmt.Sprintf("CIDR block %s is malformed", clip(text)))
+		return "", refuse("InvalidParameterValue", "CIDR block %s is malformed", clip(text))
 	}
 	return block.Masked().String(), nil
 }

@@ -1,7 +1,6 @@
 package ec2
 
 import (
-	"fmt"
 	"strings"
 
 	"tripod/awsapi/wire"
@@ -126,7 +125,7 @@ func (s *Service) group(tx *region.Txn, groupID, name string) (securityGroup, er
 			return g, nil
 		}
 	}
-	return securityGroup{}, refuse("InvalidGroup.NotFound", fmt.Sprintf("The security group '%s' does not exist in default VPC '%s'", clip(name), s.VPC.ID()))
+	return securityGroup{}, refuse("InvalidGroup.NotFound", "The security group '%s' does not exist in default VPC '%s'", clip(name), s.VPC.ID())
 }
 
 // groupNames are the names of all groups by id.
@@ -176,7 +175,7 @@ func (s *Service) createGroup(call *wire.Call, in *createGroupInput) (*createGro
 		}
 		for _, other := range groups.all(s, tx) {
 			if other.VPCID == in.VPCID && other.GroupName == in.Name {
-				return refuse("InvalidGroup.Duplicate", fmt.Sprintf("The security group '%s' already exists for VPC '%s'", in.Name, in.VPCID))
+				return refuse("InvalidGroup.Duplicate", "The security group '%s' already exists for VPC '%s'", in.Name, in.VPCID)
 			}
 		}
 		groups.put(s, tx, g)
@@ -204,10 +203,10 @@ func (s *Service) deleteGroup(call *wire.Call, in *deleteGroupInput) (*deleteGro
 		case err != nil:
 			return err
 		case g.isDefault():
-			return refuse("CannotDelete", fmt.Sprintf("the specified group: \"%s\" name: \"default\" cannot be deleted by a user", g.GroupID))
+			return refuse("CannotDelete", "the specified group: \"%s\" name: \"default\" cannot be deleted by a user", g.GroupID)
 		}
 		if user := s.userOf(tx, g.GroupID); user != "" {
-			return refuse("DependencyViolation", fmt.Sprintf("resource %s has a dependent object: %s uses it.", g.GroupID, user))
+			return refuse("DependencyViolation", "resource %s has a dependent object: %s uses it.", g.GroupID, user)
 		}
 		for _, r := range g.Rules {
 			tags.Delete(tx, r.ID)

@@ -3,6 +3,7 @@ package ec2
 import (
 	_ "embed"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -108,8 +109,9 @@ type callError struct {
 func (e *callError) Error() string { return "ec2 " + e.operation + ": " + e.err.Error() }
 func (e *callError) Unwrap() error { return e.err }
 
-func refuse(code, message string) *wire.Error {
-	return &wire.Error{Code: code, Status: http.StatusBadRequest, Message: message}
+// refuse is EC2's error with that code; the sentence is a format.
+func refuse(code, format string, args ...any) *wire.Error {
+	return &wire.Error{Code: code, Status: http.StatusBadRequest, Message: fmt.Sprintf(format, args...)}
 }
 
 func (s *Service) now() time.Time {

@@ -95,7 +95,7 @@ func (k *kind[T]) notFound(id string) *wire.Error {
 	if k.absent != "" {
 		message = fmt.Sprintf(k.absent, id)
 	}
-	return refuse(cmp.Or(k.missing, k.code+".NotFound"), message)
+	return refuse(cmp.Or(k.missing, k.code+".NotFound"), "%s", message)
 }
 
 var idDigits = regexp.MustCompile(`^-([0-9a-f]{8}|[0-9a-f]{17})$`)
@@ -104,7 +104,7 @@ func (k *kind[T]) check(id string) error {
 	if len(id) > len(k.prefix) && id[:len(k.prefix)] == k.prefix && idDigits.MatchString(id[len(k.prefix):]) {
 		return nil
 	}
-	return refuse(cmp.Or(k.misnamed, k.code+".Malformed"), fmt.Sprintf("Invalid id: %q (expecting \"%s-...\")", clip(id), k.prefix))
+	return refuse(cmp.Or(k.misnamed, k.code+".Malformed"), "Invalid id: %q (expecting \"%s-...\")", clip(id), k.prefix)
 }
 
 // put stores a resource, new or changed.
@@ -115,7 +115,7 @@ func (k *kind[T]) put(s *Service, tx *region.Txn, value T) {
 // delete removes a resource and its tags; those that come with the region stay.
 func (k *kind[T]) delete(s *Service, tx *region.Txn, id string) error {
 	if k.isComputed(s, tx, id) {
-		return refuse("OperationNotPermitted", fmt.Sprintf("%s comes with the region and cannot be deleted: Tripod's clusters live in it.", id))
+		return refuse("OperationNotPermitted", "%s comes with the region and cannot be deleted: Tripod's clusters live in it.", id)
 	}
 	k.table.Delete(tx, id)
 	tags.Delete(tx, id)

@@ -26,7 +26,8 @@ func (s *Service) modifySubnetAttribute(call *wire.Call, in *modifySubnetAttribu
 		for _, attribute := range []struct {
 			to   *boolean
 			into *bool
-		}{{in.MapPublicIP, &v.MapPublicIP}, {in.AssignIPv6, &v.AssignIPv6}, {in.DNS64, &v.DNS64}, {in.A, &v.Names.A}, {in.AAAA, &v.Names.AAAA}} {
+		}{{in.MapPublicIP, &v.MapPublicIP}, {in.AssignIPv6, &v.AssignIPv6}, {in.DNS64, &v.DNS64}, {in.A, &v.Names.A}, {in.AAAA,
+			&v.Names.AAAA}} {
 			if attribute.to != nil {
 				*attribute.into = attribute.to.Value
 				given++
@@ -38,13 +39,14 @@ func (s *Service) modifySubnetAttribute(call *wire.Call, in *modifySubnetAttribu
 			v.Names.HostnameType = in.HostnameType
 			given++
 		default:
-			return refuse("InvalidParameterValue", "Value ("+clip(in.HostnameType)+") for parameter PrivateDnsHostnameTypeOnLaunch is invalid. It must be ip-name or resource-name.")
+			return refuse("InvalidParameterValue",
+				"Value (%s) for parameter PrivateDnsHostnameTypeOnLaunch is invalid. It must be ip-name or resource-name.", clip(in.HostnameType))
 		}
 		switch {
 		case given != 1:
 			return refuse("InvalidParameterCombination", "Give exactly one attribute to modify.")
 		case len(v.CIDRs6) == 0 && (in.AssignIPv6 != nil && v.AssignIPv6 || in.DNS64 != nil && v.DNS64 || in.AAAA != nil && v.Names.AAAA):
-			return refuse("InvalidParameterValue", "Invalid value for the attribute: the subnet "+v.SubnetID+" has no IPv6 CIDR block.")
+			return refuse("InvalidParameterValue", "Invalid value for the attribute: the subnet %s has no IPv6 CIDR block.", v.SubnetID)
 		}
 		subnets.put(s, tx, v)
 		return nil

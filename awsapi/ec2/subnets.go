@@ -2,7 +2,6 @@ package ec2
 
 import (
 	"cmp"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -172,8 +171,8 @@ func (s *Service) zoneOf(name, zoneID string) (int, error) {
 	byName, byID := slices.Index(s.VPC.Zones, name), slices.Index(s.VPC.ZoneIDs(), zoneID)
 	switch {
 	case name != "" && byName < 0 || zoneID != "" && byID < 0:
-		return 0, refuse("InvalidParameterValue", fmt.Sprintf("Value (%s) for parameter availabilityZone is invalid. Subnets can currently only be created in the following availability zones: %s.",
-			clip(name+zoneID), strings.Join(s.VPC.Zones, ", ")))
+		return 0, refuse("InvalidParameterValue", "Value (%s) for parameter availabilityZone is invalid. Subnets can currently only be created in the following availability zones: %s.",
+			clip(name+zoneID), strings.Join(s.VPC.Zones, ", "))
 	case name != "" && zoneID != "" && byName != byID:
 		return 0, refuse("InvalidParameterCombination", "AvailabilityZone and AvailabilityZoneId are different zones: give one of them.")
 	}
@@ -191,12 +190,12 @@ func (s *Service) deleteSubnet(call *wire.Call, in *deleteSubnetInput) (*done, e
 		}
 		for _, cluster := range s.clusters(tx) {
 			if slices.Contains(cluster.SubnetIDs, in.SubnetID) {
-				return refuse("DependencyViolation", fmt.Sprintf("The subnet '%s' has dependencies and cannot be deleted: the EKS cluster %s uses it.", in.SubnetID, cluster.Name))
+				return refuse("DependencyViolation", "The subnet '%s' has dependencies and cannot be deleted: the EKS cluster %s uses it.", in.SubnetID, cluster.Name)
 			}
 		}
 		for _, g := range natGateways.all(s, tx) {
 			if g.SubnetID == in.SubnetID {
-				return refuse("DependencyViolation", fmt.Sprintf("The subnet '%s' has dependencies and cannot be deleted: the NAT gateway %s is in it.", in.SubnetID, g.GatewayID))
+				return refuse("DependencyViolation", "The subnet '%s' has dependencies and cannot be deleted: the NAT gateway %s is in it.", in.SubnetID, g.GatewayID)
 			}
 		}
 		s.dissociate(tx, in.SubnetID)

@@ -2,7 +2,6 @@ package ec2
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -70,7 +69,7 @@ func newTags(specifications []tagSpecification, resourceType string) ([]tag, err
 	var given []tag
 	for _, specification := range specifications {
 		if specification.ResourceType != resourceType {
-			return nil, refuse("InvalidParameterValue", fmt.Sprintf("'%s' is not a valid taggable resource type for this operation: use %s.", clip(specification.ResourceType), resourceType))
+			return nil, refuse("InvalidParameterValue", "'%s' is not a valid taggable resource type for this operation: use %s.", clip(specification.ResourceType), resourceType)
 		}
 		given = append(given, specification.Tags...)
 	}
@@ -89,12 +88,12 @@ func mergeTags(present, changed []tag) ([]tag, error) {
 		case len([]rune(t.Value)) > 255:
 			return nil, refuse("InvalidParameterValue", "Tag value exceeds the maximum length of 255 characters")
 		case slices.ContainsFunc(changed[:i], func(other tag) bool { return other.Key == t.Key }):
-			return nil, refuse("InvalidParameterValue", "Duplicate tag key '"+t.Key+"' specified.")
+			return nil, refuse("InvalidParameterValue", "Duplicate tag key '%s' specified.", t.Key)
 		}
 		merged = append(slices.DeleteFunc(merged, func(other tag) bool { return other.Key == t.Key }), t)
 	}
 	if len(merged) > maxTags {
-		return nil, refuse("TagLimitExceeded", fmt.Sprintf("The maximum number of tags per resource is %d.", maxTags))
+		return nil, refuse("TagLimitExceeded", "The maximum number of tags per resource is %d.", maxTags)
 	}
 	slices.SortFunc(merged, func(a, b tag) int { return cmp.Compare(a.Key, b.Key) })
 	return merged, nil
@@ -201,7 +200,7 @@ func (s *Service) retag(tx *region.Txn, ids []string, edit func([]tag) ([]tag, e
 	types := s.taggable(tx)
 	for _, id := range ids {
 		if types[id] == "" {
-			return refuse("InvalidID", fmt.Sprintf("The ID '%s' is not valid", clip(id)))
+			return refuse("InvalidID", "The ID '%s' is not valid", clip(id))
 		}
 		edited, err := edit(s.tagsOf(tx, id))
 		if err != nil {

@@ -2,7 +2,6 @@ package ec2
 
 import (
 	"encoding/base64"
-	"fmt"
 	"reflect"
 )
 
@@ -97,7 +96,7 @@ const maxUserData = 16 << 10
 // check finds what EC2 refuses in a template. User data that is no base64 is not among it: instances fail of it.
 func (d templateData) check() error {
 	if script, err := base64.StdEncoding.DecodeString(d.UserData); err == nil && len(script) > maxUserData {
-		return refuse("InvalidParameterValue", fmt.Sprintf("User data is limited to %d bytes.", maxUserData))
+		return refuse("InvalidParameterValue", "User data is limited to %d bytes.", maxUserData)
 	}
 	for _, group := range d.Groups {
 		if err := groups.check(group); err != nil {

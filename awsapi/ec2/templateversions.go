@@ -32,7 +32,7 @@ func (t launchTemplate) version(text string) (templateVersion, error) {
 	case text == "$Default":
 		number = t.Default
 	case err != nil:
-		return templateVersion{}, refuse("InvalidParameterValue", fmt.Sprintf("Value (%s) for parameter version is invalid: use a number, $Latest or $Default.", clip(text)))
+		return templateVersion{}, refuse("InvalidParameterValue", "Value (%s) for parameter version is invalid: use a number, $Latest or $Default.", clip(text))
 	}
 	for _, v := range t.Versions {
 		if v.Number == number {
@@ -40,7 +40,7 @@ func (t launchTemplate) version(text string) (templateVersion, error) {
 			return v, nil
 		}
 	}
-	return templateVersion{}, refuse(noVersion, fmt.Sprintf("Could not find the specified version %s for the launch template with ID %s.", clip(text), t.TemplateID))
+	return templateVersion{}, refuse(noVersion, "Could not find the specified version %s for the launch template with ID %s.", clip(text), t.TemplateID)
 }
 
 type createTemplateVersionInput struct {
@@ -73,7 +73,7 @@ func (s *Service) createTemplateVersion(call *wire.Call, in *createTemplateVersi
 			return nil
 		}
 		if len(t.Versions) >= maxVersions {
-			return refuse("MaxTemplateVersionLimitExceeded", fmt.Sprintf("The launch template %s has %d versions: delete some first.", t.TemplateID, maxVersions))
+			return refuse("MaxTemplateVersionLimitExceeded", "The launch template %s has %d versions: delete some first.", t.TemplateID, maxVersions)
 		}
 		v := made
 		if in.Source != "" {
@@ -154,7 +154,7 @@ func (in *describeTemplateVersionsInput) between(all []templateVersion) ([]templ
 		}
 		number, err := strconv.Atoi(text)
 		if err != nil || number < 1 {
-			return nil, refuse("InvalidParameterValue", fmt.Sprintf("Value (%s) for parameter version is invalid: MinVersion and MaxVersion are numbers.", clip(text)))
+			return nil, refuse("InvalidParameterValue", "Value (%s) for parameter version is invalid: MinVersion and MaxVersion are numbers.", clip(text))
 		}
 		bounds[i] = number
 	}
@@ -228,7 +228,7 @@ func (s *Service) deleteTemplateVersions(call *wire.Call, in *deleteTemplateVers
 		for _, text := range in.Versions {
 			number, err := strconv.Atoi(text)
 			if err != nil {
-				return refuse("InvalidParameterValue", fmt.Sprintf("Value (%s) for parameter version is invalid: versions are deleted by number.", clip(text)))
+				return refuse("InvalidParameterValue", "Value (%s) for parameter version is invalid: versions are deleted by number.", clip(text))
 			}
 			answer := deletedVersion{TemplateID: t.TemplateID, Name: t.Name, Number: number}
 			at := slices.IndexFunc(t.Versions, func(v templateVersion) bool { return v.Number == number })

@@ -2,7 +2,6 @@ package ec2
 
 import (
 	"encoding/xml"
-	"fmt"
 	"net/netip"
 	"strings"
 
@@ -143,10 +142,10 @@ func (s *Service) createVPC(call *wire.Call, in *createVPCInput) (*createVPCOutp
 func parseBlock(text, rangeCode string) (netip.Prefix, error) {
 	block, err := netip.ParsePrefix(text)
 	if err != nil || !block.Addr().Is4() {
-		return block, refuse("InvalidParameterValue", fmt.Sprintf("Value (%s) for parameter cidrBlock is invalid. This is not a valid CIDR block.", clip(text)))
+		return block, refuse("InvalidParameterValue", "Value (%s) for parameter cidrBlock is invalid. This is not a valid CIDR block.", clip(text))
 	}
 	if block.Bits() < 16 || block.Bits() > 28 {
-		return block, refuse(rangeCode, fmt.Sprintf("The CIDR '%s' is invalid.", text))
+		return block, refuse(rangeCode, "The CIDR '%s' is invalid.", text)
 	}
 	return block.Masked(), nil
 }
@@ -195,7 +194,7 @@ func (s *Service) deleteVPC(call *wire.Call, in *deleteVPCInput) (*done, error) 
 			}
 		}
 		if len(left) > 0 {
-			return refuse("DependencyViolation", fmt.Sprintf("The vpc '%s' has dependencies and cannot be deleted: delete %s first.", in.VPCID, strings.Join(left, ", ")))
+			return refuse("DependencyViolation", "The vpc '%s' has dependencies and cannot be deleted: delete %s first.", in.VPCID, strings.Join(left, ", "))
 		}
 		return nil
 	})

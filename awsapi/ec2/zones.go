@@ -40,7 +40,7 @@ func (s *Service) describeZones(call *wire.Call, in *describeZonesInput) (*descr
 	ids := s.VPC.ZoneIDs()
 	for _, name := range append(slices.Clone(in.Names), in.IDs...) {
 		if !slices.Contains(s.VPC.Zones, name) && !slices.Contains(ids, name) {
-			return nil, refuse("InvalidParameterValue", "Invalid availability zone: ["+clip(name)+"]")
+			return nil, refuse("InvalidParameterValue", "Invalid availability zone: [%s]", clip(name))
 		}
 	}
 	var all []zone

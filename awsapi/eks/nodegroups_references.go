@@ -9,8 +9,8 @@ import (
 	"tripod/region"
 )
 
-// nodegroupReferences finds what a request for a node group names: its role, key, instance types and launch template, in the version that it means. The
-// template is empty where the request names none, and in a lenient region where there is none of that name.
+// nodegroupReferences finds what a request for a node group names: its role, key, instance types and launch template, in the version that
+// it means. The template is empty where the request names none, and in a lenient region where there is none of that name.
 func (s *Service) nodegroupReferences(c change, a about, in *eks.CreateNodegroupInput) (ec2.Template, error) {
 	if err := s.nodeRoleFor(c, a, aws.ToString(in.NodeRole)); err != nil {
 		return ec2.Template{}, err
@@ -47,7 +47,8 @@ func (s *Service) templateOf(c change, a about, want *types.LaunchTemplateSpecif
 	return template, c.inWordsOfEC2(a, err)
 }
 
-// fitsTemplate refuses what cannot be asked for beside what a launch template says: "Launch template configuration basics" of the user guide.
+// fitsTemplate refuses what cannot be asked for beside what a launch template says: "Launch template configuration basics" of the user
+// guide.
 func fitsTemplate(a about, in *eks.CreateNodegroupInput, template ec2.Template) error {
 	switch {
 	case template.InstanceType != "" && len(in.InstanceTypes) > 0:

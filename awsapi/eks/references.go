@@ -12,8 +12,8 @@ import (
 	"tripod/region"
 )
 
-// What a request names must be there, as in EKS: roles and who may take them, launch templates, keys, instance types. A region that was started with
-// `tripod up --references lenient` takes what is not there, and notes it in the history.
+// What a request names must be there, as in EKS: roles and who may take them, launch templates, keys, instance types. A region that was
+// started with `tripod up --references lenient` takes what is not there, and notes it in the history.
 
 // Services to which requests give roles.
 const (
@@ -49,11 +49,12 @@ func roleName(arn string) string {
 // maxRoleName is how long IAM lets a role's name be.
 const maxRoleName = 64
 
-// roleFor refuses a role that a request gives to a service: of another account, one that there is not (absent says so), and one that does not trust the
-// service with the actions (untrusting says so; with no actions whom it trusts does not matter).
+// roleFor refuses a role that a request gives to a service: of another account, one that there is not (absent says so), and one that does
+// not trust the service with the actions (untrusting says so; with no actions whom it trusts does not matter).
 func (s *Service) roleFor(c change, arn, service string, actions []string, absent, untrusting error) error {
 	if fields := strings.SplitN(arn, ":", 6); len(fields) == 6 && accountID.MatchString(fields[4]) && fields[4] != s.AccountID {
-		return c.unresolved(&wire.Error{Code: "AccessDeniedException", Status: http.StatusForbidden, Message: "Cross-account pass role is not allowed."})
+		return c.unresolved(&wire.Error{Code: "AccessDeniedException", Status: http.StatusForbidden,
+			Message: "Cross-account pass role is not allowed."})
 	}
 	role, found := roleOf(c.tx, arn)
 	switch {
@@ -69,19 +70,22 @@ var assuming = []string{"sts:AssumeRole"}
 
 // clusterRoleFor checks the role of a cluster, or of what else EKS itself acts as.
 func (s *Service) clusterRoleFor(c change, a about, arn, service string) error {
-	wrong := a.invalidParameter("Role with arn: %s, could not be assumed because it does not exist or the trusted entity is not correct", arn)
+	wrong := a.invalidParameter("Role with arn: %s, could not be assumed because it does not exist or the trusted entity is not correct",
+		arn)
 	return s.roleFor(c, arn, service, assuming, wrong, wrong)
 }
 
 // nodeRoleFor checks the role of a node group's instances.
 func (s *Service) nodeRoleFor(c change, a about, arn string) error {
 	return s.roleFor(c, arn, nodeService, assuming, noRoleNamed(a, arn),
-		a.invalidParameter("Following required service principals [%s] were not found in the trust relationships of nodeRole %s", nodeService, arn))
+		a.invalidParameter("Following required service principals [%s] were not found in the trust relationships of nodeRole %s",
+			nodeService, arn))
 }
 
 // podRoleFor checks the role of pods that get it by EKS Pod Identity.
 func (s *Service) podRoleFor(c change, a about, arn string) error {
-	return s.roleFor(c, arn, podsService, []string{"sts:AssumeRole", "sts:TagSession"}, a.invalidParameter("Role provided in the request does not exist"),
+	return s.roleFor(c, arn, podsService, []string{"sts:AssumeRole", "sts:TagSession"},
+		a.invalidParameter("Role provided in the request does not exist"),
 		a.invalidParameter("Trust policy of the role provided is invalid"))
 }
 
@@ -100,8 +104,8 @@ func noRoleNamed(a about, arn string) error {
 	return a.invalidParameter("The role with name %s cannot be found.", roleName(arn))
 }
 
-// trusts says whether a trust policy lets the service do the actions, under whatever conditions: these count when the role is taken, and EKS does not
-// know then what a request will bring.
+// trusts says whether a trust policy lets the service do the actions, under whatever conditions: these count when the role is taken, and
+// EKS does not know then what a request will bring.
 func trusts(policy, service string, actions []string) bool {
 	var document struct{ Statement statements }
 	if json.Unmarshal([]byte(policy), &document) != nil {
@@ -123,10 +127,11 @@ type trustStatement struct {
 }
 
 func (s trustStatement) allows(service, action string) bool {
-	return s.Effect == "Allow" && (s.Principal.all || slices.Contains(s.Principal.Service, service)) && slices.ContainsFunc(s.Action, func(pattern string) bool {
-		fits, err := path.Match(strings.ToLower(pattern), strings.ToLower(action))
-		return err == nil && fits
-	})
+	return s.Effect == "Allow" && (s.Principal.all || slices.Contains(s.Principal.Service, service)) && slices.ContainsFunc(s.Action,
+		func(pattern string) bool {
+			fits, err := path.Match(strings.ToLower(pattern), strings.ToLower(action))
+			return err == nil && fits
+		})
 }
 
 // statements are one statement or a list of them.

@@ -42,14 +42,16 @@ func wantSentence(t *testing.T, name string, err error, want string) {
 func TestRolesThatEKSCannotTakeAreRefused(t *testing.T) {
 	w := withDeafRole(t)
 	demo := aws.String("demo")
-	association := must(w.CreatePodIdentityAssociation(ctx, &eks.CreatePodIdentityAssociationInput{ClusterName: demo, Namespace: aws.String("a"), ServiceAccount: aws.String("kept"),
+	association := must(w.CreatePodIdentityAssociation(ctx, &eks.CreatePodIdentityAssociationInput{ClusterName: demo,
+		Namespace: aws.String("a"), ServiceAccount: aws.String("kept"),
 		RoleArn: aws.String(role)}))(t).Association
 	calls := map[string]struct {
 		call             func(arn string) error
 		absent, distrust string
 	}{
 		"CreateCluster": {func(arn string) error {
-			_, err := w.CreateCluster(ctx, &eks.CreateClusterInput{Name: aws.String("second"), RoleArn: &arn, ResourcesVpcConfig: &types.VpcConfigRequest{SubnetIds: vpc.SubnetIDs()}})
+			_, err := w.CreateCluster(ctx, &eks.CreateClusterInput{Name: aws.String("second"), RoleArn: &arn,
+				ResourcesVpcConfig: &types.VpcConfigRequest{SubnetIds: vpc.SubnetIDs()}})
 			return err
 		}, invalid + ": Role with arn: ARN, could not be assumed because it does not exist or the trusted entity is not correct",
 			invalid + ": Role with arn: ARN, could not be assumed because it does not exist or the trusted entity is not correct"},
@@ -59,17 +61,20 @@ func TestRolesThatEKSCannotTakeAreRefused(t *testing.T) {
 		}, invalid + ": The role with name nope cannot be found.",
 			invalid + ": Following required service principals [ec2.amazonaws.com] were not found in the trust relationships of nodeRole ARN"},
 		"CreateFargateProfile": {func(arn string) error {
-			_, err := w.CreateFargateProfile(ctx, &eks.CreateFargateProfileInput{ClusterName: demo, FargateProfileName: aws.String("f"), PodExecutionRoleArn: &arn,
-				Subnets: vpc.SubnetIDs(), Selectors: []types.FargateProfileSelector{{Namespace: aws.String("a")}}})
+			_, err := w.CreateFargateProfile(ctx, &eks.CreateFargateProfileInput{ClusterName: demo, FargateProfileName: aws.String("f"),
+				PodExecutionRoleArn: &arn,
+				Subnets:             vpc.SubnetIDs(), Selectors: []types.FargateProfileSelector{{Namespace: aws.String("a")}}})
 			return err
 		}, invalid + ": The role with name nope cannot be found.",
 			invalid + ": Misconfigured PodExecutionRole Trust Policy; Please add the eks-fargate-pods.amazonaws.com Service Principal"},
 		"CreatePodIdentityAssociation": {func(arn string) error {
-			_, err := w.CreatePodIdentityAssociation(ctx, &eks.CreatePodIdentityAssociationInput{ClusterName: demo, Namespace: aws.String("a"), ServiceAccount: aws.String("b"), RoleArn: &arn})
+			_, err := w.CreatePodIdentityAssociation(ctx, &eks.CreatePodIdentityAssociationInput{ClusterName: demo,
+				Namespace: aws.String("a"), ServiceAccount: aws.String("b"), RoleArn: &arn})
 			return err
 		}, invalid + ": Role provided in the request does not exist", invalid + ": Trust policy of the role provided is invalid"},
 		"UpdatePodIdentityAssociation": {func(arn string) error {
-			_, err := w.UpdatePodIdentityAssociation(ctx, &eks.UpdatePodIdentityAssociationInput{ClusterName: demo, AssociationId: association.AssociationId, RoleArn: &arn})
+			_, err := w.UpdatePodIdentityAssociation(ctx, &eks.UpdatePodIdentityAssociationInput{ClusterName: demo,
+				AssociationId: association.AssociationId, RoleArn: &arn})
 			return err
 		}, invalid + ": Role provided in the request does not exist", invalid + ": Trust policy of the role provided is invalid"},
 		"CreateAddon of pods": {func(arn string) error {
@@ -78,22 +83,26 @@ func TestRolesThatEKSCannotTakeAreRefused(t *testing.T) {
 			return err
 		}, invalid + ": Role provided in the request does not exist", invalid + ": Trust policy of the role provided is invalid"},
 		"CreateAddon": {func(arn string) error {
-			_, err := w.CreateAddon(ctx, &eks.CreateAddonInput{ClusterName: demo, AddonName: aws.String("aws-ebs-csi-driver"), ServiceAccountRoleArn: &arn})
+			_, err := w.CreateAddon(ctx, &eks.CreateAddonInput{ClusterName: demo, AddonName: aws.String("aws-ebs-csi-driver"),
+				ServiceAccountRoleArn: &arn})
 			return err
 		}, invalid + ": The role with name nope cannot be found.", ""},
 		"CreateCapability": {func(arn string) error {
-			_, err := w.CreateCapability(ctx, &eks.CreateCapabilityInput{ClusterName: demo, CapabilityName: aws.String("k"), Type: "KRO", RoleArn: &arn, DeletePropagationPolicy: "RETAIN"})
+			_, err := w.CreateCapability(ctx, &eks.CreateCapabilityInput{ClusterName: demo, CapabilityName: aws.String("k"), Type: "KRO",
+				RoleArn: &arn, DeletePropagationPolicy: "RETAIN"})
 			return err
 		}, invalid + ": Role with arn: ARN, could not be assumed because it does not exist or the trusted entity is not correct",
 			invalid + ": Role with arn: ARN, could not be assumed because it does not exist or the trusted entity is not correct"},
 		"RegisterCluster": {func(arn string) error {
-			_, err := w.RegisterCluster(ctx, &eks.RegisterClusterInput{Name: aws.String("far"), ConnectorConfig: &types.ConnectorConfigRequest{Provider: "GKE", RoleArn: &arn}})
+			_, err := w.RegisterCluster(ctx, &eks.RegisterClusterInput{Name: aws.String("far"),
+				ConnectorConfig: &types.ConnectorConfigRequest{Provider: "GKE", RoleArn: &arn}})
 			return err
 		}, invalid + ": The role with name nope cannot be found.", ""},
 	}
 	for name, tt := range calls {
 		wantSentence(t, name+" with a role that is not there", tt.call(noRole), strings.ReplaceAll(tt.absent, "ARN", noRole))
-		wantSentence(t, name+" with a role of another account", tt.call("arn:aws:iam::999988887777:role/x"), "AccessDeniedException: Cross-account pass role is not allowed.")
+		wantSentence(t, name+" with a role of another account", tt.call("arn:aws:iam::999988887777:role/x"),
+			"AccessDeniedException: Cross-account pass role is not allowed.")
 		if tt.distrust != "" {
 			wantSentence(t, name+" with a role that trusts others", tt.call(deafRole), strings.ReplaceAll(tt.distrust, "ARN", deafRole))
 		}
@@ -101,8 +110,10 @@ func TestRolesThatEKSCannotTakeAreRefused(t *testing.T) {
 			t.Errorf("%s with a good role: %v", name, err)
 		}
 	}
-	_, err := w.CreateCluster(ctx, &eks.CreateClusterInput{Name: aws.String("third"), RoleArn: aws.String("hello"), ResourcesVpcConfig: &types.VpcConfigRequest{SubnetIds: vpc.SubnetIDs()}})
-	wantSentence(t, "no role at all", err, invalid+": Role with arn: hello, could not be assumed because it does not exist or the trusted entity is not correct")
+	_, err := w.CreateCluster(ctx, &eks.CreateClusterInput{Name: aws.String("third"), RoleArn: aws.String("hello"),
+		ResourcesVpcConfig: &types.VpcConfigRequest{SubnetIds: vpc.SubnetIDs()}})
+	wantSentence(t, "no role at all", err,
+		invalid+": Role with arn: hello, could not be assumed because it does not exist or the trusted entity is not correct")
 }
 
 func TestWhatANodegroupNamesIsThere(t *testing.T) {
@@ -127,20 +138,24 @@ func TestWhatANodegroupNamesIsThere(t *testing.T) {
 		func(in *eks.CreateNodegroupInput) {
 			in.LaunchTemplate = &types.LaunchTemplateSpecification{Name: aws.String("nope")}
 		})
-	must(w.CreateNodegroup(ctx, nodegroup(func(in *eks.CreateNodegroupInput) { in.InstanceTypes = []string{"p5.48xlarge"} })))(t) // AWS has more than the catalogue
+	must(w.CreateNodegroup(ctx,
+		nodegroup(func(in *eks.CreateNodegroupInput) { in.InstanceTypes = []string{"p5.48xlarge"} })))(t) // AWS has more than the catalogue
 }
 
 func TestNodegroupTakesWhatItsTemplateSays(t *testing.T) {
 	w := apitest.New(t, func(tx *region.Txn) {
-		region.Roles.Put(tx, "worker", region.Role{Name: "worker", ARN: "arn:aws:iam::111122223333:role/worker", ID: "AROAWORKERWORKERWORKE", Path: "/", TrustPolicy: trustOfAll})
-		region.Clusters.Put(tx, clusterID, region.Cluster{ID: clusterID, Name: "demo", Version: "1.36", Status: "ACTIVE", CreatedAt: created, AuthenticationMode: "API"})
+		region.Roles.Put(tx, "worker", region.Role{Name: "worker", ARN: "arn:aws:iam::111122223333:role/worker",
+			ID: "AROAWORKERWORKERWORKE", Path: "/", TrustPolicy: trustOfAll})
+		region.Clusters.Put(tx, clusterID, region.Cluster{ID: clusterID, Name: "demo", Version: "1.36", Status: "ACTIVE",
+			CreatedAt: created, AuthenticationMode: "API"})
 	})
 	w.Boto3("testdata/templates.py")
 }
 
 func TestLenientRegionTakesWhatIsNotThere(t *testing.T) {
 	w := apitest.Start(t, func(w *apitest.World) { w.Front.LenientReferences = true }, func(tx *region.Txn) {
-		region.Clusters.Put(tx, clusterID, region.Cluster{ID: clusterID, Name: "demo", Version: "1.36", Status: "ACTIVE", CreatedAt: created, AuthenticationMode: "API"})
+		region.Clusters.Put(tx, clusterID, region.Cluster{ID: clusterID, Name: "demo", Version: "1.36", Status: "ACTIVE",
+			CreatedAt: created, AuthenticationMode: "API"})
 	})
 	api := eks.NewFromConfig(w.Config("admin"))
 	in := nodegroup(func(in *eks.CreateNodegroupInput) {
@@ -153,5 +168,6 @@ func TestLenientRegionTakesWhatIsNotThere(t *testing.T) {
 	}
 	must(api.UpdateNodegroupVersion(ctx, &eks.UpdateNodegroupVersionInput{ClusterName: in.ClusterName, NodegroupName: in.NodegroupName,
 		LaunchTemplate: &types.LaunchTemplateSpecification{Name: aws.String("nope"), Version: aws.String("8")}}))(t)
-	must(api.CreateCluster(ctx, &eks.CreateClusterInput{Name: aws.String("second"), RoleArn: aws.String("hello"), ResourcesVpcConfig: &types.VpcConfigRequest{SubnetIds: vpc.SubnetIDs()}}))(t)
+	must(api.CreateCluster(ctx, &eks.CreateClusterInput{Name: aws.String("second"), RoleArn: aws.String("hello"),
+		ResourcesVpcConfig: &types.VpcConfigRequest{SubnetIds: vpc.SubnetIDs()}}))(t)
 }

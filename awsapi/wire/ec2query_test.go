@@ -23,7 +23,8 @@ type ec2Required struct {
 }
 
 func requiredParams() url.Values {
-	return url.Values{"Flag": {"false"}, "Count": {"0"}, "Share": {"0"}, "Switch": {"false"}, "Inner.Flag": {"false"}, "Text": {"t"}, "Texts.1": {""}}
+	return url.Values{"Flag": {"false"}, "Count": {"0"}, "Share": {"0"}, "Switch": {"false"}, "Inner.Flag": {"false"}, "Text": {"t"},
+		"Texts.1": {""}}
 }
 
 func TestZeroIsAValueOfARequiredParameter(t *testing.T) {
@@ -49,7 +50,8 @@ func TestRequiredParametersThatAreAbsentOrEmptyAreMissing(t *testing.T) {
 			}
 			var refused *wire.Error
 			err := wire.DecodeEC2(params, new(ec2Required))
-			if !errors.As(err, &refused) || refused.Code != "MissingParameter" && (len(value) == 0 || refused.Code != "InvalidParameterValue") {
+			if !errors.As(err,
+				&refused) || refused.Code != "MissingParameter" && (len(value) == 0 || refused.Code != "InvalidParameterValue") {
 				t.Errorf("%v: got %v, want MissingParameter", params, err)
 			}
 		}

@@ -1,6 +1,6 @@
-// Command ec2model writes what Amazon's model says of the EC2 operations that Tripod has: their inputs, answers and filters. Tests hold the package
-// awsapi/ec2 against it. It also writes the names of all instance types, which that package looks up. The model is botocore's service-2.json, also
-// compressed; what is written is checked in, so that neither a build nor a test needs the model.
+// Command ec2model writes what Amazon's model says of the EC2 operations that Tripod has: their inputs, answers and filters. Tests hold the
+// package awsapi/ec2 against it. It also writes the names of all instance types, which that package looks up. The model is botocore's
+// service-2.json, also compressed; what is written is checked in, so that neither a build nor a test needs the model.
 package main
 
 import (
@@ -41,8 +41,8 @@ type member struct {
 	Documentation string `json:"documentation"`
 }
 
-// model is what is written. A member's type is string, boolean and the like, the name of a structure, or either of them after [] for a list; ! behind it
-// says that it is required.
+// model is what is written. A member's type is string, boolean and the like, the name of a structure, or either of them after [] for a
+// list; ! behind it says that it is required.
 type model struct {
 	Operations map[string]operation         `json:"operations"`
 	Inputs     map[string]map[string]string `json:"inputs"`  // structures by name: members by the names that requests have for them
