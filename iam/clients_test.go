@@ -34,9 +34,14 @@ func TestTokensOfTheSDKsPresignerAreAccepted(t *testing.T) {
 	verifier := w.verifier()
 	verifier.Now = nil // the presigner's clock is the machine's
 	for name, settings := range map[string]func(*sts.Options){
-		"for AWS":             func(*sts.Options) {},
-		"for another region":  func(o *sts.Options) { o.Region = "ap-southeast-2" },
-		"for AWS with FIPS":   func(o *sts.Options) { o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled },
+		"for AWS":            func(*sts.Options) {},
+		"for another region": func(o *sts.Options) { o.Region = "ap-southeast-2" },
+		"for AWS with FIPS":  func(o *sts.Options) { o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled },
+		"for the dual stack": func(o *sts.Options) { o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled },
+		"for both": func(o *sts.Options) {
+			o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled
+			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
+		},
 		"for Tripod, http":    func(o *sts.Options) { o.BaseEndpoint = aws.String(endpoint) },
 		"for Tripod, https":   func(o *sts.Options) { o.BaseEndpoint = aws.String("https://localhost:4566") },
 		"for Tripod, slashed": func(o *sts.Options) { o.BaseEndpoint = aws.String(endpoint + "/") },
@@ -137,27 +142,46 @@ func TestWhatTheReferenceRefusesIsRefused(t *testing.T) {
 	}
 }
 
-// The endpoints that aws-iam-authenticator's tests take for the partition aws, and those that they do not.
+// The endpoints that aws-iam-authenticator's tests take in a partition, and those that they do not.
 func TestEndpointsAreTheReferences(t *testing.T) {
 	w := newWorld(t)
-	verifier := w.verifier()
-	verifier.Region = "default-region"
-	for host, region := range map[string]string{
-		"sts.amazonaws.com": "us-east-1", "sts-fips.us-west-2.amazonaws.com": "us-west-2", "sts-fips.us-east-1.amazonaws.com": "us-east-1",
-		"sts.us-east-1.amazonaws.com": "us-east-1", "sts.us-west-2.amazonaws.com": "us-west-2", "sts.ap-northeast-2.amazonaws.com": "ap-northeast-2",
-		"sts.ca-central-1.amazonaws.com": "ca-central-1", "sts.eu-north-1.amazonaws.com": "eu-north-1", "sts.sa-east-1.amazonaws.com": "sa-east-1",
-		"sts.default-region.amazonaws.com": "default-region",
-		"sts.amazonaws.com.cn":             "", "sts.not-a-region.amazonaws.com": "", "sts.cn-north-1.amazonaws.com.cn": "", "sts.us-iso-east-1.c2s.ic.gov": "",
-		"sts.us-gov-east-1.amazonaws.com": "", "sts-fips.eu-west-1.amazonaws.com": "",
+	for own, hosts := range map[string]map[string]string{
+		"default-region": {
+			"sts.amazonaws.com": "us-east-1", "sts-fips.us-west-2.amazonaws.com": "us-west-2", "sts-fips.us-east-1.amazonaws.com": "us-east-1",
+			"sts.us-east-1.amazonaws.com": "us-east-1", "sts.us-west-2.amazonaws.com": "us-west-2", "sts.ap-northeast-2.amazonaws.com": "ap-northeast-2",
+			"sts.ca-central-1.amazonaws.com": "ca-central-1", "sts.eu-north-1.amazonaws.com": "eu-north-1", "sts.sa-east-1.amazonaws.com": "sa-east-1",
+			"sts.default-region.amazonaws.com": "default-region", "sts.not-a-region.amazonaws.com": "not-a-region",
+			"sts-fips.eu-west-1.amazonaws.com": "eu-west-1", "sts.us-gov-east-1.amazonaws.com": "us-gov-east-1",
+			"sts.us-west-2.api.aws": "us-west-2", "sts-fips.us-west-2.api.aws": "us-west-2", "sts.default-region.api.aws": "default-region",
+			"sts.amazonaws.com.cn": "", "sts.cn-north-1.amazonaws.com.cn": "", "sts.us-iso-east-1.c2s.ic.gov": "", "website.amazonaws.com": "",
+			"sts.cn-north-1.api.amazonwebservices.com.cn": "", "sts.cn-north-1.amazonaws.com": "", "sts.api.aws": "", "sts.us-west-2.api.aws.evil.example": "",
+			"sts.a.us-west-2.api.aws": "", "sts.-.amazonaws.com": "", "evil-sts.us-west-2.api.aws": "", "sts.global.amazonaws.org": "",
+		},
+		"cn-north-1": {
+			"sts.cn-north-1.amazonaws.com.cn": "cn-north-1", "sts.cn-northwest-1.amazonaws.com.cn": "cn-northwest-1",
+			"sts.cn-north-1.api.amazonwebservices.com.cn": "cn-north-1", "sts-fips.cn-north-1.amazonaws.com.cn": "cn-north-1",
+			"sts.amazonaws.com": "", "sts.us-east-1.amazonaws.com": "", "sts-fips.us-east-1.amazonaws.com": "", "sts.us-isob-east-1.amazonaws.com.cn": "",
+			"sts.not-a-region.amazonaws.com.cn": "", "sts.us-west-2.amazonaws.com.cn": "",
+		},
+		"us-gov-west-1": {
+			"sts.us-gov-west-1.amazonaws.com": "us-gov-west-1", "sts.us-gov-east-1.amazonaws.com": "us-gov-east-1", "sts.us-gov-west-1.api.aws": "us-gov-west-1",
+			"sts.amazonaws.com": "", "sts.cn-north-1.amazonaws.com.cn": "",
+		},
+		"us-iso-east-1":  {"sts.us-iso-east-1.c2s.ic.gov": "us-iso-east-1", "sts.cn-north-1.amazonaws.com.cn": "", "sts.us-east-1.amazonaws.com": ""},
+		"eusc-de-east-1": {"sts.eusc-de-east-1.amazonaws.eu": "eusc-de-east-1", "sts.eusc-de-east-1.api.amazonwebservices.eu": "eusc-de-east-1"},
 	} {
-		s := w.spec()
-		s.url, s.region = "https://"+host+"/", region
-		_, err := verifier.Verify(encode(s.signed(t)))
-		if region == "" && (err == nil || !strings.Contains(err.Error(), "not an STS endpoint")) {
-			t.Errorf("%s: got %v, want that it is no STS endpoint", host, err)
-		}
-		if region != "" && err != nil {
-			t.Errorf("%s: %v", host, err)
+		verifier := w.verifier()
+		verifier.Region = own
+		for host, region := range hosts {
+			s := w.spec()
+			s.url, s.region = "https://"+host+"/", region
+			_, err := verifier.Verify(encode(s.signed(t)))
+			if region == "" && (err == nil || !strings.Contains(err.Error(), "not an STS endpoint")) {
+				t.Errorf("%s in %s: got %v, want that it is no STS endpoint", host, own, err)
+			}
+			if region != "" && err != nil {
+				t.Errorf("%s in %s: %v", host, own, err)
+			}
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tripod/awsapi/sigv4"
+	"tripod/internal/partition"
 	"tripod/region"
 )
 
@@ -29,8 +30,8 @@ var tokenParams = []string{
 	"x-amz-security-token", "x-amz-signature", "x-amz-signedheaders", "x-amz-user-agent",
 }
 
-// regionalSTS matches STS's endpoints in the regions of the partition aws, and those that aws-iam-authenticator takes of the ones with FIPS.
-var regionalSTS = regexp.MustCompile(`^(?:sts\.((?:af|ap|ca|eu|il|me|mx|sa|us)-[a-z]+-[0-9])|sts-fips\.(us-(?:east|west)-[12]))\.amazonaws\.com$`)
+// regionalSTS matches STS's endpoints in a region: the ordinary one and the one with FIPS, each also in the domain of the dual stack.
+var regionalSTS = regexp.MustCompile(`^sts(?:-fips)?\.([a-z0-9](?:[a-z0-9-]*[a-z0-9])?)\.(.+)$`)
 
 // Verifier checks the tokens of one cluster.
 type Verifier struct {
@@ -134,18 +135,24 @@ func (v Verifier) regionOf(u *url.URL) (string, error) {
 	if slices.Contains(v.Hosts, u.Host) {
 		return v.Region, nil
 	}
-	if u.Scheme == "https" {
-		if u.Host == "sts.amazonaws.com" {
-			return globalRegion, nil
-		}
-		if match := regionalSTS.FindStringSubmatch(u.Host); match != nil {
-			return match[1] + match[2], nil
-		}
-		if u.Host == "sts."+v.Region+".amazonaws.com" { // a region that was made up, too
-			return v.Region, nil
-		}
+	if signedFor, ok := v.regionOfAWS(u.Host); ok && u.Scheme == "https" {
+		return signedFor, nil
 	}
 	return "", fmt.Errorf("token's URL leads to %s://%s, which is not an STS endpoint", u.Scheme, quote(u.Host))
+}
+
+// regionOfAWS is the region that a token for this host of AWS must be signed for. As aws-iam-authenticator does, it takes the endpoints of all regions
+// whose domain the region's own partition has, a region that was made up among them, and the global endpoint in the partition aws.
+func (v Verifier) regionOfAWS(host string) (string, bool) {
+	own := partition.Of(v.Region)
+	if host == "sts.amazonaws.com" {
+		return globalRegion, own.ID == partition.AWS
+	}
+	match := regionalSTS.FindStringSubmatch(host)
+	if match == nil {
+		return "", false
+	}
+	return match[1], own.Has(match[2]) && partition.Of(match[1]).Has(match[2])
 }
 
 func checkParams(rawQuery string) error {
