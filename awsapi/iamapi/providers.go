@@ -105,6 +105,15 @@ func checkThumbprints(list []string) error {
 	return nil
 }
 
+// shownURL is how a provider's URL is answered: without its scheme, as AWS does. One with a port, which AWS has none of, keeps it: terraform's provider
+// takes what stands before a colon for a scheme, and would make the provider anew at each apply.
+func shownURL(issuer string) string {
+	if strings.Contains(issuer, ":") {
+		return "https://" + issuer
+	}
+	return issuer
+}
+
 type providerResult struct {
 	URL            string `xml:"Url" json:"Url"`
 	ClientIDList   list[string]
@@ -119,7 +128,7 @@ func (s *Service) getProvider(call *wire.Call, in *providerARN) (*providerResult
 		if !found {
 			return nil, notThere(kindProvider, in.ARN)
 		}
-		return &providerResult{p.Issuer, p.ClientIDs, p.Thumbprints, stamp(p.CreatedAt), tagList(p.Tags)}, nil
+		return &providerResult{shownURL(p.Issuer), p.ClientIDs, p.Thumbprints, stamp(p.CreatedAt), tagList(p.Tags)}, nil
 	})
 }
 
