@@ -93,7 +93,7 @@ func TestAccessIsDecidedByRBACOrAnAccessPolicy(t *testing.T) {
 		{"role/viewer delete pods web", true, "no rule allows it", "EKS Access Policy: allowed by RoleBinding", ""},
 		{"role/viewer delete pods default", false, "no rule allows it", "this is not in its scope", ""},
 		{"stranger get pods web", false, "", "", "it has no access entry"},
-		{"nobody get pods web", false, "", "", `IAM has no user "nobody"`},
+		{"nobody get pods web", false, "", "", `IAM has no user and no role "nobody"`},
 		{"root delete pods web", true, "no rule allows it", "EKS Access Policy: allowed by ClusterRoleBinding", ""},
 		{"federated-user/bob get pods web", false, "", "", "federated users have no access entries, and in the authentication mode API nothing else lets anybody in"},
 		{"system:serviceaccount:web:shop delete pods web", true, `allowed by RoleBinding "shop/web"`, "", ""},

@@ -55,7 +55,7 @@ func (d Denial) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]any{
 		"allowed": false, "explicitDeny": d.Decision == ExplicitDeny, "matchedStatements": none, "failures": none,
 		"context": map[string]any{
-			"principal": map[string]string{"id": d.Principal.UserID, "name": d.Principal.UserName() + d.Principal.SessionName, "arn": d.Principal.ARN},
+			"principal": map[string]string{"id": d.Principal.UserID, "name": d.Principal.givenName(), "arn": d.Principal.ARN},
 			"action":    d.Action, "resource": d.Resource, "conditions": conditions,
 		},
 	})

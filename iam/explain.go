@@ -75,11 +75,16 @@ func (a *Authorizer) Explain(p Principal, action client.Action) (decisions []cli
 const anySession = "SESSION"
 
 // PrincipalNamed finds the principal of the account that people mean: by the ARN of a user, a role, a role's session, a federated user or root, as
-// user/NAME, role/NAME, federated-user/NAME or root, or by a user's bare name. The error is a sentence: IAM does not have it, or that is no principal.
+// user/NAME, role/NAME, federated-user/NAME or root, or by the bare name of a user or role. The error is a sentence: IAM does not have it, or that is no principal.
 func PrincipalNamed(state region.Viewer, accountID, text string) (p Principal, err error) {
 	isARN := strings.HasPrefix(text, "arn:")
 	kind, name, session := splitPrincipal(text)
 	err = state.View(func(tx *region.Txn) error {
+		if kind == "" {
+			if kind, err = kindOf(tx, name); err != nil {
+				return err
+			}
+		}
 		arn, what, found := "", kind+" "+quote(name), false
 		switch kind {
 		case "user":
@@ -118,7 +123,22 @@ func PrincipalNamed(state region.Viewer, accountID, text string) (p Principal, e
 	return p, err
 }
 
-// splitPrincipal takes what names a principal apart; a path before the name is left out.
+// kindOf is what has a bare name: the error says that nothing has, or that both a user and a role have it.
+func kindOf(tx *region.Txn, name string) (string, error) {
+	_, user := region.Users.Get(tx, name)
+	_, role := region.Roles.Get(tx, name)
+	switch {
+	case user && role:
+		return "", fmt.Errorf("IAM has a user and a role %s: write user/%[2]s or role/%[2]s", quote(name), name)
+	case user:
+		return "user", nil
+	case role:
+		return "role", nil
+	}
+	return "", fmt.Errorf("IAM has no user and no role %s", quote(name))
+}
+
+// splitPrincipal takes what names a principal apart; a path before the name is left out. A bare name has no kind.
 func splitPrincipal(text string) (kind, name, session string) {
 	switch {
 	case strings.HasPrefix(text, "arn:"):
@@ -128,7 +148,7 @@ func splitPrincipal(text string) (kind, name, session string) {
 	case strings.Contains(text, "/"):
 		kind, name, _ = strings.Cut(text, "/")
 	default:
-		kind, name = "user", text
+		name = text
 	}
 	if kind == "assumed-role" {
 		name, session, _ = strings.Cut(name, "/")

@@ -16,14 +16,22 @@ import (
 func TestPrincipalsAreNamedInAllTheirForms(t *testing.T) {
 	w := newWorld(t)
 	w.deployer(t)
+	w.update(t, func(tx *region.Txn) {
+		region.Users.Put(tx, "twin", region.User{Name: "twin", ID: "AIDATWIN", ARN: "arn:aws:iam::111122223333:user/twin"})
+		region.Roles.Put(tx, "twin", region.Role{Name: "twin", ID: "AROATWIN", ARN: "arn:aws:iam::111122223333:role/twin"})
+	})
 	for text, want := range map[string]string{
 		"other":         otherARN,
 		"user/other":    otherARN,
 		otherARN:        otherARN,
+		"deployer":      "arn:aws:sts::111122223333:assumed-role/deployer/SESSION",
+		"twin":          `IAM has a user and a role "twin": write user/twin or role/twin`,
+		"user/twin":     "arn:aws:iam::111122223333:user/twin",
+		"role/twin":     "arn:aws:sts::111122223333:assumed-role/twin/SESSION",
 		"role/deployer": "arn:aws:sts::111122223333:assumed-role/deployer/SESSION",
 		deployerARN:     "arn:aws:sts::111122223333:assumed-role/deployer/SESSION",
 		"arn:aws:sts::111122223333:assumed-role/deployer/build-1": "arn:aws:sts::111122223333:assumed-role/deployer/build-1",
-		"nobody":      `IAM has no user "nobody"`,
+		"nobody":      `IAM has no user and no role "nobody"`,
 		"role/nobody": `IAM has no role "nobody"`,
 		"arn:aws:iam::111122223333:role/deployer":           `IAM has no "arn:aws:iam::111122223333:role/deployer"; the role "deployer" is ` + deployerARN,
 		"arn:aws:sts::999999999999:assumed-role/deployer/x": `IAM has no "arn:aws:sts::999999999999:assumed-role/deployer/x"`,

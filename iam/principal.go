@@ -38,7 +38,7 @@ type Principal struct {
 	// IssuerARN and IssuerID are those of the role (with its path) that a session acts as; empty where the principal is a user.
 	// Access entries and a cluster's creator are matched by them.
 	IssuerARN, IssuerID string
-	// SessionName is the role session's; empty for users.
+	// SessionName is the role session's; empty for users, federated ones among them: their names are in ARN and UserID alone.
 	SessionName string
 	// Policies are the ARNs of the managed policies attached, to the principal or its groups.
 	Policies []string
@@ -74,6 +74,14 @@ func (p Principal) UserName() string {
 		return ""
 	}
 	return p.ARN[strings.LastIndexByte(p.ARN, '/')+1:]
+}
+
+// givenName is the user's, the role session's or the federated user's; empty for root.
+func (p Principal) givenName() string {
+	if name, federated := strings.CutPrefix(p.ARN, federatedPrefix(p.AccountID)); federated {
+		return name
+	}
+	return cmp.Or(p.SessionName, p.UserName())
 }
 
 // principalARN and principalID are the user's or the role's, with its path: what access entries go by.
@@ -211,7 +219,7 @@ func userSession(tx *region.Txn, principal Principal, session Session) Principal
 // federate makes a federated user of whoever vouches for one.
 func (p *Principal) federate(name string) {
 	p.ARN = federatedPrefix(p.AccountID) + name
-	p.UserID, p.SessionName = p.AccountID+":"+name, name
+	p.UserID = p.AccountID + ":" + name
 	p.SessionPolicies = []string{}
 }
 

@@ -1,6 +1,7 @@
 package iam_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"testing"
@@ -58,6 +59,31 @@ func TestTokenOfARoleSessionIsItsRoles(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("principal (-want +got):\n%s", diff)
+	}
+}
+
+// aws-iam-authenticator takes a session's name from an assumed role's id alone: of a federated user the id is ACCOUNT:NAME as a whole.
+func TestFederatedUserHasNoSessionName(t *testing.T) {
+	w := newWorld(t)
+	credentials := w.session(t, iam.Session{User: "other", ID: w.otherID(t), Name: "bob"})
+	token, err := iam.Token(context.Background(), credentials, "us-east-1", endpoint, "demo", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	arn, id := "arn:aws:sts::111122223333:federated-user/bob", "111122223333:bob"
+	auth, _ := iam.ParseAWSAuth(map[string]string{"mapUsers": `[{userarn: "` + arn + `", username: "fed:{{SessionName}}", groups: [dev]}]`})
+	authenticator := w.authenticator(&bytes.Buffer{})
+	authenticator.AWSAuth = func() iam.AWSAuth { return auth }
+	want := map[string]any{
+		"username": "fed:", "uid": "aws-iam-authenticator:111122223333:" + id, "groups": []any{"dev"},
+		"extra": map[string]any{
+			"arn": []any{arn}, "canonicalArn": []any{arn}, "sessionName": []any{""}, "accessKeyId": []any{credentials.AccessKeyID},
+			"principalId": []any{id}, "sigs.k8s.io/aws-iam-authenticator/principalId": []any{id},
+		},
+	}
+	w.mode(t, "API_AND_CONFIG_MAP")
+	if diff := cmp.Diff(want, review(t, authenticator, token)["user"]); diff != "" {
+		t.Errorf("user (-want +got):\n%s", diff)
 	}
 }
 

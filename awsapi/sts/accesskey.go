@@ -16,7 +16,8 @@ type accessKeyInput struct {
 func (s *Service) accessKeyInfo(_ *wire.Call, in *accessKeyInput) (*AccessKeyInfo, error) {
 	account, ok := iam.AccountOfKey(in.AccessKeyID)
 	if !ok {
-		return nil, invalid("AccessKeyId must be an access key's id of 20 characters, such as AKIA...")
+		// Ids of before 2019, such as AWS's own example AKIAIOSFODNN7EXAMPLE, do not tell the account, and no key here has one.
+		return nil, invalid("The access key with id " + in.AccessKeyID + " doesn't exist.")
 	}
 	return &AccessKeyInfo{account}, nil
 }

@@ -266,3 +266,18 @@ func TestSessionsPoliciesAndTagsArePacked(t *testing.T) {
 		t.Errorf("a token of %d bytes (%d %%) for %d of policy: %v", len(got.Credentials.SessionToken), got.PackedPolicySize, len(policy), p.SessionPolicies)
 	}
 }
+
+func TestKeysIDTellsItsAccountWhereItCan(t *testing.T) {
+	service := newService(nil)
+	for id, want := range map[string]string{
+		"AKIAIOSFODNN7EXAMPLE": "The access key with id AKIAIOSFODNN7EXAMPLE doesn't exist.", // of 20 characters, and of before ids told the account
+		"AKIAI44QH8DHBEXAMPLE": "The access key with id AKIAI44QH8DHBEXAMPLE doesn't exist.",
+		"AKIAQAAAAAAAAAAAAAA1": "doesn't exist", // no base32
+		"AKIAIOSFODNN7EXAMPL":  "doesn't exist",
+		"AKIA":                 "1 validation error detected",
+	} {
+		if _, err := call(t, service, admin, "GetAccessKeyInfo", "AccessKeyId="+id); code(err) != "ValidationError" || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", id, err, want)
+		}
+	}
+}

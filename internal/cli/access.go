@@ -22,8 +22,8 @@ func (a *app) canICommand() *cobra.Command {
 		Use:   "can-i PRINCIPAL VERB RESOURCE",
 		Short: "Say whether somebody may do something in a cluster, and who decides so",
 		Long: "Say whether somebody may do something in a cluster: what lets them in as whom, and what RBAC and each access policy say.\n\n" +
-			"PRINCIPAL is one of IAM's: the ARN of a user, a role, a role's session, a federated user or root, or a user's NAME, role/NAME,\n" +
-			"federated-user/NAME or root. Or one of Kubernetes' own: system:serviceaccount:NAMESPACE:NAME, or user:NAME --as-group GROUP for whoever\n" +
+			"PRINCIPAL is one of IAM's: the ARN of a user, a role, a role's session, a federated user or root, or user/NAME, role/NAME,\n" +
+			"federated-user/NAME or root, or the bare NAME of a user or role. Or one of Kubernetes' own: system:serviceaccount:NAMESPACE:NAME, or user:NAME --as-group GROUP for whoever\n" +
 			"has a client certificate or comes from an OIDC identity provider. RESOURCE is TYPE[.GROUP][/NAME] or a path.\n" +
 			"The exit code is 0 for yes, 1 for no, and 2 where nothing could be decided.",
 		Example: "  tripod can-i role/viewer delete pods -n kube-system\n  tripod can-i ops get deployments.apps/web --subresource scale\n" +
