@@ -71,7 +71,8 @@ func (v VPC) ZoneIDs() []string {
 // directions are how AWS shortens the middle of a region's name in the ids of its zones; other words by their first letter.
 var directions = map[string]string{"northeast": "ne", "northwest": "nw", "southeast": "se", "southwest": "sw"}
 
-// defaultCIDR is the default VPC's range.
+// defaultCIDR is the default VPC's range. On AWS it is 172.31.0.0/16: here the names of nodes, the data directories that are there and people's
+// manifests know this one.
 const defaultCIDR = "10.0.0.0/16"
 
 // privateCIDR is the range of the i-th zone's private subnet, where nodes, pods and the control planes' interfaces are: az.Subnet(i).
