@@ -79,8 +79,8 @@ func administrator(by string) Admission {
 	return Admission{Username: "kubernetes-admin", Groups: []string{"system:masters"}, By: by}
 }
 
-// admitEntry goes by an access entry. Templates are for its username alone ("Create access entries" of the EKS user guide): in a group, a session could
-// complete the name to one that access entries must not have, such as system:masters.
+// admitEntry goes by an access entry. Templates are for its username alone ("Create access entries" of the EKS user guide): in a group, a
+// session could complete the name to one that access entries must not have, such as system:masters.
 func (a *Authenticator) admitEntry(entry region.AccessEntry, p Principal) (Admission, error) {
 	admission, err := a.fill(Admission{Username: entry.Username, By: "the access entry of " + entry.PrincipalARN, Policies: entry.Policies}, p)
 	if err != nil {

@@ -13,11 +13,11 @@ import (
 // Authorizer is a cluster's authorization webhook: an API server sends it a SubjectAccessReview (authorization.k8s.io/v1) of what RBAC does
 // not allow, and it answers by the access policies of the user's access entry. It only ever allows, or has no opinion.
 //
-// Who the user is, it believes neither a username nor an extra alone. The UID and the extra ExtraPrincipalID must name the same principal; the
-// principal must be one that the region has now; and its access entry must be of that very id. Both come from the Authenticator: nothing
-// else that an API server takes for a credential (certificates, service accounts, OIDC) makes such extras, and the API server refuses to
-// impersonate them, also to its administrators: see apiserver's extraGuard. So whoever impersonates a principal has its RBAC, and not
-// its access policies, as in EKS. A secret in the extras would not do better: users see their own, and audit logs keep them.
+// Who the user is, it believes neither a username nor an extra alone. The UID and the extra ExtraPrincipalID must name the same principal;
+// the principal must be one that the region has now; and its access entry must be of that very id. Both come from the Authenticator:
+// nothing else that an API server takes for a credential (certificates, service accounts, OIDC) makes such extras, and the API server
+// refuses to impersonate them, also to its administrators: see apiserver's extraGuard. So whoever impersonates a principal has its RBAC,
+// and not its access policies, as in EKS. A secret in the extras would not do better: users see their own, and audit logs keep them.
 type Authorizer struct {
 	// ClusterID is the cluster's key in State.
 	ClusterID string
@@ -168,5 +168,6 @@ func evaluatePolicy(entry region.AccessEntry, associated region.AssociatedPolicy
 	if associated.Scope != "cluster" {
 		binding, kind = binding+"/"+request.Namespace, "RoleBinding"
 	}
-	return true, fmt.Sprintf("EKS Access Policy: allowed by %s %q of ClusterRole %q to User %q", kind, binding, associated.ARN, entry.PrincipalID)
+	return true, fmt.Sprintf("EKS Access Policy: allowed by %s %q of ClusterRole %q to User %q",
+		kind, binding, associated.ARN, entry.PrincipalID)
 }

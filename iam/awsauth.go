@@ -47,7 +47,9 @@ func ParseAWSAuth(data map[string]string) (auth AWSAuth, problems []string) {
 	return auth, problems
 }
 
-func parseMappings(field string, data map[string]string, arnOf func(awsAuthMapping) string, tell func(string, ...any)) map[string]awsAuthMapping {
+func parseMappings(
+	field string, data map[string]string, arnOf func(awsAuthMapping) string, tell func(string, ...any),
+) map[string]awsAuthMapping {
 	mappings := map[string]awsAuthMapping{}
 	text := data[field]
 	if isBlank(text) {

@@ -74,8 +74,9 @@ func (a *Authorizer) Explain(p Principal, action client.Action) (decisions []cli
 // anySession is the name of the session of a role that nobody has named a session of.
 const anySession = "SESSION"
 
-// PrincipalNamed finds the principal of the account that people mean: by the ARN of a user, a role, a role's session, a federated user or root, as
-// user/NAME, role/NAME, federated-user/NAME or root, or by the bare name of a user or role. The error is a sentence: IAM does not have it, or that is no principal.
+// PrincipalNamed finds the principal of the account that people mean: by the ARN of a user, a role, a role's session, a federated user or
+// root, as user/NAME, role/NAME, federated-user/NAME or root, or by the bare name of a user or role. The error is a sentence: IAM does not
+// have it, or that is no principal.
 func PrincipalNamed(state region.Viewer, accountID, text string) (p Principal, err error) {
 	isARN := strings.HasPrefix(text, "arn:")
 	kind, name, session := splitPrincipal(text)
@@ -109,8 +110,8 @@ func PrincipalNamed(state region.Viewer, accountID, text string) (p Principal, e
 			p, what, found = rootPrincipal(accountID, ""), "root user", true
 			arn = p.ARN
 		default:
-			return fmt.Errorf("%s is no principal: write the ARN of a user, a role, a role's session, a federated user or root, or NAME, user/NAME, role/NAME, "+
-				"federated-user/NAME or root", quoteARN(text))
+			return fmt.Errorf("%s is no principal: write the ARN of a user, a role, a role's session, a federated user or root, "+
+				"or NAME, user/NAME, role/NAME, federated-user/NAME or root", quoteARN(text))
 		}
 		switch {
 		case !found:

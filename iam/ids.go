@@ -27,8 +27,8 @@ func NewUser(random io.Reader, accountID, name string, now time.Time, policies .
 	}, nil
 }
 
-// NewID makes the unique id of an IAM entity: a prefix of four letters that tells its kind (AIDA, AROA, AGPA, ANPA, AIPA) and 17 characters,
-// drawn from random.
+// NewID makes the unique id of an IAM entity: a prefix of four letters that tells its kind (AIDA, AROA, AGPA, ANPA, AIPA) and 17
+// characters, drawn from random.
 func NewID(random io.Reader, prefix string) (string, error) {
 	bits := make([]byte, 11)
 	if _, err := io.ReadFull(random, bits); err != nil {

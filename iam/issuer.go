@@ -42,7 +42,8 @@ const (
 var ErrIssuer = errors.New("could not retrieve the verification keys of the token's issuer")
 
 // Issuers are foreign OpenID Connect issuers, whose keys are fetched when a token of theirs comes: by https alone, without redirects
-// or proxy, and only from this machine's own loopback and the hosts that the user named, as nothing else of Tripod leaves it. The zero value is ready.
+// or proxy, and only from this machine's own loopback and the hosts that the user named, as nothing else of Tripod leaves it. The zero
+// value is ready.
 type Issuers struct {
 	// Hosts may be asked beside loopback. An issuer's keys may be at another one than its discovery document.
 	Hosts IssuerHosts

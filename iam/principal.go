@@ -52,7 +52,8 @@ type Principal struct {
 	Tags map[string]string
 	// Transitive are the session's tags that go on to sessions begun from it.
 	Transitive map[string]string
-	// SourceIdentity is who began the chain of sessions, Provider the ARN of the OIDC provider whose token began this one; empty where nobody said.
+	// SourceIdentity is who began the chain of sessions, Provider the ARN of the OIDC provider whose token began this one; empty where nobody
+	// said.
 	SourceIdentity, Provider string
 	// MFA says that the session began with a code of an MFA device, and MFAAge how long ago that was.
 	MFA    bool
@@ -206,8 +207,8 @@ func beginner(tx *region.Txn, session Session, accessKeyID string) (Principal, b
 	return userPrincipal(tx, user, accessKeyID), found
 }
 
-// userSession is the principal that a session of a user or root makes: that one, or with a name of its own a federated one, who may do what the
-// first and the session's policies both allow, and without those nothing.
+// userSession is the principal that a session of a user or root makes: that one, or with a name of its own a federated one, who may do what
+// the first and the session's policies both allow, and without those nothing.
 func userSession(tx *region.Txn, principal Principal, session Session) Principal {
 	if session.Name != "" {
 		principal.federate(session.Name)

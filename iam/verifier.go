@@ -64,23 +64,27 @@ func (v Verifier) Verify(token string) (Principal, error) {
 	if err := v.checkSignature(request, signature); err != nil {
 		return Principal{}, err
 	}
-	v.passed("its signature is for STS, covers the header %s, and is of the last %.0f minutes", strings.ToLower(clusterIDHeader), maxTokenAge.Minutes())
+	v.passed("its signature is for STS, covers the header %s, and is of the last %.0f minutes",
+		strings.ToLower(clusterIDHeader), maxTokenAge.Minutes())
 	principal, secret, err := Lookup(v.State, signature.AccessKeyID, signature.SessionToken, v.now())
 	switch {
 	case errors.Is(err, ErrUnknownKey):
 		return Principal{}, fmt.Errorf(`token is signed with access key %s, which is not this region's: run eval "$(tripod env)"; `+
 			"a token made with real AWS credentials is refused here, and neither kept nor sent on: %w", quote(signature.AccessKeyID), err)
 	case errors.Is(err, ErrBadSessionToken):
-		return Principal{}, fmt.Errorf("token carries a session token that is not that of access key %s: unset AWS_SESSION_TOKEN, or assume the role again: %w",
+		return Principal{}, fmt.Errorf("token carries a session token that is not that of access key %s: "+
+			"unset AWS_SESSION_TOKEN, or assume the role again: %w",
 			quote(signature.AccessKeyID), err)
 	case errors.Is(err, ErrExpired):
-		return Principal{}, fmt.Errorf("token is signed with the temporary access key %s: assume the role again: %w", quote(signature.AccessKeyID), err)
+		return Principal{}, fmt.Errorf("token is signed with the temporary access key %s: assume the role again: %w",
+			quote(signature.AccessKeyID), err)
 	case err != nil:
 		return Principal{}, fmt.Errorf("token: %w", err)
 	}
 	v.passed("its access key %s is this region's", signature.AccessKeyID)
 	if err := signature.Verify(request, nil, secret); err != nil {
-		return Principal{}, fmt.Errorf("token's signature is wrong: it is for another cluster than %s, or another secret key signed it: %w", quote(v.ClusterName), err)
+		return Principal{}, fmt.Errorf("token's signature is wrong: it is for another cluster than %s, or another secret key signed it: %w",
+			quote(v.ClusterName), err)
 	}
 	v.passed("its signature is the access key's, and for cluster %s", v.ClusterName)
 	return principal, nil
@@ -141,8 +145,9 @@ func (v Verifier) regionOf(u *url.URL) (string, error) {
 	return "", fmt.Errorf("token's URL leads to %s://%s, which is not an STS endpoint", u.Scheme, quote(u.Host))
 }
 
-// regionOfAWS is the region that a token for this host of AWS must be signed for. As aws-iam-authenticator does, it takes the endpoints of all regions
-// whose domain the region's own partition has, a region that was made up among them, and the global endpoint in the partition aws.
+// regionOfAWS is the region that a token for this host of AWS must be signed for. As aws-iam-authenticator does, it takes the endpoints of
+// all regions whose domain the region's own partition has, a region that was made up among them, and the global endpoint in the partition
+// aws.
 func (v Verifier) regionOfAWS(host string) (string, bool) {
 	own := partition.Of(v.Region)
 	if host == "sts.amazonaws.com" {

@@ -75,7 +75,8 @@ func ParseWebToken(token string) (WebToken, error) {
 			return t, ErrWebToken
 		}
 	}
-	if json.Unmarshal(decoded[0], &header) != nil || json.Unmarshal(decoded[1], &t) != nil || header.Critical != nil || t.Issuer == "" || t.Subject == "" {
+	if json.Unmarshal(decoded[0], &header) != nil || json.Unmarshal(decoded[1], &t) != nil || header.Critical != nil ||
+		t.Issuer == "" || t.Subject == "" {
 		return t, ErrWebToken
 	}
 	t.KeyID, t.algorithm, t.signed, t.signature = header.KeyID, header.Algorithm, parts[0]+"."+parts[1], decoded[2]
