@@ -9,10 +9,21 @@ import (
 	"strings"
 
 	"tripod/awsapi/wire"
+	"tripod/internal/partition"
 )
 
-// awsHost matches names of AWS endpoints. It leaves out those in the same domains that a customer of AWS can get.
-var awsHost = regexp.MustCompile(`^(oidc\.)?[a-z0-9-]+(\.[a-z]{2}(-[a-z]+)+-[0-9])?\.amazonaws\.com$|^[a-z0-9-]+\.[a-z]{2}(-[a-z]+)+-[0-9]\.api\.aws$`)
+// regionalHost matches the names of endpoints in a region: the service's, with -fips or not, EKS's own with FIPS, and its OIDC issuers. globalHost
+// matches those without a region. Both leave out what a customer of AWS can get in the same domains.
+var (
+	regionalHost = regexp.MustCompile(`^(?:(?:oidc|fips)\.eks|[a-z0-9-]+)\.([a-z]{2,4}(?:-[a-z]+)+-[0-9]{1,2})\.(.+)$`)
+	globalHost   = regexp.MustCompile(`^(?:[a-z0-9-]+|iam\.us-gov)\.amazonaws\.com$|^[a-z0-9-]+\.global\.api\.aws$`)
+)
+
+// isAWSHost says whether the host is the name of an endpoint of AWS, in whatever partition.
+func isAWSHost(host string) bool {
+	match := regionalHost.FindStringSubmatch(host)
+	return match != nil && partition.Of(match[1]).Has(match[2]) || globalHost.MatchString(host)
+}
 
 // guard refuses what a web page in the user's browser could send: a request to a name that the page's owner made
 // resolve to loopback (DNS rebinding), and one that a page sent across origins.
@@ -48,5 +59,5 @@ func (s *server) hostAllowed(hostport string) bool {
 			return true
 		}
 	}
-	return awsHost.MatchString(host) || slices.Contains(s.Hosts, host)
+	return isAWSHost(host) || slices.Contains(s.Hosts, host)
 }
