@@ -81,7 +81,7 @@ func (s *Service) checkAddon(c change, a about, o offer, made types.Addon, clust
 	version, known := o.version(aws.ToString(made.AddonVersion))
 	namespace := aws.ToString(made.NamespaceConfig.Namespace)
 	switch {
-	case clusterVersion != "" && (!known || !version.fits(minorOf(clusterVersion))):
+	case clusterVersion != "" && (!known || !version.Fits(minorOf(clusterVersion))):
 		return a.invalidParameter("Addon version specified is not supported: %s %s does not run on Kubernetes %s, which has %s.",
 			o.Name, quote(aws.ToString(made.AddonVersion)), clusterVersion, clip(o.versionsFor(minorOf(clusterVersion))))
 	case made.ServiceAccountRoleArn != nil && !roleARN.MatchString(*made.ServiceAccountRoleArn):

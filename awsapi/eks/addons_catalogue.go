@@ -12,36 +12,26 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
 	"tripod/awsapi/wire"
+	"tripod/internal/addonversions"
 )
 
 // offer is an add-on of the catalogue, addons_catalogue.json: names, namespaces, service accounts and policies are those of the EKS user
 // guide; versions are of EKS's shape for the Kubernetes versions that run here, and schemas hold the values that people set.
 type offer struct {
-	Name         string         `json:"name"`
-	Type         string         `json:"type"`
-	Namespace    string         `json:"namespace"`
-	Owner        string         `json:"owner"`
-	Publisher    string         `json:"publisher"`
-	ComputeTypes []string       `json:"computeTypes"`
-	Versions     []offerVersion `json:"versions"` // newest first
-	RequiresIAM  bool           `json:"requiresIam"`
+	Name         string                  `json:"name"`
+	Type         string                  `json:"type"`
+	Namespace    string                  `json:"namespace"`
+	Owner        string                  `json:"owner"`
+	Publisher    string                  `json:"publisher"`
+	ComputeTypes []string                `json:"computeTypes"`
+	Versions     []addonversions.Version `json:"versions"` // newest first; of add-ons that every cluster runs they are in internal/addonversions
+	RequiresIAM  bool                    `json:"requiresIam"`
 	PodIdentity  []struct {
 		ServiceAccount string   `json:"serviceAccount"`
 		Policies       []string `json:"policies"`
 	} `json:"podIdentity"`
 	Schema json.RawMessage `json:"schema"`
 }
-
-// offerVersion is a version of an add-on, for clusters from one Kubernetes minor version to another.
-type offerVersion struct {
-	Version string `json:"version"`
-	From    int    `json:"from"`
-	To      int    `json:"to"`
-	// Default says that it may be the one that EKS installs unless told; the newest such one that fits is.
-	Default bool `json:"default"`
-}
-
-func (v offerVersion) fits(minor int) bool { return v.From <= minor && minor <= v.To }
 
 //go:embed addons_catalogue.json
 var catalogueJSON []byte
@@ -51,6 +41,11 @@ var catalogue = sync.OnceValue(func() []offer {
 	var offers []offer
 	if err := json.Unmarshal(catalogueJSON, &offers); err != nil { // a broken build
 		panic(fmt.Sprintf("eks: addons_catalogue.json: %v", err))
+	}
+	for i := range offers {
+		if everywhere := addonversions.Of(offers[i].Name); everywhere != nil {
+			offers[i].Versions = everywhere
+		}
 	}
 	return offers
 })
@@ -64,10 +59,10 @@ func offerNamed(name string) (offer, bool) {
 }
 
 // version is the add-on's version of that name.
-func (o offer) version(name string) (offerVersion, bool) {
-	i := slices.IndexFunc(o.Versions, func(v offerVersion) bool { return v.Version == name })
+func (o offer) version(name string) (addonversions.Version, bool) {
+	i := slices.IndexFunc(o.Versions, func(v addonversions.Version) bool { return v.Version == name })
 	if i < 0 {
-		return offerVersion{}, false
+		return addonversions.Version{}, false
 	}
 	return o.Versions[i], true
 }
@@ -75,7 +70,7 @@ func (o offer) version(name string) (offerVersion, bool) {
 // defaultFor is the version that a cluster of that minor version gets unless told; empty where the add-on has none for it.
 func (o offer) defaultFor(minor int) string {
 	for _, v := range o.Versions {
-		if v.Default && v.fits(minor) {
+		if v.Default && v.Fits(minor) {
 			return v.Version
 		}
 	}
@@ -86,7 +81,7 @@ func (o offer) defaultFor(minor int) string {
 func (o offer) versionsFor(minor int) []string {
 	names := []string{}
 	for _, v := range o.Versions {
-		if v.fits(minor) {
+		if v.Fits(minor) {
 			names = append(names, v.Version)
 		}
 	}
@@ -100,7 +95,7 @@ func (o offer) info(minor int) types.AddonInfo {
 		DefaultNamespace: aws.String(o.Namespace),
 	}
 	for _, v := range o.Versions {
-		if minor != 0 && !v.fits(minor) {
+		if minor != 0 && !v.Fits(minor) {
 			continue
 		}
 		shown := types.AddonVersionInfo{

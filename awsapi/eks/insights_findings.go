@@ -168,7 +168,7 @@ func (f findings) addonVersions(to int) finding {
 		if *a.AddonName == "kube-proxy" { // it is updated after the control plane, and has an insight of its own
 			continue
 		}
-		if version, known := o.version(aws.ToString(a.AddonVersion)); !known || !version.fits(to) {
+		if version, known := o.version(aws.ToString(a.AddonVersion)); !known || !version.Fits(to) {
 			out.fail(types.InsightStatusValueError, a.AddonArn, fmt.Sprintf("%s %s does not run on Kubernetes 1.%d.", *a.AddonName, aws.ToString(a.AddonVersion), to))
 			out.recommendation = "Update the add-ons to versions that run on both Kubernetes versions."
 		}

@@ -60,6 +60,12 @@ func TestFargateProfileStory(t *testing.T) {
 			wantError(t, out, err, invalid)
 		})
 	}
+	for _, namespace := range []string{"namespace_1", "Default", "a.b", "-a", "a-", "a b", strings.Repeat("n", 64)} {
+		out, err := w.CreateFargateProfile(ctx, in(func(in *eks.CreateFargateProfileInput) {
+			in.FargateProfileName, in.Selectors = aws.String("second"), []types.FargateProfileSelector{{Namespace: &namespace}}
+		}))
+		wantError(t, out, err, invalid)
+	}
 	if err := eks.NewFargateProfileActiveWaiter(w.Client).Wait(ctx, &eks.DescribeFargateProfileInput{ClusterName: demo, FargateProfileName: name}, time.Second); err != nil {
 		t.Error(err)
 	}

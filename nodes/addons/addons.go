@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"text/template"
@@ -22,6 +23,8 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
 
+	"tripod/internal/addonversions"
+	"tripod/internal/partition"
 	"tripod/internal/sleep"
 )
 
@@ -52,20 +55,13 @@ type images struct {
 	CoreDNS, KubeProxy, CNI, NetworkPolicyAgent string
 }
 
-// imagesOf has the add-ons' default versions for a Kubernetes minor version ("1.36"). One that is not known gets the
-// newest CoreDNS that is, and its own kube-proxy.
+// imagesOf has the add-ons' default versions for a Kubernetes minor version ("1.36"): as on EKS the images' tags are the add-ons' versions.
 func imagesOf(version string) images {
-	coreDNS := map[string]string{
-		"1.34": "v1.12.3-eksbuild.1",
-		"1.35": "v1.13.2-eksbuild.4",
-	}[version]
-	if coreDNS == "" {
-		coreDNS = "v1.14.3-eksbuild.1"
-	}
+	minor, _ := strconv.Atoi(strings.TrimPrefix(version, "1."))
 	return images{
-		CoreDNS:            coreDNS,
-		KubeProxy:          "v" + version + ".0-minimal-eksbuild.2",
-		CNI:                "v1.21.1-eksbuild.1",
+		CoreDNS:            addonversions.Default("coredns", minor),
+		KubeProxy:          addonversions.Default("kube-proxy", minor),
+		CNI:                addonversions.Default("vpc-cni", minor),
 		NetworkPolicyAgent: "v1.3.1-eksbuild.1",
 	}
 }
@@ -82,10 +78,6 @@ func Render(o Options) ([]*unstructured.Unstructured, error) {
 	for range 10 {
 		dns = dns.Next()
 	}
-	suffix := "amazonaws.com"
-	if strings.HasPrefix(o.Region, "cn-") {
-		suffix = "amazonaws.com.cn"
-	}
 	tags := imagesOf(o.Version)
 	cniVersion, _, _ := strings.Cut(tags.CNI, "-")
 	values := struct {
@@ -94,7 +86,7 @@ func Render(o Options) ([]*unstructured.Unstructured, error) {
 		Registry   string
 		Images     images
 		CNIVersion string
-	}{o, dns, registryAccount + ".dkr.ecr." + o.Region + "." + suffix, tags, cniVersion}
+	}{o, dns, registryAccount + ".dkr.ecr." + o.Region + "." + partition.Of(o.Region).Domain, tags, cniVersion}
 
 	all, err := template.ParseFS(manifests, "manifests/*.yaml")
 	if err != nil {

@@ -14,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+
+	"tripod/internal/addonversions"
 )
 
 var options = Options{
@@ -64,7 +66,7 @@ func TestRenderFillsIn(t *testing.T) {
 	tests := []struct{ path, part string }{
 		{"/api/v1/namespaces/kube-system/services/kube-dns", `"clusterIP":"172.20.0.10"`},
 		{"/apis/apps/v1/namespaces/kube-system/deployments/coredns", `"602401143452.dkr.ecr.eu-west-1.amazonaws.com/eks/coredns:v1.`},
-		{"/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy", `/eks/kube-proxy:v1.36.0-minimal-eksbuild.`},
+		{"/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy", `/eks/kube-proxy:v1.36.1-eksbuild.`},
 		{"/apis/apps/v1/namespaces/kube-system/daemonsets/aws-node", `{"name":"CLUSTER_NAME","value":"demo"}`},
 		{"/api/v1/namespaces/kube-system/configmaps/kube-proxy", `server: https://127.0.0.1:6443`},
 		{"/apis/storage.k8s.io/v1/storageclasses/gp2", `"volumeBindingMode":"WaitForFirstConsumer"`},
@@ -82,6 +84,27 @@ func TestRenderFillsIn(t *testing.T) {
 		}
 		if !strings.Contains(string(data), test.part) {
 			t.Errorf("%s: no %s in %s", test.path, test.part, data)
+		}
+	}
+}
+
+func TestClustersRunTheDefaultVersionsThatEKSOffers(t *testing.T) {
+	for minor := 34; minor <= 37; minor++ {
+		o := options
+		o.Version = fmt.Sprintf("1.%d", minor)
+		objects := render(t, o)
+		for addon, image := range map[string]struct{ path, name string }{
+			"coredns":    {"deployments/coredns", "eks/coredns"},
+			"kube-proxy": {"daemonsets/kube-proxy", "eks/kube-proxy"},
+			"vpc-cni":    {"daemonsets/aws-node", "amazon-k8s-cni"},
+		} {
+			data, err := objects["/apis/apps/v1/namespaces/kube-system/"+image.path].MarshalJSON()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := "/" + image.name + ":" + addonversions.Default(addon, minor) + `"`; !strings.Contains(string(data), want) {
+				t.Errorf("%s of %s: no %s in %s", addon, o.Version, want, data)
+			}
 		}
 	}
 }
