@@ -274,8 +274,8 @@ func TestDenyHoldsAlsoForCallsThatCannotBeNamed(t *testing.T) {
 	}
 }
 
-// TestHistoryTellsNothingOfWhatTripodDoesNotHave writes secrets under names that look harmless: only who knows an operation's shape knows which
-// of its members are secrets.
+// TestHistoryTellsNothingOfWhatTripodDoesNotHave writes secrets under names that look harmless: only who knows an operation's shape knows
+// which of its members are secrets.
 func TestHistoryTellsNothingOfWhatTripodDoesNotHave(t *testing.T) {
 	const needle = "n33dle"
 	form := map[string]string{"Content-Type": "application/x-www-form-urlencoded"}

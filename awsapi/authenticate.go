@@ -10,8 +10,8 @@ import (
 	"tripod/iam"
 )
 
-// authenticate verifies a signed request and says who made it. What is cheap is checked before the key is looked up, and the key before the signature: so
-// AWS's errors come in the order in which users know them. The body is read last, when all that the header says is right.
+// authenticate verifies a signed request and says who made it. What is cheap is checked before the key is looked up, and the key before the
+// signature: so AWS's errors come in the order in which users know them. The body is read last, when all that the header says is right.
 func (s *server) authenticate(w http.ResponseWriter, r *http.Request) (*wire.Call, error) {
 	x := exchangeOf(r)
 	if x.signature == nil {
@@ -22,7 +22,9 @@ func (s *server) authenticate(w http.ResponseWriter, r *http.Request) (*wire.Cal
 	case errors.Is(err, iam.ErrUnknownKey):
 		return nil, wire.UnknownKey(x.protocol, `Tripod does not know this access key: eval "$(tripod env)" sets the right one.`)
 	case errors.Is(err, iam.ErrBadSessionToken):
-		return nil, wire.UnknownKey(x.protocol, "The session token is not this access key's: unset AWS_SESSION_TOKEN, or get new temporary credentials; those that the aws CLI keeps of another region go with ~/.aws/cli/cache.")
+		return nil, wire.UnknownKey(x.protocol, "The session token is not this access key's: unset AWS_SESSION_TOKEN, "+
+			"or get new temporary credentials; "+
+			"those that the aws CLI keeps of another region go with ~/.aws/cli/cache.")
 	case errors.Is(err, iam.ErrExpired):
 		return nil, expiredSession(x)
 	case err != nil:
@@ -59,7 +61,8 @@ func expiredSession(x *exchange) error {
 	case wire.EC2Query:
 		code, status = "RequestExpired", http.StatusBadRequest
 	}
-	return &wire.Error{Code: code, Status: status, Message: "The security token included in the request is expired: get new temporary credentials."}
+	return &wire.Error{Code: code, Status: status,
+		Message: "The security token included in the request is expired: get new temporary credentials."}
 }
 
 // signatureError is AWS's error for a refused signature.

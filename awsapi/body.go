@@ -17,7 +17,8 @@ import (
 // How large a request's body may be, in bytes. A form takes three bytes for a character that it must escape, and JSON six.
 const (
 	maxBody = 1 << 20 // policies of IAM, user data of EC2, configurations of EKS, and what is passed on
-	// maxUnsignedBody is that of STS's calls with a token instead of a signature: 100,000 characters of a SAML assertion, or 20,000 of a token and policies.
+	// maxUnsignedBody is that of STS's calls with a token instead of a signature: 100,000 characters of a SAML assertion, or 20,000 of a token
+	// and policies.
 	maxUnsignedBody = 384 << 10
 )
 
@@ -62,7 +63,8 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	case errors.As(err, &tooLarge):
 		return nil, wire.TooLarge(limit)
 	case err != nil:
-		return nil, &wire.Error{Code: "RequestTimeoutException", Status: http.StatusBadRequest, Message: "The request's body could not be read.", Cause: err}
+		return nil, &wire.Error{Code: "RequestTimeoutException", Status: http.StatusBadRequest, Message: "The request's body could not be read.",
+			Cause: err}
 	}
 	return body, nil
 }

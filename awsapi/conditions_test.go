@@ -15,8 +15,8 @@ func statement(service, condition string) string {
 	return `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"` + service + `:*","Resource":"*","Condition":` + condition + `}}`
 }
 
-// denied gives the user powerless these policies, and says whether the answer to its call is that it may not. body is JSON, or for the services
-// at "/" parameters.
+// denied gives the user powerless these policies, and says whether the answer to its call is that it may not. body is JSON, or for the
+// services at "/" parameters.
 func (w *world) denied(t *testing.T, service, method, path, body string, policies ...string) (bool, string) {
 	t.Helper()
 	w.update(t, func(tx *region.Txn) {

@@ -36,13 +36,15 @@ type exchange struct {
 	code         string // the error's, or empty
 
 	// What only the history tells.
-	name     string     // the service's of an unsigned call
-	claimed  string     // the operation as the client calls it
-	call     *wire.Call // nil until the request is verified, and where Tripod does not have the operation: which of its parameters are secrets nobody knows then
-	size     int        // the body's, in bytes
-	message  string     // the error's
-	passedOn bool       // to the upstream emulator
-	answer   []byte     // its beginning, of calls whose answer is recorded
+	name    string // the service's of an unsigned call
+	claimed string // the operation as the client calls it
+	// call is nil until the request is verified, and where Tripod does not have the operation: nobody knows then which of its parameters are
+	// secrets.
+	call     *wire.Call
+	size     int    // the body's, in bytes
+	message  string // the error's
+	passedOn bool   // to the upstream emulator
+	answer   []byte // its beginning, of calls whose answer is recorded
 }
 
 type exchangeKey struct{}

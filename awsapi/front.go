@@ -84,8 +84,8 @@ type server struct {
 	upstream *upstream.Upstream // nil: there is none
 }
 
-// Handler is the endpoint's HTTP handler. It answers /healthz with 200 as long as the process lives and does not lag behind the other zones: a zone
-// without quorum still answers reads.
+// Handler is the endpoint's HTTP handler. It answers /healthz with 200 as long as the process lives and does not lag behind the other
+// zones: a zone without quorum still answers reads.
 func (f *Front) Handler() http.Handler {
 	s := &server{Front: *f, calls: newCalls(f.Registerer)}
 	if s.Now == nil {
@@ -146,7 +146,8 @@ func (s *server) routes() *mux.Router {
 		at := router.MatcherFunc(signedFor(one.name)).Subrouter()
 		at.Handle("/", s.signed(s.serviceCall)).Methods(http.MethodGet, http.MethodPost)
 		at.PathPrefix("/").Handler(s.signed(func(_ http.ResponseWriter, r *http.Request, _ *wire.Call) error {
-			return wire.UnknownOperation(one.protocol, strings.ToUpper(one.name)+" is called with GET / or POST /, not "+clip(r.Method)+" "+clip(r.URL.EscapedPath())+".")
+			return wire.UnknownOperation(one.protocol, strings.ToUpper(one.name)+" is called with GET / or POST /, not "+
+				clip(r.Method)+" "+clip(r.URL.EscapedPath())+".")
 		}))
 	}
 

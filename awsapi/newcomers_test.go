@@ -80,8 +80,8 @@ func awaitCut(t *testing.T, cut *atomic.Int64, want int64) {
 	}
 }
 
-// TestUnknownCallersShareOneBudgetOfBytes: a known key's id has bodies read, but never more than the budget of all who have not proven that it is theirs,
-// and who has is served meanwhile.
+// TestUnknownCallersShareOneBudgetOfBytes: a known key's id has bodies read, but never more than the budget of all who have not proven that
+// it is theirs, and who has is served meanwhile.
 func TestUnknownCallersShareOneBudgetOfBytes(t *testing.T) {
 	w, address := servedWorld(t)
 	const callers, length, budget = 60, 8<<20 - 100, 16 << 20

@@ -32,7 +32,8 @@ func (s *server) historyOf(x *exchange, r *http.Request) history.Record {
 		UserIdentity: identityOf(x), EventSource: "unknown", EventName: "Unknown", AWSRegion: s.Region, SourceIPAddress: s.sourceOf(r),
 		UserAgent: r.UserAgent(), ErrorCode: x.code, ErrorMessage: x.message, RequestID: x.requestID, EventID: wire.NewRequestID(),
 		RecipientAccountID: s.AccountID,
-		Additional:         history.Additional{Zone: s.Zone, Status: x.status, Milliseconds: s.Now().Sub(x.started).Milliseconds(), BytesIn: x.size, Upstream: x.passedOn},
+		Additional: history.Additional{Zone: s.Zone, Status: x.status, Milliseconds: s.Now().Sub(x.started).Milliseconds(),
+			BytesIn: x.size, Upstream: x.passedOn},
 	}
 	record.SetTime(x.started)
 	if name := x.service(); serviceName.MatchString(name) {
@@ -57,7 +58,8 @@ func (s *server) historyOf(x *exchange, r *http.Request) history.Record {
 		}
 	}
 	if r.TLS != nil {
-		record.TLS = &history.TLS{Version: strings.ReplaceAll(tls.VersionName(r.TLS.Version), "TLS ", "TLSv"), Cipher: tls.CipherSuiteName(r.TLS.CipherSuite), Host: clip(r.Host)}
+		record.TLS = &history.TLS{Version: strings.ReplaceAll(tls.VersionName(r.TLS.Version), "TLS ", "TLSv"),
+			Cipher: tls.CipherSuiteName(r.TLS.CipherSuite), Host: clip(r.Host)}
 	}
 	return record
 }

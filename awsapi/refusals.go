@@ -30,7 +30,8 @@ func (x *exchange) refusal(r *http.Request, err error) *wire.Error {
 	case errors.Is(err, region.ErrConflict):
 		return x.unavailable(err, "Others change the same records too often at this moment: try again.")
 	case errors.Is(err, context.Canceled) && r.Context().Err() != nil:
-		return &wire.Error{Code: "RequestTimeoutException", Status: http.StatusRequestTimeout, Message: "The client went away before the call was done.", Cause: err}
+		return &wire.Error{Code: "RequestTimeoutException", Status: http.StatusRequestTimeout,
+			Message: "The client went away before the call was done.", Cause: err}
 	}
 	e = wire.AsError(err, x.protocol)
 	if x.service() == eksauth.Name {
@@ -81,10 +82,10 @@ func isUnknown(err error) bool {
 // passAll is the action that a policy can allow for calls of a service whose own actions are not known.
 const passAll = "PassOn"
 
-// passOn has the upstream emulator answer a verified call that Tripod does not have. The caller needs a permission for it as for any other: service:ACTION on all
-// resources, as which one is meant only the emulator knows; for all actions, or service:PassOn, where that is not known either: where the path says
-// it and no name, or where two readers could take the call for two actions. What a policy may deny of that is denied. Without upstream the answer is unknown
-// and says how to have one.
+// passOn has the upstream emulator answer a verified call that Tripod does not have. The caller needs a permission for it as for any other:
+// service:ACTION on all resources, as which one is meant only the emulator knows; for all actions, or service:PassOn, where that is not
+// known either: where the path says it and no name, or where two readers could take the call for two actions. What a policy may deny of
+// that is denied. Without upstream the answer is unknown and says how to have one.
 func (s *server) passOn(w http.ResponseWriter, r *http.Request, call *wire.Call, action string, unknown error) error {
 	x := exchangeOf(r)
 	x.call = nil
@@ -108,13 +109,15 @@ func (s *server) passOn(w http.ResponseWriter, r *http.Request, call *wire.Call,
 			return unknown
 		}
 		told := *e
-		told.Message += " 'tripod up --upstream http://127.0.0.1:5000' passes such calls on to another emulator there, such as moto or LocalStack."
+		told.Message += " 'tripod up --upstream http://127.0.0.1:5000' passes such calls on to another emulator there, " +
+			"such as moto or LocalStack."
 		return &told
 	}
 	x.passedOn = true
 	err := s.upstream.Forward(w, r, call.Body, x.signature.Service, x.signature.Region)
 	if errors.Is(err, upstream.ErrUnreachable) {
-		e = x.unavailable(err, fmt.Sprintf("Tripod does not have %s:%s, and the emulator of --upstream %s does not answer: start it, or change the flag.",
+		e = x.unavailable(err, fmt.Sprintf("Tripod does not have %s:%s, and the emulator of --upstream %s does not answer: "+
+			"start it, or change the flag.",
 			clip(x.service()), clip(action), s.Upstream.Host))
 		e.Status = http.StatusBadGateway
 		return e

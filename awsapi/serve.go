@@ -18,8 +18,8 @@ const (
 	headerTimeout = 10 * time.Second
 	// bodyTimeout is how long a whole request may take to arrive; see newcomers for callers who are not known yet.
 	bodyTimeout = 30 * time.Second
-	// streamBuffer is how many bytes of a request HTTP/2 takes before somebody reads them, of a connection and of a stream: the least that it may be.
-	// mostStreams is how many requests a connection may have under way.
+	// streamBuffer is how many bytes of a request HTTP/2 takes before somebody reads them, of a connection and of a stream: the least that it
+	// may be. mostStreams is how many requests a connection may have under way.
 	streamBuffer, mostStreams = 64 << 10, 100
 	// idleTimeout is longer than the SDKs keep idle connections, so that they and not we close them.
 	idleTimeout = 2 * time.Minute
@@ -46,7 +46,8 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler, tls
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
-	httpServer.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: mostStreams, MaxReceiveBufferPerConnection: streamBuffer, MaxReceiveBufferPerStream: streamBuffer}
+	httpServer.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: mostStreams, MaxReceiveBufferPerConnection: streamBuffer,
+		MaxReceiveBufferPerStream: streamBuffer}
 	httpServer.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		return context.WithValue(ctx, newcomerKey{}, newcomerOf(conn))
 	}

@@ -35,7 +35,8 @@ type service struct {
 func (s *server) allServices() []service {
 	all := []service{
 		{sts.Name, "", sts.Namespace, wire.Query, (&sts.Service{State: s.State, Now: s.Now, Issuers: iam.Issuers{Hosts: s.IssuerHosts}}).API()},
-		{iamapi.Name, "", iamapi.Namespace, wire.Query, (&iamapi.Service{State: s.State, AccountID: s.AccountID, Quotas: s.Quotas, Now: s.Now}).API()},
+		{iamapi.Name, "", iamapi.Namespace, wire.Query, (&iamapi.Service{State: s.State, AccountID: s.AccountID, Quotas: s.Quotas,
+			Now: s.Now}).API()},
 		{ec2.Name, "", ec2.Namespace, wire.EC2Query, s.network().API()},
 		{kms.Name, "", "", wire.AWSJSON, s.kms.API()},
 		queryService(elb.V2()), queryService(elb.Classic()), queryService((&autoscaling.Service{State: s.State, Network: s.network()}).API()),

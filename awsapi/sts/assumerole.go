@@ -104,7 +104,8 @@ func (s *Service) assumeRole(call *wire.Call, in *assumeRoleInput) (*AssumedRole
 	if err != nil {
 		return nil, err
 	}
-	return &AssumedRole{Credentials: credentials, AssumedRoleUser: roleUser(role, account, session.Name), PackedPolicySize: size, SourceIdentity: session.SourceIdentity}, nil
+	return &AssumedRole{Credentials: credentials, AssumedRoleUser: roleUser(role, account, session.Name), PackedPolicySize: size,
+		SourceIdentity: session.SourceIdentity}, nil
 }
 
 // mark gives the session its tags and source identity: those of the call, and what goes on from the session by which it is made.
@@ -119,7 +120,8 @@ func (in *assumeRoleInput) mark(session *iam.Session, by iam.Principal) error {
 	}
 	for _, key := range append(slices.Collect(maps.Keys(tags)), in.TransitiveTagKeys...) {
 		if inherited[strings.ToLower(key)] {
-			return invalidParameter("One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.")
+			return invalidParameter("One of the specified transitive tag keys can't be set " +
+				"because it conflicts with a transitive tag key from the calling session.")
 		}
 	}
 	for _, key := range in.TransitiveTagKeys {
@@ -142,7 +144,8 @@ func (in *assumeRoleInput) mark(session *iam.Session, by iam.Principal) error {
 
 // keys are the condition keys of the session that a call asks for, of role.
 func (in *assumeRoleInput) keys(session iam.Session, role region.Role) iam.Keys {
-	keys := iam.TagKeys("aws:RequestTag", session.Tags).With(iam.TagKeys("aws:ResourceTag", role.Tags), iam.TagKeys("iam:ResourceTag", role.Tags))
+	keys := iam.TagKeys("aws:RequestTag", session.Tags).With(iam.TagKeys("aws:ResourceTag", role.Tags),
+		iam.TagKeys("iam:ResourceTag", role.Tags))
 	keys["sts:rolesessionname"] = []string{session.Name}
 	if len(session.Tags) > 0 {
 		keys["aws:tagkeys"] = slices.Sorted(maps.Keys(session.Tags))
@@ -160,7 +163,8 @@ func (in *assumeRoleInput) keys(session iam.Session, role region.Role) iam.Keys 
 }
 
 func roleUser(role region.Role, accountID, session string) AssumedRoleUser {
-	return AssumedRoleUser{AssumedRoleID: role.ID + ":" + session, ARN: "arn:aws:sts::" + accountID + ":assumed-role/" + role.Name + "/" + session}
+	return AssumedRoleUser{AssumedRoleID: role.ID + ":" + session,
+		ARN: "arn:aws:sts::" + accountID + ":assumed-role/" + role.Name + "/" + session}
 }
 
 // trusting is the role, if it trusts the caller with the session. A role that is not there is denied in the same words as one that trusts

@@ -25,8 +25,8 @@ type FederatedUser struct {
 	ARN             string `xml:"Arn" json:"Arn"`
 }
 
-// federationToken makes temporary credentials of somebody for whom the user who calls vouches. They allow what both the user and the policies that
-// are given here allow: without policies nothing.
+// federationToken makes temporary credentials of somebody for whom the user who calls vouches. They allow what both the user and the
+// policies that are given here allow: without policies nothing.
 func (s *Service) federationToken(call *wire.Call, in *federationInput) (*Federation, error) {
 	tags, err := sessionTags(in.Tags)
 	if err != nil {

@@ -98,13 +98,15 @@ func duration(seconds *int, usual time.Duration) time.Duration {
 	return time.Duration(*seconds) * time.Second
 }
 
-// issue makes the credentials of a session. size is how much of the room for policies and tags they take, in percent; nil where it has none.
+// issue makes the credentials of a session. size is how much of the room for policies and tags they take, in percent; nil where it has
+// none.
 func (s *Service) issue(call *wire.Call, accountID string, session iam.Session, life time.Duration) (_ Credentials, size *int, err error) {
 	session.IssuedAt = s.now().UTC().Truncate(time.Second)
 	session.Expires = session.IssuedAt.Add(life)
 	made, err := iam.Issue(call.Request.Context(), s.State, rand.Reader, accountID, session)
 	if errors.Is(err, iam.ErrTokenTooLong) {
-		return Credentials{}, nil, &wire.Error{Code: "PackedPolicyTooLarge", Status: http.StatusBadRequest, Message: "The session's policies and tags are too large together."}
+		return Credentials{}, nil, &wire.Error{Code: "PackedPolicyTooLarge", Status: http.StatusBadRequest,
+			Message: "The session's policies and tags are too large together."}
 	}
 	if err != nil {
 		return Credentials{}, nil, err
@@ -114,7 +116,8 @@ func (s *Service) issue(call *wire.Call, accountID string, session iam.Session, 
 		size = &percent
 	}
 	return Credentials{
-		AccessKeyID: made.AccessKeyID, SecretAccessKey: made.SecretAccessKey, SessionToken: made.SessionToken, Expiration: session.Expires.Format(time.RFC3339),
+		AccessKeyID: made.AccessKeyID, SecretAccessKey: made.SecretAccessKey, SessionToken: made.SessionToken,
+		Expiration: session.Expires.Format(time.RFC3339),
 	}, size, nil
 }
 

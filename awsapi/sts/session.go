@@ -27,7 +27,8 @@ func (s *Service) sessionToken(call *wire.Call, in *sessionTokenInput) (*Session
 		return nil, err
 	}
 	life := duration(in.DurationSeconds, defaultUserSession)
-	credentials, _, err := s.issue(call, call.Principal.AccountID, iam.Session{User: call.Principal.UserName(), ID: call.Principal.UserID, MFA: mfa}, life)
+	credentials, _, err := s.issue(call, call.Principal.AccountID,
+		iam.Session{User: call.Principal.UserName(), ID: call.Principal.UserID, MFA: mfa}, life)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +60,8 @@ func (s *Service) take(call *wire.Call, d device) (bool, error) {
 	})
 }
 
-// callable refuses what credentials of the caller's kind cannot call, whatever their policies ("Compare AWS STS credentials" of the IAM user guide).
+// callable refuses what credentials of the caller's kind cannot call, whatever their policies ("Compare AWS STS credentials" of the IAM
+// user guide).
 func callable(call *wire.Call) error {
 	p := call.Principal
 	switch {

@@ -45,7 +45,8 @@ type Service struct {
 
 // API is the service as it is called.
 func (s *Service) API() *wire.QueryAPI {
-	return &wire.QueryAPI{Protocol: wire.Query, Name: Name, Version: Version, Namespace: Namespace, Operations: operations, Actions: s.actions(), Permit: callable, Model: &model}
+	return &wire.QueryAPI{Protocol: wire.Query, Name: Name, Version: Version, Namespace: Namespace, Operations: operations,
+		Actions: s.actions(), Permit: callable, Model: &model}
 }
 
 // actions are the operations that Tripod has, by name. Without state there are no temporary credentials.

@@ -39,7 +39,8 @@ func (s *Service) assumeWithWebIdentity(call *wire.Call, in *webIdentityInput) (
 		return nil, err
 	}
 	if in.ProviderID != nil {
-		return nil, invalid("ProviderId is for OAuth 2.0 access tokens, which Tripod does not have: leave it out, an OpenID Connect token names its issuer itself.")
+		return nil, invalid("ProviderId is for OAuth 2.0 access tokens, which Tripod does not have: " +
+			"leave it out, an OpenID Connect token names its issuer itself.")
 	}
 	id, err := iam.ParseWebToken(in.WebIdentityToken)
 	if err != nil {
@@ -114,7 +115,8 @@ func (s *Service) identify(ctx context.Context, id iam.WebToken, accountID strin
 		return seen, err
 	}
 	if !found || !strings.HasPrefix(id.Issuer, "https://") {
-		return seen, invalidToken("No OpenIDConnect provider found in your account for the token's issuer: make one with iam create-open-id-connect-provider.")
+		return seen, invalidToken("No OpenIDConnect provider found in your account for the token's issuer: " +
+			"make one with iam create-open-id-connect-provider.")
 	}
 	signed, err := s.signed(ctx, id, provider, key)
 	if errors.Is(err, iam.ErrIssuer) {
@@ -127,7 +129,8 @@ func (s *Service) identify(ctx context.Context, id iam.WebToken, accountID strin
 		return seen, invalidToken("The token's signature is not its issuer's.")
 	}
 	if !id.Timely(s.now()) {
-		return seen, &wire.Error{Code: "ExpiredTokenException", Status: http.StatusBadRequest, Message: "The web identity token is expired, or not valid yet."}
+		return seen, &wire.Error{Code: "ExpiredTokenException", Status: http.StatusBadRequest,
+			Message: "The web identity token is expired, or not valid yet."}
 	}
 	for _, audience := range id.Audiences() {
 		if slices.Contains(provider.ClientIDs, audience) {
