@@ -2,7 +2,6 @@ package eks
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -32,9 +31,6 @@ var fargateProfiles = shelf[fargateProfile]{
 		return label{p.ClusterID, aws.ToString(p.FargateProfileName), aws.ToString(p.FargateProfileArn), &p.Tags}
 	},
 }
-
-// namespacePattern is a namespace in which * and ? stand for other characters.
-var namespacePattern = regexp.MustCompile(`^[a-z0-9*?]([a-z0-9*?-]*[a-z0-9*?])?$`)
 
 func (s *Service) fargateActions() map[string]Action {
 	return map[string]Action{
@@ -130,8 +126,6 @@ func wrongFargateProfile(in *eks.CreateFargateProfileInput) string {
 		switch {
 		case namespace == "":
 			return "Fargate Profile must have at least one selector with at least one namespace value: each selector needs a namespace."
-		case len(namespace) > maxLabel || !namespacePattern.MatchString(namespace):
-			return fmt.Sprintf("The namespace %s of a selector is not a Kubernetes namespace, nor a pattern of one.", quote(namespace))
 		case len(selector.Labels) > maxSelectorLabels:
 			return fmt.Sprintf("Request has selectors with more than the maximum number of labels, %d.", maxSelectorLabels)
 		}
