@@ -30,7 +30,7 @@ unit: ## unit tests, with the race detector where cgo has a compiler
 	CGO_ENABLED=$(if $(shell command -v gcc),1,0) $(GO) test $(if $(shell command -v gcc),-race) $(UNIT)
 
 system: build ## stories that run bin/tripod with three zones
-	$(GO) test -count=1 -timeout 30m ./system/...
+	$(GO) test -count=1 -timeout 45m ./system/...
 
 lint: ## gofmt, and go vet's and staticcheck's checks in one
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'gofmt -w the files above' >&2; exit 1; }
