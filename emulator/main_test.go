@@ -223,7 +223,7 @@ func gone(t *testing.T, pids []int) {
 
 func eventually(t *testing.T, what string, holds func() bool, state func() any) {
 	t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); !holds(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !holds(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("not in time: %s; at the end: %+v", what, state())
 		}

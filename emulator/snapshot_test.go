@@ -113,6 +113,10 @@ func testFrozen(t *testing.T, r *testRegion, _ string) {
 func testSavePaused(t *testing.T, r *testRegion, store string) {
 	r.do(t, "pause", "etcd/b")
 	r.do(t, "pause", "az/c")
+	eventually(t, "a zone that runs leads the regional state", func() bool { // the election is told, too
+		leader := r.Status().State.Leader
+		return leader != "" && leader != r.zones[2].name
+	}, func() any { return r.Status().State })
 	before, all := r.number(), pids(r.Status())
 	paused := stoppedOnes(all)
 	if len(paused) != 5 {
