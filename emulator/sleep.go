@@ -29,7 +29,6 @@ const (
 type night struct {
 	mu     sync.Mutex                // held while the region falls asleep and while it wakes
 	still  *frozen                   // nil while awake
-	since  time.Time                 // when it fell asleep
 	woken  func()                    // ends the listening
 	drowsy atomic.Bool               // from when the region begins to fall asleep until it is awake: who comes has to ask
 	asleep atomic.Pointer[time.Time] // since when; nil while awake
@@ -92,16 +91,20 @@ func (e *Emulator) fallAsleep(ctx context.Context, willing func() bool) (err err
 	}
 	now := time.Now()
 	listening, woken := context.WithCancel(e.running)
-	n.still, n.since, n.woken = still, now, woken
+	n.still, n.woken = still, woken
 	n.asleep.Store(&now)
 	e.emit(client.Event{Type: "RegionAsleep", Message: "the region sleeps; the first connection wakes it"})
 	e.wait.Go(func() { e.listen(listening, heard) })
 	return nil
 }
 
-// Wake lets a region that sleeps go on, and returns when its processes run. Why says who wanted that.
+// Wake lets a region go on that sleeps or is falling asleep, and returns when its processes run. Why says who wanted that. While the region is awake it
+// costs nothing.
 func (e *Emulator) Wake(why string) {
 	n := &e.night
+	if !n.drowsy.Load() {
+		return
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.still == nil {
@@ -112,7 +115,7 @@ func (e *Emulator) Wake(why string) {
 	if err != nil {
 		e.logger.Error("wake", "error", err)
 	}
-	slept := time.Since(n.since)
+	slept := time.Since(*n.asleep.Load())
 	n.still = nil
 	n.spoken.Store(time.Now().UnixNano())
 	n.asleep.Store(nil)
@@ -136,11 +139,8 @@ func (e *Emulator) goOn() {
 
 // wakeFor returns what a balancer calls before it carries a client to a zone.
 func (e *Emulator) wakeFor(balancer string) func(context.Context) {
-	return func(context.Context) {
-		if e.night.drowsy.Load() {
-			e.Wake("a client connected to " + balancer)
-		}
-	}
+	why := "a client connected to " + balancer
+	return func(context.Context) { e.Wake(why) }
 }
 
 // suspendZones tells all zones that can hear, and returns when they have done what is to be done.
@@ -258,7 +258,7 @@ func (e *Emulator) speaks(next http.Handler) http.Handler {
 				e.night.speaking.Add(-1)
 			}()
 		}
-		if interest == orders && e.night.drowsy.Load() {
+		if interest == orders {
 			e.Wake("an order over the control socket, " + r.URL.Path)
 		}
 		next.ServeHTTP(w, r)
