@@ -24,12 +24,16 @@ var managedParsed = sync.OnceValue(func() map[string]*Document {
 // case, beside those that tell who calls. reason is the end of the sentence that a denied client gets.
 func (p Principal) Evaluate(action, resource string, keys Keys) (decision Decision, reason string) {
 	request := Request{Action: action, Resource: resource, Keys: p.Keys().With(keys)}
+	return p.granted(action, func(documents []*Document) Decision { return Decide(request, documents...) })
+}
+
+// granted puts together what decide says of the principal's identity-based policies, and of all that limits them. The action is for the reason.
+func (p Principal) granted(action string, decide func([]*Document) Decision) (decision Decision, reason string) {
 	identity, ok := p.identityDocuments()
 	if !ok {
 		return ExplicitDeny, "because a policy of the principal cannot be read"
 	}
-	decision = Decide(request, identity...)
-	switch decision {
+	switch decision = decide(identity); decision {
 	case ExplicitDeny:
 		return decision, "with an explicit deny in an identity-based policy"
 	case ImplicitDeny:
@@ -40,7 +44,7 @@ func (p Principal) Evaluate(action, resource string, keys Keys) (decision Decisi
 		if err != nil {
 			return ExplicitDeny, "because the " + limit.name + " cannot be read"
 		}
-		switch Decide(request, documents...) {
+		switch decide(documents) {
 		case ExplicitDeny:
 			return ExplicitDeny, "with an explicit deny in a " + limit.name
 		case ImplicitDeny:

@@ -14,32 +14,8 @@ func (p Principal) EvaluateUnnamed(service, action, pass string, keys Keys) (dec
 		named = service + ":" + pass
 	}
 	request := Request{Action: named, Resource: "*", Keys: p.Keys().With(keys)}
-	identity, ok := p.identityDocuments()
-	if !ok {
-		return ExplicitDeny, "because a policy of the principal cannot be read"
-	}
 	unnamed := unnamed{request: request, service: strings.ToLower(service), known: action != "" && service != AnyService}
-	switch decision = unnamed.decide(identity); decision {
-	case ExplicitDeny:
-		return decision, "with an explicit deny in an identity-based policy"
-	case ImplicitDeny:
-		reason = "because no identity-based policy allows the " + named + " action"
-	}
-	for _, limit := range p.limits() {
-		documents, err := parseAll(limit.texts)
-		if err != nil {
-			return ExplicitDeny, "because the " + limit.name + " cannot be read"
-		}
-		switch unnamed.decide(documents) {
-		case ExplicitDeny:
-			return ExplicitDeny, "with an explicit deny in a " + limit.name
-		case ImplicitDeny:
-			if decision == Allowed {
-				decision, reason = ImplicitDeny, "because no "+limit.name+" allows the "+named+" action"
-			}
-		}
-	}
-	return decision, reason
+	return p.granted(named, unnamed.decide)
 }
 
 // unnamed is a request whose resource nobody knows, and where known is false whose action neither.
