@@ -1,6 +1,7 @@
 package kms
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -62,20 +63,22 @@ func options(algorithm types.SigningAlgorithmSpec) crypto.SignerOpts {
 	}
 }
 
-// signing is the condition keys of a signature.
-func signing(algorithm types.SigningAlgorithmSpec, kind types.MessageType) iam.Keys {
-	if kind == "" {
-		kind = types.MessageTypeRaw
-	}
-	return iam.Keys{"kms:signingalgorithm": {string(algorithm)}, "kms:messagetype": {string(kind)}}
+// signature is what Sign and Verify are asked about.
+type signature struct {
+	keyID     *string
+	message   []byte
+	kind      types.MessageType
+	algorithm types.SigningAlgorithmSpec
+	dryRun    *bool
 }
 
-func (s *Service) sign(call *wire.Call, in *kms.SignInput) (*kms.SignOutput, error) {
-	out := &kms.SignOutput{SigningAlgorithm: in.SigningAlgorithm}
-	r := request{call: call, id: aws.ToString(in.KeyId), byAlias: true, about: signing(in.SigningAlgorithm, in.MessageType), states: []string{enabled}, dryRun: in.DryRun,
-		usage: signUsage, algorithm: string(in.SigningAlgorithm)}
-	return out, s.view(r, func(_ *region.Txn, key Key) error {
-		digest, err := digested(in.Message, in.MessageType, in.SigningAlgorithm)
+// withSigner has do sign or verify what is to be signed, with the key of its ARN.
+func (s *Service) withSigner(call *wire.Call, of signature, do func(keyARN *string, signer crypto.Signer, digest []byte) error) error {
+	kind := cmp.Or(of.kind, types.MessageTypeRaw)
+	r := request{call: call, id: aws.ToString(of.keyID), byAlias: true, states: []string{enabled}, dryRun: of.dryRun, usage: signUsage, algorithm: string(of.algorithm),
+		about: iam.Keys{"kms:signingalgorithm": {string(of.algorithm)}, "kms:messagetype": {string(kind)}}}
+	return s.view(r, func(_ *region.Txn, key Key) error {
+		digest, err := digested(of.message, of.kind, of.algorithm)
 		if err != nil {
 			return err
 		}
@@ -83,27 +86,26 @@ func (s *Service) sign(call *wire.Call, in *kms.SignInput) (*kms.SignOutput, err
 		if err != nil {
 			return err
 		}
-		out.KeyId = aws.String(s.arn("key/" + key.ID))
-		out.Signature, err = private.Sign(rand.Reader, digest, options(in.SigningAlgorithm))
+		return do(aws.String(s.arn("key/"+key.ID)), private, digest)
+	})
+}
+
+func (s *Service) sign(call *wire.Call, in *kms.SignInput) (*kms.SignOutput, error) {
+	out := &kms.SignOutput{SigningAlgorithm: in.SigningAlgorithm}
+	of := signature{in.KeyId, in.Message, in.MessageType, in.SigningAlgorithm, in.DryRun}
+	return out, s.withSigner(call, of, func(keyARN *string, signer crypto.Signer, digest []byte) (err error) {
+		out.KeyId = keyARN
+		out.Signature, err = signer.Sign(rand.Reader, digest, options(in.SigningAlgorithm))
 		return err
 	})
 }
 
 func (s *Service) verify(call *wire.Call, in *kms.VerifyInput) (*kms.VerifyOutput, error) {
 	out := &kms.VerifyOutput{SigningAlgorithm: in.SigningAlgorithm, SignatureValid: true}
-	r := request{call: call, id: aws.ToString(in.KeyId), byAlias: true, about: signing(in.SigningAlgorithm, in.MessageType), states: []string{enabled}, dryRun: in.DryRun,
-		usage: signUsage, algorithm: string(in.SigningAlgorithm)}
-	return out, s.view(r, func(_ *region.Txn, key Key) error {
-		digest, err := digested(in.Message, in.MessageType, in.SigningAlgorithm)
-		if err != nil {
-			return err
-		}
-		private, err := key.signer()
-		if err != nil {
-			return err
-		}
-		out.KeyId = aws.String(s.arn("key/" + key.ID))
-		if !verified(private.Public(), in.SigningAlgorithm, digest, in.Signature) {
+	of := signature{in.KeyId, in.Message, in.MessageType, in.SigningAlgorithm, in.DryRun}
+	return out, s.withSigner(call, of, func(keyARN *string, signer crypto.Signer, digest []byte) error {
+		out.KeyId = keyARN
+		if !verified(signer.Public(), in.SigningAlgorithm, digest, in.Signature) {
 			return wire.Modelled(&types.KMSInvalidSignatureException{}, schemas.KMSInvalidSignatureException)
 		}
 		return nil
@@ -150,22 +152,25 @@ func (k Key) mac(message []byte, algorithm types.MacAlgorithmSpec) []byte {
 	return h.Sum(nil)
 }
 
+// withMAC has do make or verify a message's authentication code, with the key of its ARN.
+func (s *Service) withMAC(call *wire.Call, keyID *string, algorithm types.MacAlgorithmSpec, dryRun *bool, do func(keyARN *string, key Key) error) error {
+	r := request{call: call, id: aws.ToString(keyID), byAlias: true, about: iam.Keys{"kms:macalgorithm": {string(algorithm)}}, states: []string{enabled}, dryRun: dryRun,
+		usage: macUsage, algorithm: string(algorithm)}
+	return s.view(r, func(_ *region.Txn, key Key) error { return do(aws.String(s.arn("key/"+key.ID)), key) })
+}
+
 func (s *Service) generateMac(call *wire.Call, in *kms.GenerateMacInput) (*kms.GenerateMacOutput, error) {
 	out := &kms.GenerateMacOutput{MacAlgorithm: in.MacAlgorithm}
-	r := request{call: call, id: aws.ToString(in.KeyId), byAlias: true, about: iam.Keys{"kms:macalgorithm": {string(in.MacAlgorithm)}}, states: []string{enabled}, dryRun: in.DryRun,
-		usage: macUsage, algorithm: string(in.MacAlgorithm)}
-	return out, s.view(r, func(_ *region.Txn, key Key) error {
-		out.KeyId, out.Mac = aws.String(s.arn("key/"+key.ID)), key.mac(in.Message, in.MacAlgorithm)
+	return out, s.withMAC(call, in.KeyId, in.MacAlgorithm, in.DryRun, func(keyARN *string, key Key) error {
+		out.KeyId, out.Mac = keyARN, key.mac(in.Message, in.MacAlgorithm)
 		return nil
 	})
 }
 
 func (s *Service) verifyMac(call *wire.Call, in *kms.VerifyMacInput) (*kms.VerifyMacOutput, error) {
 	out := &kms.VerifyMacOutput{MacAlgorithm: in.MacAlgorithm, MacValid: true}
-	r := request{call: call, id: aws.ToString(in.KeyId), byAlias: true, about: iam.Keys{"kms:macalgorithm": {string(in.MacAlgorithm)}}, states: []string{enabled}, dryRun: in.DryRun,
-		usage: macUsage, algorithm: string(in.MacAlgorithm)}
-	return out, s.view(r, func(_ *region.Txn, key Key) error {
-		out.KeyId = aws.String(s.arn("key/" + key.ID))
+	return out, s.withMAC(call, in.KeyId, in.MacAlgorithm, in.DryRun, func(keyARN *string, key Key) error {
+		out.KeyId = keyARN
 		if !hmac.Equal(key.mac(in.Message, in.MacAlgorithm), in.Mac) {
 			return wire.Modelled(&types.KMSInvalidMacException{}, schemas.KMSInvalidMacException)
 		}
