@@ -22,17 +22,8 @@ func (s *Service) modifySubnetAttribute(call *wire.Call, in *modifySubnetAttribu
 		if err != nil {
 			return err
 		}
-		given := 0
-		for _, attribute := range []struct {
-			to   *boolean
-			into *bool
-		}{{in.MapPublicIP, &v.MapPublicIP}, {in.AssignIPv6, &v.AssignIPv6}, {in.DNS64, &v.DNS64}, {in.A, &v.Names.A}, {in.AAAA,
-			&v.Names.AAAA}} {
-			if attribute.to != nil {
-				*attribute.into = attribute.to.Value
-				given++
-			}
-		}
+		given := setGiven(toggle{in.MapPublicIP, &v.MapPublicIP}, toggle{in.AssignIPv6, &v.AssignIPv6}, toggle{in.DNS64, &v.DNS64},
+			toggle{in.A, &v.Names.A}, toggle{in.AAAA, &v.Names.AAAA})
 		switch in.HostnameType {
 		case "":
 		case ipNames, "resource-name":

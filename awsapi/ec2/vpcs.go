@@ -241,6 +241,23 @@ func (s *Service) describeVPCAttribute(call *wire.Call, in *describeVPCAttribute
 	return out, nil
 }
 
+// toggle is an attribute that a call may set.
+type toggle struct {
+	to   *boolean // nil: the call does not
+	into *bool
+}
+
+// setGiven sets those attributes that the call gives, and says how many these are.
+func setGiven(toggles ...toggle) (given int) {
+	for _, attribute := range toggles {
+		if attribute.to != nil {
+			*attribute.into = attribute.to.Value
+			given++
+		}
+	}
+	return given
+}
+
 type modifyVPCAttributeInput struct {
 	VPCID        string   `ec2:"VpcId,required"`
 	DNSSupport   *boolean `ec2:"EnableDnsSupport"`
@@ -254,17 +271,7 @@ func (s *Service) modifyVPCAttribute(call *wire.Call, in *modifyVPCAttributeInpu
 		if err != nil {
 			return err
 		}
-		given := 0
-		for _, attribute := range []struct {
-			to   *boolean
-			into *bool
-		}{{in.DNSSupport, &v.DNSSupport}, {in.DNSHostnames, &v.DNSHostnames}, {in.Metrics, &v.AddressMetrics}} {
-			if attribute.to != nil {
-				*attribute.into = attribute.to.Value
-				given++
-			}
-		}
-		if given != 1 {
+		if setGiven(toggle{in.DNSSupport, &v.DNSSupport}, toggle{in.DNSHostnames, &v.DNSHostnames}, toggle{in.Metrics, &v.AddressMetrics}) != 1 {
 			return refuse("InvalidParameterCombination", "Give exactly one attribute to modify.")
 		}
 		vpcs.put(s, tx, v)
