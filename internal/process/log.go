@@ -133,7 +133,7 @@ func again(path string) (*os.File, error) {
 	if err := setAside(path, time.Now()); err != nil {
 		return nil, err
 	}
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	file, err := openLog(path)
 	if err != nil {
 		return nil, fmt.Errorf("open %s again: %w", path, err)
 	}
