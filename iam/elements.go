@@ -63,6 +63,13 @@ func (p Principal) Asking(request Request, direct bool) Request {
 	return asked
 }
 
+// TrustsService says whether a statement of a trust policy that names its actions lets a service do one, under whatever conditions.
+func (d *Document) TrustsService(service, action string) bool {
+	return slices.ContainsFunc(d.Statements, func(s Statement) bool {
+		return s.Effect != effectDeny && s.NotActions == nil && slices.Contains(s.Principals["Service"], service) && s.acts(action)
+	})
+}
+
 // MayAssume says whether the principal may do an action, such as sts:AssumeRole, on a role with that trust policy. A role that trusts the
 // account leaves it to the principal's own policies; one that names the principal does not need their leave (see Named), but what they deny stays denied.
 // reason is the end of the sentence for who may not.

@@ -1,14 +1,12 @@
 package eks
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
-	"path"
-	"slices"
 	"strings"
 
 	"tripod/awsapi/wire"
+	"tripod/iam"
 	"tripod/region"
 )
 
@@ -107,73 +105,14 @@ func noRoleNamed(a about, arn string) error {
 // trusts says whether a trust policy lets the service do the actions, under whatever conditions: these count when the role is taken, and
 // EKS does not know then what a request will bring.
 func trusts(policy, service string, actions []string) bool {
-	var document struct{ Statement statements }
-	if json.Unmarshal([]byte(policy), &document) != nil {
+	document, err := iam.ParseTrust(policy)
+	if err != nil {
 		return len(actions) == 0
 	}
 	for _, action := range actions {
-		if !slices.ContainsFunc(document.Statement, func(s trustStatement) bool { return s.allows(service, action) }) {
+		if !document.TrustsService(service, action) {
 			return false
 		}
 	}
 	return true
-}
-
-// trustStatement is a statement of a trust policy, as far as it lets services in.
-type trustStatement struct {
-	Effect    string
-	Action    texts
-	Principal principals
-}
-
-func (s trustStatement) allows(service, action string) bool {
-	return s.Effect == "Allow" && (s.Principal.all || slices.Contains(s.Principal.Service, service)) && slices.ContainsFunc(s.Action,
-		func(pattern string) bool {
-			fits, err := path.Match(strings.ToLower(pattern), strings.ToLower(action))
-			return err == nil && fits
-		})
-}
-
-// statements are one statement or a list of them.
-type statements []trustStatement
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *statements) UnmarshalJSON(text []byte) error {
-	var one trustStatement
-	if json.Unmarshal(text, &one) == nil {
-		*s = statements{one}
-		return nil
-	}
-	return json.Unmarshal(text, (*[]trustStatement)(s))
-}
-
-// texts are one text or a list of them.
-type texts []string
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (t *texts) UnmarshalJSON(text []byte) error {
-	var one string
-	if json.Unmarshal(text, &one) == nil {
-		*t = texts{one}
-		return nil
-	}
-	return json.Unmarshal(text, (*[]string)(t))
-}
-
-// principals are a statement's: everybody, or services among others.
-type principals struct {
-	all     bool
-	Service texts
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (p *principals) UnmarshalJSON(text []byte) error {
-	if string(text) == `"*"` {
-		p.all = true
-		return nil
-	}
-	var named struct{ Service texts }
-	err := json.Unmarshal(text, &named)
-	p.Service = named.Service
-	return err
 }
