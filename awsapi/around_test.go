@@ -26,6 +26,7 @@ import (
 	"tripod/awsapi/upstream"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 // withHistory gives a front a history, and returns what reads it once it is written.
@@ -131,14 +132,14 @@ func TestThrottledClientsSucceedInTheEnd(t *testing.T) {
 }
 
 func TestWithoutQuorumWritesAreUnavailable(t *testing.T) {
-	for _, failure := range []error{region.ErrNoQuorum, region.ErrConflict} {
+	for _, failure := range []error{state.ErrNoQuorum, state.ErrConflict} {
 		w := newWorld(t, func(f *awsapi.Front) {
-			f.State = viewer(func(func(*region.Txn) error) error { return fmt.Errorf("somewhere: %w", failure) })
+			f.State = viewer(func(func(*state.Txn) error) error { return fmt.Errorf("somewhere: %w", failure) })
 		})
 		_, err := w.eks(w.admin).ListClusters(context.Background(), &eks.ListClustersInput{})
 		wantCode(t, err, "ServiceUnavailableException", http.StatusServiceUnavailable)
 		var modelled *types.ServiceUnavailableException
-		if !errors.As(err, &modelled) || strings.Contains(err.Error(), "somewhere") || errors.Is(failure, region.ErrNoQuorum) != strings.Contains(err.Error(), "no quorum") {
+		if !errors.As(err, &modelled) || strings.Contains(err.Error(), "somewhere") || errors.Is(failure, state.ErrNoQuorum) != strings.Contains(err.Error(), "no quorum") {
 			t.Errorf("got %v", err)
 		}
 		_, err = w.sts(w.admin).GetCallerIdentity(context.Background(), &sts.GetCallerIdentityInput{})
@@ -226,7 +227,7 @@ func TestDenyHoldsAlsoForCallsThatCannotBeNamed(t *testing.T) {
 	}
 	w := newWorld(t, func(f *awsapi.Front) { f.Upstream = base })
 	var ada aws.Credentials
-	w.update(t, func(tx *region.Txn) {
+	w.update(t, func(tx *state.Txn) {
 		var user region.User
 		user, ada = putUser(t, tx, "ada", iam.AdministratorAccess)
 		user.Inline = map[string]string{"deny": `{"Version":"2012-10-17","Statement":[
@@ -262,7 +263,7 @@ func TestDenyHoldsAlsoForCallsThatCannotBeNamed(t *testing.T) {
 		}
 	}
 	// Who may list tables does not call another service's action under that name.
-	w.update(t, func(tx *region.Txn) {
+	w.update(t, func(tx *state.Txn) {
 		var user region.User
 		user, ada = putUser(t, tx, "ada")
 		user.Inline = map[string]string{"tables": `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"dynamodb:DeleteQueue","Resource":"*"}}`}

@@ -19,6 +19,7 @@ import (
 	"tripod/awsapi"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 // TestHostileRequestsAreRefused sends what no SDK does, signed by a real user where it says so: none may be answered with
@@ -161,7 +162,7 @@ func TestRawBytesGetAnAnswerOrAreCutOff(t *testing.T) {
 // FuzzFront gives arbitrary bytes as a request, signed by the administrator where they say so, to the whole front.
 func FuzzFront(f *testing.F) {
 	credentials := aws.Credentials{}
-	state := region.NewMemory(func(tx *region.Txn) {
+	store := region.NewMemory(func(tx *state.Txn) {
 		random := bytes.NewReader(bytes.Repeat([]byte("0123456789abcdef"), 100))
 		user, err := iam.NewUser(random, iam.DefaultAccountID, "admin", created, iam.AdministratorAccess)
 		if err != nil {
@@ -176,7 +177,7 @@ func FuzzFront(f *testing.F) {
 		credentials = aws.Credentials{AccessKeyID: key.ID, SecretAccessKey: key.Secret}
 	})
 	front := &awsapi.Front{Region: "us-east-1", AccountID: iam.DefaultAccountID, Zones: []string{"us-east-1a", "us-east-1b", "us-east-1c"},
-		State: state, Now: func() time.Time { return created }, Throttle: false}
+		State: store, Now: func() time.Time { return created }, Throttle: false}
 	handler := front.Handler()
 	services := []string{"", "eks", "sts", "iam", "ec2", "logs", "s3"}
 	for i, seed := range []struct{ method, target, header, body string }{

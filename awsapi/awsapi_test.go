@@ -29,6 +29,7 @@ import (
 	"tripod/awsapi"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 const clusterID = "0123456789ABCDEF0123456789ABCDEF"
@@ -37,7 +38,7 @@ var created = time.Date(2026, 3, 4, 5, 6, 7, 250e6, time.UTC)
 
 // world is a front over a region with the cluster demo, the user admin, and a user who may do nothing.
 type world struct {
-	*region.Memory
+	*state.Memory
 	url               string
 	user              region.User
 	admin, powerless  aws.Credentials
@@ -76,7 +77,7 @@ func newWorld(t testing.TB, configure ...func(*awsapi.Front)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Memory = region.NewMemory(func(tx *region.Txn) {
+	w.Memory = region.NewMemory(func(tx *state.Txn) {
 		w.user, w.admin = putUser(t, tx, "admin", iam.AdministratorAccess)
 		_, w.powerless = putUser(t, tx, "powerless")
 		region.Clusters.Put(tx, clusterID, region.Cluster{
@@ -109,7 +110,7 @@ func newWorld(t testing.TB, configure ...func(*awsapi.Front)) *world {
 	return w
 }
 
-func putUser(t testing.TB, tx *region.Txn, name string, policies ...string) (region.User, aws.Credentials) {
+func putUser(t testing.TB, tx *state.Txn, name string, policies ...string) (region.User, aws.Credentials) {
 	t.Helper()
 	user, err := iam.NewUser(rand.Reader, iam.DefaultAccountID, name, created, policies...)
 	if err != nil {
@@ -126,13 +127,13 @@ func putUser(t testing.TB, tx *region.Txn, name string, policies ...string) (reg
 
 func (w *world) accessKeys(t *testing.T) (keys []region.AccessKey) {
 	t.Helper()
-	w.update(t, func(tx *region.Txn) { keys = region.AccessKeys.List(tx) })
+	w.update(t, func(tx *state.Txn) { keys = region.AccessKeys.List(tx) })
 	return keys
 }
 
-func (w *world) update(t *testing.T, fn func(*region.Txn)) {
+func (w *world) update(t *testing.T, fn func(*state.Txn)) {
 	t.Helper()
-	if err := w.Update(context.Background(), func(tx *region.Txn) error { fn(tx); return nil }); err != nil {
+	if err := w.Update(context.Background(), func(tx *state.Txn) error { fn(tx); return nil }); err != nil {
 		t.Fatal(err)
 	}
 }

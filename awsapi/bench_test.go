@@ -9,12 +9,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 
 	"tripod/region"
+	"tripod/state"
 )
 
 // BenchmarkDescribeClusterAmong100 is a signed call through HTTP, the SDK's own work included.
 func BenchmarkDescribeClusterAmong100(b *testing.B) {
 	w := newWorld(b)
-	err := w.Update(context.Background(), func(tx *region.Txn) error {
+	err := w.Update(context.Background(), func(tx *state.Txn) error {
 		demo, _ := region.Clusters.Get(tx, clusterID)
 		for n := range 100 {
 			c := demo

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"tripod/region"
+	"tripod/state"
 )
 
 // statement is a policy of one statement that allows all actions of a service on all resources, on a condition in JSON.
@@ -19,7 +20,7 @@ func statement(service, condition string) string {
 // services at "/" parameters.
 func (w *world) denied(t *testing.T, service, method, path, body string, policies ...string) (bool, string) {
 	t.Helper()
-	w.update(t, func(tx *region.Txn) {
+	w.update(t, func(tx *state.Txn) {
 		user, _ := region.Users.Get(tx, "powerless")
 		user.Inline = map[string]string{}
 		for i, text := range policies {
@@ -38,7 +39,7 @@ func (w *world) denied(t *testing.T, service, method, path, body string, policie
 func TestConditionsOnWhatEveryRequestBrings(t *testing.T) {
 	w := newWorld(t)
 	w.clock = created
-	w.update(t, func(tx *region.Txn) {
+	w.update(t, func(tx *state.Txn) {
 		user, _ := region.Users.Get(tx, "powerless")
 		user.Tags = map[string]string{"Team": "red"}
 		region.Users.Put(tx, user.Name, user)
@@ -74,7 +75,7 @@ func TestConditionsOnWhatEveryRequestBrings(t *testing.T) {
 func TestConditionsOnEKSRequests(t *testing.T) {
 	w := newWorld(t)
 	w.clock = created
-	w.update(t, func(tx *region.Txn) {
+	w.update(t, func(tx *state.Txn) {
 		cluster, _ := region.Clusters.Get(tx, clusterID)
 		cluster.Tags = map[string]string{"env": "lab"}
 		region.Clusters.Put(tx, clusterID, cluster)
@@ -196,7 +197,7 @@ func TestWhoTagsWhatItMakesNeedsLeaveToTagIt(t *testing.T) {
 func TestConditionsOnIAMRequests(t *testing.T) {
 	w := newWorld(t)
 	w.clock = created
-	w.update(t, func(tx *region.Txn) {
+	w.update(t, func(tx *state.Txn) {
 		region.Roles.Put(tx, "r", region.Role{Name: "r", ID: "AROA", ARN: "arn:aws:iam::111122223333:role/r", Tags: map[string]string{"env": "lab"}, Boundary: "arn:aws:iam::aws:policy/ReadOnlyAccess"})
 	})
 	const trust = `{"Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}`

@@ -22,7 +22,7 @@ import (
 	"tripod/awsapi/upstream"
 	"tripod/awsapi/wire"
 	"tripod/iam"
-	"tripod/region"
+	"tripod/state"
 )
 
 const healthPath = "/healthz"
@@ -40,7 +40,7 @@ type Front struct {
 	// Hosts are names, without port, under which the endpoint may be called beside loopback's and AWS's own.
 	Hosts []string
 	// State is the zone's copy of the regional state.
-	State region.Updater
+	State state.Updater
 	// Lags says that this zone's copy may be old, as after a pause: the balancer is told to prefer other zones. Nil means that it never does.
 	Lags func() bool
 	// ControlPlane is what the region's clusters are made of.

@@ -25,6 +25,7 @@ import (
 	"tripod/awsapi"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 func TestDescribeClusterShowsWhatEKSShows(t *testing.T) {
@@ -84,7 +85,7 @@ func TestFalseIsWrittenWhereEKSWritesIt(t *testing.T) {
 
 func TestClusterBeingCreatedHasNoEndpointYet(t *testing.T) {
 	w := newWorld(t)
-	w.update(t, func(tx *region.Txn) {
+	w.update(t, func(tx *state.Txn) {
 		c, _ := region.Clusters.Get(tx, clusterID)
 		c.Status = "CREATING"
 		region.Clusters.Put(tx, clusterID, c)
@@ -116,7 +117,7 @@ func TestUnknownClusterIsNotFound(t *testing.T) {
 func TestListClustersPages(t *testing.T) {
 	w := newWorld(t)
 	want := []string{"demo"}
-	w.update(t, func(tx *region.Txn) {
+	w.update(t, func(tx *state.Txn) {
 		for i := range 5 {
 			name := fmt.Sprintf("extra-%d", i)
 			region.Clusters.Put(tx, fmt.Sprintf("%032X", 9-i), region.Cluster{ID: fmt.Sprintf("%032X", 9-i), Name: name})
@@ -151,7 +152,7 @@ func TestListClustersPages(t *testing.T) {
 
 func TestNoClustersIsAnEmptyList(t *testing.T) {
 	w := newWorld(t)
-	w.update(t, func(tx *region.Txn) { region.Clusters.Delete(tx, clusterID) })
+	w.update(t, func(tx *state.Txn) { region.Clusters.Delete(tx, clusterID) })
 	response, body := w.raw(t, "GET", "/clusters", "", nil, signAs(t, w.admin, "eks"))
 	if response.StatusCode != http.StatusOK || body != `{"clusters":[]}` {
 		t.Errorf("got %d %s", response.StatusCode, body)
@@ -320,9 +321,9 @@ func TestErrorsHaveTheContentTypeOfTheirProtocol(t *testing.T) {
 }
 
 func TestInternalErrorsTellNothing(t *testing.T) {
-	for name, view := range map[string]func(func(*region.Txn) error) error{
-		"error": func(func(*region.Txn) error) error { return errors.New("disk /secret/path is on fire") },
-		"panic": func(func(*region.Txn) error) error { panic("disk /secret/path is on fire") },
+	for name, view := range map[string]func(func(*state.Txn) error) error{
+		"error": func(func(*state.Txn) error) error { return errors.New("disk /secret/path is on fire") },
+		"panic": func(func(*state.Txn) error) error { panic("disk /secret/path is on fire") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, func(f *awsapi.Front) { f.State = viewer(view) })
@@ -340,11 +341,11 @@ func TestInternalErrorsTellNothing(t *testing.T) {
 	}
 }
 
-type viewer func(func(*region.Txn) error) error
+type viewer func(func(*state.Txn) error) error
 
-func (v viewer) View(fn func(*region.Txn) error) error { return v(fn) }
+func (v viewer) View(fn func(*state.Txn) error) error { return v(fn) }
 
-func (v viewer) Update(_ context.Context, fn func(*region.Txn) error) error { return v(fn) }
+func (v viewer) Update(_ context.Context, fn func(*state.Txn) error) error { return v(fn) }
 
 func TestCallsAreCountedWithoutTheClientsWords(t *testing.T) {
 	w := newWorld(t)

@@ -18,6 +18,7 @@ import (
 	"tripod/iam"
 	"tripod/logstore"
 	"tripod/region"
+	"tripod/state"
 )
 
 const logGroup = "/aws/eks/demo/cluster"
@@ -288,7 +289,7 @@ func TestPoliciesGovernLogGroups(t *testing.T) {
 	addLogStream(t, client, logGroup, "a", 1)
 	addLogStream(t, client, "other", "a", 1)
 	var reader aws.Credentials
-	w.update(t, func(tx *region.Txn) {
+	w.update(t, func(tx *state.Txn) {
 		var user region.User
 		user, reader = putUser(t, tx, "reader")
 		user.Inline = map[string]string{"read": `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["logs:FilterLogEvents","logs:GetLogEvents"],

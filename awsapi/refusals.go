@@ -15,7 +15,7 @@ import (
 	"tripod/awsapi/throttle"
 	"tripod/awsapi/upstream"
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // refusal is the error that the client gets for err: what the regional state could not do becomes the service's ServiceUnavailable.
@@ -24,10 +24,10 @@ func (x *exchange) refusal(r *http.Request, err error) *wire.Error {
 	switch {
 	case errors.As(err, &e):
 		return e
-	case errors.Is(err, region.ErrNoQuorum):
+	case errors.Is(err, state.ErrNoQuorum):
 		return x.unavailable(err, "The regional state has no quorum, since two zones are down or cut off: nothing can be written. "+
 			"Bring one back ('tripod status' names them, 'tripod start az/X' starts one) and try again.")
-	case errors.Is(err, region.ErrConflict):
+	case errors.Is(err, state.ErrConflict):
 		return x.unavailable(err, "Others change the same records too often at this moment: try again.")
 	case errors.Is(err, context.Canceled) && r.Context().Err() != nil:
 		return &wire.Error{Code: "RequestTimeoutException", Status: http.StatusRequestTimeout,

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"tripod/region"
+	"tripod/state"
 )
 
 // both calls an operation of each protocol and checks the errors that the SDKs make of the answers.
@@ -36,7 +37,7 @@ func TestUnknownKeyIsRefused(t *testing.T) {
 
 func TestInactiveKeyIsRefused(t *testing.T) {
 	w := newWorld(t)
-	w.update(t, func(tx *region.Txn) {
+	w.update(t, func(tx *state.Txn) {
 		key, _ := region.AccessKeys.Get(tx, w.admin.AccessKeyID)
 		key.Status = "Inactive"
 		region.AccessKeys.Put(tx, key.ID, key)

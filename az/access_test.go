@@ -13,6 +13,7 @@ import (
 	"tripod/client"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 // fakeKubeAPI is an API server with a few types, whose RBAC lets the group readers get everything.
@@ -66,7 +67,7 @@ func newAccess(t *testing.T) access {
 	server := httptest.NewServer(http.HandlerFunc(fakeKubeAPI))
 	t.Cleanup(server.Close)
 	const account = "arn:aws:iam::111122223333:"
-	state := region.NewMemory(func(tx *region.Txn) {
+	store := region.NewMemory(func(tx *state.Txn) {
 		region.Clusters.Put(tx, "ID", region.Cluster{ID: "ID", Name: "demo", AuthenticationMode: "API", CreatorARN: account + "user/admin"})
 		region.Users.Put(tx, "admin", region.User{Name: "admin", ID: "AIDAA", ARN: account + "user/admin"})
 		region.Users.Put(tx, "stranger", region.User{Name: "stranger", ID: "AIDAS", ARN: account + "user/stranger"})
@@ -77,7 +78,7 @@ func newAccess(t *testing.T) access {
 			Type: "STANDARD", Username: "viewer", Groups: []string{"readers"}, Policies: []region.AssociatedPolicy{
 				{ARN: iam.AccessPolicyPrefix + "AmazonEKSEditPolicy", Scope: "namespace", Namespaces: []string{"web"}}}})
 	})
-	return access{"demo", iam.DefaultAccountID, &iam.Authenticator{ClusterID: "ID", State: state}, &iam.Authorizer{ClusterID: "ID", State: state}, kubeAPI{server.URL, server.Client()}}
+	return access{"demo", iam.DefaultAccountID, &iam.Authenticator{ClusterID: "ID", State: store}, &iam.Authorizer{ClusterID: "ID", State: store}, kubeAPI{server.URL, server.Client()}}
 }
 
 func TestAccessIsDecidedByRBACOrAnAccessPolicy(t *testing.T) {

@@ -25,6 +25,7 @@ import (
 	"tripod/internal/process"
 	"tripod/internal/sleep"
 	"tripod/region"
+	"tripod/state"
 )
 
 // clusterZone is this zone's part of one cluster.
@@ -241,7 +242,7 @@ func (c *clusterZone) settle(ctx context.Context, lead bool) (done bool, err err
 
 // newest is the cluster's record as it is now; a zero one when it is gone.
 func (c *clusterZone) newest() (record region.Cluster, err error) {
-	err = c.zone.voter.View(func(tx *region.Txn) error {
+	err = c.zone.voter.View(func(tx *state.Txn) error {
 		record, _ = region.Clusters.Get(tx, c.record.ID)
 		return nil
 	})
@@ -263,7 +264,7 @@ func (c *clusterZone) activate(ctx context.Context) error {
 }
 
 func (c *clusterZone) change(ctx context.Context, edit func(*region.Cluster)) error {
-	return c.zone.voter.Update(ctx, func(tx *region.Txn) error {
+	return c.zone.voter.Update(ctx, func(tx *state.Txn) error {
 		record, ok := region.Clusters.Get(tx, c.record.ID)
 		if !ok {
 			return fmt.Errorf("cluster %s is gone", c.record.Name)
@@ -375,7 +376,7 @@ func (c *clusterZone) launchOptions(component string) launch.APIServer {
 func (c *clusterZone) prepareAPIServer() (process.Spec, error) {
 	c.leash.take()
 	options := c.launchOptions("apiserver")
-	err := c.zone.voter.View(func(tx *region.Txn) (err error) {
+	err := c.zone.voter.View(func(tx *state.Txn) (err error) {
 		// The newest record: the key may be under a KMS key since, and then an API server starts only while that can be used.
 		record, found := region.Clusters.Get(tx, c.record.ID)
 		if !found {

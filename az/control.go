@@ -18,6 +18,7 @@ import (
 	"tripod/iam"
 	"tripod/internal/loss"
 	"tripod/region"
+	"tripod/state"
 )
 
 // Founding is what a new region is founded with; what is there already is left alone.
@@ -75,7 +76,7 @@ func (z *Zone) handleFound(w http.ResponseWriter, r *http.Request) {
 		founding.Cluster.Secrets = secrets
 	}
 	entryID := wire.NewRequestID()
-	err := z.voter.Update(r.Context(), func(tx *region.Txn) error {
+	err := z.voter.Update(r.Context(), func(tx *state.Txn) error {
 		if _, ok := region.Users.Get(tx, founding.User.Name); !ok {
 			region.Users.Put(tx, founding.User.Name, founding.User)
 			region.AccessKeys.Put(tx, founding.AccessKey.ID, founding.AccessKey)
@@ -179,7 +180,7 @@ func (z *Zone) handleUpdate(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusNotFound, fmt.Errorf("there is no verb %q for an update", r.PathValue("verb")))
 		return
 	}
-	err := z.voter.Update(r.Context(), func(tx *region.Txn) error {
+	err := z.voter.Update(r.Context(), func(tx *state.Txn) error {
 		cluster, found := region.ClusterNamed(tx, name)
 		if !found {
 			return fmt.Errorf("there is no cluster %q", name)

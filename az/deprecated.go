@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"tripod/region"
+	"tripod/state"
 )
 
 // readingEvery is how often a zone reads its API server's counts without being asked: EKS refreshes its insights as often.
@@ -50,7 +51,7 @@ func (c *clusterZone) keepReading(ctx context.Context) {
 
 // nextReading says how long it is until the next reading, and which refresh that answers.
 func (c *clusterZone) nextReading() (refresh time.Time, wait time.Duration) {
-	c.zone.voter.View(func(tx *region.Txn) error {
+	c.zone.voter.View(func(tx *state.Txn) error {
 		last, read := region.DeprecatedReadings.Get(tx, c.readingKey())
 		if !read {
 			last.ReadAt = c.record.CreatedAt
@@ -81,7 +82,7 @@ func (c *clusterZone) readDeprecated(ctx context.Context, refresh time.Time) err
 	if err != nil {
 		return err
 	}
-	return c.zone.voter.Update(ctx, func(tx *region.Txn) error {
+	return c.zone.voter.Update(ctx, func(tx *state.Txn) error {
 		if record, found := region.Clusters.Get(tx, c.record.ID); !found || record.Status == "DELETING" {
 			return fmt.Errorf("cluster %s is gone", c.record.Name)
 		}

@@ -14,6 +14,7 @@ import (
 
 	"tripod/client"
 	"tripod/region"
+	"tripod/state"
 )
 
 // deprecatedMetrics is what an API server serves after calls of ServiceCIDRs of v1beta1, %d of them GETs, and of a deprecated custom resource.
@@ -41,7 +42,7 @@ func serveMetrics(t *testing.T, z *testZone, write func(io.Writer)) {
 }
 
 func (z *testZone) reading() (reading region.DeprecatedReading, found bool) {
-	z.voter.View(func(tx *region.Txn) error {
+	z.voter.View(func(tx *state.Txn) error {
 		reading, found = region.DeprecatedReadings.Get(tx, region.DeprecatedReadingKey(clusterID, z.config.Zone))
 		return nil
 	})
@@ -63,7 +64,7 @@ func TestRefreshReadsWhatTheAPIServerHasCounted(t *testing.T) {
 	}
 	refreshed := func(started time.Time) (reading region.DeprecatedReading) {
 		t.Helper()
-		if err := z.voter.Update(t.Context(), func(tx *region.Txn) error {
+		if err := z.voter.Update(t.Context(), func(tx *state.Txn) error {
 			region.InsightsRefreshes.Put(tx, clusterID, region.InsightsRefresh{StartedAt: started})
 			return nil
 		}); err != nil {

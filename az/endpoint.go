@@ -9,6 +9,7 @@ import (
 
 	"tripod/client"
 	"tripod/region"
+	"tripod/state"
 )
 
 // EndpointReport is what the region tells of a cluster's endpoint, which is its own and no zone's.
@@ -51,7 +52,7 @@ func (z *Zone) handleEndpoint(w http.ResponseWriter, r *http.Request) {
 	}
 	var ended region.Update
 	var name string
-	err := z.voter.Update(r.Context(), func(tx *region.Txn) error {
+	err := z.voter.Update(r.Context(), func(tx *state.Txn) error {
 		record, found := region.Clusters.Get(tx, r.PathValue("id"))
 		if !found {
 			return nil // it was deleted meanwhile
@@ -67,7 +68,7 @@ func (z *Zone) handleEndpoint(w http.ResponseWriter, r *http.Request) {
 }
 
 // note writes the report into a record and returns the update that it ends, if it does.
-func (report EndpointReport) note(tx *region.Txn, record *region.Cluster) (ended region.Update) {
+func (report EndpointReport) note(tx *state.Txn, record *region.Cluster) (ended region.Update) {
 	record.Issues = slices.DeleteFunc(record.Issues, func(issue region.ClusterIssue) bool { return issue.Code == unreachable })
 	if report.Trouble != "" {
 		record.Issues = append(record.Issues, region.ClusterIssue{Code: unreachable, Message: report.Trouble})

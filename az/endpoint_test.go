@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"tripod/region"
+	"tripod/state"
 )
 
 func TestEndpointReportEndsItsOwnUpdateOnly(t *testing.T) {
@@ -23,11 +24,11 @@ func TestEndpointReportEndsItsOwnUpdateOnly(t *testing.T) {
 		"in trouble":     {EndpointReport{Trouble: "taken"}, "UPDATING", "new", []region.ClusterIssue{lost, {Code: unreachable, Message: "taken"}}, "InProgress"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			state := region.NewMemory(func(tx *region.Txn) { region.Updates.Put(tx, "new", region.Update{ID: "new", Status: "InProgress"}) })
+			store := region.NewMemory(func(tx *state.Txn) { region.Updates.Put(tx, "new", region.Update{ID: "new", Status: "InProgress"}) })
 			record := region.Cluster{Status: "UPDATING", Access: &region.EndpointAccess{UpdateID: "new"},
 				Issues: []region.ClusterIssue{lost, {Code: unreachable, Message: "before"}}}
 			var update region.Update
-			if err := state.Update(context.Background(), func(tx *region.Txn) error {
+			if err := store.Update(context.Background(), func(tx *state.Txn) error {
 				c.report.note(tx, &record)
 				update, _ = region.Updates.Get(tx, "new")
 				return nil

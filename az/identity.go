@@ -15,6 +15,7 @@ import (
 	"tripod/internal/pki"
 	"tripod/internal/process"
 	"tripod/region"
+	"tripod/state"
 )
 
 // Identity is the webhook that gives a cluster's pods their AWS identity: podidentity.Webhook.
@@ -99,8 +100,8 @@ func (c *clusterZone) newWebhook() (Identity, error) {
 }
 
 // associated says whether a service account of the cluster has an association. Each new pod asks.
-func associated(state region.Viewer, clusterID, namespace, serviceAccount string) (found bool) {
-	err := state.View(func(tx *region.Txn) error {
+func associated(store state.Viewer, clusterID, namespace, serviceAccount string) (found bool) {
+	err := store.View(func(tx *state.Txn) error {
 		found = !region.AssociationsByServiceAccount.Of(region.ServiceAccountOf(clusterID, namespace, serviceAccount)).Empty(tx)
 		return nil
 	})

@@ -5,19 +5,20 @@ import (
 	"testing"
 
 	"tripod/region"
+	"tripod/state"
 )
 
 func TestAssociationsOfTheClusterAreKnown(t *testing.T) {
-	state := region.NewMemory(func(tx *region.Txn) {
+	store := region.NewMemory(func(tx *state.Txn) {
 		for id, account := range map[string]string{clusterID: "shop", "FFFF": "other"} {
 			region.PodIdentityAssociations.Put(tx, id+"/a-1", region.PodIdentityAssociation{ClusterID: id, Namespace: "web", ServiceAccount: account})
 		}
 	})
-	has := func(namespace, account string) bool { return associated(state, clusterID, namespace, account) }
+	has := func(namespace, account string) bool { return associated(store, clusterID, namespace, account) }
 	if !has("web", "shop") || has("web", "other") || has("db", "shop") {
 		t.Error("not web/shop alone is known")
 	}
-	err := state.Update(context.Background(), func(tx *region.Txn) error {
+	err := store.Update(context.Background(), func(tx *state.Txn) error {
 		region.PodIdentityAssociations.Delete(tx, clusterID+"/a-1")
 		return nil
 	})

@@ -27,14 +27,14 @@ func (z *Zone) startLogEvents(ctx context.Context) error {
 	}
 	z.logEvents = store
 	server := &http.Server{Handler: store.Handler(), ReadHeaderTimeout: 5 * time.Second}
-	z.wait.Go(func() { server.Serve(z.voter.Beside()) })
+	z.wait.Go(func() { server.Serve(z.voter.Bulk()) })
 	z.closes = append(z.closes, func() { server.Close() })
 	for _, zone := range zones {
 		if zone == z.config.Zone {
 			continue
 		}
 		z.wait.Go(func() {
-			store.Replicate(ctx, zone, func(ctx context.Context) (net.Conn, error) { return z.voter.DialBeside(ctx, zone) })
+			store.Replicate(ctx, zone, func(ctx context.Context) (net.Conn, error) { return z.voter.DialBulk(ctx, zone) })
 		})
 	}
 	keeper := &logs.Keeper{Zone: z.config.Zone, Zones: zones, State: z.voter, Events: store, Logger: logger}

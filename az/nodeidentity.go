@@ -14,6 +14,7 @@ import (
 	"tripod/client"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 // Instance is a node's machine.
@@ -50,7 +51,7 @@ func (c *clusterZone) nodeToken(ctx context.Context, instanceID string) (string,
 func (c *clusterZone) nodeCredentials(ctx context.Context, instanceID string, life time.Duration) (_ iam.Credentials, arn string, err error) {
 	now := time.Now().UTC().Truncate(time.Second)
 	session := iam.Session{Name: instanceID, IssuedAt: now, Expires: now.Add(life)}
-	err = c.zone.voter.View(func(tx *region.Txn) error {
+	err = c.zone.voter.View(func(tx *state.Txn) error {
 		cluster, _ := region.Clusters.Get(tx, c.record.ID)
 		role, found := region.Roles.Get(tx, cluster.NodeRole)
 		if !found {
@@ -93,7 +94,7 @@ func (z *Zone) handleNode(w http.ResponseWriter, r *http.Request) {
 
 // admitNodes gives the nodes of a cluster that is older than their identity the role that new clusters' nodes have.
 func (c *clusterZone) admitNodes(ctx context.Context) error {
-	return c.zone.voter.Update(ctx, func(tx *region.Txn) error {
+	return c.zone.voter.Update(ctx, func(tx *state.Txn) error {
 		cluster, found := region.Clusters.Get(tx, c.record.ID)
 		if !found || cluster.NodeRole != "" {
 			return nil

@@ -13,6 +13,7 @@ import (
 	"tripod/apiserver/launch"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 // followState does at every change of the regional state what the cluster's part here has to follow at once, until ctx ends.
@@ -35,7 +36,7 @@ func (c *clusterZone) followState(ctx context.Context) {
 // readState notes the cluster's identity provider, and says whether it is another one than before.
 func (c *clusterZone) readState() (changed bool) {
 	var found *region.IdentityProvider
-	err := c.zone.voter.View(func(tx *region.Txn) error {
+	err := c.zone.voter.View(func(tx *state.Txn) error {
 		for _, p := range region.IdentityProviders.Part(c.record.ID+"/").After(tx, "") {
 			found = &p
 		}

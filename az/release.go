@@ -12,6 +12,7 @@ import (
 	"tripod/client"
 	"tripod/internal/sleep"
 	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -73,7 +74,7 @@ func (z *Zone) discard(ctx context.Context, id string, part *clusterZone) error 
 func (z *Zone) signOff(ctx context.Context, id string) error {
 	for ctx.Err() == nil {
 		gone, finished := false, region.Cluster{}
-		err := z.voter.Update(ctx, func(tx *region.Txn) error {
+		err := z.voter.Update(ctx, func(tx *state.Txn) error {
 			record, found := region.Clusters.Get(tx, id)
 			gone, finished = !found, region.Cluster{}
 			if !found {
@@ -105,7 +106,7 @@ func (z *Zone) signOff(ctx context.Context, id string) error {
 }
 
 // signOffLate does so when the others have not waited for this zone.
-func (z *Zone) signOffLate(tx *region.Txn, id string) {
+func (z *Zone) signOffLate(tx *state.Txn, id string) {
 	deleted, found := region.Deleted.Get(tx, id)
 	if !found {
 		return
@@ -117,7 +118,7 @@ func (z *Zone) signOffLate(tx *region.Txn, id string) {
 }
 
 // keepNote writes down that a cluster is deleted for as long as there are zones that have to know it.
-func keepNote(tx *region.Txn, deleted region.DeletedCluster, zones int) {
+func keepNote(tx *state.Txn, deleted region.DeletedCluster, zones int) {
 	if len(deleted.Released) == zones {
 		region.Deleted.Delete(tx, deleted.ID)
 		return
@@ -138,7 +139,7 @@ func (z *Zone) mayFinish(record region.Cluster) bool {
 }
 
 // finish deletes the cluster's record and its updates. What else belonged to it, the EKS API has deleted when the deletion began.
-func finish(tx *region.Txn, record region.Cluster, zones int) {
+func finish(tx *state.Txn, record region.Cluster, zones int) {
 	region.Clusters.Delete(tx, record.ID)
 	region.ClusterIDs.Delete(tx, record.Name)
 	for _, update := range region.Updates.List(tx) {

@@ -6,16 +6,17 @@ import (
 	"time"
 
 	"tripod/region"
+	"tripod/state"
 )
 
 func TestNoteOfADeletedClusterStaysUntilEveryZoneHasSigned(t *testing.T) {
 	began := time.Now()
-	state := region.NewMemory(func(tx *region.Txn) {
+	store := region.NewMemory(func(tx *state.Txn) {
 		finish(tx, region.Cluster{ID: "GONE", Name: "gone", DeletedAt: &began, Released: []string{"us-east-1a"}}, 3)
 		finish(tx, region.Cluster{ID: "LEFT", Name: "left", DeletedAt: &began, Released: []string{"us-east-1a", "us-east-1b", "us-east-1c"}}, 3)
 	})
 	notes := func() (ids []string) {
-		state.View(func(tx *region.Txn) error {
+		store.View(func(tx *state.Txn) error {
 			for _, note := range region.Deleted.List(tx) {
 				ids = append(ids, note.ID)
 			}
@@ -28,7 +29,7 @@ func TestNoteOfADeletedClusterStaysUntilEveryZoneHasSigned(t *testing.T) {
 		left int
 	}{{"us-east-1b", 1}, {"us-east-1b", 1}, {"us-east-1c", 0}, {"us-east-1c", 0}} {
 		z := New(Config{Zone: step.zone, Peers: []Peer{{Zone: "us-east-1a"}, {Zone: "us-east-1b"}, {Zone: "us-east-1c"}}}, quiet())
-		if err := state.Update(context.Background(), func(tx *region.Txn) error { z.signOffLate(tx, "GONE"); return nil }); err != nil {
+		if err := store.Update(context.Background(), func(tx *state.Txn) error { z.signOffLate(tx, "GONE"); return nil }); err != nil {
 			t.Fatal(err)
 		}
 		if got := notes(); len(got) != step.left {

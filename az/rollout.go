@@ -11,6 +11,7 @@ import (
 	"tripod/client"
 	"tripod/internal/sleep"
 	"tripod/region"
+	"tripod/state"
 )
 
 // rolloutPatience is how long a new process may take until it is ready. A laptop under load is slow; one that does not come up at all shows itself
@@ -228,7 +229,7 @@ func (c *clusterZone) awaitReady(ctx context.Context, i *instance, stands func(r
 func (c *clusterZone) conclude(ctx context.Context, id string, edit func(*region.Cluster, *region.Rollout)) error {
 	var ended region.Update
 	var version string
-	err := c.zone.voter.Update(ctx, func(tx *region.Txn) error {
+	err := c.zone.voter.Update(ctx, func(tx *state.Txn) error {
 		ended = region.Update{}
 		record, found := region.Clusters.Get(tx, c.record.ID)
 		if !found || record.Rollout == nil || record.Rollout.UpdateID != id {
@@ -251,7 +252,7 @@ func (c *clusterZone) conclude(ctx context.Context, id string, edit func(*region
 
 // ended is the update whose change the record shows to be over; it takes the change out of the record. It is a zero one while zones have still to do
 // something.
-func (c *clusterZone) ended(tx *region.Txn, record *region.Cluster) region.Update {
+func (c *clusterZone) ended(tx *state.Txn, record *region.Cluster) region.Update {
 	rollout := *record.Rollout
 	update, _ := region.Updates.Get(tx, rollout.UpdateID)
 	update.ID = rollout.UpdateID

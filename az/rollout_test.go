@@ -13,6 +13,7 @@ import (
 	"tripod/client"
 	"tripod/internal/pki"
 	"tripod/region"
+	"tripod/state"
 )
 
 // rollingRegion is three zones with the cluster "demo" of version 1.36, whose processes are the test's.
@@ -48,15 +49,15 @@ func (r rollingRegion) begin(t *testing.T) {
 func (r rollingRegion) rollOut(t *testing.T, rollout region.Rollout) {
 	t.Helper()
 	rollout.UpdateID = updateID
-	r.edit(t, func(tx *region.Txn, c *region.Cluster) {
+	r.edit(t, func(tx *state.Txn, c *region.Cluster) {
 		c.Status, c.Rollout = "UPDATING", &rollout
 		region.Updates.Put(tx, updateID, region.Update{ID: updateID, ClusterID: c.ID, Type: "VersionUpdate", Status: "InProgress"})
 	})
 }
 
-func (r rollingRegion) edit(t *testing.T, edit func(*region.Txn, *region.Cluster)) {
+func (r rollingRegion) edit(t *testing.T, edit func(*state.Txn, *region.Cluster)) {
 	t.Helper()
-	if err := r.zones[0].voter.Update(t.Context(), func(tx *region.Txn) error {
+	if err := r.zones[0].voter.Update(t.Context(), func(tx *state.Txn) error {
 		c, _ := region.Clusters.Get(tx, clusterID)
 		edit(tx, &c)
 		region.Clusters.Put(tx, c.ID, c)
@@ -70,7 +71,7 @@ func (r rollingRegion) edit(t *testing.T, edit func(*region.Txn, *region.Cluster
 func (r rollingRegion) await(t *testing.T, what string, holds func(region.Cluster, region.Update) bool) (c region.Cluster, u region.Update) {
 	t.Helper()
 	eventually(t, what, func() bool {
-		r.zones[0].voter.View(func(tx *region.Txn) error {
+		r.zones[0].voter.View(func(tx *state.Txn) error {
 			c, _ = region.Clusters.Get(tx, clusterID)
 			u, _ = region.Updates.Get(tx, updateID)
 			return nil
@@ -161,7 +162,7 @@ func testCancel(t *testing.T, r rollingRegion, turn int) {
 	r.begin(t)
 	r.await(t, "the zone's turn", func(region.Cluster, region.Update) bool { return z.runs("apiserver") == "1.37" })
 	goBack := z.hinder(t, "controllers", "1.36")
-	r.edit(t, func(_ *region.Txn, c *region.Cluster) {
+	r.edit(t, func(_ *state.Txn, c *region.Cluster) {
 		c.Rollout.Failure, c.Rollout.Cancelled = "it was cancelled", true
 	})
 	c, u := r.await(t, "that zone goes back", func(region.Cluster, region.Update) bool { return z.runs("controllers") == "1.36" })
@@ -219,7 +220,7 @@ func testRotation(t *testing.T, r rollingRegion) {
 		t.Fatal(err)
 	}
 	second := region.Authority{ID: "second", Cert: cert, Key: key}
-	r.edit(t, func(_ *region.Txn, c *region.Cluster) { c.Authorities = []region.Authority{first, second} })
+	r.edit(t, func(_ *state.Txn, c *region.Cluster) { c.Authorities = []region.Authority{first, second} })
 	for _, step := range []struct {
 		what    string
 		signer  region.Authority
@@ -260,7 +261,7 @@ func testRotation(t *testing.T, r rollingRegion) {
 
 func testReplacement(t *testing.T, r rollingRegion) {
 	end := time.Now().Add(time.Second) // longer than three fake zones need
-	r.edit(t, func(_ *region.Txn, c *region.Cluster) { c.NotBefore = &end })
+	r.edit(t, func(_ *state.Txn, c *region.Cluster) { c.NotBefore = &end })
 	r.begin(t)
 	c, _ := r.awaitEnd(t, "Successful")
 	if time.Now().Before(end) {
@@ -326,7 +327,7 @@ func TestStepOfAnotherUpdateIsNotNoted(t *testing.T) {
 	z, c := rollingPart(t)
 	record := c.record
 	record.Status, record.Rollout = "UPDATING", &region.Rollout{UpdateID: "another", To: "1.37"}
-	if err := z.voter.Update(t.Context(), func(tx *region.Txn) error {
+	if err := z.voter.Update(t.Context(), func(tx *state.Txn) error {
 		region.Clusters.Put(tx, clusterID, record)
 		return nil
 	}); err != nil {

@@ -10,6 +10,7 @@ import (
 	"tripod/awsapi/history"
 	"tripod/client"
 	"tripod/region"
+	"tripod/state"
 )
 
 func TestHistoryTellsWhenRootIsGivenAKey(t *testing.T) {
@@ -27,7 +28,7 @@ func TestHistoryTellsWhenRootIsGivenAKey(t *testing.T) {
 	}
 	root := ask()
 	ask() // there is one: nothing is done
-	if err := z.voter.Update(t.Context(), func(tx *region.Txn) error {
+	if err := z.voter.Update(t.Context(), func(tx *state.Txn) error {
 		key, _ := region.AccessKeys.Get(tx, root.AccessKeyID)
 		key.Status = "Inactive"
 		region.AccessKeys.Put(tx, key.ID, key)

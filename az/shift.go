@@ -13,6 +13,7 @@ import (
 	"tripod/client"
 	"tripod/internal/pki"
 	"tripod/region"
+	"tripod/state"
 )
 
 // shiftPoll is how often a shift that lasts is looked after: nodes and endpoints come and go meanwhile.
@@ -61,7 +62,7 @@ func (c *clusterZone) keepShifts(ctx context.Context) {
 }
 
 func (c *clusterZone) shifts() (own []region.ZonalShift) {
-	c.zone.voter.View(func(tx *region.Txn) error {
+	c.zone.voter.View(func(tx *state.Txn) error {
 		own = region.ShiftsOf(tx, c.record.ID)
 		return nil
 	})

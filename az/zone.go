@@ -26,6 +26,7 @@ import (
 	"tripod/internal/process"
 	"tripod/logstore"
 	"tripod/region"
+	"tripod/state"
 )
 
 // Parts are those of a zone that link Kubernetes' client libraries, and are injected for that.
@@ -53,7 +54,7 @@ type Zone struct {
 	logger    *slog.Logger
 	registry  *prometheus.Registry
 	gateway   *gateway
-	voter     *region.Voter
+	voter     *state.Voter
 	logEvents *logstore.Store
 	history   *history.Log
 	changes   chan struct{} // coalesced: the state should be reported
@@ -156,17 +157,18 @@ func (z *Zone) startVoter(ctx context.Context, registerer prometheus.Registerer)
 	if err != nil {
 		return err
 	}
-	var peers []region.Peer
+	var peers []state.Peer
 	for _, peer := range z.config.Peers {
-		peers = append(peers, region.Peer{Zone: peer.Zone, Address: fmt.Sprintf("%s:%d", raftName(peer.Zone), peer.RaftPort)})
+		peers = append(peers, state.Peer{Zone: peer.Zone, Address: fmt.Sprintf("%s:%d", raftName(peer.Zone), peer.RaftPort)})
 	}
-	z.voter = region.New(region.Config{
-		Zone: z.config.Zone, Dir: filepath.Join(z.config.Dir, "state"), Listener: listener, Peers: peers, Dial: z.gateway.Dial,
+	z.voter = state.NewVoter(state.Config{
+		Zone: z.config.Zone, Schema: region.Schema, Dir: filepath.Join(z.config.Dir, "state"), Listener: listener, Peers: peers,
+		Dial:      z.gateway.Dial,
 		ServerTLS: &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}, ClientCAs: trusted, ClientAuth: tls.RequireAndVerifyClientCert},
 		ClientTLS: &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}, RootCAs: trusted},
 		Logger:    z.logger.With("component", "regional-state"), Registerer: registerer,
 		OnLeader: z.leaderChanged,
-		Timing:   region.Timing{Heartbeat: z.config.raftHeartbeat()},
+		Timing:   state.Timing{Heartbeat: z.config.raftHeartbeat()},
 	})
 	if err := z.voter.Start(ctx); err != nil {
 		listener.Close()
@@ -355,7 +357,7 @@ func (z *Zone) state() State {
 	z.mu.Lock()
 	s.Serving, s.Parts = z.serving, sortedKeys(z.clusters)
 	z.mu.Unlock()
-	z.voter.View(func(tx *region.Txn) error {
+	z.voter.View(func(tx *state.Txn) error {
 		for _, c := range region.Clusters.List(tx) {
 			s.Clusters = append(s.Clusters, ClusterState{Name: c.Name, ID: c.ID, Version: c.Version, Status: c.Status,
 				EndpointPort: c.EndpointPort, CACert: c.BundleOf(c.Components), FaultedAt: c.FaultedAt, Access: c.EndpointAccess(), Trouble: troubleOf(c), NotBefore: c.NotBefore})
@@ -386,7 +388,7 @@ func (z *Zone) reconcile(ctx context.Context) {
 	for {
 		var records []region.Cluster
 		var deleted []region.DeletedCluster
-		z.voter.View(func(tx *region.Txn) error {
+		z.voter.View(func(tx *state.Txn) error {
 			records, deleted = region.Clusters.List(tx), region.Deleted.List(tx)
 			return nil
 		})

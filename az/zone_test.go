@@ -20,6 +20,7 @@ import (
 	"tripod/client"
 	"tripod/internal/pki"
 	"tripod/region"
+	"tripod/state"
 )
 
 // testZone is a region of one zone, with real parts but for the processes of its clusters.
@@ -156,7 +157,7 @@ func TestStateLastsAsLongAsTheRecordSays(t *testing.T) {
 	at := func(seconds int) *time.Time { end := began.Add(time.Duration(seconds) * time.Second); return &end }
 	z.found(t, func(c *region.Cluster) { c.NotBefore = at(600) })
 	status := func() (status string) {
-		z.voter.View(func(tx *region.Txn) error {
+		z.voter.View(func(tx *state.Txn) error {
 			c, _ := region.Clusters.Get(tx, clusterID)
 			status = c.Status
 			return nil
@@ -170,7 +171,7 @@ func TestStateLastsAsLongAsTheRecordSays(t *testing.T) {
 	}
 	clock.Store(600)
 	eventually(t, "the cluster is ACTIVE", func() bool { return status() == "ACTIVE" }, func() any { return status() })
-	if err := z.voter.Update(t.Context(), func(tx *region.Txn) error {
+	if err := z.voter.Update(t.Context(), func(tx *state.Txn) error {
 		c, _ := region.Clusters.Get(tx, clusterID)
 		c.Status, c.NotBefore, c.DeletedAt = "DELETING", at(900), at(600)
 		region.Clusters.Put(tx, clusterID, c)
@@ -194,7 +195,7 @@ func TestFailedClusterRunsNothingAndCanBeDeleted(t *testing.T) {
 	z.found(t, func(c *region.Cluster) { c.Status = "FAILED" })
 	shown := func() []ClusterState { return z.reportedState().Clusters }
 	eventually(t, "it shows", func() bool { return len(shown()) == 1 && shown()[0].Status == "FAILED" }, func() any { return shown() })
-	if err := z.voter.Update(t.Context(), func(tx *region.Txn) error {
+	if err := z.voter.Update(t.Context(), func(tx *state.Txn) error {
 		c, _ := region.Clusters.Get(tx, clusterID)
 		now := time.Now()
 		c.Status, c.DeletedAt = "DELETING", &now

@@ -14,6 +14,7 @@ import (
 	"tripod/client"
 	"tripod/region"
 	"tripod/snapshot"
+	"tripod/state"
 )
 
 // copyName is the directory in the data directory where a copy is made while the region stands still. It is deleted when its snapshot is written, or
@@ -163,7 +164,7 @@ func (d *dataDir) clusters() ([]client.SnapshotCluster, error) {
 	var errs []error
 	read := false
 	for _, letter := range zoneLetters {
-		errs = append(errs, region.Read(d.file("zones", d.marker.Region+letter, "state"), func(tx *region.Txn) error {
+		errs = append(errs, state.Read(d.file("zones", d.marker.Region+letter, "state"), region.Schema, func(tx *state.Txn) error {
 			read = true
 			if tx.Index() < newest {
 				return nil

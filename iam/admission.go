@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"tripod/region"
+	"tripod/state"
 )
 
 // Authentication modes of a cluster: what lets principals in.
@@ -61,7 +62,7 @@ func (a *Authenticator) admit(cluster region.Cluster, p Principal) (Admission, e
 
 // entryOf finds the access entry that names the principal, by its key.
 func (a *Authenticator) entryOf(p Principal) (entry region.AccessEntry, found bool, err error) {
-	err = a.State.View(func(tx *region.Txn) error {
+	err = a.State.View(func(tx *state.Txn) error {
 		entry, found = region.AccessEntries.Get(tx, a.ClusterID+"/"+p.principalARN())
 		return nil
 	})

@@ -10,6 +10,7 @@ import (
 
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -20,7 +21,7 @@ const (
 
 func (w *world) mode(t *testing.T, mode string) {
 	t.Helper()
-	w.update(t, func(tx *region.Txn) {
+	w.update(t, func(tx *state.Txn) {
 		cluster, _ := region.Clusters.Get(tx, clusterID)
 		cluster.AuthenticationMode = mode
 		region.Clusters.Put(tx, clusterID, cluster)
@@ -30,7 +31,7 @@ func (w *world) mode(t *testing.T, mode string) {
 func (w *world) entry(t *testing.T, entry region.AccessEntry) {
 	t.Helper()
 	entry.ClusterID = clusterID
-	w.update(t, func(tx *region.Txn) { region.AccessEntries.Put(tx, clusterID+"/"+entry.PrincipalARN, entry) })
+	w.update(t, func(tx *state.Txn) { region.AccessEntries.Put(tx, clusterID+"/"+entry.PrincipalARN, entry) })
 }
 
 // deployerNamed is credentials of a session of the world's role with that name.
@@ -142,7 +143,7 @@ func TestAuthenticationModeSaysWhatCounts(t *testing.T) {
 	} {
 		w.mode(t, c.mode)
 		if c.mode == "CONFIG_MAP" {
-			w.update(t, func(tx *region.Txn) { region.AccessEntries.Delete(tx, clusterID+"/"+deployerARN) })
+			w.update(t, func(tx *state.Txn) { region.AccessEntries.Delete(tx, clusterID+"/"+deployerARN) })
 		} else {
 			w.entry(t, region.AccessEntry{PrincipalARN: deployerARN, PrincipalID: deployerID, Type: "STANDARD", Username: "entry"})
 		}
@@ -172,7 +173,7 @@ func TestCreatorOfAnOldRegionGetsInUntilItsEntryIsDeleted(t *testing.T) {
 	if got, groups, _ := admitted(t, w, w.admin, nil); got != "kubernetes-admin" || !cmp.Equal(groups, []string{"system:masters"}) {
 		t.Errorf("got %q in %q", got, groups)
 	}
-	w.update(t, func(tx *region.Txn) {
+	w.update(t, func(tx *state.Txn) {
 		cluster, _ := region.Clusters.Get(tx, clusterID)
 		cluster.CreatorARN = "" // as DeleteAccessEntry leaves it
 		region.Clusters.Put(tx, clusterID, cluster)

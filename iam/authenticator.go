@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -27,7 +28,7 @@ type Authenticator struct {
 	// Hosts are Tripod's own STS endpoints as host:port, such as 127.0.0.1:4566 and localhost:4566.
 	Hosts []string
 	// State has the cluster, its access entries, the users and their keys.
-	State region.Viewer
+	State state.Viewer
 	// AWSAuth is what the ConfigMap aws-auth says now; nil means that there is none.
 	AWSAuth func() AWSAuth
 	// PrivateDNSName finds the cluster's instance with that id; nil means that there is none.
@@ -118,7 +119,7 @@ func (a *Authenticator) verifier(cluster region.Cluster) Verifier {
 
 func (a *Authenticator) cluster() (region.Cluster, error) {
 	var cluster region.Cluster
-	err := a.State.View(func(tx *region.Txn) error {
+	err := a.State.View(func(tx *state.Txn) error {
 		found := false
 		if cluster, found = region.Clusters.Get(tx, a.ClusterID); !found {
 			return errors.New("it is not in the regional state")

@@ -15,6 +15,7 @@ import (
 
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 func (w *world) authenticator(log *bytes.Buffer) *iam.Authenticator {
@@ -117,7 +118,7 @@ func TestClusterThatIsGoneRefusesItsTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.update(t, func(tx *region.Txn) { region.Clusters.Delete(tx, clusterID) })
+	w.update(t, func(tx *state.Txn) { region.Clusters.Delete(tx, clusterID) })
 	var log bytes.Buffer
 	if status := review(t, w.authenticator(&log), token); status["authenticated"] != false {
 		t.Errorf("got %v", status)

@@ -8,6 +8,7 @@ import (
 
 	"tripod/client"
 	"tripod/region"
+	"tripod/state"
 )
 
 // Authorizer is a cluster's authorization webhook: an API server sends it a SubjectAccessReview (authorization.k8s.io/v1) of what RBAC does
@@ -22,7 +23,7 @@ type Authorizer struct {
 	// ClusterID is the cluster's key in State.
 	ClusterID string
 	// State has the cluster, its access entries, the users and the roles.
-	State region.Viewer
+	State state.Viewer
 	// Logger is told what could not be decided; nil means that nobody is.
 	Logger *slog.Logger
 }
@@ -97,7 +98,7 @@ func (a *Authorizer) entryOf(spec accessReviewSpec) (entry region.AccessEntry, e
 	if !ok {
 		return entry, nil
 	}
-	err = a.State.View(func(tx *region.Txn) error {
+	err = a.State.View(func(tx *state.Txn) error {
 		cluster, found := region.Clusters.Get(tx, a.ClusterID)
 		if !found || cluster.AuthenticationMode == modeConfigMap {
 			return nil
@@ -124,7 +125,7 @@ func principalOfUser(spec accessReviewSpec) (account, id string, ok bool) {
 
 // currentARN is the ARN, with its path, of the user or role with that id, if the region has it now. It is found by its name, for which the
 // canonical ARN serves; that it is the right one, its id tells.
-func currentARN(tx *region.Txn, canonical []string, account, id string) (arn string, found bool) {
+func currentARN(tx *state.Txn, canonical []string, account, id string) (arn string, found bool) {
 	if len(canonical) != 1 {
 		return "", false
 	}

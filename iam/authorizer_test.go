@@ -10,6 +10,7 @@ import (
 
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 const policyPrefix = "arn:aws:eks::aws:cluster-access-policy/"
@@ -174,7 +175,7 @@ func TestAccessPoliciesAreNobodyElses(t *testing.T) {
 		t.Error("an access policy counts in the mode CONFIG_MAP")
 	}
 	w.mode(t, "API")
-	w.update(t, func(tx *region.Txn) {
+	w.update(t, func(tx *state.Txn) {
 		region.Roles.Put(tx, "deployer", region.Role{Name: "deployer", ID: "AROABBBBBBBBBBBBBBBBB", ARN: deployerARN, Path: "/ci/"})
 	})
 	if allowed, _ := ask(t, w, deployerSubject(), "get - pods", "", ""); allowed {
@@ -184,7 +185,7 @@ func TestAccessPoliciesAreNobodyElses(t *testing.T) {
 
 func (w *world) otherID(t *testing.T) (id string) {
 	t.Helper()
-	w.update(t, func(tx *region.Txn) {
+	w.update(t, func(tx *state.Txn) {
 		user, _ := region.Users.Get(tx, "other")
 		id = user.ID
 	})

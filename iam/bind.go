@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"tripod/region"
+	"tripod/state"
 )
 
 // Bindings are the unique ids of the users, roles and sessions that a resource's policy names, by its elements. They were looked up when the policy was
@@ -17,7 +18,7 @@ type Bindings map[string]string
 
 // Bind looks up whom a policy names in the account. unknown are the elements that name a user or role who is not there, or nobody that a policy can
 // name, sorted, each as it is written.
-func Bind(tx *region.Txn, accountID string, d *Document) (bound Bindings, unknown []string) {
+func Bind(tx *state.Txn, accountID string, d *Document) (bound Bindings, unknown []string) {
 	bound = Bindings{}
 	for _, element := range d.principals(kindAWS) {
 		id, known := BindOne(tx, accountID, element)
@@ -52,7 +53,7 @@ func (d *Document) principals(kind string) []string {
 
 // BindOne is the unique id of whom an element names, and whether it is one that a policy can have. Accounts, federated users and whoever is in
 // another account, which nobody can look up here, have no id.
-func BindOne(tx *region.Txn, accountID, element string) (id string, known bool) {
+func BindOne(tx *state.Txn, accountID, element string) (id string, known bool) {
 	if element == "*" || isAccount(element) {
 		return "", true
 	}
@@ -119,7 +120,7 @@ func (b Bindings) replace(elements map[string][]string) map[string][]string {
 }
 
 // Shown is the policy's text as AWS shows it: whom it names by their ARNs of today, and by their unique ids where they are gone.
-func (b Bindings) Shown(tx *region.Txn, text string) string {
+func (b Bindings) Shown(tx *state.Txn, text string) string {
 	now := make(map[string]string, len(b))
 	for element, id := range b {
 		if today := ShownAs(tx, element, id); today != element {
@@ -133,7 +134,7 @@ func (b Bindings) Shown(tx *region.Txn, text string) string {
 }
 
 // ShownAs is how AWS shows an element that was bound to a unique id: by the ARN of today, and by the id where nobody has it any more.
-func ShownAs(tx *region.Txn, element, id string) string {
+func ShownAs(tx *state.Txn, element, id string) string {
 	if id == "" {
 		return element
 	}
@@ -147,7 +148,7 @@ func ShownAs(tx *region.Txn, element, id string) string {
 }
 
 // arnOfID is the ARN of the user, role or role's session with that unique id; empty where there is none. It reads all of them.
-func arnOfID(tx *region.Txn, id string) string {
+func arnOfID(tx *state.Txn, id string) string {
 	id, session, _ := strings.Cut(id, ":")
 	switch {
 	case strings.HasPrefix(id, "AIDA"):
@@ -168,7 +169,7 @@ func arnOfID(tx *region.Txn, id string) string {
 }
 
 // userWithID is the user with that unique id. It reads all of them.
-func userWithID(tx *region.Txn, id string) (region.User, bool) {
+func userWithID(tx *state.Txn, id string) (region.User, bool) {
 	for _, user := range region.Users.Part("").After(tx, "") {
 		if user.ID == id {
 			return user, true

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"tripod/region"
+	"tripod/state"
 )
 
 // TestPolicyMeansWhomItNamedWhenItWasStored deletes those whom a policy names, and makes others under their names.
@@ -12,7 +13,7 @@ func TestPolicyMeansWhomItNamedWhenItWasStored(t *testing.T) {
 	const arns = "arn:aws:iam::" + testAccount
 	user := func(id, name string) region.User { return region.User{Name: name, ID: id, ARN: arns + ":user/" + name} }
 	role := region.Role{Name: "r", ID: "AROAR1", ARN: arns + ":role/team/r"}
-	m := region.NewMemory(func(tx *region.Txn) {
+	m := region.NewMemory(func(tx *state.Txn) {
 		region.Users.Put(tx, "ann", user("AIDAANN1", "ann"))
 		region.Users.Put(tx, "bob", user("AIDABOB1", "bob"))
 		region.Roles.Put(tx, "r", role)
@@ -28,17 +29,17 @@ func TestPolicyMeansWhomItNamedWhenItWasStored(t *testing.T) {
 	var bound Bindings
 	show := func(want string) {
 		t.Helper()
-		_ = m.View(func(tx *region.Txn) error {
+		_ = m.View(func(tx *state.Txn) error {
 			if got := bound.Shown(tx, text); got != want {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}
 			return nil
 		})
 	}
-	change := func(edit func(tx *region.Txn)) {
-		_ = m.Update(context.Background(), func(tx *region.Txn) error { edit(tx); return nil })
+	change := func(edit func(tx *state.Txn)) {
+		_ = m.Update(context.Background(), func(tx *state.Txn) error { edit(tx); return nil })
 	}
-	_ = m.View(func(tx *region.Txn) error {
+	_ = m.View(func(tx *state.Txn) error {
 		var unknown []string
 		if bound, unknown = Bind(tx, testAccount, d); len(bound) != 4 || len(unknown) > 0 {
 			t.Errorf("got %q, unknown %q", bound, unknown)
@@ -47,7 +48,7 @@ func TestPolicyMeansWhomItNamedWhenItWasStored(t *testing.T) {
 	})
 	shown := replaceElements(text, map[string]string{"AIDABOB1": arns + ":user/bob"})
 	show(shown)
-	change(func(tx *region.Txn) {
+	change(func(tx *state.Txn) {
 		region.Users.Delete(tx, "ann")
 		region.Users.Put(tx, "ann", user("AIDAANN2", "ann"))
 		renamed := user("AIDABOB1", "bert")
@@ -67,7 +68,7 @@ func TestPolicyMeansWhomItNamedWhenItWasStored(t *testing.T) {
 	if d.Statements[0].Principals["AWS"][0] != arns+":user/ann" {
 		t.Error("the document itself was changed")
 	}
-	_ = m.View(func(tx *region.Txn) error {
+	_ = m.View(func(tx *state.Txn) error {
 		for element, want := range map[string]bool{
 			"*": true, testAccount: true, "11112222333": false, "ann": false, arns + ":user/none": false, arns + ":user/*": false, arns + ":group/g": false,
 			arns + ":user/ann": true, "arn:aws:iam::999999999999:user/other": true, "arn:aws:iam::999999999999:nobody/x": false, "AIDANONE": false, "AROAR2": true,

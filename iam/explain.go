@@ -7,6 +7,7 @@ import (
 
 	"tripod/client"
 	"tripod/region"
+	"tripod/state"
 )
 
 // Explain says whom the cluster takes a principal for, as the Authenticator would decide on a good token of it.
@@ -77,10 +78,10 @@ const anySession = "SESSION"
 // PrincipalNamed finds the principal of the account that people mean: by the ARN of a user, a role, a role's session, a federated user or
 // root, as user/NAME, role/NAME, federated-user/NAME or root, or by the bare name of a user or role. The error is a sentence: IAM does not
 // have it, or that is no principal.
-func PrincipalNamed(state region.Viewer, accountID, text string) (p Principal, err error) {
+func PrincipalNamed(store state.Viewer, accountID, text string) (p Principal, err error) {
 	isARN := strings.HasPrefix(text, "arn:")
 	kind, name, session := splitPrincipal(text)
-	err = state.View(func(tx *region.Txn) error {
+	err = store.View(func(tx *state.Txn) error {
 		if kind == "" {
 			if kind, err = kindOf(tx, name); err != nil {
 				return err
@@ -125,7 +126,7 @@ func PrincipalNamed(state region.Viewer, accountID, text string) (p Principal, e
 }
 
 // kindOf is what has a bare name: the error says that nothing has, or that both a user and a role have it.
-func kindOf(tx *region.Txn, name string) (string, error) {
+func kindOf(tx *state.Txn, name string) (string, error) {
 	_, user := region.Users.Get(tx, name)
 	_, role := region.Roles.Get(tx, name)
 	switch {

@@ -11,12 +11,13 @@ import (
 	"tripod/client"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 func TestPrincipalsAreNamedInAllTheirForms(t *testing.T) {
 	w := newWorld(t)
 	w.deployer(t)
-	w.update(t, func(tx *region.Txn) {
+	w.update(t, func(tx *state.Txn) {
 		region.Users.Put(tx, "twin", region.User{Name: "twin", ID: "AIDATWIN", ARN: "arn:aws:iam::111122223333:user/twin"})
 		region.Roles.Put(tx, "twin", region.Role{Name: "twin", ID: "AROATWIN", ARN: "arn:aws:iam::111122223333:role/twin"})
 	})

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"tripod/region"
+	"tripod/state"
 )
 
 // managedParsed are AWS's own policies, by ARN.
@@ -119,7 +120,7 @@ func (p Principal) identityDocuments() ([]*Document, bool) {
 }
 
 // grant gives the principal the policies of a user, role or group: managed ones by their ARNs, and inline ones.
-func (p *Principal) grant(tx *region.Txn, managed []string, inline map[string]string) {
+func (p *Principal) grant(tx *state.Txn, managed []string, inline map[string]string) {
 	p.Policies = append(p.Policies, managed...)
 	for _, arn := range managed {
 		if IsManaged(arn) {
@@ -135,7 +136,7 @@ func (p *Principal) grant(tx *region.Txn, managed []string, inline map[string]st
 }
 
 // bound sets the permissions boundary, if there is one. One that is not there any more allows nothing.
-func (p *Principal) bound(tx *region.Txn, arn string) {
+func (p *Principal) bound(tx *state.Txn, arn string) {
 	if arn != "" {
 		text, _ := PolicyDocument(tx, arn)
 		p.Boundary = &text
@@ -143,7 +144,7 @@ func (p *Principal) bound(tx *region.Txn, arn string) {
 }
 
 // grantUser gives the principal all that a user has, by itself and by its groups.
-func (p *Principal) grantUser(tx *region.Txn, user region.User) {
+func (p *Principal) grantUser(tx *state.Txn, user region.User) {
 	p.grant(tx, user.Policies, user.Inline)
 	for _, name := range user.Groups {
 		group, _ := region.Groups.Get(tx, name)
@@ -154,7 +155,7 @@ func (p *Principal) grantUser(tx *region.Txn, user region.User) {
 }
 
 // grantRole gives the principal all that a role has.
-func (p *Principal) grantRole(tx *region.Txn, role region.Role) {
+func (p *Principal) grantRole(tx *state.Txn, role region.Role) {
 	p.grant(tx, role.Policies, role.Inline)
 	p.bound(tx, role.Boundary)
 	p.Tags = role.Tags
@@ -185,7 +186,7 @@ func hasFold(tags map[string]string, key string) bool {
 }
 
 // PrincipalOf is who a user, role or group would be that made a call, and whether there is one with that ARN. A role has no session then.
-func PrincipalOf(tx *region.Txn, arn string) (Principal, bool) {
+func PrincipalOf(tx *state.Txn, arn string) (Principal, bool) {
 	p := Principal{ARN: arn, AccountID: accountOf(arn)}
 	name := arn[strings.LastIndexByte(arn, '/')+1:]
 	if user, found := region.Users.Get(tx, name); found && user.ARN == arn {

@@ -20,6 +20,7 @@ import (
 
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -34,7 +35,7 @@ var (
 
 // world is a region with the cluster demo, its creator admin, and another user.
 type world struct {
-	*region.Memory
+	*state.Memory
 	random       io.Reader
 	admin, other iam.Credentials
 	adminUser    region.User
@@ -54,7 +55,7 @@ func newFixedWorld(t testing.TB) *world {
 func newWorldOf(t testing.TB, random io.Reader) *world {
 	t.Helper()
 	w := &world{random: random}
-	var records []func(*region.Txn)
+	var records []func(*state.Txn)
 	for _, u := range []struct {
 		name string
 		into *iam.Credentials
@@ -71,21 +72,21 @@ func newWorldOf(t testing.TB, random io.Reader) *world {
 		if u.name == iam.DefaultUser {
 			w.adminUser = user
 		}
-		records = append(records, func(tx *region.Txn) {
+		records = append(records, func(tx *state.Txn) {
 			region.Users.Put(tx, user.Name, user)
 			region.AccessKeys.Put(tx, key.ID, key)
 		})
 	}
-	records = append(records, func(tx *region.Txn) {
+	records = append(records, func(tx *state.Txn) {
 		region.Clusters.Put(tx, clusterID, region.Cluster{ID: clusterID, Name: "demo", CreatorARN: w.adminUser.ARN})
 	})
 	w.Memory = region.NewMemory(records...)
 	return w
 }
 
-func (w *world) update(t *testing.T, fn func(*region.Txn)) {
+func (w *world) update(t *testing.T, fn func(*state.Txn)) {
 	t.Helper()
-	err := w.Update(context.Background(), func(tx *region.Txn) error { fn(tx); return nil })
+	err := w.Update(context.Background(), func(tx *state.Txn) error { fn(tx); return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,8 +150,8 @@ func TestLookupKnowsActiveKeysOfUsersOnly(t *testing.T) {
 		t.Error("an administrator must be allowed, and a principal without policies must not")
 	}
 
-	w.update(t, func(tx *region.Txn) { region.Users.Delete(tx, "other") })
-	w.update(t, func(tx *region.Txn) {
+	w.update(t, func(tx *state.Txn) { region.Users.Delete(tx, "other") })
+	w.update(t, func(tx *state.Txn) {
 		key, _ := region.AccessKeys.Get(tx, w.admin.AccessKeyID)
 		key.Status = "Inactive"
 		region.AccessKeys.Put(tx, key.ID, key)

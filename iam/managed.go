@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"tripod/region"
+	"tripod/state"
 )
 
 // managedPrefix is how the ARNs of AWS's own policies begin; the path without its first / and the name follow.
@@ -51,7 +52,7 @@ var managedDocuments = sync.OnceValue(func() map[string]string {
 func IsManaged(arn string) bool { return strings.HasPrefix(arn, managedPrefix+"/") }
 
 // PolicyDocument is the text in force of a managed policy, AWS's own or the account's, and whether there is such a policy.
-func PolicyDocument(tx *region.Txn, arn string) (string, bool) {
+func PolicyDocument(tx *state.Txn, arn string) (string, bool) {
 	if IsManaged(arn) {
 		document, found := managedDocuments()[arn]
 		return document, found

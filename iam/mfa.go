@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"time"
 
-	"tripod/region"
+	"tripod/state"
 )
 
 // MFADevice is a virtual MFA device: a seed that IAM and somebody's authenticator share.
@@ -28,7 +28,7 @@ type MFADevice struct {
 }
 
 // MFADevices are the account's, by Serial.
-var MFADevices = region.NewTable[MFADevice]("mfa-device")
+var MFADevices = state.NewTable[MFADevice]("mfa-device")
 
 const (
 	mfaStep  = 30 * time.Second

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -112,12 +113,12 @@ func (p Principal) Allowed(action, resource string) bool {
 // long-term keys. The error wraps ErrUnknownKey where the key, or its user or role, is not there or not active; ErrBadSessionToken
 // where the token is not this key's; ErrExpired. It says nothing that a caller must not see. The token, which proves itself, is checked
 // here; the caller verifies the signature with the secret.
-func Lookup(state region.Viewer, accessKeyID, sessionToken string, now time.Time) (Principal, string, error) {
+func Lookup(store state.Viewer, accessKeyID, sessionToken string, now time.Time) (Principal, string, error) {
 	var (
 		principal Principal
 		secret    string
 	)
-	err := state.View(func(tx *region.Txn) (err error) {
+	err := store.View(func(tx *state.Txn) (err error) {
 		if strings.HasPrefix(accessKeyID, temporaryPrefix) {
 			principal, secret, err = lookupSession(tx, accessKeyID, sessionToken, now)
 		} else {
@@ -131,7 +132,7 @@ func Lookup(state region.Viewer, accessKeyID, sessionToken string, now time.Time
 	return principal, secret, nil
 }
 
-func lookupKey(tx *region.Txn, accessKeyID, sessionToken string) (Principal, string, error) {
+func lookupKey(tx *state.Txn, accessKeyID, sessionToken string) (Principal, string, error) {
 	key, found := region.AccessKeys.Get(tx, accessKeyID)
 	if !found || key.Status != statusActive || key.Secret == "" {
 		return Principal{}, "", ErrUnknownKey
@@ -147,7 +148,7 @@ func lookupKey(tx *region.Txn, accessKeyID, sessionToken string) (Principal, str
 }
 
 // ownerOf is who signs with a long-term access key.
-func ownerOf(tx *region.Txn, key region.AccessKey) (Principal, bool) {
+func ownerOf(tx *state.Txn, key region.AccessKey) (Principal, bool) {
 	if key.Root {
 		account, found := AccountOfKey(key.ID)
 		return rootPrincipal(account, key.ID), found
@@ -157,7 +158,7 @@ func ownerOf(tx *region.Txn, key region.AccessKey) (Principal, bool) {
 }
 
 // lookupSession opens the token and finds whom it stands for: a role or user that was deleted, or made anew since, has no sessions.
-func lookupSession(tx *region.Txn, accessKeyID, sessionToken string, now time.Time) (Principal, string, error) {
+func lookupSession(tx *state.Txn, accessKeyID, sessionToken string, now time.Time) (Principal, string, error) {
 	key, found := region.SessionKeys.Get(tx, region.CurrentSessionKey)
 	if !found {
 		return Principal{}, "", ErrUnknownKey
@@ -183,7 +184,7 @@ func lookupSession(tx *region.Txn, accessKeyID, sessionToken string, now time.Ti
 }
 
 // RoleSession is the principal that a session of the role makes of whoever has its credentials. accessKeyID may be empty.
-func RoleSession(tx *region.Txn, role region.Role, session Session, accessKeyID string) Principal {
+func RoleSession(tx *state.Txn, role region.Role, session Session, accessKeyID string) Principal {
 	principal := Principal{
 		ARN:    "arn:aws:sts::" + accountOf(role.ARN) + ":assumed-role/" + role.Name + "/" + session.Name,
 		UserID: role.ID + ":" + session.Name, AccountID: accountOf(role.ARN), AccessKeyID: accessKeyID,
@@ -195,7 +196,7 @@ func RoleSession(tx *region.Txn, role region.Role, session Session, accessKeyID 
 }
 
 // beginner is who began a session that is not a role's: a user, or root.
-func beginner(tx *region.Txn, session Session, accessKeyID string) (Principal, bool) {
+func beginner(tx *state.Txn, session Session, accessKeyID string) (Principal, bool) {
 	if session.User == "" {
 		account, _ := AccountOfKey(accessKeyID)
 		return rootPrincipal(account, accessKeyID), account != "" && account == session.ID
@@ -209,7 +210,7 @@ func beginner(tx *region.Txn, session Session, accessKeyID string) (Principal, b
 
 // userSession is the principal that a session of a user or root makes: that one, or with a name of its own a federated one, who may do what
 // the first and the session's policies both allow, and without those nothing.
-func userSession(tx *region.Txn, principal Principal, session Session) Principal {
+func userSession(tx *state.Txn, principal Principal, session Session) Principal {
 	if session.Name != "" {
 		principal.federate(session.Name)
 	}
@@ -225,7 +226,7 @@ func (p *Principal) federate(name string) {
 }
 
 // begin gives the principal what its session has.
-func (p *Principal) begin(tx *region.Txn, session Session) {
+func (p *Principal) begin(tx *state.Txn, session Session) {
 	p.tag(session.Tags)
 	for _, key := range session.Transitive {
 		if p.Transitive == nil {
@@ -243,7 +244,7 @@ func (p *Principal) begin(tx *region.Txn, session Session) {
 	p.SourceIdentity, p.Provider, p.IssuedAt = session.SourceIdentity, session.Provider, session.IssuedAt
 }
 
-func userPrincipal(tx *region.Txn, user region.User, accessKeyID string) Principal {
+func userPrincipal(tx *state.Txn, user region.User, accessKeyID string) Principal {
 	principal := Principal{ARN: user.ARN, UserID: user.ID, AccountID: accountOf(user.ARN), AccessKeyID: accessKeyID}
 	principal.grantUser(tx, user)
 	return principal

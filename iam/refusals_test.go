@@ -9,6 +9,7 @@ import (
 
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 // Each of these tokens was good when it was made. What it rests on is gone, or is another's: the API server answers 401, and the log says why.
@@ -16,24 +17,24 @@ func TestTokenThatLostItsGroundIsRefused(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		spoil func(*testing.T, *world, *iam.Credentials) // before the token is made
-		lose  func(*region.Txn)                          // after that
+		lose  func(*state.Txn)                           // after that
 		later time.Duration
 		want  string
 	}{
-		{name: "its key is deactivated", lose: func(tx *region.Txn) {
+		{name: "its key is deactivated", lose: func(tx *state.Txn) {
 			for _, key := range region.AccessKeys.List(tx) {
 				key.Status = "Inactive"
 				region.AccessKeys.Put(tx, key.ID, key)
 			}
 		}, want: "not this region's"},
-		{name: "its key is deleted", lose: func(tx *region.Txn) {
+		{name: "its key is deleted", lose: func(tx *state.Txn) {
 			for _, key := range region.AccessKeys.List(tx) {
 				region.AccessKeys.Delete(tx, key.ID)
 			}
 		}, want: "not this region's"},
-		{name: "its user is deleted", lose: func(tx *region.Txn) { region.Users.Delete(tx, iam.DefaultUser) }, want: "not this region's"},
-		{name: "its role is deleted", spoil: asDeployer, lose: func(tx *region.Txn) { region.Roles.Delete(tx, "deployer") }, want: "not this region's"},
-		{name: "its role is made anew", spoil: asDeployer, lose: func(tx *region.Txn) {
+		{name: "its user is deleted", lose: func(tx *state.Txn) { region.Users.Delete(tx, iam.DefaultUser) }, want: "not this region's"},
+		{name: "its role is deleted", spoil: asDeployer, lose: func(tx *state.Txn) { region.Roles.Delete(tx, "deployer") }, want: "not this region's"},
+		{name: "its role is made anew", spoil: asDeployer, lose: func(tx *state.Txn) {
 			region.Roles.Put(tx, "deployer", region.Role{Name: "deployer", ID: "AROABBBBBBBBBBBBBBBBB", ARN: deployerARN, Path: "/ci/"})
 		}, want: "not this region's"},
 		{name: "it has no session token", spoil: func(t *testing.T, w *world, as *iam.Credentials) {

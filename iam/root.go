@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tripod/region"
+	"tripod/state"
 )
 
 // RootARN is the ARN of an account's root user.
@@ -36,9 +37,9 @@ var errNoRootKey = errors.New("the account's root user has no active access key"
 // the region's files comes the right to make root a key, or to make one active again. operation is the one of IAM that did so; empty: none
 // had to.
 func EnsureRootKey(
-	ctx context.Context, state region.Updater, random io.Reader, accountID string, now time.Time,
+	ctx context.Context, store state.Updater, random io.Reader, accountID string, now time.Time,
 ) (key region.AccessKey, operation string, err error) {
-	find := func(tx *region.Txn) error {
+	find := func(tx *state.Txn) error {
 		key = region.AccessKey{}
 		for _, one := range region.KeysByOwner.Of(region.KeyOwner("", true)).List(tx) {
 			if key = one; key.Status == statusActive {
@@ -47,14 +48,14 @@ func EnsureRootKey(
 		}
 		return errNoRootKey
 	}
-	if err := state.View(find); !errors.Is(err, errNoRootKey) {
+	if err := store.View(find); !errors.Is(err, errNoRootKey) {
 		return key, "", err
 	}
 	fresh, err := NewRootKey(random, accountID, now)
 	if err != nil {
 		return region.AccessKey{}, "", err
 	}
-	err = state.Update(ctx, func(tx *region.Txn) error {
+	err = store.Update(ctx, func(tx *state.Txn) error {
 		if operation = ""; find(tx) == nil { // another zone was faster
 			return nil
 		}

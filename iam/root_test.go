@@ -11,6 +11,7 @@ import (
 
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -39,7 +40,7 @@ func (w *world) look(t *testing.T, as iam.Credentials) iam.Principal {
 
 func TestRootMayEverythingAndIsNoUser(t *testing.T) {
 	w := newWorld(t)
-	w.update(t, func(tx *region.Txn) { // an IAM user of that name is somebody else
+	w.update(t, func(tx *state.Txn) { // an IAM user of that name is somebody else
 		region.Users.Put(tx, "root", region.User{Name: "root", ID: "AIDAROOT", ARN: "arn:aws:iam::111122223333:user/root"})
 	})
 	for name, as := range map[string]iam.Credentials{"key": w.root(t), "session": w.session(t, iam.Session{ID: rootID})} {
@@ -74,13 +75,13 @@ func TestRootHasOneKeyForWhoeverAsks(t *testing.T) {
 	if w.root(t) != first {
 		t.Error("the second asker gets another key")
 	}
-	edit := func(change func(*region.Txn, region.AccessKey)) {
-		w.update(t, func(tx *region.Txn) {
+	edit := func(change func(*state.Txn, region.AccessKey)) {
+		w.update(t, func(tx *state.Txn) {
 			key, _ := region.AccessKeys.Get(tx, first.AccessKeyID)
 			change(tx, key)
 		})
 	}
-	edit(func(tx *region.Txn, key region.AccessKey) {
+	edit(func(tx *state.Txn, key region.AccessKey) {
 		key.Status = "Inactive"
 		region.AccessKeys.Put(tx, key.ID, key)
 	})
@@ -90,7 +91,7 @@ func TestRootHasOneKeyForWhoeverAsks(t *testing.T) {
 	if w.root(t) != first || unknown(w, first) {
 		t.Error("the key is not active again")
 	}
-	edit(func(tx *region.Txn, key region.AccessKey) { region.AccessKeys.Delete(tx, key.ID) })
+	edit(func(tx *state.Txn, key region.AccessKey) { region.AccessKeys.Delete(tx, key.ID) })
 	if !unknown(w, first) {
 		t.Error("a deleted key opens")
 	}

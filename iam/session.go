@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tripod/region"
+	"tripod/state"
 )
 
 // MaxSessionToken is the longest session token in bytes that is issued: a presigned URL with it, in base64, must fit into the
@@ -139,8 +140,8 @@ func sealer(key region.SessionKey) (cipher.AEAD, error) {
 }
 
 // Issue makes the credentials of a session in an account. The error wraps ErrTokenTooLong where policies and tags do not fit.
-func Issue(ctx context.Context, state region.Updater, random io.Reader, accountID string, session Session) (Credentials, error) {
-	key, err := EnsureSessionKey(ctx, state, random, session.IssuedAt)
+func Issue(ctx context.Context, store state.Updater, random io.Reader, accountID string, session Session) (Credentials, error) {
+	key, err := EnsureSessionKey(ctx, store, random, session.IssuedAt)
 	if err != nil {
 		return Credentials{}, err
 	}
@@ -157,16 +158,16 @@ func Issue(ctx context.Context, state region.Updater, random io.Reader, accountI
 }
 
 // EnsureSessionKey is the region's session key. The first call ever makes it, and needs a quorum; all others read it.
-func EnsureSessionKey(ctx context.Context, state region.Updater, random io.Reader, now time.Time) (region.SessionKey, error) {
+func EnsureSessionKey(ctx context.Context, store state.Updater, random io.Reader, now time.Time) (region.SessionKey, error) {
 	var key region.SessionKey
-	find := func(tx *region.Txn) error {
+	find := func(tx *state.Txn) error {
 		found := false
 		if key, found = region.SessionKeys.Get(tx, region.CurrentSessionKey); !found {
 			return errNoSessionKey
 		}
 		return nil
 	}
-	err := state.View(find)
+	err := store.View(find)
 	if !errors.Is(err, errNoSessionKey) {
 		return key, err
 	}
@@ -175,7 +176,7 @@ func EnsureSessionKey(ctx context.Context, state region.Updater, random io.Reade
 		return region.SessionKey{}, fmt.Errorf("make session key: %w", err)
 	}
 	fresh := region.SessionKey{Key: base64.StdEncoding.EncodeToString(raw), CreatedAt: now.UTC()}
-	err = state.Update(ctx, func(tx *region.Txn) error {
+	err = store.Update(ctx, func(tx *state.Txn) error {
 		if find(tx) != nil { // another zone may have been faster: then its key counts
 			key = fresh
 			region.SessionKeys.Put(tx, region.CurrentSessionKey, fresh)

@@ -11,13 +11,14 @@ import (
 
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 // deployer is a role of the world and credentials of a session of it that lasts an hour.
 func (w *world) deployer(t testing.TB) (region.Role, iam.Credentials) {
 	t.Helper()
 	role := region.Role{Name: "deployer", ID: "AROAAAAAAAAAAAAAAAAAA", ARN: "arn:aws:iam::111122223333:role/ci/deployer", Path: "/ci/"}
-	if err := w.Update(context.Background(), func(tx *region.Txn) error { region.Roles.Put(tx, role.Name, role); return nil }); err != nil {
+	if err := w.Update(context.Background(), func(tx *state.Txn) error { region.Roles.Put(tx, role.Name, role); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	return role, w.session(t, iam.Session{Role: role.Name, ID: role.ID, Name: "build-1"})
@@ -110,7 +111,7 @@ func TestSessionEndsWithItsTimeItsRoleAndItsToken(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", name, err, c.want)
 		}
 	}
-	w.update(t, func(tx *region.Txn) { role.ID = "AROABBBBBBBBBBBBBBBBB"; region.Roles.Put(tx, role.Name, role) })
+	w.update(t, func(tx *state.Txn) { role.ID = "AROABBBBBBBBBBBBBBBBB"; region.Roles.Put(tx, role.Name, role) })
 	if _, _, err := iam.Lookup(w, credentials.AccessKeyID, credentials.SessionToken, now); !errors.Is(err, iam.ErrUnknownKey) {
 		t.Errorf("role made anew: got %v, want ErrUnknownKey", err)
 	}

@@ -14,7 +14,7 @@ import (
 
 	"tripod/awsapi/sigv4"
 	"tripod/internal/partition"
-	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -42,7 +42,7 @@ type Verifier struct {
 	// Hosts are Tripod's own STS endpoints as host:port, accepted over http and https beside AWS's endpoints over https.
 	Hosts []string
 	// State has the keys.
-	State region.Viewer
+	State state.Viewer
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Passed is told of every check that a token passes, in words for people; nil means that nobody is.

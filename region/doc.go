@@ -1,3 +1,3 @@
-// Package region is the regional state: a small typed record store that three voters, one per zone, keep
-// the same through raft. Records are read and written in optimistic transactions; see DESIGN.md.
+// Package region is what the region means to be: the records of clusters, their parts and IAM, the tables of package state that hold
+// them, and their rules. See DESIGN.md.
 package region

@@ -3,6 +3,8 @@ package region
 import (
 	"encoding/json"
 	"time"
+
+	"tripod/state"
 )
 
 // Cluster is one EKS cluster as the region means it to be. Zones read it and make their part true.
@@ -174,17 +176,17 @@ type UpdateError struct {
 
 // The tables of the regional state.
 var (
-	Clusters   = Table[Cluster]{"cluster"}                // by ID
-	Users      = Table[User]{"user"}                      // by Name
-	ClusterIDs = Table[string]{"cluster-id"}              // by the cluster's Name; see ClusterNamed
-	AccessKeys = Table[AccessKey]{"access-key"}           // by ID
-	Updates    = Table[Update]{"update"}                  // by ID
-	Deleted    = Table[DeletedCluster]{"deleted-cluster"} // by ID
+	Clusters   = state.NewTable[Cluster]("cluster")                // by ID
+	Users      = state.NewTable[User]("user")                      // by Name
+	ClusterIDs = state.NewTable[string]("cluster-id")              // by the cluster's Name; see ClusterNamed
+	AccessKeys = state.NewTable[AccessKey]("access-key")           // by ID
+	Updates    = state.NewTable[Update]("update")                  // by ID
+	Deleted    = state.NewTable[DeletedCluster]("deleted-cluster") // by ID
 )
 
 // ClusterNamed finds a cluster by its name. Most are in ClusterIDs, which saves reading all of them with their keys; regions that were made before it have
 // clusters that are not.
-func ClusterNamed(tx *Txn, name string) (Cluster, bool) {
+func ClusterNamed(tx *state.Txn, name string) (Cluster, bool) {
 	if id, indexed := ClusterIDs.Get(tx, name); indexed {
 		return Clusters.Get(tx, id)
 	}

@@ -1,6 +1,10 @@
 package region
 
-import "time"
+import (
+	"time"
+
+	"tripod/state"
+)
 
 // AccessEntry lets an IAM principal into a cluster, in the authentication modes that have access entries.
 type AccessEntry struct {
@@ -77,7 +81,7 @@ type IdentityProvider struct {
 
 // The tables of who may use a cluster.
 var (
-	AccessEntries           = Table[AccessEntry]{"access-entry"}                        // by ClusterID/PrincipalARN
-	PodIdentityAssociations = Table[PodIdentityAssociation]{"pod-identity-association"} // by ClusterID/ID
-	IdentityProviders       = Table[IdentityProvider]{"identity-provider"}              // by ClusterID/Name
+	AccessEntries           = state.NewTable[AccessEntry]("access-entry")                        // by ClusterID/PrincipalARN
+	PodIdentityAssociations = state.NewTable[PodIdentityAssociation]("pod-identity-association") // by ClusterID/ID
+	IdentityProviders       = state.NewTable[IdentityProvider]("identity-provider")              // by ClusterID/Name
 )

@@ -1,6 +1,10 @@
 package region
 
-import "time"
+import (
+	"time"
+
+	"tripod/state"
+)
 
 // Role is an IAM role.
 type Role struct {
@@ -102,10 +106,10 @@ const CurrentSessionKey = "current"
 
 // The tables of IAM, beside Users and AccessKeys.
 var (
-	Roles            = Table[Role]{"role"}                        // by Name
-	Groups           = Table[Group]{"group"}                      // by Name
-	Policies         = Table[Policy]{"policy"}                    // by ARN
-	InstanceProfiles = Table[InstanceProfile]{"instance-profile"} // by Name
-	OIDCProviders    = Table[OIDCProvider]{"oidc-provider"}       // by ARN
-	SessionKeys      = Table[SessionKey]{"session-key"}           // one: CurrentSessionKey
+	Roles            = state.NewTable[Role]("role")                        // by Name
+	Groups           = state.NewTable[Group]("group")                      // by Name
+	Policies         = state.NewTable[Policy]("policy")                    // by ARN
+	InstanceProfiles = state.NewTable[InstanceProfile]("instance-profile") // by Name
+	OIDCProviders    = state.NewTable[OIDCProvider]("oidc-provider")       // by ARN
+	SessionKeys      = state.NewTable[SessionKey]("session-key")           // one: CurrentSessionKey
 )

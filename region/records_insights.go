@@ -3,6 +3,8 @@ package region
 import (
 	"slices"
 	"time"
+
+	"tripod/state"
 )
 
 // InsightsRefresh is the last time that somebody asked for a cluster's insights to be computed anew. Every zone then reads what its API server has counted.
@@ -11,7 +13,7 @@ type InsightsRefresh struct {
 }
 
 // InsightsRefreshes are the last refreshes, by the cluster's ID.
-var InsightsRefreshes = Table[InsightsRefresh]{"insights-refresh"}
+var InsightsRefreshes = state.NewTable[InsightsRefresh]("insights-refresh")
 
 // DeprecatedReading is what a zone's API server of a cluster has counted of calls to deprecated APIs.
 type DeprecatedReading struct {
@@ -23,7 +25,7 @@ type DeprecatedReading struct {
 }
 
 // DeprecatedReadings are the last readings of all zones: see DeprecatedReadingKey.
-var DeprecatedReadings = Table[DeprecatedReading]{"deprecated-reading"}
+var DeprecatedReadings = state.NewTable[DeprecatedReading]("deprecated-reading")
 
 // DeprecatedReadingKey is the key of a zone's reading; those of a cluster are under that of the zone "".
 func DeprecatedReadingKey(clusterID, zone string) string { return clusterID + "/" + zone }

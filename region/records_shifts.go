@@ -1,6 +1,10 @@
 package region
 
-import "time"
+import (
+	"time"
+
+	"tripod/state"
+)
 
 // ZonalShift moves a cluster's traffic away from a zone for a while, as ARC's zonal shift does. Zones act on those that are active.
 type ZonalShift struct {
@@ -18,13 +22,13 @@ type ZonalShift struct {
 }
 
 // ZonalShifts are all zonal shifts, ended ones too, by ID.
-var ZonalShifts = Table[ZonalShift]{"zonal-shift"}
+var ZonalShifts = state.NewTable[ZonalShift]("zonal-shift")
 
 // Active says whether traffic is moved away now.
 func (s ZonalShift) Active(now time.Time) bool { return s.CanceledAt == nil && now.Before(s.ExpiresAt) }
 
 // ShiftsOf are a cluster's zonal shifts.
-func ShiftsOf(tx *Txn, clusterID string) (own []ZonalShift) {
+func ShiftsOf(tx *state.Txn, clusterID string) (own []ZonalShift) {
 	for _, shift := range ZonalShifts.List(tx) {
 		if shift.ClusterID == clusterID {
 			own = append(own, shift)

@@ -16,6 +16,7 @@ import (
 	"tripod/awsapi/eks"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 // Region is the name of every test's region.
@@ -23,7 +24,7 @@ const Region = "us-east-1"
 
 // World is a front over a region with the user admin, who may do everything, and nobody, who may do nothing.
 type World struct {
-	*region.Memory
+	*state.Memory
 	Front *awsapi.Front
 	URL   string
 	t     *testing.T
@@ -31,13 +32,13 @@ type World struct {
 }
 
 // New starts a front over a region that holds what the seeds write. It ends with the test.
-func New(t *testing.T, seeds ...func(*region.Txn)) *World {
+func New(t *testing.T, seeds ...func(*state.Txn)) *World {
 	t.Helper()
 	return Start(t, func(*World) {}, seeds...)
 }
 
 // Start is New with a front that configure has changed before it serves.
-func Start(t *testing.T, configure func(*World), seeds ...func(*region.Txn)) *World {
+func Start(t *testing.T, configure func(*World), seeds ...func(*state.Txn)) *World {
 	t.Helper()
 	w := &World{Memory: region.NewMemory(seeds...), t: t, keys: map[string]region.AccessKey{}}
 	w.Front = &awsapi.Front{Region: Region, AccountID: iam.DefaultAccountID, Zones: []string{"us-east-1a", "us-east-1b", "us-east-1c"}, State: w.Memory,
@@ -72,7 +73,7 @@ func (w *World) User(name string, policies ...string) {
 		w.t.Fatal(err)
 	}
 	w.keys[name] = key
-	w.Write(func(tx *region.Txn) {
+	w.Write(func(tx *state.Txn) {
 		region.Users.Put(tx, name, user)
 		region.AccessKeys.Put(tx, key.ID, key)
 	})
@@ -91,7 +92,7 @@ func (w *World) Root() {
 // Allow gives a user an inline policy with one statement.
 func (w *World) Allow(name, action, resource string) {
 	w.t.Helper()
-	w.Write(func(tx *region.Txn) {
+	w.Write(func(tx *state.Txn) {
 		user, _ := region.Users.Get(tx, name)
 		user.Inline = map[string]string{"own": `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"` + action + `","Resource":"` + resource + `"}}`}
 		region.Users.Put(tx, name, user)
@@ -99,9 +100,9 @@ func (w *World) Allow(name, action, resource string) {
 }
 
 // Write changes the region behind the front's back.
-func (w *World) Write(edit func(*region.Txn)) {
+func (w *World) Write(edit func(*state.Txn)) {
 	w.t.Helper()
-	if err := w.Update(context.Background(), func(tx *region.Txn) error { edit(tx); return nil }); err != nil {
+	if err := w.Update(context.Background(), func(tx *state.Txn) error { edit(tx); return nil }); err != nil {
 		w.t.Fatal(err)
 	}
 }

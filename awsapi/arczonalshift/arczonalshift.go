@@ -19,7 +19,7 @@ import (
 
 	"tripod/awsapi/ec2"
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // Name is the service's signing name.
@@ -32,11 +32,11 @@ type Resource struct {
 
 // Service answers ARC's calls from a zone's copy of the regional state.
 type Service struct {
-	State region.Updater
+	State state.Updater
 	// VPC knows the region's zones and their ids, such as use1-az1.
 	VPC ec2.VPC
 	// Resources are those that can be shifted.
-	Resources func(*region.Txn) []Resource
+	Resources func(*state.Txn) []Resource
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -95,7 +95,7 @@ func (s *Service) now() time.Time {
 }
 
 // resource is the managed resource with that ARN, whom the caller may do the operation to. ARC's names of actions are the operations'.
-func (s *Service) resource(tx *region.Txn, call *wire.Call, arn *string) (Resource, error) {
+func (s *Service) resource(tx *state.Txn, call *wire.Call, arn *string) (Resource, error) {
 	if err := call.Authorize(wire.RestJSON, Name+":"+call.Operation, aws.ToString(arn)); err != nil {
 		return Resource{}, err
 	}
@@ -108,7 +108,7 @@ func (s *Service) resource(tx *region.Txn, call *wire.Call, arn *string) (Resour
 }
 
 // resourceOf is the resource of a shift: a zero one when it is none any more.
-func (s *Service) resourceOf(tx *region.Txn, clusterID string) Resource {
+func (s *Service) resourceOf(tx *state.Txn, clusterID string) Resource {
 	all := s.Resources(tx)
 	i := slices.IndexFunc(all, func(r Resource) bool { return r.ClusterID == clusterID })
 	if i < 0 {

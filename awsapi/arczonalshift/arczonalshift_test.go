@@ -16,6 +16,7 @@ import (
 
 	"tripod/awsapi/apitest"
 	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -33,7 +34,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{T: t}
-	w.World = apitest.New(t, func(tx *region.Txn) {
+	w.World = apitest.New(t, func(tx *state.Txn) {
 		region.Clusters.Put(tx, clusterID, region.Cluster{ID: clusterID, Name: "demo", Status: "ACTIVE", Version: "1.36"})
 	})
 	w.Client = arc.NewFromConfig(w.Config("admin"))
@@ -65,7 +66,7 @@ func (w *world) fails(err error, code, words string) {
 // active are the zones that are shifted by the records, as the zones read them.
 func (w *world) active(now time.Time) (zones []string) {
 	w.Helper()
-	if err := w.View(func(tx *region.Txn) error {
+	if err := w.View(func(tx *state.Txn) error {
 		zones = nil
 		for _, shift := range region.ShiftsOf(tx, clusterID) {
 			if shift.Active(now) {

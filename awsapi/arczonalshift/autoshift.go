@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/arczonalshift/types"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // autoshift is how a resource is set up for shifts that AWS starts.
@@ -19,14 +19,14 @@ type autoshift struct {
 }
 
 var (
-	configs   = region.NewTable[autoshift]("zonal-autoshift")                                          // by the cluster's ID
-	observers = region.NewTable[types.AutoshiftObserverNotificationStatus]("zonal-autoshift-observer") // by observer
+	configs   = state.NewTable[autoshift]("zonal-autoshift")                                          // by the cluster's ID
+	observers = state.NewTable[types.AutoshiftObserverNotificationStatus]("zonal-autoshift-observer") // by observer
 )
 
 // observer is the key of the account's only record in observers.
 const observer = "account"
 
-func configOf(tx *region.Txn, clusterID string) autoshift {
+func configOf(tx *state.Txn, clusterID string) autoshift {
 	config, _ := configs.Get(tx, clusterID)
 	config.Status = cmp.Or(config.Status, types.ZonalAutoshiftStatusDisabled)
 	return config
@@ -34,7 +34,7 @@ func configOf(tx *region.Txn, clusterID string) autoshift {
 
 // configure edits how a resource is set up.
 func (s *Service) configure(call *wire.Call, arn *string, edit func(*autoshift) error) (resource Resource, config autoshift, err error) {
-	err = s.State.Update(call.Request.Context(), func(tx *region.Txn) (err error) {
+	err = s.State.Update(call.Request.Context(), func(tx *state.Txn) (err error) {
 		if resource, err = s.resource(tx, call, arn); err != nil {
 			return err
 		}
@@ -130,7 +130,7 @@ func (s *Service) updateAutoshift(call *wire.Call, in *arczonalshift.UpdateZonal
 }
 
 // mayPractice refuses a practice run that the resource is not set up for, or has blocked for today. Windows and alarms are not looked at.
-func (s *Service) mayPractice(tx *region.Txn, resource Resource) error {
+func (s *Service) mayPractice(tx *state.Txn, resource Resource) error {
 	config := configOf(tx, resource.ClusterID)
 	if config.Practice == nil {
 		return unconfigured()
@@ -165,7 +165,7 @@ func (s *Service) observerStatus(call *wire.Call, _ *arczonalshift.GetAutoshiftO
 		return nil, err
 	}
 	out := &arczonalshift.GetAutoshiftObserverNotificationStatusOutput{}
-	return out, s.State.View(func(tx *region.Txn) error {
+	return out, s.State.View(func(tx *state.Txn) error {
 		status, _ := observers.Get(tx, observer)
 		out.Status = cmp.Or(status, types.AutoshiftObserverNotificationStatusDisabled)
 		return nil
@@ -176,7 +176,7 @@ func (s *Service) observe(call *wire.Call, in *arczonalshift.UpdateAutoshiftObse
 	if err := call.Authorize(wire.RestJSON, Name+":"+call.Operation, "*"); err != nil {
 		return nil, err
 	}
-	return &arczonalshift.UpdateAutoshiftObserverNotificationStatusOutput{Status: in.Status}, s.State.Update(call.Request.Context(), func(tx *region.Txn) error {
+	return &arczonalshift.UpdateAutoshiftObserverNotificationStatusOutput{Status: in.Status}, s.State.Update(call.Request.Context(), func(tx *state.Txn) error {
 		observers.Put(tx, observer, in.Status)
 		return nil
 	})

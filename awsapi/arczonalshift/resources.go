@@ -7,11 +7,12 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/region"
+	"tripod/state"
 )
 
 func (s *Service) getManagedResource(call *wire.Call, in *arczonalshift.GetManagedResourceInput) (*arczonalshift.GetManagedResourceOutput, error) {
 	out := &arczonalshift.GetManagedResourceOutput{}
-	return out, s.State.View(func(tx *region.Txn) error {
+	return out, s.State.View(func(tx *state.Txn) error {
 		resource, err := s.resource(tx, call, in.ResourceIdentifier)
 		if err != nil {
 			return err
@@ -28,7 +29,7 @@ func (s *Service) listManagedResources(call *wire.Call, in *arczonalshift.ListMa
 		return nil, err
 	}
 	var all []types.ManagedResourceSummary
-	err := s.State.View(func(tx *region.Txn) error {
+	err := s.State.View(func(tx *state.Txn) error {
 		all = nil
 		for _, resource := range s.Resources(tx) {
 			described, _ := s.describe(tx, resource)
@@ -44,7 +45,7 @@ func (s *Service) listManagedResources(call *wire.Call, in *arczonalshift.ListMa
 }
 
 // describe is a resource with its active shifts. A weight of 0 says that traffic is moved away from the zone.
-func (s *Service) describe(tx *region.Txn, resource Resource) (types.ManagedResourceSummary, autoshift) {
+func (s *Service) describe(tx *state.Txn, resource Resource) (types.ManagedResourceSummary, autoshift) {
 	config := configOf(tx, resource.ClusterID)
 	out := types.ManagedResourceSummary{Arn: aws.String(resource.ARN), Name: aws.String(resource.Name), AvailabilityZones: s.VPC.ZoneIDs(), AppliedWeights: map[string]float32{},
 		ZonalShifts: []types.ZonalShiftInResource{}, Autoshifts: []types.AutoshiftInResource{}, ZonalAutoshiftStatus: config.Status, PracticeRunStatus: types.ZonalAutoshiftStatusDisabled}

@@ -10,6 +10,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -37,7 +38,7 @@ func (s *Service) startZonalShift(call *wire.Call, in *arczonalshift.StartZonalS
 // start begins a shift, of which a resource has one at a time.
 func (s *Service) start(call *wire.Call, resourceARN *string, awayFrom, comment string, length time.Duration, practice bool) (shift region.ZonalShift, arn string, err error) {
 	id := wire.NewRequestID()
-	err = s.State.Update(call.Request.Context(), func(tx *region.Txn) error {
+	err = s.State.Update(call.Request.Context(), func(tx *state.Txn) error {
 		resource, err := s.resource(tx, call, resourceARN)
 		if err != nil {
 			return err
@@ -121,7 +122,7 @@ func (s *Service) end(shift *region.ZonalShift) error {
 
 // changeShift edits an active shift, or an active practice run.
 func (s *Service) changeShift(call *wire.Call, id *string, practice bool, edit func(*region.ZonalShift) error) (shift region.ZonalShift, resource Resource, err error) {
-	err = s.State.Update(call.Request.Context(), func(tx *region.Txn) (err error) {
+	err = s.State.Update(call.Request.Context(), func(tx *state.Txn) (err error) {
 		found := false
 		if shift, found = region.ZonalShifts.Get(tx, aws.ToString(id)); !found || s.resourceOf(tx, shift.ClusterID).ARN == "" {
 			if err := call.Authorize(wire.RestJSON, Name+":"+call.Operation, "*"); err != nil {
@@ -178,7 +179,7 @@ func (s *Service) listZonalShifts(call *wire.Call, in *arczonalshift.ListZonalSh
 		return nil, err
 	}
 	var all []types.ZonalShiftSummary
-	err := s.State.View(func(tx *region.Txn) error {
+	err := s.State.View(func(tx *state.Txn) error {
 		all = nil
 		for _, shift := range region.ZonalShifts.List(tx) {
 			arn := s.resourceOf(tx, shift.ClusterID).ARN
@@ -216,7 +217,7 @@ func page[T any](list string, size *int32, token *string, items []T, key func(T)
 }
 
 // CancelAll ends a cluster's shifts: nothing of it is shifted any more.
-func CancelAll(tx *region.Txn, clusterID string, now time.Time) {
+func CancelAll(tx *state.Txn, clusterID string, now time.Time) {
 	for _, shift := range region.ShiftsOf(tx, clusterID) {
 		if shift.Active(now) {
 			shift.CanceledAt = &now
@@ -226,7 +227,7 @@ func CancelAll(tx *region.Txn, clusterID string, now time.Time) {
 }
 
 // Forget removes what is recorded of a cluster that is deleted.
-func Forget(tx *region.Txn, clusterID string) {
+func Forget(tx *state.Txn, clusterID string) {
 	for _, shift := range region.ShiftsOf(tx, clusterID) {
 		region.ZonalShifts.Delete(tx, shift.ID)
 	}

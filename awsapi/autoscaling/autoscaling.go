@@ -13,7 +13,7 @@ import (
 
 	"tripod/awsapi/ec2"
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // Name is the service's signing name.
@@ -24,7 +24,7 @@ var operationNames string // of all of the API's operations
 
 // Service answers Auto Scaling's calls from a zone's copy of the regional state.
 type Service struct {
-	State region.Viewer
+	State state.Viewer
 	// Network is EC2, which knows the nodes and the VPC they are in.
 	Network *ec2.Service
 }
@@ -57,7 +57,7 @@ type group struct {
 // groups are those of all clusters that have nodes, in the order of their names.
 func (s *Service) groups() (all []group, err error) {
 	vpc := s.Network.VPC
-	err = s.State.View(func(tx *region.Txn) error {
+	err = s.State.View(func(tx *state.Txn) error {
 		byCluster := map[string]*group{}
 		for _, node := range s.Network.Nodes(tx) {
 			g := byCluster[node.ClusterID]

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // maxACLEntries is how many entries an ACL has in each direction: AWS's default quota.
@@ -104,7 +104,7 @@ func (s *Service) createACLEntry(call *wire.Call, in *aclEntryInput) (*done, err
 	if err != nil {
 		return nil, err
 	}
-	return change(s, call, &done{true}, func(tx *region.Txn) error {
+	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		acl, err := networkACLs.get(s, tx, in.ACLID)
 		if err != nil {
 			return err
@@ -131,7 +131,7 @@ func (s *Service) replaceACLEntry(call *wire.Call, in *aclEntryInput) (*done, er
 	if err != nil {
 		return nil, err
 	}
-	return change(s, call, &done{true}, func(tx *region.Txn) error {
+	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		acl, at, err := s.aclEntry(tx, in.ACLID, e.Number, e.Egress)
 		if err != nil {
 			return err
@@ -144,7 +144,7 @@ func (s *Service) replaceACLEntry(call *wire.Call, in *aclEntryInput) (*done, er
 }
 
 // aclEntry is an ACL, and the place in it of an entry that may be changed: not the last.
-func (s *Service) aclEntry(tx *region.Txn, aclID string, number int, egress bool) (networkACL, int, error) {
+func (s *Service) aclEntry(tx *state.Txn, aclID string, number int, egress bool) (networkACL, int, error) {
 	acl, err := networkACLs.get(s, tx, aclID)
 	if err != nil {
 		return acl, -1, err
@@ -168,7 +168,7 @@ type deleteACLEntryInput struct {
 }
 
 func (s *Service) deleteACLEntry(call *wire.Call, in *deleteACLEntryInput) (*done, error) {
-	return change(s, call, &done{true}, func(tx *region.Txn) error {
+	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		acl, at, err := s.aclEntry(tx, in.ACLID, in.Number, in.Egress)
 		if err != nil {
 			return err

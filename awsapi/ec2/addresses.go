@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // elasticIP is an Elastic IP address as stored and as EC2 shows it. It is recorded only: nothing is reached under it.
@@ -30,9 +30,9 @@ var publicIPs = netip.MustParsePrefix("203.0.113.0/24")
 const maxAddresses = 5
 
 var addresses = &kind[elasticIP]{
-	table: region.NewTable[entry[elasticIP]]("ec2-address"), prefix: "eipalloc", noun: "allocation ID", code: "InvalidAllocationID",
+	table: state.NewTable[entry[elasticIP]]("ec2-address"), prefix: "eipalloc", noun: "allocation ID", code: "InvalidAllocationID",
 	id: func(v elasticIP) string { return v.AllocationID },
-	computed: func(s *Service, _ *region.Txn) []elasticIP {
+	computed: func(s *Service, _ *state.Txn) []elasticIP {
 		return []elasticIP{s.newAddress(id("eipalloc", s.VPC.ID()), publicIPs.Addr().Next())}
 	},
 }
@@ -62,7 +62,7 @@ func (s *Service) describeAddresses(call *wire.Call, in *describeAddressesInput)
 	if len(in.PublicIPs) > 0 {
 		in.Filters = append(in.Filters, filter{"public-ip", in.PublicIPs})
 	}
-	found, _, err := describe(s, call, addresses, in.IDs, page{Filters: in.Filters}, func(tx *region.Txn, v *elasticIP) {
+	found, _, err := describe(s, call, addresses, in.IDs, page{Filters: in.Filters}, func(tx *state.Txn, v *elasticIP) {
 		v.Tags = s.tagsOf(tx, v.AllocationID)
 		if g, used := s.natGatewayWith(tx, v.AllocationID); used {
 			v.AssociationID, v.PrivateIP = g.Addresses[0].AssociationID, g.Addresses[0].PrivateIP
@@ -103,7 +103,7 @@ func (s *Service) allocateAddress(call *wire.Call, in *allocateAddressInput) (*a
 		return nil, err
 	}
 	allocationID, out := newID("eipalloc"), &allocateAddressOutput{}
-	return change(s, call, out, func(tx *region.Txn) error {
+	return change(s, call, out, func(tx *state.Txn) error {
 		used := addresses.all(s, tx)
 		if len(used) > maxAddresses { // the default network's does not count
 			return refuse("AddressLimitExceeded", "The maximum number of addresses has been reached: %d.", maxAddresses)
@@ -126,7 +126,7 @@ type releaseAddressInput struct {
 }
 
 func (s *Service) releaseAddress(call *wire.Call, in *releaseAddressInput) (*done, error) {
-	return change(s, call, &done{true}, func(tx *region.Txn) error {
+	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		v, err := addresses.get(s, tx, in.AllocationID)
 		if err != nil {
 			return err
@@ -157,7 +157,7 @@ func (s *Service) describeAddressesAttribute(call *wire.Call, in *describeAddres
 	if in.Attribute != "" && in.Attribute != "domain-name" {
 		return nil, refuse("InvalidParameterValue", "Value (%s) for parameter attribute is invalid. It must be domain-name.", clip(in.Attribute))
 	}
-	_, _, err := describe(s, call, addresses, in.IDs, page{MaxResults: in.MaxResults, NextToken: in.NextToken}, func(*region.Txn, *elasticIP) {})
+	_, _, err := describe(s, call, addresses, in.IDs, page{MaxResults: in.MaxResults, NextToken: in.NextToken}, func(*state.Txn, *elasticIP) {})
 	return &describeAddressesAttributeOutput{}, err
 }
 
@@ -167,7 +167,7 @@ type disassociateAddressInput struct {
 
 // disassociateAddress finds no association that it could end: those of NAT gateways end with them, and there are no others.
 func (s *Service) disassociateAddress(call *wire.Call, in *disassociateAddressInput) (*done, error) {
-	return change(s, call, &done{true}, func(tx *region.Txn) error {
+	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		for _, g := range natGateways.all(s, tx) {
 			if g.Addresses[0].AssociationID == in.AssociationID {
 				return refuse("AuthFailure", "You do not have permission to access the specified resource.")

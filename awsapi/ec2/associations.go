@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 type createRouteTableInput struct {
@@ -28,7 +28,7 @@ func (s *Service) createRouteTable(call *wire.Call, in *createRouteTableInput) (
 		return nil, refuse("InvalidParameterValue", "ClientToken must be at most 64 characters.")
 	}
 	tableID, out := newID("rtb"), &createRouteTableOutput{Token: in.Token}
-	return change(s, call, out, func(tx *region.Txn) error {
+	return change(s, call, out, func(tx *state.Txn) error {
 		for _, earlier := range routeTables.all(s, tx) {
 			if in.Token != "" && earlier.Token == in.Token {
 				if earlier.VPCID != in.VPCID {
@@ -56,7 +56,7 @@ type deleteRouteTableInput struct {
 }
 
 func (s *Service) deleteRouteTable(call *wire.Call, in *deleteRouteTableInput) (*done, error) {
-	return change(s, call, &done{true}, func(tx *region.Txn) error {
+	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		t, err := routeTables.get(s, tx, in.TableID)
 		if err != nil {
 			return err
@@ -92,7 +92,7 @@ func (s *Service) associateRouteTable(call *wire.Call, in *associateRouteTableIn
 	if in.GatewayID != "" {
 		made = associateGateway(in.TableID, in.GatewayID)
 	}
-	return change(s, call, &associateRouteTableOutput{made.AssociationID, associationState{"associated"}}, func(tx *region.Txn) error {
+	return change(s, call, &associateRouteTableOutput{made.AssociationID, associationState{"associated"}}, func(tx *state.Txn) error {
 		t, err := routeTables.get(s, tx, in.TableID)
 		if err != nil {
 			return err
@@ -120,7 +120,7 @@ func (s *Service) associateRouteTable(call *wire.Call, in *associateRouteTableIn
 }
 
 // associable refuses an association with a subnet or gateway that is not in the table's VPC.
-func (s *Service) associable(tx *region.Txn, t routeTable, made routeAssociation) error {
+func (s *Service) associable(tx *state.Txn, t routeTable, made routeAssociation) error {
 	if made.GatewayID != "" {
 		g, err := internetGateways.get(s, tx, made.GatewayID)
 		if err == nil && !g.in(t.VPCID) {
@@ -143,7 +143,7 @@ type disassociateRouteTableInput struct {
 }
 
 func (s *Service) disassociateRouteTable(call *wire.Call, in *disassociateRouteTableInput) (*done, error) {
-	return change(s, call, &done{true}, func(tx *region.Txn) error {
+	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		t, at, err := s.routeAssociation(tx, in.AssociationID)
 		switch {
 		case err != nil:
@@ -158,7 +158,7 @@ func (s *Service) disassociateRouteTable(call *wire.Call, in *disassociateRouteT
 }
 
 // routeAssociation is the table that has the association, and its place there.
-func (s *Service) routeAssociation(tx *region.Txn, wanted string) (routeTable, int, error) {
+func (s *Service) routeAssociation(tx *state.Txn, wanted string) (routeTable, int, error) {
 	if !associationID.MatchString(wanted) {
 		return routeTable{}, -1, refuse("InvalidAssociationID.Malformed", "Invalid id: %q (expecting \"rtbassoc-...\")", clip(wanted))
 	}
@@ -183,7 +183,7 @@ type replaceAssociationOutput struct {
 // replaceRouteTableAssociation gives a subnet, or the VPC as its main table, another table; the association gets a new id.
 func (s *Service) replaceRouteTableAssociation(call *wire.Call, in *replaceAssociationInput) (*replaceAssociationOutput, error) {
 	out := &replaceAssociationOutput{State: associationState{"associated"}}
-	return change(s, call, out, func(tx *region.Txn) error {
+	return change(s, call, out, func(tx *state.Txn) error {
 		from, at, err := s.routeAssociation(tx, in.AssociationID)
 		if err != nil {
 			return err

@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // maxRules is how many rules a group has in each direction: AWS's default quota.
@@ -89,7 +89,7 @@ func (s *Service) authorize(call *wire.Call, in *rulesInput, egress bool) (*auth
 		added[i].ID = newID("sgr")
 	}
 	out := &authorizeOutput{Return: true}
-	return change(s, call, out, func(tx *region.Txn) error {
+	return change(s, call, out, func(tx *state.Txn) error {
 		g, err := s.group(tx, in.GroupID, in.Name)
 		if err != nil {
 			return err
@@ -115,7 +115,7 @@ func (s *Service) authorize(call *wire.Call, in *rulesInput, egress bool) (*auth
 }
 
 // checkPeer says whether the group that a rule names is there.
-func (s *Service) checkPeer(tx *region.Txn, r rule) error {
+func (s *Service) checkPeer(tx *state.Txn, r rule) error {
 	if r.Group == "" {
 		return nil
 	}
@@ -173,7 +173,7 @@ func (s *Service) revoke(call *wire.Call, in *rulesInput, egress bool) (*revokeO
 		return nil, refuse("MissingParameter", "Either 'ipPermissions' or 'securityGroupRuleIds' should be provided.")
 	}
 	out := &revokeOutput{Return: true}
-	return change(s, call, out, func(tx *region.Txn) error {
+	return change(s, call, out, func(tx *state.Txn) error {
 		g, err := s.group(tx, in.GroupID, in.Name)
 		if err != nil {
 			return err

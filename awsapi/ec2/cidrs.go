@@ -8,7 +8,7 @@ import (
 	"slices"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // maxCIDRs is how many blocks of a kind a VPC has: AWS's default quota.
@@ -66,7 +66,7 @@ func (s *Service) associateVPCCIDR(call *wire.Call, in *associateVPCCIDRInput) (
 			return nil, err
 		}
 	}
-	return change(s, call, out, func(tx *region.Txn) error {
+	return change(s, call, out, func(tx *state.Txn) error {
 		v, err := vpcs.get(s, tx, in.VPCID)
 		if err != nil {
 			return err
@@ -111,7 +111,7 @@ type disassociateCIDRInput struct {
 
 func (s *Service) disassociateVPCCIDR(call *wire.Call, in *disassociateCIDRInput) (*vpcCIDROutput, error) {
 	out := &vpcCIDROutput{}
-	return change(s, call, out, func(tx *region.Txn) error {
+	return change(s, call, out, func(tx *state.Txn) error {
 		for _, v := range vpcs.all(s, tx) {
 			at := slices.IndexFunc(v.CIDRs, func(a cidrAssociation) bool { return a.AssociationID == in.AssociationID })
 			at6 := slices.IndexFunc(v.CIDRs6, func(a cidr6Association) bool { return a.AssociationID == in.AssociationID })
@@ -144,7 +144,7 @@ func (s *Service) disassociateVPCCIDR(call *wire.Call, in *disassociateCIDRInput
 }
 
 // usesBlock says whether a subnet of the VPC is inside the block.
-func (s *Service) usesBlock(tx *region.Txn, vpcID string, block netip.Prefix) bool {
+func (s *Service) usesBlock(tx *state.Txn, vpcID string, block netip.Prefix) bool {
 	return slices.ContainsFunc(subnets.all(s, tx), func(v subnet) bool {
 		return v.VPCID == vpcID && slices.ContainsFunc(v.blocks(), block.Overlaps)
 	})
@@ -160,7 +160,7 @@ func (v subnet) blocks() []netip.Prefix {
 }
 
 // place refuses a block for a subnet of the VPC: one that is in none of the VPC's blocks, or that overlaps another subnet's.
-func (s *Service) place(tx *region.Txn, v vpcRecord, block netip.Prefix) error {
+func (s *Service) place(tx *state.Txn, v vpcRecord, block netip.Prefix) error {
 	inside := func(text string) bool {
 		whole := netip.MustParsePrefix(text)
 		return whole.Bits() <= block.Bits() && whole.Contains(block.Addr())
@@ -213,7 +213,7 @@ func (s *Service) associateSubnetCIDR(call *wire.Call, in *associateSubnetCIDRIn
 		return nil, err
 	}
 	out := &subnetCIDROutput{SubnetID: in.SubnetID, CIDR6: newSubnetCIDR6(block)}
-	return change(s, call, out, func(tx *region.Txn) error {
+	return change(s, call, out, func(tx *state.Txn) error {
 		v, err := subnets.get(s, tx, in.SubnetID)
 		if err != nil {
 			return err
@@ -236,7 +236,7 @@ func (s *Service) associateSubnetCIDR(call *wire.Call, in *associateSubnetCIDRIn
 
 func (s *Service) disassociateSubnetCIDR(call *wire.Call, in *disassociateCIDRInput) (*subnetCIDROutput, error) {
 	out := &subnetCIDROutput{}
-	return change(s, call, out, func(tx *region.Txn) error {
+	return change(s, call, out, func(tx *state.Txn) error {
 		for _, v := range subnets.all(s, tx) {
 			at := slices.IndexFunc(v.CIDRs6, func(a subnetCIDR6) bool { return a.AssociationID == in.AssociationID })
 			if at < 0 {
@@ -266,7 +266,7 @@ func (s *Service) modifyTenancy(call *wire.Call, in *modifyTenancyInput) (*done,
 		return nil, refuse("InvalidParameterValue",
 			"Value (%s) for parameter instanceTenancy is invalid. The tenancy of a VPC can only be changed to default.", clip(in.Tenancy))
 	}
-	return change(s, call, &done{true}, func(tx *region.Txn) error {
+	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		v, err := vpcs.get(s, tx, in.VPCID)
 		if err != nil {
 			return err

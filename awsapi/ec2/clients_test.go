@@ -12,6 +12,7 @@ import (
 	"tripod/awsapi"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 const clusterID = "0123456789ABCDEF0123456789ABCDEF"
@@ -30,7 +31,7 @@ func serve(t *testing.T) []string {
 	}
 	front := &awsapi.Front{
 		Region: "us-east-1", AccountID: iam.DefaultAccountID, Zones: []string{"us-east-1a", "us-east-1b", "us-east-1c"},
-		State: region.NewMemory(func(tx *region.Txn) {
+		State: region.NewMemory(func(tx *state.Txn) {
 			region.Users.Put(tx, user.Name, user)
 			region.AccessKeys.Put(tx, key.ID, key)
 			region.Clusters.Put(tx, clusterID, region.Cluster{ID: clusterID, Name: "demo", CreatedAt: created, Nodes: 4})

@@ -2,7 +2,7 @@ package ec2
 
 import (
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // ruleRecord is a rule as EC2 shows it by itself.
@@ -22,7 +22,7 @@ type ruleRecord struct {
 	Tags        list[tag]  `xml:"tagSet"`
 }
 
-func (s *Service) ruleRecord(tx *region.Txn, g securityGroup, r rule) ruleRecord {
+func (s *Service) ruleRecord(tx *state.Txn, g securityGroup, r rule) ruleRecord {
 	record := ruleRecord{RuleID: r.ID, ARN: s.arn("security-group-rule", r.ID), GroupID: g.GroupID, OwnerID: g.OwnerID, IsEgress: r.Egress,
 		Protocol: r.Protocol, FromPort: r.FromPort, ToPort: r.ToPort, CIDR: r.CIDR, CIDR6: r.CIDR6, Description: r.Description, Tags: s.tagsOf(tx, r.ID)}
 	if r.Group != "" {
@@ -34,7 +34,7 @@ func (s *Service) ruleRecord(tx *region.Txn, g securityGroup, r rule) ruleRecord
 var securityGroupRules = &kind[ruleRecord]{
 	prefix: "sgr", noun: "security group rule ID", code: "InvalidSecurityGroupRuleId",
 	id: func(v ruleRecord) string { return v.RuleID },
-	computed: func(s *Service, tx *region.Txn) []ruleRecord {
+	computed: func(s *Service, tx *state.Txn) []ruleRecord {
 		var all []ruleRecord
 		for _, g := range groups.all(s, tx) {
 			for _, r := range g.Rules {
@@ -58,6 +58,6 @@ type describeRulesOutput struct {
 }
 
 func (s *Service) describeRules(call *wire.Call, in *describeRulesInput) (*describeRulesOutput, error) {
-	found, next, err := describe(s, call, securityGroupRules, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(*region.Txn, *ruleRecord) {})
+	found, next, err := describe(s, call, securityGroupRules, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(*state.Txn, *ruleRecord) {})
 	return &describeRulesOutput{found, next}, err
 }

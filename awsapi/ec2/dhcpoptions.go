@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // dhcpOptions are a set of DHCP options as stored and as EC2 shows it. It is recorded only: nothing here asks for an address by DHCP. The
@@ -27,10 +27,10 @@ type dhcpValue struct {
 }
 
 var dhcpOptionSets = &kind[dhcpOptions]{
-	table: region.NewTable[entry[dhcpOptions]]("ec2-dhcp-options"), prefix: "dopt", noun: "dhcpOption ID", code: "InvalidDhcpOptionsId",
+	table: state.NewTable[entry[dhcpOptions]]("ec2-dhcp-options"), prefix: "dopt", noun: "dhcpOption ID", code: "InvalidDhcpOptionsId",
 	missing: "InvalidDhcpOptionID.NotFound",
 	id:      func(v dhcpOptions) string { return v.OptionsID },
-	computed: func(s *Service, _ *region.Txn) []dhcpOptions {
+	computed: func(s *Service, _ *state.Txn) []dhcpOptions {
 		return []dhcpOptions{{OptionsID: id("dopt", s.VPC.AccountID, s.VPC.Region), OwnerID: s.VPC.AccountID,
 			Configurations: list[dhcpOption]{
 				{"domain-name", list[dhcpValue]{{s.VPC.privateDomain()}}}, {"domain-name-servers", list[dhcpValue]{{"AmazonProvidedDNS"}}},
@@ -67,7 +67,7 @@ type describeDHCPOptionsOutput struct {
 
 func (s *Service) describeDHCPOptions(call *wire.Call, in *describeDHCPOptionsInput) (*describeDHCPOptionsOutput, error) {
 	found, next, err := describe(s, call, dhcpOptionSets, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
-		func(tx *region.Txn, v *dhcpOptions) { v.Tags = s.tagsOf(tx, v.OptionsID) })
+		func(tx *state.Txn, v *dhcpOptions) { v.Tags = s.tagsOf(tx, v.OptionsID) })
 	return &describeDHCPOptionsOutput{found, next}, err
 }
 
@@ -109,7 +109,7 @@ func (s *Service) createDHCPOptions(call *wire.Call, in *createDHCPOptionsInput)
 		}
 		set.Configurations = append(set.Configurations, option)
 	}
-	return change(s, call, &createDHCPOptionsOutput{set}, func(tx *region.Txn) error {
+	return change(s, call, &createDHCPOptionsOutput{set}, func(tx *state.Txn) error {
 		dhcpOptionSets.put(s, tx, set)
 		tags.Put(tx, set.OptionsID, given)
 		return nil
@@ -121,7 +121,7 @@ type deleteDHCPOptionsInput struct {
 }
 
 func (s *Service) deleteDHCPOptions(call *wire.Call, in *deleteDHCPOptionsInput) (*done, error) {
-	return change(s, call, &done{true}, func(tx *region.Txn) error {
+	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		set, err := dhcpOptionSets.get(s, tx, in.OptionsID)
 		if err != nil {
 			return err
@@ -142,7 +142,7 @@ type associateDHCPOptionsInput struct {
 const noDHCPOptions = "default"
 
 func (s *Service) associateDHCPOptions(call *wire.Call, in *associateDHCPOptionsInput) (*done, error) {
-	return change(s, call, &done{true}, func(tx *region.Txn) error {
+	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		v, err := vpcs.get(s, tx, in.VPCID)
 		if err != nil {
 			return err

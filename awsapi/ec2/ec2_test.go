@@ -13,12 +13,13 @@ import (
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 func newService() *Service {
 	return &Service{
 		VPC: VPC{AccountID: "111122223333", Region: "us-east-1", Zones: []string{"us-east-1a", "us-east-1b", "us-east-1c"}},
-		State: region.NewMemory(func(tx *region.Txn) {
+		State: region.NewMemory(func(tx *state.Txn) {
 			region.Clusters.Put(tx, "0123456789ABCDEF0123456789ABCDEF", region.Cluster{ID: "0123456789ABCDEF0123456789ABCDEF", Name: "demo"})
 		}),
 	}
@@ -70,7 +71,7 @@ func TestDefaultNetworkHasAPublicAndAPrivateSubnetInEachZone(t *testing.T) {
 			t.Errorf("%s: got %d subnets, want 3:\n%s", tt.filter, got, body)
 		}
 	}
-	_ = s.State.View(func(tx *region.Txn) error {
+	_ = s.State.View(func(tx *state.Txn) error {
 		for i := range s.VPC.Zones {
 			if private, err := s.IsPrivate(tx, s.VPC.SubnetIDs()[i]); !private || err != nil {
 				t.Errorf("IsPrivate(private) = %v, %v", private, err)
@@ -93,7 +94,7 @@ func TestCreatedNetworkCarriesACluster(t *testing.T) {
 		t.Errorf("the tag filter found %s", body)
 	}
 	check := func(subnetIDs []string, groupIDs ...string) (plan NetworkPlan, err error) {
-		_ = s.State.View(func(tx *region.Txn) error { plan, err = s.CheckNetwork(tx, subnetIDs, groupIDs); return nil })
+		_ = s.State.View(func(tx *state.Txn) error { plan, err = s.CheckNetwork(tx, subnetIDs, groupIDs); return nil })
 		return plan, err
 	}
 	if plan, err := check([]string{a, b}, group); err != nil || plan.VPCID != vpcID || len(plan.Zones) != 2 || plan.CIDRs[0] != "192.168.0.0/16" {

@@ -2,7 +2,7 @@ package ec2
 
 import (
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // egressGateway is an egress-only internet gateway, which is for IPv6, as stored and as EC2 shows it. It is recorded only.
@@ -15,7 +15,7 @@ type egressGateway struct {
 }
 
 var egressGateways = &kind[egressGateway]{
-	table: region.NewTable[entry[egressGateway]]("ec2-egress-only-internet-gateway"), prefix: "eigw", noun: "gateway ID", code: "InvalidGatewayID",
+	table: state.NewTable[entry[egressGateway]]("ec2-egress-only-internet-gateway"), prefix: "eigw", noun: "gateway ID", code: "InvalidGatewayID",
 	id: func(v egressGateway) string { return v.GatewayID },
 }
 
@@ -40,7 +40,7 @@ type describeEgressGatewaysOutput struct {
 
 func (s *Service) describeEgressGateways(call *wire.Call, in *describeEgressGatewaysInput) (*describeEgressGatewaysOutput, error) {
 	found, next, err := describe(s, call, egressGateways, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
-		func(tx *region.Txn, v *egressGateway) { v.Tags = s.tagsOf(tx, v.GatewayID) })
+		func(tx *state.Txn, v *egressGateway) { v.Tags = s.tagsOf(tx, v.GatewayID) })
 	return &describeEgressGatewaysOutput{found, next}, err
 }
 
@@ -61,7 +61,7 @@ func (s *Service) createEgressGateway(call *wire.Call, in *createEgressGatewayIn
 		return nil, err
 	}
 	gatewayID, out := newID("eigw"), &createEgressGatewayOutput{Token: in.Token}
-	return change(s, call, out, func(tx *region.Txn) error {
+	return change(s, call, out, func(tx *state.Txn) error {
 		for _, earlier := range egressGateways.all(s, tx) {
 			if in.Token != "" && earlier.Token == in.Token {
 				out.Gateway = earlier
@@ -89,7 +89,7 @@ type deleteEgressGatewayOutput struct {
 }
 
 func (s *Service) deleteEgressGateway(call *wire.Call, in *deleteEgressGatewayInput) (*deleteEgressGatewayOutput, error) {
-	return change(s, call, &deleteEgressGatewayOutput{true}, func(tx *region.Txn) error {
+	return change(s, call, &deleteEgressGatewayOutput{true}, func(tx *state.Txn) error {
 		if _, err := egressGateways.get(s, tx, in.GatewayID); err != nil {
 			return err
 		}

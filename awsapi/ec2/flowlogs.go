@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // flowLog is a flow log as stored and as EC2 shows it. It is recorded only: there is no traffic to write down.
@@ -36,7 +36,7 @@ const flowFormat = "${version} ${account-id} ${interface-id} ${srcaddr} ${dstadd
 var flowIntervals = []int{600, 60}
 
 var flowLogs = &kind[flowLog]{
-	table: region.NewTable[entry[flowLog]]("ec2-flow-log"), prefix: "fl", noun: "flow log ID", code: "InvalidFlowLogId",
+	table: state.NewTable[entry[flowLog]]("ec2-flow-log"), prefix: "fl", noun: "flow log ID", code: "InvalidFlowLogId",
 	id: func(v flowLog) string { return v.FlowLogID },
 }
 
@@ -61,7 +61,7 @@ type describeFlowLogsOutput struct {
 // describeFlowLogs leaves out ids that there are not, as EC2 does here.
 func (s *Service) describeFlowLogs(call *wire.Call, in *describeFlowLogsInput) (*describeFlowLogsOutput, error) {
 	var kept []string
-	err := s.State.View(func(tx *region.Txn) error {
+	err := s.State.View(func(tx *state.Txn) error {
 		kept = slices.DeleteFunc(slices.Clone(in.IDs), func(id string) bool {
 			return !slices.ContainsFunc(flowLogs.all(s, tx), func(l flowLog) bool { return l.FlowLogID == id })
 		})
@@ -74,7 +74,7 @@ func (s *Service) describeFlowLogs(call *wire.Call, in *describeFlowLogsInput) (
 		return &describeFlowLogsOutput{}, nil
 	}
 	found, next, err := describe(s, call, flowLogs, kept, page{in.Filters, in.MaxResults, in.NextToken},
-		func(tx *region.Txn, v *flowLog) { v.Tags = s.tagsOf(tx, v.FlowLogID) })
+		func(tx *state.Txn, v *flowLog) { v.Tags = s.tagsOf(tx, v.FlowLogID) })
 	return &describeFlowLogsOutput{found, next}, err
 }
 
@@ -137,7 +137,7 @@ func (s *Service) createFlowLogs(call *wire.Call, in *createFlowLogsInput) (*cre
 		return nil, err
 	}
 	out := &createFlowLogsOutput{Token: in.Token}
-	return change(s, call, out, func(tx *region.Txn) error {
+	return change(s, call, out, func(tx *state.Txn) error {
 		out.IDs = nil
 		for _, earlier := range flowLogs.all(s, tx) {
 			if in.Token != "" && earlier.Token == in.Token {
@@ -171,7 +171,7 @@ func (s *Service) createFlowLogs(call *wire.Call, in *createFlowLogsInput) (*cre
 }
 
 // watched refuses a resource that is not there.
-func (s *Service) watched(tx *region.Txn, resourceType, id string) (err error) {
+func (s *Service) watched(tx *state.Txn, resourceType, id string) (err error) {
 	switch resourceType {
 	case "VPC":
 		_, err = vpcs.get(s, tx, id)
@@ -194,7 +194,7 @@ type deleteFlowLogsOutput struct {
 // deleteFlowLogs deletes those that it can, and says of each other why not, as EC2 does.
 func (s *Service) deleteFlowLogs(call *wire.Call, in *deleteFlowLogsInput) (*deleteFlowLogsOutput, error) {
 	out := &deleteFlowLogsOutput{}
-	return change(s, call, out, func(tx *region.Txn) error {
+	return change(s, call, out, func(tx *state.Txn) error {
 		out.Unsuccessful = nil
 		for _, id := range in.IDs {
 			if _, err := flowLogs.get(s, tx, id); err != nil {

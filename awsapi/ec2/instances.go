@@ -4,6 +4,7 @@ import (
 	"tripod/awsapi/wire"
 	"tripod/nodes/machine"
 	"tripod/region"
+	"tripod/state"
 )
 
 // instance is a node's machine as EC2 shows it. Its image is not told: nothing here has any.
@@ -120,11 +121,11 @@ var running = instanceState{16, "running"}
 var instances = &kind[instance]{
 	prefix: "i", noun: "instance ID", code: "InvalidInstanceID",
 	id:       func(v instance) string { return v.InstanceID },
-	computed: func(s *Service, tx *region.Txn) []instance { return s.instances(tx) },
+	computed: func(s *Service, tx *state.Txn) []instance { return s.instances(tx) },
 }
 
 // instances are the nodes' machines.
-func (s *Service) instances(tx *region.Txn) (all []instance) {
+func (s *Service) instances(tx *state.Txn) (all []instance) {
 	byInstance := map[string]networkInterface{}
 	for _, v := range s.nodeInterfaces(tx) {
 		byInstance[v.Attachment.InstanceID] = v
@@ -144,7 +145,7 @@ func (s *Service) instances(tx *region.Txn) (all []instance) {
 }
 
 // ownInterface is a node's interface as its instance shows it.
-func (s *Service) ownInterface(tx *region.Txn, n Node, eni networkInterface) instanceInterface {
+func (s *Service) ownInterface(tx *state.Txn, n Node, eni networkInterface) instanceInterface {
 	a := eni.Attachment
 	return instanceInterface{
 		InterfaceID: eni.InterfaceID, SubnetID: eni.SubnetID, VPCID: eni.VPCID, OwnerID: eni.OwnerID, Status: eni.Status, MAC: eni.MAC, Address: eni.Address,
@@ -155,7 +156,7 @@ func (s *Service) ownInterface(tx *region.Txn, n Node, eni networkInterface) ins
 }
 
 // profileOf is an instance's profile; nil where it has none, or one that is gone.
-func profileOf(tx *region.Txn, name string) *assignedProfile {
+func profileOf(tx *state.Txn, name string) *assignedProfile {
 	if profile, found := region.InstanceProfiles.Get(tx, name); found {
 		return &assignedProfile{profile.ARN, profile.ID}
 	}
@@ -190,7 +191,7 @@ type describeInstancesOutput struct {
 
 func (s *Service) describeInstances(call *wire.Call, in *describeInstancesInput) (*describeInstancesOutput, error) {
 	found, next, err := describe(s, call, instances, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
-		func(tx *region.Txn, v *instance) { v.Tags = s.tagsOf(tx, v.InstanceID) })
+		func(tx *state.Txn, v *instance) { v.Tags = s.tagsOf(tx, v.InstanceID) })
 	out := &describeInstancesOutput{NextToken: next}
 	for _, v := range found {
 		out.Reservations = append(out.Reservations, reservation{ReservationID: v.ReservationID, OwnerID: s.VPC.AccountID, Instances: list[instance]{v}})
@@ -236,7 +237,7 @@ type describeInstanceStatusOutput struct {
 
 var instanceStatuses = &kind[instanceStatus]{
 	prefix: instances.prefix, noun: instances.noun, code: instances.code, id: func(v instanceStatus) string { return v.InstanceID },
-	computed: func(s *Service, tx *region.Txn) (all []instanceStatus) {
+	computed: func(s *Service, tx *state.Txn) (all []instanceStatus) {
 		well := statusSummary{"ok", list[statusDetail]{{"reachability", "passed"}}}
 		for _, v := range s.instances(tx) {
 			all = append(all, instanceStatus{InstanceID: v.InstanceID, Zone: v.Placement.Zone, ZoneID: v.Placement.ZoneID, State: v.State, System: well, Instance: well,
@@ -247,6 +248,6 @@ var instanceStatuses = &kind[instanceStatus]{
 }
 
 func (s *Service) describeInstanceStatus(call *wire.Call, in *describeInstanceStatusInput) (*describeInstanceStatusOutput, error) {
-	found, next, err := describe(s, call, instanceStatuses, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(*region.Txn, *instanceStatus) {})
+	found, next, err := describe(s, call, instanceStatuses, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(*state.Txn, *instanceStatus) {})
 	return &describeInstanceStatusOutput{found, next}, err
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // networkInterface is a network interface as EC2 shows it: clusters' control planes have them, and nodes.
@@ -78,7 +78,7 @@ var interfaces = &kind[networkInterface]{
 	prefix: "eni", noun: "networkInterface ID", code: "InvalidNetworkInterfaceID",
 	misnamed: "InvalidNetworkInterfaceId.Malformed",
 	id:       func(v networkInterface) string { return v.InterfaceID },
-	computed: func(s *Service, tx *region.Txn) []networkInterface {
+	computed: func(s *Service, tx *state.Txn) []networkInterface {
 		return slices.Concat(s.controlPlaneInterfaces(tx), s.nodeInterfaces(tx), s.natInterfaces(tx))
 	},
 }
@@ -87,7 +87,7 @@ var interfaces = &kind[networkInterface]{
 const interfaceHost = 10
 
 // controlPlaneInterfaces are the clusters': in each zone one, in the first of the cluster's subnets there.
-func (s *Service) controlPlaneInterfaces(tx *region.Txn) []networkInterface {
+func (s *Service) controlPlaneInterfaces(tx *state.Txn) []networkInterface {
 	byID, names := map[string]subnet{}, s.groupNames(tx)
 	for _, v := range subnets.all(s, tx) {
 		byID[v.SubnetID] = v
@@ -131,7 +131,7 @@ func (v VPC) dnsName(ip string) string {
 }
 
 // natInterfaces are those by which NAT gateways are in their subnets.
-func (s *Service) natInterfaces(tx *region.Txn) (all []networkInterface) {
+func (s *Service) natInterfaces(tx *state.Txn) (all []networkInterface) {
 	for _, g := range natGateways.all(s, tx) {
 		home, err := subnets.get(s, tx, g.SubnetID)
 		if err != nil {
@@ -178,6 +178,6 @@ type describeInterfacesOutput struct {
 
 func (s *Service) describeInterfaces(call *wire.Call, in *describeInterfacesInput) (*describeInterfacesOutput, error) {
 	found, next, err := describe(s, call, interfaces, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
-		func(tx *region.Txn, v *networkInterface) { v.Tags = s.tagsOf(tx, v.InterfaceID) })
+		func(tx *state.Txn, v *networkInterface) { v.Tags = s.tagsOf(tx, v.InterfaceID) })
 	return &describeInterfacesOutput{found, next}, err
 }

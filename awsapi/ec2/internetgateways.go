@@ -2,7 +2,7 @@ package ec2
 
 import (
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // internetGateway is an internet gateway as stored and as EC2 shows it. It is recorded only: containers reach the machine's network without one.
@@ -24,10 +24,10 @@ func (g internetGateway) in(vpcID string) bool {
 }
 
 var internetGateways = &kind[internetGateway]{
-	table: region.NewTable[entry[internetGateway]]("ec2-internet-gateway"), prefix: "igw", noun: "internetGateway ID", code: "InvalidInternetGatewayID",
+	table: state.NewTable[entry[internetGateway]]("ec2-internet-gateway"), prefix: "igw", noun: "internetGateway ID", code: "InvalidInternetGatewayID",
 	misnamed: "InvalidInternetGatewayId.Malformed",
 	id:       func(v internetGateway) string { return v.GatewayID },
-	computed: func(s *Service, _ *region.Txn) []internetGateway {
+	computed: func(s *Service, _ *state.Txn) []internetGateway {
 		return []internetGateway{{GatewayID: id("igw", s.VPC.ID()), OwnerID: s.VPC.AccountID, Attachments: list[gatewayAttachment]{{s.VPC.ID(), "available"}}}}
 	},
 }
@@ -54,7 +54,7 @@ type describeInternetGatewaysOutput struct {
 
 func (s *Service) describeInternetGateways(call *wire.Call, in *describeInternetGatewaysInput) (*describeInternetGatewaysOutput, error) {
 	found, next, err := describe(s, call, internetGateways, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
-		func(tx *region.Txn, v *internetGateway) { v.Tags = s.tagsOf(tx, v.GatewayID) })
+		func(tx *state.Txn, v *internetGateway) { v.Tags = s.tagsOf(tx, v.GatewayID) })
 	return &describeInternetGatewaysOutput{found, next}, err
 }
 
@@ -72,7 +72,7 @@ func (s *Service) createInternetGateway(call *wire.Call, in *createInternetGatew
 		return nil, err
 	}
 	out := &createInternetGatewayOutput{internetGateway{GatewayID: newID("igw"), OwnerID: s.VPC.AccountID, Tags: given}}
-	return change(s, call, out, func(tx *region.Txn) error {
+	return change(s, call, out, func(tx *state.Txn) error {
 		internetGateways.put(s, tx, out.Gateway)
 		tags.Put(tx, out.Gateway.GatewayID, given)
 		return nil
@@ -84,7 +84,7 @@ type deleteInternetGatewayInput struct {
 }
 
 func (s *Service) deleteInternetGateway(call *wire.Call, in *deleteInternetGatewayInput) (*done, error) {
-	return change(s, call, &done{true}, func(tx *region.Txn) error {
+	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		g, err := internetGateways.get(s, tx, in.GatewayID)
 		if err != nil {
 			return err
@@ -105,7 +105,7 @@ type attachmentInput struct {
 }
 
 func (s *Service) attachInternetGateway(call *wire.Call, in *attachmentInput) (*done, error) {
-	return change(s, call, &done{true}, func(tx *region.Txn) error {
+	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		g, err := internetGateways.get(s, tx, in.GatewayID)
 		if err != nil {
 			return err
@@ -128,7 +128,7 @@ func (s *Service) attachInternetGateway(call *wire.Call, in *attachmentInput) (*
 }
 
 func (s *Service) detachInternetGateway(call *wire.Call, in *attachmentInput) (*done, error) {
-	return change(s, call, &done{true}, func(tx *region.Txn) error {
+	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		g, err := internetGateways.get(s, tx, in.GatewayID)
 		switch {
 		case err != nil:

@@ -18,7 +18,7 @@ import (
 	"strings"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // keyPair is an SSH key pair as stored and as EC2 shows it, without its private key. It is recorded only: nothing here lets anybody in by
@@ -34,7 +34,7 @@ type keyPair struct {
 }
 
 var keyPairs = &kind[keyPair]{
-	table: region.NewTable[entry[keyPair]]("ec2-key-pair"), prefix: "key", noun: "key pair", code: "InvalidKeyPair",
+	table: state.NewTable[entry[keyPair]]("ec2-key-pair"), prefix: "key", noun: "key pair", code: "InvalidKeyPair",
 	id: func(v keyPair) string { return v.KeyPairID },
 }
 
@@ -53,7 +53,7 @@ func noKeyPair(name string) error {
 }
 
 // CheckKeyPair says whether there is a key pair of that name, in EC2's words.
-func (s *Service) CheckKeyPair(tx *region.Txn, name string) error {
+func (s *Service) CheckKeyPair(tx *state.Txn, name string) error {
 	if slices.ContainsFunc(keyPairs.all(s, tx), func(k keyPair) bool { return k.Name == name }) {
 		return nil
 	}
@@ -75,7 +75,7 @@ func (s *Service) describeKeyPairs(call *wire.Call, in *describeKeyPairsInput) (
 	if len(in.Names) > 0 {
 		in.Filters = append(in.Filters, filter{"key-name", in.Names})
 	}
-	found, _, err := describe(s, call, keyPairs, in.IDs, page{Filters: in.Filters}, func(tx *region.Txn, v *keyPair) {
+	found, _, err := describe(s, call, keyPairs, in.IDs, page{Filters: in.Filters}, func(tx *state.Txn, v *keyPair) {
 		v.Tags = s.tagsOf(tx, v.KeyPairID)
 		if !in.IncludePublicKey {
 			v.PublicKey = ""
@@ -173,7 +173,7 @@ func (s *Service) addKeyPair(call *wire.Call, name, kind, fingerprint, public st
 	}
 	made := keyPair{KeyPairID: newID("key"), Fingerprint: fingerprint, Name: name, Type: kind, PublicKey: public,
 		Created: timestamp(s.now()), Tags: given}
-	err = s.State.Update(call.Request.Context(), func(tx *region.Txn) error {
+	err = s.State.Update(call.Request.Context(), func(tx *state.Txn) error {
 		if s.CheckKeyPair(tx, name) == nil {
 			return refuse("InvalidKeyPair.Duplicate", "The keypair already exists: %s", clip(name))
 		}
@@ -203,7 +203,7 @@ func (s *Service) deleteKeyPair(call *wire.Call, in *deleteKeyPairInput) (*delet
 		return nil, refuse("MissingParameter", "The request must contain the parameter KeyName or KeyPairId")
 	}
 	out := &deleteKeyPairOutput{Return: true}
-	return change(s, call, out, func(tx *region.Txn) error {
+	return change(s, call, out, func(tx *state.Txn) error {
 		out.KeyPairID = ""
 		for _, k := range keyPairs.all(s, tx) {
 			if k.Name == in.Name || k.KeyPairID == in.ID {

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // launchTemplate is a launch template as stored and as EC2 shows it.
@@ -39,7 +39,7 @@ type templateVersion struct {
 }
 
 var launchTemplates = &kind[launchTemplate]{
-	table: region.NewTable[entry[launchTemplate]]("ec2-launch-template"), prefix: "lt", noun: "launch template ID", code: "InvalidLaunchTemplateId",
+	table: state.NewTable[entry[launchTemplate]]("ec2-launch-template"), prefix: "lt", noun: "launch template ID", code: "InvalidLaunchTemplateId",
 	absent: "The specified launch template, with template ID %s, does not exist.",
 	id:     func(v launchTemplate) string { return v.TemplateID },
 }
@@ -56,7 +56,7 @@ func (s *Service) launchTemplateActions() map[string]action {
 }
 
 // template is the launch template with that id, or that name.
-func (s *Service) template(tx *region.Txn, templateID, name string) (launchTemplate, error) {
+func (s *Service) template(tx *state.Txn, templateID, name string) (launchTemplate, error) {
 	switch {
 	case templateID != "" && name != "":
 		return launchTemplate{}, refuse("InvalidParameterCombination", "Either provide launch template ID or launch template name to modify the template.")
@@ -104,7 +104,7 @@ func (s *Service) createTemplate(call *wire.Call, in *createTemplateInput) (*tem
 	}
 	first.TemplateID, first.Name, first.Number = newID("lt"), in.Name, 1
 	out := &templateOutput{}
-	return change(s, call, out, func(tx *region.Txn) error {
+	return change(s, call, out, func(tx *state.Txn) error {
 		for _, earlier := range launchTemplates.all(s, tx) {
 			switch {
 			case earlier.Name != in.Name:
@@ -143,7 +143,7 @@ type templateInput struct {
 
 func (s *Service) deleteTemplate(call *wire.Call, in *templateInput) (*templateOutput, error) {
 	out := &templateOutput{}
-	return change(s, call, out, func(tx *region.Txn) (err error) {
+	return change(s, call, out, func(tx *state.Txn) (err error) {
 		if out.Template, err = s.template(tx, in.TemplateID, in.Name); err != nil {
 			return err
 		}
@@ -160,7 +160,7 @@ type modifyTemplateInput struct {
 
 func (s *Service) modifyTemplate(call *wire.Call, in *modifyTemplateInput) (*templateOutput, error) {
 	out := &templateOutput{}
-	return change(s, call, out, func(tx *region.Txn) error {
+	return change(s, call, out, func(tx *state.Txn) error {
 		t, err := s.template(tx, in.TemplateID, in.Name)
 		if err != nil {
 			return err
@@ -200,7 +200,7 @@ func (s *Service) describeTemplates(call *wire.Call, in *describeTemplatesInput)
 		in.Filters = append(in.Filters, filter{"launch-template-name", in.Names})
 	}
 	found, next, err := describe(s, call, launchTemplates, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
-		func(tx *region.Txn, v *launchTemplate) { v.Tags = s.tagsOf(tx, v.TemplateID) })
+		func(tx *state.Txn, v *launchTemplate) { v.Tags = s.tagsOf(tx, v.TemplateID) })
 	if err != nil {
 		return nil, err
 	}

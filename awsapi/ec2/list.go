@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // page is what a Describe call takes to be given in parts.
@@ -79,13 +79,13 @@ func cut[T any](operation string, values []T, p page, ids []string, id func(T) s
 
 // describe is what every Describe call of a kind does: those with the ids, that pass the filters, a page of them, with what show adds of what
 // is not stored.
-func describe[T any](s *Service, call *wire.Call, k *kind[T], ids []string, p page, show func(tx *region.Txn, value *T)) (values []T, next string, err error) {
+func describe[T any](s *Service, call *wire.Call, k *kind[T], ids []string, p page, show func(tx *state.Txn, value *T)) (values []T, next string, err error) {
 	for _, id := range ids {
 		if err := k.check(id); err != nil {
 			return nil, "", err
 		}
 	}
-	err = s.State.View(func(tx *region.Txn) error {
+	err = s.State.View(func(tx *state.Txn) error {
 		all := k.all(s, tx)
 		if len(ids) > 0 {
 			for _, id := range ids {
@@ -116,7 +116,7 @@ func describe[T any](s *Service, call *wire.Call, k *kind[T], ids []string, p pa
 	return values, next, nil
 }
 
-func showAll[T any](tx *region.Txn, values []T, show func(tx *region.Txn, value *T)) {
+func showAll[T any](tx *state.Txn, values []T, show func(tx *state.Txn, value *T)) {
 	for i := range values {
 		show(tx, &values[i])
 	}

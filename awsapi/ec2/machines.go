@@ -6,6 +6,7 @@ import (
 
 	"tripod/nodes/machine"
 	"tripod/region"
+	"tripod/state"
 )
 
 // Node is a simulated node as EC2 sees it: an instance with one interface and one volume, in the zone's default private subnet. All of it follows from the
@@ -31,7 +32,7 @@ func (n Node) Tags() []tag {
 }
 
 // Nodes are those of all clusters, in the order of clusters, zones and nodes.
-func (s *Service) Nodes(tx *region.Txn) (all []Node) {
+func (s *Service) Nodes(tx *state.Txn) (all []Node) {
 	for _, c := range region.Clusters.List(tx) {
 		if !c.Runs() {
 			continue
@@ -51,7 +52,7 @@ func (s *Service) Nodes(tx *region.Txn) (all []Node) {
 }
 
 // nodeInterfaces are the nodes' primary interfaces. Those that a CNI would add for pods are not told.
-func (s *Service) nodeInterfaces(tx *region.Txn) (all []networkInterface) {
+func (s *Service) nodeInterfaces(tx *state.Txn) (all []networkInterface) {
 	names := s.groupNames(tx)
 	for _, n := range s.Nodes(tx) {
 		group := s.VPC.ClusterSecurityGroupID(n.ClusterID)

@@ -6,17 +6,18 @@ import (
 
 	"tripod/nodes/machine"
 	"tripod/region"
+	"tripod/state"
 )
 
 func TestInstancesAreTheMachinesOfTheNodes(t *testing.T) {
 	const id = "0123456789ABCDEF0123456789ABCDEF"
 	s := &Service{VPC: VPC{AccountID: "111122223333", Region: "us-east-1", Zones: []string{"us-east-1a", "us-east-1b"}}}
-	s.State = region.NewMemory(func(tx *region.Txn) {
+	s.State = region.NewMemory(func(tx *state.Txn) {
 		region.Clusters.Put(tx, id, region.Cluster{ID: id, Name: "demo", Nodes: 3, NodeRole: "demo-node"})
 		region.InstanceProfiles.Put(tx, "demo-node", region.InstanceProfile{Name: "demo-node", ID: "AIPA1", ARN: "arn:profile", Role: "demo-node"})
 		region.Clusters.Put(tx, "gone", region.Cluster{ID: "gone", Name: "gone", Nodes: 3, Status: "DELETING"})
 	})
-	if err := s.State.View(func(tx *region.Txn) error {
+	if err := s.State.View(func(tx *state.Txn) error {
 		all := s.instances(tx)
 		if len(all) != 3 {
 			t.Fatalf("got %d instances, want the 3 of the cluster that runs", len(all))

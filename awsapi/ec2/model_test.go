@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"tripod/region"
+	"tripod/state"
 )
 
 //go:generate go run ../../internal/ec2model $EC2_MODEL testdata/model.json instancetypenames.txt
@@ -201,7 +202,7 @@ func newServiceWithNodes(t *testing.T) *Service {
 	t.Helper()
 	s := newService()
 	const cluster = "0123456789ABCDEF0123456789ABCDEF"
-	err := s.State.Update(t.Context(), func(tx *region.Txn) error {
+	err := s.State.Update(t.Context(), func(tx *state.Txn) error {
 		region.Clusters.Put(tx, cluster, region.Cluster{ID: cluster, Name: "demo", Nodes: 3})
 		return nil
 	})

@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // ruleUpdate is a rule as ModifySecurityGroupRules gives it: all of it but its direction.
@@ -43,7 +43,7 @@ type modifyRulesInput struct {
 }
 
 func (s *Service) modifyRules(call *wire.Call, in *modifyRulesInput) (*done, error) {
-	return change(s, call, &done{true}, func(tx *region.Txn) error {
+	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		g, err := groups.get(s, tx, in.GroupID)
 		if err != nil {
 			return err
@@ -110,7 +110,7 @@ func (s *Service) describeAnew(call *wire.Call, in *describeAnewInput, egress bo
 			return nil, err
 		}
 	}
-	return change(s, call, &done{true}, func(tx *region.Txn) error {
+	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		g, err := s.group(tx, in.GroupID, in.Name)
 		if err != nil {
 			return err

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // natGateway is a NAT gateway as stored and as EC2 shows it. It is recorded only: containers reach the machine's network without one.
@@ -35,10 +35,10 @@ type natAddress struct {
 }
 
 var natGateways = &kind[natGateway]{
-	table: region.NewTable[entry[natGateway]]("ec2-nat-gateway"), prefix: "nat", noun: "NAT gateway", code: "InvalidNatGatewayID", missing: "NatGatewayNotFound",
+	table: state.NewTable[entry[natGateway]]("ec2-nat-gateway"), prefix: "nat", noun: "NAT gateway", code: "InvalidNatGatewayID", missing: "NatGatewayNotFound",
 	misnamed: "NatGatewayMalformed", absent: "The Nat Gateway %s was not found",
 	id:       func(v natGateway) string { return v.GatewayID },
-	computed: func(s *Service, _ *region.Txn) []natGateway { return []natGateway{s.defaultNATGateway()} },
+	computed: func(s *Service, _ *state.Txn) []natGateway { return []natGateway{s.defaultNATGateway()} },
 }
 
 // defaultNATGateway is in the first zone's public subnet; the private subnets' routes go to it.
@@ -63,7 +63,7 @@ func newNATGateway(gatewayID string, home subnet, ip *elasticIP, created time.Ti
 }
 
 // shownNATGateway is the gateway with what is not stored.
-func (s *Service) shownNATGateway(tx *region.Txn, g natGateway) natGateway {
+func (s *Service) shownNATGateway(tx *state.Txn, g natGateway) natGateway {
 	g.Availability, g.Tags, g.Addresses = "zonal", s.tagsOf(tx, g.GatewayID), slices.Clone(g.Addresses)
 	g.Addresses[0].InterfaceID = g.interfaceID()
 	return g
@@ -82,7 +82,7 @@ func natHost(home subnet) string {
 }
 
 // natGatewayWith is the gateway that has the address, if there is one.
-func (s *Service) natGatewayWith(tx *region.Txn, allocationID string) (natGateway, bool) {
+func (s *Service) natGatewayWith(tx *state.Txn, allocationID string) (natGateway, bool) {
 	for _, g := range natGateways.all(s, tx) {
 		if g.Addresses[0].AllocationID == allocationID {
 			return g, true
@@ -111,7 +111,7 @@ type describeNATGatewaysOutput struct {
 
 func (s *Service) describeNATGateways(call *wire.Call, in *describeNATGatewaysInput) (*describeNATGatewaysOutput, error) {
 	found, next, err := describe(s, call, natGateways, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
-		func(tx *region.Txn, v *natGateway) { *v = s.shownNATGateway(tx, *v) })
+		func(tx *state.Txn, v *natGateway) { *v = s.shownNATGateway(tx, *v) })
 	return &describeNATGatewaysOutput{found, next}, err
 }
 
@@ -144,7 +144,7 @@ func (s *Service) createNATGateway(call *wire.Call, in *createNATGatewayInput) (
 		return nil, err
 	}
 	gatewayID, created, out := newID("nat"), s.now(), &createNATGatewayOutput{Token: in.Token}
-	return change(s, call, out, func(tx *region.Txn) error {
+	return change(s, call, out, func(tx *state.Txn) error {
 		for _, earlier := range natGateways.all(s, tx) {
 			if in.Token != "" && earlier.Token == in.Token {
 				if earlier.SubnetID != in.SubnetID || earlier.Addresses[0].AllocationID != in.AllocationID {
@@ -188,7 +188,7 @@ type deleteNATGatewayOutput struct {
 
 // deleteNATGateway removes the record at once; AWS shows it as deleted for an hour.
 func (s *Service) deleteNATGateway(call *wire.Call, in *deleteNATGatewayInput) (*deleteNATGatewayOutput, error) {
-	return change(s, call, &deleteNATGatewayOutput{in.GatewayID}, func(tx *region.Txn) error {
+	return change(s, call, &deleteNATGatewayOutput{in.GatewayID}, func(tx *state.Txn) error {
 		if _, err := natGateways.get(s, tx, in.GatewayID); err != nil {
 			return err
 		}

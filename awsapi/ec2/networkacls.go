@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // networkACL is a network ACL as stored and as EC2 shows it. It is recorded only: no packet is filtered. Each VPC begins with one that lets
@@ -52,16 +52,16 @@ type aclAssociation struct {
 const lastEntry = 32767
 
 var networkACLs = &kind[networkACL]{
-	table: region.NewTable[entry[networkACL]]("ec2-network-acl"), prefix: "acl", noun: "networkAcl ID", code: "InvalidNetworkAclID",
+	table: state.NewTable[entry[networkACL]]("ec2-network-acl"), prefix: "acl", noun: "networkAcl ID", code: "InvalidNetworkAclID",
 	misnamed: "InvalidNetworkAclId.Malformed",
 	id:       func(v networkACL) string { return v.ACLID },
-	computed: func(s *Service, tx *region.Txn) []networkACL { return s.defaultACLs(tx) },
+	computed: func(s *Service, tx *state.Txn) []networkACL { return s.defaultACLs(tx) },
 }
 
 // aclAssociations are the ACLs of subnets that do not have their VPC's default one, by the subnets' ids.
-var aclAssociations = region.NewTable[aclAssociation]("ec2-network-acl-association")
+var aclAssociations = state.NewTable[aclAssociation]("ec2-network-acl-association")
 
-func (s *Service) defaultACLs(tx *region.Txn) []networkACL {
+func (s *Service) defaultACLs(tx *state.Txn) []networkACL {
 	var all []networkACL
 	for _, v := range vpcs.all(s, tx) {
 		acl := networkACL{ACLID: defaultACLID(v.VPCID), VPCID: v.VPCID, OwnerID: v.OwnerID, Default: true}
@@ -84,7 +84,7 @@ func lastACLEntry(egress bool) aclEntry {
 }
 
 // aclOf is the association of a subnet: with the ACL that a call gave it, or its VPC's default one.
-func aclOf(tx *region.Txn, v subnet) aclAssociation {
+func aclOf(tx *state.Txn, v subnet) aclAssociation {
 	if a, found := aclAssociations.Get(tx, v.SubnetID); found {
 		return a
 	}
@@ -92,7 +92,7 @@ func aclOf(tx *region.Txn, v subnet) aclAssociation {
 }
 
 // shownACL is the ACL with what is not stored.
-func (s *Service) shownACL(tx *region.Txn, acl networkACL) networkACL {
+func (s *Service) shownACL(tx *state.Txn, acl networkACL) networkACL {
 	acl.Tags, acl.Associations = s.tagsOf(tx, acl.ACLID), nil
 	for _, v := range subnets.all(s, tx) {
 		if a := aclOf(tx, v); a.ACLID == acl.ACLID {
@@ -124,7 +124,7 @@ type describeACLsOutput struct {
 
 func (s *Service) describeACLs(call *wire.Call, in *describeACLsInput) (*describeACLsOutput, error) {
 	found, next, err := describe(s, call, networkACLs, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
-		func(tx *region.Txn, v *networkACL) { *v = s.shownACL(tx, *v) })
+		func(tx *state.Txn, v *networkACL) { *v = s.shownACL(tx, *v) })
 	return &describeACLsOutput{found, next}, err
 }
 
@@ -149,7 +149,7 @@ func (s *Service) createACL(call *wire.Call, in *createACLInput) (*createACLOutp
 		return nil, refuse("InvalidParameterValue", "ClientToken must be at most 64 characters.")
 	}
 	aclID, out := newID("acl"), &createACLOutput{Token: in.Token}
-	return change(s, call, out, func(tx *region.Txn) error {
+	return change(s, call, out, func(tx *state.Txn) error {
 		for _, earlier := range networkACLs.all(s, tx) {
 			if in.Token != "" && earlier.Token == in.Token {
 				if earlier.VPCID != in.VPCID {
@@ -177,7 +177,7 @@ type deleteACLInput struct {
 }
 
 func (s *Service) deleteACL(call *wire.Call, in *deleteACLInput) (*done, error) {
-	return change(s, call, &done{true}, func(tx *region.Txn) error {
+	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		acl, err := networkACLs.get(s, tx, in.ACLID)
 		switch {
 		case err != nil:
@@ -203,7 +203,7 @@ type replaceACLAssociationOutput struct {
 // replaceACLAssociation gives the subnet of an association another ACL; the association gets a new id.
 func (s *Service) replaceACLAssociation(call *wire.Call, in *replaceACLAssociationInput) (*replaceACLAssociationOutput, error) {
 	newAssociation := newID("aclassoc")
-	return change(s, call, &replaceACLAssociationOutput{newAssociation}, func(tx *region.Txn) error {
+	return change(s, call, &replaceACLAssociationOutput{newAssociation}, func(tx *state.Txn) error {
 		acl, err := networkACLs.get(s, tx, in.ACLID)
 		if err != nil {
 			return err

@@ -4,7 +4,7 @@ import (
 	"strconv"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // Template is one version of a launch template, as far as a managed node group looks at it.
@@ -19,7 +19,7 @@ type Template struct {
 
 // FindTemplate is the launch template with that id or name, in that version: a number, $Latest, or $Default, which is also meant by none.
 // The error is in EC2's words.
-func (s *Service) FindTemplate(tx *region.Txn, templateID, name, version string) (Template, error) {
+func (s *Service) FindTemplate(tx *state.Txn, templateID, name, version string) (Template, error) {
 	t, err := s.template(tx, templateID, name)
 	if err != nil {
 		return Template{}, err
@@ -45,7 +45,7 @@ const sshPort = 22
 
 // OpenSSH makes the security group by which EKS lets people reach a node group's nodes by SSH: those of the groups, or everybody where
 // there are none. The subnet is one of the node group's. The error is in EC2's words.
-func (s *Service) OpenSSH(tx *region.Txn, name, subnetID string, sources []string) (groupID string, err error) {
+func (s *Service) OpenSSH(tx *state.Txn, name, subnetID string, sources []string) (groupID string, err error) {
 	home, err := subnets.get(s, tx, subnetID)
 	if err != nil {
 		return "", err
@@ -68,7 +68,7 @@ func (s *Service) OpenSSH(tx *region.Txn, name, subnetID string, sources []strin
 }
 
 // CloseSSH removes the group that OpenSSH made, if it is still there.
-func (s *Service) CloseSSH(tx *region.Txn, groupID string) {
+func (s *Service) CloseSSH(tx *state.Txn, groupID string) {
 	if _, err := groups.get(s, tx, groupID); err == nil {
 		groups.delete(s, tx, groupID) // it is stored, so there is nothing to refuse
 	}

@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // none is a kind of resource of which Tripod has none: it has no images or snapshots. Ids asked for are not found.
@@ -27,7 +27,7 @@ func (s *Service) emptyActions() map[string]action {
 
 // found looks for ids of a kind that there is none of: it refuses them.
 func (s *Service) found(call *wire.Call, k *kind[string], ids []string, p page) error {
-	_, _, err := describe(s, call, k, ids, p, func(*region.Txn, *string) {})
+	_, _, err := describe(s, call, k, ids, p, func(*state.Txn, *string) {})
 	return err
 }
 

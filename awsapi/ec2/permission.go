@@ -9,7 +9,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/iam"
-	"tripod/region"
+	"tripod/state"
 )
 
 // made are the types of what operations make. Who makes one needs the permission on all of the type, TYPE/*, beside that on what the call names.
@@ -72,7 +72,7 @@ func (s *Service) subjects(call *wire.Call) ([]subject, error) {
 	if kind := made[call.Operation]; kind != "" {
 		subjects = append(subjects, subject{arn: s.arn(kind, "*"), new: true})
 	}
-	err := s.State.View(func(tx *region.Txn) error {
+	err := s.State.View(func(tx *state.Txn) error {
 		types := s.taggable(tx)
 		for _, id := range s.named(tx, call) {
 			if types[id] == "" {
@@ -93,7 +93,7 @@ func (s *Service) subjects(call *wire.Call) ([]subject, error) {
 }
 
 // named are the ids that a call's parameters give, and that of the launch template whose name they give.
-func (s *Service) named(tx *region.Txn, call *wire.Call) []string {
+func (s *Service) named(tx *state.Txn, call *wire.Call) []string {
 	var ids []string
 	for name, values := range call.Params {
 		if mentions.MatchString(name) || strings.HasSuffix(call.Operation, "Route") && slices.Contains(targets, name) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"tripod/region"
+	"tripod/state"
 )
 
 // ClusterNetwork is where a cluster is.
@@ -17,7 +18,7 @@ type ClusterNetwork struct {
 }
 
 // clusters are the networks of the region's clusters.
-func (s *Service) clusters(tx *region.Txn) []ClusterNetwork {
+func (s *Service) clusters(tx *state.Txn) []ClusterNetwork {
 	if s.Clusters != nil {
 		return s.Clusters(tx)
 	}
@@ -44,7 +45,7 @@ const minimumZones = 2
 func inWords(format string, args ...any) error { return fmt.Errorf(format, args...) }
 
 // CheckNetwork says whether a cluster can be in these subnets with these security groups, in the words of EKS.
-func (s *Service) CheckNetwork(tx *region.Txn, subnetIDs, securityGroupIDs []string) (NetworkPlan, error) {
+func (s *Service) CheckNetwork(tx *state.Txn, subnetIDs, securityGroupIDs []string) (NetworkPlan, error) {
 	var plan NetworkPlan
 	if len(subnetIDs) == 0 {
 		return plan, errors.New("subnets can not be empty")
@@ -86,13 +87,13 @@ func (s *Service) CheckNetwork(tx *region.Txn, subnetIDs, securityGroupIDs []str
 }
 
 // VPCOf is the VPC in which a subnet is. The error says that there is no such subnet.
-func (s *Service) VPCOf(tx *region.Txn, subnetID string) (string, error) {
+func (s *Service) VPCOf(tx *state.Txn, subnetID string) (string, error) {
 	v, err := subnets.get(s, tx, subnetID)
 	return v.VPCID, err
 }
 
 // IsPrivate says whether a subnet has no route to an internet gateway, as Fargate profiles need it. The error says that there is no such subnet.
-func (s *Service) IsPrivate(tx *region.Txn, subnetID string) (bool, error) {
+func (s *Service) IsPrivate(tx *state.Txn, subnetID string) (bool, error) {
 	v, err := subnets.get(s, tx, subnetID)
 	if err != nil {
 		return false, err

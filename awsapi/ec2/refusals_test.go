@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // TestEveryOperationAnswersGarbageWithA400 sends each operation what no client would, and wants EC2's error or an answer, never more.
@@ -50,7 +50,7 @@ func TestSubnetIsPublicWhileItsTableLeadsToAnInternetGateway(t *testing.T) {
 	private := func() bool {
 		t.Helper()
 		var private bool
-		err := s.State.View(func(tx *region.Txn) (err error) { private, err = s.IsPrivate(tx, subnetID); return err })
+		err := s.State.View(func(tx *state.Txn) (err error) { private, err = s.IsPrivate(tx, subnetID); return err })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // maxRoutes is how many routes a table has: AWS's default quota.
@@ -57,7 +57,7 @@ type routeInput struct {
 }
 
 // newRoute is the route that the call describes, its target checked: it must be in the table's VPC.
-func (s *Service) newRoute(tx *region.Txn, t routeTable, in *routeInput) (route, error) {
+func (s *Service) newRoute(tx *state.Txn, t routeTable, in *routeInput) (route, error) {
 	d, err := destination{in.Destination, in.Destination6}.canonical()
 	if err != nil {
 		return route{}, err
@@ -82,7 +82,7 @@ func (s *Service) newRoute(tx *region.Txn, t routeTable, in *routeInput) (route,
 }
 
 // target is the VPC in which a route's target is; of an instance, or its interface, the route gets both.
-func (s *Service) target(tx *region.Txn, r *route) (vpcID string, err error) {
+func (s *Service) target(tx *state.Txn, r *route) (vpcID string, err error) {
 	switch {
 	case r.NATGatewayID != "":
 		g, err := natGateways.get(s, tx, r.NATGatewayID)
@@ -123,7 +123,7 @@ func (t routeTable) at(d destination) int {
 }
 
 // withLocalRoutes is the table with the routes to its VPC's own blocks, which come and go with these.
-func (s *Service) withLocalRoutes(tx *region.Txn, t routeTable) routeTable {
+func (s *Service) withLocalRoutes(tx *state.Txn, t routeTable) routeTable {
 	v, err := vpcs.get(s, tx, t.VPCID)
 	if err != nil {
 		return t // a table goes with its VPC
@@ -149,7 +149,7 @@ func localRoutes(v vpcRecord) (routes list[route]) {
 }
 
 func (s *Service) createRoute(call *wire.Call, in *routeInput) (*done, error) {
-	return change(s, call, &done{true}, func(tx *region.Txn) error {
+	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		t, err := routeTables.get(s, tx, in.TableID)
 		if err != nil {
 			return err
@@ -171,7 +171,7 @@ func (s *Service) createRoute(call *wire.Call, in *routeInput) (*done, error) {
 }
 
 func (s *Service) replaceRoute(call *wire.Call, in *routeInput) (*done, error) {
-	return change(s, call, &done{true}, func(tx *region.Txn) error {
+	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		t, err := routeTables.get(s, tx, in.TableID)
 		if err != nil {
 			return err
@@ -217,7 +217,7 @@ func (s *Service) deleteRoute(call *wire.Call, in *deleteRouteInput) (*done, err
 	if err != nil {
 		return nil, err
 	}
-	return change(s, call, &done{true}, func(tx *region.Txn) error {
+	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		t, err := routeTables.get(s, tx, in.TableID)
 		if err != nil {
 			return err
@@ -234,7 +234,7 @@ func (s *Service) deleteRoute(call *wire.Call, in *deleteRouteInput) (*done, err
 }
 
 // shownRoutes are the table's with its VPC's own, and marked where the target is gone, as EC2 does.
-func (s *Service) shownRoutes(tx *region.Txn, t *routeTable) {
+func (s *Service) shownRoutes(tx *state.Txn, t *routeTable) {
 	*t = s.withLocalRoutes(tx, *t)
 	for i, r := range t.Routes {
 		if r.GatewayID == localRoute {

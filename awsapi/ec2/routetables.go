@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // routeTable is a route table as stored and as EC2 shows it.
@@ -47,10 +47,10 @@ type routeAssociation struct {
 }
 
 var routeTables = &kind[routeTable]{
-	table: region.NewTable[entry[routeTable]]("ec2-route-table"), prefix: "rtb", noun: "routeTable ID", code: "InvalidRouteTableID",
+	table: state.NewTable[entry[routeTable]]("ec2-route-table"), prefix: "rtb", noun: "routeTable ID", code: "InvalidRouteTableID",
 	misnamed: "InvalidRouteTableId.Malformed",
 	id:       func(v routeTable) string { return v.RouteTableID },
-	computed: func(s *Service, tx *region.Txn) []routeTable { return s.computedRouteTables(tx) },
+	computed: func(s *Service, tx *state.Txn) []routeTable { return s.computedRouteTables(tx) },
 }
 
 func each[T any](values []T, text func(T) string) []string {
@@ -67,7 +67,7 @@ func (t routeTable) public() bool {
 }
 
 // computedRouteTables are the main tables, one a VPC, and the default network's public one.
-func (s *Service) computedRouteTables(tx *region.Txn) []routeTable {
+func (s *Service) computedRouteTables(tx *state.Txn) []routeTable {
 	var all []routeTable
 	for _, v := range vpcs.all(s, tx) {
 		main := s.newRouteTable(id("rtb", v.VPCID), v)
@@ -104,7 +104,7 @@ func associateGateway(tableID, gatewayID string) routeAssociation {
 }
 
 // routesOf is the table that a subnet uses: its own, or its VPC's main one.
-func (s *Service) routesOf(tx *region.Txn, v subnet) routeTable {
+func (s *Service) routesOf(tx *state.Txn, v subnet) routeTable {
 	var main routeTable
 	for _, t := range routeTables.all(s, tx) {
 		for _, a := range t.Associations {
@@ -120,7 +120,7 @@ func (s *Service) routesOf(tx *region.Txn, v subnet) routeTable {
 }
 
 // dissociate takes a subnet or gateway from the table it has.
-func (s *Service) dissociate(tx *region.Txn, id string) {
+func (s *Service) dissociate(tx *state.Txn, id string) {
 	for _, t := range routeTables.all(s, tx) {
 		kept := slices.DeleteFunc(slices.Clone(t.Associations), func(a routeAssociation) bool { return a.SubnetID == id || a.GatewayID == id })
 		if len(kept) < len(t.Associations) {
@@ -152,7 +152,7 @@ type describeRouteTablesOutput struct {
 }
 
 func (s *Service) describeRouteTables(call *wire.Call, in *describeRouteTablesInput) (*describeRouteTablesOutput, error) {
-	found, next, err := describe(s, call, routeTables, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(tx *region.Txn, v *routeTable) {
+	found, next, err := describe(s, call, routeTables, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(tx *state.Txn, v *routeTable) {
 		v.Tags = s.tagsOf(tx, v.RouteTableID)
 		s.shownRoutes(tx, v)
 	})

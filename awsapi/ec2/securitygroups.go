@@ -4,7 +4,7 @@ import (
 	"strings"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // securityGroup is a security group as stored and as EC2 shows it.
@@ -24,14 +24,14 @@ type securityGroup struct {
 func (g securityGroup) isDefault() bool { return g.GroupName == "default" }
 
 var groups = &kind[securityGroup]{
-	table: region.NewTable[entry[securityGroup]]("ec2-security-group"), prefix: "sg", noun: "security group", code: "InvalidGroup",
+	table: state.NewTable[entry[securityGroup]]("ec2-security-group"), prefix: "sg", noun: "security group", code: "InvalidGroup",
 	misnamed: "InvalidGroupId.Malformed",
 	id:       func(v securityGroup) string { return v.GroupID },
-	computed: func(s *Service, tx *region.Txn) []securityGroup { return s.computedGroups(tx) },
+	computed: func(s *Service, tx *state.Txn) []securityGroup { return s.computedGroups(tx) },
 }
 
 // computedGroups are each VPC's default group and the one that EKS makes for each cluster.
-func (s *Service) computedGroups(tx *region.Txn) []securityGroup {
+func (s *Service) computedGroups(tx *state.Txn) []securityGroup {
 	var all []securityGroup
 	for _, v := range vpcs.all(s, tx) {
 		all = append(all, s.openInside(id("sg", v.VPCID, "default"), "default", "default VPC security group", v.VPCID))
@@ -80,7 +80,7 @@ func (s *Service) describeGroups(call *wire.Call, in *describeGroupsInput) (*des
 		return nil, err
 	}
 	var names map[string]string
-	found, next, err := describe(s, call, groups, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(tx *region.Txn, g *securityGroup) {
+	found, next, err := describe(s, call, groups, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(tx *state.Txn, g *securityGroup) {
 		if names == nil {
 			names = s.groupNames(tx)
 		}
@@ -96,7 +96,7 @@ func (s *Service) groupsNamed(call *wire.Call, names []string, filters *[]filter
 		return nil
 	}
 	*filters = append(*filters, filter{"group-name", names}, filter{"vpc-id", []string{s.VPC.ID()}})
-	err := s.State.View(func(tx *region.Txn) error {
+	err := s.State.View(func(tx *state.Txn) error {
 		for _, name := range names {
 			if _, err := s.group(tx, "", name); err != nil {
 				return err
@@ -111,7 +111,7 @@ func (s *Service) groupsNamed(call *wire.Call, names []string, filters *[]filter
 }
 
 // group is the security group with that id, or that name in the default VPC.
-func (s *Service) group(tx *region.Txn, groupID, name string) (securityGroup, error) {
+func (s *Service) group(tx *state.Txn, groupID, name string) (securityGroup, error) {
 	switch {
 	case groupID != "" && name != "":
 		return securityGroup{}, refuse("InvalidParameterCombination", "The parameters GroupName and GroupId may not be specified together")
@@ -129,7 +129,7 @@ func (s *Service) group(tx *region.Txn, groupID, name string) (securityGroup, er
 }
 
 // groupNames are the names of all groups by id.
-func (s *Service) groupNames(tx *region.Txn) map[string]string {
+func (s *Service) groupNames(tx *state.Txn) map[string]string {
 	names := map[string]string{}
 	for _, g := range groups.all(s, tx) {
 		names[g.GroupID] = g.GroupName
@@ -169,7 +169,7 @@ func (s *Service) createGroup(call *wire.Call, in *createGroupInput) (*createGro
 		return nil, err
 	}
 	g := s.newGroup(newID("sg"), in.Name, in.Description, in.VPCID)
-	return change(s, call, &createGroupOutput{true, g.GroupID, given, g.ARN}, func(tx *region.Txn) error {
+	return change(s, call, &createGroupOutput{true, g.GroupID, given, g.ARN}, func(tx *state.Txn) error {
 		if _, err := vpcs.get(s, tx, in.VPCID); err != nil {
 			return err
 		}
@@ -196,7 +196,7 @@ type deleteGroupOutput struct {
 
 func (s *Service) deleteGroup(call *wire.Call, in *deleteGroupInput) (*deleteGroupOutput, error) {
 	out := &deleteGroupOutput{Return: true}
-	return change(s, call, out, func(tx *region.Txn) error {
+	return change(s, call, out, func(tx *state.Txn) error {
 		g, err := s.group(tx, in.GroupID, in.Name)
 		out.GroupID = g.GroupID
 		switch {
@@ -216,7 +216,7 @@ func (s *Service) deleteGroup(call *wire.Call, in *deleteGroupInput) (*deleteGro
 }
 
 // userOf names what uses a group: a cluster, or another group's rule; empty where nothing does.
-func (s *Service) userOf(tx *region.Txn, groupID string) string {
+func (s *Service) userOf(tx *state.Txn, groupID string) string {
 	for _, c := range s.clusters(tx) {
 		for _, used := range append([]string{s.VPC.ClusterSecurityGroupID(c.ID)}, c.SecurityGroupIDs...) {
 			if used == groupID {

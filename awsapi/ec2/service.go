@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -32,11 +32,11 @@ type Service struct {
 	// VPC is the default network; its account and region are the service's too.
 	VPC VPC
 	// State has what calls made.
-	State region.Updater
+	State state.Updater
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Clusters says which network each cluster has; nil means that all of the region's are in the default VPC's private subnets.
-	Clusters func(tx *region.Txn) []ClusterNetwork
+	Clusters func(tx *state.Txn) []ClusterNetwork
 }
 
 // API is the service as it is called.
@@ -85,7 +85,7 @@ type done struct {
 }
 
 // change runs a transaction whose refusals reach the client, and answers out.
-func change[Out any](s *Service, call *wire.Call, out *Out, fn func(tx *region.Txn) error) (*Out, error) {
+func change[Out any](s *Service, call *wire.Call, out *Out, fn func(tx *state.Txn) error) (*Out, error) {
 	if err := s.State.Update(call.Request.Context(), fn); err != nil {
 		return nil, wrap(call, err)
 	}

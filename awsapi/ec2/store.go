@@ -10,7 +10,7 @@ import (
 	"slices"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // list is a list in EC2's XML: an element with <item>s, there when empty too.
@@ -37,19 +37,19 @@ type entry[T any] struct {
 
 // kind is one kind of resource: those that come with the region are computed, those that calls made or changed are stored.
 type kind[T any] struct {
-	table    region.Table[entry[T]] // the zero one where all are computed
-	prefix   string                 // of ids: vpc
-	noun     string                 // vpc ID, in messages
-	code     string                 // InvalidVpcID: begins the codes .NotFound and .Malformed
-	missing  string                 // the code of one that is not there, where it is another
-	misnamed string                 // the code of an id that is none, where it is another: AWS writes some with Id and some with ID
-	absent   string                 // the sentence about one that is not there, with %s for its id, where it is another
-	computed func(s *Service, tx *region.Txn) []T
+	table    state.Table[entry[T]] // the zero one where all are computed
+	prefix   string                // of ids: vpc
+	noun     string                // vpc ID, in messages
+	code     string                // InvalidVpcID: begins the codes .NotFound and .Malformed
+	missing  string                // the code of one that is not there, where it is another
+	misnamed string                // the code of an id that is none, where it is another: AWS writes some with Id and some with ID
+	absent   string                // the sentence about one that is not there, with %s for its id, where it is another
+	computed func(s *Service, tx *state.Txn) []T
 	id       func(T) string
 }
 
 // all are the resources, in the order of their ids.
-func (k *kind[T]) all(s *Service, tx *region.Txn) []T {
+func (k *kind[T]) all(s *Service, tx *state.Txn) []T {
 	byID, fixed := map[string]T{}, map[string]bool{}
 	if k.computed != nil {
 		for _, value := range k.computed(s, tx) {
@@ -69,15 +69,15 @@ func (k *kind[T]) all(s *Service, tx *region.Txn) []T {
 	return values
 }
 
-func (k *kind[T]) stored(tx *region.Txn) []entry[T] {
-	if k.table == (region.Table[entry[T]]{}) {
+func (k *kind[T]) stored(tx *state.Txn) []entry[T] {
+	if k.table == (state.Table[entry[T]]{}) {
 		return nil
 	}
 	return k.table.List(tx)
 }
 
 // get is the resource with that id, or AWS's error for one that is malformed or not there.
-func (k *kind[T]) get(s *Service, tx *region.Txn, id string) (T, error) {
+func (k *kind[T]) get(s *Service, tx *state.Txn, id string) (T, error) {
 	var none T
 	if err := k.check(id); err != nil {
 		return none, err
@@ -108,12 +108,12 @@ func (k *kind[T]) check(id string) error {
 }
 
 // put stores a resource, new or changed.
-func (k *kind[T]) put(s *Service, tx *region.Txn, value T) {
+func (k *kind[T]) put(s *Service, tx *state.Txn, value T) {
 	k.table.Put(tx, k.id(value), entry[T]{Value: value, Overrides: k.isComputed(s, tx, k.id(value))})
 }
 
 // delete removes a resource and its tags; those that come with the region stay.
-func (k *kind[T]) delete(s *Service, tx *region.Txn, id string) error {
+func (k *kind[T]) delete(s *Service, tx *state.Txn, id string) error {
 	if k.isComputed(s, tx, id) {
 		return refuse("OperationNotPermitted", "%s comes with the region and cannot be deleted: Tripod's clusters live in it.", id)
 	}
@@ -122,7 +122,7 @@ func (k *kind[T]) delete(s *Service, tx *region.Txn, id string) error {
 	return nil
 }
 
-func (k *kind[T]) isComputed(s *Service, tx *region.Txn, id string) bool {
+func (k *kind[T]) isComputed(s *Service, tx *state.Txn, id string) bool {
 	return k.computed != nil && slices.ContainsFunc(k.computed(s, tx), func(value T) bool { return k.id(value) == id })
 }
 

@@ -2,7 +2,7 @@ package ec2
 
 import (
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 type modifySubnetAttributeInput struct {
@@ -17,7 +17,7 @@ type modifySubnetAttributeInput struct {
 
 // modifySubnetAttribute changes one attribute at a time, as EC2 does. Those of Outposts are refused: there are none.
 func (s *Service) modifySubnetAttribute(call *wire.Call, in *modifySubnetAttributeInput) (*done, error) {
-	return change(s, call, &done{true}, func(tx *region.Txn) error {
+	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		v, err := subnets.get(s, tx, in.SubnetID)
 		if err != nil {
 			return err

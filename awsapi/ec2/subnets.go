@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // subnet is a subnet as stored and as EC2 shows it.
@@ -53,9 +53,9 @@ type launchNames struct {
 const ipNames = "ip-name"
 
 var subnets = &kind[subnet]{
-	table: region.NewTable[entry[subnet]]("ec2-subnet"), prefix: "subnet", noun: "subnet ID", code: "InvalidSubnetID",
+	table: state.NewTable[entry[subnet]]("ec2-subnet"), prefix: "subnet", noun: "subnet ID", code: "InvalidSubnetID",
 	id:       func(v subnet) string { return v.SubnetID },
-	computed: func(s *Service, _ *region.Txn) []subnet { return s.defaultSubnets() },
+	computed: func(s *Service, _ *state.Txn) []subnet { return s.defaultSubnets() },
 }
 
 // defaultSubnets are the default VPC's: in each zone a private one, where the clusters are, and a public one.
@@ -77,7 +77,7 @@ func (s *Service) newSubnet(subnetID, vpcID, cidr string, zone int) subnet {
 }
 
 // shown is the subnet with what is not stored: its tags, and its free addresses, of which AWS keeps five for itself.
-func (s *Service) shown(tx *region.Txn, v subnet) subnet {
+func (s *Service) shown(tx *state.Txn, v subnet) subnet {
 	v.Tags = s.tagsOf(tx, v.SubnetID)
 	v.Names.HostnameType = cmp.Or(v.Names.HostnameType, ipNames)
 	if block, err := netip.ParsePrefix(v.CIDRBlock); err == nil {
@@ -106,7 +106,7 @@ type describeSubnetsOutput struct {
 }
 
 func (s *Service) describeSubnets(call *wire.Call, in *describeSubnetsInput) (*describeSubnetsOutput, error) {
-	found, next, err := describe(s, call, subnets, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(tx *region.Txn, v *subnet) { *v = s.shown(tx, *v) })
+	found, next, err := describe(s, call, subnets, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(tx *state.Txn, v *subnet) { *v = s.shown(tx, *v) })
 	return &describeSubnetsOutput{found, next}, err
 }
 
@@ -146,7 +146,7 @@ func (s *Service) createSubnet(call *wire.Call, in *createSubnetInput) (*createS
 		blocks = append(blocks, block6)
 		out.Subnet.CIDRs6 = list[subnetCIDR6]{newSubnetCIDR6(block6)}
 	}
-	return change(s, call, out, func(tx *region.Txn) error {
+	return change(s, call, out, func(tx *state.Txn) error {
 		v, err := vpcs.get(s, tx, in.VPCID)
 		if err != nil {
 			return err
@@ -184,7 +184,7 @@ type deleteSubnetInput struct {
 }
 
 func (s *Service) deleteSubnet(call *wire.Call, in *deleteSubnetInput) (*done, error) {
-	return change(s, call, &done{true}, func(tx *region.Txn) error {
+	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		if _, err := subnets.get(s, tx, in.SubnetID); err != nil {
 			return err
 		}

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 const maxTags = 50
@@ -24,10 +24,10 @@ type tagSpecification struct {
 }
 
 // tags are the tags of every resource by its id, sorted by key.
-var tags = region.NewTable[[]tag]("ec2-tags")
+var tags = state.NewTable[[]tag]("ec2-tags")
 
 // tagsOf are a resource's tags: those that come with the region have some until calls change them.
-func (s *Service) tagsOf(tx *region.Txn, id string) list[tag] {
+func (s *Service) tagsOf(tx *state.Txn, id string) list[tag] {
 	stored, found := tags.Get(tx, id)
 	if !found {
 		return s.defaultTags(tx, id)
@@ -36,7 +36,7 @@ func (s *Service) tagsOf(tx *region.Txn, id string) list[tag] {
 }
 
 // defaultTags are those of the default network, by which the load balancer controller finds its subnets, and of nodes.
-func (s *Service) defaultTags(tx *region.Txn, id string) list[tag] {
+func (s *Service) defaultTags(tx *state.Txn, id string) list[tag] {
 	for i, zone := range s.VPC.Zones {
 		switch id {
 		case s.VPC.SubnetIDs()[i]:
@@ -57,7 +57,7 @@ func (s *Service) defaultTags(tx *region.Txn, id string) list[tag] {
 }
 
 // nodeTags are the tags of a node, or of its volume or interface.
-func (s *Service) nodeTags(tx *region.Txn, n Node, id string) list[tag] {
+func (s *Service) nodeTags(tx *state.Txn, n Node, id string) list[tag] {
 	if stored, found := tags.Get(tx, id); found {
 		return stored
 	}
@@ -100,7 +100,7 @@ func mergeTags(present, changed []tag) ([]tag, error) {
 }
 
 // taggable are the ids of all resources there are, with their types as DescribeTags names them.
-func (s *Service) taggable(tx *region.Txn) map[string]string {
+func (s *Service) taggable(tx *state.Txn) map[string]string {
 	types := map[string]string{}
 	for _, v := range vpcs.all(s, tx) {
 		types[v.VPCID] = "vpc"
@@ -167,7 +167,7 @@ type createTagsInput struct {
 }
 
 func (s *Service) createTags(call *wire.Call, in *createTagsInput) (*done, error) {
-	return change(s, call, &done{true}, func(tx *region.Txn) error {
+	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		return s.retag(tx, in.Resources, func(present []tag) ([]tag, error) { return mergeTags(present, in.Tags) })
 	})
 }
@@ -184,7 +184,7 @@ type deleteTagsInput struct {
 }
 
 func (s *Service) deleteTags(call *wire.Call, in *deleteTagsInput) (*done, error) {
-	return change(s, call, &done{true}, func(tx *region.Txn) error {
+	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		return s.retag(tx, in.Resources, func(present []tag) ([]tag, error) {
 			return slices.DeleteFunc(slices.Clone(present), func(t tag) bool {
 				return len(in.Tags) == 0 || slices.ContainsFunc(in.Tags, func(r removedTag) bool {
@@ -196,7 +196,7 @@ func (s *Service) deleteTags(call *wire.Call, in *deleteTagsInput) (*done, error
 }
 
 // retag changes the tags of resources, all or none.
-func (s *Service) retag(tx *region.Txn, ids []string, edit func([]tag) ([]tag, error)) error {
+func (s *Service) retag(tx *state.Txn, ids []string, edit func([]tag) ([]tag, error)) error {
 	types := s.taggable(tx)
 	for _, id := range ids {
 		if types[id] == "" {
@@ -226,7 +226,7 @@ type describeTagsOutput struct {
 
 func (s *Service) describeTags(call *wire.Call, in *page) (*describeTagsOutput, error) {
 	var all []tagDescription
-	err := s.State.View(func(tx *region.Txn) error {
+	err := s.State.View(func(tx *state.Txn) error {
 		for id, resourceType := range s.taggable(tx) {
 			for _, t := range s.tagsOf(tx, id) {
 				all = append(all, tagDescription{t.Key, id, resourceType, t.Value})

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // maxVersions is how many versions a launch template has. AWS has 10,000; here they are one record of the regional state.
@@ -62,7 +62,7 @@ func (s *Service) createTemplateVersion(call *wire.Call, in *createTemplateVersi
 		return nil, err
 	}
 	out := &createTemplateVersionOutput{}
-	return change(s, call, out, func(tx *region.Txn) error {
+	return change(s, call, out, func(tx *state.Txn) error {
 		t, err := s.template(tx, in.TemplateID, in.Name)
 		if err != nil {
 			return err
@@ -113,7 +113,7 @@ type describeTemplateVersionsOutput struct {
 
 func (s *Service) describeTemplateVersions(call *wire.Call, in *describeTemplateVersionsInput) (*describeTemplateVersionsOutput, error) {
 	var all []templateVersion
-	err := s.State.View(func(tx *region.Txn) error {
+	err := s.State.View(func(tx *state.Txn) error {
 		if in.TemplateID == "" && in.Name == "" {
 			return s.versionsOfAll(tx, in.Versions, &all)
 		}
@@ -162,7 +162,7 @@ func (in *describeTemplateVersionsInput) between(all []templateVersion) ([]templ
 }
 
 // versionsOfAll are the latest or default versions of all templates: what EC2 gives where no template is named.
-func (s *Service) versionsOfAll(tx *region.Txn, wanted []string, into *[]templateVersion) error {
+func (s *Service) versionsOfAll(tx *state.Txn, wanted []string, into *[]templateVersion) error {
 	if len(wanted) == 0 {
 		return refuse("MissingParameter", whichVersions)
 	}
@@ -219,7 +219,7 @@ type deleteTemplateVersionsOutput struct {
 // deleteTemplateVersions deletes those that it can, and says of each other why not, as EC2 does.
 func (s *Service) deleteTemplateVersions(call *wire.Call, in *deleteTemplateVersionsInput) (*deleteTemplateVersionsOutput, error) {
 	out := &deleteTemplateVersionsOutput{}
-	return change(s, call, out, func(tx *region.Txn) error {
+	return change(s, call, out, func(tx *state.Txn) error {
 		t, err := s.template(tx, in.TemplateID, in.Name)
 		if err != nil {
 			return err

@@ -2,7 +2,7 @@ package ec2
 
 import (
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // volume is an EBS volume as EC2 shows it: the nodes' root volumes.
@@ -37,11 +37,11 @@ var volumes = &kind[volume]{
 	prefix: "vol", noun: "volume", code: "InvalidVolume",
 	misnamed: "InvalidVolumeID.Malformed",
 	id:       func(v volume) string { return v.VolumeID },
-	computed: func(s *Service, tx *region.Txn) []volume { return s.volumes(tx) },
+	computed: func(s *Service, tx *state.Txn) []volume { return s.volumes(tx) },
 }
 
 // volumes are the nodes' root volumes, of the size and kind that EKS gives them.
-func (s *Service) volumes(tx *region.Txn) (all []volume) {
+func (s *Service) volumes(tx *state.Txn) (all []volume) {
 	for _, n := range s.Nodes(tx) {
 		launched := timestamp(n.Launched)
 		all = append(all, volume{VolumeID: n.VolumeID, Size: 20, Zone: n.Zone, ZoneID: n.ZoneID, Status: "in-use", CreateTime: launched, Type: "gp3", IOPS: 3000, Throughput: 125,
@@ -64,6 +64,6 @@ type describeVolumesOutput struct {
 
 func (s *Service) describeVolumes(call *wire.Call, in *describeVolumesInput) (*describeVolumesOutput, error) {
 	found, next, err := describe(s, call, volumes, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
-		func(tx *region.Txn, v *volume) { v.Tags = s.tagsOf(tx, v.VolumeID) })
+		func(tx *state.Txn, v *volume) { v.Tags = s.tagsOf(tx, v.VolumeID) })
 	return &describeVolumesOutput{found, next}, err
 }

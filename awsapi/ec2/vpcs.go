@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // vpcRecord is a VPC as stored and as EC2 shows it.
@@ -56,9 +56,9 @@ func (publicAccess) MarshalXML(e *xml.Encoder, start xml.StartElement) error {
 }
 
 var vpcs = &kind[vpcRecord]{
-	table: region.NewTable[entry[vpcRecord]]("ec2-vpc"), prefix: "vpc", noun: "vpc ID", code: "InvalidVpcID",
+	table: state.NewTable[entry[vpcRecord]]("ec2-vpc"), prefix: "vpc", noun: "vpc ID", code: "InvalidVpcID",
 	id:       func(v vpcRecord) string { return v.VPCID },
-	computed: func(s *Service, _ *region.Txn) []vpcRecord { return []vpcRecord{s.defaultVPC()} },
+	computed: func(s *Service, _ *state.Txn) []vpcRecord { return []vpcRecord{s.defaultVPC()} },
 }
 
 func (s *Service) defaultVPC() vpcRecord {
@@ -94,7 +94,7 @@ type describeVPCsOutput struct {
 }
 
 func (s *Service) describeVPCs(call *wire.Call, in *describeVPCsInput) (*describeVPCsOutput, error) {
-	found, next, err := describe(s, call, vpcs, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(tx *region.Txn, v *vpcRecord) { v.Tags = s.tagsOf(tx, v.VPCID) })
+	found, next, err := describe(s, call, vpcs, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(tx *state.Txn, v *vpcRecord) { v.Tags = s.tagsOf(tx, v.VPCID) })
 	return &describeVPCsOutput{found, next}, err
 }
 
@@ -131,7 +131,7 @@ func (s *Service) createVPC(call *wire.Call, in *createVPCInput) (*createVPCOutp
 	if in.IPv6 {
 		out.VPC.CIDRs6 = list[cidr6Association]{s.newCIDR6(newID("vpc-cidr-assoc"), newIPv6Block())}
 	}
-	return change(s, call, out, func(tx *region.Txn) error {
+	return change(s, call, out, func(tx *state.Txn) error {
 		vpcs.put(s, tx, out.VPC)
 		tags.Put(tx, out.VPC.VPCID, given)
 		return nil
@@ -155,7 +155,7 @@ type deleteVPCInput struct {
 }
 
 func (s *Service) deleteVPC(call *wire.Call, in *deleteVPCInput) (*done, error) {
-	return change(s, call, &done{true}, func(tx *region.Txn) error {
+	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		if _, err := vpcs.get(s, tx, in.VPCID); err != nil {
 			return err
 		}
@@ -218,7 +218,7 @@ type vpcAttributes struct {
 
 func (s *Service) describeVPCAttribute(call *wire.Call, in *describeVPCAttributeInput) (*vpcAttributes, error) {
 	out := &vpcAttributes{VPCID: in.VPCID}
-	err := s.State.View(func(tx *region.Txn) error {
+	err := s.State.View(func(tx *state.Txn) error {
 		v, err := vpcs.get(s, tx, in.VPCID)
 		if err != nil {
 			return err
@@ -266,7 +266,7 @@ type modifyVPCAttributeInput struct {
 }
 
 func (s *Service) modifyVPCAttribute(call *wire.Call, in *modifyVPCAttributeInput) (*done, error) {
-	return change(s, call, &done{true}, func(tx *region.Txn) error {
+	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		v, err := vpcs.get(s, tx, in.VPCID)
 		if err != nil {
 			return err

@@ -13,6 +13,7 @@ import (
 	"tripod/awsapi/quota"
 	"tripod/awsapi/wire"
 	"tripod/region"
+	"tripod/state"
 )
 
 var accessEntries = shelf[region.AccessEntry]{
@@ -106,7 +107,7 @@ func (s *Service) createAccessEntry(call *wire.Call, in *eks.CreateAccessEntryIn
 	})
 }
 
-func entryOf(tx *region.Txn, cluster region.Cluster, principalARN string) (region.AccessEntry, error) {
+func entryOf(tx *state.Txn, cluster region.Cluster, principalARN string) (region.AccessEntry, error) {
 	entry, found := accessEntries.get(tx, cluster.ID, principalARN)
 	if !found {
 		return entry, about{cluster: cluster.Name}.notFound(
@@ -127,7 +128,7 @@ func showEntry(cluster string, e region.AccessEntry) *types.AccessEntry {
 func (s *Service) describeAccessEntry(call *wire.Call, in *eks.DescribeAccessEntryInput) (*eks.DescribeAccessEntryOutput, error) {
 	t := target{aws.ToString(in.ClusterName), accessEntries, aws.ToString(in.PrincipalArn)}
 	out := &eks.DescribeAccessEntryOutput{}
-	return out, readOf(s, call, t, func(tx *region.Txn, cluster region.Cluster) error {
+	return out, readOf(s, call, t, func(tx *state.Txn, cluster region.Cluster) error {
 		if err := hasEntries(cluster); err != nil {
 			return err
 		}
@@ -139,7 +140,7 @@ func (s *Service) describeAccessEntry(call *wire.Call, in *eks.DescribeAccessEnt
 
 func (s *Service) listAccessEntries(call *wire.Call, in *eks.ListAccessEntriesInput) (*eks.ListAccessEntriesOutput, error) {
 	out := &eks.ListAccessEntriesOutput{}
-	return out, readOf(s, call, target{cluster: aws.ToString(in.ClusterName)}, func(tx *region.Txn, cluster region.Cluster) error {
+	return out, readOf(s, call, target{cluster: aws.ToString(in.ClusterName)}, func(tx *state.Txn, cluster region.Cluster) error {
 		if err := hasEntries(cluster); err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -80,7 +81,7 @@ func (p principal) defaultUsername() string {
 
 // principalID is the unique id of a principal of this account, which must exist. Of other accounts nothing is known, and none of
 // their principals can come here.
-func (s *Service) principalID(tx *region.Txn, a about, p principal) (string, error) {
+func (s *Service) principalID(tx *state.Txn, a about, p principal) (string, error) {
 	switch {
 	case p.account != s.AccountID:
 		return "", nil

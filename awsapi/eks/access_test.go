@@ -10,6 +10,7 @@ import (
 
 	tripodeks "tripod/awsapi/eks"
 	"tripod/region"
+	"tripod/state"
 )
 
 const viewPolicy = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy"
@@ -66,7 +67,7 @@ func TestAccessEntriesRememberThePrincipalsID(t *testing.T) {
 		t.Errorf("root: got %+v", made)
 	}
 	got := map[string]string{}
-	if err := w.state.View(func(tx *region.Txn) error {
+	if err := w.state.View(func(tx *state.Txn) error {
 		for _, entry := range region.AccessEntries.List(tx) {
 			got[entry.PrincipalARN] = entry.PrincipalID
 		}

@@ -7,6 +7,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/region"
+	"tripod/state"
 )
 
 // addon is an add-on as it was asked for: what a fresh cluster shows of it was put there before, and stays as it is.
@@ -16,7 +17,7 @@ type addon struct {
 }
 
 var addons = shelf[addon]{
-	kind: "addon", table: region.NewTable[addon]("addon"),
+	kind: "addon", table: state.NewTable[addon]("addon"),
 	label: func(a *addon) label {
 		return label{a.ClusterID, aws.ToString(a.AddonName), aws.ToString(a.AddonArn), &a.Tags}
 	},
@@ -152,7 +153,7 @@ func (s *Service) addonIdentities(c change, made *addon, wanted []types.AddonPod
 	return nil
 }
 
-func addonNamed(tx *region.Txn, cluster region.Cluster, name string) (addon, error) {
+func addonNamed(tx *state.Txn, cluster region.Cluster, name string) (addon, error) {
 	found, ok := addons.get(tx, cluster.ID, name)
 	if !ok {
 		return found, about{cluster: cluster.Name, addon: name}.notFound("No addon: %s found in cluster: %s", name, cluster.Name)
@@ -163,7 +164,7 @@ func addonNamed(tx *region.Txn, cluster region.Cluster, name string) (addon, err
 func (s *Service) describeAddon(call *wire.Call, in *eks.DescribeAddonInput) (*eks.DescribeAddonOutput, error) {
 	t := target{aws.ToString(in.ClusterName), addons, aws.ToString(in.AddonName)}
 	out := &eks.DescribeAddonOutput{}
-	return out, readOf(s, call, t, func(tx *region.Txn, cluster region.Cluster) error {
+	return out, readOf(s, call, t, func(tx *state.Txn, cluster region.Cluster) error {
 		found, err := addonNamed(tx, cluster, t.name)
 		out.Addon = &found.Addon
 		return err

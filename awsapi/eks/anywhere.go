@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 const maxLicenses = 100 // of a subscription
@@ -21,7 +21,7 @@ type subscription struct {
 }
 
 var subscriptions = shelf[subscription]{
-	kind: "eks-anywhere-subscription", table: region.NewTable[subscription]("eks-anywhere-subscription"),
+	kind: "eks-anywhere-subscription", table: state.NewTable[subscription]("eks-anywhere-subscription"),
 	label: func(s *subscription) label { return label{"", aws.ToString(s.Id), aws.ToString(s.Arn), &s.Tags} },
 }
 
@@ -78,7 +78,7 @@ func wrongSubscription(in *eks.CreateEksAnywhereSubscriptionInput) string {
 	return ""
 }
 
-func subscriptionWithID(tx *region.Txn, id string) (subscription, error) {
+func subscriptionWithID(tx *state.Txn, id string) (subscription, error) {
 	found, ok := subscription{}, false
 	if id != "" {
 		found, ok = subscriptions.get(tx, "", id)
@@ -95,7 +95,7 @@ func (s *Service) describeEksAnywhereSubscription(call *wire.Call, in *eks.Descr
 		return nil, err
 	}
 	out := &eks.DescribeEksAnywhereSubscriptionOutput{}
-	return out, s.State.View(func(tx *region.Txn) error {
+	return out, s.State.View(func(tx *state.Txn) error {
 		found, err := subscriptionWithID(tx, id)
 		out.Subscription = &found.EksAnywhereSubscription
 		return err
@@ -111,7 +111,7 @@ func (s *Service) listEksAnywhereSubscriptions(call *wire.Call, in *eks.ListEksA
 		p.filters = append(p.filters, string(status))
 	}
 	out := &eks.ListEksAnywhereSubscriptionsOutput{}
-	return out, s.State.View(func(tx *region.Txn) error {
+	return out, s.State.View(func(tx *state.Txn) error {
 		var shown []types.EksAnywhereSubscription
 		for _, found := range subscriptions.list(tx, "") {
 			if len(p.filters) == 0 || slices.Contains(p.filters, *found.Status) {

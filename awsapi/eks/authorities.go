@@ -13,6 +13,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/region"
+	"tripod/state"
 )
 
 // mostAuthorities is how many certificate authorities a cluster can have: the one that signs, and its successor or predecessor.
@@ -106,7 +107,7 @@ func (s *Service) rollOutAuthorities(c *change, id string, edit func(*region.Com
 
 func (s *Service) describeCertificateAuthority(call *wire.Call, in *eks.DescribeCertificateAuthorityInput) (*eks.DescribeCertificateAuthorityOutput, error) {
 	out := &eks.DescribeCertificateAuthorityOutput{}
-	err := readOf(s, call, target{cluster: aws.ToString(in.ClusterName)}, func(_ *region.Txn, cluster region.Cluster) error {
+	err := readOf(s, call, target{cluster: aws.ToString(in.ClusterName)}, func(_ *state.Txn, cluster region.Cluster) error {
 		authority, err := authorityOf(cluster, aws.ToString(in.CertificateAuthorityId))
 		if err == nil {
 			out.CertificateAuthority, err = describeAuthority(cluster, authority)
@@ -142,7 +143,7 @@ func describeAuthority(cluster region.Cluster, authority region.Authority) (*typ
 
 func (s *Service) listCertificateAuthorities(call *wire.Call, in *eks.ListCertificateAuthoritiesInput) (*eks.ListCertificateAuthoritiesOutput, error) {
 	out := &eks.ListCertificateAuthoritiesOutput{CertificateAuthorities: []types.CertificateAuthoritySummary{}}
-	err := readOf(s, call, target{cluster: aws.ToString(in.ClusterName)}, func(_ *region.Txn, cluster region.Cluster) (err error) {
+	err := readOf(s, call, target{cluster: aws.ToString(in.ClusterName)}, func(_ *state.Txn, cluster region.Cluster) (err error) {
 		for _, authority := range cluster.CertificateAuthorities() {
 			out.CertificateAuthorities = append(out.CertificateAuthorities, *summaryOf(cluster, authority))
 		}

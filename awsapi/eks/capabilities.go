@@ -11,6 +11,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/region"
+	"tripod/state"
 )
 
 // capabilityVersions are what a new capability of each type is said to run.
@@ -23,7 +24,7 @@ type capability struct {
 }
 
 var capabilities = shelf[capability]{
-	kind: "capability", table: region.NewTable[capability]("capability"),
+	kind: "capability", table: state.NewTable[capability]("capability"),
 	label: func(c *capability) label {
 		return label{c.ClusterID, aws.ToString(c.CapabilityName), aws.ToString(c.Arn), &c.Tags}
 	},
@@ -143,7 +144,7 @@ func (s *Service) newConfiguration(in *eks.CreateCapabilityInput, id string) *ty
 	return out
 }
 
-func capabilityNamed(tx *region.Txn, cluster region.Cluster, name string) (capability, error) {
+func capabilityNamed(tx *state.Txn, cluster region.Cluster, name string) (capability, error) {
 	found, ok := capabilities.get(tx, cluster.ID, name)
 	if !ok {
 		return found, about{cluster: cluster.Name}.notFound("No capability found for name: %s in the cluster %s.", quote(name), cluster.Name)
@@ -154,7 +155,7 @@ func capabilityNamed(tx *region.Txn, cluster region.Cluster, name string) (capab
 func (s *Service) describeCapability(call *wire.Call, in *eks.DescribeCapabilityInput) (*eks.DescribeCapabilityOutput, error) {
 	t := target{aws.ToString(in.ClusterName), capabilities, aws.ToString(in.CapabilityName)}
 	out := &eks.DescribeCapabilityOutput{}
-	return out, readOf(s, call, t, func(tx *region.Txn, cluster region.Cluster) error {
+	return out, readOf(s, call, t, func(tx *state.Txn, cluster region.Cluster) error {
 		found, err := capabilityNamed(tx, cluster, t.name)
 		out.Capability = &found.Capability
 		return err
@@ -163,7 +164,7 @@ func (s *Service) describeCapability(call *wire.Call, in *eks.DescribeCapability
 
 func (s *Service) listCapabilities(call *wire.Call, in *eks.ListCapabilitiesInput) (*eks.ListCapabilitiesOutput, error) {
 	out := &eks.ListCapabilitiesOutput{}
-	return out, readOf(s, call, target{cluster: aws.ToString(in.ClusterName)}, func(tx *region.Txn, cluster region.Cluster) error {
+	return out, readOf(s, call, target{cluster: aws.ToString(in.ClusterName)}, func(tx *state.Txn, cluster region.Cluster) error {
 		var summaries []types.CapabilitySummary
 		for _, c := range capabilities.list(tx, cluster.ID) {
 			summaries = append(summaries, types.CapabilitySummary{

@@ -12,6 +12,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/region"
+	"tripod/state"
 )
 
 // platformVersion is the EKS platform version of every Kubernetes version here.
@@ -40,7 +41,7 @@ func (s *Service) listClusters(call *wire.Call, in *eks.ListClustersInput) (*eks
 		return nil, err
 	}
 	var names []string
-	err := s.State.View(func(tx *region.Txn) error {
+	err := s.State.View(func(tx *state.Txn) error {
 		names = nil
 		for _, cluster := range region.Clusters.List(tx) {
 			names = append(names, cluster.Name)
@@ -66,7 +67,7 @@ func (s *Service) describeCluster(call *wire.Call, in *eks.DescribeClusterInput)
 		return nil, err
 	}
 	var described *types.Cluster
-	err := s.State.View(func(tx *region.Txn) error {
+	err := s.State.View(func(tx *state.Txn) error {
 		if connected, found := describeConnected(tx, name); found {
 			described = connected
 			return nil

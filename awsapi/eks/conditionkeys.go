@@ -8,6 +8,7 @@ import (
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 // Operations that condition keys and roles are about.
@@ -80,7 +81,7 @@ func requestKeys(call *wire.Call) iam.Keys {
 }
 
 // entryKeys are the condition keys of an access entry that there is.
-func entryKeys(tx *region.Txn, cluster region.Cluster, principal string) iam.Keys {
+func entryKeys(tx *state.Txn, cluster region.Cluster, principal string) iam.Keys {
 	keys := iam.Keys{"eks:clustername": {cluster.Name}, "eks:principalarn": {principal}}
 	if entry, found := accessEntries.get(tx, cluster.ID, principal); found {
 		keys["eks:accessentrytype"], keys["eks:username"] = []string{entry.Type}, []string{entry.Username}

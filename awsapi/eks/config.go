@@ -13,6 +13,7 @@ import (
 	"tripod/awsapi/arczonalshift"
 	"tripod/awsapi/wire"
 	"tripod/region"
+	"tripod/state"
 )
 
 // configChange is one of the changes that UpdateClusterConfig makes, as an update of its own type.
@@ -99,7 +100,7 @@ func idle(operation string) func(region.Cluster) error {
 }
 
 // edit makes one change in a cluster's record and settings.
-type edit func(*region.Txn, *region.Cluster, *settings) (configChange, error)
+type edit func(*state.Txn, *region.Cluster, *settings) (configChange, error)
 
 // onlyChange is the change that an input asks for. EKS takes one at a time.
 func (s *Service) onlyChange(in *eks.UpdateClusterConfigInput) (edit, error) {
@@ -109,38 +110,38 @@ func (s *Service) onlyChange(in *eks.UpdateClusterConfigInput) (edit, error) {
 			edits = append(edits, e)
 		}
 	}
-	add(in.Logging != nil, func(_ *region.Txn, c *region.Cluster, own *settings) (configChange, error) {
+	add(in.Logging != nil, func(_ *state.Txn, c *region.Cluster, own *settings) (configChange, error) {
 		return editLogging(c, own, in.Logging, s.now())
 	})
-	add(in.ResourcesVpcConfig != nil, func(tx *region.Txn, c *region.Cluster, own *settings) (configChange, error) {
+	add(in.ResourcesVpcConfig != nil, func(tx *state.Txn, c *region.Cluster, own *settings) (configChange, error) {
 		return s.editNetwork(tx, c, own, in.ResourcesVpcConfig)
 	})
-	add(in.AccessConfig != nil, func(_ *region.Txn, c *region.Cluster, _ *settings) (configChange, error) {
+	add(in.AccessConfig != nil, func(_ *state.Txn, c *region.Cluster, _ *settings) (configChange, error) {
 		return editAccess(c, in.AccessConfig.AuthenticationMode)
 	})
-	add(in.UpgradePolicy != nil && in.UpgradePolicy.SupportType != "", func(_ *region.Txn, _ *region.Cluster, own *settings) (configChange, error) {
+	add(in.UpgradePolicy != nil && in.UpgradePolicy.SupportType != "", func(_ *state.Txn, _ *region.Cluster, own *settings) (configChange, error) {
 		own.SupportType = in.UpgradePolicy.SupportType
 		return configChange{types.UpdateTypeUpgradePolicyUpdate, []region.UpdateParam{param(types.UpdateParamTypeUpgradePolicy, asJSON(in.UpgradePolicy))}}, nil
 	})
-	add(in.ZonalShiftConfig != nil, func(tx *region.Txn, c *region.Cluster, own *settings) (configChange, error) {
+	add(in.ZonalShiftConfig != nil, func(tx *state.Txn, c *region.Cluster, own *settings) (configChange, error) {
 		own.ShiftAsked = true
 		if own.ZonalShift = aws.ToBool(in.ZonalShiftConfig.Enabled); !own.ZonalShift {
 			arczonalshift.CancelAll(tx, c.ID, s.now())
 		}
 		return configChange{types.UpdateTypeZonalShiftConfigUpdate, []region.UpdateParam{param(types.UpdateParamTypeZonalShiftConfig, asJSON(in.ZonalShiftConfig))}}, nil
 	})
-	add(in.DeletionProtection != nil, func(_ *region.Txn, _ *region.Cluster, own *settings) (configChange, error) {
+	add(in.DeletionProtection != nil, func(_ *state.Txn, _ *region.Cluster, own *settings) (configChange, error) {
 		own.Protected = *in.DeletionProtection
 		return configChange{types.UpdateTypeDeletionProtectionUpdate, []region.UpdateParam{param(types.UpdateParamTypeDeletionProtection, strconv.FormatBool(own.Protected))}}, nil
 	})
-	add(in.ControlPlaneScalingConfig != nil && in.ControlPlaneScalingConfig.Tier != "", func(_ *region.Txn, c *region.Cluster, own *settings) (configChange, error) {
+	add(in.ControlPlaneScalingConfig != nil && in.ControlPlaneScalingConfig.Tier != "", func(_ *state.Txn, c *region.Cluster, own *settings) (configChange, error) {
 		return editTier(c, own, in.ControlPlaneScalingConfig.Tier)
 	})
 	wanted := parameterRequest{in.KubeApiServerConfig, in.KubeSchedulerConfig, in.KubeControllerManagerConfig}
-	add(!wanted.empty(), func(_ *region.Txn, c *region.Cluster, own *settings) (configChange, error) {
+	add(!wanted.empty(), func(_ *state.Txn, c *region.Cluster, own *settings) (configChange, error) {
 		return editParameters(c, own, wanted)
 	})
-	add(in.RemoteNetworkConfig != nil, func(_ *region.Txn, _ *region.Cluster, own *settings) (configChange, error) {
+	add(in.RemoteNetworkConfig != nil, func(_ *state.Txn, _ *region.Cluster, own *settings) (configChange, error) {
 		own.RemoteNetwork = &types.RemoteNetworkConfigResponse{RemoteNodeNetworks: in.RemoteNetworkConfig.RemoteNodeNetworks, RemotePodNetworks: in.RemoteNetworkConfig.RemotePodNetworks}
 		return configChange{types.UpdateTypeRemoteNetworkConfigUpdate, []region.UpdateParam{param(types.UpdateParamTypeRemoteNetworkConfig, asJSON(in.RemoteNetworkConfig))}}, nil
 	})
@@ -199,7 +200,7 @@ func editLogging(c *region.Cluster, own *settings, want *types.Logging, now time
 }
 
 // editNetwork changes who may reach the endpoint, or the subnets and security groups.
-func (s *Service) editNetwork(tx *region.Txn, c *region.Cluster, own *settings, want *types.VpcConfigRequest) (configChange, error) {
+func (s *Service) editNetwork(tx *state.Txn, c *region.Cluster, own *settings, want *types.VpcConfigRequest) (configChange, error) {
 	about := about{cluster: c.Name}
 	access := want.EndpointPublicAccess != nil || want.EndpointPrivateAccess != nil || want.PublicAccessCidrs != nil
 	moved := want.SubnetIds != nil || want.SecurityGroupIds != nil

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // activationLife is how long an activation code is good for: EKS Connector's 3 days.
@@ -26,7 +26,7 @@ type connectedCluster struct {
 }
 
 var connectedClusters = shelf[connectedCluster]{
-	kind: "cluster", table: region.NewTable[connectedCluster]("connected-cluster"),
+	kind: "cluster", table: state.NewTable[connectedCluster]("connected-cluster"),
 	label: func(c *connectedCluster) label { return label{"", c.Name, c.ARN, &c.Tags} },
 }
 
@@ -38,10 +38,10 @@ func (s *Service) connectorActions() map[string]Action {
 }
 
 // connectedNames are the names of registered clusters, which ListClusters gives with include=all.
-func connectedNames(tx *region.Txn) []string { return connectedClusters.names(tx, "") }
+func connectedNames(tx *state.Txn) []string { return connectedClusters.names(tx, "") }
 
 // describeConnected is a registered cluster as DescribeCluster shows it: without its activation code, which EKS tells once.
-func describeConnected(tx *region.Txn, name string) (*types.Cluster, bool) {
+func describeConnected(tx *state.Txn, name string) (*types.Cluster, bool) {
 	if name == "" {
 		return nil, false
 	}

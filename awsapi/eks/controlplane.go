@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"tripod/region"
+	"tripod/state"
 )
 
 // ControlPlane is what a zone offers to those who make clusters.
@@ -33,7 +34,7 @@ type ControlPlane struct {
 const clusterMemory = 1 << 30
 
 // hasMemory says whether another cluster has room beside those that are there, and those that are coming: they have not taken all of theirs yet.
-func (p ControlPlane) hasMemory(tx *region.Txn) bool {
+func (p ControlPlane) hasMemory(tx *state.Txn) bool {
 	if p.AvailableMemory == nil {
 		return true
 	}
@@ -48,13 +49,13 @@ func (p ControlPlane) hasMemory(tx *region.Txn) bool {
 }
 
 // endpointPorts has one record, lastPort: the port that was given to a cluster last.
-var endpointPorts = region.NewTable[int]("endpoint-port")
+var endpointPorts = state.NewTable[int]("endpoint-port")
 
 const lastPort = "last"
 
 // takePort gives a new cluster its endpoint's port: the first free one after that which was given last, round and round, so that a client of a deleted
 // cluster does not soon meet another one. It is 0 when none is free.
-func (p ControlPlane) takePort(tx *region.Txn) int {
+func (p ControlPlane) takePort(tx *state.Txn) int {
 	used := map[int]bool{}
 	last, given := endpointPorts.Get(tx, lastPort)
 	for _, c := range region.Clusters.List(tx) {

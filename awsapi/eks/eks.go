@@ -15,7 +15,7 @@ import (
 
 	"tripod/awsapi/ec2"
 	"tripod/awsapi/quota"
-	"tripod/region"
+	"tripod/state"
 )
 
 // Name is the service's signing name.
@@ -39,7 +39,7 @@ type Service struct {
 	// VPC is the account's default VPC, in which clusters are.
 	VPC ec2.VPC
 	// State has the clusters.
-	State region.Updater
+	State state.Updater
 	// Quotas are the account's; nil: AWS's defaults.
 	Quotas quota.Quotas
 	// LenientReferences takes calls that name roles, launch templates and the like that are not there, and notes it in the history.

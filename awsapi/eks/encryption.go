@@ -9,6 +9,7 @@ import (
 	"tripod/awsapi/kms"
 	"tripod/awsapi/wire"
 	"tripod/region"
+	"tripod/state"
 )
 
 // keys is KMS, as clusters use it.
@@ -17,7 +18,7 @@ func (s *Service) keys() *kms.Service {
 }
 
 // encrypt puts a cluster's key of encryption at rest under the KMS key that its settings name, if they name one. The errors are in EKS's words.
-func (s *Service) encrypt(tx *region.Txn, call *wire.Call, record *region.Cluster, own settings) error {
+func (s *Service) encrypt(tx *state.Txn, call *wire.Call, record *region.Cluster, own settings) error {
 	about := about{cluster: record.Name}
 	switch config := own.Encryption; {
 	case len(config) == 0:
@@ -45,7 +46,7 @@ func (s *Service) encrypt(tx *region.Txn, call *wire.Call, record *region.Cluste
 }
 
 // keyIssues say why a cluster's KMS key cannot be used now: its API servers go on with what they have, and cannot start again.
-func (s *Service) keyIssues(tx *region.Txn, record region.Cluster) []types.ClusterIssue {
+func (s *Service) keyIssues(tx *state.Txn, record region.Cluster) []types.ClusterIssue {
 	if record.Envelope == nil || record.Status == deleting {
 		return nil
 	}

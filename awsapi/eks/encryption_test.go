@@ -12,6 +12,7 @@ import (
 
 	keys "tripod/awsapi/kms"
 	"tripod/region"
+	"tripod/state"
 )
 
 // newKey makes a KMS key and returns a client for it.
@@ -29,7 +30,7 @@ func encryption(arn string) []types.EncryptionConfig {
 // unwrapped is the cluster demo's key of encryption at rest, as its zones get it.
 func unwrapped(t *testing.T, w *world) (key string, err error) {
 	t.Helper()
-	viewed := w.state.View(func(tx *region.Txn) error {
+	viewed := w.state.View(func(tx *state.Txn) error {
 		record, _ := region.ClusterNamed(tx, "demo")
 		if record.Secrets.EncryptionKey != "" {
 			t.Errorf("the key is in the record: %s", record.Secrets.EncryptionKey)
@@ -130,7 +131,7 @@ func TestEncryptionConfigIsCheckedAtCreation(t *testing.T) {
 // allow gives a user an inline policy for actions on everything.
 func (w *world) allow(t *testing.T, name string, actions ...string) {
 	t.Helper()
-	if err := w.state.Update(ctx, func(tx *region.Txn) error {
+	if err := w.state.Update(ctx, func(tx *state.Txn) error {
 		user, _ := region.Users.Get(tx, name)
 		user.Inline = map[string]string{"own": `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["` + strings.Join(actions, `","`) + `"],"Resource":"*"}}`}
 		region.Users.Put(tx, name, user)

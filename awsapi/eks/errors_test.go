@@ -11,6 +11,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/region"
+	"tripod/state"
 )
 
 func TestEveryModelledExceptionHasItsStatusAndMembers(t *testing.T) {
@@ -45,8 +46,8 @@ func TestEveryModelledExceptionHasItsStatusAndMembers(t *testing.T) {
 }
 
 func TestTokensAreForgottenAfterADay(t *testing.T) {
-	state := region.NewMemory()
-	s := &Service{Region: "us-east-1", AccountID: "111122223333", State: state}
+	store := region.NewMemory()
+	s := &Service{Region: "us-east-1", AccountID: "111122223333", State: store}
 	call := &wire.Call{Operation: "CreateThing", Request: httptest.NewRequest("POST", "/", nil)}
 	made := 0
 	create := func(token string, now time.Time) int {
@@ -57,7 +58,7 @@ func TestTokensAreForgottenAfterADay(t *testing.T) {
 		}
 		attempt.now = now
 		out := new(int)
-		if err := state.Update(call.Request.Context(), func(tx *region.Txn) (err error) {
+		if err := store.Update(call.Request.Context(), func(tx *state.Txn) (err error) {
 			out, err = once(tx, attempt, "CLUSTER", func() (*int, string, error) {
 				made++
 				n := made
@@ -80,7 +81,7 @@ func TestTokensAreForgottenAfterADay(t *testing.T) {
 		}
 	}
 	create(sweeper, time.Now())
-	if err := state.View(func(tx *region.Txn) error {
+	if err := store.View(func(tx *state.Txn) error {
 		if left := attempts.List(tx); len(left) != 1 {
 			t.Errorf("%d attempts are remembered, want the last alone", len(left))
 		}

@@ -10,6 +10,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/region"
+	"tripod/state"
 )
 
 // The limits of "Fargate quotas" in the EKS user guide.
@@ -26,7 +27,7 @@ type fargateProfile struct {
 }
 
 var fargateProfiles = shelf[fargateProfile]{
-	kind: "fargateprofile", table: region.NewTable[fargateProfile]("fargate-profile"),
+	kind: "fargateprofile", table: state.NewTable[fargateProfile]("fargate-profile"),
 	label: func(p *fargateProfile) label {
 		return label{p.ClusterID, aws.ToString(p.FargateProfileName), aws.ToString(p.FargateProfileArn), &p.Tags}
 	},
@@ -138,7 +139,7 @@ func wrongFargateProfile(in *eks.CreateFargateProfileInput) string {
 	return ""
 }
 
-func fargateProfileNamed(tx *region.Txn, cluster region.Cluster, name string) (fargateProfile, error) {
+func fargateProfileNamed(tx *state.Txn, cluster region.Cluster, name string) (fargateProfile, error) {
 	profile, found := fargateProfiles.get(tx, cluster.ID, name)
 	if !found {
 		return profile, about{cluster: cluster.Name, fargateProfile: name}.notFound("No Fargate Profile found with name: %s.", name)
@@ -149,7 +150,7 @@ func fargateProfileNamed(tx *region.Txn, cluster region.Cluster, name string) (f
 func (s *Service) describeFargateProfile(call *wire.Call, in *eks.DescribeFargateProfileInput) (*eks.DescribeFargateProfileOutput, error) {
 	t := target{aws.ToString(in.ClusterName), fargateProfiles, aws.ToString(in.FargateProfileName)}
 	out := &eks.DescribeFargateProfileOutput{}
-	return out, readOf(s, call, t, func(tx *region.Txn, cluster region.Cluster) error {
+	return out, readOf(s, call, t, func(tx *state.Txn, cluster region.Cluster) error {
 		profile, err := fargateProfileNamed(tx, cluster, t.name)
 		out.FargateProfile = &profile.FargateProfile
 		return err

@@ -11,6 +11,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -109,7 +110,7 @@ func wrongOIDC(c *types.OidcIdentityProviderConfigRequest) string {
 }
 
 // identityProviderNamed is the cluster's provider that a request means.
-func identityProviderNamed(tx *region.Txn, cluster region.Cluster, config *types.IdentityProviderConfig) (region.IdentityProvider, error) {
+func identityProviderNamed(tx *state.Txn, cluster region.Cluster, config *types.IdentityProviderConfig) (region.IdentityProvider, error) {
 	a := about{cluster: cluster.Name}
 	if config == nil {
 		return region.IdentityProvider{}, a.invalidParameter("identityProviderConfig is missing: its type and name.")
@@ -134,7 +135,7 @@ func providerTarget(cluster *string, config *types.IdentityProviderConfig) targe
 
 func (s *Service) describeIdentityProviderConfig(call *wire.Call, in *eks.DescribeIdentityProviderConfigInput) (*eks.DescribeIdentityProviderConfigOutput, error) {
 	out := &eks.DescribeIdentityProviderConfigOutput{}
-	return out, readOf(s, call, providerTarget(in.ClusterName, in.IdentityProviderConfig), func(tx *region.Txn, cluster region.Cluster) error {
+	return out, readOf(s, call, providerTarget(in.ClusterName, in.IdentityProviderConfig), func(tx *state.Txn, cluster region.Cluster) error {
 		p, err := identityProviderNamed(tx, cluster, in.IdentityProviderConfig)
 		if err != nil {
 			return err

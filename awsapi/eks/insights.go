@@ -13,6 +13,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/region"
+	"tripod/state"
 )
 
 // refreshLimit is how long a refresh waits for the zones: one that is down does not answer.
@@ -35,7 +36,7 @@ func insightID(clusterID string, i types.Insight) string {
 }
 
 // insightsOf are a cluster's insights, computed from the regional state as it is now.
-func (s *Service) insightsOf(tx *region.Txn, cluster region.Cluster) []types.Insight {
+func (s *Service) insightsOf(tx *state.Txn, cluster region.Cluster) []types.Insight {
 	version := minorOf(cluster.Version)
 	if version < 0 {
 		return nil
@@ -65,7 +66,7 @@ func (s *Service) listInsights(call *wire.Call, in *eks.ListInsightsInput) (*eks
 		}
 	}
 	out := &eks.ListInsightsOutput{}
-	return out, readOf(s, call, target{cluster: aws.ToString(in.ClusterName)}, func(tx *region.Txn, cluster region.Cluster) error {
+	return out, readOf(s, call, target{cluster: aws.ToString(in.ClusterName)}, func(tx *state.Txn, cluster region.Cluster) error {
 		var summaries []types.InsightSummary
 		for _, i := range s.insightsOf(tx, cluster) {
 			if len(filter.Categories) > 0 && !slices.Contains(filter.Categories, i.Category) || !admits(filter.KubernetesVersions, *i.KubernetesVersion) ||
@@ -86,7 +87,7 @@ func (s *Service) listInsights(call *wire.Call, in *eks.ListInsightsInput) (*eks
 
 func (s *Service) describeInsight(call *wire.Call, in *eks.DescribeInsightInput) (*eks.DescribeInsightOutput, error) {
 	out := &eks.DescribeInsightOutput{}
-	return out, readOf(s, call, target{cluster: aws.ToString(in.ClusterName)}, func(tx *region.Txn, cluster region.Cluster) error {
+	return out, readOf(s, call, target{cluster: aws.ToString(in.ClusterName)}, func(tx *state.Txn, cluster region.Cluster) error {
 		for _, i := range s.insightsOf(tx, cluster) {
 			if *i.Id == aws.ToString(in.Id) {
 				out.Insight = &i
@@ -108,7 +109,7 @@ func (s *Service) startInsightsRefresh(call *wire.Call, in *eks.StartInsightsRef
 
 func (s *Service) describeInsightsRefresh(call *wire.Call, in *eks.DescribeInsightsRefreshInput) (*eks.DescribeInsightsRefreshOutput, error) {
 	out := &eks.DescribeInsightsRefreshOutput{}
-	return out, readOf(s, call, target{cluster: aws.ToString(in.ClusterName)}, func(tx *region.Txn, cluster region.Cluster) error {
+	return out, readOf(s, call, target{cluster: aws.ToString(in.ClusterName)}, func(tx *state.Txn, cluster region.Cluster) error {
 		last, found := region.InsightsRefreshes.Get(tx, cluster.ID)
 		if !found {
 			return about{cluster: cluster.Name}.notFound("No insights refresh was started for the cluster %s: start one with StartInsightsRefresh.", cluster.Name)
@@ -120,7 +121,7 @@ func (s *Service) describeInsightsRefresh(call *wire.Call, in *eks.DescribeInsig
 }
 
 // progress is how far a refresh is. It ends when all zones have told, or some have and the others are waited for no longer.
-func (s *Service) progress(tx *region.Txn, clusterID string, last region.InsightsRefresh) (status types.InsightsRefreshStatus, message *string, ended *time.Time) {
+func (s *Service) progress(tx *state.Txn, clusterID string, last region.InsightsRefresh) (status types.InsightsRefreshStatus, message *string, ended *time.Time) {
 	told := 0
 	var end time.Time
 	for _, zone := range s.VPC.Zones {

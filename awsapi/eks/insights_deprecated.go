@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
 	"tripod/region"
+	"tripod/state"
 )
 
 // successors are what Kubernetes has instead of the deprecated APIs that its versions from 1.34 on serve, by group and resource.
@@ -47,7 +48,7 @@ type deprecated struct {
 }
 
 // deprecatedIn puts together what the region's zones have told.
-func (s *Service) deprecatedIn(tx *region.Txn, clusterID string) deprecated {
+func (s *Service) deprecatedIn(tx *state.Txn, clusterID string) deprecated {
 	uses := map[string]deprecatedUse{} // by path
 	var d deprecated
 	for _, zone := range s.VPC.Zones {

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
 	"tripod/region"
+	"tripod/state"
 )
 
 // kubeletSkew is how many minor versions a kubelet may be older than the API server: Kubernetes's version skew policy since 1.28.
@@ -24,7 +25,7 @@ type findings struct {
 	changed    time.Time // when any of it last changed
 }
 
-func (s *Service) findings(tx *region.Txn, cluster region.Cluster) findings {
+func (s *Service) findings(tx *state.Txn, cluster region.Cluster) findings {
 	f := findings{
 		cluster: cluster, nodegroups: nodegroups.list(tx, cluster.ID), addons: addons.list(tx, cluster.ID),
 		deprecated: s.deprecatedIn(tx, cluster.ID), changed: cluster.CreatedAt,

@@ -11,12 +11,13 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"tripod/region"
+	"tripod/state"
 )
 
 // tell writes down what a zone's API server of the cluster demo has counted.
 func (w *world) tell(t *testing.T, zone string, refresh time.Time, calls ...region.DeprecatedCalls) {
 	t.Helper()
-	if err := w.state.Update(ctx, func(tx *region.Txn) error {
+	if err := w.state.Update(ctx, func(tx *state.Txn) error {
 		region.DeprecatedReadings.Put(tx, region.DeprecatedReadingKey(clusterID, zone),
 			region.DeprecatedReading{Zone: zone, ReadAt: time.Now(), Refresh: refresh, Calls: calls})
 		return nil
@@ -114,7 +115,7 @@ func TestRefreshLastsUntilTheZonesHaveTold(t *testing.T) {
 		zone   string
 		status types.InsightsRefreshStatus
 	}{{"", types.InsightsRefreshStatusFailed}, {"us-east-1b", types.InsightsRefreshStatusCompleted}} {
-		if err := w.state.Update(ctx, func(tx *region.Txn) error {
+		if err := w.state.Update(ctx, func(tx *state.Txn) error {
 			region.InsightsRefreshes.Put(tx, clusterID, region.InsightsRefresh{StartedAt: time.Now().Add(-time.Minute)})
 			return nil
 		}); err != nil {

@@ -17,6 +17,7 @@ import (
 	"tripod/awsapi/kms"
 	"tripod/awsapi/wire"
 	"tripod/region"
+	"tripod/state"
 )
 
 // Statuses of a cluster in the regional state.
@@ -185,7 +186,7 @@ func (s *Service) newCluster(call *wire.Call, in *eks.CreateClusterInput) (regio
 }
 
 // place puts the cluster into its subnets and gives it its Service addresses and its secrets.
-func (s *Service) place(tx *region.Txn, record *region.Cluster, own *settings, in *eks.CreateClusterInput) error {
+func (s *Service) place(tx *state.Txn, record *region.Cluster, own *settings, in *eks.CreateClusterInput) error {
 	want := in.ResourcesVpcConfig
 	plan, err := s.network().CheckNetwork(tx, want.SubnetIds, want.SecurityGroupIds)
 	if err != nil {
@@ -292,7 +293,7 @@ func (s *Service) deleteCluster(call *wire.Call, in *eks.DeleteClusterInput) (*e
 }
 
 // deletable says why a cluster cannot be deleted now.
-func (s *Service) deletable(tx *region.Txn, record region.Cluster) error {
+func (s *Service) deletable(tx *state.Txn, record region.Cluster) error {
 	about := about{cluster: record.Name}
 	own, err := s.settingsOf(record)
 	switch {

@@ -17,6 +17,7 @@ import (
 	service "tripod/awsapi/eks"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 // newCluster is an input that CreateCluster takes, changed by some of the caller's wishes.
@@ -30,7 +31,7 @@ func newCluster(name string, wishes ...func(*eks.CreateClusterInput)) *eks.Creat
 
 func record(t *testing.T, w *world, name string) (found region.Cluster) {
 	t.Helper()
-	if err := w.state.View(func(tx *region.Txn) error {
+	if err := w.state.View(func(tx *state.Txn) error {
 		found, _ = region.ClusterNamed(tx, name)
 		return nil
 	}); err != nil {
@@ -81,7 +82,7 @@ func TestCreatedClusterIsAsItWasAskedFor(t *testing.T) {
 func (w *world) activate(t *testing.T, name string) {
 	t.Helper()
 	c := record(t, w, name)
-	if err := w.state.Update(ctx, func(tx *region.Txn) error {
+	if err := w.state.Update(ctx, func(tx *state.Txn) error {
 		c.Status = "ACTIVE"
 		region.Clusters.Put(tx, c.ID, c)
 		return nil
@@ -178,7 +179,7 @@ func TestPortOfADeletedClusterIsGivenOutLast(t *testing.T) {
 // forget deletes a cluster's record, as its zones do in the end.
 func (w *world) forget(t *testing.T, c region.Cluster) {
 	t.Helper()
-	if err := w.state.Update(ctx, func(tx *region.Txn) error {
+	if err := w.state.Update(ctx, func(tx *state.Txn) error {
 		region.Clusters.Delete(tx, c.ID)
 		region.ClusterIDs.Delete(tx, c.Name)
 		return nil
@@ -425,7 +426,7 @@ func TestClusterThatRootCreatesIsRoots(t *testing.T) {
 	})
 	must(eks.New(w.Options(), func(o *eks.Options) { o.Credentials = credentials }).CreateCluster(ctx, newCluster("second")))(t)
 	made := record(t, w, "second")
-	if err := w.state.View(func(tx *region.Txn) error {
+	if err := w.state.View(func(tx *state.Txn) error {
 		entry, _ := region.AccessEntries.Get(tx, made.ID+"/"+root)
 		if made.CreatorARN != root || entry.PrincipalID != iam.DefaultAccountID || entry.Username != root || len(entry.Policies) != 1 {
 			t.Errorf("got the creator %s, and its entry %+v", made.CreatorARN, entry)
@@ -439,7 +440,7 @@ func TestClusterThatRootCreatesIsRoots(t *testing.T) {
 func TestFederatedUserCreatesAClusterThatHasNoCreator(t *testing.T) {
 	w := newWorld(t, "API")
 	var user region.User
-	if err := w.state.View(func(tx *region.Txn) error { user, _ = region.Users.Get(tx, "admin"); return nil }); err != nil {
+	if err := w.state.View(func(tx *state.Txn) error { user, _ = region.Users.Get(tx, "admin"); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	made, err := iam.Issue(ctx, w.state, rand.Reader, iam.DefaultAccountID, iam.Session{

@@ -10,6 +10,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -24,7 +25,7 @@ type nodegroup struct {
 }
 
 var nodegroups = shelf[nodegroup]{
-	kind: "nodegroup", table: region.NewTable[nodegroup]("nodegroup"),
+	kind: "nodegroup", table: state.NewTable[nodegroup]("nodegroup"),
 	label: func(g *nodegroup) label {
 		return label{g.ClusterID, aws.ToString(g.NodegroupName), aws.ToString(g.NodegroupArn), &g.Tags}
 	},
@@ -146,14 +147,14 @@ func fillNodegroup(g *types.Nodegroup, cluster region.Cluster) {
 func (s *Service) describeNodegroup(call *wire.Call, in *eks.DescribeNodegroupInput) (*eks.DescribeNodegroupOutput, error) {
 	t := target{aws.ToString(in.ClusterName), nodegroups, aws.ToString(in.NodegroupName)}
 	out := &eks.DescribeNodegroupOutput{}
-	return out, readOf(s, call, t, func(tx *region.Txn, cluster region.Cluster) error {
+	return out, readOf(s, call, t, func(tx *state.Txn, cluster region.Cluster) error {
 		group, err := nodegroupNamed(tx, cluster, t.name)
 		out.Nodegroup = &group.Nodegroup
 		return err
 	})
 }
 
-func nodegroupNamed(tx *region.Txn, cluster region.Cluster, name string) (nodegroup, error) {
+func nodegroupNamed(tx *state.Txn, cluster region.Cluster, name string) (nodegroup, error) {
 	group, found := nodegroups.get(tx, cluster.ID, name)
 	if !found {
 		return group, about{cluster: cluster.Name, nodegroup: name}.notFound("No node group found for name: %s.", name)

@@ -6,7 +6,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
 	"tripod/awsapi/ec2"
-	"tripod/region"
+	"tripod/state"
 )
 
 // nodegroupReferences finds what a request for a node group names: its role, key, instance types and launch template, in the version that
@@ -98,7 +98,7 @@ func (s *Service) openSSH(c change, a about, g *types.Nodegroup) error {
 }
 
 // closeSSH removes a node group's security group.
-func (s *Service) closeSSH(tx *region.Txn, g *types.Nodegroup) {
+func (s *Service) closeSSH(tx *state.Txn, g *types.Nodegroup) {
 	if g.Resources != nil && g.Resources.RemoteAccessSecurityGroup != nil {
 		s.network().CloseSSH(tx, *g.Resources.RemoteAccessSecurityGroup)
 	}

@@ -7,6 +7,7 @@ import (
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -25,7 +26,7 @@ var nodePolicies = []string{
 const clusterTrust = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"eks.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
 
 // FoundRoles gives a fresh region the role that its first cluster says it has, and that more clusters may have: the one that the EKS user guide makes.
-func FoundRoles(tx *region.Txn, accountID string, random io.Reader, now time.Time) error {
+func FoundRoles(tx *state.Txn, accountID string, random io.Reader, now time.Time) error {
 	if _, found := region.Roles.Get(tx, clusterRole); found {
 		return nil
 	}
@@ -42,7 +43,7 @@ func FoundRoles(tx *region.Txn, accountID string, random io.Reader, now time.Tim
 // AdmitFirstNodes gives the nodes that a cluster has from the start an IAM role in an instance profile, CLUSTER-node, and where the cluster has access
 // entries one of type EC2_LINUX, as the creation of a node group does. A role or a profile of that name that is there already is taken as it is. The
 // record is changed, and not written.
-func AdmitFirstNodes(tx *region.Txn, regionName, accountID string, cluster *region.Cluster, random io.Reader, now time.Time) error {
+func AdmitFirstNodes(tx *state.Txn, regionName, accountID string, cluster *region.Cluster, random io.Reader, now time.Time) error {
 	name := cluster.Name + "-node"
 	role, found := region.Roles.Get(tx, name)
 	if !found {

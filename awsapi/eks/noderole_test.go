@@ -11,11 +11,12 @@ import (
 	service "tripod/awsapi/eks"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 func (w *world) admitFirstNodes(t *testing.T) (made region.Role) {
 	t.Helper()
-	if err := w.state.Update(ctx, func(tx *region.Txn) error {
+	if err := w.state.Update(ctx, func(tx *state.Txn) error {
 		c, _ := region.Clusters.Get(tx, clusterID)
 		if err := service.AdmitFirstNodes(tx, vpc.Region, vpc.AccountID, &c, rand.Reader, created); err != nil {
 			return err
@@ -53,7 +54,7 @@ func TestFirstNodesEnterByTheirRoleWhereThereAreAccessEntries(t *testing.T) {
 func TestFirstNodesTakeARoleThatIsThereAsItIs(t *testing.T) {
 	w := newWorld(t, "API")
 	own := region.Role{Name: "demo-node", ID: "AROAOWN", ARN: "arn:aws:iam::" + iam.DefaultAccountID + ":role/team/demo-node", Path: "/team/", Policies: []string{"own"}}
-	if err := w.state.Update(ctx, func(tx *region.Txn) error {
+	if err := w.state.Update(ctx, func(tx *state.Txn) error {
 		region.Roles.Put(tx, own.Name, own)
 		return nil
 	}); err != nil {

@@ -17,6 +17,7 @@ import (
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 // OIDCRoutes adds the unsigned documents with which others verify service account tokens: /id/CLUSTERID/.well-known/openid-configuration
@@ -49,7 +50,7 @@ func (s *Service) OIDCRoutes(router *mux.Router, onError func(*http.Request, err
 }
 
 func (s *Service) cluster(id string) (cluster region.Cluster, found bool, err error) {
-	err = s.State.View(func(tx *region.Txn) error {
+	err = s.State.View(func(tx *state.Txn) error {
 		cluster, found = region.Clusters.Get(tx, id)
 		return nil
 	})

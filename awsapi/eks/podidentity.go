@@ -14,6 +14,7 @@ import (
 	"tripod/awsapi/quota"
 	"tripod/awsapi/wire"
 	"tripod/region"
+	"tripod/state"
 )
 
 var podIdentities = shelf[region.PodIdentityAssociation]{
@@ -116,7 +117,7 @@ func wrongPodIdentity(p region.PodIdentityAssociation) string {
 	return ""
 }
 
-func podIdentityWithID(tx *region.Txn, cluster region.Cluster, id string) (region.PodIdentityAssociation, error) {
+func podIdentityWithID(tx *state.Txn, cluster region.Cluster, id string) (region.PodIdentityAssociation, error) {
 	p, found := podIdentities.get(tx, cluster.ID, id)
 	if !found {
 		return p, about{cluster: cluster.Name}.notFound("No pod identity association found for ID: %s in the cluster %s.", quote(id), cluster.Name)
@@ -137,7 +138,7 @@ func showPodIdentity(cluster string, p region.PodIdentityAssociation) *types.Pod
 func (s *Service) describePodIdentityAssociation(call *wire.Call, in *eks.DescribePodIdentityAssociationInput) (*eks.DescribePodIdentityAssociationOutput, error) {
 	t := target{aws.ToString(in.ClusterName), podIdentities, aws.ToString(in.AssociationId)}
 	out := &eks.DescribePodIdentityAssociationOutput{}
-	return out, readOf(s, call, t, func(tx *region.Txn, cluster region.Cluster) error {
+	return out, readOf(s, call, t, func(tx *state.Txn, cluster region.Cluster) error {
 		p, err := podIdentityWithID(tx, cluster, t.name)
 		out.Association = showPodIdentity(cluster.Name, p)
 		return err
@@ -146,7 +147,7 @@ func (s *Service) describePodIdentityAssociation(call *wire.Call, in *eks.Descri
 
 func (s *Service) listPodIdentityAssociations(call *wire.Call, in *eks.ListPodIdentityAssociationsInput) (*eks.ListPodIdentityAssociationsOutput, error) {
 	out := &eks.ListPodIdentityAssociationsOutput{}
-	return out, readOf(s, call, target{cluster: aws.ToString(in.ClusterName)}, func(tx *region.Txn, cluster region.Cluster) error {
+	return out, readOf(s, call, target{cluster: aws.ToString(in.ClusterName)}, func(tx *state.Txn, cluster region.Cluster) error {
 		p := paging{call.Operation, []string{cluster.ID, aws.ToString(in.Namespace), aws.ToString(in.ServiceAccount)}, in.MaxResults, in.NextToken}
 		var err error
 		out.Associations, out.NextToken, err = pageOf(p, func(after string) iter.Seq2[string, types.PodIdentityAssociationSummary] {

@@ -8,6 +8,7 @@ import (
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 // What a request names must be there, as in EKS: roles and who may take them, launch templates, keys, instance types. A region that was
@@ -33,7 +34,7 @@ func (c change) unresolved(refusal error) error {
 }
 
 // roleOf is the role with that ARN, if there is one.
-func roleOf(tx *region.Txn, arn string) (region.Role, bool) {
+func roleOf(tx *state.Txn, arn string) (region.Role, bool) {
 	role, found := region.Roles.Get(tx, roleName(arn))
 	return role, found && role.ARN == arn
 }

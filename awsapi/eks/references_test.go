@@ -12,6 +12,7 @@ import (
 
 	"tripod/awsapi/apitest"
 	"tripod/region"
+	"tripod/state"
 )
 
 const noRole, deafRole = "arn:aws:iam::111122223333:role/nope", "arn:aws:iam::111122223333:role/deaf"
@@ -20,7 +21,7 @@ const noRole, deafRole = "arn:aws:iam::111122223333:role/nope", "arn:aws:iam::11
 func withDeafRole(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t, "API")
-	if err := w.state.Update(ctx, func(tx *region.Txn) error {
+	if err := w.state.Update(ctx, func(tx *state.Txn) error {
 		region.Roles.Put(tx, "deaf", region.Role{Name: "deaf", ARN: deafRole, ID: "AROADEAFDEAFDEAFDEAFD", Path: "/",
 			TrustPolicy: `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":["lambda.amazonaws.com"],"AWS":"111122223333"}}}`})
 		return nil
@@ -143,7 +144,7 @@ func TestWhatANodegroupNamesIsThere(t *testing.T) {
 }
 
 func TestNodegroupTakesWhatItsTemplateSays(t *testing.T) {
-	w := apitest.New(t, func(tx *region.Txn) {
+	w := apitest.New(t, func(tx *state.Txn) {
 		region.Roles.Put(tx, "worker", region.Role{Name: "worker", ARN: "arn:aws:iam::111122223333:role/worker",
 			ID: "AROAWORKERWORKERWORKE", Path: "/", TrustPolicy: trustOfAll})
 		region.Clusters.Put(tx, clusterID, region.Cluster{ID: clusterID, Name: "demo", Version: "1.36", Status: "ACTIVE",
@@ -153,7 +154,7 @@ func TestNodegroupTakesWhatItsTemplateSays(t *testing.T) {
 }
 
 func TestLenientRegionTakesWhatIsNotThere(t *testing.T) {
-	w := apitest.Start(t, func(w *apitest.World) { w.Front.LenientReferences = true }, func(tx *region.Txn) {
+	w := apitest.Start(t, func(w *apitest.World) { w.Front.LenientReferences = true }, func(tx *state.Txn) {
 		region.Clusters.Put(tx, clusterID, region.Cluster{ID: clusterID, Name: "demo", Version: "1.36", Status: "ACTIVE",
 			CreatedAt: created, AuthenticationMode: "API"})
 	})

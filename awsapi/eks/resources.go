@@ -13,6 +13,7 @@ import (
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 // Probes are the questions that the stored resources ask of other parts of Tripod.
@@ -36,7 +37,7 @@ func (s *Service) arn(parts ...string) string {
 }
 
 // clusterNamed is the cluster of that name, or ResourceNotFoundException.
-func clusterNamed(tx *region.Txn, name string) (region.Cluster, error) {
+func clusterNamed(tx *state.Txn, name string) (region.Cluster, error) {
 	if cluster, found := region.ClusterNamed(tx, name); found {
 		return cluster, nil
 	}
@@ -76,7 +77,7 @@ func (s *Service) authorize(call *wire.Call, t target) error {
 	}
 	var tags map[string]string
 	var entry iam.Keys
-	err := s.State.View(func(tx *region.Txn) error {
+	err := s.State.View(func(tx *state.Txn) error {
 		cluster, err := clusterNamed(tx, t.cluster)
 		switch {
 		case err != nil: // the call itself says so, once it is allowed
@@ -102,7 +103,7 @@ func (s *Service) authorize(call *wire.Call, t target) error {
 // authorizeARN refuses the call where the principal may not do it to what has that ARN.
 func (s *Service) authorizeARN(call *wire.Call, arn string) error {
 	var tags map[string]string
-	err := s.State.View(func(tx *region.Txn) error {
+	err := s.State.View(func(tx *state.Txn) error {
 		resource, _ := s.resourceWithARN(tx, arn)
 		tags = resource.tags
 		return nil
@@ -130,7 +131,7 @@ func ask(call *wire.Call, arn string, about ...iam.Keys) error {
 
 // change is a call's work inside its transaction, with the effects that were decided on before it.
 type change struct {
-	tx      *region.Txn
+	tx      *state.Txn
 	cluster region.Cluster
 	now     time.Time
 	id      string // a fresh UUID
@@ -145,7 +146,7 @@ func changeOf[In, Out any](s *Service, call *wire.Call, t target, fits func(regi
 	if err := s.authorize(call, t); err != nil {
 		return nil, err
 	}
-	return inTransaction(s, call, token, in, func(tx *region.Txn, c change, attempt *idempotent) (*Out, error) {
+	return inTransaction(s, call, token, in, func(tx *state.Txn, c change, attempt *idempotent) (*Out, error) {
 		var err error
 		if c.cluster, err = clusterNamed(tx, t.cluster); err != nil {
 			return nil, err
@@ -164,19 +165,19 @@ func changeAccount[In, Out any](s *Service, call *wire.Call, arn string, token *
 	if err := s.authorizeARN(call, arn); err != nil {
 		return nil, err
 	}
-	return inTransaction(s, call, token, in, func(tx *region.Txn, c change, attempt *idempotent) (*Out, error) {
+	return inTransaction(s, call, token, in, func(tx *state.Txn, c change, attempt *idempotent) (*Out, error) {
 		return once(tx, attempt, "", func() (*Out, string, error) { return do(c) })
 	})
 }
 
-func inTransaction[Out any](s *Service, call *wire.Call, token *string, in any, do func(*region.Txn, change, *idempotent) (*Out, error)) (*Out, error) {
+func inTransaction[Out any](s *Service, call *wire.Call, token *string, in any, do func(*state.Txn, change, *idempotent) (*Out, error)) (*Out, error) {
 	attempt, err := s.idempotent(call, token, in)
 	if err != nil {
 		return nil, err
 	}
 	id := wire.NewRequestID()
 	var out *Out
-	err = s.State.Update(call.Request.Context(), func(tx *region.Txn) error {
+	err = s.State.Update(call.Request.Context(), func(tx *state.Txn) error {
 		var err error
 		out, err = do(tx, change{tx: tx, now: attempt.now, id: id, call: call, lenient: s.LenientReferences}, attempt)
 		return err
@@ -188,11 +189,11 @@ func inTransaction[Out any](s *Service, call *wire.Call, token *string, in any, 
 }
 
 // readOf runs a call that reads something of a cluster.
-func readOf(s *Service, call *wire.Call, t target, read func(tx *region.Txn, cluster region.Cluster) error) error {
+func readOf(s *Service, call *wire.Call, t target, read func(tx *state.Txn, cluster region.Cluster) error) error {
 	if err := s.authorize(call, t); err != nil {
 		return err
 	}
-	return s.State.View(func(tx *region.Txn) error {
+	return s.State.View(func(tx *state.Txn) error {
 		cluster, err := clusterNamed(tx, t.cluster)
 		if err != nil {
 			return err
@@ -231,7 +232,7 @@ func (c change) updateThatIs(status types.UpdateStatus, resource string, kind ty
 // namesOf answers a list operation that gives the names of a cluster's resources.
 func (s *Service) namesOf(call *wire.Call, kind keeper, cluster *string, maxResults *int32, token *string) (names []string, next *string, err error) {
 	t := target{cluster: aws.ToString(cluster)}
-	err = readOf(s, call, t, func(tx *region.Txn, cluster region.Cluster) error {
+	err = readOf(s, call, t, func(tx *state.Txn, cluster region.Cluster) error {
 		names, next, err = pageOf(paging{call.Operation, []string{cluster.ID}, maxResults, token}, func(after string) iter.Seq2[string, string] {
 			return itsOwnKey(kind.namesAfter(tx, cluster.ID, after))
 		})

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"tripod/region"
+	"tripod/state"
 )
 
 // label is what a stored resource says about itself.
@@ -19,26 +20,26 @@ type label struct {
 // shelf is where one kind of resource stands: a table whose keys are CLUSTERID/NAME.
 type shelf[T any] struct {
 	kind  string // the first part of the kind's ARNs
-	table region.Table[T]
+	table state.Table[T]
 	label func(*T) label
 	// arns finds a resource by its ARN, of kinds that clusters have thousands of; nil: they are looked through.
-	arns *region.Index[T]
+	arns *state.Index[T]
 }
 
 // keeper is a shelf of any kind of resource.
 type keeper interface {
 	kindName() string
 	// find tells a resource's ARN, empty where there is none of that name, and its tags.
-	find(tx *region.Txn, clusterID, name string) (arn string, tags map[string]string)
+	find(tx *state.Txn, clusterID, name string) (arn string, tags map[string]string)
 	// tagsOf are the tags of the resource with that ARN.
-	tagsOf(tx *region.Txn, clusterID, arn string) (tags map[string]string, found bool)
+	tagsOf(tx *state.Txn, clusterID, arn string) (tags map[string]string, found bool)
 	// setTags gives the resource with that ARN other tags.
-	setTags(tx *region.Txn, clusterID, arn string, tags map[string]string)
+	setTags(tx *state.Txn, clusterID, arn string, tags map[string]string)
 	// names are those of the cluster's resources, sorted, and namesAfter those behind one of them.
-	names(tx *region.Txn, clusterID string) []string
-	namesAfter(tx *region.Txn, clusterID, after string) iter.Seq[string]
+	names(tx *state.Txn, clusterID string) []string
+	namesAfter(tx *state.Txn, clusterID, after string) iter.Seq[string]
 	// clear removes the cluster's resources.
-	clear(tx *region.Txn, clusterID string)
+	clear(tx *state.Txn, clusterID string)
 }
 
 // clusterShelves hold what belongs to a cluster and goes with it.
@@ -53,26 +54,26 @@ func key(clusterID, name string) string {
 	return clusterID + "/" + name
 }
 
-func (s shelf[T]) get(tx *region.Txn, clusterID, name string) (T, bool) {
+func (s shelf[T]) get(tx *state.Txn, clusterID, name string) (T, bool) {
 	return s.table.Get(tx, key(clusterID, name))
 }
 
-func (s shelf[T]) put(tx *region.Txn, value T) {
+func (s shelf[T]) put(tx *state.Txn, value T) {
 	l := s.label(&value)
 	s.table.Put(tx, key(l.clusterID, l.name), value)
 }
 
-func (s shelf[T]) delete(tx *region.Txn, clusterID, name string) {
+func (s shelf[T]) delete(tx *state.Txn, clusterID, name string) {
 	s.table.Delete(tx, key(clusterID, name))
 }
 
 // of are the cluster's resources. Their keys end in their names.
-func (s shelf[T]) of(clusterID string) region.Part[T] { return s.table.Part(key(clusterID, "")) }
+func (s shelf[T]) of(clusterID string) state.Part[T] { return s.table.Part(key(clusterID, "")) }
 
 // list are the cluster's resources in the order of their names.
-func (s shelf[T]) list(tx *region.Txn, clusterID string) []T { return s.of(clusterID).List(tx) }
+func (s shelf[T]) list(tx *state.Txn, clusterID string) []T { return s.of(clusterID).List(tx) }
 
-func (s shelf[T]) withARN(tx *region.Txn, clusterID, arn string) (T, bool) {
+func (s shelf[T]) withARN(tx *state.Txn, clusterID, arn string) (T, bool) {
 	among := s.of(clusterID)
 	if s.arns != nil {
 		among = s.arns.Of(arn)
@@ -86,7 +87,7 @@ func (s shelf[T]) withARN(tx *region.Txn, clusterID, arn string) (T, bool) {
 	return none, false
 }
 
-func (s shelf[T]) find(tx *region.Txn, clusterID, name string) (string, map[string]string) {
+func (s shelf[T]) find(tx *state.Txn, clusterID, name string) (string, map[string]string) {
 	value, found := s.get(tx, clusterID, name)
 	if !found {
 		return "", nil
@@ -95,12 +96,12 @@ func (s shelf[T]) find(tx *region.Txn, clusterID, name string) (string, map[stri
 	return l.arn, *l.tags
 }
 
-func (s shelf[T]) has(tx *region.Txn, clusterID, name string) bool {
+func (s shelf[T]) has(tx *state.Txn, clusterID, name string) bool {
 	_, found := s.get(tx, clusterID, name)
 	return found
 }
 
-func (s shelf[T]) tagsOf(tx *region.Txn, clusterID, arn string) (map[string]string, bool) {
+func (s shelf[T]) tagsOf(tx *state.Txn, clusterID, arn string) (map[string]string, bool) {
 	value, found := s.withARN(tx, clusterID, arn)
 	if !found {
 		return nil, false
@@ -108,18 +109,18 @@ func (s shelf[T]) tagsOf(tx *region.Txn, clusterID, arn string) (map[string]stri
 	return maps.Clone(*s.label(&value).tags), true
 }
 
-func (s shelf[T]) setTags(tx *region.Txn, clusterID, arn string, tags map[string]string) {
+func (s shelf[T]) setTags(tx *state.Txn, clusterID, arn string, tags map[string]string) {
 	if value, found := s.withARN(tx, clusterID, arn); found {
 		*s.label(&value).tags = tags
 		s.put(tx, value)
 	}
 }
 
-func (s shelf[T]) names(tx *region.Txn, clusterID string) []string {
+func (s shelf[T]) names(tx *state.Txn, clusterID string) []string {
 	return slices.Collect(s.namesAfter(tx, clusterID, ""))
 }
 
-func (s shelf[T]) namesAfter(tx *region.Txn, clusterID, after string) iter.Seq[string] {
+func (s shelf[T]) namesAfter(tx *state.Txn, clusterID, after string) iter.Seq[string] {
 	prefix := key(clusterID, "")
 	if after != "" {
 		after = key(clusterID, after)
@@ -133,14 +134,14 @@ func (s shelf[T]) namesAfter(tx *region.Txn, clusterID, after string) iter.Seq[s
 	}
 }
 
-func (s shelf[T]) clear(tx *region.Txn, clusterID string) {
+func (s shelf[T]) clear(tx *state.Txn, clusterID string) {
 	for _, name := range s.names(tx, clusterID) {
 		s.delete(tx, clusterID, name)
 	}
 }
 
 // hasDependents says why a cluster cannot be deleted: it has node groups or Fargate profiles. The error is ResourceInUseException.
-func hasDependents(tx *region.Txn, clusterID string) error {
+func hasDependents(tx *state.Txn, clusterID string) error {
 	cluster, _ := region.Clusters.Get(tx, clusterID)
 	for _, kind := range []struct {
 		keeper
@@ -154,7 +155,7 @@ func hasDependents(tx *region.Txn, clusterID string) error {
 }
 
 // deleteResources removes everything that belongs to a cluster, as its deletion does.
-func deleteResources(tx *region.Txn, clusterID string) {
+func deleteResources(tx *state.Txn, clusterID string) {
 	for _, kind := range clusterShelves {
 		kind.clear(tx, clusterID)
 	}

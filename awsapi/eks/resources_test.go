@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"tripod/region"
+	"tripod/state"
 )
 
 func TestFargateProfileStory(t *testing.T) {
@@ -254,7 +255,7 @@ func TestAClusterWithNodesOrProfilesCannotBeDeleted(t *testing.T) {
 	wantError(t, out, err, taken)
 	must(w.DeleteNodegroup(ctx, &eks.DeleteNodegroupInput{ClusterName: demo, NodegroupName: aws.String("workers")}))(t)
 	must(w.DeleteCluster(ctx, &eks.DeleteClusterInput{Name: demo}))(t)
-	if err := w.state.View(func(tx *region.Txn) error {
+	if err := w.state.View(func(tx *state.Txn) error {
 		if entries := region.AccessEntries.List(tx); len(entries) != 1 || entries[0].ClusterID == clusterID {
 			t.Errorf("left: %+v", entries)
 		}

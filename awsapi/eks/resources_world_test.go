@@ -19,6 +19,7 @@ import (
 	"tripod/iam"
 	"tripod/internal/pki"
 	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -41,7 +42,7 @@ var (
 // world is a front over a region with the clusters demo and other, two roles, and a client signed as an administrator.
 type world struct {
 	*eks.Client
-	state     *region.Memory
+	state     *state.Memory
 	admin     string // its ARN
 	powerless *eks.Client
 	memory    int64 // what the machine has left
@@ -51,7 +52,7 @@ func newWorld(t *testing.T, mode string, wishes ...func(*service.ControlPlane)) 
 	t.Helper()
 	w := &world{}
 	credentials := map[string]aws.Credentials{}
-	w.state = region.NewMemory(func(tx *region.Txn) {
+	w.state = region.NewMemory(func(tx *state.Txn) {
 		for name, policies := range map[string][]string{"admin": {iam.AdministratorAccess}, "powerless": nil} {
 			user, err := iam.NewUser(rand.Reader, iam.DefaultAccountID, name, created, policies...)
 			if err != nil {
@@ -103,7 +104,7 @@ func newWorld(t *testing.T, mode string, wishes ...func(*service.ControlPlane)) 
 // set changes the cluster demo's record.
 func (w *world) set(t *testing.T, change func(*region.Cluster)) {
 	t.Helper()
-	if err := w.state.Update(ctx, func(tx *region.Txn) error {
+	if err := w.state.Update(ctx, func(tx *state.Txn) error {
 		c, _ := region.Clusters.Get(tx, clusterID)
 		change(&c)
 		region.Clusters.Put(tx, clusterID, c)

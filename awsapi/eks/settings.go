@@ -11,6 +11,7 @@ import (
 	"tripod/awsapi/arczonalshift"
 	"tripod/awsapi/ec2"
 	"tripod/region"
+	"tripod/state"
 )
 
 // settings are those parts of a cluster's description that nobody but this API reads, in the SDK's own shapes: region.Cluster.Settings.
@@ -58,7 +59,7 @@ func (s *Service) settingsOf(c region.Cluster) (settings, error) {
 }
 
 // Networks says where each cluster is, as EC2 asks it.
-func (s *Service) Networks(tx *region.Txn) (all []ec2.ClusterNetwork) {
+func (s *Service) Networks(tx *state.Txn) (all []ec2.ClusterNetwork) {
 	for _, c := range region.Clusters.List(tx) {
 		own, err := s.settingsOf(c)
 		if err != nil || own.VPC == nil {
@@ -71,7 +72,7 @@ func (s *Service) Networks(tx *region.Txn) (all []ec2.ClusterNetwork) {
 }
 
 // Shiftable are the clusters whose traffic can be moved away from a zone, as ARC asks for them.
-func (s *Service) Shiftable(tx *region.Txn) (all []arczonalshift.Resource) {
+func (s *Service) Shiftable(tx *state.Txn) (all []arczonalshift.Resource) {
 	for _, c := range region.Clusters.List(tx) {
 		own, err := s.settingsOf(c)
 		if err == nil && own.ZonalShift && c.Status != creating && c.Runs() {

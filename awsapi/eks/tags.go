@@ -11,6 +11,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -60,7 +61,7 @@ type tagged struct {
 }
 
 // resourceWithARN finds the resource of any kind with that ARN.
-func (s *Service) resourceWithARN(tx *region.Txn, arn string) (tagged, bool) {
+func (s *Service) resourceWithARN(tx *state.Txn, arn string) (tagged, bool) {
 	rest, ours := strings.CutPrefix(arn, s.arn(""))
 	kind, rest, cut := strings.Cut(rest, "/")
 	if !ours || !cut {
@@ -92,7 +93,7 @@ func (s *Service) resourceWithARN(tx *region.Txn, arn string) (tagged, bool) {
 }
 
 // exists says whether there is a resource with that ARN still, and it is to stay.
-func (s *Service) exists(tx *region.Txn, arn string) bool {
+func (s *Service) exists(tx *state.Txn, arn string) bool {
 	name, isCluster := strings.CutPrefix(arn, s.clusterARN(""))
 	if cluster, err := clusterNamed(tx, name); isCluster && err == nil && cluster.Status == deleting {
 		return false
@@ -146,7 +147,7 @@ func (s *Service) retag(call *wire.Call, arn string, change func(map[string]stri
 	if err := s.authorizeARN(call, arn); err != nil {
 		return err
 	}
-	err := s.State.Update(call.Request.Context(), func(tx *region.Txn) error {
+	err := s.State.Update(call.Request.Context(), func(tx *state.Txn) error {
 		resource, found := s.resourceWithARN(tx, arn)
 		if !found {
 			return noResource("There is no resource with the ARN %s.", quote(arn))
@@ -173,7 +174,7 @@ func (s *Service) listTagsForResource(call *wire.Call, in *eks.ListTagsForResour
 		return nil, err
 	}
 	out := &eks.ListTagsForResourceOutput{}
-	return out, s.State.View(func(tx *region.Txn) error {
+	return out, s.State.View(func(tx *state.Txn) error {
 		resource, found := s.resourceWithARN(tx, arn)
 		if !found {
 			return noResource("There is no resource with the ARN %s.", quote(arn))
@@ -187,7 +188,7 @@ func (s *Service) listTagsForResource(call *wire.Call, in *eks.ListTagsForResour
 func clusterTags(cluster region.Cluster) map[string]string { return cluster.Tags }
 
 // setClusterTags gives a cluster other tags.
-func setClusterTags(tx *region.Txn, clusterID string, tags map[string]string) {
+func setClusterTags(tx *state.Txn, clusterID string, tags map[string]string) {
 	cluster, found := region.Clusters.Get(tx, clusterID)
 	if !found {
 		return

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -33,7 +33,7 @@ type attempt struct {
 	Key    string          `json:"key"`
 }
 
-var attempts = region.NewTable[attempt]("idempotency") // by the hash of operation, cluster and token
+var attempts = state.NewTable[attempt]("idempotency") // by the hash of operation, cluster and token
 
 // idempotent is one call with its clientRequestToken, before the transaction that carries it out.
 type idempotent struct {
@@ -58,7 +58,7 @@ func (s *Service) idempotent(call *wire.Call, token *string, in any) (*idempoten
 	if i.token == "" || at[0] >= 256/sweepers {
 		return i, nil
 	}
-	return i, s.State.View(func(tx *region.Txn) error {
+	return i, s.State.View(func(tx *state.Txn) error {
 		looked := 0
 		for _, from := range []string{hex.EncodeToString(at[1:]), ""} { // the first byte is small; behind the last comes the first
 			for key, a := range attempts.Part("").After(tx, from) {
@@ -81,7 +81,7 @@ func (i *idempotent) key() string {
 
 // once carries out a call in a transaction, unless it was carried out before: the same token with the same parameters gets the same
 // answer again, with others InvalidParameterException. do answers, and names the ARN of what it made.
-func once[Out any](tx *region.Txn, i *idempotent, clusterID string, do func() (out *Out, made string, err error)) (*Out, error) {
+func once[Out any](tx *state.Txn, i *idempotent, clusterID string, do func() (out *Out, made string, err error)) (*Out, error) {
 	call := *i // the transaction's function may run again
 	call.cluster = clusterID
 	if call.token == "" {

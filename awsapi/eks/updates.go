@@ -11,6 +11,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/region"
+	"tripod/state"
 )
 
 // describeUpdateRecord is an update as EKS shows it.
@@ -51,7 +52,7 @@ func (s *Service) listUpdates(call *wire.Call, in *eks.ListUpdatesInput) (*eks.L
 		return nil, err
 	}
 	var updates []region.Update
-	err = s.State.View(func(tx *region.Txn) error {
+	err = s.State.View(func(tx *state.Txn) error {
 		cluster, err := clusterNamed(tx, name)
 		if err != nil {
 			return err
@@ -88,7 +89,7 @@ func (s *Service) describeUpdate(call *wire.Call, in *eks.DescribeUpdateInput) (
 		return nil, err
 	}
 	var update region.Update
-	err = s.State.View(func(tx *region.Txn) (err error) {
+	err = s.State.View(func(tx *state.Txn) (err error) {
 		update, err = updateOf(tx, name, resource, aws.ToString(in.UpdateId))
 		return err
 	})
@@ -98,7 +99,7 @@ func (s *Service) describeUpdate(call *wire.Call, in *eks.DescribeUpdateInput) (
 	return &eks.DescribeUpdateOutput{Update: describeUpdateRecord(update)}, nil
 }
 
-func updateOf(tx *region.Txn, name, resource, id string) (region.Update, error) {
+func updateOf(tx *state.Txn, name, resource, id string) (region.Update, error) {
 	cluster, err := clusterNamed(tx, name)
 	if err != nil {
 		return region.Update{}, err

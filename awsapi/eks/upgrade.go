@@ -11,6 +11,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/region"
+	"tripod/state"
 )
 
 // rollbackTime is how long after an upgrade the cluster may go back: "Roll back a cluster's Kubernetes version" in the EKS user guide.
@@ -58,7 +59,7 @@ func (s *Service) rollOut(c change, kind types.UpdateType, params []region.Updat
 }
 
 // ready refuses an upgrade that an insight says would fail, in the words of EKS's model. By force a cluster is upgraded all the same.
-func (s *Service) ready(tx *region.Txn, cluster region.Cluster, to string) error {
+func (s *Service) ready(tx *state.Txn, cluster region.Cluster, to string) error {
 	for _, i := range s.findings(tx, cluster).readiness(types.CategoryUpgradeReadiness, minor(to)) {
 		if i.InsightStatus.Status == types.InsightStatusValueError {
 			return about{cluster: cluster.Name}.invalidState("Amazon EKS detected upgrade readiness issues. Call the ListInsights API to view detected upgrade blocking issues. " +

@@ -14,7 +14,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/iam"
-	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -38,7 +38,7 @@ type Service struct {
 	// Region is the region's name and AccountID the account's 12 digits.
 	Region, AccountID string
 	// State has clusters, associations and roles.
-	State region.Updater
+	State state.Updater
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }

@@ -16,6 +16,7 @@ import (
 	"tripod/iam"
 	"tripod/internal/issuer"
 	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -40,7 +41,7 @@ var (
 
 // world is a region with the cluster demo, whose service account web/shop has a role.
 type world struct {
-	*region.Memory
+	*state.Memory
 	t     *testing.T
 	own   *issuer.Issuer
 	roles map[string]string // trust policies by ARN
@@ -61,7 +62,7 @@ func newWorld(t *testing.T) *world {
 }
 
 func (w *world) start() {
-	w.Memory = region.NewMemory(func(tx *region.Txn) {
+	w.Memory = region.NewMemory(func(tx *state.Txn) {
 		region.Clusters.Put(tx, clusterID, region.Cluster{ID: clusterID, Name: "demo", Issuer: issuerURL, Secrets: region.ClusterSecrets{ServiceAccountKey: w.own.PEM}})
 		region.PodIdentityAssociations.Put(tx, clusterID+"/a-1", w.shop)
 		for arn, trust := range w.roles {

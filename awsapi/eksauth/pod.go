@@ -6,6 +6,7 @@ import (
 
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 // pod is who a token proves its bearer to be, and what is associated with it.
@@ -24,7 +25,7 @@ func (s *Service) identify(name, text string) (pod, error) {
 	}
 	p := pod{bound: token.Kubernetes}
 	var found, associated bool
-	err = s.State.View(func(tx *region.Txn) error {
+	err = s.State.View(func(tx *state.Txn) error {
 		if p.cluster, found = region.ClusterNamed(tx, name); found {
 			p.association, associated = associationOf(tx, p.cluster.ID, token.Kubernetes)
 		}
@@ -46,7 +47,7 @@ func (s *Service) identify(name, text string) (pod, error) {
 	return p, nil
 }
 
-func associationOf(tx *region.Txn, clusterID string, bound iam.BoundTo) (region.PodIdentityAssociation, bool) {
+func associationOf(tx *state.Txn, clusterID string, bound iam.BoundTo) (region.PodIdentityAssociation, bool) {
 	account := region.ServiceAccountOf(clusterID, bound.Namespace, bound.ServiceAccount.Name)
 	for _, association := range region.AssociationsByServiceAccount.Of(account).After(tx, "") {
 		return association, true

@@ -11,6 +11,7 @@ import (
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -33,14 +34,14 @@ type assumed struct {
 // assume asks the association's role, and the target role behind it, whether they are given to the pod.
 func (s *Service) assume(p pod) (assumed, error) {
 	var got assumed
-	err := s.State.View(func(tx *region.Txn) (err error) {
+	err := s.State.View(func(tx *state.Txn) (err error) {
 		got, err = s.assumeIn(tx, p)
 		return err
 	})
 	return got, err
 }
 
-func (s *Service) assumeIn(tx *region.Txn, p pod) (assumed, error) {
+func (s *Service) assumeIn(tx *state.Txn, p pod) (assumed, error) {
 	clusterARN := "arn:aws:eks:" + s.Region + ":" + s.AccountID + ":cluster/" + p.cluster.Name
 	name := sessionName(p)
 	tags := p.tags(clusterARN)
@@ -79,7 +80,7 @@ func (s *Service) assumeIn(tx *region.Txn, p pod) (assumed, error) {
 
 // chained is the association's target role, if the first role's session may assume it: that one's policies and the target's trust
 // policy both count, and the tags go along.
-func chained(tx *region.Txn, by iam.Principal, association region.PodIdentityAssociation, session iam.Session) (region.Role, error) {
+func chained(tx *state.Txn, by iam.Principal, association region.PodIdentityAssociation, session iam.Session) (region.Role, error) {
 	target, trust, err := trusting(tx, association.TargetRoleARN)
 	if err != nil {
 		return target, err
@@ -115,7 +116,7 @@ func tagKeys(tags map[string]string) iam.Keys {
 }
 
 // trusting is the role with that ARN and its trust policy.
-func trusting(tx *region.Txn, arn string) (region.Role, *iam.Document, error) {
+func trusting(tx *state.Txn, arn string) (region.Role, *iam.Document, error) {
 	role, found := region.Roles.Get(tx, arn[strings.LastIndexByte(arn, '/')+1:])
 	if !found || role.ARN != arn {
 		return role, nil, errUntrusted

@@ -7,6 +7,7 @@ import (
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 func (s *Service) accountActions() map[string]action {
@@ -40,7 +41,7 @@ func (m summary) MarshalXML(e *xml.Encoder, start xml.StartElement) error {
 
 // summary counts what the account has, and tells the quotas that hold here.
 func (s *Service) summary(call *wire.Call, _ *struct{}) (*summaryResult, error) {
-	return view(s, call, func(tx *region.Txn) (*summaryResult, error) {
+	return view(s, call, func(tx *state.Txn) (*summaryResult, error) {
 		policies, versions, rootKeys := region.Policies.List(tx), 0, 0
 		if !(owner{root: true}).keys().Empty(tx) {
 			rootKeys = 1 // IAM says whether there are any, not how many

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // accountAlias is a name of the account: it has one at most.
@@ -13,7 +13,7 @@ type accountAlias struct {
 	Name string `json:"name"`
 }
 
-var accountAliases = region.NewTable[accountAlias]("account-alias") // by Name
+var accountAliases = state.NewTable[accountAlias]("account-alias") // by Name
 
 // aliasPattern is the model's, which Go's regexp does not understand: aliasChars and no two hyphens in a row.
 const aliasPattern = `^[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$`
@@ -36,7 +36,7 @@ func (s *Service) createAlias(call *wire.Call, in *aliasInput) (done, error) {
 	if err := in.check(); err != nil {
 		return done{}, err
 	}
-	return change(s, call, func(tx *region.Txn) (done, error) {
+	return change(s, call, func(tx *state.Txn) (done, error) {
 		for _, other := range accountAliases.List(tx) {
 			if other.Name == in.AccountAlias {
 				return done{}, alreadyExists("The account alias %s already exists.", in.AccountAlias)
@@ -52,7 +52,7 @@ func (s *Service) deleteAlias(call *wire.Call, in *aliasInput) (done, error) {
 	if err := in.check(); err != nil {
 		return done{}, err
 	}
-	return change(s, call, func(tx *region.Txn) (done, error) {
+	return change(s, call, func(tx *state.Txn) (done, error) {
 		if _, found := accountAliases.Get(tx, in.AccountAlias); !found {
 			return done{}, noSuchEntity("The account alias %s cannot be found.", in.AccountAlias)
 		}
@@ -67,7 +67,7 @@ type aliasList struct {
 }
 
 func (s *Service) listAliases(call *wire.Call, in *paging) (*aliasList, error) {
-	return view(s, call, func(tx *region.Txn) (*aliasList, error) {
+	return view(s, call, func(tx *state.Txn) (*aliasList, error) {
 		names, end, err := pageOf(call, *in, from(tx, accountAliases.Part("")), func(accountAlias) bool { return true })
 		return &aliasList{described(names, func(a accountAlias) string { return a.Name }), end}, err
 	})

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // list is a list of the query protocol: an element that is there even where it is empty, of elements named member.
@@ -89,7 +89,7 @@ func pageOf[T any](call *wire.Call, in paging, from func(after string) iter.Seq2
 }
 
 // from gives pageOf the records of a part.
-func from[T any](tx *region.Txn, part region.Part[T]) func(after string) iter.Seq2[string, T] {
+func from[T any](tx *state.Txn, part state.Part[T]) func(after string) iter.Seq2[string, T] {
 	return func(after string) iter.Seq2[string, T] { return part.After(tx, after) }
 }
 

@@ -6,7 +6,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/iam"
-	"tripod/region"
+	"tripod/state"
 )
 
 // attachmentActions are those on managed policies of roles, users and groups, and on their permissions boundaries.
@@ -45,8 +45,8 @@ func (a attachments[H]) addBoundary(all map[string]action, noun string) {
 }
 
 // alter changes a holder that is not a service's.
-func alter[H holder](s *Service, call *wire.Call, in named[H], fn func(*region.Txn, entity) error) (done, error) {
-	return change(s, call, func(tx *region.Txn) (done, error) {
+func alter[H holder](s *Service, call *wire.Call, in named[H], fn func(*state.Txn, entity) error) (done, error) {
+	return change(s, call, func(tx *state.Txn) (done, error) {
 		t := in.subject(call)
 		e, err := findMutable(tx, t.kind, t.name)
 		if err != nil {
@@ -66,7 +66,7 @@ type attachInput[H holder] struct {
 }
 
 func (a attachments[H]) attach(call *wire.Call, in *attachInput[H]) (done, error) {
-	return alter(a.Service, call, in.named, func(tx *region.Txn, e entity) error {
+	return alter(a.Service, call, in.named, func(tx *state.Txn, e entity) error {
 		_, found := iam.PolicyDocument(tx, in.PolicyARN)
 		switch {
 		case !found:
@@ -84,7 +84,7 @@ func (a attachments[H]) attach(call *wire.Call, in *attachInput[H]) (done, error
 }
 
 func (a attachments[H]) detach(call *wire.Call, in *attachInput[H]) (done, error) {
-	return alter(a.Service, call, in.named, func(_ *region.Txn, e entity) error {
+	return alter(a.Service, call, in.named, func(_ *state.Txn, e entity) error {
 		i := slices.Index(*e.policies, in.PolicyARN)
 		if i < 0 {
 			return noSuchEntity("Policy %s was not found.", in.PolicyARN)
@@ -111,7 +111,7 @@ type attachedList struct {
 }
 
 func (a attachments[H]) list(call *wire.Call, in *listOfInput[H]) (*attachedList, error) {
-	return view(a.Service, call, func(tx *region.Txn) (*attachedList, error) {
+	return view(a.Service, call, func(tx *state.Txn) (*attachedList, error) {
 		t := in.subject(call)
 		e, err := find(tx, t.kind, t.name)
 		if err != nil {
@@ -142,14 +142,14 @@ type boundaryInput[H holder] struct {
 }
 
 func (a attachments[H]) putBoundary(call *wire.Call, in *boundaryInput[H]) (done, error) {
-	return alter(a.Service, call, in.named, func(tx *region.Txn, e entity) error {
+	return alter(a.Service, call, in.named, func(tx *state.Txn, e entity) error {
 		*e.boundary = in.PermissionsBoundary
 		return checkBoundary(tx, in.PermissionsBoundary)
 	})
 }
 
 func (a attachments[H]) deleteBoundary(call *wire.Call, in *named[H]) (done, error) {
-	return alter(a.Service, call, *in, func(_ *region.Txn, e entity) error {
+	return alter(a.Service, call, *in, func(_ *state.Txn, e entity) error {
 		if *e.boundary == "" {
 			return noSuchEntity("The %s %s has no permissions boundary.", e.kind, e.name)
 		}

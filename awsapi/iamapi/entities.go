@@ -6,6 +6,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/region"
+	"tripod/state"
 )
 
 type entitiesInput struct {
@@ -42,7 +43,7 @@ var entityKinds = map[string]string{"Role": kindRole, "User": kindUser, "Group":
 
 // listEntities lists who has a managed policy, attached or as a permissions boundary.
 func (s *Service) listEntities(call *wire.Call, in *entitiesInput) (*entityList, error) {
-	return view(s, call, func(tx *region.Txn) (*entityList, error) {
+	return view(s, call, func(tx *state.Txn) (*entityList, error) {
 		if _, err := policy(tx, in.PolicyARN); err != nil {
 			return nil, err
 		}
@@ -71,7 +72,7 @@ func (s *Service) listEntities(call *wire.Call, in *entitiesInput) (*entityList,
 type haver struct{ kind, name, id, path string }
 
 // havers are all that have a policy in the way that usage names, for pageOf: by kind and name.
-func havers(tx *region.Txn, arn, usage string) func(after string) iter.Seq2[string, haver] {
+func havers(tx *state.Txn, arn, usage string) func(after string) iter.Seq2[string, haver] {
 	attached, bounding := usage != "PermissionsBoundary", usage != "PermissionsPolicy"
 	group := func(g region.Group) haver { return haver{kindGroup, g.Name, g.ID, g.Path} }
 	role := func(r region.Role) haver { return haver{kindRole, r.Name, r.ID, r.Path} }
@@ -109,7 +110,7 @@ func behind(after, kind string) position {
 	return position{over: after > kind}
 }
 
-func haversOf[T any](tx *region.Txn, from position, wanted bool, all region.Part[T], describe func(T) haver) iter.Seq2[string, haver] {
+func haversOf[T any](tx *state.Txn, from position, wanted bool, all state.Part[T], describe func(T) haver) iter.Seq2[string, haver] {
 	return func(yield func(string, haver) bool) {
 		if from.over || !wanted {
 			return

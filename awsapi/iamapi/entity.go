@@ -6,6 +6,7 @@ import (
 	"tripod/awsapi/quota"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 // Kinds of entities, as their ARNs have them.
@@ -33,7 +34,7 @@ type entity struct {
 }
 
 // find reads the record of that name, or ARN for policies and providers.
-func find(tx *region.Txn, kind, name string) (entity, error) {
+func find(tx *state.Txn, kind, name string) (entity, error) {
 	if name == "" { // an empty key stands for the whole table
 		return entity{}, notThere(kind, name)
 	}
@@ -77,7 +78,7 @@ func find(tx *region.Txn, kind, name string) (entity, error) {
 }
 
 // findMutable is find for changes: a service-linked role is its service's.
-func findMutable(tx *region.Txn, kind, name string) (entity, error) {
+func findMutable(tx *state.Txn, kind, name string) (entity, error) {
 	e, err := find(tx, kind, name)
 	if err == nil && e.protected {
 		return e, unmodifiable("Cannot perform the operation on the protected role '%s' - this role is only modifiable by AWS.", name)
@@ -111,7 +112,7 @@ var perAccount = map[string]string{kindRole: "Roles", kindUser: "Users", kindGro
 
 // taken refuses a name that one of the kind has already, in whatever case: names differ by more than that. It also refuses more of them
 // than the account may have.
-func taken[T any](s *Service, tx *region.Txn, table region.Table[T], names region.Index[T], kind, name string) error {
+func taken[T any](s *Service, tx *state.Txn, table state.Table[T], names state.Index[T], kind, name string) error {
 	if most := s.Quotas.Of(quotas[kind]); !table.Part("").Fewer(tx, most) {
 		return limitExceeded("Cannot exceed quota for %sPerAccount: %d", perAccount[kind], most)
 	}

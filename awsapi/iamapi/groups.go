@@ -8,6 +8,7 @@ import (
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 const maxGroups = 10 // of a user
@@ -62,7 +63,7 @@ func (s *Service) createGroup(call *wire.Call, in *createGroupInput) (*groupResu
 		return nil, wrap(call, err)
 	}
 	group := region.Group{Name: in.GroupName, ID: id, ARN: s.arn(kindGroup, in.Path+in.GroupName), Path: in.Path, CreatedAt: s.now()}
-	return change(s, call, func(tx *region.Txn) (*groupResult, error) {
+	return change(s, call, func(tx *state.Txn) (*groupResult, error) {
 		if err := taken(s, tx, region.Groups, region.GroupsByName, kindGroup, group.Name); err != nil {
 			return nil, err
 		}
@@ -83,7 +84,7 @@ type groupMembers struct {
 }
 
 func (s *Service) getGroup(call *wire.Call, in *pagedGroup) (*groupMembers, error) {
-	return view(s, call, func(tx *region.Txn) (*groupMembers, error) {
+	return view(s, call, func(tx *state.Txn) (*groupMembers, error) {
 		group, found := region.Groups.Get(tx, in.GroupName)
 		if !found {
 			return nil, notThere(kindGroup, in.GroupName)
@@ -99,7 +100,7 @@ type groupList struct {
 }
 
 func (s *Service) listGroups(call *wire.Call, in *listInput) (*groupList, error) {
-	return view(s, call, func(tx *region.Txn) (*groupList, error) {
+	return view(s, call, func(tx *state.Txn) (*groupList, error) {
 		groups, end, err := pageOf(call, in.paging, from(tx, region.Groups.Part("")), underPath(in.PathPrefix, func(g region.Group) string { return g.Path }))
 		return &groupList{described(groups, describeGroup), end}, err
 	})
@@ -111,7 +112,7 @@ type pagedUser struct {
 }
 
 func (s *Service) groupsOfUser(call *wire.Call, in *pagedUser) (*groupList, error) {
-	return view(s, call, func(tx *region.Txn) (*groupList, error) {
+	return view(s, call, func(tx *state.Txn) (*groupList, error) {
 		user, found := region.Users.Get(tx, in.UserName)
 		if !found {
 			return nil, notThere(kindUser, in.UserName)
@@ -158,7 +159,7 @@ func (s *Service) removeFromGroup(call *wire.Call, in *memberInput) (done, error
 }
 
 func (s *Service) changeMember(call *wire.Call, in *memberInput, alter func(*region.User) error) (done, error) {
-	return change(s, call, func(tx *region.Txn) (done, error) {
+	return change(s, call, func(tx *state.Txn) (done, error) {
 		if _, err := find(tx, kindGroup, in.GroupName); err != nil {
 			return done{}, err
 		}
@@ -181,7 +182,7 @@ type updateGroupInput struct {
 
 // updateGroup renames or moves a group; the id, members and policies stay, the ARN changes.
 func (s *Service) updateGroup(call *wire.Call, in *updateGroupInput) (done, error) {
-	return change(s, call, func(tx *region.Txn) (done, error) {
+	return change(s, call, func(tx *state.Txn) (done, error) {
 		group, found := region.Groups.Get(tx, in.GroupName)
 		if !found {
 			return done{}, notThere(kindGroup, in.GroupName)
@@ -208,7 +209,7 @@ func (s *Service) updateGroup(call *wire.Call, in *updateGroupInput) (done, erro
 }
 
 func (s *Service) deleteGroup(call *wire.Call, in *groupName) (done, error) {
-	return change(s, call, func(tx *region.Txn) (done, error) {
+	return change(s, call, func(tx *state.Txn) (done, error) {
 		e, err := find(tx, kindGroup, in.GroupName)
 		if err != nil {
 			return done{}, err

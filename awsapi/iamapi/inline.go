@@ -4,7 +4,7 @@ import (
 	"maps"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // inlineActions are those on the inline policies of roles, users and groups.
@@ -43,7 +43,7 @@ func (i inlines[H]) put(call *wire.Call, in *putInlineInput[H]) (done, error) {
 	if err := checkInline(in.PolicyDocument); err != nil {
 		return done{}, err
 	}
-	return alter(i.Service, call, in.named, func(_ *region.Txn, e entity) error {
+	return alter(i.Service, call, in.named, func(_ *state.Txn, e entity) error {
 		policies := maps.Clone(*e.inline)
 		if policies == nil {
 			policies = map[string]string{}
@@ -71,7 +71,7 @@ type inlinePolicy struct {
 }
 
 func (i inlines[H]) get(call *wire.Call, in *inlineInput[H]) (*inlinePolicy, error) {
-	return view(i.Service, call, func(tx *region.Txn) (*inlinePolicy, error) {
+	return view(i.Service, call, func(tx *state.Txn) (*inlinePolicy, error) {
 		t := in.subject(call)
 		e, err := find(tx, t.kind, t.name)
 		if err != nil {
@@ -99,7 +99,7 @@ func noInline(e entity, name string) error {
 }
 
 func (i inlines[H]) remove(call *wire.Call, in *inlineInput[H]) (done, error) {
-	return alter(i.Service, call, in.named, func(_ *region.Txn, e entity) error {
+	return alter(i.Service, call, in.named, func(_ *state.Txn, e entity) error {
 		if _, found := (*e.inline)[in.PolicyName]; !found {
 			return noInline(e, in.PolicyName)
 		}
@@ -119,7 +119,7 @@ type inlineList struct {
 }
 
 func (i inlines[H]) list(call *wire.Call, in *pagedOf[H]) (*inlineList, error) {
-	return view(i.Service, call, func(tx *region.Txn) (*inlineList, error) {
+	return view(i.Service, call, func(tx *state.Txn) (*inlineList, error) {
 		t := in.subject(call)
 		e, err := find(tx, t.kind, t.name)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 const maxKeys = 2 // of a user, and of root
@@ -34,7 +35,7 @@ func (in callerOr) owner(call *wire.Call) (owner, error) {
 	return of, nil
 }
 
-func (o owner) check(tx *region.Txn) error {
+func (o owner) check(tx *state.Txn) error {
 	if o.root {
 		return nil
 	}
@@ -45,7 +46,7 @@ func (o owner) check(tx *region.Txn) error {
 func (o owner) has(key region.AccessKey) bool { return key.User == o.user && key.Root == o.root }
 
 // keys are all of the owner's access keys.
-func (o owner) keys() region.Part[region.AccessKey] {
+func (o owner) keys() state.Part[region.AccessKey] {
 	return region.KeysByOwner.Of(region.KeyOwner(o.user, o.root))
 }
 
@@ -74,7 +75,7 @@ func (s *Service) createKey(call *wire.Call, in *callerOr) (*keyResult, error) {
 		return nil, wrap(call, err)
 	}
 	key.Root = of.root
-	return change(s, call, func(tx *region.Txn) (*keyResult, error) {
+	return change(s, call, func(tx *state.Txn) (*keyResult, error) {
 		if err := of.check(tx); err != nil {
 			return nil, err
 		}
@@ -100,7 +101,7 @@ type keyList struct {
 }
 
 func (s *Service) listKeys(call *wire.Call, in *listKeysInput) (*keyList, error) {
-	return view(s, call, func(tx *region.Txn) (*keyList, error) {
+	return view(s, call, func(tx *state.Txn) (*keyList, error) {
 		of, err := in.owner(call)
 		if err != nil {
 			return nil, err
@@ -128,19 +129,19 @@ func (s *Service) updateKey(call *wire.Call, in *updateKeyInput) (done, error) {
 	if in.Status == "Expired" { // IAM's model has it for what it shows, not for what can be set
 		return done{}, invalid("Status must be Active or Inactive.")
 	}
-	return s.changeKey(call, in.keyInput, func(tx *region.Txn, key region.AccessKey) {
+	return s.changeKey(call, in.keyInput, func(tx *state.Txn, key region.AccessKey) {
 		key.Status = in.Status
 		region.AccessKeys.Put(tx, key.ID, key)
 	})
 }
 
 func (s *Service) deleteKey(call *wire.Call, in *keyInput) (done, error) {
-	return s.changeKey(call, *in, func(tx *region.Txn, key region.AccessKey) { region.AccessKeys.Delete(tx, key.ID) })
+	return s.changeKey(call, *in, func(tx *state.Txn, key region.AccessKey) { region.AccessKeys.Delete(tx, key.ID) })
 }
 
 // changeKey changes a key of the one whom the call is about, and of no other: for that one the caller is authorized.
-func (s *Service) changeKey(call *wire.Call, in keyInput, alter func(*region.Txn, region.AccessKey)) (done, error) {
-	return change(s, call, func(tx *region.Txn) (done, error) {
+func (s *Service) changeKey(call *wire.Call, in keyInput, alter func(*state.Txn, region.AccessKey)) (done, error) {
+	return change(s, call, func(tx *state.Txn) (done, error) {
 		of, err := in.owner(call)
 		if err != nil {
 			return done{}, err
@@ -167,7 +168,7 @@ type keyUse struct{ ServiceName, Region string }
 
 // keyLastUsed tells whose a key is. Uses are not noted, so all keys are as AWS shows those of which it has no data.
 func (s *Service) keyLastUsed(call *wire.Call, in *lastUsedInput) (*lastUsed, error) {
-	return view(s, call, func(tx *region.Txn) (*lastUsed, error) {
+	return view(s, call, func(tx *state.Txn) (*lastUsed, error) {
 		key, found := region.AccessKeys.Get(tx, in.AccessKeyID)
 		if !found {
 			return nil, noSuchEntity("The Access Key with id %s cannot be found.", in.AccessKeyID)

@@ -12,6 +12,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/region"
+	"tripod/state"
 )
 
 // login is a user's password for the console, which Tripod does not have: it is kept so that it can be shown, changed and deleted. The password itself is not
@@ -24,7 +25,7 @@ type login struct {
 	CreatedAt time.Time `json:"createdAt"`
 }
 
-var logins = region.NewTable[login]("login-profile") // by UserID
+var logins = state.NewTable[login]("login-profile") // by UserID
 
 // rounds make a guess of a password dear.
 const rounds = 100_000
@@ -93,7 +94,7 @@ func (s *Service) createLogin(call *wire.Call, in *createLoginInput) (*loginResu
 	if err := made.set(in.Password); err != nil {
 		return nil, err
 	}
-	return change(s, call, func(tx *region.Txn) (*loginResult, error) {
+	return change(s, call, func(tx *state.Txn) (*loginResult, error) {
 		user, err := in.user(call, tx)
 		if err != nil {
 			return nil, err
@@ -108,7 +109,7 @@ func (s *Service) createLogin(call *wire.Call, in *createLoginInput) (*loginResu
 }
 
 // user is the user whom a call is about.
-func (in callerOr) user(call *wire.Call, tx *region.Txn) (region.User, error) {
+func (in callerOr) user(call *wire.Call, tx *state.Txn) (region.User, error) {
 	of, err := in.owner(call)
 	if err != nil {
 		return region.User{}, err
@@ -124,7 +125,7 @@ func (in callerOr) user(call *wire.Call, tx *region.Txn) (region.User, error) {
 }
 
 // login finds the user whom a call is about, with the login.
-func (in callerOr) login(call *wire.Call, tx *region.Txn) (region.User, login, error) {
+func (in callerOr) login(call *wire.Call, tx *state.Txn) (region.User, login, error) {
 	user, err := in.user(call, tx)
 	if err != nil {
 		return user, login{}, err
@@ -137,7 +138,7 @@ func (in callerOr) login(call *wire.Call, tx *region.Txn) (region.User, login, e
 }
 
 func (s *Service) getLogin(call *wire.Call, in *callerOr) (*loginResult, error) {
-	return view(s, call, func(tx *region.Txn) (*loginResult, error) {
+	return view(s, call, func(tx *state.Txn) (*loginResult, error) {
 		user, found, err := in.login(call, tx)
 		return &loginResult{LoginProfile{user.Name, stamp(found.CreatedAt), found.Reset}}, err
 	})
@@ -156,7 +157,7 @@ func (s *Service) updateLogin(call *wire.Call, in *updateLoginInput) (done, erro
 			return done{}, err
 		}
 	}
-	return change(s, call, func(tx *region.Txn) (done, error) {
+	return change(s, call, func(tx *state.Txn) (done, error) {
 		_, found, err := callerOr{in.UserName}.login(call, tx)
 		if err != nil {
 			return done{}, err
@@ -173,7 +174,7 @@ func (s *Service) updateLogin(call *wire.Call, in *updateLoginInput) (done, erro
 }
 
 func (s *Service) deleteLogin(call *wire.Call, in *callerOr) (done, error) {
-	return change(s, call, func(tx *region.Txn) (done, error) {
+	return change(s, call, func(tx *state.Txn) (done, error) {
 		_, found, err := in.login(call, tx)
 		if err == nil {
 			logins.Delete(tx, found.UserID)
@@ -197,7 +198,7 @@ func (s *Service) changePassword(call *wire.Call, in *changePasswordInput) (done
 	if err := fresh.set(in.NewPassword); err != nil {
 		return done{}, err
 	}
-	return change(s, call, func(tx *region.Txn) (done, error) {
+	return change(s, call, func(tx *state.Txn) (done, error) {
 		_, found, err := callerOr{}.login(call, tx)
 		switch {
 		case err != nil:

@@ -13,6 +13,7 @@ import (
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 const maxMFADevices = 8 // of a user
@@ -73,7 +74,7 @@ func (s *Service) createMFA(call *wire.Call, in *createMFAInput) (*virtualMFARes
 	if err := png.Encode(&picture, image.NewGray(image.Rect(0, 0, 1, 1))); err != nil {
 		return nil, wrap(call, err)
 	}
-	return change(s, call, func(tx *region.Txn) (*virtualMFAResult, error) {
+	return change(s, call, func(tx *state.Txn) (*virtualMFAResult, error) {
 		if _, found := iam.MFADevices.Get(tx, d.Serial); found {
 			return nil, alreadyExists("MFADevice entity at the same path and name already exists.")
 		}
@@ -84,7 +85,7 @@ func (s *Service) createMFA(call *wire.Call, in *createMFAInput) (*virtualMFARes
 }
 
 func (s *Service) deleteMFA(call *wire.Call, in *mfaSerial) (done, error) {
-	return change(s, call, func(tx *region.Txn) (done, error) {
+	return change(s, call, func(tx *state.Txn) (done, error) {
 		d, found := iam.MFADevices.Get(tx, in.SerialNumber)
 		switch {
 		case !found:
@@ -109,8 +110,8 @@ type codesInput struct {
 }
 
 // changeMFA changes a device that is a user's, or nobody's where it shall become one.
-func (s *Service) changeMFA(call *wire.Call, in userMFAInput, alter func(*region.Txn, region.User, *iam.MFADevice) error) (done, error) {
-	return change(s, call, func(tx *region.Txn) (done, error) {
+func (s *Service) changeMFA(call *wire.Call, in userMFAInput, alter func(*state.Txn, region.User, *iam.MFADevice) error) (done, error) {
+	return change(s, call, func(tx *state.Txn) (done, error) {
 		user, found := region.Users.Get(tx, in.UserName)
 		if !found {
 			return done{}, notThere(kindUser, in.UserName)
@@ -133,7 +134,7 @@ func badCode() error {
 
 func (s *Service) enableMFA(call *wire.Call, in *codesInput) (done, error) {
 	now := s.now()
-	return s.changeMFA(call, in.userMFAInput, func(tx *region.Txn, user region.User, d *iam.MFADevice) error {
+	return s.changeMFA(call, in.userMFAInput, func(tx *state.Txn, user region.User, d *iam.MFADevice) error {
 		switch {
 		case d.UserID != "":
 			return alreadyExists("MFA Device is already in use.")
@@ -149,7 +150,7 @@ func (s *Service) enableMFA(call *wire.Call, in *codesInput) (done, error) {
 
 func (s *Service) resyncMFA(call *wire.Call, in *codesInput) (done, error) {
 	now := s.now()
-	return s.changeMFA(call, in.userMFAInput, func(_ *region.Txn, user region.User, d *iam.MFADevice) error {
+	return s.changeMFA(call, in.userMFAInput, func(_ *state.Txn, user region.User, d *iam.MFADevice) error {
 		switch {
 		case d.UserID != user.ID:
 			return notThere(kindMFA, in.SerialNumber)
@@ -161,7 +162,7 @@ func (s *Service) resyncMFA(call *wire.Call, in *codesInput) (done, error) {
 }
 
 func (s *Service) deactivateMFA(call *wire.Call, in *userMFAInput) (done, error) {
-	return s.changeMFA(call, *in, func(_ *region.Txn, user region.User, d *iam.MFADevice) error {
+	return s.changeMFA(call, *in, func(_ *state.Txn, user region.User, d *iam.MFADevice) error {
 		if d.UserID != user.ID {
 			return notThere(kindMFA, in.SerialNumber)
 		}
@@ -171,7 +172,7 @@ func (s *Service) deactivateMFA(call *wire.Call, in *userMFAInput) (done, error)
 }
 
 // devicesOf are a user's.
-func devicesOf(tx *region.Txn, user region.User) (own []iam.MFADevice) {
+func devicesOf(tx *state.Txn, user region.User) (own []iam.MFADevice) {
 	for _, d := range iam.MFADevices.List(tx) {
 		if d.UserID == user.ID {
 			own = append(own, d)
@@ -198,7 +199,7 @@ func (s *Service) listMFA(call *wire.Call, in *listMFAInput) (*mfaList, error) {
 	if err != nil {
 		return nil, err
 	}
-	return view(s, call, func(tx *region.Txn) (*mfaList, error) {
+	return view(s, call, func(tx *state.Txn) (*mfaList, error) {
 		if of.root {
 			return &mfaList{}, nil
 		}
@@ -221,7 +222,7 @@ type getMFAInput struct {
 type mfaResult struct{ UserName, SerialNumber, EnableDate string }
 
 func (s *Service) getMFA(call *wire.Call, in *getMFAInput) (*mfaResult, error) {
-	return view(s, call, func(tx *region.Txn) (*mfaResult, error) {
+	return view(s, call, func(tx *state.Txn) (*mfaResult, error) {
 		d, found := iam.MFADevices.Get(tx, in.SerialNumber)
 		user := userWithID(tx, d.UserID)
 		if !found || user == nil || in.UserName != "" && user.Name != in.UserName {
@@ -232,7 +233,7 @@ func (s *Service) getMFA(call *wire.Call, in *getMFAInput) (*mfaResult, error) {
 }
 
 // userWithID is the user with a unique id; nil where there is none.
-func userWithID(tx *region.Txn, id string) *region.User {
+func userWithID(tx *state.Txn, id string) *region.User {
 	for _, user := range region.Users.Part("").After(tx, "") {
 		if user.ID == id {
 			return &user
@@ -252,7 +253,7 @@ type virtualMFAList struct {
 }
 
 func (s *Service) listVirtualMFA(call *wire.Call, in *listVirtualInput) (*virtualMFAList, error) {
-	return view(s, call, func(tx *region.Txn) (*virtualMFAList, error) {
+	return view(s, call, func(tx *state.Txn) (*virtualMFAList, error) {
 		wanted := func(d iam.MFADevice) bool {
 			return in.AssignmentStatus != "Assigned" && d.UserID == "" || in.AssignmentStatus != "Unassigned" && d.UserID != ""
 		}

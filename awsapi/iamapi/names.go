@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 
 	"tripod/iam"
-	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -95,7 +95,7 @@ func checkIdentity(document string, check func(string) error) error {
 }
 
 // checkBoundary refuses a permissions boundary that is not there.
-func checkBoundary(tx *region.Txn, arn string) error {
+func checkBoundary(tx *state.Txn, arn string) error {
 	if arn == "" { // an empty key stands for the whole table
 		return nil
 	}

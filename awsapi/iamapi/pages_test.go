@@ -9,6 +9,7 @@ import (
 
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 var marker = regexp.MustCompile(`<Marker>(.*)</Marker>`)
@@ -17,7 +18,7 @@ var marker = regexp.MustCompile(`<Marker>(.*)</Marker>`)
 func TestPagesAreTheWholeList(t *testing.T) {
 	w := newWorld(t)
 	own := "arn:aws:iam::" + account + ":policy/p1"
-	err := w.Update(t.Context(), func(tx *region.Txn) error {
+	err := w.Update(t.Context(), func(tx *state.Txn) error {
 		for i := range 5 {
 			user, err := iam.NewUser(zero{}, account, fmt.Sprintf("u%d", i), time.Now(), own)
 			if err != nil {

@@ -12,6 +12,7 @@ import (
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 func (s *Service) policyActions() map[string]action {
@@ -52,15 +53,15 @@ type policyARN struct {
 func (in policyARN) subject(*wire.Call) thing { return thing{kind: kindPolicy, name: in.PolicyARN} }
 
 // attachedTo is how many entities have the policy, and bounding of how many it is the boundary.
-func attachedTo(tx *region.Txn, arn string) int {
+func attachedTo(tx *state.Txn, arn string) int {
 	return region.GroupsByPolicy.Of(arn).Count(tx) + region.RolesByPolicy.Of(arn).Count(tx) + region.UsersByPolicy.Of(arn).Count(tx)
 }
 
-func bounding(tx *region.Txn, arn string) int {
+func bounding(tx *state.Txn, arn string) int {
 	return region.RolesByBoundary.Of(arn).Count(tx) + region.UsersByBoundary.Of(arn).Count(tx)
 }
 
-func describePolicy(tx *region.Txn, p region.Policy) Policy {
+func describePolicy(tx *state.Txn, p region.Policy) Policy {
 	out := summarizePolicy(tx, p)
 	tags := tagList(p.Tags)
 	out.Description, out.Tags = p.Description, &tags
@@ -68,7 +69,7 @@ func describePolicy(tx *region.Txn, p region.Policy) Policy {
 }
 
 // summarizePolicy is what lists have of a policy.
-func summarizePolicy(tx *region.Txn, p region.Policy) Policy {
+func summarizePolicy(tx *state.Txn, p region.Policy) Policy {
 	return Policy{
 		PolicyName: p.Name, PolicyID: p.ID, ARN: p.ARN, Path: p.Path, DefaultVersionID: p.Default, AttachmentCount: attachedTo(tx, p.ARN),
 		PermissionsBoundaryUsageCount: bounding(tx, p.ARN), IsAttachable: true, CreateDate: stamp(p.CreatedAt), UpdateDate: stamp(p.UpdatedAt),
@@ -85,7 +86,7 @@ func managedRecord(p iam.ManagedPolicy) region.Policy {
 }
 
 // policy is a managed policy, the account's or AWS's own.
-func policy(tx *region.Txn, arn string) (region.Policy, error) {
+func policy(tx *state.Txn, arn string) (region.Policy, error) {
 	if p, found := region.Policies.Get(tx, arn); found {
 		return p, nil
 	}
@@ -98,7 +99,7 @@ func policy(tx *region.Txn, arn string) (region.Policy, error) {
 }
 
 // ownPolicy is a policy that may be changed: not AWS's own.
-func ownPolicy(tx *region.Txn, arn string) (region.Policy, error) {
+func ownPolicy(tx *state.Txn, arn string) (region.Policy, error) {
 	if iam.IsManaged(arn) {
 		return region.Policy{}, refuse("AccessDenied", 403, "Policy %s is AWS's own: it cannot be changed.", arn)
 	}
@@ -137,7 +138,7 @@ func (s *Service) createPolicy(call *wire.Call, in *createPolicyInput) (*policyR
 		Name: in.PolicyName, ID: id, ARN: s.arn(kindPolicy, in.Path+in.PolicyName), Path: in.Path, Description: in.Description, CreatedAt: now, UpdatedAt: now,
 		Versions: []region.PolicyVersion{{ID: "v1", Document: in.PolicyDocument, CreatedAt: now}}, Default: "v1", LastVersion: 1, Tags: tags,
 	}
-	return change(s, call, func(tx *region.Txn) (*policyResult, error) {
+	return change(s, call, func(tx *state.Txn) (*policyResult, error) {
 		if err := taken(s, tx, region.Policies, region.PoliciesByName, kindPolicy, p.Name); err != nil {
 			return nil, err
 		}
@@ -162,7 +163,7 @@ func checkManaged(document string) error {
 }
 
 func (s *Service) getPolicy(call *wire.Call, in *policyARN) (*policyResult, error) {
-	return view(s, call, func(tx *region.Txn) (*policyResult, error) {
+	return view(s, call, func(tx *state.Txn) (*policyResult, error) {
 		p, err := policy(tx, in.PolicyARN)
 		if err != nil {
 			return nil, err
@@ -185,7 +186,7 @@ type policyList struct {
 
 func (s *Service) listPolicies(call *wire.Call, in *listPoliciesInput) (*policyList, error) {
 	scope := cmp.Or(in.Scope, "All")
-	return view(s, call, func(tx *region.Txn) (*policyList, error) {
+	return view(s, call, func(tx *state.Txn) (*policyList, error) {
 		records, end, err := pageOf(call, in.paging, policiesOf(tx, scope), func(p region.Policy) bool {
 			return strings.HasPrefix(p.Path, in.PathPrefix) &&
 				(!in.OnlyAttached && in.PolicyUsageFilter != "PermissionsPolicy" || attachedTo(tx, p.ARN) > 0) &&
@@ -202,7 +203,7 @@ var managedByARN = sync.OnceValue(func() []iam.ManagedPolicy {
 
 // policiesOf are the account's policies, AWS's own, or all, for pageOf. Sorted by ARN the account's come first, since their ARNs have digits where the others
 // have aws.
-func policiesOf(tx *region.Txn, scope string) func(after string) iter.Seq2[string, region.Policy] {
+func policiesOf(tx *state.Txn, scope string) func(after string) iter.Seq2[string, region.Policy] {
 	return func(after string) iter.Seq2[string, region.Policy] {
 		return func(yield func(string, region.Policy) bool) {
 			if scope != "AWS" {
@@ -225,7 +226,7 @@ func policiesOf(tx *region.Txn, scope string) func(after string) iter.Seq2[strin
 }
 
 func (s *Service) deletePolicy(call *wire.Call, in *policyARN) (done, error) {
-	return change(s, call, func(tx *region.Txn) (done, error) {
+	return change(s, call, func(tx *state.Txn) (done, error) {
 		p, err := ownPolicy(tx, in.PolicyARN)
 		if err != nil {
 			return done{}, err

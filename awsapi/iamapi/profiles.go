@@ -7,6 +7,7 @@ import (
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 func (s *Service) profileActions() map[string]action {
@@ -32,7 +33,7 @@ type InstanceProfile struct {
 	Tags                list[Tag] `xml:",omitempty" json:",omitempty"`
 }
 
-func describeProfile(tx *region.Txn, p region.InstanceProfile) InstanceProfile {
+func describeProfile(tx *state.Txn, p region.InstanceProfile) InstanceProfile {
 	out := InstanceProfile{Path: p.Path, InstanceProfileName: p.Name, InstanceProfileID: p.ID, ARN: p.ARN, CreateDate: stamp(p.CreatedAt), Tags: tagList(p.Tags)}
 	if p.Role == "" { // an empty key stands for the whole table
 		return out
@@ -76,7 +77,7 @@ func (s *Service) createProfile(call *wire.Call, in *createProfileInput) (*profi
 	profile := region.InstanceProfile{
 		Name: in.InstanceProfileName, ID: id, ARN: s.arn(kindProfile, in.Path+in.InstanceProfileName), Path: in.Path, CreatedAt: s.now(), Tags: tags,
 	}
-	return change(s, call, func(tx *region.Txn) (*profileResult, error) {
+	return change(s, call, func(tx *state.Txn) (*profileResult, error) {
 		if err := taken(s, tx, region.InstanceProfiles, region.ProfilesByName, kindProfile, profile.Name); err != nil {
 			return nil, err
 		}
@@ -86,7 +87,7 @@ func (s *Service) createProfile(call *wire.Call, in *createProfileInput) (*profi
 }
 
 func (s *Service) getProfile(call *wire.Call, in *profileName) (*profileResult, error) {
-	return view(s, call, func(tx *region.Txn) (*profileResult, error) {
+	return view(s, call, func(tx *state.Txn) (*profileResult, error) {
 		profile, found := region.InstanceProfiles.Get(tx, in.InstanceProfileName)
 		if !found {
 			return nil, notThere(kindProfile, in.InstanceProfileName)
@@ -101,7 +102,7 @@ type profileList struct {
 }
 
 func (s *Service) listProfiles(call *wire.Call, in *listInput) (*profileList, error) {
-	return view(s, call, func(tx *region.Txn) (*profileList, error) {
+	return view(s, call, func(tx *state.Txn) (*profileList, error) {
 		return profiles(tx, call, in.paging, region.InstanceProfiles.Part(""), underPath(in.PathPrefix, func(p region.InstanceProfile) string { return p.Path }))
 	})
 }
@@ -112,7 +113,7 @@ type pagedRole struct {
 }
 
 func (s *Service) profilesOfRole(call *wire.Call, in *pagedRole) (*profileList, error) {
-	return view(s, call, func(tx *region.Txn) (*profileList, error) {
+	return view(s, call, func(tx *state.Txn) (*profileList, error) {
 		if _, err := find(tx, kindRole, in.RoleName); err != nil {
 			return nil, err
 		}
@@ -121,7 +122,7 @@ func (s *Service) profilesOfRole(call *wire.Call, in *pagedRole) (*profileList, 
 }
 
 // profiles is a page of those that are wanted.
-func profiles(tx *region.Txn, call *wire.Call, in paging, all region.Part[region.InstanceProfile], wanted func(region.InstanceProfile) bool) (*profileList, error) {
+func profiles(tx *state.Txn, call *wire.Call, in paging, all state.Part[region.InstanceProfile], wanted func(region.InstanceProfile) bool) (*profileList, error) {
 	records, end, err := pageOf(call, in, from(tx, all), wanted)
 	return &profileList{described(records, func(p region.InstanceProfile) InstanceProfile { return describeProfile(tx, p) }), end}, err
 }
@@ -155,7 +156,7 @@ func (s *Service) removeFromProfile(call *wire.Call, in *profileRoleInput) (done
 }
 
 func (s *Service) changeProfile(call *wire.Call, in *profileRoleInput, alter func(*region.InstanceProfile, entity) error) (done, error) {
-	return change(s, call, func(tx *region.Txn) (done, error) {
+	return change(s, call, func(tx *state.Txn) (done, error) {
 		profile, found := region.InstanceProfiles.Get(tx, in.InstanceProfileName)
 		if !found {
 			return done{}, notThere(kindProfile, in.InstanceProfileName)
@@ -173,7 +174,7 @@ func (s *Service) changeProfile(call *wire.Call, in *profileRoleInput, alter fun
 }
 
 func (s *Service) deleteProfile(call *wire.Call, in *profileName) (done, error) {
-	return change(s, call, func(tx *region.Txn) (done, error) {
+	return change(s, call, func(tx *state.Txn) (done, error) {
 		profile, found := region.InstanceProfiles.Get(tx, in.InstanceProfileName)
 		switch {
 		case !found:

@@ -8,6 +8,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -76,7 +77,7 @@ func (s *Service) createProvider(call *wire.Call, in *createProviderInput) (*cre
 	p := region.OIDCProvider{
 		ARN: s.arn(kindProvider, "/"+bare), Issuer: bare, ClientIDs: in.ClientIDList, Thumbprints: in.ThumbprintList, CreatedAt: s.now(), Tags: tags,
 	}
-	return change(s, call, func(tx *region.Txn) (*createdProvider, error) {
+	return change(s, call, func(tx *state.Txn) (*createdProvider, error) {
 		if _, err := find(tx, kindProvider, p.ARN); err == nil {
 			return nil, alreadyExists("Provider with url https://%s already exists.", bare)
 		}
@@ -123,7 +124,7 @@ type providerResult struct {
 }
 
 func (s *Service) getProvider(call *wire.Call, in *providerARN) (*providerResult, error) {
-	return view(s, call, func(tx *region.Txn) (*providerResult, error) {
+	return view(s, call, func(tx *state.Txn) (*providerResult, error) {
 		p, found := region.OIDCProviders.Get(tx, in.ARN)
 		if !found {
 			return nil, notThere(kindProvider, in.ARN)
@@ -141,7 +142,7 @@ type providerList struct {
 }
 
 func (s *Service) listProviders(call *wire.Call, _ *struct{}) (*providerList, error) {
-	return view(s, call, func(tx *region.Txn) (*providerList, error) {
+	return view(s, call, func(tx *state.Txn) (*providerList, error) {
 		out := &providerList{}
 		for arn := range region.OIDCProviders.Part("").KeysAfter(tx, "") {
 			out.OpenIDConnectProviderList = append(out.OpenIDConnectProviderList, providerEntry{arn})
@@ -184,7 +185,7 @@ func (s *Service) removeClientID(call *wire.Call, in *clientIDInput) (done, erro
 }
 
 func (s *Service) changeProvider(call *wire.Call, arn string, alter func(*region.OIDCProvider) error) (done, error) {
-	return change(s, call, func(tx *region.Txn) (done, error) {
+	return change(s, call, func(tx *state.Txn) (done, error) {
 		p, found := region.OIDCProviders.Get(tx, arn)
 		if !found {
 			return done{}, notThere(kindProvider, arn)
@@ -199,7 +200,7 @@ func (s *Service) changeProvider(call *wire.Call, arn string, alter func(*region
 
 // deleteProvider deletes an issuer; one that is not there is no error, as in AWS.
 func (s *Service) deleteProvider(call *wire.Call, in *providerARN) (done, error) {
-	return change(s, call, func(tx *region.Txn) (done, error) {
+	return change(s, call, func(tx *state.Txn) (done, error) {
 		region.OIDCProviders.Delete(tx, in.ARN)
 		return done{}, nil
 	})

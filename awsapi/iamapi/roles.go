@@ -7,6 +7,7 @@ import (
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -41,14 +42,14 @@ type Role struct {
 }
 
 // describeRole is all that is known of a role.
-func describeRole(tx *region.Txn, r region.Role) Role {
+func describeRole(tx *state.Txn, r region.Role) Role {
 	out := summarizeRole(tx, r)
 	out.PermissionsBoundary, out.Tags, out.RoleLastUsed = boundaryOf(r.Boundary), tagList(r.Tags), &struct{}{}
 	return out
 }
 
 // summarizeRole is what lists have of a role.
-func summarizeRole(tx *region.Txn, r region.Role) Role {
+func summarizeRole(tx *state.Txn, r region.Role) Role {
 	return Role{
 		Path: r.Path, RoleName: r.Name, RoleID: r.ID, ARN: r.ARN, CreateDate: stamp(r.CreatedAt),
 		AssumeRolePolicyDocument: encoded(iam.Bindings(r.TrustIDs).Shown(tx, r.TrustPolicy)),
@@ -106,7 +107,7 @@ func (s *Service) createRole(call *wire.Call, in *createRoleInput) (*roleResult,
 		}
 	}
 	role.Path, role.ARN = in.Path, s.arn(kindRole, in.Path+in.RoleName)
-	return change(s, call, func(tx *region.Txn) (*roleResult, error) {
+	return change(s, call, func(tx *state.Txn) (*roleResult, error) {
 		if err := taken(s, tx, region.Roles, region.RolesByName, kindRole, role.Name); err != nil {
 			return nil, err
 		}
@@ -122,7 +123,7 @@ func (s *Service) createRole(call *wire.Call, in *createRoleInput) (*roleResult,
 }
 
 func (s *Service) getRole(call *wire.Call, in *roleName) (*roleResult, error) {
-	return view(s, call, func(tx *region.Txn) (*roleResult, error) {
+	return view(s, call, func(tx *state.Txn) (*roleResult, error) {
 		role, found := region.Roles.Get(tx, in.RoleName)
 		if !found {
 			return nil, notThere(kindRole, in.RoleName)
@@ -142,7 +143,7 @@ type roleList struct {
 }
 
 func (s *Service) listRoles(call *wire.Call, in *listInput) (*roleList, error) {
-	return view(s, call, func(tx *region.Txn) (*roleList, error) {
+	return view(s, call, func(tx *state.Txn) (*roleList, error) {
 		roles, end, err := pageOf(call, in.paging, from(tx, region.Roles.Part("")), underPath(in.PathPrefix, func(r region.Role) string { return r.Path }))
 		return &roleList{described(roles, func(r region.Role) Role { return summarizeRole(tx, r) }), end}, err
 	})
@@ -155,7 +156,7 @@ type updateRoleInput struct {
 }
 
 func (s *Service) updateRole(call *wire.Call, in *updateRoleInput) (done, error) {
-	_, err := s.changeRole(call, in.RoleName, func(_ *region.Txn, role *region.Role) error {
+	_, err := s.changeRole(call, in.RoleName, func(_ *state.Txn, role *region.Role) error {
 		if in.Description != nil {
 			role.Description = *in.Description
 		}
@@ -173,7 +174,7 @@ type describeInput struct {
 }
 
 func (s *Service) updateRoleDescription(call *wire.Call, in *describeInput) (*roleResult, error) {
-	return s.changeRole(call, in.RoleName, func(_ *region.Txn, role *region.Role) error {
+	return s.changeRole(call, in.RoleName, func(_ *state.Txn, role *region.Role) error {
 		role.Description = in.Description
 		return nil
 	})
@@ -185,7 +186,7 @@ type updateTrustInput struct {
 }
 
 func (s *Service) updateTrust(call *wire.Call, in *updateTrustInput) (done, error) {
-	_, err := s.changeRole(call, in.RoleName, func(tx *region.Txn, role *region.Role) error {
+	_, err := s.changeRole(call, in.RoleName, func(tx *state.Txn, role *region.Role) error {
 		if err := checkTrust(in.PolicyDocument); err != nil {
 			return err
 		}
@@ -195,7 +196,7 @@ func (s *Service) updateTrust(call *wire.Call, in *updateTrustInput) (done, erro
 }
 
 // trust gives the role a trust policy that was checked, if all whom it names are there. They are kept by their unique ids.
-func (s *Service) trust(tx *region.Txn, role *region.Role, document string) error {
+func (s *Service) trust(tx *state.Txn, role *region.Role, document string) error {
 	parsed, err := iam.ParseTrust(document)
 	if err != nil {
 		return malformedPolicy(err)
@@ -209,8 +210,8 @@ func (s *Service) trust(tx *region.Txn, role *region.Role, document string) erro
 }
 
 // changeRole changes a role that is not a service's.
-func (s *Service) changeRole(call *wire.Call, name string, alter func(*region.Txn, *region.Role) error) (*roleResult, error) {
-	return change(s, call, func(tx *region.Txn) (*roleResult, error) {
+func (s *Service) changeRole(call *wire.Call, name string, alter func(*state.Txn, *region.Role) error) (*roleResult, error) {
+	return change(s, call, func(tx *state.Txn) (*roleResult, error) {
 		if _, err := findMutable(tx, kindRole, name); err != nil {
 			return nil, err
 		}
@@ -224,7 +225,7 @@ func (s *Service) changeRole(call *wire.Call, name string, alter func(*region.Tx
 }
 
 func (s *Service) deleteRole(call *wire.Call, in *roleName) (done, error) {
-	return change(s, call, func(tx *region.Txn) (done, error) {
+	return change(s, call, func(tx *state.Txn) (done, error) {
 		e, err := findMutable(tx, kindRole, in.RoleName)
 		if err != nil {
 			return done{}, err

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // samlProvider is recorded: nobody signs in by SAML here.
@@ -20,7 +20,7 @@ type samlProvider struct {
 	Tags      map[string]string `json:"tags,omitempty"`
 }
 
-var samlProviders = region.NewTable[samlProvider]("saml-provider") // by ARN
+var samlProviders = state.NewTable[samlProvider]("saml-provider") // by ARN
 
 const (
 	maxSAMLProviders = 100
@@ -87,7 +87,7 @@ func (s *Service) createSAML(call *wire.Call, in *createSAMLInput) (*createdSAML
 		return nil, err
 	}
 	p := samlProvider{ARN: s.arn(kindSAML, "/"+in.Name), Name: in.Name, Metadata: in.SAMLMetadataDocument, CreatedAt: s.now(), Tags: tags}
-	return change(s, call, func(tx *region.Txn) (*createdSAML, error) {
+	return change(s, call, func(tx *state.Txn) (*createdSAML, error) {
 		if _, found := samlProviders.Get(tx, p.ARN); found {
 			return nil, alreadyExists("Provider with name %s already exists.", p.Name)
 		}
@@ -113,7 +113,7 @@ func describeSAML(p samlProvider) SAMLProvider {
 }
 
 func (s *Service) getSAML(call *wire.Call, in *samlARN) (*SAMLProvider, error) {
-	return view(s, call, func(tx *region.Txn) (*SAMLProvider, error) {
+	return view(s, call, func(tx *state.Txn) (*SAMLProvider, error) {
 		p, found := samlProviders.Get(tx, in.ARN)
 		if !found {
 			return nil, notThere(kindSAML, in.ARN)
@@ -127,7 +127,7 @@ func (s *Service) getSAML(call *wire.Call, in *samlARN) (*SAMLProvider, error) {
 type samlList struct{ SAMLProviderList list[SAMLProvider] }
 
 func (s *Service) listSAML(call *wire.Call, _ *struct{}) (*samlList, error) {
-	return view(s, call, func(tx *region.Txn) (*samlList, error) {
+	return view(s, call, func(tx *state.Txn) (*samlList, error) {
 		return &samlList{described(samlProviders.List(tx), func(p samlProvider) SAMLProvider {
 			out := describeSAML(p)
 			out.ARN = p.ARN
@@ -151,7 +151,7 @@ func (s *Service) updateSAML(call *wire.Call, in *updateSAMLInput) (*updatedSAML
 			return nil, err
 		}
 	}
-	return change(s, call, func(tx *region.Txn) (*updatedSAML, error) {
+	return change(s, call, func(tx *state.Txn) (*updatedSAML, error) {
 		p, found := samlProviders.Get(tx, in.ARN)
 		if !found {
 			return nil, notThere(kindSAML, in.ARN)
@@ -165,7 +165,7 @@ func (s *Service) updateSAML(call *wire.Call, in *updateSAMLInput) (*updatedSAML
 }
 
 func (s *Service) deleteSAML(call *wire.Call, in *samlARN) (done, error) {
-	return change(s, call, func(tx *region.Txn) (done, error) {
+	return change(s, call, func(tx *state.Txn) (done, error) {
 		if _, found := samlProviders.Get(tx, in.ARN); !found {
 			return done{}, notThere(kindSAML, in.ARN)
 		}

@@ -12,7 +12,7 @@ import (
 	"tripod/awsapi/quota"
 	"tripod/awsapi/wire"
 	"tripod/iam"
-	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -33,7 +33,7 @@ var operations = strings.Fields(operationNames)
 // Service answers IAM calls.
 type Service struct {
 	// State has the account's users, roles and policies.
-	State region.Updater
+	State state.Updater
 	// AccountID is the account's 12 digits.
 	AccountID string
 	// Quotas are the account's; nil: AWS's defaults.
@@ -114,7 +114,7 @@ func (s *Service) known(t thing) (arn string, keys iam.Keys, err error) {
 	if strings.HasPrefix(t.name, "arn:") {
 		arn = t.name
 	}
-	err = s.State.View(func(tx *region.Txn) error {
+	err = s.State.View(func(tx *state.Txn) error {
 		if e, err := find(tx, t.kind, t.name); err == nil {
 			arn, keys = e.arn, e.keys()
 		}
@@ -131,9 +131,9 @@ func (s *Service) arn(kind, rest string) string {
 type done struct{}
 
 // change runs a transaction, whose refusals reach the client, and answers what its last run made.
-func change[Out any](s *Service, call *wire.Call, fn func(tx *region.Txn) (Out, error)) (Out, error) {
+func change[Out any](s *Service, call *wire.Call, fn func(tx *state.Txn) (Out, error)) (Out, error) {
 	var out Out
-	err := s.State.Update(call.Request.Context(), func(tx *region.Txn) (err error) {
+	err := s.State.Update(call.Request.Context(), func(tx *state.Txn) (err error) {
 		out, err = fn(tx)
 		return err
 	})
@@ -141,9 +141,9 @@ func change[Out any](s *Service, call *wire.Call, fn func(tx *region.Txn) (Out, 
 }
 
 // view reads the state for an answer.
-func view[Out any](s *Service, call *wire.Call, fn func(tx *region.Txn) (Out, error)) (Out, error) {
+func view[Out any](s *Service, call *wire.Call, fn func(tx *state.Txn) (Out, error)) (Out, error) {
 	var out Out
-	err := s.State.View(func(tx *region.Txn) (err error) {
+	err := s.State.View(func(tx *state.Txn) (err error) {
 		out, err = fn(tx)
 		return err
 	})

@@ -8,6 +8,7 @@ import (
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 func (s *Service) serviceRoleActions() map[string]action {
@@ -79,7 +80,7 @@ func (s *Service) createServiceRole(call *wire.Call, in *serviceRoleInput) (*rol
 			role.Policies = []string{policy.ARN()}
 		}
 	}
-	return change(s, call, func(tx *region.Txn) (*roleResult, error) {
+	return change(s, call, func(tx *state.Txn) (*roleResult, error) {
 		if _, err := find(tx, kindRole, role.Name); err == nil {
 			return nil, invalidInput("Service role name %s has been taken in this account, please try a different suffix.", role.Name)
 		}
@@ -95,7 +96,7 @@ type deletionTask struct {
 // deleteServiceRole deletes at once what AWS deletes in the background, so that the task that it names has always succeeded.
 func (s *Service) deleteServiceRole(call *wire.Call, in *roleName) (*deletionTask, error) {
 	task := "/" + wire.NewRequestID()
-	return change(s, call, func(tx *region.Txn) (*deletionTask, error) {
+	return change(s, call, func(tx *state.Txn) (*deletionTask, error) {
 		role, found := region.Roles.Get(tx, in.RoleName)
 		switch {
 		case !found:
@@ -115,7 +116,7 @@ type deletionStatusInput struct {
 type deletionStatus struct{ Status string }
 
 func (s *Service) serviceRoleDeletion(call *wire.Call, in *deletionStatusInput) (*deletionStatus, error) {
-	return view(s, call, func(tx *region.Txn) (*deletionStatus, error) {
+	return view(s, call, func(tx *state.Txn) (*deletionStatus, error) {
 		parts := strings.Split(in.DeletionTaskID, "/") // task/aws-service-role/SERVICE/ROLE/ID
 		if len(parts) == 5 && strings.HasPrefix(in.DeletionTaskID, "task/aws-service-role/") && parts[3] != "" && strings.HasPrefix(parts[3], linkedRoles[parts[2]].name) && linkedRoles[parts[2]].name != "" {
 			if _, err := find(tx, kindRole, parts[3]); err != nil {

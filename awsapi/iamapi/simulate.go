@@ -7,7 +7,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/iam"
-	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -93,7 +93,7 @@ func (s *Service) simulatePrincipal(call *wire.Call, in *simulatePrincipalInput)
 
 // principal is whom a call names.
 func (s *Service) principal(call *wire.Call, source policySource) (iam.Principal, error) {
-	return view(s, call, func(tx *region.Txn) (iam.Principal, error) {
+	return view(s, call, func(tx *state.Txn) (iam.Principal, error) {
 		p, found := iam.PrincipalOf(tx, source.PolicySourceARN)
 		if !found {
 			return p, noSuchEntity("The entity %s cannot be found.", source.PolicySourceARN)

@@ -2,7 +2,7 @@ package iamapi
 
 import (
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // tagActions are those on the tags of all kinds that have them.
@@ -61,7 +61,7 @@ func (t tags[N]) untag(call *wire.Call, in *untagInput[N]) (done, error) {
 }
 
 func (t tags[N]) alter(call *wire.Call, one thing, fn func(entity) error) (done, error) {
-	return change(t.Service, call, func(tx *region.Txn) (done, error) {
+	return change(t.Service, call, func(tx *state.Txn) (done, error) {
 		e, err := findMutable(tx, one.kind, one.name)
 		if err != nil {
 			return done{}, err
@@ -85,7 +85,7 @@ type tagsResult struct {
 }
 
 func (t tags[N]) list(call *wire.Call, in *listTagsInput[N]) (*tagsResult, error) {
-	return view(t.Service, call, func(tx *region.Txn) (*tagsResult, error) {
+	return view(t.Service, call, func(tx *state.Txn) (*tagsResult, error) {
 		one := in.subject(call)
 		e, err := find(tx, one.kind, one.name)
 		if err != nil {

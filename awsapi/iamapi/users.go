@@ -7,6 +7,7 @@ import (
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 func (s *Service) userActions() map[string]action {
@@ -98,7 +99,7 @@ func (s *Service) createUser(call *wire.Call, in *createUserInput) (*userResult,
 		return nil, wrap(call, err)
 	}
 	user.ARN, user.Path, user.Boundary, user.Tags = s.arn(kindUser, in.Path+in.UserName), in.Path, in.PermissionsBoundary, tags
-	return change(s, call, func(tx *region.Txn) (*userResult, error) {
+	return change(s, call, func(tx *state.Txn) (*userResult, error) {
 		if err := taken(s, tx, region.Users, region.UsersByName, kindUser, user.Name); err != nil {
 			return nil, err
 		}
@@ -115,7 +116,7 @@ func (s *Service) getUser(call *wire.Call, in *callerOr) (*userResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	return view(s, call, func(tx *region.Txn) (*userResult, error) {
+	return view(s, call, func(tx *state.Txn) (*userResult, error) {
 		if of.root {
 			founded, _ := region.SessionKeys.Get(tx, region.CurrentSessionKey) // made with the region, as root is
 			return &userResult{User{UserID: call.Principal.UserID, ARN: call.Principal.ARN, CreateDate: stamp(founded.CreatedAt)}}, nil
@@ -134,7 +135,7 @@ type userList struct {
 }
 
 func (s *Service) listUsers(call *wire.Call, in *listInput) (*userList, error) {
-	return view(s, call, func(tx *region.Txn) (*userList, error) {
+	return view(s, call, func(tx *state.Txn) (*userList, error) {
 		users, end, err := pageOf(call, in.paging, from(tx, region.Users.Part("")), underPath(in.PathPrefix, pathOf))
 		return &userList{described(users, summarizeUser), end}, err
 	})
@@ -147,7 +148,7 @@ type updateUserInput struct {
 
 // mayBecome authorizes the caller for the ARN that an entity gets by a new name or path, as typed has for the one that it has: IAM asks for both
 // (the API reference of UpdateUser), or who may act below one path could take somebody out of what denies there.
-func mayBecome(call *wire.Call, tx *region.Txn, kind, name, arn string) error {
+func mayBecome(call *wire.Call, tx *state.Txn, kind, name, arn string) error {
 	e, err := find(tx, kind, name)
 	if err != nil || e.arn == arn {
 		return err
@@ -157,7 +158,7 @@ func mayBecome(call *wire.Call, tx *region.Txn, kind, name, arn string) error {
 
 // updateUser renames or moves a user; the id, keys and policies stay, the ARN changes.
 func (s *Service) updateUser(call *wire.Call, in *updateUserInput) (done, error) {
-	return change(s, call, func(tx *region.Txn) (done, error) {
+	return change(s, call, func(tx *state.Txn) (done, error) {
 		user, found := region.Users.Get(tx, in.UserName)
 		if !found {
 			return done{}, notThere(kindUser, in.UserName)
@@ -184,7 +185,7 @@ func (s *Service) updateUser(call *wire.Call, in *updateUserInput) (done, error)
 }
 
 func (s *Service) deleteUser(call *wire.Call, in *userName) (done, error) {
-	return change(s, call, func(tx *region.Txn) (done, error) {
+	return change(s, call, func(tx *state.Txn) (done, error) {
 		e, err := find(tx, kindUser, in.UserName)
 		if err != nil {
 			return done{}, err

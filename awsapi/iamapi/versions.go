@@ -7,6 +7,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/region"
+	"tripod/state"
 )
 
 const maxVersions = 5 // of a managed policy
@@ -46,7 +47,7 @@ func (s *Service) createVersion(call *wire.Call, in *createVersionInput) (*versi
 		return nil, err
 	}
 	now := s.now()
-	return change(s, call, func(tx *region.Txn) (*versionResult, error) {
+	return change(s, call, func(tx *state.Txn) (*versionResult, error) {
 		p, err := ownPolicy(tx, in.PolicyARN)
 		if err != nil {
 			return nil, err
@@ -80,7 +81,7 @@ func version(p region.Policy, id string) (int, error) {
 }
 
 func (s *Service) getVersion(call *wire.Call, in *versionInput) (*versionResult, error) {
-	return view(s, call, func(tx *region.Txn) (*versionResult, error) {
+	return view(s, call, func(tx *state.Txn) (*versionResult, error) {
 		p, err := policy(tx, in.PolicyARN)
 		if err != nil {
 			return nil, err
@@ -107,7 +108,7 @@ type versionList struct {
 
 // listVersions lists the newest first, as IAM does.
 func (s *Service) listVersions(call *wire.Call, in *pagedPolicy) (*versionList, error) {
-	return view(s, call, func(tx *region.Txn) (*versionList, error) {
+	return view(s, call, func(tx *state.Txn) (*versionList, error) {
 		p, err := policy(tx, in.PolicyARN)
 		if err != nil {
 			return nil, err
@@ -144,7 +145,7 @@ func (s *Service) setDefaultVersion(call *wire.Call, in *versionInput) (done, er
 
 func (s *Service) changeVersion(call *wire.Call, in *versionInput, alter func(*region.Policy, int) error) (done, error) {
 	now := s.now()
-	return change(s, call, func(tx *region.Txn) (done, error) {
+	return change(s, call, func(tx *state.Txn) (done, error) {
 		p, err := ownPolicy(tx, in.PolicyARN)
 		if err != nil {
 			return done{}, err

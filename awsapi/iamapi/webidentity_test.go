@@ -11,6 +11,7 @@ import (
 	"tripod/awsapi/sts"
 	"tripod/internal/issuer"
 	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -33,7 +34,7 @@ func TestServiceAccountAssumesOnlyARoleThatTrustsIt(t *testing.T) {
 	w := newWorld(t)
 	own, other := issuer.New(t), issuer.New(t)
 	cluster := region.Cluster{ID: "0123456789ABCDEF0123456789ABCDEF", Name: "demo", Issuer: issuerURL, Secrets: region.ClusterSecrets{ServiceAccountKey: own.PEM}}
-	if err := w.Update(context.Background(), func(tx *region.Txn) error { region.Clusters.Put(tx, cluster.ID, cluster); return nil }); err != nil {
+	if err := w.Update(context.Background(), func(tx *state.Txn) error { region.Clusters.Put(tx, cluster.ID, cluster); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	host := strings.TrimPrefix(issuerURL, "https://")

@@ -21,6 +21,7 @@ import (
 	"tripod/awsapi/iamapi"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -32,7 +33,7 @@ const (
 // world is a front over a region with the user admin and one who may do nothing.
 type world struct {
 	*testing.T
-	*region.Memory
+	*state.Memory
 	url              string
 	admin, powerless aws.Credentials
 }
@@ -40,7 +41,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{T: t}
-	w.Memory = region.NewMemory(func(tx *region.Txn) {
+	w.Memory = region.NewMemory(func(tx *state.Txn) {
 		w.admin = put(t, tx, "admin", iam.AdministratorAccess)
 		w.powerless = put(t, tx, "powerless")
 	})
@@ -50,7 +51,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-func put(t *testing.T, tx *region.Txn, name string, policies ...string) aws.Credentials {
+func put(t *testing.T, tx *state.Txn, name string, policies ...string) aws.Credentials {
 	t.Helper()
 	user, err := iam.NewUser(rand.Reader, account, name, time.Now(), policies...)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // mayName authorizes the caller for an alias; the key that it stands for is another matter.
@@ -42,7 +42,7 @@ func (s *Service) createAlias(call *wire.Call, in *kms.CreateAliasInput) (*kms.C
 	if err := noAlias(in.TargetKeyId); err != nil {
 		return nil, err
 	}
-	return &kms.CreateAliasOutput{}, s.change(request{call: call, id: aws.ToString(in.TargetKeyId), states: []string{enabled, disabled}}, func(tx *region.Txn, key *Key) error {
+	return &kms.CreateAliasOutput{}, s.change(request{call: call, id: aws.ToString(in.TargetKeyId), states: []string{enabled, disabled}}, func(tx *state.Txn, key *Key) error {
 		s.sweep(tx)
 		if _, taken := aliases.Get(tx, name); taken {
 			return alreadyExists("An alias with the name %s already exists", s.arn(name))
@@ -53,7 +53,7 @@ func (s *Service) createAlias(call *wire.Call, in *kms.CreateAliasInput) (*kms.C
 }
 
 // aliased is the alias of that name and its key.
-func (s *Service) aliased(tx *region.Txn, name string) (Alias, error) {
+func (s *Service) aliased(tx *state.Txn, name string) (Alias, error) {
 	alias, found := aliases.Get(tx, name)
 	if key, there := keys.Get(tx, alias.KeyID); !found || !there || key.gone(s.now()) { // an alias goes with its key
 		return Alias{}, notFound("Alias %s is not found.", s.arn(name))
@@ -70,20 +70,20 @@ func (s *Service) updateAlias(call *wire.Call, in *kms.UpdateAliasInput) (*kms.U
 	if err := noAlias(in.TargetKeyId); err != nil {
 		return nil, err
 	}
-	return &kms.UpdateAliasOutput{}, s.State.Update(call.Request.Context(), func(tx *region.Txn) error {
+	return &kms.UpdateAliasOutput{}, s.State.Update(call.Request.Context(), func(tx *state.Txn) error {
 		alias, err := s.aliased(tx, name)
 		if err != nil {
 			return err
 		}
 		var old Key
-		note := func(_ *region.Txn, key Key) error {
+		note := func(_ *state.Txn, key Key) error {
 			old = key
 			return nil
 		}
 		if err := s.within(tx, request{call: call, id: alias.KeyID}, note); err != nil {
 			return err
 		}
-		return s.within(tx, request{call: call, id: aws.ToString(in.TargetKeyId), states: []string{enabled, disabled}}, func(tx *region.Txn, key Key) error {
+		return s.within(tx, request{call: call, id: aws.ToString(in.TargetKeyId), states: []string{enabled, disabled}}, func(tx *state.Txn, key Key) error {
 			if key.spec()[:4] != old.spec()[:4] || key.usage() != old.usage() {
 				return invalid("The current and the new KMS key of an alias must be of the same type, and have the same key usage.")
 			}
@@ -99,12 +99,12 @@ func (s *Service) deleteAlias(call *wire.Call, in *kms.DeleteAliasInput) (*kms.D
 	if err := s.mayName(call, name); err != nil {
 		return nil, err
 	}
-	return &kms.DeleteAliasOutput{}, s.State.Update(call.Request.Context(), func(tx *region.Txn) error {
+	return &kms.DeleteAliasOutput{}, s.State.Update(call.Request.Context(), func(tx *state.Txn) error {
 		alias, err := s.aliased(tx, name)
 		if err != nil {
 			return err
 		}
-		return s.within(tx, request{call: call, id: alias.KeyID}, func(tx *region.Txn, _ Key) error {
+		return s.within(tx, request{call: call, id: alias.KeyID}, func(tx *state.Txn, _ Key) error {
 			aliases.Delete(tx, name)
 			return nil
 		})
@@ -116,7 +116,7 @@ func (s *Service) listAliases(call *wire.Call, in *kms.ListAliasesInput) (*kms.L
 		return nil, err
 	}
 	var all []Alias
-	err := s.State.View(func(tx *region.Txn) error {
+	err := s.State.View(func(tx *state.Txn) error {
 		all = nil
 		only := ""
 		if in.KeyId != nil {

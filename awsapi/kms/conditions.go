@@ -7,7 +7,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/iam"
-	"tripod/region"
+	"tripod/state"
 )
 
 // Condition keys of KMS, all that "AWS KMS condition keys" of its guide has for what there is here. Those of imported material, custom key stores,
@@ -70,7 +70,7 @@ func (g Grant) addKeys(keys iam.Keys) map[string]string {
 }
 
 // keysAbout are the condition keys of a key that there is.
-func (s *Service) keysAbout(tx *region.Txn, key Key) iam.Keys {
+func (s *Service) keysAbout(tx *state.Txn, key Key) iam.Keys {
 	keys := iam.TagKeys("aws:ResourceTag", key.Tags).With(kindKeys(key.spec(), key.usage()))
 	for _, a := range aliases.List(tx) {
 		if a.KeyID == key.ID {

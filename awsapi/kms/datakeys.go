@@ -11,7 +11,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/iam"
-	"tripod/region"
+	"tripod/state"
 )
 
 func (s *Service) generateDataKey(call *wire.Call, in *kms.GenerateDataKeyInput) (*kms.GenerateDataKeyOutput, error) {
@@ -24,7 +24,7 @@ func (s *Service) generateDataKey(call *wire.Call, in *kms.GenerateDataKeyInput)
 	}
 	out := &kms.GenerateDataKeyOutput{Plaintext: make([]byte, size)}
 	r := request{call: call, id: aws.ToString(in.KeyId), byAlias: true, context: in.EncryptionContext, states: []string{enabled}, dryRun: in.DryRun}.with("")
-	return out, s.view(r, func(_ *region.Txn, key Key) (err error) {
+	return out, s.view(r, func(_ *state.Txn, key Key) (err error) {
 		rand.Read(out.Plaintext) // never fails
 		out.KeyId, out.KeyMaterialId = aws.String(s.arn("key/"+key.ID)), aws.String(key.current().ID)
 		out.CiphertextBlob, err = key.seal(out.Plaintext, in.EncryptionContext)
@@ -80,7 +80,7 @@ func (s *Service) generateDataKeyPair(call *wire.Call, in *kms.GenerateDataKeyPa
 	out := &kms.GenerateDataKeyPairOutput{KeyPairSpec: in.KeyPairSpec}
 	r := request{call: call, id: aws.ToString(in.KeyId), byAlias: true, context: in.EncryptionContext, states: []string{enabled}, dryRun: in.DryRun,
 		about: iam.Keys{"kms:datakeypairspec": {string(in.KeyPairSpec)}}}.with("")
-	err := s.view(r, func(_ *region.Txn, key Key) error { return nil }) // before the work of making one
+	err := s.view(r, func(_ *state.Txn, key Key) error { return nil }) // before the work of making one
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +94,7 @@ func (s *Service) generateDataKeyPair(call *wire.Call, in *kms.GenerateDataKeyPa
 	if out.PublicKey, err = x509.MarshalPKIXPublicKey(private.(crypto.Signer).Public()); err != nil {
 		return nil, err
 	}
-	return out, s.view(r, func(_ *region.Txn, key Key) (err error) {
+	return out, s.view(r, func(_ *state.Txn, key Key) (err error) {
 		out.KeyId, out.KeyMaterialId = aws.String(s.arn("key/"+key.ID)), aws.String(key.current().ID)
 		out.PrivateKeyCiphertextBlob, err = key.seal(out.PrivateKeyPlaintext, in.EncryptionContext)
 		return err

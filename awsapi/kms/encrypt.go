@@ -15,7 +15,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/iam"
-	"tripod/region"
+	"tripod/state"
 )
 
 const symmetric = types.EncryptionAlgorithmSpecSymmetricDefault
@@ -87,7 +87,7 @@ func materialID(m Material) *string {
 func (s *Service) encrypt(call *wire.Call, in *kms.EncryptInput) (*kms.EncryptOutput, error) {
 	r := request{call: call, id: aws.ToString(in.KeyId), byAlias: true, context: in.EncryptionContext, states: []string{enabled}, dryRun: in.DryRun}.with(in.EncryptionAlgorithm)
 	out := &kms.EncryptOutput{EncryptionAlgorithm: types.EncryptionAlgorithmSpec(r.algorithm)}
-	return out, s.view(r, func(_ *region.Txn, key Key) (err error) {
+	return out, s.view(r, func(_ *state.Txn, key Key) (err error) {
 		out.KeyId = aws.String(s.arn("key/" + key.ID))
 		out.CiphertextBlob, err = key.encrypt(r.algorithm, in.Plaintext, in.EncryptionContext)
 		return err
@@ -95,7 +95,7 @@ func (s *Service) encrypt(call *wire.Call, in *kms.EncryptInput) (*kms.EncryptOu
 }
 
 // opening is the request to decrypt something: a symmetric ciphertext says itself which key it is from, of others the caller must know.
-func (s *Service) opening(tx *region.Txn, r request, ciphertext []byte, keyID *string, algorithm types.EncryptionAlgorithmSpec) (request, error) {
+func (s *Service) opening(tx *state.Txn, r request, ciphertext []byte, keyID *string, algorithm types.EncryptionAlgorithmSpec) (request, error) {
 	r = r.with(algorithm)
 	r.named = aws.ToString(keyID)
 	if r.algorithm != symmetricSpec {
@@ -127,14 +127,14 @@ func (s *Service) decrypt(call *wire.Call, in *kms.DecryptInput) (*kms.DecryptOu
 		return nil, err
 	}
 	out := &kms.DecryptOutput{}
-	return out, s.State.View(func(tx *region.Txn) error {
+	return out, s.State.View(func(tx *state.Txn) error {
 		r := request{call: call, context: in.EncryptionContext, states: []string{enabled}, dryRun: in.DryRun}
 		r, err := s.opening(tx, r, in.CiphertextBlob, in.KeyId, in.EncryptionAlgorithm)
 		if err != nil {
 			return err
 		}
 		out.EncryptionAlgorithm = types.EncryptionAlgorithmSpec(r.algorithm)
-		return s.within(tx, r, func(_ *region.Txn, key Key) error {
+		return s.within(tx, r, func(_ *state.Txn, key Key) error {
 			plaintext, material, err := key.decrypt(r.algorithm, in.CiphertextBlob, in.EncryptionContext)
 			if err != nil {
 				return invalidCiphertext("%v.", err)
@@ -148,7 +148,7 @@ func (s *Service) decrypt(call *wire.Call, in *kms.DecryptInput) (*kms.DecryptOu
 // reEncrypt needs two permissions: from the one key, to the other.
 func (s *Service) reEncrypt(call *wire.Call, in *kms.ReEncryptInput) (*kms.ReEncryptOutput, error) {
 	out := &kms.ReEncryptOutput{}
-	return out, s.State.View(func(tx *region.Txn) error {
+	return out, s.State.View(func(tx *state.Txn) error {
 		from := request{call: call, action: "ReEncryptFrom", context: in.SourceEncryptionContext, states: []string{enabled}}
 		from, err := s.opening(tx, from, in.CiphertextBlob, in.SourceKeyId, in.SourceEncryptionAlgorithm)
 		if err != nil {
@@ -159,8 +159,8 @@ func (s *Service) reEncrypt(call *wire.Call, in *kms.ReEncryptInput) (*kms.ReEnc
 		same := s.reEncryptsOnSameKey(tx, from, to)
 		from.about, to.about = from.about.With(same), to.about.With(same)
 		out.SourceEncryptionAlgorithm, out.DestinationEncryptionAlgorithm = types.EncryptionAlgorithmSpec(from.algorithm), types.EncryptionAlgorithmSpec(to.algorithm)
-		return s.within(tx, from, func(tx *region.Txn, source Key) error {
-			return s.within(tx, to, func(_ *region.Txn, destination Key) error {
+		return s.within(tx, from, func(tx *state.Txn, source Key) error {
+			return s.within(tx, to, func(_ *state.Txn, destination Key) error {
 				plaintext, material, err := source.decrypt(from.algorithm, in.CiphertextBlob, in.SourceEncryptionContext)
 				if err != nil {
 					return invalidCiphertext("%v.", err)
@@ -178,7 +178,7 @@ func (s *Service) reEncrypt(call *wire.Call, in *kms.ReEncryptInput) (*kms.ReEnc
 }
 
 // reEncryptsOnSameKey is the condition key that says whether both keys are one.
-func (s *Service) reEncryptsOnSameKey(tx *region.Txn, from, to request) iam.Keys {
+func (s *Service) reEncryptsOnSameKey(tx *state.Txn, from, to request) iam.Keys {
 	source, err := s.find(tx, from.id, true)
 	destination, err2 := s.find(tx, to.id, true)
 	return iam.Keys{"kms:reencryptonsamekey": {strconv.FormatBool(err == nil && err2 == nil && destination.ID == source.ID)}}

@@ -9,6 +9,7 @@ import (
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 // Forbidden says that a caller may not do with a key what another service does in its name.
@@ -29,7 +30,7 @@ var clusterOperations = []string{"DescribeKey", "Encrypt", "Decrypt"}
 // Wrap puts a cluster's key of encryption at rest under a KMS key: from then on only the KMS key gives it back. Who calls EKS must be allowed to describe
 // the key and to make a grant on it; the grant is the cluster role's. keyARN may be an alias's. The errors are a *Forbidden, an *Unusable, or
 // a *wire.Error whose message another service may tell.
-func (s *Service) Wrap(tx *region.Txn, call *wire.Call, cluster *region.Cluster, keyARN, roleARN string) error {
+func (s *Service) Wrap(tx *state.Txn, call *wire.Call, cluster *region.Cluster, keyARN, roleARN string) error {
 	if parts := strings.SplitN(keyARN, ":", 6); len(parts) == 6 && parts[4] != s.AccountID {
 		return &wire.Error{Message: "The keyArn for encryptionConfig must be owned by caller's account."}
 	}
@@ -67,7 +68,7 @@ func (s *Service) Wrap(tx *region.Txn, call *wire.Call, cluster *region.Cluster,
 
 // Unwrap is a cluster's key of encryption at rest: the record's own, or what its KMS key makes of it. The error is an *Unusable where the
 // KMS key cannot be used now.
-func Unwrap(tx *region.Txn, cluster region.Cluster, now time.Time) (string, error) {
+func Unwrap(tx *state.Txn, cluster region.Cluster, now time.Time) (string, error) {
 	if cluster.Envelope == nil {
 		return cluster.Secrets.EncryptionKey, nil
 	}
@@ -88,7 +89,7 @@ func contextOf(cluster region.Cluster) map[string]string {
 }
 
 // Check says, by an *Unusable, why a cluster cannot use its KMS key now.
-func Check(tx *region.Txn, envelope region.Envelope, now time.Time) error {
+func Check(tx *state.Txn, envelope region.Envelope, now time.Time) error {
 	key, found := keys.Get(tx, envelope.KeyID)
 	if !found || key.gone(now) {
 		return &Unusable{"KmsKeyNotFound", "We couldn't find the AWS KMS key associated with your cluster. You must delete and recreate the cluster."}
@@ -113,6 +114,6 @@ func usable(key Key) error {
 }
 
 // Release takes back the grant of a cluster that is deleted.
-func Release(tx *region.Txn, envelope region.Envelope) {
+func Release(tx *state.Txn, envelope region.Envelope) {
 	grants.Delete(tx, Grant{KeyID: envelope.KeyID, ID: envelope.GrantID}.path())
 }

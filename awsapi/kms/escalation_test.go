@@ -10,6 +10,7 @@ import (
 
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 const users = "arn:aws:iam::111122223333:user/"
@@ -131,7 +132,7 @@ func TestGrantToTheAccountLeavesItToPolicies(t *testing.T) {
 	w.fails(encrypt(), "AccessDeniedException", "kms:Encrypt")
 	w.Allow("nobody", "kms:Encrypt", w.arn)
 	w.works(encrypt())
-	w.Write(func(tx *region.Txn) {
+	w.Write(func(tx *state.Txn) {
 		user, _ := region.Users.Get(tx, "nobody")
 		user.Inline["deny"] = `{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"kms:*","Resource":"*"}}`
 		region.Users.Put(tx, "nobody", user)
@@ -142,7 +143,7 @@ func TestGrantToTheAccountLeavesItToPolicies(t *testing.T) {
 // again deletes a user and makes another one of that name.
 func (w *world) again(name string) {
 	w.Helper()
-	w.Write(func(tx *region.Txn) {
+	w.Write(func(tx *state.Txn) {
 		region.Users.Delete(tx, name)
 		for _, key := range region.KeysByOwner.Of(region.KeyOwner(name, false)).List(tx) {
 			region.AccessKeys.Delete(tx, key.ID)
@@ -152,7 +153,7 @@ func (w *world) again(name string) {
 }
 
 func (w *world) idOf(name string) (id string) {
-	_ = w.View(func(tx *region.Txn) error {
+	_ = w.View(func(tx *state.Txn) error {
 		user, _ := region.Users.Get(tx, name)
 		id = user.ID
 		return nil
@@ -265,7 +266,7 @@ func TestConditionKeysOfKMSCount(t *testing.T) {
 			_, err := w.CreateAlias(t.Context(), &kms.CreateAliasInput{AliasName: alias, TargetKeyId: &w.keyID})
 			w.works(err)
 			w.works(call(w, w.as("ann")))
-			w.Write(func(tx *region.Txn) {
+			w.Write(func(tx *state.Txn) {
 				user, _ := region.Users.Get(tx, "ann")
 				user.Inline = map[string]string{"deny": `{"Version":"2012-10-17","Statement":{"Effect":"Deny","NotAction":"kms:GetKeyPolicy","Resource":"*","Condition":{` + condition + `}}}`}
 				region.Users.Put(tx, "ann", user)
@@ -289,14 +290,14 @@ func TestAliasIsMovedByWhoMayForBothKeys(t *testing.T) {
 		return err
 	}
 	for _, resource := range []string{w.arn, *next.KeyMetadata.Arn, strings.Replace(w.arn, "key/"+w.keyID, *name, 1)} {
-		w.Write(func(tx *region.Txn) {
+		w.Write(func(tx *state.Txn) {
 			user, _ := region.Users.Get(tx, "ann")
 			user.Inline = map[string]string{"deny": `{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"kms:UpdateAlias","Resource":"` + resource + `"}}`}
 			region.Users.Put(tx, "ann", user)
 		})
 		w.fails(move(), "AccessDeniedException", resource)
 	}
-	w.Write(func(tx *region.Txn) {
+	w.Write(func(tx *state.Txn) {
 		user, _ := region.Users.Get(tx, "ann")
 		user.Inline = nil
 		region.Users.Put(tx, "ann", user)

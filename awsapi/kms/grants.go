@@ -15,12 +15,12 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/iam"
-	"tripod/region"
+	"tripod/state"
 )
 
 // granted says whether a grant lets the caller in whom policies do not and none denies. One whose grantee is the account, or its root user, leaves it to
 // the policies of those who are in the account, as a statement of the key's policy would.
-func (q question) granted(tx *region.Txn, r request, key Key) bool {
+func (q question) granted(tx *state.Txn, r request, key Key) bool {
 	return slices.ContainsFunc(grantsOf(tx, key.ID), func(g Grant) bool {
 		if !slices.Contains(g.Operations, q.action) || !g.lets(r, q.action) {
 			return false
@@ -92,7 +92,7 @@ func (s *Service) createGrant(call *wire.Call, in *kms.CreateGrantInput) (*kms.C
 	}
 	out := &kms.CreateGrantOutput{}
 	asked := request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled}, dryRun: in.DryRun, grant: &grant}
-	err := s.change(asked, func(tx *region.Txn, key *Key) (err error) {
+	err := s.change(asked, func(tx *state.Txn, key *Key) (err error) {
 		for _, operation := range grant.Operations {
 			if !slices.Contains(key.grantable(), operation) {
 				return invalid("The operation %s cannot be in a grant on a key of the spec %s and the usage %s.", operation, key.spec(), key.usage())
@@ -126,7 +126,7 @@ func (s *Service) createGrant(call *wire.Call, in *kms.CreateGrantInput) (*kms.C
 }
 
 // principalID is the unique id of the principal of a grant, empty for an account. One that is not there is refused, as KMS does.
-func (s *Service) principalID(tx *region.Txn, arn string) (string, error) {
+func (s *Service) principalID(tx *state.Txn, arn string) (string, error) {
 	id, known := iam.BindOne(tx, s.AccountID, arn)
 	if !known || !strings.HasPrefix(arn, "arn:") {
 		return "", invalidARN("ARN does not refer to a valid principal: %s", arn)
@@ -142,7 +142,7 @@ func (g Grant) same(other Grant) bool {
 
 func (s *Service) listGrants(call *wire.Call, in *kms.ListGrantsInput) (*kms.ListGrantsOutput, error) {
 	var all []Grant
-	err := s.view(request{call: call, id: aws.ToString(in.KeyId)}, func(tx *region.Txn, key Key) error {
+	err := s.view(request{call: call, id: aws.ToString(in.KeyId)}, func(tx *state.Txn, key Key) error {
 		all = grantsOf(tx, key.ID)
 		for i, g := range all {
 			all[i].Grantee, all[i].Retiring = iam.ShownAs(tx, g.Grantee, g.GranteeID), iam.ShownAs(tx, g.Retiring, g.RetiringID)
@@ -180,7 +180,7 @@ func (s *Service) describeGrant(g Grant) types.GrantListEntry {
 }
 
 func (s *Service) revokeGrant(call *wire.Call, in *kms.RevokeGrantInput) (*kms.RevokeGrantOutput, error) {
-	return &kms.RevokeGrantOutput{}, s.change(request{call: call, id: aws.ToString(in.KeyId), dryRun: in.DryRun}, func(tx *region.Txn, key *Key) error {
+	return &kms.RevokeGrantOutput{}, s.change(request{call: call, id: aws.ToString(in.KeyId), dryRun: in.DryRun}, func(tx *state.Txn, key *Key) error {
 		path := Grant{KeyID: key.ID, ID: aws.ToString(in.GrantId)}.path()
 		if _, found := grants.Get(tx, path); !found {
 			return invalidGrant("Grant ID %s not found", aws.ToString(in.GrantId))

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -45,7 +45,7 @@ func (s *Service) createKey(call *wire.Call, in *kms.CreateKeyInput) (*kms.Creat
 			return nil, err
 		}
 	}
-	err = s.State.Update(call.Request.Context(), func(tx *region.Txn) error {
+	err = s.State.Update(call.Request.Context(), func(tx *state.Txn) error {
 		s.sweep(tx)
 		if in.Policy != nil {
 			if err := s.setPolicy(tx, call, &key, *in.Policy, in.BypassPolicyLockoutSafetyCheck); err != nil {
@@ -125,7 +125,7 @@ func (s *Service) describe(key Key) *types.KeyMetadata {
 func (s *Service) describeKey(call *wire.Call, in *kms.DescribeKeyInput) (*kms.DescribeKeyOutput, error) {
 	out := &kms.DescribeKeyOutput{}
 	r := request{call: call, id: aws.ToString(in.KeyId), byAlias: true}
-	show := func(_ *region.Txn, key Key) error {
+	show := func(_ *state.Txn, key Key) error {
 		out.KeyMetadata = s.describe(key)
 		return nil
 	}
@@ -134,7 +134,7 @@ func (s *Service) describeKey(call *wire.Call, in *kms.DescribeKeyInput) (*kms.D
 	if service(alias) == "" || !isNotFound(err) {
 		return out, err
 	}
-	return out, s.State.Update(call.Request.Context(), func(tx *region.Txn) error {
+	return out, s.State.Update(call.Request.Context(), func(tx *state.Txn) error {
 		s.predefine(tx, alias)
 		return s.within(tx, r, show)
 	})
@@ -145,7 +145,7 @@ func (s *Service) listKeys(call *wire.Call, in *kms.ListKeysInput) (*kms.ListKey
 		return nil, err
 	}
 	var all []Key
-	err := s.State.View(func(tx *region.Txn) error {
+	err := s.State.View(func(tx *state.Txn) error {
 		all = nil
 		for _, key := range keys.List(tx) {
 			if !key.gone(s.now()) {
@@ -173,15 +173,15 @@ func (s *Service) disableKey(call *wire.Call, in *kms.DisableKeyInput) (*kms.Dis
 	return &kms.DisableKeyOutput{}, s.become(call, in.KeyId, disabled)
 }
 
-func (s *Service) become(call *wire.Call, id *string, state string) error {
-	return s.change(request{call: call, id: aws.ToString(id), states: []string{enabled, disabled}}, func(_ *region.Txn, key *Key) error {
-		key.State = state
+func (s *Service) become(call *wire.Call, id *string, to string) error {
+	return s.change(request{call: call, id: aws.ToString(id), states: []string{enabled, disabled}}, func(_ *state.Txn, key *Key) error {
+		key.State = to
 		return nil
 	})
 }
 
 func (s *Service) updateKeyDescription(call *wire.Call, in *kms.UpdateKeyDescriptionInput) (*kms.UpdateKeyDescriptionOutput, error) {
-	return &kms.UpdateKeyDescriptionOutput{}, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled, disabled}}, func(_ *region.Txn, key *Key) error {
+	return &kms.UpdateKeyDescriptionOutput{}, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled, disabled}}, func(_ *state.Txn, key *Key) error {
 		key.Description = aws.ToString(in.Description)
 		return nil
 	})
@@ -197,7 +197,7 @@ func (s *Service) scheduleKeyDeletion(call *wire.Call, in *kms.ScheduleKeyDeleti
 	}
 	out := &kms.ScheduleKeyDeletionOutput{KeyState: types.KeyStatePendingDeletion, PendingWindowInDays: aws.Int32(window)}
 	r := request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled, disabled}, about: number("kms:schedulekeydeletionpendingwindowindays", int(window))}
-	return out, s.change(r, func(tx *region.Txn, key *Key) error {
+	return out, s.change(r, func(tx *state.Txn, key *Key) error {
 		s.sweep(tx)
 		key.State, key.DeletionAt = pendingDeletion, aws.Time(s.now().Add(time.Duration(window)*day))
 		out.KeyId, out.DeletionDate = aws.String(s.arn("key/"+key.ID)), key.DeletionAt
@@ -208,7 +208,7 @@ func (s *Service) scheduleKeyDeletion(call *wire.Call, in *kms.ScheduleKeyDeleti
 // cancelKeyDeletion leaves the key disabled, as in KMS.
 func (s *Service) cancelKeyDeletion(call *wire.Call, in *kms.CancelKeyDeletionInput) (*kms.CancelKeyDeletionOutput, error) {
 	out := &kms.CancelKeyDeletionOutput{}
-	return out, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{pendingDeletion}}, func(_ *region.Txn, key *Key) error {
+	return out, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{pendingDeletion}}, func(_ *state.Txn, key *Key) error {
 		key.State, key.DeletionAt = disabled, nil
 		out.KeyId = aws.String(s.arn("key/" + key.ID))
 		return nil

@@ -14,7 +14,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/iam"
-	"tripod/region"
+	"tripod/state"
 )
 
 // Name is the service's signing name.
@@ -24,7 +24,7 @@ const Name = "kms"
 type Service struct {
 	// Region is the region's name and AccountID the account's 12 digits: both are parts of ARNs.
 	Region, AccountID string
-	State             region.Updater
+	State             state.Updater
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -132,14 +132,14 @@ type request struct {
 }
 
 // view finds the key, authorizes the caller and does what is asked, without changing anything.
-func (s *Service) view(r request, do func(*region.Txn, Key) error) error {
-	return s.State.View(func(tx *region.Txn) error { return s.within(tx, r, do) })
+func (s *Service) view(r request, do func(*state.Txn, Key) error) error {
+	return s.State.View(func(tx *state.Txn) error { return s.within(tx, r, do) })
 }
 
 // change is view for what changes the key: do edits it.
-func (s *Service) change(r request, do func(*region.Txn, *Key) error) error {
-	return s.State.Update(r.call.Request.Context(), func(tx *region.Txn) error {
-		return s.within(tx, r, func(tx *region.Txn, key Key) error {
+func (s *Service) change(r request, do func(*state.Txn, *Key) error) error {
+	return s.State.Update(r.call.Request.Context(), func(tx *state.Txn) error {
+		return s.within(tx, r, func(tx *state.Txn, key Key) error {
 			if err := do(tx, &key); err != nil {
 				return err
 			}
@@ -149,7 +149,7 @@ func (s *Service) change(r request, do func(*region.Txn, *Key) error) error {
 	})
 }
 
-func (s *Service) within(tx *region.Txn, r request, do func(*region.Txn, Key) error) error {
+func (s *Service) within(tx *state.Txn, r request, do func(*state.Txn, Key) error) error {
 	key, err := s.find(tx, r.id, r.byAlias)
 	if err != nil {
 		return err

@@ -10,7 +10,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/iam"
-	"tripod/region"
+	"tripod/state"
 )
 
 // policyName is the only policy that a key has.
@@ -35,7 +35,7 @@ func (s *Service) defaultPolicy() string {
 
 // authorize decides as KMS does ("Determining access to AWS KMS keys"): the key's policy or a grant must let the caller in. A statement on the
 // account's root lets in those whom IAM policies allow it, and a deny anywhere counts.
-func (s *Service) authorize(tx *region.Txn, r request, key Key) error {
+func (s *Service) authorize(tx *state.Txn, r request, key Key) error {
 	q := question{by: r.call.Principal, action: cmp.Or(r.action, r.call.Operation), arn: s.arn("key/" + key.ID)}
 	q.keys = s.keysOf(r, q.action).With(s.keysAbout(tx, key))
 	reason, denied := q.refused(key)
@@ -82,7 +82,7 @@ func (q question) refused(key Key) (reason string, denied bool) {
 }
 
 // setPolicy gives the key a policy, unless that is none, names principals that do not exist, or would shut its author out.
-func (s *Service) setPolicy(tx *region.Txn, call *wire.Call, key *Key, text string, bypass bool) error {
+func (s *Service) setPolicy(tx *state.Txn, call *wire.Call, key *Key, text string, bypass bool) error {
 	document, err := iam.ParseResource(text)
 	if err != nil {
 		return malformedPolicy("%s.", strings.ToUpper(err.Error()[:1])+err.Error()[1:])
@@ -113,7 +113,7 @@ func named(name *string) error {
 
 func (s *Service) getKeyPolicy(call *wire.Call, in *kms.GetKeyPolicyInput) (*kms.GetKeyPolicyOutput, error) {
 	out := &kms.GetKeyPolicyOutput{PolicyName: aws.String(policyName)}
-	return out, s.view(request{call: call, id: aws.ToString(in.KeyId)}, func(tx *region.Txn, key Key) error {
+	return out, s.view(request{call: call, id: aws.ToString(in.KeyId)}, func(tx *state.Txn, key Key) error {
 		out.Policy = aws.String(iam.Bindings(key.PolicyIDs).Shown(tx, key.Policy))
 		return named(in.PolicyName)
 	})
@@ -121,7 +121,7 @@ func (s *Service) getKeyPolicy(call *wire.Call, in *kms.GetKeyPolicyInput) (*kms
 
 func (s *Service) putKeyPolicy(call *wire.Call, in *kms.PutKeyPolicyInput) (*kms.PutKeyPolicyOutput, error) {
 	r := request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled, disabled}, about: bypassing(in.BypassPolicyLockoutSafetyCheck)}
-	return &kms.PutKeyPolicyOutput{}, s.change(r, func(tx *region.Txn, key *Key) error {
+	return &kms.PutKeyPolicyOutput{}, s.change(r, func(tx *state.Txn, key *Key) error {
 		if err := named(in.PolicyName); err != nil {
 			return err
 		}
@@ -130,5 +130,5 @@ func (s *Service) putKeyPolicy(call *wire.Call, in *kms.PutKeyPolicyInput) (*kms
 }
 
 func (s *Service) listKeyPolicies(call *wire.Call, in *kms.ListKeyPoliciesInput) (*kms.ListKeyPoliciesOutput, error) {
-	return &kms.ListKeyPoliciesOutput{PolicyNames: []string{policyName}}, s.view(request{call: call, id: aws.ToString(in.KeyId)}, func(*region.Txn, Key) error { return nil })
+	return &kms.ListKeyPoliciesOutput{PolicyNames: []string{policyName}}, s.view(request{call: call, id: aws.ToString(in.KeyId)}, func(*state.Txn, Key) error { return nil })
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 // reserved begins the names of aliases of AWS's own keys.
@@ -31,7 +31,7 @@ func service(alias string) string {
 }
 
 // predefine makes the key of a predefined alias, if it has none yet. Its policy lets its service use it, and the account look at it, as that of AWS does.
-func (s *Service) predefine(tx *region.Txn, alias string) {
+func (s *Service) predefine(tx *state.Txn, alias string) {
 	name := service(alias)
 	if _, made := aliases.Get(tx, alias); name == "" || made {
 		return

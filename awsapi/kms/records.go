@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"tripod/region"
+	"tripod/state"
 )
 
 // The states of a key.
@@ -73,9 +73,9 @@ type Grant struct {
 
 // The tables of the service. A grant's key begins with its KMS key's id.
 var (
-	keys    = region.NewTable[Key]("kms-key")     // by ID
-	aliases = region.NewTable[Alias]("kms-alias") // by Name
-	grants  = region.NewTable[Grant]("kms-grant") // by KeyID/ID
+	keys    = state.NewTable[Key]("kms-key")     // by ID
+	aliases = state.NewTable[Alias]("kms-alias") // by Name
+	grants  = state.NewTable[Grant]("kms-grant") // by KeyID/ID
 )
 
 func (g Grant) path() string { return g.KeyID + "/" + g.ID }
@@ -84,7 +84,7 @@ func (g Grant) path() string { return g.KeyID + "/" + g.ID }
 func (k Key) gone(now time.Time) bool { return k.DeletionAt != nil && !now.Before(*k.DeletionAt) }
 
 // grantsOf are a key's.
-func grantsOf(tx *region.Txn, keyID string) (own []Grant) {
+func grantsOf(tx *state.Txn, keyID string) (own []Grant) {
 	for _, g := range grants.List(tx) {
 		if g.KeyID == keyID {
 			own = append(own, g)
@@ -94,7 +94,7 @@ func grantsOf(tx *region.Txn, keyID string) (own []Grant) {
 }
 
 // sweep removes the keys whose time has come, with all that belongs to them.
-func (s *Service) sweep(tx *region.Txn) {
+func (s *Service) sweep(tx *state.Txn) {
 	for _, key := range keys.List(tx) {
 		if !key.gone(s.now()) {
 			continue
@@ -115,7 +115,7 @@ func (s *Service) sweep(tx *region.Txn) {
 var keyID = regexp.MustCompile(`^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|mrk-[0-9a-f]{32})$`)
 
 // find is the key that an id, an ARN or an alias names.
-func (s *Service) find(tx *region.Txn, id string, byAlias bool) (Key, error) {
+func (s *Service) find(tx *state.Txn, id string, byAlias bool) (Key, error) {
 	name := id
 	if strings.HasPrefix(id, "arn:") {
 		parts := strings.SplitN(id, ":", 6)

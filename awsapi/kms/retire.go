@@ -13,7 +13,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/iam"
-	"tripod/region"
+	"tripod/state"
 )
 
 const tokenPrefix = "grant/"
@@ -26,7 +26,7 @@ func (g Grant) token() string {
 // retireGrant ends a grant for those whom the grant lets do so ("Retiring and revoking grants" of KMS's guide): its retiring principal, its grantee where
 // RetireGrant is among its operations, and the account's root user. Key policies and IAM policies let nobody else, but can deny.
 func (s *Service) retireGrant(call *wire.Call, in *kms.RetireGrantInput) (*kms.RetireGrantOutput, error) {
-	return &kms.RetireGrantOutput{}, s.State.Update(call.Request.Context(), func(tx *region.Txn) error {
+	return &kms.RetireGrantOutput{}, s.State.Update(call.Request.Context(), func(tx *state.Txn) error {
 		grant, err := s.retirable(tx, in)
 		if err != nil {
 			return err
@@ -72,7 +72,7 @@ func (q question) is(principal string) bool {
 }
 
 // retirable is the grant that a call names, by its token or by its key's ARN and its id.
-func (s *Service) retirable(tx *region.Txn, in *kms.RetireGrantInput) (Grant, error) {
+func (s *Service) retirable(tx *state.Txn, in *kms.RetireGrantInput) (Grant, error) {
 	if in.GrantToken != nil {
 		text, _ := base64.StdEncoding.DecodeString(*in.GrantToken)
 		for _, g := range grants.List(tx) {
@@ -101,7 +101,7 @@ func (s *Service) listRetirableGrants(call *wire.Call, in *kms.ListRetirableGran
 		return nil, err
 	}
 	var all []Grant
-	err := s.State.View(func(tx *region.Txn) error {
+	err := s.State.View(func(tx *state.Txn) error {
 		all = nil
 		for _, g := range grants.List(tx) {
 			g.Grantee, g.Retiring = iam.ShownAs(tx, g.Grantee, g.GranteeID), iam.ShownAs(tx, g.Retiring, g.RetiringID)

@@ -8,6 +8,7 @@ import (
 
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 // TestGrantIsRetiredByWhomItLets follows "Retiring and revoking grants" of KMS's guide.
@@ -62,7 +63,7 @@ func TestGrantIsRetiredByWhomItLets(t *testing.T) {
 func TestDeniedPrincipalRetiresNothing(t *testing.T) {
 	w := newWorld(t)
 	w.User("ann", iam.AdministratorAccess)
-	w.Write(func(tx *region.Txn) {
+	w.Write(func(tx *state.Txn) {
 		user, _ := region.Users.Get(tx, "ann")
 		user.Inline = map[string]string{"deny": `{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"kms:RetireGrant","Resource":"*"}}`}
 		region.Users.Put(tx, "ann", user)

@@ -7,7 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -28,7 +28,7 @@ func (s *Service) enableKeyRotation(call *wire.Call, in *kms.EnableKeyRotationIn
 	if in.RotationPeriodInDays != nil {
 		r.about = number("kms:rotationperiodindays", int(*in.RotationPeriodInDays))
 	}
-	return &kms.EnableKeyRotationOutput{}, s.change(r, func(_ *region.Txn, key *Key) error {
+	return &kms.EnableKeyRotationOutput{}, s.change(r, func(_ *state.Txn, key *Key) error {
 		if err := s.rotatable(*key); err != nil {
 			return err
 		}
@@ -47,7 +47,7 @@ func (s *Service) enableKeyRotation(call *wire.Call, in *kms.EnableKeyRotationIn
 }
 
 func (s *Service) disableKeyRotation(call *wire.Call, in *kms.DisableKeyRotationInput) (*kms.DisableKeyRotationOutput, error) {
-	return &kms.DisableKeyRotationOutput{}, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled}}, func(_ *region.Txn, key *Key) error {
+	return &kms.DisableKeyRotationOutput{}, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled}}, func(_ *state.Txn, key *Key) error {
 		if err := s.rotatable(*key); err != nil {
 			return err
 		}
@@ -58,7 +58,7 @@ func (s *Service) disableKeyRotation(call *wire.Call, in *kms.DisableKeyRotation
 
 func (s *Service) getKeyRotationStatus(call *wire.Call, in *kms.GetKeyRotationStatusInput) (*kms.GetKeyRotationStatusOutput, error) {
 	out := &kms.GetKeyRotationStatusOutput{}
-	err := s.view(request{call: call, id: aws.ToString(in.KeyId)}, func(_ *region.Txn, key Key) error {
+	err := s.view(request{call: call, id: aws.ToString(in.KeyId)}, func(_ *state.Txn, key Key) error {
 		if err := s.rotatable(key); err != nil {
 			return err
 		}
@@ -80,7 +80,7 @@ func (s *Service) getKeyRotationStatus(call *wire.Call, in *kms.GetKeyRotationSt
 func (s *Service) rotateKeyOnDemand(call *wire.Call, in *kms.RotateKeyOnDemandInput) (*kms.RotateKeyOnDemandOutput, error) {
 	fresh := newMaterial(s.now())
 	out := &kms.RotateKeyOnDemandOutput{}
-	return out, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled}}, func(_ *region.Txn, key *Key) error {
+	return out, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled}}, func(_ *state.Txn, key *Key) error {
 		if err := s.rotatable(*key); err != nil {
 			return err
 		}

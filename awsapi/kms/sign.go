@@ -20,7 +20,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/iam"
-	"tripod/region"
+	"tripod/state"
 )
 
 // hashOf is the hash function at the end of an algorithm's name.
@@ -77,7 +77,7 @@ func (s *Service) withSigner(call *wire.Call, of signature, do func(keyARN *stri
 	kind := cmp.Or(of.kind, types.MessageTypeRaw)
 	r := request{call: call, id: aws.ToString(of.keyID), byAlias: true, states: []string{enabled}, dryRun: of.dryRun, usage: signUsage, algorithm: string(of.algorithm),
 		about: iam.Keys{"kms:signingalgorithm": {string(of.algorithm)}, "kms:messagetype": {string(kind)}}}
-	return s.view(r, func(_ *region.Txn, key Key) error {
+	return s.view(r, func(_ *state.Txn, key Key) error {
 		digest, err := digested(of.message, of.kind, of.algorithm)
 		if err != nil {
 			return err
@@ -130,7 +130,7 @@ func verified(public crypto.PublicKey, algorithm types.SigningAlgorithmSpec, dig
 
 func (s *Service) getPublicKey(call *wire.Call, in *kms.GetPublicKeyInput) (*kms.GetPublicKeyOutput, error) {
 	out := &kms.GetPublicKeyOutput{}
-	return out, s.view(request{call: call, id: aws.ToString(in.KeyId), byAlias: true, states: []string{enabled}}, func(_ *region.Txn, key Key) error {
+	return out, s.view(request{call: call, id: aws.ToString(in.KeyId), byAlias: true, states: []string{enabled}}, func(_ *state.Txn, key Key) error {
 		if key.spec() == symmetricSpec || key.usage() == macUsage {
 			return unsupported("%s has no public key.", s.arn("key/"+key.ID))
 		}
@@ -156,7 +156,7 @@ func (k Key) mac(message []byte, algorithm types.MacAlgorithmSpec) []byte {
 func (s *Service) withMAC(call *wire.Call, keyID *string, algorithm types.MacAlgorithmSpec, dryRun *bool, do func(keyARN *string, key Key) error) error {
 	r := request{call: call, id: aws.ToString(keyID), byAlias: true, about: iam.Keys{"kms:macalgorithm": {string(algorithm)}}, states: []string{enabled}, dryRun: dryRun,
 		usage: macUsage, algorithm: string(algorithm)}
-	return s.view(r, func(_ *region.Txn, key Key) error { return do(aws.String(s.arn("key/"+key.ID)), key) })
+	return s.view(r, func(_ *state.Txn, key Key) error { return do(aws.String(s.arn("key/"+key.ID)), key) })
 }
 
 func (s *Service) generateMac(call *wire.Call, in *kms.GenerateMacInput) (*kms.GenerateMacOutput, error) {

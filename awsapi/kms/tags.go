@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 const mostTags = 50
@@ -39,14 +39,14 @@ func mergedTags(tags map[string]string, added []types.Tag) (map[string]string, e
 }
 
 func (s *Service) tagResource(call *wire.Call, in *kms.TagResourceInput) (*kms.TagResourceOutput, error) {
-	return &kms.TagResourceOutput{}, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled, disabled}}, func(_ *region.Txn, key *Key) (err error) {
+	return &kms.TagResourceOutput{}, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled, disabled}}, func(_ *state.Txn, key *Key) (err error) {
 		key.Tags, err = mergedTags(key.Tags, in.Tags)
 		return err
 	})
 }
 
 func (s *Service) untagResource(call *wire.Call, in *kms.UntagResourceInput) (*kms.UntagResourceOutput, error) {
-	return &kms.UntagResourceOutput{}, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled, disabled}}, func(_ *region.Txn, key *Key) error {
+	return &kms.UntagResourceOutput{}, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled, disabled}}, func(_ *state.Txn, key *Key) error {
 		maps.DeleteFunc(key.Tags, func(name, _ string) bool { return slices.Contains(in.TagKeys, name) })
 		return nil
 	})
@@ -54,7 +54,7 @@ func (s *Service) untagResource(call *wire.Call, in *kms.UntagResourceInput) (*k
 
 func (s *Service) listResourceTags(call *wire.Call, in *kms.ListResourceTagsInput) (*kms.ListResourceTagsOutput, error) {
 	var tags []types.Tag
-	err := s.view(request{call: call, id: aws.ToString(in.KeyId)}, func(_ *region.Txn, key Key) error {
+	err := s.view(request{call: call, id: aws.ToString(in.KeyId)}, func(_ *state.Txn, key Key) error {
 		tags = nil
 		for name, value := range key.Tags {
 			tags = append(tags, types.Tag{TagKey: aws.String(name), TagValue: aws.String(value)})

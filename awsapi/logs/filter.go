@@ -12,7 +12,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/logstore"
-	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -55,7 +55,7 @@ func (s *Service) filterLogEvents(call *wire.Call, in *cloudwatchlogs.FilterLogE
 	}
 	q := logstore.Query{Limit: limited(in.Limit), Bytes: mostBytes, Match: func(_ string, e logstore.Event) bool { return wanted(e.Message) }, Enough: enough}
 	names := map[string]string{}
-	err = s.State.View(func(tx *region.Txn) error {
+	err = s.State.View(func(tx *state.Txn) error {
 		g, chosen, err := chosenStreams(tx, groupName, in.LogStreamNames, aws.ToString(in.LogStreamNamePrefix))
 		for _, one := range chosen {
 			q.Streams = append(q.Streams, one.ID)
@@ -96,7 +96,7 @@ func (s *Service) filterLogEvents(call *wire.Call, in *cloudwatchlogs.FilterLogE
 }
 
 // chosenStreams are those of a group's streams with one of the names, or with the prefix.
-func chosenStreams(tx *region.Txn, groupName string, names []string, prefix string) (g group, chosen []stream, err error) {
+func chosenStreams(tx *state.Txn, groupName string, names []string, prefix string) (g group, chosen []stream, err error) {
 	g, found := groups.Get(tx, groupName)
 	if !found {
 		return group{}, nil, errNoGroup

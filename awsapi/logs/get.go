@@ -10,7 +10,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/logstore"
-	"tripod/region"
+	"tripod/state"
 )
 
 func (s *Service) eventActions() map[string]wire.Action {
@@ -55,7 +55,7 @@ func (s *Service) getLogEvents(call *wire.Call, in *cloudwatchlogs.GetLogEventsI
 		return nil, err
 	}
 	q := logstore.Query{Limit: limited(in.Limit), Bytes: mostBytes, Last: !aws.ToBool(in.StartFromHead)}
-	err = s.State.View(func(tx *region.Txn) error {
+	err = s.State.View(func(tx *state.Txn) error {
 		g, one, err := streamNamed(tx, groupName, name)
 		end := lastMoment
 		if in.EndTime != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 func (s *Service) groupActions() map[string]wire.Action {
@@ -63,7 +63,7 @@ func (s *Service) createLogGroup(call *wire.Call, in *cloudwatchlogs.CreateLogGr
 	}
 	made := group{Name: name, CreatedAt: s.now(), Class: string(in.LogGroupClass), KMSKeyID: aws.ToString(in.KmsKeyId),
 		Protected: aws.ToBool(in.DeletionProtectionEnabled), Tags: in.Tags}
-	return &cloudwatchlogs.CreateLogGroupOutput{}, s.change(call, func(tx *region.Txn) error {
+	return &cloudwatchlogs.CreateLogGroupOutput{}, s.change(call, func(tx *state.Txn) error {
 		if _, found := groups.Get(tx, name); found {
 			return exists("The specified log group already exists")
 		}
@@ -77,7 +77,7 @@ func (s *Service) deleteLogGroup(call *wire.Call, in *cloudwatchlogs.DeleteLogGr
 	if err := authorize(call, s.streamARN(name, "")); err != nil {
 		return nil, err
 	}
-	return &cloudwatchlogs.DeleteLogGroupOutput{}, s.change(call, func(tx *region.Txn) error {
+	return &cloudwatchlogs.DeleteLogGroupOutput{}, s.change(call, func(tx *state.Txn) error {
 		record, found := groups.Get(tx, name)
 		switch {
 		case !found:
@@ -123,7 +123,7 @@ func (s *Service) list(call *wire.Call, filter groupFilter, limit *int32, token 
 	}
 	list := append([]string{call.Operation, filter.prefix, filter.substring, fmt.Sprint(filter.expression), filter.class}, filter.names...)
 	var wanted []group
-	err = s.State.View(func(tx *region.Txn) error {
+	err = s.State.View(func(tx *state.Txn) error {
 		wanted = slices.DeleteFunc(groups.List(tx), func(g group) bool { return !filter.wants(g) })
 		return nil
 	})
@@ -150,7 +150,7 @@ func (s *Service) describeLogGroups(call *wire.Call, in *cloudwatchlogs.Describe
 		return nil, err
 	}
 	out := &cloudwatchlogs.DescribeLogGroupsOutput{LogGroups: []types.LogGroup{}, NextToken: next}
-	return out, s.State.View(func(tx *region.Txn) error {
+	return out, s.State.View(func(tx *state.Txn) error {
 		for _, g := range page {
 			out.LogGroups = append(out.LogGroups, s.describeGroup(tx, g))
 			if err := call.Request.Context().Err(); err != nil {
@@ -161,7 +161,7 @@ func (s *Service) describeLogGroups(call *wire.Call, in *cloudwatchlogs.Describe
 	})
 }
 
-func (s *Service) describeGroup(tx *region.Txn, g group) types.LogGroup {
+func (s *Service) describeGroup(tx *state.Txn, g group) types.LogGroup {
 	stored := int64(0)
 	for _, one := range inGroup(tx, g.Name) {
 		stored += s.Events.Extent(one.ID).Bytes
@@ -229,7 +229,7 @@ func (s *Service) edit(call *wire.Call, name string, edit func(*group)) error {
 	if err := authorize(call, s.streamARN(name, "")); err != nil {
 		return err
 	}
-	return s.change(call, func(tx *region.Txn) error {
+	return s.change(call, func(tx *state.Txn) error {
 		record, found := groups.Get(tx, name)
 		if !found {
 			return errNoGroup
@@ -241,7 +241,7 @@ func (s *Service) edit(call *wire.Call, name string, edit func(*group)) error {
 }
 
 // change runs a transaction, whose refusals reach the client.
-func (s *Service) change(call *wire.Call, fn func(*region.Txn) error) error {
+func (s *Service) change(call *wire.Call, fn func(*state.Txn) error) error {
 	if err := s.State.Update(call.Request.Context(), fn); err != nil {
 		return fmt.Errorf("%s: %w", call.Operation, err)
 	}

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"tripod/region"
+	"tripod/state"
 )
 
 // Keeper makes a zone's events follow the records: those of deleted streams go at once, and those older than their group's retention in time.
@@ -27,7 +27,7 @@ type Keeper struct {
 
 // State is the regional state as the Keeper watches it.
 type State interface {
-	region.Updater
+	state.Updater
 	Watch() (<-chan struct{}, func())
 }
 
@@ -65,7 +65,7 @@ func (k *Keeper) Run(ctx context.Context) {
 // drop deletes the events of deleted streams and signs off; the last zone deletes what is left of the record.
 func (k *Keeper) drop(ctx context.Context) error {
 	var waiting []string
-	k.State.View(func(tx *region.Txn) error {
+	k.State.View(func(tx *state.Txn) error {
 		for _, one := range drops.List(tx) {
 			if !slices.Contains(one.Zones, k.Zone) {
 				waiting = append(waiting, one.ID)
@@ -77,7 +77,7 @@ func (k *Keeper) drop(ctx context.Context) error {
 	for _, id := range waiting {
 		err := k.Events.Drop(id)
 		if err == nil {
-			err = k.State.Update(ctx, func(tx *region.Txn) error {
+			err = k.State.Update(ctx, func(tx *state.Txn) error {
 				record, found := drops.Get(tx, id)
 				if !found || slices.Contains(record.Zones, k.Zone) {
 					return nil
@@ -103,7 +103,7 @@ func (k *Keeper) trim() {
 		now = k.Now
 	}
 	before := map[string]time.Time{} // by stream
-	k.State.View(func(tx *region.Txn) error {
+	k.State.View(func(tx *state.Txn) error {
 		for _, g := range groups.List(tx) {
 			if g.Retention == 0 {
 				continue

@@ -9,7 +9,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/logstore"
-	"tripod/region"
+	"tripod/state"
 )
 
 // Name is the service's signing name.
@@ -27,7 +27,7 @@ type Events interface {
 type Service struct {
 	// Region is the region's name and AccountID the account's 12 digits: both are parts of ARNs.
 	Region, AccountID string
-	State             region.Updater
+	State             state.Updater
 	Events            Events
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time

@@ -12,7 +12,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/logstore"
-	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -34,7 +34,7 @@ func (s *Service) putLogEvents(call *wire.Call, in *cloudwatchlogs.PutLogEventsI
 	}
 	var g group
 	var to stream
-	err := s.State.View(func(tx *region.Txn) (err error) {
+	err := s.State.View(func(tx *state.Txn) (err error) {
 		g, to, err = streamNamed(tx, groupName, name)
 		return err
 	})

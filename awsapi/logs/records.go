@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	"tripod/region"
+	"tripod/state"
 )
 
 // group is a log group's record, by name.
@@ -39,10 +39,10 @@ type dropped struct {
 }
 
 var (
-	groups    = region.NewTable[group]("log-group")
-	streams   = region.NewTable[stream]("log-stream")
-	streamIDs = region.NewTable[string]("log-stream-id") // the key in streams, by id
-	drops     = region.NewTable[dropped]("log-dropped")  // by id
+	groups    = state.NewTable[group]("log-group")
+	streams   = state.NewTable[stream]("log-stream")
+	streamIDs = state.NewTable[string]("log-stream-id") // the key in streams, by id
+	drops     = state.NewTable[dropped]("log-dropped")  // by id
 )
 
 func streamKey(group, name string) string { return group + ":" + name }
@@ -55,7 +55,7 @@ func newStreamID() string {
 }
 
 // addStream makes a stream in a group that exists.
-func addStream(tx *region.Txn, group, name, id string, now time.Time) stream {
+func addStream(tx *state.Txn, group, name, id string, now time.Time) stream {
 	made := stream{ID: id, Group: group, Name: name, CreatedAt: now}
 	streams.Put(tx, streamKey(group, name), made)
 	streamIDs.Put(tx, id, streamKey(group, name))
@@ -63,16 +63,16 @@ func addStream(tx *region.Txn, group, name, id string, now time.Time) stream {
 }
 
 // removeStream deletes a stream; the zones delete its events when they learn of it.
-func removeStream(tx *region.Txn, s stream) {
+func removeStream(tx *state.Txn, s stream) {
 	streams.Delete(tx, streamKey(s.Group, s.Name))
 	streamIDs.Delete(tx, s.ID)
 	drops.Put(tx, s.ID, dropped{ID: s.ID})
 }
 
 // Exists says whether there is a stream with that id, as logstore asks it.
-func Exists(state region.Viewer, id string) bool {
+func Exists(store state.Viewer, id string) bool {
 	found := false
-	state.View(func(tx *region.Txn) error {
+	store.View(func(tx *state.Txn) error {
 		_, found = streamIDs.Get(tx, id)
 		return nil
 	})
@@ -80,8 +80,8 @@ func Exists(state region.Viewer, id string) bool {
 }
 
 // Ensure makes the stream, and its group, if they are not there, and returns the stream's id: for what AWS's own services write.
-func Ensure(ctx context.Context, state region.Updater, groupName, name string, now time.Time) (id string, err error) {
-	state.View(func(tx *region.Txn) error {
+func Ensure(ctx context.Context, store state.Updater, groupName, name string, now time.Time) (id string, err error) {
+	store.View(func(tx *state.Txn) error {
 		known, _ := streams.Get(tx, streamKey(groupName, name))
 		id = known.ID
 		return nil
@@ -90,7 +90,7 @@ func Ensure(ctx context.Context, state region.Updater, groupName, name string, n
 		return id, nil
 	}
 	fresh := newStreamID()
-	err = state.Update(ctx, func(tx *region.Txn) error {
+	err = store.Update(ctx, func(tx *state.Txn) error {
 		if _, found := groups.Get(tx, groupName); !found {
 			groups.Put(tx, groupName, group{Name: groupName, CreatedAt: now})
 		}
@@ -108,6 +108,6 @@ func Ensure(ctx context.Context, state region.Updater, groupName, name string, n
 }
 
 // inGroup are the group's streams in the order of their names.
-func inGroup(tx *region.Txn, group string) []stream {
+func inGroup(tx *state.Txn, group string) []stream {
 	return streams.Under(tx, streamKey(group, ""))
 }

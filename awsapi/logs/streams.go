@@ -11,7 +11,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/logstore"
-	"tripod/region"
+	"tripod/state"
 )
 
 func (s *Service) streamActions() map[string]wire.Action {
@@ -28,7 +28,7 @@ func (s *Service) createLogStream(call *wire.Call, in *cloudwatchlogs.CreateLogS
 		return nil, err
 	}
 	id := newStreamID()
-	return &cloudwatchlogs.CreateLogStreamOutput{}, s.change(call, func(tx *region.Txn) error {
+	return &cloudwatchlogs.CreateLogStreamOutput{}, s.change(call, func(tx *state.Txn) error {
 		if _, found := groups.Get(tx, groupName); !found {
 			return errNoGroup
 		}
@@ -45,7 +45,7 @@ func (s *Service) deleteLogStream(call *wire.Call, in *cloudwatchlogs.DeleteLogS
 	if err := authorize(call, s.streamARN(groupName, name)); err != nil {
 		return nil, err
 	}
-	return &cloudwatchlogs.DeleteLogStreamOutput{}, s.change(call, func(tx *region.Txn) error {
+	return &cloudwatchlogs.DeleteLogStreamOutput{}, s.change(call, func(tx *state.Txn) error {
 		_, record, err := streamNamed(tx, groupName, name)
 		if err == nil {
 			removeStream(tx, record)
@@ -55,7 +55,7 @@ func (s *Service) deleteLogStream(call *wire.Call, in *cloudwatchlogs.DeleteLogS
 }
 
 // streamNamed is a group and its stream of that name.
-func streamNamed(tx *region.Txn, groupName, name string) (group, stream, error) {
+func streamNamed(tx *state.Txn, groupName, name string) (group, stream, error) {
 	g, found := groups.Get(tx, groupName)
 	if !found {
 		return group{}, stream{}, errNoGroup
@@ -86,7 +86,7 @@ func (s *Service) describeLogStreams(call *wire.Call, in *cloudwatchlogs.Describ
 		return nil, invalid("Cannot order by LastEventTime with a logStreamNamePrefix.")
 	}
 	var all []listed
-	err = s.State.View(func(tx *region.Txn) error {
+	err = s.State.View(func(tx *state.Txn) error {
 		if _, found := groups.Get(tx, groupName); !found {
 			return errNoGroup
 		}

@@ -8,7 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 
 	"tripod/awsapi/wire"
-	"tripod/region"
+	"tripod/state"
 )
 
 const maxTags = 50
@@ -89,7 +89,7 @@ func (s *Service) retag(call *wire.Call, name string, change func(map[string]str
 	if err := authorize(call, s.groupARN(name)); err != nil {
 		return err
 	}
-	return s.change(call, func(tx *region.Txn) (err error) {
+	return s.change(call, func(tx *state.Txn) (err error) {
 		record, found := groups.Get(tx, name)
 		if !found {
 			return errNoGroup
@@ -121,7 +121,7 @@ func (s *Service) tagsOf(call *wire.Call, name string) (map[string]string, error
 		return nil, err
 	}
 	tags := map[string]string{}
-	return tags, s.State.View(func(tx *region.Txn) error {
+	return tags, s.State.View(func(tx *state.Txn) error {
 		record, found := groups.Get(tx, name)
 		if !found {
 			return errNoGroup

@@ -10,6 +10,7 @@ import (
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -174,7 +175,7 @@ func (s *Service) trusting(call *wire.Call, in *assumeRoleInput, name string, se
 		return wire.AccessDenied(wire.Query, call.Principal.ARN, action, in.RoleARN, reason)
 	}
 	var role region.Role
-	err := s.State.View(func(tx *region.Txn) error {
+	err := s.State.View(func(tx *state.Txn) error {
 		found := false
 		if role, found = region.Roles.Get(tx, name); !found || role.ARN != in.RoleARN {
 			return denied(assumeRole, "because no resource-based policy allows the sts:AssumeRole action")

@@ -7,6 +7,7 @@ import (
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 type decodeInput struct {
@@ -22,7 +23,7 @@ func (s *Service) decodeMessage(call *wire.Call, in *decodeInput) (*DecodedMessa
 		return nil, err
 	}
 	decoded := &DecodedMessage{}
-	err := s.State.View(func(tx *region.Txn) (err error) {
+	err := s.State.View(func(tx *state.Txn) (err error) {
 		key, found := region.SessionKeys.Get(tx, region.CurrentSessionKey)
 		if !found {
 			return iam.ErrBadDenial

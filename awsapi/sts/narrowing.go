@@ -12,7 +12,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/iam"
-	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -58,7 +58,7 @@ func (s *Service) narrow(session *iam.Session, by narrowing) error {
 	if len(by.PolicyArns) > maxSessionPolicies {
 		return invalid(fmt.Sprintf("PolicyArns must have at most %d policies.", maxSessionPolicies))
 	}
-	return s.State.View(func(tx *region.Txn) error {
+	return s.State.View(func(tx *state.Txn) error {
 		for _, policy := range by.PolicyArns {
 			size += len(policy.ARN)
 			if _, found := iam.PolicyDocument(tx, policy.ARN); !found {

@@ -7,7 +7,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/iam"
-	"tripod/region"
+	"tripod/state"
 )
 
 const defaultUserSession = 12 * time.Hour
@@ -50,7 +50,7 @@ func (s *Service) take(call *wire.Call, d device) (bool, error) {
 	case call.Principal.UserName() == "":
 		return false, failed
 	}
-	return true, s.State.Update(call.Request.Context(), func(tx *region.Txn) error {
+	return true, s.State.Update(call.Request.Context(), func(tx *state.Txn) error {
 		found, there := iam.MFADevices.Get(tx, *d.SerialNumber)
 		if !there || found.UserID != call.Principal.UserID || found.Take(s.now(), *d.TokenCode) != nil {
 			return failed

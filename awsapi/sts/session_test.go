@@ -15,6 +15,7 @@ import (
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 const everyone = `{"AWS":"` + account + `"}`
@@ -68,7 +69,7 @@ func principal(t *testing.T, service *sts.Service, c sts.Credentials) iam.Princi
 
 // newService is STS over a region with the user admin and roles with these trust policies.
 func newService(trusts map[string]string) *sts.Service {
-	return &sts.Service{Now: func() time.Time { return now }, State: region.NewMemory(func(tx *region.Txn) {
+	return &sts.Service{Now: func() time.Time { return now }, State: region.NewMemory(func(tx *state.Txn) {
 		region.Users.Put(tx, "admin", region.User{Name: "admin", ID: "AIDAX", ARN: admin.ARN, Policies: []string{iam.AdministratorAccess}, Tags: map[string]string{"Team": "red", "site": "x"}})
 		for name, trust := range trusts {
 			region.Roles.Put(tx, name, region.Role{Name: name, ID: "AROA" + name, ARN: role(name), Path: "/", TrustPolicy: trust, Policies: []string{iam.AdministratorAccess}, Tags: map[string]string{"Team": "role's"}})

@@ -7,7 +7,7 @@ import (
 
 	"tripod/awsapi/wire"
 	"tripod/iam"
-	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -34,7 +34,7 @@ func NeedsSignature(action string) bool { return !slices.Contains(unsigned, acti
 // Service answers STS calls.
 type Service struct {
 	// State has the roles, and the key that seals session tokens; nil means that there are no temporary credentials.
-	State region.Updater
+	State state.Updater
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Issuers are those of tokens that are not from the region's own clusters.

@@ -12,6 +12,7 @@ import (
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 const (
@@ -28,20 +29,20 @@ var (
 )
 
 // assume calls AssumeRole on a role with that trust policy.
-func assume(t *testing.T, trust string, by iam.Principal, change url.Values) (*region.Memory, sts.Credentials, error) {
+func assume(t *testing.T, trust string, by iam.Principal, change url.Values) (*state.Memory, sts.Credentials, error) {
 	t.Helper()
-	state := region.NewMemory(func(tx *region.Txn) {
+	store := region.NewMemory(func(tx *state.Txn) {
 		region.Roles.Put(tx, "deployer", region.Role{Name: "deployer", ID: "AROAD", ARN: arn, Path: "/ci/", MaxSessionSeconds: 7200, TrustPolicy: trust})
 	})
 	params := url.Values{"Action": {"AssumeRole"}, "Version": {sts.Version}, "RoleArn": {arn}, "RoleSessionName": {"build-1"}}
 	for name, values := range change {
 		params[name] = values
 	}
-	service := sts.Service{State: state, Now: func() time.Time { return now }}
+	service := sts.Service{State: store, Now: func() time.Time { return now }}
 	w := httptest.NewRecorder()
 	err := service.API().Serve(w, &wire.Call{Operation: "AssumeRole", Principal: by, Params: params, Request: httptest.NewRequest("POST", "/", nil)})
 	if err != nil {
-		return state, sts.Credentials{}, err
+		return store, sts.Credentials{}, err
 	}
 	var answer struct {
 		Credentials sts.Credentials `xml:"AssumeRoleResult>Credentials"`
@@ -49,7 +50,7 @@ func assume(t *testing.T, trust string, by iam.Principal, change url.Values) (*r
 	if err := xml.Unmarshal(w.Body.Bytes(), &answer); err != nil {
 		t.Fatal(err)
 	}
-	return state, answer.Credentials, nil
+	return store, answer.Credentials, nil
 }
 
 func trusts(effect, principal, condition string) string {
@@ -57,18 +58,18 @@ func trusts(effect, principal, condition string) string {
 }
 
 func TestAssumedRolesCredentialsWork(t *testing.T) {
-	state, got, err := assume(t, trusts("Allow", `{"AWS":"`+account+`"}`, ""), admin, url.Values{"DurationSeconds": {"900"}})
+	store, got, err := assume(t, trusts("Allow", `{"AWS":"`+account+`"}`, ""), admin, url.Values{"DurationSeconds": {"900"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	principal, secret, err := iam.Lookup(state, got.AccessKeyID, got.SessionToken, now.Add(899*time.Second))
+	principal, secret, err := iam.Lookup(store, got.AccessKeyID, got.SessionToken, now.Add(899*time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := "arn:aws:sts::" + account + ":assumed-role/deployer/build-1"; principal.ARN != want || secret != got.SecretAccessKey {
 		t.Errorf("got %s, want %s and the secret that was told", principal.ARN, want)
 	}
-	if _, _, err := iam.Lookup(state, got.AccessKeyID, got.SessionToken, now.Add(900*time.Second)); !errors.Is(err, iam.ErrExpired) {
+	if _, _, err := iam.Lookup(store, got.AccessKeyID, got.SessionToken, now.Add(900*time.Second)); !errors.Is(err, iam.ErrExpired) {
 		t.Errorf("got %v after its time, want ErrExpired", err)
 	}
 }

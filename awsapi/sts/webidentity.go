@@ -11,6 +11,7 @@ import (
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
+	"tripod/state"
 )
 
 const webIdentityAction = "sts:AssumeRoleWithWebIdentity"
@@ -54,7 +55,7 @@ func (s *Service) assumeWithWebIdentity(call *wire.Call, in *webIdentityInput) (
 		role    region.Role
 		granted bool
 	)
-	err = s.State.View(func(tx *region.Txn) error {
+	err = s.State.View(func(tx *state.Txn) error {
 		found := false
 		role, found = region.Roles.Get(tx, name)
 		granted = found && role.ARN == in.RoleARN
@@ -102,7 +103,7 @@ func (s *Service) identify(ctx context.Context, id iam.WebToken, accountID strin
 		found    bool
 		key      string
 	)
-	err := s.State.View(func(tx *region.Txn) error {
+	err := s.State.View(func(tx *state.Txn) error {
 		provider, found = region.OIDCProviders.Get(tx, seen.provider)
 		for _, cluster := range region.Clusters.List(tx) {
 			if cluster.Issuer == id.Issuer {

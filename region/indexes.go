@@ -1,0 +1,70 @@
+package region
+
+import (
+	"strings"
+
+	"tripod/state"
+)
+
+// The indexes of IAM's tables and of who may use a cluster.
+var (
+	KeysByOwner = state.NewIndex(AccessKeys, "owner", func(k AccessKey) []string { return []string{KeyOwner(k.User, k.Root)} })
+
+	// By the names in lower case: IAM takes no two that differ by case alone.
+	UsersByName    = state.NewIndex(Users, "name", func(u User) []string { return []string{strings.ToLower(u.Name)} })
+	RolesByName    = state.NewIndex(Roles, "name", func(r Role) []string { return []string{strings.ToLower(r.Name)} })
+	GroupsByName   = state.NewIndex(Groups, "name", func(g Group) []string { return []string{strings.ToLower(g.Name)} })
+	PoliciesByName = state.NewIndex(Policies, "name", func(p Policy) []string { return []string{strings.ToLower(p.Name)} })
+	ProfilesByName = state.NewIndex(InstanceProfiles, "name", func(p InstanceProfile) []string { return []string{strings.ToLower(p.Name)} })
+
+	// By the ARNs of the managed policies that they have.
+	UsersByPolicy  = state.NewIndex(Users, "policy", func(u User) []string { return u.Policies })
+	RolesByPolicy  = state.NewIndex(Roles, "policy", func(r Role) []string { return r.Policies })
+	GroupsByPolicy = state.NewIndex(Groups, "policy", func(g Group) []string { return g.Policies })
+
+	// By the ARN of the policy that bounds them; those that none does are in no group.
+	UsersByBoundary = state.NewIndex(Users, "boundary", func(u User) []string { return unlessEmpty(u.Boundary) })
+	RolesByBoundary = state.NewIndex(Roles, "boundary", func(r Role) []string { return unlessEmpty(r.Boundary) })
+
+	UsersByGroup   = state.NewIndex(Users, "group", func(u User) []string { return u.Groups })                                 // by the names of their groups
+	ProfilesByRole = state.NewIndex(InstanceProfiles, "role", func(p InstanceProfile) []string { return unlessEmpty(p.Role) }) // by its name
+
+	AccessEntriesByARN = state.NewIndex(AccessEntries, "arn", func(e AccessEntry) []string { return []string{e.ARN} })
+	AssociationsByARN  = state.NewIndex(PodIdentityAssociations, "arn", func(a PodIdentityAssociation) []string { return []string{a.ARN} })
+	// AssociationsByServiceAccount has the groups that ServiceAccountOf names.
+	AssociationsByServiceAccount = state.NewIndex(PodIdentityAssociations, "service-account", func(a PodIdentityAssociation) []string {
+		return []string{ServiceAccountOf(a.ClusterID, a.Namespace, a.ServiceAccount)}
+	})
+)
+
+// Schema has all indexes that there are.
+var Schema = state.NewSchema(
+	state.Indexed(AccessKeys, KeysByOwner),
+	state.Indexed(Users, UsersByName, UsersByPolicy, UsersByBoundary, UsersByGroup),
+	state.Indexed(Roles, RolesByName, RolesByPolicy, RolesByBoundary),
+	state.Indexed(Groups, GroupsByName, GroupsByPolicy),
+	state.Indexed(Policies, PoliciesByName),
+	state.Indexed(InstanceProfiles, ProfilesByName, ProfilesByRole),
+	state.Indexed(AccessEntries, AccessEntriesByARN),
+	state.Indexed(PodIdentityAssociations, AssociationsByARN, AssociationsByServiceAccount),
+)
+
+// KeyOwner names the user of that name, or the account's root user, in KeysByOwner.
+func KeyOwner(user string, root bool) string {
+	if root {
+		return "root"
+	}
+	return "user/" + user
+}
+
+// ServiceAccountOf names a cluster's service account in AssociationsByServiceAccount.
+func ServiceAccountOf(clusterID, namespace, name string) string {
+	return clusterID + "/" + namespace + "/" + name
+}
+
+func unlessEmpty(name string) []string {
+	if name == "" {
+		return nil
+	}
+	return []string{name}
+}
