@@ -5,9 +5,9 @@ import (
 	"net/http"
 	"net/url"
 
-	"tripod/awsapi/sigv4"
 	"tripod/awsapi/wire"
 	"tripod/iam"
+	"tripod/internal/sigv4"
 )
 
 // authenticate verifies a signed request and says who made it. What is cheap is checked before the key is looked up, and the key before the

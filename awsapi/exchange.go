@@ -15,10 +15,10 @@ import (
 	"tripod/awsapi/eks"
 	"tripod/awsapi/eksauth"
 	"tripod/awsapi/history"
-	"tripod/awsapi/sigv4"
 	"tripod/awsapi/sts"
 	"tripod/awsapi/wire"
 	"tripod/iam"
+	"tripod/internal/sigv4"
 )
 
 // exchange is one request on its way to its answer, and what is to be told about it afterwards. It belongs to

@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"tripod/awsapi/sigv4"
 	"tripod/internal/partition"
+	"tripod/internal/sigv4"
 	"tripod/state"
 )
 

@@ -15,7 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
-	"tripod/awsapi/sigv4"
+	"tripod/internal/sigv4"
 )
 
 const (
@@ -39,7 +39,8 @@ func sign(t *testing.T, r *http.Request, body, service string) *http.Request {
 	t.Helper()
 	sum := sha256.Sum256([]byte(body))
 	credentials := aws.Credentials{AccessKeyID: keyID, SecretAccessKey: secret}
-	if err := v4.NewSigner().SignHTTP(context.Background(), credentials, r, hex.EncodeToString(sum[:]), service, "us-east-1", now); err != nil {
+	if err := v4.NewSigner().SignHTTP(context.Background(), credentials, r, hex.EncodeToString(sum[:]), service,
+		"us-east-1", now); err != nil {
 		t.Fatal(err)
 	}
 	r.Host = r.URL.Host
@@ -53,7 +54,8 @@ func presign(t *testing.T, r *http.Request, body, service string) *http.Request 
 	query.Set("X-Amz-Expires", "60")
 	r.URL.RawQuery = query.Encode()
 	credentials := aws.Credentials{AccessKeyID: keyID, SecretAccessKey: secret}
-	signed, header, err := v4.NewSigner().PresignHTTP(context.Background(), credentials, r, hex.EncodeToString(sum[:]), service, "us-east-1", now)
+	signed, header, err := v4.NewSigner().PresignHTTP(context.Background(), credentials, r, hex.EncodeToString(sum[:]),
+		service, "us-east-1", now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +155,8 @@ func TestForgedHeaderSignaturesAreRefused(t *testing.T) {
 			r.Header.Set("Authorization", text[:len(text)-64]+strings.Repeat("z", 64))
 		}, body, sigv4.Incomplete},
 		{"host not signed", replace("host;", ""), body, sigv4.Mismatch},
-		{"headers out of order", replace("content-length;content-type;host", "host;content-length;content-type"), body, sigv4.Incomplete},
+		{"headers out of order", replace("content-length;content-type;host", "host;content-length;content-type"), body,
+			sigv4.Incomplete},
 		{"header name in upper case", replace("host;", "Host;"), body, sigv4.Incomplete},
 		{"region", replace("us-east-1", "eu-west-1"), body, sigv4.Scope},
 		{"service", replace("/eks/", "/sts/"), body, sigv4.Scope},
@@ -165,13 +168,17 @@ func TestForgedHeaderSignaturesAreRefused(t *testing.T) {
 		{"credential twice", replace("Credential=", "Credential=x, Credential="), body, sigv4.Incomplete},
 		{"unknown parameter", replace("Credential=", "Extra=x, Credential="), body, sigv4.Incomplete},
 		{"no signature", replace("Signature=", "Sig="), body, sigv4.Incomplete},
-		{"two authorizations", func(r *http.Request) { r.Header.Add("Authorization", r.Header.Get("Authorization")) }, body, sigv4.Incomplete},
-		{"two dates", func(r *http.Request) { r.Header.Add("X-Amz-Date", r.Header.Get("X-Amz-Date")) }, body, sigv4.Incomplete},
+		{"two authorizations", func(r *http.Request) { r.Header.Add("Authorization", r.Header.Get("Authorization")) },
+			body, sigv4.Incomplete},
+		{"two dates", func(r *http.Request) { r.Header.Add("X-Amz-Date", r.Header.Get("X-Amz-Date")) }, body,
+			sigv4.Incomplete},
 		{"no date", func(r *http.Request) { r.Header.Del("X-Amz-Date") }, body, sigv4.Incomplete},
 		{"bad date", header("X-Amz-Date", "yesterday"), body, sigv4.Incomplete},
 		{"date moved", header("X-Amz-Date", now.Add(time.Minute).Format(sigv4.TimeFormat)), body, sigv4.Mismatch},
-		{"too old", header("X-Amz-Date", now.Add(-5*time.Minute-time.Second).Format(sigv4.TimeFormat)), body, sigv4.Expired},
-		{"too new", header("X-Amz-Date", now.Add(5*time.Minute+time.Second).Format(sigv4.TimeFormat)), body, sigv4.Expired},
+		{"too old", header("X-Amz-Date", now.Add(-5*time.Minute-time.Second).Format(sigv4.TimeFormat)), body,
+			sigv4.Expired},
+		{"too new", header("X-Amz-Date", now.Add(5*time.Minute+time.Second).Format(sigv4.TimeFormat)), body,
+			sigv4.Expired},
 		{"header and query", func(r *http.Request) { r.URL.RawQuery = "X-Amz-Signature=00" }, body, sigv4.Incomplete},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -228,7 +235,8 @@ func TestUnsignedPayloadIsS3sAlone(t *testing.T) {
 		r := newRequest(t, "PUT", "http://127.0.0.1:4566/bucket/key", "body")
 		r.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
 		credentials := aws.Credentials{AccessKeyID: keyID, SecretAccessKey: secret}
-		err := v4.NewSigner().SignHTTP(context.Background(), credentials, r, "UNSIGNED-PAYLOAD", service, "us-east-1", now,
+		err := v4.NewSigner().SignHTTP(context.Background(), credentials, r, "UNSIGNED-PAYLOAD", service, "us-east-1",
+			now,
 			func(o *v4.SignerOptions) { o.DisableURIPathEscaping = service == "s3" })
 		if err != nil {
 			t.Fatal(err)
@@ -256,7 +264,8 @@ func TestSignedHashMustBeTheBodys(t *testing.T) {
 }
 
 func TestUnsignedRequestIsMissing(t *testing.T) {
-	if _, err := sigv4.Parse(newRequest(t, "GET", "http://127.0.0.1:4566/clusters?x=1", "")); !errors.Is(err, sigv4.ErrMissing) {
+	if _, err := sigv4.Parse(newRequest(t, "GET", "http://127.0.0.1:4566/clusters?x=1", "")); !errors.Is(err,
+		sigv4.ErrMissing) {
 		t.Errorf("got %v, want ErrMissing", err)
 	}
 }
@@ -276,11 +285,13 @@ func wantRefused(t *testing.T, err error, kind sigv4.Kind) {
 }
 
 func FuzzParse(f *testing.F) {
-	f.Add("AWS4-HMAC-SHA256 Credential=AKIA/20260304/us-east-1/eks/aws4_request, SignedHeaders=host;x-amz-date, Signature="+strings.Repeat("0", 64), "a=1")
+	f.Add("AWS4-HMAC-SHA256 Credential=AKIA/20260304/us-east-1/eks/aws4_request, SignedHeaders=host;x-amz-date, "+
+		"Signature="+strings.Repeat("0", 64), "a=1")
 	f.Add("AWS4-HMAC-SHA256 =,=,=", "X-Amz-Signature=&x-amz-signature=")
 	f.Add("", "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=20260304T050607Z&X-Amz-SignedHeaders=host")
 	f.Fuzz(func(t *testing.T, authorization, query string) {
-		r := &http.Request{Method: "GET", Host: "localhost", URL: &url.URL{Path: "/", RawQuery: query}, Header: http.Header{"X-Amz-Date": {"20260304T050607Z"}}}
+		r := &http.Request{Method: "GET", Host: "localhost", URL: &url.URL{Path: "/", RawQuery: query},
+			Header: http.Header{"X-Amz-Date": {"20260304T050607Z"}}}
 		if authorization != "" {
 			r.Header.Set("Authorization", authorization)
 		}

@@ -16,7 +16,8 @@ const MaxSkew = 5 * time.Minute
 
 const (
 	unsignedPayload = "UNSIGNED-PAYLOAD"
-	mismatchMessage = "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
+	mismatchMessage = "The request signature we calculated does not match the signature you provided. Check your AWS " +
+		"Secret Access Key and signing method. Consult the service documentation for details."
 )
 
 // CheckTime refuses a signature whose time is not now: more than MaxSkew away for one in the header; for a presigned
@@ -31,7 +32,8 @@ func (s *Signature) CheckTime(now time.Time) error {
 		return &Error{Expired, fmt.Sprintf("Signature not yet current: %s is still later than %s (%s + %.0f min.)",
 			stamp(s.Time), stamp(now.Add(MaxSkew)), stamp(now), MaxSkew.Minutes())}
 	case now.After(s.Time.Add(window)) && s.Presigned:
-		return &Error{Expired, fmt.Sprintf("Signature expired: %s plus X-Amz-Expires is now earlier than %s", stamp(s.Time), stamp(now))}
+		return &Error{Expired, fmt.Sprintf("Signature expired: %s plus X-Amz-Expires is now earlier than %s",
+			stamp(s.Time), stamp(now))}
 	case now.After(s.Time.Add(window)):
 		return &Error{Expired, fmt.Sprintf("Signature expired: %s is now earlier than %s (%s - %.0f min.)",
 			stamp(s.Time), stamp(now.Add(-MaxSkew)), stamp(now), MaxSkew.Minutes())}
@@ -47,13 +49,15 @@ func (s *Signature) CheckScope(region, service string) error {
 	case s.Service != service:
 		return &Error{Scope, fmt.Sprintf("Credential should be scoped to correct service: '%s'.", service)}
 	case s.Date != day:
-		return &Error{Scope, fmt.Sprintf("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: %s != '%s'.", printable(s.Date), day)}
+		return &Error{Scope, fmt.Sprintf("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of "+
+			"date from HTTP: %s != '%s'.", printable(s.Date), day)}
 	}
 	return nil
 }
 
-// CheckHead refuses, before the body is there, what can be refused already: a signature that does not cover what it must, and one that is wrong whatever the
-// body is, where the header X-Amz-Content-Sha256 says what the body's hash should be.
+// CheckHead refuses, before the body is there, what can be refused already: a signature that does not cover what it
+// must, and one that is wrong whatever the body is, where the header X-Amz-Content-Sha256 says what the body's hash
+// should be.
 func (s *Signature) CheckHead(r *http.Request, secret string) error {
 	if err := s.checkCoverage(r); err != nil {
 		return err
@@ -99,7 +103,8 @@ func (s *Signature) checkCoverage(r *http.Request) error {
 	for name := range r.Header {
 		lower := strings.ToLower(name)
 		if strings.HasPrefix(lower, "x-amz-") && !slices.Contains(s.SignedHeaders, lower) {
-			return &Error{Mismatch, fmt.Sprintf("%s must be a 'SignedHeader' in the AWS Authorization.", printable(name))}
+			return &Error{Mismatch, fmt.Sprintf("%s must be a 'SignedHeader' in the AWS Authorization.",
+				printable(name))}
 		}
 	}
 	return nil

@@ -57,7 +57,8 @@ func Parse(r *http.Request) (*Signature, error) {
 	case len(header) > 1:
 		return nil, incomplete("The request has more than one Authorization header.")
 	case len(header) == 1 && presigned:
-		return nil, incomplete("The request is signed in both the Authorization header and the query string; only one is allowed.")
+		return nil, incomplete("The request is signed in both the Authorization header and the query string; only " +
+			"one is allowed.")
 	case presigned:
 		return parseQuery(params)
 	case len(header) == 1:
@@ -84,7 +85,8 @@ func authParams(query url.Values) (map[string]string, error) {
 }
 
 func parseQuery(params map[string]string) (*Signature, error) {
-	for _, name := range []string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date"} {
+	for _, name := range []string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders",
+		"X-Amz-Date"} {
 		if params[strings.ToLower(name)] == "" {
 			return nil, incomplete("AWS query-string parameters must include '%s'.", name)
 		}
@@ -93,7 +95,8 @@ func parseQuery(params map[string]string) (*Signature, error) {
 		return nil, incomplete("Unsupported AWS 'algorithm': %s.", printable(params["x-amz-algorithm"]))
 	}
 	s := &Signature{Presigned: true, SessionToken: params["x-amz-security-token"]}
-	if err := s.fill(params["x-amz-credential"], params["x-amz-signedheaders"], params["x-amz-signature"], params["x-amz-date"]); err != nil {
+	if err := s.fill(params["x-amz-credential"], params["x-amz-signedheaders"], params["x-amz-signature"],
+		params["x-amz-date"]); err != nil {
 		return nil, err
 	}
 	if text, given := params["x-amz-expires"]; given {
@@ -137,7 +140,8 @@ func parseHeader(r *http.Request, header string) (*Signature, error) {
 		// The specification allows the Date header instead, in its own format.
 		t, err := http.ParseTime(r.Header.Get("Date"))
 		if err != nil {
-			return nil, incomplete("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
+			return nil, incomplete("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' " +
+				"header.")
 		}
 		date = t.UTC().Format(TimeFormat)
 	}
@@ -160,7 +164,8 @@ func (s *Signature) fill(credential, signedHeaders, signature, date string) erro
 	s.SignedHeaders = strings.Split(signedHeaders, ";")
 	for i, name := range s.SignedHeaders {
 		if name == "" || name != strings.ToLower(name) || i > 0 && name <= s.SignedHeaders[i-1] {
-			return incomplete("SignedHeaders must be distinct lower-case names in ascending order, separated by semicolons.")
+			return incomplete("SignedHeaders must be distinct lower-case names in ascending order, separated by " +
+				"semicolons.")
 		}
 	}
 	if s.mac, err = hex.DecodeString(signature); err != nil || len(s.mac) != 32 {

@@ -31,7 +31,8 @@ func canonicalRequest(r *http.Request, signedHeaders []string, payloadHash, serv
 }
 
 // canonicalPath is the path as it stood on the wire, encoded once more: all services but S3 sign it so. Dot segments
-// are not removed, as the AWS SDKs for Go and Java do not; the router does not either, so that what was signed is what is routed.
+// are not removed, as the AWS SDKs for Go and Java do not; the router does not either, so that what was signed is what
+// is routed.
 func canonicalPath(u *url.URL, service string) string {
 	path := u.EscapedPath()
 	if path == "" {
@@ -108,7 +109,8 @@ func encode(text string, keepSlash bool) string {
 	b.Grow(len(text))
 	for i := range len(text) {
 		switch c := text[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '.', c == '_', c == '~', c == '/' && keepSlash:
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '.', c == '_', c == '~',
+			c == '/' && keepSlash:
 			b.WriteByte(c)
 		default:
 			b.WriteByte('%')
