@@ -11,8 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	"tripod/api"
 	"tripod/apiserver/launch"
-	"tripod/client"
 	"tripod/iam"
 )
 
@@ -24,7 +24,7 @@ func (z *Zone) handleWhoAmI(w http.ResponseWriter, r *http.Request) {
 
 // handleCanI tells whether a principal may do something in the cluster.
 func (z *Zone) handleCanI(w http.ResponseWriter, r *http.Request) {
-	var question client.AccessQuestion
+	var question api.AccessQuestion
 	z.explain(w, r, &question, func(c *clusterZone) (any, error) {
 		administrator, err := c.newAPIClient(launch.Administrator)
 		if err != nil {
@@ -76,12 +76,12 @@ type access struct {
 	api     kubeAPI
 }
 
-func (a access) explain(ctx context.Context, question client.AccessQuestion) (*client.Access, error) {
+func (a access) explain(ctx context.Context, question api.AccessQuestion) (*api.Access, error) {
 	action, err := a.api.action(ctx, question)
 	if err != nil {
 		return nil, err
 	}
-	explained := &client.Access{Action: action}
+	explained := &api.Access{Action: action}
 	var principal *iam.Principal
 	if explained.Identity, principal, err = a.identify(ctx, question); err != nil || explained.Refusal != "" {
 		return explained, err
@@ -94,7 +94,7 @@ func (a access) explain(ctx context.Context, question client.AccessQuestion) (*c
 			return nil, err
 		}
 	}
-	explained.Allowed = explained.RBAC.Allowed || slices.ContainsFunc(explained.Policies, func(p client.PolicyDecision) bool { return p.Allowed })
+	explained.Allowed = explained.RBAC.Allowed || slices.ContainsFunc(explained.Policies, func(p api.PolicyDecision) bool { return p.Allowed })
 	return explained, nil
 }
 
@@ -109,7 +109,7 @@ const superusers = "system:masters"
 
 // review asks the API server's authorizers about the user. As the user comes without the UID and the extras of IAM's principals, access policies
 // are not asked: what remains are RBAC and the authorizer of nodes.
-func (k kubeAPI) review(ctx context.Context, user client.Identity, action client.Action) (*client.Decision, error) {
+func (k kubeAPI) review(ctx context.Context, user api.Identity, action api.Action) (*api.Decision, error) {
 	attributes := "resourceAttributes"
 	if action.Path != "" {
 		attributes = "nonResourceAttributes"
@@ -126,7 +126,7 @@ func (k kubeAPI) review(ctx context.Context, user client.Identity, action client
 		"spec": map[string]any{"user": user.Username, "groups": everyGroup(user), attributes: action},
 	}, &reviewed)
 	status := reviewed.Status
-	decision := &client.Decision{Allowed: status.Allowed, Reason: strings.TrimPrefix(status.Reason, "RBAC: ")}
+	decision := &api.Decision{Allowed: status.Allowed, Reason: strings.TrimPrefix(status.Reason, "RBAC: ")}
 	switch {
 	case decision.Reason != "":
 	case status.Allowed && slices.Contains(user.Groups, superusers):
@@ -142,10 +142,10 @@ func (k kubeAPI) review(ctx context.Context, user client.Identity, action client
 }
 
 // action is what a question is about.
-func (k kubeAPI) action(ctx context.Context, question client.AccessQuestion) (client.Action, error) {
-	action := client.Action{Verb: question.Verb, Subresource: question.Subresource, Namespace: question.Namespace}
+func (k kubeAPI) action(ctx context.Context, question api.AccessQuestion) (api.Action, error) {
+	action := api.Action{Verb: question.Verb, Subresource: question.Subresource, Namespace: question.Namespace}
 	if strings.HasPrefix(question.Resource, "/") {
-		return client.Action{Verb: question.Verb, Path: question.Resource}, nil
+		return api.Action{Verb: question.Verb, Path: question.Resource}, nil
 	}
 	kind, name, _ := strings.Cut(question.Resource, "/")
 	if action.Name = name; kind == "*" {
@@ -176,7 +176,7 @@ type apiResource struct {
 }
 
 // resolve finds the group and the resource that a type's name means, as kubectl does: by the cluster's own discovery.
-func (k kubeAPI) resolve(ctx context.Context, kind string, action *client.Action) (namespaced bool, err error) {
+func (k kubeAPI) resolve(ctx context.Context, kind string, action *api.Action) (namespaced bool, err error) {
 	name, group, grouped := strings.Cut(strings.ToLower(kind), ".")
 	for _, path := range []string{"/api", "/apis"} {
 		var list struct{ Items []apiGroup }

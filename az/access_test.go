@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"tripod/client"
+	"tripod/api"
 	"tripod/iam"
 	"tripod/region"
 	"tripod/state"
@@ -35,7 +35,7 @@ func fakeKubeAPI(w http.ResponseWriter, r *http.Request) {
 			Spec struct {
 				User, UID          string
 				Groups             []string
-				ResourceAttributes client.Action
+				ResourceAttributes api.Action
 			}
 		}
 		err := json.NewDecoder(r.Body).Decode(&review)
@@ -105,7 +105,7 @@ func TestAccessIsDecidedByRBACOrAnAccessPolicy(t *testing.T) {
 		{"user:system:anonymous get pods web", false, "no rule allows it", "", ""},
 	} {
 		words := strings.Fields(c.question)
-		got, err := a.explain(t.Context(), client.AccessQuestion{Principal: words[0], Verb: words[1], Resource: words[2], Namespace: words[3], Groups: words[4:]})
+		got, err := a.explain(t.Context(), api.AccessQuestion{Principal: words[0], Verb: words[1], Resource: words[2], Namespace: words[3], Groups: words[4:]})
 		if err != nil {
 			t.Errorf("%s: %v", c.question, err)
 			continue
@@ -135,7 +135,7 @@ func TestQuestionsThatHaveNoAnswerAreRefused(t *testing.T) {
 		"system:serviceaccount:web":      {nil, "write system:serviceaccount:NAMESPACE:NAME"},
 		"system:serviceaccount:a:b:c":    {nil, "write system:serviceaccount:NAMESPACE:NAME"},
 	} {
-		got, err := a.explain(t.Context(), client.AccessQuestion{Principal: text, Groups: c.groups, Verb: "get", Resource: "pods"})
+		got, err := a.explain(t.Context(), api.AccessQuestion{Principal: text, Groups: c.groups, Verb: "get", Resource: "pods"})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %+v, %v; want %s", text, got, err, c.want)
 		}
@@ -143,8 +143,8 @@ func TestQuestionsThatHaveNoAnswerAreRefused(t *testing.T) {
 }
 
 func TestTypesHaveTheNamesThatKubectlTakes(t *testing.T) {
-	api := newAccess(t).api
-	for text, want := range map[string]client.Action{
+	cluster := newAccess(t).api
+	for text, want := range map[string]api.Action{
 		"po":                       {Resource: "pods", Namespace: "web"},
 		"Pod/shop":                 {Resource: "pods", Name: "shop", Namespace: "web"},
 		"pods.metrics.example.com": {Group: "metrics.example.com", Resource: "pods", Namespace: "web"},
@@ -156,12 +156,12 @@ func TestTypesHaveTheNamesThatKubectlTakes(t *testing.T) {
 		"/metrics":                 {Path: "/metrics"},
 	} {
 		want.Verb = "get"
-		got, err := api.action(t.Context(), client.AccessQuestion{Verb: "get", Resource: text, Namespace: "web"})
+		got, err := cluster.action(t.Context(), api.AccessQuestion{Verb: "get", Resource: text, Namespace: "web"})
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
 			t.Errorf("%s: %v (-want +got):\n%s", text, err, diff)
 		}
 	}
-	if _, err := api.action(t.Context(), client.AccessQuestion{Resource: "pods.apps"}); err == nil || !strings.Contains(err.Error(), `no resources of type "pods.apps"`) {
+	if _, err := cluster.action(t.Context(), api.AccessQuestion{Resource: "pods.apps"}); err == nil || !strings.Contains(err.Error(), `no resources of type "pods.apps"`) {
 		t.Errorf("a type that is not there: %v", err)
 	}
 }

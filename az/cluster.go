@@ -16,9 +16,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tripod/api"
 	"tripod/apiserver/launch"
 	"tripod/awsapi/kms"
-	"tripod/client"
 	"tripod/etcdcluster"
 	"tripod/iam"
 	"tripod/internal/pki"
@@ -236,7 +236,7 @@ func (c *clusterZone) settle(ctx context.Context, lead bool) (done bool, err err
 	if record.Bare {
 		has = "the eks: roles, and no add-ons"
 	}
-	c.zone.event(client.Event{Cluster: record.Name, Type: "AddonsInstalled", Message: "cluster " + record.Name + " has " + has})
+	c.zone.event(api.Event{Cluster: record.Name, Type: api.AddonsInstalled, Message: "cluster " + record.Name + " has " + has})
 	return !creating, c.change(ctx, func(r *region.Cluster) { r.AddonsInstalled = true })
 }
 
@@ -258,7 +258,7 @@ func (c *clusterZone) activate(ctx context.Context) error {
 		}
 	})
 	if err == nil && mine {
-		c.zone.event(client.Event{Cluster: c.record.Name, Type: "ClusterActive", Message: "cluster " + c.record.Name + " is ACTIVE"})
+		c.zone.event(api.Event{Cluster: c.record.Name, Type: api.ClusterActive, Message: "cluster " + c.record.Name + " is ACTIVE"})
 	}
 	return err
 }

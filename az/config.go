@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"tripod/api"
 	"tripod/apiserver/launch"
 	"tripod/awsapi/quota"
-	"tripod/client"
 	"tripod/etcdcluster"
 	"tripod/internal/loss"
 	"tripod/internal/ports"
@@ -68,8 +68,8 @@ type Peer struct {
 
 // Report is what an agent tells the region, one JSON line a time: something that happened, how things stand, or what was lost.
 type Report struct {
-	Event *client.Event `json:"event,omitempty"`
-	State *State        `json:"state,omitempty"`
+	Event *api.Event `json:"event,omitempty"`
+	State *State     `json:"state,omitempty"`
 	// Loss is of one of the zone's processes: the region tells all zones.
 	Loss *loss.Loss `json:"loss,omitempty"`
 }
@@ -77,10 +77,10 @@ type Report struct {
 // State of a zone as its agent knows it.
 type State struct {
 	// Seq rises with every state of an agent's life: they come by two ways, and a newer one counts.
-	Seq        uint64            `json:"seq"`
-	Serving    bool              `json:"serving"` // the AWS front and the control socket answer
-	RaftLeader string            `json:"raftLeader,omitempty"`
-	Instances  []client.Instance `json:"instances"`
+	Seq        uint64         `json:"seq"`
+	Serving    bool           `json:"serving"` // the AWS front and the control socket answer
+	RaftLeader string         `json:"raftLeader,omitempty"`
+	Instances  []api.Instance `json:"instances"`
 	// Parts are the clusters, by id, whose part in this zone has its network interface and its IAM authenticator.
 	Parts []string `json:"parts,omitempty"`
 	// Clusters are those of the zone's copy of the regional state, and Index says how new that is: a higher one is of a newer copy.

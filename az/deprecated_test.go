@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"tripod/client"
+	"tripod/api"
 	"tripod/region"
 	"tripod/state"
 )
@@ -58,7 +58,7 @@ func TestRefreshReadsWhatTheAPIServerHasCounted(t *testing.T) {
 	var gets atomic.Int64
 	gets.Store(2)
 	serveMetrics(t, z, func(w io.Writer) { fmt.Fprintf(w, deprecatedMetrics, gets.Load()) })
-	z.await(t, "apiserver/a", client.StateReady)
+	z.await(t, "apiserver/a", api.StateReady)
 	if reading, found := z.reading(); found {
 		t.Errorf("nobody has asked: %+v", reading)
 	}

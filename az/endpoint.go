@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"tripod/client"
+	"tripod/api"
 	"tripod/region"
 	"tripod/state"
 )
@@ -62,7 +62,7 @@ func (z *Zone) handleEndpoint(w http.ResponseWriter, r *http.Request) {
 		return nil
 	})
 	if err == nil && ended.ID != "" {
-		z.event(client.Event{Cluster: name, Type: ended.Type + ended.Status, Message: fmt.Sprintf("the access to the endpoint of cluster %s is as it was asked for", name)})
+		z.event(api.Event{Cluster: name, Type: api.EventType(ended.Type + ended.Status), Message: fmt.Sprintf("the access to the endpoint of cluster %s is as it was asked for", name)})
 	}
 	answer(w, http.StatusServiceUnavailable, err)
 }

@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"time"
 
-	"tripod/client"
+	"tripod/api"
 	"tripod/internal/loss"
 	"tripod/internal/process"
 )
@@ -25,7 +25,7 @@ type instance struct {
 	prepare func() (process.Spec, error)
 	// after, when set, must be ready before this one is started.
 	after   *instance
-	onEvent func(client.Event)
+	onEvent func(api.Event)
 	// onLoss is told when the process ended without having been asked to, or was stopped by a signal.
 	onLoss func(loss.Loss)
 	// beforeEnd, when set, is called before the process is asked to end in order.
@@ -176,7 +176,7 @@ func (i *instance) launch() (*process.Child, error) {
 	if err != nil {
 		return nil, err
 	}
-	i.event("InstanceStarted", fmt.Sprintf("%s started (pid %d)", i.target(), child.PID()))
+	i.event(api.InstanceStarted, fmt.Sprintf("%s started (pid %d)", i.target(), child.PID()))
 	i.changed()
 	return child, nil
 }
@@ -203,13 +203,13 @@ func (i *instance) reported(line json.RawMessage) {
 	}
 	i.mu.Unlock()
 	if becameReady {
-		i.event("InstanceReady", fmt.Sprintf("%s is ready after %.1f s", i.target(), took.Seconds()))
+		i.event(api.InstanceReady, fmt.Sprintf("%s is ready after %.1f s", i.target(), took.Seconds()))
 	}
 	for _, what := range gained {
 		if i.before.again(what) {
 			continue
 		}
-		i.event("LeaderChanged", fmt.Sprintf("%s leads %s of cluster %s", i.zone, what, i.clusterName))
+		i.event(api.LeaderChanged, fmt.Sprintf("%s leads %s of cluster %s", i.zone, what, i.clusterName))
 	}
 	i.changed()
 }
@@ -247,7 +247,7 @@ func (i *instance) exited(err error) (asked bool) {
 	if !asked {
 		i.lost()
 		i.logger.Warn("instance ended", "target", i.target(), "error", err)
-		i.event("InstanceExited", err.Error())
+		i.event(api.InstanceExited, err.Error())
 	}
 	i.changed()
 	return asked
@@ -257,8 +257,8 @@ func (i *instance) lost() {
 	i.onLoss(loss.Loss{Zone: i.zone, Component: i.component, ClusterID: i.clusterID, At: time.Now()})
 }
 
-func (i *instance) event(kind, message string) {
-	i.onEvent(client.Event{Zone: i.zone, Cluster: i.clusterName, Target: i.target(), Type: kind, Message: message})
+func (i *instance) event(kind api.EventType, message string) {
+	i.onEvent(api.Event{Zone: i.zone, Cluster: i.clusterName, Target: i.target(), Type: kind, Message: message})
 }
 
 // readiness is closed while the instance is ready.
@@ -323,9 +323,9 @@ func (i *instance) observePause() {
 	switch {
 	case paused && !was:
 		i.lost()
-		i.event("InstancePaused", i.target()+" is paused: it accepts connections and answers nobody")
+		i.event(api.InstancePaused, i.target()+" is paused: it accepts connections and answers nobody")
 	case was && !paused:
-		i.event("InstanceResumed", i.target()+" runs again")
+		i.event(api.InstanceResumed, i.target()+" runs again")
 	default:
 		return
 	}
@@ -425,30 +425,30 @@ func (i *instance) running() *process.Child {
 }
 
 // status describes the instance; its memory is the region's to measure, on demand.
-func (i *instance) status() client.Instance {
+func (i *instance) status() api.Instance {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	s := client.Instance{Target: i.target(), Component: i.component, Cluster: i.clusterName, Restarts: i.restarts, Leads: i.leads}
+	s := api.Instance{Target: i.target(), Component: i.component, Cluster: i.clusterName, Restarts: i.restarts, Leads: i.leads}
 	if i.child != nil {
 		started := i.child.StartedAt()
 		s.PID, s.StartedAt = i.child.PID(), &started
 	}
 	switch {
 	case i.child == nil && i.stopped:
-		s.State, s.Reason = client.StateStopped, "stopped by 'tripod stop'"
+		s.State, s.Reason = api.StateStopped, "stopped by 'tripod stop'"
 	case i.paused:
-		s.State, s.Reason = client.StatePaused, "stopped by SIGSTOP"
+		s.State, s.Reason = api.StatePaused, "stopped by SIGSTOP"
 		s.Leads = nil // it cannot say so any more: by now another leads
 	case i.child == nil && i.failed != "":
-		s.State, s.Reason = client.StateFailed, i.failed
+		s.State, s.Reason = api.StateFailed, i.failed
 	case i.child == nil && i.after != nil:
-		s.State, s.Reason = client.StateStarting, "waits for "+i.after.target()
+		s.State, s.Reason = api.StateStarting, "waits for "+i.after.target()
 	case i.ready:
-		s.State = client.StateReady
+		s.State = api.StateReady
 	default:
-		s.State = client.StateStarting
+		s.State = api.StateStarting
 	}
-	if s.State == client.StatePaused || s.State == client.StateStopped {
+	if s.State == api.StatePaused || s.State == api.StateStopped {
 		since := i.since
 		s.FaultSince = &since
 	}

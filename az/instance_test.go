@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"tripod/client"
+	"tripod/api"
 	"tripod/internal/loss"
 	"tripod/internal/process"
 )
@@ -24,7 +24,7 @@ type watched struct {
 	mu     sync.Mutex
 	role   string // what its process plays from the next start on
 	starts []time.Time
-	events []client.Event
+	events []api.Event
 }
 
 // supervised runs an instance until the end of the test.
@@ -42,7 +42,7 @@ func supervised(t *testing.T, role string, edit func(*instance)) *watched {
 		}
 		return process.Spec{Name: i.target(), Path: os.Args[0], Args: []string{"internal", w.role}, Log: filepath.Join(dir, "log")}, nil
 	}
-	i.onEvent = func(e client.Event) {
+	i.onEvent = func(e api.Event) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.events = append(w.events, e)
@@ -76,7 +76,7 @@ func (w *watched) told() (types []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, e := range w.events {
-		types = append(types, e.Type)
+		types = append(types, string(e.Type))
 	}
 	return types
 }
@@ -87,7 +87,7 @@ func (w *watched) starting() []time.Time {
 	return slices.Clone(w.starts)
 }
 
-func (w *watched) await(t *testing.T, state string) client.Instance {
+func (w *watched) await(t *testing.T, state string) api.Instance {
 	t.Helper()
 	eventually(t, "state "+state, func() bool { return w.status().State == state }, func() any { return w.status() })
 	return w.status()
@@ -102,7 +102,7 @@ func quickly(t *testing.T, pauses ...time.Duration) {
 
 func TestInstanceTellsThatItIsReadyAndWhatItLeads(t *testing.T) {
 	w := supervised(t, "controllers", nil)
-	status := w.await(t, client.StateReady)
+	status := w.await(t, api.StateReady)
 	if status.PID == 0 || status.StartedAt == nil || status.Restarts != 0 || status.Target != "controllers/a" || status.Cluster != "demo" || status.FaultSince != nil {
 		t.Errorf("status %+v", status)
 	}
@@ -118,12 +118,12 @@ func TestInstanceTellsThatItIsReadyAndWhatItLeads(t *testing.T) {
 func TestKilledInstanceIsReplacedAtOnce(t *testing.T) {
 	quickly(t, 0, time.Hour) // a pause would be one for ever
 	w := supervised(t, "apiserver", nil)
-	before := w.await(t, client.StateReady)
+	before := w.await(t, api.StateReady)
 	w.kill()
 	if process.Paused(before.PID) || syscall.Kill(before.PID, 0) == nil {
 		t.Error("the process is still there when kill returns")
 	}
-	eventually(t, "another process", func() bool { s := w.status(); return s.State == client.StateReady && s.PID != before.PID }, func() any { return w.status() })
+	eventually(t, "another process", func() bool { s := w.status(); return s.State == api.StateReady && s.PID != before.PID }, func() any { return w.status() })
 	if after := w.status(); after.Restarts != 1 || after.Reason != "" {
 		t.Errorf("status %+v", after)
 	}
@@ -147,14 +147,14 @@ func TestRenewedInstanceIsPreparedAnew(t *testing.T) {
 		t.Error(err)
 	}
 	close(release)
-	before := w.await(t, client.StateReady)
+	before := w.await(t, api.StateReady)
 	if n := len(w.starting()); n != 2 {
 		t.Errorf("it was prepared %d times, want again after it was renewed", n)
 	}
 	if err := w.renew(t.Context()); err != nil {
 		t.Error(err)
 	}
-	after := w.await(t, client.StateReady)
+	after := w.await(t, api.StateReady)
 	if after.PID == before.PID || after.Restarts != 0 || slices.Contains(w.told(), "InstanceExited") {
 		t.Errorf("renewed it is %+v, was %+v, and told %v", after, before, w.told())
 	}
@@ -170,12 +170,12 @@ func TestInstanceThatDiesAgainAndAgainIsGivenTime(t *testing.T) {
 			t.Errorf("start %d came %s after the one before, want at least %s", n+2, pause, least)
 		}
 	}
-	status := w.await(t, client.StateFailed)
+	status := w.await(t, api.StateFailed)
 	if want := "controllers/a ended (exit status 3): it cannot be"; status.Reason != want {
 		t.Errorf("reason %q, want %q", status.Reason, want)
 	}
 	w.plays("apiserver")
-	if status := w.await(t, client.StateReady); status.Reason != "" {
+	if status := w.await(t, api.StateReady); status.Reason != "" {
 		t.Errorf("it is ready, and yet %q", status.Reason)
 	}
 }
@@ -183,21 +183,21 @@ func TestInstanceThatDiesAgainAndAgainIsGivenTime(t *testing.T) {
 func TestInstanceThatCannotBePreparedIsTriedAgain(t *testing.T) {
 	quickly(t, 0, 10*time.Millisecond)
 	w := supervised(t, "", nil)
-	if status := w.await(t, client.StateFailed); status.Reason != "the disk is full" {
+	if status := w.await(t, api.StateFailed); status.Reason != "the disk is full" {
 		t.Errorf("reason %q", status.Reason)
 	}
 	w.plays("apiserver")
-	w.await(t, client.StateReady)
+	w.await(t, api.StateReady)
 }
 
 func TestStoppedInstanceStaysStoppedUntilItIsStarted(t *testing.T) {
 	w := supervised(t, "apiserver", nil)
-	before := w.await(t, client.StateReady)
+	before := w.await(t, api.StateReady)
 	if err := w.stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	status := w.status()
-	if status.State != client.StateStopped || status.PID != 0 || status.FaultSince == nil || len(status.Leads) > 0 {
+	if status.State != api.StateStopped || status.PID != 0 || status.FaultSince == nil || len(status.Leads) > 0 {
 		t.Errorf("when stop returns: %+v", status)
 	}
 	w.kill() // what does not run cannot be killed, and is not an error
@@ -214,7 +214,7 @@ func TestStoppedInstanceStaysStoppedUntilItIsStarted(t *testing.T) {
 		t.Errorf("it was started %d times", n)
 	}
 	w.start()
-	after := w.await(t, client.StateReady)
+	after := w.await(t, api.StateReady)
 	if after.PID == before.PID || after.Restarts != 0 {
 		t.Errorf("after the start: %+v", after)
 	}
@@ -227,13 +227,13 @@ func TestStoppedInstanceStaysStoppedUntilItIsStarted(t *testing.T) {
 func TestStartRightAfterStop(t *testing.T) {
 	w := supervised(t, "apiserver", nil)
 	for range 5 {
-		w.await(t, client.StateReady)
+		w.await(t, api.StateReady)
 		if err := w.stop(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		w.start()
 	}
-	if status := w.await(t, client.StateReady); status.Restarts != 0 {
+	if status := w.await(t, api.StateReady); status.Restarts != 0 {
 		t.Errorf("a stop counts as a crash: %+v, %v", status, w.told())
 	}
 }
@@ -241,30 +241,30 @@ func TestStartRightAfterStop(t *testing.T) {
 func TestStopEndsThePauseBetweenRestarts(t *testing.T) {
 	quickly(t, time.Hour)
 	w := supervised(t, "fail", nil)
-	w.await(t, client.StateFailed)
+	w.await(t, api.StateFailed)
 	if err := w.stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	w.await(t, client.StateStopped)
+	w.await(t, api.StateStopped)
 	w.plays("apiserver")
 	w.start() // at once, not after the hour
-	w.await(t, client.StateReady)
+	w.await(t, api.StateReady)
 }
 
 func TestDeafInstanceIsKilledWhenItsTimeIsUp(t *testing.T) {
 	w := supervised(t, "deaf", nil)
-	w.await(t, client.StateReady)
+	w.await(t, api.StateReady)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	if err := w.stop(ctx); err == nil || !strings.Contains(err.Error(), "was killed") {
 		t.Errorf("stop: %v", err)
 	}
-	w.await(t, client.StateStopped)
+	w.await(t, api.StateStopped)
 }
 
 func TestPausedInstance(t *testing.T) {
 	w := supervised(t, "controllers", nil)
-	before := w.await(t, client.StateReady)
+	before := w.await(t, api.StateReady)
 	eventually(t, "it leads", func() bool { return len(w.status().Leads) > 0 }, func() any { return w.status() })
 	for range 2 {
 		if err := w.pause(); err != nil {
@@ -272,7 +272,7 @@ func TestPausedInstance(t *testing.T) {
 		}
 	}
 	status := w.status()
-	if status.State != client.StatePaused || status.FaultSince == nil || status.PID != before.PID {
+	if status.State != api.StatePaused || status.FaultSince == nil || status.PID != before.PID {
 		t.Errorf("when pause returns: %+v", status)
 	}
 	if len(status.Leads) > 0 {
@@ -283,7 +283,7 @@ func TestPausedInstance(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if status := w.status(); status.State != client.StateReady || status.FaultSince != nil || status.Restarts != 0 || status.PID != before.PID {
+	if status := w.status(); status.State != api.StateReady || status.FaultSince != nil || status.Restarts != 0 || status.PID != before.PID {
 		t.Errorf("when resume returns: %+v", status)
 	}
 	told := w.told()
@@ -294,46 +294,46 @@ func TestPausedInstance(t *testing.T) {
 
 func TestPauseBySomebodyElseIsNoticed(t *testing.T) {
 	w := supervised(t, "apiserver", nil)
-	status := w.await(t, client.StateReady)
+	status := w.await(t, api.StateReady)
 	syscall.Kill(status.PID, syscall.SIGSTOP)
-	eventually(t, "seen as paused", func() bool { w.observePause(); return w.status().State == client.StatePaused }, func() any { return w.status() })
+	eventually(t, "seen as paused", func() bool { w.observePause(); return w.status().State == api.StatePaused }, func() any { return w.status() })
 	if err := w.reset(); err != nil {
 		t.Fatal(err)
 	}
-	w.await(t, client.StateReady)
+	w.await(t, api.StateReady)
 }
 
 func TestPausedInstanceCanBeKilledAndStopped(t *testing.T) {
 	w := supervised(t, "apiserver", nil)
-	before := w.await(t, client.StateReady)
+	before := w.await(t, api.StateReady)
 	if err := w.pause(); err != nil {
 		t.Fatal(err)
 	}
 	w.kill()
-	eventually(t, "another process", func() bool { s := w.status(); return s.State == client.StateReady && s.PID != before.PID }, func() any { return w.status() })
+	eventually(t, "another process", func() bool { s := w.status(); return s.State == api.StateReady && s.PID != before.PID }, func() any { return w.status() })
 	if err := w.pause(); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	w.await(t, client.StateStopped)
+	w.await(t, api.StateStopped)
 	if err := w.reset(); err != nil {
 		t.Fatal(err)
 	}
-	w.await(t, client.StateReady)
+	w.await(t, api.StateReady)
 }
 
 func TestInstanceWaitsForTheOneBeforeIt(t *testing.T) {
 	first := supervised(t, "mute", nil)
 	second := supervised(t, "controllers", func(i *instance) { i.after = first.instance })
 	eventually(t, "the first runs", func() bool { return first.status().PID != 0 }, func() any { return first.status() })
-	if status := second.status(); status.State != client.StateStarting || status.PID != 0 || status.Reason != "waits for controllers/a" {
+	if status := second.status(); status.State != api.StateStarting || status.PID != 0 || status.Reason != "waits for controllers/a" {
 		t.Errorf("while it waits: %+v", status)
 	}
 	first.plays("apiserver")
 	first.kill()
-	second.await(t, client.StateReady)
+	second.await(t, api.StateReady)
 	if !isClosed(first.readiness()) {
 		t.Error("the first is not ready")
 	}
@@ -354,7 +354,7 @@ func TestEndWhileItWaits(t *testing.T) {
 
 func TestReportThatCannotBeReadIsLeftOut(t *testing.T) {
 	w := supervised(t, "apiserver", nil)
-	w.await(t, client.StateReady)
+	w.await(t, api.StateReady)
 	w.reported([]byte(`"words"`))
-	w.await(t, client.StateReady)
+	w.await(t, api.StateReady)
 }

@@ -10,8 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"tripod/api"
 	"tripod/awsapi/eks"
-	"tripod/client"
 	"tripod/iam"
 	"tripod/region"
 	"tripod/state"
@@ -85,7 +85,7 @@ func (z *Zone) handleNode(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		json.NewEncoder(w).Encode(client.Credentials{AccessKeyID: credentials.AccessKeyID, SecretAccessKey: credentials.SecretAccessKey,
+		json.NewEncoder(w).Encode(api.Credentials{AccessKeyID: credentials.AccessKeyID, SecretAccessKey: credentials.SecretAccessKey,
 			SessionToken: credentials.SessionToken, AccountID: z.config.AccountID, UserARN: arn})
 		return
 	}

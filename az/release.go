@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"tripod/client"
+	"tripod/api"
 	"tripod/internal/sleep"
 	"tripod/region"
 	"tripod/state"
@@ -95,7 +95,7 @@ func (z *Zone) signOff(ctx context.Context, id string) error {
 			return err
 		}
 		if finished.ID != "" {
-			z.event(client.Event{Cluster: finished.Name, Type: "ClusterDeleted", Message: fmt.Sprintf("cluster %s is deleted", finished.Name)})
+			z.event(api.Event{Cluster: finished.Name, Type: api.ClusterDeleted, Message: fmt.Sprintf("cluster %s is deleted", finished.Name)})
 		}
 		if gone || finished.ID != "" {
 			return nil

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"tripod/client"
+	"tripod/api"
 	"tripod/internal/sleep"
 	"tripod/region"
 	"tripod/state"
@@ -80,7 +80,7 @@ func (c *clusterZone) goForward(ctx context.Context, record region.Cluster) erro
 	if record.Rollout.To != record.Version {
 		what = "version " + record.Rollout.To
 	}
-	c.zone.event(client.Event{Cluster: record.Name, Target: c.apiserver.target(), Type: "ControlPlaneUpdate",
+	c.zone.event(api.Event{Cluster: record.Name, Target: c.apiserver.target(), Type: api.ControlPlaneUpdate,
 		Message: fmt.Sprintf("%s and its controllers are replaced, by ones with %s", c.apiserver.target(), what)})
 	stands := func(now region.Cluster) bool {
 		return now.Rollout != nil && now.Rollout.UpdateID == id && now.Rollout.Failure == ""
@@ -244,7 +244,7 @@ func (c *clusterZone) conclude(ctx context.Context, id string, edit func(*region
 		return nil
 	})
 	if err == nil && ended.ID != "" {
-		c.zone.event(client.Event{Cluster: c.record.Name, Type: ended.Type + ended.Status,
+		c.zone.event(api.Event{Cluster: c.record.Name, Type: api.EventType(ended.Type + ended.Status),
 			Message: fmt.Sprintf("the update of cluster %s is %s: it has version %s", c.record.Name, ended.Status, version)})
 	}
 	return err

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"tripod/api"
 	"tripod/apiserver/launch"
-	"tripod/client"
 	"tripod/internal/pki"
 	"tripod/region"
 	"tripod/state"
@@ -31,8 +31,8 @@ func newRollingRegion(t *testing.T) rollingRegion {
 	}
 	r.zones[0].found(t)
 	for _, z := range r.zones {
-		z.await(t, "apiserver/"+Letter(z.config.Zone), client.StateReady)
-		z.await(t, "controllers/"+Letter(z.config.Zone), client.StateReady)
+		z.await(t, "apiserver/"+Letter(z.config.Zone), api.StateReady)
+		z.await(t, "controllers/"+Letter(z.config.Zone), api.StateReady)
 	}
 	r.await(t, "the cluster is ACTIVE", func(c region.Cluster, _ region.Update) bool { return c.Status == "ACTIVE" })
 	return r

@@ -6,9 +6,9 @@ import (
 	"net/http"
 	"time"
 
+	"tripod/api"
 	"tripod/awsapi/history"
 	"tripod/awsapi/wire"
-	"tripod/client"
 	"tripod/iam"
 	"tripod/region"
 )
@@ -25,7 +25,7 @@ func (z *Zone) handleRoot(w http.ResponseWriter, r *http.Request) {
 		z.history.Append(z.rootCall(operation, key))
 	}
 	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(client.Credentials{AccessKeyID: key.ID, SecretAccessKey: key.Secret, AccountID: z.config.AccountID, UserARN: iam.RootARN(z.config.AccountID)})
+	json.NewEncoder(w).Encode(api.Credentials{AccessKeyID: key.ID, SecretAccessKey: key.Secret, AccountID: z.config.AccountID, UserARN: iam.RootARN(z.config.AccountID)})
 }
 
 // rootCall is the history's record of what was done to root's access key.

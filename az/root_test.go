@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"tripod/api"
 	"tripod/awsapi/history"
-	"tripod/client"
 	"tripod/region"
 	"tripod/state"
 )
@@ -19,7 +19,7 @@ func TestHistoryTellsWhenRootIsGivenAKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	z.found(t)
-	ask := func() (root client.Credentials) {
+	ask := func() (root api.Credentials) {
 		t.Helper()
 		if err := Call(t.Context(), z.runDir, "POST", "/v1/root", nil, &root); err != nil {
 			t.Fatal(err)

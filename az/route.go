@@ -10,8 +10,8 @@ import (
 	"sort"
 	"strings"
 
+	"tripod/api"
 	"tripod/apiserver/launch"
-	"tripod/client"
 )
 
 // route says where a name or an address leads. What it does not know is denied.
@@ -105,7 +105,7 @@ func (z *Zone) routeAddress(ctx context.Context, address netip.Addr, port int) (
 			local, err := workers.LocalAddress(ctx, address.String(), port)
 			if err != nil {
 				if errors.Is(err, errLocalPort) {
-					z.tellOnce(client.Event{Cluster: c.record.Name, Type: "LocalPortRefused", Message: err.Error()})
+					z.tellOnce(api.Event{Cluster: c.record.Name, Type: api.LocalPortRefused, Message: err.Error()})
 				}
 				return destination{}, err
 			}
@@ -134,7 +134,7 @@ func (c Config) localPort(port int) error {
 const mostTold = 100
 
 // tellOnce makes an event that would come again with every connection.
-func (z *Zone) tellOnce(e client.Event) {
+func (z *Zone) tellOnce(e api.Event) {
 	z.mu.Lock()
 	known := z.once[e.Message] || len(z.once) >= mostTold
 	if !known {

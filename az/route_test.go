@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"tripod/api"
 	"tripod/apiserver/launch"
-	"tripod/client"
 	"tripod/internal/ports"
 	"tripod/region"
 )
@@ -136,7 +136,7 @@ func TestPodsLeadToPortsThatTheOperatorAllowsAndNeverToTheRegions(t *testing.T) 
 func TestRefusedLocalPortsAreToldOnce(t *testing.T) {
 	z := newRouter()
 	var told []string
-	z.OnReport = func(r Report) { told = append(told, r.Event.Type+": "+r.Event.Message) }
+	z.OnReport = func(r Report) { told = append(told, string(r.Event.Type)+": "+r.Event.Message) }
 	for range 3 {
 		if _, err := z.route(t.Context(), "10.0.33.8", 443); !errors.Is(err, errLocalPort) {
 			t.Errorf("got %v", err)
@@ -146,7 +146,7 @@ func TestRefusedLocalPortsAreToldOnce(t *testing.T) {
 		t.Errorf("got %q, want %q", told, want)
 	}
 	for i := range 2 * mostTold {
-		z.tellOnce(client.Event{Message: strings.Repeat("x", i)})
+		z.tellOnce(api.Event{Message: strings.Repeat("x", i)})
 	}
 	if len(told) != mostTold {
 		t.Errorf("got %d events, want %d", len(told), mostTold)

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"tripod/api"
 	"tripod/apiserver/launch"
-	"tripod/client"
 	"tripod/internal/pki"
 	"tripod/region"
 	"tripod/state"
@@ -109,10 +109,10 @@ func (c *clusterZone) tellApplied(before, now string) {
 	switch {
 	case before == now || before == "unknown" && now == "":
 	case now != "":
-		c.zone.event(client.Event{Cluster: c.record.Name, Target: "az/" + now, Type: "ZonalShift",
+		c.zone.event(api.Event{Cluster: c.record.Name, Target: "az/" + now, Type: api.ZonalShift,
 			Message: fmt.Sprintf("traffic of cluster %s is moved away from %s: its nodes are cordoned and its endpoints left out", c.record.Name, now)})
 	default:
-		c.zone.event(client.Event{Cluster: c.record.Name, Target: "az/" + before, Type: "ZonalShiftEnded",
+		c.zone.event(api.Event{Cluster: c.record.Name, Target: "az/" + before, Type: api.ZonalShiftEnded,
 			Message: fmt.Sprintf("traffic of cluster %s goes to %s again", c.record.Name, before)})
 	}
 }

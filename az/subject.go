@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"tripod/client"
+	"tripod/api"
 	"tripod/iam"
 )
 
@@ -25,7 +25,7 @@ const (
 var errGroups = errors.New("groups are said of user:NAME alone: those of service accounts and IAM's principals follow from what lets them in")
 
 // identify says whom the cluster takes somebody for. principal is nil where that is nobody of IAM's: access policies do not count for such users.
-func (a access) identify(ctx context.Context, question client.AccessQuestion) (identity client.Identity, principal *iam.Principal, err error) {
+func (a access) identify(ctx context.Context, question api.AccessQuestion) (identity api.Identity, principal *iam.Principal, err error) {
 	name, isUser := strings.CutPrefix(question.Principal, "user:")
 	isServiceAccount := strings.HasPrefix(name, serviceAccountPrefix)
 	switch {
@@ -37,36 +37,36 @@ func (a access) identify(ctx context.Context, question client.AccessQuestion) (i
 	case isUser && name == "":
 		return identity, nil, errors.New("user: lacks the name: write user:NAME")
 	case isUser:
-		return client.Identity{Cluster: a.cluster, Username: name, Groups: question.Groups,
+		return api.Identity{Cluster: a.cluster, Username: name, Groups: question.Groups,
 			By: "a client certificate or an OIDC identity provider: which one is not asked here"}, nil, nil
 	}
 	p, err := iam.PrincipalNamed(a.admits.State, a.account, question.Principal)
 	if err != nil {
-		return client.Identity{Refusal: err.Error()}, nil, nil
+		return api.Identity{Refusal: err.Error()}, nil, nil
 	}
 	identity, err = a.admits.Explain(p)
 	return identity, &p, err
 }
 
 // serviceAccount is whom API servers make of a service account's token, if there is one.
-func (a access) serviceAccount(ctx context.Context, username string) (client.Identity, error) {
+func (a access) serviceAccount(ctx context.Context, username string) (api.Identity, error) {
 	namespace, name, _ := strings.Cut(strings.TrimPrefix(username, serviceAccountPrefix), ":")
 	if namespace == "" || name == "" || strings.Contains(name, ":") {
-		return client.Identity{}, fmt.Errorf("%q names no service account: write %sNAMESPACE:NAME", username, serviceAccountPrefix)
+		return api.Identity{}, fmt.Errorf("%q names no service account: write %sNAMESPACE:NAME", username, serviceAccountPrefix)
 	}
 	err := a.api.call(ctx, http.MethodGet, "/api/v1/namespaces/"+url.PathEscape(namespace)+"/serviceaccounts/"+url.PathEscape(name), nil, &struct{}{})
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return client.Identity{Cluster: a.cluster, Refusal: fmt.Sprintf("the namespace %q has no service account %q", namespace, name)}, nil
+		return api.Identity{Cluster: a.cluster, Refusal: fmt.Sprintf("the namespace %q has no service account %q", namespace, name)}, nil
 	case err != nil:
-		return client.Identity{}, err
+		return api.Identity{}, err
 	}
-	return client.Identity{Cluster: a.cluster, By: "the service account's own token, which API servers check themselves", Username: username,
+	return api.Identity{Cluster: a.cluster, By: "the service account's own token, which API servers check themselves", Username: username,
 		Groups: []string{serviceAccountGroup, serviceAccountGroup + ":" + namespace}}, nil
 }
 
 // everyGroup are the user's groups with the one that everybody is in.
-func everyGroup(user client.Identity) []string {
+func everyGroup(user api.Identity) []string {
 	if user.Username == anonymous {
 		return append(slices.Clone(user.Groups), "system:unauthenticated")
 	}

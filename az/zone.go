@@ -15,12 +15,12 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"tripod/api"
 	"tripod/apiserver/launch"
 	"tripod/awsapi"
 	"tripod/awsapi/eks"
 	"tripod/awsapi/history"
 	"tripod/awsapi/upstream"
-	"tripod/client"
 	"tripod/internal/loss"
 	"tripod/internal/pki"
 	"tripod/internal/process"
@@ -303,7 +303,7 @@ func (z *Zone) close() {
 	z.wait.Wait()
 }
 
-func (z *Zone) event(e client.Event) {
+func (z *Zone) event(e api.Event) {
 	if e.Zone == "" {
 		e.Zone = z.config.Zone
 	}
@@ -316,7 +316,7 @@ func (z *Zone) tellLoss(l loss.Loss) { z.OnReport(Report{Loss: &l}) }
 
 func (z *Zone) leaderChanged(leader string) {
 	if leader == z.config.Zone && !z.before.again(regionalState) {
-		z.event(client.Event{Type: "LeaderChanged", Target: "az/" + leader, Message: leader + " leads " + regionalState})
+		z.event(api.Event{Type: api.LeaderChanged, Target: "az/" + leader, Message: leader + " leads " + regionalState})
 	}
 	z.changed()
 }
@@ -350,7 +350,7 @@ func (z *Zone) state() State {
 	z.telling.Lock()
 	defer z.telling.Unlock()
 	z.told++
-	s := State{Seq: z.told, RaftLeader: z.voter.Leader(), Instances: []client.Instance{}, Clusters: []ClusterState{}}
+	s := State{Seq: z.told, RaftLeader: z.voter.Leader(), Instances: []api.Instance{}, Clusters: []ClusterState{}}
 	for _, i := range z.instances("") {
 		s.Instances = append(s.Instances, i.status())
 	}
@@ -445,7 +445,7 @@ func (z *Zone) ensure(ctx context.Context, record region.Cluster) bool {
 	cluster := newClusterZone(z, record)
 	if err := cluster.start(ctx); err != nil {
 		z.logger.Error("start cluster", "cluster", record.Name, "error", err)
-		go z.event(client.Event{Cluster: record.Name, Type: "ClusterFailed", Message: fmt.Sprintf("zone %s cannot run its part of cluster %s: %v; it is tried again every 5 s", z.config.Zone, record.Name, err)})
+		go z.event(api.Event{Cluster: record.Name, Type: api.ClusterFailed, Message: fmt.Sprintf("zone %s cannot run its part of cluster %s: %v; it is tried again every 5 s", z.config.Zone, record.Name, err)})
 		return false
 	}
 	z.clusters[record.ID] = cluster

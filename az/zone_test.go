@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"tripod/client"
+	"tripod/api"
 	"tripod/internal/pki"
 	"tripod/region"
 	"tripod/state"
@@ -30,7 +30,7 @@ type testZone struct {
 
 	mu     sync.Mutex
 	state  State // as last reported
-	events []client.Event
+	events []api.Event
 }
 
 func newTestZone(t *testing.T) *testZone {
@@ -106,10 +106,10 @@ func (z *testZone) reportedState() State {
 	return z.state
 }
 
-func (z *testZone) told(kind string) bool {
+func (z *testZone) told(kind api.EventType) bool {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	return slices.ContainsFunc(z.events, func(e client.Event) bool { return e.Type == kind })
+	return slices.ContainsFunc(z.events, func(e api.Event) bool { return e.Type == kind })
 }
 
 // states of the instances by target.
@@ -164,7 +164,7 @@ func TestStateLastsAsLongAsTheRecordSays(t *testing.T) {
 		})
 		return status
 	}
-	z.await(t, "controllers/a", client.StateReady)
+	z.await(t, "controllers/a", api.StateReady)
 	clock.Store(599)
 	if got := status(); got != "CREATING" {
 		t.Errorf("after 599 s of 600 it is %q", got)
@@ -217,7 +217,7 @@ func TestZoneRunsItsPartOfACluster(t *testing.T) {
 	}
 	z.found(t)
 	for _, target := range []string{"etcd/a", "apiserver/a", "controllers/a"} {
-		z.await(t, target, client.StateReady)
+		z.await(t, target, api.StateReady)
 	}
 	eventually(t, "the cluster is ACTIVE", func() bool {
 		clusters := z.reportedState().Clusters
@@ -258,15 +258,15 @@ func TestZoneRunsItsPartOfACluster(t *testing.T) {
 
 func testVerbs(t *testing.T, z *testZone) {
 	for _, step := range []struct{ verb, state string }{
-		{"pause", client.StatePaused}, {"resume", client.StateReady}, {"stop", client.StateStopped}, {"stop", client.StateStopped}, {"start", client.StateReady},
-		{"pause", client.StatePaused}, {"reset", client.StateReady}, {"kill", client.StateReady},
+		{"pause", api.StatePaused}, {"resume", api.StateReady}, {"stop", api.StateStopped}, {"stop", api.StateStopped}, {"start", api.StateReady},
+		{"pause", api.StatePaused}, {"reset", api.StateReady}, {"kill", api.StateReady},
 	} {
 		if err := z.order(t, "/v1/instances/apiserver/"+step.verb+"?cluster=demo"); err != nil {
 			t.Errorf("%s: %v", step.verb, err)
 		}
 		z.await(t, "apiserver/a", step.state)
 	}
-	z.await(t, "controllers/a", client.StateReady)
+	z.await(t, "controllers/a", api.StateReady)
 }
 
 func testBadOrders(t *testing.T, z *testZone) {

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"tripod/api"
 	"tripod/client"
 )
 
@@ -97,11 +98,11 @@ func (b *bench) killUnderWrites(ctx context.Context, r *region, p *probe, n int)
 }
 
 // choose returns the zone with the etcd leader, or one of the others.
-func choose(status *client.Status, leader bool, random *rand.Rand) (*client.Zone, error) {
+func choose(status *api.Status, leader bool, random *rand.Rand) (*api.Zone, error) {
 	if len(status.Clusters) == 0 || status.Clusters[0].EtcdLeader == "" {
 		return nil, errors.New("nobody leads etcd")
 	}
-	var zones []*client.Zone
+	var zones []*api.Zone
 	for i := range status.Zones {
 		if (status.Zones[i].Name == status.Clusters[0].EtcdLeader) == leader {
 			zones = append(zones, &status.Zones[i])
@@ -111,7 +112,7 @@ func choose(status *client.Status, leader bool, random *rand.Rand) (*client.Zone
 }
 
 // kill sends SIGKILL to the zone's process group, as any other tool would, and returns the moment before.
-func kill(zone *client.Zone) (time.Time, error) {
+func kill(zone *api.Zone) (time.Time, error) {
 	if zone.PID <= 1 {
 		return time.Time{}, fmt.Errorf("%s has no process", zone.Name)
 	}
@@ -122,7 +123,7 @@ func kill(zone *client.Zone) (time.Time, error) {
 // mend starts the zone and waits until the region is whole and has its leaders.
 func (r *region) mend(ctx context.Context, zone string) error {
 	target := "az/" + zone
-	if err := r.waitFor(ctx, target, client.StateKilled); err != nil {
+	if err := r.waitFor(ctx, target, api.StateKilled); err != nil {
 		return err
 	}
 	if err := r.Do(ctx, target, "start", ""); err != nil {

@@ -15,8 +15,10 @@ import (
 	"syscall"
 	"time"
 
+	"tripod/api"
 	"tripod/client"
 	"tripod/iam"
+	"tripod/internal/datadir"
 )
 
 // zoneNames are the targets of a region's zones.
@@ -123,7 +125,7 @@ func (r *region) probe(ctx context.Context, timeout time.Duration) (*probe, erro
 	if err != nil {
 		return nil, err
 	}
-	marker, err := client.ReadMarker(r.DataDir())
+	marker, err := datadir.ReadMarker(r.DataDir())
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +163,7 @@ func (r *region) readyAt(ctx context.Context) (time.Time, error) {
 	defer cancel()
 	var at time.Time
 	for {
-		err := r.Events(ctx, 0, true, func(event client.Event) error {
+		err := r.Events(ctx, 0, true, func(event api.Event) error {
 			if event.Type == "RegionReady" && event.Time.After(r.begun) {
 				at = event.Time
 				return io.EOF
@@ -296,7 +298,7 @@ func (b *bench) rejoin(ctx context.Context, r *region, zone string) error {
 	if err := r.Do(ctx, zone, "kill", ""); err != nil {
 		return err
 	}
-	if err := r.waitFor(ctx, zone, client.StateKilled); err != nil {
+	if err := r.waitFor(ctx, zone, api.StateKilled); err != nil {
 		return err
 	}
 	begin := time.Now()

@@ -1,3 +1,5 @@
+// Package client speaks to a running region over its control socket, starts one, breaks it and waits for it. What its functions take and return is in package
+// api. It links no Kubernetes, so that tests and tools can import it cheaply.
 package client
 
 import (
@@ -7,19 +9,28 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"tripod/api"
+	"tripod/internal/datadir"
 )
 
+// DefaultDataDir is where a user's region lives when nothing else was said.
+func DefaultDataDir() string { return datadir.Default() }
+
+// ReadCredentials reads the credentials of the user admin of the region in dataDir, which need not run.
+func ReadCredentials(dataDir string) (api.Credentials, error) {
+	return datadir.ReadCredentials(dataDir)
+}
+
 // ErrNotRunning says that no region runs in the data directory. Errors that wrap it are whole sentences.
-var ErrNotRunning = errors.New("no region is running")
+var ErrNotRunning = datadir.ErrNotRunning
 
 // APIError is a refusal of the region, in its own words.
 type APIError struct {
@@ -42,7 +53,7 @@ func New(dataDir string) *Client {
 	}
 	c := &Client{dataDir: dataDir}
 	c.http = &http.Client{Transport: &http.Transport{
-		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dial(ctx) },
+		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return datadir.Dial(ctx, c.dataDir) },
 		DisableKeepAlives: true,
 	}}
 	return c
@@ -52,20 +63,20 @@ func New(dataDir string) *Client {
 func (c *Client) DataDir() string { return c.dataDir }
 
 // Status returns the state of the region, or ErrNotRunning. A region that sleeps is not woken by it.
-func (c *Client) Status(ctx context.Context) (*Status, error) { return c.status(ctx, nil) }
+func (c *Client) Status(ctx context.Context) (*api.Status, error) { return c.status(ctx, nil) }
 
 // Watched is Status for somebody who looks again and again: while that goes on the region does not fall asleep by itself.
-func (c *Client) Watched(ctx context.Context) (*Status, error) {
+func (c *Client) Watched(ctx context.Context) (*api.Status, error) {
 	return c.status(ctx, url.Values{"watching": {"true"}})
 }
 
-func (c *Client) status(ctx context.Context, query url.Values) (*Status, error) {
+func (c *Client) status(ctx context.Context, query url.Values) (*api.Status, error) {
 	response, err := c.call(ctx, http.MethodGet, "/v1/status", query)
 	if err != nil {
 		return nil, err
 	}
 	defer response.Body.Close()
-	status := &Status{}
+	status := &api.Status{}
 	if err := json.NewDecoder(response.Body).Decode(status); err != nil {
 		return nil, c.brokenOff(ctx, err)
 	}
@@ -74,7 +85,7 @@ func (c *Client) status(ctx context.Context, query url.Values) (*Status, error) 
 
 // Events calls each for the region's events after the one with the number since, oldest first. With follow it goes on
 // until ctx ends (then it returns ctx's error), the region stops (nil) or each returns an error (that one).
-func (c *Client) Events(ctx context.Context, since uint64, follow bool, each func(Event) error) error {
+func (c *Client) Events(ctx context.Context, since uint64, follow bool, each func(api.Event) error) error {
 	query := url.Values{"since": {strconv.FormatUint(since, 10)}}
 	if follow {
 		query.Set("follow", "true")
@@ -84,7 +95,7 @@ func (c *Client) Events(ctx context.Context, since uint64, follow bool, each fun
 		return err
 	}
 	defer response.Body.Close()
-	return c.eachEvent(ctx, response.Body, func(event Event) error {
+	return c.eachEvent(ctx, response.Body, func(event api.Event) error {
 		if event.Seq <= since && event.Seq != 0 {
 			return nil
 		}
@@ -114,13 +125,13 @@ func (c *Client) Wake(ctx context.Context) error { return c.post(ctx, "/v1/wake"
 
 // Down stops the region in order and calls each for its progress. It returns when everything but the region's own
 // process has ended.
-func (c *Client) Down(ctx context.Context, each func(Event)) error {
+func (c *Client) Down(ctx context.Context, each func(api.Event)) error {
 	response, err := c.call(ctx, http.MethodPost, "/v1/down", nil)
 	if err != nil {
 		return err
 	}
 	defer response.Body.Close()
-	return c.eachEvent(ctx, response.Body, func(event Event) error { each(event); return nil })
+	return c.eachEvent(ctx, response.Body, func(event api.Event) error { each(event); return nil })
 }
 
 // Metrics copies metrics in Prometheus' text format to w: the region's with an empty target, else those of one
@@ -196,10 +207,10 @@ func apiError(response *http.Response) error {
 	return &APIError{Code: response.StatusCode, Message: fmt.Sprintf("the region answered %d: %s", response.StatusCode, text)}
 }
 
-func (c *Client) eachEvent(ctx context.Context, body io.Reader, each func(Event) error) error {
+func (c *Client) eachEvent(ctx context.Context, body io.Reader, each func(api.Event) error) error {
 	decoder := json.NewDecoder(body)
 	for {
-		var event Event
+		var event api.Event
 		err := decoder.Decode(&event)
 		if errors.Is(err, io.EOF) {
 			return ctx.Err()
@@ -213,44 +224,16 @@ func (c *Client) eachEvent(ctx context.Context, body io.Reader, each func(Event)
 	}
 }
 
-// dial connects to the region's socket, wherever the environment of its `tripod up` placed it. A socket that nobody
-// listens on is what a region leaves that was killed: it counts as none.
-func (c *Client) dial(ctx context.Context) (net.Conn, error) {
-	for _, runtime := range runtimeDirs() {
-		if err := checkPrivate(runtime); errors.Is(err, fs.ErrNotExist) {
-			continue
-		} else if err != nil {
-			return nil, err
-		}
-		conn, err := (&net.Dialer{}).DialContext(ctx, "unix", socketUnder(runtime, c.dataDir))
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
-			continue
-		}
-		return conn, err
-	}
-	return nil, ErrNotRunning
-}
-
 func (c *Client) notRunning() error {
-	if locked(c.dataDir) {
+	if datadir.Locked(c.dataDir) {
 		return fmt.Errorf("%w in %s that can be reached from here, but some Tripod has it: it starts or stops, or runs in a container: then use 'docker compose exec tripod tripod ...'",
 			ErrNotRunning, c.dataDir)
 	}
 	up := "tripod up"
-	if c.dataDir != DefaultDataDir() {
+	if c.dataDir != datadir.Default() {
 		up += " --data-dir " + c.dataDir
 	}
 	return fmt.Errorf("%w in %s: start one with '%s'", ErrNotRunning, c.dataDir, up)
-}
-
-// locked says whether a process has the data directory: a region, also one in a container, whose control socket is not to be seen from outside.
-func locked(dataDir string) bool {
-	lock, err := os.OpenFile(filepath.Join(dataDir, "lock"), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return false
-	}
-	defer lock.Close()
-	return errors.Is(syscall.Flock(int(lock.Fd()), syscall.LOCK_SH|syscall.LOCK_NB), syscall.EWOULDBLOCK)
 }
 
 // brokenOff explains an answer that did not come, or not to its end: the caller gave up, or the region's process ended.

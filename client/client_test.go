@@ -15,18 +15,34 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"tripod/api"
+	"tripod/internal/datadir"
 )
+
+// runtimeRoot is a short XDG_RUNTIME_DIR of the test's own.
+func runtimeRoot(t *testing.T) {
+	t.Helper()
+	root, err := os.MkdirTemp("/tmp", "tripod-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(root) })
+	t.Setenv("XDG_RUNTIME_DIR", root)
+}
 
 // serve answers on the control socket of a new data directory.
 func serve(t *testing.T, handler http.HandlerFunc) string {
 	t.Helper()
 	runtimeRoot(t)
 	dataDir := t.TempDir()
-	if _, err := RuntimeDir(); err != nil {
+	if _, err := datadir.RuntimeDir(); err != nil {
 		t.Fatal(err)
 	}
-	path := SocketPath(dataDir)
-	mkdir(filepath.Dir(path))
+	path := datadir.SocketPath(dataDir)
+	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	listener, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)
@@ -44,8 +60,8 @@ func TestNoRegionIsErrNotRunning(t *testing.T) {
 	_, err := c.Status(t.Context())
 	for call, err := range map[string]error{
 		"status": err, "do": c.Do(t.Context(), "az/b", "kill", ""), "reset": c.Reset(t.Context()),
-		"down":    c.Down(t.Context(), func(Event) {}),
-		"events":  c.Events(t.Context(), 0, true, func(Event) error { return nil }),
+		"down":    c.Down(t.Context(), func(api.Event) {}),
+		"events":  c.Events(t.Context(), 0, true, func(api.Event) error { return nil }),
 		"metrics": c.Metrics(t.Context(), "", "", io.Discard),
 	} {
 		want := "no region is running in " + dataDir + ": start one with 'tripod up --data-dir " + dataDir + "'"
@@ -94,7 +110,7 @@ func TestRegionThatDiesInTheMiddleIsNotRunning(t *testing.T) {
 		panic(http.ErrAbortHandler)
 	})
 	var got []uint64
-	err := New(dataDir).Events(t.Context(), 0, true, func(event Event) error { got = append(got, event.Seq); return nil })
+	err := New(dataDir).Events(t.Context(), 0, true, func(event api.Event) error { got = append(got, event.Seq); return nil })
 	if !errors.Is(err, ErrNotRunning) || !slices.Equal(got, []uint64{1}) {
 		t.Errorf("got %v, %v", got, err)
 	}
@@ -110,7 +126,7 @@ func TestEventsEndWithTheContext(t *testing.T) {
 		<-r.Context().Done()
 	})
 	ctx, cancel := context.WithCancel(t.Context())
-	err := New(dataDir).Events(ctx, 4, true, func(event Event) error {
+	err := New(dataDir).Events(ctx, 4, true, func(event api.Event) error {
 		if event.Seq != 5 {
 			t.Errorf("got event %d", event.Seq)
 		}
@@ -122,28 +138,28 @@ func TestEventsEndWithTheContext(t *testing.T) {
 	}
 }
 
-func status() *Status {
-	status := &Status{Phase: PhaseReady, Region: "us-east-1", State: State{Quorum: true, Voters: 3},
-		Clusters:  []Cluster{{Name: "demo", Status: "ACTIVE", Quorum: true, EtcdMembers: 3}},
-		Balancers: []Balancer{{Name: "demo"}}}
+func status() *api.Status {
+	status := &api.Status{Phase: api.PhaseReady, Region: "us-east-1", State: api.State{Quorum: true, Voters: 3},
+		Clusters:  []api.Cluster{{Name: "demo", Status: "ACTIVE", Quorum: true, EtcdMembers: 3}},
+		Balancers: []api.Balancer{{Name: "demo"}}}
 	for _, letter := range []string{"a", "b", "c"} {
-		zone := Zone{Name: "us-east-1" + letter, ID: "use1-az-" + letter, State: StateReady,
-			Instances: []Instance{{Target: "etcd/" + letter, Component: "etcd", Cluster: "demo", State: StateReady}}}
+		zone := api.Zone{Name: "us-east-1" + letter, ID: "use1-az-" + letter, State: api.StateReady,
+			Instances: []api.Instance{{Target: "etcd/" + letter, Component: "etcd", Cluster: "demo", State: api.StateReady}}}
 		status.Zones = append(status.Zones, zone)
-		status.Balancers[0].Targets = append(status.Balancers[0].Targets, Target{Zone: zone.Name, Healthy: true})
+		status.Balancers[0].Targets = append(status.Balancers[0].Targets, api.BalancerTarget{Zone: zone.Name, Healthy: true})
 	}
 	return status
 }
 
 func TestConditions(t *testing.T) {
 	killed := status()
-	killed.Phase, killed.Zones[1].State, killed.Faults = PhaseDegraded, StateKilled, []Fault{{Target: "az/us-east-1b", Fault: "killed"}}
+	killed.Phase, killed.Zones[1].State, killed.Faults = api.PhaseDegraded, api.StateKilled, []api.Fault{{Target: "az/us-east-1b", Fault: "killed"}}
 	lost := status()
-	lost.Phase, lost.Clusters[0].Quorum, lost.Clusters[0].EtcdMembers = PhaseNoQuorum, false, 1
+	lost.Phase, lost.Clusters[0].Quorum, lost.Clusters[0].EtcdMembers = api.PhaseNoQuorum, false, 1
 	unhealthy := status()
 	unhealthy.Balancers[0].Targets[2].Healthy = false
 	for _, test := range []struct {
-		status  *Status
+		status  *api.Status
 		target  string
 		want    string
 		met     bool

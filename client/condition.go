@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"tripod/internal/sleep"
+
+	"tripod/api"
 )
 
 // A status makes the region measure all its processes, so Wait looks after each event, and rarely otherwise.
@@ -26,8 +28,8 @@ const (
 )
 
 // Conditions are the values of Condition.For.
-var Conditions = []string{StateReady, ForHealthy, StateStarting, StateUnready, StatePaused, StateStopped, StateKilled,
-	StateFailed, PhaseDegraded, PhaseAsleep, ForQuorum, ForNoQuorum}
+var Conditions = []string{api.StateReady, ForHealthy, api.StateStarting, api.StateUnready, api.StatePaused, api.StateStopped, api.StateKilled,
+	api.StateFailed, api.PhaseDegraded, api.PhaseAsleep, ForQuorum, ForNoQuorum}
 
 // Condition is something to wait for.
 type Condition struct {
@@ -85,7 +87,7 @@ func (c *Client) WaitFor(ctx context.Context, condition Condition, missing func(
 // signalEvents sends to events, which holds one, after each event of the region until ctx ends.
 func (c *Client) signalEvents(ctx context.Context, events chan<- struct{}) {
 	for last := uint64(0); ctx.Err() == nil; {
-		_ = c.Events(ctx, last, true, func(event Event) error {
+		_ = c.Events(ctx, last, true, func(event api.Event) error {
 			last = event.Seq
 			select {
 			case events <- struct{}{}:
@@ -103,13 +105,13 @@ const notThere = "no region is running"
 func (c *Client) look(ctx context.Context, condition Condition) (met bool, missing string, err error) {
 	status, err := c.Status(ctx)
 	if errors.Is(err, ErrNotRunning) {
-		stopped := condition.Target == "region" && condition.For == StateStopped
+		stopped := condition.Target == "region" && condition.For == api.StateStopped
 		return stopped, notThere, nil
 	}
 	if err != nil {
 		return false, "", err
 	}
-	if status.Phase == PhaseAsleep && condition.For != PhaseAsleep {
+	if status.Phase == api.PhaseAsleep && condition.For != api.PhaseAsleep {
 		if err := c.Wake(ctx); err != nil { // in its sleep nothing would ever change
 			return false, "", err
 		}
@@ -119,7 +121,7 @@ func (c *Client) look(ctx context.Context, condition Condition) (met bool, missi
 
 // Check says whether a status meets the condition and otherwise, in a clause, what is missing. It is an error to name
 // a target or a condition that does not exist.
-func (c Condition) Check(status *Status) (met bool, missing string, err error) {
+func (c Condition) Check(status *api.Status) (met bool, missing string, err error) {
 	if !slices.Contains(Conditions, c.For) {
 		return false, "", fmt.Errorf("%q is not a condition: use one of %s", c.For, strings.Join(Conditions, ", "))
 	}
@@ -127,7 +129,7 @@ func (c Condition) Check(status *Status) (met bool, missing string, err error) {
 		met, missing = checkRegion(status, c.For)
 		return met, missing, nil
 	}
-	kind, zoneName, err := SplitTarget(c.Target)
+	kind, zoneName, err := api.SplitTarget(c.Target)
 	if err != nil {
 		return false, "", err
 	}
@@ -135,19 +137,19 @@ func (c Condition) Check(status *Status) (met bool, missing string, err error) {
 	if err != nil {
 		return false, "", err
 	}
-	if kind == KindZone {
+	if kind == api.KindZone {
 		met, missing = checkZone(status, zone, c.For)
 		return met, missing, nil
 	}
 	return c.checkInstances(zone, kind)
 }
 
-func checkRegion(status *Status, want string) (bool, string) {
+func checkRegion(status *api.Status, want string) (bool, string) {
 	switch want {
 	case ForHealthy:
 		return regionHealthy(status)
 	case ForQuorum, ForNoQuorum:
-		if status.Phase == PhaseStarting {
+		if status.Phase == api.PhaseStarting {
 			return false, "it is " + phaseText(status.Phase)
 		}
 		lost := QuorumLost(status)
@@ -160,8 +162,8 @@ func checkRegion(status *Status, want string) (bool, string) {
 	}
 }
 
-func regionHealthy(status *Status) (bool, string) {
-	if status.Phase != PhaseReady {
+func regionHealthy(status *api.Status) (bool, string) {
+	if status.Phase != api.PhaseReady {
 		return false, "it is " + phaseText(status.Phase)
 	}
 	if len(status.Faults) > 0 {
@@ -175,15 +177,15 @@ func regionHealthy(status *Status) (bool, string) {
 	return true, ""
 }
 
-func checkZone(status *Status, zone *Zone, want string) (bool, string) {
+func checkZone(status *api.Status, zone *api.Zone, want string) (bool, string) {
 	if want != ForHealthy {
 		return zone.State == want, zone.Name + " is " + zone.State
 	}
-	if zone.State != StateReady {
+	if zone.State != api.StateReady {
 		return false, zone.Name + " is " + zone.State
 	}
 	for _, instance := range zone.Instances {
-		if instance.State != StateReady {
+		if instance.State != api.StateReady {
 			return false, instance.Target + " is " + instance.State
 		}
 	}
@@ -197,10 +199,10 @@ func checkZone(status *Status, zone *Zone, want string) (bool, string) {
 	return true, ""
 }
 
-func (c Condition) checkInstances(zone *Zone, component string) (met bool, missing string, err error) {
+func (c Condition) checkInstances(zone *api.Zone, component string) (met bool, missing string, err error) {
 	want := c.For
 	if want == ForHealthy {
-		want = StateReady
+		want = api.StateReady
 	}
 	found := false
 	for _, instance := range zone.Instances {
@@ -219,15 +221,15 @@ func (c Condition) checkInstances(zone *Zone, component string) (met bool, missi
 }
 
 func phaseText(phase string) string {
-	if phase == PhaseNoQuorum {
+	if phase == api.PhaseNoQuorum {
 		return "without quorum"
 	}
 	return phase
 }
 
 // QuorumLost lists, in one clause each, the groups of a region that have lost their quorum.
-func QuorumLost(status *Status) []string {
-	if status.Phase == PhaseStarting || status.Phase == PhaseStopping {
+func QuorumLost(status *api.Status) []string {
+	if status.Phase == api.PhaseStarting || status.Phase == api.PhaseStopping {
 		return nil // not lost: not formed yet, or let go
 	}
 	var lost []string

@@ -1,71 +1,16 @@
 package client
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
+
+	"tripod/api"
+	"tripod/internal/datadir"
 )
-
-// Marker is the file tripod.json, by which Tripod knows its own data directories.
-type Marker struct {
-	Schema    int    `json:"schema"`
-	Region    string `json:"region"`
-	Port      int    `json:"port"`     // of the AWS endpoint
-	PortBase  int    `json:"portBase"` // of the range that everything else has
-	AccountID string `json:"accountId"`
-}
-
-// Endpoint is the URL of the AWS endpoint, such as http://127.0.0.1:4566.
-func (m Marker) Endpoint() string { return "http://127.0.0.1:" + strconv.Itoa(m.Port) }
-
-// Credentials are those of somebody in the region: the default user's, from the file credentials.json, root's, or a node's.
-type Credentials struct {
-	AccessKeyID     string `json:"accessKeyId"`
-	SecretAccessKey string `json:"secretAccessKey"`
-	// SessionToken goes with temporary credentials; empty for long-term keys.
-	SessionToken string `json:"sessionToken,omitempty"`
-	AccountID    string `json:"accountId"`
-	UserARN      string `json:"userArn"`
-}
-
-// ReadMarker reads a data directory's marker. A directory without one is fs.ErrNotExist.
-func ReadMarker(dataDir string) (Marker, error) {
-	var marker Marker
-	if err := readJSON(filepath.Join(dataDir, "tripod.json"), &marker); err != nil {
-		return Marker{}, err
-	}
-	if marker.Schema < 1 {
-		return Marker{}, fmt.Errorf("%s is not Tripod's: it has no schema", filepath.Join(dataDir, "tripod.json"))
-	}
-	return marker, nil
-}
-
-// Schema is the newest layout of a data directory that this Tripod knows, as its marker tells it.
-const Schema = 1
-
-// ReadCredentials reads the default credentials of the region in dataDir.
-func ReadCredentials(dataDir string) (Credentials, error) {
-	var credentials Credentials
-	err := readJSON(filepath.Join(dataDir, "credentials.json"), &credentials)
-	return credentials, err
-}
-
-func readJSON(path string, into any) error {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(data, into); err != nil {
-		return fmt.Errorf("%s is damaged: %w", path, err)
-	}
-	return nil
-}
 
 // Variable is one variable of an environment.
 type Variable struct{ Name, Value string }
@@ -79,10 +24,10 @@ type Environment struct {
 // ReadEnvironment makes the environment for the region in dataDir from its files, so that it works too while the
 // region does not run. current is the environment to change, as os.Environ has it.
 func ReadEnvironment(dataDir string, current []string) (Environment, error) {
-	marker, err := ReadMarker(dataDir)
+	marker, err := datadir.ReadMarker(dataDir)
 	if err == nil {
-		var credentials Credentials
-		if credentials, err = ReadCredentials(dataDir); err == nil {
+		var credentials api.Credentials
+		if credentials, err = datadir.ReadCredentials(dataDir); err == nil {
 			return environment(dataDir, marker, credentials, current), nil
 		}
 	}
@@ -92,7 +37,7 @@ func ReadEnvironment(dataDir string, current []string) (Environment, error) {
 	return Environment{}, fmt.Errorf("cannot read the region's files: %w", err)
 }
 
-func environment(dataDir string, marker Marker, credentials Credentials, current []string) Environment {
+func environment(dataDir string, marker datadir.Marker, credentials api.Credentials, current []string) Environment {
 	env := Environment{
 		Set: []Variable{
 			{"AWS_ENDPOINT_URL", marker.Endpoint()},
@@ -142,7 +87,7 @@ func mergeNoProxy(value string) string {
 const sessionToken = "AWS_SESSION_TOKEN"
 
 // As is the environment with other credentials of the region, such as the root user's.
-func (e Environment) As(credentials Credentials) Environment {
+func (e Environment) As(credentials api.Credentials) Environment {
 	e.Set = slices.Clone(e.Set)
 	for i := range e.Set {
 		switch e.Set[i].Name {

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"tripod/internal/datadir"
 )
 
 // Options say how Start starts a region. Binary and DataDir are needed.
@@ -40,7 +42,7 @@ type Region struct {
 func Start(ctx context.Context, options Options) (*Region, error) {
 	region := &Region{Client: New(options.DataDir), binary: options.Binary}
 	args := []string{"up", "--detach", "--data-dir", options.DataDir}
-	_, err := ReadMarker(options.DataDir)
+	_, err := datadir.ReadMarker(options.DataDir)
 	if errors.Is(err, fs.ErrNotExist) && options.Snapshot != "" {
 		err = region.run(ctx, options.Output, "snapshot", "restore", options.Snapshot, "--data-dir", options.DataDir)
 		if err != nil {

@@ -10,32 +10,34 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"tripod/api"
 )
 
 func TestSaveSnapshotTellsProgressAndWhatBecameOfIt(t *testing.T) {
-	var asked SnapshotRequest
-	answers := []SnapshotAnswer{{Progress: &SnapshotProgress{1, 2}}, {Progress: &SnapshotProgress{2, 2}}}
+	var asked api.SnapshotRequest
+	answers := []api.SnapshotAnswer{{Progress: &api.SnapshotProgress{Done: 1, Total: 2}}, {Progress: &api.SnapshotProgress{Done: 2, Total: 2}}}
 	dataDir := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		json.NewDecoder(r.Body).Decode(&asked)
 		for _, answer := range answers {
 			json.NewEncoder(w).Encode(answer)
 		}
 	})
-	save := func() (*Snapshot, []SnapshotProgress, error) {
-		var told []SnapshotProgress
-		saved, err := New(dataDir).SaveSnapshot(t.Context(), SnapshotRequest{Name: "lab", File: "lab.tripod"}, func(p SnapshotProgress) { told = append(told, p) })
+	save := func() (*api.Snapshot, []api.SnapshotProgress, error) {
+		var told []api.SnapshotProgress
+		saved, err := New(dataDir).SaveSnapshot(t.Context(), api.SnapshotRequest{Name: "lab", File: "lab.tripod"}, func(p api.SnapshotProgress) { told = append(told, p) })
 		return saved, told, err
 	}
 	if _, _, err := save(); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("an answer that breaks off: %v", err)
 	}
-	answers = append(answers, SnapshotAnswer{Saved: &Snapshot{Name: "lab", Bytes: 7}})
+	answers = append(answers, api.SnapshotAnswer{Saved: &api.Snapshot{Name: "lab", Bytes: 7}})
 	saved, told, err := save()
 	here, _ := filepath.Abs("lab.tripod")
-	if err != nil || saved.Bytes != 7 || !slices.Equal(told, []SnapshotProgress{{1, 2}, {2, 2}}) || asked != (SnapshotRequest{Name: "lab", File: here}) {
+	if err != nil || saved.Bytes != 7 || !slices.Equal(told, []api.SnapshotProgress{{Done: 1, Total: 2}, {Done: 2, Total: 2}}) || asked != (api.SnapshotRequest{Name: "lab", File: here}) {
 		t.Errorf("got %+v %v %v; asked for %+v", saved, told, err, asked)
 	}
-	answers[2] = SnapshotAnswer{Error: "the disk is full"}
+	answers[2] = api.SnapshotAnswer{Error: "the disk is full"}
 	var refused *APIError
 	if _, _, err := save(); !errors.As(err, &refused) || err.Error() != "the disk is full" {
 		t.Errorf("got %v", err)

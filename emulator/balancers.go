@@ -13,8 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tripod/api"
 	"tripod/az"
-	"tripod/client"
 	"tripod/internal/pressure"
 	"tripod/lb"
 	"tripod/region"
@@ -162,7 +162,7 @@ func (e *Emulator) newClusterBalancer(state az.ClusterState, gate *gate, roots *
 // targetChanged makes events of what a balancer finds.
 func (e *Emulator) targetChanged(balancer, cluster string) func(lb.TargetStatus) {
 	return func(target lb.TargetStatus) {
-		event := client.Event{Zone: target.Name, Cluster: cluster, Type: "TargetHealthy",
+		event := api.Event{Zone: target.Name, Cluster: cluster, Type: api.TargetHealthy,
 			Message: fmt.Sprintf("balancer %s: %s is healthy", balancer, target.Name)}
 		if cluster != "" {
 			event.Target = "apiserver/" + az.Letter(target.Name)
@@ -170,7 +170,7 @@ func (e *Emulator) targetChanged(balancer, cluster string) func(lb.TargetStatus)
 			event.Target = "az/" + target.Name
 		}
 		if !target.Healthy {
-			event.Type, event.Message = "TargetUnhealthy", fmt.Sprintf("balancer %s: %s is not healthy: %s", balancer, target.Name, target.Reason)
+			event.Type, event.Message = api.TargetUnhealthy, fmt.Sprintf("balancer %s: %s is not healthy: %s", balancer, target.Name, target.Reason)
 		}
 		e.emit(event)
 		e.evaluate()

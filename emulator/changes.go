@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"tripod/api"
 	"tripod/az"
-	"tripod/client"
 	"tripod/internal/loss"
 	"tripod/internal/process"
 )
@@ -45,7 +45,7 @@ func (e *Emulator) zoneLost(z *zone, expected bool, err error) {
 		message = fmt.Sprintf("zone %s is lost: %v", z.name, err)
 		e.fail(err)
 	}
-	e.emit(client.Event{Zone: z.name, Target: z.target(), Type: "ZoneLost", Message: message})
+	e.emit(api.Event{Zone: z.name, Target: z.target(), Type: api.ZoneLost, Message: message})
 	e.evaluate()
 	if !expected && e.options.Heal && isClosed(e.startedUp) {
 		e.wait.Go(func() { e.heal(z) })
@@ -56,14 +56,14 @@ func (e *Emulator) heal(z *zone) {
 	z.verbs.Lock()
 	defer z.verbs.Unlock()
 	_, child, _, down, _, since := z.snapshot()
-	if child != nil || down != client.StateKilled {
+	if child != nil || down != api.StateKilled {
 		return // somebody decided otherwise meanwhile
 	}
 	time.Sleep(time.Second - time.Since(since)) // a zone that dies at once must not burn the processor
 	ctx, cancel := context.WithTimeout(context.Background(), verbTimeout)
 	defer cancel()
 	if err := z.bringUp(ctx); err != nil {
-		e.emit(client.Event{Zone: z.name, Target: z.target(), Type: "ZoneFailed", Message: err.Error()})
+		e.emit(api.Event{Zone: z.name, Target: z.target(), Type: api.ZoneFailed, Message: err.Error()})
 	}
 }
 
@@ -83,10 +83,10 @@ func (e *Emulator) watchPauses(ctx context.Context) {
 }
 
 func (e *Emulator) zonePaused(z *zone, paused bool) {
-	event := client.Event{Zone: z.name, Target: z.target(), Type: "ZoneResumed", Message: "zone " + z.name + " runs again"}
+	event := api.Event{Zone: z.name, Target: z.target(), Type: api.ZoneResumed, Message: "zone " + z.name + " runs again"}
 	if paused {
 		e.tellLoss(loss.Loss{Zone: z.name, At: time.Now()})
-		event.Type, event.Message = "ZonePaused", "zone "+z.name+" is paused: it accepts connections and answers nobody"
+		event.Type, event.Message = api.ZonePaused, "zone "+z.name+" is paused: it accepts connections and answers nobody"
 	}
 	for _, balancer := range e.balancers() {
 		if paused {
@@ -112,9 +112,9 @@ func (e *Emulator) zoneChanged(z *zone) {
 			continue
 		}
 		switch instance.State {
-		case client.StateReady:
+		case api.StateReady:
 			c.balancer.Probe(z.name)
-		case client.StateStarting:
+		case api.StateStarting:
 			// its health check decides
 		default:
 			c.balancer.MarkDown(z.name, "the API server is "+instance.State)
@@ -133,7 +133,7 @@ func (e *Emulator) evaluate() {
 	e.mu.Lock()
 	lost, restored := e.quorum && !quorum, !e.quorum && quorum
 	e.quorum = quorum
-	up := phase == client.PhaseReady && !isClosed(e.startedUp)
+	up := phase == api.PhaseReady && !isClosed(e.startedUp)
 	if up {
 		close(e.startedUp)
 	}
@@ -141,9 +141,9 @@ func (e *Emulator) evaluate() {
 	e.mu.Unlock()
 	switch {
 	case lost && started:
-		e.emit(client.Event{Type: "QuorumLost", Message: "quorum is lost: reads may answer, writes do not until two zones run"})
+		e.emit(api.Event{Type: api.QuorumLost, Message: "quorum is lost: reads may answer, writes do not until two zones run"})
 	case restored && started:
-		e.emit(client.Event{Type: "QuorumRestored", Message: "quorum is restored"})
+		e.emit(api.Event{Type: api.QuorumRestored, Message: "quorum is restored"})
 	}
 }
 
@@ -156,7 +156,7 @@ func (e *Emulator) tellGateways() {
 			names = append(names, z.name)
 		}
 		for _, instance := range state.Instances {
-			if instance.State == client.StatePaused {
+			if instance.State == api.StatePaused {
 				names = append(names, instance.Target)
 			}
 		}

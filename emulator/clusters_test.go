@@ -15,14 +15,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
+	"tripod/api"
 	"tripod/az"
-	"tripod/client"
+	"tripod/internal/datadir"
 )
 
 // eks is an SDK client of the region's administrator.
 func (r *testRegion) eks(t *testing.T) *eks.Client {
 	t.Helper()
-	key, err := client.ReadCredentials(r.dir.path)
+	key, err := datadir.ReadCredentials(r.dir.path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,9 +56,9 @@ func (r *testRegion) create(t *testing.T, name string) *types.Cluster {
 // awaitCluster waits until the EKS API shows that status; "" means that the cluster is gone.
 func (r *testRegion) awaitCluster(t *testing.T, name, status string) (last *types.Cluster) {
 	t.Helper()
-	api := r.eks(t)
+	calls := r.eks(t)
 	eventually(t, name+" is "+status, func() bool {
-		out, err := api.DescribeCluster(t.Context(), &eks.DescribeClusterInput{Name: aws.String(name)})
+		out, err := calls.DescribeCluster(t.Context(), &eks.DescribeClusterInput{Name: aws.String(name)})
 		if err != nil {
 			return status == "" && errors.As(err, new(*types.ResourceNotFoundException))
 		}
@@ -108,7 +109,7 @@ func testPortsGoRound(t *testing.T, r *testRegion) {
 	if after := aws.ToString(r.awaitCluster(t, "second", "ACTIVE").Endpoint); after == before {
 		t.Errorf("the second cluster is at %s, where the first one was a moment ago", after)
 	}
-	eventually(t, "both clusters are well", func() bool { return r.Status().Phase == client.PhaseReady }, func() any { return r.Status() })
+	eventually(t, "both clusters are well", func() bool { return r.Status().Phase == api.PhaseReady }, func() any { return r.Status() })
 }
 
 // toldOfStages is how many stages of a cluster's creation were told as complete, each once.
@@ -134,7 +135,7 @@ func testOldCopy(t *testing.T, r *testRegion) {
 	index := r.index
 	r.Emulator.mu.Unlock()
 	r.ensureClusters(index-1, []az.ClusterState{{Name: "old", ID: "OLD", Status: "ACTIVE", EndpointPort: r.dir.marker.PortBase + clusterOffset}})
-	if s := r.Status(); len(s.Clusters) != 2 || len(s.Balancers) != 3 || s.Phase != client.PhaseReady {
+	if s := r.Status(); len(s.Clusters) != 2 || len(s.Balancers) != 3 || s.Phase != api.PhaseReady {
 		t.Errorf("after an old copy was read: %+v", s)
 	}
 }
@@ -142,7 +143,7 @@ func testOldCopy(t *testing.T, r *testRegion) {
 func testForgottenCluster(t *testing.T, r *testRegion) {
 	r.create(t, "brief")
 	r.awaitCluster(t, "brief", "ACTIVE")
-	r.awaitPhase(t, client.PhaseReady)
+	r.awaitPhase(t, api.PhaseReady)
 	r.do(t, "kill", "az/b")
 	r.beginRemoval(t, "brief")
 	files := func() []string {
@@ -153,7 +154,7 @@ func testForgottenCluster(t *testing.T, r *testRegion) {
 	r.do(t, "start", "az/b")
 	r.awaitCluster(t, "brief", "")
 	eventually(t, "its files are gone", func() bool { return len(files()) == 2*3 }, func() any { return files() })
-	r.awaitPhase(t, client.PhaseReady)
+	r.awaitPhase(t, api.PhaseReady)
 }
 
 func testEndpointAccess(t *testing.T, r *testRegion) {
@@ -170,7 +171,7 @@ func testEndpointAccess(t *testing.T, r *testRegion) {
 		}, func() any { return update })
 		r.awaitCluster(t, "second", "ACTIVE")
 	}
-	second := func() client.Cluster { return r.Status().Clusters[1] }
+	second := func() api.Cluster { return r.Status().Clusters[1] }
 	public := second().Endpoint
 	grant(types.VpcConfigRequest{EndpointPublicAccess: aws.Bool(false), EndpointPrivateAccess: aws.Bool(true)})
 	private := second().Private
@@ -184,7 +185,7 @@ func testEndpointAccess(t *testing.T, r *testRegion) {
 		}
 	}
 	eventually(t, "the refusal is told", func() bool { return r.told("EndpointRefused", "") }, func() any { return r.Status() })
-	if s := r.Status(); s.Phase != client.PhaseReady {
+	if s := r.Status(); s.Phase != api.PhaseReady {
 		t.Errorf("the region suffers: %+v", s)
 	}
 	grant(types.VpcConfigRequest{EndpointPublicAccess: aws.Bool(true), EndpointPrivateAccess: aws.Bool(false)})
@@ -208,14 +209,14 @@ func testTakenEndpoint(t *testing.T, r *testRegion) {
 	defer squatter.Close()
 	again := newRegion(t, r.dir.path, nil)
 	again.start(t) // demo and all else serve
-	eventually(t, "the trouble shows", func() bool { return again.Status().Phase == client.PhaseDegraded && again.told("EndpointFailed", "") },
+	eventually(t, "the trouble shows", func() bool { return again.Status().Phase == api.PhaseDegraded && again.told("EndpointFailed", "") },
 		func() any { return again.Status() })
 	eventually(t, "its health tells", func() bool {
 		issues := again.awaitCluster(t, "second", "ACTIVE").Health.Issues
 		return len(issues) == 1 && issues[0].Code == types.ClusterIssueCodeClusterUnreachable
 	}, func() any { return again.Status() })
 	squatter.Close()
-	again.awaitPhase(t, client.PhaseReady)
+	again.awaitPhase(t, api.PhaseReady)
 	if !again.told("EndpointOpened", "") {
 		t.Error("nobody was told that the endpoint is open")
 	}

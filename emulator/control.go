@@ -13,14 +13,15 @@ import (
 	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"tripod/api"
 	"tripod/az"
-	"tripod/client"
+	"tripod/internal/datadir"
 	"tripod/internal/process"
 )
 
 // startControl serves the control API on the region's socket, which only this user can reach.
 func (e *Emulator) startControl() error {
-	path := client.SocketPath(e.options.DataDir)
+	path := datadir.SocketPath(e.options.DataDir)
 	listener, err := process.ListenUnix(path) // ours: we hold the data directory's lock
 	if err != nil {
 		return fmt.Errorf("cannot open the control socket %s: %w", path, cause(err))
@@ -146,7 +147,7 @@ func (e *Emulator) streamEvents(w http.ResponseWriter, stop <-chan struct{}, sin
 	flush := http.NewResponseController(w)
 	flush.Flush()
 	lines := json.NewEncoder(w)
-	e.events.follow(since, follow, stop, func(event client.Event) error {
+	e.events.follow(since, follow, stop, func(event api.Event) error {
 		if err := lines.Encode(event); err != nil {
 			return err
 		}

@@ -10,35 +10,15 @@ import (
 	"syscall"
 	"time"
 
-	"tripod/client"
+	"tripod/internal/datadir"
 	"tripod/internal/pki"
 	"tripod/internal/process"
 )
 
-// schema is the version of a data directory's layout that this Tripod writes. It reads this and older ones.
-const schema = client.Schema
-
-// marker is DIR/tripod.json: what makes a directory a region's.
-type marker struct {
-	Schema    int       `json:"schema"`
-	Region    string    `json:"region"`
-	AccountID string    `json:"accountId"`
-	Port      int       `json:"port"`     // of the AWS endpoint; tokens and trust policies hold it
-	PortBase  int       `json:"portBase"` // of the contiguous range that everything else has
-	CreatedAt time.Time `json:"createdAt"`
-	// Cluster is the cluster that the region was founded with; empty without one.
-	Cluster           string `json:"cluster,omitempty"`
-	KubernetesVersion string `json:"kubernetesVersion,omitempty"`
-	ClusterID         string `json:"clusterId,omitempty"`
-	Nodes             int    `json:"nodes"`
-	// Founded says that the regional state has its first records.
-	Founded bool `json:"founded"`
-}
-
 // dataDir is a region's directory, held for this process alone.
 type dataDir struct {
 	path   string
-	marker marker
+	marker datadir.Marker
 	isNew  bool // nothing was written yet
 	lock   *os.File
 }
@@ -50,7 +30,7 @@ func (d *dataDir) file(parts ...string) string {
 // openDataDir checks that the directory is a region's, or empty, and takes it. It writes nothing but the lock.
 func openDataDir(path string) (*dataDir, error) {
 	d := &dataDir{path: path}
-	if err := client.CheckOwner(path); err != nil {
+	if err := datadir.CheckOwner(path); err != nil {
 		return nil, err
 	}
 	if err := d.readMarker(); err != nil {
@@ -94,7 +74,7 @@ func openDataDir(path string) (*dataDir, error) {
 func (d *dataDir) close() { d.lock.Close() }
 
 func (d *dataDir) readMarker() error {
-	text, err := os.ReadFile(d.file("tripod.json"))
+	text, err := os.ReadFile(d.file(datadir.MarkerFile))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return d.checkEmpty()
@@ -102,10 +82,10 @@ func (d *dataDir) readMarker() error {
 		return fmt.Errorf("the data directory %s cannot be read: %w", d.path, cause(err))
 	}
 	if err := json.Unmarshal(text, &d.marker); err != nil || d.marker.Schema == 0 {
-		return fmt.Errorf("%s is damaged: restore it from a backup, or delete the region with 'tripod down --purge' and start anew", d.file("tripod.json"))
+		return fmt.Errorf("%s is damaged: restore it from a backup, or delete the region with 'tripod down --purge' and start anew", d.file(datadir.MarkerFile))
 	}
-	if d.marker.Schema > schema {
-		return fmt.Errorf("the region in %s was made by a newer Tripod (schema %d, this one knows %d): use that Tripod, or another --data-dir", d.path, d.marker.Schema, schema)
+	if d.marker.Schema > datadir.Schema {
+		return fmt.Errorf("the region in %s was made by a newer Tripod (schema %d, this one knows %d): use that Tripod, or another --data-dir", d.path, d.marker.Schema, datadir.Schema)
 	}
 	d.isNew = false
 	return nil
@@ -140,7 +120,7 @@ func (d *dataDir) checkWhole() error {
 	return errors.Join(os.RemoveAll(d.file(copyName)), os.RemoveAll(d.file(extractName)))
 }
 
-func (d *dataDir) writeMarker() error { return d.writeJSON("tripod.json", d.marker) }
+func (d *dataDir) writeMarker() error { return d.writeJSON(datadir.MarkerFile, d.marker) }
 
 func (d *dataDir) writeJSON(name string, v any) error {
 	text, err := json.MarshalIndent(v, "", "  ")

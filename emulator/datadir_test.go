@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"tripod/internal/datadir"
 	"tripod/internal/process"
 )
 
@@ -152,7 +153,7 @@ func TestNewDirectoryIsMadePrivateAndHeld(t *testing.T) {
 	if d, err = openDataDir(dir); err != nil || !d.isNew { // a start that failed early leaves a lock, and maybe logs
 		t.Fatalf("%+v, %v", d, err)
 	}
-	d.marker = marker{Schema: schema, Region: "us-east-1", Port: 4566}
+	d.marker = datadir.Marker{Schema: datadir.Schema, Region: "us-east-1", Port: 4566}
 	if err := d.writeMarker(); err != nil {
 		t.Fatal(err)
 	}

@@ -15,8 +15,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"tripod/api"
 	"tripod/awsapi/quota"
-	"tripod/client"
+	"tripod/internal/datadir"
 	"tripod/internal/ports"
 	"tripod/lb"
 )
@@ -58,7 +59,7 @@ type Options struct {
 	MetricsAddress string // host:port of a metrics endpoint; empty: only the control socket has it
 	Executable     string // the program whose `internal` commands the children are
 	Logger         *slog.Logger
-	OnEvent        func(client.Event) // may be nil; called from one goroutine at a time
+	OnEvent        func(api.Event) // may be nil; called from one goroutine at a time
 }
 
 // Emulator is one region.
@@ -124,7 +125,7 @@ func (e *Emulator) Start(ctx context.Context) error {
 		defer cancel()
 		return errors.Join(err, e.Stop(stopping))
 	}
-	e.emit(client.Event{Type: "RegionReady", Message: fmt.Sprintf("region %s is ready: three zones after %.1f s", e.options.Region, time.Since(e.started).Seconds())})
+	e.emit(api.Event{Type: api.RegionReady, Message: fmt.Sprintf("region %s is ready: three zones after %.1f s", e.options.Region, time.Since(e.started).Seconds())})
 	e.events.told.flush() // what the caller prints next comes after it
 	if e.options.SleepAfter > 0 {
 		e.wait.Go(func() { e.keepHours(e.running) })
@@ -134,7 +135,7 @@ func (e *Emulator) Start(ctx context.Context) error {
 
 // open takes the data directory and the AWS port. Until both are ours, nothing is written.
 func (e *Emulator) open(ctx context.Context) (err error) {
-	runtime, err := client.RuntimeDir()
+	runtime, err := datadir.RuntimeDir()
 	if err != nil {
 		return err
 	}
@@ -154,7 +155,7 @@ func (e *Emulator) open(ctx context.Context) (err error) {
 	if err := dir.sweep(); err != nil {
 		return err
 	}
-	e.runDir = filepath.Dir(client.SocketPath(e.options.DataDir))
+	e.runDir = filepath.Dir(datadir.SocketPath(e.options.DataDir))
 	listener, err := e.settlePorts(ctx)
 	if err != nil {
 		return err
@@ -233,7 +234,7 @@ var errStoppedMeanwhile = errors.New("the region was stopped while it started")
 
 // fail ends a start that cannot succeed. Once the region is up, faults are what it is for.
 func (e *Emulator) fail(err error) {
-	if client.DiskFull(e.options.DataDir) {
+	if datadir.DiskFull(e.options.DataDir) {
 		err = diskError(e.options.DataDir, syscall.ENOSPC) // the cause of whatever it was
 	}
 	e.mu.Lock()
@@ -282,7 +283,7 @@ func (e *Emulator) stop(ctx context.Context) error {
 	}
 	e.mu.Unlock()
 	e.still.RUnlock()
-	e.emit(client.Event{Type: "RegionStopping", Message: "region " + e.options.Region + " stops"})
+	e.emit(api.Event{Type: api.RegionStopping, Message: "region " + e.options.Region + " stops"})
 	draining, cancel := context.WithTimeout(ctx, drainTime)
 	defer cancel()
 	var wait sync.WaitGroup
@@ -300,7 +301,7 @@ func (e *Emulator) stop(ctx context.Context) error {
 	e.wait.Wait()
 	e.night.resuming.Wait()
 	os.Remove(e.dir.file("agents.json"))
-	e.emit(client.Event{Type: "RegionStopped", Message: "region " + e.options.Region + " is stopped; its data is in " + e.dir.path})
+	e.emit(api.Event{Type: api.RegionStopped, Message: "region " + e.options.Region + " is stopped; its data is in " + e.dir.path})
 	close(e.quiet)
 	e.events.close() // lets go who follows them, whom Shutdown would wait for
 	if e.control != nil {

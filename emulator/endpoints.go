@@ -8,8 +8,8 @@ import (
 	"reflect"
 	"time"
 
+	"tripod/api"
 	"tripod/az"
-	"tripod/client"
 	"tripod/region"
 )
 
@@ -79,7 +79,7 @@ func (e *Emulator) newGate(state az.ClusterState) *gate {
 		publicAddress: loopback(state.EndpointPort), privateAddress: loopback(privatePort(e.dir.marker.PortBase, state.EndpointPort)),
 		socket: az.EndpointSocket(e.zones[0].runDir, state.ID), client: address, now: time.Now,
 		refused: func(reason string, connections int) {
-			e.emit(client.Event{Cluster: state.Name, Type: "EndpointRefused",
+			e.emit(api.Event{Cluster: state.Name, Type: api.EndpointRefused,
 				Message: fmt.Sprintf("the endpoint of cluster %s refused %d connection(s): %s", state.Name, connections, reason)})
 		},
 	}
@@ -104,9 +104,9 @@ func (e *Emulator) tellTrouble(c *cluster, trouble string) {
 	case trouble == c.trouble:
 		return
 	case trouble != "":
-		e.emit(client.Event{Cluster: c.state.Name, Type: "EndpointFailed", Message: trouble})
+		e.emit(api.Event{Cluster: c.state.Name, Type: api.EndpointFailed, Message: trouble})
 	default:
-		e.emit(client.Event{Cluster: c.state.Name, Type: "EndpointOpened", Message: "the endpoint of cluster " + c.state.Name + " is open"})
+		e.emit(api.Event{Cluster: c.state.Name, Type: api.EndpointOpened, Message: "the endpoint of cluster " + c.state.Name + " is open"})
 	}
 	c.trouble = trouble
 }

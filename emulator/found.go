@@ -14,10 +14,11 @@ import (
 	"strings"
 	"time"
 
+	"tripod/api"
 	"tripod/apiserver/launch"
 	"tripod/az"
-	"tripod/client"
 	"tripod/iam"
+	"tripod/internal/datadir"
 	"tripod/internal/pki"
 	"tripod/region"
 )
@@ -37,7 +38,7 @@ func (e *Emulator) foundMarker() (net.Listener, error) {
 	if err == nil {
 		id := make([]byte, 16)
 		rand.Read(id) // never fails: crypto/rand
-		e.dir.marker = marker{Schema: schema, Region: o.Region, AccountID: iam.DefaultAccountID, PortBase: base, CreatedAt: time.Now().UTC(),
+		e.dir.marker = datadir.Marker{Schema: datadir.Schema, Region: o.Region, AccountID: iam.DefaultAccountID, PortBase: base, CreatedAt: time.Now().UTC(),
 			Port: port, Nodes: o.Nodes}
 		if o.Cluster != "none" {
 			e.dir.marker.Cluster, e.dir.marker.KubernetesVersion = o.Cluster, o.KubernetesVersion
@@ -115,14 +116,14 @@ func (e *Emulator) prepareCredentials() error {
 	if err != nil {
 		return err
 	}
-	return e.dir.writeJSON("credentials.json", client.Credentials{AccessKeyID: key.ID, SecretAccessKey: key.Secret,
+	return e.dir.writeJSON("credentials.json", api.Credentials{AccessKeyID: key.ID, SecretAccessKey: key.Secret,
 		AccountID: e.dir.marker.AccountID, UserARN: fmt.Sprintf("arn:aws:iam::%s:user/%s", e.dir.marker.AccountID, iam.DefaultUser)})
 }
 
 // found puts the first records into the regional state, through whichever zone takes them.
 func (e *Emulator) found(ctx context.Context) error {
 	m := &e.dir.marker
-	credentials, err := client.ReadCredentials(e.dir.path)
+	credentials, err := datadir.ReadCredentials(e.dir.path)
 	if err != nil {
 		return err
 	}
@@ -150,7 +151,7 @@ func (e *Emulator) found(ctx context.Context) error {
 			if err = az.Call(ctx, z.runDir, "POST", "/v1/found", founding, nil); err == nil {
 				founded := *m // the one in memory is read by everybody
 				founded.Founded = true
-				return e.dir.writeJSON("tripod.json", founded)
+				return e.dir.writeJSON(datadir.MarkerFile, founded)
 			}
 		}
 		select {

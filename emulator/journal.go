@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"tripod/client"
+	"tripod/api"
 	"tripod/internal/pki"
 )
 
@@ -21,17 +21,17 @@ type journal struct {
 	file      *os.File
 	size      int64
 	seq       uint64
-	followers map[chan client.Event]struct{}
+	followers map[chan api.Event]struct{}
 	closed    bool
 }
 
 // journalLimit is when the file is set aside as FILE.1, in bytes.
 const journalLimit = 8 << 20
 
-func openJournal(path string, onEvent func(client.Event)) (*journal, error) {
-	j := &journal{path: path, followers: map[chan client.Event]struct{}{}}
+func openJournal(path string, onEvent func(api.Event)) (*journal, error) {
+	j := &journal{path: path, followers: map[chan api.Event]struct{}{}}
 	for _, name := range []string{path + ".1", path} {
-		if err := readEvents(name, func(event client.Event) error {
+		if err := readEvents(name, func(event api.Event) error {
 			j.seq = max(j.seq, event.Seq)
 			return nil
 		}); err != nil {
@@ -63,7 +63,7 @@ func (j *journal) open() (err error) {
 }
 
 // readEvents calls each for the events of a file, oldest first. A file that is not there has none; a line that a crash cut short is skipped.
-func readEvents(path string, each func(client.Event) error) error {
+func readEvents(path string, each func(api.Event) error) error {
 	file, err := os.Open(path)
 	if os.IsNotExist(err) {
 		return nil
@@ -75,12 +75,12 @@ func readEvents(path string, each func(client.Event) error) error {
 }
 
 // readAll closes the file.
-func readAll(file *os.File, each func(client.Event) error) error {
+func readAll(file *os.File, each func(api.Event) error) error {
 	defer file.Close()
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		var event client.Event
+		var event api.Event
 		if json.Unmarshal(lines.Bytes(), &event) == nil {
 			if err := each(event); err != nil {
 				return err
@@ -91,7 +91,7 @@ func readAll(file *os.File, each func(client.Event) error) error {
 }
 
 // add numbers an event, writes it down and tells it.
-func (j *journal) add(event client.Event) {
+func (j *journal) add(event api.Event) {
 	j.mu.Lock()
 	j.seq++
 	event.Seq = j.seq
@@ -147,9 +147,9 @@ func (j *journal) copyTo(dir string) error {
 }
 
 // follow tells the events after since and, unless ended, those to come, until stop is closed or each fails.
-func (j *journal) follow(since uint64, further bool, stop <-chan struct{}, each func(client.Event) error) error {
+func (j *journal) follow(since uint64, further bool, stop <-chan struct{}, each func(api.Event) error) error {
 	for {
-		follower := make(chan client.Event, 256)
+		follower := make(chan api.Event, 256)
 		j.mu.Lock()
 		if further && !j.closed {
 			j.followers[follower] = struct{}{}
@@ -163,7 +163,7 @@ func (j *journal) follow(since uint64, further bool, stop <-chan struct{}, each 
 			}
 		}
 		j.mu.Unlock()
-		tell := func(event client.Event) error {
+		tell := func(event api.Event) error {
 			if event.Seq <= since {
 				return nil
 			}
@@ -172,7 +172,7 @@ func (j *journal) follow(since uint64, further bool, stop <-chan struct{}, each 
 		}
 		var failed error
 		for _, file := range files {
-			if err := readAll(file, func(event client.Event) error {
+			if err := readAll(file, func(event api.Event) error {
 				if failed == nil {
 					failed = tell(event)
 				}
@@ -193,7 +193,7 @@ func (j *journal) follow(since uint64, further bool, stop <-chan struct{}, each 
 }
 
 // drain tells what comes until the follower is let go, and then says whether it should come again.
-func (j *journal) drain(follower chan client.Event, stop <-chan struct{}, tell func(client.Event) error) (again bool, err error) {
+func (j *journal) drain(follower chan api.Event, stop <-chan struct{}, tell func(api.Event) error) (again bool, err error) {
 	for {
 		select {
 		case event, ok := <-follower:
@@ -218,7 +218,7 @@ func (j *journal) drain(follower chan client.Event, stop <-chan struct{}, tell f
 	}
 }
 
-func (j *journal) unfollow(follower chan client.Event) {
+func (j *journal) unfollow(follower chan api.Event) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if _, ok := j.followers[follower]; ok {
@@ -241,4 +241,4 @@ func (j *journal) close() {
 }
 
 // emit makes an event of the region's.
-func (e *Emulator) emit(event client.Event) { e.events.add(event) }
+func (e *Emulator) emit(event api.Event) { e.events.add(event) }

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"tripod/client"
+	"tripod/api"
 )
 
 func newJournal(t *testing.T, path string) *journal {
@@ -26,14 +26,14 @@ func newJournal(t *testing.T, path string) *journal {
 
 func add(j *journal, n int) {
 	for i := range n {
-		j.add(client.Event{Type: "Test", Message: fmt.Sprint("event ", i)})
+		j.add(api.Event{Type: "Test", Message: fmt.Sprint("event ", i)})
 	}
 }
 
 // numbers are the sequence numbers that a follower without an end is told.
 func numbers(t *testing.T, j *journal, since uint64) (all []uint64) {
 	t.Helper()
-	if err := j.follow(since, false, nil, func(e client.Event) error { all = append(all, e.Seq); return nil }); err != nil {
+	if err := j.follow(since, false, nil, func(e api.Event) error { all = append(all, e.Seq); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	return all
@@ -120,7 +120,7 @@ func TestFollowerMissesNothing(t *testing.T) {
 	})
 	stop := make(chan struct{})
 	var got []uint64
-	err := j.follow(0, true, stop, func(e client.Event) error {
+	err := j.follow(0, true, stop, func(e api.Event) error {
 		if got = append(got, e.Seq); len(got) == 20 {
 			writer.Wait() // far behind: it is let go and comes again
 		}
@@ -143,12 +143,12 @@ func TestFollowerEnds(t *testing.T) {
 	for name, end := range map[string]func(j *journal, stop chan struct{}){
 		"when it is stopped":        func(_ *journal, stop chan struct{}) { close(stop) },
 		"when the journal is":       func(j *journal, _ chan struct{}) { j.close() },
-		"when it cannot be told to": func(j *journal, _ chan struct{}) { j.add(client.Event{Type: "Fail"}) },
+		"when it cannot be told to": func(j *journal, _ chan struct{}) { j.add(api.Event{Type: "Fail"}) },
 	} {
 		j := newJournal(t, path)
 		stop, ended, told := make(chan struct{}), make(chan error, 1), make(chan struct{}, 100)
 		go func() {
-			ended <- j.follow(j.seq, true, stop, func(e client.Event) error {
+			ended <- j.follow(j.seq, true, stop, func(e api.Event) error {
 				told <- struct{}{}
 				if e.Type == "Fail" {
 					return failure
@@ -177,7 +177,7 @@ func TestFollowerEnds(t *testing.T) {
 
 func TestEventsAreToldInTheirOrder(t *testing.T) {
 	var told []uint64 // one call at a time: without a lock of its own
-	j, err := openJournal(filepath.Join(t.TempDir(), "events.jsonl"), func(e client.Event) { told = append(told, e.Seq) })
+	j, err := openJournal(filepath.Join(t.TempDir(), "events.jsonl"), func(e api.Event) { told = append(told, e.Seq) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +195,7 @@ func TestEventsAreToldInTheirOrder(t *testing.T) {
 // A terminal that is held up by Ctrl-S must not hold up the region.
 func TestBlockedListenerBlocksNobody(t *testing.T) {
 	release := make(chan struct{})
-	j, err := openJournal(filepath.Join(t.TempDir(), "events.jsonl"), func(client.Event) { <-release })
+	j, err := openJournal(filepath.Join(t.TempDir(), "events.jsonl"), func(api.Event) { <-release })
 	if err != nil {
 		t.Fatal(err)
 	}

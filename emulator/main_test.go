@@ -15,9 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"tripod/api"
 	"tripod/apiserver/launch"
 	"tripod/az"
-	"tripod/client"
 	"tripod/etcdcluster"
 	"tripod/internal/process"
 )
@@ -121,7 +121,7 @@ func serveReadyz(config []byte) error {
 type testRegion struct {
 	*Emulator
 	mu     sync.Mutex
-	events []client.Event
+	events []api.Event
 }
 
 // newRegion is not started. It is stopped at the end of the test.
@@ -129,7 +129,7 @@ func newRegion(t *testing.T, dir string, edit func(*Options)) *testRegion {
 	t.Helper()
 	r := &testRegion{}
 	options := Options{DataDir: dir, Region: "us-east-1", Cluster: "none", KubernetesVersion: "1.36", Executable: os.Args[0],
-		Logger: slog.New(slog.DiscardHandler), OnEvent: func(e client.Event) {
+		Logger: slog.New(slog.DiscardHandler), OnEvent: func(e api.Event) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.events = append(r.events, e)
@@ -179,7 +179,7 @@ func (r *testRegion) do(t *testing.T, verb, target string) {
 }
 
 // told says whether there was an event of that type about the zone.
-func (r *testRegion) told(kind, zone string) bool {
+func (r *testRegion) told(kind api.EventType, zone string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, e := range r.events {
@@ -190,14 +190,14 @@ func (r *testRegion) told(kind, zone string) bool {
 	return false
 }
 
-func (r *testRegion) awaitPhase(t *testing.T, phase string) client.Status {
+func (r *testRegion) awaitPhase(t *testing.T, phase string) api.Status {
 	t.Helper()
 	eventually(t, "phase "+phase, func() bool { return r.Status().Phase == phase }, func() any { return r.Status() })
 	return r.Status()
 }
 
 // pids of all processes of the region but this one.
-func pids(s client.Status) (all []int) {
+func pids(s api.Status) (all []int) {
 	for _, z := range s.Zones {
 		if z.PID != 0 {
 			all = append(all, z.PID)

@@ -10,8 +10,8 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
+	"tripod/api"
 	"tripod/az"
-	"tripod/client"
 )
 
 var (
@@ -45,9 +45,9 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	s := c.e.Status()
 	well := s.State.Quorum
 	for _, z := range s.Zones {
-		gauge(zoneUp, is(z.State == client.StateReady), z.Name)
+		gauge(zoneUp, is(z.State == api.StateReady), z.Name)
 		for _, i := range z.Instances {
-			gauge(instanceUp, is(i.State == client.StateReady), z.Name, i.Cluster, i.Component)
+			gauge(instanceUp, is(i.State == api.StateReady), z.Name, i.Cluster, i.Component)
 			metrics <- prometheus.MustNewConstMetric(restarts, prometheus.CounterValue, float64(i.Restarts), z.Name, i.Cluster, i.Component)
 		}
 	}

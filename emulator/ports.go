@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"tripod/az"
-	"tripod/client"
+	"tripod/internal/datadir"
 	"tripod/internal/pki"
 	"tripod/internal/ports"
 )
@@ -81,13 +81,17 @@ func twin(ctx context.Context, reservations string, base int, dataDir string) st
 	if err != nil || string(holder) == dataDir {
 		return ""
 	}
-	if marker, err := client.ReadMarker(string(holder)); err != nil || marker.PortBase != base {
+	if marker, err := datadir.ReadMarker(string(holder)); err != nil || marker.PortBase != base {
 		return ""
 	}
 	asking, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	if _, err := client.New(string(holder)).Status(asking); errors.Is(err, client.ErrNotRunning) {
+	conn, err := datadir.Dial(asking, string(holder))
+	if errors.Is(err, datadir.ErrNotRunning) {
 		return ""
+	}
+	if err == nil {
+		conn.Close()
 	}
 	return string(holder)
 }
@@ -113,7 +117,7 @@ func reserve(reservations string, base int, dataDir string) bool {
 	note := rangeNote(reservations, base)
 	if info, err := os.Stat(note); err == nil {
 		holder, _ := os.ReadFile(note)
-		marker, err := client.ReadMarker(string(holder))
+		marker, err := datadir.ReadMarker(string(holder))
 		if string(holder) != dataDir && (err == nil && marker.PortBase == base || time.Since(info.ModTime()) < time.Minute) {
 			return false
 		}

@@ -14,7 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"tripod/api"
 	"tripod/client"
+	"tripod/internal/datadir"
 )
 
 // TestRegion is the life of one region: each step begins where the one before ended.
@@ -22,7 +24,7 @@ func TestRegion(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "region")
 	r := newRegion(t, dir, func(o *Options) { o.Cluster, o.Nodes, o.MetricsAddress = "demo", 0, "127.0.0.1:0" })
 	r.start(t)
-	if s := r.Status(); s.Phase != client.PhaseReady || !s.State.Quorum || s.State.Voters != 3 || s.State.Leader == "" || len(s.Faults) != 0 {
+	if s := r.Status(); s.Phase != api.PhaseReady || !s.State.Quorum || s.State.Voters != 3 || s.State.Leader == "" || len(s.Faults) != 0 {
 		t.Fatalf("after Start: %+v", s)
 	}
 	for _, step := range []struct {
@@ -49,7 +51,7 @@ func testStatus(t *testing.T, r *testRegion) {
 			t.Errorf("zone %d: %+v", i, z)
 		}
 		for n, component := range []string{"etcd", "apiserver", "controllers"} {
-			if instance := z.Instances[n]; instance.Target != component+"/"+letter || instance.State != client.StateReady || instance.PID == 0 || instance.MemoryBytes == 0 {
+			if instance := z.Instances[n]; instance.Target != component+"/"+letter || instance.State != api.StateReady || instance.PID == 0 || instance.MemoryBytes == 0 {
 				t.Errorf("instance %+v", instance)
 			}
 		}
@@ -142,14 +144,14 @@ func testFileModes(t *testing.T, r *testRegion) {
 }
 
 func testKilledZone(t *testing.T, r *testRegion) {
-	before := pids(client.Status{Zones: r.Status().Zones[1:2]})
+	before := pids(api.Status{Zones: r.Status().Zones[1:2]})
 	r.do(t, "kill", "az/b")
 	gone(t, before)
 	s := r.Status()
-	if z := s.Zones[1]; z.State != client.StateKilled || z.PID != 0 || z.Reason == "" || s.Phase != client.PhaseDegraded || !s.State.Quorum {
+	if z := s.Zones[1]; z.State != api.StateKilled || z.PID != 0 || z.Reason == "" || s.Phase != api.PhaseDegraded || !s.State.Quorum {
 		t.Errorf("when kill returns: %s %+v", s.Phase, z)
 	}
-	if len(s.Faults) != 1 || s.Faults[0].Target != "az/us-east-1b" || s.Faults[0].Fault != client.StateKilled || time.Since(s.Faults[0].Since) > time.Minute {
+	if len(s.Faults) != 1 || s.Faults[0].Target != "az/us-east-1b" || s.Faults[0].Fault != api.StateKilled || time.Since(s.Faults[0].Since) > time.Minute {
 		t.Errorf("faults %+v", s.Faults)
 	}
 	r.do(t, "kill", "az/us-east-1b") // again is no error
@@ -157,13 +159,13 @@ func testKilledZone(t *testing.T, r *testRegion) {
 		t.Errorf("an order to a zone that is down: %v", err)
 	}
 	r.do(t, "start", "az/b")
-	r.awaitPhase(t, client.PhaseReady)
+	r.awaitPhase(t, api.PhaseReady)
 }
 
 func testForeignKill(t *testing.T, r *testRegion) {
-	before := pids(client.Status{Zones: r.Status().Zones[2:]})
+	before := pids(api.Status{Zones: r.Status().Zones[2:]})
 	syscall.Kill(before[0], syscall.SIGKILL) // the agent alone: its group goes with it
-	eventually(t, "the zone is lost", func() bool { return r.Status().Zones[2].State == client.StateKilled }, func() any { return r.Status().Zones[2] })
+	eventually(t, "the zone is lost", func() bool { return r.Status().Zones[2].State == api.StateKilled }, func() any { return r.Status().Zones[2] })
 	gone(t, before)
 	if z := r.Status().Zones[2]; !strings.Contains(z.Reason, "signal: killed") {
 		t.Errorf("reason %q", z.Reason)
@@ -177,7 +179,7 @@ func reset(t *testing.T, r *testRegion) {
 	if err := r.Reset(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if s := r.Status(); s.Phase != client.PhaseReady || len(s.Faults) != 0 {
+	if s := r.Status(); s.Phase != api.PhaseReady || len(s.Faults) != 0 {
 		t.Errorf("when reset returns: %+v", s)
 	}
 }
@@ -186,7 +188,7 @@ func testNoQuorum(t *testing.T, r *testRegion) {
 	r.do(t, "kill", "az/a")
 	r.do(t, "stop", "az/b")
 	s := r.Status()
-	if s.Phase != client.PhaseNoQuorum || s.State.Quorum || s.State.Voters != 1 || s.Clusters[0].Quorum || s.Zones[1].State != client.StateStopped {
+	if s.Phase != api.PhaseNoQuorum || s.State.Quorum || s.State.Voters != 1 || s.Clusters[0].Quorum || s.Zones[1].State != api.StateStopped {
 		t.Errorf("with one zone left: %+v", s)
 	}
 	eventually(t, "the loss is told", func() bool { return r.told("QuorumLost", "") }, func() any { return r.Status() })
@@ -200,7 +202,7 @@ func testPausedZone(t *testing.T, r *testRegion) {
 	r.do(t, "pause", "az/b")
 	r.do(t, "pause", "az/b")
 	s := r.Status()
-	if s.Zones[1].State != client.StatePaused || s.Phase != client.PhaseDegraded || len(s.Faults) != 1 || s.Zones[1].Instances[0].State != client.StatePaused {
+	if s.Zones[1].State != api.StatePaused || s.Phase != api.PhaseDegraded || len(s.Faults) != 1 || s.Zones[1].Instances[0].State != api.StatePaused {
 		t.Errorf("when pause returns: %s %+v %+v", s.Phase, s.Zones[1], s.Faults)
 	}
 	eventually(t, "the balancers let it go", func() bool { return !r.Status().Balancers[1].Targets[1].Healthy }, func() any { return r.Status().Balancers })
@@ -209,7 +211,7 @@ func testPausedZone(t *testing.T, r *testRegion) {
 	}
 	r.do(t, "resume", "az/b")
 	r.do(t, "resume", "az/b")
-	r.awaitPhase(t, client.PhaseReady)
+	r.awaitPhase(t, api.PhaseReady)
 	r.do(t, "pause", "az/c")
 	r.do(t, "kill", "az/c") // a paused zone can be killed
 	reset(t, r)
@@ -218,28 +220,28 @@ func testPausedZone(t *testing.T, r *testRegion) {
 func testForeignPause(t *testing.T, r *testRegion) {
 	group := r.Status().Zones[0].PID
 	syscall.Kill(-group, syscall.SIGSTOP)
-	eventually(t, "paused", func() bool { return r.Status().Zones[0].State == client.StatePaused }, func() any { return r.Status().Zones[0] })
+	eventually(t, "paused", func() bool { return r.Status().Zones[0].State == api.StatePaused }, func() any { return r.Status().Zones[0] })
 	syscall.Kill(-group, syscall.SIGCONT)
-	r.awaitPhase(t, client.PhaseReady)
+	r.awaitPhase(t, api.PhaseReady)
 }
 
 func testInstance(t *testing.T, r *testRegion) {
 	r.do(t, "stop", "apiserver/b")
-	instance := func() client.Instance { return r.Status().Zones[1].Instances[1] }
-	eventually(t, "stopped", func() bool { return instance().State == client.StateStopped }, func() any { return instance() })
-	if s := r.Status(); len(s.Faults) != 1 || s.Faults[0].Target != "apiserver/b" || s.Faults[0].Fault != client.StateStopped {
+	instance := func() api.Instance { return r.Status().Zones[1].Instances[1] }
+	eventually(t, "stopped", func() bool { return instance().State == api.StateStopped }, func() any { return instance() })
+	if s := r.Status(); len(s.Faults) != 1 || s.Faults[0].Target != "apiserver/b" || s.Faults[0].Fault != api.StateStopped {
 		t.Errorf("faults %+v", s.Faults)
 	}
 	r.do(t, "start", "apiserver/b")
-	r.awaitPhase(t, client.PhaseReady)
+	r.awaitPhase(t, api.PhaseReady)
 	before := instance()
 	r.do(t, "kill", "apiserver/us-east-1b")
 	eventually(t, "replaced", func() bool {
 		i := instance()
-		return i.State == client.StateReady && i.PID != before.PID && i.Restarts == before.Restarts+1
+		return i.State == api.StateReady && i.PID != before.PID && i.Restarts == before.Restarts+1
 	},
 		func() any { return instance() })
-	r.awaitPhase(t, client.PhaseReady)
+	r.awaitPhase(t, api.PhaseReady)
 }
 
 func testBadOrders(t *testing.T, r *testRegion) {
@@ -262,7 +264,7 @@ func testHeld(t *testing.T, r *testRegion) {
 	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("another Tripod (pid %d)", os.Getpid())) {
 		t.Errorf("a second region in the same directory: %v", err)
 	}
-	if s := r.Status(); s.Phase != client.PhaseReady {
+	if s := r.Status(); s.Phase != api.PhaseReady {
 		t.Errorf("the first one suffers: %s", s.Phase)
 	}
 }
@@ -272,7 +274,7 @@ func testRestart(t *testing.T, r *testRegion) {
 	follower := make(chan error, 1)
 	connection := client.New(r.dir.path)
 	go func() {
-		follower <- connection.Events(context.Background(), 0, true, func(client.Event) error { return nil })
+		follower <- connection.Events(context.Background(), 0, true, func(api.Event) error { return nil })
 	}()
 	kubeconfig, _ := os.ReadFile(r.dir.file("kubeconfig"))
 	started := time.Now()
@@ -293,7 +295,7 @@ func testRestart(t *testing.T, r *testRegion) {
 	if err := r.Start(t.Context()); err == nil {
 		t.Error("a region that was stopped starts again: its Stop would do nothing")
 	}
-	for _, left := range []string{client.SocketPath(r.dir.path), r.dir.file("agents.json")} {
+	for _, left := range []string{datadir.SocketPath(r.dir.path), r.dir.file("agents.json")} {
 		if _, err := os.Lstat(left); err == nil {
 			t.Errorf("left behind: %s", left)
 		}
@@ -301,7 +303,7 @@ func testRestart(t *testing.T, r *testRegion) {
 
 	again := newRegion(t, r.dir.path, nil)
 	again.start(t)
-	after := again.awaitPhase(t, client.PhaseReady)
+	after := again.awaitPhase(t, api.PhaseReady)
 	if after.AWSEndpoint != before.AWSEndpoint || after.AccountID != before.AccountID || len(after.Clusters) != 1 ||
 		after.Clusters[0].ID != before.Clusters[0].ID || after.Clusters[0].Endpoint != before.Clusters[0].Endpoint || after.Clusters[0].Status != "ACTIVE" {
 		t.Errorf("before: %+v\nafter: %+v", before, after)

@@ -8,11 +8,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"syscall"
 
-	"tripod/client"
+	"tripod/api"
+	"tripod/internal/datadir"
 	"tripod/snapshot"
 )
 
@@ -33,7 +33,7 @@ type RestoreOptions struct {
 // RestoreSnapshot makes a region's data directory of a snapshot: a new one, one in an empty directory, or, with Over, in the place of the region that is
 // there and does not run. Unless it returns nil, everything is as before; only when it is killed while it replaces, nothing but another restore or
 // a purge takes the directory.
-func RestoreSnapshot(ctx context.Context, o RestoreOptions, each func(client.SnapshotProgress)) (_ *client.Snapshot, err error) {
+func RestoreSnapshot(ctx context.Context, o RestoreOptions, each func(api.SnapshotProgress)) (_ *api.Snapshot, err error) {
 	from, err := snapshot.Open(o.File)
 	if err != nil {
 		return nil, err
@@ -74,22 +74,16 @@ func RestoreSnapshot(ctx context.Context, o RestoreOptions, each func(client.Sna
 	return &from.About, nil
 }
 
-var (
-	regionShape  = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[1-9][0-9]?$`)
-	accountShape = regexp.MustCompile(`^[0-9]{12}$`)
-)
-
 // checkRestored looks whether what was unpacked is the region that its snapshot speaks of.
-func checkRestored(dir string, about client.Snapshot) error {
-	text, err := os.ReadFile(filepath.Join(dir, "tripod.json"))
+func checkRestored(dir string, about api.Snapshot) error {
+	text, err := os.ReadFile(filepath.Join(dir, datadir.MarkerFile))
 	if err != nil {
 		return fmt.Errorf("%s holds no region: it has no tripod.json", about.File)
 	}
-	var m marker
+	var m datadir.Marker
 	fits := json.Unmarshal(text, &m) == nil && m.Schema == about.Schema && m.Region == about.Region && m.AccountID == about.AccountID &&
 		m.Port == about.Port && m.PortBase == about.PortBase
-	if !fits || !m.Founded || !regionShape.MatchString(m.Region) || !accountShape.MatchString(m.AccountID) ||
-		m.Port < 1 || m.Port > 65535 || m.PortBase < 1024 || m.PortBase > 65536-portRange {
+	if !fits || !m.Founded || !m.Whole() || m.PortBase < 1024 || m.PortBase > 65536-portRange {
 		return fmt.Errorf("%s is damaged, or no snapshot of Tripod's: its tripod.json is not what its manifest says", about.File)
 	}
 	return nil
@@ -105,10 +99,10 @@ func (d *dataDir) replace(staging string) error {
 	if err := syscall.Rename(staging, restoring); err != nil { // os.Rename replaces no directory, not even an empty one
 		return err
 	}
-	if err := os.Rename(filepath.Join(restoring, "tripod.json"), d.file("tripod.json")); err != nil {
+	if err := os.Rename(filepath.Join(restoring, datadir.MarkerFile), d.file(datadir.MarkerFile)); err != nil {
 		return err
 	}
-	if err := empty(d.path, "lock", "tripod.json", restoringName); err != nil {
+	if err := empty(d.path, "lock", datadir.MarkerFile, restoringName); err != nil {
 		return err
 	}
 	made, err := os.ReadDir(restoring)

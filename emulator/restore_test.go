@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"tripod/client"
+	"tripod/api"
 	"tripod/snapshot"
 )
 
@@ -18,7 +18,7 @@ func someSnapshot(t *testing.T, marker string) string {
 	write(t, filepath.Join(dir, "tripod.json"), marker)
 	write(t, filepath.Join(dir, "pki", "region-ca.crt"), "new")
 	var out bytes.Buffer
-	about := client.Snapshot{Name: "some", Region: "us-east-1", AccountID: "111122223333", Port: 4566, PortBase: 20000}
+	about := api.Snapshot{Name: "some", Region: "us-east-1", AccountID: "111122223333", Port: 4566, PortBase: 20000}
 	if _, err := snapshot.Write(t.Context(), &out, dir, about, noProgress); err != nil {
 		t.Fatal(err)
 	}

@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tripod/api"
 	"tripod/az"
-	"tripod/client"
 	"tripod/internal/loss"
 	"tripod/internal/sleep"
 	"tripod/lb"
@@ -93,7 +93,7 @@ func (e *Emulator) fallAsleep(ctx context.Context, willing func() bool) (err err
 	listening, woken := context.WithCancel(e.running)
 	n.still, n.woken = still, woken
 	n.asleep.Store(&now)
-	e.emit(client.Event{Type: "RegionAsleep", Message: "the region sleeps; the first connection wakes it"})
+	e.emit(api.Event{Type: api.RegionAsleep, Message: "the region sleeps; the first connection wakes it"})
 	e.wait.Go(func() { e.listen(listening, heard) })
 	return nil
 }
@@ -121,7 +121,7 @@ func (e *Emulator) Wake(why string) {
 	n.asleep.Store(nil)
 	n.drowsy.Store(false)
 	e.goOn()
-	e.emit(client.Event{Type: "RegionAwake", Message: fmt.Sprintf("the region runs again after %s: %s", slept.Round(time.Millisecond), why)})
+	e.emit(api.Event{Type: api.RegionAwake, Message: fmt.Sprintf("the region runs again after %s: %s", slept.Round(time.Millisecond), why)})
 }
 
 // goOn undoes what was prepared for the sleep. Clients need not wait for it: until the zones know each other again, the balancers' targets are as well as

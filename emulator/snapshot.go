@@ -11,7 +11,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"tripod/client"
+	"tripod/api"
+	"tripod/internal/datadir"
 	"tripod/region"
 	"tripod/snapshot"
 	"tripod/state"
@@ -23,7 +24,7 @@ const copyName = ".snapshot"
 
 // SaveSnapshot saves the region, which runs, as one file: as kill -9 of all its processes at one moment would leave it, which every region survives. For
 // that moment, a copy's time, it stands still; the file is written from the copy while it runs on.
-func (e *Emulator) SaveSnapshot(ctx context.Context, request client.SnapshotRequest, each func(client.SnapshotProgress)) (_ *client.Snapshot, err error) {
+func (e *Emulator) SaveSnapshot(ctx context.Context, request api.SnapshotRequest, each func(api.SnapshotProgress)) (_ *api.Snapshot, err error) {
 	if !e.saving.TryLock() {
 		return nil, errors.New("another snapshot of the region is being saved: wait for it")
 	}
@@ -42,7 +43,7 @@ func (e *Emulator) SaveSnapshot(ctx context.Context, request client.SnapshotRequ
 	}()
 	about := describeMarker(e.dir.marker, request)
 	for _, c := range e.sortedClusters() {
-		about.Clusters = append(about.Clusters, client.SnapshotCluster{Name: c.state.Name, Version: c.state.Version, Status: c.state.Status})
+		about.Clusters = append(about.Clusters, api.SnapshotCluster{Name: c.state.Name, Version: c.state.Version, Status: c.state.Status})
 	}
 	staging := e.dir.file(copyName)
 	defer os.RemoveAll(staging)
@@ -52,13 +53,13 @@ func (e *Emulator) SaveSnapshot(ctx context.Context, request client.SnapshotRequ
 	if err := writeSnapshot(ctx, draft, staging, &about, each); err != nil {
 		return nil, err
 	}
-	e.emit(client.Event{Type: "SnapshotSaved", Message: fmt.Sprintf("snapshot %s is saved: %.1f MiB; the region stood still for %.0f ms", about.Name,
+	e.emit(api.Event{Type: api.SnapshotSaved, Message: fmt.Sprintf("snapshot %s is saved: %.1f MiB; the region stood still for %.0f ms", about.Name,
 		float64(about.Bytes)/(1<<20), about.PauseMillis)})
 	return &about, nil
 }
 
 // checkRequest begins the snapshot's file.
-func checkRequest(request client.SnapshotRequest) (*snapshot.Draft, error) {
+func checkRequest(request api.SnapshotRequest) (*snapshot.Draft, error) {
 	if err := snapshot.CheckName(request.Name); err != nil {
 		return nil, refusal{err.Error()}
 	}
@@ -68,13 +69,13 @@ func checkRequest(request client.SnapshotRequest) (*snapshot.Draft, error) {
 	return snapshot.Create(request.File, request.Over)
 }
 
-func describeMarker(m marker, request client.SnapshotRequest) client.Snapshot {
-	return client.Snapshot{Name: request.Name, File: request.File, CreatedAt: time.Now().UTC(), Region: m.Region, AccountID: m.AccountID,
-		Port: m.Port, PortBase: m.PortBase, Clusters: []client.SnapshotCluster{}}
+func describeMarker(m datadir.Marker, request api.SnapshotRequest) api.Snapshot {
+	return api.Snapshot{Name: request.Name, File: request.File, CreatedAt: time.Now().UTC(), Region: m.Region, AccountID: m.AccountID,
+		Port: m.Port, PortBase: m.PortBase, Clusters: []api.SnapshotCluster{}}
 }
 
 // copyStill copies the data directory while the region stands still, and notes since when and for how long.
-func (e *Emulator) copyStill(ctx context.Context, staging string, about *client.Snapshot) error {
+func (e *Emulator) copyStill(ctx context.Context, staging string, about *api.Snapshot) error {
 	if err := os.RemoveAll(staging); err != nil {
 		return err
 	}
@@ -109,7 +110,7 @@ func (e *Emulator) copyStill(ctx context.Context, staging string, about *client.
 }
 
 // writeSnapshot writes the file from a data directory that nobody changes, and completes what is known of it.
-func writeSnapshot(ctx context.Context, draft *snapshot.Draft, dir string, about *client.Snapshot, each func(client.SnapshotProgress)) (err error) {
+func writeSnapshot(ctx context.Context, draft *snapshot.Draft, dir string, about *api.Snapshot, each func(api.SnapshotProgress)) (err error) {
 	if *about, err = snapshot.Write(ctx, draft, dir, *about, each); err == nil {
 		var info fs.FileInfo
 		if info, err = draft.Stat(); err == nil {
@@ -121,8 +122,8 @@ func writeSnapshot(ctx context.Context, draft *snapshot.Draft, dir string, about
 }
 
 // SaveSnapshot saves the region in dataDir, which does not run, as one file.
-func SaveSnapshot(ctx context.Context, dataDir string, request client.SnapshotRequest, each func(client.SnapshotProgress)) (_ *client.Snapshot, err error) {
-	if _, err := client.ReadMarker(dataDir); errors.Is(err, fs.ErrNotExist) {
+func SaveSnapshot(ctx context.Context, dataDir string, request api.SnapshotRequest, each func(api.SnapshotProgress)) (_ *api.Snapshot, err error) {
+	if _, err := datadir.ReadMarker(dataDir); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no region in %s: make one with 'tripod up'", dataDir)
 	}
 	dir, err := openDataDir(dataDir)
@@ -159,8 +160,8 @@ func SaveSnapshot(ctx context.Context, dataDir string, request client.SnapshotRe
 }
 
 // clusters are those of the region, which does not run, as the newest of the zones' copies has them.
-func (d *dataDir) clusters() ([]client.SnapshotCluster, error) {
-	found, newest := []client.SnapshotCluster{}, uint64(0)
+func (d *dataDir) clusters() ([]api.SnapshotCluster, error) {
+	found, newest := []api.SnapshotCluster{}, uint64(0)
 	var errs []error
 	read := false
 	for _, letter := range zoneLetters {
@@ -169,9 +170,9 @@ func (d *dataDir) clusters() ([]client.SnapshotCluster, error) {
 			if tx.Index() < newest {
 				return nil
 			}
-			found, newest = []client.SnapshotCluster{}, tx.Index()
+			found, newest = []api.SnapshotCluster{}, tx.Index()
 			for _, c := range region.Clusters.List(tx) {
-				found = append(found, client.SnapshotCluster{Name: c.Name, Version: c.Version, Status: c.Status})
+				found = append(found, api.SnapshotCluster{Name: c.Name, Version: c.Version, Status: c.Status})
 			}
 			return nil
 		}))
@@ -184,13 +185,13 @@ func (d *dataDir) clusters() ([]client.SnapshotCluster, error) {
 
 // handleSnapshot saves a snapshot and tells how far it is, a line at a time. What fails before there is anything to tell is refused as any order.
 func (e *Emulator) handleSnapshot(w http.ResponseWriter, r *http.Request) {
-	var request client.SnapshotRequest
+	var request api.SnapshotRequest
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&request); err != nil {
 		answer(w, refuse("the request is no JSON of a snapshot's name and file: %v", err))
 		return
 	}
 	lines, flush, begun := json.NewEncoder(w), http.NewResponseController(w), false
-	tell := func(line client.SnapshotAnswer) {
+	tell := func(line api.SnapshotAnswer) {
 		if !begun {
 			w.Header().Set("Content-Type", "application/jsonl")
 			begun = true
@@ -198,12 +199,12 @@ func (e *Emulator) handleSnapshot(w http.ResponseWriter, r *http.Request) {
 		lines.Encode(line) // whoever is gone has ended the request's context
 		flush.Flush()
 	}
-	saved, err := e.SaveSnapshot(r.Context(), request, func(p client.SnapshotProgress) { tell(client.SnapshotAnswer{Progress: &p}) })
+	saved, err := e.SaveSnapshot(r.Context(), request, func(p api.SnapshotProgress) { tell(api.SnapshotAnswer{Progress: &p}) })
 	switch {
 	case err == nil:
-		tell(client.SnapshotAnswer{Saved: saved})
+		tell(api.SnapshotAnswer{Saved: saved})
 	case begun:
-		tell(client.SnapshotAnswer{Error: err.Error()})
+		tell(api.SnapshotAnswer{Error: err.Error()})
 	default:
 		answer(w, err)
 	}

@@ -11,12 +11,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"tripod/api"
 	"tripod/client"
 	"tripod/internal/process"
 	"tripod/snapshot"
 )
 
-func noProgress(client.SnapshotProgress) {}
+func noProgress(api.SnapshotProgress) {}
 
 // TestSnapshotsOfARegion is the life of one region beside its snapshots: each step begins where the one before ended.
 func TestSnapshotsOfARegion(t *testing.T) {
@@ -38,9 +39,9 @@ func TestSnapshotsOfARegion(t *testing.T) {
 }
 
 // save saves a region that runs.
-func (r *testRegion) save(t *testing.T, store, name string) *client.Snapshot {
+func (r *testRegion) save(t *testing.T, store, name string) *api.Snapshot {
 	t.Helper()
-	saved, err := client.New(r.options.DataDir).SaveSnapshot(t.Context(), client.SnapshotRequest{Name: name, File: snapshot.Path(store, name)}, noProgress)
+	saved, err := client.New(r.options.DataDir).SaveSnapshot(t.Context(), api.SnapshotRequest{Name: name, File: snapshot.Path(store, name)}, noProgress)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +56,7 @@ func (r *testRegion) number() uint64 {
 }
 
 // since are the events after the one with that number.
-func (r *testRegion) since(number uint64) (after []client.Event) {
+func (r *testRegion) since(number uint64) (after []api.Event) {
 	r.Emulator.events.told.flush()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -90,8 +91,8 @@ func testFrozen(t *testing.T, r *testRegion, _ string) {
 		z.observePause()
 	}
 	done := make(chan error, 1)
-	go func() { done <- r.Do(context.WithoutCancel(t.Context()), client.KindZone, "a", "resume", "") }() // it has to wait
-	if s := r.Status(); s.Phase != client.PhaseReady || len(s.Faults) != 0 {
+	go func() { done <- r.Do(context.WithoutCancel(t.Context()), api.KindZone, "a", "resume", "") }() // it has to wait
+	if s := r.Status(); s.Phase != api.PhaseReady || len(s.Faults) != 0 {
 		t.Errorf("a frozen region is %s, with %+v", s.Phase, s.Faults)
 	}
 	for range 2 {
@@ -132,8 +133,8 @@ func testSavePaused(t *testing.T, r *testRegion, store string) {
 		}
 	}
 	m := r.dir.marker
-	want := client.Snapshot{Name: "paused", File: snapshot.Path(store, "paused"), Format: 1, Schema: 1, Region: "us-east-1", AccountID: m.AccountID, Port: m.Port,
-		PortBase: m.PortBase, Clusters: []client.SnapshotCluster{{Name: "demo", Version: "1.36", Status: "ACTIVE"}}}
+	want := api.Snapshot{Name: "paused", File: snapshot.Path(store, "paused"), Format: 1, Schema: 1, Region: "us-east-1", AccountID: m.AccountID, Port: m.Port,
+		PortBase: m.PortBase, Clusters: []api.SnapshotCluster{{Name: "demo", Version: "1.36", Status: "ACTIVE"}}}
 	got := *saved
 	got.Bytes, got.Tripod, got.CreatedAt, got.Entries, got.DataBytes, got.PauseMillis = 0, "", want.CreatedAt, 0, 0, 0
 	if diff := cmp.Diff(want, got); diff != "" || saved.PauseMillis <= 0 || saved.DataBytes <= 0 {
@@ -144,24 +145,24 @@ func testSavePaused(t *testing.T, r *testRegion, store string) {
 		t.Errorf("%v %v", info, err)
 	}
 	listed, err := snapshot.List(store)
-	if diff := cmp.Diff([]client.Snapshot{*saved}, listed); err != nil || diff != "" {
+	if diff := cmp.Diff([]api.Snapshot{*saved}, listed); err != nil || diff != "" {
 		t.Errorf("-saved +listed:\n%s %v", diff, err)
 	}
 	r.do(t, "resume", "az/c")
 	r.do(t, "resume", "etcd/b")
-	r.awaitPhase(t, client.PhaseReady)
+	r.awaitPhase(t, api.PhaseReady)
 }
 
 func testSaveFails(t *testing.T, r *testRegion, store string) {
 	all := pids(r.Status())
 	connection := client.New(r.options.DataDir)
 	for name, c := range map[string]struct {
-		request client.SnapshotRequest
+		request api.SnapshotRequest
 		want    string
 	}{
-		"the name of another": {client.SnapshotRequest{Name: "paused", File: snapshot.Path(store, "paused")}, "there is a snapshot " + snapshot.Path(store, "paused") + " already"},
-		"no name":             {client.SnapshotRequest{Name: "../x", File: "/x"}, `"../x" is not a snapshot's name`},
-		"no directory":        {client.SnapshotRequest{Name: "x", File: r.dir.file("tripod.json", "x.tripod")}, "cannot make the directory of the snapshot"},
+		"the name of another": {api.SnapshotRequest{Name: "paused", File: snapshot.Path(store, "paused")}, "there is a snapshot " + snapshot.Path(store, "paused") + " already"},
+		"no name":             {api.SnapshotRequest{Name: "../x", File: "/x"}, `"../x" is not a snapshot's name`},
+		"no directory":        {api.SnapshotRequest{Name: "x", File: r.dir.file("tripod.json", "x.tripod")}, "cannot make the directory of the snapshot"},
 	} {
 		_, err := connection.SaveSnapshot(t.Context(), c.request, noProgress)
 		var refused *client.APIError
@@ -175,7 +176,7 @@ func testSaveFails(t *testing.T, r *testRegion, store string) {
 		if begins {
 			cancel(why)
 		}
-		_, err := r.SaveSnapshot(ctx, client.SnapshotRequest{Name: "x", File: snapshot.Path(store, "x")}, func(client.SnapshotProgress) { cancel(why) })
+		_, err := r.SaveSnapshot(ctx, api.SnapshotRequest{Name: "x", File: snapshot.Path(store, "x")}, func(api.SnapshotProgress) { cancel(why) })
 		if !errors.Is(err, why) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -189,14 +190,14 @@ func testSaveFails(t *testing.T, r *testRegion, store string) {
 	if left, err := os.ReadDir(store); err != nil || len(left) != 1 {
 		t.Errorf("beside the first snapshot there is %v: %v", left, err)
 	}
-	r.awaitPhase(t, client.PhaseReady)
+	r.awaitPhase(t, api.PhaseReady)
 }
 
 // testRestoreBeside makes a second region of the first one, which has gone on, and goes on again after it.
 func testRestoreBeside(t *testing.T, r *testRegion, store string) {
 	r.create(t, "kept")
 	r.awaitCluster(t, "kept", "ACTIVE")
-	before := r.awaitPhase(t, client.PhaseReady)
+	before := r.awaitPhase(t, api.PhaseReady)
 	saved := r.save(t, store, "beside")
 	r.remove(t, "kept")
 	dir := filepath.Join(t.TempDir(), "copy")
@@ -212,7 +213,7 @@ func testRestoreBeside(t *testing.T, r *testRegion, store string) {
 	copied = newRegion(t, dir, nil)
 	copied.start(t)
 	testFileModes(t, copied)
-	after := copied.awaitPhase(t, client.PhaseReady)
+	after := copied.awaitPhase(t, api.PhaseReady)
 	if after.AWSEndpoint != before.AWSEndpoint || len(after.Clusters) != 2 || after.Clusters[1].Name != "kept" || after.Clusters[1].ID != before.Clusters[1].ID ||
 		after.Clusters[1].Endpoint != before.Clusters[1].Endpoint {
 		t.Errorf("before: %+v\nafter: %+v", before, after)
@@ -232,11 +233,11 @@ func restore(t *testing.T, file, dir string, over bool) {
 }
 
 func testSaveDown(t *testing.T, r *testRegion, store string) {
-	saved, err := SaveSnapshot(t.Context(), r.options.DataDir, client.SnapshotRequest{Name: "down", File: snapshot.Path(store, "down")}, noProgress)
+	saved, err := SaveSnapshot(t.Context(), r.options.DataDir, api.SnapshotRequest{Name: "down", File: snapshot.Path(store, "down")}, noProgress)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if saved.PauseMillis != 0 || !slices.Equal(saved.Clusters, []client.SnapshotCluster{{Name: "demo", Version: "1.36", Status: "ACTIVE"}}) {
+	if saved.PauseMillis != 0 || !slices.Equal(saved.Clusters, []api.SnapshotCluster{{Name: "demo", Version: "1.36", Status: "ACTIVE"}}) {
 		t.Errorf("got %+v", saved)
 	}
 }
@@ -260,7 +261,7 @@ func testPutBack(t *testing.T, r *testRegion, store string) {
 	restore(t, snapshot.Path(store, "down"), dir, true)
 	last := newRegion(t, dir, nil)
 	last.start(t)
-	if all := last.awaitPhase(t, client.PhaseReady).Clusters; len(all) != 1 || all[0].Name != "demo" {
+	if all := last.awaitPhase(t, api.PhaseReady).Clusters; len(all) != 1 || all[0].Name != "demo" {
 		t.Errorf("put back to when there was one cluster, there are %+v", all)
 	}
 }
@@ -270,7 +271,7 @@ func TestStopEndsASave(t *testing.T) {
 	r.start(t)
 	all, store := pids(r.Status()), t.TempDir()
 	stopped := make(chan error, 1)
-	_, err := r.SaveSnapshot(t.Context(), client.SnapshotRequest{Name: "x", File: snapshot.Path(store, "x")}, func(client.SnapshotProgress) {
+	_, err := r.SaveSnapshot(t.Context(), api.SnapshotRequest{Name: "x", File: snapshot.Path(store, "x")}, func(api.SnapshotProgress) {
 		go func() { stopped <- r.Stop(context.WithoutCancel(t.Context())) }()
 		<-r.running.Done()
 	})

@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"slices"
 
-	"tripod/client"
+	"tripod/api"
 )
 
 // stagesOf tells how far the creation of a cluster is, in the order of EKS's own workflow. Each zone does all of it, side by side with the others, so
 // that a later stage may be complete before an earlier one; the cluster is ACTIVE as soon as its endpoint answers from one zone.
-func (e *Emulator) stagesOf(c cluster, s client.Status) []client.Stage {
+func (e *Emulator) stagesOf(c cluster, s api.Status) []api.Stage {
 	parts := 0
 	for _, z := range e.zones {
 		state, _, _, _, _, _ := z.snapshot()
@@ -20,7 +20,7 @@ func (e *Emulator) stagesOf(c cluster, s client.Status) []client.Stage {
 	ready := map[string]int{}
 	for _, z := range s.Zones {
 		for _, i := range z.Instances {
-			if i.Cluster == c.state.Name && i.State == client.StateReady {
+			if i.Cluster == c.state.Name && i.State == api.StateReady {
 				ready[i.Component]++
 			}
 		}
@@ -33,7 +33,7 @@ func (e *Emulator) stagesOf(c cluster, s client.Status) []client.Stage {
 			}
 		}
 	}
-	stages := []client.Stage{{Name: "network interfaces", Done: parts}, {Name: "etcd members", Done: ready["etcd"]}, {Name: "API servers", Done: ready["apiserver"]},
+	stages := []api.Stage{{Name: "network interfaces", Done: parts}, {Name: "etcd members", Done: ready["etcd"]}, {Name: "API servers", Done: ready["apiserver"]},
 		{Name: "IAM authenticators", Done: parts}, {Name: "controllers", Done: ready["controllers"]}, {Name: "balancer targets", Done: targets}}
 	for i := range stages {
 		stages[i].Of = len(zoneLetters)
@@ -55,7 +55,7 @@ func (e *Emulator) noteStages() {
 			}
 			if !c.creation[stage.Name] {
 				c.creation[stage.Name] = true
-				e.emit(client.Event{Cluster: c.state.Name, Type: "ClusterStage",
+				e.emit(api.Event{Cluster: c.state.Name, Type: api.ClusterStage,
 					Message: fmt.Sprintf("cluster %s has its %s: %d of %d", c.state.Name, stage.Name, stage.Done, stage.Of)})
 			}
 		}

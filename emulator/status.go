@@ -6,8 +6,8 @@ import (
 	"strings"
 	"sync"
 
+	"tripod/api"
 	"tripod/az"
-	"tripod/client"
 	"tripod/internal/pressure"
 	"tripod/internal/process"
 	"tripod/lb"
@@ -28,9 +28,9 @@ func (e *Emulator) judge() (quorum bool, phase string) {
 		quorum = quorum && (c.Quorum || passing[c.Name])
 	}
 	for _, z := range s.Zones {
-		well = well && z.State == client.StateReady
+		well = well && z.State == api.StateReady
 		for _, i := range z.Instances {
-			well = well && (i.State == client.StateReady || passing[i.Cluster])
+			well = well && (i.State == api.StateReady || passing[i.Cluster])
 		}
 	}
 	for _, b := range s.Balancers {
@@ -43,22 +43,22 @@ func (e *Emulator) judge() (quorum bool, phase string) {
 	well = well && e.index > 0 && s.State.Leader != "" // else the state is still being read
 	switch {
 	case e.stopping:
-		return quorum, client.PhaseStopping
+		return quorum, api.PhaseStopping
 	case e.night.asleep.Load() != nil:
-		return quorum, client.PhaseAsleep
+		return quorum, api.PhaseAsleep
 	case well:
-		return quorum, client.PhaseReady
+		return quorum, api.PhaseReady
 	case !isClosed(e.startedUp):
-		return quorum, client.PhaseStarting
+		return quorum, api.PhaseStarting
 	case !quorum:
-		return quorum, client.PhaseNoQuorum
+		return quorum, api.PhaseNoQuorum
 	default:
-		return quorum, client.PhaseDegraded
+		return quorum, api.PhaseDegraded
 	}
 }
 
 // Status describes the region, with what its processes use.
-func (e *Emulator) Status() client.Status {
+func (e *Emulator) Status() api.Status {
 	s := e.status()
 	_, s.Phase = e.judge()
 	measure(&s)
@@ -67,12 +67,12 @@ func (e *Emulator) Status() client.Status {
 		s.AsleepSince = &at
 	}
 	now := pressure.Now()
-	s.Machine = client.Machine{ProcessorPressure: now.Processor, DiskPressure: now.Disk, MemoryPressure: now.Memory, Trouble: now.String()}
+	s.Machine = api.Machine{ProcessorPressure: now.Processor, DiskPressure: now.Disk, MemoryPressure: now.Memory, Trouble: now.String()}
 	return s
 }
 
 // measure asks the system for the memory of every process: some 10 ms of work, and so only done for who asks.
-func measure(s *client.Status) {
+func measure(s *api.Status) {
 	var wait sync.WaitGroup
 	gauge := func(pid int, into *int64) {
 		if pid != 0 {
@@ -95,10 +95,10 @@ func measure(s *client.Status) {
 	}
 }
 
-func (e *Emulator) status() client.Status {
+func (e *Emulator) status() api.Status {
 	m := e.dir.marker
-	s := client.Status{Schema: 1, Region: e.options.Region, AccountID: m.AccountID, DataDir: e.dir.path, PID: os.Getpid(), StartedAt: e.started.UTC(),
-		AWSEndpoint: "http://" + loopback(m.Port), Clusters: []client.Cluster{}, Faults: []client.Fault{}}
+	s := api.Status{Schema: 1, Region: e.options.Region, AccountID: m.AccountID, DataDir: e.dir.path, PID: os.Getpid(), StartedAt: e.started.UTC(),
+		AWSEndpoint: "http://" + loopback(m.Port), Clusters: []api.Cluster{}, Faults: []api.Fault{}}
 	leaders := map[string]int{}
 	for _, z := range e.zones {
 		view, leader, faults := z.describe()
@@ -122,7 +122,7 @@ func (e *Emulator) status() client.Status {
 			s.Clusters[len(s.Clusters)-1].Stages = e.stagesOf(c, s)
 		}
 		if c.state.FaultedAt != nil {
-			s.Faults = append(s.Faults, client.Fault{Target: client.KindUpdate + "/" + c.state.Name, Fault: client.FaultOfUpdate, Since: *c.state.FaultedAt})
+			s.Faults = append(s.Faults, api.Fault{Target: api.KindUpdate + "/" + c.state.Name, Fault: api.FaultOfUpdate, Since: *c.state.FaultedAt})
 		}
 		if c.balancer != nil {
 			s.Balancers = append(s.Balancers, describeBalancer(c.state.Name, c.balancer))
@@ -133,7 +133,7 @@ func (e *Emulator) status() client.Status {
 
 // alive says whether a zone or an instance in that state counts for a quorum.
 func alive(state string) bool {
-	return state == client.StateReady || state == client.StateStarting || state == client.StateUnready
+	return state == api.StateReady || state == api.StateStarting || state == api.StateUnready
 }
 
 func (e *Emulator) sortedClusters() []cluster {
@@ -148,11 +148,11 @@ func (e *Emulator) sortedClusters() []cluster {
 }
 
 // describe tells the zone's state, whom it takes for the regional state's leader, and what is done to it.
-func (z *zone) describe() (view client.Zone, leader string, faults []client.Fault) {
+func (z *zone) describe() (view api.Zone, leader string, faults []api.Fault) {
 	state, child, paused, down, reason, since := z.snapshot()
-	view = client.Zone{Name: z.name, ID: z.e.zoneID(z.index), Instances: state.Instances}
+	view = api.Zone{Name: z.name, ID: z.e.zoneID(z.index), Instances: state.Instances}
 	if view.Instances == nil {
-		view.Instances = []client.Instance{}
+		view.Instances = []api.Instance{}
 	}
 	if child != nil {
 		started := child.StartedAt().UTC()
@@ -162,29 +162,29 @@ func (z *zone) describe() (view client.Zone, leader string, faults []client.Faul
 	case child == nil && down != "":
 		view.State, view.Reason = down, reason
 	case paused:
-		view.State, view.Reason = client.StatePaused, "stopped by SIGSTOP"
+		view.State, view.Reason = api.StatePaused, "stopped by SIGSTOP"
 	case child == nil || !state.Serving:
-		view.State = client.StateStarting
+		view.State = api.StateStarting
 	default:
-		view.State = client.StateReady
+		view.State = api.StateReady
 	}
-	if view.State == client.StateKilled || view.State == client.StateStopped || view.State == client.StatePaused {
-		faults = append(faults, client.Fault{Target: z.target(), Fault: view.State, Since: since.UTC()})
+	if view.State == api.StateKilled || view.State == api.StateStopped || view.State == api.StatePaused {
+		faults = append(faults, api.Fault{Target: z.target(), Fault: view.State, Since: since.UTC()})
 	}
 	for i := range view.Instances {
 		instance := &view.Instances[i]
 		if paused {
-			instance.State, instance.Reason, instance.Leads = client.StatePaused, "its zone is paused", nil
+			instance.State, instance.Reason, instance.Leads = api.StatePaused, "its zone is paused", nil
 			continue
 		}
 		if instance.FaultSince != nil {
-			faults = append(faults, client.Fault{Target: instance.Target, Fault: instance.State, Since: instance.FaultSince.UTC()})
+			faults = append(faults, api.Fault{Target: instance.Target, Fault: instance.State, Since: instance.FaultSince.UTC()})
 		}
 	}
 	return view, state.RaftLeader, faults
 }
 
-func (c cluster) describe(zones []client.Zone) client.Cluster {
+func (c cluster) describe(zones []api.Zone) api.Cluster {
 	described := describeCluster(c.state, zones)
 	described.Trouble = c.trouble
 	if c.gate != nil {
@@ -193,8 +193,8 @@ func (c cluster) describe(zones []client.Zone) client.Cluster {
 	return described
 }
 
-func describeCluster(state az.ClusterState, zones []client.Zone) client.Cluster {
-	c := client.Cluster{Name: state.Name, ID: state.ID, Version: state.Version, Status: state.Status, Endpoint: "https://" + loopback(state.EndpointPort)}
+func describeCluster(state az.ClusterState, zones []api.Zone) api.Cluster {
+	c := api.Cluster{Name: state.Name, ID: state.ID, Version: state.Version, Status: state.Status, Endpoint: "https://" + loopback(state.EndpointPort)}
 	for _, z := range zones {
 		for _, i := range z.Instances {
 			if i.Cluster != state.Name {
@@ -222,13 +222,13 @@ func describeCluster(state az.ClusterState, zones []client.Zone) client.Cluster 
 	return c
 }
 
-func describeBalancer(name string, balancer *lb.Balancer) client.Balancer {
-	b := client.Balancer{Name: name, Targets: []client.Target{}}
+func describeBalancer(name string, balancer *lb.Balancer) api.Balancer {
+	b := api.Balancer{Name: name, Targets: []api.BalancerTarget{}}
 	if address := balancer.Addr(); address != nil {
 		b.Address = address.String()
 	}
 	for _, t := range balancer.Snapshot() {
-		b.Targets = append(b.Targets, client.Target{Zone: t.Name, Address: t.Address, Healthy: t.Healthy, Reason: strings.TrimSpace(t.Reason),
+		b.Targets = append(b.Targets, api.BalancerTarget{Zone: t.Name, Address: t.Address, Healthy: t.Healthy, Reason: strings.TrimSpace(t.Reason),
 			Connections: t.Open, Total: uint64(t.Total)})
 	}
 	return b

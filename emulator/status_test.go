@@ -3,20 +3,20 @@ package emulator
 import (
 	"testing"
 
+	"tripod/api"
 	"tripod/az"
-	"tripod/client"
 )
 
-func instances(zone string, states ...string) (all []client.Instance) {
+func instances(zone string, states ...string) (all []api.Instance) {
 	for i, state := range states {
 		component := []string{"etcd", "apiserver", "controllers"}[i]
-		all = append(all, client.Instance{Target: component + "/" + az.Letter(zone), Component: component, Cluster: "demo", State: state, PID: 1})
+		all = append(all, api.Instance{Target: component + "/" + az.Letter(zone), Component: component, Cluster: "demo", State: state, PID: 1})
 	}
 	return all
 }
 
 func TestQuorumOfACluster(t *testing.T) {
-	const ready, paused, failed, starting = client.StateReady, client.StatePaused, client.StateFailed, client.StateStarting
+	const ready, paused, failed, starting = api.StateReady, api.StatePaused, api.StateFailed, api.StateStarting
 	for _, c := range []struct {
 		etcd    [3]string
 		members int
@@ -28,9 +28,9 @@ func TestQuorumOfACluster(t *testing.T) {
 		{[3]string{ready, paused, failed}, 1, false},
 		{[3]string{"", "", ""}, 0, false},
 	} {
-		var zones []client.Zone
+		var zones []api.Zone
 		for i, state := range c.etcd {
-			zone := client.Zone{Name: "us-east-1" + zoneLetters[i]}
+			zone := api.Zone{Name: "us-east-1" + zoneLetters[i]}
 			if state != "" {
 				zone.Instances = instances(zone.Name, state)
 			}
@@ -50,10 +50,10 @@ func TestQuorumOfACluster(t *testing.T) {
 }
 
 func TestLeadersOfACluster(t *testing.T) {
-	zones := []client.Zone{{Name: "us-east-1a", Instances: instances("us-east-1a", "ready", "ready", "ready")}, {Name: "us-east-1b", Instances: instances("us-east-1b", "ready", "ready", "ready")}}
+	zones := []api.Zone{{Name: "us-east-1a", Instances: instances("us-east-1a", "ready", "ready", "ready")}, {Name: "us-east-1b", Instances: instances("us-east-1b", "ready", "ready", "ready")}}
 	zones[0].Instances[2].Leads = []string{"kube-scheduler"}
 	zones[1].Instances[2].Leads = []string{"kube-controller-manager"}
-	zones[1].Instances = append(zones[1].Instances, client.Instance{Component: "etcd", Cluster: "other", State: "ready", PID: 1, Leads: []string{"etcd"}})
+	zones[1].Instances = append(zones[1].Instances, api.Instance{Component: "etcd", Cluster: "other", State: "ready", PID: 1, Leads: []string{"etcd"}})
 	got := describeCluster(az.ClusterState{Name: "demo"}, zones)
 	if got.Scheduler != "us-east-1a" || got.Controllers != "us-east-1b" || got.EtcdLeader != "" || got.EtcdMembers != 2 {
 		t.Errorf("got %+v", got)
@@ -68,9 +68,9 @@ func TestStateOfAZone(t *testing.T) {
 		state string
 		fault bool
 	}{
-		{&zone{}, client.StateStarting, false},
-		{&zone{down: client.StateKilled, reason: "killed by 'tripod kill'"}, client.StateKilled, true},
-		{&zone{down: client.StateStopped}, client.StateStopped, true},
+		{&zone{}, api.StateStarting, false},
+		{&zone{down: api.StateKilled, reason: "killed by 'tripod kill'"}, api.StateKilled, true},
+		{&zone{down: api.StateStopped}, api.StateStopped, true},
 	} {
 		c.zone.e, c.zone.name = e, "us-east-1a"
 		view, _, faults := c.zone.describe()
@@ -85,14 +85,14 @@ func TestPausedZonePausesItsInstances(t *testing.T) {
 	z.state.Instances[0].Leads = []string{"etcd"}
 	view, _, faults := z.describe()
 	for _, i := range view.Instances {
-		if i.State != client.StatePaused || i.Leads != nil {
+		if i.State != api.StatePaused || i.Leads != nil {
 			t.Errorf("got %+v", i)
 		}
 	}
-	if len(faults) != 1 || faults[0].Fault != client.StatePaused {
+	if len(faults) != 1 || faults[0].Fault != api.StatePaused {
 		t.Errorf("faults %+v: one cause is one fault", faults)
 	}
-	if z.state.Instances[0].State != client.StateReady {
+	if z.state.Instances[0].State != api.StateReady {
 		t.Error("to describe the zone changes it")
 	}
 }

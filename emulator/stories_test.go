@@ -24,7 +24,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 	"github.com/aws/smithy-go"
 
-	"tripod/client"
+	"tripod/api"
 )
 
 // post calls a service that has no SDK here, signed as the region's administrator.
@@ -99,7 +99,7 @@ func testZoneLostInTheMiddle(t *testing.T, r *testRegion) {
 	r.do(t, "kill", leader)
 	r.awaitCluster(t, "halfway", "ACTIVE")
 	r.do(t, "start", leader)
-	for _, zone := range r.awaitPhase(t, client.PhaseReady).Zones {
+	for _, zone := range r.awaitPhase(t, api.PhaseReady).Zones {
 		if len(zone.Instances) != 6 {
 			t.Errorf("%s was lost in the middle of a creation, and %s has %+v", leader, zone.Name, zone.Instances)
 		}
@@ -109,12 +109,12 @@ func testZoneLostInTheMiddle(t *testing.T, r *testRegion) {
 	r.do(t, "start", leader)
 	r.awaitCluster(t, "halfway", "")
 	eventually(t, "nothing is left", func() bool { return len(r.leftovers()) == 0 }, func() any { return r.leftovers() })
-	r.awaitPhase(t, client.PhaseReady)
+	r.awaitPhase(t, api.PhaseReady)
 }
 
 // testNothingAcknowledgedIsLost makes Fargate profiles, which are of no consequence but for their records, while one zone after the other is killed.
 func testNothingAcknowledgedIsLost(t *testing.T, r *testRegion) {
-	api, subnets := r.eks(t), r.subnets(t)
+	calls, subnets := r.eks(t), r.subnets(t)
 	trust := url.QueryEscape(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"eks-fargate-pods.amazonaws.com"}}}`)
 	if err := wantAnswer(r.post(t, "iam", form, "Action=CreateRole&Version=2010-05-08&RoleName=pods&AssumeRolePolicyDocument="+trust))("<RoleName>pods</RoleName>"); err != nil {
 		t.Fatal(err)
@@ -130,7 +130,7 @@ func testNothingAcknowledgedIsLost(t *testing.T, r *testRegion) {
 			default:
 			}
 			name := fmt.Sprintf("fp%d", n)
-			_, err := api.CreateFargateProfile(context.Background(), &eks.CreateFargateProfileInput{ClusterName: aws.String("demo"), FargateProfileName: &name,
+			_, err := calls.CreateFargateProfile(context.Background(), &eks.CreateFargateProfileInput{ClusterName: aws.String("demo"), FargateProfileName: &name,
 				PodExecutionRoleArn: aws.String("arn:aws:iam::" + r.dir.marker.AccountID + ":role/pods"), Subnets: subnets,
 				Selectors: []types.FargateProfileSelector{{Namespace: &name}}}, func(o *eks.Options) { o.RetryMaxAttempts = 10 })
 			if err == nil {
@@ -143,12 +143,12 @@ func testNothingAcknowledgedIsLost(t *testing.T, r *testRegion) {
 	for _, zone := range []string{"az/a", "az/b", "az/c"} {
 		r.do(t, "kill", zone)
 		r.do(t, "start", zone)
-		r.awaitPhase(t, client.PhaseReady)
+		r.awaitPhase(t, api.PhaseReady)
 	}
 	close(stop)
 	making.Wait()
 	var shown []string
-	pages := eks.NewListFargateProfilesPaginator(api, &eks.ListFargateProfilesInput{ClusterName: aws.String("demo")})
+	pages := eks.NewListFargateProfilesPaginator(calls, &eks.ListFargateProfilesInput{ClusterName: aws.String("demo")})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(t.Context())
 		if err != nil {
@@ -170,10 +170,10 @@ func testNothingAcknowledgedIsLost(t *testing.T, r *testRegion) {
 func testTwoZonesAway(t *testing.T, r *testRegion) {
 	r.do(t, "kill", "az/a")
 	r.do(t, "kill", "az/b")
-	api := r.eks(t)
+	calls := r.eks(t)
 	reads := map[string]func() error{
 		"eks": func() error {
-			_, err := api.DescribeCluster(t.Context(), &eks.DescribeClusterInput{Name: aws.String("demo")})
+			_, err := calls.DescribeCluster(t.Context(), &eks.DescribeClusterInput{Name: aws.String("demo")})
 			return err
 		},
 		"iam": func() error {
@@ -194,7 +194,7 @@ func testTwoZonesAway(t *testing.T, r *testRegion) {
 	var writing sync.WaitGroup // each waits for a majority, as long as it may
 	defer writing.Wait()
 	writing.Go(func() {
-		_, err := api.TagResource(t.Context(), &eks.TagResourceInput{ResourceArn: aws.String("arn:aws:eks:us-east-1:" + r.dir.marker.AccountID + ":cluster/demo"),
+		_, err := calls.TagResource(t.Context(), &eks.TagResourceInput{ResourceArn: aws.String("arn:aws:eks:us-east-1:" + r.dir.marker.AccountID + ":cluster/demo"),
 			Tags: map[string]string{"a": "b"}}, func(o *eks.Options) { o.RetryMaxAttempts = 1 })
 		var failure smithy.APIError
 		if !errors.As(err, &failure) || failure.ErrorCode() != "ServiceUnavailableException" {
@@ -246,9 +246,9 @@ func TestFlagsOfARunningRegion(t *testing.T) {
 	if got, want := aws.ToString(r.awaitCluster(t, "second", "ACTIVE").Endpoint), "https://"+loopback(first+10); got != want {
 		t.Errorf("with a port taken the second cluster is at %s, want %s", got, want)
 	}
-	api := r.eks(t)
+	calls := r.eks(t)
 	for n := range 1000 {
-		_, err := api.ListClusters(t.Context(), &eks.ListClustersInput{}, func(o *eks.Options) { o.RetryMaxAttempts = 1 })
+		_, err := calls.ListClusters(t.Context(), &eks.ListClustersInput{}, func(o *eks.Options) { o.RetryMaxAttempts = 1 })
 		var failure smithy.APIError
 		if errors.As(err, &failure) && failure.ErrorCode() == "ThrottlingException" {
 			return

@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"tripod/client"
+	"tripod/api"
 )
 
 // telling calls a function for events, in their order, from a goroutine of its own: whoever writes them to a terminal may be
@@ -18,17 +18,17 @@ type telling struct {
 
 // told is an event, or a place in the queue that somebody waits for.
 type told struct {
-	event   client.Event
+	event   api.Event
 	reached chan struct{}
 }
 
 // start begins to tell; a nil function is told nothing.
-func (t *telling) start(each func(client.Event)) {
+func (t *telling) start(each func(api.Event)) {
 	t.wake = make(chan struct{}, 1)
 	go t.run(each) // until end
 }
 
-func (t *telling) run(each func(client.Event)) {
+func (t *telling) run(each func(api.Event)) {
 	for {
 		t.mu.Lock()
 		queue, ending := t.queue, t.ending
@@ -51,7 +51,7 @@ func (t *telling) run(each func(client.Event)) {
 	}
 }
 
-func (t *telling) add(event client.Event) { t.push(told{event: event}) }
+func (t *telling) add(event api.Event) { t.push(told{event: event}) }
 
 func (t *telling) push(next told) {
 	t.mu.Lock()

@@ -4,18 +4,18 @@ import (
 	"context"
 	"fmt"
 
+	"tripod/api"
 	"tripod/az"
-	"tripod/client"
 )
 
 // faultUpdate makes the next update of a cluster's control plane fail, or takes that back. Any zone can write it down.
 func (e *Emulator) faultUpdate(ctx context.Context, cluster, verb string) error {
-	event := client.Event{Cluster: cluster, Target: client.KindUpdate + "/" + cluster, Type: "FaultInjected",
+	event := api.Event{Cluster: cluster, Target: api.KindUpdate + "/" + cluster, Type: api.FaultInjected,
 		Message: "the next update of cluster " + cluster + " will fail in its last zone and go back"}
 	switch verb {
 	case "fault":
 	case "reset":
-		event.Type, event.Message = "FaultCleared", "the next update of cluster "+cluster+" will not be made to fail"
+		event.Type, event.Message = api.FaultCleared, "the next update of cluster "+cluster+" will not be made to fail"
 	default:
 		return refuse("an update takes no %s: 'tripod fault %s' makes the next one fail, 'tripod reset %s' takes that back", verb, event.Target, event.Target)
 	}

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"tripod/api"
 	"tripod/az"
-	"tripod/client"
 )
 
 // verbTimeout bounds a verb: the slowest is the start of a zone on a loaded machine.
@@ -26,14 +26,14 @@ func refuse(format string, args ...any) error { return refusal{fmt.Sprintf(forma
 
 // Do applies a verb to a target and returns when the effect is there.
 func (e *Emulator) Do(ctx context.Context, kind, name, verb, cluster string) error {
-	if kind == client.KindUpdate {
+	if kind == api.KindUpdate {
 		return e.faultUpdate(ctx, name, verb)
 	}
 	if !slices.Contains(verbs, verb) {
 		return refuse("there is no verb %q: use %s", verb, strings.Join(verbs, ", "))
 	}
-	if !slices.Contains(client.TargetKinds, kind) {
-		return refuse("there is no target type %q: use %s", kind, strings.Join(client.TargetKinds, ", "))
+	if !slices.Contains(api.TargetKinds, kind) {
+		return refuse("there is no target type %q: use %s", kind, strings.Join(api.TargetKinds, ", "))
 	}
 	z := e.zoneNamed(name)
 	if z == nil {
@@ -56,9 +56,9 @@ func (e *Emulator) Do(ctx context.Context, kind, name, verb, cluster string) err
 	e.evaluate()
 	target := kind + "/" + az.Letter(z.name)
 	if verb == "kill" || verb == "pause" || verb == "stop" {
-		e.emit(client.Event{Zone: z.name, Cluster: cluster, Target: target, Type: "FaultInjected", Message: verb + " " + target + " took effect"})
+		e.emit(api.Event{Zone: z.name, Cluster: cluster, Target: target, Type: api.FaultInjected, Message: verb + " " + target + " took effect"})
 	} else if before > 0 {
-		e.emit(client.Event{Zone: z.name, Cluster: cluster, Target: target, Type: "FaultCleared", Message: verb + " " + target + " took effect"})
+		e.emit(api.Event{Zone: z.name, Cluster: cluster, Target: target, Type: api.FaultCleared, Message: verb + " " + target + " took effect"})
 	}
 	return nil
 }
@@ -74,7 +74,7 @@ func (e *Emulator) zoneNamed(name string) *zone {
 
 // apply assumes that the zone's verbs lock is held.
 func (e *Emulator) apply(ctx context.Context, z *zone, kind, verb, cluster string) error {
-	if kind != client.KindZone {
+	if kind != api.KindZone {
 		return e.order(ctx, z, kind, verb, cluster)
 	}
 	switch verb {
@@ -124,8 +124,8 @@ func (e *Emulator) order(ctx context.Context, z *zone, component, verb, cluster 
 }
 
 func (e *Emulator) resetInstances(ctx context.Context, z *zone) error {
-	for _, component := range client.TargetKinds {
-		if component == client.KindZone || len(e.sortedClusters()) == 0 {
+	for _, component := range api.TargetKinds {
+		if component == api.KindZone || len(e.sortedClusters()) == 0 {
 			continue
 		}
 		if err := e.order(ctx, z, component, "reset", ""); err != nil {
@@ -140,7 +140,7 @@ func (e *Emulator) Reset(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, verbTimeout)
 	defer cancel()
 	for _, z := range e.zones {
-		if err := e.Do(ctx, client.KindZone, z.name, "reset", ""); err != nil {
+		if err := e.Do(ctx, api.KindZone, z.name, "reset", ""); err != nil {
 			return err
 		}
 	}
@@ -155,7 +155,7 @@ func (e *Emulator) Reset(ctx context.Context) error {
 	poll := time.NewTicker(20 * time.Millisecond)
 	defer poll.Stop()
 	for {
-		if _, phase := e.judge(); phase == client.PhaseReady {
+		if _, phase := e.judge(); phase == api.PhaseReady {
 			return nil
 		}
 		select {

@@ -13,8 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"tripod/api"
 	"tripod/az"
-	"tripod/client"
 	"tripod/internal/loss"
 	"tripod/internal/pki"
 	"tripod/internal/process"
@@ -102,7 +102,7 @@ func (z *zone) start() error {
 	z.child, z.state, z.paused, z.expected, z.down, z.reason = child, az.State{}, false, false, "", ""
 	z.notify()
 	z.e.wait.Go(func() { z.await(child) })
-	go z.e.emit(client.Event{Zone: z.name, Target: z.target(), Type: "ZoneStarted", Message: fmt.Sprintf("zone %s started (pid %d)", z.name, child.PID())})
+	go z.e.emit(api.Event{Zone: z.name, Target: z.target(), Type: api.ZoneStarted, Message: fmt.Sprintf("zone %s started (pid %d)", z.name, child.PID())})
 	return nil
 }
 
@@ -147,7 +147,7 @@ func (z *zone) await(child *process.Child) {
 	expected := z.expected
 	z.child, z.state, z.paused = nil, az.State{}, false
 	if !expected {
-		z.down, z.reason, z.faultSince = client.StateKilled, child.Err().Error(), time.Now()
+		z.down, z.reason, z.faultSince = api.StateKilled, child.Err().Error(), time.Now()
 	}
 	z.notify()
 	z.mu.Unlock()
@@ -203,23 +203,23 @@ const (
 )
 
 // countCrash gives a start up when an instance can never come.
-func (z *zone) countCrash(event client.Event) {
+func (z *zone) countCrash(event api.Event) {
 	instance := event.Cluster + " " + event.Target
 	z.mu.Lock()
 	crashes := z.crashes[instance]
 	switch event.Type {
-	case "InstanceStarted":
+	case api.InstanceStarted:
 		crashes.started = event.Time
-	case "InstanceReady":
+	case api.InstanceReady:
 		crashes.count = 0
-	case "InstanceExited":
+	case api.InstanceExited:
 		if event.Time.Sub(crashes.started) < young {
 			crashes.count++
 		}
 	}
 	z.crashes[instance] = crashes
 	z.mu.Unlock()
-	if event.Type == "InstanceExited" && crashes.count >= hopeless || event.Type == "ClusterFailed" {
+	if event.Type == api.InstanceExited && crashes.count >= hopeless || event.Type == api.ClusterFailed {
 		z.e.fail(fmt.Errorf("%s: see 'tripod logs %s'", event.Message, orElse(event.Target, z.target())))
 	}
 }
@@ -289,12 +289,12 @@ func (z *zone) freeze(paused bool) error {
 
 // kill ends the zone without a goodbye; it stays down.
 func (z *zone) kill() {
-	z.takeDown(client.StateKilled, "killed by 'tripod kill'", func(child *process.Child) error { child.Kill(); return nil })
+	z.takeDown(api.StateKilled, "killed by 'tripod kill'", func(child *process.Child) error { child.Kill(); return nil })
 }
 
 // stop ends the zone in order; it stays down.
 func (z *zone) stop(ctx context.Context) error {
-	return z.takeDown(client.StateStopped, "stopped by 'tripod stop'", func(child *process.Child) error { return child.Stop(ctx) })
+	return z.takeDown(api.StateStopped, "stopped by 'tripod stop'", func(child *process.Child) error { return child.Stop(ctx) })
 }
 
 func (z *zone) takeDown(state, reason string, how func(*process.Child) error) error {

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"sync"
 
-	"tripod/client"
+	"tripod/api"
 	"tripod/region"
 )
 
@@ -64,11 +64,11 @@ func AccessPolicyOf(arn string) (AccessPolicy, bool) {
 }
 
 // allows says whether the policy allows a request.
-func (p AccessPolicy) allows(r client.Action) bool {
+func (p AccessPolicy) allows(r api.Action) bool {
 	return slices.ContainsFunc(p.Rules, func(rule AccessRule) bool { return rule.allows(r) })
 }
 
-func (r AccessRule) allows(request client.Action) bool {
+func (r AccessRule) allows(request api.Action) bool {
 	switch {
 	case !has(r.Verbs, request.Verb):
 		return false

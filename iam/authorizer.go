@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"strings"
 
-	"tripod/client"
+	"tripod/api"
 	"tripod/region"
 	"tripod/state"
 )
@@ -46,8 +46,8 @@ type accessReviewSpec struct {
 	UID         string              `json:"uid,omitempty"`
 	Groups      []string            `json:"groups,omitempty"`
 	Extra       map[string][]string `json:"extra,omitempty"`
-	Resource    *client.Action      `json:"resourceAttributes,omitempty"`
-	NonResource *client.Action      `json:"nonResourceAttributes,omitempty"`
+	Resource    *api.Action         `json:"resourceAttributes,omitempty"`
+	NonResource *api.Action         `json:"nonResourceAttributes,omitempty"`
 }
 
 type accessReviewStatus struct {
@@ -142,7 +142,7 @@ func currentARN(tx *state.Txn, canonical []string, account, id string) (arn stri
 	}
 }
 
-func requestOf(spec accessReviewSpec) (request client.Action) {
+func requestOf(spec accessReviewSpec) (request api.Action) {
 	if on := spec.Resource; on != nil {
 		request = *on
 		request.Path = ""
@@ -153,7 +153,7 @@ func requestOf(spec accessReviewSpec) (request client.Action) {
 }
 
 // evaluatePolicy says whether an associated policy allows a request, and why. An allowance is worded as EKS words it in audit logs.
-func evaluatePolicy(entry region.AccessEntry, associated region.AssociatedPolicy, request client.Action) (allowed bool, reason string) {
+func evaluatePolicy(entry region.AccessEntry, associated region.AssociatedPolicy, request api.Action) (allowed bool, reason string) {
 	policy, found := AccessPolicyOf(associated.ARN)
 	switch {
 	case !found:

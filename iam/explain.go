@@ -5,23 +5,23 @@ import (
 	"fmt"
 	"strings"
 
-	"tripod/client"
+	"tripod/api"
 	"tripod/region"
 	"tripod/state"
 )
 
 // Explain says whom the cluster takes a principal for, as the Authenticator would decide on a good token of it.
-func (a *Authenticator) Explain(p Principal) (client.Identity, error) {
+func (a *Authenticator) Explain(p Principal) (api.Identity, error) {
 	cluster, err := a.cluster()
 	if err != nil {
-		return client.Identity{}, err
+		return api.Identity{}, err
 	}
 	identity, _ := a.explain(cluster, p)
 	return identity, nil
 }
 
-func (a *Authenticator) explain(cluster region.Cluster, p Principal) (client.Identity, Admission) {
-	identity := client.Identity{Cluster: cluster.Name, ARN: p.ARN, ID: p.principalID()}
+func (a *Authenticator) explain(cluster region.Cluster, p Principal) (api.Identity, Admission) {
+	identity := api.Identity{Cluster: cluster.Name, ARN: p.ARN, ID: p.principalID()}
 	admission, err := a.admit(cluster, p)
 	var refused *refusedError
 	switch {
@@ -36,17 +36,17 @@ func (a *Authenticator) explain(cluster region.Cluster, p Principal) (client.Ide
 }
 
 // ExplainToken says which checks a token passes, whom the cluster takes its owner for, and which access policies count for that one.
-func (a *Authenticator) ExplainToken(token string) (client.Identity, error) {
+func (a *Authenticator) ExplainToken(token string) (api.Identity, error) {
 	cluster, err := a.cluster()
 	if err != nil {
-		return client.Identity{}, err
+		return api.Identity{}, err
 	}
 	var checks []string
 	verifier := a.verifier(cluster)
 	verifier.Passed = func(check string) { checks = append(checks, check) }
 	principal, err := verifier.Verify(token)
 	if err != nil {
-		return client.Identity{Cluster: cluster.Name, Checks: checks, Refusal: err.Error()}, nil
+		return api.Identity{Cluster: cluster.Name, Checks: checks, Refusal: err.Error()}, nil
 	}
 	identity, admission := a.explain(cluster, principal)
 	identity.Checks = checks
@@ -56,16 +56,16 @@ func (a *Authenticator) ExplainToken(token string) (client.Identity, error) {
 	return identity, nil
 }
 
-func policyOf(associated region.AssociatedPolicy) client.AccessPolicy {
-	return client.AccessPolicy{ARN: associated.ARN, Scope: associated.Scope, Namespaces: associated.Namespaces}
+func policyOf(associated region.AssociatedPolicy) api.AccessPolicy {
+	return api.AccessPolicy{ARN: associated.ARN, Scope: associated.Scope, Namespaces: associated.Namespaces}
 }
 
 // Explain is what each policy of the principal's access entry says of an action. There is nothing where access policies do not count.
-func (a *Authorizer) Explain(p Principal, action client.Action) (decisions []client.PolicyDecision, err error) {
+func (a *Authorizer) Explain(p Principal, action api.Action) (decisions []api.PolicyDecision, err error) {
 	user := userOf(p, Admission{})
 	entry, err := a.entryOf(accessReviewSpec{UID: user.UID, Extra: user.Extra})
 	for _, associated := range entry.Policies {
-		decision := client.PolicyDecision{AccessPolicy: policyOf(associated)}
+		decision := api.PolicyDecision{AccessPolicy: policyOf(associated)}
 		decision.Allowed, decision.Reason = evaluatePolicy(entry, associated, action)
 		decisions = append(decisions, decision)
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"tripod/client"
+	"tripod/api"
 	"tripod/iam"
 	"tripod/region"
 	"tripod/state"
@@ -66,7 +66,7 @@ func TestExplanationIsTheDecision(t *testing.T) {
 	authenticator.AWSAuth = func() iam.AWSAuth { return auth }
 	authorizer := &iam.Authorizer{ClusterID: clusterID, State: w}
 
-	for name, want := range map[string]client.Identity{
+	for name, want := range map[string]api.Identity{
 		"role/deployer": {ID: deployerID, By: "the access entry of " + deployerARN, Username: "ci:SESSION", Groups: []string{"builders"}},
 		"other":         {ID: w.otherID(t), By: "the ConfigMap aws-auth, which maps " + otherARN, Username: "ops", Groups: []string{"system:masters"}},
 		"admin":         {ID: w.adminUser.ID, By: "the cluster's creator, which is of a time before access entries", Username: "kubernetes-admin", Groups: []string{"system:masters"}},
@@ -95,7 +95,7 @@ func TestExplanationIsTheDecision(t *testing.T) {
 		{"delete", "team-a", false, "no rule of it allows this"},
 		{"get", "default", false, "this is not in its scope"},
 	} {
-		got, err := authorizer.Explain(role, client.Action{Verb: c.verb, Resource: "pods", Namespace: c.namespace})
+		got, err := authorizer.Explain(role, api.Action{Verb: c.verb, Resource: "pods", Namespace: c.namespace})
 		if err != nil || len(got) != 2 || got[0].Allowed != c.allowed || !strings.HasPrefix(got[0].Reason, c.reason) {
 			t.Fatalf("%s in %s: got %+v, %v; want %v: %s", c.verb, c.namespace, got, err, c.allowed, c.reason)
 		}

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"tripod/client"
+	"tripod/api"
 )
 
 // write makes a file and the directories above it, with modes that no data directory has.
@@ -112,12 +112,12 @@ func wanted(t *testing.T, dir string) map[string]string {
 var made = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // about is what a snapshot of a test says of itself.
-func about() client.Snapshot {
-	return client.Snapshot{Name: "one", CreatedAt: made, Region: "us-east-1", AccountID: "111122223333", Port: 4566, PortBase: 20000,
-		Clusters: []client.SnapshotCluster{{Name: "demo", Version: "1.36", Status: "ACTIVE"}}}
+func about() api.Snapshot {
+	return api.Snapshot{Name: "one", CreatedAt: made, Region: "us-east-1", AccountID: "111122223333", Port: 4566, PortBase: 20000,
+		Clusters: []api.SnapshotCluster{{Name: "demo", Version: "1.36", Status: "ACTIVE"}}}
 }
 
-func noProgress(client.SnapshotProgress) {}
+func noProgress(api.SnapshotProgress) {}
 
 // packed is a snapshot of the directory.
 func packed(t *testing.T, dir string) []byte {
@@ -151,7 +151,7 @@ func extract(t *testing.T, path, dir string) error {
 }
 
 // forged is an archive of somebody who knows how one is made. Its manifest is about() with the change that edit makes.
-func forged(t *testing.T, edit func(*client.Snapshot), heads ...*tar.Header) []byte {
+func forged(t *testing.T, edit func(*api.Snapshot), heads ...*tar.Header) []byte {
 	t.Helper()
 	says := about()
 	says.Format, says.Schema, says.Entries = 1, 1, len(heads)

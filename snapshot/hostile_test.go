@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"tripod/client"
+	"tripod/api"
 )
 
 // reg is a file of an archive, and other types of entries.
@@ -53,16 +53,16 @@ func TestHostileArchivesAreRefused(t *testing.T) {
 		"a huge size":          {forged(t, nil, sized("99999999999999")), "99999999999999 bytes are no size for it"},
 		"a size too small":     {forged(t, nil, sized("2")), "2 bytes are no size for it"},
 		"a size that is none":  {forged(t, nil, sized("many")), `its size is "many"`},
-		"more than it says":    {forged(t, func(s *client.Snapshot) { s.DataBytes-- }, reg("x", 3)), "there is more in it than its manifest says"},
-		"more entries":         {forged(t, func(s *client.Snapshot) { s.Entries-- }, reg("x", 3), reg("y", 3)), "there is more in it than its manifest says"},
-		"less than it says":    {forged(t, func(s *client.Snapshot) { s.DataBytes++ }, reg("x", 3)), "1 entries with 3 bytes are in it, and not 1 with 4"},
-		"fewer entries":        {forged(t, func(s *client.Snapshot) { s.Entries++ }, reg("x", 3)), "1 entries with 3 bytes are in it, and not 2 with 3"},
-		"more than a disk has": {forged(t, func(s *client.Snapshot) { s.DataBytes = 1 << 60 }, reg("x", 3)), "free some space and try again"},
-		"entries beyond count": {forged(t, func(s *client.Snapshot) { s.Entries = 1 << 40 }, reg("x", 3)), "says nothing that can be"},
+		"more than it says":    {forged(t, func(s *api.Snapshot) { s.DataBytes-- }, reg("x", 3)), "there is more in it than its manifest says"},
+		"more entries":         {forged(t, func(s *api.Snapshot) { s.Entries-- }, reg("x", 3), reg("y", 3)), "there is more in it than its manifest says"},
+		"less than it says":    {forged(t, func(s *api.Snapshot) { s.DataBytes++ }, reg("x", 3)), "1 entries with 3 bytes are in it, and not 1 with 4"},
+		"fewer entries":        {forged(t, func(s *api.Snapshot) { s.Entries++ }, reg("x", 3)), "1 entries with 3 bytes are in it, and not 2 with 3"},
+		"more than a disk has": {forged(t, func(s *api.Snapshot) { s.DataBytes = 1 << 60 }, reg("x", 3)), "free some space and try again"},
+		"entries beyond count": {forged(t, func(s *api.Snapshot) { s.Entries = 1 << 40 }, reg("x", 3)), "says nothing that can be"},
 		"no entry":             {forged(t, nil), "says nothing that can be"},
-		"a negative size":      {forged(t, func(s *client.Snapshot) { s.DataBytes = -1 }, reg("x", 3)), "says nothing that can be"},
-		"a newer format":       {forged(t, func(s *client.Snapshot) { s.Format = 2 }, reg("x", 3)), "was made by a newer Tripod (format 2, this one knows 1): use that Tripod"},
-		"a newer region":       {forged(t, func(s *client.Snapshot) { s.Schema = 2 }, reg("x", 3)), "was made by a newer Tripod (schema 2, this one knows 1): use that Tripod"},
+		"a negative size":      {forged(t, func(s *api.Snapshot) { s.DataBytes = -1 }, reg("x", 3)), "says nothing that can be"},
+		"a newer format":       {forged(t, func(s *api.Snapshot) { s.Format = 2 }, reg("x", 3)), "was made by a newer Tripod (format 2, this one knows 1): use that Tripod"},
+		"a newer region":       {forged(t, func(s *api.Snapshot) { s.Schema = 2 }, reg("x", 3)), "was made by a newer Tripod (schema 2, this one knows 1): use that Tripod"},
 		"something behind it":  {append(append([]byte{}, good...), good...), "something follows its end"},
 		"one byte behind it":   {append(append([]byte{}, good...), 0), "something follows its end"},
 		"nothing":              {nil, "is no snapshot of Tripod's, or is damaged"},

@@ -16,7 +16,8 @@ import (
 	"strings"
 	"syscall"
 
-	"tripod/client"
+	"tripod/api"
+	"tripod/internal/datadir"
 )
 
 const (
@@ -33,7 +34,7 @@ const (
 // Reader is an open snapshot. What is in it may be anybody's work.
 type Reader struct {
 	// About is what it says of itself.
-	About client.Snapshot
+	About api.Snapshot
 
 	path  string
 	file  *os.File
@@ -81,12 +82,12 @@ func Open(path string) (r *Reader, err error) {
 }
 
 // check refuses what this Tripod does not know.
-func check(about client.Snapshot, path string) error {
+func check(about api.Snapshot, path string) error {
 	switch {
-	case about.Format > client.SnapshotFormat:
-		return fmt.Errorf("the snapshot %s was made by a newer Tripod (format %d, this one knows %d): use that Tripod", path, about.Format, client.SnapshotFormat)
-	case about.Schema > client.Schema:
-		return fmt.Errorf("the region in the snapshot %s was made by a newer Tripod (schema %d, this one knows %d): use that Tripod", path, about.Schema, client.Schema)
+	case about.Format > Format:
+		return fmt.Errorf("the snapshot %s was made by a newer Tripod (format %d, this one knows %d): use that Tripod", path, about.Format, Format)
+	case about.Schema > datadir.Schema:
+		return fmt.Errorf("the region in the snapshot %s was made by a newer Tripod (schema %d, this one knows %d): use that Tripod", path, about.Schema, datadir.Schema)
 	case about.Format < 1 || about.Schema < 1 || about.Entries < 1 || about.Entries > entriesMost || about.DataBytes < 0:
 		return fmt.Errorf("%s is damaged: its manifest says nothing that can be", path)
 	}
@@ -98,7 +99,7 @@ func (r *Reader) Close() error { return r.file.Close() }
 
 // Extract writes what is in the snapshot into dir, an empty directory: directories of mode 0700, files of mode 0600, and nothing beside or above it. What is
 // not a snapshot as Write makes it, to the last byte, is an error in one sentence; then dir holds a part of it.
-func (r *Reader) Extract(ctx context.Context, dir string, each func(client.SnapshotProgress)) error {
+func (r *Reader) Extract(ctx context.Context, dir string, each func(api.SnapshotProgress)) error {
 	if err := r.checkSpace(dir); err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"tripod/client"
+	"tripod/api"
 )
 
 // onDisk is how many bytes a directory's files take.
@@ -141,8 +141,8 @@ func TestManifestSaysWhatItIs(t *testing.T) {
 
 func TestProgressIsToldAndEndsWithTheContext(t *testing.T) {
 	dir := dataDir(t)
-	var last client.SnapshotProgress
-	if _, err := Write(t.Context(), &bytes.Buffer{}, dir, about(), func(p client.SnapshotProgress) { last = p }); err != nil {
+	var last api.SnapshotProgress
+	if _, err := Write(t.Context(), &bytes.Buffer{}, dir, about(), func(p api.SnapshotProgress) { last = p }); err != nil {
 		t.Fatal(err)
 	}
 	if last.Total < 160000 || last.Done > last.Total {

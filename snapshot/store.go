@@ -12,32 +12,38 @@ import (
 	"strings"
 	"syscall"
 
-	"tripod/client"
+	"tripod/api"
 )
+
+// Format is the newest layout of a snapshot's file that this Tripod knows.
+const Format = 1
+
+// Extension is how the names of snapshots' files end.
+const Extension = ".tripod"
 
 var goodName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 
 // CheckName refuses what is no name of a snapshot.
 func CheckName(name string) error {
-	if !goodName.MatchString(name) || strings.HasSuffix(name, client.SnapshotExtension) {
+	if !goodName.MatchString(name) || strings.HasSuffix(name, Extension) {
 		return fmt.Errorf("%q is not a snapshot's name: use letters, digits, '.', '-' and '_', at most 100, the first a letter or digit", name)
 	}
 	return nil
 }
 
 // Path is the file of the snapshot with that name in a directory of snapshots.
-func Path(dir, name string) string { return filepath.Join(dir, name+client.SnapshotExtension) }
+func Path(dir, name string) string { return filepath.Join(dir, name+Extension) }
 
 // List reads what the snapshots in a directory say of themselves, the newest last. Those that cannot be read are among them, with their Damage. A directory
 // that is not there has none.
-func List(dir string) ([]client.Snapshot, error) {
+func List(dir string) ([]api.Snapshot, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("cannot read the directory of the snapshots: %w", err)
 	}
-	found := []client.Snapshot{}
+	found := []api.Snapshot{}
 	for _, entry := range entries {
-		name, ok := strings.CutSuffix(entry.Name(), client.SnapshotExtension)
+		name, ok := strings.CutSuffix(entry.Name(), Extension)
 		if !ok || CheckName(name) != nil {
 			continue
 		}
@@ -45,20 +51,20 @@ func List(dir string) ([]client.Snapshot, error) {
 		about.Name = name
 		found = append(found, about)
 	}
-	slices.SortFunc(found, func(a, b client.Snapshot) int {
+	slices.SortFunc(found, func(a, b api.Snapshot) int {
 		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.Name, b.Name))
 	})
 	return found, nil
 }
 
 // describe reads what a file says of itself.
-func describe(path string) client.Snapshot {
+func describe(path string) api.Snapshot {
 	r, err := Open(path)
 	if err == nil {
 		r.Close()
 		return r.About
 	}
-	about := client.Snapshot{File: path, Damage: err.Error()}
+	about := api.Snapshot{File: path, Damage: err.Error()}
 	if info, err := os.Lstat(path); err == nil {
 		about.Bytes, about.CreatedAt = info.Size(), info.ModTime().UTC()
 	}
@@ -157,7 +163,7 @@ func (d *Draft) Discard() {
 func sweep(dir string) {
 	entries, _ := os.ReadDir(dir)
 	for _, entry := range entries {
-		if name := entry.Name(); !strings.HasPrefix(name, ".") || !strings.HasSuffix(name, client.SnapshotExtension+draftMark) {
+		if name := entry.Name(); !strings.HasPrefix(name, ".") || !strings.HasSuffix(name, Extension+draftMark) {
 			continue
 		}
 		path := filepath.Join(dir, entry.Name())

@@ -14,7 +14,8 @@ import (
 	"strconv"
 	"time"
 
-	"tripod/client"
+	"tripod/api"
+	"tripod/internal/datadir"
 	"tripod/internal/version"
 )
 
@@ -32,12 +33,12 @@ type part struct {
 
 // Write writes the data directory dir, which nobody changes meanwhile, as a snapshot, and returns what the snapshot says of itself: about with all that
 // Write knows better. Progress is told now and then.
-func Write(ctx context.Context, w io.Writer, dir string, about client.Snapshot, each func(client.SnapshotProgress)) (client.Snapshot, error) {
+func Write(ctx context.Context, w io.Writer, dir string, about api.Snapshot, each func(api.SnapshotProgress)) (api.Snapshot, error) {
 	parts, total, err := measure(dir)
 	if err != nil {
 		return about, err
 	}
-	about.Format, about.Schema, about.Tripod = client.SnapshotFormat, client.Schema, version.Tripod()
+	about.Format, about.Schema, about.Tripod = Format, datadir.Schema, version.Tripod()
 	about.Entries, about.DataBytes = len(parts), total
 	// Its name and place are the file's, which people move about.
 	written := about
@@ -142,7 +143,7 @@ type counter struct {
 	from        io.Reader
 	done, total int64
 	told        time.Time
-	each        func(client.SnapshotProgress)
+	each        func(api.SnapshotProgress)
 }
 
 // progressInterval is how often progress is told.
@@ -156,7 +157,7 @@ func (c *counter) Read(p []byte) (int, error) {
 	c.done += int64(n)
 	if time.Since(c.told) > progressInterval {
 		c.told = time.Now()
-		c.each(client.SnapshotProgress{Done: c.done, Total: c.total})
+		c.each(api.SnapshotProgress{Done: c.done, Total: c.total})
 	}
 	return n, err
 }

@@ -24,9 +24,11 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"tripod/api"
 	"tripod/az"
 	"tripod/client"
 	"tripod/iam"
+	"tripod/internal/datadir"
 )
 
 // access is a story of two principals that did not make the cluster: a role that may view one namespace, and a user whom aws-auth maps.
@@ -105,7 +107,7 @@ func (r *testRegion) mapInAWSAuth(t *testing.T, key, text string) {
 }
 
 // keysOf and sessionOf are credentials as tokens are signed with them.
-func keysOf(c client.Credentials) iam.Credentials {
+func keysOf(c api.Credentials) iam.Credentials {
 	return iam.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}
 }
 
@@ -123,7 +125,7 @@ func (r *testRegion) everyAPIServer(t *testing.T, as iam.Credentials) (all apiSe
 	must(t, "make a token", err)
 	cluster := r.cluster(t)
 	for _, zone := range status.Zones {
-		socket := az.APIServerSocket(filepath.Join(filepath.Dir(client.SocketPath(r.dir)), az.Letter(zone.Name)), cluster.ID)
+		socket := az.APIServerSocket(filepath.Join(filepath.Dir(datadir.SocketPath(r.dir)), az.Letter(zone.Name)), cluster.ID)
 		all = append(all, &rest.Config{Host: cluster.Endpoint, BearerToken: token, TLSClientConfig: rest.TLSClientConfig{CAData: r.config(t).CAData},
 			Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 				return new(net.Dialer).DialContext(ctx, "unix", socket)

@@ -29,6 +29,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"tripod/api"
 	"tripod/client"
 )
 
@@ -46,7 +47,7 @@ type awsServices struct {
 	iam         *iam.Client
 	sts         *sts.Client
 	shifts      *arczonalshift.Client
-	credentials client.Credentials
+	credentials api.Credentials
 	hangUp      func() // ends idle connections
 }
 
@@ -58,7 +59,7 @@ func (r *testRegion) awsClients(t testing.TB, scheme awsScheme) awsServices {
 	return r.awsClientsWith(t, scheme, credentials)
 }
 
-func (r *testRegion) awsClientsWith(t testing.TB, scheme awsScheme, credentials client.Credentials) awsServices {
+func (r *testRegion) awsClientsWith(t testing.TB, scheme awsScheme, credentials api.Credentials) awsServices {
 	t.Helper()
 	transport := &http.Transport{}
 	if scheme == awsHTTPS {
@@ -151,7 +152,7 @@ func awsRefusals(t *testing.T, r *testRegion) {
 	unknown.AccessKeyID = "AKIAIOSFODNN7EXAMPLE"
 	for _, refused := range []struct {
 		name        string
-		credentials client.Credentials
+		credentials api.Credentials
 		sts, eks    string
 	}{
 		{"a wrong secret", wrong, "SignatureDoesNotMatch", "InvalidSignatureException"},

@@ -11,14 +11,16 @@ import (
 	"testing"
 	"time"
 
-	"tripod/client"
+	"tripod/api"
 )
 
 // busyLoops is how many processes do nothing but keep the processors from the region.
 const busyLoops = 24
 
 // alarms are the events that tell of a death. While everything lives there must be none.
-var alarms = []string{"LeaderChanged", "TargetUnhealthy", "InstanceExited", "InstancePaused", "ZoneLost", "ZonePaused", "QuorumLost"}
+var alarms = []api.EventType{
+	api.LeaderChanged, api.TargetUnhealthy, api.InstanceExited, api.InstancePaused, api.ZoneLost, api.ZonePaused, api.QuorumLost,
+}
 
 // TestBusyMachineCountsNobodyForDead has a region work on a machine whose processors and disk have far too much to do. It runs alone: other tests
 // would only wait.
@@ -57,7 +59,7 @@ func TestBusyMachineCountsNobodyForDead(t *testing.T) {
 // lastEvent is the number of the newest event.
 func (r *testRegion) lastEvent(t testing.TB) (seq uint64) {
 	t.Helper()
-	must(t, "events", r.Events(within(t, 10*time.Second), 0, false, func(event client.Event) error {
+	must(t, "events", r.Events(within(t, 10*time.Second), 0, false, func(event api.Event) error {
 		seq = event.Seq
 		return nil
 	}))

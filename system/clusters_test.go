@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"tripod/api"
 	"tripod/client"
 )
 
@@ -45,13 +46,13 @@ func TestClustersComeAndGo(t *testing.T) {
 	r := startRegion(t)
 	entries := keepWriting(t, r, "journal")
 	shiftAwayAndBack(t, r)
-	api := r.awsClients(t, awsHTTP).eks
+	service := r.awsClients(t, awsHTTP).eks
 	ctx := within(t, 60*time.Second)
-	demo, err := api.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: aws.String("demo")})
+	demo, err := service.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: aws.String("demo")})
 	must(t, "DescribeCluster", err)
 	network := &ekstypes.VpcConfigRequest{SubnetIds: demo.Cluster.ResourcesVpcConfig.SubnetIds}
 	begin := time.Now()
-	made, err := api.CreateCluster(ctx, &eks.CreateClusterInput{Name: aws.String("second"), RoleArn: demo.Cluster.RoleArn, Version: aws.String("1.35"),
+	made, err := service.CreateCluster(ctx, &eks.CreateClusterInput{Name: aws.String("second"), RoleArn: demo.Cluster.RoleArn, Version: aws.String("1.35"),
 		ResourcesVpcConfig: network, AccessConfig: &ekstypes.CreateAccessConfigRequest{AuthenticationMode: ekstypes.AuthenticationModeApi},
 		BootstrapSelfManagedAddons: aws.Bool(false), ControlPlaneScalingConfig: &ekstypes.ControlPlaneScalingConfig{Tier: "tier-xl"},
 		KubeApiServerConfig: &ekstypes.KubeApiServerConfigRequest{EventTtl: aws.String("10m"), ServiceNodePortRange: &ekstypes.ServiceNodePortRange{MinPort: 20000, MaxPort: 20100}},
@@ -64,7 +65,7 @@ func TestClustersComeAndGo(t *testing.T) {
 		t.Errorf("CreateCluster answers with status %s and endpoint %v", made.Cluster.Status, made.Cluster.Endpoint)
 	}
 	name := &eks.DescribeClusterInput{Name: aws.String("second")}
-	must(t, "wait cluster-active", eks.NewClusterActiveWaiter(api).Wait(ctx, name, 5*time.Minute, func(o *eks.ClusterActiveWaiterOptions) {
+	must(t, "wait cluster-active", eks.NewClusterActiveWaiter(service).Wait(ctx, name, 5*time.Minute, func(o *eks.ClusterActiveWaiterOptions) {
 		o.MinDelay, o.MaxDelay = 200*time.Millisecond, 200*time.Millisecond
 	}))
 	t.Logf("the second cluster was ACTIVE after %.1f s", time.Since(begin).Seconds())
@@ -80,18 +81,18 @@ func TestClustersComeAndGo(t *testing.T) {
 		t.Error("what was written to the second cluster is in the first")
 	}
 
-	second, err := api.DescribeCluster(ctx, name)
+	second, err := service.DescribeCluster(ctx, name)
 	must(t, "DescribeCluster", err)
-	r.logIn(t, api, demo.Cluster, second.Cluster, kube)
-	r.rotateAuthority(t, api, "second", aws.ToString(made.Cluster.Arn))
+	r.logIn(t, service, demo.Cluster, second.Cluster, kube)
+	r.rotateAuthority(t, service, "second", aws.ToString(made.Cluster.Arn))
 
 	r.do(t, "kill", "az/c")
-	gone, err := api.DeleteCluster(ctx, &eks.DeleteClusterInput{Name: aws.String("second")})
+	gone, err := service.DeleteCluster(ctx, &eks.DeleteClusterInput{Name: aws.String("second")})
 	must(t, "DeleteCluster", err)
 	if gone.Cluster.Status != ekstypes.ClusterStatusDeleting {
 		t.Errorf("DeleteCluster answers with status %s", gone.Cluster.Status)
 	}
-	must(t, "wait cluster-deleted", eks.NewClusterDeletedWaiter(api).Wait(ctx, name, 5*time.Minute, func(o *eks.ClusterDeletedWaiterOptions) {
+	must(t, "wait cluster-deleted", eks.NewClusterDeletedWaiter(service).Wait(ctx, name, 5*time.Minute, func(o *eks.ClusterDeletedWaiterOptions) {
 		o.MinDelay, o.MaxDelay = 200*time.Millisecond, 200*time.Millisecond
 	}))
 	r.do(t, "start", "az/c")
@@ -151,19 +152,19 @@ func contextsOf(t testing.TB, kubeconfig []byte) (names []string) {
 }
 
 // updateVersion begins a change of demo's version.
-func updateVersion(t testing.TB, api *eks.Client, version string) (id *string) {
+func updateVersion(t testing.TB, service *eks.Client, version string) (id *string) {
 	t.Helper()
-	begun, err := api.UpdateClusterVersion(within(t, 20*time.Second), &eks.UpdateClusterVersionInput{Name: aws.String("demo"), Version: aws.String(version)})
+	begun, err := service.UpdateClusterVersion(within(t, 20*time.Second), &eks.UpdateClusterVersionInput{Name: aws.String("demo"), Version: aws.String(version)})
 	must(t, "UpdateClusterVersion", err)
 	return begun.Update.Id
 }
 
 // awaitUpdate waits until an update of a cluster has ended so.
-func awaitUpdate(t testing.TB, api *eks.Client, cluster string, id *string, want ekstypes.UpdateStatus) *ekstypes.Update {
+func awaitUpdate(t testing.TB, service *eks.Client, cluster string, id *string, want ekstypes.UpdateStatus) *ekstypes.Update {
 	t.Helper()
 	var update *ekstypes.Update
 	eventually(t, 60*time.Second, "the update is "+string(want), func() (bool, string) {
-		got, err := api.DescribeUpdate(within(t, 20*time.Second), &eks.DescribeUpdateInput{Name: aws.String(cluster), UpdateId: id})
+		got, err := service.DescribeUpdate(within(t, 20*time.Second), &eks.DescribeUpdateInput{Name: aws.String(cluster), UpdateId: id})
 		if err != nil {
 			return false, err.Error()
 		}
@@ -176,7 +177,7 @@ func awaitUpdate(t testing.TB, api *eks.Client, cluster string, id *string, want
 // turns is how many zones have begun to change their part of the control plane since the region was made.
 func (r *testRegion) turns(t testing.TB) (n int) {
 	t.Helper()
-	must(t, "read the events", r.Events(within(t, 10*time.Second), 0, false, func(event client.Event) error {
+	must(t, "read the events", r.Events(within(t, 10*time.Second), 0, false, func(event api.Event) error {
 		if event.Type == "ControlPlaneUpdate" {
 			n++
 		}
@@ -203,36 +204,36 @@ func TestUpgradeGoesBackAndOn(t *testing.T) {
 	r := bringUp(t, dir, "--kubernetes-version", "1.35")
 	entries := keepWriting(t, r, "journal")
 	entries.goesOn(t, 20, 30*time.Second)
-	api := r.awsClients(t, awsHTTP).eks
+	service := r.awsClients(t, awsHTTP).eks
 
 	r.do(t, "fault", "update/demo")
-	failing := updateVersion(t, api, "1.36")
-	_, err := api.UpdateClusterConfig(within(t, 20*time.Second), &eks.UpdateClusterConfigInput{Name: aws.String("demo"), DeletionProtection: aws.Bool(true)})
+	failing := updateVersion(t, service, "1.36")
+	_, err := service.UpdateClusterConfig(within(t, 20*time.Second), &eks.UpdateClusterConfigInput{Name: aws.String("demo"), DeletionProtection: aws.Bool(true)})
 	var inUse *ekstypes.ResourceInUseException
 	if !errors.As(err, &inUse) {
 		t.Errorf("another update meanwhile: got %v, want ResourceInUseException", err)
 	}
-	if failed := awaitUpdate(t, api, "demo", failing, ekstypes.UpdateStatusFailed); len(failed.Errors) != 1 || r.turns(t) != 3 {
+	if failed := awaitUpdate(t, service, "demo", failing, ekstypes.UpdateStatusFailed); len(failed.Errors) != 1 || r.turns(t) != 3 {
 		t.Errorf("after %d zones' turns the update has errors %+v", r.turns(t), failed.Errors)
 	}
 	r.wantVersion(t, "35")
 
-	cancelled := updateVersion(t, api, "1.36")
+	cancelled := updateVersion(t, service, "1.36")
 	eventually(t, 60*time.Second, "the first zone's turn", func() (bool, string) { return r.turns(t) > 3, "" })
-	_, err = api.CancelUpdate(within(t, 20*time.Second), &eks.CancelUpdateInput{Name: aws.String("demo"), UpdateId: cancelled})
+	_, err = service.CancelUpdate(within(t, 20*time.Second), &eks.CancelUpdateInput{Name: aws.String("demo"), UpdateId: cancelled})
 	must(t, "CancelUpdate", err)
-	awaitUpdate(t, api, "demo", cancelled, ekstypes.UpdateStatusCancelled)
+	awaitUpdate(t, service, "demo", cancelled, ekstypes.UpdateStatusCancelled)
 	r.wantVersion(t, "35")
 	entries.goesOn(t, 10, 30*time.Second)
 
-	killed := updateVersion(t, api, "1.36")
+	killed := updateVersion(t, service, "1.36")
 	before := r.turns(t)
 	eventually(t, 60*time.Second, "another zone's turn", func() (bool, string) { return r.turns(t) > before, "" })
 	killAll(processesOf(dir))
 	noProcesses(t, dir)
 
 	r = bringUp(t, dir)
-	awaitUpdate(t, api, "demo", killed, ekstypes.UpdateStatusSuccessful)
+	awaitUpdate(t, service, "demo", killed, ekstypes.UpdateStatusSuccessful)
 	r.await(t, 60*time.Second, "region", client.ForHealthy)
 	entries.goesOn(t, 10, 30*time.Second)
 	entries.verify(t)

@@ -30,13 +30,14 @@ import (
 	"k8s.io/client-go/tools/remotecommand"
 	utilexec "k8s.io/client-go/util/exec"
 
-	"tripod/client"
+	"tripod/api"
+	"tripod/internal/datadir"
 )
 
 func TestRegionComesUp(t *testing.T) {
 	t.Parallel()
 	r := sharedRegion(t)
-	if status := r.status(t); status.Phase != client.PhaseReady {
+	if status := r.status(t); status.Phase != api.PhaseReady {
 		t.Errorf("up returned while the region is %s", status.Phase)
 	}
 	kube := r.kube(t)
@@ -246,7 +247,7 @@ func visitEtcdWithoutCertificate(address string) error {
 }
 
 func privateFiles(t *testing.T, r *testRegion, _ *kubernetes.Clientset) {
-	for _, top := range []string{r.dir, filepath.Dir(client.SocketPath(r.dir))} {
+	for _, top := range []string{r.dir, filepath.Dir(datadir.SocketPath(r.dir))} {
 		err := filepath.WalkDir(top, func(path string, entry fs.DirEntry, err error) error {
 			if errors.Is(err, fs.ErrNotExist) {
 				return nil // etcd renames and removes files as it goes

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
+	"tripod/api"
 	"tripod/client"
 )
 
@@ -49,7 +50,7 @@ func TestPausedZone(t *testing.T) {
 	zone := letter(r.cluster(t).EtcdLeader)
 	r.do(t, "pause", "az/"+zone)
 	paused := r.zone(t, zone)
-	if paused.State != client.StatePaused {
+	if paused.State != api.StatePaused {
 		t.Errorf("after pause the zone is %s", paused.State)
 	}
 	for _, instance := range paused.Instances {
@@ -70,10 +71,10 @@ func TestPausedZone(t *testing.T) {
 	zone = letter(r.cluster(t).EtcdLeader)
 	pid := r.zone(t, zone).PID
 	must(t, "SIGSTOP the zone's process group", syscall.Kill(-pid, syscall.SIGSTOP))
-	r.noticed(t, zone, client.StatePaused)
+	r.noticed(t, zone, api.StatePaused)
 	entries.goesOn(t, 20, 20*time.Second)
 	must(t, "SIGCONT the zone's process group", syscall.Kill(-pid, syscall.SIGCONT))
-	r.noticed(t, zone, client.StateReady)
+	r.noticed(t, zone, api.StateReady)
 	r.await(t, 40*time.Second, "region", client.ForHealthy)
 	entries.goesOn(t, 10, 20*time.Second)
 	entries.verify(t)
@@ -89,14 +90,14 @@ func TestZoneKilledFromOutsideIsNoticed(t *testing.T) {
 	entries.goesOn(t, 10, 30*time.Second)
 	before := r.zone(t, "b")
 	must(t, "SIGKILL the zone's process group", syscall.Kill(-before.PID, syscall.SIGKILL))
-	r.noticed(t, "b", client.StateKilled)
+	r.noticed(t, "b", api.StateKilled)
 	for _, instance := range before.Instances {
 		if running(instance.PID) {
 			t.Errorf("%s of the killed zone still runs", instance.Target)
 		}
 	}
 	entries.goesOn(t, 30, 20*time.Second)
-	if got := r.zone(t, "b"); got.State != client.StateKilled || got.PID != 0 {
+	if got := r.zone(t, "b"); got.State != api.StateKilled || got.PID != 0 {
 		t.Errorf("the killed zone is %s (pid %d): it must stay down until start", got.State, got.PID)
 	}
 	r.do(t, "start", "az/b")
@@ -105,7 +106,7 @@ func TestZoneKilledFromOutsideIsNoticed(t *testing.T) {
 	// Its leader alone: what it led goes with it.
 	before = r.zone(t, "b")
 	must(t, "SIGKILL the zone's agent", syscall.Kill(before.PID, syscall.SIGKILL))
-	r.noticed(t, "b", client.StateKilled)
+	r.noticed(t, "b", api.StateKilled)
 	eventually(t, 3*time.Second, "the agent's children end with it", func() (bool, string) {
 		for _, instance := range before.Instances {
 			if running(instance.PID) {
@@ -146,7 +147,7 @@ func TestInstanceFaults(t *testing.T) {
 		t.Errorf("the status shows the faults %v, want three", faults)
 	}
 	must(t, "reset", r.Reset(within(t, 60*time.Second)))
-	if status := r.status(t); status.Phase != client.PhaseReady || len(status.Faults) != 0 {
+	if status := r.status(t); status.Phase != api.PhaseReady || len(status.Faults) != 0 {
 		t.Errorf("after reset the region is %s with faults %v", status.Phase, status.Faults)
 	}
 	entries.verify(t)
@@ -159,7 +160,7 @@ func killedIsReplaced(t *testing.T, r *testRegion, target string, kill func(pid 
 	kill(before.PID)
 	eventually(t, 30*time.Second, target+" is replaced", func() (bool, string) {
 		now := r.instance(t, target)
-		return now.State == client.StateReady && now.PID != before.PID && now.Restarts > before.Restarts, fmt.Sprintf("%+v", now)
+		return now.State == api.StateReady && now.PID != before.PID && now.Restarts > before.Restarts, fmt.Sprintf("%+v", now)
 	})
 	if running(before.PID) {
 		t.Errorf("%s runs twice", target)
@@ -171,17 +172,17 @@ func pausedStaysPaused(t *testing.T, r *testRegion, entries *journal, target str
 	t.Helper()
 	before := r.instance(t, target)
 	r.do(t, "pause", target)
-	if now := r.instance(t, target); now.State != client.StatePaused || state(before.PID) != 'T' {
+	if now := r.instance(t, target); now.State != api.StatePaused || state(before.PID) != 'T' {
 		t.Errorf("after pause %s is %s, its process in state %c", target, now.State, state(before.PID))
 	}
 	entries.goesOn(t, 20, 20*time.Second)
-	if now := r.instance(t, target); now.State != client.StatePaused || now.PID != before.PID {
+	if now := r.instance(t, target); now.State != api.StatePaused || now.PID != before.PID {
 		t.Errorf("paused %s is now %s with pid %d, was %d", target, now.State, now.PID, before.PID)
 	}
 	r.do(t, "resume", target)
 	eventually(t, 30*time.Second, target+" is ready again", func() (bool, string) {
 		now := r.instance(t, target)
-		return now.State == client.StateReady, fmt.Sprintf("%+v", now)
+		return now.State == api.StateReady, fmt.Sprintf("%+v", now)
 	})
 	r.await(t, 30*time.Second, "region", client.ForHealthy)
 }
@@ -194,14 +195,14 @@ func stoppedStaysStopped(t *testing.T, r *testRegion, entries *journal, target s
 		t.Errorf("after stop %s still runs", target)
 	}
 	entries.goesOn(t, 100, 30*time.Second) // longer than a zone waits before it replaces what died
-	if now := r.instance(t, target); now.State != client.StateStopped || now.PID != 0 {
+	if now := r.instance(t, target); now.State != api.StateStopped || now.PID != 0 {
 		t.Errorf("stopped %s is %s with pid %d", target, now.State, now.PID)
 	}
 	r.do(t, "stop", target) // again is no error
 	r.do(t, "start", target)
 	eventually(t, 30*time.Second, target+" is ready again", func() (bool, string) {
 		now := r.instance(t, target)
-		return now.State == client.StateReady, fmt.Sprintf("%+v", now)
+		return now.State == api.StateReady, fmt.Sprintf("%+v", now)
 	})
 	r.await(t, 30*time.Second, "region", client.ForHealthy)
 }

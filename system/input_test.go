@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"tripod/client"
+	"tripod/api"
 )
 
 // refused runs a command and checks its exit code and that it says one sentence with the given words on stderr.
@@ -74,7 +74,7 @@ func TestBadInputIsRefused(t *testing.T) {
 	t.Run("unknown targets", func(t *testing.T) {
 		refused(t, r.dir, 1, "zone", "kill", "az/x")
 		refused(t, r.dir, 1, "cluster", "kill", "etcd/b", "--cluster", "nobody")
-		if status := r.status(t); status.Phase != client.PhaseReady {
+		if status := r.status(t); status.Phase != api.PhaseReady {
 			t.Errorf("a refused order left the region %s", status.Phase)
 		}
 	})
@@ -105,7 +105,7 @@ func TestBadInputIsRefused(t *testing.T) {
 		before := r.status(t)
 		refused(t, r.dir, 1, fmt.Sprintf("pid %d", before.PID), "up")
 		refused(t, r.dir, 1, fmt.Sprintf("pid %d", before.PID), "up", "--detach")
-		if after := r.status(t); after.PID != before.PID || after.Phase != client.PhaseReady {
+		if after := r.status(t); after.PID != before.PID || after.Phase != api.PhaseReady {
 			t.Errorf("the region that runs there is now %s with pid %d", after.Phase, after.PID)
 		}
 	})

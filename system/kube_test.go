@@ -21,7 +21,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"tripod/client"
+	"tripod/api"
 )
 
 // config is what a user's client makes of the region's kubeconfig, whose exec plugin gets the token.
@@ -49,7 +49,7 @@ func (r *testRegion) dynamic(t testing.TB) *dynamic.DynamicClient {
 }
 
 // cluster is the region's only one.
-func (r *testRegion) cluster(t testing.TB) client.Cluster {
+func (r *testRegion) cluster(t testing.TB) api.Cluster {
 	t.Helper()
 	clusters := r.status(t).Clusters
 	if len(clusters) != 1 {

@@ -13,7 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"tripod/api"
 	"tripod/client"
+	"tripod/internal/datadir"
 )
 
 // startTimeout is how long a region may take to come up on a loaded machine with two cores.
@@ -41,7 +43,7 @@ func newDir(t testing.TB) string {
 			}
 		}
 		noProcesses(t, dir)
-		os.RemoveAll(filepath.Dir(client.SocketPath(dir)))
+		os.RemoveAll(filepath.Dir(datadir.SocketPath(dir)))
 		if t.Failed() && keep {
 			t.Logf("kept: %s", dir)
 			return
@@ -114,7 +116,7 @@ func closeShared() error {
 }
 
 // status is the region's.
-func (r *testRegion) status(t testing.TB) *client.Status {
+func (r *testRegion) status(t testing.TB) *api.Status {
 	t.Helper()
 	status, err := r.Status(within(t, 10*time.Second))
 	must(t, "status", err)
@@ -122,7 +124,7 @@ func (r *testRegion) status(t testing.TB) *client.Status {
 }
 
 // zone returns a zone's status by its letter.
-func (r *testRegion) zone(t testing.TB, letter string) client.Zone {
+func (r *testRegion) zone(t testing.TB, letter string) api.Zone {
 	t.Helper()
 	for _, zone := range r.status(t).Zones {
 		if strings.HasSuffix(zone.Name, letter) {
@@ -130,11 +132,11 @@ func (r *testRegion) zone(t testing.TB, letter string) client.Zone {
 		}
 	}
 	t.Fatalf("the status has no zone %s", letter)
-	return client.Zone{}
+	return api.Zone{}
 }
 
 // instance returns an instance's status by its target.
-func (r *testRegion) instance(t testing.TB, target string) client.Instance {
+func (r *testRegion) instance(t testing.TB, target string) api.Instance {
 	t.Helper()
 	for _, zone := range r.status(t).Zones {
 		for _, instance := range zone.Instances {
@@ -143,7 +145,7 @@ func (r *testRegion) instance(t testing.TB, target string) client.Instance {
 			}
 		}
 	}
-	return client.Instance{Target: target, State: "absent"}
+	return api.Instance{Target: target, State: "absent"}
 }
 
 // await waits for a condition of `tripod wait`.

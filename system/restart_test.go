@@ -22,7 +22,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"tripod/client"
+	"tripod/internal/datadir"
 )
 
 // memory is what a restart must keep: names, ports, keys, and the objects of users.
@@ -118,7 +118,7 @@ func TestRestartKeepsEverything(t *testing.T) {
 	if _, err := r.Status(within(t, 5*time.Second)); err == nil {
 		t.Error("a stopped region answers")
 	}
-	if sockets, _ := filepath.Glob(filepath.Join(filepath.Dir(client.SocketPath(dir)), "*", "*.sock")); len(sockets) > 0 {
+	if sockets, _ := filepath.Glob(filepath.Join(filepath.Dir(datadir.SocketPath(dir)), "*", "*.sock")); len(sockets) > 0 {
 		t.Errorf("a stopped region leaves sockets: %v", sockets)
 	}
 	r = bringUp(t, dir)
@@ -283,7 +283,7 @@ func unpack(t *testing.T, archive, dir string) {
 	must(t, "open the archive", err)
 	defer file.Close()
 	must(t, "unpack "+archive, untar(file, dir))
-	if _, err := client.ReadMarker(dir); err != nil {
+	if _, err := datadir.ReadMarker(dir); err != nil {
 		t.Fatalf("%s holds no region: %v", archive, err)
 	}
 }

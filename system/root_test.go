@@ -16,7 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
-	"tripod/client"
+	"tripod/api"
 	"tripod/iam"
 )
 
@@ -85,9 +85,9 @@ func (r *testRegion) whoIsRoot(t *testing.T, arn string) {
 			t.Errorf("whoami does not say %q: %s", want, text)
 		}
 	}
-	var identity client.Identity
+	var identity api.Identity
 	must(t, "read whoami's JSON", json.Unmarshal([]byte(shell("whoami --cluster demo -o json")), &identity))
-	policy := client.AccessPolicy{ARN: iam.AccessPolicyPrefix + "AmazonEKSViewPolicy", Scope: "cluster"}
+	policy := api.AccessPolicy{ARN: iam.AccessPolicyPrefix + "AmazonEKSViewPolicy", Scope: "cluster"}
 	if identity.ARN != arn || identity.ID != "111122223333" || len(identity.Checks) != 4 || len(identity.Associated) != 1 || identity.Associated[0].ARN != policy.ARN {
 		t.Errorf("whoami -o json: got %+v", identity)
 	}

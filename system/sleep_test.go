@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"tripod/api"
 	"tripod/client"
 )
 
@@ -43,7 +44,7 @@ func TestSleepingRegionIsWokenUnharmed(t *testing.T) {
 	if now := r.processorTime(t); now != spent {
 		t.Errorf("asleep, the zones' processes used %v of processor time", now-spent)
 	}
-	if status := r.status(t); status.Phase != client.PhaseAsleep || status.AsleepSince == nil { // and looking does not wake it
+	if status := r.status(t); status.Phase != api.PhaseAsleep || status.AsleepSince == nil { // and looking does not wake it
 		t.Errorf("the phase is %s since %v", status.Phase, status.AsleepSince)
 	}
 	begin := time.Now()
@@ -165,7 +166,7 @@ func (r *testRegion) awaitAsleep(t testing.TB) {
 	t.Helper()
 	eventually(t, 30*time.Second, "the region sleeps", func() (bool, string) {
 		status := r.status(t)
-		return status.Phase == client.PhaseAsleep, status.Phase
+		return status.Phase == api.PhaseAsleep, status.Phase
 	})
 }
 

@@ -19,7 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"tripod/client"
+	"tripod/api"
 )
 
 // TestSnapshotIsTheRegionAtOneMoment saves a region in the middle of writes, which notices nothing, and makes another directory's region of it.
@@ -35,7 +35,7 @@ func TestSnapshotIsTheRegionAtOneMoment(t *testing.T) {
 	t.Log("save")
 	file := filepath.Join(filepath.Dir(r.dir), "story.tripod")
 	last, acked := r.lastEvent(t), entries.count()
-	saved, err := r.SaveSnapshot(within(t, 60*time.Second), client.SnapshotRequest{Name: "story", File: file}, func(client.SnapshotProgress) {})
+	saved, err := r.SaveSnapshot(within(t, 60*time.Second), api.SnapshotRequest{Name: "story", File: file}, func(api.SnapshotProgress) {})
 	must(t, "save a snapshot", err)
 	t.Logf("%d KiB; the region stood still for %.0f ms", saved.Bytes>>10, saved.PauseMillis)
 	ackedAfter := entries.count()
@@ -85,11 +85,11 @@ func TestSnapshotIsTheRegionAtOneMoment(t *testing.T) {
 }
 
 // quietBut checks that since the event with that number nothing has happened but events of that type.
-func (r *testRegion) quietBut(t *testing.T, since uint64, but string) {
+func (r *testRegion) quietBut(t *testing.T, since uint64, but api.EventType) {
 	t.Helper()
-	must(t, "read the events", r.Events(within(t, 10*time.Second), since, false, func(event client.Event) error {
+	must(t, "read the events", r.Events(within(t, 10*time.Second), since, false, func(event api.Event) error {
 		// A machine under load can make a target silent for its balancer, and a leader for the others.
-		if !slices.Contains([]string{but, "LeaderChanged", "TargetUnhealthy", "TargetHealthy"}, event.Type) {
+		if !slices.Contains([]api.EventType{but, api.LeaderChanged, api.TargetUnhealthy, api.TargetHealthy}, event.Type) {
 			t.Errorf("a snapshot was saved, and this was told: %+v", event)
 		}
 		return nil
@@ -211,8 +211,8 @@ func TestRegionKilledWhileItStandsStillLeavesNothing(t *testing.T) {
 		t.Errorf("save what is left: exit code %d %s", code, stderr)
 	}
 	stdout, _, code = tripod(t, r.dir, "snapshot", "--snapshot-dir", filepath.Dir(r.dir), "list", "-o", "json")
-	var listed []client.Snapshot
-	if err := json.Unmarshal([]byte(stdout), &listed); code != 0 || err != nil || len(listed) != 1 || listed[0].Clusters[0] != (client.SnapshotCluster{Name: "demo", Version: "1.36", Status: "ACTIVE"}) {
+	var listed []api.Snapshot
+	if err := json.Unmarshal([]byte(stdout), &listed); code != 0 || err != nil || len(listed) != 1 || listed[0].Clusters[0] != (api.SnapshotCluster{Name: "demo", Version: "1.36", Status: "ACTIVE"}) {
 		t.Errorf("list: exit code %d %s", code, stdout)
 	}
 	bringUp(t, r.dir)

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes"
 
+	"tripod/api"
 	"tripod/client"
 )
 
@@ -104,7 +105,7 @@ func TestOwnLoadCountsNobodyForDead(t *testing.T) {
 // alarmsSince are the events since one with that number that tell of a death.
 func (r *testRegion) alarmsSince(t testing.TB, since uint64) (all []string) {
 	t.Helper()
-	must(t, "events", r.Events(within(t, 10*time.Second), since, false, func(event client.Event) error {
+	must(t, "events", r.Events(within(t, 10*time.Second), since, false, func(event api.Event) error {
 		if slices.Contains(alarms, event.Type) {
 			all = append(all, fmt.Sprintf("%s %s: %s", event.Time.Format(time.TimeOnly), event.Type, event.Message))
 		}

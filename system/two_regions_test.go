@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"tripod/api"
 	"tripod/client"
 )
 
@@ -53,7 +54,7 @@ func TestTwoRegionsSideBySide(t *testing.T) {
 	}
 }
 
-func mustCredentials(t testing.TB, r *testRegion) client.Credentials {
+func mustCredentials(t testing.TB, r *testRegion) api.Credentials {
 	t.Helper()
 	credentials, err := client.ReadCredentials(r.dir)
 	must(t, "read the credentials", err)

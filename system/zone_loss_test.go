@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
+	"tripod/api"
 	"tripod/client"
 )
 
@@ -95,7 +96,7 @@ func (v *visitors) verify(t testing.TB, r *testRegion) {
 // losses are the moments at which the cluster's balancer lost a target.
 func (r *testRegion) losses(t testing.TB) (at []time.Time) {
 	t.Helper()
-	must(t, "read the events", r.Events(within(t, 10*time.Second), 0, false, func(event client.Event) error {
+	must(t, "read the events", r.Events(within(t, 10*time.Second), 0, false, func(event api.Event) error {
 		if event.Type == "TargetUnhealthy" && event.Cluster != "" {
 			at = append(at, event.Time)
 		}
@@ -117,7 +118,7 @@ func TestWritesAndAccessSurviveEachZoneLostInTurn(t *testing.T) {
 		before := r.zone(t, zone)
 		r.do(t, "kill", "az/"+zone)
 		// The verb returns when the effect is there.
-		if got := r.zone(t, zone); got.State != client.StateKilled || running(before.PID) {
+		if got := r.zone(t, zone); got.State != api.StateKilled || running(before.PID) {
 			t.Errorf("after kill az/%s the zone is %s, and its process runs: %v", zone, got.State, running(before.PID))
 		}
 		for _, instance := range before.Instances {
@@ -126,7 +127,7 @@ func TestWritesAndAccessSurviveEachZoneLostInTurn(t *testing.T) {
 			}
 		}
 		entries.goesOn(t, 30, 20*time.Second)
-		if got := r.status(t); got.Phase != client.PhaseDegraded || len(got.Faults) != 1 {
+		if got := r.status(t); got.Phase != api.PhaseDegraded || len(got.Faults) != 1 {
 			t.Errorf("with one zone lost the region is %s with faults %v, want degraded with one", got.Phase, got.Faults)
 		}
 		guests.withoutZone(t, i)
@@ -156,7 +157,7 @@ func TestQuorumLossIsSaidAndHealsByItself(t *testing.T) {
 
 	r.await(t, 5*time.Second, "region", client.ForNoQuorum)
 	status := r.status(t)
-	if status.Phase != client.PhaseNoQuorum || status.State.Quorum || status.Clusters[0].Quorum {
+	if status.Phase != api.PhaseNoQuorum || status.State.Quorum || status.Clusters[0].Quorum {
 		t.Errorf("with two zones lost the region is %s, quorum of the state %v, of etcd %v", status.Phase, status.State.Quorum, status.Clusters[0].Quorum)
 	}
 	if out, _, _ := tripod(t, r.dir, "status"); !strings.Contains(strings.ToLower(out), "quorum") {

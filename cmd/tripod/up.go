@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 
-	"tripod/client"
+	"tripod/api"
 	"tripod/emulator"
 	"tripod/internal/cli"
 )
@@ -13,6 +13,6 @@ func newRegion(options cli.UpOptions) (cli.Region, error) {
 	return emulator.New(emulator.Options(options)), nil
 }
 
-func restoreSnapshot(ctx context.Context, r cli.RestoreRequest, each func(client.SnapshotProgress)) (*client.Snapshot, error) {
+func restoreSnapshot(ctx context.Context, r cli.RestoreRequest, each func(api.SnapshotProgress)) (*api.Snapshot, error) {
 	return emulator.RestoreSnapshot(ctx, emulator.RestoreOptions(r), each)
 }

@@ -9,14 +9,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tripod/client"
+	"tripod/api"
 )
 
 // undecided is the exit code of can-i where it is neither yes nor no.
 const undecided = 2
 
 func (a *app) canICommand() *cobra.Command {
-	var question client.AccessQuestion
+	var question api.AccessQuestion
 	cluster, output, everywhere := "", "text", false
 	cmd := &cobra.Command{
 		Use:   "can-i PRINCIPAL VERB RESOURCE",
@@ -119,7 +119,7 @@ func (a *app) theCluster(cmd *cobra.Command, named string) (string, error) {
 	return "", usage(cmd, "name the cluster with --cluster: %s", strings.Join(names, ", "))
 }
 
-func (a *app) canI(cmd *cobra.Command, named string, question client.AccessQuestion) (*client.Access, error) {
+func (a *app) canI(cmd *cobra.Command, named string, question api.AccessQuestion) (*api.Access, error) {
 	cluster, err := a.theCluster(cmd, named)
 	if err != nil {
 		return nil, err
@@ -127,7 +127,7 @@ func (a *app) canI(cmd *cobra.Command, named string, question client.AccessQuest
 	return a.client().CanI(cmd.Context(), cluster, question)
 }
 
-func (a *app) whoami(ctx context.Context, cluster string) (*client.Identity, error) {
+func (a *app) whoami(ctx context.Context, cluster string) (*api.Identity, error) {
 	text, err := a.credential(ctx, cluster, "")
 	if err != nil {
 		return nil, err
@@ -157,7 +157,7 @@ func (a *app) printAccess(output string, answer any, lines []string, yes bool) e
 }
 
 // accessLines are an answer of can-i as people read it: yes or no, and then why.
-func accessLines(access *client.Access) []string {
+func accessLines(access *api.Access) []string {
 	lines := []string{"no"}
 	if access.Allowed {
 		lines[0] = "yes"
@@ -176,7 +176,7 @@ func accessLines(access *client.Access) []string {
 	return lines
 }
 
-func policyText(policy client.AccessPolicy) string {
+func policyText(policy api.AccessPolicy) string {
 	_, name, _ := strings.Cut(policy.ARN, "/")
 	if policy.Scope == "namespace" {
 		return name + " in namespaces " + strings.Join(policy.Namespaces, ", ")
@@ -184,7 +184,7 @@ func policyText(policy client.AccessPolicy) string {
 	return name + " in the whole cluster"
 }
 
-func identityLines(identity client.Identity) (lines []string) {
+func identityLines(identity api.Identity) (lines []string) {
 	for _, check := range identity.Checks {
 		lines = append(lines, line("token", check))
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"tripod/client"
+	"tripod/api"
 )
 
 // answers lets the fake region answer questions about access, and keeps the last one.
@@ -31,12 +31,12 @@ func answers(region *supervisor, path string, answer any) (asked *map[string]any
 func TestCanISaysWhoDecides(t *testing.T) {
 	dataDir := newDataDir(t)
 	region := newSupervisor(t, dataDir, testStatus())
-	viewer := client.Identity{Cluster: "demo", ARN: "arn:aws:sts::000011112222:assumed-role/viewer/SESSION", ID: "AROAV",
+	viewer := api.Identity{Cluster: "demo", ARN: "arn:aws:sts::000011112222:assumed-role/viewer/SESSION", ID: "AROAV",
 		By: "the access entry of arn:aws:iam::000011112222:role/viewer", Username: "viewer"}
-	audited := client.Decision{Allowed: true, Reason: "EKS Access Policy: allowed by ..."}
-	no := &client.Access{Identity: viewer, RBAC: &client.Decision{Reason: "no rule allows it"}, Policies: []client.PolicyDecision{{
-		AccessPolicy: client.AccessPolicy{ARN: "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy", Scope: "namespace", Namespaces: []string{"a", "b"}},
-		Decision:     client.Decision{Reason: "no rule of it allows this"}}}}
+	audited := api.Decision{Allowed: true, Reason: "EKS Access Policy: allowed by ..."}
+	no := &api.Access{Identity: viewer, RBAC: &api.Decision{Reason: "no rule allows it"}, Policies: []api.PolicyDecision{{
+		AccessPolicy: api.AccessPolicy{ARN: "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy", Scope: "namespace", Namespaces: []string{"a", "b"}},
+		Decision:     api.Decision{Reason: "no rule of it allows this"}}}}
 	asked := answers(region, "/v1/clusters/demo/can-i", no)
 	got := tripod(t, dataDir, "can-i", "role/viewer", "delete", "pods/x", "-n", "a", "--subresource", "log")
 	want := result{code: 1, stdout: `no
@@ -63,11 +63,11 @@ func TestCanISaysWhoDecides(t *testing.T) {
 	}
 	asked = answers(region, "/v1/clusters/demo/can-i", no)
 	got = tripod(t, dataDir, "can-i", "viewer", "get", "pods", "-A", "-o", "json", "--cluster", "demo")
-	var access client.Access
+	var access api.Access
 	if err := json.Unmarshal([]byte(got.stdout), &access); err != nil || got.code != 0 || !access.Allowed || (*asked)["namespace"] != nil {
 		t.Errorf("got %+v, asked %v", got, *asked)
 	}
-	asked = answers(region, "/v1/clusters/demo/can-i", &client.Access{Identity: client.Identity{Username: "jane", By: "x"}, RBAC: &client.Decision{Reason: "none"}})
+	asked = answers(region, "/v1/clusters/demo/can-i", &api.Access{Identity: api.Identity{Username: "jane", By: "x"}, RBAC: &api.Decision{Reason: "none"}})
 	got = tripod(t, dataDir, "can-i", "user:jane", "get", "pods", "--as-group", "a", "--as-group", "b,c")
 	if want := "no\n  let in by     x\n  user          jane\n  groups        none\n  RBAC          none\n"; got.stdout != want || got.code != 1 {
 		t.Errorf("whom IAM does not know: got %+v, want %q", got, want)
@@ -96,15 +96,15 @@ func TestWhoAmIShowsTheTokensChecks(t *testing.T) {
 	}}
 	environ := []string{"HOME=" + t.TempDir(), "TRIPOD_DATA_DIR=" + dataDir}
 	for _, c := range []struct {
-		identity client.Identity
+		identity api.Identity
 		want     result
 	}{
-		{client.Identity{ARN: "arn:aws:iam::000011112222:user/admin", ID: "AIDAA", Checks: []string{"one", "two"}, By: "the cluster's creator", Username: "admin", Groups: []string{"a", "b"},
-			Associated: []client.AccessPolicy{{ARN: "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy", Scope: "cluster"}}},
+		{api.Identity{ARN: "arn:aws:iam::000011112222:user/admin", ID: "AIDAA", Checks: []string{"one", "two"}, By: "the cluster's creator", Username: "admin", Groups: []string{"a", "b"},
+			Associated: []api.AccessPolicy{{ARN: "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy", Scope: "cluster"}}},
 			result{stdout: "  token         one\n  token         two\n  principal     arn:aws:iam::000011112222:user/admin (AIDAA)\n" +
 				"  let in by     the cluster's creator\n  user          admin\n  groups        a, b\n" +
 				"  access policy AmazonEKSClusterAdminPolicy in the whole cluster\n"}},
-		{client.Identity{Checks: []string{"one"}, Refusal: "token was signed 1h ago"}, result{code: 1, stdout: "  token         one\n  refused       token was signed 1h ago\n"}},
+		{api.Identity{Checks: []string{"one"}, Refusal: "token was signed 1h ago"}, result{code: 1, stdout: "  token         one\n  refused       token was signed 1h ago\n"}},
 	} {
 		asked := answers(region, "/v1/clusters/demo/whoami", c.identity)
 		got := tripodWith(t, programs, environ, "whoami")
@@ -112,7 +112,7 @@ func TestWhoAmIShowsTheTokensChecks(t *testing.T) {
 			t.Errorf("asked %v (-want +got):\n%s", *asked, diff)
 		}
 	}
-	region.set(func(s *supervisor) { s.status.Clusters = append(s.status.Clusters, client.Cluster{Name: "second"}) })
+	region.set(func(s *supervisor) { s.status.Clusters = append(s.status.Clusters, api.Cluster{Name: "second"}) })
 	if got := tripodWith(t, programs, environ, "whoami"); got.code != 2 || !strings.Contains(got.stderr, "name the cluster with --cluster: demo, second") {
 		t.Errorf("two clusters: got %+v", got)
 	}

@@ -14,7 +14,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tripod/api"
 	"tripod/client"
+	"tripod/internal/datadir"
 )
 
 // IO is what a run of the program reads and writes.
@@ -41,8 +43,8 @@ type Programs struct {
 	PodExec  func(ctx context.Context, request PodExecRequest) (int, error)
 	PodEnter func(args []string) error
 	// SaveSnapshot saves the region in dataDir, which does not run, and RestoreSnapshot makes a data directory of a snapshot. Both call each for their progress.
-	SaveSnapshot    func(ctx context.Context, dataDir string, request client.SnapshotRequest, each func(client.SnapshotProgress)) (*client.Snapshot, error)
-	RestoreSnapshot func(ctx context.Context, request RestoreRequest, each func(client.SnapshotProgress)) (*client.Snapshot, error)
+	SaveSnapshot    func(ctx context.Context, dataDir string, request api.SnapshotRequest, each func(api.SnapshotProgress)) (*api.Snapshot, error)
+	RestoreSnapshot func(ctx context.Context, request RestoreRequest, each func(api.SnapshotProgress)) (*api.Snapshot, error)
 	// Zone, Etcd, APIServer and Controllers are the children of a region: they run until ctx ends (SIGTERM or SIGINT).
 	Zone, Etcd, APIServer, Controllers func(ctx context.Context, args []string) error
 }
@@ -138,7 +140,7 @@ func (a *app) root() *cobra.Command {
 	pflag.CommandLine.VisitAll(func(flag *pflag.Flag) { flag.Hidden = true })
 	dataDir := a.getenv("TRIPOD_DATA_DIR")
 	if dataDir == "" {
-		dataDir = client.DefaultDataDir()
+		dataDir = datadir.Default()
 	}
 	root.PersistentFlags().StringVar(&a.dataDir, "data-dir", dataDir, "the region's directory (TRIPOD_DATA_DIR)")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, "%v", err) })
@@ -222,7 +224,7 @@ func (a *app) completeTargets(extra ...string) func(*cobra.Command, []string, st
 		names := append([]string(nil), extra...)
 		if status, err := a.client().Status(ctx); err == nil {
 			for _, zone := range status.Zones {
-				for _, kind := range client.TargetKinds {
+				for _, kind := range api.TargetKinds {
 					names = append(names, kind+"/"+status.Letter(zone.Name))
 				}
 			}

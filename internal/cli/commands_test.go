@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"tripod/client"
+	"tripod/api"
 )
 
 func TestExitCodesAndSentences(t *testing.T) {
@@ -118,7 +118,7 @@ func TestUnknownZoneIsNamed(t *testing.T) {
 func TestStatusAsJSON(t *testing.T) {
 	dataDir := newDataDir(t)
 	newSupervisor(t, dataDir, testStatus())
-	got := &client.Status{}
+	got := &api.Status{}
 	if err := json.Unmarshal([]byte(tripod(t, dataDir, "status", "-o", "json").stdout), got); err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func TestEventsOfARegionThatIsDownComeFromItsFile(t *testing.T) {
 func TestEventsFollowUntilTheRegionStops(t *testing.T) {
 	dataDir := newDataDir(t)
 	region := newSupervisor(t, dataDir, testStatus())
-	region.emit(client.Event{Type: "ZoneLost", Message: "before"})
+	region.emit(api.Event{Type: "ZoneLost", Message: "before"})
 	region.set(func(s *supervisor) {
 		s.answer = func(w http.ResponseWriter, r *http.Request) bool {
 			if r.URL.Path != "/v1/events" {
@@ -271,7 +271,7 @@ func TestEnvOfRootHasTheKeyThatTheRegionMakes(t *testing.T) {
 		t.Errorf("while nothing runs: got %+v", got)
 	}
 	region := newSupervisor(t, dataDir, testStatus())
-	answers(region, "/v1/root", client.Credentials{AccessKeyID: "AKIAROOT", SecretAccessKey: "root's"})
+	answers(region, "/v1/root", api.Credentials{AccessKeyID: "AKIAROOT", SecretAccessKey: "root's"})
 	got := run()
 	if got.code != 0 || !strings.Contains(got.stdout, "export AWS_ACCESS_KEY_ID=AKIAROOT\nexport AWS_SECRET_ACCESS_KEY='root'\\''s'\n") ||
 		!strings.Contains(got.stdout, "export AWS_ENDPOINT_URL=") || !strings.Contains(got.stdout, "unset AWS_SESSION_TOKEN\n") || strings.Contains(got.stdout, "AKIATRIPOD") {
@@ -286,7 +286,7 @@ func TestEnvOfANodeHasItsInstancesCredentials(t *testing.T) {
 	dataDir := newDataDir(t)
 	makeRegion(t, dataDir)
 	region := newSupervisor(t, dataDir, testStatus())
-	answers(region, "/v1/nodes/ip-10-0-1-2.ec2.internal/credentials", client.Credentials{AccessKeyID: "ASIANODE", SecretAccessKey: "node's", SessionToken: "sealed"})
+	answers(region, "/v1/nodes/ip-10-0-1-2.ec2.internal/credentials", api.Credentials{AccessKeyID: "ASIANODE", SecretAccessKey: "node's", SessionToken: "sealed"})
 	run := func(args ...string) result {
 		return tripodWith(t, Programs{}, []string{"TRIPOD_DATA_DIR=" + dataDir, "HOME=" + t.TempDir()}, append([]string{"env"}, args...)...)
 	}
@@ -355,10 +355,10 @@ func read(t *testing.T, path string) string {
 
 func TestParseSince(t *testing.T) {
 	keep, seq, err := parseSince("5m", testNow())
-	if err != nil || seq != 0 || keep(client.Event{Time: testNow().Add(-6 * time.Minute)}) || !keep(client.Event{Time: testNow()}) {
+	if err != nil || seq != 0 || keep(api.Event{Time: testNow().Add(-6 * time.Minute)}) || !keep(api.Event{Time: testNow()}) {
 		t.Errorf("5m: %v", err)
 	}
-	if keep, seq, err = parseSince("12", testNow()); err != nil || seq != 12 || keep(client.Event{Seq: 12}) || !keep(client.Event{Seq: 13}) {
+	if keep, seq, err = parseSince("12", testNow()); err != nil || seq != 12 || keep(api.Event{Seq: 12}) || !keep(api.Event{Seq: 13}) {
 		t.Errorf("12: %v", err)
 	}
 }

@@ -14,7 +14,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tripod/api"
 	"tripod/client"
+	"tripod/internal/datadir"
 	"tripod/internal/process"
 	"tripod/internal/sleep"
 )
@@ -59,7 +61,7 @@ func (a *app) upDetached(cmd *cobra.Command, options UpOptions, progress *progre
 	exited := make(chan error, 1)
 	go func() { exited <- child.Wait() }()
 	err = a.awaitDetached(cmd.Context(), child.Process, begin, exited, progress, signals)
-	if errors.Is(err, errExited) && client.DiskFull(options.DataDir) {
+	if errors.Is(err, errExited) && datadir.DiskFull(options.DataDir) {
 		return fmt.Errorf("the disk of %s is full: free some space (a region takes about 1 GB) and try again", options.DataDir) // its own log too
 	}
 	if errors.Is(err, errExited) {
@@ -137,13 +139,13 @@ func (a *app) followStart(ctx context.Context, begin time.Time, progress *progre
 	go func() {
 		defer close(events)
 		for last := uint64(0); ctx.Err() == nil; {
-			_ = region.Events(ctx, last, true, func(event client.Event) error {
+			_ = region.Events(ctx, last, true, func(event api.Event) error {
 				last = event.Seq
 				if event.Time.Before(begin) {
 					return nil // of an earlier run
 				}
 				progress.Event(event)
-				if event.Type == "RegionReady" {
+				if event.Type == api.RegionReady {
 					send(ready)
 				}
 				return nil
@@ -154,7 +156,7 @@ func (a *app) followStart(ctx context.Context, begin time.Time, progress *progre
 	defer func() { <-events }()
 	// The event is what counts. A status makes the region measure all its processes, which a start has no time for.
 	for sleep.For(ctx, readyPoll); ctx.Err() == nil; sleep.For(ctx, readyPoll) {
-		if status, err := region.Status(ctx); err == nil && status.Phase == client.PhaseReady {
+		if status, err := region.Status(ctx); err == nil && status.Phase == api.PhaseReady {
 			send(ready)
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tripod/client"
+	"tripod/internal/datadir"
 	"tripod/internal/sleep"
 )
 
@@ -102,7 +102,7 @@ func (a *app) leftOver(purge bool) error {
 	if purge {
 		return nil
 	}
-	if _, err := client.ReadMarker(a.dataDir); err == nil {
+	if _, err := datadir.ReadMarker(a.dataDir); err == nil {
 		fmt.Fprintf(a.Stdout, "No region is running in %s; its data is there ('%s' starts it, '%s' deletes it).\n", a.dataDir, a.command("up"), a.command("down --purge"))
 		return nil
 	}
@@ -126,17 +126,17 @@ func (a *app) checkPurge() error {
 	if dir == filepath.Dir(dir) || home != "" && within(home, dir) {
 		return fmt.Errorf("--purge does not delete %s: it holds more than a region; move the region's files away by hand", dir)
 	}
-	if err := client.CheckOwner(dir); err != nil {
+	if err := datadir.CheckOwner(dir); err != nil {
 		return fmt.Errorf("--purge does not delete %s: %w", dir, err)
 	}
-	marker, err := client.ReadMarker(dir)
+	marker, err := datadir.ReadMarker(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("--purge does not delete %s: it is not Tripod's, since it has no tripod.json", dir)
 	}
 	if err != nil && !damaged(dir) {
 		return fmt.Errorf("--purge does not delete %s: %w", dir, err)
 	}
-	if err == nil && !whole(marker) {
+	if err == nil && !marker.Whole() {
 		return fmt.Errorf("--purge does not delete %s: its tripod.json is not that of a region of Tripod's", dir)
 	}
 	entries, err := os.ReadDir(dir)
@@ -149,14 +149,6 @@ func (a *app) checkPurge() error {
 		}
 	}
 	return nil
-}
-
-var accountID = regexp.MustCompile(`^[0-9]{12}$`)
-
-// whole says whether a marker is one that Tripod has written.
-func whole(m client.Marker) bool {
-	port := func(n int) bool { return n > 0 && n < 65536 }
-	return regionName.MatchString(m.Region) && accountID.MatchString(m.AccountID) && port(m.Port) && port(m.PortBase)
 }
 
 // regionFiles are what a region has in its data directory.
@@ -222,7 +214,7 @@ func (a *app) purge() error {
 	if dir != a.dataDir {
 		_ = os.Remove(a.dataDir)
 	}
-	_ = os.RemoveAll(filepath.Dir(client.SocketPath(dir)))
+	_ = os.RemoveAll(filepath.Dir(datadir.SocketPath(dir)))
 	fmt.Fprintf(a.Stdout, "Deleted %s.\n", dir)
 	return nil
 }

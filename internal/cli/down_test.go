@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"tripod/client"
+	"tripod/internal/datadir"
 )
 
 func TestPurgeDeletesOnlyARegion(t *testing.T) {
@@ -88,17 +88,17 @@ func TestDownStopsAndKeepsTheData(t *testing.T) {
 	if got := tripod(t, dataDir, "down"); got.code != 0 || !strings.Contains(got.stdout, "No region is running") {
 		t.Errorf("the second time: got %+v", got)
 	}
-	if _, err := client.ReadMarker(dataDir); err != nil {
+	if _, err := datadir.ReadMarker(dataDir); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestStaleSocketCountsAsNotRunning(t *testing.T) {
 	dataDir := newDataDir(t)
-	if _, err := client.RuntimeDir(); err != nil {
+	if _, err := datadir.RuntimeDir(); err != nil {
 		t.Fatal(err)
 	}
-	path := client.SocketPath(dataDir)
+	path := datadir.SocketPath(dataDir)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
 	}

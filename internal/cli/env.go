@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tripod/api"
 	"tripod/client"
 )
 
@@ -37,7 +38,7 @@ func (a *app) envCommand() *cobra.Command {
 			case root:
 				return a.env(cmd.Context(), "env --root", a.client().RootCredentials)
 			case ofNode:
-				return a.env(cmd.Context(), "env --node "+node, func(ctx context.Context) (*client.Credentials, error) {
+				return a.env(cmd.Context(), "env --node "+node, func(ctx context.Context) (*api.Credentials, error) {
 					return a.client().NodeCredentials(ctx, node)
 				})
 			}
@@ -51,7 +52,7 @@ func (a *app) envCommand() *cobra.Command {
 }
 
 // env prints the environment; of others than the user admin if as says of whom. command is what prints it again.
-func (a *app) env(ctx context.Context, command string, as func(context.Context) (*client.Credentials, error)) error {
+func (a *app) env(ctx context.Context, command string, as func(context.Context) (*api.Credentials, error)) error {
 	env, err := client.ReadEnvironment(a.dataDir, a.Environ)
 	if err != nil {
 		return err

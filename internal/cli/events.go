@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tripod/api"
 	"tripod/client"
 )
 
@@ -32,7 +33,7 @@ func (a *app) eventsCommand() *cobra.Command {
 			if err != nil {
 				return usage(cmd, "%v", err)
 			}
-			return a.events(cmd.Context(), seq, follow, func(event client.Event) error {
+			return a.events(cmd.Context(), seq, follow, func(event api.Event) error {
 				if !keep(event) {
 					return nil
 				}
@@ -47,12 +48,12 @@ func (a *app) eventsCommand() *cobra.Command {
 }
 
 // parseSince reads --since; keep says of each event whether it is late enough.
-func parseSince(since string, now time.Time) (keep func(client.Event) bool, seq uint64, err error) {
+func parseSince(since string, now time.Time) (keep func(api.Event) bool, seq uint64, err error) {
 	if since == "" {
-		return func(client.Event) bool { return true }, 0, nil
+		return func(api.Event) bool { return true }, 0, nil
 	}
 	if seq, err := strconv.ParseUint(since, 10, 64); err == nil {
-		return func(event client.Event) bool { return event.Seq > seq }, seq, nil
+		return func(event api.Event) bool { return event.Seq > seq }, seq, nil
 	}
 	begin, err := time.Parse(time.RFC3339, since)
 	if d, durationErr := time.ParseDuration(since); durationErr == nil {
@@ -61,11 +62,11 @@ func parseSince(since string, now time.Time) (keep func(client.Event) bool, seq 
 	if err != nil {
 		return nil, 0, fmt.Errorf("--since %q is none of a duration (5m), a time (%s) and an event's number", since, now.UTC().Format(time.RFC3339))
 	}
-	return func(event client.Event) bool { return !event.Time.Before(begin) }, 0, nil
+	return func(event api.Event) bool { return !event.Time.Before(begin) }, 0, nil
 }
 
 // events asks the region, or reads its file when it does not run.
-func (a *app) events(ctx context.Context, seq uint64, follow bool, each func(client.Event) error) error {
+func (a *app) events(ctx context.Context, seq uint64, follow bool, each func(api.Event) error) error {
 	err := a.client().Events(ctx, seq, follow, each)
 	if errors.Is(err, client.ErrNotRunning) && !follow {
 		return a.eventsFromFile(err, each)
@@ -76,7 +77,7 @@ func (a *app) events(ctx context.Context, seq uint64, follow bool, each func(cli
 	return err
 }
 
-func (a *app) eventsFromFile(notRunning error, each func(client.Event) error) error {
+func (a *app) eventsFromFile(notRunning error, each func(api.Event) error) error {
 	file, err := os.Open(filepath.Join(a.dataDir, "events.jsonl"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return notRunning
@@ -89,7 +90,7 @@ func (a *app) eventsFromFile(notRunning error, each func(client.Event) error) er
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		var event client.Event
+		var event api.Event
 		if json.Unmarshal(lines.Bytes(), &event) != nil {
 			continue // the last line of a killed region may be a half
 		}
@@ -100,7 +101,7 @@ func (a *app) eventsFromFile(notRunning error, each func(client.Event) error) er
 	return lines.Err()
 }
 
-func (a *app) printEvent(event client.Event, asJSON bool) error {
+func (a *app) printEvent(event api.Event, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(a.Stdout).Encode(event)
 	}
@@ -109,7 +110,7 @@ func (a *app) printEvent(event client.Event, asJSON bool) error {
 }
 
 // eventLine is an event for people, with the local time, and the day where asked for.
-func eventLine(event client.Event, day bool) string {
+func eventLine(event api.Event, day bool) string {
 	layout := "15:04:05.000"
 	if day {
 		layout = "2006-01-02 15:04:05.000"
@@ -117,11 +118,11 @@ func eventLine(event client.Event, day bool) string {
 	return event.Time.Local().Format(layout) + "  " + eventText(event)
 }
 
-func eventText(event client.Event) string {
+func eventText(event api.Event) string {
 	if event.Message != "" {
 		return clean(event.Message)
 	}
-	text := event.Type
+	text := string(event.Type)
 	for _, part := range []string{event.Target, event.Zone, event.Cluster} {
 		if part != "" {
 			text += " " + part

@@ -17,7 +17,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"tripod/client"
+	"tripod/api"
+	"tripod/internal/datadir"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -35,19 +36,19 @@ type supervisor struct {
 	server *http.Server
 
 	mu     sync.Mutex
-	status *client.Status
-	events []client.Event
+	status *api.Status
+	events []api.Event
 	calls  []string // "POST /v1/targets/az/b/kill?cluster="
 	answer func(w http.ResponseWriter, r *http.Request) bool
 	wake   chan struct{} // closed and replaced at each event
 }
 
 // startSupervisor listens on the socket of dataDir.
-func startSupervisor(dataDir string, status *client.Status) (*supervisor, error) {
-	if _, err := client.RuntimeDir(); err != nil {
+func startSupervisor(dataDir string, status *api.Status) (*supervisor, error) {
+	if _, err := datadir.RuntimeDir(); err != nil {
 		return nil, err
 	}
-	path := client.SocketPath(dataDir)
+	path := datadir.SocketPath(dataDir)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
@@ -62,7 +63,7 @@ func startSupervisor(dataDir string, status *client.Status) (*supervisor, error)
 	return s, nil
 }
 
-func newSupervisor(t *testing.T, dataDir string, status *client.Status) *supervisor {
+func newSupervisor(t *testing.T, dataDir string, status *api.Status) *supervisor {
 	t.Helper()
 	s, err := startSupervisor(dataDir, status)
 	if err != nil {
@@ -78,7 +79,7 @@ func (s *supervisor) set(change func(*supervisor)) {
 	change(s)
 }
 
-func (s *supervisor) emit(event client.Event) {
+func (s *supervisor) emit(event api.Event) {
 	s.set(func(s *supervisor) {
 		event.Seq = uint64(len(s.events) + 1)
 		if event.Time.IsZero() {
@@ -104,7 +105,7 @@ func (s *supervisor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/v1/events":
 		s.serveEvents(w, r)
 	case r.URL.Path == "/v1/down":
-		json.NewEncoder(w).Encode(client.Event{Time: time.Now(), Type: "ZoneLost", Message: "us-east-1a stops"})
+		json.NewEncoder(w).Encode(api.Event{Time: time.Now(), Type: "ZoneLost", Message: "us-east-1a stops"})
 		go s.server.Shutdown(context.Background()) // not Close, which may be faster than the answer
 	case strings.HasPrefix(r.URL.Path, "/v1/metrics"):
 		fmt.Fprintln(w, "tripod_up 1")
@@ -223,27 +224,27 @@ func eventually(t *testing.T, done func() bool, last func() string) {
 }
 
 // testStatus is a healthy region of the time 2026-01-02 03:04:05 UTC.
-func testStatus() *client.Status {
+func testStatus() *api.Status {
 	now := testNow()
 	ago := func(d time.Duration) *time.Time { t := now.Add(-d); return &t }
-	status := &client.Status{
-		Schema: 1, Phase: client.PhaseReady, Region: "us-east-1", AccountID: "000011112222", DataDir: "/home/me/.local/state/tripod",
+	status := &api.Status{
+		Schema: 1, Phase: api.PhaseReady, Region: "us-east-1", AccountID: "000011112222", DataDir: "/home/me/.local/state/tripod",
 		PID: 4100, StartedAt: *ago(190 * time.Second), MemoryBytes: 871 << 20, AWSEndpoint: "http://127.0.0.1:4566",
-		State: client.State{Leader: "us-east-1b", Quorum: true, Voters: 3},
-		Clusters: []client.Cluster{{Name: "demo", ID: "AB", Version: "1.36", Status: "ACTIVE", Endpoint: "https://127.0.0.1:26443",
+		State: api.State{Leader: "us-east-1b", Quorum: true, Voters: 3},
+		Clusters: []api.Cluster{{Name: "demo", ID: "AB", Version: "1.36", Status: "ACTIVE", Endpoint: "https://127.0.0.1:26443",
 			EtcdLeader: "us-east-1a", Quorum: true, EtcdMembers: 3, Controllers: "us-east-1c", Scheduler: "us-east-1c"}},
-		Balancers: []client.Balancer{{Name: "aws", Address: "127.0.0.1:4566"}, {Name: "demo", Address: "127.0.0.1:26443"}},
+		Balancers: []api.Balancer{{Name: "aws", Address: "127.0.0.1:4566"}, {Name: "demo", Address: "127.0.0.1:26443"}},
 	}
 	for i, letter := range []string{"a", "b", "c"} {
-		zone := client.Zone{Name: "us-east-1" + letter, ID: fmt.Sprintf("use1-az%d", i+1), State: client.StateReady, PID: 4200 + 10*i,
+		zone := api.Zone{Name: "us-east-1" + letter, ID: fmt.Sprintf("use1-az%d", i+1), State: api.StateReady, PID: 4200 + 10*i,
 			StartedAt: ago(189 * time.Second), MemoryBytes: 280 << 20}
 		for j, component := range []string{"etcd", "apiserver", "controllers"} {
-			zone.Instances = append(zone.Instances, client.Instance{Target: component + "/" + letter, Component: component, Cluster: "demo",
-				State: client.StateReady, PID: zone.PID + j + 1, StartedAt: ago(100 * time.Second), MemoryBytes: int64(40+80*j) << 20})
+			zone.Instances = append(zone.Instances, api.Instance{Target: component + "/" + letter, Component: component, Cluster: "demo",
+				State: api.StateReady, PID: zone.PID + j + 1, StartedAt: ago(100 * time.Second), MemoryBytes: int64(40+80*j) << 20})
 		}
 		status.Zones = append(status.Zones, zone)
 		for k := range status.Balancers {
-			status.Balancers[k].Targets = append(status.Balancers[k].Targets, client.Target{Zone: zone.Name,
+			status.Balancers[k].Targets = append(status.Balancers[k].Targets, api.BalancerTarget{Zone: zone.Name,
 				Address: fmt.Sprintf("127.0.0.1:%d", 30000+10*k+i), Healthy: true, Connections: i, Total: uint64(100 * (i + 1))})
 		}
 	}
@@ -255,21 +256,21 @@ func testStatus() *client.Status {
 func testNow() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
 
 // twoZonesDown changes a status to that after `tripod kill az/b` and `tripod pause az/c`.
-func twoZonesDown(status *client.Status) *client.Status {
-	status.Phase = client.PhaseNoQuorum
-	status.State = client.State{Voters: 1}
+func twoZonesDown(status *api.Status) *api.Status {
+	status.Phase = api.PhaseNoQuorum
+	status.State = api.State{Voters: 1}
 	cluster := &status.Clusters[0]
 	cluster.EtcdLeader, cluster.Quorum, cluster.EtcdMembers, cluster.Controllers, cluster.Scheduler = "", false, 1, "", ""
-	for i, state := range map[int]string{1: client.StateKilled, 2: client.StatePaused} {
+	for i, state := range map[int]string{1: api.StateKilled, 2: api.StatePaused} {
 		zone := &status.Zones[i]
 		zone.State, zone.Reason = state, "somebody has "+state+" the zone's process group"
-		if state == client.StateKilled {
+		if state == api.StateKilled {
 			zone.PID, zone.MemoryBytes, zone.StartedAt = 0, 0, nil
 		}
 		for j := range zone.Instances {
 			instance := &zone.Instances[j]
 			instance.State, instance.Leads = state, nil
-			if state == client.StateKilled {
+			if state == api.StateKilled {
 				instance.PID, instance.MemoryBytes, instance.StartedAt = 0, 0, nil
 			}
 		}
@@ -277,12 +278,12 @@ func twoZonesDown(status *client.Status) *client.Status {
 			target := &status.Balancers[k].Targets[i]
 			target.Healthy, target.Reason = false, "connection refused"
 		}
-		status.Faults = append(status.Faults, client.Fault{Target: "az/" + zone.Name, Fault: state, Since: testNow().Add(-12 * time.Second)})
+		status.Faults = append(status.Faults, api.Fault{Target: "az/" + zone.Name, Fault: state, Since: testNow().Add(-12 * time.Second)})
 	}
-	if status.Faults[0].Fault != client.StateKilled {
+	if status.Faults[0].Fault != api.StateKilled {
 		status.Faults[0], status.Faults[1] = status.Faults[1], status.Faults[0]
 	}
-	status.Zones[0].Instances[1].State = client.StateUnready
+	status.Zones[0].Instances[1].State = api.StateUnready
 	status.Zones[0].Instances[1].Reason = "/readyz answers 500: etcd failed: context deadline exceeded, which happens while there is no leader\x1b[2J"
 	return status
 }

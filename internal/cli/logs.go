@@ -12,7 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tripod/api"
 	"tripod/client"
+	"tripod/internal/datadir"
 	"tripod/internal/process"
 )
 
@@ -63,7 +65,7 @@ func (a *app) logPath(cmd *cobra.Command, target, cluster string) (string, error
 	name, found := strings.CutPrefix(target, kind+"/")
 	if !found {
 		var err error
-		if kind, name, err = client.SplitTarget(target); err != nil {
+		if kind, name, err = api.SplitTarget(target); err != nil {
 			return "", usage(cmd, "%v", err)
 		}
 	}
@@ -72,7 +74,7 @@ func (a *app) logPath(cmd *cobra.Command, target, cluster string) (string, error
 		return "", err
 	}
 	component := kind
-	if kind == client.KindZone {
+	if kind == api.KindZone {
 		cluster = ""
 	}
 	logs := filepath.Join(a.dataDir, "zones", zone, "logs")
@@ -109,7 +111,7 @@ func (a *app) chooseLog(ctx context.Context, paths []string, target, cluster str
 	}
 	for _, path := range paths {
 		id := strings.TrimSuffix(path[strings.LastIndex(path, "-")+1:], ".log")
-		if cluster == id || err == nil && slices.ContainsFunc(status.Clusters, func(c client.Cluster) bool { return c.Name == cluster && c.ID == id }) {
+		if cluster == id || err == nil && slices.ContainsFunc(status.Clusters, func(c api.Cluster) bool { return c.Name == cluster && c.ID == id }) {
 			return path, nil
 		}
 	}
@@ -130,11 +132,11 @@ func (a *app) zoneDir(name string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("there are no logs in %s: no region has run there", a.dataDir)
 	}
-	marker, _ := client.ReadMarker(a.dataDir)
-	status := &client.Status{Region: marker.Region}
+	marker, _ := datadir.ReadMarker(a.dataDir)
+	status := &api.Status{Region: marker.Region}
 	for _, entry := range entries {
 		if entry.IsDir() {
-			status.Zones = append(status.Zones, client.Zone{Name: entry.Name()})
+			status.Zones = append(status.Zones, api.Zone{Name: entry.Name()})
 		}
 	}
 	zone, err := status.FindZone(name)

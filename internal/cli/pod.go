@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tripod/client"
+	"tripod/internal/datadir"
 	"tripod/internal/process"
 )
 
@@ -82,18 +83,18 @@ func (a *app) podExec(ctx context.Context, request PodExecRequest) error {
 	if err != nil {
 		return err
 	}
-	marker, err := client.ReadMarker(a.dataDir)
+	marker, err := datadir.ReadMarker(a.dataDir)
 	if err != nil {
 		return err
 	}
-	credentials, err := client.ReadCredentials(a.dataDir)
+	credentials, err := datadir.ReadCredentials(a.dataDir)
 	if err != nil {
 		return fmt.Errorf("cannot read the region's credentials: %w", err)
 	}
 	if request.Executable, err = os.Executable(); err != nil {
 		return err
 	}
-	if _, err := client.RuntimeDir(); err != nil {
+	if _, err := datadir.RuntimeDir(); err != nil {
 		return err
 	}
 	request.Directory = a.podDirectory()
@@ -114,7 +115,7 @@ func (a *app) podExec(ctx context.Context, request PodExecRequest) error {
 
 // podDirectory is on the machine where the command runs, which is not the region's when that one is in a container.
 func (a *app) podDirectory() string {
-	return filepath.Join(filepath.Dir(client.SocketPath(a.dataDir)), "pods")
+	return filepath.Join(filepath.Dir(datadir.SocketPath(a.dataDir)), "pods")
 }
 
 // sweepPods removes what commands that were killed have left of their pods. A failure is no reason not to start or stop a region.

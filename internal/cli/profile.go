@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"tripod/client"
+	"tripod/internal/datadir"
 )
 
 const profileName = "tripod"
@@ -19,11 +20,11 @@ func (a *app) writeProfile() error {
 	if _, err := client.ReadEnvironment(a.dataDir, nil); err != nil {
 		return err // the sentence about a region that was never made
 	}
-	marker, err := client.ReadMarker(a.dataDir)
+	marker, err := datadir.ReadMarker(a.dataDir)
 	if err != nil {
 		return err
 	}
-	credentials, err := client.ReadCredentials(a.dataDir)
+	credentials, err := datadir.ReadCredentials(a.dataDir)
 	if err != nil {
 		return err
 	}

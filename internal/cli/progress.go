@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"tripod/client"
+	"tripod/api"
 	"tripod/internal/pressure"
 )
 
@@ -145,7 +145,7 @@ func (p *progress) Say(line string) {
 }
 
 // Event shows an event. It is safe for concurrent use.
-func (p *progress) Event(event client.Event) {
+func (p *progress) Event(event api.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.apply(event)
@@ -162,19 +162,19 @@ func (p *progress) Event(event client.Event) {
 }
 
 // loud says whether an event deserves a line even while the zones' lines are drawn.
-func loud(kind string) bool {
+func loud(kind api.EventType) bool {
 	switch kind {
-	case "InstanceExited", "ZoneLost", "ZonePaused", "ZoneResumed", "ZoneFailed", "ClusterFailed", "EndpointFailed", "EndpointOpened", "InstancePaused", "QuorumLost", "QuorumRestored", "FaultInjected", "FaultCleared":
+	case api.InstanceExited, api.ZoneLost, api.ZonePaused, api.ZoneResumed, api.ZoneFailed, api.ClusterFailed, api.EndpointFailed, api.EndpointOpened, api.InstancePaused, api.QuorumLost, api.QuorumRestored, api.FaultInjected, api.FaultCleared:
 		return true
 	}
 	return false
 }
 
-func (p *progress) apply(event client.Event) {
+func (p *progress) apply(event api.Event) {
 	part, _, _ := strings.Cut(event.Target, "/")
 	ready := false
 	switch event.Type {
-	case "ZoneStarted":
+	case api.ZoneStarted:
 		zone := p.zone(event.Zone)
 		if zone != nil {
 			zone.begin, zone.ready, zone.instances = p.now(), time.Time{}, map[string]map[string]bool{}
@@ -185,14 +185,14 @@ func (p *progress) apply(event client.Event) {
 			zone.ready = p.now()
 		}
 		return
-	case "InstanceStarted", "InstanceExited":
-	case "InstanceReady":
+	case api.InstanceStarted, api.InstanceExited:
+	case api.InstanceReady:
 		ready = true
-	case "TargetHealthy", "TargetUnhealthy":
+	case api.TargetHealthy, api.TargetUnhealthy:
 		if part != "apiserver" {
 			return // the AWS front's target: the zone's line is about its clusters
 		}
-		part, ready = "balancer", event.Type == "TargetHealthy"
+		part, ready = "balancer", event.Type == api.TargetHealthy
 	default:
 		return
 	}

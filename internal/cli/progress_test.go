@@ -6,13 +6,13 @@ import (
 	"testing"
 	"time"
 
-	"tripod/client"
+	"tripod/api"
 	"tripod/internal/pressure"
 )
 
 // startEvents are those of a region with two zones, of which one is ready.
-func startEvents() []client.Event {
-	return []client.Event{
+func startEvents() []api.Event {
+	return []api.Event{
 		{Type: "ZoneStarted", Zone: "us-east-1b", Message: "us-east-1b starts"},
 		{Type: "ZoneStarted", Zone: "us-east-1a", Message: "us-east-1a starts"},
 		{Type: "InstanceStarted", Zone: "us-east-1a", Cluster: "demo", Target: "etcd/a", Message: "etcd/a starts"},
@@ -41,7 +41,7 @@ func TestProgressInATerminal(t *testing.T) {
 		p.Event(event)
 	}
 	p.Settle()
-	p.Event(client.Event{Time: testNow(), Type: "ZoneLost", Message: "us-east-1b is lost"})
+	p.Event(api.Event{Time: testNow(), Type: "ZoneLost", Message: "us-east-1b is lost"})
 	golden(t, "progress-terminal.txt", replay(out.String()))
 	if strings.Contains(out.String(), "\x1b[2J") {
 		t.Error("a message steered the terminal")

@@ -14,7 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tripod/client"
+	"tripod/api"
 	"tripod/internal/version"
 )
 
@@ -34,7 +34,7 @@ func (a *app) metricsCommand() *cobra.Command {
 			if len(args) == 0 {
 				return a.client().Metrics(cmd.Context(), "", "", a.Stdout)
 			}
-			_, zone, err := client.SplitTarget(args[0])
+			_, zone, err := api.SplitTarget(args[0])
 			if err != nil {
 				return usage(cmd, "%v", err)
 			}

@@ -15,7 +15,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tripod/api"
 	"tripod/client"
+	"tripod/internal/datadir"
 	"tripod/snapshot"
 )
 
@@ -29,7 +31,7 @@ type RestoreRequest struct {
 func (a *app) snapshotCommand() *cobra.Command {
 	dir := a.getenv("TRIPOD_SNAPSHOT_DIR")
 	if dir == "" {
-		dir = client.DefaultSnapshotDir()
+		dir = datadir.DefaultSnapshots()
 	}
 	parent := &cobra.Command{
 		Use:   "snapshot",
@@ -70,7 +72,7 @@ func (a *app) snapshotSaveCommand(dir *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.saveSnapshot(cmd.Context(), client.SnapshotRequest{Name: args[0], File: file, Over: over})
+			return a.saveSnapshot(cmd.Context(), api.SnapshotRequest{Name: args[0], File: file, Over: over})
 		},
 	}
 	cmd.Flags().BoolVar(&over, "force", false, "replace a snapshot of that name")
@@ -78,7 +80,7 @@ func (a *app) snapshotSaveCommand(dir *string) *cobra.Command {
 }
 
 // saveSnapshot asks the region that runs; one that does not is saved by this process.
-func (a *app) saveSnapshot(ctx context.Context, request client.SnapshotRequest) error {
+func (a *app) saveSnapshot(ctx context.Context, request api.SnapshotRequest) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	each := a.snapshotProgress("saved")
@@ -109,9 +111,9 @@ func interrupted(ctx context.Context, err error) error {
 }
 
 // snapshotProgress tells on stderr how far it is, once that takes more than a second.
-func (a *app) snapshotProgress(done string) func(client.SnapshotProgress) {
+func (a *app) snapshotProgress(done string) func(api.SnapshotProgress) {
 	told := time.Now()
-	return func(p client.SnapshotProgress) {
+	return func(p api.SnapshotProgress) {
 		if time.Since(told) > time.Second {
 			told = time.Now()
 			fmt.Fprintf(a.Stderr, "%d of %d MiB are %s\n", p.Done>>20, p.Total>>20, done)
@@ -148,7 +150,7 @@ func (a *app) snapshotListCommand(dir *string) *cobra.Command {
 	return cmd
 }
 
-func snapshotLines(found []client.Snapshot, now time.Time) []string {
+func snapshotLines(found []api.Snapshot, now time.Time) []string {
 	width := 20
 	for _, s := range found {
 		width = min(max(width, len(s.Name)), 40)
@@ -168,7 +170,7 @@ func snapshotLines(found []client.Snapshot, now time.Time) []string {
 }
 
 // clusterNames are the clusters of a snapshot in a few words.
-func clusterNames(s client.Snapshot) string {
+func clusterNames(s api.Snapshot) string {
 	var names []string
 	for _, c := range s.Clusters {
 		name := c.Name + " " + c.Version

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"tripod/client"
+	"tripod/api"
 	"tripod/snapshot"
 )
 
@@ -52,7 +52,7 @@ func TestSnapshotSaysWhatIsWrong(t *testing.T) {
 func TestSaveAsksTheRegionThatRuns(t *testing.T) {
 	dataDir, store := newDataDir(t), t.TempDir()
 	region := newSupervisor(t, dataDir, testStatus())
-	var asked client.SnapshotRequest
+	var asked api.SnapshotRequest
 	region.set(func(s *supervisor) {
 		s.answer = func(w http.ResponseWriter, r *http.Request) bool {
 			if r.Method+r.URL.Path != "POST/v1/snapshots" {
@@ -60,29 +60,29 @@ func TestSaveAsksTheRegionThatRuns(t *testing.T) {
 			}
 			json.NewDecoder(r.Body).Decode(&asked)
 			lines := json.NewEncoder(w)
-			lines.Encode(client.SnapshotAnswer{Progress: &client.SnapshotProgress{Done: 1, Total: 2}})
+			lines.Encode(api.SnapshotAnswer{Progress: &api.SnapshotProgress{Done: 1, Total: 2}})
 			if asked.Name == "bad" {
-				lines.Encode(client.SnapshotAnswer{Error: "the disk of /data is full: free some space"})
+				lines.Encode(api.SnapshotAnswer{Error: "the disk of /data is full: free some space"})
 				return true
 			}
-			lines.Encode(client.SnapshotAnswer{Saved: &client.Snapshot{Name: asked.Name, File: asked.File, Bytes: 5 << 19, Region: "us-east-1", PauseMillis: 78.4}})
+			lines.Encode(api.SnapshotAnswer{Saved: &api.Snapshot{Name: asked.Name, File: asked.File, Bytes: 5 << 19, Region: "us-east-1", PauseMillis: 78.4}})
 			return true
 		}
 	})
 	got := snapshots(t, Programs{}, dataDir, store, "save", "lab")
 	want := "Saved the region us-east-1 as " + snapshot.Path(store, "lab") + " (2.5 MiB); it stood still for 78 ms.\n"
-	if got.code != 0 || got.stdout != want || asked != (client.SnapshotRequest{Name: "lab", File: snapshot.Path(store, "lab")}) {
+	if got.code != 0 || got.stdout != want || asked != (api.SnapshotRequest{Name: "lab", File: snapshot.Path(store, "lab")}) {
 		t.Errorf("got %+v, asked for %+v", got, asked)
 	}
 	got = snapshots(t, Programs{}, dataDir, store, "save", "lab", "--force", "other.tripod")
 	here, err := filepath.Abs("other.tripod")
-	if err != nil || got.code != 0 || asked != (client.SnapshotRequest{Name: "lab", File: here, Over: true}) {
+	if err != nil || got.code != 0 || asked != (api.SnapshotRequest{Name: "lab", File: here, Over: true}) {
 		t.Errorf("got %+v, asked for %+v", got, asked)
 	}
 	if got = snapshots(t, Programs{}, dataDir, store, "save", "bad"); got.code != 1 || got.stderr != "tripod: the disk of /data is full: free some space\n" {
 		t.Errorf("got %+v", got)
 	}
-	programs := Programs{RestoreSnapshot: func(context.Context, RestoreRequest, func(client.SnapshotProgress)) (*client.Snapshot, error) {
+	programs := Programs{RestoreSnapshot: func(context.Context, RestoreRequest, func(api.SnapshotProgress)) (*api.Snapshot, error) {
 		return nil, errors.New("it was called")
 	}}
 	if got = snapshots(t, programs, dataDir, store, "restore", "lab", "--force"); got.code != 1 || !strings.Contains(got.stderr, "a region runs in "+dataDir) {
@@ -92,10 +92,10 @@ func TestSaveAsksTheRegionThatRuns(t *testing.T) {
 
 func TestSnapshotsOfARegionThatIsDown(t *testing.T) {
 	dataDir, store := newDataDir(t), t.TempDir()
-	about := client.Snapshot{Region: "us-east-1", CreatedAt: testNow(), Clusters: []client.SnapshotCluster{{Name: "demo", Version: "1.36", Status: "ACTIVE"}, {Name: "b\x1b[2J", Version: "1.35", Status: "FAILED"}}}
+	about := api.Snapshot{Region: "us-east-1", CreatedAt: testNow(), Clusters: []api.SnapshotCluster{{Name: "demo", Version: "1.36", Status: "ACTIVE"}, {Name: "b\x1b[2J", Version: "1.35", Status: "FAILED"}}}
 	var restored []RestoreRequest
 	programs := Programs{
-		SaveSnapshot: func(_ context.Context, dir string, request client.SnapshotRequest, _ func(client.SnapshotProgress)) (*client.Snapshot, error) {
+		SaveSnapshot: func(_ context.Context, dir string, request api.SnapshotRequest, _ func(api.SnapshotProgress)) (*api.Snapshot, error) {
 			if dir != dataDir {
 				return nil, errors.New("of another region")
 			}
@@ -103,7 +103,7 @@ func TestSnapshotsOfARegionThatIsDown(t *testing.T) {
 			saved.File = request.File
 			return &saved, nil
 		},
-		RestoreSnapshot: func(_ context.Context, request RestoreRequest, _ func(client.SnapshotProgress)) (*client.Snapshot, error) {
+		RestoreSnapshot: func(_ context.Context, request RestoreRequest, _ func(api.SnapshotProgress)) (*api.Snapshot, error) {
 			restored = append(restored, request)
 			return &about, nil
 		},
@@ -136,11 +136,11 @@ func TestSnapshotListAndDelete(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		about := client.Snapshot{CreatedAt: time.Now().Add(-time.Duration(5-i) * time.Hour), Region: "us-east-1"}
+		about := api.Snapshot{CreatedAt: time.Now().Add(-time.Duration(5-i) * time.Hour), Region: "us-east-1"}
 		if name == "lab" {
-			about.Clusters = []client.SnapshotCluster{{Name: "demo", Version: "1.36", Status: "ACTIVE"}, {Name: "b\x1b[2J", Version: "1.35", Status: "CREATING"}}
+			about.Clusters = []api.SnapshotCluster{{Name: "demo", Version: "1.36", Status: "ACTIVE"}, {Name: "b\x1b[2J", Version: "1.35", Status: "CREATING"}}
 		}
-		if _, err := snapshot.Write(t.Context(), file, region, about, func(client.SnapshotProgress) {}); err != nil {
+		if _, err := snapshot.Write(t.Context(), file, region, about, func(api.SnapshotProgress) {}); err != nil {
 			t.Fatal(err)
 		}
 		file.Close()
@@ -155,7 +155,7 @@ func TestSnapshotListAndDelete(t *testing.T) {
 		t.Errorf("got\n%s%+v\nwant\n%s", got.stdout, got, want)
 	}
 	got = snapshots(t, Programs{}, dataDir, store, "list", "-o", "json")
-	var found []client.Snapshot
+	var found []api.Snapshot
 	if err := json.Unmarshal([]byte(got.stdout), &found); err != nil || len(found) != 3 || found[1].Clusters[0].Name != "demo" || found[2].Damage == "" {
 		t.Errorf("got %+v %v", got, err)
 	}

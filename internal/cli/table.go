@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"tripod/api"
 	"tripod/client"
 )
 
@@ -13,7 +14,7 @@ import (
 const tableWidth = 80
 
 // statusLines is the status as people read it.
-func statusLines(status *client.Status, now time.Time) []string {
+func statusLines(status *api.Status, now time.Time) []string {
 	var lines []string
 	section := func(add []string) {
 		if len(add) > 0 {
@@ -28,7 +29,7 @@ func statusLines(status *client.Status, now time.Time) []string {
 	return lines
 }
 
-func headLines(status *client.Status, now time.Time) []string {
+func headLines(status *api.Status, now time.Time) []string {
 	lines := []string{headline(status)}
 	if lost := quorumLines(status); len(lost) > 0 {
 		lines = append(append(lines, ""), append(lost, "")...)
@@ -48,15 +49,15 @@ func headLines(status *client.Status, now time.Time) []string {
 }
 
 // headline is the region's state in one line.
-func headline(status *client.Status) string {
+func headline(status *api.Status) string {
 	ready := 0
 	for _, zone := range status.Zones {
-		if zone.State == client.StateReady {
+		if zone.State == api.StateReady {
 			ready++
 		}
 	}
 	phase := status.Phase
-	if phase == client.PhaseNoQuorum {
+	if phase == api.PhaseNoQuorum {
 		phase = "without quorum"
 	}
 	if status.AsleepSince != nil {
@@ -66,7 +67,7 @@ func headline(status *client.Status) string {
 }
 
 // quorumLines say plainly that quorum is lost, what that means and what to do.
-func quorumLines(status *client.Status) []string {
+func quorumLines(status *api.Status) []string {
 	lost := client.QuorumLost(status)
 	if len(lost) == 0 {
 		return nil
@@ -74,9 +75,9 @@ func quorumLines(status *client.Status) []string {
 	text := "QUORUM IS LOST: " + strings.Join(lost, "; ") + ". Nothing can be written until another zone is back"
 	for _, zone := range status.Zones {
 		switch zone.State {
-		case client.StateKilled, client.StateStopped:
+		case api.StateKilled, api.StateStopped:
 			text += ": 'tripod start az/" + status.Letter(zone.Name) + "'"
-		case client.StatePaused:
+		case api.StatePaused:
 			text += ": 'tripod resume az/" + status.Letter(zone.Name) + "'"
 		default:
 			continue
@@ -87,7 +88,7 @@ func quorumLines(status *client.Status) []string {
 }
 
 // zoneLines is the table of zones and, below each, its instances.
-func zoneLines(status *client.Status, now time.Time) []string {
+func zoneLines(status *api.Status, now time.Time) []string {
 	row := func(name, state, pid, age, memory, restarts, leads string) string {
 		line := pad(name, 17) + " " + pad(state, 8) + " " + pad(pid, -7) + " " + pad(age, -4) + " " + pad(memory, -8) + " " + pad(restarts, -8)
 		return strings.TrimRight(line+"  "+clip(leads, 21), " ")
@@ -154,7 +155,7 @@ func since(t *time.Time, now time.Time) string {
 }
 
 // clusterLines is the table of clusters; with endpoints each has a second line.
-func clusterLines(status *client.Status, endpoints bool) []string {
+func clusterLines(status *api.Status, endpoints bool) []string {
 	if len(status.Clusters) == 0 {
 		return nil
 	}
@@ -187,7 +188,7 @@ func clusterLines(status *client.Status, endpoints bool) []string {
 }
 
 // stageLines say how far a cluster's creation is.
-func stageLines(cluster client.Cluster) []string {
+func stageLines(cluster api.Cluster) []string {
 	var stages []string
 	for _, stage := range cluster.Stages {
 		stages = append(stages, fmt.Sprintf("%s %d/%d", stage.Name, stage.Done, stage.Of))
@@ -196,7 +197,7 @@ func stageLines(cluster client.Cluster) []string {
 }
 
 // balancerLines is the table of balancers, a line per target.
-func balancerLines(status *client.Status) []string {
+func balancerLines(status *api.Status) []string {
 	if len(status.Balancers) == 0 {
 		return nil
 	}
@@ -220,7 +221,7 @@ func balancerLines(status *client.Status) []string {
 	return lines
 }
 
-func health(target client.Target) string {
+func health(target api.BalancerTarget) string {
 	if target.Healthy {
 		return "healthy"
 	}
@@ -228,7 +229,7 @@ func health(target client.Target) string {
 }
 
 // balancerShort is a line per balancer, for where there is little room.
-func balancerShort(status *client.Status) []string {
+func balancerShort(status *api.Status) []string {
 	var lines []string
 	for _, balancer := range status.Balancers {
 		line := pad("balancer "+clean(balancer.Name), 23) + " " + pad(balancer.Address, 16)
@@ -243,7 +244,7 @@ func balancerShort(status *client.Status) []string {
 // undo are the verbs that end a fault.
 var undo = map[string]string{"killed": "start", "stopped": "start", "paused": "resume"}
 
-func faultLines(status *client.Status, now time.Time) []string {
+func faultLines(status *api.Status, now time.Time) []string {
 	if len(status.Faults) == 0 {
 		return nil
 	}

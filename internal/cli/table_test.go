@@ -5,6 +5,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"tripod/api"
 	"tripod/client"
 )
 
@@ -20,17 +21,17 @@ func TestStatusTable(t *testing.T) {
 	second := several.Clusters[0]
 	second.Name = strings.Repeat("long-name-", 10)
 	second.Status, second.Private = "CREATING", "https://127.0.0.1:26007"
-	second.Stages = []client.Stage{{Name: "network interfaces", Done: 3, Of: 3}, {Name: "etcd members", Done: 2, Of: 3}, {Name: "API servers", Of: 3}}
+	second.Stages = []api.Stage{{Name: "network interfaces", Done: 3, Of: 3}, {Name: "etcd members", Done: 2, Of: 3}, {Name: "API servers", Of: 3}}
 	second.Trouble = "the endpoint of cluster second cannot be opened: listen tcp 127.0.0.1:26444: bind: address already in use; it is tried again every second"
 	several.Clusters = append(several.Clusters, second)
-	several.Balancers = append(several.Balancers, client.Balancer{Name: second.Name, Address: "127.0.0.1:26444"})
+	several.Balancers = append(several.Balancers, api.Balancer{Name: second.Name, Address: "127.0.0.1:26444"})
 	empty := testStatus()
-	empty.Clusters, empty.Phase, empty.Balancers = nil, client.PhaseStarting, nil
+	empty.Clusters, empty.Phase, empty.Balancers = nil, api.PhaseStarting, nil
 	for i := range empty.Zones {
-		empty.Zones[i] = client.Zone{Name: empty.Zones[i].Name, State: client.StateStarting}
+		empty.Zones[i] = api.Zone{Name: empty.Zones[i].Name, State: api.StateStarting}
 	}
 
-	for name, status := range map[string]*client.Status{
+	for name, status := range map[string]*api.Status{
 		"ready": testStatus(), "two-zones-down": twoZonesDown(testStatus()), "two-clusters": several, "starting": empty,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -60,7 +61,7 @@ func TestStatusSaysPlainlyThatQuorumIsLost(t *testing.T) {
 func TestWatchFrameFitsTheTerminal(t *testing.T) {
 	events := strings.Split(strings.Repeat("an event that is a good deal longer than forty columns\n", 50), "\n")
 	for _, size := range [][2]int{{80, 24}, {40, 10}, {200, 60}, {5, 3}} {
-		for _, status := range []*client.Status{testStatus(), twoZonesDown(testStatus()), nil} {
+		for _, status := range []*api.Status{testStatus(), twoZonesDown(testStatus()), nil} {
 			var err error
 			if status == nil {
 				err = client.ErrNotRunning

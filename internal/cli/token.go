@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tripod/client"
+	"tripod/internal/datadir"
 )
 
 // TokenRequest is what a token is made of.
@@ -56,7 +56,7 @@ func (a *app) credential(ctx context.Context, cluster, execInfo string) ([]byte,
 	if a.programs.Token == nil {
 		return nil, missing("token")
 	}
-	marker, err := client.ReadMarker(a.dataDir)
+	marker, err := datadir.ReadMarker(a.dataDir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no region in %s yet: make one with '%s'", a.dataDir, a.command("up"))
 	}
@@ -69,7 +69,7 @@ func (a *app) credential(ctx context.Context, cluster, execInfo string) ([]byte,
 		request.SessionToken = a.getenv("AWS_SESSION_TOKEN")
 	} else {
 		// Real AWS credentials of the environment must not end in a token of a test cluster.
-		credentials, err := client.ReadCredentials(a.dataDir)
+		credentials, err := datadir.ReadCredentials(a.dataDir)
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the region's credentials: %w", err)
 		}

@@ -17,10 +17,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tripod/api"
 	"tripod/awsapi/quota"
 	"tripod/awsapi/upstream"
 	"tripod/client"
 	"tripod/iam"
+	"tripod/internal/datadir"
 	"tripod/internal/ports"
 )
 
@@ -51,7 +53,7 @@ type UpOptions struct {
 	Executable        string        // to start the children with
 	Logger            *slog.Logger
 	// OnEvent is told of every event. It may be called from any goroutine and does not block for long.
-	OnEvent func(client.Event)
+	OnEvent func(api.Event)
 }
 
 // Region is a region that `tripod up` runs.
@@ -75,10 +77,7 @@ const fast, real, calm = "fast", "real", "calm"
 // The values of --references.
 const strict, lenient = "strict", "lenient"
 
-var (
-	clusterName = regexp.MustCompile(`^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$`)
-	regionName  = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[1-9][0-9]?$`)
-)
+var clusterName = regexp.MustCompile(`^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$`)
 
 func (a *app) upCommand() *cobra.Command {
 	options := UpOptions{}
@@ -163,7 +162,7 @@ func checkUp(cmd *cobra.Command, options *UpOptions, issuers, quotas []string) e
 		return usage(cmd, "--nodes %d is out of range: use 0 to 10000", options.Nodes)
 	case options.SleepAfter < 0 || options.SleepAfter > 0 && options.SleepAfter < time.Second:
 		return usage(cmd, "--sleep-after %s is too short: use at least 1s, or 0 for never", options.SleepAfter)
-	case !regionName.MatchString(options.Region):
+	case !datadir.RegionName.MatchString(options.Region):
 		return usage(cmd, "--region %q is not a region's name: write it as us-east-1", options.Region)
 	}
 	if _, err := netip.ParseAddr(options.ClientAddress); err != nil && options.ClientAddress != "" {

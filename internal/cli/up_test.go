@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"tripod/api"
 	"tripod/client"
 )
 
@@ -190,15 +191,15 @@ func fakeUp(args []string) int {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	status := testStatus()
-	status.Phase, status.PID = client.PhaseStarting, os.Getpid()
+	status.Phase, status.PID = api.PhaseStarting, os.Getpid()
 	region, err := startSupervisor(dataDir, status)
 	if err != nil {
 		return Report(os.Stderr, err)
 	}
-	region.emit(client.Event{Type: "ZoneStarted", Zone: "us-east-1a", Message: "of an earlier run", Time: time.Now().Add(-time.Hour)})
-	region.emit(client.Event{Type: "ZoneStarted", Zone: "us-east-1a", Message: "us-east-1a starts with " + strings.Join(args[3:], " ")})
+	region.emit(api.Event{Type: "ZoneStarted", Zone: "us-east-1a", Message: "of an earlier run", Time: time.Now().Add(-time.Hour)})
+	region.emit(api.Event{Type: "ZoneStarted", Zone: "us-east-1a", Message: "us-east-1a starts with " + strings.Join(args[3:], " ")})
 	if os.Getenv("FAKE_UP") == "ready" {
-		region.emit(client.Event{Type: "RegionReady", Message: "the region is ready"})
+		region.emit(api.Event{Type: "RegionReady", Message: "the region is ready"})
 	}
 	select {
 	case <-signals:

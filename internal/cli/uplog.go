@@ -9,7 +9,7 @@ import (
 	"slices"
 	"sync"
 
-	"tripod/client"
+	"tripod/internal/datadir"
 	"tripod/internal/process"
 )
 
@@ -31,12 +31,12 @@ func openUpLog(dataDir string) (*process.Log, error) {
 
 // mayHoldLog says whether dataDir is Tripod's, empty or not there: nothing is to be written into anybody else's.
 func mayHoldLog(dataDir string) bool {
-	if client.CheckOwner(dataDir) != nil {
+	if datadir.CheckOwner(dataDir) != nil {
 		return false
 	}
 	if _, err := os.Stat(filepath.Join(dataDir, "tripod.json")); err == nil {
-		marker, err := client.ReadMarker(dataDir)
-		return err == nil && marker.Schema <= client.Schema
+		marker, err := datadir.ReadMarker(dataDir)
+		return err == nil && marker.Schema <= datadir.Schema
 	}
 	entries, err := os.ReadDir(dataDir)
 	if err != nil {

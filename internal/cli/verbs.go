@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tripod/api"
 	"tripod/client"
 )
 
@@ -38,7 +39,7 @@ func (a *app) verbCommands() []*cobra.Command {
 				if len(args) == 0 {
 					return a.resetRegion(cmd.Context())
 				}
-				if name, ok := strings.CutPrefix(args[0], client.KindUpdate+"/"); ok && v.verb == "reset" {
+				if name, ok := strings.CutPrefix(args[0], api.KindUpdate+"/"); ok && v.verb == "reset" {
 					return a.faultUpdate(cmd.Context(), args[0], name, v.verb)
 				}
 				return a.do(cmd, args[0], v.verb, v.past, cluster)
@@ -69,7 +70,7 @@ func (a *app) faultCommand() *cobra.Command {
 		Example: "  tripod fault update/demo",
 		Args:    oneTarget,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cluster, ok := strings.CutPrefix(args[0], client.KindUpdate+"/")
+			cluster, ok := strings.CutPrefix(args[0], api.KindUpdate+"/")
 			if !ok || cluster == "" {
 				return usage(cmd, "%q has no fault: write update/CLUSTER, such as update/demo", args[0])
 			}
@@ -103,7 +104,7 @@ func (a *app) resetRegion(ctx context.Context) error {
 }
 
 func (a *app) do(cmd *cobra.Command, target, verb, past, cluster string) error {
-	kind, name, err := client.SplitTarget(target)
+	kind, name, err := api.SplitTarget(target)
 	if err != nil {
 		return usage(cmd, "%v", err)
 	}
@@ -113,7 +114,7 @@ func (a *app) do(cmd *cobra.Command, target, verb, past, cluster string) error {
 	}
 	hint := ""
 	switch {
-	case kind == client.KindZone && verb == "kill":
+	case kind == api.KindZone && verb == "kill":
 		hint = fmt.Sprintf(" ('%s' brings it back)", a.command("start "+target))
 	case verb == "kill":
 		hint = " (its zone starts it again)"
@@ -146,7 +147,7 @@ func (a *app) explain(ctx context.Context, err error, zone, cluster string) erro
 }
 
 // findCluster says, when a name is given and no cluster has it, which there are.
-func findCluster(status *client.Status, name string) error {
+func findCluster(status *api.Status, name string) error {
 	if name == "" {
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tripod/api"
 	"tripod/client"
 )
 
@@ -51,7 +52,7 @@ func checkCondition(cmd *cobra.Command, condition client.Condition) error {
 	if condition.Target == "region" {
 		return nil
 	}
-	if _, _, err := client.SplitTarget(condition.Target); err != nil {
+	if _, _, err := api.SplitTarget(condition.Target); err != nil {
 		return usage(cmd, "%v", err)
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tripod/api"
 	"tripod/client"
 	"tripod/internal/sleep"
 )
@@ -67,7 +68,7 @@ func (a *app) watchLines(ctx context.Context) error {
 }
 
 // facts are what is worth a line when it changes, by their names.
-func facts(status *client.Status) map[string]string {
+func facts(status *api.Status) map[string]string {
 	facts := map[string]string{"region " + status.Region: status.Phase, "regional state's leader": orNone(status.State.Leader)}
 	for _, zone := range status.Zones {
 		facts["zone "+zone.Name] = zone.State
@@ -123,12 +124,12 @@ const recentMax = 100
 // recent keeps the last events of a region for as long as ctx lasts, also over a restart of the region.
 type recent struct {
 	mu     sync.Mutex
-	events []client.Event
+	events []api.Event
 }
 
 func (r *recent) follow(ctx context.Context, region *client.Client) {
 	for last := uint64(0); ctx.Err() == nil; {
-		_ = region.Events(ctx, last, true, func(event client.Event) error {
+		_ = region.Events(ctx, last, true, func(event api.Event) error {
 			last = event.Seq
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -185,7 +186,7 @@ func (a *app) watchScreen(ctx context.Context) error {
 
 	ticker := time.NewTicker(watchInterval)
 	defer ticker.Stop()
-	var last *client.Status
+	var last *api.Status
 	for {
 		status, err := region.Watched(ctx)
 		if ctx.Err() != nil {
@@ -206,7 +207,7 @@ func (a *app) watchScreen(ctx context.Context) error {
 }
 
 // watchFrame is what the live view shows: height lines of at most width columns. status is nil when err says why; last is the one before.
-func watchFrame(status, last *client.Status, err error, events []string, now time.Time, width, height int) []string {
+func watchFrame(status, last *api.Status, err error, events []string, now time.Time, width, height int) []string {
 	var lines []string
 	switch {
 	case err != nil:

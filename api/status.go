@@ -1,6 +1,6 @@
-// Package client speaks to a running region over its control socket. It links no Kubernetes, so that tests and
-// tools can import it cheaply.
-package client
+// Package api is what crosses a region's control socket, and what programs read of a region: its status, its events, and the questions and orders that it
+// takes. Package client sends and receives it. It imports nothing of Tripod's.
+package api
 
 import "time"
 
@@ -121,13 +121,13 @@ type Stage struct {
 
 // Balancer is a load-balanced endpoint.
 type Balancer struct {
-	Name    string   `json:"name"`    // "aws", or the cluster's name
-	Address string   `json:"address"` // 127.0.0.1:4566
-	Targets []Target `json:"targets"`
+	Name    string           `json:"name"`    // "aws", or the cluster's name
+	Address string           `json:"address"` // 127.0.0.1:4566
+	Targets []BalancerTarget `json:"targets"`
 }
 
-// Target is one zone behind a balancer.
-type Target struct {
+// BalancerTarget is one zone behind a balancer.
+type BalancerTarget struct {
 	Zone        string `json:"zone"`
 	Address     string `json:"address"`
 	Healthy     bool   `json:"healthy"`
@@ -141,17 +141,4 @@ type Fault struct {
 	Target string    `json:"target"` // az/us-east-1b, etcd/a
 	Fault  string    `json:"fault"`  // killed, paused, stopped
 	Since  time.Time `json:"since"`
-}
-
-// Event is one line of `tripod events -o json`.
-type Event struct {
-	Seq     uint64    `json:"seq"` // rises by one over the life of the data directory
-	Time    time.Time `json:"time"`
-	Zone    string    `json:"zone,omitempty"`
-	Cluster string    `json:"cluster,omitempty"`
-	Target  string    `json:"target,omitempty"` // apiserver/a, az/us-east-1b, ...
-	// Type is a word for programs: ZoneStarted, InstanceStarted, InstanceReady, InstanceExited, ZoneLost, ZonePaused,
-	// LeaderChanged, TargetHealthy, TargetUnhealthy, FaultInjected, FaultCleared, ...
-	Type    string `json:"type"`
-	Message string `json:"message"` // one sentence for people
 }

@@ -1,4 +1,5 @@
-package client
+// Package datadir is a region's directory as every part of the program finds it: its marker and credentials, whose it is, and where its control socket is.
+package datadir
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package client
+package datadir
 
 import (
 	"os"
@@ -51,8 +51,8 @@ func TestRuntimeDirOfOthersIsRefused(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), strings.TrimSuffix(want, " b")) {
 			t.Errorf("got %v, want %q", err, want)
 		}
-		if _, err := New(t.TempDir()).Status(t.Context()); err == nil || !strings.Contains(err.Error(), strings.TrimSuffix(want, " b")) {
-			t.Errorf("a client trusted it: %v", err)
+		if _, err := Dial(t.Context(), t.TempDir()); err == nil || !strings.Contains(err.Error(), strings.TrimSuffix(want, " b")) {
+			t.Errorf("it was trusted: %v", err)
 		}
 	}
 }
@@ -88,14 +88,14 @@ func TestSocketPathIsOnePerDirectory(t *testing.T) {
 	}
 }
 
-func TestDefaultDataDir(t *testing.T) {
+func TestDefault(t *testing.T) {
 	t.Setenv("XDG_STATE_HOME", "/state")
-	if got := DefaultDataDir(); got != "/state/tripod" {
+	if got := Default(); got != "/state/tripod" {
 		t.Errorf("got %s", got)
 	}
 	t.Setenv("XDG_STATE_HOME", "")
 	t.Setenv("HOME", "/home/me")
-	if got := DefaultDataDir(); got != "/home/me/.local/state/tripod" {
+	if got := Default(); got != "/home/me/.local/state/tripod" {
 		t.Errorf("got %s", got)
 	}
 }

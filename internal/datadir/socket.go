@@ -1,11 +1,13 @@
-package client
+package datadir
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -15,19 +17,6 @@ import (
 // runtimeRootMax is how long the directory above the control sockets may be, in bytes: a unix socket's path is limited
 // to 104 bytes on macOS and 108 on Linux, and below the root stand a 16-digit hash and the sockets' names.
 const runtimeRootMax = 60
-
-// DefaultDataDir is where a user's region lives when nothing else was said: tripod under XDG_STATE_HOME, or
-// ~/.local/state/tripod. It returns a relative path when the user has no home directory.
-func DefaultDataDir() string {
-	if state := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(state) {
-		return filepath.Join(state, "tripod")
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		home = "."
-	}
-	return filepath.Join(home, ".local", "state", "tripod")
-}
 
 // RuntimeDir returns the directory that holds the control sockets of this user's regions, and makes it when it is
 // not there. It is an error, in one sentence, when somebody else owns it or could write to it.
@@ -112,4 +101,35 @@ func realPath(path string) string {
 		}
 		rest = filepath.Join(filepath.Base(dir), rest)
 	}
+}
+
+// Dial connects to the control socket of the region in dataDir, wherever the environment of its `tripod up` placed it. A socket that nobody listens on is
+// what a region leaves that was killed: it counts as none, and the error is ErrNotRunning.
+func Dial(ctx context.Context, dataDir string) (net.Conn, error) {
+	for _, runtime := range runtimeDirs() {
+		if err := checkPrivate(runtime); errors.Is(err, fs.ErrNotExist) {
+			continue
+		} else if err != nil {
+			return nil, err
+		}
+		conn, err := (&net.Dialer{}).DialContext(ctx, "unix", socketUnder(runtime, dataDir))
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+			continue
+		}
+		return conn, err
+	}
+	return nil, ErrNotRunning
+}
+
+// ErrNotRunning says that no region runs in the data directory.
+var ErrNotRunning = errors.New("no region is running")
+
+// Locked says whether a process has the data directory: a region, also one in a container, whose control socket is not to be seen from outside.
+func Locked(dataDir string) bool {
+	lock, err := os.OpenFile(filepath.Join(dataDir, "lock"), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return false
+	}
+	defer lock.Close()
+	return errors.Is(syscall.Flock(int(lock.Fd()), syscall.LOCK_SH|syscall.LOCK_NB), syscall.EWOULDBLOCK)
 }
