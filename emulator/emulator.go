@@ -39,6 +39,8 @@ type Options struct {
 	Quotas quota.Quotas
 	// LenientReferences takes EKS's calls that name roles, launch templates and the like that are not there, and notes it in the history.
 	LenientReferences bool
+	// AccountID is that of a new region; empty means iam.DefaultAccountID.
+	AccountID string
 	// Upstream is the URL of an emulator that answers what Tripod does not have; RemoteUpstream lets it be on another machine.
 	Upstream       string
 	RemoteUpstream bool

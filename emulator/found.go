@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -38,7 +39,7 @@ func (e *Emulator) foundMarker() (net.Listener, error) {
 	if err == nil {
 		id := make([]byte, 16)
 		rand.Read(id) // never fails: crypto/rand
-		e.dir.marker = datadir.Marker{Schema: datadir.Schema, Region: o.Region, AccountID: iam.DefaultAccountID, PortBase: base, CreatedAt: time.Now().UTC(),
+		e.dir.marker = datadir.Marker{Schema: datadir.Schema, Region: o.Region, AccountID: cmp.Or(o.AccountID, iam.DefaultAccountID), PortBase: base, CreatedAt: time.Now().UTC(),
 			Port: port, Nodes: o.Nodes}
 		if o.Cluster != "none" {
 			e.dir.marker.Cluster, e.dir.marker.KubernetesVersion = o.Cluster, o.KubernetesVersion

@@ -1,4 +1,4 @@
-// Package upstream passes calls that Tripod does not have on to another emulator, such as moto or LocalStack, signed anew.
+// Package upstream passes calls that Tripod does not have on to another emulator, such as moto, LocalStack or AWS Emulator, signed anew.
 //
 // Nothing of the caller's own credentials leaves: neither signature nor session token. The other emulator sees one caller for all.
 package upstream
@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -36,36 +38,74 @@ const (
 // ErrUnreachable says that the other emulator did not answer. Nothing has been written to the client then.
 var ErrUnreachable = errors.New("the upstream emulator does not answer")
 
+// anyCredentials sign for an emulator that takes any signature.
+var anyCredentials = aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}
+
 // Upstream is another emulator.
 type Upstream struct {
-	base        *url.URL
+	base *url.URL // http or https, without credentials
+	now  func() time.Time
+	// files are those of AWS Emulator, and nil for others; remote lets connections leave the machine.
+	files  *emulatorFiles
+	remote bool
+
+	mu          sync.Mutex
 	credentials aws.Credentials
 	client      *http.Client
-	now         func() time.Time
 }
 
 // New returns the emulator at base, which ParseUpstream made. Unless remote, nothing but loopback is ever dialled, whatever the name resolves to.
 func New(base *url.URL, remote bool, now func() time.Time) *Upstream {
-	u := &Upstream{base: base, credentials: aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, now: now}
+	u := &Upstream{base: &url.URL{Scheme: base.Scheme, Host: base.Host}, now: now, remote: remote, credentials: anyCredentials}
+	if base.Scheme == awsEmulator {
+		u.base.Scheme, u.remote = "https", false
+		u.files = &emulatorFiles{address: base.Host, dir: base.Path}
+		return u
+	}
 	if base.User != nil {
 		u.credentials.AccessKeyID = base.User.Username()
 		u.credentials.SecretAccessKey, _ = base.User.Password()
 	}
+	u.client = newClient(remote, nil)
+	return u
+}
+
+// reach returns with what to sign, and the client to call with. AWS Emulator's are those of its latest start.
+func (u *Upstream) reach() (aws.Credentials, *http.Client, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.files == nil {
+		return u.credentials, u.client, nil
+	}
+	current, fresh, err := u.files.latest()
+	if err != nil {
+		return aws.Credentials{}, nil, err
+	}
+	if fresh {
+		if u.client != nil {
+			u.client.CloseIdleConnections()
+		}
+		u.credentials, u.client = current.credentials, newClient(u.remote, u.files.tlsConfig(current))
+	}
+	return u.credentials, u.client, nil
+}
+
+// newClient returns a client that reaches only the emulator: trust is nil where the machine's own authorities count.
+func newClient(remote bool, trust *tls.Config) *http.Client {
 	dialer := &net.Dialer{Timeout: connectTimeout}
 	if !remote {
 		dialer.Control = onlyLoopback
 	}
-	u.client = &http.Client{
+	return &http.Client{
 		Timeout: timeout,
 		// A redirect is the client's affair: following it could lead the call anywhere.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			Proxy:       nil, // not even one that the environment names
 			DialContext: dialer.DialContext, MaxConnsPerHost: maxConnections, MaxIdleConnsPerHost: 8, IdleConnTimeout: timeout,
-			MaxResponseHeaderBytes: maxHeader, TLSHandshakeTimeout: connectTimeout, DisableCompression: true,
+			MaxResponseHeaderBytes: maxHeader, TLSHandshakeTimeout: connectTimeout, DisableCompression: true, TLSClientConfig: trust,
 		},
 	}
-	return u
 }
 
 func onlyLoopback(_, address string, _ syscall.RawConn) error {
@@ -79,11 +119,15 @@ func onlyLoopback(_, address string, _ syscall.RawConn) error {
 // Forward passes r, whose body was read, on and its answer back. The signature is for the service and region of the original one.
 // An error wraps ErrUnreachable; once the answer has begun, it can only be broken off, as http.ErrAbortHandler does.
 func (u *Upstream) Forward(w http.ResponseWriter, r *http.Request, body []byte, service, region string) error {
-	request, err := u.request(r, body, service, region)
+	credentials, client, err := u.reach()
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
-	response, err := u.client.Do(request)
+	request, err := u.request(r, body, service, region, credentials)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+	response, err := client.Do(request)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnreachable, withoutURL(err))
 	}
@@ -97,9 +141,8 @@ func (u *Upstream) Forward(w http.ResponseWriter, r *http.Request, body []byte, 
 	return nil
 }
 
-func (u *Upstream) request(r *http.Request, body []byte, service, region string) (*http.Request, error) {
+func (u *Upstream) request(r *http.Request, body []byte, service, region string, credentials aws.Credentials) (*http.Request, error) {
 	target := *u.base
-	target.User = nil
 	target.Path, target.RawPath = r.URL.Path, r.URL.RawPath
 	target.RawQuery = withoutSignature(r.URL.RawQuery)
 	request, err := http.NewRequestWithContext(r.Context(), r.Method, target.String(), bytes.NewReader(body))
@@ -113,7 +156,7 @@ func (u *Upstream) request(r *http.Request, body []byte, service, region string)
 		request.Header.Set("X-Amz-Content-Sha256", hash)
 	}
 	signed := context.WithoutCancel(r.Context())
-	return request, v4.NewSigner().SignHTTP(signed, u.credentials, request, hash, service, region, u.now(), func(o *v4.SignerOptions) {
+	return request, v4.NewSigner().SignHTTP(signed, credentials, request, hash, service, region, u.now(), func(o *v4.SignerOptions) {
 		o.DisableURIPathEscaping = service == "s3"
 	})
 }

@@ -40,6 +40,7 @@ type UpOptions struct {
 	Throttle          bool          // calls of the AWS endpoint are limited as in AWS
 	Quotas            quota.Quotas  // those that differ from AWS's defaults
 	LenientReferences bool          // calls may name roles and the like that are not there
+	AccountID         string        // of a new region; empty means that of AWS's documentation
 	Upstream          string        // URL of an emulator for what Tripod does not have; empty means none
 	RemoteUpstream    bool          // it may be on another machine
 	OIDCIssuers       []string      // hosts, as host:port, that may be asked for OpenID Connect issuers' keys beside this machine
@@ -107,7 +108,7 @@ func (a *app) upCommand() *cobra.Command {
 			if !cmd.Flags().Changed("upstream") {
 				options.Upstream = a.getenv(upstreamEnv) // no default of the flag's: help would show it
 			}
-			if err := checkUp(cmd, &options, issuers, quotas); err != nil {
+			if err := checkUp(cmd, &options, issuers, quotas, a.getenv("HOME")); err != nil {
 				return err
 			}
 			if localPorts != "" {
@@ -128,8 +129,8 @@ func (a *app) upCommand() *cobra.Command {
 	flags.BoolVar(&options.Heal, "heal", false, "start a zone again that was killed from outside")
 	flags.BoolVar(&options.Throttle, "throttle", false, "refuse calls beyond AWS's rates, as AWS does")
 	flags.StringArrayVar(&quotas, "quota", nil, "how many of a thing an account or cluster may have, where not AWS's default, such as users=20000; may be repeated: "+strings.Join(quota.Names(), ", "))
-	flags.StringVar(&options.Upstream, "upstream", "", "emulator that answers the AWS calls that Tripod does not have, such as http://127.0.0.1:5000 "+
-		"(TRIPOD_UPSTREAM, where credentials may stand before the host: KEY:SECRET@)")
+	flags.StringVar(&options.Upstream, "upstream", "", "emulator that answers the AWS calls that Tripod does not have: aws-emulator, which is AWS's own "+
+		"(aws-emulator:PORT where several run), or a URL such as http://127.0.0.1:5000 (TRIPOD_UPSTREAM, where credentials may stand before the host: KEY:SECRET@)")
 	flags.BoolVar(&options.RemoteUpstream, "allow-remote-upstream", false, "let --upstream be on another machine")
 	flags.StringArrayVar(&issuers, "oidc-issuer", nil, "OIDC issuer on another machine that is asked for its keys, such as https://token.actions.githubusercontent.com; may be repeated")
 	flags.StringVar(&options.ClientAddress, "client-address", "", "IP address that clients are said to have: publicAccessCidrs and aws:SourceIp see it")
@@ -148,8 +149,8 @@ func (a *app) upCommand() *cobra.Command {
 // upstreamEnv is --upstream where that flag is not given; it may hold credentials, as only this user can read a process' environment.
 const upstreamEnv = "TRIPOD_UPSTREAM"
 
-// checkUp also completes the options: issuers are the URLs of --oidc-issuer, quotas what --quota says.
-func checkUp(cmd *cobra.Command, options *UpOptions, issuers, quotas []string) error {
+// checkUp also completes the options: issuers are the URLs of --oidc-issuer, quotas what --quota says, home is the user's home directory.
+func checkUp(cmd *cobra.Command, options *UpOptions, issuers, quotas []string, home string) error {
 	options.KubernetesVersion = strings.TrimPrefix(options.KubernetesVersion, "v")
 	switch {
 	case options.Port < 0 || options.Port > 65535:
@@ -182,7 +183,13 @@ func checkUp(cmd *cobra.Command, options *UpOptions, issuers, quotas []string) e
 		}
 		options.OIDCIssuers = append(options.OIDCIssuers, host)
 	}
-	if options.Upstream != "" {
+	if upstream.IsAWSEmulator(options.Upstream) {
+		found, err := upstream.FindAWSEmulator(cmd.Context(), options.Upstream, home)
+		if err != nil {
+			return err
+		}
+		options.Upstream, options.AccountID = found.String(), upstream.AWSEmulatorAccount
+	} else if options.Upstream != "" {
 		base, err := upstream.ParseUpstream(options.Upstream, options.RemoteUpstream)
 		if err != nil {
 			return usage(cmd, "%v", err)
@@ -315,14 +322,19 @@ func (a *app) cutShortText() string {
 func (a *app) printNext(ctx context.Context, options UpOptions) {
 	summary := "The region " + options.Region + " is ready"
 	cluster := options.Cluster != "none"
+	note := ""
 	if status, err := a.client().Status(ctx); err == nil {
 		summary = fmt.Sprintf("The region %s is ready: %d zones, AWS endpoint %s", status.Region, len(status.Zones), status.AWSEndpoint)
 		cluster = len(status.Clusters) > 0
 		for _, c := range status.Clusters {
 			summary += fmt.Sprintf(",\ncluster %s (Kubernetes %s) at %s", c.Name, c.Version, c.Endpoint)
 		}
+		if options.AccountID != "" && options.AccountID != status.AccountID {
+			note = fmt.Sprintf("The region keeps its account %s, but ARNs of what AWS Emulator answers have %s: a new --data-dir has that, too.\n",
+				status.AccountID, options.AccountID)
+		}
 	}
-	fmt.Fprintf(a.Stdout, "\n%s.\nNext, in another terminal or after this command:\n\n", summary)
+	fmt.Fprintf(a.Stdout, "\n%s.\n%sNext, in another terminal or after this command:\n\n", summary, note)
 	next := [][2]string{{"eval \"$(" + a.command("env") + ")\"", ""}}
 	if cluster {
 		next = append(next, [2]string{"kubectl get nodes", "or: " + a.command("kubectl get nodes")},

@@ -3,8 +3,11 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -153,6 +156,54 @@ func TestUpTakesTheUpstreamsKeyFromTheEnvironmentAlone(t *testing.T) {
 	}
 	if run = tripodWith(t, programs, []string{"TRIPOD_UPSTREAM=" + url}, "up", "--help"); strings.Contains(run.stdout+run.stderr, "s3cret") {
 		t.Errorf("help shows it: %+v", run)
+	}
+}
+
+// TestUpFindsAWSEmulator plays its files and its port; that the keys are used is upstream's test.
+func TestUpFindsAWSEmulator(t *testing.T) {
+	var got UpOptions
+	programs := Programs{Up: func(options UpOptions) (Region, error) { got = options; return nil, errors.New("enough") }}
+	home := t.TempDir()
+	run := tripodWith(t, programs, []string{"HOME=" + home}, "--data-dir", newDataDir(t), "up", "--upstream", "aws-emulator")
+	if run.code != 1 || strings.Count(run.stderr, "\n") != 1 || !strings.Contains(run.stderr, "AWS Emulator is not there") {
+		t.Errorf("got %+v", run)
+	}
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	defer server.Close()
+	_, port, _ := strings.Cut(server.Listener.Addr().String(), ":")
+	dir := filepath.Join(home, ".aws", "emulator", port)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	for name, text := range map[string]string{"ca.pem": string(ca), "emulator_credentials": "[default]\naws_access_key_id=AKIA\naws_secret_access_key=s3cret\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := "aws-emulator://127.0.0.1:" + port + dir
+	for _, c := range []struct{ environ, args []string }{
+		{nil, []string{"--upstream", "aws-emulator"}}, {nil, []string{"--upstream", "aws-emulator:" + port}},
+		{[]string{"TRIPOD_UPSTREAM=aws-emulator"}, nil},
+	} {
+		got = UpOptions{}
+		run := tripodWith(t, programs, append(c.environ, "HOME="+home), append([]string{"--data-dir", newDataDir(t), "up"}, c.args...)...)
+		if got.Upstream != want || got.AccountID != "000000000000" || strings.Contains(fmt.Sprint(got, run), "s3cret") {
+			t.Errorf("%v: got %+v, %+v", c, got, run)
+		}
+	}
+}
+
+func TestUpSaysThatARegionKeepsItsAccount(t *testing.T) {
+	dataDir := newDataDir(t)
+	newSupervisor(t, dataDir, testStatus())
+	for account, want := range map[string]bool{"": false, "000011112222": false, "000000000000": true} {
+		var out bytes.Buffer
+		a := &app{IO: IO{Stdout: &out}, dataDir: dataDir}
+		a.printNext(t.Context(), UpOptions{AccountID: account})
+		if got := strings.Contains(out.String(), "keeps its account 000011112222"); got != want {
+			t.Errorf("%q: got %s", account, out.String())
+		}
 	}
 }
 
