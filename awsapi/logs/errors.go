@@ -26,7 +26,12 @@ func exists(format string, args ...any) error {
 	return wire.Modelled(&types.ResourceAlreadyExistsException{Message: sentence(format, args)}, schemas.ResourceAlreadyExistsException)
 }
 
-// protected is the ValidationException of a group that must not be deleted.
+// limitExceeded is LimitExceededException.
+func limitExceeded(format string, args ...any) error {
+	return wire.Modelled(&types.LimitExceededException{Message: sentence(format, args)}, schemas.LimitExceededException)
+}
+
+// protected is the ValidationException of a group that must not be deleted, or that is of another class.
 func protected(format string, args ...any) error {
 	return wire.Modelled(&types.ValidationException{Message: sentence(format, args)}, schemas.ValidationException)
 }

@@ -41,7 +41,7 @@ func (s *Service) API() *wire.JSONAPI { return &wire.JSONAPI{Name: Name, Actions
 // actions are the operations that Tripod has, by name.
 func (s *Service) actions() map[string]wire.Action {
 	actions := map[string]wire.Action{}
-	for _, group := range []map[string]wire.Action{s.groupActions(), s.streamActions(), s.eventActions(), s.tagActions()} {
+	for _, group := range []map[string]wire.Action{s.groupActions(), s.streamActions(), s.eventActions(), s.tagActions(), s.subscriptionActions()} {
 		maps.Copy(actions, group)
 	}
 	return actions

@@ -20,6 +20,8 @@ type group struct {
 	KMSKeyID  string            `json:"kmsKeyId,omitempty"`
 	Protected bool              `json:"protected,omitempty"` // against deletion
 	Tags      map[string]string `json:"tags,omitempty"`
+	// Subscriptions are the subscription filters in the order of their names.
+	Subscriptions []subscription `json:"subscriptions,omitempty"`
 }
 
 // stream is a log stream's record, by GROUP:NAME. Names of groups hold no colon.
