@@ -24,6 +24,7 @@ import (
 	"tripod/internal/pki"
 	"tripod/internal/process"
 	"tripod/internal/sleep"
+	"tripod/internal/version"
 	"tripod/region"
 	"tripod/state"
 )
@@ -487,7 +488,8 @@ func (c *clusterZone) workersConfig() (WorkersConfig, error) {
 	config.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", EndpointSocket(c.zone.config.runDir(), c.record.ID))
 	}
-	config.Version = launch.Versions[c.record.Version]
+	runs, _ := version.FindKubernetes(c.record.Version)
+	config.Version = runs.Build
 	config.CA, config.Token, config.Client, config.Authority, config.LocalPort = trust.bundle, c.nodeToken, admin, authority, c.zone.config.localPort
 	return config, nil
 }

@@ -11,9 +11,9 @@ import (
 
 	"tripod/api"
 	"tripod/apiserver/launch"
-	"tripod/awsapi/quota"
 	"tripod/etcdcluster"
 	"tripod/internal/loss"
+	"tripod/internal/options"
 	"tripod/internal/ports"
 	"tripod/region"
 )
@@ -29,26 +29,9 @@ type Config struct {
 	// ClusterPorts is the first port for clusters, and MostClusters for how many there are ports.
 	ClusterPorts int `json:"clusterPorts"`
 	MostClusters int `json:"mostClusters"`
-	// Throttle says that calls of the AWS endpoint are limited as in AWS.
-	Throttle bool `json:"throttle,omitempty"`
-	// Quotas are those of the account that differ from AWS's defaults, by their names in quota.
-	Quotas quota.Quotas `json:"quotas,omitempty"`
-	// Upstream is the URL of an emulator for what Tripod does not have; RemoteUpstream lets it be on another machine.
-	Upstream       string `json:"upstream,omitempty"`
-	RemoteUpstream bool   `json:"remoteUpstream,omitempty"`
-	// LenientReferences takes EKS's calls that name what is not there.
-	LenientReferences bool `json:"lenientReferences,omitempty"`
-	// OIDCIssuers are the hosts on other machines that may be asked for issuers' keys, as iam.IssuerHosts.
-	OIDCIssuers []string `json:"oidcIssuers,omitempty"`
-	// RealPace says that the states of clusters last as long as they do in EKS.
-	RealPace bool `json:"realPace,omitempty"`
-	// FastTimers lets elections and leases guess at deaths after fractions of a second.
-	FastTimers bool `json:"fastTimers,omitempty"`
-	// ClientAddress is the IP address that clients are said to have; empty means 127.0.0.1.
-	ClientAddress string `json:"clientAddress,omitempty"`
-	// LocalPorts are the ports of this machine to which pods may lead what is sent to their addresses, but for OwnPorts, the region's.
-	LocalPorts ports.Ranges `json:"localPorts,omitempty"`
-	OwnPorts   ports.Ranges `json:"ownPorts,omitempty"`
+	options.Agent
+	// OwnPorts are the ports of this machine that are the region's: no pod may lead there.
+	OwnPorts ports.Ranges `json:"ownPorts,omitempty"`
 	// Peers are all zones of the region in their order, this one too.
 	Peers []Peer `json:"peers"`
 	// GatewayPort is where the zone's etcd members find the gateway, as HTTPS_PROXY, with GatewaySecret as password.

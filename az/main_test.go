@@ -18,6 +18,7 @@ import (
 	"tripod/apiserver/launch"
 	"tripod/etcdcluster"
 	"tripod/internal/process"
+	"tripod/internal/version"
 )
 
 // TestMain lets the test binary be the processes that a zone starts: `TEST internal COMPONENT ...`.
@@ -144,9 +145,9 @@ func versionOf(file string) string {
 	if text, err := os.ReadFile(file); err == nil {
 		json.Unmarshal(text, &spec) // without it the version is empty
 	}
-	for version, full := range launch.Versions {
-		if full == spec.ReportsVersion {
-			return version
+	for _, version := range version.KubernetesVersions {
+		if version.Build == spec.ReportsVersion {
+			return version.Minor
 		}
 	}
 	return ""

@@ -10,6 +10,7 @@ import (
 
 	"tripod/api"
 	"tripod/apiserver/launch"
+	"tripod/internal/options"
 	"tripod/internal/ports"
 	"tripod/region"
 )
@@ -121,7 +122,10 @@ func TestNamesOfTheRegionAreAskedOfNobodyElse(t *testing.T) {
 }
 
 func TestPodsLeadToPortsThatTheOperatorAllowsAndNeverToTheRegions(t *testing.T) {
-	config := Config{LocalPorts: ports.Ranges{{First: 8000, Last: 8999}, {First: 20000, Last: 65535}}, OwnPorts: ports.Ranges{{First: 8566, Last: 8566}, {First: 20000, Last: 20127}}}
+	config := Config{
+		Agent:    options.Agent{LocalPorts: ports.Ranges{{First: 8000, Last: 8999}, {First: 20000, Last: 65535}}},
+		OwnPorts: ports.Ranges{{First: 8566, Last: 8566}, {First: 20000, Last: 20127}},
+	}
 	for port, want := range map[int]string{8000: "", 20128: "", 8566: "one of the region's own", 20014: "one of the region's own", 5432: "tripod up --local-ports 5432"} {
 		err := config.localPort(port)
 		if want == "" && err != nil || want != "" && (!errors.Is(err, errLocalPort) || !strings.Contains(err.Error(), want)) {

@@ -16,7 +16,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tripod/api"
-	"tripod/apiserver/launch"
 	"tripod/awsapi"
 	"tripod/awsapi/eks"
 	"tripod/awsapi/history"
@@ -24,6 +23,7 @@ import (
 	"tripod/internal/loss"
 	"tripod/internal/pki"
 	"tripod/internal/process"
+	"tripod/internal/version"
 	"tripod/logstore"
 	"tripod/region"
 	"tripod/state"
@@ -212,7 +212,7 @@ func (z *Zone) startFront(ctx context.Context, registerer prometheus.Registerer)
 		ControlPlane: eks.ControlPlane{
 			FirstPort: z.config.ClusterPorts, PortsPerCluster: PortsPerCluster, MostClusters: z.config.MostClusters, AWSPort: z.config.AWSPort,
 			PortsFree: portsFree,
-			Versions:  launch.Versions, DefaultVersion: launch.DefaultVersion, NewSecrets: newClusterSecrets, NewAuthority: newClusterAuthority, AvailableMemory: process.AvailableMemory,
+			Versions:  version.KubernetesBuilds(), DefaultVersion: version.DefaultKubernetes, NewSecrets: newClusterSecrets, NewAuthority: newClusterAuthority, AvailableMemory: process.AvailableMemory,
 		},
 	}
 	if z.config.RealPace {

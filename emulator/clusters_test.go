@@ -18,6 +18,7 @@ import (
 	"tripod/api"
 	"tripod/az"
 	"tripod/internal/datadir"
+	"tripod/internal/options"
 )
 
 // eks is an SDK client of the region's administrator.
@@ -84,7 +85,7 @@ func (r *testRegion) beginRemoval(t *testing.T, name string) {
 // TestClustersComeAndGo tells the life of clusters that the EKS API makes, in a region whose processes are played by the test's own binary.
 func TestClustersComeAndGo(t *testing.T) {
 	t.Parallel() // it waits more than it works
-	r := newRegion(t, filepath.Join(t.TempDir(), "region"), func(o *Options) { o.Cluster = "demo" })
+	r := newRegion(t, filepath.Join(t.TempDir(), "region"), func(o *options.Up) { o.Cluster = "demo" })
 	r.start(t)
 	for _, step := range []struct {
 		name string

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tripod/internal/datadir"
+	"tripod/internal/options"
 	"tripod/internal/process"
 )
 
@@ -253,14 +254,14 @@ func TestZoneIDsAreAWSs(t *testing.T) {
 		"us-east-1": "use1-az1", "us-west-2": "usw2-az1", "eu-central-1": "euc1-az1", "ap-southeast-2": "apse2-az1", "ap-northeast-1": "apne1-az1",
 		"ap-south-1": "aps1-az1", "sa-east-1": "sae1-az1", "us-gov-west-1": "usgw1-az1", "cn-northwest-1": "cnnw1-az1", "me-central-1": "mec1-az1", "ca-west-1": "caw1-az1",
 	} {
-		if got := New(Options{Region: region}).zoneID(0); got != want {
+		if got := New(options.Up{Region: region}).zoneID(0); got != want {
 			t.Errorf("%s: %s, want %s", region, got, want)
 		}
 	}
-	if got := New(Options{Region: "us-east-1"}).zoneID(2); got != "use1-az3" {
+	if got := New(options.Up{Region: "us-east-1"}).zoneID(2); got != "use1-az3" {
 		t.Errorf("third zone: %s", got)
 	}
-	if got := New(Options{Region: "us-east-1"}).zoneName(1); got != "us-east-1b" {
+	if got := New(options.Up{Region: "us-east-1"}).zoneName(1); got != "us-east-1b" {
 		t.Errorf("second zone: %s", got)
 	}
 }

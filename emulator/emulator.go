@@ -16,57 +16,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tripod/api"
-	"tripod/awsapi/quota"
 	"tripod/internal/datadir"
-	"tripod/internal/ports"
+	"tripod/internal/options"
 	"tripod/lb"
 )
 
-// Options of a region. Those of the cluster count when the region is made; later starts keep what is there.
-type Options struct {
-	DataDir string // absolute
-	Region  string // us-east-1
-	// Port of the AWS endpoint; 0 picks one. PortSet says that it was asked for and is not the default.
-	Port    int
-	PortSet bool
-	// Cluster is the name of the first cluster; "none" makes none.
-	Cluster           string
-	KubernetesVersion string // "1.36"
-	Nodes             int
-	// Throttle limits the calls of the AWS endpoint as AWS does.
-	Throttle bool
-	// Quotas are those of the account that differ from AWS's defaults.
-	Quotas quota.Quotas
-	// LenientReferences takes EKS's calls that name roles, launch templates and the like that are not there, and notes it in the history.
-	LenientReferences bool
-	// AccountID is that of a new region; empty means iam.DefaultAccountID.
-	AccountID string
-	// Upstream is the URL of an emulator that answers what Tripod does not have; RemoteUpstream lets it be on another machine.
-	Upstream       string
-	RemoteUpstream bool
-	// OIDCIssuers are the hosts on other machines, as host:port, that may be asked for OpenID Connect issuers' keys.
-	OIDCIssuers []string
-	// ClientAddress is the IP address that clients are said to have; empty means one that every publicAccessCidrs admits.
-	ClientAddress string
-	// LocalPorts are the ports of this machine to which pods may lead what is sent to their addresses: whoever may create pods writes where.
-	LocalPorts ports.Ranges
-	// RealPace lets the states of clusters last as long as they do in EKS, but for the cluster that the region is founded with.
-	RealPace bool
-	// FastTimers lets elections, leases and health checks guess at deaths after fractions of a second.
-	FastTimers bool
-	// SleepAfter is how long nobody may speak with the region until it falls asleep; 0: it never does by itself.
-	SleepAfter time.Duration
-	// Heal starts a zone again that was killed from outside.
-	Heal           bool
-	MetricsAddress string // host:port of a metrics endpoint; empty: only the control socket has it
-	Executable     string // the program whose `internal` commands the children are
-	Logger         *slog.Logger
-	OnEvent        func(api.Event) // may be nil; called from one goroutine at a time
-}
-
 // Emulator is one region.
 type Emulator struct {
-	options Options
+	options options.Up
 	logger  *slog.Logger
 
 	dir       *dataDir
@@ -104,7 +61,7 @@ type Emulator struct {
 }
 
 // New returns a region that is not started.
-func New(options Options) *Emulator {
+func New(options options.Up) *Emulator {
 	return &Emulator{options: options, logger: options.Logger, clusters: map[string]*cluster{}, quorum: true, startedUp: make(chan struct{}),
 		failedC: make(chan struct{}), quiet: make(chan struct{}), done: make(chan struct{}), registry: prometheus.NewRegistry()}
 }

@@ -16,11 +16,11 @@ import (
 	"time"
 
 	"tripod/api"
-	"tripod/apiserver/launch"
 	"tripod/az"
 	"tripod/iam"
 	"tripod/internal/datadir"
 	"tripod/internal/pki"
+	"tripod/internal/version"
 	"tripod/region"
 )
 
@@ -41,7 +41,7 @@ func (e *Emulator) foundMarker() (net.Listener, error) {
 		rand.Read(id) // never fails: crypto/rand
 		e.dir.marker = datadir.Marker{Schema: datadir.Schema, Region: o.Region, AccountID: cmp.Or(o.AccountID, iam.DefaultAccountID), PortBase: base, CreatedAt: time.Now().UTC(),
 			Port: port, Nodes: o.Nodes}
-		if o.Cluster != "none" {
+		if o.HasCluster() {
 			e.dir.marker.Cluster, e.dir.marker.KubernetesVersion = o.Cluster, o.KubernetesVersion
 			e.dir.marker.ClusterID = strings.ToUpper(hex.EncodeToString(id))
 		}
@@ -141,8 +141,9 @@ func (e *Emulator) found(ctx context.Context) error {
 			AuthenticationMode: "API_AND_CONFIG_MAP", EndpointPort: m.PortBase + clusterOffset, ServiceCIDR: "10.100.0.0/16", Nodes: m.Nodes,
 			Issuer: fmt.Sprintf("https://localhost:%d/id/%s", m.Port, m.ClusterID),
 		}
-		if _, ok := launch.Versions[m.KubernetesVersion]; !ok {
-			return fmt.Errorf("there is no Kubernetes version %q here: choose 1.34, 1.35, 1.36 or 1.37", m.KubernetesVersion)
+		if _, found := version.FindKubernetes(m.KubernetesVersion); !found {
+			return fmt.Errorf("there is no Kubernetes version %q here: choose one of %s", m.KubernetesVersion,
+				strings.Join(version.KubernetesMinors(), ", "))
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)

@@ -19,6 +19,7 @@ import (
 	"tripod/apiserver/launch"
 	"tripod/az"
 	"tripod/etcdcluster"
+	"tripod/internal/options"
 	"tripod/internal/process"
 )
 
@@ -125,10 +126,10 @@ type testRegion struct {
 }
 
 // newRegion is not started. It is stopped at the end of the test.
-func newRegion(t *testing.T, dir string, edit func(*Options)) *testRegion {
+func newRegion(t *testing.T, dir string, edit func(*options.Up)) *testRegion {
 	t.Helper()
 	r := &testRegion{}
-	options := Options{DataDir: dir, Region: "us-east-1", Cluster: "none", KubernetesVersion: "1.36", Executable: os.Args[0],
+	options := options.Up{DataDir: dir, Region: "us-east-1", Cluster: "none", KubernetesVersion: "1.36", Executable: os.Args[0],
 		Logger: slog.New(slog.DiscardHandler), OnEvent: func(e api.Event) {
 			r.mu.Lock()
 			defer r.mu.Unlock()

@@ -17,12 +17,13 @@ import (
 	"tripod/api"
 	"tripod/client"
 	"tripod/internal/datadir"
+	"tripod/internal/options"
 )
 
 // TestRegion is the life of one region: each step begins where the one before ended.
 func TestRegion(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "region")
-	r := newRegion(t, dir, func(o *Options) { o.Cluster, o.Nodes, o.MetricsAddress = "demo", 0, "127.0.0.1:0" })
+	r := newRegion(t, dir, func(o *options.Up) { o.Cluster, o.Nodes, o.MetricsAddress = "demo", 0, "127.0.0.1:0" })
 	r.start(t)
 	if s := r.Status(); s.Phase != api.PhaseReady || !s.State.Quorum || s.State.Voters != 3 || s.State.Leader == "" || len(s.Faults) != 0 {
 		t.Fatalf("after Start: %+v", s)

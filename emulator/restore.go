@@ -23,24 +23,17 @@ const (
 	restoringName = ".restoring"
 )
 
-// RestoreOptions say which snapshot becomes which data directory.
-type RestoreOptions struct {
-	File    string
-	DataDir string // absolute
-	Over    bool   // in the place of the region that is there
-}
-
 // RestoreSnapshot makes a region's data directory of a snapshot: a new one, one in an empty directory, or, with Over, in the place of the region that is
 // there and does not run. Unless it returns nil, everything is as before; only when it is killed while it replaces, nothing but another restore or
 // a purge takes the directory.
-func RestoreSnapshot(ctx context.Context, o RestoreOptions, each func(api.SnapshotProgress)) (_ *api.Snapshot, err error) {
-	from, err := snapshot.Open(o.File)
+func RestoreSnapshot(ctx context.Context, request snapshot.RestoreRequest, each func(api.SnapshotProgress)) (_ *api.Snapshot, err error) {
+	from, err := snapshot.Open(request.File)
 	if err != nil {
 		return nil, err
 	}
 	defer from.Close()
-	_, statErr := os.Stat(o.DataDir)
-	dir, err := openDataDir(o.DataDir)
+	_, statErr := os.Stat(request.DataDir)
+	dir, err := openDataDir(request.DataDir)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +44,7 @@ func RestoreSnapshot(ctx context.Context, o RestoreOptions, each func(api.Snapsh
 			os.Remove(dir.path)
 		}
 	}()
-	if !dir.isNew && !o.Over {
+	if !dir.isNew && !request.Over {
 		return nil, fmt.Errorf("there is a region in %s: restore into another directory with --data-dir, or replace that region with --force", dir.path)
 	}
 	if err := dir.sweep(); err != nil {

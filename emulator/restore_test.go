@@ -67,7 +67,7 @@ func TestRestoreThatIsRefusedLeavesEverythingAsItWas(t *testing.T) {
 			dir := filepath.Join(parent, "region")
 			c.make(dir)
 			before := tree(t, parent)
-			_, err := RestoreSnapshot(t.Context(), RestoreOptions{File: c.file, DataDir: dir, Over: c.over}, noProgress)
+			_, err := RestoreSnapshot(t.Context(), snapshot.RestoreRequest{File: c.file, DataDir: dir, Over: c.over}, noProgress)
 			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("got %v, want %q", err, c.want)
 			}

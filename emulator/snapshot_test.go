@@ -13,6 +13,7 @@ import (
 
 	"tripod/api"
 	"tripod/client"
+	"tripod/internal/options"
 	"tripod/internal/process"
 	"tripod/snapshot"
 )
@@ -22,7 +23,7 @@ func noProgress(api.SnapshotProgress) {}
 // TestSnapshotsOfARegion is the life of one region beside its snapshots: each step begins where the one before ended.
 func TestSnapshotsOfARegion(t *testing.T) {
 	t.Parallel() // it waits more than it works
-	r := newRegion(t, filepath.Join(t.TempDir(), "region"), func(o *Options) { o.Cluster = "demo" })
+	r := newRegion(t, filepath.Join(t.TempDir(), "region"), func(o *options.Up) { o.Cluster = "demo" })
 	r.start(t)
 	store := filepath.Join(t.TempDir(), "snapshots")
 	for _, step := range []struct {
@@ -227,7 +228,7 @@ func testRestoreBeside(t *testing.T, r *testRegion, store string) {
 
 func restore(t *testing.T, file, dir string, over bool) {
 	t.Helper()
-	if _, err := RestoreSnapshot(t.Context(), RestoreOptions{File: file, DataDir: dir, Over: over}, noProgress); err != nil {
+	if _, err := RestoreSnapshot(t.Context(), snapshot.RestoreRequest{File: file, DataDir: dir, Over: over}, noProgress); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -245,7 +246,7 @@ func testSaveDown(t *testing.T, r *testRegion, store string) {
 // testPutBack restores over the region itself.
 func testPutBack(t *testing.T, r *testRegion, store string) {
 	dir := r.options.DataDir
-	if _, err := RestoreSnapshot(t.Context(), RestoreOptions{File: snapshot.Path(store, "beside"), DataDir: dir}, noProgress); err == nil ||
+	if _, err := RestoreSnapshot(t.Context(), snapshot.RestoreRequest{File: snapshot.Path(store, "beside"), DataDir: dir}, noProgress); err == nil ||
 		!strings.Contains(err.Error(), "there is a region in "+dir+": restore into another directory with --data-dir, or replace that region with --force") {
 		t.Errorf("over a region: %v", err)
 	}
@@ -253,7 +254,7 @@ func testPutBack(t *testing.T, r *testRegion, store string) {
 	again := newRegion(t, dir, nil)
 	again.start(t)
 	again.awaitCluster(t, "kept", "ACTIVE")
-	if _, err := RestoreSnapshot(t.Context(), RestoreOptions{File: snapshot.Path(store, "down"), DataDir: dir, Over: true}, noProgress); err == nil ||
+	if _, err := RestoreSnapshot(t.Context(), snapshot.RestoreRequest{File: snapshot.Path(store, "down"), DataDir: dir, Over: true}, noProgress); err == nil ||
 		!strings.Contains(err.Error(), "another Tripod") {
 		t.Errorf("over a region that runs: %v", err)
 	}

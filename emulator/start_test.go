@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"tripod/internal/options"
 )
 
 func TestStopBeforeStartAndTwice(t *testing.T) {
@@ -26,7 +27,7 @@ func TestStopBeforeStartAndTwice(t *testing.T) {
 func TestTakenPortIsOneSentenceAndLeavesNothing(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "region")
 	port := busyPort(t)
-	r := newRegion(t, dir, func(o *Options) { o.Port, o.PortSet = port, true })
+	r := newRegion(t, dir, func(o *options.Up) { o.Port, o.PortSet = port, true })
 	err := r.Start(t.Context())
 	if want := fmt.Sprintf("port %d is taken on 127.0.0.1: stop the program that has it, or choose another with --port (0 picks one)", port); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
@@ -115,11 +116,11 @@ func TestExistingRegionKeepsItsPortAndName(t *testing.T) {
 	port := r.dir.marker.Port
 	r.shutDown(t)
 	for name, c := range map[string]struct {
-		edit func(*Options)
+		edit func(*options.Up)
 		want string
 	}{
-		"another port": {func(o *Options) { o.Port, o.PortSet = port+1, true }, fmt.Sprintf("has port %d", port)},
-		"another name": {func(o *Options) { o.Region = "eu-west-1" }, "start it with --region us-east-1"},
+		"another port": {func(o *options.Up) { o.Port, o.PortSet = port+1, true }, fmt.Sprintf("has port %d", port)},
+		"another name": {func(o *options.Up) { o.Region = "eu-west-1" }, "start it with --region us-east-1"},
 	} {
 		if err := newRegion(t, dir, c.edit).Start(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)

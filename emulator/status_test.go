@@ -5,6 +5,7 @@ import (
 
 	"tripod/api"
 	"tripod/az"
+	"tripod/internal/options"
 )
 
 func instances(zone string, states ...string) (all []api.Instance) {
@@ -62,7 +63,7 @@ func TestLeadersOfACluster(t *testing.T) {
 
 // TestStateOfAZone goes through what a zone can be without its process.
 func TestStateOfAZone(t *testing.T) {
-	e := New(Options{Region: "us-east-1"})
+	e := New(options.Up{Region: "us-east-1"})
 	for _, c := range []struct {
 		zone  *zone
 		state string
@@ -81,7 +82,7 @@ func TestStateOfAZone(t *testing.T) {
 }
 
 func TestPausedZonePausesItsInstances(t *testing.T) {
-	z := &zone{e: New(Options{Region: "us-east-1"}), name: "us-east-1a", paused: true, state: az.State{Serving: true, Instances: instances("us-east-1a", "ready", "ready", "ready")}}
+	z := &zone{e: New(options.Up{Region: "us-east-1"}), name: "us-east-1a", paused: true, state: az.State{Serving: true, Instances: instances("us-east-1a", "ready", "ready", "ready")}}
 	z.state.Instances[0].Leads = []string{"etcd"}
 	view, _, faults := z.describe()
 	for _, i := range view.Instances {

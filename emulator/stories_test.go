@@ -25,6 +25,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"tripod/api"
+	"tripod/internal/options"
 )
 
 // post calls a service that has no SDK here, signed as the region's administrator.
@@ -60,7 +61,7 @@ const form = "application/x-www-form-urlencoded"
 // TestZonesAreLostInTheMiddle tells what becomes of calls when zones go.
 func TestZonesAreLostInTheMiddle(t *testing.T) {
 	t.Parallel() // it waits more than it works
-	r := newRegion(t, filepath.Join(t.TempDir(), "region"), func(o *Options) { o.Cluster = "demo" })
+	r := newRegion(t, filepath.Join(t.TempDir(), "region"), func(o *options.Up) { o.Cluster = "demo" })
 	r.start(t)
 	for _, step := range []struct {
 		name string
@@ -231,7 +232,7 @@ func TestFlagsOfARunningRegion(t *testing.T) {
 		fmt.Fprintf(w, "upstream got %d bytes, %v", len(body), bytes.Contains(body, []byte("ListQueues")))
 	}))
 	defer upstream.Close()
-	r := newRegion(t, filepath.Join(t.TempDir(), "region"), func(o *Options) { o.Cluster, o.Throttle, o.Upstream = "demo", true, upstream.URL })
+	r := newRegion(t, filepath.Join(t.TempDir(), "region"), func(o *options.Up) { o.Cluster, o.Throttle, o.Upstream = "demo", true, upstream.URL })
 	r.start(t)
 	if status, text := r.post(t, "sqs", form, "Action=ListQueues&Version=2012-11-05"); status != http.StatusOK || !strings.HasSuffix(text, "true") {
 		t.Errorf("the upstream's service: %d %s", status, text)

@@ -118,9 +118,7 @@ func (z *zone) writeConfig() (string, error) {
 		Region: e.options.Region, AccountID: e.dir.marker.AccountID, Zone: z.name, Dir: z.dir, Executable: e.options.Executable,
 		AWSPort: e.dir.marker.Port, GatewayPort: e.dir.marker.PortBase + gatewayOffset + z.index, GatewaySecret: rand.Text(),
 		PKI: filepath.Join(z.dir, "pki"), ClusterPorts: e.dir.marker.PortBase + clusterOffset, MostClusters: mostClusters,
-		Throttle: e.options.Throttle, Quotas: e.options.Quotas, Upstream: e.options.Upstream, RemoteUpstream: e.options.RemoteUpstream, OIDCIssuers: e.options.OIDCIssuers,
-		LocalPorts: e.options.LocalPorts, OwnPorts: e.ownPorts(), ClientAddress: e.options.ClientAddress, RealPace: e.options.RealPace, FastTimers: e.options.FastTimers,
-		LenientReferences: e.options.LenientReferences,
+		Agent: e.options.Agent, OwnPorts: e.ownPorts(),
 	}
 	for i := range zoneLetters {
 		config.Peers = append(config.Peers, az.Peer{Zone: e.zoneName(i), ID: e.zoneID(i), RaftPort: e.dir.marker.PortBase + raftOffset + i,

@@ -21,6 +21,13 @@ const Format = 1
 // Extension is how the names of snapshots' files end.
 const Extension = ".tripod"
 
+// RestoreRequest says which snapshot becomes which data directory.
+type RestoreRequest struct {
+	File    string
+	DataDir string // absolute
+	Over    bool   // in the place of the region that is there and does not run
+}
+
 var goodName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 
 // CheckName refuses what is no name of a snapshot.

@@ -11,19 +11,8 @@ import (
 	"time"
 
 	"tripod/internal/pki"
+	"tripod/internal/version"
 )
-
-// Versions are the Kubernetes versions a cluster can have, with the full version that each shows at /version: the
-// newest patch release and EKS build known when this Tripod was made.
-var Versions = map[string]string{
-	"1.34": "v1.34.9-eks-f69f56f",
-	"1.35": "v1.35.6-eks-3a10415",
-	"1.36": "v1.36.3-eks-8fcc1ab",
-	"1.37": "v1.37.2-eks-40737a8",
-}
-
-// DefaultVersion is what `tripod up` creates.
-const DefaultVersion = "1.36"
 
 // APIServer is one kube-apiserver.
 type APIServer struct {
@@ -129,7 +118,7 @@ func (a APIServer) Write() (string, error) {
 		return "", err
 	}
 	return writeProcess(a.file("apiserver.json"), Process{
-		Zone: a.Zone, MetricsSocket: a.MetricsSocket, Socket: a.Socket, ShiftedZones: a.file(ShiftedZones), ReportsVersion: Versions[a.Version], Flags: a.Flags()})
+		Zone: a.Zone, MetricsSocket: a.MetricsSocket, Socket: a.Socket, ShiftedZones: a.file(ShiftedZones), ReportsVersion: version.KubernetesBuilds()[a.Version], Flags: a.Flags()})
 }
 
 // Flags are kube-apiserver's.
@@ -202,7 +191,7 @@ func (c Controllers) Write() (string, error) {
 		return "", err
 	}
 	return writeProcess(c.file("controllers.json"), Process{
-		Zone: c.Zone, MetricsSocket: c.MetricsSocket, ReportsVersion: Versions[c.Version],
+		Zone: c.Zone, MetricsSocket: c.MetricsSocket, ReportsVersion: version.KubernetesBuilds()[c.Version],
 		Flags: c.controllerManagerFlags(), SchedulerFlags: c.schedulerFlags(), Lease: c.Lease,
 		ManagerKubeconfig: c.file(ControllerManage + ".kubeconfig"), SchedulerKubeconfig: c.file(Scheduler + ".kubeconfig")})
 }

@@ -14,6 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
+
+	"tripod/internal/version"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -133,12 +135,12 @@ func TestNoSecretInFlags(t *testing.T) {
 
 func TestEveryVersionSaysItsFullName(t *testing.T) {
 	shape := regexp.MustCompile(`^v1\.\d+\.\d+-eks-[0-9a-f]{7}$`)
-	for version, full := range Versions {
-		if !shape.MatchString(full) || !strings.HasPrefix(full, "v"+version+".") {
-			t.Errorf("version %s says %s", version, full)
+	for minor, full := range version.KubernetesBuilds() {
+		if !shape.MatchString(full) || !strings.HasPrefix(full, "v"+minor+".") {
+			t.Errorf("version %s says %s", minor, full)
 		}
 		server := example(t.TempDir()).APIServer
-		server.Version = version
+		server.Version = minor
 		file, err := server.Write()
 		if err != nil {
 			t.Fatal(err)
@@ -151,12 +153,12 @@ func TestEveryVersionSaysItsFullName(t *testing.T) {
 		if err := json.Unmarshal(text, &process); err != nil {
 			t.Fatal(err)
 		}
-		if process.ReportsVersion != full || process.Flags[0] != "--emulated-version=kube="+version {
-			t.Errorf("version %s: reports %s, started with %s", version, process.ReportsVersion, process.Flags[0])
+		if process.ReportsVersion != full || process.Flags[0] != "--emulated-version=kube="+minor {
+			t.Errorf("version %s: reports %s, started with %s", minor, process.ReportsVersion, process.Flags[0])
 		}
 	}
-	if Versions[DefaultVersion] == "" {
-		t.Errorf("the default version %s is not among the versions", DefaultVersion)
+	if _, found := version.FindKubernetes(version.DefaultKubernetes); !found {
+		t.Errorf("the default version %s is not among the versions", version.DefaultKubernetes)
 	}
 }
 

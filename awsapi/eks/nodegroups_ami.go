@@ -1,10 +1,13 @@
 package eks
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
+
+	"tripod/internal/version"
 )
 
 // The AMIs of node groups. There are no images here: their release versions are of the shape that EKS has, one for each Kubernetes
@@ -14,20 +17,15 @@ const (
 	bottlerocketRelease = "1.55.0-2f6c3a4b"
 )
 
-// patches are the Kubernetes patch versions of the AMIs by minor version.
-var patches = map[string]string{"1.34": "1.34.4", "1.35": "1.35.2", "1.36": "1.36.1", "1.37": "1.37.0"}
-
 // releaseOf is the release version of an AMI type for a Kubernetes version.
-func releaseOf(ami types.AMITypes, version string) string {
+func releaseOf(ami types.AMITypes, minor string) string {
 	if strings.HasPrefix(string(ami), "BOTTLEROCKET_") {
 		return bottlerocketRelease
 	}
-	patch, known := patches[version]
-	if !known {
-		patch = version + ".0"
-	}
+	known, _ := version.FindKubernetes(minor)
+	patch := cmp.Or(known.Node, minor+".0")
 	if strings.HasPrefix(string(ami), "WINDOWS_") {
-		return version + "-2026.03.01"
+		return minor + "-2026.03.01"
 	}
 	return patch + "-" + releaseDate
 }

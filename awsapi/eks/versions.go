@@ -11,17 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
 	"tripod/awsapi/wire"
+	"tripod/internal/version"
 )
-
-// support is how long EKS supports a Kubernetes version: from its release there, in the ordinary way and for extra pay.
-type support struct{ release, standard, extended string }
-
-// calendar is the "Amazon EKS Kubernetes release calendar" of the EKS user guide. What it says of
-// versions that are not in this table, Tripod does not know: it shows them without dates.
-var calendar = map[string]support{
-	"1.34": {"2025-10-02", "2026-12-02", "2027-12-02"},
-	"1.35": {"2026-01-27", "2027-03-27", "2028-03-27"},
-}
 
 // describeClusterVersions lists the versions that run here, the newest first.
 func (s *Service) describeClusterVersions(call *wire.Call, in *eks.DescribeClusterVersionsInput) (*eks.DescribeClusterVersionsOutput, error) {
@@ -64,23 +55,23 @@ func (s *Service) describeClusterVersions(call *wire.Call, in *eks.DescribeClust
 	return &eks.DescribeClusterVersionsOutput{ClusterVersions: found, NextToken: next}, nil
 }
 
-func (s *Service) versionInformation(version string) types.ClusterVersionInformation {
-	patch, _, _ := strings.Cut(strings.TrimPrefix(s.ControlPlane.Versions[version], "v"), "-")
+func (s *Service) versionInformation(minor string) types.ClusterVersionInformation {
+	patch, _, _ := strings.Cut(strings.TrimPrefix(s.ControlPlane.Versions[minor], "v"), "-")
 	info := types.ClusterVersionInformation{
-		ClusterType: aws.String("eks"), ClusterVersion: aws.String(version), DefaultPlatformVersion: aws.String(platformVersion),
-		DefaultVersion: version == s.ControlPlane.DefaultVersion, KubernetesPatchVersion: aws.String(patch),
+		ClusterType: aws.String("eks"), ClusterVersion: aws.String(minor), DefaultPlatformVersion: aws.String(platformVersion),
+		DefaultVersion: minor == s.ControlPlane.DefaultVersion, KubernetesPatchVersion: aws.String(patch),
 		Status: types.ClusterVersionStatusStandardSupport, VersionStatus: types.VersionStatusStandardSupport,
 		ControlPlaneComponentConfig: describeParameters(), ControlPlaneScalingTiers: describeTiers(),
 	}
-	dates, found := calendar[version]
-	if !found {
+	dates, _ := version.FindKubernetes(minor)
+	if dates.Released == "" {
 		return info
 	}
 	day := func(text string) *time.Time {
-		at, _ := time.Parse(time.DateOnly, text) // the table's own
+		at, _ := time.Parse(time.DateOnly, text) // the list's own
 		return &at
 	}
-	info.ReleaseDate, info.EndOfStandardSupportDate, info.EndOfExtendedSupportDate = day(dates.release), day(dates.standard), day(dates.extended)
+	info.ReleaseDate, info.EndOfStandardSupportDate, info.EndOfExtendedSupportDate = day(dates.Released), day(dates.Standard), day(dates.Extended)
 	if s.now().After(*info.EndOfStandardSupportDate) {
 		info.Status, info.VersionStatus = types.ClusterVersionStatusExtendedSupport, types.VersionStatusExtendedSupport
 	}

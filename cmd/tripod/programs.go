@@ -20,7 +20,7 @@ func programs() cli.Programs {
 		PodExec:         podExec,
 		PodEnter:        podexec.Enter,
 		SaveSnapshot:    emulator.SaveSnapshot,
-		RestoreSnapshot: restoreSnapshot,
+		RestoreSnapshot: emulator.RestoreSnapshot,
 		Zone:            zone,
 		Etcd:            etcdcluster.Run,
 		APIServer:       apiserver.RunServer,

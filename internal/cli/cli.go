@@ -17,6 +17,8 @@ import (
 	"tripod/api"
 	"tripod/client"
 	"tripod/internal/datadir"
+	"tripod/internal/options"
+	"tripod/snapshot"
 )
 
 // IO is what a run of the program reads and writes.
@@ -32,7 +34,7 @@ type IO struct {
 // this build lacks it.
 type Programs struct {
 	// Up makes a region that is not started yet.
-	Up func(UpOptions) (Region, error)
+	Up func(options.Up) (Region, error)
 	// Kubectl runs kubectl with the arguments after its name and returns its exit code, or exits the process by
 	// itself as kubectl does. An empty kubeconfig leaves the choice to kubectl.
 	Kubectl func(args []string, kubeconfig string) int
@@ -44,7 +46,7 @@ type Programs struct {
 	PodEnter func(args []string) error
 	// SaveSnapshot saves the region in dataDir, which does not run, and RestoreSnapshot makes a data directory of a snapshot. Both call each for their progress.
 	SaveSnapshot    func(ctx context.Context, dataDir string, request api.SnapshotRequest, each func(api.SnapshotProgress)) (*api.Snapshot, error)
-	RestoreSnapshot func(ctx context.Context, request RestoreRequest, each func(api.SnapshotProgress)) (*api.Snapshot, error)
+	RestoreSnapshot func(ctx context.Context, request snapshot.RestoreRequest, each func(api.SnapshotProgress)) (*api.Snapshot, error)
 	// Zone, Etcd, APIServer and Controllers are the children of a region: they run until ctx ends (SIGTERM or SIGINT).
 	Zone, Etcd, APIServer, Controllers func(ctx context.Context, args []string) error
 }

@@ -17,6 +17,7 @@ import (
 	"tripod/api"
 	"tripod/client"
 	"tripod/internal/datadir"
+	"tripod/internal/options"
 	"tripod/internal/process"
 	"tripod/internal/sleep"
 )
@@ -28,7 +29,7 @@ const detachPoll = 50 * time.Millisecond
 const readyPoll = 2 * time.Second
 
 // upDetached starts the same command in a session of its own, shows its progress, and returns when the region is ready.
-func (a *app) upDetached(cmd *cobra.Command, options UpOptions, progress *progress, signals <-chan os.Signal) error {
+func (a *app) upDetached(cmd *cobra.Command, options options.Up, progress *progress, signals <-chan os.Signal) error {
 	log, err := a.detachedLog(options.DataDir)
 	if err != nil {
 		return err

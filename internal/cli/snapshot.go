@@ -21,13 +21,6 @@ import (
 	"tripod/snapshot"
 )
 
-// RestoreRequest says which snapshot becomes which region.
-type RestoreRequest struct {
-	File    string
-	DataDir string // absolute
-	Over    bool   // in the place of the region that is there and does not run
-}
-
 func (a *app) snapshotCommand() *cobra.Command {
 	dir := a.getenv("TRIPOD_SNAPSHOT_DIR")
 	if dir == "" {
@@ -213,14 +206,14 @@ func (a *app) snapshotRestoreCommand(dir *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.restoreSnapshot(cmd.Context(), RestoreRequest{File: file, DataDir: a.dataDir, Over: over})
+			return a.restoreSnapshot(cmd.Context(), snapshot.RestoreRequest{File: file, DataDir: a.dataDir, Over: over})
 		},
 	}
 	cmd.Flags().BoolVar(&over, "force", false, "replace the region that is there")
 	return cmd
 }
 
-func (a *app) restoreSnapshot(ctx context.Context, request RestoreRequest) error {
+func (a *app) restoreSnapshot(ctx context.Context, request snapshot.RestoreRequest) error {
 	if a.programs.RestoreSnapshot == nil {
 		return missing("snapshots")
 	}

@@ -82,7 +82,7 @@ func TestSaveAsksTheRegionThatRuns(t *testing.T) {
 	if got = snapshots(t, Programs{}, dataDir, store, "save", "bad"); got.code != 1 || got.stderr != "tripod: the disk of /data is full: free some space\n" {
 		t.Errorf("got %+v", got)
 	}
-	programs := Programs{RestoreSnapshot: func(context.Context, RestoreRequest, func(api.SnapshotProgress)) (*api.Snapshot, error) {
+	programs := Programs{RestoreSnapshot: func(context.Context, snapshot.RestoreRequest, func(api.SnapshotProgress)) (*api.Snapshot, error) {
 		return nil, errors.New("it was called")
 	}}
 	if got = snapshots(t, programs, dataDir, store, "restore", "lab", "--force"); got.code != 1 || !strings.Contains(got.stderr, "a region runs in "+dataDir) {
@@ -93,7 +93,7 @@ func TestSaveAsksTheRegionThatRuns(t *testing.T) {
 func TestSnapshotsOfARegionThatIsDown(t *testing.T) {
 	dataDir, store := newDataDir(t), t.TempDir()
 	about := api.Snapshot{Region: "us-east-1", CreatedAt: testNow(), Clusters: []api.SnapshotCluster{{Name: "demo", Version: "1.36", Status: "ACTIVE"}, {Name: "b\x1b[2J", Version: "1.35", Status: "FAILED"}}}
-	var restored []RestoreRequest
+	var restored []snapshot.RestoreRequest
 	programs := Programs{
 		SaveSnapshot: func(_ context.Context, dir string, request api.SnapshotRequest, _ func(api.SnapshotProgress)) (*api.Snapshot, error) {
 			if dir != dataDir {
@@ -103,7 +103,7 @@ func TestSnapshotsOfARegionThatIsDown(t *testing.T) {
 			saved.File = request.File
 			return &saved, nil
 		},
-		RestoreSnapshot: func(_ context.Context, request RestoreRequest, _ func(api.SnapshotProgress)) (*api.Snapshot, error) {
+		RestoreSnapshot: func(_ context.Context, request snapshot.RestoreRequest, _ func(api.SnapshotProgress)) (*api.Snapshot, error) {
 			restored = append(restored, request)
 			return &about, nil
 		},
@@ -118,7 +118,11 @@ func TestSnapshotsOfARegionThatIsDown(t *testing.T) {
 	snapshots(t, programs, dataDir, store, "restore", "./lab", "--force")
 	snapshots(t, programs, dataDir, store, "restore", "lab.tripod")
 	here, err := os.Getwd()
-	want := []RestoreRequest{{snapshot.Path(store, "lab"), dataDir, false}, {filepath.Join(here, "lab"), dataDir, true}, {filepath.Join(here, "lab.tripod"), dataDir, false}}
+	want := []snapshot.RestoreRequest{
+		{File: snapshot.Path(store, "lab"), DataDir: dataDir},
+		{File: filepath.Join(here, "lab"), DataDir: dataDir, Over: true},
+		{File: filepath.Join(here, "lab.tripod"), DataDir: dataDir},
+	}
 	if err != nil || !slices.Equal(restored, want) {
 		t.Errorf("restored %+v, want %+v", restored, want)
 	}

@@ -20,6 +20,7 @@ import (
 
 	"tripod/api"
 	"tripod/client"
+	"tripod/internal/options"
 )
 
 // fakeRegion is a region whose steps the test takes.
@@ -44,7 +45,7 @@ func serveFake(t *testing.T, region Region, signals <-chan os.Signal) result {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	a := &app{IO: IO{Stdout: &stdout, Stderr: &stderr}, name: "bin/tripod", dataDir: newDataDir(t)}
-	err := a.serve(t.Context(), region, UpOptions{Region: "us-east-1", Cluster: "demo"}, a.newProgress(), signals)
+	err := a.serve(t.Context(), region, options.Up{Region: "us-east-1", Cluster: "demo"}, a.newProgress(), signals)
 	code := Report(&stderr, err)
 	return result{code, stdout.String(), stderr.String()}
 }
@@ -106,7 +107,7 @@ func TestFailedStartIsOneSentence(t *testing.T) {
 func TestUpRefusesARegionThatRuns(t *testing.T) {
 	dataDir := newDataDir(t)
 	newSupervisor(t, dataDir, testStatus())
-	programs := Programs{Up: func(UpOptions) (Region, error) { t.Error("a region was made"); return nil, nil }}
+	programs := Programs{Up: func(options.Up) (Region, error) { t.Error("a region was made"); return nil, nil }}
 	got := tripodWith(t, programs, []string{"TRIPOD_DATA_DIR=" + dataDir}, "up")
 	if got.code != 1 || !strings.Contains(got.stderr, "a region already runs in "+dataDir+" (pid 4100)") {
 		t.Errorf("got %+v", got)
@@ -115,8 +116,8 @@ func TestUpRefusesARegionThatRuns(t *testing.T) {
 
 func TestUpPassesItsFlags(t *testing.T) {
 	dataDir := newDataDir(t)
-	var got UpOptions
-	programs := Programs{Up: func(options UpOptions) (Region, error) { got = options; return nil, errors.New("enough") }}
+	var got options.Up
+	programs := Programs{Up: func(options options.Up) (Region, error) { got = options; return nil, errors.New("enough") }}
 	tripodWith(t, programs, nil, "--data-dir", dataDir, "up", "--port", "0", "--cluster", "none", "--kubernetes-version", "v1.35", "--nodes", "6", "--heal",
 		"--local-ports", "8000-8999,9090", "--throttle", "--upstream", "http://127.0.0.1:5000", "--client-address", "203.0.113.7", "--pace", "real",
 		"--sleep-after", "10m", "--references", "lenient",
@@ -139,8 +140,8 @@ func TestUpPassesItsFlags(t *testing.T) {
 }
 
 func TestUpTakesTheUpstreamsKeyFromTheEnvironmentAlone(t *testing.T) {
-	var got UpOptions
-	programs := Programs{Up: func(options UpOptions) (Region, error) { got = options; return nil, errors.New("enough") }}
+	var got options.Up
+	programs := Programs{Up: func(options options.Up) (Region, error) { got = options; return nil, errors.New("enough") }}
 	const url = "http://AKIA:s3cret@127.0.0.1:5000"
 	run := tripodWith(t, programs, []string{"TRIPOD_UPSTREAM=" + url}, "--data-dir", newDataDir(t), "up")
 	if got.Upstream != url || strings.Contains(run.stdout+run.stderr, "s3cret") {
@@ -149,7 +150,7 @@ func TestUpTakesTheUpstreamsKeyFromTheEnvironmentAlone(t *testing.T) {
 	if tripodWith(t, programs, []string{"TRIPOD_UPSTREAM=" + url}, "--data-dir", newDataDir(t), "up", "--upstream", "http://127.0.0.1:7000"); got.Upstream != "http://127.0.0.1:7000" {
 		t.Errorf("got %q, want the flag's", got.Upstream)
 	}
-	got = UpOptions{}
+	got = options.Up{}
 	run = tripodWith(t, programs, nil, "--data-dir", newDataDir(t), "up", "--upstream", url)
 	if run.code != 2 || got.Upstream != "" || !strings.Contains(run.stderr, "TRIPOD_UPSTREAM") || strings.Contains(run.stdout+run.stderr, "s3cret") {
 		t.Errorf("a key in the list of processes: got %+v", run)
@@ -161,8 +162,8 @@ func TestUpTakesTheUpstreamsKeyFromTheEnvironmentAlone(t *testing.T) {
 
 // TestUpFindsAWSEmulator plays its files and its port; that the keys are used is upstream's test.
 func TestUpFindsAWSEmulator(t *testing.T) {
-	var got UpOptions
-	programs := Programs{Up: func(options UpOptions) (Region, error) { got = options; return nil, errors.New("enough") }}
+	var got options.Up
+	programs := Programs{Up: func(options options.Up) (Region, error) { got = options; return nil, errors.New("enough") }}
 	home := t.TempDir()
 	run := tripodWith(t, programs, []string{"HOME=" + home}, "--data-dir", newDataDir(t), "up", "--upstream", "aws-emulator")
 	if run.code != 1 || strings.Count(run.stderr, "\n") != 1 || !strings.Contains(run.stderr, "AWS Emulator is not there") {
@@ -186,7 +187,7 @@ func TestUpFindsAWSEmulator(t *testing.T) {
 		{nil, []string{"--upstream", "aws-emulator"}}, {nil, []string{"--upstream", "aws-emulator:" + port}},
 		{[]string{"TRIPOD_UPSTREAM=aws-emulator"}, nil},
 	} {
-		got = UpOptions{}
+		got = options.Up{}
 		run := tripodWith(t, programs, append(c.environ, "HOME="+home), append([]string{"--data-dir", newDataDir(t), "up"}, c.args...)...)
 		if got.Upstream != want || got.AccountID != "000000000000" || strings.Contains(fmt.Sprint(got, run), "s3cret") {
 			t.Errorf("%v: got %+v, %+v", c, got, run)
@@ -200,7 +201,7 @@ func TestUpSaysThatARegionKeepsItsAccount(t *testing.T) {
 	for account, want := range map[string]bool{"": false, "000011112222": false, "000000000000": true} {
 		var out bytes.Buffer
 		a := &app{IO: IO{Stdout: &out}, dataDir: dataDir}
-		a.printNext(t.Context(), UpOptions{AccountID: account})
+		a.printNext(t.Context(), options.Up{AccountID: account})
 		if got := strings.Contains(out.String(), "keeps its account 000011112222"); got != want {
 			t.Errorf("%q: got %s", account, out.String())
 		}
@@ -262,7 +263,7 @@ func fakeUp(args []string) int {
 
 func detached(t *testing.T, dataDir, behaviour string, args ...string) result {
 	t.Helper()
-	programs := Programs{Up: func(UpOptions) (Region, error) { return nil, errors.New("in the foreground") }}
+	programs := Programs{Up: func(options.Up) (Region, error) { return nil, errors.New("in the foreground") }}
 	environ := append(os.Environ(), "FAKE_UP="+behaviour)
 	return tripodWith(t, programs, environ, append([]string{"--data-dir", dataDir, "up", "--detach"}, args...)...)
 }

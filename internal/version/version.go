@@ -1,4 +1,4 @@
-// Package version says which Tripod this is.
+// Package version says which Tripod this is, and which versions of Kubernetes it runs.
 package version
 
 import "runtime/debug"
