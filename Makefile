@@ -16,7 +16,7 @@ help: ## list these commands
 
 build: ## build bin/tripod (the first time takes some minutes: it compiles Kubernetes)
 	@mkdir -p bin
-	$(GO) build -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/tripod
+	tools/build $(GO) -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/tripod
 
 up: build ## build and start the region; Ctrl-C stops it
 	$(BIN) up
