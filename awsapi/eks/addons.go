@@ -10,15 +10,9 @@ import (
 	"tripod/state"
 )
 
-// addon is an add-on as it was asked for: what a fresh cluster shows of it was put there before, and stays as it is.
-type addon struct {
-	ClusterID string `json:"clusterId"`
-	types.Addon
-}
-
-var addons = shelf[addon]{
-	kind: "addon", table: state.NewTable[addon]("addon"),
-	label: func(a *addon) label {
+var addons = shelf[region.Addon]{
+	kind: "addon", table: region.Addons,
+	label: func(a *region.Addon) label {
 		return label{a.ClusterID, aws.ToString(a.AddonName), aws.ToString(a.AddonArn), &a.Tags}
 	},
 }
@@ -52,7 +46,7 @@ func (s *Service) createAddon(call *wire.Call, in *eks.CreateAddonInput) (*eks.C
 		if err != nil {
 			return nil, "", err
 		}
-		made := addon{ClusterID: c.cluster.ID, Addon: types.Addon{
+		made := region.Addon{ClusterID: c.cluster.ID, Addon: types.Addon{
 			AddonName: in.AddonName, ClusterName: aws.String(c.cluster.Name), AddonVersion: in.AddonVersion, ConfigurationValues: in.ConfigurationValues,
 			AddonArn: aws.String(s.arn(addons.kind, c.cluster.Name, name, c.id)), ServiceAccountRoleArn: in.ServiceAccountRoleArn,
 			CreatedAt: aws.Time(c.now), ModifiedAt: aws.Time(c.now), Status: types.AddonStatusActive, Tags: tags,
@@ -111,7 +105,7 @@ func associationIDs(wanted []types.AddonPodIdentityAssociations) []string {
 
 // addonIdentities gives an add-on the wanted pod identity associations, which it owns, in place of those it had. Where a service account keeps
 // its association, the association keeps its id. ids are for new ones.
-func (s *Service) addonIdentities(c change, made *addon, wanted []types.AddonPodIdentityAssociations, ids []string) error {
+func (s *Service) addonIdentities(c change, made *region.Addon, wanted []types.AddonPodIdentityAssociations, ids []string) error {
 	a := about{cluster: c.cluster.Name, addon: *made.AddonName}
 	owned := map[string]region.PodIdentityAssociation{}
 	for _, p := range podIdentities.list(c.tx, c.cluster.ID) {
@@ -153,7 +147,7 @@ func (s *Service) addonIdentities(c change, made *addon, wanted []types.AddonPod
 	return nil
 }
 
-func addonNamed(tx *state.Txn, cluster region.Cluster, name string) (addon, error) {
+func addonNamed(tx *state.Txn, cluster region.Cluster, name string) (region.Addon, error) {
 	found, ok := addons.get(tx, cluster.ID, name)
 	if !ok {
 		return found, about{cluster: cluster.Name, addon: name}.notFound("No addon: %s found in cluster: %s", name, cluster.Name)

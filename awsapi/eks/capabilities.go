@@ -17,15 +17,9 @@ import (
 // capabilityVersions are what a new capability of each type is said to run.
 var capabilityVersions = map[types.CapabilityType]string{"ACK": "1.0.0", "KRO": "1.0.0", "ARGOCD": "1.0.0"}
 
-// capability is an EKS capability as it was asked for: nothing of it runs.
-type capability struct {
-	ClusterID string `json:"clusterId"`
-	types.Capability
-}
-
-var capabilities = shelf[capability]{
-	kind: "capability", table: state.NewTable[capability]("capability"),
-	label: func(c *capability) label {
+var capabilities = shelf[region.Capability]{
+	kind: "capability", table: region.Capabilities,
+	label: func(c *region.Capability) label {
 		return label{c.ClusterID, aws.ToString(c.CapabilityName), aws.ToString(c.Arn), &c.Tags}
 	},
 }
@@ -63,7 +57,7 @@ func (s *Service) createCapability(call *wire.Call, in *eks.CreateCapabilityInpu
 		if err != nil {
 			return nil, "", err
 		}
-		made := capability{ClusterID: c.cluster.ID, Capability: types.Capability{
+		made := region.Capability{ClusterID: c.cluster.ID, Capability: types.Capability{
 			CapabilityName: in.CapabilityName, ClusterName: aws.String(c.cluster.Name), Type: in.Type, RoleArn: in.RoleArn,
 			Arn:           aws.String(s.arn(capabilities.kind, c.cluster.Name, strings.ToLower(string(in.Type)), name, c.id)),
 			Configuration: s.newConfiguration(in, c.id), DeletePropagationPolicy: in.DeletePropagationPolicy, Tags: tags,
@@ -144,7 +138,7 @@ func (s *Service) newConfiguration(in *eks.CreateCapabilityInput, id string) *ty
 	return out
 }
 
-func capabilityNamed(tx *state.Txn, cluster region.Cluster, name string) (capability, error) {
+func capabilityNamed(tx *state.Txn, cluster region.Cluster, name string) (region.Capability, error) {
 	found, ok := capabilities.get(tx, cluster.ID, name)
 	if !ok {
 		return found, about{cluster: cluster.Name}.notFound("No capability found for name: %s in the cluster %s.", quote(name), cluster.Name)

@@ -20,15 +20,9 @@ const (
 	maxSelectorLabels  = 5  // of a selector
 )
 
-// fargateProfile says which pods run on Fargate. It never changes.
-type fargateProfile struct {
-	ClusterID string `json:"clusterId"`
-	types.FargateProfile
-}
-
-var fargateProfiles = shelf[fargateProfile]{
-	kind: "fargateprofile", table: state.NewTable[fargateProfile]("fargate-profile"),
-	label: func(p *fargateProfile) label {
+var fargateProfiles = shelf[region.FargateProfile]{
+	kind: "fargateprofile", table: region.FargateProfiles,
+	label: func(p *region.FargateProfile) label {
 		return label{p.ClusterID, aws.ToString(p.FargateProfileName), aws.ToString(p.FargateProfileArn), &p.Tags}
 	},
 }
@@ -68,7 +62,7 @@ func (s *Service) createFargateProfile(call *wire.Call, in *eks.CreateFargatePro
 		if err := s.fargateRoleFor(c, a, *in.PodExecutionRoleArn); err != nil {
 			return nil, "", err
 		}
-		profile := fargateProfile{ClusterID: c.cluster.ID, FargateProfile: types.FargateProfile{
+		profile := region.FargateProfile{ClusterID: c.cluster.ID, FargateProfile: types.FargateProfile{
 			FargateProfileName: in.FargateProfileName, ClusterName: aws.String(c.cluster.Name), CreatedAt: aws.Time(c.now),
 			FargateProfileArn:   aws.String(s.arn(fargateProfiles.kind, c.cluster.Name, name, c.id)),
 			PodExecutionRoleArn: in.PodExecutionRoleArn, Selectors: in.Selectors, Subnets: subnets, Tags: tags,
@@ -139,7 +133,7 @@ func wrongFargateProfile(in *eks.CreateFargateProfileInput) string {
 	return ""
 }
 
-func fargateProfileNamed(tx *state.Txn, cluster region.Cluster, name string) (fargateProfile, error) {
+func fargateProfileNamed(tx *state.Txn, cluster region.Cluster, name string) (region.FargateProfile, error) {
 	profile, found := fargateProfiles.get(tx, cluster.ID, name)
 	if !found {
 		return profile, about{cluster: cluster.Name, fargateProfile: name}.notFound("No Fargate Profile found with name: %s.", name)

@@ -19,8 +19,8 @@ const kubeletSkew = 3
 // findings is what insights are computed from.
 type findings struct {
 	cluster    region.Cluster
-	nodegroups []nodegroup
-	addons     []addon
+	nodegroups []region.Nodegroup
+	addons     []region.Addon
 	deprecated deprecated
 	changed    time.Time // when any of it last changed
 }

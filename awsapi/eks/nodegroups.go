@@ -18,15 +18,9 @@ const (
 	maxNodes      = 450 // of a node group: "Nodes per managed node group"
 )
 
-// nodegroup is a managed node group as it was asked for. Its nodes are made by the zones' workers.
-type nodegroup struct {
-	ClusterID string `json:"clusterId"`
-	types.Nodegroup
-}
-
-var nodegroups = shelf[nodegroup]{
-	kind: "nodegroup", table: state.NewTable[nodegroup]("nodegroup"),
-	label: func(g *nodegroup) label {
+var nodegroups = shelf[region.Nodegroup]{
+	kind: "nodegroup", table: region.Nodegroups,
+	label: func(g *region.Nodegroup) label {
 		return label{g.ClusterID, aws.ToString(g.NodegroupName), aws.ToString(g.NodegroupArn), &g.Tags}
 	},
 }
@@ -71,17 +65,17 @@ func (s *Service) createNodegroup(call *wire.Call, in *eks.CreateNodegroupInput)
 }
 
 // newNodegroup is the node group that a request asks for, with EKS's defaults.
-func (s *Service) newNodegroup(c change, a about, in *eks.CreateNodegroupInput) (nodegroup, error) {
+func (s *Service) newNodegroup(c change, a about, in *eks.CreateNodegroupInput) (region.Nodegroup, error) {
 	tags, err := a.newTags(in.Tags)
 	if err != nil {
-		return nodegroup{}, err
+		return region.Nodegroup{}, err
 	}
 	if err := s.checkNodegroup(c, a, in); err != nil {
-		return nodegroup{}, err
+		return region.Nodegroup{}, err
 	}
 	template, err := s.nodegroupReferences(c, a, in)
 	if err != nil {
-		return nodegroup{}, err
+		return region.Nodegroup{}, err
 	}
 	group := types.Nodegroup{
 		NodegroupName: in.NodegroupName, ClusterName: aws.String(c.cluster.Name), CreatedAt: aws.Time(c.now), ModifiedAt: aws.Time(c.now),
@@ -97,9 +91,9 @@ func (s *Service) newNodegroup(c change, a about, in *eks.CreateNodegroupInput) 
 	fillFromTemplate(&group, template)
 	fillNodegroup(&group, c.cluster)
 	if err := s.openSSH(c, a, &group); err != nil {
-		return nodegroup{}, err
+		return region.Nodegroup{}, err
 	}
-	return nodegroup{ClusterID: c.cluster.ID, Nodegroup: group}, nil
+	return region.Nodegroup{ClusterID: c.cluster.ID, Nodegroup: group}, nil
 }
 
 // defaultInstanceType is what nodes are whose type neither the request nor the launch template says.
@@ -154,7 +148,7 @@ func (s *Service) describeNodegroup(call *wire.Call, in *eks.DescribeNodegroupIn
 	})
 }
 
-func nodegroupNamed(tx *state.Txn, cluster region.Cluster, name string) (nodegroup, error) {
+func nodegroupNamed(tx *state.Txn, cluster region.Cluster, name string) (region.Nodegroup, error) {
 	group, found := nodegroups.get(tx, cluster.ID, name)
 	if !found {
 		return group, about{cluster: cluster.Name, nodegroup: name}.notFound("No node group found for name: %s.", name)
