@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -100,20 +101,37 @@ func (s awsServices) read(t testing.TB) *ekstypes.Cluster {
 	return described.Cluster
 }
 
-func TestAWSClients(t *testing.T) {
+// TestOneClusterManyClients runs the promises that one cluster, which they leave as they found it, can show one after the other: some change
+// for a while who may sign in, or what is logged.
+func TestOneClusterManyClients(t *testing.T) {
 	t.Parallel()
 	r := sharedRegion(t)
-	for _, scheme := range []awsScheme{awsHTTP, awsHTTPS} {
-		t.Run("SDK over "+string(scheme), func(t *testing.T) { sdkReads(t, r, scheme) })
+	for _, promise := range []struct {
+		name string
+		test func(*testing.T, *testRegion)
+	}{
+		{"the SDK reads the cluster over http", func(t *testing.T, r *testRegion) { sdkReads(t, r, awsHTTP) }},
+		{"the SDK reads the cluster over https", func(t *testing.T, r *testRegion) { sdkReads(t, r, awsHTTPS) }},
+		{"a cluster that is not there is ResourceNotFoundException", missingCluster},
+		{"wrong and unknown keys have AWS's codes", wrongKeys},
+		{"an unsigned call is refused", unsignedCall},
+		{"tripod token signs in to its cluster alone", tokens},
+		{"a role and a user need an access entry or aws-auth", access},
+		{"tokens of other clients sign in", otherClients},
+		{"the account's root user needs an access entry", rootUser},
+		{"nodes are who their instances' role says", nodeIdentity},
+		{"aws sts get-caller-identity names the user", cliNamesTheUser},
+		{"aws eks describe-cluster shows the endpoint", cliShowsTheEndpoint},
+		{"aws eks makes and deletes a node group", cliMakesANodeGroup},
+		{"aws logs finds what it wrote in whichever zone", cliFindsItsLogs},
+		{"aws logs test-metric-filter matches as AWS does", cliTestsAFilter},
+		{"aws eks get-token signs in to its cluster alone", cliTokens},
+		{"aws eks update-kubeconfig serves kubectl", cliUpdatesKubeconfig},
+		{"tripod kubectl needs no kubectl", ownKubectl},
+		{"logs of the control plane reach CloudWatch Logs", logsOfTheControlPlane},
+	} {
+		t.Run(promise.name, func(t *testing.T) { promise.test(t, r) })
 	}
-	t.Run("refusals", func(t *testing.T) { awsRefusals(t, r) })
-	t.Run("a token made from DescribeCluster's answer", func(t *testing.T) { tokens(t, r) })
-	t.Run("a role and a user that did not make the cluster", func(t *testing.T) { access(t, r) })
-	t.Run("tokens of other clients", func(t *testing.T) { otherClients(t, r) })
-	t.Run("the account's root user", func(t *testing.T) { rootUser(t, r) })
-	t.Run("nodes are who their instances' role says", func(t *testing.T) { nodeIdentity(t, r) })
-	t.Run("aws and kubectl", func(t *testing.T) { realCommands(t, r) })
-	t.Run("logs of the control plane", func(t *testing.T) { logsOfTheControlPlane(t, r) })
 }
 
 func sdkReads(t *testing.T, r *testRegion, scheme awsScheme) {
@@ -139,15 +157,18 @@ func sdkReads(t *testing.T, r *testRegion, scheme awsScheme) {
 	}
 }
 
-func awsRefusals(t *testing.T, r *testRegion) {
-	ctx := within(t, 30*time.Second)
-	good := r.awsClients(t, awsHTTP)
-	_, err := good.eks.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: aws.String("nobody")})
+func missingCluster(t *testing.T, r *testRegion) {
+	_, err := r.awsClients(t, awsHTTP).eks.DescribeCluster(within(t, 30*time.Second), &eks.DescribeClusterInput{Name: aws.String("nobody")})
 	var missing *ekstypes.ResourceNotFoundException
 	if !errors.As(err, &missing) {
-		t.Errorf("a cluster that is not there: got %v, want ResourceNotFoundException", err)
+		t.Errorf("got %v, want ResourceNotFoundException", err)
 	}
-	wrong, unknown := good.credentials, good.credentials
+}
+
+func wrongKeys(t *testing.T, r *testRegion) {
+	ctx := within(t, 30*time.Second)
+	wrong := r.awsClients(t, awsHTTP).credentials
+	unknown := wrong
 	wrong.SecretAccessKey = "wrong" + wrong.SecretAccessKey[5:]
 	unknown.AccessKeyID = "AKIAIOSFODNN7EXAMPLE"
 	for _, refused := range []struct {
@@ -164,11 +185,14 @@ func awsRefusals(t *testing.T, r *testRegion) {
 		_, err = services.eks.ListClusters(ctx, &eks.ListClustersInput{})
 		wantCode(t, refused.name+", EKS", err, refused.eks)
 	}
+}
+
+func unsignedCall(t *testing.T, r *testRegion) {
 	response, err := http.Get(r.status(t).AWSEndpoint + "/clusters")
 	must(t, "ask without a signature", err)
 	defer response.Body.Close()
 	if body, _ := io.ReadAll(response.Body); response.StatusCode != http.StatusForbidden {
-		t.Errorf("without a signature: got %s %s, want 403", response.Status, body)
+		t.Errorf("got %s %s, want 403", response.Status, body)
 	}
 }
 
@@ -247,58 +271,94 @@ func (r *testRegion) shell(t *testing.T, home string) func(args ...string) strin
 	}
 }
 
-// realCommands uses the programs that users have, each where it is installed.
-func realCommands(t *testing.T, r *testRegion) {
-	home := t.TempDir()
-	run := r.shell(t, home)
+func cliNamesTheUser(t *testing.T, r *testRegion) {
 	credentials, err := client.ReadCredentials(r.dir)
 	must(t, "read the credentials", err)
-	if got := run("aws", "sts", "get-caller-identity"); !strings.Contains(got, credentials.UserARN) {
-		t.Errorf("aws sts get-caller-identity: got %s", got)
+	if got := r.shell(t, t.TempDir())("aws", "sts", "get-caller-identity"); !strings.Contains(got, credentials.UserARN) {
+		t.Errorf("got %s", got)
 	}
-	if got := run("aws", "eks", "describe-cluster", "--name", "demo", "--query", "cluster.[status,endpoint]", "--output", "text"); !strings.Contains(got, "ACTIVE") || !strings.Contains(got, r.cluster(t).Endpoint) {
-		t.Errorf("aws eks describe-cluster: got %s", got)
+}
+
+func cliShowsTheEndpoint(t *testing.T, r *testRegion) {
+	got := r.shell(t, t.TempDir())("aws", "eks", "describe-cluster", "--name", "demo", "--query", "cluster.[status,endpoint]", "--output", "text")
+	if !strings.Contains(got, "ACTIVE") || !strings.Contains(got, r.cluster(t).Endpoint) {
+		t.Errorf("got %s", got)
 	}
-	subnets := strings.Fields(run("aws", "ec2", "describe-subnets", "--filters", "Name=map-public-ip-on-launch,Values=false", "--query", "Subnets[].SubnetId", "--output", "text"))
+}
+
+func cliMakesANodeGroup(t *testing.T, r *testRegion) {
+	run := r.shell(t, t.TempDir())
+	subnets := strings.Fields(run("aws", "ec2", "describe-subnets", "--filters", "Name=map-public-ip-on-launch,Values=false",
+		"--query", "Subnets[].SubnetId", "--output", "text"))
 	if len(subnets) != 3 {
 		t.Fatalf("aws ec2 describe-subnets: got private subnets %v, want three", subnets)
 	}
-	run(append([]string{"aws", "eks", "create-nodegroup", "--cluster-name", "demo", "--nodegroup-name", "workers", "--node-role", "arn:aws:iam::111122223333:role/demo-node", "--subnets"}, subnets...)...)
-	run("aws", "eks", "wait", "nodegroup-active", "--cluster-name", "demo", "--nodegroup-name", "workers")
-	run("aws", "eks", "delete-nodegroup", "--cluster-name", "demo", "--nodegroup-name", "workers")
-	run("aws", "eks", "wait", "nodegroup-deleted", "--cluster-name", "demo", "--nodegroup-name", "workers")
+	group := []string{"--cluster-name", "demo", "--nodegroup-name", "workers"}
+	eks := func(command []string, more ...string) {
+		run(slices.Concat([]string{"aws", "eks"}, command, group, more)...)
+	}
+	eks([]string{"create-nodegroup"}, append([]string{"--node-role", nodeRole, "--subnets"}, subnets...)...)
+	eks([]string{"wait", "nodegroup-active"})
+	eks([]string{"delete-nodegroup"})
+	eks([]string{"wait", "nodegroup-deleted"})
 	eventually(t, 10*time.Second, "tripod history shows both", func() (bool, string) { // it is written within a second
 		got, errs, code := tripod(t, r.dir, "history", "--mutating")
 		return code == 0 && strings.Contains(got, "eks:CreateNodegroup") && strings.Contains(got, "eks:DeleteNodegroup"), got + errs
 	})
-	run("aws", "logs", "create-log-group", "--log-group-name", "from-the-cli", "--tags", "a=b")
-	run("aws", "logs", "create-log-stream", "--log-group-name", "from-the-cli", "--log-stream-name", "one")
-	run("aws", "logs", "put-log-events", "--log-group-name", "from-the-cli", "--log-stream-name", "one", "--log-events",
+}
+
+func cliFindsItsLogs(t *testing.T, r *testRegion) {
+	run := r.shell(t, t.TempDir())
+	group := []string{"--log-group-name", "from-the-cli"}
+	logs := func(command string, more ...string) string {
+		return run(slices.Concat([]string{"aws", "logs", command}, group, more)...)
+	}
+	logs("create-log-group", "--tags", "a=b")
+	logs("create-log-stream", "--log-stream-name", "one")
+	logs("put-log-events", "--log-stream-name", "one", "--log-events",
 		fmt.Sprintf(`[{"timestamp":%d,"message":"{\"level\":\"warn\",\"n\":7}"}]`, time.Now().UnixMilli()))
-	eventually(t, 10*time.Second, "aws logs filter-log-events finds the event in whichever zone", func() (bool, string) {
-		got := run("aws", "logs", "filter-log-events", "--log-group-name", "from-the-cli", "--filter-pattern", "{ $.level = warn && $.n > 6 }", "--query", "events[].message", "--output", "text")
+	eventually(t, 10*time.Second, "aws logs filter-log-events finds the event", func() (bool, string) {
+		got := logs("filter-log-events", "--filter-pattern", "{ $.level = warn && $.n > 6 }", "--query", "events[].message", "--output", "text")
 		return strings.Contains(got, `"n":7`), got
 	})
-	run("aws", "logs", "delete-log-group", "--log-group-name", "from-the-cli")
-	if got := run("aws", "logs", "test-metric-filter", "--filter-pattern", "[..., status=4*, size]", "--log-event-messages", `- "GET / HTTP/1.0" 404 15`, `- "GET / HTTP/1.0" 200 15`,
-		"--query", "matches[].[eventNumber,extractedValues.\"$status\",extractedValues.\"$2\"]", "--output", "text"); strings.TrimSpace(got) != "1\t404\tGET / HTTP/1.0" {
-		t.Errorf("aws logs test-metric-filter: got %q", got)
-	}
-	accepted(t, r, "aws eks get-token", execToken(t, r, []string{"aws", "eks", "get-token", "--cluster-name", "demo"}), true)
-	accepted(t, r, "aws eks get-token for another cluster", execToken(t, r, []string{"aws", "eks", "get-token", "--cluster-name", "other"}), false)
+	logs("delete-log-group")
+}
 
-	kubeconfig := filepath.Join(home, "kubeconfig")
-	run("aws", "eks", "update-kubeconfig", "--name", "demo", "--kubeconfig", kubeconfig)
+func cliTestsAFilter(t *testing.T, r *testRegion) {
+	got := r.shell(t, t.TempDir())("aws", "logs", "test-metric-filter", "--filter-pattern", "[..., status=4*, size]",
+		"--log-event-messages", `- "GET / HTTP/1.0" 404 15`, `- "GET / HTTP/1.0" 200 15`,
+		"--query", "matches[].[eventNumber,extractedValues.\"$status\",extractedValues.\"$2\"]", "--output", "text")
+	if strings.TrimSpace(got) != "1\t404\tGET / HTTP/1.0" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func cliTokens(t *testing.T, r *testRegion) {
+	r.shell(t, t.TempDir()) // skips where there is no aws
+	for cluster, want := range map[string]bool{"demo": true, "other": false} {
+		token := execToken(t, r, []string{"aws", "eks", "get-token", "--cluster-name", cluster})
+		accepted(t, r, "aws eks get-token for "+cluster, token, want)
+	}
+}
+
+func cliUpdatesKubeconfig(t *testing.T, r *testRegion) {
 	if _, err := exec.LookPath("kubectl"); err != nil {
 		t.Skip("there is no kubectl on PATH")
 	}
+	home := t.TempDir()
+	run := r.shell(t, home)
+	kubeconfig := filepath.Join(home, "kubeconfig")
+	run("aws", "eks", "update-kubeconfig", "--name", "demo", "--kubeconfig", kubeconfig)
 	for _, config := range []string{kubeconfig, r.Kubeconfig()} {
 		if got := run("kubectl", "--kubeconfig", config, "get", "nodes"); strings.Count(got, " Ready ") != 3 {
 			t.Errorf("kubectl get nodes with %s: got\n%s", config, got)
 		}
 	}
+}
+
+func ownKubectl(t *testing.T, r *testRegion) {
 	if got, errs, code := tripod(t, r.dir, "kubectl", "get", "nodes"); code != 0 || strings.Count(got, " Ready ") != 3 {
-		t.Errorf("tripod kubectl get nodes: exit code %d, got\n%s%s", code, got, errs)
+		t.Errorf("exit code %d, got\n%s%s", code, got, errs)
 	}
 }
 
