@@ -10,7 +10,7 @@ export CGO_ENABLED := 0
 # Unit tests link no Kubernetes, but for apiserver/, which is nothing else.
 UNIT := $(filter-out tripod/apiserver tripod/cmd/% tripod/system%,$(shell $(GO) list ./... 2>/dev/null))
 
-.PHONY: help build up down test unit system lint vuln bench soak image clean
+.PHONY: help build up down test unit system lint vuln bench soak image dist clean
 help: ## list these commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
@@ -54,5 +54,8 @@ image: build ## build the container's image; then: docker compose up
 	@printf 'TRIPOD_UID=%s\nTRIPOD_GID=%s\n' "$$(id -u)" "$$(id -g)" >.env
 	$(COMPOSE) build
 
+dist: ## archives for linux and darwin, with checksums, licences, completions and man pages (each system compiles Kubernetes)
+	tools/dist $(GO) '$(LDFLAGS)' $(SYSTEMS)
+
 clean: ## delete what was built
-	rm -rf bin
+	rm -rf bin dist

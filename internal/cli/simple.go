@@ -141,7 +141,7 @@ func (a *app) internalCommand() *cobra.Command {
 		name string
 		run  func(context.Context, []string) error
 	}{{"zone", a.programs.Zone}, {"etcd", a.programs.Etcd}, {"apiserver", a.programs.APIServer}, {"controllers", a.programs.Controllers}}
-	parent.AddCommand(&cobra.Command{
+	parent.AddCommand(a.manCommand(), &cobra.Command{
 		Use: "pod", DisableFlagParsing: true,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if a.programs.PodEnter == nil {
