@@ -13,6 +13,7 @@ import (
 
 	"tripod/api"
 	"tripod/apiserver/launch"
+	"tripod/az/plan"
 	"tripod/iam"
 )
 
@@ -31,7 +32,7 @@ func (z *Zone) handleCanI(w http.ResponseWriter, r *http.Request) {
 			return nil, err
 		}
 		defer administrator.CloseIdleConnections()
-		api := kubeAPI{"https://" + APIServerAddress(c.record.EndpointPort, c.index), administrator}
+		api := kubeAPI{"https://" + plan.APIServerAddress(c.record.EndpointPort, c.index), administrator}
 		return access{c.record.Name, z.config.AccountID, c.admits, c.permits, api}.explain(r.Context(), question)
 	})
 }

@@ -11,7 +11,7 @@ import (
 )
 
 func (c *clusterZone) authenticatorSocket() string {
-	return c.zone.config.socket("authn-" + c.record.ID[:8])
+	return c.zone.config.Socket("authn-" + c.record.ID[:8])
 }
 
 // startAuthenticator serves the zone's API server: who its clients are, and what access policies let them do, is answered from the zone's

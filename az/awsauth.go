@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"tripod/apiserver/launch"
+	"tripod/az/plan"
 	"tripod/iam"
 	"tripod/internal/pki"
 	"tripod/internal/sleep"
@@ -59,7 +60,7 @@ func (c *clusterZone) newAWSAuth() (*awsAuth, error) {
 		return nil, err
 	}
 	a := &awsAuth{
-		server: "https://" + APIServerAddress(c.record.EndpointPort, c.index), file: filepath.Join(c.dir, "aws-auth.json"),
+		server: "https://" + plan.APIServerAddress(c.record.EndpointPort, c.index), file: filepath.Join(c.dir, "aws-auth.json"),
 		client: client,
 		logger: c.authenticatorLogger().With("component", "authenticator", "cluster", c.record.Name),
 	}

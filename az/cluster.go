@@ -19,6 +19,7 @@ import (
 	"tripod/api"
 	"tripod/apiserver/launch"
 	"tripod/awsapi/kms"
+	"tripod/az/plan"
 	"tripod/etcdcluster"
 	"tripod/iam"
 	"tripod/internal/pki"
@@ -96,7 +97,7 @@ type WorkersConfig struct {
 }
 
 func newClusterZone(z *Zone, record region.Cluster) *clusterZone {
-	c := &clusterZone{zone: z, record: record, index: z.config.index(), dir: filepath.Join(z.config.Dir, "clusters", record.ID), done: make(chan struct{})}
+	c := &clusterZone{zone: z, record: record, index: z.config.Index(), dir: filepath.Join(z.config.Dir, "clusters", record.ID), done: make(chan struct{})}
 	part := func(component string, after *instance, prepare func() (process.Spec, error)) *instance {
 		return newInstance(&instance{component: component, zone: z.config.Zone, clusterID: record.ID, clusterName: record.Name, prepare: prepare,
 			after: after, onEvent: z.event, onLoss: z.tellLoss, changed: z.changed, logger: z.logger})
@@ -282,12 +283,12 @@ func (c *clusterZone) logFile(component string) string {
 
 // metricsSocket is where an instance's process serves its own metrics; the id is shortened, as the path of a socket may not be long.
 func (c *clusterZone) metricsSocket(component string) string {
-	return c.zone.config.socket(component + "-" + c.record.ID[:8])
+	return c.zone.config.Socket(component + "-" + c.record.ID[:8])
 }
 
 func (c *clusterZone) spec(component string, env []string, args ...string) process.Spec {
 	return process.Spec{
-		Name: component + "/" + Letter(c.zone.config.Zone), Path: c.zone.config.Executable,
+		Name: component + "/" + plan.Letter(c.zone.config.Zone), Path: c.zone.config.Executable,
 		Args: append([]string{"internal", component}, args...), Env: env, Log: c.logFile(component),
 	}
 }
@@ -304,15 +305,15 @@ var allProcessors = []string{"GOMAXPROCS=", "GODEBUG=updatemaxprocs=0"}
 func (c *clusterZone) prepareEtcd() (process.Spec, error) {
 	port := c.record.EndpointPort
 	config := etcdcluster.Config{
-		Name: etcdcluster.MemberName(Letter(c.zone.config.Zone)), Token: c.record.ID, Dir: filepath.Join(c.dir, "etcd"),
-		ListenClient: fmt.Sprintf("127.0.0.1:%d", etcdClientPort(port, c.index)),
-		ListenPeer:   fmt.Sprintf("127.0.0.1:%d", etcdPeerPort(port, c.index)),
+		Name: etcdcluster.MemberName(plan.Letter(c.zone.config.Zone)), Token: c.record.ID, Dir: filepath.Join(c.dir, "etcd"),
+		ListenClient: fmt.Sprintf("127.0.0.1:%d", plan.EtcdClientPort(port, c.index)),
+		ListenPeer:   fmt.Sprintf("127.0.0.1:%d", plan.EtcdPeerPort(port, c.index)),
 		ClientURL:    c.etcdServers()[c.index], Members: map[string]string{},
 		TLS:    etcdcluster.TLS{CA: c.pki(launch.EtcdCA, "crt"), Cert: c.pki(launch.EtcdMember, "crt"), Key: c.pki(launch.EtcdMember, "key")},
-		Timers: c.zone.config.etcdTimers(), QuotaBytes: int64(cmp.Or(c.wanted.Load().DatabaseGB, defaultDatabaseGB)) << 30,
+		Timers: etcdTimers(c.zone.config), QuotaBytes: int64(cmp.Or(c.wanted.Load().DatabaseGB, defaultDatabaseGB)) << 30,
 	}
 	for _, peer := range c.zone.config.Peers {
-		config.Members[etcdcluster.MemberName(Letter(peer.Zone))] = fmt.Sprintf("https://%s:2380", etcdName(peer.Zone, c.record.ID))
+		config.Members[etcdcluster.MemberName(plan.Letter(peer.Zone))] = fmt.Sprintf("https://%s:2380", plan.EtcdName(peer.Zone, c.record.ID))
 	}
 	text, err := json.MarshalIndent(config, "", "  ")
 	if err != nil {
@@ -337,9 +338,9 @@ func (c *clusterZone) etcdPeersServe(ctx context.Context) error {
 			continue
 		}
 		asking, cancel := context.WithTimeout(ctx, 2*time.Second)
-		conn, err := c.zone.gateway.Dial(asking, etcdName(peer.Zone, c.record.ID)+":2379")
+		conn, err := c.zone.gateway.Dial(asking, plan.EtcdName(peer.Zone, c.record.ID)+":2379")
 		if err == nil {
-			settings := &tls.Config{RootCAs: poolOf([]byte(c.record.Secrets.EtcdCACert)), ServerName: etcdName(peer.Zone, c.record.ID)}
+			settings := &tls.Config{RootCAs: poolOf([]byte(c.record.Secrets.EtcdCACert)), ServerName: plan.EtcdName(peer.Zone, c.record.ID)}
 			err = tls.Client(conn, settings).HandshakeContext(asking)
 			conn.Close()
 		}
@@ -353,7 +354,7 @@ func (c *clusterZone) etcdPeersServe(ctx context.Context) error {
 
 func (c *clusterZone) etcdServers() (urls []string) {
 	for _, peer := range c.zone.config.Peers {
-		urls = append(urls, fmt.Sprintf("https://%s:2379", etcdName(peer.Zone, c.record.ID)))
+		urls = append(urls, fmt.Sprintf("https://%s:2379", plan.EtcdName(peer.Zone, c.record.ID)))
 	}
 	return urls
 }
@@ -362,9 +363,9 @@ func (c *clusterZone) launchOptions(component string) launch.APIServer {
 	wanted := c.wanted.Load()
 	return launch.APIServer{
 		Dir: c.dir, Zone: c.zone.config.Zone, ClusterID: c.record.ID, Version: wanted.Version,
-		Port: apiServerPort(c.record.EndpointPort, c.index), Advertise: Interface(c.index),
+		Port: plan.APIServerPort(c.record.EndpointPort, c.index), Advertise: plan.Interface(c.index),
 		EtcdServers: c.etcdServers(), ServiceCIDR: c.record.ServiceCIDR, Issuer: c.record.Issuer,
-		GatewaySocket: c.zone.config.socket("gateway"), MetricsSocket: c.metricsSocket(component), Socket: APIServerSocket(c.zone.config.runDir(), c.record.ID),
+		GatewaySocket: c.zone.config.Socket("gateway"), MetricsSocket: c.metricsSocket(component), Socket: plan.APIServerSocket(c.zone.config.RunDir(), c.record.ID),
 		AuditLog: c.logFile("audit"),
 		Provider: c.launchProvider(),
 		Tuning: launch.Tuning{
@@ -413,7 +414,7 @@ func (c *clusterZone) giveWay() {
 		}
 		for i := range c.zone.config.Peers {
 			dialer := &net.Dialer{Timeout: 50 * time.Millisecond}
-			if conn, err := tls.DialWithDialer(dialer, "tcp", APIServerAddress(c.record.EndpointPort, i), settings); err == nil {
+			if conn, err := tls.DialWithDialer(dialer, "tcp", plan.APIServerAddress(c.record.EndpointPort, i), settings); err == nil {
 				conn.Close()
 				return
 			}
@@ -422,7 +423,7 @@ func (c *clusterZone) giveWay() {
 }
 
 func (c *clusterZone) prepareControllers() (process.Spec, error) {
-	file, err := launch.Controllers{APIServer: c.launchOptions("controllers"), ClusterName: c.record.Name, Lease: c.zone.config.leases()}.Write()
+	file, err := launch.Controllers{APIServer: c.launchOptions("controllers"), ClusterName: c.record.Name, Lease: leases(c.zone.config)}.Write()
 	if err != nil {
 		return process.Spec{}, err
 	}
@@ -441,7 +442,7 @@ func (c *clusterZone) startWorkers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.kubelet, err = process.ListenUnix(c.zone.config.socket("kubelet-" + c.record.ID[:8])); err != nil {
+	if c.kubelet, err = process.ListenUnix(c.zone.config.Socket("kubelet-" + c.record.ID[:8])); err != nil {
 		return err
 	}
 	if err := workers.Start(ctx); err != nil {
@@ -486,11 +487,11 @@ func (c *clusterZone) workersConfig() (WorkersConfig, error) {
 	config := c.workersIn(c.index)
 	config.Server = fmt.Sprintf("https://127.0.0.1:%d", c.record.EndpointPort)
 	config.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", EndpointSocket(c.zone.config.runDir(), c.record.ID))
+		return new(net.Dialer).DialContext(ctx, "unix", plan.EndpointSocket(c.zone.config.RunDir(), c.record.ID))
 	}
 	runs, _ := version.FindKubernetes(c.record.Version)
 	config.Version = runs.Build
-	config.CA, config.Token, config.Client, config.Authority, config.LocalPort = trust.bundle, c.nodeToken, admin, authority, c.zone.config.localPort
+	config.CA, config.Token, config.Client, config.Authority, config.LocalPort = trust.bundle, c.nodeToken, admin, authority, c.zone.config.LocalPort
 	return config, nil
 }
 
@@ -498,6 +499,20 @@ func (c *clusterZone) workersConfig() (WorkersConfig, error) {
 func (c *clusterZone) workersIn(i int) WorkersConfig {
 	return WorkersConfig{
 		Cluster: c.record, Region: c.zone.config.Region, AccountID: c.zone.config.AccountID, Zone: c.zone.config.Peers[i].Zone,
-		ZoneID: c.zone.config.Peers[i].ID, Subnet: Subnet(i), Count: c.record.NodesIn(i, len(c.zone.config.Peers)),
+		ZoneID: c.zone.config.Peers[i].ID, Subnet: plan.Subnet(i), Count: c.record.NodesIn(i, len(c.zone.config.Peers)),
 	}
+}
+
+func etcdTimers(config plan.Zone) etcdcluster.Timers {
+	if config.FastTimers {
+		return etcdcluster.FastTimers
+	}
+	return etcdcluster.CalmTimers
+}
+
+func leases(config plan.Zone) launch.LeaseTiming {
+	if config.FastTimers {
+		return launch.FastLeases
+	}
+	return launch.CalmLeases
 }

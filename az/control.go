@@ -15,6 +15,7 @@ import (
 
 	"tripod/awsapi/eks"
 	"tripod/awsapi/wire"
+	"tripod/az/plan"
 	"tripod/iam"
 	"tripod/internal/loss"
 	"tripod/region"
@@ -207,7 +208,7 @@ const metricsTimeout = 10 * time.Second
 
 // metricsOf asks the instance's own process for its metrics.
 func (z *Zone) metricsOf(ctx context.Context, i *instance) (*http.Response, error) {
-	socket := z.config.instanceSocket(i)
+	socket := z.config.InstanceSocket(i.component, i.clusterID)
 	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
 	}}
@@ -244,7 +245,7 @@ func (z *Zone) handleMetrics(w http.ResponseWriter, r *http.Request) {
 // Call gives an agent an order. The answer's body is decoded into out unless that is nil; an io.Writer takes it as it is.
 func Call(ctx context.Context, runDir, method, path string, in, out any) error {
 	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", ControlSocket(runDir))
+		return new(net.Dialer).DialContext(ctx, "unix", plan.ControlSocket(runDir))
 	}}
 	body, err := encodeBody(in)
 	if err != nil {

@@ -30,7 +30,7 @@ apiserver_request_total{code="200",component="apiserver",dry_run="",group="netwo
 // serveMetrics answers in the place of the zone's API server.
 func serveMetrics(t *testing.T, z *testZone, write func(io.Writer)) {
 	t.Helper()
-	listener, err := net.Listen("unix", z.config.socket("apiserver-"+clusterID[:8]))
+	listener, err := net.Listen("unix", z.config.Socket("apiserver-"+clusterID[:8]))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"slices"
 
 	"tripod/api"
@@ -31,16 +30,6 @@ func troubleOf(record region.Cluster) string {
 		}
 	}
 	return ""
-}
-
-// EndpointSocket is where the zones' own clients of a cluster, its nodes first of all, find its balancer, whoever else may. runDir is a zone's.
-func EndpointSocket(runDir, clusterID string) string {
-	return filepath.Join(filepath.Dir(runDir), "endpoint-"+clusterID[:8]+".sock")
-}
-
-// APIServerSocket is where the API server of a cluster in a zone serves whoever the endpoint's balancer has let in. runDir is the zone's.
-func APIServerSocket(runDir, clusterID string) string {
-	return filepath.Join(runDir, "api-"+clusterID[:8]+".sock")
 }
 
 // handleEndpoint writes the report into the cluster's record.

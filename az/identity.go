@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tripod/apiserver/launch"
+	"tripod/az/plan"
 	"tripod/internal/pki"
 	"tripod/internal/process"
 	"tripod/region"
@@ -46,7 +47,7 @@ type identity struct {
 }
 
 func (c *clusterZone) identitySocket() string {
-	return c.zone.config.socket("podid-" + c.record.ID[:8])
+	return c.zone.config.Socket("podid-" + c.record.ID[:8])
 }
 
 // startIdentity serves the webhook over TLS, as API servers ask for it, on a unix socket behind the gateway.
@@ -90,7 +91,7 @@ func (c *clusterZone) newWebhook() (Identity, error) {
 	}
 	clusterID := c.record.ID
 	return c.zone.Identity(IdentityConfig{
-		Region: c.zone.config.Region, Server: fmt.Sprintf("https://127.0.0.1:%d", apiServerPort(c.record.EndpointPort, c.index)),
+		Region: c.zone.config.Region, Server: fmt.Sprintf("https://127.0.0.1:%d", plan.APIServerPort(c.record.EndpointPort, c.index)),
 		Dial: c.leash.dial, CA: c.trust.Load().bundle, Client: admin, URL: "https://" + launch.PodIdentityHost(clusterID) + "/mutate",
 		Associated: func(namespace, serviceAccount string) bool {
 			return associated(c.zone.voter, clusterID, namespace, serviceAccount)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tripod/api"
+	"tripod/az/plan"
 	"tripod/internal/loss"
 	"tripod/internal/process"
 )
@@ -72,7 +73,7 @@ func newInstance(i *instance) *instance {
 	return i
 }
 
-func (i *instance) target() string { return i.component + "/" + Letter(i.zone) }
+func (i *instance) target() string { return i.component + "/" + plan.Letter(i.zone) }
 
 // supervise keeps the process running until end. It owns the child.
 func (i *instance) supervise(ctx context.Context) {

@@ -38,7 +38,7 @@ func (z *Zone) lost(ctx context.Context, l loss.Loss) {
 			continue
 		}
 		telling.Go(func() {
-			if err := loss.Tell(ctx, z.config.instanceSocket(i), l); err != nil {
+			if err := loss.Tell(ctx, z.config.InstanceSocket(i.component, i.clusterID), l); err != nil {
 				z.logger.Debug("tell of a loss", "target", i.target(), "lost", l, "error", err)
 			}
 		})

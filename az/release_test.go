@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"tripod/az/plan"
 	"tripod/region"
 	"tripod/state"
 )
@@ -28,7 +29,7 @@ func TestNoteOfADeletedClusterStaysUntilEveryZoneHasSigned(t *testing.T) {
 		zone string
 		left int
 	}{{"us-east-1b", 1}, {"us-east-1b", 1}, {"us-east-1c", 0}, {"us-east-1c", 0}} {
-		z := New(Config{Zone: step.zone, Peers: []Peer{{Zone: "us-east-1a"}, {Zone: "us-east-1b"}, {Zone: "us-east-1c"}}}, quiet())
+		z := New(plan.Zone{Zone: step.zone, Peers: []plan.Peer{{Zone: "us-east-1a"}, {Zone: "us-east-1b"}, {Zone: "us-east-1c"}}}, quiet())
 		if err := store.Update(context.Background(), func(tx *state.Txn) error { z.signOffLate(tx, "GONE"); return nil }); err != nil {
 			t.Fatal(err)
 		}

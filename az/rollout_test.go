@@ -11,6 +11,7 @@ import (
 
 	"tripod/api"
 	"tripod/apiserver/launch"
+	"tripod/az/plan"
 	"tripod/internal/pki"
 	"tripod/region"
 	"tripod/state"
@@ -31,8 +32,8 @@ func newRollingRegion(t *testing.T) rollingRegion {
 	}
 	r.zones[0].found(t)
 	for _, z := range r.zones {
-		z.await(t, "apiserver/"+Letter(z.config.Zone), api.StateReady)
-		z.await(t, "controllers/"+Letter(z.config.Zone), api.StateReady)
+		z.await(t, "apiserver/"+plan.Letter(z.config.Zone), api.StateReady)
+		z.await(t, "controllers/"+plan.Letter(z.config.Zone), api.StateReady)
 	}
 	r.await(t, "the cluster is ACTIVE", func(c region.Cluster, _ region.Update) bool { return c.Status == "ACTIVE" })
 	return r

@@ -2,16 +2,15 @@ package az
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"sort"
 	"strings"
 
 	"tripod/api"
 	"tripod/apiserver/launch"
+	"tripod/az/plan"
 )
 
 // route says where a name or an address leads. What it does not know is denied.
@@ -26,7 +25,7 @@ func (z *Zone) route(ctx context.Context, host string, port int) (destination, e
 // inside says whether a name is one of the region's, known or not: nobody else is asked about it, least of all the machine's DNS.
 func inside(host string) bool {
 	name := strings.ToLower(strings.TrimSuffix(host, "."))
-	return name == domain || strings.HasSuffix(name, "."+domain)
+	return name == plan.Domain || strings.HasSuffix(name, "."+plan.Domain)
 }
 
 // routeInside knows the region's own names and the addresses of the VPC: 10.x is Tripod's own here, and must never reach the user's LAN or VPN.
@@ -34,13 +33,13 @@ func (z *Zone) routeInside(ctx context.Context, host string, port int) (destinat
 	if address, err := netip.ParseAddr(host); err == nil {
 		return z.routeAddress(ctx, address, port)
 	}
-	name, ok := strings.CutSuffix(host, "."+domain)
+	name, ok := strings.CutSuffix(host, "."+plan.Domain)
 	if !ok {
 		return destination{}, errDenied
 	}
 	if letter, ok := strings.CutPrefix(name, "raft-"); ok {
 		for _, peer := range z.config.Peers {
-			if Letter(peer.Zone) == letter && peer.RaftPort == port {
+			if plan.Letter(peer.Zone) == letter && peer.RaftPort == port {
 				return destination{zone: peer.Zone, network: "tcp", address: fmt.Sprintf("127.0.0.1:%d", port)}, nil
 			}
 		}
@@ -64,16 +63,16 @@ func (z *Zone) routeInside(ctx context.Context, host string, port int) (destinat
 		return destination{}, errDenied
 	}
 	for i, peer := range z.config.Peers {
-		if Letter(peer.Zone) != letter {
+		if plan.Letter(peer.Zone) != letter {
 			continue
 		}
 		to := destination{zone: peer.Zone, target: "etcd/" + letter, network: "tcp"}
 		switch port {
 		case 2379:
-			to.address = fmt.Sprintf("127.0.0.1:%d", etcdClientPort(cluster.record.EndpointPort, i))
+			to.address = fmt.Sprintf("127.0.0.1:%d", plan.EtcdClientPort(cluster.record.EndpointPort, i))
 			return to, nil
 		case 2380:
-			to.address = fmt.Sprintf("127.0.0.1:%d", etcdPeerPort(cluster.record.EndpointPort, i))
+			to.address = fmt.Sprintf("127.0.0.1:%d", plan.EtcdPeerPort(cluster.record.EndpointPort, i))
 			return to, nil
 		}
 	}
@@ -91,7 +90,7 @@ func (z *Zone) routeAddress(ctx context.Context, address netip.Addr, port int) (
 	}
 	z.mu.Unlock()
 	for i, peer := range z.config.Peers {
-		if !Subnet(i).Contains(address) {
+		if !plan.Subnet(i).Contains(address) {
 			continue
 		}
 		for _, c := range clusters {
@@ -104,7 +103,7 @@ func (z *Zone) routeAddress(ctx context.Context, address netip.Addr, port int) (
 			}
 			local, err := workers.LocalAddress(ctx, address.String(), port)
 			if err != nil {
-				if errors.Is(err, errLocalPort) {
+				if errors.Is(err, plan.ErrLocalPort) {
 					z.tellOnce(api.Event{Cluster: c.record.Name, Type: api.LocalPortRefused, Message: err.Error()})
 				}
 				return destination{}, err
@@ -113,21 +112,6 @@ func (z *Zone) routeAddress(ctx context.Context, address netip.Addr, port int) (
 		}
 	}
 	return destination{}, errDenied
-}
-
-// errLocalPort is why a pod may not lead to a port of this machine.
-var errLocalPort = errors.New("may not be led to by pods")
-
-// localPort says why a pod may not lead to that port of this machine; nil where it may. The operator says which ones: whoever may create pods would reach
-// every service of the machine otherwise. The region's own ports are never among them.
-func (c Config) localPort(port int) error {
-	switch {
-	case c.OwnPorts.Contain(port):
-		return fmt.Errorf("port %d of this machine, one of the region's own, %w", port, errLocalPort)
-	case !c.LocalPorts.Contain(port):
-		return fmt.Errorf("port %d of this machine %w: start the region with 'tripod up --local-ports %d' to allow it", port, errLocalPort, port)
-	}
-	return nil
 }
 
 // mostTold bounds what is told once: others than the operator choose how much that could be.
@@ -156,16 +140,4 @@ func sortedKeys[V any](m map[string]V) []string {
 	}
 	sort.Strings(keys)
 	return keys
-}
-
-func readConfig(file string) (Config, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return Config{}, err
-	}
-	var config Config
-	if err := json.Unmarshal(text, &config); err != nil {
-		return Config{}, fmt.Errorf("%s: %w", file, err)
-	}
-	return config, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"tripod/api"
 	"tripod/apiserver/launch"
+	"tripod/az/plan"
 	"tripod/internal/options"
 	"tripod/internal/ports"
 	"tripod/region"
@@ -26,16 +27,16 @@ func (fakeWorkers) LocalAddress(_ context.Context, host string, port int) (strin
 		return "127.0.0.1:9443", nil
 	}
 	if host == "10.0.33.8" {
-		return "", fmt.Errorf("pod web/db: %w", testConfig().localPort(5432))
+		return "", fmt.Errorf("pod web/db: %w", testConfig().LocalPort(5432))
 	}
 	return "", errors.New("leads nowhere")
 }
 
 // testConfig is zone a's of a region with three.
-func testConfig() Config {
-	config := Config{Region: "us-east-1", AccountID: "000000000000", Zone: "us-east-1a"}
+func testConfig() plan.Zone {
+	config := plan.Zone{Region: "us-east-1", AccountID: "000000000000", Zone: "us-east-1a"}
 	for i, letter := range []string{"a", "b", "c"} {
-		config.Peers = append(config.Peers, Peer{Zone: "us-east-1" + letter, ID: "use1-az" + string('1'+rune(i)), RaftPort: 20000 + i, RunDir: "/run/tripod/" + letter})
+		config.Peers = append(config.Peers, plan.Peer{Zone: "us-east-1" + letter, ID: "use1-az" + string('1'+rune(i)), RaftPort: 20000 + i, RunDir: "/run/tripod/" + letter})
 	}
 	return config
 }
@@ -121,28 +122,12 @@ func TestNamesOfTheRegionAreAskedOfNobodyElse(t *testing.T) {
 	}
 }
 
-func TestPodsLeadToPortsThatTheOperatorAllowsAndNeverToTheRegions(t *testing.T) {
-	config := Config{
-		Agent:    options.Agent{LocalPorts: ports.Ranges{{First: 8000, Last: 8999}, {First: 20000, Last: 65535}}},
-		OwnPorts: ports.Ranges{{First: 8566, Last: 8566}, {First: 20000, Last: 20127}},
-	}
-	for port, want := range map[int]string{8000: "", 20128: "", 8566: "one of the region's own", 20014: "one of the region's own", 5432: "tripod up --local-ports 5432"} {
-		err := config.localPort(port)
-		if want == "" && err != nil || want != "" && (!errors.Is(err, errLocalPort) || !strings.Contains(err.Error(), want)) {
-			t.Errorf("%d: got %v, want %q", port, err, want)
-		}
-	}
-	if config = (Config{}); config.localPort(8000) == nil {
-		t.Error("without --local-ports a port is allowed")
-	}
-}
-
 func TestRefusedLocalPortsAreToldOnce(t *testing.T) {
 	z := newRouter()
 	var told []string
 	z.OnReport = func(r Report) { told = append(told, string(r.Event.Type)+": "+r.Event.Message) }
 	for range 3 {
-		if _, err := z.route(t.Context(), "10.0.33.8", 443); !errors.Is(err, errLocalPort) {
+		if _, err := z.route(t.Context(), "10.0.33.8", 443); !errors.Is(err, plan.ErrLocalPort) {
 			t.Errorf("got %v", err)
 		}
 	}
@@ -154,29 +139,5 @@ func TestRefusedLocalPortsAreToldOnce(t *testing.T) {
 	}
 	if len(told) != mostTold {
 		t.Errorf("got %d events, want %d", len(told), mostTold)
-	}
-}
-
-func TestPortsOfAClusterDoNotOverlap(t *testing.T) {
-	const endpoint = 20010
-	seen := map[int]string{endpoint: "the endpoint"}
-	for zone := range 3 {
-		for name, port := range map[string]int{"API server": apiServerPort(endpoint, zone), "etcd's clients": etcdClientPort(endpoint, zone), "etcd's peers": etcdPeerPort(endpoint, zone)} {
-			if other := seen[port]; other != "" {
-				t.Errorf("port %d is of %s and of %s in zone %d", port, other, name, zone)
-			}
-			if port < endpoint || port >= endpoint+PortsPerCluster {
-				t.Errorf("port %d of %s in zone %d is another cluster's", port, name, zone)
-			}
-			seen[port] = name
-		}
-		if !Subnet(zone).Contains(Interface(zone)) {
-			t.Errorf("zone %d: the network interface %s is not in its subnet %s", zone, Interface(zone), Subnet(zone))
-		}
-		for other := range zone {
-			if Subnet(zone).Overlaps(Subnet(other)) {
-				t.Errorf("the subnets of zones %d and %d overlap", zone, other)
-			}
-		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"tripod/apiserver/launch"
+	"tripod/az/plan"
 	"tripod/internal/pki"
 	"tripod/region"
 )
@@ -101,7 +102,7 @@ func TestCertificatesOfEveryZoneAreValid(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, host := range []string{"localhost", "127.0.0.1", "::1", "kubernetes.default.svc", "10.100.0.1", Interface(c.index).String(),
+		for _, host := range []string{"localhost", "127.0.0.1", "::1", "kubernetes.default.svc", "10.100.0.1", plan.Interface(c.index).String(),
 			"0123456789abcdef0123456789abcdef.gr7.us-east-1.eks.amazonaws.com"} {
 			if err := certificate(t, serving.Cert).VerifyHostname(host); err != nil {
 				t.Errorf("the API server of %s: %v", peer.Zone, err)

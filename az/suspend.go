@@ -50,7 +50,7 @@ func (z *Zone) suspend(ctx context.Context, s loss.Suspension) error {
 			continue
 		}
 		i.suspend(s.Suspended)
-		telling.Go(func() { errs[n] = loss.TellSuspension(ctx, z.config.instanceSocket(i), s) })
+		telling.Go(func() { errs[n] = loss.TellSuspension(ctx, z.config.InstanceSocket(i.component, i.clusterID), s) })
 	}
 	telling.Wait()
 	return errors.Join(append(errs, raftErr)...)

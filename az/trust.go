@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"tripod/apiserver/launch"
+	"tripod/az/plan"
 	"tripod/internal/pki"
 	"tripod/region"
 )
@@ -124,11 +125,11 @@ func (c *clusterZone) leaves() map[string]issue {
 			CommonName: "kube-apiserver", Server: true,
 			DNS: []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
 				strings.ToLower(c.record.ID) + ".gr7." + c.zone.config.Region + ".eks.amazonaws.com"},
-			IPs: append(loopback, service.AsSlice(), Interface(c.index).AsSlice()),
+			IPs: append(loopback, service.AsSlice(), plan.Interface(c.index).AsSlice()),
 		}},
 		launch.EtcdMember: {launch.EtcdCA, pki.Leaf{
-			CommonName: "etcd-" + Letter(c.zone.config.Zone), Server: true, Client: true,
-			DNS: []string{etcdName(c.zone.config.Zone, c.record.ID), "localhost"}, IPs: loopback, // by the IP, else etcd looks the name up
+			CommonName: "etcd-" + plan.Letter(c.zone.config.Zone), Server: true, Client: true,
+			DNS: []string{plan.EtcdName(c.zone.config.Zone, c.record.ID), "localhost"}, IPs: loopback, // by the IP, else etcd looks the name up
 		}},
 		launch.PodIdentity:      {launch.CA, pki.Leaf{CommonName: "pod-identity-webhook", Server: true, DNS: []string{launch.PodIdentityHost(c.record.ID)}}},
 		launch.EtcdClient:       clientOf(launch.EtcdCA, "kube-apiserver"),

@@ -20,6 +20,7 @@ import (
 	"tripod/awsapi/eks"
 	"tripod/awsapi/history"
 	"tripod/awsapi/upstream"
+	"tripod/az/plan"
 	"tripod/internal/loss"
 	"tripod/internal/pki"
 	"tripod/internal/process"
@@ -45,7 +46,7 @@ type Parts struct {
 
 // Zone is one availability zone: its agent's life as a value.
 type Zone struct {
-	config Config
+	config plan.Zone
 	Parts
 	// OnReport is called for every event and every change of state. It must not block for long.
 	OnReport func(Report)
@@ -77,7 +78,7 @@ type Zone struct {
 }
 
 // New returns a zone that is not started.
-func New(config Config, logger *slog.Logger) *Zone {
+func New(config plan.Zone, logger *slog.Logger) *Zone {
 	return &Zone{config: config, now: time.Now, logger: logger, changes: make(chan struct{}, 1), clusters: map[string]*clusterZone{}, released: map[string]bool{}}
 }
 
@@ -125,7 +126,7 @@ func (z *Zone) startGateway(registerer prometheus.Registerer) error {
 	z.gateway = newGateway(z.config.Zone, z.config.GatewaySecret, z.logger, registerer)
 	z.gateway.route = z.route
 	z.closes = append(z.closes, z.gateway.stop)
-	local, err := process.ListenUnix(z.config.socket("gateway"))
+	local, err := process.ListenUnix(z.config.Socket("gateway"))
 	if err != nil {
 		return err
 	}
@@ -152,14 +153,14 @@ func (z *Zone) startVoter(ctx context.Context, registerer prometheus.Registerer)
 		return err
 	}
 	trusted := poolOf(authority)
-	self := z.config.Peers[z.config.index()]
+	self := z.config.Peers[z.config.Index()]
 	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", self.RaftPort))
 	if err != nil {
 		return err
 	}
 	var peers []state.Peer
 	for _, peer := range z.config.Peers {
-		peers = append(peers, state.Peer{Zone: peer.Zone, Address: fmt.Sprintf("%s:%d", raftName(peer.Zone), peer.RaftPort)})
+		peers = append(peers, state.Peer{Zone: peer.Zone, Address: fmt.Sprintf("%s:%d", plan.RaftName(peer.Zone), peer.RaftPort)})
 	}
 	z.voter = state.NewVoter(state.Config{
 		Zone: z.config.Zone, Schema: region.Schema, Dir: filepath.Join(z.config.Dir, "state"), Listener: listener, Peers: peers,
@@ -168,7 +169,7 @@ func (z *Zone) startVoter(ctx context.Context, registerer prometheus.Registerer)
 		ClientTLS: &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}, RootCAs: trusted},
 		Logger:    z.logger.With("component", "regional-state"), Registerer: registerer,
 		OnLeader: z.leaderChanged,
-		Timing:   state.Timing{Heartbeat: z.config.raftHeartbeat()},
+		Timing:   state.Timing{Heartbeat: z.config.RaftHeartbeat()},
 	})
 	if err := z.voter.Start(ctx); err != nil {
 		listener.Close()
@@ -194,7 +195,7 @@ func (z *Zone) startFront(ctx context.Context, registerer prometheus.Registerer)
 	if err != nil {
 		return err
 	}
-	listener, err := process.ListenUnix(FrontSocket(z.config.runDir()))
+	listener, err := process.ListenUnix(plan.FrontSocket(z.config.RunDir()))
 	if err != nil {
 		return err
 	}
@@ -210,8 +211,8 @@ func (z *Zone) startFront(ctx context.Context, registerer prometheus.Registerer)
 		AllowRemoteUpstream: z.config.RemoteUpstream, IssuerHosts: z.config.OIDCIssuers,
 		Logger: z.logger.With("component", "aws-front"), Registerer: registerer,
 		ControlPlane: eks.ControlPlane{
-			FirstPort: z.config.ClusterPorts, PortsPerCluster: PortsPerCluster, MostClusters: z.config.MostClusters, AWSPort: z.config.AWSPort,
-			PortsFree: portsFree,
+			FirstPort: z.config.ClusterPorts, PortsPerCluster: plan.PortsPerCluster, MostClusters: z.config.MostClusters, AWSPort: z.config.AWSPort,
+			PortsFree: plan.PortsFree,
 			Versions:  version.KubernetesBuilds(), DefaultVersion: version.DefaultKubernetes, NewSecrets: newClusterSecrets, NewAuthority: newClusterAuthority, AvailableMemory: process.AvailableMemory,
 		},
 	}
@@ -248,7 +249,7 @@ func (z *Zone) startFront(ctx context.Context, registerer prometheus.Registerer)
 }
 
 func (z *Zone) startControl() error {
-	listener, err := process.ListenUnix(ControlSocket(z.config.runDir()))
+	listener, err := process.ListenUnix(plan.ControlSocket(z.config.RunDir()))
 	if err != nil {
 		return err
 	}
@@ -461,7 +462,7 @@ func Run(ctx context.Context, args []string, parts Parts) error {
 	if len(args) != 1 {
 		return errors.New("usage: tripod internal zone CONFIG")
 	}
-	config, err := readConfig(args[0])
+	config, err := plan.Read(args[0])
 	if err != nil {
 		return err
 	}

@@ -18,9 +18,9 @@ import (
 	"time"
 
 	"tripod/api"
+	"tripod/az/plan"
 	"tripod/internal/pki"
 	"tripod/region"
-	"tripod/state"
 )
 
 // testZone is a region of one zone, with real parts but for the processes of its clusters.
@@ -47,22 +47,22 @@ func newTestZones(t *testing.T, names ...string) (zones []*testZone) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var peers []Peer
+	var peers []plan.Peer
 	for i, name := range names {
-		peers = append(peers, Peer{Zone: name, ID: fmt.Sprintf("use1-az%d", i+1), RaftPort: freePort(t), RunDir: filepath.Join(dir, "run-"+Letter(name))})
+		peers = append(peers, plan.Peer{Zone: name, ID: fmt.Sprintf("use1-az%d", i+1), RaftPort: freePort(t), RunDir: filepath.Join(dir, "run-"+plan.Letter(name))})
 	}
 	for _, peer := range peers {
-		zones = append(zones, newTestZoneOf(t, authority, Config{Region: "us-east-1", AccountID: "000000000000", Zone: peer.Zone,
-			Dir: filepath.Join(dir, "disk-"+Letter(peer.Zone)), Executable: os.Args[0], AWSPort: 4566, GatewayPort: freePort(t), GatewaySecret: "open sesame",
-			PKI: filepath.Join(dir, "pki-"+Letter(peer.Zone)), Peers: peers}))
+		zones = append(zones, newTestZoneOf(t, authority, plan.Zone{Region: "us-east-1", AccountID: "000000000000", Zone: peer.Zone,
+			Dir: filepath.Join(dir, "disk-"+plan.Letter(peer.Zone)), Executable: os.Args[0], AWSPort: 4566, GatewayPort: freePort(t), GatewaySecret: "open sesame",
+			PKI: filepath.Join(dir, "pki-"+plan.Letter(peer.Zone)), Peers: peers}))
 	}
 	return zones
 }
 
-func newTestZoneOf(t *testing.T, authority *pki.Authority, config Config) *testZone {
+func newTestZoneOf(t *testing.T, authority *pki.Authority, config plan.Zone) *testZone {
 	t.Helper()
 	for name, leaf := range map[string]pki.Leaf{
-		"zone":  {CommonName: config.Zone, Server: true, Client: true, DNS: []string{raftName(config.Zone)}},
+		"zone":  {CommonName: config.Zone, Server: true, Client: true, DNS: []string{plan.RaftName(config.Zone)}},
 		"front": {CommonName: "front", Server: true, DNS: []string{"localhost"}, IPs: []net.IP{net.IPv4(127, 0, 0, 1)}},
 	} {
 		pair, err := authority.Issue(leaf)
@@ -76,10 +76,10 @@ func newTestZoneOf(t *testing.T, authority *pki.Authority, config Config) *testZ
 	if err := pki.Write(filepath.Join(config.PKI, "ca.crt"), authority.Cert); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Mkdir(config.runDir(), 0o700); err != nil {
+	if err := os.Mkdir(config.RunDir(), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	z := &testZone{Zone: New(config, quiet()), runDir: config.runDir()}
+	z := &testZone{Zone: New(config, quiet()), runDir: config.RunDir()}
 	z.OnReport = func(r Report) {
 		z.mu.Lock()
 		defer z.mu.Unlock()
@@ -205,7 +205,7 @@ func TestFailedClusterRunsNothingAndCanBeDeleted(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "it is gone", func() bool { return len(shown()) == 0 }, func() any { return shown() })
-	if z.told("InstanceStarted") {
+	if z.told(api.InstanceStarted) {
 		t.Error("processes of a cluster that had failed were started")
 	}
 }
@@ -221,7 +221,7 @@ func TestZoneRunsItsPartOfACluster(t *testing.T) {
 	}
 	eventually(t, "the cluster is ACTIVE", func() bool {
 		clusters := z.reportedState().Clusters
-		return len(clusters) == 1 && clusters[0].Status == "ACTIVE" && z.told("ClusterActive")
+		return len(clusters) == 1 && clusters[0].Status == "ACTIVE" && z.told(api.ClusterActive)
 	}, func() any { return z.reportedState() })
 	if state := z.reportedState(); !state.Serving || state.RaftLeader != "us-east-1a" {
 		t.Errorf("state %+v", state)
@@ -233,7 +233,7 @@ func TestZoneRunsItsPartOfACluster(t *testing.T) {
 	t.Run("metrics", func(t *testing.T) { testMetrics(t, z) })
 	t.Run("AWS front", func(t *testing.T) {
 		transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", FrontSocket(z.runDir))
+			return new(net.Dialer).DialContext(ctx, "unix", plan.FrontSocket(z.runDir))
 		}}
 		response, err := (&http.Client{Transport: transport}).Get("http://localhost/healthz")
 		if err != nil || response.StatusCode != http.StatusOK {
@@ -298,7 +298,7 @@ func testBadOrders(t *testing.T, z *testZone) {
 
 func testMetrics(t *testing.T, z *testZone) {
 	for path, want := range map[string]string{"/v1/metrics": `tripod_gateway_connections_total{`, "/v1/metrics/etcd?cluster=demo": "etcd_server_is_leader 1"} {
-		if conn, _, _ := connect(t, "unix", z.config.socket("gateway"), "nowhere:1", ""); conn != nil {
+		if conn, _, _ := connect(t, "unix", z.config.Socket("gateway"), "nowhere:1", ""); conn != nil {
 			t.Error("the gateway lets somebody out")
 		}
 		var text bytes.Buffer

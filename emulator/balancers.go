@@ -15,6 +15,7 @@ import (
 
 	"tripod/api"
 	"tripod/az"
+	"tripod/az/plan"
 	"tripod/internal/pressure"
 	"tripod/lb"
 	"tripod/region"
@@ -49,7 +50,7 @@ func (e *Emulator) newAWSBalancer(listener net.Listener) *lb.Balancer {
 	config := lb.Config{Name: "aws", Listener: listener, Check: lb.HTTPCheck(nil, "/healthz", "localhost"), Wake: e.wakeFor("the AWS endpoint"),
 		Logger: e.logger.With("balancer", "aws"), Registerer: e.registry, OnChange: e.targetChanged("aws", "")}
 	for i := range zoneLetters {
-		config.Targets = append(config.Targets, lb.Target{Name: e.zoneName(i), Network: "unix", Address: az.FrontSocket(e.runDir + "/" + zoneLetters[i])})
+		config.Targets = append(config.Targets, lb.Target{Name: e.zoneName(i), Network: "unix", Address: plan.FrontSocket(e.runDir + "/" + zoneLetters[i])})
 	}
 	return lb.New(e.healthChecks(config))
 }
@@ -152,7 +153,7 @@ func (e *Emulator) newClusterBalancer(state az.ClusterState, gate *gate, roots *
 	config := lb.Config{Name: state.Name, Listener: gate, Admit: gate.admit, Check: check, Wake: e.wakeFor("cluster " + state.Name),
 		Logger: e.logger.With("balancer", state.Name), Registerer: e.registry, OnChange: e.targetChanged(state.Name, state.Name)}
 	for i := range zoneLetters {
-		socket := az.APIServerSocket(filepath.Join(e.runDir, zoneLetters[i]), state.ID)
+		socket := plan.APIServerSocket(filepath.Join(e.runDir, zoneLetters[i]), state.ID)
 		config.Targets = append(config.Targets, lb.Target{Name: e.zoneName(i), Network: "unix", Address: socket})
 	}
 	balancer := lb.New(e.healthChecks(config))
@@ -165,7 +166,7 @@ func (e *Emulator) targetChanged(balancer, cluster string) func(lb.TargetStatus)
 		event := api.Event{Zone: target.Name, Cluster: cluster, Type: api.TargetHealthy,
 			Message: fmt.Sprintf("balancer %s: %s is healthy", balancer, target.Name)}
 		if cluster != "" {
-			event.Target = "apiserver/" + az.Letter(target.Name)
+			event.Target = "apiserver/" + plan.Letter(target.Name)
 		} else {
 			event.Target = "az/" + target.Name
 		}

@@ -10,6 +10,7 @@ import (
 
 	"tripod/api"
 	"tripod/az"
+	"tripod/az/plan"
 	"tripod/region"
 )
 
@@ -77,7 +78,7 @@ func (e *Emulator) newGate(state az.ClusterState) *gate {
 	address, _ := netip.ParseAddr(e.options.ClientAddress) // empty: the zero address, of which no CIDR knows
 	return &gate{
 		publicAddress: loopback(state.EndpointPort), privateAddress: loopback(privatePort(e.dir.marker.PortBase, state.EndpointPort)),
-		socket: az.EndpointSocket(e.zones[0].runDir, state.ID), client: address, now: time.Now,
+		socket: plan.EndpointSocket(e.zones[0].runDir, state.ID), client: address, now: time.Now,
 		refused: func(reason string, connections int) {
 			e.emit(api.Event{Cluster: state.Name, Type: api.EndpointRefused,
 				Message: fmt.Sprintf("the endpoint of cluster %s refused %d connection(s): %s", state.Name, connections, reason)})

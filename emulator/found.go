@@ -17,6 +17,7 @@ import (
 
 	"tripod/api"
 	"tripod/az"
+	"tripod/az/plan"
 	"tripod/iam"
 	"tripod/internal/datadir"
 	"tripod/internal/pki"
@@ -72,7 +73,7 @@ func (e *Emulator) prepareTrust() error {
 		if _, err := os.Stat(dir + "/zone.crt"); err == nil {
 			continue
 		}
-		pair, err := zones.Issue(pki.Leaf{CommonName: zone, Server: true, Client: true, DNS: []string{"raft-" + az.Letter(zone) + ".tripod.internal"}})
+		pair, err := zones.Issue(pki.Leaf{CommonName: zone, Server: true, Client: true, DNS: []string{"raft-" + plan.Letter(zone) + ".tripod.internal"}})
 		if err != nil {
 			return err
 		}

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"tripod/az"
+	"tripod/az/plan"
 	"tripod/internal/datadir"
 	"tripod/internal/pki"
 	"tripod/internal/ports"
@@ -27,14 +27,14 @@ const (
 	privateOffset = 6
 	clusterOffset = 10
 	// mostClusters leaves the range's last port, which may be the AWS endpoint's.
-	mostClusters = (portRange - 1 - clusterOffset) / az.PortsPerCluster
+	mostClusters = (portRange - 1 - clusterOffset) / plan.PortsPerCluster
 )
 
 // privatePort is the port of the private endpoint of the cluster with that public one.
 func privatePort(base, endpoint int) int {
-	slot := (endpoint - base - clusterOffset) / az.PortsPerCluster
+	slot := (endpoint - base - clusterOffset) / plan.PortsPerCluster
 	if among := clusterOffset - privateOffset; slot >= among {
-		return base + clusterOffset + mostClusters*az.PortsPerCluster + slot - among
+		return base + clusterOffset + mostClusters*plan.PortsPerCluster + slot - among
 	}
 	return base + privateOffset + slot
 }

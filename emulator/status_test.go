@@ -5,13 +5,14 @@ import (
 
 	"tripod/api"
 	"tripod/az"
+	"tripod/az/plan"
 	"tripod/internal/options"
 )
 
 func instances(zone string, states ...string) (all []api.Instance) {
 	for i, state := range states {
 		component := []string{"etcd", "apiserver", "controllers"}[i]
-		all = append(all, api.Instance{Target: component + "/" + az.Letter(zone), Component: component, Cluster: "demo", State: state, PID: 1})
+		all = append(all, api.Instance{Target: component + "/" + plan.Letter(zone), Component: component, Cluster: "demo", State: state, PID: 1})
 	}
 	return all
 }

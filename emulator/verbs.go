@@ -9,6 +9,7 @@ import (
 
 	"tripod/api"
 	"tripod/az"
+	"tripod/az/plan"
 )
 
 // verbTimeout bounds a verb: the slowest is the start of a zone on a loaded machine.
@@ -54,7 +55,7 @@ func (e *Emulator) Do(ctx context.Context, kind, name, verb, cluster string) err
 		return err
 	}
 	e.evaluate()
-	target := kind + "/" + az.Letter(z.name)
+	target := kind + "/" + plan.Letter(z.name)
 	if verb == "kill" || verb == "pause" || verb == "stop" {
 		e.emit(api.Event{Zone: z.name, Cluster: cluster, Target: target, Type: api.FaultInjected, Message: verb + " " + target + " took effect"})
 	} else if before > 0 {
@@ -65,7 +66,7 @@ func (e *Emulator) Do(ctx context.Context, kind, name, verb, cluster string) err
 
 func (e *Emulator) zoneNamed(name string) *zone {
 	for _, z := range e.zones {
-		if name == z.name || name == az.Letter(z.name) {
+		if name == z.name || name == plan.Letter(z.name) {
 			return z
 		}
 	}

@@ -15,6 +15,7 @@ import (
 
 	"tripod/api"
 	"tripod/az"
+	"tripod/az/plan"
 	"tripod/internal/loss"
 	"tripod/internal/pki"
 	"tripod/internal/process"
@@ -68,7 +69,7 @@ type zone struct {
 
 func newZone(e *Emulator, index int) *zone {
 	name := e.zoneName(index)
-	return &zone{e: e, index: index, name: name, dir: e.dir.file("zones", name), runDir: filepath.Join(e.runDir, az.Letter(name)),
+	return &zone{e: e, index: index, name: name, dir: e.dir.file("zones", name), runDir: filepath.Join(e.runDir, plan.Letter(name)),
 		changed: make(chan struct{}), crashes: map[string]crashes{}}
 }
 
@@ -114,14 +115,14 @@ func (z *zone) writeConfig() (string, error) {
 		}
 	}
 	e := z.e
-	config := az.Config{
+	config := plan.Zone{
 		Region: e.options.Region, AccountID: e.dir.marker.AccountID, Zone: z.name, Dir: z.dir, Executable: e.options.Executable,
 		AWSPort: e.dir.marker.Port, GatewayPort: e.dir.marker.PortBase + gatewayOffset + z.index, GatewaySecret: rand.Text(),
 		PKI: filepath.Join(z.dir, "pki"), ClusterPorts: e.dir.marker.PortBase + clusterOffset, MostClusters: mostClusters,
 		Agent: e.options.Agent, OwnPorts: e.ownPorts(),
 	}
 	for i := range zoneLetters {
-		config.Peers = append(config.Peers, az.Peer{Zone: e.zoneName(i), ID: e.zoneID(i), RaftPort: e.dir.marker.PortBase + raftOffset + i,
+		config.Peers = append(config.Peers, plan.Peer{Zone: e.zoneName(i), ID: e.zoneID(i), RaftPort: e.dir.marker.PortBase + raftOffset + i,
 			RunDir: filepath.Join(e.runDir, zoneLetters[i])})
 	}
 	text, err := json.MarshalIndent(config, "", "  ")

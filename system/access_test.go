@@ -25,7 +25,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"tripod/api"
-	"tripod/az"
+	"tripod/az/plan"
 	"tripod/client"
 	"tripod/iam"
 	"tripod/internal/datadir"
@@ -125,7 +125,7 @@ func (r *testRegion) everyAPIServer(t *testing.T, as iam.Credentials) (all apiSe
 	must(t, "make a token", err)
 	cluster := r.cluster(t)
 	for _, zone := range status.Zones {
-		socket := az.APIServerSocket(filepath.Join(filepath.Dir(datadir.SocketPath(r.dir)), az.Letter(zone.Name)), cluster.ID)
+		socket := plan.APIServerSocket(filepath.Join(filepath.Dir(datadir.SocketPath(r.dir)), plan.Letter(zone.Name)), cluster.ID)
 		all = append(all, &rest.Config{Host: cluster.Endpoint, BearerToken: token, TLSClientConfig: rest.TLSClientConfig{CAData: r.config(t).CAData},
 			Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 				return new(net.Dialer).DialContext(ctx, "unix", socket)
@@ -144,7 +144,7 @@ func (r *testRegion) pastTheEndpoint(t *testing.T) {
 	port, err := strconv.Atoi(endpoint.Port())
 	must(t, "read the endpoint's port", err)
 	for i, config := range r.everyAPIServer(t, keysOf(credentials)) {
-		config.Host, config.Dial = "https://"+az.APIServerAddress(port, i), nil
+		config.Host, config.Dial = "https://"+plan.APIServerAddress(port, i), nil
 		set, err := kubernetes.NewForConfig(config)
 		must(t, "make a client", err)
 		if _, err = set.CoreV1().Pods("default").List(within(t, 10*time.Second), metav1.ListOptions{Limit: 1}); !apierrors.IsUnauthorized(err) {

@@ -20,7 +20,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"tripod/az"
+	"tripod/az/plan"
 	"tripod/client"
 )
 
@@ -33,9 +33,9 @@ func (r *testRegion) logsIn(t testing.TB, letter string) *cloudwatchlogs.Client 
 	must(t, "read the credentials", err)
 	text, err := os.ReadFile(filepath.Join(r.dir, "zones", "us-east-1"+letter, "agent.json"))
 	must(t, "read the zone's configuration", err)
-	var zone az.Config
+	var zone plan.Zone
 	must(t, "read the zone's configuration", json.Unmarshal(text, &zone))
-	socket := az.FrontSocket(zone.Peers[slices.IndexFunc(zone.Peers, func(p az.Peer) bool { return p.Zone == zone.Zone })].RunDir)
+	socket := plan.FrontSocket(zone.Peers[slices.IndexFunc(zone.Peers, func(p plan.Peer) bool { return p.Zone == zone.Zone })].RunDir)
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var dialer net.Dialer
 		return dialer.DialContext(ctx, "unix", socket)

@@ -1,0 +1,90 @@
+package plan
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"strings"
+)
+
+// Letter is what tells the zone from the others of its region: the "a" of us-east-1a.
+func Letter(zone string) string { return zone[len(zone)-1:] }
+
+// InstanceSocket is where the process of a cluster's component serves its own metrics, and is told of losses. The id is
+// shortened, as the path of a socket may not be long.
+func (z Zone) InstanceSocket(component, clusterID string) string {
+	return z.Socket(component + "-" + clusterID[:8])
+}
+
+// ControlSocket is where an agent takes orders.
+func ControlSocket(runDir string) string { return filepath.Join(runDir, "agent.sock") }
+
+// FrontSocket is where a zone's AWS front listens.
+func FrontSocket(runDir string) string { return filepath.Join(runDir, "aws.sock") }
+
+// Subnet is the private subnet of the i-th zone in a cluster's VPC, 10.0.0.0/16: nodes and pods live there.
+func Subnet(i int) netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(32 * i), 0}), 19)
+}
+
+// Interface is the address of the i-th zone's control-plane network interface: AWS keeps a subnet's first four for
+// itself.
+func Interface(i int) netip.Addr {
+	return netip.AddrFrom4([4]byte{10, 0, byte(32 * i), 10})
+}
+
+// PortsPerCluster is how many contiguous loopback ports a cluster has: its endpoint, and behind it, a zone each, API
+// servers, etcd's clients and etcd's peers.
+const PortsPerCluster = 10
+
+// PortsFree says whether a cluster can have the ports from first on: between two clusters another program may have
+// taken one.
+func PortsFree(first int) bool {
+	for port := first; port < first+PortsPerCluster; port++ {
+		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			return false
+		}
+		listener.Close()
+	}
+	return true
+}
+
+// APIServerPort is the port on 127.0.0.1 of a cluster's API server in the i-th zone.
+func APIServerPort(endpoint, zone int) int { return endpoint + 1 + zone }
+
+// EtcdClientPort is the port of the cluster's etcd member in the i-th zone for clients.
+func EtcdClientPort(endpoint, zone int) int { return endpoint + 4 + zone }
+
+// EtcdPeerPort is the port of that member for its peers.
+func EtcdPeerPort(endpoint, zone int) int { return endpoint + 7 + zone }
+
+// APIServerAddress is the loopback address of the API server of the i-th zone of the cluster with that endpoint port,
+// for the region's own components: others come in by APIServerSocket, behind the endpoint.
+func APIServerAddress(endpoint, zone int) string {
+	return fmt.Sprintf("127.0.0.1:%d", APIServerPort(endpoint, zone))
+}
+
+// Domain is the DNS suffix of what the gateways route. It resolves nowhere, by ICANN's reservation of ".internal".
+const Domain = "tripod.internal"
+
+// EtcdName is the name by which the zone's gateways know a cluster's etcd member.
+func EtcdName(zone, clusterID string) string {
+	return fmt.Sprintf("etcd-%s.%s.%s", Letter(zone), strings.ToLower(clusterID), Domain)
+}
+
+// RaftName is the name by which the gateways know the zone's voter.
+func RaftName(zone string) string { return fmt.Sprintf("raft-%s.%s", Letter(zone), Domain) }
+
+// EndpointSocket is where the zones' own clients of a cluster, its nodes first of all, find its balancer, whoever
+// else may. runDir is a zone's.
+func EndpointSocket(runDir, clusterID string) string {
+	return filepath.Join(filepath.Dir(runDir), "endpoint-"+clusterID[:8]+".sock")
+}
+
+// APIServerSocket is where the API server of a cluster in a zone serves whoever the endpoint's balancer has let in.
+// runDir is the zone's.
+func APIServerSocket(runDir, clusterID string) string {
+	return filepath.Join(runDir, "api-"+clusterID[:8]+".sock")
+}
