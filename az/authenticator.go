@@ -10,17 +10,13 @@ import (
 	"tripod/internal/process"
 )
 
-func (c *clusterZone) authenticatorSocket() string {
-	return c.zone.config.Socket("authn-" + c.record.ID[:8])
-}
-
 // startAuthenticator serves the zone's API server: who its clients are, and what access policies let them do, is answered from the zone's
 // own copy of the regional state.
 func (c *clusterZone) startAuthenticator() (err error) {
 	if c.awsAuth, err = c.newAWSAuth(); err != nil {
 		return err
 	}
-	listener, err := process.ListenUnix(c.authenticatorSocket())
+	listener, err := process.ListenUnix(c.zone.config.AuthenticatorSocket(c.record.ID))
 	if err != nil {
 		return err
 	}

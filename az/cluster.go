@@ -281,9 +281,8 @@ func (c *clusterZone) logFile(component string) string {
 	return filepath.Join(c.zone.config.Dir, "logs", component+"-"+c.record.ID+".log")
 }
 
-// metricsSocket is where an instance's process serves its own metrics; the id is shortened, as the path of a socket may not be long.
 func (c *clusterZone) metricsSocket(component string) string {
-	return c.zone.config.Socket(component + "-" + c.record.ID[:8])
+	return c.zone.config.InstanceSocket(component, c.record.ID)
 }
 
 func (c *clusterZone) spec(component string, env []string, args ...string) process.Spec {
@@ -442,7 +441,7 @@ func (c *clusterZone) startWorkers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.kubelet, err = process.ListenUnix(c.zone.config.Socket("kubelet-" + c.record.ID[:8])); err != nil {
+	if c.kubelet, err = process.ListenUnix(plan.KubeletSocket(c.zone.config.RunDir(), c.record.ID)); err != nil {
 		return err
 	}
 	if err := workers.Start(ctx); err != nil {

@@ -120,7 +120,7 @@ func (z *Zone) handleUnreachable(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusBadRequest, err)
 		return
 	}
-	z.gateway.setUnreachable(names)
+	z.gateway.SetUnreachable(names)
 	answer(w, 0, nil)
 }
 

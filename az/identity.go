@@ -46,10 +46,6 @@ type identity struct {
 	server  *http.Server
 }
 
-func (c *clusterZone) identitySocket() string {
-	return c.zone.config.Socket("podid-" + c.record.ID[:8])
-}
-
 // startIdentity serves the webhook over TLS, as API servers ask for it, on a unix socket behind the gateway.
 func (c *clusterZone) startIdentity(ctx context.Context) error {
 	if c.zone.Identity == nil {
@@ -67,7 +63,7 @@ func (c *clusterZone) startIdentity(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	listener, err := process.ListenUnix(c.identitySocket())
+	listener, err := process.ListenUnix(c.zone.config.PodIdentitySocket(c.record.ID))
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"tripod/apiserver/launch"
+	"tripod/az/plan"
 	"tripod/etcdcluster"
 	"tripod/internal/process"
 	"tripod/internal/version"
@@ -153,6 +154,17 @@ func versionOf(file string) string {
 	return ""
 }
 
+const clusterID = "0123456789ABCDEF0123456789ABCDEF"
+
+// testConfig is zone a's of a region with three.
+func testConfig() plan.Zone {
+	config := plan.Zone{Region: "us-east-1", AccountID: "000000000000", Zone: "us-east-1a"}
+	for i, letter := range []string{"a", "b", "c"} {
+		config.Peers = append(config.Peers, plan.Peer{Zone: "us-east-1" + letter, ID: "use1-az" + string('1'+rune(i)), RaftPort: 20000 + i, RunDir: "/run/tripod/" + letter})
+	}
+	return config
+}
+
 // shortDir is a directory whose path leaves room for a socket's name: t.TempDir's does not everywhere.
 func shortDir(t *testing.T) string {
 	t.Helper()
@@ -185,7 +197,7 @@ func noneLeft(t *testing.T) {
 		text := make([]byte, 1<<20)
 		text = text[:runtime.Stack(text, true)]
 		for stack := range strings.SplitSeq(string(text), "\n\n") {
-			if strings.Contains(stack, "tripod/az.(*") && !strings.Contains(stack, "testing.tRunner") {
+			if (strings.Contains(stack, "tripod/az.(*") || strings.Contains(stack, "tripod/az/")) && !strings.Contains(stack, "testing.tRunner") {
 				left += stack + "\n\n"
 			}
 		}

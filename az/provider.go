@@ -2,15 +2,12 @@ package az
 
 import (
 	"context"
-	"fmt"
 	"maps"
-	"net"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 
 	"tripod/apiserver/launch"
+	"tripod/az/gateway"
 	"tripod/iam"
 	"tripod/region"
 	"tripod/state"
@@ -62,43 +59,10 @@ func (c *clusterZone) launchProvider() *launch.Provider {
 		IssuerURL: p.IssuerURL, ClientID: p.ClientID, UsernameClaim: p.UsernameClaim, UsernamePrefix: p.UsernamePrefix,
 		GroupsClaim: p.GroupsClaim, GroupsPrefix: p.GroupsPrefix, RequiredClaims: maps.Clone(p.RequiredClaims),
 	}
-	if host, port := issuerAddress(p.IssuerURL); port == c.zone.config.AWSPort && iam.OnLoopback(host) { // another cluster of the region
+	if host, port := gateway.IssuerAddress(p.IssuerURL); port == c.zone.config.AWSPort && iam.OnLoopback(host) { // another cluster of the region
 		if text, err := os.ReadFile(filepath.Join(c.zone.config.PKI, "region-ca.crt")); err == nil {
 			told.CertificateAuthority = string(text)
 		}
 	}
 	return told
-}
-
-// routeProvider lets API servers ask the identity providers of their clusters, on loopback and at the hosts that the user named. A named
-// provider's keys may be at another named host.
-func (z *Zone) routeProvider(host string, port int) (destination, error) {
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	hosts := iam.IssuerHosts(z.config.OIDCIssuers)
-	for _, c := range z.clusters {
-		p := c.provider.Load()
-		if p == nil {
-			continue
-		}
-		issuerHost, issuerPort := issuerAddress(p.IssuerURL)
-		if (host != issuerHost || port != issuerPort) && !(hosts.Names(issuerHost, issuerPort) && hosts.Names(host, port)) {
-			continue
-		}
-		guard, err := hosts.Guard(host, port)
-		if err != nil {
-			return destination{}, fmt.Errorf("%w: %w", errDenied, err)
-		}
-		return destination{zone: z.config.Zone, network: "tcp", address: net.JoinHostPort(host, strconv.Itoa(port)), dialer: &net.Dialer{Control: guard}}, nil
-	}
-	return destination{}, errDenied
-}
-
-// issuerAddress is where an issuer's documents are, by https.
-func issuerAddress(issuer string) (host string, port int) {
-	u, err := url.Parse(issuer)
-	if err != nil {
-		return "", 0
-	}
-	return iam.AddressOf(u)
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
+	"maps"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -119,7 +120,7 @@ func TestCertificatesAreKept(t *testing.T) {
 		if err := c.writePKI(); err != nil {
 			t.Fatal(err)
 		}
-		for _, name := range sortedKeys(c.leaves()) {
+		for _, name := range slices.Sorted(maps.Keys(c.leaves())) {
 			pair, err := pki.ReadPair(filepath.Join(c.dir, "pki"), name)
 			if err != nil {
 				t.Fatal(err)

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,6 +22,7 @@ import (
 	"tripod/awsapi/eks"
 	"tripod/awsapi/history"
 	"tripod/awsapi/upstream"
+	"tripod/az/gateway"
 	"tripod/az/plan"
 	"tripod/internal/loss"
 	"tripod/internal/pki"
@@ -54,7 +57,7 @@ type Zone struct {
 	now       func() time.Time
 	logger    *slog.Logger
 	registry  *prometheus.Registry
-	gateway   *gateway
+	gateway   *gateway.Gateway
 	voter     *state.Voter
 	logEvents *logstore.Store
 	history   *history.Log
@@ -63,7 +66,6 @@ type Zone struct {
 	mu       sync.Mutex
 	clusters map[string]*clusterZone // by id
 	released map[string]bool         // ids of clusters whose part here is deleted, or is being
-	once     map[string]bool         // what tellOnce has told
 	serving  bool
 	ending   bool // no cluster is started any more
 
@@ -123,20 +125,42 @@ func (z *Zone) Start(ctx context.Context) (err error) {
 }
 
 func (z *Zone) startGateway(registerer prometheus.Registerer) error {
-	z.gateway = newGateway(z.config.Zone, z.config.GatewaySecret, z.logger, registerer)
-	z.gateway.route = z.route
-	z.closes = append(z.closes, z.gateway.stop)
+	router := &gateway.Router{Zone: z.config, Clusters: z.routed, OnRefusedPort: func(cluster string, err error) {
+		z.event(api.Event{Cluster: cluster, Type: api.LocalPortRefused, Message: err.Error()})
+	}}
+	z.gateway = gateway.New(gateway.Config{
+		Zone: z.config.Zone, Secret: z.config.GatewaySecret, Route: router.Route, Logger: z.logger, Registerer: registerer,
+	})
+	z.closes = append(z.closes, z.gateway.Stop)
 	local, err := process.ListenUnix(z.config.Socket("gateway"))
 	if err != nil {
 		return err
 	}
-	z.gateway.serve(local, false)
+	z.gateway.Serve(local)
 	proxy, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", z.config.GatewayPort))
 	if err != nil {
 		return err
 	}
-	z.gateway.serve(proxy, true)
+	z.gateway.ServeProxy(proxy)
 	return nil
+}
+
+// routed are the clusters that have a part here, as the gateway knows them.
+func (z *Zone) routed() (clusters []gateway.Cluster) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	for _, id := range slices.Sorted(maps.Keys(z.clusters)) {
+		c := z.clusters[id]
+		routed := gateway.Cluster{ID: id, Name: c.record.Name, EndpointPort: c.record.EndpointPort}
+		if p := c.provider.Load(); p != nil {
+			routed.Issuer = p.IssuerURL
+		}
+		if workers := c.nodes(); workers != nil {
+			routed.LocalAddress = workers.LocalAddress
+		}
+		clusters = append(clusters, routed)
+	}
+	return clusters
 }
 
 func (z *Zone) startVoter(ctx context.Context, registerer prometheus.Registerer) error {
@@ -356,7 +380,7 @@ func (z *Zone) state() State {
 		s.Instances = append(s.Instances, i.status())
 	}
 	z.mu.Lock()
-	s.Serving, s.Parts = z.serving, sortedKeys(z.clusters)
+	s.Serving, s.Parts = z.serving, slices.Sorted(maps.Keys(z.clusters))
 	z.mu.Unlock()
 	z.voter.View(func(tx *state.Txn) error {
 		for _, c := range region.Clusters.List(tx) {
@@ -373,7 +397,7 @@ func (z *Zone) state() State {
 func (z *Zone) instances(cluster string) (found []*instance) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	for _, id := range sortedKeys(z.clusters) {
+	for _, id := range slices.Sorted(maps.Keys(z.clusters)) {
 		c := z.clusters[id]
 		if cluster == "" || c.record.Name == cluster {
 			found = append(found, c.instances()...)

@@ -21,6 +21,7 @@ import (
 	"tripod/az/plan"
 	"tripod/internal/pki"
 	"tripod/region"
+	"tripod/state"
 )
 
 // testZone is a region of one zone, with real parts but for the processes of its clusters.
@@ -298,7 +299,7 @@ func testBadOrders(t *testing.T, z *testZone) {
 
 func testMetrics(t *testing.T, z *testZone) {
 	for path, want := range map[string]string{"/v1/metrics": `tripod_gateway_connections_total{`, "/v1/metrics/etcd?cluster=demo": "etcd_server_is_leader 1"} {
-		if conn, _, _ := connect(t, "unix", z.config.Socket("gateway"), "nowhere:1", ""); conn != nil {
+		if _, err := z.gateway.Dial(t.Context(), "nowhere:1"); err == nil {
 			t.Error("the gateway lets somebody out")
 		}
 		var text bytes.Buffer

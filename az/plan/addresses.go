@@ -88,3 +88,14 @@ func EndpointSocket(runDir, clusterID string) string {
 func APIServerSocket(runDir, clusterID string) string {
 	return filepath.Join(runDir, "api-"+clusterID[:8]+".sock")
 }
+
+// KubeletSocket is where a zone serves the kubelets of a cluster's nodes. runDir is the zone's.
+func KubeletSocket(runDir, clusterID string) string {
+	return filepath.Join(runDir, "kubelet-"+clusterID[:8]+".sock")
+}
+
+// AuthenticatorSocket is where the zone's API server of a cluster asks who its clients are.
+func (z Zone) AuthenticatorSocket(clusterID string) string { return z.Socket("authn-" + clusterID[:8]) }
+
+// PodIdentitySocket is where that asks for the AWS identity of new pods.
+func (z Zone) PodIdentitySocket(clusterID string) string { return z.Socket("podid-" + clusterID[:8]) }

@@ -1,4 +1,4 @@
-package az
+package gateway
 
 import (
 	"io"
@@ -8,7 +8,7 @@ import (
 
 // tunnel is one connection through the gateway.
 type tunnel struct {
-	destination
+	Destination
 	near, far net.Conn
 }
 

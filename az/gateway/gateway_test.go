@@ -1,4 +1,4 @@
-package az
+package gateway
 
 import (
 	"bufio"
@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -19,8 +20,6 @@ import (
 
 	"tripod/internal/process"
 )
-
-const clusterID = "0123456789ABCDEF0123456789ABCDEF"
 
 // echo is a server that sends back what it gets, and ends its side when the client has ended its own.
 func echo(t *testing.T) (port int) {
@@ -44,28 +43,28 @@ func echo(t *testing.T) (port int) {
 
 // testGateway is zone a's gateway, which knows one name in zone a, "here", and one in zone b, "there".
 type testGateway struct {
-	*gateway
+	*Gateway
 	tcp, unix string // where it listens
 }
 
 func newTestGateway(t *testing.T) *testGateway {
 	t.Helper()
 	here, there := echo(t), echo(t)
-	g := newGateway("us-east-1a", "open sesame", quiet(), prometheus.NewRegistry())
-	g.route = func(_ context.Context, host string, _ int) (destination, error) {
+	route := func(_ context.Context, host string, _ int) (Destination, error) {
 		switch host {
 		case "here":
-			return destination{zone: "us-east-1a", target: "etcd/a", network: "tcp", address: fmt.Sprintf("127.0.0.1:%d", here)}, nil
+			return Destination{Zone: "us-east-1a", Target: "etcd/a", Network: "tcp", Address: fmt.Sprintf("127.0.0.1:%d", here)}, nil
 		case "there":
-			return destination{zone: "us-east-1b", target: "etcd/b", network: "tcp", address: fmt.Sprintf("127.0.0.1:%d", there)}, nil
+			return Destination{Zone: "us-east-1b", Target: "etcd/b", Network: "tcp", Address: fmt.Sprintf("127.0.0.1:%d", there)}, nil
 		case "nobody":
-			return destination{zone: "us-east-1b", network: "unix", address: filepath.Join(t.TempDir(), "none")}, nil
+			return Destination{Zone: "us-east-1b", Network: "unix", Address: filepath.Join(t.TempDir(), "none")}, nil
 		case "guarded":
-			return destination{zone: "us-east-1a", network: "tcp", address: fmt.Sprintf("127.0.0.1:%d", here),
-				dialer: &net.Dialer{Control: func(_, address string, _ syscall.RawConn) error { return fmt.Errorf("%s is not public", address) }}}, nil
+			return Destination{Zone: "us-east-1a", Network: "tcp", Address: fmt.Sprintf("127.0.0.1:%d", here),
+				Dialer: &net.Dialer{Control: func(_, address string, _ syscall.RawConn) error { return fmt.Errorf("%s is not public", address) }}}, nil
 		}
-		return destination{}, errDenied
+		return Destination{}, ErrDenied
 	}
+	g := New(Config{Zone: "us-east-1a", Secret: "open sesame", Route: route, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry()})
 	tcp, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -75,13 +74,13 @@ func newTestGateway(t *testing.T) *testGateway {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.serve(tcp, true)
-	g.serve(unix, false)
+	g.ServeProxy(tcp)
+	g.Serve(unix)
 	t.Cleanup(func() {
-		g.stop()
+		g.Stop()
 		noneLeft(t)
 	})
-	return &testGateway{gateway: g, tcp: tcp.Addr().String(), unix: path}
+	return &testGateway{Gateway: g, tcp: tcp.Addr().String(), unix: path}
 }
 
 // connect asks a gateway for a tunnel. The tunnel is nil unless the answer is 200; otherwise body says why.
@@ -204,7 +203,7 @@ func TestUnreachableZoneIsResetAndRefused(t *testing.T) {
 			near, _, _ := connect(t, "tcp", g.tcp, "here:1", "open sesame")
 			talk(t, near)
 
-			g.setUnreachable([]string{what})
+			g.SetUnreachable([]string{what})
 			if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
 				t.Errorf("an open tunnel sees %v, want a reset", err)
 			}
@@ -219,7 +218,7 @@ func TestUnreachableZoneIsResetAndRefused(t *testing.T) {
 				t.Errorf("the agent's own new connection: %v", err)
 			}
 
-			g.setUnreachable(nil)
+			g.SetUnreachable(nil)
 			conn, _, _ = connect(t, "tcp", g.tcp, "there:1", "open sesame")
 			talk(t, conn)
 		})
@@ -229,7 +228,7 @@ func TestUnreachableZoneIsResetAndRefused(t *testing.T) {
 func TestZoneAlwaysReachesItself(t *testing.T) {
 	g := newTestGateway(t)
 	conn, _, _ := connect(t, "unix", g.unix, "here:1", "")
-	g.setUnreachable([]string{"us-east-1a"})
+	g.SetUnreachable([]string{"us-east-1a"})
 	talk(t, conn)
 	conn, _, _ = connect(t, "unix", g.unix, "here:1", "")
 	talk(t, conn)
@@ -239,7 +238,7 @@ func TestStopEndsEverything(t *testing.T) {
 	g := newTestGateway(t)
 	conn, _, _ := connect(t, "tcp", g.tcp, "there:1", "open sesame")
 	talk(t, conn)
-	g.stop()
+	g.Stop()
 	if _, err := conn.Read(make([]byte, 1)); err == nil {
 		t.Error("a tunnel outlives its gateway")
 	}
@@ -250,7 +249,7 @@ func TestStopEndsEverything(t *testing.T) {
 		conn.Close()
 		t.Error("a stopped gateway listens")
 	}
-	g.stop() // twice is no error
+	g.Stop() // twice is no error
 }
 
 func TestStopDoesNotWaitForAClientThatSaysNothing(t *testing.T) {
@@ -263,7 +262,7 @@ func TestStopDoesNotWaitForAClientThatSaysNothing(t *testing.T) {
 	conn, _, _ := connect(t, "tcp", g.tcp, "here:1", "open sesame") // accepted later, so the silent one is being served
 	talk(t, conn)
 	started := time.Now()
-	g.stop()
+	g.Stop()
 	if took := time.Since(started); took > 20*time.Second {
 		t.Errorf("stop took %s", took)
 	}

@@ -1,4 +1,5 @@
-package az
+// Package gateway is a zone's network: the only way out of it, which denies by default.
+package gateway
 
 import (
 	"bufio"
@@ -19,31 +20,39 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// destination is where a name leads.
-type destination struct {
-	zone    string // whose link is used
-	target  string // what it belongs to, such as "etcd/b"; may be empty
-	network string // "tcp" or "unix"
-	address string
-	// dialer looks at what a name turns out to be before it connects there; nil where no name is looked up.
-	dialer *net.Dialer
+// Destination is where a name leads.
+type Destination struct {
+	Zone    string // whose link is used
+	Target  string // what it belongs to, such as "etcd/b"; may be empty
+	Network string // "tcp" or "unix"
+	Address string
+	// Dialer looks at what a name turns out to be before it connects there; nil where no name is looked up.
+	Dialer *net.Dialer
 }
 
-// gateway is the zone's network: a CONNECT proxy that denies by default. It knows who dials, its own zone, and whom, by the name, so
-// that a link can be cut in one direction without root on any system.
-type gateway struct {
-	zone   string
-	secret string
-	route  func(ctx context.Context, host string, port int) (destination, error)
-	logger *slog.Logger
+// Config says whose gateway it is and where it leads.
+type Config struct {
+	Zone string // us-east-1a
+	// Secret is the password of ServeProxy's clients; their user is "zone".
+	Secret string
+	// Route says where a name or an address leads. What it does not know it denies by ErrDenied.
+	Route      func(ctx context.Context, host string, port int) (Destination, error)
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer
+}
+
+// Gateway is a CONNECT proxy that denies by default. It knows who dials, its own zone, and whom, by the name, so that
+// a link can be cut in one direction without root on any system.
+type Gateway struct {
+	config Config
 
 	connections *prometheus.CounterVec // by destination zone and outcome
 
-	running context.Context // ended by stop
+	running context.Context // ended by Stop
 	end     context.CancelFunc
 	wait    sync.WaitGroup
 	mu      sync.Mutex
-	// listeners, asking and open are what stop closes.
+	// listeners, asking and open are what Stop closes.
 	listeners   []net.Listener
 	asking      map[net.Conn]struct{} // connections that have not said yet where they want to go
 	open        map[*tunnel]struct{}
@@ -51,27 +60,37 @@ type gateway struct {
 	stopped     bool
 }
 
-// mostAsking is how many connections may be about to say where they want to go: others of this machine can reach the proxy's port.
+// mostAsking is how many connections may be about to say where they want to go: others of this machine can reach the
+// proxy's port.
 const mostAsking = 256
 
 var (
-	errDenied      = errors.New("is not part of this region; Tripod's gateway lets nothing out")
+	// ErrDenied is why the gateway does not lead somewhere.
+	ErrDenied      = errors.New("is not part of this region; Tripod's gateway lets nothing out")
 	errUnreachable = errors.New("is unreachable")
 )
 
-func newGateway(zone, secret string, logger *slog.Logger, registerer prometheus.Registerer) *gateway {
-	g := &gateway{zone: zone, secret: secret, logger: logger, asking: map[net.Conn]struct{}{}, open: map[*tunnel]struct{}{}}
+// New returns a gateway that serves nobody yet.
+func New(config Config) *Gateway {
+	g := &Gateway{config: config, asking: map[net.Conn]struct{}{}, open: map[*tunnel]struct{}{}}
 	g.running, g.end = context.WithCancel(context.Background())
 	g.connections = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "tripod_gateway_connections_total",
 		Help: "Connections through the zone's gateway, by destination zone and outcome (connected, denied, unreachable, failed).",
 	}, []string{"to", "outcome"})
-	registerer.MustRegister(g.connections)
+	config.Registerer.MustRegister(g.connections)
 	return g
 }
 
-// serve accepts until stop. Connections on a unix socket need no password: the directory is the user's alone.
-func (g *gateway) serve(listener net.Listener, password bool) {
+// Serve accepts until Stop who needs no password: those on a unix socket, whose directory is the user's alone.
+func (g *Gateway) Serve(listener net.Listener) {
+	g.serve(listener, func(*http.Request) bool { return true })
+}
+
+// ServeProxy accepts until Stop who shows the password.
+func (g *Gateway) ServeProxy(listener net.Listener) { g.serve(listener, g.authorized) }
+
+func (g *Gateway) serve(listener net.Listener, admits func(*http.Request) bool) {
 	g.mu.Lock()
 	g.listeners = append(g.listeners, listener)
 	g.mu.Unlock()
@@ -85,12 +104,12 @@ func (g *gateway) serve(listener net.Listener, password bool) {
 				time.Sleep(10 * time.Millisecond) // out of file descriptors: others will close theirs
 				continue
 			}
-			g.wait.Go(func() { g.handle(conn, password) })
+			g.wait.Go(func() { g.handle(conn, admits) })
 		}
 	})
 }
 
-func (g *gateway) handle(conn net.Conn, password bool) {
+func (g *Gateway) handle(conn net.Conn, admits func(*http.Request) bool) {
 	defer conn.Close()
 	conn.SetReadDeadline(time.Now().Add(5 * time.Second))
 	if !g.ask(conn) {
@@ -107,7 +126,7 @@ func (g *gateway) handle(conn net.Conn, password bool) {
 		refuse(conn, http.StatusMethodNotAllowed, "the gateway only takes CONNECT")
 		return
 	}
-	if password && !g.authorized(request) {
+	if !admits(request) {
 		refuse(conn, http.StatusProxyAuthRequired, "the gateway serves its own zone only")
 		return
 	}
@@ -135,7 +154,7 @@ func (g *gateway) handle(conn net.Conn, password bool) {
 }
 
 // ask notes a connection whose request is awaited; false once the gateway is stopped.
-func (g *gateway) ask(conn net.Conn) bool {
+func (g *Gateway) ask(conn net.Conn) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.stopped || len(g.asking) >= mostAsking {
@@ -145,7 +164,7 @@ func (g *gateway) ask(conn net.Conn) bool {
 	return true
 }
 
-func (g *gateway) asked(conn net.Conn) {
+func (g *Gateway) asked(conn net.Conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.asking, conn)
@@ -163,13 +182,13 @@ func refuse(conn net.Conn, status int, sentence string) {
 		status, reason, len(sentence), sentence)
 }
 
-func (g *gateway) authorized(request *http.Request) bool {
-	want := "Basic " + base64.StdEncoding.EncodeToString([]byte("zone:"+g.secret))
+func (g *Gateway) authorized(request *http.Request) bool {
+	want := "Basic " + base64.StdEncoding.EncodeToString([]byte("zone:"+g.config.Secret))
 	return subtle.ConstantTimeCompare([]byte(request.Header.Get("Proxy-Authorization")), []byte(want)) == 1
 }
 
 // dial connects to what the address leads to. The caller closes the far side.
-func (g *gateway) dial(ctx context.Context, address string) (*tunnel, error) {
+func (g *Gateway) dial(ctx context.Context, address string) (*tunnel, error) {
 	host, portText, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err
@@ -178,31 +197,31 @@ func (g *gateway) dial(ctx context.Context, address string) (*tunnel, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %q is not a port", address, portText)
 	}
-	to, err := g.route(ctx, host, port)
+	to, err := g.config.Route(ctx, host, port)
 	if err != nil {
 		g.connections.WithLabelValues("", "denied").Inc()
-		g.logger.Debug("denied", "to", address, "reason", err)
+		g.config.Logger.Debug("denied", "to", address, "reason", err)
 		return nil, fmt.Errorf("%s %w", address, err)
 	}
 	if g.cut(to) {
-		g.connections.WithLabelValues(to.zone, "unreachable").Inc()
+		g.connections.WithLabelValues(to.Zone, "unreachable").Inc()
 		return nil, fmt.Errorf("%s %w", address, errUnreachable)
 	}
-	dialer := to.dialer
+	dialer := to.Dialer
 	if dialer == nil {
 		dialer = new(net.Dialer)
 	}
-	far, err := dialer.DialContext(ctx, to.network, to.address)
+	far, err := dialer.DialContext(ctx, to.Network, to.Address)
 	if err != nil {
-		g.connections.WithLabelValues(to.zone, "failed").Inc()
+		g.connections.WithLabelValues(to.Zone, "failed").Inc()
 		return nil, fmt.Errorf("%s: %w", address, err)
 	}
-	g.connections.WithLabelValues(to.zone, "connected").Inc()
-	return &tunnel{destination: to, far: far}, nil
+	g.connections.WithLabelValues(to.Zone, "connected").Inc()
+	return &tunnel{Destination: to, far: far}, nil
 }
 
 // Dial is for the agent's own connections to other zones, those of raft.
-func (g *gateway) Dial(ctx context.Context, address string) (net.Conn, error) {
+func (g *Gateway) Dial(ctx context.Context, address string) (net.Conn, error) {
 	t, err := g.dial(ctx, address)
 	if err != nil {
 		return nil, err
@@ -214,8 +233,9 @@ func (g *gateway) Dial(ctx context.Context, address string) (net.Conn, error) {
 	return &trackedConn{Conn: t.far, closed: func() { g.forget(t) }}, nil
 }
 
-// setUnreachable replaces what is cut off, and resets the connections there: to be silent is worse than to be dead, as clients wait.
-func (g *gateway) setUnreachable(names []string) {
+// SetUnreachable replaces what is cut off, and resets the connections there: to be silent is worse than to be dead,
+// as clients wait.
+func (g *Gateway) SetUnreachable(names []string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.unreachable = map[string]bool{}
@@ -223,41 +243,41 @@ func (g *gateway) setUnreachable(names []string) {
 		g.unreachable[name] = true
 	}
 	for t := range g.open {
-		if g.cutLocked(t.destination) {
+		if g.cutLocked(t.Destination) {
 			t.reset()
 		}
 	}
 }
 
-func (g *gateway) cut(to destination) bool {
+func (g *Gateway) cut(to Destination) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.cutLocked(to)
 }
 
 // cutLocked assumes the lock. A zone always reaches itself.
-func (g *gateway) cutLocked(to destination) bool {
-	return to.zone != g.zone && g.unreachable[to.zone] || g.unreachable[to.target]
+func (g *Gateway) cutLocked(to Destination) bool {
+	return to.Zone != g.config.Zone && g.unreachable[to.Zone] || g.unreachable[to.Target]
 }
 
-func (g *gateway) track(t *tunnel) bool {
+func (g *Gateway) track(t *tunnel) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.stopped || g.cutLocked(t.destination) {
+	if g.stopped || g.cutLocked(t.Destination) {
 		return false
 	}
 	g.open[t] = struct{}{}
 	return true
 }
 
-func (g *gateway) forget(t *tunnel) {
+func (g *Gateway) forget(t *tunnel) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.open, t)
 }
 
-// stop closes everything and waits for it.
-func (g *gateway) stop() {
+// Stop closes everything and waits for it.
+func (g *Gateway) Stop() {
 	g.mu.Lock()
 	g.stopped = true
 	for _, listener := range g.listeners {

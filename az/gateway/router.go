@@ -1,0 +1,193 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+
+	"tripod/apiserver/launch"
+	"tripod/az/plan"
+	"tripod/iam"
+)
+
+// Router knows where the names and addresses of a region lead from one of its zones.
+type Router struct {
+	Zone plan.Zone
+	// Clusters are those that the zone has a part of, in the order of their ids.
+	Clusters func() []Cluster
+	// OnRefusedPort is told of each port of this machine, once, that pods of a cluster have led to and may not.
+	OnRefusedPort func(clusterName string, err error)
+
+	mu   sync.Mutex
+	told map[string]bool // what OnRefusedPort was told
+}
+
+// Cluster is what a gateway has to know of one.
+type Cluster struct {
+	ID, Name     string
+	EndpointPort int
+	// Issuer is the URL of the cluster's identity provider beside IAM; empty: there is none.
+	Issuer string
+	// LocalAddress says where a pod's or node's address leads on this machine; nil: the zone has no nodes of the
+	// cluster.
+	LocalAddress func(ctx context.Context, host string, port int) (string, error)
+}
+
+// Route says where a name or an address leads. What it does not know is denied.
+func (r *Router) Route(ctx context.Context, host string, port int) (Destination, error) {
+	to, err := r.routeInside(ctx, host, port)
+	if errors.Is(err, ErrDenied) && !inside(host) { // a provider can be no part of the region
+		return r.routeProvider(host, port)
+	}
+	return to, err
+}
+
+// inside says whether a name is one of the region's, known or not: nobody else is asked about it, least of all the
+// machine's DNS.
+func inside(host string) bool {
+	name := strings.ToLower(strings.TrimSuffix(host, "."))
+	return name == plan.Domain || strings.HasSuffix(name, "."+plan.Domain)
+}
+
+// routeInside knows the region's own names and the addresses of the VPC: 10.x is Tripod's own here, and must never
+// reach the user's LAN or VPN.
+func (r *Router) routeInside(ctx context.Context, host string, port int) (Destination, error) {
+	if address, err := netip.ParseAddr(host); err == nil {
+		return r.routeAddress(ctx, address, port)
+	}
+	name, ok := strings.CutSuffix(host, "."+plan.Domain)
+	if !ok {
+		return Destination{}, ErrDenied
+	}
+	if letter, ok := strings.CutPrefix(name, "raft-"); ok {
+		for _, peer := range r.Zone.Peers {
+			if plan.Letter(peer.Zone) == letter && peer.RaftPort == port {
+				return Destination{Zone: peer.Zone, Network: "tcp", Address: fmt.Sprintf("127.0.0.1:%d", port)}, nil
+			}
+		}
+		return Destination{}, ErrDenied
+	}
+	member, id, _ := strings.Cut(name, ".")
+	cluster, found := r.cluster(id)
+	if !found {
+		return Destination{}, ErrDenied
+	}
+	if host == launch.AuthenticatorHost(id) {
+		return Destination{Zone: r.Zone.Zone, Network: "unix", Address: r.Zone.AuthenticatorSocket(cluster.ID)}, nil
+	}
+	if host == launch.PodIdentityHost(id) {
+		return Destination{Zone: r.Zone.Zone, Network: "unix", Address: r.Zone.PodIdentitySocket(cluster.ID)}, nil
+	}
+	letter, ok := strings.CutPrefix(member, "etcd-")
+	if !ok {
+		return Destination{}, ErrDenied
+	}
+	for i, peer := range r.Zone.Peers {
+		if plan.Letter(peer.Zone) != letter {
+			continue
+		}
+		to := Destination{Zone: peer.Zone, Target: "etcd/" + letter, Network: "tcp"}
+		switch port {
+		case 2379:
+			to.Address = fmt.Sprintf("127.0.0.1:%d", plan.EtcdClientPort(cluster.EndpointPort, i))
+			return to, nil
+		case 2380:
+			to.Address = fmt.Sprintf("127.0.0.1:%d", plan.EtcdPeerPort(cluster.EndpointPort, i))
+			return to, nil
+		}
+	}
+	return Destination{}, ErrDenied
+}
+
+// cluster is the one with an id of a name, in lower case.
+func (r *Router) cluster(id string) (Cluster, bool) {
+	for _, c := range r.Clusters() {
+		if c.ID == strings.ToUpper(id) {
+			return c, true
+		}
+	}
+	return Cluster{}, false
+}
+
+// kubeletPort is where API servers expect a node's kubelet.
+const kubeletPort = 10250
+
+func (r *Router) routeAddress(ctx context.Context, address netip.Addr, port int) (Destination, error) {
+	for i, peer := range r.Zone.Peers {
+		if !plan.Subnet(i).Contains(address) {
+			continue
+		}
+		for _, c := range r.Clusters() {
+			if port == kubeletPort {
+				return Destination{Zone: peer.Zone, Network: "unix", Address: plan.KubeletSocket(peer.RunDir, c.ID)}, nil
+			}
+			if c.LocalAddress == nil {
+				continue
+			}
+			local, err := c.LocalAddress(ctx, address.String(), port)
+			if err != nil {
+				if errors.Is(err, plan.ErrLocalPort) {
+					r.tellOnce(c.Name, err)
+				}
+				return Destination{}, err
+			}
+			return Destination{Zone: peer.Zone, Network: "tcp", Address: local}, nil
+		}
+	}
+	return Destination{}, ErrDenied
+}
+
+// mostTold bounds what is told once: others than the operator choose how much that could be.
+const mostTold = 100
+
+// tellOnce tells of what would come again with every connection.
+func (r *Router) tellOnce(clusterName string, err error) {
+	r.mu.Lock()
+	known := r.told[err.Error()] || len(r.told) >= mostTold
+	if !known {
+		if r.told == nil {
+			r.told = map[string]bool{}
+		}
+		r.told[err.Error()] = true
+	}
+	r.mu.Unlock()
+	if !known {
+		r.OnRefusedPort(clusterName, err)
+	}
+}
+
+// routeProvider lets API servers ask the identity providers of their clusters, on loopback and at the hosts that the
+// user named. A named provider's keys may be at another named host.
+func (r *Router) routeProvider(host string, port int) (Destination, error) {
+	hosts := iam.IssuerHosts(r.Zone.OIDCIssuers)
+	for _, c := range r.Clusters() {
+		if c.Issuer == "" {
+			continue
+		}
+		issuerHost, issuerPort := IssuerAddress(c.Issuer)
+		if (host != issuerHost || port != issuerPort) && !(hosts.Names(issuerHost, issuerPort) && hosts.Names(host, port)) {
+			continue
+		}
+		guard, err := hosts.Guard(host, port)
+		if err != nil {
+			return Destination{}, fmt.Errorf("%w: %w", ErrDenied, err)
+		}
+		return Destination{Zone: r.Zone.Zone, Network: "tcp", Address: net.JoinHostPort(host, strconv.Itoa(port)), Dialer: &net.Dialer{Control: guard}}, nil
+	}
+	return Destination{}, ErrDenied
+}
+
+// IssuerAddress is where an issuer's documents are, by https.
+func IssuerAddress(issuer string) (host string, port int) {
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return "", 0
+	}
+	return iam.AddressOf(u)
+}
