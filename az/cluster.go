@@ -19,6 +19,7 @@ import (
 	"tripod/api"
 	"tripod/apiserver/launch"
 	"tripod/awsapi/kms"
+	"tripod/az/instance"
 	"tripod/az/plan"
 	"tripod/etcdcluster"
 	"tripod/iam"
@@ -37,7 +38,7 @@ type clusterZone struct {
 	index  int // of the zone
 	dir    string
 
-	etcd, apiserver, controllers *instance
+	etcd, apiserver, controllers *instance.Instance
 	leash                        leash        // of the agent's own clients of the API server
 	authenticator                *http.Server // of admits and permits, for the API server
 	admits                       *iam.Authenticator
@@ -98,9 +99,11 @@ type WorkersConfig struct {
 
 func newClusterZone(z *Zone, record region.Cluster) *clusterZone {
 	c := &clusterZone{zone: z, record: record, index: z.config.Index(), dir: filepath.Join(z.config.Dir, "clusters", record.ID), done: make(chan struct{})}
-	part := func(component string, after *instance, prepare func() (process.Spec, error)) *instance {
-		return newInstance(&instance{component: component, zone: z.config.Zone, clusterID: record.ID, clusterName: record.Name, prepare: prepare,
-			after: after, onEvent: z.event, onLoss: z.tellLoss, changed: z.changed, logger: z.logger})
+	part := func(component string, after *instance.Instance, prepare func() (process.Spec, error)) *instance.Instance {
+		return instance.New(instance.Config{
+			Component: component, Zone: z.config.Zone, ClusterID: record.ID, ClusterName: record.Name, Prepare: prepare,
+			After: after, OnEvent: z.event, OnLoss: z.tellLoss, OnChange: z.changed, Logger: z.logger,
+		})
 	}
 	wanted := record.ControlPlaneIn(z.config.Zone)
 	c.reached = &wanted // nothing runs yet: all will be started with it
@@ -110,14 +113,14 @@ func newClusterZone(z *Zone, record region.Cluster) *clusterZone {
 	c.trust.Store(c.believed)
 	c.etcd = part("etcd", nil, c.prepareEtcd)
 	c.apiserver = part("apiserver", nil, c.prepareAPIServer) // it waits for etcd itself, and needs a quorum, not this member
-	c.apiserver.beforeEnd = c.leash.letGo
+	c.apiserver.BeforeEnd = c.leash.letGo
 	c.machines = sync.OnceValue(c.findMachines)
 	c.controllers = part("controllers", c.apiserver, c.prepareControllers)
 	return c
 }
 
-func (c *clusterZone) instances() []*instance {
-	return []*instance{c.etcd, c.apiserver, c.controllers}
+func (c *clusterZone) instances() []*instance.Instance {
+	return []*instance.Instance{c.etcd, c.apiserver, c.controllers}
 }
 
 // start makes the cluster's files in this zone and lets its instances run.
@@ -150,7 +153,7 @@ func (c *clusterZone) start(ctx context.Context) (err error) {
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	c.cancel = cancel
 	for _, i := range c.instances() {
-		go i.supervise(context.WithoutCancel(ctx)) // until end
+		go i.Supervise(context.WithoutCancel(ctx)) // until end
 	}
 	c.startLogs(ctx)
 	go func() {
@@ -173,13 +176,13 @@ func (c *clusterZone) quiesce(ctx context.Context) error {
 	<-c.done
 	errs := []error{c.stopWorkers(ctx)}
 	// An API server that ends waits for the watches that are open, and the webhook has one: it goes first.
-	errs = append(errs, c.controllers.end(ctx), c.identity.stop(ctx), c.apiserver.end(ctx))
+	errs = append(errs, c.controllers.End(ctx), c.identity.stop(ctx), c.apiserver.End(ctx))
 	return errors.Join(errs...)
 }
 
 // stop ends what runs.
 func (c *clusterZone) stop(ctx context.Context) error {
-	err := errors.Join(c.quiesce(ctx), c.etcd.end(ctx), c.authenticator.Close())
+	err := errors.Join(c.quiesce(ctx), c.etcd.End(ctx), c.authenticator.Close())
 	c.stopLogs()
 	return err
 }
@@ -187,7 +190,7 @@ func (c *clusterZone) stop(ctx context.Context) error {
 // follow does what comes after the API server's first readiness: the cluster becomes ACTIVE and, by the leading zone, gets what a fresh cluster shows.
 func (c *clusterZone) follow(ctx context.Context) {
 	select {
-	case <-c.apiserver.readiness():
+	case <-c.apiserver.Readiness():
 	case <-ctx.Done():
 		return
 	}
@@ -408,7 +411,7 @@ func (c *clusterZone) giveWay() {
 	}
 	settings := &tls.Config{RootCAs: poolOf(c.trust.Load().bundle), ServerName: "localhost"}
 	for end := time.Now().Add(precedence); time.Now().Before(end); time.Sleep(25 * time.Millisecond) {
-		if !c.apiserver.wanted() {
+		if !c.apiserver.Wanted() {
 			return
 		}
 		for i := range c.zone.config.Peers {

@@ -15,6 +15,7 @@ import (
 
 	"tripod/awsapi/eks"
 	"tripod/awsapi/wire"
+	"tripod/az/instance"
 	"tripod/az/plan"
 	"tripod/iam"
 	"tripod/internal/loss"
@@ -124,10 +125,10 @@ func (z *Zone) handleUnreachable(w http.ResponseWriter, r *http.Request) {
 	answer(w, 0, nil)
 }
 
-func (z *Zone) find(component, cluster string) (*instance, error) {
-	var found []*instance
+func (z *Zone) find(component, cluster string) (*instance.Instance, error) {
+	var found []*instance.Instance
 	for _, i := range z.instances(cluster) {
-		if i.component == component {
+		if i.Component == component {
 			found = append(found, i)
 		}
 	}
@@ -151,17 +152,17 @@ func (z *Zone) handleVerb(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	switch verb := r.PathValue("verb"); verb {
 	case "kill":
-		i.kill()
+		i.Kill()
 	case "pause":
-		err = i.pause()
+		err = i.Pause()
 	case "resume":
-		err = i.resume()
+		err = i.Resume()
 	case "stop":
-		err = i.stop(ctx)
+		err = i.Stop(ctx)
 	case "start":
-		i.start()
+		i.Start()
 	case "reset":
-		err = i.reset()
+		err = i.Reset()
 	default:
 		err = fmt.Errorf("there is no verb %q", verb)
 	}
@@ -207,8 +208,8 @@ func (z *Zone) answerState(w http.ResponseWriter) {
 const metricsTimeout = 10 * time.Second
 
 // metricsOf asks the instance's own process for its metrics.
-func (z *Zone) metricsOf(ctx context.Context, i *instance) (*http.Response, error) {
-	socket := z.config.InstanceSocket(i.component, i.clusterID)
+func (z *Zone) metricsOf(ctx context.Context, i *instance.Instance) (*http.Response, error) {
+	socket := z.config.InstanceSocket(i.Component, i.ClusterID)
 	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
 	}}
@@ -218,7 +219,7 @@ func (z *Zone) metricsOf(ctx context.Context, i *instance) (*http.Response, erro
 	}
 	response, err := transport.RoundTrip(request)
 	if err != nil {
-		return nil, fmt.Errorf("%s does not answer: %w", i.target(), err)
+		return nil, fmt.Errorf("%s does not answer: %w", i.Target(), err)
 	}
 	return response, nil
 }

@@ -73,7 +73,7 @@ func (c *clusterZone) readingKey() string {
 // readDeprecated asks the API server, once there is one that is ready, and notes what it says.
 func (c *clusterZone) readDeprecated(ctx context.Context, refresh time.Time) error {
 	select {
-	case <-c.apiserver.readiness():
+	case <-c.apiserver.Readiness():
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -131,12 +131,12 @@ func (c *clusterZone) deprecatedCounts(ctx context.Context) (map[region.Deprecat
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answers %s", c.apiserver.target(), response.Status)
+		return nil, fmt.Errorf("%s answers %s", c.apiserver.Target(), response.Status)
 	}
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(response.Body)
 	if err != nil {
-		return nil, fmt.Errorf("read the metrics of %s: %w", c.apiserver.target(), err)
+		return nil, fmt.Errorf("read the metrics of %s: %w", c.apiserver.Target(), err)
 	}
 	requests := map[region.DeprecatedAPI]int64{} // none of these says when it is removed
 	for _, metric := range families["apiserver_request_total"].GetMetric() {

@@ -33,13 +33,13 @@ func (z *Zone) lost(ctx context.Context, l loss.Loss) {
 		telling.Go(func() { z.voter.Lost(ctx, l.Zone, l.Rank) })
 	}
 	for _, i := range z.instances("") {
-		itself := l.Zone == z.config.Zone && l.Of(i.component)
-		if l.ClusterID != "" && i.clusterID != l.ClusterID || itself || i.running() == nil {
+		itself := l.Zone == z.config.Zone && l.Of(i.Component)
+		if l.ClusterID != "" && i.ClusterID != l.ClusterID || itself || !i.Running() {
 			continue
 		}
 		telling.Go(func() {
-			if err := loss.Tell(ctx, z.config.InstanceSocket(i.component, i.clusterID), l); err != nil {
-				z.logger.Debug("tell of a loss", "target", i.target(), "lost", l, "error", err)
+			if err := loss.Tell(ctx, z.config.InstanceSocket(i.Component, i.ClusterID), l); err != nil {
+				z.logger.Debug("tell of a loss", "target", i.Target(), "lost", l, "error", err)
 			}
 		})
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"tripod/apiserver/launch"
+	"tripod/az/instance"
 	"tripod/az/plan"
 	"tripod/etcdcluster"
 	"tripod/internal/process"
@@ -52,25 +53,18 @@ func play(role string, args []string) int {
 			return 1
 		}
 		go http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "etcd_server_is_leader 1") }))
-		line.Report(report{Ready: true})
-		line.Report(report{Ready: true, Leads: []string{"etcd"}})
+		line.Report(instance.Report{Ready: true})
+		line.Report(instance.Report{Ready: true, Leads: []string{"etcd"}})
 	case "apiserver":
 		defer keepDiary(role, args)()
 		if awaitLeave(ctx, role, args) {
-			line.Report(report{Ready: true})
+			line.Report(instance.Report{Ready: true})
 		}
 	case "controllers":
 		defer keepDiary(role, args)()
 		if awaitLeave(ctx, role, args) {
-			line.Report(report{Ready: true, Leads: []string{"kube-controller-manager", "kube-scheduler"}})
+			line.Report(instance.Report{Ready: true, Leads: []string{"kube-controller-manager", "kube-scheduler"}})
 		}
-	case "mute": // never ready
-	case "fail":
-		fmt.Fprintln(os.Stderr, "tripod: it cannot be")
-		return 3
-	case "deaf":
-		line.Report(report{Ready: true})
-		select {}
 	}
 	<-ctx.Done()
 	return 0
@@ -108,9 +102,6 @@ func serveEtcdClients(file string) error {
 
 // awaitLeave is how tests keep a process from becoming ready: while the cluster's directory has a file unready-ROLE-VERSION, it does not.
 func awaitLeave(ctx context.Context, role string, args []string) bool {
-	if len(args) == 0 {
-		return true // of a test of one instance
-	}
 	for poll := time.NewTicker(5 * time.Millisecond); ; {
 		if _, err := os.Stat(filepath.Join(filepath.Dir(args[0]), "unready-"+role+"-"+versionOf(args[0]))); err != nil {
 			return true
@@ -125,9 +116,6 @@ func awaitLeave(ctx context.Context, role string, args []string) bool {
 
 // keepDiary notes in the cluster's directory that the process has started; what it returns notes its end.
 func keepDiary(role string, args []string) func() {
-	if len(args) == 0 {
-		return func() {}
-	}
 	version := versionOf(args[0])
 	note := func(what string) {
 		diary, err := os.OpenFile(filepath.Join(filepath.Dir(args[0]), "diary"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)

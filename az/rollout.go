@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tripod/api"
+	"tripod/az/instance"
 	"tripod/internal/sleep"
 	"tripod/region"
 	"tripod/state"
@@ -80,8 +81,8 @@ func (c *clusterZone) goForward(ctx context.Context, record region.Cluster) erro
 	if record.Rollout.To != record.Version {
 		what = "version " + record.Rollout.To
 	}
-	c.zone.event(api.Event{Cluster: record.Name, Target: c.apiserver.target(), Type: api.ControlPlaneUpdate,
-		Message: fmt.Sprintf("%s and its controllers are replaced, by ones with %s", c.apiserver.target(), what)})
+	c.zone.event(api.Event{Cluster: record.Name, Target: c.apiserver.Target(), Type: api.ControlPlaneUpdate,
+		Message: fmt.Sprintf("%s and its controllers are replaced, by ones with %s", c.apiserver.Target(), what)})
 	stands := func(now region.Cluster) bool {
 		return now.Rollout != nil && now.Rollout.UpdateID == id && now.Rollout.Failure == ""
 	}
@@ -99,7 +100,7 @@ func (c *clusterZone) goForward(ctx context.Context, record region.Cluster) erro
 		case err != nil:
 			r.Failure = err.Error()
 		case last && now.FaultedAt != nil:
-			r.Failure = fmt.Sprintf("the new %s is unhealthy, as 'tripod fault update/%s' asked for", c.apiserver.target(), now.Name)
+			r.Failure = fmt.Sprintf("the new %s is unhealthy, as 'tripod fault update/%s' asked for", c.apiserver.Target(), now.Name)
 			now.FaultedAt = nil
 		case !slices.Contains(r.Done, zone):
 			r.Done = append(r.Done, zone)
@@ -134,25 +135,25 @@ func (c *clusterZone) become(ctx context.Context, wanted region.ControlPlane, st
 	c.reached = nil // until all are ready: a step that failed half-way is to be done again
 	c.wanted.Store(&wanted)
 	// The controllers go first and come last: without their API server they would lose their leases, which ends them as a crash.
-	defer c.controllers.release()
+	defer c.controllers.Release()
 	if err := c.awaitEtcdPeers(ctx, wanted, stands); err != nil {
 		return err
 	}
-	c.farewell(ctx, c.controllers, c.controllers.hold)
+	c.farewell(ctx, c.controllers, c.controllers.Hold)
 	if err := c.resizeDatabase(ctx, wanted, stands); err != nil {
 		return err
 	}
 	if err := c.secure(wanted); err != nil {
 		return err
 	}
-	c.farewell(ctx, c.apiserver, c.apiserver.renew)
+	c.farewell(ctx, c.apiserver, c.apiserver.Renew)
 	if err := c.awaitReady(ctx, c.apiserver, stands); err != nil {
 		return err
 	}
 	if err := c.renewParts(ctx); err != nil {
 		return err
 	}
-	c.controllers.release()
+	c.controllers.Release()
 	if err := c.awaitReady(ctx, c.controllers, stands); err != nil {
 		return err
 	}
@@ -185,7 +186,7 @@ func (c *clusterZone) resizeDatabase(ctx context.Context, wanted region.ControlP
 		return nil
 	}
 	c.quota = -1 // until it is ready
-	c.farewell(ctx, c.etcd, c.etcd.renew)
+	c.farewell(ctx, c.etcd, c.etcd.Renew)
 	if err := c.awaitReady(ctx, c.etcd, stands); err != nil {
 		return err
 	}
@@ -193,27 +194,27 @@ func (c *clusterZone) resizeDatabase(ctx context.Context, wanted region.ControlP
 	return nil
 }
 
-func (c *clusterZone) farewell(ctx context.Context, i *instance, end func(context.Context) error) {
+func (c *clusterZone) farewell(ctx context.Context, i *instance.Instance, end func(context.Context) error) {
 	ending, cancel := context.WithTimeout(ctx, rolloutFarewell)
 	defer cancel()
 	if err := end(ending); err != nil {
-		c.zone.logger.Info("an old process was killed", "target", i.target(), "error", err)
+		c.zone.logger.Info("an old process was killed", "target", i.Target(), "error", err)
 	}
 }
 
 // awaitReady waits for an instance. One that a user has stopped need not become ready on the way back: it will be of the right kind at its start.
-func (c *clusterZone) awaitReady(ctx context.Context, i *instance, stands func(region.Cluster) bool) error {
+func (c *clusterZone) awaitReady(ctx context.Context, i *instance.Instance, stands func(region.Cluster) bool) error {
 	changes, cancel := c.zone.voter.Watch()
 	defer cancel()
 	patience := time.NewTimer(rolloutPatience)
 	defer patience.Stop()
-	for stands != nil || i.wanted() {
+	for stands != nil || i.Wanted() {
 		select {
-		case <-i.readiness():
+		case <-i.Readiness():
 			return nil
 		case <-patience.C:
-			status := i.status()
-			return fmt.Errorf("%s was not ready %v after it was to start anew: it is %s (%s)", i.target(), rolloutPatience, status.State, status.Reason)
+			status := i.Status()
+			return fmt.Errorf("%s was not ready %v after it was to start anew: it is %s (%s)", i.Target(), rolloutPatience, status.State, status.Reason)
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-changes:

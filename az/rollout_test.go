@@ -296,10 +296,10 @@ func rollingPart(t *testing.T) (*testZone, *clusterZone) {
 		t.Fatal(err)
 	}
 	for _, i := range c.instances() {
-		go i.supervise(t.Context())
-		t.Cleanup(func() { i.end(t.Context()) })
+		go i.Supervise(t.Context())
+		t.Cleanup(func() { i.End(t.Context()) })
 	}
-	eventually(t, "its controllers are ready", func() bool { return isClosed(c.controllers.readiness()) }, func() any { return c.controllers.status() })
+	eventually(t, "its controllers are ready", func() bool { return c.controllers.Status().State == api.StateReady }, func() any { return c.controllers.Status() })
 	return z, c
 }
 
@@ -315,8 +315,8 @@ func TestFailedStepIsDoneAgain(t *testing.T) {
 	}
 	help()
 	impatient(t, 10*time.Second)
-	if err := c.become(t.Context(), next, nil); err != nil || !isClosed(c.controllers.readiness()) {
-		t.Errorf("got %v, and the controllers are %+v", err, c.controllers.status())
+	if err := c.become(t.Context(), next, nil); err != nil || c.controllers.Status().State != api.StateReady {
+		t.Errorf("got %v, and the controllers are %+v", err, c.controllers.Status())
 	}
 	starts := len(z.diary())
 	if err := c.become(t.Context(), next, nil); err != nil || len(z.diary()) != starts {

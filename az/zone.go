@@ -23,6 +23,7 @@ import (
 	"tripod/awsapi/history"
 	"tripod/awsapi/upstream"
 	"tripod/az/gateway"
+	"tripod/az/instance"
 	"tripod/az/plan"
 	"tripod/internal/loss"
 	"tripod/internal/pki"
@@ -69,7 +70,7 @@ type Zone struct {
 	serving  bool
 	ending   bool // no cluster is started any more
 
-	before before // a suspension
+	former instance.FormerLeads // before a suspension
 
 	telling sync.Mutex // held while a state is put together
 	told    uint64     // the Seq of the last one
@@ -340,7 +341,7 @@ func (z *Zone) event(e api.Event) {
 func (z *Zone) tellLoss(l loss.Loss) { z.OnReport(Report{Loss: &l}) }
 
 func (z *Zone) leaderChanged(leader string) {
-	if leader == z.config.Zone && !z.before.again(regionalState) {
+	if leader == z.config.Zone && !z.former.Returns(regionalState) {
 		z.event(api.Event{Type: api.LeaderChanged, Target: "az/" + leader, Message: leader + " leads " + regionalState})
 	}
 	z.changed()
@@ -363,7 +364,7 @@ func (z *Zone) reportChanges(ctx context.Context) {
 			z.OnReport(Report{State: &state})
 		case <-children: // somebody may have stopped one by a signal
 			for _, i := range z.instances("") {
-				i.observePause()
+				i.ObservePause()
 			}
 		case <-ctx.Done():
 			return
@@ -377,7 +378,7 @@ func (z *Zone) state() State {
 	z.told++
 	s := State{Seq: z.told, RaftLeader: z.voter.Leader(), Instances: []api.Instance{}, Clusters: []ClusterState{}}
 	for _, i := range z.instances("") {
-		s.Instances = append(s.Instances, i.status())
+		s.Instances = append(s.Instances, i.Status())
 	}
 	z.mu.Lock()
 	s.Serving, s.Parts = z.serving, slices.Sorted(maps.Keys(z.clusters))
@@ -394,7 +395,7 @@ func (z *Zone) state() State {
 }
 
 // instances of all clusters, or of the one with that name, in the order of cluster and start.
-func (z *Zone) instances(cluster string) (found []*instance) {
+func (z *Zone) instances(cluster string) (found []*instance.Instance) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	for _, id := range slices.Sorted(maps.Keys(z.clusters)) {

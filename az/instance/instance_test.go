@@ -1,13 +1,15 @@
-package az
+package instance
 
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -19,7 +21,7 @@ import (
 
 // watched is an instance of the test's, and what it told.
 type watched struct {
-	*instance
+	*Instance
 
 	mu     sync.Mutex
 	role   string // what its process plays from the next start on
@@ -28,21 +30,24 @@ type watched struct {
 }
 
 // supervised runs an instance until the end of the test.
-func supervised(t *testing.T, role string, edit func(*instance)) *watched {
+func supervised(t *testing.T, role string, edit func(*Config)) *watched {
 	t.Helper()
 	w := &watched{role: role}
 	dir := shortDir(t)
-	i := &instance{component: "controllers", zone: "us-east-1a", clusterID: clusterID, clusterName: "demo", logger: quiet(), changed: func() {}, onLoss: func(loss.Loss) {}}
-	i.prepare = func() (process.Spec, error) {
+	i := &Config{
+		Component: "controllers", Zone: "us-east-1a", ClusterID: "0123456789ABCDEF0123456789ABCDEF", ClusterName: "demo",
+		Logger: slog.New(slog.DiscardHandler), OnChange: func() {}, OnLoss: func(loss.Loss) {},
+	}
+	i.Prepare = func() (process.Spec, error) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.starts = append(w.starts, time.Now())
 		if w.role == "" {
 			return process.Spec{}, errors.New("the disk is full")
 		}
-		return process.Spec{Name: i.target(), Path: os.Args[0], Args: []string{"internal", w.role}, Log: filepath.Join(dir, "log")}, nil
+		return process.Spec{Name: i.Target(), Path: os.Args[0], Args: []string{"internal", w.role}, Log: filepath.Join(dir, "log")}, nil
 	}
-	i.onEvent = func(e api.Event) {
+	i.OnEvent = func(e api.Event) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.events = append(w.events, e)
@@ -50,8 +55,8 @@ func supervised(t *testing.T, role string, edit func(*instance)) *watched {
 	if edit != nil {
 		edit(i)
 	}
-	w.instance = newInstance(i)
-	go w.supervise(t.Context())
+	w.Instance = New(*i)
+	go w.Supervise(t.Context())
 	t.Cleanup(func() { w.shutDown(t) })
 	return w
 }
@@ -59,7 +64,7 @@ func supervised(t *testing.T, role string, edit func(*instance)) *watched {
 func (w *watched) shutDown(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if err := w.end(ctx); err != nil {
+	if err := w.End(ctx); err != nil {
 		t.Errorf("end: %v", err)
 	}
 	<-w.done
@@ -89,8 +94,8 @@ func (w *watched) starting() []time.Time {
 
 func (w *watched) await(t *testing.T, state string) api.Instance {
 	t.Helper()
-	eventually(t, "state "+state, func() bool { return w.status().State == state }, func() any { return w.status() })
-	return w.status()
+	eventually(t, "state "+state, func() bool { return w.Status().State == state }, func() any { return w.Status() })
+	return w.Status()
 }
 
 // quickly makes the pauses between restarts short, for this test.
@@ -119,12 +124,12 @@ func TestKilledInstanceIsReplacedAtOnce(t *testing.T) {
 	quickly(t, 0, time.Hour) // a pause would be one for ever
 	w := supervised(t, "apiserver", nil)
 	before := w.await(t, api.StateReady)
-	w.kill()
+	w.Kill()
 	if process.Paused(before.PID) || syscall.Kill(before.PID, 0) == nil {
 		t.Error("the process is still there when kill returns")
 	}
-	eventually(t, "another process", func() bool { s := w.status(); return s.State == api.StateReady && s.PID != before.PID }, func() any { return w.status() })
-	if after := w.status(); after.Restarts != 1 || after.Reason != "" {
+	eventually(t, "another process", func() bool { s := w.Status(); return s.State == api.StateReady && s.PID != before.PID }, func() any { return w.Status() })
+	if after := w.Status(); after.Restarts != 1 || after.Reason != "" {
 		t.Errorf("status %+v", after)
 	}
 	if !slices.Contains(w.told(), "InstanceExited") {
@@ -134,16 +139,16 @@ func TestKilledInstanceIsReplacedAtOnce(t *testing.T) {
 
 func TestRenewedInstanceIsPreparedAnew(t *testing.T) {
 	entered, release := make(chan struct{}, 9), make(chan struct{})
-	w := supervised(t, "apiserver", func(i *instance) {
-		prepare := i.prepare
-		i.prepare = func() (process.Spec, error) {
+	w := supervised(t, "apiserver", func(i *Config) {
+		prepare := i.Prepare
+		i.Prepare = func() (process.Spec, error) {
 			entered <- struct{}{}
 			<-release
 			return prepare()
 		}
 	})
 	<-entered
-	if err := w.renew(t.Context()); err != nil { // while it is prepared: what that says is out of date
+	if err := w.Renew(t.Context()); err != nil { // while it is prepared: what that says is out of date
 		t.Error(err)
 	}
 	close(release)
@@ -151,7 +156,7 @@ func TestRenewedInstanceIsPreparedAnew(t *testing.T) {
 	if n := len(w.starting()); n != 2 {
 		t.Errorf("it was prepared %d times, want again after it was renewed", n)
 	}
-	if err := w.renew(t.Context()); err != nil {
+	if err := w.Renew(t.Context()); err != nil {
 		t.Error(err)
 	}
 	after := w.await(t, api.StateReady)
@@ -193,27 +198,27 @@ func TestInstanceThatCannotBePreparedIsTriedAgain(t *testing.T) {
 func TestStoppedInstanceStaysStoppedUntilItIsStarted(t *testing.T) {
 	w := supervised(t, "apiserver", nil)
 	before := w.await(t, api.StateReady)
-	if err := w.stop(t.Context()); err != nil {
+	if err := w.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	status := w.status()
+	status := w.Status()
 	if status.State != api.StateStopped || status.PID != 0 || status.FaultSince == nil || len(status.Leads) > 0 {
 		t.Errorf("when stop returns: %+v", status)
 	}
-	w.kill() // what does not run cannot be killed, and is not an error
-	if err := w.stop(t.Context()); err != nil {
+	w.Kill() // what does not run cannot be killed, and is not an error
+	if err := w.Stop(t.Context()); err != nil {
 		t.Errorf("to stop it twice: %v", err)
 	}
-	if err := w.resume(); err != nil {
+	if err := w.Resume(); err != nil {
 		t.Errorf("to resume what does not run: %v", err)
 	}
-	if err := w.pause(); err == nil || !strings.Contains(err.Error(), "tripod start controllers/a") {
+	if err := w.Pause(); err == nil || !strings.Contains(err.Error(), "tripod start controllers/a") {
 		t.Errorf("to pause what does not run: %v", err)
 	}
 	if n := len(w.starting()); n != 1 {
 		t.Errorf("it was started %d times", n)
 	}
-	w.start()
+	w.Start()
 	after := w.await(t, api.StateReady)
 	if after.PID == before.PID || after.Restarts != 0 {
 		t.Errorf("after the start: %+v", after)
@@ -228,10 +233,10 @@ func TestStartRightAfterStop(t *testing.T) {
 	w := supervised(t, "apiserver", nil)
 	for range 5 {
 		w.await(t, api.StateReady)
-		if err := w.stop(t.Context()); err != nil {
+		if err := w.Stop(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		w.start()
+		w.Start()
 	}
 	if status := w.await(t, api.StateReady); status.Restarts != 0 {
 		t.Errorf("a stop counts as a crash: %+v, %v", status, w.told())
@@ -242,12 +247,12 @@ func TestStopEndsThePauseBetweenRestarts(t *testing.T) {
 	quickly(t, time.Hour)
 	w := supervised(t, "fail", nil)
 	w.await(t, api.StateFailed)
-	if err := w.stop(t.Context()); err != nil {
+	if err := w.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	w.await(t, api.StateStopped)
 	w.plays("apiserver")
-	w.start() // at once, not after the hour
+	w.Start() // at once, not after the hour
 	w.await(t, api.StateReady)
 }
 
@@ -256,7 +261,7 @@ func TestDeafInstanceIsKilledWhenItsTimeIsUp(t *testing.T) {
 	w.await(t, api.StateReady)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if err := w.stop(ctx); err == nil || !strings.Contains(err.Error(), "was killed") {
+	if err := w.Stop(ctx); err == nil || !strings.Contains(err.Error(), "was killed") {
 		t.Errorf("stop: %v", err)
 	}
 	w.await(t, api.StateStopped)
@@ -265,13 +270,13 @@ func TestDeafInstanceIsKilledWhenItsTimeIsUp(t *testing.T) {
 func TestPausedInstance(t *testing.T) {
 	w := supervised(t, "controllers", nil)
 	before := w.await(t, api.StateReady)
-	eventually(t, "it leads", func() bool { return len(w.status().Leads) > 0 }, func() any { return w.status() })
+	eventually(t, "it leads", func() bool { return len(w.Status().Leads) > 0 }, func() any { return w.Status() })
 	for range 2 {
-		if err := w.pause(); err != nil {
+		if err := w.Pause(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	status := w.status()
+	status := w.Status()
 	if status.State != api.StatePaused || status.FaultSince == nil || status.PID != before.PID {
 		t.Errorf("when pause returns: %+v", status)
 	}
@@ -279,11 +284,11 @@ func TestPausedInstance(t *testing.T) {
 		t.Errorf("a paused instance leads %v: others lead by now", status.Leads)
 	}
 	for range 2 {
-		if err := w.resume(); err != nil {
+		if err := w.Resume(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if status := w.status(); status.State != api.StateReady || status.FaultSince != nil || status.Restarts != 0 || status.PID != before.PID {
+	if status := w.Status(); status.State != api.StateReady || status.FaultSince != nil || status.Restarts != 0 || status.PID != before.PID {
 		t.Errorf("when resume returns: %+v", status)
 	}
 	told := w.told()
@@ -296,8 +301,8 @@ func TestPauseBySomebodyElseIsNoticed(t *testing.T) {
 	w := supervised(t, "apiserver", nil)
 	status := w.await(t, api.StateReady)
 	syscall.Kill(status.PID, syscall.SIGSTOP)
-	eventually(t, "seen as paused", func() bool { w.observePause(); return w.status().State == api.StatePaused }, func() any { return w.status() })
-	if err := w.reset(); err != nil {
+	eventually(t, "seen as paused", func() bool { w.ObservePause(); return w.Status().State == api.StatePaused }, func() any { return w.Status() })
+	if err := w.Reset(); err != nil {
 		t.Fatal(err)
 	}
 	w.await(t, api.StateReady)
@@ -306,19 +311,19 @@ func TestPauseBySomebodyElseIsNoticed(t *testing.T) {
 func TestPausedInstanceCanBeKilledAndStopped(t *testing.T) {
 	w := supervised(t, "apiserver", nil)
 	before := w.await(t, api.StateReady)
-	if err := w.pause(); err != nil {
+	if err := w.Pause(); err != nil {
 		t.Fatal(err)
 	}
-	w.kill()
-	eventually(t, "another process", func() bool { s := w.status(); return s.State == api.StateReady && s.PID != before.PID }, func() any { return w.status() })
-	if err := w.pause(); err != nil {
+	w.Kill()
+	eventually(t, "another process", func() bool { s := w.Status(); return s.State == api.StateReady && s.PID != before.PID }, func() any { return w.Status() })
+	if err := w.Pause(); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.stop(t.Context()); err != nil {
+	if err := w.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	w.await(t, api.StateStopped)
-	if err := w.reset(); err != nil {
+	if err := w.Reset(); err != nil {
 		t.Fatal(err)
 	}
 	w.await(t, api.StateReady)
@@ -326,15 +331,15 @@ func TestPausedInstanceCanBeKilledAndStopped(t *testing.T) {
 
 func TestInstanceWaitsForTheOneBeforeIt(t *testing.T) {
 	first := supervised(t, "mute", nil)
-	second := supervised(t, "controllers", func(i *instance) { i.after = first.instance })
-	eventually(t, "the first runs", func() bool { return first.status().PID != 0 }, func() any { return first.status() })
-	if status := second.status(); status.State != api.StateStarting || status.PID != 0 || status.Reason != "waits for controllers/a" {
+	second := supervised(t, "controllers", func(i *Config) { i.After = first.Instance })
+	eventually(t, "the first runs", func() bool { return first.Status().PID != 0 }, func() any { return first.Status() })
+	if status := second.Status(); status.State != api.StateStarting || status.PID != 0 || status.Reason != "waits for controllers/a" {
 		t.Errorf("while it waits: %+v", status)
 	}
 	first.plays("apiserver")
-	first.kill()
+	first.Kill()
 	second.await(t, api.StateReady)
-	if !isClosed(first.readiness()) {
+	if !isClosed(first.Readiness()) {
 		t.Error("the first is not ready")
 	}
 }
@@ -344,7 +349,7 @@ func TestEndWhileItWaits(t *testing.T) {
 	for range 20 { // at any moment of its start
 		w := supervised(t, "apiserver", nil)
 		w.shutDown(t)
-		waiting := supervised(t, "apiserver", func(i *instance) { i.after = first.instance })
+		waiting := supervised(t, "apiserver", func(i *Config) { i.After = first.Instance })
 		waiting.shutDown(t)
 		if len(waiting.starting()) > 0 {
 			t.Fatal("what waited was started")
@@ -356,5 +361,53 @@ func TestReportThatCannotBeReadIsLeftOut(t *testing.T) {
 	w := supervised(t, "apiserver", nil)
 	w.await(t, api.StateReady)
 	w.reported([]byte(`"words"`))
+	w.await(t, api.StateReady)
+}
+
+// TestNobodyWaitsForAStartButOrders: a start takes as long as the machine is busy. That of the test waits for a
+// reader of its log.
+func TestNobodyWaitsForAStartButOrders(t *testing.T) {
+	pipe := filepath.Join(shortDir(t), "log")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var starts atomic.Int32
+	w := supervised(t, "apiserver", func(i *Config) {
+		prepare := i.Prepare
+		i.Prepare = func() (process.Spec, error) {
+			spec, err := prepare()
+			if starts.Add(1) == 1 {
+				spec.Log = pipe
+			}
+			return spec, err
+		}
+	})
+	eventually(t, "the start", func() bool {
+		w.Instance.mu.Lock()
+		defer w.Instance.mu.Unlock()
+		return w.Instance.starting != nil
+	}, func() any { return w.told() })
+	if status := w.Status(); status.State != api.StateStarting || status.PID != 0 || w.Running() || isClosed(w.Readiness()) {
+		t.Errorf("while it starts: %+v", status)
+	}
+	w.ObservePause()
+	stopped := make(chan error)
+	go func() { stopped <- w.Stop(t.Context()) }()
+	eventually(t, "the order", func() bool { return !w.Wanted() }, func() any { return w.Status() })
+	select {
+	case <-stopped:
+		t.Error("the order to stop it did not wait to see whether there is a process")
+	default:
+	}
+	reader, err := os.Open(pipe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+	w.await(t, api.StateStopped)
+	w.Start()
 	w.await(t, api.StateReady)
 }
