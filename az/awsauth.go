@@ -21,7 +21,7 @@ import (
 	"tripod/az/plan"
 	"tripod/iam"
 	"tripod/internal/pki"
-	"tripod/internal/sleep"
+	"tripod/internal/reconcile"
 )
 
 const (
@@ -43,7 +43,9 @@ type awsAuth struct {
 	client *http.Client
 
 	current atomic.Pointer[iam.AWSAuth]
-	away    bool // told already; it belongs to follow
+	// known says that it was read, and version from where to watch it. They belong to follow.
+	known   bool
+	version string
 }
 
 // configMap is as much of a ConfigMap as counts.
@@ -133,31 +135,15 @@ func (a *awsAuth) take(data map[string]string) {
 	}
 }
 
-// follow keeps up with the ConfigMap until ctx ends.
-func (a *awsAuth) follow(ctx context.Context) {
-	defer func() { a.caller().CloseIdleConnections() }()
-	for ctx.Err() == nil {
+// follow keeps up with the ConfigMap: it reads it, and then watches until that ends.
+func (a *awsAuth) follow(ctx context.Context) (time.Duration, error) {
+	if !a.known {
 		version, err := a.read(ctx)
-		if err == nil {
-			a.tell(nil)
-			err = a.watch(ctx, version)
-		}
-		if err != nil && ctx.Err() == nil {
-			a.tell(err)
-			sleep.For(ctx, awsAuthRetry)
-		}
+		a.version, a.known = version, err == nil
+		return reconcile.Now, err
 	}
-}
-
-// tell logs when the API server cannot be asked any more, and when it can again.
-func (a *awsAuth) tell(err error) {
-	switch {
-	case err != nil && !a.away:
-		a.logger.Info("the ConfigMap aws-auth cannot be read, and the last copy counts", "error", err)
-	case err == nil && a.away:
-		a.logger.Info("the ConfigMap aws-auth can be read again")
-	}
-	a.away = err != nil
+	a.known = false // whatever ends the watch, it is read again
+	return reconcile.Now, a.watch(ctx, a.version)
 }
 
 // read takes the ConfigMap as it is now, and returns from where to watch it.

@@ -8,8 +8,10 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"tripod/iam"
+	"tripod/internal/reconcile"
 )
 
 const mappedUser = "arn:aws:iam::111122223333:user/ops"
@@ -79,7 +81,8 @@ func TestAWSAuthFollowsItsConfigMap(t *testing.T) {
 	auth.current.Store(&iam.AWSAuth{})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	go func() { defer close(done); auth.follow(ctx) }()
+	loop := reconcile.Loop{Do: auth.follow, Pauses: reconcile.Pauses{First: time.Millisecond, Most: time.Millisecond}, Logger: quiet()}
+	go func() { defer close(done); loop.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-done })
 	maps := func(a *awsAuth, want bool) func() bool {
 		return func() bool { return a.current.Load().Maps(mappedUser) == want }

@@ -25,7 +25,7 @@ import (
 	"tripod/iam"
 	"tripod/internal/pki"
 	"tripod/internal/process"
-	"tripod/internal/sleep"
+	"tripod/internal/reconcile"
 	"tripod/internal/version"
 	"tripod/region"
 	"tripod/state"
@@ -49,7 +49,8 @@ type clusterZone struct {
 	machines                     func() map[string]Instance // of the nodes in all zones, by id and by name
 	logs                         clusterLogs
 
-	provider atomic.Pointer[region.IdentityProvider] // beside IAM; nil: there is none
+	provider        atomic.Pointer[region.IdentityProvider] // beside IAM; nil: there is none
+	providerWritten *region.IdentityProvider                // for the API server, as far as is known. It belongs to keepProvider
 
 	mu      sync.Mutex
 	workers Workers // nil: the zone has none
@@ -61,7 +62,7 @@ type clusterZone struct {
 	quota    int                                 // of the etcd member, as region.Components.DatabaseGB; -1 while that is not known
 
 	cancel context.CancelFunc
-	done   chan struct{} // closed when follow, keepControlPlane, awsAuth.follow, keepShifts, keepReading and followState returned
+	done   chan struct{} // closed when all loops have ended
 }
 
 // Workers are the zone's simulated nodes of a cluster: nodes.Simulator.
@@ -123,7 +124,7 @@ func (c *clusterZone) instances() []*instance.Instance {
 	return []*instance.Instance{c.etcd, c.apiserver, c.controllers}
 }
 
-// start makes the cluster's files in this zone and lets its instances run.
+// start makes the cluster's files in this zone and what its instances stand on.
 func (c *clusterZone) start(ctx context.Context) (err error) {
 	if err := c.writePKI(); err != nil {
 		return err
@@ -139,7 +140,8 @@ func (c *clusterZone) start(ctx context.Context) (err error) {
 	if err := c.startAuthenticator(); err != nil {
 		return err
 	}
-	c.readState()
+	c.readProvider()
+	c.providerWritten = c.provider.Load() // by prepareAPIServer
 	if err := c.startIdentity(ctx); err != nil {
 		c.authenticator.Close()
 		return err
@@ -149,25 +151,43 @@ func (c *clusterZone) start(ctx context.Context) (err error) {
 		c.identity.stop(ctx)
 		return err
 	}
+	return nil
+}
+
+// run lets the instances run and begins the loops, until quiesce and stop. A cluster that has started runs once.
+func (c *clusterZone) run(ctx context.Context) {
 	// Not ctx: the zone stops its instances in order, it does not drop them.
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	c.cancel = cancel
 	for _, i := range c.instances() {
-		go i.Supervise(context.WithoutCancel(ctx)) // until end
+		go i.Supervise(context.WithoutCancel(ctx)) // until End
 	}
 	c.startLogs(ctx)
 	go func() {
 		defer close(c.done)
-		var all sync.WaitGroup
-		all.Go(func() { c.follow(running) })
-		all.Go(func() { c.keepControlPlane(running) })
-		all.Go(func() { c.awsAuth.follow(running) })
-		all.Go(func() { c.followState(running) })
-		all.Go(func() { c.keepShifts(running) })
-		all.Go(func() { c.keepReading(running) })
-		all.Wait()
+		reconcile.Run(running, c.loops()...)
+		c.awsAuth.caller().CloseIdleConnections()
 	}()
-	return nil
+}
+
+// loops are what is kept true of the cluster. The next one is one more of these.
+func (c *clusterZone) loops() []reconcile.Loop {
+	loops := []reconcile.Loop{
+		c.settling(),
+		{Key: "change the control plane", Watch: c.zone.voter.Watch, Do: c.keepControlPlane,
+			Pauses: reconcile.Pauses{First: time.Second, Most: time.Second}},
+		{Key: "follow the ConfigMap aws-auth", Do: c.awsAuth.follow, Logger: c.awsAuth.logger,
+			Pauses: reconcile.Pauses{First: awsAuthRetry, Most: awsAuthRetry}},
+		{Key: "write the identity provider's file", Watch: c.zone.voter.Watch, Do: c.keepProvider},
+		c.shifting(),
+		{Key: "read the API server's counts of deprecated calls", Watch: c.zone.voter.Watch, Do: c.keepReading},
+	}
+	for i := range loops {
+		if loops[i].Logger == nil {
+			loops[i].Logger = c.zone.logger.With("cluster", c.record.Name)
+		}
+	}
+	return loops
 }
 
 // quiesce ends all that needs the cluster's etcd, each before what it speaks to. Doing it again is no error.
@@ -187,28 +207,41 @@ func (c *clusterZone) stop(ctx context.Context) error {
 	return err
 }
 
-// follow does what comes after the API server's first readiness: the cluster becomes ACTIVE and, by the leading zone, gets what a fresh cluster shows.
-func (c *clusterZone) follow(ctx context.Context) {
-	select {
-	case <-c.apiserver.Readiness():
-	case <-ctx.Done():
-		return
-	}
-	for pause := 100 * time.Millisecond; ctx.Err() == nil; pause = min(2*pause, 5*time.Second) {
-		done, err := c.settle(ctx, pause > 3*time.Second) // after some 6 s the leading zone's API server is not going to
-		if done || ctx.Err() != nil {
-			return
+// settling is what comes after the API server's first readiness: the cluster becomes ACTIVE and gets what a fresh
+// cluster shows. Any zone may do it; the leading one goes first with what a cluster shows, as three at once would only
+// be in each other's way.
+func (c *clusterZone) settling() reconcile.Loop {
+	pauses := reconcile.Pauses{First: 100 * time.Millisecond, Most: 5 * time.Second}
+	installs, pause := leaderInstalls, pauses.First
+	return reconcile.Loop{Key: "settle the cluster", Pauses: pauses, Do: func(ctx context.Context) (time.Duration, error) {
+		select {
+		case <-c.apiserver.Readiness():
+		case <-ctx.Done():
+			return 0, ctx.Err()
 		}
-		if err != nil {
-			c.zone.logger.Warn("settle cluster", "cluster", c.record.Name, "error", err)
+		if pause > 3*time.Second { // after some 6 s the leading zone's API server is not going to
+			installs = anyoneInstalls
 		}
-		sleep.For(ctx, pause)
-	}
+		done, err := c.settle(ctx, installs)
+		if done {
+			return 0, reconcile.ErrDone
+		}
+		again := pause
+		pause = min(2*pause, pauses.Most)
+		return again, err
+	}}
 }
 
-// settle makes the cluster ACTIVE and installs its add-ons; done when nothing is left for any zone to do. Any zone may do it; the leading one
-// goes first, as three at once would only be in each other's way.
-func (c *clusterZone) settle(ctx context.Context, lead bool) (done bool, err error) {
+// installer says which zone installs what a fresh cluster shows.
+type installer int
+
+const (
+	leaderInstalls installer = iota // the zone that leads the regional state
+	anyoneInstalls
+)
+
+// settle makes the cluster ACTIVE and installs its add-ons; done when nothing is left for any zone to do.
+func (c *clusterZone) settle(ctx context.Context, installs installer) (done bool, err error) {
 	record, err := c.newest()
 	if err != nil {
 		return false, err
@@ -223,7 +256,7 @@ func (c *clusterZone) settle(ctx context.Context, lead bool) (done bool, err err
 	if !strange && (record.AddonsInstalled || c.zone.Addons == nil) {
 		return !creating, nil
 	}
-	if !lead && c.zone.voter.Leader() != c.zone.config.Zone {
+	if installs == leaderInstalls && c.zone.voter.Leader() != c.zone.config.Zone {
 		return false, nil
 	}
 	if strange {
@@ -298,10 +331,12 @@ func (c *clusterZone) spec(component string, env []string, args ...string) proce
 // noProxy keeps the user's own proxy settings away from the components.
 var noProxy = []string{"HTTPS_PROXY=", "https_proxy=", "HTTP_PROXY=", "http_proxy=", "ALL_PROXY=", "all_proxy=", "NO_PROXY=", "no_proxy="}
 
-// collector makes the components trade a little processor time for memory: a region is nine of them on somebody's laptop.
+// collector makes the components trade a little processor time for memory: a region is nine of them on somebody's
+// laptop.
 var collector = []string{"GOGC=50"}
 
-// allProcessors undoes what the zone's agent itself was given, and keeps Go from looking every second whether their number has changed.
+// allProcessors undoes what the zone's agent itself was given, and keeps Go from looking every second whether their
+// number has changed.
 var allProcessors = []string{"GOMAXPROCS=", "GODEBUG=updatemaxprocs=0"}
 
 func (c *clusterZone) prepareEtcd() (process.Spec, error) {
@@ -381,7 +416,8 @@ func (c *clusterZone) prepareAPIServer() (process.Spec, error) {
 	c.leash.take()
 	options := c.launchOptions("apiserver")
 	err := c.zone.voter.View(func(tx *state.Txn) (err error) {
-		// The newest record: the key may be under a KMS key since, and then an API server starts only while that can be used.
+		// The newest record: the key may be under a KMS key since, and then an API server starts only while that can be
+		// used.
 		record, found := region.Clusters.Get(tx, c.record.ID)
 		if !found {
 			record = c.record
@@ -400,11 +436,13 @@ func (c *clusterZone) prepareAPIServer() (process.Spec, error) {
 	return c.spec("apiserver", slices.Concat(noProxy, allProcessors, []string{"GOGC=800"}), file), nil // until it is ready: see apiserver's settle
 }
 
-// precedence is how long the first zone's API server has the processors for itself; in tests, whose API servers answer no handshake, not at all.
+// precedence is how long the first zone's API server has the processors for itself; in tests, whose API servers answer
+// no handshake, not at all.
 var precedence = 1500 * time.Millisecond
 
-// giveWay lets the first zone's API server go first when the whole cluster starts: three at once share the processors and are all late, and
-// the endpoint answers as soon as one does. It returns at once when some zone's API server answers a handshake.
+// giveWay lets the first zone's API server go first when the whole cluster starts: three at once share the processors
+// and are all late, and the endpoint answers as soon as one does. It returns at once when some zone's API server
+// answers a handshake.
 func (c *clusterZone) giveWay() {
 	if c.index == 0 {
 		return

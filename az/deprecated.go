@@ -13,40 +13,24 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
+	"tripod/internal/reconcile"
 	"tripod/region"
 	"tripod/state"
 )
 
-// readingEvery is how often a zone reads its API server's counts without being asked: EKS refreshes its insights as often.
+// readingEvery is how often a zone reads its API server's counts without being asked: EKS refreshes its insights as
+// often.
 const readingEvery = 24 * time.Hour
 
-// keepReading keeps the record of the calls to deprecated APIs that the zone's API server has counted, for the cluster's insights. It is read anew when
-// somebody asks for a refresh, and once a day. What an API server counts between the last reading and its end is lost.
-func (c *clusterZone) keepReading(ctx context.Context) {
-	changes, cancel := c.zone.voter.Watch()
-	defer cancel()
-	for failures := 0; ctx.Err() == nil; {
-		refresh, wait := c.nextReading()
-		if wait <= 0 {
-			err := c.readDeprecated(ctx, refresh)
-			if err == nil {
-				failures = 0
-				continue
-			}
-			if failures == 0 && ctx.Err() == nil {
-				c.zone.logger.Warn("read the API server's counts of deprecated calls", "cluster", c.record.Name, "error", err)
-			}
-			wait = min(time.Second<<min(failures, 6), time.Minute)
-			failures++
-		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-changes:
-		case <-timer.C:
-		case <-ctx.Done():
-		}
-		timer.Stop()
+// keepReading keeps the record of the calls to deprecated APIs that the zone's API server has counted, for the
+// cluster's insights. It is read anew when somebody asks for a refresh, and once a day. What an API server counts
+// between the last reading and its end is lost.
+func (c *clusterZone) keepReading(ctx context.Context) (time.Duration, error) {
+	refresh, wait := c.nextReading()
+	if wait > 0 {
+		return wait, nil
 	}
+	return reconcile.Now, c.readDeprecated(ctx, refresh)
 }
 
 // nextReading says how long it is until the next reading, and which refresh that answers.
@@ -120,8 +104,8 @@ func compareAPIs(a, b region.DeprecatedAPI) int {
 		cmp.Compare(a.Subresource, b.Subresource), cmp.Compare(a.Removed, b.Removed))
 }
 
-// deprecatedCounts are the requests for deprecated APIs that the API server has answered since its start. One of its metrics says which APIs these
-// are, another one counts the requests of all.
+// deprecatedCounts are the requests for deprecated APIs that the API server has answered since its start. One of its
+// metrics says which APIs these are, another one counts the requests of all.
 func (c *clusterZone) deprecatedCounts(ctx context.Context) (map[region.DeprecatedAPI]int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, metricsTimeout)
 	defer cancel()

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"time"
 
 	"tripod/apiserver/launch"
 	"tripod/az/gateway"
@@ -13,25 +14,20 @@ import (
 	"tripod/state"
 )
 
-// followState does at every change of the regional state what the cluster's part here has to follow at once, until ctx ends.
-func (c *clusterZone) followState(ctx context.Context) {
-	changes, end := c.zone.voter.Watch()
-	defer end()
-	for ctx.Err() == nil {
-		if c.readState() {
-			if err := c.launchOptions("apiserver").WriteAuthentication(); err != nil {
-				c.zone.logger.Error("write the identity provider's file", "cluster", c.record.Name, "error", err)
-			}
-		}
-		select {
-		case <-changes:
-		case <-ctx.Done():
-		}
+// keepProvider writes down for the API server which identity provider the cluster has.
+func (c *clusterZone) keepProvider(context.Context) (time.Duration, error) {
+	if !c.readProvider() {
+		return 0, nil
 	}
+	if err := c.launchOptions("apiserver").WriteAuthentication(); err != nil {
+		return 0, err
+	}
+	c.providerWritten = c.provider.Load()
+	return 0, nil
 }
 
-// readState notes the cluster's identity provider, and says whether it is another one than before.
-func (c *clusterZone) readState() (changed bool) {
+// readProvider notes the cluster's identity provider, and says whether it is another one than what is written down.
+func (c *clusterZone) readProvider() (changed bool) {
 	var found *region.IdentityProvider
 	err := c.zone.voter.View(func(tx *state.Txn) error {
 		for _, p := range region.IdentityProviders.Part(c.record.ID+"/").After(tx, "") {
@@ -42,11 +38,12 @@ func (c *clusterZone) readState() (changed bool) {
 	if err != nil {
 		return false // what was known is better than nothing
 	}
-	before := c.provider.Swap(found)
-	if before == nil || found == nil {
-		return before != found
+	c.provider.Store(found)
+	written := c.providerWritten
+	if written == nil || found == nil {
+		return written != found
 	}
-	return before.ARN != found.ARN // a provider is never changed, only replaced
+	return written.ARN != found.ARN // a provider is never changed, only replaced
 }
 
 // launchProvider is the provider as an API server is told of it.

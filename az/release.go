@@ -10,20 +10,21 @@ import (
 	"time"
 
 	"tripod/api"
-	"tripod/internal/sleep"
+	"tripod/internal/reconcile"
 	"tripod/region"
 	"tripod/state"
 )
 
 const (
-	// farewell is how long the API server and the controllers of a deleted cluster may take to end in order. Nothing of it is kept.
+	// farewell is how long the API server and the controllers of a deleted cluster may take to end in order. Nothing of
+	// it is kept.
 	farewell = 2 * time.Second
 	// absence is how long the deletion of a cluster waits for a zone that is down. It finds out when it returns.
 	absence = 10 * time.Second
 )
 
-// release ends and deletes the zone's part of a cluster that is being deleted, or was while the zone was down. It does so in a goroutine of
-// its own, once.
+// release ends and deletes the zone's part of a cluster that is being deleted, or was while the zone was down: by a
+// loop of its own, once.
 func (z *Zone) release(ctx context.Context, id, name string) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
@@ -31,20 +32,24 @@ func (z *Zone) release(ctx context.Context, id, name string) {
 		return
 	}
 	z.released[id] = true
-	part := z.clusters[id]
-	z.wait.Go(func() {
-		for pause := 100 * time.Millisecond; ctx.Err() == nil; pause = min(2*pause, 5*time.Second) {
-			err := z.discard(ctx, id, part)
-			if err == nil {
-				err = z.signOff(ctx, id)
+	loop := z.releasing(id, name, z.clusters[id])
+	z.wait.Go(func() { loop.Run(ctx) })
+}
+
+func (z *Zone) releasing(id, name string, part *clusterZone) reconcile.Loop {
+	discarded := false
+	return reconcile.Loop{
+		Key: "delete cluster " + name, Pauses: reconcile.Pauses{First: 100 * time.Millisecond, Most: 5 * time.Second}, Logger: z.logger,
+		Do: func(ctx context.Context) (time.Duration, error) {
+			if !discarded {
+				if err := z.discard(ctx, id, part); err != nil {
+					return 0, err
+				}
+				discarded = true
 			}
-			if err == nil {
-				return
-			}
-			z.logger.Warn("delete cluster", "cluster", name, "error", err)
-			sleep.For(ctx, pause)
-		}
-	})
+			return time.Second, z.signOff(ctx, id) // again, as others may be down
+		},
+	}
 }
 
 // discard ends what runs and deletes the cluster's files in this zone. Doing it again is no error.
@@ -69,38 +74,35 @@ func (z *Zone) discard(ctx context.Context, id string, part *clusterZone) error 
 	return nil
 }
 
-// signOff notes that this zone's part is gone. The last zone to do so deletes the record; the leading one does when a zone that is
-// down lets the others wait, and leaves a note for that one.
+// signOff notes that this zone's part is gone. The last zone to do so deletes the record; the leading one does when a
+// zone that is down lets the others wait, and leaves a note for that one. It is ErrDone when the record is gone.
 func (z *Zone) signOff(ctx context.Context, id string) error {
-	for ctx.Err() == nil {
-		gone, finished := false, region.Cluster{}
-		err := z.voter.Update(ctx, func(tx *state.Txn) error {
-			record, found := region.Clusters.Get(tx, id)
-			gone, finished = !found, region.Cluster{}
-			if !found {
-				z.signOffLate(tx, id)
-				return nil
-			}
-			if !slices.Contains(record.Released, z.config.Zone) {
-				record.Released = append(record.Released, z.config.Zone)
-				region.Clusters.Put(tx, id, record)
-			}
-			if z.mayFinish(record) {
-				finished = record
-				finish(tx, record, len(z.config.Peers))
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		if finished.ID != "" {
-			z.event(api.Event{Cluster: finished.Name, Type: api.ClusterDeleted, Message: fmt.Sprintf("cluster %s is deleted", finished.Name)})
-		}
-		if gone || finished.ID != "" {
+	gone, finished := false, region.Cluster{}
+	err := z.voter.Update(ctx, func(tx *state.Txn) error {
+		record, found := region.Clusters.Get(tx, id)
+		gone, finished = !found, region.Cluster{}
+		if !found {
+			z.signOffLate(tx, id)
 			return nil
 		}
-		sleep.For(ctx, time.Second)
+		if !slices.Contains(record.Released, z.config.Zone) {
+			record.Released = append(record.Released, z.config.Zone)
+			region.Clusters.Put(tx, id, record)
+		}
+		if z.mayFinish(record) {
+			finished = record
+			finish(tx, record, len(z.config.Peers))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if finished.ID != "" {
+		z.event(api.Event{Cluster: finished.Name, Type: api.ClusterDeleted, Message: fmt.Sprintf("cluster %s is deleted", finished.Name)})
+	}
+	if gone || finished.ID != "" {
+		return reconcile.ErrDone
 	}
 	return nil
 }
@@ -138,7 +140,8 @@ func (z *Zone) mayFinish(record region.Cluster) bool {
 	return waited && len(record.Released) > zones/2 && z.voter.Leader() == z.config.Zone
 }
 
-// finish deletes the cluster's record and its updates. What else belonged to it, the EKS API has deleted when the deletion began.
+// finish deletes the cluster's record and its updates. What else belonged to it, the EKS API has deleted when the
+// deletion began.
 func finish(tx *state.Txn, record region.Cluster, zones int) {
 	region.Clusters.Delete(tx, record.ID)
 	region.ClusterIDs.Delete(tx, record.Name)

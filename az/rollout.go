@@ -15,8 +15,8 @@ import (
 	"tripod/state"
 )
 
-// rolloutPatience is how long a new process may take until it is ready. A laptop under load is slow; one that does not come up at all shows itself
-// by dying again and again, and that is not told from slowness here. Tests have less.
+// rolloutPatience is how long a new process may take until it is ready. A laptop under load is slow; one that does not
+// come up at all shows itself by dying again and again, and that is not told from slowness here. Tests have less.
 var rolloutPatience = 3 * time.Minute
 
 // rolloutFarewell is how long an old process may take to finish what it does.
@@ -25,28 +25,16 @@ const rolloutFarewell = 10 * time.Second
 // errCalledOff is the end of a step in a change that has failed elsewhere, or was cancelled, meanwhile.
 var errCalledOff = errors.New("the change was called off")
 
-// keepControlPlane keeps the zone's processes of the kind that the record asks for. A change goes zone by zone: each waits for those before it, says
-// that it begins, replaces its processes, and signs when the new ones are ready. The balanced endpoint answers all along from the other zones. When
-// one does not become ready, all go back. What was interrupted goes on here at the next start.
-func (c *clusterZone) keepControlPlane(ctx context.Context) {
-	changes, cancel := c.zone.voter.Watch()
-	defer cancel()
-	for ctx.Err() == nil {
-		record, err := c.newest()
-		if err == nil && record.Runs() && record.ID != "" {
-			err = c.step(ctx, record)
-		}
-		var again <-chan time.Time
-		if err != nil && ctx.Err() == nil {
-			c.zone.logger.Warn("change the control plane", "cluster", c.record.Name, "error", err)
-			again = time.After(time.Second)
-		}
-		select {
-		case <-changes:
-		case <-again:
-		case <-ctx.Done():
-		}
+// keepControlPlane keeps the zone's processes of the kind that the record asks for. A change goes zone by zone: each
+// waits for those before it, says that it begins, replaces its processes, and signs when the new ones are ready. The
+// balanced endpoint answers all along from the other zones. When one does not become ready, all go back. What was
+// interrupted goes on here at the next start.
+func (c *clusterZone) keepControlPlane(ctx context.Context) (time.Duration, error) {
+	record, err := c.newest()
+	if err != nil || !record.Runs() || record.ID == "" {
+		return 0, err
 	}
+	return 0, c.step(ctx, record)
 }
 
 // step does what is this zone's turn to do.
@@ -108,8 +96,8 @@ func (c *clusterZone) goForward(ctx context.Context, record region.Cluster) erro
 	})
 }
 
-// goBack undoes the zone's part of a change that has failed, once the zones after it have: not all at once, for one has to serve. The last zone to have
-// gone back ends the update.
+// goBack undoes the zone's part of a change that has failed, once the zones after it have: not all at once, for one has
+// to serve. The last zone to have gone back ends the update.
 func (c *clusterZone) goBack(ctx context.Context, record region.Cluster) error {
 	zone, rollout := c.zone.config.Zone, *record.Rollout
 	for _, later := range c.zone.config.Peers[c.index+1:] {
@@ -126,15 +114,16 @@ func (c *clusterZone) goBack(ctx context.Context, record region.Cluster) error {
 	return c.conclude(ctx, rollout.UpdateID, func(_ *region.Cluster, r *region.Rollout) { r.Leave(zone) })
 }
 
-// become replaces the zone's processes, unless they are of the wanted kind already, and waits until the new ones are ready. It gives up when the
-// record does not stand for it any more; nil: it always does.
+// become replaces the zone's processes, unless they are of the wanted kind already, and waits until the new ones are
+// ready. It gives up when the record does not stand for it any more; nil: it always does.
 func (c *clusterZone) become(ctx context.Context, wanted region.ControlPlane, stands func(region.Cluster) bool) error {
 	if c.reached != nil && reflect.DeepEqual(*c.reached, wanted) {
 		return nil
 	}
 	c.reached = nil // until all are ready: a step that failed half-way is to be done again
 	c.wanted.Store(&wanted)
-	// The controllers go first and come last: without their API server they would lose their leases, which ends them as a crash.
+	// The controllers go first and come last: without their API server they would lose their leases, which ends them as
+	// a crash.
 	defer c.controllers.Release()
 	if err := c.awaitEtcdPeers(ctx, wanted, stands); err != nil {
 		return err
@@ -161,7 +150,8 @@ func (c *clusterZone) become(ctx context.Context, wanted region.ControlPlane, st
 	return nil
 }
 
-// awaitEtcdPeers waits for the other zones' etcd members when this zone's is to be replaced: with two of them away, writes would fail.
+// awaitEtcdPeers waits for the other zones' etcd members when this zone's is to be replaced: with two of them away,
+// writes would fail.
 func (c *clusterZone) awaitEtcdPeers(ctx context.Context, wanted region.ControlPlane, stands func(region.Cluster) bool) error {
 	for c.quota != wanted.DatabaseGB {
 		err := c.etcdPeersServe(ctx)
@@ -202,31 +192,84 @@ func (c *clusterZone) farewell(ctx context.Context, i *instance.Instance, end fu
 	}
 }
 
-// awaitReady waits for an instance. One that a user has stopped need not become ready on the way back: it will be of the right kind at its start.
+// awaitReady waits for an instance. One that a user has stopped need not become ready on the way back: it will be of
+// the right kind at its start.
 func (c *clusterZone) awaitReady(ctx context.Context, i *instance.Instance, stands func(region.Cluster) bool) error {
-	changes, cancel := c.zone.voter.Watch()
-	defer cancel()
-	patience := time.NewTimer(rolloutPatience)
-	defer patience.Stop()
-	for stands != nil || i.Wanted() {
-		select {
-		case <-i.Readiness():
-			return nil
-		case <-patience.C:
-			status := i.Status()
-			return fmt.Errorf("%s was not ready %v after it was to start anew: it is %s (%s)", i.Target(), rolloutPatience, status.State, status.Reason)
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-changes:
+	if stands == nil && !i.Wanted() {
+		return nil
+	}
+	late := time.NewTimer(rolloutPatience)
+	defer late.Stop()
+	err := c.await(ctx, late.C, i.Readiness, func() error {
+		if stands == nil && !i.Wanted() {
+			return errNeedless
 		}
-		if now, err := c.newest(); err == nil && stands != nil && !stands(now) {
-			return errCalledOff
-		}
+		return c.calledOff(stands)
+	})
+	switch {
+	case errors.Is(err, errNeedless):
+		return nil
+	case errors.Is(err, errLate):
+		status := i.Status()
+		return fmt.Errorf("%s was not ready %v after it was to start anew: it is %s (%s)", i.Target(), rolloutPatience, status.State, status.Reason)
+	}
+	return err
+}
+
+// errNeedless is why something is not waited for any more, and errLate that it did not come in time.
+var (
+	errNeedless = errors.New("it need not be waited for")
+	errLate     = errors.New("it did not come in time")
+)
+
+// calledOff says that the record does not stand for the change any more; nil: it always does.
+func (c *clusterZone) calledOff(stands func(region.Cluster) bool) error {
+	if now, err := c.newest(); err == nil && stands != nil && !stands(now) {
+		return errCalledOff
 	}
 	return nil
 }
 
-// conclude notes the zone's step in the change of that id, if it is still under way, and ends the change with the last step.
+// await is how a step waits for its effect: until what is signalled, or until late. After each change of the regional
+// state it asks whether the step goes on.
+func (c *clusterZone) await(ctx context.Context, late <-chan time.Time, what func() <-chan struct{}, goesOn func() error) error {
+	changes, cancel := c.zone.voter.Watch()
+	defer cancel()
+	for {
+		select {
+		case <-what():
+			return nil
+		case <-late:
+			return errLate
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changes:
+		}
+		if err := goesOn(); err != nil {
+			return err
+		}
+	}
+}
+
+// keepPace waits out this zone's share of the time that a change of the control plane has to last: what is left of it,
+// in equal parts for the zones whose turn is still to come. It gives up when the record does not stand for the change
+// any more.
+func (c *clusterZone) keepPace(ctx context.Context, record region.Cluster, begun time.Time, stands func(region.Cluster) bool) error {
+	if record.NotBefore == nil {
+		return nil
+	}
+	share := record.NotBefore.Sub(begun) / time.Duration(len(c.zone.config.Peers)-c.index)
+	over := time.NewTimer(share - c.zone.now().Sub(begun))
+	defer over.Stop()
+	nothing := func() <-chan struct{} { return nil }
+	if err := c.await(ctx, over.C, nothing, func() error { return c.calledOff(stands) }); !errors.Is(err, errLate) {
+		return err
+	}
+	return nil
+}
+
+// conclude notes the zone's step in the change of that id, if it is still under way, and ends the change with the last
+// step.
 func (c *clusterZone) conclude(ctx context.Context, id string, edit func(*region.Cluster, *region.Rollout)) error {
 	var ended region.Update
 	var version string
@@ -251,8 +294,8 @@ func (c *clusterZone) conclude(ctx context.Context, id string, edit func(*region
 	return err
 }
 
-// ended is the update whose change the record shows to be over; it takes the change out of the record. It is a zero one while zones have still to do
-// something.
+// ended is the update whose change the record shows to be over; it takes the change out of the record. It is a zero one
+// while zones have still to do something.
 func (c *clusterZone) ended(tx *state.Txn, record *region.Cluster) region.Update {
 	rollout := *record.Rollout
 	update, _ := region.Updates.Get(tx, rollout.UpdateID)

@@ -12,6 +12,7 @@ import (
 	"tripod/api"
 	"tripod/apiserver/launch"
 	"tripod/internal/pki"
+	"tripod/internal/reconcile"
 	"tripod/region"
 	"tripod/state"
 )
@@ -19,45 +20,41 @@ import (
 // shiftPoll is how often a shift that lasts is looked after: nodes and endpoints come and go meanwhile.
 const shiftPoll = 2 * time.Second
 
-// keepShifts makes the cluster's zonal shifts true. Every zone tells its own API server which zones are shifted; the leading one does the rest for the
-// whole cluster, as the zone that traffic is moved away from may be in no state to.
-func (c *clusterZone) keepShifts(ctx context.Context) {
-	changes, cancel := c.zone.voter.Watch()
-	defer cancel()
-	told, applied := "unknown", "unknown"
-	for ctx.Err() == nil {
-		shifts := c.shifts()
-		now := time.Now()
-		zones, until := shiftedZones(shifts, now)
-		want := strings.Join(zones, " ")
-		err := error(nil)
-		if told != want {
-			if err = c.tellShifts(zones); err == nil {
+// unknownZones is what is said of zones that nobody has looked at yet, or that others may have changed.
+const unknownZones = "unknown"
+
+// shifting makes the cluster's zonal shifts true. Every zone tells its own API server which zones are shifted; the
+// leading one does the rest for the whole cluster, as the zone that traffic is moved away from may be in no state to.
+func (c *clusterZone) shifting() reconcile.Loop {
+	told, applied := unknownZones, unknownZones
+	return reconcile.Loop{
+		Key: "zonal shift", Watch: c.zone.voter.Watch, Pauses: reconcile.Pauses{First: time.Second, Most: time.Second},
+		Do: func(ctx context.Context) (time.Duration, error) {
+			shifts, now := c.shifts(), time.Now()
+			zones, until := shiftedZones(shifts, now)
+			want := strings.Join(zones, " ")
+			if told != want {
+				if err := c.tellShifts(zones); err != nil {
+					return 0, err
+				}
 				told = want
 			}
-		}
-		// A cluster that never had a shift is let alone.
-		if leads := c.zone.voter.Leader() == c.zone.config.Zone; err == nil && leads && len(shifts) > 0 && (applied != want || want != "") {
-			if err = c.applyShifts(ctx, zones); err == nil {
+			leads := c.zone.voter.Leader() == c.zone.config.Zone
+			switch {
+			case !leads:
+				applied = unknownZones // by others
+			case len(shifts) > 0 && (applied != want || want != ""): // a cluster that never had a shift is let alone
+				if err := c.applyShifts(ctx, zones); err != nil {
+					return 0, err
+				}
 				c.tellApplied(applied, want)
 				applied = want
 			}
-		} else if !leads {
-			applied = "unknown" // by others
-		}
-		var again <-chan time.Time
-		switch {
-		case err != nil && ctx.Err() == nil:
-			c.zone.logger.Warn("zonal shift", "cluster", c.record.Name, "error", err)
-			again = time.After(time.Second)
-		case want != "":
-			again = time.After(min(shiftPoll, until.Sub(now)))
-		}
-		select {
-		case <-changes:
-		case <-again:
-		case <-ctx.Done():
-		}
+			if want == "" {
+				return 0, nil
+			}
+			return max(reconcile.Now, min(shiftPoll, until.Sub(now))), nil
+		},
 	}
 }
 
@@ -107,7 +104,7 @@ func (c *clusterZone) applyShifts(ctx context.Context, zones []string) error {
 // tellApplied tells of what has changed for clients, once.
 func (c *clusterZone) tellApplied(before, now string) {
 	switch {
-	case before == now || before == "unknown" && now == "":
+	case before == now || before == unknownZones && now == "":
 	case now != "":
 		c.zone.event(api.Event{Cluster: c.record.Name, Target: "az/" + now, Type: api.ZonalShift,
 			Message: fmt.Sprintf("traffic of cluster %s is moved away from %s: its nodes are cordoned and its endpoints left out", c.record.Name, now)})

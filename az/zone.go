@@ -28,6 +28,7 @@ import (
 	"tripod/internal/loss"
 	"tripod/internal/pki"
 	"tripod/internal/process"
+	"tripod/internal/reconcile"
 	"tripod/internal/version"
 	"tripod/logstore"
 	"tripod/region"
@@ -68,7 +69,8 @@ type Zone struct {
 	clusters map[string]*clusterZone // by id
 	released map[string]bool         // ids of clusters whose part here is deleted, or is being
 	serving  bool
-	ending   bool // no cluster is started any more
+	ending   bool           // no cluster is started any more
+	starts   sync.WaitGroup // of clusters that were begun before
 
 	former instance.FormerLeads // before a suspension
 
@@ -85,8 +87,8 @@ func New(config plan.Zone, logger *slog.Logger) *Zone {
 	return &Zone{config: config, now: time.Now, logger: logger, changes: make(chan struct{}, 1), clusters: map[string]*clusterZone{}, released: map[string]bool{}}
 }
 
-// Start brings the zone's own parts up, those that serve all clusters, and returns; clusters follow from the regional state. What it
-// started is undone when it fails.
+// Start brings the zone's own parts up, those that serve all clusters, and returns; clusters follow from the regional
+// state. What it started is undone when it fails.
 func (z *Zone) Start(ctx context.Context) (err error) {
 	defer func() {
 		if err != nil {
@@ -119,9 +121,7 @@ func (z *Zone) Start(ctx context.Context) (err error) {
 	z.mu.Lock()
 	z.serving = true
 	z.mu.Unlock()
-	z.wait.Go(func() { z.reconcile(running) })
-	z.wait.Go(func() { z.reportChanges(running) })
-	z.changed()
+	z.wait.Go(func() { reconcile.Run(running, z.loops()...) })
 	return nil
 }
 
@@ -294,8 +294,8 @@ func (z *Zone) Stop(ctx context.Context) error {
 	return err
 }
 
-// Quiesce ends all that needs a quorum of etcd, as the first half of the stop of a whole region: an API server that has lost its etcd
-// waits for it in vain.
+// Quiesce ends all that needs a quorum of etcd, as the first half of the stop of a whole region: an API server that has
+// lost its etcd waits for it in vain.
 func (z *Zone) Quiesce(ctx context.Context) error {
 	return z.eachCluster(func(c *clusterZone) error { return c.quiesce(ctx) })
 }
@@ -304,6 +304,9 @@ func (z *Zone) Quiesce(ctx context.Context) error {
 func (z *Zone) eachCluster(do func(*clusterZone) error) error {
 	z.mu.Lock()
 	z.ending = true
+	z.mu.Unlock()
+	z.starts.Wait()
+	z.mu.Lock()
 	clusters := make([]*clusterZone, 0, len(z.clusters))
 	for _, cluster := range z.clusters {
 		clusters = append(clusters, cluster)
@@ -355,21 +358,29 @@ func (z *Zone) changed() {
 	}
 }
 
-func (z *Zone) reportChanges(ctx context.Context) {
-	children := process.ChildChanges(ctx)
-	for {
-		select {
-		case <-z.changes:
-			state := z.state()
-			z.OnReport(Report{State: &state})
-		case <-children: // somebody may have stopped one by a signal
-			for _, i := range z.instances("") {
-				i.ObservePause()
-			}
-		case <-ctx.Done():
-			return
-		}
+// loops are the zone's own; those of its part of a cluster are clusterZone.loops.
+func (z *Zone) loops() []reconcile.Loop {
+	return []reconcile.Loop{
+		{Key: "run the zone's part of all clusters", Watch: z.voter.Watch, Do: z.reconcileClusters,
+			Pauses: reconcile.Pauses{First: 5 * time.Second, Most: 5 * time.Second}, Logger: z.logger},
+		{Key: "report the zone's state", Watch: func() (<-chan struct{}, func()) { return z.changes, func() {} }, Do: z.reportState,
+			Logger: z.logger},
+		{Key: "notice paused instances", Watch: process.ChildChanges, Do: z.observePauses, Logger: z.logger},
 	}
+}
+
+func (z *Zone) reportState(context.Context) (time.Duration, error) {
+	state := z.state()
+	z.OnReport(Report{State: &state})
+	return 0, nil
+}
+
+// observePauses looks which instances somebody has stopped by a signal, or let go on.
+func (z *Zone) observePauses(context.Context) (time.Duration, error) {
+	for _, i := range z.instances("") {
+		i.ObservePause()
+	}
+	return 0, nil
 }
 
 func (z *Zone) state() State {
@@ -407,44 +418,35 @@ func (z *Zone) instances(cluster string) (found []*instance.Instance) {
 	return found
 }
 
-// reconcile makes the zone's part of every cluster true, again at every change of the regional state.
-func (z *Zone) reconcile(ctx context.Context) {
-	changes, cancel := z.voter.Watch()
-	defer cancel()
-	for {
-		var records []region.Cluster
-		var deleted []region.DeletedCluster
-		z.voter.View(func(tx *state.Txn) error {
-			records, deleted = region.Clusters.List(tx), region.Deleted.List(tx)
-			return nil
-		})
-		var retry <-chan time.Time
-		for _, record := range records {
-			switch {
-			case record.Status == "DELETING":
-				z.release(ctx, record.ID, record.Name)
-			case record.Runs() && !z.ensure(ctx, record):
-				retry = time.After(5 * time.Second)
-			}
-		}
-		for _, cluster := range deleted {
-			z.release(ctx, cluster.ID, cluster.Name)
-		}
-		for id, name := range z.orphans(records) {
-			z.release(ctx, id, name)
-		}
-		z.changed()
-		select {
-		case <-changes:
-		case <-retry:
-		case <-ctx.Done():
-			return
+// reconcileClusters makes the zone's part of every cluster true.
+func (z *Zone) reconcileClusters(ctx context.Context) (time.Duration, error) {
+	var records []region.Cluster
+	var deleted []region.DeletedCluster
+	z.voter.View(func(tx *state.Txn) error {
+		records, deleted = region.Clusters.List(tx), region.Deleted.List(tx)
+		return nil
+	})
+	var errs []error
+	for _, record := range records {
+		switch {
+		case record.Status == "DELETING":
+			z.release(ctx, record.ID, record.Name)
+		case record.Runs():
+			errs = append(errs, z.ensure(ctx, record))
 		}
 	}
+	for _, cluster := range deleted {
+		z.release(ctx, cluster.ID, cluster.Name)
+	}
+	for id, name := range z.orphans(records) {
+		z.release(ctx, id, name)
+	}
+	z.changed()
+	return 0, errors.Join(errs...)
 }
 
-// orphans are the names, by id, of clusters that run here and have no record. A copy of the regional state only moves on: what was in it, and is not
-// any more, is deleted, while this zone was being caught up.
+// orphans are the names, by id, of clusters that run here and have no record. A copy of the regional state only moves
+// on: what was in it, and is not any more, is deleted, while this zone was being caught up.
 func (z *Zone) orphans(records []region.Cluster) map[string]string {
 	z.mu.Lock()
 	defer z.mu.Unlock()
@@ -458,24 +460,28 @@ func (z *Zone) orphans(records []region.Cluster) map[string]string {
 	return names
 }
 
-// ensure starts the zone's part of a cluster, and says whether it need not be tried again.
-func (z *Zone) ensure(ctx context.Context, record region.Cluster) bool {
+// ensure starts the zone's part of a cluster, unless it runs: what changes of a record then is its own loops' matter.
+// The zone's lock is not held while a part starts, as everybody who asks for the zone's instances takes it.
+func (z *Zone) ensure(ctx context.Context, record region.Cluster) error {
 	z.mu.Lock()
-	defer z.mu.Unlock()
-	if z.ending {
-		return true
+	if z.ending || z.clusters[record.ID] != nil {
+		z.mu.Unlock()
+		return nil
 	}
-	if z.clusters[record.ID] != nil {
-		return true // what changes of a record so far, its status, follow reads anew
-	}
+	z.starts.Add(1)
+	z.mu.Unlock()
+	defer z.starts.Done()
 	cluster := newClusterZone(z, record)
 	if err := cluster.start(ctx); err != nil {
-		z.logger.Error("start cluster", "cluster", record.Name, "error", err)
-		go z.event(api.Event{Cluster: record.Name, Type: api.ClusterFailed, Message: fmt.Sprintf("zone %s cannot run its part of cluster %s: %v; it is tried again every 5 s", z.config.Zone, record.Name, err)})
-		return false
+		z.event(api.Event{Cluster: record.Name, Type: api.ClusterFailed, Message: fmt.Sprintf(
+			"zone %s cannot run its part of cluster %s: %v; it is tried again every 5 s", z.config.Zone, record.Name, err)})
+		return fmt.Errorf("start cluster %s: %w", record.Name, err)
 	}
-	z.clusters[record.ID] = cluster
-	return true
+	z.mu.Lock()
+	z.clusters[record.ID] = cluster // before its processes run: the gateway has to know them
+	z.mu.Unlock()
+	cluster.run(ctx)
+	return nil
 }
 
 // Run is the program `tripod internal zone CONFIG`.

@@ -69,7 +69,8 @@ func (e *Emulator) heal(z *zone) {
 
 // watchPauses notices that somebody stopped a zone's agent by a signal, or let it go on.
 func (e *Emulator) watchPauses(ctx context.Context) {
-	children := process.ChildChanges(ctx)
+	children, end := process.ChildChanges()
+	defer end()
 	for {
 		select {
 		case <-children:
