@@ -29,6 +29,10 @@ func TestEC2IsAllowedByResourcesAndTags(t *testing.T) {
 	const all = "arn:aws:ec2:*:*:"
 	vpc := ec2.VPC{AccountID: iam.DefaultAccountID, Region: "us-east-1", Zones: []string{"us-east-1a", "us-east-1b", "us-east-1c"}}
 	tagged := "&TagSpecification.1.ResourceType=subnet&TagSpecification.1.Tag.1.Key=team&TagSpecification.1.Tag.1.Value=red"
+	_, mainTables := w.denied(t, "ec2", "POST", "/", "Action=DescribeRouteTables&Filter.1.Name=association.main&Filter.1.Value.1=true"+ec2Version, statementOn("Allow", "*", "*", `{}`))
+	mainTable, mainAssociation := regexp.MustCompile(`rtb-\w+`).FindString(mainTables), regexp.MustCompile(`rtbassoc-\w+`).FindString(mainTables)
+	_, publicTables := w.denied(t, "ec2", "POST", "/", "Action=DescribeRouteTables&Filter.1.Name=route.gateway-id&Filter.1.Value.1=igw-*"+ec2Version, statementOn("Allow", "*", "*", `{}`))
+	publicTable := regexp.MustCompile(`rtb-\w+`).FindString(publicTables)
 	subnet := "Action=CreateSubnet&VpcId=" + vpc.ID() + "&CidrBlock=10.0.250.0/24"
 	for _, c := range []struct {
 		name, params string
@@ -48,6 +52,14 @@ func TestEC2IsAllowedByResourcesAndTags(t *testing.T) {
 		{"by resource tag", "Action=ModifySubnetAttribute&SubnetId=" + vpc.SubnetIDs()[0] + "&MapPublicIpOnLaunch.Value=true", []string{statementOn("Allow", "*", "*", `{"StringEquals":{"ec2:ResourceTag/kubernetes.io/role/internal-elb":"1","aws:ResourceTag/Name":"default-private-us-east-1a"}}`)}, true},
 		{"by another tag", "Action=ModifySubnetAttribute&SubnetId=" + vpc.SubnetIDs()[0] + "&MapPublicIpOnLaunch.Value=true", []string{statementOn("Allow", "*", "*", `{"StringEquals":{"ec2:ResourceTag/kubernetes.io/role/elb":"1"}}`)}, false},
 		{"reads have no resource", "Action=DescribeVpcs&VpcId.1=" + vpc.ID(), []string{statementOn("Allow", "DescribeVpcs", all+"vpc/*", `{}`)}, false},
+		{"a main association, moved from a table", "Action=ReplaceRouteTableAssociation&AssociationId=" + mainAssociation + "&RouteTableId=" + publicTable,
+			[]string{statementOn("Allow", "*", "*", `{}`), statementOn("Deny", "*", all+"route-table/"+mainTable, `{}`)}, false},
+		{"moved to another", "Action=ReplaceRouteTableAssociation&AssociationId=" + mainAssociation + "&RouteTableId=" + publicTable,
+			[]string{statementOn("Allow", "*", "*", `{}`), statementOn("Deny", "*", all+"route-table/"+publicTable, `{}`)}, false},
+		{"moved with permission on both", "Action=ReplaceRouteTableAssociation&AssociationId=" + mainAssociation + "&RouteTableId=" + publicTable,
+			[]string{statementOn("Allow", "*", all+"route-table/*", `{}`)}, true},
+		{"an association ended", "Action=DisassociateRouteTable&AssociationId=" + mainAssociation,
+			[]string{statementOn("Allow", "*", "*", `{}`), statementOn("Deny", "*", all+"route-table/"+mainTable, `{}`)}, false},
 		{"in this region", "Action=DescribeVpcs", []string{statementOn("Allow", "Describe*", "*", `{"StringEquals":{"ec2:Region":"us-east-1"}}`)}, true},
 	} {
 		if denied, text := w.denied(t, "ec2", "POST", "/", c.params+"&DryRun=true"+ec2Version, c.policies...); denied == c.want || !denied && !strings.Contains(text, "DryRunOperation") {

@@ -15,6 +15,7 @@ type elasticIP struct {
 	Domain         string    `xml:"domain"`
 	Pool           string    `xml:"publicIpv4Pool"`
 	BorderGroup    string    `xml:"networkBorderGroup"`
+	InstanceID     string    `xml:"instanceId,omitempty" json:"-"`
 	AssociationID  string    `xml:"associationId,omitempty" json:"-"`
 	PrivateIP      string    `xml:"privateIpAddress,omitempty" json:"-"`
 	InterfaceID    string    `xml:"networkInterfaceId,omitempty" json:"-"`
@@ -44,7 +45,8 @@ func (s *Service) newAddress(allocationID string, ip netip.Addr) elasticIP {
 func (s *Service) addressActions() map[string]action {
 	return map[string]action{
 		"AllocateAddress": typed(s.allocateAddress), "ReleaseAddress": typed(s.releaseAddress), "DescribeAddresses": typed(s.describeAddresses),
-		"DisassociateAddress": typed(s.disassociateAddress), "DescribeAddressesAttribute": typed(s.describeAddressesAttribute),
+		"AssociateAddress": typed(s.associateAddress), "DisassociateAddress": typed(s.disassociateAddress),
+		"DescribeAddressesAttribute": typed(s.describeAddressesAttribute),
 	}
 }
 
@@ -64,9 +66,9 @@ func (s *Service) describeAddresses(call *wire.Call, in *describeAddressesInput)
 	}
 	found, _, err := describe(s, call, addresses, in.IDs, page{Filters: in.Filters}, func(tx *state.Txn, v *elasticIP) {
 		v.Tags = s.tagsOf(tx, v.AllocationID)
-		if g, used := s.natGatewayWith(tx, v.AllocationID); used {
-			v.AssociationID, v.PrivateIP = g.Addresses[0].AssociationID, g.Addresses[0].PrivateIP
-			v.InterfaceID, v.InterfaceOwner = g.interfaceID(), s.VPC.AccountID
+		if holder, used := s.associationOf(tx, v.AllocationID); used {
+			v.AssociationID, v.PrivateIP = holder.Association.AssociationID, holder.Address
+			v.InterfaceID, v.InterfaceOwner, v.InstanceID = holder.InterfaceID, s.VPC.AccountID, holder.Attachment.InstanceID
 		}
 	})
 	if err != nil {
@@ -74,7 +76,7 @@ func (s *Service) describeAddresses(call *wire.Call, in *describeAddressesInput)
 	}
 	for _, ip := range in.PublicIPs {
 		if !slices.ContainsFunc(found, func(v elasticIP) bool { return v.PublicIP == ip }) {
-			return nil, refuse("InvalidAddress.NotFound", "Address '%s' not found.", clip(ip))
+			return nil, noAddress(ip)
 		}
 	}
 	return &describeAddressesOutput{found}, nil
@@ -131,11 +133,13 @@ func (s *Service) releaseAddress(call *wire.Call, in *releaseAddressInput) (*don
 		if err != nil {
 			return err
 		}
+		holder, used := s.associationOf(tx, v.AllocationID)
 		if err := addresses.delete(s, tx, v.AllocationID); err != nil {
 			return err
 		}
-		if g, used := s.natGatewayWith(tx, v.AllocationID); used {
-			return refuse("InvalidIPAddress.InUse", "Address %s is in use: delete the NAT gateway %s first.", v.PublicIP, g.GatewayID)
+		if used {
+			call.Note(holder.InterfaceID + " has " + v.PublicIP)
+			return refuse("InvalidIPAddress.InUse", "Address %s is in use.", v.PublicIP)
 		}
 		return nil
 	})
@@ -159,20 +163,4 @@ func (s *Service) describeAddressesAttribute(call *wire.Call, in *describeAddres
 	}
 	_, _, err := describe(s, call, addresses, in.IDs, page{MaxResults: in.MaxResults, NextToken: in.NextToken}, func(*state.Txn, *elasticIP) {})
 	return &describeAddressesAttributeOutput{}, err
-}
-
-type disassociateAddressInput struct {
-	AssociationID string `ec2:"AssociationId,required"`
-}
-
-// disassociateAddress finds no association that it could end: those of NAT gateways end with them, and there are no others.
-func (s *Service) disassociateAddress(call *wire.Call, in *disassociateAddressInput) (*done, error) {
-	return change(s, call, &done{true}, func(tx *state.Txn) error {
-		for _, g := range natGateways.all(s, tx) {
-			if g.Addresses[0].AssociationID == in.AssociationID {
-				return refuse("AuthFailure", "You do not have permission to access the specified resource.")
-			}
-		}
-		return refuse("InvalidAssociationID.NotFound", "The association ID '%s' does not exist", clip(in.AssociationID))
-	})
 }

@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 
@@ -62,11 +63,22 @@ func (s *Service) deleteRouteTable(call *wire.Call, in *deleteRouteTableInput) (
 			return err
 		}
 		if len(t.Associations) > 0 {
-			return refuse("DependencyViolation",
-				"The routeTable '%s' has dependencies and cannot be deleted: disassociate it first; a VPC's main table goes with the VPC.", t.RouteTableID)
+			return depended(call, "routeTable", t.RouteTableID, t.users()...)
 		}
 		return routeTables.delete(s, tx, t.RouteTableID)
 	})
+}
+
+// users are the subnets and gateways of a table's associations, and the VPC whose main table it is.
+func (t routeTable) users() (all []string) {
+	for _, a := range t.Associations {
+		user := cmp.Or(a.SubnetID, a.GatewayID)
+		if a.Main {
+			user = t.VPCID
+		}
+		all = append(all, user)
+	}
+	return all
 }
 
 type associateRouteTableInput struct {

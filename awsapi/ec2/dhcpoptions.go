@@ -127,7 +127,7 @@ func (s *Service) deleteDHCPOptions(call *wire.Call, in *deleteDHCPOptionsInput)
 			return err
 		}
 		if slices.ContainsFunc(vpcs.all(s, tx), func(v vpcRecord) bool { return v.DHCPOptionsID == set.OptionsID }) {
-			return refuse("DependencyViolation", "The dhcpOptions '%s' has dependencies and cannot be deleted.", set.OptionsID)
+			return depended(call, "dhcpOptions", set.OptionsID)
 		}
 		return dhcpOptionSets.delete(s, tx, set.OptionsID)
 	})

@@ -27,22 +27,28 @@ func newService() *Service {
 
 // ask calls an operation with parameters in the form Name=value. An answer with members that Amazon's model does not have is an error.
 func ask(s *Service, operation string, params ...string) (string, error) {
+	_, body, err := asking(s, operation, params...)
+	return body, err
+}
+
+// asking is ask, and gives the call too.
+func asking(s *Service, operation string, params ...string) (*wire.Call, string, error) {
 	values := url.Values{"Action": {operation}, "Version": {Version}}
 	for _, param := range params {
 		name, value, _ := strings.Cut(param, "=")
 		values.Set(name, value)
 	}
 	w := httptest.NewRecorder()
-	err := s.API().Serve(w, &wire.Call{RequestID: "id", Params: values, Request: httptest.NewRequest("POST", "/", nil),
-		Principal: iam.Principal{ARN: "arn:aws:iam::111122223333:user/admin", Policies: []string{iam.AdministratorAccess}}})
-	if err != nil {
-		return "", err
+	call := &wire.Call{RequestID: "id", Params: values, Request: httptest.NewRequest("POST", "/", nil),
+		Principal: iam.Principal{ARN: "arn:aws:iam::111122223333:user/admin", Policies: []string{iam.AdministratorAccess}}}
+	if err := s.API().Serve(w, call); err != nil {
+		return call, "", err
 	}
 	extra, err := unmodelled(operation, w.Body.String())
 	if err == nil && len(extra) > 0 {
 		err = fmt.Errorf("%s answers with what is not in Amazon's model: %s", operation, strings.Join(extra, ", "))
 	}
-	return w.Body.String(), err
+	return call, w.Body.String(), err
 }
 
 func must(t *testing.T, s *Service, operation string, params ...string) string {

@@ -23,6 +23,7 @@ type instance struct {
 	SubnetID        string                  `xml:"subnetId"`
 	VPCID           string                  `xml:"vpcId"`
 	Address         string                  `xml:"privateIpAddress"`
+	PublicIP        string                  `xml:"ipAddress,omitempty"`
 	SourceDestCheck bool                    `xml:"sourceDestCheck"`
 	Groups          list[groupName]         `xml:"groupSet"`
 	Profile         *assignedProfile        `xml:"iamInstanceProfile"`
@@ -78,25 +79,44 @@ type ebsDevice struct {
 
 // instanceInterface is an interface as its instance shows it.
 type instanceInterface struct {
-	InterfaceID string          `xml:"networkInterfaceId"`
-	SubnetID    string          `xml:"subnetId"`
-	VPCID       string          `xml:"vpcId"`
-	OwnerID     string          `xml:"ownerId"`
-	Status      string          `xml:"status"`
-	MAC         string          `xml:"macAddress"`
-	Address     string          `xml:"privateIpAddress"`
-	DNSName     string          `xml:"privateDnsName"`
-	Groups      list[groupName] `xml:"groupSet"`
-	Attachment  ownAttachment   `xml:"attachment"`
-	Addresses   list[address]   `xml:"privateIpAddressesSet"`
-	Addresses6  list[struct{}]  `xml:"ipv6AddressesSet"`
-	Description string          `xml:"description"`
-	DestCheck   bool            `xml:"sourceDestCheck"`
-	Type        string          `xml:"interfaceType"`
-	Operator    operator        `xml:"operator"`
+	InterfaceID string           `xml:"networkInterfaceId"`
+	SubnetID    string           `xml:"subnetId"`
+	VPCID       string           `xml:"vpcId"`
+	OwnerID     string           `xml:"ownerId"`
+	Status      string           `xml:"status"`
+	MAC         string           `xml:"macAddress"`
+	Address     string           `xml:"privateIpAddress"`
+	DNSName     string           `xml:"privateDnsName"`
+	Groups      list[groupName]  `xml:"groupSet"`
+	Attachment  ownAttachment    `xml:"attachment"`
+	Association *ownAddress      `xml:"association"`
+	Addresses   list[hasAddress] `xml:"privateIpAddressesSet"`
+	Addresses6  list[struct{}]   `xml:"ipv6AddressesSet"`
+	Description string           `xml:"description"`
+	DestCheck   bool             `xml:"sourceDestCheck"`
+	Type        string           `xml:"interfaceType"`
+	Operator    operator         `xml:"operator"`
 
 	Tags list[tag] `xml:"-" filter:"tagSet"`
 	Zone string    `xml:"-" filter:"availabilityZone"`
+}
+
+// hasAddress is a private address as its instance shows it.
+type hasAddress struct {
+	Address     string      `xml:"privateIpAddress"`
+	DNSName     string      `xml:"privateDnsName"`
+	Primary     bool        `xml:"primary"`
+	Association *ownAddress `xml:"association"`
+}
+
+// ownAddress is an Elastic IP address as the instance shows it that has it: less than its interface shows.
+type ownAddress struct {
+	OwnerID  string `xml:"ipOwnerId"`
+	DNSName  string `xml:"publicDnsName"`
+	PublicIP string `xml:"publicIp"`
+
+	AllocationID  string `xml:"-" filter:"allocationId"`
+	AssociationID string `xml:"-" filter:"associationId"`
 }
 
 // ownAttachment is an interface's attachment to the instance that shows it.
@@ -132,14 +152,18 @@ func (s *Service) instances(tx *state.Txn) (all []instance) {
 	}
 	for _, n := range s.Nodes(tx) {
 		eni, launched := byInstance[n.ID], timestamp(n.Launched)
-		all = append(all, instance{
+		shown := instance{
 			InstanceID: n.ID, State: running, DNSName: n.DNSName, Type: machine.DefaultType, LaunchTime: launched,
 			Placement: instancePlacement{Zone: n.Zone, ZoneID: n.ZoneID, Tenancy: "default"}, Monitoring: instanceMonitoring{"disabled"}, SubnetID: n.SubnetID,
 			VPCID: eni.VPCID, Address: n.Address, SourceDestCheck: true, Groups: eni.Groups, Profile: profileOf(tx, n.Profile), Architecture: "x86_64",
 			RootDeviceType: "ebs", RootDeviceName: rootDevice, Devices: list[instanceDevice]{{rootDevice, ebsDevice{n.VolumeID, "attached", launched, true}}},
 			Virtualization: "hvm", Hypervisor: "xen", EBSOptimized: true, ENASupport: true, Interfaces: list[instanceInterface]{s.ownInterface(tx, n, eni)},
 			instanceOptions: optionsOf(launched), ReservationID: id("r", n.ID), OwnerID: s.VPC.AccountID,
-		})
+		}
+		if eni.Association != nil {
+			shown.PublicIP, shown.PublicDNSName = eni.Association.PublicIP, eni.Association.DNSName
+		}
+		all = append(all, shown)
 	}
 	return all
 }
@@ -147,9 +171,14 @@ func (s *Service) instances(tx *state.Txn) (all []instance) {
 // ownInterface is a node's interface as its instance shows it.
 func (s *Service) ownInterface(tx *state.Txn, n Node, eni networkInterface) instanceInterface {
 	a := eni.Attachment
+	var public *ownAddress
+	if has := eni.Association; has != nil {
+		public = &ownAddress{has.OwnerID, has.DNSName, has.PublicIP, has.AllocationID, has.AssociationID}
+	}
 	return instanceInterface{
 		InterfaceID: eni.InterfaceID, SubnetID: eni.SubnetID, VPCID: eni.VPCID, OwnerID: eni.OwnerID, Status: eni.Status, MAC: eni.MAC, Address: eni.Address,
-		DNSName: eni.DNSName, Groups: eni.Groups, Addresses: eni.Addresses, Description: eni.Description, DestCheck: eni.SourceDestCheck, Type: eni.Type,
+		DNSName: eni.DNSName, Groups: eni.Groups, Association: public,
+		Addresses: list[hasAddress]{{eni.Address, eni.DNSName, true, public}}, Description: eni.Description, DestCheck: eni.SourceDestCheck, Type: eni.Type,
 		Attachment: ownAttachment{a.AttachmentID, a.DeviceIndex, a.CardIndex, a.Status, a.AttachTime, a.DeleteOnTermination, a.InstanceID, a.InstanceOwnerID},
 		Tags:       s.nodeTags(tx, n, eni.InterfaceID), Zone: eni.Zone,
 	}

@@ -60,6 +60,7 @@ type interfaceAddress struct {
 	AssociationID string `xml:"associationId"`
 	OwnerID       string `xml:"ipOwnerId"`
 	PublicIP      string `xml:"publicIp"`
+	DNSName       string `xml:"publicDnsName"`
 }
 
 // operator says that no service of AWS manages a resource in its owner's stead.
@@ -145,7 +146,7 @@ func (s *Service) natInterfaces(tx *state.Txn) (all []networkInterface) {
 			Attachment: interfaceAttachment{AttachmentID: id("ela-attach", g.GatewayID), InstanceOwnerID: "amazon-aws", DeviceIndex: 1, Status: "attached", AttachTime: g.Created},
 		}
 		if own.AllocationID != "" {
-			eni.Association = &interfaceAddress{own.AllocationID, own.AssociationID, s.VPC.AccountID, own.PublicIP}
+			eni.Association = &interfaceAddress{own.AllocationID, own.AssociationID, s.VPC.AccountID, own.PublicIP, s.VPC.publicDNSName(own.PublicIP)}
 		}
 		eni.Addresses = list[address]{{eni.Address, eni.DNSName, true, eni.Association}}
 		all = append(all, eni)

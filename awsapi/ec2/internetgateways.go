@@ -1,6 +1,8 @@
 package ec2
 
 import (
+	"strings"
+
 	"tripod/awsapi/wire"
 	"tripod/state"
 )
@@ -93,7 +95,7 @@ func (s *Service) deleteInternetGateway(call *wire.Call, in *deleteInternetGatew
 			return err
 		}
 		if len(g.Attachments) > 0 {
-			return refuse("DependencyViolation", "The internetGateway '%s' has dependencies and cannot be deleted: detach it from %s first.", g.GatewayID, g.Attachments[0].VPCID)
+			return depended(call, "internetGateway", g.GatewayID, g.Attachments[0].VPCID)
 		}
 		return nil
 	})
@@ -137,6 +139,11 @@ func (s *Service) detachInternetGateway(call *wire.Call, in *attachmentInput) (*
 			return refuse("Gateway.NotAttached", "resource %s is not attached to network %s", g.GatewayID, clip(in.VPCID))
 		case in.VPCID == s.VPC.ID():
 			return refuse("OperationNotPermitted", "%s comes with the region and cannot be detached from its default VPC.", g.GatewayID)
+		}
+		if mapped := s.mappedAddresses(tx, in.VPCID); len(mapped) > 0 {
+			call.Note("mapped public addresses: " + strings.Join(mapped, ", "))
+			return refuse("DependencyViolation",
+				"Network %s has some mapped public address(es). Please unmap those public address(es) before detaching the gateway.", in.VPCID)
 		}
 		g.Attachments = nil
 		s.dissociate(tx, g.GatewayID)

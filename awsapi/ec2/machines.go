@@ -64,5 +64,5 @@ func (s *Service) nodeInterfaces(tx *state.Txn) (all []networkInterface) {
 				DeleteOnTermination: true},
 		})
 	}
-	return all
+	return s.addressesOf(tx, all)
 }

@@ -81,16 +81,6 @@ func natHost(home subnet) string {
 	return ip.String()
 }
 
-// natGatewayWith is the gateway that has the address, if there is one.
-func (s *Service) natGatewayWith(tx *state.Txn, allocationID string) (natGateway, bool) {
-	for _, g := range natGateways.all(s, tx) {
-		if g.Addresses[0].AllocationID == allocationID {
-			return g, true
-		}
-	}
-	return natGateway{}, false
-}
-
 func (s *Service) natGatewayActions() map[string]action {
 	return map[string]action{
 		"CreateNatGateway": typed(s.createNATGateway), "DeleteNatGateway": typed(s.deleteNATGateway), "DescribeNatGateways": typed(s.describeNATGateways),
@@ -164,8 +154,9 @@ func (s *Service) createNATGateway(call *wire.Call, in *createNATGatewayInput) (
 			if err != nil {
 				return err
 			}
-			if g, used := s.natGatewayWith(tx, v.AllocationID); used {
-				return refuse("Resource.AlreadyAssociated", "Elastic IP address [%s] is already associated with %s", v.AllocationID, g.GatewayID)
+			if holder, used := s.associationOf(tx, v.AllocationID); used {
+				call.Note(holder.InterfaceID + " has " + v.PublicIP)
+				return refuse("Resource.AlreadyAssociated", "Elastic IP address [%s] is already associated", v.AllocationID)
 			}
 			ip = &v
 		}

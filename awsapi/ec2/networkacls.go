@@ -185,7 +185,7 @@ func (s *Service) deleteACL(call *wire.Call, in *deleteACLInput) (*done, error) 
 		case acl.Default:
 			return refuse("InvalidParameterValue", "cannot delete default network ACL %s", acl.ACLID)
 		case len(s.shownACL(tx, acl).Associations) > 0:
-			return refuse("DependencyViolation", "The networkAcl '%s' has dependencies and cannot be deleted.", acl.ACLID)
+			return depended(call, "networkAcl", acl.ACLID)
 		}
 		return networkACLs.delete(s, tx, acl.ACLID)
 	})

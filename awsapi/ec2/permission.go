@@ -92,7 +92,8 @@ func (s *Service) subjects(call *wire.Call) ([]subject, error) {
 	return subjects, err
 }
 
-// named are the ids that a call's parameters give, and that of the launch template whose name they give.
+// named are the ids that a call's parameters give, and those of what they give in other ways: the launch template of a name, the address of
+// a public IP address, and what an association is of.
 func (s *Service) named(tx *state.Txn, call *wire.Call) []string {
 	var ids []string
 	for name, values := range call.Params {
@@ -100,6 +101,15 @@ func (s *Service) named(tx *state.Txn, call *wire.Call) []string {
 			continue
 		}
 		ids = append(ids, values...)
+	}
+	ids = append(ids, s.associated(tx, call.Params.Get("AssociationId"))...)
+	if ip := call.Params.Get("PublicIp"); ip != "" && strings.HasSuffix(call.Operation, "ssociateAddress") {
+		if v, err := s.addressNamed(tx, "", ip); err == nil {
+			ids = append(ids, v.AllocationID)
+			if holder, used := s.associationOf(tx, v.AllocationID); used && call.Operation == "DisassociateAddress" {
+				ids = append(ids, holder.InterfaceID, holder.Attachment.InstanceID)
+			}
+		}
 	}
 	if name := call.Params.Get("LaunchTemplateName"); name != "" && made[call.Operation] == "" {
 		for _, t := range launchTemplates.all(s, tx) {
@@ -110,6 +120,43 @@ func (s *Service) named(tx *state.Txn, call *wire.Call) []string {
 	}
 	slices.Sort(ids) // so that the same call always has the same error
 	return slices.Compact(ids)
+}
+
+// associated are the ids of the resources that an association is of: who ends it, or has it moved, needs the permission on each.
+func (s *Service) associated(tx *state.Txn, associationID string) []string {
+	kind, _, _ := strings.Cut(associationID, "-0")
+	switch kind {
+	case "rtbassoc":
+		if t, at, err := s.routeAssociation(tx, associationID); err == nil {
+			return []string{t.RouteTableID, t.Associations[at].SubnetID, t.Associations[at].GatewayID}
+		}
+	case "aclassoc":
+		for _, v := range subnets.all(s, tx) {
+			if a := aclOf(tx, v); a.AssociationID == associationID {
+				return []string{a.ACLID, a.SubnetID}
+			}
+		}
+	case "eipassoc":
+		for _, v := range interfaces.all(s, tx) {
+			if v.Association != nil && v.Association.AssociationID == associationID {
+				return []string{v.Association.AllocationID, v.InterfaceID, v.Attachment.InstanceID}
+			}
+		}
+	case "vpc-cidr-assoc":
+		for _, v := range vpcs.all(s, tx) {
+			if slices.ContainsFunc(v.CIDRs, func(a cidrAssociation) bool { return a.AssociationID == associationID }) ||
+				slices.ContainsFunc(v.CIDRs6, func(a cidr6Association) bool { return a.AssociationID == associationID }) {
+				return []string{v.VPCID}
+			}
+		}
+	case "subnet-cidr-assoc":
+		for _, v := range subnets.all(s, tx) {
+			if slices.ContainsFunc(v.CIDRs6, func(a subnetCIDR6) bool { return a.AssociationID == associationID }) {
+				return []string{v.SubnetID}
+			}
+		}
+	}
+	return nil
 }
 
 // encode adds to the refusal of a call that changes something why it was refused, for sts decode-authorization-message. A region that cannot

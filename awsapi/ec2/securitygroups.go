@@ -206,7 +206,8 @@ func (s *Service) deleteGroup(call *wire.Call, in *deleteGroupInput) (*deleteGro
 			return refuse("CannotDelete", "the specified group: \"%s\" name: \"default\" cannot be deleted by a user", g.GroupID)
 		}
 		if user := s.userOf(tx, g.GroupID); user != "" {
-			return refuse("DependencyViolation", "resource %s has a dependent object: %s uses it.", g.GroupID, user)
+			call.Note(user + " uses " + g.GroupID)
+			return refuse("DependencyViolation", "resource %s has a dependent object", g.GroupID)
 		}
 		for _, r := range g.Rules {
 			tags.Delete(tx, r.ID)

@@ -114,6 +114,14 @@ func refuse(code, format string, args ...any) *wire.Error {
 	return &wire.Error{Code: code, Status: http.StatusBadRequest, Message: fmt.Sprintf(format, args...)}
 }
 
+// depended is EC2's refusal to delete what others need. Who they are EC2 does not say: the history does.
+func depended(call *wire.Call, noun, id string, users ...string) *wire.Error {
+	if len(users) > 0 {
+		call.Note(id + " is needed by " + strings.Join(users, ", "))
+	}
+	return refuse("DependencyViolation", "The %s '%s' has dependencies and cannot be deleted.", noun, id)
+}
+
 func (s *Service) now() time.Time {
 	if s.Now == nil {
 		return time.Now()

@@ -190,12 +190,12 @@ func (s *Service) deleteSubnet(call *wire.Call, in *deleteSubnetInput) (*done, e
 		}
 		for _, cluster := range s.clusters(tx) {
 			if slices.Contains(cluster.SubnetIDs, in.SubnetID) {
-				return refuse("DependencyViolation", "The subnet '%s' has dependencies and cannot be deleted: the EKS cluster %s uses it.", in.SubnetID, cluster.Name)
+				return depended(call, "subnet", in.SubnetID, "the EKS cluster "+cluster.Name)
 			}
 		}
 		for _, g := range natGateways.all(s, tx) {
 			if g.SubnetID == in.SubnetID {
-				return refuse("DependencyViolation", "The subnet '%s' has dependencies and cannot be deleted: the NAT gateway %s is in it.", in.SubnetID, g.GatewayID)
+				return depended(call, "subnet", in.SubnetID, g.GatewayID)
 			}
 		}
 		s.dissociate(tx, in.SubnetID)

@@ -3,7 +3,6 @@ package ec2
 import (
 	"encoding/xml"
 	"net/netip"
-	"strings"
 
 	"tripod/awsapi/wire"
 	"tripod/state"
@@ -194,7 +193,7 @@ func (s *Service) deleteVPC(call *wire.Call, in *deleteVPCInput) (*done, error) 
 			}
 		}
 		if len(left) > 0 {
-			return refuse("DependencyViolation", "The vpc '%s' has dependencies and cannot be deleted: delete %s first.", in.VPCID, strings.Join(left, ", "))
+			return depended(call, "vpc", in.VPCID, left...)
 		}
 		return nil
 	})
