@@ -246,8 +246,8 @@ func (c *clusterZone) settle(ctx context.Context, installs installer) (done bool
 	if err != nil {
 		return false, err
 	}
-	creating := record.Status == "CREATING" && record.Lasts(c.zone.now())
-	if record.Status == "CREATING" && !creating {
+	creating := record.Status == region.ClusterCreating && record.Lasts(c.zone.now())
+	if record.Status == region.ClusterCreating && !creating {
 		if err := c.activate(ctx); err != nil {
 			return false, err
 		}
@@ -291,8 +291,8 @@ func (c *clusterZone) newest() (record region.Cluster, err error) {
 func (c *clusterZone) activate(ctx context.Context) error {
 	mine := false
 	err := c.change(ctx, func(r *region.Cluster) {
-		if mine = r.Status == "CREATING"; mine { // what was read before may be old: a deletion that began since must go on
-			r.Status = "ACTIVE"
+		if mine = r.Status == region.ClusterCreating; mine { // what was read before may be old: a deletion that began since must go on
+			r.Status = region.ClusterActive
 		}
 	})
 	if err == nil && mine {

@@ -67,7 +67,7 @@ func (c *clusterZone) readDeprecated(ctx context.Context, refresh time.Time) err
 		return err
 	}
 	return c.zone.voter.Update(ctx, func(tx *state.Txn) error {
-		if record, found := region.Clusters.Get(tx, c.record.ID); !found || record.Status == "DELETING" {
+		if record, found := region.Clusters.Get(tx, c.record.ID); !found || record.Status == region.ClusterDeleting {
 			return fmt.Errorf("cluster %s is gone", c.record.Name)
 		}
 		reading, _ := region.DeprecatedReadings.Get(tx, c.readingKey())

@@ -51,7 +51,7 @@ func (z *Zone) handleEndpoint(w http.ResponseWriter, r *http.Request) {
 		return nil
 	})
 	if err == nil && ended.ID != "" {
-		z.event(api.Event{Cluster: name, Type: api.EventType(ended.Type + ended.Status), Message: fmt.Sprintf("the access to the endpoint of cluster %s is as it was asked for", name)})
+		z.event(api.Event{Cluster: name, Type: api.EventType(ended.Type + string(ended.Status)), Message: fmt.Sprintf("the access to the endpoint of cluster %s is as it was asked for", name)})
 	}
 	answer(w, http.StatusServiceUnavailable, err)
 }
@@ -66,11 +66,11 @@ func (report EndpointReport) note(tx *state.Txn, record *region.Cluster) (ended 
 		return region.Update{}
 	}
 	record.Access.UpdateID = ""
-	if record.Status == "UPDATING" {
-		record.Status = "ACTIVE"
+	if record.Status == region.ClusterUpdating {
+		record.Status = region.ClusterActive
 	}
 	ended, _ = region.Updates.Get(tx, report.UpdateID)
-	ended.ID, ended.Status = report.UpdateID, "Successful"
+	ended.ID, ended.Status = report.UpdateID, region.UpdateSuccessful
 	region.Updates.Put(tx, ended.ID, ended)
 	return ended
 }

@@ -14,10 +14,10 @@ func TestEndpointReportEndsItsOwnUpdateOnly(t *testing.T) {
 	lost := region.ClusterIssue{Code: "Ec2SubnetNotFound", Message: "another one"}
 	for name, c := range map[string]struct {
 		report  EndpointReport
-		status  string
+		status  region.ClusterStatus
 		pending string
 		issues  []region.ClusterIssue
-		update  string
+		update  region.UpdateStatus
 	}{
 		"in effect":      {EndpointReport{UpdateID: "new"}, "ACTIVE", "", []region.ClusterIssue{lost}, "Successful"},
 		"an older one's": {EndpointReport{UpdateID: "old"}, "UPDATING", "new", []region.ClusterIssue{lost}, "InProgress"},

@@ -32,12 +32,12 @@ type State struct {
 
 // ClusterState is a cluster's record without its secrets.
 type ClusterState struct {
-	Name         string `json:"name"`
-	ID           string `json:"id"`
-	Version      string `json:"version"`
-	Status       string `json:"status"`
-	EndpointPort int    `json:"endpointPort"`
-	CACert       string `json:"caCert"` // of all authorities that are trusted
+	Name         string               `json:"name"`
+	ID           string               `json:"id"`
+	Version      string               `json:"version"`
+	Status       region.ClusterStatus `json:"status"`
+	EndpointPort int                  `json:"endpointPort"`
+	CACert       string               `json:"caCert"` // of all authorities that are trusted
 	// FaultedAt is when somebody asked for the next update to fail.
 	FaultedAt *time.Time `json:"faultedAt,omitempty"`
 	// Access says who may reach the endpoint, and Trouble is what the record says of it.

@@ -288,7 +288,7 @@ func (c *clusterZone) conclude(ctx context.Context, id string, edit func(*region
 		return nil
 	})
 	if err == nil && ended.ID != "" {
-		c.zone.event(api.Event{Cluster: c.record.Name, Type: api.EventType(ended.Type + ended.Status),
+		c.zone.event(api.Event{Cluster: c.record.Name, Type: api.EventType(ended.Type + string(ended.Status)),
 			Message: fmt.Sprintf("the update of cluster %s is %s: it has version %s", c.record.Name, ended.Status, version)})
 	}
 	return err
@@ -302,19 +302,19 @@ func (c *clusterZone) ended(tx *state.Txn, record *region.Cluster) region.Update
 	update.ID = rollout.UpdateID
 	switch {
 	case rollout.Failure != "" && rollout.Nowhere():
-		update.Status = "Failed"
+		update.Status = region.UpdateFailed
 		if rollout.Cancelled {
-			update.Status = "Cancelled"
+			update.Status = region.UpdateCancelled
 		} else {
 			update.Errors = []region.UpdateError{{Code: "Unknown", Message: rollout.Failure}}
 		}
 	case rollout.Failure == "" && len(rollout.Done) == len(c.zone.config.Peers):
-		update.Status = "Successful"
+		update.Status = region.UpdateSuccessful
 		arrive(record)
 	default:
 		return region.Update{}
 	}
-	record.Status, record.Rollout = "ACTIVE", nil
+	record.Status, record.Rollout = region.ClusterActive, nil
 	return update
 }
 

@@ -83,9 +83,9 @@ func (r rollingRegion) await(t *testing.T, what string, holds func(region.Cluste
 }
 
 // awaitEnd waits until the update has that status and the cluster is ACTIVE.
-func (r rollingRegion) awaitEnd(t *testing.T, status string) (region.Cluster, region.Update) {
+func (r rollingRegion) awaitEnd(t *testing.T, status region.UpdateStatus) (region.Cluster, region.Update) {
 	t.Helper()
-	return r.await(t, "the update is "+status, func(c region.Cluster, u region.Update) bool { return c.Status == "ACTIVE" && u.Status == status })
+	return r.await(t, "the update is "+string(status), func(c region.Cluster, u region.Update) bool { return c.Status == "ACTIVE" && u.Status == status })
 }
 
 func (z *testZone) clusterFile(name string) string {

@@ -429,7 +429,7 @@ func (z *Zone) reconcileClusters(ctx context.Context) (time.Duration, error) {
 	var errs []error
 	for _, record := range records {
 		switch {
-		case record.Status == "DELETING":
+		case record.Status == region.ClusterDeleting:
 			z.release(ctx, record.ID, record.Name)
 		case record.Runs():
 			errs = append(errs, z.ensure(ctx, record))

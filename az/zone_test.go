@@ -157,7 +157,7 @@ func TestStateLastsAsLongAsTheRecordSays(t *testing.T) {
 	}
 	at := func(seconds int) *time.Time { end := began.Add(time.Duration(seconds) * time.Second); return &end }
 	z.found(t, func(c *region.Cluster) { c.NotBefore = at(600) })
-	status := func() (status string) {
+	status := func() (status region.ClusterStatus) {
 		z.voter.View(func(tx *state.Txn) error {
 			c, _ := region.Clusters.Get(tx, clusterID)
 			status = c.Status

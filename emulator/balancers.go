@@ -70,7 +70,7 @@ func (e *Emulator) ensureClusters(index uint64, states []az.ClusterState) {
 		known := e.clusters[state.ID]
 		if known == nil {
 			known = &cluster{}
-			if state.Status == "CREATING" {
+			if state.Status == region.ClusterCreating {
 				known.creation = map[string]bool{}
 			}
 			e.clusters[state.ID] = known
@@ -92,7 +92,7 @@ func (e *Emulator) ensureClusters(index uint64, states []az.ClusterState) {
 
 // serves says whether a cluster has an endpoint.
 func serves(state az.ClusterState) bool {
-	return state.Status != "FAILED" && state.Status != "DELETING"
+	return state.Status.Runs()
 }
 
 // keepKubeconfig writes the file anew. It assumes the lock.

@@ -225,7 +225,7 @@ func (e *Emulator) idle() time.Duration {
 		return 0
 	}
 	for _, c := range e.sortedClusters() {
-		if c.creation != nil || c.state.Status != "ACTIVE" && c.state.Status != "FAILED" {
+		if c.creation != nil || c.state.Status.Passes() {
 			return 0
 		}
 	}

@@ -43,7 +43,7 @@ func (e *Emulator) SaveSnapshot(ctx context.Context, request api.SnapshotRequest
 	}()
 	about := describeMarker(e.dir.marker, request)
 	for _, c := range e.sortedClusters() {
-		about.Clusters = append(about.Clusters, api.SnapshotCluster{Name: c.state.Name, Version: c.state.Version, Status: c.state.Status})
+		about.Clusters = append(about.Clusters, api.SnapshotCluster{Name: c.state.Name, Version: c.state.Version, Status: string(c.state.Status)})
 	}
 	staging := e.dir.file(copyName)
 	defer os.RemoveAll(staging)
@@ -172,7 +172,7 @@ func (d *dataDir) clusters() ([]api.SnapshotCluster, error) {
 			}
 			found, newest = []api.SnapshotCluster{}, tx.Index()
 			for _, c := range region.Clusters.List(tx) {
-				found = append(found, api.SnapshotCluster{Name: c.Name, Version: c.Version, Status: c.Status})
+				found = append(found, api.SnapshotCluster{Name: c.Name, Version: c.Version, Status: string(c.Status)})
 			}
 			return nil
 		}))

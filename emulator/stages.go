@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"tripod/api"
+	"tripod/region"
 )
 
 // stagesOf tells how far the creation of a cluster is, in the order of EKS's own workflow. Each zone does all of it, side by side with the others, so
@@ -59,7 +60,7 @@ func (e *Emulator) noteStages() {
 					Message: fmt.Sprintf("cluster %s has its %s: %d of %d", c.state.Name, stage.Name, stage.Done, stage.Of)})
 			}
 		}
-		if c.state.Status != "CREATING" && complete {
+		if c.state.Status != region.ClusterCreating && complete {
 			e.endCreation(c.state.ID)
 		}
 	}

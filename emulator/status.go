@@ -11,6 +11,7 @@ import (
 	"tripod/internal/pressure"
 	"tripod/internal/process"
 	"tripod/lb"
+	"tripod/region"
 )
 
 // majority of the three zones.
@@ -24,7 +25,8 @@ func (e *Emulator) judge() (quorum bool, phase string) {
 	passing := map[string]bool{} // clusters that come or go, beside which the region is well
 	for _, c := range s.Clusters {
 		well = well && (c.Trouble == "" || !isClosed(e.startedUp)) // a port that somebody else has does not hold up the start of all the rest
-		passing[c.Name] = c.Status == "FAILED" || c.Status == "DELETING" || c.Status == "CREATING" && isClosed(e.startedUp)
+		status := region.ClusterStatus(c.Status)
+		passing[c.Name] = !status.Runs() || status == region.ClusterCreating && isClosed(e.startedUp)
 		quorum = quorum && (c.Quorum || passing[c.Name])
 	}
 	for _, z := range s.Zones {
@@ -194,7 +196,7 @@ func (c cluster) describe(zones []api.Zone) api.Cluster {
 }
 
 func describeCluster(state az.ClusterState, zones []api.Zone) api.Cluster {
-	c := api.Cluster{Name: state.Name, ID: state.ID, Version: state.Version, Status: state.Status, Endpoint: "https://" + loopback(state.EndpointPort)}
+	c := api.Cluster{Name: state.Name, ID: state.ID, Version: state.Version, Status: string(state.Status), Endpoint: "https://" + loopback(state.EndpointPort)}
 	for _, z := range zones {
 		for _, i := range z.Instances {
 			if i.Cluster != state.Name {

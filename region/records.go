@@ -13,9 +13,9 @@ type Cluster struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
 	// Version is the Kubernetes minor version, such as "1.36".
-	Version   string    `json:"version"`
-	Status    string    `json:"status"` // CREATING, ACTIVE, ...: EKS's ClusterStatus
-	CreatedAt time.Time `json:"createdAt"`
+	Version   string        `json:"version"`
+	Status    ClusterStatus `json:"status"` // see cluster_states.go
+	CreatedAt time.Time     `json:"createdAt"`
 	// NotBefore is when a status that passes may end at the earliest; nil: as soon as the work is done. See Lasts.
 	NotBefore *time.Time `json:"notBefore,omitempty"`
 	// CreatorARN is the IAM principal that EKS makes the cluster's administrator; empty when it never was, or its access entry was deleted.
@@ -64,7 +64,7 @@ type Cluster struct {
 }
 
 // Runs says whether zones have to run the cluster: not when it never came to be, and not while it is deleted.
-func (c Cluster) Runs() bool { return c.Status != "FAILED" && c.Status != "DELETING" }
+func (c Cluster) Runs() bool { return c.Status.Runs() }
 
 // Lasts says that the cluster's status, if it is one that passes, has to last for a while yet.
 func (c Cluster) Lasts(now time.Time) bool { return c.NotBefore != nil && now.Before(*c.NotBefore) }
@@ -155,7 +155,7 @@ type Update struct {
 	// Resource is what of the cluster changes: empty for itself, else "nodegroup/NAME", "addon/NAME" or "capability/NAME".
 	Resource  string        `json:"resource,omitempty"`
 	Type      string        `json:"type"`   // VersionUpdate, ...: EKS's UpdateType
-	Status    string        `json:"status"` // InProgress, Successful, Failed, Cancelled
+	Status    UpdateStatus  `json:"status"` // see update_states.go
 	CreatedAt time.Time     `json:"createdAt"`
 	Params    []UpdateParam `json:"params,omitempty"`
 	Errors    []UpdateError `json:"errors,omitempty"`

@@ -130,7 +130,7 @@ func (s *Service) describe(c region.Cluster) (*types.Cluster, error) {
 	if out.Tags == nil {
 		out.Tags = map[string]string{}
 	}
-	if c.Status != "CREATING" && c.Status != "FAILED" {
+	if c.Status.HasEndpoint() {
 		out.Endpoint = aws.String("https://127.0.0.1:" + strconv.Itoa(c.EndpointPort))
 		out.CertificateAuthority.Data = aws.String(base64.StdEncoding.EncodeToString([]byte(c.BundleOf(c.Components))))
 		signer := c.SignerOf(c.Components)

@@ -57,7 +57,7 @@ func (s *Service) updateClusterConfig(call *wire.Call, in *eks.UpdateClusterConf
 		}
 		status := types.UpdateStatusSuccessful
 		if made.lasts() {
-			c.cluster.Status, c.cluster.Access.UpdateID, status = string(types.ClusterStatusUpdating), c.id, types.UpdateStatusInProgress
+			c.cluster.Status, c.cluster.Access.UpdateID, status = region.ClusterUpdating, c.id, types.UpdateStatusInProgress
 			c.cluster.NotBefore = s.ControlPlane.Pace.Access.after(c.now)
 		}
 		region.Clusters.Put(c.tx, c.cluster.ID, c.cluster)
@@ -92,7 +92,7 @@ func (s *Service) associateEncryptionConfig(call *wire.Call, in *eks.AssociateEn
 // idle refuses a change of a cluster that is being changed already.
 func idle(operation string) func(region.Cluster) error {
 	return func(c region.Cluster) error {
-		if c.Status != active {
+		if c.Status != region.ClusterActive {
 			return about{cluster: c.Name}.inUse("Cannot %s because cluster %s currently is %s", operation, c.Name, c.Status)
 		}
 		return nil

@@ -40,7 +40,7 @@ func (p ControlPlane) hasMemory(tx *state.Txn) bool {
 	}
 	need := int64(clusterMemory)
 	for _, c := range region.Clusters.List(tx) {
-		if c.Status == creating {
+		if c.Status == region.ClusterCreating {
 			need += clusterMemory
 		}
 	}

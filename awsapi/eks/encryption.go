@@ -47,7 +47,7 @@ func (s *Service) encrypt(tx *state.Txn, call *wire.Call, record *region.Cluster
 
 // keyIssues say why a cluster's KMS key cannot be used now: its API servers go on with what they have, and cannot start again.
 func (s *Service) keyIssues(tx *state.Txn, record region.Cluster) []types.ClusterIssue {
-	if record.Envelope == nil || record.Status == deleting {
+	if record.Envelope == nil || record.Status == region.ClusterDeleting {
 		return nil
 	}
 	var unusable *kms.Unusable

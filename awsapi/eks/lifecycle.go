@@ -20,14 +20,6 @@ import (
 	"tripod/state"
 )
 
-// Statuses of a cluster in the regional state.
-const (
-	creating = string(types.ClusterStatusCreating)
-	active   = string(types.ClusterStatusActive)
-	deleting = string(types.ClusterStatusDeleting)
-	failed   = string(types.ClusterStatusFailed)
-)
-
 // createCluster writes the record of a cluster that the zones then bring up. Where the machine has no memory for it, the record is of one that
 // failed, as EKS shows it.
 func (s *Service) createCluster(call *wire.Call, in *eks.CreateClusterInput) (*eks.CreateClusterOutput, error) {
@@ -58,8 +50,8 @@ func (s *Service) createCluster(call *wire.Call, in *eks.CreateClusterInput) (*e
 		if record.EndpointPort = s.ControlPlane.takePort(c.tx); record.EndpointPort == 0 {
 			return fail(about.limitExceeded("You have reached the maximum number of clusters: this region has ports for %d. Delete one first.", s.ControlPlane.MostClusters))
 		}
-		if record.Status, record.Issues = creating, nil; !s.ControlPlane.hasMemory(c.tx) {
-			record.Status, record.Issues = failed, []region.ClusterIssue{noMemory}
+		if record.Status, record.Issues = region.ClusterCreating, nil; !s.ControlPlane.hasMemory(c.tx) {
+			record.Status, record.Issues = region.ClusterFailed, []region.ClusterIssue{noMemory}
 		}
 		record.NotBefore = s.ControlPlane.Pace.Create.after(c.now)
 		if err := s.place(c.tx, &record, &own, in); err != nil {
@@ -77,7 +69,7 @@ func (s *Service) createCluster(call *wire.Call, in *eks.CreateClusterInput) (*e
 			return fail(err)
 		}
 		shown := record
-		shown.Status, shown.Issues = creating, nil
+		shown.Status, shown.Issues = region.ClusterCreating, nil
 		described, err := s.describe(shown)
 		return &eks.CreateClusterOutput{Cluster: described}, arn, err
 	})
@@ -136,7 +128,7 @@ func (s *Service) newCluster(call *wire.Call, in *eks.CreateClusterInput) (regio
 	id := make([]byte, 16)
 	rand.Read(id) // never fails
 	record := region.Cluster{
-		ID: strings.ToUpper(hex.EncodeToString(id)), Name: aws.ToString(in.Name), Version: version, Status: creating, CreatedAt: s.now().UTC(),
+		ID: strings.ToUpper(hex.EncodeToString(id)), Name: aws.ToString(in.Name), Version: version, Status: region.ClusterCreating, CreatedAt: s.now().UTC(),
 		CreatorARN: cmp.Or(call.Principal.IssuerARN, call.Principal.ARN), AuthenticationMode: string(types.AuthenticationModeConfigMap), Tags: in.Tags,
 		ServiceCIDR: "10.100.0.0/16", Bare: in.BootstrapSelfManagedAddons != nil && !*in.BootstrapSelfManagedAddons,
 	}
@@ -275,14 +267,14 @@ func serviceCIDR(config *types.KubernetesNetworkConfigRequest, vpc []string) (st
 func (s *Service) deleteCluster(call *wire.Call, in *eks.DeleteClusterInput) (*eks.DeleteClusterOutput, error) {
 	fits := func(region.Cluster) error { return nil }
 	return changeOf(s, call, target{cluster: aws.ToString(in.Name)}, fits, nil, in, func(c change) (*eks.DeleteClusterOutput, string, error) {
-		if c.cluster.Status != deleting { // else it is under way
+		if c.cluster.Status != region.ClusterDeleting { // else it is under way
 			if err := s.deletable(c.tx, c.cluster); err != nil {
 				return nil, "", err
 			}
 			if c.cluster.Envelope != nil {
 				kms.Release(c.tx, *c.cluster.Envelope)
 			}
-			c.cluster.Status, c.cluster.DeletedAt, c.cluster.NotBefore = deleting, &c.now, s.ControlPlane.Pace.Delete.after(c.now)
+			c.cluster.Status, c.cluster.DeletedAt, c.cluster.NotBefore = region.ClusterDeleting, &c.now, s.ControlPlane.Pace.Delete.after(c.now)
 			deleteResources(c.tx, c.cluster.ID)
 			arczonalshift.Forget(c.tx, c.cluster.ID)
 			region.Clusters.Put(c.tx, c.cluster.ID, c.cluster)
@@ -301,7 +293,7 @@ func (s *Service) deletable(tx *state.Txn, record region.Cluster) error {
 		return err
 	case own.Protected:
 		return about.invalidRequest("Cannot delete cluster %s: deletion protection is enabled. Disable it with UpdateClusterConfig first.", record.Name)
-	case record.Status == creating || record.Status == string(types.ClusterStatusUpdating):
+	case record.Status == region.ClusterCreating || record.Status == region.ClusterUpdating:
 		return about.inUse("Cluster %s has an operation in progress: it is %s.", record.Name, record.Status)
 	}
 	return hasDependents(tx, record.ID)

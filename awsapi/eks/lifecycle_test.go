@@ -191,7 +191,10 @@ func (w *world) forget(t *testing.T, c region.Cluster) {
 func TestMemoryIsCountedForClustersThatAreComing(t *testing.T) {
 	w := newWorld(t, "API")
 	w.memory = 1500 << 20
-	for _, c := range []struct{ name, want string }{{"first", "CREATING"}, {"second", "FAILED"}} {
+	for _, c := range []struct {
+		name string
+		want region.ClusterStatus
+	}{{"first", region.ClusterCreating}, {"second", region.ClusterFailed}} {
 		must(w.CreateCluster(ctx, newCluster(c.name)))(t)
 		if got := record(t, w, c.name).Status; got != c.want {
 			t.Errorf("the %s is %s, want %s", c.name, got, c.want)

@@ -46,7 +46,7 @@ func clusterNamed(tx *state.Txn, name string) (region.Cluster, error) {
 
 // mustBeActive refuses what EKS does with ACTIVE clusters only.
 func mustBeActive(cluster region.Cluster) error {
-	if cluster.Status == "ACTIVE" {
+	if cluster.Status == region.ClusterActive {
 		return nil
 	}
 	return about{cluster: cluster.Name}.invalidRequest(
@@ -55,7 +55,7 @@ func mustBeActive(cluster region.Cluster) error {
 
 // mustExist refuses what a cluster that comes or goes cannot have changed. An update of the cluster is no hindrance.
 func mustExist(cluster region.Cluster) error {
-	if cluster.Status == "UPDATING" {
+	if cluster.Status == region.ClusterUpdating {
 		return nil
 	}
 	return mustBeActive(cluster)
@@ -221,7 +221,7 @@ func (c change) update(resource string, kind types.UpdateType, params []region.U
 // updateThatIs is update for one that may take its time.
 func (c change) updateThatIs(status types.UpdateStatus, resource string, kind types.UpdateType, params []region.UpdateParam) *types.Update {
 	record := region.Update{
-		ID: c.id, ClusterID: c.cluster.ID, Resource: resource, Type: string(kind), Status: string(status), CreatedAt: c.now, Params: params,
+		ID: c.id, ClusterID: c.cluster.ID, Resource: resource, Type: string(kind), Status: region.UpdateStatus(status), CreatedAt: c.now, Params: params,
 	}
 	region.Updates.Put(c.tx, record.ID, record)
 	shown := describeUpdateRecord(record)

@@ -75,7 +75,7 @@ func (s *Service) Networks(tx *state.Txn) (all []ec2.ClusterNetwork) {
 func (s *Service) Shiftable(tx *state.Txn) (all []arczonalshift.Resource) {
 	for _, c := range region.Clusters.List(tx) {
 		own, err := s.settingsOf(c)
-		if err == nil && own.ZonalShift && c.Status != creating && c.Runs() {
+		if err == nil && own.ZonalShift && c.Status != region.ClusterCreating && c.Runs() {
 			all = append(all, arczonalshift.Resource{ARN: s.clusterARN(c.Name), Name: c.Name, ClusterID: c.ID})
 		}
 	}

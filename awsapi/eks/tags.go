@@ -95,7 +95,7 @@ func (s *Service) resourceWithARN(tx *state.Txn, arn string) (tagged, bool) {
 // exists says whether there is a resource with that ARN still, and it is to stay.
 func (s *Service) exists(tx *state.Txn, arn string) bool {
 	name, isCluster := strings.CutPrefix(arn, s.clusterARN(""))
-	if cluster, err := clusterNamed(tx, name); isCluster && err == nil && cluster.Status == deleting {
+	if cluster, err := clusterNamed(tx, name); isCluster && err == nil && cluster.Status == region.ClusterDeleting {
 		return false
 	}
 	_, found := s.resourceWithARN(tx, arn)

@@ -49,9 +49,9 @@ func (s *Service) updateClusterVersion(call *wire.Call, in *eks.UpdateClusterVer
 
 // rollOut begins a change of the cluster's control plane, which the zones then carry out.
 func (s *Service) rollOut(c change, kind types.UpdateType, params []region.UpdateParam, rollout region.Rollout) *types.Update {
-	begun := region.Update{ID: c.id, ClusterID: c.cluster.ID, Type: string(kind), Status: string(types.UpdateStatusInProgress), CreatedAt: c.now, Params: params}
+	begun := region.Update{ID: c.id, ClusterID: c.cluster.ID, Type: string(kind), Status: region.UpdateInProgress, CreatedAt: c.now, Params: params}
 	rollout.UpdateID = begun.ID
-	c.cluster.Status, c.cluster.Rollout = string(types.ClusterStatusUpdating), &rollout
+	c.cluster.Status, c.cluster.Rollout = region.ClusterUpdating, &rollout
 	c.cluster.NotBefore = s.ControlPlane.Pace.Version.after(c.now)
 	region.Clusters.Put(c.tx, c.cluster.ID, c.cluster)
 	region.Updates.Put(c.tx, begun.ID, begun)
