@@ -25,8 +25,8 @@ var alarms = []api.EventType{
 	api.LeaderChanged, api.TargetUnhealthy, api.InstanceExited, api.InstancePaused, api.ZoneLost, api.ZonePaused, api.QuorumLost,
 }
 
-// TestBusyMachineCountsNobodyForDead has a region work on a machine whose processors and disk have far too much to do. It runs alone: other tests
-// would only wait.
+// TestBusyMachineCountsNobodyForDead has a region work on a machine whose processors and disk have far too much to do.
+// It runs alone: other tests would only wait.
 func TestBusyMachineCountsNobodyForDead(t *testing.T) {
 	r := startRegion(t)
 	for _, target := range []string{"etcd", "apiserver", "controllers"} {
@@ -39,9 +39,15 @@ func TestBusyMachineCountsNobodyForDead(t *testing.T) {
 	before := r.lastEvent(t)
 	busy := keepBusy(t, busyLoops())
 	wrote, state := entries.adds(150, 40*time.Second)
-	told := r.status(t).Machine
-	times := r.scheduling(t)
+	told, said := poll(10*time.Second, func() (bool, string) { // the kernel's figure is of ten seconds
+		status, err := r.Status(within(t, 10*time.Second))
+		if err != nil {
+			return false, err.Error()
+		}
+		return strings.Contains(status.Machine.Trouble, "processor pressure"), status.Machine.Trouble
+	})
 	busy.stop()
+	times := r.scheduling(t)
 	entries.stop()
 	falseAlarms := r.alarmsSince(t, before)
 	t.Logf("%v; alarms: %d; writes: %s", busy, len(falseAlarms), state)
@@ -49,7 +55,7 @@ func TestBusyMachineCountsNobodyForDead(t *testing.T) {
 		t.Skip("this machine's processors or its disk are somebody else's: that says nothing about the region")
 	}
 	if !wrote || len(falseAlarms) > 0 {
-		t.Log(times)
+		t.Log(times) // for whoever looks for the reason
 	}
 	if !wrote {
 		t.Fatalf("150 more writes: at last %s", state)
@@ -58,8 +64,8 @@ func TestBusyMachineCountsNobodyForDead(t *testing.T) {
 		t.Error("a false alarm: " + alarm)
 	}
 	entries.verify(t)
-	if _, err := os.Stat("/proc/pressure/cpu"); err == nil && !strings.Contains(told.Trouble, "processor pressure") {
-		t.Errorf("the status does not say that the machine is busy: %+v", told)
+	if _, err := os.Stat("/proc/pressure/cpu"); err == nil && !said {
+		t.Errorf("the status does not say that the machine is busy: %s", told)
 	}
 }
 
