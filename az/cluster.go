@@ -290,10 +290,9 @@ func (c *clusterZone) newest() (record region.Cluster, err error) {
 // activate makes the cluster ACTIVE; the zone whose change it is tells.
 func (c *clusterZone) activate(ctx context.Context) error {
 	mine := false
-	err := c.change(ctx, func(r *region.Cluster) {
-		if mine = r.Status == region.ClusterCreating; mine { // what was read before may be old: a deletion that began since must go on
-			r.Status = region.ClusterActive
-		}
+	err := c.zone.voter.Update(ctx, func(tx *state.Txn) (err error) {
+		mine, err = region.ActivateCluster(tx, c.record.ID, c.zone.now())
+		return err
 	})
 	if err == nil && mine {
 		c.zone.event(api.Event{Cluster: c.record.Name, Type: api.ClusterActive, Message: "cluster " + c.record.Name + " is ACTIVE"})

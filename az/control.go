@@ -98,16 +98,14 @@ func (z *Zone) handleFound(w http.ResponseWriter, r *http.Request) {
 				return err
 			}
 		}
-		region.Clusters.Put(tx, cluster.ID, cluster)
-		region.ClusterIDs.Put(tx, founding.Cluster.Name, founding.Cluster.ID)
-		if founding.Cluster.CreatorARN == "" {
-			return nil
+		if cluster.CreatorARN == "" {
+			return region.CreateCluster(tx, cluster, nil)
 		}
-		admin, err := eks.CreatorEntry(z.config.Region, z.config.AccountID, founding.Cluster, founding.User.ID, entryID, founding.Cluster.CreatedAt)
-		if err == nil {
-			region.AccessEntries.Put(tx, founding.Cluster.ID+"/"+admin.PrincipalARN, admin)
+		admin, err := eks.CreatorEntry(z.config.Region, z.config.AccountID, cluster, founding.User.ID, entryID, cluster.CreatedAt)
+		if err != nil {
+			return err
 		}
-		return err
+		return region.CreateCluster(tx, cluster, &admin)
 	})
 	if err == nil { // before anybody needs it: sessions are good in all zones from the first one on
 		_, err = iam.EnsureSessionKey(r.Context(), z.voter, rand.Reader, time.Now())
@@ -183,12 +181,9 @@ func (z *Zone) handleUpdate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	err := z.voter.Update(r.Context(), func(tx *state.Txn) error {
-		cluster, found := region.ClusterNamed(tx, name)
-		if !found {
+		if !region.FaultNextRollout(tx, name, at) {
 			return fmt.Errorf("there is no cluster %q", name)
 		}
-		cluster.FaultedAt = at
-		region.Clusters.Put(tx, cluster.ID, cluster)
 		return nil
 	})
 	if err != nil {

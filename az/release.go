@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"tripod/api"
@@ -15,13 +14,9 @@ import (
 	"tripod/state"
 )
 
-const (
-	// farewell is how long the API server and the controllers of a deleted cluster may take to end in order. Nothing of
-	// it is kept.
-	farewell = 2 * time.Second
-	// absence is how long the deletion of a cluster waits for a zone that is down. It finds out when it returns.
-	absence = 10 * time.Second
-)
+// farewell is how long the API server and the controllers of a deleted cluster may take to end in order. Nothing of it
+// is kept.
+const farewell = 2 * time.Second
 
 // release ends and deletes the zone's part of a cluster that is being deleted, or was while the zone was down: by a
 // loop of its own, once.
@@ -74,81 +69,23 @@ func (z *Zone) discard(ctx context.Context, id string, part *clusterZone) error 
 	return nil
 }
 
-// signOff notes that this zone's part is gone. The last zone to do so deletes the record; the leading one does when a
-// zone that is down lets the others wait, and leaves a note for that one. It is ErrDone when the record is gone.
+// signOff notes that this zone's part is gone. It is ErrDone when nothing waits for this zone any more.
 func (z *Zone) signOff(ctx context.Context, id string) error {
-	gone, finished := false, region.Cluster{}
-	err := z.voter.Update(ctx, func(tx *state.Txn) error {
-		record, found := region.Clusters.Get(tx, id)
-		gone, finished = !found, region.Cluster{}
-		if !found {
-			z.signOffLate(tx, id)
-			return nil
-		}
-		if !slices.Contains(record.Released, z.config.Zone) {
-			record.Released = append(record.Released, z.config.Zone)
-			region.Clusters.Put(tx, id, record)
-		}
-		if z.mayFinish(record) {
-			finished = record
-			finish(tx, record, len(z.config.Peers))
-		}
-		return nil
+	var deleted region.Cluster
+	var over bool
+	err := z.voter.Update(ctx, func(tx *state.Txn) (err error) {
+		by := region.Release{Zone: z.config.Zone, Zones: len(z.config.Peers), Leads: z.voter.Leader() == z.config.Zone, Now: z.now()}
+		deleted, over, err = region.ReleaseCluster(tx, id, by)
+		return err
 	})
 	if err != nil {
 		return err
 	}
-	if finished.ID != "" {
-		z.event(api.Event{Cluster: finished.Name, Type: api.ClusterDeleted, Message: fmt.Sprintf("cluster %s is deleted", finished.Name)})
+	if deleted.ID != "" {
+		z.event(api.Event{Cluster: deleted.Name, Type: api.ClusterDeleted, Message: fmt.Sprintf("cluster %s is deleted", deleted.Name)})
 	}
-	if gone || finished.ID != "" {
+	if over {
 		return reconcile.ErrDone
 	}
 	return nil
-}
-
-// signOffLate does so when the others have not waited for this zone.
-func (z *Zone) signOffLate(tx *state.Txn, id string) {
-	deleted, found := region.Deleted.Get(tx, id)
-	if !found {
-		return
-	}
-	if !slices.Contains(deleted.Released, z.config.Zone) {
-		deleted.Released = append(deleted.Released, z.config.Zone)
-	}
-	keepNote(tx, deleted, len(z.config.Peers))
-}
-
-// keepNote writes down that a cluster is deleted for as long as there are zones that have to know it.
-func keepNote(tx *state.Txn, deleted region.DeletedCluster, zones int) {
-	if len(deleted.Released) == zones {
-		region.Deleted.Delete(tx, deleted.ID)
-		return
-	}
-	region.Deleted.Put(tx, deleted.ID, deleted)
-}
-
-func (z *Zone) mayFinish(record region.Cluster) bool {
-	if record.Lasts(z.now()) {
-		return false
-	}
-	zones := len(z.config.Peers)
-	if len(record.Released) == zones {
-		return true
-	}
-	waited := record.DeletedAt != nil && z.now().Sub(*record.DeletedAt) > absence
-	return waited && len(record.Released) > zones/2 && z.voter.Leader() == z.config.Zone
-}
-
-// finish deletes the cluster's record and its updates. What else belonged to it, the EKS API has deleted when the
-// deletion began.
-func finish(tx *state.Txn, record region.Cluster, zones int) {
-	region.Clusters.Delete(tx, record.ID)
-	region.ClusterIDs.Delete(tx, record.Name)
-	for _, update := range region.Updates.List(tx) {
-		if update.ClusterID == record.ID {
-			region.Updates.Delete(tx, update.ID)
-		}
-	}
-	keepNote(tx, region.DeletedCluster{ID: record.ID, Name: record.Name, DeletedAt: *record.DeletedAt, Released: record.Released}, zones)
 }

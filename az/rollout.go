@@ -56,13 +56,8 @@ func (c *clusterZone) step(ctx context.Context, record region.Cluster) error {
 // goForward is the zone's turn in a change.
 func (c *clusterZone) goForward(ctx context.Context, record region.Cluster) error {
 	zone, id := c.zone.config.Zone, record.Rollout.UpdateID
-	begun := false
-	err := c.conclude(ctx, id, func(_ *region.Cluster, r *region.Rollout) {
-		if begun = r.Failure == ""; begun && !slices.Contains(r.Begun, zone) {
-			r.Begun = append(r.Begun, zone)
-		}
-	})
-	if err != nil || !begun {
+	begun, err := c.advance(ctx, id, region.ZoneBegins(zone))
+	if err != nil || begun.Rollout == nil || begun.Rollout.Failure != "" {
 		return err
 	}
 	what := "other settings"
@@ -81,19 +76,16 @@ func (c *clusterZone) goForward(ctx context.Context, record region.Cluster) erro
 	if ctx.Err() != nil || errors.Is(err, errCalledOff) {
 		return ctx.Err()
 	}
-	return c.conclude(ctx, id, func(now *region.Cluster, r *region.Rollout) {
-		last := c.index == len(c.zone.config.Peers)-1
-		switch {
-		case r.Failure != "": // elsewhere, meanwhile
-		case err != nil:
-			r.Failure = err.Error()
-		case last && now.FaultedAt != nil:
-			r.Failure = fmt.Sprintf("the new %s is unhealthy, as 'tripod fault update/%s' asked for", c.apiserver.Target(), now.Name)
-			now.FaultedAt = nil
-		case !slices.Contains(r.Done, zone):
-			r.Done = append(r.Done, zone)
-		}
-	})
+	step := region.ZoneIsDone(zone)
+	switch {
+	case err != nil:
+		step = region.RolloutFails(err.Error())
+	case c.index == len(c.zone.config.Peers)-1:
+		step = region.LastZoneIsDone(zone,
+			fmt.Sprintf("the new %s is unhealthy, as 'tripod fault update/%s' asked for", c.apiserver.Target(), record.Name))
+	}
+	_, err = c.advance(ctx, id, step)
+	return err
 }
 
 // goBack undoes the zone's part of a change that has failed, once the zones after it have: not all at once, for one has
@@ -111,7 +103,8 @@ func (c *clusterZone) goBack(ctx context.Context, record region.Cluster) error {
 	if !rollout.Takes(zone) && !rollout.Nowhere() {
 		return nil // others are still to go back
 	}
-	return c.conclude(ctx, rollout.UpdateID, func(_ *region.Cluster, r *region.Rollout) { r.Leave(zone) })
+	_, err := c.advance(ctx, rollout.UpdateID, region.ZoneWentBack(zone))
+	return err
 }
 
 // become replaces the zone's processes, unless they are of the wanted kind already, and waits until the new ones are
@@ -268,66 +261,17 @@ func (c *clusterZone) keepPace(ctx context.Context, record region.Cluster, begun
 	return nil
 }
 
-// conclude notes the zone's step in the change of that id, if it is still under way, and ends the change with the last
-// step.
-func (c *clusterZone) conclude(ctx context.Context, id string, edit func(*region.Cluster, *region.Rollout)) error {
+// advance notes the zone's step in the change of that id, and tells when that ends it. It returns the record, a zero one
+// where the change is not under way any more.
+func (c *clusterZone) advance(ctx context.Context, id string, step region.RolloutStep) (record region.Cluster, err error) {
 	var ended region.Update
-	var version string
-	err := c.zone.voter.Update(ctx, func(tx *state.Txn) error {
-		ended = region.Update{}
-		record, found := region.Clusters.Get(tx, c.record.ID)
-		if !found || record.Rollout == nil || record.Rollout.UpdateID != id {
-			return nil // it ended meanwhile
-		}
-		edit(&record, record.Rollout)
-		if ended = c.ended(tx, &record); ended.ID != "" {
-			region.Updates.Put(tx, ended.ID, ended)
-		}
-		version = record.Version
-		region.Clusters.Put(tx, record.ID, record)
+	err = c.zone.voter.Update(ctx, func(tx *state.Txn) error {
+		record, ended = region.AdvanceRollout(tx, c.record.ID, id, len(c.zone.config.Peers), time.Now().UTC(), step)
 		return nil
 	})
 	if err == nil && ended.ID != "" {
 		c.zone.event(api.Event{Cluster: c.record.Name, Type: api.EventType(ended.Type + string(ended.Status)),
-			Message: fmt.Sprintf("the update of cluster %s is %s: it has version %s", c.record.Name, ended.Status, version)})
+			Message: fmt.Sprintf("the update of cluster %s is %s: it has version %s", c.record.Name, ended.Status, record.Version)})
 	}
-	return err
-}
-
-// ended is the update whose change the record shows to be over; it takes the change out of the record. It is a zero one
-// while zones have still to do something.
-func (c *clusterZone) ended(tx *state.Txn, record *region.Cluster) region.Update {
-	rollout := *record.Rollout
-	update, _ := region.Updates.Get(tx, rollout.UpdateID)
-	update.ID = rollout.UpdateID
-	switch {
-	case rollout.Failure != "" && rollout.Nowhere():
-		update.Status = region.UpdateFailed
-		if rollout.Cancelled {
-			update.Status = region.UpdateCancelled
-		} else {
-			update.Errors = []region.UpdateError{{Code: "Unknown", Message: rollout.Failure}}
-		}
-	case rollout.Failure == "" && len(rollout.Done) == len(c.zone.config.Peers):
-		update.Status = region.UpdateSuccessful
-		arrive(record)
-	default:
-		return region.Update{}
-	}
-	record.Status, record.Rollout = region.ClusterActive, nil
-	return update
-}
-
-// arrive makes the cluster's new control plane the one that it has.
-func arrive(record *region.Cluster) {
-	next, now := record.NextControlPlane(), time.Now().UTC()
-	if next.Version != record.Version {
-		record.UpgradedFrom, record.UpgradedAt, record.Version = record.Version, &now, next.Version
-	}
-	before := record.Components
-	record.Components = next.Components
-	record.Forget(before, now)
-	if len(record.Rollout.Settings) > 0 {
-		record.Settings = record.Rollout.Settings
-	}
+	return record, err
 }

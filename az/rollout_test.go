@@ -334,7 +334,7 @@ func TestStepOfAnotherUpdateIsNotNoted(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.conclude(t.Context(), updateID, func(_ *region.Cluster, r *region.Rollout) { r.Failure = "late" }); err != nil {
+	if _, err := c.advance(t.Context(), updateID, region.RolloutFails("late")); err != nil {
 		t.Fatal(err)
 	}
 	if now, err := c.newest(); err != nil || now.Rollout == nil || now.Rollout.Failure != "" {

@@ -138,7 +138,7 @@ func (z *testZone) order(t *testing.T, path string) error {
 func (z *testZone) found(t *testing.T, wishes ...func(*region.Cluster)) {
 	t.Helper()
 	founding := Founding{User: region.User{Name: "admin"}, AccessKey: region.AccessKey{ID: "AKIA", User: "admin"},
-		Cluster: region.Cluster{ID: clusterID, Name: "demo", Version: "1.36", Status: "CREATING", EndpointPort: freePort(t), ServiceCIDR: "10.100.0.0/16"}}
+		Cluster: region.Cluster{ID: clusterID, Name: "demo", Version: "1.36", EndpointPort: freePort(t), ServiceCIDR: "10.100.0.0/16"}}
 	for _, wish := range wishes {
 		wish(&founding.Cluster)
 	}
@@ -193,7 +193,7 @@ func TestFailedClusterRunsNothingAndCanBeDeleted(t *testing.T) {
 	if err := z.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	z.found(t, func(c *region.Cluster) { c.Status = "FAILED" })
+	z.found(t, func(c *region.Cluster) { c.Issues = []region.ClusterIssue{{Code: "ResourceLimitExceeded"}} })
 	shown := func() []ClusterState { return z.reportedState().Clusters }
 	eventually(t, "it shows", func() bool { return len(shown()) == 1 && shown()[0].Status == "FAILED" }, func() any { return shown() })
 	if err := z.voter.Update(t.Context(), func(tx *state.Txn) error {

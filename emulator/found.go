@@ -138,7 +138,7 @@ func (e *Emulator) found(ctx context.Context) error {
 		User: user.Name, Status: "Active", CreatedAt: now}}
 	if m.Cluster != "" {
 		founding.Cluster = region.Cluster{
-			ID: m.ClusterID, Name: m.Cluster, Version: m.KubernetesVersion, Status: region.ClusterCreating, CreatedAt: now, CreatorARN: user.ARN,
+			ID: m.ClusterID, Name: m.Cluster, Version: m.KubernetesVersion, CreatedAt: now, CreatorARN: user.ARN,
 			AuthenticationMode: "API_AND_CONFIG_MAP", EndpointPort: m.PortBase + clusterOffset, ServiceCIDR: "10.100.0.0/16", Nodes: m.Nodes,
 			Issuer: fmt.Sprintf("https://localhost:%d/id/%s", m.Port, m.ClusterID),
 		}

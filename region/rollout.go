@@ -12,7 +12,8 @@ type ControlPlane struct {
 	Components
 }
 
-// Components are a control plane's settings beside its version. What is zero is as Kubernetes and etcd have it, or as Tripod sets it for everybody.
+// Components are a control plane's settings beside its version. What is zero is as Kubernetes and etcd have it, or as Tripod sets it for
+// everybody.
 type Components struct {
 	RequestSeats   int    `json:"requestSeats,omitempty"`   // how many requests an API server works on at once
 	PodsPerSecond  int    `json:"podsPerSecond,omitempty"`  // that the scheduler may bind

@@ -49,7 +49,7 @@ func (s *Service) createAddon(call *wire.Call, in *eks.CreateAddonInput) (*eks.C
 		made := region.Addon{ClusterID: c.cluster.ID, Addon: types.Addon{
 			AddonName: in.AddonName, ClusterName: aws.String(c.cluster.Name), AddonVersion: in.AddonVersion, ConfigurationValues: in.ConfigurationValues,
 			AddonArn: aws.String(s.arn(addons.kind, c.cluster.Name, name, c.id)), ServiceAccountRoleArn: in.ServiceAccountRoleArn,
-			CreatedAt: aws.Time(c.now), ModifiedAt: aws.Time(c.now), Status: types.AddonStatusActive, Tags: tags,
+			CreatedAt: aws.Time(c.now), ModifiedAt: aws.Time(c.now), Tags: tags,
 			Health: &types.AddonHealth{Issues: []types.AddonIssue{}}, NamespaceConfig: &types.AddonNamespaceConfigResponse{Namespace: aws.String(o.Namespace)},
 		}}
 		if made.AddonVersion == nil {
@@ -64,10 +64,8 @@ func (s *Service) createAddon(call *wire.Call, in *eks.CreateAddonInput) (*eks.C
 		if err := s.addonIdentities(c, &made, in.PodIdentityAssociations, ids); err != nil {
 			return nil, "", err
 		}
-		addons.put(c.tx, made)
-		shown := made.Addon
-		shown.Status = types.AddonStatusCreating
-		return &eks.CreateAddonOutput{Addon: &shown}, *made.AddonArn, nil
+		made, err = region.AddonStates.Create(c.tx, made)
+		return &eks.CreateAddonOutput{Addon: &made.Addon}, *made.AddonArn, err
 	})
 }
 
@@ -214,8 +212,8 @@ func (s *Service) updateAddon(call *wire.Call, in *eks.UpdateAddonInput) (*eks.U
 			params = append(params, param(types.UpdateParamTypePodIdentityAssociations, asJSON(in.PodIdentityAssociations)))
 		}
 		changed.ModifiedAt = aws.Time(c.now)
-		addons.put(c.tx, changed)
-		return &eks.UpdateAddonOutput{Update: c.update("addon/"+t.name, types.UpdateTypeAddonUpdate, params)}, "", nil
+		update, err := region.AddonStates.Change(c.tx, changed, c.newUpdate(types.UpdateTypeAddonUpdate, params))
+		return &eks.UpdateAddonOutput{Update: describeUpdateRecord(update)}, "", err
 	})
 }
 
@@ -227,12 +225,11 @@ func (s *Service) deleteAddon(call *wire.Call, in *eks.DeleteAddonInput) (*eks.D
 		if err != nil {
 			return nil, "", err
 		}
-		shown := gone.Addon
-		shown.Status = types.AddonStatusDeleting
-		if err := s.addonIdentities(c, &gone, nil, nil); err != nil {
+		shown, err := region.AddonStates.Delete(c.tx, gone)
+		if err != nil {
 			return nil, "", err
 		}
-		addons.delete(c.tx, c.cluster.ID, t.name)
-		return &eks.DeleteAddonOutput{Addon: &shown}, "", nil
+		err = s.addonIdentities(c, &gone, nil, nil)
+		return &eks.DeleteAddonOutput{Addon: &shown.Addon}, "", err
 	})
 }

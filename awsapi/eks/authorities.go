@@ -45,8 +45,8 @@ func (s *Service) createCertificateAuthority(call *wire.Call, in *eks.CreateCert
 		made := region.Authority{ID: id, Cert: cert, Key: key, CreatedAt: c.now, CreatedBy: string(types.CertificateAuthorityCreatedByCustomer)}
 		signer := c.cluster.SignerOf(c.cluster.Components).ID
 		c.cluster.Authorities = append(slices.Clone(all), made)
-		update := s.rollOutAuthorities(&c, id, func(next *region.Components) { next.Signer, next.Trusted = signer, append(idsOf(all), id) })
-		return &eks.CreateCertificateAuthorityOutput{CertificateAuthority: summaryOf(c.cluster, made), Update: update}, "", nil
+		update, err := s.rollOutAuthorities(&c, id, func(next *region.Components) { next.Signer, next.Trusted = signer, append(idsOf(all), id) })
+		return &eks.CreateCertificateAuthorityOutput{CertificateAuthority: summaryOf(c.cluster, made), Update: update}, "", err
 	})
 }
 
@@ -64,8 +64,8 @@ func (s *Service) activateCertificateAuthority(call *wire.Call, in *eks.Activate
 			return nil, "", about{cluster: name}.invalidRequest("Certificate authority %s cannot be activated: its distribution status is %s.", id,
 				distributionStatus(c.cluster, authority))
 		}
-		update := s.rollOutAuthorities(&c, id, func(next *region.Components) { next.Signer = id })
-		return &eks.ActivateCertificateAuthorityOutput{CertificateAuthority: summaryOf(c.cluster, authority), Update: update}, "", nil
+		update, err := s.rollOutAuthorities(&c, id, func(next *region.Components) { next.Signer = id })
+		return &eks.ActivateCertificateAuthorityOutput{CertificateAuthority: summaryOf(c.cluster, authority), Update: update}, "", err
 	})
 }
 
@@ -86,17 +86,17 @@ func (s *Service) deleteCertificateAuthority(call *wire.Call, in *eks.DeleteCert
 			shown := summaryOf(c.cluster, authority)
 			shown.DistributionStatus = types.CertificateAuthorityDistributionStatusDeleting
 			params := []region.UpdateParam{param(types.UpdateParamTypeCertificateAuthorityId, id)}
-			return &eks.DeleteCertificateAuthorityOutput{CertificateAuthority: shown, Update: c.update("", types.UpdateTypeCertificateAuthorityUpdate, params)}, "", nil
+			return &eks.DeleteCertificateAuthorityOutput{CertificateAuthority: shown, Update: c.update(types.UpdateTypeCertificateAuthorityUpdate, params)}, "", nil
 		}
-		update := s.rollOutAuthorities(&c, id, func(next *region.Components) {
+		update, err := s.rollOutAuthorities(&c, id, func(next *region.Components) {
 			next.Trusted = slices.DeleteFunc(slices.Clone(next.Trusted), func(trusted string) bool { return trusted == id })
 		})
-		return &eks.DeleteCertificateAuthorityOutput{CertificateAuthority: summaryOf(c.cluster, authority), Update: update}, "", nil
+		return &eks.DeleteCertificateAuthorityOutput{CertificateAuthority: summaryOf(c.cluster, authority), Update: update}, "", err
 	})
 }
 
 // rollOutAuthorities begins a change of who signs and who is trusted. The record then shows it.
-func (s *Service) rollOutAuthorities(c *change, id string, edit func(*region.Components)) *types.Update {
+func (s *Service) rollOutAuthorities(c *change, id string, edit func(*region.Components)) (*types.Update, error) {
 	next := c.cluster.Components
 	edit(&next)
 	rollout := region.Rollout{To: c.cluster.Version, Components: &next}

@@ -61,13 +61,11 @@ func (s *Service) createCapability(call *wire.Call, in *eks.CreateCapabilityInpu
 			CapabilityName: in.CapabilityName, ClusterName: aws.String(c.cluster.Name), Type: in.Type, RoleArn: in.RoleArn,
 			Arn:           aws.String(s.arn(capabilities.kind, c.cluster.Name, strings.ToLower(string(in.Type)), name, c.id)),
 			Configuration: s.newConfiguration(in, c.id), DeletePropagationPolicy: in.DeletePropagationPolicy, Tags: tags,
-			CreatedAt: aws.Time(c.now), ModifiedAt: aws.Time(c.now), Status: types.CapabilityStatusActive,
+			CreatedAt: aws.Time(c.now), ModifiedAt: aws.Time(c.now),
 			Version: aws.String(capabilityVersions[in.Type]), Health: &types.CapabilityHealth{Issues: []types.CapabilityIssue{}},
 		}}
-		capabilities.put(c.tx, made)
-		shown := made.Capability
-		shown.Status = types.CapabilityStatusCreating
-		return &eks.CreateCapabilityOutput{Capability: &shown}, *made.Arn, nil
+		made, err = region.CapabilityStates.Create(c.tx, made)
+		return &eks.CreateCapabilityOutput{Capability: &made.Capability}, *made.Arn, err
 	})
 }
 
@@ -179,8 +177,7 @@ func (s *Service) deleteCapability(call *wire.Call, in *eks.DeleteCapabilityInpu
 		if err != nil {
 			return nil, "", err
 		}
-		capabilities.delete(c.tx, c.cluster.ID, t.name)
-		gone.Status = types.CapabilityStatusDeleting
-		return &eks.DeleteCapabilityOutput{Capability: &gone.Capability}, "", nil
+		gone, err = region.CapabilityStates.Delete(c.tx, gone)
+		return &eks.DeleteCapabilityOutput{Capability: &gone.Capability}, "", err
 	})
 }

@@ -33,8 +33,8 @@ func (s *Service) updateCapability(call *wire.Call, in *eks.UpdateCapabilityInpu
 			}
 		}
 		changed.ModifiedAt = aws.Time(c.now)
-		capabilities.put(c.tx, changed)
-		return &eks.UpdateCapabilityOutput{Update: c.update("capability/"+t.name, types.UpdateTypeCapabilityUpdate, params)}, "", nil
+		update, err := region.CapabilityStates.Change(c.tx, changed, c.newUpdate(types.UpdateTypeCapabilityUpdate, params))
+		return &eks.UpdateCapabilityOutput{Update: describeUpdateRecord(update)}, "", err
 	})
 }
 

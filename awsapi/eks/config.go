@@ -50,18 +50,19 @@ func (s *Service) updateClusterConfig(call *wire.Call, in *eks.UpdateClusterConf
 			if err != nil {
 				return nil, "", err
 			}
-			return &eks.UpdateClusterConfigOutput{Update: s.rollOut(c, made.kind, made.params, region.Rollout{To: c.cluster.Version, Components: &components, Settings: settings})}, "", nil
+			rollout := region.Rollout{To: c.cluster.Version, Components: &components, Settings: settings}
+			update, err := s.rollOut(c, made.kind, made.params, rollout)
+			return &eks.UpdateClusterConfigOutput{Update: update}, "", err
 		}
 		if err := own.keep(&c.cluster); err != nil {
 			return nil, "", err
 		}
-		status := types.UpdateStatusSuccessful
 		if made.lasts() {
-			c.cluster.Status, c.cluster.Access.UpdateID, status = region.ClusterUpdating, c.id, types.UpdateStatusInProgress
-			c.cluster.NotBefore = s.ControlPlane.Pace.Access.after(c.now)
+			begun, err := region.BeginAccessChange(c.tx, c.cluster, c.newUpdate(made.kind, made.params), s.ControlPlane.Pace.Access.after(c.now))
+			return &eks.UpdateClusterConfigOutput{Update: describeUpdateRecord(begun)}, "", err
 		}
 		region.Clusters.Put(c.tx, c.cluster.ID, c.cluster)
-		return &eks.UpdateClusterConfigOutput{Update: c.updateThatIs(status, "", made.kind, made.params)}, "", nil
+		return &eks.UpdateClusterConfigOutput{Update: c.update(made.kind, made.params)}, "", nil
 	})
 }
 
@@ -85,14 +86,14 @@ func (s *Service) associateEncryptionConfig(call *wire.Call, in *eks.AssociateEn
 		}
 		region.Clusters.Put(c.tx, c.cluster.ID, c.cluster)
 		params := []region.UpdateParam{param(types.UpdateParamTypeEncryptionConfig, asJSON(in.EncryptionConfig))}
-		return &eks.AssociateEncryptionConfigOutput{Update: c.update("", types.UpdateTypeAssociateEncryptionConfig, params)}, "", nil
+		return &eks.AssociateEncryptionConfigOutput{Update: c.update(types.UpdateTypeAssociateEncryptionConfig, params)}, "", nil
 	})
 }
 
 // idle refuses a change of a cluster that is being changed already.
 func idle(operation string) func(region.Cluster) error {
 	return func(c region.Cluster) error {
-		if c.Status != region.ClusterActive {
+		if !c.Status.MayBecome(region.ClusterUpdating) {
 			return about{cluster: c.Name}.inUse("Cannot %s because cluster %s currently is %s", operation, c.Name, c.Status)
 		}
 		return nil

@@ -66,13 +66,14 @@ func (s *Service) createFargateProfile(call *wire.Call, in *eks.CreateFargatePro
 			FargateProfileName: in.FargateProfileName, ClusterName: aws.String(c.cluster.Name), CreatedAt: aws.Time(c.now),
 			FargateProfileArn:   aws.String(s.arn(fargateProfiles.kind, c.cluster.Name, name, c.id)),
 			PodExecutionRoleArn: in.PodExecutionRoleArn, Selectors: in.Selectors, Subnets: subnets, Tags: tags,
-			Status: types.FargateProfileStatusActive, Health: &types.FargateProfileHealth{Issues: []types.FargateProfileIssue{}},
+			Health: &types.FargateProfileHealth{Issues: []types.FargateProfileIssue{}},
 		}}
-		fargateProfiles.put(c.tx, profile)
+		shown, err := region.FargateProfileStates.Create(c.tx, profile)
+		if err != nil {
+			return nil, "", err
+		}
 		s.admitNodes(c, *profile.PodExecutionRoleArn, "FARGATE_LINUX")
-		shown := profile.FargateProfile
-		shown.Status = types.FargateProfileStatusCreating
-		return &eks.CreateFargateProfileOutput{FargateProfile: &shown}, *profile.FargateProfileArn, nil
+		return &eks.CreateFargateProfileOutput{FargateProfile: &shown.FargateProfile}, *profile.FargateProfileArn, nil
 	})
 }
 
@@ -165,8 +166,7 @@ func (s *Service) deleteFargateProfile(call *wire.Call, in *eks.DeleteFargatePro
 		if err != nil {
 			return nil, "", err
 		}
-		fargateProfiles.delete(c.tx, c.cluster.ID, t.name)
-		profile.Status = types.FargateProfileStatusDeleting
-		return &eks.DeleteFargateProfileOutput{FargateProfile: &profile.FargateProfile}, "", nil
+		profile, err = region.FargateProfileStates.Delete(c.tx, profile)
+		return &eks.DeleteFargateProfileOutput{FargateProfile: &profile.FargateProfile}, "", err
 	})
 }

@@ -65,7 +65,7 @@ func (s *Service) associateIdentityProviderConfig(call *wire.Call, in *eks.Assoc
 			provider.UsernameClaim = "sub"
 		}
 		identityProviders.put(c.tx, provider)
-		update := c.update("", types.UpdateTypeAssociateIdentityProviderConfig,
+		update := c.update(types.UpdateTypeAssociateIdentityProviderConfig,
 			[]region.UpdateParam{param(types.UpdateParamTypeIdentityProviderConfig, asJSON([]any{map[string]string{"type": oidcType, "name": name}}))})
 		return &eks.AssociateIdentityProviderConfigOutput{Update: update, Tags: mergeTags(tags, nil)}, provider.ARN, nil
 	})
@@ -168,7 +168,7 @@ func (s *Service) disassociateIdentityProviderConfig(call *wire.Call, in *eks.Di
 			return nil, "", err
 		}
 		identityProviders.delete(c.tx, c.cluster.ID, provider.Name)
-		return &eks.DisassociateIdentityProviderConfigOutput{Update: c.update("", types.UpdateTypeDisassociateIdentityProviderConfig,
+		return &eks.DisassociateIdentityProviderConfigOutput{Update: c.update(types.UpdateTypeDisassociateIdentityProviderConfig,
 			[]region.UpdateParam{param(types.UpdateParamTypeIdentityProviderConfig, asJSON([]any{in.IdentityProviderConfig}))})}, "", nil
 	})
 }

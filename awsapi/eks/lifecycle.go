@@ -50,8 +50,8 @@ func (s *Service) createCluster(call *wire.Call, in *eks.CreateClusterInput) (*e
 		if record.EndpointPort = s.ControlPlane.takePort(c.tx); record.EndpointPort == 0 {
 			return fail(about.limitExceeded("You have reached the maximum number of clusters: this region has ports for %d. Delete one first.", s.ControlPlane.MostClusters))
 		}
-		if record.Status, record.Issues = region.ClusterCreating, nil; !s.ControlPlane.hasMemory(c.tx) {
-			record.Status, record.Issues = region.ClusterFailed, []region.ClusterIssue{noMemory}
+		if record.Issues = nil; !s.ControlPlane.hasMemory(c.tx) {
+			record.Issues = []region.ClusterIssue{noMemory}
 		}
 		record.NotBefore = s.ControlPlane.Pace.Create.after(c.now)
 		if err := s.place(c.tx, &record, &own, in); err != nil {
@@ -63,9 +63,11 @@ func (s *Service) createCluster(call *wire.Call, in *eks.CreateClusterInput) (*e
 		if err := own.keep(&record); err != nil {
 			return fail(err)
 		}
-		region.Clusters.Put(c.tx, record.ID, record)
-		region.ClusterIDs.Put(c.tx, record.Name, record.ID)
-		if err := s.admitCreator(c, call, record, own); err != nil {
+		creator, err := s.creatorEntry(c, call, record, own)
+		if err != nil {
+			return fail(err)
+		}
+		if err := region.CreateCluster(c.tx, record, creator); err != nil {
 			return fail(err)
 		}
 		shown := record
@@ -79,21 +81,18 @@ func (s *Service) createCluster(call *wire.Call, in *eks.CreateClusterInput) (*e
 var noMemory = region.ClusterIssue{Code: string(types.ClusterIssueCodeResourceLimitExceeded),
 	Message: "This machine has not enough memory left for another cluster: 1 GiB is needed. Delete this cluster, delete another or free memory, and create it again."}
 
-// admitCreator makes the creator's access entry. It is there from the start, also while the mode CONFIG_MAP hides it.
-func (s *Service) admitCreator(c change, call *wire.Call, record region.Cluster, own settings) error {
+// creatorEntry is the creator's access entry, nil where the creator is not to have one. It is there from the start, also while the mode
+// CONFIG_MAP hides it.
+func (s *Service) creatorEntry(c change, call *wire.Call, record region.Cluster, own settings) (*region.AccessEntry, error) {
 	if !*own.CreatorAdmin {
-		return nil
+		return nil, nil
 	}
 	if call.Principal.IsFederated() {
-		return about{cluster: record.Name}.invalidRequest("A federated user cannot have an access entry: " +
+		return nil, about{cluster: record.Name}.invalidRequest("A federated user cannot have an access entry: " +
 			"set accessConfig.bootstrapClusterCreatorAdminPermissions to false, or create the cluster as a user or with a role.")
 	}
 	entry, err := CreatorEntry(s.Region, s.AccountID, record, cmp.Or(call.Principal.IssuerID, call.Principal.UserID), c.id, c.now)
-	if err != nil {
-		return err
-	}
-	accessEntries.put(c.tx, entry)
-	return nil
+	return &entry, err
 }
 
 // notHere names what of an input has no counterpart on one machine, or none yet. It is refused: a cluster that has less than was asked for
@@ -128,7 +127,7 @@ func (s *Service) newCluster(call *wire.Call, in *eks.CreateClusterInput) (regio
 	id := make([]byte, 16)
 	rand.Read(id) // never fails
 	record := region.Cluster{
-		ID: strings.ToUpper(hex.EncodeToString(id)), Name: aws.ToString(in.Name), Version: version, Status: region.ClusterCreating, CreatedAt: s.now().UTC(),
+		ID: strings.ToUpper(hex.EncodeToString(id)), Name: aws.ToString(in.Name), Version: version, CreatedAt: s.now().UTC(),
 		CreatorARN: cmp.Or(call.Principal.IssuerARN, call.Principal.ARN), AuthenticationMode: string(types.AuthenticationModeConfigMap), Tags: in.Tags,
 		ServiceCIDR: "10.100.0.0/16", Bare: in.BootstrapSelfManagedAddons != nil && !*in.BootstrapSelfManagedAddons,
 	}
@@ -274,10 +273,11 @@ func (s *Service) deleteCluster(call *wire.Call, in *eks.DeleteClusterInput) (*e
 			if c.cluster.Envelope != nil {
 				kms.Release(c.tx, *c.cluster.Envelope)
 			}
-			c.cluster.Status, c.cluster.DeletedAt, c.cluster.NotBefore = region.ClusterDeleting, &c.now, s.ControlPlane.Pace.Delete.after(c.now)
-			deleteResources(c.tx, c.cluster.ID)
 			arczonalshift.Forget(c.tx, c.cluster.ID)
-			region.Clusters.Put(c.tx, c.cluster.ID, c.cluster)
+			var err error
+			if c.cluster, err = region.DeleteCluster(c.tx, c.cluster, c.now, s.ControlPlane.Pace.Delete.after(c.now)); err != nil {
+				return nil, "", err
+			}
 		}
 		described, err := s.describe(c.cluster)
 		return &eks.DeleteClusterOutput{Cluster: described}, "", err
@@ -293,7 +293,7 @@ func (s *Service) deletable(tx *state.Txn, record region.Cluster) error {
 		return err
 	case own.Protected:
 		return about.invalidRequest("Cannot delete cluster %s: deletion protection is enabled. Disable it with UpdateClusterConfig first.", record.Name)
-	case record.Status == region.ClusterCreating || record.Status == region.ClusterUpdating:
+	case !record.Status.MayBecome(region.ClusterDeleting):
 		return about.inUse("Cluster %s has an operation in progress: it is %s.", record.Name, record.Status)
 	}
 	return hasDependents(tx, record.ID)

@@ -52,15 +52,16 @@ func (s *Service) createNodegroup(call *wire.Call, in *eks.CreateNodegroupInput)
 		if err != nil {
 			return nil, "", err
 		}
-		nodegroups.put(c.tx, group)
+		shown, err := region.NodegroupStates.Create(c.tx, group)
+		if err != nil {
+			return nil, "", err
+		}
 		kind := linuxNodes
 		if strings.HasPrefix(string(group.AmiType), "WINDOWS_") {
 			kind = windowsNodes
 		}
 		s.admitNodes(c, *group.NodeRole, kind)
-		shown := group.Nodegroup
-		shown.Status = types.NodegroupStatusCreating
-		return &eks.CreateNodegroupOutput{Nodegroup: &shown}, *group.NodegroupArn, nil
+		return &eks.CreateNodegroupOutput{Nodegroup: &shown.Nodegroup}, *group.NodegroupArn, nil
 	})
 }
 
@@ -79,8 +80,8 @@ func (s *Service) newNodegroup(c change, a about, in *eks.CreateNodegroupInput) 
 	}
 	group := types.Nodegroup{
 		NodegroupName: in.NodegroupName, ClusterName: aws.String(c.cluster.Name), CreatedAt: aws.Time(c.now), ModifiedAt: aws.Time(c.now),
-		NodegroupArn: aws.String(s.arn("nodegroup", c.cluster.Name, *in.NodegroupName, c.id)), Status: types.NodegroupStatusActive,
-		NodeRole: in.NodeRole, Subnets: in.Subnets, AmiType: in.AmiType, CapacityType: in.CapacityType, DiskSize: in.DiskSize,
+		NodegroupArn: aws.String(s.arn("nodegroup", c.cluster.Name, *in.NodegroupName, c.id)),
+		NodeRole:     in.NodeRole, Subnets: in.Subnets, AmiType: in.AmiType, CapacityType: in.CapacityType, DiskSize: in.DiskSize,
 		InstanceTypes: in.InstanceTypes, Labels: mergeTags(in.Labels, nil), Taints: in.Taints, LaunchTemplate: in.LaunchTemplate,
 		RemoteAccess: in.RemoteAccess, ScalingConfig: in.ScalingConfig, UpdateConfig: in.UpdateConfig, NodeRepairConfig: in.NodeRepairConfig,
 		WarmPoolConfig: in.WarmPoolConfig, Version: in.Version, ReleaseVersion: in.ReleaseVersion, Tags: tags,
@@ -171,8 +172,7 @@ func (s *Service) deleteNodegroup(call *wire.Call, in *eks.DeleteNodegroupInput)
 			return nil, "", err
 		}
 		s.closeSSH(c.tx, &group.Nodegroup)
-		nodegroups.delete(c.tx, c.cluster.ID, t.name)
-		group.Status = types.NodegroupStatusDeleting
-		return &eks.DeleteNodegroupOutput{Nodegroup: &group.Nodegroup}, "", nil
+		group, err = region.NodegroupStates.Delete(c.tx, group)
+		return &eks.DeleteNodegroupOutput{Nodegroup: &group.Nodegroup}, "", err
 	})
 }

@@ -33,8 +33,8 @@ func (s *Service) updateNodegroupConfig(call *wire.Call, in *eks.UpdateNodegroup
 			return nil, "", a.invalidParameter("No changes needed for the node group %s: name something to change.", t.name)
 		}
 		group.ModifiedAt = aws.Time(c.now)
-		nodegroups.put(c.tx, group)
-		return &eks.UpdateNodegroupConfigOutput{Update: c.update("nodegroup/"+t.name, types.UpdateTypeConfigUpdate, params)}, "", nil
+		update, err := region.NodegroupStates.Change(c.tx, group, c.newUpdate(types.UpdateTypeConfigUpdate, params))
+		return &eks.UpdateNodegroupConfigOutput{Update: describeUpdateRecord(update)}, "", err
 	})
 }
 
@@ -199,8 +199,8 @@ func (s *Service) updateNodegroupVersion(call *wire.Call, in *eks.UpdateNodegrou
 			return nil, "", err
 		}
 		group.ModifiedAt = aws.Time(c.now)
-		nodegroups.put(c.tx, group)
-		return &eks.UpdateNodegroupVersionOutput{Update: c.update("nodegroup/"+t.name, types.UpdateTypeVersionUpdate, params)}, "", nil
+		update, err := region.NodegroupStates.Change(c.tx, group, c.newUpdate(types.UpdateTypeVersionUpdate, params))
+		return &eks.UpdateNodegroupVersionOutput{Update: describeUpdateRecord(update)}, "", err
 	})
 }
 

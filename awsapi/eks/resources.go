@@ -212,21 +212,14 @@ func mergeTags(tags, added map[string]string) map[string]string {
 	return merged
 }
 
-// update records an update of one of the cluster's resources as done, and returns it as its answer shows it: just begun. Things that are only
-// recorded become true at once.
-func (c change) update(resource string, kind types.UpdateType, params []region.UpdateParam) *types.Update {
-	return c.updateThatIs(types.UpdateStatusSuccessful, resource, kind, params)
+// newUpdate is the update that a call asks for, of the cluster itself.
+func (c change) newUpdate(kind types.UpdateType, params []region.UpdateParam) region.Update {
+	return region.Update{ID: c.id, ClusterID: c.cluster.ID, Type: string(kind), CreatedAt: c.now, Params: params}
 }
 
-// updateThatIs is update for one that may take its time.
-func (c change) updateThatIs(status types.UpdateStatus, resource string, kind types.UpdateType, params []region.UpdateParam) *types.Update {
-	record := region.Update{
-		ID: c.id, ClusterID: c.cluster.ID, Resource: resource, Type: string(kind), Status: region.UpdateStatus(status), CreatedAt: c.now, Params: params,
-	}
-	region.Updates.Put(c.tx, record.ID, record)
-	shown := describeUpdateRecord(record)
-	shown.Status = types.UpdateStatusInProgress
-	return shown
+// update records an update of the cluster as done, and returns it as its answer shows it: just begun. What is only recorded is true at once.
+func (c change) update(kind types.UpdateType, params []region.UpdateParam) *types.Update {
+	return describeUpdateRecord(region.RecordUpdate(c.tx, c.newUpdate(kind, params)))
 }
 
 // namesOf answers a list operation that gives the names of a cluster's resources.

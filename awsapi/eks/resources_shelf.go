@@ -38,11 +38,9 @@ type keeper interface {
 	// names are those of the cluster's resources, sorted, and namesAfter those behind one of them.
 	names(tx *state.Txn, clusterID string) []string
 	namesAfter(tx *state.Txn, clusterID, after string) iter.Seq[string]
-	// clear removes the cluster's resources.
-	clear(tx *state.Txn, clusterID string)
 }
 
-// clusterShelves hold what belongs to a cluster and goes with it.
+// clusterShelves hold what belongs to a cluster and goes with it: see region.DeleteCluster.
 var clusterShelves = []keeper{nodegroups, fargateProfiles, addons, capabilities, accessEntries, podIdentities, identityProviders}
 
 func (s shelf[T]) kindName() string { return s.kind }
@@ -134,12 +132,6 @@ func (s shelf[T]) namesAfter(tx *state.Txn, clusterID, after string) iter.Seq[st
 	}
 }
 
-func (s shelf[T]) clear(tx *state.Txn, clusterID string) {
-	for _, name := range s.names(tx, clusterID) {
-		s.delete(tx, clusterID, name)
-	}
-}
-
 // hasDependents says why a cluster cannot be deleted: it has node groups or Fargate profiles. The error is ResourceInUseException.
 func hasDependents(tx *state.Txn, clusterID string) error {
 	cluster, _ := region.Clusters.Get(tx, clusterID)
@@ -152,20 +144,4 @@ func hasDependents(tx *state.Txn, clusterID string) error {
 		}
 	}
 	return nil
-}
-
-// deleteResources removes everything that belongs to a cluster, as its deletion does.
-func deleteResources(tx *state.Txn, clusterID string) {
-	for _, kind := range clusterShelves {
-		kind.clear(tx, clusterID)
-	}
-	region.InsightsRefreshes.Delete(tx, clusterID)
-	for _, reading := range region.DeprecatedReadings.Under(tx, region.DeprecatedReadingKey(clusterID, "")) {
-		region.DeprecatedReadings.Delete(tx, region.DeprecatedReadingKey(clusterID, reading.Zone))
-	}
-	for _, update := range region.Updates.List(tx) {
-		if update.ClusterID == clusterID {
-			region.Updates.Delete(tx, update.ID)
-		}
-	}
 }

@@ -1,6 +1,7 @@
 package eks
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -120,15 +121,13 @@ func (s *Service) cancelUpdate(call *wire.Call, in *eks.CancelUpdateInput) (*eks
 		if err != nil {
 			return nil, "", err
 		}
-		rollout := c.cluster.Rollout
-		switch {
-		case rollout == nil || rollout.UpdateID != update.ID:
+		switch err := region.CancelRollout(c.tx, c.cluster, update.ID); {
+		case errors.Is(err, region.ErrNotRollingOut):
 			return nil, "", about{cluster: name}.invalidState("Update %s cannot be cancelled: it is %s.", update.ID, update.Status)
-		case rollout.Failure != "":
-			return nil, "", about{cluster: name}.invalidState("Update %s cannot be cancelled: it is going back already, because %s.", update.ID, rollout.Failure)
+		case errors.Is(err, region.ErrGoingBack):
+			return nil, "", about{cluster: name}.invalidState("Update %s cannot be cancelled: it is going back already, because %s.",
+				update.ID, c.cluster.Rollout.Failure)
 		}
-		rollout.Cancelled, rollout.Failure = true, "it was cancelled"
-		region.Clusters.Put(c.tx, c.cluster.ID, c.cluster)
 		shown := describeUpdateRecord(update)
 		shown.Cancellation = &types.Cancellation{Status: types.CancellationStatusInProgress}
 		return &eks.CancelUpdateOutput{Update: shown}, "", nil

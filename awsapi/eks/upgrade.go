@@ -43,19 +43,15 @@ func (s *Service) updateClusterVersion(call *wire.Call, in *eks.UpdateClusterVer
 			}
 		}
 		params := []region.UpdateParam{param(types.UpdateParamTypeVersion, to), param(types.UpdateParamTypePlatformVersion, platformVersion)}
-		return &eks.UpdateClusterVersionOutput{Update: s.rollOut(c, kind, params, region.Rollout{To: to})}, "", nil
+		update, err := s.rollOut(c, kind, params, region.Rollout{To: to})
+		return &eks.UpdateClusterVersionOutput{Update: update}, "", err
 	})
 }
 
 // rollOut begins a change of the cluster's control plane, which the zones then carry out.
-func (s *Service) rollOut(c change, kind types.UpdateType, params []region.UpdateParam, rollout region.Rollout) *types.Update {
-	begun := region.Update{ID: c.id, ClusterID: c.cluster.ID, Type: string(kind), Status: region.UpdateInProgress, CreatedAt: c.now, Params: params}
-	rollout.UpdateID = begun.ID
-	c.cluster.Status, c.cluster.Rollout = region.ClusterUpdating, &rollout
-	c.cluster.NotBefore = s.ControlPlane.Pace.Version.after(c.now)
-	region.Clusters.Put(c.tx, c.cluster.ID, c.cluster)
-	region.Updates.Put(c.tx, begun.ID, begun)
-	return describeUpdateRecord(begun)
+func (s *Service) rollOut(c change, kind types.UpdateType, params []region.UpdateParam, rollout region.Rollout) (*types.Update, error) {
+	begun, err := region.BeginRollout(c.tx, c.cluster, c.newUpdate(kind, params), rollout, s.ControlPlane.Pace.Version.after(c.now))
+	return describeUpdateRecord(begun), err
 }
 
 // ready refuses an upgrade that an insight says would fail, in the words of EKS's model. By force a cluster is upgraded all the same.
