@@ -9,26 +9,28 @@ import (
 
 // What may be stored as a role's trust policy. IAM reads it with another parser than the policies of identities, which has other sentences.
 const (
-	saysNoJSON          = "This policy contains invalid Json"
-	saysLeadingSpaces   = "JSON strings must not have leading spaces"
-	saysUnknownField    = "Unknown field %s"
-	saysBadVersion      = "The policy must contain a valid version string"
-	saysNoStatement     = "Could not parse the policy: Statement is empty!"
-	saysNoEffect        = "Missing required field Effect"
-	saysBadEffect       = "Invalid effect: %s"
-	saysHasResource     = "Has prohibited field Resource"
-	saysHasNotResource  = "AssumeRole policy must not contain resources."
-	saysAllowNot        = "Allow with NotPrincipal is not allowed."
-	saysNotPrincipal    = "AssumeRole policy must not contain NotPrincipal field."
-	saysNoPrincipal     = "Missing required field Principal"
-	saysEmptyPrincipal  = "Missing required field Principal cannot be empty!"
-	saysPlainPrincipal  = "Principal must be a JSON object."
-	saysPrincipalKind   = `Invalid principal in policy: "%s"`
-	saysNobody          = "Invalid principal in policy: com.amazon.balsa.error.InvalidPolicyException: The passed in policy has a statement with no principals!"
-	saysService         = `Invalid principal in policy: "SERVICE":"%s"`
-	saysUnknown         = `Invalid principal in policy: "AWS":"%s"`
-	saysFederated       = "Federated principals must be valid domain names or SAML metadata ARNs"
-	saysCognito         = "A condition block must be present for the Cognito provider"
+	saysNoJSON         = "This policy contains invalid Json"
+	saysLeadingSpaces  = "JSON strings must not have leading spaces"
+	saysUnknownField   = "Unknown field %s"
+	saysBadVersion     = "The policy must contain a valid version string"
+	saysNoStatement    = "Could not parse the policy: Statement is empty!"
+	saysNoEffect       = "Missing required field Effect"
+	saysBadEffect      = "Invalid effect: %s"
+	saysHasResource    = "Has prohibited field Resource"
+	saysHasNotResource = "AssumeRole policy must not contain resources."
+	saysAllowNot       = "Allow with NotPrincipal is not allowed."
+	saysNotPrincipal   = "AssumeRole policy must not contain NotPrincipal field."
+	saysNoPrincipal    = "Missing required field Principal"
+	saysEmptyPrincipal = "Missing required field Principal cannot be empty!"
+	saysPlainPrincipal = "Principal must be a JSON object."
+	saysPrincipalKind  = `Invalid principal in policy: "%s"`
+	saysNobody         = "Invalid principal in policy: com.amazon.balsa.error.InvalidPolicyException: The passed in policy has a statement with no principals!"
+	saysService        = `Invalid principal in policy: "SERVICE":"%s"`
+	saysUnknown        = `Invalid principal in policy: "AWS":"%s"`
+	saysFederated      = "Federated principals must be valid domain names or SAML metadata ARNs"
+	saysCognito        = "A condition block must be present for the Cognito provider"
+	// saysShared is Tripod's own: AWS's sentence about shared issuers is in no document.
+	saysShared          = "The trust policy must have a condition on %s that is more than wildcards: the issuer signs tokens for everybody."
 	saysTrustSyntax     = "Syntax error in policy."
 	saysNoAction        = "Missing required field Action"
 	saysForeignAction   = "AssumeRole policy may only specify STS AssumeRole actions."
@@ -131,7 +133,10 @@ func (s grammarStatement) trust() error {
 	if s.has("Condition") && !conditionSyntax(s["Condition"]) {
 		return malformed(saysTrustSyntax)
 	}
-	return s.stsActions()
+	if err := s.stsActions(); err != nil {
+		return err
+	}
+	return s.narrowed()
 }
 
 // trusted checks the principals of a trust policy's statement.

@@ -40,10 +40,11 @@ type putInlineInput[H holder] struct {
 }
 
 func (i inlines[H]) put(call *wire.Call, in *putInlineInput[H]) (done, error) {
-	if err := checkInline(in.PolicyDocument); err != nil {
-		return done{}, err
-	}
+	malformed := checkInline(in.PolicyDocument)
 	return alter(i.Service, call, in.named, func(_ *state.Txn, e entity) error {
+		if malformed != nil { // who is not there comes first
+			return malformed
+		}
 		policies := maps.Clone(*e.inline)
 		if policies == nil {
 			policies = map[string]string{}

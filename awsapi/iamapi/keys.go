@@ -159,6 +159,12 @@ type lastUsedInput struct {
 	AccessKeyID string `query:"AccessKeyId,required"`
 }
 
+// user is the key's owner; root has no name.
+func (in lastUsedInput) user(_ *wire.Call, tx *state.Txn) string {
+	key, _ := region.AccessKeys.Get(tx, in.AccessKeyID)
+	return key.User
+}
+
 type lastUsed struct {
 	UserName          string `xml:",omitempty" json:",omitempty"`
 	AccessKeyLastUsed keyUse

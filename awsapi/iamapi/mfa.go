@@ -215,8 +215,21 @@ func (s *Service) listMFA(call *wire.Call, in *listMFAInput) (*mfaList, error) {
 }
 
 type getMFAInput struct {
-	mfaSerial
-	UserName string
+	SerialNumber string `query:",required"`
+	UserName     string
+}
+
+// user is whom the request names, else who has the device.
+func (in getMFAInput) user(_ *wire.Call, tx *state.Txn) string {
+	if in.UserName != "" {
+		return in.UserName
+	}
+	if d, found := iam.MFADevices.Get(tx, in.SerialNumber); found {
+		if user := userWithID(tx, d.UserID); user != nil {
+			return user.Name
+		}
+	}
+	return ""
 }
 
 type mfaResult struct{ UserName, SerialNumber, EnableDate string }

@@ -78,6 +78,11 @@ func permit(call *wire.Call) error {
 // subject is an input that is about one thing, on which the caller needs the permission; other inputs are about all.
 type subject interface{ subject(call *wire.Call) thing }
 
+// userSubject is an input about what a user has, which IAM authorizes on that user: its name, or nothing where there is none.
+type userSubject interface {
+	user(call *wire.Call, tx *state.Txn) string
+}
+
 // thing names an entity: of a new one path is where it comes to be, of one that exists path is empty.
 type thing struct {
 	kind, path, name string
@@ -91,7 +96,12 @@ func typed[In, Out any](s *Service, run func(*wire.Call, *In) (Out, error)) acti
 			return nil, err
 		}
 		resource, keys := "*", iam.Keys(nil)
-		if about, ok := any(in).(subject); ok {
+		if about, ok := any(in).(userSubject); ok {
+			var err error
+			if resource, keys, err = s.knownUser(call, about); err != nil {
+				return nil, err
+			}
+		} else if about, ok := any(in).(subject); ok {
 			var err error
 			if resource, keys, err = s.known(about.subject(call)); err != nil {
 				return nil, err
@@ -102,6 +112,15 @@ func typed[In, Out any](s *Service, run func(*wire.Call, *In) (Out, error)) acti
 		}
 		return run(call, in)
 	}
+}
+
+// knownUser is the ARN of the user whom an input is about, and its condition keys; everything, where that is no user's.
+func (s *Service) knownUser(call *wire.Call, about userSubject) (arn string, keys iam.Keys, err error) {
+	name := ""
+	if err := s.State.View(func(tx *state.Txn) error { name = about.user(call, tx); return nil }); err != nil || name == "" {
+		return "*", nil, err
+	}
+	return s.known(thing{kind: kindUser, name: name})
 }
 
 // known is the ARN of a thing and its condition keys; of one that does not exist the ARN is the one that it would have at the root of paths:
