@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"tripod/internal/reconcile"
 	"tripod/state"
 )
 
@@ -40,26 +41,16 @@ const (
 
 // Run keeps until ctx ends.
 func (k *Keeper) Run(ctx context.Context) {
-	changes, cancel := k.State.Watch()
-	defer cancel()
-	trim := time.NewTicker(trimEvery)
-	defer trim.Stop()
-	k.trim()
-	for {
-		var retry <-chan time.Time
-		if err := k.drop(ctx); err != nil && ctx.Err() == nil {
-			k.Logger.Warn("delete the events of deleted log streams", "error", err)
-			retry = time.After(retryAfter)
-		}
-		select {
-		case <-changes:
-		case <-retry:
-		case <-trim.C:
-			k.trim()
-		case <-ctx.Done():
-			return
-		}
-	}
+	reconcile.Run(ctx,
+		reconcile.Loop{
+			Key: "delete the events of deleted log streams", Watch: k.State.Watch, Logger: k.Logger,
+			Do:     func(ctx context.Context) (time.Duration, error) { return 0, k.drop(ctx) },
+			Pauses: reconcile.Pauses{First: retryAfter, Most: retryAfter},
+		},
+		reconcile.Loop{
+			Key: "delete the files of events that are too old", Logger: k.Logger,
+			Do: func(context.Context) (time.Duration, error) { k.trim(); return trimEvery, nil },
+		})
 }
 
 // drop deletes the events of deleted streams and signs off; the last zone deletes what is left of the record.
