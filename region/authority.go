@@ -20,15 +20,19 @@ type Authority struct {
 	ActivatedBy string     `json:"activatedBy,omitempty"`
 }
 
-// CertificateAuthorities are the cluster's, the oldest first. Clusters that never had another than their first have it among their secrets alone.
+// CertificateAuthorities are the cluster's, the oldest first. Clusters that never had another than their first have it
+// among their secrets alone.
 func (c Cluster) CertificateAuthorities() []Authority {
 	if len(c.Authorities) > 0 {
 		return c.Authorities
 	}
 	made := c.CreatedAt
 	hash := sha256.Sum256([]byte(c.Secrets.CACert)) // the same id whenever somebody asks
-	return []Authority{{ID: fmt.Sprintf("%x-%x-%x-%x-%x", hash[:4], hash[4:6], hash[6:8], hash[8:10], hash[10:16]), Cert: c.Secrets.CACert, Key: c.Secrets.CAKey,
-		CreatedAt: made, CreatedBy: "EKS", ActivatedAt: &made, ActivatedBy: "EKS"}}
+	return []Authority{{
+		ID:   fmt.Sprintf("%x-%x-%x-%x-%x", hash[:4], hash[4:6], hash[6:8], hash[8:10], hash[10:16]),
+		Cert: c.Secrets.CACert, Key: c.Secrets.CAKey,
+		CreatedAt: made, CreatedBy: "EKS", ActivatedAt: &made, ActivatedBy: "EKS",
+	}}
 }
 
 // AuthorityOf is the cluster's certificate authority of that id.
@@ -68,7 +72,8 @@ func (c Cluster) BundleOf(p Components) string {
 	return bundle.String()
 }
 
-// Forget drops the authorities that were trusted before a change of the control plane and are not any more, and notes who signs since.
+// Forget drops the authorities that were trusted before a change of the control plane and are not any more, and notes
+// who signs since.
 func (c *Cluster) Forget(before Components, now time.Time) {
 	if len(c.Authorities) == 0 {
 		return

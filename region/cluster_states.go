@@ -23,8 +23,8 @@ const (
 	noCluster ClusterStatus = ""
 )
 
-// clusterStatuses are all statuses: what may follow each, and what it means to those who do not care which one it is. A new status is an
-// entry here, and functions for the ways to it and from it.
+// clusterStatuses are all statuses: what may follow each, and what it means to those who do not care which one it is. A
+// new status is an entry here, and functions for the ways to it and from it.
 //
 //	CreateCluster          none -> CREATING, or FAILED where there are issues
 //	ActivateCluster        CREATING -> ACTIVE
@@ -85,8 +85,9 @@ func (c *Cluster) become(next ClusterStatus) error {
 	return nil
 }
 
-// CreateCluster writes the record of a new cluster, which the zones then bring up, and the access entry of its creator (nil: it has none).
-// A cluster with Issues is one that failed: no zone runs it. A name or an ID that is taken is refused.
+// CreateCluster writes the record of a new cluster, which the zones then bring up, and the access entry of its creator
+// (nil: it has none). A cluster with Issues is one that failed: no zone runs it. A name or an ID that is taken is
+// refused.
 func CreateCluster(tx *state.Txn, cluster Cluster, creator *AccessEntry) error {
 	for _, there := range []func() (Cluster, bool){
 		func() (Cluster, bool) { return Clusters.Get(tx, cluster.ID) },
@@ -112,8 +113,8 @@ func CreateCluster(tx *state.Txn, cluster Cluster, creator *AccessEntry) error {
 	return nil
 }
 
-// ActivateCluster ends the creation of a cluster that serves. It says whether it did: not where another zone was first, where the cluster is
-// deleted since, or where its creation has to last.
+// ActivateCluster ends the creation of a cluster that serves. It says whether it did: not where another zone was first,
+// where the cluster is deleted since, or where its creation has to last.
 func ActivateCluster(tx *state.Txn, id string, now time.Time) (activated bool, err error) {
 	cluster, found := Clusters.Get(tx, id)
 	if !found || cluster.Status != ClusterCreating || cluster.Lasts(now) {
@@ -126,8 +127,8 @@ func ActivateCluster(tx *state.Txn, id string, now time.Time) (activated bool, e
 	return true, nil
 }
 
-// BeginAccessChange writes a cluster with another Access, which its endpoint is to have, and the update that asks for it. The update is
-// under way until ReportEndpoint says otherwise, and not before notBefore (nil: at any time).
+// BeginAccessChange writes a cluster with another Access, which its endpoint is to have, and the update that asks for
+// it. The update is under way until ReportEndpoint says otherwise, and not before notBefore (nil: at any time).
 func BeginAccessChange(tx *state.Txn, cluster Cluster, update Update, notBefore *time.Time) (Update, error) {
 	if err := cluster.become(ClusterUpdating); err != nil {
 		return Update{}, err
@@ -152,14 +153,16 @@ func (c Cluster) EndpointTrouble() string {
 	return ""
 }
 
-// ReportEndpoint notes why a cluster's endpoint cannot be opened (empty: it is open), and that the access which an update asked for is in
-// effect (empty: none new is). It returns the cluster, a zero one when it is gone, and the update that has ended by this, if one has.
+// ReportEndpoint notes why a cluster's endpoint cannot be opened (empty: it is open), and that the access which an
+// update asked for is in effect (empty: none new is). It returns the cluster, a zero one when it is gone, and the
+// update that has ended by this, if one has.
 func ReportEndpoint(tx *state.Txn, id, trouble, updateID string) (cluster Cluster, ended Update) {
 	cluster, found := Clusters.Get(tx, id)
 	if !found {
 		return Cluster{}, Update{}
 	}
-	cluster.Issues = slices.DeleteFunc(cluster.Issues, func(i ClusterIssue) bool { return i.Code == EndpointUnreachable })
+	isTrouble := func(i ClusterIssue) bool { return i.Code == EndpointUnreachable }
+	cluster.Issues = slices.DeleteFunc(cluster.Issues, isTrouble)
 	if trouble != "" {
 		cluster.Issues = append(cluster.Issues, ClusterIssue{Code: EndpointUnreachable, Message: trouble})
 	}
@@ -179,8 +182,9 @@ func (c *Cluster) endUpdating() {
 	}
 }
 
-// DeleteCluster begins the deletion of a cluster, which lasts until notBefore at least (nil: as long as it takes). What belongs to it goes
-// at once, its endpoint closes, and each zone ends its part: see ReleaseCluster. It returns the cluster as it is then.
+// DeleteCluster begins the deletion of a cluster, which lasts until notBefore at least (nil: as long as it takes). What
+// belongs to it goes at once, its endpoint closes, and each zone ends its part: see ReleaseCluster. It returns the
+// cluster as it is then.
 func DeleteCluster(tx *state.Txn, cluster Cluster, now time.Time, notBefore *time.Time) (Cluster, error) {
 	if err := cluster.become(ClusterDeleting); err != nil {
 		return cluster, err
@@ -191,7 +195,8 @@ func DeleteCluster(tx *state.Txn, cluster Cluster, now time.Time, notBefore *tim
 	return cluster, nil
 }
 
-// forgetParts deletes all records that belong to a cluster, but for those of other AWS services: its key in KMS, its zonal shifts.
+// forgetParts deletes all records that belong to a cluster, but for those of other AWS services: its key in KMS, its
+// zonal shifts.
 func forgetParts(tx *state.Txn, id string) {
 	forgetUnder(tx, Nodegroups, id)
 	forgetUnder(tx, FargateProfiles, id)
@@ -212,7 +217,8 @@ func forgetUnder[T any](tx *state.Txn, table state.Table[T], id string) {
 	}
 }
 
-// deletionPatience is how long the deletion of a cluster waits for a zone that is down. That one finds out when it returns.
+// deletionPatience is how long the deletion of a cluster waits for a zone that is down. That one finds out when it
+// returns.
 const deletionPatience = 10 * time.Second
 
 // Release says that a zone has nothing of a cluster any more.
@@ -223,9 +229,9 @@ type Release struct {
 	Now   time.Time
 }
 
-// ReleaseCluster notes that a zone has ended and deleted its part of a cluster. The last zone to do so deletes the record; the leading one
-// does when a zone that is down lets the others wait, and leaves a note for that one. over says that the zone has nothing more to do;
-// deleted is the cluster that this call deleted, if it did.
+// ReleaseCluster notes that a zone has ended and deleted its part of a cluster. The last zone to do so deletes the
+// record; the leading one does when a zone that is down lets the others wait, and leaves a note for that one. over says
+// that the zone has nothing more to do; deleted is the cluster that this call deleted, if it did.
 func ReleaseCluster(tx *state.Txn, id string, by Release) (deleted Cluster, over bool, err error) {
 	cluster, found := Clusters.Get(tx, id)
 	if !found {
@@ -245,7 +251,8 @@ func ReleaseCluster(tx *state.Txn, id string, by Release) (deleted Cluster, over
 	Clusters.Delete(tx, id)
 	ClusterIDs.Delete(tx, cluster.Name)
 	forgetUpdates(tx, id)
-	keepNote(tx, DeletedCluster{ID: id, Name: cluster.Name, DeletedAt: *cluster.DeletedAt, Released: cluster.Released}, by.Zones)
+	note := DeletedCluster{ID: id, Name: cluster.Name, DeletedAt: *cluster.DeletedAt, Released: cluster.Released}
+	keepNote(tx, note, by.Zones)
 	return cluster, true, nil
 }
 

@@ -15,8 +15,8 @@ import (
 
 var writeForms = flag.Bool("write-forms", false, "write testdata/forms anew")
 
-// The encoded form of a record is on the disks of every region: what is in testdata/forms is written and read as ever. A field that is added
-// adds a line to it; one that is renamed, or that goes, breaks regions.
+// The encoded form of a record is on the disks of every region: what is in testdata/forms is written and read as ever.
+// A field that is added adds a line to it; one that is renamed, or that goes, breaks regions.
 func TestRecordsKeepTheirForm(t *testing.T) {
 	for kind, record := range map[string]any{
 		"access-entry": AccessEntry{}, "access-key": AccessKey{}, "addon": Addon{}, "capability": Capability{}, "cluster": Cluster{},
@@ -47,8 +47,9 @@ func TestRecordsKeepTheirForm(t *testing.T) {
 				t.Errorf("the form has changed (-on disk +now):\n%s", diff)
 			}
 			again := reflect.New(value.Type())
-			if err := json.Unmarshal(want, again.Interface()); err != nil || !reflect.DeepEqual(again.Elem().Interface(), value.Interface()) {
-				t.Errorf("what is on disk is read as %+v (%v)", again.Elem().Interface(), err)
+			err = json.Unmarshal(want, again.Interface())
+			if got := again.Elem().Interface(); err != nil || !reflect.DeepEqual(got, value.Interface()) {
+				t.Errorf("what is on disk is read as %+v (%v)", got, err)
 			}
 		})
 	}

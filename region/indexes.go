@@ -8,14 +8,20 @@ import (
 
 // The indexes of IAM's tables and of who may use a cluster.
 var (
-	KeysByOwner = state.NewIndex(AccessKeys, "owner", func(k AccessKey) []string { return []string{KeyOwner(k.User, k.Root)} })
+	KeysByOwner = state.NewIndex(AccessKeys, "owner", func(k AccessKey) []string {
+		return []string{KeyOwner(k.User, k.Root)}
+	})
 
 	// By the names in lower case: IAM takes no two that differ by case alone.
 	UsersByName    = state.NewIndex(Users, "name", func(u User) []string { return []string{strings.ToLower(u.Name)} })
 	RolesByName    = state.NewIndex(Roles, "name", func(r Role) []string { return []string{strings.ToLower(r.Name)} })
 	GroupsByName   = state.NewIndex(Groups, "name", func(g Group) []string { return []string{strings.ToLower(g.Name)} })
-	PoliciesByName = state.NewIndex(Policies, "name", func(p Policy) []string { return []string{strings.ToLower(p.Name)} })
-	ProfilesByName = state.NewIndex(InstanceProfiles, "name", func(p InstanceProfile) []string { return []string{strings.ToLower(p.Name)} })
+	PoliciesByName = state.NewIndex(Policies, "name", func(p Policy) []string {
+		return []string{strings.ToLower(p.Name)}
+	})
+	ProfilesByName = state.NewIndex(InstanceProfiles, "name", func(p InstanceProfile) []string {
+		return []string{strings.ToLower(p.Name)}
+	})
 
 	// By the ARNs of the managed policies that they have.
 	UsersByPolicy  = state.NewIndex(Users, "policy", func(u User) []string { return u.Policies })
@@ -26,15 +32,22 @@ var (
 	UsersByBoundary = state.NewIndex(Users, "boundary", func(u User) []string { return unlessEmpty(u.Boundary) })
 	RolesByBoundary = state.NewIndex(Roles, "boundary", func(r Role) []string { return unlessEmpty(r.Boundary) })
 
-	UsersByGroup   = state.NewIndex(Users, "group", func(u User) []string { return u.Groups })                                 // by the names of their groups
-	ProfilesByRole = state.NewIndex(InstanceProfiles, "role", func(p InstanceProfile) []string { return unlessEmpty(p.Role) }) // by its name
+	// By the names of their groups.
+	UsersByGroup = state.NewIndex(Users, "group", func(u User) []string { return u.Groups })
+	// By the name of their role.
+	ProfilesByRole = state.NewIndex(InstanceProfiles, "role", func(p InstanceProfile) []string {
+		return unlessEmpty(p.Role)
+	})
 
 	AccessEntriesByARN = state.NewIndex(AccessEntries, "arn", func(e AccessEntry) []string { return []string{e.ARN} })
-	AssociationsByARN  = state.NewIndex(PodIdentityAssociations, "arn", func(a PodIdentityAssociation) []string { return []string{a.ARN} })
-	// AssociationsByServiceAccount has the groups that ServiceAccountOf names.
-	AssociationsByServiceAccount = state.NewIndex(PodIdentityAssociations, "service-account", func(a PodIdentityAssociation) []string {
-		return []string{ServiceAccountOf(a.ClusterID, a.Namespace, a.ServiceAccount)}
+	AssociationsByARN  = state.NewIndex(PodIdentityAssociations, "arn", func(a PodIdentityAssociation) []string {
+		return []string{a.ARN}
 	})
+	// AssociationsByServiceAccount has the groups that ServiceAccountOf names.
+	AssociationsByServiceAccount = state.NewIndex(PodIdentityAssociations, "service-account",
+		func(a PodIdentityAssociation) []string {
+			return []string{ServiceAccountOf(a.ClusterID, a.Namespace, a.ServiceAccount)}
+		})
 )
 
 // Schema has all indexes that there are.

@@ -9,7 +9,8 @@ import (
 
 // Cluster is one EKS cluster as the region means it to be. Zones read it and make their part true.
 type Cluster struct {
-	// ID keys every path, port, lease and certificate of the cluster: 32 upper-case hex digits, as in an EKS endpoint's name.
+	// ID keys every path, port, lease and certificate of the cluster: 32 upper-case hex digits, as in an EKS endpoint's
+	// name.
 	ID   string `json:"id"`
 	Name string `json:"name"`
 	// Version is the Kubernetes minor version, such as "1.36".
@@ -18,7 +19,8 @@ type Cluster struct {
 	CreatedAt time.Time     `json:"createdAt"`
 	// NotBefore is when a status that passes may end at the earliest; nil: as soon as the work is done. See Lasts.
 	NotBefore *time.Time `json:"notBefore,omitempty"`
-	// CreatorARN is the IAM principal that EKS makes the cluster's administrator; empty when it never was, or its access entry was deleted.
+	// CreatorARN is the IAM principal that EKS makes the cluster's administrator; empty when it never was, or its
+	// access entry was deleted.
 	CreatorARN string `json:"creatorArn"`
 	// AuthenticationMode is CONFIG_MAP, API_AND_CONFIG_MAP or API.
 	AuthenticationMode string `json:"authenticationMode"`
@@ -30,7 +32,8 @@ type Cluster struct {
 	ServiceCIDR string `json:"serviceCidr"`
 	// Nodes is how many simulated nodes the cluster has over all zones, dealt out in the zones' order.
 	Nodes int `json:"nodes"`
-	// NodeRole is the name of the IAM role that these nodes' instances have; empty while there are none, and in records of a time before it.
+	// NodeRole is the name of the IAM role that these nodes' instances have; empty while there are none, and in records
+	// of a time before it.
 	NodeRole string `json:"nodeRole,omitempty"`
 	// AddonsInstalled says that what a fresh cluster shows was put there; from then on it is the user's.
 	AddonsInstalled bool `json:"addonsInstalled"`
@@ -43,7 +46,8 @@ type Cluster struct {
 	Tags map[string]string `json:"tags,omitempty"`
 	// Settings are those parts of the cluster's description that only the EKS API reads and writes, in its own form.
 	Settings json.RawMessage `json:"settings,omitempty"`
-	// Authorities are the certificate authorities of a cluster that has had more than its first: see CertificateAuthorities.
+	// Authorities are the certificate authorities of a cluster that has had more than its first: see
+	// CertificateAuthorities.
 	Authorities []Authority `json:"authorities,omitempty"`
 	// Components are the control plane's settings beside its version.
 	Components Components `json:"components,omitzero"`
@@ -85,8 +89,8 @@ type ClusterIssue struct {
 	ResourceIDs []string `json:"resourceIds,omitempty"`
 }
 
-// DeletedCluster is what is left of a cluster while zones have files of it: one that was down meanwhile learns from it that its part may be deleted.
-// The last to do so deletes the record.
+// DeletedCluster is what is left of a cluster while zones have files of it: one that was down meanwhile learns from it
+// that its part may be deleted. The last to do so deletes the record.
 type DeletedCluster struct {
 	ID        string    `json:"id"`
 	Name      string    `json:"name"`
@@ -148,11 +152,13 @@ type AccessKey struct {
 	Root bool `json:"root,omitempty"`
 }
 
-// Update is a change to a cluster or to something of it, as DescribeUpdate shows it. The cluster's own are carried out by the zones.
+// Update is a change to a cluster or to something of it, as DescribeUpdate shows it. The cluster's own are carried out
+// by the zones.
 type Update struct {
 	ID        string `json:"id"` // a UUID
 	ClusterID string `json:"clusterId"`
-	// Resource is what of the cluster changes: empty for itself, else "nodegroup/NAME", "addon/NAME" or "capability/NAME".
+	// Resource is what of the cluster changes: empty for itself, else "nodegroup/NAME", "addon/NAME" or
+	// "capability/NAME".
 	Resource  string        `json:"resource,omitempty"`
 	Type      string        `json:"type"`   // VersionUpdate, ...: EKS's UpdateType
 	Status    UpdateStatus  `json:"status"` // see update_states.go
@@ -184,8 +190,8 @@ var (
 	Deleted    = state.NewTable[DeletedCluster]("deleted-cluster") // by ID
 )
 
-// ClusterNamed finds a cluster by its name. Most are in ClusterIDs, which saves reading all of them with their keys; regions that were made before it have
-// clusters that are not.
+// ClusterNamed finds a cluster by its name. Most are in ClusterIDs, which saves reading all of them with their keys;
+// regions that were made before it have clusters that are not.
 func ClusterNamed(tx *state.Txn, name string) (Cluster, bool) {
 	if id, indexed := ClusterIDs.Get(tx, name); indexed {
 		return Clusters.Get(tx, id)

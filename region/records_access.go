@@ -12,14 +12,15 @@ type AccessEntry struct {
 	ARN       string `json:"arn"`
 	// PrincipalARN is an IAM user's or role's, with its path.
 	PrincipalARN string `json:"principalArn"`
-	// PrincipalID is the principal's unique id (AIDA..., AROA...) when the entry was made: one that was deleted and made again is
-	// another principal, as in EKS. Empty where the id was not known then: nothing matches such an entry.
+	// PrincipalID is the principal's unique id (AIDA..., AROA...) when the entry was made: one that was deleted and
+	// made again is another principal, as in EKS. Empty where the id was not known then: nothing matches such an entry.
 	PrincipalID string `json:"principalId,omitempty"`
 	// Type is STANDARD, EC2_LINUX, EC2_WINDOWS, FARGATE_LINUX, EC2, HYBRID_LINUX or HYPERPOD_LINUX.
 	Type string `json:"type"`
 	// Username may hold templates such as {{SessionName}}, filled in at each authentication.
 	Username string `json:"username"`
-	// Groups are the Kubernetes groups. Those of AWS's own (system:nodes and the like) follow from Type and are in it too.
+	// Groups are the Kubernetes groups. Those of AWS's own (system:nodes and the like) follow from Type and are in it
+	// too.
 	Groups []string `json:"groups,omitempty"`
 	// Policies are the associated access policies.
 	Policies   []AssociatedPolicy `json:"policies,omitempty"`
@@ -68,8 +69,9 @@ type IdentityProvider struct {
 	ARN       string `json:"arn"`
 	IssuerURL string `json:"issuerUrl"`
 	ClientID  string `json:"clientId"`
-	// UsernameClaim is "sub" unless told. UsernamePrefix and GroupsPrefix stand before the claims' values; "-" is none at all, and an empty
-	// UsernamePrefix means the issuer's URL and # (none for the claim email), as the API server has it.
+	// UsernameClaim is "sub" unless told. UsernamePrefix and GroupsPrefix stand before the claims' values; "-" is none
+	// at all, and an empty UsernamePrefix means the issuer's URL and # (none for the claim email), as the API server
+	// has it.
 	UsernameClaim  string            `json:"usernameClaim"`
 	UsernamePrefix string            `json:"usernamePrefix,omitempty"`
 	GroupsClaim    string            `json:"groupsClaim,omitempty"`
@@ -81,7 +83,10 @@ type IdentityProvider struct {
 
 // The tables of who may use a cluster.
 var (
-	AccessEntries           = state.NewTable[AccessEntry]("access-entry")                        // by ClusterID/PrincipalARN
-	PodIdentityAssociations = state.NewTable[PodIdentityAssociation]("pod-identity-association") // by ClusterID/ID
-	IdentityProviders       = state.NewTable[IdentityProvider]("identity-provider")              // by ClusterID/Name
+	// AccessEntries are by ClusterID/PrincipalARN.
+	AccessEntries = state.NewTable[AccessEntry]("access-entry")
+	// PodIdentityAssociations are by ClusterID/ID.
+	PodIdentityAssociations = state.NewTable[PodIdentityAssociation]("pod-identity-association")
+	// IdentityProviders are by ClusterID/Name.
+	IdentityProviders = state.NewTable[IdentityProvider]("identity-provider")
 )

@@ -16,7 +16,8 @@ type Role struct {
 	CreatedAt   time.Time `json:"createdAt"`
 	// TrustPolicy is the JSON document that says who may assume the role.
 	TrustPolicy string `json:"trustPolicy"`
-	// TrustIDs are the unique ids of those whom TrustPolicy names, by its elements, as they were when it was stored. Older records have none.
+	// TrustIDs are the unique ids of those whom TrustPolicy names, by its elements, as they were when it was stored.
+	// Older records have none.
 	TrustIDs map[string]string `json:"trustIds,omitempty"`
 	// MaxSessionSeconds bounds a session's life: 3600 to 43200.
 	MaxSessionSeconds int `json:"maxSessionSeconds"`
@@ -52,7 +53,7 @@ type Policy struct {
 	UpdatedAt   time.Time         `json:"updatedAt"`
 	Versions    []PolicyVersion   `json:"versions"`       // oldest first, five at most
 	Default     string            `json:"default"`        // the ID of the version in force
-	LastVersion int               `json:"lastVersion"`    // the number of the newest ever made: numbers are not used again
+	LastVersion int               `json:"lastVersion"`    // the newest's number: none is used again
 	Tags        map[string]string `json:"tags,omitempty"` // by key
 }
 
@@ -95,7 +96,8 @@ type OIDCProvider struct {
 	Tags        map[string]string `json:"tags,omitempty"`
 }
 
-// SessionKey seals and opens the tokens of temporary credentials. There is one in a region, made by the first call that needs it.
+// SessionKey seals and opens the tokens of temporary credentials. There is one in a region, made by the first call that
+// needs it.
 type SessionKey struct {
 	Key       string    `json:"key"` // 32 random bytes, base64
 	CreatedAt time.Time `json:"createdAt"`

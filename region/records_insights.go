@@ -7,7 +7,8 @@ import (
 	"tripod/state"
 )
 
-// InsightsRefresh is the last time that somebody asked for a cluster's insights to be computed anew. Every zone then reads what its API server has counted.
+// InsightsRefresh is the last time that somebody asked for a cluster's insights to be computed anew. Every zone then
+// reads what its API server has counted.
 type InsightsRefresh struct {
 	StartedAt time.Time `json:"startedAt"`
 }

@@ -6,7 +6,8 @@ import (
 	"tripod/state"
 )
 
-// ZonalShift moves a cluster's traffic away from a zone for a while, as ARC's zonal shift does. Zones act on those that are active.
+// ZonalShift moves a cluster's traffic away from a zone for a while, as ARC's zonal shift does. Zones act on those that
+// are active.
 type ZonalShift struct {
 	ID        string `json:"id"` // a UUID
 	ClusterID string `json:"clusterId"`

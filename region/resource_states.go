@@ -9,9 +9,9 @@ import (
 	"tripod/state"
 )
 
-// ResourceStates is the life of one kind of what belongs to a cluster and has a status, which is one of EKS's model (S). So far nothing of
-// it takes time: what is made is there at once, a change is done with its transaction, and what is deleted is gone. The answers show what
-// EKS's would: CREATING, InProgress, DELETING.
+// ResourceStates is the life of one kind of what belongs to a cluster and has a status, which is one of EKS's model
+// (S). So far nothing of it takes time: what is made is there at once, a change is done with its transaction, and what
+// is deleted is gone. The answers show what EKS's would: CREATING, InProgress, DELETING.
 type ResourceStates[T any, S ~string] struct {
 	table state.Table[T]
 	kind  string
@@ -30,7 +30,8 @@ var (
 		of: func(g *Nodegroup) (string, string, *types.NodegroupStatus) {
 			return g.ClusterID, aws.ToString(g.NodegroupName), &g.Status
 		},
-		made: types.NodegroupStatusActive, creating: types.NodegroupStatusCreating, deleting: types.NodegroupStatusDeleting,
+		made:     types.NodegroupStatusActive,
+		creating: types.NodegroupStatusCreating, deleting: types.NodegroupStatusDeleting,
 		changeable: []types.NodegroupStatus{types.NodegroupStatusActive},
 		deletable:  []types.NodegroupStatus{types.NodegroupStatusActive},
 	}
@@ -40,7 +41,8 @@ var (
 		of: func(p *FargateProfile) (string, string, *types.FargateProfileStatus) {
 			return p.ClusterID, aws.ToString(p.FargateProfileName), &p.Status
 		},
-		made: types.FargateProfileStatusActive, creating: types.FargateProfileStatusCreating, deleting: types.FargateProfileStatusDeleting,
+		made:     types.FargateProfileStatusActive,
+		creating: types.FargateProfileStatusCreating, deleting: types.FargateProfileStatusDeleting,
 		deletable: []types.FargateProfileStatus{types.FargateProfileStatusActive},
 	}
 	AddonStates = ResourceStates[Addon, types.AddonStatus]{
@@ -48,7 +50,8 @@ var (
 		of: func(a *Addon) (string, string, *types.AddonStatus) {
 			return a.ClusterID, aws.ToString(a.AddonName), &a.Status
 		},
-		made: types.AddonStatusActive, creating: types.AddonStatusCreating, deleting: types.AddonStatusDeleting,
+		made:     types.AddonStatusActive,
+		creating: types.AddonStatusCreating, deleting: types.AddonStatusDeleting,
 		changeable: []types.AddonStatus{types.AddonStatusActive},
 		deletable:  []types.AddonStatus{types.AddonStatusActive},
 	}
@@ -57,7 +60,8 @@ var (
 		of: func(c *Capability) (string, string, *types.CapabilityStatus) {
 			return c.ClusterID, aws.ToString(c.CapabilityName), &c.Status
 		},
-		made: types.CapabilityStatusActive, creating: types.CapabilityStatusCreating, deleting: types.CapabilityStatusDeleting,
+		made:     types.CapabilityStatusActive,
+		creating: types.CapabilityStatusCreating, deleting: types.CapabilityStatusDeleting,
 		changeable: []types.CapabilityStatus{types.CapabilityStatusActive},
 		deletable:  []types.CapabilityStatus{types.CapabilityStatusActive},
 	}

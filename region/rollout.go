@@ -5,15 +5,16 @@ import (
 	"slices"
 )
 
-// ControlPlane is what the processes of a cluster's control plane are started with. A change of it goes zone by zone: see Rollout.
+// ControlPlane is what the processes of a cluster's control plane are started with. A change of it goes zone by zone:
+// see Rollout.
 type ControlPlane struct {
 	// Version is the Kubernetes minor version, such as "1.36".
 	Version string
 	Components
 }
 
-// Components are a control plane's settings beside its version. What is zero is as Kubernetes and etcd have it, or as Tripod sets it for
-// everybody.
+// Components are a control plane's settings beside its version. What is zero is as Kubernetes and etcd have it, or as
+// Tripod sets it for everybody.
 type Components struct {
 	RequestSeats   int    `json:"requestSeats,omitempty"`   // how many requests an API server works on at once
 	PodsPerSecond  int    `json:"podsPerSecond,omitempty"`  // that the scheduler may bind
@@ -22,7 +23,8 @@ type Components struct {
 	NodePorts      string `json:"nodePorts,omitempty"`      // "30000-32767"
 	HPASyncPeriod  string `json:"hpaSyncPeriod,omitempty"`  // "15s"
 	TerminatedPods int    `json:"terminatedPods,omitempty"` // that are kept until the oldest are deleted
-	// Signer is the id of the certificate authority that signs, and Trusted are those whose certificates are accepted; empty: the first one.
+	// Signer is the id of the certificate authority that signs, and Trusted are those whose certificates are accepted;
+	// empty: the first one.
 	Signer  string   `json:"signer,omitempty"`
 	Trusted []string `json:"trusted,omitempty"`
 	// Scoring is how the scheduler ranks nodes, LeastAllocated or MostAllocated, by the resources of ScoringWeights.
@@ -72,7 +74,8 @@ func (c Cluster) ControlPlaneIn(zone string) ControlPlane {
 	return c.ControlPlane()
 }
 
-// Takes says whether the zone's processes may be of the new kind. Records of older Tripods name only those that are done.
+// Takes says whether the zone's processes may be of the new kind. Records of older Tripods name only those that are
+// done.
 func (r Rollout) Takes(zone string) bool {
 	return slices.Contains(r.Begun, zone) || slices.Contains(r.Done, zone)
 }

@@ -8,9 +8,11 @@ import (
 	"tripod/state"
 )
 
-// BeginRollout begins a change of a cluster's control plane, which the zones then carry out one after the other, and its update. It lasts
-// until notBefore at least (nil: as long as it takes).
-func BeginRollout(tx *state.Txn, cluster Cluster, update Update, rollout Rollout, notBefore *time.Time) (Update, error) {
+// BeginRollout begins a change of a cluster's control plane, which the zones then carry out one after the other, and
+// its update. It lasts until notBefore at least (nil: as long as it takes).
+func BeginRollout(
+	tx *state.Txn, cluster Cluster, update Update, rollout Rollout, notBefore *time.Time,
+) (Update, error) {
 	if err := cluster.become(ClusterUpdating); err != nil {
 		return Update{}, err
 	}
@@ -61,7 +63,8 @@ func ZoneIsDone(zone string) RolloutStep {
 	}
 }
 
-// LastZoneIsDone is ZoneIsDone for the last zone. Where somebody asked for a fault, that is when it comes: the reason is why all go back.
+// LastZoneIsDone is ZoneIsDone for the last zone. Where somebody asked for a fault, that is when it comes: the reason
+// is why all go back.
 func LastZoneIsDone(zone, reason string) RolloutStep {
 	return func(c *Cluster, r *Rollout) {
 		if r.Failure == "" && c.FaultedAt != nil {
@@ -86,10 +89,12 @@ func ZoneWentBack(zone string) RolloutStep {
 	return func(_ *Cluster, r *Rollout) { r.Leave(zone) }
 }
 
-// AdvanceRollout notes a zone's step in the rollout of that update, and ends the rollout with the last step of so many zones: with the new
-// control plane, or with the old one where it failed or was cancelled. It returns the cluster, a zero one where that rollout is not under
-// way any more, and the update, if it has ended.
-func AdvanceRollout(tx *state.Txn, clusterID, updateID string, zones int, now time.Time, step RolloutStep) (Cluster, Update) {
+// AdvanceRollout notes a zone's step in the rollout of that update, and ends the rollout with the last step of so many
+// zones: with the new control plane, or with the old one where it failed or was cancelled. It returns the cluster, a
+// zero one where that rollout is not under way any more, and the update, if it has ended.
+func AdvanceRollout(
+	tx *state.Txn, clusterID, updateID string, zones int, now time.Time, step RolloutStep,
+) (Cluster, Update) {
 	cluster, found := Clusters.Get(tx, clusterID)
 	if !found || cluster.Rollout == nil || cluster.Rollout.UpdateID != updateID {
 		return Cluster{}, Update{}
@@ -133,8 +138,8 @@ func (c *Cluster) arrive(now time.Time) {
 	}
 }
 
-// FaultNextRollout makes the cluster's next rollout fail in the last zone, or with nil lets it go well again. It says whether there is such
-// a cluster.
+// FaultNextRollout makes the cluster's next rollout fail in the last zone, or with nil lets it go well again. It says
+// whether there is such a cluster.
 func FaultNextRollout(tx *state.Txn, name string, at *time.Time) bool {
 	cluster, found := ClusterNamed(tx, name)
 	if found {

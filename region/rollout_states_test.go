@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"tripod/state"
 )
 
@@ -59,25 +61,37 @@ func TestRolloutTransitions(t *testing.T) {
 		return steps
 	}
 	one := func(steps ...RolloutStep) []RolloutStep { return steps }
-	for name, story := range map[string]struct {
-		steps   []RolloutStep
+	for _, story := range []struct {
+		name    string
 		status  UpdateStatus // after the last step; before it the update is under way
 		version string
 		reason  string
+		steps   []RolloutStep
 	}{
-		"all zones are through":          {join(through(a, b), one(ZoneBegins(c), LastZoneIsDone(c, "faulted"))), UpdateSuccessful, "1.37", ""},
-		"a zone says so twice":           {join(through(a, a, b)), UpdateInProgress, "1.36", ""},
-		"the first zone fails":           {one(ZoneBegins(a), RolloutFails("broken"), ZoneWentBack(a)), UpdateFailed, "1.36", "broken"},
-		"the first reason counts":        {one(ZoneBegins(a), RolloutFails("broken"), RolloutFails("worse"), ZoneWentBack(a)), UpdateFailed, "1.36", "broken"},
-		"two zones have to go back":      {join(through(a), one(ZoneBegins(b), RolloutFails("broken")), back(b)), UpdateInProgress, "1.36", ""},
-		"two zones go back":              {join(through(a), one(ZoneBegins(b), RolloutFails("broken")), back(b, a)), UpdateFailed, "1.36", "broken"},
-		"it fails in the last zone":      {join(one(ask), through(a, b), one(ZoneBegins(c), LastZoneIsDone(c, "faulted")), back(c, b, a)), UpdateFailed, "1.36", "faulted"},
-		"it is cancelled":                {join(through(a), one(cancel), back(a)), UpdateCancelled, "1.36", ""},
-		"it is cancelled before a zone":  {one(cancel), UpdateCancelled, "1.36", ""},
-		"nobody begins when it fails":    {one(ZoneBegins(a), RolloutFails("broken"), ZoneBegins(b), ZoneWentBack(a)), UpdateFailed, "1.36", "broken"},
-		"nobody is done when it goes on": {one(ZoneBegins(a), RolloutFails("broken"), ZoneIsDone(a), ZoneWentBack(a)), UpdateFailed, "1.36", "broken"},
+		{"all zones are through", UpdateSuccessful, "1.37", "",
+			join(through(a, b), one(ZoneBegins(c), LastZoneIsDone(c, "faulted")))},
+		{"a zone says so twice", UpdateInProgress, "1.36", "",
+			join(through(a, a, b))},
+		{"the first zone fails", UpdateFailed, "1.36", "broken",
+			one(ZoneBegins(a), RolloutFails("broken"), ZoneWentBack(a))},
+		{"the first reason counts", UpdateFailed, "1.36", "broken",
+			one(ZoneBegins(a), RolloutFails("broken"), RolloutFails("worse"), ZoneWentBack(a))},
+		{"two zones have to go back", UpdateInProgress, "1.36", "",
+			join(through(a), one(ZoneBegins(b), RolloutFails("broken")), back(b))},
+		{"two zones go back", UpdateFailed, "1.36", "broken",
+			join(through(a), one(ZoneBegins(b), RolloutFails("broken")), back(b, a))},
+		{"it fails in the last zone", UpdateFailed, "1.36", "faulted",
+			join(one(ask), through(a, b), one(ZoneBegins(c), LastZoneIsDone(c, "faulted")), back(c, b, a))},
+		{"it is cancelled", UpdateCancelled, "1.36", "",
+			join(through(a), one(cancel), back(a))},
+		{"it is cancelled before a zone", UpdateCancelled, "1.36", "",
+			one(cancel)},
+		{"nobody begins when it fails", UpdateFailed, "1.36", "broken",
+			one(ZoneBegins(a), RolloutFails("broken"), ZoneBegins(b), ZoneWentBack(a))},
+		{"nobody is done when it goes on", UpdateFailed, "1.36", "broken",
+			one(ZoneBegins(a), RolloutFails("broken"), ZoneIsDone(a), ZoneWentBack(a))},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(story.name, func(t *testing.T) {
 			m := rolling(t, Rollout{To: "1.37"})
 			for i, step := range story.steps {
 				cluster, ended := advance(t, m, step)
@@ -87,11 +101,18 @@ func TestRolloutTransitions(t *testing.T) {
 			}
 			cluster, update := stored(t, m, "ID", "u")
 			over := story.status != UpdateInProgress
-			if update.Status != story.status || cluster.Version != story.version || (cluster.Rollout == nil) != over || (cluster.Status == ClusterActive) != over {
-				t.Errorf("the update is %s, the cluster %s with version %s and %+v", update.Status, cluster.Status, cluster.Version, cluster.Rollout)
+			if update.Status != story.status || cluster.Version != story.version {
+				t.Errorf("the update is %s, and the version %s", update.Status, cluster.Version)
 			}
-			if story.reason == "" && len(update.Errors) != 0 || story.reason != "" && (len(update.Errors) != 1 || update.Errors[0].Message != story.reason) {
-				t.Errorf("its errors are %+v, want %q", update.Errors, story.reason)
+			if (cluster.Rollout == nil) != over || (cluster.Status == ClusterActive) != over {
+				t.Errorf("the cluster is %s with %+v", cluster.Status, cluster.Rollout)
+			}
+			var want []UpdateError
+			if story.reason != "" {
+				want = []UpdateError{{Code: "Unknown", Message: story.reason}}
+			}
+			if diff := cmp.Diff(want, update.Errors); diff != "" {
+				t.Errorf("its errors (-want +got):\n%s", diff)
 			}
 			if cluster.FaultedAt != nil {
 				t.Error("the fault is still asked for")
@@ -106,7 +127,9 @@ func TestRolloutTransitions(t *testing.T) {
 // advanceOf is a step of the update with that id.
 func advanceOf(t *testing.T, m *state.Memory, id string) (c Cluster, ended Update) {
 	t.Helper()
-	change(t, m, func(tx *state.Txn) { c, ended = AdvanceRollout(tx, "ID", id, len(zones), began, RolloutFails("late")) })
+	change(t, m, func(tx *state.Txn) {
+		c, ended = AdvanceRollout(tx, "ID", id, len(zones), began, RolloutFails("late"))
+	})
 	return c, ended
 }
 
@@ -116,8 +139,11 @@ func TestRolloutBringsVersionSettingsAndAuthorities(t *testing.T) {
 		advance(t, m, step)
 	}
 	c, _ := stored(t, m, "ID", "u")
-	if c.Version != "1.37" || c.UpgradedFrom != "1.36" || !c.UpgradedAt.Equal(began) || c.Components.DatabaseGB != 16 || string(c.Settings) != `{"tier":"big"}` {
-		t.Errorf("got %+v", c)
+	if c.Version != "1.37" || c.UpgradedFrom != "1.36" || !c.UpgradedAt.Equal(began) {
+		t.Errorf("it has version %s since %v, from %s", c.Version, c.UpgradedAt, c.UpgradedFrom)
+	}
+	if c.Components.DatabaseGB != 16 || string(c.Settings) != `{"tier":"big"}` {
+		t.Errorf("got %+v and %s", c.Components, c.Settings)
 	}
 	m = rolling(t, Rollout{To: "1.36", Components: &Components{DatabaseGB: 16}})
 	for _, step := range through(zones...) {

@@ -15,6 +15,9 @@ import (
 	"tripod/state"
 )
 
+// ways are statuses by the status from which a function leads to them.
+type ways = map[ClusterStatus]ClusterStatus
+
 var (
 	began    = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	zones    = []string{"us-east-1a", "us-east-1b", "us-east-1c"}
@@ -63,45 +66,46 @@ func in(status ClusterStatus) (*state.Memory, Cluster) {
 	}), cluster
 }
 
-// Every function that changes a cluster's status does so from the statuses that are named here, and leaves the cluster alone in all others.
+// Every function that changes a cluster's status does so from the statuses that are named here, and leaves the cluster
+// alone in all others.
 func TestClusterTransitions(t *testing.T) {
 	refused := func(err error) bool { return errors.As(err, new(*RefusedError)) }
 	for _, f := range []struct {
 		name string
-		from map[ClusterStatus]ClusterStatus
+		from ways
 		do   func(tx *state.Txn, c Cluster) (did bool, err error)
 	}{
-		{"CreateCluster", map[ClusterStatus]ClusterStatus{noCluster: ClusterCreating}, func(tx *state.Txn, c Cluster) (bool, error) {
+		{"CreateCluster", ways{noCluster: ClusterCreating}, func(tx *state.Txn, c Cluster) (bool, error) {
 			err := CreateCluster(tx, c, nil)
 			return err == nil, err
 		}},
-		{"CreateCluster with issues", map[ClusterStatus]ClusterStatus{noCluster: ClusterFailed}, func(tx *state.Txn, c Cluster) (bool, error) {
+		{"CreateCluster with issues", ways{noCluster: ClusterFailed}, func(tx *state.Txn, c Cluster) (bool, error) {
 			c.Issues = []ClusterIssue{{Code: "ResourceLimitExceeded"}}
 			err := CreateCluster(tx, c, nil)
 			return err == nil, err
 		}},
-		{"ActivateCluster", map[ClusterStatus]ClusterStatus{ClusterCreating: ClusterActive}, func(tx *state.Txn, c Cluster) (bool, error) {
+		{"ActivateCluster", ways{ClusterCreating: ClusterActive}, func(tx *state.Txn, c Cluster) (bool, error) {
 			did, err := ActivateCluster(tx, c.ID, began)
 			return did, errors.Join(err, errUnless(did))
 		}},
-		{"BeginRollout", map[ClusterStatus]ClusterStatus{ClusterActive: ClusterUpdating}, func(tx *state.Txn, c Cluster) (bool, error) {
+		{"BeginRollout", ways{ClusterActive: ClusterUpdating}, func(tx *state.Txn, c Cluster) (bool, error) {
 			_, err := BeginRollout(tx, c, Update{ID: "new", ClusterID: c.ID}, Rollout{To: "1.37"}, nil)
 			return err == nil, err
 		}},
-		{"BeginAccessChange", map[ClusterStatus]ClusterStatus{ClusterActive: ClusterUpdating}, func(tx *state.Txn, c Cluster) (bool, error) {
+		{"BeginAccessChange", ways{ClusterActive: ClusterUpdating}, func(tx *state.Txn, c Cluster) (bool, error) {
 			_, err := BeginAccessChange(tx, c, Update{ID: "new", ClusterID: c.ID}, nil)
 			return err == nil, err
 		}},
-		{"ReportEndpoint", map[ClusterStatus]ClusterStatus{ClusterUpdating: ClusterActive}, func(tx *state.Txn, c Cluster) (bool, error) {
+		{"ReportEndpoint", ways{ClusterUpdating: ClusterActive}, func(tx *state.Txn, c Cluster) (bool, error) {
 			_, ended := ReportEndpoint(tx, c.ID, "", "old")
 			return ended.ID != "", errUnless(ended.ID != "")
 		}},
-		{"DeleteCluster", map[ClusterStatus]ClusterStatus{ClusterActive: ClusterDeleting, ClusterFailed: ClusterDeleting},
+		{"DeleteCluster", ways{ClusterActive: ClusterDeleting, ClusterFailed: ClusterDeleting},
 			func(tx *state.Txn, c Cluster) (bool, error) {
 				_, err := DeleteCluster(tx, c, began, nil)
 				return err == nil, err
 			}},
-		{"ReleaseCluster by the last zone", map[ClusterStatus]ClusterStatus{ClusterDeleting: noCluster}, func(tx *state.Txn, c Cluster) (bool, error) {
+		{"ReleaseCluster by the last zone", ways{ClusterDeleting: noCluster}, func(tx *state.Txn, c Cluster) (bool, error) {
 			deleted, _, err := ReleaseCluster(tx, c.ID, Release{Zone: zones[2], Zones: len(zones), Now: began})
 			return deleted.ID != "", errors.Join(err, errUnless(deleted.ID != ""))
 		}},
@@ -144,7 +148,8 @@ func errUnless(did bool) error {
 func TestEveryStatusHasAnEntry(t *testing.T) {
 	for _, status := range append(types.ClusterStatus("").Values(), "") {
 		_, known := clusterStatuses[ClusterStatus(status)]
-		if want := status != types.ClusterStatusPending; known != want { // PENDING is a connected cluster's, which is no record here
+		// PENDING is a connected cluster's, which is no record here.
+		if want := status != types.ClusterStatusPending; known != want {
 			t.Errorf("%q has an entry: %t, want %t", status, known, want)
 		}
 	}
@@ -164,7 +169,8 @@ func TestEveryStatusHasAnEntry(t *testing.T) {
 func TestCreationIndexesAndAdmits(t *testing.T) {
 	m := NewMemory()
 	change(t, m, func(tx *state.Txn) {
-		if err := CreateCluster(tx, Cluster{ID: "ID", Name: "demo"}, &AccessEntry{ClusterID: "ID", PrincipalARN: "arn:me"}); err != nil {
+		entry := AccessEntry{ClusterID: "ID", PrincipalARN: "arn:me"}
+		if err := CreateCluster(tx, Cluster{ID: "ID", Name: "demo"}, &entry); err != nil {
 			t.Error(err)
 		}
 		if c, found := ClusterNamed(tx, "demo"); !found || c.ID != "ID" {
@@ -218,9 +224,11 @@ func TestEndpointReportEndsItsOwnUpdateOnly(t *testing.T) {
 			})
 			change(t, m, func(tx *state.Txn) { ReportEndpoint(tx, "ID", c.trouble, c.updateID) })
 			cluster, update := stored(t, m, "ID", "new")
-			if cluster.Status != c.status || cluster.Access.UpdateID != c.pending || update.Status != c.update || cluster.EndpointTrouble() != c.trouble {
-				t.Errorf("the cluster is %s, waits for %q, has trouble %q, and the update is %s", cluster.Status, cluster.Access.UpdateID,
-					cluster.EndpointTrouble(), update.Status)
+			if cluster.Status != c.status || update.Status != c.update {
+				t.Errorf("the cluster is %s, and the update %s", cluster.Status, update.Status)
+			}
+			if cluster.Access.UpdateID != c.pending || cluster.EndpointTrouble() != c.trouble {
+				t.Errorf("it waits for %q, and has trouble %q", cluster.Access.UpdateID, cluster.EndpointTrouble())
 			}
 			if diff := cmp.Diff(c.issues, cluster.Issues); diff != "" {
 				t.Error(diff)
@@ -246,15 +254,18 @@ func TestDeletionTakesWhatBelongsToTheCluster(t *testing.T) {
 	m := NewMemory(func(tx *state.Txn) { seed(tx, "ID"); seed(tx, "OTHER") })
 	change(t, m, func(tx *state.Txn) {
 		c, _ := Clusters.Get(tx, "ID")
-		if c, err := DeleteCluster(tx, c, began, nil); err != nil || c.Status != ClusterDeleting || !c.DeletedAt.Equal(began) {
+		c, err := DeleteCluster(tx, c, began, nil)
+		if err != nil || c.Status != ClusterDeleting || !c.DeletedAt.Equal(began) {
 			t.Errorf("got %+v, %v", c, err)
 		}
 	})
 	change(t, m, func(tx *state.Txn) {
 		for kind, n := range map[string]int{
-			"nodegroups": len(Nodegroups.List(tx)), "profiles": len(FargateProfiles.List(tx)), "addons": len(Addons.List(tx)),
-			"capabilities": len(Capabilities.List(tx)), "entries": len(AccessEntries.List(tx)), "identities": len(PodIdentityAssociations.List(tx)),
-			"providers": len(IdentityProviders.List(tx)), "readings": len(DeprecatedReadings.List(tx)),
+			"nodegroups": len(Nodegroups.List(tx)), "profiles": len(FargateProfiles.List(tx)),
+			"addons":       len(Addons.List(tx)),
+			"capabilities": len(Capabilities.List(tx)), "entries": len(AccessEntries.List(tx)),
+			"identities": len(PodIdentityAssociations.List(tx)), "providers": len(IdentityProviders.List(tx)),
+			"readings":  len(DeprecatedReadings.List(tx)),
 			"refreshes": len(InsightsRefreshes.List(tx)), "updates": len(Updates.List(tx)),
 		} {
 			if n != 1 {
@@ -266,27 +277,31 @@ func TestDeletionTakesWhatBelongsToTheCluster(t *testing.T) {
 
 // The last zone deletes the record; a zone that is down is waited for, and finds a note when it returns.
 func TestZonesReleaseADeletedCluster(t *testing.T) {
-	after := func(d time.Duration) time.Time { return began.Add(d) }
-	lasts := after(time.Hour)
+	lasts := began.Add(time.Hour)
+	says := func(zone int, after time.Duration) Release { return Release{Zone: zones[zone], Now: began.Add(after)} }
+	leads := func(zone int, after time.Duration) Release {
+		return Release{Zone: zones[zone], Now: began.Add(after), Leads: true}
+	}
 	for name, c := range map[string]struct {
 		notBefore *time.Time
 		steps     []Release
 		deletedBy int // the number of the step; -1: none
 		notes     int
 	}{
-		"by all":            {nil, []Release{{Zone: zones[0], Now: began}, {Zone: zones[1], Now: began}, {Zone: zones[2], Now: began}}, 2, 0},
-		"one says so twice": {nil, []Release{{Zone: zones[0], Now: began}, {Zone: zones[0], Now: began}, {Zone: zones[1], Now: began}}, -1, 0},
-		"too early":         {&lasts, []Release{{Zone: zones[0], Now: began}, {Zone: zones[1], Now: began}, {Zone: zones[2], Now: began}}, -1, 0},
-		"without one that is down": {nil, []Release{{Zone: zones[0], Now: began}, {Zone: zones[1], Now: after(deletionPatience), Leads: true},
-			{Zone: zones[1], Now: after(deletionPatience + 1), Leads: true}}, 2, 1},
-		"who does not lead waits": {nil, []Release{{Zone: zones[0], Now: began}, {Zone: zones[1], Now: after(time.Minute)}}, -1, 0},
-		"one of three waits":      {nil, []Release{{Zone: zones[0], Now: after(time.Minute), Leads: true}}, -1, 0},
-		"it returns": {nil, []Release{{Zone: zones[0], Now: began}, {Zone: zones[1], Now: after(time.Minute), Leads: true},
-			{Zone: zones[2], Now: after(time.Hour)}}, 1, 0},
+		"by all":            {nil, []Release{says(0, 0), says(1, 0), says(2, 0)}, 2, 0},
+		"one says so twice": {nil, []Release{says(0, 0), says(0, 0), says(1, 0)}, -1, 0},
+		"too early":         {&lasts, []Release{says(0, 0), says(1, 0), says(2, 0)}, -1, 0},
+		"without one that is down": {nil,
+			[]Release{says(0, 0), leads(1, deletionPatience), leads(1, deletionPatience+1)}, 2, 1},
+		"who does not lead waits": {nil, []Release{says(0, 0), says(1, time.Minute)}, -1, 0},
+		"one of three waits":      {nil, []Release{leads(0, time.Minute)}, -1, 0},
+		"it returns":              {nil, []Release{says(0, 0), leads(1, time.Minute), says(2, time.Hour)}, 1, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := NewMemory(func(tx *state.Txn) {
-				Clusters.Put(tx, "ID", Cluster{ID: "ID", Name: "demo", Status: ClusterDeleting, DeletedAt: &began, NotBefore: c.notBefore})
+				Clusters.Put(tx, "ID", Cluster{
+					ID: "ID", Name: "demo", Status: ClusterDeleting, DeletedAt: &began, NotBefore: c.notBefore,
+				})
 				ClusterIDs.Put(tx, "demo", "ID")
 				Updates.Put(tx, "late", Update{ID: "late", ClusterID: "ID"})
 			})
@@ -307,7 +322,8 @@ func TestZonesReleaseADeletedCluster(t *testing.T) {
 				if notes := len(Deleted.List(tx)); deletedBy != c.deletedBy || notes != c.notes {
 					t.Errorf("step %d deleted it, and there are %d notes, want %d and %d", deletedBy, notes, c.deletedBy, c.notes)
 				}
-				if _, found := ClusterNamed(tx, "demo"); found != (c.deletedBy < 0) || Updates.Part("").Empty(tx) != (c.deletedBy >= 0) {
+				_, found := ClusterNamed(tx, "demo")
+				if left := c.deletedBy < 0; found != left || Updates.Part("").Empty(tx) == left {
 					t.Error("its name or its updates do not go with it")
 				}
 			})
@@ -344,7 +360,9 @@ func TestUpdatesEndOnce(t *testing.T) {
 }
 
 // lifeOf tries everything with one kind of resource in all statuses of EKS's model.
-func lifeOf[T any, S ~string](t *testing.T, r ResourceStates[T, S], make func(S) T, all []S, changeable, deletable []S) {
+func lifeOf[T any, S ~string](
+	t *testing.T, r ResourceStates[T, S], make func(S) T, all []S, changeable, deletable []S,
+) {
 	t.Helper()
 	for _, status := range all {
 		m := NewMemory(func(tx *state.Txn) { r.table.Put(tx, "ID/x", make(status)) })
@@ -353,7 +371,8 @@ func lifeOf[T any, S ~string](t *testing.T, r ResourceStates[T, S], make func(S)
 				t.Errorf("%s: one that is %s is made again", r.kind, status)
 			}
 			update, err := r.Change(tx, make(""), Update{ID: "u"})
-			if want := slices.Contains(changeable, status); (err == nil) != want || want && update.Resource != r.kind+"/x" {
+			want := slices.Contains(changeable, status)
+			if (err == nil) != want || want && update.Resource != r.kind+"/x" {
 				t.Errorf("%s: a change of one that is %s: %+v, %v", r.kind, status, update, err)
 			}
 			if kept, _ := r.stored(tx, "ID/x"); kept != status {
@@ -361,7 +380,8 @@ func lifeOf[T any, S ~string](t *testing.T, r ResourceStates[T, S], make func(S)
 			}
 			gone, err := r.Delete(tx, make(status))
 			_, _, shown := r.of(&gone)
-			if want := slices.Contains(deletable, status); (err == nil) != want || want && *shown != r.deleting || r.table.Part("").Empty(tx) != want {
+			want = slices.Contains(deletable, status)
+			if (err == nil) != want || want && *shown != r.deleting || r.table.Part("").Empty(tx) != want {
 				t.Errorf("%s: the deletion of one that is %s: %s, %v", r.kind, status, *shown, err)
 			}
 		})

@@ -13,8 +13,8 @@ const (
 	UpdateCancelled  UpdateStatus = "Cancelled"
 )
 
-// RecordUpdate writes an update that was done with the transaction itself, as all are of what is only recorded. It returns the update as
-// the answer shows it: just begun.
+// RecordUpdate writes an update that was done with the transaction itself, as all are of what is only recorded. It
+// returns the update as the answer shows it: just begun.
 func RecordUpdate(tx *state.Txn, update Update) Update {
 	done := update
 	done.Status = UpdateSuccessful
@@ -30,8 +30,8 @@ func beginUpdate(tx *state.Txn, update Update) Update {
 	return update
 }
 
-// endUpdate gives an update that is under way its last status, and returns it. It is a zero one where there is none that is under way: one
-// that has ended stays as it is, and one that was deleted with its cluster does not return.
+// endUpdate gives an update that is under way its last status, and returns it. It is a zero one where there is none
+// that is under way: one that has ended stays as it is, and one that was deleted with its cluster does not return.
 func endUpdate(tx *state.Txn, id string, status UpdateStatus, errors ...UpdateError) Update {
 	update, found := Updates.Get(tx, id)
 	if !found || update.Status != UpdateInProgress {

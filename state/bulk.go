@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// bulkListener is the listener for what zones tell each other beside the state: bulk that needs no vote, over the same port, with the
-// same certificates and through the same links.
+// bulkListener is the listener for what zones tell each other beside the state: bulk that needs no vote, over the same
+// port, with the same certificates and through the same links.
 type bulkListener struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -51,8 +51,8 @@ func (b *bulkListener) take(ctx context.Context, conn net.Conn) bool {
 	return false
 }
 
-// Bulk accepts the connections that other zones' DialBulk opens, while the voter runs. They are encrypted, and the other side has shown
-// that it is a zone of this region. Stop cuts them.
+// Bulk accepts the connections that other zones' DialBulk opens, while the voter runs. They are encrypted, and the
+// other side has shown that it is a zone of this region. Stop cuts them.
 func (v *Voter) Bulk() net.Listener { return v.bulk }
 
 // DialBulk opens a connection to the Bulk of another zone.

@@ -1,7 +1,7 @@
 package state
 
-// condition is what an Update has read, as it must still be where the proposal is decided: a record's revision (0: it was not there), or with an empty
-// key a whole table's.
+// condition is what an Update has read, as it must still be where the proposal is decided: a record's revision (0: it
+// was not there), or with an empty key a whole table's.
 type condition struct {
 	Kind     string `json:"kind"`
 	Key      string `json:"key,omitempty"`
@@ -10,12 +10,13 @@ type condition struct {
 	Part *partCondition `json:"part,omitempty"`
 }
 
-// partCondition is about those records of a table whose keys, or whose places in one of its indexes, begin with a prefix.
+// partCondition is about those records of a table whose keys, or whose places in one of its indexes, begin with a
+// prefix.
 type partCondition struct {
 	Index  string `json:"index,omitempty"`
 	Prefix string `json:"prefix,omitempty"`
-	// Count is how many there were, where they were read. Together with the newest revision it says that they are the same: each write gives its record a
-	// revision that is higher than all before, and a record that goes leaves fewer.
+	// Count is how many there were, where they were read. Together with the newest revision it says that they are the
+	// same: each write gives its record a revision that is higher than all before, and a record that goes leaves fewer.
 	Count int `json:"count,omitempty"`
 	// Below and AtLeast bound how many there may be now, where only that was asked; 0: they do not.
 	Below   int `json:"below,omitempty"`
@@ -108,7 +109,8 @@ func (b bounds) condition(s *version, sp span) condition {
 	if b.all && sp.index == "" && sp.prefix == "" {
 		return condition{Kind: sp.kind, Revision: s.revision(sp.kind)}
 	}
-	c := condition{Kind: sp.kind, Part: &partCondition{Index: sp.index, Prefix: sp.prefix, Below: b.below, AtLeast: b.atLeast}}
+	c := condition{Kind: sp.kind}
+	c.Part = &partCondition{Index: sp.index, Prefix: sp.prefix, Below: b.below, AtLeast: b.atLeast}
 	if b.all {
 		c.Part.Below, c.Part.AtLeast = 0, 0 // the records themselves say more
 		if c.Part.Count, c.Revision = digest(s.records(sp.kind, sp.index), sp.prefix); c.Part.Count == 0 {

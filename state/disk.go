@@ -60,7 +60,8 @@ func openDisk(dir string, logger hclog.Logger) (d *disk, err error) {
 		return d, err
 	}
 	if err := syscall.Flock(int(d.lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return d, fmt.Errorf("the regional state in %s is in use by another process: stop that one first (%w)", dir, err)
+		return d, fmt.Errorf("the regional state in %s is in use by another process: stop that one first (%w)",
+			dir, err)
 	}
 	if d.schema, err = readSchema(dir); err != nil {
 		return d, err
@@ -110,11 +111,12 @@ func readSchema(dir string) (schema int, err error) {
 	}
 	schema, err = strconv.Atoi(strings.TrimSpace(string(text)))
 	if err != nil || schema < 1 {
-		return 0, fmt.Errorf("the regional state in %s has a damaged schema file: delete %s, and the other zones will bring it back", dir, dir)
+		return 0, fmt.Errorf("the regional state in %s has a damaged schema file: "+
+			"delete %s, and the other zones will bring it back", dir, dir)
 	}
 	if schema > schemaVersion {
-		return 0, fmt.Errorf("the regional state in %s was written by a newer Tripod (schema %d, this one knows %d): use that Tripod or delete the region's data directory",
-			dir, schema, schemaVersion)
+		return 0, fmt.Errorf("the regional state in %s was written by a newer Tripod (schema %d, this one knows %d): "+
+			"use that Tripod or delete the region's data directory", dir, schema, schemaVersion)
 	}
 	return schema, nil
 }
@@ -226,7 +228,10 @@ type privateSnapshots struct {
 	dir string
 }
 
-func (p privateSnapshots) Create(version raft.SnapshotVersion, index, term uint64, servers raft.Configuration, serversIndex uint64, trans raft.Transport) (raft.SnapshotSink, error) {
+func (p privateSnapshots) Create(
+	version raft.SnapshotVersion, index, term uint64, servers raft.Configuration, serversIndex uint64,
+	trans raft.Transport,
+) (raft.SnapshotSink, error) {
 	sink, err := p.FileSnapshotStore.Create(version, index, term, servers, serversIndex, trans)
 	if err != nil {
 		return nil, err

@@ -10,8 +10,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// Read runs fn on the copy of the regional state that a voter with this schema, which does not run, has left in its directory.
-// fn must not keep the Txn.
+// Read runs fn on the copy of the regional state that a voter with this schema, which does not run, has left in its
+// directory. fn must not keep the Txn.
 func Read(dir string, schema Schema, fn func(*Txn) error) (err error) {
 	if _, err := os.Stat(filepath.Join(dir, "schema")); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there is no regional state in %s", dir) // and openDisk would make one

@@ -29,7 +29,8 @@ func TestWhatAVoterHasLeftIsRead(t *testing.T) {
 	}
 	put(t, r.voters[leader], "y", "in the log")
 	dir := filepath.Join(r.dir, leader)
-	if err := Read(dir, testSchema, func(*Txn) error { return nil }); err == nil || !strings.Contains(err.Error(), "is in use by another process") {
+	err := Read(dir, testSchema, func(*Txn) error { return nil })
+	if err == nil || !strings.Contains(err.Error(), "is in use by another process") {
 		t.Errorf("while it runs: %v", err)
 	}
 	r.voters[leader].Kill()

@@ -15,7 +15,8 @@ const (
 	// startStagger separates the zones' candidacies at a common start, by their rank: a candidate needs a few
 	// milliseconds, and two at once take each other's votes.
 	startStagger = 50 * time.Millisecond
-	// staggerPart of the heartbeat's time-out is waited instead where that is longer: two that split the votes lose a whole one.
+	// staggerPart of the heartbeat's time-out is waited instead where that is longer: two that split the votes lose a
+	// whole one.
 	staggerPart = 20
 	// lossStagger does so when a leader is lost.
 	lossStagger = 20 * time.Millisecond
@@ -61,8 +62,9 @@ func (l *life) followLeader() {
 	}
 }
 
-// nudge makes raft look at its heartbeat timer now: a follower that has not heard from a leader for a heartbeat becomes a
-// candidate, with raft's pre-vote, and nothing else happens. Raft does so when the timeout is made shorter; a microsecond is enough.
+// nudge makes raft look at its heartbeat timer now: a follower that has not heard from a leader for a heartbeat becomes
+// a candidate, with raft's pre-vote, and nothing else happens. Raft does so when the timeout is made shorter; a
+// microsecond is enough.
 func (l *life) nudge() {
 	l.nudgeMu.Lock()
 	defer l.nudgeMu.Unlock()
@@ -75,9 +77,9 @@ func (l *life) nudge() {
 	}
 }
 
-// firstElection makes this voter a candidate as soon as a majority of voters runs, rather than a heartbeat or two later:
-// sooner would be in vain, and a candidate that was refused waits. It leaves a leader that others know alone, and leaves
-// the zones that are named before this one the first go.
+// firstElection makes this voter a candidate as soon as a majority of voters runs, rather than a heartbeat or two
+// later: sooner would be in vain, and a candidate that was refused waits. It leaves a leader that others know alone,
+// and leaves the zones that are named before this one the first go.
 func (l *life) firstElection() {
 	defer l.wg.Done()
 	timer := time.NewTimer(0)
@@ -97,7 +99,8 @@ func (l *life) firstElection() {
 			return
 		}
 		if 2*(there+1) > len(l.cfg.Peers) {
-			if sleep(time.Duration(l.rank)*max(startStagger, l.cfg.Timing.Heartbeat/staggerPart)) && l.voter.Leader() == "" {
+			turn := time.Duration(l.rank) * max(startStagger, l.cfg.Timing.Heartbeat/staggerPart)
+			if sleep(turn) && l.voter.Leader() == "" {
 				l.nudge()
 			}
 			return

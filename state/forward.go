@@ -13,10 +13,11 @@ import (
 )
 
 const (
-	// idleForwards is how many connections to the leader are kept between proposals: a handshake costs more than the change itself. More are only
-	// of use while as many changes are under way in this zone.
+	// idleForwards is how many connections to the leader are kept between proposals: a handshake costs more than the
+	// change itself. More are only of use while as many changes are under way in this zone.
 	idleForwards = 8
-	// idleForwardLife is how long one is kept, and a little less than forwardPatience, for which the leader waits for the next proposal.
+	// idleForwardLife is how long one is kept, and a little less than forwardPatience, for which the leader waits for
+	// the next proposal.
 	idleForwardLife = 20 * time.Second
 	forwardPatience = 30 * time.Second
 )
@@ -94,7 +95,8 @@ func (l *life) forward(ctx context.Context, leader string, data []byte) (outcome
 			}
 		}
 	}()
-	r, err := l.ask(ctx, &l.forwards, leader, forForward, data) // asked twice, the proposal's id gets it the first one's outcome
+	// Asked twice, the proposal's id gets it the first one's outcome.
+	r, err := l.ask(ctx, &l.forwards, leader, forForward, data)
 	switch {
 	case err != nil:
 		return outcome{}, fmt.Errorf("forward to zone %s: %w", leader, err)
@@ -146,7 +148,9 @@ func exchange(ctx context.Context, conn net.Conn, data []byte) (r reply, err err
 func (l *life) answerForwards(ctx context.Context, conn net.Conn) { answerEach(ctx, l, conn, l.answer) }
 
 // answerEach answers another voter's questions, one after the other.
-func answerEach[Question any](ctx context.Context, l *life, conn net.Conn, answer func(context.Context, Question) reply) {
+func answerEach[Question any](
+	ctx context.Context, l *life, conn net.Conn, answer func(context.Context, Question) reply,
+) {
 	for {
 		conn.SetReadDeadline(time.Now().Add(forwardPatience))
 		var question Question

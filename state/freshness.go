@@ -8,19 +8,20 @@ import (
 	"time"
 )
 
-// spreadLimit is how long a change waits for the other voters' copies, and a voter that starts for its own. Who is dead or cut off refuses at once;
-// who hangs holds a change up for this long.
+// spreadLimit is how long a change waits for the other voters' copies, and a voter that starts for its own. Who is dead
+// or cut off refuses at once; who hangs holds a change up for this long.
 const spreadLimit = 500 * time.Millisecond
 
-// spread returns when the copies of all other voters have reached the log index, but for those that do not answer in time.
+// spread returns when the copies of all other voters have reached the log index, but for those that do not answer in
+// time.
 func (v *Voter) spread(ctx context.Context, index uint64) {
 	if l := v.running(); l != nil {
 		l.askAll(ctx, index)
 	}
 }
 
-// CatchUp returns when this voter's copy has all that the others had when it was called, as far as they answer; after half a second at most. Who
-// serves reads from the copy calls it after Start.
+// CatchUp returns when this voter's copy has all that the others had when it was called, as far as they answer; after
+// half a second at most. Who serves reads from the copy calls it after Start.
 func (v *Voter) CatchUp(ctx context.Context) {
 	l := v.running()
 	if l == nil {
@@ -33,14 +34,18 @@ func (v *Voter) CatchUp(ctx context.Context) {
 	}
 }
 
-// Lags says that the leader has not been heard for longer than is usual, as after a pause: what this copy says may be old. Without a leader nobody has
-// anything newer to say.
+// Lags says that the leader has not been heard for longer than is usual, as after a pause: what this copy says may be
+// old. Without a leader nobody has anything newer to say.
 func (v *Voter) Lags() bool {
 	l, leader := v.running(), v.Leader()
-	return l != nil && leader != "" && leader != v.cfg.Zone && time.Since(l.raft.LastContact()) > 2*v.cfg.Timing.Heartbeat
+	if l == nil || leader == "" || leader == v.cfg.Zone {
+		return false
+	}
+	return time.Since(l.raft.LastContact()) > 2*v.cfg.Timing.Heartbeat
 }
 
-// askAll asks all other voters to say how far their copies are once they have reached the index. It returns the highest answer.
+// askAll asks all other voters to say how far their copies are once they have reached the index. It returns the highest
+// answer.
 func (l *life) askAll(ctx context.Context, index uint64) (highest uint64) {
 	ctx, cancel := context.WithTimeout(ctx, spreadLimit)
 	defer cancel()

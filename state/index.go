@@ -6,16 +6,17 @@ import (
 	"strings"
 )
 
-// Index finds records of a table by what they hold, such as the access keys of an owner. A record is in as many groups as it says.
-// No disk has it: each copy makes it of the records, so that whoever writes a record need not know of it. Because conditions of what
-// is in the log name groups, what an index says of a record is as fixed as the record's form: a change of it needs a higher
-// schemaVersion. The zero value is of no use.
+// Index finds records of a table by what they hold, such as the access keys of an owner. A record is in as many groups
+// as it says. No disk has it: each copy makes it of the records, so that whoever writes a record need not know of it.
+// Because conditions of what is in the log name groups, what an index says of a record is as fixed as the record's
+// form: a change of it needs a higher schemaVersion. The zero value is of no use.
 type Index[T any] struct {
 	kind, name string
 	groups     func(T) []string
 }
 
-// NewIndex names an index of the table. groups are those of a record; none of them has a zero byte. It is of use once a Schema has it.
+// NewIndex names an index of the table. groups are those of a record; none of them has a zero byte. It is of use once a
+// Schema has it.
 func NewIndex[T any](table Table[T], name string, groups func(T) []string) Index[T] {
 	return Index[T]{table.kind, name, groups}
 }

@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// snapshotAfter entries the log is replaced by a snapshot, but for the last trailingLogs, from which a voter that was
-	// away for a while is caught up. The log stays within a segment or two.
+	// snapshotAfter entries the log is replaced by a snapshot, but for the last trailingLogs, from which a voter that
+	// was away for a while is caught up. The log stays within a segment or two.
 	snapshotAfter = 1024
 	trailingLogs  = 512
 	// snapshotCheck is how often that is looked at.
@@ -50,7 +50,10 @@ func (v *Voter) begin(ctx context.Context) (l *life, err error) {
 	if err := v.cfg.check(); err != nil {
 		return nil, err
 	}
-	l = &life{voter: v, cfg: &v.cfg, rank: rankOf(v.cfg.Zone, v.cfg.Peers), unflushed: make(chan struct{}, 1), askings: map[string]*forwards{}}
+	l = &life{
+		voter: v, cfg: &v.cfg, rank: rankOf(v.cfg.Zone, v.cfg.Peers), unflushed: make(chan struct{}, 1),
+		askings: map[string]*forwards{},
+	}
 	for _, zone := range l.others() {
 		l.askings[zone] = &forwards{}
 	}
@@ -87,7 +90,8 @@ func (v *Voter) begin(ctx context.Context) (l *life, err error) {
 			return l, fmt.Errorf("set up: %w", err)
 		}
 	}
-	if l.disk.schema < schemaVersion { // what an older Tripod wrote is read as it is; what is added to it, that one could not read
+	// What an older Tripod wrote is read as it is; what is added to it, that one could not read.
+	if l.disk.schema < schemaVersion {
 		if err := l.disk.noteSchema(); err != nil {
 			return l, fmt.Errorf("set up: %w", err)
 		}
@@ -119,8 +123,9 @@ func (l *life) openPort(listener net.Listener) {
 	server.ClientAuth = tls.RequireAndVerifyClientCert
 	p := &port{
 		listener: listener, serverTLS: server, clientTLS: l.cfg.ClientTLS, dialRaw: l.cfg.Dial,
-		forward: l.answerForwards, applied: l.answerApplied, leader: l.voter.Leader, logger: l.cfg.Logger.With("az", l.cfg.Zone),
-		raft: make(chan net.Conn), bulk: l.voter.bulk, conns: map[net.Conn]struct{}{},
+		forward: l.answerForwards, applied: l.answerApplied, leader: l.voter.Leader,
+		logger: l.cfg.Logger.With("az", l.cfg.Zone),
+		raft:   make(chan net.Conn), bulk: l.voter.bulk, conns: map[net.Conn]struct{}{},
 	}
 	p.ctx, p.cancel = context.WithCancel(l.ctx)
 	l.port = p
@@ -175,8 +180,8 @@ func (l *life) flush() {
 	}
 }
 
-// handOver makes another voter leader if this one is. Raft would choose the one with the longest log, though it may have
-// died a moment ago; here it is the one that was heard last.
+// handOver makes another voter leader if this one is. Raft would choose the one with the longest log, though it may
+// have died a moment ago; here it is the one that was heard last.
 func (l *life) handOver() {
 	if l.raft.State() != raft.Leader {
 		return
@@ -184,7 +189,8 @@ func (l *life) handOver() {
 	var to *Peer
 	var heard time.Time
 	for i, p := range l.cfg.Peers {
-		if at := l.transport.lastHeard(raft.ServerID(p.Zone)); at.After(heard) && time.Since(at) < l.cfg.Timing.Heartbeat {
+		at := l.transport.lastHeard(raft.ServerID(p.Zone))
+		if at.After(heard) && time.Since(at) < l.cfg.Timing.Heartbeat {
 			to, heard = &l.cfg.Peers[i], at
 		}
 	}

@@ -8,13 +8,18 @@ import (
 )
 
 var (
-	leaderDesc  = prometheus.NewDesc("tripod_region_leader", "1 if this zone's voter leads the regional state.", nil, nil)
-	termDesc    = prometheus.NewDesc("tripod_region_term", "Raft term of the regional state.", nil, nil)
-	commitDesc  = prometheus.NewDesc("tripod_region_commit_index", "Last log index known to be committed.", nil, nil)
-	appliedDesc = prometheus.NewDesc("tripod_region_applied_index", "Last change that this zone's copy has.", nil, nil)
-	contactDesc = prometheus.NewDesc("tripod_region_last_contact_seconds", "Time since this voter last heard the other one: on the leader each follower, on a follower the leader.", []string{"voter"}, nil)
-	recordsDesc = prometheus.NewDesc("tripod_region_records", "Records in this zone's copy.", []string{"kind"}, nil)
+	leaderDesc  = describe("leader", "1 if this zone's voter leads the regional state.")
+	termDesc    = describe("term", "Raft term of the regional state.")
+	commitDesc  = describe("commit_index", "Last log index known to be committed.")
+	appliedDesc = describe("applied_index", "Last change that this zone's copy has.")
+	contactDesc = describe("last_contact_seconds", "Time since this voter last heard the other one: "+
+		"on the leader each follower, on a follower the leader.", "voter")
+	recordsDesc = describe("records", "Records in this zone's copy.", "kind")
 )
+
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("tripod_region_"+name, help, labels, nil)
+}
 
 // metrics reads the voter when it is scraped.
 type metrics struct{ life *life }

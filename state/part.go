@@ -6,8 +6,8 @@ import (
 	"iter"
 )
 
-// Part is some of a table's records: all whose keys begin with a prefix, or a group of an index. What is read of it becomes a condition of an Update's
-// success, and no more: what others write elsewhere in the table is no conflict.
+// Part is some of a table's records: all whose keys begin with a prefix, or a group of an index. What is read of it
+// becomes a condition of an Update's success, and no more: what others write elsewhere in the table is no conflict.
 type Part[T any] struct{ span }
 
 // Part are the records whose keys begin with prefix; with an empty one, all.
@@ -22,8 +22,8 @@ func (p Part[T]) List(tx *Txn) []T {
 	return values
 }
 
-// After are the part's records behind the one with that key (empty: from the first on) and their keys, sorted by key. They are read one by one: who
-// needs a page of them pays for that alone.
+// After are the part's records behind the one with that key (empty: from the first on) and their keys, sorted by key.
+// They are read one by one: who needs a page of them pays for that alone.
 func (p Part[T]) After(tx *Txn, key string) iter.Seq2[string, T] {
 	return func(yield func(string, T) bool) {
 		for key, raw := range tx.scan(p.span, key) {
@@ -50,7 +50,8 @@ func (p Part[T]) KeysAfter(tx *Txn, key string) iter.Seq[string] {
 	}
 }
 
-// Count is how many records the part has. It costs the same however many they are. In an Update others may write them, as long as the number stays.
+// Count is how many records the part has. It costs the same however many they are. In an Update others may write them,
+// as long as the number stays.
 func (p Part[T]) Count(tx *Txn) int {
 	n, _ := tx.count(p.span)
 	p.Fewer(tx, n+1)
@@ -58,8 +59,8 @@ func (p Part[T]) Count(tx *Txn) int {
 	return n
 }
 
-// Fewer says whether the part has fewer than n records. Others may write and add records while an Update runs, as long as that stays as it was: so a limit is
-// kept without those who create being in each other's way.
+// Fewer says whether the part has fewer than n records. Others may write and add records while an Update runs, as long
+// as that stays as it was: so a limit is kept without those who create being in each other's way.
 func (p Part[T]) Fewer(tx *Txn, n int) bool { return tx.fewer(p.span, n) }
 
 // Empty says whether the part has no records.

@@ -72,7 +72,8 @@ func (p *port) serve() {
 	}
 }
 
-// handle greets a connection and hands it to whom it is for. Those of raft and Bulk stay in the WaitGroup until their new owners close them.
+// handle greets a connection and hands it to whom it is for. Those of raft and Bulk stay in the WaitGroup until their
+// new owners close them.
 func (p *port) handle(raw net.Conn) {
 	conn := &portConn{Conn: tls.Server(raw, p.serverTLS), raw: raw, port: p, done: p.wg.Done}
 	raw.SetDeadline(time.Now().Add(greetTimeout))

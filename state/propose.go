@@ -15,23 +15,24 @@ const (
 	proposeLimit = 5 * time.Second
 	// proposalSize bounds a transaction's effects, in bytes of JSON.
 	proposalSize = 1 << 20
-	// proposeRetry is the pause after an attempt that failed though the leader seems to be known: a leader that has just
-	// died, or hands over.
+	// proposeRetry is the pause after an attempt that failed though the leader seems to be known: a leader that has
+	// just died, or hands over.
 	proposeRetry = 20 * time.Millisecond
 )
 
 // errRefused marks a proposal that no retry would help.
 var errRefused = errors.New("the change was refused")
 
-// propose brings the proposal to the leader, this voter or another, until one answers what became of it. Each attempt has
-// the same id: where an answer was lost, the next gets the first one's outcome.
+// propose brings the proposal to the leader, this voter or another, until one answers what became of it. Each attempt
+// has the same id: where an answer was lost, the next gets the first one's outcome.
 func (v *Voter) propose(ctx context.Context, p proposal) (outcome, error) {
 	data, err := json.Marshal(p)
 	if err != nil {
 		return outcome{}, err
 	}
 	if len(data) > proposalSize {
-		return outcome{}, fmt.Errorf("the change is too large: %d bytes of JSON, at most %d are possible", len(data), proposalSize)
+		return outcome{}, fmt.Errorf("the change is too large: %d bytes of JSON, at most %d are possible",
+			len(data), proposalSize)
 	}
 	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, proposeLimit)
@@ -68,8 +69,8 @@ func (v *Voter) propose(ctx context.Context, p proposal) (outcome, error) {
 			if errors.Is(caller.Err(), context.Canceled) {
 				return outcome{}, fmt.Errorf("change the regional state: %w", context.Canceled)
 			}
-			return outcome{}, fmt.Errorf("%w: no majority of the %d zones agreed on the change in time (%v): start or heal a zone and try again: %w",
-				ErrNoQuorum, len(v.cfg.Peers), last, err)
+			return outcome{}, fmt.Errorf("%w: no majority of the %d zones agreed on the change in time (%v): "+
+				"start or heal a zone and try again: %w", ErrNoQuorum, len(v.cfg.Peers), last, err)
 		}
 	}
 }

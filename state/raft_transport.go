@@ -50,8 +50,8 @@ func (s *streams) Dial(address raft.ServerAddress, timeout time.Duration) (net.C
 // transport is raft's network transport, and knows which voters answer.
 //
 // Raft's replication backs off to ten seconds while a voter is away, and goes on sleeping when the voter is back. So
-// entries for a voter that is away wait here until a heartbeat gets through: to raft that is one slow failure instead of
-// many, and the voter is caught up at once when it returns.
+// entries for a voter that is away wait here until a heartbeat gets through: to raft that is one slow failure instead
+// of many, and the voter is caught up at once when it returns.
 type transport struct {
 	*raft.NetworkTransport
 	port *port
@@ -77,7 +77,9 @@ func newTransport(p *port, address string, timeout time.Duration, logger hclog.L
 }
 
 // AppendEntries sends entries, or a heartbeat.
-func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+func (t *transport) AppendEntries(
+	id raft.ServerID, target raft.ServerAddress, req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse,
+) error {
 	err := t.NetworkTransport.AppendEntries(id, target, req, resp)
 	heartbeat := req.PrevLogEntry == 0 && len(req.Entries) == 0 && req.LeaderCommitIndex == 0
 	switch {
@@ -93,7 +95,8 @@ func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, r
 	return err
 }
 
-// await returns when the voter has answered something since the call, when this voter's term has passed, or when the port closes.
+// await returns when the voter has answered something since the call, when this voter's term has passed, or when the
+// port closes.
 func (t *transport) await(id raft.ServerID, term uint64) {
 	since := time.Now()
 	poll := time.NewTicker(250 * time.Millisecond) // for the term, which has no signal

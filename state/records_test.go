@@ -1,6 +1,7 @@
 package state
 
-// The records of this package's tests. They have the names and forms of some that region has, but this package must not care.
+// The records of this package's tests. They have the names and forms of some that region has, but this package must not
+// care.
 type user struct {
 	Name   string   `json:"name"`
 	ARN    string   `json:"arn"`

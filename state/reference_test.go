@@ -148,15 +148,15 @@ func (m model) write(index uint64, p proposal) {
 
 // transact runs the steps on the store's present state.
 func transact(s *store, id int, steps []step) (saw []string, p proposal, err error) {
-	tx := &Txn{version: s.load(), reads: map[ref]uint64{}, parts: map[span]bounds{}, writes: map[ref]json.RawMessage{}}
+	tx := newTxn(s)
 	for _, one := range steps {
 		saw = append(saw, one.run(tx))
 	}
 	return saw, newProposal(fmt.Sprint(id), tx), tx.err
 }
 
-// Random transactions see what the model says, conflict where what they would see has changed, and do not where nothing that they read has. What was once
-// a state stays as it was, and a copy that is restored in between decides alike.
+// Random transactions see what the model says, conflict where what they would see has changed, and do not where nothing
+// that they read has. What was once a state stays as it was, and a copy that is restored in between decides alike.
 func TestRandomPartsMatchAModel(t *testing.T) {
 	const seed = 11
 	rng := rand.New(rand.NewPCG(seed, seed))

@@ -13,7 +13,8 @@ import (
 
 // snapshot is the whole store as it is written to disk and sent to a voter that lags far behind: JSON of
 //
-//	{"schema": 2, "index": 7, "tables": {"KIND": {"revision": 7, "records": {"KEY": {"revision": 7, "value": RECORD}}}}, "outcomes": [OUTCOME]}
+//	{"schema": 2, "index": 7, "outcomes": [OUTCOME],
+//	 "tables": {"KIND": {"revision": 7, "records": {"KEY": {"revision": 7, "value": RECORD}}}}}
 //
 // with the outcomes that are remembered, oldest first.
 type snapshot struct {
@@ -95,8 +96,8 @@ func (s *store) restore(r io.Reader) error {
 		return fmt.Errorf("read the regional state's snapshot: %w", err)
 	}
 	if snap.Schema > schemaVersion {
-		return fmt.Errorf("the snapshot of the regional state was written by a newer Tripod (schema %d, this one knows %d): use that Tripod",
-			snap.Schema, schemaVersion)
+		return fmt.Errorf("the snapshot of the regional state was written by a newer Tripod "+
+			"(schema %d, this one knows %d): use that Tripod", snap.Schema, schemaVersion)
 	}
 	next := &version{schema: s.schema, index: snap.Index, tables: map[string]*table{}}
 	for kind, stored := range snap.Tables {

@@ -42,8 +42,9 @@ func TestSnapshotOfSchema1IsRead(t *testing.T) {
 	if diff := cmp.Diff(snapshotText(t, s), snapshotText(t, again)); diff != "" {
 		t.Errorf("the snapshot of a snapshot differs:\n%s", diff)
 	}
-	if rec, _ := again.load().record(ref{"access-key", "AKIA1"}); rec.Revision != 7 || again.load().revision("access-key") != 9 || again.load().index != 9 {
-		t.Errorf("got the record of %d, the table of %d, the state of %d", rec.Revision, again.load().revision("access-key"), again.load().index)
+	now := again.load()
+	if rec, _ := now.record(ref{"access-key", "AKIA1"}); rec.Revision != 7 || now.revision("access-key") != 9 || now.index != 9 {
+		t.Errorf("got the record of %d, the table of %d, the state of %d", rec.Revision, now.revision("access-key"), now.index)
 	}
 }
 

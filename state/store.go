@@ -73,7 +73,10 @@ type store struct {
 }
 
 func newStore(schema Schema) *store {
-	s := &store{schema: schema, losers: make(chan struct{}, 1), watchers: map[chan struct{}]struct{}{}, moved: make(chan struct{})}
+	s := &store{
+		schema: schema, losers: make(chan struct{}, 1), watchers: map[chan struct{}]struct{}{},
+		moved: make(chan struct{}),
+	}
 	s.reset()
 	return s
 }

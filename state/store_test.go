@@ -107,7 +107,10 @@ func TestEndlessConflictIsReported(t *testing.T) {
 
 func TestProposalIsAppliedOnce(t *testing.T) {
 	s := newStore(testSchema)
-	p := proposal{ID: "once", Reads: []condition{{Kind: "user", Key: "x"}}, Writes: []recordOrDelete{{"user", "x", json.RawMessage(`{"name":"1"}`)}}}
+	p := proposal{
+		ID: "once", Reads: []condition{{Kind: "user", Key: "x"}},
+		Writes: []recordOrDelete{{"user", "x", json.RawMessage(`{"name":"1"}`)}},
+	}
 	first := s.apply(5, p)
 	again := s.apply(6, p)
 	if first != again || first.Conflict != "" {

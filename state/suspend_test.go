@@ -10,7 +10,8 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// TestNobodyStandsWhileAllAreSuspended, though nobody hears of anybody for many time-outs, as when all are stopped, and the leader resigns for that.
+// TestNobodyStandsWhileAllAreSuspended, though nobody hears of anybody for many time-outs, as when all are stopped, and
+// the leader resigns for that.
 func TestNobodyStandsWhileAllAreSuspended(t *testing.T) {
 	r := startRegion(t)
 	leader := r.agree(t)

@@ -5,11 +5,12 @@ import (
 	"fmt"
 )
 
-// Table is one kind of record of the regional state, stored as JSON under a key: a variable that NewTable makes. The zero value is of no
-// use.
+// Table is one kind of record of the regional state, stored as JSON under a key: a variable that NewTable makes. The
+// zero value is of no use.
 type Table[T any] struct{ kind string }
 
-// NewTable names a kind of record, such as "nodegroup". A kind belongs to one package, and its name stays for good: it is on disk.
+// NewTable names a kind of record, such as "nodegroup". A kind belongs to one package, and its name stays for good: it
+// is on disk.
 func NewTable[T any](kind string) Table[T] { return Table[T]{kind} }
 
 // Get returns the record with that key as the transaction sees it, its own writes included, and whether there is one.

@@ -8,8 +8,8 @@ import (
 	"github.com/tidwall/btree"
 )
 
-// tree holds records in the order of their keys. A Copy costs next to nothing: the two share what neither changes afterwards. Readers of one that is no
-// longer changed need no lock, also while it is copied.
+// tree holds records in the order of their keys. A Copy costs next to nothing: the two share what neither changes
+// afterwards. Readers of one that is no longer changed need no lock, also while it is copied.
 type tree = btree.Map[string, record]
 
 // within are the records of the tree whose keys begin with prefix and are not less than from, in order.
@@ -21,8 +21,8 @@ func within(t *tree, prefix, from string) iter.Seq2[string, record] {
 	}
 }
 
-// countWithin is the number of records whose keys begin with prefix. They stand together, so that their first and last tell it: it costs the same however
-// many they are.
+// countWithin is the number of records whose keys begin with prefix. They stand together, so that their first and last
+// tell it: it costs the same however many they are.
 func countWithin(t *tree, prefix string) int {
 	if prefix == "" {
 		return t.Len()

@@ -19,8 +19,9 @@ var ErrConflict = errors.New("conflict in the regional state")
 // take effect later, when it had reached a voter before the majority was lost.
 var ErrNoQuorum = errors.New("no quorum in the regional state")
 
-// updateAttempts bounds how often an Update runs its function again after a conflict. Of those that conflict one
-// always succeeds; who has lost waits for a random while, longer each time, so that of many writers of one record nobody loses for ever.
+// updateAttempts bounds how often an Update runs its function again after a conflict. Of those that conflict one always
+// succeeds; who has lost waits for a random while, longer each time, so that of many writers of one record nobody loses
+// for ever.
 const (
 	updateAttempts = 64
 	conflictPause  = 2 * time.Millisecond // times the number of conflicts, up to longestPauses
@@ -54,6 +55,13 @@ type Txn struct {
 	parts    map[span]bounds
 	writes   map[ref]json.RawMessage // nil: delete
 	err      error
+}
+
+// newTxn begins one that may write.
+func newTxn(s *store) *Txn {
+	return &Txn{
+		version: s.load(), reads: map[ref]uint64{}, parts: map[span]bounds{}, writes: map[ref]json.RawMessage{},
+	}
 }
 
 // Index is the log index of the copy. That of a newer copy, of this zone's or of another's, is higher.
@@ -104,10 +112,15 @@ func view(s *store, fn func(*Txn) error) error {
 	return tx.err
 }
 
+// proposer brings a proposal to where it is decided.
+type proposer = func(context.Context, proposal) (outcome, error)
+
 // update is what every Update does: it runs fn on the store's copy, has the effects proposed, waits until the copy has
 // them and lets them spread to the others, and runs fn again where a record it read had changed.
-func update(ctx context.Context, s *store, fn func(*Txn) error, propose func(context.Context, proposal) (outcome, error),
-	spread func(ctx context.Context, index uint64)) error {
+func update(
+	ctx context.Context, s *store, fn func(*Txn) error, propose proposer,
+	spread func(ctx context.Context, index uint64),
+) error {
 	index, err := commit(ctx, s, fn, propose)
 	if err == nil && index > 0 {
 		spread(ctx, index)
@@ -116,10 +129,12 @@ func update(ctx context.Context, s *store, fn func(*Txn) error, propose func(con
 }
 
 // commit returns the log index of the change, or 0 where there was nothing to write.
-func commit(ctx context.Context, s *store, fn func(*Txn) error, propose func(context.Context, proposal) (outcome, error)) (index uint64, err error) {
+func commit(
+	ctx context.Context, s *store, fn func(*Txn) error, propose proposer,
+) (index uint64, err error) {
 	var conflict string
 	for lost := range updateAttempts {
-		if lost == 1 { // those of a zone that have lost go one by one: all at once they would make each other lose again and again
+		if lost == 1 { // those of a zone go one by one: all at once they would make each other lose again and again
 			select {
 			case s.losers <- struct{}{}:
 				defer func() { <-s.losers }()
@@ -130,7 +145,7 @@ func commit(ctx context.Context, s *store, fn func(*Txn) error, propose func(con
 		if lost > 1 {
 			sleep.For(ctx, rand.N(time.Duration(min(lost, longestPauses))*conflictPause))
 		}
-		tx := &Txn{version: s.load(), reads: map[ref]uint64{}, parts: map[span]bounds{}, writes: map[ref]json.RawMessage{}}
+		tx := newTxn(s)
 		if err := fn(tx); err != nil {
 			return 0, err
 		}
@@ -144,10 +159,12 @@ func commit(ctx context.Context, s *store, fn func(*Txn) error, propose func(con
 		if err != nil {
 			return 0, err
 		}
-		// Also after a conflict: the copy must be at least as new as the one that conflicted, else the next run conflicts again.
+		// Also after a conflict: the copy must be at least as new as the one that conflicted, else the next run
+		// conflicts again.
 		if err := s.wait(ctx, out.Index); err != nil {
 			if out.Conflict == "" {
-				return 0, fmt.Errorf("%w: the change was made, but this zone's copy has not caught up with it yet: %w", ErrNoQuorum, err)
+				return 0, fmt.Errorf("%w: the change was made, but this zone's copy has not caught up with it yet: %w",
+					ErrNoQuorum, err)
 			}
 			return 0, fmt.Errorf("%w: this zone's copy has not caught up: %w", ErrNoQuorum, err)
 		}
@@ -156,5 +173,6 @@ func commit(ctx context.Context, s *store, fn func(*Txn) error, propose func(con
 		}
 		conflict = out.Conflict
 	}
-	return 0, fmt.Errorf("%w: %s was changed by others in each of %d attempts; try again", ErrConflict, conflict, updateAttempts)
+	return 0, fmt.Errorf("%w: %s was changed by others in each of %d attempts; try again",
+		ErrConflict, conflict, updateAttempts)
 }

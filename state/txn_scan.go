@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// scan are the records of a span behind the one with the key after, as the transaction sees them, by their keys in order.
+// scan are the records of a span behind the one with the key after, as the transaction sees them, by their keys in
+// order.
 func (tx *Txn) scan(sp span, after string) iter.Seq2[string, json.RawMessage] {
 	own := tx.own(sp)
 	tx.note(sp, bounds{all: true})
@@ -38,7 +39,8 @@ func (tx *Txn) scan(sp span, after string) iter.Seq2[string, json.RawMessage] {
 	}
 }
 
-// own are the transaction's own writes that a span has to do with, by key: the record, or nil where it is not in the span, or not any more.
+// own are the transaction's own writes that a span has to do with, by key: the record, or nil where it is not in the
+// span, or not any more.
 func (tx *Txn) own(sp span) map[string]json.RawMessage {
 	ours := tx.version.schema.byKind[sp.kind]
 	index := slices.Index(ours.names, sp.index)
@@ -62,8 +64,9 @@ func (tx *Txn) own(sp span) map[string]json.RawMessage {
 	return own
 }
 
-// count is how many records the span has as the transaction sees it, and added how many of them are there by its own writes; less than none where those
-// took some away. Whether a record that it wrote was there before becomes a condition, since added depends on it.
+// count is how many records the span has as the transaction sees it, and added how many of them are there by its own
+// writes; less than none where those took some away. Whether a record that it wrote was there before becomes a
+// condition, since added depends on it.
 func (tx *Txn) count(sp span) (all, added int) {
 	records := tx.version.records(sp.kind, sp.index)
 	for key, raw := range tx.own(sp) {

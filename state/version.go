@@ -16,7 +16,8 @@ type table struct {
 	revision uint64
 	records  *tree
 	kind     kindIndexes
-	// indexes are the same records once more, by the name of each of the kind's indexes. Their keys there are the group, a zero byte and the record's key.
+	// indexes are the same records once more, by the name of each of the kind's indexes. Their keys there are the
+	// group, a zero byte and the record's key.
 	indexes map[string]*tree
 }
 
@@ -37,7 +38,8 @@ func (t *table) copy() *table {
 	return next
 }
 
-// put stores the record; one with a nil value is none: what is there under the key is deleted. Whatever happens, the indexes follow.
+// put stores the record; one with a nil value is none: what is there under the key is deleted. Whatever happens, the
+// indexes follow.
 func (t *table) put(key string, rec record) {
 	before, there := t.records.Get(key)
 	if rec.Value == nil {
@@ -64,8 +66,8 @@ func (t *table) put(key string, rec record) {
 	}
 }
 
-// version is the state at one log index. It never changes: a change makes a new version that shares the tables it did not
-// touch, and of the others what it did not touch. So readers need no lock, and a slow one holds nobody up.
+// version is the state at one log index. It never changes: a change makes a new version that shares the tables it did
+// not touch, and of the others what it did not touch. So readers need no lock, and a slow one holds nobody up.
 type version struct {
 	schema Schema
 	index  uint64

@@ -37,7 +37,8 @@ type Config struct {
 	Registerer prometheus.Registerer
 	// Timing is optional.
 	Timing Timing
-	// OnLeader is optional. It is called in order, and must not block, whenever the zone known to lead changes; "": none is known.
+	// OnLeader is optional. It is called in order, and must not block, whenever the zone known to lead changes; "":
+	// none is known.
 	OnLeader func(zone string)
 }
 
@@ -46,11 +47,13 @@ type Peer struct{ Zone, Address string }
 
 // Timing is raft's. A zero field means its default.
 type Timing struct {
-	// Heartbeat is how long a leader may be silent before it is replaced; it speaks about every seventh part of this. Default 400 ms.
+	// Heartbeat is how long a leader may be silent before it is replaced; it speaks about every seventh part of this.
+	// Default 400 ms.
 	Heartbeat time.Duration
 	// Election is how long a candidate waits for votes, at least Heartbeat. Default: Heartbeat.
 	Election time.Duration
-	// LeaderLease is how long a leader goes on without hearing from a majority, below Heartbeat. Default: 9/10 of Heartbeat.
+	// LeaderLease is how long a leader goes on without hearing from a majority, below Heartbeat. Default: 9/10 of
+	// Heartbeat.
 	LeaderLease time.Duration
 	// Commit is how often an idle leader says how far the log is committed. Writes do not wait for it; a voter that
 	// returns does. Default 150 ms.
@@ -95,7 +98,9 @@ func NewVoter(cfg Config) *Voter {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Voter{cfg: cfg, store: newStore(cfg.Schema), bulk: newBulkListener(name(cfg.Zone)), changed: make(chan struct{})}
+	return &Voter{
+		cfg: cfg, store: newStore(cfg.Schema), bulk: newBulkListener(name(cfg.Zone)), changed: make(chan struct{}),
+	}
 }
 
 // Start returns once the voter runs and its copy is as new as when it last ran, or has undone its work and says why.
@@ -175,14 +180,14 @@ func (v *Voter) setLife(l *life) {
 	v.life = l
 }
 
-// View runs fn on this voter's copy, which may lag behind the leader's: see Update. It answers always: without quorum, and also
-// when the voter is stopped (what it had then). fn must not keep the Txn.
+// View runs fn on this voter's copy, which may lag behind the leader's: see Update. It answers always: without quorum,
+// and also when the voter is stopped (what it had then). fn must not keep the Txn.
 func (v *Voter) View(fn func(tx *Txn) error) error { return view(v.store, fn) }
 
 // Update runs fn on this voter's copy, and commits what it wrote if by then nothing that it read has changed; else it
 // runs fn again. So fn may run several times, and must do nothing but read and write tx. When Update returns nil, this
-// voter's copy has the change, and so have those of all other voters that answer: a client that writes through one zone and reads through another
-// sees what it wrote.
+// voter's copy has the change, and so have those of all other voters that answer: a client that writes through one zone
+// and reads through another sees what it wrote.
 //
 // An error of fn is returned as it is, and nothing is written; it may rest on a copy that lags. An Update that writes
 // nothing needs no quorum. Other errors wrap ErrConflict, or ErrNoQuorum where no majority agreed before ctx ended or

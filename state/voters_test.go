@@ -20,7 +20,8 @@ import (
 	"time"
 )
 
-// testRegion is three voters in this process, over loopback and TLS, whose addresses are names that only its dialer knows.
+// testRegion is three voters in this process, over loopback and TLS, whose addresses are names that only its dialer
+// knows.
 type testRegion struct {
 	dir    string
 	peers  []Peer
