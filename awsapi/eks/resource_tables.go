@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 
-	"tripod/region"
 	"tripod/state"
 )
 
@@ -130,18 +129,4 @@ func (s shelf[T]) namesAfter(tx *state.Txn, clusterID, after string) iter.Seq[st
 			}
 		}
 	}
-}
-
-// hasDependents says why a cluster cannot be deleted: it has node groups or Fargate profiles. The error is ResourceInUseException.
-func hasDependents(tx *state.Txn, clusterID string) error {
-	cluster, _ := region.Clusters.Get(tx, clusterID)
-	for _, kind := range []struct {
-		keeper
-		noun string
-	}{{nodegroups, "nodegroups"}, {fargateProfiles, "Fargate profiles"}} {
-		if len(kind.names(tx, clusterID)) > 0 {
-			return about{cluster: cluster.Name}.inUse("Cluster has %s attached", kind.noun)
-		}
-	}
-	return nil
 }
