@@ -42,7 +42,7 @@ func (s *Service) createAlias(call *wire.Call, in *kms.CreateAliasInput) (*kms.C
 	if err := noAlias(in.TargetKeyId); err != nil {
 		return nil, err
 	}
-	return &kms.CreateAliasOutput{}, s.change(request{call: call, id: aws.ToString(in.TargetKeyId), states: []string{enabled, disabled}}, func(tx *state.Txn, key *Key) error {
+	return &kms.CreateAliasOutput{}, s.change(request{call: call, id: aws.ToString(in.TargetKeyId), states: kept}, func(tx *state.Txn, key *Key) error {
 		s.sweep(tx)
 		if _, taken := aliases.Get(tx, name); taken {
 			return alreadyExists("An alias with the name %s already exists", s.arn(name))
@@ -83,7 +83,7 @@ func (s *Service) updateAlias(call *wire.Call, in *kms.UpdateAliasInput) (*kms.U
 		if err := s.within(tx, request{call: call, id: alias.KeyID}, note); err != nil {
 			return err
 		}
-		return s.within(tx, request{call: call, id: aws.ToString(in.TargetKeyId), states: []string{enabled, disabled}}, func(tx *state.Txn, key Key) error {
+		return s.within(tx, request{call: call, id: aws.ToString(in.TargetKeyId), states: kept}, func(tx *state.Txn, key Key) error {
 			if key.spec()[:4] != old.spec()[:4] || key.usage() != old.usage() {
 				return invalid("The current and the new KMS key of an alias must be of the same type, and have the same key usage.")
 			}

@@ -10,8 +10,8 @@ import (
 	"tripod/state"
 )
 
-// Condition keys of KMS, all that "AWS KMS condition keys" of its guide has for what there is here. Those of imported material, custom key stores,
-// multi-Region keys and enclaves are absent, as they are in AWS from requests about other things.
+// Condition keys of KMS, all that "AWS KMS condition keys" of its guide has for what there is here. Those of custom key stores and
+// enclaves are absent, as they are in AWS from requests about other things.
 
 // keysOf are the condition keys that a request brings, beside those of its key.
 func (s *Service) keysOf(r request, action string) iam.Keys {
@@ -71,7 +71,7 @@ func (g Grant) addKeys(keys iam.Keys) map[string]string {
 
 // keysAbout are the condition keys of a key that there is.
 func (s *Service) keysAbout(tx *state.Txn, key Key) iam.Keys {
-	keys := iam.TagKeys("aws:ResourceTag", key.Tags).With(kindKeys(key.spec(), key.usage()))
+	keys := iam.TagKeys("aws:ResourceTag", key.Tags).With(kindKeys(key.spec(), key.usage(), key.origin(), key.multiRegion()))
 	for _, a := range aliases.List(tx) {
 		if a.KeyID == key.ID {
 			keys["kms:resourcealiases"] = append(keys["kms:resourcealiases"], a.Name)
@@ -81,8 +81,12 @@ func (s *Service) keysAbout(tx *state.Txn, key Key) iam.Keys {
 }
 
 // kindKeys are the condition keys of a key's kind. Each has an older name.
-func kindKeys(spec, usage string) iam.Keys {
-	keys := iam.Keys{"kms:keyspec": {spec}, "kms:customermasterkeyspec": {spec}, "kms:keyorigin": {"AWS_KMS"}, "kms:multiregion": {"false"}}
+func kindKeys(spec, usage, origin string, multiRegion bool) iam.Keys {
+	keys := iam.Keys{"kms:keyspec": {spec}, "kms:customermasterkeyspec": {spec}, "kms:keyorigin": {origin},
+		"kms:multiregion": {strconv.FormatBool(multiRegion)}}
+	if multiRegion {
+		keys["kms:multiregionkeytype"] = []string{"PRIMARY"}
+	}
 	if usage != "" {
 		keys["kms:keyusage"], keys["kms:customermasterkeyusage"] = []string{usage}, []string{usage}
 	}

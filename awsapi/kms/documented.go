@@ -12,7 +12,9 @@ func Documented() []wire.Documented {
 	return wire.DocumentBy(slices.Sorted(maps.Keys((&Service{}).actions())), []wire.Clause{
 		{Words: []string{"KeyRotation"}, State: wire.Recorded, Effect: "the period and the next date are shown; the date does nothing, RotateKeyOnDemand does"},
 		{Words: []string{"RotateKeyOnDemand"}, State: wire.Works, Effect: "new material encrypts from now on, the old still decrypts"},
-		{Words: []string{"CreateKey"}, State: wire.Works, Effect: "symmetric, RSA, NIST's elliptic curves, Ed25519 and HMAC keys with material made here; other kinds of keys are refused"},
+		{Words: []string{"CreateKey"}, State: wire.Works, Effect: "symmetric, RSA, NIST's elliptic curves, Ed25519 and HMAC keys, with material made here or imported; multi-Region keys without replicas; other kinds of keys are refused"},
+		{Words: []string{"Import"}, State: wire.Works, Effect: "one material a key, wrapped by RSAES_OAEP or RSA_AES_KEY_WRAP; it expires, is deleted, and only the same comes back"},
+		{Words: []string{"ReplicateKey"}, State: wire.Refused, Effect: "UnsupportedOperationException: Tripod is one region"},
 		{Words: []string{"KeyPolicy", "KeyPolicies"}, State: wire.Works, Effect: "evaluated at every call about the key, beside IAM's policies"},
 		{Words: []string{"Grant"}, State: wire.Works, Effect: "evaluated at every call about the key; grant tokens are not needed, as a grant counts at once"},
 		{Words: []string{"KeyDeletion"}, State: wire.Works, Effect: "the key is of no use meanwhile, and gone with its material on its day"},

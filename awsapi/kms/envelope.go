@@ -75,7 +75,7 @@ func Unwrap(tx *state.Txn, cluster region.Cluster, now time.Time) (string, error
 	if err := Check(tx, *cluster.Envelope, now); err != nil {
 		return "", err
 	}
-	key, _ := keys.Get(tx, cluster.Envelope.KeyID)
+	key, _ := keys.Get(tx, cluster.Envelope.KeyID) // Check has found it usable
 	plain, _, err := key.open(cluster.Envelope.EncryptionKey, contextOf(cluster))
 	if err != nil {
 		return "", fmt.Errorf("decrypt the key of cluster %s: %w", cluster.Name, err)
@@ -94,7 +94,7 @@ func Check(tx *state.Txn, envelope region.Envelope, now time.Time) error {
 	if !found || key.gone(now) {
 		return &Unusable{"KmsKeyNotFound", "We couldn't find the AWS KMS key associated with your cluster. You must delete and recreate the cluster."}
 	}
-	if err := usable(key); err != nil {
+	if err := usable(key.at(now)); err != nil {
 		return err
 	}
 	if !slices.ContainsFunc(grantsOf(tx, key.ID), func(g Grant) bool { return g.ID == envelope.GrantID }) {
@@ -107,6 +107,8 @@ func usable(key Key) error {
 	switch key.State {
 	case disabled:
 		return &Unusable{"KmsKeyDisabled", "The AWS KMS key used for your cluster is disabled: " + key.ID}
+	case pendingImport:
+		return &Unusable{"KmsKeyDisabled", "The AWS KMS key used for your cluster has no key material: " + key.ID}
 	case pendingDeletion:
 		return &Unusable{"KmsKeyMarkedForDeletion", "The AWS KMS key used for your cluster is marked for deletion: " + key.ID}
 	}

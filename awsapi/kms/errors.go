@@ -67,6 +67,21 @@ func badTag(format string, args ...any) error {
 	return wire.Modelled(&types.TagException{Message: sentence(format, args)}, schemas.TagException)
 }
 
+// incorrectMaterial is IncorrectKeyMaterialException.
+func incorrectMaterial(format string, args ...any) error {
+	return wire.Modelled(&types.IncorrectKeyMaterialException{Message: sentence(format, args)}, schemas.IncorrectKeyMaterialException)
+}
+
+func invalidImportToken() error {
+	return wire.Modelled(&types.InvalidImportTokenException{Message: aws.String("The import token is invalid or is associated with a different KMS key.")},
+		schemas.InvalidImportTokenException)
+}
+
+func expiredImportToken() error {
+	return wire.Modelled(&types.ExpiredImportTokenException{Message: aws.String("The import token is expired. Use GetParametersForImport to get a new one.")},
+		schemas.ExpiredImportTokenException)
+}
+
 func unsupported(format string, args ...any) error {
 	return wire.Modelled(&types.UnsupportedOperationException{Message: sentence(format, args)}, schemas.UnsupportedOperationException)
 }

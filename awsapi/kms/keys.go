@@ -21,7 +21,9 @@ const (
 )
 
 func (s *Service) createKey(call *wire.Call, in *kms.CreateKeyInput) (*kms.CreateKeyOutput, error) {
-	if err := s.may(call, "CreateKey", "*", kindKeys(kindAsked(in)).With(bypassing(in.BypassPolicyLockoutSafetyCheck))); err != nil {
+	spec, usage := kindAsked(in)
+	about := kindKeys(spec, usage, cmp.Or(string(in.Origin), awsOrigin), aws.ToBool(in.MultiRegion))
+	if err := s.may(call, "CreateKey", "*", about.With(bypassing(in.BypassPolicyLockoutSafetyCheck))); err != nil {
 		return nil, err
 	}
 	if err := notHere(in); err != nil {
@@ -31,17 +33,21 @@ func (s *Service) createKey(call *wire.Call, in *kms.CreateKeyInput) (*kms.Creat
 	if err != nil {
 		return nil, err
 	}
-	key := Key{ID: wire.NewRequestID(), Description: aws.ToString(in.Description), State: enabled, CreatedAt: s.now(), Policy: s.defaultPolicy(), Tags: tags}
-	if spec, usage := kindAsked(in); spec != symmetricSpec {
+	key := Key{ID: newKeyID(aws.ToBool(in.MultiRegion)), Description: aws.ToString(in.Description), State: enabled, CreatedAt: s.now(), Policy: s.defaultPolicy(), Tags: tags}
+	if spec != symmetricSpec {
 		key.Spec, key.Usage = spec, usage
 	}
-	material := Material{ID: newMaterial(s.now()).ID, CreatedAt: s.now()}
-	if material.Bytes, err = newBytes(key.spec()); err != nil {
-		return nil, err
+	if in.Origin == types.OriginTypeExternal {
+		key.Origin, key.State = external, pendingImport
+	} else {
+		material := Material{ID: newMaterial(s.now()).ID, CreatedAt: s.now()}
+		if material.Bytes, err = newBytes(key.spec()); err != nil {
+			return nil, err
+		}
+		key.Materials = []Material{material}
 	}
-	key.Materials = []Material{material}
 	if len(tags) > 0 {
-		if err := s.may(call, "TagResource", s.arn("key/"+key.ID), kindKeys(kindAsked(in))); err != nil {
+		if err := s.may(call, "TagResource", s.arn("key/"+key.ID), about); err != nil {
 			return nil, err
 		}
 	}
@@ -71,10 +77,8 @@ func notHere(in *kms.CreateKeyInput) error {
 		return unsupported("Tripod has no keys of the KeySpec %s.", spec)
 	case kinds[spec][usage] == nil:
 		return invalid("KeyUsage %s is not compatible with KeySpec %s", usage, spec)
-	case in.Origin != "" && in.Origin != types.OriginTypeAwsKms || in.CustomKeyStoreId != nil || in.XksKeyId != nil:
-		return unsupported("Tripod makes key material itself: Origin can only be AWS_KMS.")
-	case aws.ToBool(in.MultiRegion):
-		return unsupported("Tripod is one region: it has no multi-Region keys.")
+	case in.Origin != "" && in.Origin != types.OriginTypeAwsKms && in.Origin != types.OriginTypeExternal || in.CustomKeyStoreId != nil || in.XksKeyId != nil:
+		return unsupported("Tripod has no custom key stores: Origin can only be AWS_KMS or EXTERNAL.")
 	}
 	return nil
 }
@@ -103,12 +107,14 @@ func (s *Service) describe(key Key) *types.KeyMetadata {
 	out := &types.KeyMetadata{
 		AWSAccountId: aws.String(s.AccountID), KeyId: aws.String(key.ID), Arn: aws.String(s.arn("key/" + key.ID)), CreationDate: aws.Time(key.CreatedAt),
 		Enabled: key.State == enabled, Description: aws.String(key.Description), KeyUsage: types.KeyUsageType(key.usage()), KeyState: types.KeyState(key.State),
-		Origin: types.OriginTypeAwsKms, KeyManager: manager, KeySpec: types.KeySpec(key.spec()), MultiRegion: aws.Bool(false), DeletionDate: key.DeletionAt,
+		Origin: types.OriginType(key.origin()), KeyManager: manager, KeySpec: types.KeySpec(key.spec()), MultiRegion: aws.Bool(false), DeletionDate: key.DeletionAt,
 		CustomerMasterKeySpec: types.CustomerMasterKeySpec(key.spec()), //lint:ignore SA1019 KMS still writes it
 	}
-	if key.spec() == symmetricSpec {
+	if key.spec() == symmetricSpec && key.hasMaterial() {
 		out.CurrentKeyMaterialId = aws.String(key.current().ID)
 	}
+	key.describeImport(out)
+	s.describeRegions(key, out)
 	for _, algorithm := range key.algorithms() {
 		switch key.usage() {
 		case encryptUsage:
@@ -181,7 +187,7 @@ func (s *Service) become(call *wire.Call, id *string, to string) error {
 }
 
 func (s *Service) updateKeyDescription(call *wire.Call, in *kms.UpdateKeyDescriptionInput) (*kms.UpdateKeyDescriptionOutput, error) {
-	return &kms.UpdateKeyDescriptionOutput{}, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled, disabled}}, func(_ *state.Txn, key *Key) error {
+	return &kms.UpdateKeyDescriptionOutput{}, s.change(request{call: call, id: aws.ToString(in.KeyId), states: kept}, func(_ *state.Txn, key *Key) error {
 		key.Description = aws.ToString(in.Description)
 		return nil
 	})
@@ -196,7 +202,7 @@ func (s *Service) scheduleKeyDeletion(call *wire.Call, in *kms.ScheduleKeyDeleti
 		return nil, invalid("PendingWindowInDays must be between %d and %d.", shortestWindow, longestWindow)
 	}
 	out := &kms.ScheduleKeyDeletionOutput{KeyState: types.KeyStatePendingDeletion, PendingWindowInDays: aws.Int32(window)}
-	r := request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled, disabled}, about: number("kms:schedulekeydeletionpendingwindowindays", int(window))}
+	r := request{call: call, id: aws.ToString(in.KeyId), states: kept, about: number("kms:schedulekeydeletionpendingwindowindays", int(window))}
 	return out, s.change(r, func(tx *state.Txn, key *Key) error {
 		s.sweep(tx)
 		key.State, key.DeletionAt = pendingDeletion, aws.Time(s.now().Add(time.Duration(window)*day))
@@ -210,6 +216,9 @@ func (s *Service) cancelKeyDeletion(call *wire.Call, in *kms.CancelKeyDeletionIn
 	out := &kms.CancelKeyDeletionOutput{}
 	return out, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{pendingDeletion}}, func(_ *state.Txn, key *Key) error {
 		key.State, key.DeletionAt = disabled, nil
+		if !key.hasMaterial() {
+			key.State = pendingImport
+		}
 		out.KeyId = aws.String(s.arn("key/" + key.ID))
 		return nil
 	})

@@ -48,6 +48,8 @@ var (
 func (k Key) spec() string  { return cmp.Or(k.Spec, symmetricSpec) }
 func (k Key) usage() string { return cmp.Or(k.Usage, encryptUsage) }
 
+func (k Key) origin() string { return cmp.Or(k.Origin, awsOrigin) }
+
 // algorithms are those that the key can be used with.
 func (k Key) algorithms() []string { return kinds[k.spec()][k.usage()] }
 

@@ -1,6 +1,6 @@
 // Package kms is AWS KMS: keys with their aliases, policies and grants, and real encryption, signatures and MACs with them.
 //
-// Key material is in the regional state, AES-256 in GCM: what one zone encrypts any other decrypts. It is no hardware module: who reads the
+// Key material, KMS's own or imported, is in the regional state, AES-256 in GCM: what one zone encrypts any other decrypts. It is no hardware module: who reads the
 // region's disk reads the keys.
 package kms
 
@@ -49,6 +49,7 @@ func (s *Service) actions() map[string]wire.Action {
 		"CreateKey":                           typed(s.createKey),
 		"Decrypt":                             typed(s.decrypt),
 		"DeleteAlias":                         typed(s.deleteAlias),
+		"DeleteImportedKeyMaterial":           typed(s.deleteImportedKeyMaterial),
 		"DescribeKey":                         typed(s.describeKey),
 		"DisableKey":                          typed(s.disableKey),
 		"DisableKeyRotation":                  typed(s.disableKeyRotation),
@@ -63,7 +64,9 @@ func (s *Service) actions() map[string]wire.Action {
 		"GenerateRandom":                      typed(s.generateRandom),
 		"GetKeyPolicy":                        typed(s.getKeyPolicy),
 		"GetKeyRotationStatus":                typed(s.getKeyRotationStatus),
+		"GetParametersForImport":              typed(s.getParametersForImport),
 		"GetPublicKey":                        typed(s.getPublicKey),
+		"ImportKeyMaterial":                   typed(s.importKeyMaterial),
 		"ListAliases":                         typed(s.listAliases),
 		"ListGrants":                          typed(s.listGrants),
 		"ListKeyPolicies":                     typed(s.listKeyPolicies),
@@ -72,6 +75,7 @@ func (s *Service) actions() map[string]wire.Action {
 		"ListRetirableGrants":                 typed(s.listRetirableGrants),
 		"PutKeyPolicy":                        typed(s.putKeyPolicy),
 		"ReEncrypt":                           typed(s.reEncrypt),
+		"ReplicateKey":                        typed(s.replicateKey),
 		"RetireGrant":                         typed(s.retireGrant),
 		"RevokeGrant":                         typed(s.revokeGrant),
 		"RotateKeyOnDemand":                   typed(s.rotateKeyOnDemand),
@@ -179,6 +183,8 @@ func (s *Service) wrongState(key Key, states []string) error {
 		return invalidState("%s is not pending deletion.", arn)
 	case key.State == pendingDeletion:
 		return invalidState("%s is pending deletion.", arn)
+	case key.State == pendingImport:
+		return invalidState("%s is pending import.", arn)
 	}
 	return disabledKey("%s is disabled.", arn)
 }

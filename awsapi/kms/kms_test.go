@@ -237,8 +237,8 @@ func TestBadInputIsRefusedAndNoSecretShown(t *testing.T) {
 	w.fails(err, "ValidationException", "Value (a blob of 4097) at 'plaintext' failed to satisfy constraint: Member must have length less than or equal to 4096")
 	_, err = w.GenerateDataKey(t.Context(), &kms.GenerateDataKeyInput{KeyId: &w.keyID})
 	w.fails(err, "ValidationException", "either number of bytes or key spec")
-	_, err = w.GetParametersForImport(t.Context(), &kms.GetParametersForImportInput{KeyId: &w.keyID, WrappingAlgorithm: types.AlgorithmSpecRsaesOaepSha256, WrappingKeySpec: types.WrappingKeySpecRsa2048})
-	w.fails(err, "UnknownOperationException", "Tripod does not have kms:GetParametersForImport yet.")
+	_, err = w.DescribeCustomKeyStores(t.Context(), &kms.DescribeCustomKeyStoresInput{})
+	w.fails(err, "UnknownOperationException", "Tripod does not have kms:DescribeCustomKeyStores yet.")
 }
 
 func TestBoto3UsesKeys(t *testing.T) { apitest.New(t).Boto3("testdata/clients.py") }

@@ -120,7 +120,7 @@ func (s *Service) getKeyPolicy(call *wire.Call, in *kms.GetKeyPolicyInput) (*kms
 }
 
 func (s *Service) putKeyPolicy(call *wire.Call, in *kms.PutKeyPolicyInput) (*kms.PutKeyPolicyOutput, error) {
-	r := request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled, disabled}, about: bypassing(in.BypassPolicyLockoutSafetyCheck)}
+	r := request{call: call, id: aws.ToString(in.KeyId), states: kept, about: bypassing(in.BypassPolicyLockoutSafetyCheck)}
 	return &kms.PutKeyPolicyOutput{}, s.change(r, func(tx *state.Txn, key *Key) error {
 		if err := named(in.PolicyName); err != nil {
 			return err

@@ -13,7 +13,11 @@ const (
 	enabled         = "Enabled"
 	disabled        = "Disabled"
 	pendingDeletion = "PendingDeletion"
+	pendingImport   = "PendingImport"
 )
+
+// kept are the states of keys that are not about to be deleted.
+var kept = []string{enabled, disabled, pendingImport}
 
 // Key is a KMS key.
 type Key struct {
@@ -27,6 +31,10 @@ type Key struct {
 	// Spec and Usage are the key's; empty means the usual ones, SYMMETRIC_DEFAULT and ENCRYPT_DECRYPT.
 	Spec  string `json:"spec,omitempty"`
 	Usage string `json:"usage,omitempty"`
+	// Origin is EXTERNAL where the owner imports the material, and empty where KMS made it. ValidTo is when imported material is gone by itself.
+	Origin              string     `json:"origin,omitempty"`
+	ValidTo             *time.Time `json:"validTo,omitempty"`
+	MaterialDescription string     `json:"materialDescription,omitempty"`
 	// Service is the one whose key it is, such as ebs, if it is one of AWS's own.
 	Service string `json:"service,omitempty"`
 	// PolicyIDs are the unique ids of those whom Policy names, by its elements, as they were when it was put. Older records have none.
@@ -41,8 +49,8 @@ type Key struct {
 
 // Material is what a key works with: random bytes, or a private key in PKCS #8.
 type Material struct {
-	ID        string    `json:"id"` // 64 hex digits
-	Bytes     []byte    `json:"bytes"`
+	ID        string    `json:"id"`              // 64 hex digits
+	Bytes     []byte    `json:"bytes,omitempty"` // none: imported material that is gone
 	CreatedAt time.Time `json:"createdAt"`
 }
 
@@ -149,5 +157,5 @@ func (s *Service) find(tx *state.Txn, id string, byAlias bool) (Key, error) {
 	if !found || key.gone(s.now()) {
 		return Key{}, notFound("Key '%s' does not exist", s.arn("key/"+name))
 	}
-	return key, nil
+	return key.at(s.now()), nil
 }

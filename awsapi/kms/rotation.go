@@ -20,6 +20,9 @@ func (s *Service) rotatable(key Key) error {
 	if key.spec() != symmetricSpec {
 		return unsupported("%s is not a symmetric encryption key: it has no rotation.", s.arn("key/"+key.ID))
 	}
+	if key.Origin == external {
+		return unsupported("%s origin is %s which is not valid for this operation.", s.arn("key/"+key.ID), key.origin())
+	}
 	return nil
 }
 

@@ -16,10 +16,11 @@ import (
 // A ciphertext says by itself which key and which of its materials it is from: format, the key's UUID, the material's number, nonce, and what
 // AES-256-GCM made. What comes before the nonce and the encryption context are authenticated with it.
 const (
-	format     = 1
-	uuidSize   = 16
-	headerSize = 1 + uuidSize + 4
-	nonceSize  = 12
+	format      = 1
+	formatMulti = 2 // of a multi-Region key
+	uuidSize    = 16
+	headerSize  = 1 + uuidSize + 4
+	nonceSize   = 12
 )
 
 // errCiphertext says that something is no ciphertext of the key, or not in this encryption context.
@@ -30,11 +31,14 @@ func (k Key) current() Material { return k.Materials[len(k.Materials)-1] }
 
 // seal encrypts with the key's newest material.
 func (k Key) seal(plaintext []byte, context map[string]string) ([]byte, error) {
-	id, err := hex.DecodeString(strings.ReplaceAll(k.ID, "-", ""))
+	id, err := hex.DecodeString(strings.ReplaceAll(strings.TrimPrefix(k.ID, multiRegionPrefix), "-", ""))
 	if err != nil || len(id) != uuidSize {
 		return nil, fmt.Errorf("key %s: its id is no UUID", k.ID)
 	}
 	head := append([]byte{format}, id...)
+	if k.multiRegion() {
+		head[0] = formatMulti
+	}
 	head = binary.BigEndian.AppendUint32(head, uint32(len(k.Materials)-1))
 	aead, err := gcm(k.current())
 	if err != nil {
@@ -65,10 +69,13 @@ func (k Key) open(ciphertext []byte, context map[string]string) ([]byte, Materia
 
 // sealedBy reads which key a ciphertext claims to be from.
 func sealedBy(ciphertext []byte) (keyID string, material int, ok bool) {
-	if len(ciphertext) < headerSize+nonceSize || ciphertext[0] != format {
+	if len(ciphertext) < headerSize+nonceSize || ciphertext[0] != format && ciphertext[0] != formatMulti {
 		return "", 0, false
 	}
 	id := hex.EncodeToString(ciphertext[1 : 1+uuidSize])
+	if ciphertext[0] == formatMulti {
+		return multiRegionPrefix + id, int(binary.BigEndian.Uint32(ciphertext[1+uuidSize:])), true
+	}
 	return id[:8] + "-" + id[8:12] + "-" + id[12:16] + "-" + id[16:20] + "-" + id[20:], int(binary.BigEndian.Uint32(ciphertext[1+uuidSize:])), true
 }
 

@@ -39,14 +39,14 @@ func mergedTags(tags map[string]string, added []types.Tag) (map[string]string, e
 }
 
 func (s *Service) tagResource(call *wire.Call, in *kms.TagResourceInput) (*kms.TagResourceOutput, error) {
-	return &kms.TagResourceOutput{}, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled, disabled}}, func(_ *state.Txn, key *Key) (err error) {
+	return &kms.TagResourceOutput{}, s.change(request{call: call, id: aws.ToString(in.KeyId), states: kept}, func(_ *state.Txn, key *Key) (err error) {
 		key.Tags, err = mergedTags(key.Tags, in.Tags)
 		return err
 	})
 }
 
 func (s *Service) untagResource(call *wire.Call, in *kms.UntagResourceInput) (*kms.UntagResourceOutput, error) {
-	return &kms.UntagResourceOutput{}, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled, disabled}}, func(_ *state.Txn, key *Key) error {
+	return &kms.UntagResourceOutput{}, s.change(request{call: call, id: aws.ToString(in.KeyId), states: kept}, func(_ *state.Txn, key *Key) error {
 		maps.DeleteFunc(key.Tags, func(name, _ string) bool { return slices.Contains(in.TagKeys, name) })
 		return nil
 	})
