@@ -2,9 +2,9 @@ package api
 
 // AccessQuestion asks whether a principal may do something in a cluster.
 type AccessQuestion struct {
-	// Principal is the ARN of a user, a role, a role's session, a federated user or root; a user's bare name, user/NAME, role/NAME,
-	// federated-user/NAME or root; or whom IAM does not know: system:serviceaccount:NAMESPACE:NAME, or user:NAME for somebody with a client
-	// certificate or from an OIDC identity provider.
+	// Principal is the ARN of a user, a role, a role's session, a federated user or root; a user's bare name, user/NAME,
+	// role/NAME, federated-user/NAME or root; or whom IAM does not know: system:serviceaccount:NAMESPACE:NAME, or
+	// user:NAME for somebody with a client certificate or from an OIDC identity provider.
 	Principal string `json:"principal"`
 	// Groups are those of user:NAME; all others' are known.
 	Groups []string `json:"groups,omitempty"`
@@ -16,7 +16,8 @@ type AccessQuestion struct {
 	Namespace string `json:"namespace,omitempty"`
 }
 
-// Action is what somebody wants to do: something to a resource, or to a path that is none. Its JSON is that of a SubjectAccessReview's attributes.
+// Action is what somebody wants to do: something to a resource, or to a path that is none. Its JSON is that of a
+// SubjectAccessReview's attributes.
 type Action struct {
 	Verb        string `json:"verb"`
 	Group       string `json:"group,omitempty"`
@@ -39,7 +40,8 @@ type Identity struct {
 	By       string   `json:"by,omitempty"`
 	Username string   `json:"username,omitempty"`
 	Groups   []string `json:"groups,omitempty"`
-	// Associated are the access policies of the entry that let the owner of a token in. What each of them says of an action, Access has.
+	// Associated are the access policies of the entry that let the owner of a token in. What each of them says of an
+	// action, Access has.
 	Associated []AccessPolicy `json:"associatedPolicies,omitempty"`
 	// Refusal says why it was not let in: one sentence.
 	Refusal string `json:"refusal,omitempty"`

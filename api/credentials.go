@@ -1,6 +1,7 @@
 package api
 
-// Credentials are those of somebody in the region: the default user's, from the file credentials.json, root's, or a node's.
+// Credentials are those of somebody in the region: the default user's, from the file credentials.json, root's, or a
+// node's.
 type Credentials struct {
 	AccessKeyID     string `json:"accessKeyId"`
 	SecretAccessKey string `json:"secretAccessKey"`

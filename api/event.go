@@ -63,7 +63,8 @@ const (
 	LocalPortRefused EventType = "LocalPortRefused"
 )
 
-// Clusters. An update that ends has a type of two words of EKS's: its own type and its status, such as VersionUpdateSuccessful.
+// Clusters. An update that ends has a type of two words of EKS's: its own type and its status, such as
+// VersionUpdateSuccessful.
 const (
 	ClusterStage       EventType = "ClusterStage"
 	ClusterActive      EventType = "ClusterActive"

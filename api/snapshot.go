@@ -2,8 +2,8 @@ package api
 
 import "time"
 
-// Snapshot describes a region that was saved as one file: what `tripod snapshot list -o json` prints. The file begins with all of it but File, Bytes
-// and Damage.
+// Snapshot describes a region that was saved as one file: what `tripod snapshot list -o json` prints. The file begins
+// with all of it but File, Bytes and Damage.
 type Snapshot struct {
 	Name   string `json:"name"`
 	File   string `json:"file,omitempty"`   // absolute
@@ -20,7 +20,8 @@ type Snapshot struct {
 	PortBase  int       `json:"portBase"` // of the range that everything else has
 	// Clusters are those of the region, in the order of their names.
 	Clusters []SnapshotCluster `json:"clusters"`
-	// Entries are the files and directories in it, and DataBytes is what is in the files, but for what is only reserved at their ends.
+	// Entries are the files and directories in it, and DataBytes is what is in the files, but for what is only reserved at
+	// their ends.
 	Entries   int   `json:"entries"`
 	DataBytes int64 `json:"dataBytes"`
 	// PauseMillis is how long the region stood still for it; 0 when it was down.

@@ -1,5 +1,5 @@
-// Package api is what crosses a region's control socket, and what programs read of a region: its status, its events, and the questions and orders that it
-// takes. Package client sends and receives it. It imports nothing of Tripod's.
+// Package api is what crosses a region's control socket, and what programs read of a region: its status, its events,
+// and the questions and orders that it takes. Package client sends and receives it. It imports nothing of Tripod's.
 package api
 
 import "time"
@@ -38,8 +38,9 @@ type Status struct {
 	PID         int        `json:"pid"` // of `tripod up`
 	StartedAt   time.Time  `json:"startedAt"`
 	AsleepSince *time.Time `json:"asleepSince,omitempty"` // while the phase is asleep
-	MemoryBytes int64      `json:"memoryBytes"`           // proportional set size of all processes; resident where the system has no PSS
-	AWSEndpoint string     `json:"awsEndpoint"`           // http://127.0.0.1:4566
+	// proportional set size of all processes; resident where the system has no PSS
+	MemoryBytes int64      `json:"memoryBytes"`
+	AWSEndpoint string     `json:"awsEndpoint"` // http://127.0.0.1:4566
 	Zones       []Zone     `json:"zones"`
 	State       State      `json:"state"`
 	Clusters    []Cluster  `json:"clusters"`
@@ -48,13 +49,14 @@ type Status struct {
 	Machine     Machine    `json:"machine"`
 }
 
-// Machine is the one that the region runs on: how much of the last ten seconds, in percent, some process waited for a processor, the disk or
-// memory. A value is -1 where the system does not tell.
+// Machine is the one that the region runs on: how much of the last ten seconds, in percent, some process waited for a
+// processor, the disk or memory. A value is -1 where the system does not tell.
 type Machine struct {
 	ProcessorPressure float64 `json:"processorPressure"`
 	DiskPressure      float64 `json:"diskPressure"`
 	MemoryPressure    float64 `json:"memoryPressure"`
-	// Trouble names what is so high that things are late for that alone: "processor pressure 90 %". It is empty while all is well.
+	// Trouble names what is so high that things are late for that alone: "processor pressure 90 %". It is empty while all
+	// is well.
 	Trouble string `json:"trouble,omitempty"`
 }
 
@@ -114,7 +116,8 @@ type Cluster struct {
 
 // Stage is one of the things that a cluster's creation makes in every zone.
 type Stage struct {
-	Name string `json:"name"` // network interfaces, etcd members, API servers, IAM authenticators, controllers, balancer targets
+	// network interfaces, etcd members, API servers, IAM authenticators, controllers, balancer targets
+	Name string `json:"name"`
 	Done int    `json:"done"` // zones that have it
 	Of   int    `json:"of"`
 }

@@ -15,16 +15,34 @@ const KindUpdate = "update"
 // TargetKinds are the types of targets that are in a zone.
 var TargetKinds = []string{KindZone, "etcd", "apiserver", "controllers"}
 
-// SplitTarget takes a target such as "etcd/us-east-1b" or "az/b" apart.
-func SplitTarget(target string) (kind, name string, err error) {
-	kind, name, ok := strings.Cut(target, "/")
+// Target is what an order is for: "etcd/us-east-1b", "az/b" or "update/demo".
+type Target struct {
+	Kind string
+	// Name is a zone's name or its last letter; a cluster's name where the kind is KindUpdate.
+	Name string
+}
+
+// Order is a verb of Faults for a target.
+type Order struct {
+	Target Target
+	Verb   string
+	// Cluster narrows an instance's target to one cluster; empty means every cluster.
+	Cluster string
+}
+
+func (t Target) String() string { return t.Kind + "/" + t.Name }
+
+// ParseTarget reads a target that is in a zone.
+func ParseTarget(text string) (Target, error) {
+	kind, name, ok := strings.Cut(text, "/")
 	if !ok || name == "" {
-		return "", "", fmt.Errorf("%q is not a target: write TYPE/ZONE, such as az/b or etcd/b", target)
+		return Target{}, fmt.Errorf("%q is not a target: write TYPE/ZONE, such as az/b or etcd/b", text)
 	}
 	if !slices.Contains(TargetKinds, kind) {
-		return "", "", fmt.Errorf("there are no targets of type %q: the types are %s", kind, strings.Join(TargetKinds, ", "))
+		return Target{}, fmt.Errorf("there are no targets of type %q: the types are %s", kind,
+			strings.Join(TargetKinds, ", "))
 	}
-	return kind, name, nil
+	return Target{Kind: kind, Name: name}, nil
 }
 
 // FindZone returns the zone with this name ("us-east-1b"), last letter ("b") or id ("use1-az2"). The error is a

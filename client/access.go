@@ -22,7 +22,8 @@ func (c *Client) RootCredentials(ctx context.Context) (*api.Credentials, error) 
 	return credentials, c.ask(ctx, "/v1/root", struct{}{}, credentials)
 }
 
-// NodeCredentials are those of a node's instance, by the node's name or the instance's id: what the instance's metadata service would give.
+// NodeCredentials are those of a node's instance, by the node's name or the instance's id: what the instance's metadata
+// service would give.
 func (c *Client) NodeCredentials(ctx context.Context, node string) (*api.Credentials, error) {
 	credentials := &api.Credentials{}
 	return credentials, c.ask(ctx, "/v1/nodes/"+url.PathEscape(node)+"/credentials", struct{}{}, credentials)
@@ -31,7 +32,8 @@ func (c *Client) NodeCredentials(ctx context.Context, node string) (*api.Credent
 // WhoAmI asks a cluster whose token this is. A refusal is no error.
 func (c *Client) WhoAmI(ctx context.Context, cluster, token string) (*api.Identity, error) {
 	identity := &api.Identity{}
-	return identity, c.ask(ctx, "/v1/clusters/"+url.PathEscape(cluster)+"/whoami", map[string]string{"token": token}, identity)
+	return identity, c.ask(ctx, "/v1/clusters/"+url.PathEscape(cluster)+"/whoami", map[string]string{"token": token},
+		identity)
 }
 
 func (c *Client) ask(ctx context.Context, path string, question, answer any) error {

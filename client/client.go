@@ -1,5 +1,5 @@
-// Package client speaks to a running region over its control socket, starts one, breaks it and waits for it. What its functions take and return is in package
-// api. It links no Kubernetes, so that tests and tools can import it cheaply.
+// Package client speaks to a running region over its control socket, starts one, breaks it and waits for it. What its
+// functions take and return is in package api. It links no Kubernetes, so that tests and tools can import it cheaply.
 package client
 
 import (
@@ -65,7 +65,8 @@ func (c *Client) DataDir() string { return c.dataDir }
 // Status returns the state of the region, or ErrNotRunning. A region that sleeps is not woken by it.
 func (c *Client) Status(ctx context.Context) (*api.Status, error) { return c.status(ctx, nil) }
 
-// Watched is Status for somebody who looks again and again: while that goes on the region does not fall asleep by itself.
+// Watched is Status for somebody who looks again and again: while that goes on the region does not fall asleep by
+// itself.
 func (c *Client) Watched(ctx context.Context) (*api.Status, error) {
 	return c.status(ctx, url.Values{"watching": {"true"}})
 }
@@ -103,8 +104,9 @@ func (c *Client) Events(ctx context.Context, since uint64, follow bool, each fun
 	})
 }
 
-// Do applies a verb (kill, pause, resume, stop, start or reset) to a target such as "az/b" or "etcd/us-east-1a", or the verb fault to
-// "update/demo", and returns when the effect is there. An empty cluster means every cluster. Refusals are of type *APIError.
+// Do applies a verb (kill, pause, resume, stop, start or reset) to a target such as "az/b" or "etcd/us-east-1a", or the
+// verb fault to "update/demo", and returns when the effect is there. An empty cluster means every cluster. Refusals are
+// of type *APIError.
 func (c *Client) Do(ctx context.Context, target, verb, cluster string) error {
 	kind, name, ok := strings.Cut(target, "/")
 	if !ok || kind == "" || name == "" {
@@ -204,7 +206,8 @@ func apiError(response *http.Response) error {
 	if text == "" {
 		text = http.StatusText(response.StatusCode)
 	}
-	return &APIError{Code: response.StatusCode, Message: fmt.Sprintf("the region answered %d: %s", response.StatusCode, text)}
+	return &APIError{Code: response.StatusCode, Message: fmt.Sprintf("the region answered %d: %s", response.StatusCode,
+		text)}
 }
 
 func (c *Client) eachEvent(ctx context.Context, body io.Reader, each func(api.Event) error) error {
@@ -226,7 +229,8 @@ func (c *Client) eachEvent(ctx context.Context, body io.Reader, each func(api.Ev
 
 func (c *Client) notRunning() error {
 	if datadir.Locked(c.dataDir) {
-		return fmt.Errorf("%w in %s that can be reached from here, but some Tripod has it: it starts or stops, or runs in a container: then use 'docker compose exec tripod tripod ...'",
+		return fmt.Errorf("%w in %s that can be reached from here, but some Tripod has it: it starts or stops, or runs in "+
+			"a container: then use 'docker compose exec tripod tripod ...'",
 			ErrNotRunning, c.dataDir)
 	}
 	up := "tripod up"
@@ -245,8 +249,10 @@ func (c *Client) brokenOff(ctx context.Context, err error) error {
 	if errors.As(err, &urlErr) {
 		err = urlErr.Err
 	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
-		return fmt.Errorf("%w in %s any more: its process ended in the middle of an answer, see 'tripod logs up'", ErrNotRunning, c.dataDir)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) ||
+		errors.Is(err, syscall.EPIPE) {
+		return fmt.Errorf("%w in %s any more: its process ended in the middle of an answer, see 'tripod logs up'",
+			ErrNotRunning, c.dataDir)
 	}
 	return fmt.Errorf("cannot speak to the region in %s: %w", c.dataDir, err)
 }

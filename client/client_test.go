@@ -83,7 +83,8 @@ func TestRegionOutOfReachIsNotCalledAbsent(t *testing.T) {
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := New(dataDir).Status(t.Context()); !errors.Is(err, ErrNotRunning) || strings.Contains(err.Error(), "start one") || !strings.Contains(err.Error(), "in a container") {
+	if _, err := New(dataDir).Status(t.Context()); !errors.Is(err, ErrNotRunning) ||
+		strings.Contains(err.Error(), "start one") || !strings.Contains(err.Error(), "in a container") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -98,7 +99,8 @@ func TestRefusalsKeepTheirWords(t *testing.T) {
 	})
 	err := New(dataDir).Do(t.Context(), "az/a/../b", "kill", "")
 	var refusal *APIError
-	if !errors.As(err, &refusal) || refusal.Code != http.StatusConflict || err.Error() != "zone b is being started: wait for it" {
+	if !errors.As(err, &refusal) || refusal.Code != http.StatusConflict ||
+		err.Error() != "zone b is being started: wait for it" {
 		t.Errorf("got %v", err)
 	}
 }
@@ -110,7 +112,11 @@ func TestRegionThatDiesInTheMiddleIsNotRunning(t *testing.T) {
 		panic(http.ErrAbortHandler)
 	})
 	var got []uint64
-	err := New(dataDir).Events(t.Context(), 0, true, func(event api.Event) error { got = append(got, event.Seq); return nil })
+	err := New(dataDir).Events(t.Context(), 0, true, func(event api.Event) error {
+		got = append(got,
+			event.Seq)
+		return nil
+	})
 	if !errors.Is(err, ErrNotRunning) || !slices.Equal(got, []uint64{1}) {
 		t.Errorf("got %v, %v", got, err)
 	}
@@ -153,7 +159,8 @@ func status() *api.Status {
 
 func TestConditions(t *testing.T) {
 	killed := status()
-	killed.Phase, killed.Zones[1].State, killed.Faults = api.PhaseDegraded, api.StateKilled, []api.Fault{{Target: "az/us-east-1b", Fault: "killed"}}
+	killed.Phase, killed.Zones[1].State, killed.Faults = api.PhaseDegraded, api.StateKilled,
+		[]api.Fault{{Target: "az/us-east-1b", Fault: "killed"}}
 	lost := status()
 	lost.Phase, lost.Clusters[0].Quorum, lost.Clusters[0].EtcdMembers = api.PhaseNoQuorum, false, 1
 	unhealthy := status()
@@ -183,7 +190,8 @@ func TestConditions(t *testing.T) {
 			t.Errorf("%s is %s: got %v %q %v, want %v %q", test.target, test.want, met, missing, err, test.met, test.missing)
 		}
 	}
-	for _, bad := range []Condition{{Target: "az/d", For: "ready"}, {Target: "region", For: "happy"}, {Target: "x", For: "ready"}} {
+	for _, bad := range []Condition{{Target: "az/d", For: "ready"}, {Target: "region", For: "happy"},
+		{Target: "x", For: "ready"}} {
 		if _, _, err := bad.Check(status()); err == nil {
 			t.Errorf("%+v is no error", bad)
 		}
@@ -206,19 +214,22 @@ func TestEnvironmentApplies(t *testing.T) {
 	dataDir := t.TempDir()
 	os.WriteFile(filepath.Join(dataDir, "tripod.json"), []byte(`{"schema":1,"region":"us-east-1","port":4566}`), 0o600)
 	os.WriteFile(filepath.Join(dataDir, "credentials.json"), []byte(`{"accessKeyId":"AKIA","secretAccessKey":"s"}`), 0o600)
-	current := []string{"PATH=/bin", "AWS_PROFILE=work", "AWS_REGION=eu-west-1", "AWS_ENDPOINT_URL_EKS=https://x", "NO_PROXY=*"}
+	current := []string{"PATH=/bin", "AWS_PROFILE=work", "AWS_REGION=eu-west-1", "AWS_ENDPOINT_URL_EKS=https://x",
+		"NO_PROXY=*"}
 	env, err := ReadEnvironment(dataDir, current)
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := env.Apply(current)
-	for _, want := range []string{"PATH=/bin", "AWS_REGION=us-east-1", "AWS_ENDPOINT_URL=http://127.0.0.1:4566", "NO_PROXY=*"} {
+	for _, want := range []string{"PATH=/bin", "AWS_REGION=us-east-1", "AWS_ENDPOINT_URL=http://127.0.0.1:4566",
+		"NO_PROXY=*"} {
 		if !slices.Contains(got, want) {
 			t.Errorf("no %s in %q", want, got)
 		}
 	}
 	for _, entry := range got {
-		if strings.HasPrefix(entry, "AWS_PROFILE=") || strings.HasPrefix(entry, "AWS_ENDPOINT_URL_") || entry == "AWS_REGION=eu-west-1" {
+		if strings.HasPrefix(entry, "AWS_PROFILE=") || strings.HasPrefix(entry, "AWS_ENDPOINT_URL_") ||
+			entry == "AWS_REGION=eu-west-1" {
 			t.Errorf("%s is still there", entry)
 		}
 	}

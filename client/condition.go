@@ -28,7 +28,8 @@ const (
 )
 
 // Conditions are the values of Condition.For.
-var Conditions = []string{api.StateReady, ForHealthy, api.StateStarting, api.StateUnready, api.StatePaused, api.StateStopped, api.StateKilled,
+var Conditions = []string{api.StateReady, ForHealthy, api.StateStarting, api.StateUnready, api.StatePaused,
+	api.StateStopped, api.StateKilled,
 	api.StateFailed, api.PhaseDegraded, api.PhaseAsleep, ForQuorum, ForNoQuorum}
 
 // Condition is something to wait for.
@@ -129,19 +130,19 @@ func (c Condition) Check(status *api.Status) (met bool, missing string, err erro
 		met, missing = checkRegion(status, c.For)
 		return met, missing, nil
 	}
-	kind, zoneName, err := api.SplitTarget(c.Target)
+	target, err := api.ParseTarget(c.Target)
 	if err != nil {
 		return false, "", err
 	}
-	zone, err := status.FindZone(zoneName)
+	zone, err := status.FindZone(target.Name)
 	if err != nil {
 		return false, "", err
 	}
-	if kind == api.KindZone {
+	if target.Kind == api.KindZone {
 		met, missing = checkZone(status, zone, c.For)
 		return met, missing, nil
 	}
-	return c.checkInstances(zone, kind)
+	return c.checkInstances(zone, target.Kind)
 }
 
 func checkRegion(status *api.Status, want string) (bool, string) {
@@ -236,11 +237,13 @@ func QuorumLost(status *api.Status) []string {
 	needed := len(status.Zones)/2 + 1
 	for _, cluster := range status.Clusters {
 		if !cluster.Quorum && !slices.Contains([]string{"CREATING", "DELETING", "FAILED"}, cluster.Status) {
-			lost = append(lost, fmt.Sprintf("cluster %s has %d of %d etcd members and needs %d", cluster.Name, cluster.EtcdMembers, len(status.Zones), needed))
+			lost = append(lost, fmt.Sprintf("cluster %s has %d of %d etcd members and needs %d", cluster.Name,
+				cluster.EtcdMembers, len(status.Zones), needed))
 		}
 	}
 	if !status.State.Quorum {
-		lost = append(lost, fmt.Sprintf("the regional state has %d of %d voters and needs %d", status.State.Voters, len(status.Zones), needed))
+		lost = append(lost, fmt.Sprintf("the regional state has %d of %d voters and needs %d", status.State.Voters,
+			len(status.Zones), needed))
 	}
 	return lost
 }

@@ -1,9 +1,6 @@
 package client
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -24,17 +21,11 @@ type Environment struct {
 // ReadEnvironment makes the environment for the region in dataDir from its files, so that it works too while the
 // region does not run. current is the environment to change, as os.Environ has it.
 func ReadEnvironment(dataDir string, current []string) (Environment, error) {
-	marker, err := datadir.ReadMarker(dataDir)
-	if err == nil {
-		var credentials api.Credentials
-		if credentials, err = datadir.ReadCredentials(dataDir); err == nil {
-			return environment(dataDir, marker, credentials, current), nil
-		}
+	marker, credentials, err := datadir.Load(dataDir)
+	if err != nil {
+		return Environment{}, err
 	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return Environment{}, fmt.Errorf("there is no region in %s yet: make one with 'tripod up'", dataDir)
-	}
-	return Environment{}, fmt.Errorf("cannot read the region's files: %w", err)
+	return environment(dataDir, marker, credentials, current), nil
 }
 
 func environment(dataDir string, marker datadir.Marker, credentials api.Credentials, current []string) Environment {

@@ -24,8 +24,8 @@ type Options struct {
 	Cluster           string // name of the first cluster; empty means demo, "none" means none
 	KubernetesVersion string // such as "1.36"; empty means the default
 	Nodes             int    // simulated nodes; 0 means the default, -1 means none
-	// Snapshot is the name or the file of a snapshot that the region is made of, when there is none in DataDir yet. It has the ports of the region that was
-	// saved: only one of its copies runs at a time.
+	// Snapshot is the name or the file of a snapshot that the region is made of, when there is none in DataDir yet. It has
+	// the ports of the region that was saved: only one of its copies runs at a time.
 	Snapshot string
 	Args     []string  // further flags of `tripod up`
 	Output   io.Writer // where the progress goes; nil means nowhere

@@ -12,9 +12,10 @@ import (
 	"tripod/api"
 )
 
-// SaveSnapshot has the region that runs saved as one file, as it is at one moment between the call and its return, and calls each for the progress.
-// When ctx ends before, nothing is left of it.
-func (c *Client) SaveSnapshot(ctx context.Context, request api.SnapshotRequest, each func(api.SnapshotProgress)) (*api.Snapshot, error) {
+// SaveSnapshot has the region that runs saved as one file, as it is at one moment between the call and its return, and
+// calls each for the progress. When ctx ends before, nothing is left of it.
+func (c *Client) SaveSnapshot(ctx context.Context, request api.SnapshotRequest,
+	each func(api.SnapshotProgress)) (*api.Snapshot, error) {
 	file, err := filepath.Abs(request.File)
 	if err != nil {
 		return nil, err

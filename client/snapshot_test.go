@@ -16,7 +16,8 @@ import (
 
 func TestSaveSnapshotTellsProgressAndWhatBecameOfIt(t *testing.T) {
 	var asked api.SnapshotRequest
-	answers := []api.SnapshotAnswer{{Progress: &api.SnapshotProgress{Done: 1, Total: 2}}, {Progress: &api.SnapshotProgress{Done: 2, Total: 2}}}
+	answers := []api.SnapshotAnswer{{Progress: &api.SnapshotProgress{Done: 1, Total: 2}},
+		{Progress: &api.SnapshotProgress{Done: 2, Total: 2}}}
 	dataDir := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		json.NewDecoder(r.Body).Decode(&asked)
 		for _, answer := range answers {
@@ -25,7 +26,8 @@ func TestSaveSnapshotTellsProgressAndWhatBecameOfIt(t *testing.T) {
 	})
 	save := func() (*api.Snapshot, []api.SnapshotProgress, error) {
 		var told []api.SnapshotProgress
-		saved, err := New(dataDir).SaveSnapshot(t.Context(), api.SnapshotRequest{Name: "lab", File: "lab.tripod"}, func(p api.SnapshotProgress) { told = append(told, p) })
+		saved, err := New(dataDir).SaveSnapshot(t.Context(), api.SnapshotRequest{Name: "lab", File: "lab.tripod"},
+			func(p api.SnapshotProgress) { told = append(told, p) })
 		return saved, told, err
 	}
 	if _, _, err := save(); !errors.Is(err, ErrNotRunning) {
@@ -34,7 +36,9 @@ func TestSaveSnapshotTellsProgressAndWhatBecameOfIt(t *testing.T) {
 	answers = append(answers, api.SnapshotAnswer{Saved: &api.Snapshot{Name: "lab", Bytes: 7}})
 	saved, told, err := save()
 	here, _ := filepath.Abs("lab.tripod")
-	if err != nil || saved.Bytes != 7 || !slices.Equal(told, []api.SnapshotProgress{{Done: 1, Total: 2}, {Done: 2, Total: 2}}) || asked != (api.SnapshotRequest{Name: "lab", File: here}) {
+	if err != nil || saved.Bytes != 7 || !slices.Equal(told,
+		[]api.SnapshotProgress{{Done: 1, Total: 2}, {Done: 2, Total: 2}}) ||
+		asked != (api.SnapshotRequest{Name: "lab", File: here}) {
 		t.Errorf("got %+v %v %v; asked for %+v", saved, told, err, asked)
 	}
 	answers[2] = api.SnapshotAnswer{Error: "the disk is full"}
@@ -53,7 +57,8 @@ func TestStartRestoresASnapshotOnce(t *testing.T) {
 	start := func() []string {
 		t.Helper()
 		var output bytes.Buffer
-		if _, err := Start(t.Context(), Options{Binary: binary, DataDir: dataDir, Snapshot: "lab", Output: &output}); err != nil {
+		if _, err := Start(t.Context(), Options{Binary: binary, DataDir: dataDir, Snapshot: "lab",
+			Output: &output}); err != nil {
 			t.Fatal(err)
 		}
 		return strings.Split(strings.TrimSpace(output.String()), "\n")

@@ -47,7 +47,8 @@ func (r *testRegion) subnets(t *testing.T) []string {
 func (r *testRegion) create(t *testing.T, name string) *types.Cluster {
 	t.Helper()
 	out, err := r.eks(t).CreateCluster(t.Context(), &eks.CreateClusterInput{Name: aws.String(name),
-		RoleArn: aws.String("arn:aws:iam::111122223333:role/eksClusterRole"), ResourcesVpcConfig: &types.VpcConfigRequest{SubnetIds: r.subnets(t)}})
+		RoleArn:            aws.String("arn:aws:iam::111122223333:role/eksClusterRole"),
+		ResourcesVpcConfig: &types.VpcConfigRequest{SubnetIds: r.subnets(t)}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +83,8 @@ func (r *testRegion) beginRemoval(t *testing.T, name string) {
 	}
 }
 
-// TestClustersComeAndGo tells the life of clusters that the EKS API makes, in a region whose processes are played by the test's own binary.
+// TestClustersComeAndGo tells the life of clusters that the EKS API makes, in a region whose processes are played by
+// the test's own binary.
 func TestClustersComeAndGo(t *testing.T) {
 	t.Parallel() // it waits more than it works
 	r := newRegion(t, filepath.Join(t.TempDir(), "region"), func(o *options.Up) { o.Cluster = "demo" })
@@ -91,8 +93,10 @@ func TestClustersComeAndGo(t *testing.T) {
 		name string
 		run  func(*testing.T, *testRegion)
 	}{
-		{"a port is not given out again at once", testPortsGoRound}, {"an old copy of the state changes nothing", testOldCopy},
-		{"a zone that was away forgets a deleted cluster", testForgottenCluster}, {"who may reach an endpoint", testEndpointAccess},
+		{"a port is not given out again at once", testPortsGoRound},
+		{"an old copy of the state changes nothing", testOldCopy},
+		{"a zone that was away forgets a deleted cluster", testForgottenCluster},
+		{"who may reach an endpoint", testEndpointAccess},
 	} {
 		if !t.Run(step.name, func(t *testing.T) { step.run(t, r) }) {
 			return
@@ -106,11 +110,13 @@ func testPortsGoRound(t *testing.T, r *testRegion) {
 	before := aws.ToString(r.awaitCluster(t, "first", "ACTIVE").Endpoint)
 	r.remove(t, "first")
 	r.create(t, "second")
-	eventually(t, "the stages of its creation are told", func() bool { return r.toldOfStages("second") == 6 }, func() any { return r.Status() })
+	eventually(t, "the stages of its creation are told", func() bool { return r.toldOfStages("second") == 6 },
+		func() any { return r.Status() })
 	if after := aws.ToString(r.awaitCluster(t, "second", "ACTIVE").Endpoint); after == before {
 		t.Errorf("the second cluster is at %s, where the first one was a moment ago", after)
 	}
-	eventually(t, "both clusters are well", func() bool { return r.Status().Phase == api.PhaseReady }, func() any { return r.Status() })
+	eventually(t, "both clusters are well", func() bool { return r.Status().Phase == api.PhaseReady },
+		func() any { return r.Status() })
 }
 
 // toldOfStages is how many stages of a cluster's creation were told as complete, each once.
@@ -132,10 +138,11 @@ func (r *testRegion) toldOfStages(cluster string) int {
 }
 
 func testOldCopy(t *testing.T, r *testRegion) {
-	r.Emulator.mu.Lock()
-	index := r.index
-	r.Emulator.mu.Unlock()
-	r.ensureClusters(index-1, []az.ClusterState{{Name: "old", ID: "OLD", Status: "ACTIVE", EndpointPort: r.dir.marker.PortBase + clusterOffset}})
+	r.endpoints.mu.Lock()
+	index := r.endpoints.index
+	r.endpoints.mu.Unlock()
+	r.endpoints.update(index-1, []az.ClusterState{{Name: "old", ID: "OLD", Status: "ACTIVE",
+		EndpointPort: r.dir.marker.PortBase + clusterOffset}})
 	if s := r.Status(); len(s.Clusters) != 2 || len(s.Balancers) != 3 || s.Phase != api.PhaseReady {
 		t.Errorf("after an old copy was read: %+v", s)
 	}
@@ -151,7 +158,8 @@ func testForgottenCluster(t *testing.T, r *testRegion) {
 		found, _ := filepath.Glob(r.dir.file("zones", "*", "clusters", "*"))
 		return found
 	}
-	eventually(t, "the other zones have deleted their part", func() bool { return len(files()) == 2*3+1 }, func() any { return files() })
+	eventually(t, "the other zones have deleted their part", func() bool { return len(files()) == 2*3+1 },
+		func() any { return files() })
 	r.do(t, "start", "az/b")
 	r.awaitCluster(t, "brief", "")
 	eventually(t, "its files are gone", func() bool { return len(files()) == 2*3 }, func() any { return files() })
@@ -161,13 +169,15 @@ func testForgottenCluster(t *testing.T, r *testRegion) {
 func testEndpointAccess(t *testing.T, r *testRegion) {
 	grant := func(want types.VpcConfigRequest) {
 		t.Helper()
-		made, err := r.eks(t).UpdateClusterConfig(t.Context(), &eks.UpdateClusterConfigInput{Name: aws.String("second"), ResourcesVpcConfig: &want})
+		made, err := r.eks(t).UpdateClusterConfig(t.Context(),
+			&eks.UpdateClusterConfigInput{Name: aws.String("second"), ResourcesVpcConfig: &want})
 		if err != nil {
 			t.Fatal(err)
 		}
 		var update *eks.DescribeUpdateOutput
 		eventually(t, "the access is in effect", func() bool { // each call is another client's, and may come to another zone
-			update, err = r.eks(t).DescribeUpdate(t.Context(), &eks.DescribeUpdateInput{Name: aws.String("second"), UpdateId: made.Update.Id})
+			update, err = r.eks(t).DescribeUpdate(t.Context(), &eks.DescribeUpdateInput{Name: aws.String("second"),
+				UpdateId: made.Update.Id})
 			return err == nil && update.Update.Status == types.UpdateStatusSuccessful
 		}, func() any { return update })
 		r.awaitCluster(t, "second", "ACTIVE")
@@ -185,7 +195,8 @@ func testEndpointAccess(t *testing.T, r *testRegion) {
 			response.Body.Close()
 		}
 	}
-	eventually(t, "the refusal is told", func() bool { return r.told("EndpointRefused", "") }, func() any { return r.Status() })
+	eventually(t, "the refusal is told", func() bool { return r.told("EndpointRefused", "") },
+		func() any { return r.Status() })
 	if s := r.Status(); s.Phase != api.PhaseReady {
 		t.Errorf("the region suffers: %+v", s)
 	}
@@ -198,7 +209,8 @@ func testEndpointAccess(t *testing.T, r *testRegion) {
 }
 
 // insecure keeps no connections, and trusts any server: the tests ask who answers at all.
-var insecure = &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+var insecure = &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true,
+	TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 
 func testTakenEndpoint(t *testing.T, r *testRegion) {
 	_, address, _ := strings.Cut(aws.ToString(r.awaitCluster(t, "second", "ACTIVE").Endpoint), "https://")
@@ -210,7 +222,10 @@ func testTakenEndpoint(t *testing.T, r *testRegion) {
 	defer squatter.Close()
 	again := newRegion(t, r.dir.path, nil)
 	again.start(t) // demo and all else serve
-	eventually(t, "the trouble shows", func() bool { return again.Status().Phase == api.PhaseDegraded && again.told("EndpointFailed", "") },
+	eventually(t, "the trouble shows", func() bool {
+		return again.Status().Phase == api.PhaseDegraded &&
+			again.told("EndpointFailed", "")
+	},
 		func() any { return again.Status() })
 	eventually(t, "its health tells", func() bool {
 		issues := again.awaitCluster(t, "second", "ACTIVE").Health.Issues
@@ -221,7 +236,10 @@ func testTakenEndpoint(t *testing.T, r *testRegion) {
 	if !again.told("EndpointOpened", "") {
 		t.Error("nobody was told that the endpoint is open")
 	}
-	eventually(t, "its health is good again", func() bool { return len(again.awaitCluster(t, "second", "ACTIVE").Health.Issues) == 0 }, func() any { return again.Status() })
+	eventually(t, "its health is good again", func() bool {
+		return len(again.awaitCluster(t, "second",
+			"ACTIVE").Health.Issues) == 0
+	}, func() any { return again.Status() })
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	if _, err := new(net.Dialer).DialContext(ctx, "tcp", address); err != nil {

@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,55 +20,72 @@ import (
 	"tripod/internal/process"
 )
 
-// startControl serves the control API on the region's socket, which only this user can reach.
-func (e *Emulator) startControl() error {
-	path := datadir.SocketPath(e.options.DataDir)
+// control is the control socket's server, over the region.
+type control struct {
+	region *Emulator
+	server *http.Server
+}
+
+// start serves the control API on the region's socket, which only this user can reach.
+func (c *control) start() error {
+	path := datadir.SocketPath(c.region.options.DataDir)
 	listener, err := process.ListenUnix(path) // ours: we hold the data directory's lock
 	if err != nil {
 		return fmt.Errorf("cannot open the control socket %s: %w", path, cause(err))
 	}
-	e.control = &http.Server{Handler: e.controlHandler(), ReadHeaderTimeout: 5 * time.Second}
-	go e.control.Serve(listener) // ends with Shutdown
+	c.server = &http.Server{Handler: c.handler(), ReadHeaderTimeout: 5 * time.Second}
+	go c.server.Serve(listener) // ends with stop
 	return nil
+}
+
+// stop ends the server when all are answered: whoever asked for the region's stop is told of its end.
+func (c *control) stop() {
+	if c.server == nil {
+		return
+	}
+	closing, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	c.server.Shutdown(closing)
 }
 
 // startMetrics serves the metrics where the user asked for them.
-func (e *Emulator) startMetrics(running context.Context) error {
-	if e.options.MetricsAddress == "" {
+func (c *control) startMetrics() error {
+	if c.region.options.MetricsAddress == "" {
 		return nil
 	}
-	listener, err := net.Listen("tcp", e.options.MetricsAddress)
+	listener, err := net.Listen("tcp", c.region.options.MetricsAddress)
 	if err != nil {
-		return fmt.Errorf("cannot serve metrics on %s: %w", e.options.MetricsAddress, err)
+		return fmt.Errorf("cannot serve metrics on %s: %w", c.region.options.MetricsAddress, err)
 	}
 	if address, ok := listener.Addr().(*net.TCPAddr); !ok || !address.IP.IsLoopback() {
 		listener.Close()
-		return fmt.Errorf("metrics are served on loopback only, not on %s: use --metrics-address 127.0.0.1:PORT", e.options.MetricsAddress)
+		return fmt.Errorf("metrics are served on loopback only, not on %s: use --metrics-address 127.0.0.1:PORT",
+			c.region.options.MetricsAddress)
 	}
 	routes := mux.NewRouter()
-	e.routeMetrics(routes.PathPrefix("").Subrouter(), "/metrics")
+	c.routeMetrics(routes.PathPrefix("").Subrouter(), "/metrics")
 	server := &http.Server{Handler: routes, ReadHeaderTimeout: 5 * time.Second}
-	e.wait.Go(func() { server.Serve(listener) })
-	context.AfterFunc(running, func() { server.Close() })
+	c.region.wait.Go(func() { server.Serve(listener) })
+	context.AfterFunc(c.region.running, func() { server.Close() })
 	return nil
 }
 
-func (e *Emulator) controlHandler() http.Handler {
+func (c *control) handler() http.Handler {
 	routes := mux.NewRouter()
 	v1 := routes.PathPrefix("/v1").Subrouter()
-	v1.Use(e.speaks)
-	v1.HandleFunc("/status", e.handleStatus).Methods(http.MethodGet)
-	v1.HandleFunc("/events", e.handleEvents).Methods(http.MethodGet)
-	v1.HandleFunc("/targets/{kind}/{name}/{verb}", e.handleVerb).Methods(http.MethodPost)
-	v1.HandleFunc("/clusters/{name}/{question:whoami|can-i}", e.handleAccess).Methods(http.MethodPost)
-	v1.HandleFunc("/root", e.handleRoot).Methods(http.MethodPost)
-	v1.HandleFunc("/nodes/{name}/credentials", e.handleNode).Methods(http.MethodPost)
-	v1.HandleFunc("/snapshots", e.handleSnapshot).Methods(http.MethodPost)
-	v1.HandleFunc("/sleep", e.handleSleep).Methods(http.MethodPost)
+	v1.Use(c.speaks)
+	v1.HandleFunc("/status", c.handleStatus).Methods(http.MethodGet)
+	v1.HandleFunc("/events", c.handleEvents).Methods(http.MethodGet)
+	v1.HandleFunc("/targets/{kind}/{name}/{verb}", c.handleVerb).Methods(http.MethodPost)
+	v1.HandleFunc("/clusters/{name}/{question:whoami|can-i}", c.handleAccess).Methods(http.MethodPost)
+	v1.HandleFunc("/root", c.handleRoot).Methods(http.MethodPost)
+	v1.HandleFunc("/nodes/{name}/credentials", c.handleNode).Methods(http.MethodPost)
+	v1.HandleFunc("/snapshots", c.handleSnapshot).Methods(http.MethodPost)
+	v1.HandleFunc("/sleep", c.handleSleep).Methods(http.MethodPost)
 	v1.HandleFunc("/wake", func(w http.ResponseWriter, _ *http.Request) { answer(w, nil) }).Methods(http.MethodPost)
-	v1.HandleFunc("/reset", e.handleReset).Methods(http.MethodPost)
-	v1.HandleFunc("/down", e.handleDown).Methods(http.MethodPost)
-	e.routeMetrics(v1, "/metrics")
+	v1.HandleFunc("/reset", c.handleReset).Methods(http.MethodPost)
+	v1.HandleFunc("/down", c.handleDown).Methods(http.MethodPost)
+	c.routeMetrics(v1, "/metrics")
 	return routes
 }
 
@@ -85,13 +103,22 @@ func interestOf(r *http.Request) interest {
 	return orders
 }
 
-func (e *Emulator) handleSleep(w http.ResponseWriter, r *http.Request) {
-	answer(w, e.Sleep(r.Context()))
+// speaks lets the region know who asks.
+func (c *control) speaks(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer c.region.sleeper.attend(interestOf(r), "an order over the control socket, "+r.URL.Path)()
+		next.ServeHTTP(w, r)
+	})
 }
 
-func (e *Emulator) routeMetrics(routes *mux.Router, path string) {
-	routes.Handle(path, promhttp.HandlerFor(e.gatherers(), promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})).Methods(http.MethodGet)
-	routes.HandleFunc(path+"/{component}/{zone}", e.handleInstanceMetrics).Methods(http.MethodGet)
+func (c *control) handleSleep(w http.ResponseWriter, r *http.Request) {
+	answer(w, c.region.Sleep(r.Context()))
+}
+
+func (c *control) routeMetrics(routes *mux.Router, path string) {
+	routes.Handle(path, promhttp.HandlerFor(c.region.gatherers(),
+		promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})).Methods(http.MethodGet)
+	routes.HandleFunc(path+"/{component}/{zone}", c.handleInstanceMetrics).Methods(http.MethodGet)
 }
 
 func answer(w http.ResponseWriter, err error) {
@@ -113,41 +140,42 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	json.NewEncoder(w).Encode(v)
 }
 
-func (e *Emulator) handleStatus(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, e.Status())
+func (c *control) handleStatus(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, c.region.Status())
 }
 
-func (e *Emulator) handleVerb(w http.ResponseWriter, r *http.Request) {
+func (c *control) handleVerb(w http.ResponseWriter, r *http.Request) {
 	v := mux.Vars(r)
-	answer(w, e.Do(r.Context(), v["kind"], v["name"], v["verb"], r.FormValue("cluster")))
+	answer(w, c.region.Do(r.Context(), api.Order{Target: api.Target{Kind: v["kind"], Name: v["name"]}, Verb: v["verb"],
+		Cluster: r.FormValue("cluster")}))
 }
 
-func (e *Emulator) handleReset(w http.ResponseWriter, r *http.Request) {
-	answer(w, e.Reset(r.Context()))
+func (c *control) handleReset(w http.ResponseWriter, r *http.Request) {
+	answer(w, c.region.Reset(r.Context()))
 }
 
-func (e *Emulator) handleEvents(w http.ResponseWriter, r *http.Request) {
-	since, err := strconv.ParseUint(orElse(r.FormValue("since"), "0"), 10, 64)
+func (c *control) handleEvents(w http.ResponseWriter, r *http.Request) {
+	since, err := strconv.ParseUint(cmp.Or(r.FormValue("since"), "0"), 10, 64)
 	if err != nil {
 		answer(w, refuse("since is %q: it must be the number of an event", r.FormValue("since")))
 		return
 	}
-	follow, err := strconv.ParseBool(orElse(r.FormValue("follow"), "false"))
+	follow, err := strconv.ParseBool(cmp.Or(r.FormValue("follow"), "false"))
 	if err != nil {
 		answer(w, refuse("follow is %q: it must be true or false", r.FormValue("follow")))
 		return
 	}
-	e.streamEvents(w, r.Context().Done(), since, follow)
+	c.streamEvents(w, r.Context().Done(), since, follow)
 }
 
 // streamEvents writes events as JSON lines until stop is closed or the client is gone.
-func (e *Emulator) streamEvents(w http.ResponseWriter, stop <-chan struct{}, since uint64, follow bool) {
+func (c *control) streamEvents(w http.ResponseWriter, stop <-chan struct{}, since uint64, follow bool) {
 	w.Header().Set("Content-Type", "application/jsonl")
 	w.WriteHeader(http.StatusOK)
 	flush := http.NewResponseController(w)
 	flush.Flush()
 	lines := json.NewEncoder(w)
-	e.events.follow(since, follow, stop, func(event api.Event) error {
+	c.region.events.follow(since, follow, stop, func(event api.Event) error {
 		if err := lines.Encode(event); err != nil {
 			return err
 		}
@@ -156,25 +184,23 @@ func (e *Emulator) streamEvents(w http.ResponseWriter, stop <-chan struct{}, sin
 }
 
 // handleDown stops the region and tells how it goes; the answer ends when all but this process is stopped.
-func (e *Emulator) handleDown(w http.ResponseWriter, _ *http.Request) {
-	e.events.mu.Lock()
-	since := e.events.seq
-	e.events.mu.Unlock()
+func (c *control) handleDown(w http.ResponseWriter, _ *http.Request) {
+	since := c.region.events.last()
 	go func() { // owned by Done, which whoever runs the region waits for
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
-		if err := e.Stop(ctx); err != nil {
-			e.logger.Error("stop", "error", err)
+		if err := c.region.Stop(ctx); err != nil {
+			c.region.logger.Error("stop", "error", err)
 		}
 	}()
-	e.streamEvents(w, e.quiet, since, true)
+	c.streamEvents(w, c.region.quiet, since, true)
 }
 
-func (e *Emulator) handleInstanceMetrics(w http.ResponseWriter, r *http.Request) {
+func (c *control) handleInstanceMetrics(w http.ResponseWriter, r *http.Request) {
 	v := mux.Vars(r)
-	z := e.zoneNamed(v["zone"])
+	z := c.region.zones.named(v["zone"])
 	if z == nil {
-		answer(w, refuse("there is no zone %q in %s", v["zone"], e.options.Region))
+		answer(w, refuse("there is no zone %q in %s", v["zone"], c.region.options.Region))
 		return
 	}
 	if err := z.reachable(); err != nil {
@@ -182,11 +208,41 @@ func (e *Emulator) handleInstanceMetrics(w http.ResponseWriter, r *http.Request)
 		return
 	}
 	cluster := r.FormValue("cluster")
-	if all := e.sortedClusters(); cluster == "" && len(all) == 1 {
+	if all := c.region.endpoints.sorted(); cluster == "" && len(all) == 1 {
 		cluster = all[0].state.Name
 	}
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-	if err := az.Call(r.Context(), z.runDir, "GET", "/v1/metrics/"+v["component"]+"?cluster="+cluster, nil, w); err != nil {
+	if err := az.Call(r.Context(), z.runDir(), "GET", "/v1/metrics/"+v["component"]+"?cluster="+cluster, nil,
+		w); err != nil {
+		answer(w, err)
+	}
+}
+
+// handleSnapshot saves a snapshot and tells how far it is, a line at a time. What fails before there is anything to
+// tell is refused as any order.
+func (c *control) handleSnapshot(w http.ResponseWriter, r *http.Request) {
+	var request api.SnapshotRequest
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&request); err != nil {
+		answer(w, refuse("the request is no JSON of a snapshot's name and file: %v", err))
+		return
+	}
+	lines, flush, begun := json.NewEncoder(w), http.NewResponseController(w), false
+	tell := func(line api.SnapshotAnswer) {
+		if !begun {
+			w.Header().Set("Content-Type", "application/jsonl")
+			begun = true
+		}
+		lines.Encode(line) // whoever is gone has ended the request's context
+		flush.Flush()
+	}
+	saved, err := c.region.SaveSnapshot(r.Context(), request,
+		func(p api.SnapshotProgress) { tell(api.SnapshotAnswer{Progress: &p}) })
+	switch {
+	case err == nil:
+		tell(api.SnapshotAnswer{Saved: saved})
+	case begun:
+		tell(api.SnapshotAnswer{Error: err.Error()})
+	default:
 		answer(w, err)
 	}
 }

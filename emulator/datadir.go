@@ -44,7 +44,8 @@ func openDataDir(path string) (*dataDir, error) {
 	}
 	lock, err := os.OpenFile(d.file("lock"), os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
 	if errors.Is(err, syscall.ELOOP) {
-		return nil, fmt.Errorf("%s is a symbolic link, and what it leads to is no lock of Tripod's: remove it, or choose another directory with --data-dir",
+		return nil, fmt.Errorf("%s is a symbolic link, and what it leads to is no lock of Tripod's: remove it, or choose "+
+			"another directory with --data-dir",
 			d.file("lock"))
 	}
 	if err == nil {
@@ -59,7 +60,8 @@ func openDataDir(path string) (*dataDir, error) {
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		holder, _ := os.ReadFile(lock.Name())
 		lock.Close()
-		return nil, fmt.Errorf("another Tripod (pid %s) runs the region in %s: use it, stop it with 'tripod down', or start a second region with --data-dir and --port 0", holder, path)
+		return nil, fmt.Errorf("another Tripod (pid %s) runs the region in %s: use it, stop it with 'tripod down', or "+
+			"start a second region with --data-dir and --port 0", holder, path)
 	}
 	lock.Truncate(0)
 	fmt.Fprint(lock, os.Getpid())
@@ -82,10 +84,12 @@ func (d *dataDir) readMarker() error {
 		return fmt.Errorf("the data directory %s cannot be read: %w", d.path, cause(err))
 	}
 	if err := json.Unmarshal(text, &d.marker); err != nil || d.marker.Schema == 0 {
-		return fmt.Errorf("%s is damaged: restore it from a backup, or delete the region with 'tripod down --purge' and start anew", d.file(datadir.MarkerFile))
+		return fmt.Errorf("%s is damaged: restore it from a backup, or delete the region with 'tripod down --purge' and "+
+			"start anew", d.file(datadir.MarkerFile))
 	}
 	if d.marker.Schema > datadir.Schema {
-		return fmt.Errorf("the region in %s was made by a newer Tripod (schema %d, this one knows %d): use that Tripod, or another --data-dir", d.path, d.marker.Schema, datadir.Schema)
+		return fmt.Errorf("the region in %s was made by a newer Tripod (schema %d, this one knows %d): use that Tripod, "+
+			"or another --data-dir", d.path, d.marker.Schema, datadir.Schema)
 	}
 	d.isNew = false
 	return nil
@@ -115,7 +119,8 @@ func (d *dataDir) checkEmpty() error {
 // checkWhole refuses a directory where a restore was cut short, and deletes what others have left that were.
 func (d *dataDir) checkWhole() error {
 	if _, err := os.Lstat(d.file(restoringName)); err == nil {
-		return fmt.Errorf("a snapshot was being restored into %s when that was cut short: restore it again with --force, or delete the directory with 'tripod down --purge'", d.path)
+		return fmt.Errorf("a snapshot was being restored into %s when that was cut short: restore it again with --force, "+
+			"or delete the directory with 'tripod down --purge'", d.path)
 	}
 	return errors.Join(os.RemoveAll(d.file(copyName)), os.RemoveAll(d.file(extractName)))
 }
@@ -167,7 +172,8 @@ func (d *dataDir) sweep() error {
 	}
 	for zone, agent := range agents {
 		if err := agent.KillGroup(5 * time.Second); err != nil {
-			return fmt.Errorf("zone %s still runs from an earlier start (process group %d) and cannot be ended: %w", zone, agent.PID, err)
+			return fmt.Errorf("zone %s still runs from an earlier start (process group %d) and cannot be ended: %w", zone,
+				agent.PID, err)
 		}
 	}
 	return nil

@@ -50,12 +50,15 @@ func TestWhatIsNotARegionIsRefusedAndUntouched(t *testing.T) {
 		make func(dir string)
 		want string
 	}{
-		"somebody's files":   {func(dir string) { write(t, filepath.Join(dir, "thesis.tex"), "x") }, "holds files that are not Tripod's (thesis.tex): choose another with --data-dir"},
-		"a newer region":     {func(dir string) { write(t, filepath.Join(dir, "tripod.json"), `{"schema": 2}`) }, "was made by a newer Tripod (schema 2, this one knows 1)"},
-		"a damaged marker":   {func(dir string) { write(t, filepath.Join(dir, "tripod.json"), `{"schema": 1, "por`) }, "tripod.json is damaged: "},
-		"an empty marker":    {func(dir string) { write(t, filepath.Join(dir, "tripod.json"), "") }, "tripod.json is damaged: "},
-		"another's marker":   {func(dir string) { write(t, filepath.Join(dir, "tripod.json"), `{"legs": 3}`) }, "tripod.json is damaged: "},
-		"an unreadable one":  {func(dir string) { write(t, filepath.Join(dir, "tripod.json", "x"), "") }, "cannot be read: is a directory"},
+		"somebody's files": {func(dir string) { write(t, filepath.Join(dir, "thesis.tex"), "x") },
+			"holds files that are not Tripod's (thesis.tex): choose another with --data-dir"},
+		"a newer region":   {func(dir string) { write(t, filepath.Join(dir, "tripod.json"), `{"schema": 2}`) }, "was made by a newer Tripod (schema 2, this one knows 1)"},
+		"a damaged marker": {func(dir string) { write(t, filepath.Join(dir, "tripod.json"), `{"schema": 1, "por`) }, "tripod.json is damaged: "},
+		"an empty marker": {func(dir string) { write(t, filepath.Join(dir, "tripod.json"), "") },
+			"tripod.json is damaged: "},
+		"another's marker": {func(dir string) { write(t, filepath.Join(dir, "tripod.json"), `{"legs": 3}`) }, "tripod.json is damaged: "},
+		"an unreadable one": {func(dir string) { write(t, filepath.Join(dir, "tripod.json", "x"), "") },
+			"cannot be read: is a directory"},
 		"a file, not a dir":  {func(dir string) { write(t, dir, "x") }, "cannot be read: not a directory"},
 		"a dir below a file": {func(dir string) { write(t, filepath.Dir(dir), "x") }, "cannot be read: not a directory"},
 	} {
@@ -65,7 +68,8 @@ func TestWhatIsNotARegionIsRefusedAndUntouched(t *testing.T) {
 			c.make(dir)
 			before := tree(t, parent)
 			_, err := openDataDir(dir)
-			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), dir) || strings.Contains(err.Error(), "\n") {
+			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), dir) ||
+				strings.Contains(err.Error(), "\n") {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
 			if after := tree(t, parent); after != before {
@@ -116,7 +120,8 @@ func TestRootDoesNotTakeWhatIsAnotherUsers(t *testing.T) {
 	}
 	for _, dir := range []string{whole, part} {
 		before := tree(t, dir)
-		if _, err := openDataDir(dir); err == nil || !strings.Contains(err.Error(), "belongs to another user (uid 12345, you are 0)") {
+		if _, err := openDataDir(dir); err == nil || !strings.Contains(err.Error(),
+			"belongs to another user (uid 12345, you are 0)") {
 			t.Errorf("got %v", err)
 		}
 		if after := tree(t, dir); after != before {
@@ -147,7 +152,8 @@ func TestNewDirectoryIsMadePrivateAndHeld(t *testing.T) {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
 	_, err = openDataDir(dir)
-	if want := fmt.Sprintf("another Tripod (pid %d) runs the region in %s", os.Getpid(), dir); err == nil || !strings.HasPrefix(err.Error(), want) {
+	if want := fmt.Sprintf("another Tripod (pid %d) runs the region in %s", os.Getpid(), dir); err == nil ||
+		!strings.HasPrefix(err.Error(), want) {
 		t.Errorf("got %v, want %s...", err, want)
 	}
 	d.close()
@@ -198,7 +204,8 @@ func TestSweepLeavesStrangersAlone(t *testing.T) {
 	}
 	self.StartTicks++ // somebody had this process' number before
 	parent := process.Identity{PID: os.Getppid(), Executable: "tripod"}
-	if err := d.writeAgents(map[string]process.Identity{"us-east-1a": self, "us-east-1b": parent, "us-east-1c": {}}); err != nil {
+	if err := d.writeAgents(map[string]process.Identity{"us-east-1a": self, "us-east-1b": parent,
+		"us-east-1c": {}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.sweep(); err != nil { // who reads this line was left alone
@@ -237,13 +244,15 @@ func TestPorts(t *testing.T) {
 		t.Fatal(err)
 	}
 	listener.Close()
-	if _, err := listenAWS(port); err == nil || !strings.Contains(err.Error(), "choose another with --port") || strings.Contains(err.Error(), "LocalStack") {
+	if _, err := listenAWS(port); err == nil || !strings.Contains(err.Error(), "choose another with --port") ||
+		strings.Contains(err.Error(), "LocalStack") {
 		t.Errorf("got %v", err)
 	}
 	if listener, err := listenAWS(4566); err == nil {
 		defer listener.Close()
 	}
-	if _, err := listenAWS(4566); err == nil || !strings.Contains(err.Error(), "port 4566 (LocalStack's port too) is taken") {
+	if _, err := listenAWS(4566); err == nil || !strings.Contains(err.Error(),
+		"port 4566 (LocalStack's port too) is taken") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -251,8 +260,10 @@ func TestPorts(t *testing.T) {
 func TestZoneIDsAreAWSs(t *testing.T) {
 	// From the AWS documentation, "Availability Zones": the id is the region's abbreviation and the number of the zone.
 	for region, want := range map[string]string{
-		"us-east-1": "use1-az1", "us-west-2": "usw2-az1", "eu-central-1": "euc1-az1", "ap-southeast-2": "apse2-az1", "ap-northeast-1": "apne1-az1",
-		"ap-south-1": "aps1-az1", "sa-east-1": "sae1-az1", "us-gov-west-1": "usgw1-az1", "cn-northwest-1": "cnnw1-az1", "me-central-1": "mec1-az1", "ca-west-1": "caw1-az1",
+		"us-east-1": "use1-az1", "us-west-2": "usw2-az1", "eu-central-1": "euc1-az1", "ap-southeast-2": "apse2-az1",
+		"ap-northeast-1": "apne1-az1",
+		"ap-south-1":     "aps1-az1", "sa-east-1": "sae1-az1", "us-gov-west-1": "usgw1-az1", "cn-northwest-1": "cnnw1-az1",
+		"me-central-1": "mec1-az1", "ca-west-1": "caw1-az1",
 	} {
 		if got := New(options.Up{Region: region}).zoneID(0); got != want {
 			t.Errorf("%s: %s, want %s", region, got, want)

@@ -5,12 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,55 +15,56 @@ import (
 	"tripod/api"
 	"tripod/internal/datadir"
 	"tripod/internal/options"
-	"tripod/lb"
 )
 
-// Emulator is one region.
+// Emulator is one region: its parts, and their start and stop in order. Each part has its own state and its own lock;
+// they know each other by pointers.
 type Emulator struct {
-	options options.Up
-	logger  *slog.Logger
+	*site
+	*life
+	zones      zones
+	endpoints  *endpoints
+	observer   *observer
+	supervisor *supervisor
+	faults     *faults
+	freezer    *freezer
+	sleeper    *sleeper
+	saver      *saver
+	control    *control
+	registry   *prometheus.Registry
 
-	dir       *dataDir
-	runDir    string
-	events    *journal
-	zones     []*zone
-	registry  *prometheus.Registry
-	aws       *lb.Balancer
-	control   *http.Server
-	started   time.Time
-	startedUp chan struct{} // closed when all zones were ready for the first time
-
-	judging sync.Mutex   // held while conclusions are drawn, so that an older one never overtakes a newer
-	still   sync.RWMutex // held while all zones are frozen, and to read while it is looked whether one is paused
-	saving  sync.Mutex   // held while a snapshot is made
-	night   night
-
-	mu          sync.Mutex
-	clusters    map[string]*cluster // by id, as of the newest copy of the regional state that a zone has told of, which has this index
-	index       uint64
-	retrying    bool // endpoints are looked at again soon
-	stopping    bool
-	quorum      bool     // as last announced
-	unreachable []string // as last told to the gateways
-	failed      error    // why the start cannot succeed
-	failedC     chan struct{}
-
-	running  context.Context // ends when the region begins to stop, by cancel
-	cancel   context.CancelFunc
-	wait     sync.WaitGroup
 	stopOnce sync.Once
 	stopErr  error
-	quiet    chan struct{} // closed when all but the control socket is stopped
 	done     chan struct{}
 }
 
 // New returns a region that is not started.
-func New(options options.Up) *Emulator {
-	return &Emulator{options: options, logger: options.Logger, clusters: map[string]*cluster{}, quorum: true, startedUp: make(chan struct{}),
-		failedC: make(chan struct{}), quiet: make(chan struct{}), done: make(chan struct{}), registry: prometheus.NewRegistry()}
+func New(up options.Up) *Emulator {
+	e := &Emulator{
+		site: &site{options: up, logger: up.Logger}, life: newLife(), registry: prometheus.NewRegistry(),
+		done: make(chan struct{}),
+	}
+	e.supervisor = &supervisor{site: e.site, life: e.life, quorum: true}
+	for i := range zoneLetters {
+		e.zones = append(e.zones, newZone(e.site, e.life, e.supervisor, i))
+	}
+	e.freezer = &freezer{life: e.life, zones: e.zones}
+	e.endpoints = newEndpoints(e.site, e.life, e.zones, e.registry)
+	e.sleeper = &sleeper{site: e.site, life: e.life, zones: e.zones, endpoints: e.endpoints, freezer: e.freezer}
+	e.observer = &observer{site: e.site, life: e.life, zones: e.zones, endpoints: e.endpoints, sleeper: e.sleeper}
+	e.supervisor.zones, e.supervisor.endpoints, e.supervisor.observer = e.zones, e.endpoints, e.observer
+	e.supervisor.sleeper, e.supervisor.freezer = e.sleeper, e.freezer
+	e.endpoints.wake, e.endpoints.evaluate = e.sleeper.Wake, e.supervisor.evaluate
+	e.faults = &faults{site: e.site, zones: e.zones, endpoints: e.endpoints, observer: e.observer,
+		supervisor: e.supervisor}
+	e.saver = &saver{site: e.site, life: e.life, endpoints: e.endpoints, freezer: e.freezer}
+	e.sleeper.saver = e.saver
+	e.control = &control{region: e}
+	return e
 }
 
-// Start brings the region up and returns when all its zones serve. When it fails, or ctx ends first, it has undone its work.
+// Start brings the region up and returns when all its zones serve. When it fails, or ctx ends first, it has undone its
+// work.
 func (e *Emulator) Start(ctx context.Context) error {
 	if isClosed(e.done) {
 		return errors.New("this region was stopped: make a new one to start it again")
@@ -77,17 +75,18 @@ func (e *Emulator) Start(ctx context.Context) error {
 	}
 	err := e.launch(ctx)
 	if err == nil {
-		err = e.awaitReady(ctx)
+		err = e.awaitUp(ctx)
 	}
 	if err != nil {
 		stopping, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		return errors.Join(err, e.Stop(stopping))
 	}
-	e.emit(api.Event{Type: api.RegionReady, Message: fmt.Sprintf("region %s is ready: three zones after %.1f s", e.options.Region, time.Since(e.started).Seconds())})
-	e.events.told.flush() // what the caller prints next comes after it
+	e.emit(api.Event{Type: api.RegionReady, Message: fmt.Sprintf("region %s is ready: three zones after %.1f s",
+		e.options.Region, time.Since(e.started).Seconds())})
+	e.events.callback.flush() // what the caller prints next comes after it
 	if e.options.SleepAfter > 0 {
-		e.wait.Go(func() { e.keepHours(e.running) })
+		e.wait.Go(func() { e.sleeper.keepHours(e.running, e.options.SleepAfter) })
 	}
 	return nil
 }
@@ -136,79 +135,42 @@ func (e *Emulator) open(ctx context.Context) (err error) {
 	if err := e.prepareTrust(); err != nil {
 		return diskError(dir.path, err)
 	}
-	e.aws = e.newAWSBalancer(listener)
-	e.registry.MustRegister(&collector{e})
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for i := range zoneLetters { // before anybody can ask for them
-		e.zones = append(e.zones, newZone(e, i))
-	}
+	e.endpoints.aws = e.endpoints.newAWSBalancer(listener)
+	e.registry.MustRegister(&collector{e.observer})
 	return nil
 }
 
 // launch starts everything; it does not wait for readiness.
 func (e *Emulator) launch(ctx context.Context) error {
-	running, cancel := context.WithCancel(context.Background())
-	e.running, e.cancel = running, cancel
-	e.quorum = true
-	if err := e.aws.Start(ctx); err != nil {
+	if err := e.endpoints.aws.Start(ctx); err != nil {
 		return err
 	}
-	if err := e.startControl(); err != nil {
+	if err := e.control.start(); err != nil {
 		return err
 	}
-	if err := e.startMetrics(running); err != nil {
+	if err := e.control.startMetrics(); err != nil {
 		return err
 	}
 	for _, z := range e.zones {
-		if err := z.start(); err != nil {
+		if err := z.launch(); err != nil {
 			return err
 		}
 	}
-	if err := e.rememberAgents(); err != nil {
+	if err := e.dir.writeAgents(e.zones.identities()); err != nil {
 		return err
 	}
-	e.wait.Go(func() { e.watchPauses(running) })
+	e.wait.Go(func() { e.supervisor.watchPauses(e.running) })
 	if !e.dir.marker.Founded {
 		return e.found(ctx)
 	}
 	return nil
 }
 
-// awaitReady returns when everything serves, or something failed for good.
-func (e *Emulator) awaitReady(ctx context.Context) error {
-	select {
-	case <-e.startedUp:
-		return nil
-	case <-e.failedC:
-		return e.failed
-	case <-e.quiet:
-		return errStoppedMeanwhile
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-var errStoppedMeanwhile = errors.New("the region was stopped while it started")
-
-// fail ends a start that cannot succeed. Once the region is up, faults are what it is for.
-func (e *Emulator) fail(err error) {
-	if datadir.DiskFull(e.options.DataDir) {
-		err = diskError(e.options.DataDir, syscall.ENOSPC) // the cause of whatever it was
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.failed == nil && !e.stopping && !isClosed(e.startedUp) {
-		e.failed = err
-		close(e.failedC)
-	}
-}
-
 // Done is closed when the region is stopped, by Stop or by `tripod down`.
 func (e *Emulator) Done() <-chan struct{} { return e.done }
 
-// Stop ends the region in order: the balancers let go, then the zones stop side by side. The data is kept. When ctx ends first the rest is
-// killed. Stopping twice is no error.
+// Stop ends the region in order: the balancers let go, then the zones stop side by side. The data is kept. When ctx
+// ends first the rest is killed. Stopping twice is no error.
 func (e *Emulator) Stop(ctx context.Context) error {
 	e.stopOnce.Do(func() {
 		defer close(e.done)
@@ -222,79 +184,57 @@ func (e *Emulator) Stop(ctx context.Context) error {
 }
 
 func (e *Emulator) stop(ctx context.Context) error {
-	if e.aws == nil {
+	if e.endpoints.aws == nil {
 		return nil // it never started
 	}
 	ctx, cancelStop := context.WithTimeout(ctx, stopLimit)
 	defer cancelStop()
-	if e.cancel != nil {
-		e.cancel()
-	}
-	e.Wake("the region stops")
-	e.still.RLock() // whoever has frozen the zones is through in a moment, and nobody begins to any more: see freeze
-	e.mu.Lock()
-	e.stopping = true
-	balancers := []*lb.Balancer{e.aws}
-	for _, c := range e.clusters {
-		if c.balancer != nil {
-			balancers = append(balancers, c.balancer)
-		}
-	}
-	e.mu.Unlock()
-	e.still.RUnlock()
+	e.cancel()
+	e.sleeper.Wake("the region stops")
+	// Whoever has frozen the zones is through in a moment, and nobody begins to any more: see freeze
+	e.freezer.still.RLock()
+	e.beginStop()
+	e.freezer.still.RUnlock()
 	e.emit(api.Event{Type: api.RegionStopping, Message: "region " + e.options.Region + " stops"})
-	draining, cancel := context.WithTimeout(ctx, drainTime)
-	defer cancel()
-	var wait sync.WaitGroup
-	for _, balancer := range balancers {
-		wait.Go(func() { balancer.Stop(draining) })
-	}
-	wait.Wait()
-	errs := make([]error, len(e.zones))
-	for _, end := range []func(*zone, context.Context) error{(*zone).quiesce, (*zone).end} {
-		for i, z := range e.zones {
-			wait.Go(func() { errs[i] = errors.Join(errs[i], end(z, ctx)) })
-		}
-		wait.Wait()
-	}
+	e.endpoints.stop(ctx)
+	err := e.zones.stop(ctx)
 	e.wait.Wait()
-	e.night.resuming.Wait()
+	e.sleeper.resuming.Wait()
 	os.Remove(e.dir.file("agents.json"))
-	e.emit(api.Event{Type: api.RegionStopped, Message: "region " + e.options.Region + " is stopped; its data is in " + e.dir.path})
+	e.emit(api.Event{Type: api.RegionStopped, Message: "region " + e.options.Region + " is stopped; its data is in " +
+		e.dir.path})
 	close(e.quiet)
-	e.events.close() // lets go who follows them, whom Shutdown would wait for
-	if e.control != nil {
-		// Not ctx: whoever asked for the stop is told of its end.
-		closing, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		defer cancel()
-		e.control.Shutdown(closing)
-	}
+	e.events.close() // lets go who follows them, whom the control server's stop would wait for
+	e.control.stop()
 	os.RemoveAll(e.runDir) // nothing but sockets
-	return errors.Join(errs...)
+	return err
 }
 
 // stopLimit is when a stop in order ends in a kill: under systemd or Docker nobody presses Ctrl-C a second time.
 const stopLimit = 30 * time.Second
 
-// drainTime is what open connections get to finish when the region stops: requests are short, and watches never end by themselves.
-const drainTime = 300 * time.Millisecond
-
 // Kill ends all processes of the region at once. The next start finds their data.
 func (e *Emulator) Kill() {
-	e.mu.Lock()
-	e.stopping = true
-	zones := e.zones
-	e.mu.Unlock()
-	for _, z := range zones {
+	e.beginStop()
+	for _, z := range e.zones {
 		z.killNow()
 	}
 }
 
-func isClosed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
+// Status describes the region, with what its processes use.
+func (e *Emulator) Status() api.Status { return e.observer.Status() }
+
+// Do gives an order to a target and returns when the effect is there.
+func (e *Emulator) Do(ctx context.Context, order api.Order) error { return e.faults.Do(ctx, order) }
+
+// Sleep stops all processes of the zones until somebody speaks with the region.
+func (e *Emulator) Sleep(ctx context.Context) error { return e.sleeper.Sleep(ctx) }
+
+// SaveSnapshot saves the region as one file while it runs.
+func (e *Emulator) SaveSnapshot(ctx context.Context, request api.SnapshotRequest,
+	each func(api.SnapshotProgress)) (*api.Snapshot, error) {
+	return e.saver.Save(ctx, request, each)
 }
+
+// Reset makes everything healthy again and returns when it is.
+func (e *Emulator) Reset(ctx context.Context) error { return e.faults.Reset(ctx) }

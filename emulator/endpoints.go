@@ -3,151 +3,250 @@ package emulator
 import (
 	"context"
 	"fmt"
-	"net"
-	"net/netip"
-	"reflect"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
-	"tripod/api"
+	"github.com/prometheus/client_golang/prometheus"
+
 	"tripod/az"
-	"tripod/az/plan"
+	"tripod/lb"
 	"tripod/region"
 )
 
-// openEndpoints opens and closes what the clusters' states ask for, and says whether an endpoint came or went. It assumes the lock.
-func (e *Emulator) openEndpoints() (changed bool) {
+// endpoints are the region's: the AWS endpoint, and one for every cluster. They open, change and close as the newest
+// copy of the regional state says that a zone has told of.
+type endpoints struct {
+	*site
+	life     *life
+	zones    zones
+	registry *prometheus.Registry
+	wake     func(why string) // lets a region go on that sleeps
+	evaluate func()           // is called when a balancer has found something new
+	aws      *lb.Balancer     // made by open
+
+	mu       sync.Mutex
+	clusters map[string]*cluster // by id, as of the copy with this index
+	index    uint64
+	retrying bool // endpoints are looked at again soon
+	closed   bool
+}
+
+func newEndpoints(site *site, life *life, zones zones, registry *prometheus.Registry) *endpoints {
+	return &endpoints{site: site, life: life, zones: zones, registry: registry, clusters: map[string]*cluster{}}
+}
+
+// cluster is a cluster's endpoint.
+type cluster struct {
+	state    az.ClusterState
+	balancer *lb.Balancer           // nil when the cluster is FAILED or DELETING, and while the endpoint cannot be opened
+	listener *endpointListener      // the balancer's listener
+	granted  *region.EndpointAccess // what is in effect
+	trouble  string                 // why it cannot
+	roots    *roots                 // of the API servers, for the health check
+
+	reporting bool // a zone is being told
+	// creation names the stages of the cluster's creation that have been told, until all are; nil at all other times.
+	// Whoever judges has it.
+	creation map[string]bool
+}
+
+// update starts the balancers of clusters that are new in a copy of the regional state, and stops those of clusters
+// that end. A zone's copy may be older than another's, by its index: from such a one nothing is to be learned.
+func (p *endpoints) update(index uint64, states []az.ClusterState) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || index < p.index {
+		return
+	}
+	p.index = index
+	gone, changed := maps.Clone(p.clusters), false
+	for _, state := range states {
+		delete(gone, state.ID)
+		known := p.clusters[state.ID]
+		if known == nil {
+			known = &cluster{}
+			if state.Status == region.ClusterCreating {
+				known.creation = map[string]bool{}
+			}
+			p.clusters[state.ID] = known
+		}
+		if known.state.CACert != state.CACert && known.balancer != nil {
+			known.roots.set(state.CACert)
+			changed = true // the kubeconfig has it too
+		}
+		known.state = state
+	}
+	for id, c := range gone { // first: a new cluster may have the port of an old one
+		changed = p.dismiss(c) || changed
+		delete(p.clusters, id)
+	}
+	if p.openAll() || changed {
+		p.keepKubeconfig()
+	}
+}
+
+// serves says whether a cluster has an endpoint.
+func serves(state az.ClusterState) bool {
+	return state.Status.Runs()
+}
+
+// keepKubeconfig writes the file anew. It assumes the lock.
+func (p *endpoints) keepKubeconfig() {
+	if err := p.writeKubeconfig(p.served()); err != nil {
+		go p.life.fail(p.dir.path, diskError(p.dir.path, err))
+	}
+}
+
+// dismiss stops a cluster's balancer, which may not be waited for under the lock that its callbacks take, and says
+// whether it had one. It assumes the lock.
+func (p *endpoints) dismiss(c *cluster) bool {
+	balancer := c.balancer
+	c.balancer, c.listener, c.granted, c.trouble = nil, nil, nil, ""
+	if balancer == nil {
+		return false
+	}
+	p.life.wait.Go(func() {
+		draining, cancel := context.WithTimeout(context.Background(), drainTime)
+		defer cancel()
+		balancer.Stop(draining)
+	})
+	return true
+}
+
+// served are the clusters that have an endpoint, in the order of their names. It assumes the lock.
+func (p *endpoints) served() (states []az.ClusterState) {
+	for _, c := range p.clusters {
+		if c.balancer != nil {
+			states = append(states, c.state)
+		}
+	}
+	slices.SortFunc(states, func(a, b az.ClusterState) int { return strings.Compare(a.Name, b.Name) })
+	return states
+}
+
+// openAll opens and closes what the clusters' states ask for, and says whether an endpoint came or went. It assumes the
+// lock.
+func (p *endpoints) openAll() (changed bool) {
 	settled := true
-	for _, c := range e.clusters {
+	for _, c := range p.clusters {
 		if !serves(c.state) {
-			changed = e.dismiss(c) || changed
+			changed = p.dismiss(c) || changed
 			continue
 		}
 		trouble := ""
 		if c.balancer == nil {
-			err := e.openEndpoint(c)
+			err := p.open(c)
 			if changed = changed || err == nil; err != nil {
-				trouble = fmt.Sprintf("the endpoint of cluster %s cannot be opened: %v; it is tried again every second", c.state.Name, err)
+				trouble = fmt.Sprintf("the endpoint of cluster %s cannot be opened: %v; it is tried again every second",
+					c.state.Name, err)
 			}
 		}
 		if c.balancer != nil {
 			if err := c.grant(c.state.Access); err != nil {
-				trouble = fmt.Sprintf("the private endpoint of cluster %s cannot be opened: %v; it is tried again every second", c.state.Name, err)
+				trouble = fmt.Sprintf("the private endpoint of cluster %s cannot be opened: %v; it is tried again every second",
+					c.state.Name, err)
 			}
 		}
-		e.tellTrouble(c, trouble)
-		known := e.report(c)
+		p.tellTrouble(c, trouble)
+		known := p.report(c)
 		settled = settled && trouble == "" && known
 	}
-	if !settled && !e.retrying {
-		e.retrying = true
-		time.AfterFunc(endpointRetry, e.openAgain)
+	if !settled && !p.retrying {
+		p.retrying = true
+		time.AfterFunc(endpointRetry, p.openAgain)
 	}
 	return changed
 }
 
-// endpointRetry is how soon it is tried again to open an endpoint whose port somebody else had, or to tell the zones of one.
+// endpointRetry is how soon it is tried again to open an endpoint whose port somebody else had, or to tell the zones of
+// one.
 const endpointRetry = time.Second
 
-func (e *Emulator) openAgain() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.retrying = false
-	if !e.stopping && e.openEndpoints() {
-		e.keepKubeconfig()
+func (p *endpoints) openAgain() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.retrying = false
+	if !p.closed && p.openAll() {
+		p.keepKubeconfig()
 	}
 }
 
-// openEndpoint assumes the lock.
-func (e *Emulator) openEndpoint(c *cluster) error {
-	gate := e.newGate(c.state)
-	if err := gate.open(); err != nil {
-		return err
-	}
-	roots := &roots{}
-	roots.set(c.state.CACert)
-	balancer, err := e.newClusterBalancer(c.state, gate, roots)
-	if err != nil {
-		gate.Close()
-		return err
-	}
-	c.gate, c.balancer, c.roots = gate, balancer, roots
-	return nil
+// known says whether a zone has told of the regional state.
+func (p *endpoints) known() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.index > 0
 }
 
-func (e *Emulator) newGate(state az.ClusterState) *gate {
-	address, _ := netip.ParseAddr(e.options.ClientAddress) // empty: the zero address, of which no CIDR knows
-	return &gate{
-		publicAddress: loopback(state.EndpointPort), privateAddress: loopback(privatePort(e.dir.marker.PortBase, state.EndpointPort)),
-		socket: plan.EndpointSocket(e.zones[0].runDir, state.ID), client: address, now: time.Now,
-		refused: func(reason string, connections int) {
-			e.emit(api.Event{Cluster: state.Name, Type: api.EndpointRefused,
-				Message: fmt.Sprintf("the endpoint of cluster %s refused %d connection(s): %s", state.Name, connections, reason)})
-		},
+// endCreation ends the telling of a creation's stages.
+func (p *endpoints) endCreation(id string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c := p.clusters[id]; c != nil {
+		c.creation = nil
 	}
 }
 
-// grant puts an access into effect, unless it is: whom it does not admit any more is cut off.
-func (c *cluster) grant(access region.EndpointAccess) error {
-	if c.granted != nil && reflect.DeepEqual(*c.granted, access) {
-		return nil
-	}
-	err := c.gate.setAccess(access)
-	c.balancer.ResetClients(func(conn net.Conn) bool { return !c.gate.stands(conn) })
-	if err == nil {
-		c.granted = &access
-	}
-	return err
+// balancers are the AWS endpoint's and those of the clusters.
+func (p *endpoints) balancers() []*lb.Balancer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.all()
 }
 
-// tellTrouble makes events of what the endpoint's trouble becomes. It assumes the lock.
-func (e *Emulator) tellTrouble(c *cluster, trouble string) {
-	switch {
-	case trouble == c.trouble:
-		return
-	case trouble != "":
-		e.emit(api.Event{Cluster: c.state.Name, Type: api.EndpointFailed, Message: trouble})
-	default:
-		e.emit(api.Event{Cluster: c.state.Name, Type: api.EndpointOpened, Message: "the endpoint of cluster " + c.state.Name + " is open"})
+// all assumes the lock.
+func (p *endpoints) all() []*lb.Balancer {
+	all := []*lb.Balancer{p.aws}
+	for _, c := range p.clusters {
+		if c.balancer != nil {
+			all = append(all, c.balancer)
+		}
 	}
-	c.trouble = trouble
+	return all
 }
 
-// report has the zones write down what they do not know of a cluster's endpoint. It says whether they know all; they tell by their states. It assumes
-// the lock.
-func (e *Emulator) report(c *cluster) (known bool) {
-	told := az.EndpointReport{Trouble: c.trouble}
-	early := c.state.NotBefore != nil && time.Now().Before(*c.state.NotBefore)
-	if c.trouble == "" && !early {
-		told.UpdateID = c.state.Access.UpdateID
-	}
-	if told.UpdateID == "" && told.Trouble == c.state.Trouble {
-		return c.state.Access.UpdateID == ""
-	}
-	if !c.reporting {
-		c.reporting = true
-		id := c.state.ID
-		e.wait.Go(func() {
-			e.sendReport(id, told)
-			e.mu.Lock()
-			defer e.mu.Unlock()
-			c.reporting = false
-		})
-	}
-	return false
-}
+// drainTime is what open connections get to finish when the region stops: requests are short, and watches never end by
+// themselves.
+const drainTime = 300 * time.Millisecond
 
-// sendReport tells the first zone that takes it.
-func (e *Emulator) sendReport(id string, report az.EndpointReport) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+// stop closes all endpoints, for good.
+func (p *endpoints) stop(ctx context.Context) {
+	p.mu.Lock()
+	p.closed = true
+	balancers := p.all()
+	p.mu.Unlock()
+	draining, cancel := context.WithTimeout(ctx, drainTime)
 	defer cancel()
-	for _, z := range e.zones {
-		if z.reachable() != nil {
-			continue
-		}
-		err := az.Call(ctx, z.runDir, "POST", "/v1/clusters/"+id+"/endpoint", report, nil)
-		if err == nil {
-			return
-		}
-		e.logger.Warn("tell of an endpoint", "az", z.name, "error", err)
+	var wait sync.WaitGroup
+	for _, balancer := range balancers {
+		wait.Go(func() { balancer.Stop(draining) })
 	}
+	wait.Wait()
+}
+
+// sorted are copies of the clusters, in the order of their names.
+func (p *endpoints) sorted() []cluster {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := make([]cluster, 0, len(p.clusters))
+	for _, c := range p.clusters {
+		all = append(all, *c)
+	}
+	slices.SortFunc(all, func(a, b cluster) int { return strings.Compare(a.state.Name, b.state.Name) })
+	return all
+}
+
+// clusterNamed returns a copy; found is false when there is no such cluster.
+func (p *endpoints) named(name string) (named cluster, found bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.clusters {
+		if c.state.Name == name {
+			return *c, true
+		}
+	}
+	return cluster{}, false
 }

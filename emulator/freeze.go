@@ -10,9 +10,16 @@ import (
 	"tripod/internal/process"
 )
 
+// freezer stops all zones at one moment, and lets them go on.
+type freezer struct {
+	life  *life
+	zones zones
+	still sync.RWMutex // held while all zones are frozen, and to read while it is looked whether one is paused
+}
+
 // frozen is a region in which no process of a zone runs, by SIGSTOP.
 type frozen struct {
-	e         *Emulator
+	by        *freezer
 	processes *process.Frozen
 	since     time.Time
 	once      sync.Once
@@ -23,28 +30,25 @@ type frozen struct {
 // freezeLimit is how long processes may take to stop. A write to a slow disk has to end first.
 const freezeLimit = 2 * time.Second
 
-// freeze stops all processes of all zones at one moment, and it is nobody's fault: no pause is noticed, told or undone, and what was paused before stays so
-// after. The region's own process runs on. Until thaw, which every freeze must come to, no verb takes effect, and a stop of the region waits; a freeze
-// waits for the verbs that are under way.
-func (e *Emulator) freeze(ctx context.Context) (*frozen, error) {
-	if !isClosed(e.startedUp) {
-		return nil, errors.New("the region is not up yet: wait for it with 'tripod wait region --for=ready'")
+// freeze stops all processes of all zones at one moment, and it is nobody's fault: no pause is noticed, told or undone,
+// and what was paused before stays so after. The region's own process runs on. Until thaw, which every freeze must come
+// to, no verb takes effect, and a stop of the region waits; a freeze waits for the verbs that are under way.
+func (r *freezer) freeze(ctx context.Context) (*frozen, error) {
+	if !r.life.isUp() {
+		return nil, errNotUp
 	}
-	for _, z := range e.zones { // nobody else holds more than one
+	for _, z := range r.zones { // nobody else holds more than one
 		z.verbs.Lock()
 	}
-	e.still.Lock()
-	f := &frozen{e: e, since: time.Now()}
-	e.mu.Lock()
-	stopping := e.stopping
-	e.mu.Unlock()
-	if stopping {
+	r.still.Lock()
+	f := &frozen{by: r, since: time.Now()}
+	if r.life.isStopping() {
 		f.unlock()
 		return nil, errStopping
 	}
 	var agents []int
-	for _, z := range e.zones {
-		if _, child, _, _, _, _ := z.snapshot(); child != nil {
+	for _, z := range r.zones {
+		if child := z.status().child; child != nil {
 			agents = append(agents, child.PID())
 		}
 	}
@@ -59,7 +63,8 @@ func (e *Emulator) freeze(ctx context.Context) (*frozen, error) {
 	return f, nil
 }
 
-// thaw lets the processes go on that freeze has stopped, and says how long they stood still. Only the first call counts.
+// thaw lets the processes go on that freeze has stopped, and says how long they stood still. Only the first call
+// counts.
 func (f *frozen) thaw() (time.Duration, error) {
 	f.once.Do(func() {
 		f.err = f.processes.Thaw()
@@ -73,8 +78,8 @@ func (f *frozen) thaw() (time.Duration, error) {
 func (f *frozen) holds() bool { return f.processes.Holds() }
 
 func (f *frozen) unlock() {
-	f.e.still.Unlock()
-	for _, z := range f.e.zones {
+	f.by.still.Unlock()
+	for _, z := range f.by.zones {
 		z.verbs.Unlock()
 	}
 }

@@ -14,8 +14,8 @@ import (
 
 // journal is the region's event file, and who listens to it.
 type journal struct {
-	path string
-	told telling
+	path     string
+	callback eventQueue
 
 	mu        sync.Mutex
 	file      *os.File
@@ -41,7 +41,7 @@ func openJournal(path string, onEvent func(api.Event)) (*journal, error) {
 	if err := j.open(); err != nil {
 		return nil, err
 	}
-	j.told.start(onEvent)
+	j.callback.start(onEvent)
 	return j, nil
 }
 
@@ -62,7 +62,8 @@ func (j *journal) open() (err error) {
 	return nil
 }
 
-// readEvents calls each for the events of a file, oldest first. A file that is not there has none; a line that a crash cut short is skipped.
+// readEvents calls each for the events of a file, oldest first. A file that is not there has none; a line that a crash
+// cut short is skipped.
 func readEvents(path string, each func(api.Event) error) error {
 	file, err := os.Open(path)
 	if os.IsNotExist(err) {
@@ -114,8 +115,15 @@ func (j *journal) add(event api.Event) {
 			close(follower)
 		}
 	}
-	j.told.add(event) // under the lock, and so in the events' order
+	j.callback.add(event) // under the lock, and so in the events' order
 	j.mu.Unlock()
+}
+
+// last is the number of the newest event.
+func (j *journal) last() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.seq
 }
 
 // rotate assumes the lock.
@@ -193,7 +201,8 @@ func (j *journal) follow(since uint64, further bool, stop <-chan struct{}, each 
 }
 
 // drain tells what comes until the follower is let go, and then says whether it should come again.
-func (j *journal) drain(follower chan api.Event, stop <-chan struct{}, tell func(api.Event) error) (again bool, err error) {
+func (j *journal) drain(follower chan api.Event, stop <-chan struct{}, tell func(api.Event) error) (again bool,
+	err error) {
 	for {
 		select {
 		case event, ok := <-follower:
@@ -237,8 +246,5 @@ func (j *journal) close() {
 	}
 	j.file.Close()
 	j.mu.Unlock()
-	j.told.end()
+	j.callback.end()
 }
-
-// emit makes an event of the region's.
-func (e *Emulator) emit(event api.Event) { e.events.add(event) }

@@ -156,7 +156,8 @@ func TestFollowerEnds(t *testing.T) {
 				return nil
 			})
 		}()
-		eventually(t, "it follows", func() bool { j.mu.Lock(); defer j.mu.Unlock(); return len(j.followers) == 1 }, func() any { return "" })
+		eventually(t, "it follows", func() bool { j.mu.Lock(); defer j.mu.Unlock(); return len(j.followers) == 1 },
+			func() any { return "" })
 		add(j, 1)
 		<-told
 		end(j, stop)

@@ -26,7 +26,8 @@ import (
 // brokenEnv makes zones' agents die at their start, or never serve.
 const brokenEnv = "TRIPOD_TEST_ZONES"
 
-// TestMain lets the test binary be a region's processes: real agents of zones, and processes of clusters that report as the real ones do.
+// TestMain lets the test binary be a region's processes: real agents of zones, and processes of clusters that report as
+// the real ones do.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 3 && os.Args[1] == "internal" {
 		if err := play(os.Args[2], os.Args[3:]); err != nil {
@@ -40,7 +41,8 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	os.Setenv("XDG_RUNTIME_DIR", runtime)
-	os.Setenv("GORACE", "atexit_sleep_ms=0") // the race detector lets each process, children too, linger for a second at its end
+	// the race detector lets each process, children too, linger for a second at its end
+	os.Setenv("GORACE", "atexit_sleep_ms=0")
 	code := m.Run()
 	os.RemoveAll(runtime)
 	os.Exit(code)
@@ -129,8 +131,9 @@ type testRegion struct {
 func newRegion(t *testing.T, dir string, edit func(*options.Up)) *testRegion {
 	t.Helper()
 	r := &testRegion{}
-	options := options.Up{DataDir: dir, Region: "us-east-1", Cluster: "none", KubernetesVersion: "1.36", Executable: os.Args[0],
-		Logger: slog.New(slog.DiscardHandler), OnEvent: func(e api.Event) {
+	options := options.Up{DataDir: dir, Region: "us-east-1", Cluster: "none", KubernetesVersion: "1.36",
+		Executable: os.Args[0],
+		Logger:     slog.New(slog.DiscardHandler), OnEvent: func(e api.Event) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.events = append(r.events, e)
@@ -174,7 +177,7 @@ func logs(dir string) (all string) {
 func (r *testRegion) do(t *testing.T, verb, target string) {
 	t.Helper()
 	kind, name, _ := strings.Cut(target, "/")
-	if err := r.Do(t.Context(), kind, name, verb, ""); err != nil {
+	if err := r.Do(t.Context(), api.Order{Target: api.Target{Kind: kind, Name: name}, Verb: verb}); err != nil {
 		t.Fatalf("%s %s: %v", verb, target, err)
 	}
 }

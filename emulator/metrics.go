@@ -16,15 +16,19 @@ import (
 
 var (
 	zoneUp     = prometheus.NewDesc("tripod_zone_up", "1 while the zone is ready.", []string{"zone"}, nil)
-	instanceUp = prometheus.NewDesc("tripod_instance_up", "1 while the instance is ready.", []string{"zone", "cluster", "component"}, nil)
-	restarts   = prometheus.NewDesc("tripod_instance_restarts_total", "How often the zone started the instance again.", []string{"zone", "cluster", "component"}, nil)
-	memory     = prometheus.NewDesc("tripod_memory_bytes", "Proportional set size of all processes of the region.", nil, nil)
-	quorum     = prometheus.NewDesc("tripod_quorum", "1 while the regional state and every cluster's etcd have a majority.", nil, nil)
-	fault      = prometheus.NewDesc("tripod_fault", "1 for every fault in force.", []string{"target", "fault"}, nil)
+	instanceUp = prometheus.NewDesc("tripod_instance_up", "1 while the instance is ready.",
+		[]string{"zone", "cluster", "component"}, nil)
+	restarts = prometheus.NewDesc("tripod_instance_restarts_total", "How often the zone started the instance again.",
+		[]string{"zone", "cluster", "component"}, nil)
+	memory = prometheus.NewDesc("tripod_memory_bytes", "Proportional set size of all processes of the region.", nil,
+		nil)
+	quorum = prometheus.NewDesc("tripod_quorum", "1 while the regional state and every cluster's etcd have a "+
+		"majority.", nil, nil)
+	fault = prometheus.NewDesc("tripod_fault", "1 for every fault in force.", []string{"target", "fault"}, nil)
 )
 
 // collector makes metrics of the status, when somebody asks.
-type collector struct{ e *Emulator }
+type collector struct{ *observer }
 
 func (c *collector) Describe(descs chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{zoneUp, instanceUp, restarts, memory, quorum, fault} {
@@ -42,13 +46,14 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 		}
 		return 0
 	}
-	s := c.e.Status()
+	s := c.Status()
 	well := s.State.Quorum
 	for _, z := range s.Zones {
 		gauge(zoneUp, is(z.State == api.StateReady), z.Name)
 		for _, i := range z.Instances {
 			gauge(instanceUp, is(i.State == api.StateReady), z.Name, i.Cluster, i.Component)
-			metrics <- prometheus.MustNewConstMetric(restarts, prometheus.CounterValue, float64(i.Restarts), z.Name, i.Cluster, i.Component)
+			metrics <- prometheus.MustNewConstMetric(restarts, prometheus.CounterValue, float64(i.Restarts), z.Name, i.Cluster,
+				i.Component)
 		}
 	}
 	for _, cluster := range s.Clusters {
@@ -64,12 +69,12 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 // gatherers are the region's own metrics and those of its zones' agents, as one.
 func (e *Emulator) gatherers() prometheus.Gatherers {
 	all := prometheus.Gatherers{e.registry}
-	for i := range zoneLetters {
+	for _, z := range e.zones {
 		all = append(all, prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
-			if i >= len(e.zones) || e.zones[i].reachable() != nil || e.night.asleep.Load() != nil {
+			if z.reachable() != nil || e.sleeper.asleep.Load() != nil {
 				return nil, nil // tripod_zone_up says so, and nobody is woken for it
 			}
-			return scrape(e.zones[i].runDir)
+			return scrape(z.runDir())
 		}))
 	}
 	return all

@@ -18,8 +18,8 @@ import (
 	"tripod/internal/ports"
 )
 
-// A region's ports stand in one contiguous range. Its first ten are the zones'; each cluster has ten. What the zones have left over, and what is left at
-// the end, are the clusters' private endpoints.
+// A region's ports stand in one contiguous range. Its first ten are the zones'; each cluster has ten. What the zones
+// have left over, and what is left at the end, are the clusters' private endpoints.
 const (
 	portRange     = 128
 	raftOffset    = 0
@@ -40,30 +40,36 @@ func privatePort(base, endpoint int) int {
 }
 
 // settlePorts decides the region's ports, for good when it is new, and takes the AWS endpoint's.
-func (e *Emulator) settlePorts(ctx context.Context) (net.Listener, error) {
-	m := &e.dir.marker
-	if e.dir.isNew {
-		return e.foundMarker()
+func (s *site) settlePorts(ctx context.Context) (net.Listener, error) {
+	m := &s.dir.marker
+	if s.dir.isNew {
+		return s.foundMarker()
 	}
-	o := e.options
+	o := s.options
 	switch {
 	case o.PortSet && o.Port != 0 && o.Port != m.Port:
-		return nil, fmt.Errorf("the region in %s has port %d, which its tokens and trust policies hold: start it without --port, or make another region with --data-dir", e.dir.path, m.Port)
+		return nil, fmt.Errorf("the region in %s has port %d, which its tokens and trust policies hold: start it without "+
+			"--port, or make another region with --data-dir", s.dir.path, m.Port)
 	case o.Region != m.Region:
-		return nil, fmt.Errorf("the region in %s is %s: start it with --region %s, or make another with --data-dir", e.dir.path, m.Region, m.Region)
+		return nil, fmt.Errorf("the region in %s is %s: start it with --region %s, or make another with --data-dir",
+			s.dir.path, m.Region, m.Region)
 	}
-	if other := twin(ctx, filepath.Dir(e.runDir), m.PortBase, e.dir.path); other != "" {
-		return nil, fmt.Errorf("the region in %s runs and has the same ports as the one in %s, since a snapshot of one was restored as the other: only one of them can run, so stop that one first with 'tripod --data-dir %s down'", other, e.dir.path, other)
+	if other := twin(ctx, filepath.Dir(s.runDir), m.PortBase, s.dir.path); other != "" {
+		return nil, fmt.Errorf("the region in %s runs and has the same ports as the one in %s, since a snapshot of one "+
+			"was restored as the other: only one of them can run, so stop that one first with 'tripod --data-dir %s down'",
+			other, s.dir.path, other)
 	}
-	pki.Write(rangeNote(filepath.Dir(e.runDir), m.PortBase), []byte(e.dir.path)) // it is ours, whatever the note says; without one, it still is
+	// it is ours, whatever the note says; without one, it still is
+	pki.Write(rangeNote(filepath.Dir(s.runDir), m.PortBase), []byte(s.dir.path))
 	if port := taken(m.PortBase, clusterOffset+10); port != 0 {
-		return nil, fmt.Errorf("port %d of 127.0.0.1, one of the range %d to %d that this region keeps, is taken: stop the program that has it and try again", port, m.PortBase, m.PortBase+portRange-1)
+		return nil, fmt.Errorf("port %d of 127.0.0.1, one of the range %d to %d that this region keeps, is taken: stop "+
+			"the program that has it and try again", port, m.PortBase, m.PortBase+portRange-1)
 	}
 	return listenAWS(m.Port)
 }
 
-// choosePortBase finds a free range. It stays below the range that systems take clients' ports from (32768 on Linux), since a port of
-// it could be anybody's at the next start.
+// choosePortBase finds a free range. It stays below the range that systems take clients' ports from (32768 on Linux),
+// since a port of it could be anybody's at the next start.
 func choosePortBase(reservations, dataDir string) (int, error) {
 	const lowest, highest = 20000, 32000
 	for range 200 {
@@ -72,10 +78,12 @@ func choosePortBase(reservations, dataDir string) (int, error) {
 			return base, nil
 		}
 	}
-	return 0, fmt.Errorf("there is no free range of %d ports between %d and %d on 127.0.0.1: stop some servers and try again", portRange, lowest, highest)
+	return 0, fmt.Errorf("there is no free range of %d ports between %d and %d on 127.0.0.1: stop some servers and try "+
+		"again", portRange, lowest, highest)
 }
 
-// twin is the data directory of a region that runs and has the same range: one of the two was restored from a snapshot of the other. "" when there is none.
+// twin is the data directory of a region that runs and has the same range: one of the two was restored from a snapshot
+// of the other. "" when there is none.
 func twin(ctx context.Context, reservations string, base int, dataDir string) string {
 	holder, err := os.ReadFile(rangeNote(reservations, base))
 	if err != nil || string(holder) == dataDir {
@@ -97,10 +105,10 @@ func twin(ctx context.Context, reservations string, base int, dataDir string) st
 }
 
 // ownPorts are all the ports that are the region's, or may become so.
-func (e *Emulator) ownPorts() ports.Ranges {
-	m := e.dir.marker
+func (s *site) ownPorts() ports.Ranges {
+	m := s.dir.marker
 	own := ports.Ranges{{First: m.Port, Last: m.Port}, {First: m.PortBase, Last: m.PortBase + portRange - 1}}
-	if address, err := netip.ParseAddrPort(e.options.MetricsAddress); err == nil && address.Port() != 0 {
+	if address, err := netip.ParseAddrPort(s.options.MetricsAddress); err == nil && address.Port() != 0 {
 		own = append(own, ports.Range{First: int(address.Port()), Last: int(address.Port())})
 	}
 	return own
@@ -110,9 +118,9 @@ func rangeNote(reservations string, base int) string {
 	return filepath.Join(reservations, fmt.Sprintf("%d.ports", base))
 }
 
-// reserve keeps a range for a region also while it does not run: one that is made meanwhile must not choose the same. It fails when the
-// range is another region's that still exists, or that is being made at this moment. The notes are in the user's runtime
-// directory, which a reboot may empty: every start writes its own again.
+// reserve keeps a range for a region also while it does not run: one that is made meanwhile must not choose the same.
+// It fails when the range is another region's that still exists, or that is being made at this moment. The notes are in
+// the user's runtime directory, which a reboot may empty: every start writes its own again.
 func reserve(reservations string, base int, dataDir string) bool {
 	note := rangeNote(reservations, base)
 	if info, err := os.Stat(note); err == nil {
@@ -157,7 +165,8 @@ func listenAWS(port int) (net.Listener, error) {
 		if port == 4566 {
 			hint = " (LocalStack's port too)"
 		}
-		return nil, fmt.Errorf("port %d%s is taken on 127.0.0.1: stop the program that has it, or choose another with --port (0 picks one)", port, hint)
+		return nil, fmt.Errorf("port %d%s is taken on 127.0.0.1: stop the program that has it, or choose another with "+
+			"--port (0 picks one)", port, hint)
 	}
 	return nil, fmt.Errorf("cannot listen on port %d of 127.0.0.1: %w", port, err)
 }

@@ -25,7 +25,8 @@ func TestRegion(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "region")
 	r := newRegion(t, dir, func(o *options.Up) { o.Cluster, o.Nodes, o.MetricsAddress = "demo", 0, "127.0.0.1:0" })
 	r.start(t)
-	if s := r.Status(); s.Phase != api.PhaseReady || !s.State.Quorum || s.State.Voters != 3 || s.State.Leader == "" || len(s.Faults) != 0 {
+	if s := r.Status(); s.Phase != api.PhaseReady || !s.State.Quorum || s.State.Voters != 3 || s.State.Leader == "" ||
+		len(s.Faults) != 0 {
 		t.Fatalf("after Start: %+v", s)
 	}
 	for _, step := range []struct {
@@ -34,8 +35,10 @@ func TestRegion(t *testing.T) {
 	}{
 		{"status", testStatus}, {"kubeconfig", testKubeconfig}, {"files are the user's alone", testFileModes},
 		{"a killed zone stays down", testKilledZone}, {"a zone killed by somebody else is noticed", testForeignKill},
-		{"two zones down", testNoQuorum}, {"a paused zone", testPausedZone}, {"a zone paused by somebody else is noticed", testForeignPause},
-		{"an instance", testInstance}, {"an update", testUpdateFault}, {"orders that make no sense", testBadOrders}, {"the data directory is held", testHeld},
+		{"two zones down", testNoQuorum}, {"a paused zone", testPausedZone},
+		{"a zone paused by somebody else is noticed", testForeignPause},
+		{"an instance", testInstance}, {"an update", testUpdateFault}, {"orders that make no sense", testBadOrders},
+		{"the data directory is held", testHeld},
 	} {
 		if !t.Run(step.name, func(t *testing.T) { step.run(t, r) }) {
 			return
@@ -48,19 +51,23 @@ func testStatus(t *testing.T, r *testRegion) {
 	s := r.Status()
 	for i, z := range s.Zones {
 		letter := zoneLetters[i]
-		if z.Name != "us-east-1"+letter || z.ID != fmt.Sprintf("use1-az%d", i+1) || z.PID == 0 || z.MemoryBytes == 0 || len(z.Instances) != 3 {
+		if z.Name != "us-east-1"+letter || z.ID != fmt.Sprintf("use1-az%d", i+1) || z.PID == 0 || z.MemoryBytes == 0 ||
+			len(z.Instances) != 3 {
 			t.Errorf("zone %d: %+v", i, z)
 		}
 		for n, component := range []string{"etcd", "apiserver", "controllers"} {
-			if instance := z.Instances[n]; instance.Target != component+"/"+letter || instance.State != api.StateReady || instance.PID == 0 || instance.MemoryBytes == 0 {
+			if instance := z.Instances[n]; instance.Target != component+"/"+letter || instance.State != api.StateReady ||
+				instance.PID == 0 || instance.MemoryBytes == 0 {
 				t.Errorf("instance %+v", instance)
 			}
 		}
 	}
-	if len(s.Clusters) != 1 || s.Clusters[0].Name != "demo" || s.Clusters[0].EtcdLeader != "us-east-1a" || s.Clusters[0].EtcdMembers != 3 || !s.Clusters[0].Quorum {
+	if len(s.Clusters) != 1 || s.Clusters[0].Name != "demo" || s.Clusters[0].EtcdLeader != "us-east-1a" ||
+		s.Clusters[0].EtcdMembers != 3 || !s.Clusters[0].Quorum {
 		t.Errorf("clusters %+v", s.Clusters)
 	}
-	if len(s.Balancers) != 2 || s.Balancers[0].Name != "aws" || s.Balancers[1].Name != "demo" || "https://"+s.Balancers[1].Address != s.Clusters[0].Endpoint {
+	if len(s.Balancers) != 2 || s.Balancers[0].Name != "aws" || s.Balancers[1].Name != "demo" ||
+		"https://"+s.Balancers[1].Address != s.Clusters[0].Endpoint {
 		t.Errorf("balancers %+v", s.Balancers)
 	}
 	response, err := http.Get(s.AWSEndpoint + "/healthz")
@@ -120,11 +127,13 @@ func testKubeconfig(t *testing.T, r *testRegion) {
 		config.Contexts[0].Context.Cluster != arn || config.Contexts[0].Context.User != arn {
 		t.Fatalf("%s", text)
 	}
-	if c := config.Clusters[0].Cluster; c.Server != r.Status().Clusters[0].Endpoint || !strings.HasPrefix(string(c.CA), "-----BEGIN CERTIFICATE") {
+	if c := config.Clusters[0].Cluster; c.Server != r.Status().Clusters[0].Endpoint ||
+		!strings.HasPrefix(string(c.CA), "-----BEGIN CERTIFICATE") {
 		t.Errorf("%s", text)
 	}
 	exec := config.Users[0].User.Exec
-	if want := []string{"--data-dir", r.dir.path, "token", "--cluster", "demo"}; !slices.Equal(exec.Args, want) || exec.Command != os.Args[0] || exec.InteractiveMode != "Never" {
+	if want := []string{"--data-dir", r.dir.path, "token", "--cluster", "demo"}; !slices.Equal(exec.Args, want) ||
+		exec.Command != os.Args[0] || exec.InteractiveMode != "Never" {
 		t.Errorf("%+v", exec)
 	}
 }
@@ -149,14 +158,17 @@ func testKilledZone(t *testing.T, r *testRegion) {
 	r.do(t, "kill", "az/b")
 	gone(t, before)
 	s := r.Status()
-	if z := s.Zones[1]; z.State != api.StateKilled || z.PID != 0 || z.Reason == "" || s.Phase != api.PhaseDegraded || !s.State.Quorum {
+	if z := s.Zones[1]; z.State != api.StateKilled || z.PID != 0 || z.Reason == "" || s.Phase != api.PhaseDegraded ||
+		!s.State.Quorum {
 		t.Errorf("when kill returns: %s %+v", s.Phase, z)
 	}
-	if len(s.Faults) != 1 || s.Faults[0].Target != "az/us-east-1b" || s.Faults[0].Fault != api.StateKilled || time.Since(s.Faults[0].Since) > time.Minute {
+	if len(s.Faults) != 1 || s.Faults[0].Target != "az/us-east-1b" || s.Faults[0].Fault != api.StateKilled ||
+		time.Since(s.Faults[0].Since) > time.Minute {
 		t.Errorf("faults %+v", s.Faults)
 	}
 	r.do(t, "kill", "az/us-east-1b") // again is no error
-	if err := r.Do(t.Context(), "etcd", "b", "kill", ""); err == nil || !strings.Contains(err.Error(), "tripod start az/us-east-1b") {
+	if err := r.Do(t.Context(), api.Order{Target: api.Target{Kind: "etcd", Name: "b"}, Verb: "kill"}); err == nil ||
+		!strings.Contains(err.Error(), "tripod start az/us-east-1b") {
 		t.Errorf("an order to a zone that is down: %v", err)
 	}
 	r.do(t, "start", "az/b")
@@ -166,7 +178,8 @@ func testKilledZone(t *testing.T, r *testRegion) {
 func testForeignKill(t *testing.T, r *testRegion) {
 	before := pids(api.Status{Zones: r.Status().Zones[2:]})
 	syscall.Kill(before[0], syscall.SIGKILL) // the agent alone: its group goes with it
-	eventually(t, "the zone is lost", func() bool { return r.Status().Zones[2].State == api.StateKilled }, func() any { return r.Status().Zones[2] })
+	eventually(t, "the zone is lost", func() bool { return r.Status().Zones[2].State == api.StateKilled },
+		func() any { return r.Status().Zones[2] })
 	gone(t, before)
 	if z := r.Status().Zones[2]; !strings.Contains(z.Reason, "signal: killed") {
 		t.Errorf("reason %q", z.Reason)
@@ -189,7 +202,8 @@ func testNoQuorum(t *testing.T, r *testRegion) {
 	r.do(t, "kill", "az/a")
 	r.do(t, "stop", "az/b")
 	s := r.Status()
-	if s.Phase != api.PhaseNoQuorum || s.State.Quorum || s.State.Voters != 1 || s.Clusters[0].Quorum || s.Zones[1].State != api.StateStopped {
+	if s.Phase != api.PhaseNoQuorum || s.State.Quorum || s.State.Voters != 1 || s.Clusters[0].Quorum ||
+		s.Zones[1].State != api.StateStopped {
 		t.Errorf("with one zone left: %+v", s)
 	}
 	eventually(t, "the loss is told", func() bool { return r.told("QuorumLost", "") }, func() any { return r.Status() })
@@ -203,11 +217,14 @@ func testPausedZone(t *testing.T, r *testRegion) {
 	r.do(t, "pause", "az/b")
 	r.do(t, "pause", "az/b")
 	s := r.Status()
-	if s.Zones[1].State != api.StatePaused || s.Phase != api.PhaseDegraded || len(s.Faults) != 1 || s.Zones[1].Instances[0].State != api.StatePaused {
+	if s.Zones[1].State != api.StatePaused || s.Phase != api.PhaseDegraded || len(s.Faults) != 1 ||
+		s.Zones[1].Instances[0].State != api.StatePaused {
 		t.Errorf("when pause returns: %s %+v %+v", s.Phase, s.Zones[1], s.Faults)
 	}
-	eventually(t, "the balancers let it go", func() bool { return !r.Status().Balancers[1].Targets[1].Healthy }, func() any { return r.Status().Balancers })
-	if err := r.Do(t.Context(), "etcd", "b", "kill", ""); err == nil || !strings.Contains(err.Error(), "tripod resume az/us-east-1b") {
+	eventually(t, "the balancers let it go", func() bool { return !r.Status().Balancers[1].Targets[1].Healthy },
+		func() any { return r.Status().Balancers })
+	if err := r.Do(t.Context(), api.Order{Target: api.Target{Kind: "etcd", Name: "b"}, Verb: "kill"}); err == nil ||
+		!strings.Contains(err.Error(), "tripod resume az/us-east-1b") {
 		t.Errorf("an order to a paused zone: %v", err)
 	}
 	r.do(t, "resume", "az/b")
@@ -221,7 +238,8 @@ func testPausedZone(t *testing.T, r *testRegion) {
 func testForeignPause(t *testing.T, r *testRegion) {
 	group := r.Status().Zones[0].PID
 	syscall.Kill(-group, syscall.SIGSTOP)
-	eventually(t, "paused", func() bool { return r.Status().Zones[0].State == api.StatePaused }, func() any { return r.Status().Zones[0] })
+	eventually(t, "paused", func() bool { return r.Status().Zones[0].State == api.StatePaused },
+		func() any { return r.Status().Zones[0] })
 	syscall.Kill(-group, syscall.SIGCONT)
 	r.awaitPhase(t, api.PhaseReady)
 }
@@ -230,7 +248,8 @@ func testInstance(t *testing.T, r *testRegion) {
 	r.do(t, "stop", "apiserver/b")
 	instance := func() api.Instance { return r.Status().Zones[1].Instances[1] }
 	eventually(t, "stopped", func() bool { return instance().State == api.StateStopped }, func() any { return instance() })
-	if s := r.Status(); len(s.Faults) != 1 || s.Faults[0].Target != "apiserver/b" || s.Faults[0].Fault != api.StateStopped {
+	if s := r.Status(); len(s.Faults) != 1 || s.Faults[0].Target != "apiserver/b" ||
+		s.Faults[0].Fault != api.StateStopped {
 		t.Errorf("faults %+v", s.Faults)
 	}
 	r.do(t, "start", "apiserver/b")
@@ -252,7 +271,7 @@ func testBadOrders(t *testing.T, r *testRegion) {
 		{"node", "b", "kill", "", `there is no target type "node"`},
 		{"etcd", "b", "kill", "other", `there is no cluster "other"`},
 	} {
-		err := r.Do(t.Context(), c.kind, c.name, c.verb, c.cluster)
+		err := r.Do(t.Context(), api.Order{Target: api.Target{Kind: c.kind, Name: c.name}, Verb: c.verb, Cluster: c.cluster})
 		if !errors.As(err, new(refusal)) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v", c, err)
 		}
@@ -306,12 +325,14 @@ func testRestart(t *testing.T, r *testRegion) {
 	again.start(t)
 	after := again.awaitPhase(t, api.PhaseReady)
 	if after.AWSEndpoint != before.AWSEndpoint || after.AccountID != before.AccountID || len(after.Clusters) != 1 ||
-		after.Clusters[0].ID != before.Clusters[0].ID || after.Clusters[0].Endpoint != before.Clusters[0].Endpoint || after.Clusters[0].Status != "ACTIVE" {
+		after.Clusters[0].ID != before.Clusters[0].ID || after.Clusters[0].Endpoint != before.Clusters[0].Endpoint ||
+		after.Clusters[0].Status != "ACTIVE" {
 		t.Errorf("before: %+v\nafter: %+v", before, after)
 	}
 	if text, _ := os.ReadFile(again.dir.file("kubeconfig")); string(text) != string(kubeconfig) {
 		t.Error("the kubeconfig is another one")
 	}
 	again.Kill()
-	eventually(t, "everything is killed", func() bool { return len(pids(again.Status())) == 0 }, func() any { return again.Status() })
+	eventually(t, "everything is killed", func() bool { return len(pids(again.Status())) == 0 },
+		func() any { return again.Status() })
 }

@@ -23,10 +23,11 @@ const (
 	restoringName = ".restoring"
 )
 
-// RestoreSnapshot makes a region's data directory of a snapshot: a new one, one in an empty directory, or, with Over, in the place of the region that is
-// there and does not run. Unless it returns nil, everything is as before; only when it is killed while it replaces, nothing but another restore or
-// a purge takes the directory.
-func RestoreSnapshot(ctx context.Context, request snapshot.RestoreRequest, each func(api.SnapshotProgress)) (_ *api.Snapshot, err error) {
+// RestoreSnapshot makes a region's data directory of a snapshot: a new one, one in an empty directory, or, with Over,
+// in the place of the region that is there and does not run. Unless it returns nil, everything is as before; only when
+// it is killed while it replaces, nothing but another restore or a purge takes the directory.
+func RestoreSnapshot(ctx context.Context, request snapshot.RestoreRequest,
+	each func(api.SnapshotProgress)) (_ *api.Snapshot, err error) {
 	from, err := snapshot.Open(request.File)
 	if err != nil {
 		return nil, err
@@ -45,7 +46,8 @@ func RestoreSnapshot(ctx context.Context, request snapshot.RestoreRequest, each 
 		}
 	}()
 	if !dir.isNew && !request.Over {
-		return nil, fmt.Errorf("there is a region in %s: restore into another directory with --data-dir, or replace that region with --force", dir.path)
+		return nil, fmt.Errorf("there is a region in %s: restore into another directory with --data-dir, or replace that "+
+			"region with --force", dir.path)
 	}
 	if err := dir.sweep(); err != nil {
 		return nil, err
@@ -74,19 +76,22 @@ func checkRestored(dir string, about api.Snapshot) error {
 		return fmt.Errorf("%s holds no region: it has no tripod.json", about.File)
 	}
 	var m datadir.Marker
-	fits := json.Unmarshal(text, &m) == nil && m.Schema == about.Schema && m.Region == about.Region && m.AccountID == about.AccountID &&
+	fits := json.Unmarshal(text, &m) == nil && m.Schema == about.Schema && m.Region == about.Region &&
+		m.AccountID == about.AccountID &&
 		m.Port == about.Port && m.PortBase == about.PortBase
 	if !fits || !m.Founded || !m.Whole() || m.PortBase < 1024 || m.PortBase > 65536-portRange {
-		return fmt.Errorf("%s is damaged, or no snapshot of Tripod's: its tripod.json is not what its manifest says", about.File)
+		return fmt.Errorf("%s is damaged, or no snapshot of Tripod's: its tripod.json is not what its manifest says",
+			about.File)
 	}
 	return nil
 }
 
-// replace puts what is in staging in the place of all that is in the directory. From the first step to the last the directory has a region's marker, and
-// restoringName says that it is not to be used.
+// replace puts what is in staging in the place of all that is in the directory. From the first step to the last the
+// directory has a region's marker, and restoringName says that it is not to be used.
 func (d *dataDir) replace(staging string) error {
 	restoring := d.file(restoringName)
-	if err := empty(restoring); err != nil && !errors.Is(err, fs.ErrNotExist) { // of one that was cut short: not the directory itself
+	// of one that was cut short: not the directory itself
+	if err := empty(restoring); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if err := syscall.Rename(staging, restoring); err != nil { // os.Rename replaces no directory, not even an empty one

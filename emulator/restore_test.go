@@ -52,13 +52,16 @@ func TestRestoreThatIsRefusedLeavesEverythingAsItWas(t *testing.T) {
 		over bool
 		want string
 	}{
-		"a file that is not there":    {"/none.tripod", nothing, false, "cannot open the snapshot /none.tripod: no such file or directory"},
-		"half a file":                 {half, nothing, false, "half.tripod is "},
-		"half a file, over a region":  {half, region, true, "half.tripod is "},
-		"no region in it":             {someSnapshot(t, `{"schema":1}`), nothing, false, "its tripod.json is not what its manifest says"},
-		"one that was never ready":    {someSnapshot(t, strings.Replace(someMarker, `,"founded":true`, "", 1)), region, true, "its tripod.json is not what its manifest says"},
-		"another port than it says":   {someSnapshot(t, strings.Replace(someMarker, "4566", "4567", 1)), nothing, false, "its tripod.json is not what its manifest says"},
-		"over somebody's files":       {good, func(dir string) { write(t, filepath.Join(dir, "thesis.tex"), "x") }, true, "holds files that are not Tripod's (thesis.tex)"},
+		"a file that is not there": {"/none.tripod", nothing, false,
+			"cannot open the snapshot /none.tripod: no such file or directory"},
+		"half a file":                {half, nothing, false, "half.tripod is "},
+		"half a file, over a region": {half, region, true, "half.tripod is "},
+		"no region in it":            {someSnapshot(t, `{"schema":1}`), nothing, false, "its tripod.json is not what its manifest says"},
+		"one that was never ready":   {someSnapshot(t, strings.Replace(someMarker, `,"founded":true`, "", 1)), region, true, "its tripod.json is not what its manifest says"},
+		"another port than it says": {someSnapshot(t, strings.Replace(someMarker, "4566", "4567", 1)), nothing, false,
+			"its tripod.json is not what its manifest says"},
+		"over somebody's files": {good, func(dir string) { write(t, filepath.Join(dir, "thesis.tex"), "x") }, true,
+			"holds files that are not Tripod's (thesis.tex)"},
 		"over a region, by mistake":   {good, region, false, "or replace that region with --force"},
 		"over a region of the future": {good, func(dir string) { write(t, filepath.Join(dir, "tripod.json"), `{"schema":2}`) }, true, "was made by a newer Tripod (schema 2"},
 	} {
@@ -93,7 +96,10 @@ func TestRestoreThatWasKilledIsNoticed(t *testing.T) {
 		leave  func(dir string)
 		usable bool // what is there is whole
 	}{
-		"while a new one was unpacked": {func(dir string) { write(t, filepath.Join(dir, extractName, "tripod.json"), someMarker) }, true},
+		"while a new one was unpacked": {func(dir string) {
+			write(t, filepath.Join(dir, extractName, "tripod.json"),
+				someMarker)
+		}, true},
 		"while it was unpacked over a region": {func(dir string) {
 			write(t, filepath.Join(dir, "tripod.json"), someMarker)
 			write(t, filepath.Join(dir, extractName, "pki", "x"), "half")

@@ -2,13 +2,12 @@ package emulator
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"tripod/api"
@@ -18,20 +17,31 @@ import (
 	"tripod/state"
 )
 
-// copyName is the directory in the data directory where a copy is made while the region stands still. It is deleted when its snapshot is written, or
-// at the next start.
+// copyName is the directory in the data directory where a copy is made while the region stands still. It is deleted
+// when its snapshot is written, or at the next start.
 const copyName = ".snapshot"
 
-// SaveSnapshot saves the region, which runs, as one file: as kill -9 of all its processes at one moment would leave it, which every region survives. For
-// that moment, a copy's time, it stands still; the file is written from the copy while it runs on.
-func (e *Emulator) SaveSnapshot(ctx context.Context, request api.SnapshotRequest, each func(api.SnapshotProgress)) (_ *api.Snapshot, err error) {
-	if !e.saving.TryLock() {
+// saver saves snapshots of a region that runs, one at a time.
+type saver struct {
+	*site
+	life      *life
+	endpoints *endpoints
+	freezer   *freezer
+	saving    sync.Mutex // held while one is made
+}
+
+// Save saves the region, which runs, as one file: as kill -9 of all its processes at one moment would leave it, which
+// every region survives. For that moment, a copy's time, it stands still; the file is written from the copy while it
+// runs on.
+func (v *saver) Save(ctx context.Context, request api.SnapshotRequest,
+	each func(api.SnapshotProgress)) (_ *api.Snapshot, err error) {
+	if !v.saving.TryLock() {
 		return nil, errors.New("another snapshot of the region is being saved: wait for it")
 	}
-	defer e.saving.Unlock()
+	defer v.saving.Unlock()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(e.running, func() { cancel(errStopping) })()
+	defer context.AfterFunc(v.life.running, func() { cancel(errStopping) })()
 	draft, err := checkRequest(request)
 	if err != nil {
 		return nil, err
@@ -41,19 +51,21 @@ func (e *Emulator) SaveSnapshot(ctx context.Context, request api.SnapshotRequest
 			draft.Discard()
 		}
 	}()
-	about := describeMarker(e.dir.marker, request)
-	for _, c := range e.sortedClusters() {
-		about.Clusters = append(about.Clusters, api.SnapshotCluster{Name: c.state.Name, Version: c.state.Version, Status: string(c.state.Status)})
+	about := describeMarker(v.dir.marker, request)
+	for _, c := range v.endpoints.sorted() {
+		about.Clusters = append(about.Clusters, api.SnapshotCluster{Name: c.state.Name, Version: c.state.Version,
+			Status: string(c.state.Status)})
 	}
-	staging := e.dir.file(copyName)
+	staging := v.dir.file(copyName)
 	defer os.RemoveAll(staging)
-	if err := e.copyStill(ctx, staging, &about); err != nil {
-		return nil, diskError(e.dir.path, err)
+	if err := v.copyStill(ctx, staging, &about); err != nil {
+		return nil, diskError(v.dir.path, err)
 	}
 	if err := writeSnapshot(ctx, draft, staging, &about, each); err != nil {
 		return nil, err
 	}
-	e.emit(api.Event{Type: api.SnapshotSaved, Message: fmt.Sprintf("snapshot %s is saved: %.1f MiB; the region stood still for %.0f ms", about.Name,
+	v.emit(api.Event{Type: api.SnapshotSaved, Message: fmt.Sprintf("snapshot %s is saved: %.1f MiB; the region stood "+
+		"still for %.0f ms", about.Name,
 		float64(about.Bytes)/(1<<20), about.PauseMillis)})
 	return &about, nil
 }
@@ -70,33 +82,34 @@ func checkRequest(request api.SnapshotRequest) (*snapshot.Draft, error) {
 }
 
 func describeMarker(m datadir.Marker, request api.SnapshotRequest) api.Snapshot {
-	return api.Snapshot{Name: request.Name, File: request.File, CreatedAt: time.Now().UTC(), Region: m.Region, AccountID: m.AccountID,
-		Port: m.Port, PortBase: m.PortBase, Clusters: []api.SnapshotCluster{}}
+	return api.Snapshot{Name: request.Name, File: request.File, CreatedAt: time.Now().UTC(), Region: m.Region,
+		AccountID: m.AccountID,
+		Port:      m.Port, PortBase: m.PortBase, Clusters: []api.SnapshotCluster{}}
 }
 
 // copyStill copies the data directory while the region stands still, and notes since when and for how long.
-func (e *Emulator) copyStill(ctx context.Context, staging string, about *api.Snapshot) error {
+func (v *saver) copyStill(ctx context.Context, staging string, about *api.Snapshot) error {
 	if err := os.RemoveAll(staging); err != nil {
 		return err
 	}
 	if err := os.Mkdir(staging, 0o700); err != nil {
 		return err
 	}
-	if err := snapshot.CheckSpace(e.dir.path); err != nil { // a full disk would hurt the region
+	if err := snapshot.CheckSpace(v.dir.path); err != nil { // a full disk would hurt the region
 		return err
 	}
-	copier := &snapshot.Copier{From: e.dir.path, To: staging}
+	copier := &snapshot.Copier{From: v.dir.path, To: staging}
 	if err := copier.Copy(ctx); err != nil { // most of it: the region has to stand still only for the rest
 		return err
 	}
-	still, err := e.freeze(ctx)
+	still, err := v.freezer.freeze(ctx)
 	if err != nil {
 		return err
 	}
 	about.CreatedAt = still.since.UTC()
 	err = copier.Copy(ctx)
 	if err == nil {
-		err = e.events.copyTo(staging)
+		err = v.events.copyTo(staging)
 	}
 	if err == nil && !still.holds() {
 		err = errors.New("somebody let processes of the region go on while they were copied: try again")
@@ -110,7 +123,8 @@ func (e *Emulator) copyStill(ctx context.Context, staging string, about *api.Sna
 }
 
 // writeSnapshot writes the file from a data directory that nobody changes, and completes what is known of it.
-func writeSnapshot(ctx context.Context, draft *snapshot.Draft, dir string, about *api.Snapshot, each func(api.SnapshotProgress)) (err error) {
+func writeSnapshot(ctx context.Context, draft *snapshot.Draft, dir string, about *api.Snapshot,
+	each func(api.SnapshotProgress)) (err error) {
 	if *about, err = snapshot.Write(ctx, draft, dir, *about, each); err == nil {
 		var info fs.FileInfo
 		if info, err = draft.Stat(); err == nil {
@@ -122,7 +136,8 @@ func writeSnapshot(ctx context.Context, draft *snapshot.Draft, dir string, about
 }
 
 // SaveSnapshot saves the region in dataDir, which does not run, as one file.
-func SaveSnapshot(ctx context.Context, dataDir string, request api.SnapshotRequest, each func(api.SnapshotProgress)) (_ *api.Snapshot, err error) {
+func SaveSnapshot(ctx context.Context, dataDir string, request api.SnapshotRequest,
+	each func(api.SnapshotProgress)) (_ *api.Snapshot, err error) {
 	if _, err := datadir.ReadMarker(dataDir); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no region in %s: make one with 'tripod up'", dataDir)
 	}
@@ -181,31 +196,4 @@ func (d *dataDir) clusters() ([]api.SnapshotCluster, error) {
 		return nil, fmt.Errorf("the regional state cannot be read: %w", errors.Join(errs...))
 	}
 	return found, nil
-}
-
-// handleSnapshot saves a snapshot and tells how far it is, a line at a time. What fails before there is anything to tell is refused as any order.
-func (e *Emulator) handleSnapshot(w http.ResponseWriter, r *http.Request) {
-	var request api.SnapshotRequest
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&request); err != nil {
-		answer(w, refuse("the request is no JSON of a snapshot's name and file: %v", err))
-		return
-	}
-	lines, flush, begun := json.NewEncoder(w), http.NewResponseController(w), false
-	tell := func(line api.SnapshotAnswer) {
-		if !begun {
-			w.Header().Set("Content-Type", "application/jsonl")
-			begun = true
-		}
-		lines.Encode(line) // whoever is gone has ended the request's context
-		flush.Flush()
-	}
-	saved, err := e.SaveSnapshot(r.Context(), request, func(p api.SnapshotProgress) { tell(api.SnapshotAnswer{Progress: &p}) })
-	switch {
-	case err == nil:
-		tell(api.SnapshotAnswer{Saved: saved})
-	case begun:
-		tell(api.SnapshotAnswer{Error: err.Error()})
-	default:
-		answer(w, err)
-	}
 }

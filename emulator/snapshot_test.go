@@ -30,8 +30,10 @@ func TestSnapshotsOfARegion(t *testing.T) {
 		name string
 		run  func(*testing.T, *testRegion, string)
 	}{
-		{"zones that are frozen count as well", testFrozen}, {"what was paused stays paused", testSavePaused}, {"a save that fails leaves nothing", testSaveFails},
-		{"a snapshot is the region", testRestoreBeside}, {"a region that is down is saved too", testSaveDown}, {"a region is put back", testPutBack},
+		{"zones that are frozen count as well", testFrozen}, {"what was paused stays paused", testSavePaused},
+		{"a save that fails leaves nothing", testSaveFails},
+		{"a snapshot is the region", testRestoreBeside}, {"a region that is down is saved too", testSaveDown},
+		{"a region is put back", testPutBack},
 	} {
 		if !t.Run(step.name, func(t *testing.T) { step.run(t, r, store) }) {
 			return
@@ -42,7 +44,8 @@ func TestSnapshotsOfARegion(t *testing.T) {
 // save saves a region that runs.
 func (r *testRegion) save(t *testing.T, store, name string) *api.Snapshot {
 	t.Helper()
-	saved, err := client.New(r.options.DataDir).SaveSnapshot(t.Context(), api.SnapshotRequest{Name: name, File: snapshot.Path(store, name)}, noProgress)
+	saved, err := client.New(r.options.DataDir).SaveSnapshot(t.Context(),
+		api.SnapshotRequest{Name: name, File: snapshot.Path(store, name)}, noProgress)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +61,7 @@ func (r *testRegion) number() uint64 {
 
 // since are the events after the one with that number.
 func (r *testRegion) since(number uint64) (after []api.Event) {
-	r.Emulator.events.told.flush()
+	r.Emulator.events.callback.flush()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, event := range r.events {
@@ -81,7 +84,7 @@ func stoppedOnes(pids []int) (stopped []int) {
 
 func testFrozen(t *testing.T, r *testRegion, _ string) {
 	before, all := r.number(), pids(r.Status())
-	still, err := r.freeze(t.Context())
+	still, err := r.freezer.freeze(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,10 +92,13 @@ func testFrozen(t *testing.T, r *testRegion, _ string) {
 		t.Errorf("of 12 processes, %v are stopped", got)
 	}
 	for _, z := range r.zones {
-		z.observePause()
+		r.supervisor.observePause(z)
 	}
 	done := make(chan error, 1)
-	go func() { done <- r.Do(context.WithoutCancel(t.Context()), api.KindZone, "a", "resume", "") }() // it has to wait
+	go func() {
+		done <- r.Do(context.WithoutCancel(t.Context()), api.Order{Target: api.Target{Kind: api.KindZone, Name: "a"},
+			Verb: "resume"})
+	}() // it has to wait
 	if s := r.Status(); s.Phase != api.PhaseReady || len(s.Faults) != 0 {
 		t.Errorf("a frozen region is %s, with %+v", s.Phase, s.Faults)
 	}
@@ -134,7 +140,8 @@ func testSavePaused(t *testing.T, r *testRegion, store string) {
 		}
 	}
 	m := r.dir.marker
-	want := api.Snapshot{Name: "paused", File: snapshot.Path(store, "paused"), Format: 1, Schema: 1, Region: "us-east-1", AccountID: m.AccountID, Port: m.Port,
+	want := api.Snapshot{Name: "paused", File: snapshot.Path(store, "paused"), Format: 1, Schema: 1, Region: "us-east-1",
+		AccountID: m.AccountID, Port: m.Port,
 		PortBase: m.PortBase, Clusters: []api.SnapshotCluster{{Name: "demo", Version: "1.36", Status: "ACTIVE"}}}
 	got := *saved
 	got.Bytes, got.Tripod, got.CreatedAt, got.Entries, got.DataBytes, got.PauseMillis = 0, "", want.CreatedAt, 0, 0, 0
@@ -161,9 +168,11 @@ func testSaveFails(t *testing.T, r *testRegion, store string) {
 		request api.SnapshotRequest
 		want    string
 	}{
-		"the name of another": {api.SnapshotRequest{Name: "paused", File: snapshot.Path(store, "paused")}, "there is a snapshot " + snapshot.Path(store, "paused") + " already"},
-		"no name":             {api.SnapshotRequest{Name: "../x", File: "/x"}, `"../x" is not a snapshot's name`},
-		"no directory":        {api.SnapshotRequest{Name: "x", File: r.dir.file("tripod.json", "x.tripod")}, "cannot make the directory of the snapshot"},
+		"the name of another": {api.SnapshotRequest{Name: "paused", File: snapshot.Path(store, "paused")},
+			"there is a snapshot " + snapshot.Path(store, "paused") + " already"},
+		"no name": {api.SnapshotRequest{Name: "../x", File: "/x"}, `"../x" is not a snapshot's name`},
+		"no directory": {api.SnapshotRequest{Name: "x", File: r.dir.file("tripod.json", "x.tripod")},
+			"cannot make the directory of the snapshot"},
 	} {
 		_, err := connection.SaveSnapshot(t.Context(), c.request, noProgress)
 		var refused *client.APIError
@@ -177,7 +186,8 @@ func testSaveFails(t *testing.T, r *testRegion, store string) {
 		if begins {
 			cancel(why)
 		}
-		_, err := r.SaveSnapshot(ctx, api.SnapshotRequest{Name: "x", File: snapshot.Path(store, "x")}, func(api.SnapshotProgress) { cancel(why) })
+		_, err := r.SaveSnapshot(ctx, api.SnapshotRequest{Name: "x", File: snapshot.Path(store, "x")},
+			func(api.SnapshotProgress) { cancel(why) })
 		if !errors.Is(err, why) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -206,7 +216,8 @@ func testRestoreBeside(t *testing.T, r *testRegion, store string) {
 	copied := newRegion(t, dir, nil)
 	err := copied.Start(t.Context())
 	want := "the region in " + r.options.DataDir + " runs and has the same ports as the one in " + dir
-	if err == nil || !strings.HasPrefix(err.Error(), want) || !strings.HasSuffix(err.Error(), "stop that one first with 'tripod --data-dir "+r.options.DataDir+" down'") {
+	if err == nil || !strings.HasPrefix(err.Error(), want) ||
+		!strings.HasSuffix(err.Error(), "stop that one first with 'tripod --data-dir "+r.options.DataDir+" down'") {
 		t.Fatalf("a copy beside what it is a copy of: %v", err)
 	}
 	copied.shutDown(t)
@@ -215,12 +226,14 @@ func testRestoreBeside(t *testing.T, r *testRegion, store string) {
 	copied.start(t)
 	testFileModes(t, copied)
 	after := copied.awaitPhase(t, api.PhaseReady)
-	if after.AWSEndpoint != before.AWSEndpoint || len(after.Clusters) != 2 || after.Clusters[1].Name != "kept" || after.Clusters[1].ID != before.Clusters[1].ID ||
+	if after.AWSEndpoint != before.AWSEndpoint || len(after.Clusters) != 2 || after.Clusters[1].Name != "kept" ||
+		after.Clusters[1].ID != before.Clusters[1].ID ||
 		after.Clusters[1].Endpoint != before.Clusters[1].Endpoint {
 		t.Errorf("before: %+v\nafter: %+v", before, after)
 	}
 	copied.awaitCluster(t, "kept", "ACTIVE") // by the same credentials
-	if err := newRegion(t, r.options.DataDir, nil).Start(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "the region in "+dir+" runs") {
+	if err := newRegion(t, r.options.DataDir, nil).Start(t.Context()); err == nil ||
+		!strings.HasPrefix(err.Error(), "the region in "+dir+" runs") {
 		t.Errorf("what is copied beside its copy: %v", err)
 	}
 	copied.shutDown(t)
@@ -228,17 +241,20 @@ func testRestoreBeside(t *testing.T, r *testRegion, store string) {
 
 func restore(t *testing.T, file, dir string, over bool) {
 	t.Helper()
-	if _, err := RestoreSnapshot(t.Context(), snapshot.RestoreRequest{File: file, DataDir: dir, Over: over}, noProgress); err != nil {
+	if _, err := RestoreSnapshot(t.Context(), snapshot.RestoreRequest{File: file, DataDir: dir, Over: over},
+		noProgress); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func testSaveDown(t *testing.T, r *testRegion, store string) {
-	saved, err := SaveSnapshot(t.Context(), r.options.DataDir, api.SnapshotRequest{Name: "down", File: snapshot.Path(store, "down")}, noProgress)
+	saved, err := SaveSnapshot(t.Context(), r.options.DataDir,
+		api.SnapshotRequest{Name: "down", File: snapshot.Path(store, "down")}, noProgress)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if saved.PauseMillis != 0 || !slices.Equal(saved.Clusters, []api.SnapshotCluster{{Name: "demo", Version: "1.36", Status: "ACTIVE"}}) {
+	if saved.PauseMillis != 0 || !slices.Equal(saved.Clusters,
+		[]api.SnapshotCluster{{Name: "demo", Version: "1.36", Status: "ACTIVE"}}) {
 		t.Errorf("got %+v", saved)
 	}
 }
@@ -246,15 +262,18 @@ func testSaveDown(t *testing.T, r *testRegion, store string) {
 // testPutBack restores over the region itself.
 func testPutBack(t *testing.T, r *testRegion, store string) {
 	dir := r.options.DataDir
-	if _, err := RestoreSnapshot(t.Context(), snapshot.RestoreRequest{File: snapshot.Path(store, "beside"), DataDir: dir}, noProgress); err == nil ||
-		!strings.Contains(err.Error(), "there is a region in "+dir+": restore into another directory with --data-dir, or replace that region with --force") {
+	if _, err := RestoreSnapshot(t.Context(), snapshot.RestoreRequest{File: snapshot.Path(store, "beside"), DataDir: dir},
+		noProgress); err == nil ||
+		!strings.Contains(err.Error(), "there is a region in "+dir+": restore into another directory with --data-dir, or "+
+			"replace that region with --force") {
 		t.Errorf("over a region: %v", err)
 	}
 	restore(t, snapshot.Path(store, "beside"), dir, true)
 	again := newRegion(t, dir, nil)
 	again.start(t)
 	again.awaitCluster(t, "kept", "ACTIVE")
-	if _, err := RestoreSnapshot(t.Context(), snapshot.RestoreRequest{File: snapshot.Path(store, "down"), DataDir: dir, Over: true}, noProgress); err == nil ||
+	if _, err := RestoreSnapshot(t.Context(), snapshot.RestoreRequest{File: snapshot.Path(store, "down"), DataDir: dir,
+		Over: true}, noProgress); err == nil ||
 		!strings.Contains(err.Error(), "another Tripod") {
 		t.Errorf("over a region that runs: %v", err)
 	}
@@ -272,10 +291,11 @@ func TestStopEndsASave(t *testing.T) {
 	r.start(t)
 	all, store := pids(r.Status()), t.TempDir()
 	stopped := make(chan error, 1)
-	_, err := r.SaveSnapshot(t.Context(), api.SnapshotRequest{Name: "x", File: snapshot.Path(store, "x")}, func(api.SnapshotProgress) {
-		go func() { stopped <- r.Stop(context.WithoutCancel(t.Context())) }()
-		<-r.running.Done()
-	})
+	_, err := r.SaveSnapshot(t.Context(), api.SnapshotRequest{Name: "x", File: snapshot.Path(store, "x")},
+		func(api.SnapshotProgress) {
+			go func() { stopped <- r.Stop(context.WithoutCancel(t.Context())) }()
+			<-r.running.Done()
+		})
 	if !errors.Is(err, errStopping) {
 		t.Errorf("got %v", err)
 	}
@@ -286,7 +306,7 @@ func TestStopEndsASave(t *testing.T) {
 	if left, err := os.ReadDir(store); err != nil || len(left) != 0 {
 		t.Errorf("left: %v %v", left, err)
 	}
-	if _, err := r.freeze(t.Context()); !errors.Is(err, errStopping) {
+	if _, err := r.freezer.freeze(t.Context()); !errors.Is(err, errStopping) {
 		t.Errorf("a region that has stopped is frozen: %v", err)
 	}
 }

@@ -29,7 +29,8 @@ func TestTakenPortIsOneSentenceAndLeavesNothing(t *testing.T) {
 	port := busyPort(t)
 	r := newRegion(t, dir, func(o *options.Up) { o.Port, o.PortSet = port, true })
 	err := r.Start(t.Context())
-	if want := fmt.Sprintf("port %d is taken on 127.0.0.1: stop the program that has it, or choose another with --port (0 picks one)", port); err == nil || err.Error() != want {
+	if want := fmt.Sprintf("port %d is taken on 127.0.0.1: stop the program that has it, or choose another with --port "+
+		"(0 picks one)", port); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 || entries[0].Name() != "lock" {
@@ -43,7 +44,8 @@ func TestAgentThatDiesAtStartIsOneSentence(t *testing.T) {
 	t.Setenv(brokenEnv, "die")
 	dir := filepath.Join(t.TempDir(), "region")
 	err := newRegion(t, dir, nil).Start(t.Context())
-	if err == nil || !strings.HasSuffix(err.Error(), "ended (exit status 1): the disk is on fire") || !strings.HasPrefix(err.Error(), "us-east-1") || strings.Contains(err.Error(), "\n") {
+	if err == nil || !strings.HasSuffix(err.Error(), "ended (exit status 1): the disk is on fire") ||
+		!strings.HasPrefix(err.Error(), "us-east-1") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("got %v", err)
 	}
 	os.Unsetenv(brokenEnv)
@@ -54,7 +56,8 @@ func TestAgentThatDiesAtStartIsOneSentence(t *testing.T) {
 func (r *testRegion) agents(t *testing.T) []int {
 	t.Helper()
 	file := filepath.Join(r.options.DataDir, "agents.json")
-	eventually(t, "the agents run", func() bool { _, err := os.Stat(file); return err == nil }, func() any { return "no agents.json" })
+	eventually(t, "the agents run", func() bool { _, err := os.Stat(file); return err == nil },
+		func() any { return "no agents.json" })
 	r.Emulator.mu.Lock() // a file orders nothing in memory: what open wrote is seen from here on
 	zones := len(r.zones)
 	r.Emulator.mu.Unlock()

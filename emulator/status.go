@@ -2,7 +2,6 @@ package emulator
 
 import (
 	"os"
-	"sort"
 	"strings"
 	"sync"
 
@@ -14,19 +13,26 @@ import (
 	"tripod/region"
 )
 
-// majority of the three zones.
-const majority = len(zoneLetters)/2 + 1
+// observer tells the region's state.
+type observer struct {
+	*site
+	life      *life
+	zones     zones
+	endpoints *endpoints
+	sleeper   *sleeper
+}
 
 // judge says whether there is quorum and how the region does.
-func (e *Emulator) judge() (quorum bool, phase string) {
-	s := e.status()
+func (o *observer) judge() (quorum bool, phase string) {
+	s := o.status()
 	quorum = s.State.Quorum
 	well := true
 	passing := map[string]bool{} // clusters that come or go, beside which the region is well
 	for _, c := range s.Clusters {
-		well = well && (c.Trouble == "" || !isClosed(e.startedUp)) // a port that somebody else has does not hold up the start of all the rest
+		// a port that somebody else has does not hold up the start of all the rest
+		well = well && (c.Trouble == "" || !o.life.isUp())
 		status := region.ClusterStatus(c.Status)
-		passing[c.Name] = !status.Runs() || status == region.ClusterCreating && isClosed(e.startedUp)
+		passing[c.Name] = !status.Runs() || status == region.ClusterCreating && o.life.isUp()
 		quorum = quorum && (c.Quorum || passing[c.Name])
 	}
 	for _, z := range s.Zones {
@@ -40,17 +46,15 @@ func (e *Emulator) judge() (quorum bool, phase string) {
 			well = well && (t.Healthy || passing[b.Name])
 		}
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	well = well && e.index > 0 && s.State.Leader != "" // else the state is still being read
+	well = well && o.endpoints.known() && s.State.Leader != "" // else the state is still being read
 	switch {
-	case e.stopping:
+	case o.life.isStopping():
 		return quorum, api.PhaseStopping
-	case e.night.asleep.Load() != nil:
+	case o.sleeper.asleep.Load() != nil:
 		return quorum, api.PhaseAsleep
 	case well:
 		return quorum, api.PhaseReady
-	case !isClosed(e.startedUp):
+	case !o.life.isUp():
 		return quorum, api.PhaseStarting
 	case !quorum:
 		return quorum, api.PhaseNoQuorum
@@ -60,16 +64,17 @@ func (e *Emulator) judge() (quorum bool, phase string) {
 }
 
 // Status describes the region, with what its processes use.
-func (e *Emulator) Status() api.Status {
-	s := e.status()
-	_, s.Phase = e.judge()
+func (o *observer) Status() api.Status {
+	s := o.status()
+	_, s.Phase = o.judge()
 	measure(&s)
-	if since := e.night.asleep.Load(); since != nil {
+	if since := o.sleeper.asleep.Load(); since != nil {
 		at := since.UTC()
 		s.AsleepSince = &at
 	}
 	now := pressure.Now()
-	s.Machine = api.Machine{ProcessorPressure: now.Processor, DiskPressure: now.Disk, MemoryPressure: now.Memory, Trouble: now.String()}
+	s.Machine = api.Machine{ProcessorPressure: now.Processor, DiskPressure: now.Disk, MemoryPressure: now.Memory,
+		Trouble: now.String()}
 	return s
 }
 
@@ -97,12 +102,13 @@ func measure(s *api.Status) {
 	}
 }
 
-func (e *Emulator) status() api.Status {
-	m := e.dir.marker
-	s := api.Status{Schema: 1, Region: e.options.Region, AccountID: m.AccountID, DataDir: e.dir.path, PID: os.Getpid(), StartedAt: e.started.UTC(),
+func (o *observer) status() api.Status {
+	m := o.dir.marker
+	s := api.Status{Schema: 1, Region: o.options.Region, AccountID: m.AccountID, DataDir: o.dir.path, PID: os.Getpid(),
+		StartedAt:   o.life.started.UTC(),
 		AWSEndpoint: "http://" + loopback(m.Port), Clusters: []api.Cluster{}, Faults: []api.Fault{}}
 	leaders := map[string]int{}
-	for _, z := range e.zones {
+	for _, z := range o.zones {
 		view, leader, faults := z.describe()
 		s.Zones = append(s.Zones, view)
 		s.Faults = append(s.Faults, faults...)
@@ -117,14 +123,15 @@ func (e *Emulator) status() api.Status {
 			s.State.Leader = leader
 		}
 	}
-	s.Balancers = append(s.Balancers, describeBalancer("aws", e.aws))
-	for _, c := range e.sortedClusters() {
+	s.Balancers = append(s.Balancers, describeBalancer("aws", o.endpoints.aws))
+	for _, c := range o.endpoints.sorted() {
 		s.Clusters = append(s.Clusters, c.describe(s.Zones))
 		if c.creation != nil {
-			s.Clusters[len(s.Clusters)-1].Stages = e.stagesOf(c, s)
+			s.Clusters[len(s.Clusters)-1].Stages = o.stagesOf(c, s)
 		}
 		if c.state.FaultedAt != nil {
-			s.Faults = append(s.Faults, api.Fault{Target: api.KindUpdate + "/" + c.state.Name, Fault: api.FaultOfUpdate, Since: *c.state.FaultedAt})
+			s.Faults = append(s.Faults, api.Fault{Target: api.KindUpdate + "/" +
+				c.state.Name, Fault: api.FaultOfUpdate, Since: *c.state.FaultedAt})
 		}
 		if c.balancer != nil {
 			s.Balancers = append(s.Balancers, describeBalancer(c.state.Name, c.balancer))
@@ -138,65 +145,18 @@ func alive(state string) bool {
 	return state == api.StateReady || state == api.StateStarting || state == api.StateUnready
 }
 
-func (e *Emulator) sortedClusters() []cluster {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	var all []cluster
-	for _, c := range e.clusters {
-		all = append(all, *c)
-	}
-	sort.Slice(all, func(i, j int) bool { return all[i].state.Name < all[j].state.Name })
-	return all
-}
-
-// describe tells the zone's state, whom it takes for the regional state's leader, and what is done to it.
-func (z *zone) describe() (view api.Zone, leader string, faults []api.Fault) {
-	state, child, paused, down, reason, since := z.snapshot()
-	view = api.Zone{Name: z.name, ID: z.e.zoneID(z.index), Instances: state.Instances}
-	if view.Instances == nil {
-		view.Instances = []api.Instance{}
-	}
-	if child != nil {
-		started := child.StartedAt().UTC()
-		view.PID, view.StartedAt = child.PID(), &started
-	}
-	switch {
-	case child == nil && down != "":
-		view.State, view.Reason = down, reason
-	case paused:
-		view.State, view.Reason = api.StatePaused, "stopped by SIGSTOP"
-	case child == nil || !state.Serving:
-		view.State = api.StateStarting
-	default:
-		view.State = api.StateReady
-	}
-	if view.State == api.StateKilled || view.State == api.StateStopped || view.State == api.StatePaused {
-		faults = append(faults, api.Fault{Target: z.target(), Fault: view.State, Since: since.UTC()})
-	}
-	for i := range view.Instances {
-		instance := &view.Instances[i]
-		if paused {
-			instance.State, instance.Reason, instance.Leads = api.StatePaused, "its zone is paused", nil
-			continue
-		}
-		if instance.FaultSince != nil {
-			faults = append(faults, api.Fault{Target: instance.Target, Fault: instance.State, Since: instance.FaultSince.UTC()})
-		}
-	}
-	return view, state.RaftLeader, faults
-}
-
 func (c cluster) describe(zones []api.Zone) api.Cluster {
 	described := describeCluster(c.state, zones)
 	described.Trouble = c.trouble
-	if c.gate != nil {
-		described.Private = c.gate.privateEndpoint()
+	if c.listener != nil {
+		described.Private = c.listener.privateEndpoint()
 	}
 	return described
 }
 
 func describeCluster(state az.ClusterState, zones []api.Zone) api.Cluster {
-	c := api.Cluster{Name: state.Name, ID: state.ID, Version: state.Version, Status: string(state.Status), Endpoint: "https://" + loopback(state.EndpointPort)}
+	c := api.Cluster{Name: state.Name, ID: state.ID, Version: state.Version, Status: string(state.Status), Endpoint: "https://" +
+		loopback(state.EndpointPort)}
 	for _, z := range zones {
 		for _, i := range z.Instances {
 			if i.Cluster != state.Name {
@@ -230,7 +190,8 @@ func describeBalancer(name string, balancer *lb.Balancer) api.Balancer {
 		b.Address = address.String()
 	}
 	for _, t := range balancer.Snapshot() {
-		b.Targets = append(b.Targets, api.BalancerTarget{Zone: t.Name, Address: t.Address, Healthy: t.Healthy, Reason: strings.TrimSpace(t.Reason),
+		b.Targets = append(b.Targets, api.BalancerTarget{Zone: t.Name, Address: t.Address, Healthy: t.Healthy,
+			Reason:      strings.TrimSpace(t.Reason),
 			Connections: t.Open, Total: uint64(t.Total)})
 	}
 	return b

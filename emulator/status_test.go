@@ -12,7 +12,8 @@ import (
 func instances(zone string, states ...string) (all []api.Instance) {
 	for i, state := range states {
 		component := []string{"etcd", "apiserver", "controllers"}[i]
-		all = append(all, api.Instance{Target: component + "/" + plan.Letter(zone), Component: component, Cluster: "demo", State: state, PID: 1})
+		all = append(all, api.Instance{Target: component + "/" +
+			plan.Letter(zone), Component: component, Cluster: "demo", State: state, PID: 1})
 	}
 	return all
 }
@@ -52,10 +53,12 @@ func TestQuorumOfACluster(t *testing.T) {
 }
 
 func TestLeadersOfACluster(t *testing.T) {
-	zones := []api.Zone{{Name: "us-east-1a", Instances: instances("us-east-1a", "ready", "ready", "ready")}, {Name: "us-east-1b", Instances: instances("us-east-1b", "ready", "ready", "ready")}}
+	zones := []api.Zone{{Name: "us-east-1a", Instances: instances("us-east-1a", "ready", "ready", "ready")},
+		{Name: "us-east-1b", Instances: instances("us-east-1b", "ready", "ready", "ready")}}
 	zones[0].Instances[2].Leads = []string{"kube-scheduler"}
 	zones[1].Instances[2].Leads = []string{"kube-controller-manager"}
-	zones[1].Instances = append(zones[1].Instances, api.Instance{Component: "etcd", Cluster: "other", State: "ready", PID: 1, Leads: []string{"etcd"}})
+	zones[1].Instances = append(zones[1].Instances, api.Instance{Component: "etcd", Cluster: "other", State: "ready",
+		PID: 1, Leads: []string{"etcd"}})
 	got := describeCluster(az.ClusterState{Name: "demo"}, zones)
 	if got.Scheduler != "us-east-1a" || got.Controllers != "us-east-1b" || got.EtcdLeader != "" || got.EtcdMembers != 2 {
 		t.Errorf("got %+v", got)
@@ -64,27 +67,30 @@ func TestLeadersOfACluster(t *testing.T) {
 
 // TestStateOfAZone goes through what a zone can be without its process.
 func TestStateOfAZone(t *testing.T) {
-	e := New(options.Up{Region: "us-east-1"})
+	site := &site{options: options.Up{Region: "us-east-1"}}
 	for _, c := range []struct {
 		zone  *zone
 		state string
 		fault bool
 	}{
 		{&zone{}, api.StateStarting, false},
-		{&zone{down: api.StateKilled, reason: "killed by 'tripod kill'"}, api.StateKilled, true},
-		{&zone{down: api.StateStopped}, api.StateStopped, true},
+		{&zone{is: zoneStatus{down: api.StateKilled, reason: "killed by 'tripod kill'"}}, api.StateKilled, true},
+		{&zone{is: zoneStatus{down: api.StateStopped}}, api.StateStopped, true},
 	} {
-		c.zone.e, c.zone.name = e, "us-east-1a"
+		c.zone.site, c.zone.name = site, "us-east-1a"
 		view, _, faults := c.zone.describe()
-		if view.State != c.state || (len(faults) > 0) != c.fault || view.Reason != c.zone.reason || view.Instances == nil || view.ID != "use1-az1" {
+		if view.State != c.state || (len(faults) > 0) != c.fault || view.Reason != c.zone.is.reason || view.Instances == nil ||
+			view.ID != "use1-az1" {
 			t.Errorf("got %+v, faults %v; want %s", view, faults, c.state)
 		}
 	}
 }
 
 func TestPausedZonePausesItsInstances(t *testing.T) {
-	z := &zone{e: New(options.Up{Region: "us-east-1"}), name: "us-east-1a", paused: true, state: az.State{Serving: true, Instances: instances("us-east-1a", "ready", "ready", "ready")}}
-	z.state.Instances[0].Leads = []string{"etcd"}
+	z := &zone{site: &site{options: options.Up{Region: "us-east-1"}}, name: "us-east-1a",
+		is: zoneStatus{paused: true, agent: az.State{Serving: true,
+			Instances: instances("us-east-1a", "ready", "ready", "ready")}}}
+	z.is.agent.Instances[0].Leads = []string{"etcd"}
 	view, _, faults := z.describe()
 	for _, i := range view.Instances {
 		if i.State != api.StatePaused || i.Leads != nil {
@@ -94,7 +100,7 @@ func TestPausedZonePausesItsInstances(t *testing.T) {
 	if len(faults) != 1 || faults[0].Fault != api.StatePaused {
 		t.Errorf("faults %+v: one cause is one fault", faults)
 	}
-	if z.state.Instances[0].State != api.StateReady {
+	if z.is.agent.Instances[0].State != api.StateReady {
 		t.Error("to describe the zone changes it")
 	}
 }

@@ -41,7 +41,8 @@ func (r *testRegion) post(t *testing.T, service, contentType, body string) (stat
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256([]byte(body))
-	if err := signer.NewSigner().SignHTTP(t.Context(), credentials, request, hex.EncodeToString(sum[:]), service, r.options.Region, time.Now()); err != nil {
+	if err := signer.NewSigner().SignHTTP(t.Context(), credentials, request, hex.EncodeToString(sum[:]), service,
+		r.options.Region, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	response, err := http.DefaultClient.Do(request)
@@ -113,7 +114,8 @@ func testZoneLostInTheMiddle(t *testing.T, r *testRegion) {
 	r.awaitPhase(t, api.PhaseReady)
 }
 
-// testNothingAcknowledgedIsLost makes Fargate profiles, which are of no consequence but for their records, while one zone after the other is killed.
+// testNothingAcknowledgedIsLost makes Fargate profiles, which are of no consequence but for their records, while one
+// zone after the other is killed.
 func testNothingAcknowledgedIsLost(t *testing.T, r *testRegion) {
 	calls, subnets := r.eks(t), r.subnets(t)
 	trust := url.QueryEscape(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"eks-fargate-pods.amazonaws.com"}}}`)
@@ -131,9 +133,10 @@ func testNothingAcknowledgedIsLost(t *testing.T, r *testRegion) {
 			default:
 			}
 			name := fmt.Sprintf("fp%d", n)
-			_, err := calls.CreateFargateProfile(context.Background(), &eks.CreateFargateProfileInput{ClusterName: aws.String("demo"), FargateProfileName: &name,
-				PodExecutionRoleArn: aws.String("arn:aws:iam::" + r.dir.marker.AccountID + ":role/pods"), Subnets: subnets,
-				Selectors: []types.FargateProfileSelector{{Namespace: &name}}}, func(o *eks.Options) { o.RetryMaxAttempts = 10 })
+			_, err := calls.CreateFargateProfile(context.Background(),
+				&eks.CreateFargateProfileInput{ClusterName: aws.String("demo"), FargateProfileName: &name,
+					PodExecutionRoleArn: aws.String("arn:aws:iam::" + r.dir.marker.AccountID + ":role/pods"), Subnets: subnets,
+					Selectors: []types.FargateProfileSelector{{Namespace: &name}}}, func(o *eks.Options) { o.RetryMaxAttempts = 10 })
 			if err == nil {
 				acknowledged = append(acknowledged, name)
 			} else if limit := new(types.ResourceLimitExceededException); errors.As(err, &limit) {
@@ -195,7 +198,8 @@ func testTwoZonesAway(t *testing.T, r *testRegion) {
 	var writing sync.WaitGroup // each waits for a majority, as long as it may
 	defer writing.Wait()
 	writing.Go(func() {
-		_, err := calls.TagResource(t.Context(), &eks.TagResourceInput{ResourceArn: aws.String("arn:aws:eks:us-east-1:" + r.dir.marker.AccountID + ":cluster/demo"),
+		_, err := calls.TagResource(t.Context(), &eks.TagResourceInput{ResourceArn: aws.String("arn:aws:eks:us-east-1:" +
+			r.dir.marker.AccountID + ":cluster/demo"),
 			Tags: map[string]string{"a": "b"}}, func(o *eks.Options) { o.RetryMaxAttempts = 1 })
 		var failure smithy.APIError
 		if !errors.As(err, &failure) || failure.ErrorCode() != "ServiceUnavailableException" {
@@ -204,10 +208,12 @@ func testTwoZonesAway(t *testing.T, r *testRegion) {
 	})
 	for service, c := range map[string][2]string{
 		"iam": {"Action=CreateUser&Version=2010-05-08&UserName=new", "<Code>ServiceUnavailable</Code>"},
-		"ec2": {"Action=CreateSecurityGroup&Version=2016-11-15&GroupName=new&GroupDescription=new", "<Code>Unavailable</Code>"},
+		"ec2": {"Action=CreateSecurityGroup&Version=2016-11-15&GroupName=new&GroupDescription=new",
+			"<Code>Unavailable</Code>"},
 	} {
 		writing.Go(func() {
-			if status, text := r.post(t, service, form, c[0]); status != http.StatusServiceUnavailable || !strings.Contains(text, c[1]) {
+			if status, text := r.post(t, service, form, c[0]); status != http.StatusServiceUnavailable ||
+				!strings.Contains(text, c[1]) {
 				t.Errorf("%s writes: %d %s", service, status, text)
 			}
 		})
@@ -232,9 +238,11 @@ func TestFlagsOfARunningRegion(t *testing.T) {
 		fmt.Fprintf(w, "upstream got %d bytes, %v", len(body), bytes.Contains(body, []byte("ListQueues")))
 	}))
 	defer upstream.Close()
-	r := newRegion(t, filepath.Join(t.TempDir(), "region"), func(o *options.Up) { o.Cluster, o.Throttle, o.Upstream = "demo", true, upstream.URL })
+	r := newRegion(t, filepath.Join(t.TempDir(), "region"),
+		func(o *options.Up) { o.Cluster, o.Throttle, o.Upstream = "demo", true, upstream.URL })
 	r.start(t)
-	if status, text := r.post(t, "sqs", form, "Action=ListQueues&Version=2012-11-05"); status != http.StatusOK || !strings.HasSuffix(text, "true") {
+	if status, text := r.post(t, "sqs", form, "Action=ListQueues&Version=2012-11-05"); status != http.StatusOK ||
+		!strings.HasSuffix(text, "true") {
 		t.Errorf("the upstream's service: %d %s", status, text)
 	}
 	first := r.dir.marker.PortBase + clusterOffset + 10 // the ports of the next cluster
@@ -244,7 +252,8 @@ func TestFlagsOfARunningRegion(t *testing.T) {
 	}
 	defer squatter.Close()
 	r.create(t, "second")
-	if got, want := aws.ToString(r.awaitCluster(t, "second", "ACTIVE").Endpoint), "https://"+loopback(first+10); got != want {
+	if got, want := aws.ToString(r.awaitCluster(t, "second", "ACTIVE").Endpoint),
+		"https://"+loopback(first+10); got != want {
 		t.Errorf("with a port taken the second cluster is at %s, want %s", got, want)
 	}
 	calls := r.eks(t)

@@ -4,11 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -16,120 +14,110 @@ import (
 	"tripod/api"
 	"tripod/az"
 	"tripod/az/plan"
-	"tripod/internal/loss"
 	"tripod/internal/pki"
 	"tripod/internal/process"
 )
 
-// zoneLetters tell the zones of a region apart, as AWS names them.
-var zoneLetters = [...]string{"a", "b", "c"}
-
-func (e *Emulator) zoneName(i int) string { return e.options.Region + zoneLetters[i] }
-
-// directions are how AWS shortens the middle of a region's name in the ids of its zones; other words by their first letter.
-var directions = map[string]string{"northeast": "ne", "northwest": "nw", "southeast": "se", "southwest": "sw"}
-
-// zoneID is AWS's name of the physical zone: use1-az1 for the first of us-east-1, apse2-az1 of ap-southeast-2.
-func (e *Emulator) zoneID(i int) string {
-	var area, direction, number string
-	parts := splitRegion(e.options.Region)
-	area, number = parts[0], parts[len(parts)-1]
-	for _, word := range parts[1 : len(parts)-1] {
-		short, ok := directions[word]
-		if !ok {
-			short = word[:1]
-		}
-		direction += short
-	}
-	return fmt.Sprintf("%s%s%s-az%d", area, direction, number, i+1)
-}
-
 // zone is the life of one availability zone as the region sees it: a process group that can die.
 type zone struct {
-	e      *Emulator
-	index  int
-	name   string // us-east-1a
-	dir    string // its disk
-	runDir string // its sockets
+	site       *site
+	life       *life
+	supervisor *supervisor // is told of what happens to it
+	index      int
+	name       string // us-east-1a
 
-	verbs   sync.Mutex // one verb at a time: held while one takes effect
-	telling sync.Mutex // held while its gateway is told, so that the newest comes last
+	verbs  sync.Mutex // one verb at a time: held while one takes effect
+	notice sync.Mutex // held while its gateway is told, so that the newest comes last
 
-	mu         sync.Mutex
-	child      *process.Child
-	state      az.State
-	changed    chan struct{} // closed and made anew at every change
-	paused     bool
-	down       string // StateKilled or StateStopped while it does not run by decision or by death
-	reason     string
-	faultSince time.Time
-	expected   bool               // the process was told to end
-	crashes    map[string]crashes // by cluster and target
+	mu       sync.Mutex
+	is       zoneStatus
+	changed  chan struct{}      // closed and made anew at every change
+	expected bool               // the process was told to end
+	crashes  map[string]crashes // by cluster and target
 }
 
-func newZone(e *Emulator, index int) *zone {
-	name := e.zoneName(index)
-	return &zone{e: e, index: index, name: name, dir: e.dir.file("zones", name), runDir: filepath.Join(e.runDir, plan.Letter(name)),
+func newZone(site *site, life *life, supervisor *supervisor, index int) *zone {
+	return &zone{site: site, life: life, supervisor: supervisor, index: index, name: site.zoneName(index),
 		changed: make(chan struct{}), crashes: map[string]crashes{}}
 }
 
-func (z *zone) target() string { return "az/" + z.name }
+func (z *zone) target() string { return api.KindZone + "/" + z.name }
 
-// start runs the zone's agent. It returns once the process exists.
+// dir is the zone's disk.
+func (z *zone) dir() string { return z.site.dir.file("zones", z.name) }
+
+// runDir is where its sockets are.
+func (z *zone) runDir() string { return z.site.zoneRunDir(z.index) }
+
+// launch is start at the region's start.
+func (z *zone) launch() error {
+	z.verbs.Lock()
+	defer z.verbs.Unlock()
+	return z.start()
+}
+
+// start runs the zone's agent. It returns once the process exists. It assumes that the verbs lock is held, and takes no
+// other while the process starts.
 func (z *zone) start() error {
-	config, err := z.writeConfig()
-	if err != nil {
-		return diskError(z.dir, err)
-	}
-	z.e.mu.Lock() // a stop that begins now finds this zone, or this finds the stop
-	defer z.e.mu.Unlock()
-	if z.e.stopping {
-		return errStopping
-	}
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	if z.child != nil {
+	if z.status().child != nil {
 		return nil
 	}
+	config, err := z.writeConfig()
+	if err != nil {
+		return diskError(z.dir(), err)
+	}
+	if !z.life.beginStart() {
+		return errStopping
+	}
+	defer z.life.starting.Done()
+	known := make(chan struct{}) // closed when the zone has its process, of which the first report may come before
+	defer close(known)
 	child, err := process.Start(process.Spec{
-		Name: z.name, Path: z.e.options.Executable, Args: []string{"internal", "zone", config},
-		// An agent mostly waits and passes on: with more processors, Go's scheduler wakes a second thread for every packet to look for
-		// more work, and on an idle region that is most of what it costs. (etcd is another matter: with one, all of it waits for each fsync.)
-		Env: []string{"GOGC=50", "GOMAXPROCS=1"}, Log: filepath.Join(z.dir, "logs", "az.log"), Leader: true, OnReport: z.reported,
+		Name: z.name, Path: z.site.options.Executable, Args: []string{"internal", "zone", config},
+		// An agent mostly waits and passes on: with more processors, Go's scheduler wakes a second thread for every
+		// packet to look for more work, and on an idle region that is most of what it costs. (etcd is another matter:
+		// with one, all of it waits for each fsync.)
+		Env: []string{"GOGC=50", "GOMAXPROCS=1"}, Log: filepath.Join(z.dir(), "logs", "az.log"), Leader: true,
+		OnReport: func(line json.RawMessage) { <-known; z.reported(line) },
 	})
 	if err != nil {
-		return fmt.Errorf("zone %s: %w", z.name, diskError(z.dir, err))
+		return fmt.Errorf("zone %s: %w", z.name, diskError(z.dir(), err))
 	}
-	z.child, z.state, z.paused, z.expected, z.down, z.reason = child, az.State{}, false, false, "", ""
+	z.mu.Lock()
+	z.is, z.expected = zoneStatus{child: child}, false
 	z.notify()
-	z.e.wait.Go(func() { z.await(child) })
-	go z.e.emit(api.Event{Zone: z.name, Target: z.target(), Type: api.ZoneStarted, Message: fmt.Sprintf("zone %s started (pid %d)", z.name, child.PID())})
+	z.mu.Unlock()
+	z.site.emit(api.Event{Zone: z.name, Target: z.target(), Type: api.ZoneStarted,
+		Message: fmt.Sprintf("zone %s started (pid %d)", z.name, child.PID())})
+	z.life.wait.Go(func() { z.await(child) })
 	return nil
 }
 
 // writeConfig makes what the agent reads, and its directories.
 func (z *zone) writeConfig() (string, error) {
-	for _, dir := range []string{filepath.Join(z.dir, "logs"), z.runDir} {
+	for _, dir := range []string{filepath.Join(z.dir(), "logs"), z.runDir()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return "", err
 		}
 	}
-	e := z.e
+	s := z.site
+	marker := s.dir.marker
 	config := plan.Zone{
-		Region: e.options.Region, AccountID: e.dir.marker.AccountID, Zone: z.name, Dir: z.dir, Executable: e.options.Executable,
-		AWSPort: e.dir.marker.Port, GatewayPort: e.dir.marker.PortBase + gatewayOffset + z.index, GatewaySecret: rand.Text(),
-		PKI: filepath.Join(z.dir, "pki"), ClusterPorts: e.dir.marker.PortBase + clusterOffset, MostClusters: mostClusters,
-		Agent: e.options.Agent, OwnPorts: e.ownPorts(),
+		Region: s.options.Region, AccountID: marker.AccountID, Zone: z.name, Dir: z.dir(), Executable: s.options.Executable,
+		AWSPort: marker.Port, GatewayPort: marker.PortBase + gatewayOffset + z.index, GatewaySecret: rand.Text(),
+		PKI: filepath.Join(z.dir(), "pki"), ClusterPorts: marker.PortBase + clusterOffset, MostClusters: mostClusters,
+		Agent: s.options.Agent, OwnPorts: s.ownPorts(),
 	}
 	for i := range zoneLetters {
-		config.Peers = append(config.Peers, plan.Peer{Zone: e.zoneName(i), ID: e.zoneID(i), RaftPort: e.dir.marker.PortBase + raftOffset + i,
-			RunDir: filepath.Join(e.runDir, zoneLetters[i])})
+		config.Peers = append(config.Peers, plan.Peer{Zone: s.zoneName(i), ID: s.zoneID(i),
+			RaftPort: marker.PortBase + raftOffset + i,
+			RunDir:   s.zoneRunDir(i)})
 	}
 	text, err := json.MarshalIndent(config, "", "  ")
 	if err != nil {
 		return "", err
 	}
-	file := filepath.Join(z.dir, "agent.json")
+	file := filepath.Join(z.dir(), "agent.json")
 	return file, pki.Write(file, text)
 }
 
@@ -137,20 +125,19 @@ func (z *zone) writeConfig() (string, error) {
 func (z *zone) await(child *process.Child) {
 	identity, _ := process.Identify(child.PID())
 	<-child.Done()
-	z.e.Wake("zone " + z.name + " ended")
-	z.e.tellLoss(loss.Loss{Zone: z.name, At: time.Now()})
+	z.supervisor.zoneEnds(z)
 	if identity.PID != 0 {
 		identity.KillGroup(5 * time.Second)
 	}
 	z.mu.Lock()
 	expected := z.expected
-	z.child, z.state, z.paused = nil, az.State{}, false
+	z.is.child, z.is.agent, z.is.paused = nil, az.State{}, false
 	if !expected {
-		z.down, z.reason, z.faultSince = api.StateKilled, child.Err().Error(), time.Now()
+		z.is.down, z.is.reason, z.is.since = api.StateKilled, child.Err().Error(), time.Now()
 	}
 	z.notify()
 	z.mu.Unlock()
-	z.e.zoneLost(z, expected, child.Err())
+	z.supervisor.zoneLost(z, expected, child.Err())
 }
 
 // notify wakes who waits for a change; it assumes the lock.
@@ -159,118 +146,15 @@ func (z *zone) notify() {
 	z.changed = make(chan struct{})
 }
 
-func (z *zone) reported(line json.RawMessage) {
-	var report az.Report
-	if err := json.Unmarshal(line, &report); err != nil {
-		z.e.logger.Warn("unreadable report", "az", z.name, "error", err)
-		return
-	}
-	if report.Loss != nil {
-		z.e.tellLoss(*report.Loss) // first: others wait for what is gone
-	}
-	if report.State != nil {
-		z.take(*report.State)
-	}
-	if report.Event != nil {
-		z.e.emit(*report.Event)
-		z.countCrash(*report.Event)
-	}
-}
-
-// take keeps a state of the agent's, unless a newer one is known.
-func (z *zone) take(state az.State) {
-	z.mu.Lock()
-	if z.child == nil || state.Seq <= z.state.Seq {
-		z.mu.Unlock()
-		return
-	}
-	first := state.Serving && !z.state.Serving // a new agent's gateway knows of nothing
-	z.state = state
-	z.notify()
-	z.mu.Unlock()
-	z.e.zoneChanged(z)
-	if first {
-		z.e.wait.Go(func() { z.e.tellGateway(z) })
-	}
-}
-
-// hopeless is how often in a row an instance may die young during a start before that is given up. A crash or two may be the fault of a neighbour
-// that is not there yet. What lives longer than young before it gives up has waited for something, on a machine that is slow.
-const (
-	hopeless = 4
-	young    = 10 * time.Second
-)
-
-// countCrash gives a start up when an instance can never come.
-func (z *zone) countCrash(event api.Event) {
-	instance := event.Cluster + " " + event.Target
-	z.mu.Lock()
-	crashes := z.crashes[instance]
-	switch event.Type {
-	case api.InstanceStarted:
-		crashes.started = event.Time
-	case api.InstanceReady:
-		crashes.count = 0
-	case api.InstanceExited:
-		if event.Time.Sub(crashes.started) < young {
-			crashes.count++
-		}
-	}
-	z.crashes[instance] = crashes
-	z.mu.Unlock()
-	if event.Type == api.InstanceExited && crashes.count >= hopeless || event.Type == api.ClusterFailed {
-		z.e.fail(fmt.Errorf("%s: see 'tripod logs %s'", event.Message, orElse(event.Target, z.target())))
-	}
-}
-
-// crashes are an instance's during a start: those in a row, and when it was started last.
-type crashes struct {
-	started time.Time
-	count   int
-}
-
-func orElse(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
-}
-
-// observePause looks whether somebody stopped the agent by a signal. While all zones are frozen it does not.
-func (z *zone) observePause() {
-	if !z.e.still.TryRLock() {
-		return
-	}
-	defer z.e.still.RUnlock()
-	z.mu.Lock()
-	child := z.child
-	z.mu.Unlock()
-	if child == nil {
-		return
-	}
-	paused := process.Paused(child.PID())
-	z.mu.Lock()
-	if z.child != child || z.paused == paused { // another looked at the same time
-		z.mu.Unlock()
-		return
-	}
-	z.paused = paused
-	if paused {
-		z.faultSince = time.Now()
-	}
-	z.notify()
-	z.mu.Unlock()
-	z.e.zonePaused(z, paused)
-}
-
 // freeze pauses or resumes the whole group.
 func (z *zone) freeze(paused bool) error {
 	z.mu.Lock()
-	child := z.child
+	child := z.is.child
 	z.mu.Unlock()
 	if child == nil {
 		if paused {
-			return fmt.Errorf("zone %s does not run, so it cannot be paused: start it with 'tripod start %s'", z.name, z.target())
+			return fmt.Errorf("zone %s does not run, so it cannot be paused: start it with 'tripod start %s'", z.name,
+				z.target())
 		}
 		return nil
 	}
@@ -282,7 +166,7 @@ func (z *zone) freeze(paused bool) error {
 		return err
 	}
 	process.AwaitPaused(child, paused)
-	z.observePause()
+	z.supervisor.observePause(z)
 	return nil
 }
 
@@ -293,17 +177,18 @@ func (z *zone) kill() {
 
 // stop ends the zone in order; it stays down.
 func (z *zone) stop(ctx context.Context) error {
-	return z.takeDown(api.StateStopped, "stopped by 'tripod stop'", func(child *process.Child) error { return child.Stop(ctx) })
+	return z.takeDown(api.StateStopped, "stopped by 'tripod stop'",
+		func(child *process.Child) error { return child.Stop(ctx) })
 }
 
 func (z *zone) takeDown(state, reason string, how func(*process.Child) error) error {
 	z.mu.Lock()
-	child := z.child
-	if child == nil && z.down == state {
+	child := z.is.child
+	if child == nil && z.is.down == state {
 		z.mu.Unlock()
 		return nil
 	}
-	z.expected, z.down, z.reason, z.faultSince = true, state, reason, time.Now()
+	z.expected, z.is.down, z.is.reason, z.is.since = true, state, reason, time.Now()
 	z.notify()
 	z.mu.Unlock()
 	if child == nil {
@@ -318,7 +203,7 @@ func (z *zone) takeDown(state, reason string, how func(*process.Child) error) er
 func (z *zone) awaitGone(child *process.Child) {
 	for {
 		z.mu.Lock()
-		gone, changed := z.child != child, z.changed
+		gone, changed := z.is.child != child, z.changed
 		z.mu.Unlock()
 		if gone {
 			return
@@ -335,12 +220,12 @@ func (z *zone) bringUp(ctx context.Context) error {
 	if err := z.start(); err != nil {
 		return err
 	}
-	if err := z.e.rememberAgents(); err != nil {
+	if err := z.supervisor.rememberAgents(); err != nil {
 		return err
 	}
 	for {
 		z.mu.Lock()
-		child, serving, down, reason, changed := z.child, z.state.Serving, z.down, z.reason, z.changed
+		child, serving, down, reason, changed := z.is.child, z.is.agent.Serving, z.is.down, z.is.reason, z.changed
 		z.mu.Unlock()
 		if serving {
 			return nil
@@ -362,7 +247,8 @@ func (z *zone) bringUp(ctx context.Context) error {
 // quiesceTimeout leaves etcd time to end in order when something before it does not.
 const quiesceTimeout = 12 * time.Second
 
-// quiesce ends what needs a quorum, before any zone's etcd is stopped. A zone that cannot take the order has nothing to end in order.
+// quiesce ends what needs a quorum, before any zone's etcd is stopped. A zone that cannot take the order has nothing to
+// end in order.
 func (z *zone) quiesce(ctx context.Context) error {
 	if err := z.freeze(false); err != nil || z.reachable() != nil {
 		return err
@@ -372,8 +258,8 @@ func (z *zone) quiesce(ctx context.Context) error {
 	z.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, quiesceTimeout)
 	defer cancel()
-	if err := az.Call(ctx, z.runDir, "POST", "/v1/quiesce", nil, nil); err != nil {
-		z.e.logger.Warn("quiesce", "az", z.name, "error", err)
+	if err := az.Call(ctx, z.runDir(), "POST", "/v1/quiesce", nil, nil); err != nil {
+		z.site.logger.Warn("quiesce", "az", z.name, "error", err)
 	}
 	return nil
 }
@@ -381,7 +267,7 @@ func (z *zone) quiesce(ctx context.Context) error {
 // end is stop when the whole region stops.
 func (z *zone) end(ctx context.Context) error {
 	z.mu.Lock()
-	child := z.child
+	child := z.is.child
 	z.expected = true
 	z.mu.Unlock()
 	if child == nil {
@@ -392,35 +278,10 @@ func (z *zone) end(ctx context.Context) error {
 
 func (z *zone) killNow() {
 	z.mu.Lock()
-	child := z.child
+	child := z.is.child
 	z.expected = true
 	z.mu.Unlock()
 	if child != nil {
 		child.Signal(syscall.SIGKILL)
 	}
 }
-
-// snapshot is what others may know.
-func (z *zone) snapshot() (state az.State, child *process.Child, paused bool, down, reason string, since time.Time) {
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	s := z.state
-	s.Instances = slices.Clone(s.Instances)
-	return s, z.child, z.paused, z.down, z.reason, z.faultSince
-}
-
-// reachable says whether the zone's agent can take orders, and otherwise why not.
-func (z *zone) reachable() error {
-	_, child, paused, down, _, _ := z.snapshot()
-	switch {
-	case child == nil && down != "":
-		return fmt.Errorf("zone %s is %s: start it with 'tripod start %s'", z.name, down, z.target())
-	case child == nil:
-		return fmt.Errorf("zone %s does not run: start it with 'tripod start %s'", z.name, z.target())
-	case paused:
-		return fmt.Errorf("zone %s is paused: resume it with 'tripod resume %s'", z.name, z.target())
-	}
-	return nil
-}
-
-var errStopping = errors.New("the region is stopping: start it again with 'tripod up'")

@@ -21,17 +21,22 @@ func (a *app) canICommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "can-i PRINCIPAL VERB RESOURCE",
 		Short: "Say whether somebody may do something in a cluster, and who decides so",
-		Long: "Say whether somebody may do something in a cluster: what lets them in as whom, and what RBAC and each access policy say.\n\n" +
-			"PRINCIPAL is one of IAM's: the ARN of a user, a role, a role's session, a federated user or root, or user/NAME, role/NAME,\n" +
-			"federated-user/NAME or root, or the bare NAME of a user or role. Or one of Kubernetes' own: system:serviceaccount:NAMESPACE:NAME, or user:NAME --as-group GROUP for whoever\n" +
+		Long: "Say whether somebody may do something in a cluster: what lets them in as whom, and what RBAC and each " +
+			"access policy say.\n\n" +
+			"PRINCIPAL is one of IAM's: the ARN of a user, a role, a role's session, a federated user or root, or user/NAME, " +
+			"role/NAME,\n" +
+			"federated-user/NAME or root, or the bare NAME of a user or role. Or one of Kubernetes' own: " +
+			"system:serviceaccount:NAMESPACE:NAME, or user:NAME --as-group GROUP for whoever\n" +
 			"has a client certificate or comes from an OIDC identity provider. RESOURCE is TYPE[.GROUP][/NAME] or a path.\n" +
 			"The exit code is 0 for yes, 1 for no, and 2 where nothing could be decided.",
-		Example: "  tripod can-i role/viewer delete pods -n kube-system\n  tripod can-i ops get deployments.apps/web --subresource scale\n" +
+		Example: "  tripod can-i role/viewer delete pods -n kube-system\n" +
+			"  tripod can-i ops get deployments.apps/web --subresource scale\n" +
 			"  tripod can-i root get /metrics\n  tripod can-i system:serviceaccount:kube-system:coredns list services -A\n" +
 			"  tripod can-i user:jane create pods --as-group developers",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 3 {
-				return usage(cmd, "'%s' takes a principal, a verb and a resource, such as: role/viewer delete pods", cmd.CommandPath())
+				return usage(cmd, "'%s' takes a principal, a verb and a resource, such as: role/viewer delete pods",
+					cmd.CommandPath())
 			}
 			return nil
 		},
@@ -63,7 +68,8 @@ func (a *app) whoamiCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "whoami",
 		Short: "Say whom a cluster takes you for: its checks of your token, and what lets you in",
-		Long: "Say whom a cluster takes you for: its checks of your token, what lets you in, and which access policies you have by that.\n\n" +
+		Long: "Say whom a cluster takes you for: its checks of your token, what lets you in, and which access policies " +
+			"you have by that.\n\n" +
 			"The token is that of 'tripod token'. The exit code is 1 where you are refused.",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -194,7 +200,8 @@ func identityLines(identity api.Identity) (lines []string) {
 	if identity.Refusal != "" {
 		return append(lines, line("refused", identity.Refusal))
 	}
-	lines = append(lines, line("let in by", identity.By), line("user", identity.Username), line("groups", cmp.Or(strings.Join(identity.Groups, ", "), "none")))
+	lines = append(lines, line("let in by", identity.By), line("user", identity.Username),
+		line("groups", cmp.Or(strings.Join(identity.Groups, ", "), "none")))
 	for _, policy := range identity.Associated {
 		lines = append(lines, line("access policy", policyText(policy)))
 	}

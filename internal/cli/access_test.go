@@ -35,8 +35,9 @@ func TestCanISaysWhoDecides(t *testing.T) {
 		By: "the access entry of arn:aws:iam::000011112222:role/viewer", Username: "viewer"}
 	audited := api.Decision{Allowed: true, Reason: "EKS Access Policy: allowed by ..."}
 	no := &api.Access{Identity: viewer, RBAC: &api.Decision{Reason: "no rule allows it"}, Policies: []api.PolicyDecision{{
-		AccessPolicy: api.AccessPolicy{ARN: "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy", Scope: "namespace", Namespaces: []string{"a", "b"}},
-		Decision:     api.Decision{Reason: "no rule of it allows this"}}}}
+		AccessPolicy: api.AccessPolicy{ARN: "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy", Scope: "namespace",
+			Namespaces: []string{"a", "b"}},
+		Decision: api.Decision{Reason: "no rule of it allows this"}}}}
 	asked := answers(region, "/v1/clusters/demo/can-i", no)
 	got := tripod(t, dataDir, "can-i", "role/viewer", "delete", "pods/x", "-n", "a", "--subresource", "log")
 	want := result{code: 1, stdout: `no
@@ -50,7 +51,8 @@ func TestCanISaysWhoDecides(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(result{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	wantAsked := map[string]any{"principal": "role/viewer", "verb": "delete", "resource": "pods/x", "namespace": "a", "subresource": "log"}
+	wantAsked := map[string]any{"principal": "role/viewer", "verb": "delete", "resource": "pods/x", "namespace": "a",
+		"subresource": "log"}
 	if diff := cmp.Diff(wantAsked, *asked); diff != "" {
 		t.Errorf("asked (-want +got):\n%s", diff)
 	}
@@ -58,18 +60,22 @@ func TestCanISaysWhoDecides(t *testing.T) {
 	no.Allowed, no.Policies[0].Decision, no.Policies[0].Scope = true, audited, "cluster"
 	answers(region, "/v1/clusters/demo/can-i", no)
 	got = tripod(t, dataDir, "can-i", "role/viewer", "get", "pods")
-	if got.code != 0 || !strings.HasPrefix(got.stdout, "yes\n") || !strings.HasSuffix(got.stdout, "AmazonEKSViewPolicy in the whole cluster: allows it\n") {
+	if got.code != 0 || !strings.HasPrefix(got.stdout, "yes\n") ||
+		!strings.HasSuffix(got.stdout, "AmazonEKSViewPolicy in the whole cluster: allows it\n") {
 		t.Errorf("got %+v", got)
 	}
 	asked = answers(region, "/v1/clusters/demo/can-i", no)
 	got = tripod(t, dataDir, "can-i", "viewer", "get", "pods", "-A", "-o", "json", "--cluster", "demo")
 	var access api.Access
-	if err := json.Unmarshal([]byte(got.stdout), &access); err != nil || got.code != 0 || !access.Allowed || (*asked)["namespace"] != nil {
+	if err := json.Unmarshal([]byte(got.stdout), &access); err != nil || got.code != 0 || !access.Allowed ||
+		(*asked)["namespace"] != nil {
 		t.Errorf("got %+v, asked %v", got, *asked)
 	}
-	asked = answers(region, "/v1/clusters/demo/can-i", &api.Access{Identity: api.Identity{Username: "jane", By: "x"}, RBAC: &api.Decision{Reason: "none"}})
+	asked = answers(region, "/v1/clusters/demo/can-i", &api.Access{Identity: api.Identity{Username: "jane", By: "x"},
+		RBAC: &api.Decision{Reason: "none"}})
 	got = tripod(t, dataDir, "can-i", "user:jane", "get", "pods", "--as-group", "a", "--as-group", "b,c")
-	if want := "no\n  let in by     x\n  user          jane\n  groups        none\n  RBAC          none\n"; got.stdout != want || got.code != 1 {
+	if want := "no\n  let in by     x\n  user          jane\n  groups        none\n" +
+		"  RBAC          none\n"; got.stdout != want || got.code != 1 {
 		t.Errorf("whom IAM does not know: got %+v, want %q", got, want)
 	}
 	if diff := cmp.Diff([]any{"a", "b,c"}, (*asked)["groups"]); diff != "" {
@@ -99,12 +105,16 @@ func TestWhoAmIShowsTheTokensChecks(t *testing.T) {
 		identity api.Identity
 		want     result
 	}{
-		{api.Identity{ARN: "arn:aws:iam::000011112222:user/admin", ID: "AIDAA", Checks: []string{"one", "two"}, By: "the cluster's creator", Username: "admin", Groups: []string{"a", "b"},
-			Associated: []api.AccessPolicy{{ARN: "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy", Scope: "cluster"}}},
-			result{stdout: "  token         one\n  token         two\n  principal     arn:aws:iam::000011112222:user/admin (AIDAA)\n" +
+		{api.Identity{ARN: "arn:aws:iam::000011112222:user/admin", ID: "AIDAA", Checks: []string{"one", "two"},
+			By: "the cluster's creator", Username: "admin", Groups: []string{"a", "b"},
+			Associated: []api.AccessPolicy{{ARN: "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy",
+				Scope: "cluster"}}},
+			result{stdout: "  token         one\n  token         two\n" +
+				"  principal     arn:aws:iam::000011112222:user/admin (AIDAA)\n" +
 				"  let in by     the cluster's creator\n  user          admin\n  groups        a, b\n" +
 				"  access policy AmazonEKSClusterAdminPolicy in the whole cluster\n"}},
-		{api.Identity{Checks: []string{"one"}, Refusal: "token was signed 1h ago"}, result{code: 1, stdout: "  token         one\n  refused       token was signed 1h ago\n"}},
+		{api.Identity{Checks: []string{"one"}, Refusal: "token was signed 1h ago"},
+			result{code: 1, stdout: "  token         one\n  refused       token was signed 1h ago\n"}},
 	} {
 		asked := answers(region, "/v1/clusters/demo/whoami", c.identity)
 		got := tripodWith(t, programs, environ, "whoami")
@@ -113,7 +123,8 @@ func TestWhoAmIShowsTheTokensChecks(t *testing.T) {
 		}
 	}
 	region.set(func(s *supervisor) { s.status.Clusters = append(s.status.Clusters, api.Cluster{Name: "second"}) })
-	if got := tripodWith(t, programs, environ, "whoami"); got.code != 2 || !strings.Contains(got.stderr, "name the cluster with --cluster: demo, second") {
+	if got := tripodWith(t, programs, environ, "whoami"); got.code != 2 ||
+		!strings.Contains(got.stderr, "name the cluster with --cluster: demo, second") {
 		t.Errorf("two clusters: got %+v", got)
 	}
 }

@@ -40,13 +40,16 @@ type Programs struct {
 	Kubectl func(args []string, kubeconfig string) int
 	// Token makes a bearer token for a cluster and returns it as the JSON of an ExecCredential.
 	Token func(ctx context.Context, request TokenRequest) ([]byte, error)
-	// PodExec runs a local command as a pod and returns its exit code; an error means that it did not run. PodEnter is its child, which becomes
-	// the command.
+	// PodExec runs a local command as a pod and returns its exit code; an error means that it did not run. PodEnter is
+	// its child, which becomes the command.
 	PodExec  func(ctx context.Context, request PodExecRequest) (int, error)
 	PodEnter func(args []string) error
-	// SaveSnapshot saves the region in dataDir, which does not run, and RestoreSnapshot makes a data directory of a snapshot. Both call each for their progress.
-	SaveSnapshot    func(ctx context.Context, dataDir string, request api.SnapshotRequest, each func(api.SnapshotProgress)) (*api.Snapshot, error)
-	RestoreSnapshot func(ctx context.Context, request snapshot.RestoreRequest, each func(api.SnapshotProgress)) (*api.Snapshot, error)
+	// SaveSnapshot saves the region in dataDir, which does not run, and RestoreSnapshot makes a data directory of a
+	// snapshot. Both call each for their progress.
+	SaveSnapshot func(ctx context.Context, dataDir string, request api.SnapshotRequest,
+		each func(api.SnapshotProgress)) (*api.Snapshot, error)
+	RestoreSnapshot func(ctx context.Context, request snapshot.RestoreRequest,
+		each func(api.SnapshotProgress)) (*api.Snapshot, error)
 	// Zone, Etcd, APIServer and Controllers are the children of a region: they run until ctx ends (SIGTERM or SIGINT).
 	Zone, Etcd, APIServer, Controllers func(ctx context.Context, args []string) error
 }
@@ -65,8 +68,8 @@ func Main(ctx context.Context, args []string, streams IO, programs Programs) err
 	return root.ExecuteContext(ctx)
 }
 
-// Report writes what there is to say about a command's error and returns the exit code: 0 done, 1 failed, 2 wrong usage, or
-// the one that the error carries.
+// Report writes what there is to say about a command's error and returns the exit code: 0 done, 1 failed, 2 wrong
+// usage, or the one that the error carries.
 func Report(stderr io.Writer, err error) int {
 	if err == nil {
 		return 0
@@ -138,7 +141,8 @@ func (a *app) root() *cobra.Command {
 	}
 	root.SuggestionsMinimumDistance = 2
 	root.Flags().BoolVar(&version, "version", false, "print the version")
-	// Cobra shows the process' global flags as every command's; Kubernetes' libraries put some there that mean nothing here.
+	// Cobra shows the process' global flags as every command's; Kubernetes' libraries put some there that mean nothing
+	// here.
 	pflag.CommandLine.VisitAll(func(flag *pflag.Flag) { flag.Hidden = true })
 	dataDir := a.getenv("TRIPOD_DATA_DIR")
 	if dataDir == "" {
@@ -148,10 +152,13 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, "%v", err) })
 	root.AddGroup(&cobra.Group{ID: "region", Title: "The region:"}, &cobra.Group{ID: "look", Title: "Look at it:"},
 		&cobra.Group{ID: "fault", Title: "Break it and mend it:"}, &cobra.Group{ID: "use", Title: "Use it:"})
-	a.add(root, "region", a.upCommand(), a.downCommand(), a.waitCommand(), a.sleepCommand(), a.wakeCommand(), a.snapshotCommand())
-	a.add(root, "look", a.statusCommand(), a.watchCommand(), a.eventsCommand(), a.logsCommand(), a.historyCommand(), a.metricsCommand())
+	a.add(root, "region", a.upCommand(), a.downCommand(), a.waitCommand(), a.sleepCommand(), a.wakeCommand(),
+		a.snapshotCommand())
+	a.add(root, "look", a.statusCommand(), a.watchCommand(), a.eventsCommand(), a.logsCommand(), a.historyCommand(),
+		a.metricsCommand())
 	a.add(root, "fault", append(a.verbCommands(), a.faultCommand())...)
-	a.add(root, "use", a.envCommand(), a.kubectlCommand(), a.podCommand(), a.tokenCommand(), a.whoamiCommand(), a.canICommand())
+	a.add(root, "use", a.envCommand(), a.kubectlCommand(), a.podCommand(), a.tokenCommand(), a.whoamiCommand(),
+		a.canICommand())
 	root.AddCommand(a.versionCommand(), a.internalCommand())
 	return root
 }
@@ -216,7 +223,8 @@ func missing(name string) error {
 }
 
 // completeTargets completes a target's name from the region's status, quickly or not at all.
-func (a *app) completeTargets(extra ...string) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+func (a *app) completeTargets(extra ...string) func(*cobra.Command, []string, string) ([]string,
+	cobra.ShellCompDirective) {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp

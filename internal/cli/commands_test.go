@@ -86,14 +86,16 @@ func TestVerbsReachTheRegion(t *testing.T) {
 	}
 	for _, verb := range []string{"fault", "reset"} {
 		got := tripod(t, dataDir, verb, "update/demo")
-		if want := "POST /v1/targets/update/demo/" + verb + "?"; got.code != 0 || !strings.HasPrefix(got.stdout, "update/demo ") || !slices.Contains(region.calls, want) {
+		if want := "POST /v1/targets/update/demo/" + verb + "?"; got.code != 0 ||
+			!strings.HasPrefix(got.stdout, "update/demo ") || !slices.Contains(region.calls, want) {
 			t.Errorf("%s update/demo: got %+v, want the call %q", verb, got, want)
 		}
 	}
 	if got := tripod(t, dataDir, "reset"); got.code != 0 || !slices.Contains(region.calls, "POST /v1/reset?") {
 		t.Errorf("reset: got %+v", got)
 	}
-	if got := tripod(t, dataDir, "metrics", "apiserver/a"); got.stdout != "tripod_up 1\n" || !slices.Contains(region.calls, "GET /v1/metrics/apiserver/a?") {
+	if got := tripod(t, dataDir, "metrics", "apiserver/a"); got.stdout != "tripod_up 1\n" ||
+		!slices.Contains(region.calls, "GET /v1/metrics/apiserver/a?") {
 		t.Errorf("metrics: got %+v", got)
 	}
 }
@@ -110,7 +112,8 @@ func TestUnknownZoneIsNamed(t *testing.T) {
 	dataDir := newDataDir(t)
 	newSupervisor(t, dataDir, testStatus())
 	got := tripod(t, dataDir, "kill", "az/d")
-	if want := "tripod: there is no zone \"d\" in us-east-1: its zones are a, b, c\n"; got.code != 1 || got.stderr != want {
+	if want := "tripod: there is no zone \"d\" in us-east-1: its zones are a, b, c\n"; got.code != 1 ||
+		got.stderr != want {
 		t.Errorf("got %d %q, want %q", got.code, got.stderr, want)
 	}
 }
@@ -181,7 +184,8 @@ func TestKubectlGetsItsArgumentsUntouched(t *testing.T) {
 	var kubeconfig string
 	programs := Programs{Kubectl: func(a []string, k string) int { args, kubeconfig = a, k; return 7 }}
 	got := tripodWith(t, programs, nil, "--data-dir", dataDir, "kubectl", "get", "nodes", "-o", "json", "--watch")
-	if want := []string{"get", "nodes", "-o", "json", "--watch"}; got.code != 7 || got.stderr != "" || !slices.Equal(args, want) {
+	if want := []string{"get", "nodes", "-o", "json", "--watch"}; got.code != 7 || got.stderr != "" ||
+		!slices.Equal(args, want) {
 		t.Errorf("got %+v and arguments %q, want %q", got, args, want)
 	}
 	if want := filepath.Join(dataDir, "kubeconfig"); kubeconfig != want {
@@ -202,11 +206,14 @@ func TestPodExecEndsWithTheCommandsCode(t *testing.T) {
 	makeRegion(t, dataDir)
 	var got PodExecRequest
 	programs := Programs{PodExec: func(_ context.Context, r PodExecRequest) (int, error) { got = r; return 7, nil }}
-	run := tripodWith(t, programs, []string{"AWS_PROFILE=work"}, "--data-dir", dataDir, "pod", "exec", "-c", "app", "web/shop", "--", "go", "run", "--", ".")
-	if want := []string{"go", "run", "--", "."}; run.code != 7 || run.stderr != "" || !slices.Equal(got.Command, want) || got.Namespace != "web" || got.Pod != "shop" || got.Container != "app" {
+	run := tripodWith(t, programs, []string{"AWS_PROFILE=work"}, "--data-dir", dataDir, "pod", "exec", "-c", "app",
+		"web/shop", "--", "go", "run", "--", ".")
+	if want := []string{"go", "run", "--", "."}; run.code != 7 || run.stderr != "" || !slices.Equal(got.Command, want) ||
+		got.Namespace != "web" || got.Pod != "shop" || got.Container != "app" {
 		t.Errorf("got %+v and %+v, want the command %q", run, got, want)
 	}
-	if got.AccessKeyID != "AKIATRIPOD" || got.Endpoint != "http://127.0.0.1:4566" || !slices.Contains(got.Environ, "AWS_ENDPOINT_URL=http://127.0.0.1:4566") {
+	if got.AccessKeyID != "AKIATRIPOD" || got.Endpoint != "http://127.0.0.1:4566" ||
+		!slices.Contains(got.Environ, "AWS_ENDPOINT_URL=http://127.0.0.1:4566") {
 		t.Errorf("got %+v, want the region's keys and endpoint", got)
 	}
 	left := filepath.Join(got.Directory, "1") // of one that was killed
@@ -220,7 +227,8 @@ func TestPodExecEndsWithTheCommandsCode(t *testing.T) {
 		t.Errorf("down leaves %s: %v", left, err)
 	}
 	programs.PodExec = func(context.Context, PodExecRequest) (int, error) { return 0, errors.New("it is gone") }
-	if run = tripodWith(t, programs, nil, "--data-dir", dataDir, "pod", "exec", "web/shop", "--", "true"); run.code != 1 || !strings.Contains(run.stderr, "pod web/shop: it is gone") {
+	if run = tripodWith(t, programs, nil, "--data-dir", dataDir, "pod", "exec", "web/shop", "--", "true"); run.code != 1 ||
+		!strings.Contains(run.stderr, "pod web/shop: it is gone") {
 		t.Errorf("got %+v", run)
 	}
 }
@@ -237,7 +245,8 @@ func TestTokenIsSignedWithTheRegionsCredentialsUnlessTheEnvironmentIsTheRegions(
 		{"", "AKIATRIPOD"}, {"https://eks.us-east-1.amazonaws.com", "AKIATRIPOD"}, {"http://evil.example:4566", "AKIATRIPOD"},
 		{"http://127.0.0.1:4566", "AKIAMINE"}, {"https://localhost:4566/", "AKIAMINE"},
 	} {
-		got := tripodWith(t, programs, []string{"AWS_ACCESS_KEY_ID=AKIAMINE", "AWS_ENDPOINT_URL=" + test.endpoint}, "--data-dir", dataDir, "token", "--cluster", "demo")
+		got := tripodWith(t, programs, []string{"AWS_ACCESS_KEY_ID=AKIAMINE", "AWS_ENDPOINT_URL=" + test.endpoint},
+			"--data-dir", dataDir, "token", "--cluster", "demo")
 		if got.code != 0 || got.stdout != "{}\n" || request.AccessKeyID != test.want {
 			t.Errorf("endpoint %q: got %+v with key %s, want %s", test.endpoint, got, request.AccessKeyID, test.want)
 		}
@@ -254,7 +263,8 @@ func TestTokenIsSignedWithTheRegionsCredentialsUnlessTheEnvironmentIsTheRegions(
 func TestEnvPrintsWhatLeadsClientsToTheRegion(t *testing.T) {
 	dataDir := newDataDir(t)
 	makeRegion(t, dataDir)
-	got := tripodWith(t, Programs{}, []string{"TRIPOD_DATA_DIR=" + dataDir, "NO_PROXY=corp.example, localhost", "no_proxy=x", "AWS_ENDPOINT_URL_S3=http://x"}, "env")
+	got := tripodWith(t, Programs{}, []string{"TRIPOD_DATA_DIR=" +
+		dataDir, "NO_PROXY=corp.example, localhost", "no_proxy=x", "AWS_ENDPOINT_URL_S3=http://x"}, "env")
 	golden(t, "env.txt", strings.ReplaceAll(got.stdout, dataDir, "/DATA"))
 	if got.code != 0 || !strings.HasPrefix(got.stderr, "note: no region is running") {
 		t.Errorf("got %+v", got)
@@ -265,7 +275,8 @@ func TestEnvOfRootHasTheKeyThatTheRegionMakes(t *testing.T) {
 	dataDir := newDataDir(t)
 	makeRegion(t, dataDir)
 	run := func(args ...string) result {
-		return tripodWith(t, Programs{}, []string{"TRIPOD_DATA_DIR=" + dataDir, "HOME=" + t.TempDir()}, append([]string{"env", "--root"}, args...)...)
+		return tripodWith(t, Programs{}, []string{"TRIPOD_DATA_DIR=" + dataDir, "HOME=" + t.TempDir()},
+			append([]string{"env", "--root"}, args...)...)
 	}
 	if got := run(); got.code != 1 || got.stdout != "" || !strings.Contains(got.stderr, "no region is running") {
 		t.Errorf("while nothing runs: got %+v", got)
@@ -273,8 +284,10 @@ func TestEnvOfRootHasTheKeyThatTheRegionMakes(t *testing.T) {
 	region := newSupervisor(t, dataDir, testStatus())
 	answers(region, "/v1/root", api.Credentials{AccessKeyID: "AKIAROOT", SecretAccessKey: "root's"})
 	got := run()
-	if got.code != 0 || !strings.Contains(got.stdout, "export AWS_ACCESS_KEY_ID=AKIAROOT\nexport AWS_SECRET_ACCESS_KEY='root'\\''s'\n") ||
-		!strings.Contains(got.stdout, "export AWS_ENDPOINT_URL=") || !strings.Contains(got.stdout, "unset AWS_SESSION_TOKEN\n") || strings.Contains(got.stdout, "AKIATRIPOD") {
+	if got.code != 0 || !strings.Contains(got.stdout, "export AWS_ACCESS_KEY_ID=AKIAROOT\n"+
+		"export AWS_SECRET_ACCESS_KEY='root'\\''s'\n") ||
+		!strings.Contains(got.stdout, "export AWS_ENDPOINT_URL=") ||
+		!strings.Contains(got.stdout, "unset AWS_SESSION_TOKEN\n") || strings.Contains(got.stdout, "AKIATRIPOD") {
 		t.Errorf("got %+v", got)
 	}
 	if got := run("--profile"); got.code != 2 || !strings.Contains(got.stderr, "use --root or --node without --profile") {
@@ -286,12 +299,15 @@ func TestEnvOfANodeHasItsInstancesCredentials(t *testing.T) {
 	dataDir := newDataDir(t)
 	makeRegion(t, dataDir)
 	region := newSupervisor(t, dataDir, testStatus())
-	answers(region, "/v1/nodes/ip-10-0-1-2.ec2.internal/credentials", api.Credentials{AccessKeyID: "ASIANODE", SecretAccessKey: "node's", SessionToken: "sealed"})
+	answers(region, "/v1/nodes/ip-10-0-1-2.ec2.internal/credentials",
+		api.Credentials{AccessKeyID: "ASIANODE", SecretAccessKey: "node's", SessionToken: "sealed"})
 	run := func(args ...string) result {
-		return tripodWith(t, Programs{}, []string{"TRIPOD_DATA_DIR=" + dataDir, "HOME=" + t.TempDir()}, append([]string{"env"}, args...)...)
+		return tripodWith(t, Programs{}, []string{"TRIPOD_DATA_DIR=" + dataDir, "HOME=" + t.TempDir()},
+			append([]string{"env"}, args...)...)
 	}
 	got := run("--node", "ip-10-0-1-2.ec2.internal")
-	for _, want := range []string{"export AWS_ACCESS_KEY_ID=ASIANODE\n", "export AWS_SESSION_TOKEN=sealed\n", "export KUBECONFIG="} {
+	for _, want := range []string{"export AWS_ACCESS_KEY_ID=ASIANODE\n", "export AWS_SESSION_TOKEN=sealed\n",
+		"export KUBECONFIG="} {
 		if got.code != 0 || !strings.Contains(got.stdout, want) || strings.Contains(got.stdout, "unset AWS_SESSION_TOKEN") {
 			t.Errorf("got %+v, want it to have %q, and not to unset the session token", got, want)
 		}
@@ -301,7 +317,8 @@ func TestEnvOfANodeHasItsInstancesCredentials(t *testing.T) {
 			t.Errorf("with %s too: got %+v", wrong, got)
 		}
 	}
-	if got := run("--node", ""); got.code != 2 || got.stdout != "" || !strings.Contains(got.stderr, "--node names no node") {
+	if got := run("--node", ""); got.code != 2 || got.stdout != "" ||
+		!strings.Contains(got.stderr, "--node names no node") {
 		t.Errorf("with a node of no name: got %+v", got)
 	}
 }
@@ -311,7 +328,8 @@ func TestProfileKeepsEverythingElse(t *testing.T) {
 	makeRegion(t, dataDir)
 	home := t.TempDir()
 	config, credentials := filepath.Join(home, ".aws", "config"), filepath.Join(home, ".aws", "credentials")
-	before := "# mine\n[default]\nregion = eu-west-1\ns3 =\n  region = x\n\n[profile tripod]\nendpoint_url = http://127.0.0.1:1\noutput = json\n[profile z]\nregion = z\n"
+	before := "# mine\n[default]\nregion = eu-west-1\ns3 =\n  region = x\n\n[profile tripod]\n" +
+		"endpoint_url = http://127.0.0.1:1\noutput = json\n[profile z]\nregion = z\n"
 	write(t, config, before)
 	write(t, credentials, "[default]\naws_access_key_id = AKIAREAL")
 	run := func() result {
@@ -333,7 +351,8 @@ func TestProfileKeepsEverythingElse(t *testing.T) {
 func TestProfileOfSomebodyElseIsRefused(t *testing.T) {
 	dataDir := newDataDir(t)
 	makeRegion(t, dataDir)
-	for file, text := range map[string]string{"config": "[profile tripod]\nsso_session = work\n", "credentials": "[tripod]\naws_access_key_id = AKIAREAL\n"} {
+	for file, text := range map[string]string{"config": "[profile tripod]\nsso_session = work\n",
+		"credentials": "[tripod]\naws_access_key_id = AKIAREAL\n"} {
 		home := t.TempDir()
 		path := filepath.Join(home, ".aws", file)
 		write(t, path, text)
@@ -355,10 +374,12 @@ func read(t *testing.T, path string) string {
 
 func TestParseSince(t *testing.T) {
 	keep, seq, err := parseSince("5m", testNow())
-	if err != nil || seq != 0 || keep(api.Event{Time: testNow().Add(-6 * time.Minute)}) || !keep(api.Event{Time: testNow()}) {
+	if err != nil || seq != 0 || keep(api.Event{Time: testNow().Add(-6 * time.Minute)}) ||
+		!keep(api.Event{Time: testNow()}) {
 		t.Errorf("5m: %v", err)
 	}
-	if keep, seq, err = parseSince("12", testNow()); err != nil || seq != 12 || keep(api.Event{Seq: 12}) || !keep(api.Event{Seq: 13}) {
+	if keep, seq, err = parseSince("12", testNow()); err != nil || seq != 12 || keep(api.Event{Seq: 12}) ||
+		!keep(api.Event{Seq: 13}) {
 		t.Errorf("12: %v", err)
 	}
 }

@@ -63,7 +63,9 @@ func (a *app) upDetached(cmd *cobra.Command, options options.Up, progress *progr
 	go func() { exited <- child.Wait() }()
 	err = a.awaitDetached(cmd.Context(), child.Process, begin, exited, progress, signals)
 	if errors.Is(err, errExited) && datadir.DiskFull(options.DataDir) {
-		return fmt.Errorf("the disk of %s is full: free some space (a region takes about 1 GB) and try again", options.DataDir) // its own log too
+		// its own log too
+		return fmt.Errorf("the disk of %s is full: free some space (a region takes about 1 GB) and try again",
+			options.DataDir)
 	}
 	if errors.Is(err, errExited) {
 		return backgroundError(log.Name(), offset, err)
@@ -76,13 +78,14 @@ func (a *app) upDetached(cmd *cobra.Command, options options.Up, progress *progr
 	return nil
 }
 
-// detachedLog is the file that the background process writes to: up.log, except where the data directory is not Tripod's, so that
-// the region itself can refuse that directory and find it untouched.
+// detachedLog is the file that the background process writes to: up.log, except where the data directory is not
+// Tripod's, so that the region itself can refuse that directory and find it untouched.
 func (a *app) detachedLog(dataDir string) (*os.File, error) {
 	if mayHoldLog(dataDir) {
 		if log, err := openUpLog(dataDir); err == nil {
 			log.Close()
-			return os.OpenFile(upLogPath(dataDir), os.O_RDWR|os.O_APPEND, 0o600) // appending: the region's own log goes to the same file
+			// appending: the region's own log goes to the same file
+			return os.OpenFile(upLogPath(dataDir), os.O_RDWR|os.O_APPEND, 0o600)
 		}
 	}
 	log, err := os.CreateTemp("", "tripod-up-*.log")
@@ -94,8 +97,10 @@ func (a *app) detachedLog(dataDir string) (*os.File, error) {
 
 var errExited = errors.New("the region's process ended before it was ready")
 
-// awaitDetached returns when the region is ready; with errExited when its process has ended; or after an interrupt, when that has stopped it.
-func (a *app) awaitDetached(ctx context.Context, child *os.Process, begin time.Time, exited <-chan error, progress *progress, signals <-chan os.Signal) error {
+// awaitDetached returns when the region is ready; with errExited when its process has ended; or after an interrupt,
+// when that has stopped it.
+func (a *app) awaitDetached(ctx context.Context, child *os.Process, begin time.Time, exited <-chan error,
+	progress *progress, signals <-chan os.Signal) error {
 	ctx, cancel := context.WithCancel(ctx)
 	ready := make(chan struct{}, 1)
 	followed := make(chan struct{})

@@ -96,14 +96,16 @@ func (a *app) leftOver(purge bool) error {
 		for _, process := range left {
 			names = append(names, fmt.Sprintf("%s (pid %d)", process.name, process.pid))
 		}
-		return fmt.Errorf("the region's own process is gone, but %d of its children are alive: %s: '%s' cleans up after them, and '%s' then stops everything",
+		return fmt.Errorf("the region's own process is gone, but %d of its children are alive: %s: '%s' cleans up after "+
+			"them, and '%s' then stops everything",
 			len(left), strings.Join(names, ", "), a.command("up"), a.command("down"))
 	}
 	if purge {
 		return nil
 	}
 	if _, err := datadir.ReadMarker(a.dataDir); err == nil {
-		fmt.Fprintf(a.Stdout, "No region is running in %s; its data is there ('%s' starts it, '%s' deletes it).\n", a.dataDir, a.command("up"), a.command("down --purge"))
+		fmt.Fprintf(a.Stdout, "No region is running in %s; its data is there ('%s' starts it, '%s' deletes it).\n", a.dataDir,
+			a.command("up"), a.command("down --purge"))
 		return nil
 	}
 	fmt.Fprintf(a.Stdout, "No region is running in %s.\n", a.dataDir)
@@ -124,7 +126,8 @@ func (a *app) checkPurge() error {
 		home = real
 	}
 	if dir == filepath.Dir(dir) || home != "" && within(home, dir) {
-		return fmt.Errorf("--purge does not delete %s: it holds more than a region; move the region's files away by hand", dir)
+		return fmt.Errorf("--purge does not delete %s: it holds more than a region; move the region's files away by hand",
+			dir)
 	}
 	if err := datadir.CheckOwner(dir); err != nil {
 		return fmt.Errorf("--purge does not delete %s: %w", dir, err)
@@ -145,23 +148,28 @@ func (a *app) checkPurge() error {
 	}
 	for _, entry := range entries {
 		if !ofRegion(entry.Name()) {
-			return fmt.Errorf("--purge does not delete %s: it holds %s, which is not the region's; move that away by hand", dir, entry.Name())
+			return fmt.Errorf("--purge does not delete %s: it holds %s, which is not the region's; move that away by hand", dir,
+				entry.Name())
 		}
 	}
 	return nil
 }
 
 // regionFiles are what a region has in its data directory.
-var regionFiles = []string{"tripod.json", "lock", "agents.json", "credentials.json", "kubeconfig", "kubeconfig.lock", "events.jsonl", "events.jsonl.1",
+var regionFiles = []string{"tripod.json", "lock", "agents.json", "credentials.json", "kubeconfig", "kubeconfig.lock",
+	"events.jsonl", "events.jsonl.1",
 	"logs", "pki", "zones", ".snapshot", ".restore", ".restoring", ".DS_Store"}
 
 // ofRegion says whether a name is one of those, or that of a file that was being written to become one.
 func ofRegion(name string) bool {
-	return slices.ContainsFunc(regionFiles, func(own string) bool { return name == own || strings.HasPrefix(name, "."+own+"-") })
+	return slices.ContainsFunc(regionFiles, func(own string) bool {
+		return name == own ||
+			strings.HasPrefix(name, "."+own+"-")
+	})
 }
 
-// damaged says whether dir is a region's by everything else than its marker, which is no JSON any more: 'tripod up' tells
-// people to purge it.
+// damaged says whether dir is a region's by everything else than its marker, which is no JSON any more: 'tripod up'
+// tells people to purge it.
 func damaged(dir string) bool {
 	text, err := os.ReadFile(filepath.Join(dir, "tripod.json"))
 	if err != nil || json.Valid(text) {

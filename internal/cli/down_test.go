@@ -38,7 +38,8 @@ func TestPurgeDeletesOnlyARegion(t *testing.T) {
 	}
 	read(t, filepath.Join(dataDir, "precious.txt"))
 	read(t, filepath.Join(home, "tripod.json"))
-	for _, kept := range []string{filepath.Join(other, "tripod.json"), filepath.Join(thin, "tripod.json"), filepath.Join(mixed, "thesis.tex"), filepath.Join(mixed, "tripod.json")} {
+	for _, kept := range []string{filepath.Join(other, "tripod.json"), filepath.Join(thin, "tripod.json"),
+		filepath.Join(mixed, "thesis.tex"), filepath.Join(mixed, "tripod.json")} {
 		read(t, kept)
 	}
 }
@@ -82,7 +83,8 @@ func TestDownStopsAndKeepsTheData(t *testing.T) {
 	status.PID = 0 // the fake region has no process
 	newSupervisor(t, dataDir, status)
 	got := tripod(t, dataDir, "down")
-	if got.code != 0 || !strings.Contains(got.stdout, "us-east-1a stops") || !strings.Contains(got.stdout, "its data stays") {
+	if got.code != 0 || !strings.Contains(got.stdout, "us-east-1a stops") ||
+		!strings.Contains(got.stdout, "its data stays") {
 		t.Errorf("got %+v", got)
 	}
 	if got := tripod(t, dataDir, "down"); got.code != 0 || !strings.Contains(got.stdout, "No region is running") {

@@ -18,8 +18,10 @@ func (a *app) envCommand() *cobra.Command {
 		Short: "Print what leads AWS and Kubernetes clients of a shell to the region",
 		Long: "Print what leads AWS and Kubernetes clients of a shell to the region.\n\n" +
 			"With --profile write the aws profile 'tripod' instead, into the aws CLI's files, for IDEs and new terminals.\n" +
-			"With --root be the account's root user, not the user admin. The running region makes root's access key when it is first asked for.\n" +
-			"With --node be a node, named as kubectl does or by its instance's id: its instance's role, by the credentials of six hours that the\n" +
+			"With --root be the account's root user, not the user admin. The running region makes root's access key when it " +
+			"is first asked for.\n" +
+			"With --node be a node, named as kubectl does or by its instance's id: its instance's role, by the credentials " +
+			"of six hours that the\n" +
 			"instance would find in its metadata.",
 		Example: "  eval \"$(tripod env)\"\n  tripod env --profile && AWS_PROFILE=tripod aws eks list-clusters\n" +
 			"  (eval \"$(tripod env --node ip-10-0-14-219.ec2.internal)\" && tripod kubectl auth whoami)",

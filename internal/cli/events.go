@@ -60,7 +60,8 @@ func parseSince(since string, now time.Time) (keep func(api.Event) bool, seq uin
 		begin, err = now.Add(-d), nil
 	}
 	if err != nil {
-		return nil, 0, fmt.Errorf("--since %q is none of a duration (5m), a time (%s) and an event's number", since, now.UTC().Format(time.RFC3339))
+		return nil, 0, fmt.Errorf("--since %q is none of a duration (5m), a time (%s) and an event's number", since,
+			now.UTC().Format(time.RFC3339))
 	}
 	return func(event api.Event) bool { return !event.Time.Before(begin) }, 0, nil
 }

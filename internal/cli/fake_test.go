@@ -228,18 +228,22 @@ func testStatus() *api.Status {
 	now := testNow()
 	ago := func(d time.Duration) *time.Time { t := now.Add(-d); return &t }
 	status := &api.Status{
-		Schema: 1, Phase: api.PhaseReady, Region: "us-east-1", AccountID: "000011112222", DataDir: "/home/me/.local/state/tripod",
-		PID: 4100, StartedAt: *ago(190 * time.Second), MemoryBytes: 871 << 20, AWSEndpoint: "http://127.0.0.1:4566",
+		Schema: 1, Phase: api.PhaseReady, Region: "us-east-1", AccountID: "000011112222",
+		DataDir: "/home/me/.local/state/tripod",
+		PID:     4100, StartedAt: *ago(190 * time.Second), MemoryBytes: 871 << 20, AWSEndpoint: "http://127.0.0.1:4566",
 		State: api.State{Leader: "us-east-1b", Quorum: true, Voters: 3},
-		Clusters: []api.Cluster{{Name: "demo", ID: "AB", Version: "1.36", Status: "ACTIVE", Endpoint: "https://127.0.0.1:26443",
+		Clusters: []api.Cluster{{Name: "demo", ID: "AB", Version: "1.36", Status: "ACTIVE",
+			Endpoint:   "https://127.0.0.1:26443",
 			EtcdLeader: "us-east-1a", Quorum: true, EtcdMembers: 3, Controllers: "us-east-1c", Scheduler: "us-east-1c"}},
 		Balancers: []api.Balancer{{Name: "aws", Address: "127.0.0.1:4566"}, {Name: "demo", Address: "127.0.0.1:26443"}},
 	}
 	for i, letter := range []string{"a", "b", "c"} {
-		zone := api.Zone{Name: "us-east-1" + letter, ID: fmt.Sprintf("use1-az%d", i+1), State: api.StateReady, PID: 4200 + 10*i,
+		zone := api.Zone{Name: "us-east-1" + letter, ID: fmt.Sprintf("use1-az%d", i+1), State: api.StateReady,
+			PID:       4200 + 10*i,
 			StartedAt: ago(189 * time.Second), MemoryBytes: 280 << 20}
 		for j, component := range []string{"etcd", "apiserver", "controllers"} {
-			zone.Instances = append(zone.Instances, api.Instance{Target: component + "/" + letter, Component: component, Cluster: "demo",
+			zone.Instances = append(zone.Instances, api.Instance{Target: component + "/" +
+				letter, Component: component, Cluster: "demo",
 				State: api.StateReady, PID: zone.PID + j + 1, StartedAt: ago(100 * time.Second), MemoryBytes: int64(40+80*j) << 20})
 		}
 		status.Zones = append(status.Zones, zone)
@@ -278,12 +282,14 @@ func twoZonesDown(status *api.Status) *api.Status {
 			target := &status.Balancers[k].Targets[i]
 			target.Healthy, target.Reason = false, "connection refused"
 		}
-		status.Faults = append(status.Faults, api.Fault{Target: "az/" + zone.Name, Fault: state, Since: testNow().Add(-12 * time.Second)})
+		status.Faults = append(status.Faults, api.Fault{Target: "az/" +
+			zone.Name, Fault: state, Since: testNow().Add(-12 * time.Second)})
 	}
 	if status.Faults[0].Fault != api.StateKilled {
 		status.Faults[0], status.Faults[1] = status.Faults[1], status.Faults[0]
 	}
 	status.Zones[0].Instances[1].State = api.StateUnready
-	status.Zones[0].Instances[1].Reason = "/readyz answers 500: etcd failed: context deadline exceeded, which happens while there is no leader\x1b[2J"
+	status.Zones[0].Instances[1].Reason = "/readyz answers 500: etcd failed: context deadline exceeded, which happens " +
+		"while there is no leader\x1b[2J"
 	return status
 }

@@ -24,10 +24,11 @@ type historyOptions struct {
 func (a *app) historyCommand() *cobra.Command {
 	options := historyOptions{last: 100}
 	cmd := &cobra.Command{
-		Use:     "history",
-		Short:   "Print the calls of the AWS endpoint, of all zones",
-		Example: "  tripod history -f\n  tripod history --service eks --mutating -n 20\n  tripod history --errors -o json | jq .errorMessage",
-		Args:    noArgs,
+		Use:   "history",
+		Short: "Print the calls of the AWS endpoint, of all zones",
+		Example: "  tripod history -f\n  tripod history --service eks --mutating -n 20\n" +
+			"  tripod history --errors -o json | jq .errorMessage",
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case options.output != "text" && options.output != "json":
@@ -52,7 +53,8 @@ func (o historyOptions) wants(record *history.Record) bool {
 	if record.Additional.Lost > 0 {
 		return true
 	}
-	return (o.service == "" || strings.EqualFold(o.service, record.Service())) && (!o.errors || record.ErrorCode != "") && (!o.mutating || !record.ReadOnly)
+	return (o.service == "" || strings.EqualFold(o.service, record.Service())) && (!o.errors || record.ErrorCode != "") &&
+		(!o.mutating || !record.ReadOnly)
 }
 
 // history reads the zones' files, whether the region runs or not.
@@ -179,7 +181,8 @@ func aboutOf(params json.RawMessage) string {
 	if json.Unmarshal(params, &members) != nil {
 		return ""
 	}
-	for _, name := range []string{"nodegroupName", "addonName", "fargateProfileName", "capabilityName", "principalArn", "name", "clusterName", "RoleName", "UserName", "GroupName", "RoleArn", "resourceArn"} {
+	for _, name := range []string{"nodegroupName", "addonName", "fargateProfileName", "capabilityName", "principalArn",
+		"name", "clusterName", "RoleName", "UserName", "GroupName", "RoleArn", "resourceArn"} {
 		if text, ok := members[name].(string); ok {
 			if strings.HasPrefix(text, "arn:") && !strings.Contains(text, "/") { // root's
 				return text[strings.LastIndexByte(text, ':')+1:]

@@ -20,7 +20,8 @@ var historyStart = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
 // historyLine is a line of a zone's file, so many seconds after the start.
 func historyLine(zone string, seconds int, service, name string, change func(*history.Record)) string {
 	record := history.Record{EventSource: service + ".amazonaws.com", EventName: name, ReadOnly: history.ReadOnly(name),
-		UserIdentity: history.Identity{Type: "IAMUser", UserName: "admin"}, Additional: history.Additional{Zone: zone, Status: 200}}
+		UserIdentity: history.Identity{Type: "IAMUser", UserName: "admin"},
+		Additional:   history.Additional{Zone: zone, Status: 200}}
 	record.SetTime(historyStart.Add(time.Duration(seconds) * time.Second))
 	if change != nil {
 		change(&record)
@@ -59,7 +60,8 @@ func TestHistoryMergesTheZonesByTime(t *testing.T) {
 	write(t, history.Older(a, 2), historyLine("us-east-1a", 1, "eks", "CreateCluster", nil))
 	write(t, history.Older(a, 1), historyLine("us-east-1a", 3, "sts", "GetCallerIdentity", nil)+"{half\n")
 	write(t, a, historyLine("us-east-1a", 5, "eks", "DescribeCluster", func(r *history.Record) { r.ErrorCode, r.ErrorMessage = "ResourceNotFoundException", "No cluster." })+`{"eventN`)
-	write(t, b, historyLine("us-east-1b", 2, "eks", "ListClusters", nil)+historyLine("us-east-1b", 4, "iam", "CreateUser", nil))
+	write(t, b, historyLine("us-east-1b", 2, "eks", "ListClusters", nil)+historyLine("us-east-1b", 4, "iam", "CreateUser",
+		nil))
 	for _, c := range []struct{ args, want string }{
 		{"", "CreateCluster ListClusters GetCallerIdentity CreateUser DescribeCluster"},
 		{"-n 2", "CreateUser DescribeCluster"},

@@ -18,7 +18,8 @@ import (
 	"tripod/internal/process"
 )
 
-// followInterval is how often a followed log is looked at. A stat costs microseconds; notification would need another way on each system.
+// followInterval is how often a followed log is looked at. A stat costs microseconds; notification would need another
+// way on each system.
 const followInterval = 200 * time.Millisecond
 
 func (a *app) logsCommand() *cobra.Command {
@@ -64,10 +65,11 @@ func (a *app) logPath(cmd *cobra.Command, target, cluster string) (string, error
 	kind := "authenticator" // no target of verbs: it is a part of its zone
 	name, found := strings.CutPrefix(target, kind+"/")
 	if !found {
-		var err error
-		if kind, name, err = api.SplitTarget(target); err != nil {
+		parsed, err := api.ParseTarget(target)
+		if err != nil {
 			return "", usage(cmd, "%v", err)
 		}
+		kind, name = parsed.Kind, parsed.Name
 	}
 	zone, err := a.zoneDir(name)
 	if err != nil {
@@ -111,15 +113,18 @@ func (a *app) chooseLog(ctx context.Context, paths []string, target, cluster str
 	}
 	for _, path := range paths {
 		id := strings.TrimSuffix(path[strings.LastIndex(path, "-")+1:], ".log")
-		if cluster == id || err == nil && slices.ContainsFunc(status.Clusters, func(c api.Cluster) bool { return c.Name == cluster && c.ID == id }) {
+		if cluster == id || err == nil && slices.ContainsFunc(status.Clusters,
+			func(c api.Cluster) bool { return c.Name == cluster && c.ID == id }) {
 			return path, nil
 		}
 	}
 	switch {
 	case cluster == "" && err == nil:
-		return "", fmt.Errorf("%s has a log of each cluster: choose with --cluster one of %s", target, strings.Join(names, ", "))
+		return "", fmt.Errorf("%s has a log of each cluster: choose with --cluster one of %s", target,
+			strings.Join(names, ", "))
 	case cluster == "" || errors.Is(err, client.ErrNotRunning):
-		return "", fmt.Errorf("%s has logs of several clusters, and no region runs that knows their names: choose with --cluster an id, as in %s", target, filepath.Base(paths[0]))
+		return "", fmt.Errorf("%s has logs of several clusters, and no region runs that knows their names: choose with "+
+			"--cluster an id, as in %s", target, filepath.Base(paths[0]))
 	case err != nil:
 		return "", err
 	}

@@ -57,7 +57,8 @@ func TestLogsBeginsWithTheLastLines(t *testing.T) {
 	for _, test := range []struct {
 		tail int
 		want string
-	}{{0, ""}, {1, "no end\n"}, {3, "line 19998\nline 19999\nno end\n"}, {-1, all.String() + "no end\n"}, {99999, all.String() + "no end\n"}} {
+	}{{0, ""}, {1, "no end\n"}, {3, "line 19998\nline 19999\nno end\n"}, {-1, all.String() + "no end\n"},
+		{99999, all.String() + "no end\n"}} {
 		var out bytes.Buffer
 		log := &logReader{path: path, out: &out, interval: time.Millisecond}
 		if err := log.run(t.Context(), test.tail, false); err != nil || out.String() != test.want {
@@ -87,12 +88,14 @@ func (s *syncBuffer) String() string {
 func TestLogsReadsWhatWasSetAside(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "etcd-AB.log")
-	for name, text := range map[string]string{"etcd-AB-2026-11-25T16-00-00.000.log": "1\n2\n3", "etcd-AB-2026-11-25T17-00-00.000.log": "4\n5\n", "etcd-AB.log": "6\n", "etcd-ABC.log": "x\n"} {
+	for name, text := range map[string]string{"etcd-AB-2026-11-25T16-00-00.000.log": "1\n2\n3",
+		"etcd-AB-2026-11-25T17-00-00.000.log": "4\n5\n", "etcd-AB.log": "6\n", "etcd-ABC.log": "x\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for tail, want := range map[int]string{-1: "1\n2\n3\n4\n5\n6\n", 0: "", 1: "6\n", 2: "5\n6\n", 3: "4\n5\n6\n", 4: "3\n4\n5\n6\n", 6: "1\n2\n3\n4\n5\n6\n", 100: "1\n2\n3\n4\n5\n6\n"} {
+	for tail, want := range map[int]string{-1: "1\n2\n3\n4\n5\n6\n", 0: "", 1: "6\n", 2: "5\n6\n", 3: "4\n5\n6\n",
+		4: "3\n4\n5\n6\n", 6: "1\n2\n3\n4\n5\n6\n", 100: "1\n2\n3\n4\n5\n6\n"} {
 		var out strings.Builder
 		log := &logReader{path: path, out: &out, interval: time.Millisecond}
 		if err := log.run(t.Context(), tail, false); err != nil || out.String() != want {

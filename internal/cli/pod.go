@@ -20,7 +20,8 @@ type PodExecRequest struct {
 	Namespace, Pod, Container string // Container may be empty: the first
 	Command                   []string
 	NoMounts                  bool
-	// Env are the names of the pod's variables that are taken though they may change what runs; "all" and "none" are what they say.
+	// Env are the names of the pod's variables that are taken though they may change what runs; "all" and "none" are
+	// what they say.
 	Env                          []string
 	Region, Endpoint             string
 	AccessKeyID, SecretAccessKey string
@@ -42,15 +43,21 @@ func (a *app) podCommand() *cobra.Command {
 		Use:   "exec NAMESPACE/POD -- COMMAND [ARGUMENT]...",
 		Short: "Run a local command with a pod's identity: its token, its environment, its AWS role",
 		Long: "Run a local command with a pod's identity.\n\n" +
-			"It gets the pod's environment, a KUBECONFIG and KUBERNETES_SERVICE_HOST that lead to the cluster as its service account, the files that\n" +
-			"the pod has under /var/run/secrets (on Linux, for the command alone), and the AWS credentials of IRSA or EKS Pod Identity. Tokens are\n" +
+			"It gets the pod's environment, a KUBECONFIG and KUBERNETES_SERVICE_HOST that lead to the cluster as its service " +
+			"account, the files that\n" +
+			"the pod has under /var/run/secrets (on Linux, for the command alone), and the AWS credentials of IRSA or EKS " +
+			"Pod Identity. Tokens are\n" +
 			"renewed while it runs. Its exit code is the command's, and signals are passed on.\n\n" +
-			"The command runs on this machine as you, and the pod's variables are its author's. Those that change what a program loads, runs or trusts\n" +
-			"(LD_PRELOAD, PATH, PYTHONPATH, HTTPS_PROXY, KUBECONFIG and their kind) are withheld, and named on stderr. --env NAME or --env 'APP_*' takes\n" +
+			"The command runs on this machine as you, and the pod's variables are its author's. Those that change what a " +
+			"program loads, runs or trusts\n" +
+			"(LD_PRELOAD, PATH, PYTHONPATH, HTTPS_PROXY, KUBECONFIG and their kind) are withheld, and named on stderr. --env " +
+			"NAME or --env 'APP_*' takes\n" +
 			"what you know, --env all takes everything, and --env none only the pod's identity.\n\n" +
-			"On macOS it is always as with --no-mounts: a client finds its token by KUBECONFIG, which controller-runtime and kubectl read, and not by\n" +
+			"On macOS it is always as with --no-mounts: a client finds its token by KUBECONFIG, which controller-runtime and " +
+			"kubectl read, and not by\n" +
 			"client-go's rest.InClusterConfig.",
-		Example: "  tripod pod exec default/shop -- aws sts get-caller-identity\n  tripod pod exec kube-system/controller -- go run ./cmd/controller",
+		Example: "  tripod pod exec default/shop -- aws sts get-caller-identity\n" +
+			"  tripod pod exec kube-system/controller -- go run ./cmd/controller",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if at := cmd.ArgsLenAtDash(); at != 1 || len(args) < 2 {
 				return usage(cmd, "'%s' takes one NAMESPACE/POD and, after --, a command", cmd.CommandPath())
@@ -66,9 +73,11 @@ func (a *app) podCommand() *cobra.Command {
 			return a.podExec(cmd.Context(), request)
 		},
 	}
-	run.Flags().StringVarP(&request.Container, "container", "c", "", "the container whose environment and mounts count (the first)")
+	run.Flags().StringVarP(&request.Container, "container", "c", "",
+		"the container whose environment and mounts count (the first)")
 	run.Flags().StringVar(&request.Cluster, "cluster", "", "the cluster, where there are several")
-	run.Flags().BoolVar(&request.NoMounts, "no-mounts", false, "leave /var/run/secrets alone: KUBECONFIG and the AWS variables lead to the pod's files")
+	run.Flags().BoolVar(&request.NoMounts, "no-mounts", false,
+		"leave /var/run/secrets alone: KUBECONFIG and the AWS variables lead to the pod's files")
 	run.Flags().StringSliceVar(&request.Env, "env", nil,
 		"variables of the pod that are taken though they may change what runs here: `NAME`s, beginnings with *, all, or none")
 	pod.AddCommand(run)
@@ -83,13 +92,9 @@ func (a *app) podExec(ctx context.Context, request PodExecRequest) error {
 	if err != nil {
 		return err
 	}
-	marker, err := datadir.ReadMarker(a.dataDir)
+	marker, credentials, err := datadir.Load(a.dataDir)
 	if err != nil {
 		return err
-	}
-	credentials, err := datadir.ReadCredentials(a.dataDir)
-	if err != nil {
-		return fmt.Errorf("cannot read the region's credentials: %w", err)
 	}
 	if request.Executable, err = os.Executable(); err != nil {
 		return err
@@ -118,7 +123,8 @@ func (a *app) podDirectory() string {
 	return filepath.Join(filepath.Dir(datadir.SocketPath(a.dataDir)), "pods")
 }
 
-// sweepPods removes what commands that were killed have left of their pods. A failure is no reason not to start or stop a region.
+// sweepPods removes what commands that were killed have left of their pods. A failure is no reason not to start or stop
+// a region.
 func (a *app) sweepPods() {
 	_ = process.SweepDirectories(a.podDirectory())
 }

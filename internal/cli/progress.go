@@ -92,8 +92,8 @@ func (p *progress) each(interval time.Duration, do func()) {
 	}
 }
 
-// awaited says what a start still waits for, and whether the machine is why; it is empty when nothing is missing that is known. The caller holds
-// the lock.
+// awaited says what a start still waits for, and whether the machine is why; it is empty when nothing is missing that
+// is known. The caller holds the lock.
 func (p *progress) awaited(now pressure.Pressure) string {
 	var zones []string
 	for _, zone := range p.zones {
@@ -164,7 +164,9 @@ func (p *progress) Event(event api.Event) {
 // loud says whether an event deserves a line even while the zones' lines are drawn.
 func loud(kind api.EventType) bool {
 	switch kind {
-	case api.InstanceExited, api.ZoneLost, api.ZonePaused, api.ZoneResumed, api.ZoneFailed, api.ClusterFailed, api.EndpointFailed, api.EndpointOpened, api.InstancePaused, api.QuorumLost, api.QuorumRestored, api.FaultInjected, api.FaultCleared:
+	case api.InstanceExited, api.ZoneLost, api.ZonePaused, api.ZoneResumed, api.ZoneFailed, api.ClusterFailed,
+		api.EndpointFailed, api.EndpointOpened, api.InstancePaused, api.QuorumLost, api.QuorumRestored, api.FaultInjected,
+		api.FaultCleared:
 		return true
 	}
 	return false

@@ -19,9 +19,12 @@ func startEvents() []api.Event {
 		{Type: "InstanceReady", Zone: "us-east-1a", Cluster: "demo", Target: "etcd/a", Message: "etcd/a is ready"},
 		{Type: "InstanceReady", Zone: "us-east-1a", Cluster: "demo", Target: "apiserver/a", Message: "apiserver/a is ready"},
 		{Type: "InstanceStarted", Zone: "us-east-1b", Cluster: "demo", Target: "etcd/b", Message: "etcd/b starts"},
-		{Type: "InstanceExited", Zone: "us-east-1b", Cluster: "demo", Target: "etcd/b", Message: "etcd/b exited with status 1\x1b[2J"},
-		{Type: "InstanceReady", Zone: "us-east-1a", Cluster: "demo", Target: "controllers/a", Message: "controllers/a is ready"},
-		{Type: "TargetHealthy", Zone: "us-east-1a", Cluster: "demo", Target: "apiserver/a", Message: "demo's balancer uses us-east-1a"},
+		{Type: "InstanceExited", Zone: "us-east-1b", Cluster: "demo", Target: "etcd/b",
+			Message: "etcd/b exited with status 1\x1b[2J"},
+		{Type: "InstanceReady", Zone: "us-east-1a", Cluster: "demo", Target: "controllers/a",
+			Message: "controllers/a is ready"},
+		{Type: "TargetHealthy", Zone: "us-east-1a", Cluster: "demo", Target: "apiserver/a",
+			Message: "demo's balancer uses us-east-1a"},
 	}
 }
 
@@ -65,14 +68,15 @@ func TestProgressSaysWhatItWaitsFor(t *testing.T) {
 		p.Event(event)
 	}
 	got := p.awaited(pressure.Pressure{Processor: 93.4})
-	want := "still waiting for us-east-1b (etcd, API server, controllers, balancer); the machine is busy: processor pressure 93 %"
+	want := "still waiting for us-east-1b (etcd, API server, controllers, balancer); the machine is busy: processor " +
+		"pressure 93 %"
 	if !strings.HasSuffix(got, want) {
 		t.Errorf("got %q, want it to end with %q", got, want)
 	}
 }
 
-// replay is what is on a terminal's screen after the text, of which it knows the two sequences that progress uses. Times of day
-// are cut, since they depend on where the test runs.
+// replay is what is on a terminal's screen after the text, of which it knows the two sequences that progress uses.
+// Times of day are cut, since they depend on where the test runs.
 func replay(text string) string {
 	var lines []string
 	for part := range strings.SplitSeq(text, "\n") {

@@ -42,7 +42,8 @@ func (s *screen) Close() {
 	})
 }
 
-// closeOnPanic is deferred by goroutines beside the screen's owner: their panic ends the process before the owner's defers run.
+// closeOnPanic is deferred by goroutines beside the screen's owner: their panic ends the process before the owner's
+// defers run.
 func (s *screen) closeOnPanic() {
 	if r := recover(); r != nil {
 		s.Close()

@@ -10,8 +10,10 @@ func (a *app) sleepCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "sleep",
 		Short: "Let the region sleep: its processes stop until somebody speaks with it",
-		Long: "Let the region sleep: all processes of the zones stop as they are, and cost no processor time. The first connection to the AWS endpoint or " +
-			"to a cluster's, an order such as 'wake', or a client that speaks over a connection that it has, wakes the region; 'status', 'events' and " +
+		Long: "Let the region sleep: all processes of the zones stop as they are, and cost no processor time. The first " +
+			"connection to the AWS endpoint or " +
+			"to a cluster's, an order such as 'wake', or a client that speaks over a connection that it has, wakes the " +
+			"region; 'status', 'events' and " +
 			"'watch' do not. Nothing is taken for dead when it goes on. 'up --sleep-after 10m' lets it fall asleep by itself.",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

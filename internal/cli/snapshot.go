@@ -29,15 +29,18 @@ func (a *app) snapshotCommand() *cobra.Command {
 	parent := &cobra.Command{
 		Use:   "snapshot",
 		Short: "Save the whole region as one file, and restore it",
-		Long: "Save the whole region as one file, and restore it: all clusters' etcd, the regional state, logs, ports and keys, as they are at one moment.\n\n" +
-			"A region that runs stands still for a moment and goes on. A snapshot is as secret as a data directory: it holds the region's keys.\n" +
+		Long: "Save the whole region as one file, and restore it: all clusters' etcd, the regional state, logs, ports and " +
+			"keys, as they are at one moment.\n\n" +
+			"A region that runs stands still for a moment and goes on. A snapshot is as secret as a data directory: it holds " +
+			"the region's keys.\n" +
 			"A restored region is the same region, with the same ports: it cannot run beside the one that it is a copy of.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return usage(cmd, "name what to do: save, list, restore or delete")
 		},
 	}
 	parent.PersistentFlags().StringVar(&dir, "snapshot-dir", dir, "where snapshots are (TRIPOD_SNAPSHOT_DIR)")
-	parent.AddCommand(a.snapshotSaveCommand(&dir), a.snapshotListCommand(&dir), a.snapshotRestoreCommand(&dir), a.snapshotDeleteCommand(&dir))
+	parent.AddCommand(a.snapshotSaveCommand(&dir), a.snapshotListCommand(&dir), a.snapshotRestoreCommand(&dir),
+		a.snapshotDeleteCommand(&dir))
 	return parent
 }
 
@@ -132,7 +135,8 @@ func (a *app) snapshotListCommand(dir *string) *cobra.Command {
 				return encoder.Encode(found)
 			}
 			if len(found) == 0 {
-				fmt.Fprintf(a.Stdout, "There are no snapshots in %s ('%s' makes one).\n", clean(*dir), a.command("snapshot save NAME"))
+				fmt.Fprintf(a.Stdout, "There are no snapshots in %s ('%s' makes one).\n", clean(*dir),
+					a.command("snapshot save NAME"))
 				return nil
 			}
 			a.printLines(a.Stdout, snapshotLines(found, time.Now()))
@@ -149,7 +153,8 @@ func snapshotLines(found []api.Snapshot, now time.Time) []string {
 		width = min(max(width, len(s.Name)), 40)
 	}
 	row := func(name, age, size, region, clusters string) string {
-		return strings.TrimRight(pad(name, width)+"  "+pad(age, -4)+"  "+pad(size, -8)+"  "+pad(region, 14)+"  "+clusters, " ")
+		return strings.TrimRight(pad(name, width)+"  "+pad(age, -4)+"  "+pad(size, -8)+"  "+pad(region, 14)+"  "+clusters,
+			" ")
 	}
 	lines := []string{row("NAME", "AGE", "SIZE", "REGION", "CLUSTERS")}
 	for _, s := range found {
@@ -192,9 +197,11 @@ func (a *app) snapshotRestoreCommand(dir *string) *cobra.Command {
 		Use:   "restore NAME|FILE",
 		Short: "Make a data directory of a snapshot; 'tripod up' then starts the region as it was",
 		Long: "Make a data directory of a snapshot; 'tripod up' then starts the region as it was.\n\n" +
-			"The directory is that of --data-dir. It must be empty or not there, or with --force a region's that does not run, which is replaced.\n" +
+			"The directory is that of --data-dir. It must be empty or not there, or with --force a region's that does not " +
+			"run, which is replaced.\n" +
 			"Whoever made the snapshot knows all keys of the region that comes of it.",
-		Example:           "  tripod snapshot restore lab-3 --force && tripod up\n  tripod --data-dir /tmp/lab snapshot restore ./lab-3.tripod",
+		Example: "  tripod snapshot restore lab-3 --force && tripod up\n" +
+			"  tripod --data-dir /tmp/lab snapshot restore ./lab-3.tripod",
 		Args:              oneSnapshot,
 		ValidArgsFunction: a.completeSnapshots(dir),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -221,20 +228,23 @@ func (a *app) restoreSnapshot(ctx context.Context, request snapshot.RestoreReque
 	defer stop()
 	status, err := a.client().Status(ctx)
 	if err == nil {
-		return fmt.Errorf("a region runs in %s (pid %d): stop it with '%s', or restore into another directory with --data-dir", a.dataDir, status.PID, a.command("down"))
+		return fmt.Errorf("a region runs in %s (pid %d): stop it with '%s', or restore into another directory with "+
+			"--data-dir", a.dataDir, status.PID, a.command("down"))
 	}
 	restored, err := a.programs.RestoreSnapshot(ctx, request, a.snapshotProgress("restored"))
 	if err := interrupted(ctx, err); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.Stdout, "Restored the region %s of %s into %s, with the clusters %s ('%s' starts it).\n", restored.Region,
+	fmt.Fprintf(a.Stdout, "Restored the region %s of %s into %s, with the clusters %s ('%s' starts it).\n",
+		restored.Region,
 		restored.CreatedAt.Local().Format(time.DateTime), a.dataDir, clusterNames(*restored), a.command("up"))
 	return nil
 }
 
 func (a *app) snapshotDeleteCommand(dir *string) *cobra.Command {
 	return &cobra.Command{
-		Use: "delete NAME", Aliases: []string{"rm"}, Short: "Delete a snapshot", Args: oneSnapshot, ValidArgsFunction: a.completeSnapshots(dir),
+		Use: "delete NAME", Aliases: []string{"rm"}, Short: "Delete a snapshot", Args: oneSnapshot,
+		ValidArgsFunction: a.completeSnapshots(dir),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := snapshot.CheckName(args[0]); err != nil {
 				return usage(cmd, "%v", err)
@@ -260,7 +270,8 @@ func oneSnapshot(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-func (a *app) completeSnapshots(dir *string) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+func (a *app) completeSnapshots(dir *string) func(*cobra.Command, []string, string) ([]string,
+	cobra.ShellCompDirective) {
 	return func(_ *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp

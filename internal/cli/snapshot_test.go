@@ -19,7 +19,8 @@ import (
 // snapshots runs the command line with a directory of snapshots.
 func snapshots(t *testing.T, programs Programs, dataDir, store string, args ...string) result {
 	t.Helper()
-	return tripodWith(t, programs, []string{"HOME=" + t.TempDir(), "TRIPOD_DATA_DIR=" + dataDir, "TRIPOD_SNAPSHOT_DIR=" + store}, append([]string{"snapshot"}, args...)...)
+	return tripodWith(t, programs, []string{"HOME=" + t.TempDir(), "TRIPOD_DATA_DIR=" + dataDir, "TRIPOD_SNAPSHOT_DIR=" +
+		store}, append([]string{"snapshot"}, args...)...)
 }
 
 func TestSnapshotSaysWhatIsWrong(t *testing.T) {
@@ -65,13 +66,15 @@ func TestSaveAsksTheRegionThatRuns(t *testing.T) {
 				lines.Encode(api.SnapshotAnswer{Error: "the disk of /data is full: free some space"})
 				return true
 			}
-			lines.Encode(api.SnapshotAnswer{Saved: &api.Snapshot{Name: asked.Name, File: asked.File, Bytes: 5 << 19, Region: "us-east-1", PauseMillis: 78.4}})
+			lines.Encode(api.SnapshotAnswer{Saved: &api.Snapshot{Name: asked.Name, File: asked.File, Bytes: 5 << 19,
+				Region: "us-east-1", PauseMillis: 78.4}})
 			return true
 		}
 	})
 	got := snapshots(t, Programs{}, dataDir, store, "save", "lab")
 	want := "Saved the region us-east-1 as " + snapshot.Path(store, "lab") + " (2.5 MiB); it stood still for 78 ms.\n"
-	if got.code != 0 || got.stdout != want || asked != (api.SnapshotRequest{Name: "lab", File: snapshot.Path(store, "lab")}) {
+	if got.code != 0 || got.stdout != want || asked != (api.SnapshotRequest{Name: "lab",
+		File: snapshot.Path(store, "lab")}) {
 		t.Errorf("got %+v, asked for %+v", got, asked)
 	}
 	got = snapshots(t, Programs{}, dataDir, store, "save", "lab", "--force", "other.tripod")
@@ -79,23 +82,29 @@ func TestSaveAsksTheRegionThatRuns(t *testing.T) {
 	if err != nil || got.code != 0 || asked != (api.SnapshotRequest{Name: "lab", File: here, Over: true}) {
 		t.Errorf("got %+v, asked for %+v", got, asked)
 	}
-	if got = snapshots(t, Programs{}, dataDir, store, "save", "bad"); got.code != 1 || got.stderr != "tripod: the disk of /data is full: free some space\n" {
+	if got = snapshots(t, Programs{}, dataDir, store, "save", "bad"); got.code != 1 ||
+		got.stderr != "tripod: the disk of /data is full: free some space\n" {
 		t.Errorf("got %+v", got)
 	}
-	programs := Programs{RestoreSnapshot: func(context.Context, snapshot.RestoreRequest, func(api.SnapshotProgress)) (*api.Snapshot, error) {
+	programs := Programs{RestoreSnapshot: func(context.Context, snapshot.RestoreRequest,
+		func(api.SnapshotProgress)) (*api.Snapshot, error) {
 		return nil, errors.New("it was called")
 	}}
-	if got = snapshots(t, programs, dataDir, store, "restore", "lab", "--force"); got.code != 1 || !strings.Contains(got.stderr, "a region runs in "+dataDir) {
+	if got = snapshots(t, programs, dataDir, store, "restore", "lab", "--force"); got.code != 1 ||
+		!strings.Contains(got.stderr, "a region runs in "+dataDir) {
 		t.Errorf("over a region that runs: %+v", got)
 	}
 }
 
 func TestSnapshotsOfARegionThatIsDown(t *testing.T) {
 	dataDir, store := newDataDir(t), t.TempDir()
-	about := api.Snapshot{Region: "us-east-1", CreatedAt: testNow(), Clusters: []api.SnapshotCluster{{Name: "demo", Version: "1.36", Status: "ACTIVE"}, {Name: "b\x1b[2J", Version: "1.35", Status: "FAILED"}}}
+	about := api.Snapshot{Region: "us-east-1", CreatedAt: testNow(),
+		Clusters: []api.SnapshotCluster{{Name: "demo", Version: "1.36", Status: "ACTIVE"},
+			{Name: "b\x1b[2J", Version: "1.35", Status: "FAILED"}}}
 	var restored []snapshot.RestoreRequest
 	programs := Programs{
-		SaveSnapshot: func(_ context.Context, dir string, request api.SnapshotRequest, _ func(api.SnapshotProgress)) (*api.Snapshot, error) {
+		SaveSnapshot: func(_ context.Context, dir string, request api.SnapshotRequest,
+			_ func(api.SnapshotProgress)) (*api.Snapshot, error) {
 			if dir != dataDir {
 				return nil, errors.New("of another region")
 			}
@@ -103,12 +112,14 @@ func TestSnapshotsOfARegionThatIsDown(t *testing.T) {
 			saved.File = request.File
 			return &saved, nil
 		},
-		RestoreSnapshot: func(_ context.Context, request snapshot.RestoreRequest, _ func(api.SnapshotProgress)) (*api.Snapshot, error) {
+		RestoreSnapshot: func(_ context.Context, request snapshot.RestoreRequest,
+			_ func(api.SnapshotProgress)) (*api.Snapshot, error) {
 			restored = append(restored, request)
 			return &about, nil
 		},
 	}
-	if got := snapshots(t, programs, dataDir, store, "save", "lab"); got.code != 0 || !strings.HasSuffix(got.stdout, "; it was down.\n") {
+	if got := snapshots(t, programs, dataDir, store, "save", "lab"); got.code != 0 ||
+		!strings.HasSuffix(got.stdout, "; it was down.\n") {
 		t.Errorf("got %+v", got)
 	}
 	got := snapshots(t, programs, dataDir, store, "restore", "lab")
@@ -130,7 +141,8 @@ func TestSnapshotsOfARegionThatIsDown(t *testing.T) {
 
 func TestSnapshotListAndDelete(t *testing.T) {
 	dataDir, store := newDataDir(t), t.TempDir()
-	if got := snapshots(t, Programs{}, dataDir, store, "list"); got.code != 0 || got.stdout != "There are no snapshots in "+store+" ('tripod snapshot save NAME' makes one).\n" {
+	if got := snapshots(t, Programs{}, dataDir, store, "list"); got.code != 0 ||
+		got.stdout != "There are no snapshots in "+store+" ('tripod snapshot save NAME' makes one).\n" {
 		t.Errorf("got %+v", got)
 	}
 	for i, name := range []string{"empty", "lab"} {
@@ -142,7 +154,8 @@ func TestSnapshotListAndDelete(t *testing.T) {
 		}
 		about := api.Snapshot{CreatedAt: time.Now().Add(-time.Duration(5-i) * time.Hour), Region: "us-east-1"}
 		if name == "lab" {
-			about.Clusters = []api.SnapshotCluster{{Name: "demo", Version: "1.36", Status: "ACTIVE"}, {Name: "b\x1b[2J", Version: "1.35", Status: "CREATING"}}
+			about.Clusters = []api.SnapshotCluster{{Name: "demo", Version: "1.36", Status: "ACTIVE"},
+				{Name: "b\x1b[2J", Version: "1.35", Status: "CREATING"}}
 		}
 		if _, err := snapshot.Write(t.Context(), file, region, about, func(api.SnapshotProgress) {}); err != nil {
 			t.Fatal(err)
@@ -154,16 +167,19 @@ func TestSnapshotListAndDelete(t *testing.T) {
 	want := "NAME                   AGE      SIZE  REGION          CLUSTERS\n" +
 		"empty                   5h   0.0 MiB  us-east-1       none\n" +
 		"lab                     4h   0.0 MiB  us-east-1       demo 1.36, b\\x1b[2J 1.35 CREATING\n" +
-		"text                    0s   0.0 MiB  -               " + snapshot.Path(store, "text") + " is no snapshot of Tripod's, or is damaged (unexpected EOF)\n"
+		"text                    0s   0.0 MiB  -               " + snapshot.Path(store, "text") +
+		" is no snapshot of Tripod's, or is damaged (unexpected EOF)\n"
 	if got.code != 0 || got.stdout != want {
 		t.Errorf("got\n%s%+v\nwant\n%s", got.stdout, got, want)
 	}
 	got = snapshots(t, Programs{}, dataDir, store, "list", "-o", "json")
 	var found []api.Snapshot
-	if err := json.Unmarshal([]byte(got.stdout), &found); err != nil || len(found) != 3 || found[1].Clusters[0].Name != "demo" || found[2].Damage == "" {
+	if err := json.Unmarshal([]byte(got.stdout), &found); err != nil || len(found) != 3 ||
+		found[1].Clusters[0].Name != "demo" || found[2].Damage == "" {
 		t.Errorf("got %+v %v", got, err)
 	}
-	if got := snapshots(t, Programs{}, dataDir, store, "delete", "lab"); got.code != 0 || got.stdout != "Deleted "+snapshot.Path(store, "lab")+".\n" {
+	if got := snapshots(t, Programs{}, dataDir, store, "delete", "lab"); got.code != 0 ||
+		got.stdout != "Deleted "+snapshot.Path(store, "lab")+".\n" {
 		t.Errorf("got %+v", got)
 	}
 	if _, err := os.Stat(snapshot.Path(store, "lab")); !os.IsNotExist(err) {

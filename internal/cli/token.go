@@ -33,7 +33,8 @@ func (a *app) tokenCommand() *cobra.Command {
 		Use:   "token --cluster NAME",
 		Short: "Print a token for a cluster, as an exec credential for kubeconfigs",
 		Long: "Print a token for a cluster, as an exec credential for kubeconfigs.\n\n" +
-			"It is signed with the credentials of the environment when its AWS_ENDPOINT_URL is this region's, else with the region's own.",
+			"It is signed with the credentials of the environment when its AWS_ENDPOINT_URL is this region's, else with the " +
+			"region's own.",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cluster == "" {
@@ -63,7 +64,8 @@ func (a *app) credential(ctx context.Context, cluster, execInfo string) ([]byte,
 	if err != nil {
 		return nil, err
 	}
-	request := TokenRequest{Region: marker.Region, Endpoint: marker.Endpoint(), Cluster: cluster, Now: time.Now(), ExecInfo: execInfo}
+	request := TokenRequest{Region: marker.Region, Endpoint: marker.Endpoint(), Cluster: cluster, Now: time.Now(),
+		ExecInfo: execInfo}
 	if id := a.getenv("AWS_ACCESS_KEY_ID"); id != "" && leadsTo(a.getenv("AWS_ENDPOINT_URL"), marker.Port) {
 		request.AccessKeyID, request.SecretAccessKey = id, a.getenv("AWS_SECRET_ACCESS_KEY")
 		request.SessionToken = a.getenv("AWS_SESSION_TOKEN")

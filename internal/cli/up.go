@@ -32,7 +32,8 @@ func (a *app) upCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Start the region: three zones and a cluster",
-		Long: "Start the region: three zones and, unless told otherwise, a cluster named demo. A region that ran here before comes back as it was.\n\n" +
+		Long: "Start the region: three zones and, unless told otherwise, a cluster named demo. A region that ran here " +
+			"before comes back as it was.\n\n" +
 			"Without --detach, Ctrl-C stops everything in order, and a second Ctrl-C at once.",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -53,7 +54,8 @@ func (a *app) up(cmd *cobra.Command, options options.Up, detach bool) error {
 	}
 	status, err := a.client().Status(cmd.Context())
 	if err == nil {
-		return fmt.Errorf("a region already runs in %s (pid %d): '%s' shows it, '%s' stops it", a.dataDir, status.PID, a.command("status"), a.command("down"))
+		return fmt.Errorf("a region already runs in %s (pid %d): '%s' shows it, '%s' stops it", a.dataDir, status.PID,
+			a.command("status"), a.command("down"))
 	}
 	if !errors.Is(err, client.ErrNotRunning) {
 		return err
@@ -85,8 +87,10 @@ func (a *app) up(cmd *cobra.Command, options options.Up, detach bool) error {
 	return a.serve(cmd.Context(), region, options, progress, signals)
 }
 
-// serve starts the region, keeps it until a signal, `tripod down` or the end of ctx, and stops it in order. A second signal ends it at once.
-func (a *app) serve(ctx context.Context, region Region, options options.Up, progress *progress, signals <-chan os.Signal) error {
+// serve starts the region, keeps it until a signal, `tripod down` or the end of ctx, and stops it in order. A second
+// signal ends it at once.
+func (a *app) serve(ctx context.Context, region Region, options options.Up, progress *progress,
+	signals <-chan os.Signal) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	interrupted, err := a.start(ctx, region, progress, signals)
@@ -124,7 +128,8 @@ func (a *app) serve(ctx context.Context, region Region, options options.Up, prog
 }
 
 // start returns when Start has. A first signal cancels it, which undoes what was started.
-func (a *app) start(ctx context.Context, region Region, progress *progress, signals <-chan os.Signal) (interrupted bool, err error) {
+func (a *app) start(ctx context.Context, region Region, progress *progress, signals <-chan os.Signal) (interrupted bool,
+	err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	started := make(chan error, 1)
 	go func() { started <- region.Start(ctx) }()
@@ -169,7 +174,8 @@ func (a *app) printNext(ctx context.Context, options options.Up) {
 	cluster := options.HasCluster()
 	note := ""
 	if status, err := a.client().Status(ctx); err == nil {
-		summary = fmt.Sprintf("The region %s is ready: %d zones, AWS endpoint %s", status.Region, len(status.Zones), status.AWSEndpoint)
+		summary = fmt.Sprintf("The region %s is ready: %d zones, AWS endpoint %s", status.Region, len(status.Zones),
+			status.AWSEndpoint)
 		cluster = len(status.Clusters) > 0
 		for _, c := range status.Clusters {
 			summary += fmt.Sprintf(",\ncluster %s (Kubernetes %s) at %s", c.Name, c.Version, c.Endpoint)

@@ -118,14 +118,20 @@ func TestUpPassesItsFlags(t *testing.T) {
 	dataDir := newDataDir(t)
 	var got options.Up
 	programs := Programs{Up: func(options options.Up) (Region, error) { got = options; return nil, errors.New("enough") }}
-	tripodWith(t, programs, nil, "--data-dir", dataDir, "up", "--port", "0", "--cluster", "none", "--kubernetes-version", "v1.35", "--nodes", "6", "--heal",
-		"--local-ports", "8000-8999,9090", "--throttle", "--upstream", "http://127.0.0.1:5000", "--client-address", "203.0.113.7", "--pace", "real",
+	tripodWith(t, programs, nil, "--data-dir", dataDir, "up", "--port", "0", "--cluster", "none", "--kubernetes-version",
+		"v1.35", "--nodes", "6", "--heal",
+		"--local-ports", "8000-8999,9090", "--throttle", "--upstream", "http://127.0.0.1:5000", "--client-address",
+		"203.0.113.7", "--pace", "real",
 		"--sleep-after", "10m", "--references", "lenient",
-		"--quota", "users=20000", "--quota", "access-entries=7", "--oidc-issuer", "https://accounts.google.com", "--oidc-issuer", "https://www.googleapis.com")
-	if got.DataDir != dataDir || got.Port != 0 || !got.PortSet || got.Cluster != "none" || got.KubernetesVersion != "1.35" || got.Nodes != 6 || !got.Heal ||
-		!got.Throttle || got.Upstream != "http://127.0.0.1:5000" || got.RemoteUpstream || got.ClientAddress != "203.0.113.7" || !got.RealPace || got.SleepAfter != 10*time.Minute || !got.LenientReferences ||
+		"--quota", "users=20000", "--quota", "access-entries=7", "--oidc-issuer", "https://accounts.google.com",
+		"--oidc-issuer", "https://www.googleapis.com")
+	if got.DataDir != dataDir || got.Port != 0 || !got.PortSet || got.Cluster != "none" ||
+		got.KubernetesVersion != "1.35" || got.Nodes != 6 || !got.Heal ||
+		!got.Throttle || got.Upstream != "http://127.0.0.1:5000" || got.RemoteUpstream || got.ClientAddress != "203.0.113.7" ||
+		!got.RealPace || got.SleepAfter != 10*time.Minute || !got.LenientReferences ||
 		got.Quotas.Of("users") != 20000 || got.Quotas.Of("access-entries") != 7 || got.Quotas.Of("roles") != 1000 ||
-		!slices.Equal(got.OIDCIssuers, []string{"accounts.google.com:443", "www.googleapis.com:443"}) || got.Region != "us-east-1" || got.Executable == "" || got.Logger == nil || got.OnEvent == nil {
+		!slices.Equal(got.OIDCIssuers, []string{"accounts.google.com:443", "www.googleapis.com:443"}) ||
+		got.Region != "us-east-1" || got.Executable == "" || got.Logger == nil || got.OnEvent == nil {
 		t.Errorf("got %+v", got)
 	}
 	if got.LocalPorts.String() != "8000-8999,9090" {
@@ -147,15 +153,18 @@ func TestUpTakesTheUpstreamsKeyFromTheEnvironmentAlone(t *testing.T) {
 	if got.Upstream != url || strings.Contains(run.stdout+run.stderr, "s3cret") {
 		t.Errorf("got %q: %+v", got.Upstream, run)
 	}
-	if tripodWith(t, programs, []string{"TRIPOD_UPSTREAM=" + url}, "--data-dir", newDataDir(t), "up", "--upstream", "http://127.0.0.1:7000"); got.Upstream != "http://127.0.0.1:7000" {
+	if tripodWith(t, programs, []string{"TRIPOD_UPSTREAM=" + url}, "--data-dir", newDataDir(t), "up", "--upstream",
+		"http://127.0.0.1:7000"); got.Upstream != "http://127.0.0.1:7000" {
 		t.Errorf("got %q, want the flag's", got.Upstream)
 	}
 	got = options.Up{}
 	run = tripodWith(t, programs, nil, "--data-dir", newDataDir(t), "up", "--upstream", url)
-	if run.code != 2 || got.Upstream != "" || !strings.Contains(run.stderr, "TRIPOD_UPSTREAM") || strings.Contains(run.stdout+run.stderr, "s3cret") {
+	if run.code != 2 || got.Upstream != "" || !strings.Contains(run.stderr, "TRIPOD_UPSTREAM") ||
+		strings.Contains(run.stdout+run.stderr, "s3cret") {
 		t.Errorf("a key in the list of processes: got %+v", run)
 	}
-	if run = tripodWith(t, programs, []string{"TRIPOD_UPSTREAM=" + url}, "up", "--help"); strings.Contains(run.stdout+run.stderr, "s3cret") {
+	if run = tripodWith(t, programs, []string{"TRIPOD_UPSTREAM=" + url}, "up",
+		"--help"); strings.Contains(run.stdout+run.stderr, "s3cret") {
 		t.Errorf("help shows it: %+v", run)
 	}
 }
@@ -209,8 +218,10 @@ func TestUpSaysThatARegionKeepsItsAccount(t *testing.T) {
 }
 
 func TestUpRefusesIssuersOfItsOwnDomain(t *testing.T) {
-	for _, issuer := range []string{"https://idp.tripod.internal", "https://tripod.internal:8443", "https://IDP.Tripod.Internal./x"} {
-		if run := tripodWith(t, Programs{}, nil, "--data-dir", newDataDir(t), "up", "--oidc-issuer", issuer); run.code != 2 || !strings.Contains(run.stderr, "--oidc-issuer") {
+	for _, issuer := range []string{"https://idp.tripod.internal", "https://tripod.internal:8443",
+		"https://IDP.Tripod.Internal./x"} {
+		if run := tripodWith(t, Programs{}, nil, "--data-dir", newDataDir(t), "up", "--oidc-issuer", issuer); run.code != 2 ||
+			!strings.Contains(run.stderr, "--oidc-issuer") {
 			t.Errorf("%s: got %+v", issuer, run)
 		}
 	}
@@ -248,8 +259,10 @@ func fakeUp(args []string) int {
 	if err != nil {
 		return Report(os.Stderr, err)
 	}
-	region.emit(api.Event{Type: "ZoneStarted", Zone: "us-east-1a", Message: "of an earlier run", Time: time.Now().Add(-time.Hour)})
-	region.emit(api.Event{Type: "ZoneStarted", Zone: "us-east-1a", Message: "us-east-1a starts with " + strings.Join(args[3:], " ")})
+	region.emit(api.Event{Type: "ZoneStarted", Zone: "us-east-1a", Message: "of an earlier run",
+		Time: time.Now().Add(-time.Hour)})
+	region.emit(api.Event{Type: "ZoneStarted", Zone: "us-east-1a", Message: "us-east-1a starts with " +
+		strings.Join(args[3:], " ")})
 	if os.Getenv("FAKE_UP") == "ready" {
 		region.emit(api.Event{Type: "RegionReady", Message: "the region is ready"})
 	}
@@ -270,13 +283,15 @@ func detached(t *testing.T, dataDir, behaviour string, args ...string) result {
 
 func TestDetachedUpReturnsWhenReady(t *testing.T) {
 	dataDir := newDataDir(t)
-	got := detached(t, dataDir, "ready", "--port", "0", "--oidc-issuer", "https://a.example.com", "--oidc-issuer", "https://b.example.com")
+	got := detached(t, dataDir, "ready", "--port", "0", "--oidc-issuer", "https://a.example.com", "--oidc-issuer",
+		"https://b.example.com")
 	t.Cleanup(func() {
 		if status, err := client.New(dataDir).Status(context.Background()); err == nil {
 			syscall.Kill(status.PID, syscall.SIGTERM)
 		}
 	})
-	if got.code != 0 || !strings.Contains(got.stdout, "us-east-1a starts with up --oidc-issuer=https://a.example.com --oidc-issuer=https://b.example.com --port=0") || !strings.Contains(got.stdout, "kill az/b") {
+	if got.code != 0 || !strings.Contains(got.stdout, "us-east-1a starts with up --oidc-issuer=https://a.example.com "+
+		"--oidc-issuer=https://b.example.com --port=0") || !strings.Contains(got.stdout, "kill az/b") {
 		t.Errorf("got %+v", got)
 	}
 	if strings.Contains(got.stdout, "earlier run") {
@@ -295,7 +310,8 @@ func TestDetachedUpReturnsWhenReady(t *testing.T) {
 func TestDetachedUpRepeatsTheSentence(t *testing.T) {
 	dataDir := newDataDir(t)
 	got := detached(t, dataDir, "fail")
-	if want := "tripod: port 4566 is taken (LocalStack uses it, too): choose another with --port\n"; got.code != 1 || got.stderr != want {
+	if want := "tripod: port 4566 is taken (LocalStack uses it, too): choose another with --port\n"; got.code != 1 ||
+		got.stderr != want {
 		t.Errorf("got %+v, want %q", got, want)
 	}
 	foreign := newDataDir(t)

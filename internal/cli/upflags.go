@@ -33,7 +33,8 @@ const fast, real, calm = "fast", "real", "calm"
 // The values of --references.
 const strict, lenient = "strict", "lenient"
 
-// upstreamEnv is --upstream where that flag is not given; it may hold credentials, as only this user can read a process' environment.
+// upstreamEnv is --upstream where that flag is not given; it may hold credentials, as only this user can read a
+// process' environment.
 const upstreamEnv = "TRIPOD_UPSTREAM"
 
 var clusterName = regexp.MustCompile(`^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$`)
@@ -47,10 +48,12 @@ func (f *upFlags) register(cmd *cobra.Command) {
 		"the cluster's version: "+strings.Join(version.KubernetesMinors(), ", "))
 	flags.IntVar(&f.Nodes, "nodes", 3, "how many simulated nodes the cluster has")
 	flags.BoolVar(&f.Heal, "heal", false, "start a zone again that was killed from outside")
-	flags.DurationVar(&f.SleepAfter, "sleep-after", 0, "let the region fall asleep when nobody has spoken with it for that long, "+
+	flags.DurationVar(&f.SleepAfter, "sleep-after", 0, "let the region fall asleep when nobody has spoken with it for "+
+		"that long, "+
 		"such as 10m; the first connection wakes it")
 	flags.StringVar(&f.Region, "region", "us-east-1", "name of the AWS region")
-	flags.StringVar(&f.MetricsAddress, "metrics-address", "", "serve Prometheus metrics on this loopback address, such as 127.0.0.1:9090")
+	flags.StringVar(&f.MetricsAddress, "metrics-address", "",
+		"serve Prometheus metrics on this loopback address, such as 127.0.0.1:9090")
 	_ = cmd.RegisterFlagCompletionFunc("kubernetes-version",
 		cobra.FixedCompletions(version.KubernetesMinors(), cobra.ShellCompDirectiveNoFileComp))
 	f.registerAgent(cmd)
@@ -61,7 +64,8 @@ func (f *upFlags) registerAgent(cmd *cobra.Command) {
 	f.pace, f.timers, f.references = fast, calm, strict
 	flags := cmd.Flags()
 	flags.BoolVar(&f.Throttle, "throttle", false, "refuse calls beyond AWS's rates, as AWS does")
-	flags.StringArrayVar(&f.quotas, "quota", nil, "how many of a thing an account or cluster may have, where not AWS's default, "+
+	flags.StringArrayVar(&f.quotas, "quota", nil, "how many of a thing an account or cluster may have, where not AWS's "+
+		"default, "+
 		"such as users=20000; may be repeated: "+strings.Join(quota.Names(), ", "))
 	flags.StringVar(&f.Upstream, "upstream", "", "emulator that answers the AWS calls that Tripod does not have: aws-emulator, "+
 		"which is AWS's own (aws-emulator:PORT where several run), or a URL such as http://127.0.0.1:5000 "+
@@ -71,19 +75,23 @@ func (f *upFlags) registerAgent(cmd *cobra.Command) {
 		"such as https://token.actions.githubusercontent.com; may be repeated")
 	flags.StringVar(&f.ClientAddress, "client-address", "",
 		"IP address that clients are said to have: publicAccessCidrs and aws:SourceIp see it")
-	flags.StringVar(&f.localPorts, "local-ports", "", "ports of this machine to which pods may lead webhooks' calls by their annotation "+
+	flags.StringVar(&f.localPorts, "local-ports", "", "ports of this machine to which pods may lead webhooks' calls by "+
+		"their annotation "+
 		"tripod.internal/local-address, such as 8000-8999,9090; none otherwise")
-	flags.StringVar(&f.pace, "pace", f.pace, "fast, or real: clusters are CREATING, UPDATING and DELETING for as many minutes as in EKS; "+
+	flags.StringVar(&f.pace, "pace", f.pace, "fast, or real: clusters are CREATING, UPDATING and DELETING for as many "+
+		"minutes as in EKS; "+
 		"not so the first one")
 	flags.StringVar(&f.timers, "timers", f.timers, "calm: elections, leases and health checks as in EKS; "+
 		"or fast: they take for dead what is silent for a fraction of a second")
-	flags.StringVar(&f.references, "references", f.references, "strict: EKS's calls are refused that name roles, launch templates, keys "+
-		"or instance types that are not there; or lenient: they are taken, and 'tripod history' tells")
+	flags.StringVar(&f.references, "references", f.references,
+		"strict: EKS's calls are refused that name roles, launch templates, keys "+
+			"or instance types that are not there; or lenient: they are taken, and 'tripod history' tells")
 }
 
 // complete checks what was typed and makes the options of it. env reads the environment.
 func (f *upFlags) complete(cmd *cobra.Command, env func(string) string) error {
-	for _, check := range []func(*cobra.Command) error{f.completeWords, f.checkValues, f.completeQuotas, f.completeIssuers} {
+	for _, check := range []func(*cobra.Command) error{f.completeWords, f.checkValues, f.completeQuotas,
+		f.completeIssuers} {
 		if err := check(cmd); err != nil {
 			return err
 		}
@@ -123,9 +131,11 @@ func (f *upFlags) checkValues(cmd *cobra.Command) error {
 	case f.Port < 0 || f.Port > 65535:
 		return usage(cmd, "--port %d is not a port: use 1 to 65535, or 0 to have one picked", f.Port)
 	case !clusterName.MatchString(f.Cluster):
-		return usage(cmd, "--cluster %q is not a cluster's name: use letters, digits, - and _, at most 100, the first a letter or digit", f.Cluster)
+		return usage(cmd, "--cluster %q is not a cluster's name: use letters, digits, - and _, at most 100, the first a "+
+			"letter or digit", f.Cluster)
 	case !slices.Contains(minors, f.KubernetesVersion):
-		return usage(cmd, "there is no Kubernetes version %q here: use one of %s", f.KubernetesVersion, strings.Join(minors, ", "))
+		return usage(cmd, "there is no Kubernetes version %q here: use one of %s", f.KubernetesVersion,
+			strings.Join(minors, ", "))
 	case f.Nodes < 0 || f.Nodes > 10000:
 		return usage(cmd, "--nodes %d is out of range: use 0 to 10000", f.Nodes)
 	case f.SleepAfter < 0 || f.SleepAfter > 0 && f.SleepAfter < time.Second:

@@ -43,7 +43,10 @@ func mayHoldLog(dataDir string) bool {
 		return errors.Is(err, fs.ErrNotExist)
 	}
 	// A start that failed early leaves these.
-	return !slices.ContainsFunc(entries, func(entry os.DirEntry) bool { return entry.Name() != "logs" && entry.Name() != "lock" })
+	return !slices.ContainsFunc(entries, func(entry os.DirEntry) bool {
+		return entry.Name() != "logs" &&
+			entry.Name() != "lock"
+	})
 }
 
 // upLog is the supervisor's log, opened at the first line after the region has made the directory its own; lines

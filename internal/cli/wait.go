@@ -21,7 +21,8 @@ func (a *app) waitCommand() *cobra.Command {
 		Use:   "wait TARGET|region --for=CONDITION",
 		Short: "Wait until a target or the region is in a state",
 		Long: "Wait until a target or the region is in a state; also for a region that does not run yet.\n\nConditions: " +
-			strings.Join(client.Conditions, ", ") + ".\n'healthy' is ready with everything inside ready, all balancers content and no fault.",
+			strings.Join(client.Conditions, ", ") + ".\n'healthy' is ready with everything inside ready, all balancers " +
+			"content and no fault.",
 		Example: "  tripod wait region --for=ready\n  tripod wait az/b --for=killed --timeout=5s",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -41,7 +42,8 @@ func (a *app) waitCommand() *cobra.Command {
 	cmd.Flags().StringVar(&condition.For, "for", "", "the condition (needed)")
 	cmd.Flags().StringVar(&condition.Cluster, "cluster", "", "only this cluster's instances")
 	cmd.Flags().DurationVar(&timeout, "timeout", timeout, "how long to wait")
-	_ = cmd.RegisterFlagCompletionFunc("for", cobra.FixedCompletions(client.Conditions, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("for", cobra.FixedCompletions(client.Conditions,
+		cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
@@ -52,7 +54,7 @@ func checkCondition(cmd *cobra.Command, condition client.Condition) error {
 	if condition.Target == "region" {
 		return nil
 	}
-	if _, _, err := api.SplitTarget(condition.Target); err != nil {
+	if _, err := api.ParseTarget(condition.Target); err != nil {
 		return usage(cmd, "%v", err)
 	}
 	return nil

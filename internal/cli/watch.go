@@ -69,7 +69,8 @@ func (a *app) watchLines(ctx context.Context) error {
 
 // facts are what is worth a line when it changes, by their names.
 func facts(status *api.Status) map[string]string {
-	facts := map[string]string{"region " + status.Region: status.Phase, "regional state's leader": orNone(status.State.Leader)}
+	facts := map[string]string{"region " + status.Region: status.Phase,
+		"regional state's leader": orNone(status.State.Leader)}
 	for _, zone := range status.Zones {
 		facts["zone "+zone.Name] = zone.State
 		for _, instance := range zone.Instances {
@@ -206,7 +207,8 @@ func (a *app) watchScreen(ctx context.Context) error {
 	}
 }
 
-// watchFrame is what the live view shows: height lines of at most width columns. status is nil when err says why; last is the one before.
+// watchFrame is what the live view shows: height lines of at most width columns. status is nil when err says why; last
+// is the one before.
 func watchFrame(status, last *api.Status, err error, events []string, now time.Time, width, height int) []string {
 	var lines []string
 	switch {
@@ -216,7 +218,8 @@ func watchFrame(status, last *api.Status, err error, events []string, now time.T
 			lines = append(lines, "", "The region "+last.Region+" is not there any more; this view goes on when it is back.")
 		}
 	default:
-		lines = append(lines, fmt.Sprintf("%s, up %s, %s in all", headline(status), age(now.Sub(status.StartedAt)), memory(status.MemoryBytes)))
+		lines = append(lines, fmt.Sprintf("%s, up %s, %s in all", headline(status), age(now.Sub(status.StartedAt)),
+			memory(status.MemoryBytes)))
 		lines = append(lines, quorumLines(status)...)
 		lines = append(lines, zoneLines(status, now)...)
 		lines = append(lines, clusterLines(status, false)...)

@@ -18,5 +18,6 @@ func Default() string {
 	return filepath.Join(home, ".local", "state", "tripod")
 }
 
-// DefaultSnapshots is where a user's snapshots are when nothing else was said: beside the default data directory, so that `down --purge` leaves them.
+// DefaultSnapshots is where a user's snapshots are when nothing else was said: beside the default data directory, so
+// that `down --purge` leaves them.
 func DefaultSnapshots() string { return Default() + "-snapshots" }

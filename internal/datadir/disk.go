@@ -2,7 +2,8 @@ package datadir
 
 import "syscall"
 
-// leastFree is how little free space keeps a region from starting, in bytes: etcd alone reserves 64 MB for each of its logs.
+// leastFree is how little free space keeps a region from starting, in bytes: etcd alone reserves 64 MB for each of its
+// logs.
 const leastFree = 16 << 20
 
 // DiskFull says whether the disk of a directory has no space left to speak of. False when that cannot be told.

@@ -2,7 +2,9 @@ package datadir
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,7 +14,8 @@ import (
 	"tripod/api"
 )
 
-// Schema is the newest layout of a data directory that this Tripod knows, as its marker tells it. It reads this and older ones.
+// Schema is the newest layout of a data directory that this Tripod knows, as its marker tells it. It reads this and
+// older ones.
 const Schema = 1
 
 // MarkerFile is the name of the file that makes a directory a region's.
@@ -59,6 +62,24 @@ func ReadMarker(dataDir string) (Marker, error) {
 		return Marker{}, fmt.Errorf("%s is not Tripod's: it has no schema", filepath.Join(dataDir, MarkerFile))
 	}
 	return marker, nil
+}
+
+// Load reads what leads to a region: its marker and its default credentials. The error is a sentence, also where there is
+// no region yet.
+func Load(dataDir string) (Marker, api.Credentials, error) {
+	marker, err := ReadMarker(dataDir)
+	if err == nil {
+		var credentials api.Credentials
+		if credentials, err = ReadCredentials(dataDir); err == nil {
+			return marker, credentials, nil
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("there is no region in %s yet: make one with 'tripod up'", dataDir)
+	} else {
+		err = fmt.Errorf("cannot read the region's files: %w", err)
+	}
+	return Marker{}, api.Credentials{}, err
 }
 
 // ReadCredentials reads the default credentials of the region in dataDir.

@@ -1,4 +1,5 @@
-// Package datadir is a region's directory as every part of the program finds it: its marker and credentials, whose it is, and where its control socket is.
+// Package datadir is a region's directory as every part of the program finds it: its marker and credentials, whose it
+// is, and where its control socket is.
 package datadir
 
 import (
@@ -8,15 +9,17 @@ import (
 	"syscall"
 )
 
-// CheckOwner refuses a data directory that is another user's, or that holds what another user has put there: root can use every directory, and a link that waits
-// in one leads where its owner likes. A directory that is not there, or cannot be read, is no error of this kind.
+// CheckOwner refuses a data directory that is another user's, or that holds what another user has put there: root can
+// use every directory, and a link that waits in one leads where its owner likes. A directory that is not there, or
+// cannot be read, is no error of this kind.
 func CheckOwner(dataDir string) error {
 	info, err := os.Stat(dataDir)
 	if err != nil {
 		return nil
 	}
 	if uid, other := otherOwner(info); other {
-		return fmt.Errorf("the data directory %s belongs to another user (uid %d, you are %d): choose another with --data-dir", dataDir, uid, os.Getuid())
+		return fmt.Errorf("the data directory %s belongs to another user (uid %d, you are %d): choose another with "+
+			"--data-dir", dataDir, uid, os.Getuid())
 	}
 	entries, err := os.ReadDir(dataDir)
 	if err != nil {

@@ -103,8 +103,9 @@ func realPath(path string) string {
 	}
 }
 
-// Dial connects to the control socket of the region in dataDir, wherever the environment of its `tripod up` placed it. A socket that nobody listens on is
-// what a region leaves that was killed: it counts as none, and the error is ErrNotRunning.
+// Dial connects to the control socket of the region in dataDir, wherever the environment of its `tripod up` placed it.
+// A socket that nobody listens on is what a region leaves that was killed: it counts as none, and the error is
+// ErrNotRunning.
 func Dial(ctx context.Context, dataDir string) (net.Conn, error) {
 	for _, runtime := range runtimeDirs() {
 		if err := checkPrivate(runtime); errors.Is(err, fs.ErrNotExist) {
@@ -124,7 +125,8 @@ func Dial(ctx context.Context, dataDir string) (net.Conn, error) {
 // ErrNotRunning says that no region runs in the data directory.
 var ErrNotRunning = errors.New("no region is running")
 
-// Locked says whether a process has the data directory: a region, also one in a container, whose control socket is not to be seen from outside.
+// Locked says whether a process has the data directory: a region, also one in a container, whose control socket is not
+// to be seen from outside.
 func Locked(dataDir string) bool {
 	lock, err := os.OpenFile(filepath.Join(dataDir, "lock"), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {

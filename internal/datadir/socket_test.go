@@ -51,7 +51,8 @@ func TestRuntimeDirOfOthersIsRefused(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), strings.TrimSuffix(want, " b")) {
 			t.Errorf("got %v, want %q", err, want)
 		}
-		if _, err := Dial(t.Context(), t.TempDir()); err == nil || !strings.Contains(err.Error(), strings.TrimSuffix(want, " b")) {
+		if _, err := Dial(t.Context(), t.TempDir()); err == nil ||
+			!strings.Contains(err.Error(), strings.TrimSuffix(want, " b")) {
 			t.Errorf("it was trusted: %v", err)
 		}
 	}

@@ -47,19 +47,22 @@ type Agent struct {
 	Throttle bool `json:"throttle,omitempty"`
 	// Quotas are those of the account that differ from AWS's defaults, by their names in quota.
 	Quotas quota.Quotas `json:"quotas,omitempty"`
-	// LenientReferences takes EKS's calls that name roles, launch templates and the like that are not there, and notes it in the history.
+	// LenientReferences takes EKS's calls that name roles, launch templates and the like that are not there, and notes it
+	// in the history.
 	LenientReferences bool `json:"lenientReferences,omitempty"`
-	// Upstream is the URL of an emulator that answers what Tripod does not have; RemoteUpstream lets it be on another machine.
+	// Upstream is the URL of an emulator that answers what Tripod does not have; RemoteUpstream lets it be on another
+	// machine.
 	Upstream       string `json:"upstream,omitempty"`
 	RemoteUpstream bool   `json:"remoteUpstream,omitempty"`
 	// OIDCIssuers are the hosts on other machines, as host:port, that may be asked for OpenID Connect issuers' keys.
 	OIDCIssuers []string `json:"oidcIssuers,omitempty"`
 	// ClientAddress is the IP address that clients are said to have; empty means one that every publicAccessCidrs admits.
 	ClientAddress string `json:"clientAddress,omitempty"`
-	// LocalPorts are the ports of this machine to which pods may lead what is sent to their addresses, but for the region's own: whoever may
-	// create pods writes where.
+	// LocalPorts are the ports of this machine to which pods may lead what is sent to their addresses, but for the
+	// region's own: whoever may create pods writes where.
 	LocalPorts ports.Ranges `json:"localPorts,omitempty"`
-	// RealPace lets the states of clusters last as long as they do in EKS, but for the cluster that the region is founded with.
+	// RealPace lets the states of clusters last as long as they do in EKS, but for the cluster that the region is founded
+	// with.
 	RealPace bool `json:"realPace,omitempty"`
 	// FastTimers lets elections, leases and health checks guess at deaths after fractions of a second.
 	FastTimers bool `json:"fastTimers,omitempty"`

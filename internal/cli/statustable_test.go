@@ -21,8 +21,10 @@ func TestStatusTable(t *testing.T) {
 	second := several.Clusters[0]
 	second.Name = strings.Repeat("long-name-", 10)
 	second.Status, second.Private = "CREATING", "https://127.0.0.1:26007"
-	second.Stages = []api.Stage{{Name: "network interfaces", Done: 3, Of: 3}, {Name: "etcd members", Done: 2, Of: 3}, {Name: "API servers", Of: 3}}
-	second.Trouble = "the endpoint of cluster second cannot be opened: listen tcp 127.0.0.1:26444: bind: address already in use; it is tried again every second"
+	second.Stages = []api.Stage{{Name: "network interfaces", Done: 3, Of: 3}, {Name: "etcd members", Done: 2, Of: 3},
+		{Name: "API servers", Of: 3}}
+	second.Trouble = "the endpoint of cluster second cannot be opened: listen tcp 127.0.0.1:26444: bind: address " +
+		"already in use; it is tried again every second"
 	several.Clusters = append(several.Clusters, second)
 	several.Balancers = append(several.Balancers, api.Balancer{Name: second.Name, Address: "127.0.0.1:26444"})
 	empty := testStatus()
@@ -77,12 +79,14 @@ func TestWatchFrameFitsTheTerminal(t *testing.T) {
 			}
 		}
 	}
-	golden(t, "watch-80x24.txt", strings.Join(watchFrame(testStatus(), nil, nil, events[:2], testNow(), 80, 24), "\n")+"\n")
+	golden(t, "watch-80x24.txt", strings.Join(watchFrame(testStatus(), nil, nil, events[:2], testNow(), 80, 24),
+		"\n")+"\n")
 }
 
 func TestChanges(t *testing.T) {
 	got := changes(facts(testStatus()), facts(twoZonesDown(testStatus())))
-	for _, want := range []string{"zone us-east-1b: ready -> killed", "cluster demo's quorum: there -> lost", "region us-east-1: ready -> noQuorum"} {
+	for _, want := range []string{"zone us-east-1b: ready -> killed", "cluster demo's quorum: there -> lost",
+		"region us-east-1: ready -> noQuorum"} {
 		found := false
 		for _, line := range got {
 			found = found || line == want

@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"strings"
 
-	"tripod/client"
 	"tripod/internal/datadir"
 )
 
@@ -17,14 +16,7 @@ const profileName = "tripod"
 
 // writeProfile puts the profile tripod into the aws CLI's two files and leaves everything else in them as it was.
 func (a *app) writeProfile() error {
-	if _, err := client.ReadEnvironment(a.dataDir, nil); err != nil {
-		return err // the sentence about a region that was never made
-	}
-	marker, err := datadir.ReadMarker(a.dataDir)
-	if err != nil {
-		return err
-	}
-	credentials, err := datadir.ReadCredentials(a.dataDir)
+	marker, credentials, err := datadir.Load(a.dataDir)
 	if err != nil {
 		return err
 	}
@@ -41,8 +33,10 @@ func (a *app) writeProfile() error {
 		return err
 	}
 	section := "profile " + profileName
-	if foreignProfile(config, section) || (config == "" || findSection(config, section) == nil) && findSection(secrets, profileName) != nil {
-		return fmt.Errorf("%s or %s already has a profile %q that does not lead to a Tripod region: rename it, and try again", configPath, credentialsPath, profileName)
+	if foreignProfile(config, section) || (config == "" || findSection(config, section) == nil) &&
+		findSection(secrets, profileName) != nil {
+		return fmt.Errorf("%s or %s already has a profile %q that does not lead to a Tripod region: rename it, and try again",
+			configPath, credentialsPath, profileName)
 	}
 	config = setSection(config, section, [][2]string{
 		{"region", marker.Region}, {"endpoint_url", marker.Endpoint()},
@@ -58,7 +52,8 @@ func (a *app) writeProfile() error {
 	if err := replaceFile(credentialsPath, secrets); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.Stdout, "wrote the profile %s to %s and %s: use it with AWS_PROFILE=%s\n", profileName, configPath, credentialsPath, profileName)
+	fmt.Fprintf(a.Stdout, "wrote the profile %s to %s and %s: use it with AWS_PROFILE=%s\n", profileName, configPath,
+		credentialsPath, profileName)
 	return nil
 }
 

@@ -17,25 +17,30 @@ import (
 	"tripod/region"
 )
 
-// testGate is a gate at work: behind it an echo, and a clock that the test moves.
-type testGate struct {
-	*gate
+// testListener is an endpoint's listener at work: behind it an echo, and a clock that the test moves.
+type testListener struct {
+	*endpointListener
 	balancer *lb.Balancer
 	time     time.Time
 	told     chan string
 }
 
-func newTestGate(t *testing.T, client string) *testGate {
+func newTestListener(t *testing.T, client string) *testListener {
 	t.Helper()
 	address, _ := netip.ParseAddr(client)
-	g := &testGate{time: time.Now(), told: make(chan string, 16)}
-	g.gate = &gate{publicAddress: "127.0.0.1:0", privateAddress: freeAddress(t), socket: filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), rand.Text()[:8]+".sock"), client: address,
-		now: func() time.Time { return g.time }, refused: func(reason string, n int) { g.told <- strings.Repeat("+", n) + reason }}
+	g := &testListener{time: time.Now(), told: make(chan string, 16)}
+	g.endpointListener = &endpointListener{publicAddress: "127.0.0.1:0", privateAddress: freeAddress(t),
+		socket: filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), rand.Text()[:8]+".sock"), client: address,
+		refusals: refusals{
+			now:  func() time.Time { return g.time },
+			tell: func(reason string, n int) { g.told <- strings.Repeat("+", n) + reason },
+		}}
 	if err := g.open(); err != nil {
 		t.Fatal(err)
 	}
 	echo := listen(t)
-	g.balancer = lb.New(lb.Config{Name: "test", Listener: g.gate, Admit: g.admit, Targets: []lb.Target{{Name: "echo", Address: echo.Addr().String()}}})
+	g.balancer = lb.New(lb.Config{Name: "test", Listener: g.endpointListener, Admit: g.admit,
+		Targets: []lb.Target{{Name: "echo", Address: echo.Addr().String()}}})
 	if err := g.balancer.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -73,8 +78,8 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-func (g *testGate) set(access region.EndpointAccess) error {
-	return (&cluster{gate: g.gate, balancer: g.balancer}).grant(access)
+func (g *testListener) set(access region.EndpointAccess) error {
+	return (&cluster{listener: g.endpointListener, balancer: g.balancer}).grant(access)
 }
 
 func dial(t *testing.T, network, address string) (net.Conn, error) {
@@ -99,12 +104,13 @@ func speaks(conn net.Conn, err error) error {
 }
 
 func TestPublicAccessOffCutsOffClientsAndNobodyElse(t *testing.T) {
-	g := newTestGate(t, "")
+	g := newTestListener(t, "")
 	public, private := g.Addr().String(), g.privateAddress
 	if err := speaks(dial(t, "tcp", public)); err == nil {
 		t.Error("somebody came in before it was said who may")
 	}
-	if err := g.set(region.EndpointAccess{Public: true, Private: true, PublicCIDRs: []string{"203.0.113.0/24"}}); err != nil {
+	if err := g.set(region.EndpointAccess{Public: true, Private: true,
+		PublicCIDRs: []string{"203.0.113.0/24"}}); err != nil {
 		t.Fatal(err)
 	}
 	open := map[string]net.Conn{}
@@ -148,8 +154,9 @@ func TestPublicAccessOffCutsOffClientsAndNobodyElse(t *testing.T) {
 
 func TestPublicCIDRsSeeTheAddressThatClientsAreSaidToHave(t *testing.T) {
 	for client, admitted := range map[string]bool{"203.0.113.7": true, "198.51.100.1": false, "": true} {
-		g := newTestGate(t, client)
-		if err := g.set(region.EndpointAccess{Public: true, PublicCIDRs: []string{"192.0.2.1/32", "203.0.113.0/24"}}); err != nil {
+		g := newTestListener(t, client)
+		if err := g.set(region.EndpointAccess{Public: true, PublicCIDRs: []string{"192.0.2.1/32",
+			"203.0.113.0/24"}}); err != nil {
 			t.Fatal(err)
 		}
 		if err := speaks(dial(t, "tcp", g.Addr().String())); (err == nil) != admitted {
@@ -159,7 +166,7 @@ func TestPublicCIDRsSeeTheAddressThatClientsAreSaidToHave(t *testing.T) {
 }
 
 func TestRefusalsAreToldNowAndThen(t *testing.T) {
-	g := newTestGate(t, "198.51.100.1")
+	g := newTestListener(t, "198.51.100.1")
 	if err := g.set(region.EndpointAccess{Public: true, PublicCIDRs: []string{"203.0.113.0/24"}}); err != nil {
 		t.Fatal(err)
 	}
@@ -170,9 +177,9 @@ func TestRefusalsAreToldNowAndThen(t *testing.T) {
 	if got := <-g.told; got != "+"+want || len(g.told) != 0 {
 		t.Errorf("told %q, and %d more", got, len(g.told))
 	}
-	g.gate.mu.Lock()
+	g.endpointListener.mu.Lock()
 	g.time = g.time.Add(refusalPause)
-	g.gate.mu.Unlock()
+	g.endpointListener.mu.Unlock()
 	speaks(dial(t, "tcp", g.Addr().String()))
 	if got := <-g.told; got != "+++"+want {
 		t.Errorf("told %q", got)
@@ -180,7 +187,7 @@ func TestRefusalsAreToldNowAndThen(t *testing.T) {
 }
 
 func TestPrivatePortThatIsTakenLeavesThePublicEndpointAlone(t *testing.T) {
-	g := newTestGate(t, "")
+	g := newTestListener(t, "")
 	squatter, err := net.Listen("tcp", g.privateAddress)
 	if err != nil {
 		t.Fatal(err)

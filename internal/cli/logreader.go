@@ -173,8 +173,8 @@ func (l *logReader) reopen() error {
 	return err
 }
 
-// seekLines places file before its last n lines, or at its beginning where it has fewer, and says how many lines are behind that. It reads backwards, since
-// logs are large.
+// seekLines places file before its last n lines, or at its beginning where it has fewer, and says how many lines are
+// behind that. It reads backwards, since logs are large.
 func seekLines(file *os.File, n int) (found int, err error) {
 	place, err := file.Seek(0, io.SeekEnd)
 	if err != nil || n == 0 || place == 0 {

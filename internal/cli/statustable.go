@@ -45,7 +45,8 @@ func headLines(status *api.Status, now time.Time) []string {
 		"  AWS endpoint    "+clip(status.AWSEndpoint, 40)+"  (account "+status.AccountID+")",
 		"  regional state  "+state,
 		"  data            "+clip(clean(status.DataDir), tableWidth-18),
-		fmt.Sprintf("  process         pid %d, up %s, %s in all", status.PID, age(now.Sub(status.StartedAt)), memory(status.MemoryBytes)))
+		fmt.Sprintf("  process         pid %d, up %s, %s in all", status.PID, age(now.Sub(status.StartedAt)),
+			memory(status.MemoryBytes)))
 }
 
 // headline is the region's state in one line.
@@ -90,7 +91,8 @@ func quorumLines(status *api.Status) []string {
 // zoneLines is the table of zones and, below each, its instances.
 func zoneLines(status *api.Status, now time.Time) []string {
 	row := func(name, state, pid, age, memory, restarts, leads string) string {
-		line := pad(name, 17) + " " + pad(state, 8) + " " + pad(pid, -7) + " " + pad(age, -4) + " " + pad(memory, -8) + " " + pad(restarts, -8)
+		line := pad(name, 17) + " " + pad(state, 8) + " " + pad(pid, -7) + " " + pad(age, -4) + " " + pad(memory, -8) + " " +
+			pad(restarts, -8)
 		return strings.TrimRight(line+"  "+clip(leads, 21), " ")
 	}
 	lines := []string{row("ZONE", "STATE", "PID", "AGE", "MEMORY", "RESTARTS", "LEADS")}
@@ -99,7 +101,8 @@ func zoneLines(status *api.Status, now time.Time) []string {
 		if zone.Name == status.State.Leader {
 			leads = "regional state"
 		}
-		lines = append(lines, row(zone.Name, zone.State, number(zone.PID), since(zone.StartedAt, now), memory(zone.MemoryBytes), "", leads))
+		lines = append(lines, row(zone.Name, zone.State, number(zone.PID), since(zone.StartedAt, now),
+			memory(zone.MemoryBytes), "", leads))
 		lines = append(lines, reasonLines("  ", zone.Reason)...)
 		indent, cluster := "  ", ""
 		for _, instance := range zone.Instances {
@@ -107,7 +110,8 @@ func zoneLines(status *api.Status, now time.Time) []string {
 				cluster, indent = instance.Cluster, "    "
 				lines = append(lines, "  "+clip(clean(cluster), tableWidth-2))
 			}
-			lines = append(lines, row(indent+instance.Target, instance.State, number(instance.PID), since(instance.StartedAt, now),
+			lines = append(lines, row(indent+instance.Target, instance.State, number(instance.PID),
+				since(instance.StartedAt, now),
 				memory(instance.MemoryBytes), fmt.Sprint(instance.Restarts), leadNames(instance.Leads)))
 			lines = append(lines, reasonLines(indent+"  ", instance.Reason)...)
 		}
@@ -160,7 +164,8 @@ func clusterLines(status *api.Status, endpoints bool) []string {
 		return nil
 	}
 	row := func(name, version, state, quorum, etcd, controllers, scheduler string) string {
-		return strings.TrimRight(pad(name, 18)+" "+pad(version, 7)+" "+pad(state, 8)+" "+pad(quorum, 8)+" "+pad(etcd, 11)+" "+pad(controllers, 11)+" "+pad(scheduler, 11), " ")
+		return strings.TrimRight(pad(name, 18)+" "+pad(version, 7)+" "+pad(state, 8)+" "+pad(quorum, 8)+" "+pad(etcd,
+			11)+" "+pad(controllers, 11)+" "+pad(scheduler, 11), " ")
 	}
 	lines := []string{row("CLUSTER", "VERSION", "STATUS", "QUORUM", "ETCD LEADER", "CONTROLLERS", "SCHEDULER")}
 	leader := func(zone string) string {
@@ -174,7 +179,8 @@ func clusterLines(status *api.Status, endpoints bool) []string {
 		if !cluster.Quorum {
 			quorum = "LOST " + quorum
 		}
-		lines = append(lines, row(clean(cluster.Name), cluster.Version, cluster.Status, quorum, leader(cluster.EtcdLeader), leader(cluster.Controllers), leader(cluster.Scheduler)))
+		lines = append(lines, row(clean(cluster.Name), cluster.Version, cluster.Status, quorum, leader(cluster.EtcdLeader),
+			leader(cluster.Controllers), leader(cluster.Scheduler)))
 		if endpoints && cluster.Endpoint != "" {
 			lines = append(lines, "  "+clip(cluster.Endpoint, tableWidth-2))
 		}
@@ -202,13 +208,15 @@ func balancerLines(status *api.Status) []string {
 		return nil
 	}
 	row := func(name, address, zone, health, open, total string) string {
-		return pad(name, 18) + " " + pad(address, 16) + " " + pad(zone, 15) + " " + pad(health, 9) + " " + pad(open, -6) + " " + pad(total, -10)
+		return pad(name, 18) + " " + pad(address, 16) + " " + pad(zone, 15) + " " + pad(health, 9) + " " + pad(open, -6) +
+			" " + pad(total, -10)
 	}
 	lines := []string{row("BALANCER", "ADDRESS", "TARGET", "HEALTH", "OPEN", "TOTAL")}
 	for _, balancer := range status.Balancers {
 		name, address := clean(balancer.Name), balancer.Address
 		for _, target := range balancer.Targets {
-			lines = append(lines, row(name, address, target.Zone, health(target), fmt.Sprint(target.Connections), fmt.Sprint(target.Total)))
+			lines = append(lines, row(name, address, target.Zone, health(target), fmt.Sprint(target.Connections),
+				fmt.Sprint(target.Total)))
 			name, address = "", ""
 			if !target.Healthy {
 				lines = append(lines, reasonLines(strings.Repeat(" ", 36), target.Reason)...)
@@ -241,20 +249,18 @@ func balancerShort(status *api.Status) []string {
 	return lines
 }
 
-// undo are the verbs that end a fault.
-var undo = map[string]string{"killed": "start", "stopped": "start", "paused": "resume"}
-
 func faultLines(status *api.Status, now time.Time) []string {
 	if len(status.Faults) == 0 {
 		return nil
 	}
 	lines := []string{"FAULT     TARGET                   FOR   UNDO"}
 	for _, fault := range status.Faults {
-		verb := undo[fault.Fault]
-		if verb == "" {
-			verb = "reset"
+		target, undo := clean(fault.Target), api.Reset
+		if verb, found := api.FindFault(fault.Fault); found {
+			undo = verb.Lift
 		}
-		lines = append(lines, pad(fault.Fault, 9)+" "+pad(clean(fault.Target), 24)+" "+pad(age(now.Sub(fault.Since)), 5)+" tripod "+verb+" "+clean(fault.Target))
+		lines = append(lines, pad(fault.Fault, 9)+" "+pad(target, 24)+" "+pad(age(now.Sub(fault.Since)), 5)+
+			" tripod "+undo+" "+target)
 	}
 	return lines
 }

@@ -17,13 +17,14 @@ type leftProcess struct {
 	name string // zone, etcd, apiserver, controllers
 }
 
-// leftProcesses finds children of the region in dataDir by what they were started with. It only serves a message: what is
-// found here is not signalled.
+// leftProcesses finds children of the region in dataDir by what they were started with. It only serves a message: what
+// is found here is not signalled.
 func leftProcesses(dataDir string) []leftProcess {
 	var left []leftProcess
 	for pid, args := range processes() {
 		for i, arg := range args[:max(len(args)-1, 0)] {
-			ours := arg == "internal" && i <= 3 && strings.Contains(strings.Join(args[i:], " "), dataDir+string(filepath.Separator))
+			ours := arg == "internal" && i <= 3 && strings.Contains(strings.Join(args[i:], " "),
+				dataDir+string(filepath.Separator))
 			if ours && pid != os.Getpid() && alive(pid) {
 				left = append(left, leftProcess{pid, args[i+1]})
 				break

@@ -1,0 +1,177 @@
+package emulator
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"tripod/api"
+	"tripod/az"
+	"tripod/az/plan"
+)
+
+// verbTimeout bounds a verb: the slowest is the start of a zone on a loaded machine.
+const verbTimeout = 60 * time.Second
+
+// effects are what the verbs of api.Verbs do to a zone; the zone's verbs lock is held. What they do to an instance, the
+// zone's agent does (az, handleVerb).
+var effects = map[string]func(context.Context, *faults, *zone) error{
+	"kill":    func(_ context.Context, _ *faults, z *zone) error { z.kill(); return nil },
+	"pause":   func(_ context.Context, _ *faults, z *zone) error { return z.freeze(true) },
+	"resume":  func(_ context.Context, _ *faults, z *zone) error { return z.freeze(false) },
+	"stop":    func(ctx context.Context, _ *faults, z *zone) error { return z.stop(ctx) },
+	"start":   func(ctx context.Context, _ *faults, z *zone) error { return z.bringUp(ctx) },
+	api.Reset: func(ctx context.Context, f *faults, z *zone) error { return f.resetZone(ctx, z) },
+}
+
+// faults is what people do to the region: break it, and mend it.
+type faults struct {
+	*site
+	zones      zones
+	endpoints  *endpoints
+	observer   *observer
+	supervisor *supervisor
+}
+
+// refusal is an order that cannot be followed as it was given.
+type refusal struct{ sentence string }
+
+func (r refusal) Error() string { return r.sentence }
+
+func refuse(format string, args ...any) error { return refusal{fmt.Sprintf(format, args...)} }
+
+// Do gives an order to a target and returns when the effect is there.
+func (f *faults) Do(ctx context.Context, order api.Order) error {
+	if order.Target.Kind == api.KindUpdate {
+		return f.faultUpdate(ctx, order.Target.Name, order.Verb)
+	}
+	verb, z, err := f.check(order)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, verbTimeout)
+	defer cancel()
+	z.verbs.Lock()
+	defer z.verbs.Unlock()
+	before := len(f.observer.status().Faults)
+	if order.Target.Kind == api.KindZone {
+		err = effects[verb.Name](ctx, f, z)
+	} else {
+		err = f.orderInstances(ctx, z, order)
+	}
+	if err != nil {
+		return err
+	}
+	f.supervisor.evaluate()
+	target := api.Target{Kind: order.Target.Kind, Name: plan.Letter(z.name)}.String()
+	event := api.Event{Zone: z.name, Cluster: order.Cluster, Target: target, Message: verb.Name + " " + target +
+		" took effect"}
+	switch {
+	case verb.Fault != "":
+		event.Type = api.FaultInjected
+	case before > 0:
+		event.Type = api.FaultCleared
+	default:
+		return nil // there was nothing to mend
+	}
+	f.emit(event)
+	return nil
+}
+
+// check finds the verb and the zone of an order, and refuses one that names what is not there.
+func (f *faults) check(order api.Order) (api.Verb, *zone, error) {
+	verb, found := api.FindVerb(order.Verb)
+	if !found {
+		return verb, nil, refuse("there is no verb %q: use %s", order.Verb, strings.Join(api.VerbNames(), ", "))
+	}
+	if !slices.Contains(api.TargetKinds, order.Target.Kind) {
+		return verb, nil, refuse("there is no target type %q: use %s", order.Target.Kind, strings.Join(api.TargetKinds, ", "))
+	}
+	z := f.zones.named(order.Target.Name)
+	if z == nil {
+		return verb, nil, refuse("there is no zone %q in %s: its zones are %s", order.Target.Name, f.options.Region,
+			strings.Join(zoneLetters[:], ", "))
+	}
+	if order.Cluster != "" {
+		if _, found := f.endpoints.named(order.Cluster); !found {
+			return verb, nil, refuse("there is no cluster %q: 'tripod status' lists them", order.Cluster)
+		}
+	}
+	return verb, z, nil
+}
+
+func (f *faults) resetZone(ctx context.Context, z *zone) error {
+	fresh := z.status().child == nil
+	if err := z.bringUp(ctx); err != nil || fresh {
+		return err // the instances of a zone that just started are well, and may not be there yet
+	}
+	for _, component := range api.TargetKinds {
+		if component == api.KindZone || len(f.endpoints.sorted()) == 0 {
+			continue
+		}
+		order := api.Order{Target: api.Target{Kind: component, Name: z.name}, Verb: api.Reset}
+		if err := f.orderInstances(ctx, z, order); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// orderInstances passes an order on to the zone's agent, for the instance of one cluster or of all.
+func (f *faults) orderInstances(ctx context.Context, z *zone, order api.Order) error {
+	if err := z.reachable(); err != nil {
+		return err
+	}
+	component, names := order.Target.Kind, []string{order.Cluster}
+	if order.Cluster == "" {
+		names = nil
+		for _, c := range f.endpoints.sorted() {
+			names = append(names, c.state.Name)
+		}
+	}
+	if len(names) == 0 {
+		return refuse("the region has no cluster, and so no %s", component)
+	}
+	for _, name := range names {
+		var state az.State
+		path := fmt.Sprintf("/v1/instances/%s/%s?cluster=%s", component, order.Verb, name)
+		if err := az.Call(ctx, z.runDir(), "POST", path, nil, &state); err != nil {
+			return err
+		}
+		z.take(state)
+	}
+	return nil
+}
+
+// Reset makes everything healthy again and returns when it is.
+func (f *faults) Reset(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, verbTimeout)
+	defer cancel()
+	for _, z := range f.zones {
+		if err := f.Do(ctx, api.Order{Target: api.Target{Kind: api.KindZone, Name: z.name}, Verb: api.Reset}); err != nil {
+			return err
+		}
+	}
+	for _, c := range f.endpoints.sorted() {
+		if c.state.FaultedAt == nil {
+			continue
+		}
+		if err := f.faultUpdate(ctx, c.state.Name, api.Reset); err != nil {
+			return err
+		}
+	}
+	poll := time.NewTicker(20 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		if _, phase := f.observer.judge(); phase == api.PhaseReady {
+			return nil
+		}
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			return refuse("the region is not healthy yet: 'tripod status' says what is missing")
+		}
+	}
+}

@@ -1,0 +1,35 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"tripod/api"
+)
+
+func (a *app) metricsCommand() *cobra.Command {
+	cluster := ""
+	cmd := &cobra.Command{
+		Use:   "metrics [TARGET]",
+		Short: "Print the metrics of the region, or of one instance",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return oneTarget(cmd, args)
+		},
+		ValidArgsFunction: a.completeTargets(),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return a.client().Metrics(cmd.Context(), "", "", a.Stdout)
+			}
+			target, err := api.ParseTarget(args[0])
+			if err != nil {
+				return usage(cmd, "%v", err)
+			}
+			err = a.client().Metrics(cmd.Context(), args[0], cluster, a.Stdout)
+			return a.explain(cmd.Context(), err, target.Name, cluster)
+		},
+	}
+	cmd.Flags().StringVar(&cluster, "cluster", "", "the cluster, where there are several")
+	return cmd
+}
