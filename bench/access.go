@@ -87,11 +87,14 @@ func (b *bench) admit(ctx context.Context, r *region) ([]*probe, error) {
 		if err != nil {
 			return err
 		}
-		if _, err := api.CreateAccessEntry(ctx, &eks.CreateAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: user.User.Arn}); err != nil {
+		if _, err := api.CreateAccessEntry(ctx, &eks.CreateAccessEntryInput{ClusterName: aws.String("demo"),
+			PrincipalArn: user.User.Arn}); err != nil {
 			return err
 		}
-		if _, err := api.AssociateAccessPolicy(ctx, &eks.AssociateAccessPolicyInput{ClusterName: aws.String("demo"), PrincipalArn: user.User.Arn,
-			PolicyArn: aws.String(iam.AccessPolicyPrefix + "AmazonEKSViewPolicy"), AccessScope: &types.AccessScope{Type: types.AccessScopeTypeCluster}}); err != nil {
+		if _, err := api.AssociateAccessPolicy(ctx, &eks.AssociateAccessPolicyInput{ClusterName: aws.String("demo"),
+			PrincipalArn: user.User.Arn,
+			PolicyArn:    aws.String(iam.AccessPolicyPrefix + "AmazonEKSViewPolicy"),
+			AccessScope:  &types.AccessScope{Type: types.AccessScopeTypeCluster}}); err != nil {
 			return err
 		}
 		one := *admin
@@ -148,7 +151,8 @@ func (b *bench) authorizers(ctx context.Context, r *region) error {
 	if all.GetSampleCount() == 0 {
 		return errors.New("the API servers have asked no authorizer")
 	}
-	b.say("%d questions to the authorizer, %.2f ms on average", all.GetSampleCount(), 1000*all.GetSampleSum()/float64(all.GetSampleCount()))
+	b.say("%d questions to the authorizer, %.2f ms on average", all.GetSampleCount(),
+		1000*all.GetSampleSum()/float64(all.GetSampleCount()))
 	b.report.addTripod(authorizerP99, 1000*histogramQuantile(all, 0.99))
 	return nil
 }

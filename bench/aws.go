@@ -49,7 +49,8 @@ func (b *bench) measureAWS(ctx context.Context, r *region) error {
 				return err
 			},
 			signedWrite: func(n int) error {
-				_, err := api.TagResource(ctx, &eks.TagResourceInput{ResourceArn: demo.Cluster.Arn, Tags: map[string]string{"bench": strconv.Itoa(n)}})
+				_, err := api.TagResource(ctx, &eks.TagResourceInput{ResourceArn: demo.Cluster.Arn,
+					Tags: map[string]string{"bench": strconv.Itoa(n)}})
 				return err
 			},
 		} {
@@ -83,8 +84,8 @@ func (r *region) awsClient(ctx context.Context) (*eks.Client, error) {
 		})}), nil
 }
 
-// callFor has several clients call for a while, and notes the time per call of all of them together. What one call takes while all press says
-// nothing of the region: clients and region share the processors.
+// callFor has several clients call for a while, and notes the time per call of all of them together. What one call
+// takes while all press says nothing of the region: clients and region share the processors.
 func (b *bench) callFor(name string, call func(int) error) error {
 	var (
 		wait    sync.WaitGroup
@@ -125,12 +126,14 @@ func createCluster(ctx context.Context, api *eks.Client, like *types.Cluster) (t
 		ResourcesVpcConfig: &types.VpcConfigRequest{SubnetIds: like.ResourcesVpcConfig.SubnetIds}}); err != nil {
 		return 0, err
 	}
-	if err := eks.NewClusterActiveWaiter(api).Wait(ctx, name, time.Minute, func(o *eks.ClusterActiveWaiterOptions) { o.MinDelay, o.MaxDelay = createPoll, createPoll }); err != nil {
+	if err := eks.NewClusterActiveWaiter(api).Wait(ctx, name, time.Minute,
+		func(o *eks.ClusterActiveWaiterOptions) { o.MinDelay, o.MaxDelay = createPoll, createPoll }); err != nil {
 		return 0, err
 	}
 	took = time.Since(begin)
 	if _, err := api.DeleteCluster(ctx, &eks.DeleteClusterInput{Name: name.Name}); err != nil {
 		return 0, err
 	}
-	return took, eks.NewClusterDeletedWaiter(api).Wait(ctx, name, time.Minute, func(o *eks.ClusterDeletedWaiterOptions) { o.MinDelay, o.MaxDelay = createPoll, createPoll })
+	return took, eks.NewClusterDeletedWaiter(api).Wait(ctx, name, time.Minute,
+		func(o *eks.ClusterDeletedWaiterOptions) { o.MinDelay, o.MaxDelay = createPoll, createPoll })
 }

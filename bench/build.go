@@ -13,7 +13,8 @@ import (
 const kubeVersion = "v1.37.2"
 
 // ldflags are the Makefile's, so that kwokctl runs what Tripod links.
-const ldflags = "-s -w -X k8s.io/component-base/version.gitVersion=" + kubeVersion + " -X k8s.io/client-go/pkg/version.gitVersion=" + kubeVersion
+const ldflags = "-s -w -X k8s.io/component-base/version.gitVersion=" + kubeVersion +
+	" -X k8s.io/client-go/pkg/version.gitVersion=" + kubeVersion
 
 // built maps a program's name to its package. The Kubernetes and etcd ones come from Tripod's own go.mod, which has
 // the replace lines that `go install` refuses.
@@ -27,7 +28,8 @@ var built = []struct{ name, module, path string }{
 	{"kwokctl", "bench/kwok", "sigs.k8s.io/kwok/cmd/kwokctl"},
 }
 
-// buildAll builds what is missing in dir. The settings are the Makefile's too: others would compile all of Kubernetes again.
+// buildAll builds what is missing in dir. The settings are the Makefile's too: others would compile all of Kubernetes
+// again.
 func buildAll(ctx context.Context, dir string, log io.Writer) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

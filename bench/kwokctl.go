@@ -24,7 +24,8 @@ func (k *kwokCluster) dir(parts ...string) string {
 	return filepath.Join(append([]string{k.home, "clusters", "bench"}, parts...)...)
 }
 
-// run runs kwokctl in an environment of its own, in which the only kubectl is the one built here and nothing is downloaded.
+// run runs kwokctl in an environment of its own, in which the only kubectl is the one built here and nothing is
+// downloaded.
 func (k *kwokCluster) run(ctx context.Context, args ...string) error {
 	command := exec.CommandContext(ctx, filepath.Join(k.build, "kwokctl"), args...)
 	command.Env = []string{"HOME=" + k.home, "KWOK_WORKDIR=" + k.home, "KWOK_KUBE_VERSION=" + kubeVersion,
@@ -36,7 +37,8 @@ func (k *kwokCluster) run(ctx context.Context, args ...string) error {
 }
 
 func (k *kwokCluster) create(ctx context.Context) error {
-	args := []string{"create", "cluster", "--name=bench", "--runtime=binary", "--kubeconfig=" + filepath.Join(k.home, "kubeconfig"),
+	args := []string{"create", "cluster", "--name=bench", "--runtime=binary", "--kubeconfig=" +
+		filepath.Join(k.home, "kubeconfig"),
 		"--kube-apiserver-port=" + strconv.Itoa(k.port), "--kwok-controller-binary=" + filepath.Join(k.build, "kwok")}
 	for _, name := range []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"} {
 		args = append(args, "--"+name+"-binary="+filepath.Join(k.build, name))

@@ -9,18 +9,21 @@ import (
 	awsiam "github.com/aws/aws-sdk-go-v2/service/iam"
 )
 
-// crowd is how many users a region gets, and sampled how many calls of each kind are timed before and after, one after the other.
+// crowd is how many users a region gets, and sampled how many calls of each kind are timed before and after, one after
+// the other.
 const (
 	crowd   = 10_000
 	sampled = 100
 )
 
-// runPrincipals measures what IAM's calls take while a region has few users, and again when it has very many: what is looked up is indexed.
+// runPrincipals measures what IAM's calls take while a region has few users, and again when it has very many: what is
+// looked up is indexed.
 func (b *bench) runPrincipals(ctx context.Context) error {
 	if !b.wants("principals") {
 		return nil
 	}
-	return b.withRegion(ctx, "principals", func(r *region) error { return b.measurePrincipals(ctx, r) }, "--quota", "users="+strconv.Itoa(2*crowd))
+	return b.withRegion(ctx, "principals", func(r *region) error { return b.measurePrincipals(ctx, r) }, "--quota",
+		"users="+strconv.Itoa(2*crowd))
 }
 
 func (b *bench) measurePrincipals(ctx context.Context, r *region) error {
@@ -82,5 +85,6 @@ func (r *region) iamClient(ctx context.Context) (*awsiam.Client, error) {
 		return nil, err
 	}
 	options := api.Options()
-	return awsiam.New(awsiam.Options{Region: options.Region, BaseEndpoint: options.BaseEndpoint, HTTPClient: options.HTTPClient, Credentials: options.Credentials}), nil
+	return awsiam.New(awsiam.Options{Region: options.Region, BaseEndpoint: options.BaseEndpoint,
+		HTTPClient: options.HTTPClient, Credentials: options.Credentials}), nil
 }

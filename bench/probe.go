@@ -21,7 +21,8 @@ type probe struct {
 }
 
 // newProbe takes the cluster CA in PEM. certificate may be nil.
-func newProbe(server string, ca []byte, certificate *tls.Certificate, token func() string, timeout time.Duration) (*probe, error) {
+func newProbe(server string, ca []byte, certificate *tls.Certificate, token func() string,
+	timeout time.Duration) (*probe, error) {
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(ca) {
 		return nil, fmt.Errorf("the CA of %s is no PEM certificate", server)
@@ -30,7 +31,8 @@ func newProbe(server string, ca []byte, certificate *tls.Certificate, token func
 	if certificate != nil {
 		config.Certificates = []tls.Certificate{*certificate}
 	}
-	transport := &http.Transport{TLSClientConfig: config} // no proxy; HTTP/1.1, so that a new connection is a new connection
+	// no proxy; HTTP/1.1, so that a new connection is a new connection
+	transport := &http.Transport{TLSClientConfig: config}
 	return &probe{server: server, token: token, http: &http.Client{Transport: transport, Timeout: timeout}}, nil
 }
 

@@ -62,8 +62,8 @@ type account struct {
 	switches int
 }
 
-// usage accounts for processes by component: "apiserver" for `tripod internal apiserver`, the program's name for others.
-// A process that has ended counts for nothing.
+// usage accounts for processes by component: "apiserver" for `tripod internal apiserver`, the program's name for
+// others. A process that has ended counts for nothing.
 func usage(pids []int) map[string]account {
 	used := map[string]account{}
 	for _, pid := range pids {

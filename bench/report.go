@@ -176,7 +176,8 @@ func (r *report) print(w io.Writer) {
 			number(slices.Min(f.Tripod)), number(slices.Max(f.Tripod)), kwokctl, ratio, limit, met)
 	}
 	table.Flush()
-	fmt.Fprintf(w, "%d CPUs. Medians where nothing else is said; ratios to kwokctl's readiness (%s) where it has no such figure.\n", r.CPUs, ready)
+	fmt.Fprintf(w, "%d CPUs. Medians where nothing else is said; ratios to kwokctl's readiness (%s) where it has no "+
+		"such figure.\n", r.CPUs, ready)
 }
 
 func yes(ok bool) string {

@@ -44,7 +44,8 @@ func (b *bench) upRegion(dataDir string, flags ...string) (*region, error) {
 	if _, err := os.Stat(dataDir); err != nil {
 		args = append(args, "--port", "0")
 	}
-	r := &region{Client: client.New(dataDir), binary: b.binary, command: exec.Command(b.binary, args...), output: output, done: make(chan struct{})}
+	r := &region{Client: client.New(dataDir), binary: b.binary, command: exec.Command(b.binary, args...), output: output,
+		done: make(chan struct{})}
 	r.command.Stdout, r.command.Stderr = output, output
 	r.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is this program's: it stops the region in order
 	r.begun = time.Now()
@@ -58,7 +59,8 @@ func (b *bench) upRegion(dataDir string, flags ...string) (*region, error) {
 	return r, nil
 }
 
-// withRegion has do measure a new region of that name, started with those flags, once its zones are ready, and deletes it.
+// withRegion has do measure a new region of that name, started with those flags, once its zones are ready, and deletes
+// it.
 func (b *bench) withRegion(ctx context.Context, name string, do func(*region) error, flags ...string) error {
 	dataDir := filepath.Join(b.scratch, "region-"+name)
 	r, err := b.upRegion(dataDir, flags...)
@@ -193,7 +195,10 @@ func (b *bench) runTripod(ctx context.Context, i int) error {
 		return err
 	}
 	if b.wants("idle") {
-		if err := b.idle(ctx, b.report.addTripod, func() ([]int, error) { return family(r.command.Process.Pid) }); err != nil {
+		if err := b.idle(ctx, b.report.addTripod, func() ([]int,
+			error) {
+			return family(r.command.Process.Pid)
+		}); err != nil {
 			return err
 		}
 	}

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// Copier copies a data directory, without what is in no snapshot. It is made for haste: what is reserved or was never written is not read, and where the
-// file system can, files share what they have in common.
+// Copier copies a data directory, without what is in no snapshot. It is made for haste: what is reserved or was never
+// written is not read, and where the file system can, files share what they have in common.
 type Copier struct {
 	From, To string // To is empty at first
 
@@ -24,11 +24,12 @@ type Copier struct {
 	have  map[string]fs.FileInfo // what that found
 }
 
-// settled is how old a change must be, so that a later one is seen: file systems' clocks tick, some but every two seconds.
+// settled is how old a change must be, so that a later one is seen: file systems' clocks tick, some but every two
+// seconds.
 const settled = 2 * time.Second
 
-// Copy makes the copy like the directory. Again it copies only what has changed: most is copied while somebody still writes, and then the rest while
-// nobody does.
+// Copy makes the copy like the directory. Again it copies only what has changed: most is copied while somebody still
+// writes, and then the rest while nobody does.
 func (c *Copier) Copy(ctx context.Context) error {
 	began := time.Now()
 	entries, err := list(c.From)
@@ -100,7 +101,8 @@ func (c *Copier) copyFile(e entry) error {
 		return copyFile(from, to)
 	}
 	same := os.SameFile(old, e.info)
-	if same && old.Size() == e.info.Size() && old.ModTime().Equal(e.info.ModTime()) && old.ModTime().Before(c.began.Add(-settled)) {
+	if same && old.Size() == e.info.Size() && old.ModTime().Equal(e.info.ModTime()) &&
+		old.ModTime().Before(c.began.Add(-settled)) {
 		return nil
 	}
 	if same && old.Size() <= e.info.Size() && appended(e.name) {
@@ -112,7 +114,8 @@ func (c *Copier) copyFile(e entry) error {
 	return copyFile(from, to)
 }
 
-// appended says whether a file is only ever appended to, and so need not be copied anew: the processes' logs, of which an audit log may have 100 MB.
+// appended says whether a file is only ever appended to, and so need not be copied anew: the processes' logs, of which
+// an audit log may have 100 MB.
 func appended(name string) bool { return path.Base(path.Dir(name)) == "logs" }
 
 // copyTail copies what has come to a file since it was copied.
@@ -178,7 +181,8 @@ const block = 64 << 10
 
 var zeros [block]byte
 
-// sparseWriter writes a file from its beginning on and leaves blocks of zeros out. The file is to be truncated to its size in the end.
+// sparseWriter writes a file from its beginning on and leaves blocks of zeros out. The file is to be truncated to its
+// size in the end.
 type sparseWriter struct {
 	file *os.File
 	at   int64

@@ -62,9 +62,11 @@ func dataDir(t *testing.T) string {
 	dir := filepath.Join(t.TempDir(), "region")
 	for name, text := range map[string]string{
 		"tripod.json": `{"schema":1}`, "events.jsonl": "{}\n", "pki/region-ca.key": "a key", "logs/up.log": "a log\n", "empty": "",
-		"zones/us-east-1a/clusters/AB/shifted-zones.json": "[]", "zones/us-east-1a/state/log/1.wal": strings.Repeat("entries ", 20000),
+		"zones/us-east-1a/clusters/AB/shifted-zones.json": "[]",
+		"zones/us-east-1a/state/log/1.wal":                strings.Repeat("entries ", 20000),
 		// What no snapshot has:
-		"lock": "4100", "agents.json": "{}", "kubeconfig": "{}", "zones/us-east-1a/agent.json": "{}", "zones/us-east-1a/state/lock": "",
+		"lock": "4100", "agents.json": "{}", "kubeconfig": "{}", "zones/us-east-1a/agent.json": "{}",
+		"zones/us-east-1a/state/lock":                 "",
 		"zones/us-east-1a/clusters/AB/.etcd.json-123": "half", ".snapshot/tripod.json": "old",
 	} {
 		write(t, filepath.Join(dir, name), text)
@@ -113,7 +115,8 @@ var made = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // about is what a snapshot of a test says of itself.
 func about() api.Snapshot {
-	return api.Snapshot{Name: "one", CreatedAt: made, Region: "us-east-1", AccountID: "111122223333", Port: 4566, PortBase: 20000,
+	return api.Snapshot{Name: "one", CreatedAt: made, Region: "us-east-1", AccountID: "111122223333", Port: 4566,
+		PortBase: 20000,
 		Clusters: []api.SnapshotCluster{{Name: "demo", Version: "1.36", Status: "ACTIVE"}}}
 }
 

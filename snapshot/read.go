@@ -43,7 +43,8 @@ type Reader struct {
 	tar   *tar.Reader
 }
 
-// Open opens a snapshot and reads what it says of itself. One of a newer Tripod, and what is none, is refused in one sentence.
+// Open opens a snapshot and reads what it says of itself. One of a newer Tripod, and what is none, is refused in one
+// sentence.
 func Open(path string) (r *Reader, err error) {
 	info, err := os.Stat(path)
 	if err == nil && !info.Mode().IsRegular() { // a pipe would be waited for
@@ -85,9 +86,11 @@ func Open(path string) (r *Reader, err error) {
 func check(about api.Snapshot, path string) error {
 	switch {
 	case about.Format > Format:
-		return fmt.Errorf("the snapshot %s was made by a newer Tripod (format %d, this one knows %d): use that Tripod", path, about.Format, Format)
+		return fmt.Errorf("the snapshot %s was made by a newer Tripod (format %d, this one knows %d): use that Tripod", path,
+			about.Format, Format)
 	case about.Schema > datadir.Schema:
-		return fmt.Errorf("the region in the snapshot %s was made by a newer Tripod (schema %d, this one knows %d): use that Tripod", path, about.Schema, datadir.Schema)
+		return fmt.Errorf("the region in the snapshot %s was made by a newer Tripod (schema %d, this one knows %d): use "+
+			"that Tripod", path, about.Schema, datadir.Schema)
 	case about.Format < 1 || about.Schema < 1 || about.Entries < 1 || about.Entries > entriesMost || about.DataBytes < 0:
 		return fmt.Errorf("%s is damaged: its manifest says nothing that can be", path)
 	}
@@ -97,8 +100,9 @@ func check(about api.Snapshot, path string) error {
 // Close closes the file.
 func (r *Reader) Close() error { return r.file.Close() }
 
-// Extract writes what is in the snapshot into dir, an empty directory: directories of mode 0700, files of mode 0600, and nothing beside or above it. What is
-// not a snapshot as Write makes it, to the last byte, is an error in one sentence; then dir holds a part of it.
+// Extract writes what is in the snapshot into dir, an empty directory: directories of mode 0700, files of mode 0600,
+// and nothing beside or above it. What is not a snapshot as Write makes it, to the last byte, is an error in one
+// sentence; then dir holds a part of it.
 func (r *Reader) Extract(ctx context.Context, dir string, each func(api.SnapshotProgress)) error {
 	if err := r.checkSpace(dir); err != nil {
 		return err
@@ -113,7 +117,8 @@ func (r *Reader) Extract(ctx context.Context, dir string, each func(api.Snapshot
 		head, err := r.tar.Next()
 		if errors.Is(err, io.EOF) {
 			if entries != r.About.Entries || counted.done != r.About.DataBytes {
-				return r.damaged("%d entries with %d bytes are in it, and not %d with %d", entries, counted.done, r.About.Entries, r.About.DataBytes)
+				return r.damaged("%d entries with %d bytes are in it, and not %d with %d", entries, counted.done, r.About.Entries,
+					r.About.DataBytes)
 			}
 			return r.checkEnd()
 		}
@@ -139,7 +144,8 @@ func (r *Reader) damaged(format string, args ...any) error {
 // checkSpace refuses what the disk has no space for.
 func (r *Reader) checkSpace(dir string) error {
 	if free, ok := freeSpace(dir); ok && r.About.DataBytes > free {
-		return fmt.Errorf("the disk of %s has %d MiB left, and the snapshot takes %d MiB: free some space and try again", dir, free>>20, r.About.DataBytes>>20)
+		return fmt.Errorf("the disk of %s has %d MiB left, and the snapshot takes %d MiB: free some space and try again", dir,
+			free>>20, r.About.DataBytes>>20)
 	}
 	return nil
 }
@@ -189,7 +195,8 @@ type onlyReader struct{ io.Reader }
 
 // misplaced is an entry that cannot be made: it is there, or what it should be in is not; or else the disk is at fault.
 func (r *Reader) misplaced(head *tar.Header, err error) error {
-	if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ENAMETOOLONG) {
+	if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) ||
+		errors.Is(err, syscall.ENAMETOOLONG) {
 		return r.damaged("%q: %v", head.Name, cause(err))
 	}
 	return err

@@ -116,7 +116,8 @@ func TestSocketsAreLeftOutAndLinksAreRefused(t *testing.T) {
 	if err := (&Copier{From: dir, To: t.TempDir()}).Copy(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("a directory with a link: %v", err)
 	}
-	if _, err := Write(t.Context(), &bytes.Buffer{}, dir, about(), noProgress); err == nil || !strings.Contains(err.Error(), want) {
+	if _, err := Write(t.Context(), &bytes.Buffer{}, dir, about(), noProgress); err == nil ||
+		!strings.Contains(err.Error(), want) {
 		t.Errorf("a directory with a link: %v", err)
 	}
 }
@@ -128,7 +129,8 @@ func TestManifestSaysWhatItIs(t *testing.T) {
 	}
 	defer r.Close()
 	got := r.About
-	if got.Bytes < 1 || !filepath.IsAbs(got.File) || got.Tripod == "" || got.Entries < 10 || got.DataBytes < 160000 || got.DataBytes > 2<<20 {
+	if got.Bytes < 1 || !filepath.IsAbs(got.File) || got.Tripod == "" || got.Entries < 10 || got.DataBytes < 160000 ||
+		got.DataBytes > 2<<20 {
 		t.Errorf("got %+v", got)
 	}
 	want := about()
@@ -172,7 +174,8 @@ func TestDraftIsAFileOnlyWhenItIsComplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	fmt.Fprint(draft, "half")
-	if _, err := Create(path, true); err == nil || !strings.Contains(err.Error(), "another snapshot is being saved as "+path) {
+	if _, err := Create(path, true); err == nil || !strings.Contains(err.Error(),
+		"another snapshot is being saved as "+path) {
 		t.Errorf("two at a time: %v", err)
 	}
 	if found, err := List(dir); err != nil || len(found) != 0 {
@@ -192,7 +195,8 @@ func TestDraftIsAFileOnlyWhenItIsComplete(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := Create(path, false); err == nil || !strings.Contains(err.Error(), "choose another name, or replace it with --force") {
+	if _, err := Create(path, false); err == nil || !strings.Contains(err.Error(),
+		"choose another name, or replace it with --force") {
 		t.Errorf("one with the name of another: %v", err)
 	}
 	if diff := cmp.Diff(map[string]string{"one.tripod": "-rw------- 21 whole, replaced: true"}, tree(t, dir)); diff != "" {
@@ -209,7 +213,8 @@ func TestListTellsOfThoseThatAreDamagedToo(t *testing.T) {
 		t.Errorf("a directory that is not there: %+v %v", found, err)
 	}
 	whole := packed(t, dataDir(t))
-	for name, text := range map[string]string{"b.tripod": string(whole), "a.tripod": "text", ".c.tripod.draft": "", "d.txt": "", "--x.tripod": ""} {
+	for name, text := range map[string]string{"b.tripod": string(whole), "a.tripod": "text", ".c.tripod.draft": "",
+		"d.txt": "", "--x.tripod": ""} {
 		write(t, filepath.Join(dir, name), text)
 	}
 	found, err := List(dir)

@@ -33,7 +33,8 @@ var goodName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 // CheckName refuses what is no name of a snapshot.
 func CheckName(name string) error {
 	if !goodName.MatchString(name) || strings.HasSuffix(name, Extension) {
-		return fmt.Errorf("%q is not a snapshot's name: use letters, digits, '.', '-' and '_', at most 100, the first a letter or digit", name)
+		return fmt.Errorf("%q is not a snapshot's name: use letters, digits, '.', '-' and '_', at most 100, the first a "+
+			"letter or digit", name)
 	}
 	return nil
 }
@@ -41,8 +42,8 @@ func CheckName(name string) error {
 // Path is the file of the snapshot with that name in a directory of snapshots.
 func Path(dir, name string) string { return filepath.Join(dir, name+Extension) }
 
-// List reads what the snapshots in a directory say of themselves, the newest last. Those that cannot be read are among them, with their Damage. A directory
-// that is not there has none.
+// List reads what the snapshots in a directory say of themselves, the newest last. Those that cannot be read are among
+// them, with their Damage. A directory that is not there has none.
 func List(dir string) ([]api.Snapshot, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -1,8 +1,9 @@
 // Package snapshot makes one file of a region's data directory, and a data directory of such a file.
 //
-// The file is a tar archive in gzip. Its first entry, manifest.json, says what it is: client.Snapshot. Then come the directories, each before what is
-// in it, and the files. Of a file whose end is reserved only, zeros that nobody has written yet, the archive has the beginning, and its whole
-// size in the record TRIPOD.size: etcd's logs are reserved by 64 MB. A file is somebody else's work until the opposite is shown: see Extract.
+// The file is a tar archive in gzip. Its first entry, manifest.json, says what it is: api.Snapshot. Then come the
+// directories, each before what is in it, and the files. Of a file whose end is reserved only, zeros that nobody has
+// written yet, the archive has the beginning, and its whole size in the record TRIPOD.size: etcd's logs are reserved by
+// 64 MB. A file is somebody else's work until the opposite is shown: see Extract.
 package snapshot
 
 import (
@@ -15,8 +16,9 @@ import (
 	"syscall"
 )
 
-// leftOut says whether what has this name in a data directory, with slashes, is in no snapshot: what a process holds while it runs, what tells of
-// processes, and what every start makes anew. A kubeconfig names programs to run, which a snapshot has no business to do.
+// leftOut says whether what has this name in a data directory, with slashes, is in no snapshot: what a process holds
+// while it runs, what tells of processes, and what every start makes anew. A kubeconfig names programs to run, which a
+// snapshot has no business to do.
 func leftOut(name string) bool {
 	for _, part := range strings.Split(name, "/") {
 		if strings.HasPrefix(part, ".") { // files on their way to their names
@@ -66,7 +68,8 @@ func list(dir string) (entries []entry, err error) {
 		case info.Mode()&fs.ModeSocket != 0:
 			return nil
 		case !info.IsDir() && !info.Mode().IsRegular():
-			return fmt.Errorf("%s is neither a file nor a directory, and cannot be in a snapshot: put the thing itself in its place", file)
+			return fmt.Errorf("%s is neither a file nor a directory, and cannot be in a snapshot: put the thing itself in "+
+				"its place", file)
 		}
 		entries = append(entries, entry{name, info})
 		return nil
@@ -87,7 +90,8 @@ func CheckSpace(dir string) error {
 		}
 	}
 	if free, ok := freeSpace(dir); ok && free < needed {
-		return fmt.Errorf("the disk of %s has %d MiB left, and to make a snapshot may take %d MiB for a moment: free some space and try again", dir, free>>20, needed>>20)
+		return fmt.Errorf("the disk of %s has %d MiB left, and to make a snapshot may take %d MiB for a moment: free some "+
+			"space and try again", dir, free>>20, needed>>20)
 	}
 	return nil
 }

@@ -31,9 +31,10 @@ type part struct {
 	data int64 // behind it there are zeros only
 }
 
-// Write writes the data directory dir, which nobody changes meanwhile, as a snapshot, and returns what the snapshot says of itself: about with all that
-// Write knows better. Progress is told now and then.
-func Write(ctx context.Context, w io.Writer, dir string, about api.Snapshot, each func(api.SnapshotProgress)) (api.Snapshot, error) {
+// Write writes the data directory dir, which nobody changes meanwhile, as a snapshot, and returns what the snapshot
+// says of itself: about with all that Write knows better. Progress is told now and then.
+func Write(ctx context.Context, w io.Writer, dir string, about api.Snapshot,
+	each func(api.SnapshotProgress)) (api.Snapshot, error) {
 	parts, total, err := measure(dir)
 	if err != nil {
 		return about, err
@@ -109,7 +110,8 @@ func dataEnd(path string, size int64) (int64, error) {
 
 // header is that of a file; nothing in it tells of this machine.
 func header(name string, size int64, modified time.Time) *tar.Header {
-	return &tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o600, ModTime: modified.Truncate(time.Second), Format: tar.FormatPAX}
+	return &tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o600, ModTime: modified.Truncate(time.Second),
+		Format: tar.FormatPAX}
 }
 
 func (p part) write(archive *tar.Writer, dir string, counted *counter) error {
