@@ -52,11 +52,14 @@ func TestWhatIsNotARegionIsRefusedAndUntouched(t *testing.T) {
 	}{
 		"somebody's files": {func(dir string) { write(t, filepath.Join(dir, "thesis.tex"), "x") },
 			"holds files that are not Tripod's (thesis.tex): choose another with --data-dir"},
-		"a newer region":   {func(dir string) { write(t, filepath.Join(dir, "tripod.json"), `{"schema": 2}`) }, "was made by a newer Tripod (schema 2, this one knows 1)"},
-		"a damaged marker": {func(dir string) { write(t, filepath.Join(dir, "tripod.json"), `{"schema": 1, "por`) }, "tripod.json is damaged: "},
+		"a newer region": {func(dir string) { write(t, filepath.Join(dir, "tripod.json"), `{"schema": 2}`) },
+			"was made by a newer Tripod (schema 2, this one knows 1)"},
+		"a damaged marker": {func(dir string) { write(t, filepath.Join(dir, "tripod.json"), `{"schema": 1, "por`) },
+			"tripod.json is damaged: "},
 		"an empty marker": {func(dir string) { write(t, filepath.Join(dir, "tripod.json"), "") },
 			"tripod.json is damaged: "},
-		"another's marker": {func(dir string) { write(t, filepath.Join(dir, "tripod.json"), `{"legs": 3}`) }, "tripod.json is damaged: "},
+		"another's marker": {func(dir string) { write(t, filepath.Join(dir, "tripod.json"), `{"legs": 3}`) },
+			"tripod.json is damaged: "},
 		"an unreadable one": {func(dir string) { write(t, filepath.Join(dir, "tripod.json", "x"), "") },
 			"cannot be read: is a directory"},
 		"a file, not a dir":  {func(dir string) { write(t, dir, "x") }, "cannot be read: not a directory"},
@@ -174,7 +177,8 @@ func TestNewDirectoryIsMadePrivateAndHeld(t *testing.T) {
 
 // TestMarkerKeepsItsNames: data directories outlive programs.
 func TestMarkerKeepsItsNames(t *testing.T) {
-	text := `{"schema":1,"region":"us-east-1","accountId":"000000000000","port":4566,"portBase":20096,"createdAt":"2026-01-02T03:04:05Z",` +
+	text := `{"schema":1,"region":"us-east-1","accountId":"000000000000","port":4566,"portBase":20096,` +
+		`"createdAt":"2026-01-02T03:04:05Z",` +
 		`"cluster":"demo","kubernetesVersion":"1.36","clusterId":"AB","nodes":3,"founded":true}`
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "tripod.json"), text)
@@ -289,7 +293,8 @@ func TestRangeOfARegionThatIsDownIsKept(t *testing.T) {
 	}
 	old := time.Now().Add(-time.Hour)
 	note := filepath.Join(notes, "20000.ports")
-	if err := os.WriteFile(filepath.Join(first, "tripod.json"), []byte(`{"schema":1,"portBase":20000}`), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(first, "tripod.json"), []byte(`{"schema":1,"portBase":20000}`),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Chtimes(note, old, old); err != nil {

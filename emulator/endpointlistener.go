@@ -35,8 +35,8 @@ type endpointListener struct {
 
 // refusals counts refused connections, and tells of them in bundles.
 type refusals struct {
-	// tell is called with why connections were refused, and how many there were since it was called last: at most once
-	// in refusalPause.
+	// tell is called with why connections were refused, and how many there were since it was called last: at most once in
+	// refusalPause.
 	tell func(reason string, connections int)
 	now  func() time.Time
 
@@ -45,7 +45,7 @@ type refusals struct {
 	last  time.Time // when that was
 }
 
-// add counts a connection that was refused for a reason; an empty one, where the reason has gone meanwhile, is not
+// add counts a connection that was refused for a reason. An empty one, where the reason has gone meanwhile, is not
 // told.
 func (r *refusals) add(reason string) {
 	r.mu.Lock()

@@ -29,7 +29,8 @@ func someSnapshot(t *testing.T, marker string) string {
 	return file
 }
 
-const someMarker = `{"schema":1,"region":"us-east-1","accountId":"111122223333","port":4566,"portBase":20000,"founded":true}`
+const someMarker = `{"schema":1,"region":"us-east-1","accountId":"111122223333",` +
+	`"port":4566,"portBase":20000,"founded":true}`
 
 func TestRestoreThatIsRefusedLeavesEverythingAsItWas(t *testing.T) {
 	good := someSnapshot(t, someMarker)
@@ -56,14 +57,17 @@ func TestRestoreThatIsRefusedLeavesEverythingAsItWas(t *testing.T) {
 			"cannot open the snapshot /none.tripod: no such file or directory"},
 		"half a file":                {half, nothing, false, "half.tripod is "},
 		"half a file, over a region": {half, region, true, "half.tripod is "},
-		"no region in it":            {someSnapshot(t, `{"schema":1}`), nothing, false, "its tripod.json is not what its manifest says"},
-		"one that was never ready":   {someSnapshot(t, strings.Replace(someMarker, `,"founded":true`, "", 1)), region, true, "its tripod.json is not what its manifest says"},
+		"no region in it": {someSnapshot(t, `{"schema":1}`), nothing, false,
+			"its tripod.json is not what its manifest says"},
+		"one that was never ready": {someSnapshot(t, strings.Replace(someMarker, `,"founded":true`, "", 1)), region, true,
+			"its tripod.json is not what its manifest says"},
 		"another port than it says": {someSnapshot(t, strings.Replace(someMarker, "4566", "4567", 1)), nothing, false,
 			"its tripod.json is not what its manifest says"},
 		"over somebody's files": {good, func(dir string) { write(t, filepath.Join(dir, "thesis.tex"), "x") }, true,
 			"holds files that are not Tripod's (thesis.tex)"},
-		"over a region, by mistake":   {good, region, false, "or replace that region with --force"},
-		"over a region of the future": {good, func(dir string) { write(t, filepath.Join(dir, "tripod.json"), `{"schema":2}`) }, true, "was made by a newer Tripod (schema 2"},
+		"over a region, by mistake": {good, region, false, "or replace that region with --force"},
+		"over a region of the future": {good, func(dir string) { write(t, filepath.Join(dir, "tripod.json"), `{"schema":2}`) }, true,
+			"was made by a newer Tripod (schema 2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			parent := t.TempDir()

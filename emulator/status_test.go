@@ -79,7 +79,8 @@ func TestStateOfAZone(t *testing.T) {
 	} {
 		c.zone.site, c.zone.name = site, "us-east-1a"
 		view, _, faults := c.zone.describe()
-		if view.State != c.state || (len(faults) > 0) != c.fault || view.Reason != c.zone.is.reason || view.Instances == nil ||
+		if view.State != c.state || (len(faults) > 0) != c.fault || view.Reason != c.zone.is.reason ||
+			view.Instances == nil ||
 			view.ID != "use1-az1" {
 			t.Errorf("got %+v, faults %v; want %s", view, faults, c.state)
 		}

@@ -118,8 +118,10 @@ func testZoneLostInTheMiddle(t *testing.T, r *testRegion) {
 // zone after the other is killed.
 func testNothingAcknowledgedIsLost(t *testing.T, r *testRegion) {
 	calls, subnets := r.eks(t), r.subnets(t)
-	trust := url.QueryEscape(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"eks-fargate-pods.amazonaws.com"}}}`)
-	if err := wantAnswer(r.post(t, "iam", form, "Action=CreateRole&Version=2010-05-08&RoleName=pods&AssumeRolePolicyDocument="+trust))("<RoleName>pods</RoleName>"); err != nil {
+	trust := url.QueryEscape(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole",` +
+		`"Principal":{"Service":"eks-fargate-pods.amazonaws.com"}}}`)
+	create := "Action=CreateRole&Version=2010-05-08&RoleName=pods&AssumeRolePolicyDocument=" + trust
+	if err := wantAnswer(r.post(t, "iam", form, create))("<RoleName>pods</RoleName>"); err != nil {
 		t.Fatal(err)
 	}
 	var acknowledged []string

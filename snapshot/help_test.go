@@ -61,7 +61,8 @@ func dataDir(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "region")
 	for name, text := range map[string]string{
-		"tripod.json": `{"schema":1}`, "events.jsonl": "{}\n", "pki/region-ca.key": "a key", "logs/up.log": "a log\n", "empty": "",
+		"tripod.json": `{"schema":1}`, "events.jsonl": "{}\n",
+		"pki/region-ca.key": "a key", "logs/up.log": "a log\n", "empty": "",
 		"zones/us-east-1a/clusters/AB/shifted-zones.json": "[]",
 		"zones/us-east-1a/state/log/1.wal":                strings.Repeat("entries ", 20000),
 		// What no snapshot has:

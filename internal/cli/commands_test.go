@@ -148,10 +148,12 @@ func TestWaitReturnsWhenTheConditionIsMet(t *testing.T) {
 
 func TestEventsOfARegionThatIsDownComeFromItsFile(t *testing.T) {
 	dataDir := newDataDir(t)
-	write(t, filepath.Join(dataDir, "events.jsonl"), `{"seq":1,"time":"2026-01-02T03:04:05Z","type":"ZoneStarted","message":"one"}`+"\n"+
+	write(t, filepath.Join(dataDir, "events.jsonl"), `{"seq":1,"time":"2026-01-02T03:04:05Z","type":"ZoneStarted",`+
+		`"message":"one"}`+"\n"+
 		`{"seq":2,"time":"2026-01-02T03:04:06Z","type":"ZoneLost","message":"two"}`+"\n{\"seq\":3")
 	got := tripod(t, dataDir, "events", "--since", "1", "-o", "json")
-	if got.code != 0 || !strings.Contains(got.stdout, `"two"`) || strings.Contains(got.stdout, `"one"`) || !strings.Contains(got.stderr, "no region is running") {
+	if got.code != 0 || !strings.Contains(got.stdout, `"two"`) ||
+		strings.Contains(got.stdout, `"one"`) || !strings.Contains(got.stderr, "no region is running") {
 		t.Errorf("got %+v", got)
 	}
 }

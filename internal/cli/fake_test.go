@@ -156,8 +156,10 @@ func newDataDir(t *testing.T) string {
 // regionFiles are what a region leaves in its data directory.
 func makeRegion(t *testing.T, dataDir string) {
 	t.Helper()
-	write(t, filepath.Join(dataDir, "tripod.json"), `{"schema":1,"region":"us-east-1","port":4566,"portBase":20000,"accountId":"000011112222"}`)
-	write(t, filepath.Join(dataDir, "credentials.json"), `{"accessKeyId":"AKIATRIPOD","secretAccessKey":"se'cret","accountId":"000011112222","userArn":"arn:aws:iam::000011112222:user/admin"}`)
+	write(t, filepath.Join(dataDir, "tripod.json"),
+		`{"schema":1,"region":"us-east-1","port":4566,"portBase":20000,"accountId":"000011112222"}`)
+	write(t, filepath.Join(dataDir, "credentials.json"), `{"accessKeyId":"AKIATRIPOD","secretAccessKey":"se'cret",`+
+		`"accountId":"000011112222","userArn":"arn:aws:iam::000011112222:user/admin"}`)
 }
 
 func write(t *testing.T, path, text string) {

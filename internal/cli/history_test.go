@@ -59,7 +59,9 @@ func TestHistoryMergesTheZonesByTime(t *testing.T) {
 	historyDir(t, dataDir, "us-east-1c") // it has answered nothing yet
 	write(t, history.Older(a, 2), historyLine("us-east-1a", 1, "eks", "CreateCluster", nil))
 	write(t, history.Older(a, 1), historyLine("us-east-1a", 3, "sts", "GetCallerIdentity", nil)+"{half\n")
-	write(t, a, historyLine("us-east-1a", 5, "eks", "DescribeCluster", func(r *history.Record) { r.ErrorCode, r.ErrorMessage = "ResourceNotFoundException", "No cluster." })+`{"eventN`)
+	write(t, a, historyLine("us-east-1a", 5, "eks", "DescribeCluster", func(r *history.Record) {
+		r.ErrorCode, r.ErrorMessage = "ResourceNotFoundException", "No cluster."
+	})+`{"eventN`)
 	write(t, b, historyLine("us-east-1b", 2, "eks", "ListClusters", nil)+historyLine("us-east-1b", 4, "iam", "CreateUser",
 		nil))
 	for _, c := range []struct{ args, want string }{
@@ -104,7 +106,8 @@ func TestHistoryFitsATerminal(t *testing.T) {
 	long := strings.Repeat("word ", 200)
 	write(t, historyDir(t, dataDir, "us-east-1a"),
 		historyLine("us-east-1a", 1, "eks", "CreateCluster", func(r *history.Record) {
-			r.RequestParameters, r.Additional.Notes = json.RawMessage(`{"name":"demo"}`), []string{"Role with arn: hello, " + evil + long}
+			r.RequestParameters, r.Additional.Notes = json.RawMessage(`{"name":"demo"}`),
+				[]string{"Role with arn: hello, " + evil + long}
 		})+
 			historyLine("us-east-1a", 2, "eks"+evil, "Describe"+evil+long, func(r *history.Record) {
 				r.ErrorCode, r.ErrorMessage, r.UserIdentity.UserName = evil+long, evil+long+strings.Repeat("x", 200), evil+long
@@ -122,7 +125,8 @@ func TestHistoryFitsATerminal(t *testing.T) {
 	if strings.ContainsAny(out, evil[:1]+"\u202e\u009b") {
 		t.Errorf("got %q", out)
 	}
-	for _, want := range []string{"eks:CreateCluster", "OK demo", "taken all the same: Role with arn: hello", "(7 calls are missing here)", "2026-03-04", `\x1b[2J`} {
+	for _, want := range []string{"eks:CreateCluster", "OK demo",
+		"taken all the same: Role with arn: hello", "(7 calls are missing here)", "2026-03-04", `\x1b[2J`} {
 		if !strings.Contains(out, want) {
 			t.Errorf("got %s, want %q in it", out, want)
 		}

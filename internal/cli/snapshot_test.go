@@ -123,7 +123,8 @@ func TestSnapshotsOfARegionThatIsDown(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	got := snapshots(t, programs, dataDir, store, "restore", "lab")
-	if got.code != 0 || !strings.Contains(got.stdout, "into "+dataDir+`, with the clusters demo 1.36, b\x1b[2J 1.35 FAILED ('tripod up' starts it)`) {
+	if got.code != 0 || !strings.Contains(got.stdout,
+		"into "+dataDir+`, with the clusters demo 1.36, b\x1b[2J 1.35 FAILED ('tripod up' starts it)`) {
 		t.Errorf("got %+v", got)
 	}
 	snapshots(t, programs, dataDir, store, "restore", "./lab", "--force")

@@ -91,7 +91,8 @@ func TestUpReturnsWhenTheRegionWasTakenDown(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	commands := regexp.MustCompile(`(?m)^  (\S.*)$`).FindAllString(got.stdout, -1)
-	if len(commands) < 4 || !strings.Contains(commands[0], `eval "$(bin/tripod env)"`) || !strings.Contains(commands[len(commands)-1], "bin/tripod kill az/b") {
+	if len(commands) < 4 || !strings.Contains(commands[0], `eval "$(bin/tripod env)"`) ||
+		!strings.Contains(commands[len(commands)-1], "bin/tripod kill az/b") {
 		t.Errorf("got the commands %q, want the last to kill a zone", commands)
 	}
 }
@@ -127,7 +128,8 @@ func TestUpPassesItsFlags(t *testing.T) {
 		"--oidc-issuer", "https://www.googleapis.com")
 	if got.DataDir != dataDir || got.Port != 0 || !got.PortSet || got.Cluster != "none" ||
 		got.KubernetesVersion != "1.35" || got.Nodes != 6 || !got.Heal ||
-		!got.Throttle || got.Upstream != "http://127.0.0.1:5000" || got.RemoteUpstream || got.ClientAddress != "203.0.113.7" ||
+		!got.Throttle || got.Upstream != "http://127.0.0.1:5000" || got.RemoteUpstream ||
+		got.ClientAddress != "203.0.113.7" ||
 		!got.RealPace || got.SleepAfter != 10*time.Minute || !got.LenientReferences ||
 		got.Quotas.Of("users") != 20000 || got.Quotas.Of("access-entries") != 7 || got.Quotas.Of("roles") != 1000 ||
 		!slices.Equal(got.OIDCIssuers, []string{"accounts.google.com:443", "www.googleapis.com:443"}) ||

@@ -64,8 +64,8 @@ func ReadMarker(dataDir string) (Marker, error) {
 	return marker, nil
 }
 
-// Load reads what leads to a region: its marker and its default credentials. The error is a sentence, also where there is
-// no region yet.
+// Load reads what leads to a region: its marker and its default credentials. The error is a sentence, also where there
+// is no region yet.
 func Load(dataDir string) (Marker, api.Credentials, error) {
 	marker, err := ReadMarker(dataDir)
 	if err == nil {
