@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -22,8 +23,9 @@ import (
 
 // control is the control socket's server, over the region.
 type control struct {
-	region *Emulator
-	server *http.Server
+	region  *Emulator
+	server  *http.Server
+	serving sync.WaitGroup
 }
 
 // start serves the control API on the region's socket, which only this user can reach.
@@ -34,7 +36,7 @@ func (c *control) start() error {
 		return fmt.Errorf("cannot open the control socket %s: %w", path, cause(err))
 	}
 	c.server = &http.Server{Handler: c.handler(), ReadHeaderTimeout: 5 * time.Second}
-	go c.server.Serve(listener) // ends with stop
+	c.serving.Go(func() { c.server.Serve(listener) })
 	return nil
 }
 
@@ -46,6 +48,7 @@ func (c *control) stop() {
 	closing, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	c.server.Shutdown(closing)
+	c.serving.Wait()
 }
 
 // startMetrics serves the metrics where the user asked for them.

@@ -96,7 +96,7 @@ func serves(state az.ClusterState) bool {
 // keepKubeconfig writes the file anew. It assumes the lock.
 func (p *endpoints) keepKubeconfig() {
 	if err := p.writeKubeconfig(p.served()); err != nil {
-		go p.life.fail(p.dir.path, diskError(p.dir.path, err))
+		p.life.fail(p.dir.path, diskError(p.dir.path, err))
 	}
 }
 

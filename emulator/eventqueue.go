@@ -25,7 +25,7 @@ type told struct {
 // start begins to tell; a nil function is told nothing.
 func (q *eventQueue) start(each func(api.Event)) {
 	q.wake = make(chan struct{}, 1)
-	go q.run(each) // until end
+	go q.run(each) // until end, which does not wait for it: each may be held up for hours
 }
 
 func (q *eventQueue) run(each func(api.Event)) {

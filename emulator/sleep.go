@@ -180,7 +180,7 @@ func (n *sleeper) listen(ctx context.Context, heard uint64) {
 		case now.Clients == 0:
 			return
 		case now.Bytes > heard:
-			go n.Wake("a client spoke") // it waits for this
+			n.life.wait.Go(func() { n.Wake("a client spoke") })
 			return
 		default:
 			heard = now.Bytes // a client may have gone
