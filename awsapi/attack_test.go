@@ -176,8 +176,10 @@ func FuzzFront(f *testing.F) {
 		region.AccessKeys.Put(tx, key.ID, key)
 		credentials = aws.Credentials{AccessKeyID: key.ID, SecretAccessKey: key.Secret}
 	})
-	front := &awsapi.Front{Region: "us-east-1", AccountID: iam.DefaultAccountID, Zones: []string{"us-east-1a", "us-east-1b", "us-east-1c"},
-		State: store, Now: func() time.Time { return created }, Throttle: false}
+	front := &awsapi.Front{Backend: awsapi.Backend{
+		Region: "us-east-1", AccountID: iam.DefaultAccountID, Zones: []string{"us-east-1a", "us-east-1b", "us-east-1c"},
+		State: store, Now: func() time.Time { return created },
+	}}
 	handler := front.Handler()
 	services := []string{"", "eks", "sts", "iam", "ec2", "logs", "s3"}
 	for i, seed := range []struct{ method, target, header, body string }{

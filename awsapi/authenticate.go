@@ -3,7 +3,6 @@ package awsapi
 import (
 	"errors"
 	"net/http"
-	"net/url"
 
 	"tripod/awsapi/wire"
 	"tripod/iam"
@@ -35,7 +34,7 @@ func (s *server) authenticate(w http.ResponseWriter, r *http.Request) (*wire.Cal
 		func() error { return x.signature.CheckTime(s.Now()) },
 		func() error { return x.signature.CheckScope(s.Region, x.signature.Service) },
 		func() error { return x.signature.CheckHead(r, secret) },
-		func() (err error) { body, err = readBody(w, r, s.limitOf(x, r)); return err },
+		func() (err error) { body, err = readBody(w, r, s.bodyLimit(x, r)); return err },
 		func() error { return x.signature.Verify(r, body, secret) },
 	} {
 		if err := check(); err != nil {
@@ -49,7 +48,12 @@ func (s *server) authenticate(w http.ResponseWriter, r *http.Request) (*wire.Cal
 		return nil, err
 	}
 	x.principal = principal
-	return &wire.Call{RequestID: x.requestID, Principal: principal, Params: params, Body: body, Request: r, Keys: s.keysOf(r, params)}, nil
+	labels, err := callLabels(r)
+	if err != nil {
+		return nil, err
+	}
+	return &wire.Call{RequestID: x.requestID, Principal: principal, Labels: labels, Params: params, Body: body, Request: r,
+		Keys: s.conditionKeys(r, params)}, nil
 }
 
 // expiredSession is AWS's error for temporary credentials after their time.
@@ -78,23 +82,4 @@ func signatureError(x *exchange, err error) error {
 		return wire.ExpiredURL(x.protocol, refused.Message)
 	}
 	return wire.BadSignature(x.protocol, refused.Message)
-}
-
-// callParams are the query's parameters and those of a form in the body, without the signature's own.
-func callParams(r *http.Request, body []byte) (url.Values, error) {
-	malformed := &wire.Error{Code: "MalformedQueryString", Status: http.StatusBadRequest, Message: "The query string or form is malformed."}
-	params, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return nil, malformed
-	}
-	if wire.IsForm(r) {
-		form, err := url.ParseQuery(string(body))
-		if err != nil {
-			return nil, malformed
-		}
-		for name, values := range form {
-			params[name] = append(params[name], values...)
-		}
-	}
-	return params, nil
 }

@@ -92,14 +92,16 @@ func newWorld(t testing.TB, configure ...func(*awsapi.Front)) *world {
 		})
 	})
 	front := &awsapi.Front{
-		Region: "us-east-1", AccountID: iam.DefaultAccountID, Zones: []string{"us-east-1a", "us-east-1b", "us-east-1c"},
-		State: w, Registerer: w.metrics, Logger: slog.New(slog.NewTextHandler(w.log, nil)),
-		Now: func() time.Time {
-			if w.clock.IsZero() {
-				return time.Now()
-			}
-			return w.clock
+		Backend: awsapi.Backend{
+			Region: "us-east-1", AccountID: iam.DefaultAccountID, Zones: []string{"us-east-1a", "us-east-1b", "us-east-1c"}, State: w,
+			Now: func() time.Time {
+				if w.clock.IsZero() {
+					return time.Now()
+				}
+				return w.clock
+			},
 		},
+		Registerer: w.metrics, Logger: slog.New(slog.NewTextHandler(w.log, nil)),
 	}
 	for _, change := range configure {
 		change(front)

@@ -376,5 +376,5 @@ func TestCallsAreCountedWithoutTheClientsWords(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
-	(&awsapi.Front{State: w, Registerer: w.metrics}).Handler() // registering again is no panic
+	(&awsapi.Front{Backend: awsapi.Backend{State: w}, Registerer: w.metrics}).Handler() // registering again is no panic
 }

@@ -231,15 +231,19 @@ func (z *Zone) startFront(ctx context.Context, registerer prometheus.Registerer)
 	}
 	z.history = calls
 	front := &awsapi.Front{
-		Region: z.config.Region, AccountID: z.config.AccountID, Zone: z.config.Zone, State: z.voter, Lags: z.voter.Lags, History: calls, LogEvents: z.logEvents,
-		ClientAddress: z.config.ClientAddress, Throttle: z.config.Throttle, Quotas: z.config.Quotas, LenientReferences: z.config.LenientReferences,
-		AllowRemoteUpstream: z.config.RemoteUpstream, IssuerHosts: z.config.OIDCIssuers,
-		Logger: z.logger.With("component", "aws-front"), Registerer: registerer,
-		ControlPlane: eks.ControlPlane{
-			FirstPort: z.config.ClusterPorts, PortsPerCluster: plan.PortsPerCluster, MostClusters: z.config.MostClusters, AWSPort: z.config.AWSPort,
-			PortsFree: plan.PortsFree,
-			Versions:  version.KubernetesBuilds(), DefaultVersion: version.DefaultKubernetes, NewSecrets: newClusterSecrets, NewAuthority: newClusterAuthority, AvailableMemory: process.AvailableMemory,
+		Backend: awsapi.Backend{
+			Region: z.config.Region, AccountID: z.config.AccountID, State: z.voter, LogEvents: z.logEvents,
+			Quotas: z.config.Quotas, LenientReferences: z.config.LenientReferences, IssuerHosts: z.config.OIDCIssuers,
+			ControlPlane: eks.ControlPlane{
+				FirstPort: z.config.ClusterPorts, PortsPerCluster: plan.PortsPerCluster, MostClusters: z.config.MostClusters,
+				AWSPort: z.config.AWSPort, PortsFree: plan.PortsFree, AvailableMemory: process.AvailableMemory,
+				Versions: version.KubernetesBuilds(), DefaultVersion: version.DefaultKubernetes,
+				NewSecrets: newClusterSecrets, NewAuthority: newClusterAuthority,
+			},
 		},
+		Zone: z.config.Zone, Lags: z.voter.Lags, History: calls, ClientAddress: z.config.ClientAddress,
+		Throttle: z.config.Throttle, AllowRemoteUpstream: z.config.RemoteUpstream,
+		Logger: z.logger.With("component", "aws-front"), Registerer: registerer,
 	}
 	if z.config.RealPace {
 		front.ControlPlane.Pace = eks.RealPace

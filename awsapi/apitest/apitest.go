@@ -41,8 +41,10 @@ func New(t *testing.T, seeds ...func(*state.Txn)) *World {
 func Start(t *testing.T, configure func(*World), seeds ...func(*state.Txn)) *World {
 	t.Helper()
 	w := &World{Memory: region.NewMemory(seeds...), t: t, keys: map[string]region.AccessKey{}}
-	w.Front = &awsapi.Front{Region: Region, AccountID: iam.DefaultAccountID, Zones: []string{"us-east-1a", "us-east-1b", "us-east-1c"}, State: w.Memory,
-		ControlPlane: controlPlane()}
+	w.Front = &awsapi.Front{Backend: awsapi.Backend{
+		Region: Region, AccountID: iam.DefaultAccountID, Zones: []string{"us-east-1a", "us-east-1b", "us-east-1c"},
+		State: w.Memory, ControlPlane: controlPlane(),
+	}}
 	w.User("admin", iam.AdministratorAccess)
 	w.User("nobody")
 	configure(w)

@@ -6,16 +6,11 @@
 package arczonalshift
 
 import (
-	"net/http"
 	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/arczonalshift/schemas"
 	"github.com/aws/aws-sdk-go-v2/service/arczonalshift/types"
-	"github.com/aws/smithy-go"
-	"github.com/aws/smithy-go/traits"
-	"github.com/gorilla/mux"
 
 	"tripod/awsapi/ec2"
 	"tripod/awsapi/wire"
@@ -39,51 +34,6 @@ type Service struct {
 	Resources func(*state.Txn) []Resource
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-}
-
-// operations are the schemas of all of the API's operations with their actions.
-func (s *Service) operations() map[*smithy.Schema]wire.Action {
-	return map[*smithy.Schema]wire.Action{
-		schemas.CancelPracticeRun:                         typed(s.cancelPracticeRun),
-		schemas.CancelZonalShift:                          typed(s.cancelZonalShift),
-		schemas.CreatePracticeRunConfiguration:            typed(s.createPracticeRun),
-		schemas.DeletePracticeRunConfiguration:            typed(s.deletePracticeRun),
-		schemas.GetAutoshiftObserverNotificationStatus:    typed(s.observerStatus),
-		schemas.GetManagedResource:                        typed(s.getManagedResource),
-		schemas.ListAutoshifts:                            typed(s.listAutoshifts),
-		schemas.ListManagedResources:                      typed(s.listManagedResources),
-		schemas.ListZonalShifts:                           typed(s.listZonalShifts),
-		schemas.StartPracticeRun:                          typed(s.startPracticeRun),
-		schemas.StartZonalShift:                           typed(s.startZonalShift),
-		schemas.UpdateAutoshiftObserverNotificationStatus: typed(s.observe),
-		schemas.UpdatePracticeRunConfiguration:            typed(s.updatePracticeRun),
-		schemas.UpdateZonalAutoshiftConfiguration:         typed(s.updateAutoshift),
-		schemas.UpdateZonalShift:                          typed(s.updateZonalShift),
-	}
-}
-
-// Routes adds a route for every operation. handler makes the HTTP handler of one whose answer has that status.
-func (s *Service) Routes(router *mux.Router, handler func(operation string, status int, answer func(*wire.Call) ([]byte, error)) http.Handler) {
-	for operation, action := range s.operations() {
-		binding, ok := smithy.SchemaTrait[*traits.HTTP](operation)
-		if !ok {
-			continue
-		}
-		router.Handle(binding.URI, handler(operation.ID().Name, binding.Code, func(call *wire.Call) ([]byte, error) {
-			out, err := action(call)
-			if err != nil {
-				return nil, err
-			}
-			return wire.Encode(out)
-		})).Methods(binding.Method)
-	}
-}
-
-//go:generate go run ../../internal/constraints -model $ARC_MODEL -sdk $ARC_SDK -package arczonalshift -out constraints_gen.go
-
-// typed makes an Action of a method that takes the SDK's input and gives the SDK's output.
-func typed[In any, Out smithy.Serializable](handle func(*wire.Call, *In) (Out, error)) wire.Action {
-	return wire.Typed(constraints, func(_ string, _ *wire.Input, message string) error { return invalid("", "%s", message) }, handle)
 }
 
 func (s *Service) now() time.Time {

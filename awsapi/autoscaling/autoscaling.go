@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tripod/awsapi/ec2"
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/state"
 )
@@ -29,17 +30,32 @@ type Service struct {
 	Network *ec2.Service
 }
 
-// API is the service as the front calls it.
-func (s *Service) API() *wire.QueryAPI {
-	return &wire.QueryAPI{
-		Protocol: wire.Query, Name: Name, Version: "2011-01-01", Namespace: "http://autoscaling.amazonaws.com/doc/2011-01-01/",
+// Listing is the service as package awsapi lists it.
+func (s *Service) Listing() operation.Service {
+	api := s.API()
+	return operation.Service{
+		Title: "Auto Scaling", Name: Name, Protocol: wire.Query, APIs: []operation.API{api},
+		Documented: operation.DocumentBy(api.Names(), []operation.Clause{
+			{Words: []string{"LaunchConfigurations", "Activities"}, State: operation.Works,
+				Effect: "none: nothing scales here"},
+			{Words: []string{""}, State: operation.Works,
+				Effect: "a group for each cluster's simulated nodes, as EKS makes for a managed node group"},
+		}),
+	}
+}
+
+// API is the service as it is called.
+func (s *Service) API() *operation.QueryAPI {
+	return &operation.QueryAPI{
+		Protocol: wire.Query, Name: Name, Version: "2011-01-01",
+		Namespace:  "http://autoscaling.amazonaws.com/doc/2011-01-01/",
 		Operations: strings.Fields(operationNames),
-		Actions: map[string]wire.QueryAction{
-			"DescribeAutoScalingGroups":    wire.QueryOf(Name, s.describeGroups),
-			"DescribeAutoScalingInstances": wire.QueryOf(Name, s.describeInstances),
-			"DescribeLaunchConfigurations": wire.QueryOf(Name, describeLaunchConfigurations),
-			"DescribeScalingActivities":    wire.QueryOf(Name, s.describeActivities),
-			"DescribeTags":                 wire.QueryOf(Name, s.describeTags),
+		Actions: map[string]operation.Action{
+			"DescribeAutoScalingGroups":    operation.QueryOf(Name, s.describeGroups),
+			"DescribeAutoScalingInstances": operation.QueryOf(Name, s.describeInstances),
+			"DescribeLaunchConfigurations": operation.QueryOf(Name, describeLaunchConfigurations),
+			"DescribeScalingActivities":    operation.QueryOf(Name, s.describeActivities),
+			"DescribeTags":                 operation.QueryOf(Name, s.describeTags),
 		},
 	}
 }
@@ -65,7 +81,8 @@ func (s *Service) groups() (all []group, err error) {
 				id := strings.ToLower(node.ClusterID)
 				uuid := fmt.Sprintf("%s-%s-%s-%s-%s", id[:8], id[8:12], id[12:16], id[16:20], id[20:])
 				g = &group{name: "eks-" + ec2.NodeGroup + "-" + uuid}
-				g.arn = fmt.Sprintf("arn:aws:autoscaling:%s:%s:autoScalingGroup:%s:autoScalingGroupName/%s", vpc.Region, vpc.AccountID, uuid, g.name)
+				g.arn = fmt.Sprintf("arn:aws:autoscaling:%s:%s:autoScalingGroup:%s:autoScalingGroupName/%s", vpc.Region,
+					vpc.AccountID, uuid, g.name)
 				byCluster[node.ClusterID] = g
 			}
 			g.nodes = append(g.nodes, node)
@@ -91,11 +108,3 @@ func (g group) tags() (all wire.QueryList[tag]) {
 
 // stamp is a time as Auto Scaling writes it.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
-
-// Documented are the lines of docs/operations.md: the operations that Tripod has.
-func Documented() []wire.Documented {
-	return wire.DocumentBy(slices.Sorted(maps.Keys((&Service{}).API().Actions)), []wire.Clause{
-		{Words: []string{"LaunchConfigurations", "Activities"}, State: wire.Works, Effect: "none: nothing scales here"},
-		{Words: []string{""}, State: wire.Works, Effect: "a group for each cluster's simulated nodes, as EKS makes for a managed node group"},
-	})
-}

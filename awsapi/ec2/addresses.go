@@ -42,14 +42,6 @@ func (s *Service) newAddress(allocationID string, ip netip.Addr) elasticIP {
 	return elasticIP{AllocationID: allocationID, PublicIP: ip.String(), Domain: "vpc", Pool: "amazon", BorderGroup: s.VPC.Region}
 }
 
-func (s *Service) addressActions() map[string]action {
-	return map[string]action{
-		"AllocateAddress": typed(s.allocateAddress), "ReleaseAddress": typed(s.releaseAddress), "DescribeAddresses": typed(s.describeAddresses),
-		"AssociateAddress": typed(s.associateAddress), "DisassociateAddress": typed(s.disassociateAddress),
-		"DescribeAddressesAttribute": typed(s.describeAddressesAttribute),
-	}
-}
-
 type describeAddressesInput struct {
 	IDs       []string `ec2:"AllocationId"`
 	PublicIPs []string `ec2:"PublicIp"`

@@ -10,15 +10,6 @@ import (
 // maxRules is how many rules a group has in each direction: AWS's default quota.
 const maxRules = 60
 
-func (s *Service) ruleActions() map[string]action {
-	return map[string]action{
-		"AuthorizeSecurityGroupIngress": typed(s.authorizeIngress), "AuthorizeSecurityGroupEgress": typed(s.authorizeEgress),
-		"RevokeSecurityGroupIngress": typed(s.revokeIngress), "RevokeSecurityGroupEgress": typed(s.revokeEgress),
-		"DescribeSecurityGroupRules": typed(s.describeRules), "ModifySecurityGroupRules": typed(s.modifyRules),
-		"UpdateSecurityGroupRuleDescriptionsIngress": typed(s.describeIngressAnew), "UpdateSecurityGroupRuleDescriptionsEgress": typed(s.describeEgressAnew),
-	}
-}
-
 // rulesInput names a group and rules: as permissions, or one by the flat parameters that older clients send.
 type rulesInput struct {
 	GroupID        string             `ec2:"GroupId"`

@@ -31,13 +31,6 @@ func (s *Service) newCIDR6(associationID string, block netip.Prefix) cidr6Associ
 		Attribute: "public", Source: "amazon"}
 }
 
-func (s *Service) cidrActions() map[string]action {
-	return map[string]action{
-		"AssociateVpcCidrBlock": typed(s.associateVPCCIDR), "DisassociateVpcCidrBlock": typed(s.disassociateVPCCIDR),
-		"AssociateSubnetCidrBlock": typed(s.associateSubnetCIDR), "DisassociateSubnetCidrBlock": typed(s.disassociateSubnetCIDR),
-	}
-}
-
 type associateVPCCIDRInput struct {
 	VPCID       string `ec2:"VpcId,required"`
 	CIDRBlock   string `ec2:"CidrBlock"`

@@ -29,14 +29,14 @@ func serve(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	front := &awsapi.Front{
+	front := &awsapi.Front{Backend: awsapi.Backend{
 		Region: "us-east-1", AccountID: iam.DefaultAccountID, Zones: []string{"us-east-1a", "us-east-1b", "us-east-1c"},
 		State: region.NewMemory(func(tx *state.Txn) {
 			region.Users.Put(tx, user.Name, user)
 			region.AccessKeys.Put(tx, key.ID, key)
 			region.Clusters.Put(tx, clusterID, region.Cluster{ID: clusterID, Name: "demo", CreatedAt: created, Nodes: 4})
 		}),
-	}
+	}}
 	server := httptest.NewServer(front.Handler())
 	t.Cleanup(server.Close)
 	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "AWS_ACCESS_KEY_ID=" + key.ID, "AWS_SECRET_ACCESS_KEY=" + key.Secret,

@@ -46,13 +46,6 @@ func (v VPC) privateDomain() string {
 	return v.Region + ".compute.internal"
 }
 
-func (s *Service) dhcpActions() map[string]action {
-	return map[string]action{
-		"CreateDhcpOptions": typed(s.createDHCPOptions), "DeleteDhcpOptions": typed(s.deleteDHCPOptions), "DescribeDhcpOptions": typed(s.describeDHCPOptions),
-		"AssociateDhcpOptions": typed(s.associateDHCPOptions),
-	}
-}
-
 type describeDHCPOptionsInput struct {
 	IDs        []string `ec2:"DhcpOptionsId"`
 	Filters    []filter `ec2:"Filter"`

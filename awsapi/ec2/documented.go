@@ -4,26 +4,37 @@ import (
 	"maps"
 	"slices"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 )
 
-// Documented are the lines of docs/operations.md: the operations that Tripod has.
-func Documented() []wire.Documented {
-	return wire.DocumentBy(slices.Sorted(maps.Keys((&Service{}).actions())), []wire.Clause{
-		{Words: []string{"Tags"}, State: wire.Works, Effect: "tags of whatever is here"},
-		{Words: []string{"DescribeInstances", "InstanceStatus", "Volumes"}, State: wire.Works, Effect: "the simulated nodes' machines and their root volumes; they are running, whatever fault their zone has"},
-		{Words: []string{"Snapshots", "Images"}, State: wire.Recorded, Effect: "empty: there are none"},
-		{Words: []string{"KeyPair"}, State: wire.Recorded, Effect: "kept; node groups may name them, and nothing lets anybody in by SSH"},
-		{Words: []string{"InstanceType"}, State: wire.Recorded, Effect: "a catalogue that is part of Tripod, written from memory of AWS's"},
-		{Words: []string{"NetworkInterfaces"}, State: wire.Works, Effect: "the control planes' interfaces, one for each cluster and zone, and those of nodes"},
-		{Words: []string{"AvailabilityZones", "Regions", "AccountAttributes"}, State: wire.Works, Effect: "the region's own"},
-		{Words: []string{"DhcpOptions"}, State: wire.Recorded, Effect: "kept; nothing asks for an address"},
-		{Words: []string{"NetworkAcl"}, State: wire.Recorded, Effect: "kept; no packet is filtered"},
-		{Words: []string{"FlowLogs"}, State: wire.Recorded, Effect: "kept; nothing is written down"},
-		{Words: []string{"SecurityGroup"}, State: wire.Recorded, Effect: "kept, and checked by CreateCluster; no packet is filtered"},
-		{Words: []string{"Route"}, State: wire.Recorded, Effect: "kept; which subnets are private follows from it, no packet's way does"},
-		{Words: []string{"InternetGateway", "NatGateway", "Address"}, State: wire.Recorded, Effect: "kept; no packet passes through"},
-		{Words: []string{"LaunchTemplate"}, State: wire.Recorded, Effect: "kept with its versions; no instance is made by it yet"},
-		{Words: []string{"Vpc", "Subnet"}, State: wire.Works, Effect: "CreateCluster checks it; the default network cannot be deleted"},
+// documented are the lines of docs/operations.md: the operations that Tripod has.
+func documented() []operation.Documented {
+	return operation.DocumentBy(slices.Sorted(maps.Keys((&Service{}).actions())), []operation.Clause{
+		{Words: []string{"Tags"}, State: operation.Works, Effect: "tags of whatever is here"},
+		{Words: []string{"DescribeInstances", "InstanceStatus", "Volumes"}, State: operation.Works,
+			Effect: "the simulated nodes' machines and their root volumes; they are running, whatever fault their zone " +
+				"has"},
+		{Words: []string{"Snapshots", "Images"}, State: operation.Recorded, Effect: "empty: there are none"},
+		{Words: []string{"KeyPair"}, State: operation.Recorded,
+			Effect: "kept; node groups may name them, and nothing lets anybody in by SSH"},
+		{Words: []string{"InstanceType"}, State: operation.Recorded,
+			Effect: "a catalogue that is part of Tripod, written from memory of AWS's"},
+		{Words: []string{"NetworkInterfaces"}, State: operation.Works,
+			Effect: "the control planes' interfaces, one for each cluster and zone, and those of nodes"},
+		{Words: []string{"AvailabilityZones", "Regions", "AccountAttributes"}, State: operation.Works,
+			Effect: "the region's own"},
+		{Words: []string{"DhcpOptions"}, State: operation.Recorded, Effect: "kept; nothing asks for an address"},
+		{Words: []string{"NetworkAcl"}, State: operation.Recorded, Effect: "kept; no packet is filtered"},
+		{Words: []string{"FlowLogs"}, State: operation.Recorded, Effect: "kept; nothing is written down"},
+		{Words: []string{"SecurityGroup"}, State: operation.Recorded,
+			Effect: "kept, and checked by CreateCluster; no packet is filtered"},
+		{Words: []string{"Route"}, State: operation.Recorded,
+			Effect: "kept; which subnets are private follows from it, no packet's way does"},
+		{Words: []string{"InternetGateway", "NatGateway", "Address"}, State: operation.Recorded,
+			Effect: "kept; no packet passes through"},
+		{Words: []string{"LaunchTemplate"}, State: operation.Recorded,
+			Effect: "kept with its versions; no instance is made by it yet"},
+		{Words: []string{"Vpc", "Subnet"}, State: operation.Works,
+			Effect: "CreateCluster checks it; the default network cannot be deleted"},
 	})
 }

@@ -19,13 +19,6 @@ var egressGateways = &kind[egressGateway]{
 	id: func(v egressGateway) string { return v.GatewayID },
 }
 
-func (s *Service) egressGatewayActions() map[string]action {
-	return map[string]action{
-		"CreateEgressOnlyInternetGateway": typed(s.createEgressGateway), "DeleteEgressOnlyInternetGateway": typed(s.deleteEgressGateway),
-		"DescribeEgressOnlyInternetGateways": typed(s.describeEgressGateways),
-	}
-}
-
 type describeEgressGatewaysInput struct {
 	IDs        []string `ec2:"EgressOnlyInternetGatewayId"`
 	Filters    []filter `ec2:"Filter"`

@@ -40,12 +40,6 @@ var flowLogs = &kind[flowLog]{
 	id: func(v flowLog) string { return v.FlowLogID },
 }
 
-func (s *Service) flowLogActions() map[string]action {
-	return map[string]action{
-		"CreateFlowLogs": typed(s.createFlowLogs), "DeleteFlowLogs": typed(s.deleteFlowLogs), "DescribeFlowLogs": typed(s.describeFlowLogs),
-	}
-}
-
 type describeFlowLogsInput struct {
 	IDs        []string `ec2:"FlowLogId"`
 	Filters    []filter `ec2:"Filter"`

@@ -192,12 +192,6 @@ func profileOf(tx *state.Txn, name string) *assignedProfile {
 	return nil
 }
 
-func (s *Service) instanceActions() map[string]action {
-	return map[string]action{
-		"DescribeInstances": typed(s.describeInstances), "DescribeInstanceStatus": typed(s.describeInstanceStatus), "DescribeVolumes": typed(s.describeVolumes),
-	}
-}
-
 type describeInstancesInput struct {
 	IDs        []string `ec2:"InstanceId"`
 	Filters    []filter `ec2:"Filter"`

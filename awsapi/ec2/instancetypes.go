@@ -121,10 +121,6 @@ func parseInstanceType(fields []string) instanceType {
 	return t
 }
 
-func (s *Service) instanceTypeActions() map[string]action {
-	return map[string]action{"DescribeInstanceTypes": typed(s.describeInstanceTypes), "DescribeInstanceTypeOfferings": typed(s.describeOfferings)}
-}
-
 //go:embed instancetypenames.txt
 var instanceTypeNames string // all that AWS has, sorted
 

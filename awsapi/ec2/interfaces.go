@@ -161,10 +161,6 @@ func macAddress(clusterID, zone string) string {
 	return fmt.Sprintf("02:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4])
 }
 
-func (s *Service) interfaceActions() map[string]action {
-	return map[string]action{"DescribeNetworkInterfaces": typed(s.describeInterfaces)}
-}
-
 type describeInterfacesInput struct {
 	IDs        []string `ec2:"NetworkInterfaceId"`
 	Filters    []filter `ec2:"Filter"`

@@ -34,14 +34,6 @@ var internetGateways = &kind[internetGateway]{
 	},
 }
 
-func (s *Service) internetGatewayActions() map[string]action {
-	return map[string]action{
-		"CreateInternetGateway": typed(s.createInternetGateway), "DeleteInternetGateway": typed(s.deleteInternetGateway),
-		"DescribeInternetGateways": typed(s.describeInternetGateways),
-		"AttachInternetGateway":    typed(s.attachInternetGateway), "DetachInternetGateway": typed(s.detachInternetGateway),
-	}
-}
-
 type describeInternetGatewaysInput struct {
 	IDs        []string `ec2:"InternetGatewayId"`
 	Filters    []filter `ec2:"Filter"`

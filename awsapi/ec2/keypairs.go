@@ -41,13 +41,6 @@ var keyPairs = &kind[keyPair]{
 // keyBits is the size of RSA keys that EC2 makes.
 const keyBits = 2048
 
-func (s *Service) keyPairActions() map[string]action {
-	return map[string]action{
-		"CreateKeyPair": typed(s.createKeyPair), "ImportKeyPair": typed(s.importKeyPair), "DeleteKeyPair": typed(s.deleteKeyPair),
-		"DescribeKeyPairs": typed(s.describeKeyPairs),
-	}
-}
-
 func noKeyPair(name string) error {
 	return refuse("InvalidKeyPair.NotFound", "The key pair '%s' does not exist", clip(name))
 }

@@ -47,14 +47,6 @@ var launchTemplates = &kind[launchTemplate]{
 // templateName is how AWS wants launch templates to be called.
 var templateName = regexp.MustCompile(`^[a-zA-Z0-9().\-/_]{3,128}$`)
 
-func (s *Service) launchTemplateActions() map[string]action {
-	return map[string]action{
-		"CreateLaunchTemplate": typed(s.createTemplate), "DeleteLaunchTemplate": typed(s.deleteTemplate), "ModifyLaunchTemplate": typed(s.modifyTemplate),
-		"DescribeLaunchTemplates": typed(s.describeTemplates), "CreateLaunchTemplateVersion": typed(s.createTemplateVersion),
-		"DescribeLaunchTemplateVersions": typed(s.describeTemplateVersions), "DeleteLaunchTemplateVersions": typed(s.deleteTemplateVersions),
-	}
-}
-
 // template is the launch template with that id, or that name.
 func (s *Service) template(tx *state.Txn, templateID, name string) (launchTemplate, error) {
 	switch {

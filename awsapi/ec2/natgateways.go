@@ -81,12 +81,6 @@ func natHost(home subnet) string {
 	return ip.String()
 }
 
-func (s *Service) natGatewayActions() map[string]action {
-	return map[string]action{
-		"CreateNatGateway": typed(s.createNATGateway), "DeleteNatGateway": typed(s.deleteNATGateway), "DescribeNatGateways": typed(s.describeNATGateways),
-	}
-}
-
 type describeNATGatewaysInput struct {
 	IDs        []string `ec2:"NatGatewayId"`
 	Filters    []filter `ec2:"Filter"`

@@ -102,14 +102,6 @@ func (s *Service) shownACL(tx *state.Txn, acl networkACL) networkACL {
 	return acl
 }
 
-func (s *Service) aclActions() map[string]action {
-	return map[string]action{
-		"CreateNetworkAcl": typed(s.createACL), "DeleteNetworkAcl": typed(s.deleteACL), "DescribeNetworkAcls": typed(s.describeACLs),
-		"CreateNetworkAclEntry": typed(s.createACLEntry), "ReplaceNetworkAclEntry": typed(s.replaceACLEntry), "DeleteNetworkAclEntry": typed(s.deleteACLEntry),
-		"ReplaceNetworkAclAssociation": typed(s.replaceACLAssociation),
-	}
-}
-
 type describeACLsInput struct {
 	IDs        []string `ec2:"NetworkAclId"`
 	Filters    []filter `ec2:"Filter"`

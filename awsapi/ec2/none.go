@@ -18,13 +18,6 @@ var (
 	noSnapshots = &kind[string]{prefix: "snap", noun: "snapshot", code: "InvalidSnapshot", misnamed: "InvalidSnapshotID.Malformed", id: noImages.id}
 )
 
-func (s *Service) emptyActions() map[string]action {
-	return map[string]action{
-		"DescribeSnapshots": typed(s.describeSnapshots), "DescribeImages": typed(s.describeImages),
-		"DescribeAccountAttributes": typed(s.describeAccountAttributes),
-	}
-}
-
 // found looks for ids of a kind that there is none of: it refuses them.
 func (s *Service) found(call *wire.Call, k *kind[string], ids []string, p page) error {
 	_, _, err := describe(s, call, k, ids, p, func(*state.Txn, *string) {})

@@ -130,15 +130,6 @@ func (s *Service) dissociate(tx *state.Txn, id string) {
 	}
 }
 
-func (s *Service) routeActions() map[string]action {
-	return map[string]action{
-		"CreateRouteTable": typed(s.createRouteTable), "DeleteRouteTable": typed(s.deleteRouteTable), "DescribeRouteTables": typed(s.describeRouteTables),
-		"AssociateRouteTable": typed(s.associateRouteTable), "DisassociateRouteTable": typed(s.disassociateRouteTable),
-		"ReplaceRouteTableAssociation": typed(s.replaceRouteTableAssociation),
-		"CreateRoute":                  typed(s.createRoute), "ReplaceRoute": typed(s.replaceRoute), "DeleteRoute": typed(s.deleteRoute),
-	}
-}
-
 type describeRouteTablesInput struct {
 	IDs        []string `ec2:"RouteTableId"`
 	Filters    []filter `ec2:"Filter"`

@@ -56,12 +56,6 @@ func (s *Service) newGroup(groupID, name, description, vpcID string) securityGro
 		Rules: []rule{{ID: id("sgr", groupID, "out"), Egress: true, Protocol: "-1", FromPort: -1, ToPort: -1, CIDR: "0.0.0.0/0"}}}
 }
 
-func (s *Service) groupActions() map[string]action {
-	return map[string]action{
-		"CreateSecurityGroup": typed(s.createGroup), "DeleteSecurityGroup": typed(s.deleteGroup), "DescribeSecurityGroups": typed(s.describeGroups),
-	}
-}
-
 type describeGroupsInput struct {
 	IDs        []string `ec2:"GroupId"`
 	Names      []string `ec2:"GroupName"`

@@ -1,7 +1,6 @@
 package ec2
 
 import (
-	_ "embed"
 	"errors"
 	"fmt"
 	"net/http"
@@ -21,12 +20,6 @@ const (
 	Namespace = wire.EC2Namespace
 )
 
-//go:embed operations.txt
-var operationNames string
-
-// operations are all of the API's actions (botocore 1.43's model), whether Tripod has them or not.
-var operations = strings.Fields(operationNames)
-
 // Service answers EC2 calls from a zone's copy of the regional state.
 type Service struct {
 	// VPC is the default network; its account and region are the service's too.
@@ -37,46 +30,6 @@ type Service struct {
 	Now func() time.Time
 	// Clusters says which network each cluster has; nil means that all of the region's are in the default VPC's private subnets.
 	Clusters func(tx *state.Txn) []ClusterNetwork
-}
-
-// API is the service as it is called.
-func (s *Service) API() *wire.QueryAPI {
-	return &wire.QueryAPI{Protocol: wire.EC2Query, Name: Name, Version: Version, Namespace: Namespace, Operations: operations, Actions: s.actions(), Permit: s.permit}
-}
-
-// action answers one permitted call with the members of its answer.
-type action = wire.QueryAction
-
-// actions are the operations that Tripod has, by name.
-func (s *Service) actions() map[string]action {
-	all := map[string]action{}
-	for _, group := range []map[string]action{s.zoneActions(), s.vpcActions(), s.subnetActions(), s.groupActions(), s.ruleActions(), s.tagActions(), s.routeActions(),
-		s.interfaceActions(), s.internetGatewayActions(), s.natGatewayActions(), s.addressActions(), s.aclActions(), s.dhcpActions(), s.cidrActions(), s.egressGatewayActions(), s.flowLogActions(), s.keyPairActions(), s.emptyActions(), s.instanceActions(), s.instanceTypeActions(),
-		s.launchTemplateActions()} {
-		for name, a := range group {
-			all[name] = a
-		}
-	}
-	return all
-}
-
-// typed makes an action of a function: it fills the input, and answers a dry run before anything is done.
-func typed[In, Out any](run func(*wire.Call, *In) (*Out, error)) action {
-	return func(call *wire.Call) (any, error) {
-		in := new(In)
-		if err := wire.DecodeEC2(call.Params, in); err != nil {
-			return nil, err
-		}
-		switch strings.ToLower(call.Params.Get("DryRun")) {
-		case "", "false":
-		case "true":
-			return nil, &wire.Error{Code: "DryRunOperation", Status: http.StatusPreconditionFailed,
-				Message: "Request would have succeeded, but DryRun flag is set."}
-		default:
-			return nil, refuse("InvalidParameterValue", "DryRun must be true or false.")
-		}
-		return run(call, in)
-	}
 }
 
 // done is the answer of actions that have none of their own.

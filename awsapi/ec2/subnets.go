@@ -86,13 +86,6 @@ func (s *Service) shown(tx *state.Txn, v subnet) subnet {
 	return v
 }
 
-func (s *Service) subnetActions() map[string]action {
-	return map[string]action{
-		"CreateSubnet": typed(s.createSubnet), "DeleteSubnet": typed(s.deleteSubnet), "DescribeSubnets": typed(s.describeSubnets),
-		"ModifySubnetAttribute": typed(s.modifySubnetAttribute),
-	}
-}
-
 type describeSubnetsInput struct {
 	IDs        []string `ec2:"SubnetId"`
 	Filters    []filter `ec2:"Filter"`

@@ -153,14 +153,6 @@ func (s *Service) taggable(tx *state.Txn) map[string]string {
 	return types
 }
 
-func (s *Service) tagActions() map[string]action {
-	return map[string]action{
-		"CreateTags":   typed(s.createTags),
-		"DeleteTags":   typed(s.deleteTags),
-		"DescribeTags": typed(s.describeTags),
-	}
-}
-
 type createTagsInput struct {
 	Resources []string `ec2:"ResourceId,required"`
 	Tags      []tag    `ec2:"Tag,required"`

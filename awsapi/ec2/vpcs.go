@@ -73,13 +73,6 @@ func (s *Service) newVPC(vpcID, cidr, associationID string) vpcRecord {
 	}
 }
 
-func (s *Service) vpcActions() map[string]action {
-	return map[string]action{
-		"CreateVpc": typed(s.createVPC), "DeleteVpc": typed(s.deleteVPC), "DescribeVpcs": typed(s.describeVPCs),
-		"ModifyVpcTenancy": typed(s.modifyTenancy), "DescribeVpcAttribute": typed(s.describeVPCAttribute), "ModifyVpcAttribute": typed(s.modifyVPCAttribute),
-	}
-}
-
 type describeVPCsInput struct {
 	IDs        []string `ec2:"VpcId"`
 	Filters    []filter `ec2:"Filter"`

@@ -20,10 +20,6 @@ type zone struct {
 	State              string         `xml:"zoneState"`
 }
 
-func (s *Service) zoneActions() map[string]action {
-	return map[string]action{"DescribeAvailabilityZones": typed(s.describeZones), "DescribeRegions": typed(s.describeRegions)}
-}
-
 type describeZonesInput struct {
 	Names   []string `ec2:"ZoneName"`
 	IDs     []string `ec2:"ZoneId"`

@@ -21,20 +21,6 @@ var accessEntries = shelf[region.AccessEntry]{
 	label: func(e *region.AccessEntry) label { return label{e.ClusterID, e.PrincipalARN, e.ARN, &e.Tags} }, arns: &region.AccessEntriesByARN,
 }
 
-func (s *Service) accessActions() map[string]Action {
-	return map[string]Action{
-		"CreateAccessEntry":            typed(s.createAccessEntry),
-		"DescribeAccessEntry":          typed(s.describeAccessEntry),
-		"ListAccessEntries":            typed(s.listAccessEntries),
-		"UpdateAccessEntry":            typed(s.updateAccessEntry),
-		"DeleteAccessEntry":            typed(s.deleteAccessEntry),
-		"ListAccessPolicies":           typed(s.listAccessPolicies),
-		"AssociateAccessPolicy":        typed(s.associateAccessPolicy),
-		"DisassociateAccessPolicy":     typed(s.disassociateAccessPolicy),
-		"ListAssociatedAccessPolicies": typed(s.listAssociatedAccessPolicies),
-	}
-}
-
 // CreatorEntry is the access entry by which a cluster's creator is its administrator. It stands in AccessEntries under
 // CLUSTERID/PRINCIPALARN from the start, also while the mode CONFIG_MAP hides it. principalID is the creator's unique id, id a fresh UUID.
 // A role's session made the cluster for its role, whose path the session's ARN does not tell: the entry is without it.

@@ -17,18 +17,6 @@ var addons = shelf[region.Addon]{
 	},
 }
 
-func (s *Service) addonActions() map[string]Action {
-	return map[string]Action{
-		"CreateAddon":                typed(s.createAddon),
-		"DescribeAddon":              typed(s.describeAddon),
-		"ListAddons":                 typed(s.listAddons),
-		"UpdateAddon":                typed(s.updateAddon),
-		"DeleteAddon":                typed(s.deleteAddon),
-		"DescribeAddonVersions":      typed(s.describeAddonVersions),
-		"DescribeAddonConfiguration": typed(s.describeAddonConfiguration),
-	}
-}
-
 func (s *Service) createAddon(call *wire.Call, in *eks.CreateAddonInput) (*eks.CreateAddonOutput, error) {
 	name := aws.ToString(in.AddonName)
 	t := target{cluster: aws.ToString(in.ClusterName)}

@@ -25,16 +25,6 @@ var subscriptions = shelf[subscription]{
 	label: func(s *subscription) label { return label{"", aws.ToString(s.Id), aws.ToString(s.Arn), &s.Tags} },
 }
 
-func (s *Service) subscriptionActions() map[string]Action {
-	return map[string]Action{
-		"CreateEksAnywhereSubscription":   typed(s.createEksAnywhereSubscription),
-		"DescribeEksAnywhereSubscription": typed(s.describeEksAnywhereSubscription),
-		"ListEksAnywhereSubscriptions":    typed(s.listEksAnywhereSubscriptions),
-		"UpdateEksAnywhereSubscription":   typed(s.updateEksAnywhereSubscription),
-		"DeleteEksAnywhereSubscription":   typed(s.deleteEksAnywhereSubscription),
-	}
-}
-
 func (s *Service) createEksAnywhereSubscription(call *wire.Call, in *eks.CreateEksAnywhereSubscriptionInput) (*eks.CreateEksAnywhereSubscriptionOutput, error) {
 	return changeAccount(s, call, s.arn(subscriptions.kind, "*"), in.ClientRequestToken, in, func(c change) (*eks.CreateEksAnywhereSubscriptionOutput, string, error) {
 		if wrong := wrongSubscription(in); wrong != "" {

@@ -233,15 +233,3 @@ func (s *Service) namesOf(call *wire.Call, kind keeper, cluster *string, maxResu
 	})
 	return names, next, err
 }
-
-// resourceActions are the operations on what belongs to clusters, and on what stands beside them.
-func (s *Service) resourceActions() map[string]Action {
-	actions := map[string]Action{}
-	for _, some := range []map[string]Action{
-		s.addonActions(), s.nodegroupActions(), s.fargateActions(), s.accessActions(), s.podIdentityActions(), s.identityProviderActions(),
-		s.capabilityActions(), s.authorityActions(), s.insightActions(), s.subscriptionActions(), s.connectorActions(), s.tagActions(),
-	} {
-		maps.Copy(actions, some)
-	}
-	return actions
-}

@@ -24,16 +24,6 @@ var capabilities = shelf[region.Capability]{
 	},
 }
 
-func (s *Service) capabilityActions() map[string]Action {
-	return map[string]Action{
-		"CreateCapability":   typed(s.createCapability),
-		"DescribeCapability": typed(s.describeCapability),
-		"ListCapabilities":   typed(s.listCapabilities),
-		"UpdateCapability":   typed(s.updateCapability),
-		"DeleteCapability":   typed(s.deleteCapability),
-	}
-}
-
 func (s *Service) createCapability(call *wire.Call, in *eks.CreateCapabilityInput) (*eks.CreateCapabilityOutput, error) {
 	name := aws.ToString(in.CapabilityName)
 	t := target{cluster: aws.ToString(in.ClusterName)}

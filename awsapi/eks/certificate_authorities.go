@@ -19,18 +19,6 @@ import (
 // mostAuthorities is how many certificate authorities a cluster can have: the one that signs, and its successor or predecessor.
 const mostAuthorities = 2
 
-// authorityActions are the operations on clusters' certificate authorities. The rotation is the guide's: a successor is appended and from then on trusted, it is
-// activated and signs, and the outgoing one is deleted and trusted no more. Each step is rolled out over the zones.
-func (s *Service) authorityActions() map[string]Action {
-	return map[string]Action{
-		"CreateCertificateAuthority":   typed(s.createCertificateAuthority),
-		"ActivateCertificateAuthority": typed(s.activateCertificateAuthority),
-		"DeleteCertificateAuthority":   typed(s.deleteCertificateAuthority),
-		"DescribeCertificateAuthority": typed(s.describeCertificateAuthority),
-		"ListCertificateAuthorities":   typed(s.listCertificateAuthorities),
-	}
-}
-
 func (s *Service) createCertificateAuthority(call *wire.Call, in *eks.CreateCertificateAuthorityInput) (*eks.CreateCertificateAuthorityOutput, error) {
 	name, id := aws.ToString(in.ClusterName), wire.NewRequestID()
 	return changeOf(s, call, target{cluster: name}, idle(call.Operation), in.ClientRequestToken, in, func(c change) (*eks.CreateCertificateAuthorityOutput, string, error) {

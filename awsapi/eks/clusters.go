@@ -18,23 +18,6 @@ import (
 // platformVersion is the EKS platform version of every Kubernetes version here.
 const platformVersion = "eks.1"
 
-// clusterActions are the operations on clusters themselves.
-func (s *Service) clusterActions() map[string]Action {
-	return map[string]Action{
-		"CreateCluster":             typed(s.createCluster),
-		"DeleteCluster":             typed(s.deleteCluster),
-		"DescribeCluster":           typed(s.describeCluster),
-		"DescribeClusterVersions":   typed(s.describeClusterVersions),
-		"DescribeUpdate":            typed(s.describeUpdate),
-		"ListClusters":              typed(s.listClusters),
-		"ListUpdates":               typed(s.listUpdates),
-		"CancelUpdate":              typed(s.cancelUpdate),
-		"AssociateEncryptionConfig": typed(s.associateEncryptionConfig),
-		"UpdateClusterConfig":       typed(s.updateClusterConfig),
-		"UpdateClusterVersion":      typed(s.updateClusterVersion),
-	}
-}
-
 // listClusters lists names in ascending order; include=all adds the clusters that were registered.
 func (s *Service) listClusters(call *wire.Call, in *eks.ListClustersInput) (*eks.ListClustersOutput, error) {
 	if err := call.Authorize(wire.RestJSON, "eks:ListClusters", s.clusterARN("*")); err != nil {

@@ -30,13 +30,6 @@ var connectedClusters = shelf[connectedCluster]{
 	label: func(c *connectedCluster) label { return label{"", c.Name, c.ARN, &c.Tags} },
 }
 
-func (s *Service) connectorActions() map[string]Action {
-	return map[string]Action{
-		"RegisterCluster":   typed(s.registerCluster),
-		"DeregisterCluster": typed(s.deregisterCluster),
-	}
-}
-
 // connectedNames are the names of registered clusters, which ListClusters gives with include=all.
 func connectedNames(tx *state.Txn) []string { return connectedClusters.names(tx, "") }
 

@@ -22,6 +22,14 @@ import (
 	"tripod/awsapi/wire"
 )
 
+// operations are the schemas of all of the API's operations.
+var operations = func() (all []*smithy.Schema) {
+	for _, one := range (&Service{}).operations() {
+		all = append(all, one.schema)
+	}
+	return all
+}()
+
 // newInput makes an operation's input of the SDK.
 func newInput(operation string) smithy.Serializable {
 	method, _ := reflect.TypeFor[*sdk.Client]().MethodByName(operation)
@@ -81,7 +89,7 @@ type echoed struct {
 func echo(validate bool) func(method, target, body string) echoed {
 	var last echoed
 	router := mux.NewRouter().UseEncodedPath().SkipClean(true)
-	(&Service{}).Routes(router, func(operation string, _ Action) http.Handler {
+	(&Service{}).API().Route(router, func(operation string) http.Handler {
 		return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			text, _ := io.ReadAll(r.Body)
 			call := &wire.Call{Operation: operation, Labels: map[string]string{}, Params: r.URL.Query(), Body: text, Request: r}
@@ -102,7 +110,7 @@ func echo(validate bool) func(method, target, body string) echoed {
 func decode(call *wire.Call, in smithy.Serializable, validate bool) error {
 	schema := wire.InputSchema(in)
 	if validate {
-		return wire.Read(call, schema, in, constraints, refusal)
+		return model.Decode(call, schema, in)
 	}
 	input, err := wire.InputOf(call, schema)
 	if err != nil {

@@ -5,24 +5,22 @@
 package eks
 
 import (
-	"maps"
-	"net/http"
-
 	"github.com/aws/aws-sdk-go-v2/service/eks/schemas"
 	"github.com/aws/smithy-go"
-	"github.com/aws/smithy-go/traits"
-	"github.com/gorilla/mux"
 
 	"tripod/awsapi/ec2"
+	"tripod/awsapi/operation"
 	"tripod/awsapi/quota"
+	"tripod/awsapi/wire"
 	"tripod/state"
 )
 
 // Name is the service's signing name.
 const Name = "eks"
 
-// AlwaysWritten are the booleans that EKS writes when false too: all those of outputs that the model does not box. See wire.Encode.
-var AlwaysWritten = []*smithy.Schema{
+// alwaysWritten are the booleans that EKS writes when false too: all those of outputs that the model does not box. See
+// wire.Encode.
+var alwaysWritten = []*smithy.Schema{
 	schemas.AddonVersionInfo_requiresConfiguration,
 	schemas.AddonVersionInfo_requiresIamPermissions,
 	schemas.ClusterVersionInformation_defaultVersion,
@@ -55,24 +53,11 @@ func (s *Service) network() *ec2.Service {
 	return &ec2.Service{VPC: s.VPC, State: s.State, Clusters: s.Networks}
 }
 
-// actions are the operations that Tripod has, by name.
-func (s *Service) actions() map[string]Action {
-	actions := s.clusterActions()
-	maps.Copy(actions, s.resourceActions())
-	return actions
-}
-
-// Routes adds a route for every operation of the API. handler makes the HTTP handler of an operation; the action is nil
-// where Tripod does not have it.
-func (s *Service) Routes(router *mux.Router, handler func(operation string, action Action) http.Handler) {
-	actions := s.actions()
-	for _, operation := range operations {
-		binding, ok := smithy.SchemaTrait[*traits.HTTP](operation)
-		if !ok {
-			continue
-		}
-		name := operation.ID().Name
-		router.Handle(binding.URI, handler(name, actions[name])).Methods(binding.Method).Name(name)
+// Listing is the service as package awsapi lists it.
+func (s *Service) Listing() operation.Service {
+	return operation.Service{
+		Title: "EKS", Name: Name, Protocol: wire.RestJSON, APIs: []operation.API{s.API()}, Documented: documented(),
+		Errors: operation.Errors{Throttled: throttled, Unavailable: unavailable}, Public: s.OIDCRoutes,
 	}
 }
 

@@ -8,14 +8,12 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
-	"net/http"
 	"reflect"
 	"slices"
 	"testing"
 
 	sdk "github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/google/go-cmp/cmp"
-	"github.com/gorilla/mux"
 )
 
 // TestEveryOperationOfTheSDKIsKnown compares the table with the client's methods, so that a new SDK cannot bring an operation unseen.
@@ -35,24 +33,6 @@ func TestEveryOperationOfTheSDKIsKnown(t *testing.T) {
 	slices.Sort(got)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("operations (-SDK +table):\n%s", diff)
-	}
-}
-
-func TestEveryActionHasARoute(t *testing.T) {
-	service := &Service{}
-	router := mux.NewRouter().UseEncodedPath()
-	routed := map[string]bool{}
-	service.Routes(router, func(operation string, action Action) http.Handler {
-		routed[operation] = action != nil
-		return http.NotFoundHandler()
-	})
-	if len(routed) != len(operations) {
-		t.Errorf("got %d routes for %d operations", len(routed), len(operations))
-	}
-	for name := range service.actions() {
-		if !routed[name] {
-			t.Errorf("%s is not routed", name)
-		}
 	}
 }
 

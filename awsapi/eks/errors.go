@@ -71,6 +71,16 @@ func noResource(format string, args ...any) error {
 	return wire.Modelled(&types.NotFoundException{Message: sentence(format, args)}, schemas.NotFoundException)
 }
 
+// throttled is ThrottlingException, 429: a call of an operation that was called too often.
+func throttled(message string) *wire.Error {
+	return wire.Modelled(&types.ThrottlingException{Message: &message}, schemas.ThrottlingException)
+}
+
+// unavailable is ServiceUnavailableException, 503: a call that the regional state could not do at the moment.
+func unavailable(message string) *wire.Error {
+	return wire.Modelled(&types.ServiceUnavailableException{Message: &message}, schemas.ServiceUnavailableException)
+}
+
 // inWords is an error in EKS's own words, which begin with a capital letter.
 func inWords(format string, args ...any) error { return fmt.Errorf(format, args...) }
 
@@ -81,4 +91,19 @@ func memberOf(text string) *string {
 		return nil
 	}
 	return &text
+}
+
+// refusal is the operation's own exception for a value that breaks the constraints, with the names that the input has.
+func refusal(operation string, input *wire.Input, message string) error {
+	a := about{
+		cluster: input.Text("clusterName"), nodegroup: input.Text("nodegroupName"),
+		fargateProfile: input.Text("fargateProfileName"), addon: input.Text("addonName"),
+	}
+	switch refusals[operation] {
+	case "BadRequestException":
+		return badRequest("%s", message)
+	case "InvalidRequestException":
+		return a.invalidRequest("%s", message)
+	}
+	return a.invalidParameter("%s", message)
 }

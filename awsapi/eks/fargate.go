@@ -27,15 +27,6 @@ var fargateProfiles = shelf[region.FargateProfile]{
 	},
 }
 
-func (s *Service) fargateActions() map[string]Action {
-	return map[string]Action{
-		"CreateFargateProfile":   typed(s.createFargateProfile),
-		"DescribeFargateProfile": typed(s.describeFargateProfile),
-		"ListFargateProfiles":    typed(s.listFargateProfiles),
-		"DeleteFargateProfile":   typed(s.deleteFargateProfile),
-	}
-}
-
 func (s *Service) createFargateProfile(call *wire.Call, in *eks.CreateFargateProfileInput) (*eks.CreateFargateProfileOutput, error) {
 	name := aws.ToString(in.FargateProfileName)
 	t := target{cluster: aws.ToString(in.ClusterName)}

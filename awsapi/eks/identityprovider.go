@@ -27,15 +27,6 @@ var identityProviders = shelf[region.IdentityProvider]{
 // oidcName is the name of a provider's configuration.
 var oidcName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
-func (s *Service) identityProviderActions() map[string]Action {
-	return map[string]Action{
-		"AssociateIdentityProviderConfig":    typed(s.associateIdentityProviderConfig),
-		"DisassociateIdentityProviderConfig": typed(s.disassociateIdentityProviderConfig),
-		"DescribeIdentityProviderConfig":     typed(s.describeIdentityProviderConfig),
-		"ListIdentityProviderConfigs":        typed(s.listIdentityProviderConfigs),
-	}
-}
-
 func (s *Service) associateIdentityProviderConfig(call *wire.Call, in *eks.AssociateIdentityProviderConfigInput) (*eks.AssociateIdentityProviderConfigOutput, error) {
 	t := target{cluster: aws.ToString(in.ClusterName)}
 	return changeOf(s, call, t, mustBeActive, in.ClientRequestToken, in, func(c change) (*eks.AssociateIdentityProviderConfigOutput, string, error) {

@@ -19,15 +19,6 @@ import (
 // refreshLimit is how long a refresh waits for the zones: one that is down does not answer.
 const refreshLimit = 10 * time.Second
 
-func (s *Service) insightActions() map[string]Action {
-	return map[string]Action{
-		"ListInsights":            typed(s.listInsights),
-		"DescribeInsight":         typed(s.describeInsight),
-		"StartInsightsRefresh":    typed(s.startInsightsRefresh),
-		"DescribeInsightsRefresh": typed(s.describeInsightsRefresh),
-	}
-}
-
 // insightID follows from what an insight is about, so that it stays the same while the insight is computed anew at each call.
 func insightID(clusterID string, i types.Insight) string {
 	sum := sha256.Sum256([]byte(strings.Join([]string{clusterID, string(i.Category), *i.KubernetesVersion, *i.Name}, "\x00")))

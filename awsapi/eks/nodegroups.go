@@ -25,17 +25,6 @@ var nodegroups = shelf[region.Nodegroup]{
 	},
 }
 
-func (s *Service) nodegroupActions() map[string]Action {
-	return map[string]Action{
-		"CreateNodegroup":        typed(s.createNodegroup),
-		"DescribeNodegroup":      typed(s.describeNodegroup),
-		"ListNodegroups":         typed(s.listNodegroups),
-		"UpdateNodegroupConfig":  typed(s.updateNodegroupConfig),
-		"UpdateNodegroupVersion": typed(s.updateNodegroupVersion),
-		"DeleteNodegroup":        typed(s.deleteNodegroup),
-	}
-}
-
 func (s *Service) createNodegroup(call *wire.Call, in *eks.CreateNodegroupInput) (*eks.CreateNodegroupOutput, error) {
 	name := aws.ToString(in.NodegroupName)
 	t := target{cluster: aws.ToString(in.ClusterName)}

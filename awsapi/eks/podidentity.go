@@ -27,16 +27,6 @@ var (
 	serviceAccountNames = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
 )
 
-func (s *Service) podIdentityActions() map[string]Action {
-	return map[string]Action{
-		"CreatePodIdentityAssociation":   typed(s.createPodIdentityAssociation),
-		"DescribePodIdentityAssociation": typed(s.describePodIdentityAssociation),
-		"ListPodIdentityAssociations":    typed(s.listPodIdentityAssociations),
-		"UpdatePodIdentityAssociation":   typed(s.updatePodIdentityAssociation),
-		"DeletePodIdentityAssociation":   typed(s.deletePodIdentityAssociation),
-	}
-}
-
 // associationID makes an id as EKS's: a- and 17 letters and digits.
 func associationID() string { return "a-" + strings.ToLower(rand.Text()[:17]) }
 

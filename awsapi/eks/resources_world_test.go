@@ -91,7 +91,10 @@ func newWorld(t *testing.T, mode string, wishes ...func(*service.ControlPlane)) 
 	for _, wish := range wishes {
 		wish(&plane)
 	}
-	server := httptest.NewServer((&awsapi.Front{Region: vpc.Region, AccountID: vpc.AccountID, Zones: vpc.Zones, State: w.state, ControlPlane: plane}).Handler())
+	front := &awsapi.Front{Backend: awsapi.Backend{
+		Region: vpc.Region, AccountID: vpc.AccountID, Zones: vpc.Zones, State: w.state, ControlPlane: plane,
+	}}
+	server := httptest.NewServer(front.Handler())
 	t.Cleanup(server.Close)
 	client := func(name string) *eks.Client {
 		return eks.New(eks.Options{Region: vpc.Region, BaseEndpoint: &server.URL, RetryMaxAttempts: 1,

@@ -20,14 +20,6 @@ const (
 	maxTagValue = 256
 )
 
-func (s *Service) tagActions() map[string]Action {
-	return map[string]Action{
-		"TagResource":         typed(s.tagResource),
-		"UntagResource":       typed(s.untagResource),
-		"ListTagsForResource": typed(s.listTagsForResource),
-	}
-}
-
 // checkTags says what is wrong with a resource's tags, or returns "". The rules are "Tag restrictions" of the EKS user guide.
 func checkTags(tags map[string]string) string {
 	if len(tags) > maxTags {

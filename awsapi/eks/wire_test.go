@@ -21,6 +21,7 @@ import (
 	"github.com/aws/smithy-go/transport/http/protocol/restjson1"
 	"github.com/google/go-cmp/cmp"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 )
 
@@ -116,7 +117,7 @@ func TestResponseSnapshotsEncodeToTheSame(t *testing.T) {
 		if err := restjson1.New(nil).DeserializeResponse(context.Background(), op, nil, response, out.(smithy.Deserializable)); err != nil {
 			t.Fatalf("%s: %v", operation, err)
 		}
-		got, err := wire.Encode(out, AlwaysWritten...)
+		got, err := wire.Encode(out, alwaysWritten...)
 		if err != nil {
 			t.Errorf("%s: %v", operation, err)
 			continue
@@ -133,7 +134,7 @@ func TestResponseSnapshotsEncodeToTheSame(t *testing.T) {
 // TestUnboxedBooleansOfOutputsAreAlwaysWritten compares the list with what the schemas say, so that a new SDK cannot bring one unseen.
 func TestUnboxedBooleansOfOutputsAreAlwaysWritten(t *testing.T) {
 	listed, found, seen := map[*smithy.Schema]bool{}, map[*smithy.Schema]bool{}, map[string]bool{}
-	for _, schema := range AlwaysWritten {
+	for _, schema := range alwaysWritten {
 		listed[schema] = true
 	}
 	var walk func(schema *smithy.Schema)
@@ -154,7 +155,7 @@ func TestUnboxedBooleansOfOutputsAreAlwaysWritten(t *testing.T) {
 	}
 	for schema := range found {
 		if !listed[schema] {
-			t.Errorf("AlwaysWritten lacks %s", schema.MemberName())
+			t.Errorf("alwaysWritten lacks %s", schema.MemberName())
 		}
 	}
 	if len(found) != len(listed) {
@@ -228,7 +229,7 @@ func wantBadRequest(t testing.TB, err error) *wire.Error {
 
 // BenchmarkDecode measures what a call costs before its handler runs.
 func BenchmarkDecode(b *testing.B) {
-	actions := map[string]Action{
+	actions := map[string]operation.Action{
 		"CreateCluster":   typed(func(*wire.Call, *sdk.CreateClusterInput) (*sdk.CreateClusterOutput, error) { return nil, nil }),
 		"DescribeCluster": typed(func(*wire.Call, *sdk.DescribeClusterInput) (*sdk.DescribeClusterOutput, error) { return nil, nil }),
 	}

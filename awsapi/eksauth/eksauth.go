@@ -78,8 +78,8 @@ type Credentials struct {
 	Expiration      int64  `json:"expiration"`
 }
 
-// Answer answers a verified call, whose label clusterName is the cluster. Errors are *wire.Error or unexpected.
-func (s *Service) Answer(call *wire.Call) ([]byte, error) {
+// assumeRole answers a verified call, whose label clusterName is the cluster.
+func (s *Service) assumeRole(call *wire.Call) (any, error) {
 	var in struct {
 		Token *string `json:"token"`
 	}
@@ -107,11 +107,7 @@ func (s *Service) Answer(call *wire.Call) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer, err := s.issue(call, pod, session)
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(answer)
+	return s.issue(call, pod, session)
 }
 
 func (s *Service) now() time.Time {

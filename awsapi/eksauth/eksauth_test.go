@@ -99,11 +99,12 @@ func (w *world) call(by iam.Principal, body string) (eksauth.Answer, error) {
 		w.start()
 	}
 	service := &eksauth.Service{Region: "us-east-1", AccountID: account, State: w, Now: func() time.Time { return now }}
-	text, err := service.Answer(&wire.Call{Operation: eksauth.Operation, Principal: by, Labels: map[string]string{"clusterName": "demo"},
+	recorder := httptest.NewRecorder()
+	err := service.API().Serve(recorder, &wire.Call{Operation: eksauth.Operation, Principal: by, Labels: map[string]string{"clusterName": "demo"},
 		Body: []byte(body), Request: httptest.NewRequest("POST", "/clusters/demo/assume-role-for-pod-identity", nil)})
 	var answer eksauth.Answer
 	if err == nil {
-		err = json.Unmarshal(text, &answer)
+		err = json.Unmarshal(recorder.Body.Bytes(), &answer)
 	}
 	return answer, err
 }

@@ -3,10 +3,9 @@ package elb
 import (
 	_ "embed"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 )
 
@@ -14,22 +13,19 @@ import (
 var namesClassic string // of all of the API's operations
 
 // Classic is the API of classic load balancers.
-func Classic() *wire.QueryAPI {
-	return &wire.QueryAPI{
+func Classic() *operation.QueryAPI {
+	return &operation.QueryAPI{
 		Protocol: wire.Query, Name: Name, Version: "2012-06-01", Namespace: "http://elasticloadbalancing.amazonaws.com/doc/2012-06-01/",
 		Operations: strings.Fields(namesClassic),
-		Actions: map[string]wire.QueryAction{
-			"DescribeAccountLimits":          wire.QueryOf(Name, accountLimits),
-			"DescribeInstanceHealth":         wire.QueryOf(Name, describeInstanceHealth),
-			"DescribeLoadBalancerAttributes": wire.QueryOf(Name, describeAttributes),
-			"DescribeLoadBalancers":          wire.QueryOf(Name, describeLoadBalancers),
-			"DescribeTags":                   wire.QueryOf(Name, describeTags),
+		Actions: map[string]operation.Action{
+			"DescribeAccountLimits":          operation.QueryOf(Name, accountLimits),
+			"DescribeInstanceHealth":         operation.QueryOf(Name, describeInstanceHealth),
+			"DescribeLoadBalancerAttributes": operation.QueryOf(Name, describeAttributes),
+			"DescribeLoadBalancers":          operation.QueryOf(Name, describeLoadBalancers),
+			"DescribeTags":                   operation.QueryOf(Name, describeTags),
 		},
 	}
 }
-
-// names are the operations that an API has here, in order.
-func names(api *wire.QueryAPI) []string { return slices.Sorted(maps.Keys(api.Actions)) }
 
 func notActive(name string) error {
 	return refuse("LoadBalancerNotFound", fmt.Sprintf("There is no ACTIVE Load Balancer named '%s'", name))

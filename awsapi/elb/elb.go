@@ -8,6 +8,7 @@ package elb
 import (
 	"net/http"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 )
 
@@ -18,11 +19,18 @@ func refuse(code, message string) error {
 	return &wire.Error{Code: code, Status: http.StatusBadRequest, Message: message}
 }
 
-// Documented are the lines of docs/operations.md, of the newer API and then of the classic one.
-func Documented() []wire.Documented {
-	clauses := []wire.Clause{
-		{Words: []string{"Limits"}, State: wire.Works, Effect: "AWS's default quotas"},
-		{Words: []string{""}, State: wire.Works, Effect: "none: Tripod makes no load balancers yet, and what is named is not found"},
+// Listing is both APIs as package awsapi lists them. The documentation has the newer API and then the classic one.
+func Listing() operation.Service {
+	clauses := []operation.Clause{
+		{Words: []string{"Limits"}, State: operation.Works, Effect: "AWS's default quotas"},
+		{Words: []string{""}, State: operation.Works,
+			Effect: "none: Tripod makes no load balancers yet, and what is named is not found"},
 	}
-	return append(wire.DocumentBy(names(V2()), clauses), wire.DocumentBy(names(Classic()), clauses)...)
+	v2, classic := V2(), Classic()
+	return operation.Service{
+		Title: "Elastic Load Balancing", Name: Name, Protocol: wire.Query, APIs: []operation.API{v2, classic},
+		Documented: append(operation.DocumentBy(v2.Names(), clauses),
+			operation.DocumentBy(classic.Names(), clauses)...),
+		BodyLimit: 64 << 10,
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 )
 
@@ -12,18 +13,18 @@ import (
 var namesV2 string // of all of the API's operations
 
 // V2 is the API of application, network and gateway load balancers.
-func V2() *wire.QueryAPI {
-	return &wire.QueryAPI{
+func V2() *operation.QueryAPI {
+	return &operation.QueryAPI{
 		Protocol: wire.Query, Name: Name, Version: "2015-12-01", Namespace: "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/",
 		Operations: strings.Fields(namesV2),
-		Actions: map[string]wire.QueryAction{
-			"DescribeAccountLimits": wire.QueryOf(Name, accountLimitsV2),
-			"DescribeListeners":     wire.QueryOf(Name, describeListeners),
-			"DescribeLoadBalancers": wire.QueryOf(Name, describeLoadBalancersV2),
-			"DescribeRules":         wire.QueryOf(Name, describeRules),
-			"DescribeTags":          wire.QueryOf(Name, describeTagsV2),
-			"DescribeTargetGroups":  wire.QueryOf(Name, describeTargetGroups),
-			"DescribeTargetHealth":  wire.QueryOf(Name, describeTargetHealth),
+		Actions: map[string]operation.Action{
+			"DescribeAccountLimits": operation.QueryOf(Name, accountLimitsV2),
+			"DescribeListeners":     operation.QueryOf(Name, describeListeners),
+			"DescribeLoadBalancers": operation.QueryOf(Name, describeLoadBalancersV2),
+			"DescribeRules":         operation.QueryOf(Name, describeRules),
+			"DescribeTags":          operation.QueryOf(Name, describeTagsV2),
+			"DescribeTargetGroups":  operation.QueryOf(Name, describeTargetGroups),
+			"DescribeTargetHealth":  operation.QueryOf(Name, describeTargetHealth),
 		},
 	}
 }

@@ -10,15 +10,6 @@ import (
 	"tripod/state"
 )
 
-func (s *Service) accountActions() map[string]action {
-	return map[string]action{
-		"GetAccountSummary":  typed(s, s.summary),
-		"CreateAccountAlias": typed(s, s.createAlias),
-		"DeleteAccountAlias": typed(s, s.deleteAlias),
-		"ListAccountAliases": typed(s, s.listAliases),
-	}
-}
-
 type summaryResult struct{ SummaryMap summary }
 
 // summary is a map of the query protocol: elements named entry with key and value.

@@ -9,18 +9,6 @@ import (
 	"tripod/state"
 )
 
-// attachmentActions are those on managed policies of roles, users and groups, and on their permissions boundaries.
-func (s *Service) attachmentActions() map[string]action {
-	all := map[string]action{"ListEntitiesForPolicy": typed(s, s.listEntities)}
-	role, user, group := attachments[roleName]{s, kindRole}, attachments[userName]{s, kindUser}, attachments[groupName]{s, kindGroup}
-	role.add(all, "Role")
-	user.add(all, "User")
-	group.add(all, "Group")
-	role.addBoundary(all, "Role")
-	user.addBoundary(all, "User")
-	return all
-}
-
 // holder is the part of an input that names a role, user or group.
 type holder interface {
 	roleName | userName | groupName
@@ -31,17 +19,6 @@ type holder interface {
 type attachments[H holder] struct {
 	*Service
 	kind string
-}
-
-func (a attachments[H]) add(all map[string]action, noun string) {
-	all["Attach"+noun+"Policy"] = typed(a.Service, a.attach)
-	all["Detach"+noun+"Policy"] = typed(a.Service, a.detach)
-	all["ListAttached"+noun+"Policies"] = typed(a.Service, a.list)
-}
-
-func (a attachments[H]) addBoundary(all map[string]action, noun string) {
-	all["Put"+noun+"PermissionsBoundary"] = typed(a.Service, a.putBoundary)
-	all["Delete"+noun+"PermissionsBoundary"] = typed(a.Service, a.deleteBoundary)
 }
 
 // alter changes a holder that is not a service's.

@@ -13,19 +13,6 @@ import (
 
 const maxGroups = 10 // of a user
 
-func (s *Service) groupActions() map[string]action {
-	return map[string]action{
-		"CreateGroup":         typed(s, s.createGroup),
-		"GetGroup":            typed(s, s.getGroup),
-		"ListGroups":          typed(s, s.listGroups),
-		"ListGroupsForUser":   typed(s, s.groupsOfUser),
-		"AddUserToGroup":      typed(s, s.addToGroup),
-		"RemoveUserFromGroup": typed(s, s.removeFromGroup),
-		"UpdateGroup":         typed(s, s.updateGroup),
-		"DeleteGroup":         typed(s, s.deleteGroup),
-	}
-}
-
 // Group is a group as answers have it.
 type Group struct {
 	Path       string

@@ -7,26 +7,10 @@ import (
 	"tripod/state"
 )
 
-// inlineActions are those on the inline policies of roles, users and groups.
-func (s *Service) inlineActions() map[string]action {
-	all := map[string]action{}
-	inlines[roleName]{s, kindRole}.add(all, "Role")
-	inlines[userName]{s, kindUser}.add(all, "User")
-	inlines[groupName]{s, kindGroup}.add(all, "Group")
-	return all
-}
-
 // inlines are the operations of one kind of holder.
 type inlines[H holder] struct {
 	*Service
 	kind string
-}
-
-func (i inlines[H]) add(all map[string]action, noun string) {
-	all["Put"+noun+"Policy"] = typed(i.Service, i.put)
-	all["Get"+noun+"Policy"] = typed(i.Service, i.get)
-	all["Delete"+noun+"Policy"] = typed(i.Service, i.remove)
-	all["List"+noun+"Policies"] = typed(i.Service, i.list)
 }
 
 type inlineInput[H holder] struct {

@@ -11,16 +11,6 @@ import (
 
 const maxKeys = 2 // of a user, and of root
 
-func (s *Service) keyActions() map[string]action {
-	return map[string]action{
-		"CreateAccessKey":      typed(s, s.createKey),
-		"ListAccessKeys":       typed(s, s.listKeys),
-		"UpdateAccessKey":      typed(s, s.updateKey),
-		"DeleteAccessKey":      typed(s, s.deleteKey),
-		"GetAccessKeyLastUsed": typed(s, s.keyLastUsed),
-	}
-}
-
 // owner is whose access keys a call is about: a user's, or root's, who has no name.
 type owner struct {
 	user string

@@ -30,16 +30,6 @@ var logins = state.NewTable[login]("login-profile") // by UserID
 // rounds make a guess of a password dear.
 const rounds = 100_000
 
-func (s *Service) loginActions() map[string]action {
-	return map[string]action{
-		"CreateLoginProfile": typed(s, s.createLogin),
-		"GetLoginProfile":    typed(s, s.getLogin),
-		"UpdateLoginProfile": typed(s, s.updateLogin),
-		"DeleteLoginProfile": typed(s, s.deleteLogin),
-		"ChangePassword":     typed(s, s.changePassword),
-	}
-}
-
 // set gives the login a password, which must be as AWS's default password policy asks: 8 characters of three of four kinds.
 func (l *login) set(password string) error {
 	kinds := map[string]bool{}

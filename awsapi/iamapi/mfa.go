@@ -18,19 +18,6 @@ import (
 
 const maxMFADevices = 8 // of a user
 
-func (s *Service) mfaActions() map[string]action {
-	return map[string]action{
-		"CreateVirtualMFADevice": typed(s, s.createMFA),
-		"DeleteVirtualMFADevice": typed(s, s.deleteMFA),
-		"EnableMFADevice":        typed(s, s.enableMFA),
-		"ResyncMFADevice":        typed(s, s.resyncMFA),
-		"DeactivateMFADevice":    typed(s, s.deactivateMFA),
-		"GetMFADevice":           typed(s, s.getMFA),
-		"ListMFADevices":         typed(s, s.listMFA),
-		"ListVirtualMFADevices":  typed(s, s.listVirtualMFA),
-	}
-}
-
 type mfaSerial struct {
 	SerialNumber string `query:",required"`
 }

@@ -15,15 +15,6 @@ import (
 	"tripod/state"
 )
 
-func (s *Service) policyActions() map[string]action {
-	return map[string]action{
-		"CreatePolicy": typed(s, s.createPolicy),
-		"GetPolicy":    typed(s, s.getPolicy),
-		"ListPolicies": typed(s, s.listPolicies),
-		"DeletePolicy": typed(s, s.deletePolicy),
-	}
-}
-
 // managedSince is the date that AWS's own policies are given: theirs differ, and nothing depends on them.
 var managedSince = time.Date(2018, 5, 27, 0, 0, 0, 0, time.UTC)
 

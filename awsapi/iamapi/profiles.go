@@ -10,18 +10,6 @@ import (
 	"tripod/state"
 )
 
-func (s *Service) profileActions() map[string]action {
-	return map[string]action{
-		"CreateInstanceProfile":         typed(s, s.createProfile),
-		"GetInstanceProfile":            typed(s, s.getProfile),
-		"ListInstanceProfiles":          typed(s, s.listProfiles),
-		"ListInstanceProfilesForRole":   typed(s, s.profilesOfRole),
-		"AddRoleToInstanceProfile":      typed(s, s.addToProfile),
-		"RemoveRoleFromInstanceProfile": typed(s, s.removeFromProfile),
-		"DeleteInstanceProfile":         typed(s, s.deleteProfile),
-	}
-}
-
 // InstanceProfile is an instance profile as answers have it.
 type InstanceProfile struct {
 	Path                string

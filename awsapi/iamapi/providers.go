@@ -19,18 +19,6 @@ const (
 
 var thumbprint = regexp.MustCompile(`^[0-9A-Fa-f]{40}$`)
 
-func (s *Service) providerActions() map[string]action {
-	return map[string]action{
-		"CreateOpenIDConnectProvider":             typed(s, s.createProvider),
-		"GetOpenIDConnectProvider":                typed(s, s.getProvider),
-		"ListOpenIDConnectProviders":              typed(s, s.listProviders),
-		"UpdateOpenIDConnectProviderThumbprint":   typed(s, s.updateThumbprints),
-		"AddClientIDToOpenIDConnectProvider":      typed(s, s.addClientID),
-		"RemoveClientIDFromOpenIDConnectProvider": typed(s, s.removeClientID),
-		"DeleteOpenIDConnectProvider":             typed(s, s.deleteProvider),
-	}
-}
-
 type providerARN struct {
 	ARN string `query:"OpenIDConnectProviderArn,required"`
 }

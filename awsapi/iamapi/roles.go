@@ -14,18 +14,6 @@ const (
 	minSessionSeconds = 3600
 )
 
-func (s *Service) roleActions() map[string]action {
-	return map[string]action{
-		"CreateRole":             typed(s, s.createRole),
-		"GetRole":                typed(s, s.getRole),
-		"ListRoles":              typed(s, s.listRoles),
-		"UpdateRole":             typed(s, s.updateRole),
-		"UpdateRoleDescription":  typed(s, s.updateRoleDescription),
-		"UpdateAssumeRolePolicy": typed(s, s.updateTrust),
-		"DeleteRole":             typed(s, s.deleteRole),
-	}
-}
-
 // Role is a role as answers have it.
 type Role struct {
 	Path                     string

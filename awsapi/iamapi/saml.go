@@ -27,16 +27,6 @@ const (
 	samlYears        = 100 // that metadata are valid for
 )
 
-func (s *Service) samlActions() map[string]action {
-	return map[string]action{
-		"CreateSAMLProvider": typed(s, s.createSAML),
-		"GetSAMLProvider":    typed(s, s.getSAML),
-		"ListSAMLProviders":  typed(s, s.listSAML),
-		"UpdateSAMLProvider": typed(s, s.updateSAML),
-		"DeleteSAMLProvider": typed(s, s.deleteSAML),
-	}
-}
-
 type samlARN struct {
 	ARN string `query:"SAMLProviderArn,required"`
 }

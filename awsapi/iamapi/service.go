@@ -3,7 +3,6 @@
 package iamapi
 
 import (
-	_ "embed"
 	"errors"
 	"fmt"
 	"strings"
@@ -24,12 +23,6 @@ const (
 	Namespace = "https://iam.amazonaws.com/doc/2010-05-08/"
 )
 
-//go:embed operations.txt
-var operationNames string
-
-// operations are all of the API's actions (botocore 1.43's model), sorted, whether Tripod has them or not.
-var operations = strings.Fields(operationNames)
-
 // Service answers IAM calls.
 type Service struct {
 	// State has the account's users, roles and policies.
@@ -40,31 +33,6 @@ type Service struct {
 	Quotas quota.Quotas
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-}
-
-//go:generate go run ../../internal/constraints -query -model $IAM_MODEL -package iamapi -out model_gen.go
-
-// API is the service as it is called.
-func (s *Service) API() *wire.QueryAPI {
-	return &wire.QueryAPI{Protocol: wire.Query, Name: Name, Version: Version, Namespace: Namespace, Operations: operations, Actions: s.actions(), Permit: permit, Model: inputs()}
-}
-
-// action answers one call, which it authorizes first, with the members of its result.
-type action = wire.QueryAction
-
-// actions are the operations that Tripod has, by name.
-func (s *Service) actions() map[string]action {
-	all := map[string]action{}
-	for _, group := range []map[string]action{
-		s.roleActions(), s.serviceRoleActions(), s.profileActions(), s.userActions(), s.keyActions(), s.groupActions(),
-		s.policyActions(), s.versionActions(), s.attachmentActions(), s.inlineActions(), s.tagActions(), s.providerActions(), s.accountActions(), s.simulateActions(),
-		s.loginActions(), s.mfaActions(), s.samlActions(),
-	} {
-		for name, a := range group {
-			all[name] = a
-		}
-	}
-	return all
 }
 
 // permit refuses temporary credentials of users, but for those that were asked for with MFA.
@@ -86,32 +54,6 @@ type userSubject interface {
 // thing names an entity: of a new one path is where it comes to be, of one that exists path is empty.
 type thing struct {
 	kind, path, name string
-}
-
-// typed makes an action of a function: it fills the input and authorizes the call.
-func typed[In, Out any](s *Service, run func(*wire.Call, *In) (Out, error)) action {
-	return func(call *wire.Call) (any, error) {
-		in := new(In)
-		if err := wire.DecodeQuery(call.Params, in); err != nil {
-			return nil, err
-		}
-		resource, keys := "*", iam.Keys(nil)
-		if about, ok := any(in).(userSubject); ok {
-			var err error
-			if resource, keys, err = s.knownUser(call, about); err != nil {
-				return nil, err
-			}
-		} else if about, ok := any(in).(subject); ok {
-			var err error
-			if resource, keys, err = s.known(about.subject(call)); err != nil {
-				return nil, err
-			}
-		}
-		if err := call.Authorize(wire.Query, "iam:"+call.Operation, resource, keys, requestKeys(call)); err != nil {
-			return nil, err
-		}
-		return run(call, in)
-	}
 }
 
 // knownUser is the ARN of the user whom an input is about, and its condition keys; everything, where that is no user's.

@@ -11,14 +11,6 @@ import (
 	"tripod/state"
 )
 
-func (s *Service) serviceRoleActions() map[string]action {
-	return map[string]action{
-		"CreateServiceLinkedRole":            typed(s, s.createServiceRole),
-		"DeleteServiceLinkedRole":            typed(s, s.deleteServiceRole),
-		"GetServiceLinkedRoleDeletionStatus": typed(s, s.serviceRoleDeletion),
-	}
-}
-
 // linkedRole is the role that AWS makes for a service.
 type linkedRole struct{ name, policy, description string }
 

@@ -17,16 +17,6 @@ const (
 	maxSimulatedAction = 128
 )
 
-func (s *Service) simulateActions() map[string]action {
-	return map[string]action{
-		"SimulatePrincipalPolicy": typed(s, s.simulatePrincipal),
-		"SimulateCustomPolicy":    typed(s, s.simulateCustom),
-
-		"GetContextKeysForPrincipalPolicy": typed(s, s.keysOfPrincipal),
-		"GetContextKeysForCustomPolicy":    typed(s, s.keysOfCustom),
-	}
-}
-
 // contextEntry is one condition key of a simulated request.
 type contextEntry struct {
 	ContextKeyName   string `query:",required"`

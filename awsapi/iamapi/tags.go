@@ -5,27 +5,8 @@ import (
 	"tripod/state"
 )
 
-// tagActions are those on the tags of all kinds that have them.
-func (s *Service) tagActions() map[string]action {
-	all := map[string]action{}
-	tags[roleName]{s}.add(all, "Role")
-	tags[userName]{s}.add(all, "User")
-	tags[policyARN]{s}.add(all, "Policy")
-	tags[profileName]{s}.add(all, "InstanceProfile")
-	tags[providerARN]{s}.add(all, "OpenIDConnectProvider")
-	tags[mfaSerial]{s}.add(all, "MFADevice")
-	tags[samlARN]{s}.add(all, "SAMLProvider")
-	return all
-}
-
 // tags are the operations of one kind of entity, which N names.
 type tags[N subject] struct{ *Service }
-
-func (t tags[N]) add(all map[string]action, noun string) {
-	all["Tag"+noun] = typed(t.Service, t.tag)
-	all["Untag"+noun] = typed(t.Service, t.untag)
-	all["List"+noun+"Tags"] = typed(t.Service, t.list)
-}
 
 // named is an input about the entity that N names. A type parameter cannot be embedded: DecodeQuery takes the member as if it were.
 type named[N subject] struct {

@@ -10,16 +10,6 @@ import (
 	"tripod/state"
 )
 
-func (s *Service) userActions() map[string]action {
-	return map[string]action{
-		"CreateUser": typed(s, s.createUser),
-		"GetUser":    typed(s, s.getUser),
-		"ListUsers":  typed(s, s.listUsers),
-		"UpdateUser": typed(s, s.updateUser),
-		"DeleteUser": typed(s, s.deleteUser),
-	}
-}
-
 // User is a user as answers have it. Root has no path and no name.
 type User struct {
 	Path                string `xml:",omitempty" json:",omitempty"`

@@ -12,16 +12,6 @@ import (
 
 const maxVersions = 5 // of a managed policy
 
-func (s *Service) versionActions() map[string]action {
-	return map[string]action{
-		"CreatePolicyVersion":     typed(s, s.createVersion),
-		"GetPolicyVersion":        typed(s, s.getVersion),
-		"ListPolicyVersions":      typed(s, s.listVersions),
-		"DeletePolicyVersion":     typed(s, s.deleteVersion),
-		"SetDefaultPolicyVersion": typed(s, s.setDefaultVersion),
-	}
-}
-
 // PolicyVersion is a version of a managed policy as answers have it.
 type PolicyVersion struct {
 	Document         string `xml:",omitempty" json:",omitempty"`

@@ -45,7 +45,10 @@ func newWorld(t *testing.T) *world {
 		w.admin = put(t, tx, "admin", iam.AdministratorAccess)
 		w.powerless = put(t, tx, "powerless")
 	})
-	server := httptest.NewServer((&awsapi.Front{Region: "us-east-1", AccountID: account, Zones: []string{"us-east-1a"}, State: w.Memory}).Handler())
+	front := &awsapi.Front{Backend: awsapi.Backend{
+		Region: "us-east-1", AccountID: account, Zones: []string{"us-east-1a"}, State: w.Memory,
+	}}
+	server := httptest.NewServer(front.Handler())
 	t.Cleanup(server.Close)
 	w.url = server.URL
 	return w

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms/schemas"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 )
 
@@ -94,7 +95,7 @@ func dryRun() error {
 
 // invalid is the ValidationException of the values that the model cannot judge.
 func invalid(format string, args ...any) error {
-	return wire.InvalidInput("", nil, *sentence(format, args))
+	return operation.InvalidInput(*sentence(format, args))
 }
 
 func sentence(format string, args []any) *string { return aws.String(fmt.Sprintf(format, args...)) }

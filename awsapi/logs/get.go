@@ -13,15 +13,6 @@ import (
 	"tripod/state"
 )
 
-func (s *Service) eventActions() map[string]wire.Action {
-	return map[string]wire.Action{
-		"PutLogEvents":     typed(s.putLogEvents),
-		"GetLogEvents":     typed(s.getLogEvents),
-		"FilterLogEvents":  typed(s.filterLogEvents),
-		"TestMetricFilter": typed(s.testMetricFilter),
-	}
-}
-
 // keptSince is the time, in milliseconds, before which the group's retention lets nothing be.
 func (s *Service) keptSince(g group) int64 {
 	if g.Retention == 0 {

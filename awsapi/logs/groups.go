@@ -14,18 +14,6 @@ import (
 	"tripod/state"
 )
 
-func (s *Service) groupActions() map[string]wire.Action {
-	return map[string]wire.Action{
-		"CreateLogGroup":                typed(s.createLogGroup),
-		"DeleteLogGroup":                typed(s.deleteLogGroup),
-		"DescribeLogGroups":             typed(s.describeLogGroups),
-		"ListLogGroups":                 typed(s.listLogGroups),
-		"PutRetentionPolicy":            typed(s.putRetentionPolicy),
-		"DeleteRetentionPolicy":         typed(s.deleteRetentionPolicy),
-		"PutLogGroupDeletionProtection": typed(s.putLogGroupDeletionProtection),
-	}
-}
-
 // groupName is the name of the group that an input names in one of two ways: by name, or by name or ARN.
 func (s *Service) groupName(name, identifier *string) (string, error) {
 	switch {

@@ -4,7 +4,6 @@ package logs
 
 import (
 	"context"
-	"maps"
 	"time"
 
 	"tripod/awsapi/wire"
@@ -33,18 +32,6 @@ type Service struct {
 	Now func() time.Time
 	// PageTime is how long a search goes on before its page ends; 0 means 5 s.
 	PageTime time.Duration
-}
-
-// API is the service as the front serves it.
-func (s *Service) API() *wire.JSONAPI { return &wire.JSONAPI{Name: Name, Actions: s.actions()} }
-
-// actions are the operations that Tripod has, by name.
-func (s *Service) actions() map[string]wire.Action {
-	actions := map[string]wire.Action{}
-	for _, group := range []map[string]wire.Action{s.groupActions(), s.streamActions(), s.eventActions(), s.tagActions(), s.subscriptionActions()} {
-		maps.Copy(actions, group)
-	}
-	return actions
 }
 
 func (s *Service) now() time.Time {

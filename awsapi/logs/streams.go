@@ -14,14 +14,6 @@ import (
 	"tripod/state"
 )
 
-func (s *Service) streamActions() map[string]wire.Action {
-	return map[string]wire.Action{
-		"CreateLogStream":    typed(s.createLogStream),
-		"DeleteLogStream":    typed(s.deleteLogStream),
-		"DescribeLogStreams": typed(s.describeLogStreams),
-	}
-}
-
 func (s *Service) createLogStream(call *wire.Call, in *cloudwatchlogs.CreateLogStreamInput) (*cloudwatchlogs.CreateLogStreamOutput, error) {
 	groupName, name := aws.ToString(in.LogGroupName), aws.ToString(in.LogStreamName)
 	if err := authorize(call, s.streamARN(groupName, name)); err != nil {

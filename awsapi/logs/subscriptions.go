@@ -30,14 +30,6 @@ type subscription struct {
 	CreatedAt    time.Time `json:"createdAt"`
 }
 
-func (s *Service) subscriptionActions() map[string]wire.Action {
-	return map[string]wire.Action{
-		"PutSubscriptionFilter":       typed(s.putSubscriptionFilter),
-		"DescribeSubscriptionFilters": typed(s.describeSubscriptionFilters),
-		"DeleteSubscriptionFilter":    typed(s.deleteSubscriptionFilter),
-	}
-}
-
 func (s *Service) putSubscriptionFilter(call *wire.Call, in *cloudwatchlogs.PutSubscriptionFilterInput) (*cloudwatchlogs.PutSubscriptionFilterOutput, error) {
 	made := subscription{Name: aws.ToString(in.FilterName), Pattern: aws.ToString(in.FilterPattern), Destination: aws.ToString(in.DestinationArn),
 		Role: aws.ToString(in.RoleArn), Distribution: cmp.Or(string(in.Distribution), string(types.DistributionByLogStream)),

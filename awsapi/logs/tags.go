@@ -13,18 +13,6 @@ import (
 
 const maxTags = 50
 
-// tagActions are in two generations: by the group's ARN, and the older ones by its name.
-func (s *Service) tagActions() map[string]wire.Action {
-	return map[string]wire.Action{
-		"TagResource":         typed(s.tagResource),
-		"UntagResource":       typed(s.untagResource),
-		"ListTagsForResource": typed(s.listTagsForResource),
-		"TagLogGroup":         typed(s.tagLogGroup),
-		"UntagLogGroup":       typed(s.untagLogGroup),
-		"ListTagsLogGroup":    typed(s.listTagsLogGroup),
-	}
-}
-
 // reservedTag says what is wrong with a tag's key beyond the model's constraints, or nothing.
 func reservedTag(tags map[string]string) string {
 	for key := range tags {

@@ -89,14 +89,14 @@ func (n *ec2Node) fill(path string, value reflect.Value) error {
 		return unknownParameter(path + "." + n.names()[0])
 	}
 	if len(n.values) != 1 {
-		return ec2Error("InvalidParameterValue", fmt.Sprintf("The parameter %s is given %d times: give it once.", clipName(path), len(n.values)))
+		return ec2Error("InvalidParameterValue", fmt.Sprintf("The parameter %s is given %d times: give it once.", Clip(path), len(n.values)))
 	}
 	return setScalar(path, n.values[0], value)
 }
 
 func (n *ec2Node) fillStruct(path string, value reflect.Value) error {
 	if len(n.values) > 0 {
-		return ec2Error("InvalidParameterValue", fmt.Sprintf("The parameter %s has members: give those, as in %s.Name.", clipName(path), clipName(path)))
+		return ec2Error("InvalidParameterValue", fmt.Sprintf("The parameter %s has members: give those, as in %s.Name.", Clip(path), Clip(path)))
 	}
 	known := map[string]bool{}
 	for i := range value.NumField() {
@@ -138,7 +138,7 @@ func isEmpty(value reflect.Value) bool {
 
 func (n *ec2Node) fillSlice(path string, value reflect.Value) error {
 	if len(n.values) > 0 {
-		return ec2Error("InvalidParameterValue", fmt.Sprintf("The parameter %s is a list: give it as %s.1, %s.2.", clipName(path), clipName(path), clipName(path)))
+		return ec2Error("InvalidParameterValue", fmt.Sprintf("The parameter %s is a list: give it as %s.1, %s.2.", Clip(path), Clip(path), Clip(path)))
 	}
 	type element struct {
 		index int
@@ -164,7 +164,7 @@ func (n *ec2Node) fillSlice(path string, value reflect.Value) error {
 
 func setScalar(path, text string, value reflect.Value) error {
 	wrong := func(expected string) error {
-		return ec2Error("InvalidParameterValue", fmt.Sprintf("Value (%s) for parameter %s is invalid. It must be %s.", clipName(text), clipName(path), expected))
+		return ec2Error("InvalidParameterValue", fmt.Sprintf("Value (%s) for parameter %s is invalid. It must be %s.", Clip(text), Clip(path), expected))
 	}
 	switch value.Kind() {
 	case reflect.String:
@@ -225,7 +225,7 @@ func (n *ec2Node) names() []string {
 }
 
 func unknownParameter(name string) error {
-	return ec2Error("UnknownParameter", fmt.Sprintf("The parameter %s is not recognized: Tripod's EC2 does not have it here, so leave it out.", clipName(name)))
+	return ec2Error("UnknownParameter", fmt.Sprintf("The parameter %s is not recognized: Tripod's EC2 does not have it here, so leave it out.", Clip(name)))
 }
 
 // validXML says whether an XML 1.0 document can hold the text: what comes in as a name or tag goes out in an answer.
@@ -235,8 +235,8 @@ func validXML(text string) bool {
 	})
 }
 
-// clipName keeps a client's own text short and printable in an answer to it.
-func clipName(text string) string {
+// Clip keeps a client's own text short and printable in an answer to it.
+func Clip(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r < 0x20 || r == 0x7f {
 			return '?'

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -39,6 +40,23 @@ func Encode(shape smithy.Serializable, always ...*smithy.Schema) ([]byte, error)
 		return nil, fmt.Errorf("encode %T: %w", shape, err)
 	}
 	return text, nil
+}
+
+// WriteJSON answers with an output in JSON: a shape of the SDK as Encode writes it, or what encoding/json writes. With an
+// error it has written nothing.
+func WriteJSON(w http.ResponseWriter, status int, contentType string, output any, always ...*smithy.Schema) error {
+	var text []byte
+	var err error
+	if shape, ok := output.(smithy.Serializable); ok {
+		text, err = Encode(shape, always...)
+	} else {
+		text, err = json.Marshal(output)
+	}
+	if err != nil {
+		return err
+	}
+	Write(w, status, contentType, text)
+	return nil
 }
 
 // withFalse is a shape whose booleans in always are written when false too. One of an operation that the model gives no output, which the SDK

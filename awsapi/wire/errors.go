@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -163,19 +162,42 @@ func UnknownOperation(p Protocol, message string) *Error {
 	return &Error{Code: "UnknownOperationException", Status: http.StatusNotFound, Message: message}
 }
 
+// UnsupportedTarget answers a header X-Amz-Target that names an operation that Tripod has not.
+func UnsupportedTarget(service, target string) *Error {
+	return Unsupported(AWSJSON, service, excerpt(target[strings.LastIndexByte(target, '.')+1:]))
+}
+
+// Throttled answers a call of an operation that was called too often.
+func Throttled(p Protocol, message string) *Error {
+	switch p {
+	case Query:
+		return &Error{Code: "Throttling", Status: http.StatusBadRequest, Message: message}
+	case EC2Query:
+		return &Error{Code: "RequestLimitExceeded", Status: http.StatusServiceUnavailable, Message: "Request limit exceeded."}
+	}
+	return &Error{Code: "ThrottlingException", Status: http.StatusBadRequest, Message: message}
+}
+
+// Unavailable answers a call that cannot be done at the moment; SDKs try again.
+func Unavailable(p Protocol, message string) *Error {
+	e := &Error{Code: "ServiceUnavailableException", Status: http.StatusServiceUnavailable, Message: message}
+	switch p {
+	case Query, RestXML, S3XML:
+		e.Code = "ServiceUnavailable"
+	case EC2Query:
+		e.Code = "Unavailable"
+	}
+	return e
+}
+
 // TooLarge answers a body over the limit of so many bytes.
 func TooLarge(limit int64) *Error {
 	return &Error{Code: "RequestEntityTooLargeException", Status: http.StatusRequestEntityTooLarge,
 		Message: fmt.Sprintf("The request's body is larger than %d bytes.", limit)}
 }
 
-// AsError is the error that the client gets for err: itself where it is an Error, and otherwise the service's
-// internal error, which says nothing of what happened.
-func AsError(err error, p Protocol) *Error {
-	var e *Error
-	if errors.As(err, &e) {
-		return e
-	}
+// Unexpected is the internal error of a service, which says nothing of what happened. cause is for the log.
+func Unexpected(p Protocol, cause error) *Error {
 	code := "ServerException"
 	switch p {
 	case Query, EC2Query, RestXML:
@@ -184,5 +206,5 @@ func AsError(err error, p Protocol) *Error {
 		code = "InternalError"
 	}
 	return &Error{Code: code, Status: http.StatusInternalServerError,
-		Message: "The service met an unexpected error; Tripod's log has it under the request's id.", Cause: err}
+		Message: "The service met an unexpected error; Tripod's log has it under the request's id.", Cause: cause}
 }

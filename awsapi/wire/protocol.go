@@ -16,7 +16,8 @@ import (
 type Protocol int
 
 const (
-	RestJSON Protocol = iota // restJson1: EKS, EKS Auth
+	Unspoken Protocol = iota // that of a service that is not here
+	RestJSON                 // restJson1: EKS, EKS Auth
 	AWSJSON                  // awsJson1.0 and 1.1: X-Amz-Target says the operation
 	Query                    // awsQuery: STS, IAM
 	EC2Query                 // ec2Query: EC2
@@ -25,30 +26,28 @@ const (
 	CBOR                     // rpcv2Cbor: CloudWatch, of newer SDKs
 )
 
-// queryServices are services that speak the query protocol, by signing name.
+// queryServices are services that speak the query protocol and are not here, by signing name.
 var queryServices = map[string]bool{
-	"sts": true, "iam": true, "autoscaling": true, "cloudformation": true, "elasticloadbalancing": true, "cloudsearch": true, "elasticbeanstalk": true,
-	"rds": true, "redshift": true, "elasticache": true, "sns": true, "ses": true, "email": true, "importexport": true, "sdb": true,
+	"cloudformation": true, "cloudsearch": true, "elasticbeanstalk": true, "rds": true, "redshift": true,
+	"elasticache": true, "sns": true, "ses": true, "email": true, "importexport": true, "sdb": true,
 }
 
-// xmlServices are services that speak restXml; nothing else in their requests says so.
+// xmlServices are services that speak restXml and are not here; nothing else in their requests says so.
 var xmlServices = map[string]Protocol{
 	"s3": S3XML, "s3express": S3XML, "s3-outposts": S3XML, "s3-object-lambda": S3XML, "route53": RestXML, "cloudfront": RestXML,
 }
 
-// ProtocolOf tells a request's protocol from its service's signing name (empty for an unsigned one) and its looks. It
-// decides the shape of errors even where the service is not there.
-func ProtocolOf(r *http.Request, service string) Protocol {
+// ProtocolOf tells a request's protocol from its service's signing name (empty for an unsigned one), the service's own
+// protocol, and the request's looks. It decides the shape of errors even where the service is not there.
+func ProtocolOf(r *http.Request, service string, own Protocol) Protocol {
 	switch {
-	case service == "ec2":
-		return EC2Query
-	case xmlServices[service] != 0:
+	case own == EC2Query, own == RestJSON:
+		return own
+	case xmlServices[service] != Unspoken:
 		return xmlServices[service]
-	case service == "eks", service == "eks-auth":
-		return RestJSON
 	case strings.EqualFold(r.Header.Get("Smithy-Protocol"), smithyCBOR):
 		return CBOR
-	case queryServices[service]:
+	case own == Query, queryServices[service]:
 		return Query
 	case r.Header.Get("X-Amz-Target") != "":
 		return AWSJSON

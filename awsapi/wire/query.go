@@ -37,7 +37,7 @@ func DecodeQuery(params url.Values, into any) error {
 		return nil
 	}
 	slices.Sort(unknown) // so that the same request always has the same error
-	return queryError("The parameter " + clipName(unknown[0]) + " is not known to Tripod here: leave it out.")
+	return queryError("The parameter " + Clip(unknown[0]) + " is not known to Tripod here: leave it out.")
 }
 
 type queryDecoder struct {

@@ -31,8 +31,8 @@ func TagKeys(params url.Values) iam.Keys {
 	return tagKeysOf(tags, removed)
 }
 
-// tagKeys are those of an input with a schema: its tags are a map, or a list of pairs: Key and Value, or TagKey and TagValue as KMS has it.
-func (in *Input) tagKeys() iam.Keys {
+// TagKeys are those of an input with a schema: its tags are a map, or a list of pairs: Key and Value, or TagKey and TagValue as KMS has it.
+func (in *Input) TagKeys() iam.Keys {
 	tags, removed := map[string]string{}, []string{}
 	for name, member := range in.members {
 		switch strings.ToLower(name) { // of the schema: it has one of each, and services write it in one case or another

@@ -6,37 +6,14 @@ import (
 	"fmt"
 	"os"
 
-	"tripod/awsapi/arczonalshift"
-	"tripod/awsapi/autoscaling"
-	"tripod/awsapi/ec2"
-	"tripod/awsapi/eks"
-	"tripod/awsapi/eksauth"
-	"tripod/awsapi/elb"
-	"tripod/awsapi/iamapi"
-	"tripod/awsapi/kms"
-	"tripod/awsapi/logs"
-	"tripod/awsapi/sts"
-	"tripod/awsapi/wire"
+	"tripod/awsapi"
+	"tripod/awsapi/operation"
 )
 
 //go:generate go run . ../../docs/operations.md
 
 // services are the document's sections.
-var services = []struct {
-	title      string
-	operations []wire.Documented
-}{
-	{"EKS", eks.Documented()},
-	{"EKS Auth", eksauth.Documented()},
-	{"STS", sts.Documented()},
-	{"IAM", iamapi.Documented()},
-	{"EC2", ec2.Documented()},
-	{"KMS", kms.Documented()},
-	{"CloudWatch Logs", logs.Documented()},
-	{"Elastic Load Balancing", elb.Documented()},
-	{"Auto Scaling", autoscaling.Documented()},
-	{"ARC zonal shift", arczonalshift.Documented()},
-}
+var services = awsapi.Backend{}.Services()
 
 const head = `# Operations
 
@@ -65,14 +42,14 @@ func document() []byte {
 	var b bytes.Buffer
 	b.WriteString(head)
 	for _, service := range services {
-		count := map[wire.State]int{}
-		for _, one := range service.operations {
+		count := map[operation.State]int{}
+		for _, one := range service.Documented {
 			count[one.State]++
 		}
-		fmt.Fprintf(&b, "\n## %s\n\n%d operations: %d work, %d are recorded, %d are refused.\n\n", service.title, len(service.operations),
-			count[wire.Works], count[wire.Recorded], count[wire.Refused])
+		fmt.Fprintf(&b, "\n## %s\n\n%d operations: %d work, %d are recorded, %d are refused.\n\n", service.Title, len(service.Documented),
+			count[operation.Works], count[operation.Recorded], count[operation.Refused])
 		b.WriteString("| operation | state | effect |\n|---|---|---|\n")
-		for _, one := range service.operations {
+		for _, one := range service.Documented {
 			fmt.Fprintf(&b, "| %s | %s | %s |\n", one.Operation, one.State, one.Effect)
 		}
 	}

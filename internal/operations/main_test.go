@@ -20,9 +20,9 @@ func TestTheDocumentIsWhatTheCodeDeclares(t *testing.T) {
 
 func TestEveryOperationHasAnEffectThatATableCanShow(t *testing.T) {
 	for _, service := range services {
-		for _, one := range service.operations {
+		for _, one := range service.Documented {
 			if one.Effect == "" || strings.ContainsAny(one.Effect, "|\n") || strings.HasSuffix(one.Effect, ".") {
-				t.Errorf("%s %s: the effect %q is empty, or not one clause of a table", service.title, one.Operation, one.Effect)
+				t.Errorf("%s %s: the effect %q is empty, or not one clause of a table", service.Title, one.Operation, one.Effect)
 			}
 		}
 	}

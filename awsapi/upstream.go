@@ -1,11 +1,67 @@
 package awsapi
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
+	"tripod/awsapi/upstream"
+	"tripod/awsapi/wire"
 	"tripod/iam"
 )
+
+// isUnknown says whether a service refused a call because it has no such operation.
+func isUnknown(err error) bool {
+	var e *wire.Error
+	return errors.As(err, &e) && (e.Code == "InvalidAction" || e.Code == "UnknownOperationException" || e.Code == "NotImplemented")
+}
+
+// passAll is the action that a policy can allow for calls of a service whose own actions are not known.
+const passAll = "PassOn"
+
+// passOn has the upstream emulator answer a verified call that Tripod does not have. The caller needs a permission for it as for any other:
+// service:ACTION on all resources, as which one is meant only the emulator knows; for all actions, or service:PassOn, where that is not
+// known either: where the path says it and no name, or where two readers could take the call for two actions. What a policy may deny of
+// that is denied. Without upstream the answer is unknown and says how to have one.
+func (s *server) passOn(w http.ResponseWriter, r *http.Request, call *wire.Call, action string, unknown error) error {
+	x := exchangeOf(r)
+	x.call = nil
+	if x.operation != "" || s.upstream != nil {
+		if err := call.AuthorizeUnnamed(x.protocol, clip(x.signingName()), clip(action), passAll); err != nil {
+			return err
+		}
+	}
+	if owner := targetOwner(r); s.upstream != nil && x.protocol == wire.AWSJSON && owner != x.signingName() {
+		// The emulator may go by the target and not by the signature; and where nobody here knows whose that is, take the call for any service's.
+		if err := call.AuthorizeUnnamed(x.protocol, owner, clip(action), passAll); err != nil {
+			return err
+		}
+	}
+	if action == "" {
+		action = passAll
+	}
+	var e *wire.Error
+	if s.upstream == nil {
+		if !errors.As(unknown, &e) || !isUnknown(unknown) {
+			return unknown
+		}
+		told := *e
+		told.Message += " 'tripod up --upstream http://127.0.0.1:5000' passes such calls on to another emulator there, " +
+			"such as moto or LocalStack."
+		return &told
+	}
+	x.passedOn = true
+	err := s.upstream.Forward(w, r, call.Body, x.signature.Service, x.signature.Region)
+	if errors.Is(err, upstream.ErrUnreachable) {
+		e = x.unavailable(err, fmt.Sprintf("Tripod does not have %s:%s, and the emulator of --upstream %s does not answer: "+
+			"start it, or change the flag.",
+			clip(x.signingName()), clip(action), s.Upstream.Host))
+		e.Status = http.StatusBadGateway
+		return e
+	}
+	return err
+}
 
 // targets are the services whose calls have a target of that kind, by the part before its last full stop: from the services' models.
 var targets = map[string]string{

@@ -10,9 +10,9 @@ import (
 	"tripod/iam"
 )
 
-// keysOf are the condition keys that every request has ("AWS global condition context keys" of the IAM user guide), and those of its tags.
+// conditionKeys are the condition keys that every request has ("AWS global condition context keys" of the IAM user guide), and those of its tags.
 // Who calls is the principal's to tell, and what is special about a service the service's.
-func (s *server) keysOf(r *http.Request, params url.Values) iam.Keys {
+func (s *server) conditionKeys(r *http.Request, params url.Values) iam.Keys {
 	now := s.Now().UTC()
 	keys := iam.Keys{
 		"aws:currenttime":           {now.Format(time.RFC3339)},

@@ -26,7 +26,7 @@ import (
 func servedWorld(t *testing.T) (w *world, address string) {
 	t.Helper()
 	var front awsapi.Front
-	w = newWorld(t, func(f *awsapi.Front) { front = *f })
+	w = newWorld(t, withEvents(t), func(f *awsapi.Front) { front = *f })
 	front.Registerer = nil
 	listener := listen(t, "tcp", "127.0.0.1:0")
 	serve(t, listener, front.Handler(), nil)

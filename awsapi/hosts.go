@@ -25,10 +25,10 @@ func isAWSHost(host string) bool {
 	return match != nil && partition.Of(match[1]).Has(match[2]) || globalHost.MatchString(host)
 }
 
-// guard refuses what a web page in the user's browser could send: a request to a name that the page's owner made
+// checkHost refuses what a web page in the user's browser could send: a request to a name that the page's owner made
 // resolve to loopback (DNS rebinding), and one that a page sent across origins.
 // A balancer's health check passes: it calls a zone by whatever name, and learns nothing but that it lives.
-func (s *server) guard(r *http.Request) error {
+func (s *server) checkHost(r *http.Request) error {
 	if r.URL.Path == healthPath {
 		return nil
 	}

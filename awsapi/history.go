@@ -36,7 +36,7 @@ func (s *server) historyOf(x *exchange, r *http.Request) history.Record {
 			BytesIn: x.size, Upstream: x.passedOn},
 	}
 	record.SetTime(x.started)
-	if name := x.service(); serviceName.MatchString(name) {
+	if name := x.signingName(); serviceName.MatchString(name) {
 		record.EventSource = name + ".amazonaws.com"
 	}
 	for _, name := range []string{x.claimed, x.operation} {

@@ -1,0 +1,149 @@
+package ec2
+
+import (
+	_ "embed"
+	"net/http"
+	"strings"
+
+	"tripod/awsapi/operation"
+	"tripod/awsapi/wire"
+)
+
+//go:embed operations.txt
+var operationNames string
+
+// operations are all of the API's actions (botocore 1.43's model), whether Tripod has them or not.
+var operations = strings.Fields(operationNames)
+
+// Listing is the service as package awsapi lists it.
+func (s *Service) Listing() operation.Service {
+	return operation.Service{
+		Title: "EC2", Name: Name, Protocol: wire.EC2Query, APIs: []operation.API{s.API()}, Documented: documented(),
+	}
+}
+
+// API is the service as it is called.
+func (s *Service) API() *operation.QueryAPI {
+	return &operation.QueryAPI{
+		Protocol: wire.EC2Query, Name: Name, Version: Version, Namespace: Namespace, Operations: operations,
+		Actions: s.actions(), Permit: s.permit,
+	}
+}
+
+// action answers one permitted call with the members of its answer.
+type action = operation.Action
+
+// actions are the operations that Tripod has, by name.
+func (s *Service) actions() map[string]action {
+	return map[string]action{
+		"AllocateAddress":                            typed(s.allocateAddress),
+		"AssociateAddress":                           typed(s.associateAddress),
+		"AssociateDhcpOptions":                       typed(s.associateDHCPOptions),
+		"AssociateRouteTable":                        typed(s.associateRouteTable),
+		"AssociateSubnetCidrBlock":                   typed(s.associateSubnetCIDR),
+		"AssociateVpcCidrBlock":                      typed(s.associateVPCCIDR),
+		"AttachInternetGateway":                      typed(s.attachInternetGateway),
+		"AuthorizeSecurityGroupEgress":               typed(s.authorizeEgress),
+		"AuthorizeSecurityGroupIngress":              typed(s.authorizeIngress),
+		"CreateDhcpOptions":                          typed(s.createDHCPOptions),
+		"CreateEgressOnlyInternetGateway":            typed(s.createEgressGateway),
+		"CreateFlowLogs":                             typed(s.createFlowLogs),
+		"CreateInternetGateway":                      typed(s.createInternetGateway),
+		"CreateKeyPair":                              typed(s.createKeyPair),
+		"CreateLaunchTemplate":                       typed(s.createTemplate),
+		"CreateLaunchTemplateVersion":                typed(s.createTemplateVersion),
+		"CreateNatGateway":                           typed(s.createNATGateway),
+		"CreateNetworkAcl":                           typed(s.createACL),
+		"CreateNetworkAclEntry":                      typed(s.createACLEntry),
+		"CreateRoute":                                typed(s.createRoute),
+		"CreateRouteTable":                           typed(s.createRouteTable),
+		"CreateSecurityGroup":                        typed(s.createGroup),
+		"CreateSubnet":                               typed(s.createSubnet),
+		"CreateTags":                                 typed(s.createTags),
+		"CreateVpc":                                  typed(s.createVPC),
+		"DeleteDhcpOptions":                          typed(s.deleteDHCPOptions),
+		"DeleteEgressOnlyInternetGateway":            typed(s.deleteEgressGateway),
+		"DeleteFlowLogs":                             typed(s.deleteFlowLogs),
+		"DeleteInternetGateway":                      typed(s.deleteInternetGateway),
+		"DeleteKeyPair":                              typed(s.deleteKeyPair),
+		"DeleteLaunchTemplate":                       typed(s.deleteTemplate),
+		"DeleteLaunchTemplateVersions":               typed(s.deleteTemplateVersions),
+		"DeleteNatGateway":                           typed(s.deleteNATGateway),
+		"DeleteNetworkAcl":                           typed(s.deleteACL),
+		"DeleteNetworkAclEntry":                      typed(s.deleteACLEntry),
+		"DeleteRoute":                                typed(s.deleteRoute),
+		"DeleteRouteTable":                           typed(s.deleteRouteTable),
+		"DeleteSecurityGroup":                        typed(s.deleteGroup),
+		"DeleteSubnet":                               typed(s.deleteSubnet),
+		"DeleteTags":                                 typed(s.deleteTags),
+		"DeleteVpc":                                  typed(s.deleteVPC),
+		"DescribeAccountAttributes":                  typed(s.describeAccountAttributes),
+		"DescribeAddresses":                          typed(s.describeAddresses),
+		"DescribeAddressesAttribute":                 typed(s.describeAddressesAttribute),
+		"DescribeAvailabilityZones":                  typed(s.describeZones),
+		"DescribeDhcpOptions":                        typed(s.describeDHCPOptions),
+		"DescribeEgressOnlyInternetGateways":         typed(s.describeEgressGateways),
+		"DescribeFlowLogs":                           typed(s.describeFlowLogs),
+		"DescribeImages":                             typed(s.describeImages),
+		"DescribeInstanceStatus":                     typed(s.describeInstanceStatus),
+		"DescribeInstanceTypeOfferings":              typed(s.describeOfferings),
+		"DescribeInstanceTypes":                      typed(s.describeInstanceTypes),
+		"DescribeInstances":                          typed(s.describeInstances),
+		"DescribeInternetGateways":                   typed(s.describeInternetGateways),
+		"DescribeKeyPairs":                           typed(s.describeKeyPairs),
+		"DescribeLaunchTemplateVersions":             typed(s.describeTemplateVersions),
+		"DescribeLaunchTemplates":                    typed(s.describeTemplates),
+		"DescribeNatGateways":                        typed(s.describeNATGateways),
+		"DescribeNetworkAcls":                        typed(s.describeACLs),
+		"DescribeNetworkInterfaces":                  typed(s.describeInterfaces),
+		"DescribeRegions":                            typed(s.describeRegions),
+		"DescribeRouteTables":                        typed(s.describeRouteTables),
+		"DescribeSecurityGroupRules":                 typed(s.describeRules),
+		"DescribeSecurityGroups":                     typed(s.describeGroups),
+		"DescribeSnapshots":                          typed(s.describeSnapshots),
+		"DescribeSubnets":                            typed(s.describeSubnets),
+		"DescribeTags":                               typed(s.describeTags),
+		"DescribeVolumes":                            typed(s.describeVolumes),
+		"DescribeVpcAttribute":                       typed(s.describeVPCAttribute),
+		"DescribeVpcs":                               typed(s.describeVPCs),
+		"DetachInternetGateway":                      typed(s.detachInternetGateway),
+		"DisassociateAddress":                        typed(s.disassociateAddress),
+		"DisassociateRouteTable":                     typed(s.disassociateRouteTable),
+		"DisassociateSubnetCidrBlock":                typed(s.disassociateSubnetCIDR),
+		"DisassociateVpcCidrBlock":                   typed(s.disassociateVPCCIDR),
+		"ImportKeyPair":                              typed(s.importKeyPair),
+		"ModifyLaunchTemplate":                       typed(s.modifyTemplate),
+		"ModifySecurityGroupRules":                   typed(s.modifyRules),
+		"ModifySubnetAttribute":                      typed(s.modifySubnetAttribute),
+		"ModifyVpcAttribute":                         typed(s.modifyVPCAttribute),
+		"ModifyVpcTenancy":                           typed(s.modifyTenancy),
+		"ReleaseAddress":                             typed(s.releaseAddress),
+		"ReplaceNetworkAclAssociation":               typed(s.replaceACLAssociation),
+		"ReplaceNetworkAclEntry":                     typed(s.replaceACLEntry),
+		"ReplaceRoute":                               typed(s.replaceRoute),
+		"ReplaceRouteTableAssociation":               typed(s.replaceRouteTableAssociation),
+		"RevokeSecurityGroupEgress":                  typed(s.revokeEgress),
+		"RevokeSecurityGroupIngress":                 typed(s.revokeIngress),
+		"UpdateSecurityGroupRuleDescriptionsEgress":  typed(s.describeEgressAnew),
+		"UpdateSecurityGroupRuleDescriptionsIngress": typed(s.describeIngressAnew),
+	}
+}
+
+// typed makes an action of a function: it fills the input, and answers a dry run before anything is done.
+func typed[In, Out any](run func(*wire.Call, *In) (*Out, error)) action {
+	return func(call *wire.Call) (any, error) {
+		in := new(In)
+		if err := wire.DecodeEC2(call.Params, in); err != nil {
+			return nil, err
+		}
+		switch strings.ToLower(call.Params.Get("DryRun")) {
+		case "", "false":
+		case "true":
+			return nil, &wire.Error{Code: "DryRunOperation", Status: http.StatusPreconditionFailed,
+				Message: "Request would have succeeded, but DryRun flag is set."}
+		default:
+			return nil, refuse("InvalidParameterValue", "DryRun must be true or false.")
+		}
+		return run(call, in)
+	}
+}
