@@ -4,14 +4,16 @@ import (
 	"errors"
 	"net/http"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/internal/sigv4"
 )
 
-// authenticate verifies a signed request and says who made it. What is cheap is checked before the key is looked up, and the key before the
-// signature: so AWS's errors come in the order in which users know them. The body is read last, when all that the header says is right.
-func (s *server) authenticate(w http.ResponseWriter, r *http.Request) (*wire.Call, error) {
+// authenticate verifies a signed request and says who made it. What is cheap is checked before the key is looked up,
+// and the key before the signature: so AWS's errors come in the order in which users know them. The body is read last,
+// when all that the header says is right.
+func (s *server) authenticate(w http.ResponseWriter, r *http.Request) (*operation.Call, error) {
 	x := exchangeOf(r)
 	if x.signature == nil {
 		return nil, s.unsigned(w, r)
@@ -19,7 +21,9 @@ func (s *server) authenticate(w http.ResponseWriter, r *http.Request) (*wire.Cal
 	principal, secret, err := iam.Lookup(s.State, x.signature.AccessKeyID, x.signature.SessionToken, s.Now())
 	switch {
 	case errors.Is(err, iam.ErrUnknownKey):
-		return nil, wire.UnknownKey(x.protocol, `Tripod does not know this access key: eval "$(tripod env)" sets the right one.`)
+		return nil,
+			wire.UnknownKey(x.protocol,
+				`Tripod does not know this access key: eval "$(tripod env)" sets the right one.`)
 	case errors.Is(err, iam.ErrBadSessionToken):
 		return nil, wire.UnknownKey(x.protocol, "The session token is not this access key's: unset AWS_SESSION_TOKEN, "+
 			"or get new temporary credentials; "+
@@ -52,8 +56,9 @@ func (s *server) authenticate(w http.ResponseWriter, r *http.Request) (*wire.Cal
 	if err != nil {
 		return nil, err
 	}
-	return &wire.Call{RequestID: x.requestID, Principal: principal, Labels: labels, Params: params, Body: body, Request: r,
-		Keys: s.conditionKeys(r, params)}, nil
+	return &operation.Call{RequestID: x.requestID, Principal: principal, Labels: labels, Params: params, Body: body,
+		Request: r,
+		Keys:    s.conditionKeys(r, params)}, nil
 }
 
 // expiredSession is AWS's error for temporary credentials after their time.

@@ -35,8 +35,9 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	case errors.As(err, &tooLarge):
 		return nil, wire.TooLarge(limit)
 	case err != nil:
-		return nil, &wire.Error{Code: "RequestTimeoutException", Status: http.StatusBadRequest, Message: "The request's body could not be read.",
-			Cause: err}
+		return nil, &wire.Error{Code: "RequestTimeoutException", Status: http.StatusBadRequest,
+			Message: "The request's body could not be read.",
+			Cause:   err}
 	}
 	return body, nil
 }

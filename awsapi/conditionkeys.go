@@ -6,12 +6,14 @@ import (
 	"strconv"
 	"time"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/iam"
 )
 
-// conditionKeys are the condition keys that every request has ("AWS global condition context keys" of the IAM user guide), and those of its tags.
-// Who calls is the principal's to tell, and what is special about a service the service's.
+// conditionKeys are the condition keys that every request has ("AWS global condition context keys" of the IAM user
+// guide), and those of its tags. Who calls is the principal's to tell, and what is special about a service the
+// service's.
 func (s *server) conditionKeys(r *http.Request, params url.Values) iam.Keys {
 	now := s.Now().UTC()
 	keys := iam.Keys{
@@ -28,5 +30,5 @@ func (s *server) conditionKeys(r *http.Request, params url.Values) iam.Keys {
 			keys[key] = values[:1]
 		}
 	}
-	return keys.With(wire.TagKeys(params))
+	return keys.With(operation.TagKeys(wire.QueryTags(params)))
 }

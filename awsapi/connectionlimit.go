@@ -10,19 +10,20 @@ import (
 )
 
 const (
-	// mostNewcomers is how many connections there may be whose callers have not shown yet who they are; for one more the oldest has to go.
+	// mostNewcomers is how many connections there may be whose callers have not shown yet who they are; for one more
+	// the oldest has to go.
 	mostNewcomers = 512
-	// mostHeld is how many bytes of their requests may be under way in all, in bytes: twice the largest body. For more the connection that
-	// holds most has to go.
+	// mostHeld is how many bytes of their requests may be under way in all, in bytes: twice the largest body. For more
+	// the connection that holds most has to go.
 	mostHeld = 16 << 20
 	// patience is how long the endpoint waits at most for a newcomer's next bytes.
 	patience = 30 * time.Second
 )
 
-// newcomers are the connections on which nobody has made a well signed call yet: everybody on this machine can open such, and a known key's
-// id, which is no secret, is all that it takes to have a body read before its signature is verified. They share one budget of connections,
-// bytes and time, so that however many come, they cost a zone no more than that. Who is cut off is another newcomer and never somebody who
-// is known; an SDK tries again.
+// newcomers are the connections on which nobody has made a well signed call yet: everybody on this machine can open
+// such, and a known key's id, which is no secret, is all that it takes to have a body read before its signature is
+// verified. They share one budget of connections, bytes and time, so that however many come, they cost a zone no more
+// than that. Who is cut off is another newcomer and never somebody who is known; an SDK tries again.
 type newcomers struct {
 	mu     sync.Mutex
 	oldest *list.List // of *newcomer, the oldest first
@@ -154,7 +155,8 @@ func (c *newcomer) SetDeadline(t time.Time) error {
 	return c.SetReadDeadline(t)
 }
 
-// CloseWrite lets the server end an answer to a request that it has not read to its end, so that the client still gets the answer.
+// CloseWrite lets the server end an answer to a request that it has not read to its end, so that the client still gets
+// the answer.
 func (c *newcomer) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()

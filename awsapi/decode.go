@@ -8,6 +8,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 )
 
@@ -49,9 +50,9 @@ func callLabels(r *http.Request) (map[string]string, error) {
 var cborOperation = regexp.MustCompile(`^/service/[A-Za-z0-9_]+/operation/([A-Za-z0-9]+)$`)
 
 // actionOf is what a call says that its operation is, in a query or JSON protocol. It is empty in those that say it by
-// the path, and where a call says it twice: a permission for one action must not be good for what another emulator takes
-// the call for.
-func actionOf(r *http.Request, call *wire.Call) string {
+// the path, and where a call says it twice: a permission for one action must not be good for what another emulator
+// takes the call for.
+func actionOf(r *http.Request, call *operation.Call) string {
 	target, actions := r.Header.Values("X-Amz-Target"), call.Params["Action"]
 	name := cborOperation.FindStringSubmatch(r.URL.Path)
 	if exchangeOf(r).protocol == wire.CBOR && name != nil && len(target)+len(actions) == 0 {

@@ -39,14 +39,16 @@ func (s *server) recoverPanic(x *exchange, r *http.Request) {
 	}
 }
 
-// refusal is the error that the client gets for err: what the regional state could not do becomes the service's ServiceUnavailable.
+// refusal is the error that the client gets for err: what the regional state could not do becomes the service's
+// ServiceUnavailable.
 func (x *exchange) refusal(r *http.Request, err error) *wire.Error {
 	var e *wire.Error
 	switch {
 	case errors.As(err, &e):
 		return e
 	case errors.Is(err, state.ErrNoQuorum):
-		return x.unavailable(err, "The regional state has no quorum, since two zones are down or cut off: nothing can be written. "+
+		return x.unavailable(err, "The regional state has no quorum, since two zones are down or cut off: nothing "+
+			"can be written. "+
 			"Bring one back ('tripod status' names them, 'tripod start az/X' starts one) and try again.")
 	case errors.Is(err, state.ErrConflict):
 		return x.unavailable(err, "Others change the same records too often at this moment: try again.")

@@ -29,9 +29,9 @@ type exchange struct {
 
 	// What only the history tells.
 	claimed string // the operation as the client calls it
-	// call is nil until the request is verified, and where Tripod does not have the operation: nobody knows then which of
-	// its parameters are secrets.
-	call *wire.Call
+	// call is nil until the request is verified, and where Tripod does not have the operation: nobody knows then which
+	// of its parameters are secrets.
+	call *operation.Call
 	size int // the body's, in bytes
 }
 

@@ -29,8 +29,8 @@ type Front struct {
 	Zone string
 	// Hosts are names, without port, under which the endpoint may be called beside loopback's and AWS's own.
 	Hosts []string
-	// Lags says that this zone's copy may be old, as after a pause: the balancer is told to prefer other zones. Nil means
-	// that it never does.
+	// Lags says that this zone's copy may be old, as after a pause: the balancer is told to prefer other zones. Nil
+	// means that it never does.
 	Lags func() bool
 	// Logger gets a line for every call; nil means none.
 	Logger *slog.Logger
@@ -43,8 +43,8 @@ type Front struct {
 	ClientAddress string
 	// Throttle says that calls beyond AWS's rates are refused.
 	Throttle bool
-	// Upstream is the emulator that answers what Tripod does not have, as upstream.ParseUpstream makes it; nil means none.
-	// AllowRemoteUpstream lets it be on another machine.
+	// Upstream is the emulator that answers what Tripod does not have, as upstream.ParseUpstream makes it; nil means
+	// none. AllowRemoteUpstream lets it be on another machine.
 	Upstream            *url.URL
 	AllowRemoteUpstream bool
 }
@@ -113,7 +113,7 @@ func (s *server) routes() *mux.Router {
 		for _, api := range service.APIs {
 			api.Route(calls, s.operation)
 		}
-		calls.PathPrefix("/").Handler(s.signed(func(_ http.ResponseWriter, r *http.Request, _ *wire.Call) error {
+		calls.PathPrefix("/").Handler(s.signed(func(_ http.ResponseWriter, r *http.Request, _ *operation.Call) error {
 			return service.UnknownPath(clip(r.Method), clip(r.URL.EscapedPath()))
 		}))
 	}

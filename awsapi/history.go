@@ -10,11 +10,13 @@ import (
 	"strings"
 
 	"tripod/awsapi/history"
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 )
 
 const (
-	// maxAnswer is how much of an answer is looked at for the history, and maxRecorded how much of a request's body, in bytes.
+	// maxAnswer is how much of an answer is looked at for the history, and maxRecorded how much of a request's body, in
+	// bytes.
 	maxAnswer   = 32 << 10
 	maxRecorded = 64 << 10
 )
@@ -29,11 +31,14 @@ var (
 // historyOf is the history's record of a finished exchange.
 func (s *server) historyOf(x *exchange, r *http.Request) history.Record {
 	record := history.Record{
-		UserIdentity: identityOf(x), EventSource: "unknown", EventName: "Unknown", AWSRegion: s.Region, SourceIPAddress: s.sourceOf(r),
-		UserAgent: r.UserAgent(), ErrorCode: x.code, ErrorMessage: x.message, RequestID: x.requestID, EventID: wire.NewRequestID(),
+		UserIdentity: identityOf(x), EventSource: "unknown", EventName: "Unknown", AWSRegion: s.Region,
+		SourceIPAddress: s.sourceOf(r),
+		UserAgent:       r.UserAgent(), ErrorCode: x.code, ErrorMessage: x.message, RequestID: x.requestID,
+		EventID:            wire.NewRequestID(),
 		RecipientAccountID: s.AccountID,
-		Additional: history.Additional{Zone: s.Zone, Status: x.status, Milliseconds: s.Now().Sub(x.started).Milliseconds(),
-			BytesIn: x.size, Upstream: x.passedOn},
+		Additional: history.Additional{Zone: s.Zone, Status: x.status,
+			Milliseconds: s.Now().Sub(x.started).Milliseconds(),
+			BytesIn:      x.size, Upstream: x.passedOn},
 	}
 	record.SetTime(x.started)
 	if name := x.signingName(); serviceName.MatchString(name) {
@@ -83,7 +88,8 @@ func identityOf(x *exchange) history.Identity {
 	if p.ARN == "" {
 		return claimedIdentity(x)
 	}
-	id := history.Identity{Type: "Unknown", PrincipalID: p.UserID, ARN: p.ARN, AccountID: p.AccountID, AccessKeyID: p.AccessKeyID}
+	id := history.Identity{Type: "Unknown", PrincipalID: p.UserID, ARN: p.ARN, AccountID: p.AccountID,
+		AccessKeyID: p.AccessKeyID}
 	resource := p.ARN
 	if fields := strings.SplitN(p.ARN, ":", 6); len(fields) == 6 {
 		resource = fields[5]
@@ -97,7 +103,8 @@ func identityOf(x *exchange) history.Identity {
 	case "assumed-role":
 		role, _, _ := strings.Cut(rest, "/")
 		id.Type = "AssumedRole"
-		id.SessionContext = &history.SessionContext{SessionIssuer: history.SessionIssuer{Type: "Role", AccountID: p.AccountID, UserName: role}}
+		id.SessionContext = &history.SessionContext{SessionIssuer: history.SessionIssuer{Type: "Role",
+			AccountID: p.AccountID, UserName: role}}
 	case "federated-user":
 		id.Type = "FederatedUser"
 	}
@@ -119,7 +126,7 @@ func claimedIdentity(x *exchange) history.Identity {
 }
 
 // paramsOf are a verified call's parameters: of the path, the query or form, and the JSON body.
-func paramsOf(call *wire.Call) json.RawMessage {
+func paramsOf(call *operation.Call) json.RawMessage {
 	params := map[string]any{}
 	switch {
 	case len(call.Body) > maxRecorded:

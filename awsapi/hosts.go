@@ -12,8 +12,9 @@ import (
 	"tripod/internal/partition"
 )
 
-// regionalHost matches the names of endpoints in a region: the service's, with -fips or not, EKS's own with FIPS, and its OIDC issuers.
-// globalHost matches those without a region. Both leave out what a customer of AWS can get in the same domains.
+// regionalHost matches the names of endpoints in a region: the service's, with -fips or not, EKS's own with FIPS, and
+// its OIDC issuers. globalHost matches those without a region. Both leave out what a customer of AWS can get in the
+// same domains.
 var (
 	regionalHost = regexp.MustCompile(`^(?:(?:oidc|fips)\.eks|[a-z0-9-]+)\.([a-z]{2,4}(?:-[a-z]+)+-[0-9]{1,2})\.(.+)$`)
 	globalHost   = regexp.MustCompile(`^(?:[a-z0-9-]+|iam\.us-gov)\.amazonaws\.com$|^[a-z0-9-]+\.global\.api\.aws$`)
@@ -38,7 +39,8 @@ func (s *server) checkHost(r *http.Request) error {
 	}
 	if !s.hostAllowed(r.Host) {
 		return &wire.Error{Code: "MisdirectedRequestException", Status: http.StatusMisdirectedRequest,
-			Message: "This endpoint is called as localhost, a loopback address or an AWS endpoint's name, not as the request's Host header says."}
+			Message: "This endpoint is called as localhost, a loopback address or an AWS endpoint's name, not as the " +
+				"request's Host header says."}
 	}
 	return nil
 }

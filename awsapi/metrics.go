@@ -38,7 +38,8 @@ func (s *server) record(x *exchange, r *http.Request) {
 		slog.Duration("duration", s.Now().Sub(x.started)))
 }
 
-// newCalls makes the counter of calls and registers it. A Front made anew in the same process goes on counting in the old one.
+// newCalls makes the counter of calls and registers it. A Front made anew in the same process goes on counting in the
+// old one.
 func newCalls(registerer prometheus.Registerer) *prometheus.CounterVec {
 	calls := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "tripod_aws_requests_total",

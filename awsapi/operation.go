@@ -3,6 +3,7 @@ package awsapi
 import (
 	"net/http"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/throttle"
 	"tripod/awsapi/wire"
 )
@@ -21,7 +22,7 @@ func (s *server) handler(serve handlerFunc) http.Handler {
 }
 
 // signed authenticates the request before serve sees it.
-func (s *server) signed(serve func(http.ResponseWriter, *http.Request, *wire.Call) error) http.Handler {
+func (s *server) signed(serve func(http.ResponseWriter, *http.Request, *operation.Call) error) http.Handler {
 	return s.handler(func(w http.ResponseWriter, r *http.Request) error {
 		call, err := s.authenticate(w, r)
 		if err != nil {
@@ -35,7 +36,7 @@ func (s *server) signed(serve func(http.ResponseWriter, *http.Request, *wire.Cal
 // those whose requests name it in a header or parameter. It authenticates the call, finds the operation and has the
 // service's API decode, authorize, do and encode it; what Tripod does not have is passed on.
 func (s *server) operation(named string) http.Handler {
-	verified := s.signed(func(w http.ResponseWriter, r *http.Request, call *wire.Call) error {
+	verified := s.signed(func(w http.ResponseWriter, r *http.Request, call *operation.Call) error {
 		x := exchangeOf(r)
 		api := x.service.API(call.Params.Get("Version"))
 		name := named
@@ -69,7 +70,7 @@ func (s *server) throttled(x *exchange) error {
 }
 
 // otherService answers a call that is well signed for a service that is not here.
-func (s *server) otherService(w http.ResponseWriter, r *http.Request, call *wire.Call) error {
+func (s *server) otherService(w http.ResponseWriter, r *http.Request, call *operation.Call) error {
 	x := exchangeOf(r)
 	action := actionOf(r, call)
 	x.claimed = action

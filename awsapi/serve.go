@@ -13,13 +13,14 @@ import (
 )
 
 const (
-	// helloTimeout is how long a client may be silent after connecting, and headerTimeout how long its headers may take.
+	// helloTimeout is how long a client may be silent after connecting, and headerTimeout how long its headers may
+	// take.
 	helloTimeout  = 10 * time.Second
 	headerTimeout = 10 * time.Second
 	// bodyTimeout is how long a whole request may take to arrive; see newcomers for callers who are not known yet.
 	bodyTimeout = 30 * time.Second
-	// streamBuffer is how many bytes of a request HTTP/2 takes before somebody reads them, of a connection and of a stream: the least that it
-	// may be. mostStreams is how many requests a connection may have under way.
+	// streamBuffer is how many bytes of a request HTTP/2 takes before somebody reads them, of a connection and of a
+	// stream: the least that it may be. mostStreams is how many requests a connection may have under way.
 	streamBuffer, mostStreams = 64 << 10, 100
 	// idleTimeout is longer than the SDKs keep idle connections, so that they and not we close them.
 	idleTimeout = 2 * time.Minute
@@ -30,9 +31,10 @@ const (
 )
 
 // Serve serves handler on listener, TCP or unix, until ctx ends: HTTPS for connections whose first byte begins a TLS
-// handshake, HTTP for all others. A nil tlsConfig means HTTP only. It closes the listener, lets running calls finish for up to
-// 5 s and returns nil then; any other end is an error.
-func Serve(ctx context.Context, listener net.Listener, handler http.Handler, tlsConfig *tls.Config, logger *slog.Logger) error {
+// handshake, HTTP for all others. A nil tlsConfig means HTTP only. It closes the listener, lets running calls finish
+// for up to 5 s and returns nil then; any other end is an error.
+func Serve(ctx context.Context, listener net.Listener, handler http.Handler, tlsConfig *tls.Config,
+	logger *slog.Logger) error {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}

@@ -20,7 +20,8 @@ type splitter struct {
 }
 
 func newSplitter(listener net.Listener) *splitter {
-	return &splitter{listener: listener, plain: newHandOff(listener.Addr()), newcomers: newNewcomers(), waiting: make(map[net.Conn]struct{})}
+	return &splitter{listener: listener, plain: newHandOff(listener.Addr()), newcomers: newNewcomers(),
+		waiting: make(map[net.Conn]struct{})}
 }
 
 // run accepts until the listener is closed, and returns once every connection is handed on or closed.

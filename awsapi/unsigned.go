@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 )
 
@@ -50,7 +51,7 @@ func (s *server) unsignedCall(w http.ResponseWriter, r *http.Request, body []byt
 	api := x.service.API("")
 	x.size = len(body)
 	x.claimed, x.operation = action, api.Operation(action)
-	x.call = &wire.Call{Operation: x.operation, RequestID: x.requestID, Params: params, Body: body, Request: r,
+	x.call = &operation.Call{Operation: x.operation, RequestID: x.requestID, Params: params, Body: body, Request: r,
 		Keys: s.conditionKeys(r, params)}
 	if err := s.throttled(x); err != nil {
 		return false, err

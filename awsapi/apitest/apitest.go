@@ -1,4 +1,5 @@
-// Package apitest is the AWS endpoint for tests of the services: a front over a region in memory, and users who call it with real clients.
+// Package apitest is the AWS endpoint for tests of the services: a front over a region in memory, and users who call it
+// with real clients.
 package apitest
 
 import (
@@ -56,8 +57,9 @@ func Start(t *testing.T, configure func(*World), seeds ...func(*state.Txn)) *Wor
 
 // controlPlane is what clusters are made of, as far as records go: there are no zones that act on them.
 func controlPlane() eks.ControlPlane {
-	return eks.ControlPlane{FirstPort: 20010, PortsPerCluster: 10, MostClusters: 5, AWSPort: 4566, DefaultVersion: "1.36",
-		Versions: map[string]string{"1.36": "v1.36.3-eks-1", "1.37": "v1.37.2-eks-1"},
+	return eks.ControlPlane{FirstPort: 20010, PortsPerCluster: 10, MostClusters: 5, AWSPort: 4566,
+		DefaultVersion: "1.36",
+		Versions:       map[string]string{"1.36": "v1.36.3-eks-1", "1.37": "v1.37.2-eks-1"},
 		NewSecrets: func(region.Cluster) (region.ClusterSecrets, error) {
 			return region.ClusterSecrets{CACert: "a certificate"}, nil
 		}}
@@ -96,7 +98,8 @@ func (w *World) Allow(name, action, resource string) {
 	w.t.Helper()
 	w.Write(func(tx *state.Txn) {
 		user, _ := region.Users.Get(tx, name)
-		user.Inline = map[string]string{"own": `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"` + action + `","Resource":"` + resource + `"}}`}
+		user.Inline = map[string]string{"own": `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"` +
+			action + `","Resource":"` + resource + `"}}`}
 		region.Users.Put(tx, name, user)
 	})
 }
@@ -130,7 +133,8 @@ func (w *World) Boto3(script string) {
 	w.run(exec.Command(python, script))
 }
 
-// CLI runs the aws command as the user admin and returns what it printed; the test is skipped where there is no such command.
+// CLI runs the aws command as the user admin and returns what it printed; the test is skipped where there is no such
+// command.
 func (w *World) CLI(args ...string) string {
 	w.t.Helper()
 	path, err := exec.LookPath("aws")
@@ -143,9 +147,12 @@ func (w *World) CLI(args ...string) string {
 func (w *World) run(command *exec.Cmd) string {
 	w.t.Helper()
 	key := w.keys["admin"]
-	command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + w.t.TempDir(), "AWS_ACCESS_KEY_ID=" + key.ID, "AWS_SECRET_ACCESS_KEY=" + key.Secret,
-		"AWS_DEFAULT_REGION=" + Region, "AWS_REGION=" + Region, "AWS_ENDPOINT_URL=" + w.URL, "AWS_MAX_ATTEMPTS=1", "AWS_PAGER=",
-		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_EC2_METADATA_DISABLED=true", "NO_PROXY=127.0.0.1", "no_proxy=127.0.0.1"}
+	command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + w.t.TempDir(), "AWS_ACCESS_KEY_ID=" + key.ID,
+		"AWS_SECRET_ACCESS_KEY=" + key.Secret,
+		"AWS_DEFAULT_REGION=" + Region, "AWS_REGION=" + Region, "AWS_ENDPOINT_URL=" + w.URL, "AWS_MAX_ATTEMPTS=1",
+		"AWS_PAGER=",
+		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_EC2_METADATA_DISABLED=true",
+		"NO_PROXY=127.0.0.1", "no_proxy=127.0.0.1"}
 	out, err := command.CombinedOutput()
 	if err != nil {
 		w.t.Errorf("%v: %v\n%s", command.Args, err, out)

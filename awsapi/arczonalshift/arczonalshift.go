@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/arczonalshift/types"
 
 	"tripod/awsapi/ec2"
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/state"
 )
@@ -45,7 +46,7 @@ func (s *Service) now() time.Time {
 }
 
 // resource is the managed resource with that ARN, whom the caller may do the operation to. ARC's names of actions are the operations'.
-func (s *Service) resource(tx *state.Txn, call *wire.Call, arn *string) (Resource, error) {
+func (s *Service) resource(tx *state.Txn, call *operation.Call, arn *string) (Resource, error) {
 	if err := call.Authorize(wire.RestJSON, Name+":"+call.Operation, aws.ToString(arn)); err != nil {
 		return Resource{}, err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/arczonalshift"
 	"github.com/aws/aws-sdk-go-v2/service/arczonalshift/types"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/state"
 )
@@ -33,7 +34,7 @@ func configOf(tx *state.Txn, clusterID string) autoshift {
 }
 
 // configure edits how a resource is set up.
-func (s *Service) configure(call *wire.Call, arn *string, edit func(*autoshift) error) (resource Resource, config autoshift, err error) {
+func (s *Service) configure(call *operation.Call, arn *string, edit func(*autoshift) error) (resource Resource, config autoshift, err error) {
 	err = s.State.Update(call.Request.Context(), func(tx *state.Txn) (err error) {
 		if resource, err = s.resource(tx, call, arn); err != nil {
 			return err
@@ -53,7 +54,7 @@ func unconfigured() error {
 	return conflict(types.ConflictExceptionReasonPracticeConfigurationDoesNotExist, "", "The resource has no practice run configuration: CreatePracticeRunConfiguration makes one.")
 }
 
-func (s *Service) createPracticeRun(call *wire.Call, in *arczonalshift.CreatePracticeRunConfigurationInput) (*arczonalshift.CreatePracticeRunConfigurationOutput, error) {
+func (s *Service) createPracticeRun(call *operation.Call, in *arczonalshift.CreatePracticeRunConfigurationInput) (*arczonalshift.CreatePracticeRunConfigurationOutput, error) {
 	resource, config, err := s.configure(call, in.ResourceIdentifier, func(config *autoshift) error {
 		if config.Practice != nil {
 			return conflict(types.ConflictExceptionReasonPracticeConfigurationAlreadyExists, "", "The resource has a practice run configuration already.")
@@ -66,7 +67,7 @@ func (s *Service) createPracticeRun(call *wire.Call, in *arczonalshift.CreatePra
 		ZonalAutoshiftStatus: config.Status}, err
 }
 
-func (s *Service) updatePracticeRun(call *wire.Call, in *arczonalshift.UpdatePracticeRunConfigurationInput) (*arczonalshift.UpdatePracticeRunConfigurationOutput, error) {
+func (s *Service) updatePracticeRun(call *operation.Call, in *arczonalshift.UpdatePracticeRunConfigurationInput) (*arczonalshift.UpdatePracticeRunConfigurationOutput, error) {
 	resource, config, err := s.configure(call, in.ResourceIdentifier, func(config *autoshift) error {
 		if config.Practice == nil {
 			return unconfigured()
@@ -104,7 +105,7 @@ func checkPractice(config *types.PracticeRunConfiguration) error {
 	return nil
 }
 
-func (s *Service) deletePracticeRun(call *wire.Call, in *arczonalshift.DeletePracticeRunConfigurationInput) (*arczonalshift.DeletePracticeRunConfigurationOutput, error) {
+func (s *Service) deletePracticeRun(call *operation.Call, in *arczonalshift.DeletePracticeRunConfigurationInput) (*arczonalshift.DeletePracticeRunConfigurationOutput, error) {
 	resource, config, err := s.configure(call, in.ResourceIdentifier, func(config *autoshift) error {
 		switch {
 		case config.Practice == nil:
@@ -118,7 +119,7 @@ func (s *Service) deletePracticeRun(call *wire.Call, in *arczonalshift.DeletePra
 	return &arczonalshift.DeletePracticeRunConfigurationOutput{Arn: &resource.ARN, Name: &resource.Name, ZonalAutoshiftStatus: config.Status}, err
 }
 
-func (s *Service) updateAutoshift(call *wire.Call, in *arczonalshift.UpdateZonalAutoshiftConfigurationInput) (*arczonalshift.UpdateZonalAutoshiftConfigurationOutput, error) {
+func (s *Service) updateAutoshift(call *operation.Call, in *arczonalshift.UpdateZonalAutoshiftConfigurationInput) (*arczonalshift.UpdateZonalAutoshiftConfigurationOutput, error) {
 	resource, config, err := s.configure(call, in.ResourceIdentifier, func(config *autoshift) error {
 		if config.Practice == nil {
 			return unconfigured()
@@ -143,24 +144,24 @@ func (s *Service) mayPractice(tx *state.Txn, resource Resource) error {
 	return nil
 }
 
-func (s *Service) startPracticeRun(call *wire.Call, in *arczonalshift.StartPracticeRunInput) (*arczonalshift.StartPracticeRunOutput, error) {
+func (s *Service) startPracticeRun(call *operation.Call, in *arczonalshift.StartPracticeRunInput) (*arczonalshift.StartPracticeRunOutput, error) {
 	shift, arn, err := s.start(call, in.ResourceIdentifier, aws.ToString(in.AwayFrom), aws.ToString(in.Comment), practiceLength, true)
 	return &arczonalshift.StartPracticeRunOutput{ZonalShiftId: &shift.ID, ResourceIdentifier: &arn, AwayFrom: in.AwayFrom, Comment: in.Comment,
 		StartTime: &shift.StartedAt, ExpiryTime: &shift.ExpiresAt, Status: types.ZonalShiftStatusActive}, err
 }
 
-func (s *Service) cancelPracticeRun(call *wire.Call, in *arczonalshift.CancelPracticeRunInput) (*arczonalshift.CancelPracticeRunOutput, error) {
+func (s *Service) cancelPracticeRun(call *operation.Call, in *arczonalshift.CancelPracticeRunInput) (*arczonalshift.CancelPracticeRunOutput, error) {
 	shift, resource, err := s.changeShift(call, in.ZonalShiftId, true, s.end)
 	return &arczonalshift.CancelPracticeRunOutput{ZonalShiftId: &shift.ID, ResourceIdentifier: &resource.ARN, AwayFrom: aws.String(s.zoneID(shift.Zone)),
 		Comment: &shift.Comment, StartTime: &shift.StartedAt, ExpiryTime: &shift.ExpiresAt, Status: s.status(shift)}, err
 }
 
 // listAutoshifts is empty: AWS starts them, and nobody does here.
-func (s *Service) listAutoshifts(call *wire.Call, _ *arczonalshift.ListAutoshiftsInput) (*arczonalshift.ListAutoshiftsOutput, error) {
+func (s *Service) listAutoshifts(call *operation.Call, _ *arczonalshift.ListAutoshiftsInput) (*arczonalshift.ListAutoshiftsOutput, error) {
 	return &arczonalshift.ListAutoshiftsOutput{Items: []types.AutoshiftSummary{}}, call.Authorize(wire.RestJSON, Name+":ListAutoshifts", "*")
 }
 
-func (s *Service) observerStatus(call *wire.Call, _ *arczonalshift.GetAutoshiftObserverNotificationStatusInput) (*arczonalshift.GetAutoshiftObserverNotificationStatusOutput, error) {
+func (s *Service) observerStatus(call *operation.Call, _ *arczonalshift.GetAutoshiftObserverNotificationStatusInput) (*arczonalshift.GetAutoshiftObserverNotificationStatusOutput, error) {
 	if err := call.Authorize(wire.RestJSON, Name+":"+call.Operation, "*"); err != nil {
 		return nil, err
 	}
@@ -172,7 +173,7 @@ func (s *Service) observerStatus(call *wire.Call, _ *arczonalshift.GetAutoshiftO
 	})
 }
 
-func (s *Service) observe(call *wire.Call, in *arczonalshift.UpdateAutoshiftObserverNotificationStatusInput) (*arczonalshift.UpdateAutoshiftObserverNotificationStatusOutput, error) {
+func (s *Service) observe(call *operation.Call, in *arczonalshift.UpdateAutoshiftObserverNotificationStatusInput) (*arczonalshift.UpdateAutoshiftObserverNotificationStatusOutput, error) {
 	if err := call.Authorize(wire.RestJSON, Name+":"+call.Operation, "*"); err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ var model = operation.Model{
 }
 
 // typed makes an action of a method that takes the SDK's input and gives the SDK's output.
-func typed[In any, Out smithy.Serializable](handle func(*wire.Call, *In) (Out, error)) operation.Action {
+func typed[In any, Out smithy.Serializable](handle func(*operation.Call, *In) (Out, error)) operation.Action {
 	return operation.Typed(model, handle)
 }
 

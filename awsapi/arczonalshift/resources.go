@@ -5,12 +5,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/arczonalshift"
 	"github.com/aws/aws-sdk-go-v2/service/arczonalshift/types"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/region"
 	"tripod/state"
 )
 
-func (s *Service) getManagedResource(call *wire.Call, in *arczonalshift.GetManagedResourceInput) (*arczonalshift.GetManagedResourceOutput, error) {
+func (s *Service) getManagedResource(call *operation.Call, in *arczonalshift.GetManagedResourceInput) (*arczonalshift.GetManagedResourceOutput, error) {
 	out := &arczonalshift.GetManagedResourceOutput{}
 	return out, s.State.View(func(tx *state.Txn) error {
 		resource, err := s.resource(tx, call, in.ResourceIdentifier)
@@ -24,7 +25,7 @@ func (s *Service) getManagedResource(call *wire.Call, in *arczonalshift.GetManag
 	})
 }
 
-func (s *Service) listManagedResources(call *wire.Call, in *arczonalshift.ListManagedResourcesInput) (*arczonalshift.ListManagedResourcesOutput, error) {
+func (s *Service) listManagedResources(call *operation.Call, in *arczonalshift.ListManagedResourcesInput) (*arczonalshift.ListManagedResourcesOutput, error) {
 	if err := call.Authorize(wire.RestJSON, Name+":ListManagedResources", "*"); err != nil {
 		return nil, err
 	}

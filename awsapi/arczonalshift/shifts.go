@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/arczonalshift"
 	"github.com/aws/aws-sdk-go-v2/service/arczonalshift/types"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/region"
 	"tripod/state"
@@ -22,7 +23,7 @@ const (
 	remembered = 30 * 24 * time.Hour
 )
 
-func (s *Service) startZonalShift(call *wire.Call, in *arczonalshift.StartZonalShiftInput) (*arczonalshift.StartZonalShiftOutput, error) {
+func (s *Service) startZonalShift(call *operation.Call, in *arczonalshift.StartZonalShiftInput) (*arczonalshift.StartZonalShiftOutput, error) {
 	length, err := lengthOf(aws.ToString(in.ExpiresIn))
 	if err != nil {
 		return nil, err
@@ -36,7 +37,7 @@ func (s *Service) startZonalShift(call *wire.Call, in *arczonalshift.StartZonalS
 }
 
 // start begins a shift, of which a resource has one at a time.
-func (s *Service) start(call *wire.Call, resourceARN *string, awayFrom, comment string, length time.Duration, practice bool) (shift region.ZonalShift, arn string, err error) {
+func (s *Service) start(call *operation.Call, resourceARN *string, awayFrom, comment string, length time.Duration, practice bool) (shift region.ZonalShift, arn string, err error) {
 	id := wire.NewRequestID()
 	err = s.State.Update(call.Request.Context(), func(tx *state.Txn) error {
 		resource, err := s.resource(tx, call, resourceARN)
@@ -82,7 +83,7 @@ func lengthOf(expiresIn string) (time.Duration, error) {
 	return length, nil
 }
 
-func (s *Service) updateZonalShift(call *wire.Call, in *arczonalshift.UpdateZonalShiftInput) (*arczonalshift.UpdateZonalShiftOutput, error) {
+func (s *Service) updateZonalShift(call *operation.Call, in *arczonalshift.UpdateZonalShiftInput) (*arczonalshift.UpdateZonalShiftOutput, error) {
 	if in.Comment == nil && in.ExpiresIn == nil {
 		return nil, invalid(types.ValidationExceptionReasonMissingValue, "Give a comment, an expiresIn or both.")
 	}
@@ -106,7 +107,7 @@ func (s *Service) updateZonalShift(call *wire.Call, in *arczonalshift.UpdateZona
 		Comment: &shift.Comment, StartTime: &shift.StartedAt, ExpiryTime: &shift.ExpiresAt, Status: s.status(shift)}, nil
 }
 
-func (s *Service) cancelZonalShift(call *wire.Call, in *arczonalshift.CancelZonalShiftInput) (*arczonalshift.CancelZonalShiftOutput, error) {
+func (s *Service) cancelZonalShift(call *operation.Call, in *arczonalshift.CancelZonalShiftInput) (*arczonalshift.CancelZonalShiftOutput, error) {
 	shift, resource, err := s.changeShift(call, in.ZonalShiftId, false, s.end)
 	if err != nil {
 		return nil, err
@@ -121,7 +122,7 @@ func (s *Service) end(shift *region.ZonalShift) error {
 }
 
 // changeShift edits an active shift, or an active practice run.
-func (s *Service) changeShift(call *wire.Call, id *string, practice bool, edit func(*region.ZonalShift) error) (shift region.ZonalShift, resource Resource, err error) {
+func (s *Service) changeShift(call *operation.Call, id *string, practice bool, edit func(*region.ZonalShift) error) (shift region.ZonalShift, resource Resource, err error) {
 	err = s.State.Update(call.Request.Context(), func(tx *state.Txn) (err error) {
 		found := false
 		if shift, found = region.ZonalShifts.Get(tx, aws.ToString(id)); !found || s.resourceOf(tx, shift.ClusterID).ARN == "" {
@@ -174,7 +175,7 @@ func (s *Service) kindOf(shift region.ZonalShift) (types.ShiftType, types.Practi
 	return types.ShiftTypePracticeRun, types.PracticeRunOutcomeSucceeded
 }
 
-func (s *Service) listZonalShifts(call *wire.Call, in *arczonalshift.ListZonalShiftsInput) (*arczonalshift.ListZonalShiftsOutput, error) {
+func (s *Service) listZonalShifts(call *operation.Call, in *arczonalshift.ListZonalShiftsInput) (*arczonalshift.ListZonalShiftsOutput, error) {
 	if err := call.Authorize(wire.RestJSON, Name+":ListZonalShifts", "*"); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/nodes/machine"
 )
@@ -95,7 +96,7 @@ type pageInput struct {
 }
 
 // cut is a page of a list.
-func cut[T any](call *wire.Call, in pageInput, usual int, items []T, key func(T) string) (wire.QueryList[T], string, error) {
+func cut[T any](call *operation.Call, in pageInput, usual int, items []T, key func(T) string) (wire.QueryList[T], string, error) {
 	size := usual
 	if in.MaxRecords != nil {
 		size = *in.MaxRecords
@@ -127,7 +128,7 @@ type describeGroupsOutput struct {
 }
 
 // describeGroups leaves out names that there are not, as AWS does.
-func (s *Service) describeGroups(call *wire.Call, in *describeGroupsInput) (*describeGroupsOutput, error) {
+func (s *Service) describeGroups(call *operation.Call, in *describeGroupsInput) (*describeGroupsOutput, error) {
 	groups, err := s.groups()
 	if err != nil {
 		return nil, err
@@ -167,7 +168,7 @@ type describeInstancesOutput struct {
 	NextToken            string `xml:",omitempty" json:",omitempty"`
 }
 
-func (s *Service) describeInstances(call *wire.Call, in *describeInstancesInput) (*describeInstancesOutput, error) {
+func (s *Service) describeInstances(call *operation.Call, in *describeInstancesInput) (*describeInstancesOutput, error) {
 	groups, err := s.groups()
 	if err != nil {
 		return nil, err
@@ -195,7 +196,7 @@ type describeTagsOutput struct {
 	NextToken string `xml:",omitempty" json:",omitempty"`
 }
 
-func (s *Service) describeTags(call *wire.Call, in *describeTagsInput) (*describeTagsOutput, error) {
+func (s *Service) describeTags(call *operation.Call, in *describeTagsInput) (*describeTagsOutput, error) {
 	groups, err := s.groups()
 	if err != nil {
 		return nil, err
@@ -227,7 +228,7 @@ type describeLaunchConfigurationsOutput struct {
 	LaunchConfigurations wire.QueryList[struct{}]
 }
 
-func describeLaunchConfigurations(*wire.Call, *describeLaunchConfigurationsInput) (*describeLaunchConfigurationsOutput, error) {
+func describeLaunchConfigurations(*operation.Call, *describeLaunchConfigurationsInput) (*describeLaunchConfigurationsOutput, error) {
 	return &describeLaunchConfigurationsOutput{}, nil
 }
 
@@ -241,7 +242,7 @@ type describeActivitiesInput struct {
 
 type describeActivitiesOutput struct{ Activities wire.QueryList[struct{}] }
 
-func (s *Service) describeActivities(_ *wire.Call, in *describeActivitiesInput) (*describeActivitiesOutput, error) {
+func (s *Service) describeActivities(_ *operation.Call, in *describeActivitiesInput) (*describeActivitiesOutput, error) {
 	groups, err := s.groups()
 	if err != nil {
 		return nil, err

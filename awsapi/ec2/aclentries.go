@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -99,7 +99,7 @@ func (acl networkACL) with(entries []aclEntry) networkACL {
 	return acl
 }
 
-func (s *Service) createACLEntry(call *wire.Call, in *aclEntryInput) (*done, error) {
+func (s *Service) createACLEntry(call *operation.Call, in *aclEntryInput) (*done, error) {
 	e, err := in.entry()
 	if err != nil {
 		return nil, err
@@ -126,7 +126,7 @@ func (s *Service) createACLEntry(call *wire.Call, in *aclEntryInput) (*done, err
 	})
 }
 
-func (s *Service) replaceACLEntry(call *wire.Call, in *aclEntryInput) (*done, error) {
+func (s *Service) replaceACLEntry(call *operation.Call, in *aclEntryInput) (*done, error) {
 	e, err := in.entry()
 	if err != nil {
 		return nil, err
@@ -167,7 +167,7 @@ type deleteACLEntryInput struct {
 	Egress bool   `ec2:"Egress,required"`
 }
 
-func (s *Service) deleteACLEntry(call *wire.Call, in *deleteACLEntryInput) (*done, error) {
+func (s *Service) deleteACLEntry(call *operation.Call, in *deleteACLEntryInput) (*done, error) {
 	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		acl, at, err := s.aclEntry(tx, in.ACLID, in.Number, in.Egress)
 		if err != nil {

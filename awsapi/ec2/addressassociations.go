@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/state"
 )
@@ -95,7 +96,7 @@ type associateAddressOutput struct {
 }
 
 // associateAddress gives an address to a node's interface. An address that is in use moves, unless AllowReassociation is false.
-func (s *Service) associateAddress(call *wire.Call, in *associateAddressInput) (*associateAddressOutput, error) {
+func (s *Service) associateAddress(call *operation.Call, in *associateAddressInput) (*associateAddressOutput, error) {
 	switch {
 	case in.AllocationID == "" && in.PublicIP == "":
 		return nil, refuse("MissingParameter", "Either public IP or allocation id must be specified")
@@ -192,7 +193,7 @@ type disassociateAddressInput struct {
 }
 
 // disassociateAddress ends an association that a call made: those of NAT gateways end with them.
-func (s *Service) disassociateAddress(call *wire.Call, in *disassociateAddressInput) (*done, error) {
+func (s *Service) disassociateAddress(call *operation.Call, in *disassociateAddressInput) (*done, error) {
 	switch {
 	case in.AssociationID == "" && in.PublicIP == "":
 		return nil, refuse("MissingParameter", "Either public IP or association id must be specified")

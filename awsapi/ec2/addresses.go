@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -52,7 +52,7 @@ type describeAddressesOutput struct {
 	Addresses list[elasticIP] `xml:"addressesSet"`
 }
 
-func (s *Service) describeAddresses(call *wire.Call, in *describeAddressesInput) (*describeAddressesOutput, error) {
+func (s *Service) describeAddresses(call *operation.Call, in *describeAddressesInput) (*describeAddressesOutput, error) {
 	if len(in.PublicIPs) > 0 {
 		in.Filters = append(in.Filters, filter{"public-ip", in.PublicIPs})
 	}
@@ -88,7 +88,7 @@ type allocateAddressOutput struct {
 	BorderGroup  string `xml:"networkBorderGroup"`
 }
 
-func (s *Service) allocateAddress(call *wire.Call, in *allocateAddressInput) (*allocateAddressOutput, error) {
+func (s *Service) allocateAddress(call *operation.Call, in *allocateAddressInput) (*allocateAddressOutput, error) {
 	if in.Domain != "" && in.Domain != "vpc" {
 		return nil, refuse("InvalidParameterValue", "Domain must be vpc: AWS has no other any more.")
 	}
@@ -119,7 +119,7 @@ type releaseAddressInput struct {
 	BorderGroup  string `ec2:"NetworkBorderGroup"`
 }
 
-func (s *Service) releaseAddress(call *wire.Call, in *releaseAddressInput) (*done, error) {
+func (s *Service) releaseAddress(call *operation.Call, in *releaseAddressInput) (*done, error) {
 	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		v, err := addresses.get(s, tx, in.AllocationID)
 		if err != nil {
@@ -149,7 +149,7 @@ type describeAddressesAttributeOutput struct {
 }
 
 // describeAddressesAttribute tells the addresses' domain names: no address has one.
-func (s *Service) describeAddressesAttribute(call *wire.Call, in *describeAddressesAttributeInput) (*describeAddressesAttributeOutput, error) {
+func (s *Service) describeAddressesAttribute(call *operation.Call, in *describeAddressesAttributeInput) (*describeAddressesAttributeOutput, error) {
 	if in.Attribute != "" && in.Attribute != "domain-name" {
 		return nil, refuse("InvalidParameterValue", "Value (%s) for parameter attribute is invalid. It must be domain-name.", clip(in.Attribute))
 	}

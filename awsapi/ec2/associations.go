@@ -5,7 +5,7 @@ import (
 	"regexp"
 	"slices"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -20,7 +20,7 @@ type createRouteTableOutput struct {
 	Token string     `xml:"clientToken,omitempty"`
 }
 
-func (s *Service) createRouteTable(call *wire.Call, in *createRouteTableInput) (*createRouteTableOutput, error) {
+func (s *Service) createRouteTable(call *operation.Call, in *createRouteTableInput) (*createRouteTableOutput, error) {
 	given, err := newTags(in.Specifications, "route-table")
 	if err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ type deleteRouteTableInput struct {
 	TableID string `ec2:"RouteTableId,required"`
 }
 
-func (s *Service) deleteRouteTable(call *wire.Call, in *deleteRouteTableInput) (*done, error) {
+func (s *Service) deleteRouteTable(call *operation.Call, in *deleteRouteTableInput) (*done, error) {
 	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		t, err := routeTables.get(s, tx, in.TableID)
 		if err != nil {
@@ -96,7 +96,7 @@ type associationState struct {
 	State string `xml:"state"`
 }
 
-func (s *Service) associateRouteTable(call *wire.Call, in *associateRouteTableInput) (*associateRouteTableOutput, error) {
+func (s *Service) associateRouteTable(call *operation.Call, in *associateRouteTableInput) (*associateRouteTableOutput, error) {
 	if (in.SubnetID == "") == (in.GatewayID == "") {
 		return nil, refuse("InvalidParameterCombination", "Give exactly one of SubnetId and GatewayId.")
 	}
@@ -154,7 +154,7 @@ type disassociateRouteTableInput struct {
 	AssociationID string `ec2:"AssociationId,required"`
 }
 
-func (s *Service) disassociateRouteTable(call *wire.Call, in *disassociateRouteTableInput) (*done, error) {
+func (s *Service) disassociateRouteTable(call *operation.Call, in *disassociateRouteTableInput) (*done, error) {
 	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		t, at, err := s.routeAssociation(tx, in.AssociationID)
 		switch {
@@ -193,7 +193,7 @@ type replaceAssociationOutput struct {
 }
 
 // replaceRouteTableAssociation gives a subnet, or the VPC as its main table, another table; the association gets a new id.
-func (s *Service) replaceRouteTableAssociation(call *wire.Call, in *replaceAssociationInput) (*replaceAssociationOutput, error) {
+func (s *Service) replaceRouteTableAssociation(call *operation.Call, in *replaceAssociationInput) (*replaceAssociationOutput, error) {
 	out := &replaceAssociationOutput{State: associationState{"associated"}}
 	return change(s, call, out, func(tx *state.Txn) error {
 		from, at, err := s.routeAssociation(tx, in.AssociationID)

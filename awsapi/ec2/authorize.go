@@ -3,7 +3,7 @@ package ec2
 import (
 	"slices"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -53,15 +53,15 @@ type authorizeOutput struct {
 	Rules  list[ruleRecord] `xml:"securityGroupRuleSet"`
 }
 
-func (s *Service) authorizeIngress(call *wire.Call, in *rulesInput) (*authorizeOutput, error) {
+func (s *Service) authorizeIngress(call *operation.Call, in *rulesInput) (*authorizeOutput, error) {
 	return s.authorize(call, in, false)
 }
 
-func (s *Service) authorizeEgress(call *wire.Call, in *rulesInput) (*authorizeOutput, error) {
+func (s *Service) authorizeEgress(call *operation.Call, in *rulesInput) (*authorizeOutput, error) {
 	return s.authorize(call, in, true)
 }
 
-func (s *Service) authorize(call *wire.Call, in *rulesInput, egress bool) (*authorizeOutput, error) {
+func (s *Service) authorize(call *operation.Call, in *rulesInput, egress bool) (*authorizeOutput, error) {
 	if len(in.RuleIDs) > 0 {
 		return nil, refuse("UnknownParameter", "The parameter SecurityGroupRuleId is not recognized: new rules get their ids.")
 	}
@@ -144,15 +144,15 @@ type revokedRule struct {
 	Description string `xml:"description,omitempty"`
 }
 
-func (s *Service) revokeIngress(call *wire.Call, in *rulesInput) (*revokeOutput, error) {
+func (s *Service) revokeIngress(call *operation.Call, in *rulesInput) (*revokeOutput, error) {
 	return s.revoke(call, in, false)
 }
 
-func (s *Service) revokeEgress(call *wire.Call, in *rulesInput) (*revokeOutput, error) {
+func (s *Service) revokeEgress(call *operation.Call, in *rulesInput) (*revokeOutput, error) {
 	return s.revoke(call, in, true)
 }
 
-func (s *Service) revoke(call *wire.Call, in *rulesInput, egress bool) (*revokeOutput, error) {
+func (s *Service) revoke(call *operation.Call, in *rulesInput, egress bool) (*revokeOutput, error) {
 	if len(in.Specifications) > 0 {
 		return nil, refuse("UnknownParameter", "The parameter TagSpecification is not recognized: a rule's tags go with it.")
 	}

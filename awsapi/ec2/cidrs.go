@@ -7,7 +7,7 @@ import (
 	"regexp"
 	"slices"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -45,7 +45,7 @@ type vpcCIDROutput struct {
 	CIDR6 *cidr6Association `xml:"ipv6CidrBlockAssociation"`
 }
 
-func (s *Service) associateVPCCIDR(call *wire.Call, in *associateVPCCIDRInput) (*vpcCIDROutput, error) {
+func (s *Service) associateVPCCIDR(call *operation.Call, in *associateVPCCIDRInput) (*vpcCIDROutput, error) {
 	if (in.CIDRBlock == "") == !in.IPv6 {
 		return nil, refuse("InvalidParameterCombination", "Give exactly one of CidrBlock and AmazonProvidedIpv6CidrBlock.")
 	}
@@ -102,7 +102,7 @@ type disassociateCIDRInput struct {
 	AssociationID string `ec2:"AssociationId,required"`
 }
 
-func (s *Service) disassociateVPCCIDR(call *wire.Call, in *disassociateCIDRInput) (*vpcCIDROutput, error) {
+func (s *Service) disassociateVPCCIDR(call *operation.Call, in *disassociateCIDRInput) (*vpcCIDROutput, error) {
 	out := &vpcCIDROutput{}
 	return change(s, call, out, func(tx *state.Txn) error {
 		for _, v := range vpcs.all(s, tx) {
@@ -200,7 +200,7 @@ type subnetCIDROutput struct {
 	CIDR6    subnetCIDR6 `xml:"ipv6CidrBlockAssociation"`
 }
 
-func (s *Service) associateSubnetCIDR(call *wire.Call, in *associateSubnetCIDRInput) (*subnetCIDROutput, error) {
+func (s *Service) associateSubnetCIDR(call *operation.Call, in *associateSubnetCIDRInput) (*subnetCIDROutput, error) {
 	block, err := parseIPv6Block(in.CIDRBlock)
 	if err != nil {
 		return nil, err
@@ -227,7 +227,7 @@ func (s *Service) associateSubnetCIDR(call *wire.Call, in *associateSubnetCIDRIn
 	})
 }
 
-func (s *Service) disassociateSubnetCIDR(call *wire.Call, in *disassociateCIDRInput) (*subnetCIDROutput, error) {
+func (s *Service) disassociateSubnetCIDR(call *operation.Call, in *disassociateCIDRInput) (*subnetCIDROutput, error) {
 	out := &subnetCIDROutput{}
 	return change(s, call, out, func(tx *state.Txn) error {
 		for _, v := range subnets.all(s, tx) {
@@ -254,7 +254,7 @@ type modifyTenancyInput struct {
 }
 
 // modifyTenancy lifts the dedicated tenancy of a VPC: only so it can change.
-func (s *Service) modifyTenancy(call *wire.Call, in *modifyTenancyInput) (*done, error) {
+func (s *Service) modifyTenancy(call *operation.Call, in *modifyTenancyInput) (*done, error) {
 	if in.Tenancy != tenancies[0] {
 		return nil, refuse("InvalidParameterValue",
 			"Value (%s) for parameter instanceTenancy is invalid. The tenancy of a VPC can only be changed to default.", clip(in.Tenancy))

@@ -1,7 +1,7 @@
 package ec2
 
 import (
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -57,7 +57,7 @@ type describeRulesOutput struct {
 	NextToken string           `xml:"nextToken,omitempty"`
 }
 
-func (s *Service) describeRules(call *wire.Call, in *describeRulesInput) (*describeRulesOutput, error) {
+func (s *Service) describeRules(call *operation.Call, in *describeRulesInput) (*describeRulesOutput, error) {
 	found, next, err := describe(s, call, securityGroupRules, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(*state.Txn, *ruleRecord) {})
 	return &describeRulesOutput{found, next}, err
 }

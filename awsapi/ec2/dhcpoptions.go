@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -58,7 +58,7 @@ type describeDHCPOptionsOutput struct {
 	NextToken string            `xml:"nextToken,omitempty"`
 }
 
-func (s *Service) describeDHCPOptions(call *wire.Call, in *describeDHCPOptionsInput) (*describeDHCPOptionsOutput, error) {
+func (s *Service) describeDHCPOptions(call *operation.Call, in *describeDHCPOptionsInput) (*describeDHCPOptionsOutput, error) {
 	found, next, err := describe(s, call, dhcpOptionSets, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
 		func(tx *state.Txn, v *dhcpOptions) { v.Tags = s.tagsOf(tx, v.OptionsID) })
 	return &describeDHCPOptionsOutput{found, next}, err
@@ -82,7 +82,7 @@ type createDHCPOptionsOutput struct {
 var dhcpKeys = []string{"domain-name-servers", "domain-name", "ntp-servers", "netbios-name-servers", "netbios-node-type",
 	"ipv6-address-preferred-lease-time"}
 
-func (s *Service) createDHCPOptions(call *wire.Call, in *createDHCPOptionsInput) (*createDHCPOptionsOutput, error) {
+func (s *Service) createDHCPOptions(call *operation.Call, in *createDHCPOptionsInput) (*createDHCPOptionsOutput, error) {
 	given, err := newTags(in.Specifications, "dhcp-options")
 	if err != nil {
 		return nil, err
@@ -113,7 +113,7 @@ type deleteDHCPOptionsInput struct {
 	OptionsID string `ec2:"DhcpOptionsId,required"`
 }
 
-func (s *Service) deleteDHCPOptions(call *wire.Call, in *deleteDHCPOptionsInput) (*done, error) {
+func (s *Service) deleteDHCPOptions(call *operation.Call, in *deleteDHCPOptionsInput) (*done, error) {
 	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		set, err := dhcpOptionSets.get(s, tx, in.OptionsID)
 		if err != nil {
@@ -134,7 +134,7 @@ type associateDHCPOptionsInput struct {
 // noDHCPOptions is how a call and a VPC name no set at all.
 const noDHCPOptions = "default"
 
-func (s *Service) associateDHCPOptions(call *wire.Call, in *associateDHCPOptionsInput) (*done, error) {
+func (s *Service) associateDHCPOptions(call *operation.Call, in *associateDHCPOptionsInput) (*done, error) {
 	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		v, err := vpcs.get(s, tx, in.VPCID)
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
@@ -32,21 +33,21 @@ func ask(s *Service, operation string, params ...string) (string, error) {
 }
 
 // asking is ask, and gives the call too.
-func asking(s *Service, operation string, params ...string) (*wire.Call, string, error) {
-	values := url.Values{"Action": {operation}, "Version": {Version}}
+func asking(s *Service, name string, params ...string) (*operation.Call, string, error) {
+	values := url.Values{"Action": {name}, "Version": {Version}}
 	for _, param := range params {
-		name, value, _ := strings.Cut(param, "=")
-		values.Set(name, value)
+		key, value, _ := strings.Cut(param, "=")
+		values.Set(key, value)
 	}
 	w := httptest.NewRecorder()
-	call := &wire.Call{RequestID: "id", Params: values, Request: httptest.NewRequest("POST", "/", nil),
+	call := &operation.Call{RequestID: "id", Params: values, Request: httptest.NewRequest("POST", "/", nil),
 		Principal: iam.Principal{ARN: "arn:aws:iam::111122223333:user/admin", Policies: []string{iam.AdministratorAccess}}}
 	if err := s.API().Serve(w, call); err != nil {
 		return call, "", err
 	}
-	extra, err := unmodelled(operation, w.Body.String())
+	extra, err := unmodelled(name, w.Body.String())
 	if err == nil && len(extra) > 0 {
-		err = fmt.Errorf("%s answers with what is not in Amazon's model: %s", operation, strings.Join(extra, ", "))
+		err = fmt.Errorf("%s answers with what is not in Amazon's model: %s", name, strings.Join(extra, ", "))
 	}
 	return call, w.Body.String(), err
 }
@@ -186,7 +187,7 @@ func FuzzServe(f *testing.F) {
 			return
 		}
 		values.Set("Version", Version)
-		err = s.API().Serve(httptest.NewRecorder(), &wire.Call{Params: values, Principal: principal, Request: httptest.NewRequest("POST", "/", nil).WithContext(context.Background())})
+		err = s.API().Serve(httptest.NewRecorder(), &operation.Call{Params: values, Principal: principal, Request: httptest.NewRequest("POST", "/", nil).WithContext(context.Background())})
 		if err != nil && code(err) == "" {
 			t.Errorf("%q: %v", query, err)
 		}

@@ -1,7 +1,7 @@
 package ec2
 
 import (
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -31,7 +31,7 @@ type describeEgressGatewaysOutput struct {
 	NextToken string              `xml:"nextToken,omitempty"`
 }
 
-func (s *Service) describeEgressGateways(call *wire.Call, in *describeEgressGatewaysInput) (*describeEgressGatewaysOutput, error) {
+func (s *Service) describeEgressGateways(call *operation.Call, in *describeEgressGatewaysInput) (*describeEgressGatewaysOutput, error) {
 	found, next, err := describe(s, call, egressGateways, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
 		func(tx *state.Txn, v *egressGateway) { v.Tags = s.tagsOf(tx, v.GatewayID) })
 	return &describeEgressGatewaysOutput{found, next}, err
@@ -48,7 +48,7 @@ type createEgressGatewayOutput struct {
 	Gateway egressGateway `xml:"egressOnlyInternetGateway"`
 }
 
-func (s *Service) createEgressGateway(call *wire.Call, in *createEgressGatewayInput) (*createEgressGatewayOutput, error) {
+func (s *Service) createEgressGateway(call *operation.Call, in *createEgressGatewayInput) (*createEgressGatewayOutput, error) {
 	given, err := newTags(in.Specifications, "egress-only-internet-gateway")
 	if err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ type deleteEgressGatewayOutput struct {
 	Return bool `xml:"returnCode"`
 }
 
-func (s *Service) deleteEgressGateway(call *wire.Call, in *deleteEgressGatewayInput) (*deleteEgressGatewayOutput, error) {
+func (s *Service) deleteEgressGateway(call *operation.Call, in *deleteEgressGatewayInput) (*deleteEgressGatewayOutput, error) {
 	return change(s, call, &deleteEgressGatewayOutput{true}, func(tx *state.Txn) error {
 		if _, err := egressGateways.get(s, tx, in.GatewayID); err != nil {
 			return err

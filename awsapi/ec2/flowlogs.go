@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -53,7 +53,7 @@ type describeFlowLogsOutput struct {
 }
 
 // describeFlowLogs leaves out ids that there are not, as EC2 does here.
-func (s *Service) describeFlowLogs(call *wire.Call, in *describeFlowLogsInput) (*describeFlowLogsOutput, error) {
+func (s *Service) describeFlowLogs(call *operation.Call, in *describeFlowLogsInput) (*describeFlowLogsOutput, error) {
 	var kept []string
 	err := s.State.View(func(tx *state.Txn) error {
 		kept = slices.DeleteFunc(slices.Clone(in.IDs), func(id string) bool {
@@ -122,7 +122,7 @@ type unsuccessfulItem struct {
 	Error      versionError `xml:"error"`
 }
 
-func (s *Service) createFlowLogs(call *wire.Call, in *createFlowLogsInput) (*createFlowLogsOutput, error) {
+func (s *Service) createFlowLogs(call *operation.Call, in *createFlowLogsInput) (*createFlowLogsOutput, error) {
 	if err := in.check(); err != nil {
 		return nil, err
 	}
@@ -186,7 +186,7 @@ type deleteFlowLogsOutput struct {
 }
 
 // deleteFlowLogs deletes those that it can, and says of each other why not, as EC2 does.
-func (s *Service) deleteFlowLogs(call *wire.Call, in *deleteFlowLogsInput) (*deleteFlowLogsOutput, error) {
+func (s *Service) deleteFlowLogs(call *operation.Call, in *deleteFlowLogsInput) (*deleteFlowLogsOutput, error) {
 	out := &deleteFlowLogsOutput{}
 	return change(s, call, out, func(tx *state.Txn) error {
 		out.Unsuccessful = nil

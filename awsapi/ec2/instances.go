@@ -1,7 +1,7 @@
 package ec2
 
 import (
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/nodes/machine"
 	"tripod/region"
 	"tripod/state"
@@ -212,7 +212,7 @@ type describeInstancesOutput struct {
 	NextToken    string            `xml:"nextToken,omitempty"`
 }
 
-func (s *Service) describeInstances(call *wire.Call, in *describeInstancesInput) (*describeInstancesOutput, error) {
+func (s *Service) describeInstances(call *operation.Call, in *describeInstancesInput) (*describeInstancesOutput, error) {
 	found, next, err := describe(s, call, instances, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
 		func(tx *state.Txn, v *instance) { v.Tags = s.tagsOf(tx, v.InstanceID) })
 	out := &describeInstancesOutput{NextToken: next}
@@ -270,7 +270,7 @@ var instanceStatuses = &kind[instanceStatus]{
 	},
 }
 
-func (s *Service) describeInstanceStatus(call *wire.Call, in *describeInstanceStatusInput) (*describeInstanceStatusOutput, error) {
+func (s *Service) describeInstanceStatus(call *operation.Call, in *describeInstanceStatusInput) (*describeInstanceStatusOutput, error) {
 	found, next, err := describe(s, call, instanceStatuses, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(*state.Txn, *instanceStatus) {})
 	return &describeInstanceStatusOutput{found, next}, err
 }

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"sync"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 )
 
 //go:embed instancetypes.txt
@@ -152,7 +152,7 @@ type describeInstanceTypesOutput struct {
 	NextToken string             `xml:"nextToken,omitempty"`
 }
 
-func (s *Service) describeInstanceTypes(call *wire.Call, in *describeInstanceTypesInput) (*describeInstanceTypesOutput, error) {
+func (s *Service) describeInstanceTypes(call *operation.Call, in *describeInstanceTypesInput) (*describeInstanceTypesOutput, error) {
 	if err := CheckInstanceTypes(in.Names); err != nil {
 		return nil, err
 	}
@@ -192,7 +192,7 @@ type describeOfferingsOutput struct {
 	NextToken string         `xml:"nextToken,omitempty"`
 }
 
-func (s *Service) describeOfferings(call *wire.Call, in *describeOfferingsInput) (*describeOfferingsOutput, error) {
+func (s *Service) describeOfferings(call *operation.Call, in *describeOfferingsInput) (*describeOfferingsOutput, error) {
 	locationType := cmp.Or(in.LocationType, "region")
 	locations, known := map[string][]string{"region": {s.VPC.Region}, "availability-zone": s.VPC.Zones, "availability-zone-id": s.VPC.ZoneIDs()}[locationType]
 	if !known {

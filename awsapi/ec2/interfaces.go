@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -173,7 +173,7 @@ type describeInterfacesOutput struct {
 	NextToken  string                 `xml:"nextToken,omitempty"`
 }
 
-func (s *Service) describeInterfaces(call *wire.Call, in *describeInterfacesInput) (*describeInterfacesOutput, error) {
+func (s *Service) describeInterfaces(call *operation.Call, in *describeInterfacesInput) (*describeInterfacesOutput, error) {
 	found, next, err := describe(s, call, interfaces, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
 		func(tx *state.Txn, v *networkInterface) { v.Tags = s.tagsOf(tx, v.InterfaceID) })
 	return &describeInterfacesOutput{found, next}, err

@@ -3,7 +3,7 @@ package ec2
 import (
 	"strings"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -46,7 +46,7 @@ type describeInternetGatewaysOutput struct {
 	NextToken string                `xml:"nextToken,omitempty"`
 }
 
-func (s *Service) describeInternetGateways(call *wire.Call, in *describeInternetGatewaysInput) (*describeInternetGatewaysOutput, error) {
+func (s *Service) describeInternetGateways(call *operation.Call, in *describeInternetGatewaysInput) (*describeInternetGatewaysOutput, error) {
 	found, next, err := describe(s, call, internetGateways, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
 		func(tx *state.Txn, v *internetGateway) { v.Tags = s.tagsOf(tx, v.GatewayID) })
 	return &describeInternetGatewaysOutput{found, next}, err
@@ -60,7 +60,7 @@ type createInternetGatewayOutput struct {
 	Gateway internetGateway `xml:"internetGateway"`
 }
 
-func (s *Service) createInternetGateway(call *wire.Call, in *createInternetGatewayInput) (*createInternetGatewayOutput, error) {
+func (s *Service) createInternetGateway(call *operation.Call, in *createInternetGatewayInput) (*createInternetGatewayOutput, error) {
 	given, err := newTags(in.Specifications, "internet-gateway")
 	if err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ type deleteInternetGatewayInput struct {
 	GatewayID string `ec2:"InternetGatewayId,required"`
 }
 
-func (s *Service) deleteInternetGateway(call *wire.Call, in *deleteInternetGatewayInput) (*done, error) {
+func (s *Service) deleteInternetGateway(call *operation.Call, in *deleteInternetGatewayInput) (*done, error) {
 	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		g, err := internetGateways.get(s, tx, in.GatewayID)
 		if err != nil {
@@ -98,7 +98,7 @@ type attachmentInput struct {
 	VPCID     string `ec2:"VpcId,required"`
 }
 
-func (s *Service) attachInternetGateway(call *wire.Call, in *attachmentInput) (*done, error) {
+func (s *Service) attachInternetGateway(call *operation.Call, in *attachmentInput) (*done, error) {
 	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		g, err := internetGateways.get(s, tx, in.GatewayID)
 		if err != nil {
@@ -121,7 +121,7 @@ func (s *Service) attachInternetGateway(call *wire.Call, in *attachmentInput) (*
 	})
 }
 
-func (s *Service) detachInternetGateway(call *wire.Call, in *attachmentInput) (*done, error) {
+func (s *Service) detachInternetGateway(call *operation.Call, in *attachmentInput) (*done, error) {
 	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		g, err := internetGateways.get(s, tx, in.GatewayID)
 		switch {

@@ -17,7 +17,7 @@ import (
 	"slices"
 	"strings"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -64,7 +64,7 @@ type describeKeyPairsOutput struct {
 	KeyPairs list[keyPair] `xml:"keySet"`
 }
 
-func (s *Service) describeKeyPairs(call *wire.Call, in *describeKeyPairsInput) (*describeKeyPairsOutput, error) {
+func (s *Service) describeKeyPairs(call *operation.Call, in *describeKeyPairsInput) (*describeKeyPairsOutput, error) {
 	if len(in.Names) > 0 {
 		in.Filters = append(in.Filters, filter{"key-name", in.Names})
 	}
@@ -101,7 +101,7 @@ type createKeyPairOutput struct {
 	Tags        list[tag] `xml:"tagSet"`
 }
 
-func (s *Service) createKeyPair(call *wire.Call, in *createKeyPairInput) (*createKeyPairOutput, error) {
+func (s *Service) createKeyPair(call *operation.Call, in *createKeyPairInput) (*createKeyPairOutput, error) {
 	switch {
 	case in.Type != "" && in.Type != "rsa" && in.Type != "ed25519":
 		return nil, refuse("InvalidParameterValue", "Value (%s) for parameter KeyType is invalid. It must be rsa or ed25519.",
@@ -140,7 +140,7 @@ type importKeyPairOutput struct {
 	Tags        list[tag] `xml:"tagSet"`
 }
 
-func (s *Service) importKeyPair(call *wire.Call, in *importKeyPairInput) (*importKeyPairOutput, error) {
+func (s *Service) importKeyPair(call *operation.Call, in *importKeyPairInput) (*importKeyPairOutput, error) {
 	text, err := base64.StdEncoding.DecodeString(in.Material)
 	if err != nil {
 		return nil, refuse("InvalidParameterValue", "Value for parameter PublicKeyMaterial is invalid. It is not base64.")
@@ -156,7 +156,7 @@ func (s *Service) importKeyPair(call *wire.Call, in *importKeyPairInput) (*impor
 	return &importKeyPairOutput{made.KeyPairID, made.Fingerprint, made.Name, made.Tags}, nil
 }
 
-func (s *Service) addKeyPair(call *wire.Call, name, kind, fingerprint, public string, specifications []tagSpecification) (keyPair, error) {
+func (s *Service) addKeyPair(call *operation.Call, name, kind, fingerprint, public string, specifications []tagSpecification) (keyPair, error) {
 	if len(name) > 255 {
 		return keyPair{}, refuse("InvalidParameterValue", "KeyName must be at most 255 characters.")
 	}
@@ -191,7 +191,7 @@ type deleteKeyPairOutput struct {
 }
 
 // deleteKeyPair deletes a key pair; of a name that there is not it does nothing, as EC2.
-func (s *Service) deleteKeyPair(call *wire.Call, in *deleteKeyPairInput) (*deleteKeyPairOutput, error) {
+func (s *Service) deleteKeyPair(call *operation.Call, in *deleteKeyPairInput) (*deleteKeyPairOutput, error) {
 	if in.Name == "" && in.ID == "" {
 		return nil, refuse("MissingParameter", "The request must contain the parameter KeyName or KeyPairId")
 	}

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/state"
 )
@@ -82,7 +83,7 @@ type templateOutput struct {
 	Template launchTemplate `xml:"launchTemplate"`
 }
 
-func (s *Service) createTemplate(call *wire.Call, in *createTemplateInput) (*templateOutput, error) {
+func (s *Service) createTemplate(call *operation.Call, in *createTemplateInput) (*templateOutput, error) {
 	if !templateName.MatchString(in.Name) {
 		return nil, refuse("InvalidLaunchTemplateName.MalformedException", "A launch template name must be between 3 and 128 characters, and may contain letters, numbers, and the following characters: ( ) . - / _.")
 	}
@@ -117,7 +118,7 @@ func (s *Service) createTemplate(call *wire.Call, in *createTemplateInput) (*tem
 }
 
 // newVersion is a version without its template's name and number.
-func (s *Service) newVersion(call *wire.Call, description, token string, data templateData) (templateVersion, error) {
+func (s *Service) newVersion(call *operation.Call, description, token string, data templateData) (templateVersion, error) {
 	switch {
 	case len(description) > 255:
 		return templateVersion{}, refuse("InvalidParameterValue", "VersionDescription must be at most 255 characters.")
@@ -133,7 +134,7 @@ type templateInput struct {
 	Name       string `ec2:"LaunchTemplateName"`
 }
 
-func (s *Service) deleteTemplate(call *wire.Call, in *templateInput) (*templateOutput, error) {
+func (s *Service) deleteTemplate(call *operation.Call, in *templateInput) (*templateOutput, error) {
 	out := &templateOutput{}
 	return change(s, call, out, func(tx *state.Txn) (err error) {
 		if out.Template, err = s.template(tx, in.TemplateID, in.Name); err != nil {
@@ -150,7 +151,7 @@ type modifyTemplateInput struct {
 	Default    string `ec2:"SetDefaultVersion,required"`
 }
 
-func (s *Service) modifyTemplate(call *wire.Call, in *modifyTemplateInput) (*templateOutput, error) {
+func (s *Service) modifyTemplate(call *operation.Call, in *modifyTemplateInput) (*templateOutput, error) {
 	out := &templateOutput{}
 	return change(s, call, out, func(tx *state.Txn) error {
 		t, err := s.template(tx, in.TemplateID, in.Name)
@@ -187,7 +188,7 @@ type describeTemplatesOutput struct {
 	NextToken string               `xml:"nextToken,omitempty"`
 }
 
-func (s *Service) describeTemplates(call *wire.Call, in *describeTemplatesInput) (*describeTemplatesOutput, error) {
+func (s *Service) describeTemplates(call *operation.Call, in *describeTemplatesInput) (*describeTemplatesOutput, error) {
 	if len(in.Names) > 0 {
 		in.Filters = append(in.Filters, filter{"launch-template-name", in.Names})
 	}

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -79,7 +79,7 @@ func cut[T any](operation string, values []T, p page, ids []string, id func(T) s
 
 // describe is what every Describe call of a kind does: those with the ids, that pass the filters, a page of them, with what show adds of what
 // is not stored.
-func describe[T any](s *Service, call *wire.Call, k *kind[T], ids []string, p page, show func(tx *state.Txn, value *T)) (values []T, next string, err error) {
+func describe[T any](s *Service, call *operation.Call, k *kind[T], ids []string, p page, show func(tx *state.Txn, value *T)) (values []T, next string, err error) {
 	for _, id := range ids {
 		if err := k.check(id); err != nil {
 			return nil, "", err

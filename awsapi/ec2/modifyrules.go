@@ -3,7 +3,7 @@ package ec2
 import (
 	"slices"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -42,7 +42,7 @@ type modifyRulesInput struct {
 	Rules   []ruleUpdate `ec2:"SecurityGroupRule,required"`
 }
 
-func (s *Service) modifyRules(call *wire.Call, in *modifyRulesInput) (*done, error) {
+func (s *Service) modifyRules(call *operation.Call, in *modifyRulesInput) (*done, error) {
 	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		g, err := groups.get(s, tx, in.GroupID)
 		if err != nil {
@@ -89,15 +89,15 @@ type describeAnewInput struct {
 	Descriptions []ruleDescription `ec2:"SecurityGroupRuleDescription"`
 }
 
-func (s *Service) describeIngressAnew(call *wire.Call, in *describeAnewInput) (*done, error) {
+func (s *Service) describeIngressAnew(call *operation.Call, in *describeAnewInput) (*done, error) {
 	return s.describeAnew(call, in, false)
 }
 
-func (s *Service) describeEgressAnew(call *wire.Call, in *describeAnewInput) (*done, error) {
+func (s *Service) describeEgressAnew(call *operation.Call, in *describeAnewInput) (*done, error) {
 	return s.describeAnew(call, in, true)
 }
 
-func (s *Service) describeAnew(call *wire.Call, in *describeAnewInput, egress bool) (*done, error) {
+func (s *Service) describeAnew(call *operation.Call, in *describeAnewInput, egress bool) (*done, error) {
 	named, err := (&rulesInput{Permissions: in.Permissions}).rules(egress)
 	if err != nil {
 		return nil, err

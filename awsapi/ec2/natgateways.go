@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -93,7 +93,7 @@ type describeNATGatewaysOutput struct {
 	NextToken string           `xml:"nextToken,omitempty"`
 }
 
-func (s *Service) describeNATGateways(call *wire.Call, in *describeNATGatewaysInput) (*describeNATGatewaysOutput, error) {
+func (s *Service) describeNATGateways(call *operation.Call, in *describeNATGatewaysInput) (*describeNATGatewaysOutput, error) {
 	found, next, err := describe(s, call, natGateways, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
 		func(tx *state.Txn, v *natGateway) { *v = s.shownNATGateway(tx, *v) })
 	return &describeNATGatewaysOutput{found, next}, err
@@ -112,7 +112,7 @@ type createNATGatewayOutput struct {
 	Token   string     `xml:"clientToken,omitempty"`
 }
 
-func (s *Service) createNATGateway(call *wire.Call, in *createNATGatewayInput) (*createNATGatewayOutput, error) {
+func (s *Service) createNATGateway(call *operation.Call, in *createNATGatewayInput) (*createNATGatewayOutput, error) {
 	switch {
 	case in.Connectivity != "" && in.Connectivity != "public" && in.Connectivity != "private":
 		return nil, refuse("InvalidParameterValue", "ConnectivityType must be public or private.")
@@ -172,7 +172,7 @@ type deleteNATGatewayOutput struct {
 }
 
 // deleteNATGateway removes the record at once; AWS shows it as deleted for an hour.
-func (s *Service) deleteNATGateway(call *wire.Call, in *deleteNATGatewayInput) (*deleteNATGatewayOutput, error) {
+func (s *Service) deleteNATGateway(call *operation.Call, in *deleteNATGatewayInput) (*deleteNATGatewayOutput, error) {
 	return change(s, call, &deleteNATGatewayOutput{in.GatewayID}, func(tx *state.Txn) error {
 		if _, err := natGateways.get(s, tx, in.GatewayID); err != nil {
 			return err

@@ -3,7 +3,7 @@ package ec2
 import (
 	"slices"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -114,7 +114,7 @@ type describeACLsOutput struct {
 	NextToken string           `xml:"nextToken,omitempty"`
 }
 
-func (s *Service) describeACLs(call *wire.Call, in *describeACLsInput) (*describeACLsOutput, error) {
+func (s *Service) describeACLs(call *operation.Call, in *describeACLsInput) (*describeACLsOutput, error) {
 	found, next, err := describe(s, call, networkACLs, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
 		func(tx *state.Txn, v *networkACL) { *v = s.shownACL(tx, *v) })
 	return &describeACLsOutput{found, next}, err
@@ -132,7 +132,7 @@ type createACLOutput struct {
 }
 
 // createACL makes an ACL that refuses everything until it has entries.
-func (s *Service) createACL(call *wire.Call, in *createACLInput) (*createACLOutput, error) {
+func (s *Service) createACL(call *operation.Call, in *createACLInput) (*createACLOutput, error) {
 	given, err := newTags(in.Specifications, "network-acl")
 	if err != nil {
 		return nil, err
@@ -168,7 +168,7 @@ type deleteACLInput struct {
 	ACLID string `ec2:"NetworkAclId,required"`
 }
 
-func (s *Service) deleteACL(call *wire.Call, in *deleteACLInput) (*done, error) {
+func (s *Service) deleteACL(call *operation.Call, in *deleteACLInput) (*done, error) {
 	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		acl, err := networkACLs.get(s, tx, in.ACLID)
 		switch {
@@ -193,7 +193,7 @@ type replaceACLAssociationOutput struct {
 }
 
 // replaceACLAssociation gives the subnet of an association another ACL; the association gets a new id.
-func (s *Service) replaceACLAssociation(call *wire.Call, in *replaceACLAssociationInput) (*replaceACLAssociationOutput, error) {
+func (s *Service) replaceACLAssociation(call *operation.Call, in *replaceACLAssociationInput) (*replaceACLAssociationOutput, error) {
 	newAssociation := newID("aclassoc")
 	return change(s, call, &replaceACLAssociationOutput{newAssociation}, func(tx *state.Txn) error {
 		acl, err := networkACLs.get(s, tx, in.ACLID)

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -19,7 +19,7 @@ var (
 )
 
 // found looks for ids of a kind that there is none of: it refuses them.
-func (s *Service) found(call *wire.Call, k *kind[string], ids []string, p page) error {
+func (s *Service) found(call *operation.Call, k *kind[string], ids []string, p page) error {
 	_, _, err := describe(s, call, k, ids, p, func(*state.Txn, *string) {})
 	return err
 }
@@ -37,7 +37,7 @@ type describeSnapshotsOutput struct {
 	Snapshots list[struct{}] `xml:"snapshotSet"`
 }
 
-func (s *Service) describeSnapshots(call *wire.Call, in *describeSnapshotsInput) (*describeSnapshotsOutput, error) {
+func (s *Service) describeSnapshots(call *operation.Call, in *describeSnapshotsInput) (*describeSnapshotsOutput, error) {
 	return &describeSnapshotsOutput{}, s.found(call, noSnapshots, in.IDs, page{in.Filters, in.MaxResults, in.NextToken})
 }
 
@@ -56,7 +56,7 @@ type describeImagesOutput struct {
 	Images list[struct{}] `xml:"imagesSet"`
 }
 
-func (s *Service) describeImages(call *wire.Call, in *describeImagesInput) (*describeImagesOutput, error) {
+func (s *Service) describeImages(call *operation.Call, in *describeImagesInput) (*describeImagesOutput, error) {
 	return &describeImagesOutput{}, s.found(call, noImages, in.IDs, page{in.Filters, in.MaxResults, in.NextToken})
 }
 
@@ -78,7 +78,7 @@ type describeAccountAttributesOutput struct {
 }
 
 // describeAccountAttributes gives the quotas that Tripod has; that of instances is AWS's default.
-func (s *Service) describeAccountAttributes(_ *wire.Call, in *describeAccountAttributesInput) (*describeAccountAttributesOutput, error) {
+func (s *Service) describeAccountAttributes(_ *operation.Call, in *describeAccountAttributesInput) (*describeAccountAttributesOutput, error) {
 	values := [][2]string{
 		{"supported-platforms", "VPC"}, {"default-vpc", s.VPC.ID()}, {"max-instances", "20"}, {"vpc-max-security-groups-per-interface", "5"},
 		{"max-elastic-ips", fmt.Sprint(maxAddresses)}, {"vpc-max-elastic-ips", fmt.Sprint(maxAddresses)},

@@ -130,8 +130,8 @@ func (s *Service) actions() map[string]action {
 }
 
 // typed makes an action of a function: it fills the input, and answers a dry run before anything is done.
-func typed[In, Out any](run func(*wire.Call, *In) (*Out, error)) action {
-	return func(call *wire.Call) (any, error) {
+func typed[In, Out any](run func(*operation.Call, *In) (*Out, error)) action {
+	return func(call *operation.Call) (any, error) {
 		in := new(In)
 		if err := wire.DecodeEC2(call.Params, in); err != nil {
 			return nil, err

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/state"
@@ -35,7 +36,7 @@ type subject struct {
 }
 
 // permit refuses a call where the caller may not do it to each resource that it names, and to what it makes, with its tags.
-func (s *Service) permit(call *wire.Call) error {
+func (s *Service) permit(call *operation.Call) error {
 	call.Keys = call.Keys.With(iam.Keys{"ec2:region": {s.VPC.Region}})
 	subjects := []subject{{arn: "*"}}
 	if !strings.HasPrefix(call.Operation, "Describe") {
@@ -67,7 +68,7 @@ func (s *Service) permit(call *wire.Call) error {
 }
 
 // subjects are what a call that changes something is about; all, where it names nothing that there is.
-func (s *Service) subjects(call *wire.Call) ([]subject, error) {
+func (s *Service) subjects(call *operation.Call) ([]subject, error) {
 	var subjects []subject
 	if kind := made[call.Operation]; kind != "" {
 		subjects = append(subjects, subject{arn: s.arn(kind, "*"), new: true})
@@ -94,7 +95,7 @@ func (s *Service) subjects(call *wire.Call) ([]subject, error) {
 
 // named are the ids that a call's parameters give, and those of what they give in other ways: the launch template of a name, the address of
 // a public IP address, and what an association is of.
-func (s *Service) named(tx *state.Txn, call *wire.Call) []string {
+func (s *Service) named(tx *state.Txn, call *operation.Call) []string {
 	var ids []string
 	for name, values := range call.Params {
 		if mentions.MatchString(name) || strings.HasSuffix(call.Operation, "Route") && slices.Contains(targets, name) {
@@ -161,20 +162,20 @@ func (s *Service) associated(tx *state.Txn, associationID string) []string {
 
 // encode adds to the refusal of a call that changes something why it was refused, for sts decode-authorization-message. A region that cannot
 // make the key for it just now refuses without.
-func (s *Service) encode(call *wire.Call, refused error) error {
-	var e *wire.Error
-	if !errors.As(refused, &e) || e.Denial == nil || strings.HasPrefix(call.Operation, "Describe") {
+func (s *Service) encode(call *operation.Call, refused error) error {
+	var denied *operation.Denied
+	if !errors.As(refused, &denied) || strings.HasPrefix(call.Operation, "Describe") {
 		return refused
 	}
 	key, err := iam.EnsureSessionKey(call.Request.Context(), s.State, rand.Reader, s.now())
 	if err != nil {
 		return refused
 	}
-	message, err := iam.SealDenial(rand.Reader, key, *e.Denial)
+	message, err := iam.SealDenial(rand.Reader, key, denied.Denial)
 	if err != nil {
 		return refused
 	}
-	told := *e
+	told := *denied.Refusal
 	told.Message += ". Encoded authorization failure message: " + message
 	return &told
 }

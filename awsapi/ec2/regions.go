@@ -6,7 +6,7 @@ import (
 	"strings"
 	"sync"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 )
 
 //go:embed regions.txt
@@ -78,7 +78,7 @@ type describeRegionsOutput struct {
 	Regions list[regionItem] `xml:"regionInfo"`
 }
 
-func (s *Service) describeRegions(call *wire.Call, in *describeRegionsInput) (*describeRegionsOutput, error) {
+func (s *Service) describeRegions(call *operation.Call, in *describeRegionsInput) (*describeRegionsOutput, error) {
 	all := s.regions()
 	for _, name := range in.Names {
 		if !slices.ContainsFunc(all, func(r regionItem) bool { return r.Name == name }) {

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -148,7 +148,7 @@ func localRoutes(v vpcRecord) (routes list[route]) {
 	return routes
 }
 
-func (s *Service) createRoute(call *wire.Call, in *routeInput) (*done, error) {
+func (s *Service) createRoute(call *operation.Call, in *routeInput) (*done, error) {
 	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		t, err := routeTables.get(s, tx, in.TableID)
 		if err != nil {
@@ -170,7 +170,7 @@ func (s *Service) createRoute(call *wire.Call, in *routeInput) (*done, error) {
 	})
 }
 
-func (s *Service) replaceRoute(call *wire.Call, in *routeInput) (*done, error) {
+func (s *Service) replaceRoute(call *operation.Call, in *routeInput) (*done, error) {
 	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		t, err := routeTables.get(s, tx, in.TableID)
 		if err != nil {
@@ -212,7 +212,7 @@ type deleteRouteInput struct {
 	Destination6 string `ec2:"DestinationIpv6CidrBlock"`
 }
 
-func (s *Service) deleteRoute(call *wire.Call, in *deleteRouteInput) (*done, error) {
+func (s *Service) deleteRoute(call *operation.Call, in *deleteRouteInput) (*done, error) {
 	d, err := destination{in.Destination, in.Destination6}.canonical()
 	if err != nil {
 		return nil, err

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -142,7 +142,7 @@ type describeRouteTablesOutput struct {
 	NextToken string           `xml:"nextToken,omitempty"`
 }
 
-func (s *Service) describeRouteTables(call *wire.Call, in *describeRouteTablesInput) (*describeRouteTablesOutput, error) {
+func (s *Service) describeRouteTables(call *operation.Call, in *describeRouteTablesInput) (*describeRouteTablesOutput, error) {
 	found, next, err := describe(s, call, routeTables, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(tx *state.Txn, v *routeTable) {
 		v.Tags = s.tagsOf(tx, v.RouteTableID)
 		s.shownRoutes(tx, v)

@@ -3,7 +3,7 @@ package ec2
 import (
 	"strings"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -69,7 +69,7 @@ type describeGroupsOutput struct {
 	NextToken string              `xml:"nextToken,omitempty"`
 }
 
-func (s *Service) describeGroups(call *wire.Call, in *describeGroupsInput) (*describeGroupsOutput, error) {
+func (s *Service) describeGroups(call *operation.Call, in *describeGroupsInput) (*describeGroupsOutput, error) {
 	if err := s.groupsNamed(call, in.Names, &in.Filters); err != nil {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func (s *Service) describeGroups(call *wire.Call, in *describeGroupsInput) (*des
 }
 
 // groupsNamed adds filters for the groups with these names, which are those of the default VPC, as in EC2. All must be there.
-func (s *Service) groupsNamed(call *wire.Call, names []string, filters *[]filter) error {
+func (s *Service) groupsNamed(call *operation.Call, names []string, filters *[]filter) error {
 	if len(names) == 0 {
 		return nil
 	}
@@ -145,7 +145,7 @@ type createGroupOutput struct {
 	ARN     string    `xml:"securityGroupArn"`
 }
 
-func (s *Service) createGroup(call *wire.Call, in *createGroupInput) (*createGroupOutput, error) {
+func (s *Service) createGroup(call *operation.Call, in *createGroupInput) (*createGroupOutput, error) {
 	switch {
 	case strings.HasPrefix(in.Name, "sg-"):
 		return nil, refuse("InvalidParameterValue", "Invalid security group name. Group names may not be in the format sg-*")
@@ -188,7 +188,7 @@ type deleteGroupOutput struct {
 	GroupID string `xml:"groupId"`
 }
 
-func (s *Service) deleteGroup(call *wire.Call, in *deleteGroupInput) (*deleteGroupOutput, error) {
+func (s *Service) deleteGroup(call *operation.Call, in *deleteGroupInput) (*deleteGroupOutput, error) {
 	out := &deleteGroupOutput{Return: true}
 	return change(s, call, out, func(tx *state.Txn) error {
 		g, err := s.group(tx, in.GroupID, in.Name)

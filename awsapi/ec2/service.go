@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/state"
 )
@@ -38,7 +39,7 @@ type done struct {
 }
 
 // change runs a transaction whose refusals reach the client, and answers out.
-func change[Out any](s *Service, call *wire.Call, out *Out, fn func(tx *state.Txn) error) (*Out, error) {
+func change[Out any](s *Service, call *operation.Call, out *Out, fn func(tx *state.Txn) error) (*Out, error) {
 	if err := s.State.Update(call.Request.Context(), fn); err != nil {
 		return nil, wrap(call, err)
 	}
@@ -46,7 +47,7 @@ func change[Out any](s *Service, call *wire.Call, out *Out, fn func(tx *state.Tx
 }
 
 // wrap says which call an unexpected error met; refusals stay as they are.
-func wrap(call *wire.Call, err error) error {
+func wrap(call *operation.Call, err error) error {
 	var refusal *wire.Error
 	if errors.As(err, &refusal) {
 		return refusal
@@ -68,7 +69,7 @@ func refuse(code, format string, args ...any) *wire.Error {
 }
 
 // depended is EC2's refusal to delete what others need. Who they are EC2 does not say: the history does.
-func depended(call *wire.Call, noun, id string, users ...string) *wire.Error {
+func depended(call *operation.Call, noun, id string, users ...string) *wire.Error {
 	if len(users) > 0 {
 		call.Note(id + " is needed by " + strings.Join(users, ", "))
 	}

@@ -1,7 +1,7 @@
 package ec2
 
 import (
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -16,7 +16,7 @@ type modifySubnetAttributeInput struct {
 }
 
 // modifySubnetAttribute changes one attribute at a time, as EC2 does. Those of Outposts are refused: there are none.
-func (s *Service) modifySubnetAttribute(call *wire.Call, in *modifySubnetAttributeInput) (*done, error) {
+func (s *Service) modifySubnetAttribute(call *operation.Call, in *modifySubnetAttributeInput) (*done, error) {
 	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		v, err := subnets.get(s, tx, in.SubnetID)
 		if err != nil {

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -98,7 +98,7 @@ type describeSubnetsOutput struct {
 	NextToken string       `xml:"nextToken,omitempty"`
 }
 
-func (s *Service) describeSubnets(call *wire.Call, in *describeSubnetsInput) (*describeSubnetsOutput, error) {
+func (s *Service) describeSubnets(call *operation.Call, in *describeSubnetsInput) (*describeSubnetsOutput, error) {
 	found, next, err := describe(s, call, subnets, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(tx *state.Txn, v *subnet) { *v = s.shown(tx, *v) })
 	return &describeSubnetsOutput{found, next}, err
 }
@@ -116,7 +116,7 @@ type createSubnetOutput struct {
 	Subnet subnet `xml:"subnet"`
 }
 
-func (s *Service) createSubnet(call *wire.Call, in *createSubnetInput) (*createSubnetOutput, error) {
+func (s *Service) createSubnet(call *operation.Call, in *createSubnetInput) (*createSubnetOutput, error) {
 	block, err := parseBlock(in.CIDRBlock, "InvalidSubnet.Range")
 	if err != nil {
 		return nil, err
@@ -176,7 +176,7 @@ type deleteSubnetInput struct {
 	SubnetID string `ec2:"SubnetId,required"`
 }
 
-func (s *Service) deleteSubnet(call *wire.Call, in *deleteSubnetInput) (*done, error) {
+func (s *Service) deleteSubnet(call *operation.Call, in *deleteSubnetInput) (*done, error) {
 	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		if _, err := subnets.get(s, tx, in.SubnetID); err != nil {
 			return err

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -158,7 +158,7 @@ type createTagsInput struct {
 	Tags      []tag    `ec2:"Tag,required"`
 }
 
-func (s *Service) createTags(call *wire.Call, in *createTagsInput) (*done, error) {
+func (s *Service) createTags(call *operation.Call, in *createTagsInput) (*done, error) {
 	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		return s.retag(tx, in.Resources, func(present []tag) ([]tag, error) { return mergeTags(present, in.Tags) })
 	})
@@ -175,7 +175,7 @@ type deleteTagsInput struct {
 	Tags      []removedTag `ec2:"Tag"`
 }
 
-func (s *Service) deleteTags(call *wire.Call, in *deleteTagsInput) (*done, error) {
+func (s *Service) deleteTags(call *operation.Call, in *deleteTagsInput) (*done, error) {
 	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		return s.retag(tx, in.Resources, func(present []tag) ([]tag, error) {
 			return slices.DeleteFunc(slices.Clone(present), func(t tag) bool {
@@ -216,7 +216,7 @@ type describeTagsOutput struct {
 	NextToken string               `xml:"nextToken,omitempty"`
 }
 
-func (s *Service) describeTags(call *wire.Call, in *page) (*describeTagsOutput, error) {
+func (s *Service) describeTags(call *operation.Call, in *page) (*describeTagsOutput, error) {
 	var all []tagDescription
 	err := s.State.View(func(tx *state.Txn) error {
 		for id, resourceType := range s.taggable(tx) {

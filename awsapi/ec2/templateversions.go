@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -56,7 +56,7 @@ type createTemplateVersionOutput struct {
 	Version templateVersion `xml:"launchTemplateVersion"`
 }
 
-func (s *Service) createTemplateVersion(call *wire.Call, in *createTemplateVersionInput) (*createTemplateVersionOutput, error) {
+func (s *Service) createTemplateVersion(call *operation.Call, in *createTemplateVersionInput) (*createTemplateVersionOutput, error) {
 	made, err := s.newVersion(call, in.Description, in.Token, in.Data)
 	if err != nil {
 		return nil, err
@@ -111,7 +111,7 @@ type describeTemplateVersionsOutput struct {
 	NextToken string                `xml:"nextToken,omitempty"`
 }
 
-func (s *Service) describeTemplateVersions(call *wire.Call, in *describeTemplateVersionsInput) (*describeTemplateVersionsOutput, error) {
+func (s *Service) describeTemplateVersions(call *operation.Call, in *describeTemplateVersionsInput) (*describeTemplateVersionsOutput, error) {
 	var all []templateVersion
 	err := s.State.View(func(tx *state.Txn) error {
 		if in.TemplateID == "" && in.Name == "" {
@@ -217,7 +217,7 @@ type deleteTemplateVersionsOutput struct {
 }
 
 // deleteTemplateVersions deletes those that it can, and says of each other why not, as EC2 does.
-func (s *Service) deleteTemplateVersions(call *wire.Call, in *deleteTemplateVersionsInput) (*deleteTemplateVersionsOutput, error) {
+func (s *Service) deleteTemplateVersions(call *operation.Call, in *deleteTemplateVersionsInput) (*deleteTemplateVersionsOutput, error) {
 	out := &deleteTemplateVersionsOutput{}
 	return change(s, call, out, func(tx *state.Txn) error {
 		t, err := s.template(tx, in.TemplateID, in.Name)

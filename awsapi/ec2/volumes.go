@@ -1,7 +1,7 @@
 package ec2
 
 import (
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -62,7 +62,7 @@ type describeVolumesOutput struct {
 	NextToken string       `xml:"nextToken,omitempty"`
 }
 
-func (s *Service) describeVolumes(call *wire.Call, in *describeVolumesInput) (*describeVolumesOutput, error) {
+func (s *Service) describeVolumes(call *operation.Call, in *describeVolumesInput) (*describeVolumesOutput, error) {
 	found, next, err := describe(s, call, volumes, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
 		func(tx *state.Txn, v *volume) { v.Tags = s.tagsOf(tx, v.VolumeID) })
 	return &describeVolumesOutput{found, next}, err

@@ -4,7 +4,7 @@ import (
 	"encoding/xml"
 	"net/netip"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -85,7 +85,7 @@ type describeVPCsOutput struct {
 	NextToken string          `xml:"nextToken,omitempty"`
 }
 
-func (s *Service) describeVPCs(call *wire.Call, in *describeVPCsInput) (*describeVPCsOutput, error) {
+func (s *Service) describeVPCs(call *operation.Call, in *describeVPCsInput) (*describeVPCsOutput, error) {
 	found, next, err := describe(s, call, vpcs, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(tx *state.Txn, v *vpcRecord) { v.Tags = s.tagsOf(tx, v.VPCID) })
 	return &describeVPCsOutput{found, next}, err
 }
@@ -102,7 +102,7 @@ type createVPCOutput struct {
 	VPC vpcRecord `xml:"vpc"`
 }
 
-func (s *Service) createVPC(call *wire.Call, in *createVPCInput) (*createVPCOutput, error) {
+func (s *Service) createVPC(call *operation.Call, in *createVPCInput) (*createVPCOutput, error) {
 	block, err := parseBlock(in.CIDRBlock, "InvalidVpc.Range")
 	if err != nil {
 		return nil, err
@@ -146,7 +146,7 @@ type deleteVPCInput struct {
 	VPCID string `ec2:"VpcId,required"`
 }
 
-func (s *Service) deleteVPC(call *wire.Call, in *deleteVPCInput) (*done, error) {
+func (s *Service) deleteVPC(call *operation.Call, in *deleteVPCInput) (*done, error) {
 	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		if _, err := vpcs.get(s, tx, in.VPCID); err != nil {
 			return err
@@ -208,7 +208,7 @@ type vpcAttributes struct {
 	Metrics      *boolean `xml:"enableNetworkAddressUsageMetrics"`
 }
 
-func (s *Service) describeVPCAttribute(call *wire.Call, in *describeVPCAttributeInput) (*vpcAttributes, error) {
+func (s *Service) describeVPCAttribute(call *operation.Call, in *describeVPCAttributeInput) (*vpcAttributes, error) {
 	out := &vpcAttributes{VPCID: in.VPCID}
 	err := s.State.View(func(tx *state.Txn) error {
 		v, err := vpcs.get(s, tx, in.VPCID)
@@ -257,7 +257,7 @@ type modifyVPCAttributeInput struct {
 	Metrics      *boolean `ec2:"EnableNetworkAddressUsageMetrics"`
 }
 
-func (s *Service) modifyVPCAttribute(call *wire.Call, in *modifyVPCAttributeInput) (*done, error) {
+func (s *Service) modifyVPCAttribute(call *operation.Call, in *modifyVPCAttributeInput) (*done, error) {
 	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		v, err := vpcs.get(s, tx, in.VPCID)
 		if err != nil {

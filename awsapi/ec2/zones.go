@@ -3,7 +3,7 @@ package ec2
 import (
 	"slices"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 )
 
 // zone is an availability zone as EC2 shows it. All are said to be available: which are down is what Tripod's faults hide from its users.
@@ -32,7 +32,7 @@ type describeZonesOutput struct {
 	Zones list[zone] `xml:"availabilityZoneInfo"`
 }
 
-func (s *Service) describeZones(call *wire.Call, in *describeZonesInput) (*describeZonesOutput, error) {
+func (s *Service) describeZones(call *operation.Call, in *describeZonesInput) (*describeZonesOutput, error) {
 	ids := s.VPC.ZoneIDs()
 	for _, name := range append(slices.Clone(in.Names), in.IDs...) {
 		if !slices.Contains(s.VPC.Zones, name) && !slices.Contains(ids, name) {

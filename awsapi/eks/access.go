@@ -10,8 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/quota"
-	"tripod/awsapi/wire"
 	"tripod/region"
 	"tripod/state"
 )
@@ -58,7 +58,7 @@ func hasEntries(cluster region.Cluster) error {
 	return mustExist(cluster)
 }
 
-func (s *Service) createAccessEntry(call *wire.Call, in *eks.CreateAccessEntryInput) (*eks.CreateAccessEntryOutput, error) {
+func (s *Service) createAccessEntry(call *operation.Call, in *eks.CreateAccessEntryInput) (*eks.CreateAccessEntryOutput, error) {
 	t := target{cluster: aws.ToString(in.ClusterName)}
 	return changeOf(s, call, t, hasEntries, in.ClientRequestToken, in, func(c change) (*eks.CreateAccessEntryOutput, string, error) {
 		a := about{cluster: c.cluster.Name}
@@ -111,7 +111,7 @@ func showEntry(cluster string, e region.AccessEntry) *types.AccessEntry {
 	}
 }
 
-func (s *Service) describeAccessEntry(call *wire.Call, in *eks.DescribeAccessEntryInput) (*eks.DescribeAccessEntryOutput, error) {
+func (s *Service) describeAccessEntry(call *operation.Call, in *eks.DescribeAccessEntryInput) (*eks.DescribeAccessEntryOutput, error) {
 	t := target{aws.ToString(in.ClusterName), accessEntries, aws.ToString(in.PrincipalArn)}
 	out := &eks.DescribeAccessEntryOutput{}
 	return out, readOf(s, call, t, func(tx *state.Txn, cluster region.Cluster) error {
@@ -124,7 +124,7 @@ func (s *Service) describeAccessEntry(call *wire.Call, in *eks.DescribeAccessEnt
 	})
 }
 
-func (s *Service) listAccessEntries(call *wire.Call, in *eks.ListAccessEntriesInput) (*eks.ListAccessEntriesOutput, error) {
+func (s *Service) listAccessEntries(call *operation.Call, in *eks.ListAccessEntriesInput) (*eks.ListAccessEntriesOutput, error) {
 	out := &eks.ListAccessEntriesOutput{}
 	return out, readOf(s, call, target{cluster: aws.ToString(in.ClusterName)}, func(tx *state.Txn, cluster region.Cluster) error {
 		if err := hasEntries(cluster); err != nil {
@@ -156,7 +156,7 @@ func (s *Service) listAccessEntries(call *wire.Call, in *eks.ListAccessEntriesIn
 // onlyStandard is what EKS says of changes to access entries of nodes.
 const onlyStandard = `This operation can only be performed on Access Entries with a type of "STANDARD".`
 
-func (s *Service) updateAccessEntry(call *wire.Call, in *eks.UpdateAccessEntryInput) (*eks.UpdateAccessEntryOutput, error) {
+func (s *Service) updateAccessEntry(call *operation.Call, in *eks.UpdateAccessEntryInput) (*eks.UpdateAccessEntryOutput, error) {
 	t := target{aws.ToString(in.ClusterName), accessEntries, aws.ToString(in.PrincipalArn)}
 	return changeOf(s, call, t, hasEntries, in.ClientRequestToken, in, func(c change) (*eks.UpdateAccessEntryOutput, string, error) {
 		entry, err := entryOf(c.tx, c.cluster, t.name)
@@ -191,7 +191,7 @@ func (s *Service) updateAccessEntry(call *wire.Call, in *eks.UpdateAccessEntryIn
 	})
 }
 
-func (s *Service) deleteAccessEntry(call *wire.Call, in *eks.DeleteAccessEntryInput) (*eks.DeleteAccessEntryOutput, error) {
+func (s *Service) deleteAccessEntry(call *operation.Call, in *eks.DeleteAccessEntryInput) (*eks.DeleteAccessEntryOutput, error) {
 	t := target{aws.ToString(in.ClusterName), accessEntries, aws.ToString(in.PrincipalArn)}
 	return changeOf(s, call, t, hasEntries, nil, in, func(c change) (*eks.DeleteAccessEntryOutput, string, error) {
 		if _, err := entryOf(c.tx, c.cluster, t.name); err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
@@ -25,7 +26,7 @@ const (
 // scopeNamespace is a namespace, or a pattern of some with * in it.
 var scopeNamespace = regexp.MustCompile(`^[a-z0-9*]([a-z0-9*-]*[a-z0-9*])?$`)
 
-func (s *Service) listAccessPolicies(call *wire.Call, in *eks.ListAccessPoliciesInput) (*eks.ListAccessPoliciesOutput, error) {
+func (s *Service) listAccessPolicies(call *operation.Call, in *eks.ListAccessPoliciesInput) (*eks.ListAccessPoliciesOutput, error) {
 	if err := call.Authorize(wire.RestJSON, Name+":"+call.Operation, "*"); err != nil {
 		return nil, err
 	}
@@ -40,7 +41,7 @@ func (s *Service) listAccessPolicies(call *wire.Call, in *eks.ListAccessPolicies
 	return out, err
 }
 
-func (s *Service) associateAccessPolicy(call *wire.Call, in *eks.AssociateAccessPolicyInput) (*eks.AssociateAccessPolicyOutput, error) {
+func (s *Service) associateAccessPolicy(call *operation.Call, in *eks.AssociateAccessPolicyInput) (*eks.AssociateAccessPolicyOutput, error) {
 	t := target{aws.ToString(in.ClusterName), accessEntries, aws.ToString(in.PrincipalArn)}
 	return changeOf(s, call, t, hasEntries, nil, in, func(c change) (*eks.AssociateAccessPolicyOutput, string, error) {
 		entry, err := entryOf(c.tx, c.cluster, t.name)
@@ -116,7 +117,7 @@ func showAssociated(p region.AssociatedPolicy) types.AssociatedAccessPolicy {
 	}
 }
 
-func (s *Service) disassociateAccessPolicy(call *wire.Call, in *eks.DisassociateAccessPolicyInput) (*eks.DisassociateAccessPolicyOutput, error) {
+func (s *Service) disassociateAccessPolicy(call *operation.Call, in *eks.DisassociateAccessPolicyInput) (*eks.DisassociateAccessPolicyOutput, error) {
 	t := target{aws.ToString(in.ClusterName), accessEntries, aws.ToString(in.PrincipalArn)}
 	return changeOf(s, call, t, hasEntries, nil, in, func(c change) (*eks.DisassociateAccessPolicyOutput, string, error) {
 		entry, err := entryOf(c.tx, c.cluster, t.name)
@@ -133,7 +134,7 @@ func (s *Service) disassociateAccessPolicy(call *wire.Call, in *eks.Disassociate
 	})
 }
 
-func (s *Service) listAssociatedAccessPolicies(call *wire.Call, in *eks.ListAssociatedAccessPoliciesInput) (*eks.ListAssociatedAccessPoliciesOutput, error) {
+func (s *Service) listAssociatedAccessPolicies(call *operation.Call, in *eks.ListAssociatedAccessPoliciesInput) (*eks.ListAssociatedAccessPoliciesOutput, error) {
 	t := target{aws.ToString(in.ClusterName), accessEntries, aws.ToString(in.PrincipalArn)}
 	out := &eks.ListAssociatedAccessPoliciesOutput{ClusterName: in.ClusterName, PrincipalArn: in.PrincipalArn}
 	return out, readOf(s, call, t, func(tx *state.Txn, cluster region.Cluster) error {

@@ -5,7 +5,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/region"
 	"tripod/state"
 )
@@ -17,7 +17,7 @@ var addons = shelf[region.Addon]{
 	},
 }
 
-func (s *Service) createAddon(call *wire.Call, in *eks.CreateAddonInput) (*eks.CreateAddonOutput, error) {
+func (s *Service) createAddon(call *operation.Call, in *eks.CreateAddonInput) (*eks.CreateAddonOutput, error) {
 	name := aws.ToString(in.AddonName)
 	t := target{cluster: aws.ToString(in.ClusterName)}
 	ids := associationIDs(in.PodIdentityAssociations)
@@ -141,7 +141,7 @@ func addonNamed(tx *state.Txn, cluster region.Cluster, name string) (region.Addo
 	return found, nil
 }
 
-func (s *Service) describeAddon(call *wire.Call, in *eks.DescribeAddonInput) (*eks.DescribeAddonOutput, error) {
+func (s *Service) describeAddon(call *operation.Call, in *eks.DescribeAddonInput) (*eks.DescribeAddonOutput, error) {
 	t := target{aws.ToString(in.ClusterName), addons, aws.ToString(in.AddonName)}
 	out := &eks.DescribeAddonOutput{}
 	return out, readOf(s, call, t, func(tx *state.Txn, cluster region.Cluster) error {
@@ -151,14 +151,14 @@ func (s *Service) describeAddon(call *wire.Call, in *eks.DescribeAddonInput) (*e
 	})
 }
 
-func (s *Service) listAddons(call *wire.Call, in *eks.ListAddonsInput) (*eks.ListAddonsOutput, error) {
+func (s *Service) listAddons(call *operation.Call, in *eks.ListAddonsInput) (*eks.ListAddonsOutput, error) {
 	out := &eks.ListAddonsOutput{}
 	var err error
 	out.Addons, out.NextToken, err = s.namesOf(call, addons, in.ClusterName, in.MaxResults, in.NextToken)
 	return out, err
 }
 
-func (s *Service) updateAddon(call *wire.Call, in *eks.UpdateAddonInput) (*eks.UpdateAddonOutput, error) {
+func (s *Service) updateAddon(call *operation.Call, in *eks.UpdateAddonInput) (*eks.UpdateAddonOutput, error) {
 	t := target{aws.ToString(in.ClusterName), addons, aws.ToString(in.AddonName)}
 	ids := associationIDs(in.PodIdentityAssociations)
 	return changeOf(s, call, t, mustExist, in.ClientRequestToken, in, func(c change) (*eks.UpdateAddonOutput, string, error) {
@@ -206,7 +206,7 @@ func (s *Service) updateAddon(call *wire.Call, in *eks.UpdateAddonInput) (*eks.U
 }
 
 // deleteAddon removes the record. Nothing in the cluster is touched, with preserve or without: nothing was put there for it.
-func (s *Service) deleteAddon(call *wire.Call, in *eks.DeleteAddonInput) (*eks.DeleteAddonOutput, error) {
+func (s *Service) deleteAddon(call *operation.Call, in *eks.DeleteAddonInput) (*eks.DeleteAddonOutput, error) {
 	t := target{aws.ToString(in.ClusterName), addons, aws.ToString(in.AddonName)}
 	return changeOf(s, call, t, mustExist, nil, in, func(c change) (*eks.DeleteAddonOutput, string, error) {
 		gone, err := addonNamed(c.tx, c.cluster, t.name)

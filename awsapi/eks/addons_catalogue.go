@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/internal/addonversions"
 )
@@ -114,7 +115,7 @@ func (o offer) info(minor int) types.AddonInfo {
 	return info
 }
 
-func (s *Service) describeAddonVersions(call *wire.Call, in *eks.DescribeAddonVersionsInput) (*eks.DescribeAddonVersionsOutput, error) {
+func (s *Service) describeAddonVersions(call *operation.Call, in *eks.DescribeAddonVersionsInput) (*eks.DescribeAddonVersionsOutput, error) {
 	if err := call.Authorize(wire.RestJSON, Name+":"+call.Operation, "*"); err != nil {
 		return nil, err
 	}
@@ -150,7 +151,7 @@ func admits(filter []string, value string) bool {
 	return len(filter) == 0 || slices.Contains(filter, value)
 }
 
-func (s *Service) describeAddonConfiguration(call *wire.Call, in *eks.DescribeAddonConfigurationInput) (*eks.DescribeAddonConfigurationOutput, error) {
+func (s *Service) describeAddonConfiguration(call *operation.Call, in *eks.DescribeAddonConfigurationInput) (*eks.DescribeAddonConfigurationOutput, error) {
 	if err := call.Authorize(wire.RestJSON, Name+":"+call.Operation, "*"); err != nil {
 		return nil, err
 	}

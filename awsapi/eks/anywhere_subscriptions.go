@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/state"
 )
@@ -25,7 +26,7 @@ var subscriptions = shelf[subscription]{
 	label: func(s *subscription) label { return label{"", aws.ToString(s.Id), aws.ToString(s.Arn), &s.Tags} },
 }
 
-func (s *Service) createEksAnywhereSubscription(call *wire.Call, in *eks.CreateEksAnywhereSubscriptionInput) (*eks.CreateEksAnywhereSubscriptionOutput, error) {
+func (s *Service) createEksAnywhereSubscription(call *operation.Call, in *eks.CreateEksAnywhereSubscriptionInput) (*eks.CreateEksAnywhereSubscriptionOutput, error) {
 	return changeAccount(s, call, s.arn(subscriptions.kind, "*"), in.ClientRequestToken, in, func(c change) (*eks.CreateEksAnywhereSubscriptionOutput, string, error) {
 		if wrong := wrongSubscription(in); wrong != "" {
 			return nil, "", about{}.invalidParameter("%s", wrong)
@@ -79,7 +80,7 @@ func subscriptionWithID(tx *state.Txn, id string) (subscription, error) {
 	return found, nil
 }
 
-func (s *Service) describeEksAnywhereSubscription(call *wire.Call, in *eks.DescribeEksAnywhereSubscriptionInput) (*eks.DescribeEksAnywhereSubscriptionOutput, error) {
+func (s *Service) describeEksAnywhereSubscription(call *operation.Call, in *eks.DescribeEksAnywhereSubscriptionInput) (*eks.DescribeEksAnywhereSubscriptionOutput, error) {
 	id := aws.ToString(in.Id)
 	if err := s.authorizeARN(call, s.arn(subscriptions.kind, id)); err != nil {
 		return nil, err
@@ -92,7 +93,7 @@ func (s *Service) describeEksAnywhereSubscription(call *wire.Call, in *eks.Descr
 	})
 }
 
-func (s *Service) listEksAnywhereSubscriptions(call *wire.Call, in *eks.ListEksAnywhereSubscriptionsInput) (*eks.ListEksAnywhereSubscriptionsOutput, error) {
+func (s *Service) listEksAnywhereSubscriptions(call *operation.Call, in *eks.ListEksAnywhereSubscriptionsInput) (*eks.ListEksAnywhereSubscriptionsOutput, error) {
 	if err := call.Authorize(wire.RestJSON, Name+":"+call.Operation, s.arn(subscriptions.kind, "*")); err != nil {
 		return nil, err
 	}
@@ -114,7 +115,7 @@ func (s *Service) listEksAnywhereSubscriptions(call *wire.Call, in *eks.ListEksA
 	})
 }
 
-func (s *Service) updateEksAnywhereSubscription(call *wire.Call, in *eks.UpdateEksAnywhereSubscriptionInput) (*eks.UpdateEksAnywhereSubscriptionOutput, error) {
+func (s *Service) updateEksAnywhereSubscription(call *operation.Call, in *eks.UpdateEksAnywhereSubscriptionInput) (*eks.UpdateEksAnywhereSubscriptionOutput, error) {
 	id := aws.ToString(in.Id)
 	return changeAccount(s, call, s.arn(subscriptions.kind, id), in.ClientRequestToken, in, func(c change) (*eks.UpdateEksAnywhereSubscriptionOutput, string, error) {
 		found, err := subscriptionWithID(c.tx, id)
@@ -127,7 +128,7 @@ func (s *Service) updateEksAnywhereSubscription(call *wire.Call, in *eks.UpdateE
 	})
 }
 
-func (s *Service) deleteEksAnywhereSubscription(call *wire.Call, in *eks.DeleteEksAnywhereSubscriptionInput) (*eks.DeleteEksAnywhereSubscriptionOutput, error) {
+func (s *Service) deleteEksAnywhereSubscription(call *operation.Call, in *eks.DeleteEksAnywhereSubscriptionInput) (*eks.DeleteEksAnywhereSubscriptionOutput, error) {
 	id := aws.ToString(in.Id)
 	return changeAccount(s, call, s.arn(subscriptions.kind, id), nil, in, func(c change) (*eks.DeleteEksAnywhereSubscriptionOutput, string, error) {
 		gone, err := subscriptionWithID(c.tx, id)

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
@@ -70,7 +71,7 @@ type target struct {
 
 // authorize refuses the call where the principal may not do it to the target. EKS's ARNs end in an id that the caller does not know; where
 // there is no such resource, the id is a *, so that a policy for the name still counts and the answer does not tell what exists.
-func (s *Service) authorize(call *wire.Call, t target) error {
+func (s *Service) authorize(call *operation.Call, t target) error {
 	arn := s.clusterARN(t.cluster)
 	if t.kind != nil {
 		arn = s.arn(t.kind.kindName(), t.cluster, t.name, "*")
@@ -101,7 +102,7 @@ func (s *Service) authorize(call *wire.Call, t target) error {
 }
 
 // authorizeARN refuses the call where the principal may not do it to what has that ARN.
-func (s *Service) authorizeARN(call *wire.Call, arn string) error {
+func (s *Service) authorizeARN(call *operation.Call, arn string) error {
 	var tags map[string]string
 	err := s.State.View(func(tx *state.Txn) error {
 		resource, _ := s.resourceWithARN(tx, arn)
@@ -115,7 +116,7 @@ func (s *Service) authorizeARN(call *wire.Call, arn string) error {
 }
 
 // ask refuses the call where the principal may not do it to the resource, or may not tag what it makes where the call gives tags.
-func ask(call *wire.Call, arn string, about ...iam.Keys) error {
+func ask(call *operation.Call, arn string, about ...iam.Keys) error {
 	if err := call.Authorize(wire.RestJSON, Name+":"+call.Operation, arn, about...); err != nil {
 		return err
 	}
@@ -135,13 +136,13 @@ type change struct {
 	cluster region.Cluster
 	now     time.Time
 	id      string // a fresh UUID
-	call    *wire.Call
+	call    *operation.Call
 	lenient bool // what the call names need not be there
 }
 
 // changeOf runs a call that changes something of a cluster: authorized first, then in one transaction in which the cluster exists and fits,
 // and once only for each clientRequestToken. do returns the answer and the ARN of what was made, if anything was.
-func changeOf[In, Out any](s *Service, call *wire.Call, t target, fits func(region.Cluster) error, token *string, in *In,
+func changeOf[In, Out any](s *Service, call *operation.Call, t target, fits func(region.Cluster) error, token *string, in *In,
 	do func(change) (*Out, string, error)) (*Out, error) {
 	if err := s.authorize(call, t); err != nil {
 		return nil, err
@@ -161,7 +162,7 @@ func changeOf[In, Out any](s *Service, call *wire.Call, t target, fits func(regi
 }
 
 // changeAccount is as changeOf for what belongs to no cluster.
-func changeAccount[In, Out any](s *Service, call *wire.Call, arn string, token *string, in *In, do func(change) (*Out, string, error)) (*Out, error) {
+func changeAccount[In, Out any](s *Service, call *operation.Call, arn string, token *string, in *In, do func(change) (*Out, string, error)) (*Out, error) {
 	if err := s.authorizeARN(call, arn); err != nil {
 		return nil, err
 	}
@@ -170,7 +171,7 @@ func changeAccount[In, Out any](s *Service, call *wire.Call, arn string, token *
 	})
 }
 
-func inTransaction[Out any](s *Service, call *wire.Call, token *string, in any, do func(*state.Txn, change, *idempotent) (*Out, error)) (*Out, error) {
+func inTransaction[Out any](s *Service, call *operation.Call, token *string, in any, do func(*state.Txn, change, *idempotent) (*Out, error)) (*Out, error) {
 	attempt, err := s.idempotent(call, token, in)
 	if err != nil {
 		return nil, err
@@ -189,7 +190,7 @@ func inTransaction[Out any](s *Service, call *wire.Call, token *string, in any, 
 }
 
 // readOf runs a call that reads something of a cluster.
-func readOf(s *Service, call *wire.Call, t target, read func(tx *state.Txn, cluster region.Cluster) error) error {
+func readOf(s *Service, call *operation.Call, t target, read func(tx *state.Txn, cluster region.Cluster) error) error {
 	if err := s.authorize(call, t); err != nil {
 		return err
 	}
@@ -223,7 +224,7 @@ func (c change) update(kind types.UpdateType, params []region.UpdateParam) *type
 }
 
 // namesOf answers a list operation that gives the names of a cluster's resources.
-func (s *Service) namesOf(call *wire.Call, kind keeper, cluster *string, maxResults *int32, token *string) (names []string, next *string, err error) {
+func (s *Service) namesOf(call *operation.Call, kind keeper, cluster *string, maxResults *int32, token *string) (names []string, next *string, err error) {
 	t := target{cluster: aws.ToString(cluster)}
 	err = readOf(s, call, t, func(tx *state.Txn, cluster region.Cluster) error {
 		names, next, err = pageOf(paging{call.Operation, []string{cluster.ID}, maxResults, token}, func(after string) iter.Seq2[string, string] {

@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/region"
 	"tripod/state"
 )
@@ -24,7 +24,7 @@ var capabilities = shelf[region.Capability]{
 	},
 }
 
-func (s *Service) createCapability(call *wire.Call, in *eks.CreateCapabilityInput) (*eks.CreateCapabilityOutput, error) {
+func (s *Service) createCapability(call *operation.Call, in *eks.CreateCapabilityInput) (*eks.CreateCapabilityOutput, error) {
 	name := aws.ToString(in.CapabilityName)
 	t := target{cluster: aws.ToString(in.ClusterName)}
 	return changeOf(s, call, t, mustBeActive, in.ClientRequestToken, in, func(c change) (*eks.CreateCapabilityOutput, string, error) {
@@ -134,7 +134,7 @@ func capabilityNamed(tx *state.Txn, cluster region.Cluster, name string) (region
 	return found, nil
 }
 
-func (s *Service) describeCapability(call *wire.Call, in *eks.DescribeCapabilityInput) (*eks.DescribeCapabilityOutput, error) {
+func (s *Service) describeCapability(call *operation.Call, in *eks.DescribeCapabilityInput) (*eks.DescribeCapabilityOutput, error) {
 	t := target{aws.ToString(in.ClusterName), capabilities, aws.ToString(in.CapabilityName)}
 	out := &eks.DescribeCapabilityOutput{}
 	return out, readOf(s, call, t, func(tx *state.Txn, cluster region.Cluster) error {
@@ -144,7 +144,7 @@ func (s *Service) describeCapability(call *wire.Call, in *eks.DescribeCapability
 	})
 }
 
-func (s *Service) listCapabilities(call *wire.Call, in *eks.ListCapabilitiesInput) (*eks.ListCapabilitiesOutput, error) {
+func (s *Service) listCapabilities(call *operation.Call, in *eks.ListCapabilitiesInput) (*eks.ListCapabilitiesOutput, error) {
 	out := &eks.ListCapabilitiesOutput{}
 	return out, readOf(s, call, target{cluster: aws.ToString(in.ClusterName)}, func(tx *state.Txn, cluster region.Cluster) error {
 		var summaries []types.CapabilitySummary
@@ -160,7 +160,7 @@ func (s *Service) listCapabilities(call *wire.Call, in *eks.ListCapabilitiesInpu
 	})
 }
 
-func (s *Service) deleteCapability(call *wire.Call, in *eks.DeleteCapabilityInput) (*eks.DeleteCapabilityOutput, error) {
+func (s *Service) deleteCapability(call *operation.Call, in *eks.DeleteCapabilityInput) (*eks.DeleteCapabilityOutput, error) {
 	t := target{aws.ToString(in.ClusterName), capabilities, aws.ToString(in.CapabilityName)}
 	return changeOf(s, call, t, mustExist, nil, in, func(c change) (*eks.DeleteCapabilityOutput, string, error) {
 		gone, err := capabilityNamed(c.tx, c.cluster, t.name)

@@ -8,11 +8,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/region"
 )
 
-func (s *Service) updateCapability(call *wire.Call, in *eks.UpdateCapabilityInput) (*eks.UpdateCapabilityOutput, error) {
+func (s *Service) updateCapability(call *operation.Call, in *eks.UpdateCapabilityInput) (*eks.UpdateCapabilityOutput, error) {
 	t := target{aws.ToString(in.ClusterName), capabilities, aws.ToString(in.CapabilityName)}
 	return changeOf(s, call, t, mustExist, in.ClientRequestToken, in, func(c change) (*eks.UpdateCapabilityOutput, string, error) {
 		changed, err := capabilityNamed(c.tx, c.cluster, t.name)

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/region"
 	"tripod/state"
@@ -19,7 +20,7 @@ import (
 // mostAuthorities is how many certificate authorities a cluster can have: the one that signs, and its successor or predecessor.
 const mostAuthorities = 2
 
-func (s *Service) createCertificateAuthority(call *wire.Call, in *eks.CreateCertificateAuthorityInput) (*eks.CreateCertificateAuthorityOutput, error) {
+func (s *Service) createCertificateAuthority(call *operation.Call, in *eks.CreateCertificateAuthorityInput) (*eks.CreateCertificateAuthorityOutput, error) {
 	name, id := aws.ToString(in.ClusterName), wire.NewRequestID()
 	return changeOf(s, call, target{cluster: name}, idle(call.Operation), in.ClientRequestToken, in, func(c change) (*eks.CreateCertificateAuthorityOutput, string, error) {
 		all := c.cluster.CertificateAuthorities()
@@ -38,7 +39,7 @@ func (s *Service) createCertificateAuthority(call *wire.Call, in *eks.CreateCert
 	})
 }
 
-func (s *Service) activateCertificateAuthority(call *wire.Call, in *eks.ActivateCertificateAuthorityInput) (*eks.ActivateCertificateAuthorityOutput, error) {
+func (s *Service) activateCertificateAuthority(call *operation.Call, in *eks.ActivateCertificateAuthorityInput) (*eks.ActivateCertificateAuthorityOutput, error) {
 	name, id := aws.ToString(in.ClusterName), aws.ToString(in.CertificateAuthorityId)
 	return changeOf(s, call, target{cluster: name}, idle(call.Operation), in.ClientRequestToken, in, func(c change) (*eks.ActivateCertificateAuthorityOutput, string, error) {
 		authority, err := authorityOf(c.cluster, id)
@@ -58,7 +59,7 @@ func (s *Service) activateCertificateAuthority(call *wire.Call, in *eks.Activate
 }
 
 // deleteCertificateAuthority removes one from what is trusted. One that never came to be trusted, since its distribution failed, just goes.
-func (s *Service) deleteCertificateAuthority(call *wire.Call, in *eks.DeleteCertificateAuthorityInput) (*eks.DeleteCertificateAuthorityOutput, error) {
+func (s *Service) deleteCertificateAuthority(call *operation.Call, in *eks.DeleteCertificateAuthorityInput) (*eks.DeleteCertificateAuthorityOutput, error) {
 	name, id := aws.ToString(in.ClusterName), aws.ToString(in.CertificateAuthorityId)
 	return changeOf(s, call, target{cluster: name}, idle(call.Operation), in.ClientRequestToken, in, func(c change) (*eks.DeleteCertificateAuthorityOutput, string, error) {
 		authority, err := authorityOf(c.cluster, id)
@@ -93,7 +94,7 @@ func (s *Service) rollOutAuthorities(c *change, id string, edit func(*region.Com
 		param(types.UpdateParamTypeActiveCertificateAuthority, next.Signer), param(types.UpdateParamTypeTrustedCertificateAuthorities, asJSON(next.Trusted))}, rollout)
 }
 
-func (s *Service) describeCertificateAuthority(call *wire.Call, in *eks.DescribeCertificateAuthorityInput) (*eks.DescribeCertificateAuthorityOutput, error) {
+func (s *Service) describeCertificateAuthority(call *operation.Call, in *eks.DescribeCertificateAuthorityInput) (*eks.DescribeCertificateAuthorityOutput, error) {
 	out := &eks.DescribeCertificateAuthorityOutput{}
 	err := readOf(s, call, target{cluster: aws.ToString(in.ClusterName)}, func(_ *state.Txn, cluster region.Cluster) error {
 		authority, err := authorityOf(cluster, aws.ToString(in.CertificateAuthorityId))
@@ -129,7 +130,7 @@ func describeAuthority(cluster region.Cluster, authority region.Authority) (*typ
 	}, nil
 }
 
-func (s *Service) listCertificateAuthorities(call *wire.Call, in *eks.ListCertificateAuthoritiesInput) (*eks.ListCertificateAuthoritiesOutput, error) {
+func (s *Service) listCertificateAuthorities(call *operation.Call, in *eks.ListCertificateAuthoritiesInput) (*eks.ListCertificateAuthoritiesOutput, error) {
 	out := &eks.ListCertificateAuthoritiesOutput{CertificateAuthorities: []types.CertificateAuthoritySummary{}}
 	err := readOf(s, call, target{cluster: aws.ToString(in.ClusterName)}, func(_ *state.Txn, cluster region.Cluster) (err error) {
 		for _, authority := range cluster.CertificateAuthorities() {

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/region"
 	"tripod/state"
@@ -19,7 +20,7 @@ import (
 const platformVersion = "eks.1"
 
 // listClusters lists names in ascending order; include=all adds the clusters that were registered.
-func (s *Service) listClusters(call *wire.Call, in *eks.ListClustersInput) (*eks.ListClustersOutput, error) {
+func (s *Service) listClusters(call *operation.Call, in *eks.ListClustersInput) (*eks.ListClustersOutput, error) {
 	if err := call.Authorize(wire.RestJSON, "eks:ListClusters", s.clusterARN("*")); err != nil {
 		return nil, err
 	}
@@ -44,7 +45,7 @@ func (s *Service) listClusters(call *wire.Call, in *eks.ListClustersInput) (*eks
 	return &eks.ListClustersOutput{Clusters: names, NextToken: next}, nil
 }
 
-func (s *Service) describeCluster(call *wire.Call, in *eks.DescribeClusterInput) (*eks.DescribeClusterOutput, error) {
+func (s *Service) describeCluster(call *operation.Call, in *eks.DescribeClusterInput) (*eks.DescribeClusterOutput, error) {
 	name := aws.ToString(in.Name)
 	if err := s.authorize(call, target{cluster: name}); err != nil {
 		return nil, err

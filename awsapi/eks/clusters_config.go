@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
 	"tripod/awsapi/arczonalshift"
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/region"
 	"tripod/state"
 )
@@ -30,7 +30,7 @@ func param(kind types.UpdateParamType, value string) region.UpdateParam {
 }
 
 // updateClusterConfig changes one thing of a cluster at a time, as EKS does.
-func (s *Service) updateClusterConfig(call *wire.Call, in *eks.UpdateClusterConfigInput) (*eks.UpdateClusterConfigOutput, error) {
+func (s *Service) updateClusterConfig(call *operation.Call, in *eks.UpdateClusterConfigInput) (*eks.UpdateClusterConfigOutput, error) {
 	about := about{cluster: aws.ToString(in.Name)}
 	return changeOf(s, call, target{cluster: about.cluster}, idle(call.Operation), in.ClientRequestToken, in, func(c change) (*eks.UpdateClusterConfigOutput, string, error) {
 		apply, err := s.onlyChange(in)
@@ -67,7 +67,7 @@ func (s *Service) updateClusterConfig(call *wire.Call, in *eks.UpdateClusterConf
 }
 
 // associateEncryptionConfig puts the cluster's key of encryption at rest under a KMS key, once and for all, as in EKS.
-func (s *Service) associateEncryptionConfig(call *wire.Call, in *eks.AssociateEncryptionConfigInput) (*eks.AssociateEncryptionConfigOutput, error) {
+func (s *Service) associateEncryptionConfig(call *operation.Call, in *eks.AssociateEncryptionConfigInput) (*eks.AssociateEncryptionConfigOutput, error) {
 	about := about{cluster: aws.ToString(in.ClusterName)}
 	return changeOf(s, call, target{cluster: about.cluster}, idle(call.Operation), in.ClientRequestToken, in, func(c change) (*eks.AssociateEncryptionConfigOutput, string, error) {
 		own, err := s.settingsOf(c.cluster)

@@ -12,13 +12,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/region"
 )
 
 // createCluster writes the record of a cluster that the zones then bring up. Where the machine has no memory for it, the record is of one that
 // failed, as EKS shows it.
-func (s *Service) createCluster(call *wire.Call, in *eks.CreateClusterInput) (*eks.CreateClusterOutput, error) {
+func (s *Service) createCluster(call *operation.Call, in *eks.CreateClusterInput) (*eks.CreateClusterOutput, error) {
 	about := about{cluster: aws.ToString(in.Name)}
 	arn := s.clusterARN(about.cluster)
 	var record region.Cluster
@@ -79,7 +79,7 @@ var noMemory = region.ClusterIssue{Code: string(types.ClusterIssueCodeResourceLi
 
 // creatorEntry is the creator's access entry, nil where the creator is not to have one. It is there from the start, also while the mode
 // CONFIG_MAP hides it.
-func (s *Service) creatorEntry(c change, call *wire.Call, record region.Cluster, own settings) (*region.AccessEntry, error) {
+func (s *Service) creatorEntry(c change, call *operation.Call, record region.Cluster, own settings) (*region.AccessEntry, error) {
 	if !*own.CreatorAdmin {
 		return nil, nil
 	}
@@ -110,7 +110,7 @@ func notHere(in *eks.CreateClusterInput) error {
 }
 
 // newCluster is the record for an input, without its place in the network and its port.
-func (s *Service) newCluster(call *wire.Call, in *eks.CreateClusterInput) (region.Cluster, settings, error) {
+func (s *Service) newCluster(call *operation.Call, in *eks.CreateClusterInput) (region.Cluster, settings, error) {
 	about := about{cluster: aws.ToString(in.Name)}
 	fail := func(err error) (region.Cluster, settings, error) { return region.Cluster{}, settings{}, err }
 	version := aws.ToString(in.Version)

@@ -6,13 +6,13 @@ import (
 
 	"tripod/awsapi/arczonalshift"
 	"tripod/awsapi/kms"
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/region"
 	"tripod/state"
 )
 
 // deleteCluster begins the deletion: the endpoint closes, and each zone ends its part.
-func (s *Service) deleteCluster(call *wire.Call, in *eks.DeleteClusterInput) (*eks.DeleteClusterOutput, error) {
+func (s *Service) deleteCluster(call *operation.Call, in *eks.DeleteClusterInput) (*eks.DeleteClusterOutput, error) {
 	fits := func(region.Cluster) error { return nil }
 	return changeOf(s, call, target{cluster: aws.ToString(in.Name)}, fits, nil, in, func(c change) (*eks.DeleteClusterOutput, string, error) {
 		if c.cluster.Status != region.ClusterDeleting { // else it is under way

@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
 	"tripod/awsapi/kms"
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/region"
 	"tripod/state"
@@ -18,7 +19,7 @@ func (s *Service) keys() *kms.Service {
 }
 
 // encrypt puts a cluster's key of encryption at rest under the KMS key that its settings name, if they name one. The errors are in EKS's words.
-func (s *Service) encrypt(tx *state.Txn, call *wire.Call, record *region.Cluster, own settings) error {
+func (s *Service) encrypt(tx *state.Txn, call *operation.Call, record *region.Cluster, own settings) error {
 	about := about{cluster: record.Name}
 	switch config := own.Encryption; {
 	case len(config) == 0:

@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/region"
 	"tripod/state"
 )
@@ -18,7 +18,7 @@ import (
 const rollbackTime = 7 * 24 * time.Hour
 
 // updateClusterVersion begins an upgrade by one minor version, or the rollback of one, which the zones then carry out one after the other.
-func (s *Service) updateClusterVersion(call *wire.Call, in *eks.UpdateClusterVersionInput) (*eks.UpdateClusterVersionOutput, error) {
+func (s *Service) updateClusterVersion(call *operation.Call, in *eks.UpdateClusterVersionInput) (*eks.UpdateClusterVersionOutput, error) {
 	name, to := aws.ToString(in.Name), aws.ToString(in.Version)
 	about := about{cluster: name}
 	return changeOf(s, call, target{cluster: name}, idle(call.Operation), in.ClientRequestToken, in, func(c change) (*eks.UpdateClusterVersionOutput, string, error) {

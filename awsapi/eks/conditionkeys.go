@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/iam"
 	"tripod/region"
 	"tripod/state"
@@ -56,7 +56,7 @@ var memberKeys = []struct {
 var presentKeys = []string{"kubeApiServerConfig", "kubeControllerManagerConfig", "kubeSchedulerConfig"}
 
 // requestKeys are EKS's own condition keys of a call.
-func requestKeys(call *wire.Call) iam.Keys {
+func requestKeys(call *operation.Call) iam.Keys {
 	keys := iam.Keys{}
 	for _, m := range memberKeys {
 		if !slices.Contains(m.operations, call.Operation) {
@@ -115,8 +115,8 @@ var passingTypes = []string{linuxNodes, windowsNodes}
 
 // passedRoles are the roles that a call gives to services, whatever stands there: what looks like no role's ARN here, such as one with a space before it,
 // an operation could still take for one.
-func passedRoles(call *wire.Call) []wire.PassedRole {
-	var passed []wire.PassedRole
+func passedRoles(call *operation.Call) []operation.PassedRole {
+	var passed []operation.PassedRole
 	for _, p := range passing {
 		if !slices.Contains(p.operations, call.Operation) {
 			continue
@@ -125,7 +125,7 @@ func passedRoles(call *wire.Call) []wire.PassedRole {
 			continue
 		}
 		for _, arn := range call.Input.Values(p.path) {
-			passed = append(passed, wire.PassedRole{ARN: arn, Service: p.service})
+			passed = append(passed, operation.PassedRole{ARN: arn, Service: p.service})
 		}
 	}
 	return passed

@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -53,7 +53,7 @@ func (c connectedCluster) shown() *types.Cluster {
 	}
 }
 
-func (s *Service) registerCluster(call *wire.Call, in *eks.RegisterClusterInput) (*eks.RegisterClusterOutput, error) {
+func (s *Service) registerCluster(call *operation.Call, in *eks.RegisterClusterInput) (*eks.RegisterClusterOutput, error) {
 	name := aws.ToString(in.Name)
 	// The activation is what a real agent would hand to Systems Manager: a UUID and 20 characters.
 	code := rand.Text()[:20]
@@ -87,7 +87,7 @@ func (s *Service) registerCluster(call *wire.Call, in *eks.RegisterClusterInput)
 	})
 }
 
-func (s *Service) deregisterCluster(call *wire.Call, in *eks.DeregisterClusterInput) (*eks.DeregisterClusterOutput, error) {
+func (s *Service) deregisterCluster(call *operation.Call, in *eks.DeregisterClusterInput) (*eks.DeregisterClusterOutput, error) {
 	name := aws.ToString(in.Name)
 	return changeAccount(s, call, s.clusterARN(name), nil, in, func(c change) (*eks.DeregisterClusterOutput, string, error) {
 		shown, found := describeConnected(c.tx, name)

@@ -19,6 +19,7 @@ import (
 	"github.com/aws/smithy-go/transport/http/protocol/restjson1"
 	"github.com/gorilla/mux"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 )
 
@@ -89,15 +90,15 @@ type echoed struct {
 func echo(validate bool) func(method, target, body string) echoed {
 	var last echoed
 	router := mux.NewRouter().UseEncodedPath().SkipClean(true)
-	(&Service{}).API().Route(router, func(operation string) http.Handler {
+	(&Service{}).API().Route(router, func(named string) http.Handler {
 		return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			text, _ := io.ReadAll(r.Body)
-			call := &wire.Call{Operation: operation, Labels: map[string]string{}, Params: r.URL.Query(), Body: text, Request: r}
+			call := &operation.Call{Operation: named, Labels: map[string]string{}, Params: r.URL.Query(), Body: text, Request: r}
 			for name, value := range mux.Vars(r) {
 				call.Labels[name], _ = url.PathUnescape(value)
 			}
-			in := newInput(operation)
-			last = echoed{operation: operation, input: in, err: decode(call, in, validate)}
+			in := newInput(named)
+			last = echoed{operation: named, input: in, err: decode(call, in, validate)}
 		})
 	})
 	return func(method, target, body string) echoed {
@@ -107,12 +108,14 @@ func echo(validate bool) func(method, target, body string) echoed {
 	}
 }
 
-func decode(call *wire.Call, in smithy.Serializable, validate bool) error {
+func decode(call *operation.Call, in smithy.Serializable, validate bool) error {
 	schema := wire.InputSchema(in)
 	if validate {
 		return model.Decode(call, schema, in)
 	}
-	input, err := wire.InputOf(call, schema)
+	input, err := wire.InputOf(schema, wire.Parts{
+		Labels: call.Labels, Params: call.Params, Header: call.Request.Header, Body: call.Body,
+	})
 	if err != nil {
 		return err
 	}

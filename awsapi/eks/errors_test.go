@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/region"
 	"tripod/state"
@@ -48,7 +49,7 @@ func TestEveryModelledExceptionHasItsStatusAndMembers(t *testing.T) {
 func TestTokensAreForgottenAfterADay(t *testing.T) {
 	store := region.NewMemory()
 	s := &Service{Region: "us-east-1", AccountID: "111122223333", State: store}
-	call := &wire.Call{Operation: "CreateThing", Request: httptest.NewRequest("POST", "/", nil)}
+	call := &operation.Call{Operation: "CreateThing", Request: httptest.NewRequest("POST", "/", nil)}
 	made := 0
 	create := func(token string, now time.Time) int {
 		t.Helper()

@@ -8,7 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/region"
 	"tripod/state"
 )
@@ -27,7 +27,7 @@ var fargateProfiles = shelf[region.FargateProfile]{
 	},
 }
 
-func (s *Service) createFargateProfile(call *wire.Call, in *eks.CreateFargateProfileInput) (*eks.CreateFargateProfileOutput, error) {
+func (s *Service) createFargateProfile(call *operation.Call, in *eks.CreateFargateProfileInput) (*eks.CreateFargateProfileOutput, error) {
 	name := aws.ToString(in.FargateProfileName)
 	t := target{cluster: aws.ToString(in.ClusterName)}
 	return changeOf(s, call, t, mustBeActive, in.ClientRequestToken, in, func(c change) (*eks.CreateFargateProfileOutput, string, error) {
@@ -133,7 +133,7 @@ func fargateProfileNamed(tx *state.Txn, cluster region.Cluster, name string) (re
 	return profile, nil
 }
 
-func (s *Service) describeFargateProfile(call *wire.Call, in *eks.DescribeFargateProfileInput) (*eks.DescribeFargateProfileOutput, error) {
+func (s *Service) describeFargateProfile(call *operation.Call, in *eks.DescribeFargateProfileInput) (*eks.DescribeFargateProfileOutput, error) {
 	t := target{aws.ToString(in.ClusterName), fargateProfiles, aws.ToString(in.FargateProfileName)}
 	out := &eks.DescribeFargateProfileOutput{}
 	return out, readOf(s, call, t, func(tx *state.Txn, cluster region.Cluster) error {
@@ -143,14 +143,14 @@ func (s *Service) describeFargateProfile(call *wire.Call, in *eks.DescribeFargat
 	})
 }
 
-func (s *Service) listFargateProfiles(call *wire.Call, in *eks.ListFargateProfilesInput) (*eks.ListFargateProfilesOutput, error) {
+func (s *Service) listFargateProfiles(call *operation.Call, in *eks.ListFargateProfilesInput) (*eks.ListFargateProfilesOutput, error) {
 	out := &eks.ListFargateProfilesOutput{}
 	var err error
 	out.FargateProfileNames, out.NextToken, err = s.namesOf(call, fargateProfiles, in.ClusterName, in.MaxResults, in.NextToken)
 	return out, err
 }
 
-func (s *Service) deleteFargateProfile(call *wire.Call, in *eks.DeleteFargateProfileInput) (*eks.DeleteFargateProfileOutput, error) {
+func (s *Service) deleteFargateProfile(call *operation.Call, in *eks.DeleteFargateProfileInput) (*eks.DeleteFargateProfileOutput, error) {
 	t := target{aws.ToString(in.ClusterName), fargateProfiles, aws.ToString(in.FargateProfileName)}
 	return changeOf(s, call, t, mustExist, nil, in, func(c change) (*eks.DeleteFargateProfileOutput, string, error) {
 		profile, err := fargateProfileNamed(c.tx, c.cluster, t.name)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -47,7 +47,7 @@ type idempotent struct {
 }
 
 // idempotent prepares a call of which in is the input and token its clientRequestToken.
-func (s *Service) idempotent(call *wire.Call, token *string, in any) (*idempotent, error) {
+func (s *Service) idempotent(call *operation.Call, token *string, in any) (*idempotent, error) {
 	text, err := json.Marshal(in)
 	if err != nil {
 		return nil, fmt.Errorf("hash the input of %s: %w", call.Operation, err)

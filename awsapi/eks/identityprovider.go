@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/region"
 	"tripod/state"
 )
@@ -27,7 +27,7 @@ var identityProviders = shelf[region.IdentityProvider]{
 // oidcName is the name of a provider's configuration.
 var oidcName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
-func (s *Service) associateIdentityProviderConfig(call *wire.Call, in *eks.AssociateIdentityProviderConfigInput) (*eks.AssociateIdentityProviderConfigOutput, error) {
+func (s *Service) associateIdentityProviderConfig(call *operation.Call, in *eks.AssociateIdentityProviderConfigInput) (*eks.AssociateIdentityProviderConfigOutput, error) {
 	t := target{cluster: aws.ToString(in.ClusterName)}
 	return changeOf(s, call, t, mustBeActive, in.ClientRequestToken, in, func(c change) (*eks.AssociateIdentityProviderConfigOutput, string, error) {
 		a := about{cluster: c.cluster.Name}
@@ -124,7 +124,7 @@ func providerTarget(cluster *string, config *types.IdentityProviderConfig) targe
 	return t
 }
 
-func (s *Service) describeIdentityProviderConfig(call *wire.Call, in *eks.DescribeIdentityProviderConfigInput) (*eks.DescribeIdentityProviderConfigOutput, error) {
+func (s *Service) describeIdentityProviderConfig(call *operation.Call, in *eks.DescribeIdentityProviderConfigInput) (*eks.DescribeIdentityProviderConfigOutput, error) {
 	out := &eks.DescribeIdentityProviderConfigOutput{}
 	return out, readOf(s, call, providerTarget(in.ClusterName, in.IdentityProviderConfig), func(tx *state.Txn, cluster region.Cluster) error {
 		p, err := identityProviderNamed(tx, cluster, in.IdentityProviderConfig)
@@ -141,7 +141,7 @@ func (s *Service) describeIdentityProviderConfig(call *wire.Call, in *eks.Descri
 	})
 }
 
-func (s *Service) listIdentityProviderConfigs(call *wire.Call, in *eks.ListIdentityProviderConfigsInput) (*eks.ListIdentityProviderConfigsOutput, error) {
+func (s *Service) listIdentityProviderConfigs(call *operation.Call, in *eks.ListIdentityProviderConfigsInput) (*eks.ListIdentityProviderConfigsOutput, error) {
 	out := &eks.ListIdentityProviderConfigsOutput{IdentityProviderConfigs: []types.IdentityProviderConfig{}}
 	names, next, err := s.namesOf(call, identityProviders, in.ClusterName, in.MaxResults, in.NextToken)
 	for _, name := range names {
@@ -151,7 +151,7 @@ func (s *Service) listIdentityProviderConfigs(call *wire.Call, in *eks.ListIdent
 	return out, err
 }
 
-func (s *Service) disassociateIdentityProviderConfig(call *wire.Call, in *eks.DisassociateIdentityProviderConfigInput) (*eks.DisassociateIdentityProviderConfigOutput, error) {
+func (s *Service) disassociateIdentityProviderConfig(call *operation.Call, in *eks.DisassociateIdentityProviderConfigInput) (*eks.DisassociateIdentityProviderConfigOutput, error) {
 	t := providerTarget(in.ClusterName, in.IdentityProviderConfig)
 	return changeOf(s, call, t, mustBeActive, in.ClientRequestToken, in, func(c change) (*eks.DisassociateIdentityProviderConfigOutput, string, error) {
 		provider, err := identityProviderNamed(c.tx, c.cluster, in.IdentityProviderConfig)

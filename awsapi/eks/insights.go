@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/region"
 	"tripod/state"
 )
@@ -46,7 +46,7 @@ func (s *Service) insightsOf(tx *state.Txn, cluster region.Cluster) []types.Insi
 	return insights
 }
 
-func (s *Service) listInsights(call *wire.Call, in *eks.ListInsightsInput) (*eks.ListInsightsOutput, error) {
+func (s *Service) listInsights(call *operation.Call, in *eks.ListInsightsInput) (*eks.ListInsightsOutput, error) {
 	filter := in.Filter
 	if filter == nil {
 		filter = &types.InsightsFilter{}
@@ -76,7 +76,7 @@ func (s *Service) listInsights(call *wire.Call, in *eks.ListInsightsInput) (*eks
 	})
 }
 
-func (s *Service) describeInsight(call *wire.Call, in *eks.DescribeInsightInput) (*eks.DescribeInsightOutput, error) {
+func (s *Service) describeInsight(call *operation.Call, in *eks.DescribeInsightInput) (*eks.DescribeInsightOutput, error) {
 	out := &eks.DescribeInsightOutput{}
 	return out, readOf(s, call, target{cluster: aws.ToString(in.ClusterName)}, func(tx *state.Txn, cluster region.Cluster) error {
 		for _, i := range s.insightsOf(tx, cluster) {
@@ -90,7 +90,7 @@ func (s *Service) describeInsight(call *wire.Call, in *eks.DescribeInsightInput)
 }
 
 // startInsightsRefresh notes the time, so that every zone tells anew what its API server has counted. All else is computed whenever it is read.
-func (s *Service) startInsightsRefresh(call *wire.Call, in *eks.StartInsightsRefreshInput) (*eks.StartInsightsRefreshOutput, error) {
+func (s *Service) startInsightsRefresh(call *operation.Call, in *eks.StartInsightsRefreshInput) (*eks.StartInsightsRefreshOutput, error) {
 	t := target{cluster: aws.ToString(in.ClusterName)}
 	return changeOf(s, call, t, mustExist, nil, in, func(c change) (*eks.StartInsightsRefreshOutput, string, error) {
 		region.InsightsRefreshes.Put(c.tx, c.cluster.ID, region.InsightsRefresh{StartedAt: c.now})
@@ -98,7 +98,7 @@ func (s *Service) startInsightsRefresh(call *wire.Call, in *eks.StartInsightsRef
 	})
 }
 
-func (s *Service) describeInsightsRefresh(call *wire.Call, in *eks.DescribeInsightsRefreshInput) (*eks.DescribeInsightsRefreshOutput, error) {
+func (s *Service) describeInsightsRefresh(call *operation.Call, in *eks.DescribeInsightsRefreshInput) (*eks.DescribeInsightsRefreshOutput, error) {
 	out := &eks.DescribeInsightsRefreshOutput{}
 	return out, readOf(s, call, target{cluster: aws.ToString(in.ClusterName)}, func(tx *state.Txn, cluster region.Cluster) error {
 		last, found := region.InsightsRefreshes.Get(tx, cluster.ID)

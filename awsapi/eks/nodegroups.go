@@ -8,7 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/region"
 	"tripod/state"
 )
@@ -25,7 +25,7 @@ var nodegroups = shelf[region.Nodegroup]{
 	},
 }
 
-func (s *Service) createNodegroup(call *wire.Call, in *eks.CreateNodegroupInput) (*eks.CreateNodegroupOutput, error) {
+func (s *Service) createNodegroup(call *operation.Call, in *eks.CreateNodegroupInput) (*eks.CreateNodegroupOutput, error) {
 	name := aws.ToString(in.NodegroupName)
 	t := target{cluster: aws.ToString(in.ClusterName)}
 	return changeOf(s, call, t, mustBeActive, in.ClientRequestToken, in, func(c change) (*eks.CreateNodegroupOutput, string, error) {
@@ -128,7 +128,7 @@ func fillNodegroup(g *types.Nodegroup, cluster region.Cluster) {
 	}
 }
 
-func (s *Service) describeNodegroup(call *wire.Call, in *eks.DescribeNodegroupInput) (*eks.DescribeNodegroupOutput, error) {
+func (s *Service) describeNodegroup(call *operation.Call, in *eks.DescribeNodegroupInput) (*eks.DescribeNodegroupOutput, error) {
 	t := target{aws.ToString(in.ClusterName), nodegroups, aws.ToString(in.NodegroupName)}
 	out := &eks.DescribeNodegroupOutput{}
 	return out, readOf(s, call, t, func(tx *state.Txn, cluster region.Cluster) error {
@@ -146,14 +146,14 @@ func nodegroupNamed(tx *state.Txn, cluster region.Cluster, name string) (region.
 	return group, nil
 }
 
-func (s *Service) listNodegroups(call *wire.Call, in *eks.ListNodegroupsInput) (*eks.ListNodegroupsOutput, error) {
+func (s *Service) listNodegroups(call *operation.Call, in *eks.ListNodegroupsInput) (*eks.ListNodegroupsOutput, error) {
 	out := &eks.ListNodegroupsOutput{}
 	var err error
 	out.Nodegroups, out.NextToken, err = s.namesOf(call, nodegroups, in.ClusterName, in.MaxResults, in.NextToken)
 	return out, err
 }
 
-func (s *Service) deleteNodegroup(call *wire.Call, in *eks.DeleteNodegroupInput) (*eks.DeleteNodegroupOutput, error) {
+func (s *Service) deleteNodegroup(call *operation.Call, in *eks.DeleteNodegroupInput) (*eks.DeleteNodegroupOutput, error) {
 	t := target{aws.ToString(in.ClusterName), nodegroups, aws.ToString(in.NodegroupName)}
 	return changeOf(s, call, t, mustExist, nil, in, func(c change) (*eks.DeleteNodegroupOutput, string, error) {
 		group, err := nodegroupNamed(c.tx, c.cluster, t.name)

@@ -13,11 +13,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 	"github.com/aws/smithy-go"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/region"
 )
 
-func (s *Service) updateNodegroupConfig(call *wire.Call, in *eks.UpdateNodegroupConfigInput) (*eks.UpdateNodegroupConfigOutput, error) {
+func (s *Service) updateNodegroupConfig(call *operation.Call, in *eks.UpdateNodegroupConfigInput) (*eks.UpdateNodegroupConfigOutput, error) {
 	t := target{aws.ToString(in.ClusterName), nodegroups, aws.ToString(in.NodegroupName)}
 	return changeOf(s, call, t, mustExist, in.ClientRequestToken, in, func(c change) (*eks.UpdateNodegroupConfigOutput, string, error) {
 		group, err := nodegroupNamed(c.tx, c.cluster, t.name)
@@ -187,7 +188,7 @@ func mergeWarmPool(now, in *types.WarmPoolConfig) *types.WarmPoolConfig {
 	return &out
 }
 
-func (s *Service) updateNodegroupVersion(call *wire.Call, in *eks.UpdateNodegroupVersionInput) (*eks.UpdateNodegroupVersionOutput, error) {
+func (s *Service) updateNodegroupVersion(call *operation.Call, in *eks.UpdateNodegroupVersionInput) (*eks.UpdateNodegroupVersionOutput, error) {
 	t := target{aws.ToString(in.ClusterName), nodegroups, aws.ToString(in.NodegroupName)}
 	return changeOf(s, call, t, mustBeActive, in.ClientRequestToken, in, func(c change) (*eks.UpdateNodegroupVersionOutput, string, error) {
 		group, err := nodegroupNamed(c.tx, c.cluster, t.name)

@@ -8,7 +8,6 @@ import (
 	"github.com/aws/smithy-go"
 
 	"tripod/awsapi/operation"
-	"tripod/awsapi/wire"
 )
 
 //go:generate go run ../../internal/constraints -model $EKS_MODEL -sdk $EKS_SDK -package eks -out constraints_gen.go
@@ -17,7 +16,7 @@ import (
 var model = operation.Model{Constraints: constraints, Refuse: refusal, Keys: requestKeys, Passed: passedRoles}
 
 // typed makes an action of a method that takes the SDK's input and gives the SDK's output.
-func typed[In any, Out smithy.Serializable](handle func(*wire.Call, *In) (Out, error)) operation.Action {
+func typed[In any, Out smithy.Serializable](handle func(*operation.Call, *In) (Out, error)) operation.Action {
 	return operation.Typed(model, handle)
 }
 

@@ -11,8 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/quota"
-	"tripod/awsapi/wire"
 	"tripod/region"
 	"tripod/state"
 )
@@ -30,7 +30,7 @@ var (
 // associationID makes an id as EKS's: a- and 17 letters and digits.
 func associationID() string { return "a-" + strings.ToLower(rand.Text()[:17]) }
 
-func (s *Service) createPodIdentityAssociation(call *wire.Call, in *eks.CreatePodIdentityAssociationInput) (*eks.CreatePodIdentityAssociationOutput, error) {
+func (s *Service) createPodIdentityAssociation(call *operation.Call, in *eks.CreatePodIdentityAssociationInput) (*eks.CreatePodIdentityAssociationOutput, error) {
 	t := target{cluster: aws.ToString(in.ClusterName)}
 	id := associationID()
 	return changeOf(s, call, t, mustExist, in.ClientRequestToken, in, func(c change) (*eks.CreatePodIdentityAssociationOutput, string, error) {
@@ -125,7 +125,7 @@ func showPodIdentity(cluster string, p region.PodIdentityAssociation) *types.Pod
 	}
 }
 
-func (s *Service) describePodIdentityAssociation(call *wire.Call, in *eks.DescribePodIdentityAssociationInput) (*eks.DescribePodIdentityAssociationOutput, error) {
+func (s *Service) describePodIdentityAssociation(call *operation.Call, in *eks.DescribePodIdentityAssociationInput) (*eks.DescribePodIdentityAssociationOutput, error) {
 	t := target{aws.ToString(in.ClusterName), podIdentities, aws.ToString(in.AssociationId)}
 	out := &eks.DescribePodIdentityAssociationOutput{}
 	return out, readOf(s, call, t, func(tx *state.Txn, cluster region.Cluster) error {
@@ -135,7 +135,7 @@ func (s *Service) describePodIdentityAssociation(call *wire.Call, in *eks.Descri
 	})
 }
 
-func (s *Service) listPodIdentityAssociations(call *wire.Call, in *eks.ListPodIdentityAssociationsInput) (*eks.ListPodIdentityAssociationsOutput, error) {
+func (s *Service) listPodIdentityAssociations(call *operation.Call, in *eks.ListPodIdentityAssociationsInput) (*eks.ListPodIdentityAssociationsOutput, error) {
 	out := &eks.ListPodIdentityAssociationsOutput{}
 	return out, readOf(s, call, target{cluster: aws.ToString(in.ClusterName)}, func(tx *state.Txn, cluster region.Cluster) error {
 		p := paging{call.Operation, []string{cluster.ID, aws.ToString(in.Namespace), aws.ToString(in.ServiceAccount)}, in.MaxResults, in.NextToken}
@@ -159,7 +159,7 @@ func (s *Service) listPodIdentityAssociations(call *wire.Call, in *eks.ListPodId
 	})
 }
 
-func (s *Service) updatePodIdentityAssociation(call *wire.Call, in *eks.UpdatePodIdentityAssociationInput) (*eks.UpdatePodIdentityAssociationOutput, error) {
+func (s *Service) updatePodIdentityAssociation(call *operation.Call, in *eks.UpdatePodIdentityAssociationInput) (*eks.UpdatePodIdentityAssociationOutput, error) {
 	t := target{aws.ToString(in.ClusterName), podIdentities, aws.ToString(in.AssociationId)}
 	return changeOf(s, call, t, mustExist, in.ClientRequestToken, in, func(c change) (*eks.UpdatePodIdentityAssociationOutput, string, error) {
 		p, err := podIdentityWithID(c.tx, c.cluster, t.name)
@@ -196,7 +196,7 @@ func (s *Service) updatePodIdentityAssociation(call *wire.Call, in *eks.UpdatePo
 	})
 }
 
-func (s *Service) deletePodIdentityAssociation(call *wire.Call, in *eks.DeletePodIdentityAssociationInput) (*eks.DeletePodIdentityAssociationOutput, error) {
+func (s *Service) deletePodIdentityAssociation(call *operation.Call, in *eks.DeletePodIdentityAssociationInput) (*eks.DeletePodIdentityAssociationOutput, error) {
 	t := target{aws.ToString(in.ClusterName), podIdentities, aws.ToString(in.AssociationId)}
 	return changeOf(s, call, t, mustExist, nil, in, func(c change) (*eks.DeletePodIdentityAssociationOutput, string, error) {
 		p, err := podIdentityWithID(c.tx, c.cluster, t.name)

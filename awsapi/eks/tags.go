@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/region"
 	"tripod/state"
 )
@@ -106,7 +106,7 @@ func (s *Service) parseARN(arn string) error {
 	return nil
 }
 
-func (s *Service) tagResource(call *wire.Call, in *eks.TagResourceInput) (*eks.TagResourceOutput, error) {
+func (s *Service) tagResource(call *operation.Call, in *eks.TagResourceInput) (*eks.TagResourceOutput, error) {
 	return &eks.TagResourceOutput{}, s.retag(call, aws.ToString(in.ResourceArn), func(tags map[string]string) (map[string]string, error) {
 		if wrong := checkTags(in.Tags); wrong != "" {
 			return nil, badRequest("%s", wrong)
@@ -119,7 +119,7 @@ func (s *Service) tagResource(call *wire.Call, in *eks.TagResourceInput) (*eks.T
 	})
 }
 
-func (s *Service) untagResource(call *wire.Call, in *eks.UntagResourceInput) (*eks.UntagResourceOutput, error) {
+func (s *Service) untagResource(call *operation.Call, in *eks.UntagResourceInput) (*eks.UntagResourceOutput, error) {
 	return &eks.UntagResourceOutput{}, s.retag(call, aws.ToString(in.ResourceArn), func(tags map[string]string) (map[string]string, error) {
 		if len(in.TagKeys) == 0 || len(in.TagKeys) > maxTags {
 			return nil, badRequest("tagKeys must name 1 to %d tags.", maxTags)
@@ -132,7 +132,7 @@ func (s *Service) untagResource(call *wire.Call, in *eks.UntagResourceInput) (*e
 	})
 }
 
-func (s *Service) retag(call *wire.Call, arn string, change func(map[string]string) (map[string]string, error)) error {
+func (s *Service) retag(call *operation.Call, arn string, change func(map[string]string) (map[string]string, error)) error {
 	if err := s.parseARN(arn); err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func (s *Service) retag(call *wire.Call, arn string, change func(map[string]stri
 	return nil
 }
 
-func (s *Service) listTagsForResource(call *wire.Call, in *eks.ListTagsForResourceInput) (*eks.ListTagsForResourceOutput, error) {
+func (s *Service) listTagsForResource(call *operation.Call, in *eks.ListTagsForResourceInput) (*eks.ListTagsForResourceOutput, error) {
 	arn := aws.ToString(in.ResourceArn)
 	if err := s.parseARN(arn); err != nil {
 		return nil, err

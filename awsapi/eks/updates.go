@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/region"
 	"tripod/state"
 )
@@ -43,7 +43,7 @@ func resourceOf(nodegroup, addon, capability *string) (resource string, err erro
 }
 
 // listUpdates lists the ids of the updates of a cluster, or of one thing of it, the newest first.
-func (s *Service) listUpdates(call *wire.Call, in *eks.ListUpdatesInput) (*eks.ListUpdatesOutput, error) {
+func (s *Service) listUpdates(call *operation.Call, in *eks.ListUpdatesInput) (*eks.ListUpdatesOutput, error) {
 	name := aws.ToString(in.Name)
 	if err := s.authorize(call, target{cluster: name}); err != nil {
 		return nil, err
@@ -80,7 +80,7 @@ func newestFirst(u region.Update) string {
 	return fmt.Sprintf("%016x%s", math.MaxInt64-u.CreatedAt.UnixNano(), u.ID)
 }
 
-func (s *Service) describeUpdate(call *wire.Call, in *eks.DescribeUpdateInput) (*eks.DescribeUpdateOutput, error) {
+func (s *Service) describeUpdate(call *operation.Call, in *eks.DescribeUpdateInput) (*eks.DescribeUpdateOutput, error) {
 	name := aws.ToString(in.Name)
 	if err := s.authorize(call, target{cluster: name}); err != nil {
 		return nil, err
@@ -113,7 +113,7 @@ func updateOf(tx *state.Txn, name, resource, id string) (region.Update, error) {
 }
 
 // cancelUpdate calls back a change that goes zone by zone: those that have begun go back. Other updates are done by the time their answer is read.
-func (s *Service) cancelUpdate(call *wire.Call, in *eks.CancelUpdateInput) (*eks.CancelUpdateOutput, error) {
+func (s *Service) cancelUpdate(call *operation.Call, in *eks.CancelUpdateInput) (*eks.CancelUpdateOutput, error) {
 	fits := func(region.Cluster) error { return nil }
 	name := aws.ToString(in.Name)
 	return changeOf(s, call, target{cluster: name}, fits, in.ClientRequestToken, in, func(c change) (*eks.CancelUpdateOutput, string, error) {

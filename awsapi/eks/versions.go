@@ -10,12 +10,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/internal/version"
 )
 
 // describeClusterVersions lists the versions that run here, the newest first.
-func (s *Service) describeClusterVersions(call *wire.Call, in *eks.DescribeClusterVersionsInput) (*eks.DescribeClusterVersionsOutput, error) {
+func (s *Service) describeClusterVersions(call *operation.Call, in *eks.DescribeClusterVersionsInput) (*eks.DescribeClusterVersionsOutput, error) {
 	if err := call.Authorize(wire.RestJSON, "eks:DescribeClusterVersions", "*"); err != nil {
 		return nil, err
 	}

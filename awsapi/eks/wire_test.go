@@ -230,8 +230,8 @@ func wantBadRequest(t testing.TB, err error) *wire.Error {
 // BenchmarkDecode measures what a call costs before its handler runs.
 func BenchmarkDecode(b *testing.B) {
 	actions := map[string]operation.Action{
-		"CreateCluster":   typed(func(*wire.Call, *sdk.CreateClusterInput) (*sdk.CreateClusterOutput, error) { return nil, nil }),
-		"DescribeCluster": typed(func(*wire.Call, *sdk.DescribeClusterInput) (*sdk.DescribeClusterOutput, error) { return nil, nil }),
+		"CreateCluster":   typed(func(*operation.Call, *sdk.CreateClusterInput) (*sdk.CreateClusterOutput, error) { return nil, nil }),
+		"DescribeCluster": typed(func(*operation.Call, *sdk.DescribeClusterInput) (*sdk.DescribeClusterOutput, error) { return nil, nil }),
 	}
 	for _, s := range snapshots(b) {
 		action, ok := actions[s.operation]
@@ -248,7 +248,7 @@ func BenchmarkDecode(b *testing.B) {
 				}
 				body = string(text)
 			}
-			call := &wire.Call{Operation: s.operation, Labels: map[string]string{"name": "demo"}, Body: []byte(body)}
+			call := &operation.Call{Operation: s.operation, Labels: map[string]string{"name": "demo"}, Body: []byte(body)}
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := action(call); err != nil {

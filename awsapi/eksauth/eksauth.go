@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"time"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/state"
@@ -79,7 +80,7 @@ type Credentials struct {
 }
 
 // assumeRole answers a verified call, whose label clusterName is the cluster.
-func (s *Service) assumeRole(call *wire.Call) (any, error) {
+func (s *Service) assumeRole(call *operation.Call) (any, error) {
 	var in struct {
 		Token *string `json:"token"`
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"tripod/awsapi/eksauth"
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/internal/issuer"
@@ -100,7 +101,7 @@ func (w *world) call(by iam.Principal, body string) (eksauth.Answer, error) {
 	}
 	service := &eksauth.Service{Region: "us-east-1", AccountID: account, State: w, Now: func() time.Time { return now }}
 	recorder := httptest.NewRecorder()
-	err := service.API().Serve(recorder, &wire.Call{Operation: eksauth.Operation, Principal: by, Labels: map[string]string{"clusterName": "demo"},
+	err := service.API().Serve(recorder, &operation.Call{Operation: eksauth.Operation, Principal: by, Labels: map[string]string{"clusterName": "demo"},
 		Body: []byte(body), Request: httptest.NewRequest("POST", "/clusters/demo/assume-role-for-pod-identity", nil)})
 	var answer eksauth.Answer
 	if err == nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
@@ -135,7 +136,7 @@ func sessionName(p pod) string {
 }
 
 // issue makes the credentials, and the answer with them.
-func (s *Service) issue(call *wire.Call, p pod, got assumed) (Answer, error) {
+func (s *Service) issue(call *operation.Call, p pod, got assumed) (Answer, error) {
 	made, err := iam.Issue(call.Request.Context(), s.State, rand.Reader, s.AccountID, got.session)
 	if errors.Is(err, iam.ErrTokenTooLong) {
 		return Answer{}, refusal("InvalidRequestException", "The association's policy and session tags are too large together.")

@@ -41,7 +41,7 @@ type describeLoadBalancersOutput struct {
 	LoadBalancerDescriptions wire.QueryList[struct{}]
 }
 
-func describeLoadBalancers(_ *wire.Call, in *describeLoadBalancersInput) (*describeLoadBalancersOutput, error) {
+func describeLoadBalancers(_ *operation.Call, in *describeLoadBalancersInput) (*describeLoadBalancersOutput, error) {
 	if len(in.LoadBalancerNames) > 0 {
 		return nil, notActive(in.LoadBalancerNames[0])
 	}
@@ -52,7 +52,7 @@ type describeTagsInput struct {
 	LoadBalancerNames []string `query:"LoadBalancerNames,required"`
 }
 
-func describeTags(_ *wire.Call, in *describeTagsInput) (*describeTagsOutput, error) {
+func describeTags(_ *operation.Call, in *describeTagsInput) (*describeTagsOutput, error) {
 	return nil, notActive(in.LoadBalancerNames[0])
 }
 
@@ -60,7 +60,7 @@ type balancerInput struct {
 	LoadBalancerName string `query:"LoadBalancerName,required"`
 }
 
-func describeAttributes(_ *wire.Call, in *balancerInput) (*struct{}, error) {
+func describeAttributes(_ *operation.Call, in *balancerInput) (*struct{}, error) {
 	return nil, notActive(in.LoadBalancerName)
 }
 
@@ -71,10 +71,10 @@ type describeInstanceHealthInput struct {
 	}
 }
 
-func describeInstanceHealth(_ *wire.Call, in *describeInstanceHealthInput) (*struct{}, error) {
+func describeInstanceHealth(_ *operation.Call, in *describeInstanceHealthInput) (*struct{}, error) {
 	return nil, notActive(in.LoadBalancerName)
 }
 
-func accountLimits(*wire.Call, *pageV2) (*accountLimitsOutput, error) {
+func accountLimits(*operation.Call, *pageV2) (*accountLimitsOutput, error) {
 	return &accountLimitsOutput{wire.QueryList[limit]{{"classic-load-balancers", "20"}, {"classic-listeners", "100"}, {"classic-registered-instances", "1000"}}}, nil
 }

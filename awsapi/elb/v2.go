@@ -52,7 +52,7 @@ type describeLoadBalancersV2Input struct {
 
 type describeLoadBalancersV2Output struct{ LoadBalancers wire.QueryList[struct{}] }
 
-func describeLoadBalancersV2(_ *wire.Call, in *describeLoadBalancersV2Input) (*describeLoadBalancersV2Output, error) {
+func describeLoadBalancersV2(_ *operation.Call, in *describeLoadBalancersV2Input) (*describeLoadBalancersV2Output, error) {
 	if len(in.Names) > 0 {
 		return nil, refuse("LoadBalancerNotFound", fmt.Sprintf("Load balancers '[%s]' not found", in.Names[0]))
 	}
@@ -70,7 +70,7 @@ type describeTargetGroupsInput struct {
 
 type describeTargetGroupsOutput struct{ TargetGroups wire.QueryList[struct{}] }
 
-func describeTargetGroups(_ *wire.Call, in *describeTargetGroupsInput) (*describeTargetGroupsOutput, error) {
+func describeTargetGroups(_ *operation.Call, in *describeTargetGroupsInput) (*describeTargetGroupsOutput, error) {
 	switch {
 	case in.LoadBalancerArn != "":
 		return nil, noLoadBalancer(in.LoadBalancerArn)
@@ -88,7 +88,7 @@ type describeListenersInput struct {
 
 type describeListenersOutput struct{ Listeners wire.QueryList[struct{}] }
 
-func describeListeners(_ *wire.Call, in *describeListenersInput) (*describeListenersOutput, error) {
+func describeListeners(_ *operation.Call, in *describeListenersInput) (*describeListenersOutput, error) {
 	switch {
 	case in.LoadBalancerArn != "":
 		return nil, noLoadBalancer(in.LoadBalancerArn)
@@ -106,7 +106,7 @@ type describeRulesInput struct {
 
 type describeRulesOutput struct{ Rules wire.QueryList[struct{}] }
 
-func describeRules(_ *wire.Call, in *describeRulesInput) (*describeRulesOutput, error) {
+func describeRules(_ *operation.Call, in *describeRulesInput) (*describeRulesOutput, error) {
 	switch {
 	case in.ListenerArn != "":
 		return nil, noListener()
@@ -122,7 +122,7 @@ type describeTagsV2Input struct {
 
 type describeTagsOutput struct{ TagDescriptions wire.QueryList[struct{}] }
 
-func describeTagsV2(_ *wire.Call, in *describeTagsV2Input) (*describeTagsOutput, error) {
+func describeTagsV2(_ *operation.Call, in *describeTagsV2Input) (*describeTagsOutput, error) {
 	return nil, noLoadBalancer(in.ResourceArns[0])
 }
 
@@ -143,7 +143,7 @@ type describeTargetHealthOutput struct {
 	TargetHealthDescriptions wire.QueryList[struct{}]
 }
 
-func describeTargetHealth(*wire.Call, *describeTargetHealthInput) (*describeTargetHealthOutput, error) {
+func describeTargetHealth(*operation.Call, *describeTargetHealthInput) (*describeTargetHealthOutput, error) {
 	return nil, noTargetGroup()
 }
 
@@ -151,7 +151,7 @@ type limit struct{ Name, Max string }
 
 type accountLimitsOutput struct{ Limits wire.QueryList[limit] }
 
-func accountLimitsV2(*wire.Call, *pageV2) (*accountLimitsOutput, error) {
+func accountLimitsV2(*operation.Call, *pageV2) (*accountLimitsOutput, error) {
 	return &accountLimitsOutput{wire.QueryList[limit]{{"application-load-balancers", "50"}, {"network-load-balancers", "50"}, {"target-groups", "3000"},
 		{"targets-per-application-load-balancer", "1000"}, {"listeners-per-application-load-balancer", "50"}, {"listeners-per-network-load-balancer", "50"},
 		{"rules-per-application-load-balancer", "100"}}}, nil

@@ -3,8 +3,8 @@ package iamapi
 import (
 	"encoding/xml"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/quota"
-	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
 	"tripod/state"
@@ -31,7 +31,7 @@ func (m summary) MarshalXML(e *xml.Encoder, start xml.StartElement) error {
 }
 
 // summary counts what the account has, and tells the quotas that hold here.
-func (s *Service) summary(call *wire.Call, _ *struct{}) (*summaryResult, error) {
+func (s *Service) summary(call *operation.Call, _ *struct{}) (*summaryResult, error) {
 	return view(s, call, func(tx *state.Txn) (*summaryResult, error) {
 		policies, versions, rootKeys := region.Policies.List(tx), 0, 0
 		if !(owner{root: true}).keys().Empty(tx) {

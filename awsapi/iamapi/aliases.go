@@ -4,7 +4,7 @@ import (
 	"regexp"
 	"strings"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -32,7 +32,7 @@ func (in aliasInput) check() error {
 }
 
 // createAlias names the account, instead of the name that it has.
-func (s *Service) createAlias(call *wire.Call, in *aliasInput) (done, error) {
+func (s *Service) createAlias(call *operation.Call, in *aliasInput) (done, error) {
 	if err := in.check(); err != nil {
 		return done{}, err
 	}
@@ -48,7 +48,7 @@ func (s *Service) createAlias(call *wire.Call, in *aliasInput) (done, error) {
 	})
 }
 
-func (s *Service) deleteAlias(call *wire.Call, in *aliasInput) (done, error) {
+func (s *Service) deleteAlias(call *operation.Call, in *aliasInput) (done, error) {
 	if err := in.check(); err != nil {
 		return done{}, err
 	}
@@ -66,7 +66,7 @@ type aliasList struct {
 	pageEnd
 }
 
-func (s *Service) listAliases(call *wire.Call, in *paging) (*aliasList, error) {
+func (s *Service) listAliases(call *operation.Call, in *paging) (*aliasList, error) {
 	return view(s, call, func(tx *state.Txn) (*aliasList, error) {
 		names, end, err := pageOf(call, *in, from(tx, accountAliases.Part("")), func(accountAlias) bool { return true })
 		return &aliasList{described(names, func(a accountAlias) string { return a.Name }), end}, err

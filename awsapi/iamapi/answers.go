@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -45,7 +45,7 @@ type pageEnd struct {
 }
 
 // page cuts one page out of items, which are sorted by key. See pageOf.
-func page[T any](call *wire.Call, in paging, items []T, key func(T) string) (list[T], pageEnd, error) {
+func page[T any](call *operation.Call, in paging, items []T, key func(T) string) (list[T], pageEnd, error) {
 	return pageOf(call, in, func(after string) iter.Seq2[string, T] {
 		return func(yield func(string, T) bool) {
 			for _, item := range items {
@@ -60,7 +60,7 @@ func page[T any](call *wire.Call, in paging, items []T, key func(T) string) (lis
 // pageOf is one page of the items that are wanted: those behind the marker's key, so that what is made or deleted meanwhile neither repeats nor
 // hides others. A marker is good for the operation that gave it. from gives the items behind a key, sorted by their keys; it is read no further than the
 // page needs.
-func pageOf[T any](call *wire.Call, in paging, from func(after string) iter.Seq2[string, T], wanted func(T) bool) (list[T], pageEnd, error) {
+func pageOf[T any](call *operation.Call, in paging, from func(after string) iter.Seq2[string, T], wanted func(T) bool) (list[T], pageEnd, error) {
 	size := defaultItems
 	if in.MaxItems != nil {
 		size = *in.MaxItems

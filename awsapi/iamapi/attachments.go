@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/iam"
 	"tripod/state"
 )
@@ -22,7 +22,7 @@ type attachments[H holder] struct {
 }
 
 // alter changes a holder that is not a service's.
-func alter[H holder](s *Service, call *wire.Call, in named[H], fn func(*state.Txn, entity) error) (done, error) {
+func alter[H holder](s *Service, call *operation.Call, in named[H], fn func(*state.Txn, entity) error) (done, error) {
 	return change(s, call, func(tx *state.Txn) (done, error) {
 		t := in.subject(call)
 		e, err := findMutable(tx, t.kind, t.name)
@@ -42,7 +42,7 @@ type attachInput[H holder] struct {
 	PolicyARN string `query:"PolicyArn,required"`
 }
 
-func (a attachments[H]) attach(call *wire.Call, in *attachInput[H]) (done, error) {
+func (a attachments[H]) attach(call *operation.Call, in *attachInput[H]) (done, error) {
 	return alter(a.Service, call, in.named, func(tx *state.Txn, e entity) error {
 		_, found := iam.PolicyDocument(tx, in.PolicyARN)
 		switch {
@@ -60,7 +60,7 @@ func (a attachments[H]) attach(call *wire.Call, in *attachInput[H]) (done, error
 	})
 }
 
-func (a attachments[H]) detach(call *wire.Call, in *attachInput[H]) (done, error) {
+func (a attachments[H]) detach(call *operation.Call, in *attachInput[H]) (done, error) {
 	return alter(a.Service, call, in.named, func(_ *state.Txn, e entity) error {
 		i := slices.Index(*e.policies, in.PolicyARN)
 		if i < 0 {
@@ -87,7 +87,7 @@ type attachedList struct {
 	pageEnd
 }
 
-func (a attachments[H]) list(call *wire.Call, in *listOfInput[H]) (*attachedList, error) {
+func (a attachments[H]) list(call *operation.Call, in *listOfInput[H]) (*attachedList, error) {
 	return view(a.Service, call, func(tx *state.Txn) (*attachedList, error) {
 		t := in.subject(call)
 		e, err := find(tx, t.kind, t.name)
@@ -118,14 +118,14 @@ type boundaryInput[H holder] struct {
 	PermissionsBoundary string `query:",required"`
 }
 
-func (a attachments[H]) putBoundary(call *wire.Call, in *boundaryInput[H]) (done, error) {
+func (a attachments[H]) putBoundary(call *operation.Call, in *boundaryInput[H]) (done, error) {
 	return alter(a.Service, call, in.named, func(tx *state.Txn, e entity) error {
 		*e.boundary = in.PermissionsBoundary
 		return checkBoundary(tx, in.PermissionsBoundary)
 	})
 }
 
-func (a attachments[H]) deleteBoundary(call *wire.Call, in *named[H]) (done, error) {
+func (a attachments[H]) deleteBoundary(call *operation.Call, in *named[H]) (done, error) {
 	return alter(a.Service, call, *in, func(_ *state.Txn, e entity) error {
 		if *e.boundary == "" {
 			return noSuchEntity("The %s %s has no permissions boundary.", e.kind, e.name)

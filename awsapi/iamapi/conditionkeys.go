@@ -1,7 +1,7 @@
 package iamapi
 
 import (
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/iam"
 )
 
@@ -12,7 +12,7 @@ var paramKeys = map[string]string{
 }
 
 // requestKeys are IAM's own condition keys of a call.
-func requestKeys(call *wire.Call) iam.Keys {
+func requestKeys(call *operation.Call) iam.Keys {
 	keys := iam.Keys{}
 	for param, key := range paramKeys {
 		if values := call.Params[param]; len(values) > 0 {

@@ -4,7 +4,7 @@ import (
 	"iter"
 	"strings"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/region"
 	"tripod/state"
 )
@@ -42,7 +42,7 @@ type entityList struct {
 var entityKinds = map[string]string{"Role": kindRole, "User": kindUser, "Group": kindGroup}
 
 // listEntities lists who has a managed policy, attached or as a permissions boundary.
-func (s *Service) listEntities(call *wire.Call, in *entitiesInput) (*entityList, error) {
+func (s *Service) listEntities(call *operation.Call, in *entitiesInput) (*entityList, error) {
 	return view(s, call, func(tx *state.Txn) (*entityList, error) {
 		if _, err := policy(tx, in.PolicyARN); err != nil {
 			return nil, err

@@ -5,7 +5,7 @@ import (
 	"crypto/rand"
 	"slices"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/iam"
 	"tripod/region"
 	"tripod/state"
@@ -32,18 +32,18 @@ type groupName struct {
 	GroupName string `query:",required"`
 }
 
-func (in groupName) subject(*wire.Call) thing { return thing{kind: kindGroup, name: in.GroupName} }
+func (in groupName) subject(*operation.Call) thing { return thing{kind: kindGroup, name: in.GroupName} }
 
 type createGroupInput struct {
 	GroupName string `query:",required"`
 	Path      string
 }
 
-func (in createGroupInput) subject(*wire.Call) thing {
+func (in createGroupInput) subject(*operation.Call) thing {
 	return newThing(kindGroup, in.Path, in.GroupName)
 }
 
-func (s *Service) createGroup(call *wire.Call, in *createGroupInput) (*groupResult, error) {
+func (s *Service) createGroup(call *operation.Call, in *createGroupInput) (*groupResult, error) {
 	in.Path = cmp.Or(in.Path, "/")
 	id, err := iam.NewID(rand.Reader, "AGPA")
 	if err != nil {
@@ -70,7 +70,7 @@ type groupMembers struct {
 	pageEnd
 }
 
-func (s *Service) getGroup(call *wire.Call, in *pagedGroup) (*groupMembers, error) {
+func (s *Service) getGroup(call *operation.Call, in *pagedGroup) (*groupMembers, error) {
 	return view(s, call, func(tx *state.Txn) (*groupMembers, error) {
 		group, found := region.Groups.Get(tx, in.GroupName)
 		if !found {
@@ -86,7 +86,7 @@ type groupList struct {
 	pageEnd
 }
 
-func (s *Service) listGroups(call *wire.Call, in *listInput) (*groupList, error) {
+func (s *Service) listGroups(call *operation.Call, in *listInput) (*groupList, error) {
 	return view(s, call, func(tx *state.Txn) (*groupList, error) {
 		groups, end, err := pageOf(call, in.paging, from(tx, region.Groups.Part("")), underPath(in.PathPrefix, func(g region.Group) string { return g.Path }))
 		return &groupList{described(groups, describeGroup), end}, err
@@ -98,7 +98,7 @@ type pagedUser struct {
 	paging
 }
 
-func (s *Service) groupsOfUser(call *wire.Call, in *pagedUser) (*groupList, error) {
+func (s *Service) groupsOfUser(call *operation.Call, in *pagedUser) (*groupList, error) {
 	return view(s, call, func(tx *state.Txn) (*groupList, error) {
 		user, found := region.Users.Get(tx, in.UserName)
 		if !found {
@@ -121,7 +121,7 @@ type memberInput struct {
 	UserName string `query:",required"`
 }
 
-func (s *Service) addToGroup(call *wire.Call, in *memberInput) (done, error) {
+func (s *Service) addToGroup(call *operation.Call, in *memberInput) (done, error) {
 	return s.changeMember(call, in, func(user *region.User) error {
 		switch {
 		case slices.Contains(user.Groups, in.GroupName): // that is no error
@@ -134,7 +134,7 @@ func (s *Service) addToGroup(call *wire.Call, in *memberInput) (done, error) {
 	})
 }
 
-func (s *Service) removeFromGroup(call *wire.Call, in *memberInput) (done, error) {
+func (s *Service) removeFromGroup(call *operation.Call, in *memberInput) (done, error) {
 	return s.changeMember(call, in, func(user *region.User) error {
 		i := slices.Index(user.Groups, in.GroupName)
 		if i < 0 {
@@ -145,7 +145,7 @@ func (s *Service) removeFromGroup(call *wire.Call, in *memberInput) (done, error
 	})
 }
 
-func (s *Service) changeMember(call *wire.Call, in *memberInput, alter func(*region.User) error) (done, error) {
+func (s *Service) changeMember(call *operation.Call, in *memberInput, alter func(*region.User) error) (done, error) {
 	return change(s, call, func(tx *state.Txn) (done, error) {
 		if _, err := find(tx, kindGroup, in.GroupName); err != nil {
 			return done{}, err
@@ -168,7 +168,7 @@ type updateGroupInput struct {
 }
 
 // updateGroup renames or moves a group; the id, members and policies stay, the ARN changes.
-func (s *Service) updateGroup(call *wire.Call, in *updateGroupInput) (done, error) {
+func (s *Service) updateGroup(call *operation.Call, in *updateGroupInput) (done, error) {
 	return change(s, call, func(tx *state.Txn) (done, error) {
 		group, found := region.Groups.Get(tx, in.GroupName)
 		if !found {
@@ -195,7 +195,7 @@ func (s *Service) updateGroup(call *wire.Call, in *updateGroupInput) (done, erro
 	})
 }
 
-func (s *Service) deleteGroup(call *wire.Call, in *groupName) (done, error) {
+func (s *Service) deleteGroup(call *operation.Call, in *groupName) (done, error) {
 	return change(s, call, func(tx *state.Txn) (done, error) {
 		e, err := find(tx, kindGroup, in.GroupName)
 		if err != nil {

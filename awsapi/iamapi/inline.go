@@ -3,7 +3,7 @@ package iamapi
 import (
 	"maps"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -23,7 +23,7 @@ type putInlineInput[H holder] struct {
 	PolicyDocument string `query:",required"`
 }
 
-func (i inlines[H]) put(call *wire.Call, in *putInlineInput[H]) (done, error) {
+func (i inlines[H]) put(call *operation.Call, in *putInlineInput[H]) (done, error) {
 	malformed := checkInline(in.PolicyDocument)
 	return alter(i.Service, call, in.named, func(_ *state.Txn, e entity) error {
 		if malformed != nil { // who is not there comes first
@@ -55,7 +55,7 @@ type inlinePolicy struct {
 	PolicyDocument string
 }
 
-func (i inlines[H]) get(call *wire.Call, in *inlineInput[H]) (*inlinePolicy, error) {
+func (i inlines[H]) get(call *operation.Call, in *inlineInput[H]) (*inlinePolicy, error) {
 	return view(i.Service, call, func(tx *state.Txn) (*inlinePolicy, error) {
 		t := in.subject(call)
 		e, err := find(tx, t.kind, t.name)
@@ -83,7 +83,7 @@ func noInline(e entity, name string) error {
 	return noSuchEntity("The %s policy with name %s cannot be found.", e.kind, name)
 }
 
-func (i inlines[H]) remove(call *wire.Call, in *inlineInput[H]) (done, error) {
+func (i inlines[H]) remove(call *operation.Call, in *inlineInput[H]) (done, error) {
 	return alter(i.Service, call, in.named, func(_ *state.Txn, e entity) error {
 		if _, found := (*e.inline)[in.PolicyName]; !found {
 			return noInline(e, in.PolicyName)
@@ -103,7 +103,7 @@ type inlineList struct {
 	pageEnd
 }
 
-func (i inlines[H]) list(call *wire.Call, in *pagedOf[H]) (*inlineList, error) {
+func (i inlines[H]) list(call *operation.Call, in *pagedOf[H]) (*inlineList, error) {
 	return view(i.Service, call, func(tx *state.Txn) (*inlineList, error) {
 		t := in.subject(call)
 		e, err := find(tx, t.kind, t.name)

@@ -3,7 +3,7 @@ package iamapi
 import (
 	"crypto/rand"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/iam"
 	"tripod/region"
 	"tripod/state"
@@ -17,7 +17,7 @@ type owner struct {
 	root bool
 }
 
-func (in callerOr) owner(call *wire.Call) (owner, error) {
+func (in callerOr) owner(call *operation.Call) (owner, error) {
 	of := owner{in.of(call), in.root(call)}
 	if of == (owner{}) {
 		return of, invalid("Must specify userName when calling with non-User credentials")
@@ -55,7 +55,7 @@ func describeKey(k region.AccessKey) AccessKey {
 
 type keyResult struct{ AccessKey AccessKey }
 
-func (s *Service) createKey(call *wire.Call, in *callerOr) (*keyResult, error) {
+func (s *Service) createKey(call *operation.Call, in *callerOr) (*keyResult, error) {
 	of, err := in.owner(call)
 	if err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ type keyList struct {
 	pageEnd
 }
 
-func (s *Service) listKeys(call *wire.Call, in *listKeysInput) (*keyList, error) {
+func (s *Service) listKeys(call *operation.Call, in *listKeysInput) (*keyList, error) {
 	return view(s, call, func(tx *state.Txn) (*keyList, error) {
 		of, err := in.owner(call)
 		if err != nil {
@@ -115,7 +115,7 @@ type updateKeyInput struct {
 	Status string `query:",required"`
 }
 
-func (s *Service) updateKey(call *wire.Call, in *updateKeyInput) (done, error) {
+func (s *Service) updateKey(call *operation.Call, in *updateKeyInput) (done, error) {
 	if in.Status == "Expired" { // IAM's model has it for what it shows, not for what can be set
 		return done{}, invalid("Status must be Active or Inactive.")
 	}
@@ -125,12 +125,12 @@ func (s *Service) updateKey(call *wire.Call, in *updateKeyInput) (done, error) {
 	})
 }
 
-func (s *Service) deleteKey(call *wire.Call, in *keyInput) (done, error) {
+func (s *Service) deleteKey(call *operation.Call, in *keyInput) (done, error) {
 	return s.changeKey(call, *in, func(tx *state.Txn, key region.AccessKey) { region.AccessKeys.Delete(tx, key.ID) })
 }
 
 // changeKey changes a key of the one whom the call is about, and of no other: for that one the caller is authorized.
-func (s *Service) changeKey(call *wire.Call, in keyInput, alter func(*state.Txn, region.AccessKey)) (done, error) {
+func (s *Service) changeKey(call *operation.Call, in keyInput, alter func(*state.Txn, region.AccessKey)) (done, error) {
 	return change(s, call, func(tx *state.Txn) (done, error) {
 		of, err := in.owner(call)
 		if err != nil {
@@ -150,7 +150,7 @@ type lastUsedInput struct {
 }
 
 // user is the key's owner; root has no name.
-func (in lastUsedInput) user(_ *wire.Call, tx *state.Txn) string {
+func (in lastUsedInput) user(_ *operation.Call, tx *state.Txn) string {
 	key, _ := region.AccessKeys.Get(tx, in.AccessKeyID)
 	return key.User
 }
@@ -163,7 +163,7 @@ type lastUsed struct {
 type keyUse struct{ ServiceName, Region string }
 
 // keyLastUsed tells whose a key is. Uses are not noted, so all keys are as AWS shows those of which it has no data.
-func (s *Service) keyLastUsed(call *wire.Call, in *lastUsedInput) (*lastUsed, error) {
+func (s *Service) keyLastUsed(call *operation.Call, in *lastUsedInput) (*lastUsed, error) {
 	return view(s, call, func(tx *state.Txn) (*lastUsed, error) {
 		key, found := region.AccessKeys.Get(tx, in.AccessKeyID)
 		if !found {

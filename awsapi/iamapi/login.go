@@ -10,7 +10,7 @@ import (
 	"time"
 	"unicode"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/region"
 	"tripod/state"
 )
@@ -79,7 +79,7 @@ type createLoginInput struct {
 	PasswordResetRequired bool
 }
 
-func (s *Service) createLogin(call *wire.Call, in *createLoginInput) (*loginResult, error) {
+func (s *Service) createLogin(call *operation.Call, in *createLoginInput) (*loginResult, error) {
 	made := login{Reset: in.PasswordResetRequired, CreatedAt: s.now()}
 	if err := made.set(in.Password); err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ func (s *Service) createLogin(call *wire.Call, in *createLoginInput) (*loginResu
 }
 
 // user is the user whom a call is about.
-func (in callerOr) user(call *wire.Call, tx *state.Txn) (region.User, error) {
+func (in callerOr) user(call *operation.Call, tx *state.Txn) (region.User, error) {
 	of, err := in.owner(call)
 	if err != nil {
 		return region.User{}, err
@@ -115,7 +115,7 @@ func (in callerOr) user(call *wire.Call, tx *state.Txn) (region.User, error) {
 }
 
 // login finds the user whom a call is about, with the login.
-func (in callerOr) login(call *wire.Call, tx *state.Txn) (region.User, login, error) {
+func (in callerOr) login(call *operation.Call, tx *state.Txn) (region.User, login, error) {
 	user, err := in.user(call, tx)
 	if err != nil {
 		return user, login{}, err
@@ -127,7 +127,7 @@ func (in callerOr) login(call *wire.Call, tx *state.Txn) (region.User, login, er
 	return user, found, nil
 }
 
-func (s *Service) getLogin(call *wire.Call, in *callerOr) (*loginResult, error) {
+func (s *Service) getLogin(call *operation.Call, in *callerOr) (*loginResult, error) {
 	return view(s, call, func(tx *state.Txn) (*loginResult, error) {
 		user, found, err := in.login(call, tx)
 		return &loginResult{LoginProfile{user.Name, stamp(found.CreatedAt), found.Reset}}, err
@@ -140,7 +140,7 @@ type updateLoginInput struct {
 	PasswordResetRequired *bool
 }
 
-func (s *Service) updateLogin(call *wire.Call, in *updateLoginInput) (done, error) {
+func (s *Service) updateLogin(call *operation.Call, in *updateLoginInput) (done, error) {
 	var fresh login
 	if in.Password != nil {
 		if err := fresh.set(*in.Password); err != nil {
@@ -163,7 +163,7 @@ func (s *Service) updateLogin(call *wire.Call, in *updateLoginInput) (done, erro
 	})
 }
 
-func (s *Service) deleteLogin(call *wire.Call, in *callerOr) (done, error) {
+func (s *Service) deleteLogin(call *operation.Call, in *callerOr) (done, error) {
 	return change(s, call, func(tx *state.Txn) (done, error) {
 		_, found, err := in.login(call, tx)
 		if err == nil {
@@ -178,9 +178,9 @@ type changePasswordInput struct {
 	NewPassword string `query:",required"`
 }
 
-func (in changePasswordInput) subject(call *wire.Call) thing { return callerOr{}.subject(call) }
+func (in changePasswordInput) subject(call *operation.Call) thing { return callerOr{}.subject(call) }
 
-func (s *Service) changePassword(call *wire.Call, in *changePasswordInput) (done, error) {
+func (s *Service) changePassword(call *operation.Call, in *changePasswordInput) (done, error) {
 	if call.Principal.UserName() == "" {
 		return done{}, refuse("InvalidUserType", http.StatusBadRequest, "Only IAM Users can change their own password.")
 	}

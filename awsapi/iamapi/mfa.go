@@ -10,7 +10,7 @@ import (
 	"image/png"
 	"net/http"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/iam"
 	"tripod/region"
 	"tripod/state"
@@ -22,7 +22,9 @@ type mfaSerial struct {
 	SerialNumber string `query:",required"`
 }
 
-func (in mfaSerial) subject(*wire.Call) thing { return thing{kind: kindMFA, name: in.SerialNumber} }
+func (in mfaSerial) subject(*operation.Call) thing {
+	return thing{kind: kindMFA, name: in.SerialNumber}
+}
 
 // VirtualMFADevice is a device as answers have it; the seed is told once.
 type VirtualMFADevice struct {
@@ -40,14 +42,14 @@ type createMFAInput struct {
 	Tags                 []Tag
 }
 
-func (in createMFAInput) subject(*wire.Call) thing {
+func (in createMFAInput) subject(*operation.Call) thing {
 	return newThing(kindMFA, in.Path, in.VirtualMFADeviceName)
 }
 
 type virtualMFAResult struct{ VirtualMFADevice VirtualMFADevice }
 
 // createMFA makes a seed. The picture is blank: authenticators that are programs take the seed.
-func (s *Service) createMFA(call *wire.Call, in *createMFAInput) (*virtualMFAResult, error) {
+func (s *Service) createMFA(call *operation.Call, in *createMFAInput) (*virtualMFAResult, error) {
 	in.Path = cmp.Or(in.Path, "/")
 	tags, err := checkTags(nil, in.Tags)
 	if err != nil {
@@ -71,7 +73,7 @@ func (s *Service) createMFA(call *wire.Call, in *createMFAInput) (*virtualMFARes
 	})
 }
 
-func (s *Service) deleteMFA(call *wire.Call, in *mfaSerial) (done, error) {
+func (s *Service) deleteMFA(call *operation.Call, in *mfaSerial) (done, error) {
 	return change(s, call, func(tx *state.Txn) (done, error) {
 		d, found := iam.MFADevices.Get(tx, in.SerialNumber)
 		switch {
@@ -97,7 +99,7 @@ type codesInput struct {
 }
 
 // changeMFA changes a device that is a user's, or nobody's where it shall become one.
-func (s *Service) changeMFA(call *wire.Call, in userMFAInput, alter func(*state.Txn, region.User, *iam.MFADevice) error) (done, error) {
+func (s *Service) changeMFA(call *operation.Call, in userMFAInput, alter func(*state.Txn, region.User, *iam.MFADevice) error) (done, error) {
 	return change(s, call, func(tx *state.Txn) (done, error) {
 		user, found := region.Users.Get(tx, in.UserName)
 		if !found {
@@ -119,7 +121,7 @@ func badCode() error {
 	return refuse("InvalidAuthenticationCode", http.StatusForbidden, "Authentication code for device is not valid.")
 }
 
-func (s *Service) enableMFA(call *wire.Call, in *codesInput) (done, error) {
+func (s *Service) enableMFA(call *operation.Call, in *codesInput) (done, error) {
 	now := s.now()
 	return s.changeMFA(call, in.userMFAInput, func(tx *state.Txn, user region.User, d *iam.MFADevice) error {
 		switch {
@@ -135,7 +137,7 @@ func (s *Service) enableMFA(call *wire.Call, in *codesInput) (done, error) {
 	})
 }
 
-func (s *Service) resyncMFA(call *wire.Call, in *codesInput) (done, error) {
+func (s *Service) resyncMFA(call *operation.Call, in *codesInput) (done, error) {
 	now := s.now()
 	return s.changeMFA(call, in.userMFAInput, func(_ *state.Txn, user region.User, d *iam.MFADevice) error {
 		switch {
@@ -148,7 +150,7 @@ func (s *Service) resyncMFA(call *wire.Call, in *codesInput) (done, error) {
 	})
 }
 
-func (s *Service) deactivateMFA(call *wire.Call, in *userMFAInput) (done, error) {
+func (s *Service) deactivateMFA(call *operation.Call, in *userMFAInput) (done, error) {
 	return s.changeMFA(call, *in, func(_ *state.Txn, user region.User, d *iam.MFADevice) error {
 		if d.UserID != user.ID {
 			return notThere(kindMFA, in.SerialNumber)
@@ -181,7 +183,7 @@ type listMFAInput struct {
 	paging
 }
 
-func (s *Service) listMFA(call *wire.Call, in *listMFAInput) (*mfaList, error) {
+func (s *Service) listMFA(call *operation.Call, in *listMFAInput) (*mfaList, error) {
 	of, err := in.owner(call)
 	if err != nil {
 		return nil, err
@@ -207,7 +209,7 @@ type getMFAInput struct {
 }
 
 // user is whom the request names, else who has the device.
-func (in getMFAInput) user(_ *wire.Call, tx *state.Txn) string {
+func (in getMFAInput) user(_ *operation.Call, tx *state.Txn) string {
 	if in.UserName != "" {
 		return in.UserName
 	}
@@ -221,7 +223,7 @@ func (in getMFAInput) user(_ *wire.Call, tx *state.Txn) string {
 
 type mfaResult struct{ UserName, SerialNumber, EnableDate string }
 
-func (s *Service) getMFA(call *wire.Call, in *getMFAInput) (*mfaResult, error) {
+func (s *Service) getMFA(call *operation.Call, in *getMFAInput) (*mfaResult, error) {
 	return view(s, call, func(tx *state.Txn) (*mfaResult, error) {
 		d, found := iam.MFADevices.Get(tx, in.SerialNumber)
 		user := userWithID(tx, d.UserID)
@@ -252,7 +254,7 @@ type virtualMFAList struct {
 	pageEnd
 }
 
-func (s *Service) listVirtualMFA(call *wire.Call, in *listVirtualInput) (*virtualMFAList, error) {
+func (s *Service) listVirtualMFA(call *operation.Call, in *listVirtualInput) (*virtualMFAList, error) {
 	return view(s, call, func(tx *state.Txn) (*virtualMFAList, error) {
 		wanted := func(d iam.MFADevice) bool {
 			return in.AssignmentStatus != "Assigned" && d.UserID == "" || in.AssignmentStatus != "Unassigned" && d.UserID != ""

@@ -173,8 +173,8 @@ func (s *Service) actions() map[string]action {
 }
 
 // typed makes an action of a function: it fills the input and authorizes the call.
-func typed[In, Out any](s *Service, run func(*wire.Call, *In) (Out, error)) action {
-	return func(call *wire.Call) (any, error) {
+func typed[In, Out any](s *Service, run func(*operation.Call, *In) (Out, error)) action {
+	return func(call *operation.Call) (any, error) {
 		in := new(In)
 		if err := wire.DecodeQuery(call.Params, in); err != nil {
 			return nil, err

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/iam"
 	"tripod/region"
 	"tripod/state"
@@ -41,7 +41,9 @@ type policyARN struct {
 	PolicyARN string `query:"PolicyArn,required"`
 }
 
-func (in policyARN) subject(*wire.Call) thing { return thing{kind: kindPolicy, name: in.PolicyARN} }
+func (in policyARN) subject(*operation.Call) thing {
+	return thing{kind: kindPolicy, name: in.PolicyARN}
+}
 
 // attachedTo is how many entities have the policy, and bounding of how many it is the boundary.
 func attachedTo(tx *state.Txn, arn string) int {
@@ -105,11 +107,11 @@ type createPolicyInput struct {
 	Tags           []Tag
 }
 
-func (in createPolicyInput) subject(*wire.Call) thing {
+func (in createPolicyInput) subject(*operation.Call) thing {
 	return newThing(kindPolicy, in.Path, in.PolicyName)
 }
 
-func (s *Service) createPolicy(call *wire.Call, in *createPolicyInput) (*policyResult, error) {
+func (s *Service) createPolicy(call *operation.Call, in *createPolicyInput) (*policyResult, error) {
 	in.Path = cmp.Or(in.Path, "/")
 	var tags map[string]string
 	for _, check := range []func() error{
@@ -153,7 +155,7 @@ func checkManaged(document string) error {
 	return nil
 }
 
-func (s *Service) getPolicy(call *wire.Call, in *policyARN) (*policyResult, error) {
+func (s *Service) getPolicy(call *operation.Call, in *policyARN) (*policyResult, error) {
 	return view(s, call, func(tx *state.Txn) (*policyResult, error) {
 		p, err := policy(tx, in.PolicyARN)
 		if err != nil {
@@ -175,7 +177,7 @@ type policyList struct {
 	pageEnd
 }
 
-func (s *Service) listPolicies(call *wire.Call, in *listPoliciesInput) (*policyList, error) {
+func (s *Service) listPolicies(call *operation.Call, in *listPoliciesInput) (*policyList, error) {
 	scope := cmp.Or(in.Scope, "All")
 	return view(s, call, func(tx *state.Txn) (*policyList, error) {
 		records, end, err := pageOf(call, in.paging, policiesOf(tx, scope), func(p region.Policy) bool {
@@ -216,7 +218,7 @@ func policiesOf(tx *state.Txn, scope string) func(after string) iter.Seq2[string
 	}
 }
 
-func (s *Service) deletePolicy(call *wire.Call, in *policyARN) (done, error) {
+func (s *Service) deletePolicy(call *operation.Call, in *policyARN) (done, error) {
 	return change(s, call, func(tx *state.Txn) (done, error) {
 		p, err := ownPolicy(tx, in.PolicyARN)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/rand"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
@@ -38,7 +39,7 @@ type profileName struct {
 	InstanceProfileName string `query:",required"`
 }
 
-func (in profileName) subject(*wire.Call) thing {
+func (in profileName) subject(*operation.Call) thing {
 	return thing{kind: kindProfile, name: in.InstanceProfileName}
 }
 
@@ -48,11 +49,11 @@ type createProfileInput struct {
 	Tags                []Tag
 }
 
-func (in createProfileInput) subject(*wire.Call) thing {
+func (in createProfileInput) subject(*operation.Call) thing {
 	return newThing(kindProfile, in.Path, in.InstanceProfileName)
 }
 
-func (s *Service) createProfile(call *wire.Call, in *createProfileInput) (*profileResult, error) {
+func (s *Service) createProfile(call *operation.Call, in *createProfileInput) (*profileResult, error) {
 	in.Path = cmp.Or(in.Path, "/")
 	tags, err := checkTags(nil, in.Tags)
 	if err != nil {
@@ -74,7 +75,7 @@ func (s *Service) createProfile(call *wire.Call, in *createProfileInput) (*profi
 	})
 }
 
-func (s *Service) getProfile(call *wire.Call, in *profileName) (*profileResult, error) {
+func (s *Service) getProfile(call *operation.Call, in *profileName) (*profileResult, error) {
 	return view(s, call, func(tx *state.Txn) (*profileResult, error) {
 		profile, found := region.InstanceProfiles.Get(tx, in.InstanceProfileName)
 		if !found {
@@ -89,7 +90,7 @@ type profileList struct {
 	pageEnd
 }
 
-func (s *Service) listProfiles(call *wire.Call, in *listInput) (*profileList, error) {
+func (s *Service) listProfiles(call *operation.Call, in *listInput) (*profileList, error) {
 	return view(s, call, func(tx *state.Txn) (*profileList, error) {
 		return profiles(tx, call, in.paging, region.InstanceProfiles.Part(""), underPath(in.PathPrefix, func(p region.InstanceProfile) string { return p.Path }))
 	})
@@ -100,7 +101,7 @@ type pagedRole struct {
 	paging
 }
 
-func (s *Service) profilesOfRole(call *wire.Call, in *pagedRole) (*profileList, error) {
+func (s *Service) profilesOfRole(call *operation.Call, in *pagedRole) (*profileList, error) {
 	return view(s, call, func(tx *state.Txn) (*profileList, error) {
 		if _, err := find(tx, kindRole, in.RoleName); err != nil {
 			return nil, err
@@ -110,7 +111,7 @@ func (s *Service) profilesOfRole(call *wire.Call, in *pagedRole) (*profileList, 
 }
 
 // profiles is a page of those that are wanted.
-func profiles(tx *state.Txn, call *wire.Call, in paging, all state.Part[region.InstanceProfile], wanted func(region.InstanceProfile) bool) (*profileList, error) {
+func profiles(tx *state.Txn, call *operation.Call, in paging, all state.Part[region.InstanceProfile], wanted func(region.InstanceProfile) bool) (*profileList, error) {
 	records, end, err := pageOf(call, in, from(tx, all), wanted)
 	return &profileList{described(records, func(p region.InstanceProfile) InstanceProfile { return describeProfile(tx, p) }), end}, err
 }
@@ -120,9 +121,9 @@ type profileRoleInput struct {
 	RoleName string `query:",required"`
 }
 
-func (s *Service) addToProfile(call *wire.Call, in *profileRoleInput) (done, error) {
+func (s *Service) addToProfile(call *operation.Call, in *profileRoleInput) (done, error) {
 	return s.changeProfile(call, in, func(p *region.InstanceProfile, role entity) error {
-		if err := call.PassRole(wire.Query, wire.PassedRole{ARN: role.arn, Service: "ec2.amazonaws.com"}, p.ARN); err != nil {
+		if err := call.PassRole(wire.Query, operation.PassedRole{ARN: role.arn, Service: "ec2.amazonaws.com"}, p.ARN); err != nil {
 			return err
 		}
 		if p.Role != "" {
@@ -133,7 +134,7 @@ func (s *Service) addToProfile(call *wire.Call, in *profileRoleInput) (done, err
 	})
 }
 
-func (s *Service) removeFromProfile(call *wire.Call, in *profileRoleInput) (done, error) {
+func (s *Service) removeFromProfile(call *operation.Call, in *profileRoleInput) (done, error) {
 	return s.changeProfile(call, in, func(p *region.InstanceProfile, _ entity) error {
 		if p.Role != in.RoleName {
 			return noSuchEntity("The role with name %s is not in the instance profile %s.", in.RoleName, p.Name)
@@ -143,7 +144,7 @@ func (s *Service) removeFromProfile(call *wire.Call, in *profileRoleInput) (done
 	})
 }
 
-func (s *Service) changeProfile(call *wire.Call, in *profileRoleInput, alter func(*region.InstanceProfile, entity) error) (done, error) {
+func (s *Service) changeProfile(call *operation.Call, in *profileRoleInput, alter func(*region.InstanceProfile, entity) error) (done, error) {
 	return change(s, call, func(tx *state.Txn) (done, error) {
 		profile, found := region.InstanceProfiles.Get(tx, in.InstanceProfileName)
 		if !found {
@@ -161,7 +162,7 @@ func (s *Service) changeProfile(call *wire.Call, in *profileRoleInput, alter fun
 	})
 }
 
-func (s *Service) deleteProfile(call *wire.Call, in *profileName) (done, error) {
+func (s *Service) deleteProfile(call *operation.Call, in *profileName) (done, error) {
 	return change(s, call, func(tx *state.Txn) (done, error) {
 		profile, found := region.InstanceProfiles.Get(tx, in.InstanceProfileName)
 		switch {

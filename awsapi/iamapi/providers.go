@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/region"
 	"tripod/state"
 )
@@ -23,7 +23,7 @@ type providerARN struct {
 	ARN string `query:"OpenIDConnectProviderArn,required"`
 }
 
-func (in providerARN) subject(*wire.Call) thing { return thing{kind: kindProvider, name: in.ARN} }
+func (in providerARN) subject(*operation.Call) thing { return thing{kind: kindProvider, name: in.ARN} }
 
 type createProviderInput struct {
 	URL            string `query:"Url,required"`
@@ -32,7 +32,7 @@ type createProviderInput struct {
 	Tags           []Tag
 }
 
-func (in createProviderInput) subject(*wire.Call) thing {
+func (in createProviderInput) subject(*operation.Call) thing {
 	return thing{kindProvider, "/", bareURL(in.URL)}
 }
 
@@ -46,7 +46,7 @@ type createdProvider struct {
 
 // createProvider records an issuer. Unlike AWS it takes a port in the URL, as the issuers of Tripod's clusters have one; nothing is
 // fetched from there.
-func (s *Service) createProvider(call *wire.Call, in *createProviderInput) (*createdProvider, error) {
+func (s *Service) createProvider(call *operation.Call, in *createProviderInput) (*createdProvider, error) {
 	issuer, err := url.Parse(in.URL)
 	if err != nil || issuer.Scheme != "https" || issuer.Hostname() == "" || issuer.User != nil || strings.ContainsAny(in.URL, "?# ") || len(in.URL) > 255 {
 		return nil, invalidInput("Url must be an issuer's https URL of at most 255 characters, without a query, such as https://localhost:4566/id/NAME.")
@@ -111,7 +111,7 @@ type providerResult struct {
 	Tags           list[Tag]
 }
 
-func (s *Service) getProvider(call *wire.Call, in *providerARN) (*providerResult, error) {
+func (s *Service) getProvider(call *operation.Call, in *providerARN) (*providerResult, error) {
 	return view(s, call, func(tx *state.Txn) (*providerResult, error) {
 		p, found := region.OIDCProviders.Get(tx, in.ARN)
 		if !found {
@@ -129,7 +129,7 @@ type providerList struct {
 	OpenIDConnectProviderList list[providerEntry]
 }
 
-func (s *Service) listProviders(call *wire.Call, _ *struct{}) (*providerList, error) {
+func (s *Service) listProviders(call *operation.Call, _ *struct{}) (*providerList, error) {
 	return view(s, call, func(tx *state.Txn) (*providerList, error) {
 		out := &providerList{}
 		for arn := range region.OIDCProviders.Part("").KeysAfter(tx, "") {
@@ -144,7 +144,7 @@ type thumbprintInput struct {
 	ThumbprintList []string `query:",required"`
 }
 
-func (s *Service) updateThumbprints(call *wire.Call, in *thumbprintInput) (done, error) {
+func (s *Service) updateThumbprints(call *operation.Call, in *thumbprintInput) (done, error) {
 	return s.changeProvider(call, in.ARN, func(p *region.OIDCProvider) error {
 		p.Thumbprints = in.ThumbprintList
 		return checkThumbprints(in.ThumbprintList)
@@ -156,7 +156,7 @@ type clientIDInput struct {
 	ClientID string `query:",required"`
 }
 
-func (s *Service) addClientID(call *wire.Call, in *clientIDInput) (done, error) {
+func (s *Service) addClientID(call *operation.Call, in *clientIDInput) (done, error) {
 	return s.changeProvider(call, in.ARN, func(p *region.OIDCProvider) error {
 		if !slices.Contains(p.ClientIDs, in.ClientID) { // one that is there already is no error
 			p.ClientIDs = append(p.ClientIDs, in.ClientID)
@@ -165,14 +165,14 @@ func (s *Service) addClientID(call *wire.Call, in *clientIDInput) (done, error) 
 	})
 }
 
-func (s *Service) removeClientID(call *wire.Call, in *clientIDInput) (done, error) {
+func (s *Service) removeClientID(call *operation.Call, in *clientIDInput) (done, error) {
 	return s.changeProvider(call, in.ARN, func(p *region.OIDCProvider) error {
 		p.ClientIDs = slices.DeleteFunc(p.ClientIDs, func(id string) bool { return id == in.ClientID }) // none is no error
 		return nil
 	})
 }
 
-func (s *Service) changeProvider(call *wire.Call, arn string, alter func(*region.OIDCProvider) error) (done, error) {
+func (s *Service) changeProvider(call *operation.Call, arn string, alter func(*region.OIDCProvider) error) (done, error) {
 	return change(s, call, func(tx *state.Txn) (done, error) {
 		p, found := region.OIDCProviders.Get(tx, arn)
 		if !found {
@@ -187,7 +187,7 @@ func (s *Service) changeProvider(call *wire.Call, arn string, alter func(*region
 }
 
 // deleteProvider deletes an issuer; one that is not there is no error, as in AWS.
-func (s *Service) deleteProvider(call *wire.Call, in *providerARN) (done, error) {
+func (s *Service) deleteProvider(call *operation.Call, in *providerARN) (done, error) {
 	return change(s, call, func(tx *state.Txn) (done, error) {
 		region.OIDCProviders.Delete(tx, in.ARN)
 		return done{}, nil

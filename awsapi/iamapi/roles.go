@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"crypto/rand"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/iam"
 	"tripod/region"
 	"tripod/state"
@@ -51,7 +51,7 @@ type roleName struct {
 	RoleName string `query:",required"`
 }
 
-func (in roleName) subject(*wire.Call) thing { return thing{kind: kindRole, name: in.RoleName} }
+func (in roleName) subject(*operation.Call) thing { return thing{kind: kindRole, name: in.RoleName} }
 
 type createRoleInput struct {
 	RoleName                 string `query:",required"`
@@ -63,7 +63,9 @@ type createRoleInput struct {
 	Tags                     []Tag
 }
 
-func (in createRoleInput) subject(*wire.Call) thing { return newThing(kindRole, in.Path, in.RoleName) }
+func (in createRoleInput) subject(*operation.Call) thing {
+	return newThing(kindRole, in.Path, in.RoleName)
+}
 
 // newThing names what is to be made.
 func newThing(kind, path, name string) thing {
@@ -73,7 +75,7 @@ func newThing(kind, path, name string) thing {
 	return thing{kind, path, name}
 }
 
-func (s *Service) createRole(call *wire.Call, in *createRoleInput) (*roleResult, error) {
+func (s *Service) createRole(call *operation.Call, in *createRoleInput) (*roleResult, error) {
 	in.Path = cmp.Or(in.Path, "/")
 	id, err := iam.NewID(rand.Reader, "AROA")
 	if err != nil {
@@ -110,7 +112,7 @@ func (s *Service) createRole(call *wire.Call, in *createRoleInput) (*roleResult,
 	})
 }
 
-func (s *Service) getRole(call *wire.Call, in *roleName) (*roleResult, error) {
+func (s *Service) getRole(call *operation.Call, in *roleName) (*roleResult, error) {
 	return view(s, call, func(tx *state.Txn) (*roleResult, error) {
 		role, found := region.Roles.Get(tx, in.RoleName)
 		if !found {
@@ -130,7 +132,7 @@ type roleList struct {
 	pageEnd
 }
 
-func (s *Service) listRoles(call *wire.Call, in *listInput) (*roleList, error) {
+func (s *Service) listRoles(call *operation.Call, in *listInput) (*roleList, error) {
 	return view(s, call, func(tx *state.Txn) (*roleList, error) {
 		roles, end, err := pageOf(call, in.paging, from(tx, region.Roles.Part("")), underPath(in.PathPrefix, func(r region.Role) string { return r.Path }))
 		return &roleList{described(roles, func(r region.Role) Role { return summarizeRole(tx, r) }), end}, err
@@ -143,7 +145,7 @@ type updateRoleInput struct {
 	MaxSessionDuration *int
 }
 
-func (s *Service) updateRole(call *wire.Call, in *updateRoleInput) (done, error) {
+func (s *Service) updateRole(call *operation.Call, in *updateRoleInput) (done, error) {
 	_, err := s.changeRole(call, in.RoleName, func(_ *state.Txn, role *region.Role) error {
 		if in.Description != nil {
 			role.Description = *in.Description
@@ -161,7 +163,7 @@ type describeInput struct {
 	Description string
 }
 
-func (s *Service) updateRoleDescription(call *wire.Call, in *describeInput) (*roleResult, error) {
+func (s *Service) updateRoleDescription(call *operation.Call, in *describeInput) (*roleResult, error) {
 	return s.changeRole(call, in.RoleName, func(_ *state.Txn, role *region.Role) error {
 		role.Description = in.Description
 		return nil
@@ -173,7 +175,7 @@ type updateTrustInput struct {
 	PolicyDocument string `query:",required"`
 }
 
-func (s *Service) updateTrust(call *wire.Call, in *updateTrustInput) (done, error) {
+func (s *Service) updateTrust(call *operation.Call, in *updateTrustInput) (done, error) {
 	_, err := s.changeRole(call, in.RoleName, func(tx *state.Txn, role *region.Role) error {
 		if err := checkTrust(in.PolicyDocument); err != nil {
 			return err
@@ -198,7 +200,7 @@ func (s *Service) trust(tx *state.Txn, role *region.Role, document string) error
 }
 
 // changeRole changes a role that is not a service's.
-func (s *Service) changeRole(call *wire.Call, name string, alter func(*state.Txn, *region.Role) error) (*roleResult, error) {
+func (s *Service) changeRole(call *operation.Call, name string, alter func(*state.Txn, *region.Role) error) (*roleResult, error) {
 	return change(s, call, func(tx *state.Txn) (*roleResult, error) {
 		if _, err := findMutable(tx, kindRole, name); err != nil {
 			return nil, err
@@ -212,7 +214,7 @@ func (s *Service) changeRole(call *wire.Call, name string, alter func(*state.Txn
 	})
 }
 
-func (s *Service) deleteRole(call *wire.Call, in *roleName) (done, error) {
+func (s *Service) deleteRole(call *operation.Call, in *roleName) (done, error) {
 	return change(s, call, func(tx *state.Txn) (done, error) {
 		e, err := findMutable(tx, kindRole, in.RoleName)
 		if err != nil {

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -31,7 +31,7 @@ type samlARN struct {
 	ARN string `query:"SAMLProviderArn,required"`
 }
 
-func (in samlARN) subject(*wire.Call) thing { return thing{kind: kindSAML, name: in.ARN} }
+func (in samlARN) subject(*operation.Call) thing { return thing{kind: kindSAML, name: in.ARN} }
 
 type createSAMLInput struct {
 	SAMLMetadataDocument string `query:",required"`
@@ -39,7 +39,7 @@ type createSAMLInput struct {
 	Tags                 []Tag
 }
 
-func (in createSAMLInput) subject(*wire.Call) thing { return newThing(kindSAML, "", in.Name) }
+func (in createSAMLInput) subject(*operation.Call) thing { return newThing(kindSAML, "", in.Name) }
 
 type createdSAML struct {
 	ARN  string    `xml:"SAMLProviderArn" json:"SAMLProviderArn"`
@@ -68,7 +68,7 @@ func checkMetadata(text string) error {
 	return nil
 }
 
-func (s *Service) createSAML(call *wire.Call, in *createSAMLInput) (*createdSAML, error) {
+func (s *Service) createSAML(call *operation.Call, in *createSAMLInput) (*createdSAML, error) {
 	if err := checkMetadata(in.SAMLMetadataDocument); err != nil {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ func describeSAML(p samlProvider) SAMLProvider {
 	return SAMLProvider{ValidUntil: stamp(p.CreatedAt.AddDate(samlYears, 0, 0)), CreateDate: stamp(p.CreatedAt)}
 }
 
-func (s *Service) getSAML(call *wire.Call, in *samlARN) (*SAMLProvider, error) {
+func (s *Service) getSAML(call *operation.Call, in *samlARN) (*SAMLProvider, error) {
 	return view(s, call, func(tx *state.Txn) (*SAMLProvider, error) {
 		p, found := samlProviders.Get(tx, in.ARN)
 		if !found {
@@ -116,7 +116,7 @@ func (s *Service) getSAML(call *wire.Call, in *samlARN) (*SAMLProvider, error) {
 
 type samlList struct{ SAMLProviderList list[SAMLProvider] }
 
-func (s *Service) listSAML(call *wire.Call, _ *struct{}) (*samlList, error) {
+func (s *Service) listSAML(call *operation.Call, _ *struct{}) (*samlList, error) {
 	return view(s, call, func(tx *state.Txn) (*samlList, error) {
 		return &samlList{described(samlProviders.List(tx), func(p samlProvider) SAMLProvider {
 			out := describeSAML(p)
@@ -135,7 +135,7 @@ type updatedSAML struct {
 	ARN string `xml:"SAMLProviderArn" json:"SAMLProviderArn"`
 }
 
-func (s *Service) updateSAML(call *wire.Call, in *updateSAMLInput) (*updatedSAML, error) {
+func (s *Service) updateSAML(call *operation.Call, in *updateSAMLInput) (*updatedSAML, error) {
 	if in.SAMLMetadataDocument != "" {
 		if err := checkMetadata(in.SAMLMetadataDocument); err != nil {
 			return nil, err
@@ -154,7 +154,7 @@ func (s *Service) updateSAML(call *wire.Call, in *updateSAMLInput) (*updatedSAML
 	})
 }
 
-func (s *Service) deleteSAML(call *wire.Call, in *samlARN) (done, error) {
+func (s *Service) deleteSAML(call *operation.Call, in *samlARN) (done, error) {
 	return change(s, call, func(tx *state.Txn) (done, error) {
 		if _, found := samlProviders.Get(tx, in.ARN); !found {
 			return done{}, notThere(kindSAML, in.ARN)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/quota"
 	"tripod/awsapi/wire"
 	"tripod/iam"
@@ -36,7 +37,7 @@ type Service struct {
 }
 
 // permit refuses temporary credentials of users, but for those that were asked for with MFA.
-func permit(call *wire.Call) error {
+func permit(call *operation.Call) error {
 	if call.Principal.IsUserSession() && !call.Principal.MFA {
 		return wire.UnknownKey(wire.Query, "IAM cannot be called with credentials of sts get-federation-token, nor with those of get-session-token without MFA: use the access key itself, or a role's.")
 	}
@@ -44,11 +45,13 @@ func permit(call *wire.Call) error {
 }
 
 // subject is an input that is about one thing, on which the caller needs the permission; other inputs are about all.
-type subject interface{ subject(call *wire.Call) thing }
+type subject interface {
+	subject(call *operation.Call) thing
+}
 
 // userSubject is an input about what a user has, which IAM authorizes on that user: its name, or nothing where there is none.
 type userSubject interface {
-	user(call *wire.Call, tx *state.Txn) string
+	user(call *operation.Call, tx *state.Txn) string
 }
 
 // thing names an entity: of a new one path is where it comes to be, of one that exists path is empty.
@@ -57,7 +60,7 @@ type thing struct {
 }
 
 // knownUser is the ARN of the user whom an input is about, and its condition keys; everything, where that is no user's.
-func (s *Service) knownUser(call *wire.Call, about userSubject) (arn string, keys iam.Keys, err error) {
+func (s *Service) knownUser(call *operation.Call, about userSubject) (arn string, keys iam.Keys, err error) {
 	name := ""
 	if err := s.State.View(func(tx *state.Txn) error { name = about.user(call, tx); return nil }); err != nil || name == "" {
 		return "*", nil, err
@@ -92,7 +95,7 @@ func (s *Service) arn(kind, rest string) string {
 type done struct{}
 
 // change runs a transaction, whose refusals reach the client, and answers what its last run made.
-func change[Out any](s *Service, call *wire.Call, fn func(tx *state.Txn) (Out, error)) (Out, error) {
+func change[Out any](s *Service, call *operation.Call, fn func(tx *state.Txn) (Out, error)) (Out, error) {
 	var out Out
 	err := s.State.Update(call.Request.Context(), func(tx *state.Txn) (err error) {
 		out, err = fn(tx)
@@ -102,7 +105,7 @@ func change[Out any](s *Service, call *wire.Call, fn func(tx *state.Txn) (Out, e
 }
 
 // view reads the state for an answer.
-func view[Out any](s *Service, call *wire.Call, fn func(tx *state.Txn) (Out, error)) (Out, error) {
+func view[Out any](s *Service, call *operation.Call, fn func(tx *state.Txn) (Out, error)) (Out, error) {
 	var out Out
 	err := s.State.View(func(tx *state.Txn) (err error) {
 		out, err = fn(tx)
@@ -112,7 +115,7 @@ func view[Out any](s *Service, call *wire.Call, fn func(tx *state.Txn) (Out, err
 }
 
 // wrap says which call an unexpected error met; refusals stay as they are.
-func wrap(call *wire.Call, err error) error {
+func wrap(call *operation.Call, err error) error {
 	var refusal *wire.Error
 	if err == nil || errors.As(err, &refusal) {
 		return err

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
@@ -42,11 +43,11 @@ func (in serviceRoleInput) name() string {
 // suffixed are the services that take a suffix.
 var suffixed = []string{"autoscaling.amazonaws.com"}
 
-func (in serviceRoleInput) subject(*wire.Call) thing {
+func (in serviceRoleInput) subject(*operation.Call) thing {
 	return thing{kindRole, "/aws-service-role/" + in.AWSServiceName + "/", in.name()}
 }
 
-func (s *Service) createServiceRole(call *wire.Call, in *serviceRoleInput) (*roleResult, error) {
+func (s *Service) createServiceRole(call *operation.Call, in *serviceRoleInput) (*roleResult, error) {
 	linked, known := linkedRoles[in.AWSServiceName]
 	if !known {
 		return nil, invalidInput("Tripod has no service-linked role for the AWSServiceName given: it has those of eks, eks-nodegroup, eks-fargate, autoscaling, elasticloadbalancing and spot, each with .amazonaws.com.")
@@ -86,7 +87,7 @@ type deletionTask struct {
 }
 
 // deleteServiceRole deletes at once what AWS deletes in the background, so that the task that it names has always succeeded.
-func (s *Service) deleteServiceRole(call *wire.Call, in *roleName) (*deletionTask, error) {
+func (s *Service) deleteServiceRole(call *operation.Call, in *roleName) (*deletionTask, error) {
 	task := "/" + wire.NewRequestID()
 	return change(s, call, func(tx *state.Txn) (*deletionTask, error) {
 		role, found := region.Roles.Get(tx, in.RoleName)
@@ -107,7 +108,7 @@ type deletionStatusInput struct {
 
 type deletionStatus struct{ Status string }
 
-func (s *Service) serviceRoleDeletion(call *wire.Call, in *deletionStatusInput) (*deletionStatus, error) {
+func (s *Service) serviceRoleDeletion(call *operation.Call, in *deletionStatusInput) (*deletionStatus, error) {
 	return view(s, call, func(tx *state.Txn) (*deletionStatus, error) {
 		parts := strings.Split(in.DeletionTaskID, "/") // task/aws-service-role/SERVICE/ROLE/ID
 		if len(parts) == 5 && strings.HasPrefix(in.DeletionTaskID, "task/aws-service-role/") && parts[3] != "" && strings.HasPrefix(parts[3], linkedRoles[parts[2]].name) && linkedRoles[parts[2]].name != "" {

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/iam"
 	"tripod/state"
 )
@@ -43,7 +43,7 @@ type simulatePrincipalInput struct {
 	simulation
 }
 
-func (in policySource) subject(*wire.Call) thing {
+func (in policySource) subject(*operation.Call) thing {
 	kind, name := kindUser, in.PolicySourceARN[strings.LastIndexByte(in.PolicySourceARN, '/')+1:]
 	for _, other := range []string{kindRole, kindGroup} {
 		if strings.Contains(in.PolicySourceARN, ":"+other+"/") {
@@ -73,7 +73,7 @@ type evaluationList struct {
 
 var decisionNames = map[iam.Decision]string{iam.Allowed: "allowed", iam.ImplicitDeny: "implicitDeny", iam.ExplicitDeny: "explicitDeny"}
 
-func (s *Service) simulatePrincipal(call *wire.Call, in *simulatePrincipalInput) (*evaluationList, error) {
+func (s *Service) simulatePrincipal(call *operation.Call, in *simulatePrincipalInput) (*evaluationList, error) {
 	principal, err := s.principal(call, in.policySource)
 	if err != nil {
 		return nil, err
@@ -82,7 +82,7 @@ func (s *Service) simulatePrincipal(call *wire.Call, in *simulatePrincipalInput)
 }
 
 // principal is whom a call names.
-func (s *Service) principal(call *wire.Call, source policySource) (iam.Principal, error) {
+func (s *Service) principal(call *operation.Call, source policySource) (iam.Principal, error) {
 	return view(s, call, func(tx *state.Txn) (iam.Principal, error) {
 		p, found := iam.PrincipalOf(tx, source.PolicySourceARN)
 		if !found {
@@ -94,7 +94,7 @@ func (s *Service) principal(call *wire.Call, source policySource) (iam.Principal
 
 type simulateCustomInput struct{ simulation }
 
-func (s *Service) simulateCustom(call *wire.Call, in *simulateCustomInput) (*evaluationList, error) {
+func (s *Service) simulateCustom(call *operation.Call, in *simulateCustomInput) (*evaluationList, error) {
 	if len(in.PolicyInputList) == 0 {
 		return nil, invalid("The request must contain the parameter PolicyInputList.member.1.")
 	}
@@ -102,7 +102,7 @@ func (s *Service) simulateCustom(call *wire.Call, in *simulateCustomInput) (*eva
 }
 
 // run evaluates each action on each resource.
-func (in simulation) run(call *wire.Call, principal iam.Principal) (*evaluationList, error) {
+func (in simulation) run(call *operation.Call, principal iam.Principal) (*evaluationList, error) {
 	if err := checkInputList("PolicyInputList", in.PolicyInputList); err != nil {
 		return nil, err
 	}
@@ -193,7 +193,7 @@ type keysOfCustomInput struct {
 
 type contextKeyNames struct{ ContextKeyNames list[string] }
 
-func (s *Service) keysOfPrincipal(call *wire.Call, in *keysOfPrincipalInput) (*contextKeyNames, error) {
+func (s *Service) keysOfPrincipal(call *operation.Call, in *keysOfPrincipalInput) (*contextKeyNames, error) {
 	if err := checkInputList("PolicyInputList", in.PolicyInputList); err != nil {
 		return nil, err
 	}
@@ -204,7 +204,7 @@ func (s *Service) keysOfPrincipal(call *wire.Call, in *keysOfPrincipalInput) (*c
 	return &contextKeyNames{principal.With(in.PolicyInputList...).ContextKeys("")}, nil
 }
 
-func (s *Service) keysOfCustom(_ *wire.Call, in *keysOfCustomInput) (*contextKeyNames, error) {
+func (s *Service) keysOfCustom(_ *operation.Call, in *keysOfCustomInput) (*contextKeyNames, error) {
 	if err := checkInputList("PolicyInputList", in.PolicyInputList); err != nil {
 		return nil, err
 	}

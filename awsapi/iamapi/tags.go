@@ -1,7 +1,7 @@
 package iamapi
 
 import (
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -13,14 +13,14 @@ type named[N subject] struct {
 	Entity N `query:"-"`
 }
 
-func (in named[N]) subject(call *wire.Call) thing { return in.Entity.subject(call) }
+func (in named[N]) subject(call *operation.Call) thing { return in.Entity.subject(call) }
 
 type tagInput[N subject] struct {
 	named[N]
 	Tags []Tag `query:",required"`
 }
 
-func (t tags[N]) tag(call *wire.Call, in *tagInput[N]) (done, error) {
+func (t tags[N]) tag(call *operation.Call, in *tagInput[N]) (done, error) {
 	return t.alter(call, in.subject(call), func(e entity) (err error) {
 		*e.tags, err = checkTags(*e.tags, in.Tags)
 		return err
@@ -32,7 +32,7 @@ type untagInput[N subject] struct {
 	TagKeys []string `query:",required"`
 }
 
-func (t tags[N]) untag(call *wire.Call, in *untagInput[N]) (done, error) {
+func (t tags[N]) untag(call *operation.Call, in *untagInput[N]) (done, error) {
 	return t.alter(call, in.subject(call), func(e entity) error {
 		for _, key := range in.TagKeys {
 			delete(*e.tags, key) // one that is not there is no error; the record is the transaction's own copy
@@ -41,7 +41,7 @@ func (t tags[N]) untag(call *wire.Call, in *untagInput[N]) (done, error) {
 	})
 }
 
-func (t tags[N]) alter(call *wire.Call, one thing, fn func(entity) error) (done, error) {
+func (t tags[N]) alter(call *operation.Call, one thing, fn func(entity) error) (done, error) {
 	return change(t.Service, call, func(tx *state.Txn) (done, error) {
 		e, err := findMutable(tx, one.kind, one.name)
 		if err != nil {
@@ -65,7 +65,7 @@ type tagsResult struct {
 	pageEnd
 }
 
-func (t tags[N]) list(call *wire.Call, in *listTagsInput[N]) (*tagsResult, error) {
+func (t tags[N]) list(call *operation.Call, in *listTagsInput[N]) (*tagsResult, error) {
 	return view(t.Service, call, func(tx *state.Txn) (*tagsResult, error) {
 		one := in.subject(call)
 		e, err := find(tx, one.kind, one.name)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/rand"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
@@ -46,12 +47,12 @@ type userName struct {
 	UserName string `query:",required"`
 }
 
-func (in userName) subject(*wire.Call) thing { return thing{kind: kindUser, name: in.UserName} }
+func (in userName) subject(*operation.Call) thing { return thing{kind: kindUser, name: in.UserName} }
 
 // callerOr is a user's name that may be left out: then it is about the caller, be it a user or root.
 type callerOr struct{ UserName string }
 
-func (in callerOr) subject(call *wire.Call) thing {
+func (in callerOr) subject(call *operation.Call) thing {
 	if in.root(call) {
 		return thing{kind: kindUser, name: call.Principal.ARN}
 	}
@@ -59,7 +60,7 @@ func (in callerOr) subject(call *wire.Call) thing {
 }
 
 // of is the name, or that of the user who calls; a role's session and root have none.
-func (in callerOr) of(call *wire.Call) string {
+func (in callerOr) of(call *operation.Call) string {
 	if in.UserName != "" {
 		return in.UserName
 	}
@@ -67,7 +68,9 @@ func (in callerOr) of(call *wire.Call) string {
 }
 
 // root says that it is about the account's root user. Nobody else can name it.
-func (in callerOr) root(call *wire.Call) bool { return in.UserName == "" && call.Principal.IsRoot() }
+func (in callerOr) root(call *operation.Call) bool {
+	return in.UserName == "" && call.Principal.IsRoot()
+}
 
 type createUserInput struct {
 	UserName            string `query:",required"`
@@ -76,9 +79,11 @@ type createUserInput struct {
 	Tags                []Tag
 }
 
-func (in createUserInput) subject(*wire.Call) thing { return newThing(kindUser, in.Path, in.UserName) }
+func (in createUserInput) subject(*operation.Call) thing {
+	return newThing(kindUser, in.Path, in.UserName)
+}
 
-func (s *Service) createUser(call *wire.Call, in *createUserInput) (*userResult, error) {
+func (s *Service) createUser(call *operation.Call, in *createUserInput) (*userResult, error) {
 	in.Path = cmp.Or(in.Path, "/")
 	tags, err := checkTags(nil, in.Tags)
 	if err != nil {
@@ -101,7 +106,7 @@ func (s *Service) createUser(call *wire.Call, in *createUserInput) (*userResult,
 	})
 }
 
-func (s *Service) getUser(call *wire.Call, in *callerOr) (*userResult, error) {
+func (s *Service) getUser(call *operation.Call, in *callerOr) (*userResult, error) {
 	of, err := in.owner(call)
 	if err != nil {
 		return nil, err
@@ -124,7 +129,7 @@ type userList struct {
 	pageEnd
 }
 
-func (s *Service) listUsers(call *wire.Call, in *listInput) (*userList, error) {
+func (s *Service) listUsers(call *operation.Call, in *listInput) (*userList, error) {
 	return view(s, call, func(tx *state.Txn) (*userList, error) {
 		users, end, err := pageOf(call, in.paging, from(tx, region.Users.Part("")), underPath(in.PathPrefix, pathOf))
 		return &userList{described(users, summarizeUser), end}, err
@@ -138,7 +143,7 @@ type updateUserInput struct {
 
 // mayBecome authorizes the caller for the ARN that an entity gets by a new name or path, as typed has for the one that it has: IAM asks for both
 // (the API reference of UpdateUser), or who may act below one path could take somebody out of what denies there.
-func mayBecome(call *wire.Call, tx *state.Txn, kind, name, arn string) error {
+func mayBecome(call *operation.Call, tx *state.Txn, kind, name, arn string) error {
 	e, err := find(tx, kind, name)
 	if err != nil || e.arn == arn {
 		return err
@@ -147,7 +152,7 @@ func mayBecome(call *wire.Call, tx *state.Txn, kind, name, arn string) error {
 }
 
 // updateUser renames or moves a user; the id, keys and policies stay, the ARN changes.
-func (s *Service) updateUser(call *wire.Call, in *updateUserInput) (done, error) {
+func (s *Service) updateUser(call *operation.Call, in *updateUserInput) (done, error) {
 	return change(s, call, func(tx *state.Txn) (done, error) {
 		user, found := region.Users.Get(tx, in.UserName)
 		if !found {
@@ -174,7 +179,7 @@ func (s *Service) updateUser(call *wire.Call, in *updateUserInput) (done, error)
 	})
 }
 
-func (s *Service) deleteUser(call *wire.Call, in *userName) (done, error) {
+func (s *Service) deleteUser(call *operation.Call, in *userName) (done, error) {
 	return change(s, call, func(tx *state.Txn) (done, error) {
 		e, err := find(tx, kindUser, in.UserName)
 		if err != nil {

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strconv"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/region"
 	"tripod/state"
 )
@@ -32,7 +32,7 @@ type createVersionInput struct {
 	SetAsDefault   bool
 }
 
-func (s *Service) createVersion(call *wire.Call, in *createVersionInput) (*versionResult, error) {
+func (s *Service) createVersion(call *operation.Call, in *createVersionInput) (*versionResult, error) {
 	if err := checkManaged(in.PolicyDocument); err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func version(p region.Policy, id string) (int, error) {
 	return i, nil
 }
 
-func (s *Service) getVersion(call *wire.Call, in *versionInput) (*versionResult, error) {
+func (s *Service) getVersion(call *operation.Call, in *versionInput) (*versionResult, error) {
 	return view(s, call, func(tx *state.Txn) (*versionResult, error) {
 		p, err := policy(tx, in.PolicyARN)
 		if err != nil {
@@ -97,7 +97,7 @@ type versionList struct {
 }
 
 // listVersions lists the newest first, as IAM does.
-func (s *Service) listVersions(call *wire.Call, in *pagedPolicy) (*versionList, error) {
+func (s *Service) listVersions(call *operation.Call, in *pagedPolicy) (*versionList, error) {
 	return view(s, call, func(tx *state.Txn) (*versionList, error) {
 		p, err := policy(tx, in.PolicyARN)
 		if err != nil {
@@ -116,7 +116,7 @@ func (s *Service) listVersions(call *wire.Call, in *pagedPolicy) (*versionList, 
 	})
 }
 
-func (s *Service) deleteVersion(call *wire.Call, in *versionInput) (done, error) {
+func (s *Service) deleteVersion(call *operation.Call, in *versionInput) (done, error) {
 	return s.changeVersion(call, in, func(p *region.Policy, i int) error {
 		if p.Versions[i].ID == p.Default {
 			return deleteConflict("Cannot delete the default version of a policy.")
@@ -126,14 +126,14 @@ func (s *Service) deleteVersion(call *wire.Call, in *versionInput) (done, error)
 	})
 }
 
-func (s *Service) setDefaultVersion(call *wire.Call, in *versionInput) (done, error) {
+func (s *Service) setDefaultVersion(call *operation.Call, in *versionInput) (done, error) {
 	return s.changeVersion(call, in, func(p *region.Policy, i int) error {
 		p.Default = p.Versions[i].ID
 		return nil
 	})
 }
 
-func (s *Service) changeVersion(call *wire.Call, in *versionInput, alter func(*region.Policy, int) error) (done, error) {
+func (s *Service) changeVersion(call *operation.Call, in *versionInput, alter func(*region.Policy, int) error) (done, error) {
 	now := s.now()
 	return change(s, call, func(tx *state.Txn) (done, error) {
 		p, err := ownPolicy(tx, in.PolicyARN)

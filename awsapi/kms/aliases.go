@@ -9,12 +9,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/state"
 )
 
 // mayName authorizes the caller for an alias; the key that it stands for is another matter.
-func (s *Service) mayName(call *wire.Call, name string) error {
+func (s *Service) mayName(call *operation.Call, name string) error {
 	switch rest, found := strings.CutPrefix(name, "alias/"); {
 	case !found:
 		return invalid("Alias must start with the prefix \"alias/\". Please see https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html")
@@ -34,7 +35,7 @@ func noAlias(target *string) error {
 	return nil
 }
 
-func (s *Service) createAlias(call *wire.Call, in *kms.CreateAliasInput) (*kms.CreateAliasOutput, error) {
+func (s *Service) createAlias(call *operation.Call, in *kms.CreateAliasInput) (*kms.CreateAliasOutput, error) {
 	name := aws.ToString(in.AliasName)
 	if err := s.mayName(call, name); err != nil {
 		return nil, err
@@ -62,7 +63,7 @@ func (s *Service) aliased(tx *state.Txn, name string) (Alias, error) {
 }
 
 // updateAlias needs the permission for the alias, the key that it stood for, and the key that it shall stand for.
-func (s *Service) updateAlias(call *wire.Call, in *kms.UpdateAliasInput) (*kms.UpdateAliasOutput, error) {
+func (s *Service) updateAlias(call *operation.Call, in *kms.UpdateAliasInput) (*kms.UpdateAliasOutput, error) {
 	name := aws.ToString(in.AliasName)
 	if err := s.mayName(call, name); err != nil {
 		return nil, err
@@ -94,7 +95,7 @@ func (s *Service) updateAlias(call *wire.Call, in *kms.UpdateAliasInput) (*kms.U
 	})
 }
 
-func (s *Service) deleteAlias(call *wire.Call, in *kms.DeleteAliasInput) (*kms.DeleteAliasOutput, error) {
+func (s *Service) deleteAlias(call *operation.Call, in *kms.DeleteAliasInput) (*kms.DeleteAliasOutput, error) {
 	name := aws.ToString(in.AliasName)
 	if err := s.mayName(call, name); err != nil {
 		return nil, err
@@ -111,7 +112,7 @@ func (s *Service) deleteAlias(call *wire.Call, in *kms.DeleteAliasInput) (*kms.D
 	})
 }
 
-func (s *Service) listAliases(call *wire.Call, in *kms.ListAliasesInput) (*kms.ListAliasesOutput, error) {
+func (s *Service) listAliases(call *operation.Call, in *kms.ListAliasesInput) (*kms.ListAliasesOutput, error) {
 	if err := s.may(call, "ListAliases", "*", nil); err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/state"
@@ -102,6 +103,6 @@ func bypassing(bypass bool) iam.Keys {
 func number(key string, n int) iam.Keys { return iam.Keys{key: {strconv.Itoa(n)}} }
 
 // may authorizes a caller for what is no key: all keys, or an alias. Key policies have no say in it.
-func (s *Service) may(call *wire.Call, action, resource string, about iam.Keys) error {
+func (s *Service) may(call *operation.Call, action, resource string, about iam.Keys) error {
 	return call.Authorize(wire.AWSJSON, "kms:"+action, resource, about, iam.Keys{"kms:calleraccount": {call.Principal.AccountID}})
 }

@@ -9,12 +9,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/iam"
 	"tripod/state"
 )
 
-func (s *Service) generateDataKey(call *wire.Call, in *kms.GenerateDataKeyInput) (*kms.GenerateDataKeyOutput, error) {
+func (s *Service) generateDataKey(call *operation.Call, in *kms.GenerateDataKeyInput) (*kms.GenerateDataKeyOutput, error) {
 	if err := noEnclave(in.Recipient); err != nil {
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func (s *Service) generateDataKey(call *wire.Call, in *kms.GenerateDataKeyInput)
 	})
 }
 
-func (s *Service) generateDataKeyWithoutPlaintext(call *wire.Call, in *kms.GenerateDataKeyWithoutPlaintextInput) (*kms.GenerateDataKeyWithoutPlaintextOutput, error) {
+func (s *Service) generateDataKeyWithoutPlaintext(call *operation.Call, in *kms.GenerateDataKeyWithoutPlaintextInput) (*kms.GenerateDataKeyWithoutPlaintextOutput, error) {
 	made, err := s.generateDataKey(call, &kms.GenerateDataKeyInput{KeyId: in.KeyId, KeySpec: in.KeySpec, NumberOfBytes: in.NumberOfBytes,
 		EncryptionContext: in.EncryptionContext, DryRun: in.DryRun})
 	if err != nil {
@@ -54,7 +54,7 @@ func dataKeySize(spec types.DataKeySpec, bytes *int32) (int, error) {
 	return 32, nil
 }
 
-func (s *Service) generateRandom(call *wire.Call, in *kms.GenerateRandomInput) (*kms.GenerateRandomOutput, error) {
+func (s *Service) generateRandom(call *operation.Call, in *kms.GenerateRandomInput) (*kms.GenerateRandomOutput, error) {
 	if err := s.may(call, "GenerateRandom", "*", nil); err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (s *Service) generateRandom(call *wire.Call, in *kms.GenerateRandomInput) (
 }
 
 // generateDataKeyPair makes a key pair, and encrypts its private key with the KMS key.
-func (s *Service) generateDataKeyPair(call *wire.Call, in *kms.GenerateDataKeyPairInput) (*kms.GenerateDataKeyPairOutput, error) {
+func (s *Service) generateDataKeyPair(call *operation.Call, in *kms.GenerateDataKeyPairInput) (*kms.GenerateDataKeyPairOutput, error) {
 	if err := noEnclave(in.Recipient); err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func (s *Service) generateDataKeyPair(call *wire.Call, in *kms.GenerateDataKeyPa
 	})
 }
 
-func (s *Service) generateDataKeyPairWithoutPlaintext(call *wire.Call, in *kms.GenerateDataKeyPairWithoutPlaintextInput) (*kms.GenerateDataKeyPairWithoutPlaintextOutput, error) {
+func (s *Service) generateDataKeyPairWithoutPlaintext(call *operation.Call, in *kms.GenerateDataKeyPairWithoutPlaintextInput) (*kms.GenerateDataKeyPairWithoutPlaintextOutput, error) {
 	made, err := s.generateDataKeyPair(call, &kms.GenerateDataKeyPairInput{KeyId: in.KeyId, KeyPairSpec: in.KeyPairSpec, EncryptionContext: in.EncryptionContext, DryRun: in.DryRun})
 	if err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/iam"
 	"tripod/state"
 )
@@ -84,7 +84,7 @@ func materialID(m Material) *string {
 	return aws.String(m.ID)
 }
 
-func (s *Service) encrypt(call *wire.Call, in *kms.EncryptInput) (*kms.EncryptOutput, error) {
+func (s *Service) encrypt(call *operation.Call, in *kms.EncryptInput) (*kms.EncryptOutput, error) {
 	r := request{call: call, id: aws.ToString(in.KeyId), byAlias: true, context: in.EncryptionContext, states: []string{enabled}, dryRun: in.DryRun}.with(in.EncryptionAlgorithm)
 	out := &kms.EncryptOutput{EncryptionAlgorithm: types.EncryptionAlgorithmSpec(r.algorithm)}
 	return out, s.view(r, func(_ *state.Txn, key Key) (err error) {
@@ -122,7 +122,7 @@ func (s *Service) opening(tx *state.Txn, r request, ciphertext []byte, keyID *st
 	return r, nil
 }
 
-func (s *Service) decrypt(call *wire.Call, in *kms.DecryptInput) (*kms.DecryptOutput, error) {
+func (s *Service) decrypt(call *operation.Call, in *kms.DecryptInput) (*kms.DecryptOutput, error) {
 	if err := noEnclave(in.Recipient); err != nil {
 		return nil, err
 	}
@@ -146,7 +146,7 @@ func (s *Service) decrypt(call *wire.Call, in *kms.DecryptInput) (*kms.DecryptOu
 }
 
 // reEncrypt needs two permissions: from the one key, to the other.
-func (s *Service) reEncrypt(call *wire.Call, in *kms.ReEncryptInput) (*kms.ReEncryptOutput, error) {
+func (s *Service) reEncrypt(call *operation.Call, in *kms.ReEncryptInput) (*kms.ReEncryptOutput, error) {
 	out := &kms.ReEncryptOutput{}
 	return out, s.State.View(func(tx *state.Txn) error {
 		from := request{call: call, action: "ReEncryptFrom", context: in.SourceEncryptionContext, states: []string{enabled}}

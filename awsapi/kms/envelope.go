@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
@@ -30,7 +31,7 @@ var clusterOperations = []string{"DescribeKey", "Encrypt", "Decrypt"}
 // Wrap puts a cluster's key of encryption at rest under a KMS key: from then on only the KMS key gives it back. Who calls EKS must be allowed to describe
 // the key and to make a grant on it; the grant is the cluster role's. keyARN may be an alias's. The errors are a *Forbidden, an *Unusable, or
 // a *wire.Error whose message another service may tell.
-func (s *Service) Wrap(tx *state.Txn, call *wire.Call, cluster *region.Cluster, keyARN, roleARN string) error {
+func (s *Service) Wrap(tx *state.Txn, call *operation.Call, cluster *region.Cluster, keyARN, roleARN string) error {
 	if parts := strings.SplitN(keyARN, ":", 6); len(parts) == 6 && parts[4] != s.AccountID {
 		return &wire.Error{Message: "The keyArn for encryptionConfig must be owned by caller's account."}
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/iam"
 	"tripod/state"
 )
@@ -75,7 +75,7 @@ func newGrant(keyID string, now time.Time) Grant {
 }
 
 // createGrant counts from the next call on, in every zone; the token that KMS gives for the time before is of no further use here.
-func (s *Service) createGrant(call *wire.Call, in *kms.CreateGrantInput) (*kms.CreateGrantOutput, error) {
+func (s *Service) createGrant(call *operation.Call, in *kms.CreateGrantInput) (*kms.CreateGrantOutput, error) {
 	grant := newGrant("", s.now())
 	grant.Name, grant.Grantee, grant.Retiring = aws.ToString(in.Name), aws.ToString(in.GranteePrincipal), aws.ToString(in.RetiringPrincipal)
 	for _, operation := range in.Operations {
@@ -140,7 +140,7 @@ func (g Grant) same(other Grant) bool {
 		maps.Equal(g.Equals, other.Equals) && maps.Equal(g.Subset, other.Subset)
 }
 
-func (s *Service) listGrants(call *wire.Call, in *kms.ListGrantsInput) (*kms.ListGrantsOutput, error) {
+func (s *Service) listGrants(call *operation.Call, in *kms.ListGrantsInput) (*kms.ListGrantsOutput, error) {
 	var all []Grant
 	err := s.view(request{call: call, id: aws.ToString(in.KeyId)}, func(tx *state.Txn, key Key) error {
 		all = grantsOf(tx, key.ID)
@@ -179,7 +179,7 @@ func (s *Service) describeGrant(g Grant) types.GrantListEntry {
 	return entry
 }
 
-func (s *Service) revokeGrant(call *wire.Call, in *kms.RevokeGrantInput) (*kms.RevokeGrantOutput, error) {
+func (s *Service) revokeGrant(call *operation.Call, in *kms.RevokeGrantInput) (*kms.RevokeGrantOutput, error) {
 	return &kms.RevokeGrantOutput{}, s.change(request{call: call, id: aws.ToString(in.KeyId), dryRun: in.DryRun}, func(tx *state.Txn, key *Key) error {
 		path := Grant{KeyID: key.ID, ID: aws.ToString(in.GrantId)}.path()
 		if _, found := grants.Get(tx, path); !found {

@@ -23,7 +23,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/iam"
 	"tripod/state"
 )
@@ -79,7 +79,7 @@ func (s *Service) imported(key Key) error {
 	return nil
 }
 
-func (s *Service) getParametersForImport(call *wire.Call, in *kms.GetParametersForImportInput) (*kms.GetParametersForImportOutput, error) {
+func (s *Service) getParametersForImport(call *operation.Call, in *kms.GetParametersForImportInput) (*kms.GetParametersForImportOutput, error) {
 	if wrappings[in.WrappingAlgorithm].hash == nil || wrappingBits[in.WrappingKeySpec] == 0 {
 		return nil, unsupported("Tripod has no wrapping algorithm %s with the wrapping key spec %s.", in.WrappingAlgorithm, in.WrappingKeySpec)
 	}
@@ -179,7 +179,7 @@ func specOf(bytes []byte) string {
 	return ""
 }
 
-func (s *Service) importKeyMaterial(call *wire.Call, in *kms.ImportKeyMaterialInput) (*kms.ImportKeyMaterialOutput, error) {
+func (s *Service) importKeyMaterial(call *operation.Call, in *kms.ImportKeyMaterialInput) (*kms.ImportKeyMaterialOutput, error) {
 	expires := in.ExpirationModel != types.ExpirationModelTypeKeyMaterialDoesNotExpire
 	switch now := s.now(); {
 	case expires && in.ValidTo == nil:
@@ -233,7 +233,7 @@ func (s *Service) importKeyMaterial(call *wire.Call, in *kms.ImportKeyMaterialIn
 }
 
 // deleteImportedKeyMaterial leaves the id of the material: only the same one can be imported again.
-func (s *Service) deleteImportedKeyMaterial(call *wire.Call, in *kms.DeleteImportedKeyMaterialInput) (*kms.DeleteImportedKeyMaterialOutput, error) {
+func (s *Service) deleteImportedKeyMaterial(call *operation.Call, in *kms.DeleteImportedKeyMaterialInput) (*kms.DeleteImportedKeyMaterialOutput, error) {
 	out := &kms.DeleteImportedKeyMaterialOutput{}
 	r := request{call: call, id: aws.ToString(in.KeyId), states: append([]string{pendingDeletion}, kept...)}
 	return out, s.change(r, func(_ *state.Txn, key *Key) error {

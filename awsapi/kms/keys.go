@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -20,7 +20,7 @@ const (
 	day = 24 * time.Hour
 )
 
-func (s *Service) createKey(call *wire.Call, in *kms.CreateKeyInput) (*kms.CreateKeyOutput, error) {
+func (s *Service) createKey(call *operation.Call, in *kms.CreateKeyInput) (*kms.CreateKeyOutput, error) {
 	spec, usage := kindAsked(in)
 	about := kindKeys(spec, usage, cmp.Or(string(in.Origin), awsOrigin), aws.ToBool(in.MultiRegion))
 	if err := s.may(call, "CreateKey", "*", about.With(bypassing(in.BypassPolicyLockoutSafetyCheck))); err != nil {
@@ -128,7 +128,7 @@ func (s *Service) describe(key Key) *types.KeyMetadata {
 	return out
 }
 
-func (s *Service) describeKey(call *wire.Call, in *kms.DescribeKeyInput) (*kms.DescribeKeyOutput, error) {
+func (s *Service) describeKey(call *operation.Call, in *kms.DescribeKeyInput) (*kms.DescribeKeyOutput, error) {
 	out := &kms.DescribeKeyOutput{}
 	r := request{call: call, id: aws.ToString(in.KeyId), byAlias: true}
 	show := func(_ *state.Txn, key Key) error {
@@ -146,7 +146,7 @@ func (s *Service) describeKey(call *wire.Call, in *kms.DescribeKeyInput) (*kms.D
 	})
 }
 
-func (s *Service) listKeys(call *wire.Call, in *kms.ListKeysInput) (*kms.ListKeysOutput, error) {
+func (s *Service) listKeys(call *operation.Call, in *kms.ListKeysInput) (*kms.ListKeysOutput, error) {
 	if err := s.may(call, "ListKeys", "*", nil); err != nil {
 		return nil, err
 	}
@@ -171,29 +171,29 @@ func (s *Service) listKeys(call *wire.Call, in *kms.ListKeysInput) (*kms.ListKey
 	return out, err
 }
 
-func (s *Service) enableKey(call *wire.Call, in *kms.EnableKeyInput) (*kms.EnableKeyOutput, error) {
+func (s *Service) enableKey(call *operation.Call, in *kms.EnableKeyInput) (*kms.EnableKeyOutput, error) {
 	return &kms.EnableKeyOutput{}, s.become(call, in.KeyId, enabled)
 }
 
-func (s *Service) disableKey(call *wire.Call, in *kms.DisableKeyInput) (*kms.DisableKeyOutput, error) {
+func (s *Service) disableKey(call *operation.Call, in *kms.DisableKeyInput) (*kms.DisableKeyOutput, error) {
 	return &kms.DisableKeyOutput{}, s.become(call, in.KeyId, disabled)
 }
 
-func (s *Service) become(call *wire.Call, id *string, to string) error {
+func (s *Service) become(call *operation.Call, id *string, to string) error {
 	return s.change(request{call: call, id: aws.ToString(id), states: []string{enabled, disabled}}, func(_ *state.Txn, key *Key) error {
 		key.State = to
 		return nil
 	})
 }
 
-func (s *Service) updateKeyDescription(call *wire.Call, in *kms.UpdateKeyDescriptionInput) (*kms.UpdateKeyDescriptionOutput, error) {
+func (s *Service) updateKeyDescription(call *operation.Call, in *kms.UpdateKeyDescriptionInput) (*kms.UpdateKeyDescriptionOutput, error) {
 	return &kms.UpdateKeyDescriptionOutput{}, s.change(request{call: call, id: aws.ToString(in.KeyId), states: kept}, func(_ *state.Txn, key *Key) error {
 		key.Description = aws.ToString(in.Description)
 		return nil
 	})
 }
 
-func (s *Service) scheduleKeyDeletion(call *wire.Call, in *kms.ScheduleKeyDeletionInput) (*kms.ScheduleKeyDeletionOutput, error) {
+func (s *Service) scheduleKeyDeletion(call *operation.Call, in *kms.ScheduleKeyDeletionInput) (*kms.ScheduleKeyDeletionOutput, error) {
 	window := int32(usualWindow)
 	if in.PendingWindowInDays != nil {
 		window = *in.PendingWindowInDays
@@ -212,7 +212,7 @@ func (s *Service) scheduleKeyDeletion(call *wire.Call, in *kms.ScheduleKeyDeleti
 }
 
 // cancelKeyDeletion leaves the key disabled, as in KMS.
-func (s *Service) cancelKeyDeletion(call *wire.Call, in *kms.CancelKeyDeletionInput) (*kms.CancelKeyDeletionOutput, error) {
+func (s *Service) cancelKeyDeletion(call *operation.Call, in *kms.CancelKeyDeletionInput) (*kms.CancelKeyDeletionOutput, error) {
 	out := &kms.CancelKeyDeletionOutput{}
 	return out, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{pendingDeletion}}, func(_ *state.Txn, key *Key) error {
 		key.State, key.DeletionAt = disabled, nil

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/state"
@@ -41,7 +42,7 @@ func (s *Service) arn(resource string) string {
 
 // request is a call that is about one key.
 type request struct {
-	call *wire.Call
+	call *operation.Call
 	// id is the key's as the caller gives it; byAlias says that an alias will do.
 	id      string
 	byAlias bool
@@ -119,7 +120,7 @@ func (s *Service) wrongState(key Key, states []string) error {
 }
 
 // page is a part of a list, with KMS's names for how it goes on.
-func page[T any](call *wire.Call, filter string, limit *int32, marker *string, usual int, items []T, key func(T) string) (part []T, next *string, err error) {
+func page[T any](call *operation.Call, filter string, limit *int32, marker *string, usual int, items []T, key func(T) string) (part []T, next *string, err error) {
 	size := usual
 	if limit != nil {
 		size = int(*limit)

@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/state"
 )
@@ -35,7 +36,7 @@ func (s *Service) describeRegions(key Key, out *types.KeyMetadata) {
 }
 
 // replicateKey refuses: there is no other region where a replica could be.
-func (s *Service) replicateKey(call *wire.Call, in *kms.ReplicateKeyInput) (*kms.ReplicateKeyOutput, error) {
+func (s *Service) replicateKey(call *operation.Call, in *kms.ReplicateKeyInput) (*kms.ReplicateKeyOutput, error) {
 	return nil, s.view(request{call: call, id: aws.ToString(in.KeyId), states: kept}, func(_ *state.Txn, key Key) error {
 		if !key.multiRegion() {
 			return unsupported("%s is not a multi-Region primary key.", s.arn("key/"+key.ID))

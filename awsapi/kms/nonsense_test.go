@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
@@ -16,7 +17,7 @@ func TestNonsenseIsNeverAnInternalError(t *testing.T) {
 	for name, action := range s.actions() {
 		for _, body := range []string{"", "{}", "[]", `{"KeyId":5}`, `{"KeyId":"x","Tags":[null]}`, `{"KeyId":"x","Plaintext":"*","CiphertextBlob":"AA=="}`,
 			`{"KeyId":"x","GrantId":"x","GranteePrincipal":"x","Operations":[],"TagKeys":[],"Tags":[],"Description":"","Policy":"x","TargetKeyId":"x","AliasName":"alias/x"}`} {
-			_, err := action(&wire.Call{Operation: name, Principal: admin, Body: []byte(body), Request: httptest.NewRequest("POST", "/", nil)})
+			_, err := action(&operation.Call{Operation: name, Principal: admin, Body: []byte(body), Request: httptest.NewRequest("POST", "/", nil)})
 			var e *wire.Error
 			if err != nil && (!errors.As(err, &e) || e.Status >= 500) {
 				t.Errorf("%s %s: %v", name, body, err)

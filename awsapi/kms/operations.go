@@ -11,7 +11,7 @@ import (
 //go:generate go run ../../internal/constraints -model $KMS_MODEL -sdk $KMS_SDK -package kms -out constraints_gen.go
 
 // typed makes an Action of a method that takes the SDK's input and gives the SDK's output.
-func typed[In any, Out smithy.Serializable](handle func(*wire.Call, *In) (Out, error)) operation.Action {
+func typed[In any, Out smithy.Serializable](handle func(*operation.Call, *In) (Out, error)) operation.Action {
 	return operation.Typed(operation.Model{Constraints: constraints}, handle)
 }
 

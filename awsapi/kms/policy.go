@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/state"
@@ -82,7 +83,7 @@ func (q question) refused(key Key) (reason string, denied bool) {
 }
 
 // setPolicy gives the key a policy, unless that is none, names principals that do not exist, or would shut its author out.
-func (s *Service) setPolicy(tx *state.Txn, call *wire.Call, key *Key, text string, bypass bool) error {
+func (s *Service) setPolicy(tx *state.Txn, call *operation.Call, key *Key, text string, bypass bool) error {
 	document, err := iam.ParseResource(text)
 	if err != nil {
 		return malformedPolicy("%s.", strings.ToUpper(err.Error()[:1])+err.Error()[1:])
@@ -111,7 +112,7 @@ func named(name *string) error {
 	return nil
 }
 
-func (s *Service) getKeyPolicy(call *wire.Call, in *kms.GetKeyPolicyInput) (*kms.GetKeyPolicyOutput, error) {
+func (s *Service) getKeyPolicy(call *operation.Call, in *kms.GetKeyPolicyInput) (*kms.GetKeyPolicyOutput, error) {
 	out := &kms.GetKeyPolicyOutput{PolicyName: aws.String(policyName)}
 	return out, s.view(request{call: call, id: aws.ToString(in.KeyId)}, func(tx *state.Txn, key Key) error {
 		out.Policy = aws.String(iam.Bindings(key.PolicyIDs).Shown(tx, key.Policy))
@@ -119,7 +120,7 @@ func (s *Service) getKeyPolicy(call *wire.Call, in *kms.GetKeyPolicyInput) (*kms
 	})
 }
 
-func (s *Service) putKeyPolicy(call *wire.Call, in *kms.PutKeyPolicyInput) (*kms.PutKeyPolicyOutput, error) {
+func (s *Service) putKeyPolicy(call *operation.Call, in *kms.PutKeyPolicyInput) (*kms.PutKeyPolicyOutput, error) {
 	r := request{call: call, id: aws.ToString(in.KeyId), states: kept, about: bypassing(in.BypassPolicyLockoutSafetyCheck)}
 	return &kms.PutKeyPolicyOutput{}, s.change(r, func(tx *state.Txn, key *Key) error {
 		if err := named(in.PolicyName); err != nil {
@@ -129,6 +130,6 @@ func (s *Service) putKeyPolicy(call *wire.Call, in *kms.PutKeyPolicyInput) (*kms
 	})
 }
 
-func (s *Service) listKeyPolicies(call *wire.Call, in *kms.ListKeyPoliciesInput) (*kms.ListKeyPoliciesOutput, error) {
+func (s *Service) listKeyPolicies(call *operation.Call, in *kms.ListKeyPoliciesInput) (*kms.ListKeyPoliciesOutput, error) {
 	return &kms.ListKeyPoliciesOutput{PolicyNames: []string{policyName}}, s.view(request{call: call, id: aws.ToString(in.KeyId)}, func(*state.Txn, Key) error { return nil })
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms/schemas"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/state"
@@ -25,7 +26,7 @@ func (g Grant) token() string {
 
 // retireGrant ends a grant for those whom the grant lets do so ("Retiring and revoking grants" of KMS's guide): its retiring principal, its grantee where
 // RetireGrant is among its operations, and the account's root user. Key policies and IAM policies let nobody else, but can deny.
-func (s *Service) retireGrant(call *wire.Call, in *kms.RetireGrantInput) (*kms.RetireGrantOutput, error) {
+func (s *Service) retireGrant(call *operation.Call, in *kms.RetireGrantInput) (*kms.RetireGrantOutput, error) {
 	return &kms.RetireGrantOutput{}, s.State.Update(call.Request.Context(), func(tx *state.Txn) error {
 		grant, err := s.retirable(tx, in)
 		if err != nil {
@@ -96,7 +97,7 @@ func (s *Service) retirable(tx *state.Txn, in *kms.RetireGrantInput) (Grant, err
 	return grant, nil
 }
 
-func (s *Service) listRetirableGrants(call *wire.Call, in *kms.ListRetirableGrantsInput) (*kms.ListRetirableGrantsOutput, error) {
+func (s *Service) listRetirableGrants(call *operation.Call, in *kms.ListRetirableGrantsInput) (*kms.ListRetirableGrantsOutput, error) {
 	if err := s.may(call, "ListRetirableGrants", "*", nil); err != nil {
 		return nil, err
 	}

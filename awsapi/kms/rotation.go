@@ -6,7 +6,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -26,7 +26,7 @@ func (s *Service) rotatable(key Key) error {
 	return nil
 }
 
-func (s *Service) enableKeyRotation(call *wire.Call, in *kms.EnableKeyRotationInput) (*kms.EnableKeyRotationOutput, error) {
+func (s *Service) enableKeyRotation(call *operation.Call, in *kms.EnableKeyRotationInput) (*kms.EnableKeyRotationOutput, error) {
 	r := request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled}}
 	if in.RotationPeriodInDays != nil {
 		r.about = number("kms:rotationperiodindays", int(*in.RotationPeriodInDays))
@@ -49,7 +49,7 @@ func (s *Service) enableKeyRotation(call *wire.Call, in *kms.EnableKeyRotationIn
 	})
 }
 
-func (s *Service) disableKeyRotation(call *wire.Call, in *kms.DisableKeyRotationInput) (*kms.DisableKeyRotationOutput, error) {
+func (s *Service) disableKeyRotation(call *operation.Call, in *kms.DisableKeyRotationInput) (*kms.DisableKeyRotationOutput, error) {
 	return &kms.DisableKeyRotationOutput{}, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled}}, func(_ *state.Txn, key *Key) error {
 		if err := s.rotatable(*key); err != nil {
 			return err
@@ -59,7 +59,7 @@ func (s *Service) disableKeyRotation(call *wire.Call, in *kms.DisableKeyRotation
 	})
 }
 
-func (s *Service) getKeyRotationStatus(call *wire.Call, in *kms.GetKeyRotationStatusInput) (*kms.GetKeyRotationStatusOutput, error) {
+func (s *Service) getKeyRotationStatus(call *operation.Call, in *kms.GetKeyRotationStatusInput) (*kms.GetKeyRotationStatusOutput, error) {
 	out := &kms.GetKeyRotationStatusOutput{}
 	err := s.view(request{call: call, id: aws.ToString(in.KeyId)}, func(_ *state.Txn, key Key) error {
 		if err := s.rotatable(key); err != nil {
@@ -80,7 +80,7 @@ func (s *Service) getKeyRotationStatus(call *wire.Call, in *kms.GetKeyRotationSt
 }
 
 // rotateKeyOnDemand gives the key new material at once. What older material encrypted is decrypted with it as before.
-func (s *Service) rotateKeyOnDemand(call *wire.Call, in *kms.RotateKeyOnDemandInput) (*kms.RotateKeyOnDemandOutput, error) {
+func (s *Service) rotateKeyOnDemand(call *operation.Call, in *kms.RotateKeyOnDemandInput) (*kms.RotateKeyOnDemandOutput, error) {
 	fresh := newMaterial(s.now())
 	out := &kms.RotateKeyOnDemandOutput{}
 	return out, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled}}, func(_ *state.Txn, key *Key) error {

@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms/schemas"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/state"
@@ -73,7 +74,7 @@ type signature struct {
 }
 
 // withSigner has do sign or verify what is to be signed, with the key of its ARN.
-func (s *Service) withSigner(call *wire.Call, of signature, do func(keyARN *string, signer crypto.Signer, digest []byte) error) error {
+func (s *Service) withSigner(call *operation.Call, of signature, do func(keyARN *string, signer crypto.Signer, digest []byte) error) error {
 	kind := cmp.Or(of.kind, types.MessageTypeRaw)
 	r := request{call: call, id: aws.ToString(of.keyID), byAlias: true, states: []string{enabled}, dryRun: of.dryRun, usage: signUsage, algorithm: string(of.algorithm),
 		about: iam.Keys{"kms:signingalgorithm": {string(of.algorithm)}, "kms:messagetype": {string(kind)}}}
@@ -90,7 +91,7 @@ func (s *Service) withSigner(call *wire.Call, of signature, do func(keyARN *stri
 	})
 }
 
-func (s *Service) sign(call *wire.Call, in *kms.SignInput) (*kms.SignOutput, error) {
+func (s *Service) sign(call *operation.Call, in *kms.SignInput) (*kms.SignOutput, error) {
 	out := &kms.SignOutput{SigningAlgorithm: in.SigningAlgorithm}
 	of := signature{in.KeyId, in.Message, in.MessageType, in.SigningAlgorithm, in.DryRun}
 	return out, s.withSigner(call, of, func(keyARN *string, signer crypto.Signer, digest []byte) (err error) {
@@ -100,7 +101,7 @@ func (s *Service) sign(call *wire.Call, in *kms.SignInput) (*kms.SignOutput, err
 	})
 }
 
-func (s *Service) verify(call *wire.Call, in *kms.VerifyInput) (*kms.VerifyOutput, error) {
+func (s *Service) verify(call *operation.Call, in *kms.VerifyInput) (*kms.VerifyOutput, error) {
 	out := &kms.VerifyOutput{SigningAlgorithm: in.SigningAlgorithm, SignatureValid: true}
 	of := signature{in.KeyId, in.Message, in.MessageType, in.SigningAlgorithm, in.DryRun}
 	return out, s.withSigner(call, of, func(keyARN *string, signer crypto.Signer, digest []byte) error {
@@ -128,7 +129,7 @@ func verified(public crypto.PublicKey, algorithm types.SigningAlgorithmSpec, dig
 	return false
 }
 
-func (s *Service) getPublicKey(call *wire.Call, in *kms.GetPublicKeyInput) (*kms.GetPublicKeyOutput, error) {
+func (s *Service) getPublicKey(call *operation.Call, in *kms.GetPublicKeyInput) (*kms.GetPublicKeyOutput, error) {
 	out := &kms.GetPublicKeyOutput{}
 	return out, s.view(request{call: call, id: aws.ToString(in.KeyId), byAlias: true, states: []string{enabled}}, func(_ *state.Txn, key Key) error {
 		if key.spec() == symmetricSpec || key.usage() == macUsage {
@@ -153,13 +154,13 @@ func (k Key) mac(message []byte, algorithm types.MacAlgorithmSpec) []byte {
 }
 
 // withMAC has do make or verify a message's authentication code, with the key of its ARN.
-func (s *Service) withMAC(call *wire.Call, keyID *string, algorithm types.MacAlgorithmSpec, dryRun *bool, do func(keyARN *string, key Key) error) error {
+func (s *Service) withMAC(call *operation.Call, keyID *string, algorithm types.MacAlgorithmSpec, dryRun *bool, do func(keyARN *string, key Key) error) error {
 	r := request{call: call, id: aws.ToString(keyID), byAlias: true, about: iam.Keys{"kms:macalgorithm": {string(algorithm)}}, states: []string{enabled}, dryRun: dryRun,
 		usage: macUsage, algorithm: string(algorithm)}
 	return s.view(r, func(_ *state.Txn, key Key) error { return do(aws.String(s.arn("key/"+key.ID)), key) })
 }
 
-func (s *Service) generateMac(call *wire.Call, in *kms.GenerateMacInput) (*kms.GenerateMacOutput, error) {
+func (s *Service) generateMac(call *operation.Call, in *kms.GenerateMacInput) (*kms.GenerateMacOutput, error) {
 	out := &kms.GenerateMacOutput{MacAlgorithm: in.MacAlgorithm}
 	return out, s.withMAC(call, in.KeyId, in.MacAlgorithm, in.DryRun, func(keyARN *string, key Key) error {
 		out.KeyId, out.Mac = keyARN, key.mac(in.Message, in.MacAlgorithm)
@@ -167,7 +168,7 @@ func (s *Service) generateMac(call *wire.Call, in *kms.GenerateMacInput) (*kms.G
 	})
 }
 
-func (s *Service) verifyMac(call *wire.Call, in *kms.VerifyMacInput) (*kms.VerifyMacOutput, error) {
+func (s *Service) verifyMac(call *operation.Call, in *kms.VerifyMacInput) (*kms.VerifyMacOutput, error) {
 	out := &kms.VerifyMacOutput{MacAlgorithm: in.MacAlgorithm, MacValid: true}
 	return out, s.withMAC(call, in.KeyId, in.MacAlgorithm, in.DryRun, func(keyARN *string, key Key) error {
 		out.KeyId = keyARN

@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -38,21 +38,21 @@ func mergedTags(tags map[string]string, added []types.Tag) (map[string]string, e
 	return merged, nil
 }
 
-func (s *Service) tagResource(call *wire.Call, in *kms.TagResourceInput) (*kms.TagResourceOutput, error) {
+func (s *Service) tagResource(call *operation.Call, in *kms.TagResourceInput) (*kms.TagResourceOutput, error) {
 	return &kms.TagResourceOutput{}, s.change(request{call: call, id: aws.ToString(in.KeyId), states: kept}, func(_ *state.Txn, key *Key) (err error) {
 		key.Tags, err = mergedTags(key.Tags, in.Tags)
 		return err
 	})
 }
 
-func (s *Service) untagResource(call *wire.Call, in *kms.UntagResourceInput) (*kms.UntagResourceOutput, error) {
+func (s *Service) untagResource(call *operation.Call, in *kms.UntagResourceInput) (*kms.UntagResourceOutput, error) {
 	return &kms.UntagResourceOutput{}, s.change(request{call: call, id: aws.ToString(in.KeyId), states: kept}, func(_ *state.Txn, key *Key) error {
 		maps.DeleteFunc(key.Tags, func(name, _ string) bool { return slices.Contains(in.TagKeys, name) })
 		return nil
 	})
 }
 
-func (s *Service) listResourceTags(call *wire.Call, in *kms.ListResourceTagsInput) (*kms.ListResourceTagsOutput, error) {
+func (s *Service) listResourceTags(call *operation.Call, in *kms.ListResourceTagsInput) (*kms.ListResourceTagsOutput, error) {
 	var tags []types.Tag
 	err := s.view(request{call: call, id: aws.ToString(in.KeyId)}, func(_ *state.Txn, key Key) error {
 		tags = nil

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/logstore"
 	"tripod/state"
@@ -26,7 +27,7 @@ const (
 var errTooSlow = invalid("The search took longer than %s: use a filter pattern that is simpler, startTime and endTime that are nearer, or fewer log streams.", callTime)
 
 // searching gives a search its end: when its client goes, or its time is over; and says when it has found long enough for a page.
-func (s *Service) searching(call *wire.Call) (ctx context.Context, enough func() bool, cancel context.CancelFunc) {
+func (s *Service) searching(call *operation.Call) (ctx context.Context, enough func() bool, cancel context.CancelFunc) {
 	began, most := time.Now(), pageTime
 	if s.PageTime != 0 {
 		most = s.PageTime
@@ -36,7 +37,7 @@ func (s *Service) searching(call *wire.Call) (ctx context.Context, enough func()
 }
 
 // filterLogEvents searches a group's streams, all their events in the order of their times.
-func (s *Service) filterLogEvents(call *wire.Call, in *cloudwatchlogs.FilterLogEventsInput) (*cloudwatchlogs.FilterLogEventsOutput, error) {
+func (s *Service) filterLogEvents(call *operation.Call, in *cloudwatchlogs.FilterLogEventsInput) (*cloudwatchlogs.FilterLogEventsOutput, error) {
 	groupName, err := s.groupName(in.LogGroupName, in.LogGroupIdentifier)
 	if err != nil {
 		return nil, err
@@ -122,7 +123,7 @@ func chosenStreams(tx *state.Txn, groupName string, names []string, prefix strin
 }
 
 // testMetricFilter tells which of the messages a pattern matches: it needs no metric.
-func (s *Service) testMetricFilter(call *wire.Call, in *cloudwatchlogs.TestMetricFilterInput) (*cloudwatchlogs.TestMetricFilterOutput, error) {
+func (s *Service) testMetricFilter(call *operation.Call, in *cloudwatchlogs.TestMetricFilterInput) (*cloudwatchlogs.TestMetricFilterOutput, error) {
 	if err := authorize(call, "*"); err != nil {
 		return nil, err
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/logstore"
 	"tripod/state"
 )
@@ -36,7 +36,7 @@ func limited(limit *int32) int {
 
 // getLogEvents walks through one stream in either direction. Tokens say the direction and the event behind or before which it goes on; at the end one
 // gets the token that one gave.
-func (s *Service) getLogEvents(call *wire.Call, in *cloudwatchlogs.GetLogEventsInput) (*cloudwatchlogs.GetLogEventsOutput, error) {
+func (s *Service) getLogEvents(call *operation.Call, in *cloudwatchlogs.GetLogEventsInput) (*cloudwatchlogs.GetLogEventsOutput, error) {
 	groupName, err := s.groupName(in.LogGroupName, in.LogGroupIdentifier)
 	if err != nil {
 		return nil, err

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -38,7 +38,7 @@ func (s *Service) nameInARN(arn string) (string, error) {
 	return name, nil
 }
 
-func (s *Service) createLogGroup(call *wire.Call, in *cloudwatchlogs.CreateLogGroupInput) (*cloudwatchlogs.CreateLogGroupOutput, error) {
+func (s *Service) createLogGroup(call *operation.Call, in *cloudwatchlogs.CreateLogGroupInput) (*cloudwatchlogs.CreateLogGroupOutput, error) {
 	name := aws.ToString(in.LogGroupName)
 	if err := authorize(call, s.streamARN(name, "")); err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func (s *Service) createLogGroup(call *wire.Call, in *cloudwatchlogs.CreateLogGr
 	})
 }
 
-func (s *Service) deleteLogGroup(call *wire.Call, in *cloudwatchlogs.DeleteLogGroupInput) (*cloudwatchlogs.DeleteLogGroupOutput, error) {
+func (s *Service) deleteLogGroup(call *operation.Call, in *cloudwatchlogs.DeleteLogGroupInput) (*cloudwatchlogs.DeleteLogGroupOutput, error) {
 	name := aws.ToString(in.LogGroupName)
 	if err := authorize(call, s.streamARN(name, "")); err != nil {
 		return nil, err
@@ -105,7 +105,7 @@ func (g group) class() types.LogGroupClass {
 }
 
 // list is a page of the groups that a filter wants, by their names.
-func (s *Service) list(call *wire.Call, filter groupFilter, limit *int32, token *string) (page []group, next *string, err error) {
+func (s *Service) list(call *operation.Call, filter groupFilter, limit *int32, token *string) (page []group, next *string, err error) {
 	if err := authorize(call, s.streamARN("", "")); err != nil {
 		return nil, nil, err
 	}
@@ -121,7 +121,7 @@ func (s *Service) list(call *wire.Call, filter groupFilter, limit *int32, token 
 	return paged(list, wanted, func(g group) string { return g.Name }, limit, 50, token)
 }
 
-func (s *Service) describeLogGroups(call *wire.Call, in *cloudwatchlogs.DescribeLogGroupsInput) (*cloudwatchlogs.DescribeLogGroupsOutput, error) {
+func (s *Service) describeLogGroups(call *operation.Call, in *cloudwatchlogs.DescribeLogGroupsInput) (*cloudwatchlogs.DescribeLogGroupsOutput, error) {
 	if in.LogGroupNamePrefix != nil && in.LogGroupNamePattern != nil {
 		return nil, invalid("LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.")
 	}
@@ -168,7 +168,7 @@ func (s *Service) describeGroup(tx *state.Txn, g group) types.LogGroup {
 	return shown
 }
 
-func (s *Service) listLogGroups(call *wire.Call, in *cloudwatchlogs.ListLogGroupsInput) (*cloudwatchlogs.ListLogGroupsOutput, error) {
+func (s *Service) listLogGroups(call *operation.Call, in *cloudwatchlogs.ListLogGroupsInput) (*cloudwatchlogs.ListLogGroupsOutput, error) {
 	if len(in.DataSources)+len(in.FieldIndexNames)+len(in.LogGroupTags) > 0 {
 		return nil, invalid("Tripod lists log groups by logGroupNamePattern and logGroupClass only: leave dataSources, fieldIndexNames and logGroupTags out.")
 	}
@@ -190,7 +190,7 @@ func (s *Service) listLogGroups(call *wire.Call, in *cloudwatchlogs.ListLogGroup
 // retentions are the numbers of days that can be asked for.
 var retentions = []int32{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
 
-func (s *Service) putRetentionPolicy(call *wire.Call, in *cloudwatchlogs.PutRetentionPolicyInput) (*cloudwatchlogs.PutRetentionPolicyOutput, error) {
+func (s *Service) putRetentionPolicy(call *operation.Call, in *cloudwatchlogs.PutRetentionPolicyInput) (*cloudwatchlogs.PutRetentionPolicyOutput, error) {
 	days := aws.ToInt32(in.RetentionInDays)
 	edit := func(g *group) { g.Retention = days }
 	if !slices.Contains(retentions, days) {
@@ -200,11 +200,11 @@ func (s *Service) putRetentionPolicy(call *wire.Call, in *cloudwatchlogs.PutRete
 	return &cloudwatchlogs.PutRetentionPolicyOutput{}, s.edit(call, aws.ToString(in.LogGroupName), edit)
 }
 
-func (s *Service) deleteRetentionPolicy(call *wire.Call, in *cloudwatchlogs.DeleteRetentionPolicyInput) (*cloudwatchlogs.DeleteRetentionPolicyOutput, error) {
+func (s *Service) deleteRetentionPolicy(call *operation.Call, in *cloudwatchlogs.DeleteRetentionPolicyInput) (*cloudwatchlogs.DeleteRetentionPolicyOutput, error) {
 	return &cloudwatchlogs.DeleteRetentionPolicyOutput{}, s.edit(call, aws.ToString(in.LogGroupName), func(g *group) { g.Retention = 0 })
 }
 
-func (s *Service) putLogGroupDeletionProtection(call *wire.Call, in *cloudwatchlogs.PutLogGroupDeletionProtectionInput) (*cloudwatchlogs.PutLogGroupDeletionProtectionOutput, error) {
+func (s *Service) putLogGroupDeletionProtection(call *operation.Call, in *cloudwatchlogs.PutLogGroupDeletionProtectionInput) (*cloudwatchlogs.PutLogGroupDeletionProtectionOutput, error) {
 	name, err := s.groupName(nil, in.LogGroupIdentifier)
 	if err != nil {
 		return nil, err
@@ -213,7 +213,7 @@ func (s *Service) putLogGroupDeletionProtection(call *wire.Call, in *cloudwatchl
 }
 
 // edit changes a group's record.
-func (s *Service) edit(call *wire.Call, name string, edit func(*group)) error {
+func (s *Service) edit(call *operation.Call, name string, edit func(*group)) error {
 	if err := authorize(call, s.streamARN(name, "")); err != nil {
 		return err
 	}
@@ -229,7 +229,7 @@ func (s *Service) edit(call *wire.Call, name string, edit func(*group)) error {
 }
 
 // change runs a transaction, whose refusals reach the client.
-func (s *Service) change(call *wire.Call, fn func(*state.Txn) error) error {
+func (s *Service) change(call *operation.Call, fn func(*state.Txn) error) error {
 	if err := s.State.Update(call.Request.Context(), fn); err != nil {
 		return fmt.Errorf("%s: %w", call.Operation, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"time"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/logstore"
 	"tripod/state"
@@ -52,6 +53,6 @@ func (s *Service) streamARN(group, stream string) string {
 }
 
 // authorize refuses the call where its principal may not make it on that resource.
-func authorize(call *wire.Call, arn string) error {
+func authorize(call *operation.Call, arn string) error {
 	return call.Authorize(wire.AWSJSON, Name+":"+call.Operation, arn)
 }

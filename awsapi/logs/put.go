@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/logstore"
 	"tripod/state"
 )
@@ -27,7 +27,7 @@ const (
 	copyLimit = 3 * time.Second
 )
 
-func (s *Service) putLogEvents(call *wire.Call, in *cloudwatchlogs.PutLogEventsInput) (*cloudwatchlogs.PutLogEventsOutput, error) {
+func (s *Service) putLogEvents(call *operation.Call, in *cloudwatchlogs.PutLogEventsInput) (*cloudwatchlogs.PutLogEventsOutput, error) {
 	groupName, name := aws.ToString(in.LogGroupName), aws.ToString(in.LogStreamName)
 	if err := authorize(call, s.streamARN(groupName, name)); err != nil {
 		return nil, err

@@ -9,12 +9,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/logstore"
 	"tripod/state"
 )
 
-func (s *Service) createLogStream(call *wire.Call, in *cloudwatchlogs.CreateLogStreamInput) (*cloudwatchlogs.CreateLogStreamOutput, error) {
+func (s *Service) createLogStream(call *operation.Call, in *cloudwatchlogs.CreateLogStreamInput) (*cloudwatchlogs.CreateLogStreamOutput, error) {
 	groupName, name := aws.ToString(in.LogGroupName), aws.ToString(in.LogStreamName)
 	if err := authorize(call, s.streamARN(groupName, name)); err != nil {
 		return nil, err
@@ -32,7 +32,7 @@ func (s *Service) createLogStream(call *wire.Call, in *cloudwatchlogs.CreateLogS
 	})
 }
 
-func (s *Service) deleteLogStream(call *wire.Call, in *cloudwatchlogs.DeleteLogStreamInput) (*cloudwatchlogs.DeleteLogStreamOutput, error) {
+func (s *Service) deleteLogStream(call *operation.Call, in *cloudwatchlogs.DeleteLogStreamInput) (*cloudwatchlogs.DeleteLogStreamOutput, error) {
 	groupName, name := aws.ToString(in.LogGroupName), aws.ToString(in.LogStreamName)
 	if err := authorize(call, s.streamARN(groupName, name)); err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ type listed struct {
 	logstore.Extent
 }
 
-func (s *Service) describeLogStreams(call *wire.Call, in *cloudwatchlogs.DescribeLogStreamsInput) (*cloudwatchlogs.DescribeLogStreamsOutput, error) {
+func (s *Service) describeLogStreams(call *operation.Call, in *cloudwatchlogs.DescribeLogStreamsInput) (*cloudwatchlogs.DescribeLogStreamsOutput, error) {
 	groupName, err := s.groupName(in.LogGroupName, in.LogGroupIdentifier)
 	if err != nil {
 		return nil, err

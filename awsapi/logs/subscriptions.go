@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/state"
 )
@@ -30,7 +31,7 @@ type subscription struct {
 	CreatedAt    time.Time `json:"createdAt"`
 }
 
-func (s *Service) putSubscriptionFilter(call *wire.Call, in *cloudwatchlogs.PutSubscriptionFilterInput) (*cloudwatchlogs.PutSubscriptionFilterOutput, error) {
+func (s *Service) putSubscriptionFilter(call *operation.Call, in *cloudwatchlogs.PutSubscriptionFilterInput) (*cloudwatchlogs.PutSubscriptionFilterOutput, error) {
 	made := subscription{Name: aws.ToString(in.FilterName), Pattern: aws.ToString(in.FilterPattern), Destination: aws.ToString(in.DestinationArn),
 		Role: aws.ToString(in.RoleArn), Distribution: cmp.Or(string(in.Distribution), string(types.DistributionByLogStream)),
 		Transformed: in.ApplyOnTransformedLogs, SystemFields: in.EmitSystemFields, Criteria: in.FieldSelectionCriteria, CreatedAt: s.now()}
@@ -40,7 +41,7 @@ func (s *Service) putSubscriptionFilter(call *wire.Call, in *cloudwatchlogs.PutS
 		return nil, err
 	}
 	if made.Role != "" {
-		if err := call.PassRole(wire.AWSJSON, wire.PassedRole{ARN: made.Role, Service: "logs.amazonaws.com"}, arn); err != nil {
+		if err := call.PassRole(wire.AWSJSON, operation.PassedRole{ARN: made.Role, Service: "logs.amazonaws.com"}, arn); err != nil {
 			return nil, err
 		}
 	}
@@ -109,7 +110,7 @@ func subscribable(tx *state.Txn, name string) (group, error) {
 	return record, nil
 }
 
-func (s *Service) describeSubscriptionFilters(call *wire.Call, in *cloudwatchlogs.DescribeSubscriptionFiltersInput) (*cloudwatchlogs.DescribeSubscriptionFiltersOutput, error) {
+func (s *Service) describeSubscriptionFilters(call *operation.Call, in *cloudwatchlogs.DescribeSubscriptionFiltersInput) (*cloudwatchlogs.DescribeSubscriptionFiltersOutput, error) {
 	name, prefix := aws.ToString(in.LogGroupName), aws.ToString(in.FilterNamePrefix)
 	if err := authorize(call, s.streamARN(name, "")); err != nil {
 		return nil, err
@@ -140,7 +141,7 @@ func (s *Service) describeSubscriptionFilters(call *wire.Call, in *cloudwatchlog
 	return out, nil
 }
 
-func (s *Service) deleteSubscriptionFilter(call *wire.Call, in *cloudwatchlogs.DeleteSubscriptionFilterInput) (*cloudwatchlogs.DeleteSubscriptionFilterOutput, error) {
+func (s *Service) deleteSubscriptionFilter(call *operation.Call, in *cloudwatchlogs.DeleteSubscriptionFilterInput) (*cloudwatchlogs.DeleteSubscriptionFilterOutput, error) {
 	name := aws.ToString(in.LogGroupName)
 	if err := authorize(call, s.streamARN(name, "")); err != nil {
 		return nil, err

@@ -7,7 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/state"
 )
 
@@ -23,7 +23,7 @@ func reservedTag(tags map[string]string) string {
 	return ""
 }
 
-func (s *Service) tagResource(call *wire.Call, in *cloudwatchlogs.TagResourceInput) (*cloudwatchlogs.TagResourceOutput, error) {
+func (s *Service) tagResource(call *operation.Call, in *cloudwatchlogs.TagResourceInput) (*cloudwatchlogs.TagResourceOutput, error) {
 	name, err := s.nameInARN(aws.ToString(in.ResourceArn))
 	if err != nil {
 		return nil, err
@@ -31,11 +31,11 @@ func (s *Service) tagResource(call *wire.Call, in *cloudwatchlogs.TagResourceInp
 	return &cloudwatchlogs.TagResourceOutput{}, s.tag(call, name, in.Tags)
 }
 
-func (s *Service) tagLogGroup(call *wire.Call, in *cloudwatchlogs.TagLogGroupInput) (*cloudwatchlogs.TagLogGroupOutput, error) {
+func (s *Service) tagLogGroup(call *operation.Call, in *cloudwatchlogs.TagLogGroupInput) (*cloudwatchlogs.TagLogGroupOutput, error) {
 	return &cloudwatchlogs.TagLogGroupOutput{}, s.tag(call, aws.ToString(in.LogGroupName), in.Tags)
 }
 
-func (s *Service) tag(call *wire.Call, name string, tags map[string]string) error {
+func (s *Service) tag(call *operation.Call, name string, tags map[string]string) error {
 	return s.retag(call, name, func(old map[string]string) (map[string]string, error) {
 		if wrong := reservedTag(tags); wrong != "" {
 			return nil, invalid("%s", wrong)
@@ -50,7 +50,7 @@ func (s *Service) tag(call *wire.Call, name string, tags map[string]string) erro
 	})
 }
 
-func (s *Service) untagResource(call *wire.Call, in *cloudwatchlogs.UntagResourceInput) (*cloudwatchlogs.UntagResourceOutput, error) {
+func (s *Service) untagResource(call *operation.Call, in *cloudwatchlogs.UntagResourceInput) (*cloudwatchlogs.UntagResourceOutput, error) {
 	name, err := s.nameInARN(aws.ToString(in.ResourceArn))
 	if err != nil {
 		return nil, err
@@ -58,11 +58,11 @@ func (s *Service) untagResource(call *wire.Call, in *cloudwatchlogs.UntagResourc
 	return &cloudwatchlogs.UntagResourceOutput{}, s.untag(call, name, in.TagKeys)
 }
 
-func (s *Service) untagLogGroup(call *wire.Call, in *cloudwatchlogs.UntagLogGroupInput) (*cloudwatchlogs.UntagLogGroupOutput, error) {
+func (s *Service) untagLogGroup(call *operation.Call, in *cloudwatchlogs.UntagLogGroupInput) (*cloudwatchlogs.UntagLogGroupOutput, error) {
 	return &cloudwatchlogs.UntagLogGroupOutput{}, s.untag(call, aws.ToString(in.LogGroupName), in.Tags)
 }
 
-func (s *Service) untag(call *wire.Call, name string, keys []string) error {
+func (s *Service) untag(call *operation.Call, name string, keys []string) error {
 	return s.retag(call, name, func(old map[string]string) (map[string]string, error) {
 		left := maps.Clone(old)
 		for _, key := range keys {
@@ -73,7 +73,7 @@ func (s *Service) untag(call *wire.Call, name string, keys []string) error {
 }
 
 // retag changes a group's tags. AWS authorizes it on the group's ARN itself, without the end that stands for its streams.
-func (s *Service) retag(call *wire.Call, name string, change func(map[string]string) (map[string]string, error)) error {
+func (s *Service) retag(call *operation.Call, name string, change func(map[string]string) (map[string]string, error)) error {
 	if err := authorize(call, s.groupARN(name)); err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (s *Service) retag(call *wire.Call, name string, change func(map[string]str
 	})
 }
 
-func (s *Service) listTagsForResource(call *wire.Call, in *cloudwatchlogs.ListTagsForResourceInput) (*cloudwatchlogs.ListTagsForResourceOutput, error) {
+func (s *Service) listTagsForResource(call *operation.Call, in *cloudwatchlogs.ListTagsForResourceInput) (*cloudwatchlogs.ListTagsForResourceOutput, error) {
 	name, err := s.nameInARN(aws.ToString(in.ResourceArn))
 	if err != nil {
 		return nil, err
@@ -99,12 +99,12 @@ func (s *Service) listTagsForResource(call *wire.Call, in *cloudwatchlogs.ListTa
 	return &cloudwatchlogs.ListTagsForResourceOutput{Tags: tags}, err
 }
 
-func (s *Service) listTagsLogGroup(call *wire.Call, in *cloudwatchlogs.ListTagsLogGroupInput) (*cloudwatchlogs.ListTagsLogGroupOutput, error) {
+func (s *Service) listTagsLogGroup(call *operation.Call, in *cloudwatchlogs.ListTagsLogGroupInput) (*cloudwatchlogs.ListTagsLogGroupOutput, error) {
 	tags, err := s.tagsOf(call, aws.ToString(in.LogGroupName))
 	return &cloudwatchlogs.ListTagsLogGroupOutput{Tags: tags}, err
 }
 
-func (s *Service) tagsOf(call *wire.Call, name string) (map[string]string, error) {
+func (s *Service) tagsOf(call *operation.Call, name string) (map[string]string, error) {
 	if err := authorize(call, s.groupARN(name)); err != nil {
 		return nil, err
 	}

@@ -13,17 +13,17 @@ type Model struct {
 	Constraints wire.Constraints
 	// Refuse makes the error of a call whose input breaks the constraints, as the message says. Nil means InvalidInput.
 	Refuse func(operation string, input *wire.Input, message string) error
-	// Keys are the service's own condition keys of a call, and Passed the roles that it gives to services, once its input
-	// is read. Nil means that there are none.
-	Keys   func(*wire.Call) iam.Keys
-	Passed func(*wire.Call) []wire.PassedRole
+	// Keys are the service's own condition keys of a call, and Passed the roles that it gives to services, once its
+	// input is read. Nil means that there are none.
+	Keys   func(*Call) iam.Keys
+	Passed func(*Call) []PassedRole
 }
 
 // Typed makes an Action of a method that takes the SDK's input and gives the SDK's output: it decodes the input by the
 // schema, refuses what breaks the model's constraints, and calls.
-func Typed[In any, Out smithy.Serializable](model Model, handle func(*wire.Call, *In) (Out, error)) Action {
+func Typed[In any, Out smithy.Serializable](model Model, handle func(*Call, *In) (Out, error)) Action {
 	schema := wire.InputSchema(any(new(In)).(smithy.Serializable))
-	return func(call *wire.Call) (any, error) {
+	return func(call *Call) (any, error) {
 		in := new(In)
 		if err := model.Decode(call, schema, in); err != nil {
 			return nil, err
@@ -38,13 +38,15 @@ func Typed[In any, Out smithy.Serializable](model Model, handle func(*wire.Call,
 
 // Decode reads a call's input into in, a pointer to the SDK's type, and validates it. Its tags are those that count for
 // condition keys: what else the request has, such as a member of that name in another case, the service does not see.
-func (m Model) Decode(call *wire.Call, schema *smithy.Schema, in any) error {
-	input, err := wire.InputOf(call, schema)
+func (m Model) Decode(call *Call, schema *smithy.Schema, in any) error {
+	input, err := wire.InputOf(schema, wire.Parts{
+		Labels: call.Labels, Params: call.Params, Header: call.header(), Body: call.Body,
+	})
 	if err != nil {
 		return err
 	}
 	call.Input = input
-	call.Keys = call.Keys.Without("aws:requesttag/", "aws:tagkeys").With(input.TagKeys())
+	call.Keys = call.Keys.Without("aws:requesttag/", "aws:tagkeys").With(TagKeys(input.Tags()))
 	if err := input.Into(in); err != nil {
 		return err
 	}

@@ -11,7 +11,8 @@ import (
 	"tripod/awsapi/wire"
 )
 
-// JSONAPI is an API of the awsJson1.1 protocol whose shapes the SDK publishes: the header X-Amz-Target names the operation.
+// JSONAPI is an API of the awsJson1.1 protocol whose shapes the SDK publishes: the header X-Amz-Target names the
+// operation.
 type JSONAPI struct {
 	// Name is the service's signing name.
 	Name string
@@ -38,7 +39,7 @@ func (api *JSONAPI) Operation(name string) string {
 func (api *JSONAPI) Names() []string { return slices.Sorted(maps.Keys(api.Actions)) }
 
 // Serve answers one call.
-func (api *JSONAPI) Serve(w http.ResponseWriter, call *wire.Call) error {
+func (api *JSONAPI) Serve(w http.ResponseWriter, call *Call) error {
 	action := api.Actions[call.Operation]
 	if action == nil {
 		return wire.UnsupportedTarget(api.Name, call.Request.Header.Get("X-Amz-Target"))

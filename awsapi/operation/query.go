@@ -22,13 +22,13 @@ type QueryAPI struct {
 	// Model checks inputs before an action sees them; nil checks none.
 	Model *wire.QueryModel
 	// Permit authorizes calls, whatever their action; nil leaves it to the actions.
-	Permit func(*wire.Call) error
+	Permit func(*Call) error
 }
 
 // QueryOf makes an action of a function: it decodes the input from the call's parameters, and asks for the service's
 // permission of the operation's name on all resources.
-func QueryOf[In, Out any](service string, run func(*wire.Call, *In) (*Out, error)) Action {
-	return func(call *wire.Call) (any, error) {
+func QueryOf[In, Out any](service string, run func(*Call, *In) (*Out, error)) Action {
+	return func(call *Call) (any, error) {
 		in := new(In)
 		if err := wire.DecodeQuery(call.Params, in); err != nil {
 			return nil, err
@@ -57,7 +57,7 @@ func (api *QueryAPI) Operation(name string) string {
 func (api *QueryAPI) Names() []string { return slices.Sorted(maps.Keys(api.Actions)) }
 
 // Serve answers one call; errors are *wire.Error or unexpected. Where it returns one it has written nothing.
-func (api *QueryAPI) Serve(w http.ResponseWriter, call *wire.Call) error {
+func (api *QueryAPI) Serve(w http.ResponseWriter, call *Call) error {
 	if err := api.check(call.Params["Action"], call.Params["Version"]); err != nil {
 		return err
 	}
@@ -79,9 +79,9 @@ func (api *QueryAPI) Serve(w http.ResponseWriter, call *wire.Call) error {
 		return err
 	}
 	if api.Protocol == wire.EC2Query {
-		wire.WriteEC2(w, call, result)
+		wire.WriteEC2(w, call.Operation, call.RequestID, result)
 	} else {
-		wire.WriteQueryResult(w, call, api.Namespace, result)
+		wire.WriteQueryResult(w, call.Request, call.Operation, call.RequestID, api.Namespace, result)
 	}
 	return nil
 }
@@ -104,11 +104,14 @@ func (api *QueryAPI) check(actions, versions []string) error {
 	known := api.Operation(actions[0]) != ""
 	switch {
 	case api.Protocol == wire.EC2Query && version != api.Version:
-		return refuse("NoSuchVersion", "The requested version ("+version+") of service "+api.Name+" does not exist: set Version to "+api.Version+".")
+		return refuse("NoSuchVersion",
+			"The requested version ("+version+") of service "+api.Name+" does not exist: "+
+				"set Version to "+api.Version+".")
 	case api.Protocol == wire.EC2Query && !known:
 		return refuse("InvalidAction", "The action "+action+" is not valid for this web service.")
 	case !known || version != api.Version:
-		return wire.UnknownOperation(api.Protocol, "Could not find operation "+action+" for version "+version+": the API's is "+api.Version+".")
+		return wire.UnknownOperation(api.Protocol,
+			"Could not find operation "+action+" for version "+version+": the API's is "+api.Version+".")
 	}
 	return nil
 }

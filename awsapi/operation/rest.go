@@ -69,7 +69,7 @@ func (api *RESTAPI) Names() []string {
 }
 
 // Serve answers a call of the operation by whose route it came.
-func (api *RESTAPI) Serve(w http.ResponseWriter, call *wire.Call) error {
+func (api *RESTAPI) Serve(w http.ResponseWriter, call *Call) error {
 	one, ok := api.named(call.Operation)
 	if !ok || one.Action == nil {
 		return wire.Unsupported(wire.RestJSON, api.Name, call.Operation)

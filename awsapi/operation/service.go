@@ -10,9 +10,9 @@ import (
 	"tripod/awsapi/wire"
 )
 
-// Action answers one operation with its output, or an error (a *wire.Error for the client's eyes). The output is a shape
-// of the SDK, or what encoding/xml or encoding/json write as the protocol has it.
-type Action func(*wire.Call) (any, error)
+// Action answers one operation with its output, or an error (a *wire.Error for the client's eyes). The output is a
+// shape of the SDK, or what encoding/xml or encoding/json write as the protocol has it.
+type Action func(*Call) (any, error)
 
 // Service is an AWS service as package awsapi lists it. All that is said of a service beside its operations is here, so
 // that nothing needs to know it by name.
@@ -40,7 +40,8 @@ type Service struct {
 	Public func(router *mux.Router, failed func(*http.Request, error))
 }
 
-// Errors are a service's own shapes of errors that any call can meet. Where one is not set, the protocol's usual counts.
+// Errors are a service's own shapes of errors that any call can meet. Where one is not set, the protocol's usual
+// counts.
 type Errors struct {
 	// Throttled refuses a call of an operation that was called too often.
 	Throttled func(message string) *wire.Error
@@ -52,15 +53,16 @@ type Errors struct {
 
 // API is a service's operations in one protocol.
 type API interface {
-	// Route adds the API's paths to a router. handle makes the handler of a path: of the operation with that name, or with
-	// an empty name of those whose requests name the operation elsewhere.
+	// Route adds the API's paths to a router. handle makes the handler of a path: of the operation with that name, or
+	// with an empty name of those whose requests name the operation elsewhere.
 	Route(router *mux.Router, handle func(operation string) http.Handler)
 	// Operation is the name if the API has such an operation, and otherwise empty: fit for a metric's label.
 	Operation(name string) string
 	// Names are the operations that Tripod has, sorted.
 	Names() []string
-	// Serve answers a call whose operation is set. Errors are *wire.Error or unexpected; with one it has written nothing.
-	Serve(w http.ResponseWriter, call *wire.Call) error
+	// Serve answers a call whose operation is set. Errors are *wire.Error or unexpected; with one it has written
+	// nothing.
+	Serve(w http.ResponseWriter, call *Call) error
 
 	// accepts says whether a request for that version of an API is for this one.
 	accepts(version string) bool

@@ -1,7 +1,7 @@
 package sts
 
 import (
-	"tripod/awsapi/wire"
+	"tripod/awsapi/operation"
 	"tripod/iam"
 )
 
@@ -13,7 +13,7 @@ type accessKeyInput struct {
 }
 
 // accessKeyInfo tells the account in an access key's id, whether or not there is such a key.
-func (s *Service) accessKeyInfo(_ *wire.Call, in *accessKeyInput) (*AccessKeyInfo, error) {
+func (s *Service) accessKeyInfo(_ *operation.Call, in *accessKeyInput) (*AccessKeyInfo, error) {
 	account, ok := iam.AccountOfKey(in.AccessKeyID)
 	if !ok {
 		// Ids of before 2019, such as AWS's own example AKIAIOSFODNN7EXAMPLE, do not tell the account, and no key here has one.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
@@ -73,7 +74,7 @@ type AssumedRoleUser struct {
 }
 
 // assumeRole makes credentials of a role for a principal that the role trusts.
-func (s *Service) assumeRole(call *wire.Call, in *assumeRoleInput) (*AssumedRole, error) {
+func (s *Service) assumeRole(call *operation.Call, in *assumeRoleInput) (*AssumedRole, error) {
 	account, name, err := in.roleInput.check()
 	if err != nil {
 		return nil, err
@@ -170,7 +171,7 @@ func roleUser(role region.Role, accountID, session string) AssumedRoleUser {
 
 // trusting is the role, if it trusts the caller with the session. A role that is not there is denied in the same words as one that trusts
 // somebody else: who may not assume a role does not learn whether it exists.
-func (s *Service) trusting(call *wire.Call, in *assumeRoleInput, name string, session iam.Session, mfa bool) (region.Role, error) {
+func (s *Service) trusting(call *operation.Call, in *assumeRoleInput, name string, session iam.Session, mfa bool) (region.Role, error) {
 	denied := func(action, reason string) error {
 		return wire.AccessDenied(wire.Query, call.Principal.ARN, action, in.RoleARN, reason)
 	}

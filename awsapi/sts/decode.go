@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
@@ -18,7 +19,7 @@ type decodeInput struct {
 type DecodedMessage struct{ DecodedMessage string }
 
 // decodeMessage tells why a call was refused, by the encoded message in EC2's refusal.
-func (s *Service) decodeMessage(call *wire.Call, in *decodeInput) (*DecodedMessage, error) {
+func (s *Service) decodeMessage(call *operation.Call, in *decodeInput) (*DecodedMessage, error) {
 	if err := call.Authorize(wire.Query, "sts:DecodeAuthorizationMessage", "*"); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package sts
 
 import (
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/iam"
 )
@@ -27,7 +28,7 @@ type FederatedUser struct {
 
 // federationToken makes temporary credentials of somebody for whom the user who calls vouches. They allow what both the user and the
 // policies that are given here allow: without policies nothing.
-func (s *Service) federationToken(call *wire.Call, in *federationInput) (*Federation, error) {
+func (s *Service) federationToken(call *operation.Call, in *federationInput) (*Federation, error) {
 	tags, err := sessionTags(in.Tags)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,6 @@
 package sts
 
-import "tripod/awsapi/wire"
+import "tripod/awsapi/operation"
 
 // CallerIdentity is the result of GetCallerIdentity, in the order in which STS writes it.
 type CallerIdentity struct {
@@ -10,6 +10,6 @@ type CallerIdentity struct {
 }
 
 // GetCallerIdentity says who signed the call. No permission is needed, as in AWS.
-func GetCallerIdentity(call *wire.Call) CallerIdentity {
+func GetCallerIdentity(call *operation.Call) CallerIdentity {
 	return CallerIdentity{ARN: call.Principal.ARN, UserID: call.Principal.UserID, Account: call.Principal.AccountID}
 }

@@ -37,7 +37,7 @@ func (s *Service) API() *operation.QueryAPI {
 // actions are the operations that Tripod has, by name. Without state there are no temporary credentials.
 func (s *Service) actions() map[string]operation.Action {
 	all := map[string]operation.Action{
-		"GetCallerIdentity": func(call *wire.Call) (any, error) { return GetCallerIdentity(call), nil },
+		"GetCallerIdentity": func(call *operation.Call) (any, error) { return GetCallerIdentity(call), nil },
 		"GetAccessKeyInfo":  typed(s.accessKeyInfo),
 	}
 	if s.State != nil {
@@ -51,8 +51,8 @@ func (s *Service) actions() map[string]operation.Action {
 }
 
 // typed makes an action of a function: it fills the input.
-func typed[In, Out any](run func(*wire.Call, *In) (*Out, error)) operation.Action {
-	return func(call *wire.Call) (any, error) {
+func typed[In, Out any](run func(*operation.Call, *In) (*Out, error)) operation.Action {
+	return func(call *operation.Call) (any, error) {
 		in := new(In)
 		if err := wire.DecodeQuery(call.Params, in); err != nil {
 			return nil, err

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/state"
@@ -21,7 +22,7 @@ type sessionTokenInput struct {
 type SessionToken struct{ Credentials Credentials }
 
 // sessionToken makes temporary credentials of the user, or root, who calls. No permission is needed, as in AWS.
-func (s *Service) sessionToken(call *wire.Call, in *sessionTokenInput) (*SessionToken, error) {
+func (s *Service) sessionToken(call *operation.Call, in *sessionTokenInput) (*SessionToken, error) {
 	mfa, err := s.take(call, in.device)
 	if err != nil {
 		return nil, err
@@ -39,7 +40,7 @@ func (s *Service) sessionToken(call *wire.Call, in *sessionTokenInput) (*Session
 type device struct{ SerialNumber, TokenCode *string }
 
 // take says whether the call brings a code of a device of the user who calls. A code is taken once.
-func (s *Service) take(call *wire.Call, d device) (bool, error) {
+func (s *Service) take(call *operation.Call, d device) (bool, error) {
 	if d.SerialNumber == nil && d.TokenCode == nil {
 		return false, nil
 	}
@@ -62,7 +63,7 @@ func (s *Service) take(call *wire.Call, d device) (bool, error) {
 
 // callable refuses what credentials of the caller's kind cannot call, whatever their policies ("Compare AWS STS credentials" of the IAM
 // user guide).
-func callable(call *wire.Call) error {
+func callable(call *operation.Call) error {
 	p := call.Principal
 	switch {
 	case p.IsRoot() && call.Operation == "AssumeRole":

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/sts"
 	"tripod/awsapi/wire"
 	"tripod/iam"
@@ -38,7 +39,7 @@ func call(t *testing.T, service *sts.Service, by iam.Principal, action, query st
 	params.Set("Action", action)
 	params.Set("Version", sts.Version)
 	w := httptest.NewRecorder()
-	if err := service.API().Serve(w, &wire.Call{Operation: action, Principal: by, Params: params, Request: httptest.NewRequest("POST", "/", nil)}); err != nil {
+	if err := service.API().Serve(w, &operation.Call{Operation: action, Principal: by, Params: params, Request: httptest.NewRequest("POST", "/", nil)}); err != nil {
 		return answer{}, err
 	}
 	var read struct {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/sts"
 	"tripod/awsapi/wire"
 	"tripod/iam"
@@ -40,7 +41,7 @@ func assume(t *testing.T, trust string, by iam.Principal, change url.Values) (*s
 	}
 	service := sts.Service{State: store, Now: func() time.Time { return now }}
 	w := httptest.NewRecorder()
-	err := service.API().Serve(w, &wire.Call{Operation: "AssumeRole", Principal: by, Params: params, Request: httptest.NewRequest("POST", "/", nil)})
+	err := service.API().Serve(w, &operation.Call{Operation: "AssumeRole", Principal: by, Params: params, Request: httptest.NewRequest("POST", "/", nil)})
 	if err != nil {
 		return store, sts.Credentials{}, err
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
@@ -34,7 +35,7 @@ type WebIdentityRole struct {
 
 // assumeWithWebIdentity makes credentials of a role for who has a token of an issuer that the role trusts: a service account of one of the
 // region's clusters, or a user of an identity provider on this machine. The call is not signed; the token is its proof.
-func (s *Service) assumeWithWebIdentity(call *wire.Call, in *webIdentityInput) (*WebIdentityRole, error) {
+func (s *Service) assumeWithWebIdentity(call *operation.Call, in *webIdentityInput) (*WebIdentityRole, error) {
 	account, name, err := in.check()
 	if err != nil {
 		return nil, err
@@ -155,7 +156,7 @@ func (s *Service) signed(ctx context.Context, id iam.WebToken, provider region.O
 }
 
 // trustsIdentity asks the role's trust policy. Its condition keys are ISSUER:aud and ISSUER:sub.
-func trustsIdentity(call *wire.Call, role region.Role, id iam.WebToken, seen identified, name string) (bool, error) {
+func trustsIdentity(call *operation.Call, role region.Role, id iam.WebToken, seen identified, name string) (bool, error) {
 	trust, err := iam.TrustOf(role)
 	if err != nil {
 		return false, err

@@ -57,7 +57,8 @@ type validator struct {
 // refuse notes a violation. value is the JSON's, or for lists and maps nothing but their kind.
 func (v *validator) refuse(path, value, constraint string) {
 	if len(v.violations) < mostViolations {
-		v.violations = append(v.violations, fmt.Sprintf("Value %s at '%s' failed to satisfy constraint: %s", value, excerpt(path), constraint))
+		v.violations = append(v.violations, fmt.Sprintf("Value %s at '%s' failed to satisfy constraint: %s", value,
+			excerpt(path), constraint))
 	}
 }
 
@@ -188,6 +189,7 @@ func whole(pattern string) *regexp.Regexp {
 	if known, ok := patterns.Load(pattern); ok {
 		return known.(*regexp.Regexp)
 	}
-	known, _ := patterns.LoadOrStore(pattern, regexp.MustCompile(`\A(?:`+javaRune.ReplaceAllString(pattern, `\x{$1}`)+`)\z`)) // the generator has compiled it too
+	known, _ := patterns.LoadOrStore(pattern, regexp.MustCompile(`\A(?:`+javaRune.ReplaceAllString(pattern,
+		`\x{$1}`)+`)\z`)) // the generator has compiled it too
 	return known.(*regexp.Regexp)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -19,22 +20,31 @@ type Input struct {
 	members map[string]tree
 }
 
-// InputOf gathers an operation's input by its schema. Members that the schema does not have are left out, as AWS ignores them. Bad JSON is
-// SerializationException.
-func InputOf(call *Call, schema *smithy.Schema) (*Input, error) {
+// Parts are what a request's input is gathered from.
+type Parts struct {
+	// Labels are the path's parts by name, decoded; Params the query's parameters.
+	Labels map[string]string
+	Params url.Values
+	Header http.Header
+	Body   []byte
+}
+
+// InputOf gathers an operation's input by its schema. Members that the schema does not have are left out, as AWS
+// ignores them. Bad JSON is SerializationException.
+func InputOf(schema *smithy.Schema, parts Parts) (*Input, error) {
 	in := &Input{schema: schema, members: map[string]tree{}}
 	var body []string
 	for name, member := range schema.Members() {
-		if value, bound := boundValue(call, member); !bound {
+		if value, bound := boundValue(parts, member); !bound {
 			body = append(body, name)
 		} else if value != nil {
 			in.members[name] = value
 		}
 	}
-	if len(body) == 0 || len(call.Body) == 0 {
+	if len(body) == 0 || len(parts.Body) == 0 {
 		return in, nil
 	}
-	sent, err := parseJSON(call.Body)
+	sent, err := parseJSON(parts.Body)
 	if err != nil {
 		return nil, serialization(err)
 	}
@@ -46,19 +56,19 @@ func InputOf(call *Call, schema *smithy.Schema) (*Input, error) {
 	return in, nil
 }
 
-// boundValue is the value of a member that stands in the path, the query or a header, nil where it is not sent. Those of the query are
-// texts, and lists of texts, whatever their types.
-func boundValue(call *Call, member *smithy.Schema) (value tree, bound bool) {
+// boundValue is the value of a member that stands in the path, the query or a header, nil where it is not sent. Those
+// of the query are texts, and lists of texts, whatever their types.
+func boundValue(parts Parts, member *smithy.Schema) (value tree, bound bool) {
 	name := member.MemberName()
 	if _, ok := smithy.SchemaTrait[*traits.HTTPLabel](member); ok {
-		if text, ok := call.Labels[name]; ok {
+		if text, ok := parts.Labels[name]; ok {
 			value = plain(text)
 		}
 		return value, true
 	}
 	if header, ok := smithy.SchemaTrait[*traits.HTTPHeader](member); ok {
-		if call.Request != nil && len(call.Request.Header.Values(header.Name)) > 0 {
-			value = plain(call.Request.Header.Get(header.Name))
+		if len(parts.Header.Values(header.Name)) > 0 {
+			value = plain(parts.Header.Get(header.Name))
 		}
 		return value, true
 	}
@@ -66,7 +76,7 @@ func boundValue(call *Call, member *smithy.Schema) (value tree, bound bool) {
 	if !ok {
 		return nil, false
 	}
-	sent, ok := call.Params[query.Name]
+	sent, ok := parts.Params[query.Name]
 	switch {
 	case !ok || len(sent) == 0:
 	case member.Type() == smithy.ShapeTypeList:
@@ -84,7 +94,8 @@ func boundValue(call *Call, member *smithy.Schema) (value tree, bound bool) {
 // plain is a text outside the body: it may stand for a number or a boolean, which in JSON have a form of their own.
 type plain string
 
-// Into fills the SDK's input type, given by pointer. A value of another type than the schema's is SerializationException.
+// Into fills the SDK's input type, given by pointer. A value of another type than the schema's is
+// SerializationException.
 func (in *Input) Into(target any) error {
 	return fillStruct(target, in.schema, in.members)
 }
@@ -94,7 +105,8 @@ func (in *Input) Text(member string) string {
 	return textOf(in.members[member])
 }
 
-// Values are what stands at a path of members, such as oidc.clientId, as texts: of a list each item's, and none where nothing stands.
+// Values are what stands at a path of members, such as oidc.clientId, as texts: of a list each item's, and none where
+// nothing stands.
 func (in *Input) Values(path string) []string { return valuesAt(in.members, strings.Split(path, ".")) }
 
 // ValuesWhere are the values at path in those structures of a list in which a member has that value.
@@ -150,7 +162,8 @@ func textOf(value tree) string {
 
 // serialization is the error of AWS's own framework, which no service models, for what cannot be read at all.
 func serialization(err error) *Error {
-	return &Error{Code: "SerializationException", Status: http.StatusBadRequest, Message: "The request cannot be read: " + err.Error() + "."}
+	return &Error{Code: "SerializationException", Status: http.StatusBadRequest,
+		Message: "The request cannot be read: " + err.Error() + "."}
 }
 
 // wrongType is the SerializationException for a value of a type that the schema does not have there.
@@ -162,7 +175,8 @@ func typeName(schema *smithy.Schema) string {
 	switch schema.Type() {
 	case smithy.ShapeTypeBoolean:
 		return "true or false"
-	case smithy.ShapeTypeByte, smithy.ShapeTypeShort, smithy.ShapeTypeInteger, smithy.ShapeTypeLong, smithy.ShapeTypeIntEnum:
+	case smithy.ShapeTypeByte, smithy.ShapeTypeShort, smithy.ShapeTypeInteger, smithy.ShapeTypeLong,
+		smithy.ShapeTypeIntEnum:
 		return "an integer in its type's range"
 	case smithy.ShapeTypeFloat, smithy.ShapeTypeDouble:
 		return "a number"

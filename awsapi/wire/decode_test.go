@@ -80,8 +80,9 @@ func thingSchema() *smithy.Schema {
 func decodeThing(target, body string) (*thing, error) {
 	r := httptest.NewRequest(http.MethodPost, target, nil)
 	r.Header.Set("X-Agent", "agent")
-	call := &Call{Labels: map[string]string{"name": "arn:aws/x y"}, Params: r.URL.Query(), Body: []byte(body), Request: r}
-	input, err := InputOf(call, InputSchema(&thing{}))
+	parts := Parts{Labels: map[string]string{"name": "arn:aws/x y"}, Params: r.URL.Query(), Body: []byte(body),
+		Header: r.Header}
+	input, err := InputOf(InputSchema(&thing{}), parts)
 	if err != nil {
 		return nil, err
 	}
@@ -102,9 +103,12 @@ func TestInputsAreReadFromPathQueryHeaderAndBody(t *testing.T) {
 	}
 	got.Ratio = nil
 	want := &thing{
-		Name: new("arn:aws/x y"), Filter: []string{"a", "b c"}, Agent: new("agent"), Count: new(int32(100)), Small: new(int8(-128)),
-		Big: new(int64(9007199254740993)), On: true, When: new(time.Unix(946684800, 500_000_000).UTC()), Since: new(time.Date(2026, 1, 2, 2, 4, 5, 500_000_000, time.UTC)),
-		Blob: []byte{0, 1}, Names: []string{}, Labels: map[string]string{"": "empty"}, Inner: &thing{Count: new(int32(1)), Name: new("inner")}, Things: []thing{{}, {}},
+		Name: new("arn:aws/x y"), Filter: []string{"a", "b c"}, Agent: new("agent"), Count: new(int32(100)),
+		Small: new(int8(-128)),
+		Big:   new(int64(9007199254740993)), On: true, When: new(time.Unix(946684800, 500_000_000).UTC()),
+		Since: new(time.Date(2026, 1, 2, 2, 4, 5, 500_000_000, time.UTC)),
+		Blob:  []byte{0, 1}, Names: []string{}, Labels: map[string]string{"": "empty"},
+		Inner: &thing{Count: new(int32(1)), Name: new("inner")}, Things: []thing{{}, {}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("got (-want +got):\n%s", diff)
@@ -113,14 +117,17 @@ func TestInputsAreReadFromPathQueryHeaderAndBody(t *testing.T) {
 
 func TestInputsOfAnotherTypeAreRefused(t *testing.T) {
 	for _, body := range []string{
-		`{"count":2147483648}`, `{"count":1.5}`, `{"count":"1"}`, `{"count":1e-1}`, `{"count":1e999}`, `{"small":128}`, `{"big":9223372036854775808}`, `{"big":1e18}`,
+		`{"count":2147483648}`, `{"count":1.5}`, `{"count":"1"}`, `{"count":1e-1}`, `{"count":1e999}`,
+		`{"small":128}`, `{"big":9223372036854775808}`, `{"big":1e18}`,
 		`{"ratio":"nan"}`, `{"ratio":"1"}`, `{"ratio":1e999}`, `{"on":"true"}`, `{"on":1}`,
 		`{"when":"2026-01-02T03:04:05Z"}`, `{"when":1e300}`, `{"when":-1e12}`, `{"when":"NaN"}`, `{"when":[]}`,
-		`{"blob":"*"}`, `{"blob":"AA"}`, `{"blob":1}`, `{"blob":null,"names":{}}`, `{"names":"a"}`, `{"names":[1]}`, `{"names":[[]]}`,
+		`{"blob":"*"}`, `{"blob":"AA"}`, `{"blob":1}`, `{"blob":null,"names":{}}`,
+		`{"names":"a"}`, `{"names":[1]}`, `{"names":[[]]}`,
 		`{"labels":[]}`, `{"labels":{"a":1}}`, `{"inner":[]}`, `{"inner":{"inner":{"count":true}}}`, `{"things":[1]}`,
 	} {
 		var e *Error
-		if _, err := decodeThing("/", body); !errors.As(err, &e) || e.Code != "SerializationException" || e.Status != http.StatusBadRequest {
+		if _, err := decodeThing("/", body); !errors.As(err, &e) || e.Code != "SerializationException" ||
+			e.Status != http.StatusBadRequest {
 			t.Errorf("%s: got %v, want a SerializationException", body, err)
 		}
 	}
@@ -132,7 +139,8 @@ func TestInputsOfAnotherTypeAreRefused(t *testing.T) {
 }
 
 func TestNullsAreAsIfNotSent(t *testing.T) {
-	got, err := decodeThing("/", `{"count":null,"blob":null,"names":null,"labels":null,"inner":null,"when":null,"on":null}`)
+	got, err := decodeThing("/",
+		`{"count":null,"blob":null,"names":null,"labels":null,"inner":null,"when":null,"on":null}`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +151,8 @@ func TestNullsAreAsIfNotSent(t *testing.T) {
 
 func TestBodiesAreReadStrictly(t *testing.T) {
 	deep := func(n int) string { return `{"unknown":` + strings.Repeat("[", n) + strings.Repeat("]", n) + "}" }
-	for _, body := range []string{"{}", " {\n} ", `{"unknown":{"a":[1,{"b":null}]}}`, deep(maxDepth - 1), `{"names":["\ud83d\ude00"]}`} {
+	for _, body := range []string{"{}", " {\n} ", `{"unknown":{"a":[1,{"b":null}]}}`, deep(maxDepth - 1),
+		`{"names":["\ud83d\ude00"]}`} {
 		if _, err := decodeThing("/", body); err != nil {
 			t.Errorf("%.60q: %v", body, err)
 		}
@@ -174,22 +183,34 @@ func TestErrorsDoNotShowValuesOfTheWrongType(t *testing.T) {
 func TestConstraintsAreCheckedAtAllDepths(t *testing.T) {
 	constraints := Constraints{
 		"Thing": {Required: []string{"count"}}, "Count": {Min: new(int64(0)), Max: new(int64(9))},
-		"Text": {Min: new(int64(1)), Max: new(int64(3)), Pattern: "^[a-zé]*"}, "Names": {Max: new(int64(2))}, "Labels": {Min: new(int64(1))},
+		"Text": {Min: new(int64(1)), Max: new(int64(3)), Pattern: "^[a-zé]*"}, "Names": {Max: new(int64(2))},
+		"Labels": {Min: new(int64(1))},
 	}
 	for body, want := range map[string]string{
 		`{"count":1,"names":["ééé"],"labels":{"a":"b"}}`: "",
-		`{}`:                                        "Value null at 'count' failed to satisfy constraint: Member must not be null",
-		`{"count":10}`:                              "Value '10' at 'count' failed to satisfy constraint: Member must have value less than or equal to 9",
-		`{"count":1,"names":["éééé"]}`:              "Value 'éééé' at 'names.1.member' failed to satisfy constraint: Member must have length less than or equal to 3",
-		`{"count":1,"names":["a","b","c"]}`:         "Value (a list of 3) at 'names' failed to satisfy constraint: Member must have length less than or equal to 2",
-		`{"count":1,"labels":{}}`:                   "Value (a map of 0) at 'labels' failed to satisfy constraint: Member must have length greater than or equal to 1",
-		`{"count":1,"labels":{"A":"b"}}`:            "Value 'A' at 'labels.key' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[a-zé]*",
-		`{"count":1,"labels":{"a":"B"}}`:            "Value 'B' at 'labels.a' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[a-zé]*",
-		`{"count":1,"labels":{"a":null}}`:           "Value null at 'labels.a' failed to satisfy constraint: Member must not be null",
-		`{"count":1,"things":[null]}`:               "Value null at 'things.1.member' failed to satisfy constraint: Member must not be null",
-		`{"count":1,"inner":{"inner":{"count":1}}}`: "Value null at 'inner.count' failed to satisfy constraint: Member must not be null",
+		`{}`: "Value null at 'count' failed to satisfy constraint: Member " +
+			"must not be null",
+		`{"count":10}`: "Value '10' at 'count' failed to satisfy constraint: Member " +
+			"must have value less than or equal to 9",
+		`{"count":1,"names":["éééé"]}`: "Value 'éééé' at 'names.1.member' failed to satisfy constraint: " +
+			"Member must have length less than or equal to 3",
+		`{"count":1,"names":["a","b","c"]}`: "Value (a list of 3) at 'names' failed to satisfy constraint: " +
+			"Member must have length less than or equal to 2",
+		`{"count":1,"labels":{}}`: "Value (a map of 0) at 'labels' failed to satisfy constraint: " +
+			"Member must have length greater than or equal to 1",
+		`{"count":1,"labels":{"A":"b"}}`: "Value 'A' at 'labels.key' failed to satisfy constraint: Member " +
+			"must satisfy regular expression pattern: ^[a-zé]*",
+		`{"count":1,"labels":{"a":"B"}}`: "Value 'B' at 'labels.a' failed to satisfy constraint: Member " +
+			"must satisfy regular expression pattern: ^[a-zé]*",
+		`{"count":1,"labels":{"a":null}}`: "Value null at 'labels.a' failed to satisfy constraint: Member " +
+			"must not be null",
+		`{"count":1,"things":[null]}`: "Value null at 'things.1.member' failed to satisfy constraint: " +
+			"Member must not be null",
+		`{"count":1,"inner":{"inner":{"count":1}}}`: "Value null at 'inner.count' failed to satisfy constraint: " +
+			"Member must not be null",
 	} {
-		input, err := InputOf(&Call{Labels: map[string]string{"name": "abc"}, Params: url.Values{}, Body: []byte(body)}, thingSchema())
+		input, err := InputOf(thingSchema(), Parts{Labels: map[string]string{"name": "abc"}, Params: url.Values{},
+			Body: []byte(body)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -204,7 +225,7 @@ func TestConstraintsAreCheckedAtAllDepths(t *testing.T) {
 
 func TestOneErrorNamesTenViolationsAtMost(t *testing.T) {
 	body := `{"names":[` + strings.Repeat(`"`+strings.Repeat("é", 1000)+`",`, 999) + `""]}`
-	input, err := InputOf(&Call{Body: []byte(body)}, thingSchema())
+	input, err := InputOf(thingSchema(), Parts{Body: []byte(body)})
 	if err != nil {
 		t.Fatal(err)
 	}

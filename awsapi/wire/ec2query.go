@@ -30,15 +30,16 @@ type ec2Node struct {
 	children map[string]*ec2Node
 }
 
-// DecodeEC2 fills the struct that into points to from a call's parameters. A field's tag `ec2:"Name"` is the parameter's name,
-// with ",required" where it must be there. Fields are strings, bools, integers, pointers to them (nil: not given), structs, and
-// slices of all these, written Name.1, Name.2 in the order of the numbers.
+// DecodeEC2 fills the struct that into points to from a call's parameters. A field's tag `ec2:"Name"` is the
+// parameter's name, with ",required" where it must be there. Fields are strings, bools, integers, pointers to them
+// (nil: not given), structs, and slices of all these, written Name.1, Name.2 in the order of the numbers.
 //
-// A parameter that has no field is refused, as EC2 refuses what it does not know: silence would be taken for effect. Only what is
-// switched off ("false") passes, since it asks for nothing.
+// A parameter that has no field is refused, as EC2 refuses what it does not know: silence would be taken for effect.
+// Only what is switched off ("false") passes, since it asks for nothing.
 func DecodeEC2(params url.Values, into any) error {
 	if len(params) > maxEC2Params {
-		return ec2Error("InvalidParameterCombination", fmt.Sprintf("The request has more than %d parameters.", maxEC2Params))
+		return ec2Error("InvalidParameterCombination",
+			fmt.Sprintf("The request has more than %d parameters.", maxEC2Params))
 	}
 	root := &ec2Node{}
 	for name, values := range params {
@@ -89,14 +90,16 @@ func (n *ec2Node) fill(path string, value reflect.Value) error {
 		return unknownParameter(path + "." + n.names()[0])
 	}
 	if len(n.values) != 1 {
-		return ec2Error("InvalidParameterValue", fmt.Sprintf("The parameter %s is given %d times: give it once.", Clip(path), len(n.values)))
+		return ec2Error("InvalidParameterValue", fmt.Sprintf("The parameter %s is given %d times: give it once.",
+			Clip(path), len(n.values)))
 	}
 	return setScalar(path, n.values[0], value)
 }
 
 func (n *ec2Node) fillStruct(path string, value reflect.Value) error {
 	if len(n.values) > 0 {
-		return ec2Error("InvalidParameterValue", fmt.Sprintf("The parameter %s has members: give those, as in %s.Name.", Clip(path), Clip(path)))
+		return ec2Error("InvalidParameterValue", fmt.Sprintf("The parameter %s has members: give those, as in %s.Name.",
+			Clip(path), Clip(path)))
 	}
 	known := map[string]bool{}
 	for i := range value.NumField() {
@@ -116,7 +119,8 @@ func (n *ec2Node) fillStruct(path string, value reflect.Value) error {
 			return err
 		}
 		if option == "required" && isEmpty(value.Field(i)) {
-			return ec2Error("MissingParameter", "The request must contain a value for the parameter "+dotted(path, name))
+			return ec2Error("MissingParameter", "The request must contain a value for the parameter "+dotted(path,
+				name))
 		}
 	}
 	for _, name := range n.names() {
@@ -127,7 +131,8 @@ func (n *ec2Node) fillStruct(path string, value reflect.Value) error {
 	return nil
 }
 
-// isEmpty says whether a value that was given says nothing: an empty text or list. False and zero are values like others.
+// isEmpty says whether a value that was given says nothing: an empty text or list. False and zero are values like
+// others.
 func isEmpty(value reflect.Value) bool {
 	switch value.Kind() {
 	case reflect.String, reflect.Slice:
@@ -138,7 +143,8 @@ func isEmpty(value reflect.Value) bool {
 
 func (n *ec2Node) fillSlice(path string, value reflect.Value) error {
 	if len(n.values) > 0 {
-		return ec2Error("InvalidParameterValue", fmt.Sprintf("The parameter %s is a list: give it as %s.1, %s.2.", Clip(path), Clip(path), Clip(path)))
+		return ec2Error("InvalidParameterValue", fmt.Sprintf("The parameter %s is a list: give it as %s.1, %s.2.",
+			Clip(path), Clip(path), Clip(path)))
 	}
 	type element struct {
 		index int
@@ -164,7 +170,8 @@ func (n *ec2Node) fillSlice(path string, value reflect.Value) error {
 
 func setScalar(path, text string, value reflect.Value) error {
 	wrong := func(expected string) error {
-		return ec2Error("InvalidParameterValue", fmt.Sprintf("Value (%s) for parameter %s is invalid. It must be %s.", Clip(text), Clip(path), expected))
+		return ec2Error("InvalidParameterValue", fmt.Sprintf("Value (%s) for parameter %s is invalid. It must be %s.",
+			Clip(text), Clip(path), expected))
 	}
 	switch value.Kind() {
 	case reflect.String:
@@ -225,7 +232,8 @@ func (n *ec2Node) names() []string {
 }
 
 func unknownParameter(name string) error {
-	return ec2Error("UnknownParameter", fmt.Sprintf("The parameter %s is not recognized: Tripod's EC2 does not have it here, so leave it out.", Clip(name)))
+	return ec2Error("UnknownParameter", fmt.Sprintf("The parameter %s is not recognized: Tripod's EC2 does not have "+
+		"it here, so leave it out.", Clip(name)))
 }
 
 // validXML says whether an XML 1.0 document can hold the text: what comes in as a name or tag goes out in an answer.
@@ -253,17 +261,17 @@ func dotted(path, name string) string {
 }
 
 // WriteEC2 answers an EC2 call: <ACTIONResponse> with the request's id and then the members of result, a struct.
-func WriteEC2(w http.ResponseWriter, call *Call, result any) {
+func WriteEC2(w http.ResponseWriter, operation, requestID string, result any) {
 	var members bytes.Buffer
 	enc := xml.NewEncoder(&members)
 	enc.Indent("", "  ")
-	name := call.Operation + "Response"
+	name := operation + "Response"
 	if err := enc.EncodeElement(result, xml.StartElement{Name: xml.Name{Local: name}}); err != nil {
 		panic(fmt.Sprintf("wire: marshal %T: %v", result, err)) // only types that encoding/xml cannot write
 	}
 	inner := bytes.TrimPrefix(members.Bytes(), []byte("<"+name+">"))
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s<%s xmlns=%q>\n  <requestId>%s</requestId>", xml.Header, name, EC2Namespace, call.RequestID)
+	fmt.Fprintf(&b, "%s<%s xmlns=%q>\n  <requestId>%s</requestId>", xml.Header, name, EC2Namespace, requestID)
 	b.Write(inner)
 	b.WriteByte('\n')
 	Write(w, http.StatusOK, "text/xml;charset=UTF-8", b.Bytes())

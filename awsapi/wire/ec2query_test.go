@@ -23,7 +23,8 @@ type ec2Required struct {
 }
 
 func requiredParams() url.Values {
-	return url.Values{"Flag": {"false"}, "Count": {"0"}, "Share": {"0"}, "Switch": {"false"}, "Inner.Flag": {"false"}, "Text": {"t"},
+	return url.Values{"Flag": {"false"}, "Count": {"0"}, "Share": {"0"}, "Switch": {"false"}, "Inner.Flag": {"false"},
+		"Text":    {"t"},
 		"Texts.1": {""}}
 }
 
@@ -51,7 +52,8 @@ func TestRequiredParametersThatAreAbsentOrEmptyAreMissing(t *testing.T) {
 			var refused *wire.Error
 			err := wire.DecodeEC2(params, new(ec2Required))
 			if !errors.As(err,
-				&refused) || refused.Code != "MissingParameter" && (len(value) == 0 || refused.Code != "InvalidParameterValue") {
+				&refused) || refused.Code != "MissingParameter" &&
+				(len(value) == 0 || refused.Code != "InvalidParameterValue") {
 				t.Errorf("%v: got %v, want MissingParameter", params, err)
 			}
 		}

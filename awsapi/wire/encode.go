@@ -14,8 +14,8 @@ import (
 )
 
 // body is an operation whose input is nothing but its body. The SDK publishes its JSON encoder only as the part of a
-// protocol that writes requests; an output serialized as if it were this operation's input gives the response's body. The SDK's own
-// response snapshots are made the same way.
+// protocol that writes requests; an output serialized as if it were this operation's input gives the response's body.
+// The SDK's own response snapshots are made the same way.
 var body = smithy.NewOperationSchema(
 	smithy.NewSchema(smithy.ShapeID{Namespace: "tripod", Name: "Body"}, smithy.ShapeTypeOperation, 0,
 		&traits.HTTP{Method: http.MethodPost, URI: "/", Code: http.StatusOK}),
@@ -23,9 +23,9 @@ var body = smithy.NewOperationSchema(
 
 var restJSON = restjson1.New(nil)
 
-// Encode is the JSON of an output or exception of an SDK with published schemas. Members bound to headers are not in it.
-// always are boolean members of structures that are written when false too: the SDK, which writes requests, leaves out
-// those whose zero value is the default, and AWS does not.
+// Encode is the JSON of an output or exception of an SDK with published schemas. Members bound to headers are not in
+// it. always are boolean members of structures that are written when false too: the SDK, which writes requests, leaves
+// out those whose zero value is the default, and AWS does not.
 func Encode(shape smithy.Serializable, always ...*smithy.Schema) ([]byte, error) {
 	request := smithyhttp.NewStackRequest().(*smithyhttp.Request)
 	if err := restJSON.SerializeRequest(context.Background(), body, withFalse{shape, always}, request); err != nil {
@@ -42,8 +42,8 @@ func Encode(shape smithy.Serializable, always ...*smithy.Schema) ([]byte, error)
 	return text, nil
 }
 
-// WriteJSON answers with an output in JSON: a shape of the SDK as Encode writes it, or what encoding/json writes. With an
-// error it has written nothing.
+// WriteJSON answers with an output in JSON: a shape of the SDK as Encode writes it, or what encoding/json writes. With
+// an error it has written nothing.
 func WriteJSON(w http.ResponseWriter, status int, contentType string, output any, always ...*smithy.Schema) error {
 	var text []byte
 	var err error
@@ -59,8 +59,8 @@ func WriteJSON(w http.ResponseWriter, status int, contentType string, output any
 	return nil
 }
 
-// withFalse is a shape whose booleans in always are written when false too. One of an operation that the model gives no output, which the SDK
-// knows by a nil schema, is written as nothing.
+// withFalse is a shape whose booleans in always are written when false too. One of an operation that the model gives no
+// output, which the SDK knows by a nil schema, is written as nothing.
 type withFalse struct {
 	smithy.Serializable
 	always []*smithy.Schema

@@ -7,8 +7,6 @@ import (
 
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/traits"
-
-	"tripod/iam"
 )
 
 // Error is an error as a client sees it, whatever the protocol.
@@ -21,8 +19,6 @@ type Error struct {
 	Message string
 	// Shape is the modelled exception with its members, where the service's schemas have one. JSON protocols write it.
 	Shape smithy.Serializable
-	// Denial is why a call was denied; nil in other errors. It is not for the client's eyes as it is.
-	Denial *iam.Denial
 	// Cause is for the log only.
 	Cause error
 }
@@ -71,7 +67,8 @@ func MissingAuthentication(p Protocol) *Error {
 // UnknownKey answers a request signed with an access key that is not there, is inactive, or comes with a session token
 // that nobody issued. hint is a sentence for the user, or empty.
 func UnknownKey(p Protocol, hint string) *Error {
-	code, status, message := "UnrecognizedClientException", http.StatusForbidden, "The security token included in the request is invalid."
+	code, status, message := "UnrecognizedClientException", http.StatusForbidden,
+		"The security token included in the request is invalid."
 	switch p {
 	case Query, RestXML:
 		code = "InvalidClientTokenId"
@@ -125,7 +122,8 @@ func IncompleteSignature(p Protocol, message string) *Error {
 // "because no identity-based policy allows the eks:ListClusters action".
 func AccessDenied(p Protocol, principalARN, action, resourceARN, reason string) *Error {
 	e := &Error{Code: "AccessDeniedException", Status: http.StatusForbidden,
-		Message: fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s %s", principalARN, action, resourceARN, reason)}
+		Message: fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s %s", principalARN, action,
+			resourceARN, reason)}
 	switch p {
 	case AWSJSON:
 		e.Status = http.StatusBadRequest
@@ -133,13 +131,14 @@ func AccessDenied(p Protocol, principalARN, action, resourceARN, reason string) 
 		e.Code = "AccessDenied"
 	case EC2Query:
 		e.Code = "UnauthorizedOperation"
-		e.Message = "You are not authorized to perform this operation. " + strings.Replace(e.Message, " on resource: * ", " ", 1)
+		e.Message = "You are not authorized to perform this operation. " +
+			strings.Replace(e.Message, " on resource: * ", " ", 1)
 	}
 	return e
 }
 
-// Unsupported answers an operation that AWS has and Tripod has not. The status is 501, which no SDK retries, or what the query protocols have for an action that
-// is none.
+// Unsupported answers an operation that AWS has and Tripod has not. The status is 501, which no SDK retries, or what
+// the query protocols have for an action that is none.
 func Unsupported(p Protocol, service, operation string) *Error {
 	message := fmt.Sprintf("Tripod does not have the service %s yet.", service)
 	if operation != "" {
@@ -173,7 +172,8 @@ func Throttled(p Protocol, message string) *Error {
 	case Query:
 		return &Error{Code: "Throttling", Status: http.StatusBadRequest, Message: message}
 	case EC2Query:
-		return &Error{Code: "RequestLimitExceeded", Status: http.StatusServiceUnavailable, Message: "Request limit exceeded."}
+		return &Error{Code: "RequestLimitExceeded", Status: http.StatusServiceUnavailable,
+			Message: "Request limit exceeded."}
 	}
 	return &Error{Code: "ThrottlingException", Status: http.StatusBadRequest, Message: message}
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// The SDK's types have a field for each member of their schema, named as the member with its first letter in upper case: so values are
-// put into them by reflection, the same way at every depth. (Nested types could read themselves from a smithy.ShapeDeserializer, but the
-// inputs that hold them cannot.)
+// The SDK's types have a field for each member of their schema, named as the member with its first letter in upper
+// case: so values are put into them by reflection, the same way at every depth. (Nested types could read themselves
+// from a smithy.ShapeDeserializer, but the inputs that hold them cannot.)
 
 // fillStruct fills the struct to which target points.
 func fillStruct(target any, schema *smithy.Schema, members map[string]tree) error {
@@ -131,7 +131,8 @@ func fillLeaf(target reflect.Value, path string, schema *smithy.Schema, value tr
 		if b, ok = boolean(value); ok {
 			target.SetBool(b)
 		}
-	case smithy.ShapeTypeByte, smithy.ShapeTypeShort, smithy.ShapeTypeInteger, smithy.ShapeTypeLong, smithy.ShapeTypeIntEnum:
+	case smithy.ShapeTypeByte, smithy.ShapeTypeShort, smithy.ShapeTypeInteger, smithy.ShapeTypeLong,
+		smithy.ShapeTypeIntEnum:
 		var n int64
 		if n, ok = integer(value); ok && !target.OverflowInt(n) {
 			target.SetInt(n)

@@ -11,10 +11,12 @@ import (
 // pageBinding is how many bytes of a token tell the list that it belongs to.
 const pageBinding = 12
 
-// Page is the page of at most size items that comes after a token (nil or empty: the first), and the token of the next one, nil at the end. list names
-// the operation and its filters: the token of another list is refused, and ok false. key names an item and orders the list; a token holds
-// the last key, so that items which come and go between two pages shift nothing. The page is never nil: services write [].
-func Page[T any](list string, size int, token *string, items []T, key func(T) string) (page []T, next *string, ok bool) {
+// Page is the page of at most size items that comes after a token (nil or empty: the first), and the token of the next
+// one, nil at the end. list names the operation and its filters: the token of another list is refused, and ok false.
+// key names an item and orders the list; a token holds the last key, so that items which come and go between two pages
+// shift nothing. The page is never nil: services write [].
+func Page[T any](list string, size int, token *string, items []T, key func(T) string) (page []T, next *string,
+	ok bool) {
 	after := ""
 	if token != nil && *token != "" {
 		if after, ok = AfterToken(list, *token); !ok {

@@ -34,7 +34,8 @@ var queryServices = map[string]bool{
 
 // xmlServices are services that speak restXml and are not here; nothing else in their requests says so.
 var xmlServices = map[string]Protocol{
-	"s3": S3XML, "s3express": S3XML, "s3-outposts": S3XML, "s3-object-lambda": S3XML, "route53": RestXML, "cloudfront": RestXML,
+	"s3": S3XML, "s3express": S3XML, "s3-outposts": S3XML, "s3-object-lambda": S3XML, "route53": RestXML,
+	"cloudfront": RestXML,
 }
 
 // ProtocolOf tells a request's protocol from its service's signing name (empty for an unsigned one), the service's own
@@ -88,7 +89,8 @@ func WriteError(w http.ResponseWriter, r *http.Request, p Protocol, e *Error, re
 		contentType, body = "text/xml", xmlError(p, e, requestID, xmlns)
 	case CBOR:
 		w.Header().Set("Smithy-Protocol", smithyCBOR)
-		contentType, body = "application/cbor", cbor.Encode(cbor.Map{"__type": cbor.String(e.Code), "message": cbor.String(e.Message)})
+		contentType, body = "application/cbor", cbor.Encode(cbor.Map{"__type": cbor.String(e.Code),
+			"message": cbor.String(e.Message)})
 	case AWSJSON:
 		contentType = "application/x-amz-json-1.1"
 		if asked := mediaType(r); asked == "application/x-amz-json-1.0" {
@@ -173,13 +175,13 @@ func marshalXML(v any) []byte {
 	return append(text, '\n')
 }
 
-// WriteQueryResult answers a call of the query protocol: result inside <ACTIONResponse><ACTIONResult>, with the request's id.
-// A client that asks for JSON gets what STS gives it then, which aws-iam-authenticator relies on.
-func WriteQueryResult(w http.ResponseWriter, call *Call, xmlns string, result any) {
-	response, inner := call.Operation+"Response", call.Operation+"Result"
-	if strings.Contains(call.Request.Header.Get("Accept"), "application/json") {
+// WriteQueryResult answers a call of the query protocol: result inside <ACTIONResponse><ACTIONResult>, with the
+// request's id. A client that asks for JSON gets what STS gives it then, which aws-iam-authenticator relies on.
+func WriteQueryResult(w http.ResponseWriter, r *http.Request, operation, requestID, xmlns string, result any) {
+	response, inner := operation+"Response", operation+"Result"
+	if strings.Contains(r.Header.Get("Accept"), "application/json") {
 		body, _ := json.Marshal(map[string]any{response: map[string]any{
-			inner: result, "ResponseMetadata": map[string]string{"RequestId": call.RequestID},
+			inner: result, "ResponseMetadata": map[string]string{"RequestId": requestID},
 		}})
 		Write(w, http.StatusOK, "application/json", body)
 		return
@@ -187,10 +189,11 @@ func WriteQueryResult(w http.ResponseWriter, call *Call, xmlns string, result an
 	var b bytes.Buffer
 	enc := xml.NewEncoder(&b)
 	enc.Indent("", "  ")
-	start := xml.StartElement{Name: xml.Name{Local: response}, Attr: []xml.Attr{{Name: xml.Name{Local: "xmlns"}, Value: xmlns}}}
+	start := xml.StartElement{Name: xml.Name{Local: response},
+		Attr: []xml.Attr{{Name: xml.Name{Local: "xmlns"}, Value: xmlns}}}
 	metadata := struct {
 		RequestID string `xml:"RequestId"`
-	}{call.RequestID}
+	}{requestID}
 	for _, err := range []error{
 		enc.EncodeToken(start),
 		enc.EncodeElement(result, xml.StartElement{Name: xml.Name{Local: inner}}),

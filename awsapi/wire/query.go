@@ -13,10 +13,11 @@ import (
 // maxQueryParams bounds the parameters of a call of the query protocol: no call of a real client comes near it.
 const maxQueryParams = 1000
 
-// DecodeQuery fills the struct that into points to from the parameters of a call of the query protocol. A field has its parameter's
-// name, or that of its tag `query:"Name"`; with the option ",required" it must be there and not be empty. Fields are strings, bools and
-// ints, pointers to them (nil: not given), structs, and slices, written Name.member.1, Name.member.2 in the order of the numbers. The
-// members of an embedded struct, and of one with the tag `query:"-"`, count as the struct's own.
+// DecodeQuery fills the struct that into points to from the parameters of a call of the query protocol. A field has its
+// parameter's name, or that of its tag `query:"Name"`; with the option ",required" it must be there and not be empty.
+// Fields are strings, bools and ints, pointers to them (nil: not given), structs, and slices, written Name.member.1,
+// Name.member.2 in the order of the numbers. The members of an embedded struct, and of one with the tag `query:"-"`,
+// count as the struct's own.
 //
 // A parameter that has no field is refused: silence would be taken for effect.
 func DecodeQuery(params url.Values, into any) error {
@@ -116,7 +117,8 @@ func (d queryDecoder) fillSlice(path string, value reflect.Value, required bool)
 	slices.Sort(indices)
 	value.Set(reflect.MakeSlice(value.Type(), len(indices), len(indices)))
 	for i, index := range indices {
-		if err := d.fill(prefix+strconv.Itoa(index), value.Index(i), value.Type().Elem().Kind() == reflect.String); err != nil {
+		if err := d.fill(prefix+strconv.Itoa(index), value.Index(i),
+			value.Type().Elem().Kind() == reflect.String); err != nil {
 			return err
 		}
 	}

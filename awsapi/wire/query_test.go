@@ -30,7 +30,8 @@ func TestQueryParametersFillAStruct(t *testing.T) {
 	five := 5
 	var got queryInput
 	err := wire.DecodeQuery(url.Values{
-		"Action": {"X"}, "Version": {"1"}, "X-Amz-Date": {"x"}, "RoleName": {"r"}, "Arn": {"a"}, "Default": {"true"}, "MaxItems": {"5"}, "Names": {""},
+		"Action": {"X"}, "Version": {"1"}, "X-Amz-Date": {"x"}, "RoleName": {"r"}, "Arn": {"a"}, "Default": {"true"},
+		"MaxItems": {"5"}, "Names": {""},
 		"Tags.member.10.Key": {"ten"}, "Tags.member.2.Key": {"two"}, "Tags.member.2.Value": {"2"},
 	}, &got)
 	if err != nil {
@@ -79,7 +80,8 @@ func TestQueryParametersThatDoNotFitAreRefused(t *testing.T) {
 			}
 		}
 		var refused *wire.Error
-		if err := wire.DecodeQuery(params, new(queryInput)); !errors.As(err, &refused) || refused.Code != "ValidationError" || refused.Status != 400 {
+		if err := wire.DecodeQuery(params, new(queryInput)); !errors.As(err, &refused) ||
+			refused.Code != "ValidationError" || refused.Status != 400 {
 			t.Errorf("%s: got %v, want a ValidationError", name, err)
 		}
 	}

@@ -18,7 +18,8 @@ type QueryModel struct {
 	Shapes map[string]QueryShape
 	// Constraints are those of all shapes.
 	Constraints Constraints
-	// Own are sentences that the service has for what breaks a shape's pattern, with the member's name in it; others get the framework's.
+	// Own are sentences that the service has for what breaks a shape's pattern, with the member's name in it; others
+	// get the framework's.
 	Own map[string]string
 }
 
@@ -30,8 +31,8 @@ type QueryShape struct {
 	Secret  bool // a text that no answer repeats
 }
 
-// Check refuses parameters that break the model, with the sentence that AWS's services have for it. A parameter without a value counts as absent
-// where it may be.
+// Check refuses parameters that break the model, with the sentence that AWS's services have for it. A parameter without
+// a value counts as absent where it may be.
 func (m *QueryModel) Check(operation string, params url.Values) error {
 	if m == nil {
 		return nil

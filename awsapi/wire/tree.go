@@ -9,15 +9,15 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth is how deep lists and objects may stand in each other in a body. The deepest input of EKS has 9 levels; the rest is
-// for members that a newer client sends and Tripod ignores.
+// maxDepth is how deep lists and objects may stand in each other in a body. The deepest input of EKS has 9 levels; the
+// rest is for members that a newer client sends and Tripod ignores.
 const maxDepth = 64
 
 // tree is a JSON value: nil, bool, string, json.Number, []tree or map[string]tree.
 type tree any
 
-// parseJSON reads a body that is one JSON object. It is stricter than encoding/json, because what it lets pass is acted on: no member
-// twice, no invalid UTF-8, nothing behind the object.
+// parseJSON reads a body that is one JSON object. It is stricter than encoding/json, because what it lets pass is acted
+// on: no member twice, no invalid UTF-8, nothing behind the object.
 func parseJSON(body []byte) (map[string]tree, error) {
 	if !utf8.Valid(body) {
 		return nil, errors.New("the body is not valid UTF-8")
