@@ -22,8 +22,8 @@ import (
 	"tripod/state"
 )
 
-// TestHostileRequestsAreRefused sends what no SDK does, signed by a real user where it says so: none may be answered with
-// success, with an internal error, or with something that belongs to another request.
+// TestHostileRequestsAreRefused sends what no SDK does, signed by a real user where it says so: none may be answered
+// with success, with an internal error, or with something that belongs to another request.
 func TestHostileRequestsAreRefused(t *testing.T) {
 	w := newWorld(t)
 	signed := signAs(t, w.admin, "eks")
@@ -40,48 +40,86 @@ func TestHostileRequestsAreRefused(t *testing.T) {
 		status                   int
 		code                     string
 	}{
-		{"two Authorization headers", "GET", "/clusters", "", nil, after(func(r *http.Request) { r.Header.Add("Authorization", r.Header.Get("Authorization")) }), 403, "IncompleteSignatureException"},
-		{"header and presigned at once", "GET", "/clusters?X-Amz-Algorithm=AWS4-HMAC-SHA256", "", nil, signed, 403, "IncompleteSignatureException"},
-		{"two dates", "GET", "/clusters", "", nil, after(func(r *http.Request) { r.Header.Add("X-Amz-Date", "20200101T000000Z") }), 403, "IncompleteSignatureException"},
-		{"two content hashes", "GET", "/clusters", "", nil, header("X-Amz-Content-Sha256", "a", "b"), 403, "IncompleteSignatureException"},
-		{"false content hash", "POST", "/clusters", `{"name":"x"}`, map[string]string{"X-Amz-Content-Sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}, signed, 403, "InvalidSignatureException"},
-		{"unsigned payload", "POST", "/clusters", `{}`, map[string]string{"X-Amz-Content-Sha256": "UNSIGNED-PAYLOAD"}, signed, 403, "InvalidSignatureException"},
-		{"streaming payload", "POST", "/clusters", "2;chunk-signature=00\r\n{}\r\n0;\r\n\r\n", map[string]string{"X-Amz-Content-Sha256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"}, signed, 403, "InvalidSignatureException"},
+		{"two Authorization headers", "GET", "/clusters", "", nil,
+			after(func(r *http.Request) { r.Header.Add("Authorization", r.Header.Get("Authorization")) }), 403,
+			"IncompleteSignatureException"},
+		{"header and presigned at once", "GET", "/clusters?X-Amz-Algorithm=AWS4-HMAC-SHA256", "", nil, signed, 403,
+			"IncompleteSignatureException"},
+		{"two dates", "GET", "/clusters", "", nil,
+			after(func(r *http.Request) { r.Header.Add("X-Amz-Date", "20200101T000000Z") }), 403,
+			"IncompleteSignatureException"},
+		{"two content hashes", "GET", "/clusters", "", nil, header("X-Amz-Content-Sha256", "a", "b"), 403,
+			"IncompleteSignatureException"},
+		{"false content hash", "POST", "/clusters", `{"name":"x"}`,
+			map[string]string{"X-Amz-Content-Sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+			signed, 403, "InvalidSignatureException"},
+		{"unsigned payload", "POST", "/clusters", `{}`, map[string]string{"X-Amz-Content-Sha256": "UNSIGNED-PAYLOAD"},
+			signed, 403, "InvalidSignatureException"},
+		{"streaming payload", "POST", "/clusters", "2;chunk-signature=00\r\n{}\r\n0;\r\n\r\n",
+			map[string]string{"X-Amz-Content-Sha256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"}, signed, 403,
+			"InvalidSignatureException"},
 		{"session token added", "GET", "/clusters", "", nil, header("X-Amz-Security-Token", "x"), 403, ""},
-		{"target added", "GET", "/clusters", "", nil, header("X-Amz-Target", "Other.Operation"), 403, "InvalidSignatureException"},
-		{"method override", "GET", "/clusters/demo", "", map[string]string{"X-Http-Method-Override": "DELETE", "X-Method-Override": "DELETE"}, signed, 200, ""},
+		{"target added", "GET", "/clusters", "", nil, header("X-Amz-Target", "Other.Operation"), 403,
+			"InvalidSignatureException"},
+		{"method override", "GET", "/clusters/demo", "",
+			map[string]string{"X-Http-Method-Override": "DELETE", "X-Method-Override": "DELETE"}, signed, 200, ""},
 		{"method in the query", "GET", "/clusters/demo?_method=DELETE", "", nil, signed, 200, ""},
 		{"odd method", "PROPFIND", "/clusters/demo", "", nil, signed, 404, "UnknownOperationException"},
 		{"lower-case method", "get", "/clusters/demo", "", nil, signed, 404, "UnknownOperationException"},
-		{"encoded slash in a name", "GET", "/clusters/..%2fclusters", "", nil, signed, 404, "ResourceNotFoundException"},
+		{"encoded slash in a name", "GET", "/clusters/..%2fclusters", "", nil, signed, 404,
+			"ResourceNotFoundException"},
 		{"encoded twice", "GET", "/clusters/demo%252f", "", nil, signed, 404, "ResourceNotFoundException"},
 		{"letters encoded", "GET", "/%63lusters/demo", "", nil, signed, 404, "UnknownOperationException"},
 		{"dot segments", "GET", "/clusters/../healthz", "", nil, signed, 404, ""},
 		{"encoded dot segments", "GET", "/clusters/%2e%2e/healthz", "", nil, signed, 404, ""},
 		{"backslash", "GET", `/clusters\demo`, "", nil, signed, 404, ""},
 		{"NUL in a name", "GET", "/clusters/demo%00", "", nil, signed, 404, "ResourceNotFoundException"},
-		{"line ends in a name", "GET", "/clusters/demo%0d%0aX-Evil:%201", "", nil, signed, 404, "ResourceNotFoundException"},
+		{"line ends in a name", "GET", "/clusters/demo%0d%0aX-Evil:%201", "", nil, signed, 404,
+			"ResourceNotFoundException"},
 		{"no UTF-8 in a name", "GET", "/clusters/%ff%fe", "", nil, signed, 404, "ResourceNotFoundException"},
-		{"very long path", "GET", "/clusters/" + strings.Repeat("a", 20000), "", nil, signed, 404, "ResourceNotFoundException"},
+		{"very long path", "GET", "/clusters/" + strings.Repeat("a", 20000), "", nil, signed, 404,
+			"ResourceNotFoundException"},
 		{"many parameters", "GET", "/clusters?" + strings.Repeat("a=b&", 5000), "", nil, signed, 200, ""},
-		{"malformed query", "GET", "/clusters", "", nil, after(func(r *http.Request) { r.URL.RawQuery = "a=%zz" }), 403, "IncompleteSignatureException"},
-		{"large header", "GET", "/clusters", "", map[string]string{"X-Big": strings.Repeat("x", 40000)}, signed, 200, ""},
-		{"large Authorization", "GET", "/clusters", "", nil, header("Authorization", "AWS4-HMAC-SHA256 "+strings.Repeat("a=b,", 10000)), 403, "IncompleteSignatureException"},
-		{"many signed headers", "GET", "/clusters", "", nil, header("Authorization", "AWS4-HMAC-SHA256 Credential="+w.admin.AccessKeyID+"/20260304/us-east-1/eks/aws4_request, SignedHeaders=host;"+strings.Repeat("x", 30000)+", Signature="+strings.Repeat("0", 64)), 403, ""},
-		{"service with a line end", "GET", "/", "", nil, header("Authorization", "AWS4-HMAC-SHA256 Credential="+w.admin.AccessKeyID+"/20260304/us-east-1/e\tks/aws4_request, SignedHeaders=host, Signature="+strings.Repeat("0", 64)), 403, ""},
-		{"origin", "GET", "/clusters", "", map[string]string{"Origin": "http://localhost"}, signed, 403, "AccessDeniedException"},
-		{"preflight", "OPTIONS", "/clusters", "", map[string]string{"Origin": "http://evil.example", "Access-Control-Request-Method": "POST"}, nil, 403, "AccessDeniedException"},
-		{"rebound host", "GET", "/clusters", "", map[string]string{"Host": "rebind.evil.example"}, signed, 421, "MisdirectedRequestException"},
-		{"host with userinfo", "GET", "/clusters", "", map[string]string{"Host": "127.0.0.1@evil.example"}, nil, 421, ""},
-		{"EKS as a form", "POST", "/", "Action=GetCallerIdentity&Version=2011-06-15", map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, nil, 403, ""},
-		{"unsigned web identity without a token", "POST", "/", "Action=AssumeRoleWithWebIdentity&Version=2011-06-15", map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, nil, 400, ""},
-		{"unsigned action and a signed one", "POST", "/?Action=AssumeRoleWithSAML", "Action=GetCallerIdentity&Version=2011-06-15", map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, nil, 400, ""},
-		{"unsigned action on a path", "POST", "/clusters?Action=AssumeRoleWithSAML", "Action=AssumeRoleWithSAML&Version=2011-06-15", map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, nil, 403, ""},
+		{"malformed query", "GET", "/clusters", "", nil, after(func(r *http.Request) { r.URL.RawQuery = "a=%zz" }), 403,
+			"IncompleteSignatureException"},
+		{"large header", "GET", "/clusters", "", map[string]string{"X-Big": strings.Repeat("x", 40000)}, signed, 200,
+			""},
+		{"large Authorization", "GET", "/clusters", "", nil,
+			header("Authorization", "AWS4-HMAC-SHA256 "+strings.Repeat("a=b,", 10000)), 403,
+			"IncompleteSignatureException"},
+		{"many signed headers", "GET", "/clusters", "", nil,
+			header("Authorization",
+				"AWS4-HMAC-SHA256 Credential="+w.admin.AccessKeyID+"/20260304/us-east-1/eks/aws4_request, "+
+					"SignedHeaders=host;"+strings.Repeat("x", 30000)+", Signature="+strings.Repeat("0", 64)), 403, ""},
+		{"service with a line end", "GET", "/", "", nil,
+			header("Authorization",
+				"AWS4-HMAC-SHA256 Credential="+w.admin.AccessKeyID+"/20260304/us-east-1/e\tks/aws4_request, "+
+					"SignedHeaders=host, Signature="+strings.Repeat("0", 64)), 403, ""},
+		{"origin", "GET", "/clusters", "", map[string]string{"Origin": "http://localhost"}, signed, 403,
+			"AccessDeniedException"},
+		{"preflight", "OPTIONS", "/clusters", "", map[string]string{"Origin": "http://evil.example",
+			"Access-Control-Request-Method": "POST"}, nil, 403, "AccessDeniedException"},
+		{"rebound host", "GET", "/clusters", "", map[string]string{"Host": "rebind.evil.example"}, signed, 421,
+			"MisdirectedRequestException"},
+		{"host with userinfo", "GET", "/clusters", "", map[string]string{"Host": "127.0.0.1@evil.example"}, nil, 421,
+			""},
+		{"EKS as a form", "POST", "/", "Action=GetCallerIdentity&Version=2011-06-15",
+			map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, nil, 403, ""},
+		{"unsigned web identity without a token", "POST", "/", "Action=AssumeRoleWithWebIdentity&Version=2011-06-15",
+			map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, nil, 400, ""},
+		{"unsigned action and a signed one", "POST", "/?Action=AssumeRoleWithSAML",
+			"Action=GetCallerIdentity&Version=2011-06-15",
+			map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, nil, 400, ""},
+		{"unsigned action on a path", "POST", "/clusters?Action=AssumeRoleWithSAML",
+			"Action=AssumeRoleWithSAML&Version=2011-06-15",
+			map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, nil, 403, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			response, body := w.raw(t, c.method, c.path, c.body, c.header, c.sign)
-			if response.StatusCode != c.status || !strings.Contains(body+response.Header.Get("X-Amzn-Errortype"), c.code) {
-				t.Errorf("got %d %.300s %s, want %d %s", response.StatusCode, body, response.Header.Get("X-Amzn-Errortype"), c.status, c.code)
+			if response.StatusCode != c.status || !strings.Contains(body+response.Header.Get("X-Amzn-Errortype"),
+				c.code) {
+				t.Errorf("got %d %.300s %s, want %d %s", response.StatusCode, body,
+					response.Header.Get("X-Amzn-Errortype"), c.status, c.code)
 			}
 			if id := response.Header.Get("X-Amzn-Requestid"); len(id) != 36 {
 				t.Errorf("got request id %q", id)
@@ -101,7 +139,8 @@ func TestPresignedURLIsGoodForItsOwnRequestOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-	text, _, err := v4.NewSigner().PresignHTTP(context.Background(), w.admin, r, emptyHash, "sts", "us-east-1", time.Now())
+	text, _, err := v4.NewSigner().PresignHTTP(context.Background(), w.admin, r, emptyHash, "sts", "us-east-1",
+		time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +161,8 @@ func TestPresignedURLIsGoodForItsOwnRequestOnly(t *testing.T) {
 		"signature in caps": {"GET", strings.Replace(good, "X-Amz-Signature", "x-amz-signature", 1), ""},
 		"other key":         {"GET", strings.Replace(good, w.admin.AccessKeyID, w.powerless.AccessKeyID, 1), ""},
 	} {
-		if response, body := w.raw(t, c.method, c.path, c.body, nil, nil); response.StatusCode < 400 || response.StatusCode >= 500 {
+		if response, body := w.raw(t, c.method, c.path, c.body, nil, nil); response.StatusCode < 400 ||
+			response.StatusCode >= 500 {
 			t.Errorf("%s: got %d %s", name, response.StatusCode, body)
 		}
 	}
@@ -133,8 +173,10 @@ func TestRawBytesGetAnAnswerOrAreCutOff(t *testing.T) {
 	w := newWorld(t)
 	address := strings.TrimPrefix(w.url, "http://")
 	for name, text := range map[string]string{
-		"smuggled length":    "POST /clusters HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /evil HTTP/1.1\r\n\r\n",
-		"two lengths":        "POST /clusters HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+		"smuggled length": "POST /clusters HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nTransfer-Encoding: " +
+			"chunked\r\n\r\n0\r\n\r\nGET /evil HTTP/1.1\r\n\r\n",
+		"two lengths": "POST /clusters HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nContent-Length: " +
+			"4\r\n\r\nabcd",
 		"two hosts":          "GET /clusters HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n",
 		"no host":            "GET /clusters HTTP/1.1\r\n\r\n",
 		"folded header":      "GET /clusters HTTP/1.1\r\nHost: localhost\r\nX-A: b\r\n c\r\n\r\n",
@@ -152,7 +194,8 @@ func TestRawBytesGetAnAnswerOrAreCutOff(t *testing.T) {
 		conn.SetDeadline(time.Now().Add(5 * time.Second))
 		io.WriteString(conn, text)
 		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		if err == nil && (response.StatusCode < 400 || response.StatusCode >= 500 || response.Header.Get("X-Evil") != "") {
+		if err == nil && (response.StatusCode < 400 || response.StatusCode >= 500 ||
+			response.Header.Get("X-Evil") != "") {
 			t.Errorf("%s: got %s", name, response.Status)
 		}
 		conn.Close()
@@ -184,10 +227,13 @@ func FuzzFront(f *testing.F) {
 	services := []string{"", "eks", "sts", "iam", "ec2", "logs", "s3"}
 	for i, seed := range []struct{ method, target, header, body string }{
 		{"GET", "/clusters", "", ""}, {"GET", "/clusters/demo", "Content-Type: application/json", `{"a":`},
-		{"POST", "/clusters", "Content-Type: application/json", `{"name":"demo","roleArn":"x","resourcesVpcConfig":{"subnetIds":["a","b"]}}`},
+		{"POST", "/clusters", "Content-Type: application/json",
+			`{"name":"demo","roleArn":"x","resourcesVpcConfig":{"subnetIds":["a","b"]}}`},
 		{"POST", "/", "Content-Type: application/x-www-form-urlencoded", "Action=GetCallerIdentity&Version=2011-06-15"},
-		{"POST", "/", "Content-Type: application/x-www-form-urlencoded", "Action=RunInstances&Version=2016-11-15&Filter.1.Value.99999999=x"},
-		{"POST", "/", "X-Amz-Target: Logs_20140328.DescribeLogGroups", "{}"}, {"GET", "/id/0/keys?%zz", "Authorization: AWS4-HMAC-SHA256 Credential=a/b/c/d/e", ""},
+		{"POST", "/", "Content-Type: application/x-www-form-urlencoded",
+			"Action=RunInstances&Version=2016-11-15&Filter.1.Value.99999999=x"},
+		{"POST", "/", "X-Amz-Target: Logs_20140328.DescribeLogGroups", "{}"},
+		{"GET", "/id/0/keys?%zz", "Authorization: AWS4-HMAC-SHA256 Credential=a/b/c/d/e", ""},
 		{"POST", "/tags/arn%3Aaws%3Aeks", "X-Amz-Security-Token: x", `{"tags":{"\u0000":null}}`},
 		{"GET", "/?Action=AssumeRoleWithWebIdentity&Version=2011-06-15&WebIdentityToken=eyJ.e.", "", ""},
 	} {
@@ -211,7 +257,8 @@ func FuzzFront(f *testing.F) {
 		}
 		recorder := httptest.NewRecorder()
 		handler.ServeHTTP(recorder, r)
-		if recorder.Code >= 500 && recorder.Code != http.StatusNotImplemented && recorder.Code != http.StatusServiceUnavailable {
+		if recorder.Code >= 500 && recorder.Code != http.StatusNotImplemented &&
+			recorder.Code != http.StatusServiceUnavailable {
 			t.Errorf("%s %s %q %q: got %d %s", method, target, header, body, recorder.Code, recorder.Body)
 		}
 	})

@@ -93,7 +93,8 @@ func newWorld(t testing.TB, configure ...func(*awsapi.Front)) *world {
 	})
 	front := &awsapi.Front{
 		Backend: awsapi.Backend{
-			Region: "us-east-1", AccountID: iam.DefaultAccountID, Zones: []string{"us-east-1a", "us-east-1b", "us-east-1c"}, State: w,
+			Region: "us-east-1", AccountID: iam.DefaultAccountID,
+			Zones: []string{"us-east-1a", "us-east-1b", "us-east-1c"}, State: w,
 			Now: func() time.Time {
 				if w.clock.IsZero() {
 					return time.Now()
@@ -164,7 +165,8 @@ func wantCode(t *testing.T, err error, code string, status int) {
 		t.Fatalf("%v has no response", err)
 	}
 	if apiError.ErrorCode() != code || response.HTTPStatusCode() != status {
-		t.Errorf("got %s with status %d (%v), want %s with %d", apiError.ErrorCode(), response.HTTPStatusCode(), err, code, status)
+		t.Errorf("got %s with status %d (%v), want %s with %d", apiError.ErrorCode(), response.HTTPStatusCode(), err,
+			code, status)
 	}
 	if response.ServiceRequestID() == "" {
 		t.Errorf("%v has no request id", err)
@@ -175,7 +177,8 @@ func wantCode(t *testing.T, err error, code string, status int) {
 }
 
 // raw sends a request made by hand, signed by sign where given, and returns the answer.
-func (w *world) raw(t *testing.T, method, path, body string, header map[string]string, sign func(*http.Request)) (*http.Response, string) {
+func (w *world) raw(t *testing.T, method, path, body string, header map[string]string,
+	sign func(*http.Request)) (*http.Response, string) {
 	t.Helper()
 	r, err := http.NewRequest(method, w.url+path, strings.NewReader(body))
 	if err != nil {
@@ -207,7 +210,8 @@ func signAs(t *testing.T, c aws.Credentials, service string) func(*http.Request)
 	return func(r *http.Request) {
 		t.Helper()
 		const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-		if err := v4.NewSigner().SignHTTP(context.Background(), c, r, emptyHash, service, "us-east-1", time.Now()); err != nil {
+		if err := v4.NewSigner().SignHTTP(context.Background(), c, r, emptyHash, service, "us-east-1",
+			time.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}

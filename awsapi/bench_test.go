@@ -30,7 +30,8 @@ func BenchmarkDescribeClusterAmong100(b *testing.B) {
 	}
 	client := w.eks(w.admin)
 	for b.Loop() {
-		if _, err := client.DescribeCluster(context.Background(), &eks.DescribeClusterInput{Name: aws.String("cluster-42")}); err != nil {
+		if _, err := client.DescribeCluster(context.Background(),
+			&eks.DescribeClusterInput{Name: aws.String("cluster-42")}); err != nil {
 			b.Fatal(err)
 		}
 	}

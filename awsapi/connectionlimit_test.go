@@ -35,7 +35,8 @@ func servedWorld(t *testing.T) (w *world, address string) {
 }
 
 // head is a request's beginning up to its body, signed for another body than the one that it announces.
-func head(t *testing.T, address string, c aws.Credentials, service, region, target string, at time.Time, length int, change func(*http.Request)) []byte {
+func head(t *testing.T, address string, c aws.Credentials, service, region, target string, at time.Time, length int,
+	change func(*http.Request)) []byte {
 	t.Helper()
 	request, err := http.NewRequest("POST", "http://"+address+"/", nil)
 	if err != nil {
@@ -44,7 +45,8 @@ func head(t *testing.T, address string, c aws.Credentials, service, region, targ
 	request.Header.Set("Content-Type", "application/x-amz-json-1.1")
 	request.Header.Set("X-Amz-Target", target)
 	sum := sha256.Sum256([]byte("another body"))
-	if err := v4.NewSigner().SignHTTP(context.Background(), c, request, hex.EncodeToString(sum[:]), service, region, at); err != nil {
+	if err := v4.NewSigner().SignHTTP(context.Background(), c, request, hex.EncodeToString(sum[:]), service, region,
+		at); err != nil {
 		t.Fatal(err)
 	}
 	if change != nil {
@@ -80,8 +82,8 @@ func awaitCut(t *testing.T, cut *atomic.Int64, want int64) {
 	}
 }
 
-// TestUnknownCallersShareOneBudgetOfBytes: a known key's id has bodies read, but never more than the budget of all who have not proven that
-// it is theirs, and who has is served meanwhile.
+// TestUnknownCallersShareOneBudgetOfBytes: a known key's id has bodies read, but never more than the budget of all who
+// have not proven that it is theirs, and who has is served meanwhile.
 func TestUnknownCallersShareOneBudgetOfBytes(t *testing.T) {
 	w, address := servedWorld(t)
 	const callers, length, budget = 60, 8<<20 - 100, 16 << 20
@@ -172,23 +174,36 @@ func TestWhatTheHeaderTellsIsRefusedBeforeTheBody(t *testing.T) {
 		change          func(*http.Request)
 		want            string
 	}{
-		"unsigned":          {w.admin, "logs", "us-east-1", "Logs_20140328.PutLogEvents", now, 8 << 20, func(r *http.Request) { r.Header.Del("Authorization") }, "MissingAuthenticationTokenException"},
-		"unknown key":       {unknown, "logs", "us-east-1", "Logs_20140328.PutLogEvents", now, 8 << 20, nil, "UnrecognizedClientException"},
-		"no session":        {session, "logs", "us-east-1", "Logs_20140328.PutLogEvents", now, 8 << 20, nil, "UnrecognizedClientException"},
-		"an old signature":  {w.admin, "logs", "us-east-1", "Logs_20140328.PutLogEvents", now.Add(-time.Hour), 8 << 20, nil, "Signature expired"},
-		"another region":    {w.admin, "logs", "eu-west-1", "Logs_20140328.PutLogEvents", now, 8 << 20, nil, "valid region"},
-		"a header unsigned": {w.admin, "logs", "us-east-1", "Logs_20140328.PutLogEvents", now, 8 << 20, func(r *http.Request) { r.Header.Set("X-Amz-Other", "x") }, "must be a 'SignedHeader'"},
-		"a false claim": {w.admin, "logs", "us-east-1", "Logs_20140328.PutLogEvents", now, 8 << 20, func(r *http.Request) {
-			r.Header.Set("X-Amz-Content-Sha256", strings.Repeat("0", 64))
-			r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), ";x-amz-date", ";x-amz-content-sha256;x-amz-date", 1))
-		}, "does not match"},
-		"a body too large":              {w.admin, "logs", "us-east-1", "Logs_20140328.PutLogEvents", now, 8<<20 + 1, nil, "RequestEntityTooLargeException"},
-		"too large for its operation":   {w.admin, "logs", "us-east-1", "Logs_20140328.DescribeLogGroups", now, 256<<10 + 1, nil, "RequestEntityTooLargeException"},
-		"too large for its service":     {w.admin, "kms", "us-east-1", "TrentService.Encrypt", now, 256<<10 + 1, nil, "RequestEntityTooLargeException"},
-		"PutLogEvents of another's API": {w.admin, "kms", "us-east-1", "TrentService.PutLogEvents", now, 8 << 20, nil, "RequestEntityTooLargeException"},
+		"unsigned": {w.admin, "logs", "us-east-1", "Logs_20140328.PutLogEvents", now, 8 << 20,
+			func(r *http.Request) { r.Header.Del("Authorization") }, "MissingAuthenticationTokenException"},
+		"unknown key": {unknown, "logs", "us-east-1", "Logs_20140328.PutLogEvents", now, 8 << 20, nil,
+			"UnrecognizedClientException"},
+		"no session": {session, "logs", "us-east-1", "Logs_20140328.PutLogEvents", now, 8 << 20, nil,
+			"UnrecognizedClientException"},
+		"an old signature": {w.admin, "logs", "us-east-1", "Logs_20140328.PutLogEvents", now.Add(-time.Hour), 8 << 20,
+			nil, "Signature expired"},
+		"another region": {w.admin, "logs", "eu-west-1", "Logs_20140328.PutLogEvents", now, 8 << 20, nil,
+			"valid region"},
+		"a header unsigned": {w.admin, "logs", "us-east-1", "Logs_20140328.PutLogEvents", now, 8 << 20,
+			func(r *http.Request) { r.Header.Set("X-Amz-Other", "x") }, "must be a 'SignedHeader'"},
+		"a false claim": {w.admin, "logs", "us-east-1", "Logs_20140328.PutLogEvents", now, 8 << 20,
+			func(r *http.Request) {
+				r.Header.Set("X-Amz-Content-Sha256", strings.Repeat("0", 64))
+				r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), ";x-amz-date",
+					";x-amz-content-sha256;x-amz-date", 1))
+			}, "does not match"},
+		"a body too large": {w.admin, "logs", "us-east-1", "Logs_20140328.PutLogEvents", now, 8<<20 + 1,
+			nil, "RequestEntityTooLargeException"},
+		"too large for its operation": {w.admin, "logs", "us-east-1", "Logs_20140328.DescribeLogGroups", now,
+			256<<10 + 1, nil, "RequestEntityTooLargeException"},
+		"too large for its service": {w.admin, "kms", "us-east-1", "TrentService.Encrypt", now, 256<<10 + 1, nil,
+			"RequestEntityTooLargeException"},
+		"PutLogEvents of another's API": {w.admin, "kms", "us-east-1", "TrentService.PutLogEvents", now, 8 << 20, nil,
+			"RequestEntityTooLargeException"},
 	} {
 		conn := dial(t, address)
-		if _, err := conn.Write(head(t, address, c.credentials, c.service, c.region, c.target, c.at, c.length, c.change)); err != nil {
+		if _, err := conn.Write(head(t, address, c.credentials, c.service, c.region, c.target, c.at, c.length,
+			c.change)); err != nil {
 			t.Fatal(err)
 		}
 		response, err := http.ReadResponse(bufio.NewReader(conn), nil)

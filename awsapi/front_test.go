@@ -17,12 +17,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	ststypes "github.com/aws/aws-sdk-go-v2/service/sts/types"
-	"github.com/aws/smithy-go/encoding/cbor"
 	"github.com/aws/smithy-go/middleware"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"tripod/awsapi"
 	"tripod/iam"
 	"tripod/region"
 	"tripod/state"
@@ -30,7 +28,8 @@ import (
 
 func TestDescribeClusterShowsWhatEKSShows(t *testing.T) {
 	w := newWorld(t)
-	out, err := w.eks(w.admin).DescribeCluster(context.Background(), &eks.DescribeClusterInput{Name: aws.String("demo")})
+	out, err := w.eks(w.admin).DescribeCluster(context.Background(),
+		&eks.DescribeClusterInput{Name: aws.String("demo")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,17 +45,24 @@ func TestDescribeClusterShowsWhatEKSShows(t *testing.T) {
 		}
 	}
 	want := &types.Cluster{
-		Name: aws.String("demo"), Arn: aws.String("arn:aws:eks:us-east-1:111122223333:cluster/demo"), CreatedAt: aws.Time(created),
-		Version: aws.String("1.36"), Status: types.ClusterStatusActive, PlatformVersion: aws.String("eks.1"),
-		Endpoint: aws.String("https://127.0.0.1:16443"), RoleArn: aws.String("arn:aws:iam::111122223333:role/eksClusterRole"),
-		CertificateAuthority: &types.Certificate{Data: aws.String(base64.StdEncoding.EncodeToString([]byte("-----BEGIN CERTIFICATE-----\n")))},
-		Identity:             &types.Identity{Oidc: &types.OIDC{Issuer: aws.String("https://localhost:4566/id/" + clusterID)}},
-		AccessConfig:         &types.AccessConfigResponse{AuthenticationMode: types.AuthenticationModeApiAndConfigMap},
-		UpgradePolicy:        &types.UpgradePolicyResponse{SupportType: types.SupportTypeExtended},
-		Health:               &types.ClusterHealth{Issues: []types.ClusterIssue{}}, Tags: map[string]string{}, DeletionProtection: aws.Bool(false),
-		Logging: &types.Logging{ClusterLogging: []types.LogSetup{{Enabled: aws.Bool(false), Types: []types.LogType{"api", "audit", "authenticator", "controllerManager", "scheduler"}}}},
+		Name: aws.String("demo"), Arn: aws.String("arn:aws:eks:us-east-1:111122223333:cluster/demo"),
+		CreatedAt: aws.Time(created),
+		Version:   aws.String("1.36"), Status: types.ClusterStatusActive, PlatformVersion: aws.String("eks.1"),
+		Endpoint: aws.String("https://127.0.0.1:16443"),
+		RoleArn:  aws.String("arn:aws:iam::111122223333:role/eksClusterRole"),
+		CertificateAuthority: &types.Certificate{
+			Data: aws.String(base64.StdEncoding.EncodeToString([]byte("-----BEGIN CERTIFICATE-----\n")))},
+		Identity: &types.Identity{Oidc: &types.OIDC{Issuer: aws.String("https://localhost:4566/id/" +
+			clusterID)}},
+		AccessConfig:  &types.AccessConfigResponse{AuthenticationMode: types.AuthenticationModeApiAndConfigMap},
+		UpgradePolicy: &types.UpgradePolicyResponse{SupportType: types.SupportTypeExtended},
+		Health:        &types.ClusterHealth{Issues: []types.ClusterIssue{}}, Tags: map[string]string{},
+		DeletionProtection: aws.Bool(false),
+		Logging: &types.Logging{ClusterLogging: []types.LogSetup{{Enabled: aws.Bool(false),
+			Types: []types.LogType{"api", "audit", "authenticator", "controllerManager", "scheduler"}}}},
 		KubernetesNetworkConfig: &types.KubernetesNetworkConfigResponse{
-			ServiceIpv4Cidr: aws.String("10.100.0.0/16"), IpFamily: types.IpFamilyIpv4, ElasticLoadBalancing: &types.ElasticLoadBalancing{Enabled: aws.Bool(false)},
+			ServiceIpv4Cidr: aws.String("10.100.0.0/16"), IpFamily: types.IpFamilyIpv4,
+			ElasticLoadBalancing: &types.ElasticLoadBalancing{Enabled: aws.Bool(false)},
 		},
 		ResourcesVpcConfig: &types.VpcConfigResponse{
 			EndpointPublicAccess: true, PublicAccessCidrs: []string{"0.0.0.0/0"}, SecurityGroupIds: []string{},
@@ -64,11 +70,15 @@ func TestDescribeClusterShowsWhatEKSShows(t *testing.T) {
 		},
 		ControlPlaneScalingConfig: &types.ControlPlaneScalingConfig{Tier: types.ProvisionedControlPlaneTierStandard},
 	}
-	parameters := cmpopts.IgnoreFields(types.Cluster{}, "KubeApiServerConfig", "KubeSchedulerConfig", "KubeControllerManagerConfig") // package eks shows them
+	parameters := cmpopts.IgnoreFields(types.Cluster{}, "KubeApiServerConfig", "KubeSchedulerConfig",
+		"KubeControllerManagerConfig") // package eks shows them
 	active := cmpopts.IgnoreFields(types.Certificate{}, "Active")
-	if diff := cmp.Diff(want, c, parameters, active, cmpopts.IgnoreUnexported(types.Cluster{}, types.Certificate{}, types.Identity{}, types.OIDC{},
-		types.AccessConfigResponse{}, types.UpgradePolicyResponse{}, types.ClusterHealth{}, types.Logging{}, types.LogSetup{},
-		types.KubernetesNetworkConfigResponse{}, types.ElasticLoadBalancing{}, types.VpcConfigResponse{}, types.ControlPlaneScalingConfig{})); diff != "" {
+	if diff := cmp.Diff(want, c, parameters, active,
+		cmpopts.IgnoreUnexported(types.Cluster{}, types.Certificate{}, types.Identity{}, types.OIDC{},
+			types.AccessConfigResponse{}, types.UpgradePolicyResponse{}, types.ClusterHealth{}, types.Logging{},
+			types.LogSetup{},
+			types.KubernetesNetworkConfigResponse{}, types.ElasticLoadBalancing{}, types.VpcConfigResponse{},
+			types.ControlPlaneScalingConfig{})); diff != "" {
 		t.Errorf("cluster (-want +got):\n%s", diff)
 	}
 }
@@ -76,7 +86,8 @@ func TestDescribeClusterShowsWhatEKSShows(t *testing.T) {
 func TestFalseIsWrittenWhereEKSWritesIt(t *testing.T) {
 	w := newWorld(t)
 	_, body := w.raw(t, "GET", "/clusters/demo", "", nil, signAs(t, w.admin, "eks"))
-	for _, want := range []string{`"endpointPrivateAccess":false`, `"endpointPublicAccess":true`, `"createdAt":1772600767.25`, `"tags":{}`} {
+	for _, want := range []string{`"endpointPrivateAccess":false`, `"endpointPublicAccess":true`,
+		`"createdAt":1772600767.25`, `"tags":{}`} {
 		if strings.Count(body, want) != 1 {
 			t.Errorf("got %s, want %s in it once", body, want)
 		}
@@ -90,25 +101,30 @@ func TestClusterBeingCreatedHasNoEndpointYet(t *testing.T) {
 		c.Status = "CREATING"
 		region.Clusters.Put(tx, clusterID, c)
 	})
-	out, err := w.eks(w.admin).DescribeCluster(context.Background(), &eks.DescribeClusterInput{Name: aws.String("demo")})
+	out, err := w.eks(w.admin).DescribeCluster(context.Background(),
+		&eks.DescribeClusterInput{Name: aws.String("demo")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := out.Cluster; c.Endpoint != nil || c.CertificateAuthority.Data != nil || c.Identity != nil || c.Status != "CREATING" {
-		t.Errorf("got endpoint %v, authority %v, identity %v, status %s", c.Endpoint, c.CertificateAuthority, c.Identity, c.Status)
+	if c := out.Cluster; c.Endpoint != nil || c.CertificateAuthority.Data != nil || c.Identity != nil ||
+		c.Status != "CREATING" {
+		t.Errorf("got endpoint %v, authority %v, identity %v, status %s", c.Endpoint, c.CertificateAuthority,
+			c.Identity, c.Status)
 	}
 }
 
 func TestUnknownClusterIsNotFound(t *testing.T) {
 	w := newWorld(t)
 	for _, name := range []string{"nope", "a/b", "a b", "ü", ".."} {
-		_, err := w.eks(w.admin).DescribeCluster(context.Background(), &eks.DescribeClusterInput{Name: aws.String(name)})
+		_, err := w.eks(w.admin).DescribeCluster(context.Background(),
+			&eks.DescribeClusterInput{Name: aws.String(name)})
 		wantCode(t, err, "ResourceNotFoundException", http.StatusNotFound)
 		var notFound *types.ResourceNotFoundException
 		if !errors.As(err, &notFound) {
 			t.Fatalf("got %T", err)
 		}
-		if aws.ToString(notFound.ClusterName) != name || notFound.ErrorMessage() != "No cluster found for name: "+name+"." {
+		if aws.ToString(notFound.ClusterName) != name ||
+			notFound.ErrorMessage() != "No cluster found for name: "+name+"." {
 			t.Errorf("got clusterName %q and message %q", aws.ToString(notFound.ClusterName), notFound.ErrorMessage())
 		}
 	}
@@ -120,7 +136,8 @@ func TestListClustersPages(t *testing.T) {
 	w.update(t, func(tx *state.Txn) {
 		for i := range 5 {
 			name := fmt.Sprintf("extra-%d", i)
-			region.Clusters.Put(tx, fmt.Sprintf("%032X", 9-i), region.Cluster{ID: fmt.Sprintf("%032X", 9-i), Name: name})
+			region.Clusters.Put(tx, fmt.Sprintf("%032X", 9-i),
+				region.Cluster{ID: fmt.Sprintf("%032X", 9-i), Name: name})
 			want = append(want, name)
 		}
 	})
@@ -144,7 +161,8 @@ func TestListClustersPages(t *testing.T) {
 			t.Errorf("pages of %d (-want +got):\n%s", size, diff)
 		}
 	}
-	for _, input := range []*eks.ListClustersInput{{MaxResults: aws.Int32(0)}, {MaxResults: aws.Int32(101)}, {NextToken: aws.String("mine")}} {
+	for _, input := range []*eks.ListClustersInput{{MaxResults: aws.Int32(0)}, {MaxResults: aws.Int32(101)},
+		{NextToken: aws.String("mine")}} {
 		_, err := w.eks(w.admin).ListClusters(context.Background(), input)
 		wantCode(t, err, "InvalidParameterException", http.StatusBadRequest)
 	}
@@ -179,10 +197,12 @@ func TestCallerIdentityIsTheSigner(t *testing.T) {
 
 func TestPresignedCallerIdentityWorks(t *testing.T) {
 	w := newWorld(t)
-	request, err := sts.NewPresignClient(w.sts(w.admin)).PresignGetCallerIdentity(context.Background(), &sts.GetCallerIdentityInput{},
+	request, err := sts.NewPresignClient(w.sts(w.admin)).PresignGetCallerIdentity(context.Background(),
+		&sts.GetCallerIdentityInput{},
 		func(o *sts.PresignOptions) {
 			o.ClientOptions = append(o.ClientOptions, func(o *sts.Options) {
-				o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error { return stack.Build.Add(expires("60"), middleware.After) })
+				o.APIOptions = append(o.APIOptions,
+					func(stack *middleware.Stack) error { return stack.Build.Add(expires("60"), middleware.After) })
 			})
 		})
 	if err != nil {
@@ -211,7 +231,8 @@ func TestPresignedCallerIdentityWorks(t *testing.T) {
 			GetCallerIdentityResult struct{ Account, Arn, UserId string }
 		}
 	}
-	if err := json.Unmarshal([]byte(body), &wrapped); err != nil || wrapped.GetCallerIdentityResponse.GetCallerIdentityResult.Arn != w.user.ARN {
+	if err := json.Unmarshal([]byte(body), &wrapped); err != nil ||
+		wrapped.GetCallerIdentityResponse.GetCallerIdentityResult.Arn != w.user.ARN {
 		t.Errorf("JSON: %v, %s", err, body)
 	}
 
@@ -225,13 +246,15 @@ func TestWhatTripodDoesNotHaveIsNamed(t *testing.T) {
 	w := newWorld(t)
 	ctx := context.Background()
 	identity := w.sts(w.admin)
-	_, err := identity.AssumeRoot(ctx, &sts.AssumeRootInput{TargetPrincipal: aws.String("111122223333"), TaskPolicyArn: &ststypes.PolicyDescriptorType{}})
+	_, err := identity.AssumeRoot(ctx, &sts.AssumeRootInput{TargetPrincipal: aws.String("111122223333"),
+		TaskPolicyArn: &ststypes.PolicyDescriptorType{}})
 	wantCode(t, err, "InvalidAction", http.StatusBadRequest)
 	if !strings.Contains(err.Error(), "Tripod does not have sts:AssumeRoot yet.") {
 		t.Errorf("got %v", err)
 	}
-	_, err = identity.AssumeRoleWithSAML(ctx, &sts.AssumeRoleWithSAMLInput{RoleArn: aws.String("arn:aws:iam::111122223333:role/pod"),
-		PrincipalArn: aws.String("arn:aws:iam::111122223333:saml-provider/x"), SAMLAssertion: aws.String("e30")})
+	_, err = identity.AssumeRoleWithSAML(ctx,
+		&sts.AssumeRoleWithSAMLInput{RoleArn: aws.String("arn:aws:iam::111122223333:role/pod"),
+			PrincipalArn: aws.String("arn:aws:iam::111122223333:saml-provider/x"), SAMLAssertion: aws.String("e30")})
 	wantCode(t, err, "InvalidAction", http.StatusBadRequest)
 }
 
@@ -247,23 +270,40 @@ func TestRequestsThatNobodyHas(t *testing.T) {
 		{"EKS method", "PATCH", "/clusters/demo", "eks", "", nil, 404, []string{"EKS has no operation PATCH"}},
 		{"unclean path", "GET", "//clusters", "eks", "", nil, 404, []string{"EKS has no operation GET //clusters."}},
 		{"STS path", "GET", "/x", "sts", "", nil, 400, []string{"<Code>InvalidAction</Code>", "STS is called with"}},
-		{"STS method", "DELETE", "/?Action=GetCallerIdentity&Version=2011-06-15", "sts", "", nil, 400, []string{"<Code>InvalidAction</Code>"}},
-		{"STS action", "GET", "/?Action=Nothing&Version=2011-06-15", "sts", "", nil, 400, []string{"<Type>Sender</Type>", "<Code>InvalidAction</Code>", "Could not find operation Nothing for version 2011-06-15"}},
-		{"STS version", "GET", "/?Action=GetCallerIdentity&Version=2010-01-01", "sts", "", nil, 400, []string{"for version 2010-01-01"}},
+		{"STS method", "DELETE", "/?Action=GetCallerIdentity&Version=2011-06-15", "sts", "", nil, 400,
+			[]string{"<Code>InvalidAction</Code>"}},
+		{"STS action", "GET", "/?Action=Nothing&Version=2011-06-15", "sts", "", nil, 400,
+			[]string{"<Type>Sender</Type>", "<Code>InvalidAction</Code>",
+				"Could not find operation Nothing for version 2011-06-15"}},
+		{"STS version", "GET", "/?Action=GetCallerIdentity&Version=2010-01-01", "sts", "", nil, 400,
+			[]string{"for version 2010-01-01"}},
 		{"STS without action", "GET", "/", "sts", "", nil, 400, []string{"<Code>MissingAction</Code>"}},
-		{"STS with two actions", "GET", "/?Action=GetCallerIdentity&Action=AssumeRole&Version=2011-06-15", "sts", "", nil, 400, []string{"<Code>MalformedQueryString</Code>"}},
-		{"IAM", "GET", "/?Action=ListServerCertificates&Version=2010-05-08", "iam", "", nil, 400, []string{"<Code>InvalidAction</Code>", "iam:ListServerCertificates"}},
-		{"EC2", "GET", "/?Action=DescribeSpotPriceHistory&Version=2016-11-15", "ec2", "", nil, 400, []string{"<Response>", "<Code>InvalidAction</Code>", "ec2:DescribeSpotPriceHistory", "--upstream", "<RequestID>"}},
-		{"JSON service", "POST", "/", "logs", "", map[string]string{"X-Amz-Target": "Logs_20140328.DescribeLogGroups"}, 501, []string{`"__type":"UnknownOperationException"`, "Tripod does not have logs:DescribeLogGroups yet."}},
-		{"REST service", "GET", "/bucket", "s3", "", nil, 501, []string{"<Error>", "<Code>NotImplemented</Code>", "Tripod does not have the service s3 yet.", "--upstream", "<RequestId>"}},
-		{"REST in XML", "GET", "/2013-04-01/hostedzone", "route53", "", nil, 501, []string{"<ErrorResponse>", "<Code>NotImplemented</Code>", "Tripod does not have the service route53 yet.", "<RequestId>"}},
-		{"REST in JSON", "GET", "/2015-03-31/functions/", "lambda", "", nil, 501, []string{`{"message":"Tripod does not have the service lambda yet.`}},
+		{"STS with two actions", "GET", "/?Action=GetCallerIdentity&Action=AssumeRole&Version=2011-06-15", "sts", "",
+			nil, 400, []string{"<Code>MalformedQueryString</Code>"}},
+		{"IAM", "GET", "/?Action=ListServerCertificates&Version=2010-05-08", "iam", "", nil, 400,
+			[]string{"<Code>InvalidAction</Code>", "iam:ListServerCertificates"}},
+		{"EC2", "GET", "/?Action=DescribeSpotPriceHistory&Version=2016-11-15", "ec2", "", nil, 400,
+			[]string{"<Response>", "<Code>InvalidAction</Code>", "ec2:DescribeSpotPriceHistory", "--upstream",
+				"<RequestID>"}},
+		{"JSON service", "POST", "/", "logs", "", map[string]string{"X-Amz-Target": "Logs_20140328.DescribeLogGroups"},
+			501, []string{`"__type":"UnknownOperationException"`, "Tripod does not have logs:DescribeLogGroups yet."}},
+		{"REST service", "GET", "/bucket", "s3", "", nil, 501,
+			[]string{"<Error>", "<Code>NotImplemented</Code>", "Tripod does not have the service s3 yet.", "--upstream",
+				"<RequestId>"}},
+		{"REST in XML", "GET", "/2013-04-01/hostedzone", "route53", "", nil, 501,
+			[]string{"<ErrorResponse>", "<Code>NotImplemented</Code>", "Tripod does not have the service route53 yet.",
+				"<RequestId>"}},
+		{"REST in JSON", "GET", "/2015-03-31/functions/", "lambda", "", nil, 501,
+			[]string{`{"message":"Tripod does not have the service lambda yet.`}},
 		{"query", "GET", "/?Action=ListTopics&Version=2010-03-31", "sns", "", nil, 400,
 			[]string{"<ErrorResponse>", "<Code>InvalidAction</Code>", "Tripod does not have sns:ListTopics yet."}},
-		{"JSON 1.0", "POST", "/", "dynamodb", "", map[string]string{"X-Amz-Target": "DynamoDB_20120810.ListTables", "Content-Type": "application/x-amz-json-1.0"}, 501,
+		{"JSON 1.0", "POST", "/", "dynamodb", "", map[string]string{"X-Amz-Target": "DynamoDB_20120810.ListTables",
+			"Content-Type": "application/x-amz-json-1.0"}, 501,
 			[]string{`"__type":"UnknownOperationException"`, "Tripod does not have dynamodb:ListTables yet."}},
-		{"CBOR", "POST", "/service/GraniteServiceVersion20100801/operation/ListMetrics", "monitoring", "", map[string]string{"Smithy-Protocol": "rpc-v2-cbor", "Content-Type": "application/cbor"}, 501,
-			[]string{"__type", "UnknownOperationException", "message", "Tripod does not have monitoring:ListMetrics yet."}},
+		{"CBOR", "POST", "/service/GraniteServiceVersion20100801/operation/ListMetrics", "monitoring", "",
+			map[string]string{"Smithy-Protocol": "rpc-v2-cbor", "Content-Type": "application/cbor"}, 501,
+			[]string{"__type", "UnknownOperationException", "message",
+				"Tripod does not have monitoring:ListMetrics yet."}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			response, body := w.raw(t, c.method, c.path, c.body, c.header, signAs(t, w.admin, c.service))
@@ -280,101 +320,4 @@ func TestRequestsThatNobodyHas(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestErrorsHaveTheContentTypeOfTheirProtocol, without which SDKs do not look into them; and what a client that HEADs sees.
-func TestErrorsHaveTheContentTypeOfTheirProtocol(t *testing.T) {
-	w := newWorld(t)
-	for _, c := range []struct {
-		method, path, service string
-		header                map[string]string
-		want, code            string
-	}{
-		{"GET", "/functions", "lambda", nil, "application/json", "UnknownOperationException"},
-		{"HEAD", "/functions", "lambda", nil, "application/json", "UnknownOperationException"},
-		{"POST", "/", "sqs", map[string]string{"X-Amz-Target": "AmazonSQS.ListQueues", "Content-Type": "application/x-amz-json-1.0"}, "application/x-amz-json-1.0", "UnknownOperationException"},
-		{"POST", "/", "ssm", map[string]string{"X-Amz-Target": "AmazonSSM.GetParameter", "Content-Type": "application/x-amz-json-1.1"}, "application/x-amz-json-1.1", "UnknownOperationException"},
-		{"GET", "/bucket", "s3", nil, "text/xml", ""}, {"GET", "/2013-04-01/hostedzone", "route53", nil, "text/xml", ""}, {"GET", "/?Action=ListTopics", "sns", nil, "text/xml", ""},
-		{"POST", "/thing", "unknown", map[string]string{"Content-Type": "application/xml"}, "text/xml", ""},
-		{"POST", "/service/S/operation/O", "monitoring", map[string]string{"Smithy-Protocol": "rpc-v2-cbor"}, "application/cbor", ""},
-	} {
-		response, body := w.raw(t, c.method, c.path, "", c.header, signAs(t, w.admin, c.service))
-		if got := response.Header.Get("Content-Type"); got != c.want || response.Header.Get("X-Amzn-Errortype") != c.code {
-			t.Errorf("%s %s: got %s %s", c.service, c.path, got, response.Header.Get("X-Amzn-Errortype"))
-		}
-		if c.want == "application/cbor" {
-			value, err := cbor.Decode([]byte(body))
-			if document, ok := value.(cbor.Map); err != nil || !ok || document["__type"] != cbor.String("UnknownOperationException") || response.Header.Get("Smithy-Protocol") != "rpc-v2-cbor" {
-				t.Errorf("got %v (%v)", value, err)
-			}
-		}
-	}
-	// S3's own codes, which its clients know.
-	unknown := aws.Credentials{AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretAccessKey: "x"}
-	wrong := w.admin
-	wrong.SecretAccessKey = "wrong"
-	for want, sign := range map[string]func(*http.Request){"<Code>AccessDenied</Code>": nil, "<Code>InvalidAccessKeyId</Code>": signAs(t, unknown, "s3"), "<Code>SignatureDoesNotMatch</Code>": signAs(t, wrong, "s3")} {
-		if response, body := w.raw(t, "GET", "/bucket", "", nil, sign); sign != nil && !strings.Contains(body, want) || response.StatusCode != http.StatusForbidden {
-			t.Errorf("got %d %s, want %s", response.StatusCode, body, want)
-		}
-	}
-}
-
-func TestInternalErrorsTellNothing(t *testing.T) {
-	for name, view := range map[string]func(func(*state.Txn) error) error{
-		"error": func(func(*state.Txn) error) error { return errors.New("disk /secret/path is on fire") },
-		"panic": func(func(*state.Txn) error) error { panic("disk /secret/path is on fire") },
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, func(f *awsapi.Front) { f.State = viewer(view) })
-			_, err := w.eks(w.admin).ListClusters(context.Background(), &eks.ListClustersInput{})
-			wantCode(t, err, "ServerException", http.StatusInternalServerError)
-			if strings.Contains(err.Error(), "secret") {
-				t.Errorf("the client was told %v", err)
-			}
-			_, err = w.sts(w.admin).GetCallerIdentity(context.Background(), &sts.GetCallerIdentityInput{})
-			wantCode(t, err, "InternalFailure", http.StatusInternalServerError)
-			if !strings.Contains(w.log.String(), "/secret/path") {
-				t.Errorf("the log has not the cause: %s", w.log)
-			}
-		})
-	}
-}
-
-type viewer func(func(*state.Txn) error) error
-
-func (v viewer) View(fn func(*state.Txn) error) error { return v(fn) }
-
-func (v viewer) Update(_ context.Context, fn func(*state.Txn) error) error { return v(fn) }
-
-func TestCallsAreCountedWithoutTheClientsWords(t *testing.T) {
-	w := newWorld(t)
-	w.eks(w.admin).ListClusters(context.Background(), &eks.ListClustersInput{})
-	w.eks(w.admin).DescribeCluster(context.Background(), &eks.DescribeClusterInput{Name: aws.String("nope")})
-	w.raw(t, "GET", "/?Action=Words&Version=2011-06-15", "", nil, signAs(t, w.admin, "sts"))
-	w.raw(t, "GET", "/words", "", nil, signAs(t, w.admin, "words"))
-	w.raw(t, "GET", "/words", "", nil, nil)
-	w.raw(t, "GET", "/healthz", "", nil, nil)
-	families, err := w.metrics.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := map[string]float64{}
-	for _, family := range families {
-		for _, metric := range family.GetMetric() {
-			labels := map[string]string{}
-			for _, label := range metric.GetLabel() {
-				labels[label.GetName()] = label.GetValue()
-			}
-			got[labels["service"]+" "+labels["operation"]+" "+labels["code"]] = metric.GetCounter().GetValue()
-		}
-	}
-	want := map[string]float64{
-		"eks ListClusters OK": 1, "eks DescribeCluster ResourceNotFoundException": 1, "sts none InvalidAction": 1,
-		"other none UnknownOperationException": 1, "none none MissingAuthenticationTokenException": 1,
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("counts (-want +got):\n%s", diff)
-	}
-	(&awsapi.Front{Backend: awsapi.Backend{State: w}, Registerer: w.metrics}).Handler() // registering again is no panic
 }

@@ -14,14 +14,16 @@ import (
 
 // expires is a middleware of the SDK that gives a presigned URL an expiry in seconds.
 func expires(seconds string) middleware.BuildMiddleware {
-	return middleware.BuildMiddlewareFunc("expires", func(ctx context.Context, in middleware.BuildInput, next middleware.BuildHandler) (middleware.BuildOutput, middleware.Metadata, error) {
-		if r, ok := in.Request.(*smithyhttp.Request); ok {
-			query := r.URL.Query()
-			query.Set("X-Amz-Expires", seconds)
-			r.URL.RawQuery = query.Encode()
-		}
-		return next.HandleBuild(ctx, in)
-	})
+	return middleware.BuildMiddlewareFunc("expires",
+		func(ctx context.Context, in middleware.BuildInput, next middleware.BuildHandler) (middleware.BuildOutput,
+			middleware.Metadata, error) {
+			if r, ok := in.Request.(*smithyhttp.Request); ok {
+				query := r.URL.Query()
+				query.Set("X-Amz-Expires", seconds)
+				r.URL.RawQuery = query.Encode()
+			}
+			return next.HandleBuild(ctx, in)
+		})
 }
 
 // signBody signs a request with a body at the time created; one that the signer refuses stays unsigned.

@@ -24,7 +24,8 @@ func TestIssuersDocumentsLeadToThePublicKey(t *testing.T) {
 	}
 	issuer := "https://localhost:4566/id/" + clusterID
 	want := map[string]any{
-		"issuer": issuer, "jwks_uri": issuer + "/keys", "authorization_endpoint": "urn:kubernetes:programmatic_authorization",
+		"issuer": issuer, "jwks_uri": issuer + "/keys",
+		"authorization_endpoint":   "urn:kubernetes:programmatic_authorization",
 		"response_types_supported": []any{"id_token"}, "subject_types_supported": []any{"public"},
 		"claims_supported": []any{"sub", "iss"}, "id_token_signing_alg_values_supported": []any{"ES256"},
 	}
@@ -32,7 +33,8 @@ func TestIssuersDocumentsLeadToThePublicKey(t *testing.T) {
 		t.Errorf("discovery (-want +got):\n%s", diff)
 	}
 
-	_, body = w.raw(t, "GET", strings.TrimPrefix(discovery["jwks_uri"].(string), "https://localhost:4566"), "", nil, nil)
+	_, body = w.raw(t, "GET", strings.TrimPrefix(discovery["jwks_uri"].(string), "https://localhost:4566"), "", nil,
+		nil)
 	var set struct {
 		Keys []map[string]string
 	}

@@ -28,7 +28,8 @@ func certificate(t *testing.T) (*tls.Config, *x509.CertPool) {
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"}, DNSNames: []string{"localhost"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true,
+		BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
@@ -110,7 +111,8 @@ func TestOnePortSpeaksHTTPAndHTTPS(t *testing.T) {
 			}
 			defer transport.CloseIdleConnections()
 			client := &http.Client{Transport: transport, Timeout: 5 * time.Second}
-			for url, want := range map[string]string{"http://localhost/": "http HTTP/1.1", "https://localhost/": "https HTTP/2.0"} {
+			for url, want := range map[string]string{"http://localhost/": "http HTTP/1.1",
+				"https://localhost/": "https HTTP/2.0"} {
 				response, err := client.Get(url)
 				if err != nil {
 					t.Fatal(err)
