@@ -15,6 +15,7 @@ import (
 
 	"tripod/awsapi/eks"
 	"tripod/awsapi/wire"
+	"tripod/az/controlplane"
 	"tripod/az/instance"
 	"tripod/az/plan"
 	"tripod/iam"
@@ -70,7 +71,7 @@ func (z *Zone) handleFound(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if founding.Cluster.ID != "" {
-		secrets, err := newClusterSecrets(founding.Cluster)
+		secrets, err := controlplane.NewSecrets(founding.Cluster)
 		if err != nil {
 			answer(w, http.StatusInternalServerError, err)
 			return
@@ -199,26 +200,6 @@ func (z *Zone) answerState(w http.ResponseWriter) {
 	json.NewEncoder(w).Encode(z.state())
 }
 
-// metricsTimeout is how long an instance's process, which may be paused, is waited for.
-const metricsTimeout = 10 * time.Second
-
-// metricsOf asks the instance's own process for its metrics.
-func (z *Zone) metricsOf(ctx context.Context, i *instance.Instance) (*http.Response, error) {
-	socket := z.config.InstanceSocket(i.Component, i.ClusterID)
-	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", socket)
-	}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://instance/metrics", nil)
-	if err != nil {
-		return nil, err
-	}
-	response, err := transport.RoundTrip(request)
-	if err != nil {
-		return nil, fmt.Errorf("%s does not answer: %w", i.Target(), err)
-	}
-	return response, nil
-}
-
 // handleMetrics passes on what the instance's own process serves.
 func (z *Zone) handleMetrics(w http.ResponseWriter, r *http.Request) {
 	i, err := z.find(r.PathValue("component"), r.FormValue("cluster"))
@@ -226,9 +207,9 @@ func (z *Zone) handleMetrics(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusNotFound, err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), metricsTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), instance.MetricsTimeout)
 	defer cancel()
-	response, err := z.metricsOf(ctx, i)
+	response, err := i.Metrics(ctx)
 	if err != nil {
 		answer(w, http.StatusBadGateway, err)
 		return
@@ -238,7 +219,8 @@ func (z *Zone) handleMetrics(w http.ResponseWriter, r *http.Request) {
 	io.Copy(w, response.Body)
 }
 
-// Call gives an agent an order. The answer's body is decoded into out unless that is nil; an io.Writer takes it as it is.
+// Call gives an agent an order. The answer's body is decoded into out unless that is nil; an io.Writer takes it as it
+// is.
 func Call(ctx context.Context, runDir, method, path string, in, out any) error {
 	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", plan.ControlSocket(runDir))

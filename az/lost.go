@@ -38,7 +38,7 @@ func (z *Zone) lost(ctx context.Context, l loss.Loss) {
 			continue
 		}
 		telling.Go(func() {
-			if err := loss.Tell(ctx, z.config.InstanceSocket(i.Component, i.ClusterID), l); err != nil {
+			if err := loss.Tell(ctx, i.Socket, l); err != nil {
 				z.logger.Debug("tell of a loss", "target", i.Target(), "lost", l, "error", err)
 			}
 		})

@@ -1,14 +1,19 @@
 package az
 
 import (
+	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"tripod/api"
 	"tripod/internal/loss"
 	"tripod/region"
+	"tripod/state"
 )
 
-// Report is what an agent tells the region, one JSON line a time: something that happened, how things stand, or what was lost.
+// Report is what an agent tells the region, one JSON line a time: something that happened, how things stand, or what
+// was lost.
 type Report struct {
 	Event *api.Event `json:"event,omitempty"`
 	State *State     `json:"state,omitempty"`
@@ -25,7 +30,8 @@ type State struct {
 	Instances  []api.Instance `json:"instances"`
 	// Parts are the clusters, by id, whose part in this zone has its network interface and its IAM authenticator.
 	Parts []string `json:"parts,omitempty"`
-	// Clusters are those of the zone's copy of the regional state, and Index says how new that is: a higher one is of a newer copy.
+	// Clusters are those of the zone's copy of the regional state, and Index says how new that is: a higher one is of a
+	// newer copy.
 	Clusters []ClusterState `json:"clusters"`
 	Index    uint64         `json:"index"`
 }
@@ -45,4 +51,58 @@ type ClusterState struct {
 	Trouble string                `json:"trouble,omitempty"`
 	// NotBefore is when the status may end at the earliest.
 	NotBefore *time.Time `json:"notBefore,omitempty"`
+}
+
+func (z *Zone) event(e api.Event) {
+	if e.Zone == "" {
+		e.Zone = z.config.Zone
+	}
+	e.Time = time.Now()
+	z.logger.Info(e.Message, "event", e.Type, "target", e.Target)
+	z.OnReport(Report{Event: &e})
+}
+
+func (z *Zone) tellLoss(l loss.Loss) { z.OnReport(Report{Loss: &l}) }
+
+func (z *Zone) leaderChanged(leader string) {
+	if leader == z.config.Zone && !z.former.Returns(regionalState) {
+		z.event(api.Event{Type: api.LeaderChanged, Target: "az/" + leader, Message: leader + " leads " + regionalState})
+	}
+	z.changed()
+}
+
+// changed asks for a report of the state, soon.
+func (z *Zone) changed() {
+	select {
+	case z.changes <- struct{}{}:
+	default:
+	}
+}
+
+func (z *Zone) reportState(context.Context) (time.Duration, error) {
+	state := z.state()
+	z.OnReport(Report{State: &state})
+	return 0, nil
+}
+
+func (z *Zone) state() State {
+	z.telling.Lock()
+	defer z.telling.Unlock()
+	z.told++
+	s := State{Seq: z.told, RaftLeader: z.voter.Leader(), Instances: []api.Instance{}, Clusters: []ClusterState{}}
+	for _, i := range z.instances("") {
+		s.Instances = append(s.Instances, i.Status())
+	}
+	z.mu.Lock()
+	s.Serving, s.Parts = z.serving, slices.Sorted(maps.Keys(z.clusters))
+	z.mu.Unlock()
+	z.voter.View(func(tx *state.Txn) error {
+		for _, c := range region.Clusters.List(tx) {
+			s.Clusters = append(s.Clusters, ClusterState{Name: c.Name, ID: c.ID, Version: c.Version, Status: c.Status,
+				EndpointPort: c.EndpointPort, CACert: c.BundleOf(c.Components), FaultedAt: c.FaultedAt, Access: c.EndpointAccess(), Trouble: c.EndpointTrouble(), NotBefore: c.NotBefore})
+		}
+		s.Index = tx.Index()
+		return nil
+	})
+	return s
 }

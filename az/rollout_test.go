@@ -11,7 +11,9 @@ import (
 
 	"tripod/api"
 	"tripod/apiserver/launch"
+	"tripod/az/controlplane"
 	"tripod/az/plan"
+	"tripod/az/zonetest"
 	"tripod/internal/pki"
 	"tripod/region"
 	"tripod/state"
@@ -35,7 +37,7 @@ func newRollingRegion(t *testing.T) rollingRegion {
 		z.await(t, "apiserver/"+plan.Letter(z.config.Zone), api.StateReady)
 		z.await(t, "controllers/"+plan.Letter(z.config.Zone), api.StateReady)
 	}
-	r.await(t, "the cluster is ACTIVE", func(c region.Cluster, _ region.Update) bool { return c.Status == "ACTIVE" })
+	r.await(t, "the cluster is ACTIVE", func(c region.Cluster, _ region.Update) bool { return c.Status == region.ClusterActive })
 	return r
 }
 
@@ -51,15 +53,15 @@ func (r rollingRegion) rollOut(t *testing.T, rollout region.Rollout) {
 	t.Helper()
 	rollout.UpdateID = updateID
 	r.edit(t, func(tx *state.Txn, c *region.Cluster) {
-		c.Status, c.Rollout = "UPDATING", &rollout
-		region.Updates.Put(tx, updateID, region.Update{ID: updateID, ClusterID: c.ID, Type: "VersionUpdate", Status: "InProgress"})
+		c.Status, c.Rollout = region.ClusterUpdating, &rollout
+		region.Updates.Put(tx, updateID, region.Update{ID: updateID, ClusterID: c.ID, Type: "VersionUpdate", Status: region.UpdateInProgress})
 	})
 }
 
 func (r rollingRegion) edit(t *testing.T, edit func(*state.Txn, *region.Cluster)) {
 	t.Helper()
 	if err := r.zones[0].voter.Update(t.Context(), func(tx *state.Txn) error {
-		c, _ := region.Clusters.Get(tx, clusterID)
+		c, _ := region.Clusters.Get(tx, zonetest.ClusterID)
 		edit(tx, &c)
 		region.Clusters.Put(tx, c.ID, c)
 		return nil
@@ -71,9 +73,9 @@ func (r rollingRegion) edit(t *testing.T, edit func(*state.Txn, *region.Cluster)
 // await waits until the first zone's copy of the records is so.
 func (r rollingRegion) await(t *testing.T, what string, holds func(region.Cluster, region.Update) bool) (c region.Cluster, u region.Update) {
 	t.Helper()
-	eventually(t, what, func() bool {
+	zonetest.Eventually(t, what, func() bool {
 		r.zones[0].voter.View(func(tx *state.Txn) error {
-			c, _ = region.Clusters.Get(tx, clusterID)
+			c, _ = region.Clusters.Get(tx, zonetest.ClusterID)
 			u, _ = region.Updates.Get(tx, updateID)
 			return nil
 		})
@@ -85,11 +87,13 @@ func (r rollingRegion) await(t *testing.T, what string, holds func(region.Cluste
 // awaitEnd waits until the update has that status and the cluster is ACTIVE.
 func (r rollingRegion) awaitEnd(t *testing.T, status region.UpdateStatus) (region.Cluster, region.Update) {
 	t.Helper()
-	return r.await(t, "the update is "+string(status), func(c region.Cluster, u region.Update) bool { return c.Status == "ACTIVE" && u.Status == status })
+	return r.await(t, "the update is "+string(status), func(c region.Cluster, u region.Update) bool {
+		return c.Status == region.ClusterActive && u.Status == status
+	})
 }
 
 func (z *testZone) clusterFile(name string) string {
-	return filepath.Join(z.config.Dir, "clusters", clusterID, name)
+	return filepath.Join(z.config.Dir, "clusters", zonetest.ClusterID, name)
 }
 
 // hinder keeps a role's processes of a version from becoming ready in a zone; what it returns lets them.
@@ -138,13 +142,6 @@ func (r rollingRegion) wantVersions(t *testing.T, version string) {
 	}
 }
 
-// impatient shortens the wait for new processes, for this test.
-func impatient(t *testing.T, patience time.Duration) {
-	was := rolloutPatience
-	rolloutPatience = patience
-	t.Cleanup(func() { rolloutPatience = was })
-}
-
 // The stories share a region, which takes seconds to start: each leaves it ACTIVE, and the last with version 1.37.
 func TestRollout(t *testing.T) {
 	r := newRollingRegion(t)
@@ -167,7 +164,7 @@ func testCancel(t *testing.T, r rollingRegion, turn int) {
 		c.Rollout.Failure, c.Rollout.Cancelled = "it was cancelled", true
 	})
 	c, u := r.await(t, "that zone goes back", func(region.Cluster, region.Update) bool { return z.runs("controllers") == "1.36" })
-	if c.Status != "UPDATING" || u.Status != "InProgress" || !c.Rollout.Takes(z.config.Zone) {
+	if c.Status != region.ClusterUpdating || u.Status != region.UpdateInProgress || !c.Rollout.Takes(z.config.Zone) {
 		t.Errorf("a zone has not gone back, and the cluster is %s, the update %s: %+v", c.Status, u.Status, c.Rollout)
 	}
 	if turn > 0 && r.zones[0].runs("apiserver") != "1.37" {
@@ -214,9 +211,9 @@ func testSettings(t *testing.T, r rollingRegion) {
 }
 
 func testRotation(t *testing.T, r rollingRegion) {
-	c, _ := r.await(t, "the cluster is ACTIVE", func(c region.Cluster, _ region.Update) bool { return c.Status == "ACTIVE" })
+	c, _ := r.await(t, "the cluster is ACTIVE", func(c region.Cluster, _ region.Update) bool { return c.Status == region.ClusterActive })
 	first := c.CertificateAuthorities()[0]
-	cert, key, err := newClusterAuthority(c)
+	cert, key, err := controlplane.NewAuthority(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +251,7 @@ func testRotation(t *testing.T, r rollingRegion) {
 	if c, _ := r.await(t, "the first one is gone", func(c region.Cluster, _ region.Update) bool { return len(c.Authorities) == 1 }); c.Authorities[0].ActivatedBy != "CUSTOMER" {
 		t.Errorf("got %+v", c.Authorities)
 	}
-	eventually(t, "clients are told", func() bool {
+	zonetest.Eventually(t, "clients are told", func() bool {
 		clusters := r.zones[0].reportedState().Clusters
 		return len(clusters) == 1 && clusters[0].CACert == second.Cert
 	}, func() any { return r.zones[0].reportedState().Clusters })
@@ -277,67 +274,5 @@ func testReplacement(t *testing.T, r rollingRegion) {
 		if diary := z.diary(); !slices.Equal(diary[len(diary)-4:], want) {
 			t.Errorf("in %s happened %q, want at the end %q", z.config.Zone, diary, want)
 		}
-	}
-}
-
-// rollingPart is a zone's part of a cluster whose changes the test makes itself.
-func rollingPart(t *testing.T) (*testZone, *clusterZone) {
-	t.Helper()
-	z := newTestZone(t)
-	if err := z.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	c := newClusterZone(z.Zone, region.Cluster{ID: clusterID, Name: "demo", Version: "1.36", EndpointPort: freePort(t), ServiceCIDR: "10.100.0.0/16", Secrets: secretsOnce})
-	if err := c.writePKI(); err != nil {
-		t.Fatal(err)
-	}
-	var err error
-	if c.awsAuth, err = c.newAWSAuth(); err != nil {
-		t.Fatal(err)
-	}
-	for _, i := range c.instances() {
-		go i.Supervise(t.Context())
-		t.Cleanup(func() { i.End(t.Context()) })
-	}
-	eventually(t, "its controllers are ready", func() bool { return c.controllers.Status().State == api.StateReady }, func() any { return c.controllers.Status() })
-	return z, c
-}
-
-func TestFailedStepIsDoneAgain(t *testing.T) {
-	impatient(t, 300*time.Millisecond)
-	z, c := rollingPart(t)
-	next := region.ControlPlane{Version: "1.37"}
-	help := z.hinder(t, "controllers", "1.37")
-	for range 2 { // the failure may not have been written down: then the step comes again
-		if err := c.become(t.Context(), next, nil); err == nil || !strings.Contains(err.Error(), "was not ready") {
-			t.Errorf("got %v", err)
-		}
-	}
-	help()
-	impatient(t, 10*time.Second)
-	if err := c.become(t.Context(), next, nil); err != nil || c.controllers.Status().State != api.StateReady {
-		t.Errorf("got %v, and the controllers are %+v", err, c.controllers.Status())
-	}
-	starts := len(z.diary())
-	if err := c.become(t.Context(), next, nil); err != nil || len(z.diary()) != starts {
-		t.Errorf("what was reached is done again: %v, %q", err, z.diary())
-	}
-}
-
-func TestStepOfAnotherUpdateIsNotNoted(t *testing.T) {
-	z, c := rollingPart(t)
-	record := c.record
-	record.Status, record.Rollout = "UPDATING", &region.Rollout{UpdateID: "another", To: "1.37"}
-	if err := z.voter.Update(t.Context(), func(tx *state.Txn) error {
-		region.Clusters.Put(tx, clusterID, record)
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.advance(t.Context(), updateID, region.RolloutFails("late")); err != nil {
-		t.Fatal(err)
-	}
-	if now, err := c.newest(); err != nil || now.Rollout == nil || now.Rollout.Failure != "" {
-		t.Errorf("got %+v, %v", now.Rollout, err)
 	}
 }

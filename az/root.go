@@ -13,8 +13,8 @@ import (
 	"tripod/region"
 )
 
-// handleRoot answers the credentials of the account's root user, and makes them where there are none. The history tells of that as of root's own call
-// in AWS's console.
+// handleRoot answers the credentials of the account's root user, and makes them where there are none. The history tells
+// of that as of root's own call in AWS's console.
 func (z *Zone) handleRoot(w http.ResponseWriter, r *http.Request) {
 	key, operation, err := iam.EnsureRootKey(r.Context(), z.voter, rand.Reader, z.config.AccountID, time.Now())
 	if err != nil {

@@ -46,7 +46,7 @@ func (z *Zone) suspend(ctx context.Context, s loss.Suspension) error {
 			continue
 		}
 		i.Suspend(s.Suspended)
-		telling.Go(func() { errs[n] = loss.TellSuspension(ctx, z.config.InstanceSocket(i.Component, i.ClusterID), s) })
+		telling.Go(func() { errs[n] = loss.TellSuspension(ctx, i.Socket, s) })
 	}
 	telling.Wait()
 	return errors.Join(append(errs, raftErr)...)

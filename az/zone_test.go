@@ -19,6 +19,7 @@ import (
 
 	"tripod/api"
 	"tripod/az/plan"
+	"tripod/az/zonetest"
 	"tripod/internal/pki"
 	"tripod/region"
 	"tripod/state"
@@ -42,7 +43,7 @@ func newTestZone(t *testing.T) *testZone {
 // newTestZones are the zones of one region.
 func newTestZones(t *testing.T, names ...string) (zones []*testZone) {
 	t.Helper()
-	dir := shortDir(t)
+	dir := zonetest.ShortDir(t)
 	t.Cleanup(func() { noneLeft(t) }) // after all have stopped
 	authority, err := pki.NewAuthority("Tripod zones", pki.Loopback)
 	if err != nil {
@@ -50,11 +51,11 @@ func newTestZones(t *testing.T, names ...string) (zones []*testZone) {
 	}
 	var peers []plan.Peer
 	for i, name := range names {
-		peers = append(peers, plan.Peer{Zone: name, ID: fmt.Sprintf("use1-az%d", i+1), RaftPort: freePort(t), RunDir: filepath.Join(dir, "run-"+plan.Letter(name))})
+		peers = append(peers, plan.Peer{Zone: name, ID: fmt.Sprintf("use1-az%d", i+1), RaftPort: zonetest.FreePort(t), RunDir: filepath.Join(dir, "run-"+plan.Letter(name))})
 	}
 	for _, peer := range peers {
 		zones = append(zones, newTestZoneOf(t, authority, plan.Zone{Region: "us-east-1", AccountID: "000000000000", Zone: peer.Zone,
-			Dir: filepath.Join(dir, "disk-"+plan.Letter(peer.Zone)), Executable: os.Args[0], AWSPort: 4566, GatewayPort: freePort(t), GatewaySecret: "open sesame",
+			Dir: filepath.Join(dir, "disk-"+plan.Letter(peer.Zone)), Executable: os.Args[0], AWSPort: 4566, GatewayPort: zonetest.FreePort(t), GatewaySecret: "open sesame",
 			PKI: filepath.Join(dir, "pki-"+plan.Letter(peer.Zone)), Peers: peers}))
 	}
 	return zones
@@ -81,6 +82,7 @@ func newTestZoneOf(t *testing.T, authority *pki.Authority, config plan.Zone) *te
 		t.Fatal(err)
 	}
 	z := &testZone{Zone: New(config, quiet()), runDir: config.RunDir()}
+	z.timing.Precedence = 0 // its API servers answer no handshake
 	z.OnReport = func(r Report) {
 		z.mu.Lock()
 		defer z.mu.Unlock()
@@ -124,7 +126,7 @@ func (z *testZone) states() map[string]string {
 
 func (z *testZone) await(t *testing.T, target, state string) {
 	t.Helper()
-	eventually(t, target+" is "+state, func() bool { return z.states()[target] == state }, func() any { return z.states() })
+	zonetest.Eventually(t, target+" is "+state, func() bool { return z.states()[target] == state }, func() any { return z.states() })
 }
 
 func (z *testZone) order(t *testing.T, path string) error {
@@ -138,11 +140,11 @@ func (z *testZone) order(t *testing.T, path string) error {
 func (z *testZone) found(t *testing.T, wishes ...func(*region.Cluster)) {
 	t.Helper()
 	founding := Founding{User: region.User{Name: "admin"}, AccessKey: region.AccessKey{ID: "AKIA", User: "admin"},
-		Cluster: region.Cluster{ID: clusterID, Name: "demo", Version: "1.36", EndpointPort: freePort(t), ServiceCIDR: "10.100.0.0/16"}}
+		Cluster: region.Cluster{ID: zonetest.ClusterID, Name: "demo", Version: "1.36", EndpointPort: zonetest.FreePort(t), ServiceCIDR: "10.100.0.0/16"}}
 	for _, wish := range wishes {
 		wish(&founding.Cluster)
 	}
-	eventually(t, "the founding", func() bool {
+	zonetest.Eventually(t, "the founding", func() bool {
 		return Call(t.Context(), z.runDir, "POST", "/v1/found", founding, nil) == nil
 	}, func() any { return z.reportedState() })
 }
@@ -159,7 +161,7 @@ func TestStateLastsAsLongAsTheRecordSays(t *testing.T) {
 	z.found(t, func(c *region.Cluster) { c.NotBefore = at(600) })
 	status := func() (status region.ClusterStatus) {
 		z.voter.View(func(tx *state.Txn) error {
-			c, _ := region.Clusters.Get(tx, clusterID)
+			c, _ := region.Clusters.Get(tx, zonetest.ClusterID)
 			status = c.Status
 			return nil
 		})
@@ -171,21 +173,21 @@ func TestStateLastsAsLongAsTheRecordSays(t *testing.T) {
 		t.Errorf("after 599 s of 600 it is %q", got)
 	}
 	clock.Store(600)
-	eventually(t, "the cluster is ACTIVE", func() bool { return status() == "ACTIVE" }, func() any { return status() })
+	zonetest.Eventually(t, "the cluster is ACTIVE", func() bool { return status() == "ACTIVE" }, func() any { return status() })
 	if err := z.voter.Update(t.Context(), func(tx *state.Txn) error {
-		c, _ := region.Clusters.Get(tx, clusterID)
-		c.Status, c.NotBefore, c.DeletedAt = "DELETING", at(900), at(600)
-		region.Clusters.Put(tx, clusterID, c)
+		c, _ := region.Clusters.Get(tx, zonetest.ClusterID)
+		c.Status, c.NotBefore, c.DeletedAt = region.ClusterDeleting, at(900), at(600)
+		region.Clusters.Put(tx, zonetest.ClusterID, c)
 		return nil
 	}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "its processes are gone", func() bool { return len(z.instances("")) == 0 }, func() any { return z.states() })
+	zonetest.Eventually(t, "its processes are gone", func() bool { return len(z.instances("")) == 0 }, func() any { return z.states() })
 	if got := status(); got != "DELETING" {
 		t.Errorf("before its time it is %q", got)
 	}
 	clock.Store(900)
-	eventually(t, "the record is gone", func() bool { return status() == "" }, func() any { return status() })
+	zonetest.Eventually(t, "the record is gone", func() bool { return status() == "" }, func() any { return status() })
 }
 
 func TestFailedClusterRunsNothingAndCanBeDeleted(t *testing.T) {
@@ -195,17 +197,17 @@ func TestFailedClusterRunsNothingAndCanBeDeleted(t *testing.T) {
 	}
 	z.found(t, func(c *region.Cluster) { c.Issues = []region.ClusterIssue{{Code: "ResourceLimitExceeded"}} })
 	shown := func() []ClusterState { return z.reportedState().Clusters }
-	eventually(t, "it shows", func() bool { return len(shown()) == 1 && shown()[0].Status == "FAILED" }, func() any { return shown() })
+	zonetest.Eventually(t, "it shows", func() bool { return len(shown()) == 1 && shown()[0].Status == region.ClusterFailed }, func() any { return shown() })
 	if err := z.voter.Update(t.Context(), func(tx *state.Txn) error {
-		c, _ := region.Clusters.Get(tx, clusterID)
+		c, _ := region.Clusters.Get(tx, zonetest.ClusterID)
 		now := time.Now()
-		c.Status, c.DeletedAt = "DELETING", &now
-		region.Clusters.Put(tx, clusterID, c)
+		c.Status, c.DeletedAt = region.ClusterDeleting, &now
+		region.Clusters.Put(tx, zonetest.ClusterID, c)
 		return nil
 	}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it is gone", func() bool { return len(shown()) == 0 }, func() any { return shown() })
+	zonetest.Eventually(t, "it is gone", func() bool { return len(shown()) == 0 }, func() any { return shown() })
 	if z.told(api.InstanceStarted) {
 		t.Error("processes of a cluster that had failed were started")
 	}
@@ -220,9 +222,9 @@ func TestZoneRunsItsPartOfACluster(t *testing.T) {
 	for _, target := range []string{"etcd/a", "apiserver/a", "controllers/a"} {
 		z.await(t, target, api.StateReady)
 	}
-	eventually(t, "the cluster is ACTIVE", func() bool {
+	zonetest.Eventually(t, "the cluster is ACTIVE", func() bool {
 		clusters := z.reportedState().Clusters
-		return len(clusters) == 1 && clusters[0].Status == "ACTIVE" && z.told(api.ClusterActive)
+		return len(clusters) == 1 && clusters[0].Status == region.ClusterActive && z.told(api.ClusterActive)
 	}, func() any { return z.reportedState() })
 	if state := z.reportedState(); !state.Serving || state.RaftLeader != "us-east-1a" {
 		t.Errorf("state %+v", state)

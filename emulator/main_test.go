@@ -18,6 +18,7 @@ import (
 	"tripod/api"
 	"tripod/apiserver/launch"
 	"tripod/az"
+	"tripod/az/controlplane"
 	"tripod/etcdcluster"
 	"tripod/internal/options"
 	"tripod/internal/process"
@@ -60,7 +61,7 @@ func play(role string, args []string) error {
 			}
 			return err
 		}
-		return az.Run(context.Background(), args, az.Parts{})
+		return az.Run(context.Background(), args, controlplane.Parts{})
 	}
 	ctx, line, err := process.Attach(context.Background())
 	if err != nil {

@@ -22,6 +22,8 @@ type Config struct {
 	Zone        string // us-east-1a
 	ClusterID   string
 	ClusterName string
+	// Socket is where the process serves its metrics, and is told of losses.
+	Socket string
 	// Prepare makes the process's files and says how to run it.
 	Prepare func() (process.Spec, error)
 	// After, when set, must be ready before this one is started.

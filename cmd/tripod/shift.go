@@ -9,14 +9,14 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
-	"tripod/az"
+	"tripod/az/controlplane"
 	"tripod/nodes/zonalshift"
 )
 
 // shiftTimeout bounds each call of a zonal shift: an API server may have gone silent, which is what shifts are for.
 const shiftTimeout = 5 * time.Second
 
-func shiftZones(ctx context.Context, c az.WorkersConfig, zones []string) error {
+func shiftZones(ctx context.Context, c controlplane.WorkersConfig, zones []string) error {
 	config := administrator(c)
 	config.Timeout = shiftTimeout
 	config.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil } // and so the connections are the client's own, to be closed with it

@@ -11,33 +11,37 @@ import (
 	"k8s.io/client-go/rest"
 
 	"tripod/az"
+	"tripod/az/controlplane"
 	"tripod/internal/pki"
 	"tripod/nodes"
 	"tripod/nodes/addons"
 	"tripod/podidentity"
+	"tripod/region"
 )
 
 // zone runs a zone's agent with what links Kubernetes' client libraries.
 func zone(ctx context.Context, args []string) error {
-	return az.Run(ctx, args, az.Parts{Workers: newWorkers, Addons: installAddons, Shift: shiftZones, Identity: newIdentity, Instances: instances})
+	return az.Run(ctx, args, controlplane.Parts{
+		Workers: newWorkers, Addons: installAddons, Shift: shiftZones, PodIdentity: newPodIdentity, Machines: machines,
+	})
 }
 
 // nodesOf says which nodes a zone has, and nothing of how they reach the cluster.
-func nodesOf(c az.WorkersConfig) nodes.Config {
+func nodesOf(c controlplane.WorkersConfig) nodes.Config {
 	return nodes.Config{
 		Zone: c.Zone, ZoneID: c.ZoneID, Region: c.Region, AccountID: c.AccountID, ClusterName: c.Cluster.Name, ClusterID: c.Cluster.ID,
 		Subnet: c.Subnet, Count: c.Count, KubernetesVersion: c.Version,
 	}
 }
 
-func instances(c az.WorkersConfig) (all []az.Instance) {
+func machines(c controlplane.WorkersConfig) (all []controlplane.Machine) {
 	for id, name := range nodesOf(c).Instances() {
-		all = append(all, az.Instance{ID: id, PrivateDNSName: name})
+		all = append(all, controlplane.Machine{ID: id, PrivateDNSName: name})
 	}
 	return all
 }
 
-func newWorkers(c az.WorkersConfig) (az.Workers, error) {
+func newWorkers(c controlplane.WorkersConfig) (controlplane.Workers, error) {
 	config := nodesOf(c)
 	config.Server, config.CA, config.CloudCert, config.CloudKey = c.Server, c.CA, c.Client.Cert, c.Client.Key
 	config.Dial, config.Token, config.LocalPort = c.Dial, c.Token, c.LocalPort
@@ -59,23 +63,25 @@ func newWorkers(c az.WorkersConfig) (az.Workers, error) {
 }
 
 // administrator is how a zone reaches its cluster as its administrator.
-func administrator(c az.WorkersConfig) *rest.Config {
+func administrator(c controlplane.WorkersConfig) *rest.Config {
 	return &rest.Config{Host: c.Server, Dial: c.Dial, QPS: -1, TLSClientConfig: rest.TLSClientConfig{CAData: c.CA, CertData: c.Client.Cert, KeyData: c.Client.Key}}
 }
 
-func installAddons(ctx context.Context, c az.WorkersConfig) error {
-	options := addons.Options{ClusterName: c.Cluster.Name, ClusterID: c.Cluster.ID, Region: c.Region, AccountID: c.AccountID, Version: c.Cluster.Version, Bare: c.Cluster.Bare}
+func installAddons(ctx context.Context, c controlplane.WorkersConfig, record region.Cluster) error {
+	options := addons.Options{
+		ClusterName: c.Cluster.Name, ClusterID: c.Cluster.ID, Region: c.Region, AccountID: c.AccountID, Version: record.Version, Bare: record.Bare,
+	}
 	var err error
 	if options.ServiceCIDR, err = netip.ParsePrefix(c.Cluster.ServiceCIDR); err != nil {
 		return err
 	}
-	if c.Cluster.NodeRole != "" {
-		options.NodeRoleARN = "arn:aws:iam::" + c.AccountID + ":role/" + c.Cluster.NodeRole
+	if record.NodeRole != "" {
+		options.NodeRoleARN = "arn:aws:iam::" + c.AccountID + ":role/" + record.NodeRole
 	}
 	return addons.Apply(ctx, administrator(c), options)
 }
 
-func newIdentity(c az.IdentityConfig) (az.Identity, error) {
+func newPodIdentity(c controlplane.PodIdentityConfig) (controlplane.PodIdentity, error) {
 	return podidentity.New(podidentity.Config{
 		Region: c.Region, Server: c.Server, Dial: c.Dial, CA: c.CA, ClientCert: c.Client.Cert, ClientKey: c.Client.Key, URL: c.URL, Associated: c.Associated, Logger: c.Logger,
 	})

@@ -1,4 +1,4 @@
-package az
+package controlplane
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 )
 
 // keepProvider writes down for the API server which identity provider the cluster has.
-func (c *clusterZone) keepProvider(context.Context) (time.Duration, error) {
+func (c *Part) keepProvider(context.Context) (time.Duration, error) {
 	if !c.readProvider() {
 		return 0, nil
 	}
@@ -27,10 +27,10 @@ func (c *clusterZone) keepProvider(context.Context) (time.Duration, error) {
 }
 
 // readProvider notes the cluster's identity provider, and says whether it is another one than what is written down.
-func (c *clusterZone) readProvider() (changed bool) {
+func (c *Part) readProvider() (changed bool) {
 	var found *region.IdentityProvider
-	err := c.zone.voter.View(func(tx *state.Txn) error {
-		for _, p := range region.IdentityProviders.Part(c.record.ID+"/").After(tx, "") {
+	err := c.host.State.View(func(tx *state.Txn) error {
+		for _, p := range region.IdentityProviders.Part(c.cluster.ID+"/").After(tx, "") {
 			found = &p
 		}
 		return nil
@@ -47,7 +47,7 @@ func (c *clusterZone) readProvider() (changed bool) {
 }
 
 // launchProvider is the provider as an API server is told of it.
-func (c *clusterZone) launchProvider() *launch.Provider {
+func (c *Part) launchProvider() *launch.Provider {
 	p := c.provider.Load()
 	if p == nil {
 		return nil
@@ -56,8 +56,8 @@ func (c *clusterZone) launchProvider() *launch.Provider {
 		IssuerURL: p.IssuerURL, ClientID: p.ClientID, UsernameClaim: p.UsernameClaim, UsernamePrefix: p.UsernamePrefix,
 		GroupsClaim: p.GroupsClaim, GroupsPrefix: p.GroupsPrefix, RequiredClaims: maps.Clone(p.RequiredClaims),
 	}
-	if host, port := gateway.IssuerAddress(p.IssuerURL); port == c.zone.config.AWSPort && iam.OnLoopback(host) { // another cluster of the region
-		if text, err := os.ReadFile(filepath.Join(c.zone.config.PKI, "region-ca.crt")); err == nil {
+	if host, port := gateway.IssuerAddress(p.IssuerURL); port == c.host.Plan.AWSPort && iam.OnLoopback(host) { // another cluster of the region
+		if text, err := os.ReadFile(filepath.Join(c.host.Plan.PKI, "region-ca.crt")); err == nil {
 			told.CertificateAuthority = string(text)
 		}
 	}

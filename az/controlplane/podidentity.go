@@ -1,4 +1,4 @@
-package az
+package controlplane
 
 import (
 	"context"
@@ -19,15 +19,15 @@ import (
 	"tripod/state"
 )
 
-// Identity is the webhook that gives a cluster's pods their AWS identity: podidentity.Webhook.
-type Identity interface {
+// PodIdentity is the webhook that gives a cluster's pods their AWS identity: podidentity.Webhook.
+type PodIdentity interface {
 	http.Handler
 	Start(ctx context.Context) error
 	Stop(ctx context.Context) error
 }
 
-// IdentityConfig says which cluster the webhook is for.
-type IdentityConfig struct {
+// PodIdentityConfig says which cluster the webhook is for.
+type PodIdentityConfig struct {
 	Region string
 	Server string // the zone's own API server
 	// Dial connects to it.
@@ -40,15 +40,15 @@ type IdentityConfig struct {
 	Logger     *slog.Logger
 }
 
-// identity is the webhook of one cluster in the zone, and what it stands on.
-type identity struct {
-	webhook Identity
+// podIdentity is the webhook of one cluster in the zone, and what it stands on.
+type podIdentity struct {
+	webhook PodIdentity
 	server  *http.Server
 }
 
-// startIdentity serves the webhook over TLS, as API servers ask for it, on a unix socket behind the gateway.
-func (c *clusterZone) startIdentity(ctx context.Context) error {
-	if c.zone.Identity == nil {
+// startPodIdentity serves the webhook over TLS, as API servers ask for it, on a unix socket behind the gateway.
+func (c *Part) startPodIdentity(ctx context.Context) error {
+	if c.host.PodIdentity == nil {
 		return nil
 	}
 	webhook, err := c.newWebhook()
@@ -63,7 +63,7 @@ func (c *clusterZone) startIdentity(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	listener, err := process.ListenUnix(c.zone.config.PodIdentitySocket(c.record.ID))
+	listener, err := process.ListenUnix(c.host.Plan.PodIdentitySocket(c.cluster.ID))
 	if err != nil {
 		return err
 	}
@@ -71,28 +71,28 @@ func (c *clusterZone) startIdentity(ctx context.Context) error {
 		listener.Close()
 		return err
 	}
-	i := &identity{webhook: webhook}
+	i := &podIdentity{webhook: webhook}
 	i.server = &http.Server{Handler: webhook, ReadHeaderTimeout: 5 * time.Second,
 		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}},
-		ErrorLog:  slog.NewLogLogger(c.zone.logger.Handler(), slog.LevelDebug)}
+		ErrorLog:  slog.NewLogLogger(c.host.Logger.Handler(), slog.LevelDebug)}
 	go i.server.ServeTLS(listener, "", "") // ends with Close
-	c.identity = i
+	c.podIdentity = i
 	return nil
 }
 
-func (c *clusterZone) newWebhook() (Identity, error) {
+func (c *Part) newWebhook() (PodIdentity, error) {
 	admin, err := pki.ReadPair(filepath.Join(c.dir, "pki"), launch.Administrator)
 	if err != nil {
 		return nil, err
 	}
-	clusterID := c.record.ID
-	return c.zone.Identity(IdentityConfig{
-		Region: c.zone.config.Region, Server: fmt.Sprintf("https://127.0.0.1:%d", plan.APIServerPort(c.record.EndpointPort, c.index)),
+	clusterID := c.cluster.ID
+	return c.host.PodIdentity(PodIdentityConfig{
+		Region: c.host.Plan.Region, Server: fmt.Sprintf("https://127.0.0.1:%d", plan.APIServerPort(c.cluster.EndpointPort, c.index)),
 		Dial: c.leash.dial, CA: c.trust.Load().bundle, Client: admin, URL: "https://" + launch.PodIdentityHost(clusterID) + "/mutate",
 		Associated: func(namespace, serviceAccount string) bool {
-			return associated(c.zone.voter, clusterID, namespace, serviceAccount)
+			return associated(c.host.State, clusterID, namespace, serviceAccount)
 		},
-		Logger: c.zone.logger.With("component", "pod-identity-webhook", "cluster", c.record.Name),
+		Logger: c.host.Logger.With("component", "pod-identity-webhook", "cluster", c.cluster.Name),
 	})
 }
 
@@ -106,7 +106,7 @@ func associated(store state.Viewer, clusterID, namespace, serviceAccount string)
 }
 
 // stop ends it; of a zone that has none it does nothing.
-func (i *identity) stop(ctx context.Context) error {
+func (i *podIdentity) stop(ctx context.Context) error {
 	if i == nil {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package az
+package explain
 
 import (
 	"context"
@@ -24,44 +24,45 @@ const (
 // errGroups is the answer to a question about the groups of somebody whose groups are known.
 var errGroups = errors.New("groups are said of user:NAME alone: those of service accounts and IAM's principals follow from what lets them in")
 
-// identify says whom the cluster takes somebody for. principal is nil where that is nobody of IAM's: access policies do not count for such users.
-func (a access) identify(ctx context.Context, question api.AccessQuestion) (identity api.Identity, principal *iam.Principal, err error) {
+// identify says whom the cluster takes somebody for. principal is nil where that is nobody of IAM's: access policies do
+// not count for such users.
+func (c Cluster) identify(ctx context.Context, question api.AccessQuestion) (identity api.Identity, principal *iam.Principal, err error) {
 	name, isUser := strings.CutPrefix(question.Principal, "user:")
 	isServiceAccount := strings.HasPrefix(name, serviceAccountPrefix)
 	switch {
 	case len(question.Groups) > 0 && (isServiceAccount || !isUser):
 		return identity, nil, errGroups
 	case isServiceAccount:
-		identity, err = a.serviceAccount(ctx, name)
+		identity, err = c.serviceAccount(ctx, name)
 		return identity, nil, err
 	case isUser && name == "":
 		return identity, nil, errors.New("user: lacks the name: write user:NAME")
 	case isUser:
-		return api.Identity{Cluster: a.cluster, Username: name, Groups: question.Groups,
+		return api.Identity{Cluster: c.Name, Username: name, Groups: question.Groups,
 			By: "a client certificate or an OIDC identity provider: which one is not asked here"}, nil, nil
 	}
-	p, err := iam.PrincipalNamed(a.admits.State, a.account, question.Principal)
+	p, err := iam.PrincipalNamed(c.Admits.State, c.Account, question.Principal)
 	if err != nil {
 		return api.Identity{Refusal: err.Error()}, nil, nil
 	}
-	identity, err = a.admits.Explain(p)
+	identity, err = c.Admits.Explain(p)
 	return identity, &p, err
 }
 
 // serviceAccount is whom API servers make of a service account's token, if there is one.
-func (a access) serviceAccount(ctx context.Context, username string) (api.Identity, error) {
+func (c Cluster) serviceAccount(ctx context.Context, username string) (api.Identity, error) {
 	namespace, name, _ := strings.Cut(strings.TrimPrefix(username, serviceAccountPrefix), ":")
 	if namespace == "" || name == "" || strings.Contains(name, ":") {
 		return api.Identity{}, fmt.Errorf("%q names no service account: write %sNAMESPACE:NAME", username, serviceAccountPrefix)
 	}
-	err := a.api.call(ctx, http.MethodGet, "/api/v1/namespaces/"+url.PathEscape(namespace)+"/serviceaccounts/"+url.PathEscape(name), nil, &struct{}{})
+	err := c.Server.call(ctx, http.MethodGet, "/api/v1/namespaces/"+url.PathEscape(namespace)+"/serviceaccounts/"+url.PathEscape(name), nil, &struct{}{})
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return api.Identity{Cluster: a.cluster, Refusal: fmt.Sprintf("the namespace %q has no service account %q", namespace, name)}, nil
+		return api.Identity{Cluster: c.Name, Refusal: fmt.Sprintf("the namespace %q has no service account %q", namespace, name)}, nil
 	case err != nil:
 		return api.Identity{}, err
 	}
-	return api.Identity{Cluster: a.cluster, By: "the service account's own token, which API servers check themselves", Username: username,
+	return api.Identity{Cluster: c.Name, By: "the service account's own token, which API servers check themselves", Username: username,
 		Groups: []string{serviceAccountGroup, serviceAccountGroup + ":" + namespace}}, nil
 }
 

@@ -1,4 +1,4 @@
-package az
+package controlplane
 
 import (
 	"bytes"
@@ -29,21 +29,19 @@ func trustOf(record region.Cluster, wanted region.ControlPlane) *trust {
 	return &trust{bundle: []byte(record.BundleOf(wanted.Components)), signer: pki.Pair{Cert: []byte(signer.Cert), Key: []byte(signer.Key)}}
 }
 
-// secure makes the certificates of a control plane. Processes that run may read them too: those before a change accept them.
-func (c *clusterZone) secure(wanted region.ControlPlane) error {
-	record, err := c.newest()
+// secure makes the certificates of a control plane. Processes that run may read them too: those before a change accept
+// them.
+func (c *Part) secure(wanted region.ControlPlane) error {
+	record, err := c.present()
 	if err != nil {
 		return err
-	}
-	if record.ID == "" {
-		record = c.record // it is gone, and its end comes soon
 	}
 	c.trust.Store(trustOf(record, wanted))
 	return c.writePKI()
 }
 
 // renewParts gives the agent's own parts of the cluster other certificates, if there are any.
-func (c *clusterZone) renewParts(ctx context.Context) error {
+func (c *Part) renewParts(ctx context.Context) error {
 	current := c.trust.Load()
 	if c.believed != nil && bytes.Equal(c.believed.bundle, current.bundle) && bytes.Equal(c.believed.signer.Cert, current.signer.Cert) {
 		return nil
@@ -54,7 +52,7 @@ func (c *clusterZone) renewParts(ctx context.Context) error {
 		return err
 	}
 	c.awsAuth.trust(client)
-	if err := errors.Join(c.identity.stop(ctx), c.startIdentity(ctx)); err != nil {
+	if err := errors.Join(c.podIdentity.stop(ctx), c.startPodIdentity(ctx)); err != nil {
 		return err
 	}
 	if err := errors.Join(c.stopWorkers(ctx), c.startWorkers(ctx)); err != nil {
@@ -64,13 +62,13 @@ func (c *clusterZone) renewParts(ctx context.Context) error {
 	return nil
 }
 
-func (c *clusterZone) pki(name, kind string) string {
+func (c *Part) pki(name, kind string) string {
 	return filepath.Join(c.dir, "pki", name+"."+kind)
 }
 
 // writePKI issues the zone's own certificates of the cluster. They are kept while the same authority signs.
-func (c *clusterZone) writePKI() error {
-	s, trust := c.record.Secrets, c.trust.Load()
+func (c *Part) writePKI() error {
+	s, trust := c.secrets, c.trust.Load()
 	authorities := map[string]pki.Pair{
 		launch.CA:           trust.signer,
 		launch.FrontProxyCA: {Cert: []byte(s.FrontProxyCACert), Key: []byte(s.FrontProxyCAKey)},
@@ -114,8 +112,8 @@ type issue struct {
 	leaf      pki.Leaf
 }
 
-func (c *clusterZone) leaves() map[string]issue {
-	service := netip.MustParsePrefix(c.record.ServiceCIDR).Addr().Next()
+func (c *Part) leaves() map[string]issue {
+	service := netip.MustParsePrefix(c.cluster.ServiceCIDR).Addr().Next()
 	loopback := []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
 	clientOf := func(authority, name string, groups ...string) issue {
 		return issue{authority, pki.Leaf{CommonName: name, Organizations: groups, Client: true}}
@@ -124,14 +122,14 @@ func (c *clusterZone) leaves() map[string]issue {
 		launch.ServingCert: {launch.CA, pki.Leaf{
 			CommonName: "kube-apiserver", Server: true,
 			DNS: []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
-				strings.ToLower(c.record.ID) + ".gr7." + c.zone.config.Region + ".eks.amazonaws.com"},
+				strings.ToLower(c.cluster.ID) + ".gr7." + c.host.Plan.Region + ".eks.amazonaws.com"},
 			IPs: append(loopback, service.AsSlice(), plan.Interface(c.index).AsSlice()),
 		}},
 		launch.EtcdMember: {launch.EtcdCA, pki.Leaf{
-			CommonName: "etcd-" + plan.Letter(c.zone.config.Zone), Server: true, Client: true,
-			DNS: []string{plan.EtcdName(c.zone.config.Zone, c.record.ID), "localhost"}, IPs: loopback, // by the IP, else etcd looks the name up
+			CommonName: "etcd-" + plan.Letter(c.host.Plan.Zone), Server: true, Client: true,
+			DNS: []string{plan.EtcdName(c.host.Plan.Zone, c.cluster.ID), "localhost"}, IPs: loopback, // by the IP, else etcd looks the name up
 		}},
-		launch.PodIdentity:      {launch.CA, pki.Leaf{CommonName: "pod-identity-webhook", Server: true, DNS: []string{launch.PodIdentityHost(c.record.ID)}}},
+		launch.PodIdentity:      {launch.CA, pki.Leaf{CommonName: "pod-identity-webhook", Server: true, DNS: []string{launch.PodIdentityHost(c.cluster.ID)}}},
 		launch.EtcdClient:       clientOf(launch.EtcdCA, "kube-apiserver"),
 		launch.KubeletClient:    clientOf(launch.CA, "kube-apiserver-kubelet-client", "system:masters"),
 		launch.Administrator:    clientOf(launch.CA, "eks:tripod", "system:masters"),

@@ -1,4 +1,4 @@
-package az
+package controlplane
 
 import (
 	"context"
@@ -24,18 +24,18 @@ type clusterLogs struct {
 }
 
 // openLogs opens the log that the zone writes for the cluster itself.
-func (c *clusterZone) openLogs() (err error) {
+func (c *Part) openLogs() (err error) {
 	c.logs.authenticator, err = process.OpenLog(c.logFile("authenticator"))
 	return err
 }
 
 // authenticatorLogger writes a line for each of the authenticator's decisions.
-func (c *clusterZone) authenticatorLogger() *slog.Logger {
+func (c *Part) authenticatorLogger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(c.logs.authenticator, nil))
 }
 
 // startLogs begins to ship.
-func (c *clusterZone) startLogs(ctx context.Context) {
+func (c *Part) startLogs(ctx context.Context) {
 	ctx, c.logs.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	c.logs.done = make(chan struct{})
 	shipper := c.shipper()
@@ -46,20 +46,21 @@ func (c *clusterZone) startLogs(ctx context.Context) {
 }
 
 // stopLogs ships what is there still, once everything that logs has ended. Doing it again does nothing.
-func (c *clusterZone) stopLogs() {
+func (c *Part) stopLogs() {
 	c.logs.cancel()
 	<-c.logs.done
 	c.logs.authenticator.Close()
 }
 
-// shipper knows EKS's names: the group /aws/eks/CLUSTER/cluster, and a stream for each component of each instance of the control plane.
-func (c *clusterZone) shipper() *logship.Shipper {
-	sum := sha256.Sum256([]byte(c.record.ID + "/" + c.zone.config.Zone))
+// shipper knows EKS's names: the group /aws/eks/CLUSTER/cluster, and a stream for each component of each instance of
+// the control plane.
+func (c *Part) shipper() *logship.Shipper {
+	sum := sha256.Sum256([]byte(c.cluster.ID + "/" + c.host.Plan.Zone))
 	instance := hex.EncodeToString(sum[:16])
 	stream := func(kind, name, component string, format logship.Format, wants func([]byte) bool) logship.Stream {
 		return logship.Stream{Type: kind, Name: name + "-" + instance, Path: c.logFile(component), Format: format, Wants: wants}
 	}
-	group := "/aws/eks/" + c.record.Name + "/cluster"
+	group := "/aws/eks/" + c.cluster.Name + "/cluster"
 	return &logship.Shipper{
 		Streams: []logship.Stream{
 			stream("api", "kube-apiserver", "apiserver", logship.Klog, nil),
@@ -75,15 +76,15 @@ func (c *clusterZone) shipper() *logship.Shipper {
 			}
 			return eks.EnabledLogs(record)
 		},
-		Watch: c.zone.voter.Watch,
+		Watch: c.host.State.Watch,
 		Ensure: func(ctx context.Context, stream string) (string, error) {
-			id, err := logs.Ensure(ctx, c.zone.voter, group, stream, time.Now())
+			id, err := logs.Ensure(ctx, c.host.State, group, stream, time.Now())
 			if err != nil {
-				return "", fmt.Errorf("ship the logs of cluster %s: %w", c.record.Name, err)
+				return "", fmt.Errorf("ship the logs of cluster %s: %w", c.cluster.Name, err)
 			}
 			return id, nil
 		},
-		Store:  c.zone.logEvents,
-		Logger: c.zone.logger.With("component", "log-shipper", "cluster", c.record.Name),
+		Store:  c.host.LogEvents,
+		Logger: c.host.Logger.With("component", "log-shipper", "cluster", c.cluster.Name),
 	}
 }

@@ -1,4 +1,4 @@
-package az
+package controlplane
 
 import (
 	"cmp"
@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
+	"tripod/az/instance"
 	"tripod/internal/reconcile"
 	"tripod/region"
 	"tripod/state"
@@ -25,7 +26,7 @@ const readingEvery = 24 * time.Hour
 // keepReading keeps the record of the calls to deprecated APIs that the zone's API server has counted, for the
 // cluster's insights. It is read anew when somebody asks for a refresh, and once a day. What an API server counts
 // between the last reading and its end is lost.
-func (c *clusterZone) keepReading(ctx context.Context) (time.Duration, error) {
+func (c *Part) keepReading(ctx context.Context) (time.Duration, error) {
 	refresh, wait := c.nextReading()
 	if wait > 0 {
 		return wait, nil
@@ -34,14 +35,14 @@ func (c *clusterZone) keepReading(ctx context.Context) (time.Duration, error) {
 }
 
 // nextReading says how long it is until the next reading, and which refresh that answers.
-func (c *clusterZone) nextReading() (refresh time.Time, wait time.Duration) {
-	c.zone.voter.View(func(tx *state.Txn) error {
+func (c *Part) nextReading() (refresh time.Time, wait time.Duration) {
+	c.host.State.View(func(tx *state.Txn) error {
 		last, read := region.DeprecatedReadings.Get(tx, c.readingKey())
 		if !read {
-			last.ReadAt = c.record.CreatedAt
+			last.ReadAt = c.cluster.CreatedAt
 		}
-		wait = last.ReadAt.Add(readingEvery).Sub(c.zone.now())
-		asked, _ := region.InsightsRefreshes.Get(tx, c.record.ID)
+		wait = last.ReadAt.Add(readingEvery).Sub(c.host.Now())
+		asked, _ := region.InsightsRefreshes.Get(tx, c.cluster.ID)
 		if refresh = asked.StartedAt; !refresh.Equal(last.Refresh) {
 			wait = 0
 		}
@@ -50,29 +51,29 @@ func (c *clusterZone) nextReading() (refresh time.Time, wait time.Duration) {
 	return refresh, wait
 }
 
-func (c *clusterZone) readingKey() string {
-	return region.DeprecatedReadingKey(c.record.ID, c.zone.config.Zone)
+func (c *Part) readingKey() string {
+	return region.DeprecatedReadingKey(c.cluster.ID, c.host.Plan.Zone)
 }
 
 // readDeprecated asks the API server, once there is one that is ready, and notes what it says.
-func (c *clusterZone) readDeprecated(ctx context.Context, refresh time.Time) error {
+func (c *Part) readDeprecated(ctx context.Context, refresh time.Time) error {
 	select {
 	case <-c.apiserver.Readiness():
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	at := c.zone.now().UTC()
+	at := c.host.Now().UTC()
 	counts, err := c.deprecatedCounts(ctx)
 	if err != nil {
 		return err
 	}
-	return c.zone.voter.Update(ctx, func(tx *state.Txn) error {
-		if record, found := region.Clusters.Get(tx, c.record.ID); !found || record.Status == region.ClusterDeleting {
-			return fmt.Errorf("cluster %s is gone", c.record.Name)
+	return c.host.State.Update(ctx, func(tx *state.Txn) error {
+		if record, found := region.Clusters.Get(tx, c.cluster.ID); !found || record.Status == region.ClusterDeleting {
+			return fmt.Errorf("cluster %s is gone", c.cluster.Name)
 		}
 		reading, _ := region.DeprecatedReadings.Get(tx, c.readingKey())
 		region.DeprecatedReadings.Put(tx, c.readingKey(), region.DeprecatedReading{
-			Zone: c.zone.config.Zone, ReadAt: at, Refresh: refresh, Calls: noteCounts(reading.Calls, counts, at),
+			Zone: c.host.Plan.Zone, ReadAt: at, Refresh: refresh, Calls: noteCounts(reading.Calls, counts, at),
 		})
 		return nil
 	})
@@ -106,10 +107,10 @@ func compareAPIs(a, b region.DeprecatedAPI) int {
 
 // deprecatedCounts are the requests for deprecated APIs that the API server has answered since its start. One of its
 // metrics says which APIs these are, another one counts the requests of all.
-func (c *clusterZone) deprecatedCounts(ctx context.Context) (map[region.DeprecatedAPI]int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, metricsTimeout)
+func (c *Part) deprecatedCounts(ctx context.Context) (map[region.DeprecatedAPI]int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, instance.MetricsTimeout)
 	defer cancel()
-	response, err := c.zone.metricsOf(ctx, c.apiserver)
+	response, err := c.apiserver.Metrics(ctx)
 	if err != nil {
 		return nil, err
 	}

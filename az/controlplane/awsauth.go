@@ -1,4 +1,4 @@
-package az
+package controlplane
 
 import (
 	"context"
@@ -31,9 +31,9 @@ const (
 	awsAuthMaxBytes = 4 << 20 // an object in etcd has at most 1.5 MiB
 )
 
-// awsAuth is what the ConfigMap aws-auth says, as the zone's own API server has it. While that cannot be asked, the last copy counts, also
-// one of an earlier life of the zone: it is on the zone's disk. EKS's authenticator does it over the same API, as the same user, whose role allows
-// no more than that.
+// awsAuth is what the ConfigMap aws-auth says, as the zone's own API server has it. While that cannot be asked, the
+// last copy counts, also one of an earlier life of the zone: it is on the zone's disk. EKS's authenticator does it over
+// the same API, as the same user, whose role allows no more than that.
 type awsAuth struct {
 	server string // https://127.0.0.1:PORT
 	file   string
@@ -56,22 +56,22 @@ type configMap struct {
 	Data map[string]string `json:"data"`
 }
 
-func (c *clusterZone) newAWSAuth() (*awsAuth, error) {
+func (c *Part) newAWSAuth() (*awsAuth, error) {
 	client, err := c.newAPIClient(launch.Authenticator)
 	if err != nil {
 		return nil, err
 	}
 	a := &awsAuth{
-		server: "https://" + plan.APIServerAddress(c.record.EndpointPort, c.index), file: filepath.Join(c.dir, "aws-auth.json"),
+		server: "https://" + plan.APIServerAddress(c.cluster.EndpointPort, c.index), file: filepath.Join(c.dir, "aws-auth.json"),
 		client: client,
-		logger: c.authenticatorLogger().With("component", "authenticator", "cluster", c.record.Name),
+		logger: c.authenticatorLogger().With("component", "authenticator", "cluster", c.cluster.Name),
 	}
 	a.current.Store(&iam.AWSAuth{})
 	return a, a.load()
 }
 
 // newAPIClient speaks to API servers with the named certificate, and has the certificates of now.
-func (c *clusterZone) newAPIClient(as string) (*http.Client, error) {
+func (c *Part) newAPIClient(as string) (*http.Client, error) {
 	pair, err := pki.ReadPair(filepath.Join(c.dir, "pki"), as)
 	if err != nil {
 		return nil, err

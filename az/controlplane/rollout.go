@@ -1,4 +1,4 @@
-package az
+package controlplane
 
 import (
 	"context"
@@ -15,10 +15,6 @@ import (
 	"tripod/state"
 )
 
-// rolloutPatience is how long a new process may take until it is ready. A laptop under load is slow; one that does not
-// come up at all shows itself by dying again and again, and that is not told from slowness here. Tests have less.
-var rolloutPatience = 3 * time.Minute
-
 // rolloutFarewell is how long an old process may take to finish what it does.
 const rolloutFarewell = 10 * time.Second
 
@@ -29,7 +25,7 @@ var errCalledOff = errors.New("the change was called off")
 // waits for those before it, says that it begins, replaces its processes, and signs when the new ones are ready. The
 // balanced endpoint answers all along from the other zones. When one does not become ready, all go back. What was
 // interrupted goes on here at the next start.
-func (c *clusterZone) keepControlPlane(ctx context.Context) (time.Duration, error) {
+func (c *Part) keepControlPlane(ctx context.Context) (time.Duration, error) {
 	record, err := c.newest()
 	if err != nil || !record.Runs() || record.ID == "" {
 		return 0, err
@@ -38,11 +34,14 @@ func (c *clusterZone) keepControlPlane(ctx context.Context) (time.Duration, erro
 }
 
 // step does what is this zone's turn to do.
-func (c *clusterZone) step(ctx context.Context, record region.Cluster) error {
-	zone, rollout := c.zone.config.Zone, record.Rollout
+func (c *Part) step(ctx context.Context, record region.Cluster) error {
+	zone, rollout := c.host.Plan.Zone, record.Rollout
 	switch {
 	case rollout == nil:
-		return c.become(ctx, record.ControlPlane(), nil)
+		if err := c.become(ctx, record.ControlPlane(), nil); err != nil {
+			return err
+		}
+		return c.followVersion(ctx, record)
 	case rollout.Failure != "":
 		return c.goBack(ctx, record)
 	case slices.Contains(rollout.Done, zone):
@@ -53,9 +52,18 @@ func (c *clusterZone) step(ctx context.Context, record region.Cluster) error {
 	return c.goForward(ctx, record)
 }
 
+// followVersion replaces the zone's nodes when the cluster has another version, which it has once all API servers do:
+// no kubelet may be newer than one of them.
+func (c *Part) followVersion(ctx context.Context, record region.Cluster) error {
+	if c.nodesVersion == record.Version || c.nodes() == nil {
+		return nil
+	}
+	return errors.Join(c.stopWorkers(ctx), c.startWorkers(ctx))
+}
+
 // goForward is the zone's turn in a change.
-func (c *clusterZone) goForward(ctx context.Context, record region.Cluster) error {
-	zone, id := c.zone.config.Zone, record.Rollout.UpdateID
+func (c *Part) goForward(ctx context.Context, record region.Cluster) error {
+	zone, id := c.host.Plan.Zone, record.Rollout.UpdateID
 	begun, err := c.advance(ctx, id, region.ZoneBegins(zone))
 	if err != nil || begun.Rollout == nil || begun.Rollout.Failure != "" {
 		return err
@@ -64,12 +72,12 @@ func (c *clusterZone) goForward(ctx context.Context, record region.Cluster) erro
 	if record.Rollout.To != record.Version {
 		what = "version " + record.Rollout.To
 	}
-	c.zone.event(api.Event{Cluster: record.Name, Target: c.apiserver.Target(), Type: api.ControlPlaneUpdate,
+	c.host.Event(api.Event{Cluster: record.Name, Target: c.apiserver.Target(), Type: api.ControlPlaneUpdate,
 		Message: fmt.Sprintf("%s and its controllers are replaced, by ones with %s", c.apiserver.Target(), what)})
 	stands := func(now region.Cluster) bool {
 		return now.Rollout != nil && now.Rollout.UpdateID == id && now.Rollout.Failure == ""
 	}
-	since := c.zone.now()
+	since := c.host.Now()
 	if err = c.become(ctx, record.NextControlPlane(), stands); err == nil {
 		err = c.keepPace(ctx, record, since, stands)
 	}
@@ -80,7 +88,7 @@ func (c *clusterZone) goForward(ctx context.Context, record region.Cluster) erro
 	switch {
 	case err != nil:
 		step = region.RolloutFails(err.Error())
-	case c.index == len(c.zone.config.Peers)-1:
+	case c.index == len(c.host.Plan.Peers)-1:
 		step = region.LastZoneIsDone(zone,
 			fmt.Sprintf("the new %s is unhealthy, as 'tripod fault update/%s' asked for", c.apiserver.Target(), record.Name))
 	}
@@ -90,9 +98,9 @@ func (c *clusterZone) goForward(ctx context.Context, record region.Cluster) erro
 
 // goBack undoes the zone's part of a change that has failed, once the zones after it have: not all at once, for one has
 // to serve. The last zone to have gone back ends the update.
-func (c *clusterZone) goBack(ctx context.Context, record region.Cluster) error {
-	zone, rollout := c.zone.config.Zone, *record.Rollout
-	for _, later := range c.zone.config.Peers[c.index+1:] {
+func (c *Part) goBack(ctx context.Context, record region.Cluster) error {
+	zone, rollout := c.host.Plan.Zone, *record.Rollout
+	for _, later := range c.host.Plan.Peers[c.index+1:] {
 		if rollout.Takes(later.Zone) {
 			return nil
 		}
@@ -109,7 +117,7 @@ func (c *clusterZone) goBack(ctx context.Context, record region.Cluster) error {
 
 // become replaces the zone's processes, unless they are of the wanted kind already, and waits until the new ones are
 // ready. It gives up when the record does not stand for it any more; nil: it always does.
-func (c *clusterZone) become(ctx context.Context, wanted region.ControlPlane, stands func(region.Cluster) bool) error {
+func (c *Part) become(ctx context.Context, wanted region.ControlPlane, stands func(region.Cluster) bool) error {
 	if c.reached != nil && reflect.DeepEqual(*c.reached, wanted) {
 		return nil
 	}
@@ -145,13 +153,13 @@ func (c *clusterZone) become(ctx context.Context, wanted region.ControlPlane, st
 
 // awaitEtcdPeers waits for the other zones' etcd members when this zone's is to be replaced: with two of them away,
 // writes would fail.
-func (c *clusterZone) awaitEtcdPeers(ctx context.Context, wanted region.ControlPlane, stands func(region.Cluster) bool) error {
+func (c *Part) awaitEtcdPeers(ctx context.Context, wanted region.ControlPlane, stands func(region.Cluster) bool) error {
 	for c.quota != wanted.DatabaseGB {
 		err := c.etcdPeersServe(ctx)
 		if err == nil {
 			return nil
 		}
-		c.zone.logger.Info("a change of the database waits", "cluster", c.record.Name, "error", err)
+		c.host.Logger.Info("a change of the database waits", "cluster", c.cluster.Name, "error", err)
 		sleep.For(ctx, 500*time.Millisecond)
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -164,7 +172,7 @@ func (c *clusterZone) awaitEtcdPeers(ctx context.Context, wanted region.ControlP
 }
 
 // resizeDatabase replaces the zone's etcd member by one with another quota, if it needs one.
-func (c *clusterZone) resizeDatabase(ctx context.Context, wanted region.ControlPlane, stands func(region.Cluster) bool) error {
+func (c *Part) resizeDatabase(ctx context.Context, wanted region.ControlPlane, stands func(region.Cluster) bool) error {
 	if c.quota == wanted.DatabaseGB {
 		return nil
 	}
@@ -177,21 +185,21 @@ func (c *clusterZone) resizeDatabase(ctx context.Context, wanted region.ControlP
 	return nil
 }
 
-func (c *clusterZone) farewell(ctx context.Context, i *instance.Instance, end func(context.Context) error) {
+func (c *Part) farewell(ctx context.Context, i *instance.Instance, end func(context.Context) error) {
 	ending, cancel := context.WithTimeout(ctx, rolloutFarewell)
 	defer cancel()
 	if err := end(ending); err != nil {
-		c.zone.logger.Info("an old process was killed", "target", i.Target(), "error", err)
+		c.host.Logger.Info("an old process was killed", "target", i.Target(), "error", err)
 	}
 }
 
 // awaitReady waits for an instance. One that a user has stopped need not become ready on the way back: it will be of
 // the right kind at its start.
-func (c *clusterZone) awaitReady(ctx context.Context, i *instance.Instance, stands func(region.Cluster) bool) error {
+func (c *Part) awaitReady(ctx context.Context, i *instance.Instance, stands func(region.Cluster) bool) error {
 	if stands == nil && !i.Wanted() {
 		return nil
 	}
-	late := time.NewTimer(rolloutPatience)
+	late := time.NewTimer(c.host.Timing.Patience)
 	defer late.Stop()
 	err := c.await(ctx, late.C, i.Readiness, func() error {
 		if stands == nil && !i.Wanted() {
@@ -204,7 +212,7 @@ func (c *clusterZone) awaitReady(ctx context.Context, i *instance.Instance, stan
 		return nil
 	case errors.Is(err, errLate):
 		status := i.Status()
-		return fmt.Errorf("%s was not ready %v after it was to start anew: it is %s (%s)", i.Target(), rolloutPatience, status.State, status.Reason)
+		return fmt.Errorf("%s was not ready %v after it was to start anew: it is %s (%s)", i.Target(), c.host.Timing.Patience, status.State, status.Reason)
 	}
 	return err
 }
@@ -216,7 +224,7 @@ var (
 )
 
 // calledOff says that the record does not stand for the change any more; nil: it always does.
-func (c *clusterZone) calledOff(stands func(region.Cluster) bool) error {
+func (c *Part) calledOff(stands func(region.Cluster) bool) error {
 	if now, err := c.newest(); err == nil && stands != nil && !stands(now) {
 		return errCalledOff
 	}
@@ -225,8 +233,8 @@ func (c *clusterZone) calledOff(stands func(region.Cluster) bool) error {
 
 // await is how a step waits for its effect: until what is signalled, or until late. After each change of the regional
 // state it asks whether the step goes on.
-func (c *clusterZone) await(ctx context.Context, late <-chan time.Time, what func() <-chan struct{}, goesOn func() error) error {
-	changes, cancel := c.zone.voter.Watch()
+func (c *Part) await(ctx context.Context, late <-chan time.Time, what func() <-chan struct{}, goesOn func() error) error {
+	changes, cancel := c.host.State.Watch()
 	defer cancel()
 	for {
 		select {
@@ -247,12 +255,12 @@ func (c *clusterZone) await(ctx context.Context, late <-chan time.Time, what fun
 // keepPace waits out this zone's share of the time that a change of the control plane has to last: what is left of it,
 // in equal parts for the zones whose turn is still to come. It gives up when the record does not stand for the change
 // any more.
-func (c *clusterZone) keepPace(ctx context.Context, record region.Cluster, begun time.Time, stands func(region.Cluster) bool) error {
+func (c *Part) keepPace(ctx context.Context, record region.Cluster, begun time.Time, stands func(region.Cluster) bool) error {
 	if record.NotBefore == nil {
 		return nil
 	}
-	share := record.NotBefore.Sub(begun) / time.Duration(len(c.zone.config.Peers)-c.index)
-	over := time.NewTimer(share - c.zone.now().Sub(begun))
+	share := record.NotBefore.Sub(begun) / time.Duration(len(c.host.Plan.Peers)-c.index)
+	over := time.NewTimer(share - c.host.Now().Sub(begun))
 	defer over.Stop()
 	nothing := func() <-chan struct{} { return nil }
 	if err := c.await(ctx, over.C, nothing, func() error { return c.calledOff(stands) }); !errors.Is(err, errLate) {
@@ -263,15 +271,15 @@ func (c *clusterZone) keepPace(ctx context.Context, record region.Cluster, begun
 
 // advance notes the zone's step in the change of that id, and tells when that ends it. It returns the record, a zero one
 // where the change is not under way any more.
-func (c *clusterZone) advance(ctx context.Context, id string, step region.RolloutStep) (record region.Cluster, err error) {
+func (c *Part) advance(ctx context.Context, id string, step region.RolloutStep) (record region.Cluster, err error) {
 	var ended region.Update
-	err = c.zone.voter.Update(ctx, func(tx *state.Txn) error {
-		record, ended = region.AdvanceRollout(tx, c.record.ID, id, len(c.zone.config.Peers), time.Now().UTC(), step)
+	err = c.host.State.Update(ctx, func(tx *state.Txn) error {
+		record, ended = region.AdvanceRollout(tx, c.cluster.ID, id, len(c.host.Plan.Peers), time.Now().UTC(), step)
 		return nil
 	})
 	if err == nil && ended.ID != "" {
-		c.zone.event(api.Event{Cluster: c.record.Name, Type: api.EventType(ended.Type + string(ended.Status)),
-			Message: fmt.Sprintf("the update of cluster %s is %s: it has version %s", c.record.Name, ended.Status, record.Version)})
+		c.host.Event(api.Event{Cluster: c.cluster.Name, Type: api.EventType(ended.Type + string(ended.Status)),
+			Message: fmt.Sprintf("the update of cluster %s is %s: it has version %s", c.cluster.Name, ended.Status, record.Version)})
 	}
 	return record, err
 }

@@ -1,4 +1,4 @@
-package az
+package explain
 
 import (
 	"encoding/json"
@@ -61,8 +61,9 @@ func fakeKubeAPI(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// newAccess is the access to a cluster demo: of its creator, of root and a role with access entries, and not of the user stranger.
-func newAccess(t *testing.T) access {
+// newCluster is the access to a cluster demo: of its creator, of root and a role with access entries, and not of the
+// user stranger.
+func newCluster(t *testing.T) Cluster {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(fakeKubeAPI))
 	t.Cleanup(server.Close)
@@ -78,11 +79,15 @@ func newAccess(t *testing.T) access {
 			Type: "STANDARD", Username: "viewer", Groups: []string{"readers"}, Policies: []region.AssociatedPolicy{
 				{ARN: iam.AccessPolicyPrefix + "AmazonEKSEditPolicy", Scope: "namespace", Namespaces: []string{"web"}}}})
 	})
-	return access{"demo", iam.DefaultAccountID, &iam.Authenticator{ClusterID: "ID", State: store}, &iam.Authorizer{ClusterID: "ID", State: store}, kubeAPI{server.URL, server.Client()}}
+	return Cluster{
+		Name: "demo", Account: iam.DefaultAccountID,
+		Admits: &iam.Authenticator{ClusterID: "ID", State: store}, Permits: &iam.Authorizer{ClusterID: "ID", State: store},
+		Server: APIServer{server.URL, server.Client()},
+	}
 }
 
 func TestAccessIsDecidedByRBACOrAnAccessPolicy(t *testing.T) {
-	a := newAccess(t)
+	a := newCluster(t)
 	for _, c := range []struct {
 		question     string // PRINCIPAL VERB RESOURCE NAMESPACE
 		allowed      bool
@@ -105,7 +110,7 @@ func TestAccessIsDecidedByRBACOrAnAccessPolicy(t *testing.T) {
 		{"user:system:anonymous get pods web", false, "no rule allows it", "", ""},
 	} {
 		words := strings.Fields(c.question)
-		got, err := a.explain(t.Context(), api.AccessQuestion{Principal: words[0], Verb: words[1], Resource: words[2], Namespace: words[3], Groups: words[4:]})
+		got, err := a.Explain(t.Context(), api.AccessQuestion{Principal: words[0], Verb: words[1], Resource: words[2], Namespace: words[3], Groups: words[4:]})
 		if err != nil {
 			t.Errorf("%s: %v", c.question, err)
 			continue
@@ -124,7 +129,7 @@ func TestAccessIsDecidedByRBACOrAnAccessPolicy(t *testing.T) {
 }
 
 func TestQuestionsThatHaveNoAnswerAreRefused(t *testing.T) {
-	a := newAccess(t)
+	a := newCluster(t)
 	for text, c := range map[string]struct {
 		groups []string
 		want   string
@@ -135,7 +140,7 @@ func TestQuestionsThatHaveNoAnswerAreRefused(t *testing.T) {
 		"system:serviceaccount:web":      {nil, "write system:serviceaccount:NAMESPACE:NAME"},
 		"system:serviceaccount:a:b:c":    {nil, "write system:serviceaccount:NAMESPACE:NAME"},
 	} {
-		got, err := a.explain(t.Context(), api.AccessQuestion{Principal: text, Groups: c.groups, Verb: "get", Resource: "pods"})
+		got, err := a.Explain(t.Context(), api.AccessQuestion{Principal: text, Groups: c.groups, Verb: "get", Resource: "pods"})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %+v, %v; want %s", text, got, err, c.want)
 		}
@@ -143,7 +148,7 @@ func TestQuestionsThatHaveNoAnswerAreRefused(t *testing.T) {
 }
 
 func TestTypesHaveTheNamesThatKubectlTakes(t *testing.T) {
-	cluster := newAccess(t).api
+	cluster := newCluster(t).Server
 	for text, want := range map[string]api.Action{
 		"po":                       {Resource: "pods", Namespace: "web"},
 		"Pod/shop":                 {Resource: "pods", Name: "shop", Namespace: "web"},

@@ -1,4 +1,4 @@
-package az
+package controlplane
 
 import (
 	"crypto/rand"
@@ -9,7 +9,8 @@ import (
 	"tripod/region"
 )
 
-// clusterNames are what a cluster's authority may sign for: what its own servers are called, and nothing out in the world.
+// clusterNames are what a cluster's authority may sign for: what its own servers are called, and nothing out in the
+// world.
 func clusterNames(cluster region.Cluster) pki.Constraints {
 	return pki.Constraints{
 		DNS: []string{"localhost", "tripod.internal", "kubernetes", "default", "svc", "cluster.local", "eks.amazonaws.com", "ec2.internal", "compute.internal"},
@@ -17,8 +18,9 @@ func clusterNames(cluster region.Cluster) pki.Constraints {
 	}
 }
 
-// newClusterAuthority makes another certificate authority for a cluster. Its name differs from the first one's, for those who look.
-func newClusterAuthority(cluster region.Cluster) (cert, key string, err error) {
+// NewAuthority makes another certificate authority for a cluster. Its name differs from the first one's, for those who
+// look.
+func NewAuthority(cluster region.Cluster) (cert, key string, err error) {
 	made, err := pki.NewAuthority("kubernetes-"+time.Now().UTC().Format("20060102150405"), clusterNames(cluster))
 	if err != nil {
 		return "", "", err
@@ -26,8 +28,8 @@ func newClusterAuthority(cluster region.Cluster) (cert, key string, err error) {
 	return string(made.Cert), string(made.Key), nil
 }
 
-// newClusterSecrets makes a cluster's authorities and keys. They are made once, and kept in the regional state.
-func newClusterSecrets(cluster region.Cluster) (region.ClusterSecrets, error) {
+// NewSecrets makes a cluster's authorities and keys. They are made once, and kept in the regional state.
+func NewSecrets(cluster region.Cluster) (region.ClusterSecrets, error) {
 	var (
 		secrets region.ClusterSecrets
 		err     error

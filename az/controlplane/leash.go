@@ -1,4 +1,4 @@
-package az
+package controlplane
 
 import (
 	"context"
@@ -10,8 +10,8 @@ import (
 // errLetGo refuses a connection to an API server that ends.
 var errLetGo = errors.New("the API server ends")
 
-// leash holds the connections that the zone's agent itself has to its API server. One that ends in order waits for its clients' watches,
-// so they are let go first.
+// leash holds the connections that the zone's agent itself has to its API server. One that ends in order waits for its
+// clients' watches, so they are let go first.
 type leash struct {
 	mu    sync.Mutex
 	ends  bool

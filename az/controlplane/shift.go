@@ -1,4 +1,4 @@
-package az
+package controlplane
 
 import (
 	"context"
@@ -25,10 +25,10 @@ const unknownZones = "unknown"
 
 // shifting makes the cluster's zonal shifts true. Every zone tells its own API server which zones are shifted; the
 // leading one does the rest for the whole cluster, as the zone that traffic is moved away from may be in no state to.
-func (c *clusterZone) shifting() reconcile.Loop {
+func (c *Part) shifting() reconcile.Loop {
 	told, applied := unknownZones, unknownZones
 	return reconcile.Loop{
-		Key: "zonal shift", Watch: c.zone.voter.Watch, Pauses: reconcile.Pauses{First: time.Second, Most: time.Second},
+		Key: "zonal shift", Watch: c.host.State.Watch, Pauses: reconcile.Pauses{First: time.Second, Most: time.Second},
 		Do: func(ctx context.Context) (time.Duration, error) {
 			shifts, now := c.shifts(), time.Now()
 			zones, until := shiftedZones(shifts, now)
@@ -39,7 +39,7 @@ func (c *clusterZone) shifting() reconcile.Loop {
 				}
 				told = want
 			}
-			leads := c.zone.voter.Leader() == c.zone.config.Zone
+			leads := c.host.State.Leader() == c.host.Plan.Zone
 			switch {
 			case !leads:
 				applied = unknownZones // by others
@@ -58,9 +58,9 @@ func (c *clusterZone) shifting() reconcile.Loop {
 	}
 }
 
-func (c *clusterZone) shifts() (own []region.ZonalShift) {
-	c.zone.voter.View(func(tx *state.Txn) error {
-		own = region.ShiftsOf(tx, c.record.ID)
+func (c *Part) shifts() (own []region.ZonalShift) {
+	c.host.State.View(func(tx *state.Txn) error {
+		own = region.ShiftsOf(tx, c.cluster.ID)
 		return nil
 	})
 	return own
@@ -82,7 +82,7 @@ func shiftedZones(shifts []region.ZonalShift, now time.Time) (zones []string, un
 }
 
 // tellShifts writes the file that the zone's API server reads.
-func (c *clusterZone) tellShifts(zones []string) error {
+func (c *Part) tellShifts(zones []string) error {
 	text, err := json.Marshal(append([]string{}, zones...))
 	if err != nil {
 		return err
@@ -90,26 +90,30 @@ func (c *clusterZone) tellShifts(zones []string) error {
 	return pki.Write(filepath.Join(c.dir, launch.ShiftedZones), text)
 }
 
-func (c *clusterZone) applyShifts(ctx context.Context, zones []string) error {
-	if c.zone.Shift == nil {
+func (c *Part) applyShifts(ctx context.Context, zones []string) error {
+	if c.host.Shift == nil {
 		return nil
 	}
-	config, err := c.workersConfig()
+	record, err := c.present()
 	if err != nil {
 		return err
 	}
-	return c.zone.Shift(ctx, config, zones)
+	config, err := c.workersConfig(record)
+	if err != nil {
+		return err
+	}
+	return c.host.Shift(ctx, config, zones)
 }
 
 // tellApplied tells of what has changed for clients, once.
-func (c *clusterZone) tellApplied(before, now string) {
+func (c *Part) tellApplied(before, now string) {
 	switch {
 	case before == now || before == unknownZones && now == "":
 	case now != "":
-		c.zone.event(api.Event{Cluster: c.record.Name, Target: "az/" + now, Type: api.ZonalShift,
-			Message: fmt.Sprintf("traffic of cluster %s is moved away from %s: its nodes are cordoned and its endpoints left out", c.record.Name, now)})
+		c.host.Event(api.Event{Cluster: c.cluster.Name, Target: "az/" + now, Type: api.ZonalShift,
+			Message: fmt.Sprintf("traffic of cluster %s is moved away from %s: its nodes are cordoned and its endpoints left out", c.cluster.Name, now)})
 	default:
-		c.zone.event(api.Event{Cluster: c.record.Name, Target: "az/" + before, Type: api.ZonalShiftEnded,
-			Message: fmt.Sprintf("traffic of cluster %s goes to %s again", c.record.Name, before)})
+		c.host.Event(api.Event{Cluster: c.cluster.Name, Target: "az/" + before, Type: api.ZonalShiftEnded,
+			Message: fmt.Sprintf("traffic of cluster %s goes to %s again", c.cluster.Name, before)})
 	}
 }

@@ -1,4 +1,4 @@
-package az
+package controlplane
 
 import (
 	"crypto/x509"
@@ -11,13 +11,14 @@ import (
 
 	"tripod/apiserver/launch"
 	"tripod/az/plan"
+	"tripod/az/zonetest"
 	"tripod/internal/pki"
 	"tripod/region"
 )
 
 func newSecrets(t *testing.T) region.ClusterSecrets {
 	t.Helper()
-	secrets, err := newClusterSecrets(region.Cluster{ServiceCIDR: "10.100.0.0/16"})
+	secrets, err := NewSecrets(region.Cluster{ServiceCIDR: "10.100.0.0/16"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,12 +71,12 @@ func certificate(t *testing.T, text []byte) *x509.Certificate {
 }
 
 func TestCertificatesOfEveryZoneAreValid(t *testing.T) {
-	record := region.Cluster{ID: clusterID, Name: "demo", ServiceCIDR: "10.100.0.0/16", Secrets: newSecrets(t)}
+	record := region.Cluster{ID: zonetest.ClusterID, Name: "demo", ServiceCIDR: "10.100.0.0/16", Secrets: newSecrets(t)}
 	roots := map[string][]byte{launch.CA: []byte(record.Secrets.CACert), launch.EtcdCA: []byte(record.Secrets.EtcdCACert), launch.FrontProxyCA: []byte(record.Secrets.FrontProxyCACert)}
-	for _, peer := range testConfig().Peers {
-		config := testConfig()
+	for _, peer := range zonetest.Plan().Peers {
+		config := zonetest.Plan()
 		config.Zone, config.Dir = peer.Zone, t.TempDir()
-		c := newClusterZone(New(config, quiet()), record)
+		c := New(Host{Plan: config, Logger: quiet()}, record)
 		if err := c.writePKI(); err != nil {
 			t.Fatal(err)
 		}
@@ -113,9 +114,9 @@ func TestCertificatesOfEveryZoneAreValid(t *testing.T) {
 }
 
 func TestCertificatesAreKept(t *testing.T) {
-	config := testConfig()
+	config := zonetest.Plan()
 	config.Dir = t.TempDir()
-	c := newClusterZone(New(config, quiet()), region.Cluster{ID: clusterID, ServiceCIDR: "10.100.0.0/16", Secrets: newSecrets(t)})
+	c := New(Host{Plan: config, Logger: quiet()}, region.Cluster{ID: zonetest.ClusterID, ServiceCIDR: "10.100.0.0/16", Secrets: newSecrets(t)})
 	read := func() (certs []string) {
 		if err := c.writePKI(); err != nil {
 			t.Fatal(err)
@@ -142,14 +143,14 @@ func TestCertificatesAreKept(t *testing.T) {
 func TestNodesAreDealtOutOverTheZones(t *testing.T) {
 	for nodes, want := range map[int][]int{0: {0, 0, 0}, 1: {1, 0, 0}, 3: {1, 1, 1}, 5: {2, 2, 1}, 1000: {334, 333, 333}} {
 		var got []int
-		for _, peer := range testConfig().Peers {
-			config := testConfig()
+		for _, peer := range zonetest.Plan().Peers {
+			config := zonetest.Plan()
 			config.Zone, config.Dir = peer.Zone, t.TempDir()
-			c := newClusterZone(New(config, quiet()), region.Cluster{ID: clusterID, ServiceCIDR: "10.100.0.0/16", Nodes: nodes, Version: "1.36", Secrets: secretsOnce})
+			c := New(Host{Plan: config, Logger: quiet()}, region.Cluster{ID: zonetest.ClusterID, ServiceCIDR: "10.100.0.0/16", Nodes: nodes, Version: "1.36", Secrets: secretsOnce})
 			if err := pki.WritePair(filepath.Join(c.dir, "pki"), launch.Administrator, pki.Pair{}); err != nil {
 				t.Fatal(err)
 			}
-			workers, err := c.workersConfig()
+			workers, err := c.workersConfig(region.Cluster{Version: "1.36"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -163,7 +164,7 @@ func TestNodesAreDealtOutOverTheZones(t *testing.T) {
 
 // secretsOnce are for tests that do not look at them.
 var secretsOnce = func() region.ClusterSecrets {
-	secrets, err := newClusterSecrets(region.Cluster{ServiceCIDR: "10.100.0.0/16"})
+	secrets, err := NewSecrets(region.Cluster{ServiceCIDR: "10.100.0.0/16"})
 	if err != nil {
 		panic(err)
 	}

@@ -1,4 +1,4 @@
-package az
+package controlplane
 
 import (
 	"context"

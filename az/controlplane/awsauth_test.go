@@ -1,4 +1,4 @@
-package az
+package controlplane
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"tripod/az/zonetest"
 	"tripod/iam"
 	"tripod/internal/reconcile"
 )
@@ -91,13 +92,13 @@ func TestAWSAuthFollowsItsConfigMap(t *testing.T) {
 
 	line := "[{userarn: '" + mappedUser + "', username: ops}]"
 	api.set(line, false)
-	eventually(t, "a ConfigMap that is made counts", maps(auth, true), state)
+	zonetest.Eventually(t, "a ConfigMap that is made counts", maps(auth, true), state)
 	api.set("", false)
-	eventually(t, "one that is deleted does not count", maps(auth, false), state)
+	zonetest.Eventually(t, "one that is deleted does not count", maps(auth, false), state)
 	api.set(line, false)
-	eventually(t, "one that is made again counts", maps(auth, true), state)
+	zonetest.Eventually(t, "one that is made again counts", maps(auth, true), state)
 	api.set(line, true)
-	eventually(t, "an unreadable one is kept on disk", func() bool {
+	zonetest.Eventually(t, "an unreadable one is kept on disk", func() bool {
 		next := &awsAuth{file: auth.file, logger: quiet()}
 		next.current.Store(&iam.AWSAuth{})
 		return next.load() == nil && maps(next, true)() && maps(auth, true)()

@@ -1,0 +1,87 @@
+// Package controlplane is a zone's part of a cluster: an API server, an etcd member and controllers, and what they
+// stand on.
+package controlplane
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"time"
+
+	"tripod/api"
+	"tripod/az/plan"
+	"tripod/internal/loss"
+	"tripod/logstore"
+	"tripod/region"
+	"tripod/state"
+)
+
+// Host is the zone that parts of clusters are in, as they need it.
+type Host struct {
+	Plan plan.Zone
+	// State is the zone's copy of the regional state.
+	State State
+	// LogEvents is the zone's copy of CloudWatch Logs' events.
+	LogEvents *logstore.Store
+	// Dial connects to names of the region, by the zone's gateway.
+	Dial func(ctx context.Context, address string) (net.Conn, error)
+	Parts
+	Event func(api.Event)
+	// OnLoss is told of a process that is gone, or answers nobody. OnChange is told that a state changed.
+	OnLoss   func(loss.Loss)
+	OnChange func()
+	Logger   *slog.Logger
+	Timing   Timing
+	Now      func() time.Time
+}
+
+// State is the regional state, by its voter of the zone.
+type State interface {
+	state.Updater
+	Watch() (<-chan struct{}, func())
+	Leader() string
+}
+
+// Parts are those of a zone that link Kubernetes' client libraries, and are injected for that.
+type Parts struct {
+	// Workers makes the simulator of the zone's nodes; nil leaves the zone without.
+	Workers func(WorkersConfig) (Workers, error)
+	// Addons puts what a fresh EKS cluster shows into a cluster; nil does not.
+	Addons func(context.Context, WorkersConfig, region.Cluster) error
+	// Shift makes a cluster as it has to be while traffic is moved away from zones; nil does nothing.
+	Shift func(ctx context.Context, c WorkersConfig, zones []string) error
+	// PodIdentity makes the webhook that gives pods their AWS identity; nil leaves the zone without.
+	PodIdentity func(PodIdentityConfig) (PodIdentity, error)
+	// Machines are those of a zone's nodes; nil knows none.
+	Machines func(nodes WorkersConfig) []Machine
+}
+
+// Timing is how long a part waits for others.
+type Timing struct {
+	// Patience is how long a new process may take until it is ready. A laptop under load is slow; one that does not
+	// come up at all shows itself by dying again and again, and that is not told from slowness here.
+	Patience time.Duration
+	// Precedence is how long the first zone's API server has the processors for itself.
+	Precedence time.Duration
+}
+
+// DefaultTiming is that of real processes.
+var DefaultTiming = Timing{Patience: 3 * time.Minute, Precedence: 1500 * time.Millisecond}
+
+// Cluster is what never changes of a cluster. All else is read from its record when it is needed: a copy of it would be
+// read long after it was true.
+type Cluster struct {
+	ID, Name     string
+	EndpointPort int    // others' ports follow from it
+	ServiceCIDR  string // 10.100.0.0/16
+	Issuer       string // of service accounts' tokens
+	CreatedAt    time.Time
+	Nodes        int // in all zones
+}
+
+func clusterOf(record region.Cluster) Cluster {
+	return Cluster{
+		ID: record.ID, Name: record.Name, EndpointPort: record.EndpointPort, ServiceCIDR: record.ServiceCIDR, Issuer: record.Issuer,
+		CreatedAt: record.CreatedAt, Nodes: record.Nodes,
+	}
+}

@@ -1,0 +1,224 @@
+package controlplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tripod/az/gateway"
+	"tripod/az/instance"
+	"tripod/iam"
+	"tripod/internal/process"
+	"tripod/internal/reconcile"
+	"tripod/region"
+	"tripod/state"
+)
+
+// Part is a zone's part of one cluster.
+type Part struct {
+	host    Host
+	cluster Cluster
+	secrets region.ClusterSecrets // those that stay: the encryption key is read anew, as it may come under a KMS key
+	index   int                   // of the zone
+	dir     string
+
+	etcd, apiserver, controllers *instance.Instance
+	leash                        leash        // of the agent's own clients of the API server
+	authenticator                *http.Server // of admits and permits, for the API server
+	admits                       *iam.Authenticator
+	permits                      *iam.Authorizer
+	awsAuth                      *awsAuth
+	podIdentity                  *podIdentity // of pods; nil where the zone has none
+	kubelet                      net.Listener
+	machines                     func() map[string]Machine // of the nodes in all zones, by id and by name
+	logs                         clusterLogs
+
+	provider        atomic.Pointer[region.IdentityProvider] // beside IAM; nil: there is none
+	providerWritten *region.IdentityProvider                // for the API server, as far as is known. It belongs to keepProvider
+
+	mu      sync.Mutex
+	workers Workers // nil: the zone has none
+
+	nodesVersion string // of the cluster, when the nodes began. It belongs to keepControlPlane, as does what follows
+
+	wanted   atomic.Pointer[region.ControlPlane] // what the zone's processes are started with from now on
+	reached  *region.ControlPlane                // what they are known to have; nil while they are replaced. It belongs to keepControlPlane, as does quota
+	trust    atomic.Pointer[trust]               // of what is started from now on
+	believed *trust                              // of workers and identity; it belongs to keepControlPlane too
+	quota    int                                 // of the etcd member, as region.Components.DatabaseGB; -1 while that is not known
+
+	cancel context.CancelFunc
+	done   chan struct{} // closed when all loops have ended
+}
+
+// New returns the part of a cluster in a zone; nothing runs yet.
+func New(host Host, record region.Cluster) *Part {
+	c := &Part{host: host, cluster: clusterOf(record), secrets: record.Secrets, index: host.Plan.Index(), done: make(chan struct{})}
+	c.dir = filepath.Join(host.Plan.Dir, "clusters", c.ID())
+	wanted := record.ControlPlaneIn(host.Plan.Zone)
+	c.reached = &wanted // nothing runs yet: all will be started with it
+	c.quota = wanted.DatabaseGB
+	c.wanted.Store(&wanted)
+	c.believed = trustOf(record, wanted)
+	c.trust.Store(c.believed)
+	c.etcd = instance.New(c.instanceConfig("etcd", c.prepareEtcd))
+	apiserver := c.instanceConfig("apiserver", c.prepareAPIServer) // it waits for etcd itself, and needs a quorum, not this member
+	apiserver.BeforeEnd = c.leash.letGo
+	c.apiserver = instance.New(apiserver)
+	controllers := c.instanceConfig("controllers", c.prepareControllers)
+	controllers.After = c.apiserver
+	c.controllers = instance.New(controllers)
+	c.machines = sync.OnceValue(c.findMachines)
+	return c
+}
+
+func (c *Part) instanceConfig(component string, prepare func() (process.Spec, error)) instance.Config {
+	return instance.Config{
+		Component: component, Zone: c.host.Plan.Zone, ClusterID: c.cluster.ID, ClusterName: c.cluster.Name, Prepare: prepare,
+		Socket: c.metricsSocket(component), OnEvent: c.host.Event, OnLoss: c.host.OnLoss, OnChange: c.host.OnChange, Logger: c.host.Logger,
+	}
+}
+
+// ID is the cluster's.
+func (c *Part) ID() string { return c.cluster.ID }
+
+// Name is the cluster's.
+func (c *Part) Name() string { return c.cluster.Name }
+
+// Route is what the zone's gateway has to know of the cluster.
+func (c *Part) Route() gateway.Cluster {
+	route := gateway.Cluster{ID: c.cluster.ID, Name: c.cluster.Name, EndpointPort: c.cluster.EndpointPort}
+	if p := c.provider.Load(); p != nil {
+		route.Issuer = p.IssuerURL
+	}
+	if workers := c.nodes(); workers != nil {
+		route.LocalAddress = workers.LocalAddress
+	}
+	return route
+}
+
+// Instances are the cluster's processes in the zone, in the order of their start.
+func (c *Part) Instances() []*instance.Instance {
+	return []*instance.Instance{c.etcd, c.apiserver, c.controllers}
+}
+
+// Start makes the cluster's files in this zone and what its instances stand on.
+func (c *Part) Start(ctx context.Context) (err error) {
+	if err := c.writePKI(); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			c.logs.authenticator.Close()
+		}
+	}()
+	if err := c.openLogs(); err != nil {
+		return err
+	}
+	if err := c.startAuthenticator(); err != nil {
+		return err
+	}
+	c.readProvider()
+	c.providerWritten = c.provider.Load() // by prepareAPIServer
+	if err := c.startPodIdentity(ctx); err != nil {
+		c.authenticator.Close()
+		return err
+	}
+	if err := c.startWorkers(ctx); err != nil {
+		c.authenticator.Close()
+		c.podIdentity.stop(ctx)
+		return err
+	}
+	return nil
+}
+
+// Run lets the instances run and begins the loops, until Quiesce and Stop. A cluster that has started runs once.
+func (c *Part) Run(ctx context.Context) {
+	// Not ctx: the zone stops its instances in order, it does not drop them.
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	c.cancel = cancel
+	for _, i := range c.Instances() {
+		go i.Supervise(context.WithoutCancel(ctx)) // until End
+	}
+	c.startLogs(ctx)
+	go func() {
+		defer close(c.done)
+		reconcile.Run(running, c.loops()...)
+		c.awsAuth.caller().CloseIdleConnections()
+	}()
+}
+
+// loops are what is kept true of the cluster. The next one is one more of these.
+func (c *Part) loops() []reconcile.Loop {
+	loops := []reconcile.Loop{
+		c.settling(),
+		{Key: "change the control plane", Watch: c.host.State.Watch, Do: c.keepControlPlane,
+			Pauses: reconcile.Pauses{First: time.Second, Most: time.Second}},
+		{Key: "follow the ConfigMap aws-auth", Do: c.awsAuth.follow, Logger: c.awsAuth.logger,
+			Pauses: reconcile.Pauses{First: awsAuthRetry, Most: awsAuthRetry}},
+		{Key: "write the identity provider's file", Watch: c.host.State.Watch, Do: c.keepProvider},
+		c.shifting(),
+		{Key: "read the API server's counts of deprecated calls", Watch: c.host.State.Watch, Do: c.keepReading},
+	}
+	for i := range loops {
+		if loops[i].Logger == nil {
+			loops[i].Logger = c.host.Logger.With("cluster", c.cluster.Name)
+		}
+	}
+	return loops
+}
+
+// Quiesce ends all that needs the cluster's etcd, each before what it speaks to. Doing it again is no error.
+func (c *Part) Quiesce(ctx context.Context) error {
+	c.cancel()
+	<-c.done
+	errs := []error{c.stopWorkers(ctx)}
+	// An API server that ends waits for the watches that are open, and the webhook has one: it goes first.
+	errs = append(errs, c.controllers.End(ctx), c.podIdentity.stop(ctx), c.apiserver.End(ctx))
+	return errors.Join(errs...)
+}
+
+// Stop ends what runs.
+func (c *Part) Stop(ctx context.Context) error {
+	err := errors.Join(c.Quiesce(ctx), c.etcd.End(ctx), c.authenticator.Close())
+	c.stopLogs()
+	return err
+}
+
+// newest is the cluster's record as it is now; a zero one when it is gone.
+func (c *Part) newest() (record region.Cluster, err error) {
+	err = c.host.State.View(func(tx *state.Txn) error {
+		record, _ = region.Clusters.Get(tx, c.cluster.ID)
+		return nil
+	})
+	return record, err
+}
+
+// present is the cluster's record as it is now; an error when it is gone.
+func (c *Part) present() (region.Cluster, error) {
+	record, err := c.newest()
+	if err == nil && record.ID == "" {
+		err = c.gone()
+	}
+	return record, err
+}
+
+func (c *Part) gone() error { return fmt.Errorf("cluster %s is gone", c.cluster.Name) }
+
+func (c *Part) change(ctx context.Context, edit func(*region.Cluster)) error {
+	return c.host.State.Update(ctx, func(tx *state.Txn) error {
+		record, ok := region.Clusters.Get(tx, c.cluster.ID)
+		if !ok {
+			return c.gone()
+		}
+		edit(&record)
+		region.Clusters.Put(tx, record.ID, record)
+		return nil
+	})
+}
