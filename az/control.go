@@ -4,10 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"time"
 
@@ -17,40 +15,34 @@ import (
 	"tripod/awsapi/wire"
 	"tripod/az/controlplane"
 	"tripod/az/instance"
-	"tripod/az/plan"
 	"tripod/iam"
-	"tripod/internal/loss"
 	"tripod/region"
 	"tripod/state"
 )
 
-// Founding is what a new region is founded with; what is there already is left alone.
-type Founding struct {
-	User      region.User      `json:"user"`
-	AccessKey region.AccessKey `json:"accessKey"`
-	// Cluster lacks its secrets, which the zone makes. Without an ID no cluster is made.
-	Cluster region.Cluster `json:"cluster"`
-}
-
 // controlHandler takes the region's orders, on a unix socket that only this user can reach.
 func (z *Zone) controlHandler() http.Handler {
 	routes := http.NewServeMux()
-	routes.HandleFunc("POST /v1/found", z.handleFound)
-	routes.HandleFunc("POST /v1/root", z.handleRoot)
-	routes.HandleFunc("POST /v1/nodes/{name}/credentials", z.handleNode)
-	routes.HandleFunc("POST /v1/clusters/{id}/endpoint", z.handleEndpoint)
-	routes.HandleFunc("POST /v1/unreachable", z.handleUnreachable)
-	routes.HandleFunc("POST "+loss.Path, z.handleLoss)
-	routes.HandleFunc("POST "+loss.SuspensionPath, z.handleSuspension)
-	routes.HandleFunc("POST /v1/quiesce", func(w http.ResponseWriter, r *http.Request) {
-		answer(w, http.StatusConflict, z.Quiesce(r.Context()))
-	})
-	routes.HandleFunc("POST /v1/instances/{component}/{verb}", z.handleVerb)
-	routes.HandleFunc("POST /v1/clusters/{name}/update/{verb}", z.handleUpdate)
-	routes.HandleFunc("POST /v1/clusters/{name}/whoami", z.handleWhoAmI)
-	routes.HandleFunc("POST /v1/clusters/{name}/can-i", z.handleCanI)
-	routes.Handle("GET /v1/metrics", promhttp.HandlerFor(z.registry, promhttp.HandlerOpts{}))
-	routes.HandleFunc("GET /v1/metrics/{component}", z.handleMetrics)
+	for route, handle := range map[route]http.HandlerFunc{
+		routeFound:           z.handleFound,
+		routeRoot:            z.handleRoot,
+		routeNodeCredentials: z.handleNode,
+		routeEndpoint:        z.handleEndpoint,
+		routeUnreachable:     z.handleUnreachable,
+		routeLoss:            z.handleLoss,
+		routeSuspension:      z.handleSuspension,
+		routeQuiesce: func(w http.ResponseWriter, r *http.Request) {
+			answer(w, http.StatusConflict, z.Quiesce(r.Context()))
+		},
+		routeInstance:        z.handleVerb,
+		routeUpdate:          z.handleUpdate,
+		routeWhoAmI:          z.handleWhoAmI,
+		routeCanI:            z.handleCanI,
+		routeMetrics:         promhttp.HandlerFor(z.registry, promhttp.HandlerOpts{}).ServeHTTP,
+		routeInstanceMetrics: z.handleMetrics,
+	} {
+		routes.HandleFunc(string(route), handle)
+	}
 	return routes
 }
 
@@ -217,50 +209,4 @@ func (z *Zone) handleMetrics(w http.ResponseWriter, r *http.Request) {
 	defer response.Body.Close()
 	w.Header().Set("Content-Type", response.Header.Get("Content-Type"))
 	io.Copy(w, response.Body)
-}
-
-// Call gives an agent an order. The answer's body is decoded into out unless that is nil; an io.Writer takes it as it
-// is.
-func Call(ctx context.Context, runDir, method, path string, in, out any) error {
-	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", plan.ControlSocket(runDir))
-	}}
-	body, err := encodeBody(in)
-	if err != nil {
-		return err
-	}
-	request, err := http.NewRequestWithContext(ctx, method, "http://agent"+path, body)
-	if err != nil {
-		return err
-	}
-	response, err := transport.RoundTrip(request)
-	if err != nil {
-		return fmt.Errorf("the zone's agent does not answer: %w", err)
-	}
-	defer response.Body.Close()
-	if response.StatusCode >= 400 {
-		var failure struct{ Error string }
-		if json.NewDecoder(io.LimitReader(response.Body, 64<<10)).Decode(&failure) != nil || failure.Error == "" {
-			failure.Error = "the zone's agent answers " + response.Status
-		}
-		return errors.New(failure.Error)
-	}
-	switch out := out.(type) {
-	case nil:
-		return nil
-	case io.Writer:
-		_, err = io.Copy(out, response.Body)
-		return err
-	default:
-		return json.NewDecoder(response.Body).Decode(out)
-	}
-}
-
-func encodeBody(in any) (io.Reader, error) {
-	if in == nil {
-		return http.NoBody, nil
-	}
-	read, write := io.Pipe()
-	go func() { write.CloseWithError(json.NewEncoder(write).Encode(in)) }()
-	return read, nil
 }

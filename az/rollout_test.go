@@ -178,7 +178,7 @@ func testCancel(t *testing.T, r rollingRegion, turn int) {
 }
 
 func testFaultedRollout(t *testing.T, r rollingRegion) {
-	if err := r.zones[1].order(t, "/v1/clusters/demo/update/fault"); err != nil {
+	if _, err := r.zones[1].agent().Update(t.Context(), "demo", "fault"); err != nil {
 		t.Fatal(err)
 	}
 	r.begin(t)
@@ -188,7 +188,7 @@ func testFaultedRollout(t *testing.T, r rollingRegion) {
 	}
 	r.wantVersions(t, "1.36")                         // the update may not end before
 	for _, verb := range []string{"fault", "reset"} { // so that the next one goes well
-		if err := r.zones[1].order(t, "/v1/clusters/demo/update/"+verb); err != nil {
+		if _, err := r.zones[1].agent().Update(t.Context(), "demo", verb); err != nil {
 			t.Error(err)
 		}
 	}

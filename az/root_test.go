@@ -21,7 +21,8 @@ func TestHistoryTellsWhenRootIsGivenAKey(t *testing.T) {
 	z.found(t)
 	ask := func() (root api.Credentials) {
 		t.Helper()
-		if err := Call(t.Context(), z.runDir, "POST", "/v1/root", nil, &root); err != nil {
+		root, err := z.agent().RootCredentials(t.Context())
+		if err != nil {
 			t.Fatal(err)
 		}
 		return root

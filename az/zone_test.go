@@ -3,8 +3,10 @@ package az
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -129,11 +131,15 @@ func (z *testZone) await(t *testing.T, target, state string) {
 	zonetest.Eventually(t, target+" is "+state, func() bool { return z.states()[target] == state }, func() any { return z.states() })
 }
 
-func (z *testZone) order(t *testing.T, path string) error {
+func (z *testZone) agent() Agent { return Agent{z.runDir} }
+
+// order gives an order that has an answer of no interest, in time.
+func (z *testZone) order(t *testing.T, component, verb string) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	return Call(ctx, z.runDir, "POST", path, nil, nil)
+	_, err := z.agent().Instance(ctx, component, "demo", verb)
+	return err
 }
 
 // found makes the cluster "demo", changed by some of the caller's wishes.
@@ -145,7 +151,7 @@ func (z *testZone) found(t *testing.T, wishes ...func(*region.Cluster)) {
 		wish(&founding.Cluster)
 	}
 	zonetest.Eventually(t, "the founding", func() bool {
-		return Call(t.Context(), z.runDir, "POST", "/v1/found", founding, nil) == nil
+		return z.agent().Found(t.Context(), founding) == nil
 	}, func() any { return z.reportedState() })
 }
 
@@ -264,7 +270,7 @@ func testVerbs(t *testing.T, z *testZone) {
 		{"pause", api.StatePaused}, {"resume", api.StateReady}, {"stop", api.StateStopped}, {"stop", api.StateStopped}, {"start", api.StateReady},
 		{"pause", api.StatePaused}, {"reset", api.StateReady}, {"kill", api.StateReady},
 	} {
-		if err := z.order(t, "/v1/instances/apiserver/"+step.verb+"?cluster=demo"); err != nil {
+		if err := z.order(t, "apiserver", step.verb); err != nil {
 			t.Errorf("%s: %v", step.verb, err)
 		}
 		z.await(t, "apiserver/a", step.state)
@@ -273,43 +279,47 @@ func testVerbs(t *testing.T, z *testZone) {
 }
 
 func testBadOrders(t *testing.T, z *testZone) {
-	if err := z.order(t, "/v1/instances/apiserver/stop?cluster=demo"); err != nil {
+	if err := z.order(t, "apiserver", "stop"); err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]string{
-		"/v1/instances/apiserver/dance?cluster=demo": `there is no verb "dance"`,
-		"/v1/instances/scheduler/kill?cluster=demo":  "has no scheduler",
-		"/v1/instances/etcd/kill?cluster=other":      `has no etcd of a cluster "other"`,
-		"/v1/instances/apiserver/pause?cluster=demo": "does not run, so it cannot be paused",
-		"/v1/clusters/demo/update/dance":             `there is no verb "dance"`,
-		"/v1/clusters/other/update/fault":            `no cluster "other"`,
-		"/v1/nothing":                                "404",
-		"/v1/unreachable":                            "EOF",
-		"/v1/found":                                  "EOF",
+	for want, o := range map[string]order{
+		`there is no verb "dance"`:               {route: routeInstance, values: []string{"apiserver", "dance"}, cluster: "demo"},
+		"has no scheduler":                       {route: routeInstance, values: []string{"scheduler", "kill"}, cluster: "demo"},
+		`has no etcd of a cluster "other"`:       {route: routeInstance, values: []string{"etcd", "kill"}, cluster: "other"},
+		`has no etcd/../b of a cluster "a&b"`:    {route: routeInstance, values: []string{"etcd/../b", "kill"}, cluster: "a&b"},
+		"does not run, so it cannot be paused":   {route: routeInstance, values: []string{"apiserver", "pause"}, cluster: "demo"},
+		`there is no verb "dance" for an update`: {route: routeUpdate, values: []string{"demo", "dance"}},
+		`no cluster "other"`:                     {route: routeUpdate, values: []string{"other", "fault"}},
+		"404":                                    {route: "POST /v1/nothing"},
+		"EOF":                                    {route: routeUnreachable},
+		"unexpected end":                         {route: routeFound, in: json.RawMessage(`{"cluster":`)},
 	} {
-		if err := z.order(t, path); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, want %q", path, err, want)
+		if err := z.agent().call(t.Context(), o); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", o.path(), err, want)
 		}
 	}
-	if err := z.order(t, "/v1/instances/apiserver/start?cluster=demo"); err != nil {
+	if err := z.order(t, "apiserver", "start"); err != nil {
 		t.Fatal(err)
 	}
-	if err := Call(t.Context(), filepath.Join(z.runDir, "none"), "POST", "/v1/found", Founding{}, nil); err == nil || !strings.Contains(err.Error(), "does not answer") {
+	if err := (Agent{filepath.Join(z.runDir, "none")}).Found(t.Context(), Founding{}); err == nil || !strings.Contains(err.Error(), "does not answer") {
 		t.Errorf("to an agent that is not there: %v", err)
 	}
 }
 
 func testMetrics(t *testing.T, z *testZone) {
-	for path, want := range map[string]string{"/v1/metrics": `tripod_gateway_connections_total{`, "/v1/metrics/etcd?cluster=demo": "etcd_server_is_leader 1"} {
+	for want, ask := range map[string]func(io.Writer) error{
+		`tripod_gateway_connections_total{`: func(to io.Writer) error { return z.agent().Metrics(t.Context(), to) },
+		"etcd_server_is_leader 1":           func(to io.Writer) error { return z.agent().InstanceMetrics(t.Context(), "etcd", "demo", to) },
+	} {
 		if _, err := z.gateway.Dial(t.Context(), "nowhere:1"); err == nil {
 			t.Error("the gateway lets somebody out")
 		}
 		var text bytes.Buffer
-		if err := Call(t.Context(), z.runDir, "GET", path, nil, &text); err != nil || !strings.Contains(text.String(), want) {
-			t.Errorf("%s: %v, without %s:\n%s", path, err, want, &text)
+		if err := ask(&text); err != nil || !strings.Contains(text.String(), want) {
+			t.Errorf("%v, without %s:\n%s", err, want, &text)
 		}
 	}
-	err := Call(t.Context(), z.runDir, "GET", "/v1/metrics/apiserver?cluster=demo", nil, &bytes.Buffer{}) // the fake one has none
+	err := z.agent().InstanceMetrics(t.Context(), "apiserver", "demo", &bytes.Buffer{}) // the fake one has none
 	if err == nil || !strings.HasPrefix(err.Error(), "apiserver/a does not answer: ") || strings.Contains(err.Error(), "%!w") {
 		t.Errorf("of a process that does not answer: %v", err)
 	}

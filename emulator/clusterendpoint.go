@@ -101,7 +101,7 @@ func (p *endpoints) sendReport(id string, report az.EndpointReport) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	_ = p.zones.first(nil, func(z *zone) error { // without one, it is told again when a zone's state comes
-		err := az.Call(ctx, z.runDir(), "POST", "/v1/clusters/"+id+"/endpoint", report, nil)
+		err := z.agent().ReportEndpoint(ctx, id, report)
 		if err != nil {
 			p.logger.Warn("tell of an endpoint", "az", z.name, "error", err)
 		}

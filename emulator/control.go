@@ -16,7 +16,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"tripod/api"
-	"tripod/az"
 	"tripod/internal/datadir"
 	"tripod/internal/process"
 )
@@ -215,8 +214,7 @@ func (c *control) handleInstanceMetrics(w http.ResponseWriter, r *http.Request) 
 		cluster = all[0].state.Name
 	}
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-	if err := az.Call(r.Context(), z.runDir(), "GET", "/v1/metrics/"+v["component"]+"?cluster="+cluster, nil,
-		w); err != nil {
+	if err := z.agent().InstanceMetrics(r.Context(), v["component"], cluster, w); err != nil {
 		answer(w, err)
 	}
 }

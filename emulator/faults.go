@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"tripod/api"
-	"tripod/az"
 	"tripod/az/plan"
 )
 
@@ -135,9 +134,8 @@ func (f *faults) orderInstances(ctx context.Context, z *zone, order api.Order) e
 		return refuse("the region has no cluster, and so no %s", component)
 	}
 	for _, name := range names {
-		var state az.State
-		path := fmt.Sprintf("/v1/instances/%s/%s?cluster=%s", component, order.Verb, name)
-		if err := az.Call(ctx, z.runDir(), "POST", path, nil, &state); err != nil {
+		state, err := z.agent().Instance(ctx, component, name, order.Verb)
+		if err != nil {
 			return err
 		}
 		z.take(state)

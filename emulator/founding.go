@@ -88,7 +88,7 @@ func (e *Emulator) found(ctx context.Context) error {
 	defer cancel()
 	for {
 		for _, z := range e.zones {
-			if err = az.Call(ctx, z.runDir(), "POST", "/v1/found", founding, nil); err == nil {
+			if err = z.agent().Found(ctx, founding); err == nil {
 				founded := e.dir.marker // a copy: the one in memory is read by everybody
 				founded.Founded = true
 				return e.dir.writeJSON(datadir.MarkerFile, founded)

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"tripod/api"
-	"tripod/az"
 )
 
 // tellGateways keeps the zones' gateways from waiting for what is paused. Processes that died refuse by themselves.
@@ -42,7 +41,7 @@ func (v *supervisor) tellGateway(z *zone) {
 	defer z.notice.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	if err := az.Call(ctx, z.runDir(), "POST", "/v1/unreachable", v.unreachable.get(), nil); err != nil {
+	if err := z.agent().SetUnreachable(ctx, v.unreachable.get()); err != nil {
 		v.logger.Warn("tell gateway", "az", z.name, "error", err)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"tripod/az"
 	"tripod/internal/loss"
 )
 
@@ -32,7 +31,7 @@ func (v *supervisor) tellLoss(l loss.Loss) {
 		v.life.wait.Go(func() {
 			ctx, cancel := context.WithTimeout(context.Background(), lossTimeout)
 			defer cancel()
-			if err := az.Call(ctx, z.runDir(), "POST", loss.Path, told, nil); err != nil {
+			if err := z.agent().TellLoss(ctx, told); err != nil {
 				v.logger.Warn("tell of a loss", "az", z.name, "lost", told.Zone, "component", told.Component, "error", err)
 			}
 		})

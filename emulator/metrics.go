@@ -74,17 +74,17 @@ func (e *Emulator) gatherers() prometheus.Gatherers {
 			if z.reachable() != nil || e.sleeper.asleep.Load() != nil {
 				return nil, nil // tripod_zone_up says so, and nobody is woken for it
 			}
-			return scrape(z.runDir())
+			return scrape(z.agent())
 		}))
 	}
 	return all
 }
 
-func scrape(runDir string) ([]*dto.MetricFamily, error) {
+func scrape(agent az.Agent) ([]*dto.MetricFamily, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	var text bytes.Buffer
-	if err := az.Call(ctx, runDir, "GET", "/v1/metrics", nil, &text); err != nil {
+	if err := agent.Metrics(ctx, &text); err != nil {
 		return nil, nil // it died a moment ago
 	}
 	parser := expfmt.NewTextParser(model.UTF8Validation)

@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/gorilla/mux"
 
+	"tripod/api"
 	"tripod/az"
 )
 
@@ -25,30 +25,45 @@ func (c *control) handleAccess(w http.ResponseWriter, r *http.Request) {
 		answer(w, refuse("there is no cluster %q", name))
 		return
 	}
-	var question json.RawMessage
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&question); err != nil {
-		answer(w, refuse("the question is not JSON: %v", err))
-		return
+	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10))
+	switch mux.Vars(r)["question"] {
+	case "whoami":
+		var question az.TokenQuestion
+		if err := body.Decode(&question); err != nil {
+			answer(w, refuse("the question is not JSON: %v", err))
+			return
+		}
+		c.ask(w, r, func(ctx context.Context, agent az.Agent) (any, error) { return agent.WhoAmI(ctx, name, question) })
+	default:
+		var question api.AccessQuestion
+		if err := body.Decode(&question); err != nil {
+			answer(w, refuse("the question is not JSON: %v", err))
+			return
+		}
+		c.ask(w, r, func(ctx context.Context, agent az.Agent) (any, error) { return agent.CanI(ctx, name, question) })
 	}
-	c.ask(w, r, "/v1/clusters/"+url.PathEscape(name)+"/"+mux.Vars(r)["question"], question)
 }
 
 // handleRoot passes on the credentials of the account's root user, which the first zone that can makes where there are
 // none.
-func (c *control) handleRoot(w http.ResponseWriter, r *http.Request) { c.ask(w, r, "/v1/root", nil) }
+func (c *control) handleRoot(w http.ResponseWriter, r *http.Request) {
+	c.ask(w, r, func(ctx context.Context, agent az.Agent) (any, error) { return agent.RootCredentials(ctx) })
+}
 
-// handleNode passes on the credentials of a node's instance.
+// handleNode passes on the credentials of a node's machine.
 func (c *control) handleNode(w http.ResponseWriter, r *http.Request) {
-	c.ask(w, r, "/v1/nodes/"+url.PathEscape(mux.Vars(r)["name"])+"/credentials", nil)
+	name := mux.Vars(r)["name"]
+	c.ask(w, r, func(ctx context.Context, agent az.Agent) (any, error) { return agent.NodeCredentials(ctx, name) })
 }
 
 // ask answers with what the first zone says that can answer.
-func (c *control) ask(w http.ResponseWriter, r *http.Request, path string, question any) {
-	var said json.RawMessage
-	err := c.region.zones.first(errNoZone, func(z *zone) error {
+func (c *control) ask(w http.ResponseWriter, r *http.Request, question func(context.Context, az.Agent) (any, error)) {
+	var said any
+	err := c.region.zones.first(errNoZone, func(z *zone) (err error) {
 		ctx, cancel := context.WithTimeout(r.Context(), askTimeout)
 		defer cancel()
-		return az.Call(ctx, z.runDir(), http.MethodPost, path, question, &said)
+		said, err = question(ctx, z.agent())
+		return err
 	})
 	if err != nil {
 		answer(w, err)

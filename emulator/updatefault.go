@@ -2,10 +2,8 @@ package emulator
 
 import (
 	"context"
-	"fmt"
 
 	"tripod/api"
-	"tripod/az"
 )
 
 // faultUpdate makes the next update of a cluster's control plane fail, or takes that back. Any zone can write it down.
@@ -27,8 +25,7 @@ func (f *faults) faultUpdate(ctx context.Context, cluster, verb string) error {
 	ctx, cancel := context.WithTimeout(ctx, verbTimeout)
 	defer cancel()
 	err := f.zones.first(refuse("no zone runs that could write it down: start one"), func(z *zone) error {
-		var state az.State
-		err := az.Call(ctx, z.runDir(), "POST", fmt.Sprintf("/v1/clusters/%s/update/%s", cluster, verb), nil, &state)
+		state, err := z.agent().Update(ctx, cluster, verb)
 		if err == nil {
 			z.take(state)
 		}

@@ -49,6 +49,9 @@ func (z *zone) dir() string { return z.site.dir.file("zones", z.name) }
 // runDir is where its sockets are.
 func (z *zone) runDir() string { return z.site.zoneRunDir(z.index) }
 
+// agent takes orders for the zone.
+func (z *zone) agent() az.Agent { return az.Agent{RunDir: z.runDir()} }
+
 // launch is start at the region's start.
 func (z *zone) launch() error {
 	z.verbs.Lock()
@@ -258,7 +261,7 @@ func (z *zone) quiesce(ctx context.Context) error {
 	z.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, quiesceTimeout)
 	defer cancel()
-	if err := az.Call(ctx, z.runDir(), "POST", "/v1/quiesce", nil, nil); err != nil {
+	if err := z.agent().Quiesce(ctx); err != nil {
 		z.site.logger.Warn("quiesce", "az", z.name, "error", err)
 	}
 	return nil

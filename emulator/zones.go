@@ -5,7 +5,6 @@ import (
 	"errors"
 	"sync"
 
-	"tripod/az"
 	"tripod/az/plan"
 	"tripod/internal/loss"
 	"tripod/internal/process"
@@ -63,7 +62,7 @@ func (zs zones) suspend(ctx context.Context, suspended bool) error {
 			continue
 		}
 		wait.Go(func() {
-			errs[i] = az.Call(ctx, z.runDir(), "POST", loss.SuspensionPath, loss.Suspension{Suspended: suspended}, nil)
+			errs[i] = z.agent().TellSuspension(ctx, loss.Suspension{Suspended: suspended})
 		})
 	}
 	wait.Wait()

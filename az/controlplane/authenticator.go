@@ -46,7 +46,7 @@ func (c *Part) privateDNSName(instanceID string) (string, bool) {
 }
 
 // ExplainToken says whom the cluster takes the bearer of a token for.
-func (c *Part) ExplainToken(token string) (any, error) { return c.admits.ExplainToken(token) }
+func (c *Part) ExplainToken(token string) (api.Identity, error) { return c.admits.ExplainToken(token) }
 
 // Explain says what a principal may do in the cluster, and why.
 func (c *Part) Explain(ctx context.Context, question api.AccessQuestion) (*api.Access, error) {

@@ -1,0 +1,208 @@
+package az
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"tripod/api"
+	"tripod/az/plan"
+	"tripod/internal/loss"
+	"tripod/region"
+)
+
+// route is one of the agent's, as http.ServeMux has it: a method, and a path whose values stand in braces.
+type route string
+
+const (
+	routeFound           route = "POST /v1/found"
+	routeRoot            route = "POST /v1/root"
+	routeNodeCredentials route = "POST /v1/nodes/{name}/credentials"
+	routeEndpoint        route = "POST /v1/clusters/{id}/endpoint"
+	routeUpdate          route = "POST /v1/clusters/{name}/update/{verb}"
+	routeWhoAmI          route = "POST /v1/clusters/{name}/whoami"
+	routeCanI            route = "POST /v1/clusters/{name}/can-i"
+	routeInstance        route = "POST /v1/instances/{component}/{verb}"
+	routeUnreachable     route = "POST /v1/unreachable"
+	routeLoss            route = "POST " + loss.Path
+	routeSuspension      route = "POST " + loss.SuspensionPath
+	routeQuiesce         route = "POST /v1/quiesce"
+	routeMetrics         route = "GET /v1/metrics"
+	routeInstanceMetrics route = "GET /v1/metrics/{component}"
+)
+
+func (r route) method() string {
+	method, _, _ := strings.Cut(string(r), " ")
+	return method
+}
+
+// path is the route's with the values in the places of its braces.
+func (r route) path(values ...string) string {
+	_, path, _ := strings.Cut(string(r), " ")
+	parts := strings.Split(path, "/")
+	for i, part := range parts {
+		if strings.HasPrefix(part, "{") {
+			parts[i], values = url.PathEscape(values[0]), values[1:]
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+// Agent gives orders to a zone's agent.
+type Agent struct {
+	RunDir string // the zone's
+}
+
+// Founding is what a new region is founded with; what is there already is left alone.
+type Founding struct {
+	User      region.User      `json:"user"`
+	AccessKey region.AccessKey `json:"accessKey"`
+	// Cluster lacks its secrets, which the zone makes. Without an ID no cluster is made.
+	Cluster region.Cluster `json:"cluster"`
+}
+
+// Found founds a region.
+func (a Agent) Found(ctx context.Context, founding Founding) error {
+	return a.call(ctx, order{route: routeFound, in: founding})
+}
+
+// RootCredentials are those of the account's root user, which are made where there are none.
+func (a Agent) RootCredentials(ctx context.Context) (root api.Credentials, err error) {
+	err = a.call(ctx, order{route: routeRoot, out: &root})
+	return root, err
+}
+
+// NodeCredentials are those of a node's machine, by the name of the node.
+func (a Agent) NodeCredentials(ctx context.Context, node string) (credentials api.Credentials, err error) {
+	err = a.call(ctx, order{route: routeNodeCredentials, values: []string{node}, out: &credentials})
+	return credentials, err
+}
+
+// ReportEndpoint tells how it stands with a cluster's endpoint.
+func (a Agent) ReportEndpoint(ctx context.Context, clusterID string, report EndpointReport) error {
+	return a.call(ctx, order{route: routeEndpoint, values: []string{clusterID}, in: report})
+}
+
+// Update makes the cluster's next update fail, by the verb fault, or go well, by reset.
+func (a Agent) Update(ctx context.Context, cluster, verb string) (state State, err error) {
+	err = a.call(ctx, order{route: routeUpdate, values: []string{cluster, verb}, out: &state})
+	return state, err
+}
+
+// TokenQuestion is whose a token is.
+type TokenQuestion struct {
+	Token string `json:"token"`
+}
+
+// WhoAmI says whom a cluster takes the bearer of a token for.
+func (a Agent) WhoAmI(ctx context.Context, cluster string, question TokenQuestion) (identity api.Identity, err error) {
+	err = a.call(ctx, order{route: routeWhoAmI, values: []string{cluster}, in: question, out: &identity})
+	return identity, err
+}
+
+// CanI says what a principal may do in a cluster.
+func (a Agent) CanI(ctx context.Context, cluster string, question api.AccessQuestion) (access api.Access, err error) {
+	err = a.call(ctx, order{route: routeCanI, values: []string{cluster}, in: question, out: &access})
+	return access, err
+}
+
+// Instance applies a verb to a component's process of a cluster, and returns when the effect is there.
+func (a Agent) Instance(ctx context.Context, component, cluster, verb string) (state State, err error) {
+	err = a.call(ctx, order{route: routeInstance, values: []string{component, verb}, cluster: cluster, out: &state})
+	return state, err
+}
+
+// SetUnreachable says which zones ("us-east-1b") and targets ("etcd/b") answer nobody.
+func (a Agent) SetUnreachable(ctx context.Context, names []string) error {
+	return a.call(ctx, order{route: routeUnreachable, in: names})
+}
+
+// TellLoss tells of a process that is gone.
+func (a Agent) TellLoss(ctx context.Context, l loss.Loss) error {
+	return a.call(ctx, order{route: routeLoss, in: l})
+}
+
+// TellSuspension tells that all zones are about to be stopped as a whole, or go on.
+func (a Agent) TellSuspension(ctx context.Context, s loss.Suspension) error {
+	return a.call(ctx, order{route: routeSuspension, in: s})
+}
+
+// Quiesce ends all that needs a quorum.
+func (a Agent) Quiesce(ctx context.Context) error { return a.call(ctx, order{route: routeQuiesce}) }
+
+// Metrics writes the agent's own.
+func (a Agent) Metrics(ctx context.Context, to io.Writer) error {
+	return a.call(ctx, order{route: routeMetrics, out: to})
+}
+
+// InstanceMetrics writes those of a component's process; of the only cluster where none is named.
+func (a Agent) InstanceMetrics(ctx context.Context, component, cluster string, to io.Writer) error {
+	return a.call(ctx, order{route: routeInstanceMetrics, values: []string{component}, cluster: cluster, out: to})
+}
+
+// order is one call.
+type order struct {
+	route   route
+	values  []string // of the route's braces
+	cluster string   // the name that narrows it down; may be empty
+	in      any      // the body, encoded; nil: none
+	out     any      // takes the answer, decoded; an io.Writer takes it as it is, and nil not at all
+}
+
+func (o order) path() string {
+	path := o.route.path(o.values...)
+	if o.cluster != "" {
+		path += "?cluster=" + url.QueryEscape(o.cluster)
+	}
+	return path
+}
+
+func (a Agent) call(ctx context.Context, o order) error {
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", plan.ControlSocket(a.RunDir))
+	}}
+	body, err := encodeBody(o.in)
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, o.route.method(), "http://agent"+o.path(), body)
+	if err != nil {
+		return err
+	}
+	response, err := transport.RoundTrip(request)
+	if err != nil {
+		return fmt.Errorf("the zone's agent does not answer: %w", err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode >= 400 {
+		var failure struct{ Error string }
+		if json.NewDecoder(io.LimitReader(response.Body, 64<<10)).Decode(&failure) != nil || failure.Error == "" {
+			failure.Error = "the zone's agent answers " + response.Status
+		}
+		return errors.New(failure.Error)
+	}
+	switch out := o.out.(type) {
+	case nil:
+		return nil
+	case io.Writer:
+		_, err = io.Copy(out, response.Body)
+		return err
+	default:
+		return json.NewDecoder(response.Body).Decode(out)
+	}
+}
+
+func encodeBody(in any) (io.Reader, error) {
+	if in == nil {
+		return http.NoBody, nil
+	}
+	read, write := io.Pipe()
+	go func() { write.CloseWithError(json.NewEncoder(write).Encode(in)) }()
+	return read, nil
+}
