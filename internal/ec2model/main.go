@@ -76,7 +76,7 @@ func run(from, to, instanceTypes string) error {
 		return fmt.Errorf("read %s: %w", from, err)
 	}
 	m := model{map[string]operation{}, map[string]map[string]string{}, map[string]map[string]string{}}
-	for _, offered := range ec2.Documented() {
+	for _, offered := range (&ec2.Service{}).Listing().Documented {
 		one, found := source.Operations[offered.Operation]
 		if !found {
 			return fmt.Errorf("the model has no operation %s", offered.Operation)
