@@ -122,71 +122,10 @@ type Envelope struct {
 	EncryptionKey []byte `json:"encryptionKey"`
 }
 
-// User is an IAM user.
-type User struct {
-	Name      string    `json:"name"`
-	ID        string    `json:"id"` // AIDA...
-	ARN       string    `json:"arn"`
-	CreatedAt time.Time `json:"createdAt"`
-	// Policies are the ARNs of attached managed policies.
-	Policies []string `json:"policies,omitempty"`
-	// Path is the ARN's part before the name; empty in old records, which means "/".
-	Path string `json:"path,omitempty"`
-	// Inline are the user's own policy documents by name.
-	Inline map[string]string `json:"inline,omitempty"`
-	// Groups are the names of the groups that the user is in.
-	Groups []string `json:"groups,omitempty"`
-	// Boundary is the ARN of the managed policy that bounds the user's permissions, or empty.
-	Boundary string            `json:"boundary,omitempty"`
-	Tags     map[string]string `json:"tags,omitempty"`
-}
-
-// AccessKey is a long-term credential of a user, keyed by its id.
-type AccessKey struct {
-	ID        string    `json:"id"` // AKIA...
-	Secret    string    `json:"secret"`
-	User      string    `json:"user"`   // the User's name; empty where Root is set
-	Status    string    `json:"status"` // Active or Inactive
-	CreatedAt time.Time `json:"createdAt"`
-	// Root says that it is the account's root user's. There is no User of it.
-	Root bool `json:"root,omitempty"`
-}
-
-// Update is a change to a cluster or to something of it, as DescribeUpdate shows it. The cluster's own are carried out
-// by the zones.
-type Update struct {
-	ID        string `json:"id"` // a UUID
-	ClusterID string `json:"clusterId"`
-	// Resource is what of the cluster changes: empty for itself, else "nodegroup/NAME", "addon/NAME" or
-	// "capability/NAME".
-	Resource  string        `json:"resource,omitempty"`
-	Type      string        `json:"type"`   // VersionUpdate, ...: EKS's UpdateType
-	Status    UpdateStatus  `json:"status"` // see update_states.go
-	CreatedAt time.Time     `json:"createdAt"`
-	Params    []UpdateParam `json:"params,omitempty"`
-	Errors    []UpdateError `json:"errors,omitempty"`
-}
-
-// UpdateParam is one of an update's parameters, as EKS names them.
-type UpdateParam struct {
-	Type  string `json:"type"`
-	Value string `json:"value"`
-}
-
-// UpdateError says why an update failed.
-type UpdateError struct {
-	Code        string   `json:"code"`
-	Message     string   `json:"message"`
-	ResourceIDs []string `json:"resourceIds,omitempty"`
-}
-
-// The tables of the regional state.
+// The tables of clusters.
 var (
 	Clusters   = state.NewTable[Cluster]("cluster")                // by ID
-	Users      = state.NewTable[User]("user")                      // by Name
 	ClusterIDs = state.NewTable[string]("cluster-id")              // by the cluster's Name; see ClusterNamed
-	AccessKeys = state.NewTable[AccessKey]("access-key")           // by ID
-	Updates    = state.NewTable[Update]("update")                  // by ID
 	Deleted    = state.NewTable[DeletedCluster]("deleted-cluster") // by ID
 )
 

@@ -6,6 +6,36 @@ import (
 	"tripod/state"
 )
 
+// User is an IAM user.
+type User struct {
+	Name      string    `json:"name"`
+	ID        string    `json:"id"` // AIDA...
+	ARN       string    `json:"arn"`
+	CreatedAt time.Time `json:"createdAt"`
+	// Policies are the ARNs of attached managed policies.
+	Policies []string `json:"policies,omitempty"`
+	// Path is the ARN's part before the name; empty in old records, which means "/".
+	Path string `json:"path,omitempty"`
+	// Inline are the user's own policy documents by name.
+	Inline map[string]string `json:"inline,omitempty"`
+	// Groups are the names of the groups that the user is in.
+	Groups []string `json:"groups,omitempty"`
+	// Boundary is the ARN of the managed policy that bounds the user's permissions, or empty.
+	Boundary string            `json:"boundary,omitempty"`
+	Tags     map[string]string `json:"tags,omitempty"`
+}
+
+// AccessKey is a long-term credential of a user, keyed by its id.
+type AccessKey struct {
+	ID        string    `json:"id"` // AKIA...
+	Secret    string    `json:"secret"`
+	User      string    `json:"user"`   // the User's name; empty where Root is set
+	Status    string    `json:"status"` // Active or Inactive
+	CreatedAt time.Time `json:"createdAt"`
+	// Root says that it is the account's root user's. There is no User of it.
+	Root bool `json:"root,omitempty"`
+}
+
 // Role is an IAM role.
 type Role struct {
 	Name        string    `json:"name"`
@@ -106,8 +136,10 @@ type SessionKey struct {
 // CurrentSessionKey is the key of the only record in SessionKeys.
 const CurrentSessionKey = "current"
 
-// The tables of IAM, beside Users and AccessKeys.
+// The tables of IAM.
 var (
+	Users            = state.NewTable[User]("user")                        // by Name
+	AccessKeys       = state.NewTable[AccessKey]("access-key")             // by ID
 	Roles            = state.NewTable[Role]("role")                        // by Name
 	Groups           = state.NewTable[Group]("group")                      // by Name
 	Policies         = state.NewTable[Policy]("policy")                    // by ARN
