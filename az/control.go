@@ -92,13 +92,15 @@ func (z *Zone) handleFound(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		if cluster.CreatorARN == "" {
-			return region.CreateCluster(tx, cluster, nil)
+			_, err := region.CreateCluster(tx, cluster, nil)
+			return err
 		}
 		admin, err := eks.CreatorEntry(z.config.Region, z.config.AccountID, cluster, founding.User.ID, entryID, cluster.CreatedAt)
 		if err != nil {
 			return err
 		}
-		return region.CreateCluster(tx, cluster, &admin)
+		_, err = region.CreateCluster(tx, cluster, &admin)
+		return err
 	})
 	if err == nil { // before anybody needs it: sessions are good in all zones from the first one on
 		_, err = iam.EnsureSessionKey(r.Context(), z.voter, rand.Reader, time.Now())

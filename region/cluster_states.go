@@ -86,15 +86,15 @@ func (c *Cluster) become(next ClusterStatus) error {
 }
 
 // CreateCluster writes the record of a new cluster, which the zones then bring up, and the access entry of its creator
-// (nil: it has none). A cluster with Issues is one that failed: no zone runs it. A name or an ID that is taken is
-// refused.
-func CreateCluster(tx *state.Txn, cluster Cluster, creator *AccessEntry) error {
+// (nil: it has none). A cluster with Issues is one that failed: no zone runs it. The answer is the cluster as EKS shows
+// it at once, CREATING and without issues in any case. A name or an ID that is taken is refused.
+func CreateCluster(tx *state.Txn, cluster Cluster, creator *AccessEntry) (answer Cluster, err error) {
 	for _, there := range []func() (Cluster, bool){
 		func() (Cluster, bool) { return Clusters.Get(tx, cluster.ID) },
 		func() (Cluster, bool) { return ClusterNamed(tx, cluster.Name) },
 	} {
 		if other, found := there(); found {
-			return &RefusedError{"cluster " + other.Name, string(other.Status), string(ClusterCreating)}
+			return cluster, &RefusedError{"cluster " + other.Name, string(other.Status), string(ClusterCreating)}
 		}
 	}
 	first := ClusterCreating
@@ -103,14 +103,15 @@ func CreateCluster(tx *state.Txn, cluster Cluster, creator *AccessEntry) error {
 	}
 	cluster.Status = noCluster
 	if err := cluster.become(first); err != nil {
-		return err
+		return cluster, err
 	}
 	Clusters.Put(tx, cluster.ID, cluster)
 	ClusterIDs.Put(tx, cluster.Name, cluster.ID)
 	if creator != nil {
 		AccessEntries.Put(tx, cluster.ID+"/"+creator.PrincipalARN, *creator)
 	}
-	return nil
+	cluster.Status, cluster.Issues = ClusterCreating, nil
+	return cluster, nil
 }
 
 // ActivateCluster ends the creation of a cluster that serves. It says whether it did: not where another zone was first,

@@ -76,12 +76,12 @@ func TestClusterTransitions(t *testing.T) {
 		do   func(tx *state.Txn, c Cluster) (did bool, err error)
 	}{
 		{"CreateCluster", ways{noCluster: ClusterCreating}, func(tx *state.Txn, c Cluster) (bool, error) {
-			err := CreateCluster(tx, c, nil)
+			_, err := CreateCluster(tx, c, nil)
 			return err == nil, err
 		}},
 		{"CreateCluster with issues", ways{noCluster: ClusterFailed}, func(tx *state.Txn, c Cluster) (bool, error) {
 			c.Issues = []ClusterIssue{{Code: "ResourceLimitExceeded"}}
-			err := CreateCluster(tx, c, nil)
+			_, err := CreateCluster(tx, c, nil)
 			return err == nil, err
 		}},
 		{"ActivateCluster", ways{ClusterCreating: ClusterActive}, func(tx *state.Txn, c Cluster) (bool, error) {
@@ -170,7 +170,7 @@ func TestCreationIndexesAndAdmits(t *testing.T) {
 	m := NewMemory()
 	change(t, m, func(tx *state.Txn) {
 		entry := AccessEntry{ClusterID: "ID", PrincipalARN: "arn:me"}
-		if err := CreateCluster(tx, Cluster{ID: "ID", Name: "demo"}, &entry); err != nil {
+		if _, err := CreateCluster(tx, Cluster{ID: "ID", Name: "demo"}, &entry); err != nil {
 			t.Error(err)
 		}
 		if c, found := ClusterNamed(tx, "demo"); !found || c.ID != "ID" {
@@ -179,7 +179,7 @@ func TestCreationIndexesAndAdmits(t *testing.T) {
 		if _, found := AccessEntries.Get(tx, "ID/arn:me"); !found {
 			t.Error("its creator has no access entry")
 		}
-		if err := CreateCluster(tx, Cluster{ID: "OTHER", Name: "demo"}, nil); err == nil {
+		if _, err := CreateCluster(tx, Cluster{ID: "OTHER", Name: "demo"}, nil); err == nil {
 			t.Error("its name is given twice")
 		}
 	})

@@ -63,11 +63,10 @@ func (s *Service) createCluster(call *operation.Call, in *eks.CreateClusterInput
 		if err != nil {
 			return fail(err)
 		}
-		if err := region.CreateCluster(c.tx, record, creator); err != nil {
+		shown, err := region.CreateCluster(c.tx, record, creator)
+		if err != nil {
 			return fail(err)
 		}
-		shown := record
-		shown.Status, shown.Issues = region.ClusterCreating, nil
 		described, err := s.describe(shown)
 		return &eks.CreateClusterOutput{Cluster: described}, arn, err
 	})
