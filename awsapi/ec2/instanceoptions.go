@@ -8,6 +8,7 @@ type instanceOptions struct {
 	Metadata     instanceMetadata     `xml:"metadataOptions"`
 	Enclave      enclave              `xml:"enclaveOptions"`
 	BootMode     string               `xml:"currentInstanceBootMode"`
+	ImageMode    string               `xml:"bootMode"` // of its image, EKS's Amazon Linux 2023
 	Platform     string               `xml:"platformDetails"`
 	Usage        string               `xml:"usageOperation"`
 	UsageUpdated string               `xml:"usageOperationUpdateTime"`
@@ -41,6 +42,8 @@ type instanceMetadata struct {
 	Endpoint string `xml:"httpEndpoint"`
 	IPv6     string `xml:"httpProtocolIpv6"`
 	Tags     string `xml:"instanceMetadataTags"`
+
+	IPv4 string `xml:"-" filter:"httpProtocolIpv4"`
 }
 
 type maintenance struct {
@@ -56,8 +59,8 @@ type networkPerformance struct {
 func optionsOf(launched string) instanceOptions {
 	return instanceOptions{
 		CPU: instanceCPU{1, 2}, Reservations: capacityReservations{"open"}, Metadata: instanceMetadata{"applied", "required", 2,
-			"enabled", "disabled", "disabled"},
-		BootMode: "uefi", Platform: "Linux/UNIX", Usage: "RunInstances", UsageUpdated: launched, Names: launchNames{HostnameType: ipNames},
+			"enabled", "disabled", "disabled", "enabled"},
+		BootMode: "uefi", ImageMode: "uefi-preferred", Platform: "Linux/UNIX", Usage: "RunInstances", UsageUpdated: launched, Names: launchNames{HostnameType: ipNames},
 		Maintenance: maintenance{"default", "default"}, Performance: networkPerformance{"default"},
 	}
 }

@@ -99,6 +99,10 @@ type instanceInterface struct {
 
 	Tags list[tag] `xml:"-" filter:"tagSet"`
 	Zone string    `xml:"-" filter:"availabilityZone"`
+	// Managed says that a service of AWS has made it, IPv6Native that it has no IPv4 address, and Closed that no internet gateway serves it.
+	Managed    bool `xml:"-" filter:"requesterManaged"`
+	IPv6Native bool `xml:"-" filter:"ipv6Native"`
+	Closed     bool `xml:"-" filter:"denyAllIgwTraffic"`
 }
 
 // hasAddress is a private address as its instance shows it.

@@ -48,6 +48,8 @@ type vcpuInfo struct {
 	VCPUs          int `xml:"defaultVCpus"`
 	Cores          int `xml:"defaultCores"`
 	ThreadsPerCore int `xml:"defaultThreadsPerCore"`
+
+	ValidThreads list[int] `xml:"validThreadsPerCore"`
 }
 
 type memoryInfo struct {
@@ -105,14 +107,14 @@ func parseInstanceType(fields []string) instanceType {
 	t := instanceType{
 		Name: name, CurrentGeneration: family != "p3", FreeTier: name == "t2.micro" || name == "t3.micro",
 		UsageClasses: list[string]{"on-demand", "spot"}, RootDevices: list[string]{"ebs"}, Virtualization: list[string]{"hvm"}, Hypervisor: "nitro",
-		Processor: processorInfo{list[string]{architecture}, fields[6]}, VCPUs: vcpuInfo{number(1), number(1), 1}, Memory: memoryInfo{number(2)},
+		Processor: processorInfo{list[string]{architecture}, fields[6]}, VCPUs: vcpuInfo{number(1), number(1), 1, list[int]{1}}, Memory: memoryInfo{number(2)},
 		Network: networkInfo{Interfaces: number(3), Cards: 1, Addresses: number(4), Addresses6: number(4), IPv6: true}, Burstable: strings.HasPrefix(family, "t"),
 	}
 	if family == "t2" || family == "p3" {
 		t.Hypervisor = "xen"
 	}
 	if architecture == "x86_64" && number(1) > 1 && family != "t2" { // two threads a core
-		t.VCPUs.Cores, t.VCPUs.ThreadsPerCore = number(1)/2, 2
+		t.VCPUs.Cores, t.VCPUs.ThreadsPerCore, t.VCPUs.ValidThreads = number(1)/2, 2, list[int]{1, 2}
 	}
 	if len(fields) > 7 {
 		t.GPUs = &gpuInfo{list[gpu]{{fields[7], "NVIDIA", 1, memoryInfo{number(8)}}}, number(8)}

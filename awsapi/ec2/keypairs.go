@@ -1,17 +1,15 @@
 package ec2
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"crypto/md5"
-	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/pem"
 	"fmt"
 	"math/big"
 	"slices"
@@ -106,25 +104,27 @@ func (s *Service) createKeyPair(call *operation.Call, in *createKeyPairInput) (*
 	case in.Type != "" && in.Type != "rsa" && in.Type != "ed25519":
 		return nil, refuse("InvalidParameterValue", "Value (%s) for parameter KeyType is invalid. It must be rsa or ed25519.",
 			clip(in.Type))
-	case in.Type == "ed25519" || in.Format == "ppk":
-		return nil, refuse("UnsupportedOperation",
-			"Tripod makes RSA keys as PEM only yet: import a key of another kind with ImportKeyPair.")
+	case in.Format != "" && in.Format != "pem" && in.Format != "ppk":
+		return nil, refuse("InvalidParameterValue", "Value (%s) for parameter KeyFormat is invalid. It must be pem or ppk.",
+			clip(in.Format))
 	}
-	private, err := rsa.GenerateKey(rand.Reader, keyBits)
+	key, err := makeKey(in.Type)
 	if err != nil {
-		return nil, fmt.Errorf("make an RSA key: %w", err)
+		return nil, fmt.Errorf("make a key pair: %w", err)
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(private)
+	fingerprint, err := key.fingerprint()
 	if err != nil {
-		return nil, fmt.Errorf("write an RSA key: %w", err)
+		return nil, fmt.Errorf("write a key: %w", err)
 	}
-	sum := sha1.Sum(der) // of keys that EC2 made: "Verify the fingerprint of your key pair"
-	made, err := s.addKeyPair(call, in.Name, "rsa", colons(sum[:]), sshText("ssh-rsa", rsaWire(&private.PublicKey)), in.Specifications)
+	made, err := s.addKeyPair(call, in.Name, cmp.Or(in.Type, "rsa"), fingerprint, sshText(key.kind, key.public()), in.Specifications)
 	if err != nil {
 		return nil, err
 	}
-	material := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(private)})
-	return &createKeyPairOutput{made.KeyPairID, made.Fingerprint, made.Name, string(material), made.Tags}, nil
+	material := key.pem()
+	if in.Format == "ppk" {
+		material = key.ppk(oneLine(in.Name))
+	}
+	return &createKeyPairOutput{made.KeyPairID, made.Fingerprint, made.Name, material, made.Tags}, nil
 }
 
 type importKeyPairInput struct {
@@ -227,11 +227,7 @@ func sshText(kind string, blob []byte) string {
 
 // rsaWire is an RSA public key as SSH sends it (RFC 4253, section 6.6).
 func rsaWire(key *rsa.PublicKey) []byte {
-	var b []byte
-	for _, part := range [][]byte{[]byte("ssh-rsa"), positive(big.NewInt(int64(key.E))), positive(key.N)} {
-		b = append(binary.BigEndian.AppendUint32(b, uint32(len(part))), part...)
-	}
-	return b
+	return sshStrings([]byte("ssh-rsa"), positive(big.NewInt(int64(key.E))), positive(key.N))
 }
 
 // positive is a number's bytes, of which the first does not look like a sign.

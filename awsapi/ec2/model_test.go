@@ -188,6 +188,9 @@ func TestFiltersFindWhatTheyShow(t *testing.T) {
 		{"DescribeAddresses", "network-interface-owner-id", "111122223333", "allocationId"},
 		{"DescribeVolumes", "attachment.delete-on-termination", "true", "volumeId"},
 		{"DescribeInstanceTypes", "network-info.ipv6-supported", "true", "instanceType"},
+		{"DescribeInstanceTypes", "vcpu-info.valid-threads-per-core", "2", "instanceType"}, {"DescribeInstances", "boot-mode", "uefi-preferred", "instanceId"},
+		{"DescribeInstances", "metadata-options.http-protocol-ipv4", "enabled", "instanceId"},
+		{"DescribeInstances", "network-interface.requester-managed", "false", "instanceId"},
 	} {
 		element(t, must(t, s, tt.operation, "Filter.1.Name="+tt.filter, "Filter.1.Value.1="+tt.value), tt.id)
 		if body := must(t, s, tt.operation, "Filter.1.Name="+tt.filter, "Filter.1.Value.1=no"+tt.value); strings.Contains(body,

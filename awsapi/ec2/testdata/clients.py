@@ -331,7 +331,7 @@ def instance_types():
     found = {t["InstanceType"]: t for p in ec2.get_paginator("describe_instance_types").paginate() for t in p["InstanceTypes"]}
     assert len(found) > 60, len(found)
     m5, gpu, arm = found["m5.large"], found["g4dn.xlarge"], found["t4g.small"]
-    assert m5["VCpuInfo"] == {"DefaultVCpus": 2, "DefaultCores": 1, "DefaultThreadsPerCore": 2} and m5["MemoryInfo"] == {"SizeInMiB": 8192}, m5
+    assert m5["VCpuInfo"] == {"DefaultVCpus": 2, "DefaultCores": 1, "DefaultThreadsPerCore": 2, "ValidThreadsPerCore": [1, 2]} and m5["MemoryInfo"] == {"SizeInMiB": 8192}, m5
     assert m5["NetworkInfo"]["MaximumNetworkInterfaces"] == 3 and m5["NetworkInfo"]["Ipv4AddressesPerInterface"] == 10, m5
     assert gpu["GpuInfo"]["Gpus"][0]["Name"] == "T4" and "GpuInfo" not in m5, gpu
     assert arm["ProcessorInfo"]["SupportedArchitectures"] == ["arm64"] and arm["BurstablePerformanceSupported"] is True, arm
