@@ -16,7 +16,7 @@ import (
 	"tripod/awsapi"
 	"tripod/awsapi/logs"
 	"tripod/iam"
-	"tripod/logstore"
+	"tripod/logs/logstore"
 	"tripod/region"
 	"tripod/state"
 )

@@ -13,7 +13,7 @@ import (
 	"tripod/awsapi/history"
 	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
-	"tripod/logstore"
+	"tripod/logs/logstore"
 	"tripod/region"
 )
 

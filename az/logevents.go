@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"tripod/awsapi/logs"
-	"tripod/logstore"
+	"tripod/logs/logstore"
 )
 
 // startLogEvents opens the zone's copy of all log events, takes what other zones bring, and brings them what they lack.

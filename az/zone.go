@@ -19,7 +19,7 @@ import (
 	"tripod/az/plan"
 	"tripod/internal/process"
 	"tripod/internal/reconcile"
-	"tripod/logstore"
+	"tripod/logs/logstore"
 	"tripod/state"
 )
 

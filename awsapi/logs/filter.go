@@ -12,7 +12,7 @@ import (
 
 	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
-	"tripod/logstore"
+	"tripod/logs/logstore"
 	"tripod/state"
 )
 

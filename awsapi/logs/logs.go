@@ -8,7 +8,7 @@ import (
 
 	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
-	"tripod/logstore"
+	"tripod/logs/logstore"
 	"tripod/state"
 )
 

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
 	"tripod/awsapi/operation"
-	"tripod/logstore"
+	"tripod/logs/logstore"
 	"tripod/state"
 )
 

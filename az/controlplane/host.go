@@ -11,7 +11,7 @@ import (
 	"tripod/api"
 	"tripod/az/plan"
 	"tripod/internal/loss"
-	"tripod/logstore"
+	"tripod/logs/logstore"
 	"tripod/region"
 	"tripod/state"
 )

@@ -11,7 +11,7 @@ import (
 	"tripod/awsapi/eks"
 	"tripod/awsapi/logs"
 	"tripod/internal/process"
-	"tripod/logship"
+	"tripod/logs/logship"
 )
 
 // clusterLogs ship the logs of a cluster's part in the zone to CloudWatch Logs, those of the types that are on.

@@ -8,7 +8,7 @@ import (
 	"tripod/etcdcluster"
 	"tripod/iam"
 	"tripod/internal/cli"
-	"tripod/podexec"
+	"tripod/pods/podexec"
 )
 
 // programs are the parts of the one binary that the command line does not link by itself.

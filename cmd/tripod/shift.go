@@ -10,7 +10,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"tripod/az/controlplane"
-	"tripod/nodes/zonalshift"
+	"tripod/incluster/zonalshift"
 )
 
 // shiftTimeout bounds each call of a zonal shift: an API server may have gone silent, which is what shifts are for.

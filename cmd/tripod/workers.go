@@ -12,10 +12,10 @@ import (
 
 	"tripod/az"
 	"tripod/az/controlplane"
+	"tripod/incluster/addons"
 	"tripod/internal/pki"
 	"tripod/nodes"
-	"tripod/nodes/addons"
-	"tripod/podidentity"
+	"tripod/pods/podidentity"
 	"tripod/region"
 )
 

@@ -20,7 +20,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
-	"tripod/podidentity"
+	"tripod/pods/podidentity"
 )
 
 // newPod is the pod web/shop of an API server that makes tokens which say whom they are for.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"tripod/logstore"
+	"tripod/logs/logstore"
 )
 
 // Stream is one log stream and where its events come from.

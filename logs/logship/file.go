@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"time"
+
 	"tripod/internal/process"
 )
 

@@ -8,7 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"tripod/podidentity"
+	"tripod/pods/podidentity"
 )
 
 // given are what a command gets and is told of a pod with these variables.

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"tripod/podidentity"
+	"tripod/pods/podidentity"
 )
 
 // Who may create pods in a cluster writes a pod's variables, and the command runs on the operator's machine as the operator: a variable that makes a

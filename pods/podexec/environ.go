@@ -11,7 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/kubernetes/third_party/forked/golang/expansion"
 
-	"tripod/podidentity"
+	"tripod/pods/podidentity"
 )
 
 // foreign are variables of the user's own shell that would give the command another identity than the pod's.

@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"tripod/logstore"
+	"tripod/logs/logstore"
 )
 
 const streamID = "0123456789abcdef0123456789abcdef"
