@@ -1,3 +1,4 @@
+// Package az is one availability zone: its agent, and what the zone has for all clusters together.
 package az
 
 import (
