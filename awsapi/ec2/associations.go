@@ -65,6 +65,7 @@ func (s *Service) deleteRouteTable(call *operation.Call, in *deleteRouteTableInp
 		if len(t.Associations) > 0 {
 			return depended(call, "routeTable", t.RouteTableID, t.users()...)
 		}
+		s.leaveEndpoints(tx, t.RouteTableID)
 		return routeTables.delete(s, tx, t.RouteTableID)
 	})
 }

@@ -34,6 +34,9 @@ func documented() []operation.Documented {
 			Effect: "kept; no packet passes through"},
 		{Words: []string{"LaunchTemplate"}, State: operation.Recorded,
 			Effect: "kept with its versions; no instance is made by it yet"},
+		{Words: []string{"Endpoint", "PrefixLists"}, State: operation.Recorded,
+			Effect: "gateway and interface endpoints are kept and shown, with their routes and interfaces; nothing is " +
+				"reached by them"},
 		{Words: []string{"Vpc", "Subnet"}, State: operation.Works,
 			Effect: "CreateCluster checks it; the default network cannot be deleted"},
 	})

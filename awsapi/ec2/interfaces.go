@@ -80,7 +80,8 @@ var interfaces = &kind[networkInterface]{
 	misnamed: "InvalidNetworkInterfaceId.Malformed",
 	id:       func(v networkInterface) string { return v.InterfaceID },
 	computed: func(s *Service, tx *state.Txn) []networkInterface {
-		return slices.Concat(s.controlPlaneInterfaces(tx), s.nodeInterfaces(tx), s.natInterfaces(tx))
+		return slices.Concat(s.controlPlaneInterfaces(tx), s.nodeInterfaces(tx), s.natInterfaces(tx),
+			s.endpointInterfaces(tx))
 	},
 }
 

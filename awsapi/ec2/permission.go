@@ -16,7 +16,7 @@ import (
 // made are the types of what operations make. Who makes one needs the permission on all of the type, TYPE/*, beside that on what the call names.
 var made = map[string]string{
 	"CreateVpc": "vpc", "CreateSubnet": "subnet", "CreateSecurityGroup": "security-group", "CreateRouteTable": "route-table",
-	"CreateInternetGateway": "internet-gateway", "CreateNatGateway": "natgateway", "AllocateAddress": "elastic-ip", "CreateNetworkAcl": "network-acl", "CreateDhcpOptions": "dhcp-options", "CreateEgressOnlyInternetGateway": "egress-only-internet-gateway", "CreateFlowLogs": "vpc-flow-log", "CreateKeyPair": "key-pair", "ImportKeyPair": "key-pair", "CreateLaunchTemplate": "launch-template",
+	"CreateInternetGateway": "internet-gateway", "CreateNatGateway": "natgateway", "AllocateAddress": "elastic-ip", "CreateNetworkAcl": "network-acl", "CreateDhcpOptions": "dhcp-options", "CreateEgressOnlyInternetGateway": "egress-only-internet-gateway", "CreateFlowLogs": "vpc-flow-log", "CreateVpcEndpoint": "vpc-endpoint", "CreateKeyPair": "key-pair", "ImportKeyPair": "key-pair", "CreateLaunchTemplate": "launch-template",
 }
 
 var (

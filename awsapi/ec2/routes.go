@@ -244,4 +244,5 @@ func (s *Service) shownRoutes(tx *state.Txn, t *routeTable) {
 			t.Routes[i].State = "blackhole"
 		}
 	}
+	t.Routes = append(slices.Clone(t.Routes), s.endpointRoutes(tx, t.RouteTableID)...)
 }

@@ -27,6 +27,7 @@ const localRoute = "local"
 type route struct {
 	Destination     string `xml:"destinationCidrBlock,omitempty"`
 	Destination6    string `xml:"destinationIpv6CidrBlock,omitempty"`
+	PrefixListID    string `xml:"destinationPrefixListId,omitempty"`
 	GatewayID       string `xml:"gatewayId,omitempty"`
 	NATGatewayID    string `xml:"natGatewayId,omitempty"`
 	EgressOnlyID    string `xml:"egressOnlyInternetGatewayId,omitempty"`

@@ -219,6 +219,9 @@ func (s *Service) userOf(tx *state.Txn, groupID string) string {
 			}
 		}
 	}
+	if users := s.endpointUsers(tx, groupID); len(users) > 0 {
+		return users[0]
+	}
 	for _, other := range groups.all(s, tx) {
 		for _, r := range other.Rules {
 			if other.GroupID != groupID && r.Group == groupID {

@@ -191,6 +191,9 @@ func (s *Service) deleteSubnet(call *operation.Call, in *deleteSubnetInput) (*do
 				return depended(call, "subnet", in.SubnetID, g.GatewayID)
 			}
 		}
+		if users := s.endpointUsers(tx, in.SubnetID); len(users) > 0 {
+			return depended(call, "subnet", in.SubnetID, users...)
+		}
 		s.dissociate(tx, in.SubnetID)
 		aclAssociations.Delete(tx, in.SubnetID)
 		return subnets.delete(s, tx, in.SubnetID)

@@ -126,6 +126,9 @@ func (s *Service) taggable(tx *state.Txn) map[string]string {
 	for _, v := range egressGateways.all(s, tx) {
 		types[v.GatewayID] = "egress-only-internet-gateway"
 	}
+	for _, v := range vpcEndpoints.all(s, tx) {
+		types[v.EndpointID] = "vpc-endpoint"
+	}
 	for _, v := range natGateways.all(s, tx) {
 		types[v.GatewayID] = "natgateway"
 	}

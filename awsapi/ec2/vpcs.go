@@ -185,6 +185,7 @@ func (s *Service) deleteVPC(call *operation.Call, in *deleteVPCInput) (*done, er
 				left = append(left, v.GatewayID)
 			}
 		}
+		left = append(left, s.endpointUsers(tx, in.VPCID)...)
 		if len(left) > 0 {
 			return depended(call, "vpc", in.VPCID, left...)
 		}
