@@ -145,7 +145,10 @@ func (s *Service) usesBlock(tx *state.Txn, vpcID string, block netip.Prefix) boo
 
 // blocks are a subnet's ranges, of IPv4 and of IPv6.
 func (v subnet) blocks() []netip.Prefix {
-	all := []netip.Prefix{netip.MustParsePrefix(v.CIDRBlock)}
+	var all []netip.Prefix
+	if !v.IPv6Native {
+		all = append(all, netip.MustParsePrefix(v.CIDRBlock))
+	}
 	for _, a := range v.CIDRs6 {
 		all = append(all, netip.MustParsePrefix(a.CIDRBlock))
 	}
@@ -234,6 +237,9 @@ func (s *Service) disassociateSubnetCIDR(call *operation.Call, in *disassociateC
 			at := slices.IndexFunc(v.CIDRs6, func(a subnetCIDR6) bool { return a.AssociationID == in.AssociationID })
 			if at < 0 {
 				continue
+			}
+			if v.IPv6Native {
+				return refuse("OperationNotPermitted", "The IPv6 CIDR block of the IPv6-only subnet %s may not be disassociated.", v.SubnetID)
 			}
 			out.SubnetID, out.CIDR6 = v.SubnetID, v.CIDRs6[at]
 			v.CIDRs6, v.AssignIPv6, v.DNS64, v.Names.AAAA = nil, false, false, false

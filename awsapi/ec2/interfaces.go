@@ -99,7 +99,7 @@ func (s *Service) controlPlaneInterfaces(tx *state.Txn) []networkInterface {
 		inUse := map[string]bool{}
 		for _, subnetID := range c.SubnetIDs {
 			v, found := byID[subnetID]
-			if !found || inUse[v.Zone] {
+			if !found || v.IPv6Native || inUse[v.Zone] {
 				continue
 			}
 			inUse[v.Zone] = true

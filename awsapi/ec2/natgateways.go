@@ -139,8 +139,11 @@ func (s *Service) createNATGateway(call *operation.Call, in *createNATGatewayInp
 			}
 		}
 		home, err := subnets.get(s, tx, in.SubnetID)
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
+		case home.IPv6Native:
+			return refuse("InvalidParameterValue", "The subnet %s is IPv6-only: a NAT gateway needs an IPv4 address.", home.SubnetID)
 		}
 		var ip *elasticIP
 		if in.AllocationID != "" {

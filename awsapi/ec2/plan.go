@@ -56,6 +56,8 @@ func (s *Service) CheckNetwork(tx *state.Txn, subnetIDs, securityGroupIDs []stri
 		switch {
 		case err != nil:
 			return NetworkPlan{}, inWords("The subnet ID '%s' does not exist", clip(subnetID))
+		case v.IPv6Native:
+			return NetworkPlan{}, inWords("The subnet %s is IPv6-only: clusters need IPv4 addresses", subnetID)
 		case slices.Contains(subnetIDs[:i], subnetID):
 			return NetworkPlan{}, inWords("The subnet ID '%s' is given twice", subnetID)
 		case plan.VPCID != "" && plan.VPCID != v.VPCID:

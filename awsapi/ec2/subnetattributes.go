@@ -26,7 +26,7 @@ func (s *Service) modifySubnetAttribute(call *operation.Call, in *modifySubnetAt
 			toggle{in.A, &v.Names.A}, toggle{in.AAAA, &v.Names.AAAA})
 		switch in.HostnameType {
 		case "":
-		case ipNames, "resource-name":
+		case ipNames, resourceNames:
 			v.Names.HostnameType = in.HostnameType
 			given++
 		default:
@@ -36,6 +36,8 @@ func (s *Service) modifySubnetAttribute(call *operation.Call, in *modifySubnetAt
 		switch {
 		case given != 1:
 			return refuse("InvalidParameterCombination", "Give exactly one attribute to modify.")
+		case v.IPv6Native && (v.MapPublicIP || v.Names.A || !v.AssignIPv6 || v.Names.HostnameType == ipNames):
+			return refuse("InvalidParameterValue", "Invalid value for the attribute: the subnet %s is IPv6-only.", v.SubnetID)
 		case len(v.CIDRs6) == 0 && (in.AssignIPv6 != nil && v.AssignIPv6 || in.DNS64 != nil && v.DNS64 || in.AAAA != nil && v.Names.AAAA):
 			return refuse("InvalidParameterValue", "Invalid value for the attribute: the subnet %s has no IPv6 CIDR block.", v.SubnetID)
 		}

@@ -17,7 +17,7 @@ type subnet struct {
 	State        string            `xml:"state"`
 	OwnerID      string            `xml:"ownerId"`
 	VPCID        string            `xml:"vpcId"`
-	CIDRBlock    string            `xml:"cidrBlock"`
+	CIDRBlock    string            `xml:"cidrBlock,omitempty"` // none where IPv6Native
 	Available    int               `xml:"availableIpAddressCount" json:"-"`
 	Zone         string            `xml:"availabilityZone"`
 	ZoneID       string            `xml:"availabilityZoneId"`
@@ -48,6 +48,9 @@ type launchNames struct {
 	A            bool   `xml:"enableResourceNameDnsARecord"`
 	AAAA         bool   `xml:"enableResourceNameDnsAAAARecord"`
 }
+
+// resourceNames is the type of names that follow from instances' ids: that of subnets without IPv4.
+const resourceNames = "resource-name"
 
 // ipNames is the type of names that follow from addresses: that of subnets with IPv4 where nothing else is said.
 const ipNames = "ip-name"
@@ -105,8 +108,9 @@ func (s *Service) describeSubnets(call *operation.Call, in *describeSubnetsInput
 
 type createSubnetInput struct {
 	VPCID          string             `ec2:"VpcId,required"`
-	CIDRBlock      string             `ec2:"CidrBlock,required"`
+	CIDRBlock      string             `ec2:"CidrBlock"`
 	CIDRBlock6     string             `ec2:"Ipv6CidrBlock"`
+	IPv6Native     bool               `ec2:"Ipv6Native"`
 	Zone           string             `ec2:"AvailabilityZone"`
 	ZoneID         string             `ec2:"AvailabilityZoneId"`
 	Specifications []tagSpecification `ec2:"TagSpecification"`
@@ -117,7 +121,7 @@ type createSubnetOutput struct {
 }
 
 func (s *Service) createSubnet(call *operation.Call, in *createSubnetInput) (*createSubnetOutput, error) {
-	block, err := parseBlock(in.CIDRBlock, "InvalidSubnet.Range")
+	blocks, err := in.blocks()
 	if err != nil {
 		return nil, err
 	}
@@ -129,15 +133,16 @@ func (s *Service) createSubnet(call *operation.Call, in *createSubnetInput) (*cr
 	if err != nil {
 		return nil, err
 	}
-	out := &createSubnetOutput{s.newSubnet(newID("subnet"), in.VPCID, block.String(), zone)}
-	blocks := []netip.Prefix{block}
-	if in.CIDRBlock6 != "" {
-		block6, err := parseIPv6Block(in.CIDRBlock6)
-		if err != nil {
-			return nil, err
+	out := &createSubnetOutput{s.newSubnet(newID("subnet"), in.VPCID, "", zone)}
+	for _, block := range blocks {
+		if isIPv4(block.Addr()) {
+			out.Subnet.CIDRBlock = block.String()
+		} else {
+			out.Subnet.CIDRs6 = list[subnetCIDR6]{newSubnetCIDR6(block)}
 		}
-		blocks = append(blocks, block6)
-		out.Subnet.CIDRs6 = list[subnetCIDR6]{newSubnetCIDR6(block6)}
+	}
+	if in.IPv6Native {
+		out.Subnet.IPv6Native, out.Subnet.AssignIPv6, out.Subnet.Names.HostnameType = true, true, resourceNames
 	}
 	return change(s, call, out, func(tx *state.Txn) error {
 		v, err := vpcs.get(s, tx, in.VPCID)
@@ -154,6 +159,33 @@ func (s *Service) createSubnet(call *operation.Call, in *createSubnetInput) (*cr
 		out.Subnet = s.shown(tx, out.Subnet)
 		return nil
 	})
+}
+
+// blocks are those that the call gives a new subnet: of IPv4 and, if it says so, of IPv6; or of IPv6 alone.
+func (in *createSubnetInput) blocks() (all []netip.Prefix, err error) {
+	switch {
+	case in.IPv6Native && in.CIDRBlock != "":
+		return nil, refuse("InvalidParameterCombination", "The parameter cidrBlock cannot be used with the parameter ipv6Native")
+	case in.IPv6Native && in.CIDRBlock6 == "":
+		return nil, refuse("MissingParameter", "Either 'ipv6CidrBlock' or 'ipv6IpamPoolId' should be provided.")
+	case !in.IPv6Native && in.CIDRBlock == "":
+		return nil, refuse("MissingParameter", "Either 'cidrBlock' or 'ipv4IpamPoolId' should be provided.")
+	}
+	if in.CIDRBlock != "" {
+		block, err := parseBlock(in.CIDRBlock, "InvalidSubnet.Range")
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, block)
+	}
+	if in.CIDRBlock6 != "" {
+		block, err := parseIPv6Block(in.CIDRBlock6)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, block)
+	}
+	return all, nil
 }
 
 // zoneOf is the index of the zone with that name or id; the first where neither is given.
