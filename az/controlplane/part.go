@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"tripod/az/gateway"
 	"tripod/az/instance"
@@ -152,26 +151,6 @@ func (c *Part) Run(ctx context.Context) {
 		reconcile.Run(running, c.loops()...)
 		c.awsAuth.caller().CloseIdleConnections()
 	}()
-}
-
-// loops are what is kept true of the cluster. The next one is one more of these.
-func (c *Part) loops() []reconcile.Loop {
-	loops := []reconcile.Loop{
-		c.settling(),
-		{Key: "change the control plane", Watch: c.host.State.Watch, Do: c.keepControlPlane,
-			Pauses: reconcile.Pauses{First: time.Second, Most: time.Second}},
-		{Key: "follow the ConfigMap aws-auth", Do: c.awsAuth.follow, Logger: c.awsAuth.logger,
-			Pauses: reconcile.Pauses{First: awsAuthRetry, Most: awsAuthRetry}},
-		{Key: "write the identity provider's file", Watch: c.host.State.Watch, Do: c.keepProvider},
-		c.shifting(),
-		{Key: "read the API server's counts of deprecated calls", Watch: c.host.State.Watch, Do: c.keepReading},
-	}
-	for i := range loops {
-		if loops[i].Logger == nil {
-			loops[i].Logger = c.host.Logger.With("cluster", c.cluster.Name)
-		}
-	}
-	return loops
 }
 
 // Quiesce ends all that needs the cluster's etcd, each before what it speaks to. Doing it again is no error.

@@ -1,0 +1,27 @@
+package controlplane
+
+import (
+	"time"
+
+	"tripod/internal/reconcile"
+)
+
+// loops are what is kept true of the cluster. The next one is one more of these.
+func (c *Part) loops() []reconcile.Loop {
+	loops := []reconcile.Loop{
+		c.settling(),
+		{Key: "change the control plane", Watch: c.host.State.Watch, Do: c.keepControlPlane,
+			Pauses: reconcile.Pauses{First: time.Second, Most: time.Second}},
+		{Key: "follow the ConfigMap aws-auth", Do: c.awsAuth.follow, Logger: c.awsAuth.logger,
+			Pauses: reconcile.Pauses{First: awsAuthRetry, Most: awsAuthRetry}},
+		{Key: "write the identity provider's file", Watch: c.host.State.Watch, Do: c.keepProvider},
+		c.shifting(),
+		{Key: "read the API server's counts of deprecated calls", Watch: c.host.State.Watch, Do: c.keepReading},
+	}
+	for i := range loops {
+		if loops[i].Logger == nil {
+			loops[i].Logger = c.host.Logger.With("cluster", c.cluster.Name)
+		}
+	}
+	return loops
+}

@@ -1,0 +1,28 @@
+package az
+
+import (
+	"context"
+	"time"
+
+	"tripod/internal/process"
+	"tripod/internal/reconcile"
+)
+
+// loops are the zone's own; those of its part of a cluster are controlplane.Part.loops.
+func (z *Zone) loops() []reconcile.Loop {
+	return []reconcile.Loop{
+		{Key: "run the zone's part of all clusters", Watch: z.voter.Watch, Do: z.reconcileClusters,
+			Pauses: reconcile.Pauses{First: 5 * time.Second, Most: 5 * time.Second}, Logger: z.logger},
+		{Key: "report the zone's state", Watch: func() (<-chan struct{}, func()) { return z.changes, func() {} }, Do: z.reportState,
+			Logger: z.logger},
+		{Key: "notice paused instances", Watch: process.ChildChanges, Do: z.observePauses, Logger: z.logger},
+	}
+}
+
+// observePauses looks which instances somebody has stopped by a signal, or let go on.
+func (z *Zone) observePauses(context.Context) (time.Duration, error) {
+	for _, i := range z.instances("") {
+		i.ObservePause()
+	}
+	return 0, nil
+}
