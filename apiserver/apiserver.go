@@ -1,5 +1,5 @@
-// Package apiserver runs one kube-apiserver, or one kube-controller-manager with a kube-scheduler, in a process of its own.
-// It is the only package that links Kubernetes itself.
+// Package apiserver runs one kube-apiserver, or one kube-controller-manager with a kube-scheduler, in a process of its
+// own. It is the only package that links Kubernetes itself.
 package apiserver
 
 import (
@@ -37,8 +37,8 @@ type Server struct {
 	writes *etcdwrites.Writes
 }
 
-// tokenCacheTTL is how long an API server takes a token for what it was: so long a change of who may enter, which all zones have at once,
-// needs to count. Upstream has 10 s.
+// tokenCacheTTL is how long an API server takes a token for what it was: so long a change of who may enter, which all
+// zones have at once, needs to count. Upstream has 10 s.
 const tokenCacheTTL = time.Second
 
 // New builds the API server that spec describes; etcd must be reachable for it.
@@ -74,7 +74,8 @@ func New(ctx context.Context, spec launch.Process) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kube-apiserver: %w", err)
 	}
-	if completed.SecureServing.Listener, err = listen(spec.Socket, completed.SecureServing.BindAddress, completed.SecureServing.BindPort); err != nil {
+	if completed.SecureServing.Listener,
+		err = listen(spec.Socket, completed.SecureServing.BindAddress, completed.SecureServing.BindPort); err != nil {
 		return nil, fmt.Errorf("kube-apiserver: %w", err)
 	}
 	config, err := app.NewConfig(completed)

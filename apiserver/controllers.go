@@ -60,8 +60,8 @@ func NewControllers(spec launch.Process) (*Controllers, error) {
 	return &Controllers{spec: spec, manager: manager, scheduler: scheduler}, nil
 }
 
-// Run takes part in both elections until ctx ends, and then gives up what it holds. onLeads is told what this process leads, at
-// the start and at every change.
+// Run takes part in both elections until ctx ends, and then gives up what it holds. onLeads is told what this process
+// leads, at the start and at every change.
 func (c *Controllers) Run(ctx context.Context, onLeads func([]string)) error {
 	onLeads([]string{})
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -73,7 +73,8 @@ func (c *Controllers) Run(ctx context.Context, onLeads func([]string)) error {
 		{"kube-controller-manager", c.spec.ManagerKubeconfig, c.runManager},
 		{"kube-scheduler", c.spec.SchedulerKubeconfig, c.runScheduler},
 	} {
-		election, err := newElection(part.name, part.kubeconfig, c.spec, part.run, func(leads bool) { c.lead(part.name, leads, onLeads) })
+		election, err := newElection(part.name, part.kubeconfig, c.spec, part.run,
+			func(leads bool) { c.lead(part.name, leads, onLeads) })
 		if err != nil {
 			return err
 		}
@@ -132,9 +133,11 @@ func (c *Controllers) lead(name string, leads bool, onLeads func([]string)) {
 }
 
 func (c *Controllers) runManager(ctx context.Context) error {
-	attachdetach.DefaultTimerConfig.ReconcilerLoopPeriod = time.Second // upstream looks ten times a second, and has nothing to attach here
-	configz.Delete(app.ConfigzName)                                    // of an earlier term of this process
-	config, err := c.manager.Config(ctx, app.KnownControllers(), app.ControllersDisabledByDefault(), app.ControllerAliases())
+	// upstream looks ten times a second, and has nothing to attach here
+	attachdetach.DefaultTimerConfig.ReconcilerLoopPeriod = time.Second
+	configz.Delete(app.ConfigzName) // of an earlier term of this process
+	config, err := c.manager.Config(ctx, app.KnownControllers(), app.ControllersDisabledByDefault(),
+		app.ControllerAliases())
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,8 @@ type election struct {
 const headStart = 2 * time.Second
 
 // newElection joins nothing yet.
-func newElection(name, kubeconfig string, spec launch.Process, run func(context.Context) error, leads func(bool)) (*election, error) {
+func newElection(name, kubeconfig string, spec launch.Process, run func(context.Context) error,
+	leads func(bool)) (*election, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -57,8 +58,9 @@ func newElection(name, kubeconfig string, spec launch.Process, run func(context.
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return &election{name: name, identity: spec.Zone + "_" + string(uuid.NewUUID()), timing: spec.Lease, leases: client.CoordinationV1(),
-		run: run, leads: leads, losses: make(chan loss.Loss, 8)}, nil
+	return &election{name: name, identity: spec.Zone + "_" + string(uuid.NewUUID()), timing: spec.Lease,
+		leases: client.CoordinationV1(),
+		run:    run, leads: leads, losses: make(chan loss.Loss, 8)}, nil
 }
 
 // lost tells that another zone's instance is gone. It does not wait.
@@ -69,8 +71,8 @@ func (e *election) lost(l loss.Loss) {
 	}
 }
 
-// hold stands for the lease, runs the component while it is held, and stands again when it was lost, until ctx ends. The error is the component's:
-// one that failed takes its process along.
+// hold stands for the lease, runs the component while it is held, and stands again when it was lost, until ctx ends.
+// The error is the component's: one that failed takes its process along.
 func (e *election) hold(ctx context.Context) error {
 	for ctx.Err() == nil {
 		standing, ended := e.begin(ctx)
@@ -111,8 +113,8 @@ func (e *election) begin(ctx context.Context) (standing context.Context, ended f
 	}
 }
 
-// suspend gives the lease up and stands for it no more before resume: a controller that was stopped for long would take for dead all that was stopped
-// with it. It returns when the component has ended, or ctx has.
+// suspend gives the lease up and stands for it no more before resume: a controller that was stopped for long would take
+// for dead all that was stopped with it. It returns when the component has ended, or ctx has.
 func (e *election) suspend(ctx context.Context) {
 	e.mu.Lock()
 	if e.suspended == nil {
@@ -139,8 +141,8 @@ func (e *election) resume() {
 	}
 }
 
-// stand is one candidacy. It returns when the lease was held and lost, and the component has ended; or when the lease was released on behalf
-// of a holder that is gone, so that a new candidacy need not wait.
+// stand is one candidacy. It returns when the lease was held and lost, and the component has ended; or when the lease
+// was released on behalf of a holder that is gone, so that a new candidacy need not wait.
 func (e *election) stand(ctx context.Context) error {
 	logger := klog.FromContext(ctx)
 	electing, stop := context.WithCancel(ctx)
@@ -149,7 +151,8 @@ func (e *election) stand(ctx context.Context) error {
 	ended := make(chan error, 1)
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
 		Name: e.name,
-		Lock: watchedLock{&resourcelock.LeaseLock{LeaseMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, Name: e.name}, Client: e.leases,
+		Lock: watchedLock{&resourcelock.LeaseLock{LeaseMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceSystem,
+			Name: e.name}, Client: e.leases,
 			LockConfig: resourcelock.ResourceLockConfig{Identity: e.identity}}, began, stop},
 		LeaseDuration: e.timing.Duration, RenewDeadline: e.timing.Renew, RetryPeriod: e.timing.Retry,
 		ReleaseOnCancel: true,
@@ -197,8 +200,8 @@ func (e *election) stand(ctx context.Context) error {
 	return err
 }
 
-// watchedLock stops a leader as soon as it reads that another one has the lease, as after a pause. Upstream's elector goes on for its whole renew
-// deadline, ten seconds, in which two would lead.
+// watchedLock stops a leader as soon as it reads that another one has the lease, as after a pause. Upstream's elector
+// goes on for its whole renew deadline, ten seconds, in which two would lead.
 type watchedLock struct {
 	resourcelock.Interface
 	began <-chan struct{} // closed once this process leads
@@ -218,7 +221,8 @@ func (l watchedLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecor
 	return record, raw, err
 }
 
-// awaitLoss waits for the news that the holder of the lease is gone, and releases it. It returns false when this process begins to lead, or stops.
+// awaitLoss waits for the news that the holder of the lease is gone, and releases it. It returns false when this
+// process begins to lead, or stops.
 func (e *election) awaitLoss(ctx context.Context, began <-chan struct{}) bool {
 	for {
 		select {
@@ -234,9 +238,11 @@ func (e *election) awaitLoss(ctx context.Context, began <-chan struct{}) bool {
 	}
 }
 
-// release gives up the lease on behalf of its holder, when that one is the instance that is lost. It says whether the lease is free.
+// release gives up the lease on behalf of its holder, when that one is the instance that is lost. It says whether the
+// lease is free.
 func (e *election) release(ctx context.Context, l loss.Loss) bool {
-	for end := time.Now().Add(e.timing.Duration); time.Now().Before(end) && ctx.Err() == nil; sleep.For(ctx, 100*time.Millisecond) {
+	for end := time.Now().Add(e.timing.Duration); time.Now().Before(end) &&
+		ctx.Err() == nil; sleep.For(ctx, 100*time.Millisecond) {
 		lease, err := e.leases.Leases(metav1.NamespaceSystem).Get(ctx, e.name, metav1.GetOptions{})
 		if err != nil {
 			continue // etcd may have no leader at the moment, or this zone's API server was lost too

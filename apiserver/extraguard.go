@@ -10,9 +10,9 @@ import (
 	"tripod/iam"
 )
 
-// extraGuard refuses to let anybody impersonate what the authenticator writes into a user's extras, also those whom all else is allowed
-// (system:masters): the authorizer of access policies goes by them. It stands before the authorizers that are configured, as these
-// come after the one that allows system:masters everything.
+// extraGuard refuses to let anybody impersonate what the authenticator writes into a user's extras, also those whom all
+// else is allowed (system:masters): the authorizer of access policies goes by them. It stands before the authorizers
+// that are configured, as these come after the one that allows system:masters everything.
 type extraGuard struct{ authorizer.Authorizer }
 
 func (g extraGuard) Authorize(ctx context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
@@ -23,7 +23,8 @@ func (g extraGuard) Authorize(ctx context.Context, a authorizer.Attributes) (aut
 	return decision, reason, outward(err)
 }
 
-func (g extraGuard) ConditionsAwareAuthorize(ctx context.Context, a authorizer.Attributes) authorizer.ConditionsAwareDecision {
+func (g extraGuard) ConditionsAwareAuthorize(ctx context.Context,
+	a authorizer.Attributes) authorizer.ConditionsAwareDecision {
 	if forgesPrincipal(a) {
 		return authorizer.ConditionsAwareDecisionFromParts(authorizer.DecisionDeny, extraRefusal, nil)
 	}

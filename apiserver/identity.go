@@ -15,15 +15,15 @@ import (
 	"k8s.io/kubernetes/pkg/controlplane/reconcilers"
 )
 
-// identity is what upstream makes of the host's name, made of the zone's: three API servers on one host must show as three
-// apiserver-... leases in kube-system.
+// identity is what upstream makes of the host's name, made of the zone's: three API servers on one host must show as
+// three apiserver-... leases in kube-system.
 func identity(zone string) string {
 	hash := sha256.Sum256([]byte(zone))
 	return "apiserver-" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(hash[:16]))
 }
 
-// endpointReconciler is upstream's, but it says port 443: the list of ports is one for all addresses, and each API server would
-// else set it to its own.
+// endpointReconciler is upstream's, but it says port 443: the list of ports is one for all addresses, and each API
+// server would else set it to its own.
 type endpointReconciler struct{ reconcilers.EndpointReconciler }
 
 func newEndpointReconciler(config *controlplane.Config) (reconcilers.EndpointReconciler, error) {
@@ -43,10 +43,12 @@ func newEndpointReconciler(config *controlplane.Config) (reconcilers.EndpointRec
 	if err != nil {
 		return nil, fmt.Errorf("endpoint leases: %w", err)
 	}
-	return endpointReconciler{reconcilers.NewLeaseEndpointReconciler(reconcilers.NewEndpointsAdapter(endpoints, slices), leases)}, nil
+	return endpointReconciler{reconcilers.NewLeaseEndpointReconciler(reconcilers.NewEndpointsAdapter(endpoints, slices),
+		leases)}, nil
 }
 
-func (r endpointReconciler) ReconcileEndpoints(service string, ip net.IP, ports []corev1.EndpointPort, reconcilePorts bool) error {
+func (r endpointReconciler) ReconcileEndpoints(service string, ip net.IP, ports []corev1.EndpointPort,
+	reconcilePorts bool) error {
 	return r.EndpointReconciler.ReconcileEndpoints(service, ip, public(ports), reconcilePorts)
 }
 

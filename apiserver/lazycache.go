@@ -13,9 +13,10 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// An upstream API server keeps a watch cache of every resource: some seventy reflectors that list at the start and watch etcd for ever, with a copy
-// of all objects and a timer that fires every second, each. Most resources are watched by one client or by nobody, in two of the three zones nearly
-// all. So here a resource is watched in etcd directly, as upstream does it for events, and gets its cache when a second client watches it.
+// An upstream API server keeps a watch cache of every resource: some seventy reflectors that list at the start and
+// watch etcd for ever, with a copy of all objects and a timer that fires every second, each. Most resources are watched
+// by one client or by nobody, in two of the three zones nearly all. So here a resource is watched in etcd directly, as
+// upstream does it for events, and gets its cache when a second client watches it.
 
 // watchersToCache is from how many watchers at a time a resource has a cache.
 const watchersToCache = 2
@@ -68,7 +69,8 @@ func (l *lazyCache) Watch(ctx context.Context, key string, opts storage.ListOpti
 	return &directWatch{Interface: w, ended: sync.OnceFunc(l.ended)}, nil
 }
 
-// serves says whether the cache knows all that came after a resource version: a decimal number, or 0 or nothing for the present state.
+// serves says whether the cache knows all that came after a resource version: a decimal number, or 0 or nothing for the
+// present state.
 func (c *watchCache) serves(version string) bool {
 	if version == "" || version == "0" {
 		return true

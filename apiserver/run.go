@@ -39,8 +39,8 @@ func RunServer(ctx context.Context, args []string) error {
 	})
 }
 
-// settle goes over from a quick start, for which the environment's GOGC is high, to a small process: a region is nine of
-// them on somebody's laptop, and memory is worth more to it than a little processor time.
+// settle goes over from a quick start, for which the environment's GOGC is high, to a small process: a region is nine
+// of them on somebody's laptop, and memory is worth more to it than a little processor time.
 func settle() {
 	debug.SetGCPercent(50)
 	debug.FreeOSMemory()
@@ -82,7 +82,8 @@ func (n *news) handler(metrics http.Handler) http.Handler {
 	})
 }
 
-func run(ctx context.Context, args []string, body func(context.Context, launch.Process, *process.Lifeline, *news) error) error {
+func run(ctx context.Context, args []string,
+	body func(context.Context, launch.Process, *process.Lifeline, *news) error) error {
 	ctx, line, err := process.Attach(ctx)
 	if err != nil {
 		return err
@@ -98,7 +99,8 @@ func run(ctx context.Context, args []string, body func(context.Context, launch.P
 	if err := json.Unmarshal(text, &spec); err != nil {
 		return fmt.Errorf("%s: %w", args[0], err)
 	}
-	// The gateway's socket is named by its name alone, which is all that a client reads of it when the gateway refuses to dial a webhook.
+	// The gateway's socket is named by its name alone, which is all that a client reads of it when the gateway refuses to
+	// dial a webhook.
 	if err := os.Chdir(filepath.Dir(spec.MetricsSocket)); err != nil {
 		return err
 	}
@@ -126,8 +128,8 @@ func run(ctx context.Context, args []string, body func(context.Context, launch.P
 	return err
 }
 
-// parse reads upstream flags. The components' own commands do it too, but each of them installs a signal handler and applies the
-// logging configuration, and two in one process panic.
+// parse reads upstream flags. The components' own commands do it too, but each of them installs a signal handler and
+// applies the logging configuration, and two in one process panic.
 func parse(named cliflag.NamedFlagSets, args []string) error {
 	flags := pflag.NewFlagSet("flags", pflag.ContinueOnError)
 	for _, set := range named.FlagSets {

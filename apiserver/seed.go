@@ -27,15 +27,16 @@ import (
 	"k8s.io/kubernetes/plugin/pkg/auth/authorizer/rbac/bootstrappolicy"
 )
 
-// A kube-apiserver is not ready before it has made sure, object by object and after a pause of a second, that the bootstrap
-// roles and priority classes are there: some 300 writes and the longest part of the start of a new cluster, three times at once here. So a new
-// cluster's etcd is given the same objects in a few transactions before its first API server starts, and a server that finds them there
-// is ready at once, and makes sure of them in the background.
+// A kube-apiserver is not ready before it has made sure, object by object and after a pause of a second, that the
+// bootstrap roles and priority classes are there: some 300 writes and the longest part of the start of a new cluster,
+// three times at once here. So a new cluster's etcd is given the same objects in a few transactions before its first
+// API server starts, and a server that finds them there is ready at once, and makes sure of them in the background.
 
 // seededHooks are the upstream hooks whose work the seed has done.
 func seededHooks() (map[string]genericapiserver.PostStartHookFunc, error) {
 	hooks := map[string]genericapiserver.PostStartHookFunc{}
-	for _, provider := range []genericapiserver.PostStartHookProvider{rbacrest.RESTStorageProvider{}, schedulingrest.RESTStorageProvider{}} {
+	for _, provider := range []genericapiserver.PostStartHookProvider{rbacrest.RESTStorageProvider{},
+		schedulingrest.RESTStorageProvider{}} {
 		name, hook, err := provider.PostStartHook()
 		if err != nil {
 			return nil, err
@@ -45,7 +46,8 @@ func seededHooks() (map[string]genericapiserver.PostStartHookFunc, error) {
 	return hooks, nil
 }
 
-// deferHooks replaces the upstream hooks by one that runs them in the background when the seed is there, and waits for them otherwise.
+// deferHooks replaces the upstream hooks by one that runs them in the background when the seed is there, and waits for
+// them otherwise.
 func deferHooks(config *genericapiserver.Config, present bool) error {
 	seeded, err := seededHooks()
 	if err != nil {
@@ -99,7 +101,8 @@ func seed(ctx context.Context, client *clientv3.Client) (present bool, err error
 		puts = puts[len(batch):]
 		first := string(batch[0].KeyBytes())
 		// Another zone may do the same at the same time: one of the two does each batch, and nothing is ever overwritten.
-		if _, err := client.Txn(ctx).If(clientv3.Compare(clientv3.CreateRevision(first), "=", 0)).Then(batch...).Commit(); err != nil {
+		if _, err := client.Txn(ctx).If(clientv3.Compare(clientv3.CreateRevision(first), "=",
+			0)).Then(batch...).Commit(); err != nil {
 			return false, err
 		}
 	}
@@ -137,7 +140,8 @@ func nonEmpty(parts ...string) (kept []string) {
 	return kept
 }
 
-var systemNamespaces = []string{metav1.NamespaceSystem, metav1.NamespacePublic, metav1.NamespaceDefault, corev1.NamespaceNodeLease}
+var systemNamespaces = []string{metav1.NamespaceSystem, metav1.NamespacePublic, metav1.NamespaceDefault,
+	corev1.NamespaceNodeLease}
 
 // bootstrapObjects are the objects as an API server would have stored them; the one with the key last comes last.
 func bootstrapObjects(last string) ([]clientv3.Op, error) {
@@ -150,18 +154,21 @@ func bootstrapObjects(last string) ([]clientv3.Op, error) {
 		})
 	}
 	for _, namespace := range systemNamespaces {
-		w.put("serviceaccounts", corev1.SchemeGroupVersion, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "default"}})
+		w.put("serviceaccounts", corev1.SchemeGroupVersion,
+			&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "default"}})
 	}
 	// The controllers' own, which the controller manager would else make one by one before it starts any controller.
 	for _, binding := range bootstrappolicy.ControllerRoleBindings() {
 		for _, subject := range binding.Subjects {
-			w.put("serviceaccounts", corev1.SchemeGroupVersion, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: subject.Namespace, Name: subject.Name}})
+			w.put("serviceaccounts", corev1.SchemeGroupVersion,
+				&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: subject.Namespace, Name: subject.Name}})
 		}
 	}
 	for _, class := range systempriority.SystemPriorityClasses() {
 		w.put("priorityclasses", schedulingv1.SchemeGroupVersion, class)
 	}
-	for _, level := range append(flowcontrol.MandatoryPriorityLevelConfigurations, flowcontrol.SuggestedPriorityLevelConfigurations...) {
+	for _, level := range append(flowcontrol.MandatoryPriorityLevelConfigurations,
+		flowcontrol.SuggestedPriorityLevelConfigurations...) {
 		level = level.DeepCopy()
 		level.Annotations = map[string]string{flowcontrolv1.AutoUpdateAnnotationKey: "true"}
 		w.put("prioritylevelconfigurations", flowcontrolv1.SchemeGroupVersion, level)
@@ -220,7 +227,8 @@ func (w *objectWriter) put(resource string, version schema.GroupVersion, object 
 		return
 	}
 	var data []byte
-	if data, w.err = runtime.Encode(legacyscheme.Codecs.EncoderForVersion(info.Serializer, version), object); w.err == nil {
+	if data, w.err = runtime.Encode(legacyscheme.Codecs.EncoderForVersion(info.Serializer, version),
+		object); w.err == nil {
 		w.puts = append(w.puts, clientv3.OpPut(registry(resource, object.GetNamespace(), object.GetName()), string(data)))
 	}
 }

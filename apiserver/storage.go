@@ -31,9 +31,9 @@ import (
 	"tripod/apiserver/launch"
 )
 
-// An upstream API server makes an etcd client for every resource: some 70, with a TLS connection to each of the three members. For
-// three API servers on one machine these are more than 600 handshakes at the start, and the memory of both sides and of the
-// gateways between. Here all resources share one client.
+// An upstream API server makes an etcd client for every resource: some 70, with a TLS connection to each of the three
+// members. For three API servers on one machine these are more than 600 handshakes at the start, and the memory of both
+// sides and of the gateways between. Here all resources share one client.
 
 // etcd is an API server's one client of its cluster's etcd.
 type etcd struct {
@@ -65,9 +65,11 @@ func newEtcd(to storagebackend.TransportConfig, egressConfig string) (*etcd, err
 		Endpoints: to.ServerList, TLS: tlsConfig,
 		DialKeepAliveTime: 30 * time.Second, DialKeepAliveTimeout: 10 * time.Second, // upstream's
 		DialOptions: []grpc.DialOption{
-			// Upstream waits 1 s and more between attempts. Here a member that is away refuses at once, and comes back within a second.
+			// Upstream waits 1 s and more between attempts. Here a member that is away refuses at once, and comes back within a
+			// second.
 			grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: 2 * time.Second,
-				Backoff: backoff.Config{BaseDelay: 25 * time.Millisecond, Multiplier: 1.3, Jitter: 0.2, MaxDelay: 500 * time.Millisecond}}),
+				Backoff: backoff.Config{BaseDelay: 25 * time.Millisecond, Multiplier: 1.3, Jitter: 0.2,
+					MaxDelay: 500 * time.Millisecond}}),
 			grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
 				if parsed, err := url.Parse(address); err == nil && parsed.Host != "" {
 					address = parsed.Host
@@ -110,7 +112,8 @@ type sharedOptions struct {
 	etcd *etcd
 }
 
-func (o sharedOptions) GetRESTOptions(resource schema.GroupResource, example runtime.Object) (generic.RESTOptions, error) {
+func (o sharedOptions) GetRESTOptions(resource schema.GroupResource, example runtime.Object) (generic.RESTOptions,
+	error) {
 	options, err := o.RESTOptionsGetter.GetRESTOptions(resource, example)
 	if err != nil {
 		return options, err
@@ -123,14 +126,17 @@ func (o sharedOptions) GetRESTOptions(resource schema.GroupResource, example run
 }
 
 // direct is generic.UndecoratedStorage with the shared client: see newETCD3Storage in the factory package.
-func (e *etcd) direct(config *storagebackend.ConfigForResource, resourcePrefix string, _ func(runtime.Object) (string, error),
-	newObject, newList func() runtime.Object, _ storage.AttrFunc, _ storage.IndexerFuncs, _ *cache.Indexers) (storage.Interface, factory.DestroyFunc, error) {
+func (e *etcd) direct(config *storagebackend.ConfigForResource, resourcePrefix string,
+	_ func(runtime.Object) (string, error),
+	newObject, newList func() runtime.Object, _ storage.AttrFunc, _ storage.IndexerFuncs,
+	_ *cache.Indexers) (storage.Interface, factory.DestroyFunc, error) {
 	transformer := config.Transformer
 	if transformer == nil {
 		transformer = noencryption.NewEncryptCheckTransformer()
 	}
 	versioner := storage.APIObjectVersioner{}
-	store, err := etcd3.New(e.Client, e.compactor, config.Codec, newObject, newList, config.Prefix, resourcePrefix, config.GroupResource,
+	store, err := etcd3.New(e.Client, e.compactor, config.Codec, newObject, newList, config.Prefix, resourcePrefix,
+		config.GroupResource,
 		transformer, config.LeaseManagerConfig, etcd3.NewDefaultDecoder(config.Codec, versioner), versioner)
 	if err != nil {
 		return nil, nil, err
@@ -139,15 +145,18 @@ func (e *etcd) direct(config *storagebackend.ConfigForResource, resourcePrefix s
 }
 
 // cached is genericregistry.StorageWithCacher with the shared client, and with a cache that comes when it is needed.
-func (e *etcd) cached(config *storagebackend.ConfigForResource, resourcePrefix string, key func(runtime.Object) (string, error),
-	newObject, newList func() runtime.Object, attributes storage.AttrFunc, triggers storage.IndexerFuncs, indexers *cache.Indexers) (storage.Interface, factory.DestroyFunc, error) {
+func (e *etcd) cached(config *storagebackend.ConfigForResource, resourcePrefix string,
+	key func(runtime.Object) (string, error),
+	newObject, newList func() runtime.Object, attributes storage.AttrFunc, triggers storage.IndexerFuncs,
+	indexers *cache.Indexers) (storage.Interface, factory.DestroyFunc, error) {
 	store, destroy, err := e.direct(config, resourcePrefix, key, newObject, newList, attributes, triggers, indexers)
 	if err != nil {
 		return nil, nil, err
 	}
 	lazy := newLazyCache(cacher.Config{
-		Storage: store, Versioner: storage.APIObjectVersioner{}, GroupResource: config.GroupResource, EventsHistoryWindow: config.EventsHistoryWindow,
-		ResourcePrefix: resourcePrefix, KeyFunc: key, NewFunc: newObject, NewListFunc: newList, GetAttrsFunc: attributes,
+		Storage: store, Versioner: storage.APIObjectVersioner{}, GroupResource: config.GroupResource,
+		EventsHistoryWindow: config.EventsHistoryWindow,
+		ResourcePrefix:      resourcePrefix, KeyFunc: key, NewFunc: newObject, NewListFunc: newList, GetAttrsFunc: attributes,
 		IndexerFuncs: triggers, Indexers: indexers, Codec: config.Codec,
 	})
 	return lazy, sync.OnceFunc(func() {

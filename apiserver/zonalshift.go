@@ -16,9 +16,9 @@ import (
 // zonalShiftName is the admission plugin's.
 const zonalShiftName = "EKSZonalShift"
 
-// zonalShift leaves the endpoints of zones that traffic is moved away from out of the EndpointSlices that Kubernetes' controller writes. In EKS the
-// controller itself does so. The controller, which wants them in, writes them again whenever it looks at the Service; what is stored does not
-// change by that.
+// zonalShift leaves the endpoints of zones that traffic is moved away from out of the EndpointSlices that Kubernetes'
+// controller writes. In EKS the controller itself does so. The controller, which wants them in, writes them again
+// whenever it looks at the Service; what is stored does not change by that.
 type zonalShift struct {
 	*admission.Handler
 	file string // a JSON list of zone names, which the zone's agent keeps true; none is as an empty one
@@ -37,11 +37,13 @@ func admitZonalShifts(options *genericoptions.AdmissionOptions, file string) {
 // Admit implements admission.MutationInterface.
 func (z *zonalShift) Admit(_ context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
 	slice, ok := a.GetObject().(*discovery.EndpointSlice)
-	if !ok || a.GetResource().GroupResource() != discovery.Resource("endpointslices") || slice.Labels[discoveryv1.LabelManagedBy] != "endpointslice-controller.k8s.io" {
+	if !ok || a.GetResource().GroupResource() != discovery.Resource("endpointslices") ||
+		slice.Labels[discoveryv1.LabelManagedBy] != "endpointslice-controller.k8s.io" {
 		return nil
 	}
 	if away := z.zones(); len(away) > 0 {
-		slice.Endpoints = slices.DeleteFunc(slice.Endpoints, func(e discovery.Endpoint) bool { return e.Zone != nil && slices.Contains(away, *e.Zone) })
+		slice.Endpoints = slices.DeleteFunc(slice.Endpoints,
+			func(e discovery.Endpoint) bool { return e.Zone != nil && slices.Contains(away, *e.Zone) })
 	}
 	return nil
 }

@@ -22,7 +22,8 @@ func (z *Zone) handleCanI(w http.ResponseWriter, r *http.Request) {
 }
 
 // explain reads a question about a cluster, and writes what ask says of it.
-func (z *Zone) explain(w http.ResponseWriter, r *http.Request, question any, ask func(*controlplane.Part) (any, error)) {
+func (z *Zone) explain(w http.ResponseWriter, r *http.Request, question any,
+	ask func(*controlplane.Part) (any, error)) {
 	if err := json.NewDecoder(r.Body).Decode(question); err != nil {
 		answer(w, http.StatusBadRequest, err)
 		return

@@ -164,9 +164,10 @@ func (o order) path() string {
 }
 
 func (a Agent) call(ctx context.Context, o order) error {
-	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", plan.ControlSocket(a.RunDir))
-	}}
+	transport := &http.Transport{DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", plan.ControlSocket(a.RunDir))
+		}}
 	body, err := encodeBody(o.in)
 	if err != nil {
 		return err

@@ -86,7 +86,8 @@ func (z *Zone) handleFound(w http.ResponseWriter, r *http.Request) {
 		}
 		cluster := founding.Cluster
 		if cluster.Nodes > 0 {
-			if err := eks.AdmitFirstNodes(tx, z.config.Region, z.config.AccountID, &cluster, rand.Reader, cluster.CreatedAt); err != nil {
+			if err := eks.AdmitFirstNodes(tx, z.config.Region, z.config.AccountID, &cluster, rand.Reader,
+				cluster.CreatedAt); err != nil {
 				return err
 			}
 		}
@@ -94,7 +95,8 @@ func (z *Zone) handleFound(w http.ResponseWriter, r *http.Request) {
 			_, err := region.CreateCluster(tx, cluster, nil)
 			return err
 		}
-		admin, err := eks.CreatorEntry(z.config.Region, z.config.AccountID, cluster, founding.User.ID, entryID, cluster.CreatedAt)
+		admin, err := eks.CreatorEntry(z.config.Region, z.config.AccountID, cluster, founding.User.ID, entryID,
+			cluster.CreatedAt)
 		if err != nil {
 			return err
 		}

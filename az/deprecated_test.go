@@ -81,8 +81,10 @@ func TestRefreshReadsWhatTheAPIServerHasCounted(t *testing.T) {
 	first := refreshed(time.Now().UTC())
 	gets.Store(6)
 	second := refreshed(time.Now().UTC().Add(-time.Hour)) // the clock was set back
-	things := region.DeprecatedCalls{API: region.DeprecatedAPI{Group: "example.com", Version: "v1", Resource: "things", Subresource: "status"}, Counter: 1}
-	cidrs := region.DeprecatedCalls{API: region.DeprecatedAPI{Group: "networking.k8s.io", Version: "v1beta1", Resource: "servicecidrs", Removed: "1.37"}, Counter: 7}
+	things := region.DeprecatedCalls{API: region.DeprecatedAPI{Group: "example.com", Version: "v1", Resource: "things",
+		Subresource: "status"}, Counter: 1}
+	cidrs := region.DeprecatedCalls{API: region.DeprecatedAPI{Group: "networking.k8s.io", Version: "v1beta1",
+		Resource: "servicecidrs", Removed: "1.37"}, Counter: 7}
 	totals := func(calls []region.DeprecatedCalls) (totals []int64) {
 		for _, c := range calls {
 			total := int64(0)
@@ -115,7 +117,8 @@ func TestCountsAreReadWithoutBeingAskedOnceADay(t *testing.T) {
 	var reads atomic.Int64
 	serveMetrics(t, z, func(io.Writer) { reads.Add(1) })
 	z.found(t, func(c *region.Cluster) { c.CreatedAt = time.Now().Add(-24 * time.Hour) })
-	zonetest.Eventually(t, "a reading", func() bool { _, found := z.reading(); return found }, func() any { return z.states() })
+	zonetest.Eventually(t, "a reading", func() bool { _, found := z.reading(); return found },
+		func() any { return z.states() })
 	if reads.Load() != 1 {
 		t.Errorf("it was read %d times", reads.Load())
 	}

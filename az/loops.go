@@ -13,7 +13,8 @@ func (z *Zone) loops() []reconcile.Loop {
 	return []reconcile.Loop{
 		{Key: "run the zone's part of all clusters", Watch: z.voter.Watch, Do: z.reconcileClusters,
 			Pauses: reconcile.Pauses{First: 5 * time.Second, Most: 5 * time.Second}, Logger: z.logger},
-		{Key: "report the zone's state", Watch: func() (<-chan struct{}, func()) { return z.changes, func() {} }, Do: z.reportState,
+		{Key: "report the zone's state", Watch: func() (<-chan struct{}, func()) { return z.changes, func() {} },
+			Do:     z.reportState,
 			Logger: z.logger},
 		{Key: "notice paused instances", Watch: process.ChildChanges, Do: z.observePauses, Logger: z.logger},
 	}

@@ -30,7 +30,8 @@ func noneLeft(t *testing.T) {
 		text := make([]byte, 1<<20)
 		text = text[:runtime.Stack(text, true)]
 		for stack := range strings.SplitSeq(string(text), "\n\n") {
-			if (strings.Contains(stack, "tripod/az.(*") || strings.Contains(stack, "tripod/az/")) && !strings.Contains(stack, "testing.tRunner") {
+			if (strings.Contains(stack, "tripod/az.(*") || strings.Contains(stack, "tripod/az/")) &&
+				!strings.Contains(stack, "testing.tRunner") {
 				left += stack + "\n\n"
 			}
 		}

@@ -37,7 +37,8 @@ func newRollingRegion(t *testing.T) rollingRegion {
 		z.await(t, "apiserver/"+plan.Letter(z.config.Zone), api.StateReady)
 		z.await(t, "controllers/"+plan.Letter(z.config.Zone), api.StateReady)
 	}
-	r.await(t, "the cluster is ACTIVE", func(c region.Cluster, _ region.Update) bool { return c.Status == region.ClusterActive })
+	r.await(t, "the cluster is ACTIVE",
+		func(c region.Cluster, _ region.Update) bool { return c.Status == region.ClusterActive })
 	return r
 }
 
@@ -54,7 +55,8 @@ func (r rollingRegion) rollOut(t *testing.T, rollout region.Rollout) {
 	rollout.UpdateID = updateID
 	r.edit(t, func(tx *state.Txn, c *region.Cluster) {
 		c.Status, c.Rollout = region.ClusterUpdating, &rollout
-		region.Updates.Put(tx, updateID, region.Update{ID: updateID, ClusterID: c.ID, Type: "VersionUpdate", Status: region.UpdateInProgress})
+		region.Updates.Put(tx, updateID,
+			region.Update{ID: updateID, ClusterID: c.ID, Type: "VersionUpdate", Status: region.UpdateInProgress})
 	})
 }
 
@@ -71,7 +73,8 @@ func (r rollingRegion) edit(t *testing.T, edit func(*state.Txn, *region.Cluster)
 }
 
 // await waits until the first zone's copy of the records is so.
-func (r rollingRegion) await(t *testing.T, what string, holds func(region.Cluster, region.Update) bool) (c region.Cluster, u region.Update) {
+func (r rollingRegion) await(t *testing.T, what string,
+	holds func(region.Cluster, region.Update) bool) (c region.Cluster, u region.Update) {
 	t.Helper()
 	zonetest.Eventually(t, what, func() bool {
 		r.zones[0].voter.View(func(tx *state.Txn) error {
@@ -163,7 +166,8 @@ func testCancel(t *testing.T, r rollingRegion, turn int) {
 	r.edit(t, func(_ *state.Txn, c *region.Cluster) {
 		c.Rollout.Failure, c.Rollout.Cancelled = "it was cancelled", true
 	})
-	c, u := r.await(t, "that zone goes back", func(region.Cluster, region.Update) bool { return z.runs("controllers") == "1.36" })
+	c, u := r.await(t, "that zone goes back",
+		func(region.Cluster, region.Update) bool { return z.runs("controllers") == "1.36" })
 	if c.Status != region.ClusterUpdating || u.Status != region.UpdateInProgress || !c.Rollout.Takes(z.config.Zone) {
 		t.Errorf("a zone has not gone back, and the cluster is %s, the update %s: %+v", c.Status, u.Status, c.Rollout)
 	}
@@ -183,7 +187,8 @@ func testFaultedRollout(t *testing.T, r rollingRegion) {
 	}
 	r.begin(t)
 	c, u := r.awaitEnd(t, "Failed")
-	if c.Version != "1.36" || c.FaultedAt != nil || len(u.Errors) != 1 || !strings.Contains(u.Errors[0].Message, "apiserver/c is unhealthy") {
+	if c.Version != "1.36" || c.FaultedAt != nil || len(u.Errors) != 1 ||
+		!strings.Contains(u.Errors[0].Message, "apiserver/c is unhealthy") {
 		t.Errorf("got version %s, a fault since %v and errors %+v", c.Version, c.FaultedAt, u.Errors)
 	}
 	r.wantVersions(t, "1.36")                         // the update may not end before
@@ -195,7 +200,8 @@ func testFaultedRollout(t *testing.T, r rollingRegion) {
 }
 
 func testSettings(t *testing.T, r rollingRegion) {
-	r.rollOut(t, region.Rollout{To: "1.36", Settings: []byte(`{"tier":"big"}`), Components: &region.Components{DatabaseGB: 16, EventTTL: "10m"}})
+	r.rollOut(t, region.Rollout{To: "1.36", Settings: []byte(`{"tier":"big"}`),
+		Components: &region.Components{DatabaseGB: 16, EventTTL: "10m"}})
 	c, _ := r.awaitEnd(t, "Successful")
 	if c.Components.DatabaseGB != 16 || string(c.Settings) != `{"tier":"big"}` || c.UpgradedAt != nil {
 		t.Errorf("got %+v, settings %s, upgraded at %v", c.Components, c.Settings, c.UpgradedAt)
@@ -211,7 +217,8 @@ func testSettings(t *testing.T, r rollingRegion) {
 }
 
 func testRotation(t *testing.T, r rollingRegion) {
-	c, _ := r.await(t, "the cluster is ACTIVE", func(c region.Cluster, _ region.Update) bool { return c.Status == region.ClusterActive })
+	c, _ := r.await(t, "the cluster is ACTIVE",
+		func(c region.Cluster, _ region.Update) bool { return c.Status == region.ClusterActive })
 	first := c.CertificateAuthorities()[0]
 	cert, key, err := controlplane.NewAuthority(c)
 	if err != nil {
@@ -229,26 +236,30 @@ func testRotation(t *testing.T, r rollingRegion) {
 		{"it is activated", second, []string{first.ID, second.ID}, first.Cert + second.Cert},
 		{"the first one is deleted", second, []string{second.ID}, second.Cert},
 	} {
-		r.rollOut(t, region.Rollout{To: "1.36", Components: &region.Components{Signer: step.signer.ID, Trusted: step.trusted}})
+		r.rollOut(t, region.Rollout{To: "1.36",
+			Components: &region.Components{Signer: step.signer.ID, Trusted: step.trusted}})
 		r.awaitEnd(t, "Successful")
 		signer, err := pki.ParseAuthority(pki.Pair{Cert: []byte(step.signer.Cert), Key: []byte(step.signer.Key)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, z := range r.zones {
-			for name, want := range map[string]string{launch.CA + ".crt": step.bundle, launch.SigningCA + ".crt": step.signer.Cert, launch.SigningCA + ".key": step.signer.Key} {
+			for name, want := range map[string]string{launch.CA + ".crt": step.bundle,
+				launch.SigningCA + ".crt": step.signer.Cert, launch.SigningCA + ".key": step.signer.Key} {
 				if text, err := os.ReadFile(z.clusterFile("pki/" + name)); err != nil || string(text) != want {
 					t.Errorf("%s: %s of %s is another's, %v", step.what, name, z.config.Zone, err)
 				}
 			}
-			for _, name := range []string{launch.ServingCert, launch.Administrator, launch.ControllerManage, launch.KubeletClient} {
+			for _, name := range []string{launch.ServingCert, launch.Administrator, launch.ControllerManage,
+				launch.KubeletClient} {
 				if pair, err := pki.ReadPair(z.clusterFile("pki"), name); err != nil || !signer.Signed(pair) {
 					t.Errorf("%s: %s of %s is signed by another, %v", step.what, name, z.config.Zone, err)
 				}
 			}
 		}
 	}
-	if c, _ := r.await(t, "the first one is gone", func(c region.Cluster, _ region.Update) bool { return len(c.Authorities) == 1 }); c.Authorities[0].ActivatedBy != "CUSTOMER" {
+	if c, _ := r.await(t, "the first one is gone",
+		func(c region.Cluster, _ region.Update) bool { return len(c.Authorities) == 1 }); c.Authorities[0].ActivatedBy != "CUSTOMER" {
 		t.Errorf("got %+v", c.Authorities)
 	}
 	zonetest.Eventually(t, "clients are told", func() bool {

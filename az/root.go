@@ -25,15 +25,18 @@ func (z *Zone) handleRoot(w http.ResponseWriter, r *http.Request) {
 		z.history.Append(z.rootCall(operation, key))
 	}
 	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(api.Credentials{AccessKeyID: key.ID, SecretAccessKey: key.Secret, AccountID: z.config.AccountID, UserARN: iam.RootARN(z.config.AccountID)})
+	json.NewEncoder(w).Encode(api.Credentials{AccessKeyID: key.ID, SecretAccessKey: key.Secret,
+		AccountID: z.config.AccountID, UserARN: iam.RootARN(z.config.AccountID)})
 }
 
 // rootCall is the history's record of what was done to root's access key.
 func (z *Zone) rootCall(operation string, key region.AccessKey) history.Record {
 	id := z.config.AccountID
 	record := history.Record{
-		UserIdentity: history.Identity{Type: "Root", PrincipalID: id, ARN: iam.RootARN(id), AccountID: id}, EventSource: "iam.amazonaws.com", EventName: operation,
-		AWSRegion: z.config.Region, SourceIPAddress: "127.0.0.1", UserAgent: "tripod env --root", RequestID: wire.NewRequestID(), EventID: wire.NewRequestID(),
+		UserIdentity: history.Identity{Type: "Root", PrincipalID: id, ARN: iam.RootARN(id), AccountID: id},
+		EventSource:  "iam.amazonaws.com", EventName: operation,
+		AWSRegion: z.config.Region, SourceIPAddress: "127.0.0.1", UserAgent: "tripod env --root",
+		RequestID: wire.NewRequestID(), EventID: wire.NewRequestID(),
 		RecipientAccountID: id, Additional: history.Additional{Zone: z.config.Zone, Status: http.StatusOK},
 	}
 	about := map[string]any{"AccessKeyId": key.ID, "Status": key.Status}

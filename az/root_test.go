@@ -54,11 +54,13 @@ func TestHistoryTellsWhenRootIsGivenAKey(t *testing.T) {
 			t.Fatal(err)
 		}
 		names = append(names, record.EventName)
-		if id := record.UserIdentity; id.Type != "Root" || id.ARN != root.UserARN || !strings.Contains(line, root.AccessKeyID) {
+		if id := record.UserIdentity; id.Type != "Root" || id.ARN != root.UserARN ||
+			!strings.Contains(line, root.AccessKeyID) {
 			t.Errorf("got %s", line)
 		}
 	}
-	if got := strings.Join(names, " "); got != "CreateAccessKey UpdateAccessKey" || strings.Contains(string(text), root.SecretAccessKey) {
+	if got := strings.Join(names, " "); got != "CreateAccessKey UpdateAccessKey" ||
+		strings.Contains(string(text), root.SecretAccessKey) {
 		t.Errorf("got %s: %s", got, text)
 	}
 }

@@ -71,12 +71,15 @@ func (z *Zone) startVoter(ctx context.Context, registerer prometheus.Registerer)
 	}
 	var peers []state.Peer
 	for _, peer := range z.config.Peers {
-		peers = append(peers, state.Peer{Zone: peer.Zone, Address: fmt.Sprintf("%s:%d", plan.RaftName(peer.Zone), peer.RaftPort)})
+		peers = append(peers, state.Peer{Zone: peer.Zone,
+			Address: fmt.Sprintf("%s:%d", plan.RaftName(peer.Zone), peer.RaftPort)})
 	}
 	z.voter = state.NewVoter(state.Config{
-		Zone: z.config.Zone, Schema: region.Schema, Dir: filepath.Join(z.config.Dir, "state"), Listener: listener, Peers: peers,
-		Dial:      z.gateway.Dial,
-		ServerTLS: &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}, ClientCAs: trusted, ClientAuth: tls.RequireAndVerifyClientCert},
+		Zone: z.config.Zone, Schema: region.Schema, Dir: filepath.Join(z.config.Dir, "state"), Listener: listener,
+		Peers: peers,
+		Dial:  z.gateway.Dial,
+		ServerTLS: &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}, ClientCAs: trusted,
+			ClientAuth: tls.RequireAndVerifyClientCert},
 		ClientTLS: &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}, RootCAs: trusted},
 		Logger:    z.logger.With("component", "regional-state"), Registerer: registerer,
 		OnLeader: z.leaderChanged,
@@ -110,7 +113,8 @@ func (z *Zone) startFront(ctx context.Context, registerer prometheus.Registerer)
 	if err != nil {
 		return err
 	}
-	calls, err := history.Open(history.Config{Path: filepath.Join(z.config.Dir, history.FileName), Zone: z.config.Zone, Logger: z.logger, Registerer: registerer})
+	calls, err := history.Open(history.Config{Path: filepath.Join(z.config.Dir, history.FileName), Zone: z.config.Zone,
+		Logger: z.logger, Registerer: registerer})
 	if err != nil {
 		listener.Close()
 		return err

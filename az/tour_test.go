@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// TestTourNamesEveryFile: DESIGN.md names each file of this package and, in the item of their directory, of those below it.
+// TestTourNamesEveryFile: DESIGN.md names each file of this package and, in the item of their directory, of those below
+// it.
 func TestTourNamesEveryFile(t *testing.T) {
 	text, err := os.ReadFile("DESIGN.md")
 	if err != nil {

@@ -60,7 +60,8 @@ type Zone struct {
 
 // New returns a zone that is not started.
 func New(config plan.Zone, logger *slog.Logger) *Zone {
-	return &Zone{config: config, now: time.Now, timing: controlplane.DefaultTiming, logger: logger, changes: make(chan struct{}, 1), clusters: map[string]*controlplane.Part{}, released: map[string]bool{}}
+	return &Zone{config: config, now: time.Now, timing: controlplane.DefaultTiming, logger: logger,
+		changes: make(chan struct{}, 1), clusters: map[string]*controlplane.Part{}, released: map[string]bool{}}
 }
 
 // Start brings the zone's own parts up, those that serve all clusters, and returns; clusters follow from the regional

@@ -53,12 +53,15 @@ func newTestZones(t *testing.T, names ...string) (zones []*testZone) {
 	}
 	var peers []plan.Peer
 	for i, name := range names {
-		peers = append(peers, plan.Peer{Zone: name, ID: fmt.Sprintf("use1-az%d", i+1), RaftPort: zonetest.FreePort(t), RunDir: filepath.Join(dir, "run-"+plan.Letter(name))})
+		peers = append(peers, plan.Peer{Zone: name, ID: fmt.Sprintf("use1-az%d", i+1), RaftPort: zonetest.FreePort(t),
+			RunDir: filepath.Join(dir, "run-"+plan.Letter(name))})
 	}
 	for _, peer := range peers {
-		zones = append(zones, newTestZoneOf(t, authority, plan.Zone{Region: "us-east-1", AccountID: "000000000000", Zone: peer.Zone,
-			Dir: filepath.Join(dir, "disk-"+plan.Letter(peer.Zone)), Executable: os.Args[0], AWSPort: 4566, GatewayPort: zonetest.FreePort(t), GatewaySecret: "open sesame",
-			PKI: filepath.Join(dir, "pki-"+plan.Letter(peer.Zone)), Peers: peers}))
+		zones = append(zones, newTestZoneOf(t, authority,
+			plan.Zone{Region: "us-east-1", AccountID: "000000000000", Zone: peer.Zone,
+				Dir: filepath.Join(dir, "disk-"+plan.Letter(peer.Zone)), Executable: os.Args[0], AWSPort: 4566,
+				GatewayPort: zonetest.FreePort(t), GatewaySecret: "open sesame",
+				PKI: filepath.Join(dir, "pki-"+plan.Letter(peer.Zone)), Peers: peers}))
 	}
 	return zones
 }
@@ -128,7 +131,8 @@ func (z *testZone) states() map[string]string {
 
 func (z *testZone) await(t *testing.T, target, state string) {
 	t.Helper()
-	zonetest.Eventually(t, target+" is "+state, func() bool { return z.states()[target] == state }, func() any { return z.states() })
+	zonetest.Eventually(t, target+" is "+state, func() bool { return z.states()[target] == state },
+		func() any { return z.states() })
 }
 
 func (z *testZone) agent() Agent { return Agent{z.runDir} }
@@ -146,7 +150,8 @@ func (z *testZone) order(t *testing.T, component, verb string) error {
 func (z *testZone) found(t *testing.T, wishes ...func(*region.Cluster)) {
 	t.Helper()
 	founding := Founding{User: region.User{Name: "admin"}, AccessKey: region.AccessKey{ID: "AKIA", User: "admin"},
-		Cluster: region.Cluster{ID: zonetest.ClusterID, Name: "demo", Version: "1.36", EndpointPort: zonetest.FreePort(t), ServiceCIDR: "10.100.0.0/16"}}
+		Cluster: region.Cluster{ID: zonetest.ClusterID, Name: "demo", Version: "1.36", EndpointPort: zonetest.FreePort(t),
+			ServiceCIDR: "10.100.0.0/16"}}
 	for _, wish := range wishes {
 		wish(&founding.Cluster)
 	}
@@ -179,7 +184,8 @@ func TestStateLastsAsLongAsTheRecordSays(t *testing.T) {
 		t.Errorf("after 599 s of 600 it is %q", got)
 	}
 	clock.Store(600)
-	zonetest.Eventually(t, "the cluster is ACTIVE", func() bool { return status() == "ACTIVE" }, func() any { return status() })
+	zonetest.Eventually(t, "the cluster is ACTIVE", func() bool { return status() == "ACTIVE" },
+		func() any { return status() })
 	if err := z.voter.Update(t.Context(), func(tx *state.Txn) error {
 		c, _ := region.Clusters.Get(tx, zonetest.ClusterID)
 		c.Status, c.NotBefore, c.DeletedAt = region.ClusterDeleting, at(900), at(600)
@@ -188,7 +194,8 @@ func TestStateLastsAsLongAsTheRecordSays(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	zonetest.Eventually(t, "its processes are gone", func() bool { return len(z.instances("")) == 0 }, func() any { return z.states() })
+	zonetest.Eventually(t, "its processes are gone", func() bool { return len(z.instances("")) == 0 },
+		func() any { return z.states() })
 	if got := status(); got != "DELETING" {
 		t.Errorf("before its time it is %q", got)
 	}
@@ -203,7 +210,8 @@ func TestFailedClusterRunsNothingAndCanBeDeleted(t *testing.T) {
 	}
 	z.found(t, func(c *region.Cluster) { c.Issues = []region.ClusterIssue{{Code: "ResourceLimitExceeded"}} })
 	shown := func() []ClusterState { return z.reportedState().Clusters }
-	zonetest.Eventually(t, "it shows", func() bool { return len(shown()) == 1 && shown()[0].Status == region.ClusterFailed }, func() any { return shown() })
+	zonetest.Eventually(t, "it shows",
+		func() bool { return len(shown()) == 1 && shown()[0].Status == region.ClusterFailed }, func() any { return shown() })
 	if err := z.voter.Update(t.Context(), func(tx *state.Txn) error {
 		c, _ := region.Clusters.Get(tx, zonetest.ClusterID)
 		now := time.Now()
@@ -241,9 +249,10 @@ func TestZoneRunsItsPartOfACluster(t *testing.T) {
 	t.Run("orders that make no sense", func(t *testing.T) { testBadOrders(t, z) })
 	t.Run("metrics", func(t *testing.T) { testMetrics(t, z) })
 	t.Run("AWS front", func(t *testing.T) {
-		transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", plan.FrontSocket(z.runDir))
-		}}
+		transport := &http.Transport{DisableKeepAlives: true,
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return new(net.Dialer).DialContext(ctx, "unix", plan.FrontSocket(z.runDir))
+			}}
 		response, err := (&http.Client{Transport: transport}).Get("http://localhost/healthz")
 		if err != nil || response.StatusCode != http.StatusOK {
 			t.Fatalf("got %v, %v", response, err)
@@ -256,7 +265,9 @@ func TestZoneRunsItsPartOfACluster(t *testing.T) {
 				if errors.Is(err, fs.ErrNotExist) {
 					return nil // a part that starts renames its files meanwhile
 				}
-				if err != nil || info.Mode().Perm()&0o077 != 0 && dir == z.config.Dir || info.Mode()&os.ModeSocket != 0 && info.Mode().Perm()&0o077 != 0 && !strings.HasPrefix(info.Name(), "etcd") { // the test's own etcd makes that one
+				// the test's own etcd makes that one
+				if err != nil || info.Mode().Perm()&0o077 != 0 && dir == z.config.Dir || info.Mode()&os.ModeSocket != 0 &&
+					info.Mode().Perm()&0o077 != 0 && !strings.HasPrefix(info.Name(), "etcd") {
 					t.Errorf("%s: %v, %v", path, info.Mode(), err)
 				}
 				return nil
@@ -267,7 +278,8 @@ func TestZoneRunsItsPartOfACluster(t *testing.T) {
 
 func testVerbs(t *testing.T, z *testZone) {
 	for _, step := range []struct{ verb, state string }{
-		{"pause", api.StatePaused}, {"resume", api.StateReady}, {"stop", api.StateStopped}, {"stop", api.StateStopped}, {"start", api.StateReady},
+		{"pause", api.StatePaused}, {"resume", api.StateReady}, {"stop", api.StateStopped}, {"stop", api.StateStopped},
+		{"start", api.StateReady},
 		{"pause", api.StatePaused}, {"reset", api.StateReady}, {"kill", api.StateReady},
 	} {
 		if err := z.order(t, "apiserver", step.verb); err != nil {
@@ -283,11 +295,15 @@ func testBadOrders(t *testing.T, z *testZone) {
 		t.Fatal(err)
 	}
 	for want, o := range map[string]order{
-		`there is no verb "dance"`:               {route: routeInstance, values: []string{"apiserver", "dance"}, cluster: "demo"},
-		"has no scheduler":                       {route: routeInstance, values: []string{"scheduler", "kill"}, cluster: "demo"},
-		`has no etcd of a cluster "other"`:       {route: routeInstance, values: []string{"etcd", "kill"}, cluster: "other"},
-		`has no etcd/../b of a cluster "a&b"`:    {route: routeInstance, values: []string{"etcd/../b", "kill"}, cluster: "a&b"},
-		"does not run, so it cannot be paused":   {route: routeInstance, values: []string{"apiserver", "pause"}, cluster: "demo"},
+		`there is no verb "dance"`: {route: routeInstance, values: []string{"apiserver", "dance"},
+			cluster: "demo"},
+		"has no scheduler": {route: routeInstance, values: []string{"scheduler", "kill"},
+			cluster: "demo"},
+		`has no etcd of a cluster "other"`: {route: routeInstance, values: []string{"etcd", "kill"}, cluster: "other"},
+		`has no etcd/../b of a cluster "a&b"`: {route: routeInstance, values: []string{"etcd/../b", "kill"},
+			cluster: "a&b"},
+		"does not run, so it cannot be paused": {route: routeInstance, values: []string{"apiserver", "pause"},
+			cluster: "demo"},
 		`there is no verb "dance" for an update`: {route: routeUpdate, values: []string{"demo", "dance"}},
 		`no cluster "other"`:                     {route: routeUpdate, values: []string{"other", "fault"}},
 		"404":                                    {route: "POST /v1/nothing"},
@@ -301,7 +317,8 @@ func testBadOrders(t *testing.T, z *testZone) {
 	if err := z.order(t, "apiserver", "start"); err != nil {
 		t.Fatal(err)
 	}
-	if err := (Agent{filepath.Join(z.runDir, "none")}).Found(t.Context(), Founding{}); err == nil || !strings.Contains(err.Error(), "does not answer") {
+	if err := (Agent{filepath.Join(z.runDir, "none")}).Found(t.Context(), Founding{}); err == nil ||
+		!strings.Contains(err.Error(), "does not answer") {
 		t.Errorf("to an agent that is not there: %v", err)
 	}
 }
@@ -309,7 +326,10 @@ func testBadOrders(t *testing.T, z *testZone) {
 func testMetrics(t *testing.T, z *testZone) {
 	for want, ask := range map[string]func(io.Writer) error{
 		`tripod_gateway_connections_total{`: func(to io.Writer) error { return z.agent().Metrics(t.Context(), to) },
-		"etcd_server_is_leader 1":           func(to io.Writer) error { return z.agent().InstanceMetrics(t.Context(), "etcd", "demo", to) },
+		"etcd_server_is_leader 1": func(to io.Writer) error {
+			return z.agent().InstanceMetrics(t.Context(),
+				"etcd", "demo", to)
+		},
 	} {
 		if _, err := z.gateway.Dial(t.Context(), "nowhere:1"); err == nil {
 			t.Error("the gateway lets somebody out")
@@ -320,7 +340,8 @@ func testMetrics(t *testing.T, z *testZone) {
 		}
 	}
 	err := z.agent().InstanceMetrics(t.Context(), "apiserver", "demo", &bytes.Buffer{}) // the fake one has none
-	if err == nil || !strings.HasPrefix(err.Error(), "apiserver/a does not answer: ") || strings.Contains(err.Error(), "%!w") {
+	if err == nil || !strings.HasPrefix(err.Error(), "apiserver/a does not answer: ") ||
+		strings.Contains(err.Error(), "%!w") {
 		t.Errorf("of a process that does not answer: %v", err)
 	}
 }
@@ -333,7 +354,8 @@ func TestZoneThatCannotStartUndoesItsWork(t *testing.T) {
 	}
 	defer busy.Close()
 	err = z.Start(t.Context())
-	if err == nil || !strings.HasPrefix(err.Error(), "zone us-east-1a: start regional state: ") || !strings.Contains(err.Error(), "address already in use") {
+	if err == nil || !strings.HasPrefix(err.Error(), "zone us-east-1a: start regional state: ") ||
+		!strings.Contains(err.Error(), "address already in use") {
 		t.Errorf("got %v", err)
 	}
 	noneLeft(t)

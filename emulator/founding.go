@@ -33,8 +33,9 @@ func (s *site) foundMarker() (net.Listener, error) {
 	if err == nil {
 		id := make([]byte, 16)
 		rand.Read(id) // never fails: crypto/rand
-		s.dir.marker = datadir.Marker{Schema: datadir.Schema, Region: o.Region, AccountID: cmp.Or(o.AccountID, iam.DefaultAccountID),
-			PortBase: base, CreatedAt: time.Now().UTC(),
+		s.dir.marker = datadir.Marker{Schema: datadir.Schema, Region: o.Region,
+			AccountID: cmp.Or(o.AccountID, iam.DefaultAccountID),
+			PortBase:  base, CreatedAt: time.Now().UTC(),
 			Port: port, Nodes: o.Nodes}
 		if o.HasCluster() {
 			s.dir.marker.Cluster, s.dir.marker.KubernetesVersion = o.Cluster, o.KubernetesVersion

@@ -66,7 +66,8 @@ func TestRestoreThatIsRefusedLeavesEverythingAsItWas(t *testing.T) {
 		"over somebody's files": {good, func(dir string) { write(t, filepath.Join(dir, "thesis.tex"), "x") }, true,
 			"holds files that are not Tripod's (thesis.tex)"},
 		"over a region, by mistake": {good, region, false, "or replace that region with --force"},
-		"over a region of the future": {good, func(dir string) { write(t, filepath.Join(dir, "tripod.json"), `{"schema":2}`) }, true,
+		"over a region of the future": {good,
+			func(dir string) { write(t, filepath.Join(dir, "tripod.json"), `{"schema":2}`) }, true,
 			"was made by a newer Tripod (schema 2"},
 	} {
 		t.Run(name, func(t *testing.T) {

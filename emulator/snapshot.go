@@ -180,17 +180,18 @@ func (d *dataDir) clusters() ([]api.SnapshotCluster, error) {
 	var errs []error
 	read := false
 	for _, letter := range zoneLetters {
-		errs = append(errs, state.Read(d.file("zones", d.marker.Region+letter, "state"), region.Schema, func(tx *state.Txn) error {
-			read = true
-			if tx.Index() < newest {
+		errs = append(errs, state.Read(d.file("zones", d.marker.Region+letter, "state"), region.Schema,
+			func(tx *state.Txn) error {
+				read = true
+				if tx.Index() < newest {
+					return nil
+				}
+				found, newest = []api.SnapshotCluster{}, tx.Index()
+				for _, c := range region.Clusters.List(tx) {
+					found = append(found, api.SnapshotCluster{Name: c.Name, Version: c.Version, Status: string(c.Status)})
+				}
 				return nil
-			}
-			found, newest = []api.SnapshotCluster{}, tx.Index()
-			for _, c := range region.Clusters.List(tx) {
-				found = append(found, api.SnapshotCluster{Name: c.Name, Version: c.Version, Status: string(c.Status)})
-			}
-			return nil
-		}))
+			}))
 	}
 	if !read {
 		return nil, fmt.Errorf("the regional state cannot be read: %w", errors.Join(errs...))

@@ -155,8 +155,9 @@ func (c cluster) describe(zones []api.Zone) api.Cluster {
 }
 
 func describeCluster(state az.ClusterState, zones []api.Zone) api.Cluster {
-	c := api.Cluster{Name: state.Name, ID: state.ID, Version: state.Version, Status: string(state.Status), Endpoint: "https://" +
-		loopback(state.EndpointPort)}
+	c := api.Cluster{Name: state.Name, ID: state.ID, Version: state.Version, Status: string(state.Status),
+		Endpoint: "https://" +
+			loopback(state.EndpointPort)}
 	for _, z := range zones {
 		for _, i := range z.Instances {
 			if i.Cluster != state.Name {

@@ -14,21 +14,24 @@ import (
 )
 
 const (
-	// standEvery is how often a member that starts asks for votes while it knows of no leader. Members that are not there yet do not answer.
+	// standEvery is how often a member that starts asks for votes while it knows of no leader. Members that are not there
+	// yet do not answer.
 	standEvery = 150 * time.Millisecond
 	// standTurn lets members that start together begin one after the other: two at once take each other's votes.
 	standTurn = 400 * time.Millisecond
 )
 
-// firstElection makes a member that starts a candidate as soon as others are there, rather than when its random time-out ends, which calm timers
-// make long. With PreVote that is a question: members that hear from a leader refuse it, and nothing happens.
+// firstElection makes a member that starts a candidate as soon as others are there, rather than when its random
+// time-out ends, which calm timers make long. With PreVote that is a question: members that hear from a leader refuse
+// it, and nothing happens.
 func (m *Member) firstElection(ctx context.Context, server *etcdserver.EtcdServer) {
 	names := slices.Sorted(maps.Keys(m.config.Members))
 	wait := time.Duration(slices.Index(names, m.config.Name)) * standTurn
 	for sleep.For(ctx, wait) == nil {
 		if server.Lead() == 0 {
 			// The node takes this message from its own storage threads alone, not from a peer.
-			server.Process(ctx, &raftpb.Message{Type: raftpb.MsgHup.Enum(), From: new(raft.LocalAppendThread), To: new(uint64(server.MemberID()))})
+			server.Process(ctx, &raftpb.Message{Type: raftpb.MsgHup.Enum(), From: new(raft.LocalAppendThread),
+				To: new(uint64(server.MemberID()))})
 		}
 		wait = standEvery
 	}

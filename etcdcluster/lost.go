@@ -9,15 +9,17 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 )
 
-// turn is how long a member waits for another one, which was told of the same loss and goes first, to become the leader.
+// turn is how long a member waits for another one, which was told of the same loss and goes first, to become the
+// leader.
 const turn = 100 * time.Millisecond
 
-// attempts is how often a member stands that was told of its leader's loss: another one may be ahead of it in the log, and has to be elected.
+// attempts is how often a member stands that was told of its leader's loss: another one may be ahead of it in the log,
+// and has to be elected.
 const attempts = 6
 
-// Lost tells the member that the one with that name is gone, or answers nobody. If that one leads, the member becomes a candidate at once, as
-// in a transfer of leadership, rather than after an election time-out: with rank 0 now, otherwise when those before it had their turn. It
-// returns when there is another leader, or nothing more can be done.
+// Lost tells the member that the one with that name is gone, or answers nobody. If that one leads, the member becomes a
+// candidate at once, as in a transfer of leadership, rather than after an election time-out: with rank 0 now, otherwise
+// when those before it had their turn. It returns when there is another leader, or nothing more can be done.
 func (m *Member) Lost(ctx context.Context, name string, rank int) {
 	m.mu.Lock()
 	etcd := m.etcd
@@ -36,8 +38,10 @@ func (m *Member) Lost(ctx context.Context, name string, rank int) {
 			return
 		}
 		// The term keeps an order that is late from unseating a leader that was elected meanwhile.
-		server.Process(ctx, &raftpb.Message{Type: raftpb.MsgTimeoutNow.Enum(), From: new(lost), To: new(uint64(server.MemberID())), Term: new(server.Term())})
-		// Two that stand at once take each other's votes: so the turns differ, and grow, as on a busy machine a vote takes its time.
+		server.Process(ctx, &raftpb.Message{Type: raftpb.MsgTimeoutNow.Enum(), From: new(lost),
+			To: new(uint64(server.MemberID())), Term: new(server.Term())})
+		// Two that stand at once take each other's votes: so the turns differ, and grow, as on a busy machine a vote takes
+		// its time.
 		wait = time.Duration(rank+1)*turn<<attempt + rand.N(turn)
 	}
 }

@@ -44,15 +44,15 @@ type TLS struct {
 	Key  string `json:"key"`
 }
 
-// Timers of the election, in milliseconds. A leader that is known to be gone is replaced at once (Lost), another silent one after one to two
-// elections.
+// Timers of the election, in milliseconds. A leader that is known to be gone is replaced at once (Lost), another silent
+// one after one to two elections.
 type Timers struct {
 	Heartbeat uint `json:"heartbeatMs"`
 	Election  uint `json:"electionMs"`
 }
 
-// CalmTimers are three times etcd's own, as its tuning guide has them for slow disks. FastTimers take a leader for dead that waited for the processor
-// or the disk for a third of a second. DESIGN.md says more.
+// CalmTimers are three times etcd's own, as its tuning guide has them for slow disks. FastTimers take a leader for dead
+// that waited for the processor or the disk for a third of a second. DESIGN.md says more.
 var (
 	CalmTimers = Timers{Heartbeat: 250, Election: 3000}
 	FastTimers = Timers{Heartbeat: 60, Election: 300}
@@ -73,8 +73,8 @@ type Member struct {
 // New returns a member that is not started.
 func New(config Config) *Member { return &Member{config: config} }
 
-// Start runs the member and returns when it serves clients, which takes a quorum of members. When ctx ends first, or the member
-// fails, nothing keeps running.
+// Start runs the member and returns when it serves clients, which takes a quorum of members. When ctx ends first, or
+// the member fails, nothing keeps running.
 func (m *Member) Start(ctx context.Context) error {
 	config, err := m.config.embedded()
 	if err != nil {
@@ -126,7 +126,8 @@ func (m *Member) Err() <-chan error {
 	return m.etcd.Err()
 }
 
-// Stop ends the member in order: a leader hands its lead over first. The data is kept. Stopping twice, or what never ran, is no error.
+// Stop ends the member in order: a leader hands its lead over first. The data is kept. Stopping twice, or what never
+// ran, is no error.
 func (m *Member) Stop(context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -152,14 +153,15 @@ func (m *Member) Stop(context.Context) error {
 	return nil
 }
 
-// batchInterval is how often a member writes what the log has already into its database file: etcd's own 100 ms is most of what an idle member
-// writes to the disk. After a kill what the file lacks comes from the log, as always.
+// batchInterval is how often a member writes what the log has already into its database file: etcd's own 100 ms is most
+// of what an idle member writes to the disk. After a kill what the file lacks comes from the log, as always.
 const batchInterval = time.Second
 
 // handover is how long a stopping leader tries to hand its lead over; etcd itself would try for more than 5 s.
 const handover = 400 * time.Millisecond
 
-// watchLeader polls beside the notification: that one tells of another leader, but comes a moment before this member knows that it is the one.
+// watchLeader polls beside the notification: that one tells of another leader, but comes a moment before this member
+// knows that it is the one.
 func (m *Member) watchLeader(ctx context.Context, etcd *embed.Etcd) {
 	leads, first := false, true
 	poll := time.NewTicker(500 * time.Millisecond)

@@ -40,7 +40,8 @@ func newCluster(t *testing.T, n int) *trio {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pair, err := authority.Issue(pki.Leaf{CommonName: "etcd", Server: true, Client: true, DNS: []string{"localhost"}, IPs: []net.IP{net.IPv4(127, 0, 0, 1)}})
+	pair, err := authority.Issue(pki.Leaf{CommonName: "etcd", Server: true, Client: true, DNS: []string{"localhost"},
+		IPs: []net.IP{net.IPv4(127, 0, 0, 1)}})
 	if err == nil {
 		err = errors.Join(pki.WritePair(dir, "etcd", pair), pki.Write(filepath.Join(dir, "ca.crt"), authority.Cert))
 	}
@@ -55,8 +56,10 @@ func newCluster(t *testing.T, n int) *trio {
 		peers[name] = fmt.Sprintf("https://127.0.0.1:%d", ports[2*i])
 		endpoints = append(endpoints, fmt.Sprintf("https://127.0.0.1:%d", ports[2*i+1]))
 		c.configs = append(c.configs, Config{Name: name, Token: t.Name(), Dir: filepath.Join(dir, name), Members: peers,
-			ListenPeer: fmt.Sprintf("127.0.0.1:%d", ports[2*i]), ListenClient: fmt.Sprintf("127.0.0.1:%d", ports[2*i+1]), ClientURL: endpoints[i],
-			TLS: TLS{CA: filepath.Join(dir, "ca.crt"), Cert: filepath.Join(dir, "etcd.crt"), Key: filepath.Join(dir, "etcd.key")}, Timers: quickTimers, QuotaBytes: 1 << 28})
+			ListenPeer: fmt.Sprintf("127.0.0.1:%d", ports[2*i]), ListenClient: fmt.Sprintf("127.0.0.1:%d", ports[2*i+1]),
+			ClientURL: endpoints[i],
+			TLS: TLS{CA: filepath.Join(dir, "ca.crt"), Cert: filepath.Join(dir, "etcd.crt"),
+				Key: filepath.Join(dir, "etcd.key")}, Timers: quickTimers, QuotaBytes: 1 << 28})
 		c.members = append(c.members, nil)
 		c.renew(i)
 	}
@@ -295,9 +298,11 @@ func TestStartWithoutQuorumLeavesNothing(t *testing.T) {
 }
 
 func TestConfigThatCannotBe(t *testing.T) {
-	config := Config{Name: "etcd-a", ListenClient: "127.0.0.1:1", ListenPeer: "127.0.0.1:2", ClientURL: "://", Members: map[string]string{"etcd-b": "https://b:1"}}
+	config := Config{Name: "etcd-a", ListenClient: "127.0.0.1:1", ListenPeer: "127.0.0.1:2", ClientURL: "://",
+		Members: map[string]string{"etcd-b": "https://b:1"}}
 	err := New(config).Start(t.Context())
-	if err == nil || !strings.HasPrefix(err.Error(), "etcd member etcd-a: ") || !strings.Contains(err.Error(), `"://" is not a URL`) || !strings.Contains(err.Error(), `"" is not a URL`) {
+	if err == nil || !strings.HasPrefix(err.Error(), "etcd member etcd-a: ") ||
+		!strings.Contains(err.Error(), `"://" is not a URL`) || !strings.Contains(err.Error(), `"" is not a URL`) {
 		t.Errorf("got %v", err)
 	}
 }

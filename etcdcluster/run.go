@@ -46,7 +46,9 @@ func Run(ctx context.Context, args []string) error {
 		if l.Of("etcd") {
 			member.Lost(ctx, MemberName(l.Letter()), l.Rank)
 		}
-	}, func(context.Context, loss.Suspension) {}) // etcd counts its time-outs in ticks, and a process that is stopped has none
+	}, func(context.Context,
+		loss.Suspension) {
+	}) // etcd counts its time-outs in ticks, and a process that is stopped has none
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	go server.Serve(metrics)
 	defer server.Close()

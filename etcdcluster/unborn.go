@@ -12,9 +12,9 @@ import (
 // formed is a file in a member's directory: it has served once.
 const formed = "formed"
 
-// discardUnborn deletes the directory of a member that was ended while it was made, between the creation of its log and the first
-// entries: etcd would take it for a member that knows of no cluster, not even of itself, and wait for ever. Such a log has no entry
-// and no vote, so the member has promised nobody anything, and is made anew.
+// discardUnborn deletes the directory of a member that was ended while it was made, between the creation of its log and
+// the first entries: etcd would take it for a member that knows of no cluster, not even of itself, and wait for ever.
+// Such a log has no entry and no vote, so the member has promised nobody anything, and is made anew.
 func (m *Member) discardUnborn() error {
 	if _, err := os.Stat(filepath.Join(m.config.Dir, formed)); err == nil {
 		return nil

@@ -17,15 +17,16 @@ const AccessPolicyPrefix = "arn:aws:eks::aws:cluster-access-policy/"
 // AccessPolicy is one of the policies that AWS manages for access entries: what it allows inside a cluster.
 type AccessPolicy struct {
 	Name string `json:"-"`
-	// Source is the AWS document that tells the rules, or says that none does. A policy that AWS describes in words only has the rules that
-	// follow from them; one whose rules AWS does not publish allows nothing here.
+	// Source is the AWS document that tells the rules, or says that none does. A policy that AWS describes in words only
+	// has the rules that follow from them; one whose rules AWS does not publish allows nothing here.
 	Source string `json:"source"`
 	// ServiceLinked says that the policy is for service-linked roles, and cannot be associated with others.
 	ServiceLinked bool         `json:"serviceLinked"`
 	Rules         []AccessRule `json:"rules"`
 }
 
-// AccessRule allows verbs on resources, or on paths that are none. It means what a rule of a Kubernetes ClusterRole means.
+// AccessRule allows verbs on resources, or on paths that are none. It means what a rule of a Kubernetes ClusterRole
+// means.
 type AccessRule struct {
 	APIGroups       []string `json:"apiGroups"`
 	Resources       []string `json:"resources"`
@@ -56,7 +57,8 @@ var AccessPolicies = sync.OnceValue(func() []AccessPolicy {
 func AccessPolicyOf(arn string) (AccessPolicy, bool) {
 	name, isPolicy := strings.CutPrefix(arn, AccessPolicyPrefix)
 	policies := AccessPolicies()
-	i, found := slices.BinarySearchFunc(policies, name, func(p AccessPolicy, name string) int { return strings.Compare(p.Name, name) })
+	i, found := slices.BinarySearchFunc(policies, name,
+		func(p AccessPolicy, name string) int { return strings.Compare(p.Name, name) })
 	if !isPolicy || !found {
 		return AccessPolicy{}, false
 	}
@@ -82,7 +84,8 @@ func (r AccessRule) allows(request api.Action) bool {
 	case request.Subresource == "":
 		return has(r.Resources, request.Resource)
 	}
-	return has(r.Resources, request.Resource+"/"+request.Subresource) || slices.Contains(r.Resources, "*/"+request.Subresource)
+	return has(r.Resources, request.Resource+"/"+request.Subresource) ||
+		slices.Contains(r.Resources, "*/"+request.Subresource)
 }
 
 // has says whether a rule names something, or all by *.
@@ -90,7 +93,8 @@ func has(named []string, one string) bool {
 	return slices.Contains(named, "*") || slices.Contains(named, one)
 }
 
-// covers says whether an association's scope has the request's namespace in it. Without a namespace, only the whole cluster has.
+// covers says whether an association's scope has the request's namespace in it. Without a namespace, only the whole
+// cluster has.
 func covers(associated region.AssociatedPolicy, namespace string) bool {
 	if associated.Scope == "cluster" {
 		return true

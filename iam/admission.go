@@ -17,7 +17,8 @@ const (
 	modeAPI       = "API"
 )
 
-// nodeGroups are the groups of every node, beside those of its access entry: a kubelet that joins is a bootstrapper too.
+// nodeGroups are the groups of every node, beside those of its access entry: a kubelet that joins is a bootstrapper
+// too.
 var nodeGroups = []string{"system:bootstrappers", "system:nodes"}
 
 // Admission is as whom a principal enters a cluster.
@@ -33,8 +34,9 @@ type Admission struct {
 // errNotMapped says that nothing lets a principal into the cluster.
 var errNotMapped = errors.New("nothing lets it in")
 
-// admit finds what lets a verified principal into the cluster. An access entry goes before aws-auth; in the mode CONFIG_MAP there are no
-// entries, and the one that the creator has all the same makes it the administrator whom aws-auth does not show.
+// admit finds what lets a verified principal into the cluster. An access entry goes before aws-auth; in the mode
+// CONFIG_MAP there are no entries, and the one that the creator has all the same makes it the administrator whom
+// aws-auth does not show.
 func (a *Authenticator) admit(cluster region.Cluster, p Principal) (Admission, error) {
 	entry, found, err := a.entryOf(p)
 	if err != nil {
@@ -69,8 +71,9 @@ func (a *Authenticator) entryOf(p Principal) (entry region.AccessEntry, found bo
 	return entry, found, err
 }
 
-// isCreator says whether a principal made the cluster and is its administrator for that. Only clusters of old data directories go by this:
-// those made since have an access entry for their creator, and one that is deleted takes CreatorARN along.
+// isCreator says whether a principal made the cluster and is its administrator for that. Only clusters of old data
+// directories go by this: those made since have an access entry for their creator, and one that is deleted takes
+// CreatorARN along.
 func isCreator(cluster region.Cluster, p Principal) bool {
 	return cluster.CreatorARN != "" && cluster.CreatorARN == p.principalARN()
 }
@@ -80,10 +83,12 @@ func administrator(by string) Admission {
 	return Admission{Username: "kubernetes-admin", Groups: []string{"system:masters"}, By: by}
 }
 
-// admitEntry goes by an access entry. Templates are for its username alone ("Create access entries" of the EKS user guide): in a group, a
-// session could complete the name to one that access entries must not have, such as system:masters.
+// admitEntry goes by an access entry. Templates are for its username alone ("Create access entries" of the EKS user
+// guide): in a group, a session could complete the name to one that access entries must not have, such as
+// system:masters.
 func (a *Authenticator) admitEntry(entry region.AccessEntry, p Principal) (Admission, error) {
-	admission, err := a.fill(Admission{Username: entry.Username, By: "the access entry of " + entry.PrincipalARN, Policies: entry.Policies}, p)
+	admission, err := a.fill(Admission{Username: entry.Username, By: "the access entry of " + entry.PrincipalARN,
+		Policies: entry.Policies}, p)
 	if err != nil {
 		return Admission{}, err
 	}
@@ -101,7 +106,8 @@ func (a *Authenticator) admitMapped(p Principal) (Admission, error) {
 	}
 	auth, canonical := a.AWSAuth(), p.canonicalARN()
 	if found, ok := auth.mapping(canonical); ok {
-		return a.fill(Admission{Username: found.Username, Groups: found.Groups, By: "the ConfigMap aws-auth, which maps " + found.ARN}, p)
+		return a.fill(Admission{Username: found.Username, Groups: found.Groups,
+			By: "the ConfigMap aws-auth, which maps " + found.ARN}, p)
 	}
 	if auth.accounts[p.AccountID] {
 		return Admission{Username: canonical, By: "the ConfigMap aws-auth, which maps the account " + p.AccountID}, nil
@@ -113,7 +119,8 @@ func (a *Authenticator) admitMapped(p Principal) (Admission, error) {
 type refusedError struct{ arn, cluster, why string }
 
 func (e *refusedError) Error() string {
-	return fmt.Sprintf("the token of %s is valid, but it has no access to cluster %s: %s", quoteARN(e.arn), quote(e.cluster), e.why)
+	return fmt.Sprintf("the token of %s is valid, but it has no access to cluster %s: %s", quoteARN(e.arn),
+		quote(e.cluster), e.why)
 }
 
 func refusal(cluster region.Cluster, p Principal, stale bool) error {

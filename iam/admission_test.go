@@ -42,7 +42,8 @@ func (w *world) deployerNamed(t *testing.T, session string) iam.Credentials {
 }
 
 // admitted is the user that a token's review names; its error says why there is none.
-func admitted(t *testing.T, w *world, as iam.Credentials, edit func(*iam.Authenticator)) (username string, groups []string, refusal string) {
+func admitted(t *testing.T, w *world, as iam.Credentials, edit func(*iam.Authenticator)) (username string,
+	groups []string, refusal string) {
 	t.Helper()
 	token, err := iam.Token(context.Background(), as, "us-east-1", endpoint, "demo", now)
 	if err != nil {
@@ -74,16 +75,28 @@ func TestAccessEntryNamesTheUser(t *testing.T) {
 		username      string
 		groups        []string
 	}{
-		{"a role's default", "build@1", region.AccessEntry{Type: "STANDARD", Username: "arn:aws:sts::111122223333:assumed-role/deployer/{{SessionName}}"},
+		{"a role's default", "build@1",
+			region.AccessEntry{Type: "STANDARD", Username: "arn:aws:sts::111122223333:assumed-role/deployer/{{SessionName}}"},
 			"arn:aws:sts::111122223333:assumed-role/deployer/build-1", nil},
-		{"an own name and groups", "build@1", region.AccessEntry{Type: "STANDARD", Username: "ci:{{SessionNameRaw}}", Groups: []string{"builders"}}, "ci:build@1", []string{"builders"}},
-		{"all templates", "x", region.AccessEntry{Type: "STANDARD", Username: "{{AccountID}}:{{SessionName}}", Groups: []string{"of-{{AccountID}}"}}, "111122223333:x", []string{"of-{{AccountID}}"}},
-		{"a session that would complete a group's name", "tem", region.AccessEntry{Type: "STANDARD", Username: "u", Groups: []string{"sys{{SessionName}}:masters"}}, "u", []string{"sys{{SessionName}}:masters"}},
-		{"a node", "i-0123456789abcdef0", region.AccessEntry{Type: "EC2_LINUX", Username: "system:node:{{EC2PrivateDNSName}}", Groups: []string{"system:nodes"}},
+		{"an own name and groups", "build@1",
+			region.AccessEntry{Type: "STANDARD", Username: "ci:{{SessionNameRaw}}", Groups: []string{"builders"}},
+			"ci:build@1", []string{"builders"}},
+		{"all templates", "x", region.AccessEntry{Type: "STANDARD", Username: "{{AccountID}}:{{SessionName}}",
+			Groups: []string{"of-{{AccountID}}"}}, "111122223333:x", []string{"of-{{AccountID}}"}},
+		{"a session that would complete a group's name", "tem",
+			region.AccessEntry{Type: "STANDARD", Username: "u", Groups: []string{"sys{{SessionName}}:masters"}}, "u",
+			[]string{"sys{{SessionName}}:masters"}},
+		{"a node", "i-0123456789abcdef0",
+			region.AccessEntry{Type: "EC2_LINUX", Username: "system:node:{{EC2PrivateDNSName}}",
+				Groups: []string{"system:nodes"}},
 			"system:node:ip-10-0-0-20.ec2.internal", []string{"system:bootstrappers", "system:nodes"}},
-		{"a Windows node", "i-0123456789abcdef0", region.AccessEntry{Type: "EC2_WINDOWS", Username: "system:node:{{EC2PrivateDNSName}}", Groups: []string{"eks:kube-proxy-windows", "system:nodes"}},
+		{"a Windows node", "i-0123456789abcdef0",
+			region.AccessEntry{Type: "EC2_WINDOWS", Username: "system:node:{{EC2PrivateDNSName}}",
+				Groups: []string{"eks:kube-proxy-windows", "system:nodes"}},
 			"system:node:ip-10-0-0-20.ec2.internal", []string{"eks:kube-proxy-windows", "system:bootstrappers", "system:nodes"}},
-		{"a Fargate pod's node", "fargate-ip-10-0-0-9", region.AccessEntry{Type: "FARGATE_LINUX", Username: "system:node:{{SessionName}}", Groups: []string{"system:bootstrappers", "system:node-proxier", "system:nodes"}},
+		{"a Fargate pod's node", "fargate-ip-10-0-0-9",
+			region.AccessEntry{Type: "FARGATE_LINUX", Username: "system:node:{{SessionName}}",
+				Groups: []string{"system:bootstrappers", "system:node-proxier", "system:nodes"}},
 			"system:node:fargate-ip-10-0-0-9", []string{"system:bootstrappers", "system:node-proxier", "system:nodes"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -91,7 +104,10 @@ func TestAccessEntryNamesTheUser(t *testing.T) {
 			c.entry.PrincipalARN, c.entry.PrincipalID = deployerARN, deployerID
 			w.entry(t, c.entry)
 			username, groups, refusal := admitted(t, w, credentials, func(a *iam.Authenticator) {
-				a.PrivateDNSName = func(id string) (string, bool) { return "ip-10-0-0-20.ec2.internal", id == "i-0123456789abcdef0" }
+				a.PrivateDNSName = func(id string) (string, bool) {
+					return "ip-10-0-0-20.ec2.internal",
+						id == "i-0123456789abcdef0"
+				}
 			})
 			if username != c.username || refusal != "" || !cmp.Equal(groups, c.groups) {
 				t.Errorf("got %q in %q, refusal %q; want %q in %q", username, groups, refusal, c.username, c.groups)
@@ -103,8 +119,10 @@ func TestAccessEntryNamesTheUser(t *testing.T) {
 func TestNodeWithoutInstanceIsRefused(t *testing.T) {
 	w := newWorld(t)
 	w.mode(t, "API")
-	w.entry(t, region.AccessEntry{PrincipalARN: deployerARN, PrincipalID: deployerID, Type: "EC2_LINUX", Username: "system:node:{{EC2PrivateDNSName}}", Groups: []string{"system:nodes"}})
-	for session, want := range map[string]string{"me": "not an instance's id", "i-0123456789abcdef0": "there is no instance", "i-0123456789abcdef0-x": "not an instance's id"} {
+	w.entry(t, region.AccessEntry{PrincipalARN: deployerARN, PrincipalID: deployerID, Type: "EC2_LINUX",
+		Username: "system:node:{{EC2PrivateDNSName}}", Groups: []string{"system:nodes"}})
+	for session, want := range map[string]string{"me": "not an instance's id",
+		"i-0123456789abcdef0": "there is no instance", "i-0123456789abcdef0-x": "not an instance's id"} {
 		if _, _, refusal := admitted(t, w, w.deployerNamed(t, session), nil); !strings.Contains(refusal, want) {
 			t.Errorf("session %s: got %q, want something about %q", session, refusal, want)
 		}
@@ -114,11 +132,13 @@ func TestNodeWithoutInstanceIsRefused(t *testing.T) {
 func TestPrincipalMadeAnewDoesNotMatchItsEntry(t *testing.T) {
 	w := newWorld(t)
 	w.mode(t, "API")
-	entry := region.AccessEntry{PrincipalARN: deployerARN, PrincipalID: "AROABBBBBBBBBBBBBBBBB", Type: "STANDARD", Username: "ci"}
+	entry := region.AccessEntry{PrincipalARN: deployerARN, PrincipalID: "AROABBBBBBBBBBBBBBBBB", Type: "STANDARD",
+		Username: "ci"}
 	for name, id := range map[string]string{"of an earlier role": "AROABBBBBBBBBBBBBBBBB", "without id": ""} {
 		entry.PrincipalID = id
 		w.entry(t, entry)
-		if _, _, refusal := admitted(t, w, w.deployerNamed(t, "x"), nil); !strings.Contains(refusal, "earlier principal of that name") {
+		if _, _, refusal := admitted(t, w, w.deployerNamed(t, "x"), nil); !strings.Contains(refusal,
+			"earlier principal of that name") {
 			t.Errorf("an entry %s: got %q", name, refusal)
 		}
 	}
@@ -127,7 +147,8 @@ func TestPrincipalMadeAnewDoesNotMatchItsEntry(t *testing.T) {
 // The same two principals in all modes: one with an access entry and a line in aws-auth, one with a line alone.
 func TestAuthenticationModeSaysWhatCounts(t *testing.T) {
 	auth, problems := iam.ParseAWSAuth(map[string]string{
-		"mapRoles": `[{rolearn: "arn:aws:iam::111122223333:role/deployer", username: "mapped:{{SessionName}}", groups: [mapped]}]`,
+		"mapRoles": `[{rolearn: "arn:aws:iam::111122223333:role/deployer", username: "mapped:{{SessionName}}", groups: ` +
+			`[mapped]}]`,
 		"mapUsers": `[{userarn: "arn:aws:iam::111122223333:user/other", username: other}]`,
 	})
 	if len(problems) > 0 {
@@ -137,7 +158,8 @@ func TestAuthenticationModeSaysWhatCounts(t *testing.T) {
 	w.entry(t, region.AccessEntry{PrincipalARN: deployerARN, PrincipalID: deployerID, Type: "STANDARD", Username: "entry"})
 	role := w.deployerNamed(t, "s")
 	for _, c := range []struct{ mode, role, other string }{
-		{"CONFIG_MAP", "mapped:s", "other"}, // API calls make no entries in this mode; one that is not the creator's means nothing
+		// API calls make no entries in this mode; one that is not the creator's means nothing
+		{"CONFIG_MAP", "mapped:s", "other"},
 		{"API_AND_CONFIG_MAP", "entry", "other"},
 		{"API", "entry", ""},
 	} {
@@ -145,7 +167,8 @@ func TestAuthenticationModeSaysWhatCounts(t *testing.T) {
 		if c.mode == "CONFIG_MAP" {
 			w.update(t, func(tx *state.Txn) { region.AccessEntries.Delete(tx, clusterID+"/"+deployerARN) })
 		} else {
-			w.entry(t, region.AccessEntry{PrincipalARN: deployerARN, PrincipalID: deployerID, Type: "STANDARD", Username: "entry"})
+			w.entry(t, region.AccessEntry{PrincipalARN: deployerARN, PrincipalID: deployerID, Type: "STANDARD",
+				Username: "entry"})
 		}
 		with := func(a *iam.Authenticator) { a.AWSAuth = func() iam.AWSAuth { return auth } }
 		gotRole, _, _ := admitted(t, w, role, with)
@@ -157,11 +180,14 @@ func TestAuthenticationModeSaysWhatCounts(t *testing.T) {
 }
 
 func TestStaleEntryLeavesThePrincipalToAWSAuth(t *testing.T) {
-	auth, _ := iam.ParseAWSAuth(map[string]string{"mapRoles": `[{rolearn: "arn:aws:iam::111122223333:role/deployer", username: mapped}]`})
+	auth, _ := iam.ParseAWSAuth(map[string]string{"mapRoles": `[{rolearn: "arn:aws:iam::111122223333:role/deployer", ` +
+		`username: mapped}]`})
 	w := newWorld(t)
 	w.mode(t, "API_AND_CONFIG_MAP")
-	w.entry(t, region.AccessEntry{PrincipalARN: deployerARN, PrincipalID: "AROABBBBBBBBBBBBBBBBB", Type: "STANDARD", Username: "entry"})
-	got, _, refusal := admitted(t, w, w.deployerNamed(t, "s"), func(a *iam.Authenticator) { a.AWSAuth = func() iam.AWSAuth { return auth } })
+	w.entry(t, region.AccessEntry{PrincipalARN: deployerARN, PrincipalID: "AROABBBBBBBBBBBBBBBBB", Type: "STANDARD",
+		Username: "entry"})
+	got, _, refusal := admitted(t, w, w.deployerNamed(t, "s"),
+		func(a *iam.Authenticator) { a.AWSAuth = func() iam.AWSAuth { return auth } })
 	if got != "mapped" {
 		t.Errorf("got %q (%s), want mapped", got, refusal)
 	}
@@ -170,7 +196,8 @@ func TestStaleEntryLeavesThePrincipalToAWSAuth(t *testing.T) {
 func TestCreatorOfAnOldRegionGetsInUntilItsEntryIsDeleted(t *testing.T) {
 	w := newWorld(t)
 	w.mode(t, "API")
-	if got, groups, _ := admitted(t, w, w.admin, nil); got != "kubernetes-admin" || !cmp.Equal(groups, []string{"system:masters"}) {
+	if got, groups, _ := admitted(t, w, w.admin, nil); got != "kubernetes-admin" ||
+		!cmp.Equal(groups, []string{"system:masters"}) {
 		t.Errorf("got %q in %q", got, groups)
 	}
 	w.update(t, func(tx *state.Txn) {

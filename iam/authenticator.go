@@ -145,13 +145,14 @@ const (
 
 // isPrincipalExtra says whether an extra's key, in any letter case, is one that the Authenticator writes.
 func isPrincipalExtra(key string) bool {
-	return slices.ContainsFunc([]string{extraARN, extraCanonicalARN, extraSessionName, extraAccessKeyID, extraPrincipalID, ExtraPrincipalID},
+	return slices.ContainsFunc([]string{extraARN, extraCanonicalARN, extraSessionName, extraAccessKeyID,
+		extraPrincipalID, ExtraPrincipalID},
 		func(own string) bool { return strings.EqualFold(key, own) })
 }
 
-// ForgesPrincipal says whether the attributes of a check by an API server are those of an impersonation that would set one of the
-// Authenticator's extras: of the verb impersonate, or of constrained impersonation (impersonate:MODE). "*" stands for many extras at once,
-// whose keys the check does not tell: once it is refused, the API server checks each.
+// ForgesPrincipal says whether the attributes of a check by an API server are those of an impersonation that would set
+// one of the Authenticator's extras: of the verb impersonate, or of constrained impersonation (impersonate:MODE). "*"
+// stands for many extras at once, whose keys the check does not tell: once it is refused, the API server checks each.
 func ForgesPrincipal(verb, resource, subresource string) bool {
 	verb, _, _ = strings.Cut(verb, ":")
 	return verb == "impersonate" && resource == "userextras" && (subresource == "*" || isPrincipalExtra(subresource))

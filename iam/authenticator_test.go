@@ -30,7 +30,8 @@ func review(t *testing.T, a *iam.Authenticator, token string) map[string]any {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{
 		"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "metadata": map[string]any{"creationTimestamp": nil},
-		"spec": map[string]any{"token": token, "audiences": []string{"https://kubernetes.default.svc"}}, "status": map[string]any{"user": map[string]any{}},
+		"spec":   map[string]any{"token": token, "audiences": []string{"https://kubernetes.default.svc"}},
+		"status": map[string]any{"user": map[string]any{}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -134,9 +135,12 @@ func TestOnlyTokenReviewsAreAnswered(t *testing.T) {
 		{"GET", http.MethodGet, "application/json", "", http.StatusMethodNotAllowed},
 		{"form", http.MethodPost, "application/x-www-form-urlencoded", "a=b", http.StatusUnsupportedMediaType},
 		{"no JSON", http.MethodPost, "application/json", "{", http.StatusBadRequest},
-		{"old version", http.MethodPost, "application/json", `{"apiVersion":"authentication.k8s.io/v1beta1","kind":"TokenReview"}`, http.StatusBadRequest},
-		{"another kind", http.MethodPost, "application/json", `{"apiVersion":"authentication.k8s.io/v1","kind":"SubjectAccessReview"}`, http.StatusBadRequest},
-		{"too large", http.MethodPost, "application/json", `{"spec":{"token":"` + strings.Repeat("x", 2<<20) + `"}}`, http.StatusBadRequest},
+		{"old version", http.MethodPost, "application/json",
+			`{"apiVersion":"authentication.k8s.io/v1beta1","kind":"TokenReview"}`, http.StatusBadRequest},
+		{"another kind", http.MethodPost, "application/json",
+			`{"apiVersion":"authentication.k8s.io/v1","kind":"SubjectAccessReview"}`, http.StatusBadRequest},
+		{"too large", http.MethodPost, "application/json", `{"spec":{"token":"` + strings.Repeat("x", 2<<20) + `"}}`,
+			http.StatusBadRequest},
 	} {
 		r := httptest.NewRequest(c.method, "/authenticate", strings.NewReader(c.body))
 		r.Header.Set("Content-Type", c.contentType)

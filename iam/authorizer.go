@@ -11,14 +11,16 @@ import (
 	"tripod/state"
 )
 
-// Authorizer is a cluster's authorization webhook: an API server sends it a SubjectAccessReview (authorization.k8s.io/v1) of what RBAC does
-// not allow, and it answers by the access policies of the user's access entry. It only ever allows, or has no opinion.
+// Authorizer is a cluster's authorization webhook: an API server sends it a SubjectAccessReview
+// (authorization.k8s.io/v1) of what RBAC does not allow, and it answers by the access policies of the user's access
+// entry. It only ever allows, or has no opinion.
 //
-// Who the user is, it believes neither a username nor an extra alone. The UID and the extra ExtraPrincipalID must name the same principal;
-// the principal must be one that the region has now; and its access entry must be of that very id. Both come from the Authenticator:
-// nothing else that an API server takes for a credential (certificates, service accounts, OIDC) makes such extras, and the API server
-// refuses to impersonate them, also to its administrators: see apiserver's extraGuard. So whoever impersonates a principal has its RBAC,
-// and not its access policies, as in EKS. A secret in the extras would not do better: users see their own, and audit logs keep them.
+// Who the user is, it believes neither a username nor an extra alone. The UID and the extra ExtraPrincipalID must name
+// the same principal; the principal must be one that the region has now; and its access entry must be of that very id.
+// Both come from the Authenticator: nothing else that an API server takes for a credential (certificates, service
+// accounts, OIDC) makes such extras, and the API server refuses to impersonate them, also to its administrators: see
+// apiserver's extraGuard. So whoever impersonates a principal has its RBAC, and not its access policies, as in EKS. A
+// secret in the extras would not do better: users see their own, and audit logs keep them.
 type Authorizer struct {
 	// ClusterID is the cluster's key in State.
 	ClusterID string
@@ -115,7 +117,8 @@ func (a *Authorizer) entryOf(spec accessReviewSpec) (entry region.AccessEntry, e
 	return entry, err
 }
 
-// principalOfUser is the account and the id of the principal that a user is, by the two places in which the Authenticator wrote it.
+// principalOfUser is the account and the id of the principal that a user is, by the two places in which the
+// Authenticator wrote it.
 func principalOfUser(spec accessReviewSpec) (account, id string, ok bool) {
 	uid, isIAM := strings.CutPrefix(spec.UID, UIDPrefix)
 	account, id, found := strings.Cut(uid, ":")
@@ -123,8 +126,8 @@ func principalOfUser(spec accessReviewSpec) (account, id string, ok bool) {
 	return account, id, isIAM && found && id != "" && len(extra) == 1 && extra[0] == id
 }
 
-// currentARN is the ARN, with its path, of the user or role with that id, if the region has it now. It is found by its name, for which the
-// canonical ARN serves; that it is the right one, its id tells.
+// currentARN is the ARN, with its path, of the user or role with that id, if the region has it now. It is found by its
+// name, for which the canonical ARN serves; that it is the right one, its id tells.
 func currentARN(tx *state.Txn, canonical []string, account, id string) (arn string, found bool) {
 	if len(canonical) != 1 {
 		return "", false
@@ -152,8 +155,10 @@ func requestOf(spec accessReviewSpec) (request api.Action) {
 	return request
 }
 
-// evaluatePolicy says whether an associated policy allows a request, and why. An allowance is worded as EKS words it in audit logs.
-func evaluatePolicy(entry region.AccessEntry, associated region.AssociatedPolicy, request api.Action) (allowed bool, reason string) {
+// evaluatePolicy says whether an associated policy allows a request, and why. An allowance is worded as EKS words it in
+// audit logs.
+func evaluatePolicy(entry region.AccessEntry, associated region.AssociatedPolicy, request api.Action) (allowed bool,
+	reason string) {
 	policy, found := AccessPolicyOf(associated.ARN)
 	switch {
 	case !found:

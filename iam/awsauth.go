@@ -13,7 +13,8 @@ type AWSAuth struct {
 	accounts     map[string]bool
 }
 
-// awsAuthMapping is an item of mapRoles or mapUsers. JSON's decoder takes the names of members in any letter case, as EKS does.
+// awsAuthMapping is an item of mapRoles or mapUsers. JSON's decoder takes the names of members in any letter case, as
+// EKS does.
 type awsAuthMapping struct {
 	ARN      string   `json:"-"`
 	RoleARN  string   `json:"rolearn"`
@@ -22,8 +23,8 @@ type awsAuthMapping struct {
 	Groups   []string `json:"groups"`
 }
 
-// ParseAWSAuth reads the ConfigMap's data. What is malformed is skipped, and told of in problems, one sentence each: a cluster must not
-// lose everybody because of one line. That is how aws-iam-authenticator does it, too.
+// ParseAWSAuth reads the ConfigMap's data. What is malformed is skipped, and told of in problems, one sentence each: a
+// cluster must not lose everybody because of one line. That is how aws-iam-authenticator does it, too.
 func ParseAWSAuth(data map[string]string) (auth AWSAuth, problems []string) {
 	tell := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	auth.roles = parseMappings("mapRoles", data, func(m awsAuthMapping) string { return m.RoleARN }, tell)
@@ -41,7 +42,8 @@ func ParseAWSAuth(data map[string]string) (auth AWSAuth, problems []string) {
 	}
 	auth.accounts = map[string]bool{}
 	for _, account := range accounts {
-		zeros := strings.Repeat("0", max(0, 12-len(account))) // without quotes YAML takes an id for a number, and its first zeros away
+		// without quotes YAML takes an id for a number, and its first zeros away
+		zeros := strings.Repeat("0", max(0, 12-len(account)))
 		auth.accounts[zeros+account] = true
 	}
 	return auth, problems

@@ -12,12 +12,13 @@ import (
 	"tripod/state"
 )
 
-// Bindings are the unique ids of the users, roles and sessions that a resource's policy names, by its elements. They were looked up when the policy was
-// stored, as in AWS: whoever is made anew under a name that the policy has is not whom it means ("AWS JSON policy elements: Principal" of the IAM user guide).
+// Bindings are the unique ids of the users, roles and sessions that a resource's policy names, by its elements. They
+// were looked up when the policy was stored, as in AWS: whoever is made anew under a name that the policy has is not
+// whom it means ("AWS JSON policy elements: Principal" of the IAM user guide).
 type Bindings map[string]string
 
-// Bind looks up whom a policy names in the account. unknown are the elements that name a user or role who is not there, or nobody that a policy can
-// name, sorted, each as it is written.
+// Bind looks up whom a policy names in the account. unknown are the elements that name a user or role who is not there,
+// or nobody that a policy can name, sorted, each as it is written.
 func Bind(tx *state.Txn, accountID string, d *Document) (bound Bindings, unknown []string) {
 	bound = Bindings{}
 	for _, element := range d.principals(kindAWS) {
@@ -51,8 +52,8 @@ func (d *Document) principals(kind string) []string {
 	return slices.Compact(all)
 }
 
-// BindOne is the unique id of whom an element names, and whether it is one that a policy can have. Accounts, federated users and whoever is in
-// another account, which nobody can look up here, have no id.
+// BindOne is the unique id of whom an element names, and whether it is one that a policy can have. Accounts, federated
+// users and whoever is in another account, which nobody can look up here, have no id.
 func BindOne(tx *state.Txn, accountID, element string) (id string, known bool) {
 	if element == "*" || isAccount(element) {
 		return "", true
@@ -62,7 +63,8 @@ func BindOne(tx *state.Txn, accountID, element string) (id string, known bool) {
 		return element, arn != ""
 	}
 	parts := strings.SplitN(element, ":", 6)
-	if len(parts) != 6 || parts[1] != "aws" || parts[3] != "" || !isAccount(parts[4]) || strings.ContainsAny(parts[5], "*?") {
+	if len(parts) != 6 || parts[1] != "aws" || parts[3] != "" || !isAccount(parts[4]) ||
+		strings.ContainsAny(parts[5], "*?") {
 		return "", false
 	}
 	kind, name, _ := strings.Cut(parts[5], "/")
@@ -92,7 +94,8 @@ func isAccount(text string) bool {
 	return len(text) == 12 && strings.Trim(text, "0123456789") == ""
 }
 
-// With is the document with unique ids where it names those who are bound. Elements of a policy that was stored before ids were looked up stay as they are.
+// With is the document with unique ids where it names those who are bound. Elements of a policy that was stored before
+// ids were looked up stay as they are.
 func (b Bindings) With(d *Document) *Document {
 	if len(b) == 0 {
 		return d
@@ -119,7 +122,8 @@ func (b Bindings) replace(elements map[string][]string) map[string][]string {
 	return out
 }
 
-// Shown is the policy's text as AWS shows it: whom it names by their ARNs of today, and by their unique ids where they are gone.
+// Shown is the policy's text as AWS shows it: whom it names by their ARNs of today, and by their unique ids where they
+// are gone.
 func (b Bindings) Shown(tx *state.Txn, text string) string {
 	now := make(map[string]string, len(b))
 	for element, id := range b {
@@ -133,12 +137,14 @@ func (b Bindings) Shown(tx *state.Txn, text string) string {
 	return replaceElements(text, now)
 }
 
-// ShownAs is how AWS shows an element that was bound to a unique id: by the ARN of today, and by the id where nobody has it any more.
+// ShownAs is how AWS shows an element that was bound to a unique id: by the ARN of today, and by the id where nobody
+// has it any more.
 func ShownAs(tx *state.Txn, element, id string) string {
 	if id == "" {
 		return element
 	}
-	if today, known := BindOne(tx, accountOf(element), element); known && today == id && strings.HasPrefix(element, "arn:") {
+	if today, known := BindOne(tx, accountOf(element), element); known && today == id &&
+		strings.HasPrefix(element, "arn:") {
 		return element // found by its name, which is quick
 	}
 	if arn := arnOfID(tx, id); arn != "" {
@@ -147,7 +153,8 @@ func ShownAs(tx *state.Txn, element, id string) string {
 	return id
 }
 
-// arnOfID is the ARN of the user, role or role's session with that unique id; empty where there is none. It reads all of them.
+// arnOfID is the ARN of the user, role or role's session with that unique id; empty where there is none. It reads all
+// of them.
 func arnOfID(tx *state.Txn, id string) string {
 	id, session, _ := strings.Cut(id, ":")
 	switch {
@@ -178,8 +185,8 @@ func userWithID(tx *state.Txn, id string) (region.User, bool) {
 	return region.User{}, false
 }
 
-// replaceElements writes other elements where the policy's text names AWS principals, and leaves everything else as it is, white space too. The text is
-// a policy that was parsed.
+// replaceElements writes other elements where the policy's text names AWS principals, and leaves everything else as it
+// is, white space too. The text is a policy that was parsed.
 func replaceElements(text string, by map[string]string) string {
 	var (
 		out     strings.Builder
@@ -227,7 +234,8 @@ func namesAWS(path []string) bool {
 			names = append(names, name)
 		}
 	}
-	return len(names) == 3 && names[0] == "Statement" && (names[1] == "Principal" || names[1] == "NotPrincipal") && names[2] == kindAWS
+	return len(names) == 3 && names[0] == "Statement" && (names[1] == "Principal" || names[1] == "NotPrincipal") &&
+		names[2] == kindAWS
 }
 
 func quoted(text string) []byte {

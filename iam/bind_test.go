@@ -62,7 +62,8 @@ func TestPolicyMeansWhomItNamedWhenItWasStored(t *testing.T) {
 		{"Effect":"Allow","Principal":{"AWS":"AROAR1","Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"},
 		{"Effect":"Deny","NotPrincipal":{"AWS":["AROAR1:s","` + arns + `:user/bert","999999999999"]},"Action":"sts:AssumeRole"}]}`)
 	first := bound.With(d).Statements
-	if got := []string{first[0].Principals["AWS"][0], first[1].Principals["AWS"][0], first[2].NotPrincipals["AWS"][0]}; got[0] != "AIDAANN1" || got[1] != "AROAR1" || got[2] != "AROAR1:s" {
+	if got := []string{first[0].Principals["AWS"][0], first[1].Principals["AWS"][0],
+		first[2].NotPrincipals["AWS"][0]}; got[0] != "AIDAANN1" || got[1] != "AROAR1" || got[2] != "AROAR1:s" {
 		t.Errorf("got %q", got)
 	}
 	if d.Statements[0].Principals["AWS"][0] != arns+":user/ann" {
@@ -70,9 +71,12 @@ func TestPolicyMeansWhomItNamedWhenItWasStored(t *testing.T) {
 	}
 	_ = m.View(func(tx *state.Txn) error {
 		for element, want := range map[string]bool{
-			"*": true, testAccount: true, "11112222333": false, "ann": false, arns + ":user/none": false, arns + ":user/*": false, arns + ":group/g": false,
-			arns + ":user/ann": true, "arn:aws:iam::999999999999:user/other": true, "arn:aws:iam::999999999999:nobody/x": false, "AIDANONE": false, "AROAR2": true,
-			"arn:aws:sts::" + testAccount + ":assumed-role/r": false, "arn:aws:sts::" + testAccount + ":federated-user/f": true, "arn:aws:s3:::bucket": false,
+			"*": true, testAccount: true, "11112222333": false, "ann": false, arns + ":user/none": false,
+			arns + ":user/*": false, arns + ":group/g": false,
+			arns + ":user/ann": true, "arn:aws:iam::999999999999:user/other": true,
+			"arn:aws:iam::999999999999:nobody/x": false, "AIDANONE": false, "AROAR2": true,
+			"arn:aws:sts::" + testAccount + ":assumed-role/r":   false,
+			"arn:aws:sts::" + testAccount + ":federated-user/f": true, "arn:aws:s3:::bucket": false,
 			arns + ":role/r": false /* without its path */, "arn:aws:iam::x:root": false, "": false,
 		} {
 			if _, got := BindOne(tx, testAccount, element); got != want {

@@ -11,18 +11,21 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// sdkToken is what eksctl makes (pkg/eks/auth/generator.go), as do other users of the SDK's presigner: both headers are set on the request,
-// and the presigner moves the second to the query.
+// sdkToken is what eksctl makes (pkg/eks/auth/generator.go), as do other users of the SDK's presigner: both headers are
+// set on the request, and the presigner moves the second to the query.
 func (w *world) sdkToken(t *testing.T, settings func(*sts.Options)) string {
 	t.Helper()
-	client := sts.New(sts.Options{Region: "us-east-1", Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-		return aws.Credentials{AccessKeyID: w.admin.AccessKeyID, SecretAccessKey: w.admin.SecretAccessKey}, nil
-	})}, settings)
-	presigned, err := sts.NewPresignClient(client).PresignGetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{}, func(options *sts.PresignOptions) {
-		options.ClientOptions = append(options.ClientOptions, func(options *sts.Options) {
-			options.APIOptions = append(options.APIOptions, smithyhttp.SetHeaderValue("x-k8s-aws-id", "demo"), smithyhttp.SetHeaderValue("X-Amz-Expires", "60"))
+	client := sts.New(sts.Options{Region: "us-east-1",
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: w.admin.AccessKeyID, SecretAccessKey: w.admin.SecretAccessKey}, nil
+		})}, settings)
+	presigned, err := sts.NewPresignClient(client).PresignGetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{},
+		func(options *sts.PresignOptions) {
+			options.ClientOptions = append(options.ClientOptions, func(options *sts.Options) {
+				options.APIOptions = append(options.APIOptions, smithyhttp.SetHeaderValue("x-k8s-aws-id", "demo"),
+					smithyhttp.SetHeaderValue("X-Amz-Expires", "60"))
+			})
 		})
-	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +95,8 @@ func TestSpellingsOfOtherClientsAreAccepted(t *testing.T) {
 	}
 }
 
-// The tokens that aws-iam-authenticator's own tests refuse (pkg/token/token_test.go, v0.6.13) before they ask STS, for the same reasons.
+// The tokens that aws-iam-authenticator's own tests refuse (pkg/token/token_test.go, v0.6.13) before they ask STS, for
+// the same reasons.
 func TestWhatTheReferenceRefusesIsRefused(t *testing.T) {
 	w := newWorld(t)
 	date := "x-amz-date=" + now.Format("20060102T150405Z")
@@ -115,7 +119,9 @@ func TestWhatTheReferenceRefusesIsRefused(t *testing.T) {
 		{"action", encode(global + "?action=NotGetCallerIdenity"), `action "NotGetCallerIdenity"`},
 		{"malformed query", encode(sts + cluster + "&" + date + "&x-amz-expires=60%gh"), "malformed"},
 		{"expires", encode(sts + cluster + "&" + date + "&x-amz-expires=9999999"), `X-Amz-Expires "9999999"`},
-		{"credential in two letter cases", encode(sts + cluster + "&X-Amz-Credential=ASIA&x-amz-credential=eve&" + date + "&x-amz-expires=60"), "more than once"},
+		{"credential in two letter cases",
+			encode(sts + cluster + "&X-Amz-Credential=ASIA&x-amz-credential=eve&" + date + "&x-amz-expires=60"),
+			"more than once"},
 	} {
 		t.Run(c.name, func(t *testing.T) { wantRefused(t, w, c.token, c.want) })
 	}
@@ -132,11 +138,14 @@ func TestWhatTheReferenceRefusesIsRefused(t *testing.T) {
 		return encode(u.String())
 	}
 	for _, c := range []struct{ name, token, want string }{
-		{"cluster not among the signed headers", presigned(func(q url.Values) { q.Set("X-Amz-SignedHeaders", "abc;def;host;x-k8s-aws-i") }), "does not cover the header x-k8s-aws-id"},
+		{"cluster not among the signed headers",
+			presigned(func(q url.Values) { q.Set("X-Amz-SignedHeaders", "abc;def;host;x-k8s-aws-i") }),
+			"does not cover the header x-k8s-aws-id"},
 		{"date that is none", presigned(func(q url.Values) { q.Set("X-Amz-Date", "xxxxxxx") }), "Date must be in ISO-8601"},
 		{"no date", presigned(func(q url.Values) { q.Del("X-Amz-Date") }), "X-Amz-Date"},
 		{"date long ago", presigned(func(q url.Values) { q.Set("X-Amz-Date", "19900422T010203Z") }), "ago"},
-		{"signature in another letter case too", presigned(func(q url.Values) { q.Set("x-amz-signature", q.Get("X-Amz-Signature")) }), "more than once"},
+		{"signature in another letter case too",
+			presigned(func(q url.Values) { q.Set("x-amz-signature", q.Get("X-Amz-Signature")) }), "more than once"},
 	} {
 		t.Run(c.name, func(t *testing.T) { wantRefused(t, w, c.token, c.want) })
 	}
@@ -147,28 +156,39 @@ func TestEndpointsAreTheReferences(t *testing.T) {
 	w := newWorld(t)
 	for own, hosts := range map[string]map[string]string{
 		"default-region": {
-			"sts.amazonaws.com": "us-east-1", "sts-fips.us-west-2.amazonaws.com": "us-west-2", "sts-fips.us-east-1.amazonaws.com": "us-east-1",
-			"sts.us-east-1.amazonaws.com": "us-east-1", "sts.us-west-2.amazonaws.com": "us-west-2", "sts.ap-northeast-2.amazonaws.com": "ap-northeast-2",
-			"sts.ca-central-1.amazonaws.com": "ca-central-1", "sts.eu-north-1.amazonaws.com": "eu-north-1", "sts.sa-east-1.amazonaws.com": "sa-east-1",
+			"sts.amazonaws.com": "us-east-1", "sts-fips.us-west-2.amazonaws.com": "us-west-2",
+			"sts-fips.us-east-1.amazonaws.com": "us-east-1",
+			"sts.us-east-1.amazonaws.com":      "us-east-1", "sts.us-west-2.amazonaws.com": "us-west-2",
+			"sts.ap-northeast-2.amazonaws.com": "ap-northeast-2",
+			"sts.ca-central-1.amazonaws.com":   "ca-central-1", "sts.eu-north-1.amazonaws.com": "eu-north-1",
+			"sts.sa-east-1.amazonaws.com":      "sa-east-1",
 			"sts.default-region.amazonaws.com": "default-region", "sts.not-a-region.amazonaws.com": "not-a-region",
 			"sts-fips.eu-west-1.amazonaws.com": "eu-west-1", "sts.us-gov-east-1.amazonaws.com": "us-gov-east-1",
-			"sts.us-west-2.api.aws": "us-west-2", "sts-fips.us-west-2.api.aws": "us-west-2", "sts.default-region.api.aws": "default-region",
-			"sts.amazonaws.com.cn": "", "sts.cn-north-1.amazonaws.com.cn": "", "sts.us-iso-east-1.c2s.ic.gov": "", "website.amazonaws.com": "",
-			"sts.cn-north-1.api.amazonwebservices.com.cn": "", "sts.cn-north-1.amazonaws.com": "", "sts.api.aws": "", "sts.us-west-2.api.aws.evil.example": "",
-			"sts.a.us-west-2.api.aws": "", "sts.-.amazonaws.com": "", "evil-sts.us-west-2.api.aws": "", "sts.global.amazonaws.org": "",
+			"sts.us-west-2.api.aws": "us-west-2", "sts-fips.us-west-2.api.aws": "us-west-2",
+			"sts.default-region.api.aws": "default-region",
+			"sts.amazonaws.com.cn":       "", "sts.cn-north-1.amazonaws.com.cn": "", "sts.us-iso-east-1.c2s.ic.gov": "",
+			"website.amazonaws.com":                       "",
+			"sts.cn-north-1.api.amazonwebservices.com.cn": "", "sts.cn-north-1.amazonaws.com": "", "sts.api.aws": "",
+			"sts.us-west-2.api.aws.evil.example": "",
+			"sts.a.us-west-2.api.aws":            "", "sts.-.amazonaws.com": "", "evil-sts.us-west-2.api.aws": "",
+			"sts.global.amazonaws.org": "",
 		},
 		"cn-north-1": {
 			"sts.cn-north-1.amazonaws.com.cn": "cn-north-1", "sts.cn-northwest-1.amazonaws.com.cn": "cn-northwest-1",
 			"sts.cn-north-1.api.amazonwebservices.com.cn": "cn-north-1", "sts-fips.cn-north-1.amazonaws.com.cn": "cn-north-1",
-			"sts.amazonaws.com": "", "sts.us-east-1.amazonaws.com": "", "sts-fips.us-east-1.amazonaws.com": "", "sts.us-isob-east-1.amazonaws.com.cn": "",
-			"sts.not-a-region.amazonaws.com.cn": "", "sts.us-west-2.amazonaws.com.cn": "",
+			"sts.amazonaws.com": "", "sts.us-east-1.amazonaws.com": "", "sts-fips.us-east-1.amazonaws.com": "",
+			"sts.us-isob-east-1.amazonaws.com.cn": "",
+			"sts.not-a-region.amazonaws.com.cn":   "", "sts.us-west-2.amazonaws.com.cn": "",
 		},
 		"us-gov-west-1": {
-			"sts.us-gov-west-1.amazonaws.com": "us-gov-west-1", "sts.us-gov-east-1.amazonaws.com": "us-gov-east-1", "sts.us-gov-west-1.api.aws": "us-gov-west-1",
-			"sts.amazonaws.com": "", "sts.cn-north-1.amazonaws.com.cn": "",
+			"sts.us-gov-west-1.amazonaws.com": "us-gov-west-1", "sts.us-gov-east-1.amazonaws.com": "us-gov-east-1",
+			"sts.us-gov-west-1.api.aws": "us-gov-west-1",
+			"sts.amazonaws.com":         "", "sts.cn-north-1.amazonaws.com.cn": "",
 		},
-		"us-iso-east-1":  {"sts.us-iso-east-1.c2s.ic.gov": "us-iso-east-1", "sts.cn-north-1.amazonaws.com.cn": "", "sts.us-east-1.amazonaws.com": ""},
-		"eusc-de-east-1": {"sts.eusc-de-east-1.amazonaws.eu": "eusc-de-east-1", "sts.eusc-de-east-1.api.amazonwebservices.eu": "eusc-de-east-1"},
+		"us-iso-east-1": {"sts.us-iso-east-1.c2s.ic.gov": "us-iso-east-1", "sts.cn-north-1.amazonaws.com.cn": "",
+			"sts.us-east-1.amazonaws.com": ""},
+		"eusc-de-east-1": {"sts.eusc-de-east-1.amazonaws.eu": "eusc-de-east-1",
+			"sts.eusc-de-east-1.api.amazonwebservices.eu": "eusc-de-east-1"},
 	} {
 		verifier := w.verifier()
 		verifier.Region = own

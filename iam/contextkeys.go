@@ -8,8 +8,8 @@ import (
 
 var variable = regexp.MustCompile(`\$\{([^},]+)`)
 
-// ContextKeys are the condition keys that the principal's policies ask for where they speak of an action, as they are written there, sorted; with an
-// empty action, wherever they ask. A policy that cannot be read asks for none.
+// ContextKeys are the condition keys that the principal's policies ask for where they speak of an action, as they are
+// written there, sorted; with an empty action, wherever they ask. A policy that cannot be read asks for none.
 func (p Principal) ContextKeys(action string) []string {
 	documents, _ := p.identityDocuments()
 	for _, limit := range p.limits() {

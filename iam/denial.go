@@ -17,8 +17,8 @@ const denialSeal = "authorization message"
 // ErrBadDenial says that an encoded authorization failure message was not made here.
 var ErrBadDenial = errors.New("the message is not this region's")
 
-// Denial is why a call was refused. EC2 gives it to the caller encoded, since it tells more than who may do nothing should know; sts
-// decode-authorization-message is for those who may.
+// Denial is why a call was refused. EC2 gives it to the caller encoded, since it tells more than who may do nothing
+// should know; sts decode-authorization-message is for those who may.
 type Denial struct {
 	Decision         Decision
 	Principal        Principal
@@ -40,8 +40,8 @@ type denialValue struct {
 	Value string `json:"value"`
 }
 
-// MarshalJSON writes what DecodeAuthorizationMessage answers ("DecodeAuthorizationMessage" of the STS API reference). The statements that matched
-// are not told.
+// MarshalJSON writes what DecodeAuthorizationMessage answers ("DecodeAuthorizationMessage" of the STS API reference).
+// The statements that matched are not told.
 func (d Denial) MarshalJSON() ([]byte, error) {
 	none := items[struct{}]{[]struct{}{}}
 	conditions := items[denialKey]{[]denialKey{}}

@@ -6,7 +6,7 @@
 // state. A token never leaves the process, and is never logged: it may have been signed with real AWS credentials,
 // and then it opens real clusters until it expires.
 //
-// Each zone answers its API servers' two webhooks for itself: Authenticator says as whom a token's principal enters, by access entries and
-// the ConfigMap aws-auth, and Authorizer what access policies let it do. Policies are data: accesspolicies.json has their rules as AWS
-// documents them, and where.
+// Each zone answers its API servers' two webhooks for itself: Authenticator says as whom a token's principal enters, by
+// access entries and the ConfigMap aws-auth, and Authorizer what access policies let it do. Policies are data:
+// accesspolicies.json has their rules as AWS documents them, and where.
 package iam

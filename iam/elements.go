@@ -5,9 +5,9 @@ import "slices"
 // kindAWS is the kind of the elements of a Principal that name accounts, users, roles and sessions.
 const kindAWS = "AWS"
 
-// Match says whether an element of a resource's policy is this principal: "*", its account (12 digits or the root's ARN), its own ARN or
-// unique id, or that of the role of its session. direct is false for the account alone, which leaves the decision to the principal's own
-// policies. Wildcards within an ARN match nothing, as in AWS.
+// Match says whether an element of a resource's policy is this principal: "*", its account (12 digits or the root's
+// ARN), its own ARN or unique id, or that of the role of its session. direct is false for the account alone, which
+// leaves the decision to the principal's own policies. Wildcards within an ARN match nothing, as in AWS.
 func (p Principal) Match(element string) (matched, direct bool) {
 	switch element {
 	case "":
@@ -25,20 +25,23 @@ func (p Principal) byRole(element string) bool {
 	return p.IssuerARN != "" && element == p.IssuerARN || p.IssuerID != "" && element == p.IssuerID
 }
 
-// Named says whether a resource-based policy's element lets the principal do what is requested without leave of its identity-based policies. A session
-// that is named by its role's ARN stays within permissions boundary and session policies; by its own ARN it does not ("Session policies" and "Permissions
-// boundaries for IAM entities" of the IAM user guide).
+// Named says whether a resource-based policy's element lets the principal do what is requested without leave of its
+// identity-based policies. A session that is named by its role's ARN stays within permissions boundary and session
+// policies; by its own ARN it does not ("Session policies" and "Permissions boundaries for IAM entities" of the IAM
+// user guide).
 func (p Principal) Named(element string, request Request) bool {
 	matched, direct := p.Match(element)
 	return matched && direct && (!p.byRole(element) || p.within(request))
 }
 
-// spared says whether a NotPrincipal excepts the principal. Its account alone does not: AWS looks at the account first, then at the role, then at the user
-// or session, and denies where one of them is not listed ("AWS JSON policy elements: NotPrincipal" of the IAM user guide). So a list that has the account, as it
-// must, leaves all of the account's users and roles denied who are not listed themselves.
+// spared says whether a NotPrincipal excepts the principal. Its account alone does not: AWS looks at the account first,
+// then at the role, then at the user or session, and denies where one of them is not listed ("AWS JSON policy elements:
+// NotPrincipal" of the IAM user guide). So a list that has the account, as it must, leaves all of the account's users
+// and roles denied who are not listed themselves.
 func (p Principal) spared(elements map[string][]string) bool {
 	listed := func(names ...string) bool {
-		return slices.ContainsFunc(elements[kindAWS], func(element string) bool { return element != "" && slices.Contains(names, element) })
+		return slices.ContainsFunc(elements[kindAWS],
+			func(element string) bool { return element != "" && slices.Contains(names, element) })
 	}
 	switch {
 	case listed("*"):
@@ -51,8 +54,8 @@ func (p Principal) spared(elements map[string][]string) bool {
 	return listed(p.ARN, p.UserID)
 }
 
-// Asking is the request as the policy of a resource is asked for it: what does it say of this principal? With direct, statements on the account, which leave
-// the decision to the principal's own policies, do not count.
+// Asking is the request as the policy of a resource is asked for it: what does it say of this principal? With direct,
+// statements on the account, which leave the decision to the principal's own policies, do not count.
 func (p Principal) Asking(request Request, direct bool) Request {
 	asked := request
 	asked.Spared = p.spared
@@ -63,16 +66,18 @@ func (p Principal) Asking(request Request, direct bool) Request {
 	return asked
 }
 
-// TrustsService says whether a statement of a trust policy that names its actions lets a service do one, under whatever conditions.
+// TrustsService says whether a statement of a trust policy that names its actions lets a service do one, under whatever
+// conditions.
 func (d *Document) TrustsService(service, action string) bool {
 	return slices.ContainsFunc(d.Statements, func(s Statement) bool {
-		return s.Effect != effectDeny && s.NotActions == nil && slices.Contains(s.Principals["Service"], service) && s.acts(action)
+		return s.Effect != effectDeny && s.NotActions == nil && slices.Contains(s.Principals["Service"], service) &&
+			s.acts(action)
 	})
 }
 
-// MayAssume says whether the principal may do an action, such as sts:AssumeRole, on a role with that trust policy. A role that trusts the
-// account leaves it to the principal's own policies; one that names the principal does not need their leave (see Named), but what they deny stays denied.
-// reason is the end of the sentence for who may not.
+// MayAssume says whether the principal may do an action, such as sts:AssumeRole, on a role with that trust policy. A
+// role that trusts the account leaves it to the principal's own policies; one that names the principal does not need
+// their leave (see Named), but what they deny stays denied. reason is the end of the sentence for who may not.
 func (p Principal) MayAssume(action, roleARN string, trust *Document, keys Keys) (may bool, reason string) {
 	request := Request{Action: action, Resource: roleARN, Keys: p.Keys().With(keys)}
 	own, reason := p.Evaluate(action, roleARN, keys)

@@ -4,8 +4,8 @@ import "testing"
 
 const testAccount = "111122223333"
 
-// TestNotPrincipalSparesOnlyWhomItListsThemselves is AWS's own example of NotPrincipal, and what must not come of it: the account has to be
-// listed, and is no word for all who are in it.
+// TestNotPrincipalSparesOnlyWhomItListsThemselves is AWS's own example of NotPrincipal, and what must not come of it:
+// the account has to be listed, and is no word for all who are in it.
 func TestNotPrincipalSparesOnlyWhomItListsThemselves(t *testing.T) {
 	const (
 		root    = "arn:aws:iam::" + testAccount + ":root"
@@ -17,11 +17,14 @@ func TestNotPrincipalSparesOnlyWhomItListsThemselves(t *testing.T) {
 		return Principal{ARN: "arn:aws:iam::" + testAccount + ":user/" + name, UserID: "AIDA" + name, AccountID: testAccount}
 	}
 	of := func(name string) Principal {
-		return Principal{ARN: "arn:aws:sts::" + testAccount + ":assumed-role/r/" + name, UserID: "AROAR:" + name, AccountID: testAccount, IssuerARN: role, IssuerID: "AROAR"}
+		return Principal{ARN: "arn:aws:sts::" + testAccount + ":assumed-role/r/" + name, UserID: "AROAR:" + name,
+			AccountID: testAccount, IssuerARN: role, IssuerID: "AROAR"}
 	}
 	everybody := map[string]Principal{
-		"ann": user("ann"), "bob": user("bob"), "session s": of("s"), "session t": of("t"), "root": rootPrincipal(testAccount, ""),
-		"federated ann": {ARN: "arn:aws:sts::" + testAccount + ":federated-user/ann", UserID: testAccount + ":ann", AccountID: testAccount},
+		"ann": user("ann"), "bob": user("bob"), "session s": of("s"), "session t": of("t"),
+		"root": rootPrincipal(testAccount, ""),
+		"federated ann": {ARN: "arn:aws:sts::" + testAccount + ":federated-user/ann", UserID: testAccount + ":ann",
+			AccountID: testAccount},
 	}
 	for list, spared := range map[string][]string{
 		`"` + root + `"`:                                  {"root"},
@@ -47,7 +50,8 @@ func TestNotPrincipalSparesOnlyWhomItListsThemselves(t *testing.T) {
 			may[name] = true
 		}
 		for name, p := range everybody {
-			if got, reason := p.MayAssume("sts:AssumeRole", role, d, nil); got != may[name] || !got && reason != "with an explicit deny in a resource-based policy" {
+			if got, reason := p.MayAssume("sts:AssumeRole", role, d, nil); got != may[name] || !got &&
+				reason != "with an explicit deny in a resource-based policy" {
 				t.Errorf("NotPrincipal [%s], %s: got %v %q, want %v", list, name, got, reason, may[name])
 			}
 		}

@@ -26,7 +26,8 @@ type Request struct {
 	Keys             Keys
 	// Principal asks a resource's policy for its statements on somebody; in identity-based policies it has no meaning.
 	Principal func(kind, pattern string) bool
-	// Spared says whether the elements of a NotPrincipal, by kind, except somebody; nil means whom Principal matches by one of them.
+	// Spared says whether the elements of a NotPrincipal, by kind, except somebody; nil means whom Principal matches by
+	// one of them.
 	Spared func(elements map[string][]string) bool
 }
 
@@ -120,7 +121,8 @@ func (s Statement) covers(request Request, variables bool) bool {
 // Keys are the global condition keys that say who calls.
 func (p Principal) Keys() Keys {
 	keys := Keys{
-		"aws:principalarn": {p.ARN}, "aws:principalaccount": {p.AccountID}, "aws:userid": {p.UserID}, "aws:principaltype": {"User"},
+		"aws:principalarn": {p.ARN}, "aws:principalaccount": {p.AccountID}, "aws:userid": {p.UserID},
+		"aws:principaltype": {"User"},
 	}
 	maps.Copy(keys, TagKeys("aws:principaltag", p.Tags))
 	if strings.HasPrefix(p.AccessKeyID, temporaryPrefix) {
@@ -130,7 +132,8 @@ func (p Principal) Keys() Keys {
 		}
 		keys["aws:tokenissuetime"] = []string{p.IssuedAt.UTC().Format(time.RFC3339)}
 	}
-	for key, value := range map[string]string{"aws:sourceidentity": p.SourceIdentity, "aws:federatedprovider": p.Provider} {
+	for key, value := range map[string]string{"aws:sourceidentity": p.SourceIdentity,
+		"aws:federatedprovider": p.Provider} {
 		if value != "" {
 			keys[key] = []string{value}
 		}

@@ -35,7 +35,8 @@ func (a *Authenticator) explain(cluster region.Cluster, p Principal) (api.Identi
 	return identity, admission
 }
 
-// ExplainToken says which checks a token passes, whom the cluster takes its owner for, and which access policies count for that one.
+// ExplainToken says which checks a token passes, whom the cluster takes its owner for, and which access policies count
+// for that one.
 func (a *Authenticator) ExplainToken(token string) (api.Identity, error) {
 	cluster, err := a.cluster()
 	if err != nil {
@@ -60,7 +61,8 @@ func policyOf(associated region.AssociatedPolicy) api.AccessPolicy {
 	return api.AccessPolicy{ARN: associated.ARN, Scope: associated.Scope, Namespaces: associated.Namespaces}
 }
 
-// Explain is what each policy of the principal's access entry says of an action. There is nothing where access policies do not count.
+// Explain is what each policy of the principal's access entry says of an action. There is nothing where access policies
+// do not count.
 func (a *Authorizer) Explain(p Principal, action api.Action) (decisions []api.PolicyDecision, err error) {
 	user := userOf(p, Admission{})
 	entry, err := a.entryOf(accessReviewSpec{UID: user.UID, Extra: user.Extra})
@@ -75,9 +77,9 @@ func (a *Authorizer) Explain(p Principal, action api.Action) (decisions []api.Po
 // anySession is the name of the session of a role that nobody has named a session of.
 const anySession = "SESSION"
 
-// PrincipalNamed finds the principal of the account that people mean: by the ARN of a user, a role, a role's session, a federated user or
-// root, as user/NAME, role/NAME, federated-user/NAME or root, or by the bare name of a user or role. The error is a sentence: IAM does not
-// have it, or that is no principal.
+// PrincipalNamed finds the principal of the account that people mean: by the ARN of a user, a role, a role's session, a
+// federated user or root, as user/NAME, role/NAME, federated-user/NAME or root, or by the bare name of a user or role.
+// The error is a sentence: IAM does not have it, or that is no principal.
 func PrincipalNamed(store state.Viewer, accountID, text string) (p Principal, err error) {
 	isARN := strings.HasPrefix(text, "arn:")
 	kind, name, session := splitPrincipal(text)
@@ -111,7 +113,8 @@ func PrincipalNamed(store state.Viewer, accountID, text string) (p Principal, er
 			p, what, found = rootPrincipal(accountID, ""), "root user", true
 			arn = p.ARN
 		default:
-			return fmt.Errorf("%s is no principal: write the ARN of a user, a role, a role's session, a federated user or root, "+
+			return fmt.Errorf("%s is no principal: write the ARN of a user, a role, a role's session, a federated "+
+				"user or root, "+
 				"or NAME, user/NAME, role/NAME, federated-user/NAME or root", quoteARN(text))
 		}
 		switch {

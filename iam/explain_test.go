@@ -34,7 +34,8 @@ func TestPrincipalsAreNamedInAllTheirForms(t *testing.T) {
 		"arn:aws:sts::111122223333:assumed-role/deployer/build-1": "arn:aws:sts::111122223333:assumed-role/deployer/build-1",
 		"nobody":      `IAM has no user and no role "nobody"`,
 		"role/nobody": `IAM has no role "nobody"`,
-		"arn:aws:iam::111122223333:role/deployer":           `IAM has no "arn:aws:iam::111122223333:role/deployer"; the role "deployer" is ` + deployerARN,
+		"arn:aws:iam::111122223333:role/deployer": `IAM has no "arn:aws:iam::111122223333:role/deployer"; the ` +
+			`role "deployer" is ` + deployerARN,
 		"arn:aws:sts::999999999999:assumed-role/deployer/x": `IAM has no "arn:aws:sts::999999999999:assumed-role/deployer/x"`,
 		"group/dev":                           "is no principal",
 		"arn:aws:iam::111122223333:group/dev": "is no principal",
@@ -58,18 +59,24 @@ func TestExplanationIsTheDecision(t *testing.T) {
 	w := newWorld(t)
 	w.mode(t, "API_AND_CONFIG_MAP")
 	w.deployer(t)
-	view := region.AssociatedPolicy{ARN: policyPrefix + "AmazonEKSViewPolicy", Scope: "namespace", Namespaces: []string{"team-*"}}
-	w.entry(t, region.AccessEntry{PrincipalARN: deployerARN, PrincipalID: deployerID, Type: "STANDARD", Username: "ci:{{SessionName}}", Groups: []string{"builders"},
+	view := region.AssociatedPolicy{ARN: policyPrefix + "AmazonEKSViewPolicy", Scope: "namespace",
+		Namespaces: []string{"team-*"}}
+	w.entry(t, region.AccessEntry{PrincipalARN: deployerARN, PrincipalID: deployerID, Type: "STANDARD",
+		Username: "ci:{{SessionName}}", Groups: []string{"builders"},
 		Policies: []region.AssociatedPolicy{view, clusterScope("AmazonEMRJobPolicy")}})
-	auth, _ := iam.ParseAWSAuth(map[string]string{"mapUsers": `[{userarn: "` + otherARN + `", username: ops, groups: [system:masters]}]`})
+	auth, _ := iam.ParseAWSAuth(map[string]string{"mapUsers": `[{userarn: "` +
+		otherARN + `", username: ops, groups: [system:masters]}]`})
 	authenticator := w.authenticator(&bytes.Buffer{})
 	authenticator.AWSAuth = func() iam.AWSAuth { return auth }
 	authorizer := &iam.Authorizer{ClusterID: clusterID, State: w}
 
 	for name, want := range map[string]api.Identity{
-		"role/deployer": {ID: deployerID, By: "the access entry of " + deployerARN, Username: "ci:SESSION", Groups: []string{"builders"}},
-		"other":         {ID: w.otherID(t), By: "the ConfigMap aws-auth, which maps " + otherARN, Username: "ops", Groups: []string{"system:masters"}},
-		"admin":         {ID: w.adminUser.ID, By: "the cluster's creator, which is of a time before access entries", Username: "kubernetes-admin", Groups: []string{"system:masters"}},
+		"role/deployer": {ID: deployerID, By: "the access entry of " + deployerARN, Username: "ci:SESSION",
+			Groups: []string{"builders"}},
+		"other": {ID: w.otherID(t), By: "the ConfigMap aws-auth, which maps " + otherARN, Username: "ops",
+			Groups: []string{"system:masters"}},
+		"admin": {ID: w.adminUser.ID, By: "the cluster's creator, which is of a time before access entries",
+			Username: "kubernetes-admin", Groups: []string{"system:masters"}},
 	} {
 		p, err := iam.PrincipalNamed(w, iam.DefaultAccountID, name)
 		if err != nil {
@@ -109,7 +116,8 @@ func TestExplanationIsTheDecision(t *testing.T) {
 
 	w.mode(t, "API")
 	other, _ := iam.PrincipalNamed(w, iam.DefaultAccountID, "other")
-	if got, err := authenticator.Explain(other); err != nil || got.Refusal != "it has no access entry" || got.Username != "" {
+	if got, err := authenticator.Explain(other); err != nil || got.Refusal != "it has no access entry" ||
+		got.Username != "" {
 		t.Errorf("a user whom nothing lets in: got %+v, %v", got, err)
 	}
 }
@@ -132,7 +140,8 @@ func TestExplanationOfATokenNamesTheChecksItPasses(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := authenticator.ExplainToken(token)
-		if err != nil || len(got.Checks) != c.passed || (c.refusal == "") != (got.Refusal == "") || !strings.Contains(got.Refusal, c.refusal) {
+		if err != nil || len(got.Checks) != c.passed || (c.refusal == "") != (got.Refusal == "") ||
+			!strings.Contains(got.Refusal, c.refusal) {
 			t.Errorf("%s with %s: got %+v, %v", c.cluster, c.as.AccessKeyID, got, err)
 		}
 		if (c.refusal == "") != (got.Username == "kubernetes-admin") {

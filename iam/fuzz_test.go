@@ -65,7 +65,8 @@ func FuzzWebToken(f *testing.F) {
 	}
 	signed := map[string]bool{}
 	for _, claims := range []map[string]any{
-		{"iss": "https://localhost:4566/id/A", "sub": "system:serviceaccount:default:shop", "aud": []string{"sts.amazonaws.com"}, "exp": now.Unix() + 60, "nbf": now.Unix(),
+		{"iss": "https://localhost:4566/id/A", "sub": "system:serviceaccount:default:shop",
+			"aud": []string{"sts.amazonaws.com"}, "exp": now.Unix() + 60, "nbf": now.Unix(),
 			"kubernetes.io": map[string]any{"namespace": "default", "pod": map[string]string{"name": "shop-1", "uid": "1"}}},
 		{"iss": "i", "sub": "s", "aud": "one", "exp": 1e300}, {"iss": "i"},
 	} {
@@ -101,8 +102,10 @@ func FuzzWebToken(f *testing.F) {
 func FuzzPolicy(f *testing.F) {
 	for _, statement := range []string{
 		`{"Effect":"Allow","Action":"a:*","Resource":"${a}*","Condition":{"ForAnyValue:StringLike":{"a":["*"]}}}`,
-		`{"Effect":"Deny","NotAction":["eks:*"],"NotResource":"*${user}}","Condition":{"Null":{"k:ip":true},"IpAddress":{"k:Ip":["10.0.0.0/8","::ffff:10.0.0.1"]}}}`,
-		`{"Effect":"Allow","Action":"*","Principal":{"AWS":["1","*"],"Service":"eks.amazonaws.com"},"Condition":{"NumericLessThanIfExists":{"k:numeric":2.5},"DateLessThan":{"k:date":1772600767}}}`,
+		`{"Effect":"Deny","NotAction":["eks:*"],"NotResource":"*${user}}","Condition":{"Null":{"k:ip":true},` +
+			`"IpAddress":{"k:Ip":["10.0.0.0/8","::ffff:10.0.0.1"]}}}`,
+		`{"Effect":"Allow","Action":"*","Principal":{"AWS":["1","*"],"Service":"eks.amazonaws.com"},` +
+			`"Condition":{"NumericLessThanIfExists":{"k:numeric":2.5},"DateLessThan":{"k:date":1772600767}}}`,
 		`{"Effect":"Deny","Action":"iam:PassRole","NotPrincipal":"*","Resource":"arn:*:role/${absent, 'ann'}"}`,
 	} {
 		f.Add(identity(statement))
@@ -124,7 +127,8 @@ func FuzzPolicy(f *testing.F) {
 			}
 			for _, request := range requests {
 				if got, want := iam.Decide(request, document), (reference{request, i == 2}).decide(text); got != want {
-					t.Errorf("%s on %s with %q: got %d, want %d by %s", request.Action, request.Resource, request.Keys, got, want, text)
+					t.Errorf("%s on %s with %q: got %d, want %d by %s", request.Action, request.Resource, request.Keys, got, want,
+						text)
 				}
 			}
 		}

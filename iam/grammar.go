@@ -8,14 +8,15 @@ import (
 	"strings"
 )
 
-// What may be stored as a policy, after "Grammar of the IAM JSON policy language", in the order in which IAM finds fault and with IAM's own sentences:
-// tools match on them.
+// What may be stored as a policy, after "Grammar of the IAM JSON policy language", in the order in which IAM finds
+// fault and with IAM's own sentences: tools match on them.
 const (
-	saysSyntax     = "Syntax errors in policy."
-	saysVersion    = "Policy document must be version 2012-10-17 or greater."
-	saysLegacy     = "The policy failed legacy parsing"
-	saysUnique     = "Statement IDs (SID) in a single policy must be unique."
-	saysSID        = "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*"
+	saysSyntax  = "Syntax errors in policy."
+	saysVersion = "Policy document must be version 2012-10-17 or greater."
+	saysLegacy  = "The policy failed legacy parsing"
+	saysUnique  = "Statement IDs (SID) in a single policy must be unique."
+	saysSID     = "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular " +
+		"expression [0-9A-Za-z]*"
 	saysActions    = "Policy statement must contain actions."
 	saysResources  = "Policy statement must contain resources."
 	saysPrincipal  = "Policy document should not specify a principal."
@@ -38,7 +39,8 @@ func (e *Malformed) Error() string { return e.Sentence }
 
 func malformed(format string, args ...any) error { return &Malformed{fmt.Sprintf(format, args...)} }
 
-// CheckIdentity says whether IAM takes a document as an inline policy, of a user, group, role or session. The error is a *Malformed.
+// CheckIdentity says whether IAM takes a document as an inline policy, of a user, group, role or session. The error is
+// a *Malformed.
 func CheckIdentity(text string) error { return checkIdentity(text, false) }
 
 // CheckManaged is CheckIdentity for managed policies, which must have the newest version.
@@ -61,7 +63,8 @@ func checkIdentity(text string, managed bool) error {
 		}
 	}
 	resource := p.resources()
-	for _, check := range []func() error{func() error { return legacyOnly(resource) }, p.noPrincipals, p.sids, p.someActions, func() error { return resource }, p.vendors, p.someResources} {
+	for _, check := range []func() error{func() error { return legacyOnly(resource) }, p.noPrincipals, p.sids,
+		p.someActions, func() error { return resource }, p.vendors, p.someResources} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -89,7 +92,8 @@ type grammarDocument struct {
 // grammarStatement has a statement's elements as JSON has them.
 type grammarStatement map[string]any
 
-var elements = []string{"Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"}
+var elements = []string{"Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource",
+	"NotResource", "Condition"}
 
 // readDocument reads a policy, and says whether its syntax is right.
 func readDocument(text string) (p grammarDocument, ok bool) {
@@ -104,7 +108,8 @@ func readDocument(text string) (p grammarDocument, ok bool) {
 	if raw, found := members["Id"]; found && (json.Unmarshal(raw, &id) != nil || string(raw) == "null") {
 		return p, false
 	}
-	if raw, found := members["Version"]; found && (json.Unmarshal(raw, &p.version) != nil || p.version != policyVersion && p.version != oldVersion) {
+	if raw, found := members["Version"]; found &&
+		(json.Unmarshal(raw, &p.version) != nil || p.version != policyVersion && p.version != oldVersion) {
 		return p, false
 	}
 	list, ok := statementList(members["Statement"])
@@ -170,7 +175,8 @@ func readValue(raw json.RawMessage) (any, bool) {
 
 func (s grammarStatement) syntax() bool {
 	effect, _ := s["Effect"].(string)
-	if !strings.EqualFold(effect, effectAllow) && !strings.EqualFold(effect, effectDeny) || s.has("Action") && s.has("NotAction") || s.has("Resource") && s.has("NotResource") {
+	if !strings.EqualFold(effect, effectAllow) && !strings.EqualFold(effect, effectDeny) || s.has("Action") &&
+		s.has("NotAction") || s.has("Resource") && s.has("NotResource") {
 		return false
 	}
 	if _, isText := s["Sid"].(string); s.has("Sid") && !isText {
@@ -218,7 +224,8 @@ func conditionValues(values any) bool {
 	case string, bool, json.Number:
 		return true
 	case []any:
-		return !slices.ContainsFunc(values, func(one any) bool { _, several := one.([]any); return several || one != nil && !conditionValues(one) })
+		return !slices.ContainsFunc(values,
+			func(one any) bool { _, several := one.([]any); return several || one != nil && !conditionValues(one) })
 	}
 	return false
 }
@@ -248,7 +255,8 @@ func (s grammarStatement) lacks(name, not string) bool {
 }
 
 func (p grammarDocument) noPrincipals() error {
-	if slices.ContainsFunc(p.statements, func(s grammarStatement) bool { return s.has("Principal") || s.has("NotPrincipal") }) {
+	if slices.ContainsFunc(p.statements,
+		func(s grammarStatement) bool { return s.has("Principal") || s.has("NotPrincipal") }) {
 		return malformed(saysPrincipal)
 	}
 	return nil
@@ -263,7 +271,8 @@ func (p grammarDocument) sids() error {
 		}
 		seen[sid] = true
 	}
-	if slices.ContainsFunc(slices.Collect(maps.Keys(seen)), func(sid string) bool { return strings.Trim(sid, alphanumeric) != "" }) {
+	if slices.ContainsFunc(slices.Collect(maps.Keys(seen)),
+		func(sid string) bool { return strings.Trim(sid, alphanumeric) != "" }) {
 		return malformed(saysSID)
 	}
 	return nil

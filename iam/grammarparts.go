@@ -102,8 +102,8 @@ func inBounds(text string, least, most int) bool {
 	return err == nil && n >= least && n <= most
 }
 
-// resources checks the resources. Of several that are wrong it is the last that IAM tells: of a list the first in the order of the alphabet, of the
-// statements the last, and a NotResource rather than a Resource.
+// resources checks the resources. Of several that are wrong it is the last that IAM tells: of a list the first in the
+// order of the alphabet, of the statements the last, and a NotResource rather than a Resource.
 func (p grammarDocument) resources() (wrong error) {
 	for _, element := range []string{"Resource", "NotResource"} {
 		for _, s := range p.statements {
@@ -140,10 +140,12 @@ func legacyResource(resource string, listed bool) bool {
 var partitions = []string{"aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc"}
 
 // iamPaths are how the resources of IAM's ARNs begin.
-var iamPaths = []string{"user/", "federated-user/", "role/", "group/", "instance-profile/", "mfa/", "server-certificate/", "policy/", "sms-mfa/", "saml-provider/", "oidc-provider/", "report/", "access-report/"}
+var iamPaths = []string{"user/", "federated-user/", "role/", "group/", "instance-profile/", "mfa/",
+	"server-certificate/", "policy/", "sms-mfa/", "saml-provider/", "oidc-provider/", "report/", "access-report/"}
 
 // regionalS3 are how the resources of those S3 ARNs begin that have a region. Buckets and objects have none.
-var regionalS3 = []string{"accesspoint/", "job/", "storage-lens/", "storage-lens-group/", "access-grants/", "async-request/", "*"}
+var regionalS3 = []string{"accesspoint/", "job/", "storage-lens/", "storage-lens-group/", "access-grants/",
+	"async-request/", "*"}
 
 // checkResource checks one resource by itself.
 func checkResource(resource string) error {

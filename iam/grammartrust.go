@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// What may be stored as a role's trust policy. IAM reads it with another parser than the policies of identities, which has other sentences.
+// What may be stored as a role's trust policy. IAM reads it with another parser than the policies of identities, which
+// has other sentences.
 const (
 	saysNoJSON         = "This policy contains invalid Json"
 	saysLeadingSpaces  = "JSON strings must not have leading spaces"
@@ -24,13 +25,15 @@ const (
 	saysEmptyPrincipal = "Missing required field Principal cannot be empty!"
 	saysPlainPrincipal = "Principal must be a JSON object."
 	saysPrincipalKind  = `Invalid principal in policy: "%s"`
-	saysNobody         = "Invalid principal in policy: com.amazon.balsa.error.InvalidPolicyException: The passed in policy has a statement with no principals!"
-	saysService        = `Invalid principal in policy: "SERVICE":"%s"`
-	saysUnknown        = `Invalid principal in policy: "AWS":"%s"`
-	saysFederated      = "Federated principals must be valid domain names or SAML metadata ARNs"
-	saysCognito        = "A condition block must be present for the Cognito provider"
+	saysNobody         = "Invalid principal in policy: com.amazon.balsa.error.InvalidPolicyException: The passed in " +
+		"policy has a statement with no principals!"
+	saysService   = `Invalid principal in policy: "SERVICE":"%s"`
+	saysUnknown   = `Invalid principal in policy: "AWS":"%s"`
+	saysFederated = "Federated principals must be valid domain names or SAML metadata ARNs"
+	saysCognito   = "A condition block must be present for the Cognito provider"
 	// saysShared is Tripod's own: AWS's sentence about shared issuers is in no document.
-	saysShared          = "The trust policy must have a condition on %s that is more than wildcards: the issuer signs tokens for everybody."
+	saysShared = "The trust policy must have a condition on %s that is more than wildcards: the issuer signs " +
+		"tokens for everybody."
 	saysTrustSyntax     = "Syntax error in policy."
 	saysNoAction        = "Missing required field Action"
 	saysForeignAction   = "AssumeRole policy may only specify STS AssumeRole actions."
@@ -45,7 +48,8 @@ var (
 	federated        = regexp.MustCompile(`^(arn:aws:iam::\d{12}:(oidc|saml)-provider/.+|([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,})$`)
 )
 
-// CheckTrust says whether IAM takes a document as a role's trust policy. Whether those whom it names are there is Bind's matter. The error is a *Malformed.
+// CheckTrust says whether IAM takes a document as a role's trust policy. Whether those whom it names are there is
+// Bind's matter. The error is a *Malformed.
 func CheckTrust(text string) error {
 	var members map[string]json.RawMessage
 	if json.Unmarshal([]byte(text), &members) != nil || len(text) > mostPolicyText {
@@ -58,7 +62,8 @@ func CheckTrust(text string) error {
 		return err
 	}
 	var version string
-	if raw, found := members["Version"]; found && (json.Unmarshal(raw, &version) != nil || version != policyVersion && version != oldVersion) {
+	if raw, found := members["Version"]; found &&
+		(json.Unmarshal(raw, &version) != nil || version != policyVersion && version != oldVersion) {
 		return malformed(saysBadVersion)
 	}
 	list, ok := statementList(members["Statement"])
@@ -196,7 +201,8 @@ func (s grammarStatement) stsActions() error {
 			return malformed(saysTrustSyntax)
 		}
 		if slices.ContainsFunc(s.texts(element), func(action string) bool {
-			return len(action) <= len(vendorOfTrustPolicy) || !strings.EqualFold(action[:len(vendorOfTrustPolicy)], vendorOfTrustPolicy)
+			return len(action) <= len(vendorOfTrustPolicy) ||
+				!strings.EqualFold(action[:len(vendorOfTrustPolicy)], vendorOfTrustPolicy)
 		}) {
 			return malformed(saysForeignAction)
 		}

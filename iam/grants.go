@@ -21,14 +21,16 @@ var managedParsed = sync.OnceValue(func() map[string]*Document {
 	return parsed
 })
 
-// Evaluate decides about an action on a resource by all of the principal's policies. keys are condition keys of the request, in lower
-// case, beside those that tell who calls. reason is the end of the sentence that a denied client gets.
+// Evaluate decides about an action on a resource by all of the principal's policies. keys are condition keys of the
+// request, in lower case, beside those that tell who calls. reason is the end of the sentence that a denied client
+// gets.
 func (p Principal) Evaluate(action, resource string, keys Keys) (decision Decision, reason string) {
 	request := Request{Action: action, Resource: resource, Keys: p.Keys().With(keys)}
 	return p.granted(action, func(documents []*Document) Decision { return Decide(request, documents...) })
 }
 
-// granted puts together what decide says of the principal's identity-based policies, and of all that limits them. The action is for the reason.
+// granted puts together what decide says of the principal's identity-based policies, and of all that limits them. The
+// action is for the reason.
 func (p Principal) granted(action string, decide func([]*Document) Decision) (decision Decision, reason string) {
 	identity, ok := p.identityDocuments()
 	if !ok {
@@ -106,8 +108,8 @@ func parseAll(texts []string) ([]*Document, error) {
 	return documents, nil
 }
 
-// identityDocuments are the principal's policies but for the boundary, and whether all can be read: of one that cannot nobody knows
-// what it denies.
+// identityDocuments are the principal's policies but for the boundary, and whether all can be read: of one that cannot
+// nobody knows what it denies.
 func (p Principal) identityDocuments() ([]*Document, bool) {
 	var documents []*Document
 	for _, arn := range p.Policies {
@@ -161,8 +163,8 @@ func (p *Principal) grantRole(tx *state.Txn, role region.Role) {
 	p.Tags = role.Tags
 }
 
-// tag adds a session's tags. Their keys are compared without regard to case, as IAM does: one that differs from a tag of the role by case
-// alone replaces it.
+// tag adds a session's tags. Their keys are compared without regard to case, as IAM does: one that differs from a tag
+// of the role by case alone replaces it.
 func (p *Principal) tag(tags map[string]string) {
 	if len(tags) == 0 {
 		return
@@ -185,7 +187,8 @@ func hasFold(tags map[string]string, key string) bool {
 	return false
 }
 
-// PrincipalOf is who a user, role or group would be that made a call, and whether there is one with that ARN. A role has no session then.
+// PrincipalOf is who a user, role or group would be that made a call, and whether there is one with that ARN. A role
+// has no session then.
 func PrincipalOf(tx *state.Txn, arn string) (Principal, bool) {
 	p := Principal{ARN: arn, AccountID: accountOf(arn)}
 	name := arn[strings.LastIndexByte(arn, '/')+1:]

@@ -17,7 +17,8 @@ func TestManagedPoliciesAreValidAndSorted(t *testing.T) {
 			t.Errorf("%s is not complete", p.ARN())
 		}
 	}
-	if !slices.IsSorted(names) || !slices.Contains(names, "AmazonEKSClusterPolicy") || len(slices.Compact(slices.Clone(names))) != len(names) {
+	if !slices.IsSorted(names) || !slices.Contains(names, "AmazonEKSClusterPolicy") ||
+		len(slices.Compact(slices.Clone(names))) != len(names) {
 		t.Errorf("got %q", names)
 	}
 }
@@ -26,31 +27,43 @@ func TestPrincipalDoesWhatAllItsPoliciesLeave(t *testing.T) {
 	allow := `{"Statement":{"Effect":"Allow","Action":"eks:*","Resource":"*"}}`
 	deny := `{"Statement":{"Effect":"Deny","Action":"eks:DeleteCluster","Resource":"*"}}`
 	list := `{"Statement":{"Effect":"Allow","Action":"eks:List*","Resource":"*"}}`
-	team := `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"eks:*","Resource":"arn:aws:eks:*:*:cluster/${aws:PrincipalTag/team}-*"}}`
+	team := `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"eks:*",` +
+		`"Resource":"arn:aws:eks:*:*:cluster/${aws:PrincipalTag/team}-*"}}`
 	gone := ""
 	const noPolicy, denied = "because no identity-based policy allows", "with an explicit deny in an identity-based policy"
-	const noBoundary, deniedBoundary = "because no permissions boundary allows", "with an explicit deny in a permissions boundary"
+	const noBoundary, deniedBoundary = "because no permissions boundary allows",
+		"with an explicit deny in a permissions boundary"
 	for name, c := range map[string]struct {
 		principal Principal
 		action    string
 		want      Decision
 		reason    string
 	}{
-		"nothing":                 {Principal{}, "eks:ListClusters", ImplicitDeny, noPolicy},
-		"administrator":           {Principal{Policies: []string{AdministratorAccess}}, "eks:ListClusters", Allowed, ""},
-		"power user":              {Principal{Policies: []string{managedPrefix + "/PowerUserAccess"}}, "iam:CreateUser", ImplicitDeny, noPolicy},
-		"document":                {Principal{Documents: []string{allow}}, "eks:ListClusters", Allowed, ""},
-		"deny wins":               {Principal{Policies: []string{AdministratorAccess}, Documents: []string{deny}}, "eks:DeleteCluster", ExplicitDeny, denied},
-		"within the boundary":     {Principal{Documents: []string{allow}, Boundary: &list}, "eks:ListClusters", Allowed, ""},
-		"beyond the boundary":     {Principal{Documents: []string{allow}, Boundary: &list}, "eks:DeleteCluster", ImplicitDeny, noBoundary},
+		"nothing":       {Principal{}, "eks:ListClusters", ImplicitDeny, noPolicy},
+		"administrator": {Principal{Policies: []string{AdministratorAccess}}, "eks:ListClusters", Allowed, ""},
+		"power user": {Principal{Policies: []string{managedPrefix + "/PowerUserAccess"}}, "iam:CreateUser",
+			ImplicitDeny, noPolicy},
+		"document": {Principal{Documents: []string{allow}}, "eks:ListClusters", Allowed, ""},
+		"deny wins": {Principal{Policies: []string{AdministratorAccess}, Documents: []string{deny}},
+			"eks:DeleteCluster", ExplicitDeny, denied},
+		"within the boundary": {Principal{Documents: []string{allow}, Boundary: &list}, "eks:ListClusters", Allowed, ""},
+		"beyond the boundary": {Principal{Documents: []string{allow}, Boundary: &list}, "eks:DeleteCluster",
+			ImplicitDeny, noBoundary},
 		"boundary grants nothing": {Principal{Boundary: &list}, "eks:ListClusters", ImplicitDeny, noPolicy},
-		"boundary denies":         {Principal{Documents: []string{allow}, Boundary: &deny}, "eks:DeleteCluster", ExplicitDeny, deniedBoundary},
-		"boundary is gone":        {Principal{Documents: []string{allow}, Boundary: &gone}, "eks:ListClusters", ExplicitDeny, "because the permissions boundary"},
-		"policy is broken":        {Principal{Policies: []string{AdministratorAccess}, Documents: []string{"{"}}, "eks:ListClusters", ExplicitDeny, "because a policy"},
-		"within the session":      {Principal{Documents: []string{allow}, SessionPolicies: []string{list}}, "eks:ListClusters", Allowed, ""},
-		"beyond the session":      {Principal{Documents: []string{allow}, SessionPolicies: []string{list}}, "eks:DeleteCluster", ImplicitDeny, "because no session policy"},
-		"own tag":                 {Principal{Documents: []string{team}, Tags: map[string]string{"Team": "blue"}}, "eks:DescribeCluster", Allowed, ""},
-		"another's tag":           {Principal{Documents: []string{team}, Tags: map[string]string{"Team": "*"}}, "eks:DescribeCluster", ImplicitDeny, noPolicy},
+		"boundary denies": {Principal{Documents: []string{allow}, Boundary: &deny}, "eks:DeleteCluster",
+			ExplicitDeny, deniedBoundary},
+		"boundary is gone": {Principal{Documents: []string{allow}, Boundary: &gone}, "eks:ListClusters", ExplicitDeny,
+			"because the permissions boundary"},
+		"policy is broken": {Principal{Policies: []string{AdministratorAccess}, Documents: []string{"{"}},
+			"eks:ListClusters", ExplicitDeny, "because a policy"},
+		"within the session": {Principal{Documents: []string{allow}, SessionPolicies: []string{list}}, "eks:ListClusters",
+			Allowed, ""},
+		"beyond the session": {Principal{Documents: []string{allow}, SessionPolicies: []string{list}}, "eks:DeleteCluster",
+			ImplicitDeny, "because no session policy"},
+		"own tag": {Principal{Documents: []string{team}, Tags: map[string]string{"Team": "blue"}},
+			"eks:DescribeCluster", Allowed, ""},
+		"another's tag": {Principal{Documents: []string{team}, Tags: map[string]string{"Team": "*"}}, "eks:DescribeCluster",
+			ImplicitDeny, noPolicy},
 	} {
 		got, reason := c.principal.Evaluate(c.action, "arn:aws:eks:us-east-1:111122223333:cluster/blue-1", nil)
 		if got != c.want || !strings.HasPrefix(reason, c.reason) || (reason == "") != (got == Allowed) {
@@ -60,7 +73,8 @@ func TestPrincipalDoesWhatAllItsPoliciesLeave(t *testing.T) {
 }
 
 func TestSessionNamedByItsRoleStaysWithinWhatNarrowsIt(t *testing.T) {
-	const role, session, target = "arn:aws:iam::111122223333:role/r", "arn:aws:sts::111122223333:assumed-role/r/s", "arn:aws:iam::111122223333:role/target"
+	const role, session, target = "arn:aws:iam::111122223333:role/r", "arn:aws:sts::111122223333:assumed-role/r/s",
+		"arn:aws:iam::111122223333:role/target"
 	list := `{"Statement":{"Effect":"Allow","Action":"eks:List*","Resource":"*"}}`
 	assume := `{"Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"*"}}`
 	deny := `{"Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}`
@@ -78,7 +92,8 @@ func TestSessionNamedByItsRoleStaysWithinWhatNarrowsIt(t *testing.T) {
 		"session, beyond the boundary": {session, Principal{Boundary: &list}, true},
 		"session, which is denied":     {session, Principal{SessionPolicies: []string{deny}}, false},
 	} {
-		trust, err := ParseTrust(`{"Statement":{"Effect":"Allow","Principal":{"AWS":"` + c.named + `"},"Action":"sts:AssumeRole"}}`)
+		trust, err := ParseTrust(`{"Statement":{"Effect":"Allow","Principal":{"AWS":"` +
+			c.named + `"},"Action":"sts:AssumeRole"}}`)
 		if err != nil {
 			t.Fatal(err)
 		}

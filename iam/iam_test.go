@@ -93,7 +93,8 @@ func (w *world) update(t *testing.T, fn func(*state.Txn)) {
 }
 
 func (w *world) verifier() iam.Verifier {
-	return iam.Verifier{ClusterName: "demo", Region: "us-east-1", Hosts: hosts, State: w, Now: func() time.Time { return now }}
+	return iam.Verifier{ClusterName: "demo", Region: "us-east-1", Hosts: hosts, State: w,
+		Now: func() time.Time { return now }}
 }
 
 func TestIDsHaveAWSsShapes(t *testing.T) {
@@ -156,7 +157,8 @@ func TestLookupKnowsActiveKeysOfUsersOnly(t *testing.T) {
 		key.Status = "Inactive"
 		region.AccessKeys.Put(tx, key.ID, key)
 	})
-	for name, id := range map[string]string{"inactive": w.admin.AccessKeyID, "without user": w.other.AccessKeyID, "foreign": "AKIAIOSFODNN7EXAMPLE", "empty": ""} {
+	for name, id := range map[string]string{"inactive": w.admin.AccessKeyID, "without user": w.other.AccessKeyID,
+		"foreign": "AKIAIOSFODNN7EXAMPLE", "empty": ""} {
 		if _, _, err := iam.Lookup(w, id, "", now); !errors.Is(err, iam.ErrUnknownKey) {
 			t.Errorf("%s key: got %v, want ErrUnknownKey", name, err)
 		}
@@ -168,7 +170,8 @@ func TestExecCredentialSpeaksTheVersionThatWasAsked(t *testing.T) {
 	for _, c := range []struct{ info, want, refused string }{
 		{"", "client.authentication.k8s.io/v1beta1", ""},
 		{`{"apiVersion":"client.authentication.k8s.io/v1beta1"}`, "client.authentication.k8s.io/v1beta1", ""},
-		{`{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","spec":{"interactive":false}}`, "client.authentication.k8s.io/v1", ""},
+		{`{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","spec":{"interactive":false}}`,
+			"client.authentication.k8s.io/v1", ""},
 		{`{"apiVersion":"client.authentication.k8s.io/v1alpha1"}`, "", "v1alpha1"},
 		{`{`, "", "KUBERNETES_EXEC_INFO"},
 	} {

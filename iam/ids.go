@@ -27,8 +27,8 @@ func NewUser(random io.Reader, accountID, name string, now time.Time, policies .
 	}, nil
 }
 
-// NewID makes the unique id of an IAM entity: a prefix of four letters that tells its kind (AIDA, AROA, AGPA, ANPA, AIPA) and 17
-// characters, drawn from random.
+// NewID makes the unique id of an IAM entity: a prefix of four letters that tells its kind (AIDA, AROA, AGPA, ANPA,
+// AIPA) and 17 characters, drawn from random.
 func NewID(random io.Reader, prefix string) (string, error) {
 	bits := make([]byte, 11)
 	if _, err := io.ReadFull(random, bits); err != nil {
@@ -37,8 +37,8 @@ func NewID(random io.Reader, prefix string) (string, error) {
 	return prefix + base32.StdEncoding.EncodeToString(bits)[:17], nil
 }
 
-// NewAccessKey makes the record of an active access key of a user: AKIA and 16 characters, and a secret of 40, drawn from
-// random. As in AWS, the id tells the account to those who decode it (sts get-access-key-info).
+// NewAccessKey makes the record of an active access key of a user: AKIA and 16 characters, and a secret of 40, drawn
+// from random. As in AWS, the id tells the account to those who decode it (sts get-access-key-info).
 func NewAccessKey(random io.Reader, accountID, user string, now time.Time) (region.AccessKey, error) {
 	id, secret, err := newKey(random, "AKIA", accountID)
 	if err != nil {

@@ -30,8 +30,8 @@ const (
 	// issuerTimeout bounds the fetch of an issuer's keys as a whole, and maxDocument each of its two documents in bytes.
 	issuerTimeout = 5 * time.Second
 	maxDocument   = 1 << 20
-	// keysLife is how long keys are used before they are fetched anew, and keysPause how soon after a fetch that failed, or for a token with
-	// an unknown key, there is another one: tokens cost their senders nothing.
+	// keysLife is how long keys are used before they are fetched anew, and keysPause how soon after a fetch that failed,
+	// or for a token with an unknown key, there is another one: tokens cost their senders nothing.
 	keysLife  = 5 * time.Minute
 	keysPause = 5 * time.Second
 	// mostIssuers is how many issuers' keys are kept.
@@ -41,9 +41,9 @@ const (
 // ErrIssuer says that a foreign issuer's keys could not be had. The error that wraps it is a sentence for the user.
 var ErrIssuer = errors.New("could not retrieve the verification keys of the token's issuer")
 
-// Issuers are foreign OpenID Connect issuers, whose keys are fetched when a token of theirs comes: by https alone, without redirects
-// or proxy, and only from this machine's own loopback and the hosts that the user named, as nothing else of Tripod leaves it. The zero
-// value is ready.
+// Issuers are foreign OpenID Connect issuers, whose keys are fetched when a token of theirs comes: by https alone,
+// without redirects or proxy, and only from this machine's own loopback and the hosts that the user named, as nothing
+// else of Tripod leaves it. The zero value is ready.
 type Issuers struct {
 	// Hosts may be asked beside loopback. An issuer's keys may be at another one than its discovery document.
 	Hosts IssuerHosts
@@ -65,8 +65,9 @@ type issuerKeys struct {
 	err     error
 }
 
-// Verify says whether the token is signed by its issuer. The issuer's certificate must be one that the system trusts, or the chain it
-// shows holds a certificate with one of the thumbprints (SHA-1 in hex), as an IAM OIDC provider has them. The error wraps ErrIssuer.
+// Verify says whether the token is signed by its issuer. The issuer's certificate must be one that the system trusts,
+// or the chain it shows holds a certificate with one of the thumbprints (SHA-1 in hex), as an IAM OIDC provider has
+// them. The error wraps ErrIssuer.
 func (i *Issuers) Verify(ctx context.Context, token WebToken, thumbprints []string) (bool, error) {
 	keys := i.of(strings.Join(append([]string{token.Issuer}, thumbprints...), " "))
 	keys.mu.Lock()
@@ -108,14 +109,16 @@ func (i *Issuers) now() time.Time {
 }
 
 // fetchKeys reads the issuer's discovery document and the key set that it names.
-func (i *Issuers) fetchKeys(ctx context.Context, issuer string, thumbprints []string) (map[string]crypto.PublicKey, error) {
+func (i *Issuers) fetchKeys(ctx context.Context, issuer string, thumbprints []string) (map[string]crypto.PublicKey,
+	error) {
 	client := i.client(thumbprints)
 	defer client.CloseIdleConnections()
 	var discovery struct {
 		Issuer  string `json:"issuer"`
 		JWKSURI string `json:"jwks_uri"`
 	}
-	if err := fetch(ctx, client, strings.TrimSuffix(issuer, "/")+"/.well-known/openid-configuration", &discovery); err != nil {
+	if err := fetch(ctx, client, strings.TrimSuffix(issuer, "/")+"/.well-known/openid-configuration",
+		&discovery); err != nil {
 		return nil, err
 	}
 	if discovery.Issuer != issuer {
@@ -189,7 +192,10 @@ func (i *Issuers) client(thumbprints []string) *http.Client {
 		}
 		conn := tls.Client(raw, &tls.Config{
 			ServerName: host, MinVersion: tls.VersionTLS12, InsecureSkipVerify: true, // as trusted verifies
-			VerifyConnection: func(state tls.ConnectionState) error { return trusted(state.PeerCertificates, host, thumbprints) },
+			VerifyConnection: func(state tls.ConnectionState) error {
+				return trusted(state.PeerCertificates, host,
+					thumbprints)
+			},
 		})
 		if err := conn.HandshakeContext(ctx); err != nil {
 			raw.Close()
@@ -210,14 +216,16 @@ func (i *Issuers) dial(ctx context.Context, dialer *net.Dialer, network, address
 	return i.Dial(ctx, dialer, network, address)
 }
 
-// trusted verifies a server's chain by the system's roots, or else by those of its certificates that have one of the thumbprints.
+// trusted verifies a server's chain by the system's roots, or else by those of its certificates that have one of the
+// thumbprints.
 func trusted(chain []*x509.Certificate, host string, thumbprints []string) error {
 	options := x509.VerifyOptions{DNSName: host, Intermediates: x509.NewCertPool()}
 	pinned := x509.NewCertPool()
 	for _, cert := range chain {
 		options.Intermediates.AddCert(cert)
 		sum := sha1.Sum(cert.Raw)
-		if slices.ContainsFunc(thumbprints, func(one string) bool { return strings.EqualFold(one, hex.EncodeToString(sum[:])) }) {
+		if slices.ContainsFunc(thumbprints,
+			func(one string) bool { return strings.EqualFold(one, hex.EncodeToString(sum[:])) }) {
 			pinned.AddCert(cert)
 		}
 	}
@@ -261,7 +269,8 @@ func (k webKey) public() crypto.PublicKey {
 		}
 		return &rsa.PublicKey{N: n, E: int(e.Int64())}
 	case "EC":
-		curve := map[string]elliptic.Curve{"P-256": elliptic.P256(), "P-384": elliptic.P384(), "P-521": elliptic.P521()}[k.Curve]
+		curve := map[string]elliptic.Curve{"P-256": elliptic.P256(), "P-384": elliptic.P384(),
+			"P-521": elliptic.P521()}[k.Curve]
 		if curve == nil {
 			return nil
 		}

@@ -45,13 +45,19 @@ func TestForeignIssuersMustBeProper(t *testing.T) {
 		want        string
 	}{
 		"of an unknown certificate": {want: "neither trusted by this system nor of the provider's thumbprints"},
-		"that is another":           {thumbprints: true, discovery: func(d map[string]string) { d["issuer"] = "https://example.com" }, want: "another issuer's"},
-		"with keys by http":         {thumbprints: true, discovery: func(d map[string]string) { d["jwks_uri"] = "http://127.0.0.1/keys" }, want: "no https URL"},
-		"whose keys have moved":     {thumbprints: true, discovery: func(d map[string]string) { d["jwks_uri"] = d["issuer"] + "/moved" }, want: "it answers 302"},
-		"whose keys have no end":    {thumbprints: true, discovery: func(d map[string]string) { d["jwks_uri"] = d["issuer"] + "/endless" }, want: "longer than"},
-		"out in the world":          {url: "https://192.0.2.1", want: "neither localhost nor a loopback address"},
-		"of the cloud's metadata":   {url: "https://169.254.169.254", want: "neither localhost nor a loopback address"},
-		"whose keys are elsewhere":  {thumbprints: true, discovery: func(d map[string]string) { d["jwks_uri"] = "https://10.0.0.1/keys" }, want: "neither localhost nor a loopback address"},
+		"that is another": {thumbprints: true,
+			discovery: func(d map[string]string) { d["issuer"] = "https://example.com" }, want: "another issuer's"},
+		"with keys by http": {thumbprints: true,
+			discovery: func(d map[string]string) { d["jwks_uri"] = "http://127.0.0.1/keys" }, want: "no https URL"},
+		"whose keys have moved": {thumbprints: true,
+			discovery: func(d map[string]string) { d["jwks_uri"] = d["issuer"] + "/moved" }, want: "it answers 302"},
+		"whose keys have no end": {thumbprints: true,
+			discovery: func(d map[string]string) { d["jwks_uri"] = d["issuer"] + "/endless" }, want: "longer than"},
+		"out in the world":        {url: "https://192.0.2.1", want: "neither localhost nor a loopback address"},
+		"of the cloud's metadata": {url: "https://169.254.169.254", want: "neither localhost nor a loopback address"},
+		"whose keys are elsewhere": {thumbprints: true,
+			discovery: func(d map[string]string) { d["jwks_uri"] = "https://10.0.0.1/keys" },
+			want:      "neither localhost nor a loopback address"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			foreign := issuer.New(t)
@@ -95,7 +101,8 @@ func TestKeysAreFetchedOnceAndAnewAfterTheirTime(t *testing.T) {
 		by   *issuer.Issuer
 		wait time.Duration
 		want int64
-	}{{foreign, 0, 1}, {foreign, time.Minute, 1}, {stranger, 0, 2}, {stranger, time.Second, 2}, {foreign, 10 * time.Minute, 3}} {
+	}{{foreign, 0, 1}, {foreign, time.Minute, 1}, {stranger, 0, 2}, {stranger, time.Second, 2},
+		{foreign, 10 * time.Minute, 3}} {
 		now = now.Add(step.wait)
 		if verify(step.by); fetches.Load() != step.want {
 			t.Errorf("step %d: %d fetches, want %d", i, fetches.Load(), step.want)
@@ -106,10 +113,11 @@ func TestKeysAreFetchedOnceAndAnewAfterTheirTime(t *testing.T) {
 func TestIssuerThatFailsIsAskedOnceAPause(t *testing.T) {
 	now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	var asked atomic.Int64
-	issuers := &iam.Issuers{Now: func() time.Time { return now }, Dial: func(context.Context, *net.Dialer, string, string) (net.Conn, error) {
-		asked.Add(1)
-		return nil, errors.New("nobody is there")
-	}}
+	issuers := &iam.Issuers{Now: func() time.Time { return now },
+		Dial: func(context.Context, *net.Dialer, string, string) (net.Conn, error) {
+			asked.Add(1)
+			return nil, errors.New("nobody is there")
+		}}
 	token, err := iam.ParseWebToken(issuer.New(t).Sign(map[string]any{"iss": "https://localhost", "sub": "u"}))
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +126,8 @@ func TestIssuerThatFailsIsAskedOnceAPause(t *testing.T) {
 		var all sync.WaitGroup
 		for range 20 {
 			all.Go(func() {
-				if got, err := issuers.Verify(t.Context(), token, nil); got || !errors.Is(err, iam.ErrIssuer) || !strings.Contains(err.Error(), "nobody is there") {
+				if got, err := issuers.Verify(t.Context(), token, nil); got || !errors.Is(err, iam.ErrIssuer) ||
+					!strings.Contains(err.Error(), "nobody is there") {
 					t.Errorf("got %v, %v, want the issuer's fault", got, err)
 				}
 			})

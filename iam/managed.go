@@ -30,7 +30,8 @@ type ManagedPolicy struct {
 // ARN is the policy's.
 func (p ManagedPolicy) ARN() string { return managedPrefix + p.Path + p.Name }
 
-// ManagedPolicies are those of AWS's managed policies that users of EKS attach, sorted by name: after "AWS managed policy reference".
+// ManagedPolicies are those of AWS's managed policies that users of EKS attach, sorted by name: after "AWS managed
+// policy reference".
 var ManagedPolicies = sync.OnceValue(func() []ManagedPolicy {
 	var policies []ManagedPolicy
 	if err := json.Unmarshal(managedText, &policies); err != nil {
@@ -51,7 +52,8 @@ var managedDocuments = sync.OnceValue(func() map[string]string {
 // IsManaged says whether an ARN is that of a policy of AWS's own, whether there is one or not.
 func IsManaged(arn string) bool { return strings.HasPrefix(arn, managedPrefix+"/") }
 
-// PolicyDocument is the text in force of a managed policy, AWS's own or the account's, and whether there is such a policy.
+// PolicyDocument is the text in force of a managed policy, AWS's own or the account's, and whether there is such a
+// policy.
 func PolicyDocument(tx *state.Txn, arn string) (string, bool) {
 	if IsManaged(arn) {
 		document, found := managedDocuments()[arn]

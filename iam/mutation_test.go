@@ -10,8 +10,8 @@ import (
 	"tripod/iam"
 )
 
-// mutate changes a text in one to three places, as an attacker who tries or a broken client would: bytes and bits, pieces left out, doubled,
-// moved, or taken from another text.
+// mutate changes a text in one to three places, as an attacker who tries or a broken client would: bytes and bits,
+// pieces left out, doubled, moved, or taken from another text.
 func (d dice) mutate(text, other string) string {
 	b := []byte(text)
 	for range 1 + d.IntN(3) {
@@ -72,7 +72,8 @@ func TestNoMutatedTokenIsAccepted(t *testing.T) {
 		token, plain := d.mutate(good, another), d.mutate(decoded(good), decoded(another))
 		for _, mutated := range []string{token, encode(plain)} {
 			// The same request in another spelling is the same token.
-			if _, err := verifier.Verify(mutated); err == nil && !sameRequest(decoded(mutated), decoded(signed)) && !sameRequest(decoded(mutated), decoded(ofSession)) {
+			if _, err := verifier.Verify(mutated); err == nil && !sameRequest(decoded(mutated), decoded(signed)) &&
+				!sameRequest(decoded(mutated), decoded(ofSession)) {
 				t.Fatalf("the token %q is accepted: %q", mutated, decoded(mutated))
 			}
 		}

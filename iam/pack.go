@@ -10,8 +10,8 @@ import (
 const (
 	// packed begins what is compressed; JSON begins with a brace. Tokens of older Tripods are never compressed.
 	packed = 1
-	// worthPacking is the length in bytes from which a session has policies or tags that compression makes much shorter; without them it would
-	// only cost time. mostUnpacked is far beyond what fits into a token.
+	// worthPacking is the length in bytes from which a session has policies or tags that compression makes much shorter;
+	// without them it would only cost time. mostUnpacked is far beyond what fits into a token.
 	worthPacking = 400
 	mostUnpacked = 64 << 10
 )

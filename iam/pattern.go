@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// pattern is a policy's text with its variables filled in. What a variable brought is compared literally, whatever it holds: else a
-// session named "*" would match everything.
+// pattern is a policy's text with its variables filled in. What a variable brought is compared literally, whatever it
+// holds: else a session named "*" would match everything.
 type pattern []patternRune
 
 type patternRune struct {
@@ -14,11 +14,12 @@ type patternRune struct {
 	wild bool // r is * or ? and stands for others
 }
 
-// mostExpanded is how long a pattern gets, in characters, by what its variables bring: a policy can name one long value thousands of times.
+// mostExpanded is how long a pattern gets, in characters, by what its variables bring: a policy can name one long value
+// thousands of times.
 const mostExpanded = 64 << 10
 
-// expand fills in ${key}, ${key, 'default'} and the literals ${*}, ${?} and ${$}. It fails where a key is missing that has no default, and
-// where the text grows longer than anything that it is compared with.
+// expand fills in ${key}, ${key, 'default'} and the literals ${*}, ${?} and ${$}. It fails where a key is missing that
+// has no default, and where the text grows longer than anything that it is compared with.
 func expand(text string, keys Keys, variables bool) (pattern, bool) {
 	var p pattern
 	literal := func(s string) {

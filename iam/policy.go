@@ -43,9 +43,9 @@ type Condition struct {
 	Values        []string
 }
 
-// ParseTrust reads the policy of a role that says who may assume it: it has principals, and no resources. Like ParseIdentity and ParseResource it
-// asks for what evaluation needs, so that what was stored stays readable; what may be stored is CheckTrust's and CheckIdentity's matter. The error
-// is a sentence for the user.
+// ParseTrust reads the policy of a role that says who may assume it: it has principals, and no resources. Like
+// ParseIdentity and ParseResource it asks for what evaluation needs, so that what was stored stays readable; what may
+// be stored is CheckTrust's and CheckIdentity's matter. The error is a sentence for the user.
 func ParseTrust(text string) (*Document, error) {
 	return parsePolicy(text, func(s Statement) error {
 		switch {
@@ -75,8 +75,8 @@ func ParseIdentity(text string) (*Document, error) {
 	})
 }
 
-// ParseResource reads the policy of a resource, such as a key: its statements have principals. One without an action or a resource is taken and
-// has no effect ("Elements in a key policy" of KMS's guide).
+// ParseResource reads the policy of a resource, such as a key: its statements have principals. One without an action or
+// a resource is taken and has no effect ("Elements in a key policy" of KMS's guide).
 func ParseResource(text string) (*Document, error) {
 	d, err := parsePolicy(text, func(s Statement) error {
 		if s.Principals == nil && s.NotPrincipals == nil {
@@ -131,7 +131,8 @@ func parsePolicy(text string, check func(Statement) error) (*Document, error) {
 }
 
 func parseStatement(raw json.RawMessage) (s Statement, err error) {
-	members, err := object(raw, "Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Principal", "NotPrincipal", "Condition")
+	members, err := object(raw, "Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Principal",
+		"NotPrincipal", "Condition")
 	if err != nil {
 		return s, err
 	}
@@ -233,8 +234,8 @@ func parseConditions(raw json.RawMessage) ([]Condition, error) {
 	return conditions, nil
 }
 
-// object reads a JSON object, refusing what encoding/json lets pass: a member twice, where readers could differ on which counts, and
-// something behind it. names are the members that it may have, in that very spelling; none means any.
+// object reads a JSON object, refusing what encoding/json lets pass: a member twice, where readers could differ on
+// which counts, and something behind it. names are the members that it may have, in that very spelling; none means any.
 func object(raw []byte, names ...string) (map[string]json.RawMessage, error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	if token, err := dec.Token(); err != nil || token != json.Delim('{') {
@@ -270,7 +271,8 @@ func object(raw []byte, names ...string) (map[string]json.RawMessage, error) {
 
 var errEmptyList = errors.New("is an empty list")
 
-// oneOrMore reads a string, number or boolean, or a list of them, as strings. A null in a list is nothing, as IAM has it.
+// oneOrMore reads a string, number or boolean, or a list of them, as strings. A null in a list is nothing, as IAM has
+// it.
 func oneOrMore(raw json.RawMessage) ([]string, error) {
 	list := []json.RawMessage{raw}
 	several := bytes.HasPrefix(bytes.TrimSpace(raw), []byte("["))

@@ -28,7 +28,8 @@ var ErrUnknownKey = errors.New("the access key is not known here")
 
 // Principal is who made a request, once its signature is verified.
 type Principal struct {
-	// ARN is the principal's, such as arn:aws:iam::111122223333:user/admin or arn:aws:sts::111122223333:assumed-role/NAME/SESSION.
+	// ARN is the principal's, such as arn:aws:iam::111122223333:user/admin or
+	// arn:aws:sts::111122223333:assumed-role/NAME/SESSION.
 	ARN string
 	// UserID is its unique id, AIDA... for a user, AROA...:SESSION for an assumed role; the root user's is the account's.
 	UserID string
@@ -36,10 +37,11 @@ type Principal struct {
 	AccountID string
 	// AccessKeyID signed the request.
 	AccessKeyID string
-	// IssuerARN and IssuerID are those of the role (with its path) that a session acts as; empty where the principal is a user.
-	// Access entries and a cluster's creator are matched by them.
+	// IssuerARN and IssuerID are those of the role (with its path) that a session acts as; empty where the principal is a
+	// user. Access entries and a cluster's creator are matched by them.
 	IssuerARN, IssuerID string
-	// SessionName is the role session's; empty for users, federated ones among them: their names are in ARN and UserID alone.
+	// SessionName is the role session's; empty for users, federated ones among them: their names are in ARN and UserID
+	// alone.
 	SessionName string
 	// Policies are the ARNs of the managed policies attached, to the principal or its groups.
 	Policies []string
@@ -53,8 +55,8 @@ type Principal struct {
 	Tags map[string]string
 	// Transitive are the session's tags that go on to sessions begun from it.
 	Transitive map[string]string
-	// SourceIdentity is who began the chain of sessions, Provider the ARN of the OIDC provider whose token began this one; empty where nobody
-	// said.
+	// SourceIdentity is who began the chain of sessions, Provider the ARN of the OIDC provider whose token began this one;
+	// empty where nobody said.
 	SourceIdentity, Provider string
 	// MFA says that the session began with a code of an MFA device, and MFAAge how long ago that was.
 	MFA    bool
@@ -109,10 +111,10 @@ func (p Principal) Allowed(action, resource string) bool {
 	return decision == Allowed
 }
 
-// Lookup finds the principal of an access key and the key's secret. sessionToken goes with temporary credentials, and is empty for
-// long-term keys. The error wraps ErrUnknownKey where the key, or its user or role, is not there or not active; ErrBadSessionToken
-// where the token is not this key's; ErrExpired. It says nothing that a caller must not see. The token, which proves itself, is checked
-// here; the caller verifies the signature with the secret.
+// Lookup finds the principal of an access key and the key's secret. sessionToken goes with temporary credentials, and
+// is empty for long-term keys. The error wraps ErrUnknownKey where the key, or its user or role, is not there or not
+// active; ErrBadSessionToken where the token is not this key's; ErrExpired. It says nothing that a caller must not see.
+// The token, which proves itself, is checked here; the caller verifies the signature with the secret.
 func Lookup(store state.Viewer, accessKeyID, sessionToken string, now time.Time) (Principal, string, error) {
 	var (
 		principal Principal
@@ -157,7 +159,8 @@ func ownerOf(tx *state.Txn, key region.AccessKey) (Principal, bool) {
 	return userPrincipal(tx, user, key.ID), found
 }
 
-// lookupSession opens the token and finds whom it stands for: a role or user that was deleted, or made anew since, has no sessions.
+// lookupSession opens the token and finds whom it stands for: a role or user that was deleted, or made anew since, has
+// no sessions.
 func lookupSession(tx *state.Txn, accessKeyID, sessionToken string, now time.Time) (Principal, string, error) {
 	key, found := region.SessionKeys.Get(tx, region.CurrentSessionKey)
 	if !found {
@@ -183,7 +186,8 @@ func lookupSession(tx *state.Txn, accessKeyID, sessionToken string, now time.Tim
 	return RoleSession(tx, role, session, accessKeyID), session.Secret, nil
 }
 
-// RoleSession is the principal that a session of the role makes of whoever has its credentials. accessKeyID may be empty.
+// RoleSession is the principal that a session of the role makes of whoever has its credentials. accessKeyID may be
+// empty.
 func RoleSession(tx *state.Txn, role region.Role, session Session, accessKeyID string) Principal {
 	principal := Principal{
 		ARN:    "arn:aws:sts::" + accountOf(role.ARN) + ":assumed-role/" + role.Name + "/" + session.Name,
@@ -208,8 +212,8 @@ func beginner(tx *state.Txn, session Session, accessKeyID string) (Principal, bo
 	return userPrincipal(tx, user, accessKeyID), found
 }
 
-// userSession is the principal that a session of a user or root makes: that one, or with a name of its own a federated one, who may do what
-// the first and the session's policies both allow, and without those nothing.
+// userSession is the principal that a session of a user or root makes: that one, or with a name of its own a federated
+// one, who may do what the first and the session's policies both allow, and without those nothing.
 func userSession(tx *state.Txn, principal Principal, session Session) Principal {
 	if session.Name != "" {
 		principal.federate(session.Name)

@@ -47,10 +47,12 @@ func (d dice) some(texts ...string) any {
 
 // What policies and requests are made of: little, so that they meet.
 var (
-	actions          = []string{"eks:DescribeCluster", "eks:ListClusters", "iam:PassRole"}
-	actionPatterns   = []string{"*", "eks:*", "EKS:describe*", "eks:?istClusters", "iam:PassRole", "iam:*Role", "ec2:*"}
-	resources        = []string{"arn:aws:eks:us-east-1:1:cluster/ann", "arn:aws:eks:us-east-1:1:cluster/a*", "arn:aws:iam::1:role/ann", "*"}
-	resourcePatterns = []string{"*", "arn:aws:eks:*:cluster/*", "arn:aws:eks:*:cluster/${user}", "arn:aws:eks:us-east-1:1:cluster/a?n", "arn:aws:iam::1:role/${absent, 'ann'}",
+	actions        = []string{"eks:DescribeCluster", "eks:ListClusters", "iam:PassRole"}
+	actionPatterns = []string{"*", "eks:*", "EKS:describe*", "eks:?istClusters", "iam:PassRole", "iam:*Role", "ec2:*"}
+	resources      = []string{"arn:aws:eks:us-east-1:1:cluster/ann", "arn:aws:eks:us-east-1:1:cluster/a*",
+		"arn:aws:iam::1:role/ann", "*"}
+	resourcePatterns = []string{"*", "arn:aws:eks:*:cluster/*", "arn:aws:eks:*:cluster/${user}",
+		"arn:aws:eks:us-east-1:1:cluster/a?n", "arn:aws:iam::1:role/${absent, 'ann'}",
 		"arn:aws:iam::1:role/${many}", "arn:*/${star}", "arn:aws:eks:us-east-1:1:cluster/a${*}"}
 	values = map[string][]string{
 		"String":  {"ann", "Ann", "bob", "a*", "", "ann:1"},
@@ -62,22 +64,26 @@ var (
 		"Bool":    {"true", "false", "True"},
 	}
 	wanted = map[string][]string{
-		"String":  {"ann", "Ann", "a*", "?nn", "*", "${user}", "${star}", "${none}", "${many}", "bob", ""},
-		"Binary":  {"QQ==", "Qg=="},
-		"Arn":     {"arn:aws:iam::1:role/a", "arn:aws:iam::*:role/*", "arn:*", "arn:aws:*:*:*:*", "arn:aws:iam::?:role/b*", "*"},
+		"String": {"ann", "Ann", "a*", "?nn", "*", "${user}", "${star}", "${none}", "${many}", "bob", ""},
+		"Binary": {"QQ==", "Qg=="},
+		"Arn": {"arn:aws:iam::1:role/a", "arn:aws:iam::*:role/*", "arn:*", "arn:aws:*:*:*:*", "arn:aws:iam::?:role/b*",
+			"*"},
 		"Ip":      {"10.0.0.0/8", "10.0.0.1", "10.0.0.1/32", "0.0.0.0/0", "none"},
 		"Numeric": {"1", "2", "x"},
 		"Date":    {"2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", "never"},
 		"Bool":    {"true", "false"},
 	}
 	operators = map[string][]string{
-		"String":  {"StringEquals", "StringNotEquals", "StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase", "StringLike", "StringNotLike"},
-		"Binary":  {"BinaryEquals"},
-		"Arn":     {"ArnEquals", "ArnLike", "ArnNotEquals", "ArnNotLike"},
-		"Ip":      {"IpAddress", "NotIpAddress"},
-		"Numeric": {"NumericEquals", "NumericNotEquals", "NumericLessThan", "NumericLessThanEquals", "NumericGreaterThan", "NumericGreaterThanEquals"},
-		"Date":    {"DateEquals", "DateNotEquals", "DateLessThan", "DateLessThanEquals", "DateGreaterThan", "DateGreaterThanEquals"},
-		"Bool":    {"Bool"},
+		"String": {"StringEquals", "StringNotEquals", "StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase", "StringLike",
+			"StringNotLike"},
+		"Binary": {"BinaryEquals"},
+		"Arn":    {"ArnEquals", "ArnLike", "ArnNotEquals", "ArnNotLike"},
+		"Ip":     {"IpAddress", "NotIpAddress"},
+		"Numeric": {"NumericEquals", "NumericNotEquals", "NumericLessThan", "NumericLessThanEquals", "NumericGreaterThan",
+			"NumericGreaterThanEquals"},
+		"Date": {"DateEquals", "DateNotEquals", "DateLessThan", "DateLessThanEquals", "DateGreaterThan",
+			"DateGreaterThanEquals"},
+		"Bool": {"Bool"},
 	}
 	kinds      = []string{"String", "Binary", "Arn", "Ip", "Numeric", "Date", "Bool"}
 	principals = []string{"*", "1", "arn:aws:iam::1:user/ann", "arn:aws:iam::2:root"}
@@ -119,7 +125,8 @@ func (d dice) policy(t testing.TB, trust bool) string {
 	t.Helper()
 	var statements []map[string]any
 	for range 1 + d.IntN(3) {
-		s := map[string]any{"Effect": "Allow", d.of("Action", "Action", "NotAction"): d.some(actionPatterns...), "Condition": d.condition()}
+		s := map[string]any{"Effect": "Allow", d.of("Action", "Action", "NotAction"): d.some(actionPatterns...),
+			"Condition": d.condition()}
 		if d.chance(25) {
 			s["Effect"] = "Deny"
 		}
@@ -135,7 +142,8 @@ func (d dice) policy(t testing.TB, trust bool) string {
 		}
 		statements = append(statements, s)
 	}
-	text, err := json.Marshal(map[string]any{"Version": d.of("2012-10-17", "2012-10-17", "2008-10-17"), "Statement": statements})
+	text, err := json.Marshal(map[string]any{"Version": d.of("2012-10-17", "2012-10-17", "2008-10-17"),
+		"Statement": statements})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,9 +161,10 @@ func (d dice) policies(t *testing.T) []string {
 
 func (d dice) request() iam.Request {
 	caller := d.of(principals[1:]...)
-	return iam.Request{Action: d.of(actions...), Resource: d.of(resources...), Keys: d.keys(), Principal: func(kind, element string) bool {
-		return kind == "AWS" && (element == "*" || element == caller)
-	}}
+	return iam.Request{Action: d.of(actions...), Resource: d.of(resources...), Keys: d.keys(),
+		Principal: func(kind, element string) bool {
+			return kind == "AWS" && (element == "*" || element == caller)
+		}}
 }
 
 func TestEvaluatorDecidesAsThePlainReference(t *testing.T) {
@@ -176,8 +185,10 @@ func TestEvaluatorDecidesAsThePlainReference(t *testing.T) {
 		}
 		want := reference{Request: request}.all(identity, boundary, session)
 		seen[want]++
-		if got, reason := p.Evaluate(request.Action, request.Resource, request.Keys); got != want || (got == iam.Allowed) != (reason == "") {
-			t.Fatalf("%s on %s with %q: got %d %q, want %d by\n%s\nboundary %s\nsession %s", request.Action, request.Resource, request.Keys, got, reason, want,
+		if got, reason := p.Evaluate(request.Action, request.Resource, request.Keys); got != want ||
+			(got == iam.Allowed) != (reason == "") {
+			t.Fatalf("%s on %s with %q: got %d %q, want %d by\n%s\nboundary %s\nsession %s", request.Action, request.Resource,
+				request.Keys, got, reason, want,
 				strings.Join(identity, "\n"), boundary, strings.Join(session, "\n"))
 		}
 		trust := d.policy(t, true)
@@ -204,7 +215,8 @@ func TestMoreDeniesNeverAllowMore(t *testing.T) {
 		request, identity := d.request(), d.policies(t)
 		before, _ := iam.Principal{Documents: identity}.Evaluate(request.Action, request.Resource, request.Keys)
 		denying := strings.ReplaceAll(d.policy(t, false), `"Allow"`, `"Deny"`)
-		after, _ := iam.Principal{Documents: append(slices.Clone(identity), denying)}.Evaluate(request.Action, request.Resource, request.Keys)
+		after, _ := iam.Principal{Documents: append(slices.Clone(identity), denying)}.Evaluate(request.Action,
+			request.Resource, request.Keys)
 		if before != iam.Allowed && after == iam.Allowed || before == iam.ExplicitDeny && after != iam.ExplicitDeny {
 			t.Fatalf("%s: %d became %d by adding %s to %s", request.Action, before, after, denying, identity)
 		}

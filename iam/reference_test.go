@@ -14,8 +14,9 @@ import (
 	"tripod/iam"
 )
 
-// reference decides as "Policy evaluation logic" of the IAM user guide says it, from the policies' JSON, as plainly as it can be written and without
-// a line of the evaluator's: no parsed form, no order that saves work. It is for valid policies.
+// reference decides as "Policy evaluation logic" of the IAM user guide says it, from the policies' JSON, as plainly as
+// it can be written and without a line of the evaluator's: no parsed form, no order that saves work. It is for valid
+// policies.
 type reference struct {
 	iam.Request
 	ofResource bool // the policies are those of resources: a statement of theirs without a resource has no effect
@@ -144,7 +145,8 @@ func (r reference) anyPrincipal(principals any) bool {
 func (r reference) holds(operator, key string, want []string, variables bool) bool {
 	have := r.Keys[strings.ToLower(key)]
 	if operator == "Null" {
-		return slices.ContainsFunc(want, func(text string) bool { return strings.EqualFold(text, strconv.FormatBool(len(have) == 0)) })
+		return slices.ContainsFunc(want,
+			func(text string) bool { return strings.EqualFold(text, strconv.FormatBool(len(have) == 0)) })
 	}
 	set := ""
 	if before, after, found := strings.Cut(operator, ":"); found {
@@ -237,7 +239,8 @@ func plain(text string) string {
 func compare(operator, have, pattern string) bool {
 	want := plain(pattern)
 	sign := func(order int, ok bool) bool {
-		wanted := map[string][]int{"Equals": {0}, "LessThan": {-1}, "LessThanEquals": {-1, 0}, "GreaterThan": {1}, "GreaterThanEquals": {1, 0}}
+		wanted := map[string][]int{"Equals": {0}, "LessThan": {-1}, "LessThanEquals": {-1, 0}, "GreaterThan": {1},
+			"GreaterThanEquals": {1, 0}}
 		return ok && slices.Contains(wanted[strings.TrimPrefix(strings.TrimPrefix(operator, "Numeric"), "Date")], order)
 	}
 	switch {

@@ -12,7 +12,8 @@ import (
 	"tripod/state"
 )
 
-// Each of these tokens was good when it was made. What it rests on is gone, or is another's: the API server answers 401, and the log says why.
+// Each of these tokens was good when it was made. What it rests on is gone, or is another's: the API server answers
+// 401, and the log says why.
 func TestTokenThatLostItsGroundIsRefused(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -32,10 +33,13 @@ func TestTokenThatLostItsGroundIsRefused(t *testing.T) {
 				region.AccessKeys.Delete(tx, key.ID)
 			}
 		}, want: "not this region's"},
-		{name: "its user is deleted", lose: func(tx *state.Txn) { region.Users.Delete(tx, iam.DefaultUser) }, want: "not this region's"},
-		{name: "its role is deleted", spoil: asDeployer, lose: func(tx *state.Txn) { region.Roles.Delete(tx, "deployer") }, want: "not this region's"},
+		{name: "its user is deleted", lose: func(tx *state.Txn) { region.Users.Delete(tx, iam.DefaultUser) },
+			want: "not this region's"},
+		{name: "its role is deleted", spoil: asDeployer, lose: func(tx *state.Txn) { region.Roles.Delete(tx, "deployer") },
+			want: "not this region's"},
 		{name: "its role is made anew", spoil: asDeployer, lose: func(tx *state.Txn) {
-			region.Roles.Put(tx, "deployer", region.Role{Name: "deployer", ID: "AROABBBBBBBBBBBBBBBBB", ARN: deployerARN, Path: "/ci/"})
+			region.Roles.Put(tx, "deployer",
+				region.Role{Name: "deployer", ID: "AROABBBBBBBBBBBBBBBBB", ARN: deployerARN, Path: "/ci/"})
 		}, want: "not this region's"},
 		{name: "it has no session token", spoil: func(t *testing.T, w *world, as *iam.Credentials) {
 			asDeployer(t, w, as)
@@ -48,7 +52,8 @@ func TestTokenThatLostItsGroundIsRefused(t *testing.T) {
 		}, want: "AWS_SESSION_TOKEN"},
 		{name: "it is 16 minutes old", later: 16 * time.Minute, want: "was signed 16m0s ago"},
 		{name: "its keys are real AWS's", spoil: func(_ *testing.T, _ *world, as *iam.Credentials) {
-			*as = iam.Credentials{AccessKeyID: "ASIAIOSFODNN7EXAMPLE", SecretAccessKey: "live-secret", SessionToken: "live-session"}
+			*as = iam.Credentials{AccessKeyID: "ASIAIOSFODNN7EXAMPLE", SecretAccessKey: "live-secret",
+				SessionToken: "live-session"}
 		}, want: "real AWS credentials is refused here, and neither kept nor sent on"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -69,7 +74,8 @@ func TestTokenThatLostItsGroundIsRefused(t *testing.T) {
 			a := w.authenticator(&log)
 			a.Now = func() time.Time { return now.Add(c.later) }
 			status := review(t, a, token)
-			if status["authenticated"] != false || !strings.Contains(log.String(), "access denied") || !strings.Contains(log.String(), c.want) {
+			if status["authenticated"] != false || !strings.Contains(log.String(), "access denied") ||
+				!strings.Contains(log.String(), c.want) {
 				t.Errorf("got %v, logged %s; want something about %q", status, log.String(), c.want)
 			}
 			noSecrets(t, strings.TrimSuffix(log.String(), "\n"), token, w)

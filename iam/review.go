@@ -15,7 +15,8 @@ func readReview(w http.ResponseWriter, r *http.Request, review any) bool {
 		http.Error(w, "this webhook answers POST with a review", http.StatusMethodNotAllowed)
 		return false
 	}
-	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
+	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil ||
+		mediaType != "application/json" {
 		http.Error(w, "the review must be application/json", http.StatusUnsupportedMediaType)
 		return false
 	}

@@ -17,8 +17,8 @@ func RootARN(accountID string) string { return "arn:aws:iam::" + accountID + ":r
 // IsRoot says whether the principal is its account's root user.
 func (p Principal) IsRoot() bool { return p.ARN == RootARN(p.AccountID) }
 
-// rootPrincipal is the account's root user. Its id is the account's. It may do everything: AdministratorAccess says that, and nobody can
-// take it away or bound it.
+// rootPrincipal is the account's root user. Its id is the account's. It may do everything: AdministratorAccess says
+// that, and nobody can take it away or bound it.
 func rootPrincipal(accountID, accessKeyID string) Principal {
 	return Principal{ARN: RootARN(accountID), UserID: accountID, AccountID: accountID, AccessKeyID: accessKeyID,
 		Policies: []string{AdministratorAccess}}
@@ -33,9 +33,9 @@ func NewRootKey(random io.Reader, accountID string, now time.Time) (region.Acces
 
 var errNoRootKey = errors.New("the account's root user has no active access key")
 
-// EnsureRootKey is an active access key of the account's root user, who has none at first. Whoever asks stands where AWS's console is: with
-// the region's files comes the right to make root a key, or to make one active again. operation is the one of IAM that did so; empty: none
-// had to.
+// EnsureRootKey is an active access key of the account's root user, who has none at first. Whoever asks stands where
+// AWS's console is: with the region's files comes the right to make root a key, or to make one active again. operation
+// is the one of IAM that did so; empty: none had to.
 func EnsureRootKey(
 	ctx context.Context, store state.Updater, random io.Reader, accountID string, now time.Time,
 ) (key region.AccessKey, operation string, err error) {

@@ -45,18 +45,22 @@ func TestRootMayEverythingAndIsNoUser(t *testing.T) {
 	})
 	for name, as := range map[string]iam.Credentials{"key": w.root(t), "session": w.session(t, iam.Session{ID: rootID})} {
 		p := w.look(t, as)
-		if p.ARN != rootARN || p.UserID != rootID || p.AccountID != rootID || !p.IsRoot() || p.UserName() != "" || p.IsFederated() {
+		if p.ARN != rootARN || p.UserID != rootID || p.AccountID != rootID || !p.IsRoot() || p.UserName() != "" ||
+			p.IsFederated() {
 			t.Errorf("%s: got %+v", name, p)
 		}
 		if !p.Allowed("iam:DeleteUser", "arn:aws:iam::111122223333:user/admin") {
 			t.Errorf("%s: root may not do something", name)
 		}
-		if keys := p.Keys(); keys["aws:principaltype"][0] != "Account" || keys["aws:userid"][0] != rootID || keys["aws:username"] != nil {
+		if keys := p.Keys(); keys["aws:principaltype"][0] != "Account" || keys["aws:userid"][0] != rootID ||
+			keys["aws:username"] != nil {
 			t.Errorf("%s: got %v", name, keys)
 		}
 	}
-	bob := w.look(t, w.session(t, iam.Session{ID: rootID, Name: "bob", Policy: `{"Statement":{"Effect":"Allow","Action":"eks:ListClusters","Resource":"*"}}`}))
-	if bob.ARN != "arn:aws:sts::111122223333:federated-user/bob" || bob.IsRoot() || !bob.Allowed("eks:ListClusters", "*") || bob.Allowed("iam:ListUsers", "*") {
+	bob := w.look(t, w.session(t, iam.Session{ID: rootID, Name: "bob", Policy: `{"Statement":{"Effect":"Allow",` +
+		`"Action":"eks:ListClusters","Resource":"*"}}`}))
+	if bob.ARN != "arn:aws:sts::111122223333:federated-user/bob" || bob.IsRoot() ||
+		!bob.Allowed("eks:ListClusters", "*") || bob.Allowed("iam:ListUsers", "*") {
 		t.Errorf("a federated user of root's: got %+v", bob)
 	}
 	if nobody := w.session(t, iam.Session{ID: "444455556666"}); !unknown(w, nobody) {
@@ -101,7 +105,8 @@ func TestRootHasOneKeyForWhoeverAsks(t *testing.T) {
 }
 
 func TestRootEntersAClusterByItsOwnEntryAlone(t *testing.T) {
-	admin := region.AccessEntry{PrincipalARN: rootARN, PrincipalID: rootID, Type: "STANDARD", Username: rootARN, Policies: []region.AssociatedPolicy{clusterScope("AmazonEKSClusterAdminPolicy")}}
+	admin := region.AccessEntry{PrincipalARN: rootARN, PrincipalID: rootID, Type: "STANDARD", Username: rootARN,
+		Policies: []region.AssociatedPolicy{clusterScope("AmazonEKSClusterAdminPolicy")}}
 	w := newWorld(t)
 	w.mode(t, "API_AND_CONFIG_MAP")
 	root := w.root(t)
@@ -109,10 +114,12 @@ func TestRootEntersAClusterByItsOwnEntryAlone(t *testing.T) {
 		t.Errorf("without an entry: got %q", refusal)
 	}
 	mapUsers := func(a *iam.Authenticator) {
-		auth, _ := iam.ParseAWSAuth(map[string]string{"mapUsers": "[{userarn: '" + rootARN + "', username: boss, groups: [bosses]}]"})
+		auth, _ := iam.ParseAWSAuth(map[string]string{"mapUsers": "[{userarn: '" +
+			rootARN + "', username: boss, groups: [bosses]}]"})
 		a.AWSAuth = func() iam.AWSAuth { return auth }
 	}
-	if username, groups, refusal := admitted(t, w, root, mapUsers); username != "boss" || !slices.Equal(groups, []string{"bosses"}) {
+	if username, groups, refusal := admitted(t, w, root, mapUsers); username != "boss" ||
+		!slices.Equal(groups, []string{"bosses"}) {
 		t.Errorf("mapped in aws-auth: got %s %v %s", username, groups, refusal)
 	}
 
@@ -124,7 +131,8 @@ func TestRootEntersAClusterByItsOwnEntryAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if explained, err := w.authenticator(&bytes.Buffer{}).ExplainToken(token); err != nil || len(explained.Associated) != 1 || explained.Associated[0].ARN != admin.Policies[0].ARN {
+	if explained, err := w.authenticator(&bytes.Buffer{}).ExplainToken(token); err != nil ||
+		len(explained.Associated) != 1 || explained.Associated[0].ARN != admin.Policies[0].ARN {
 		t.Errorf("explained: got %+v, %v", explained, err)
 	}
 	if _, _, refusal := admitted(t, w, w.other, nil); !strings.Contains(refusal, "it has no access entry") {
@@ -136,7 +144,8 @@ func TestRootEntersAClusterByItsOwnEntryAlone(t *testing.T) {
 	}
 
 	who := func(canonical, id string) subject {
-		return subject{UID: iam.UIDPrefix + rootID + ":" + id, Extra: map[string][]string{"canonicalArn": {canonical}, iam.ExtraPrincipalID: {id}}}
+		return subject{UID: iam.UIDPrefix + rootID + ":" + id,
+			Extra: map[string][]string{"canonicalArn": {canonical}, iam.ExtraPrincipalID: {id}}}
 	}
 	for _, c := range []struct {
 		canonical, id string

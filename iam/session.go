@@ -15,14 +15,15 @@ import (
 	"tripod/state"
 )
 
-// MaxSessionToken is the longest session token in bytes that is issued: a presigned URL with it, in base64, must fit into the
-// 4,096 bytes of a cluster's token.
+// MaxSessionToken is the longest session token in bytes that is issued: a presigned URL with it, in base64, must fit
+// into the 4,096 bytes of a cluster's token.
 const MaxSessionToken = 2048
 
 var (
 	// ErrExpired says that temporary credentials have outlived their session.
 	ErrExpired = errors.New("the session has expired")
-	// ErrBadSessionToken says that a session token is missing, comes with another access key than its own, or was not issued here.
+	// ErrBadSessionToken says that a session token is missing, comes with another access key than its own, or was not
+	// issued here.
 	ErrBadSessionToken = errors.New("the session token is not this region's")
 	// ErrTokenTooLong says that session policies and tags do not fit into a session token.
 	ErrTokenTooLong = errors.New("the session's policies and tags do not fit into its token")
@@ -30,23 +31,24 @@ var (
 	errNoSessionKey = errors.New("the region has no session key yet")
 )
 
-// Session is what temporary credentials stand for. It travels sealed in the session token itself, so that a zone issues and verifies
-// credentials without a write: AssumeRole is as cheap as a read, and works without a quorum once the region has its key.
-// What the principal may do is not in it: that is looked up at each call, and so is whether the principal still exists.
+// Session is what temporary credentials stand for. It travels sealed in the session token itself, so that a zone issues
+// and verifies credentials without a write: AssumeRole is as cheap as a read, and works without a quorum once the
+// region has its key. What the principal may do is not in it: that is looked up at each call, and so is whether the
+// principal still exists.
 type Session struct {
-	// Role or User is the name of the principal that the session acts as, both are empty for root; ID is that one's unique id, which a
-	// principal made anew under the same name has not.
+	// Role or User is the name of the principal that the session acts as, both are empty for root; ID is that one's unique
+	// id, which a principal made anew under the same name has not.
 	Role string `json:"r,omitempty"`
 	User string `json:"u,omitempty"`
 	ID   string `json:"i"`
 	// Name is the role session's or the federated user's; empty in a user's own session.
 	Name string `json:"n,omitempty"`
-	// Policy is the session policy, which narrows what the principal may do, and PolicyARNs are managed policies that do so too: what any of
-	// them allows. Empty means that there is none.
+	// Policy is the session policy, which narrows what the principal may do, and PolicyARNs are managed policies that do
+	// so too: what any of them allows. Empty means that there is none.
 	Policy     string   `json:"p,omitempty"`
 	PolicyARNs []string `json:"pa,omitempty"`
-	// Tags are the session's, which count before the role's own of the same key. Transitive are the keys of those that sessions have that
-	// are begun from this one.
+	// Tags are the session's, which count before the role's own of the same key. Transitive are the keys of those that
+	// sessions have that are begun from this one.
 	Tags       map[string]string `json:"t,omitempty"`
 	Transitive []string          `json:"tt,omitempty"`
 	// SourceIdentity is who began the first session of a chain, where that said so.
@@ -139,8 +141,10 @@ func sealer(key region.SessionKey) (cipher.AEAD, error) {
 	return cipher.NewGCM(block)
 }
 
-// Issue makes the credentials of a session in an account. The error wraps ErrTokenTooLong where policies and tags do not fit.
-func Issue(ctx context.Context, store state.Updater, random io.Reader, accountID string, session Session) (Credentials, error) {
+// Issue makes the credentials of a session in an account. The error wraps ErrTokenTooLong where policies and tags do
+// not fit.
+func Issue(ctx context.Context, store state.Updater, random io.Reader, accountID string,
+	session Session) (Credentials, error) {
 	key, err := EnsureSessionKey(ctx, store, random, session.IssuedAt)
 	if err != nil {
 		return Credentials{}, err
@@ -158,7 +162,8 @@ func Issue(ctx context.Context, store state.Updater, random io.Reader, accountID
 }
 
 // EnsureSessionKey is the region's session key. The first call ever makes it, and needs a quorum; all others read it.
-func EnsureSessionKey(ctx context.Context, store state.Updater, random io.Reader, now time.Time) (region.SessionKey, error) {
+func EnsureSessionKey(ctx context.Context, store state.Updater, random io.Reader, now time.Time) (region.SessionKey,
+	error) {
 	var key region.SessionKey
 	find := func(tx *state.Txn) error {
 		found := false

@@ -17,8 +17,10 @@ import (
 // deployer is a role of the world and credentials of a session of it that lasts an hour.
 func (w *world) deployer(t testing.TB) (region.Role, iam.Credentials) {
 	t.Helper()
-	role := region.Role{Name: "deployer", ID: "AROAAAAAAAAAAAAAAAAAA", ARN: "arn:aws:iam::111122223333:role/ci/deployer", Path: "/ci/"}
-	if err := w.Update(context.Background(), func(tx *state.Txn) error { region.Roles.Put(tx, role.Name, role); return nil }); err != nil {
+	role := region.Role{Name: "deployer", ID: "AROAAAAAAAAAAAAAAAAAA", ARN: "arn:aws:iam::111122223333:role/ci/deployer",
+		Path: "/ci/"}
+	if err := w.Update(context.Background(),
+		func(tx *state.Txn) error { region.Roles.Put(tx, role.Name, role); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	return role, w.session(t, iam.Session{Role: role.Name, ID: role.ID, Name: "build-1"})
@@ -55,7 +57,8 @@ func TestTokenOfARoleSessionIsItsRoles(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := iam.Principal{
-		ARN: "arn:aws:sts::111122223333:assumed-role/deployer/build-1", UserID: role.ID + ":build-1", AccountID: iam.DefaultAccountID,
+		ARN: "arn:aws:sts::111122223333:assumed-role/deployer/build-1", UserID: role.ID + ":build-1",
+		AccountID:   iam.DefaultAccountID,
 		AccessKeyID: credentials.AccessKeyID, IssuerARN: role.ARN, IssuerID: role.ID, SessionName: "build-1", IssuedAt: now,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -63,7 +66,8 @@ func TestTokenOfARoleSessionIsItsRoles(t *testing.T) {
 	}
 }
 
-// aws-iam-authenticator takes a session's name from an assumed role's id alone: of a federated user the id is ACCOUNT:NAME as a whole.
+// aws-iam-authenticator takes a session's name from an assumed role's id alone: of a federated user the id is
+// ACCOUNT:NAME as a whole.
 func TestFederatedUserHasNoSessionName(t *testing.T) {
 	w := newWorld(t)
 	credentials := w.session(t, iam.Session{User: "other", ID: w.otherID(t), Name: "bob"})
@@ -72,13 +76,15 @@ func TestFederatedUserHasNoSessionName(t *testing.T) {
 		t.Fatal(err)
 	}
 	arn, id := "arn:aws:sts::111122223333:federated-user/bob", "111122223333:bob"
-	auth, _ := iam.ParseAWSAuth(map[string]string{"mapUsers": `[{userarn: "` + arn + `", username: "fed:{{SessionName}}", groups: [dev]}]`})
+	auth, _ := iam.ParseAWSAuth(map[string]string{"mapUsers": `[{userarn: "` +
+		arn + `", username: "fed:{{SessionName}}", groups: [dev]}]`})
 	authenticator := w.authenticator(&bytes.Buffer{})
 	authenticator.AWSAuth = func() iam.AWSAuth { return auth }
 	want := map[string]any{
 		"username": "fed:", "uid": "aws-iam-authenticator:111122223333:" + id, "groups": []any{"dev"},
 		"extra": map[string]any{
-			"arn": []any{arn}, "canonicalArn": []any{arn}, "sessionName": []any{""}, "accessKeyId": []any{credentials.AccessKeyID},
+			"arn": []any{arn}, "canonicalArn": []any{arn}, "sessionName": []any{""},
+			"accessKeyId": []any{credentials.AccessKeyID},
 			"principalId": []any{id}, "sigs.k8s.io/aws-iam-authenticator/principalId": []any{id},
 		},
 	}
@@ -98,11 +104,12 @@ func TestSessionEndsWithItsTimeItsRoleAndItsToken(t *testing.T) {
 		at        time.Time
 		want      error
 	}{
-		"in time":       {credentials.AccessKeyID, credentials.SessionToken, now.Add(time.Hour - 1), nil},
-		"expired":       {credentials.AccessKeyID, credentials.SessionToken, now.Add(time.Hour), iam.ErrExpired},
-		"no token":      {credentials.AccessKeyID, "", now, iam.ErrBadSessionToken},
-		"another's":     {credentials.AccessKeyID, others.SessionToken, now, iam.ErrBadSessionToken},
-		"cut":           {credentials.AccessKeyID, credentials.SessionToken[:len(credentials.SessionToken)-5], now, iam.ErrBadSessionToken},
+		"in time":   {credentials.AccessKeyID, credentials.SessionToken, now.Add(time.Hour - 1), nil},
+		"expired":   {credentials.AccessKeyID, credentials.SessionToken, now.Add(time.Hour), iam.ErrExpired},
+		"no token":  {credentials.AccessKeyID, "", now, iam.ErrBadSessionToken},
+		"another's": {credentials.AccessKeyID, others.SessionToken, now, iam.ErrBadSessionToken},
+		"cut": {credentials.AccessKeyID, credentials.SessionToken[:len(credentials.SessionToken)-5], now,
+			iam.ErrBadSessionToken},
 		"changed":       {credentials.AccessKeyID, last + credentials.SessionToken[5:], now, iam.ErrBadSessionToken},
 		"line break":    {credentials.AccessKeyID, credentials.SessionToken + "\n", now, iam.ErrBadSessionToken},
 		"long-term key": {w.admin.AccessKeyID, credentials.SessionToken, now, iam.ErrBadSessionToken},
@@ -112,7 +119,8 @@ func TestSessionEndsWithItsTimeItsRoleAndItsToken(t *testing.T) {
 		}
 	}
 	w.update(t, func(tx *state.Txn) { role.ID = "AROABBBBBBBBBBBBBBBBB"; region.Roles.Put(tx, role.Name, role) })
-	if _, _, err := iam.Lookup(w, credentials.AccessKeyID, credentials.SessionToken, now); !errors.Is(err, iam.ErrUnknownKey) {
+	if _, _, err := iam.Lookup(w, credentials.AccessKeyID, credentials.SessionToken, now); !errors.Is(err,
+		iam.ErrUnknownKey) {
 		t.Errorf("role made anew: got %v, want ErrUnknownKey", err)
 	}
 }

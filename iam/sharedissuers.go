@@ -2,8 +2,9 @@ package iam
 
 import "strings"
 
-// sharedIssuers are OpenID Connect issuers that sign tokens for whoever has an account with them, and the claim by which a trust policy must
-// tell its own tokens from others', after "Identity-provider controls for shared OIDC providers" of the IAM User Guide.
+// sharedIssuers are OpenID Connect issuers that sign tokens for whoever has an account with them, and the claim by
+// which a trust policy must tell its own tokens from others', after "Identity-provider controls for shared OIDC
+// providers" of the IAM User Guide.
 var sharedIssuers = map[string]string{
 	"agent.buildkite.com":                                "sub",
 	"oidc.codefresh.io":                                  "sub",
@@ -22,8 +23,8 @@ var sharedIssuers = map[string]string{
 	"oidc.vercel.com":         "aud",
 }
 
-// narrowed refuses a statement that trusts a shared issuer's tokens whosever they are: one without a condition on the claim, or with one that
-// only wildcards or nothing fulfil. IAM looks when the policy is stored.
+// narrowed refuses a statement that trusts a shared issuer's tokens whosever they are: one without a condition on the
+// claim, or with one that only wildcards or nothing fulfil. IAM looks when the policy is stored.
 func (s grammarStatement) narrowed() error {
 	if s["Effect"] == effectDeny {
 		return nil

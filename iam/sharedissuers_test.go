@@ -10,7 +10,8 @@ import (
 func TestSharedIssuersNeedAConditionOnWhoseTokensTheySign(t *testing.T) {
 	const github, pulumi = "token.actions.githubusercontent.com", "api.pulumi.com/oidc"
 	on := func(issuer, effect, condition string) string {
-		return managed(`{"Effect":"` + effect + `","Principal":{"Federated":["arn:aws:iam::111122223333:oidc-provider/` + issuer +
+		return managed(`{"Effect":"` + effect + `","Principal":{"Federated":["arn:aws:iam::111122223333:oidc-provider/` +
+			issuer +
 			`"]},"Action":"sts:AssumeRoleWithWebIdentity"` + condition + `}`)
 	}
 	for policy, taken := range map[string]bool{
@@ -25,7 +26,8 @@ func TestSharedIssuersNeedAConditionOnWhoseTokensTheySign(t *testing.T) {
 		on(pulumi, "Allow", `,"Condition":{"StringEquals":{"`+pulumi+`:sub":"x"}}`):                             false,
 		on(pulumi, "Allow", `,"Condition":{"ForAnyValue:StringEquals":{"`+pulumi+`:aud":"org"}}`):               true,
 	} {
-		if err := iam.CheckTrust(policy); (err == nil) != taken || err != nil && !strings.Contains(err.Error(), "must have a condition on ") {
+		if err := iam.CheckTrust(policy); (err == nil) != taken || err != nil &&
+			!strings.Contains(err.Error(), "must have a condition on ") {
 			t.Errorf("%s: got %v", policy, err)
 		}
 	}

@@ -32,9 +32,10 @@ type Credentials struct {
 	SessionToken string
 }
 
-// Token makes the bearer token for a cluster, as aws eks get-token does: an STS GetCallerIdentity URL, presigned for 60 s
-// together with the cluster's name. endpoint is STS's, such as http://127.0.0.1:4566; nothing is sent to it.
-func Token(ctx context.Context, credentials Credentials, region, endpoint, clusterName string, now time.Time) (string, error) {
+// Token makes the bearer token for a cluster, as aws eks get-token does: an STS GetCallerIdentity URL, presigned for 60
+// s together with the cluster's name. endpoint is STS's, such as http://127.0.0.1:4566; nothing is sent to it.
+func Token(ctx context.Context, credentials Credentials, region, endpoint, clusterName string, now time.Time) (string,
+	error) {
 	if credentials.AccessKeyID == "" || credentials.SecretAccessKey == "" {
 		return "", errors.New(`make token: there are no AWS credentials: run eval "$(tripod env)" first`)
 	}
@@ -50,7 +51,8 @@ func Token(ctx context.Context, credentials Credentials, region, endpoint, clust
 	}
 	request.Header.Set(clusterIDHeader, clusterName)
 	signed, _, err := v4.NewSigner().PresignHTTP(ctx, aws.Credentials{
-		AccessKeyID: credentials.AccessKeyID, SecretAccessKey: credentials.SecretAccessKey, SessionToken: credentials.SessionToken,
+		AccessKeyID: credentials.AccessKeyID, SecretAccessKey: credentials.SecretAccessKey,
+		SessionToken: credentials.SessionToken,
 	}, request, emptyHash, "sts", region, now)
 	if err != nil {
 		return "", fmt.Errorf("make token: %w", err)
@@ -79,7 +81,8 @@ func ExecCredential(token string, expiry time.Time, execInfo string) ([]byte, er
 		}
 	}
 	if version != execV1 && version != execV1beta1 {
-		return nil, fmt.Errorf("KUBERNETES_EXEC_INFO asks for %q: write %s as the exec plugin's apiVersion in the kubeconfig", version, execV1)
+		return nil, fmt.Errorf("KUBERNETES_EXEC_INFO asks for %q: write %s as the exec plugin's apiVersion in the "+
+			"kubeconfig", version, execV1)
 	}
 	type status struct {
 		ExpirationTimestamp string `json:"expirationTimestamp"`

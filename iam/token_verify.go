@@ -30,7 +30,8 @@ var tokenParams = []string{
 	"x-amz-security-token", "x-amz-signature", "x-amz-signedheaders", "x-amz-user-agent",
 }
 
-// regionalSTS matches STS's endpoints in a region: the ordinary one and the one with FIPS, each also in the domain of the dual stack.
+// regionalSTS matches STS's endpoints in a region: the ordinary one and the one with FIPS, each also in the domain of
+// the dual stack.
 var regionalSTS = regexp.MustCompile(`^sts(?:-fips)?\.([a-z0-9](?:[a-z0-9-]*[a-z0-9])?)\.(.+)$`)
 
 // Verifier checks the tokens of one cluster.
@@ -69,8 +70,10 @@ func (v Verifier) Verify(token string) (Principal, error) {
 	principal, secret, err := Lookup(v.State, signature.AccessKeyID, signature.SessionToken, v.now())
 	switch {
 	case errors.Is(err, ErrUnknownKey):
-		return Principal{}, fmt.Errorf(`token is signed with access key %s, which is not this region's: run eval "$(tripod env)"; `+
-			"a token made with real AWS credentials is refused here, and neither kept nor sent on: %w", quote(signature.AccessKeyID), err)
+		return Principal{}, fmt.Errorf(`token is signed with access key %s, which is not this region's: run eval `+
+			`"$(tripod env)"; `+
+			"a token made with real AWS credentials is refused here, and neither kept nor sent on: %w",
+			quote(signature.AccessKeyID), err)
 	case errors.Is(err, ErrBadSessionToken):
 		return Principal{}, fmt.Errorf("token carries a session token that is not that of access key %s: "+
 			"unset AWS_SESSION_TOKEN, or assume the role again: %w",
@@ -83,7 +86,8 @@ func (v Verifier) Verify(token string) (Principal, error) {
 	}
 	v.passed("its access key %s is this region's", signature.AccessKeyID)
 	if err := signature.Verify(request, nil, secret); err != nil {
-		return Principal{}, fmt.Errorf("token's signature is wrong: it is for another cluster than %s, or another secret key signed it: %w",
+		return Principal{}, fmt.Errorf("token's signature is wrong: it is for another cluster than %s, or another secret "+
+			"key signed it: %w",
 			quote(v.ClusterName), err)
 	}
 	v.passed("its signature is the access key's, and for cluster %s", v.ClusterName)
@@ -145,9 +149,9 @@ func (v Verifier) regionOf(u *url.URL) (string, error) {
 	return "", fmt.Errorf("token's URL leads to %s://%s, which is not an STS endpoint", u.Scheme, quote(u.Host))
 }
 
-// regionOfAWS is the region that a token for this host of AWS must be signed for. As aws-iam-authenticator does, it takes the endpoints of
-// all regions whose domain the region's own partition has, a region that was made up among them, and the global endpoint in the partition
-// aws.
+// regionOfAWS is the region that a token for this host of AWS must be signed for. As aws-iam-authenticator does, it
+// takes the endpoints of all regions whose domain the region's own partition has, a region that was made up among them,
+// and the global endpoint in the partition aws.
 func (v Verifier) regionOfAWS(host string) (string, bool) {
 	own := partition.Of(v.Region)
 	if host == "sts.amazonaws.com" {
@@ -197,7 +201,8 @@ func (v Verifier) checkSignature(request *http.Request, signature *sigv4.Signatu
 	}
 	switch age := v.now().Sub(signature.Time); {
 	case age > maxTokenAge:
-		return fmt.Errorf("token was signed %s ago: it is good for %s; a clock may be wrong", age.Round(time.Second), maxTokenAge)
+		return fmt.Errorf("token was signed %s ago: it is good for %s; a clock may be wrong", age.Round(time.Second),
+			maxTokenAge)
 	case age < -sigv4.MaxSkew:
 		return fmt.Errorf("token was signed %s in the future; a clock is wrong", (-age).Round(time.Second))
 	}

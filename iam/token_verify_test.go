@@ -54,8 +54,10 @@ func (s spec) signed(t *testing.T) string {
 	if s.cluster != "" {
 		r.Header.Set("x-k8s-aws-id", s.cluster)
 	}
-	credentials := aws.Credentials{AccessKeyID: s.as.AccessKeyID, SecretAccessKey: s.as.SecretAccessKey, SessionToken: s.as.SessionToken}
-	signed, _, err := v4.NewSigner().PresignHTTP(context.Background(), credentials, r, emptyHash, s.service, s.region, s.at)
+	credentials := aws.Credentials{AccessKeyID: s.as.AccessKeyID, SecretAccessKey: s.as.SecretAccessKey,
+		SessionToken: s.as.SessionToken}
+	signed, _, err := v4.NewSigner().PresignHTTP(context.Background(), credentials, r, emptyHash, s.service, s.region,
+		s.at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +131,8 @@ func TestWellSignedTokensThatSayTheWrongThingAreRefused(t *testing.T) {
 		{"AWS over http", func(s *spec) { s.url = "http://sts.amazonaws.com/" }, "not an STS endpoint"},
 		{"AWS with a port", func(s *spec) { s.url = "https://sts.amazonaws.com:8443/" }, "not an STS endpoint"},
 		{"host that ends in AWS's", func(s *spec) { s.url = "https://evil-sts.amazonaws.com/" }, "not an STS endpoint"},
-		{"host that begins with AWS's", func(s *spec) { s.url = "https://sts.amazonaws.com.evil.example/" }, "not an STS endpoint"},
+		{"host that begins with AWS's", func(s *spec) { s.url = "https://sts.amazonaws.com.evil.example/" },
+			"not an STS endpoint"},
 		{"another partition", func(s *spec) { s.url = "https://sts.cn-north-1.amazonaws.com.cn/" }, "not an STS endpoint"},
 		{"path", func(s *spec) { s.url = endpoint + "/x" }, `path "/x"`},
 		{"encoded path", func(s *spec) { s.url = endpoint + "/%2F" }, "path"},
@@ -145,7 +148,8 @@ func TestWellSignedTokensThatSayTheWrongThingAreRefused(t *testing.T) {
 		{"no expires", func(s *spec) { s.query.Del("X-Amz-Expires") }, "X-Amz-Expires"},
 		{"method", func(s *spec) { s.method = "POST" }, "signature is wrong"},
 		{"region", func(s *spec) { s.region = "eu-west-1" }, "scope"},
-		{"region of another endpoint", func(s *spec) { s.url, s.region = "https://sts.eu-west-1.amazonaws.com/", "us-east-1" }, "scope"},
+		{"region of another endpoint",
+			func(s *spec) { s.url, s.region = "https://sts.eu-west-1.amazonaws.com/", "us-east-1" }, "scope"},
 		{"service", func(s *spec) { s.service = "iam" }, "scope"},
 		{"old", func(s *spec) { s.at = now.Add(-time.Hour) }, "ago"},
 		{"early", func(s *spec) { s.at = now.Add(time.Hour) }, "future"},
@@ -193,7 +197,8 @@ func TestTamperedTokensAreRefused(t *testing.T) {
 		{"date", edit("X-Amz-Date", now.Add(time.Minute).Format("20060102T150405Z")), "signature is wrong"},
 		{"date of another day", edit("X-Amz-Date", now.Add(-5*time.Hour-7*time.Minute).Format("20060102T150405Z")), "ago"},
 		{"expires", edit("X-Amz-Expires", "900"), "signature is wrong"},
-		{"credential", edit("X-Amz-Credential", w.other.AccessKeyID+"/20260304/us-east-1/sts/aws4_request"), "signature is wrong"},
+		{"credential", edit("X-Amz-Credential", w.other.AccessKeyID+"/20260304/us-east-1/sts/aws4_request"),
+			"signature is wrong"},
 		{"host", encode(strings.Replace(good, "127.0.0.1", "localhost", 1)), "signature is wrong"},
 		{"user agent added", edit("X-Amz-User-Agent", "x"), "signature is wrong"},
 	} {
@@ -259,13 +264,15 @@ func BenchmarkAuthenticate(b *testing.B) {
 	w := newWorld(&testing.T{})
 	w.mode(&testing.T{}, "API")
 	_, credentials := w.deployer(b)
-	w.entry(&testing.T{}, region.AccessEntry{PrincipalARN: deployerARN, PrincipalID: deployerID, Type: "STANDARD", Username: "ci:{{SessionName}}"})
+	w.entry(&testing.T{}, region.AccessEntry{PrincipalARN: deployerARN, PrincipalID: deployerID, Type: "STANDARD",
+		Username: "ci:{{SessionName}}"})
 	token, err := iam.Token(context.Background(), credentials, "us-east-1", endpoint, "demo", now)
 	if err != nil {
 		b.Fatal(err)
 	}
 	body := []byte(`{"apiVersion":"authentication.k8s.io/v1","kind":"TokenReview","spec":{"token":"` + token + `"}}`)
-	a := &iam.Authenticator{ClusterID: clusterID, Region: "us-east-1", Hosts: hosts, State: w, Now: func() time.Time { return now }}
+	a := &iam.Authenticator{ClusterID: clusterID, Region: "us-east-1", Hosts: hosts, State: w,
+		Now: func() time.Time { return now }}
 	for b.Loop() {
 		r := httptest.NewRequest(http.MethodPost, "/authenticate", bytes.NewReader(body))
 		r.Header.Set("Content-Type", "application/json")

@@ -105,8 +105,8 @@ func (t WebToken) Timely(now time.Time) bool {
 	return seconds < t.Expires && seconds >= t.NotBefore
 }
 
-// SignedBy says whether the key's private half signed the token. The key decides on the algorithm, and not the token: of a name such as
-// RS256 only the hash is the token's choice.
+// SignedBy says whether the key's private half signed the token. The key decides on the algorithm, and not the token:
+// of a name such as RS256 only the hash is the token's choice.
 func (t WebToken) SignedBy(key crypto.PublicKey) bool {
 	if len(t.algorithm) != 5 {
 		return false
@@ -130,8 +130,8 @@ func (t WebToken) SignedBy(key crypto.PublicKey) bool {
 	return false
 }
 
-// PublicKey is the public half of a key in PEM as zones make it for service accounts, and as users bring it: private or public, PKCS #8,
-// PKIX, or of its kind's own form. Nothing private leaves this function.
+// PublicKey is the public half of a key in PEM as zones make it for service accounts, and as users bring it: private or
+// public, PKCS #8, PKIX, or of its kind's own form. Nothing private leaves this function.
 func PublicKey(text string) (crypto.PublicKey, error) {
 	block, _ := pem.Decode([]byte(text))
 	if block == nil {

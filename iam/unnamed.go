@@ -5,9 +5,10 @@ import "strings"
 // AnyService is the service of a call of which nobody knows whose it is.
 const AnyService = "*"
 
-// EvaluateUnnamed is Evaluate for a call of a service of which not everything is known: nothing is of the resource, so that every one may be meant, and where
-// action is empty nothing of the action either. What may be denied is denied, whatever else the call may be; it is allowed where all resources are, and
-// where the action is not known all actions of the service, or pass, the name for just that. Of AnyService no action is known.
+// EvaluateUnnamed is Evaluate for a call of a service of which not everything is known: nothing is of the resource, so
+// that every one may be meant, and where action is empty nothing of the action either. What may be denied is denied,
+// whatever else the call may be; it is allowed where all resources are, and where the action is not known all actions
+// of the service, or pass, the name for just that. Of AnyService no action is known.
 func (p Principal) EvaluateUnnamed(service, action, pass string, keys Keys) (decision Decision, reason string) {
 	named := service + ":" + action
 	if action == "" || service == AnyService {
@@ -59,13 +60,15 @@ func (u unnamed) mayBeDenied(s Statement, variables bool) bool {
 	return true
 }
 
-// unknown says whether a condition key may have a value that nobody has told: those of services and of resources are theirs to tell, as are the request's tags.
+// unknown says whether a condition key may have a value that nobody has told: those of services and of resources are
+// theirs to tell, as are the request's tags.
 func (u unnamed) unknown(key string) bool {
 	key = strings.ToLower(key)
 	if _, told := u.request.Keys[key]; told && !strings.HasPrefix(key, "aws:requesttag/") && key != "aws:tagkeys" {
 		return false
 	}
-	return !strings.HasPrefix(key, "aws:") || strings.HasPrefix(key, "aws:resource") || strings.HasPrefix(key, "aws:requesttag/") || key == "aws:tagkeys"
+	return !strings.HasPrefix(key, "aws:") || strings.HasPrefix(key, "aws:resource") ||
+		strings.HasPrefix(key, "aws:requesttag/") || key == "aws:tagkeys"
 }
 
 // mayAct says whether the statement is about some action of the service.
@@ -87,7 +90,8 @@ func (u unnamed) mayAct(s Statement) bool {
 	return false
 }
 
-// allActs says whether the statement is about all actions of the service, or just about a call whose action is not known.
+// allActs says whether the statement is about all actions of the service, or just about a call whose action is not
+// known.
 func (u unnamed) allActs(s Statement) bool {
 	if u.known {
 		return true // applies looks at it

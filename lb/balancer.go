@@ -23,13 +23,15 @@ const (
 	defaultAddress  = "127.0.0.1:0"
 	defaultInterval = time.Second
 
-	// A process that hangs is found after at most Interval + 2*Timeout = 5 s (a time-out counts from the second one on). Less
-	// than this would take an API server for dead that only waits for its turn on a busy laptop; of what did die the owner is told.
+	// A process that hangs is found after at most Interval + 2*Timeout = 5 s (a time-out counts from the second one on).
+	// Less than this would take an API server for dead that only waits for its turn on a busy laptop; of what did die the
+	// owner is told.
 	defaultTimeout = 2 * time.Second
 
 	defaultFirstByteDeadline = 2 * time.Second
 
-	// quickest is the first pause between two checks of a target that something is wrong with; each is twice the one before, up to Interval.
+	// quickest is the first pause between two checks of a target that something is wrong with; each is twice the one
+	// before, up to Interval.
 	quickest = 50 * time.Millisecond
 )
 
@@ -76,23 +78,24 @@ type Config struct {
 	Thresholds        Thresholds
 	FirstByteDeadline time.Duration // for a dial, and for the answer to a complete TLS ClientHello; default 2 s
 
-	// Starved says that this machine has not enough processor time for all that runs on it: then a target counts as silent only after five
-	// times as many health checks in a row. Nil: it never says so.
+	// Starved says that this machine has not enough processor time for all that runs on it: then a target counts as silent
+	// only after five times as many health checks in a row. Nil: it never says so.
 	Starved func() bool
 
-	// Wake is called before a connection is carried to a target, and returns when targets can be dialled, or ctx ends: they may be stopped as a
-	// whole while nobody speaks to them. See Suspend. Nil: they always can.
+	// Wake is called before a connection is carried to a target, and returns when targets can be dialled, or ctx ends:
+	// they may be stopped as a whole while nobody speaks to them. See Suspend. Nil: they always can.
 	Wake func(ctx context.Context)
 
-	// Admit says whether a client's connection may be served; one that may not is reset. It must not block. Nil admits all.
+	// Admit says whether a client's connection may be served; one that may not is reset. It must not block. Nil admits
+	// all.
 	Admit func(client net.Conn) bool
 
 	// OnChange is told when a target becomes healthy or unhealthy, in the order in which it happened. It is called outside
 	// all locks, from any goroutine, one call at a time; it may call the balancer's methods, except Stop and Kill.
 	OnChange func(TargetStatus)
 
-	// Dial connects to a target; nil means net.Dialer. Connections that are not *net.TCPConn or *net.UnixConn work, but are
-	// copied through user space.
+	// Dial connects to a target; nil means net.Dialer. Connections that are not *net.TCPConn or *net.UnixConn work, but
+	// are copied through user space.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	Logger     *slog.Logger          // nil logs nothing

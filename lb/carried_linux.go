@@ -10,8 +10,8 @@ import (
 // established is TCP_ESTABLISHED of linux/tcp.h: neither side has hung up.
 const established = 1
 
-// carried is how many bytes a TCP connection has received and sent, as the kernel counts them, and whether it is open both ways: what splice moves, this
-// process does not see.
+// carried is how many bytes a TCP connection has received and sent, as the kernel counts them, and whether it is open
+// both ways: what splice moves, this process does not see.
 func carried(conn net.Conn) (bytes uint64, open bool) {
 	tcp, ok := conn.(syscall.Conn)
 	if !ok {

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// helloWait is how long a client may take to say its first bytes before it is connected nevertheless: there are protocols
-// in which the server speaks first.
+// helloWait is how long a client may take to say its first bytes before it is connected nevertheless: there are
+// protocols in which the server speaks first.
 const helloWait = 50 * time.Millisecond
 
 // errNoAnswer is what suspect is told when nobody answers a ClientHello.
@@ -65,8 +65,8 @@ func (f *flow) serve() {
 	}
 }
 
-// greet waits a moment for the client's first bytes, so that what they are is known before a target is chosen. It returns
-// false if the client is gone.
+// greet waits a moment for the client's first bytes, so that what they are is known before a target is chosen. It
+// returns false if the client is gone.
 func (f *flow) greet() bool {
 	_ = f.client.SetReadDeadline(time.Now().Add(helloWait))
 	n, err := f.client.Read((*f.hello)[:helloSize])

@@ -13,8 +13,9 @@ import (
 	"time"
 )
 
-// exchangeTimeout bounds one request of a health check. It is longer than the check itself waits: a paused process keeps
-// one request in its queue, and answers it as soon as it is resumed, rather than find hundreds of dead connections there.
+// exchangeTimeout bounds one request of a health check. It is longer than the check itself waits: a paused process
+// keeps one request in its queue, and answers it as soon as it is resumed, rather than find hundreds of dead
+// connections there.
 const exchangeTimeout = 10 * time.Second
 
 // maxAnswer is how much of an answer's body is read, in bytes.

@@ -81,7 +81,8 @@ func TestHTTPCheckKeepsOneConnection(t *testing.T) {
 			}
 			code.Store(500)
 			var bad *AnswerError
-			if err := check(context.Background(), target); !errors.As(err, &bad) || bad.Code != 500 || bad.Body != "[-]etcd failed" {
+			if err := check(context.Background(), target); !errors.As(err, &bad) || bad.Code != 500 ||
+				bad.Body != "[-]etcd failed" {
 				t.Errorf("check of a server that answers 500: %v", err)
 			}
 			if got := conns.Load(); got != 1 {
@@ -135,7 +136,8 @@ func TestHTTPCheckAsksAPausedServerOnce(t *testing.T) {
 	}
 	_ = check(endedContext(), a.target())
 	buffer, _ := io.ReadAll(server) // ends because the check let go
-	if want := "GET /readyz HTTP/1.1\r\nHost: example.com\r\nUser-Agent: tripod-lb\r\nAccept: */*\r\n\r\n"; string(buffer) != want {
+	if want := "GET /readyz HTTP/1.1\r\nHost: example.com\r\nUser-Agent: tripod-lb\r\nAccept: " +
+		"*/*\r\n\r\n"; string(buffer) != want {
 		t.Errorf("server read %q, want %q", buffer, want)
 	}
 }
@@ -144,7 +146,8 @@ func TestDefaultsAreCalmAndFindATargetThatHangsWithinSeconds(t *testing.T) {
 	cfg := New(Config{}).cfg
 	longest := cfg.Interval + time.Duration(cfg.Thresholds.Failing)*cfg.Timeout
 	if cfg.Interval < time.Second || cfg.Timeout < 2*time.Second || longest > 6*time.Second {
-		t.Errorf("a check comes every %v, takes up to %v, and a target that hangs is found after up to %v", cfg.Interval, cfg.Timeout, longest)
+		t.Errorf("a check comes every %v, takes up to %v, and a target that hangs is found after up to %v", cfg.Interval,
+			cfg.Timeout, longest)
 	}
 	if exchangeTimeout <= cfg.Timeout {
 		t.Errorf("an exchange ends after %v, before the check that waits for it, %v", exchangeTimeout, cfg.Timeout)
@@ -152,7 +155,10 @@ func TestDefaultsAreCalmAndFindATargetThatHangsWithinSeconds(t *testing.T) {
 }
 
 func BenchmarkHTTPCheck(b *testing.B) {
-	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "ok") }))
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_,
+			_ = io.WriteString(w, "ok")
+	}))
 	defer server.Close()
 	check := HTTPCheck(server.Client().Transport.(*http.Transport).TLSClientConfig, "/readyz", "example.com")
 	defer func() { _ = check(endedContext(), serverTarget(server)) }()

@@ -45,8 +45,8 @@ func (f *flow) detach(l *leg) {
 	f.mu.Unlock()
 }
 
-// cut takes the client off a target that was found dead: to another target if nothing has happened yet, else by a reset,
-// so that it notices at once rather than after its own time-outs.
+// cut takes the client off a target that was found dead: to another target if nothing has happened yet, else by a
+// reset, so that it notices at once rather than after its own time-outs.
 func (l *leg) cut() {
 	f := l.f
 	f.mu.Lock()

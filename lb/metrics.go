@@ -9,14 +9,17 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	descUnserved     = desc("unserved_connections_total", "Connections that were reset because no target could be reached.")
-	descConnections  = desc("connections_total", "Connections carried to the target.", "target")
-	descOpen         = desc("connections_open", "Connections to the target now.", "target")
-	descBytes        = desc("bytes_total", "Bytes copied, counted when their direction of a connection ends.", "target", "direction")
+	descUnserved = desc("unserved_connections_total",
+		"Connections that were reset because no target could be reached.")
+	descConnections = desc("connections_total", "Connections carried to the target.", "target")
+	descOpen        = desc("connections_open", "Connections to the target now.", "target")
+	descBytes       = desc("bytes_total", "Bytes copied, counted when their direction of a connection ends.", "target",
+		"direction")
 	descHealthy      = desc("target_healthy", "1 if new connections go to the target.", "target")
 	descDialFailures = desc("dial_failures_total", "Connections that the target did not take.", "target")
-	descRetries      = desc("retries_total", "Connections that left the target for another before it had answered.", "target")
-	descResets       = desc("resets_total", "Connections that were reset because the target was found dead.", "target")
+	descRetries      = desc("retries_total", "Connections that left the target for another before it had answered.",
+		"target")
+	descResets = desc("resets_total", "Connections that were reset because the target was found dead.", "target")
 )
 
 // collector reads the balancer's counters when it is asked: nothing is counted twice.

@@ -159,8 +159,9 @@ func (b *Balancer) fail(t *target, kind failure, reason string) (cut bool) {
 // starvedFactor is how many times as often a target may be silent on a machine that is starved: slow is not dead.
 const starvedFactor = 5
 
-// witnessed says whether another target answers while this one is silent. When all are silent the machine may be starved, or just awake
-// again; and even if they are dead, there is no better place for their connections. It assumes the lock.
+// witnessed says whether another target answers while this one is silent. When all are silent the machine may be
+// starved, or just awake again; and even if they are dead, there is no better place for their connections. It assumes
+// the lock.
 func (b *Balancer) witnessed(silent *target) bool {
 	for _, t := range b.targets {
 		if t != silent && t.up && t.fails == 0 {

@@ -88,7 +88,8 @@ func (z *zone) signal(t *testing.T, s syscall.Signal) {
 	}
 }
 
-// greeted opens a connection and waits until a zone begins to answer: up to here a client does not notice a zone's death.
+// greeted opens a connection and waits until a zone begins to answer: up to here a client does not notice a zone's
+// death.
 func greeted(b *Balancer, hello []byte) error {
 	conn, err := net.DialTimeout("tcp", b.Addr().String(), patience)
 	if err != nil {

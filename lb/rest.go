@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Suspend ends the health checks until Resume: the targets are about to be stopped as a whole, and their silence says nothing. What was begun does not
-// count any more. Connections stay as they are. Suspending twice is the same as once.
+// Suspend ends the health checks until Resume: the targets are about to be stopped as a whole, and their silence says
+// nothing. What was begun does not count any more. Connections stay as they are. Suspending twice is the same as once.
 func (b *Balancer) Suspend() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -55,12 +55,13 @@ func (r *run) awaitWork() bool {
 	}
 }
 
-// Activity is what clients have done, as far as the balancer sees. Clients are those that come over TCP; who is behind a unix socket belongs to the
-// balancer's owner.
+// Activity is what clients have done, as far as the balancer sees. Clients are those that come over TCP; who is behind
+// a unix socket belongs to the balancer's owner.
 type Activity struct {
 	Clients int       // open connections that have not been hung up
 	Since   time.Time // when the last one ended; zero: none has
-	Bytes   uint64    // that open connections have carried, both ways; always 0 where the system does not tell (Linux does)
+	// that open connections have carried, both ways; always 0 where the system does not tell (Linux does)
+	Bytes uint64
 }
 
 // Activity says what clients have done.

@@ -11,7 +11,8 @@ import (
 // TestWhatIsSuspendedIsNotJudged: a check that began before is not counted, and none begins before Resume.
 func TestWhatIsSuspendedIsNotJudged(t *testing.T) {
 	begun, answer := make(chan struct{}), make(chan error)
-	b := start(t, Config{Targets: []Target{gone(t, "a")}, Interval: time.Millisecond, Timeout: time.Hour, Thresholds: Thresholds{Failing: 1},
+	b := start(t, Config{Targets: []Target{gone(t, "a")}, Interval: time.Millisecond, Timeout: time.Hour,
+		Thresholds: Thresholds{Failing: 1},
 		Check: func(ctx context.Context, _ Target) error {
 			if ctx.Err() != nil {
 				return ctx.Err()

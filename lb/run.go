@@ -154,7 +154,8 @@ func (r *run) serve(client net.Conn) {
 	r.flows[f] = struct{}{}
 	r.serving.Add(1) // never once stop waits: it waits for accept first
 	r.mu.Unlock()
-	if admit := r.b.cfg.Admit; admit != nil && !admit(client) { // asked once ResetClients would find it: no change of mind is missed
+	// asked once ResetClients would find it: no change of mind is missed
+	if admit := r.b.cfg.Admit; admit != nil && !admit(client) {
 		f.kill()
 		r.served(f)
 		return

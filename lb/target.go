@@ -25,8 +25,8 @@ type target struct {
 	held   string // why the owner holds it back; empty when it does not
 	reason string // why it is not up
 
-	// gen changes whenever the target comes up, goes down or is held. What was seen of an earlier generation (the result of
-	// a health check, a refused dial) says nothing about this one.
+	// gen changes whenever the target comes up, goes down or is held. What was seen of an earlier generation (the result
+	// of a health check, a refused dial) says nothing about this one.
 	gen uint64
 
 	passes, fails int  // consecutive health checks

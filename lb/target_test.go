@@ -41,13 +41,14 @@ func TestChangesAreToldInOrder(t *testing.T) {
 
 func TestHealthCheckBegunBeforeMarkDownDoesNotCount(t *testing.T) {
 	begun, answer := make(chan struct{}), make(chan error)
-	b := start(t, Config{Targets: []Target{gone(t, "a")}, Interval: time.Hour, Check: func(ctx context.Context, _ Target) error {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		begun <- struct{}{}
-		return <-answer
-	}, Timeout: time.Hour})
+	b := start(t, Config{Targets: []Target{gone(t, "a")}, Interval: time.Hour,
+		Check: func(ctx context.Context, _ Target) error {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			begun <- struct{}{}
+			return <-answer
+		}, Timeout: time.Hour})
 	<-begun
 	b.MarkDown("a", "killed")
 	b.Probe("a")

@@ -53,7 +53,8 @@ func newClients(c Config, nodes map[string]node) (*clients, error) {
 	cloud := rest.CopyConfig(calls)
 	cloud.CertData, cloud.KeyData, cloud.WrapTransport, cloud.UserAgent = c.CloudCert, c.CloudKey, nil, "tripod-"+c.Zone
 	made := &clients{reconnect: dialer.CloseAll, close: dialer.CloseAll}
-	for conf, client := range map[*rest.Config]*kubernetes.Interface{kubelets: &made.watches, calls: &made.calls, cloud: &made.cloud} {
+	for conf, client := range map[*rest.Config]*kubernetes.Interface{kubelets: &made.watches, calls: &made.calls,
+		cloud: &made.cloud} {
 		var err error
 		if *client, err = kubernetes.NewForConfig(conf); err != nil {
 			return nil, err
@@ -62,7 +63,8 @@ func newClients(c Config, nodes map[string]node) (*clients, error) {
 	return made, nil
 }
 
-// reach tells the log when the API server goes out of reach of the kubelets, or refuses them, and when it is back, instead of every failure.
+// reach tells the log when the API server goes out of reach of the kubelets, or refuses them, and when it is back,
+// instead of every failure.
 type reach struct {
 	log    *slog.Logger
 	server string

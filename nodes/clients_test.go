@@ -28,7 +28,8 @@ func TestLogSaysWhyNodesAreOutAndWhenTheyAreBack(t *testing.T) {
 		{func() { dialErr = errors.New("connection refused") }, "cannot be reached; nodes keep trying"},
 		{func() { dialErr = errors.New("timed out") }, ""},
 		{func() { dialErr, status = nil, http.StatusUnauthorized }, "does not let the nodes in"}, // its token is made anew
-		{func() { tokenErr = errors.New("the nodes have no IAM role") }, "node one cannot sign in: the nodes have no IAM role"},
+		{func() { tokenErr = errors.New("the nodes have no IAM role") },
+			"node one cannot sign in: the nodes have no IAM role"},
 		{func() { tokenErr, status = nil, http.StatusForbidden }, "API server is back"},
 	} {
 		step.change()
@@ -40,7 +41,8 @@ func TestLogSaysWhyNodesAreOutAndWhenTheyAreBack(t *testing.T) {
 			}
 			client.RoundTrip(request)
 		}
-		if got := log.String(); !strings.Contains(got, step.want) || strings.Count(got, "\n") > 1 || got != "" && step.want == "" {
+		if got := log.String(); !strings.Contains(got, step.want) || strings.Count(got, "\n") > 1 || got != "" &&
+			step.want == "" {
 			t.Errorf("got %q, want the one line %q", got, step.want)
 		}
 	}

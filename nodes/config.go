@@ -37,14 +37,15 @@ type Config struct {
 	CA   []byte // PEM, of Server
 	// Token is the bearer token of the kubelet of the instance with that id: good for tokenLife at least.
 	Token func(ctx context.Context, instanceID string) (string, error)
-	// CloudCert and CloudKey, in PEM, are of a user who may label nodes and read pods, services and endpoint slices: what in EKS the cloud's
-	// controllers and its network do.
+	// CloudCert and CloudKey, in PEM, are of a user who may label nodes and read pods, services and endpoint slices: what
+	// in EKS the cloud's controllers and its network do.
 	CloudCert, CloudKey []byte
 
 	ServingCert tls.Certificate // of the kubelets' HTTPS server
 	ClientCAs   *x509.CertPool  // who may speak to the kubelets: the API servers
 
-	// LocalPort says why a pod's address may not lead to that port of this machine, and nil where it may. Without it none may.
+	// LocalPort says why a pod's address may not lead to that port of this machine, and nil where it may. Without it none
+	// may.
 	LocalPort func(port int) error
 
 	Logger *slog.Logger // nil discards

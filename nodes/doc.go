@@ -22,9 +22,10 @@
 //
 // # Who the nodes are
 //
-// Each kubelet signs in as on EKS: with a token by the credentials of its instance's role, in a session that bears the instance's id, which the cluster's
-// access entries or aws-auth make system:node:NAME in the group system:nodes. The Node authorizer and the admission plugin NodeRestriction hold for it.
-// What is not a kubelet's to do, a label of the cloud controller and the network's knowledge of addresses, goes by a client certificate (Config.CloudCert).
+// Each kubelet signs in as on EKS: with a token by the credentials of its instance's role, in a session that bears the
+// instance's id, which the cluster's access entries or aws-auth make system:node:NAME in the group system:nodes. The
+// Node authorizer and the admission plugin NodeRestriction hold for it. What is not a kubelet's to do, a label of the
+// cloud controller and the network's knowledge of addresses, goes by a client certificate (Config.CloudCert).
 //
 // # What it costs
 //

@@ -28,8 +28,9 @@ type kubelet struct {
 }
 
 // ServeKubelet answers the API servers' requests to this zone's kubelets on l, which hands over connections to any of
-// its nodes' port 10250 (a connection's LocalAddr may be the node's address, which then says which node it is). Only clients with a certificate of Config.ClientCAs are spoken to. It returns nil after
-// Stop, when every request has ended, and l's error when l fails; l is closed then.
+// its nodes' port 10250 (a connection's LocalAddr may be the node's address, which then says which node it is). Only
+// clients with a certificate of Config.ClientCAs are spoken to. It returns nil after Stop, when every request has
+// ended, and l's error when l fails; l is closed then.
 func (s *Simulator) ServeKubelet(l net.Listener) error {
 	k := &kubelet{sim: s, started: time.Now(), conns: map[net.Conn]struct{}{}}
 	k.server = &http.Server{
@@ -132,7 +133,8 @@ func (k *kubelet) routes() http.Handler {
 	for _, prefix := range []string{"/exec/{namespace}/{pod}/{container}", "/exec/{namespace}/{pod}/{uid}/{container}"} {
 		mux.HandleFunc(prefix, k.exec)
 	}
-	for _, prefix := range []string{"/attach/{namespace}/{pod}/{container}", "/attach/{namespace}/{pod}/{uid}/{container}"} {
+	for _, prefix := range []string{"/attach/{namespace}/{pod}/{container}",
+		"/attach/{namespace}/{pod}/{uid}/{container}"} {
 		mux.HandleFunc(prefix, k.attach)
 	}
 	for _, prefix := range []string{"/portForward/{namespace}/{pod}", "/portForward/{namespace}/{pod}/{uid}"} {
@@ -147,7 +149,8 @@ func (k *kubelet) routes() http.Handler {
 // logs answers at once, also with follow: a process that runs and says nothing more would keep kubectl waiting.
 func (k *kubelet) logs(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	fmt.Fprintf(w, "tripod: pod %s/%s runs on a simulated node; it has no output.\n", r.PathValue("namespace"), r.PathValue("pod"))
+	fmt.Fprintf(w, "tripod: pod %s/%s runs on a simulated node; it has no output.\n", r.PathValue("namespace"),
+		r.PathValue("pod"))
 }
 
 // node is the one that the request is for, and its pods: the one whose address the connection was made to, if the
@@ -161,7 +164,8 @@ func (k *kubelet) node(r *http.Request) (string, []*corev1.Pod) {
 	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	for name, n := range z.nodes {
 		own := n.addr.String()
-		if len(z.nodes) == 1 || hostOf(r.Host) == name || hostOf(r.Host) == own || local != nil && hostOf(local.String()) == own {
+		if len(z.nodes) == 1 || hostOf(r.Host) == name || hostOf(r.Host) == own || local != nil &&
+			hostOf(local.String()) == own {
 			return name, z.player.podsOf(name)
 		}
 	}
@@ -222,7 +226,8 @@ func (k *kubelet) resourceMetrics(w http.ResponseWriter, r *http.Request) {
 	at, seconds := now.UnixMilli(), now.Sub(k.started).Seconds()
 	const idleCores, idleBytes = 0.001, 1 << 20
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-	fmt.Fprintf(w, "# TYPE node_cpu_usage_seconds_total counter\nnode_cpu_usage_seconds_total %f %d\n", idleCores*seconds, at)
+	fmt.Fprintf(w, "# TYPE node_cpu_usage_seconds_total counter\nnode_cpu_usage_seconds_total %f %d\n",
+		idleCores*seconds, at)
 	fmt.Fprintf(w, "# TYPE node_memory_working_set_bytes gauge\nnode_memory_working_set_bytes %d %d\n", 256*idleBytes, at)
 	series := []struct {
 		name, kind string

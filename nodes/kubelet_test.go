@@ -160,7 +160,8 @@ func TestKubeletAnswers(t *testing.T) {
 		part   string
 	}{
 		{"/healthz", 200, "ok"},
-		{"/containerLogs/default/web/c?follow=true", 200, "tripod: pod default/web runs on a simulated node; it has no output.\n"},
+		{"/containerLogs/default/web/c?follow=true", 200,
+			"tripod: pod default/web runs on a simulated node; it has no output.\n"},
 		{"/pods", 200, `"name":"web"`},
 		{"/stats/summary", 200, `"nodeName":"` + firstNode() + `"`},
 		{"/metrics/resource", 200, `container_memory_working_set_bytes{container="c",namespace="default",pod="web"}`},
@@ -243,7 +244,8 @@ func TestStopEndsConnectionsThatWereTakenOver(t *testing.T) {
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(5 * time.Second))
-	io.WriteString(conn, "POST /portForward/default/web HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n"+
+	io.WriteString(conn, "POST /portForward/default/web HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: "+
+		"SPDY/3.1\r\n"+
 		"X-Stream-Protocol-Version: portforward.k8s.io\r\n\r\n")
 	if _, err := io.ReadFull(conn, make([]byte, len("HTTP/1.1 101"))); err != nil {
 		t.Fatal(err)

@@ -171,8 +171,9 @@ func alive(pod *corev1.Pod) bool {
 	return pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed
 }
 
-// holder is the pod to which a port of an address belongs; nil where no pod has the address. Pods of the host's network share their node's, and each has only the
-// ports that its containers declare: else one could take what is sent to another. Where two claim the same, as no kubelet lets them, neither has it.
+// holder is the pod to which a port of an address belongs; nil where no pod has the address. Pods of the host's network
+// share their node's, and each has only the ports that its containers declare: else one could take what is sent to
+// another. Where two claim the same, as no kubelet lets them, neither has it.
 func holder(pods []corev1.Pod, address string, port int) (*corev1.Pod, error) {
 	var holders, others []*corev1.Pod
 	for i := range pods {
@@ -188,9 +189,11 @@ func holder(pods []corev1.Pod, address string, port int) (*corev1.Pod, error) {
 	case len(holders) == 1:
 		return holders[0], nil
 	case len(holders) > 1:
-		return nil, fmt.Errorf("pods %s/%s and %s/%s both claim the port", holders[0].Namespace, holders[0].Name, holders[1].Namespace, holders[1].Name)
+		return nil, fmt.Errorf("pods %s/%s and %s/%s both claim the port", holders[0].Namespace, holders[0].Name,
+			holders[1].Namespace, holders[1].Name)
 	case len(others) > 0:
-		return nil, fmt.Errorf("it is a node's address, and no pod of the host's network there (%s/%s, ...) declares the port as a container's",
+		return nil, fmt.Errorf("it is a node's address, and no pod of the host's network there (%s/%s, ...) declares the "+
+			"port as a container's",
 			others[0].Namespace, others[0].Name)
 	}
 	return nil, nil
@@ -208,8 +211,8 @@ func declares(pod *corev1.Pod, port int) bool {
 	return false
 }
 
-// localAddress is what the pod's annotation says of a port; only loopback addresses are accepted, since whoever may create pods would otherwise reach into
-// the user's networks, and of those only the ports that the operator allows.
+// localAddress is what the pod's annotation says of a port; only loopback addresses are accepted, since whoever may
+// create pods would otherwise reach into the user's networks, and of those only the ports that the operator allows.
 func (l lookup) localAddress(pod *corev1.Pod, port int) (string, error) {
 	annotation := LocalAddressAnnotation + "." + strconv.Itoa(port)
 	value, ok := pod.Annotations[annotation]

@@ -44,9 +44,12 @@ func TestLocalAddress(t *testing.T) {
 		newPod("plain", elsewhere, annotated("10.0.64.21", nil)),
 		newPod("evil", elsewhere, annotated("10.0.64.22", map[string]string{LocalAddressAnnotation: "192.168.1.1:22"})),
 		newPod("database", elsewhere, annotated("10.0.64.24", map[string]string{LocalAddressAnnotation: "127.0.0.1:5432"})),
-		newPod("own", elsewhere, annotated("10.0.64.5", map[string]string{LocalAddressAnnotation: "127.0.0.1:9443"}), hostNetwork(8443)),
-		newPod("taker", elsewhere, annotated("10.0.64.5", map[string]string{LocalAddressAnnotation: "127.0.0.1:8081"}), hostNetwork(7443, 9999)),
-		newPod("second", elsewhere, annotated("10.0.64.5", map[string]string{LocalAddressAnnotation: "127.0.0.1:8081"}), hostNetwork(9999)),
+		newPod("own", elsewhere, annotated("10.0.64.5", map[string]string{LocalAddressAnnotation: "127.0.0.1:9443"}),
+			hostNetwork(8443)),
+		newPod("taker", elsewhere, annotated("10.0.64.5", map[string]string{LocalAddressAnnotation: "127.0.0.1:8081"}),
+			hostNetwork(7443, 9999)),
+		newPod("second", elsewhere, annotated("10.0.64.5", map[string]string{LocalAddressAnnotation: "127.0.0.1:8081"}),
+			hostNetwork(9999)),
 		&corev1.Service{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "hook"},
 			Spec: corev1.ServiceSpec{ClusterIP: "10.100.3.4", Ports: []corev1.ServicePort{
@@ -57,9 +60,11 @@ func TestLocalAddress(t *testing.T) {
 			Spec:       corev1.ServiceSpec{ClusterIP: "10.100.3.5", Ports: []corev1.ServicePort{{Port: 443}}},
 		},
 		&discoveryv1.EndpointSlice{
-			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "hook-1", Labels: map[string]string{discoveryv1.LabelServiceName: "hook"}},
-			Ports:      []discoveryv1.EndpointPort{{Name: &name, Port: &port}},
-			Endpoints:  []discoveryv1.Endpoint{endpoint("evil", &no), endpoint("gone", &yes), endpoint("plain", &yes), endpoint("hook", &yes)},
+			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "hook-1",
+				Labels: map[string]string{discoveryv1.LabelServiceName: "hook"}},
+			Ports: []discoveryv1.EndpointPort{{Name: &name, Port: &port}},
+			Endpoints: []discoveryv1.Endpoint{endpoint("evil", &no), endpoint("gone", &yes), endpoint("plain", &yes),
+				endpoint("hook", &yes)},
 		},
 	)
 	config := testConfig(0)
@@ -82,7 +87,8 @@ func TestLocalAddress(t *testing.T) {
 		{"10.0.64.20", 443, "127.0.0.1:9443"},
 		{"10.0.64.20", 8080, "127.0.0.1:8081"},
 		{"10.0.64.21", 443, "!pod default/plain has no annotation"},
-		{"10.0.64.24", 443, "!pod default/database: annotation tripod.internal/local-address: the operator has not allowed it"},
+		{"10.0.64.24", 443, "!pod default/database: annotation tripod.internal/local-address: the operator has not " +
+			"allowed it"},
 		{"10.0.64.5", 8443, "127.0.0.1:9443"},
 		{"10.0.64.5", 7443, "127.0.0.1:8081"},
 		{"10.0.64.5", 9999, "!both claim the port"},
@@ -113,7 +119,8 @@ func TestLocalAddress(t *testing.T) {
 }
 
 func TestNoLocalPortIsAllowedUnlessSomebodySaysSo(t *testing.T) {
-	client := fake.NewClientset(newPod("hook", "ip-10-0-64-9.ec2.internal", annotated("10.0.64.20", map[string]string{LocalAddressAnnotation: "127.0.0.1:9443"})))
+	client := fake.NewClientset(newPod("hook", "ip-10-0-64-9.ec2.internal",
+		annotated("10.0.64.20", map[string]string{LocalAddressAnnotation: "127.0.0.1:9443"})))
 	if got, err := startFake(t, testConfig(0), client).LocalAddress(t.Context(), "10.0.64.20", 443); err == nil {
 		t.Errorf("got %s", got)
 	}

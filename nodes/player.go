@@ -45,7 +45,8 @@ type delayed struct {
 	due            time.Time
 }
 
-func newPlayer(client kubernetes.Interface, lives map[string]lifecycle.Lifecycle, renderer gotpl.Renderer, log *slog.Logger) *player {
+func newPlayer(client kubernetes.Interface, lives map[string]lifecycle.Lifecycle, renderer gotpl.Renderer,
+	log *slog.Logger) *player {
 	return &player{
 		client:   client,
 		lives:    lives,
@@ -175,7 +176,8 @@ func (p *player) step(ctx context.Context, obj metav1.Object, stage *lifecycle.S
 
 // delete ends an object that is being deleted, and only it: not a new one of the same name.
 func (p *player) delete(ctx context.Context, obj metav1.Object) error {
-	options := metav1.DeleteOptions{GracePeriodSeconds: new(int64), Preconditions: metav1.NewUIDPreconditions(string(obj.GetUID()))}
+	options := metav1.DeleteOptions{GracePeriodSeconds: new(int64),
+		Preconditions: metav1.NewUIDPreconditions(string(obj.GetUID()))}
 	if kindOf(obj) == "Node" {
 		return p.client.CoreV1().Nodes().Delete(ctx, obj.GetName(), options)
 	}
@@ -204,7 +206,8 @@ func (p *player) patch(ctx context.Context, obj metav1.Object, patch *lifecycle.
 	if kindOf(obj) == "Node" {
 		_, err = p.client.CoreV1().Nodes().Patch(ctx, obj.GetName(), patch.Type, data, metav1.PatchOptions{}, subresources...)
 	} else {
-		_, err = p.client.CoreV1().Pods(obj.GetNamespace()).Patch(ctx, obj.GetName(), patch.Type, data, metav1.PatchOptions{}, subresources...)
+		_, err = p.client.CoreV1().Pods(obj.GetNamespace()).Patch(ctx, obj.GetName(), patch.Type, data,
+			metav1.PatchOptions{}, subresources...)
 	}
 	return err
 }

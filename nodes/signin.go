@@ -20,7 +20,8 @@ func as(ctx context.Context, node string) context.Context {
 	return context.WithValue(ctx, nodeName{}, node)
 }
 
-// signIn gives each request the token of the node that it is of. So a zone's kubelets share a client and its connections, and each is nobody but itself.
+// signIn gives each request the token of the node that it is of. So a zone's kubelets share a client and its
+// connections, and each is nobody but itself.
 type signIn struct {
 	next   http.RoundTripper
 	tokens *nodeTokens

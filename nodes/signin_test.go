@@ -9,11 +9,13 @@ import (
 	"testing"
 )
 
-// signed is a client of an API server that lets in whom admits says, for nodes one and two of the instances i-1 and i-2.
+// signed is a client of an API server that lets in whom admits says, for nodes one and two of the instances i-1 and
+// i-2.
 func signed(t *testing.T, admits func(token string) bool) (get func(node string) (asked string, err error)) {
 	t.Helper()
 	made := 0
-	client := &signIn{tokens: newNodeTokens(map[string]node{"one": {name: "one", instanceID: "i-1"}, "two": {name: "two", instanceID: "i-2"}},
+	client := &signIn{tokens: newNodeTokens(map[string]node{"one": {name: "one", instanceID: "i-1"},
+		"two": {name: "two", instanceID: "i-2"}},
 		func(_ context.Context, instanceID string) (string, error) {
 			made++
 			if instanceID == "i-2" && made > 3 {
@@ -42,7 +44,8 @@ func signed(t *testing.T, admits func(token string) bool) (get func(node string)
 
 func TestKubeletsShareAClientAndSignInEachAsItself(t *testing.T) {
 	get := signed(t, func(string) bool { return true })
-	for _, step := range []struct{ node, want string }{{"one", "Bearer i-1/1"}, {"two", "Bearer i-2/2"}, {"one", "Bearer i-1/1"}, {"two", "Bearer i-2/2"}} {
+	for _, step := range []struct{ node, want string }{{"one", "Bearer i-1/1"}, {"two", "Bearer i-2/2"},
+		{"one", "Bearer i-1/1"}, {"two", "Bearer i-2/2"}} {
 		if got, err := get(step.node); got != step.want || err != nil {
 			t.Errorf("node %s sends %q (%v), want %q", step.node, got, err, step.want)
 		}

@@ -136,7 +136,8 @@ func TestNodeMarkedUnknownIsReadyAgain(t *testing.T) {
 }
 
 func TestNodeOfAnotherInstanceIsNotTouched(t *testing.T) {
-	foreign := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: firstNode()}, Spec: corev1.NodeSpec{ProviderID: "aws:///us-east-1b/i-0123"}}
+	foreign := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: firstNode()},
+		Spec: corev1.NodeSpec{ProviderID: "aws:///us-east-1b/i-0123"}}
 	client := fake.NewClientset(foreign)
 	startFake(t, testConfig(1), client)
 	eventually(t, "registration was tried twice", func() (string, bool) {
@@ -182,7 +183,8 @@ func TestJobPodCompletes(t *testing.T) {
 	}))
 	startFake(t, testConfig(1), client)
 	pod := waitPhase(t, client, "job-1", corev1.PodSucceeded)
-	if end := pod.Status.ContainerStatuses[0].State.Terminated; end == nil || end.ExitCode != 0 || end.Reason != "Completed" {
+	if end := pod.Status.ContainerStatuses[0].State.Terminated; end == nil || end.ExitCode != 0 ||
+		end.Reason != "Completed" {
 		t.Errorf("state %+v", pod.Status.ContainerStatuses[0].State)
 	}
 }

@@ -65,13 +65,15 @@ func (k *kubelet) portForward(w http.ResponseWriter, r *http.Request) {
 type noRuntime struct{}
 
 // ExecInContainer says so on stderr, or where a terminal has only one stream on stdout, and ends with exit code 126.
-func (noRuntime) ExecInContainer(_ context.Context, name, _, _ string, _ []string, _ io.Reader, out, errs io.WriteCloser, _ bool, _ <-chan remotecommand.TerminalSize, _ time.Duration) error {
+func (noRuntime) ExecInContainer(_ context.Context, name, _, _ string, _ []string, _ io.Reader, out,
+	errs io.WriteCloser, _ bool, _ <-chan remotecommand.TerminalSize, _ time.Duration) error {
 	say(noProcess(name), out, errs)
 	return utilexec.CodeExitError{Err: errors.New("the node is simulated"), Code: commandNotExecutable}
 }
 
 // AttachContainer says so and ends well: there is nothing more to come.
-func (noRuntime) AttachContainer(_ context.Context, name, _, _ string, _ io.Reader, out, errs io.WriteCloser, tty bool, _ <-chan remotecommand.TerminalSize) error {
+func (noRuntime) AttachContainer(_ context.Context, name, _, _ string, _ io.Reader, out, errs io.WriteCloser,
+	tty bool, _ <-chan remotecommand.TerminalSize) error {
 	say(noProcess(name), out, errs)
 	return nil
 }

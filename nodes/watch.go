@@ -16,7 +16,8 @@ import (
 )
 
 // watchBackoff is between two attempts to list and watch while the API server is away.
-var watchBackoff = wait.Backoff{Duration: 100 * time.Millisecond, Factor: 2, Jitter: 0.2, Steps: 100, Cap: 3 * time.Second}
+var watchBackoff = wait.Backoff{Duration: 100 * time.Millisecond, Factor: 2, Jitter: 0.2, Steps: 100,
+	Cap: 3 * time.Second}
 
 // feed is a reflector's store that keeps nothing: it hands everything on.
 type feed struct {
@@ -50,7 +51,8 @@ func (f feed) Transformer() cache.TransformFunc {
 }
 
 // reflect lists and watches until ctx ends.
-func (w *worker) reflect(ctx context.Context, name string, expected runtime.Object, selector fields.Selector, lw cache.ListWatch, f feed) {
+func (w *worker) reflect(ctx context.Context, name string, expected runtime.Object, selector fields.Selector,
+	lw cache.ListWatch, f feed) {
 	list, watching := lw.ListWithContextFunc, lw.WatchFuncWithContext
 	lw.ListWithContextFunc = func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 		options.FieldSelector = selector.String()
@@ -75,7 +77,10 @@ func (w *worker) watchNode(ctx context.Context) {
 		}
 	}
 	w.reflect(ctx, "node/"+w.name, &corev1.Node{}, fields.OneTermEqualSelector("metadata.name", w.name), cache.ListWatch{
-		ListWithContextFunc:  func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return client.List(ctx, o) },
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object,
+			error) {
+			return client.List(ctx, o)
+		},
 		WatchFuncWithContext: client.Watch,
 	}, feed{
 		set: func(obj metav1.Object) {
@@ -104,7 +109,10 @@ func (w *worker) watchNode(ctx context.Context) {
 func (w *worker) watchPods(ctx context.Context) {
 	client := w.clients.watches.CoreV1().Pods(metav1.NamespaceAll)
 	w.reflect(ctx, "pods/"+w.name, &corev1.Pod{}, fields.OneTermEqualSelector("spec.nodeName", w.name), cache.ListWatch{
-		ListWithContextFunc:  func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return client.List(ctx, o) },
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object,
+			error) {
+			return client.List(ctx, o)
+		},
 		WatchFuncWithContext: client.Watch,
 	}, feed{set: w.setPod, remove: w.removePod, replace: w.replacePods})
 }

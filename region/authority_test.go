@@ -9,7 +9,8 @@ func TestAuthoritiesComeAndGo(t *testing.T) {
 	c := Cluster{CreatedAt: time.Unix(1, 0), Secrets: ClusterSecrets{CACert: "first;", CAKey: "key"}}
 	first := c.CertificateAuthorities()[0]
 	again := c.CertificateAuthorities()[0]
-	if again.ID != first.ID || len(first.ID) != 36 || c.BundleOf(c.Components) != "first;" || c.SignerOf(c.Components).Key != "key" {
+	if again.ID != first.ID || len(first.ID) != 36 || c.BundleOf(c.Components) != "first;" ||
+		c.SignerOf(c.Components).Key != "key" {
 		t.Errorf("got %+v and %+v", first, again)
 	}
 	step := func(next Components) {
@@ -23,7 +24,8 @@ func TestAuthoritiesComeAndGo(t *testing.T) {
 	}
 	step(Components{Signer: first.ID, Trusted: []string{first.ID, "second"}})
 	signs := func() string { return c.SignerOf(c.Components).ID }
-	if got := c.BundleOf(c.Components); got != "first;second;" || signs() != first.ID || c.Authorities[1].ActivatedAt != nil {
+	if got := c.BundleOf(c.Components); got != "first;second;" || signs() != first.ID ||
+		c.Authorities[1].ActivatedAt != nil {
 		t.Errorf("with two: bundle %s, %+v", got, c.Authorities)
 	}
 	step(Components{Signer: "second", Trusted: []string{first.ID, "second"}})

@@ -19,7 +19,8 @@ var writeForms = flag.Bool("write-forms", false, "write testdata/forms anew")
 // A field that is added adds a line to it; one that is renamed, or that goes, breaks regions.
 func TestRecordsKeepTheirForm(t *testing.T) {
 	for kind, record := range map[string]any{
-		"access-entry": AccessEntry{}, "access-key": AccessKey{}, "addon": Addon{}, "capability": Capability{}, "cluster": Cluster{},
+		"access-entry": AccessEntry{}, "access-key": AccessKey{}, "addon": Addon{}, "capability": Capability{},
+		"cluster":         Cluster{},
 		"deleted-cluster": DeletedCluster{}, "fargate-profile": FargateProfile{}, "nodegroup": Nodegroup{},
 		"deprecated-reading": DeprecatedReading{}, "group": Group{}, "identity-provider": IdentityProvider{},
 		"insights-refresh": InsightsRefresh{}, "instance-profile": InstanceProfile{}, "oidc-provider": OIDCProvider{},

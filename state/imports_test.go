@@ -15,7 +15,8 @@ func TestStoreKnowsNoDomain(t *testing.T) {
 	for _, path := range strings.Fields(string(out)) {
 		switch {
 		case path == "tripod/state", path == "tripod/internal/sleep":
-		case strings.HasPrefix(path, "tripod/"), strings.HasPrefix(path, "github.com/aws/"), strings.HasPrefix(path, "k8s.io/"):
+		case strings.HasPrefix(path, "tripod/"), strings.HasPrefix(path, "github.com/aws/"),
+			strings.HasPrefix(path, "k8s.io/"):
 			t.Errorf("package state imports %s", path)
 		}
 	}

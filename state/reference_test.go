@@ -194,7 +194,8 @@ func TestRandomPartsMatchAModel(t *testing.T) {
 		case out.Conflict == "" && !slices.Equal(want, wantNow):
 			t.Fatalf("seed %d: round %d: %+v was applied, though it saw %q and would see %q", seed, round, steps, want, wantNow)
 		case out.Conflict != "" && slices.Equal(read, readNow):
-			t.Fatalf("seed %d: round %d: %+v met a conflict (%s), though nothing that it read has changed", seed, round, steps, out.Conflict)
+			t.Fatalf("seed %d: round %d: %+v met a conflict (%s), though nothing that it read has changed", seed, round, steps,
+				out.Conflict)
 		case out.Conflict == "":
 			m.write(index, p)
 		default:
@@ -230,7 +231,8 @@ func matchIndexes(t *testing.T, stores ...*store) {
 				fresh.put(key, rec)
 			}
 			for name, index := range table.indexes {
-				if diff := cmp.Diff(maps.Collect(within(fresh.indexes[name], "", "")), maps.Collect(within(index, "", ""))); diff != "" {
+				if diff := cmp.Diff(maps.Collect(within(fresh.indexes[name], "", "")),
+					maps.Collect(within(index, "", ""))); diff != "" {
 					t.Errorf("the index %s of %s differs from its records:\n%s", name, kind, diff)
 				}
 			}
@@ -272,7 +274,8 @@ func TestTreeMatchesASortedList(t *testing.T) {
 			got = append(got, key)
 		}
 		if !slices.Equal(got, want) || countWithin(tr, prefix) != len(want) {
-			t.Errorf("seed %d: under %q there are %d and %d counted, want %d", seed, prefix, len(got), countWithin(tr, prefix), len(want))
+			t.Errorf("seed %d: under %q there are %d and %d counted, want %d", seed, prefix, len(got), countWithin(tr, prefix),
+				len(want))
 		}
 	}
 }

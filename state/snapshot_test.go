@@ -20,7 +20,8 @@ func TestNewerSnapshotIsRefused(t *testing.T) {
 // Snapshots of schema 1 are as those of schema 2: the indexes, which no disk has, are made of the records.
 func TestSnapshotOfSchema1IsRead(t *testing.T) {
 	const old = `{"schema":1,"index":9,"tables":{"access-key":{"revision":9,"records":{` +
-		`"AKIA1":{"revision":7,"value":{"id":"AKIA1","user":"ada"}},"AKIA2":{"revision":8,"value":{"id":"AKIA2","user":"bob"}}}},` +
+		`"AKIA1":{"revision":7,"value":{"id":"AKIA1","user":"ada"}},"AKIA2":{"revision":8,"value":{"id":"AKIA2",` +
+		`"user":"bob"}}}},` +
 		`"user":{"revision":5,"records":null},"role":null},"outcomes":[{"id":"x","index":9}]}` + "\n"
 	s := newStore(testSchema)
 	if err := s.restore(strings.NewReader(old)); err != nil {
@@ -43,8 +44,10 @@ func TestSnapshotOfSchema1IsRead(t *testing.T) {
 		t.Errorf("the snapshot of a snapshot differs:\n%s", diff)
 	}
 	now := again.load()
-	if rec, _ := now.record(ref{"access-key", "AKIA1"}); rec.Revision != 7 || now.revision("access-key") != 9 || now.index != 9 {
-		t.Errorf("got the record of %d, the table of %d, the state of %d", rec.Revision, now.revision("access-key"), now.index)
+	if rec, _ := now.record(ref{"access-key", "AKIA1"}); rec.Revision != 7 || now.revision("access-key") != 9 ||
+		now.index != 9 {
+		t.Errorf("got the record of %d, the table of %d, the state of %d", rec.Revision, now.revision("access-key"),
+			now.index)
 	}
 }
 

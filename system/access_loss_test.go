@@ -32,8 +32,10 @@ func invite(t *testing.T, r *testRegion) *guests {
 	t.Helper()
 	ctx := within(t, time.Minute)
 	g := &guests{region: r, services: r.awsClients(t, awsHTTP)}
-	role, err := g.services.iam.CreateRole(ctx, &awsiam.CreateRoleInput{RoleName: aws.String(guestName), AssumeRolePolicyDocument: aws.String(
-		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"sts:AssumeRole"}}`)})
+	role, err := g.services.iam.CreateRole(ctx,
+		&awsiam.CreateRoleInput{RoleName: aws.String(guestName), AssumeRolePolicyDocument: aws.String(
+			`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"111122223333"},` +
+				`"Action":"sts:AssumeRole"}}`)})
 	must(t, "create a role", err)
 	g.role = *role.Role.Arn
 	user, err := g.services.iam.CreateUser(ctx, &awsiam.CreateUserInput{UserName: aws.String(guestName)})
@@ -42,7 +44,8 @@ func invite(t *testing.T, r *testRegion) *guests {
 	must(t, "create an access key", err)
 	g.user = iam.Credentials{AccessKeyID: *key.AccessKey.AccessKeyId, SecretAccessKey: *key.AccessKey.SecretAccessKey}
 
-	_, err = g.services.eks.CreateAccessEntry(ctx, &eks.CreateAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: &g.role})
+	_, err = g.services.eks.CreateAccessEntry(ctx,
+		&eks.CreateAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: &g.role})
 	must(t, "create an access entry", err)
 	g.mayView(t, "kube-system")
 	r.mapInAWSAuth(t, "mapUsers", "- userarn: "+*user.User.Arn+"\n  groups: [system:masters]\n")
@@ -54,9 +57,10 @@ func invite(t *testing.T, r *testRegion) *guests {
 // mayView gives the role the namespace, and no other.
 func (g *guests) mayView(t *testing.T, namespace string) {
 	t.Helper()
-	_, err := g.services.eks.AssociateAccessPolicy(within(t, 20*time.Second), &eks.AssociateAccessPolicyInput{ClusterName: aws.String("demo"),
-		PrincipalArn: &g.role, PolicyArn: aws.String(iam.AccessPolicyPrefix + "AmazonEKSViewPolicy"),
-		AccessScope: &ekstypes.AccessScope{Type: ekstypes.AccessScopeTypeNamespace, Namespaces: []string{namespace}}})
+	_, err := g.services.eks.AssociateAccessPolicy(within(t, 20*time.Second),
+		&eks.AssociateAccessPolicyInput{ClusterName: aws.String("demo"),
+			PrincipalArn: &g.role, PolicyArn: aws.String(iam.AccessPolicyPrefix + "AmazonEKSViewPolicy"),
+			AccessScope: &ekstypes.AccessScope{Type: ekstypes.AccessScopeTypeNamespace, Namespaces: []string{namespace}}})
 	must(t, "associate an access policy", err)
 }
 
@@ -71,7 +75,8 @@ func (g *guests) key(t *testing.T, status iamtypes.StatusType) {
 // viewer is the role at every API server, by a session and a token that are made now.
 func (g *guests) viewer(t *testing.T) apiServers {
 	t.Helper()
-	session, err := g.services.sts.AssumeRole(within(t, 20*time.Second), &sts.AssumeRoleInput{RoleArn: &g.role, RoleSessionName: aws.String("me@home")})
+	session, err := g.services.sts.AssumeRole(within(t, 20*time.Second),
+		&sts.AssumeRoleInput{RoleArn: &g.role, RoleSessionName: aws.String("me@home")})
 	must(t, "AssumeRole", err)
 	return g.region.everyAPIServer(t, sessionOf(session.Credentials))
 }
@@ -81,8 +86,8 @@ func (all apiServers) without(zone int) apiServers {
 	return slices.Delete(slices.Clone(all), zone, zone+1)
 }
 
-// withoutZone shows that the living zones know the guests, and hear of what changes about them meanwhile. It leaves the role with the namespace default
-// and the user with an inactive key.
+// withoutZone shows that the living zones know the guests, and hear of what changes about them meanwhile. It leaves the
+// role with the namespace default and the user with an inactive key.
 func (g *guests) withoutZone(t *testing.T, lost int) {
 	t.Helper()
 	what := fmt.Sprintf("without zone %d: ", lost)
@@ -97,7 +102,8 @@ func (g *guests) withoutZone(t *testing.T, lost int) {
 	user.want(t, what+"a user whose key is inactive", "default", apierrors.IsUnauthorized)
 }
 
-// withAllZones shows that also the zone that was lost knows what changed meanwhile, and makes the guests what they were.
+// withAllZones shows that also the zone that was lost knows what changed meanwhile, and makes the guests what they
+// were.
 func (g *guests) withAllZones(t *testing.T) {
 	t.Helper()
 	viewer, user := g.viewer(t), g.region.everyAPIServer(t, g.user)

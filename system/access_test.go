@@ -31,34 +31,40 @@ import (
 	"tripod/internal/datadir"
 )
 
-// access is a story of two principals that did not make the cluster: a role that may view one namespace, and a user whom aws-auth maps.
-// Every zone's API server has to say the same of them.
+// access is a story of two principals that did not make the cluster: a role that may view one namespace, and a user
+// whom aws-auth maps. Every zone's API server has to say the same of them.
 func access(t *testing.T, r *testRegion) {
 	if _, err := exec.LookPath("aws"); err != nil {
 		t.Skip("there is no aws on PATH")
 	}
 	ctx := within(t, time.Minute)
 	services := r.awsClients(t, awsHTTP)
-	role := r.aws(t, "iam", "create-role", "--role-name", "viewer", "--path", "/team/", "--query", "Role.Arn", "--assume-role-policy-document",
-		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"sts:AssumeRole"}}`)[0]
+	role := r.aws(t, "iam", "create-role", "--role-name", "viewer", "--path", "/team/", "--query", "Role.Arn",
+		"--assume-role-policy-document",
+		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},`+
+			`"Action":"sts:AssumeRole"}}`)[0]
 	user := r.aws(t, "iam", "create-user", "--user-name", "ops", "--query", "User.Arn")[0]
 	key := r.aws(t, "iam", "create-access-key", "--user-name", "ops", "--query", "AccessKey.[AccessKeyId,SecretAccessKey]")
-	session, err := services.sts.AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: &role, RoleSessionName: aws.String("me@home")})
+	session, err := services.sts.AssumeRole(ctx,
+		&sts.AssumeRoleInput{RoleArn: &role, RoleSessionName: aws.String("me@home")})
 	must(t, "AssumeRole", err)
 	viewer := r.everyAPIServer(t, sessionOf(session.Credentials))
 	ops := r.everyAPIServer(t, iam.Credentials{AccessKeyID: key[0], SecretAccessKey: key[1]})
 	viewer.want(t, "a role without access entry", "kube-system", apierrors.IsUnauthorized)
 
-	_, err = services.eks.CreateAccessEntry(ctx, &eks.CreateAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: &role})
+	_, err = services.eks.CreateAccessEntry(ctx,
+		&eks.CreateAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: &role})
 	must(t, "CreateAccessEntry", err)
 	viewer.want(t, "a role with an access entry", "kube-system", apierrors.IsForbidden)
-	_, err = services.eks.AssociateAccessPolicy(ctx, &eks.AssociateAccessPolicyInput{ClusterName: aws.String("demo"), PrincipalArn: &role,
-		PolicyArn:   aws.String(iam.AccessPolicyPrefix + "AmazonEKSViewPolicy"),
-		AccessScope: &ekstypes.AccessScope{Type: ekstypes.AccessScopeTypeNamespace, Namespaces: []string{"kube-s*"}}})
+	_, err = services.eks.AssociateAccessPolicy(ctx,
+		&eks.AssociateAccessPolicyInput{ClusterName: aws.String("demo"), PrincipalArn: &role,
+			PolicyArn:   aws.String(iam.AccessPolicyPrefix + "AmazonEKSViewPolicy"),
+			AccessScope: &ekstypes.AccessScope{Type: ekstypes.AccessScopeTypeNamespace, Namespaces: []string{"kube-s*"}}})
 	must(t, "AssociateAccessPolicy", err)
 	viewer.want(t, "a viewer of kube-system, there", "kube-system", succeeds)
 	viewer.want(t, "a viewer of kube-system, elsewhere", "default", apierrors.IsForbidden)
-	r.canI(t, "role/viewer list pods -n kube-system", 0, "access policy AmazonEKSViewPolicy in namespaces kube-s*: allows it")
+	r.canI(t, "role/viewer list pods -n kube-system", 0,
+		"access policy AmazonEKSViewPolicy in namespaces kube-s*: allows it")
 	r.canI(t, "role/viewer get /apis", 0, `ClusterRoleBinding "system:discovery"`)
 	r.canI(t, role+" delete deploy/coredns -n kube-system", 1, "no rule of it allows this")
 
@@ -67,7 +73,8 @@ func access(t *testing.T, r *testRegion) {
 	ops.want(t, "a user whom aws-auth maps", "default", succeeds)
 	r.canI(t, "ops delete nodes", 0, "the group system:masters may do everything")
 
-	_, err = services.eks.DeleteAccessEntry(ctx, &eks.DeleteAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: &role})
+	_, err = services.eks.DeleteAccessEntry(ctx,
+		&eks.DeleteAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: &role})
 	must(t, "DeleteAccessEntry", err)
 	viewer.want(t, "a role whose access entry is deleted", "kube-system", apierrors.IsUnauthorized)
 	ops.forge(t)
@@ -76,7 +83,8 @@ func access(t *testing.T, r *testRegion) {
 
 func succeeds(err error) bool { return err == nil }
 
-// canI polls until tripod can-i ends with that code, and gives that reason: each zone hears of a change at its own time.
+// canI polls until tripod can-i ends with that code, and gives that reason: each zone hears of a change at its own
+// time.
 func (r *testRegion) canI(t *testing.T, question string, code int, reason string) {
 	t.Helper()
 	eventually(t, 5*time.Second, "tripod can-i "+question, func() (bool, string) {
@@ -102,7 +110,8 @@ func (r *testRegion) mapInAWSAuth(t *testing.T, key, text string) {
 	t.Helper()
 	patch, err := json.Marshal(map[string]any{"data": map[string]string{key: text}})
 	must(t, "write the patch", err)
-	_, err = r.kube(t).CoreV1().ConfigMaps("kube-system").Patch(within(t, 10*time.Second), "aws-auth", types.MergePatchType, patch, metav1.PatchOptions{})
+	_, err = r.kube(t).CoreV1().ConfigMaps("kube-system").Patch(within(t, 10*time.Second), "aws-auth",
+		types.MergePatchType, patch, metav1.PatchOptions{})
 	must(t, "patch aws-auth", err)
 }
 
@@ -125,8 +134,10 @@ func (r *testRegion) everyAPIServer(t *testing.T, as iam.Credentials) (all apiSe
 	must(t, "make a token", err)
 	cluster := r.cluster(t)
 	for _, zone := range status.Zones {
-		socket := plan.APIServerSocket(filepath.Join(filepath.Dir(datadir.SocketPath(r.dir)), plan.Letter(zone.Name)), cluster.ID)
-		all = append(all, &rest.Config{Host: cluster.Endpoint, BearerToken: token, TLSClientConfig: rest.TLSClientConfig{CAData: r.config(t).CAData},
+		socket := plan.APIServerSocket(filepath.Join(filepath.Dir(datadir.SocketPath(r.dir)), plan.Letter(zone.Name)),
+			cluster.ID)
+		all = append(all, &rest.Config{Host: cluster.Endpoint, BearerToken: token,
+			TLSClientConfig: rest.TLSClientConfig{CAData: r.config(t).CAData},
 			Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 				return new(net.Dialer).DialContext(ctx, "unix", socket)
 			}})
@@ -134,7 +145,8 @@ func (r *testRegion) everyAPIServer(t *testing.T, as iam.Credentials) (all apiSe
 	return all
 }
 
-// pastTheEndpoint shows that no API server takes a token at its own port, where the endpoint's access rules are not asked.
+// pastTheEndpoint shows that no API server takes a token at its own port, where the endpoint's access rules are not
+// asked.
 func (r *testRegion) pastTheEndpoint(t *testing.T) {
 	t.Helper()
 	credentials, err := client.ReadCredentials(r.dir)
@@ -147,7 +159,8 @@ func (r *testRegion) pastTheEndpoint(t *testing.T) {
 		config.Host, config.Dial = "https://"+plan.APIServerAddress(port, i), nil
 		set, err := kubernetes.NewForConfig(config)
 		must(t, "make a client", err)
-		if _, err = set.CoreV1().Pods("default").List(within(t, 10*time.Second), metav1.ListOptions{Limit: 1}); !apierrors.IsUnauthorized(err) {
+		if _, err = set.CoreV1().Pods("default").List(within(t, 10*time.Second),
+			metav1.ListOptions{Limit: 1}); !apierrors.IsUnauthorized(err) {
 			t.Errorf("zone %d's API server answers a token at its port with %v", i, err)
 		}
 	}
@@ -166,15 +179,16 @@ func (all apiServers) want(t *testing.T, what, namespace string, ends func(error
 	}
 }
 
-// forge shows that not even an administrator can impersonate what the authenticator writes. The escape brings the capital I past the filter's
-// lower-casing.
+// forge shows that not even an administrator can impersonate what the authenticator writes. The escape brings the
+// capital I past the filter's lower-casing.
 func (all apiServers) forge(t *testing.T) {
 	t.Helper()
 	set, err := kubernetes.NewForConfig(all[0])
 	must(t, "make a client", err)
 	for key, allowed := range map[string]bool{"Impersonate-Extra-scopes": true, "Impersonate-Extra-arn": false,
 		"Impersonate-Extra-sigs.k8s.io%2faws-iam-authenticator%2fprincipal%49d": false} {
-		_, err := set.CoreV1().RESTClient().Get().AbsPath("/version").SetHeader("Impersonate-User", "x").SetHeader(key, "AROA").DoRaw(within(t, 10*time.Second))
+		_, err := set.CoreV1().RESTClient().Get().AbsPath("/version").SetHeader("Impersonate-User", "x").SetHeader(key,
+			"AROA").DoRaw(within(t, 10*time.Second))
 		if allowed && err != nil || !allowed && !apierrors.IsForbidden(err) {
 			t.Errorf("%s: got %v, want it allowed: %v", key, err, allowed)
 		}

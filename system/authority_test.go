@@ -12,8 +12,9 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// rotateAuthority gives a cluster a second certificate authority and makes it the signer. Clients that trust both, as the kubeconfig says in between, do not
-// notice; those that trust the first alone work until the second one signs, as the EKS user guide has it.
+// rotateAuthority gives a cluster a second certificate authority and makes it the signer. Clients that trust both, as
+// the kubeconfig says in between, do not notice; those that trust the first alone work until the second one signs, as
+// the EKS user guide has it.
 func (r *testRegion) rotateAuthority(t testing.TB, api *eks.Client, name, arn string) {
 	t.Helper()
 	answers := func(kube *kubernetes.Clientset) error {
@@ -21,25 +22,29 @@ func (r *testRegion) rotateAuthority(t testing.TB, api *eks.Client, name, arn st
 		return err
 	}
 	first := r.configOf(t, arn)
-	made, err := api.CreateCertificateAuthority(within(t, 20*time.Second), &eks.CreateCertificateAuthorityInput{ClusterName: aws.String(name)})
+	made, err := api.CreateCertificateAuthority(within(t, 20*time.Second),
+		&eks.CreateCertificateAuthorityInput{ClusterName: aws.String(name)})
 	must(t, "CreateCertificateAuthority", err)
 	awaitUpdate(t, api, name, made.Update.Id, ekstypes.UpdateStatusSuccessful)
 	must(t, "with the first authority while it signs", answers(mustClient(t, first)))
 	described, err := api.DescribeCluster(within(t, 20*time.Second), &eks.DescribeClusterInput{Name: aws.String(name)})
 	must(t, "DescribeCluster", err)
 	eventually(t, 20*time.Second, "the kubeconfig has both certificates", func() (bool, string) {
-		return base64.StdEncoding.EncodeToString(r.configOf(t, arn).CAData) == aws.ToString(described.Cluster.CertificateAuthority.Data), ""
+		return base64.StdEncoding.EncodeToString(r.configOf(t,
+			arn).CAData) == aws.ToString(described.Cluster.CertificateAuthority.Data), ""
 	})
 	both := mustClient(t, r.configOf(t, arn))
 
 	activated, err := api.ActivateCertificateAuthority(within(t, 20*time.Second),
-		&eks.ActivateCertificateAuthorityInput{ClusterName: aws.String(name), CertificateAuthorityId: made.CertificateAuthority.Id})
+		&eks.ActivateCertificateAuthorityInput{ClusterName: aws.String(name),
+			CertificateAuthorityId: made.CertificateAuthority.Id})
 	must(t, "ActivateCertificateAuthority", err)
 	eventually(t, 60*time.Second, "the second authority signs", func() (bool, string) {
 		if err := answers(both); err != nil { // a request may be on a connection that is reset with its API server
 			return false, "with both authorities: " + err.Error()
 		}
-		got, err := api.DescribeUpdate(within(t, 20*time.Second), &eks.DescribeUpdateInput{Name: aws.String(name), UpdateId: activated.Update.Id})
+		got, err := api.DescribeUpdate(within(t, 20*time.Second), &eks.DescribeUpdateInput{Name: aws.String(name),
+			UpdateId: activated.Update.Id})
 		if err != nil {
 			return false, err.Error()
 		}

@@ -75,10 +75,12 @@ func (r *testRegion) awsClientsWith(t testing.TB, scheme awsScheme, credentials 
 		Region: "us-east-1", BaseEndpoint: aws.String(strings.Replace(r.status(t).AWSEndpoint, "http", string(scheme), 1)),
 		HTTPClient: &http.Client{Transport: transport, Timeout: time.Minute},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: credentials.AccessKeyID, SecretAccessKey: credentials.SecretAccessKey, SessionToken: credentials.SessionToken}, nil
+			return aws.Credentials{AccessKeyID: credentials.AccessKeyID, SecretAccessKey: credentials.SecretAccessKey,
+				SessionToken: credentials.SessionToken}, nil
 		}),
 	}
-	return awsServices{eks: eks.NewFromConfig(config), iam: iam.NewFromConfig(config), sts: sts.NewFromConfig(config), shifts: arczonalshift.NewFromConfig(config), credentials: credentials,
+	return awsServices{eks: eks.NewFromConfig(config), iam: iam.NewFromConfig(config), sts: sts.NewFromConfig(config),
+		shifts: arczonalshift.NewFromConfig(config), credentials: credentials,
 		hangUp: transport.CloseIdleConnections}
 }
 
@@ -89,7 +91,8 @@ func (s awsServices) read(t testing.TB) *ekstypes.Cluster {
 	who, err := s.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	must(t, "GetCallerIdentity", err)
 	if aws.ToString(who.Arn) != s.credentials.UserARN || aws.ToString(who.Account) != s.credentials.AccountID {
-		t.Errorf("GetCallerIdentity: got %s of %s, want %s", aws.ToString(who.Arn), aws.ToString(who.Account), s.credentials.UserARN)
+		t.Errorf("GetCallerIdentity: got %s of %s, want %s", aws.ToString(who.Arn), aws.ToString(who.Account),
+			s.credentials.UserARN)
 	}
 	list, err := s.eks.ListClusters(ctx, &eks.ListClustersInput{})
 	must(t, "ListClusters", err)
@@ -101,8 +104,8 @@ func (s awsServices) read(t testing.TB) *ekstypes.Cluster {
 	return described.Cluster
 }
 
-// TestOneClusterManyClients runs the promises that one cluster, which they leave as they found it, can show one after the other: some change
-// for a while who may sign in, or what is logged.
+// TestOneClusterManyClients runs the promises that one cluster, which they leave as they found it, can show one after
+// the other: some change for a while who may sign in, or what is logged.
 func TestOneClusterManyClients(t *testing.T) {
 	t.Parallel()
 	r := sharedRegion(t)
@@ -143,7 +146,8 @@ func sdkReads(t *testing.T, r *testRegion, scheme awsScheme) {
 	if got := aws.ToString(cluster.Endpoint); got != want.Endpoint {
 		t.Errorf("endpoint: got %s, want %s", got, want.Endpoint)
 	}
-	if got := aws.ToString(cluster.Arn); !strings.HasPrefix(got, "arn:aws:eks:us-east-1:") || !strings.HasSuffix(got, ":cluster/demo") {
+	if got := aws.ToString(cluster.Arn); !strings.HasPrefix(got, "arn:aws:eks:us-east-1:") ||
+		!strings.HasSuffix(got, ":cluster/demo") {
 		t.Errorf("arn: got %s", got)
 	}
 	if got := aws.ToString(cluster.KubernetesNetworkConfig.ServiceIpv4Cidr); got != "10.100.0.0/16" {
@@ -158,7 +162,8 @@ func sdkReads(t *testing.T, r *testRegion, scheme awsScheme) {
 }
 
 func missingCluster(t *testing.T, r *testRegion) {
-	_, err := r.awsClients(t, awsHTTP).eks.DescribeCluster(within(t, 30*time.Second), &eks.DescribeClusterInput{Name: aws.String("nobody")})
+	_, err := r.awsClients(t, awsHTTP).eks.DescribeCluster(within(t, 30*time.Second),
+		&eks.DescribeClusterInput{Name: aws.String("nobody")})
 	var missing *ekstypes.ResourceNotFoundException
 	if !errors.As(err, &missing) {
 		t.Errorf("got %v, want ResourceNotFoundException", err)
@@ -200,7 +205,8 @@ func wantCode(t *testing.T, what string, err error, code string) {
 	t.Helper()
 	var got smithy.APIError
 	var status interface{ HTTPStatusCode() int }
-	if !errors.As(err, &got) || got.ErrorCode() != code || !errors.As(err, &status) || status.HTTPStatusCode() != http.StatusForbidden {
+	if !errors.As(err, &got) || got.ErrorCode() != code || !errors.As(err, &status) ||
+		status.HTTPStatusCode() != http.StatusForbidden {
 		t.Errorf("%s: got %v, want %s with 403", what, err, code)
 	}
 }
@@ -239,7 +245,8 @@ func execToken(t *testing.T, r *testRegion, command []string, more ...string) st
 func accepted(t *testing.T, r *testRegion, what, token string, want bool) {
 	t.Helper()
 	config := r.config(t)
-	set, err := kubernetes.NewForConfig(&rest.Config{Host: config.Host, BearerToken: token, TLSClientConfig: rest.TLSClientConfig{CAData: config.CAData}})
+	set, err := kubernetes.NewForConfig(&rest.Config{Host: config.Host, BearerToken: token,
+		TLSClientConfig: rest.TLSClientConfig{CAData: config.CAData}})
 	must(t, "make a client", err)
 	_, err = set.CoreV1().Nodes().List(within(t, 10*time.Second), metav1.ListOptions{})
 	if want && err != nil {
@@ -250,7 +257,8 @@ func accepted(t *testing.T, r *testRegion, what, token string, want bool) {
 	}
 }
 
-// shell runs programs as a user does who has typed eval "$(tripod env)", with that home. Without an aws CLI the test is skipped.
+// shell runs programs as a user does who has typed eval "$(tripod env)", with that home. Without an aws CLI the test is
+// skipped.
 func (r *testRegion) shell(t *testing.T, home string) func(args ...string) string {
 	t.Helper()
 	if _, err := exec.LookPath("aws"); err != nil {
@@ -280,7 +288,8 @@ func cliNamesTheUser(t *testing.T, r *testRegion) {
 }
 
 func cliShowsTheEndpoint(t *testing.T, r *testRegion) {
-	got := r.shell(t, t.TempDir())("aws", "eks", "describe-cluster", "--name", "demo", "--query", "cluster.[status,endpoint]", "--output", "text")
+	got := r.shell(t, t.TempDir())("aws", "eks", "describe-cluster", "--name", "demo", "--query",
+		"cluster.[status,endpoint]", "--output", "text")
 	if !strings.Contains(got, "ACTIVE") || !strings.Contains(got, r.cluster(t).Endpoint) {
 		t.Errorf("got %s", got)
 	}
@@ -288,7 +297,8 @@ func cliShowsTheEndpoint(t *testing.T, r *testRegion) {
 
 func cliMakesANodeGroup(t *testing.T, r *testRegion) {
 	run := r.shell(t, t.TempDir())
-	subnets := strings.Fields(run("aws", "ec2", "describe-subnets", "--filters", "Name=map-public-ip-on-launch,Values=false",
+	subnets := strings.Fields(run("aws", "ec2", "describe-subnets", "--filters",
+		"Name=map-public-ip-on-launch,Values=false",
 		"--query", "Subnets[].SubnetId", "--output", "text"))
 	if len(subnets) != 3 {
 		t.Fatalf("aws ec2 describe-subnets: got private subnets %v, want three", subnets)
@@ -303,7 +313,8 @@ func cliMakesANodeGroup(t *testing.T, r *testRegion) {
 	eks([]string{"wait", "nodegroup-deleted"})
 	eventually(t, 10*time.Second, "tripod history shows both", func() (bool, string) { // it is written within a second
 		got, errs, code := tripod(t, r.dir, "history", "--mutating")
-		return code == 0 && strings.Contains(got, "eks:CreateNodegroup") && strings.Contains(got, "eks:DeleteNodegroup"), got + errs
+		return code == 0 && strings.Contains(got, "eks:CreateNodegroup") && strings.Contains(got, "eks:DeleteNodegroup"),
+			got + errs
 	})
 }
 
@@ -318,7 +329,8 @@ func cliFindsItsLogs(t *testing.T, r *testRegion) {
 	logs("put-log-events", "--log-stream-name", "one", "--log-events",
 		fmt.Sprintf(`[{"timestamp":%d,"message":"{\"level\":\"warn\",\"n\":7}"}]`, time.Now().UnixMilli()))
 	eventually(t, 10*time.Second, "aws logs filter-log-events finds the event", func() (bool, string) {
-		got := logs("filter-log-events", "--filter-pattern", "{ $.level = warn && $.n > 6 }", "--query", "events[].message", "--output", "text")
+		got := logs("filter-log-events", "--filter-pattern", "{ $.level = warn && $.n > 6 }", "--query", "events[].message",
+			"--output", "text")
 		return strings.Contains(got, `"n":7`), got
 	})
 	logs("delete-log-group")

@@ -12,7 +12,8 @@ import (
 	"tripod/api"
 )
 
-// busyLoops is how many processes do nothing but keep the processors from the region: two for each processor, in a long campaign twelve.
+// busyLoops is how many processes do nothing but keep the processors from the region: two for each processor, in a long
+// campaign twelve.
 func busyLoops() int {
 	if soaking > 0 {
 		return 12 * runtime.NumCPU()
@@ -22,7 +23,8 @@ func busyLoops() int {
 
 // alarms are the events that tell of a death. While everything lives there must be none.
 var alarms = []api.EventType{
-	api.LeaderChanged, api.TargetUnhealthy, api.InstanceExited, api.InstancePaused, api.ZoneLost, api.ZonePaused, api.QuorumLost,
+	api.LeaderChanged, api.TargetUnhealthy, api.InstanceExited, api.InstancePaused, api.ZoneLost, api.ZonePaused,
+	api.QuorumLost,
 }
 
 // TestBusyMachineCountsNobodyForDead has a region work on a machine whose processors and disk have far too much to do.
@@ -35,7 +37,8 @@ func TestBusyMachineCountsNobodyForDead(t *testing.T) {
 		}
 	}
 	entries := keepWriting(t, r, "calm")
-	entries.goesOn(t, 5, 30*time.Second) // the client has its token: to start a program for that takes long on a busy machine
+	// the client has its token: to start a program for that takes long on a busy machine
+	entries.goesOn(t, 5, 30*time.Second)
 	before := r.lastEvent(t)
 	busy := keepBusy(t, busyLoops())
 	wrote, state := entries.adds(150, 40*time.Second)
@@ -79,7 +82,8 @@ func (r *testRegion) lastEvent(t testing.TB) (seq uint64) {
 	return seq
 }
 
-// scheduling tells of each process of the region how long its threads ran, and how long they waited for a processor, since it started.
+// scheduling tells of each process of the region how long its threads ran, and how long they waited for a processor,
+// since it started.
 func (r *testRegion) scheduling(t testing.TB) string {
 	t.Helper()
 	var lines []string
@@ -94,7 +98,8 @@ func (r *testRegion) scheduling(t testing.TB) string {
 					}
 				}
 			}
-			lines = append(lines, fmt.Sprintf("%s: ran %.1f s, waited %.1f s for a processor, %.0f times", instance.Target, ran, waited, slices))
+			lines = append(lines, fmt.Sprintf("%s: ran %.1f s, waited %.1f s for a processor, %.0f times", instance.Target,
+				ran, waited, slices))
 		}
 	}
 	return strings.Join(lines, "\n")

@@ -31,8 +31,8 @@ print(json.dumps({"status": {"token": "k8s-aws-v1." + base64.urlsafe_b64encode(u
 
 var getToken = []string{"aws", "eks", "get-token", "--cluster-name", "demo"}
 
-// otherClients signs in with the tokens of other clients than Tripod's own, as a session of a role where nothing else is said. Those that sign for AWS's STS ask nobody
-// there: a token is a request that was never sent.
+// otherClients signs in with the tokens of other clients than Tripod's own, as a session of a role where nothing else
+// is said. Those that sign for AWS's STS ask nobody there: a token is a request that was never sent.
 func otherClients(t *testing.T, r *testRegion) {
 	if _, err := exec.LookPath("aws"); err != nil {
 		t.Skip("there is no aws on PATH")
@@ -49,15 +49,18 @@ func otherClients(t *testing.T, r *testRegion) {
 	}{
 		{"aws-iam-authenticator, a user", []string{authenticator, "demo"}, nil, "arn:aws:iam::111122223333:user/admin"},
 		{"aws-iam-authenticator", []string{authenticator, "demo"}, session, robot + "story"},
-		{"aws-iam-authenticator with regional STS", []string{authenticator, "demo"}, with("AWS_STS_REGIONAL_ENDPOINTS=regional"), robot + "story"},
+		{"aws-iam-authenticator with regional STS", []string{authenticator, "demo"},
+			with("AWS_STS_REGIONAL_ENDPOINTS=regional"), robot + "story"},
 		{"aws-iam-authenticator for another cluster", []string{authenticator, "other"}, session, ""},
-		{"aws eks get-token by https", getToken, with("AWS_ENDPOINT_URL=" + strings.Replace(r.status(t).AWSEndpoint, "http", "https", 1)), robot + "story"},
+		{"aws eks get-token by https", getToken,
+			with("AWS_ENDPOINT_URL=" + strings.Replace(r.status(t).AWSEndpoint, "http", "https", 1)), robot + "story"},
 		{"aws eks get-token for AWS", getToken, with("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true"), robot + "story"},
 		{"aws eks get-token of a role", append(getToken, "--role-arn", role), nil, robot + "EKSGetTokenAuth"},
 		{"botocore's RequestSigner", []string{"python3", "-c", signerRecipe}, session, robot + "story"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if c.command[0] == "python3" && exec.Command("python3", "-c", `import importlib.util; 1 / (importlib.util.find_spec("botocore") is not None)`).Run() != nil {
+			if c.command[0] == "python3" && exec.Command("python3", "-c", `import importlib.util; 1 / `+
+				`(importlib.util.find_spec("botocore") is not None)`).Run() != nil {
 				t.Skip("there is no python3 with botocore on PATH")
 			}
 			got, err := r.userOf(t, execToken(t, r, c.command, c.env...))
@@ -84,9 +87,11 @@ func authenticatorClient(t *testing.T) string {
 func (r *testRegion) userOf(t *testing.T, token string) (string, error) {
 	t.Helper()
 	config := r.config(t)
-	set, err := kubernetes.NewForConfig(&rest.Config{Host: config.Host, BearerToken: token, TLSClientConfig: rest.TLSClientConfig{CAData: config.CAData}})
+	set, err := kubernetes.NewForConfig(&rest.Config{Host: config.Host, BearerToken: token,
+		TLSClientConfig: rest.TLSClientConfig{CAData: config.CAData}})
 	must(t, "make a client", err)
-	review, err := set.AuthenticationV1().SelfSubjectReviews().Create(within(t, 10*time.Second), &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
+	review, err := set.AuthenticationV1().SelfSubjectReviews().Create(within(t, 10*time.Second),
+		&authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
 	if err != nil {
 		return "", err
 	}
@@ -99,17 +104,22 @@ func (r *testRegion) signer(t *testing.T) (role string, session []string) {
 	ctx := within(t, time.Minute)
 	services := r.awsClients(t, awsHTTP)
 	role = r.aws(t, "iam", "create-role", "--role-name", "signer", "--query", "Role.Arn", "--assume-role-policy-document",
-		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"sts:AssumeRole"}}`)[0]
-	_, err := services.eks.CreateAccessEntry(ctx, &eks.CreateAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: &role})
+		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},`+
+			`"Action":"sts:AssumeRole"}}`)[0]
+	_, err := services.eks.CreateAccessEntry(ctx,
+		&eks.CreateAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: &role})
 	must(t, "CreateAccessEntry", err)
 	t.Cleanup(func() {
-		_, err := services.eks.DeleteAccessEntry(within(t, time.Minute), &eks.DeleteAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: &role})
+		_, err := services.eks.DeleteAccessEntry(within(t, time.Minute),
+			&eks.DeleteAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: &role})
 		must(t, "DeleteAccessEntry", err)
 		r.aws(t, "iam", "delete-role", "--role-name", "signer")
 	})
-	assumed, err := services.sts.AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: &role, RoleSessionName: aws.String("story")})
+	assumed, err := services.sts.AssumeRole(ctx,
+		&sts.AssumeRoleInput{RoleArn: &role, RoleSessionName: aws.String("story")})
 	must(t, "AssumeRole", err)
 	as := sessionOf(assumed.Credentials)
 	r.everyAPIServer(t, as).want(t, "a session of the role", "default", apierrors.IsForbidden)
-	return role, []string{"AWS_ACCESS_KEY_ID=" + as.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + as.SecretAccessKey, "AWS_SESSION_TOKEN=" + as.SessionToken}
+	return role, []string{"AWS_ACCESS_KEY_ID=" + as.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + as.SecretAccessKey,
+		"AWS_SESSION_TOKEN=" + as.SessionToken}
 }

@@ -106,7 +106,8 @@ func freshCluster(t *testing.T, _ *testRegion, kube *kubernetes.Clientset) {
 	}
 	roles, err := kube.RbacV1().ClusterRoles().List(ctx, metav1.ListOptions{})
 	must(t, "list roles", err)
-	if !slices.ContainsFunc(roles.Items, func(role rbacv1.ClusterRole) bool { return strings.HasPrefix(role.Name, "eks:") }) {
+	if !slices.ContainsFunc(roles.Items,
+		func(role rbacv1.ClusterRole) bool { return strings.HasPrefix(role.Name, "eks:") }) {
 		t.Error("there is no eks: role")
 	}
 	service, err := kube.CoreV1().Services("kube-system").Get(ctx, "kube-dns", metav1.GetOptions{})
@@ -118,7 +119,8 @@ func freshCluster(t *testing.T, _ *testRegion, kube *kubernetes.Clientset) {
 func version(t *testing.T, _ *testRegion, kube *kubernetes.Clientset) {
 	got, err := kube.Discovery().ServerVersion()
 	must(t, "version", err)
-	if !strings.HasPrefix(got.GitVersion, "v1.36.") || !strings.Contains(got.GitVersion, "-eks-") || got.Major != "1" || !strings.HasPrefix(got.Minor, "36") {
+	if !strings.HasPrefix(got.GitVersion, "v1.36.") || !strings.Contains(got.GitVersion, "-eks-") || got.Major != "1" ||
+		!strings.HasPrefix(got.Minor, "36") {
 		t.Errorf("got %+v, want v1.36.x-eks-...", got)
 	}
 	nodes, err := kube.CoreV1().Nodes().List(within(t, 5*time.Second), metav1.ListOptions{})
@@ -146,7 +148,8 @@ func threeAPIServers(t *testing.T, _ *testRegion, kube *kubernetes.Clientset) {
 	})
 	want := []string{"10.0.0.10:443", "10.0.32.10:443", "10.0.64.10:443"}
 	eventually(t, 30*time.Second, "default/kubernetes lists the network interfaces of three zones", func() (bool, string) {
-		listed, err := kube.DiscoveryV1().EndpointSlices("default").List(within(t, 5*time.Second), metav1.ListOptions{LabelSelector: "kubernetes.io/service-name=kubernetes"})
+		listed, err := kube.DiscoveryV1().EndpointSlices("default").List(within(t, 5*time.Second),
+			metav1.ListOptions{LabelSelector: "kubernetes.io/service-name=kubernetes"})
 		if err != nil {
 			return false, err.Error()
 		}
@@ -173,7 +176,8 @@ func serviceNetwork(t *testing.T, _ *testRegion, kube *kubernetes.Clientset) {
 	made, err := kube.CoreV1().Services("comes-up").Create(ctx, &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "web"},
 		Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}}}}, metav1.CreateOptions{})
 	must(t, "create a service", err)
-	if address, err := netip.ParseAddr(made.Spec.ClusterIP); err != nil || !netip.MustParsePrefix("10.100.0.0/16").Contains(address) {
+	if address, err := netip.ParseAddr(made.Spec.ClusterIP); err != nil ||
+		!netip.MustParsePrefix("10.100.0.0/16").Contains(address) {
 		t.Errorf("a new service has %q, want one of 10.100.0.0/16", made.Spec.ClusterIP)
 	}
 }
@@ -182,7 +186,9 @@ func serviceNetwork(t *testing.T, _ *testRegion, kube *kubernetes.Clientset) {
 func secretsAtRest(t *testing.T, r *testRegion, kube *kubernetes.Clientset) {
 	ctx := within(t, 20*time.Second)
 	const plain = "the-cat-is-called-Schroedinger"
-	_, err := kube.CoreV1().Secrets("comes-up").Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "cat"}, StringData: map[string]string{"name": plain}}, metav1.CreateOptions{})
+	_, err := kube.CoreV1().Secrets("comes-up").Create(ctx,
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "cat"}, StringData: map[string]string{"name": plain}},
+		metav1.CreateOptions{})
 	must(t, "create a secret", err)
 	_, err = kube.CoreV1().ConfigMaps("comes-up").Create(ctx, configMap("cat", plain), metav1.CreateOptions{})
 	must(t, "create a config map", err)
@@ -204,7 +210,8 @@ func secretsAtRest(t *testing.T, r *testRegion, kube *kubernetes.Clientset) {
 			})
 			return value
 		}
-		if secret := read("/registry/secrets/comes-up/cat"); !bytes.HasPrefix(secret, []byte("k8s:enc:secretbox:v1:")) || bytes.Contains(secret, []byte(plain)) {
+		if secret := read("/registry/secrets/comes-up/cat"); !bytes.HasPrefix(secret, []byte("k8s:enc:secretbox:v1:")) ||
+			bytes.Contains(secret, []byte(plain)) {
 			t.Errorf("etcd of %s holds the secret as %.60q", zone, secret)
 		}
 		if config := read("/registry/configmaps/comes-up/cat"); !bytes.Contains(config, []byte(plain)) {
@@ -274,7 +281,9 @@ func privateFiles(t *testing.T, r *testRegion, _ *kubernetes.Clientset) {
 
 func auditLog(t *testing.T, r *testRegion, kube *kubernetes.Clientset) {
 	const plain = "not-for-the-audit-log"
-	_, err := kube.CoreV1().Secrets("comes-up").Create(within(t, 10*time.Second), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "audited"}, StringData: map[string]string{"value": plain}}, metav1.CreateOptions{})
+	_, err := kube.CoreV1().Secrets("comes-up").Create(within(t, 10*time.Second),
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "audited"}, StringData: map[string]string{"value": plain}},
+		metav1.CreateOptions{})
 	must(t, "create a secret", err)
 	eventually(t, 10*time.Second, "the audit log tells of the secret", func() (bool, string) {
 		files, _ := filepath.Glob(filepath.Join(r.dir, "zones", "*", "logs", "audit-"+r.cluster(t).ID+".log"))
@@ -323,17 +332,23 @@ func podsAnswer(t *testing.T, r *testRegion, kube *kubernetes.Clientset) {
 	}
 }
 
-var crdGVR = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+var crdGVR = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1",
+	Resource: "customresourcedefinitions"}
 var widgetGVR = schema.GroupVersionResource{Group: "tripod.example.com", Version: "v1", Resource: "widgets"}
 
 func widgetDefinition() *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": map[string]any{"name": "widgets.tripod.example.com"},
+		"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+		"metadata": map[string]any{"name": "widgets.tripod.example.com"},
 		"spec": map[string]any{
-			"group": "tripod.example.com", "scope": "Namespaced", "names": map[string]any{"plural": "widgets", "singular": "widget", "kind": "Widget"},
-			"versions": []any{map[string]any{"name": "v1", "served": true, "storage": true, "schema": map[string]any{"openAPIV3Schema": map[string]any{
-				"type": "object", "properties": map[string]any{"spec": map[string]any{"type": "object", "properties": map[string]any{
-					"size": map[string]any{"type": "integer", "minimum": int64(1)}, "colour": map[string]any{"type": "string"}}}}}}}},
+			"group": "tripod.example.com", "scope": "Namespaced",
+			"names": map[string]any{"plural": "widgets", "singular": "widget", "kind": "Widget"},
+			"versions": []any{map[string]any{"name": "v1", "served": true, "storage": true,
+				"schema": map[string]any{"openAPIV3Schema": map[string]any{
+					"type": "object", "properties": map[string]any{"spec": map[string]any{"type": "object",
+						"properties": map[string]any{
+							"size":   map[string]any{"type": "integer", "minimum": int64(1)},
+							"colour": map[string]any{"type": "string"}}}}}}}},
 		},
 	}}
 }
@@ -406,9 +421,11 @@ func customResources(t *testing.T, r *testRegion, _ *kubernetes.Clientset) {
 // roleBasedAccess gives a service account the right to read config maps, and to do nothing else.
 func roleBasedAccess(t *testing.T, r *testRegion, kube *kubernetes.Clientset) {
 	ctx := within(t, 30*time.Second)
-	_, err := kube.CoreV1().ServiceAccounts("comes-up").Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "reader"}}, metav1.CreateOptions{})
+	_, err := kube.CoreV1().ServiceAccounts("comes-up").Create(ctx,
+		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "reader"}}, metav1.CreateOptions{})
 	must(t, "create a service account", err)
-	token, err := kube.CoreV1().ServiceAccounts("comes-up").CreateToken(ctx, "reader", &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
+	token, err := kube.CoreV1().ServiceAccounts("comes-up").CreateToken(ctx, "reader", &authenticationv1.TokenRequest{},
+		metav1.CreateOptions{})
 	must(t, "create a token", err)
 	config := r.config(t)
 	reader, err := kubernetes.NewForConfig(&rest.Config{Host: config.Host, BearerToken: token.Status.Token, QPS: -1,
@@ -422,11 +439,13 @@ func roleBasedAccess(t *testing.T, r *testRegion, kube *kubernetes.Clientset) {
 		t.Errorf("without a role: got %v, want forbidden", err)
 	}
 	_, err = kube.RbacV1().Roles("comes-up").Create(ctx, &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: "reader"},
-		Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"list"}}}}, metav1.CreateOptions{})
+		Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"list"}}}},
+		metav1.CreateOptions{})
 	must(t, "create a role", err)
-	_, err = kube.RbacV1().RoleBindings("comes-up").Create(ctx, &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "reader"},
-		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "reader"},
-		Subjects: []rbacv1.Subject{{Kind: "ServiceAccount", Name: "reader", Namespace: "comes-up"}}}, metav1.CreateOptions{})
+	_, err = kube.RbacV1().RoleBindings("comes-up").Create(ctx,
+		&rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "reader"},
+			RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "reader"},
+			Subjects: []rbacv1.Subject{{Kind: "ServiceAccount", Name: "reader", Namespace: "comes-up"}}}, metav1.CreateOptions{})
 	must(t, "bind the role", err)
 	eventually(t, 10*time.Second, "the role counts", func() (bool, string) {
 		err := maps()
@@ -435,9 +454,11 @@ func roleBasedAccess(t *testing.T, r *testRegion, kube *kubernetes.Clientset) {
 	if _, err := reader.CoreV1().Secrets("comes-up").List(ctx, metav1.ListOptions{}); !apierrors.IsForbidden(err) {
 		t.Errorf("secrets: got %v, want forbidden", err)
 	}
-	stranger, err := kubernetes.NewForConfig(&rest.Config{Host: config.Host, BearerToken: "k8s-aws-v1.bm9ib2R5", TLSClientConfig: rest.TLSClientConfig{CAData: config.CAData}})
+	stranger, err := kubernetes.NewForConfig(&rest.Config{Host: config.Host, BearerToken: "k8s-aws-v1.bm9ib2R5",
+		TLSClientConfig: rest.TLSClientConfig{CAData: config.CAData}})
 	must(t, "make a stranger's client", err)
-	if _, err := stranger.CoreV1().Pods("").List(context.Background(), metav1.ListOptions{}); !apierrors.IsUnauthorized(err) {
+	if _, err := stranger.CoreV1().Pods("").List(context.Background(),
+		metav1.ListOptions{}); !apierrors.IsUnauthorized(err) {
 		t.Errorf("a made-up token: got %v, want unauthorized", err)
 	}
 }

@@ -39,7 +39,8 @@ func (s *sightings) see(object any, added bool) {
 	}
 }
 
-// TestInformerMissesNothing has an informer follow a stream of new objects and of changes of one, while each zone is killed in turn.
+// TestInformerMissesNothing has an informer follow a stream of new objects and of changes of one, while each zone is
+// killed in turn.
 func TestInformerMissesNothing(t *testing.T) {
 	t.Parallel()
 	r := startRegion(t)
@@ -54,7 +55,8 @@ func TestInformerMissesNothing(t *testing.T) {
 	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc: func(object any) { seen.see(object, true) },
 		UpdateFunc: func(old, object any) {
-			if old.(*corev1.ConfigMap).ResourceVersion != object.(*corev1.ConfigMap).ResourceVersion { // a relist shows what is known already
+			// a relist shows what is known already
+			if old.(*corev1.ConfigMap).ResourceVersion != object.(*corev1.ConfigMap).ResourceVersion {
 				seen.see(object, false)
 			}
 		},
@@ -63,7 +65,8 @@ func TestInformerMissesNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	factory.Start(ctx.Done())
 	defer func() { cancel(); factory.Shutdown() }()
-	eventually(t, 30*time.Second, "the informer has its first list", func() (bool, string) { return informer.HasSynced(), "" })
+	eventually(t, 30*time.Second, "the informer has its first list",
+		func() (bool, string) { return informer.HasSynced(), "" })
 
 	count, stopCounting := keepCounting(t, r, "journal")
 	entries.goesOn(t, 10, 30*time.Second)
@@ -101,7 +104,8 @@ func TestInformerMissesNothing(t *testing.T) {
 	}
 	for i, value := range seen.counter {
 		if want := seen.counter[0] + i; value != want {
-			t.Errorf("after the counter's value %d the informer saw %d: an event is missing or came twice", seen.counter[max(0, i-1)], value)
+			t.Errorf("after the counter's value %d the informer saw %d: an event is missing or came twice",
+				seen.counter[max(0, i-1)], value)
 			break
 		}
 	}

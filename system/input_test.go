@@ -52,8 +52,10 @@ func TestBadInputIsRefused(t *testing.T) {
 	t.Run("usage", func(t *testing.T) {
 		dir := newDir(t)
 		for _, args := range [][]string{
-			{"up", "--port", "70000"}, {"up", "--port", "http"}, {"up", "--kubernetes-version", "1.12"}, {"up", "--cluster", "no spaces"},
-			{"up", "--nodes", "-1"}, {"up", "--region", "moon"}, {"up", "--colour"}, {"up", "quickly"}, {"fly"}, {"kill"}, {"kill", "b"},
+			{"up", "--port", "70000"}, {"up", "--port", "http"}, {"up", "--kubernetes-version", "1.12"},
+			{"up", "--cluster", "no spaces"},
+			{"up", "--nodes", "-1"}, {"up", "--region", "moon"}, {"up", "--colour"}, {"up", "quickly"}, {"fly"}, {"kill"},
+			{"kill", "b"},
 			{"kill", "moon/b"}, {"wait", "region", "--for=christmas"}, {"token"}, {"logs"}, {"status", "-o", "poem"},
 		} {
 			refused(t, dir, 2, "", args...)
@@ -95,7 +97,8 @@ func TestBadInputIsRefused(t *testing.T) {
 	t.Run("a port of the region's range is taken", func(t *testing.T) {
 		dir := newDir(t)
 		base := freeBase(t)
-		writeMarker(t, dir, fmt.Sprintf(`{"schema":1,"region":"us-east-1","accountId":"111122223333","port":%d,"portBase":%d,"nodes":0,"founded":false}`, base+100, base))
+		writeMarker(t, dir, fmt.Sprintf(`{"schema":1,"region":"us-east-1","accountId":"111122223333","port":%d,`+
+			`"portBase":%d,"nodes":0,"founded":false}`, base+100, base))
 		taken, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", base+12))
 		must(t, "listen", err)
 		defer taken.Close()
@@ -114,7 +117,8 @@ func TestBadInputIsRefused(t *testing.T) {
 
 func foreignDirs(t *testing.T) {
 	for _, dir := range []struct{ name, file, content, words string }{
-		{"newer", "tripod.json", `{"schema":99,"region":"us-east-1","accountId":"111122223333","port":4999,"portBase":20000,"nodes":3,"founded":true}`, "newer"},
+		{"newer", "tripod.json", `{"schema":99,"region":"us-east-1","accountId":"111122223333","port":4999,` +
+			`"portBase":20000,"nodes":3,"founded":true}`, "newer"},
 		{"damaged", "tripod.json", `{"schema":`, "damaged"},
 		{"somebody's photos", "photo.jpg", "cheese", "not Tripod's"},
 		{"another program's", "tripod.json", `{"legs":3}`, ""},

@@ -92,7 +92,8 @@ func (f *foreground) exit(t *testing.T, d time.Duration) int {
 	}
 }
 
-// TestInterruptedStartLeavesNoProcess presses Ctrl-C at several moments of a start, each time of the region that the interrupt before has left.
+// TestInterruptedStartLeavesNoProcess presses Ctrl-C at several moments of a start, each time of the region that the
+// interrupt before has left.
 func TestInterruptedStartLeavesNoProcess(t *testing.T) {
 	t.Parallel()
 	for _, moments := range [][]string{

@@ -67,7 +67,8 @@ func (r *testRegion) clusterDir(t testing.TB, zone string) string {
 // namespace makes one with the given name.
 func namespace(t testing.TB, kube kubernetes.Interface, name string) {
 	t.Helper()
-	_, err := kube.CoreV1().Namespaces().Create(within(t, 20*time.Second), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+	_, err := kube.CoreV1().Namespaces().Create(within(t, 20*time.Second),
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
 	must(t, "create namespace "+name, err)
 }
 
@@ -99,8 +100,8 @@ func isReady(node corev1.Node) bool {
 	return false
 }
 
-// journal writes numbered entries through the endpoint, one after the other, and tries each again until it is acknowledged, as a careful
-// client does.
+// journal writes numbered entries through the endpoint, one after the other, and tries each again until it is
+// acknowledged, as a careful client does.
 type journal struct {
 	kube      kubernetes.Interface
 	namespace string
@@ -148,7 +149,8 @@ func (j *journal) write(ctx context.Context) {
 	last := time.Now()
 	for n := 0; ctx.Err() == nil; {
 		name := fmt.Sprintf("entry-%06d", n)
-		written, err := j.kube.CoreV1().ConfigMaps(j.namespace).Create(ctx, configMap(name, fmt.Sprint(n)), metav1.CreateOptions{})
+		written, err := j.kube.CoreV1().ConfigMaps(j.namespace).Create(ctx, configMap(name, fmt.Sprint(n)),
+			metav1.CreateOptions{})
 		if apierrors.IsAlreadyExists(err) { // an attempt that was not acknowledged took effect
 			written, err = j.kube.CoreV1().ConfigMaps(j.namespace).Get(ctx, name, metav1.GetOptions{})
 		}
@@ -184,7 +186,8 @@ func (j *journal) goesOn(t testing.TB, n int, d time.Duration) {
 	}
 }
 
-// adds waits until n more entries are acknowledged, and says whether that was within d, times patience, and how far it came.
+// adds waits until n more entries are acknowledged, and says whether that was within d, times patience, and how far it
+// came.
 func (j *journal) adds(n int, d time.Duration) (ok bool, state string) {
 	from := j.count()
 	state, ok = poll(d, func() (bool, string) {
@@ -199,7 +202,8 @@ func lastOf(lines []string, n int) string {
 	return strings.Join(lines[max(0, len(lines)-n):], "; ")
 }
 
-// verify stops the journal and checks that every acknowledged entry is there, the very same object, in the order of the writes.
+// verify stops the journal and checks that every acknowledged entry is there, the very same object, in the order of the
+// writes.
 func (j *journal) verify(t testing.TB) {
 	t.Helper()
 	j.stop()
@@ -225,7 +229,8 @@ func (j *journal) verify(t testing.TB) {
 		}
 		previous = got.ResourceVersion
 	}
-	t.Logf("%d writes acknowledged, %d attempts failed, longest pause %v", len(j.acked), len(j.failures), j.longest.Round(time.Millisecond))
+	t.Logf("%d writes acknowledged, %d attempts failed, longest pause %v", len(j.acked), len(j.failures),
+		j.longest.Round(time.Millisecond))
 }
 
 // newer compares two resource versions, decimal numbers without leading zeros.
@@ -236,13 +241,15 @@ func newer(a, b string) bool {
 	return a > b
 }
 
-// keepCounting counts up in the object "counter" until stop, with the optimistic lock that every Kubernetes object has; count is the last value acknowledged.
+// keepCounting counts up in the object "counter" until stop, with the optimistic lock that every Kubernetes object has;
+// count is the last value acknowledged.
 func keepCounting(t testing.TB, r *testRegion, ns string) (count func() int64, stop func()) {
 	t.Helper()
 	config := r.config(t)
 	config.Timeout = 2 * time.Second
 	kube := mustClient(t, config)
-	_, err := r.kube(t).CoreV1().ConfigMaps(ns).Create(within(t, 20*time.Second), configMap("counter", "0"), metav1.CreateOptions{})
+	_, err := r.kube(t).CoreV1().ConfigMaps(ns).Create(within(t, 20*time.Second), configMap("counter", "0"),
+		metav1.CreateOptions{})
 	must(t, "create the counter", err)
 	ctx, cancel := context.WithCancel(context.Background())
 	var acked atomic.Int64
@@ -305,20 +312,22 @@ func (d *dialed) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// visit opens a connection of its own to the endpoint, asks for /version and tells when the endpoint's first byte came; nil if none did.
+// visit opens a connection of its own to the endpoint, asks for /version and tells when the endpoint's first byte came;
+// nil if none did.
 func visit(ctx context.Context, config *rest.Config) (*time.Time, error) {
 	tlsConfig, err := rest.TLSConfigFor(&rest.Config{TLSClientConfig: config.TLSClientConfig})
 	if err != nil {
 		return nil, err
 	}
 	var first atomic.Pointer[time.Time]
-	transport := &http.Transport{TLSClientConfig: tlsConfig, DisableKeepAlives: true, DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
-		if err != nil {
-			return nil, err
-		}
-		return &dialed{Conn: conn, first: &first}, nil
-	}}
+	transport := &http.Transport{TLSClientConfig: tlsConfig, DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return &dialed{Conn: conn, first: &first}, nil
+		}}
 	defer transport.CloseIdleConnections()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, config.Host+"/version", nil)
 	if err != nil {

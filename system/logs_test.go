@@ -35,7 +35,8 @@ func (r *testRegion) logsIn(t testing.TB, letter string) *cloudwatchlogs.Client 
 	must(t, "read the zone's configuration", err)
 	var zone plan.Zone
 	must(t, "read the zone's configuration", json.Unmarshal(text, &zone))
-	socket := plan.FrontSocket(zone.Peers[slices.IndexFunc(zone.Peers, func(p plan.Peer) bool { return p.Zone == zone.Zone })].RunDir)
+	socket := plan.FrontSocket(zone.Peers[slices.IndexFunc(zone.Peers,
+		func(p plan.Peer) bool { return p.Zone == zone.Zone })].RunDir)
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var dialer net.Dialer
 		return dialer.DialContext(ctx, "unix", socket)
@@ -52,19 +53,24 @@ func (r *testRegion) logsIn(t testing.TB, letter string) *cloudwatchlogs.Client 
 // setLogging switches types of the cluster demo on or off.
 func setLogging(t testing.TB, services awsServices, on bool, types ...ekstypes.LogType) {
 	t.Helper()
-	_, err := services.eks.UpdateClusterConfig(within(t, 30*time.Second), &eks.UpdateClusterConfigInput{Name: aws.String("demo"),
-		Logging: &ekstypes.Logging{ClusterLogging: []ekstypes.LogSetup{{Types: types, Enabled: &on}}}})
+	_, err := services.eks.UpdateClusterConfig(within(t, 30*time.Second),
+		&eks.UpdateClusterConfigInput{Name: aws.String("demo"),
+			Logging: &ekstypes.Logging{ClusterLogging: []ekstypes.LogSetup{{Types: types, Enabled: &on}}}})
 	must(t, fmt.Sprintf("UpdateClusterConfig: logging %t", on), err)
-	must(t, "wait for the update", eks.NewClusterActiveWaiter(services.eks, func(o *eks.ClusterActiveWaiterOptions) { o.MinDelay = 100 * time.Millisecond }).
-		Wait(within(t, 30*time.Second), &eks.DescribeClusterInput{Name: aws.String("demo")}, 30*time.Second))
+	must(t, "wait for the update",
+		eks.NewClusterActiveWaiter(services.eks,
+			func(o *eks.ClusterActiveWaiterOptions) { o.MinDelay = 100 * time.Millisecond }).
+			Wait(within(t, 30*time.Second), &eks.DescribeClusterInput{Name: aws.String("demo")}, 30*time.Second))
 }
 
-// logsOfTheControlPlane: what is written through the cluster's endpoint is found in the audit log, in every zone, from the moment of enabling on.
+// logsOfTheControlPlane: what is written through the cluster's endpoint is found in the audit log, in every zone, from
+// the moment of enabling on.
 func logsOfTheControlPlane(t *testing.T, r *testRegion) {
 	services, ctx := r.awsClients(t, awsHTTP), within(t, time.Minute)
 	write := func(name string) {
 		t.Helper()
-		_, err := r.kube(t).CoreV1().ConfigMaps("default").Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+		_, err := r.kube(t).CoreV1().ConfigMaps("default").Create(ctx,
+			&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
 		must(t, "create a ConfigMap", err)
 		t.Cleanup(func() {
 			r.kube(t).CoreV1().ConfigMaps("default").Delete(context.Background(), name, metav1.DeleteOptions{})
@@ -79,7 +85,8 @@ func logsOfTheControlPlane(t *testing.T, r *testRegion) {
 		zone := r.logsIn(t, letter)
 		var messages []string
 		eventually(t, 20*time.Second, "zone "+letter+" shows the write", func() (bool, string) {
-			out, err := zone.FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String(demoLogs), FilterPattern: &pattern})
+			out, err := zone.FilterLogEvents(ctx,
+				&cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String(demoLogs), FilterPattern: &pattern})
 			if err != nil { // there is no group before the first zone ships
 				return false, err.Error()
 			}
@@ -89,11 +96,13 @@ func logsOfTheControlPlane(t *testing.T, r *testRegion) {
 			}
 			return len(messages) > 0, "no events"
 		})
-		if len(messages) != 1 || !strings.HasPrefix(messages[0], "kube-apiserver-audit-") || !strings.Contains(messages[0], "while-logging") {
+		if len(messages) != 1 || !strings.HasPrefix(messages[0], "kube-apiserver-audit-") ||
+			!strings.Contains(messages[0], "while-logging") {
 			t.Errorf("zone %s: got %q, want the one write since logging was enabled", letter, messages)
 		}
 	}
-	described, err := r.logsIn(t, "a").DescribeLogStreams(ctx, &cloudwatchlogs.DescribeLogStreamsInput{LogGroupName: aws.String(demoLogs)})
+	described, err := r.logsIn(t, "a").DescribeLogStreams(ctx,
+		&cloudwatchlogs.DescribeLogStreamsInput{LogGroupName: aws.String(demoLogs)})
 	must(t, "DescribeLogStreams", err)
 	for _, stream := range described.LogStreams {
 		if !strings.HasPrefix(*stream.LogStreamName, "kube-apiserver-") {

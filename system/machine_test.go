@@ -17,7 +17,8 @@ import (
 	"time"
 )
 
-// busyMachine is what keeps the processors and the disk from the region, and the control that tells what they still give.
+// busyMachine is what keeps the processors and the disk from the region, and the control that tells what they still
+// give.
 type busyMachine struct {
 	loops   []*exec.Cmd
 	since   time.Time
@@ -30,7 +31,8 @@ type busyMachine struct {
 	trips   []time.Duration // how long each round trip of the control took
 }
 
-// keepBusy takes the processors with so many busy loops, and the disk with flushes one after the other, until stop or the end of the test.
+// keepBusy takes the processors with so many busy loops, and the disk with flushes one after the other, until stop or
+// the end of the test.
 func keepBusy(t testing.TB, loops int) *busyMachine {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -74,17 +76,19 @@ func (b *busyMachine) stop() {
 	b.share = got.Seconds() / lasted.Seconds() / float64(runtime.NumCPU())
 }
 
-// starved says whether the machine gave next to nothing to anybody: a virtual one whose host has better to do, or a disk that takes part of a
-// second for a flush. Busy loops take all they can get: beside a region on two processors of their own that is more than half. The control's
-// three processes hand a line on and flush it, as etcd's members do. Where even they take half a second, or once as long as the region's
-// shortest timer, a region cannot be held to its timers.
+// starved says whether the machine gave next to nothing to anybody: a virtual one whose host has better to do, or a
+// disk that takes part of a second for a flush. Busy loops take all they can get: beside a region on two processors of
+// their own that is more than half. The control's three processes hand a line on and flush it, as etcd's members do.
+// Where even they take half a second, or once as long as the region's shortest timer, a region cannot be held to its
+// timers.
 func (b *busyMachine) starved() bool {
 	return b.share < 0.2 || median(b.trips) > 500*time.Millisecond || slices.Max(append(b.trips, 0)) > 3*time.Second
 }
 
 func (b *busyMachine) String() string {
 	spread := func(ds []time.Duration) string {
-		return fmt.Sprintf("%d, median %v, longest %v", len(ds), median(ds).Round(time.Millisecond), slices.Max(append(ds, 0)).Round(time.Millisecond))
+		return fmt.Sprintf("%d, median %v, longest %v", len(ds), median(ds).Round(time.Millisecond),
+			slices.Max(append(ds, 0)).Round(time.Millisecond))
 	}
 	return fmt.Sprintf("%d busy loops got %.0f %% of the processors' time; flushes: %s; the control's round trips: %s; %s",
 		len(b.loops), 100*b.share, spread(b.flushes), spread(b.trips), readMachineTimes().since(b.before))
@@ -100,7 +104,8 @@ func median(ds []time.Duration) time.Duration {
 // relayEnv makes this test binary a relay of the control: "FILE ADDRESS", where ADDRESS is the next one's or "-".
 const relayEnv = "SYSTEM_TEST_RELAY"
 
-// startRelays starts so many processes, each of which flushes a line to its own file and hands it on to the next, and gives the first one's address.
+// startRelays starts so many processes, each of which flushes a line to its own file and hands it on to the next, and
+// gives the first one's address.
 func startRelays(t testing.TB, n int) (first string) {
 	t.Helper()
 	self, err := os.Executable()
@@ -221,7 +226,8 @@ func number(text string) float64 {
 func (m machineTimes) since(before machineTimes) string {
 	seconds := m.at.Sub(before.at).Seconds()
 	of := func(sum float64) string { return fmt.Sprintf("%.0f %%", 100*sum/seconds) }
-	return fmt.Sprintf("in %.0f s: stolen %s, waits for the disk %s of a processor, pressure cpu %s io %s memory %s; group %s", seconds,
+	return fmt.Sprintf("in %.0f s: stolen %s, waits for the disk %s of a processor, pressure cpu %s io %s memory "+
+		"%s; group %s", seconds,
 		of(m.stolen-before.stolen), of(m.waitedDisk-before.waitedDisk), of(m.pressure["cpu"]-before.pressure["cpu"]),
 		of(m.pressure["io"]-before.pressure["io"]), of(m.pressure["memory"]-before.pressure["memory"]), m.ownGroup)
 }

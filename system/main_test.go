@@ -77,8 +77,9 @@ func wasSet(name string) (set bool) {
 	return set
 }
 
-// patience is by how much the tests' deadlines are longer than what they name, which is ample on an idle machine. A deadline here tells
-// what hangs from what is slow: another's load must never fail a test, and how long things take is for `make bench` to say.
+// patience is by how much the tests' deadlines are longer than what they name, which is ample on an idle machine. A
+// deadline here tells what hangs from what is slow: another's load must never fail a test, and how long things take is
+// for `make bench` to say.
 const patience = 6
 
 // within is a context that ends with the test or after d, times patience.
@@ -89,7 +90,8 @@ func within(t testing.TB, d time.Duration) context.Context {
 	return ctx
 }
 
-// eventually polls until check says that it is so. When that takes longer than d, times patience, the test ends with the last state that check described.
+// eventually polls until check says that it is so. When that takes longer than d, times patience, the test ends with
+// the last state that check described.
 func eventually(t testing.TB, d time.Duration, what string, check func() (ok bool, state string)) {
 	t.Helper()
 	if state, ok := poll(d, check); !ok {

@@ -18,7 +18,8 @@ import (
 
 const nodeRole = "arn:aws:iam::111122223333:role/demo-node"
 
-// nodeIdentity is a story of kubelets, which sign in as their instances, may do what a node may, and are out when nothing lets their role in.
+// nodeIdentity is a story of kubelets, which sign in as their instances, may do what a node may, and are out when
+// nothing lets their role in.
 func nodeIdentity(t *testing.T, r *testRegion) {
 	ctx := within(t, time.Minute)
 	kube := r.kube(t)
@@ -46,14 +47,16 @@ func nodeIdentity(t *testing.T, r *testRegion) {
 		t.Errorf("a node may not list its own pods: %v", err)
 	}
 	label := []byte(`{"metadata":{"labels":{"story":"told"}}}`)
-	if _, err := as.CoreV1().Nodes().Patch(ctx, nodes[1].Name, types.MergePatchType, label, metav1.PatchOptions{}); !apierrors.IsForbidden(err) {
+	if _, err := as.CoreV1().Nodes().Patch(ctx, nodes[1].Name, types.MergePatchType, label,
+		metav1.PatchOptions{}); !apierrors.IsForbidden(err) {
 		t.Errorf("a node that labels another: %v, want it forbidden", err)
 	}
 	r.canI(t, session+" update nodes/"+node+" --subresource status", 0, "system:node:"+node)
 	r.canI(t, session+" list secrets -n kube-system", 1, "the access entry of "+nodeRole)
 
 	calls := r.awsClients(t, awsHTTP).eks
-	_, err = calls.DeleteAccessEntry(ctx, &eks.DeleteAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String(nodeRole)})
+	_, err = calls.DeleteAccessEntry(ctx,
+		&eks.DeleteAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String(nodeRole)})
 	must(t, "delete the nodes' access entry", err)
 	everywhere.want(t, "a node whose role aws-auth maps", "default", apierrors.IsForbidden)
 	auth, err := kube.CoreV1().ConfigMaps("kube-system").Get(ctx, "aws-auth", metav1.GetOptions{})
@@ -62,7 +65,9 @@ func nodeIdentity(t *testing.T, r *testRegion) {
 	everywhere.want(t, "a node whose role nothing lets in", "default", apierrors.IsUnauthorized)
 
 	r.mapInAWSAuth(t, "mapRoles", auth.Data["mapRoles"])
-	_, err = calls.CreateAccessEntry(ctx, &eks.CreateAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String(nodeRole), Type: aws.String("EC2_LINUX")})
+	_, err = calls.CreateAccessEntry(ctx,
+		&eks.CreateAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String(nodeRole),
+			Type: aws.String("EC2_LINUX")})
 	must(t, "create the nodes' access entry again", err)
 	everywhere.want(t, "a node whose role has an access entry again", "default", apierrors.IsForbidden)
 	nodesRenew(t, kube, len(nodes), time.Now())
@@ -72,7 +77,8 @@ func nodeIdentity(t *testing.T, r *testRegion) {
 func nodesRenew(t *testing.T, kube kubernetes.Interface, count int, since time.Time) {
 	t.Helper()
 	eventually(t, 15*time.Second, "all nodes renew their leases", func() (bool, string) {
-		leases, err := kube.CoordinationV1().Leases(corev1.NamespaceNodeLease).List(within(t, 10*time.Second), metav1.ListOptions{})
+		leases, err := kube.CoordinationV1().Leases(corev1.NamespaceNodeLease).List(within(t, 10*time.Second),
+			metav1.ListOptions{})
 		if err != nil {
 			return false, err.Error()
 		}

@@ -19,7 +19,8 @@ type proc struct {
 
 func (p proc) String() string { return fmt.Sprintf("%d (%s)", p.pid, p.command) }
 
-// processesOf lists the program's processes whose arguments name something in dir. Those that have ended and wait for their parent do not count.
+// processesOf lists the program's processes whose arguments name something in dir. Those that have ended and wait for
+// their parent do not count.
 func processesOf(dir string) []proc {
 	var found []proc
 	paths, _ := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -75,7 +76,8 @@ func processorTime(t testing.TB, pid int) (total time.Duration) {
 	return total
 }
 
-// running says whether any thread of a process is there: the first may have ended before others, which keep its files and sockets open.
+// running says whether any thread of a process is there: the first may have ended before others, which keep its files
+// and sockets open.
 func running(pid int) bool {
 	fields := stat(pid)
 	if len(fields) < 18 {

@@ -27,7 +27,8 @@ type testRegion struct {
 	dir string // its data directory
 }
 
-// newDir returns the path of a data directory that is not there yet. What runs in it at the end of the test is stopped, and it is deleted.
+// newDir returns the path of a data directory that is not there yet. What runs in it at the end of the test is stopped,
+// and it is deleted.
 func newDir(t testing.TB) string {
 	t.Helper()
 	parent, err := os.MkdirTemp(root, strings.NewReplacer("/", "-", " ", "-").Replace(t.Name())+"-")
@@ -193,7 +194,8 @@ func evidence(dir string) string {
 		fmt.Fprintf(&text, "status:\n%s", out)
 	}
 	files, _ := filepath.Glob(filepath.Join(dir, "zones", "*", "logs", "*.log"))
-	for _, file := range append([]string{filepath.Join(dir, "events.jsonl"), filepath.Join(dir, "logs", "up.log")}, files...) {
+	for _, file := range append([]string{filepath.Join(dir, "events.jsonl"), filepath.Join(dir, "logs", "up.log")},
+		files...) {
 		n := 8
 		if filepath.Base(file) == "events.jsonl" {
 			n = 80

@@ -36,7 +36,8 @@ type memory struct {
 
 func (r *testRegion) remember(t testing.TB) memory {
 	t.Helper()
-	m := memory{Files: map[string]string{}, Objects: map[string]string{}, Endpoint: r.cluster(t).Endpoint, AWS: r.status(t).AWSEndpoint, Cluster: r.cluster(t).ID}
+	m := memory{Files: map[string]string{}, Objects: map[string]string{}, Endpoint: r.cluster(t).Endpoint,
+		AWS: r.status(t).AWSEndpoint, Cluster: r.cluster(t).ID}
 	err := filepath.WalkDir(r.dir, func(path string, entry fs.DirEntry, err error) error {
 		name, _ := filepath.Rel(r.dir, path)
 		if err != nil || entry.IsDir() || strings.Contains(name, "/etcd/") {
@@ -75,7 +76,8 @@ func (r *testRegion) remember(t testing.TB) memory {
 }
 
 func (m memory) keep(object metav1.Object) {
-	m.Objects[fmt.Sprintf("%T %s", object, object.GetName())] = fmt.Sprint(object.GetUID(), " at ", object.GetResourceVersion())
+	m.Objects[fmt.Sprintf("%T %s", object, object.GetName())] = fmt.Sprint(object.GetUID(), " at ",
+		object.GetResourceVersion())
 }
 
 // populate makes objects of several kinds.
@@ -86,13 +88,16 @@ func populate(t testing.TB, r *testRegion) {
 	namespace(t, kube, "kept")
 	_, err := kube.CoreV1().ConfigMaps("kept").Create(ctx, configMap("map", "value"), metav1.CreateOptions{})
 	must(t, "create a config map", err)
-	_, err = kube.CoreV1().Secrets("kept").Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "secret"}, StringData: map[string]string{"value": "kept secret"}}, metav1.CreateOptions{})
+	_, err = kube.CoreV1().Secrets("kept").Create(ctx,
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "secret"},
+			StringData: map[string]string{"value": "kept secret"}}, metav1.CreateOptions{})
 	must(t, "create a secret", err)
 	dynamic := r.dynamic(t)
 	_, err = dynamic.Resource(crdGVR).Create(ctx, widgetDefinition(), metav1.CreateOptions{})
 	must(t, "define a kind", err)
 	eventually(t, 30*time.Second, "create a widget", func() (bool, string) {
-		_, err := dynamic.Resource(widgetGVR).Namespace("kept").Create(ctx, widget("one", map[string]any{"size": int64(1)}), metav1.CreateOptions{})
+		_, err := dynamic.Resource(widgetGVR).Namespace("kept").Create(ctx, widget("one", map[string]any{"size": int64(1)}),
+			metav1.CreateOptions{})
 		return err == nil, fmt.Sprint(err)
 	})
 }
@@ -136,7 +141,8 @@ func TestRestartKeepsEverything(t *testing.T) {
 
 	t.Log("kill -9 of the region's own process while its children cannot notice, and up")
 	children, let := orphan(t, r)
-	if _, stderr, code := tripod(t, dir, "down"); code != 1 || !strings.Contains(stderr, fmt.Sprintf("%d of its children are alive", len(children))) {
+	if _, stderr, code := tripod(t, dir, "down"); code != 1 || !strings.Contains(stderr,
+		fmt.Sprintf("%d of its children are alive", len(children))) {
 		t.Errorf("down with %d children alive: exit code %d, said %q", len(children), code, stderr)
 	}
 	r = bringUp(t, dir)
@@ -152,8 +158,8 @@ func TestRestartKeepsEverything(t *testing.T) {
 	}
 }
 
-// orphan kills the region's own process in a way that its children do not notice: each watches a pipe that ends with its parent, and the test keeps
-// these open. It returns the children, and what lets go of them.
+// orphan kills the region's own process in a way that its children do not notice: each watches a pipe that ends with
+// its parent, and the test keeps these open. It returns the children, and what lets go of them.
 func orphan(t testing.TB, r *testRegion) (children []proc, let func()) {
 	t.Helper()
 	supervisor := r.status(t).PID
@@ -181,7 +187,8 @@ func orphan(t testing.TB, r *testRegion) (children []proc, let func()) {
 	}
 	t.Cleanup(let)
 	must(t, "SIGKILL", syscall.Kill(supervisor, syscall.SIGKILL))
-	eventually(t, 5*time.Second, "the region's process ends", func() (bool, string) { return !running(supervisor), "it runs" })
+	eventually(t, 5*time.Second, "the region's process ends",
+		func() (bool, string) { return !running(supervisor), "it runs" })
 	return children, let
 }
 
@@ -202,7 +209,8 @@ func TestOldDataDirOpens(t *testing.T) {
 			began := time.Now()
 			r := bringUp(t, dir)
 			status := r.status(t)
-			if status.AWSEndpoint != "http://127.0.0.1:19990" || r.cluster(t).Endpoint != "https://127.0.0.1:19010" || r.cluster(t).ID != "0123456789ABCDEF0123456789ABCDEF" {
+			if status.AWSEndpoint != "http://127.0.0.1:19990" || r.cluster(t).Endpoint != "https://127.0.0.1:19010" ||
+				r.cluster(t).ID != "0123456789ABCDEF0123456789ABCDEF" {
 				t.Errorf("got AWS endpoint %s, cluster %+v", status.AWSEndpoint, r.cluster(t))
 			}
 			oldObjects(t, r.kube(t))

@@ -20,8 +20,8 @@ import (
 	"tripod/iam"
 )
 
-// rootUser is a story of the account's root user, whom nothing lets into a cluster that it did not make: neither its account's name in an access entry
-// nor a federated user of its own stand for one another.
+// rootUser is a story of the account's root user, whom nothing lets into a cluster that it did not make: neither its
+// account's name in an access entry nor a federated user of its own stand for one another.
 func rootUser(t *testing.T, r *testRegion) {
 	ctx := within(t, time.Minute)
 	credentials, err := r.RootCredentials(ctx)
@@ -33,10 +33,13 @@ func rootUser(t *testing.T, r *testRegion) {
 	boss.want(t, "root without an access entry", "default", apierrors.IsUnauthorized)
 	r.canI(t, "root list pods", 1, "it has no access entry")
 
-	_, err = services.eks.CreateAccessEntry(ctx, &eks.CreateAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: &arn})
+	_, err = services.eks.CreateAccessEntry(ctx,
+		&eks.CreateAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: &arn})
 	must(t, "CreateAccessEntry", err)
-	_, err = services.eks.AssociateAccessPolicy(ctx, &eks.AssociateAccessPolicyInput{ClusterName: aws.String("demo"), PrincipalArn: &arn,
-		PolicyArn: aws.String(iam.AccessPolicyPrefix + "AmazonEKSViewPolicy"), AccessScope: &ekstypes.AccessScope{Type: ekstypes.AccessScopeTypeCluster}})
+	_, err = services.eks.AssociateAccessPolicy(ctx,
+		&eks.AssociateAccessPolicyInput{ClusterName: aws.String("demo"), PrincipalArn: &arn,
+			PolicyArn:   aws.String(iam.AccessPolicyPrefix + "AmazonEKSViewPolicy"),
+			AccessScope: &ekstypes.AccessScope{Type: ekstypes.AccessScopeTypeCluster}})
 	must(t, "AssociateAccessPolicy", err)
 	boss.want(t, "root with an access entry", "default", succeeds)
 	r.canI(t, "root list pods", 0, "access policy AmazonEKSViewPolicy in the whole cluster: allows it")
@@ -57,7 +60,8 @@ func rootUser(t *testing.T, r *testRegion) {
 	r.canI(t, "user:jane list pods", 1, "no rule allows it")
 	r.canI(t, "user:jane list pods --as-group system:masters", 0, "the group system:masters may do everything")
 
-	_, err = services.eks.DeleteAccessEntry(ctx, &eks.DeleteAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: &arn})
+	_, err = services.eks.DeleteAccessEntry(ctx,
+		&eks.DeleteAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: &arn})
 	must(t, "DeleteAccessEntry", err)
 	boss.want(t, "root whose access entry is deleted", "default", apierrors.IsUnauthorized)
 	r.inHistory(t, arn)
@@ -68,7 +72,8 @@ func (r *testRegion) whoIsRoot(t *testing.T, arn string) {
 	t.Helper()
 	shell := func(command string) string {
 		t.Helper()
-		script := fmt.Sprintf(`eval "$('%s' --data-dir '%s' env --root)" && '%s' --data-dir '%s' %s`, binary, r.dir, binary, r.dir, command)
+		script := fmt.Sprintf(`eval "$('%s' --data-dir '%s' env --root)" && '%s' --data-dir '%s' %s`, binary, r.dir, binary,
+			r.dir, command)
 		var errs bytes.Buffer
 		run := exec.CommandContext(within(t, 30*time.Second), "sh", "-c", script)
 		run.Stderr = &errs
@@ -79,7 +84,8 @@ func (r *testRegion) whoIsRoot(t *testing.T, arn string) {
 		return string(out)
 	}
 	text := shell("whoami --cluster demo")
-	for _, want := range []string{"token         its access key AKIA", "principal     " + arn + " (111122223333)", "let in by     the access entry of " + arn,
+	for _, want := range []string{"token         its access key AKIA", "principal     " + arn + " (111122223333)",
+		"let in by     the access entry of " + arn,
 		"user          " + arn, "access policy AmazonEKSViewPolicy in the whole cluster"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("whoami does not say %q: %s", want, text)
@@ -88,7 +94,8 @@ func (r *testRegion) whoIsRoot(t *testing.T, arn string) {
 	var identity api.Identity
 	must(t, "read whoami's JSON", json.Unmarshal([]byte(shell("whoami --cluster demo -o json")), &identity))
 	policy := api.AccessPolicy{ARN: iam.AccessPolicyPrefix + "AmazonEKSViewPolicy", Scope: "cluster"}
-	if identity.ARN != arn || identity.ID != "111122223333" || len(identity.Checks) != 4 || len(identity.Associated) != 1 || identity.Associated[0].ARN != policy.ARN {
+	if identity.ARN != arn || identity.ID != "111122223333" || len(identity.Checks) != 4 ||
+		len(identity.Associated) != 1 || identity.Associated[0].ARN != policy.ARN {
 		t.Errorf("whoami -o json: got %+v", identity)
 	}
 	if got := shell("kubectl auth whoami -o jsonpath={.status.userInfo.username}"); got != arn {

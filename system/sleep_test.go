@@ -21,10 +21,12 @@ import (
 	"tripod/client"
 )
 
-// longSleep is longer than all that a region waits for before it takes something for dead: a node's health (50 s), leases (15 s), elections.
+// longSleep is longer than all that a region waits for before it takes something for dead: a node's health (50 s),
+// leases (15 s), elections.
 const longSleep = 55 * time.Second
 
-// TestSleepingRegionIsWokenUnharmed: whatever sleeps costs no processor time, is served at its first word, and nobody is taken for dead who slept too.
+// TestSleepingRegionIsWokenUnharmed: whatever sleeps costs no processor time, is served at its first word, and nobody
+// is taken for dead who slept too.
 func TestSleepingRegionIsWokenUnharmed(t *testing.T) {
 	t.Parallel()
 	r := bringUp(t, newDir(t), "--sleep-after", "3s")
@@ -44,7 +46,8 @@ func TestSleepingRegionIsWokenUnharmed(t *testing.T) {
 	if now := r.processorTime(t); now != spent {
 		t.Errorf("asleep, the zones' processes used %v of processor time", now-spent)
 	}
-	if status := r.status(t); status.Phase != api.PhaseAsleep || status.AsleepSince == nil { // and looking does not wake it
+	// and looking does not wake it
+	if status := r.status(t); status.Phase != api.PhaseAsleep || status.AsleepSince == nil {
 		t.Errorf("the phase is %s since %v", status.Phase, status.AsleepSince)
 	}
 	begin := time.Now()
@@ -62,7 +65,8 @@ func TestSleepingRegionIsWokenUnharmed(t *testing.T) {
 	// A connection that is open all the while, and a watch over it.
 	config.Timeout = 0 // it would end watches
 	kube = mustClient(t, config)
-	watched, err := kube.CoreV1().ConfigMaps("dreams").Watch(t.Context(), metav1.ListOptions{FieldSelector: "metadata.name=second"})
+	watched, err := kube.CoreV1().ConfigMaps("dreams").Watch(t.Context(),
+		metav1.ListOptions{FieldSelector: "metadata.name=second"})
 	must(t, "watch", err)
 	must(t, "sleep", r.Sleep(within(t, 20*time.Second)))
 	r.awaitAsleep(t)
@@ -134,14 +138,16 @@ func dialWith(config *rest.Config) (hangUp func()) {
 
 func write(t testing.TB, kube kubernetes.Interface, name string) {
 	t.Helper()
-	_, err := kube.CoreV1().ConfigMaps("dreams").Create(within(t, 10*time.Second), configMap(name, name), metav1.CreateOptions{})
+	_, err := kube.CoreV1().ConfigMaps("dreams").Create(within(t, 10*time.Second), configMap(name, name),
+		metav1.CreateOptions{})
 	must(t, "write", err)
 }
 
 // schedulePod returns when a new pod has a node.
 func schedulePod(t testing.TB, kube kubernetes.Interface, name string) {
 	t.Helper()
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "c"}}}}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "c"}}}}
 	_, err := kube.CoreV1().Pods("dreams").Create(within(t, 20*time.Second), pod, metav1.CreateOptions{})
 	must(t, "make a pod", err)
 	eventually(t, 30*time.Second, "the pod has a node", func() (bool, string) {

@@ -22,7 +22,8 @@ import (
 	"tripod/api"
 )
 
-// TestSnapshotIsTheRegionAtOneMoment saves a region in the middle of writes, which notices nothing, and makes another directory's region of it.
+// TestSnapshotIsTheRegionAtOneMoment saves a region in the middle of writes, which notices nothing, and makes another
+// directory's region of it.
 func TestSnapshotIsTheRegionAtOneMoment(t *testing.T) {
 	t.Parallel()
 	r := startRegion(t)
@@ -35,13 +36,15 @@ func TestSnapshotIsTheRegionAtOneMoment(t *testing.T) {
 	t.Log("save")
 	file := filepath.Join(filepath.Dir(r.dir), "story.tripod")
 	last, acked := r.lastEvent(t), entries.count()
-	saved, err := r.SaveSnapshot(within(t, 60*time.Second), api.SnapshotRequest{Name: "story", File: file}, func(api.SnapshotProgress) {})
+	saved, err := r.SaveSnapshot(within(t, 60*time.Second), api.SnapshotRequest{Name: "story", File: file},
+		func(api.SnapshotProgress) {})
 	must(t, "save a snapshot", err)
 	t.Logf("%d KiB; the region stood still for %.0f ms", saved.Bytes>>10, saved.PauseMillis)
 	ackedAfter := entries.count()
 	entries.goesOn(t, 50, 30*time.Second)
 	r.quietBut(t, last, "SnapshotSaved")
-	if _, stderr, code := tripod(t, r.dir, "snapshot", "save", "story", file); code != 1 || !strings.Contains(stderr, "choose another name, or replace it with --force") {
+	if _, stderr, code := tripod(t, r.dir, "snapshot", "save", "story", file); code != 1 ||
+		!strings.Contains(stderr, "choose another name, or replace it with --force") {
 		t.Errorf("a second snapshot of the name: exit code %d, said %q", code, stderr)
 	}
 	entries.verify(t)
@@ -51,7 +54,8 @@ func TestSnapshotIsTheRegionAtOneMoment(t *testing.T) {
 	if _, stderr, code := tripod(t, dir, "snapshot", "restore", file); code != 0 {
 		t.Fatalf("restore: %s", stderr)
 	}
-	if _, stderr, code := tripod(t, dir, "up", "-d"); code != 1 || !strings.Contains(stderr, "the region in "+r.dir+" runs and has the same ports as the one in "+dir) {
+	if _, stderr, code := tripod(t, dir, "up", "-d"); code != 1 ||
+		!strings.Contains(stderr, "the region in "+r.dir+" runs and has the same ports as the one in "+dir) {
 		t.Errorf("up beside the region that was saved: exit code %d, said %q", code, stderr)
 	}
 	must(t, "down", r.Close(within(t, 60*time.Second)))
@@ -110,8 +114,8 @@ func (r *testRegion) entryNames(t *testing.T, ns string) (names []string) {
 	return names
 }
 
-// hasPrefixOf checks that the region has the journal's first entries and no later ones: all that were acknowledged before the save began, and none that were
-// begun after it had ended.
+// hasPrefixOf checks that the region has the journal's first entries and no later ones: all that were acknowledged
+// before the save began, and none that were begun after it had ended.
 func (r *testRegion) hasPrefixOf(t *testing.T, entries *journal, acked, ackedAfter int) {
 	t.Helper()
 	names := r.entryNames(t, "journal")
@@ -121,7 +125,8 @@ func (r *testRegion) hasPrefixOf(t *testing.T, entries *journal, acked, ackedAft
 		}
 	}
 	if len(names) < acked || len(names) > ackedAfter+1 {
-		t.Errorf("the snapshot has %d entries; %d were acknowledged before it began, and %d when it had ended", len(names), acked, ackedAfter)
+		t.Errorf("the snapshot has %d entries; %d were acknowledged before it began, and %d when it had ended", len(names),
+			acked, ackedAfter)
 	}
 	t.Logf("%d entries acknowledged before, %d in the snapshot, %d after", acked, len(names), ackedAfter)
 }
@@ -129,13 +134,15 @@ func (r *testRegion) hasPrefixOf(t *testing.T, entries *journal, acked, ackedAft
 // countedWrite finds the write of someAccess in the audit log.
 const countedWrite = `{ $.verb = "create" && $.objectRef.name = "counted" && $.responseStatus.code = 201 }`
 
-// someAccess makes a user with access to the cluster, and a write that is in the audit log, and returns how often it is there.
+// someAccess makes a user with access to the cluster, and a write that is in the audit log, and returns how often it is
+// there.
 func someAccess(t *testing.T, r *testRegion) (counted int) {
 	t.Helper()
 	services, ctx := r.awsClients(t, awsHTTP), within(t, 60*time.Second)
 	_, err := services.iam.CreateUser(ctx, &iam.CreateUserInput{UserName: aws.String("ada")})
 	must(t, "CreateUser", err)
-	_, err = services.eks.CreateAccessEntry(ctx, &eks.CreateAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: adaIn(r, t)})
+	_, err = services.eks.CreateAccessEntry(ctx,
+		&eks.CreateAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: adaIn(r, t)})
 	must(t, "CreateAccessEntry", err)
 	setLogging(t, services, true, ekstypes.LogTypeAudit)
 	_, err = r.kube(t).CoreV1().ConfigMaps("default").Create(ctx, configMap("counted", "1"), metav1.CreateOptions{})
@@ -154,7 +161,8 @@ func adaIn(r *testRegion, t *testing.T) *string {
 // countWrites says how often the write of someAccess is in the audit log.
 func (r *testRegion) countWrites(t *testing.T) int {
 	t.Helper()
-	out, err := r.logsIn(t, "a").FilterLogEvents(within(t, 10*time.Second), &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String(demoLogs), FilterPattern: aws.String(countedWrite)})
+	out, err := r.logsIn(t, "a").FilterLogEvents(within(t, 10*time.Second),
+		&cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String(demoLogs), FilterPattern: aws.String(countedWrite)})
 	if err != nil { // there is no group before the first zone ships
 		return 0
 	}
@@ -165,7 +173,8 @@ func (r *testRegion) countWrites(t *testing.T) int {
 func wantAccess(t *testing.T, r *testRegion, counted int) {
 	t.Helper()
 	services, ctx := r.awsClients(t, awsHTTPS), within(t, 60*time.Second)
-	if _, err := services.eks.DescribeAccessEntry(ctx, &eks.DescribeAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: adaIn(r, t)}); err != nil {
+	if _, err := services.eks.DescribeAccessEntry(ctx,
+		&eks.DescribeAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: adaIn(r, t)}); err != nil {
 		t.Errorf("the access entry: %v", err)
 	}
 	stdout, stderr, code := tripod(t, r.dir, "history", "-n", "-1", "--service", "iam", "--mutating", "-o", "json")
@@ -177,7 +186,8 @@ func wantAccess(t *testing.T, r *testRegion, counted int) {
 	must(t, "create a config map", err)
 	pattern := strings.Replace(countedWrite, `"counted"`, `"counted-too"`, 1)
 	eventually(t, 30*time.Second, "the log events go on", func() (bool, string) {
-		out, err := r.logsIn(t, "a").FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String(demoLogs), FilterPattern: &pattern})
+		out, err := r.logsIn(t, "a").FilterLogEvents(ctx,
+			&cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String(demoLogs), FilterPattern: &pattern})
 		if err != nil {
 			return false, err.Error()
 		}
@@ -188,7 +198,8 @@ func wantAccess(t *testing.T, r *testRegion, counted int) {
 	}
 }
 
-// TestRegionKilledWhileItStandsStillLeavesNothing: the zones cannot see that the region's process is gone, as they are stopped.
+// TestRegionKilledWhileItStandsStillLeavesNothing: the zones cannot see that the region's process is gone, as they are
+// stopped.
 func TestRegionKilledWhileItStandsStillLeavesNothing(t *testing.T) {
 	t.Parallel()
 	r := bringUp(t, newDir(t), "--nodes", "0")
@@ -206,13 +217,15 @@ func TestRegionKilledWhileItStandsStillLeavesNothing(t *testing.T) {
 	})
 	must(t, "SIGKILL", syscall.Kill(status.PID, syscall.SIGKILL))
 	noProcesses(t, r.dir)
-	stdout, stderr, code := tripod(t, r.dir, "snapshot", "save", "after", filepath.Join(filepath.Dir(r.dir), "after.tripod"))
+	stdout, stderr, code := tripod(t, r.dir, "snapshot", "save", "after",
+		filepath.Join(filepath.Dir(r.dir), "after.tripod"))
 	if code != 0 || !strings.Contains(stdout, "it was down") {
 		t.Errorf("save what is left: exit code %d %s", code, stderr)
 	}
 	stdout, _, code = tripod(t, r.dir, "snapshot", "--snapshot-dir", filepath.Dir(r.dir), "list", "-o", "json")
 	var listed []api.Snapshot
-	if err := json.Unmarshal([]byte(stdout), &listed); code != 0 || err != nil || len(listed) != 1 || listed[0].Clusters[0] != (api.SnapshotCluster{Name: "demo", Version: "1.36", Status: "ACTIVE"}) {
+	if err := json.Unmarshal([]byte(stdout), &listed); code != 0 || err != nil || len(listed) != 1 ||
+		listed[0].Clusters[0] != (api.SnapshotCluster{Name: "demo", Version: "1.36", Status: "ACTIVE"}) {
 		t.Errorf("list: exit code %d %s", code, stdout)
 	}
 	bringUp(t, r.dir)

@@ -56,7 +56,8 @@ func TestRegionsAtRestCountNobodyForDead(t *testing.T) {
 	}
 }
 
-// TestOwnLoadCountsNobodyForDead has a region make and delete pods, serve watches and take big CRDs, while another one starts and stops beside it.
+// TestOwnLoadCountsNobodyForDead has a region make and delete pods, serve watches and take big CRDs, while another one
+// starts and stops beside it.
 func TestOwnLoadCountsNobodyForDead(t *testing.T) {
 	lasts := soak(t)
 	const pods, watches, definitions = 2000, 200, 18
@@ -96,7 +97,8 @@ func TestOwnLoadCountsNobodyForDead(t *testing.T) {
 	}
 	working.Wait()
 	status := r.status(t)
-	t.Logf("%d pods made and deleted, %d watch events, %d AWS calls; %d MiB in all with %d CRDs", made.Load(), seen.Load(), calls.Load(), status.MemoryBytes>>20, definitions)
+	t.Logf("%d pods made and deleted, %d watch events, %d AWS calls; %d MiB in all with %d CRDs", made.Load(),
+		seen.Load(), calls.Load(), status.MemoryBytes>>20, definitions)
 	for _, alarm := range r.alarmsSince(t, since) {
 		t.Error("a false alarm: " + alarm)
 	}
@@ -134,7 +136,8 @@ func churn(ctx context.Context, t *testing.T, kube kubernetes.Interface, worker,
 	grace := int64(0)
 	for ctx.Err() == nil {
 		for n := 0; n < pods && ctx.Err() == nil; n++ {
-			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{GenerateName: fmt.Sprintf("load-%d-", worker), Labels: map[string]string{"worker": fmt.Sprint(worker)}},
+			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{GenerateName: fmt.Sprintf("load-%d-", worker),
+				Labels: map[string]string{"worker": fmt.Sprint(worker)}},
 				Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "c"}}}}
 			if _, err := kube.CoreV1().Pods("load").Create(ctx, pod, metav1.CreateOptions{}); err != nil {
 				if ctx.Err() == nil {
@@ -144,17 +147,20 @@ func churn(ctx context.Context, t *testing.T, kube kubernetes.Interface, worker,
 			}
 			made.Add(1)
 		}
-		err := kube.CoreV1().Pods("load").DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: &grace}, metav1.ListOptions{LabelSelector: fmt.Sprintf("worker=%d", worker)})
+		err := kube.CoreV1().Pods("load").DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: &grace},
+			metav1.ListOptions{LabelSelector: fmt.Sprintf("worker=%d", worker)})
 		if err != nil && ctx.Err() == nil {
 			t.Errorf("delete pods: %v", err)
 		}
 	}
 }
 
-// makeDefinition makes a CRD of the size of Prometheus operator's: some 300 KB of described fields, in groups as of a pod's template.
+// makeDefinition makes a CRD of the size of Prometheus operator's: some 300 KB of described fields, in groups as of a
+// pod's template.
 func makeDefinition(ctx context.Context, r *testRegion, t *testing.T, n int) error {
 	field := func(i int) map[string]any {
-		return map[string]any{"type": "string", "description": fmt.Sprintf("Field %d. ", i) + strings.Repeat("What it is for, and what may be in it. ", 4)}
+		return map[string]any{"type": "string",
+			"description": fmt.Sprintf("Field %d. ", i) + strings.Repeat("What it is for, and what may be in it. ", 4)}
 	}
 	groups := map[string]any{}
 	for g := range 30 {
@@ -162,16 +168,21 @@ func makeDefinition(ctx context.Context, r *testRegion, t *testing.T, n int) err
 		for f := range 40 {
 			fields[fmt.Sprintf("field%d", f)] = field(f)
 		}
-		groups[fmt.Sprintf("group%d", g)] = map[string]any{"type": "array", "description": "A list.", "items": map[string]any{"type": "object", "properties": fields}}
+		groups[fmt.Sprintf("group%d", g)] = map[string]any{"type": "array", "description": "A list.",
+			"items": map[string]any{"type": "object", "properties": fields}}
 	}
 	plural := fmt.Sprintf("things%d", n)
 	definition := &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": map[string]any{"name": plural + ".load.tripod.test"},
-		"spec": map[string]any{"group": "load.tripod.test", "scope": "Namespaced", "names": map[string]any{"plural": plural, "kind": fmt.Sprintf("Thing%d", n)},
-			"versions": []any{map[string]any{"name": "v1", "served": true, "storage": true, "schema": map[string]any{"openAPIV3Schema": map[string]any{"type": "object",
-				"properties": map[string]any{"spec": map[string]any{"type": "object", "properties": groups}}}}}}},
+		"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+		"metadata": map[string]any{"name": plural + ".load.tripod.test"},
+		"spec": map[string]any{"group": "load.tripod.test", "scope": "Namespaced",
+			"names": map[string]any{"plural": plural, "kind": fmt.Sprintf("Thing%d", n)},
+			"versions": []any{map[string]any{"name": "v1", "served": true, "storage": true,
+				"schema": map[string]any{"openAPIV3Schema": map[string]any{"type": "object",
+					"properties": map[string]any{"spec": map[string]any{"type": "object", "properties": groups}}}}}}},
 	}}
-	resource := schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+	resource := schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1",
+		Resource: "customresourcedefinitions"}
 	_, err := r.dynamic(t).Resource(resource).Create(ctx, definition, metav1.CreateOptions{})
 	return err
 }

@@ -8,10 +8,13 @@ import (
 	"testing"
 )
 
-// providerMirrors are where machines without the internet keep terraform's providers; TRIPOD_TERRAFORM_MIRROR names another place.
-var providerMirrors = []string{os.Getenv("TRIPOD_TERRAFORM_MIRROR"), "/opt/tf-plugins", "/usr/share/terraform/plugins", "/usr/local/share/terraform/plugins"}
+// providerMirrors are where machines without the internet keep terraform's providers; TRIPOD_TERRAFORM_MIRROR names
+// another place.
+var providerMirrors = []string{os.Getenv("TRIPOD_TERRAFORM_MIRROR"), "/opt/tf-plugins",
+	"/usr/share/terraform/plugins", "/usr/local/share/terraform/plugins"}
 
-// TestTerraform applies what a platform team would write, sees that a second plan is empty, changes something, and destroys all.
+// TestTerraform applies what a platform team would write, sees that a second plan is empty, changes something, and
+// destroys all.
 func TestTerraform(t *testing.T) {
 	t.Parallel()
 	terraform, mirror := terraformOf(t)
@@ -39,7 +42,8 @@ func terraformOf(t *testing.T) (program, mirror string) {
 		t.Skip("terraform is not installed")
 	}
 	for _, dir := range providerMirrors {
-		if found, _ := filepath.Glob(filepath.Join(dir, "registry.terraform.io/hashicorp/aws/5.*")); dir != "" && len(found) > 0 {
+		if found, _ := filepath.Glob(filepath.Join(dir, "registry.terraform.io/hashicorp/aws/5.*")); dir != "" &&
+			len(found) > 0 {
 			return program, dir
 		}
 	}
@@ -53,10 +57,12 @@ func (r *testRegion) terraform(t *testing.T, program, mirror, configuration stri
 	dir := t.TempDir()
 	must(t, "copy the configuration", os.CopyFS(dir, os.DirFS(configuration)))
 	rc := filepath.Join(dir, "terraformrc")
-	must(t, "write its settings", os.WriteFile(rc, []byte("provider_installation {\n  filesystem_mirror { path = \""+mirror+"\" }\n}\n"), 0o600))
+	must(t, "write its settings", os.WriteFile(rc, []byte("provider_installation {\n  filesystem_mirror "+
+		"{ path = \""+mirror+"\" }\n}\n"), 0o600))
 	env, err := r.Env()
 	must(t, "read the environment", err)
-	env = append(env, "TF_CLI_CONFIG_FILE="+rc, "TF_VAR_endpoint="+r.status(t).AWSEndpoint, "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1", "TF_INPUT=0")
+	env = append(env, "TF_CLI_CONFIG_FILE="+rc, "TF_VAR_endpoint="+r.status(t).AWSEndpoint, "CHECKPOINT_DISABLE=1",
+		"TF_IN_AUTOMATION=1", "TF_INPUT=0")
 	return func(args ...string) string {
 		t.Helper()
 		command := exec.Command(program, append([]string{"-chdir=" + dir}, args...)...)

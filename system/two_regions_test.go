@@ -21,7 +21,8 @@ func TestTwoRegionsSideBySide(t *testing.T) {
 	// Each region's kubeconfig and credentials are its own.
 	config := one.config(t)
 	config.Host = two.config(t).Host
-	if _, err := mustClient(t, config).Discovery().ServerVersion(); err == nil || !strings.Contains(err.Error(), "certificate") {
+	if _, err := mustClient(t, config).Discovery().ServerVersion(); err == nil ||
+		!strings.Contains(err.Error(), "certificate") {
 		t.Errorf("one region's authority vouches for the other: %v", err)
 	}
 	services := two.awsClientsWith(t, awsHTTP, mustCredentials(t, one))
@@ -49,7 +50,8 @@ func TestTwoRegionsSideBySide(t *testing.T) {
 		}
 	}
 	entries.verify(t)
-	if len(entries.failures) > 0 && len(two.losses(t)) == 0 { // a machine under load can make a target silent for its balancer
+	// a machine under load can make a target silent for its balancer
+	if len(entries.failures) > 0 && len(two.losses(t)) == 0 {
 		t.Errorf("writes to the other region failed: %s", lastOf(entries.failures, 3))
 	}
 }

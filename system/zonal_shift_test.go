@@ -16,7 +16,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// shiftAwayAndBack moves the traffic of the cluster demo away from a zone by ARC: its node is cordoned and its endpoints leave, no pod does; and back.
+// shiftAwayAndBack moves the traffic of the cluster demo away from a zone by ARC: its node is cordoned and its
+// endpoints leave, no pod does; and back.
 func shiftAwayAndBack(t *testing.T, r *testRegion) {
 	t.Helper()
 	services, kube := r.awsClients(t, awsHTTP), r.kube(t)
@@ -27,14 +28,17 @@ func shiftAwayAndBack(t *testing.T, r *testRegion) {
 	demo, err := services.eks.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: aws.String("demo")})
 	must(t, "DescribeCluster", err)
 	// A pod of kube-proxy is on every node.
-	_, err = kube.CoreV1().Services("kube-system").Create(ctx, &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "everywhere"},
-		Spec: corev1.ServiceSpec{Selector: map[string]string{"k8s-app": "kube-proxy"}, Ports: []corev1.ServicePort{{Port: 10256}}}}, metav1.CreateOptions{})
+	_, err = kube.CoreV1().Services("kube-system").Create(ctx,
+		&corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "everywhere"},
+			Spec: corev1.ServiceSpec{Selector: map[string]string{"k8s-app": "kube-proxy"},
+				Ports: []corev1.ServicePort{{Port: 10256}}}}, metav1.CreateOptions{})
 	must(t, "create a Service", err)
 	all := []string{"us-east-1a", "us-east-1b", "us-east-1c"}
 	awaitZones(t, kube, all, all)
 
-	made, err := services.shifts.StartZonalShift(ctx, &arczonalshift.StartZonalShiftInput{ResourceIdentifier: demo.Cluster.Arn, AwayFrom: aws.String("use1-az2"),
-		ExpiresIn: aws.String("1h"), Comment: aws.String("away")})
+	made, err := services.shifts.StartZonalShift(ctx,
+		&arczonalshift.StartZonalShiftInput{ResourceIdentifier: demo.Cluster.Arn, AwayFrom: aws.String("use1-az2"),
+			ExpiresIn: aws.String("1h"), Comment: aws.String("away")})
 	must(t, "StartZonalShift", err)
 	without := []string{"us-east-1a", "us-east-1c"}
 	awaitZones(t, kube, without, without)
@@ -47,32 +51,36 @@ func shiftAwayAndBack(t *testing.T, r *testRegion) {
 	awaitZones(t, kube, all, all)
 }
 
-// awaitZones waits until the Service everywhere has endpoints in exactly these zones, and nodes take pods in exactly those.
+// awaitZones waits until the Service everywhere has endpoints in exactly these zones, and nodes take pods in exactly
+// those.
 func awaitZones(t *testing.T, kube kubernetes.Interface, endpoints, schedulable []string) {
 	t.Helper()
-	eventually(t, 40*time.Second, fmt.Sprintf("endpoints in %v, pods may go to %v", endpoints, schedulable), func() (bool, string) {
-		ctx := within(t, 20*time.Second)
-		list, err := kube.DiscoveryV1().EndpointSlices("kube-system").List(ctx, metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=everywhere"})
-		if err != nil {
-			return false, err.Error()
-		}
-		var have, take []string
-		for _, slice := range list.Items {
-			for _, e := range slice.Endpoints {
-				have = append(have, aws.ToString(e.Zone))
+	eventually(t, 40*time.Second, fmt.Sprintf("endpoints in %v, pods may go to %v", endpoints, schedulable),
+		func() (bool, string) {
+			ctx := within(t, 20*time.Second)
+			list, err := kube.DiscoveryV1().EndpointSlices("kube-system").List(ctx,
+				metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=everywhere"})
+			if err != nil {
+				return false, err.Error()
 			}
-		}
-		nodes, err := kube.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
-		if err != nil {
-			return false, err.Error()
-		}
-		for _, node := range nodes.Items {
-			if !node.Spec.Unschedulable {
-				take = append(take, node.Labels[corev1.LabelTopologyZone])
+			var have, take []string
+			for _, slice := range list.Items {
+				for _, e := range slice.Endpoints {
+					have = append(have, aws.ToString(e.Zone))
+				}
 			}
-		}
-		slices.Sort(have)
-		slices.Sort(take)
-		return slices.Equal(have, endpoints) && slices.Equal(take, schedulable), fmt.Sprintf("endpoints in %v, pods may go to %v", have, take)
-	})
+			nodes, err := kube.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+			if err != nil {
+				return false, err.Error()
+			}
+			for _, node := range nodes.Items {
+				if !node.Spec.Unschedulable {
+					take = append(take, node.Labels[corev1.LabelTopologyZone])
+				}
+			}
+			slices.Sort(have)
+			slices.Sort(take)
+			return slices.Equal(have, endpoints) && slices.Equal(take, schedulable),
+				fmt.Sprintf("endpoints in %v, pods may go to %v", have, take)
+		})
 }

@@ -73,8 +73,9 @@ func (v *visitors) visit(ctx context.Context, config *rest.Config) {
 	}
 }
 
-// verify checks what the balancer promises (lb/DESIGN.md): a new connection is carried to a living zone for as long as nothing
-// has come back on it. One that had its first byte from a zone that was lost to the balancer before the end may be reset.
+// verify checks what the balancer promises (lb/DESIGN.md): a new connection is carried to a living zone for as long as
+// nothing has come back on it. One that had its first byte from a zone that was lost to the balancer before the end may
+// be reset.
 func (v *visitors) verify(t testing.TB, r *testRegion) {
 	t.Helper()
 	v.stop()
@@ -88,9 +89,11 @@ func (v *visitors) verify(t testing.TB, r *testRegion) {
 			resets++
 			continue
 		}
-		t.Errorf("a connection opened at %s failed: %v (first byte: %v)", failed.opened.Format("15:04:05.000"), failed.err, failed.first)
+		t.Errorf("a connection opened at %s failed: %v (first byte: %v)", failed.opened.Format("15:04:05.000"), failed.err,
+			failed.first)
 	}
-	t.Logf("%d new connections, the longest took %v; %d were reset in mid-handshake as their zone died", v.opened, v.longest.Round(time.Millisecond), resets)
+	t.Logf("%d new connections, the longest took %v; %d were reset in mid-handshake as their zone died", v.opened,
+		v.longest.Round(time.Millisecond), resets)
 }
 
 // losses are the moments at which the cluster's balancer lost a target.
@@ -114,7 +117,8 @@ func TestWritesAndAccessSurviveEachZoneLostInTurn(t *testing.T) {
 	visits := keepVisiting(t, r.config(t))
 	for i, zone := range []string{"a", "b", "c"} {
 		cluster := r.cluster(t)
-		t.Logf("kill zone %s; etcd is led by %s, the regional state by %s", zone, letter(cluster.EtcdLeader), letter(r.status(t).State.Leader))
+		t.Logf("kill zone %s; etcd is led by %s, the regional state by %s", zone, letter(cluster.EtcdLeader),
+			letter(r.status(t).State.Leader))
 		before := r.zone(t, zone)
 		r.do(t, "kill", "az/"+zone)
 		// The verb returns when the effect is there.
@@ -158,7 +162,8 @@ func TestQuorumLossIsSaidAndHealsByItself(t *testing.T) {
 	r.await(t, 5*time.Second, "region", client.ForNoQuorum)
 	status := r.status(t)
 	if status.Phase != api.PhaseNoQuorum || status.State.Quorum || status.Clusters[0].Quorum {
-		t.Errorf("with two zones lost the region is %s, quorum of the state %v, of etcd %v", status.Phase, status.State.Quorum, status.Clusters[0].Quorum)
+		t.Errorf("with two zones lost the region is %s, quorum of the state %v, of etcd %v", status.Phase,
+			status.State.Quorum, status.Clusters[0].Quorum)
 	}
 	if out, _, _ := tripod(t, r.dir, "status"); !strings.Contains(strings.ToLower(out), "quorum") {
 		t.Errorf("tripod status does not speak of the quorum:\n%s", out)
@@ -177,7 +182,8 @@ func TestQuorumLossIsSaidAndHealsByItself(t *testing.T) {
 	})
 	t.Logf("writes went on %.1f s after the zone's start", time.Since(begin).Seconds())
 	r.await(t, 10*time.Second, "region", client.ForQuorum)
-	if _, err := kube.CoreV1().ConfigMaps("quorum").Get(within(t, 10*time.Second), "before", metav1.GetOptions{}); err != nil {
+	if _, err := kube.CoreV1().ConfigMaps("quorum").Get(within(t, 10*time.Second), "before",
+		metav1.GetOptions{}); err != nil {
 		t.Errorf("what was written before is lost: %v", err)
 	}
 	r.do(t, "start", "az/b")

@@ -100,7 +100,10 @@ func TestTokensComeInBehindTheBalancerAlone(t *testing.T) {
 
 func TestWhatTheAuthenticatorsRefuseStaysRefused(t *testing.T) {
 	refused := errors.New("no")
-	guard := Guard{authenticator.RequestFunc(func(*http.Request) (*authenticator.Response, bool, error) { return nil, false, refused })}
+	guard := Guard{authenticator.RequestFunc(func(*http.Request) (*authenticator.Response, bool, error) {
+		return nil,
+			false, refused
+	})}
 	if _, ok, err := guard.AuthenticateRequest(&http.Request{RemoteAddr: "127.0.0.1:0"}); ok || err != refused {
 		t.Errorf("got %t, %v", ok, err)
 	}

@@ -11,8 +11,9 @@ import (
 	"k8s.io/apiserver/pkg/authentication/user"
 )
 
-// Guard lets nobody in by the port who shows a token: the cluster's endpoint is for them, which asks for access first. Whoever says nothing about who he is
-// may, as that gives no more than an API server's health; and so may the service accounts of kube-system, whose tokens the controllers use.
+// Guard lets nobody in by the port who shows a token: the cluster's endpoint is for them, which asks for access first.
+// Whoever says nothing about who he is may, as that gives no more than an API server's health; and so may the service
+// accounts of kube-system, whose tokens the controllers use.
 type Guard struct{ authenticator.Request }
 
 var errPastTheEndpoint = errors.New("tokens are taken at the cluster's endpoint, not at an API server's own port")
@@ -39,5 +40,6 @@ func mayUsePort(u user.Info) bool {
 	if u.GetName() == user.APIServerUser || u.GetName() == user.Anonymous || strings.HasPrefix(u.GetName(), controllers) {
 		return true
 	}
-	return slices.ContainsFunc(u.GetExtra()[user.CredentialIDKey], func(id string) bool { return strings.HasPrefix(id, "X509SHA256=") })
+	return slices.ContainsFunc(u.GetExtra()[user.CredentialIDKey],
+		func(id string) bool { return strings.HasPrefix(id, "X509SHA256=") })
 }

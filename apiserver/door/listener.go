@@ -1,6 +1,6 @@
-// Package door is where an API server's clients come in: by a unix socket, where only this user's processes come, the balancer that keeps a cluster's access
-// rules first of all; and by a port of loopback, which everybody on the machine can reach past those rules. By the port only the region's own components
-// come in, which show a certificate.
+// Package door is where an API server's clients come in: by a unix socket, where only this user's processes come, the
+// balancer that keeps a cluster's access rules first of all; and by a port of loopback, which everybody on the machine
+// can reach past those rules. By the port only the region's own components come in, which show a certificate.
 package door
 
 import (
@@ -21,7 +21,8 @@ type Listener struct {
 
 // New makes a Listener of two, which it closes.
 func New(port, socket net.Listener) *Listener {
-	return &Listener{Port: port, Socket: socket, conns: make(chan net.Conn), failed: make(chan error, 2), done: make(chan struct{})}
+	return &Listener{Port: port, Socket: socket, conns: make(chan net.Conn), failed: make(chan error, 2),
+		done: make(chan struct{})}
 }
 
 // Accept waits for the next connection of either.
@@ -40,7 +41,8 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// take hands on what one listener accepts, until it fails or all is closed. A failure that may pass is the server's to wait out.
+// take hands on what one listener accepts, until it fails or all is closed. A failure that may pass is the server's to
+// wait out.
 func (l *Listener) take(from net.Listener, as func(net.Conn) net.Conn) {
 	for {
 		conn, err := from.Accept()
@@ -80,7 +82,8 @@ func (l *Listener) Close() (err error) {
 // Addr is the port's.
 func (l *Listener) Addr() net.Addr { return l.Port.Addr() }
 
-// inside is a connection of the socket. It says that it comes from port 0 of loopback, from which nothing else can come.
+// inside is a connection of the socket. It says that it comes from port 0 of loopback, from which nothing else can
+// come.
 type inside struct {
 	net.Conn
 	local net.Addr

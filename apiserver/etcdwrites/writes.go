@@ -1,9 +1,10 @@
 // Package etcdwrites sends an API server's writes to etcd again when they were lost with a member that died.
 //
-// A follower forwards a write to the leader. When that one dies, nobody answers any more: etcd waits for its own time-out, five seconds and
-// twice the election, and says then that it does not know what became of the write. But all writes of an API server are conditions on one key's
-// revision, and of two such writes at most one has an effect. So once a new leader is there, a write that is still under way is sent again, and
-// where the second finds that the condition does not hold any more because the first had its effect, that one counts.
+// A follower forwards a write to the leader. When that one dies, nobody answers any more: etcd waits for its own
+// time-out, five seconds and twice the election, and says then that it does not know what became of the write. But all
+// writes of an API server are conditions on one key's revision, and of two such writes at most one has an effect. So
+// once a new leader is there, a write that is still under way is sent again, and where the second finds that the
+// condition does not hold any more because the first had its effect, that one counts.
 package etcdwrites
 
 import (
@@ -48,10 +49,11 @@ func New(client *kubernetes.Client) *Writes {
 // Lease is etcd's interface for leases, of which Grant is a write too.
 func (w *Writes) Lease() clientv3.Lease { return grants{w.leases, w} }
 
-// Lost tells that a member is gone, or answers nobody. It returns when a leader is there, and all that is under way is being sent again.
+// Lost tells that a member is gone, or answers nobody. It returns when a leader is there, and all that is under way is
+// being sent again.
 func (w *Writes) Lost(ctx context.Context) {
-	// Only a leader that a majority follows answers a linearizable read. With a member gone that is all of the others: none of them forwards
-	// anything to the lost one any more.
+	// Only a leader that a majority follows answers a linearizable read. With a member gone that is all of the others:
+	// none of them forwards anything to the lost one any more.
 	for wait := pause; ; wait = min(2*wait, time.Second) {
 		_, err := w.reads.Get(ctx, "\x00", clientv3.WithCountOnly())
 		if err == nil {
@@ -110,7 +112,8 @@ func lost(err error) bool {
 }
 
 // OptimisticPut is etcd's.
-func (w *Writes) OptimisticPut(ctx context.Context, key string, value []byte, expected int64, opts kubernetes.PutOptions) (resp kubernetes.PutResponse, err error) {
+func (w *Writes) OptimisticPut(ctx context.Context, key string, value []byte, expected int64,
+	opts kubernetes.PutOptions) (resp kubernetes.PutResponse, err error) {
 	err = w.send(ctx, func(ctx context.Context, again bool) (err error) {
 		asking := opts
 		asking.GetOnFailure = opts.GetOnFailure || again
@@ -128,7 +131,8 @@ func (w *Writes) OptimisticPut(ctx context.Context, key string, value []byte, ex
 }
 
 // OptimisticDelete is etcd's. Of a write that was sent again the revision may be higher than that of the deletion.
-func (w *Writes) OptimisticDelete(ctx context.Context, key string, expected int64, opts kubernetes.DeleteOptions) (resp kubernetes.DeleteResponse, err error) {
+func (w *Writes) OptimisticDelete(ctx context.Context, key string, expected int64,
+	opts kubernetes.DeleteOptions) (resp kubernetes.DeleteResponse, err error) {
 	err = w.send(ctx, func(ctx context.Context, again bool) (err error) {
 		asking := opts
 		asking.GetOnFailure = opts.GetOnFailure || again

@@ -43,13 +43,15 @@ func (s *store) next(ctx context.Context) attempt {
 	return a
 }
 
-func (s *store) OptimisticPut(ctx context.Context, _ string, _ []byte, _ int64, opts kubernetes.PutOptions) (kubernetes.PutResponse, error) {
+func (s *store) OptimisticPut(ctx context.Context, _ string, _ []byte, _ int64,
+	opts kubernetes.PutOptions) (kubernetes.PutResponse, error) {
 	s.asked = append(s.asked, opts)
 	a := s.next(ctx)
 	return kubernetes.PutResponse{Succeeded: a.succeeded, Revision: 100, KV: a.now}, a.err
 }
 
-func (s *store) OptimisticDelete(ctx context.Context, _ string, _ int64, _ kubernetes.DeleteOptions) (kubernetes.DeleteResponse, error) {
+func (s *store) OptimisticDelete(ctx context.Context, _ string, _ int64,
+	_ kubernetes.DeleteOptions) (kubernetes.DeleteResponse, error) {
 	a := s.next(ctx)
 	return kubernetes.DeleteResponse{Succeeded: a.succeeded, Revision: 100, KV: a.now}, a.err
 }
@@ -139,18 +141,21 @@ func TestWriteThatHangsIsSentAgainOnceALeaderIsThere(t *testing.T) {
 func TestWhatEtcdSaysIsNotSentAgain(t *testing.T) {
 	for _, said := range []error{rpctypes.ErrNoSpace, rpctypes.ErrTimeout, errors.New("strange")} {
 		s := &store{script: []attempt{{err: said}}}
-		if _, err := writes(s).OptimisticPut(t.Context(), "k", nil, 0, kubernetes.PutOptions{}); !errors.Is(err, said) || s.attempts != 1 {
+		if _, err := writes(s).OptimisticPut(t.Context(), "k", nil, 0, kubernetes.PutOptions{}); !errors.Is(err, said) ||
+			s.attempts != 1 {
 			t.Errorf("%v: got %v after %d attempts", said, err, s.attempts)
 		}
 	}
 	s := &store{script: []attempt{gone}}
-	if _, err := writes(s).OptimisticPut(t.Context(), "k", nil, 0, kubernetes.PutOptions{}); status.Code(err) != codes.Unavailable || s.attempts != attempts {
+	if _, err := writes(s).OptimisticPut(t.Context(), "k", nil, 0,
+		kubernetes.PutOptions{}); status.Code(err) != codes.Unavailable || s.attempts != attempts {
 		t.Errorf("members that are all gone: got %v after %d attempts", err, s.attempts)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	s = &store{script: []attempt{{hangs: true}}}
-	if _, err := writes(s).OptimisticPut(ctx, "k", nil, 0, kubernetes.PutOptions{}); !errors.Is(err, context.Canceled) || s.attempts != 1 {
+	if _, err := writes(s).OptimisticPut(ctx, "k", nil, 0, kubernetes.PutOptions{}); !errors.Is(err, context.Canceled) ||
+		s.attempts != 1 {
 		t.Errorf("a caller that left: got %v after %d attempts", err, s.attempts)
 	}
 }

@@ -6,7 +6,8 @@ import "fmt"
 func egressConfig(socket string) string {
 	text := "apiVersion: apiserver.k8s.io/v1beta1\nkind: EgressSelectorConfiguration\negressSelections:\n"
 	for _, name := range []string{"cluster", "controlplane", "etcd"} {
-		text += fmt.Sprintf("- name: %s\n  connection:\n    proxyProtocol: HTTPConnect\n    transport:\n      uds:\n        udsName: %q\n", name, socket)
+		text += fmt.Sprintf("- name: %s\n  connection:\n    proxyProtocol: HTTPConnect\n    transport:\n      "+
+			"uds:\n        udsName: %q\n", name, socket)
 	}
 	return text
 }
@@ -27,8 +28,8 @@ current-context: webhook
 `, AuthenticatorHost(clusterID), path)
 }
 
-// authorizationConfig asks for access policies what RBAC does not allow, and only for IAM's principals. The caches are short, so that a change
-// counts within a second; an authorizer that does not answer leaves RBAC alone to decide.
+// authorizationConfig asks for access policies what RBAC does not allow, and only for IAM's principals. The caches are
+// short, so that a change counts within a second; an authorizer that does not answer leaves RBAC alone to decide.
 func authorizationConfig(kubeconfig string) string {
 	return fmt.Sprintf(`apiVersion: apiserver.config.k8s.io/v1
 kind: AuthorizationConfiguration

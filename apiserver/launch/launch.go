@@ -28,7 +28,8 @@ type APIServer struct {
 	Issuer        string
 	GatewaySocket string // the zone's gateway: the only way out
 	MetricsSocket string // where the component's own metrics are served, in the same directory
-	Socket        string // where the API server serves whoever the cluster's endpoint has let in; at its port it takes no tokens
+	// where the API server serves whoever the cluster's endpoint has let in; at its port it takes no tokens
+	Socket        string
 	AuditLog      string // file
 	EncryptionKey string // base64 of 32 bytes
 	// Provider is an identity provider beside IAM, or nil.
@@ -55,7 +56,8 @@ const (
 	PodIdentity      = "pod-identity-webhook"
 )
 
-// ShiftedZones is the file in DIR that names the zones whose endpoints the API server leaves out of EndpointSlices: a JSON list, read anew each time.
+// ShiftedZones is the file in DIR that names the zones whose endpoints the API server leaves out of EndpointSlices: a
+// JSON list, read anew each time.
 const ShiftedZones = "shifted-zones.json"
 
 // Process is what a component's process reads: DIR/NAME.json.
@@ -118,7 +120,8 @@ func (a APIServer) Write() (string, error) {
 		return "", err
 	}
 	return writeProcess(a.file("apiserver.json"), Process{
-		Zone: a.Zone, MetricsSocket: a.MetricsSocket, Socket: a.Socket, ShiftedZones: a.file(ShiftedZones), ReportsVersion: version.KubernetesBuilds()[a.Version], Flags: a.Flags()})
+		Zone: a.Zone, MetricsSocket: a.MetricsSocket, Socket: a.Socket, ShiftedZones: a.file(ShiftedZones),
+		ReportsVersion: version.KubernetesBuilds()[a.Version], Flags: a.Flags()})
 }
 
 // Flags are kube-apiserver's.
@@ -187,7 +190,8 @@ func (c Controllers) Write() (string, error) {
 			return "", err
 		}
 	}
-	if err := pki.Write(c.file("scheduler.yaml"), []byte(c.Tuning.schedulerConfig(c.file(Scheduler+".kubeconfig")))); err != nil {
+	if err := pki.Write(c.file("scheduler.yaml"),
+		[]byte(c.Tuning.schedulerConfig(c.file(Scheduler+".kubeconfig")))); err != nil {
 		return "", err
 	}
 	return writeProcess(c.file("controllers.json"), Process{
@@ -224,8 +228,8 @@ func (c Controllers) schedulerFlags() []string {
 	}
 }
 
-// LeaseTiming is that of the election of the controller manager and the scheduler. A holder that is known to be gone is replaced at once; of
-// another one, the lease ends after Duration + 1.2 Retry.
+// LeaseTiming is that of the election of the controller manager and the scheduler. A holder that is known to be gone is
+// replaced at once; of another one, the lease ends after Duration + 1.2 Retry.
 type LeaseTiming struct {
 	Duration time.Duration `json:"duration"`
 	Renew    time.Duration `json:"renew"` // how long the holder tries to renew before it lets go
@@ -235,7 +239,8 @@ type LeaseTiming struct {
 // CalmLeases are Kubernetes' own, and EKS's. FastLeases lose a holder that cannot write for two seconds.
 var (
 	CalmLeases = LeaseTiming{Duration: 15 * time.Second, Renew: 10 * time.Second, Retry: 2 * time.Second}
-	FastLeases = LeaseTiming{Duration: 2300 * time.Millisecond, Renew: 1700 * time.Millisecond, Retry: 900 * time.Millisecond}
+	FastLeases = LeaseTiming{Duration: 2300 * time.Millisecond, Renew: 1700 * time.Millisecond,
+		Retry: 900 * time.Millisecond}
 )
 
 func writeProcess(file string, p Process) (string, error) {

@@ -29,12 +29,14 @@ func example(dir string) Controllers {
 		EtcdServers:   []string{"https://etcd-a.0123.tripod.internal:2379", "https://etcd-b.0123.tripod.internal:2379"},
 		ServiceCIDR:   "10.100.0.0/16",
 		Issuer:        "https://localhost:4566/id/0123456789ABCDEF0123456789ABCDEF",
-		GatewaySocket: "/run/tripod/a/gateway.sock", MetricsSocket: "/run/tripod/a/metrics.sock", Socket: "/run/tripod/a/api-01234567.sock",
+		GatewaySocket: "/run/tripod/a/gateway.sock", MetricsSocket: "/run/tripod/a/metrics.sock",
+		Socket:   "/run/tripod/a/api-01234567.sock",
 		AuditLog: "/data/logs/audit.log", EncryptionKey: encryptionKey,
 	}}
 }
 
-// TestFilesAreAsReviewed compares what a zone's agent writes with testdata/: a change there is a change of the control plane.
+// TestFilesAreAsReviewed compares what a zone's agent writes with testdata/: a change there is a change of the control
+// plane.
 func TestFilesAreAsReviewed(t *testing.T) {
 	dir := t.TempDir()
 	controllers := example(dir)

@@ -26,8 +26,9 @@ func (a APIServer) WriteAuthentication() error {
 	return pki.Write(a.file(authenticationFile), text)
 }
 
-// authenticationConfig is an AuthenticationConfiguration (apiserver.config.k8s.io/v1). An empty prefix of user names becomes the issuer's URL
-// and #, and "-" none, as AssociateIdentityProviderConfig documents it; a user named by email has none anyway.
+// authenticationConfig is an AuthenticationConfiguration (apiserver.config.k8s.io/v1). An empty prefix of user names
+// becomes the issuer's URL and #, and "-" none, as AssociateIdentityProviderConfig documents it; a user named by email
+// has none anyway.
 func authenticationConfig(p *Provider) ([]byte, error) {
 	type object = map[string]any
 	config := object{"apiVersion": "apiserver.config.k8s.io/v1", "kind": "AuthenticationConfiguration"}

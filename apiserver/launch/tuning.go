@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Tuning are the settings of a cluster's components that its owner can change: by EKS's scaling tiers and its control-plane parameters. What is
-// zero stays as Kubernetes has it.
+// Tuning are the settings of a cluster's components that its owner can change: by EKS's scaling tiers and its
+// control-plane parameters. What is zero stays as Kubernetes has it.
 type Tuning struct {
 	RequestSeats   int            // how many requests the API server works on at once
 	EventTTL       string         // "30m"
@@ -23,7 +23,8 @@ type Tuning struct {
 func (t Tuning) apiServerFlags() (flags []string) {
 	if t.RequestSeats > 0 {
 		writes := t.RequestSeats / 3 // as in Kubernetes' defaults, 400 and 200
-		flags = append(flags, fmt.Sprintf("--max-requests-inflight=%d", t.RequestSeats-writes), fmt.Sprintf("--max-mutating-requests-inflight=%d", writes))
+		flags = append(flags, fmt.Sprintf("--max-requests-inflight=%d", t.RequestSeats-writes),
+			fmt.Sprintf("--max-mutating-requests-inflight=%d", writes))
 	}
 	return append(flags, unlessEmpty("--event-ttl=", t.EventTTL, "--service-node-port-range=", t.NodePorts)...)
 }
@@ -46,7 +47,8 @@ func unlessEmpty(pairs ...string) (flags []string) {
 	return flags
 }
 
-// schedulerConfig is the scheduler's file: of what it says there are no flags, or such that Kubernetes ignores beside it.
+// schedulerConfig is the scheduler's file: of what it says there are no flags, or such that Kubernetes ignores beside
+// it.
 func (t Tuning) schedulerConfig(kubeconfig string) string {
 	rate := cmp.Or(t.PodsPerSecond, 50) // Kubernetes' default: each pod is bound by one request
 	text := fmt.Sprintf(`apiVersion: kubescheduler.config.k8s.io/v1

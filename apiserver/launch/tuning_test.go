@@ -10,7 +10,8 @@ import (
 func TestTuningReachesTheComponents(t *testing.T) {
 	dir := t.TempDir()
 	tuned := example(dir)
-	tuned.Tuning = Tuning{RequestSeats: 1700, EventTTL: "10m", NodePorts: "20000-20100", PodsPerSecond: 167, Scoring: "MostAllocated",
+	tuned.Tuning = Tuning{RequestSeats: 1700, EventTTL: "10m", NodePorts: "20000-20100", PodsPerSecond: 167,
+		Scoring:        "MostAllocated",
 		ScoringWeights: map[string]int{"memory": 1, "cpu": 5}, HPASyncPeriod: "10s", TerminatedPods: 100}
 	if _, err := tuned.Write(); err != nil {
 		t.Fatal(err)
@@ -20,7 +21,8 @@ func TestTuningReachesTheComponents(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := append(append(tuned.Flags(), tuned.controllerManagerFlags()...), strings.Split(string(config), "\n")...)
-	for _, want := range []string{"--max-requests-inflight=1134", "--max-mutating-requests-inflight=566", "--event-ttl=10m", "--service-node-port-range=20000-20100",
+	for _, want := range []string{"--max-requests-inflight=1134", "--max-mutating-requests-inflight=566",
+		"--event-ttl=10m", "--service-node-port-range=20000-20100",
 		"--horizontal-pod-autoscaler-sync-period=10s", "--terminated-pod-gc-threshold=100",
 		`      scoringStrategy: {type: MostAllocated, resources: [{name: "cpu", weight: 5}, {name: "memory", weight: 1}]}`} {
 		if !slices.Contains(all, want) {

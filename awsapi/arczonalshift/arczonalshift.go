@@ -1,8 +1,9 @@
-// Package arczonalshift is zonal shift of Amazon Application Recovery Controller (ARC): the restJson1 API by which a cluster's traffic is moved
-// away from a zone.
+// Package arczonalshift is zonal shift of Amazon Application Recovery Controller (ARC): the restJson1 API by which a
+// cluster's traffic is moved away from a zone.
 //
-// The managed resources are the clusters whose zonalShiftConfig is enabled. What this API writes down the zones make true: see package az.
-// AWS itself starts autoshifts; here nobody does, so their configuration is recorded and nothing follows from it.
+// The managed resources are the clusters whose zonalShiftConfig is enabled. What this API writes down the zones make
+// true: see package az. AWS itself starts autoshifts; here nobody does, so their configuration is recorded and nothing
+// follows from it.
 package arczonalshift
 
 import (
@@ -45,7 +46,8 @@ func (s *Service) now() time.Time {
 	return now().UTC().Truncate(time.Millisecond)
 }
 
-// resource is the managed resource with that ARN, whom the caller may do the operation to. ARC's names of actions are the operations'.
+// resource is the managed resource with that ARN, whom the caller may do the operation to. ARC's names of actions are
+// the operations'.
 func (s *Service) resource(tx *state.Txn, call *operation.Call, arn *string) (Resource, error) {
 	if err := call.Authorize(wire.RestJSON, Name+":"+call.Operation, aws.ToString(arn)); err != nil {
 		return Resource{}, err
@@ -55,7 +57,8 @@ func (s *Service) resource(tx *state.Txn, call *operation.Call, arn *string) (Re
 			return r, nil
 		}
 	}
-	return Resource{}, notFound("The resource %s was not found: it must be an EKS cluster with zonalShiftConfig enabled.", aws.ToString(arn))
+	return Resource{}, notFound("The resource %s was not found: it must be an EKS cluster with "+
+		"zonalShiftConfig enabled.", aws.ToString(arn))
 }
 
 // resourceOf is the resource of a shift: a zero one when it is none any more.
@@ -80,7 +83,8 @@ func (s *Service) zoneID(name string) string {
 func (s *Service) zoneOf(id string) (string, error) {
 	i := slices.Index(s.VPC.ZoneIDs(), id)
 	if i < 0 {
-		return "", invalid(types.ValidationExceptionReasonInvalidAz, "%q is not the id of an Availability Zone of this region: it has %v.", id, s.VPC.ZoneIDs())
+		return "", invalid(types.ValidationExceptionReasonInvalidAz,
+			"%q is not the id of an Availability Zone of this region: it has %v.", id, s.VPC.ZoneIDs())
 	}
 	return s.VPC.Zones[i], nil
 }

@@ -44,15 +44,18 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) enable(enabled bool) {
 	w.Helper()
-	_, err := eks.NewFromConfig(w.Config("admin")).UpdateClusterConfig(w.Context(), &eks.UpdateClusterConfigInput{Name: aws.String("demo"),
-		ZonalShiftConfig: &ekstypes.ZonalShiftConfigRequest{Enabled: &enabled}})
+	_, err := eks.NewFromConfig(w.Config("admin")).UpdateClusterConfig(w.Context(),
+		&eks.UpdateClusterConfigInput{Name: aws.String("demo"),
+			ZonalShiftConfig: &ekstypes.ZonalShiftConfigRequest{Enabled: &enabled}})
 	if err != nil {
 		w.Fatal(err)
 	}
 }
 
 func (w *world) start(expiresIn string) (*arc.StartZonalShiftOutput, error) {
-	return w.StartZonalShift(w.Context(), &arc.StartZonalShiftInput{ResourceIdentifier: aws.String(demo), AwayFrom: aws.String("use1-az2"), Comment: aws.String("test"), ExpiresIn: &expiresIn})
+	return w.StartZonalShift(w.Context(),
+		&arc.StartZonalShiftInput{ResourceIdentifier: aws.String(demo), AwayFrom: aws.String("use1-az2"),
+			Comment: aws.String("test"), ExpiresIn: &expiresIn})
 }
 
 func (w *world) fails(err error, code, words string) {
@@ -86,19 +89,23 @@ func TestShiftLastsUntilItExpiresOrIsCanceled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := w.active(time.Now()); len(got) != 1 || got[0] != "us-east-1b" || made.Status != types.ZonalShiftStatusActive {
+	if got := w.active(time.Now()); len(got) != 1 || got[0] != "us-east-1b" ||
+		made.Status != types.ZonalShiftStatusActive {
 		t.Errorf("shifted: %v, answer %+v", got, made)
 	}
 	if got := w.active(made.ExpiryTime.Add(time.Second)); len(got) != 0 {
 		t.Errorf("after its end: %v", got)
 	}
 	resource, err := w.GetManagedResource(t.Context(), &arc.GetManagedResourceInput{ResourceIdentifier: aws.String(demo)})
-	if err != nil || resource.AppliedWeights["use1-az2"] != 0 || resource.AppliedWeights["use1-az1"] != 1 || len(resource.ZonalShifts) != 1 {
+	if err != nil || resource.AppliedWeights["use1-az2"] != 0 || resource.AppliedWeights["use1-az1"] != 1 ||
+		len(resource.ZonalShifts) != 1 {
 		t.Errorf("got %+v, %v", resource, err)
 	}
 	_, err = w.start("1h")
 	w.fails(err, "ConflictException", "already an active zonal shift")
-	longer, err := w.UpdateZonalShift(t.Context(), &arc.UpdateZonalShiftInput{ZonalShiftId: made.ZonalShiftId, ExpiresIn: aws.String("72h"), Comment: aws.String("longer")})
+	longer, err := w.UpdateZonalShift(t.Context(),
+		&arc.UpdateZonalShiftInput{ZonalShiftId: made.ZonalShiftId, ExpiresIn: aws.String("72h"),
+			Comment: aws.String("longer")})
 	if err != nil || !longer.ExpiryTime.After(*made.ExpiryTime) || *longer.Comment != "longer" {
 		t.Errorf("got %+v, %v", longer, err)
 	}
@@ -137,10 +144,13 @@ func TestBadShiftsAreRefused(t *testing.T) {
 		in   arc.StartZonalShiftInput
 		want string
 	}{
-		"too long":   {arc.StartZonalShiftInput{ExpiresIn: aws.String("73h")}, "at most 3 days"},
-		"no length":  {arc.StartZonalShiftInput{ExpiresIn: aws.String("soon")}, "Value 'soon' at 'expiresIn' failed to satisfy constraint"},
-		"zone name":  {arc.StartZonalShiftInput{AwayFrom: aws.String("us-east-1b")}, `"us-east-1b" is not the id of an Availability Zone`},
-		"short name": {arc.StartZonalShiftInput{ResourceIdentifier: aws.String("demo")}, "'resourceIdentifier' failed to satisfy constraint"},
+		"too long": {arc.StartZonalShiftInput{ExpiresIn: aws.String("73h")}, "at most 3 days"},
+		"no length": {arc.StartZonalShiftInput{ExpiresIn: aws.String("soon")},
+			"Value 'soon' at 'expiresIn' failed to satisfy constraint"},
+		"zone name": {arc.StartZonalShiftInput{AwayFrom: aws.String("us-east-1b")},
+			`"us-east-1b" is not the id of an Availability Zone`},
+		"short name": {arc.StartZonalShiftInput{ResourceIdentifier: aws.String("demo")},
+			"'resourceIdentifier' failed to satisfy constraint"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := c.in
@@ -156,8 +166,9 @@ func TestBadShiftsAreRefused(t *testing.T) {
 			w.fails(err, "ValidationException", c.want)
 		})
 	}
-	_, err := arc.NewFromConfig(w.Config("nobody")).StartZonalShift(t.Context(), &arc.StartZonalShiftInput{ResourceIdentifier: aws.String(demo),
-		AwayFrom: aws.String("use1-az2"), ExpiresIn: aws.String("1h"), Comment: aws.String("")})
+	_, err := arc.NewFromConfig(w.Config("nobody")).StartZonalShift(t.Context(),
+		&arc.StartZonalShiftInput{ResourceIdentifier: aws.String(demo),
+			AwayFrom: aws.String("use1-az2"), ExpiresIn: aws.String("1h"), Comment: aws.String("")})
 	w.fails(err, "AccessDeniedException", "arc-zonal-shift:StartZonalShift")
 	_, err = w.CancelZonalShift(t.Context(), &arc.CancelZonalShiftInput{ZonalShiftId: aws.String("none-such")})
 	w.fails(err, "ResourceNotFoundException", "none-such")
@@ -174,24 +185,34 @@ func TestBadShiftsAreRefused(t *testing.T) {
 func TestPracticeRunNeedsItsConfiguration(t *testing.T) {
 	w := newWorld(t)
 	practice := func() (*arc.StartPracticeRunOutput, error) {
-		return w.StartPracticeRun(t.Context(), &arc.StartPracticeRunInput{ResourceIdentifier: aws.String(demo), AwayFrom: aws.String("use1-az1"), Comment: aws.String("x")})
+		return w.StartPracticeRun(t.Context(),
+			&arc.StartPracticeRunInput{ResourceIdentifier: aws.String(demo), AwayFrom: aws.String("use1-az1"),
+				Comment: aws.String("x")})
 	}
 	_, err := practice()
 	w.fails(err, "ConflictException", "no practice run configuration")
-	alarms := []types.ControlCondition{{AlarmIdentifier: aws.String("arn:aws:cloudwatch:us-east-1:111122223333:alarm:x"), Type: types.ControlConditionTypeCloudwatch}}
+	alarms := []types.ControlCondition{{AlarmIdentifier: aws.String("arn:aws:cloudwatch:us-east-1:111122223333:alarm:x"),
+		Type: types.ControlConditionTypeCloudwatch}}
 	today := time.Now().UTC().Format(time.DateOnly)
-	if _, err := w.CreatePracticeRunConfiguration(t.Context(), &arc.CreatePracticeRunConfigurationInput{ResourceIdentifier: aws.String(demo), OutcomeAlarms: alarms, BlockedDates: []string{today}}); err != nil {
+	if _, err := w.CreatePracticeRunConfiguration(t.Context(),
+		&arc.CreatePracticeRunConfigurationInput{ResourceIdentifier: aws.String(demo), OutcomeAlarms: alarms,
+			BlockedDates: []string{today}}); err != nil {
 		t.Fatal(err)
 	}
 	_, err = practice()
 	w.fails(err, "ConflictException", "blocked on "+today)
-	if _, err := w.UpdatePracticeRunConfiguration(t.Context(), &arc.UpdatePracticeRunConfigurationInput{ResourceIdentifier: aws.String(demo), BlockedDates: []string{}}); err != nil {
+	if _, err := w.UpdatePracticeRunConfiguration(t.Context(),
+		&arc.UpdatePracticeRunConfigurationInput{ResourceIdentifier: aws.String(demo),
+			BlockedDates: []string{}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.UpdateZonalAutoshiftConfiguration(t.Context(), &arc.UpdateZonalAutoshiftConfigurationInput{ResourceIdentifier: aws.String(demo), ZonalAutoshiftStatus: "ENABLED"}); err != nil {
+	if _, err := w.UpdateZonalAutoshiftConfiguration(t.Context(),
+		&arc.UpdateZonalAutoshiftConfigurationInput{ResourceIdentifier: aws.String(demo),
+			ZonalAutoshiftStatus: "ENABLED"}); err != nil {
 		t.Fatal(err)
 	}
-	_, err = w.DeletePracticeRunConfiguration(t.Context(), &arc.DeletePracticeRunConfigurationInput{ResourceIdentifier: aws.String(demo)})
+	_, err = w.DeletePracticeRunConfiguration(t.Context(),
+		&arc.DeletePracticeRunConfigurationInput{ResourceIdentifier: aws.String(demo)})
 	w.fails(err, "ConflictException", "disable it first")
 	run, err := practice()
 	if err != nil {
@@ -199,7 +220,8 @@ func TestPracticeRunNeedsItsConfiguration(t *testing.T) {
 	}
 	_, err = w.CancelZonalShift(t.Context(), &arc.CancelZonalShiftInput{ZonalShiftId: run.ZonalShiftId})
 	w.fails(err, "ValidationException", "CancelPracticeRun ends it")
-	if _, err := w.CancelPracticeRun(t.Context(), &arc.CancelPracticeRunInput{ZonalShiftId: run.ZonalShiftId}); err != nil {
+	if _, err := w.CancelPracticeRun(t.Context(),
+		&arc.CancelPracticeRunInput{ZonalShiftId: run.ZonalShiftId}); err != nil {
 		t.Error(err)
 	}
 	list, err := w.ListZonalShifts(t.Context(), &arc.ListZonalShiftsInput{})

@@ -13,7 +13,8 @@ import (
 // The modelled exceptions. The message is a format for one sentence that the client sees.
 
 func notFound(format string, args ...any) error {
-	return wire.Modelled(&types.ResourceNotFoundException{Message: aws.String(fmt.Sprintf(format, args...))}, schemas.ResourceNotFoundException)
+	return wire.Modelled(&types.ResourceNotFoundException{Message: aws.String(fmt.Sprintf(format, args...))},
+		schemas.ResourceNotFoundException)
 }
 
 // invalid is ValidationException; the reason is empty where the model has none that fits.
@@ -21,7 +22,8 @@ func invalid(reason types.ValidationExceptionReason, format string, args ...any)
 	if reason == "" {
 		reason = types.ValidationExceptionReasonMissingValue
 	}
-	return wire.Modelled(&types.ValidationException{Message: aws.String(fmt.Sprintf(format, args...)), Reason: reason}, schemas.ValidationException)
+	return wire.Modelled(&types.ValidationException{Message: aws.String(fmt.Sprintf(format, args...)), Reason: reason},
+		schemas.ValidationException)
 }
 
 func conflict(reason types.ConflictExceptionReason, shiftID, format string, args ...any) error {

@@ -23,21 +23,25 @@ const (
 	remembered = 30 * 24 * time.Hour
 )
 
-func (s *Service) startZonalShift(call *operation.Call, in *arczonalshift.StartZonalShiftInput) (*arczonalshift.StartZonalShiftOutput, error) {
+func (s *Service) startZonalShift(call *operation.Call,
+	in *arczonalshift.StartZonalShiftInput) (*arczonalshift.StartZonalShiftOutput, error) {
 	length, err := lengthOf(aws.ToString(in.ExpiresIn))
 	if err != nil {
 		return nil, err
 	}
-	shift, arn, err := s.start(call, in.ResourceIdentifier, aws.ToString(in.AwayFrom), aws.ToString(in.Comment), length, false)
+	shift, arn, err := s.start(call, in.ResourceIdentifier, aws.ToString(in.AwayFrom), aws.ToString(in.Comment), length,
+		false)
 	if err != nil {
 		return nil, err
 	}
-	return &arczonalshift.StartZonalShiftOutput{ZonalShiftId: &shift.ID, ResourceIdentifier: &arn, AwayFrom: in.AwayFrom, Comment: in.Comment,
+	return &arczonalshift.StartZonalShiftOutput{ZonalShiftId: &shift.ID, ResourceIdentifier: &arn, AwayFrom: in.AwayFrom,
+		Comment:   in.Comment,
 		StartTime: &shift.StartedAt, ExpiryTime: &shift.ExpiresAt, Status: types.ZonalShiftStatusActive}, nil
 }
 
 // start begins a shift, of which a resource has one at a time.
-func (s *Service) start(call *operation.Call, resourceARN *string, awayFrom, comment string, length time.Duration, practice bool) (shift region.ZonalShift, arn string, err error) {
+func (s *Service) start(call *operation.Call, resourceARN *string, awayFrom, comment string, length time.Duration,
+	practice bool) (shift region.ZonalShift, arn string, err error) {
 	id := wire.NewRequestID()
 	err = s.State.Update(call.Request.Context(), func(tx *state.Txn) error {
 		resource, err := s.resource(tx, call, resourceARN)
@@ -52,7 +56,8 @@ func (s *Service) start(call *operation.Call, resourceARN *string, awayFrom, com
 		for _, other := range region.ShiftsOf(tx, resource.ClusterID) {
 			switch {
 			case other.Active(now):
-				return conflict(types.ConflictExceptionReasonZonalShiftAlreadyExists, other.ID, "There is already an active zonal shift for the resource %s: %s.", resource.ARN, other.ID)
+				return conflict(types.ConflictExceptionReasonZonalShiftAlreadyExists, other.ID,
+					"There is already an active zonal shift for the resource %s: %s.", resource.ARN, other.ID)
 			case now.Sub(other.ExpiresAt) > remembered:
 				region.ZonalShifts.Delete(tx, other.ID)
 			}
@@ -63,7 +68,8 @@ func (s *Service) start(call *operation.Call, resourceARN *string, awayFrom, com
 			}
 		}
 		arn = resource.ARN
-		shift = region.ZonalShift{ID: id, ClusterID: resource.ClusterID, Zone: zone, Comment: comment, StartedAt: now, ExpiresAt: now.Add(length), Practice: practice}
+		shift = region.ZonalShift{ID: id, ClusterID: resource.ClusterID, Zone: zone, Comment: comment, StartedAt: now,
+			ExpiresAt: now.Add(length), Practice: practice}
 		region.ZonalShifts.Put(tx, id, shift)
 		return nil
 	})
@@ -78,12 +84,14 @@ func lengthOf(expiresIn string) (time.Duration, error) {
 		length = time.Duration(n) * time.Hour
 	}
 	if err != nil || length > longestShift {
-		return 0, invalid(types.ValidationExceptionReasonInvalidExpiresIn, "A zonal shift ends at most 3 days (72 hours) from now, not %s.", expiresIn)
+		return 0, invalid(types.ValidationExceptionReasonInvalidExpiresIn,
+			"A zonal shift ends at most 3 days (72 hours) from now, not %s.", expiresIn)
 	}
 	return length, nil
 }
 
-func (s *Service) updateZonalShift(call *operation.Call, in *arczonalshift.UpdateZonalShiftInput) (*arczonalshift.UpdateZonalShiftOutput, error) {
+func (s *Service) updateZonalShift(call *operation.Call,
+	in *arczonalshift.UpdateZonalShiftInput) (*arczonalshift.UpdateZonalShiftOutput, error) {
 	if in.Comment == nil && in.ExpiresIn == nil {
 		return nil, invalid(types.ValidationExceptionReasonMissingValue, "Give a comment, an expiresIn or both.")
 	}
@@ -103,17 +111,20 @@ func (s *Service) updateZonalShift(call *operation.Call, in *arczonalshift.Updat
 	if err != nil {
 		return nil, err
 	}
-	return &arczonalshift.UpdateZonalShiftOutput{ZonalShiftId: &shift.ID, ResourceIdentifier: &resource.ARN, AwayFrom: aws.String(s.zoneID(shift.Zone)),
-		Comment: &shift.Comment, StartTime: &shift.StartedAt, ExpiryTime: &shift.ExpiresAt, Status: s.status(shift)}, nil
+	return &arczonalshift.UpdateZonalShiftOutput{ZonalShiftId: &shift.ID, ResourceIdentifier: &resource.ARN,
+		AwayFrom: aws.String(s.zoneID(shift.Zone)),
+		Comment:  &shift.Comment, StartTime: &shift.StartedAt, ExpiryTime: &shift.ExpiresAt, Status: s.status(shift)}, nil
 }
 
-func (s *Service) cancelZonalShift(call *operation.Call, in *arczonalshift.CancelZonalShiftInput) (*arczonalshift.CancelZonalShiftOutput, error) {
+func (s *Service) cancelZonalShift(call *operation.Call,
+	in *arczonalshift.CancelZonalShiftInput) (*arczonalshift.CancelZonalShiftOutput, error) {
 	shift, resource, err := s.changeShift(call, in.ZonalShiftId, false, s.end)
 	if err != nil {
 		return nil, err
 	}
-	return &arczonalshift.CancelZonalShiftOutput{ZonalShiftId: &shift.ID, ResourceIdentifier: &resource.ARN, AwayFrom: aws.String(s.zoneID(shift.Zone)),
-		Comment: &shift.Comment, StartTime: &shift.StartedAt, ExpiryTime: &shift.ExpiresAt, Status: s.status(shift)}, nil
+	return &arczonalshift.CancelZonalShiftOutput{ZonalShiftId: &shift.ID, ResourceIdentifier: &resource.ARN,
+		AwayFrom: aws.String(s.zoneID(shift.Zone)),
+		Comment:  &shift.Comment, StartTime: &shift.StartedAt, ExpiryTime: &shift.ExpiresAt, Status: s.status(shift)}, nil
 }
 
 func (s *Service) end(shift *region.ZonalShift) error {
@@ -122,10 +133,12 @@ func (s *Service) end(shift *region.ZonalShift) error {
 }
 
 // changeShift edits an active shift, or an active practice run.
-func (s *Service) changeShift(call *operation.Call, id *string, practice bool, edit func(*region.ZonalShift) error) (shift region.ZonalShift, resource Resource, err error) {
+func (s *Service) changeShift(call *operation.Call, id *string, practice bool,
+	edit func(*region.ZonalShift) error) (shift region.ZonalShift, resource Resource, err error) {
 	err = s.State.Update(call.Request.Context(), func(tx *state.Txn) (err error) {
 		found := false
-		if shift, found = region.ZonalShifts.Get(tx, aws.ToString(id)); !found || s.resourceOf(tx, shift.ClusterID).ARN == "" {
+		if shift, found = region.ZonalShifts.Get(tx, aws.ToString(id)); !found ||
+			s.resourceOf(tx, shift.ClusterID).ARN == "" {
 			if err := call.Authorize(wire.RestJSON, Name+":"+call.Operation, "*"); err != nil {
 				return err
 			}
@@ -137,11 +150,14 @@ func (s *Service) changeShift(call *operation.Call, id *string, practice bool, e
 		}
 		switch {
 		case shift.Practice && !practice:
-			return invalid(types.ValidationExceptionReasonAutoshiftUpdateNotAllowed, "%s is a practice run: CancelPracticeRun ends it.", shift.ID)
+			return invalid(types.ValidationExceptionReasonAutoshiftUpdateNotAllowed,
+				"%s is a practice run: CancelPracticeRun ends it.", shift.ID)
 		case practice && !shift.Practice:
-			return invalid(types.ValidationExceptionReasonUnsupportedPracticeCancelShiftType, "%s is no practice run: CancelZonalShift ends it.", shift.ID)
+			return invalid(types.ValidationExceptionReasonUnsupportedPracticeCancelShiftType,
+				"%s is no practice run: CancelZonalShift ends it.", shift.ID)
 		case !shift.Active(s.now()):
-			return conflict(types.ConflictExceptionReasonZonalShiftStatusNotActive, shift.ID, "The zonal shift %s is not active.", shift.ID)
+			return conflict(types.ConflictExceptionReasonZonalShiftStatusNotActive, shift.ID,
+				"The zonal shift %s is not active.", shift.ID)
 		}
 		if err := edit(&shift); err != nil {
 			return err
@@ -175,7 +191,8 @@ func (s *Service) kindOf(shift region.ZonalShift) (types.ShiftType, types.Practi
 	return types.ShiftTypePracticeRun, types.PracticeRunOutcomeSucceeded
 }
 
-func (s *Service) listZonalShifts(call *operation.Call, in *arczonalshift.ListZonalShiftsInput) (*arczonalshift.ListZonalShiftsOutput, error) {
+func (s *Service) listZonalShifts(call *operation.Call,
+	in *arczonalshift.ListZonalShiftsInput) (*arczonalshift.ListZonalShiftsOutput, error) {
 	if err := call.Authorize(wire.RestJSON, Name+":ListZonalShifts", "*"); err != nil {
 		return nil, err
 	}
@@ -184,12 +201,15 @@ func (s *Service) listZonalShifts(call *operation.Call, in *arczonalshift.ListZo
 		all = nil
 		for _, shift := range region.ZonalShifts.List(tx) {
 			arn := s.resourceOf(tx, shift.ClusterID).ARN
-			if arn == "" || in.ResourceIdentifier != nil && *in.ResourceIdentifier != arn || in.Status != "" && in.Status != s.status(shift) {
+			if arn == "" || in.ResourceIdentifier != nil && *in.ResourceIdentifier != arn || in.Status != "" &&
+				in.Status != s.status(shift) {
 				continue
 			}
 			kind, outcome := s.kindOf(shift)
-			all = append(all, types.ZonalShiftSummary{ZonalShiftId: aws.String(shift.ID), ResourceIdentifier: &arn, AwayFrom: aws.String(s.zoneID(shift.Zone)),
-				Comment: aws.String(shift.Comment), StartTime: aws.Time(shift.StartedAt), ExpiryTime: aws.Time(shift.ExpiresAt), Status: s.status(shift),
+			all = append(all, types.ZonalShiftSummary{ZonalShiftId: aws.String(shift.ID), ResourceIdentifier: &arn,
+				AwayFrom: aws.String(s.zoneID(shift.Zone)),
+				Comment:  aws.String(shift.Comment), StartTime: aws.Time(shift.StartedAt), ExpiryTime: aws.Time(shift.ExpiresAt),
+				Status:    s.status(shift),
 				ShiftType: kind, PracticeRunOutcome: outcome})
 		}
 		return nil
@@ -197,7 +217,8 @@ func (s *Service) listZonalShifts(call *operation.Call, in *arczonalshift.ListZo
 	if err != nil {
 		return nil, err
 	}
-	items, next, err := page("ListZonalShifts "+aws.ToString(in.ResourceIdentifier)+" "+string(in.Status), in.MaxResults, in.NextToken, all,
+	items, next, err := page("ListZonalShifts "+aws.ToString(in.ResourceIdentifier)+" "+string(in.Status), in.MaxResults,
+		in.NextToken, all,
 		func(one types.ZonalShiftSummary) string {
 			return one.StartTime.Format(time.RFC3339Nano) + *one.ZonalShiftId
 		})
@@ -212,7 +233,8 @@ func page[T any](list string, size *int32, token *string, items []T, key func(T)
 	}
 	part, next, ok := wire.Page(list, n, token, items, key)
 	if !ok {
-		return nil, nil, invalid(types.ValidationExceptionReasonInvalidToken, "The nextToken is not one of this list: start again without it.")
+		return nil, nil, invalid(types.ValidationExceptionReasonInvalidToken,
+			"The nextToken is not one of this list: start again without it.")
 	}
 	return part, next, nil
 }

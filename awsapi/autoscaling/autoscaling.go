@@ -1,5 +1,6 @@
-// Package autoscaling is Amazon EC2 Auto Scaling (API version 2011-01-01) as far as it can be read: the group of each cluster's simulated nodes, as EKS
-// makes one for a managed node group. Nothing scales: what would change a group is refused as an operation that Tripod does not have.
+// Package autoscaling is Amazon EC2 Auto Scaling (API version 2011-01-01) as far as it can be read: the group of each
+// cluster's simulated nodes, as EKS makes one for a managed node group. Nothing scales: what would change a group is
+// refused as an operation that Tripod does not have.
 package autoscaling
 
 import (

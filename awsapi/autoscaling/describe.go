@@ -48,16 +48,20 @@ type groupOutput struct {
 }
 
 func (s *Service) shown(g group) groupOutput {
-	out := groupOutput{AutoScalingGroupName: g.name, AutoScalingGroupARN: g.arn, MinSize: len(g.nodes), MaxSize: len(g.nodes), DesiredCapacity: len(g.nodes), DefaultCooldown: 300,
-		HealthCheckType: "EC2", HealthCheckGracePeriod: 15, CreatedTime: stamp(g.nodes[0].Launched), Tags: g.tags(), CapacityRebalance: true,
-		TerminationPolicies:  wire.QueryList[string]{"AllocationStrategy", "OldestLaunchTemplate", "OldestInstance"},
-		ServiceLinkedRoleARN: "arn:aws:iam::" + s.Network.VPC.AccountID + ":role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"}
+	out := groupOutput{AutoScalingGroupName: g.name, AutoScalingGroupARN: g.arn, MinSize: len(g.nodes),
+		MaxSize: len(g.nodes), DesiredCapacity: len(g.nodes), DefaultCooldown: 300,
+		HealthCheckType: "EC2", HealthCheckGracePeriod: 15, CreatedTime: stamp(g.nodes[0].Launched), Tags: g.tags(),
+		CapacityRebalance:   true,
+		TerminationPolicies: wire.QueryList[string]{"AllocationStrategy", "OldestLaunchTemplate", "OldestInstance"},
+		ServiceLinkedRoleARN: "arn:aws:iam::" + s.Network.VPC.AccountID +
+			":role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"}
 	var subnets []string
 	for _, node := range g.nodes {
 		if !slices.Contains(out.AvailabilityZones, node.Zone) {
 			out.AvailabilityZones, subnets = append(out.AvailabilityZones, node.Zone), append(subnets, node.SubnetID)
 		}
-		out.Instances = append(out.Instances, instance{node.ID, machine.DefaultType, node.Zone, node.ZoneID, "InService", "Healthy", false})
+		out.Instances = append(out.Instances,
+			instance{node.ID, machine.DefaultType, node.Zone, node.ZoneID, "InService", "Healthy", false})
 	}
 	out.VPCZoneIdentifier = strings.Join(subnets, ",")
 	return out
@@ -68,12 +72,14 @@ type filter struct {
 	Values []string
 }
 
-// passes says whether tags pass a group's filters: tag-key, tag-value and tag:KEY, any of a filter's values and all filters.
+// passes says whether tags pass a group's filters: tag-key, tag-value and tag:KEY, any of a filter's values and all
+// filters.
 func passes(tags []tag, filters []filter) (bool, error) {
 	for _, f := range filters {
 		key, isTag := strings.CutPrefix(f.Name, "tag:")
 		if !isTag && f.Name != "tag-key" && f.Name != "tag-value" {
-			return false, invalid("Filter type %s is not correct. Allowed Filter types are: tag-key, tag-value and tag:<key>", f.Name)
+			return false, invalid("Filter type %s is not correct. Allowed Filter types are: tag-key, tag-value and tag:<key>",
+				f.Name)
 		}
 		if !slices.ContainsFunc(tags, func(t tag) bool {
 			switch {
@@ -96,7 +102,8 @@ type pageInput struct {
 }
 
 // cut is a page of a list.
-func cut[T any](call *operation.Call, in pageInput, usual int, items []T, key func(T) string) (wire.QueryList[T], string, error) {
+func cut[T any](call *operation.Call, in pageInput, usual int, items []T, key func(T) string) (wire.QueryList[T],
+	string, error) {
 	size := usual
 	if in.MaxRecords != nil {
 		size = *in.MaxRecords
@@ -106,7 +113,8 @@ func cut[T any](call *operation.Call, in pageInput, usual int, items []T, key fu
 	}
 	part, next, ok := wire.Page(call.Operation, size, &in.NextToken, items, key)
 	if !ok {
-		return nil, "", &wire.Error{Code: "InvalidNextToken", Status: 400, Message: "The NextToken is not one that " + call.Operation + " returned: start again without it."}
+		return nil, "", &wire.Error{Code: "InvalidNextToken", Status: 400,
+			Message: "The NextToken is not one that " + call.Operation + " returned: start again without it."}
 	}
 	token := ""
 	if next != nil {
@@ -144,7 +152,8 @@ func (s *Service) describeGroups(call *operation.Call, in *describeGroupsInput) 
 		}
 	}
 	out := &describeGroupsOutput{}
-	out.AutoScalingGroups, out.NextToken, err = cut(call, in.pageInput, 50, all, func(g groupOutput) string { return g.AutoScalingGroupName })
+	out.AutoScalingGroups, out.NextToken,
+		err = cut(call, in.pageInput, 50, all, func(g groupOutput) string { return g.AutoScalingGroupName })
 	return out, err
 }
 
@@ -168,7 +177,8 @@ type describeInstancesOutput struct {
 	NextToken            string `xml:",omitempty" json:",omitempty"`
 }
 
-func (s *Service) describeInstances(call *operation.Call, in *describeInstancesInput) (*describeInstancesOutput, error) {
+func (s *Service) describeInstances(call *operation.Call, in *describeInstancesInput) (*describeInstancesOutput,
+	error) {
 	groups, err := s.groups()
 	if err != nil {
 		return nil, err
@@ -182,7 +192,8 @@ func (s *Service) describeInstances(call *operation.Call, in *describeInstancesI
 		}
 	}
 	out := &describeInstancesOutput{}
-	out.AutoScalingInstances, out.NextToken, err = cut(call, in.pageInput, 50, all, func(i instanceDetails) string { return i.InstanceID })
+	out.AutoScalingInstances, out.NextToken,
+		err = cut(call, in.pageInput, 50, all, func(i instanceDetails) string { return i.InstanceID })
 	return out, err
 }
 
@@ -201,7 +212,8 @@ func (s *Service) describeTags(call *operation.Call, in *describeTagsInput) (*de
 	if err != nil {
 		return nil, err
 	}
-	known := map[string]func(tag) string{"auto-scaling-group": func(t tag) string { return t.ResourceID }, "key": func(t tag) string { return t.Key },
+	known := map[string]func(tag) string{"auto-scaling-group": func(t tag) string { return t.ResourceID },
+		"key":   func(t tag) string { return t.Key },
 		"value": func(t tag) string { return t.Value }, "propagate-at-launch": func(tag) string { return "true" }}
 	var all []tag
 	for _, g := range groups {
@@ -210,12 +222,14 @@ func (s *Service) describeTags(call *operation.Call, in *describeTagsInput) (*de
 	for _, f := range in.Filters {
 		value := known[f.Name]
 		if value == nil {
-			return nil, invalid("Filter type %s is not correct. Allowed Filter types are: auto-scaling-group key value propagate-at-launch", f.Name)
+			return nil, invalid("Filter type %s is not correct. Allowed Filter types are: auto-scaling-group key value "+
+				"propagate-at-launch", f.Name)
 		}
 		all = slices.DeleteFunc(all, func(t tag) bool { return !slices.Contains(f.Values, value(t)) })
 	}
 	out := &describeTagsOutput{}
-	out.Tags, out.NextToken, err = cut(call, in.pageInput, 50, all, func(t tag) string { return t.ResourceID + "/" + t.Key })
+	out.Tags, out.NextToken,
+		err = cut(call, in.pageInput, 50, all, func(t tag) string { return t.ResourceID + "/" + t.Key })
 	return out, err
 }
 
@@ -228,7 +242,8 @@ type describeLaunchConfigurationsOutput struct {
 	LaunchConfigurations wire.QueryList[struct{}]
 }
 
-func describeLaunchConfigurations(*operation.Call, *describeLaunchConfigurationsInput) (*describeLaunchConfigurationsOutput, error) {
+func describeLaunchConfigurations(*operation.Call,
+	*describeLaunchConfigurationsInput) (*describeLaunchConfigurationsOutput, error) {
 	return &describeLaunchConfigurationsOutput{}, nil
 }
 
@@ -242,12 +257,14 @@ type describeActivitiesInput struct {
 
 type describeActivitiesOutput struct{ Activities wire.QueryList[struct{}] }
 
-func (s *Service) describeActivities(_ *operation.Call, in *describeActivitiesInput) (*describeActivitiesOutput, error) {
+func (s *Service) describeActivities(_ *operation.Call, in *describeActivitiesInput) (*describeActivitiesOutput,
+	error) {
 	groups, err := s.groups()
 	if err != nil {
 		return nil, err
 	}
-	if name := in.AutoScalingGroupName; name != "" && !slices.ContainsFunc(groups, func(g group) bool { return g.name == name }) {
+	if name := in.AutoScalingGroupName; name != "" &&
+		!slices.ContainsFunc(groups, func(g group) bool { return g.name == name }) {
 		return nil, invalid("AutoScalingGroup name not found - AutoScalingGroup %s not found", name)
 	}
 	return &describeActivitiesOutput{}, nil

@@ -39,9 +39,11 @@ func (in *aclEntryInput) entry() (aclEntry, error) {
 		return e, refuse("InvalidParameterValue",
 			"Value (%d) for parameter ruleNumber is invalid. Rule number must be between 1 and 32766.", in.Number)
 	case err != nil || number < -1 || number > 255:
-		return e, refuse("InvalidParameterValue", "Invalid value '%s' for protocol. Must be a protocol number.", clip(in.Protocol))
+		return e, refuse("InvalidParameterValue", "Invalid value '%s' for protocol. Must be a protocol number.",
+			clip(in.Protocol))
 	case e.Action != "allow" && e.Action != "deny":
-		return e, refuse("InvalidParameterValue", "Value (%s) for parameter ruleAction is invalid. Must be allow or deny.", clip(in.Action))
+		return e, refuse("InvalidParameterValue", "Value (%s) for parameter ruleAction is invalid. Must be allow or deny.",
+			clip(in.Action))
 	case (in.CIDRBlock == "") == (in.CIDRBlock6 == ""):
 		return e, refuse("InvalidParameterCombination", "Give exactly one of CidrBlock and Ipv6CidrBlock.")
 	case in.CIDRBlock != "":
@@ -66,7 +68,8 @@ func (e *aclEntry) take(in *aclEntryInput) error {
 			return refuse("MissingParameter", "The request must contain the parameter PortRange.")
 		}
 		if *in.Ports.From < 0 || *in.Ports.To > 65535 || *in.Ports.From > *in.Ports.To {
-			return refuse("InvalidParameterValue", "Invalid ports %d to %d: they must be between 0 and 65535, the lower one first.",
+			return refuse("InvalidParameterValue", "Invalid ports %d to %d: they must be between 0 and 65535, the lower "+
+				"one first.",
 				*in.Ports.From, *in.Ports.To)
 		}
 		e.Ports = in.Ports
@@ -119,7 +122,8 @@ func (s *Service) createACLEntry(call *operation.Call, in *aclEntryInput) (*done
 			}
 		}
 		if inDirection >= maxACLEntries {
-			return refuse("NetworkAclEntryLimitExceeded", "The maximum number of network acl entries has been reached: %d.", maxACLEntries)
+			return refuse("NetworkAclEntryLimitExceeded", "The maximum number of network acl entries has been reached: %d.",
+				maxACLEntries)
 		}
 		networkACLs.put(s, tx, acl.with(append(slices.Clone(acl.Entries), e)))
 		return nil

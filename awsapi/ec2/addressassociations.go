@@ -10,7 +10,8 @@ import (
 	"tripod/state"
 )
 
-// addressAssociation says which interface has an Elastic IP address. It is recorded only. One whose interface is gone counts no more.
+// addressAssociation says which interface has an Elastic IP address. It is recorded only. One whose interface is gone
+// counts no more.
 type addressAssociation struct {
 	AllocationID  string `json:"allocationId"`
 	AssociationID string `json:"associationId"`
@@ -18,7 +19,8 @@ type addressAssociation struct {
 	PrivateIP     string `json:"privateIp"`
 }
 
-// addressAssociations are those that calls made, by the addresses' allocation ids. Those of NAT gateways follow from these.
+// addressAssociations are those that calls made, by the addresses' allocation ids. Those of NAT gateways follow from
+// these.
 var addressAssociations = state.NewTable[addressAssociation]("ec2-address-association")
 
 // addressesOf gives interfaces the Elastic IP addresses that calls associated with them.
@@ -95,13 +97,15 @@ type associateAddressOutput struct {
 	AssociationID string `xml:"associationId"`
 }
 
-// associateAddress gives an address to a node's interface. An address that is in use moves, unless AllowReassociation is false.
+// associateAddress gives an address to a node's interface. An address that is in use moves, unless AllowReassociation
+// is false.
 func (s *Service) associateAddress(call *operation.Call, in *associateAddressInput) (*associateAddressOutput, error) {
 	switch {
 	case in.AllocationID == "" && in.PublicIP == "":
 		return nil, refuse("MissingParameter", "Either public IP or allocation id must be specified")
 	case in.AllocationID != "" && in.PublicIP != "":
-		return nil, refuse("InvalidParameterCombination", "You may specify public IP or allocation id, but not both in the same call")
+		return nil, refuse("InvalidParameterCombination",
+			"You may specify public IP or allocation id, but not both in the same call")
 	case in.InstanceID == "" && in.InterfaceID == "":
 		return nil, errNoTarget
 	}
@@ -132,7 +136,8 @@ func (s *Service) associateAddress(call *operation.Call, in *associateAddressInp
 		case target.Association != nil:
 			addressAssociations.Delete(tx, target.Association.AllocationID)
 		}
-		addressAssociations.Put(tx, v.AllocationID, addressAssociation{v.AllocationID, made, target.InterfaceID, target.Address})
+		addressAssociations.Put(tx, v.AllocationID,
+			addressAssociation{v.AllocationID, made, target.InterfaceID, target.Address})
 		out.AssociationID = made
 		return nil
 	})
@@ -144,7 +149,8 @@ func (s *Service) addressNamed(tx *state.Txn, allocationID, publicIP string) (el
 		return addresses.get(s, tx, allocationID)
 	}
 	if _, err := netip.ParseAddr(publicIP); err != nil {
-		return elasticIP{}, refuse("InvalidParameterValue", "Value (%s) for parameter publicIp is invalid. Invalid IPv4 address.", clip(publicIP))
+		return elasticIP{}, refuse("InvalidParameterValue",
+			"Value (%s) for parameter publicIp is invalid. Invalid IPv4 address.", clip(publicIP))
 	}
 	for _, v := range addresses.all(s, tx) {
 		if v.PublicIP == publicIP {
@@ -158,7 +164,8 @@ func noAddress(ip string) *wire.Error {
 	return refuse("InvalidAddress.NotFound", "Address '%s' not found.", clip(ip))
 }
 
-// associationTarget is the interface that is to have the address: one of the account's own, in a network with an internet gateway.
+// associationTarget is the interface that is to have the address: one of the account's own, in a network with an
+// internet gateway.
 func (s *Service) associationTarget(tx *state.Txn, in *associateAddressInput) (networkInterface, error) {
 	interfaceID := in.InterfaceID
 	if in.InstanceID != "" {
@@ -167,7 +174,8 @@ func (s *Service) associationTarget(tx *state.Txn, in *associateAddressInput) (n
 		case err != nil:
 			return networkInterface{}, err
 		case interfaceID != "" && interfaceID != v.Interfaces[0].InterfaceID:
-			return networkInterface{}, refuse("InvalidInstanceID", "The instance '%s' is not attached to the network interface '%s'", v.InstanceID,
+			return networkInterface{}, refuse("InvalidInstanceID", "The instance '%s' is not attached to the network "+
+				"interface '%s'", v.InstanceID,
 				clip(interfaceID))
 		}
 		interfaceID = v.Interfaces[0].InterfaceID
@@ -179,7 +187,8 @@ func (s *Service) associationTarget(tx *state.Txn, in *associateAddressInput) (n
 	case target.RequesterManaged:
 		return target, errNotYours
 	case in.PrivateIP != "" && in.PrivateIP != target.Address:
-		return target, refuse("InvalidParameterValue", "Invalid value '%s' for privateIpAddress. Address is not assigned to the network interface",
+		return target, refuse("InvalidParameterValue", "Invalid value '%s' for privateIpAddress. Address is not assigned "+
+			"to the network interface",
 			clip(in.PrivateIP))
 	case !slices.ContainsFunc(internetGateways.all(s, tx), func(g internetGateway) bool { return g.in(target.VPCID) }):
 		return target, refuse("Gateway.NotAttached", "Network %s is not attached to any internet gateway", target.VPCID)
@@ -198,12 +207,14 @@ func (s *Service) disassociateAddress(call *operation.Call, in *disassociateAddr
 	case in.AssociationID == "" && in.PublicIP == "":
 		return nil, refuse("MissingParameter", "Either public IP or association id must be specified")
 	case in.AssociationID != "" && in.PublicIP != "":
-		return nil, refuse("InvalidParameterCombination", "You may specify public IP or association id, but not both in the same call")
+		return nil, refuse("InvalidParameterCombination",
+			"You may specify public IP or association id, but not both in the same call")
 	}
 	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		for _, v := range interfaces.all(s, tx) {
 			switch {
-			case v.Association == nil || v.Association.AssociationID != in.AssociationID && v.Association.PublicIP != in.PublicIP:
+			case v.Association == nil || v.Association.AssociationID != in.AssociationID &&
+				v.Association.PublicIP != in.PublicIP:
 				continue
 			case v.RequesterManaged:
 				return errNotYours

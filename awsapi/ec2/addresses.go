@@ -23,23 +23,25 @@ type elasticIP struct {
 	Tags           list[tag] `xml:"tagSet" json:"-"`
 }
 
-// publicIPs is where Elastic IP addresses come from: a range kept for documentation (RFC 5737), which nobody on the internet has.
-// The default network's NAT gateway has the first after the network's own.
+// publicIPs is where Elastic IP addresses come from: a range kept for documentation (RFC 5737), which nobody on the
+// internet has. The default network's NAT gateway has the first after the network's own.
 var publicIPs = netip.MustParsePrefix("203.0.113.0/24")
 
 // maxAddresses is how many addresses calls may allocate: AWS's default quota.
 const maxAddresses = 5
 
 var addresses = &kind[elasticIP]{
-	table: state.NewTable[entry[elasticIP]]("ec2-address"), prefix: "eipalloc", noun: "allocation ID", code: "InvalidAllocationID",
-	id: func(v elasticIP) string { return v.AllocationID },
+	table: state.NewTable[entry[elasticIP]]("ec2-address"), prefix: "eipalloc", noun: "allocation ID",
+	code: "InvalidAllocationID",
+	id:   func(v elasticIP) string { return v.AllocationID },
 	computed: func(s *Service, _ *state.Txn) []elasticIP {
 		return []elasticIP{s.newAddress(id("eipalloc", s.VPC.ID()), publicIPs.Addr().Next())}
 	},
 }
 
 func (s *Service) newAddress(allocationID string, ip netip.Addr) elasticIP {
-	return elasticIP{AllocationID: allocationID, PublicIP: ip.String(), Domain: "vpc", Pool: "amazon", BorderGroup: s.VPC.Region}
+	return elasticIP{AllocationID: allocationID, PublicIP: ip.String(), Domain: "vpc", Pool: "amazon",
+		BorderGroup: s.VPC.Region}
 }
 
 type describeAddressesInput struct {
@@ -52,7 +54,8 @@ type describeAddressesOutput struct {
 	Addresses list[elasticIP] `xml:"addressesSet"`
 }
 
-func (s *Service) describeAddresses(call *operation.Call, in *describeAddressesInput) (*describeAddressesOutput, error) {
+func (s *Service) describeAddresses(call *operation.Call, in *describeAddressesInput) (*describeAddressesOutput,
+	error) {
 	if len(in.PublicIPs) > 0 {
 		in.Filters = append(in.Filters, filter{"public-ip", in.PublicIPs})
 	}
@@ -149,10 +152,13 @@ type describeAddressesAttributeOutput struct {
 }
 
 // describeAddressesAttribute tells the addresses' domain names: no address has one.
-func (s *Service) describeAddressesAttribute(call *operation.Call, in *describeAddressesAttributeInput) (*describeAddressesAttributeOutput, error) {
+func (s *Service) describeAddressesAttribute(call *operation.Call,
+	in *describeAddressesAttributeInput) (*describeAddressesAttributeOutput, error) {
 	if in.Attribute != "" && in.Attribute != "domain-name" {
-		return nil, refuse("InvalidParameterValue", "Value (%s) for parameter attribute is invalid. It must be domain-name.", clip(in.Attribute))
+		return nil, refuse("InvalidParameterValue", "Value (%s) for parameter attribute is invalid. It must be "+
+			"domain-name.", clip(in.Attribute))
 	}
-	_, _, err := describe(s, call, addresses, in.IDs, page{MaxResults: in.MaxResults, NextToken: in.NextToken}, func(*state.Txn, *elasticIP) {})
+	_, _, err := describe(s, call, addresses, in.IDs, page{MaxResults: in.MaxResults, NextToken: in.NextToken},
+		func(*state.Txn, *elasticIP) {})
 	return &describeAddressesAttributeOutput{}, err
 }

@@ -97,7 +97,8 @@ type associationState struct {
 	State string `xml:"state"`
 }
 
-func (s *Service) associateRouteTable(call *operation.Call, in *associateRouteTableInput) (*associateRouteTableOutput, error) {
+func (s *Service) associateRouteTable(call *operation.Call, in *associateRouteTableInput) (*associateRouteTableOutput,
+	error) {
 	if (in.SubnetID == "") == (in.GatewayID == "") {
 		return nil, refuse("InvalidParameterCombination", "Give exactly one of SubnetId and GatewayId.")
 	}
@@ -105,31 +106,32 @@ func (s *Service) associateRouteTable(call *operation.Call, in *associateRouteTa
 	if in.GatewayID != "" {
 		made = associateGateway(in.TableID, in.GatewayID)
 	}
-	return change(s, call, &associateRouteTableOutput{made.AssociationID, associationState{"associated"}}, func(tx *state.Txn) error {
-		t, err := routeTables.get(s, tx, in.TableID)
-		if err != nil {
-			return err
-		}
-		if err := s.associable(tx, t, made); err != nil {
-			return err
-		}
-		for _, other := range routeTables.all(s, tx) {
-			at := slices.IndexFunc(other.Associations, func(a routeAssociation) bool {
-				return !a.Main && a.SubnetID == made.SubnetID && a.GatewayID == made.GatewayID
-			})
-			switch {
-			case at < 0:
-			case other.RouteTableID == t.RouteTableID:
-				return nil // it is so already: EC2 answers with the association there is
-			default:
-				return refuse("Resource.AlreadyAssociated",
-					"the specified association for route table %s conflicts with an existing association", t.RouteTableID)
+	return change(s, call, &associateRouteTableOutput{made.AssociationID, associationState{"associated"}},
+		func(tx *state.Txn) error {
+			t, err := routeTables.get(s, tx, in.TableID)
+			if err != nil {
+				return err
 			}
-		}
-		t.Associations = append(slices.Clone(t.Associations), made)
-		routeTables.put(s, tx, t)
-		return nil
-	})
+			if err := s.associable(tx, t, made); err != nil {
+				return err
+			}
+			for _, other := range routeTables.all(s, tx) {
+				at := slices.IndexFunc(other.Associations, func(a routeAssociation) bool {
+					return !a.Main && a.SubnetID == made.SubnetID && a.GatewayID == made.GatewayID
+				})
+				switch {
+				case at < 0:
+				case other.RouteTableID == t.RouteTableID:
+					return nil // it is so already: EC2 answers with the association there is
+				default:
+					return refuse("Resource.AlreadyAssociated",
+						"the specified association for route table %s conflicts with an existing association", t.RouteTableID)
+				}
+			}
+			t.Associations = append(slices.Clone(t.Associations), made)
+			routeTables.put(s, tx, t)
+			return nil
+		})
 }
 
 // associable refuses an association with a subnet or gateway that is not in the table's VPC.
@@ -137,14 +139,16 @@ func (s *Service) associable(tx *state.Txn, t routeTable, made routeAssociation)
 	if made.GatewayID != "" {
 		g, err := internetGateways.get(s, tx, made.GatewayID)
 		if err == nil && !g.in(t.VPCID) {
-			err = refuse("InvalidParameterValue", "Route table %s and network gateway %s belong to different networks", t.RouteTableID,
+			err = refuse("InvalidParameterValue", "Route table %s and network gateway %s belong to different networks",
+				t.RouteTableID,
 				g.GatewayID)
 		}
 		return err
 	}
 	v, err := subnets.get(s, tx, made.SubnetID)
 	if err == nil && v.VPCID != t.VPCID {
-		err = refuse("InvalidParameterValue", "Route table %s and subnet %s belong to different networks", t.RouteTableID, v.SubnetID)
+		err = refuse("InvalidParameterValue", "Route table %s and subnet %s belong to different networks", t.RouteTableID,
+			v.SubnetID)
 	}
 	return err
 }
@@ -173,10 +177,12 @@ func (s *Service) disassociateRouteTable(call *operation.Call, in *disassociateR
 // routeAssociation is the table that has the association, and its place there.
 func (s *Service) routeAssociation(tx *state.Txn, wanted string) (routeTable, int, error) {
 	if !associationID.MatchString(wanted) {
-		return routeTable{}, -1, refuse("InvalidAssociationID.Malformed", "Invalid id: %q (expecting \"rtbassoc-...\")", clip(wanted))
+		return routeTable{}, -1, refuse("InvalidAssociationID.Malformed", "Invalid id: %q (expecting "+
+			"\"rtbassoc-...\")", clip(wanted))
 	}
 	for _, t := range routeTables.all(s, tx) {
-		if at := slices.IndexFunc(t.Associations, func(a routeAssociation) bool { return a.AssociationID == wanted }); at >= 0 {
+		if at := slices.IndexFunc(t.Associations,
+			func(a routeAssociation) bool { return a.AssociationID == wanted }); at >= 0 {
 			return t, at, nil
 		}
 	}
@@ -193,8 +199,10 @@ type replaceAssociationOutput struct {
 	State         associationState `xml:"associationState"`
 }
 
-// replaceRouteTableAssociation gives a subnet, or the VPC as its main table, another table; the association gets a new id.
-func (s *Service) replaceRouteTableAssociation(call *operation.Call, in *replaceAssociationInput) (*replaceAssociationOutput, error) {
+// replaceRouteTableAssociation gives a subnet, or the VPC as its main table, another table; the association gets a new
+// id.
+func (s *Service) replaceRouteTableAssociation(call *operation.Call,
+	in *replaceAssociationInput) (*replaceAssociationOutput, error) {
 	out := &replaceAssociationOutput{State: associationState{"associated"}}
 	return change(s, call, out, func(tx *state.Txn) error {
 		from, at, err := s.routeAssociation(tx, in.AssociationID)

@@ -28,9 +28,11 @@ func (in *rulesInput) rules(egress bool) ([]rule, error) {
 	permissions := in.Permissions
 	if in.Protocol != "" || in.CIDR != "" {
 		if len(permissions) > 0 {
-			return nil, refuse("InvalidParameterCombination", "The parameter ipPermissions may not be used in combination with ipProtocol or cidrIp.")
+			return nil, refuse("InvalidParameterCombination",
+				"The parameter ipPermissions may not be used in combination with ipProtocol or cidrIp.")
 		}
-		permissions = []permissionInput{{Protocol: in.Protocol, FromPort: in.FromPort, ToPort: in.ToPort, Ranges: []rangeInput{{CIDR: in.CIDR}}}}
+		permissions = []permissionInput{{Protocol: in.Protocol, FromPort: in.FromPort, ToPort: in.ToPort,
+			Ranges: []rangeInput{{CIDR: in.CIDR}}}}
 	}
 	var all []rule
 	for _, p := range permissions {
@@ -63,7 +65,8 @@ func (s *Service) authorizeEgress(call *operation.Call, in *rulesInput) (*author
 
 func (s *Service) authorize(call *operation.Call, in *rulesInput, egress bool) (*authorizeOutput, error) {
 	if len(in.RuleIDs) > 0 {
-		return nil, refuse("UnknownParameter", "The parameter SecurityGroupRuleId is not recognized: new rules get their ids.")
+		return nil, refuse("UnknownParameter", "The parameter SecurityGroupRuleId is not recognized: new rules get "+
+			"their ids.")
 	}
 	added, err := in.rules(egress)
 	if err != nil {
@@ -98,7 +101,8 @@ func (s *Service) authorize(call *operation.Call, in *rulesInput, egress bool) (
 			out.Rules = append(out.Rules, s.ruleRecord(tx, g, r))
 		}
 		if count(g.Rules, egress) > maxRules {
-			return refuse("RulesPerSecurityGroupLimitExceeded", "The maximum number of rules per security group has been reached: %d.", maxRules)
+			return refuse("RulesPerSecurityGroupLimitExceeded",
+				"The maximum number of rules per security group has been reached: %d.", maxRules)
 		}
 		groups.put(s, tx, g)
 		return nil
@@ -176,13 +180,15 @@ func (s *Service) revoke(call *operation.Call, in *rulesInput, egress bool) (*re
 				return missing
 			}
 			r := g.Rules[at]
-			out.Revoked = append(out.Revoked, revokedRule{r.ID, g.GroupID, r.Egress, r.Protocol, r.FromPort, r.ToPort, r.CIDR, r.CIDR6, r.Group, r.Description})
+			out.Revoked = append(out.Revoked,
+				revokedRule{r.ID, g.GroupID, r.Egress, r.Protocol, r.FromPort, r.ToPort, r.CIDR, r.CIDR6, r.Group, r.Description})
 			g.Rules = slices.Delete(slices.Clone(g.Rules), at, at+1)
 			tags.Delete(tx, r.ID)
 			return nil
 		}
 		for _, r := range named {
-			if err := take(r.same, refuse("InvalidPermission.NotFound", "The specified rule does not exist in this security group: %s", r.words())); err != nil {
+			if err := take(r.same, refuse("InvalidPermission.NotFound",
+				"The specified rule does not exist in this security group: %s", r.words())); err != nil {
 				return err
 			}
 		}

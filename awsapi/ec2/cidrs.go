@@ -14,8 +14,8 @@ import (
 // maxCIDRs is how many blocks of a kind a VPC has: AWS's default quota.
 const maxCIDRs = 5
 
-// amazonIPv6 is where IPv6 blocks come from that Amazon gives to VPCs: a range kept for documentation (RFC 3849), which nobody on the
-// internet has.
+// amazonIPv6 is where IPv6 blocks come from that Amazon gives to VPCs: a range kept for documentation (RFC 3849), which
+// nobody on the internet has.
 var amazonIPv6 = netip.MustParsePrefix("2001:db8::/32")
 
 // newIPv6Block is a /56 of that range, at random.
@@ -26,9 +26,10 @@ func newIPv6Block() netip.Prefix {
 }
 
 func (s *Service) newCIDR6(associationID string, block netip.Prefix) cidr6Association {
-	return cidr6Association{AssociationID: associationID, CIDRBlock: block.String(), State: "associated", BorderGroup: s.VPC.Region,
-		Pool:      "Amazon",
-		Attribute: "public", Source: "amazon"}
+	return cidr6Association{AssociationID: associationID, CIDRBlock: block.String(), State: "associated",
+		BorderGroup: s.VPC.Region,
+		Pool:        "Amazon",
+		Attribute:   "public", Source: "amazon"}
 }
 
 type associateVPCCIDRInput struct {
@@ -64,7 +65,8 @@ func (s *Service) associateVPCCIDR(call *operation.Call, in *associateVPCCIDRInp
 		if err != nil {
 			return err
 		}
-		full := refuse("CidrLimitExceeded", "This network '%s' has met its maximum number of allowed CIDRs: %d", v.VPCID, maxCIDRs)
+		full := refuse("CidrLimitExceeded", "This network '%s' has met its maximum number of allowed CIDRs: %d", v.VPCID,
+			maxCIDRs)
 		if in.IPv6 {
 			if len(v.CIDRs6) >= maxCIDRs {
 				return full
@@ -92,7 +94,8 @@ func (s *Service) associateVPCCIDR(call *operation.Call, in *associateVPCCIDRInp
 
 func (s *Service) checkBorderGroup(name string) error {
 	if name != "" && name != s.VPC.Region {
-		return refuse("InvalidParameterValue", "Value (%s) for parameter networkBorderGroup is invalid. It must be %s.", clip(name),
+		return refuse("InvalidParameterValue", "Value (%s) for parameter networkBorderGroup is invalid. It must be %s.",
+			clip(name),
 			s.VPC.Region)
 	}
 	return nil
@@ -112,7 +115,8 @@ func (s *Service) disassociateVPCCIDR(call *operation.Call, in *disassociateCIDR
 			switch {
 			case at == 0:
 				return refuse("OperationNotPermitted",
-					"The vpc CIDR block with association ID %s may not be disassociated. It is the primary IPv4 CIDR block of the VPC", in.AssociationID)
+					"The vpc CIDR block with association ID %s may not be disassociated. It is the primary IPv4 CIDR block "+
+						"of the VPC", in.AssociationID)
 			case at > 0:
 				gone := v.CIDRs[at]
 				block, out.CIDR = gone.CIDRBlock, &gone
@@ -155,7 +159,8 @@ func (v subnet) blocks() []netip.Prefix {
 	return all
 }
 
-// place refuses a block for a subnet of the VPC: one that is in none of the VPC's blocks, or that overlaps another subnet's.
+// place refuses a block for a subnet of the VPC: one that is in none of the VPC's blocks, or that overlaps another
+// subnet's.
 func (s *Service) place(tx *state.Txn, v vpcRecord, block netip.Prefix) error {
 	inside := func(text string) bool {
 		whole := netip.MustParsePrefix(text)
@@ -189,8 +194,9 @@ func parseIPv6Block(text string) (netip.Prefix, error) {
 }
 
 func newSubnetCIDR6(block netip.Prefix) subnetCIDR6 {
-	return subnetCIDR6{AssociationID: newID("subnet-cidr-assoc"), CIDRBlock: block.String(), State: "associated", Attribute: "public",
-		Source: "amazon"}
+	return subnetCIDR6{AssociationID: newID("subnet-cidr-assoc"), CIDRBlock: block.String(), State: "associated",
+		Attribute: "public",
+		Source:    "amazon"}
 }
 
 type associateSubnetCIDRInput struct {
@@ -215,7 +221,8 @@ func (s *Service) associateSubnetCIDR(call *operation.Call, in *associateSubnetC
 			return err
 		}
 		if len(v.CIDRs6) > 0 {
-			return refuse("CidrLimitExceeded", "This subnet '%s' has met its maximum number of allowed IPv6 CIDRs: 1", v.SubnetID)
+			return refuse("CidrLimitExceeded", "This subnet '%s' has met its maximum number of allowed IPv6 CIDRs: 1",
+				v.SubnetID)
 		}
 		home, err := vpcs.get(s, tx, v.VPCID)
 		if err != nil {
@@ -239,14 +246,16 @@ func (s *Service) disassociateSubnetCIDR(call *operation.Call, in *disassociateC
 				continue
 			}
 			if v.IPv6Native {
-				return refuse("OperationNotPermitted", "The IPv6 CIDR block of the IPv6-only subnet %s may not be disassociated.", v.SubnetID)
+				return refuse("OperationNotPermitted", "The IPv6 CIDR block of the IPv6-only subnet %s may not be disassociated.",
+					v.SubnetID)
 			}
 			out.SubnetID, out.CIDR6 = v.SubnetID, v.CIDRs6[at]
 			v.CIDRs6, v.AssignIPv6, v.DNS64, v.Names.AAAA = nil, false, false, false
 			subnets.put(s, tx, v)
 			return nil
 		}
-		return refuse("InvalidSubnetCidrBlockAssociationID.NotFound", "The subnet CIDR block with association ID '%s' does not exist",
+		return refuse("InvalidSubnetCidrBlockAssociationID.NotFound",
+			"The subnet CIDR block with association ID '%s' does not exist",
 			clip(in.AssociationID))
 	})
 }
@@ -263,7 +272,8 @@ type modifyTenancyInput struct {
 func (s *Service) modifyTenancy(call *operation.Call, in *modifyTenancyInput) (*done, error) {
 	if in.Tenancy != tenancies[0] {
 		return nil, refuse("InvalidParameterValue",
-			"Value (%s) for parameter instanceTenancy is invalid. The tenancy of a VPC can only be changed to default.", clip(in.Tenancy))
+			"Value (%s) for parameter instanceTenancy is invalid. The tenancy of a VPC can only be changed to default.",
+			clip(in.Tenancy))
 	}
 	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		v, err := vpcs.get(s, tx, in.VPCID)

@@ -39,12 +39,16 @@ func serve(t *testing.T) []string {
 	}}
 	server := httptest.NewServer(front.Handler())
 	t.Cleanup(server.Close)
-	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "AWS_ACCESS_KEY_ID=" + key.ID, "AWS_SECRET_ACCESS_KEY=" + key.Secret,
-		"AWS_DEFAULT_REGION=us-east-1", "AWS_REGION=us-east-1", "AWS_ENDPOINT_URL=" + server.URL, "AWS_MAX_ATTEMPTS=1", "AWS_PAGER=",
-		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_EC2_METADATA_DISABLED=true", "NO_PROXY=127.0.0.1", "no_proxy=127.0.0.1"}
+	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "AWS_ACCESS_KEY_ID=" + key.ID,
+		"AWS_SECRET_ACCESS_KEY=" + key.Secret,
+		"AWS_DEFAULT_REGION=us-east-1", "AWS_REGION=us-east-1", "AWS_ENDPOINT_URL=" + server.URL, "AWS_MAX_ATTEMPTS=1",
+		"AWS_PAGER=",
+		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_EC2_METADATA_DISABLED=true",
+		"NO_PROXY=127.0.0.1", "no_proxy=127.0.0.1"}
 }
 
-// TestBoto3ReadsWhatItWrote runs testdata/clients.py: botocore parses every answer by Amazon's own model, and the script says what must be in it.
+// TestBoto3ReadsWhatItWrote runs testdata/clients.py: botocore parses every answer by Amazon's own model, and the
+// script says what must be in it.
 func TestBoto3ReadsWhatItWrote(t *testing.T) {
 	python, err := exec.LookPath("python3")
 	if err != nil {

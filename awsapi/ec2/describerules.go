@@ -23,8 +23,10 @@ type ruleRecord struct {
 }
 
 func (s *Service) ruleRecord(tx *state.Txn, g securityGroup, r rule) ruleRecord {
-	record := ruleRecord{RuleID: r.ID, ARN: s.arn("security-group-rule", r.ID), GroupID: g.GroupID, OwnerID: g.OwnerID, IsEgress: r.Egress,
-		Protocol: r.Protocol, FromPort: r.FromPort, ToPort: r.ToPort, CIDR: r.CIDR, CIDR6: r.CIDR6, Description: r.Description, Tags: s.tagsOf(tx, r.ID)}
+	record := ruleRecord{RuleID: r.ID, ARN: s.arn("security-group-rule", r.ID), GroupID: g.GroupID, OwnerID: g.OwnerID,
+		IsEgress: r.Egress,
+		Protocol: r.Protocol, FromPort: r.FromPort, ToPort: r.ToPort, CIDR: r.CIDR, CIDR6: r.CIDR6,
+		Description: r.Description, Tags: s.tagsOf(tx, r.ID)}
 	if r.Group != "" {
 		record.Group = &groupPair{UserID: s.VPC.AccountID, GroupID: r.Group}
 	}
@@ -58,6 +60,7 @@ type describeRulesOutput struct {
 }
 
 func (s *Service) describeRules(call *operation.Call, in *describeRulesInput) (*describeRulesOutput, error) {
-	found, next, err := describe(s, call, securityGroupRules, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(*state.Txn, *ruleRecord) {})
+	found, next, err := describe(s, call, securityGroupRules, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
+		func(*state.Txn, *ruleRecord) {})
 	return &describeRulesOutput{found, next}, err
 }

@@ -8,8 +8,8 @@ import (
 	"tripod/state"
 )
 
-// dhcpOptions are a set of DHCP options as stored and as EC2 shows it. It is recorded only: nothing here asks for an address by DHCP. The
-// region has one set, which every VPC begins with.
+// dhcpOptions are a set of DHCP options as stored and as EC2 shows it. It is recorded only: nothing here asks for an
+// address by DHCP. The region has one set, which every VPC begins with.
 type dhcpOptions struct {
 	OptionsID      string           `xml:"dhcpOptionsId"`
 	OwnerID        string           `xml:"ownerId"`
@@ -27,13 +27,15 @@ type dhcpValue struct {
 }
 
 var dhcpOptionSets = &kind[dhcpOptions]{
-	table: state.NewTable[entry[dhcpOptions]]("ec2-dhcp-options"), prefix: "dopt", noun: "dhcpOption ID", code: "InvalidDhcpOptionsId",
+	table: state.NewTable[entry[dhcpOptions]]("ec2-dhcp-options"), prefix: "dopt", noun: "dhcpOption ID",
+	code:    "InvalidDhcpOptionsId",
 	missing: "InvalidDhcpOptionID.NotFound",
 	id:      func(v dhcpOptions) string { return v.OptionsID },
 	computed: func(s *Service, _ *state.Txn) []dhcpOptions {
 		return []dhcpOptions{{OptionsID: id("dopt", s.VPC.AccountID, s.VPC.Region), OwnerID: s.VPC.AccountID,
 			Configurations: list[dhcpOption]{
-				{"domain-name", list[dhcpValue]{{s.VPC.privateDomain()}}}, {"domain-name-servers", list[dhcpValue]{{"AmazonProvidedDNS"}}},
+				{"domain-name", list[dhcpValue]{{s.VPC.privateDomain()}}},
+				{"domain-name-servers", list[dhcpValue]{{"AmazonProvidedDNS"}}},
 			}}}
 	},
 }
@@ -58,7 +60,8 @@ type describeDHCPOptionsOutput struct {
 	NextToken string            `xml:"nextToken,omitempty"`
 }
 
-func (s *Service) describeDHCPOptions(call *operation.Call, in *describeDHCPOptionsInput) (*describeDHCPOptionsOutput, error) {
+func (s *Service) describeDHCPOptions(call *operation.Call, in *describeDHCPOptionsInput) (*describeDHCPOptionsOutput,
+	error) {
 	found, next, err := describe(s, call, dhcpOptionSets, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
 		func(tx *state.Txn, v *dhcpOptions) { v.Tags = s.tagsOf(tx, v.OptionsID) })
 	return &describeDHCPOptionsOutput{found, next}, err
@@ -79,10 +82,12 @@ type createDHCPOptionsOutput struct {
 }
 
 // dhcpKeys are the options that a set may have.
-var dhcpKeys = []string{"domain-name-servers", "domain-name", "ntp-servers", "netbios-name-servers", "netbios-node-type",
+var dhcpKeys = []string{"domain-name-servers", "domain-name", "ntp-servers", "netbios-name-servers",
+	"netbios-node-type",
 	"ipv6-address-preferred-lease-time"}
 
-func (s *Service) createDHCPOptions(call *operation.Call, in *createDHCPOptionsInput) (*createDHCPOptionsOutput, error) {
+func (s *Service) createDHCPOptions(call *operation.Call, in *createDHCPOptionsInput) (*createDHCPOptionsOutput,
+	error) {
 	given, err := newTags(in.Specifications, "dhcp-options")
 	if err != nil {
 		return nil, err
@@ -90,7 +95,8 @@ func (s *Service) createDHCPOptions(call *operation.Call, in *createDHCPOptionsI
 	set := dhcpOptions{OptionsID: newID("dopt"), OwnerID: s.VPC.AccountID, Tags: given}
 	for _, c := range in.Configurations {
 		if !slices.Contains(dhcpKeys, c.Key) {
-			return nil, refuse("InvalidParameterValue", "Value (%s) for parameter key is invalid. It must be one of %s.", clip(c.Key),
+			return nil, refuse("InvalidParameterValue", "Value (%s) for parameter key is invalid. It must be one of %s.",
+				clip(c.Key),
 				strings.Join(dhcpKeys, ", "))
 		}
 		if slices.ContainsFunc(set.Configurations, func(o dhcpOption) bool { return o.Key == c.Key }) {

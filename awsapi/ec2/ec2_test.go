@@ -21,12 +21,14 @@ func newService() *Service {
 	return &Service{
 		VPC: VPC{AccountID: "111122223333", Region: "us-east-1", Zones: []string{"us-east-1a", "us-east-1b", "us-east-1c"}},
 		State: region.NewMemory(func(tx *state.Txn) {
-			region.Clusters.Put(tx, "0123456789ABCDEF0123456789ABCDEF", region.Cluster{ID: "0123456789ABCDEF0123456789ABCDEF", Name: "demo"})
+			region.Clusters.Put(tx, "0123456789ABCDEF0123456789ABCDEF",
+				region.Cluster{ID: "0123456789ABCDEF0123456789ABCDEF", Name: "demo"})
 		}),
 	}
 }
 
-// ask calls an operation with parameters in the form Name=value. An answer with members that Amazon's model does not have is an error.
+// ask calls an operation with parameters in the form Name=value. An answer with members that Amazon's model does not
+// have is an error.
 func ask(s *Service, operation string, params ...string) (string, error) {
 	_, body, err := asking(s, operation, params...)
 	return body, err
@@ -72,8 +74,10 @@ func element(t *testing.T, body, name string) string {
 
 func TestDefaultNetworkHasAPublicAndAPrivateSubnetInEachZone(t *testing.T) {
 	s := newService()
-	for _, tt := range []struct{ filter, value string }{{"kubernetes.io/role/elb", "1"}, {"kubernetes.io/role/internal-elb", "1"}} {
-		body := must(t, s, "DescribeSubnets", "Filter.1.Name=tag:"+tt.filter, "Filter.1.Value.1="+tt.value, "Filter.2.Name=availability-zone", "Filter.2.Value.1=us-*")
+	for _, tt := range []struct{ filter, value string }{{"kubernetes.io/role/elb", "1"},
+		{"kubernetes.io/role/internal-elb", "1"}} {
+		body := must(t, s, "DescribeSubnets", "Filter.1.Name=tag:"+tt.filter, "Filter.1.Value.1="+tt.value,
+			"Filter.2.Name=availability-zone", "Filter.2.Value.1=us-*")
 		if got := strings.Count(body, "<subnetId>"); got != 3 {
 			t.Errorf("%s: got %d subnets, want 3:\n%s", tt.filter, got, body)
 		}
@@ -93,18 +97,24 @@ func TestDefaultNetworkHasAPublicAndAPrivateSubnetInEachZone(t *testing.T) {
 
 func TestCreatedNetworkCarriesACluster(t *testing.T) {
 	s := newService()
-	vpcID := element(t, must(t, s, "CreateVpc", "CidrBlock=192.168.0.0/16", "TagSpecification.1.ResourceType=vpc", "TagSpecification.1.Tag.1.Key=Name", "TagSpecification.1.Tag.1.Value=a/b"), "vpcId")
-	a := element(t, must(t, s, "CreateSubnet", "VpcId="+vpcID, "CidrBlock=192.168.0.0/24", "AvailabilityZone=us-east-1a"), "subnetId")
-	b := element(t, must(t, s, "CreateSubnet", "VpcId="+vpcID, "CidrBlock=192.168.1.0/24", "AvailabilityZoneId=use1-az2"), "subnetId")
-	group := element(t, must(t, s, "CreateSecurityGroup", "VpcId="+vpcID, "GroupName=nodes", "GroupDescription=nodes"), "groupId")
-	if body := must(t, s, "DescribeVpcs", "Filter.1.Name=tag:Name", "Filter.1.Value.1=a*"); element(t, body, "vpcId") != vpcID {
+	vpcID := element(t, must(t, s, "CreateVpc", "CidrBlock=192.168.0.0/16", "TagSpecification.1.ResourceType=vpc",
+		"TagSpecification.1.Tag.1.Key=Name", "TagSpecification.1.Tag.1.Value=a/b"), "vpcId")
+	a := element(t, must(t, s, "CreateSubnet", "VpcId="+vpcID, "CidrBlock=192.168.0.0/24",
+		"AvailabilityZone=us-east-1a"), "subnetId")
+	b := element(t, must(t, s, "CreateSubnet", "VpcId="+vpcID, "CidrBlock=192.168.1.0/24",
+		"AvailabilityZoneId=use1-az2"), "subnetId")
+	group := element(t, must(t, s, "CreateSecurityGroup", "VpcId="+vpcID, "GroupName=nodes", "GroupDescription=nodes"),
+		"groupId")
+	if body := must(t, s, "DescribeVpcs", "Filter.1.Name=tag:Name", "Filter.1.Value.1=a*"); element(t, body,
+		"vpcId") != vpcID {
 		t.Errorf("the tag filter found %s", body)
 	}
 	check := func(subnetIDs []string, groupIDs ...string) (plan NetworkPlan, err error) {
 		_ = s.State.View(func(tx *state.Txn) error { plan, err = s.CheckNetwork(tx, subnetIDs, groupIDs); return nil })
 		return plan, err
 	}
-	if plan, err := check([]string{a, b}, group); err != nil || plan.VPCID != vpcID || len(plan.Zones) != 2 || plan.CIDRs[0] != "192.168.0.0/16" {
+	if plan, err := check([]string{a, b}, group); err != nil || plan.VPCID != vpcID || len(plan.Zones) != 2 ||
+		plan.CIDRs[0] != "192.168.0.0/16" {
 		t.Errorf("got %+v, %v", plan, err)
 	}
 	for _, tt := range []struct {
@@ -124,7 +134,8 @@ func TestCreatedNetworkCarriesACluster(t *testing.T) {
 	if _, err := ask(s, "DeleteVpc", "VpcId="+vpcID); code(err) != "DependencyViolation" {
 		t.Errorf("got %v, want DependencyViolation", err)
 	}
-	for _, call := range [][2]string{{"DeleteSubnet", "SubnetId=" + a}, {"DeleteSubnet", "SubnetId=" + b}, {"DeleteSecurityGroup", "GroupId=" + group}, {"DeleteVpc", "VpcId=" + vpcID}} {
+	for _, call := range [][2]string{{"DeleteSubnet", "SubnetId=" + a}, {"DeleteSubnet", "SubnetId=" + b},
+		{"DeleteSecurityGroup", "GroupId=" + group}, {"DeleteVpc", "VpcId=" + vpcID}} {
 		must(t, s, call[0], call[1])
 	}
 	if _, err := ask(s, "DescribeVpcs", "VpcId.1="+vpcID); code(err) != "InvalidVpcID.NotFound" {
@@ -167,7 +178,8 @@ func TestBadInputGetsEC2sOwnError(t *testing.T) {
 		{"InvalidParameterValue", "CreateTags", []string{"ResourceId.1=" + s.VPC.ID(), "Tag.1.Key=aws:x"}},
 		{"OperationNotPermitted", "DeleteVpc", []string{vpc}},
 		{"DependencyViolation", "DeleteSubnet", []string{"SubnetId=" + s.VPC.SubnetIDs()[0]}},
-		{"DependencyViolation", "DeleteSecurityGroup", []string{"GroupId=" + s.VPC.ClusterSecurityGroupID("0123456789ABCDEF0123456789ABCDEF")}},
+		{"DependencyViolation", "DeleteSecurityGroup",
+			[]string{"GroupId=" + s.VPC.ClusterSecurityGroupID("0123456789ABCDEF0123456789ABCDEF")}},
 		{"InvalidParameterValue", "DescribeRegions", []string{"RegionName.1=eu-west-9"}},
 	} {
 		if _, err := ask(s, tt.call, tt.params...); code(err) != tt.want {
@@ -187,7 +199,9 @@ func FuzzServe(f *testing.F) {
 			return
 		}
 		values.Set("Version", Version)
-		err = s.API().Serve(httptest.NewRecorder(), &operation.Call{Params: values, Principal: principal, Request: httptest.NewRequest("POST", "/", nil).WithContext(context.Background())})
+		err = s.API().Serve(httptest.NewRecorder(),
+			&operation.Call{Params: values, Principal: principal,
+				Request: httptest.NewRequest("POST", "/", nil).WithContext(context.Background())})
 		if err != nil && code(err) == "" {
 			t.Errorf("%q: %v", query, err)
 		}

@@ -5,7 +5,8 @@ import (
 	"tripod/state"
 )
 
-// egressGateway is an egress-only internet gateway, which is for IPv6, as stored and as EC2 shows it. It is recorded only.
+// egressGateway is an egress-only internet gateway, which is for IPv6, as stored and as EC2 shows it. It is recorded
+// only.
 type egressGateway struct {
 	GatewayID   string                  `xml:"egressOnlyInternetGatewayId"`
 	Attachments list[gatewayAttachment] `xml:"attachmentSet"`
@@ -15,8 +16,9 @@ type egressGateway struct {
 }
 
 var egressGateways = &kind[egressGateway]{
-	table: state.NewTable[entry[egressGateway]]("ec2-egress-only-internet-gateway"), prefix: "eigw", noun: "gateway ID", code: "InvalidGatewayID",
-	id: func(v egressGateway) string { return v.GatewayID },
+	table: state.NewTable[entry[egressGateway]]("ec2-egress-only-internet-gateway"), prefix: "eigw", noun: "gateway ID",
+	code: "InvalidGatewayID",
+	id:   func(v egressGateway) string { return v.GatewayID },
 }
 
 type describeEgressGatewaysInput struct {
@@ -31,7 +33,8 @@ type describeEgressGatewaysOutput struct {
 	NextToken string              `xml:"nextToken,omitempty"`
 }
 
-func (s *Service) describeEgressGateways(call *operation.Call, in *describeEgressGatewaysInput) (*describeEgressGatewaysOutput, error) {
+func (s *Service) describeEgressGateways(call *operation.Call,
+	in *describeEgressGatewaysInput) (*describeEgressGatewaysOutput, error) {
 	found, next, err := describe(s, call, egressGateways, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
 		func(tx *state.Txn, v *egressGateway) { v.Tags = s.tagsOf(tx, v.GatewayID) })
 	return &describeEgressGatewaysOutput{found, next}, err
@@ -48,7 +51,8 @@ type createEgressGatewayOutput struct {
 	Gateway egressGateway `xml:"egressOnlyInternetGateway"`
 }
 
-func (s *Service) createEgressGateway(call *operation.Call, in *createEgressGatewayInput) (*createEgressGatewayOutput, error) {
+func (s *Service) createEgressGateway(call *operation.Call, in *createEgressGatewayInput) (*createEgressGatewayOutput,
+	error) {
 	given, err := newTags(in.Specifications, "egress-only-internet-gateway")
 	if err != nil {
 		return nil, err
@@ -65,7 +69,8 @@ func (s *Service) createEgressGateway(call *operation.Call, in *createEgressGate
 		if _, err := vpcs.get(s, tx, in.VPCID); err != nil {
 			return err
 		}
-		out.Gateway = egressGateway{GatewayID: gatewayID, Attachments: list[gatewayAttachment]{{in.VPCID, "attached"}}, Tags: given,
+		out.Gateway = egressGateway{GatewayID: gatewayID, Attachments: list[gatewayAttachment]{{in.VPCID, "attached"}},
+			Tags:  given,
 			Token: in.Token}
 		egressGateways.put(s, tx, out.Gateway)
 		tags.Put(tx, gatewayID, given)
@@ -81,7 +86,8 @@ type deleteEgressGatewayOutput struct {
 	Return bool `xml:"returnCode"`
 }
 
-func (s *Service) deleteEgressGateway(call *operation.Call, in *deleteEgressGatewayInput) (*deleteEgressGatewayOutput, error) {
+func (s *Service) deleteEgressGateway(call *operation.Call, in *deleteEgressGatewayInput) (*deleteEgressGatewayOutput,
+	error) {
 	return change(s, call, &deleteEgressGatewayOutput{true}, func(tx *state.Txn) error {
 		if _, err := egressGateways.get(s, tx, in.GatewayID); err != nil {
 			return err

@@ -14,7 +14,8 @@ type endpointChange struct {
 	withoutTables, withoutSubnets, withoutGroups []string
 }
 
-// fillEndpoint gives an endpoint its tables, subnets and groups, all in its VPC. Without a group an interface endpoint has the VPC's default one.
+// fillEndpoint gives an endpoint its tables, subnets and groups, all in its VPC. Without a group an interface endpoint
+// has the VPC's default one.
 func (s *Service) fillEndpoint(tx *state.Txn, v *vpcEndpoint, c endpointChange) error {
 	network, err := vpcs.get(s, tx, v.VPCID)
 	switch {
@@ -22,12 +23,15 @@ func (s *Service) fillEndpoint(tx *state.Txn, v *vpcEndpoint, c endpointChange) 
 		return err
 	case v.PrivateDNS && !(network.DNSSupport && network.DNSHostnames):
 		return refuse("InvalidParameter",
-			"Enabling private DNS requires both enableDnsSupport and enableDnsHostnames VPC attributes set to true for %s", v.VPCID)
+			"Enabling private DNS requires both enableDnsSupport and enableDnsHostnames VPC attributes set to true for %s",
+			v.VPCID)
 	}
 	if v.PrivateDNS {
 		for _, other := range vpcEndpoints.all(s, tx) {
-			if other.EndpointID != v.EndpointID && other.VPCID == v.VPCID && other.ServiceName == v.ServiceName && other.PrivateDNS {
-				return refuse("InvalidParameter", "private-dns-enabled cannot be set because there is already a conflicting DNS domain for %s in the VPC %s",
+			if other.EndpointID != v.EndpointID && other.VPCID == v.VPCID && other.ServiceName == v.ServiceName &&
+				other.PrivateDNS {
+				return refuse("InvalidParameter", "private-dns-enabled cannot be set because there is already a conflicting "+
+					"DNS domain for %s in the VPC %s",
 					s.shownEndpoint(tx, other).DNSEntries[1].Name, v.VPCID)
 			}
 		}
@@ -60,11 +64,13 @@ func (s *Service) endpointTables(tx *state.Txn, v vpcEndpoint, c endpointChange)
 		case err != nil:
 			return nil, err
 		case t.VPCID != v.VPCID:
-			return nil, refuse("InvalidParameter", "route table %s and network %s belong to different networks", tableID, v.VPCID)
+			return nil, refuse("InvalidParameter", "route table %s and network %s belong to different networks", tableID,
+				v.VPCID)
 		}
 		for _, r := range s.endpointRoutes(tx, tableID) {
 			if r.PrefixListID == prefixListID(v.ServiceName) && r.GatewayID != v.EndpointID {
-				return nil, refuse("RouteAlreadyExists", "route table %s already has a route with destination-prefix-list-id %s", tableID, r.PrefixListID)
+				return nil, refuse("RouteAlreadyExists", "route table %s already has a route with destination-prefix-list-id %s",
+					tableID, r.PrefixListID)
 			}
 		}
 	}
@@ -79,9 +85,11 @@ func (s *Service) endpointSubnets(tx *state.Txn, v vpcEndpoint, c endpointChange
 		case err != nil:
 			return nil, err
 		case home.VPCID != v.VPCID || home.CIDRBlock == "":
-			return nil, refuse("InvalidParameter", "The subnet %s is not one of the VPC %s with IPv4 addresses.", subnetID, v.VPCID)
+			return nil, refuse("InvalidParameter", "The subnet %s is not one of the VPC %s with IPv4 addresses.", subnetID,
+				v.VPCID)
 		case zones[home.Zone]:
-			return nil, refuse("DuplicateSubnetsInSameZone", "Found another VPC endpoint subnet in the availability zone of %s", subnetID)
+			return nil, refuse("DuplicateSubnetsInSameZone",
+				"Found another VPC endpoint subnet in the availability zone of %s", subnetID)
 		}
 		zones[home.Zone] = true
 	}
@@ -131,7 +139,8 @@ func (s *Service) modifyEndpoint(call *operation.Call, in *modifyEndpointInput) 
 		if err != nil {
 			return err
 		}
-		merged := createEndpointInput{Type: v.Type, ServiceName: v.ServiceName, RouteTableIDs: in.AddTables, SubnetIDs: in.AddSubnets, GroupIDs: in.AddGroups,
+		merged := createEndpointInput{Type: v.Type, ServiceName: v.ServiceName, RouteTableIDs: in.AddTables,
+			SubnetIDs: in.AddSubnets, GroupIDs: in.AddGroups,
 			AddressType: in.AddressType, PrivateDNS: in.PrivateDNS}
 		if err := s.checkEndpoint(&merged, v.Type); err != nil {
 			return err
@@ -187,7 +196,8 @@ func (s *Service) deleteEndpoints(call *operation.Call, in *deleteEndpointsInput
 // endpointUsers are the endpoints that have the subnet, group or network.
 func (s *Service) endpointUsers(tx *state.Txn, id string) (all []string) {
 	for _, v := range vpcEndpoints.all(s, tx) {
-		if v.VPCID == id || slices.Contains(v.SubnetIDs, id) || slices.ContainsFunc(v.Groups, func(g groupName) bool { return g.GroupID == id }) {
+		if v.VPCID == id || slices.Contains(v.SubnetIDs, id) || slices.ContainsFunc(v.Groups,
+			func(g groupName) bool { return g.GroupID == id }) {
 			all = append(all, v.EndpointID)
 		}
 	}

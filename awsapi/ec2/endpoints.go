@@ -52,13 +52,15 @@ const gatewayEndpoint, interfaceEndpoint = "Gateway", "Interface"
 
 // The policies that endpoints have unless they are given one.
 const (
-	gatewayEndpointPolicy   = `{"Version":"2008-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}`
+	gatewayEndpointPolicy = `{"Version":"2008-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*",` +
+		`"Resource":"*"}]}`
 	interfaceEndpointPolicy = `{"Statement":[{"Action":"*","Effect":"Allow","Principal":"*","Resource":"*"}]}`
 )
 
 var vpcEndpoints = &kind[vpcEndpoint]{
-	table: state.NewTable[entry[vpcEndpoint]]("ec2-vpc-endpoint"), prefix: "vpce", noun: "Vpc Endpoint Id", code: "InvalidVpcEndpointId",
-	id: func(v vpcEndpoint) string { return v.EndpointID },
+	table: state.NewTable[entry[vpcEndpoint]]("ec2-vpc-endpoint"), prefix: "vpce", noun: "Vpc Endpoint Id",
+	code: "InvalidVpcEndpointId",
+	id:   func(v vpcEndpoint) string { return v.EndpointID },
 }
 
 // shownEndpoint is the endpoint with what is not stored: its tags, interfaces and names.
@@ -69,7 +71,9 @@ func (s *Service) shownEndpoint(tx *state.Txn, v vpcEndpoint) vpcEndpoint {
 	}
 	service := strings.TrimPrefix(v.ServiceName, "com.amazonaws."+s.VPC.Region+".")
 	zone := "Z" + strings.ToUpper(id("zone", v.ServiceName)[6:19])
-	v.DNSEntries = append(v.DNSEntries, endpointDNSName{v.EndpointID + "-" + id("dns", v.EndpointID)[5:13] + "." + service + "." + s.VPC.Region + ".vpce.amazonaws.com", zone})
+	v.DNSEntries = append(v.DNSEntries,
+		endpointDNSName{v.EndpointID + "-" + id("dns", v.EndpointID)[5:13] + "." + service + "." +
+			s.VPC.Region + ".vpce.amazonaws.com", zone})
 	for _, subnetID := range v.SubnetIDs {
 		v.InterfaceIDs = append(v.InterfaceIDs, id("eni", v.EndpointID, subnetID))
 	}
@@ -91,11 +95,15 @@ func (s *Service) endpointInterfaces(tx *state.Txn) (all []networkInterface) {
 			ip := endpointHost(v.EndpointID, block).String()
 			name := s.VPC.dnsName(ip)
 			all = append(all, networkInterface{
-				InterfaceID: id("eni", v.EndpointID, subnetID), SubnetID: subnetID, VPCID: home.VPCID, Zone: home.Zone, ZoneID: home.ZoneID,
-				Description: "VPC Endpoint Interface " + v.EndpointID, OwnerID: s.VPC.AccountID, RequesterID: "amazon-aws", RequesterManaged: true, Status: "in-use",
-				MAC: macAddress(v.EndpointID, subnetID), Address: ip, DNSName: name, SourceDestCheck: true, Type: "vpc_endpoint", Groups: v.Groups,
-				Addresses:  list[address]{{Address: ip, DNSName: name, Primary: true}},
-				Attachment: interfaceAttachment{AttachmentID: id("ela-attach", v.EndpointID, subnetID), InstanceOwnerID: "amazon-aws", DeviceIndex: 1, Status: "attached", AttachTime: v.Created},
+				InterfaceID: id("eni", v.EndpointID, subnetID), SubnetID: subnetID, VPCID: home.VPCID, Zone: home.Zone,
+				ZoneID:      home.ZoneID,
+				Description: "VPC Endpoint Interface " + v.EndpointID, OwnerID: s.VPC.AccountID, RequesterID: "amazon-aws",
+				RequesterManaged: true, Status: "in-use",
+				MAC: macAddress(v.EndpointID, subnetID), Address: ip, DNSName: name, SourceDestCheck: true, Type: "vpc_endpoint",
+				Groups:    v.Groups,
+				Addresses: list[address]{{Address: ip, DNSName: name, Primary: true}},
+				Attachment: interfaceAttachment{AttachmentID: id("ela-attach", v.EndpointID, subnetID),
+					InstanceOwnerID: "amazon-aws", DeviceIndex: 1, Status: "attached", AttachTime: v.Created},
 			})
 		}
 	}
@@ -119,7 +127,8 @@ func endpointHost(endpointID string, block netip.Prefix) netip.Addr {
 func (s *Service) endpointRoutes(tx *state.Txn, tableID string) (all []route) {
 	for _, v := range vpcEndpoints.all(s, tx) {
 		if slices.Contains(v.RouteTableIDs, tableID) {
-			all = append(all, route{PrefixListID: prefixListID(v.ServiceName), GatewayID: v.EndpointID, Origin: "CreateRoute", State: "active"})
+			all = append(all, route{PrefixListID: prefixListID(v.ServiceName), GatewayID: v.EndpointID, Origin: "CreateRoute",
+				State: "active"})
 		}
 	}
 	return all
@@ -137,7 +146,8 @@ type describeEndpointsOutput struct {
 	NextToken string            `xml:"nextToken,omitempty"`
 }
 
-func (s *Service) describeEndpoints(call *operation.Call, in *describeEndpointsInput) (*describeEndpointsOutput, error) {
+func (s *Service) describeEndpoints(call *operation.Call, in *describeEndpointsInput) (*describeEndpointsOutput,
+	error) {
 	found, next, err := describe(s, call, vpcEndpoints, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
 		func(tx *state.Txn, v *vpcEndpoint) { *v = s.shownEndpoint(tx, *v) })
 	return &describeEndpointsOutput{found, next}, err
@@ -177,8 +187,10 @@ func (s *Service) createEndpoint(call *operation.Call, in *createEndpointInput) 
 	if err != nil {
 		return nil, err
 	}
-	made := vpcEndpoint{EndpointID: newID("vpce"), Type: kind, VPCID: in.VPCID, ServiceName: in.ServiceName, State: "available",
-		Policy: cmp.Or(in.Policy, defaultEndpointPolicy(kind)), AddressType: "ipv4", DNS: endpointDNS{"ipv4", in.DNS.InboundOnly},
+	made := vpcEndpoint{EndpointID: newID("vpce"), Type: kind, VPCID: in.VPCID, ServiceName: in.ServiceName,
+		State:  "available",
+		Policy: cmp.Or(in.Policy, defaultEndpointPolicy(kind)), AddressType: "ipv4",
+		DNS:        endpointDNS{"ipv4", in.DNS.InboundOnly},
 		PrivateDNS: kind == interfaceEndpoint && (in.PrivateDNS == nil || *in.PrivateDNS),
 		Created:    timestamp(s.now()), OwnerID: s.VPC.AccountID, Region: s.VPC.Region, Token: in.Token}
 	if kind == gatewayEndpoint {
@@ -197,7 +209,8 @@ func (s *Service) createEndpoint(call *operation.Call, in *createEndpointInput) 
 			}
 		}
 		v := made
-		if err := s.fillEndpoint(tx, &v, endpointChange{tables: in.RouteTableIDs, subnets: in.SubnetIDs, groups: in.GroupIDs}); err != nil {
+		if err := s.fillEndpoint(tx, &v,
+			endpointChange{tables: in.RouteTableIDs, subnets: in.SubnetIDs, groups: in.GroupIDs}); err != nil {
 			return err
 		}
 		vpcEndpoints.put(s, tx, v)
@@ -214,7 +227,8 @@ func defaultEndpointPolicy(kind string) string {
 	return interfaceEndpointPolicy
 }
 
-// endpointService is the form of the names of AWS's services and of those that others offer. Which of them there are AWS knows alone.
+// endpointService is the form of the names of AWS's services and of those that others offer. Which of them there are
+// AWS knows alone.
 var endpointService = regexp.MustCompile(`^(com\.amazonaws|aws\.[a-z]+)\.[a-z0-9.-]+$`)
 
 // checkEndpoint refuses what an endpoint of that type cannot have.
@@ -222,7 +236,8 @@ func (s *Service) checkEndpoint(in *createEndpointInput, kind string) error {
 	gateways := slices.Contains(gatewayServices, strings.TrimPrefix(in.ServiceName, "com.amazonaws."+s.VPC.Region+"."))
 	switch {
 	case kind != gatewayEndpoint && kind != interfaceEndpoint:
-		return refuse("UnsupportedOperation", "Tripod has gateway and interface endpoints only yet: not those of the type %s.", clip(kind))
+		return refuse("UnsupportedOperation", "Tripod has gateway and interface endpoints only yet: not those of "+
+			"the type %s.", clip(kind))
 	case in.ServiceName == "":
 		return refuse("MissingParameter", "The request must contain the parameter serviceName")
 	case !endpointService.MatchString(in.ServiceName) || !strings.Contains(in.ServiceName, "."+s.VPC.Region+"."):

@@ -8,15 +8,18 @@ import (
 	"tripod/state"
 )
 
-// gatewayServices are the services with gateway endpoints, and their addresses here: ranges kept for documentation (RFC 5737).
+// gatewayServices are the services with gateway endpoints, and their addresses here: ranges kept for documentation (RFC
+// 5737).
 var gatewayServices = []string{"s3", "dynamodb"}
 
 var prefixListCIDRs = []string{"198.51.100.0/24", "192.0.2.0/24"}
 
-// interfaceServices are services that EKS's nodes and users reach by interface endpoints ("Deploy private clusters" of the EKS guide, and the
-// usual ones beside). An endpoint may name others.
-var interfaceServices = []string{"autoscaling", "cloudformation", "dynamodb", "ec2", "ec2messages", "ecr.api", "ecr.dkr", "eks", "eks-auth",
-	"elasticfilesystem", "elasticloadbalancing", "events", "guardduty-data", "kms", "lambda", "logs", "monitoring", "s3", "secretsmanager", "sns", "sqs",
+// interfaceServices are services that EKS's nodes and users reach by interface endpoints ("Deploy private clusters" of
+// the EKS guide, and the usual ones beside). An endpoint may name others.
+var interfaceServices = []string{"autoscaling", "cloudformation", "dynamodb", "ec2", "ec2messages", "ecr.api",
+	"ecr.dkr", "eks", "eks-auth",
+	"elasticfilesystem", "elasticloadbalancing", "events", "guardduty-data", "kms", "lambda", "logs", "monitoring", "s3",
+	"secretsmanager", "sns", "sqs",
 	"ssm", "ssmmessages", "sts", "xray"}
 
 // prefixListID is that of a gateway service's addresses.
@@ -55,8 +58,10 @@ type describePrefixListsOutput struct {
 	NextToken string           `xml:"nextToken,omitempty"`
 }
 
-func (s *Service) describePrefixLists(call *operation.Call, in *describePrefixListsInput) (*describePrefixListsOutput, error) {
-	found, next, err := describe(s, call, prefixLists, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(*state.Txn, *prefixList) {})
+func (s *Service) describePrefixLists(call *operation.Call, in *describePrefixListsInput) (*describePrefixListsOutput,
+	error) {
+	found, next, err := describe(s, call, prefixLists, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
+		func(*state.Txn, *prefixList) {})
 	return &describePrefixListsOutput{found, next}, err
 }
 
@@ -91,11 +96,14 @@ type privateName struct {
 func (s *Service) endpointServices() (all []endpointServiceDetail) {
 	add := func(name, kind string) {
 		full := "com.amazonaws." + s.VPC.Region + "." + name
-		one := endpointServiceDetail{Name: full, ServiceID: id("vpce-svc", full, kind), Types: list[endpointType]{{kind}}, Region: s.VPC.Region, Zones: s.VPC.Zones,
-			ZoneIDs: s.VPC.ZoneIDs(), Owner: "amazon", Policy: true, BaseNames: list[string]{name + "." + s.VPC.Region + ".amazonaws.com"}, AddressTypes: list[string]{"ipv4"}}
+		one := endpointServiceDetail{Name: full, ServiceID: id("vpce-svc", full, kind), Types: list[endpointType]{{kind}},
+			Region: s.VPC.Region, Zones: s.VPC.Zones,
+			ZoneIDs: s.VPC.ZoneIDs(), Owner: "amazon", Policy: true,
+			BaseNames: list[string]{name + "." + s.VPC.Region + ".amazonaws.com"}, AddressTypes: list[string]{"ipv4"}}
 		if kind == interfaceEndpoint {
 			one.PrivateName = one.BaseNames[0]
-			one.PrivateNames, one.BaseNames = list[privateName]{{one.PrivateName}}, list[string]{name + "." + s.VPC.Region + ".vpce.amazonaws.com"}
+			one.PrivateNames, one.BaseNames = list[privateName]{{one.PrivateName}},
+				list[string]{name + "." + s.VPC.Region + ".vpce.amazonaws.com"}
 		}
 		all = append(all, one)
 	}
@@ -125,7 +133,8 @@ type describeEndpointServicesOutput struct {
 	NextToken string                      `xml:"nextToken,omitempty"`
 }
 
-func (s *Service) describeEndpointServices(call *operation.Call, in *describeEndpointServicesInput) (*describeEndpointServicesOutput, error) {
+func (s *Service) describeEndpointServices(call *operation.Call,
+	in *describeEndpointServicesInput) (*describeEndpointServicesOutput, error) {
 	all := s.endpointServices()
 	for _, name := range in.Names {
 		if !slices.ContainsFunc(all, func(d endpointServiceDetail) bool { return d.Name == name }) {
@@ -133,14 +142,16 @@ func (s *Service) describeEndpointServices(call *operation.Call, in *describeEnd
 		}
 	}
 	all = slices.DeleteFunc(all, func(d endpointServiceDetail) bool {
-		return len(in.Names) > 0 && !slices.Contains(in.Names, d.Name) || len(in.Regions) > 0 && !slices.Contains(in.Regions, d.Region)
+		return len(in.Names) > 0 && !slices.Contains(in.Names, d.Name) || len(in.Regions) > 0 &&
+			!slices.Contains(in.Regions, d.Region)
 	})
 	all, err := matching(call.Operation, all, in.Filters, func(d endpointServiceDetail) []tag { return d.Tags })
 	if err != nil {
 		return nil, err
 	}
 	out := &describeEndpointServicesOutput{}
-	out.Details, out.NextToken, err = cut(call.Operation, all, page{in.Filters, in.MaxResults, in.NextToken}, nil, endpointServiceDetail.key)
+	out.Details, out.NextToken,
+		err = cut(call.Operation, all, page{in.Filters, in.MaxResults, in.NextToken}, nil, endpointServiceDetail.key)
 	for _, d := range out.Details {
 		if !slices.Contains(out.Names, d.Name) {
 			out.Names = append(out.Names, d.Name)

@@ -10,8 +10,8 @@ import (
 	"sync"
 )
 
-// filterTable says where in a shown resource a filter looks: one table for all operations. A test compares its names with those that
-// Amazon's model documents.
+// filterTable says where in a shown resource a filter looks: one table for all operations. A test compares its names
+// with those that Amazon's model documents.
 //
 //go:embed filters.txt
 var filterTable string
@@ -102,11 +102,12 @@ func filterPlaces(operation, name string, in reflect.Type) ([]place, error) {
 	return places, nil
 }
 
-// place is a member of a shown resource: the indexes of the fields on the way to it. Lists on the way count with all of their elements.
+// place is a member of a shown resource: the indexes of the fields on the way to it. Lists on the way count with all of
+// their elements.
 type place []int
 
-// placeOf is the place with a path of names in EC2's XML, such as cidrBlockAssociationSet.cidrBlock. A field that is not shown has its name
-// in the tag `filter`.
+// placeOf is the place with a path of names in EC2's XML, such as cidrBlockAssociationSet.cidrBlock. A field that is
+// not shown has its name in the tag `filter`.
 func placeOf(in reflect.Type, path string) place {
 	var at place
 	for rest := path; rest != ""; {
@@ -124,7 +125,8 @@ func placeOf(in reflect.Type, path string) place {
 	return at
 }
 
-// fieldNamed are the indexes of the struct's field with which the path begins, and its name there; none where there is no such field.
+// fieldNamed are the indexes of the struct's field with which the path begins, and its name there; none where there is
+// no such field.
 func fieldNamed(in reflect.Type, path string) ([]int, string) {
 	if in.Kind() != reflect.Struct {
 		return nil, ""

@@ -30,7 +30,8 @@ type flowLog struct {
 }
 
 // flowFormat is what a flow log writes down where nothing else is asked for.
-const flowFormat = "${version} ${account-id} ${interface-id} ${srcaddr} ${dstaddr} ${srcport} ${dstport} ${protocol} ${packets} ${bytes} ${start} ${end} ${action} ${log-status}"
+const flowFormat = "${version} ${account-id} ${interface-id} ${srcaddr} ${dstaddr} ${srcport} ${dstport} " +
+	"${protocol} ${packets} ${bytes} ${start} ${end} ${action} ${log-status}"
 
 // flowIntervals are the aggregation intervals there are, in seconds; the first is the default.
 var flowIntervals = []int{600, 60}
@@ -103,7 +104,8 @@ func (in *createFlowLogsInput) check() error {
 	case in.Destination == "" && in.LogGroup == "":
 		return refuse("InvalidParameter", "LogDestination can't be empty if LogGroupName is not provided.")
 	case kind == "cloud-watch-logs" && in.RoleARN == "":
-		return refuse("InvalidParameter", "DeliverLogsPermissionArn can't be empty if LogDestinationType is cloud-watch-logs.")
+		return refuse("InvalidParameter", "DeliverLogsPermissionArn can't be empty if LogDestinationType is "+
+			"cloud-watch-logs.")
 	case in.Interval != nil && !slices.Contains(flowIntervals, *in.Interval):
 		return wrong(fmt.Sprint(*in.Interval), "maxAggregationInterval")
 	}

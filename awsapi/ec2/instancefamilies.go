@@ -2,8 +2,8 @@ package ec2
 
 import "strings"
 
-// familyNetwork is what the types of a family have for a network, after the EC2 instance type reference: how fast it is, and whether
-// traffic between instances is encrypted.
+// familyNetwork is what the types of a family have for a network, after the EC2 instance type reference: how fast it
+// is, and whether traffic between instances is encrypted.
 type familyNetwork struct {
 	performance string
 	encrypted   bool
@@ -17,14 +17,16 @@ const (
 
 var familyNetworks = map[string]familyNetwork{
 	"t2": {"Low to Moderate", false}, "t3": {upTo5, false}, "t3a": {upTo5, false}, "t4g": {upTo5, false},
-	"m5": {upTo10, false}, "m6i": {upTo12_5, true}, "m7i": {upTo12_5, true}, "m6g": {upTo10, false}, "m7g": {upTo12_5, true},
-	"c5": {upTo10, false}, "c6i": {upTo12_5, true}, "c7g": {upTo12_5, true}, "r5": {upTo10, false}, "r6i": {upTo12_5,
+	"m5": {upTo10, false}, "m6i": {upTo12_5, true}, "m7i": {upTo12_5, true}, "m6g": {upTo10, false},
+	"m7g": {upTo12_5, true},
+	"c5":  {upTo10, false}, "c6i": {upTo12_5, true}, "c7g": {upTo12_5, true}, "r5": {upTo10, false}, "r6i": {upTo12_5,
 		true}, "r6g": {upTo10, false},
 	"g4dn": {"Up to 25 Gigabit", true}, "g5": {upTo10, true}, "p3": {upTo10, false},
 }
 
 // fasterTypes are those that are faster than their family.
-var fasterTypes = map[string]string{"m5.8xlarge": "10 Gigabit", "m6i.8xlarge": "12.5 Gigabit", "m7g.4xlarge": "Up to 15 Gigabit",
+var fasterTypes = map[string]string{"m5.8xlarge": "10 Gigabit", "m6i.8xlarge": "12.5 Gigabit",
+	"m7g.4xlarge": "Up to 15 Gigabit",
 	"c7g.4xlarge": "Up to 15 Gigabit"}
 
 // ebsInfo is what a type has for volumes.
@@ -45,10 +47,12 @@ func (t *instanceType) byFamily(family string) {
 	if faster := fasterTypes[t.Name]; faster != "" {
 		t.Network.Performance = faster
 	}
-	t.EBS, t.Network.ENA, t.BootModes = ebsInfo{"default", "supported", "required"}, "required", list[string]{"legacy-bios", "uefi"}
+	t.EBS, t.Network.ENA, t.BootModes = ebsInfo{"default", "supported", "required"}, "required",
+		list[string]{"legacy-bios", "uefi"}
 	switch {
 	case family == "t2":
-		t.EBS, t.Network.ENA, t.BootModes = ebsInfo{"unsupported", "supported", "unsupported"}, "unsupported", list[string]{"legacy-bios"}
+		t.EBS, t.Network.ENA, t.BootModes = ebsInfo{"unsupported", "supported", "unsupported"}, "unsupported",
+			list[string]{"legacy-bios"}
 	case xen:
 		t.EBS.NVMe, t.Network.ENA, t.BootModes = "unsupported", "supported", list[string]{"legacy-bios"}
 	case t.Processor.Architectures[0] == "arm64":

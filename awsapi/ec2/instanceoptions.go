@@ -1,6 +1,7 @@
 package ec2
 
-// instanceOptions are what EKS's nodes have of an instance's options: those of its launch templates, else EC2's defaults.
+// instanceOptions are what EKS's nodes have of an instance's options: those of its launch templates, else EC2's
+// defaults.
 type instanceOptions struct {
 	CPU          instanceCPU          `xml:"cpuOptions"`
 	Reservations capacityReservations `xml:"capacityReservationSpecification"`
@@ -58,9 +59,11 @@ type networkPerformance struct {
 // optionsOf are those of a node, an m5.large with Amazon Linux 2023, launched at that time.
 func optionsOf(launched string) instanceOptions {
 	return instanceOptions{
-		CPU: instanceCPU{1, 2}, Reservations: capacityReservations{"open"}, Metadata: instanceMetadata{"applied", "required", 2,
+		CPU: instanceCPU{1, 2}, Reservations: capacityReservations{"open"},
+		Metadata: instanceMetadata{"applied", "required", 2,
 			"enabled", "disabled", "disabled", "enabled"},
-		BootMode: "uefi", ImageMode: "uefi-preferred", Platform: "Linux/UNIX", Usage: "RunInstances", UsageUpdated: launched, Names: launchNames{HostnameType: ipNames},
+		BootMode: "uefi", ImageMode: "uefi-preferred", Platform: "Linux/UNIX", Usage: "RunInstances",
+		UsageUpdated: launched, Names: launchNames{HostnameType: ipNames},
 		Maintenance: maintenance{"default", "default"}, Performance: networkPerformance{"default"},
 	}
 }

@@ -99,7 +99,8 @@ type instanceInterface struct {
 
 	Tags list[tag] `xml:"-" filter:"tagSet"`
 	Zone string    `xml:"-" filter:"availabilityZone"`
-	// Managed says that a service of AWS has made it, IPv6Native that it has no IPv4 address, and Closed that no internet gateway serves it.
+	// Managed says that a service of AWS has made it, IPv6Native that it has no IPv4 address, and Closed that no internet
+	// gateway serves it.
 	Managed    bool `xml:"-" filter:"requesterManaged"`
 	IPv6Native bool `xml:"-" filter:"ipv6Native"`
 	Closed     bool `xml:"-" filter:"denyAllIgwTraffic"`
@@ -158,10 +159,14 @@ func (s *Service) instances(tx *state.Txn) (all []instance) {
 		eni, launched := byInstance[n.ID], timestamp(n.Launched)
 		shown := instance{
 			InstanceID: n.ID, State: running, DNSName: n.DNSName, Type: machine.DefaultType, LaunchTime: launched,
-			Placement: instancePlacement{Zone: n.Zone, ZoneID: n.ZoneID, Tenancy: "default"}, Monitoring: instanceMonitoring{"disabled"}, SubnetID: n.SubnetID,
-			VPCID: eni.VPCID, Address: n.Address, SourceDestCheck: true, Groups: eni.Groups, Profile: profileOf(tx, n.Profile), Architecture: "x86_64",
-			RootDeviceType: "ebs", RootDeviceName: rootDevice, Devices: list[instanceDevice]{{rootDevice, ebsDevice{n.VolumeID, "attached", launched, true}}},
-			Virtualization: "hvm", Hypervisor: "xen", EBSOptimized: true, ENASupport: true, Interfaces: list[instanceInterface]{s.ownInterface(tx, n, eni)},
+			Placement:  instancePlacement{Zone: n.Zone, ZoneID: n.ZoneID, Tenancy: "default"},
+			Monitoring: instanceMonitoring{"disabled"}, SubnetID: n.SubnetID,
+			VPCID: eni.VPCID, Address: n.Address, SourceDestCheck: true, Groups: eni.Groups, Profile: profileOf(tx, n.Profile),
+			Architecture:   "x86_64",
+			RootDeviceType: "ebs", RootDeviceName: rootDevice,
+			Devices:        list[instanceDevice]{{rootDevice, ebsDevice{n.VolumeID, "attached", launched, true}}},
+			Virtualization: "hvm", Hypervisor: "xen", EBSOptimized: true, ENASupport: true,
+			Interfaces:      list[instanceInterface]{s.ownInterface(tx, n, eni)},
 			instanceOptions: optionsOf(launched), ReservationID: id("r", n.ID), OwnerID: s.VPC.AccountID,
 		}
 		if eni.Association != nil {
@@ -180,11 +185,14 @@ func (s *Service) ownInterface(tx *state.Txn, n Node, eni networkInterface) inst
 		public = &ownAddress{has.OwnerID, has.DNSName, has.PublicIP, has.AllocationID, has.AssociationID}
 	}
 	return instanceInterface{
-		InterfaceID: eni.InterfaceID, SubnetID: eni.SubnetID, VPCID: eni.VPCID, OwnerID: eni.OwnerID, Status: eni.Status, MAC: eni.MAC, Address: eni.Address,
+		InterfaceID: eni.InterfaceID, SubnetID: eni.SubnetID, VPCID: eni.VPCID, OwnerID: eni.OwnerID, Status: eni.Status,
+		MAC: eni.MAC, Address: eni.Address,
 		DNSName: eni.DNSName, Groups: eni.Groups, Association: public,
-		Addresses: list[hasAddress]{{eni.Address, eni.DNSName, true, public}}, Description: eni.Description, DestCheck: eni.SourceDestCheck, Type: eni.Type,
-		Attachment: ownAttachment{a.AttachmentID, a.DeviceIndex, a.CardIndex, a.Status, a.AttachTime, a.DeleteOnTermination, a.InstanceID, a.InstanceOwnerID},
-		Tags:       s.nodeTags(tx, n, eni.InterfaceID), Zone: eni.Zone,
+		Addresses: list[hasAddress]{{eni.Address, eni.DNSName, true, public}}, Description: eni.Description,
+		DestCheck: eni.SourceDestCheck, Type: eni.Type,
+		Attachment: ownAttachment{a.AttachmentID, a.DeviceIndex, a.CardIndex, a.Status, a.AttachTime, a.DeleteOnTermination,
+			a.InstanceID, a.InstanceOwnerID},
+		Tags: s.nodeTags(tx, n, eni.InterfaceID), Zone: eni.Zone,
 	}
 }
 
@@ -216,12 +224,14 @@ type describeInstancesOutput struct {
 	NextToken    string            `xml:"nextToken,omitempty"`
 }
 
-func (s *Service) describeInstances(call *operation.Call, in *describeInstancesInput) (*describeInstancesOutput, error) {
+func (s *Service) describeInstances(call *operation.Call, in *describeInstancesInput) (*describeInstancesOutput,
+	error) {
 	found, next, err := describe(s, call, instances, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
 		func(tx *state.Txn, v *instance) { v.Tags = s.tagsOf(tx, v.InstanceID) })
 	out := &describeInstancesOutput{NextToken: next}
 	for _, v := range found {
-		out.Reservations = append(out.Reservations, reservation{ReservationID: v.ReservationID, OwnerID: s.VPC.AccountID, Instances: list[instance]{v}})
+		out.Reservations = append(out.Reservations,
+			reservation{ReservationID: v.ReservationID, OwnerID: s.VPC.AccountID, Instances: list[instance]{v}})
 	}
 	return out, err
 }
@@ -263,18 +273,22 @@ type describeInstanceStatusOutput struct {
 }
 
 var instanceStatuses = &kind[instanceStatus]{
-	prefix: instances.prefix, noun: instances.noun, code: instances.code, id: func(v instanceStatus) string { return v.InstanceID },
+	prefix: instances.prefix, noun: instances.noun, code: instances.code,
+	id: func(v instanceStatus) string { return v.InstanceID },
 	computed: func(s *Service, tx *state.Txn) (all []instanceStatus) {
 		well := statusSummary{"ok", list[statusDetail]{{"reachability", "passed"}}}
 		for _, v := range s.instances(tx) {
-			all = append(all, instanceStatus{InstanceID: v.InstanceID, Zone: v.Placement.Zone, ZoneID: v.Placement.ZoneID, State: v.State, System: well, Instance: well,
+			all = append(all, instanceStatus{InstanceID: v.InstanceID, Zone: v.Placement.Zone, ZoneID: v.Placement.ZoneID,
+				State: v.State, System: well, Instance: well,
 				EBS: well})
 		}
 		return all
 	},
 }
 
-func (s *Service) describeInstanceStatus(call *operation.Call, in *describeInstanceStatusInput) (*describeInstanceStatusOutput, error) {
-	found, next, err := describe(s, call, instanceStatuses, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(*state.Txn, *instanceStatus) {})
+func (s *Service) describeInstanceStatus(call *operation.Call,
+	in *describeInstanceStatusInput) (*describeInstanceStatusOutput, error) {
+	found, next, err := describe(s, call, instanceStatuses, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
+		func(*state.Txn, *instanceStatus) {})
 	return &describeInstanceStatusOutput{found, next}, err
 }

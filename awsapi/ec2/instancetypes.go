@@ -106,9 +106,12 @@ func parseInstanceType(fields []string) instanceType {
 	family, _, _ := strings.Cut(name, ".")
 	t := instanceType{
 		Name: name, CurrentGeneration: family != "p3", FreeTier: name == "t2.micro" || name == "t3.micro",
-		UsageClasses: list[string]{"on-demand", "spot"}, RootDevices: list[string]{"ebs"}, Virtualization: list[string]{"hvm"}, Hypervisor: "nitro",
-		Processor: processorInfo{list[string]{architecture}, fields[6]}, VCPUs: vcpuInfo{number(1), number(1), 1, list[int]{1}}, Memory: memoryInfo{number(2)},
-		Network: networkInfo{Interfaces: number(3), Cards: 1, Addresses: number(4), Addresses6: number(4), IPv6: true}, Burstable: strings.HasPrefix(family, "t"),
+		UsageClasses: list[string]{"on-demand", "spot"}, RootDevices: list[string]{"ebs"},
+		Virtualization: list[string]{"hvm"}, Hypervisor: "nitro",
+		Processor: processorInfo{list[string]{architecture}, fields[6]},
+		VCPUs:     vcpuInfo{number(1), number(1), 1, list[int]{1}}, Memory: memoryInfo{number(2)},
+		Network:   networkInfo{Interfaces: number(3), Cards: 1, Addresses: number(4), Addresses6: number(4), IPv6: true},
+		Burstable: strings.HasPrefix(family, "t"),
 	}
 	if family == "t2" || family == "p3" {
 		t.Hypervisor = "xen"
@@ -128,7 +131,8 @@ var instanceTypeNames string // all that AWS has, sorted
 
 var allInstanceTypes = sync.OnceValue(func() []string { return strings.Fields(instanceTypeNames) })
 
-// CheckInstanceTypes says, in the words of EC2, which of the instance types AWS does not have. It has more than the catalogue tells of.
+// CheckInstanceTypes says, in the words of EC2, which of the instance types AWS does not have. It has more than the
+// catalogue tells of.
 func CheckInstanceTypes(names []string) error {
 	var unknown []string
 	for _, name := range names {
@@ -139,7 +143,8 @@ func CheckInstanceTypes(names []string) error {
 	if len(unknown) == 0 {
 		return nil
 	}
-	return refuse("InvalidInstanceType", "The following supplied instance types do not exist: [%s]", strings.Join(unknown, ", "))
+	return refuse("InvalidInstanceType", "The following supplied instance types do not exist: [%s]",
+		strings.Join(unknown, ", "))
 }
 
 type describeInstanceTypesInput struct {
@@ -154,7 +159,8 @@ type describeInstanceTypesOutput struct {
 	NextToken string             `xml:"nextToken,omitempty"`
 }
 
-func (s *Service) describeInstanceTypes(call *operation.Call, in *describeInstanceTypesInput) (*describeInstanceTypesOutput, error) {
+func (s *Service) describeInstanceTypes(call *operation.Call,
+	in *describeInstanceTypesInput) (*describeInstanceTypesOutput, error) {
 	if err := CheckInstanceTypes(in.Names); err != nil {
 		return nil, err
 	}
@@ -171,7 +177,9 @@ func (s *Service) describeInstanceTypes(call *operation.Call, in *describeInstan
 		return nil, err
 	}
 	out := &describeInstanceTypesOutput{}
-	out.Types, out.NextToken, err = cut(call.Operation, found, page{in.Filters, in.MaxResults, in.NextToken}, in.Names, func(t instanceType) string { return t.Name })
+	out.Types, out.NextToken,
+		err = cut(call.Operation, found, page{in.Filters, in.MaxResults, in.NextToken}, in.Names,
+		func(t instanceType) string { return t.Name })
 	return out, err
 }
 
@@ -194,9 +202,11 @@ type describeOfferingsOutput struct {
 	NextToken string         `xml:"nextToken,omitempty"`
 }
 
-func (s *Service) describeOfferings(call *operation.Call, in *describeOfferingsInput) (*describeOfferingsOutput, error) {
+func (s *Service) describeOfferings(call *operation.Call, in *describeOfferingsInput) (*describeOfferingsOutput,
+	error) {
 	locationType := cmp.Or(in.LocationType, "region")
-	locations, known := map[string][]string{"region": {s.VPC.Region}, "availability-zone": s.VPC.Zones, "availability-zone-id": s.VPC.ZoneIDs()}[locationType]
+	locations, known := map[string][]string{"region": {s.VPC.Region}, "availability-zone": s.VPC.Zones,
+		"availability-zone-id": s.VPC.ZoneIDs()}[locationType]
 	if !known {
 		return nil, refuse("InvalidParameterValue", "LocationType must be region, availability-zone or availability-zone-id.")
 	}
@@ -212,7 +222,8 @@ func (s *Service) describeOfferings(call *operation.Call, in *describeOfferingsI
 	}
 	slices.SortFunc(all, func(a, b offering) int { return cmp.Compare(a.place(), b.place()) })
 	out := &describeOfferingsOutput{}
-	p := page{append(in.Filters, filter{"location-type", []string{locationType}}), in.MaxResults, in.NextToken} // a token is of one kind of location
+	// a token is of one kind of location
+	p := page{append(in.Filters, filter{"location-type", []string{locationType}}), in.MaxResults, in.NextToken}
 	out.Offerings, out.NextToken, err = cut(call.Operation, all, p, nil, offering.place)
 	return out, err
 }

@@ -85,7 +85,8 @@ var interfaces = &kind[networkInterface]{
 	},
 }
 
-// interfaceHost is the place of a control plane's interface in its subnet. In the default private subnets this is az.Interface, where it truly answers.
+// interfaceHost is the place of a control plane's interface in its subnet. In the default private subnets this is
+// az.Interface, where it truly answers.
 const interfaceHost = 10
 
 // controlPlaneInterfaces are the clusters': in each zone one, in the first of the cluster's subnets there.
@@ -116,10 +117,14 @@ func (s *Service) controlPlaneInterface(c ClusterNetwork, v subnet, groupNames m
 	}
 	dnsName := s.VPC.dnsName(ip.String())
 	eni := networkInterface{
-		InterfaceID: id("eni", c.ID, v.Zone), SubnetID: v.SubnetID, VPCID: v.VPCID, Zone: v.Zone, ZoneID: v.ZoneID, Description: "Amazon EKS " + c.Name,
-		OwnerID: s.VPC.AccountID, RequesterID: "amazon-eks", RequesterManaged: true, Status: "in-use", MAC: macAddress(c.ID, v.Zone), Address: ip.String(),
-		DNSName: dnsName, SourceDestCheck: true, Type: "interface", Addresses: list[address]{{Address: ip.String(), DNSName: dnsName, Primary: true}},
-		Attachment: interfaceAttachment{AttachmentID: id("eni-attach", c.ID, v.Zone), InstanceOwnerID: "amazon-eks", DeviceIndex: 1, Status: "attached"},
+		InterfaceID: id("eni", c.ID, v.Zone), SubnetID: v.SubnetID, VPCID: v.VPCID, Zone: v.Zone, ZoneID: v.ZoneID,
+		Description: "Amazon EKS " + c.Name,
+		OwnerID:     s.VPC.AccountID, RequesterID: "amazon-eks", RequesterManaged: true, Status: "in-use",
+		MAC: macAddress(c.ID, v.Zone), Address: ip.String(),
+		DNSName: dnsName, SourceDestCheck: true, Type: "interface",
+		Addresses: list[address]{{Address: ip.String(), DNSName: dnsName, Primary: true}},
+		Attachment: interfaceAttachment{AttachmentID: id("eni-attach", c.ID, v.Zone), InstanceOwnerID: "amazon-eks",
+			DeviceIndex: 1, Status: "attached"},
 	}
 	for _, groupID := range append([]string{s.VPC.ClusterSecurityGroupID(c.ID)}, c.SecurityGroupIDs...) {
 		eni.Groups = append(eni.Groups, groupName{groupID, groupNames[groupID]})
@@ -142,12 +147,16 @@ func (s *Service) natInterfaces(tx *state.Txn) (all []networkInterface) {
 		own := g.Addresses[0]
 		eni := networkInterface{
 			InterfaceID: g.interfaceID(), SubnetID: home.SubnetID, VPCID: home.VPCID, Zone: home.Zone, ZoneID: home.ZoneID,
-			Description: "Interface for NAT Gateway " + g.GatewayID, OwnerID: s.VPC.AccountID, RequesterID: s.VPC.AccountID, RequesterManaged: true, Status: "in-use",
-			MAC: macAddress(g.GatewayID, home.Zone), Address: own.PrivateIP, DNSName: s.VPC.dnsName(own.PrivateIP), Type: "nat_gateway",
-			Attachment: interfaceAttachment{AttachmentID: id("ela-attach", g.GatewayID), InstanceOwnerID: "amazon-aws", DeviceIndex: 1, Status: "attached", AttachTime: g.Created},
+			Description: "Interface for NAT Gateway " + g.GatewayID, OwnerID: s.VPC.AccountID, RequesterID: s.VPC.AccountID,
+			RequesterManaged: true, Status: "in-use",
+			MAC: macAddress(g.GatewayID, home.Zone), Address: own.PrivateIP, DNSName: s.VPC.dnsName(own.PrivateIP),
+			Type: "nat_gateway",
+			Attachment: interfaceAttachment{AttachmentID: id("ela-attach", g.GatewayID), InstanceOwnerID: "amazon-aws",
+				DeviceIndex: 1, Status: "attached", AttachTime: g.Created},
 		}
 		if own.AllocationID != "" {
-			eni.Association = &interfaceAddress{own.AllocationID, own.AssociationID, s.VPC.AccountID, own.PublicIP, s.VPC.publicDNSName(own.PublicIP)}
+			eni.Association = &interfaceAddress{own.AllocationID, own.AssociationID, s.VPC.AccountID, own.PublicIP,
+				s.VPC.publicDNSName(own.PublicIP)}
 		}
 		eni.Addresses = list[address]{{eni.Address, eni.DNSName, true, eni.Association}}
 		all = append(all, eni)
@@ -174,7 +183,8 @@ type describeInterfacesOutput struct {
 	NextToken  string                 `xml:"nextToken,omitempty"`
 }
 
-func (s *Service) describeInterfaces(call *operation.Call, in *describeInterfacesInput) (*describeInterfacesOutput, error) {
+func (s *Service) describeInterfaces(call *operation.Call, in *describeInterfacesInput) (*describeInterfacesOutput,
+	error) {
 	found, next, err := describe(s, call, interfaces, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
 		func(tx *state.Txn, v *networkInterface) { v.Tags = s.tagsOf(tx, v.InterfaceID) })
 	return &describeInterfacesOutput{found, next}, err

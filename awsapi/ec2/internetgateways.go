@@ -7,7 +7,8 @@ import (
 	"tripod/state"
 )
 
-// internetGateway is an internet gateway as stored and as EC2 shows it. It is recorded only: containers reach the machine's network without one.
+// internetGateway is an internet gateway as stored and as EC2 shows it. It is recorded only: containers reach the
+// machine's network without one.
 type internetGateway struct {
 	GatewayID   string                  `xml:"internetGatewayId"`
 	OwnerID     string                  `xml:"ownerId"`
@@ -26,11 +27,13 @@ func (g internetGateway) in(vpcID string) bool {
 }
 
 var internetGateways = &kind[internetGateway]{
-	table: state.NewTable[entry[internetGateway]]("ec2-internet-gateway"), prefix: "igw", noun: "internetGateway ID", code: "InvalidInternetGatewayID",
+	table: state.NewTable[entry[internetGateway]]("ec2-internet-gateway"), prefix: "igw", noun: "internetGateway ID",
+	code:     "InvalidInternetGatewayID",
 	misnamed: "InvalidInternetGatewayId.Malformed",
 	id:       func(v internetGateway) string { return v.GatewayID },
 	computed: func(s *Service, _ *state.Txn) []internetGateway {
-		return []internetGateway{{GatewayID: id("igw", s.VPC.ID()), OwnerID: s.VPC.AccountID, Attachments: list[gatewayAttachment]{{s.VPC.ID(), "available"}}}}
+		return []internetGateway{{GatewayID: id("igw", s.VPC.ID()), OwnerID: s.VPC.AccountID,
+			Attachments: list[gatewayAttachment]{{s.VPC.ID(), "available"}}}}
 	},
 }
 
@@ -46,7 +49,8 @@ type describeInternetGatewaysOutput struct {
 	NextToken string                `xml:"nextToken,omitempty"`
 }
 
-func (s *Service) describeInternetGateways(call *operation.Call, in *describeInternetGatewaysInput) (*describeInternetGatewaysOutput, error) {
+func (s *Service) describeInternetGateways(call *operation.Call,
+	in *describeInternetGatewaysInput) (*describeInternetGatewaysOutput, error) {
 	found, next, err := describe(s, call, internetGateways, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
 		func(tx *state.Txn, v *internetGateway) { v.Tags = s.tagsOf(tx, v.GatewayID) })
 	return &describeInternetGatewaysOutput{found, next}, err
@@ -60,7 +64,8 @@ type createInternetGatewayOutput struct {
 	Gateway internetGateway `xml:"internetGateway"`
 }
 
-func (s *Service) createInternetGateway(call *operation.Call, in *createInternetGatewayInput) (*createInternetGatewayOutput, error) {
+func (s *Service) createInternetGateway(call *operation.Call,
+	in *createInternetGatewayInput) (*createInternetGatewayOutput, error) {
 	given, err := newTags(in.Specifications, "internet-gateway")
 	if err != nil {
 		return nil, err
@@ -108,7 +113,8 @@ func (s *Service) attachInternetGateway(call *operation.Call, in *attachmentInpu
 			return err
 		}
 		if len(g.Attachments) > 0 {
-			return refuse("Resource.AlreadyAssociated", "resource %s is already attached to network %s", g.GatewayID, g.Attachments[0].VPCID)
+			return refuse("Resource.AlreadyAssociated", "resource %s is already attached to network %s", g.GatewayID,
+				g.Attachments[0].VPCID)
 		}
 		for _, other := range internetGateways.all(s, tx) {
 			if other.in(in.VPCID) {
@@ -130,12 +136,14 @@ func (s *Service) detachInternetGateway(call *operation.Call, in *attachmentInpu
 		case !g.in(in.VPCID):
 			return refuse("Gateway.NotAttached", "resource %s is not attached to network %s", g.GatewayID, clip(in.VPCID))
 		case in.VPCID == s.VPC.ID():
-			return refuse("OperationNotPermitted", "%s comes with the region and cannot be detached from its default VPC.", g.GatewayID)
+			return refuse("OperationNotPermitted", "%s comes with the region and cannot be detached from its default VPC.",
+				g.GatewayID)
 		}
 		if mapped := s.mappedAddresses(tx, in.VPCID); len(mapped) > 0 {
 			call.Note("mapped public addresses: " + strings.Join(mapped, ", "))
 			return refuse("DependencyViolation",
-				"Network %s has some mapped public address(es). Please unmap those public address(es) before detaching the gateway.", in.VPCID)
+				"Network %s has some mapped public address(es). Please unmap those public address(es) before detaching "+
+					"the gateway.", in.VPCID)
 		}
 		g.Attachments = nil
 		s.dissociate(tx, g.GatewayID)

@@ -14,7 +14,8 @@ func TestSubnetsCanBeIPv6Only(t *testing.T) {
 	block := strings.TrimSuffix(whole, "/56") + "/64"
 	made := must(t, s, "CreateSubnet", "VpcId="+vpcID, "Ipv6Native=true", "Ipv6CidrBlock="+block)
 	subnetID := element(t, made, "subnetId")
-	for name, want := range map[string]string{"ipv6Native": "true", "assignIpv6AddressOnCreation": "true", "hostnameType": "resource-name", "availableIpAddressCount": "0",
+	for name, want := range map[string]string{"ipv6Native": "true", "assignIpv6AddressOnCreation": "true",
+		"hostnameType": "resource-name", "availableIpAddressCount": "0",
 		"ipv6CidrBlock": block} {
 		if got := element(t, made, name); got != want {
 			t.Errorf("%s is %s, want %s", name, got, want)
@@ -26,11 +27,16 @@ func TestSubnetsCanBeIPv6Only(t *testing.T) {
 	element(t, must(t, s, "DescribeSubnets", "Filter.1.Name=ipv6-native", "Filter.1.Value.1=true"), "subnetId")
 	for _, c := range []struct{ operation, params, want string }{
 		{"CreateSubnet", "VpcId=" + vpcID, "MissingParameter: Either 'cidrBlock' or 'ipv4IpamPoolId' should be provided."},
-		{"CreateSubnet", "Ipv6Native=true&VpcId=" + vpcID, "MissingParameter: Either 'ipv6CidrBlock' or 'ipv6IpamPoolId' should be provided."},
-		{"CreateSubnet", "Ipv6Native=true&CidrBlock=10.9.1.0/24&VpcId=" + vpcID, "InvalidParameterCombination: The parameter cidrBlock cannot be used with the parameter ipv6Native"},
-		{"CreateSubnet", "Ipv6Native=true&VpcId=" + vpcID + "&Ipv6CidrBlock=" + block, "InvalidSubnet.Conflict: The CIDR '" + block + "' conflicts with another subnet"},
-		{"CreateNatGateway", "ConnectivityType=private&SubnetId=" + subnetID, "InvalidParameterValue: The subnet " + subnetID + " is IPv6-only: a NAT gateway needs an IPv4 address."},
-		{"ModifySubnetAttribute", "MapPublicIpOnLaunch.Value=true&SubnetId=" + subnetID, "InvalidParameterValue: Invalid value for the attribute: the subnet " + subnetID + " is IPv6-only."},
+		{"CreateSubnet", "Ipv6Native=true&VpcId=" + vpcID,
+			"MissingParameter: Either 'ipv6CidrBlock' or 'ipv6IpamPoolId' should be provided."},
+		{"CreateSubnet", "Ipv6Native=true&CidrBlock=10.9.1.0/24&VpcId=" + vpcID,
+			"InvalidParameterCombination: The parameter cidrBlock cannot be used with the parameter ipv6Native"},
+		{"CreateSubnet", "Ipv6Native=true&VpcId=" + vpcID + "&Ipv6CidrBlock=" + block,
+			"InvalidSubnet.Conflict: The CIDR '" + block + "' conflicts with another subnet"},
+		{"CreateNatGateway", "ConnectivityType=private&SubnetId=" + subnetID,
+			"InvalidParameterValue: The subnet " + subnetID + " is IPv6-only: a NAT gateway needs an IPv4 address."},
+		{"ModifySubnetAttribute", "MapPublicIpOnLaunch.Value=true&SubnetId=" + subnetID,
+			"InvalidParameterValue: Invalid value for the attribute: the subnet " + subnetID + " is IPv6-only."},
 	} {
 		_, err := ask(s, c.operation, strings.Split(c.params, "&")...)
 		said(t, err, c.want)

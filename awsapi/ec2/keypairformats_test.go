@@ -28,17 +28,20 @@ func TestMadeKeysAreReadByOpenSSH(t *testing.T) {
 		}
 		public, err := exec.CommandContext(t.Context(), keygen, "-y", "-f", file).CombinedOutput()
 		shown := must(t, s, "DescribeKeyPairs", "KeyName.1="+keyType, "IncludePublicKey=true")
-		if want := element(t, shown, "publicKey"); err != nil || strings.Join(strings.Fields(string(public))[:2], " ") != want {
+		if want := element(t, shown, "publicKey"); err != nil || strings.Join(strings.Fields(string(public))[:2],
+			" ") != want {
 			t.Errorf("%s: ssh-keygen has %s, %v; EC2 shows %s", keyType, public, err, want)
 		}
-		if element(t, shown, "keyType") != keyType || element(t, shown, "keyFingerprint") != element(t, made, "keyFingerprint") {
+		if element(t, shown, "keyType") != keyType ||
+			element(t, shown, "keyFingerprint") != element(t, made, "keyFingerprint") {
 			t.Errorf("%s: got %s after %s", keyType, shown, made)
 		}
 		if keyType != "ed25519" {
 			continue
 		}
 		told, err := exec.CommandContext(t.Context(), keygen, "-l", "-f", file).CombinedOutput()
-		if want := "SHA256:" + strings.TrimRight(element(t, made, "keyFingerprint"), "="); err != nil || !strings.Contains(string(told), want) {
+		if want := "SHA256:" + strings.TrimRight(element(t, made, "keyFingerprint"), "="); err != nil ||
+			!strings.Contains(string(told), want) {
 			t.Errorf("ssh-keygen has the fingerprint %s, %v; EC2 shows %s", told, err, want)
 		}
 	}
@@ -48,7 +51,8 @@ func TestMadeKeysAreReadByOpenSSH(t *testing.T) {
 func TestKeysForPuTTYHaveTheirMAC(t *testing.T) {
 	s := newService()
 	for keyType, kind := range map[string]string{"rsa": "ssh-rsa", "ed25519": "ssh-ed25519"} {
-		text := html.UnescapeString(element(t, must(t, s, "CreateKeyPair", "KeyName=a "+keyType, "KeyType="+keyType, "KeyFormat=ppk"), "keyMaterial"))
+		text := html.UnescapeString(element(t,
+			must(t, s, "CreateKeyPair", "KeyName=a "+keyType, "KeyType="+keyType, "KeyFormat=ppk"), "keyMaterial"))
 		head, rest, _ := strings.Cut(text, "Public-Lines: ")
 		if head != "PuTTY-User-Key-File-2: "+kind+"\nEncryption: none\nComment: a "+keyType+"\n" {
 			t.Errorf("got %q", head)

@@ -19,8 +19,8 @@ import (
 	"tripod/state"
 )
 
-// keyPair is an SSH key pair as stored and as EC2 shows it, without its private key. It is recorded only: nothing here lets anybody in by
-// SSH.
+// keyPair is an SSH key pair as stored and as EC2 shows it, without its private key. It is recorded only: nothing here
+// lets anybody in by SSH.
 type keyPair struct {
 	KeyPairID   string    `xml:"keyPairId"`
 	Fingerprint string    `xml:"keyFingerprint"`
@@ -116,7 +116,8 @@ func (s *Service) createKeyPair(call *operation.Call, in *createKeyPairInput) (*
 	if err != nil {
 		return nil, fmt.Errorf("write a key: %w", err)
 	}
-	made, err := s.addKeyPair(call, in.Name, cmp.Or(in.Type, "rsa"), fingerprint, sshText(key.kind, key.public()), in.Specifications)
+	made, err := s.addKeyPair(call, in.Name, cmp.Or(in.Type, "rsa"), fingerprint, sshText(key.kind, key.public()),
+		in.Specifications)
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +157,8 @@ func (s *Service) importKeyPair(call *operation.Call, in *importKeyPairInput) (*
 	return &importKeyPairOutput{made.KeyPairID, made.Fingerprint, made.Name, made.Tags}, nil
 }
 
-func (s *Service) addKeyPair(call *operation.Call, name, kind, fingerprint, public string, specifications []tagSpecification) (keyPair, error) {
+func (s *Service) addKeyPair(call *operation.Call, name, kind, fingerprint, public string,
+	specifications []tagSpecification) (keyPair, error) {
 	if len(name) > 255 {
 		return keyPair{}, refuse("InvalidParameterValue", "KeyName must be at most 255 characters.")
 	}

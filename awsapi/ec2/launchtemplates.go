@@ -40,7 +40,8 @@ type templateVersion struct {
 }
 
 var launchTemplates = &kind[launchTemplate]{
-	table: state.NewTable[entry[launchTemplate]]("ec2-launch-template"), prefix: "lt", noun: "launch template ID", code: "InvalidLaunchTemplateId",
+	table: state.NewTable[entry[launchTemplate]]("ec2-launch-template"), prefix: "lt", noun: "launch template ID",
+	code:   "InvalidLaunchTemplateId",
 	absent: "The specified launch template, with template ID %s, does not exist.",
 	id:     func(v launchTemplate) string { return v.TemplateID },
 }
@@ -52,9 +53,11 @@ var templateName = regexp.MustCompile(`^[a-zA-Z0-9().\-/_]{3,128}$`)
 func (s *Service) template(tx *state.Txn, templateID, name string) (launchTemplate, error) {
 	switch {
 	case templateID != "" && name != "":
-		return launchTemplate{}, refuse("InvalidParameterCombination", "Either provide launch template ID or launch template name to modify the template.")
+		return launchTemplate{}, refuse("InvalidParameterCombination", "Either provide launch template ID or launch "+
+			"template name to modify the template.")
 	case templateID == "" && name == "":
-		return launchTemplate{}, refuse("MissingParameter", "The request must contain the parameter launch template ID or launch template name")
+		return launchTemplate{}, refuse("MissingParameter", "The request must contain the parameter launch template ID "+
+			"or launch template name")
 	case templateID != "":
 		return launchTemplates.get(s, tx, templateID)
 	}
@@ -67,7 +70,8 @@ func (s *Service) template(tx *state.Txn, templateID, name string) (launchTempla
 }
 
 func noTemplateNamed(name string) error {
-	return refuse("InvalidLaunchTemplateName.NotFoundException", "The specified launch template, with template name %s, does not exist.", clip(name))
+	return refuse("InvalidLaunchTemplateName.NotFoundException",
+		"The specified launch template, with template name %s, does not exist.", clip(name))
 }
 
 type createTemplateInput struct {
@@ -85,7 +89,9 @@ type templateOutput struct {
 
 func (s *Service) createTemplate(call *operation.Call, in *createTemplateInput) (*templateOutput, error) {
 	if !templateName.MatchString(in.Name) {
-		return nil, refuse("InvalidLaunchTemplateName.MalformedException", "A launch template name must be between 3 and 128 characters, and may contain letters, numbers, and the following characters: ( ) . - / _.")
+		return nil, refuse("InvalidLaunchTemplateName.MalformedException",
+			"A launch template name must be between 3 and 128 characters, and may contain letters, numbers, and the "+
+				"following characters: ( ) . - / _.")
 	}
 	given, err := newTags(in.Specifications, "launch-template")
 	if err != nil {
@@ -109,7 +115,8 @@ func (s *Service) createTemplate(call *operation.Call, in *createTemplateInput) 
 				return refuse("InvalidLaunchTemplateName.AlreadyExistsException", "Launch template name already in use.")
 			}
 		}
-		out.Template = launchTemplate{TemplateID: first.TemplateID, Name: in.Name, Created: first.Created, CreatedBy: first.CreatedBy, Default: 1, Latest: 1, Last: 1,
+		out.Template = launchTemplate{TemplateID: first.TemplateID, Name: in.Name, Created: first.Created,
+			CreatedBy: first.CreatedBy, Default: 1, Latest: 1, Last: 1,
 			Tags: given, Versions: []templateVersion{first}, Token: in.Token}
 		launchTemplates.put(s, tx, out.Template)
 		tags.Put(tx, first.TemplateID, given)
@@ -118,14 +125,16 @@ func (s *Service) createTemplate(call *operation.Call, in *createTemplateInput) 
 }
 
 // newVersion is a version without its template's name and number.
-func (s *Service) newVersion(call *operation.Call, description, token string, data templateData) (templateVersion, error) {
+func (s *Service) newVersion(call *operation.Call, description, token string, data templateData) (templateVersion,
+	error) {
 	switch {
 	case len(description) > 255:
 		return templateVersion{}, refuse("InvalidParameterValue", "VersionDescription must be at most 255 characters.")
 	case len(token) > 128:
 		return templateVersion{}, refuse("InvalidParameterValue", "ClientToken must be at most 128 characters.")
 	}
-	return templateVersion{Description: description, Created: timestamp(s.now()), CreatedBy: call.Principal.ARN, Data: data, Token: token}, data.check()
+	return templateVersion{Description: description, Created: timestamp(s.now()), CreatedBy: call.Principal.ARN,
+		Data: data, Token: token}, data.check()
 }
 
 // templateInput names a launch template.
@@ -161,7 +170,8 @@ func (s *Service) modifyTemplate(call *operation.Call, in *modifyTemplateInput) 
 		v, err := t.version(in.Default)
 		var refusal *wire.Error
 		if errors.As(err, &refusal) && refusal.Code == noVersion { // in the words of this operation
-			return refuse(noVersion, "The launch template version %s is not found for the specified launch template.", clip(in.Default))
+			return refuse(noVersion, "The launch template version %s is not found for the specified launch template.",
+				clip(in.Default))
 		}
 		if err != nil {
 			return err
@@ -188,7 +198,8 @@ type describeTemplatesOutput struct {
 	NextToken string               `xml:"nextToken,omitempty"`
 }
 
-func (s *Service) describeTemplates(call *operation.Call, in *describeTemplatesInput) (*describeTemplatesOutput, error) {
+func (s *Service) describeTemplates(call *operation.Call, in *describeTemplatesInput) (*describeTemplatesOutput,
+	error) {
 	if len(in.Names) > 0 {
 		in.Filters = append(in.Filters, filter{"launch-template-name", in.Names})
 	}
@@ -198,8 +209,10 @@ func (s *Service) describeTemplates(call *operation.Call, in *describeTemplatesI
 		return nil, err
 	}
 	for _, name := range in.Names {
-		if next == "" && in.NextToken == "" && !slices.ContainsFunc(found, func(t launchTemplate) bool { return t.Name == name }) {
-			return nil, refuse("InvalidLaunchTemplateName.NotFoundException", "At least one of the launch templates specified in the request does not exist.")
+		if next == "" && in.NextToken == "" &&
+			!slices.ContainsFunc(found, func(t launchTemplate) bool { return t.Name == name }) {
+			return nil, refuse("InvalidLaunchTemplateName.NotFoundException",
+				"At least one of the launch templates specified in the request does not exist.")
 		}
 	}
 	return &describeTemplatesOutput{found, next}, nil

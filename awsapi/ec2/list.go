@@ -37,7 +37,8 @@ func tagValues(tags []tag, name string) []string {
 // literal takes from a pattern what path.Match understands and EC2 does not.
 var literal = strings.NewReplacer(`[`, `\[`, "/", "\x00")
 
-// wildcard says whether value fits a pattern in which * is any text and ? any character; a backslash makes them ordinary.
+// wildcard says whether value fits a pattern in which * is any text and ? any character; a backslash makes them
+// ordinary.
 func wildcard(pattern, value string) bool {
 	if !strings.ContainsAny(pattern, `*?\`) {
 		return pattern == value
@@ -46,14 +47,16 @@ func wildcard(pattern, value string) bool {
 	return err == nil && fits
 }
 
-// cut is the page of values that a call asks for, and the token of the next. A token belongs to the call that got it: the same operation and
-// filters. ids are those asked for, with which MaxResults does not go.
+// cut is the page of values that a call asks for, and the token of the next. A token belongs to the call that got it:
+// the same operation and filters. ids are those asked for, with which MaxResults does not go.
 func cut[T any](operation string, values []T, p page, ids []string, id func(T) string) ([]T, string, error) {
 	if p.MaxResults != nil && (*p.MaxResults < 5 || *p.MaxResults > 1000) {
-		return nil, "", refuse("InvalidParameterValue", "Value (%d) for parameter maxResults is invalid. Expecting a value between 5 and 1000.", *p.MaxResults)
+		return nil, "", refuse("InvalidParameterValue", "Value (%d) for parameter maxResults is invalid. Expecting a "+
+			"value between 5 and 1000.", *p.MaxResults)
 	}
 	if p.MaxResults != nil && len(ids) > 0 {
-		return nil, "", refuse("InvalidParameterCombination", "The parameter maxResults cannot be used with ids in the same call.")
+		return nil, "", refuse("InvalidParameterCombination",
+			"The parameter maxResults cannot be used with ids in the same call.")
 	}
 	asked, _ := json.Marshal(p.Filters)
 	sum := sha256.Sum256(append([]byte(operation+"\x00"), asked...))
@@ -77,9 +80,10 @@ func cut[T any](operation string, values []T, p page, ids []string, id func(T) s
 	return values, base64.RawURLEncoding.EncodeToString([]byte(prefix + id(values[limit-1]))), nil
 }
 
-// describe is what every Describe call of a kind does: those with the ids, that pass the filters, a page of them, with what show adds of what
-// is not stored.
-func describe[T any](s *Service, call *operation.Call, k *kind[T], ids []string, p page, show func(tx *state.Txn, value *T)) (values []T, next string, err error) {
+// describe is what every Describe call of a kind does: those with the ids, that pass the filters, a page of them, with
+// what show adds of what is not stored.
+func describe[T any](s *Service, call *operation.Call, k *kind[T], ids []string, p page,
+	show func(tx *state.Txn, value *T)) (values []T, next string, err error) {
 	for _, id := range ids {
 		if err := k.check(id); err != nil {
 			return nil, "", err
@@ -99,7 +103,8 @@ func describe[T any](s *Service, call *operation.Call, k *kind[T], ids []string,
 		if shown {
 			showAll(tx, all, show)
 		}
-		if values, err = matching(call.Operation, all, p.Filters, func(t T) []tag { return s.tagsOf(tx, k.id(t)) }); err != nil {
+		if values, err = matching(call.Operation, all, p.Filters,
+			func(t T) []tag { return s.tagsOf(tx, k.id(t)) }); err != nil {
 			return err
 		}
 		if values, next, err = cut(call.Operation, values, p, ids, k.id); err != nil {

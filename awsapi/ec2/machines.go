@@ -9,8 +9,8 @@ import (
 	"tripod/state"
 )
 
-// Node is a simulated node as EC2 sees it: an instance with one interface and one volume, in the zone's default private subnet. All of it follows from the
-// cluster's record.
+// Node is a simulated node as EC2 sees it: an instance with one interface and one volume, in the zone's default private
+// subnet. All of it follows from the cluster's record.
 type Node struct {
 	ID, VolumeID, InterfaceID string
 	Address, DNSName          string
@@ -27,7 +27,8 @@ const NodeGroup = "default"
 func (n Node) Tags() []tag {
 	return []tag{
 		{"Name", n.Cluster + "-" + NodeGroup + "-Node"}, {"eks:cluster-name", n.Cluster}, {"eks:nodegroup-name", NodeGroup},
-		{"k8s.io/cluster-autoscaler/" + n.Cluster, "owned"}, {"k8s.io/cluster-autoscaler/enabled", "true"}, {"kubernetes.io/cluster/" + n.Cluster, "owned"},
+		{"k8s.io/cluster-autoscaler/" + n.Cluster, "owned"}, {"k8s.io/cluster-autoscaler/enabled", "true"},
+		{"kubernetes.io/cluster/" + n.Cluster, "owned"},
 	}
 }
 
@@ -42,8 +43,10 @@ func (s *Service) Nodes(tx *state.Txn) (all []Node) {
 			for i, address := range machine.Addresses(subnet, c.ID, name, c.NodesIn(zone, len(s.VPC.Zones))) {
 				instance := machine.InstanceID(c.ID, name, i)
 				all = append(all, Node{
-					ID: instance, VolumeID: id("vol", instance), InterfaceID: id("eni", instance), Address: address.String(), DNSName: machine.Name(s.VPC.Region, address),
-					Zone: name, ZoneID: s.VPC.ZoneIDs()[zone], SubnetID: s.VPC.SubnetIDs()[zone], Cluster: c.Name, ClusterID: c.ID, Profile: c.NodeRole, Launched: c.CreatedAt,
+					ID: instance, VolumeID: id("vol", instance), InterfaceID: id("eni", instance), Address: address.String(),
+					DNSName: machine.Name(s.VPC.Region, address),
+					Zone:    name, ZoneID: s.VPC.ZoneIDs()[zone], SubnetID: s.VPC.SubnetIDs()[zone], Cluster: c.Name,
+					ClusterID: c.ID, Profile: c.NodeRole, Launched: c.CreatedAt,
 				})
 			}
 		}
@@ -57,10 +60,13 @@ func (s *Service) nodeInterfaces(tx *state.Txn) (all []networkInterface) {
 	for _, n := range s.Nodes(tx) {
 		group := s.VPC.ClusterSecurityGroupID(n.ClusterID)
 		all = append(all, networkInterface{
-			InterfaceID: n.InterfaceID, SubnetID: n.SubnetID, VPCID: s.VPC.ID(), Zone: n.Zone, ZoneID: n.ZoneID, OwnerID: s.VPC.AccountID, Status: "in-use",
+			InterfaceID: n.InterfaceID, SubnetID: n.SubnetID, VPCID: s.VPC.ID(), Zone: n.Zone, ZoneID: n.ZoneID,
+			OwnerID: s.VPC.AccountID, Status: "in-use",
 			MAC: macAddress(n.ClusterID, n.ID), Address: n.Address, DNSName: n.DNSName, SourceDestCheck: true, Type: "interface",
-			Groups: list[groupName]{{group, names[group]}}, Addresses: list[address]{{Address: n.Address, DNSName: n.DNSName, Primary: true}},
-			Attachment: interfaceAttachment{AttachmentID: id("eni-attach", n.ID), InstanceID: n.ID, InstanceOwnerID: s.VPC.AccountID, Status: "attached", AttachTime: timestamp(n.Launched),
+			Groups: list[groupName]{{group, names[group]}}, Addresses: list[address]{{Address: n.Address, DNSName: n.DNSName,
+				Primary: true}},
+			Attachment: interfaceAttachment{AttachmentID: id("eni-attach", n.ID), InstanceID: n.ID,
+				InstanceOwnerID: s.VPC.AccountID, Status: "attached", AttachTime: timestamp(n.Launched),
 				DeleteOnTermination: true},
 		})
 	}

@@ -40,7 +40,8 @@ func parseModel() (m model, err error) {
 	return m, json.Unmarshal(text, &m)
 }
 
-// parameters are the names of an operation's parameters with their types, to some depth: the first element stands for a list.
+// parameters are the names of an operation's parameters with their types, to some depth: the first element stands for a
+// list.
 func (m model) parameters(operation string) map[string]string {
 	all := map[string]string{}
 	var add func(path, structure string, depth int)
@@ -82,12 +83,13 @@ func TestTheModelIsOfTheOperationsThatThereAre(t *testing.T) {
 	m := readModel(t)
 	got, want := slices.Sorted(maps.Keys(m.Operations)), slices.Sorted(maps.Keys((&Service{}).actions()))
 	if !slices.Equal(got, want) {
-		t.Errorf("testdata/model.json is stale: run 'EC2_MODEL=.../botocore/data/ec2/2016-11-15/service-2.json.gz go generate ./awsapi/ec2'")
+		t.Errorf("testdata/model.json is stale: run 'EC2_MODEL=.../botocore/data/ec2/2016-11-15/service-2.json.gz go " +
+			"generate ./awsapi/ec2'")
 	}
 }
 
-// TestZeroOfEveryParameterIsAValue sends false and 0 for each boolean and number that an operation has: what comes of it may be another
-// error, but not that the parameter is missing.
+// TestZeroOfEveryParameterIsAValue sends false and 0 for each boolean and number that an operation has: what comes of
+// it may be another error, but not that the parameter is missing.
 func TestZeroOfEveryParameterIsAValue(t *testing.T) {
 	m, s, tried := readModel(t), newService(), 0
 	for operation := range m.Operations {
@@ -129,7 +131,8 @@ func TestAttributesAreSwitchedOff(t *testing.T) {
 	}
 }
 
-// TestEveryDocumentedFilterIsKnown asks each operation with each of its filters: it is answered, or said not to be there yet.
+// TestEveryDocumentedFilterIsKnown asks each operation with each of its filters: it is answered, or said not to be
+// there yet.
 func TestEveryDocumentedFilterIsKnown(t *testing.T) {
 	m, s := readModel(t), newServiceWithNodes(t)
 	documented, later := 0, 0
@@ -175,7 +178,8 @@ func TestFiltersFindWhatTheyShow(t *testing.T) {
 		{"DescribeSecurityGroups", "egress.ip-permission.cidr", "0.0.0.0/0", "groupId"},
 		{"DescribeSecurityGroups", "ip-permission.protocol", "-1", "groupId"},
 		{"DescribeRouteTables", "route.origin", "CreateRouteTable", "routeTableId"},
-		{"DescribeRouteTables", "association.route-table-association-id", id("rtbassoc", id("rtb", s.VPC.ID()), ""), "routeTableId"},
+		{"DescribeRouteTables", "association.route-table-association-id", id("rtbassoc", id("rtb", s.VPC.ID()), ""),
+			"routeTableId"},
 		{"DescribeNetworkAcls", "entry.rule-number", "32767", "networkAclId"},
 		{"DescribeNetworkAcls", "association.subnet-id", s.VPC.SubnetIDs()[0], "networkAclId"},
 		{"DescribeInstances", "network-interface.attachment.instance-owner-id", "111122223333", "instanceId"},
@@ -188,12 +192,14 @@ func TestFiltersFindWhatTheyShow(t *testing.T) {
 		{"DescribeAddresses", "network-interface-owner-id", "111122223333", "allocationId"},
 		{"DescribeVolumes", "attachment.delete-on-termination", "true", "volumeId"},
 		{"DescribeInstanceTypes", "network-info.ipv6-supported", "true", "instanceType"},
-		{"DescribeInstanceTypes", "vcpu-info.valid-threads-per-core", "2", "instanceType"}, {"DescribeInstances", "boot-mode", "uefi-preferred", "instanceId"},
+		{"DescribeInstanceTypes", "vcpu-info.valid-threads-per-core", "2", "instanceType"},
+		{"DescribeInstances", "boot-mode", "uefi-preferred", "instanceId"},
 		{"DescribeInstances", "metadata-options.http-protocol-ipv4", "enabled", "instanceId"},
 		{"DescribeInstances", "network-interface.requester-managed", "false", "instanceId"},
 	} {
 		element(t, must(t, s, tt.operation, "Filter.1.Name="+tt.filter, "Filter.1.Value.1="+tt.value), tt.id)
-		if body := must(t, s, tt.operation, "Filter.1.Name="+tt.filter, "Filter.1.Value.1=no"+tt.value); strings.Contains(body,
+		if body := must(t, s, tt.operation, "Filter.1.Name="+tt.filter,
+			"Filter.1.Value.1=no"+tt.value); strings.Contains(body,
 			"<"+tt.id+">") {
 			t.Errorf("%s %s: no%s was found", tt.operation, tt.filter, tt.value)
 		}

@@ -103,7 +103,8 @@ func (s *Service) describeAnew(call *operation.Call, in *describeAnewInput, egre
 		return nil, err
 	}
 	if (len(named) == 0) == (len(in.Descriptions) == 0) {
-		return nil, refuse("MissingParameter", "Either 'ipPermissions' or 'securityGroupRuleDescriptions' should be provided.")
+		return nil, refuse("MissingParameter", "Either 'ipPermissions' or 'securityGroupRuleDescriptions' should "+
+			"be provided.")
 	}
 	for _, d := range in.Descriptions {
 		if err := checkRuleDescription(d.Description); err != nil {
@@ -119,7 +120,8 @@ func (s *Service) describeAnew(call *operation.Call, in *describeAnewInput, egre
 		for _, r := range named {
 			at := slices.IndexFunc(g.Rules, r.same)
 			if at < 0 {
-				return refuse("InvalidPermission.NotFound", "The specified rule does not exist in this security group: %s", r.words())
+				return refuse("InvalidPermission.NotFound", "The specified rule does not exist in this security group: %s",
+					r.words())
 			}
 			g.Rules[at].Description = r.Description
 		}

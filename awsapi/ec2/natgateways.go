@@ -9,7 +9,8 @@ import (
 	"tripod/state"
 )
 
-// natGateway is a NAT gateway as stored and as EC2 shows it. It is recorded only: containers reach the machine's network without one.
+// natGateway is a NAT gateway as stored and as EC2 shows it. It is recorded only: containers reach the machine's
+// network without one.
 type natGateway struct {
 	GatewayID    string           `xml:"natGatewayId"`
 	SubnetID     string           `xml:"subnetId"`
@@ -35,7 +36,8 @@ type natAddress struct {
 }
 
 var natGateways = &kind[natGateway]{
-	table: state.NewTable[entry[natGateway]]("ec2-nat-gateway"), prefix: "nat", noun: "NAT gateway", code: "InvalidNatGatewayID", missing: "NatGatewayNotFound",
+	table: state.NewTable[entry[natGateway]]("ec2-nat-gateway"), prefix: "nat", noun: "NAT gateway",
+	code: "InvalidNatGatewayID", missing: "NatGatewayNotFound",
 	misnamed: "NatGatewayMalformed", absent: "The Nat Gateway %s was not found",
 	id:       func(v natGateway) string { return v.GatewayID },
 	computed: func(s *Service, _ *state.Txn) []natGateway { return []natGateway{s.defaultNATGateway()} },
@@ -53,10 +55,12 @@ func (s *Service) defaultNATGatewayID() string { return id("nat", s.VPC.ID()) }
 // newNATGateway is one in a subnet, public with an address and private without.
 func newNATGateway(gatewayID string, home subnet, ip *elasticIP, created time.Time) natGateway {
 	private := natAddress{PrivateIP: natHost(home), Primary: true, Status: "succeeded"}
-	g := natGateway{GatewayID: gatewayID, SubnetID: home.SubnetID, VPCID: home.VPCID, State: "available", Created: timestamp(created), Connectivity: "private"}
+	g := natGateway{GatewayID: gatewayID, SubnetID: home.SubnetID, VPCID: home.VPCID, State: "available",
+		Created: timestamp(created), Connectivity: "private"}
 	if ip != nil {
 		g.Connectivity = "public"
-		private.AllocationID, private.PublicIP, private.AssociationID = ip.AllocationID, ip.PublicIP, id("eipassoc", gatewayID)
+		private.AllocationID, private.PublicIP, private.AssociationID = ip.AllocationID, ip.PublicIP,
+			id("eipassoc", gatewayID)
 	}
 	g.Addresses = list[natAddress]{private}
 	return g
@@ -93,7 +97,8 @@ type describeNATGatewaysOutput struct {
 	NextToken string           `xml:"nextToken,omitempty"`
 }
 
-func (s *Service) describeNATGateways(call *operation.Call, in *describeNATGatewaysInput) (*describeNATGatewaysOutput, error) {
+func (s *Service) describeNATGateways(call *operation.Call, in *describeNATGatewaysInput) (*describeNATGatewaysOutput,
+	error) {
 	found, next, err := describe(s, call, natGateways, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
 		func(tx *state.Txn, v *natGateway) { *v = s.shownNATGateway(tx, *v) })
 	return &describeNATGatewaysOutput{found, next}, err
@@ -119,7 +124,8 @@ func (s *Service) createNATGateway(call *operation.Call, in *createNATGatewayInp
 	case in.Connectivity == "private" && in.AllocationID != "":
 		return nil, refuse("InvalidParameterCombination", "A private NAT gateway has no AllocationId.")
 	case in.Connectivity != "private" && in.AllocationID == "":
-		return nil, refuse("MissingParameter", "The request must contain the parameter AllocationId: a public NAT gateway needs an Elastic IP address.")
+		return nil, refuse("MissingParameter", "The request must contain the parameter AllocationId: a public NAT "+
+			"gateway needs an Elastic IP address.")
 	case len(in.Token) > 64:
 		return nil, refuse("InvalidParameterValue", "ClientToken must be at most 64 characters.")
 	}
@@ -143,7 +149,8 @@ func (s *Service) createNATGateway(call *operation.Call, in *createNATGatewayInp
 		case err != nil:
 			return err
 		case home.IPv6Native:
-			return refuse("InvalidParameterValue", "The subnet %s is IPv6-only: a NAT gateway needs an IPv4 address.", home.SubnetID)
+			return refuse("InvalidParameterValue", "The subnet %s is IPv6-only: a NAT gateway needs an IPv4 address.",
+				home.SubnetID)
 		}
 		var ip *elasticIP
 		if in.AllocationID != "" {

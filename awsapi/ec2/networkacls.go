@@ -7,8 +7,8 @@ import (
 	"tripod/state"
 )
 
-// networkACL is a network ACL as stored and as EC2 shows it. It is recorded only: no packet is filtered. Each VPC begins with one that lets
-// everything through.
+// networkACL is a network ACL as stored and as EC2 shows it. It is recorded only: no packet is filtered. Each VPC
+// begins with one that lets everything through.
 type networkACL struct {
 	ACLID        string               `xml:"networkAclId"`
 	VPCID        string               `xml:"vpcId"`
@@ -48,11 +48,13 @@ type aclAssociation struct {
 	SubnetID      string `xml:"subnetId"`
 }
 
-// lastEntry is the number of the entry at the end of every ACL, that refuses the rest: the API's number for what consoles show as *.
+// lastEntry is the number of the entry at the end of every ACL, that refuses the rest: the API's number for what
+// consoles show as *.
 const lastEntry = 32767
 
 var networkACLs = &kind[networkACL]{
-	table: state.NewTable[entry[networkACL]]("ec2-network-acl"), prefix: "acl", noun: "networkAcl ID", code: "InvalidNetworkAclID",
+	table: state.NewTable[entry[networkACL]]("ec2-network-acl"), prefix: "acl", noun: "networkAcl ID",
+	code:     "InvalidNetworkAclID",
 	misnamed: "InvalidNetworkAclId.Malformed",
 	id:       func(v networkACL) string { return v.ACLID },
 	computed: func(s *Service, tx *state.Txn) []networkACL { return s.defaultACLs(tx) },
@@ -66,7 +68,8 @@ func (s *Service) defaultACLs(tx *state.Txn) []networkACL {
 	for _, v := range vpcs.all(s, tx) {
 		acl := networkACL{ACLID: defaultACLID(v.VPCID), VPCID: v.VPCID, OwnerID: v.OwnerID, Default: true}
 		for _, egress := range []bool{false, true} {
-			acl.Entries = append(acl.Entries, aclEntry{Number: 100, Protocol: "-1", Action: "allow", Egress: egress, CIDRBlock: anywhere},
+			acl.Entries = append(acl.Entries,
+				aclEntry{Number: 100, Protocol: "-1", Action: "allow", Egress: egress, CIDRBlock: anywhere},
 				lastACLEntry(egress))
 		}
 		all = append(all, acl)
@@ -193,7 +196,8 @@ type replaceACLAssociationOutput struct {
 }
 
 // replaceACLAssociation gives the subnet of an association another ACL; the association gets a new id.
-func (s *Service) replaceACLAssociation(call *operation.Call, in *replaceACLAssociationInput) (*replaceACLAssociationOutput, error) {
+func (s *Service) replaceACLAssociation(call *operation.Call,
+	in *replaceACLAssociationInput) (*replaceACLAssociationOutput, error) {
 	newAssociation := newID("aclassoc")
 	return change(s, call, &replaceACLAssociationOutput{newAssociation}, func(tx *state.Txn) error {
 		acl, err := networkACLs.get(s, tx, in.ACLID)
@@ -206,7 +210,8 @@ func (s *Service) replaceACLAssociation(call *operation.Call, in *replaceACLAsso
 		case at < 0:
 			return refuse("InvalidAssociationID.NotFound", "The association ID '%s' does not exist", clip(in.AssociationID))
 		case all[at].VPCID != acl.VPCID:
-			return refuse("InvalidParameterValue", "Network ACL %s and subnet %s belong to different networks", acl.ACLID, all[at].SubnetID)
+			return refuse("InvalidParameterValue", "Network ACL %s and subnet %s belong to different networks", acl.ACLID,
+				all[at].SubnetID)
 		}
 		aclAssociations.Put(tx, all[at].SubnetID, aclAssociation{newAssociation, acl.ACLID, all[at].SubnetID})
 		return nil

@@ -17,8 +17,8 @@ type Template struct {
 	Profile, Subnets bool
 }
 
-// FindTemplate is the launch template with that id or name, in that version: a number, $Latest, or $Default, which is also meant by none.
-// The error is in EC2's words.
+// FindTemplate is the launch template with that id or name, in that version: a number, $Latest, or $Default, which is
+// also meant by none. The error is in EC2's words.
 func (s *Service) FindTemplate(tx *state.Txn, templateID, name, version string) (Template, error) {
 	t, err := s.template(tx, templateID, name)
 	if err != nil {
@@ -43,8 +43,8 @@ func (s *Service) FindTemplate(tx *state.Txn, templateID, name, version string) 
 // sshPort is where node groups with an SSH key let people in.
 const sshPort = 22
 
-// OpenSSH makes the security group by which EKS lets people reach a node group's nodes by SSH: those of the groups, or everybody where
-// there are none. The subnet is one of the node group's. The error is in EC2's words.
+// OpenSSH makes the security group by which EKS lets people reach a node group's nodes by SSH: those of the groups, or
+// everybody where there are none. The subnet is one of the node group's. The error is in EC2's words.
 func (s *Service) OpenSSH(tx *state.Txn, name, subnetID string, sources []string) (groupID string, err error) {
 	home, err := subnets.get(s, tx, subnetID)
 	if err != nil {

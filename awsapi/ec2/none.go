@@ -15,7 +15,8 @@ func none(prefix, noun, code string) *kind[string] {
 
 var (
 	noImages    = none("ami", "image id", "InvalidAMIID")
-	noSnapshots = &kind[string]{prefix: "snap", noun: "snapshot", code: "InvalidSnapshot", misnamed: "InvalidSnapshotID.Malformed", id: noImages.id}
+	noSnapshots = &kind[string]{prefix: "snap", noun: "snapshot", code: "InvalidSnapshot",
+		misnamed: "InvalidSnapshotID.Malformed", id: noImages.id}
 )
 
 // found looks for ids of a kind that there is none of: it refuses them.
@@ -37,7 +38,8 @@ type describeSnapshotsOutput struct {
 	Snapshots list[struct{}] `xml:"snapshotSet"`
 }
 
-func (s *Service) describeSnapshots(call *operation.Call, in *describeSnapshotsInput) (*describeSnapshotsOutput, error) {
+func (s *Service) describeSnapshots(call *operation.Call, in *describeSnapshotsInput) (*describeSnapshotsOutput,
+	error) {
 	return &describeSnapshotsOutput{}, s.found(call, noSnapshots, in.IDs, page{in.Filters, in.MaxResults, in.NextToken})
 }
 
@@ -78,9 +80,11 @@ type describeAccountAttributesOutput struct {
 }
 
 // describeAccountAttributes gives the quotas that Tripod has; that of instances is AWS's default.
-func (s *Service) describeAccountAttributes(_ *operation.Call, in *describeAccountAttributesInput) (*describeAccountAttributesOutput, error) {
+func (s *Service) describeAccountAttributes(_ *operation.Call,
+	in *describeAccountAttributesInput) (*describeAccountAttributesOutput, error) {
 	values := [][2]string{
-		{"supported-platforms", "VPC"}, {"default-vpc", s.VPC.ID()}, {"max-instances", "20"}, {"vpc-max-security-groups-per-interface", "5"},
+		{"supported-platforms", "VPC"}, {"default-vpc", s.VPC.ID()}, {"max-instances", "20"},
+		{"vpc-max-security-groups-per-interface", "5"},
 		{"max-elastic-ips", fmt.Sprint(maxAddresses)}, {"vpc-max-elastic-ips", fmt.Sprint(maxAddresses)},
 	}
 	for _, name := range in.Names {

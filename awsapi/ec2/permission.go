@@ -13,10 +13,16 @@ import (
 	"tripod/state"
 )
 
-// made are the types of what operations make. Who makes one needs the permission on all of the type, TYPE/*, beside that on what the call names.
+// made are the types of what operations make. Who makes one needs the permission on all of the type, TYPE/*, beside
+// that on what the call names.
 var made = map[string]string{
-	"CreateVpc": "vpc", "CreateSubnet": "subnet", "CreateSecurityGroup": "security-group", "CreateRouteTable": "route-table",
-	"CreateInternetGateway": "internet-gateway", "CreateNatGateway": "natgateway", "AllocateAddress": "elastic-ip", "CreateNetworkAcl": "network-acl", "CreateDhcpOptions": "dhcp-options", "CreateEgressOnlyInternetGateway": "egress-only-internet-gateway", "CreateFlowLogs": "vpc-flow-log", "CreateVpcEndpoint": "vpc-endpoint", "CreateKeyPair": "key-pair", "ImportKeyPair": "key-pair", "CreateLaunchTemplate": "launch-template",
+	"CreateVpc": "vpc", "CreateSubnet": "subnet", "CreateSecurityGroup": "security-group",
+	"CreateRouteTable":      "route-table",
+	"CreateInternetGateway": "internet-gateway", "CreateNatGateway": "natgateway", "AllocateAddress": "elastic-ip",
+	"CreateNetworkAcl": "network-acl", "CreateDhcpOptions": "dhcp-options",
+	"CreateEgressOnlyInternetGateway": "egress-only-internet-gateway", "CreateFlowLogs": "vpc-flow-log",
+	"CreateVpcEndpoint": "vpc-endpoint", "CreateKeyPair": "key-pair", "ImportKeyPair": "key-pair",
+	"CreateLaunchTemplate": "launch-template",
 }
 
 var (
@@ -35,7 +41,8 @@ type subject struct {
 	new  bool
 }
 
-// permit refuses a call where the caller may not do it to each resource that it names, and to what it makes, with its tags.
+// permit refuses a call where the caller may not do it to each resource that it names, and to what it makes, with its
+// tags.
 func (s *Service) permit(call *operation.Call) error {
 	call.Keys = call.Keys.With(iam.Keys{"ec2:region": {s.VPC.Region}})
 	subjects := []subject{{arn: "*"}}
@@ -60,7 +67,8 @@ func (s *Service) permit(call *operation.Call) error {
 		if !taggedType.MatchString(name) {
 			continue
 		}
-		if err := call.Authorize(wire.EC2Query, "ec2:CreateTags", s.arn(values[0], "*"), iam.Keys{"ec2:createaction": {call.Operation}}); err != nil {
+		if err := call.Authorize(wire.EC2Query, "ec2:CreateTags", s.arn(values[0], "*"),
+			iam.Keys{"ec2:createaction": {call.Operation}}); err != nil {
 			return s.encode(call, err)
 		}
 	}
@@ -83,7 +91,9 @@ func (s *Service) subjects(call *operation.Call) ([]subject, error) {
 			for _, t := range s.tagsOf(tx, id) {
 				own[t.Key] = t.Value
 			}
-			subjects = append(subjects, subject{arn: s.arn(types[id], id), keys: iam.TagKeys("aws:ResourceTag", own).With(iam.TagKeys("ec2:ResourceTag", own))})
+			subjects = append(subjects,
+				subject{arn: s.arn(types[id], id), keys: iam.TagKeys("aws:ResourceTag",
+					own).With(iam.TagKeys("ec2:ResourceTag", own))})
 		}
 		return nil
 	})
@@ -93,8 +103,8 @@ func (s *Service) subjects(call *operation.Call) ([]subject, error) {
 	return subjects, err
 }
 
-// named are the ids that a call's parameters give, and those of what they give in other ways: the launch template of a name, the address of
-// a public IP address, and what an association is of.
+// named are the ids that a call's parameters give, and those of what they give in other ways: the launch template of a
+// name, the address of a public IP address, and what an association is of.
 func (s *Service) named(tx *state.Txn, call *operation.Call) []string {
 	var ids []string
 	for name, values := range call.Params {
@@ -123,7 +133,8 @@ func (s *Service) named(tx *state.Txn, call *operation.Call) []string {
 	return slices.Compact(ids)
 }
 
-// associated are the ids of the resources that an association is of: who ends it, or has it moved, needs the permission on each.
+// associated are the ids of the resources that an association is of: who ends it, or has it moved, needs the permission
+// on each.
 func (s *Service) associated(tx *state.Txn, associationID string) []string {
 	kind, _, _ := strings.Cut(associationID, "-0")
 	switch kind {
@@ -160,8 +171,8 @@ func (s *Service) associated(tx *state.Txn, associationID string) []string {
 	return nil
 }
 
-// encode adds to the refusal of a call that changes something why it was refused, for sts decode-authorization-message. A region that cannot
-// make the key for it just now refuses without.
+// encode adds to the refusal of a call that changes something why it was refused, for sts decode-authorization-message.
+// A region that cannot make the key for it just now refuses without.
 func (s *Service) encode(call *operation.Call, refused error) error {
 	var denied *operation.Denied
 	if !errors.As(refused, &denied) || strings.HasPrefix(call.Operation, "Describe") {

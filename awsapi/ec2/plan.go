@@ -61,7 +61,8 @@ func (s *Service) CheckNetwork(tx *state.Txn, subnetIDs, securityGroupIDs []stri
 		case slices.Contains(subnetIDs[:i], subnetID):
 			return NetworkPlan{}, inWords("The subnet ID '%s' is given twice", subnetID)
 		case plan.VPCID != "" && plan.VPCID != v.VPCID:
-			return NetworkPlan{}, inWords("Subnets specified must belong to the same VPC: %s is in %s, not in %s", subnetID, v.VPCID, plan.VPCID)
+			return NetworkPlan{}, inWords("Subnets specified must belong to the same VPC: %s is in %s, not in %s", subnetID,
+				v.VPCID, plan.VPCID)
 		}
 		plan.VPCID, zones[v.Zone] = v.VPCID, true
 	}
@@ -74,7 +75,8 @@ func (s *Service) CheckNetwork(tx *state.Txn, subnetIDs, securityGroupIDs []stri
 		case err != nil:
 			return NetworkPlan{}, inWords("The security group ID '%s' does not exist", clip(groupID))
 		case group.VPCID != plan.VPCID:
-			return NetworkPlan{}, inWords("Security group %s is in VPC %s, not in the subnets' VPC %s", groupID, group.VPCID, plan.VPCID)
+			return NetworkPlan{}, inWords("Security group %s is in VPC %s, not in the subnets' VPC %s", groupID, group.VPCID,
+				plan.VPCID)
 		}
 	}
 	v, err := vpcs.get(s, tx, plan.VPCID)
@@ -94,7 +96,8 @@ func (s *Service) VPCOf(tx *state.Txn, subnetID string) (string, error) {
 	return v.VPCID, err
 }
 
-// IsPrivate says whether a subnet has no route to an internet gateway, as Fargate profiles need it. The error says that there is no such subnet.
+// IsPrivate says whether a subnet has no route to an internet gateway, as Fargate profiles need it. The error says that
+// there is no such subnet.
 func (s *Service) IsPrivate(tx *state.Txn, subnetID string) (bool, error) {
 	v, err := subnets.get(s, tx, subnetID)
 	if err != nil {

@@ -12,7 +12,8 @@ import (
 //go:embed regions.txt
 var regionTable string
 
-// regionItem is a region as EC2 shows it. AWS's other regions are named, as tools look for them; of theirs only Tripod's is served.
+// regionItem is a region as EC2 shows it. AWS's other regions are named, as tools look for them; of theirs only
+// Tripod's is served.
 type regionItem struct {
 	OptInStatus string `xml:"optInStatus"`
 	Name        string `xml:"regionName"`
@@ -51,7 +52,8 @@ func (s *Service) regions() []regionItem {
 	at := slices.IndexFunc(all, func(r regionItem) bool { return r.Name == s.VPC.Region })
 	switch {
 	case at < 0:
-		all = append(all, regionItem{OptInStatus: optInNotRequired, Name: s.VPC.Region, Endpoint: "ec2." + s.VPC.Region + ".amazonaws.com"})
+		all = append(all, regionItem{OptInStatus: optInNotRequired, Name: s.VPC.Region,
+			Endpoint: "ec2." + s.VPC.Region + ".amazonaws.com"})
 	case all[at].OptInStatus == notOptedIn:
 		all[at].OptInStatus = optedIn
 	}

@@ -21,12 +21,14 @@ type destination struct {
 // canonical is the destination with host bits cut off. Exactly one block must be given.
 func (d destination) canonical() (destination, error) {
 	if (d.CIDRBlock == "") == (d.CIDRBlock6 == "") {
-		return d, refuse("MissingParameter", "The request must contain exactly one of destinationCidrBlock, destinationIpv6CidrBlock")
+		return d, refuse("MissingParameter", "The request must contain exactly one of destinationCidrBlock, "+
+			"destinationIpv6CidrBlock")
 	}
 	parse := func(text, parameter string, family func(netip.Addr) bool) (string, error) {
 		block, err := netip.ParsePrefix(text)
 		if text != "" && (err != nil || !family(block.Addr())) {
-			return "", refuse("InvalidParameterValue", "Value (%s) for parameter %s is invalid. This is not a valid CIDR block.", clip(text), parameter)
+			return "", refuse("InvalidParameterValue", "Value (%s) for parameter %s is invalid. This is not a valid "+
+				"CIDR block.", clip(text), parameter)
 		}
 		if text == "" {
 			return "", nil
@@ -62,7 +64,8 @@ func (s *Service) newRoute(tx *state.Txn, t routeTable, in *routeInput) (route, 
 	if err != nil {
 		return route{}, err
 	}
-	r := route{Destination: d.CIDRBlock, Destination6: d.CIDRBlock6, GatewayID: in.GatewayID, NATGatewayID: in.NATGatewayID, EgressOnlyID: in.EgressOnlyID,
+	r := route{Destination: d.CIDRBlock, Destination6: d.CIDRBlock6, GatewayID: in.GatewayID,
+		NATGatewayID: in.NATGatewayID, EgressOnlyID: in.EgressOnlyID,
 		InterfaceID: in.InterfaceID, InstanceID: in.InstanceID, Origin: "CreateRoute", State: "active"}
 	given := 0
 	for _, target := range []string{in.GatewayID, in.NATGatewayID, in.EgressOnlyID, in.InterfaceID, in.InstanceID} {
@@ -71,12 +74,14 @@ func (s *Service) newRoute(tx *state.Txn, t routeTable, in *routeInput) (route, 
 		}
 	}
 	if given != 1 {
-		return r, refuse("InvalidParameterCombination", "A route has one target: GatewayId, NatGatewayId, EgressOnlyInternetGatewayId, NetworkInterfaceId or InstanceId.")
+		return r, refuse("InvalidParameterCombination", "A route has one target: GatewayId, NatGatewayId, "+
+			"EgressOnlyInternetGatewayId, NetworkInterfaceId or InstanceId.")
 	}
 	vpcID, err := s.target(tx, &r)
 	if err == nil && vpcID != t.VPCID {
 		target := cmp.Or(in.GatewayID, in.NATGatewayID, in.EgressOnlyID, in.InterfaceID, in.InstanceID)
-		err = refuse("InvalidParameterValue", "route table %s and network gateway %s belong to different networks", t.RouteTableID, target)
+		err = refuse("InvalidParameterValue", "route table %s and network gateway %s belong to different networks",
+			t.RouteTableID, target)
 	}
 	return r, err
 }
@@ -140,10 +145,12 @@ func (s *Service) withLocalRoutes(tx *state.Txn, t routeTable) routeTable {
 
 func localRoutes(v vpcRecord) (routes list[route]) {
 	for _, a := range v.CIDRs {
-		routes = append(routes, route{Destination: a.CIDRBlock, GatewayID: localRoute, Origin: "CreateRouteTable", State: "active"})
+		routes = append(routes, route{Destination: a.CIDRBlock, GatewayID: localRoute, Origin: "CreateRouteTable",
+			State: "active"})
 	}
 	for _, a := range v.CIDRs6 {
-		routes = append(routes, route{Destination6: a.CIDRBlock, GatewayID: localRoute, Origin: "CreateRouteTable", State: "active"})
+		routes = append(routes, route{Destination6: a.CIDRBlock, GatewayID: localRoute, Origin: "CreateRouteTable",
+			State: "active"})
 	}
 	return routes
 }

@@ -48,7 +48,8 @@ type routeAssociation struct {
 }
 
 var routeTables = &kind[routeTable]{
-	table: state.NewTable[entry[routeTable]]("ec2-route-table"), prefix: "rtb", noun: "routeTable ID", code: "InvalidRouteTableID",
+	table: state.NewTable[entry[routeTable]]("ec2-route-table"), prefix: "rtb", noun: "routeTable ID",
+	code:     "InvalidRouteTableID",
 	misnamed: "InvalidRouteTableId.Malformed",
 	id:       func(v routeTable) string { return v.RouteTableID },
 	computed: func(s *Service, tx *state.Txn) []routeTable { return s.computedRouteTables(tx) },
@@ -77,10 +78,12 @@ func (s *Service) computedRouteTables(tx *state.Txn) []routeTable {
 			all = append(all, main)
 			continue
 		}
-		main.Routes = append(main.Routes, route{Destination: "0.0.0.0/0", NATGatewayID: s.defaultNATGatewayID(), Origin: "CreateRoute", State: "active"})
+		main.Routes = append(main.Routes,
+			route{Destination: "0.0.0.0/0", NATGatewayID: s.defaultNATGatewayID(), Origin: "CreateRoute", State: "active"})
 		all = append(all, main)
 		public := s.newRouteTable(id("rtb", v.VPCID, "public"), v)
-		public.Routes = append(public.Routes, route{Destination: "0.0.0.0/0", GatewayID: id("igw", v.VPCID), Origin: "CreateRoute", State: "active"})
+		public.Routes = append(public.Routes,
+			route{Destination: "0.0.0.0/0", GatewayID: id("igw", v.VPCID), Origin: "CreateRoute", State: "active"})
 		for _, subnetID := range s.VPC.PublicSubnetIDs() {
 			public.Associations = append(public.Associations, associate(public.RouteTableID, subnetID))
 		}
@@ -96,12 +99,14 @@ func (s *Service) newRouteTable(tableID string, v vpcRecord) routeTable {
 
 // associate is the association of a table with a subnet, or as its VPC's main table.
 func associate(tableID, subnetID string) routeAssociation {
-	return routeAssociation{AssociationID: id("rtbassoc", tableID, subnetID), RouteTableID: tableID, SubnetID: subnetID, Main: subnetID == "", State: "associated"}
+	return routeAssociation{AssociationID: id("rtbassoc", tableID, subnetID), RouteTableID: tableID, SubnetID: subnetID,
+		Main: subnetID == "", State: "associated"}
 }
 
 // associateGateway is the association of a table with an internet gateway.
 func associateGateway(tableID, gatewayID string) routeAssociation {
-	return routeAssociation{AssociationID: id("rtbassoc", tableID, gatewayID), RouteTableID: tableID, GatewayID: gatewayID, State: "associated"}
+	return routeAssociation{AssociationID: id("rtbassoc", tableID, gatewayID), RouteTableID: tableID,
+		GatewayID: gatewayID, State: "associated"}
 }
 
 // routesOf is the table that a subnet uses: its own, or its VPC's main one.
@@ -123,7 +128,8 @@ func (s *Service) routesOf(tx *state.Txn, v subnet) routeTable {
 // dissociate takes a subnet or gateway from the table it has.
 func (s *Service) dissociate(tx *state.Txn, id string) {
 	for _, t := range routeTables.all(s, tx) {
-		kept := slices.DeleteFunc(slices.Clone(t.Associations), func(a routeAssociation) bool { return a.SubnetID == id || a.GatewayID == id })
+		kept := slices.DeleteFunc(slices.Clone(t.Associations),
+			func(a routeAssociation) bool { return a.SubnetID == id || a.GatewayID == id })
 		if len(kept) < len(t.Associations) {
 			t.Associations = kept
 			routeTables.put(s, tx, t)
@@ -143,10 +149,12 @@ type describeRouteTablesOutput struct {
 	NextToken string           `xml:"nextToken,omitempty"`
 }
 
-func (s *Service) describeRouteTables(call *operation.Call, in *describeRouteTablesInput) (*describeRouteTablesOutput, error) {
-	found, next, err := describe(s, call, routeTables, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(tx *state.Txn, v *routeTable) {
-		v.Tags = s.tagsOf(tx, v.RouteTableID)
-		s.shownRoutes(tx, v)
-	})
+func (s *Service) describeRouteTables(call *operation.Call, in *describeRouteTablesInput) (*describeRouteTablesOutput,
+	error) {
+	found, next, err := describe(s, call, routeTables, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
+		func(tx *state.Txn, v *routeTable) {
+			v.Tags = s.tagsOf(tx, v.RouteTableID)
+			s.shownRoutes(tx, v)
+		})
 	return &describeRouteTablesOutput{found, next}, err
 }

@@ -99,18 +99,22 @@ func (p permissionInput) ports(protocol string) (from, to int, err error) {
 			return 0, 0, refuse("InvalidParameterValue", "FromPort and ToPort must be given for %s.", protocol)
 		}
 		if *p.FromPort < 0 || *p.ToPort > 65535 || *p.FromPort > *p.ToPort {
-			return 0, 0, refuse("InvalidParameterValue", "Invalid ports %d to %d: they must be between 0 and 65535, the lower one first.", *p.FromPort, *p.ToPort)
+			return 0, 0, refuse("InvalidParameterValue", "Invalid ports %d to %d: they must be between 0 and 65535, the "+
+				"lower one first.", *p.FromPort, *p.ToPort)
 		}
 		return *p.FromPort, *p.ToPort, nil
 	case "icmp", "icmpv6":
 		from, to = portOr(p.FromPort, -1), portOr(p.ToPort, -1)
 		if min(from, to) < -1 || max(from, to) > 255 {
-			return 0, 0, refuse("InvalidParameterValue", "Invalid ICMP type %d or code %d: they must be between -1, which is all, and 255.", from, to)
+			return 0, 0, refuse("InvalidParameterValue", "Invalid ICMP type %d or code %d: they must be between -1, which "+
+				"is all, and 255.", from, to)
 		}
 		return from, to, nil
 	}
-	if number, err := strconv.Atoi(protocol); err != nil || number < -1 || number > 255 || strconv.Itoa(number) != protocol {
-		return 0, 0, refuse("InvalidParameterValue", "Invalid value '%s' for IP protocol: use tcp, udp, icmp, icmpv6, a number, or -1 for all.", clip(protocol))
+	if number, err := strconv.Atoi(protocol); err != nil || number < -1 || number > 255 ||
+		strconv.Itoa(number) != protocol {
+		return 0, 0, refuse("InvalidParameterValue", "Invalid value '%s' for IP protocol: use tcp, udp, icmp, icmpv6, a "+
+			"number, or -1 for all.", clip(protocol))
 	}
 	return -1, -1, nil // other protocols have no ports: EC2 ignores what is given
 }
@@ -133,7 +137,8 @@ func ruleBlock(text string, family func(netip.Addr) bool) (string, error) {
 
 func checkRuleDescription(text string) error {
 	if len(text) > 255 || strings.ContainsFunc(text, func(r rune) bool { return !allowedInDescription(r) }) {
-		return refuse("InvalidParameterValue", "Invalid rule description. Valid descriptions are strings less than 256 characters from the following set:  a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*")
+		return refuse("InvalidParameterValue", "Invalid rule description. Valid descriptions are strings less than 256 "+
+			"characters from the following set:  a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*")
 	}
 	return nil
 }
@@ -142,7 +147,8 @@ func isIPv4(a netip.Addr) bool { return a.Is4() }
 func isIPv6(a netip.Addr) bool { return a.Is6() && !a.Is4In6() }
 
 func allowedInDescription(r rune) bool {
-	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(". _-:/()#,@[]+=&;{}!$*", r)
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
+		strings.ContainsRune(". _-:/()#,@[]+=&;{}!$*", r)
 }
 
 // same says whether two rules let the same through: their descriptions do not matter.

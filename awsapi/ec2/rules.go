@@ -42,8 +42,8 @@ type ip6Range struct {
 	Description string `xml:"description,omitempty"`
 }
 
-// permissions are a group's rules of one direction, put together by protocol and ports in the order of their first rules. names are those
-// of groups by id.
+// permissions are a group's rules of one direction, put together by protocol and ports in the order of their first
+// rules. names are those of groups by id.
 func (s *Service) permissions(g securityGroup, egress bool, names map[string]string) []permission {
 	type key struct {
 		protocol string

@@ -24,7 +24,8 @@ type securityGroup struct {
 func (g securityGroup) isDefault() bool { return g.GroupName == "default" }
 
 var groups = &kind[securityGroup]{
-	table: state.NewTable[entry[securityGroup]]("ec2-security-group"), prefix: "sg", noun: "security group", code: "InvalidGroup",
+	table: state.NewTable[entry[securityGroup]]("ec2-security-group"), prefix: "sg", noun: "security group",
+	code:     "InvalidGroup",
 	misnamed: "InvalidGroupId.Malformed",
 	id:       func(v securityGroup) string { return v.GroupID },
 	computed: func(s *Service, tx *state.Txn) []securityGroup { return s.computedGroups(tx) },
@@ -37,8 +38,10 @@ func (s *Service) computedGroups(tx *state.Txn) []securityGroup {
 		all = append(all, s.openInside(id("sg", v.VPCID, "default"), "default", "default VPC security group", v.VPCID))
 	}
 	for _, c := range s.clusters(tx) {
-		all = append(all, s.openInside(s.VPC.ClusterSecurityGroupID(c.ID), "eks-cluster-sg-"+c.Name+"-"+strings.ToLower(c.ID)[:min(10, len(c.ID))],
-			"EKS created security group applied to ENI that is attached to EKS Control Plane master nodes, as well as any managed workloads.", c.VPCID))
+		all = append(all, s.openInside(s.VPC.ClusterSecurityGroupID(c.ID),
+			"eks-cluster-sg-"+c.Name+"-"+strings.ToLower(c.ID)[:min(10, len(c.ID))],
+			"EKS created security group applied to ENI that is attached to EKS Control Plane master nodes, as well as any "+
+				"managed workloads.", c.VPCID))
 	}
 	return all
 }
@@ -52,8 +55,10 @@ func (s *Service) openInside(groupID, name, description, vpcID string) securityG
 
 // newGroup is a group with the rule that each begins with: everything outwards.
 func (s *Service) newGroup(groupID, name, description, vpcID string) securityGroup {
-	return securityGroup{GroupID: groupID, ARN: s.arn("security-group", groupID), GroupName: name, Description: description, VPCID: vpcID, OwnerID: s.VPC.AccountID,
-		Rules: []rule{{ID: id("sgr", groupID, "out"), Egress: true, Protocol: "-1", FromPort: -1, ToPort: -1, CIDR: "0.0.0.0/0"}}}
+	return securityGroup{GroupID: groupID, ARN: s.arn("security-group", groupID), GroupName: name,
+		Description: description, VPCID: vpcID, OwnerID: s.VPC.AccountID,
+		Rules: []rule{{ID: id("sgr", groupID, "out"), Egress: true, Protocol: "-1", FromPort: -1, ToPort: -1,
+			CIDR: "0.0.0.0/0"}}}
 }
 
 type describeGroupsInput struct {
@@ -74,17 +79,19 @@ func (s *Service) describeGroups(call *operation.Call, in *describeGroupsInput) 
 		return nil, err
 	}
 	var names map[string]string
-	found, next, err := describe(s, call, groups, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(tx *state.Txn, g *securityGroup) {
-		if names == nil {
-			names = s.groupNames(tx)
-		}
-		g.Ingress, g.Egress = s.permissions(*g, false, names), s.permissions(*g, true, names)
-		g.Tags = s.tagsOf(tx, g.GroupID)
-	})
+	found, next, err := describe(s, call, groups, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
+		func(tx *state.Txn, g *securityGroup) {
+			if names == nil {
+				names = s.groupNames(tx)
+			}
+			g.Ingress, g.Egress = s.permissions(*g, false, names), s.permissions(*g, true, names)
+			g.Tags = s.tagsOf(tx, g.GroupID)
+		})
 	return &describeGroupsOutput{found, next}, err
 }
 
-// groupsNamed adds filters for the groups with these names, which are those of the default VPC, as in EC2. All must be there.
+// groupsNamed adds filters for the groups with these names, which are those of the default VPC, as in EC2. All must be
+// there.
 func (s *Service) groupsNamed(call *operation.Call, names []string, filters *[]filter) error {
 	if len(names) == 0 {
 		return nil
@@ -108,7 +115,8 @@ func (s *Service) groupsNamed(call *operation.Call, names []string, filters *[]f
 func (s *Service) group(tx *state.Txn, groupID, name string) (securityGroup, error) {
 	switch {
 	case groupID != "" && name != "":
-		return securityGroup{}, refuse("InvalidParameterCombination", "The parameters GroupName and GroupId may not be specified together")
+		return securityGroup{}, refuse("InvalidParameterCombination",
+			"The parameters GroupName and GroupId may not be specified together")
 	case groupID != "":
 		return groups.get(s, tx, groupID)
 	case name == "":
@@ -119,7 +127,8 @@ func (s *Service) group(tx *state.Txn, groupID, name string) (securityGroup, err
 			return g, nil
 		}
 	}
-	return securityGroup{}, refuse("InvalidGroup.NotFound", "The security group '%s' does not exist in default VPC '%s'", clip(name), s.VPC.ID())
+	return securityGroup{}, refuse("InvalidGroup.NotFound", "The security group '%s' does not exist in default VPC '%s'",
+		clip(name), s.VPC.ID())
 }
 
 // groupNames are the names of all groups by id.

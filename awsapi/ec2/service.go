@@ -29,7 +29,8 @@ type Service struct {
 	State state.Updater
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-	// Clusters says which network each cluster has; nil means that all of the region's are in the default VPC's private subnets.
+	// Clusters says which network each cluster has; nil means that all of the region's are in the default VPC's private
+	// subnets.
 	Clusters func(tx *state.Txn) []ClusterNetwork
 }
 

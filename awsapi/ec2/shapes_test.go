@@ -23,7 +23,8 @@ func unmodelled(operation, body string) (all []string, err error) {
 	}
 	if output := m.Operations[operation].Output; output != "" {
 		// requestId is the protocol's, and return is in answers of the API reference that the model has without.
-		answer.children = slices.DeleteFunc(answer.children, func(n *node) bool { return n.name == "requestId" || n.name == "return" })
+		answer.children = slices.DeleteFunc(answer.children,
+			func(n *node) bool { return n.name == "requestId" || n.name == "return" })
 		m.check(func(path string) { all = append(all, path) }, operation, output, answer)
 	}
 	return all, nil

@@ -29,21 +29,24 @@ func (l list[T]) MarshalXML(e *xml.Encoder, start xml.StartElement) error {
 	return e.EncodeToken(start.End())
 }
 
-// entry is a stored resource. Overrides says that it is one of those that come with the region, changed: when that is gone, so is this.
+// entry is a stored resource. Overrides says that it is one of those that come with the region, changed: when that is
+// gone, so is this.
 type entry[T any] struct {
 	Value     T    `json:"value"`
 	Overrides bool `json:"overrides,omitempty"`
 }
 
-// kind is one kind of resource: those that come with the region are computed, those that calls made or changed are stored.
+// kind is one kind of resource: those that come with the region are computed, those that calls made or changed are
+// stored.
 type kind[T any] struct {
-	table    state.Table[entry[T]] // the zero one where all are computed
-	prefix   string                // of ids: vpc
-	noun     string                // vpc ID, in messages
-	code     string                // InvalidVpcID: begins the codes .NotFound and .Malformed
-	missing  string                // the code of one that is not there, where it is another
-	misnamed string                // the code of an id that is none, where it is another: AWS writes some with Id and some with ID
-	absent   string                // the sentence about one that is not there, with %s for its id, where it is another
+	table   state.Table[entry[T]] // the zero one where all are computed
+	prefix  string                // of ids: vpc
+	noun    string                // vpc ID, in messages
+	code    string                // InvalidVpcID: begins the codes .NotFound and .Malformed
+	missing string                // the code of one that is not there, where it is another
+	// the code of an id that is none, where it is another: AWS writes some with Id and some with ID
+	misnamed string
+	absent   string // the sentence about one that is not there, with %s for its id, where it is another
 	computed func(s *Service, tx *state.Txn) []T
 	id       func(T) string
 }
@@ -115,7 +118,8 @@ func (k *kind[T]) put(s *Service, tx *state.Txn, value T) {
 // delete removes a resource and its tags; those that come with the region stay.
 func (k *kind[T]) delete(s *Service, tx *state.Txn, id string) error {
 	if k.isComputed(s, tx, id) {
-		return refuse("OperationNotPermitted", "%s comes with the region and cannot be deleted: Tripod's clusters live in it.", id)
+		return refuse("OperationNotPermitted", "%s comes with the region and cannot be deleted: Tripod's clusters "+
+			"live in it.", id)
 	}
 	k.table.Delete(tx, id)
 	tags.Delete(tx, id)

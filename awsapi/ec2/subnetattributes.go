@@ -22,7 +22,8 @@ func (s *Service) modifySubnetAttribute(call *operation.Call, in *modifySubnetAt
 		if err != nil {
 			return err
 		}
-		given := setGiven(toggle{in.MapPublicIP, &v.MapPublicIP}, toggle{in.AssignIPv6, &v.AssignIPv6}, toggle{in.DNS64, &v.DNS64},
+		given := setGiven(toggle{in.MapPublicIP, &v.MapPublicIP}, toggle{in.AssignIPv6, &v.AssignIPv6},
+			toggle{in.DNS64, &v.DNS64},
 			toggle{in.A, &v.Names.A}, toggle{in.AAAA, &v.Names.AAAA})
 		switch in.HostnameType {
 		case "":
@@ -31,15 +32,18 @@ func (s *Service) modifySubnetAttribute(call *operation.Call, in *modifySubnetAt
 			given++
 		default:
 			return refuse("InvalidParameterValue",
-				"Value (%s) for parameter PrivateDnsHostnameTypeOnLaunch is invalid. It must be ip-name or resource-name.", clip(in.HostnameType))
+				"Value (%s) for parameter PrivateDnsHostnameTypeOnLaunch is invalid. It must be ip-name or resource-name.",
+				clip(in.HostnameType))
 		}
 		switch {
 		case given != 1:
 			return refuse("InvalidParameterCombination", "Give exactly one attribute to modify.")
 		case v.IPv6Native && (v.MapPublicIP || v.Names.A || !v.AssignIPv6 || v.Names.HostnameType == ipNames):
 			return refuse("InvalidParameterValue", "Invalid value for the attribute: the subnet %s is IPv6-only.", v.SubnetID)
-		case len(v.CIDRs6) == 0 && (in.AssignIPv6 != nil && v.AssignIPv6 || in.DNS64 != nil && v.DNS64 || in.AAAA != nil && v.Names.AAAA):
-			return refuse("InvalidParameterValue", "Invalid value for the attribute: the subnet %s has no IPv6 CIDR block.", v.SubnetID)
+		case len(v.CIDRs6) == 0 &&
+			(in.AssignIPv6 != nil && v.AssignIPv6 || in.DNS64 != nil && v.DNS64 || in.AAAA != nil && v.Names.AAAA):
+			return refuse("InvalidParameterValue", "Invalid value for the attribute: the subnet %s has no IPv6 CIDR block.",
+				v.SubnetID)
 		}
 		subnets.put(s, tx, v)
 		return nil

@@ -74,8 +74,9 @@ func (s *Service) defaultSubnets() []subnet {
 
 func (s *Service) newSubnet(subnetID, vpcID, cidr string, zone int) subnet {
 	return subnet{
-		SubnetID: subnetID, ARN: s.arn("subnet", subnetID), State: "available", OwnerID: s.VPC.AccountID, VPCID: vpcID, CIDRBlock: cidr,
-		Zone: s.VPC.Zones[zone], ZoneID: s.VPC.ZoneIDs()[zone],
+		SubnetID: subnetID, ARN: s.arn("subnet", subnetID), State: "available", OwnerID: s.VPC.AccountID, VPCID: vpcID,
+		CIDRBlock: cidr,
+		Zone:      s.VPC.Zones[zone], ZoneID: s.VPC.ZoneIDs()[zone],
 	}
 }
 
@@ -102,7 +103,8 @@ type describeSubnetsOutput struct {
 }
 
 func (s *Service) describeSubnets(call *operation.Call, in *describeSubnetsInput) (*describeSubnetsOutput, error) {
-	found, next, err := describe(s, call, subnets, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(tx *state.Txn, v *subnet) { *v = s.shown(tx, *v) })
+	found, next, err := describe(s, call, subnets, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
+		func(tx *state.Txn, v *subnet) { *v = s.shown(tx, *v) })
 	return &describeSubnetsOutput{found, next}, err
 }
 
@@ -165,7 +167,8 @@ func (s *Service) createSubnet(call *operation.Call, in *createSubnetInput) (*cr
 func (in *createSubnetInput) blocks() (all []netip.Prefix, err error) {
 	switch {
 	case in.IPv6Native && in.CIDRBlock != "":
-		return nil, refuse("InvalidParameterCombination", "The parameter cidrBlock cannot be used with the parameter ipv6Native")
+		return nil, refuse("InvalidParameterCombination",
+			"The parameter cidrBlock cannot be used with the parameter ipv6Native")
 	case in.IPv6Native && in.CIDRBlock6 == "":
 		return nil, refuse("MissingParameter", "Either 'ipv6CidrBlock' or 'ipv6IpamPoolId' should be provided.")
 	case !in.IPv6Native && in.CIDRBlock == "":
@@ -196,10 +199,12 @@ func (s *Service) zoneOf(name, zoneID string) (int, error) {
 	byName, byID := slices.Index(s.VPC.Zones, name), slices.Index(s.VPC.ZoneIDs(), zoneID)
 	switch {
 	case name != "" && byName < 0 || zoneID != "" && byID < 0:
-		return 0, refuse("InvalidParameterValue", "Value (%s) for parameter availabilityZone is invalid. Subnets can currently only be created in the following availability zones: %s.",
+		return 0, refuse("InvalidParameterValue", "Value (%s) for parameter availabilityZone is invalid. Subnets can "+
+			"currently only be created in the following availability zones: %s.",
 			clip(name+zoneID), strings.Join(s.VPC.Zones, ", "))
 	case name != "" && zoneID != "" && byName != byID:
-		return 0, refuse("InvalidParameterCombination", "AvailabilityZone and AvailabilityZoneId are different zones: give one of them.")
+		return 0, refuse("InvalidParameterCombination", "AvailabilityZone and AvailabilityZoneId are different zones: "+
+			"give one of them.")
 	}
 	return max(byName, byID), nil
 }

@@ -69,7 +69,8 @@ func newTags(specifications []tagSpecification, resourceType string) ([]tag, err
 	var given []tag
 	for _, specification := range specifications {
 		if specification.ResourceType != resourceType {
-			return nil, refuse("InvalidParameterValue", "'%s' is not a valid taggable resource type for this operation: use %s.", clip(specification.ResourceType), resourceType)
+			return nil, refuse("InvalidParameterValue", "'%s' is not a valid taggable resource type for this "+
+				"operation: use %s.", clip(specification.ResourceType), resourceType)
 		}
 		given = append(given, specification.Tags...)
 	}
@@ -234,7 +235,8 @@ func (s *Service) describeTags(call *operation.Call, in *page) (*describeTagsOut
 	}
 	place := func(t tagDescription) string { return t.ResourceID + "/" + t.Key }
 	slices.SortFunc(all, func(a, b tagDescription) int { return cmp.Compare(place(a), place(b)) })
-	if all, err = matching(call.Operation, all, in.Filters, func(t tagDescription) []tag { return []tag{{t.Key, t.Value}} }); err != nil {
+	if all, err = matching(call.Operation, all, in.Filters,
+		func(t tagDescription) []tag { return []tag{{t.Key, t.Value}} }); err != nil {
 		return nil, err
 	}
 	out := &describeTagsOutput{}

@@ -5,7 +5,8 @@ import (
 	"reflect"
 )
 
-// templateData is what a launch template says of instances. It is recorded only: Tripod has no instances. What is not here is refused.
+// templateData is what a launch template says of instances. It is recorded only: Tripod has no instances. What is not
+// here is refused.
 type templateData struct {
 	ImageID        string             `ec2:"ImageId" xml:"imageId,omitempty"`
 	InstanceType   string             `ec2:"InstanceType" xml:"instanceType,omitempty"`

@@ -11,16 +11,20 @@ import (
 	"tripod/state"
 )
 
-// maxVersions is how many versions a launch template has. AWS has 10,000; here they are one record of the regional state.
+// maxVersions is how many versions a launch template has. AWS has 10,000; here they are one record of the regional
+// state.
 const maxVersions = 100
 
 // noVersion is the code of a version that is not there.
 const noVersion = "InvalidLaunchTemplateId.VersionNotFound"
 
 // whichVersions is what AWS says of a call that asks for versions without saying whose.
-const whichVersions = "To describe the launch template data for all your launch templates, for ‘--versions’ specify ‘$Latest’, ‘$Default’, or both, " +
-	"and omit ‘--launch-template-id’, ‘--launch-template-name’, and version numbers. To describe the launch template data for a specific launch template, " +
-	"specify ‘--launch-template-id’ or ‘--launch-template-name’, and for ‘--versions’ specify one or more of the following values: ‘$Latest’, ‘$Default’, " +
+const whichVersions = "To describe the launch template data for all your launch templates, for ‘--versions’ " +
+	"specify ‘$Latest’, ‘$Default’, or both, " +
+	"and omit ‘--launch-template-id’, ‘--launch-template-name’, and version numbers. To describe the launch template " +
+	"data for a specific launch template, " +
+	"specify ‘--launch-template-id’ or ‘--launch-template-name’, and for ‘--versions’ specify one or more of the " +
+	"following values: ‘$Latest’, ‘$Default’, " +
 	"or one or more version numbers."
 
 // version is the one with that number, or $Latest or $Default.
@@ -32,7 +36,8 @@ func (t launchTemplate) version(text string) (templateVersion, error) {
 	case text == "$Default":
 		number = t.Default
 	case err != nil:
-		return templateVersion{}, refuse("InvalidParameterValue", "Value (%s) for parameter version is invalid: use a number, $Latest or $Default.", clip(text))
+		return templateVersion{}, refuse("InvalidParameterValue", "Value (%s) for parameter version is invalid: use a "+
+			"number, $Latest or $Default.", clip(text))
 	}
 	for _, v := range t.Versions {
 		if v.Number == number {
@@ -40,7 +45,8 @@ func (t launchTemplate) version(text string) (templateVersion, error) {
 			return v, nil
 		}
 	}
-	return templateVersion{}, refuse(noVersion, "Could not find the specified version %s for the launch template with ID %s.", clip(text), t.TemplateID)
+	return templateVersion{}, refuse(noVersion, "Could not find the specified version %s for the launch template "+
+		"with ID %s.", clip(text), t.TemplateID)
 }
 
 type createTemplateVersionInput struct {
@@ -56,7 +62,8 @@ type createTemplateVersionOutput struct {
 	Version templateVersion `xml:"launchTemplateVersion"`
 }
 
-func (s *Service) createTemplateVersion(call *operation.Call, in *createTemplateVersionInput) (*createTemplateVersionOutput, error) {
+func (s *Service) createTemplateVersion(call *operation.Call,
+	in *createTemplateVersionInput) (*createTemplateVersionOutput, error) {
 	made, err := s.newVersion(call, in.Description, in.Token, in.Data)
 	if err != nil {
 		return nil, err
@@ -67,13 +74,15 @@ func (s *Service) createTemplateVersion(call *operation.Call, in *createTemplate
 		if err != nil {
 			return err
 		}
-		if at := slices.IndexFunc(t.Versions, func(v templateVersion) bool { return in.Token != "" && v.Token == in.Token }); at >= 0 {
+		if at := slices.IndexFunc(t.Versions,
+			func(v templateVersion) bool { return in.Token != "" && v.Token == in.Token }); at >= 0 {
 			out.Version = t.Versions[at]
 			out.Version.Default = t.Versions[at].Number == t.Default
 			return nil
 		}
 		if len(t.Versions) >= maxVersions {
-			return refuse("MaxTemplateVersionLimitExceeded", "The launch template %s has %d versions: delete some first.", t.TemplateID, maxVersions)
+			return refuse("MaxTemplateVersionLimitExceeded", "The launch template %s has %d versions: delete some first.",
+				t.TemplateID, maxVersions)
 		}
 		v := made
 		if in.Source != "" {
@@ -111,7 +120,8 @@ type describeTemplateVersionsOutput struct {
 	NextToken string                `xml:"nextToken,omitempty"`
 }
 
-func (s *Service) describeTemplateVersions(call *operation.Call, in *describeTemplateVersionsInput) (*describeTemplateVersionsOutput, error) {
+func (s *Service) describeTemplateVersions(call *operation.Call,
+	in *describeTemplateVersionsInput) (*describeTemplateVersionsOutput, error) {
 	var all []templateVersion
 	err := s.State.View(func(tx *state.Txn) error {
 		if in.TemplateID == "" && in.Name == "" {
@@ -139,7 +149,8 @@ func (s *Service) describeTemplateVersions(call *operation.Call, in *describeTem
 	place := func(v templateVersion) string { return fmt.Sprintf("%s/%09d", v.TemplateID, v.Number) }
 	slices.SortFunc(all, func(a, b templateVersion) int { return strings.Compare(place(a), place(b)) })
 	// A token is of the same template, versions and filters.
-	bound := append(in.Filters, filter{"of", append([]string{in.TemplateID, in.Name, in.MinVersion, in.MaxVersion}, in.Versions...)})
+	bound := append(in.Filters,
+		filter{"of", append([]string{in.TemplateID, in.Name, in.MinVersion, in.MaxVersion}, in.Versions...)})
 	out := &describeTemplateVersionsOutput{}
 	out.Versions, out.NextToken, err = cut(call.Operation, all, page{bound, in.MaxResults, in.NextToken}, nil, place)
 	return out, err
@@ -154,11 +165,13 @@ func (in *describeTemplateVersionsInput) between(all []templateVersion) ([]templ
 		}
 		number, err := strconv.Atoi(text)
 		if err != nil || number < 1 {
-			return nil, refuse("InvalidParameterValue", "Value (%s) for parameter version is invalid: MinVersion and MaxVersion are numbers.", clip(text))
+			return nil, refuse("InvalidParameterValue", "Value (%s) for parameter version is invalid: MinVersion and "+
+				"MaxVersion are numbers.", clip(text))
 		}
 		bounds[i] = number
 	}
-	return slices.DeleteFunc(all, func(v templateVersion) bool { return v.Number < bounds[0] || v.Number > bounds[1] }), nil
+	return slices.DeleteFunc(all, func(v templateVersion) bool { return v.Number < bounds[0] || v.Number > bounds[1] }),
+		nil
 }
 
 // versionsOfAll are the latest or default versions of all templates: what EC2 gives where no template is named.
@@ -217,7 +230,8 @@ type deleteTemplateVersionsOutput struct {
 }
 
 // deleteTemplateVersions deletes those that it can, and says of each other why not, as EC2 does.
-func (s *Service) deleteTemplateVersions(call *operation.Call, in *deleteTemplateVersionsInput) (*deleteTemplateVersionsOutput, error) {
+func (s *Service) deleteTemplateVersions(call *operation.Call,
+	in *deleteTemplateVersionsInput) (*deleteTemplateVersionsOutput, error) {
 	out := &deleteTemplateVersionsOutput{}
 	return change(s, call, out, func(tx *state.Txn) error {
 		t, err := s.template(tx, in.TemplateID, in.Name)
@@ -228,7 +242,8 @@ func (s *Service) deleteTemplateVersions(call *operation.Call, in *deleteTemplat
 		for _, text := range in.Versions {
 			number, err := strconv.Atoi(text)
 			if err != nil {
-				return refuse("InvalidParameterValue", "Value (%s) for parameter version is invalid: versions are deleted by number.", clip(text))
+				return refuse("InvalidParameterValue", "Value (%s) for parameter version is invalid: versions are deleted "+
+					"by number.", clip(text))
 			}
 			answer := deletedVersion{TemplateID: t.TemplateID, Name: t.Name, Number: number}
 			at := slices.IndexFunc(t.Versions, func(v templateVersion) bool { return v.Number == number })
@@ -236,7 +251,8 @@ func (s *Service) deleteTemplateVersions(call *operation.Call, in *deleteTemplat
 			case at < 0:
 				answer.Error = &versionError{"launchTemplateVersionDoesNotExist", "There is no such version."}
 			case number == t.Default:
-				answer.Error = &versionError{"unexpectedError", "The default version cannot be deleted: make another the default first."}
+				answer.Error = &versionError{"unexpectedError",
+					"The default version cannot be deleted: make another the default first."}
 			default:
 				t.Versions = slices.Delete(t.Versions, at, at+1)
 				out.Deleted = append(out.Deleted, answer)

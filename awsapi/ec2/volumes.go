@@ -44,7 +44,8 @@ var volumes = &kind[volume]{
 func (s *Service) volumes(tx *state.Txn) (all []volume) {
 	for _, n := range s.Nodes(tx) {
 		launched := timestamp(n.Launched)
-		all = append(all, volume{VolumeID: n.VolumeID, Size: 20, Zone: n.Zone, ZoneID: n.ZoneID, Status: "in-use", CreateTime: launched, Type: "gp3", IOPS: 3000, Throughput: 125,
+		all = append(all, volume{VolumeID: n.VolumeID, Size: 20, Zone: n.Zone, ZoneID: n.ZoneID, Status: "in-use",
+			CreateTime: launched, Type: "gp3", IOPS: 3000, Throughput: 125,
 			Attachments: list[attachment]{{n.VolumeID, n.ID, rootDevice, "attached", launched, true}}})
 	}
 	return all

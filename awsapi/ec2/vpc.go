@@ -1,8 +1,9 @@
-// Package ec2 is Amazon EC2 (API version 2016-11-15) as far as EKS users need it: networks and their gateways and routes, security groups, zones,
-// instance types and launch templates.
+// Package ec2 is Amazon EC2 (API version 2016-11-15) as far as EKS users need it: networks and their gateways and
+// routes, security groups, zones, instance types and launch templates.
 //
-// The default network is not stored but follows from account, region and zones, so that it is there before anything else. What calls change of
-// it is stored over it; deleting it is refused with OperationNotPermitted (AWS allows it): clusters and their nodes live there.
+// The default network is not stored but follows from account, region and zones, so that it is there before anything
+// else. What calls change of it is stored over it; deleting it is refused with OperationNotPermitted (AWS allows it):
+// clusters and their nodes live there.
 package ec2
 
 import (
@@ -68,14 +69,16 @@ func (v VPC) ZoneIDs() []string {
 	return ids
 }
 
-// directions are how AWS shortens the middle of a region's name in the ids of its zones; other words by their first letter.
+// directions are how AWS shortens the middle of a region's name in the ids of its zones; other words by their first
+// letter.
 var directions = map[string]string{"northeast": "ne", "northwest": "nw", "southeast": "se", "southwest": "sw"}
 
-// defaultCIDR is the default VPC's range. On AWS it is 172.31.0.0/16: here the names of nodes, the data directories that are there and people's
-// manifests know this one.
+// defaultCIDR is the default VPC's range. On AWS it is 172.31.0.0/16: here the names of nodes, the data directories
+// that are there and people's manifests know this one.
 const defaultCIDR = "10.0.0.0/16"
 
-// privateCIDR is the range of the i-th zone's private subnet, where nodes, pods and the control planes' interfaces are: az.Subnet(i).
+// privateCIDR is the range of the i-th zone's private subnet, where nodes, pods and the control planes' interfaces are:
+// az.Subnet(i).
 func privateCIDR(i int) string { return fmt.Sprintf("10.0.%d.0/19", 32*i) }
 
 // publicCIDR is the range of the i-th zone's public subnet, beyond the private ones.

@@ -68,8 +68,10 @@ func (s *Service) defaultVPC() vpcRecord {
 
 func (s *Service) newVPC(vpcID, cidr, associationID string) vpcRecord {
 	return vpcRecord{
-		VPCID: vpcID, OwnerID: s.VPC.AccountID, State: "available", CIDRBlock: cidr, InstanceTenancy: "default", DNSSupport: true,
-		CIDRs: list[cidrAssociation]{{associationID, cidr, "associated"}}, DHCPOptionsID: id("dopt", s.VPC.AccountID, s.VPC.Region),
+		VPCID: vpcID, OwnerID: s.VPC.AccountID, State: "available", CIDRBlock: cidr, InstanceTenancy: "default",
+		DNSSupport:    true,
+		CIDRs:         list[cidrAssociation]{{associationID, cidr, "associated"}},
+		DHCPOptionsID: id("dopt", s.VPC.AccountID, s.VPC.Region),
 	}
 }
 
@@ -86,7 +88,8 @@ type describeVPCsOutput struct {
 }
 
 func (s *Service) describeVPCs(call *operation.Call, in *describeVPCsInput) (*describeVPCsOutput, error) {
-	found, next, err := describe(s, call, vpcs, in.IDs, page{in.Filters, in.MaxResults, in.NextToken}, func(tx *state.Txn, v *vpcRecord) { v.Tags = s.tagsOf(tx, v.VPCID) })
+	found, next, err := describe(s, call, vpcs, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
+		func(tx *state.Txn, v *vpcRecord) { v.Tags = s.tagsOf(tx, v.VPCID) })
 	return &describeVPCsOutput{found, next}, err
 }
 
@@ -134,7 +137,8 @@ func (s *Service) createVPC(call *operation.Call, in *createVPCInput) (*createVP
 func parseBlock(text, rangeCode string) (netip.Prefix, error) {
 	block, err := netip.ParsePrefix(text)
 	if err != nil || !block.Addr().Is4() {
-		return block, refuse("InvalidParameterValue", "Value (%s) for parameter cidrBlock is invalid. This is not a valid CIDR block.", clip(text))
+		return block, refuse("InvalidParameterValue", "Value (%s) for parameter cidrBlock is invalid. This is not a "+
+			"valid CIDR block.", clip(text))
 	}
 	if block.Bits() < 16 || block.Bits() > 28 {
 		return block, refuse(rangeCode, "The CIDR '%s' is invalid.", text)
@@ -224,7 +228,8 @@ func (s *Service) describeVPCAttribute(call *operation.Call, in *describeVPCAttr
 		case "enableNetworkAddressUsageMetrics":
 			out.Metrics = &boolean{v.AddressMetrics}
 		default:
-			return refuse("InvalidParameterValue", "Attribute must be enableDnsSupport, enableDnsHostnames or enableNetworkAddressUsageMetrics.")
+			return refuse("InvalidParameterValue", "Attribute must be enableDnsSupport, enableDnsHostnames or "+
+				"enableNetworkAddressUsageMetrics.")
 		}
 		return nil
 	})
@@ -264,7 +269,8 @@ func (s *Service) modifyVPCAttribute(call *operation.Call, in *modifyVPCAttribut
 		if err != nil {
 			return err
 		}
-		if setGiven(toggle{in.DNSSupport, &v.DNSSupport}, toggle{in.DNSHostnames, &v.DNSHostnames}, toggle{in.Metrics, &v.AddressMetrics}) != 1 {
+		if setGiven(toggle{in.DNSSupport, &v.DNSSupport}, toggle{in.DNSHostnames, &v.DNSHostnames},
+			toggle{in.Metrics, &v.AddressMetrics}) != 1 {
 			return refuse("InvalidParameterCombination", "Give exactly one attribute to modify.")
 		}
 		vpcs.put(s, tx, v)

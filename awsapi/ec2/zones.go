@@ -6,7 +6,8 @@ import (
 	"tripod/awsapi/operation"
 )
 
-// zone is an availability zone as EC2 shows it. All are said to be available: which are down is what Tripod's faults hide from its users.
+// zone is an availability zone as EC2 shows it. All are said to be available: which are down is what Tripod's faults
+// hide from its users.
 type zone struct {
 	OptInStatus        string         `xml:"optInStatus"`
 	Messages           list[struct{}] `xml:"messageSet"`
@@ -45,7 +46,8 @@ func (s *Service) describeZones(call *operation.Call, in *describeZonesInput) (*
 			continue
 		}
 		all = append(all, zone{
-			OptInStatus: "opt-in-not-required", RegionName: s.VPC.Region, ZoneName: name, ZoneID: ids[i], GroupName: s.VPC.Region + "-zg-1", GroupLongName: zoneGroupName(s.VPC.Region),
+			OptInStatus: "opt-in-not-required", RegionName: s.VPC.Region, ZoneName: name, ZoneID: ids[i],
+			GroupName: s.VPC.Region + "-zg-1", GroupLongName: zoneGroupName(s.VPC.Region),
 			NetworkBorderGroup: s.VPC.Region, ZoneType: "availability-zone", State: "available",
 		})
 	}

@@ -26,13 +26,15 @@ const (
 // scopeNamespace is a namespace, or a pattern of some with * in it.
 var scopeNamespace = regexp.MustCompile(`^[a-z0-9*]([a-z0-9*-]*[a-z0-9*])?$`)
 
-func (s *Service) listAccessPolicies(call *operation.Call, in *eks.ListAccessPoliciesInput) (*eks.ListAccessPoliciesOutput, error) {
+func (s *Service) listAccessPolicies(call *operation.Call,
+	in *eks.ListAccessPoliciesInput) (*eks.ListAccessPoliciesOutput, error) {
 	if err := call.Authorize(wire.RestJSON, Name+":"+call.Operation, "*"); err != nil {
 		return nil, err
 	}
 	var policies []types.AccessPolicy
 	for _, policy := range iam.AccessPolicies() {
-		policies = append(policies, types.AccessPolicy{Name: aws.String(policy.Name), Arn: aws.String(policyPrefix + policy.Name)})
+		policies = append(policies,
+			types.AccessPolicy{Name: aws.String(policy.Name), Arn: aws.String(policyPrefix + policy.Name)})
 	}
 	out := &eks.ListAccessPoliciesOutput{}
 	var err error
@@ -41,7 +43,8 @@ func (s *Service) listAccessPolicies(call *operation.Call, in *eks.ListAccessPol
 	return out, err
 }
 
-func (s *Service) associateAccessPolicy(call *operation.Call, in *eks.AssociateAccessPolicyInput) (*eks.AssociateAccessPolicyOutput, error) {
+func (s *Service) associateAccessPolicy(call *operation.Call,
+	in *eks.AssociateAccessPolicyInput) (*eks.AssociateAccessPolicyOutput, error) {
 	t := target{aws.ToString(in.ClusterName), accessEntries, aws.ToString(in.PrincipalArn)}
 	return changeOf(s, call, t, hasEntries, nil, in, func(c change) (*eks.AssociateAccessPolicyOutput, string, error) {
 		entry, err := entryOf(c.tx, c.cluster, t.name)
@@ -52,7 +55,8 @@ func (s *Service) associateAccessPolicy(call *operation.Call, in *eks.AssociateA
 		policy := aws.ToString(in.PolicyArn)
 		known, found := iam.AccessPolicyOf(policy)
 		if !found {
-			return nil, "", a.notFound("The specified policyArn %s could not be found. You can view the access policies with 'list-access-policies'.", quote(policy))
+			return nil, "", a.notFound("The specified policyArn %s could not be found. You can view the access policies "+
+				"with 'list-access-policies'.", quote(policy))
 		}
 		if known.ServiceLinked {
 			return nil, "", a.invalidRequest("The access policy %s is for service-linked roles only.", known.Name)
@@ -64,7 +68,8 @@ func (s *Service) associateAccessPolicy(call *operation.Call, in *eks.AssociateA
 			return nil, "", a.invalidParameter("%s", wrong)
 		}
 		associated := region.AssociatedPolicy{
-			ARN: policy, Scope: string(in.AccessScope.Type), Namespaces: in.AccessScope.Namespaces, AssociatedAt: c.now, ModifiedAt: c.now,
+			ARN: policy, Scope: string(in.AccessScope.Type), Namespaces: in.AccessScope.Namespaces, AssociatedAt: c.now,
+			ModifiedAt: c.now,
 		}
 		if i := policyIndex(entry, policy); i >= 0 {
 			associated.AssociatedAt = entry.Policies[i].AssociatedAt
@@ -77,7 +82,8 @@ func (s *Service) associateAccessPolicy(call *operation.Call, in *eks.AssociateA
 		}
 		accessEntries.put(c.tx, entry)
 		shown := showAssociated(associated)
-		return &eks.AssociateAccessPolicyOutput{ClusterName: aws.String(c.cluster.Name), PrincipalArn: aws.String(entry.PrincipalARN), AssociatedAccessPolicy: &shown}, "", nil
+		return &eks.AssociateAccessPolicyOutput{ClusterName: aws.String(c.cluster.Name),
+			PrincipalArn: aws.String(entry.PrincipalARN), AssociatedAccessPolicy: &shown}, "", nil
 	})
 }
 
@@ -101,11 +107,13 @@ func wrongScope(scope *types.AccessScope) string {
 		}
 		for _, namespace := range scope.Namespaces {
 			if len(namespace) > 63 || !scopeNamespace.MatchString(namespace) {
-				return fmt.Sprintf("The namespace %s of the accessScope is not a Kubernetes namespace, nor a pattern of some.", quote(namespace))
+				return fmt.Sprintf("The namespace %s of the accessScope is not a Kubernetes namespace, nor a pattern of some.",
+					quote(namespace))
 			}
 		}
 	default:
-		return fmt.Sprintf("The type %s of the accessScope is not valid: it is cluster or namespace.", quote(string(scope.Type)))
+		return fmt.Sprintf("The type %s of the accessScope is not valid: it is cluster or namespace.",
+			quote(string(scope.Type)))
 	}
 	return ""
 }
@@ -113,11 +121,13 @@ func wrongScope(scope *types.AccessScope) string {
 func showAssociated(p region.AssociatedPolicy) types.AssociatedAccessPolicy {
 	return types.AssociatedAccessPolicy{
 		PolicyArn: aws.String(p.ARN), AssociatedAt: aws.Time(p.AssociatedAt), ModifiedAt: aws.Time(p.ModifiedAt),
-		AccessScope: &types.AccessScope{Type: types.AccessScopeType(p.Scope), Namespaces: append([]string{}, p.Namespaces...)},
+		AccessScope: &types.AccessScope{Type: types.AccessScopeType(p.Scope),
+			Namespaces: append([]string{}, p.Namespaces...)},
 	}
 }
 
-func (s *Service) disassociateAccessPolicy(call *operation.Call, in *eks.DisassociateAccessPolicyInput) (*eks.DisassociateAccessPolicyOutput, error) {
+func (s *Service) disassociateAccessPolicy(call *operation.Call,
+	in *eks.DisassociateAccessPolicyInput) (*eks.DisassociateAccessPolicyOutput, error) {
 	t := target{aws.ToString(in.ClusterName), accessEntries, aws.ToString(in.PrincipalArn)}
 	return changeOf(s, call, t, hasEntries, nil, in, func(c change) (*eks.DisassociateAccessPolicyOutput, string, error) {
 		entry, err := entryOf(c.tx, c.cluster, t.name)
@@ -126,7 +136,8 @@ func (s *Service) disassociateAccessPolicy(call *operation.Call, in *eks.Disasso
 		}
 		i := policyIndex(entry, aws.ToString(in.PolicyArn))
 		if i < 0 {
-			return nil, "", about{cluster: c.cluster.Name}.notFound("The policy %s is not associated with this access entry.", quote(aws.ToString(in.PolicyArn)))
+			return nil, "", about{cluster: c.cluster.Name}.notFound("The policy %s is not associated with this access entry.",
+				quote(aws.ToString(in.PolicyArn)))
 		}
 		entry.Policies = slices.Delete(entry.Policies, i, i+1)
 		accessEntries.put(c.tx, entry)
@@ -134,7 +145,8 @@ func (s *Service) disassociateAccessPolicy(call *operation.Call, in *eks.Disasso
 	})
 }
 
-func (s *Service) listAssociatedAccessPolicies(call *operation.Call, in *eks.ListAssociatedAccessPoliciesInput) (*eks.ListAssociatedAccessPoliciesOutput, error) {
+func (s *Service) listAssociatedAccessPolicies(call *operation.Call,
+	in *eks.ListAssociatedAccessPoliciesInput) (*eks.ListAssociatedAccessPoliciesOutput, error) {
 	t := target{aws.ToString(in.ClusterName), accessEntries, aws.ToString(in.PrincipalArn)}
 	out := &eks.ListAssociatedAccessPoliciesOutput{ClusterName: in.ClusterName, PrincipalArn: in.PrincipalArn}
 	return out, readOf(s, call, t, func(tx *state.Txn, cluster region.Cluster) error {
@@ -149,7 +161,8 @@ func (s *Service) listAssociatedAccessPolicies(call *operation.Call, in *eks.Lis
 		for _, p := range entry.Policies {
 			shown = append(shown, showAssociated(p))
 		}
-		out.AssociatedAccessPolicies, out.NextToken, err = page(paging{call.Operation, []string{entry.ARN}, in.MaxResults, in.NextToken}, shown,
+		out.AssociatedAccessPolicies, out.NextToken,
+			err = page(paging{call.Operation, []string{entry.ARN}, in.MaxResults, in.NextToken}, shown,
 			func(p types.AssociatedAccessPolicy) string { return *p.PolicyArn })
 		return err
 	})

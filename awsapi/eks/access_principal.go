@@ -34,9 +34,10 @@ var nodeEntries = map[string]struct {
 	username string
 	groups   []string
 }{
-	linuxNodes:       {"system:node:{{EC2PrivateDNSName}}", []string{"system:nodes"}},
-	windowsNodes:     {"system:node:{{EC2PrivateDNSName}}", []string{"eks:kube-proxy-windows", "system:nodes"}},
-	"FARGATE_LINUX":  {"system:node:{{SessionName}}", []string{"system:bootstrappers", "system:node-proxier", "system:nodes"}},
+	linuxNodes:   {"system:node:{{EC2PrivateDNSName}}", []string{"system:nodes"}},
+	windowsNodes: {"system:node:{{EC2PrivateDNSName}}", []string{"eks:kube-proxy-windows", "system:nodes"}},
+	"FARGATE_LINUX": {"system:node:{{SessionName}}",
+		[]string{"system:bootstrappers", "system:node-proxier", "system:nodes"}},
 	"EC2":            {"system:node:{{EC2PrivateDNSName}}", []string{"system:nodes"}},
 	"HYBRID_LINUX":   {"system:node:{{SessionName}}", []string{"system:nodes"}},
 	"HYPERPOD_LINUX": {"system:node:{{SessionName}}", []string{"system:nodes"}},
@@ -49,12 +50,14 @@ type principal struct {
 	name         string // without the path
 }
 
-// parsePrincipal refuses what is no IAM user's or role's ARN. An account's ARN, as policies name all of it, is its root user's here: EKS takes it, and
-// lets in nobody else for it.
+// parsePrincipal refuses what is no IAM user's or role's ARN. An account's ARN, as policies name all of it, is its root
+// user's here: EKS takes it, and lets in nobody else for it.
 func parsePrincipal(a about, arn string) (principal, error) {
-	wrong := a.invalidParameter("The specified principalArn is invalid: %s is not the ARN of an IAM user or role.", quote(arn))
+	wrong := a.invalidParameter("The specified principalArn is invalid: %s is not the ARN of an IAM user or role.",
+		quote(arn))
 	fields := strings.SplitN(arn, ":", 6)
-	if len(fields) != 6 || fields[0] != "arn" || !strings.HasPrefix(fields[1], "aws") || fields[2] != "iam" || fields[3] != "" || !accountID.MatchString(fields[4]) {
+	if len(fields) != 6 || fields[0] != "arn" || !strings.HasPrefix(fields[1], "aws") || fields[2] != "iam" ||
+		fields[3] != "" || !accountID.MatchString(fields[4]) {
 		return principal{}, wrong
 	}
 	if fields[5] == "root" {
@@ -66,7 +69,8 @@ func parsePrincipal(a about, arn string) (principal, error) {
 		return principal{}, wrong
 	}
 	if kind == "role" && strings.HasPrefix(path, "aws-service-role/") {
-		return principal{}, a.invalidParameter("The specified principalArn is invalid: %s is a service-linked role, which cannot have an access entry.", quote(arn))
+		return principal{}, a.invalidParameter("The specified principalArn is invalid: %s is a service-linked role, "+
+			"which cannot have an access entry.", quote(arn))
 	}
 	return principal{arn: arn, account: fields[4], kind: kind, name: name}, nil
 }
@@ -79,8 +83,8 @@ func (p principal) defaultUsername() string {
 	return "arn:aws:sts::" + p.account + ":assumed-role/" + p.name + "/{{SessionName}}"
 }
 
-// principalID is the unique id of a principal of this account, which must exist. Of other accounts nothing is known, and none of
-// their principals can come here.
+// principalID is the unique id of a principal of this account, which must exist. Of other accounts nothing is known,
+// and none of their principals can come here.
 func (s *Service) principalID(tx *state.Txn, a about, p principal) (string, error) {
 	switch {
 	case p.account != s.AccountID:
@@ -95,10 +99,12 @@ func (s *Service) principalID(tx *state.Txn, a about, p principal) (string, erro
 	} else if user, found := region.Users.Get(tx, p.name); found && user.ARN == p.arn {
 		return user.ID, nil
 	}
-	return "", a.invalidParameter("The specified principalArn is invalid: invalid principal. There is no %s %s.", p.kind, quote(p.arn))
+	return "", a.invalidParameter("The specified principalArn is invalid: invalid principal. There is no %s %s.", p.kind,
+		quote(p.arn))
 }
 
-// completeEntry refuses an entry that EKS would not take, and gives it the username and groups that follow from its type.
+// completeEntry refuses an entry that EKS would not take, and gives it the username and groups that follow from its
+// type.
 func completeEntry(a about, e *region.AccessEntry, p principal) error {
 	if e.Type == "" {
 		e.Type = standardEntry
@@ -106,7 +112,8 @@ func completeEntry(a about, e *region.AccessEntry, p principal) error {
 	if node, isNode := nodeEntries[e.Type]; isNode {
 		switch {
 		case e.Username != "" || len(e.Groups) > 0:
-			return a.invalidParameter("Access entries of the type %s have their own username and groups: leave username and kubernetesGroups out.", e.Type)
+			return a.invalidParameter("Access entries of the type %s have their own username and groups: leave username and "+
+				"kubernetesGroups out.", e.Type)
 		case p.kind != "role":
 			return a.invalidParameter("Access entries of the type %s are for roles, not for users.", e.Type)
 		}
@@ -114,7 +121,8 @@ func completeEntry(a about, e *region.AccessEntry, p principal) error {
 		return nil
 	}
 	if e.Type != standardEntry {
-		return a.invalidParameter("The type %s is not valid: it is one of %s, %s.", quote(e.Type), standardEntry, strings.Join(sortedKeys(nodeEntries), ", "))
+		return a.invalidParameter("The type %s is not valid: it is one of %s, %s.", quote(e.Type), standardEntry,
+			strings.Join(sortedKeys(nodeEntries), ", "))
 	}
 	if e.Username == "" {
 		e.Username = p.defaultUsername()
@@ -128,16 +136,19 @@ func completeEntry(a about, e *region.AccessEntry, p principal) error {
 	}
 	for _, group := range e.Groups {
 		if prefix := awsName(group); prefix != "" {
-			return a.invalidParameter("The kubernetes group name %s is invalid, it cannot start with %s", clipPath(group), prefix)
+			return a.invalidParameter("The kubernetes group name %s is invalid, it cannot start with %s", clipPath(group),
+				prefix)
 		}
 		if group == "" || len(group) > 256 || hasControl(group) {
-			return a.invalidParameter("The kubernetes group name %s is invalid: it has 1 to 256 printable characters.", quote(group))
+			return a.invalidParameter("The kubernetes group name %s is invalid: it has 1 to 256 printable characters.",
+				quote(group))
 		}
 	}
 	return nil
 }
 
-// wrongUsername says what is wrong with a username of the caller's own, or returns "". The rules are those of "Create access entries".
+// wrongUsername says what is wrong with a username of the caller's own, or returns "". The rules are those of "Create
+// access entries".
 func wrongUsername(name string, p principal) string {
 	switch prefix := awsName(name); {
 	case prefix != "":
@@ -173,12 +184,14 @@ func hasControl(text string) bool {
 	return strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
 
-// admitNodes gives a node role its access entry, as EKS does for node groups and Fargate profiles where the authentication mode has entries,
-// unless the role has one already. A role that IAM does not have gets none: its nodes could not be told from others.
+// admitNodes gives a node role its access entry, as EKS does for node groups and Fargate profiles where the
+// authentication mode has entries, unless the role has one already. A role that IAM does not have gets none: its nodes
+// could not be told from others.
 func (s *Service) admitNodes(c change, roleARN, kind string) {
 	a := about{cluster: c.cluster.Name}
 	p, err := parsePrincipal(a, roleARN)
-	if err != nil || c.cluster.AuthenticationMode == string(types.AuthenticationModeConfigMap) || accessEntries.has(c.tx, c.cluster.ID, p.arn) {
+	if err != nil || c.cluster.AuthenticationMode == string(types.AuthenticationModeConfigMap) ||
+		accessEntries.has(c.tx, c.cluster.ID, p.arn) {
 		return
 	}
 	id, err := s.principalID(c.tx, a, p)

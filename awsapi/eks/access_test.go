@@ -18,7 +18,8 @@ const viewPolicy = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy"
 func TestAccessEntryStory(t *testing.T) {
 	w := newWorld(t, "API")
 	demo, principal := aws.String("demo"), aws.String(role)
-	in := &eks.CreateAccessEntryInput{ClusterName: demo, PrincipalArn: principal, ClientRequestToken: aws.String("t"), KubernetesGroups: []string{"viewers"}}
+	in := &eks.CreateAccessEntryInput{ClusterName: demo, PrincipalArn: principal, ClientRequestToken: aws.String("t"),
+		KubernetesGroups: []string{"viewers"}}
 	made := must(w.CreateAccessEntry(ctx, in))(t).AccessEntry
 	if *made.Username != "arn:aws:sts::111122223333:assumed-role/worker/{{SessionName}}" || *made.Type != "STANDARD" {
 		t.Errorf("got username %s, type %s", *made.Username, *made.Type)
@@ -31,27 +32,37 @@ func TestAccessEntryStory(t *testing.T) {
 	wantError(t, out, err, taken)
 
 	scope := &types.AccessScope{Type: types.AccessScopeTypeNamespace, Namespaces: []string{"team-*", "default"}}
-	associated := must(w.AssociateAccessPolicy(ctx, &eks.AssociateAccessPolicyInput{ClusterName: demo, PrincipalArn: principal, PolicyArn: aws.String(viewPolicy), AccessScope: scope}))(t)
+	associated := must(w.AssociateAccessPolicy(ctx,
+		&eks.AssociateAccessPolicyInput{ClusterName: demo, PrincipalArn: principal, PolicyArn: aws.String(viewPolicy),
+			AccessScope: scope}))(t)
 	if diff := cmp.Diff(scope.Namespaces, associated.AssociatedAccessPolicy.AccessScope.Namespaces); diff != "" {
 		t.Errorf("namespaces (-want +got):\n%s", diff)
 	}
-	must(w.AssociateAccessPolicy(ctx, &eks.AssociateAccessPolicyInput{ClusterName: demo, PrincipalArn: principal, PolicyArn: aws.String(viewPolicy),
-		AccessScope: &types.AccessScope{Type: types.AccessScopeTypeCluster}}))(t)
-	policies := must(w.ListAssociatedAccessPolicies(ctx, &eks.ListAssociatedAccessPoliciesInput{ClusterName: demo, PrincipalArn: principal}))(t).AssociatedAccessPolicies
+	must(w.AssociateAccessPolicy(ctx,
+		&eks.AssociateAccessPolicyInput{ClusterName: demo, PrincipalArn: principal, PolicyArn: aws.String(viewPolicy),
+			AccessScope: &types.AccessScope{Type: types.AccessScopeTypeCluster}}))(t)
+	policies := must(w.ListAssociatedAccessPolicies(ctx,
+		&eks.ListAssociatedAccessPoliciesInput{ClusterName: demo, PrincipalArn: principal}))(t).AssociatedAccessPolicies
 	if len(policies) != 1 || policies[0].AccessScope.Type != types.AccessScopeTypeCluster {
 		t.Errorf("associating again made %+v, want one with the scope cluster", policies)
 	}
-	with := must(w.ListAccessEntries(ctx, &eks.ListAccessEntriesInput{ClusterName: demo, AssociatedPolicyArn: aws.String(viewPolicy)}))(t).AccessEntries
+	with := must(w.ListAccessEntries(ctx,
+		&eks.ListAccessEntriesInput{ClusterName: demo, AssociatedPolicyArn: aws.String(viewPolicy)}))(t).AccessEntries
 	if diff := cmp.Diff([]string{role}, with); diff != "" {
 		t.Errorf("entries with the policy (-want +got):\n%s", diff)
 	}
-	must(w.UpdateAccessEntry(ctx, &eks.UpdateAccessEntryInput{ClusterName: demo, PrincipalArn: principal, KubernetesGroups: []string{}, Username: aws.String("team:{{SessionName}}")}))(t)
-	entry := must(w.DescribeAccessEntry(ctx, &eks.DescribeAccessEntryInput{ClusterName: demo, PrincipalArn: principal}))(t).AccessEntry
+	must(w.UpdateAccessEntry(ctx,
+		&eks.UpdateAccessEntryInput{ClusterName: demo, PrincipalArn: principal, KubernetesGroups: []string{},
+			Username: aws.String("team:{{SessionName}}")}))(t)
+	entry := must(w.DescribeAccessEntry(ctx,
+		&eks.DescribeAccessEntryInput{ClusterName: demo, PrincipalArn: principal}))(t).AccessEntry
 	if len(entry.KubernetesGroups) != 0 || *entry.Username != "team:{{SessionName}}" {
 		t.Errorf("got %+v", entry)
 	}
-	must(w.DisassociateAccessPolicy(ctx, &eks.DisassociateAccessPolicyInput{ClusterName: demo, PrincipalArn: principal, PolicyArn: aws.String(viewPolicy)}))(t)
-	gone, err := w.DisassociateAccessPolicy(ctx, &eks.DisassociateAccessPolicyInput{ClusterName: demo, PrincipalArn: principal, PolicyArn: aws.String(viewPolicy)})
+	must(w.DisassociateAccessPolicy(ctx,
+		&eks.DisassociateAccessPolicyInput{ClusterName: demo, PrincipalArn: principal, PolicyArn: aws.String(viewPolicy)}))(t)
+	gone, err := w.DisassociateAccessPolicy(ctx,
+		&eks.DisassociateAccessPolicyInput{ClusterName: demo, PrincipalArn: principal, PolicyArn: aws.String(viewPolicy)})
 	wantError(t, gone, err, missing)
 	must(w.DeleteAccessEntry(ctx, &eks.DeleteAccessEntryInput{ClusterName: demo, PrincipalArn: principal}))(t)
 	described, err := w.DescribeAccessEntry(ctx, &eks.DescribeAccessEntryInput{ClusterName: demo, PrincipalArn: principal})
@@ -60,9 +71,13 @@ func TestAccessEntryStory(t *testing.T) {
 
 func TestAccessEntriesRememberThePrincipalsID(t *testing.T) {
 	w := newWorld(t, "API_AND_CONFIG_MAP")
-	must(w.CreateAccessEntry(ctx, &eks.CreateAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String(role)}))(t)
-	must(w.CreateAccessEntry(ctx, &eks.CreateAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String("arn:aws:iam::999988887777:role/elsewhere")}))(t)
-	made := must(w.CreateAccessEntry(ctx, &eks.CreateAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String(root)}))(t).AccessEntry
+	must(w.CreateAccessEntry(ctx,
+		&eks.CreateAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String(role)}))(t)
+	must(w.CreateAccessEntry(ctx,
+		&eks.CreateAccessEntryInput{ClusterName: aws.String("demo"),
+			PrincipalArn: aws.String("arn:aws:iam::999988887777:role/elsewhere")}))(t)
+	made := must(w.CreateAccessEntry(ctx,
+		&eks.CreateAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String(root)}))(t).AccessEntry
 	if *made.Username != root || *made.Type != "STANDARD" {
 		t.Errorf("root: got %+v", made)
 	}
@@ -75,7 +90,8 @@ func TestAccessEntriesRememberThePrincipalsID(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(map[string]string{role: "AROAWORKERWORKERWORKE", "arn:aws:iam::999988887777:role/elsewhere": "", root: "111122223333"}, got); diff != "" {
+	if diff := cmp.Diff(map[string]string{role: "AROAWORKERWORKERWORKE", "arn:aws:iam::999988887777:role/elsewhere": "",
+		root: "111122223333"}, got); diff != "" {
 		t.Errorf("ids (-want +got):\n%s", diff)
 	}
 }
@@ -125,28 +141,37 @@ func TestAccessEntriesAreRefusedAsEKSRefusesThem(t *testing.T) {
 			wantError(t, out, err, invalid)
 		})
 	}
-	made := must(w.CreateAccessEntry(ctx, entry(func(in *eks.CreateAccessEntryInput) { in.Type = aws.String("EC2_LINUX") })))(t).AccessEntry
+	made := must(w.CreateAccessEntry(ctx,
+		entry(func(in *eks.CreateAccessEntryInput) { in.Type = aws.String("EC2_LINUX") })))(t).AccessEntry
 	if *made.Username != "system:node:{{EC2PrivateDNSName}}" || len(made.KubernetesGroups) == 0 {
 		t.Errorf("got %+v", made)
 	}
 	associate := func(policy string, scope *types.AccessScope) (*eks.AssociateAccessPolicyOutput, error) {
-		return w.AssociateAccessPolicy(ctx, &eks.AssociateAccessPolicyInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String(role), PolicyArn: &policy, AccessScope: scope})
+		return w.AssociateAccessPolicy(ctx,
+			&eks.AssociateAccessPolicyInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String(role),
+				PolicyArn: &policy, AccessScope: scope})
 	}
 	cluster := &types.AccessScope{Type: types.AccessScopeTypeCluster}
 	_, err := associate(viewPolicy, cluster)
-	wantSentence(t, "a policy for nodes", err, invalid+`: This operation can only be performed on Access Entries with a type of "STANDARD".`)
+	wantSentence(t, "a policy for nodes", err, invalid+`: This operation can only be performed on Access Entries with `+
+		`a type of "STANDARD".`)
 	for name, update := range map[string]*eks.UpdateAccessEntryInput{
-		`This operation can only be performed on Access Entries with a type of "STANDARD".`: {KubernetesGroups: []string{"a"}},
-		"The username must not begin with system:":                                          {Username: made.Username}, // as terraform sends it
+		`This operation can only be performed on Access Entries with a type of ` +
+			`"STANDARD".`: {KubernetesGroups: []string{"a"}},
+		"The username must not begin with system:": {Username: made.Username}, // as terraform sends it
 	} {
 		update.ClusterName, update.PrincipalArn = aws.String("demo"), aws.String(role)
 		_, err := w.UpdateAccessEntry(ctx, update)
 		wantSentence(t, "an update of nodes' entry", err, invalid+": "+name)
 	}
-	must(w.DeleteAccessEntry(ctx, &eks.DeleteAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String(role)}))(t)
+	must(w.DeleteAccessEntry(ctx,
+		&eks.DeleteAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String(role)}))(t)
 	must(w.CreateAccessEntry(ctx, entry(func(*eks.CreateAccessEntryInput) {})))(t)
-	_, err = w.UpdateAccessEntry(ctx, &eks.UpdateAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String(role), KubernetesGroups: []string{"system:masters"}})
-	wantSentence(t, "a group of Kubernetes' own", err, invalid+": The kubernetes group name system:masters is invalid, it cannot start with system:")
+	_, err = w.UpdateAccessEntry(ctx,
+		&eks.UpdateAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String(role),
+			KubernetesGroups: []string{"system:masters"}})
+	wantSentence(t, "a group of Kubernetes' own", err,
+		invalid+": The kubernetes group name system:masters is invalid, it cannot start with system:")
 	out, err := associate("arn:aws:eks::aws:cluster-access-policy/Nope", cluster)
 	wantError(t, out, err, missing)
 	for _, scope := range []*types.AccessScope{
@@ -160,28 +185,35 @@ func TestAccessEntriesAreRefusedAsEKSRefusesThem(t *testing.T) {
 
 func TestConfigMapModeHasNoAccessEntries(t *testing.T) {
 	w := newWorld(t, "CONFIG_MAP")
-	made, err := w.CreateAccessEntry(ctx, &eks.CreateAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String(role)})
+	made, err := w.CreateAccessEntry(ctx,
+		&eks.CreateAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String(role)})
 	wantError(t, made, err, refused)
 	listed, err := w.ListAccessEntries(ctx, &eks.ListAccessEntriesInput{ClusterName: aws.String("demo")})
 	wantError(t, listed, err, refused)
 }
 
 func TestTheCreatorsEntryIsAnAdministrators(t *testing.T) {
-	entry, err := tripodeks.CreatorEntry("us-east-1", "111122223333", region.Cluster{ID: clusterID, Name: "demo", CreatorARN: role}, "AROAX", "11111111-2222-4333-8444-555555555555", created)
+	entry, err := tripodeks.CreatorEntry("us-east-1", "111122223333",
+		region.Cluster{ID: clusterID, Name: "demo", CreatorARN: role}, "AROAX", "11111111-2222-4333-8444-555555555555",
+		created)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := region.AccessEntry{
-		ClusterID: clusterID, ARN: "arn:aws:eks:us-east-1:111122223333:access-entry/demo/role/111122223333/worker/11111111-2222-4333-8444-555555555555",
-		PrincipalARN: role, PrincipalID: "AROAX", Type: "STANDARD", Username: "arn:aws:sts::111122223333:assumed-role/worker/{{SessionName}}",
-		Policies:  []region.AssociatedPolicy{{ARN: "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy", Scope: "cluster", AssociatedAt: created, ModifiedAt: created}},
+		ClusterID:    clusterID,
+		ARN:          "arn:aws:eks:us-east-1:111122223333:access-entry/demo/role/111122223333/worker/11111111-2222-4333-8444-555555555555",
+		PrincipalARN: role, PrincipalID: "AROAX", Type: "STANDARD",
+		Username: "arn:aws:sts::111122223333:assumed-role/worker/{{SessionName}}",
+		Policies: []region.AssociatedPolicy{{ARN: "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy",
+			Scope: "cluster", AssociatedAt: created, ModifiedAt: created}},
 		CreatedAt: created, ModifiedAt: created,
 	}
 	if diff := cmp.Diff(want, entry); diff != "" {
 		t.Errorf("entry (-want +got):\n%s", diff)
 	}
 	session, err := tripodeks.CreatorEntry("us-east-1", "111122223333", region.Cluster{ID: clusterID, Name: "demo",
-		CreatorARN: "arn:aws:sts::111122223333:assumed-role/other/me"}, "AROAOTHER:me", "11111111-2222-4333-8444-555555555555", created)
+		CreatorARN: "arn:aws:sts::111122223333:assumed-role/other/me"}, "AROAOTHER:me",
+		"11111111-2222-4333-8444-555555555555", created)
 	if err != nil || session.PrincipalARN != otherRole || session.PrincipalID != "AROAOTHER" {
 		t.Errorf("a role's session: got %+v, %v", session, err)
 	}
@@ -194,8 +226,10 @@ func TestTheCreatorsEntryIsAnAdministrators(t *testing.T) {
 
 func TestCreatorWhoseEntryIsDeletedIsNoLongerAdministrator(t *testing.T) {
 	w := newWorld(t, "API")
-	must(w.CreateAccessEntry(ctx, &eks.CreateAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String(w.admin)}))(t)
-	must(w.DeleteAccessEntry(ctx, &eks.DeleteAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String(w.admin)}))(t)
+	must(w.CreateAccessEntry(ctx,
+		&eks.CreateAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String(w.admin)}))(t)
+	must(w.DeleteAccessEntry(ctx,
+		&eks.DeleteAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String(w.admin)}))(t)
 	if got := record(t, w, "demo").CreatorARN; got != "" {
 		t.Errorf("the record still names %s", got)
 	}
@@ -205,11 +239,13 @@ func TestListAccessPoliciesPages(t *testing.T) {
 	w := newWorld(t, "API")
 	pages := eks.NewListAccessPoliciesPaginator(w, &eks.ListAccessPoliciesInput{MaxResults: aws.Int32(2)})
 	names := map[string]bool{}
-	for _, p := range pagesOf(t, pages.HasMorePages, func() (*eks.ListAccessPoliciesOutput, error) { return pages.NextPage(ctx) },
+	for _, p := range pagesOf(t, pages.HasMorePages,
+		func() (*eks.ListAccessPoliciesOutput, error) { return pages.NextPage(ctx) },
 		func(out *eks.ListAccessPoliciesOutput) []types.AccessPolicy { return out.AccessPolicies }) {
 		names[*p.Name] = true
 	}
-	for _, want := range []string{"AmazonEKSClusterAdminPolicy", "AmazonEKSAdminPolicy", "AmazonEKSEditPolicy", "AmazonEKSViewPolicy", "AmazonEKSAutoNodePolicy"} {
+	for _, want := range []string{"AmazonEKSClusterAdminPolicy", "AmazonEKSAdminPolicy", "AmazonEKSEditPolicy",
+		"AmazonEKSViewPolicy", "AmazonEKSAutoNodePolicy"} {
 		if !names[want] {
 			t.Errorf("%s is not listed", want)
 		}

@@ -13,7 +13,8 @@ import (
 // maxConfiguration is how many bytes an add-on's configuration values have at most.
 const maxConfiguration = 64 << 10
 
-// schema is the part of JSON Schema (draft 7) that the add-ons' schemas are written in. Without references, a schema ends the descent into a value.
+// schema is the part of JSON Schema (draft 7) that the add-ons' schemas are written in. Without references, a schema
+// ends the descent into a value.
 type schema struct {
 	Type       string             `json:"type"`
 	Properties map[string]*schema `json:"properties"`
@@ -46,7 +47,8 @@ func wrongConfiguration(o offer, values string) string {
 		panic(fmt.Sprintf("eks: the schema of %s: %v", o.Name, err))
 	}
 	if wrong := s.wrong("$", value); wrong != "" {
-		return fmt.Sprintf("ConfigurationValue provided in request is not supported for add-on %s: %s. See 'aws eks describe-addon-configuration'.", o.Name, wrong)
+		return fmt.Sprintf("ConfigurationValue provided in request is not supported for add-on %s: %s. See 'aws eks "+
+			"describe-addon-configuration'.", o.Name, wrong)
 	}
 	return ""
 }

@@ -51,7 +51,8 @@ func mustBeActive(cluster region.Cluster) error {
 		return nil
 	}
 	return about{cluster: cluster.Name}.invalidRequest(
-		"Cluster %s is %s: wait until it is ACTIVE (aws eks wait cluster-active) and try again.", cluster.Name, cluster.Status)
+		"Cluster %s is %s: wait until it is ACTIVE (aws eks wait cluster-active) and try again.", cluster.Name,
+		cluster.Status)
 }
 
 // mustExist refuses what a cluster that comes or goes cannot have changed. An update of the cluster is no hindrance.
@@ -69,8 +70,9 @@ type target struct {
 	name    string
 }
 
-// authorize refuses the call where the principal may not do it to the target. EKS's ARNs end in an id that the caller does not know; where
-// there is no such resource, the id is a *, so that a policy for the name still counts and the answer does not tell what exists.
+// authorize refuses the call where the principal may not do it to the target. EKS's ARNs end in an id that the caller
+// does not know; where there is no such resource, the id is a *, so that a policy for the name still counts and the
+// answer does not tell what exists.
 func (s *Service) authorize(call *operation.Call, t target) error {
 	arn := s.clusterARN(t.cluster)
 	if t.kind != nil {
@@ -115,7 +117,8 @@ func (s *Service) authorizeARN(call *operation.Call, arn string) error {
 	return ask(call, arn, iam.TagKeys("aws:ResourceTag", tags))
 }
 
-// ask refuses the call where the principal may not do it to the resource, or may not tag what it makes where the call gives tags.
+// ask refuses the call where the principal may not do it to the resource, or may not tag what it makes where the call
+// gives tags.
 func ask(call *operation.Call, arn string, about ...iam.Keys) error {
 	if err := call.Authorize(wire.RestJSON, Name+":"+call.Operation, arn, about...); err != nil {
 		return err
@@ -125,7 +128,8 @@ func ask(call *operation.Call, arn string, about ...iam.Keys) error {
 		return nil
 	}
 	if made.kind != "" {
-		arn = strings.Replace(arn, ":cluster/", ":"+made.kind+"/", 1) + "/" + strings.Join(append(call.Input.Values(made.name), "*"), "/")
+		arn = strings.Replace(arn, ":cluster/", ":"+made.kind+"/", 1) + "/" +
+			strings.Join(append(call.Input.Values(made.name), "*"), "/")
 	}
 	return call.Authorize(wire.RestJSON, Name+":TagResource", arn)
 }
@@ -140,9 +144,11 @@ type change struct {
 	lenient bool // what the call names need not be there
 }
 
-// changeOf runs a call that changes something of a cluster: authorized first, then in one transaction in which the cluster exists and fits,
-// and once only for each clientRequestToken. do returns the answer and the ARN of what was made, if anything was.
-func changeOf[In, Out any](s *Service, call *operation.Call, t target, fits func(region.Cluster) error, token *string, in *In,
+// changeOf runs a call that changes something of a cluster: authorized first, then in one transaction in which the
+// cluster exists and fits, and once only for each clientRequestToken. do returns the answer and the ARN of what was
+// made, if anything was.
+func changeOf[In, Out any](s *Service, call *operation.Call, t target, fits func(region.Cluster) error, token *string,
+	in *In,
 	do func(change) (*Out, string, error)) (*Out, error) {
 	if err := s.authorize(call, t); err != nil {
 		return nil, err
@@ -162,7 +168,8 @@ func changeOf[In, Out any](s *Service, call *operation.Call, t target, fits func
 }
 
 // changeAccount is as changeOf for what belongs to no cluster.
-func changeAccount[In, Out any](s *Service, call *operation.Call, arn string, token *string, in *In, do func(change) (*Out, string, error)) (*Out, error) {
+func changeAccount[In, Out any](s *Service, call *operation.Call, arn string, token *string, in *In,
+	do func(change) (*Out, string, error)) (*Out, error) {
 	if err := s.authorizeARN(call, arn); err != nil {
 		return nil, err
 	}
@@ -171,7 +178,8 @@ func changeAccount[In, Out any](s *Service, call *operation.Call, arn string, to
 	})
 }
 
-func inTransaction[Out any](s *Service, call *operation.Call, token *string, in any, do func(*state.Txn, change, *idempotent) (*Out, error)) (*Out, error) {
+func inTransaction[Out any](s *Service, call *operation.Call, token *string, in any,
+	do func(*state.Txn, change, *idempotent) (*Out, error)) (*Out, error) {
 	attempt, err := s.idempotent(call, token, in)
 	if err != nil {
 		return nil, err
@@ -218,18 +226,21 @@ func (c change) newUpdate(kind types.UpdateType, params []region.UpdateParam) re
 	return region.Update{ID: c.id, ClusterID: c.cluster.ID, Type: string(kind), CreatedAt: c.now, Params: params}
 }
 
-// update records an update of the cluster as done, and returns it as its answer shows it: just begun. What is only recorded is true at once.
+// update records an update of the cluster as done, and returns it as its answer shows it: just begun. What is only
+// recorded is true at once.
 func (c change) update(kind types.UpdateType, params []region.UpdateParam) *types.Update {
 	return describeUpdateRecord(region.RecordUpdate(c.tx, c.newUpdate(kind, params)))
 }
 
 // namesOf answers a list operation that gives the names of a cluster's resources.
-func (s *Service) namesOf(call *operation.Call, kind keeper, cluster *string, maxResults *int32, token *string) (names []string, next *string, err error) {
+func (s *Service) namesOf(call *operation.Call, kind keeper, cluster *string, maxResults *int32,
+	token *string) (names []string, next *string, err error) {
 	t := target{cluster: aws.ToString(cluster)}
 	err = readOf(s, call, t, func(tx *state.Txn, cluster region.Cluster) error {
-		names, next, err = pageOf(paging{call.Operation, []string{cluster.ID}, maxResults, token}, func(after string) iter.Seq2[string, string] {
-			return itsOwnKey(kind.namesAfter(tx, cluster.ID, after))
-		})
+		names, next, err = pageOf(paging{call.Operation, []string{cluster.ID}, maxResults, token},
+			func(after string) iter.Seq2[string, string] {
+				return itsOwnKey(kind.namesAfter(tx, cluster.ID, after))
+			})
 		return err
 	})
 	return names, next, err

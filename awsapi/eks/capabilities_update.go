@@ -12,33 +12,36 @@ import (
 	"tripod/region"
 )
 
-func (s *Service) updateCapability(call *operation.Call, in *eks.UpdateCapabilityInput) (*eks.UpdateCapabilityOutput, error) {
+func (s *Service) updateCapability(call *operation.Call, in *eks.UpdateCapabilityInput) (*eks.UpdateCapabilityOutput,
+	error) {
 	t := target{aws.ToString(in.ClusterName), capabilities, aws.ToString(in.CapabilityName)}
-	return changeOf(s, call, t, mustExist, in.ClientRequestToken, in, func(c change) (*eks.UpdateCapabilityOutput, string, error) {
-		changed, err := capabilityNamed(c.tx, c.cluster, t.name)
-		if err != nil {
-			return nil, "", err
-		}
-		a := about{cluster: c.cluster.Name}
-		params, wrong := applyCapability(&changed.Capability, in)
-		switch {
-		case wrong != "":
-			return nil, "", a.invalidParameter("%s", wrong)
-		case len(params) == 0:
-			return nil, "", a.invalidParameter("No changes needed for the capability %s: name something to change.", t.name)
-		}
-		if in.RoleArn != nil {
-			if err := s.clusterRoleFor(c, a, *in.RoleArn, capabilityService); err != nil {
+	return changeOf(s, call, t, mustExist, in.ClientRequestToken, in,
+		func(c change) (*eks.UpdateCapabilityOutput, string, error) {
+			changed, err := capabilityNamed(c.tx, c.cluster, t.name)
+			if err != nil {
 				return nil, "", err
 			}
-		}
-		changed.ModifiedAt = aws.Time(c.now)
-		update, err := region.CapabilityStates.Change(c.tx, changed, c.newUpdate(types.UpdateTypeCapabilityUpdate, params))
-		return &eks.UpdateCapabilityOutput{Update: describeUpdateRecord(update)}, "", err
-	})
+			a := about{cluster: c.cluster.Name}
+			params, wrong := applyCapability(&changed.Capability, in)
+			switch {
+			case wrong != "":
+				return nil, "", a.invalidParameter("%s", wrong)
+			case len(params) == 0:
+				return nil, "", a.invalidParameter("No changes needed for the capability %s: name something to change.", t.name)
+			}
+			if in.RoleArn != nil {
+				if err := s.clusterRoleFor(c, a, *in.RoleArn, capabilityService); err != nil {
+					return nil, "", err
+				}
+			}
+			changed.ModifiedAt = aws.Time(c.now)
+			update, err := region.CapabilityStates.Change(c.tx, changed, c.newUpdate(types.UpdateTypeCapabilityUpdate, params))
+			return &eks.UpdateCapabilityOutput{Update: describeUpdateRecord(update)}, "", err
+		})
 }
 
-// applyCapability changes a capability as asked, and returns the update's parameters and what is wrong with the request.
+// applyCapability changes a capability as asked, and returns the update's parameters and what is wrong with the
+// request.
 func applyCapability(c *types.Capability, in *eks.UpdateCapabilityInput) (params []region.UpdateParam, wrong string) {
 	add := func(kind types.UpdateParamType, value string) {
 		params = append(params, param(kind, value))

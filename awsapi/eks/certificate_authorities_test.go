@@ -17,16 +17,19 @@ import (
 func (w *world) authorities(t *testing.T) map[string]types.CertificateAuthoritySummary {
 	t.Helper()
 	byID := map[string]types.CertificateAuthoritySummary{}
-	for _, a := range must(w.ListCertificateAuthorities(ctx, &eks.ListCertificateAuthoritiesInput{ClusterName: aws.String("demo")}))(t).CertificateAuthorities {
+	for _, a := range must(w.ListCertificateAuthorities(ctx,
+		&eks.ListCertificateAuthoritiesInput{ClusterName: aws.String("demo")}))(t).CertificateAuthorities {
 		byID[aws.ToString(a.Id)] = a
 	}
 	return byID
 }
 
-func (w *world) wantAuthority(t *testing.T, when, id string, signing types.CertificateAuthoritySigningStatus, distribution types.CertificateAuthorityDistributionStatus) {
+func (w *world) wantAuthority(t *testing.T, when, id string, signing types.CertificateAuthoritySigningStatus,
+	distribution types.CertificateAuthorityDistributionStatus) {
 	t.Helper()
 	if got := w.authorities(t)[id]; got.SigningStatus != signing || got.DistributionStatus != distribution {
-		t.Errorf("%s: authority %s is %s and %s, want %s and %s", when, id, got.SigningStatus, got.DistributionStatus, signing, distribution)
+		t.Errorf("%s: authority %s is %s and %s, want %s and %s", when, id, got.SigningStatus, got.DistributionStatus,
+			signing, distribution)
 	}
 }
 
@@ -52,14 +55,17 @@ func TestAuthorityIsRotated(t *testing.T) {
 	w.wantAuthority(t, "at first", first, "IN_USE", "COMPLETE")
 	made := must(w.CreateCertificateAuthority(ctx, &eks.CreateCertificateAuthorityInput{ClusterName: demo}))(t)
 	second := aws.ToString(made.CertificateAuthority.Id)
-	if made.CertificateAuthority.DistributionStatus != "IN_PROGRESS" || made.Update.Type != types.UpdateTypeCertificateAuthorityUpdate || made.CertificateAuthority.CreatedBy != "CUSTOMER" {
+	if made.CertificateAuthority.DistributionStatus != "IN_PROGRESS" ||
+		made.Update.Type != types.UpdateTypeCertificateAuthorityUpdate || made.CertificateAuthority.CreatedBy != "CUSTOMER" {
 		t.Errorf("got %+v", made)
 	}
 	activate := func(id string) (*eks.ActivateCertificateAuthorityOutput, error) {
-		return w.ActivateCertificateAuthority(ctx, &eks.ActivateCertificateAuthorityInput{ClusterName: demo, CertificateAuthorityId: aws.String(id)})
+		return w.ActivateCertificateAuthority(ctx,
+			&eks.ActivateCertificateAuthorityInput{ClusterName: demo, CertificateAuthorityId: aws.String(id)})
 	}
 	remove := func(id string) (*eks.DeleteCertificateAuthorityOutput, error) {
-		return w.DeleteCertificateAuthority(ctx, &eks.DeleteCertificateAuthorityInput{ClusterName: demo, CertificateAuthorityId: aws.String(id)})
+		return w.DeleteCertificateAuthority(ctx,
+			&eks.DeleteCertificateAuthorityInput{ClusterName: demo, CertificateAuthorityId: aws.String(id)})
 	}
 	busy, err := activate(second)
 	wantError(t, busy, err, taken)
@@ -76,7 +82,8 @@ func TestAuthorityIsRotated(t *testing.T) {
 		return string(text)
 	}
 	both := data()
-	if !strings.Contains(both, record(t, w, "demo").Authorities[1].Cert) || !strings.HasPrefix(both, record(t, w, "demo").Authorities[0].Cert) {
+	if !strings.Contains(both, record(t, w, "demo").Authorities[1].Cert) ||
+		!strings.HasPrefix(both, record(t, w, "demo").Authorities[0].Cert) {
 		t.Errorf("the cluster shows %q, want both certificates", both)
 	}
 
@@ -88,8 +95,11 @@ func TestAuthorityIsRotated(t *testing.T) {
 	w.endRollout(t, true)
 	w.wantAuthority(t, "activated", second, "IN_USE", "COMPLETE")
 	w.wantAuthority(t, "activated", first, "NOT_USED", "COMPLETE")
-	described := must(w.DescribeCertificateAuthority(ctx, &eks.DescribeCertificateAuthorityInput{ClusterName: demo, CertificateAuthorityId: aws.String(second)}))(t).CertificateAuthority
-	if !aws.ToBool(described.RollbackAvailable) || described.ActivatedBy != "CUSTOMER" || described.Validity == nil || aws.ToString(described.Data) == "" {
+	described := must(w.DescribeCertificateAuthority(ctx,
+		&eks.DescribeCertificateAuthorityInput{ClusterName: demo,
+			CertificateAuthorityId: aws.String(second)}))(t).CertificateAuthority
+	if !aws.ToBool(described.RollbackAvailable) || described.ActivatedBy != "CUSTOMER" || described.Validity == nil ||
+		aws.ToString(described.Data) == "" {
 		t.Errorf("got %+v", described)
 	}
 	again, err := activate(second)
@@ -113,12 +123,15 @@ func TestAuthorityIsRotated(t *testing.T) {
 func TestAuthorityThatCouldNotBeDistributedIsDeletedAtOnce(t *testing.T) {
 	w := newWorld(t, "API")
 	demo := aws.String("demo")
-	id := must(w.CreateCertificateAuthority(ctx, &eks.CreateCertificateAuthorityInput{ClusterName: demo}))(t).CertificateAuthority.Id
+	id := must(w.CreateCertificateAuthority(ctx,
+		&eks.CreateCertificateAuthorityInput{ClusterName: demo}))(t).CertificateAuthority.Id
 	w.endRollout(t, false)
 	w.wantAuthority(t, "failed", *id, "NOT_USED", "FAILED")
-	out, err := w.ActivateCertificateAuthority(ctx, &eks.ActivateCertificateAuthorityInput{ClusterName: demo, CertificateAuthorityId: id})
+	out, err := w.ActivateCertificateAuthority(ctx,
+		&eks.ActivateCertificateAuthorityInput{ClusterName: demo, CertificateAuthorityId: id})
 	wantError(t, out, err, refused)
-	must(w.DeleteCertificateAuthority(ctx, &eks.DeleteCertificateAuthorityInput{ClusterName: demo, CertificateAuthorityId: id}))(t)
+	must(w.DeleteCertificateAuthority(ctx,
+		&eks.DeleteCertificateAuthorityInput{ClusterName: demo, CertificateAuthorityId: id}))(t)
 	if all := w.authorities(t); len(all) != 1 || record(t, w, "demo").Status != "ACTIVE" {
 		t.Errorf("left are %+v", all)
 	}

@@ -15,9 +15,13 @@ func withDemo(t *testing.T) *apitest.World {
 	t.Helper()
 	return apitest.New(t, func(tx *state.Txn) {
 		const id = "0123456789ABCDEF0123456789ABCDEF"
-		region.Roles.Put(tx, "worker", region.Role{Name: "worker", ARN: "arn:aws:iam::111122223333:role/worker", ID: "AROAWORKERWORKERWORKE", Path: "/", TrustPolicy: trustOfAll})
-		region.Clusters.Put(tx, id, region.Cluster{ID: id, Name: "demo", Version: "1.36", Status: "ACTIVE", CreatedAt: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC),
-			AuthenticationMode: "API", Issuer: "https://localhost:4566/id/" + id, ServiceCIDR: "10.100.0.0/16"})
+		region.Roles.Put(tx, "worker",
+			region.Role{Name: "worker", ARN: "arn:aws:iam::111122223333:role/worker", ID: "AROAWORKERWORKERWORKE", Path: "/",
+				TrustPolicy: trustOfAll})
+		region.Clusters.Put(tx, id,
+			region.Cluster{ID: id, Name: "demo", Version: "1.36", Status: "ACTIVE",
+				CreatedAt:          time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC),
+				AuthenticationMode: "API", Issuer: "https://localhost:4566/id/" + id, ServiceCIDR: "10.100.0.0/16"})
 	})
 }
 

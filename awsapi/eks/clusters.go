@@ -38,14 +38,16 @@ func (s *Service) listClusters(call *operation.Call, in *eks.ListClustersInput) 
 	if err != nil {
 		return nil, fmt.Errorf("list clusters: %w", err)
 	}
-	names, next, err := page(paging{operation: "ListClusters", filters: in.Include, max: in.MaxResults, token: in.NextToken}, names, itself)
+	names, next, err := page(paging{operation: "ListClusters", filters: in.Include, max: in.MaxResults,
+		token: in.NextToken}, names, itself)
 	if err != nil {
 		return nil, err
 	}
 	return &eks.ListClustersOutput{Clusters: names, NextToken: next}, nil
 }
 
-func (s *Service) describeCluster(call *operation.Call, in *eks.DescribeClusterInput) (*eks.DescribeClusterOutput, error) {
+func (s *Service) describeCluster(call *operation.Call, in *eks.DescribeClusterInput) (*eks.DescribeClusterOutput,
+	error) {
 	name := aws.ToString(in.Name)
 	if err := s.authorize(call, target{cluster: name}); err != nil {
 		return nil, err
@@ -95,9 +97,10 @@ func (s *Service) describe(c region.Cluster) (*types.Cluster, error) {
 		ResourcesVpcConfig: own.VPC,
 		EncryptionConfig:   own.Encryption,
 		KubernetesNetworkConfig: &types.KubernetesNetworkConfigResponse{
-			ServiceIpv4Cidr:      aws.String(c.ServiceCIDR),
-			IpFamily:             types.IpFamilyIpv4,
-			ElasticLoadBalancing: &types.ElasticLoadBalancing{Enabled: aws.Bool(own.LoadBalancing != nil && aws.ToBool(own.LoadBalancing.Enabled))},
+			ServiceIpv4Cidr: aws.String(c.ServiceCIDR),
+			IpFamily:        types.IpFamilyIpv4,
+			ElasticLoadBalancing: &types.ElasticLoadBalancing{Enabled: aws.Bool(own.LoadBalancing != nil &&
+				aws.ToBool(own.LoadBalancing.Enabled))},
 		},
 		RemoteNetworkConfig:       own.RemoteNetwork,
 		Logging:                   &types.Logging{ClusterLogging: own.Logging},
@@ -118,7 +121,8 @@ func (s *Service) describe(c region.Cluster) (*types.Cluster, error) {
 		out.Endpoint = aws.String("https://127.0.0.1:" + strconv.Itoa(c.EndpointPort))
 		out.CertificateAuthority.Data = aws.String(base64.StdEncoding.EncodeToString([]byte(c.BundleOf(c.Components))))
 		signer := c.SignerOf(c.Components)
-		out.CertificateAuthority.Active = &types.ActiveCertificateAuthority{Id: aws.String(signer.ID), ActivatedBy: types.CertificateAuthorityActivatedBy(signer.ActivatedBy)}
+		out.CertificateAuthority.Active = &types.ActiveCertificateAuthority{Id: aws.String(signer.ID),
+			ActivatedBy: types.CertificateAuthorityActivatedBy(signer.ActivatedBy)}
 		out.Identity = &types.Identity{Oidc: &types.OIDC{Issuer: aws.String(c.Issuer)}}
 	}
 	return out, nil
@@ -127,7 +131,8 @@ func (s *Service) describe(c region.Cluster) (*types.Cluster, error) {
 func issuesOf(c region.Cluster) []types.ClusterIssue {
 	issues := []types.ClusterIssue{}
 	for _, issue := range c.Issues {
-		issues = append(issues, types.ClusterIssue{Code: types.ClusterIssueCode(issue.Code), Message: aws.String(issue.Message), ResourceIds: issue.ResourceIDs})
+		issues = append(issues, types.ClusterIssue{Code: types.ClusterIssueCode(issue.Code),
+			Message: aws.String(issue.Message), ResourceIds: issue.ResourceIDs})
 	}
 	return issues
 }

@@ -20,7 +20,8 @@ import (
 
 // newCluster is an input that CreateCluster takes, changed by some of the caller's wishes.
 func newCluster(name string, wishes ...func(*eks.CreateClusterInput)) *eks.CreateClusterInput {
-	in := &eks.CreateClusterInput{Name: aws.String(name), RoleArn: aws.String(role), ResourcesVpcConfig: &types.VpcConfigRequest{SubnetIds: vpc.SubnetIDs()}}
+	in := &eks.CreateClusterInput{Name: aws.String(name), RoleArn: aws.String(role),
+		ResourcesVpcConfig: &types.VpcConfigRequest{SubnetIds: vpc.SubnetIDs()}}
 	for _, wish := range wishes {
 		wish(in)
 	}
@@ -45,7 +46,8 @@ func TestCreatedClusterIsAsItWasAskedFor(t *testing.T) {
 		in.ResourcesVpcConfig.PublicAccessCidrs = []string{"203.0.113.0/24", "198.51.100.0/24", "203.0.113.0/24"}
 		in.KubernetesNetworkConfig = &types.KubernetesNetworkConfigRequest{ServiceIpv4Cidr: aws.String("192.168.0.0/20")}
 		in.AccessConfig = &types.CreateAccessConfigRequest{AuthenticationMode: types.AuthenticationModeApi}
-		in.Logging = &types.Logging{ClusterLogging: []types.LogSetup{{Types: []types.LogType{"api", "audit"}, Enabled: aws.Bool(true)}}}
+		in.Logging = &types.Logging{ClusterLogging: []types.LogSetup{{Types: []types.LogType{"api", "audit"},
+			Enabled: aws.Bool(true)}}}
 	})))(t).Cluster
 	if made.Status != types.ClusterStatusCreating || made.Endpoint != nil || made.CertificateAuthority.Data != nil {
 		t.Errorf("the answer is of a cluster that is there: %+v", made)
@@ -64,14 +66,16 @@ func TestCreatedClusterIsAsItWasAskedFor(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", what, got[0], got[1])
 		}
 	}
-	if r := record(t, w, "new"); r.Secrets.CACert != "certificate for 192.168.0.0/20" || r.EndpointPort == 0 || r.CreatorARN != w.admin {
+	if r := record(t, w, "new"); r.Secrets.CACert != "certificate for 192.168.0.0/20" || r.EndpointPort == 0 ||
+		r.CreatorARN != w.admin {
 		t.Errorf("the record is %+v", r)
 	}
 	if _, err := w.CreateCluster(ctx, newCluster("new")); err == nil {
 		t.Error("the name was taken twice")
 	}
 	w.activate(t, "new")
-	if got := must(w.ListAccessEntries(ctx, &eks.ListAccessEntriesInput{ClusterName: aws.String("new")}))(t).AccessEntries; fmt.Sprint(got) != "["+w.admin+"]" {
+	if got := must(w.ListAccessEntries(ctx,
+		&eks.ListAccessEntriesInput{ClusterName: aws.String("new")}))(t).AccessEntries; fmt.Sprint(got) != "["+w.admin+"]" {
 		t.Errorf("access entries: %v, want the creator's", got)
 	}
 }
@@ -96,18 +100,29 @@ func TestCreateClusterRefuses(t *testing.T) {
 		code  string
 	}{
 		"a name that is there": {func(in *eks.CreateClusterInput) { in.Name = aws.String("demo") }, taken},
-		"one zone":             {func(in *eks.CreateClusterInput) { in.ResourcesVpcConfig.SubnetIds = vpc.SubnetIDs()[:1] }, invalid},
-		"no subnets":           {func(in *eks.CreateClusterInput) { in.ResourcesVpcConfig.SubnetIds = nil }, invalid},
-		"an unknown subnet":    {func(in *eks.CreateClusterInput) { in.ResourcesVpcConfig.SubnetIds[0] = "subnet-0123456789abcdef0" }, invalid},
+		"one zone": {func(in *eks.CreateClusterInput) { in.ResourcesVpcConfig.SubnetIds = vpc.SubnetIDs()[:1] },
+			invalid},
+		"no subnets": {func(in *eks.CreateClusterInput) { in.ResourcesVpcConfig.SubnetIds = nil }, invalid},
+		"an unknown subnet": {func(in *eks.CreateClusterInput) {
+			in.ResourcesVpcConfig.SubnetIds[0] = "subnet-0123456789abcdef0"
+		}, invalid},
 		"an unknown group": {func(in *eks.CreateClusterInput) {
 			in.ResourcesVpcConfig.SecurityGroupIds = []string{"sg-0123456789abcdef0"}
 		}, invalid},
-		"an old version":       {func(in *eks.CreateClusterInput) { in.Version = aws.String("1.21") }, invalid},
-		"no endpoint":          {func(in *eks.CreateClusterInput) { in.ResourcesVpcConfig.EndpointPublicAccess = aws.Bool(false) }, invalid},
-		"a bad CIDR":           {func(in *eks.CreateClusterInput) { in.ResourcesVpcConfig.PublicAccessCidrs = []string{"10.0.0.1/8"} }, invalid},
-		"public services":      {func(in *eks.CreateClusterInput) { in.KubernetesNetworkConfig = services("8.8.8.0/24") }, invalid},
-		"overlapping services": {func(in *eks.CreateClusterInput) { in.KubernetesNetworkConfig = services("10.0.0.0/16") }, invalid},
-		"tiny services":        {func(in *eks.CreateClusterInput) { in.KubernetesNetworkConfig = services("10.9.0.0/28") }, invalid},
+		"an old version": {func(in *eks.CreateClusterInput) { in.Version = aws.String("1.21") }, invalid},
+		"no endpoint": {func(in *eks.CreateClusterInput) {
+			in.ResourcesVpcConfig.EndpointPublicAccess = aws.Bool(
+				false)
+		}, invalid},
+		"a bad CIDR": {func(in *eks.CreateClusterInput) {
+			in.ResourcesVpcConfig.PublicAccessCidrs = []string{
+				"10.0.0.1/8"}
+		}, invalid},
+		"public services": {func(in *eks.CreateClusterInput) { in.KubernetesNetworkConfig = services("8.8.8.0/24") },
+			invalid},
+		"overlapping services": {func(in *eks.CreateClusterInput) { in.KubernetesNetworkConfig = services("10.0.0.0/16") },
+			invalid},
+		"tiny services": {func(in *eks.CreateClusterInput) { in.KubernetesNetworkConfig = services("10.9.0.0/28") }, invalid},
 		"Auto Mode": {func(in *eks.CreateClusterInput) {
 			in.ComputeConfig = &types.ComputeConfigRequest{Enabled: aws.Bool(true)}
 		}, invalid},
@@ -137,7 +152,8 @@ func TestWithoutMemoryAClusterFailsAndSaysSo(t *testing.T) {
 		t.Errorf("the answer says %s", got.Status)
 	}
 	c := must(w.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: aws.String("big")}))(t).Cluster
-	if c.Status != types.ClusterStatusFailed || len(c.Health.Issues) != 1 || !strings.Contains(aws.ToString(c.Health.Issues[0].Message), "memory") {
+	if c.Status != types.ClusterStatusFailed || len(c.Health.Issues) != 1 ||
+		!strings.Contains(aws.ToString(c.Health.Issues[0].Message), "memory") {
 		t.Errorf("got %s with issues %+v", c.Status, c.Health.Issues)
 	}
 	must(w.DeleteCluster(ctx, &eks.DeleteClusterInput{Name: aws.String("big")}))(t)
@@ -214,11 +230,13 @@ func TestClusterThatRootCreatesIsRoots(t *testing.T) {
 	credentials := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: key.ID, SecretAccessKey: key.Secret}, nil
 	})
-	must(eks.New(w.Options(), func(o *eks.Options) { o.Credentials = credentials }).CreateCluster(ctx, newCluster("second")))(t)
+	must(eks.New(w.Options(), func(o *eks.Options) { o.Credentials = credentials }).CreateCluster(ctx,
+		newCluster("second")))(t)
 	made := record(t, w, "second")
 	if err := w.state.View(func(tx *state.Txn) error {
 		entry, _ := region.AccessEntries.Get(tx, made.ID+"/"+root)
-		if made.CreatorARN != root || entry.PrincipalID != iam.DefaultAccountID || entry.Username != root || len(entry.Policies) != 1 {
+		if made.CreatorARN != root || entry.PrincipalID != iam.DefaultAccountID || entry.Username != root ||
+			len(entry.Policies) != 1 {
 			t.Errorf("got the creator %s, and its entry %+v", made.CreatorARN, entry)
 		}
 		return nil
@@ -234,20 +252,24 @@ func TestFederatedUserCreatesAClusterThatHasNoCreator(t *testing.T) {
 		t.Fatal(err)
 	}
 	made, err := iam.Issue(ctx, w.state, rand.Reader, iam.DefaultAccountID, iam.Session{
-		User: user.Name, ID: user.ID, Name: "bob", PolicyARNs: []string{iam.AdministratorAccess}, IssuedAt: time.Now(), Expires: time.Now().Add(time.Hour)})
+		User: user.Name, ID: user.ID, Name: "bob", PolicyARNs: []string{iam.AdministratorAccess}, IssuedAt: time.Now(),
+		Expires: time.Now().Add(time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	bob := eks.New(w.Options(), func(o *eks.Options) {
 		o.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: made.AccessKeyID, SecretAccessKey: made.SecretAccessKey, SessionToken: made.SessionToken}, nil
+			return aws.Credentials{AccessKeyID: made.AccessKeyID, SecretAccessKey: made.SecretAccessKey,
+				SessionToken: made.SessionToken}, nil
 		})
 	})
-	if _, err := bob.CreateCluster(ctx, newCluster("second")); err == nil || !strings.Contains(err.Error(), "bootstrapClusterCreatorAdminPermissions") {
+	if _, err := bob.CreateCluster(ctx, newCluster("second")); err == nil ||
+		!strings.Contains(err.Error(), "bootstrapClusterCreatorAdminPermissions") {
 		t.Errorf("with a creator: got %v", err)
 	}
 	if _, err := bob.CreateCluster(ctx, newCluster("second", func(in *eks.CreateClusterInput) {
-		in.AccessConfig = &types.CreateAccessConfigRequest{AuthenticationMode: types.AuthenticationModeApi, BootstrapClusterCreatorAdminPermissions: aws.Bool(false)}
+		in.AccessConfig = &types.CreateAccessConfigRequest{AuthenticationMode: types.AuthenticationModeApi,
+			BootstrapClusterCreatorAdminPermissions: aws.Bool(false)}
 	})); err != nil {
 		t.Errorf("without: %v", err)
 	}
@@ -273,16 +295,20 @@ func TestDescriptionHasWhatEKSShows(t *testing.T) {
 	if got := describe().ZonalShiftConfig; got == nil || *got.Enabled {
 		t.Errorf("zonal shift that was switched off: got %+v", got)
 	}
-	update(&eks.UpdateClusterConfigInput{ResourcesVpcConfig: &types.VpcConfigRequest{EndpointPublicAccess: aws.Bool(false), EndpointPrivateAccess: aws.Bool(true)}})
+	update(&eks.UpdateClusterConfigInput{ResourcesVpcConfig: &types.VpcConfigRequest{EndpointPublicAccess: aws.Bool(
+		false), EndpointPrivateAccess: aws.Bool(true)}})
 	if got := describe().ResourcesVpcConfig; len(got.PublicAccessCidrs) != 0 {
 		t.Errorf("a private endpoint has the public CIDRs %v", got.PublicAccessCidrs)
 	}
-	update(&eks.UpdateClusterConfigInput{ResourcesVpcConfig: &types.VpcConfigRequest{EndpointPublicAccess: aws.Bool(true)}})
+	update(&eks.UpdateClusterConfigInput{ResourcesVpcConfig: &types.VpcConfigRequest{EndpointPublicAccess: aws.Bool(
+		true)}})
 	if got := describe().ResourcesVpcConfig.PublicAccessCidrs; len(got) != 1 || got[0] != "0.0.0.0/0" {
 		t.Errorf("a public endpoint has the CIDRs %v", got)
 	}
-	update(&eks.UpdateClusterConfigInput{ResourcesVpcConfig: &types.VpcConfigRequest{PublicAccessCidrs: []string{"203.0.113.0/24", "198.51.100.0/24"}}})
-	out, err := w.UpdateClusterConfig(ctx, &eks.UpdateClusterConfigInput{Name: demo, ResourcesVpcConfig: &types.VpcConfigRequest{
-		PublicAccessCidrs: []string{"198.51.100.0/24", "203.0.113.0/24", "198.51.100.0/24"}}})
+	update(&eks.UpdateClusterConfigInput{ResourcesVpcConfig: &types.VpcConfigRequest{PublicAccessCidrs: []string{
+		"203.0.113.0/24", "198.51.100.0/24"}}})
+	out, err := w.UpdateClusterConfig(ctx,
+		&eks.UpdateClusterConfigInput{Name: demo, ResourcesVpcConfig: &types.VpcConfigRequest{
+			PublicAccessCidrs: []string{"198.51.100.0/24", "203.0.113.0/24", "198.51.100.0/24"}}})
 	wantError(t, out, err, invalid) // the same set: there is nothing to change
 }

@@ -39,7 +39,8 @@ func TestDeletionIsRefusedWhileSomethingStandsInTheWay(t *testing.T) {
 	out, err = w.DeleteCluster(ctx, &eks.DeleteClusterInput{Name: demo})
 	wantError(t, out, err, taken)
 	w.set(t, func(c *region.Cluster) { c.Status = "ACTIVE" })
-	if got := must(w.DeleteCluster(ctx, &eks.DeleteClusterInput{Name: demo}))(t).Cluster.Status; got != types.ClusterStatusDeleting {
+	if got := must(w.DeleteCluster(ctx,
+		&eks.DeleteClusterInput{Name: demo}))(t).Cluster.Status; got != types.ClusterStatusDeleting {
 		t.Errorf("got %s", got)
 	}
 	must(w.DeleteCluster(ctx, &eks.DeleteClusterInput{Name: demo}))(t) // again is no error

@@ -18,7 +18,8 @@ func (s *Service) keys() *kms.Service {
 	return &kms.Service{Region: s.Region, AccountID: s.AccountID, State: s.State, Now: s.Probes.Now}
 }
 
-// encrypt puts a cluster's key of encryption at rest under the KMS key that its settings name, if they name one. The errors are in EKS's words.
+// encrypt puts a cluster's key of encryption at rest under the KMS key that its settings name, if they name one. The
+// errors are in EKS's words.
 func (s *Service) encrypt(tx *state.Txn, call *operation.Call, record *region.Cluster, own settings) error {
 	about := about{cluster: record.Name}
 	switch config := own.Encryption; {
@@ -46,7 +47,8 @@ func (s *Service) encrypt(tx *state.Txn, call *operation.Call, record *region.Cl
 	return err
 }
 
-// keyIssues say why a cluster's KMS key cannot be used now: its API servers go on with what they have, and cannot start again.
+// keyIssues say why a cluster's KMS key cannot be used now: its API servers go on with what they have, and cannot start
+// again.
 func (s *Service) keyIssues(tx *state.Txn, record region.Cluster) []types.ClusterIssue {
 	if record.Envelope == nil || record.Status == region.ClusterDeleting {
 		return nil
@@ -55,5 +57,6 @@ func (s *Service) keyIssues(tx *state.Txn, record region.Cluster) []types.Cluste
 	if !errors.As(kms.Check(tx, *record.Envelope, s.now()), &unusable) {
 		return nil
 	}
-	return []types.ClusterIssue{{Code: types.ClusterIssueCode(unusable.Code), Message: aws.String(unusable.Message), ResourceIds: []string{record.Envelope.KeyARN}}}
+	return []types.ClusterIssue{{Code: types.ClusterIssueCode(unusable.Code), Message: aws.String(unusable.Message),
+		ResourceIds: []string{record.Envelope.KeyARN}}}
 }

@@ -19,7 +19,8 @@ import (
 func newKey(t *testing.T, w *world) (client *kms.Client, arn string) {
 	t.Helper()
 	options := w.Options()
-	client = kms.New(kms.Options{Region: options.Region, BaseEndpoint: options.BaseEndpoint, Credentials: options.Credentials, RetryMaxAttempts: 1})
+	client = kms.New(kms.Options{Region: options.Region, BaseEndpoint: options.BaseEndpoint,
+		Credentials: options.Credentials, RetryMaxAttempts: 1})
 	return client, *must(client.CreateKey(ctx, &kms.CreateKeyInput{}))(t).KeyMetadata.Arn
 }
 
@@ -48,12 +49,15 @@ func TestClusterKeyNeedsItsKMSKey(t *testing.T) {
 	w := newWorld(t, "API")
 	w.set(t, func(c *region.Cluster) { c.Secrets.EncryptionKey = "the key" })
 	client, arn := newKey(t, w)
-	must(w.AssociateEncryptionConfig(ctx, &eks.AssociateEncryptionConfigInput{ClusterName: aws.String("demo"), EncryptionConfig: encryption(arn)}))(t)
+	must(w.AssociateEncryptionConfig(ctx,
+		&eks.AssociateEncryptionConfigInput{ClusterName: aws.String("demo"), EncryptionConfig: encryption(arn)}))(t)
 	if key, err := unwrapped(t, w); key != "the key" || err != nil {
 		t.Errorf("got %q, %v", key, err)
 	}
-	_, err := w.AssociateEncryptionConfig(ctx, &eks.AssociateEncryptionConfigInput{ClusterName: aws.String("demo"), EncryptionConfig: encryption(arn)})
-	if err == nil || !strings.Contains(err.Error(), "InvalidParameterException: Encryption is already enabled on the cluster") {
+	_, err := w.AssociateEncryptionConfig(ctx,
+		&eks.AssociateEncryptionConfigInput{ClusterName: aws.String("demo"), EncryptionConfig: encryption(arn)})
+	if err == nil || !strings.Contains(err.Error(), "InvalidParameterException: Encryption is already enabled on "+
+		"the cluster") {
 		t.Errorf("again: %v", err)
 	}
 	grants := must(client.ListGrants(ctx, &kms.ListGrantsInput{KeyId: &arn}))(t).Grants
@@ -78,7 +82,8 @@ func TestClusterKeyNeedsItsKMSKey(t *testing.T) {
 			t.Fatal(err)
 		}
 		issues := must(w.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: aws.String("demo")}))(t).Cluster.Health.Issues
-		if got := len(issues); got > 1 || (got == 0) != (step.code == "") || got == 1 && (string(issues[0].Code) != step.code || issues[0].ResourceIds[0] != arn) {
+		if got := len(issues); got > 1 || (got == 0) != (step.code == "") || got == 1 &&
+			(string(issues[0].Code) != step.code || issues[0].ResourceIds[0] != arn) {
 			t.Errorf("issues: %+v, want %q", issues, step.code)
 		}
 		if _, err := unwrapped(t, w); (err == nil) != (step.code == "") {
@@ -99,22 +104,30 @@ func TestEncryptionConfigIsCheckedAtCreation(t *testing.T) {
 		config []types.EncryptionConfig
 		want   string
 	}{
-		"none":      {w.Client, encryption(strings.Replace(arn, "key/", "key/0", 1)), "InvalidParameterException: Key 'arn:aws:kms:us-east-1:111122223333:key/0"},
-		"disabled":  {w.Client, encryption(disabled), "InvalidParameterException: The AWS KMS key used for your cluster is disabled"},
-		"foreign":   {w.Client, encryption("arn:aws:kms:us-east-1:444455556666:key/x"), "InvalidParameterException: The keyArn for encryptionConfig must be owned by caller's account."},
-		"elsewhere": {w.Client, encryption("arn:aws:kms:eu-west-1:111122223333:key/x"), "InvalidParameterException: Invalid arn eu-west-1"},
-		"no key":    {w.Client, []types.EncryptionConfig{{Provider: &types.Provider{}}}, "InvalidParameterException: KeyArn is required"},
-		"forbidden": {w.powerless, encryption(arn), "InvalidRequestException: User not authorized to perform kms:DescribeKey operation"},
+		"none": {w.Client, encryption(strings.Replace(arn, "key/", "key/0", 1)),
+			"InvalidParameterException: Key 'arn:aws:kms:us-east-1:111122223333:key/0"},
+		"disabled": {w.Client, encryption(disabled), "InvalidParameterException: The AWS KMS key used for your cluster " +
+			"is disabled"},
+		"foreign": {w.Client, encryption("arn:aws:kms:us-east-1:444455556666:key/x"),
+			"InvalidParameterException: The keyArn for encryptionConfig must be owned by caller's account."},
+		"elsewhere": {w.Client, encryption("arn:aws:kms:eu-west-1:111122223333:key/x"),
+			"InvalidParameterException: Invalid arn eu-west-1"},
+		"no key": {w.Client, []types.EncryptionConfig{{Provider: &types.Provider{}}},
+			"InvalidParameterException: KeyArn is required"},
+		"forbidden": {w.powerless, encryption(arn), "InvalidRequestException: User not authorized to perform " +
+			"kms:DescribeKey operation"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := c.by.CreateCluster(ctx, newCluster("new", func(in *eks.CreateClusterInput) { in.EncryptionConfig = c.config }))
+			_, err := c.by.CreateCluster(ctx,
+				newCluster("new", func(in *eks.CreateClusterInput) { in.EncryptionConfig = c.config }))
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %s", err, c.want)
 			}
 		})
 	}
 	aliased := "arn:aws:kms:us-east-1:111122223333:alias/eks"
-	made := must(w.CreateCluster(ctx, newCluster("new", func(in *eks.CreateClusterInput) { in.EncryptionConfig = encryption(aliased) })))(t).Cluster
+	made := must(w.CreateCluster(ctx,
+		newCluster("new", func(in *eks.CreateClusterInput) { in.EncryptionConfig = encryption(aliased) })))(t).Cluster
 	if got := made.EncryptionConfig; len(got) != 1 || *got[0].Provider.KeyArn != aliased {
 		t.Errorf("shown: %+v", got)
 	}
@@ -133,7 +146,8 @@ func (w *world) allow(t *testing.T, name string, actions ...string) {
 	t.Helper()
 	if err := w.state.Update(ctx, func(tx *state.Txn) error {
 		user, _ := region.Users.Get(tx, name)
-		user.Inline = map[string]string{"own": `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["` + strings.Join(actions, `","`) + `"],"Resource":"*"}}`}
+		user.Inline = map[string]string{"own": `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["` +
+			strings.Join(actions, `","`) + `"],"Resource":"*"}}`}
 		region.Users.Put(tx, name, user)
 		return nil
 	}); err != nil {

@@ -21,7 +21,8 @@ func (s *Service) place(tx *state.Txn, record *region.Cluster, own *settings, in
 		return err
 	}
 	own.VPC = &types.VpcConfigResponse{
-		VpcId: aws.String(plan.VPCID), SubnetIds: want.SubnetIds, SecurityGroupIds: append([]string{}, want.SecurityGroupIds...),
+		VpcId: aws.String(plan.VPCID), SubnetIds: want.SubnetIds,
+		SecurityGroupIds:       append([]string{}, want.SecurityGroupIds...),
 		ClusterSecurityGroupId: aws.String(s.VPC.ClusterSecurityGroupID(record.ID)),
 		EndpointPublicAccess:   want.EndpointPublicAccess == nil || *want.EndpointPublicAccess,
 		EndpointPrivateAccess:  aws.ToBool(want.EndpointPrivateAccess), PublicAccessCidrs: want.PublicAccessCidrs,
@@ -36,7 +37,8 @@ func (s *Service) place(tx *state.Txn, record *region.Cluster, own *settings, in
 	if in.KubernetesNetworkConfig != nil {
 		own.LoadBalancing = in.KubernetesNetworkConfig.ElasticLoadBalancing
 	}
-	if record.Secrets.CACert == "" || record.Envelope != nil { // kept when the transaction runs again, but for a key that is under another by now
+	// kept when the transaction runs again, but for a key that is under another by now
+	if record.Secrets.CACert == "" || record.Envelope != nil {
 		record.Envelope = nil
 		if record.Secrets, err = s.ControlPlane.NewSecrets(*record); err != nil {
 			return fmt.Errorf("the cluster's keys cannot be made: %w", err)
@@ -68,10 +70,12 @@ func checkAccess(vpc *types.VpcConfigResponse) error {
 
 // accessOf is what the region acts on of a checked description.
 func accessOf(vpc *types.VpcConfigResponse) *region.EndpointAccess {
-	return &region.EndpointAccess{Public: vpc.EndpointPublicAccess, PublicCIDRs: vpc.PublicAccessCidrs, Private: vpc.EndpointPrivateAccess}
+	return &region.EndpointAccess{Public: vpc.EndpointPublicAccess, PublicCIDRs: vpc.PublicAccessCidrs,
+		Private: vpc.EndpointPrivateAccess}
 }
 
-// serviceCIDR is the range of Service addresses: the one asked for, if it is right, and else 10.100.0.0/16, or 172.20.0.0/16 in a VPC that overlaps it.
+// serviceCIDR is the range of Service addresses: the one asked for, if it is right, and else 10.100.0.0/16, or
+// 172.20.0.0/16 in a VPC that overlaps it.
 func serviceCIDR(config *types.KubernetesNetworkConfigRequest, vpc []string) (string, error) {
 	overlaps := func(prefix netip.Prefix) bool {
 		for _, cidr := range vpc {
@@ -90,7 +94,8 @@ func serviceCIDR(config *types.KubernetesNetworkConfigRequest, vpc []string) (st
 	prefix, err := netip.ParsePrefix(*config.ServiceIpv4Cidr)
 	switch {
 	case err != nil || !prefix.Addr().Is4() || prefix.Masked() != prefix || !prefix.Addr().IsPrivate():
-		return "", fmt.Errorf("serviceIpv4Cidr %s is not within one of 10.0.0.0/8, 172.16.0.0/12 and 192.168.0.0/16", *config.ServiceIpv4Cidr)
+		return "", fmt.Errorf("serviceIpv4Cidr %s is not within one of 10.0.0.0/8, 172.16.0.0/12 and 192.168.0.0/16",
+			*config.ServiceIpv4Cidr)
 	case prefix.Bits() < 12 || prefix.Bits() > 24:
 		return "", fmt.Errorf("serviceIpv4Cidr %s must be between /24 and /12", prefix)
 	case overlaps(prefix):

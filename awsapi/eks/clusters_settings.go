@@ -14,29 +14,33 @@ import (
 	"tripod/state"
 )
 
-// settings are those parts of a cluster's description that nobody but this API reads, in the SDK's own shapes: region.Cluster.Settings.
+// settings are those parts of a cluster's description that nobody but this API reads, in the SDK's own shapes:
+// region.Cluster.Settings.
 type settings struct {
-	RoleARN       string                             `json:"roleArn"`
-	VPC           *types.VpcConfigResponse           `json:"vpc"`
-	Logging       []types.LogSetup                   `json:"logging"`
-	LoggingSince  map[types.LogType]time.Time        `json:"loggingSince,omitempty"` // when each type that is on was switched on
+	RoleARN string                   `json:"roleArn"`
+	VPC     *types.VpcConfigResponse `json:"vpc"`
+	Logging []types.LogSetup         `json:"logging"`
+	// when each type that is on was switched on
+	LoggingSince  map[types.LogType]time.Time        `json:"loggingSince,omitempty"`
 	Encryption    []types.EncryptionConfig           `json:"encryption,omitempty"`
 	RemoteNetwork *types.RemoteNetworkConfigResponse `json:"remoteNetwork,omitempty"`
 	SupportType   types.SupportType                  `json:"supportType"`
 	ZonalShift    bool                               `json:"zonalShift"`
-	ShiftAsked    bool                               `json:"shiftAsked,omitempty"` // a request spoke of zonal shift, so that answers do too
-	Protected     bool                               `json:"protected"`            // against deletion
-	Tier          types.ProvisionedControlPlaneTier  `json:"tier"`
-	Parameters    *parameters                        `json:"parameters,omitempty"` // nil: the defaults
-	CreatorAdmin  *bool                              `json:"creatorAdmin,omitempty"`
-	LoadBalancing *types.ElasticLoadBalancing        `json:"loadBalancing,omitempty"`
-	Token         string                             `json:"token,omitempty"` // the clientRequestToken of its creation
+	// a request spoke of zonal shift, so that answers do too
+	ShiftAsked    bool                              `json:"shiftAsked,omitempty"`
+	Protected     bool                              `json:"protected"` // against deletion
+	Tier          types.ProvisionedControlPlaneTier `json:"tier"`
+	Parameters    *parameters                       `json:"parameters,omitempty"` // nil: the defaults
+	CreatorAdmin  *bool                             `json:"creatorAdmin,omitempty"`
+	LoadBalancing *types.ElasticLoadBalancing       `json:"loadBalancing,omitempty"`
+	Token         string                            `json:"token,omitempty"` // the clientRequestToken of its creation
 }
 
 // clusterRole is the role that AWS's guide makes for clusters.
 const clusterRole = "eksClusterRole"
 
-// settingsOf are the cluster's. Those of the cluster that `tripod up` makes are not written down: they are EKS's defaults in the default VPC.
+// settingsOf are the cluster's. Those of the cluster that `tripod up` makes are not written down: they are EKS's
+// defaults in the default VPC.
 func (s *Service) settingsOf(c region.Cluster) (settings, error) {
 	if len(c.Settings) == 0 {
 		return settings{
@@ -65,7 +69,8 @@ func (s *Service) Networks(tx *state.Txn) (all []ec2.ClusterNetwork) {
 		if err != nil || own.VPC == nil {
 			continue // one that cannot be read is told where it is described
 		}
-		all = append(all, ec2.ClusterNetwork{ID: c.ID, Name: c.Name, VPCID: aws.ToString(own.VPC.VpcId), SubnetIDs: own.VPC.SubnetIds,
+		all = append(all, ec2.ClusterNetwork{ID: c.ID, Name: c.Name, VPCID: aws.ToString(own.VPC.VpcId),
+			SubnetIDs:        own.VPC.SubnetIds,
 			SecurityGroupIDs: own.VPC.SecurityGroupIds})
 	}
 	return all
@@ -113,8 +118,8 @@ func (own *settings) log(enabled map[types.LogType]bool, now time.Time) {
 	own.Logging, own.LoggingSince = loggingOf(enabled), since
 }
 
-// EnabledLogs are the cluster's log types that are on, such as "audit", and since when. Clusters whose types were switched on before that was noted have them
-// since their creation.
+// EnabledLogs are the cluster's log types that are on, such as "audit", and since when. Clusters whose types were
+// switched on before that was noted have them since their creation.
 func EnabledLogs(c region.Cluster) (map[string]time.Time, error) {
 	if len(c.Settings) == 0 {
 		return nil, nil // the default: none

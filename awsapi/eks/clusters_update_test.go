@@ -55,14 +55,15 @@ func TestConfigChangesOneThingAtATime(t *testing.T) {
 		t.Errorf("got %+v", found)
 	}
 	for what, in := range map[string]*eks.UpdateClusterConfigInput{
-		"nothing":          {},
-		"the same again":   {Logging: logging},
-		"two things":       {Logging: &types.Logging{}, DeletionProtection: aws.Bool(true)},
-		"a mode too far":   {AccessConfig: &types.UpdateAccessConfigRequest{AuthenticationMode: types.AuthenticationModeApi}},
-		"no endpoint":      {ResourcesVpcConfig: &types.VpcConfigRequest{EndpointPublicAccess: aws.Bool(false)}},
-		"the same access":  {ResourcesVpcConfig: &types.VpcConfigRequest{EndpointPublicAccess: aws.Bool(true)}},
-		"one zone's":       {ResourcesVpcConfig: &types.VpcConfigRequest{SubnetIds: vpc.SubnetIDs()[:1]}},
-		"access and place": {ResourcesVpcConfig: &types.VpcConfigRequest{EndpointPublicAccess: aws.Bool(true), SubnetIds: vpc.SubnetIDs()}},
+		"nothing":         {},
+		"the same again":  {Logging: logging},
+		"two things":      {Logging: &types.Logging{}, DeletionProtection: aws.Bool(true)},
+		"a mode too far":  {AccessConfig: &types.UpdateAccessConfigRequest{AuthenticationMode: types.AuthenticationModeApi}},
+		"no endpoint":     {ResourcesVpcConfig: &types.VpcConfigRequest{EndpointPublicAccess: aws.Bool(false)}},
+		"the same access": {ResourcesVpcConfig: &types.VpcConfigRequest{EndpointPublicAccess: aws.Bool(true)}},
+		"one zone's":      {ResourcesVpcConfig: &types.VpcConfigRequest{SubnetIds: vpc.SubnetIDs()[:1]}},
+		"access and place": {ResourcesVpcConfig: &types.VpcConfigRequest{EndpointPublicAccess: aws.Bool(true),
+			SubnetIds: vpc.SubnetIDs()}},
 	} {
 		t.Run(what, func(t *testing.T) {
 			in.Name = demo
@@ -70,9 +71,12 @@ func TestConfigChangesOneThingAtATime(t *testing.T) {
 			wantError(t, out, err, invalid)
 		})
 	}
-	must(w.UpdateClusterConfig(ctx, &eks.UpdateClusterConfigInput{Name: demo, AccessConfig: &types.UpdateAccessConfigRequest{AuthenticationMode: types.AuthenticationModeApiAndConfigMap}}))(t)
+	must(w.UpdateClusterConfig(ctx,
+		&eks.UpdateClusterConfigInput{Name: demo,
+			AccessConfig: &types.UpdateAccessConfigRequest{AuthenticationMode: types.AuthenticationModeApiAndConfigMap}}))(t)
 	pages := eks.NewListUpdatesPaginator(w.Client, &eks.ListUpdatesInput{Name: demo, MaxResults: aws.Int32(1)})
-	ids := pagesOf(t, pages.HasMorePages, func() (*eks.ListUpdatesOutput, error) { return pages.NextPage(ctx) }, func(o *eks.ListUpdatesOutput) []string { return o.UpdateIds })
+	ids := pagesOf(t, pages.HasMorePages, func() (*eks.ListUpdatesOutput, error) { return pages.NextPage(ctx) },
+		func(o *eks.ListUpdatesOutput) []string { return o.UpdateIds })
 	if len(ids) != 2 {
 		t.Errorf("got updates %v, want two", ids)
 	}
@@ -87,17 +91,21 @@ func TestRealPaceSaysHowLongStatesLast(t *testing.T) {
 		if c.NotBefore == nil {
 			t.Fatalf("%s may end at once", c.Status)
 		}
-		if d := c.NotBefore.Sub(began); d < span.Least || d > span.Most || !c.Lasts(began.Add(span.Least-1)) || c.Lasts(began.Add(span.Most)) {
+		if d := c.NotBefore.Sub(began); d < span.Least || d > span.Most || !c.Lasts(began.Add(span.Least-1)) ||
+			c.Lasts(began.Add(span.Most)) {
 			t.Errorf("%s lasts %v, want %v to %v", c.Status, d, span.Least, span.Most)
 		}
 	}
 	must(w.CreateCluster(ctx, newCluster("slow")))(t)
 	lasts(record(t, w, "slow").CreatedAt, service.RealPace.Create)
 	w.activate(t, "slow")
-	update := must(w.UpdateClusterConfig(ctx, &eks.UpdateClusterConfigInput{Name: slow, ResourcesVpcConfig: &types.VpcConfigRequest{EndpointPrivateAccess: aws.Bool(true)}}))(t).Update
+	update := must(w.UpdateClusterConfig(ctx,
+		&eks.UpdateClusterConfigInput{Name: slow,
+			ResourcesVpcConfig: &types.VpcConfigRequest{EndpointPrivateAccess: aws.Bool(true)}}))(t).Update
 	lasts(*update.CreatedAt, service.RealPace.Access)
 	w.activate(t, "slow")
-	update = must(w.UpdateClusterVersion(ctx, &eks.UpdateClusterVersionInput{Name: slow, Version: aws.String("1.37")}))(t).Update
+	update = must(w.UpdateClusterVersion(ctx,
+		&eks.UpdateClusterVersionInput{Name: slow, Version: aws.String("1.37")}))(t).Update
 	lasts(*update.CreatedAt, service.RealPace.Version)
 	w.activate(t, "slow")
 	must(w.DeleteCluster(ctx, &eks.DeleteClusterInput{Name: slow}))(t)
@@ -110,13 +118,15 @@ func TestEndpointAccessIsAnUpdateThatLastsUntilItIsInEffect(t *testing.T) {
 	update := func(vpc types.VpcConfigRequest) (*eks.UpdateClusterConfigOutput, error) {
 		return w.UpdateClusterConfig(ctx, &eks.UpdateClusterConfigInput{Name: demo, ResourcesVpcConfig: &vpc})
 	}
-	begun := must(update(types.VpcConfigRequest{EndpointPrivateAccess: aws.Bool(true), PublicAccessCidrs: []string{"203.0.113.0/24"}}))(t).Update
+	begun := must(update(types.VpcConfigRequest{EndpointPrivateAccess: aws.Bool(true),
+		PublicAccessCidrs: []string{"203.0.113.0/24"}}))(t).Update
 	found := must(w.DescribeUpdate(ctx, &eks.DescribeUpdateInput{Name: demo, UpdateId: begun.Id}))(t).Update
 	if begun.Type != types.UpdateTypeEndpointAccessUpdate || found.Status != types.UpdateStatusInProgress {
 		t.Errorf("begun as %+v, found as %+v", begun, found)
 	}
 	c := record(t, w, "demo")
-	want := region.EndpointAccess{Public: true, Private: true, PublicCIDRs: []string{"203.0.113.0/24"}, UpdateID: aws.ToString(begun.Id)}
+	want := region.EndpointAccess{Public: true, Private: true, PublicCIDRs: []string{"203.0.113.0/24"},
+		UpdateID: aws.ToString(begun.Id)}
 	if diff := cmp.Diff(want, c.EndpointAccess()); diff != "" || c.Status != "UPDATING" {
 		t.Errorf("the record is %s, and its access (-want +got):\n%s", c.Status, diff)
 	}
@@ -139,7 +149,8 @@ func TestVersionsGoUpByOneAndBackToWhereTheyCameFrom(t *testing.T) {
 	wantError(t, out, err, invalid)
 
 	begun := must(update("1.36"))(t).Update
-	if c := must(w.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: demo}))(t).Cluster; c.Status != types.ClusterStatusUpdating || *c.Version != "1.35" {
+	if c := must(w.DescribeCluster(ctx,
+		&eks.DescribeClusterInput{Name: demo}))(t).Cluster; c.Status != types.ClusterStatusUpdating || *c.Version != "1.35" {
 		t.Errorf("meanwhile the cluster is %s with version %s", c.Status, *c.Version)
 	}
 	out, err = update("1.36")
@@ -171,15 +182,18 @@ func TestVersionsAreThoseThatRunHere(t *testing.T) {
 	for _, v := range all {
 		names = append(names, aws.ToString(v.ClusterVersion))
 	}
-	if fmt.Sprint(names) != "[1.37 1.36 1.35]" || !all[1].DefaultVersion || aws.ToString(all[2].KubernetesPatchVersion) != "1.35.6" {
+	if fmt.Sprint(names) != "[1.37 1.36 1.35]" || !all[1].DefaultVersion ||
+		aws.ToString(all[2].KubernetesPatchVersion) != "1.35.6" {
 		t.Errorf("got %v: %+v", names, all)
 	}
-	if only := must(w.DescribeClusterVersions(ctx, &eks.DescribeClusterVersionsInput{DefaultOnly: aws.Bool(true)}))(t).ClusterVersions; len(only) != 1 {
+	if only := must(w.DescribeClusterVersions(ctx,
+		&eks.DescribeClusterVersionsInput{DefaultOnly: aws.Bool(true)}))(t).ClusterVersions; len(only) != 1 {
 		t.Errorf("got %+v", only)
 	}
 	first := must(w.DescribeClusterVersions(ctx, &eks.DescribeClusterVersionsInput{MaxResults: aws.Int32(1)}))(t)
 	for what, in := range map[string]*eks.DescribeClusterVersionsInput{
-		"default only": {DefaultOnly: aws.Bool(true)}, "a type": {ClusterType: aws.String("eks")}, "a status": {VersionStatus: types.VersionStatusStandardSupport},
+		"default only": {DefaultOnly: aws.Bool(true)}, "a type": {ClusterType: aws.String("eks")},
+		"a status": {VersionStatus: types.VersionStatusStandardSupport},
 	} {
 		in.NextToken = first.NextToken
 		if out, err := w.DescribeClusterVersions(ctx, in); err == nil {

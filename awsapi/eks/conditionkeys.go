@@ -18,9 +18,9 @@ var (
 	entryPolicies   = []string{"AssociateAccessPolicy", "DisassociateAccessPolicy"}
 )
 
-// memberKeys are EKS's own condition keys, without eks:, and the members of requests that they are the values of: after "Condition keys for
-// Amazon Elastic Kubernetes Service" of the Service Authorization Reference. A request that leaves a member out has no such key, whatever EKS
-// then takes.
+// memberKeys are EKS's own condition keys, without eks:, and the members of requests that they are the values of: after
+// "Condition keys for Amazon Elastic Kubernetes Service" of the Service Authorization Reference. A request that leaves
+// a member out has no such key, whatever EKS then takes.
 var memberKeys = []struct {
 	key, path  string
 	operations []string
@@ -39,7 +39,8 @@ var memberKeys = []struct {
 	{"supportType", "upgradePolicy.supportType", clusterSettings},
 	{"zonalShiftEnabled", "zonalShiftConfig.enabled", clusterSettings},
 	{"kubernetesVersion", "version", []string{"CreateCluster", "UpdateClusterVersion"}},
-	{"encryptionConfigProviderKeyArns", "encryptionConfig.provider.keyArn", []string{"CreateCluster", "AssociateEncryptionConfig"}},
+	{"encryptionConfigProviderKeyArns", "encryptionConfig.provider.keyArn",
+		[]string{"CreateCluster", "AssociateEncryptionConfig"}},
 	{"clusterName", "clusterName", entryRequests},
 	{"accessEntryType", "type", entryRequests},
 	{"kubernetesGroups", "kubernetesGroups", entryRequests},
@@ -109,19 +110,21 @@ var passing = []struct {
 	{[]string{"CreateAccessEntry"}, "principalArn", eksService},
 }
 
-// passingTypes are the types of access entries that give a role to nodes, as "Create access entries" of the user guide has it. The others let a
-// principal in, which is giving nothing to anybody.
+// passingTypes are the types of access entries that give a role to nodes, as "Create access entries" of the user guide
+// has it. The others let a principal in, which is giving nothing to anybody.
 var passingTypes = []string{linuxNodes, windowsNodes}
 
-// passedRoles are the roles that a call gives to services, whatever stands there: what looks like no role's ARN here, such as one with a space before it,
-// an operation could still take for one.
+// passedRoles are the roles that a call gives to services, whatever stands there: what looks like no role's ARN here,
+// such as one with a space before it, an operation could still take for one.
 func passedRoles(call *operation.Call) []operation.PassedRole {
 	var passed []operation.PassedRole
 	for _, p := range passing {
 		if !slices.Contains(p.operations, call.Operation) {
 			continue
 		}
-		if call.Operation == "CreateAccessEntry" && !slices.ContainsFunc(call.Input.Values("type"), func(kind string) bool { return slices.Contains(passingTypes, kind) }) {
+		if call.Operation == "CreateAccessEntry" &&
+			!slices.ContainsFunc(call.Input.Values("type"),
+				func(kind string) bool { return slices.Contains(passingTypes, kind) }) {
 			continue
 		}
 		for _, arn := range call.Input.Values(p.path) {
@@ -131,8 +134,8 @@ func passedRoles(call *operation.Call) []operation.PassedRole {
 	return passed
 }
 
-// makings are the operations that make what can have tags from the start, for which the caller needs eks:TagResource too: of what belongs to a
-// cluster its kind and the member that names it, as its ARN has them.
+// makings are the operations that make what can have tags from the start, for which the caller needs eks:TagResource
+// too: of what belongs to a cluster its kind and the member that names it, as its ARN has them.
 var makings = map[string]struct{ kind, name string }{
 	"CreateCluster": {}, "RegisterCluster": {}, "CreateEksAnywhereSubscription": {},
 	"CreateNodegroup":                 {nodegroups.kind, "nodegroupName"},

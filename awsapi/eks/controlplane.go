@@ -10,7 +10,8 @@ import (
 
 // ControlPlane is what a zone offers to those who make clusters.
 type ControlPlane struct {
-	// FirstPort is the loopback port of the first cluster's endpoint; each of at most MostClusters clusters has PortsPerCluster.
+	// FirstPort is the loopback port of the first cluster's endpoint; each of at most MostClusters clusters has
+	// PortsPerCluster.
 	FirstPort, PortsPerCluster, MostClusters int
 	// PortsFree says whether nobody listens on a cluster's ports, of which this is the first; nil looks at none.
 	PortsFree func(first int) bool
@@ -30,10 +31,12 @@ type ControlPlane struct {
 	AvailableMemory func() int64
 }
 
-// clusterMemory is what a cluster's control plane takes in bytes, with a margin: nine processes, measured at 290 MiB a zone.
+// clusterMemory is what a cluster's control plane takes in bytes, with a margin: nine processes, measured at 290 MiB a
+// zone.
 const clusterMemory = 1 << 30
 
-// hasMemory says whether another cluster has room beside those that are there, and those that are coming: they have not taken all of theirs yet.
+// hasMemory says whether another cluster has room beside those that are there, and those that are coming: they have not
+// taken all of theirs yet.
 func (p ControlPlane) hasMemory(tx *state.Txn) bool {
 	if p.AvailableMemory == nil {
 		return true
@@ -53,8 +56,8 @@ var endpointPorts = state.NewTable[int]("endpoint-port")
 
 const lastPort = "last"
 
-// takePort gives a new cluster its endpoint's port: the first free one after that which was given last, round and round, so that a client of a deleted
-// cluster does not soon meet another one. It is 0 when none is free.
+// takePort gives a new cluster its endpoint's port: the first free one after that which was given last, round and
+// round, so that a client of a deleted cluster does not soon meet another one. It is 0 when none is free.
 func (p ControlPlane) takePort(tx *state.Txn) int {
 	used := map[int]bool{}
 	last, given := endpointPorts.Get(tx, lastPort)

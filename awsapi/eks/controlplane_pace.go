@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// Pace says how long the states that a cluster passes through last at least. The zero value lets them be as short as the work is.
+// Pace says how long the states that a cluster passes through last at least. The zero value lets them be as short as
+// the work is.
 type Pace struct{ Create, Delete, Access, Version Span }
 
 // Span is a range of times, of which each case gets one.

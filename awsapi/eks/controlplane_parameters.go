@@ -14,7 +14,8 @@ import (
 	"tripod/region"
 )
 
-// parameters are the control-plane parameters of a cluster: "Advanced Kubernetes control plane configuration" in the EKS user guide.
+// parameters are the control-plane parameters of a cluster: "Advanced Kubernetes control plane configuration" in the
+// EKS user guide.
 type parameters struct {
 	EventTTL       string
 	NodePorts      types.ServiceNodePortRange
@@ -23,13 +24,15 @@ type parameters struct {
 	TerminatedPods int32
 }
 
-// What a cluster has that was asked for nothing else, and between which bounds it may be changed. The guide has no bounds for terminated pods: more than
-// Kubernetes' default are refused, since all of them are kept in the database.
+// What a cluster has that was asked for nothing else, and between which bounds it may be changed. The guide has no
+// bounds for terminated pods: more than Kubernetes' default are refused, since all of them are kept in the database.
 var (
 	defaultParameters = parameters{
-		EventTTL: "60m", NodePorts: types.ServiceNodePortRange{MinPort: 30000, MaxPort: 32767}, HPASyncPeriod: "15s", TerminatedPods: 12500,
+		EventTTL: "60m", NodePorts: types.ServiceNodePortRange{MinPort: 30000, MaxPort: 32767}, HPASyncPeriod: "15s",
+		TerminatedPods: 12500,
 		Scoring: types.ScoringStrategy{Type: types.ScoringStrategyTypeLeastAllocated,
-			Resources: []types.ResourceWeight{{Name: aws.String("cpu"), Weight: aws.Int32(1)}, {Name: aws.String("memory"), Weight: aws.Int32(1)}}},
+			Resources: []types.ResourceWeight{{Name: aws.String("cpu"), Weight: aws.Int32(1)},
+				{Name: aws.String("memory"), Weight: aws.Int32(1)}}},
 	}
 	eventTTLs      = types.DurationConstraints{Min: aws.String("10m"), Max: aws.String("60m")}
 	hpaPeriods     = types.DurationConstraints{Min: aws.String("10s"), Max: aws.String("15s")}
@@ -75,7 +78,8 @@ func (p *parameters) merge(r parameterRequest) error {
 	if r.server != nil && r.server.ServiceNodePortRange != nil {
 		ports := *r.server.ServiceNodePortRange
 		if ports.MinPort < *nodePorts.Min || ports.MaxPort > *nodePorts.Max || ports.MinPort > ports.MaxPort {
-			return fmt.Errorf("kubeApiServerConfig.serviceNodePortRange %d-%d is not a range between %d and %d", ports.MinPort, ports.MaxPort, *nodePorts.Min, *nodePorts.Max)
+			return fmt.Errorf("kubeApiServerConfig.serviceNodePortRange %d-%d is not a range between %d and %d", ports.MinPort,
+				ports.MaxPort, *nodePorts.Min, *nodePorts.Max)
 		}
 		p.NodePorts = ports
 	}
@@ -87,15 +91,18 @@ func (p *parameters) merge(r parameterRequest) error {
 	if r.manager == nil {
 		return nil
 	}
-	if hpa := r.manager.HorizontalPodAutoscalerControllerConfig; hpa != nil && hpa.HorizontalPodAutoscalerSyncPeriod != nil {
-		if err := within("horizontalPodAutoscalerSyncPeriod", *hpa.HorizontalPodAutoscalerSyncPeriod, hpaPeriods); err != nil {
+	if hpa := r.manager.HorizontalPodAutoscalerControllerConfig; hpa != nil &&
+		hpa.HorizontalPodAutoscalerSyncPeriod != nil {
+		if err := within("horizontalPodAutoscalerSyncPeriod", *hpa.HorizontalPodAutoscalerSyncPeriod,
+			hpaPeriods); err != nil {
 			return err
 		}
 		p.HPASyncPeriod = *hpa.HorizontalPodAutoscalerSyncPeriod
 	}
 	if gc := r.manager.PodGcControllerConfig; gc != nil && gc.TerminatedPodGcThreshold != nil {
 		if n := *gc.TerminatedPodGcThreshold; n < *terminatedPods.Min || n > *terminatedPods.Max {
-			return fmt.Errorf("terminatedPodGcThreshold %d is not between %d and %d", n, *terminatedPods.Min, *terminatedPods.Max)
+			return fmt.Errorf("terminatedPodGcThreshold %d is not between %d and %d", n, *terminatedPods.Min,
+				*terminatedPods.Max)
 		}
 		p.TerminatedPods = *gc.TerminatedPodGcThreshold
 	}
@@ -117,7 +124,8 @@ func (p *parameters) score(want types.ScoringStrategy) error {
 		case slices.Contains(names, name):
 			return fmt.Errorf("scoringStrategy.resources has %s twice", name)
 		case weight < *weights.Min || weight > *weights.Max:
-			return fmt.Errorf("scoringStrategy.resources: the weight of %s is %d: it must be between %d and %d", name, weight, *weights.Min, *weights.Max)
+			return fmt.Errorf("scoringStrategy.resources: the weight of %s is %d: it must be between %d and %d", name, weight,
+				*weights.Min, *weights.Max)
 		}
 		names = append(names, name)
 	}
@@ -132,7 +140,8 @@ func (p *parameters) score(want types.ScoringStrategy) error {
 var singleUnit = regexp.MustCompile(`^[0-9]{1,6}[smh]$`)
 
 func within(what, value string, bounds types.DurationConstraints) error {
-	if singleUnit.MatchString(value) && duration(value) >= duration(*bounds.Min) && duration(value) <= duration(*bounds.Max) {
+	if singleUnit.MatchString(value) && duration(value) >= duration(*bounds.Min) &&
+		duration(value) <= duration(*bounds.Max) {
 		return nil
 	}
 	return fmt.Errorf("%s %q is not a duration of one unit between %s and %s", what, value, *bounds.Min, *bounds.Max)
@@ -147,11 +156,14 @@ func duration(text string) time.Duration {
 // describe shows the parameters with a cluster.
 func (p parameters) describe(c *types.Cluster) {
 	ports, scoring := p.NodePorts, p.Scoring
-	c.KubeApiServerConfig = &types.KubeApiServerConfigResponse{EventTtl: aws.String(p.EventTTL), ServiceNodePortRange: &ports}
-	c.KubeSchedulerConfig = &types.KubeSchedulerConfigResponse{NodeResourcesFit: &types.NodeResourcesFitConfig{ScoringStrategy: &scoring}}
+	c.KubeApiServerConfig = &types.KubeApiServerConfigResponse{EventTtl: aws.String(p.EventTTL),
+		ServiceNodePortRange: &ports}
+	c.KubeSchedulerConfig = &types.KubeSchedulerConfigResponse{NodeResourcesFit: &types.NodeResourcesFitConfig{
+		ScoringStrategy: &scoring}}
 	c.KubeControllerManagerConfig = &types.KubeControllerManagerConfigResponse{
-		HorizontalPodAutoscalerControllerConfig: &types.HorizontalPodAutoscalerControllerConfigResponse{HorizontalPodAutoscalerSyncPeriod: aws.String(p.HPASyncPeriod)},
-		PodGcControllerConfig:                   &types.PodGcControllerConfigResponse{TerminatedPodGcThreshold: aws.Int32(p.TerminatedPods)},
+		HorizontalPodAutoscalerControllerConfig: &types.HorizontalPodAutoscalerControllerConfigResponse{
+			HorizontalPodAutoscalerSyncPeriod: aws.String(p.HPASyncPeriod)},
+		PodGcControllerConfig: &types.PodGcControllerConfigResponse{TerminatedPodGcThreshold: aws.Int32(p.TerminatedPods)},
 	}
 }
 
@@ -161,19 +173,25 @@ func describeParameters() *types.ControlPlaneConfigInfo {
 	strategies := []string{string(types.ScoringStrategyTypeLeastAllocated), string(types.ScoringStrategyTypeMostAllocated)}
 	return &types.ControlPlaneConfigInfo{
 		KubeApiServerConfig: &types.KubeApiServerVersionConfig{
-			EventTtl:             &types.DurationParameterConfig{DefaultValue: aws.String(d.EventTTL), Constraints: &eventTTLs},
-			ServiceNodePortRange: &types.PortRangeParameterConfig{DefaultValue: &d.NodePorts, Constraints: &types.PortRangeConstraints{MinPort: &nodePorts, MaxPort: &nodePorts}},
+			EventTtl: &types.DurationParameterConfig{DefaultValue: aws.String(d.EventTTL), Constraints: &eventTTLs},
+			ServiceNodePortRange: &types.PortRangeParameterConfig{DefaultValue: &d.NodePorts,
+				Constraints: &types.PortRangeConstraints{MinPort: &nodePorts, MaxPort: &nodePorts}},
 		},
-		KubeSchedulerConfig: &types.KubeSchedulerVersionConfig{NodeResourcesFit: &types.NodeResourcesFitVersionConfig{ScoringStrategy: &types.ScoringStrategyConfig{
-			DefaultValue: &d.Scoring,
-			Constraints: &types.ScoringStrategyConstraints{ScoringStrategy: &types.AllowedValuesConstraint{AllowedValues: strategies},
-				Resources: &types.ResourceConstraints{Name: &types.AllowedValuesConstraint{AllowedValues: scored}, Weight: &weights}},
-		}}},
+		KubeSchedulerConfig: &types.KubeSchedulerVersionConfig{NodeResourcesFit: &types.NodeResourcesFitVersionConfig{
+			ScoringStrategy: &types.ScoringStrategyConfig{
+				DefaultValue: &d.Scoring,
+				Constraints: &types.ScoringStrategyConstraints{ScoringStrategy: &types.AllowedValuesConstraint{
+					AllowedValues: strategies},
+					Resources: &types.ResourceConstraints{Name: &types.AllowedValuesConstraint{AllowedValues: scored},
+						Weight: &weights}},
+			}}},
 		KubeControllerManagerConfig: &types.KubeControllerManagerVersionConfig{
 			HorizontalPodAutoscalerControllerConfig: &types.HorizontalPodAutoscalerControllerVersionConfig{
-				HorizontalPodAutoscalerSyncPeriod: &types.DurationParameterConfig{DefaultValue: aws.String(d.HPASyncPeriod), Constraints: &hpaPeriods}},
+				HorizontalPodAutoscalerSyncPeriod: &types.DurationParameterConfig{DefaultValue: aws.String(d.HPASyncPeriod),
+					Constraints: &hpaPeriods}},
 			PodGcControllerConfig: &types.PodGcControllerVersionConfig{
-				TerminatedPodGcThreshold: &types.IntegerParameterConfig{DefaultValue: aws.Int32(d.TerminatedPods), Constraints: &terminatedPods}},
+				TerminatedPodGcThreshold: &types.IntegerParameterConfig{DefaultValue: aws.Int32(d.TerminatedPods),
+					Constraints: &terminatedPods}},
 		},
 	}
 }

@@ -12,7 +12,8 @@ import (
 )
 
 func scoring(kind types.ScoringStrategyType, resources ...types.ResourceWeight) *types.KubeSchedulerConfigRequest {
-	return &types.KubeSchedulerConfigRequest{NodeResourcesFit: &types.NodeResourcesFitConfig{ScoringStrategy: &types.ScoringStrategy{Type: kind, Resources: resources}}}
+	return &types.KubeSchedulerConfigRequest{NodeResourcesFit: &types.NodeResourcesFitConfig{
+		ScoringStrategy: &types.ScoringStrategy{Type: kind, Resources: resources}}}
 }
 
 func weight(name string, n int32) types.ResourceWeight {
@@ -20,12 +21,14 @@ func weight(name string, n int32) types.ResourceWeight {
 }
 
 func hpaPeriod(period string) *types.KubeControllerManagerConfigRequest {
-	return &types.KubeControllerManagerConfigRequest{HorizontalPodAutoscalerControllerConfig: &types.HorizontalPodAutoscalerControllerConfigRequest{
-		HorizontalPodAutoscalerSyncPeriod: aws.String(period)}}
+	return &types.KubeControllerManagerConfigRequest{
+		HorizontalPodAutoscalerControllerConfig: &types.HorizontalPodAutoscalerControllerConfigRequest{
+			HorizontalPodAutoscalerSyncPeriod: aws.String(period)}}
 }
 
 func terminatedPods(n int32) *types.KubeControllerManagerConfigRequest {
-	return &types.KubeControllerManagerConfigRequest{PodGcControllerConfig: &types.PodGcControllerConfigRequest{TerminatedPodGcThreshold: aws.Int32(n)}}
+	return &types.KubeControllerManagerConfigRequest{PodGcControllerConfig: &types.PodGcControllerConfigRequest{
+		TerminatedPodGcThreshold: aws.Int32(n)}}
 }
 
 func ports(from, to int32) *types.KubeApiServerConfigRequest {
@@ -50,8 +53,11 @@ func (w *world) finishRollout(t *testing.T) {
 func TestParametersAreRolledOutAndMerged(t *testing.T) {
 	w := newWorld(t, "API")
 	demo := aws.String("demo")
-	begun := must(w.UpdateClusterConfig(ctx, &eks.UpdateClusterConfigInput{Name: demo, KubeApiServerConfig: eventTTL("10m"), KubeSchedulerConfig: scoring("MostAllocated")}))(t).Update
-	if begun.Type != types.UpdateTypeControlPlaneComponentConfigUpdate || begun.Status != types.UpdateStatusInProgress || len(begun.Params) != 2 ||
+	begun := must(w.UpdateClusterConfig(ctx,
+		&eks.UpdateClusterConfigInput{Name: demo, KubeApiServerConfig: eventTTL("10m"),
+			KubeSchedulerConfig: scoring("MostAllocated")}))(t).Update
+	if begun.Type != types.UpdateTypeControlPlaneComponentConfigUpdate || begun.Status != types.UpdateStatusInProgress ||
+		len(begun.Params) != 2 ||
 		aws.ToString(begun.Params[0].Value) != `{"eventTtl":"10m"}` {
 		t.Errorf("got %+v", begun)
 	}
@@ -62,17 +68,21 @@ func TestParametersAreRolledOutAndMerged(t *testing.T) {
 		t.Errorf("meanwhile: %s, %+v", c.Status, c.KubeApiServerConfig)
 	}
 	w.finishRollout(t)
-	must(w.UpdateClusterConfig(ctx, &eks.UpdateClusterConfigInput{Name: demo, KubeApiServerConfig: ports(20000, 21000)}))(t)
+	must(w.UpdateClusterConfig(ctx,
+		&eks.UpdateClusterConfigInput{Name: demo, KubeApiServerConfig: ports(20000, 21000)}))(t)
 	w.finishRollout(t)
 	c := describe()
-	if server := c.KubeApiServerConfig; aws.ToString(server.EventTtl) != "10m" || server.ServiceNodePortRange.MinPort != 20000 {
+	if server := c.KubeApiServerConfig; aws.ToString(server.EventTtl) != "10m" ||
+		server.ServiceNodePortRange.MinPort != 20000 {
 		t.Errorf("got %+v, want both changes", server)
 	}
-	want := region.Components{EventTTL: "10m", NodePorts: "20000-21000", Scoring: "MostAllocated", ScoringWeights: map[string]int{"cpu": 1, "memory": 1}}
+	want := region.Components{EventTTL: "10m", NodePorts: "20000-21000", Scoring: "MostAllocated",
+		ScoringWeights: map[string]int{"cpu": 1, "memory": 1}}
 	if diff := cmp.Diff(want, record(t, w, "demo").Components); diff != "" {
 		t.Error(diff)
 	}
-	must(w.UpdateClusterConfig(ctx, &eks.UpdateClusterConfigInput{Name: demo, KubeApiServerConfig: eventTTL("1h")}))(t) // as before all
+	// as before all
+	must(w.UpdateClusterConfig(ctx, &eks.UpdateClusterConfigInput{Name: demo, KubeApiServerConfig: eventTTL("1h")}))(t)
 	w.finishRollout(t)
 	if got := record(t, w, "demo").Components.EventTTL; got != "" {
 		t.Errorf("what is Kubernetes' default is set to %s", got)
@@ -83,27 +93,33 @@ func TestTierIsRolledOut(t *testing.T) {
 	w := newWorld(t, "API")
 	demo := aws.String("demo")
 	tier := func(name types.ProvisionedControlPlaneTier) (*eks.UpdateClusterConfigOutput, error) {
-		return w.UpdateClusterConfig(ctx, &eks.UpdateClusterConfigInput{Name: demo, ControlPlaneScalingConfig: &types.ControlPlaneScalingConfig{Tier: name}})
+		return w.UpdateClusterConfig(ctx,
+			&eks.UpdateClusterConfigInput{Name: demo, ControlPlaneScalingConfig: &types.ControlPlaneScalingConfig{Tier: name}})
 	}
-	out, err := w.UpdateClusterConfig(ctx, &eks.UpdateClusterConfigInput{Name: demo, KubeControllerManagerConfig: hpaPeriod("10s")})
+	out, err := w.UpdateClusterConfig(ctx,
+		&eks.UpdateClusterConfigInput{Name: demo, KubeControllerManagerConfig: hpaPeriod("10s")})
 	wantError(t, out, err, invalid) // the standard tier has no room for it
 	must(tier("tier-2xl"))(t)
 	w.finishRollout(t)
-	if diff := cmp.Diff(region.Components{RequestSeats: 3400, PodsPerSecond: 283, DatabaseGB: 16}, record(t, w, "demo").Components); diff != "" {
+	if diff := cmp.Diff(region.Components{RequestSeats: 3400, PodsPerSecond: 283, DatabaseGB: 16},
+		record(t, w, "demo").Components); diff != "" {
 		t.Error(diff)
 	}
 	out, err = tier("tier-2xl")
 	wantError(t, out, err, invalid)
-	must(w.UpdateClusterConfig(ctx, &eks.UpdateClusterConfigInput{Name: demo, KubeControllerManagerConfig: hpaPeriod("10s")}))(t)
+	must(w.UpdateClusterConfig(ctx,
+		&eks.UpdateClusterConfigInput{Name: demo, KubeControllerManagerConfig: hpaPeriod("10s")}))(t)
 	w.finishRollout(t)
 	out, err = tier("standard")
 	wantError(t, out, err, refused)
 	out, err = tier("")
 	wantError(t, out, err, invalid)
-	if got := must(w.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: demo}))(t).Cluster.ControlPlaneScalingConfig.Tier; got != "tier-2xl" {
+	if got := must(w.DescribeCluster(ctx,
+		&eks.DescribeClusterInput{Name: demo}))(t).Cluster.ControlPlaneScalingConfig.Tier; got != "tier-2xl" {
 		t.Errorf("an empty scaling config made the tier %q", got)
 	}
-	out, err = w.UpdateClusterConfig(ctx, &eks.UpdateClusterConfigInput{Name: demo, UpgradePolicy: &types.UpgradePolicyRequest{}})
+	out, err = w.UpdateClusterConfig(ctx,
+		&eks.UpdateClusterConfigInput{Name: demo, UpgradePolicy: &types.UpgradePolicyRequest{}})
 	wantError(t, out, err, invalid)
 }
 
@@ -136,7 +152,8 @@ func TestParametersOutOfBoundsAreRefused(t *testing.T) {
 			}
 			out, err := w.UpdateClusterConfig(ctx, &in)
 			wantError(t, out, err, invalid)
-			if in.KubeApiServerConfig == nil && in.KubeSchedulerConfig == nil || what == "what is so already" || what == "nothing" {
+			if in.KubeApiServerConfig == nil && in.KubeSchedulerConfig == nil || what == "what is so already" ||
+				what == "nothing" {
 				return
 			}
 			made, err := w.CreateCluster(ctx, newCluster("new", func(c *eks.CreateClusterInput) {
@@ -153,12 +170,14 @@ func TestCreatedClusterHasItsParametersAndTier(t *testing.T) {
 		in.KubeApiServerConfig, in.KubeControllerManagerConfig = eventTTL("10m"), hpaPeriod("12s")
 		in.ControlPlaneScalingConfig = &types.ControlPlaneScalingConfig{Tier: "tier-xl"}
 	})))(t)
-	want := region.Components{RequestSeats: 1700, PodsPerSecond: 167, DatabaseGB: 16, EventTTL: "10m", HPASyncPeriod: "12s"}
+	want := region.Components{RequestSeats: 1700, PodsPerSecond: 167, DatabaseGB: 16, EventTTL: "10m",
+		HPASyncPeriod: "12s"}
 	if diff := cmp.Diff(want, record(t, w, "new").Components); diff != "" {
 		t.Error(diff)
 	}
 	info := must(w.DescribeClusterVersions(ctx, &eks.DescribeClusterVersionsInput{}))(t).ClusterVersions[0]
-	if aws.ToString(info.ControlPlaneComponentConfig.KubeApiServerConfig.EventTtl.Constraints.Min) != "10m" || len(info.ControlPlaneScalingTiers) != 4 {
+	if aws.ToString(info.ControlPlaneComponentConfig.KubeApiServerConfig.EventTtl.Constraints.Min) != "10m" ||
+		len(info.ControlPlaneScalingTiers) != 4 {
 		t.Errorf("the versions do not say what is possible: %+v", info)
 	}
 }

@@ -10,8 +10,9 @@ import (
 	"tripod/region"
 )
 
-// tiers are the scaling tiers of "EKS Provisioned Control Plane" in the user guide: what an API server works on at once, pods that are bound in a second, and
-// gigabytes of etcd. The standard tier, which is not among them, has Kubernetes' defaults and 8 GB.
+// tiers are the scaling tiers of "EKS Provisioned Control Plane" in the user guide: what an API server works on at
+// once, pods that are bound in a second, and gigabytes of etcd. The standard tier, which is not among them, has
+// Kubernetes' defaults and 8 GB.
 var tiers = []struct {
 	name                     types.ProvisionedControlPlaneTier
 	seats, pods, databaseGiB int
@@ -30,8 +31,8 @@ func (own settings) parameters() parameters {
 	return *own.Parameters
 }
 
-// components are what the zones start the control plane with: the tier, and those parameters that are not Kubernetes' defaults; certificate authorities
-// stay as they are.
+// components are what the zones start the control plane with: the tier, and those parameters that are not Kubernetes'
+// defaults; certificate authorities stay as they are.
 func (own settings) components(before region.Components) region.Components {
 	c := region.Components{Signer: before.Signer, Trusted: before.Trusted}
 	for _, tier := range tiers {
@@ -63,8 +64,10 @@ func (own settings) components(before region.Components) region.Components {
 
 // checkTier says what cannot be had in the standard tier.
 func (own settings) checkTier() error {
-	if own.Tier == types.ProvisionedControlPlaneTierStandard && duration(own.parameters().HPASyncPeriod) != duration(defaultParameters.HPASyncPeriod) {
-		return fmt.Errorf("a horizontalPodAutoscalerSyncPeriod other than %s needs a provisioned control plane: it cannot be had with the tier standard",
+	if own.Tier == types.ProvisionedControlPlaneTierStandard &&
+		duration(own.parameters().HPASyncPeriod) != duration(defaultParameters.HPASyncPeriod) {
+		return fmt.Errorf("a horizontalPodAutoscalerSyncPeriod other than %s needs a provisioned control plane: it "+
+			"cannot be had with the tier standard",
 			defaultParameters.HPASyncPeriod)
 	}
 	return nil
@@ -73,7 +76,8 @@ func (own settings) checkTier() error {
 // describeTiers are the tiers of a version.
 func describeTiers() (all []types.ControlPlaneScalingTierInfo) {
 	for _, tier := range tiers {
-		all = append(all, types.ControlPlaneScalingTierInfo{TierName: aws.String(string(tier.name)), ApiRequestConcurrency: aws.Int32(int32(tier.seats)),
+		all = append(all, types.ControlPlaneScalingTierInfo{TierName: aws.String(string(tier.name)),
+			ApiRequestConcurrency:      aws.Int32(int32(tier.seats)),
 			PodSchedulingRatePerSecond: aws.Int32(int32(tier.pods)), ClusterDatabaseSizeGb: aws.Int32(int32(tier.databaseGiB))})
 	}
 	return all

@@ -34,7 +34,8 @@ var operations = func() (all []*smithy.Schema) {
 // newInput makes an operation's input of the SDK.
 func newInput(operation string) smithy.Serializable {
 	method, _ := reflect.TypeFor[*sdk.Client]().MethodByName(operation)
-	return reflect.New(method.Type.In(2).Elem()).Interface().(smithy.Serializable) // func(*Client, context.Context, *Input, ...)
+	// func(*Client, context.Context, *Input, ...)
+	return reflect.New(method.Type.In(2).Elem()).Interface().(smithy.Serializable)
 }
 
 // newOutput makes an operation's output of the SDK.

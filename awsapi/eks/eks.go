@@ -1,7 +1,7 @@
 // Package eks is Amazon EKS: the restJson1 API, and the OIDC discovery documents of its clusters.
 //
-// Paths, methods and shapes are those of the AWS SDK's published schemas; an operation that Tripod does not have is known by
-// name all the same, and refused with it.
+// Paths, methods and shapes are those of the AWS SDK's published schemas; an operation that Tripod does not have is
+// known by name all the same, and refused with it.
 package eks
 
 import (
@@ -40,7 +40,8 @@ type Service struct {
 	State state.Updater
 	// Quotas are the account's; nil: AWS's defaults.
 	Quotas quota.Quotas
-	// LenientReferences takes calls that name roles, launch templates and the like that are not there, and notes it in the history.
+	// LenientReferences takes calls that name roles, launch templates and the like that are not there, and notes it in the
+	// history.
 	LenientReferences bool
 	// ControlPlane is what clusters are made of.
 	ControlPlane ControlPlane

@@ -16,7 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestEveryOperationOfTheSDKIsKnown compares the table with the client's methods, so that a new SDK cannot bring an operation unseen.
+// TestEveryOperationOfTheSDKIsKnown compares the table with the client's methods, so that a new SDK cannot bring an
+// operation unseen.
 func TestEveryOperationOfTheSDKIsKnown(t *testing.T) {
 	var want []string
 	client := reflect.TypeFor[*sdk.Client]()
@@ -56,8 +57,10 @@ func TestServiceAccountKeysInAllFormsGiveOneName(t *testing.T) {
 		return string(pem.EncodeToMemory(&pem.Block{Type: "KEY", Bytes: bytes}))
 	}
 	for name, forms := range map[string][]string{
-		"ES256": {der(x509.MarshalECPrivateKey(curve)), der(x509.MarshalPKCS8PrivateKey(curve)), der(x509.MarshalPKIXPublicKey(&curve.PublicKey))},
-		"RS256": {der(x509.MarshalPKCS1PrivateKey(prime), nil), der(x509.MarshalPKCS8PrivateKey(prime)), der(x509.MarshalPKIXPublicKey(&prime.PublicKey))},
+		"ES256": {der(x509.MarshalECPrivateKey(curve)), der(x509.MarshalPKCS8PrivateKey(curve)),
+			der(x509.MarshalPKIXPublicKey(&curve.PublicKey))},
+		"RS256": {der(x509.MarshalPKCS1PrivateKey(prime), nil), der(x509.MarshalPKCS8PrivateKey(prime)),
+			der(x509.MarshalPKIXPublicKey(&prime.PublicKey))},
 	} {
 		first, err := publicKey(forms[0])
 		if err != nil {

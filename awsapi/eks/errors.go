@@ -10,8 +10,9 @@ import (
 	"tripod/awsapi/wire"
 )
 
-// about is what a modelled exception speaks of. Its methods make the exceptions, one each, with those members that EKS's
-// model gives that exception; empty fields are left out. The message is a format for one sentence that the client sees.
+// about is what a modelled exception speaks of. Its methods make the exceptions, one each, with those members that
+// EKS's model gives that exception; empty fields are left out. The message is a format for one sentence that the client
+// sees.
 type about struct {
 	cluster, nodegroup, fargateProfile, addon, subscription string
 }
@@ -20,14 +21,16 @@ type about struct {
 func (a about) notFound(format string, args ...any) error {
 	return wire.Modelled(&types.ResourceNotFoundException{
 		Message: sentence(format, args), ClusterName: memberOf(a.cluster), NodegroupName: memberOf(a.nodegroup),
-		FargateProfileName: memberOf(a.fargateProfile), AddonName: memberOf(a.addon), SubscriptionId: memberOf(a.subscription),
+		FargateProfileName: memberOf(a.fargateProfile), AddonName: memberOf(a.addon),
+		SubscriptionId: memberOf(a.subscription),
 	}, schemas.ResourceNotFoundException)
 }
 
 // inUse is ResourceInUseException, 409: the name is taken, or something still needs or changes the resource.
 func (a about) inUse(format string, args ...any) error {
 	return wire.Modelled(&types.ResourceInUseException{
-		Message: sentence(format, args), ClusterName: memberOf(a.cluster), NodegroupName: memberOf(a.nodegroup), AddonName: memberOf(a.addon),
+		Message: sentence(format, args), ClusterName: memberOf(a.cluster), NodegroupName: memberOf(a.nodegroup),
+		AddonName: memberOf(a.addon),
 	}, schemas.ResourceInUseException)
 }
 
@@ -35,7 +38,8 @@ func (a about) inUse(format string, args ...any) error {
 func (a about) invalidParameter(format string, args ...any) error {
 	return wire.Modelled(&types.InvalidParameterException{
 		Message: sentence(format, args), ClusterName: memberOf(a.cluster), NodegroupName: memberOf(a.nodegroup),
-		FargateProfileName: memberOf(a.fargateProfile), AddonName: memberOf(a.addon), SubscriptionId: memberOf(a.subscription),
+		FargateProfileName: memberOf(a.fargateProfile), AddonName: memberOf(a.addon),
+		SubscriptionId: memberOf(a.subscription),
 	}, schemas.InvalidParameterException)
 }
 
@@ -50,13 +54,16 @@ func (a about) invalidRequest(format string, args ...any) error {
 // limitExceeded is ResourceLimitExceededException, 400.
 func (a about) limitExceeded(format string, args ...any) error {
 	return wire.Modelled(&types.ResourceLimitExceededException{
-		Message: sentence(format, args), ClusterName: memberOf(a.cluster), NodegroupName: memberOf(a.nodegroup), SubscriptionId: memberOf(a.subscription),
+		Message: sentence(format, args), ClusterName: memberOf(a.cluster), NodegroupName: memberOf(a.nodegroup),
+		SubscriptionId: memberOf(a.subscription),
 	}, schemas.ResourceLimitExceededException)
 }
 
-// invalidState is InvalidStateException, 400: an update that is past the point where this could be done, or that insights say would fail.
+// invalidState is InvalidStateException, 400: an update that is past the point where this could be done, or that
+// insights say would fail.
 func (a about) invalidState(format string, args ...any) error {
-	return wire.Modelled(&types.InvalidStateException{Message: sentence(format, args), ClusterName: memberOf(a.cluster)}, schemas.InvalidStateException)
+	return wire.Modelled(&types.InvalidStateException{Message: sentence(format, args), ClusterName: memberOf(a.cluster)},
+		schemas.InvalidStateException)
 }
 
 // The exceptions that have no members but their message.

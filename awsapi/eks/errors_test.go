@@ -22,10 +22,13 @@ func TestEveryModelledExceptionHasItsStatusAndMembers(t *testing.T) {
 		status  int
 		members string
 	}{
-		"ResourceNotFoundException":      {a.notFound("No %s.", "x"), 404, "addonName clusterName fargateProfileName nodegroupName subscriptionId"},
-		"ResourceInUseException":         {a.inUse("No %s.", "x"), 409, "addonName clusterName nodegroupName"},
-		"InvalidParameterException":      {a.invalidParameter("No %s.", "x"), 400, "addonName clusterName fargateProfileName nodegroupName subscriptionId"},
-		"InvalidRequestException":        {a.invalidRequest("No %s.", "x"), 400, "addonName clusterName nodegroupName subscriptionId"},
+		"ResourceNotFoundException": {a.notFound("No %s.", "x"), 404,
+			"addonName clusterName fargateProfileName nodegroupName subscriptionId"},
+		"ResourceInUseException": {a.inUse("No %s.", "x"), 409, "addonName clusterName nodegroupName"},
+		"InvalidParameterException": {a.invalidParameter("No %s.", "x"), 400,
+			"addonName clusterName fargateProfileName nodegroupName subscriptionId"},
+		"InvalidRequestException": {a.invalidRequest("No %s.", "x"), 400,
+			"addonName clusterName nodegroupName subscriptionId"},
 		"ResourceLimitExceededException": {a.limitExceeded("No %s.", "x"), 400, "clusterName nodegroupName subscriptionId"},
 		"InvalidStateException":          {a.invalidState("No %s.", "x"), 400, "clusterName"},
 		"BadRequestException":            {badRequest("No %s.", "x"), 400, ""},
@@ -72,7 +75,8 @@ func TestTokensAreForgottenAfterADay(t *testing.T) {
 		return *out
 	}
 	long := time.Now().Add(-72 * time.Hour)
-	if first, again, later := create("a", long), create("a", long.Add(23*time.Hour)), create("a", long.Add(24*time.Hour)); first != 1 || again != 1 || later != 2 {
+	if first, again, later := create("a", long), create("a", long.Add(23*time.Hour)),
+		create("a", long.Add(24*time.Hour)); first != 1 || again != 1 || later != 2 {
 		t.Errorf("got %d, %d and %d, want 1, 1 and 2", first, again, later)
 	}
 	sweeper := ""

@@ -27,49 +27,52 @@ var fargateProfiles = shelf[region.FargateProfile]{
 	},
 }
 
-func (s *Service) createFargateProfile(call *operation.Call, in *eks.CreateFargateProfileInput) (*eks.CreateFargateProfileOutput, error) {
+func (s *Service) createFargateProfile(call *operation.Call,
+	in *eks.CreateFargateProfileInput) (*eks.CreateFargateProfileOutput, error) {
 	name := aws.ToString(in.FargateProfileName)
 	t := target{cluster: aws.ToString(in.ClusterName)}
-	return changeOf(s, call, t, mustBeActive, in.ClientRequestToken, in, func(c change) (*eks.CreateFargateProfileOutput, string, error) {
-		a := about{cluster: c.cluster.Name, fargateProfile: name}
-		there := fargateProfiles.names(c.tx, c.cluster.ID)
-		switch {
-		case slices.Contains(there, name):
-			return nil, "", a.inUse("A Fargate Profile already exists with this name in this cluster.")
-		case len(there) >= maxFargateProfiles:
-			return nil, "", a.limitExceeded("The cluster %s has %d Fargate profiles, which is the most a cluster can have.", c.cluster.Name, len(there))
-		}
-		tags, err := a.newTags(in.Tags)
-		if err != nil {
-			return nil, "", err
-		}
-		subnets, err := s.fargateSubnets(c, a, in.Subnets)
-		if err != nil {
-			return nil, "", err
-		}
-		if wrong := wrongFargateProfile(in); wrong != "" {
-			return nil, "", a.invalidParameter("%s", wrong)
-		}
-		if err := s.fargateRoleFor(c, a, *in.PodExecutionRoleArn); err != nil {
-			return nil, "", err
-		}
-		profile := region.FargateProfile{ClusterID: c.cluster.ID, FargateProfile: types.FargateProfile{
-			FargateProfileName: in.FargateProfileName, ClusterName: aws.String(c.cluster.Name), CreatedAt: aws.Time(c.now),
-			FargateProfileArn:   aws.String(s.arn(fargateProfiles.kind, c.cluster.Name, name, c.id)),
-			PodExecutionRoleArn: in.PodExecutionRoleArn, Selectors: in.Selectors, Subnets: subnets, Tags: tags,
-			Health: &types.FargateProfileHealth{Issues: []types.FargateProfileIssue{}},
-		}}
-		shown, err := region.FargateProfileStates.Create(c.tx, profile)
-		if err != nil {
-			return nil, "", err
-		}
-		s.admitNodes(c, *profile.PodExecutionRoleArn, "FARGATE_LINUX")
-		return &eks.CreateFargateProfileOutput{FargateProfile: &shown.FargateProfile}, *profile.FargateProfileArn, nil
-	})
+	return changeOf(s, call, t, mustBeActive, in.ClientRequestToken, in,
+		func(c change) (*eks.CreateFargateProfileOutput, string, error) {
+			a := about{cluster: c.cluster.Name, fargateProfile: name}
+			there := fargateProfiles.names(c.tx, c.cluster.ID)
+			switch {
+			case slices.Contains(there, name):
+				return nil, "", a.inUse("A Fargate Profile already exists with this name in this cluster.")
+			case len(there) >= maxFargateProfiles:
+				return nil, "", a.limitExceeded("The cluster %s has %d Fargate profiles, which is the most a cluster can have.",
+					c.cluster.Name, len(there))
+			}
+			tags, err := a.newTags(in.Tags)
+			if err != nil {
+				return nil, "", err
+			}
+			subnets, err := s.fargateSubnets(c, a, in.Subnets)
+			if err != nil {
+				return nil, "", err
+			}
+			if wrong := wrongFargateProfile(in); wrong != "" {
+				return nil, "", a.invalidParameter("%s", wrong)
+			}
+			if err := s.fargateRoleFor(c, a, *in.PodExecutionRoleArn); err != nil {
+				return nil, "", err
+			}
+			profile := region.FargateProfile{ClusterID: c.cluster.ID, FargateProfile: types.FargateProfile{
+				FargateProfileName: in.FargateProfileName, ClusterName: aws.String(c.cluster.Name), CreatedAt: aws.Time(c.now),
+				FargateProfileArn:   aws.String(s.arn(fargateProfiles.kind, c.cluster.Name, name, c.id)),
+				PodExecutionRoleArn: in.PodExecutionRoleArn, Selectors: in.Selectors, Subnets: subnets, Tags: tags,
+				Health: &types.FargateProfileHealth{Issues: []types.FargateProfileIssue{}},
+			}}
+			shown, err := region.FargateProfileStates.Create(c.tx, profile)
+			if err != nil {
+				return nil, "", err
+			}
+			s.admitNodes(c, *profile.PodExecutionRoleArn, "FARGATE_LINUX")
+			return &eks.CreateFargateProfileOutput{FargateProfile: &shown.FargateProfile}, *profile.FargateProfileArn, nil
+		})
 }
 
-// fargateSubnets are a profile's subnets: pods on Fargate have no public address, so only private ones will do. Where a request names
-// none, they are the private ones of the cluster's.
+// fargateSubnets are a profile's subnets: pods on Fargate have no public address, so only private ones will do. Where a
+// request names none, they are the private ones of the cluster's.
 func (s *Service) fargateSubnets(c change, a about, ids []string) ([]string, error) {
 	network := s.network()
 	if len(ids) == 0 {
@@ -100,7 +103,8 @@ func wrongFargateProfile(in *eks.CreateFargateProfileInput) string {
 		return wrong
 	}
 	if !roleARN.MatchString(aws.ToString(in.PodExecutionRoleArn)) {
-		return fmt.Sprintf("The podExecutionRoleArn %s is not the ARN of an IAM role.", quote(aws.ToString(in.PodExecutionRoleArn)))
+		return fmt.Sprintf("The podExecutionRoleArn %s is not the ARN of an IAM role.",
+			quote(aws.ToString(in.PodExecutionRoleArn)))
 	}
 	if len(in.Selectors) == 0 {
 		return "Fargate Profile must have at least one selector with at least one namespace value."
@@ -112,7 +116,8 @@ func wrongFargateProfile(in *eks.CreateFargateProfileInput) string {
 		namespace := aws.ToString(selector.Namespace)
 		switch {
 		case namespace == "":
-			return "Fargate Profile must have at least one selector with at least one namespace value: each selector needs a namespace."
+			return "Fargate Profile must have at least one selector with at least one namespace value: each selector needs " +
+				"a namespace."
 		case len(selector.Labels) > maxSelectorLabels:
 			return fmt.Sprintf("Request has selectors with more than the maximum number of labels, %d.", maxSelectorLabels)
 		}
@@ -128,12 +133,14 @@ func wrongFargateProfile(in *eks.CreateFargateProfileInput) string {
 func fargateProfileNamed(tx *state.Txn, cluster region.Cluster, name string) (region.FargateProfile, error) {
 	profile, found := fargateProfiles.get(tx, cluster.ID, name)
 	if !found {
-		return profile, about{cluster: cluster.Name, fargateProfile: name}.notFound("No Fargate Profile found with name: %s.", name)
+		return profile, about{cluster: cluster.Name, fargateProfile: name}.notFound("No Fargate Profile found "+
+			"with name: %s.", name)
 	}
 	return profile, nil
 }
 
-func (s *Service) describeFargateProfile(call *operation.Call, in *eks.DescribeFargateProfileInput) (*eks.DescribeFargateProfileOutput, error) {
+func (s *Service) describeFargateProfile(call *operation.Call,
+	in *eks.DescribeFargateProfileInput) (*eks.DescribeFargateProfileOutput, error) {
 	t := target{aws.ToString(in.ClusterName), fargateProfiles, aws.ToString(in.FargateProfileName)}
 	out := &eks.DescribeFargateProfileOutput{}
 	return out, readOf(s, call, t, func(tx *state.Txn, cluster region.Cluster) error {
@@ -143,14 +150,17 @@ func (s *Service) describeFargateProfile(call *operation.Call, in *eks.DescribeF
 	})
 }
 
-func (s *Service) listFargateProfiles(call *operation.Call, in *eks.ListFargateProfilesInput) (*eks.ListFargateProfilesOutput, error) {
+func (s *Service) listFargateProfiles(call *operation.Call,
+	in *eks.ListFargateProfilesInput) (*eks.ListFargateProfilesOutput, error) {
 	out := &eks.ListFargateProfilesOutput{}
 	var err error
-	out.FargateProfileNames, out.NextToken, err = s.namesOf(call, fargateProfiles, in.ClusterName, in.MaxResults, in.NextToken)
+	out.FargateProfileNames, out.NextToken,
+		err = s.namesOf(call, fargateProfiles, in.ClusterName, in.MaxResults, in.NextToken)
 	return out, err
 }
 
-func (s *Service) deleteFargateProfile(call *operation.Call, in *eks.DeleteFargateProfileInput) (*eks.DeleteFargateProfileOutput, error) {
+func (s *Service) deleteFargateProfile(call *operation.Call,
+	in *eks.DeleteFargateProfileInput) (*eks.DeleteFargateProfileOutput, error) {
 	t := target{aws.ToString(in.ClusterName), fargateProfiles, aws.ToString(in.FargateProfileName)}
 	return changeOf(s, call, t, mustExist, nil, in, func(c change) (*eks.DeleteFargateProfileOutput, string, error) {
 		profile, err := fargateProfileNamed(c.tx, c.cluster, t.name)

@@ -16,8 +16,9 @@ import (
 const (
 	// tokenLife is how long EKS remembers a clientRequestToken.
 	tokenLife = 24 * time.Hour
-	// sweepers is the share of tokens, one in so many, whose call also looks at swept of those before and removes the forgotten ones: four for each that
-	// comes, however many there are. Which ones is random: those behind a hash, as all keys are.
+	// sweepers is the share of tokens, one in so many, whose call also looks at swept of those before and removes the
+	// forgotten ones: four for each that comes, however many there are. Which ones is random: those behind a hash, as all
+	// keys are.
 	sweepers = 32
 	swept    = 4 * sweepers
 )
@@ -26,7 +27,8 @@ const (
 type attempt struct {
 	// Input is the SHA-256 of the parameters.
 	Input string `json:"input"`
-	// Made is the ARN of what the call made. Once that is gone, the token is free again. Empty: the call changed what was there.
+	// Made is the ARN of what the call made. Once that is gone, the token is free again. Empty: the call changed what was
+	// there.
 	Made   string          `json:"made,omitempty"`
 	Answer json.RawMessage `json:"answer"`
 	At     time.Time       `json:"at"`
@@ -53,14 +55,16 @@ func (s *Service) idempotent(call *operation.Call, token *string, in any) (*idem
 		return nil, fmt.Errorf("hash the input of %s: %w", call.Operation, err)
 	}
 	sum := sha256.Sum256(text)
-	i := &idempotent{service: s, operation: call.Operation, token: aws.ToString(token), input: hex.EncodeToString(sum[:]), now: s.now()}
+	i := &idempotent{service: s, operation: call.Operation, token: aws.ToString(token),
+		input: hex.EncodeToString(sum[:]), now: s.now()}
 	at := sha256.Sum256([]byte(i.token))
 	if i.token == "" || at[0] >= 256/sweepers {
 		return i, nil
 	}
 	return i, s.State.View(func(tx *state.Txn) error {
 		looked := 0
-		for _, from := range []string{hex.EncodeToString(at[1:]), ""} { // the first byte is small; behind the last comes the first
+		// the first byte is small; behind the last comes the first
+		for _, from := range []string{hex.EncodeToString(at[1:]), ""} {
 			for key, a := range attempts.Part("").After(tx, from) {
 				if looked++; looked > swept {
 					return nil
@@ -79,9 +83,10 @@ func (i *idempotent) key() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// once carries out a call in a transaction, unless it was carried out before: the same token with the same parameters gets the same
-// answer again, with others InvalidParameterException. do answers, and names the ARN of what it made.
-func once[Out any](tx *state.Txn, i *idempotent, clusterID string, do func() (out *Out, made string, err error)) (*Out, error) {
+// once carries out a call in a transaction, unless it was carried out before: the same token with the same parameters
+// gets the same answer again, with others InvalidParameterException. do answers, and names the ARN of what it made.
+func once[Out any](tx *state.Txn, i *idempotent, clusterID string,
+	do func() (out *Out, made string, err error)) (*Out, error) {
 	call := *i // the transaction's function may run again
 	call.cluster = clusterID
 	if call.token == "" {
@@ -91,7 +96,8 @@ func once[Out any](tx *state.Txn, i *idempotent, clusterID string, do func() (ou
 	before, found := attempts.Get(tx, call.key())
 	if found && call.now.Sub(before.At) < tokenLife && (before.Made == "" || call.service.exists(tx, before.Made)) {
 		if before.Input != call.input {
-			return nil, about{}.invalidParameter("The clientRequestToken was used before with other parameters: use another one for another %s.", call.operation)
+			return nil, about{}.invalidParameter("The clientRequestToken was used before with other parameters: use another "+
+				"one for another %s.", call.operation)
 		}
 		out := new(Out)
 		if err := json.Unmarshal(before.Answer, out); err != nil {

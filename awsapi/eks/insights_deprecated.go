@@ -14,7 +14,8 @@ import (
 	"tripod/state"
 )
 
-// successors are what Kubernetes has instead of the deprecated APIs that its versions from 1.34 on serve, by group and resource.
+// successors are what Kubernetes has instead of the deprecated APIs that its versions from 1.34 on serve, by group and
+// resource.
 var successors = map[string]struct{ version, since string }{
 	"admissionregistration.k8s.io/mutatingadmissionpolicies":       {"v1", "1.36"},
 	"admissionregistration.k8s.io/mutatingadmissionpolicybindings": {"v1", "1.36"},
@@ -90,7 +91,8 @@ func apiPath(api region.DeprecatedAPI) string {
 func (u deprecatedUse) detail() types.DeprecationDetail {
 	detail := types.DeprecationDetail{
 		Usage: aws.String(apiPath(u.DeprecatedAPI)), StopServingVersion: aws.String(u.Removed),
-		ClientStats: []types.ClientStat{{NumberOfRequestsLast30Days: int32(min(u.calls, 1<<31-1)), LastRequestTime: aws.Time(u.last)}},
+		ClientStats: []types.ClientStat{{NumberOfRequestsLast30Days: int32(min(u.calls, 1<<31-1)),
+			LastRequestTime: aws.Time(u.last)}},
 	}
 	if next, known := successors[u.Group+"/"+u.Resource]; known && next.version != u.Version {
 		instead := u.DeprecatedAPI
@@ -100,7 +102,8 @@ func (u deprecatedUse) detail() types.DeprecationDetail {
 	return detail
 }
 
-// removals is the insight on calls to APIs that are gone in a minor version, which such a call makes to have that status.
+// removals is the insight on calls to APIs that are gone in a minor version, which such a call makes to have that
+// status.
 func (d deprecated) removals(version int, status types.InsightStatusValue, gone func(use deprecatedUse) bool) check {
 	out := finding{reason: "No deprecated API usage detected within the last 30 days.", refreshedAt: d.readAt}
 	for _, use := range d.uses {
@@ -110,12 +113,15 @@ func (d deprecated) removals(version int, status types.InsightStatusValue, gone 
 		detail := use.detail()
 		out.status, out.reason = status, "Deprecated API usage detected within the last 30 days."
 		out.recommendation = "Move the clients to the replacements before you upgrade."
-		out.resources = append(out.resources, types.InsightResourceDetail{KubernetesResourceUri: detail.Usage, InsightStatus: &types.InsightStatus{Status: status}})
+		out.resources = append(out.resources,
+			types.InsightResourceDetail{KubernetesResourceUri: detail.Usage,
+				InsightStatus: &types.InsightStatus{Status: status}})
 		out.summary.DeprecationDetails = append(out.summary.DeprecationDetails, detail)
 	}
 	if out.status == "" && len(d.silent) > 0 {
 		out.status, out.reason = types.InsightStatusValueUnknown, fmt.Sprintf(
-			"The API servers in %s have not told yet which deprecated APIs were called: StartInsightsRefresh asks them.", strings.Join(d.silent, ", "))
+			"The API servers in %s have not told yet which deprecated APIs were called: StartInsightsRefresh asks them.",
+			strings.Join(d.silent, ", "))
 	}
 	return check{fmt.Sprintf("Deprecated APIs removed in Kubernetes v1.%d", version),
 		fmt.Sprintf("Checks for usage of deprecated APIs that are removed in Kubernetes v1.%d.", version), out}
@@ -123,7 +129,8 @@ func (d deprecated) removals(version int, status types.InsightStatusValue, gone 
 
 // next is the insight on what the version that the cluster can be upgraded to has no more.
 func (d deprecated) next(version int) check {
-	return d.removals(version, types.InsightStatusValueError, func(use deprecatedUse) bool { return minorOf(use.Removed) <= version })
+	return d.removals(version, types.InsightStatusValueError,
+		func(use deprecatedUse) bool { return minorOf(use.Removed) <= version })
 }
 
 // later are the insights on what only the versions after that drop, where it was called: EKS warns of those.
@@ -137,7 +144,8 @@ func (d deprecated) later(after int) []types.Insight {
 	slices.Sort(versions)
 	var insights []types.Insight
 	for _, version := range slices.Compact(versions) {
-		c := d.removals(version, types.InsightStatusValueWarning, func(use deprecatedUse) bool { return minorOf(use.Removed) == version })
+		c := d.removals(version, types.InsightStatusValueWarning,
+			func(use deprecatedUse) bool { return minorOf(use.Removed) == version })
 		insights = append(insights, c.insight(types.CategoryUpgradeReadiness, version))
 	}
 	return insights

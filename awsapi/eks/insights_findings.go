@@ -13,7 +13,8 @@ import (
 	"tripod/state"
 )
 
-// kubeletSkew is how many minor versions a kubelet may be older than the API server: Kubernetes's version skew policy since 1.28.
+// kubeletSkew is how many minor versions a kubelet may be older than the API server: Kubernetes's version skew policy
+// since 1.28.
 const kubeletSkew = 3
 
 // findings is what insights are computed from.
@@ -31,7 +32,8 @@ func (s *Service) findings(tx *state.Txn, cluster region.Cluster) findings {
 		deprecated: s.deprecatedIn(tx, cluster.ID), changed: cluster.CreatedAt,
 	}
 	for _, issue := range s.keyIssues(tx, cluster) { // no API server of another version would start without the key
-		f.cluster.Issues = append(slices.Clone(f.cluster.Issues), region.ClusterIssue{Code: string(issue.Code), Message: *issue.Message})
+		f.cluster.Issues = append(slices.Clone(f.cluster.Issues),
+			region.ClusterIssue{Code: string(issue.Code), Message: *issue.Message})
 	}
 	for _, g := range f.nodegroups {
 		f.changed = latest(f.changed, aws.ToTime(g.ModifiedAt))
@@ -74,7 +76,9 @@ func (f *finding) fail(status types.InsightStatusValue, arn *string, reason stri
 	if f.status != types.InsightStatusValueError {
 		f.status, f.reason = status, reason
 	}
-	f.resources = append(f.resources, types.InsightResourceDetail{Arn: arn, InsightStatus: &types.InsightStatus{Status: status, Reason: aws.String(reason)}})
+	f.resources = append(f.resources,
+		types.InsightResourceDetail{Arn: arn,
+			InsightStatus: &types.InsightStatus{Status: status, Reason: aws.String(reason)}})
 }
 
 // readiness are the insights on whether the cluster can go to the minor version: up by one or back by one.
@@ -84,9 +88,12 @@ func (f findings) readiness(category types.Category, to int) []types.Insight {
 		way = "a rollback"
 	}
 	checks := []check{
-		{"Kubelet version skew", "Checks the kubelet versions of node groups against " + way + " of the control plane.", f.kubelets(to)},
-		{"kube-proxy version skew", "Checks the version of the add-on kube-proxy against " + way + " of the control plane.", f.kubeProxy(to)},
-		{"EKS add-on version compatibility", "Checks that the versions of the installed add-ons run on the Kubernetes version after " + way + ".", f.addonVersions(to)},
+		{"Kubelet version skew", "Checks the kubelet versions of node groups against " + way + " of the control plane.",
+			f.kubelets(to)},
+		{"kube-proxy version skew", "Checks the version of the add-on kube-proxy against " + way + " of the control plane.",
+			f.kubeProxy(to)},
+		{"EKS add-on version compatibility", "Checks that the versions of the installed add-ons run on the Kubernetes " +
+			"version after " + way + ".", f.addonVersions(to)},
 		{"Cluster health issues", "Checks for health issues that would stop " + way + ".", f.health()},
 	}
 	if category == types.CategoryUpgradeReadiness {
@@ -105,9 +112,11 @@ func (c check) insight(category types.Category, version int) types.Insight {
 		status = types.InsightStatusValuePassing
 	}
 	insight := types.Insight{
-		Name: aws.String(c.name), Description: aws.String(c.description), Category: category, KubernetesVersion: aws.String(fmt.Sprintf("1.%d", version)),
-		InsightStatus:  &types.InsightStatus{Status: status, Reason: aws.String(c.found.reason)},
-		Recommendation: memberOf(c.found.recommendation), Resources: c.found.resources, AdditionalInfo: map[string]string{},
+		Name: aws.String(c.name), Description: aws.String(c.description), Category: category,
+		KubernetesVersion: aws.String(fmt.Sprintf("1.%d", version)),
+		InsightStatus:     &types.InsightStatus{Status: status, Reason: aws.String(c.found.reason)},
+		Recommendation:    memberOf(c.found.recommendation), Resources: c.found.resources,
+		AdditionalInfo:          map[string]string{},
 		CategorySpecificSummary: &c.found.summary,
 	}
 	if !c.found.refreshedAt.IsZero() {
@@ -116,7 +125,8 @@ func (c check) insight(category types.Category, version int) types.Insight {
 	return insight
 }
 
-// kubelets compares the node groups' versions with a control plane of that minor version: older by three at most, never newer.
+// kubelets compares the node groups' versions with a control plane of that minor version: older by three at most, never
+// newer.
 func (f findings) kubelets(to int) finding {
 	out := finding{reason: "No node group's kubelets are too old or too new."}
 	for _, g := range f.nodegroups {
@@ -124,14 +134,18 @@ func (f findings) kubelets(to int) finding {
 		switch {
 		case minor < 0: // an AMI of the user's own
 			if out.status == "" {
-				out.status, out.reason = types.InsightStatusValueUnknown, "The kubelet version of a node group with an AMI of its own is not known."
+				out.status, out.reason = types.InsightStatusValueUnknown,
+					"The kubelet version of a node group with an AMI of its own is not known."
 			}
 		case minor > to:
-			out.fail(types.InsightStatusValueError, g.NodegroupArn, fmt.Sprintf("Kubelets of 1.%d cannot be newer than a control plane of 1.%d.", minor, to))
+			out.fail(types.InsightStatusValueError, g.NodegroupArn,
+				fmt.Sprintf("Kubelets of 1.%d cannot be newer than a control plane of 1.%d.", minor, to))
 		case to-minor > kubeletSkew:
-			out.fail(types.InsightStatusValueError, g.NodegroupArn, fmt.Sprintf("Kubelets of 1.%d are too old for a control plane of 1.%d.", minor, to))
+			out.fail(types.InsightStatusValueError, g.NodegroupArn,
+				fmt.Sprintf("Kubelets of 1.%d are too old for a control plane of 1.%d.", minor, to))
 		case to-minor == kubeletSkew:
-			out.fail(types.InsightStatusValueWarning, g.NodegroupArn, fmt.Sprintf("Kubelets of 1.%d are as old as a control plane of 1.%d allows.", minor, to))
+			out.fail(types.InsightStatusValueWarning, g.NodegroupArn,
+				fmt.Sprintf("Kubelets of 1.%d are as old as a control plane of 1.%d allows.", minor, to))
 		}
 	}
 	if len(out.resources) > 0 {
@@ -150,12 +164,14 @@ func (f findings) kubeProxy(to int) finding {
 		minor := minorOf("1." + text)
 		out := finding{reason: "The version of kube-proxy fits."}
 		if minor > to || to-minor > kubeletSkew {
-			out.fail(types.InsightStatusValueError, a.AddonArn, fmt.Sprintf("kube-proxy %s does not fit a control plane of 1.%d.", *a.AddonVersion, to))
+			out.fail(types.InsightStatusValueError, a.AddonArn,
+				fmt.Sprintf("kube-proxy %s does not fit a control plane of 1.%d.", *a.AddonVersion, to))
 			out.recommendation = "Update the add-on kube-proxy with UpdateAddon."
 		}
 		return out
 	}
-	return finding{status: types.InsightStatusValueUnknown, reason: "kube-proxy is not installed as an EKS add-on: its version is not known."}
+	return finding{status: types.InsightStatusValueUnknown,
+		reason: "kube-proxy is not installed as an EKS add-on: its version is not known."}
 }
 
 // addonVersions looks for add-ons whose version does not run on that minor version.
@@ -170,7 +186,8 @@ func (f findings) addonVersions(to int) finding {
 			continue
 		}
 		if version, known := o.version(aws.ToString(a.AddonVersion)); !known || !version.Fits(to) {
-			out.fail(types.InsightStatusValueError, a.AddonArn, fmt.Sprintf("%s %s does not run on Kubernetes 1.%d.", *a.AddonName, aws.ToString(a.AddonVersion), to))
+			out.fail(types.InsightStatusValueError, a.AddonArn,
+				fmt.Sprintf("%s %s does not run on Kubernetes 1.%d.", *a.AddonName, aws.ToString(a.AddonVersion), to))
 			out.recommendation = "Update the add-ons to versions that run on both Kubernetes versions."
 		}
 	}

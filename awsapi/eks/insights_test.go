@@ -32,7 +32,8 @@ func (w *world) deprecatedInsights(t *testing.T) map[string]types.Insight {
 	insights := map[string]types.Insight{}
 	for _, i := range must(w.ListInsights(ctx, &eks.ListInsightsInput{ClusterName: aws.String("demo")}))(t).Insights {
 		if *i.Name == "Deprecated APIs removed in Kubernetes v"+*i.KubernetesVersion {
-			insights[*i.KubernetesVersion] = *must(w.DescribeInsight(ctx, &eks.DescribeInsightInput{ClusterName: aws.String("demo"), Id: i.Id}))(t).Insight
+			insights[*i.KubernetesVersion] = *must(w.DescribeInsight(ctx,
+				&eks.DescribeInsightInput{ClusterName: aws.String("demo"), Id: i.Id}))(t).Insight
 		}
 	}
 	return insights
@@ -50,8 +51,10 @@ func TestInsightsOnDeprecatedAPIsRestOnWhatAllZonesCounted(t *testing.T) {
 	w := newWorld(t, "API")
 	last := time.Now().UTC().Truncate(time.Second)
 	calls := func(version, resource, subresource, removed string, at time.Time, n int64) region.DeprecatedCalls {
-		group := map[string]string{"servicecidrs": "networking.k8s.io", "deviceclasses": "resource.k8s.io", "things": "example.com"}[resource]
-		return region.DeprecatedCalls{API: region.DeprecatedAPI{Group: group, Version: version, Resource: resource, Subresource: subresource, Removed: removed},
+		group := map[string]string{"servicecidrs": "networking.k8s.io", "deviceclasses": "resource.k8s.io",
+			"things": "example.com"}[resource]
+		return region.DeprecatedCalls{API: region.DeprecatedAPI{Group: group, Version: version, Resource: resource,
+			Subresource: subresource, Removed: removed},
 			Found: []region.FoundCalls{{At: at, Calls: n}}}
 	}
 	want := func(statuses map[string]types.InsightStatusValue) {
@@ -61,24 +64,32 @@ func TestInsightsOnDeprecatedAPIsRestOnWhatAllZonesCounted(t *testing.T) {
 		}
 	}
 	w.tell(t, "us-east-1a", last)
-	w.tell(t, "us-east-1b", last, calls("v1beta1", "servicecidrs", "", "1.37", last.Add(-region.InsightsMemory-time.Hour), 9), calls("v1", "things", "", "", last, 1))
+	w.tell(t, "us-east-1b", last,
+		calls("v1beta1", "servicecidrs", "", "1.37", last.Add(-region.InsightsMemory-time.Hour), 9),
+		calls("v1", "things", "", "", last, 1))
 	want(map[string]types.InsightStatusValue{"1.37": "UNKNOWN"})
-	if got, reason := *w.deprecatedInsights(t)["1.37"].InsightStatus.Reason, "The API servers in us-east-1c have not told yet which deprecated APIs were called: "+
-		"StartInsightsRefresh asks them."; got != reason {
+	if got, reason := *w.deprecatedInsights(t)["1.37"].InsightStatus.Reason,
+		"The API servers in us-east-1c have not told yet which deprecated APIs were called: "+
+			"StartInsightsRefresh asks them."; got != reason {
 		t.Errorf("got %q", got)
 	}
 	w.tell(t, "us-east-1c", last)
 	want(map[string]types.InsightStatusValue{"1.37": "PASSING"})
-	w.tell(t, "us-east-1a", last, calls("v1beta1", "servicecidrs", "", "1.37", last.Add(-time.Hour), 2), calls("v1beta2", "deviceclasses", "", "1.39", last, 1))
+	w.tell(t, "us-east-1a", last, calls("v1beta1", "servicecidrs", "", "1.37", last.Add(-time.Hour), 2),
+		calls("v1beta2", "deviceclasses", "", "1.39", last, 1))
 	w.tell(t, "us-east-1c", last, calls("v1beta1", "servicecidrs", "status", "1.37", last, 3))
 	want(map[string]types.InsightStatusValue{"1.37": "ERROR", "1.39": "WARNING"})
 
 	usage := "/apis/networking.k8s.io/v1beta1/servicecidrs"
 	got := w.deprecatedInsights(t)["1.37"]
-	resources := []types.InsightResourceDetail{{KubernetesResourceUri: &usage, InsightStatus: &types.InsightStatus{Status: "ERROR"}}}
-	details := []types.DeprecationDetail{{Usage: &usage, StopServingVersion: aws.String("1.37"), ReplacedWith: aws.String("/apis/networking.k8s.io/v1/servicecidrs"),
-		StartServingReplacementVersion: aws.String("1.33"), ClientStats: []types.ClientStat{{NumberOfRequestsLast30Days: 5, LastRequestTime: &last}}}}
-	plain := cmpopts.IgnoreUnexported(types.InsightResourceDetail{}, types.InsightStatus{}, types.DeprecationDetail{}, types.ClientStat{})
+	resources := []types.InsightResourceDetail{{KubernetesResourceUri: &usage,
+		InsightStatus: &types.InsightStatus{Status: "ERROR"}}}
+	details := []types.DeprecationDetail{{Usage: &usage, StopServingVersion: aws.String("1.37"),
+		ReplacedWith:                   aws.String("/apis/networking.k8s.io/v1/servicecidrs"),
+		StartServingReplacementVersion: aws.String("1.33"),
+		ClientStats:                    []types.ClientStat{{NumberOfRequestsLast30Days: 5, LastRequestTime: &last}}}}
+	plain := cmpopts.IgnoreUnexported(types.InsightResourceDetail{}, types.InsightStatus{}, types.DeprecationDetail{},
+		types.ClientStat{})
 	if diff := cmp.Diff(resources, got.Resources, plain); diff != "" {
 		t.Errorf("resources (-want +got):\n%s", diff)
 	}
@@ -96,7 +107,8 @@ func TestRefreshLastsUntilTheZonesHaveTold(t *testing.T) {
 	}
 	none, err := w.DescribeInsightsRefresh(ctx, &eks.DescribeInsightsRefreshInput{ClusterName: demo})
 	wantError(t, none, err, missing)
-	if got := must(w.StartInsightsRefresh(ctx, &eks.StartInsightsRefreshInput{ClusterName: demo}))(t).Status; got != types.InsightsRefreshStatusInProgress {
+	if got := must(w.StartInsightsRefresh(ctx,
+		&eks.StartInsightsRefreshInput{ClusterName: demo}))(t).Status; got != types.InsightsRefreshStatusInProgress {
 		t.Errorf("got %s", got)
 	}
 	started := *refresh().StartedAt

@@ -25,33 +25,36 @@ var nodegroups = shelf[region.Nodegroup]{
 	},
 }
 
-func (s *Service) createNodegroup(call *operation.Call, in *eks.CreateNodegroupInput) (*eks.CreateNodegroupOutput, error) {
+func (s *Service) createNodegroup(call *operation.Call, in *eks.CreateNodegroupInput) (*eks.CreateNodegroupOutput,
+	error) {
 	name := aws.ToString(in.NodegroupName)
 	t := target{cluster: aws.ToString(in.ClusterName)}
-	return changeOf(s, call, t, mustBeActive, in.ClientRequestToken, in, func(c change) (*eks.CreateNodegroupOutput, string, error) {
-		a := about{cluster: c.cluster.Name, nodegroup: name}
-		there := nodegroups.names(c.tx, c.cluster.ID)
-		switch {
-		case slices.Contains(there, name):
-			return nil, "", a.inUse("NodeGroup already exists with name %s and cluster name %s", name, c.cluster.Name)
-		case len(there) >= maxNodegroups:
-			return nil, "", a.limitExceeded("The cluster %s has %d node groups, which is the most a cluster can have.", c.cluster.Name, len(there))
-		}
-		group, err := s.newNodegroup(c, a, in)
-		if err != nil {
-			return nil, "", err
-		}
-		shown, err := region.NodegroupStates.Create(c.tx, group)
-		if err != nil {
-			return nil, "", err
-		}
-		kind := linuxNodes
-		if strings.HasPrefix(string(group.AmiType), "WINDOWS_") {
-			kind = windowsNodes
-		}
-		s.admitNodes(c, *group.NodeRole, kind)
-		return &eks.CreateNodegroupOutput{Nodegroup: &shown.Nodegroup}, *group.NodegroupArn, nil
-	})
+	return changeOf(s, call, t, mustBeActive, in.ClientRequestToken, in,
+		func(c change) (*eks.CreateNodegroupOutput, string, error) {
+			a := about{cluster: c.cluster.Name, nodegroup: name}
+			there := nodegroups.names(c.tx, c.cluster.ID)
+			switch {
+			case slices.Contains(there, name):
+				return nil, "", a.inUse("NodeGroup already exists with name %s and cluster name %s", name, c.cluster.Name)
+			case len(there) >= maxNodegroups:
+				return nil, "", a.limitExceeded("The cluster %s has %d node groups, which is the most a cluster can have.",
+					c.cluster.Name, len(there))
+			}
+			group, err := s.newNodegroup(c, a, in)
+			if err != nil {
+				return nil, "", err
+			}
+			shown, err := region.NodegroupStates.Create(c.tx, group)
+			if err != nil {
+				return nil, "", err
+			}
+			kind := linuxNodes
+			if strings.HasPrefix(string(group.AmiType), "WINDOWS_") {
+				kind = windowsNodes
+			}
+			s.admitNodes(c, *group.NodeRole, kind)
+			return &eks.CreateNodegroupOutput{Nodegroup: &shown.Nodegroup}, *group.NodegroupArn, nil
+		})
 }
 
 // newNodegroup is the node group that a request asks for, with EKS's defaults.
@@ -68,15 +71,20 @@ func (s *Service) newNodegroup(c change, a about, in *eks.CreateNodegroupInput) 
 		return region.Nodegroup{}, err
 	}
 	group := types.Nodegroup{
-		NodegroupName: in.NodegroupName, ClusterName: aws.String(c.cluster.Name), CreatedAt: aws.Time(c.now), ModifiedAt: aws.Time(c.now),
+		NodegroupName: in.NodegroupName, ClusterName: aws.String(c.cluster.Name), CreatedAt: aws.Time(c.now),
+		ModifiedAt:   aws.Time(c.now),
 		NodegroupArn: aws.String(s.arn("nodegroup", c.cluster.Name, *in.NodegroupName, c.id)),
-		NodeRole:     in.NodeRole, Subnets: in.Subnets, AmiType: in.AmiType, CapacityType: in.CapacityType, DiskSize: in.DiskSize,
-		InstanceTypes: in.InstanceTypes, Labels: mergeTags(in.Labels, nil), Taints: in.Taints, LaunchTemplate: in.LaunchTemplate,
-		RemoteAccess: in.RemoteAccess, ScalingConfig: in.ScalingConfig, UpdateConfig: in.UpdateConfig, NodeRepairConfig: in.NodeRepairConfig,
-		WarmPoolConfig: in.WarmPoolConfig, Version: in.Version, ReleaseVersion: in.ReleaseVersion, Tags: tags,
+		NodeRole:     in.NodeRole, Subnets: in.Subnets, AmiType: in.AmiType, CapacityType: in.CapacityType,
+		DiskSize:      in.DiskSize,
+		InstanceTypes: in.InstanceTypes, Labels: mergeTags(in.Labels, nil), Taints: in.Taints,
+		LaunchTemplate: in.LaunchTemplate,
+		RemoteAccess:   in.RemoteAccess, ScalingConfig: in.ScalingConfig, UpdateConfig: in.UpdateConfig,
+		NodeRepairConfig: in.NodeRepairConfig,
+		WarmPoolConfig:   in.WarmPoolConfig, Version: in.Version, ReleaseVersion: in.ReleaseVersion, Tags: tags,
 		Health: &types.NodegroupHealth{Issues: []types.Issue{}},
 		// EKS names the Auto Scaling group after the node group, with its id.
-		Resources: &types.NodegroupResources{AutoScalingGroups: []types.AutoScalingGroup{{Name: aws.String("eks-" + *in.NodegroupName + "-" + c.id)}}},
+		Resources: &types.NodegroupResources{AutoScalingGroups: []types.AutoScalingGroup{{Name: aws.String("eks-" +
+			*in.NodegroupName + "-" + c.id)}}},
 	}
 	fillFromTemplate(&group, template)
 	fillNodegroup(&group, c.cluster)
@@ -128,7 +136,8 @@ func fillNodegroup(g *types.Nodegroup, cluster region.Cluster) {
 	}
 }
 
-func (s *Service) describeNodegroup(call *operation.Call, in *eks.DescribeNodegroupInput) (*eks.DescribeNodegroupOutput, error) {
+func (s *Service) describeNodegroup(call *operation.Call,
+	in *eks.DescribeNodegroupInput) (*eks.DescribeNodegroupOutput, error) {
 	t := target{aws.ToString(in.ClusterName), nodegroups, aws.ToString(in.NodegroupName)}
 	out := &eks.DescribeNodegroupOutput{}
 	return out, readOf(s, call, t, func(tx *state.Txn, cluster region.Cluster) error {
@@ -153,7 +162,8 @@ func (s *Service) listNodegroups(call *operation.Call, in *eks.ListNodegroupsInp
 	return out, err
 }
 
-func (s *Service) deleteNodegroup(call *operation.Call, in *eks.DeleteNodegroupInput) (*eks.DeleteNodegroupOutput, error) {
+func (s *Service) deleteNodegroup(call *operation.Call, in *eks.DeleteNodegroupInput) (*eks.DeleteNodegroupOutput,
+	error) {
 	t := target{aws.ToString(in.ClusterName), nodegroups, aws.ToString(in.NodegroupName)}
 	return changeOf(s, call, t, mustExist, nil, in, func(c change) (*eks.DeleteNodegroupOutput, string, error) {
 		group, err := nodegroupNamed(c.tx, c.cluster, t.name)

@@ -10,8 +10,8 @@ import (
 	"tripod/internal/version"
 )
 
-// The AMIs of node groups. There are no images here: their release versions are of the shape that EKS has, one for each Kubernetes
-// version, so that what is recorded looks as it does in AWS.
+// The AMIs of node groups. There are no images here: their release versions are of the shape that EKS has, one for each
+// Kubernetes version, so that what is recorded looks as it does in AWS.
 const (
 	releaseDate         = "20260301"
 	bottlerocketRelease = "1.55.0-2f6c3a4b"
@@ -36,9 +36,10 @@ func isARM(instanceType string) bool { return armFamily.MatchString(instanceType
 // isGPU says whether an instance type has NVIDIA GPUs.
 func isGPU(instanceType string) bool {
 	family, _, _ := strings.Cut(instanceType, ".")
-	return slices.ContainsFunc([]string{"g3", "g4dn", "g5", "g6", "gr6", "p2", "p3", "p4", "p5", "p6"}, func(prefix string) bool {
-		return strings.HasPrefix(family, prefix)
-	})
+	return slices.ContainsFunc([]string{"g3", "g4dn", "g5", "g6", "gr6", "p2", "p3", "p4", "p5", "p6"},
+		func(prefix string) bool {
+			return strings.HasPrefix(family, prefix)
+		})
 }
 
 // defaultAMI is the AMI type that EKS chooses for instance types: Amazon Linux 2023 of their architecture.

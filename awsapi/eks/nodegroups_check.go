@@ -32,7 +32,8 @@ var (
 // wrongName says what is wrong with a resource's name, or returns "".
 func wrongName(what, name string, most int) string {
 	if len(name) > most || !resourceName.MatchString(name) {
-		return fmt.Sprintf("%s must begin with a letter or digit and have up to %d letters, digits, hyphens and underscores, not %s.", what, most, quote(name))
+		return fmt.Sprintf("%s must begin with a letter or digit and have up to %d letters, digits, hyphens and "+
+			"underscores, not %s.", what, most, quote(name))
 	}
 	return ""
 }
@@ -49,7 +50,8 @@ func (s *Service) checkNodegroup(c change, a about, in *eks.CreateNodegroupInput
 		return err
 	}
 	if in.Version != nil && *in.Version != c.cluster.Version {
-		return a.invalidParameter("Requested Nodegroup version %s is not the cluster's: a new node group has the version %s.", quote(*in.Version), c.cluster.Version)
+		return a.invalidParameter("Requested Nodegroup version %s is not the cluster's: a new node group has the "+
+			"version %s.", quote(*in.Version), c.cluster.Version)
 	}
 	if in.ReleaseVersion != nil && in.AmiType != types.AMITypesCustom {
 		ami := in.AmiType
@@ -57,11 +59,13 @@ func (s *Service) checkNodegroup(c change, a about, in *eks.CreateNodegroupInput
 			ami = defaultAMI(in.InstanceTypes)
 		}
 		if want := releaseOf(ami, c.cluster.Version); *in.ReleaseVersion != want {
-			return a.invalidParameter("Requested release version %s is not valid for kubernetes version %s: it is %s here.", quote(*in.ReleaseVersion), c.cluster.Version, want)
+			return a.invalidParameter("Requested release version %s is not valid for kubernetes version %s: it is %s here.",
+				quote(*in.ReleaseVersion), c.cluster.Version, want)
 		}
 	}
 	for _, check := range []string{
-		wrongScaling(in.ScalingConfig), wrongUnavailable(in.UpdateConfig), wrongRepair(in.NodeRepairConfig), wrongWarmPool(in.WarmPoolConfig),
+		wrongScaling(in.ScalingConfig), wrongUnavailable(in.UpdateConfig), wrongRepair(in.NodeRepairConfig),
+		wrongWarmPool(in.WarmPoolConfig),
 		wrongLabels(in.Labels), wrongTaints(in.Taints), wrongInstances(in),
 	} {
 		if check != "" {
@@ -71,7 +75,8 @@ func (s *Service) checkNodegroup(c change, a about, in *eks.CreateNodegroupInput
 	return nil
 }
 
-// checkSubnets refuses subnets that there cannot be, those that are not there, and those of other VPCs than the cluster's.
+// checkSubnets refuses subnets that there cannot be, those that are not there, and those of other VPCs than the
+// cluster's.
 func (s *Service) checkSubnets(c change, a about, ids []string) error {
 	if len(ids) == 0 {
 		return a.invalidParameter("Subnets must not be empty: name one at least.")
@@ -94,13 +99,15 @@ func (s *Service) checkSubnets(c change, a about, ids []string) error {
 		case err != nil:
 			return a.invalidParameter("The subnet ID '%s' does not exist", id)
 		case vpcID != aws.ToString(own.VPC.VpcId):
-			return a.invalidParameter("Subnets specified must belong to the same VPC: %s is in %s, not in the cluster's, %s", id, vpcID, aws.ToString(own.VPC.VpcId))
+			return a.invalidParameter("Subnets specified must belong to the same VPC: %s is in %s, not in the cluster's, %s",
+				id, vpcID, aws.ToString(own.VPC.VpcId))
 		}
 	}
 	return nil
 }
 
-// wrongInstances says what is wrong with instance types, AMI type, disk, remote access and launch template taken together.
+// wrongInstances says what is wrong with instance types, AMI type, disk, remote access and launch template taken
+// together.
 func wrongInstances(in *eks.CreateNodegroupInput) string {
 	if wrong := wrongTemplate(in.LaunchTemplate); wrong != "" {
 		return wrong
@@ -136,8 +143,10 @@ func wrongInstances(in *eks.CreateNodegroupInput) string {
 			return fmt.Sprintf("The instance type %s is named twice.", name)
 		case isARM(name) != isARM(in.InstanceTypes[0]):
 			return "The instance types of a node group must have the same architecture."
-		case in.AmiType != "" && in.AmiType != types.AMITypesCustom && isARM(name) != strings.Contains(string(in.AmiType), "ARM_64"):
-			return fmt.Sprintf("[%s] is not a valid instance type for requested amiType %s: its architecture is another.", name, in.AmiType)
+		case in.AmiType != "" && in.AmiType != types.AMITypesCustom &&
+			isARM(name) != strings.Contains(string(in.AmiType), "ARM_64"):
+			return fmt.Sprintf("[%s] is not a valid instance type for requested amiType %s: its architecture is another.",
+				name, in.AmiType)
 		}
 	}
 	return ""
@@ -203,10 +212,12 @@ func wrongRepair(c *types.NodeRepairConfig) string {
 	if c == nil {
 		return ""
 	}
-	if wrong := bothOrOutside("maxParallelNodesRepaired", c.MaxParallelNodesRepairedCount, c.MaxParallelNodesRepairedPercentage); wrong != "" {
+	if wrong := bothOrOutside("maxParallelNodesRepaired", c.MaxParallelNodesRepairedCount,
+		c.MaxParallelNodesRepairedPercentage); wrong != "" {
 		return wrong
 	}
-	return bothOrOutside("maxUnhealthyNodeThreshold", c.MaxUnhealthyNodeThresholdCount, c.MaxUnhealthyNodeThresholdPercentage)
+	return bothOrOutside("maxUnhealthyNodeThreshold", c.MaxUnhealthyNodeThresholdCount,
+		c.MaxUnhealthyNodeThresholdPercentage)
 }
 
 func wrongWarmPool(c *types.WarmPoolConfig) string {
@@ -226,7 +237,8 @@ func wrongLabels(labels map[string]string) string {
 		case wrongLabelKey(key):
 			return fmt.Sprintf("The label key %s is not a valid Kubernetes label key.", quote(key))
 		case reservedLabel(key):
-			return fmt.Sprintf("The label key %s is reserved: kubernetes.io, k8s.io and eks.amazonaws.com are set by Kubernetes and EKS.", quote(key))
+			return fmt.Sprintf("The label key %s is reserved: kubernetes.io, k8s.io and eks.amazonaws.com are set by "+
+				"Kubernetes and EKS.", quote(key))
 		case len(value) > maxLabel || !labelText.MatchString(value):
 			return fmt.Sprintf("The value %s of the label %s is not a valid Kubernetes label value.", quote(value), quote(key))
 		}
@@ -239,10 +251,12 @@ func wrongLabelKey(key string) bool {
 	if !prefixed {
 		prefix, name = "", key
 	}
-	return name == "" || len(name) > maxLabel || !labelText.MatchString(name) || prefixed && (len(prefix) > 253 || !labelPrefix.MatchString(prefix))
+	return name == "" || len(name) > maxLabel || !labelText.MatchString(name) || prefixed &&
+		(len(prefix) > 253 || !labelPrefix.MatchString(prefix))
 }
 
-// reservedLabel says whether kubelets may not set the label (the NodeRestriction admission plugin), or EKS sets it itself.
+// reservedLabel says whether kubelets may not set the label (the NodeRestriction admission plugin), or EKS sets it
+// itself.
 func reservedLabel(key string) bool {
 	prefix, _, prefixed := strings.Cut(key, "/")
 	if !prefixed {
@@ -270,7 +284,8 @@ func wrongTaints(taints []types.Taint) string {
 		case wrongLabelKey(aws.ToString(taint.Key)):
 			return fmt.Sprintf("The taint key %s is not a valid Kubernetes taint key.", quote(aws.ToString(taint.Key)))
 		case len(aws.ToString(taint.Value)) > maxLabel || !labelText.MatchString(aws.ToString(taint.Value)):
-			return fmt.Sprintf("The value %s of the taint %s is not a valid Kubernetes taint value.", quote(aws.ToString(taint.Value)), quote(*taint.Key))
+			return fmt.Sprintf("The value %s of the taint %s is not a valid Kubernetes taint value.",
+				quote(aws.ToString(taint.Value)), quote(*taint.Key))
 		case !slices.Contains(taint.Effect.Values(), taint.Effect):
 			return fmt.Sprintf("The effect of the taint %s must be one of %v.", quote(*taint.Key), taint.Effect.Values())
 		case slices.ContainsFunc(taints[:i], func(t types.Taint) bool { return sameTaint(t, taint) }):

@@ -9,8 +9,9 @@ import (
 	"tripod/state"
 )
 
-// nodegroupReferences finds what a request for a node group names: its role, key, instance types and launch template, in the version that
-// it means. The template is empty where the request names none, and in a lenient region where there is none of that name.
+// nodegroupReferences finds what a request for a node group names: its role, key, instance types and launch template,
+// in the version that it means. The template is empty where the request names none, and in a lenient region where there
+// is none of that name.
 func (s *Service) nodegroupReferences(c change, a about, in *eks.CreateNodegroupInput) (ec2.Template, error) {
 	if err := s.nodeRoleFor(c, a, aws.ToString(in.NodeRole)); err != nil {
 		return ec2.Template{}, err
@@ -43,24 +44,28 @@ func (s *Service) templateOf(c change, a about, want *types.LaunchTemplateSpecif
 	if want == nil {
 		return ec2.Template{}, nil
 	}
-	template, err := s.network().FindTemplate(c.tx, aws.ToString(want.Id), aws.ToString(want.Name), aws.ToString(want.Version))
+	template, err := s.network().FindTemplate(c.tx, aws.ToString(want.Id), aws.ToString(want.Name),
+		aws.ToString(want.Version))
 	return template, c.inWordsOfEC2(a, err)
 }
 
-// fitsTemplate refuses what cannot be asked for beside what a launch template says: "Launch template configuration basics" of the user
-// guide.
+// fitsTemplate refuses what cannot be asked for beside what a launch template says: "Launch template configuration
+// basics" of the user guide.
 func fitsTemplate(a about, in *eks.CreateNodegroupInput, template ec2.Template) error {
 	switch {
 	case template.InstanceType != "" && len(in.InstanceTypes) > 0:
 		return a.invalidRequest("Cannot specify instance types in launch template and API request")
 	case template.Profile:
-		return a.invalidParameter("Launch template should not specify an instance profile. The noderole in your request will be used to construct an instance profile.")
+		return a.invalidParameter("Launch template should not specify an instance profile. The noderole in your request " +
+			"will be used to construct an instance profile.")
 	case template.Subnets:
 		return a.invalidParameter("Launch template should not specify subnets: the node group has those of the request.")
 	case template.ImageID != "" && in.AmiType != "" && in.AmiType != types.AMITypesCustom:
-		return a.invalidParameter("You cannot specify an AMI Type other than CUSTOM, when specifying an image id in your launch template.")
+		return a.invalidParameter("You cannot specify an AMI Type other than CUSTOM, when specifying an image id in your " +
+			"launch template.")
 	case template.ImageID != "" && (in.Version != nil || in.ReleaseVersion != nil):
-		return a.invalidParameter("You cannot specify version or releaseVersion with a launch template that has an image id: the AMI has them.")
+		return a.invalidParameter("You cannot specify version or releaseVersion with a launch template that has an image " +
+			"id: the AMI has them.")
 	case template.ImageID == "" && in.AmiType == types.AMITypesCustom:
 		return a.invalidParameter("The AMI type CUSTOM needs a launch template that names the AMI.")
 	}
@@ -72,7 +77,8 @@ func fillFromTemplate(g *types.Nodegroup, template ec2.Template) {
 	if template.ID == "" {
 		return
 	}
-	g.LaunchTemplate = &types.LaunchTemplateSpecification{Id: &template.ID, Name: &template.Name, Version: &template.Version}
+	g.LaunchTemplate = &types.LaunchTemplateSpecification{Id: &template.ID, Name: &template.Name,
+		Version: &template.Version}
 	switch {
 	case template.ImageID != "":
 		g.AmiType = types.AMITypesCustom

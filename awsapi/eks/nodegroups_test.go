@@ -15,7 +15,8 @@ import (
 )
 
 func nodegroup(change func(*eks.CreateNodegroupInput)) *eks.CreateNodegroupInput {
-	in := &eks.CreateNodegroupInput{ClusterName: aws.String("demo"), NodegroupName: aws.String("workers"), NodeRole: aws.String(role), Subnets: vpc.SubnetIDs()}
+	in := &eks.CreateNodegroupInput{ClusterName: aws.String("demo"), NodegroupName: aws.String("workers"),
+		NodeRole: aws.String(role), Subnets: vpc.SubnetIDs()}
 	if change != nil {
 		change(in)
 	}
@@ -30,7 +31,8 @@ func TestNodegroupStory(t *testing.T) {
 		in.Labels = map[string]string{"tier": "web"}
 	})
 	made := must(w.CreateNodegroup(ctx, in))(t).Nodegroup
-	if made.Status != types.NodegroupStatusCreating || !regexp.MustCompile(`^arn:aws:eks:us-east-1:111122223333:nodegroup/demo/workers/[0-9a-f-]{36}$`).MatchString(*made.NodegroupArn) {
+	if made.Status != types.NodegroupStatusCreating ||
+		!regexp.MustCompile(`^arn:aws:eks:us-east-1:111122223333:nodegroup/demo/workers/[0-9a-f-]{36}$`).MatchString(*made.NodegroupArn) {
 		t.Errorf("got status %s and ARN %s", made.Status, *made.NodegroupArn)
 	}
 	if got := must(w.CreateNodegroup(ctx, in))(t).Nodegroup; *got.NodegroupArn != *made.NodegroupArn {
@@ -43,41 +45,54 @@ func TestNodegroupStory(t *testing.T) {
 	wantError(t, out, err, taken)
 
 	waiter := eks.NewNodegroupActiveWaiter(w.Client)
-	described := must(waiter.WaitForOutput(ctx, &eks.DescribeNodegroupInput{ClusterName: aws.String("demo"), NodegroupName: aws.String("workers")}, time.Second))(t).Nodegroup
-	if *described.Version != "1.36" || *described.DiskSize != 20 || !slices.Equal(described.InstanceTypes, []string{"t3.medium"}) || described.CapacityType != "ON_DEMAND" ||
-		described.AmiType != "AL2023_x86_64_STANDARD" || *described.ScalingConfig.DesiredSize != 2 || described.Tags["team"] != "a" {
+	described := must(waiter.WaitForOutput(ctx,
+		&eks.DescribeNodegroupInput{ClusterName: aws.String("demo"), NodegroupName: aws.String("workers")},
+		time.Second))(t).Nodegroup
+	if *described.Version != "1.36" || *described.DiskSize != 20 ||
+		!slices.Equal(described.InstanceTypes, []string{"t3.medium"}) || described.CapacityType != "ON_DEMAND" ||
+		described.AmiType != "AL2023_x86_64_STANDARD" || *described.ScalingConfig.DesiredSize != 2 ||
+		described.Tags["team"] != "a" {
 		t.Errorf("got %+v", described)
 	}
 	update := must(w.UpdateNodegroupConfig(ctx, &eks.UpdateNodegroupConfigInput{
 		ClusterName: aws.String("demo"), NodegroupName: aws.String("workers"),
 		ScalingConfig: &types.NodegroupScalingConfig{MinSize: aws.Int32(3), MaxSize: aws.Int32(5)},
-		Labels:        &types.UpdateLabelsPayload{AddOrUpdateLabels: map[string]string{"zone": "x"}, RemoveLabels: []string{"tier"}},
-		Taints:        &types.UpdateTaintsPayload{AddOrUpdateTaints: []types.Taint{{Key: aws.String("dedicated"), Effect: types.TaintEffectNoSchedule}}},
+		Labels: &types.UpdateLabelsPayload{AddOrUpdateLabels: map[string]string{"zone": "x"},
+			RemoveLabels: []string{"tier"}},
+		Taints: &types.UpdateTaintsPayload{AddOrUpdateTaints: []types.Taint{{Key: aws.String("dedicated"),
+			Effect: types.TaintEffectNoSchedule}}},
 	}))(t).Update
 	if update.Status != types.UpdateStatusInProgress || update.Type != types.UpdateTypeConfigUpdate {
 		t.Errorf("got update %+v", update)
 	}
-	seen := must(w.DescribeUpdate(ctx, &eks.DescribeUpdateInput{Name: aws.String("demo"), NodegroupName: aws.String("workers"), UpdateId: update.Id}))(t).Update
+	seen := must(w.DescribeUpdate(ctx,
+		&eks.DescribeUpdateInput{Name: aws.String("demo"), NodegroupName: aws.String("workers"),
+			UpdateId: update.Id}))(t).Update
 	if seen.Status != types.UpdateStatusSuccessful {
 		t.Errorf("got update %s, want Successful", seen.Status)
 	}
-	described = must(w.DescribeNodegroup(ctx, &eks.DescribeNodegroupInput{ClusterName: aws.String("demo"), NodegroupName: aws.String("workers")}))(t).Nodegroup
+	described = must(w.DescribeNodegroup(ctx,
+		&eks.DescribeNodegroupInput{ClusterName: aws.String("demo"), NodegroupName: aws.String("workers")}))(t).Nodegroup
 	if *described.ScalingConfig.DesiredSize != 3 || len(described.Taints) != 1 {
 		t.Errorf("got scaling %+v, taints %v", described.ScalingConfig, described.Taints)
 	}
 	if diff := cmp.Diff(map[string]string{"zone": "x"}, described.Labels); diff != "" {
 		t.Errorf("labels (-want +got):\n%s", diff)
 	}
-	entry := must(w.DescribeAccessEntry(ctx, &eks.DescribeAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String(role)}))(t).AccessEntry
+	entry := must(w.DescribeAccessEntry(ctx,
+		&eks.DescribeAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String(role)}))(t).AccessEntry
 	if *entry.Type != "EC2_LINUX" {
 		t.Errorf("the node role's access entry is of the type %s", *entry.Type)
 	}
-	deleted := must(w.DeleteNodegroup(ctx, &eks.DeleteNodegroupInput{ClusterName: aws.String("demo"), NodegroupName: aws.String("workers")}))(t)
+	deleted := must(w.DeleteNodegroup(ctx,
+		&eks.DeleteNodegroupInput{ClusterName: aws.String("demo"), NodegroupName: aws.String("workers")}))(t)
 	if deleted.Nodegroup.Status != types.NodegroupStatusDeleting {
 		t.Errorf("got %s", deleted.Nodegroup.Status)
 	}
 	gone := eks.NewNodegroupDeletedWaiter(w.Client)
-	if err := gone.Wait(ctx, &eks.DescribeNodegroupInput{ClusterName: aws.String("demo"), NodegroupName: aws.String("workers")}, time.Second); err != nil {
+	if err := gone.Wait(ctx,
+		&eks.DescribeNodegroupInput{ClusterName: aws.String("demo"), NodegroupName: aws.String("workers")},
+		time.Second); err != nil {
 		t.Error(err)
 	}
 	in.DiskSize = nil
@@ -92,16 +107,20 @@ func TestNodegroupsPage(t *testing.T) {
 	for _, name := range want {
 		must(w.CreateNodegroup(ctx, nodegroup(func(in *eks.CreateNodegroupInput) { in.NodegroupName = aws.String(name) })))(t)
 	}
-	pages := eks.NewListNodegroupsPaginator(w, &eks.ListNodegroupsInput{ClusterName: aws.String("demo"), MaxResults: aws.Int32(2)})
+	pages := eks.NewListNodegroupsPaginator(w,
+		&eks.ListNodegroupsInput{ClusterName: aws.String("demo"), MaxResults: aws.Int32(2)})
 	got := pagesOf(t, pages.HasMorePages, func() (*eks.ListNodegroupsOutput, error) { return pages.NextPage(ctx) },
 		func(out *eks.ListNodegroupsOutput) []string { return out.Nodegroups })
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("names (-want +got):\n%s", diff)
 	}
-	first := must(w.ListNodegroups(ctx, &eks.ListNodegroupsInput{ClusterName: aws.String("demo"), MaxResults: aws.Int32(2)}))(t)
+	first := must(w.ListNodegroups(ctx,
+		&eks.ListNodegroupsInput{ClusterName: aws.String("demo"), MaxResults: aws.Int32(2)}))(t)
 	for _, in := range []*eks.ListNodegroupsInput{
-		{ClusterName: aws.String("other"), NextToken: first.NextToken}, {ClusterName: aws.String("demo"), NextToken: aws.String("x")},
-		{ClusterName: aws.String("demo"), MaxResults: aws.Int32(0)}, {ClusterName: aws.String("demo"), MaxResults: aws.Int32(101)},
+		{ClusterName: aws.String("other"), NextToken: first.NextToken},
+		{ClusterName: aws.String("demo"), NextToken: aws.String("x")},
+		{ClusterName: aws.String("demo"), MaxResults: aws.Int32(0)},
+		{ClusterName: aws.String("demo"), MaxResults: aws.Int32(101)},
 	} {
 		out, err := w.ListNodegroups(ctx, in)
 		wantError(t, out, err, invalid)
@@ -135,7 +154,10 @@ func TestNodegroupsAreRefusedAsEKSRefusesThem(t *testing.T) {
 		"architecture": func(in *eks.CreateNodegroupInput) {
 			in.InstanceTypes, in.AmiType = []string{"m6g.large"}, "AL2023_x86_64_STANDARD"
 		},
-		"disk beside template": func(in *eks.CreateNodegroupInput) { in.LaunchTemplate, in.DiskSize = template, aws.Int32(20) },
+		"disk beside template": func(in *eks.CreateNodegroupInput) {
+			in.LaunchTemplate, in.DiskSize = template,
+				aws.Int32(20)
+		},
 		"template by id and name": func(in *eks.CreateNodegroupInput) {
 			in.LaunchTemplate = &types.LaunchTemplateSpecification{Id: aws.String("lt-1"), Name: aws.String("x")}
 		},
@@ -159,10 +181,12 @@ func TestNodegroupsAreRefusedAsEKSRefusesThem(t *testing.T) {
 			wantError(t, out, err, invalid)
 		})
 	}
-	if got := must(w.ListNodegroups(ctx, &eks.ListNodegroupsInput{ClusterName: aws.String("demo")}))(t).Nodegroups; len(got) != 0 {
+	if got := must(w.ListNodegroups(ctx,
+		&eks.ListNodegroupsInput{ClusterName: aws.String("demo")}))(t).Nodegroups; len(got) != 0 {
 		t.Errorf("a refused node group was made: %v", got)
 	}
-	out, err := w.CreateNodegroup(ctx, nodegroup(func(in *eks.CreateNodegroupInput) { in.ClusterName = aws.String("nope") }))
+	out, err := w.CreateNodegroup(ctx,
+		nodegroup(func(in *eks.CreateNodegroupInput) { in.ClusterName = aws.String("nope") }))
 	wantError(t, out, err, missing)
 	out, err = w.powerless.CreateNodegroup(ctx, nodegroup(nil))
 	wantError(t, out, err, noAccess)
@@ -175,7 +199,9 @@ func TestNodegroupFollowsTheClusterOneMinorAtATime(t *testing.T) {
 	w := newWorld(t, "API")
 	must(w.CreateNodegroup(ctx, nodegroup(nil)))(t)
 	update := func(version string) (*eks.UpdateNodegroupVersionOutput, error) {
-		return w.UpdateNodegroupVersion(ctx, &eks.UpdateNodegroupVersionInput{ClusterName: aws.String("demo"), NodegroupName: aws.String("workers"), Version: &version})
+		return w.UpdateNodegroupVersion(ctx,
+			&eks.UpdateNodegroupVersionInput{ClusterName: aws.String("demo"), NodegroupName: aws.String("workers"),
+				Version: &version})
 	}
 	for _, version := range []string{"1.37", "1.35", "2", "latest"} {
 		out, err := update(version)
@@ -185,7 +211,8 @@ func TestNodegroupFollowsTheClusterOneMinorAtATime(t *testing.T) {
 	if got := must(update("1.37"))(t).Update; got.Type != types.UpdateTypeVersionUpdate {
 		t.Errorf("got %s", got.Type)
 	}
-	got := must(w.DescribeNodegroup(ctx, &eks.DescribeNodegroupInput{ClusterName: aws.String("demo"), NodegroupName: aws.String("workers")}))(t).Nodegroup
+	got := must(w.DescribeNodegroup(ctx,
+		&eks.DescribeNodegroupInput{ClusterName: aws.String("demo"), NodegroupName: aws.String("workers")}))(t).Nodegroup
 	if *got.Version != "1.37" || (*got.ReleaseVersion)[:5] != "1.37." {
 		t.Errorf("got version %s, release %s", *got.Version, *got.ReleaseVersion)
 	}

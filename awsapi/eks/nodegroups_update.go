@@ -18,25 +18,27 @@ import (
 	"tripod/region"
 )
 
-func (s *Service) updateNodegroupConfig(call *operation.Call, in *eks.UpdateNodegroupConfigInput) (*eks.UpdateNodegroupConfigOutput, error) {
+func (s *Service) updateNodegroupConfig(call *operation.Call,
+	in *eks.UpdateNodegroupConfigInput) (*eks.UpdateNodegroupConfigOutput, error) {
 	t := target{aws.ToString(in.ClusterName), nodegroups, aws.ToString(in.NodegroupName)}
-	return changeOf(s, call, t, mustExist, in.ClientRequestToken, in, func(c change) (*eks.UpdateNodegroupConfigOutput, string, error) {
-		group, err := nodegroupNamed(c.tx, c.cluster, t.name)
-		if err != nil {
-			return nil, "", err
-		}
-		a := about{cluster: c.cluster.Name, nodegroup: t.name}
-		params, wrong := applyConfig(&group.Nodegroup, in)
-		switch {
-		case wrong != "":
-			return nil, "", a.invalidParameter("%s", wrong)
-		case len(params) == 0:
-			return nil, "", a.invalidParameter("No changes needed for the node group %s: name something to change.", t.name)
-		}
-		group.ModifiedAt = aws.Time(c.now)
-		update, err := region.NodegroupStates.Change(c.tx, group, c.newUpdate(types.UpdateTypeConfigUpdate, params))
-		return &eks.UpdateNodegroupConfigOutput{Update: describeUpdateRecord(update)}, "", err
-	})
+	return changeOf(s, call, t, mustExist, in.ClientRequestToken, in,
+		func(c change) (*eks.UpdateNodegroupConfigOutput, string, error) {
+			group, err := nodegroupNamed(c.tx, c.cluster, t.name)
+			if err != nil {
+				return nil, "", err
+			}
+			a := about{cluster: c.cluster.Name, nodegroup: t.name}
+			params, wrong := applyConfig(&group.Nodegroup, in)
+			switch {
+			case wrong != "":
+				return nil, "", a.invalidParameter("%s", wrong)
+			case len(params) == 0:
+				return nil, "", a.invalidParameter("No changes needed for the node group %s: name something to change.", t.name)
+			}
+			group.ModifiedAt = aws.Time(c.now)
+			update, err := region.NodegroupStates.Change(c.tx, group, c.newUpdate(types.UpdateTypeConfigUpdate, params))
+			return &eks.UpdateNodegroupConfigOutput{Update: describeUpdateRecord(update)}, "", err
+		})
 }
 
 // applyConfig changes a node group as asked, and returns the update's parameters and what is wrong with the outcome.
@@ -108,7 +110,8 @@ func applyConfig(g *types.Nodegroup, in *eks.UpdateNodegroupConfigInput) (params
 		}
 	}
 	for _, check := range []string{
-		wrongScaling(g.ScalingConfig), wrongUnavailable(g.UpdateConfig), wrongRepair(g.NodeRepairConfig), wrongWarmPool(g.WarmPoolConfig), wrongTaints(g.Taints),
+		wrongScaling(g.ScalingConfig), wrongUnavailable(g.UpdateConfig), wrongRepair(g.NodeRepairConfig),
+		wrongWarmPool(g.WarmPoolConfig), wrongTaints(g.Taints),
 	} {
 		if check != "" {
 			return nil, check
@@ -142,8 +145,8 @@ func changedTaints(taints []types.Taint, p *types.UpdateTaintsPayload) ([]types.
 	return out, ""
 }
 
-// mergeScaling is the sizes with those that a request gives. A desired size that a request does not give stays within the others, as an
-// Auto Scaling group has it.
+// mergeScaling is the sizes with those that a request gives. A desired size that a request does not give stays within
+// the others, as an Auto Scaling group has it.
 func mergeScaling(c types.NodegroupScalingConfig, in *types.NodegroupScalingConfig) types.NodegroupScalingConfig {
 	for _, size := range []struct {
 		to   **int32
@@ -188,25 +191,28 @@ func mergeWarmPool(now, in *types.WarmPoolConfig) *types.WarmPoolConfig {
 	return &out
 }
 
-func (s *Service) updateNodegroupVersion(call *operation.Call, in *eks.UpdateNodegroupVersionInput) (*eks.UpdateNodegroupVersionOutput, error) {
+func (s *Service) updateNodegroupVersion(call *operation.Call,
+	in *eks.UpdateNodegroupVersionInput) (*eks.UpdateNodegroupVersionOutput, error) {
 	t := target{aws.ToString(in.ClusterName), nodegroups, aws.ToString(in.NodegroupName)}
-	return changeOf(s, call, t, mustBeActive, in.ClientRequestToken, in, func(c change) (*eks.UpdateNodegroupVersionOutput, string, error) {
-		group, err := nodegroupNamed(c.tx, c.cluster, t.name)
-		if err != nil {
-			return nil, "", err
-		}
-		params, err := s.applyVersion(c, &group.Nodegroup, in)
-		if err != nil {
-			return nil, "", err
-		}
-		group.ModifiedAt = aws.Time(c.now)
-		update, err := region.NodegroupStates.Change(c.tx, group, c.newUpdate(types.UpdateTypeVersionUpdate, params))
-		return &eks.UpdateNodegroupVersionOutput{Update: describeUpdateRecord(update)}, "", err
-	})
+	return changeOf(s, call, t, mustBeActive, in.ClientRequestToken, in,
+		func(c change) (*eks.UpdateNodegroupVersionOutput, string, error) {
+			group, err := nodegroupNamed(c.tx, c.cluster, t.name)
+			if err != nil {
+				return nil, "", err
+			}
+			params, err := s.applyVersion(c, &group.Nodegroup, in)
+			if err != nil {
+				return nil, "", err
+			}
+			group.ModifiedAt = aws.Time(c.now)
+			update, err := region.NodegroupStates.Change(c.tx, group, c.newUpdate(types.UpdateTypeVersionUpdate, params))
+			return &eks.UpdateNodegroupVersionOutput{Update: describeUpdateRecord(update)}, "", err
+		})
 }
 
 // applyVersion gives a node group another Kubernetes version, AMI release or launch template version.
-func (s *Service) applyVersion(c change, g *types.Nodegroup, in *eks.UpdateNodegroupVersionInput) (params []region.UpdateParam, err error) {
+func (s *Service) applyVersion(c change, g *types.Nodegroup,
+	in *eks.UpdateNodegroupVersionInput) (params []region.UpdateParam, err error) {
 	a, clusterVersion := about{cluster: *g.ClusterName, nodegroup: *g.NodegroupName}, c.cluster.Version
 	if in.LaunchTemplate != nil {
 		if err := s.applyTemplate(c, a, g, in.LaunchTemplate); err != nil {
@@ -216,10 +222,12 @@ func (s *Service) applyVersion(c change, g *types.Nodegroup, in *eks.UpdateNodeg
 	}
 	if g.AmiType == types.AMITypesCustom {
 		if in.Version != nil || in.ReleaseVersion != nil {
-			return nil, a.invalidParameter("The node group %s has an AMI of its own: give a launch template version instead of version or releaseVersion.", *g.NodegroupName)
+			return nil, a.invalidParameter("The node group %s has an AMI of its own: give a launch template version instead "+
+				"of version or releaseVersion.", *g.NodegroupName)
 		}
 		if len(params) == 0 {
-			return nil, a.invalidParameter("The node group %s has an AMI of its own: give the launch template version with the new one.", *g.NodegroupName)
+			return nil, a.invalidParameter("The node group %s has an AMI of its own: give the launch template version with "+
+				"the new one.", *g.NodegroupName)
 		}
 		return params, nil
 	}
@@ -230,17 +238,22 @@ func (s *Service) applyVersion(c change, g *types.Nodegroup, in *eks.UpdateNodeg
 	from, to, most := minorOf(aws.ToString(g.Version)), minorOf(version), minorOf(clusterVersion)
 	switch {
 	case to < 0:
-		return nil, a.invalidParameter("The version %s is not a Kubernetes version such as %s.", quote(version), clusterVersion)
+		return nil, a.invalidParameter("The version %s is not a Kubernetes version such as %s.", quote(version),
+			clusterVersion)
 	case to > most:
-		return nil, a.invalidParameter("Nodegroup Kubernetes version %s can't be greater than the cluster's, %s: update the cluster first.", version, clusterVersion)
+		return nil, a.invalidParameter("Nodegroup Kubernetes version %s can't be greater than the cluster's, %s: update "+
+			"the cluster first.", version, clusterVersion)
 	case to < from:
-		return nil, a.invalidParameter("Nodegroup Kubernetes version should not be lower than the current one, %s: %s was asked for.", aws.ToString(g.Version), version)
+		return nil, a.invalidParameter("Nodegroup Kubernetes version should not be lower than the current one, %s: %s "+
+			"was asked for.", aws.ToString(g.Version), version)
 	case to > from+1:
-		return nil, a.invalidParameter("Nodegroup Kubernetes version cannot skip a minor version: it is %s, and %s was asked for.", aws.ToString(g.Version), version)
+		return nil, a.invalidParameter("Nodegroup Kubernetes version cannot skip a minor version: it is %s, and %s was "+
+			"asked for.", aws.ToString(g.Version), version)
 	}
 	release := releaseOf(g.AmiType, version)
 	if in.ReleaseVersion != nil && *in.ReleaseVersion != release {
-		return nil, a.invalidParameter("Requested release version %s is not valid for kubernetes version %s: it is %s here.", quote(*in.ReleaseVersion), version, release)
+		return nil, a.invalidParameter("Requested release version %s is not valid for kubernetes version %s: it "+
+			"is %s here.", quote(*in.ReleaseVersion), version, release)
 	}
 	g.Version, g.ReleaseVersion = aws.String(version), aws.String(release)
 	return append(params, param(types.UpdateParamTypeVersion, version),
@@ -253,7 +266,8 @@ func (s *Service) applyTemplate(c change, a about, g *types.Nodegroup, want *typ
 		return a.invalidParameter("%s", wrong)
 	}
 	if g.LaunchTemplate == nil {
-		return a.invalidParameter("The node group %s was made without a launch template: it cannot get one now.", *g.NodegroupName)
+		return a.invalidParameter("The node group %s was made without a launch template: it cannot get one now.",
+			*g.NodegroupName)
 	}
 	template, err := s.templateOf(c, a, want)
 	if err != nil {
@@ -265,8 +279,10 @@ func (s *Service) applyTemplate(c change, a about, g *types.Nodegroup, want *typ
 		changed.Version = aws.String(cmp.Or(aws.ToString(want.Version), aws.ToString(changed.Version)))
 	}
 	other := func(now, then *string) bool { return now != nil && then != nil && *now != *then }
-	if other(cmp.Or(want.Id, changed.Id), g.LaunchTemplate.Id) || other(cmp.Or(want.Name, changed.Name), g.LaunchTemplate.Name) {
-		return a.invalidParameter("The launch template must be the one that the node group was made with; only its version can change.")
+	if other(cmp.Or(want.Id, changed.Id), g.LaunchTemplate.Id) ||
+		other(cmp.Or(want.Name, changed.Name), g.LaunchTemplate.Name) {
+		return a.invalidParameter("The launch template must be the one that the node group was made with; only its " +
+			"version can change.")
 	}
 	g.LaunchTemplate = &changed
 	return nil

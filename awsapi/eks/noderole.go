@@ -12,20 +12,24 @@ import (
 
 const (
 	// nodeTrust lets EC2 give the role to instances.
-	nodeTrust = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
+	nodeTrust = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},` +
+		`"Action":"sts:AssumeRole"}]}`
 	// nodeSession is how long a session of the role lasts at most, in seconds: IAM's default.
 	nodeSession = 3600
 )
 
 // nodePolicies are what EKS asks of a node's role ("Amazon EKS node IAM role").
 var nodePolicies = []string{
-	"arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy", "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly", "arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy",
+	"arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy", "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly",
+	"arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy",
 }
 
 // clusterTrust lets EKS take a cluster's role.
-const clusterTrust = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"eks.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
+const clusterTrust = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow",` +
+	`"Principal":{"Service":"eks.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
 
-// FoundRoles gives a fresh region the role that its first cluster says it has, and that more clusters may have: the one that the EKS user guide makes.
+// FoundRoles gives a fresh region the role that its first cluster says it has, and that more clusters may have: the one
+// that the EKS user guide makes.
 func FoundRoles(tx *state.Txn, accountID string, random io.Reader, now time.Time) error {
 	if _, found := region.Roles.Get(tx, clusterRole); found {
 		return nil
@@ -34,16 +38,18 @@ func FoundRoles(tx *state.Txn, accountID string, random io.Reader, now time.Time
 	if err != nil {
 		return err
 	}
-	region.Roles.Put(tx, clusterRole, region.Role{Name: clusterRole, ID: id, ARN: "arn:aws:iam::" + accountID + ":role/" + clusterRole, Path: "/",
-		Description: "Amazon EKS - Cluster role", CreatedAt: now, TrustPolicy: clusterTrust, MaxSessionSeconds: nodeSession,
-		Policies: []string{"arn:aws:iam::aws:policy/AmazonEKSClusterPolicy"}})
+	region.Roles.Put(tx, clusterRole,
+		region.Role{Name: clusterRole, ID: id, ARN: "arn:aws:iam::" + accountID + ":role/" + clusterRole, Path: "/",
+			Description: "Amazon EKS - Cluster role", CreatedAt: now, TrustPolicy: clusterTrust, MaxSessionSeconds: nodeSession,
+			Policies: []string{"arn:aws:iam::aws:policy/AmazonEKSClusterPolicy"}})
 	return nil
 }
 
-// AdmitFirstNodes gives the nodes that a cluster has from the start an IAM role in an instance profile, CLUSTER-node, and where the cluster has access
-// entries one of type EC2_LINUX, as the creation of a node group does. A role or a profile of that name that is there already is taken as it is. The
-// record is changed, and not written.
-func AdmitFirstNodes(tx *state.Txn, regionName, accountID string, cluster *region.Cluster, random io.Reader, now time.Time) error {
+// AdmitFirstNodes gives the nodes that a cluster has from the start an IAM role in an instance profile, CLUSTER-node,
+// and where the cluster has access entries one of type EC2_LINUX, as the creation of a node group does. A role or a
+// profile of that name that is there already is taken as it is. The record is changed, and not written.
+func AdmitFirstNodes(tx *state.Txn, regionName, accountID string, cluster *region.Cluster, random io.Reader,
+	now time.Time) error {
 	name := cluster.Name + "-node"
 	role, found := region.Roles.Get(tx, name)
 	if !found {
@@ -51,8 +57,9 @@ func AdmitFirstNodes(tx *state.Txn, regionName, accountID string, cluster *regio
 		if err != nil {
 			return err
 		}
-		role = region.Role{Name: name, ID: id, ARN: "arn:aws:iam::" + accountID + ":role/" + name, Path: "/", Description: "The nodes of the cluster " + cluster.Name,
-			CreatedAt: now, TrustPolicy: nodeTrust, MaxSessionSeconds: nodeSession, Policies: nodePolicies}
+		role = region.Role{Name: name, ID: id, ARN: "arn:aws:iam::" + accountID + ":role/" + name, Path: "/",
+			Description: "The nodes of the cluster " + cluster.Name,
+			CreatedAt:   now, TrustPolicy: nodeTrust, MaxSessionSeconds: nodeSession, Policies: nodePolicies}
 		region.Roles.Put(tx, name, role)
 	}
 	if _, found := region.InstanceProfiles.Get(tx, name); !found {
@@ -61,7 +68,8 @@ func AdmitFirstNodes(tx *state.Txn, regionName, accountID string, cluster *regio
 			return err
 		}
 		region.InstanceProfiles.Put(tx, name, region.InstanceProfile{
-			Name: name, ID: id, ARN: "arn:aws:iam::" + accountID + ":instance-profile/" + name, Path: "/", CreatedAt: now, Role: name})
+			Name: name, ID: id, ARN: "arn:aws:iam::" + accountID + ":instance-profile/" + name, Path: "/", CreatedAt: now,
+			Role: name})
 	}
 	cluster.NodeRole = name
 	s := Service{Region: regionName, AccountID: accountID}

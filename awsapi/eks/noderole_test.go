@@ -44,8 +44,10 @@ func TestFirstNodesEnterByTheirRoleWhereThereAreAccessEntries(t *testing.T) {
 		if !entered {
 			continue
 		}
-		entry := must(w.DescribeAccessEntry(ctx, &eks.DescribeAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: &role.ARN}))(t).AccessEntry
-		if *entry.Type != "EC2_LINUX" || *entry.Username != "system:node:{{EC2PrivateDNSName}}" || !slices.Equal(entry.KubernetesGroups, []string{"system:nodes"}) {
+		entry := must(w.DescribeAccessEntry(ctx,
+			&eks.DescribeAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: &role.ARN}))(t).AccessEntry
+		if *entry.Type != "EC2_LINUX" || *entry.Username != "system:node:{{EC2PrivateDNSName}}" ||
+			!slices.Equal(entry.KubernetesGroups, []string{"system:nodes"}) {
 			t.Errorf("%s: got the entry %+v", mode, entry)
 		}
 	}
@@ -53,7 +55,8 @@ func TestFirstNodesEnterByTheirRoleWhereThereAreAccessEntries(t *testing.T) {
 
 func TestFirstNodesTakeARoleThatIsThereAsItIs(t *testing.T) {
 	w := newWorld(t, "API")
-	own := region.Role{Name: "demo-node", ID: "AROAOWN", ARN: "arn:aws:iam::" + iam.DefaultAccountID + ":role/team/demo-node", Path: "/team/", Policies: []string{"own"}}
+	own := region.Role{Name: "demo-node", ID: "AROAOWN",
+		ARN: "arn:aws:iam::" + iam.DefaultAccountID + ":role/team/demo-node", Path: "/team/", Policies: []string{"own"}}
 	if err := w.state.Update(ctx, func(tx *state.Txn) error {
 		region.Roles.Put(tx, own.Name, own)
 		return nil
@@ -63,5 +66,6 @@ func TestFirstNodesTakeARoleThatIsThereAsItIs(t *testing.T) {
 	if got := w.admitFirstNodes(t); got.ID != own.ID || got.ARN != own.ARN || !slices.Equal(got.Policies, own.Policies) {
 		t.Errorf("got %+v, want %+v", got, own)
 	}
-	must(w.DescribeAccessEntry(ctx, &eks.DescribeAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: &own.ARN}))(t)
+	must(w.DescribeAccessEntry(ctx,
+		&eks.DescribeAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: &own.ARN}))(t)
 }

@@ -20,14 +20,16 @@ import (
 	"tripod/state"
 )
 
-// OIDCRoutes adds the unsigned documents with which others verify service account tokens: /id/CLUSTERID/.well-known/openid-configuration
-// and /id/CLUSTERID/keys, as oidc.eks.REGION.amazonaws.com has them. onError is told what a client must not see.
+// OIDCRoutes adds the unsigned documents with which others verify service account tokens:
+// /id/CLUSTERID/.well-known/openid-configuration and /id/CLUSTERID/keys, as oidc.eks.REGION.amazonaws.com has them.
+// onError is told what a client must not see.
 func (s *Service) OIDCRoutes(router *mux.Router, onError func(*http.Request, error)) {
 	document := func(build func(region.Cluster) (any, error)) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			cluster, found, err := s.cluster(mux.Vars(r)["id"])
 			if err == nil && !found {
-				wire.Write(w, http.StatusNotFound, "application/json", []byte(`{"message":"There is no cluster with this issuer."}`))
+				wire.Write(w, http.StatusNotFound, "application/json",
+					[]byte(`{"message":"There is no cluster with this issuer."}`))
 				return
 			}
 			var text []byte
@@ -39,13 +41,15 @@ func (s *Service) OIDCRoutes(router *mux.Router, onError func(*http.Request, err
 			}
 			if err != nil {
 				onError(r, err)
-				wire.Write(w, http.StatusInternalServerError, "application/json", []byte(`{"message":"The document cannot be made; Tripod's log says why."}`))
+				wire.Write(w, http.StatusInternalServerError, "application/json",
+					[]byte(`{"message":"The document cannot be made; Tripod's log says why."}`))
 				return
 			}
 			wire.Write(w, http.StatusOK, "application/json", text)
 		})
 	}
-	router.Handle("/id/{id}/.well-known/openid-configuration", document(discovery)).Methods(http.MethodGet, http.MethodHead)
+	router.Handle("/id/{id}/.well-known/openid-configuration", document(discovery)).Methods(http.MethodGet,
+		http.MethodHead)
 	router.Handle("/id/{id}/keys", document(keySet)).Methods(http.MethodGet, http.MethodHead)
 }
 

@@ -14,7 +14,8 @@ const defaultPage, largestPage = 100, 100
 
 // paging is the part of a list operation's input that says which page it means.
 type paging struct {
-	// operation and filters are what a token is bound to: one of another list, or of the same with other filters, is refused.
+	// operation and filters are what a token is bound to: one of another list, or of the same with other filters, is
+	// refused.
 	operation string
 	filters   []string
 	max       *int32
@@ -37,7 +38,8 @@ func (p paging) size() (int, error) {
 func (p paging) list() string { return p.operation + "\x00" + strings.Join(p.filters, "\x00") }
 
 func (p paging) foreignToken() error {
-	return about{}.invalidParameter("nextToken is not one that %s returned for the same parameters; start again without it.", p.operation)
+	return about{}.invalidParameter("nextToken is not one that %s returned for the same parameters; start again "+
+		"without it.", p.operation)
 }
 
 // page is the page of items that p asks for and the token of the next one, nil at the end. See wire.Page.
@@ -53,7 +55,8 @@ func page[T any](p paging, items []T, key func(T) string) ([]T, *string, error) 
 	return part, next, nil
 }
 
-// pageOf is page of items that from gives behind a key, sorted by their keys. It is read no further than the page needs.
+// pageOf is page of items that from gives behind a key, sorted by their keys. It is read no further than the page
+// needs.
 func pageOf[T any](p paging, from func(after string) iter.Seq2[string, T]) ([]T, *string, error) {
 	size, err := p.size()
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 )
 
 func association(change func(*eks.CreatePodIdentityAssociationInput)) *eks.CreatePodIdentityAssociationInput {
-	in := &eks.CreatePodIdentityAssociationInput{ClusterName: aws.String("demo"), Namespace: aws.String("default"), ServiceAccount: aws.String("app"), RoleArn: aws.String(role)}
+	in := &eks.CreatePodIdentityAssociationInput{ClusterName: aws.String("demo"), Namespace: aws.String("default"),
+		ServiceAccount: aws.String("app"), RoleArn: aws.String(role)}
 	if change != nil {
 		change(in)
 	}
@@ -22,7 +23,8 @@ func TestPodIdentityAssociationStory(t *testing.T) {
 	demo := aws.String("demo")
 	in := association(func(in *eks.CreatePodIdentityAssociationInput) { in.ClientRequestToken = aws.String("t") })
 	made := must(w.CreatePodIdentityAssociation(ctx, in))(t).Association
-	if !regexp.MustCompile(`^a-[a-z0-9]{17}$`).MatchString(*made.AssociationId) || *made.AssociationArn != "arn:aws:eks:us-east-1:111122223333:podidentityassociation/demo/"+*made.AssociationId {
+	if !regexp.MustCompile(`^a-[a-z0-9]{17}$`).MatchString(*made.AssociationId) ||
+		*made.AssociationArn != "arn:aws:eks:us-east-1:111122223333:podidentityassociation/demo/"+*made.AssociationId {
 		t.Errorf("got id %s, ARN %s", *made.AssociationId, *made.AssociationArn)
 	}
 	if again := must(w.CreatePodIdentityAssociation(ctx, in))(t).Association; *again.AssociationId != *made.AssociationId {
@@ -30,27 +32,37 @@ func TestPodIdentityAssociationStory(t *testing.T) {
 	}
 	out, err := w.CreatePodIdentityAssociation(ctx, association(nil))
 	wantError(t, out, err, taken)
-	must(w.CreatePodIdentityAssociation(ctx, association(func(in *eks.CreatePodIdentityAssociationInput) { in.Namespace = aws.String("x") })))(t)
-	must(w.CreatePodIdentityAssociation(ctx, association(func(in *eks.CreatePodIdentityAssociationInput) { in.ServiceAccount = aws.String("y") })))(t)
+	must(w.CreatePodIdentityAssociation(ctx,
+		association(func(in *eks.CreatePodIdentityAssociationInput) { in.Namespace = aws.String("x") })))(t)
+	must(w.CreatePodIdentityAssociation(ctx,
+		association(func(in *eks.CreatePodIdentityAssociationInput) { in.ServiceAccount = aws.String("y") })))(t)
 
-	pages := eks.NewListPodIdentityAssociationsPaginator(w, &eks.ListPodIdentityAssociationsInput{ClusterName: demo, MaxResults: aws.Int32(2)})
-	if all := pagesOf(t, pages.HasMorePages, func() (*eks.ListPodIdentityAssociationsOutput, error) { return pages.NextPage(ctx) },
+	pages := eks.NewListPodIdentityAssociationsPaginator(w,
+		&eks.ListPodIdentityAssociationsInput{ClusterName: demo, MaxResults: aws.Int32(2)})
+	if all := pagesOf(t, pages.HasMorePages,
+		func() (*eks.ListPodIdentityAssociationsOutput, error) { return pages.NextPage(ctx) },
 		func(out *eks.ListPodIdentityAssociationsOutput) []types.PodIdentityAssociationSummary {
 			return out.Associations
 		}); len(all) != 3 {
 		t.Errorf("got %d associations, want 3", len(all))
 	}
-	filtered := must(w.ListPodIdentityAssociations(ctx, &eks.ListPodIdentityAssociationsInput{ClusterName: demo, Namespace: aws.String("default"), ServiceAccount: aws.String("app")}))(t)
+	filtered := must(w.ListPodIdentityAssociations(ctx,
+		&eks.ListPodIdentityAssociationsInput{ClusterName: demo, Namespace: aws.String("default"),
+			ServiceAccount: aws.String("app")}))(t)
 	if len(filtered.Associations) != 1 || *filtered.Associations[0].AssociationId != *made.AssociationId {
 		t.Errorf("got %+v", filtered.Associations)
 	}
-	changed := must(w.UpdatePodIdentityAssociation(ctx, &eks.UpdatePodIdentityAssociationInput{ClusterName: demo, AssociationId: made.AssociationId,
-		TargetRoleArn: aws.String(otherRole), DisableSessionTags: aws.Bool(true)}))(t).Association
-	if *changed.TargetRoleArn != otherRole || *changed.ExternalId != "us-east-1/111122223333/demo/default/app" || !*changed.DisableSessionTags || *changed.RoleArn != role {
+	changed := must(w.UpdatePodIdentityAssociation(ctx,
+		&eks.UpdatePodIdentityAssociationInput{ClusterName: demo, AssociationId: made.AssociationId,
+			TargetRoleArn: aws.String(otherRole), DisableSessionTags: aws.Bool(true)}))(t).Association
+	if *changed.TargetRoleArn != otherRole || *changed.ExternalId != "us-east-1/111122223333/demo/default/app" ||
+		!*changed.DisableSessionTags || *changed.RoleArn != role {
 		t.Errorf("got %+v", changed)
 	}
-	must(w.DeletePodIdentityAssociation(ctx, &eks.DeletePodIdentityAssociationInput{ClusterName: demo, AssociationId: made.AssociationId}))(t)
-	gone, err := w.DescribePodIdentityAssociation(ctx, &eks.DescribePodIdentityAssociationInput{ClusterName: demo, AssociationId: made.AssociationId})
+	must(w.DeletePodIdentityAssociation(ctx,
+		&eks.DeletePodIdentityAssociationInput{ClusterName: demo, AssociationId: made.AssociationId}))(t)
+	gone, err := w.DescribePodIdentityAssociation(ctx,
+		&eks.DescribePodIdentityAssociationInput{ClusterName: demo, AssociationId: made.AssociationId})
 	wantError(t, gone, err, missing)
 }
 

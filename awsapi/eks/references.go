@@ -11,8 +11,8 @@ import (
 	"tripod/state"
 )
 
-// What a request names must be there, as in EKS: roles and who may take them, launch templates, keys, instance types. A region that was
-// started with `tripod up --references lenient` takes what is not there, and notes it in the history.
+// What a request names must be there, as in EKS: roles and who may take them, launch templates, keys, instance types. A
+// region that was started with `tripod up --references lenient` takes what is not there, and notes it in the history.
 
 // Services to which requests give roles.
 const (
@@ -48,10 +48,12 @@ func roleName(arn string) string {
 // maxRoleName is how long IAM lets a role's name be.
 const maxRoleName = 64
 
-// roleFor refuses a role that a request gives to a service: of another account, one that there is not (absent says so), and one that does
-// not trust the service with the actions (untrusting says so; with no actions whom it trusts does not matter).
+// roleFor refuses a role that a request gives to a service: of another account, one that there is not (absent says so),
+// and one that does not trust the service with the actions (untrusting says so; with no actions whom it trusts does not
+// matter).
 func (s *Service) roleFor(c change, arn, service string, actions []string, absent, untrusting error) error {
-	if fields := strings.SplitN(arn, ":", 6); len(fields) == 6 && accountID.MatchString(fields[4]) && fields[4] != s.AccountID {
+	if fields := strings.SplitN(arn, ":", 6); len(fields) == 6 && accountID.MatchString(fields[4]) &&
+		fields[4] != s.AccountID {
 		return c.unresolved(&wire.Error{Code: "AccessDeniedException", Status: http.StatusForbidden,
 			Message: "Cross-account pass role is not allowed."})
 	}
@@ -69,7 +71,8 @@ var assuming = []string{"sts:AssumeRole"}
 
 // clusterRoleFor checks the role of a cluster, or of what else EKS itself acts as.
 func (s *Service) clusterRoleFor(c change, a about, arn, service string) error {
-	wrong := a.invalidParameter("Role with arn: %s, could not be assumed because it does not exist or the trusted entity is not correct",
+	wrong := a.invalidParameter("Role with arn: %s, could not be assumed because it does not exist or the trusted "+
+		"entity is not correct",
 		arn)
 	return s.roleFor(c, arn, service, assuming, wrong, wrong)
 }
@@ -77,7 +80,8 @@ func (s *Service) clusterRoleFor(c change, a about, arn, service string) error {
 // nodeRoleFor checks the role of a node group's instances.
 func (s *Service) nodeRoleFor(c change, a about, arn string) error {
 	return s.roleFor(c, arn, nodeService, assuming, noRoleNamed(a, arn),
-		a.invalidParameter("Following required service principals [%s] were not found in the trust relationships of nodeRole %s",
+		a.invalidParameter("Following required service principals [%s] were not found in the trust relationships of "+
+			"nodeRole %s",
 			nodeService, arn))
 }
 
@@ -91,7 +95,8 @@ func (s *Service) podRoleFor(c change, a about, arn string) error {
 // fargateRoleFor checks the role by which Fargate's own parts start pods.
 func (s *Service) fargateRoleFor(c change, a about, arn string) error {
 	return s.roleFor(c, arn, fargateService, assuming, noRoleNamed(a, arn),
-		a.invalidParameter("Misconfigured PodExecutionRole Trust Policy; Please add the %s Service Principal", fargateService))
+		a.invalidParameter("Misconfigured PodExecutionRole Trust Policy; Please add the %s Service Principal",
+			fargateService))
 }
 
 // existingRole checks a role of which only its existence matters: whom it must trust depends on what is not asked here.
@@ -103,8 +108,8 @@ func noRoleNamed(a about, arn string) error {
 	return a.invalidParameter("The role with name %s cannot be found.", roleName(arn))
 }
 
-// trusts says whether a trust policy lets the service do the actions, under whatever conditions: these count when the role is taken, and
-// EKS does not know then what a request will bring.
+// trusts says whether a trust policy lets the service do the actions, under whatever conditions: these count when the
+// role is taken, and EKS does not know then what a request will bring.
 func trusts(policy, service string, actions []string) bool {
 	document, err := iam.ParseTrust(policy)
 	if err != nil {

@@ -23,7 +23,8 @@ func withDeafRole(t *testing.T) *world {
 	w := newWorld(t, "API")
 	if err := w.state.Update(ctx, func(tx *state.Txn) error {
 		region.Roles.Put(tx, "deaf", region.Role{Name: "deaf", ARN: deafRole, ID: "AROADEAFDEAFDEAFDEAFD", Path: "/",
-			TrustPolicy: `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":["lambda.amazonaws.com"],"AWS":"111122223333"}}}`})
+			TrustPolicy: `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole",` +
+				`"Principal":{"Service":["lambda.amazonaws.com"],"AWS":"111122223333"}}}`})
 		return nil
 	}); err != nil {
 		t.Fatal(err)
@@ -54,46 +55,58 @@ func TestRolesThatEKSCannotTakeAreRefused(t *testing.T) {
 			_, err := w.CreateCluster(ctx, &eks.CreateClusterInput{Name: aws.String("second"), RoleArn: &arn,
 				ResourcesVpcConfig: &types.VpcConfigRequest{SubnetIds: vpc.SubnetIDs()}})
 			return err
-		}, invalid + ": Role with arn: ARN, could not be assumed because it does not exist or the trusted entity is not correct",
-			invalid + ": Role with arn: ARN, could not be assumed because it does not exist or the trusted entity is not correct"},
+		}, invalid + ": Role with arn: ARN, could not be assumed because it does not exist or the trusted entity is " +
+			"not correct",
+			invalid + ": Role with arn: ARN, could not be assumed because it does not exist or the trusted entity is " +
+				"not correct"},
 		"CreateNodegroup": {func(arn string) error {
 			_, err := w.CreateNodegroup(ctx, nodegroup(func(in *eks.CreateNodegroupInput) { in.NodeRole = &arn }))
 			return err
 		}, invalid + ": The role with name nope cannot be found.",
-			invalid + ": Following required service principals [ec2.amazonaws.com] were not found in the trust relationships of nodeRole ARN"},
+			invalid + ": Following required service principals [ec2.amazonaws.com] were not found in the trust " +
+				"relationships of nodeRole ARN"},
 		"CreateFargateProfile": {func(arn string) error {
-			_, err := w.CreateFargateProfile(ctx, &eks.CreateFargateProfileInput{ClusterName: demo, FargateProfileName: aws.String("f"),
-				PodExecutionRoleArn: &arn,
-				Subnets:             vpc.SubnetIDs(), Selectors: []types.FargateProfileSelector{{Namespace: aws.String("a")}}})
+			_, err := w.CreateFargateProfile(ctx,
+				&eks.CreateFargateProfileInput{ClusterName: demo, FargateProfileName: aws.String("f"),
+					PodExecutionRoleArn: &arn,
+					Subnets:             vpc.SubnetIDs(), Selectors: []types.FargateProfileSelector{{Namespace: aws.String("a")}}})
 			return err
 		}, invalid + ": The role with name nope cannot be found.",
-			invalid + ": Misconfigured PodExecutionRole Trust Policy; Please add the eks-fargate-pods.amazonaws.com Service Principal"},
+			invalid + ": Misconfigured PodExecutionRole Trust Policy; Please add the eks-fargate-pods.amazonaws.com " +
+				"Service Principal"},
 		"CreatePodIdentityAssociation": {func(arn string) error {
 			_, err := w.CreatePodIdentityAssociation(ctx, &eks.CreatePodIdentityAssociationInput{ClusterName: demo,
 				Namespace: aws.String("a"), ServiceAccount: aws.String("b"), RoleArn: &arn})
 			return err
-		}, invalid + ": Role provided in the request does not exist", invalid + ": Trust policy of the role provided is invalid"},
+		}, invalid + ": Role provided in the request does not exist",
+			invalid + ": Trust policy of the role provided is invalid"},
 		"UpdatePodIdentityAssociation": {func(arn string) error {
 			_, err := w.UpdatePodIdentityAssociation(ctx, &eks.UpdatePodIdentityAssociationInput{ClusterName: demo,
 				AssociationId: association.AssociationId, RoleArn: &arn})
 			return err
-		}, invalid + ": Role provided in the request does not exist", invalid + ": Trust policy of the role provided is invalid"},
+		}, invalid + ": Role provided in the request does not exist",
+			invalid + ": Trust policy of the role provided is invalid"},
 		"CreateAddon of pods": {func(arn string) error {
 			_, err := w.CreateAddon(ctx, &eks.CreateAddonInput{ClusterName: demo, AddonName: aws.String("vpc-cni"),
-				PodIdentityAssociations: []types.AddonPodIdentityAssociations{{ServiceAccount: aws.String("aws-node"), RoleArn: &arn}}})
+				PodIdentityAssociations: []types.AddonPodIdentityAssociations{{ServiceAccount: aws.String("aws-node"),
+					RoleArn: &arn}}})
 			return err
-		}, invalid + ": Role provided in the request does not exist", invalid + ": Trust policy of the role provided is invalid"},
+		}, invalid + ": Role provided in the request does not exist",
+			invalid + ": Trust policy of the role provided is invalid"},
 		"CreateAddon": {func(arn string) error {
 			_, err := w.CreateAddon(ctx, &eks.CreateAddonInput{ClusterName: demo, AddonName: aws.String("aws-ebs-csi-driver"),
 				ServiceAccountRoleArn: &arn})
 			return err
 		}, invalid + ": The role with name nope cannot be found.", ""},
 		"CreateCapability": {func(arn string) error {
-			_, err := w.CreateCapability(ctx, &eks.CreateCapabilityInput{ClusterName: demo, CapabilityName: aws.String("k"), Type: "KRO",
-				RoleArn: &arn, DeletePropagationPolicy: "RETAIN"})
+			_, err := w.CreateCapability(ctx,
+				&eks.CreateCapabilityInput{ClusterName: demo, CapabilityName: aws.String("k"), Type: "KRO",
+					RoleArn: &arn, DeletePropagationPolicy: "RETAIN"})
 			return err
-		}, invalid + ": Role with arn: ARN, could not be assumed because it does not exist or the trusted entity is not correct",
-			invalid + ": Role with arn: ARN, could not be assumed because it does not exist or the trusted entity is not correct"},
+		}, invalid + ": Role with arn: ARN, could not be assumed because it does not exist or the trusted entity is " +
+			"not correct",
+			invalid + ": Role with arn: ARN, could not be assumed because it does not exist or the trusted entity is " +
+				"not correct"},
 		"RegisterCluster": {func(arn string) error {
 			_, err := w.RegisterCluster(ctx, &eks.RegisterClusterInput{Name: aws.String("far"),
 				ConnectorConfig: &types.ConnectorConfigRequest{Provider: "GKE", RoleArn: &arn}})
@@ -105,7 +118,8 @@ func TestRolesThatEKSCannotTakeAreRefused(t *testing.T) {
 		wantSentence(t, name+" with a role of another account", tt.call("arn:aws:iam::999988887777:role/x"),
 			"AccessDeniedException: Cross-account pass role is not allowed.")
 		if tt.distrust != "" {
-			wantSentence(t, name+" with a role that trusts others", tt.call(deafRole), strings.ReplaceAll(tt.distrust, "ARN", deafRole))
+			wantSentence(t, name+" with a role that trusts others", tt.call(deafRole),
+				strings.ReplaceAll(tt.distrust, "ARN", deafRole))
 		}
 		if err := tt.call(role); err != nil {
 			t.Errorf("%s with a good role: %v", name, err)
@@ -133,14 +147,16 @@ func TestWhatANodegroupNamesIsThere(t *testing.T) {
 		func(in *eks.CreateNodegroupInput) {
 			in.RemoteAccess = &types.RemoteAccessConfig{Ec2SshKey: aws.String("nope")}
 		})
-	refuses("a template", invalid+": The specified launch template, with template ID lt-00000000000000000, does not exist.",
+	refuses("a template", invalid+": The specified launch template, with template ID lt-00000000000000000, does "+
+		"not exist.",
 		func(in *eks.CreateNodegroupInput) { in.LaunchTemplate = template("lt-00000000000000000", "1") })
 	refuses("a template's name", invalid+": The specified launch template, with template name nope, does not exist.",
 		func(in *eks.CreateNodegroupInput) {
 			in.LaunchTemplate = &types.LaunchTemplateSpecification{Name: aws.String("nope")}
 		})
 	must(w.CreateNodegroup(ctx,
-		nodegroup(func(in *eks.CreateNodegroupInput) { in.InstanceTypes = []string{"p5.48xlarge"} })))(t) // AWS has more than the catalogue
+		// AWS has more than the catalogue
+		nodegroup(func(in *eks.CreateNodegroupInput) { in.InstanceTypes = []string{"p5.48xlarge"} })))(t)
 }
 
 func TestNodegroupTakesWhatItsTemplateSays(t *testing.T) {
@@ -167,8 +183,9 @@ func TestLenientRegionTakesWhatIsNotThere(t *testing.T) {
 	if *group.LaunchTemplate.Name != "nope" || *group.LaunchTemplate.Version != "7" || *group.NodeRole != noRole {
 		t.Errorf("got %+v", group)
 	}
-	must(api.UpdateNodegroupVersion(ctx, &eks.UpdateNodegroupVersionInput{ClusterName: in.ClusterName, NodegroupName: in.NodegroupName,
-		LaunchTemplate: &types.LaunchTemplateSpecification{Name: aws.String("nope"), Version: aws.String("8")}}))(t)
+	must(api.UpdateNodegroupVersion(ctx,
+		&eks.UpdateNodegroupVersionInput{ClusterName: in.ClusterName, NodegroupName: in.NodegroupName,
+			LaunchTemplate: &types.LaunchTemplateSpecification{Name: aws.String("nope"), Version: aws.String("8")}}))(t)
 	must(api.CreateCluster(ctx, &eks.CreateClusterInput{Name: aws.String("second"), RoleArn: aws.String("hello"),
 		ResourcesVpcConfig: &types.VpcConfigRequest{SubnetIds: vpc.SubnetIDs()}}))(t)
 }

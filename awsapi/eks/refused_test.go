@@ -13,8 +13,8 @@ import (
 	"tripod/awsapi/wire"
 )
 
-// everyPlace runs spoil on each value of each operation's valid input, one at a time, and then sends it. spoil returns what is expected: an exception,
-// "any" for one of them or none, or nothing where there is nothing to spoil.
+// everyPlace runs spoil on each value of each operation's valid input, one at a time, and then sends it. spoil returns
+// what is expected: an exception, "any" for one of them or none, or nothing where there is nothing to spoil.
 func everyPlace(t *testing.T, spoil func(p place) string) {
 	t.Helper()
 	do, spoiled := echo(true), 0
@@ -36,8 +36,10 @@ func everyPlace(t *testing.T, spoil func(p place) string) {
 				continue
 			}
 			e := wantBadRequest(t, err)
-			modelled := map[string]bool{"InvalidParameterException": true, "InvalidRequestException": true, "BadRequestException": true}
-			if want == "modelled" && !modelled[e.Code] || want == "SerializationException" && e.Code != want && !modelled[e.Code] {
+			modelled := map[string]bool{"InvalidParameterException": true, "InvalidRequestException": true,
+				"BadRequestException": true}
+			if want == "modelled" && !modelled[e.Code] || want == "SerializationException" && e.Code != want &&
+				!modelled[e.Code] {
 				t.Errorf("%s: %s: got %s, want %s", operation, p.path, e.Code, want)
 			}
 		}
@@ -85,9 +87,10 @@ func TestWrongTypesInEveryOperationAreRefused(t *testing.T) {
 		smithy.ShapeTypeMap:       {"text", json.Number("1"), []any{}, false},
 		smithy.ShapeTypeList:      {"text", json.Number("1"), map[string]any{}, true},
 		smithy.ShapeTypeBoolean:   {"true", json.Number("1"), []any{}, map[string]any{}},
-		smithy.ShapeTypeInteger:   {"1", json.Number("1.5"), json.Number("1e400"), json.Number("99999999999999999999"), true, []any{}},
-		smithy.ShapeTypeString:    {json.Number("1"), true, []any{"a"}, map[string]any{"a": "b"}},
-		smithy.ShapeTypeEnum:      {json.Number("1"), true, []any{"a"}, map[string]any{"a": "b"}},
+		smithy.ShapeTypeInteger: {"1", json.Number("1.5"), json.Number("1e400"), json.Number("99999999999999999999"),
+			true, []any{}},
+		smithy.ShapeTypeString: {json.Number("1"), true, []any{"a"}, map[string]any{"a": "b"}},
+		smithy.ShapeTypeEnum:   {json.Number("1"), true, []any{"a"}, map[string]any{"a": "b"}},
 	}
 	for i := range 6 {
 		everyPlace(t, func(p place) string {
@@ -160,8 +163,10 @@ func TestAMegabyteInAnyTextIsNoServerError(t *testing.T) {
 
 func TestGarbageBodiesOfEveryOperationAreRefused(t *testing.T) {
 	bodies := []string{
-		"garbage", "{", "}", "[]", "null", "1", `"text"`, "{}{}", "{} x", `{"a":1,"a":2}`, `{"a":1,}`, `{a:1}`, "{\"a\":\"\xff\"}", "{\"a\":\"\x01\"}", `{"a":NaN}`, `{"a":01}`,
-		"\xef\xbb\xbf{}", "\x00", strings.Repeat(`{"a":`, 1000) + "1" + strings.Repeat("}", 1000), strings.Repeat("[", 1<<19), `{"a":` + strings.Repeat("[", 100000),
+		"garbage", "{", "}", "[]", "null", "1", `"text"`, "{}{}", "{} x", `{"a":1,"a":2}`, `{"a":1,}`, `{a:1}`,
+		"{\"a\":\"\xff\"}", "{\"a\":\"\x01\"}", `{"a":NaN}`, `{"a":01}`,
+		"\xef\xbb\xbf{}", "\x00", strings.Repeat(`{"a":`, 1000) + "1" + strings.Repeat("}", 1000),
+		strings.Repeat("[", 1<<19), `{"a":` + strings.Repeat("[", 100000),
 	}
 	do := echo(true)
 	for _, s := range snapshots(t) {
@@ -180,22 +185,31 @@ func TestGarbageBodiesOfEveryOperationAreRefused(t *testing.T) {
 func TestRefusalsReadAsThoseOfEKS(t *testing.T) {
 	do := echo(true)
 	for _, test := range []struct{ name, method, target, body, code, want string }{
-		{"a bad name", http.MethodPost, "/clusters", `{"name":"no spaces","roleArn":"arn","resourcesVpcConfig":{}}`, "InvalidParameterException",
-			`1 validation error detected: Value 'no spaces' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[0-9A-Za-z][A-Za-z0-9\-_]*`},
-		{"a name behind which a line ends", http.MethodPost, "/clusters", `{"name":"demo\n","roleArn":"arn","resourcesVpcConfig":{}}`, "InvalidParameterException",
-			"1 validation error detected: Value 'demo\n' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[0-9A-Za-z][A-Za-z0-9\\-_]*"},
+		{"a bad name", http.MethodPost, "/clusters", `{"name":"no spaces","roleArn":"arn","resourcesVpcConfig":{}}`,
+			"InvalidParameterException",
+			`1 validation error detected: Value 'no spaces' at 'name' failed to satisfy constraint: Member must satisfy ` +
+				`regular expression pattern: ^[0-9A-Za-z][A-Za-z0-9\-_]*`},
+		{"a name behind which a line ends", http.MethodPost, "/clusters",
+			`{"name":"demo\n","roleArn":"arn","resourcesVpcConfig":{}}`, "InvalidParameterException",
+			"1 validation error detected: Value 'demo\n' at 'name' failed to satisfy constraint: Member must satisfy " +
+				"regular expression pattern: ^[0-9A-Za-z][A-Za-z0-9\\-_]*"},
 		{"two members missing", http.MethodPost, "/clusters", `{"name":"demo"}`, "InvalidParameterException",
-			"2 validation errors detected: Value null at 'resourcesVpcConfig' failed to satisfy constraint: Member must not be null; " +
+			"2 validation errors detected: Value null at 'resourcesVpcConfig' failed to satisfy constraint: Member must " +
+				"not be null; " +
 				"Value null at 'roleArn' failed to satisfy constraint: Member must not be null"},
 		{"a page of none", http.MethodGet, "/clusters?maxResults=0", "", "InvalidParameterException",
-			"1 validation error detected: Value '0' at 'maxResults' failed to satisfy constraint: Member must have value greater than or equal to 1"},
+			"1 validation error detected: Value '0' at 'maxResults' failed to satisfy constraint: Member must have value " +
+				"greater than or equal to 1"},
 		{"a page that is no number", http.MethodGet, "/clusters?maxResults=many", "", "SerializationException",
 			"The request cannot be read: maxResults must be an integer in its type's range, not this string."},
-		{"an enum in a list", http.MethodPost, "/clusters/demo/update-config", `{"logging":{"clusterLogging":[{"types":["api","nothing"]}]}}`, "InvalidParameterException",
-			"1 validation error detected: Value 'nothing' at 'logging.clusterLogging.1.member.types.2.member' failed to satisfy constraint: " +
+		{"an enum in a list", http.MethodPost, "/clusters/demo/update-config",
+			`{"logging":{"clusterLogging":[{"types":["api","nothing"]}]}}`, "InvalidParameterException",
+			"1 validation error detected: Value 'nothing' at 'logging.clusterLogging.1.member.types.2.member' failed to " +
+				"satisfy constraint: " +
 				"Member must satisfy enum value set: [api, audit, authenticator, controllerManager, scheduler]"},
 		{"tags of none", http.MethodPost, "/tags/arn", `{"tags":{}}`, "BadRequestException",
-			"1 validation error detected: Value (a map of 0) at 'tags' failed to satisfy constraint: Member must have length greater than or equal to 1"},
+			"1 validation error detected: Value (a map of 0) at 'tags' failed to satisfy constraint: Member must have " +
+				"length greater than or equal to 1"},
 		{"a number for a text", http.MethodPost, "/clusters", `{"name":1}`, "SerializationException",
 			"The request cannot be read: name must be a string, not this number."},
 	} {
@@ -209,7 +223,8 @@ func TestRefusalsReadAsThoseOfEKS(t *testing.T) {
 }
 
 func TestRefusalsNameTheClusterNodegroupAndAddon(t *testing.T) {
-	got := wantBadRequest(t, echo(true)(http.MethodPost, "/clusters/demo/node-groups", `{"nodegroupName":"workers","nodeRole":"r"}`).err)
+	got := wantBadRequest(t, echo(true)(http.MethodPost, "/clusters/demo/node-groups", `{"nodegroupName":"workers",`+
+		`"nodeRole":"r"}`).err)
 	text, err := wire.Encode(got.Shape)
 	if err != nil {
 		t.Fatal(err)

@@ -40,7 +40,8 @@ type keeper interface {
 }
 
 // clusterShelves hold what belongs to a cluster and goes with it: see region.DeleteCluster.
-var clusterShelves = []keeper{nodegroups, fargateProfiles, addons, capabilities, accessEntries, podIdentities, identityProviders}
+var clusterShelves = []keeper{nodegroups, fargateProfiles, addons, capabilities, accessEntries, podIdentities,
+	identityProviders}
 
 func (s shelf[T]) kindName() string { return s.kind }
 

@@ -36,7 +36,8 @@ const trustOfAll = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Acti
 var (
 	ctx     = context.Background()
 	created = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
-	vpc     = ec2.VPC{AccountID: iam.DefaultAccountID, Region: "us-east-1", Zones: []string{"us-east-1a", "us-east-1b", "us-east-1c"}}
+	vpc     = ec2.VPC{AccountID: iam.DefaultAccountID, Region: "us-east-1",
+		Zones: []string{"us-east-1a", "us-east-1b", "us-east-1c"}}
 )
 
 // world is a front over a region with the clusters demo and other, two roles, and a client signed as an administrator.
@@ -69,15 +70,19 @@ func newWorld(t *testing.T, mode string, wishes ...func(*service.ControlPlane)) 
 				w.admin = user.ARN
 			}
 		}
-		region.Roles.Put(tx, "worker", region.Role{Name: "worker", ARN: role, ID: "AROAWORKERWORKERWORKE", Path: "/team/", TrustPolicy: trustOfAll})
-		region.Roles.Put(tx, "other", region.Role{Name: "other", ARN: otherRole, ID: "AROAOTHEROTHEROTHEROT", Path: "/", TrustPolicy: trustOfAll})
+		region.Roles.Put(tx, "worker",
+			region.Role{Name: "worker", ARN: role, ID: "AROAWORKERWORKERWORKE", Path: "/team/", TrustPolicy: trustOfAll})
+		region.Roles.Put(tx, "other",
+			region.Role{Name: "other", ARN: otherRole, ID: "AROAOTHEROTHEROTHEROT", Path: "/", TrustPolicy: trustOfAll})
 		for name, id := range map[string]string{"demo": clusterID, "other": "F" + clusterID[1:]} {
 			region.Clusters.Put(tx, id, region.Cluster{ID: id, Name: name, Version: "1.36", Status: "ACTIVE", CreatedAt: created,
 				CreatorARN: w.admin, AuthenticationMode: mode, Issuer: "https://localhost:4566/id/" + id})
 		}
 	})
-	plane := service.ControlPlane{FirstPort: 20010, PortsPerCluster: 10, MostClusters: 5, PortsFree: func(port int) bool { return port != 20020 }, AWSPort: 4566, DefaultVersion: "1.36",
-		Versions: map[string]string{"1.35": "v1.35.6-eks-1", "1.36": "v1.36.3-eks-1", "1.37": "v1.37.2-eks-1"}, AvailableMemory: func() int64 { return w.memory },
+	plane := service.ControlPlane{FirstPort: 20010, PortsPerCluster: 10, MostClusters: 5,
+		PortsFree: func(port int) bool { return port != 20020 }, AWSPort: 4566, DefaultVersion: "1.36",
+		Versions:        map[string]string{"1.35": "v1.35.6-eks-1", "1.36": "v1.36.3-eks-1", "1.37": "v1.37.2-eks-1"},
+		AvailableMemory: func() int64 { return w.memory },
 		NewSecrets: func(c region.Cluster) (region.ClusterSecrets, error) {
 			return region.ClusterSecrets{CACert: "certificate for " + c.ServiceCIDR, CAKey: "the private key"}, nil
 		},
@@ -98,7 +103,10 @@ func newWorld(t *testing.T, mode string, wishes ...func(*service.ControlPlane)) 
 	t.Cleanup(server.Close)
 	client := func(name string) *eks.Client {
 		return eks.New(eks.Options{Region: vpc.Region, BaseEndpoint: &server.URL, RetryMaxAttempts: 1,
-			Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return credentials[name], nil })})
+			Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+				return credentials[name],
+					nil
+			})})
 	}
 	w.Client, w.powerless = client("admin"), client("powerless")
 	return w
@@ -131,7 +139,8 @@ func must[T any](answer T, err error) func(*testing.T) T {
 // wantError checks which exception a call met.
 func wantError[T any](t *testing.T, _ T, err error, code string) {
 	t.Helper()
-	statuses := map[string]int{"ResourceNotFoundException": 404, "NotFoundException": 404, "ResourceInUseException": 409, "AccessDeniedException": 403}
+	statuses := map[string]int{"ResourceNotFoundException": 404, "NotFoundException": 404, "ResourceInUseException": 409,
+		"AccessDeniedException": 403}
 	want, special := statuses[code]
 	if !special {
 		want = 400
@@ -142,7 +151,8 @@ func wantError[T any](t *testing.T, _ T, err error, code string) {
 		t.Fatalf("got %v, want %s", err, code)
 	}
 	if apiError.ErrorCode() != code || response.HTTPStatusCode() != want {
-		t.Errorf("got %s with status %d: %s; want %s with %d", apiError.ErrorCode(), response.HTTPStatusCode(), apiError.ErrorMessage(), code, want)
+		t.Errorf("got %s with status %d: %s; want %s with %d", apiError.ErrorCode(), response.HTTPStatusCode(),
+			apiError.ErrorMessage(), code, want)
 	}
 }
 

@@ -117,9 +117,11 @@ func (s sample) places() []place {
 				members(p.path, p.schema, v, p.inBody)
 				return
 			}
-			value(place{path: p.path + ".key", schema: p.schema.MapValue(), inBody: p.inBody, set: func(x any) { v["key"] = x }}, v["key"])
+			value(place{path: p.path + ".key", schema: p.schema.MapValue(), inBody: p.inBody,
+				set: func(x any) { v["key"] = x }}, v["key"])
 		case []any:
-			value(place{path: p.path + ".1", schema: p.schema.ListMember(), inBody: p.inBody, set: func(x any) { v[0] = x }}, v[0])
+			value(place{path: p.path + ".1", schema: p.schema.ListMember(), inBody: p.inBody, set: func(x any) { v[0] = x }},
+				v[0])
 		}
 	}
 	members = func(path string, schema *smithy.Schema, values map[string]any, inBody bool) {
@@ -129,8 +131,9 @@ func (s sample) places() []place {
 		}
 		for _, name := range slices.Sorted(maps.Keys(values)) {
 			member := schema.Member(name)
-			p := place{path: path + "." + name, schema: member, inBody: inBody, required: slices.Contains(constraints[shape].Required, name),
-				set: func(x any) { values[name] = x }, remove: func() { delete(values, name) }}
+			p := place{path: path + "." + name, schema: member, inBody: inBody,
+				required: slices.Contains(constraints[shape].Required, name),
+				set:      func(x any) { values[name] = x }, remove: func() { delete(values, name) }}
 			if path == "" {
 				_, p.label = smithy.SchemaTrait[*traits.HTTPLabel](member)
 				_, query := smithy.SchemaTrait[*traits.HTTPQuery](member)

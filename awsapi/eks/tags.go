@@ -20,7 +20,8 @@ const (
 	maxTagValue = 256
 )
 
-// checkTags says what is wrong with a resource's tags, or returns "". The rules are "Tag restrictions" of the EKS user guide.
+// checkTags says what is wrong with a resource's tags, or returns "". The rules are "Tag restrictions" of the EKS user
+// guide.
 func checkTags(tags map[string]string) string {
 	if len(tags) > maxTags {
 		return fmt.Sprintf("A resource has at most %d tags; these would be %d.", maxTags, len(tags))
@@ -107,32 +108,35 @@ func (s *Service) parseARN(arn string) error {
 }
 
 func (s *Service) tagResource(call *operation.Call, in *eks.TagResourceInput) (*eks.TagResourceOutput, error) {
-	return &eks.TagResourceOutput{}, s.retag(call, aws.ToString(in.ResourceArn), func(tags map[string]string) (map[string]string, error) {
-		if wrong := checkTags(in.Tags); wrong != "" {
-			return nil, badRequest("%s", wrong)
-		}
-		merged := mergeTags(tags, in.Tags)
-		if wrong := checkTags(merged); wrong != "" {
-			return nil, badRequest("%s", wrong)
-		}
-		return merged, nil
-	})
+	return &eks.TagResourceOutput{},
+		s.retag(call, aws.ToString(in.ResourceArn), func(tags map[string]string) (map[string]string, error) {
+			if wrong := checkTags(in.Tags); wrong != "" {
+				return nil, badRequest("%s", wrong)
+			}
+			merged := mergeTags(tags, in.Tags)
+			if wrong := checkTags(merged); wrong != "" {
+				return nil, badRequest("%s", wrong)
+			}
+			return merged, nil
+		})
 }
 
 func (s *Service) untagResource(call *operation.Call, in *eks.UntagResourceInput) (*eks.UntagResourceOutput, error) {
-	return &eks.UntagResourceOutput{}, s.retag(call, aws.ToString(in.ResourceArn), func(tags map[string]string) (map[string]string, error) {
-		if len(in.TagKeys) == 0 || len(in.TagKeys) > maxTags {
-			return nil, badRequest("tagKeys must name 1 to %d tags.", maxTags)
-		}
-		left := maps.Clone(tags)
-		for _, key := range in.TagKeys {
-			delete(left, key)
-		}
-		return left, nil
-	})
+	return &eks.UntagResourceOutput{},
+		s.retag(call, aws.ToString(in.ResourceArn), func(tags map[string]string) (map[string]string, error) {
+			if len(in.TagKeys) == 0 || len(in.TagKeys) > maxTags {
+				return nil, badRequest("tagKeys must name 1 to %d tags.", maxTags)
+			}
+			left := maps.Clone(tags)
+			for _, key := range in.TagKeys {
+				delete(left, key)
+			}
+			return left, nil
+		})
 }
 
-func (s *Service) retag(call *operation.Call, arn string, change func(map[string]string) (map[string]string, error)) error {
+func (s *Service) retag(call *operation.Call, arn string,
+	change func(map[string]string) (map[string]string, error)) error {
 	if err := s.parseARN(arn); err != nil {
 		return err
 	}
@@ -157,7 +161,8 @@ func (s *Service) retag(call *operation.Call, arn string, change func(map[string
 	return nil
 }
 
-func (s *Service) listTagsForResource(call *operation.Call, in *eks.ListTagsForResourceInput) (*eks.ListTagsForResourceOutput, error) {
+func (s *Service) listTagsForResource(call *operation.Call,
+	in *eks.ListTagsForResourceInput) (*eks.ListTagsForResourceOutput, error) {
 	arn := aws.ToString(in.ResourceArn)
 	if err := s.parseARN(arn); err != nil {
 		return nil, err

@@ -17,13 +17,16 @@ import (
 
 // describeUpdateRecord is an update as EKS shows it.
 func describeUpdateRecord(u region.Update) *types.Update {
-	out := &types.Update{Id: aws.String(u.ID), Status: types.UpdateStatus(u.Status), Type: types.UpdateType(u.Type), CreatedAt: aws.Time(u.CreatedAt),
-		Params: []types.UpdateParam{}, Errors: []types.ErrorDetail{}}
+	out := &types.Update{Id: aws.String(u.ID), Status: types.UpdateStatus(u.Status), Type: types.UpdateType(u.Type),
+		CreatedAt: aws.Time(u.CreatedAt),
+		Params:    []types.UpdateParam{}, Errors: []types.ErrorDetail{}}
 	for _, p := range u.Params {
 		out.Params = append(out.Params, types.UpdateParam{Type: types.UpdateParamType(p.Type), Value: aws.String(p.Value)})
 	}
 	for _, e := range u.Errors {
-		out.Errors = append(out.Errors, types.ErrorDetail{ErrorCode: types.ErrorCode(e.Code), ErrorMessage: aws.String(e.Message), ResourceIds: e.ResourceIDs})
+		out.Errors = append(out.Errors,
+			types.ErrorDetail{ErrorCode: types.ErrorCode(e.Code), ErrorMessage: aws.String(e.Message),
+				ResourceIds: e.ResourceIDs})
 	}
 	return out
 }
@@ -58,13 +61,15 @@ func (s *Service) listUpdates(call *operation.Call, in *eks.ListUpdatesInput) (*
 		if err != nil {
 			return err
 		}
-		updates = slices.DeleteFunc(region.Updates.List(tx), func(u region.Update) bool { return u.ClusterID != cluster.ID || u.Resource != resource })
+		updates = slices.DeleteFunc(region.Updates.List(tx),
+			func(u region.Update) bool { return u.ClusterID != cluster.ID || u.Resource != resource })
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	updates, next, err := page(paging{operation: "ListUpdates", filters: []string{name, resource}, max: in.MaxResults, token: in.NextToken}, updates, newestFirst)
+	updates, next, err := page(paging{operation: "ListUpdates", filters: []string{name, resource}, max: in.MaxResults,
+		token: in.NextToken}, updates, newestFirst)
 	if err != nil {
 		return nil, err
 	}
@@ -112,24 +117,28 @@ func updateOf(tx *state.Txn, name, resource, id string) (region.Update, error) {
 	return update, nil
 }
 
-// cancelUpdate calls back a change that goes zone by zone: those that have begun go back. Other updates are done by the time their answer is read.
+// cancelUpdate calls back a change that goes zone by zone: those that have begun go back. Other updates are done by the
+// time their answer is read.
 func (s *Service) cancelUpdate(call *operation.Call, in *eks.CancelUpdateInput) (*eks.CancelUpdateOutput, error) {
 	fits := func(region.Cluster) error { return nil }
 	name := aws.ToString(in.Name)
-	return changeOf(s, call, target{cluster: name}, fits, in.ClientRequestToken, in, func(c change) (*eks.CancelUpdateOutput, string, error) {
-		update, err := updateOf(c.tx, name, "", aws.ToString(in.UpdateId))
-		if err != nil {
-			return nil, "", err
-		}
-		switch err := region.CancelRollout(c.tx, c.cluster, update.ID); {
-		case errors.Is(err, region.ErrNotRollingOut):
-			return nil, "", about{cluster: name}.invalidState("Update %s cannot be cancelled: it is %s.", update.ID, update.Status)
-		case errors.Is(err, region.ErrGoingBack):
-			return nil, "", about{cluster: name}.invalidState("Update %s cannot be cancelled: it is going back already, because %s.",
-				update.ID, c.cluster.Rollout.Failure)
-		}
-		shown := describeUpdateRecord(update)
-		shown.Cancellation = &types.Cancellation{Status: types.CancellationStatusInProgress}
-		return &eks.CancelUpdateOutput{Update: shown}, "", nil
-	})
+	return changeOf(s, call, target{cluster: name}, fits, in.ClientRequestToken, in,
+		func(c change) (*eks.CancelUpdateOutput, string, error) {
+			update, err := updateOf(c.tx, name, "", aws.ToString(in.UpdateId))
+			if err != nil {
+				return nil, "", err
+			}
+			switch err := region.CancelRollout(c.tx, c.cluster, update.ID); {
+			case errors.Is(err, region.ErrNotRollingOut):
+				return nil, "", about{cluster: name}.invalidState("Update %s cannot be cancelled: it is %s.", update.ID,
+					update.Status)
+			case errors.Is(err, region.ErrGoingBack):
+				return nil, "", about{cluster: name}.invalidState("Update %s cannot be cancelled: it is going back already, "+
+					"because %s.",
+					update.ID, c.cluster.Rollout.Failure)
+			}
+			shown := describeUpdateRecord(update)
+			shown.Cancellation = &types.Cancellation{Status: types.CancellationStatusInProgress}
+			return &eks.CancelUpdateOutput{Update: shown}, "", nil
+		})
 }

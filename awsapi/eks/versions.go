@@ -16,7 +16,8 @@ import (
 )
 
 // describeClusterVersions lists the versions that run here, the newest first.
-func (s *Service) describeClusterVersions(call *operation.Call, in *eks.DescribeClusterVersionsInput) (*eks.DescribeClusterVersionsOutput, error) {
+func (s *Service) describeClusterVersions(call *operation.Call,
+	in *eks.DescribeClusterVersionsInput) (*eks.DescribeClusterVersionsOutput, error) {
 	if err := call.Authorize(wire.RestJSON, "eks:DescribeClusterVersions", "*"); err != nil {
 		return nil, err
 	}
@@ -47,9 +48,11 @@ func (s *Service) describeClusterVersions(call *operation.Call, in *eks.Describe
 		}, aws.ToString(info.ClusterVersion))
 	}
 	//lint:ignore SA1019 as above
-	filters := append([]string{string(in.VersionStatus), string(in.Status), aws.ToString(in.ClusterType), fmt.Sprint(aws.ToBool(in.DefaultOnly), aws.ToBool(in.IncludeAll))},
+	filters := append([]string{string(in.VersionStatus), string(in.Status), aws.ToString(in.ClusterType),
+		fmt.Sprint(aws.ToBool(in.DefaultOnly), aws.ToBool(in.IncludeAll))},
 		in.ClusterVersions...)
-	found, next, err := page(paging{operation: "DescribeClusterVersions", filters: filters, max: in.MaxResults, token: in.NextToken}, found, place)
+	found, next, err := page(paging{operation: "DescribeClusterVersions", filters: filters, max: in.MaxResults,
+		token: in.NextToken}, found, place)
 	if err != nil {
 		return nil, err
 	}
@@ -59,8 +62,9 @@ func (s *Service) describeClusterVersions(call *operation.Call, in *eks.Describe
 func (s *Service) versionInformation(minor string) types.ClusterVersionInformation {
 	patch, _, _ := strings.Cut(strings.TrimPrefix(s.ControlPlane.Versions[minor], "v"), "-")
 	info := types.ClusterVersionInformation{
-		ClusterType: aws.String("eks"), ClusterVersion: aws.String(minor), DefaultPlatformVersion: aws.String(platformVersion),
-		DefaultVersion: minor == s.ControlPlane.DefaultVersion, KubernetesPatchVersion: aws.String(patch),
+		ClusterType: aws.String("eks"), ClusterVersion: aws.String(minor),
+		DefaultPlatformVersion: aws.String(platformVersion),
+		DefaultVersion:         minor == s.ControlPlane.DefaultVersion, KubernetesPatchVersion: aws.String(patch),
 		Status: types.ClusterVersionStatusStandardSupport, VersionStatus: types.VersionStatusStandardSupport,
 		ControlPlaneComponentConfig: describeParameters(), ControlPlaneScalingTiers: describeTiers(),
 	}
@@ -72,7 +76,8 @@ func (s *Service) versionInformation(minor string) types.ClusterVersionInformati
 		at, _ := time.Parse(time.DateOnly, text) // the list's own
 		return &at
 	}
-	info.ReleaseDate, info.EndOfStandardSupportDate, info.EndOfExtendedSupportDate = day(dates.Released), day(dates.Standard), day(dates.Extended)
+	info.ReleaseDate, info.EndOfStandardSupportDate, info.EndOfExtendedSupportDate = day(dates.Released),
+		day(dates.Standard), day(dates.Extended)
 	if s.now().After(*info.EndOfStandardSupportDate) {
 		info.Status, info.VersionStatus = types.ClusterVersionStatusExtendedSupport, types.VersionStatusExtendedSupport
 	}

@@ -34,7 +34,8 @@ func TestSnapshotsRouteDecodeAndEncodeToTheSame(t *testing.T) {
 			continue
 		}
 		method, target, body := encodeRequest(t, s.operation, got.input)
-		if diff := cmp.Diff([]any{s.method, sameURL(t, s.target), sameJSON(t, s.body)}, []any{method, sameURL(t, target), sameJSON(t, body)}); diff != "" {
+		if diff := cmp.Diff([]any{s.method, sameURL(t, s.target), sameJSON(t, s.body)},
+			[]any{method, sameURL(t, target), sameJSON(t, body)}); diff != "" {
 			t.Errorf("%s (-snapshot +encoded again):\n%s", s.operation, diff)
 		}
 	}
@@ -112,9 +113,11 @@ func TestResponseSnapshotsEncodeToTheSame(t *testing.T) {
 		}
 		_, body, _ := strings.Cut(string(text), "\n\n")
 		out := newOutput(operation)
-		response := &smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}}
+		response := &smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusOK, Header: http.Header{},
+			Body: io.NopCloser(strings.NewReader(body))}}
 		op := smithy.NewOperationSchema(schema, nil, wire.InputSchema(out))
-		if err := restjson1.New(nil).DeserializeResponse(context.Background(), op, nil, response, out.(smithy.Deserializable)); err != nil {
+		if err := restjson1.New(nil).DeserializeResponse(context.Background(), op, nil, response,
+			out.(smithy.Deserializable)); err != nil {
 			t.Fatalf("%s: %v", operation, err)
 		}
 		got, err := wire.Encode(out, alwaysWritten...)
@@ -131,7 +134,8 @@ func TestResponseSnapshotsEncodeToTheSame(t *testing.T) {
 	}
 }
 
-// TestUnboxedBooleansOfOutputsAreAlwaysWritten compares the list with what the schemas say, so that a new SDK cannot bring one unseen.
+// TestUnboxedBooleansOfOutputsAreAlwaysWritten compares the list with what the schemas say, so that a new SDK cannot
+// bring one unseen.
 func TestUnboxedBooleansOfOutputsAreAlwaysWritten(t *testing.T) {
 	listed, found, seen := map[*smithy.Schema]bool{}, map[*smithy.Schema]bool{}, map[string]bool{}
 	for _, schema := range alwaysWritten {
@@ -178,12 +182,14 @@ func TestOutputsAreBodiesWithStatus200(t *testing.T) {
 	}
 }
 
-// FuzzDecode sends anything to any operation: it is decoded, and then survives being encoded and decoded again, or refused with 400.
+// FuzzDecode sends anything to any operation: it is decoded, and then survives being encoded and decoded again, or
+// refused with 400.
 func FuzzDecode(f *testing.F) {
 	for i, s := range snapshots(f) {
 		f.Add(uint8(i), s.target, s.body)
 	}
-	for _, body := range []string{`{"tags":{"a":null}}`, `{"name":"a","name":"b"}`, `{"logging":{"clusterLogging":[null,{"types":[""]}]}}`, `{"version":1e400}`, "[[[[", "{\"a\":\"\xff\"}"} {
+	for _, body := range []string{`{"tags":{"a":null}}`, `{"name":"a","name":"b"}`,
+		`{"logging":{"clusterLogging":[null,{"types":[""]}]}}`, `{"version":1e400}`, "[[[[", "{\"a\":\"\xff\"}"} {
 		f.Add(uint8(9), "/clusters", body)
 	}
 	requests := snapshots(f)
@@ -230,8 +236,14 @@ func wantBadRequest(t testing.TB, err error) *wire.Error {
 // BenchmarkDecode measures what a call costs before its handler runs.
 func BenchmarkDecode(b *testing.B) {
 	actions := map[string]operation.Action{
-		"CreateCluster":   typed(func(*operation.Call, *sdk.CreateClusterInput) (*sdk.CreateClusterOutput, error) { return nil, nil }),
-		"DescribeCluster": typed(func(*operation.Call, *sdk.DescribeClusterInput) (*sdk.DescribeClusterOutput, error) { return nil, nil }),
+		"CreateCluster": typed(func(*operation.Call, *sdk.CreateClusterInput) (*sdk.CreateClusterOutput,
+			error) {
+			return nil, nil
+		}),
+		"DescribeCluster": typed(func(*operation.Call, *sdk.DescribeClusterInput) (*sdk.DescribeClusterOutput,
+			error) {
+			return nil, nil
+		}),
 	}
 	for _, s := range snapshots(b) {
 		action, ok := actions[s.operation]

@@ -1,9 +1,9 @@
-// Package eksauth is Amazon EKS Auth: the one call, AssumeRoleForPodIdentity, by which the agent on a node exchanges a pod's service
-// account token for credentials of the role that an EKS Pod Identity association names.
+// Package eksauth is Amazon EKS Auth: the one call, AssumeRoleForPodIdentity, by which the agent on a node exchanges a
+// pod's service account token for credentials of the role that an EKS Pod Identity association names.
 //
-// As in AWS two must prove themselves: the caller by a signature, and it needs eks-auth:AssumeRoleForPodIdentity on the cluster, which
-// AmazonEKSWorkerNodePolicy gives to nodes; and the pod by its token. The AWS SDK's module of this service is not in the
-// module proxy, so its few shapes are written here, after botocore's model eks-auth 2023-11-26.
+// As in AWS two must prove themselves: the caller by a signature, and it needs eks-auth:AssumeRoleForPodIdentity on the
+// cluster, which AmazonEKSWorkerNodePolicy gives to nodes; and the pod by its token. The AWS SDK's module of this
+// service is not in the module proxy, so its few shapes are written here, after botocore's model eks-auth 2023-11-26.
 package eksauth
 
 import (
@@ -85,14 +85,17 @@ func (s *Service) assumeRole(call *operation.Call) (any, error) {
 		Token *string `json:"token"`
 	}
 	if err := json.Unmarshal(call.Body, &in); err != nil {
-		return nil, &wire.Error{Code: "SerializationException", Status: http.StatusBadRequest, Message: "The body is not a JSON object with a token in it."}
+		return nil, &wire.Error{Code: "SerializationException", Status: http.StatusBadRequest,
+			Message: "The body is not a JSON object with a token in it."}
 	}
 	name := call.Labels["clusterName"]
 	switch {
 	case !clusterName.MatchString(name):
-		return nil, refusal("InvalidParameterException", "The clusterName must have 1 to 100 letters, digits, hyphens and underscores.")
+		return nil, refusal("InvalidParameterException",
+			"The clusterName must have 1 to 100 letters, digits, hyphens and underscores.")
 	case in.Token == nil || *in.Token == "":
-		return nil, refusal("InvalidParameterException", "The token is missing: the pod's service account token for the audience "+Audience+".")
+		return nil, refusal("InvalidParameterException",
+			"The token is missing: the pod's service account token for the audience "+Audience+".")
 	}
 	arn := "arn:aws:eks:" + s.Region + ":" + s.AccountID + ":cluster/" + name
 	if decision, reason := call.Principal.Evaluate(action, arn, call.Keys); decision != iam.Allowed {

@@ -32,11 +32,14 @@ const (
 
 var (
 	now  = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
-	node = iam.Principal{ARN: "arn:aws:sts::" + account + ":assumed-role/node/i-0", AccountID: account, Documents: []string{
-		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"eks-auth:AssumeRoleForPodIdentity","Resource":"` + clusterARN + `"}}`}}
+	node = iam.Principal{ARN: "arn:aws:sts::" + account + ":assumed-role/node/i-0", AccountID: account,
+		Documents: []string{
+			`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"eks-auth:AssumeRoleForPodIdentity","Resource":"` +
+				clusterARN + `"}}`}}
 	tags = map[string]string{
-		"eks-cluster-arn": clusterARN, "eks-cluster-name": "demo", "kubernetes-namespace": "web", "kubernetes-service-account": "shop",
-		"kubernetes-pod-name": "shop-5d4f8c7b9-x2x4z", "kubernetes-pod-uid": "11111111-2222-3333-4444-555555555555",
+		"eks-cluster-arn": clusterARN, "eks-cluster-name": "demo", "kubernetes-namespace": "web",
+		"kubernetes-service-account": "shop",
+		"kubernetes-pod-name":        "shop-5d4f8c7b9-x2x4z", "kubernetes-pod-uid": "11111111-2222-3333-4444-555555555555",
 	}
 )
 
@@ -57,14 +60,17 @@ func pods(condition string) string {
 }
 
 func newWorld(t *testing.T) *world {
-	return &world{t: t, own: issuer.New(t), roles: map[string]string{roleARN: pods("")}, shop: region.PodIdentityAssociation{
-		ClusterID: clusterID, ID: "a-1", ARN: "arn:aws:eks:us-east-1:" + account + ":podidentityassociation/demo/a-1",
-		Namespace: "web", ServiceAccount: "shop", RoleARN: roleARN}}
+	return &world{t: t, own: issuer.New(t), roles: map[string]string{roleARN: pods("")},
+		shop: region.PodIdentityAssociation{
+			ClusterID: clusterID, ID: "a-1", ARN: "arn:aws:eks:us-east-1:" + account + ":podidentityassociation/demo/a-1",
+			Namespace: "web", ServiceAccount: "shop", RoleARN: roleARN}}
 }
 
 func (w *world) start() {
 	w.Memory = region.NewMemory(func(tx *state.Txn) {
-		region.Clusters.Put(tx, clusterID, region.Cluster{ID: clusterID, Name: "demo", Issuer: issuerURL, Secrets: region.ClusterSecrets{ServiceAccountKey: w.own.PEM}})
+		region.Clusters.Put(tx, clusterID,
+			region.Cluster{ID: clusterID, Name: "demo", Issuer: issuerURL,
+				Secrets: region.ClusterSecrets{ServiceAccountKey: w.own.PEM}})
 		region.PodIdentityAssociations.Put(tx, clusterID+"/a-1", w.shop)
 		for arn, trust := range w.roles {
 			role := region.Role{Name: arn[regexp.MustCompile(`.*/`).FindStringIndex(arn)[1]:], ARN: arn, TrustPolicy: trust}
@@ -101,8 +107,9 @@ func (w *world) call(by iam.Principal, body string) (eksauth.Answer, error) {
 	}
 	service := &eksauth.Service{Region: "us-east-1", AccountID: account, State: w, Now: func() time.Time { return now }}
 	recorder := httptest.NewRecorder()
-	err := service.API().Serve(recorder, &operation.Call{Operation: eksauth.Operation, Principal: by, Labels: map[string]string{"clusterName": "demo"},
-		Body: []byte(body), Request: httptest.NewRequest("POST", "/clusters/demo/assume-role-for-pod-identity", nil)})
+	err := service.API().Serve(recorder,
+		&operation.Call{Operation: eksauth.Operation, Principal: by, Labels: map[string]string{"clusterName": "demo"},
+			Body: []byte(body), Request: httptest.NewRequest("POST", "/clusters/demo/assume-role-for-pod-identity", nil)})
 	var answer eksauth.Answer
 	if err == nil {
 		err = json.Unmarshal(recorder.Body.Bytes(), &answer)
@@ -134,14 +141,16 @@ func TestPodsCredentialsAreTheRolesWithItsTags(t *testing.T) {
 	if !regexp.MustCompile(`^arn:aws:sts::` + account + `:assumed-role/shop/eks-demo-shop-5d4f8-[0-9a-f-]{36}$`).MatchString(got.AssumedRole.ARN) {
 		t.Errorf("assumed %s", got.AssumedRole.ARN)
 	}
-	if want := now.Add(6 * time.Hour).Unix(); got.Credentials.Expiration != want || got.Audience != eksauth.Audience || got.Association.ID != "a-1" {
+	if want := now.Add(6 * time.Hour).Unix(); got.Credentials.Expiration != want || got.Audience != eksauth.Audience ||
+		got.Association.ID != "a-1" {
 		t.Errorf("got %+v, want an expiration at %d", got, want)
 	}
 	if want := (eksauth.Subject{Namespace: "web", ServiceAccount: "shop"}); got.Subject != want {
 		t.Errorf("got %v, want %v", got.Subject, want)
 	}
 	principal, secret, err := iam.Lookup(w, got.Credentials.AccessKeyID, got.Credentials.SessionToken, now)
-	if err != nil || secret != got.Credentials.SecretAccessKey || principal.ARN != got.AssumedRole.ARN || principal.IssuerARN != roleARN {
+	if err != nil || secret != got.Credentials.SecretAccessKey || principal.ARN != got.AssumedRole.ARN ||
+		principal.IssuerARN != roleARN {
 		t.Fatalf("the credentials are those of %+v: %v", principal, err)
 	}
 	if diff := cmp.Diff(tags, principal.Tags); diff != "" {
@@ -162,14 +171,15 @@ func TestOnlyThePodsOwnTokenCounts(t *testing.T) {
 		claims map[string]any
 		want   string
 	}{
-		"expired":                  {claims("exp", now.Unix()), "ExpiredTokenException"},
-		"without expiry":           {claims("exp", nil), "ExpiredTokenException"},
-		"not valid yet":            {claims("nbf", now.Add(time.Minute).Unix()), "InvalidTokenException"},
-		"for STS":                  {claims("aud", "sts.amazonaws.com"), "InvalidTokenException"},
-		"of another issuer":        {claims("iss", "https://example.com"), "InvalidTokenException"},
-		"not bound to a pod":       {claims("kubernetes.io", bound("pod", nil)), "InvalidTokenException"},
-		"of another subject":       {claims("sub", "system:serviceaccount:web:other"), "InvalidTokenException"},
-		"without an association":   {claims("sub", "system:serviceaccount:db:shop", "kubernetes.io", bound("namespace", "db")), "ResourceNotFoundException"},
+		"expired":            {claims("exp", now.Unix()), "ExpiredTokenException"},
+		"without expiry":     {claims("exp", nil), "ExpiredTokenException"},
+		"not valid yet":      {claims("nbf", now.Add(time.Minute).Unix()), "InvalidTokenException"},
+		"for STS":            {claims("aud", "sts.amazonaws.com"), "InvalidTokenException"},
+		"of another issuer":  {claims("iss", "https://example.com"), "InvalidTokenException"},
+		"not bound to a pod": {claims("kubernetes.io", bound("pod", nil)), "InvalidTokenException"},
+		"of another subject": {claims("sub", "system:serviceaccount:web:other"), "InvalidTokenException"},
+		"without an association": {claims("sub", "system:serviceaccount:db:shop", "kubernetes.io",
+			bound("namespace", "db")), "ResourceNotFoundException"},
 		"for several, of them EKS": {claims("aud", []string{"x", eksauth.Audience}), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -185,7 +195,8 @@ func TestOnlyThePodsOwnTokenCounts(t *testing.T) {
 			wantCode(t, err, "InvalidTokenException")
 		})
 	}
-	for body, want := range map[string]string{"": "SerializationException", "{}": "InvalidParameterException", `{"token":1}`: "SerializationException"} {
+	for body, want := range map[string]string{"": "SerializationException", "{}": "InvalidParameterException",
+		`{"token":1}`: "SerializationException"} {
 		_, err := w.call(node, body)
 		wantCode(t, err, want)
 	}
@@ -206,13 +217,20 @@ func TestRolesTrustDecides(t *testing.T) {
 		tags  bool // disabled
 		want  string
 	}{
-		"its tags":                {pods(`,"Condition":{"StringEquals":{"aws:RequestTag/kubernetes-namespace":"web","aws:RequestTag/eks-cluster-arn":"` + clusterARN + `"}}`), false, ""},
-		"other tags":              {pods(`,"Condition":{"StringEquals":{"aws:RequestTag/kubernetes-namespace":"db"}}`), false, denied},
-		"tags that are disabled":  {pods(`,"Condition":{"StringEquals":{"aws:RequestTag/kubernetes-namespace":"web"}}`), true, denied},
-		"its cluster":             {pods(`,"Condition":{"ArnEquals":{"aws:SourceArn":"` + clusterARN + `"},"StringEquals":{"aws:SourceAccount":"` + account + `"}}`), false, ""},
-		"EC2 only":                {`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":["sts:AssumeRole","sts:TagSession"]}}`, false, denied},
-		"without TagSession":      {`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"pods.eks.amazonaws.com"},"Action":"sts:AssumeRole"}}`, false, denied},
-		"without tags to give it": {`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"pods.eks.amazonaws.com"},"Action":"sts:AssumeRole"}}`, true, ""},
+		"its tags": {pods(`,"Condition":{"StringEquals":{"aws:RequestTag/kubernetes-namespace":"web",` +
+			`"aws:RequestTag/eks-cluster-arn":"` + clusterARN + `"}}`), false, ""},
+		"other tags": {pods(`,"Condition":{"StringEquals":{"aws:RequestTag/kubernetes-namespace":"db"}}`),
+			false, denied},
+		"tags that are disabled": {pods(`,"Condition":{"StringEquals":{"aws:RequestTag/kubernetes-namespace":"web"}}`),
+			true, denied},
+		"its cluster": {pods(`,"Condition":{"ArnEquals":{"aws:SourceArn":"` +
+			clusterARN + `"},"StringEquals":{"aws:SourceAccount":"` + account + `"}}`), false, ""},
+		"EC2 only": {`{"Version":"2012-10-17","Statement":{"Effect":"Allow",` +
+			`"Principal":{"Service":"ec2.amazonaws.com"},"Action":["sts:AssumeRole","sts:TagSession"]}}`, false, denied},
+		"without TagSession": {`{"Version":"2012-10-17","Statement":{"Effect":"Allow",` +
+			`"Principal":{"Service":"pods.eks.amazonaws.com"},"Action":"sts:AssumeRole"}}`, false, denied},
+		"without tags to give it": {`{"Version":"2012-10-17","Statement":{"Effect":"Allow",` +
+			`"Principal":{"Service":"pods.eks.amazonaws.com"},"Action":"sts:AssumeRole"}}`, true, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -229,18 +247,21 @@ func TestRolesTrustDecides(t *testing.T) {
 
 func TestTargetRoleIsAssumedByTheFirst(t *testing.T) {
 	const denied = "AccessDeniedException"
-	may := `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["sts:AssumeRole","sts:TagSession"],"Resource":"` + targetARN + `"}}`
+	may := `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["sts:AssumeRole","sts:TagSession"],` +
+		`"Resource":"` + targetARN + `"}}`
 	trusts := func(principal, id string) string {
-		return `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"` + principal + `"},"Action":["sts:AssumeRole","sts:TagSession"],
+		return `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"` +
+			principal + `"},"Action":["sts:AssumeRole","sts:TagSession"],
 			"Condition":{"StringEquals":{"sts:ExternalId":"` + id + `","aws:RequestTag/kubernetes-service-account":"shop"}}}}`
 	}
 	for name, c := range map[string]struct{ trust, allow, want string }{
-		"named":                     {trusts(roleARN, externalID), "", ""},
-		"its account, and allowed":  {trusts(account, externalID), may, ""},
-		"its account, not allowed":  {trusts(account, externalID), "", denied},
-		"another external id":       {trusts(roleARN, "us-east-1/"+account+"/other/web/shop"), may, denied},
-		"another role":              {trusts("arn:aws:iam::"+account+":role/other", externalID), may, denied},
-		"named, but denied by role": {trusts(roleARN, externalID), `{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"sts:*","Resource":"*"}}`, denied},
+		"named":                    {trusts(roleARN, externalID), "", ""},
+		"its account, and allowed": {trusts(account, externalID), may, ""},
+		"its account, not allowed": {trusts(account, externalID), "", denied},
+		"another external id":      {trusts(roleARN, "us-east-1/"+account+"/other/web/shop"), may, denied},
+		"another role":             {trusts("arn:aws:iam::"+account+":role/other", externalID), may, denied},
+		"named, but denied by role": {trusts(roleARN, externalID),
+			`{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"sts:*","Resource":"*"}}`, denied},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -262,13 +283,15 @@ func TestTargetRoleIsAssumedByTheFirst(t *testing.T) {
 func TestAssociationsPolicyNarrowsTheSession(t *testing.T) {
 	w := newWorld(t)
 	w.allow = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}`
-	w.shop.DisableSessionTags, w.shop.Policy = true, `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}}`
+	w.shop.DisableSessionTags, w.shop.Policy = true, `{"Version":"2012-10-17","Statement":{"Effect":"Allow",`+
+		`"Action":"s3:GetObject","Resource":"*"}}`
 	got, err := w.assume(claims())
 	if err != nil {
 		t.Fatal(err)
 	}
 	principal, _, err := iam.Lookup(w, got.Credentials.AccessKeyID, got.Credentials.SessionToken, now)
-	if err != nil || !principal.Allowed("s3:GetObject", "*") || principal.Allowed("s3:PutObject", "*") || len(principal.Tags) > 0 {
+	if err != nil || !principal.Allowed("s3:GetObject", "*") || principal.Allowed("s3:PutObject", "*") ||
+		len(principal.Tags) > 0 {
 		t.Errorf("got %+v: %v", principal, err)
 	}
 }

@@ -16,12 +16,14 @@ type pod struct {
 	association region.PodIdentityAssociation
 }
 
-// identify verifies a token as the cluster's own API servers would, without asking them: so it works with any zone down. That the pod
-// still runs is not asked; its token ends an hour after it at the latest, as the kubelet renews it no more.
+// identify verifies a token as the cluster's own API servers would, without asking them: so it works with any zone
+// down. That the pod still runs is not asked; its token ends an hour after it at the latest, as the kubelet renews it
+// no more.
 func (s *Service) identify(name, text string) (pod, error) {
 	token, err := iam.ParseWebToken(text)
 	if err != nil {
-		return pod{}, refusal("InvalidTokenException", "The token included in the request is not a JSON Web Token that can be verified.")
+		return pod{}, refusal("InvalidTokenException", "The token included in the request is not a JSON Web Token that "+
+			"can be verified.")
 	}
 	p := pod{bound: token.Kubernetes}
 	var found, associated bool
@@ -41,7 +43,8 @@ func (s *Service) identify(name, text string) (pod, error) {
 		return pod{}, err
 	}
 	if !associated {
-		return pod{}, notFound(fmt.Sprintf("No pod identity association found for service account %s in namespace %s of cluster %s.",
+		return pod{}, notFound(fmt.Sprintf("No pod identity association found for service account %s in namespace %s of "+
+			"cluster %s.",
 			p.bound.ServiceAccount.Name, p.bound.Namespace, name))
 	}
 	return p, nil
@@ -58,7 +61,8 @@ func associationOf(tx *state.Txn, clusterID string, bound iam.BoundTo) (region.P
 // verify checks what the token itself says.
 func (s *Service) verify(token iam.WebToken, cluster region.Cluster) error {
 	if token.Issuer != cluster.Issuer {
-		return refusal("InvalidTokenException", "The token included in the request was not issued by the cluster "+cluster.Name+".")
+		return refusal("InvalidTokenException", "The token included in the request was not issued by "+
+			"the cluster "+cluster.Name+".")
 	}
 	key, err := iam.PublicKey(cluster.Secrets.ServiceAccountKey)
 	if err != nil {
@@ -70,7 +74,8 @@ func (s *Service) verify(token iam.WebToken, cluster region.Cluster) error {
 	case !token.SignedBy(key):
 		return refusal("InvalidTokenException", "The signature of the token included in the request is not its issuer's.")
 	case float64(now.Unix()) >= token.Expires:
-		return refusal("ExpiredTokenException", fmt.Sprintf("The token included in the request is expired: current date/time %s must be before the expiration date/time %s.",
+		return refusal("ExpiredTokenException", fmt.Sprintf("The token included in the request is expired: current "+
+			"date/time %s must be before the expiration date/time %s.",
 			now.Format(time.RFC3339Nano), time.Unix(int64(token.Expires), 0).UTC().Format(time.RFC3339)))
 	case !token.Timely(now):
 		return refusal("InvalidTokenException", "The token included in the request is not valid yet.")
@@ -78,13 +83,15 @@ func (s *Service) verify(token iam.WebToken, cluster region.Cluster) error {
 		return refusal("InvalidTokenException", "The token included in the request is not for the audience "+Audience+".")
 	case bound.Pod.Name == "" || bound.Pod.UID == "":
 		return refusal("InvalidTokenException", "The token included in the request is not bound to a pod.")
-	case bound.ServiceAccount.UID == "" || token.Subject != "system:serviceaccount:"+bound.Namespace+":"+bound.ServiceAccount.Name:
+	case bound.ServiceAccount.UID == "" ||
+		token.Subject != "system:serviceaccount:"+bound.Namespace+":"+bound.ServiceAccount.Name:
 		return refusal("InvalidTokenException", "The token included in the request is not a service account's.")
 	}
 	return nil
 }
 
-// tags are the session tags that EKS Pod Identity adds: "List of session tags added by EKS Pod Identity" in the EKS User Guide.
+// tags are the session tags that EKS Pod Identity adds: "List of session tags added by EKS Pod Identity" in the EKS
+// User Guide.
 func (p pod) tags(clusterARN string) map[string]string {
 	if p.association.DisableSessionTags {
 		return nil

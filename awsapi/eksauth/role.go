@@ -16,15 +16,19 @@ import (
 )
 
 const (
-	// sessionLife is how long a pod's credentials last, and chainedLife how long those of a target role, whatever the roles' own limits.
+	// sessionLife is how long a pod's credentials last, and chainedLife how long those of a target role, whatever the
+	// roles' own limits.
 	sessionLife = 6 * time.Hour
 	chainedLife = time.Hour
-	// mostNamed is how many characters of the cluster's and the pod's name a session's name has at most: with a UUID it must stay within 64.
+	// mostNamed is how many characters of the cluster's and the pod's name a session's name has at most: with a UUID it
+	// must stay within 64.
 	mostNamed = 10
 )
 
-// errUntrusted is what EKS Auth answers where a role is missing or does not trust it: which of the two it does not tell.
-var errUntrusted = refusal("AccessDeniedException", "Unauthorized Exception! EKS does not have permissions to assume the associated role.")
+// errUntrusted is what EKS Auth answers where a role is missing or does not trust it: which of the two it does not
+// tell.
+var errUntrusted = refusal("AccessDeniedException",
+	"Unauthorized Exception! EKS does not have permissions to assume the associated role.")
 
 // assumed is a role and the session that is to be sealed into credentials.
 type assumed struct {
@@ -65,7 +69,8 @@ func (s *Service) assumeIn(tx *state.Txn, p pod) (assumed, error) {
 	}
 	now := s.now().UTC().Truncate(time.Second)
 	session := iam.Session{
-		Role: role.Name, ID: role.ID, Name: name, Tags: tags, Transitive: slices.Sorted(maps.Keys(tags)), IssuedAt: now, Expires: now.Add(sessionLife),
+		Role: role.Name, ID: role.ID, Name: name, Tags: tags, Transitive: slices.Sorted(maps.Keys(tags)), IssuedAt: now,
+		Expires: now.Add(sessionLife),
 	}
 	if p.association.TargetRoleARN == "" {
 		session.Policy = p.association.Policy
@@ -75,13 +80,15 @@ func (s *Service) assumeIn(tx *state.Txn, p pod) (assumed, error) {
 	if err != nil {
 		return assumed{}, err
 	}
-	session.Role, session.ID, session.Expires, session.Policy = target.Name, target.ID, now.Add(chainedLife), p.association.Policy
+	session.Role, session.ID, session.Expires, session.Policy = target.Name, target.ID, now.Add(chainedLife),
+		p.association.Policy
 	return assumed{target, session}, nil
 }
 
-// chained is the association's target role, if the first role's session may assume it: that one's policies and the target's trust
-// policy both count, and the tags go along.
-func chained(tx *state.Txn, by iam.Principal, association region.PodIdentityAssociation, session iam.Session) (region.Role, error) {
+// chained is the association's target role, if the first role's session may assume it: that one's policies and the
+// target's trust policy both count, and the tags go along.
+func chained(tx *state.Txn, by iam.Principal, association region.PodIdentityAssociation,
+	session iam.Session) (region.Role, error) {
 	target, trust, err := trusting(tx, association.TargetRoleARN)
 	if err != nil {
 		return target, err
@@ -139,7 +146,8 @@ func sessionName(p pod) string {
 func (s *Service) issue(call *operation.Call, p pod, got assumed) (Answer, error) {
 	made, err := iam.Issue(call.Request.Context(), s.State, rand.Reader, s.AccountID, got.session)
 	if errors.Is(err, iam.ErrTokenTooLong) {
-		return Answer{}, refusal("InvalidRequestException", "The association's policy and session tags are too large together.")
+		return Answer{}, refusal("InvalidRequestException",
+			"The association's policy and session tags are too large together.")
 	}
 	if err != nil {
 		return Answer{}, err
@@ -149,7 +157,8 @@ func (s *Service) issue(call *operation.Call, p pod, got assumed) (Answer, error
 		Audience:    Audience,
 		Association: Association{p.association.ARN, p.association.ID},
 		AssumedRole: AssumedRole{
-			ARN: "arn:aws:sts::" + s.AccountID + ":assumed-role/" + got.role.Name + "/" + got.session.Name, ID: got.role.ID + ":" + got.session.Name,
+			ARN: "arn:aws:sts::" + s.AccountID + ":assumed-role/" + got.role.Name + "/" + got.session.Name,
+			ID:  got.role.ID + ":" + got.session.Name,
 		},
 		Credentials: Credentials{made.SessionToken, made.SecretAccessKey, made.AccessKeyID, got.session.Expires.Unix()},
 	}, nil

@@ -15,7 +15,8 @@ var namesClassic string // of all of the API's operations
 // Classic is the API of classic load balancers.
 func Classic() *operation.QueryAPI {
 	return &operation.QueryAPI{
-		Protocol: wire.Query, Name: Name, Version: "2012-06-01", Namespace: "http://elasticloadbalancing.amazonaws.com/doc/2012-06-01/",
+		Protocol: wire.Query, Name: Name, Version: "2012-06-01",
+		Namespace:  "http://elasticloadbalancing.amazonaws.com/doc/2012-06-01/",
 		Operations: strings.Fields(namesClassic),
 		Actions: map[string]operation.Action{
 			"DescribeAccountLimits":          operation.QueryOf(Name, accountLimits),
@@ -76,5 +77,6 @@ func describeInstanceHealth(_ *operation.Call, in *describeInstanceHealthInput) 
 }
 
 func accountLimits(*operation.Call, *pageV2) (*accountLimitsOutput, error) {
-	return &accountLimitsOutput{wire.QueryList[limit]{{"classic-load-balancers", "20"}, {"classic-listeners", "100"}, {"classic-registered-instances", "1000"}}}, nil
+	return &accountLimitsOutput{wire.QueryList[limit]{{"classic-load-balancers", "20"}, {"classic-listeners", "100"},
+		{"classic-registered-instances", "1000"}}}, nil
 }

@@ -1,8 +1,9 @@
-// Package elb is Elastic Load Balancing, both of its APIs: the classic one of 2012 and the one of application and network load balancers of 2015.
+// Package elb is Elastic Load Balancing, both of its APIs: the classic one of 2012 and the one of application and
+// network load balancers of 2015.
 //
-// Tripod makes no load balancers yet: lists are empty, what is asked for by name or ARN is not found in AWS's own words, and creating one is refused as
-// an operation that Tripod does not have. So what looks for load balancers before it makes or deletes something (controllers, terraform, cleaners)
-// sees what is true.
+// Tripod makes no load balancers yet: lists are empty, what is asked for by name or ARN is not found in AWS's own
+// words, and creating one is refused as an operation that Tripod does not have. So what looks for load balancers before
+// it makes or deletes something (controllers, terraform, cleaners) sees what is true.
 package elb
 
 import (

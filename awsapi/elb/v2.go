@@ -15,7 +15,8 @@ var namesV2 string // of all of the API's operations
 // V2 is the API of application, network and gateway load balancers.
 func V2() *operation.QueryAPI {
 	return &operation.QueryAPI{
-		Protocol: wire.Query, Name: Name, Version: "2015-12-01", Namespace: "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/",
+		Protocol: wire.Query, Name: Name, Version: "2015-12-01",
+		Namespace:  "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/",
 		Operations: strings.Fields(namesV2),
 		Actions: map[string]operation.Action{
 			"DescribeAccountLimits": operation.QueryOf(Name, accountLimitsV2),
@@ -52,7 +53,8 @@ type describeLoadBalancersV2Input struct {
 
 type describeLoadBalancersV2Output struct{ LoadBalancers wire.QueryList[struct{}] }
 
-func describeLoadBalancersV2(_ *operation.Call, in *describeLoadBalancersV2Input) (*describeLoadBalancersV2Output, error) {
+func describeLoadBalancersV2(_ *operation.Call, in *describeLoadBalancersV2Input) (*describeLoadBalancersV2Output,
+	error) {
 	if len(in.Names) > 0 {
 		return nil, refuse("LoadBalancerNotFound", fmt.Sprintf("Load balancers '[%s]' not found", in.Names[0]))
 	}
@@ -152,7 +154,9 @@ type limit struct{ Name, Max string }
 type accountLimitsOutput struct{ Limits wire.QueryList[limit] }
 
 func accountLimitsV2(*operation.Call, *pageV2) (*accountLimitsOutput, error) {
-	return &accountLimitsOutput{wire.QueryList[limit]{{"application-load-balancers", "50"}, {"network-load-balancers", "50"}, {"target-groups", "3000"},
-		{"targets-per-application-load-balancer", "1000"}, {"listeners-per-application-load-balancer", "50"}, {"listeners-per-network-load-balancer", "50"},
+	return &accountLimitsOutput{wire.QueryList[limit]{{"application-load-balancers", "50"},
+		{"network-load-balancers", "50"}, {"target-groups", "3000"},
+		{"targets-per-application-load-balancer", "1000"}, {"listeners-per-application-load-balancer", "50"},
+		{"listeners-per-network-load-balancer", "50"},
 		{"rules-per-application-load-balancer", "100"}}}, nil
 }

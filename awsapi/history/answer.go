@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Answer is the body of an answer as the history shows it: a JSON object, or the result element of an XML answer as one.
-// It is null for what is neither, or is not whole.
+// Answer is the body of an answer as the history shows it: a JSON object, or the result element of an XML answer as
+// one. It is null for what is neither, or is not whole.
 func Answer(contentType string, body []byte) json.RawMessage {
 	value := map[string]any{}
 	switch {
@@ -22,7 +22,8 @@ func Answer(contentType string, body []byte) json.RawMessage {
 	return Redact(value)
 }
 
-// result is what an answer of a query protocol has inside <ACTIONResponse><ACTIONResult>, or of EC2 inside <ACTIONResponse>.
+// result is what an answer of a query protocol has inside <ACTIONResponse><ACTIONResult>, or of EC2 inside
+// <ACTIONResponse>.
 func result(body []byte) map[string]any {
 	decoder := xml.NewDecoder(bytes.NewReader(body))
 	for {

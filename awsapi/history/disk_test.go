@@ -19,7 +19,8 @@ func TestFullDiskIsLoggedOnceAndToldInTheFile(t *testing.T) {
 	defer full.Close()
 	var said bytes.Buffer
 	path := filepath.Join(t.TempDir(), FileName)
-	l := &Log{config: Config{Path: path, Limit: defaultLimit, Logger: slog.New(slog.NewTextHandler(&said, nil))}, file: full,
+	l := &Log{config: Config{Path: path, Limit: defaultLimit, Logger: slog.New(slog.NewTextHandler(&said, nil))},
+		file:   full,
 		losses: prometheus.NewCounter(prometheus.CounterOpts{Name: "x"})}
 	add := func(name string) {
 		line, err := Record{EventName: name}.line()
@@ -44,7 +45,8 @@ func TestFullDiskIsLoggedOnceAndToldInTheFile(t *testing.T) {
 	add("Kept")
 	l.flush()
 	text, err := os.ReadFile(path)
-	if err != nil || !strings.Contains(string(text), `"recordsLost":6`) || !strings.Contains(string(text), "Kept") || strings.Contains(string(text), `"Lost"`) {
+	if err != nil || !strings.Contains(string(text), `"recordsLost":6`) || !strings.Contains(string(text), "Kept") ||
+		strings.Contains(string(text), `"Lost"`) {
 		t.Errorf("%v: got %s", err, text)
 	}
 }

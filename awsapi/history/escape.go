@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// Escape turns what is left of control characters in a JSON text into JSON's own escapes, so that the text means the same and is
-// harmless in a terminal: DEL, the controls from U+0080 on, and those that turn the direction of writing. JSON lets them stand only inside strings.
-// Line ends are left alone.
+// Escape turns what is left of control characters in a JSON text into JSON's own escapes, so that the text means the
+// same and is harmless in a terminal: DEL, the controls from U+0080 on, and those that turn the direction of writing.
+// JSON lets them stand only inside strings. Line ends are left alone.
 func Escape(text []byte) []byte {
 	if bytes.IndexFunc(text, mustEscape) < 0 {
 		return text
@@ -33,5 +33,6 @@ func Escape(text []byte) []byte {
 }
 
 func mustEscape(r rune) bool {
-	return r >= 0x7f && (r == utf8.RuneError || unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029')
+	return r >= 0x7f && (r == utf8.RuneError || unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) ||
+		r == '\u2028' || r == '\u2029')
 }

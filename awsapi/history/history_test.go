@@ -81,7 +81,8 @@ func TestCloseWritesWhatIsWaiting(t *testing.T) {
 func TestARecordIsInTheFileWithinASecond(t *testing.T) {
 	path := filepath.Join(t.TempDir(), history.FileName)
 	open(t, history.Config{Path: path}).Append(history.Record{EventName: "ListClusters"})
-	for deadline := time.Now().Add(time.Second); !strings.Contains(read(t, path), "ListClusters"); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Second); !strings.Contains(read(t, path),
+		"ListClusters"); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("it is not")
 		}

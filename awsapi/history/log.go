@@ -77,7 +77,8 @@ func Open(config Config) (*Log, error) {
 		Help: "Calls that are missing in the zone's history, because the disk was full or slower than the calls.",
 	})
 	if config.Registerer != nil {
-		if err := config.Registerer.Register(l.losses); err != nil && !errors.As(err, new(prometheus.AlreadyRegisteredError)) {
+		if err := config.Registerer.Register(l.losses); err != nil &&
+			!errors.As(err, new(prometheus.AlreadyRegisteredError)) {
 			return nil, fmt.Errorf("open history: %w", err)
 		}
 	}
@@ -88,7 +89,8 @@ func Open(config Config) (*Log, error) {
 	return l, nil
 }
 
-// Append takes a record; it is in the file within a second. It never waits: with the queue full, or after Close, the record is lost and counted.
+// Append takes a record; it is in the file within a second. It never waits: with the queue full, or after Close, the
+// record is lost and counted.
 func (l *Log) Append(record Record) {
 	if l == nil {
 		return
@@ -156,8 +158,8 @@ func (l *Log) run() {
 	}
 }
 
-// flush writes what is pending, after a notice of what was lost before. What the disk does not take is lost: it must not
-// pile up in memory.
+// flush writes what is pending, after a notice of what was lost before. What the disk does not take is lost: it must
+// not pile up in memory.
 func (l *Log) flush() {
 	lost := l.lost.Load()
 	if lost > 0 && !l.failing || lost > 0 && len(l.pending) > 0 {
@@ -173,7 +175,8 @@ func (l *Log) flush() {
 	case err != nil:
 		l.lose(l.records)
 		if !l.failing {
-			l.config.Logger.Error("cannot write the history of calls: calls go on, but are missing in it until the disk has room", "error", err)
+			l.config.Logger.Error("cannot write the history of calls: calls go on, but are missing in it until the "+
+				"disk has room", "error", err)
 		}
 	default:
 		l.lost.Add(-lost)
@@ -232,8 +235,8 @@ func (l *Log) open() error {
 	return nil
 }
 
-// rotate sets the file aside. Where that fails the file just grows on. A file that was set aside, and after which no new one could be opened, is not
-// set aside again: each time would drop the oldest.
+// rotate sets the file aside. Where that fails the file just grows on. A file that was set aside, and after which no
+// new one could be opened, is not set aside again: each time would drop the oldest.
 func (l *Log) rotate() {
 	if l.file == nil {
 		return

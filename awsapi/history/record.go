@@ -132,7 +132,8 @@ func bounded(text string, limit int) string {
 // ReadOnly says whether an operation, by its name, changes nothing.
 func ReadOnly(operation string) bool {
 	for _, prefix := range []string{
-		"Describe", "List", "Get", "Lookup", "Search", "Filter", "BatchGet", "Head", "Simulate", "Decode", "Query", "Scan", "Select", "Test",
+		"Describe", "List", "Get", "Lookup", "Search", "Filter", "BatchGet", "Head", "Simulate", "Decode", "Query", "Scan",
+		"Select", "Test",
 		"AssumeRole", // as in CloudTrail, though IAM's reference calls it a write
 	} {
 		if rest, ok := strings.CutPrefix(operation, prefix); ok && (rest == "" || rest[0] < 'a' || rest[0] > 'z') {
@@ -142,7 +143,9 @@ func ReadOnly(operation string) bool {
 	return false
 }
 
-// ShowsAnswer says whether an operation's answer is recorded: those that change something, and those that give out credentials.
+// ShowsAnswer says whether an operation's answer is recorded: those that change something, and those that give out
+// credentials.
 func ShowsAnswer(operation string) bool {
-	return !ReadOnly(operation) || strings.HasPrefix(operation, "AssumeRole") || operation == "GetSessionToken" || operation == "GetFederationToken"
+	return !ReadOnly(operation) || strings.HasPrefix(operation, "AssumeRole") || operation == "GetSessionToken" ||
+		operation == "GetFederationToken"
 }

@@ -13,7 +13,8 @@ const (
 	// Hidden stands in place of a secret: CloudTrail's own words.
 	Hidden = "HIDDEN_DUE_TO_SECURITY_REASONS"
 
-	// maxParams bounds a call's parameters and its answer, in bytes of JSON; maxValue and maxName one string or name in them.
+	// maxParams bounds a call's parameters and its answer, in bytes of JSON; maxValue and maxName one string or name in
+	// them.
 	maxParams = 8 << 10
 	maxValue  = 1 << 10
 	maxName   = 128
@@ -25,8 +26,10 @@ const (
 // separators. A name in plural is meant too, and so is one with something before it: oldPassword, awsSecretAccessKey.
 var secretNames = []string{
 	"password", "passphrase", "secret", "secretaccesskey", "secretkey", "secretstring", "secretbinary", "clientsecret",
-	"sessiontoken", "securitytoken", "webidentitytoken", "identitytoken", "accesstoken", "refreshtoken", "idtoken", "bearertoken",
-	"bootstraptoken", "authtoken", "authorizationtoken", "tradeintoken", "samlassertion", "tokencode", "authenticationcode1", "authenticationcode2", "activationcode",
+	"sessiontoken", "securitytoken", "webidentitytoken", "identitytoken", "accesstoken", "refreshtoken", "idtoken",
+	"bearertoken",
+	"bootstraptoken", "authtoken", "authorizationtoken", "tradeintoken", "samlassertion", "tokencode",
+	"authenticationcode1", "authenticationcode2", "activationcode",
 	"privatekey", "privatekeymaterial", "keymaterial", "base32stringseed", "qrcodepng",
 	"userdata", "authorization", "signature", "subjecttoken", "plaintext", "encodedmessage",
 	"logevent", "logeventmessage", // of CloudWatch Logs: whatever somebody's program wrote
@@ -57,20 +60,22 @@ func Secret(name string) bool {
 	return false
 }
 
-// secretPath is Secret for the names of the query protocols, such as LaunchTemplateData.UserData or Attribute.UserData.Value.
+// secretPath is Secret for the names of the query protocols, such as LaunchTemplateData.UserData or
+// Attribute.UserData.Value.
 func secretPath(name string) bool { return slices.ContainsFunc(strings.Split(name, "."), Secret) }
 
 // Hide replaces the secrets that are known by their looks.
 func Hide(text string) string {
 	lower := strings.ToLower(text) // the expression is slow, and most texts hold nothing
-	if !strings.Contains(lower, "x-amz-") && !strings.Contains(text, "k8s-aws-v1.") && !strings.Contains(text, "eyJ") && !strings.Contains(text, "-----BEGIN") {
+	if !strings.Contains(lower, "x-amz-") && !strings.Contains(text, "k8s-aws-v1.") && !strings.Contains(text, "eyJ") &&
+		!strings.Contains(text, "-----BEGIN") {
 		return text
 	}
 	return secretTexts.ReplaceAllLiteralString(text, Hidden)
 }
 
-// Redact is a value of JSON (maps, slices, strings, ...) as the history shows it: without secrets, at most 8 KiB long, and null
-// for an empty map. What has no room is named under "omitted".
+// Redact is a value of JSON (maps, slices, strings, ...) as the history shows it: without secrets, at most 8 KiB long,
+// and null for an empty map. What has no room is named under "omitted".
 func Redact(value map[string]any) json.RawMessage {
 	if len(value) == 0 {
 		return nil
@@ -145,8 +150,8 @@ func redact(value any, depth int) any {
 	return value
 }
 
-// hidePairs hides the value of a pair whose name is a secret's, as in {"name": "PASSWORD", "value": "..."}, and as the query
-// protocols write it: Parameters.member.1.ParameterKey.
+// hidePairs hides the value of a pair whose name is a secret's, as in {"name": "PASSWORD", "value": "..."}, and as the
+// query protocols write it: Parameters.member.1.ParameterKey.
 func hidePairs(object map[string]any) map[string]any {
 	var secret []string // the prefixes of such pairs
 	for member, value := range object {

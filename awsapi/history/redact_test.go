@@ -17,26 +17,34 @@ func TestSecretsAreHidden(t *testing.T) {
 	log := open(t, history.Config{Path: path})
 	var secrets []map[string]any
 	for _, name := range []string{
-		"sessionToken", "SessionToken", "secretAccessKey", "SecretAccessKey", "WebIdentityToken", "SAMLAssertion", "Password", "NewPassword", "oldPassword",
-		"MasterUserPassword", "activationCode", "bootstrapToken", "bootstrap-token", "userData", "UserData", "LaunchTemplateData.UserData", "UserData.Value", "TokenCode", "PrivateKey",
-		"X-Amz-Signature", "X-Amz-Security-Token", "Authorization", "clientSecret", "secrets", "TradeInToken", "Plaintext", "logEvents", "logEventMessages",
+		"sessionToken", "SessionToken", "secretAccessKey", "SecretAccessKey", "WebIdentityToken", "SAMLAssertion",
+		"Password", "NewPassword", "oldPassword",
+		"MasterUserPassword", "activationCode", "bootstrapToken", "bootstrap-token", "userData", "UserData",
+		"LaunchTemplateData.UserData", "UserData.Value", "TokenCode", "PrivateKey",
+		"X-Amz-Signature", "X-Amz-Security-Token", "Authorization", "clientSecret", "secrets", "TradeInToken", "Plaintext",
+		"logEvents", "logEventMessages",
 	} {
-		secrets = append(secrets, map[string]any{name: needle}, map[string]any{"a": []any{map[string]any{name: []any{needle}}}},
+		secrets = append(secrets, map[string]any{name: needle},
+			map[string]any{"a": []any{map[string]any{name: []any{needle}}}},
 			map[string]any{"b": map[string]any{name: map[string]any{"value": needle}}})
 	}
 	jwt := "eyJhbGciOiJub25lIn0." + needle + "." + needle
-	for _, text := range []string{jwt, "k8s-aws-v1." + needle, "https://sts.amazonaws.com/?X-Amz-Signature=" + needle + "&x=1", "X-Amz-Security-Token%3D" + needle,
+	for _, text := range []string{jwt, "k8s-aws-v1." + needle,
+		"https://sts.amazonaws.com/?X-Amz-Signature=" + needle + "&x=1", "X-Amz-Security-Token%3D" + needle,
 		"-----BEGIN EC PRIVATE KEY-----\n" + needle} {
 		secrets = append(secrets, map[string]any{"text": "before " + text}, map[string]any{before(text): 1})
 		log.Append(history.Record{ErrorMessage: text, UserAgent: text})
 	}
 	secrets = append(secrets, map[string]any{"environment": []any{map[string]any{"name": "DB_PASSWORD", "value": needle}}},
-		map[string]any{"Parameters.member.2.ParameterKey": "DBPassword", "Parameters.member.2.ParameterValue": needle}, map[string]any{"Attribute": "userData", "Value": needle},
+		map[string]any{"Parameters.member.2.ParameterKey": "DBPassword", "Parameters.member.2.ParameterValue": needle},
+		map[string]any{"Attribute": "userData", "Value": needle},
 		map[string]any{"Parameters": []any{map[string]any{"ParameterKey": "x", "Key": "Secret", "ParameterValue": needle}}})
 	for _, secret := range secrets {
-		log.Append(history.Record{RequestParameters: history.Redact(secret), ResponseElements: history.Redact(map[string]any{"credentials": secret})})
+		log.Append(history.Record{RequestParameters: history.Redact(secret),
+			ResponseElements: history.Redact(map[string]any{"credentials": secret})})
 	}
-	log.Append(history.Record{ResponseElements: history.Answer("text/xml", []byte("<AResponse><AResult><Credentials><SessionToken>"+needle+"</SessionToken></Credentials></AResult></AResponse>"))})
+	log.Append(history.Record{ResponseElements: history.Answer("text/xml",
+		[]byte("<AResponse><AResult><Credentials><SessionToken>"+needle+"</SessionToken></Credentials></AResult></AResponse>"))})
 	log.Close()
 	if text := read(t, path); strings.Contains(text, needle) || !strings.Contains(text, history.Hidden) {
 		for line := range strings.Lines(text) {
@@ -50,7 +58,8 @@ func TestSecretsAreHidden(t *testing.T) {
 func before(text string) string { return "name " + text }
 
 func TestWhatIsNoSecretIsShown(t *testing.T) {
-	for _, name := range []string{"name", "clientRequestToken", "nextToken", "RoleArn", "publicAccessCidrs", "version", "key", "tokenExpiration", "keyArn", "SecretRotation"} {
+	for _, name := range []string{"name", "clientRequestToken", "nextToken", "RoleArn", "publicAccessCidrs", "version",
+		"key", "tokenExpiration", "keyArn", "SecretRotation"} {
 		if text := history.Redact(map[string]any{name: "plain"}); !strings.Contains(string(text), "plain") {
 			t.Errorf("%s is hidden", name)
 		}
@@ -67,7 +76,8 @@ func TestParametersAreBounded(t *testing.T) {
 	for range 5000 {
 		deep = map[string]any{"d": deep}
 	}
-	for _, value := range []map[string]any{many, {"deep": deep}, {strings.Repeat("\x01", 9000): 1}, {"x": strings.Repeat("\x01", 1<<20)}} {
+	for _, value := range []map[string]any{many, {"deep": deep}, {strings.Repeat("\x01", 9000): 1},
+		{"x": strings.Repeat("\x01", 1<<20)}} {
 		text := history.Redact(value)
 		if len(text) > 8<<10 || !json.Valid(text) {
 			t.Errorf("got %d bytes: %.200s", len(text), text)
@@ -86,7 +96,8 @@ func TestControlCharactersAreEscaped(t *testing.T) {
 	path := filepath.Join(t.TempDir(), history.FileName)
 	log := open(t, history.Config{Path: path})
 	const evil = "\x1b[2J\r\n\x00\x7f\u009b\u202e\u2028\u061c\xff"
-	log.Append(history.Record{EventName: evil, UserAgent: evil, RequestParameters: history.Redact(map[string]any{evil: evil})})
+	log.Append(history.Record{EventName: evil, UserAgent: evil,
+		RequestParameters: history.Redact(map[string]any{evil: evil})})
 	log.Close()
 	text := read(t, path)
 	if strings.ContainsAny(strings.TrimSuffix(text, "\n"), "\x1b\r\n\x00\x7f\u009b\u202e\u2028\u061c") {
@@ -98,8 +109,10 @@ func TestControlCharactersAreEscaped(t *testing.T) {
 }
 
 func TestReadsAreToldFromWrites(t *testing.T) {
-	for name, want := range map[string]bool{"DescribeCluster": true, "ListTagsForResource": true, "GetCallerIdentity": true, "AssumeRoleWithWebIdentity": true,
-		"CreateCluster": false, "TagResource": false, "Listen": false, "": false, "UpdateAddon": false, "StartInsightsRefresh": false} {
+	for name, want := range map[string]bool{"DescribeCluster": true, "ListTagsForResource": true,
+		"GetCallerIdentity": true, "AssumeRoleWithWebIdentity": true,
+		"CreateCluster": false, "TagResource": false, "Listen": false, "": false, "UpdateAddon": false,
+		"StartInsightsRefresh": false} {
 		if got := history.ReadOnly(name); got != want {
 			t.Errorf("%s: got %t", name, got)
 		}

@@ -47,19 +47,26 @@ func (s *Service) summary(call *operation.Call, _ *struct{}) (*summaryResult, er
 			}
 		}
 		return &summaryResult{summary{
-			"Users": region.Users.Part("").Count(tx), "Groups": region.Groups.Part("").Count(tx), "Roles": region.Roles.Part("").Count(tx),
-			"InstanceProfiles": region.InstanceProfiles.Part("").Count(tx), "Providers": region.OIDCProviders.Part("").Count(tx) + samlProviders.Part("").Count(tx),
-			"Policies": len(policies), "PolicyVersionsInUse": versions,
-			"UsersQuota": s.Quotas.Of(quota.Users), "GroupsQuota": s.Quotas.Of(quota.Groups), "RolesQuota": s.Quotas.Of(quota.Roles),
+			"Users": region.Users.Part("").Count(tx), "Groups": region.Groups.Part("").Count(tx),
+			"Roles":            region.Roles.Part("").Count(tx),
+			"InstanceProfiles": region.InstanceProfiles.Part("").Count(tx),
+			"Providers":        region.OIDCProviders.Part("").Count(tx) + samlProviders.Part("").Count(tx),
+			"Policies":         len(policies), "PolicyVersionsInUse": versions,
+			"UsersQuota": s.Quotas.Of(quota.Users), "GroupsQuota": s.Quotas.Of(quota.Groups),
+			"RolesQuota":            s.Quotas.Of(quota.Roles),
 			"InstanceProfilesQuota": s.Quotas.Of(quota.InstanceProfiles), "PoliciesQuota": s.Quotas.Of(quota.Policies),
-			"AccessKeysPerUserQuota": maxKeys, "GroupsPerUserQuota": maxGroups, "VersionsPerPolicyQuota": maxVersions, "PolicySizeQuota": maxPolicySize,
-			"AssumeRolePolicySizeQuota": maxTrustSize, "AttachedPoliciesPerUserQuota": maxManagedOfOne, "AttachedPoliciesPerRoleQuota": maxManagedOfOne,
+			"AccessKeysPerUserQuota": maxKeys, "GroupsPerUserQuota": maxGroups, "VersionsPerPolicyQuota": maxVersions,
+			"PolicySizeQuota":           maxPolicySize,
+			"AssumeRolePolicySizeQuota": maxTrustSize, "AttachedPoliciesPerUserQuota": maxManagedOfOne,
+			"AttachedPoliciesPerRoleQuota":  maxManagedOfOne,
 			"AttachedPoliciesPerGroupQuota": maxManagedOfOne, "AccountAccessKeysPresent": rootKeys, "AccountMFAEnabled": 0,
 			"MFADevices": len(devices), "MFADevicesInUse": inUse,
 			// What IAM tells beside: of things that there are none of, and of quotas that are AWS's.
 			"AccountPasswordPresent": 0, "AccountSigningCertificatesPresent": 0, "SigningCertificatesPerUserQuota": 2,
-			"ServerCertificates": 0, "ServerCertificatesQuota": 20, "PolicyVersionsInUseQuota": 10000, "GlobalEndpointTokenVersion": 1,
-			"UserPolicySizeQuota": maxUserInline, "GroupPolicySizeQuota": maxGroupInline, "RolePolicySizeQuota": maxRoleInline,
+			"ServerCertificates": 0, "ServerCertificatesQuota": 20, "PolicyVersionsInUseQuota": 10000,
+			"GlobalEndpointTokenVersion": 1,
+			"UserPolicySizeQuota":        maxUserInline, "GroupPolicySizeQuota": maxGroupInline,
+			"RolePolicySizeQuota": maxRoleInline,
 		}}, nil
 	})
 }

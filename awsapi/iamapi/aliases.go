@@ -26,7 +26,8 @@ type aliasInput struct {
 
 func (in aliasInput) check() error {
 	if !aliasChars.MatchString(in.AccountAlias) || strings.Contains(in.AccountAlias, "--") {
-		return invalid("1 validation error detected: Value '%s' at 'accountAlias' failed to satisfy constraint: Member must satisfy regular expression pattern: %s", in.AccountAlias, aliasPattern)
+		return invalid("1 validation error detected: Value '%s' at 'accountAlias' failed to satisfy constraint: Member "+
+			"must satisfy regular expression pattern: %s", in.AccountAlias, aliasPattern)
 	}
 	return nil
 }

@@ -57,10 +57,11 @@ func page[T any](call *operation.Call, in paging, items []T, key func(T) string)
 	}, func(T) bool { return true })
 }
 
-// pageOf is one page of the items that are wanted: those behind the marker's key, so that what is made or deleted meanwhile neither repeats nor
-// hides others. A marker is good for the operation that gave it. from gives the items behind a key, sorted by their keys; it is read no further than the
-// page needs.
-func pageOf[T any](call *operation.Call, in paging, from func(after string) iter.Seq2[string, T], wanted func(T) bool) (list[T], pageEnd, error) {
+// pageOf is one page of the items that are wanted: those behind the marker's key, so that what is made or deleted
+// meanwhile neither repeats nor hides others. A marker is good for the operation that gave it. from gives the items
+// behind a key, sorted by their keys; it is read no further than the page needs.
+func pageOf[T any](call *operation.Call, in paging, from func(after string) iter.Seq2[string, T],
+	wanted func(T) bool) (list[T], pageEnd, error) {
 	size := defaultItems
 	if in.MaxItems != nil {
 		size = *in.MaxItems

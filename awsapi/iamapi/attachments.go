@@ -53,7 +53,8 @@ func (a attachments[H]) attach(call *operation.Call, in *attachInput[H]) (done, 
 		case slices.Contains(*e.policies, in.PolicyARN):
 			return nil // attached already: that is no error
 		case len(*e.policies) >= maxManagedOfOne:
-			return limitExceeded("Cannot exceed quota for PoliciesPer%s: %d", strings.ToUpper(a.kind[:1])+a.kind[1:], maxManagedOfOne)
+			return limitExceeded("Cannot exceed quota for PoliciesPer%s: %d", strings.ToUpper(a.kind[:1])+a.kind[1:],
+				maxManagedOfOne)
 		}
 		*e.policies = append(*e.policies, in.PolicyARN)
 		return nil
@@ -102,7 +103,8 @@ func (a attachments[H]) list(call *operation.Call, in *listOfInput[H]) (*attache
 		}
 		slices.SortFunc(attached, func(a, b AttachedPolicy) int { return strings.Compare(a.PolicyARN, b.PolicyARN) })
 		out := &attachedList{}
-		out.AttachedPolicies, out.pageEnd, err = page(call, in.paging, attached, func(p AttachedPolicy) string { return p.PolicyARN })
+		out.AttachedPolicies, out.pageEnd,
+			err = page(call, in.paging, attached, func(p AttachedPolicy) string { return p.PolicyARN })
 		return out, err
 	})
 }

@@ -5,8 +5,8 @@ import (
 	"tripod/iam"
 )
 
-// paramKeys are IAM's own condition keys that are parameters of a request ("Condition keys for AWS Identity and Access Management" of the
-// Service Authorization Reference).
+// paramKeys are IAM's own condition keys that are parameters of a request ("Condition keys for AWS Identity and Access
+// Management" of the Service Authorization Reference).
 var paramKeys = map[string]string{
 	"PolicyArn": "iam:policyarn", "PermissionsBoundary": "iam:permissionsboundary", "AWSServiceName": "iam:awsservicename",
 }
@@ -22,7 +22,8 @@ func requestKeys(call *operation.Call) iam.Keys {
 	return keys
 }
 
-// keys are the condition keys of what a call is about: its tags, and the boundary within which its permissions may be changed.
+// keys are the condition keys of what a call is about: its tags, and the boundary within which its permissions may be
+// changed.
 func (e entity) keys() iam.Keys {
 	keys := iam.Keys{}
 	if e.tags != nil {

@@ -38,7 +38,8 @@ type entityList struct {
 	pageEnd
 }
 
-// entityKinds are the kinds that EntityFilter names. IAM's model has two more, which are for GetAccountAuthorizationDetails: nothing is of these kinds.
+// entityKinds are the kinds that EntityFilter names. IAM's model has two more, which are for
+// GetAccountAuthorizationDetails: nothing is of these kinds.
 var entityKinds = map[string]string{"Role": kindRole, "User": kindUser, "Group": kindGroup}
 
 // listEntities lists who has a managed policy, attached or as a permissions boundary.
@@ -81,8 +82,10 @@ func havers(tx *state.Txn, arn, usage string) func(after string) iter.Seq2[strin
 		groups, roles, users := behind(after, kindGroup), behind(after, kindRole), behind(after, kindUser)
 		all := []iter.Seq2[string, haver]{
 			haversOf(tx, groups, attached, region.GroupsByPolicy.Of(arn), group),
-			merged(haversOf(tx, roles, attached, region.RolesByPolicy.Of(arn), role), haversOf(tx, roles, bounding, region.RolesByBoundary.Of(arn), role)),
-			merged(haversOf(tx, users, attached, region.UsersByPolicy.Of(arn), user), haversOf(tx, users, bounding, region.UsersByBoundary.Of(arn), user)),
+			merged(haversOf(tx, roles, attached, region.RolesByPolicy.Of(arn), role),
+				haversOf(tx, roles, bounding, region.RolesByBoundary.Of(arn), role)),
+			merged(haversOf(tx, users, attached, region.UsersByPolicy.Of(arn), user),
+				haversOf(tx, users, bounding, region.UsersByBoundary.Of(arn), user)),
 		}
 		return func(yield func(string, haver) bool) {
 			for _, some := range all {
@@ -110,7 +113,8 @@ func behind(after, kind string) position {
 	return position{over: after > kind}
 }
 
-func haversOf[T any](tx *state.Txn, from position, wanted bool, all state.Part[T], describe func(T) haver) iter.Seq2[string, haver] {
+func haversOf[T any](tx *state.Txn, from position, wanted bool, all state.Part[T],
+	describe func(T) haver) iter.Seq2[string, haver] {
 	return func(yield func(string, haver) bool) {
 		if from.over || !wanted {
 			return

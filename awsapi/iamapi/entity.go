@@ -21,7 +21,8 @@ const (
 	kindSAML     = "saml-provider"
 )
 
-// entity is what records of several kinds have in common: a handle on the parts of a record that was read. What a kind has not is nil.
+// entity is what records of several kinds have in common: a handle on the parts of a record that was read. What a kind
+// has not is nil.
 type entity struct {
 	kind, name, arn, id string
 	policies            *[]string
@@ -42,7 +43,8 @@ func find(tx *state.Txn, kind, name string) (entity, error) {
 	case kindRole:
 		if r, ok := region.Roles.Get(tx, name); ok {
 			save := func() { region.Roles.Put(tx, r.Name, r) }
-			return entity{kind, name, r.ARN, r.ID, &r.Policies, &r.Inline, &r.Boundary, &r.Tags, maxRoleInline, r.Service != "", save}, nil
+			return entity{kind, name, r.ARN, r.ID, &r.Policies, &r.Inline, &r.Boundary, &r.Tags, maxRoleInline,
+				r.Service != "", save}, nil
 		}
 	case kindUser:
 		if u, ok := region.Users.Get(tx, name); ok {
@@ -51,27 +53,33 @@ func find(tx *state.Txn, kind, name string) (entity, error) {
 		}
 	case kindGroup:
 		if g, ok := region.Groups.Get(tx, name); ok {
-			return entity{kind, name, g.ARN, g.ID, &g.Policies, &g.Inline, nil, nil, maxGroupInline, false, func() { region.Groups.Put(tx, g.Name, g) }}, nil
+			return entity{kind, name, g.ARN, g.ID, &g.Policies, &g.Inline, nil, nil, maxGroupInline, false,
+				func() { region.Groups.Put(tx, g.Name, g) }}, nil
 		}
 	case kindPolicy:
 		if p, ok := region.Policies.Get(tx, name); ok {
-			return entity{kind, name, p.ARN, p.ID, nil, nil, nil, &p.Tags, 0, false, func() { region.Policies.Put(tx, p.ARN, p) }}, nil
+			return entity{kind, name, p.ARN, p.ID, nil, nil, nil, &p.Tags, 0, false,
+				func() { region.Policies.Put(tx, p.ARN, p) }}, nil
 		}
 	case kindProfile:
 		if p, ok := region.InstanceProfiles.Get(tx, name); ok {
-			return entity{kind, name, p.ARN, p.ID, nil, nil, nil, &p.Tags, 0, false, func() { region.InstanceProfiles.Put(tx, p.Name, p) }}, nil
+			return entity{kind, name, p.ARN, p.ID, nil, nil, nil, &p.Tags, 0, false,
+				func() { region.InstanceProfiles.Put(tx, p.Name, p) }}, nil
 		}
 	case kindProvider:
 		if p, ok := region.OIDCProviders.Get(tx, name); ok {
-			return entity{kind, name, p.ARN, "", nil, nil, nil, &p.Tags, 0, false, func() { region.OIDCProviders.Put(tx, p.ARN, p) }}, nil
+			return entity{kind, name, p.ARN, "", nil, nil, nil, &p.Tags, 0, false,
+				func() { region.OIDCProviders.Put(tx, p.ARN, p) }}, nil
 		}
 	case kindMFA:
 		if d, ok := iam.MFADevices.Get(tx, name); ok {
-			return entity{kind, name, d.Serial, "", nil, nil, nil, &d.Tags, 0, false, func() { iam.MFADevices.Put(tx, d.Serial, d) }}, nil
+			return entity{kind, name, d.Serial, "", nil, nil, nil, &d.Tags, 0, false,
+				func() { iam.MFADevices.Put(tx, d.Serial, d) }}, nil
 		}
 	case kindSAML:
 		if p, ok := samlProviders.Get(tx, name); ok {
-			return entity{kind, name, p.ARN, "", nil, nil, nil, &p.Tags, 0, false, func() { samlProviders.Put(tx, p.ARN, p) }}, nil
+			return entity{kind, name, p.ARN, "", nil, nil, nil, &p.Tags, 0, false, func() { samlProviders.Put(tx, p.ARN, p) }},
+				nil
 		}
 	}
 	return entity{}, notThere(kind, name)
@@ -81,7 +89,8 @@ func find(tx *state.Txn, kind, name string) (entity, error) {
 func findMutable(tx *state.Txn, kind, name string) (entity, error) {
 	e, err := find(tx, kind, name)
 	if err == nil && e.protected {
-		return e, unmodifiable("Cannot perform the operation on the protected role '%s' - this role is only modifiable by AWS.", name)
+		return e, unmodifiable("Cannot perform the operation on the protected role '%s' - this role is only "+
+			"modifiable by AWS.", name)
 	}
 	return e, err
 }
@@ -104,20 +113,23 @@ func notThere(kind, name string) error {
 
 // quotas are the names of those that say how many of a kind an account has at most.
 var quotas = map[string]string{
-	kindRole: quota.Roles, kindUser: quota.Users, kindGroup: quota.Groups, kindPolicy: quota.Policies, kindProfile: quota.InstanceProfiles,
+	kindRole: quota.Roles, kindUser: quota.Users, kindGroup: quota.Groups, kindPolicy: quota.Policies,
+	kindProfile: quota.InstanceProfiles,
 }
 
 // perAccount are the kinds as IAM names their quotas.
-var perAccount = map[string]string{kindRole: "Roles", kindUser: "Users", kindGroup: "Groups", kindPolicy: "Policies", kindProfile: "InstanceProfiles"}
+var perAccount = map[string]string{kindRole: "Roles", kindUser: "Users", kindGroup: "Groups", kindPolicy: "Policies",
+	kindProfile: "InstanceProfiles"}
 
-// taken refuses a name that one of the kind has already, in whatever case: names differ by more than that. It also refuses more of them
-// than the account may have.
+// taken refuses a name that one of the kind has already, in whatever case: names differ by more than that. It also
+// refuses more of them than the account may have.
 func taken[T any](s *Service, tx *state.Txn, table state.Table[T], names state.Index[T], kind, name string) error {
 	if most := s.Quotas.Of(quotas[kind]); !table.Part("").Fewer(tx, most) {
 		return limitExceeded("Cannot exceed quota for %sPerAccount: %d", perAccount[kind], most)
 	}
 	if !names.Of(strings.ToLower(name)).Empty(tx) {
-		return alreadyExists("%s%s with name %s already exists.", strings.ToUpper(kind[:1]), strings.ReplaceAll(kind[1:], "-", " "), name)
+		return alreadyExists("%s%s with name %s already exists.", strings.ToUpper(kind[:1]),
+			strings.ReplaceAll(kind[1:], "-", " "), name)
 	}
 	return nil
 }

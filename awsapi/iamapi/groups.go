@@ -49,7 +49,8 @@ func (s *Service) createGroup(call *operation.Call, in *createGroupInput) (*grou
 	if err != nil {
 		return nil, wrap(call, err)
 	}
-	group := region.Group{Name: in.GroupName, ID: id, ARN: s.arn(kindGroup, in.Path+in.GroupName), Path: in.Path, CreatedAt: s.now()}
+	group := region.Group{Name: in.GroupName, ID: id, ARN: s.arn(kindGroup, in.Path+in.GroupName), Path: in.Path,
+		CreatedAt: s.now()}
 	return change(s, call, func(tx *state.Txn) (*groupResult, error) {
 		if err := taken(s, tx, region.Groups, region.GroupsByName, kindGroup, group.Name); err != nil {
 			return nil, err
@@ -76,7 +77,8 @@ func (s *Service) getGroup(call *operation.Call, in *pagedGroup) (*groupMembers,
 		if !found {
 			return nil, notThere(kindGroup, in.GroupName)
 		}
-		users, end, err := pageOf(call, in.paging, from(tx, region.UsersByGroup.Of(group.Name)), func(region.User) bool { return true })
+		users, end, err := pageOf(call, in.paging, from(tx, region.UsersByGroup.Of(group.Name)),
+			func(region.User) bool { return true })
 		return &groupMembers{describeGroup(group), described(users, summarizeUser), end}, err
 	})
 }
@@ -88,7 +90,8 @@ type groupList struct {
 
 func (s *Service) listGroups(call *operation.Call, in *listInput) (*groupList, error) {
 	return view(s, call, func(tx *state.Txn) (*groupList, error) {
-		groups, end, err := pageOf(call, in.paging, from(tx, region.Groups.Part("")), underPath(in.PathPrefix, func(g region.Group) string { return g.Path }))
+		groups, end, err := pageOf(call, in.paging, from(tx, region.Groups.Part("")),
+			underPath(in.PathPrefix, func(g region.Group) string { return g.Path }))
 		return &groupList{described(groups, describeGroup), end}, err
 	})
 }

@@ -14,14 +14,17 @@ import (
 
 const (
 	listClusters = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"eks:List*","Resource":"*"}}`
-	userActs     = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:Get*","Resource":"arn:aws:iam::111122223333:user/${aws:username}"}}`
-	clusterPath  = "arn:aws:iam::aws:policy/AmazonEKSClusterPolicy"
+	userActs     = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:Get*",` +
+		`"Resource":"arn:aws:iam::111122223333:user/${aws:username}"}}`
+	clusterPath = "arn:aws:iam::aws:policy/AmazonEKSClusterPolicy"
 )
 
 func TestRoleIsShownAsItWasMade(t *testing.T) {
 	w := newWorld(t)
-	w.iam(w.admin, "", "CreateRole", "RoleName", "node", "Path", "/eks/", "AssumeRolePolicyDocument", accounts, "Description", "of nodes",
-		"MaxSessionDuration", "7200", "Tags.member.1.Key", "team", "Tags.member.1.Value", "blue", "PermissionsBoundary", clusterPath)
+	w.iam(w.admin, "", "CreateRole", "RoleName", "node", "Path", "/eks/", "AssumeRolePolicyDocument", accounts,
+		"Description", "of nodes",
+		"MaxSessionDuration", "7200", "Tags.member.1.Key", "team", "Tags.member.1.Value", "blue", "PermissionsBoundary",
+		clusterPath)
 	type shown struct {
 		ARN      string `xml:"GetRoleResult>Role>Arn"`
 		ID       string `xml:"GetRoleResult>Role>RoleId"`
@@ -35,7 +38,8 @@ func TestRoleIsShownAsItWasMade(t *testing.T) {
 	if err != nil || trust != accounts || !strings.HasPrefix(got.ID, "AROA") || len(got.ID) != 21 {
 		t.Errorf("got %q (%v), id %s", trust, err, got.ID)
 	}
-	if got.ARN != "arn:aws:iam::"+account+":role/eks/node" || got.Seconds != 7200 || got.Tag != "blue" || got.Boundary != clusterPath {
+	if got.ARN != "arn:aws:iam::"+account+":role/eks/node" || got.Seconds != 7200 || got.Tag != "blue" ||
+		got.Boundary != clusterPath {
 		t.Errorf("got %+v", got)
 	}
 	w.iam(w.admin, "", "UpdateRole", "RoleName", "node", "MaxSessionDuration", "3600")
@@ -73,7 +77,8 @@ func TestEntityInUseIsNotDeleted(t *testing.T) {
 		{"", "AddUserToGroup", "GroupName", "g", "UserName", "u"},
 		{"DeleteConflict", "DeleteUser", "UserName", "u"}, {"DeleteConflict", "DeleteGroup", "GroupName", "g"},
 		{"", "RemoveUserFromGroup", "GroupName", "g", "UserName", "u"}, {"", "DeleteGroup", "GroupName", "g"},
-		{"", "CreateAccessKey", "UserName", "u"}, {"", "CreateAccessKey", "UserName", "u"}, {"LimitExceeded", "CreateAccessKey", "UserName", "u"},
+		{"", "CreateAccessKey", "UserName", "u"}, {"", "CreateAccessKey", "UserName", "u"},
+		{"LimitExceeded", "CreateAccessKey", "UserName", "u"},
 		{"DeleteConflict", "DeleteUser", "UserName", "u"},
 
 		{"", "CreatePolicy", "PolicyName", "own", "PolicyDocument", listClusters},
@@ -100,15 +105,21 @@ func TestBadInputIsRefusedInIAMsWords(t *testing.T) {
 		{"ValidationError", "CreateRole", "RoleName", "x", "AssumeRolePolicyDocument", nobody, "MaxSessionDuration", "60"},
 		{"ValidationError", "CreateRole", "RoleName", "x", "AssumeRolePolicyDocument", nobody, "Unknown", "60"},
 		{"ValidationError", "CreateRole", "RoleName", "x", "AssumeRolePolicyDocument", nobody, "Tags.member.x.Key", "60"},
-		{"InvalidInput", "TagRole", "RoleName", "r", "Tags.member.1.Key", "a", "Tags.member.1.Value", "", "Tags.member.2.Key", "A", "Tags.member.2.Value", ""},
-		{"ValidationError", "SimulateCustomPolicy", "PolicyInputList.member.1", listClusters, "ActionNames.member.1", "eks:ListClusters", "ResourceArns.member.1", strings.Repeat("x", 2049)},
-		{"ValidationError", "SimulateCustomPolicy", "PolicyInputList.member.1", listClusters, "ActionNames.member.1", "eks:" + strings.Repeat("x", 125)},
-		{"ValidationError", "SimulateCustomPolicy", "PolicyInputList.member.1", listClusters, "ActionNames.member.1", "eks:ListClusters",
-			"ContextEntries.member.1.ContextKeyName", "k", "ContextEntries.member.1.ContextKeyValues.member.1", strings.Repeat("x", 2049)},
+		{"InvalidInput", "TagRole", "RoleName", "r", "Tags.member.1.Key", "a", "Tags.member.1.Value", "",
+			"Tags.member.2.Key", "A", "Tags.member.2.Value", ""},
+		{"ValidationError", "SimulateCustomPolicy", "PolicyInputList.member.1", listClusters, "ActionNames.member.1",
+			"eks:ListClusters", "ResourceArns.member.1", strings.Repeat("x", 2049)},
+		{"ValidationError", "SimulateCustomPolicy", "PolicyInputList.member.1", listClusters, "ActionNames.member.1",
+			"eks:" + strings.Repeat("x", 125)},
+		{"ValidationError", "SimulateCustomPolicy", "PolicyInputList.member.1", listClusters, "ActionNames.member.1",
+			"eks:ListClusters",
+			"ContextEntries.member.1.ContextKeyName", "k", "ContextEntries.member.1.ContextKeyValues.member.1",
+			strings.Repeat("x", 2049)},
 		{"NoSuchEntity", "AttachRolePolicy", "RoleName", "r", "PolicyArn", "arn:aws:iam::aws:policy/None"},
 		{"NoSuchEntity", "GetRolePolicy", "RoleName", "r", "PolicyName", "p"},
 		{"NoSuchEntity", "GetInstanceProfile", "InstanceProfileName", "i"},
-		{"NoSuchEntity", "GetOpenIDConnectProvider", "OpenIDConnectProviderArn", "arn:aws:iam::" + account + ":oidc-provider/x"},
+		{"NoSuchEntity", "GetOpenIDConnectProvider", "OpenIDConnectProviderArn",
+			"arn:aws:iam::" + account + ":oidc-provider/x"},
 		{"UnmodifiableEntity", "DeleteRole", "RoleName", "AWSServiceRoleForAmazonEKS"},
 		{"InvalidInput", "CreateServiceLinkedRole", "AWSServiceName", "eks.amazonaws.com"},
 		{"AccessDenied", "CreatePolicyVersion", "PolicyArn", clusterPath, "PolicyDocument", listClusters},
@@ -165,7 +176,8 @@ func TestPolicyVersionsAreFiveAtMostAndNumbersAreNotUsedAgain(t *testing.T) {
 	type versions struct {
 		IDs []string `xml:"ListPolicyVersionsResult>Versions>member>VersionId"`
 	}
-	if got, want := answer[versions](w, "ListPolicyVersions", "PolicyArn", arn).IDs, []string{"v6", "v4", "v3", "v2", "v1"}; !slices.Equal(got, want) {
+	if got, want := answer[versions](w, "ListPolicyVersions", "PolicyArn", arn).IDs,
+		[]string{"v6", "v4", "v3", "v2", "v1"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -187,7 +199,8 @@ func TestPoliciesDecideFromTheNextCall(t *testing.T) {
 	ann := w.newKey("ann")
 	may := func(want string) { t.Helper(); w.iam(ann, want, "ListRoles") }
 	own := "arn:aws:iam::" + account + ":policy/own"
-	list, deny := `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:ListRoles","Resource":"*"}}`, `{"Statement":{"Effect":"Deny","Action":"iam:*","Resource":"*"}}`
+	list, deny := `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:ListRoles","Resource":"*"}}`,
+		`{"Statement":{"Effect":"Deny","Action":"iam:*","Resource":"*"}}`
 
 	may("AccessDenied")
 	w.iam(w.admin, "", "PutUserPolicy", "UserName", "ann", "PolicyName", "p", "PolicyDocument", list)
@@ -205,7 +218,8 @@ func TestPoliciesDecideFromTheNextCall(t *testing.T) {
 	w.iam(w.admin, "", "PutGroupPolicy", "GroupName", "g", "PolicyName", "d", "PolicyDocument", deny)
 	w.iam(w.admin, "", "AddUserToGroup", "GroupName", "g", "UserName", "ann")
 	may("AccessDenied")
-	if text := w.iam(ann, "AccessDenied", "ListRoles"); !strings.Contains(text, "with an explicit deny in an identity-based policy") {
+	if text := w.iam(ann, "AccessDenied", "ListRoles"); !strings.Contains(text,
+		"with an explicit deny in an identity-based policy") {
 		t.Errorf("the reason is not told: %s", text)
 	}
 	w.iam(w.admin, "", "RemoveUserFromGroup", "GroupName", "g", "UserName", "ann")
@@ -227,19 +241,23 @@ func TestUserTouchesOnlyWhatItsPolicyNames(t *testing.T) {
 func TestRolesSessionDoesWhatTheRoleMay(t *testing.T) {
 	w := newWorld(t)
 	w.iam(w.admin, "", "CreateRole", "RoleName", "reader", "AssumeRolePolicyDocument", accounts)
-	w.iam(w.admin, "", "PutRolePolicy", "RoleName", "reader", "PolicyName", "p", "PolicyDocument", `{"Statement":{"Effect":"Allow","Action":"iam:ListRoles","Resource":"*"}}`)
-	text, code := w.call(w.admin, sts.Name, sts.Version, "AssumeRole", "RoleArn", "arn:aws:iam::"+account+":role/reader", "RoleSessionName", "s1")
+	w.iam(w.admin, "", "PutRolePolicy", "RoleName", "reader", "PolicyName", "p", "PolicyDocument",
+		`{"Statement":{"Effect":"Allow","Action":"iam:ListRoles","Resource":"*"}}`)
+	text, code := w.call(w.admin, sts.Name, sts.Version, "AssumeRole", "RoleArn", "arn:aws:iam::"+account+":role/reader",
+		"RoleSessionName", "s1")
 	if code != "" {
 		t.Fatal(text)
 	}
 	session := credentialsIn(text)
 	w.iam(session, "", "ListRoles")
 	w.iam(session, "AccessDenied", "ListUsers")
-	narrow, code := w.call(w.admin, sts.Name, sts.Version, "AssumeRole", "RoleArn", "arn:aws:iam::"+account+":role/reader", "RoleSessionName", "s2", "Policy", listClusters)
+	narrow, code := w.call(w.admin, sts.Name, sts.Version, "AssumeRole", "RoleArn",
+		"arn:aws:iam::"+account+":role/reader", "RoleSessionName", "s2", "Policy", listClusters)
 	if code != "" {
 		t.Fatal(narrow)
 	}
-	if text := w.iam(credentialsIn(narrow), "AccessDenied", "ListRoles"); !strings.Contains(text, "because no session policy allows") {
+	if text := w.iam(credentialsIn(narrow), "AccessDenied", "ListRoles"); !strings.Contains(text,
+		"because no session policy allows") {
 		t.Errorf("the reason is not told: %s", text)
 	}
 	w.iam(w.admin, "", "DeleteRolePolicy", "RoleName", "reader", "PolicyName", "p")
@@ -269,7 +287,8 @@ func TestSimulationTellsWhatItLacks(t *testing.T) {
 	keys := answer[struct {
 		Names []string `xml:"GetContextKeysForCustomPolicyResult>ContextKeyNames>member"`
 	}](w, "GetContextKeysForCustomPolicy", "PolicyInputList.member.1", policy)
-	if want := []string{"aws:PrincipalTag/team", "aws:SourceIp", "aws:username", "iam:PassedToService"}; !slices.Equal(keys.Names, want) {
+	if want := []string{"aws:PrincipalTag/team", "aws:SourceIp", "aws:username",
+		"iam:PassedToService"}; !slices.Equal(keys.Names, want) {
 		t.Errorf("got the keys %q, want %q", keys.Names, want)
 	}
 	type results struct {
@@ -279,18 +298,25 @@ func TestSimulationTellsWhatItLacks(t *testing.T) {
 			Boundary     *struct{ AllowedByPermissionsBoundary bool } `xml:"PermissionsBoundaryDecisionDetail"`
 		} `xml:"SimulateCustomPolicyResult>EvaluationResults>member"`
 	}
-	ask := []string{"PolicyInputList.member.1", policy, "ActionNames.member.1", "iam:PassRole", "ActionNames.member.2", "eks:ListClusters"}
+	ask := []string{"PolicyInputList.member.1", policy, "ActionNames.member.1", "iam:PassRole", "ActionNames.member.2",
+		"eks:ListClusters"}
 	got := answer[results](w, "SimulateCustomPolicy", ask...).All
-	if len(got) != 2 || !slices.Equal(got[0].Missing, []string{"iam:PassedToService"}) || !slices.Equal(got[1].Missing, []string{"aws:PrincipalTag/team", "aws:SourceIp"}) || got[0].Boundary != nil {
+	if len(got) != 2 || !slices.Equal(got[0].Missing, []string{"iam:PassedToService"}) ||
+		!slices.Equal(got[1].Missing, []string{"aws:PrincipalTag/team", "aws:SourceIp"}) || got[0].Boundary != nil {
 		t.Errorf("got %+v", got)
 	}
-	ask = append(ask, "ContextEntries.member.1.ContextKeyName", "iam:passedtoservice", "ContextEntries.member.1.ContextKeyType", "string",
+	ask = append(ask, "ContextEntries.member.1.ContextKeyName", "iam:passedtoservice",
+		"ContextEntries.member.1.ContextKeyType", "string",
 		"ContextEntries.member.1.ContextKeyValues.member.1", "eks.amazonaws.com")
-	if got = answer[results](w, "SimulateCustomPolicy", ask...).All; got[0].EvalDecision != "allowed" || len(got[0].Missing) > 0 {
+	if got = answer[results](w, "SimulateCustomPolicy", ask...).All; got[0].EvalDecision != "allowed" ||
+		len(got[0].Missing) > 0 {
 		t.Errorf("with its key: got %+v", got[0])
 	}
-	ask = append(ask, "PermissionsBoundaryPolicyInputList.member.1", `{"Statement":{"Effect":"Allow","Action":"eks:*","Resource":"*"}}`)
-	if got = answer[results](w, "SimulateCustomPolicy", ask...).All; got[0].EvalDecision != "implicitDeny" || got[0].Boundary == nil || got[0].Boundary.AllowedByPermissionsBoundary || !got[1].Boundary.AllowedByPermissionsBoundary {
+	ask = append(ask, "PermissionsBoundaryPolicyInputList.member.1",
+		`{"Statement":{"Effect":"Allow","Action":"eks:*","Resource":"*"}}`)
+	if got = answer[results](w, "SimulateCustomPolicy", ask...).All; got[0].EvalDecision != "implicitDeny" ||
+		got[0].Boundary == nil || got[0].Boundary.AllowedByPermissionsBoundary ||
+		!got[1].Boundary.AllowedByPermissionsBoundary {
 		t.Errorf("beyond the boundary: got %+v", got)
 	}
 }

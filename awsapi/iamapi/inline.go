@@ -111,7 +111,8 @@ func (i inlines[H]) list(call *operation.Call, in *pagedOf[H]) (*inlineList, err
 			return nil, err
 		}
 		out := &inlineList{}
-		out.PolicyNames, out.pageEnd, err = page(call, in.paging, sortedKeys(*e.inline), func(name string) string { return name })
+		out.PolicyNames, out.pageEnd,
+			err = page(call, in.paging, sortedKeys(*e.inline), func(name string) string { return name })
 		return out, err
 	})
 }

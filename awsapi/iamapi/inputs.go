@@ -4,8 +4,10 @@ import "tripod/awsapi/wire"
 
 // IAM has sentences of its own for what breaks these shapes' patterns.
 const (
-	saysName  = "The specified value for %s is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-"
-	saysPath  = "The specified value for %s is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters."
+	saysName = "The specified value for %s is invalid. It must contain only alphanumeric characters and/or the " +
+		"following: +=,.@_-"
+	saysPath = "The specified value for %s is invalid. It must begin and end with / and contain only alphanumeric " +
+		"characters and/or / characters."
 	saysASCII = "The specified value for %s is invalid. It must contain only printable ASCII characters."
 )
 
@@ -13,8 +15,10 @@ const (
 func inputs() *wire.QueryModel {
 	m := model
 	m.Own = map[string]string{
-		"userNameType": saysName, "existingUserNameType": saysName, "roleNameType": saysName, "groupNameType": saysName, "policyNameType": saysName,
-		"instanceProfileNameType": saysName, "virtualMFADeviceName": saysName, "customSuffixType": saysName, "pathType": saysPath, "policyPathType": saysPath,
+		"userNameType": saysName, "existingUserNameType": saysName, "roleNameType": saysName, "groupNameType": saysName,
+		"policyNameType":          saysName,
+		"instanceProfileNameType": saysName, "virtualMFADeviceName": saysName, "customSuffixType": saysName,
+		"pathType": saysPath, "policyPathType": saysPath,
 		"policyDocumentType": saysASCII, "roleDescriptionType": saysASCII, "markerType": saysASCII,
 	}
 	return &m

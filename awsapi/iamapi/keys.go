@@ -100,7 +100,9 @@ func (s *Service) listKeys(call *operation.Call, in *listKeysInput) (*keyList, e
 			return nil, err
 		}
 		out := &keyList{UserName: of.user}
-		out.AccessKeyMetadata, out.pageEnd, err = page(call, in.paging, described(of.keys().List(tx), describeKey), func(k AccessKey) string { return k.AccessKeyID })
+		out.AccessKeyMetadata, out.pageEnd,
+			err = page(call, in.paging, described(of.keys().List(tx), describeKey),
+			func(k AccessKey) string { return k.AccessKeyID })
 		return out, err
 	})
 }

@@ -15,8 +15,8 @@ import (
 	"tripod/state"
 )
 
-// login is a user's password for the console, which Tripod does not have: it is kept so that it can be shown, changed and deleted. The password itself is not
-// kept, nor can anybody find it out again.
+// login is a user's password for the console, which Tripod does not have: it is kept so that it can be shown, changed
+// and deleted. The password itself is not kept, nor can anybody find it out again.
 type login struct {
 	UserID    string    `json:"userId"`
 	Salt      []byte    `json:"salt"`
@@ -30,7 +30,8 @@ var logins = state.NewTable[login]("login-profile") // by UserID
 // rounds make a guess of a password dear.
 const rounds = 100_000
 
-// set gives the login a password, which must be as AWS's default password policy asks: 8 characters of three of four kinds.
+// set gives the login a password, which must be as AWS's default password policy asks: 8 characters of three of four
+// kinds.
 func (l *login) set(password string) error {
 	kinds := map[string]bool{}
 	for _, r := range password {
@@ -46,7 +47,8 @@ func (l *login) set(password string) error {
 		}
 	}
 	if len(password) < 8 || len(kinds) < 3 {
-		return refuse("PasswordPolicyViolation", http.StatusBadRequest, "Password does not conform to the account password policy.")
+		return refuse("PasswordPolicyViolation", http.StatusBadRequest,
+			"Password does not conform to the account password policy.")
 	}
 	l.Salt = make([]byte, 16)
 	rand.Read(l.Salt) // never fails

@@ -57,7 +57,8 @@ func (s *Service) createMFA(call *operation.Call, in *createMFAInput) (*virtualM
 	}
 	seed := make([]byte, 40)
 	rand.Read(seed) // never fails
-	d := iam.MFADevice{Serial: s.arn(kindMFA, in.Path+in.VirtualMFADeviceName), Name: in.VirtualMFADeviceName, Path: in.Path, CreatedAt: s.now(), Tags: tags,
+	d := iam.MFADevice{Serial: s.arn(kindMFA, in.Path+in.VirtualMFADeviceName), Name: in.VirtualMFADeviceName,
+		Path: in.Path, CreatedAt: s.now(), Tags: tags,
 		Seed: base32.StdEncoding.EncodeToString(seed)}
 	var picture bytes.Buffer
 	if err := png.Encode(&picture, image.NewGray(image.Rect(0, 0, 1, 1))); err != nil {
@@ -68,8 +69,9 @@ func (s *Service) createMFA(call *operation.Call, in *createMFAInput) (*virtualM
 			return nil, alreadyExists("MFADevice entity at the same path and name already exists.")
 		}
 		iam.MFADevices.Put(tx, d.Serial, d)
-		return &virtualMFAResult{VirtualMFADevice{SerialNumber: d.Serial, Base32StringSeed: base64.StdEncoding.EncodeToString([]byte(d.Seed)),
-			QRCodePNG: base64.StdEncoding.EncodeToString(picture.Bytes()), Tags: tagList(tags)}}, nil
+		return &virtualMFAResult{VirtualMFADevice{SerialNumber: d.Serial,
+			Base32StringSeed: base64.StdEncoding.EncodeToString([]byte(d.Seed)),
+			QRCodePNG:        base64.StdEncoding.EncodeToString(picture.Bytes()), Tags: tagList(tags)}}, nil
 	})
 }
 
@@ -99,7 +101,8 @@ type codesInput struct {
 }
 
 // changeMFA changes a device that is a user's, or nobody's where it shall become one.
-func (s *Service) changeMFA(call *operation.Call, in userMFAInput, alter func(*state.Txn, region.User, *iam.MFADevice) error) (done, error) {
+func (s *Service) changeMFA(call *operation.Call, in userMFAInput,
+	alter func(*state.Txn, region.User, *iam.MFADevice) error) (done, error) {
 	return change(s, call, func(tx *state.Txn) (done, error) {
 		user, found := region.Users.Get(tx, in.UserName)
 		if !found {
@@ -197,7 +200,8 @@ func (s *Service) listMFA(call *operation.Call, in *listMFAInput) (*mfaList, err
 			return nil, notThere(kindUser, of.user)
 		}
 		out := &mfaList{}
-		shown := described(devicesOf(tx, user), func(d iam.MFADevice) MFADevice { return MFADevice{user.Name, d.Serial, stamp(*d.EnabledAt)} })
+		shown := described(devicesOf(tx,
+			user), func(d iam.MFADevice) MFADevice { return MFADevice{user.Name, d.Serial, stamp(*d.EnabledAt)} })
 		out.MFADevices, out.pageEnd, err = page(call, in.paging, shown, func(d MFADevice) string { return d.SerialNumber })
 		return out, err
 	})

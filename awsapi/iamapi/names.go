@@ -25,7 +25,8 @@ type Tag struct {
 	Value string
 }
 
-// checkTags makes a map of new tags; have are those that there are already. Keys that differ by case alone are one: the new tag replaces the old one.
+// checkTags makes a map of new tags; have are those that there are already. Keys that differ by case alone are one: the
+// new tag replaces the old one.
 func checkTags(have map[string]string, tags []Tag) (map[string]string, error) {
 	all, seen := map[string]string{}, map[string]bool{}
 	for key, value := range have {

@@ -16,8 +16,10 @@ func TestWhoIsNotThereComesBeforeThePolicysGrammar(t *testing.T) {
 	w.iam(w.admin, "", "CreateGroup", "GroupName", "g")
 	w.iam(w.admin, "", "CreateRole", "RoleName", "r", "AssumeRolePolicyDocument", nobody)
 	for kind, name := range map[string]string{"User": "u", "Group": "g", "Role": "r"} {
-		w.iam(w.admin, "NoSuchEntity", "Put"+kind+"Policy", kind+"Name", "nope", "PolicyName", "p", "PolicyDocument", "nonsense")
-		w.iam(w.admin, "MalformedPolicyDocument", "Put"+kind+"Policy", kind+"Name", name, "PolicyName", "p", "PolicyDocument", "nonsense")
+		w.iam(w.admin, "NoSuchEntity", "Put"+kind+"Policy", kind+"Name", "nope", "PolicyName", "p", "PolicyDocument",
+			"nonsense")
+		w.iam(w.admin, "MalformedPolicyDocument", "Put"+kind+"Policy", kind+"Name", name, "PolicyName", "p",
+			"PolicyDocument", "nonsense")
 	}
 	w.iam(w.admin, "NoSuchEntity", "UpdateAssumeRolePolicy", "RoleName", "nope", "PolicyDocument", "nonsense")
 }
@@ -38,7 +40,8 @@ func TestKeysAndDevicesAreAskedForByTheirUsers(t *testing.T) {
 	})
 	allow := func(resource string) {
 		w.iam(w.admin, "", "PutUserPolicy", "UserName", "powerless", "PolicyName", "p", "PolicyDocument",
-			`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["iam:GetAccessKeyLastUsed","iam:GetMFADevice"],"Resource":"`+resource+`"}}`)
+			`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["iam:GetAccessKeyLastUsed","iam:GetMFADevice"],`+
+				`"Resource":"`+resource+`"}}`)
 	}
 	allow("arn:aws:iam::" + account + ":user/team/ada")
 	w.iam(w.powerless, "", "GetAccessKeyLastUsed", "AccessKeyId", key)
@@ -46,7 +49,8 @@ func TestKeysAndDevicesAreAskedForByTheirUsers(t *testing.T) {
 	w.iam(w.powerless, "", "GetMFADevice", "SerialNumber", serial, "UserName", "ada")
 	w.iam(w.powerless, "AccessDenied", "GetMFADevice", "SerialNumber", serial, "UserName", "bob")
 	allow("arn:aws:iam::" + account + ":user/team/bob")
-	for _, call := range [][]string{{"GetAccessKeyLastUsed", "AccessKeyId", key}, {"GetMFADevice", "SerialNumber", serial}} {
+	for _, call := range [][]string{{"GetAccessKeyLastUsed", "AccessKeyId", key},
+		{"GetMFADevice", "SerialNumber", serial}} {
 		if text := w.iam(w.powerless, "AccessDenied", call[0], call[1:]...); !strings.Contains(text, ":user/team/ada") {
 			t.Errorf("%s: got %s", call[0], text)
 		}

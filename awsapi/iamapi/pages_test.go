@@ -14,7 +14,8 @@ import (
 
 var marker = regexp.MustCompile(`<Marker>(.*)</Marker>`)
 
-// Lists are read from the state a page at a time, and some of several tables one after the other: the pages together are the list.
+// Lists are read from the state a page at a time, and some of several tables one after the other: the pages together
+// are the list.
 func TestPagesAreTheWholeList(t *testing.T) {
 	w := newWorld(t)
 	own := "arn:aws:iam::" + account + ":policy/p1"
@@ -30,10 +31,12 @@ func TestPagesAreTheWholeList(t *testing.T) {
 			region.Roles.Put(tx, role, region.Role{Name: role, Path: "/a/", Policies: []string{own}})
 			group := fmt.Sprintf("g%d", i)
 			region.Groups.Put(tx, group, region.Group{Name: group, Path: "/", Policies: []string{own}})
-			policy := region.Policy{Name: fmt.Sprintf("p%d", i), Path: "/", ARN: fmt.Sprintf("arn:aws:iam::%s:policy/p%d", account, i)}
+			policy := region.Policy{Name: fmt.Sprintf("p%d", i), Path: "/",
+				ARN: fmt.Sprintf("arn:aws:iam::%s:policy/p%d", account, i)}
 			region.Policies.Put(tx, policy.ARN, policy)
 			profile := fmt.Sprintf("i%d", i)
-			region.InstanceProfiles.Put(tx, profile, region.InstanceProfile{Name: profile, Path: "/", Role: []string{"r1", "r2"}[i%2]})
+			region.InstanceProfiles.Put(tx, profile,
+				region.InstanceProfile{Name: profile, Path: "/", Role: []string{"r1", "r2"}[i%2]})
 		}
 		return nil
 	})

@@ -64,8 +64,10 @@ func describePolicy(tx *state.Txn, p region.Policy) Policy {
 // summarizePolicy is what lists have of a policy.
 func summarizePolicy(tx *state.Txn, p region.Policy) Policy {
 	return Policy{
-		PolicyName: p.Name, PolicyID: p.ID, ARN: p.ARN, Path: p.Path, DefaultVersionID: p.Default, AttachmentCount: attachedTo(tx, p.ARN),
-		PermissionsBoundaryUsageCount: bounding(tx, p.ARN), IsAttachable: true, CreateDate: stamp(p.CreatedAt), UpdateDate: stamp(p.UpdatedAt),
+		PolicyName: p.Name, PolicyID: p.ID, ARN: p.ARN, Path: p.Path, DefaultVersionID: p.Default,
+		AttachmentCount:               attachedTo(tx, p.ARN),
+		PermissionsBoundaryUsageCount: bounding(tx, p.ARN), IsAttachable: true, CreateDate: stamp(p.CreatedAt),
+		UpdateDate: stamp(p.UpdatedAt),
 	}
 }
 
@@ -73,8 +75,10 @@ func summarizePolicy(tx *state.Txn, p region.Policy) Policy {
 func managedRecord(p iam.ManagedPolicy) region.Policy {
 	id := "ANPA" + strings.ToUpper(strings.NewReplacer("_", "", "-", "").Replace(p.Name) + "AAAAAAAAAAAAAAAAA")[:17]
 	return region.Policy{
-		Name: p.Name, ID: id, ARN: p.ARN(), Path: p.Path, Description: p.Description, CreatedAt: managedSince, UpdatedAt: managedSince,
-		Versions: []region.PolicyVersion{{ID: "v1", Document: string(p.Document), CreatedAt: managedSince}}, Default: "v1", LastVersion: 1,
+		Name: p.Name, ID: id, ARN: p.ARN(), Path: p.Path, Description: p.Description, CreatedAt: managedSince,
+		UpdatedAt: managedSince,
+		Versions:  []region.PolicyVersion{{ID: "v1", Document: string(p.Document), CreatedAt: managedSince}}, Default: "v1",
+		LastVersion: 1,
 	}
 }
 
@@ -128,8 +132,10 @@ func (s *Service) createPolicy(call *operation.Call, in *createPolicyInput) (*po
 	}
 	now := s.now()
 	p := region.Policy{
-		Name: in.PolicyName, ID: id, ARN: s.arn(kindPolicy, in.Path+in.PolicyName), Path: in.Path, Description: in.Description, CreatedAt: now, UpdatedAt: now,
-		Versions: []region.PolicyVersion{{ID: "v1", Document: in.PolicyDocument, CreatedAt: now}}, Default: "v1", LastVersion: 1, Tags: tags,
+		Name: in.PolicyName, ID: id, ARN: s.arn(kindPolicy, in.Path+in.PolicyName), Path: in.Path,
+		Description: in.Description, CreatedAt: now, UpdatedAt: now,
+		Versions: []region.PolicyVersion{{ID: "v1", Document: in.PolicyDocument, CreatedAt: now}}, Default: "v1",
+		LastVersion: 1, Tags: tags,
 	}
 	return change(s, call, func(tx *state.Txn) (*policyResult, error) {
 		if err := taken(s, tx, region.Policies, region.PoliciesByName, kindPolicy, p.Name); err != nil {
@@ -191,11 +197,12 @@ func (s *Service) listPolicies(call *operation.Call, in *listPoliciesInput) (*po
 
 // managedByARN are AWS's own policies in the order of lists.
 var managedByARN = sync.OnceValue(func() []iam.ManagedPolicy {
-	return slices.SortedFunc(slices.Values(iam.ManagedPolicies()), func(a, b iam.ManagedPolicy) int { return strings.Compare(a.ARN(), b.ARN()) })
+	return slices.SortedFunc(slices.Values(iam.ManagedPolicies()),
+		func(a, b iam.ManagedPolicy) int { return strings.Compare(a.ARN(), b.ARN()) })
 })
 
-// policiesOf are the account's policies, AWS's own, or all, for pageOf. Sorted by ARN the account's come first, since their ARNs have digits where the others
-// have aws.
+// policiesOf are the account's policies, AWS's own, or all, for pageOf. Sorted by ARN the account's come first, since
+// their ARNs have digits where the others have aws.
 func policiesOf(tx *state.Txn, scope string) func(after string) iter.Seq2[string, region.Policy] {
 	return func(after string) iter.Seq2[string, region.Policy] {
 		return func(yield func(string, region.Policy) bool) {
@@ -228,7 +235,8 @@ func (s *Service) deletePolicy(call *operation.Call, in *policyARN) (done, error
 		case attachedTo(tx, p.ARN)+bounding(tx, p.ARN) > 0:
 			return done{}, deleteConflict("Cannot delete a policy attached to entities.")
 		case len(p.Versions) > 1:
-			return done{}, deleteConflict("This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy.")
+			return done{}, deleteConflict("This policy has more than one version. Before you delete a policy, you must " +
+				"delete the policy's versions. The default version is deleted with the policy.")
 		}
 		region.Policies.Delete(tx, p.ARN)
 		return done{}, nil

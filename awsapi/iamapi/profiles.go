@@ -23,7 +23,8 @@ type InstanceProfile struct {
 }
 
 func describeProfile(tx *state.Txn, p region.InstanceProfile) InstanceProfile {
-	out := InstanceProfile{Path: p.Path, InstanceProfileName: p.Name, InstanceProfileID: p.ID, ARN: p.ARN, CreateDate: stamp(p.CreatedAt), Tags: tagList(p.Tags)}
+	out := InstanceProfile{Path: p.Path, InstanceProfileName: p.Name, InstanceProfileID: p.ID, ARN: p.ARN,
+		CreateDate: stamp(p.CreatedAt), Tags: tagList(p.Tags)}
 	if p.Role == "" { // an empty key stands for the whole table
 		return out
 	}
@@ -64,7 +65,8 @@ func (s *Service) createProfile(call *operation.Call, in *createProfileInput) (*
 		return nil, wrap(call, err)
 	}
 	profile := region.InstanceProfile{
-		Name: in.InstanceProfileName, ID: id, ARN: s.arn(kindProfile, in.Path+in.InstanceProfileName), Path: in.Path, CreatedAt: s.now(), Tags: tags,
+		Name: in.InstanceProfileName, ID: id, ARN: s.arn(kindProfile, in.Path+in.InstanceProfileName), Path: in.Path,
+		CreatedAt: s.now(), Tags: tags,
 	}
 	return change(s, call, func(tx *state.Txn) (*profileResult, error) {
 		if err := taken(s, tx, region.InstanceProfiles, region.ProfilesByName, kindProfile, profile.Name); err != nil {
@@ -92,7 +94,8 @@ type profileList struct {
 
 func (s *Service) listProfiles(call *operation.Call, in *listInput) (*profileList, error) {
 	return view(s, call, func(tx *state.Txn) (*profileList, error) {
-		return profiles(tx, call, in.paging, region.InstanceProfiles.Part(""), underPath(in.PathPrefix, func(p region.InstanceProfile) string { return p.Path }))
+		return profiles(tx, call, in.paging, region.InstanceProfiles.Part(""),
+			underPath(in.PathPrefix, func(p region.InstanceProfile) string { return p.Path }))
 	})
 }
 
@@ -106,14 +109,17 @@ func (s *Service) profilesOfRole(call *operation.Call, in *pagedRole) (*profileL
 		if _, err := find(tx, kindRole, in.RoleName); err != nil {
 			return nil, err
 		}
-		return profiles(tx, call, in.paging, region.ProfilesByRole.Of(in.RoleName), func(region.InstanceProfile) bool { return true })
+		return profiles(tx, call, in.paging, region.ProfilesByRole.Of(in.RoleName),
+			func(region.InstanceProfile) bool { return true })
 	})
 }
 
 // profiles is a page of those that are wanted.
-func profiles(tx *state.Txn, call *operation.Call, in paging, all state.Part[region.InstanceProfile], wanted func(region.InstanceProfile) bool) (*profileList, error) {
+func profiles(tx *state.Txn, call *operation.Call, in paging, all state.Part[region.InstanceProfile],
+	wanted func(region.InstanceProfile) bool) (*profileList, error) {
 	records, end, err := pageOf(call, in, from(tx, all), wanted)
-	return &profileList{described(records, func(p region.InstanceProfile) InstanceProfile { return describeProfile(tx, p) }), end}, err
+	return &profileList{described(records,
+		func(p region.InstanceProfile) InstanceProfile { return describeProfile(tx, p) }), end}, err
 }
 
 type profileRoleInput struct {
@@ -123,7 +129,8 @@ type profileRoleInput struct {
 
 func (s *Service) addToProfile(call *operation.Call, in *profileRoleInput) (done, error) {
 	return s.changeProfile(call, in, func(p *region.InstanceProfile, role entity) error {
-		if err := call.PassRole(wire.Query, operation.PassedRole{ARN: role.arn, Service: "ec2.amazonaws.com"}, p.ARN); err != nil {
+		if err := call.PassRole(wire.Query, operation.PassedRole{ARN: role.arn, Service: "ec2.amazonaws.com"},
+			p.ARN); err != nil {
 			return err
 		}
 		if p.Role != "" {
@@ -144,7 +151,8 @@ func (s *Service) removeFromProfile(call *operation.Call, in *profileRoleInput) 
 	})
 }
 
-func (s *Service) changeProfile(call *operation.Call, in *profileRoleInput, alter func(*region.InstanceProfile, entity) error) (done, error) {
+func (s *Service) changeProfile(call *operation.Call, in *profileRoleInput,
+	alter func(*region.InstanceProfile, entity) error) (done, error) {
 	return change(s, call, func(tx *state.Txn) (done, error) {
 		profile, found := region.InstanceProfiles.Get(tx, in.InstanceProfileName)
 		if !found {

@@ -44,12 +44,14 @@ type createdProvider struct {
 	Tags list[Tag] `xml:",omitempty" json:",omitempty"`
 }
 
-// createProvider records an issuer. Unlike AWS it takes a port in the URL, as the issuers of Tripod's clusters have one; nothing is
-// fetched from there.
+// createProvider records an issuer. Unlike AWS it takes a port in the URL, as the issuers of Tripod's clusters have
+// one; nothing is fetched from there.
 func (s *Service) createProvider(call *operation.Call, in *createProviderInput) (*createdProvider, error) {
 	issuer, err := url.Parse(in.URL)
-	if err != nil || issuer.Scheme != "https" || issuer.Hostname() == "" || issuer.User != nil || strings.ContainsAny(in.URL, "?# ") || len(in.URL) > 255 {
-		return nil, invalidInput("Url must be an issuer's https URL of at most 255 characters, without a query, such as https://localhost:4566/id/NAME.")
+	if err != nil || issuer.Scheme != "https" || issuer.Hostname() == "" || issuer.User != nil ||
+		strings.ContainsAny(in.URL, "?# ") || len(in.URL) > 255 {
+		return nil, invalidInput("Url must be an issuer's https URL of at most 255 characters, without a query, such as " +
+			"https://localhost:4566/id/NAME.")
 	}
 	if err := checkClientIDs(in.ClientIDList); err != nil {
 		return nil, err
@@ -63,7 +65,8 @@ func (s *Service) createProvider(call *operation.Call, in *createProviderInput) 
 	}
 	bare := bareURL(in.URL)
 	p := region.OIDCProvider{
-		ARN: s.arn(kindProvider, "/"+bare), Issuer: bare, ClientIDs: in.ClientIDList, Thumbprints: in.ThumbprintList, CreatedAt: s.now(), Tags: tags,
+		ARN: s.arn(kindProvider, "/"+bare), Issuer: bare, ClientIDs: in.ClientIDList, Thumbprints: in.ThumbprintList,
+		CreatedAt: s.now(), Tags: tags,
 	}
 	return change(s, call, func(tx *state.Txn) (*createdProvider, error) {
 		if _, err := find(tx, kindProvider, p.ARN); err == nil {
@@ -94,8 +97,9 @@ func checkThumbprints(list []string) error {
 	return nil
 }
 
-// shownURL is how a provider's URL is answered: without its scheme, as AWS does. One with a port, which AWS has none of, keeps it: terraform's provider
-// takes what stands before a colon for a scheme, and would make the provider anew at each apply.
+// shownURL is how a provider's URL is answered: without its scheme, as AWS does. One with a port, which AWS has none
+// of, keeps it: terraform's provider takes what stands before a colon for a scheme, and would make the provider anew at
+// each apply.
 func shownURL(issuer string) string {
 	if strings.Contains(issuer, ":") {
 		return "https://" + issuer
@@ -172,7 +176,8 @@ func (s *Service) removeClientID(call *operation.Call, in *clientIDInput) (done,
 	})
 }
 
-func (s *Service) changeProvider(call *operation.Call, arn string, alter func(*region.OIDCProvider) error) (done, error) {
+func (s *Service) changeProvider(call *operation.Call, arn string, alter func(*region.OIDCProvider) error) (done,
+	error) {
 	return change(s, call, func(tx *state.Txn) (done, error) {
 		p, found := region.OIDCProviders.Get(tx, arn)
 		if !found {

@@ -42,23 +42,28 @@ func TestLoginProfileIsKeptWithoutItsPassword(t *testing.T) {
 	w.iam(w.admin, "", "CreateUser", "UserName", "ann")
 	w.iam(w.admin, "NoSuchEntity", "GetLoginProfile", "UserName", "ann")
 	w.iam(w.admin, "PasswordPolicyViolation", "CreateLoginProfile", "UserName", "ann", "Password", "secret")
-	w.iam(w.admin, "", "CreateLoginProfile", "UserName", "ann", "Password", "Correct-Horse-1", "PasswordResetRequired", "true")
+	w.iam(w.admin, "", "CreateLoginProfile", "UserName", "ann", "Password", "Correct-Horse-1", "PasswordResetRequired",
+		"true")
 	w.iam(w.admin, "EntityAlreadyExists", "CreateLoginProfile", "UserName", "ann", "Password", "Correct-Horse-1")
-	if text := w.iam(w.admin, "", "GetLoginProfile", "UserName", "ann"); !strings.Contains(text, "<PasswordResetRequired>true</PasswordResetRequired>") || strings.Contains(text, "Horse") {
+	if text := w.iam(w.admin, "", "GetLoginProfile", "UserName", "ann"); !strings.Contains(text,
+		"<PasswordResetRequired>true</PasswordResetRequired>") || strings.Contains(text, "Horse") {
 		t.Errorf("got %s", text)
 	}
 	w.iam(w.admin, "", "UpdateUser", "UserName", "ann", "NewUserName", "anna") // the login stays the user's
 	w.iam(w.admin, "", "UpdateLoginProfile", "UserName", "anna", "PasswordResetRequired", "false")
 	w.iam(w.admin, "", "PutUserPolicy", "UserName", "anna", "PolicyName", "p", "PolicyDocument",
-		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:ChangePassword","Resource":"arn:aws:iam::*:user/${aws:username}"}}`)
+		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:ChangePassword",`+
+			`"Resource":"arn:aws:iam::*:user/${aws:username}"}}`)
 	anna := w.newKey("anna")
 	w.iam(anna, "AccessDenied", "ChangePassword", "OldPassword", "Wrong-Horse-1", "NewPassword", "Another-Horse-2")
 	w.iam(anna, "PasswordPolicyViolation", "ChangePassword", "OldPassword", "Correct-Horse-1", "NewPassword", "short")
 	w.iam(anna, "", "ChangePassword", "OldPassword", "Correct-Horse-1", "NewPassword", "Another-Horse-2")
-	w.iam(w.powerless, "AccessDenied", "ChangePassword", "OldPassword", "Correct-Horse-1", "NewPassword", "Another-Horse-2")
+	w.iam(w.powerless, "AccessDenied", "ChangePassword", "OldPassword", "Correct-Horse-1", "NewPassword",
+		"Another-Horse-2")
 	w.iam(w.admin, "", "DeleteUserPolicy", "UserName", "anna", "PolicyName", "p")
 	w.iam(w.admin, "", "DeleteAccessKey", "UserName", "anna", "AccessKeyId", anna.AccessKeyID)
-	if text := w.iam(w.admin, "DeleteConflict", "DeleteUser", "UserName", "anna"); !strings.Contains(text, "must delete login profile first") {
+	if text := w.iam(w.admin, "DeleteConflict", "DeleteUser", "UserName", "anna"); !strings.Contains(text,
+		"must delete login profile first") {
 		t.Errorf("got %s", text)
 	}
 	w.iam(w.admin, "", "DeleteLoginProfile", "UserName", "anna")
@@ -68,21 +73,27 @@ func TestLoginProfileIsKeptWithoutItsPassword(t *testing.T) {
 
 func TestSAMLProviderIsKeptAndShown(t *testing.T) {
 	w := newWorld(t)
-	metadata := `<?xml version="1.0"?><EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="https://idp.example"><!--` + strings.Repeat("x", 1000) + `--></EntityDescriptor>`
+	metadata := `<?xml version="1.0"?><EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" ` +
+		`entityID="https://idp.example"><!--` + strings.Repeat("x", 1000) + `--></EntityDescriptor>`
 	arn := "arn:aws:iam::" + account + ":saml-provider/idp"
 	w.iam(w.admin, "ValidationError", "CreateSAMLProvider", "Name", "idp", "SAMLMetadataDocument", "short")
 	w.iam(w.admin, "InvalidInput", "CreateSAMLProvider", "Name", "idp", "SAMLMetadataDocument", strings.Repeat("x", 1000))
-	w.iam(w.admin, "", "CreateSAMLProvider", "Name", "idp", "SAMLMetadataDocument", metadata, "Tags.member.1.Key", "a", "Tags.member.1.Value", "b")
+	w.iam(w.admin, "", "CreateSAMLProvider", "Name", "idp", "SAMLMetadataDocument", metadata, "Tags.member.1.Key", "a",
+		"Tags.member.1.Value", "b")
 	w.iam(w.admin, "EntityAlreadyExists", "CreateSAMLProvider", "Name", "idp", "SAMLMetadataDocument", metadata)
-	if text := w.iam(w.admin, "", "GetSAMLProvider", "SAMLProviderArn", arn); !strings.Contains(text, "idp.example") || !strings.Contains(text, "<Key>a</Key>") {
+	if text := w.iam(w.admin, "", "GetSAMLProvider", "SAMLProviderArn", arn); !strings.Contains(text, "idp.example") ||
+		!strings.Contains(text, "<Key>a</Key>") {
 		t.Errorf("got %s", text)
 	}
 	if text := w.iam(w.admin, "", "ListSAMLProviders"); !strings.Contains(text, "<Arn>"+arn+"</Arn>") {
 		t.Errorf("got %s", text)
 	}
 	w.iam(w.admin, "", "TagSAMLProvider", "SAMLProviderArn", arn, "Tags.member.1.Key", "c", "Tags.member.1.Value", "d")
-	w.iam(w.admin, "", "UpdateSAMLProvider", "SAMLProviderArn", arn, "SAMLMetadataDocument", strings.Replace(metadata, "idp.", "new.", 1))
-	w.iam(w.admin, "", "CreateRole", "RoleName", "saml", "AssumeRolePolicyDocument", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Federated":"`+arn+`"},"Action":"sts:AssumeRoleWithSAML"}}`)
+	w.iam(w.admin, "", "UpdateSAMLProvider", "SAMLProviderArn", arn, "SAMLMetadataDocument",
+		strings.Replace(metadata, "idp.", "new.", 1))
+	w.iam(w.admin, "", "CreateRole", "RoleName", "saml", "AssumeRolePolicyDocument",
+		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Federated":"`+
+			arn+`"},"Action":"sts:AssumeRoleWithSAML"}}`)
 	w.iam(w.admin, "", "DeleteSAMLProvider", "SAMLProviderArn", arn)
 	w.iam(w.admin, "NoSuchEntity", "GetSAMLProvider", "SAMLProviderArn", arn)
 }
@@ -93,9 +104,11 @@ func TestMFACodesCount(t *testing.T) {
 	w.iam(w.admin, "", "CreateUser", "UserName", "ann")
 	ann := w.newKey("ann")
 	w.iam(w.admin, "", "PutUserPolicy", "UserName", "ann", "PolicyName", "p", "PolicyDocument",
-		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:ListRoles","Resource":"*","Condition":{"Bool":{"aws:MultiFactorAuthPresent":"true"},"NumericLessThan":{"aws:MultiFactorAuthAge":"3600"}}}}`)
+		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:ListRoles","Resource":"*",`+
+			`"Condition":{"Bool":{"aws:MultiFactorAuthPresent":"true"},"NumericLessThan":{"aws:MultiFactorAuthAge":"3600"}}}}`)
 	w.iam(w.admin, "", "CreateRole", "RoleName", "r", "AssumeRolePolicyDocument",
-		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::`+account+`:user/ann"},"Action":"sts:AssumeRole","Condition":{"Bool":{"aws:MultiFactorAuthPresent":"true"}}}}`)
+		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::`+
+			account+`:user/ann"},"Action":"sts:AssumeRole","Condition":{"Bool":{"aws:MultiFactorAuthPresent":"true"}}}}`)
 	type made struct {
 		Serial string `xml:"CreateVirtualMFADeviceResult>VirtualMFADevice>SerialNumber"`
 		Seed   string `xml:"CreateVirtualMFADeviceResult>VirtualMFADevice>Base32StringSeed"`
@@ -109,9 +122,11 @@ func TestMFACodesCount(t *testing.T) {
 	code := func(steps int) string { return device.Code(now.Add(time.Duration(steps) * 30 * time.Second)) }
 	w.iam(w.admin, "EntityAlreadyExists", "CreateVirtualMFADevice", "VirtualMFADeviceName", "phone")
 	enable := []string{"UserName", "ann", "SerialNumber", got.Serial, "AuthenticationCode1"}
-	w.iam(w.admin, "InvalidAuthenticationCode", "EnableMFADevice", append(slices.Clone(enable), code(0), "AuthenticationCode2", code(0))...)
+	w.iam(w.admin, "InvalidAuthenticationCode", "EnableMFADevice",
+		append(slices.Clone(enable), code(0), "AuthenticationCode2", code(0))...)
 	w.iam(w.admin, "", "EnableMFADevice", append(slices.Clone(enable), code(-2), "AuthenticationCode2", code(-1))...)
-	w.iam(w.admin, "EntityAlreadyExists", "EnableMFADevice", append(slices.Clone(enable), code(-1), "AuthenticationCode2", code(0))...)
+	w.iam(w.admin, "EntityAlreadyExists", "EnableMFADevice",
+		append(slices.Clone(enable), code(-1), "AuthenticationCode2", code(0))...)
 	if text := w.iam(ann, "AccessDenied", "ListMFADevices"); !strings.Contains(text, "iam:ListMFADevices") {
 		t.Errorf("got %s", text)
 	}
@@ -119,7 +134,8 @@ func TestMFACodesCount(t *testing.T) {
 		t.Errorf("got %s", text)
 	}
 	for status, want := range map[string]bool{"Assigned": true, "Unassigned": false, "Any": true} {
-		if text := w.iam(w.admin, "", "ListVirtualMFADevices", "AssignmentStatus", status); strings.Contains(text, got.Serial) != want || strings.Contains(text, string(seed)) {
+		if text := w.iam(w.admin, "", "ListVirtualMFADevices", "AssignmentStatus", status); strings.Contains(text,
+			got.Serial) != want || strings.Contains(text, string(seed)) {
 			t.Errorf("%s: got %s", status, text)
 		}
 	}
@@ -139,8 +155,10 @@ func TestMFACodesCount(t *testing.T) {
 	w.iam(session("", "SerialNumber", got.Serial, "TokenCode", code(0)), "", "ListRoles")
 	session("AccessDenied", "SerialNumber", got.Serial, "TokenCode", code(0))
 	assume := []string{"RoleArn", "arn:aws:iam::" + account + ":role/r", "RoleSessionName", "s1"}
-	for want, more := range map[string][]string{"AccessDenied": nil, "": {"SerialNumber", got.Serial, "TokenCode", code(1)}} {
-		if text, code := w.call(ann, sts.Name, sts.Version, "AssumeRole", append(slices.Clone(assume), more...)...); code != want {
+	for want, more := range map[string][]string{"AccessDenied": nil,
+		"": {"SerialNumber", got.Serial, "TokenCode", code(1)}} {
+		if text, code := w.call(ann, sts.Name, sts.Version, "AssumeRole",
+			append(slices.Clone(assume), more...)...); code != want {
 			t.Errorf("AssumeRole %q: got %q: %s", more, code, text)
 		}
 	}

@@ -26,7 +26,8 @@ type Role struct {
 	MaxSessionDuration       int
 	PermissionsBoundary      *boundary `xml:",omitempty" json:",omitempty"`
 	Tags                     list[Tag] `xml:",omitempty" json:",omitempty"`
-	RoleLastUsed             *struct{} `xml:",omitempty" json:",omitempty"` // Tripod does not note uses: AWS has it empty too for a role never used
+	// Tripod does not note uses: AWS has it empty too for a role never used
+	RoleLastUsed *struct{} `xml:",omitempty" json:",omitempty"`
 }
 
 // describeRole is all that is known of a role.
@@ -134,7 +135,8 @@ type roleList struct {
 
 func (s *Service) listRoles(call *operation.Call, in *listInput) (*roleList, error) {
 	return view(s, call, func(tx *state.Txn) (*roleList, error) {
-		roles, end, err := pageOf(call, in.paging, from(tx, region.Roles.Part("")), underPath(in.PathPrefix, func(r region.Role) string { return r.Path }))
+		roles, end, err := pageOf(call, in.paging, from(tx, region.Roles.Part("")),
+			underPath(in.PathPrefix, func(r region.Role) string { return r.Path }))
 		return &roleList{described(roles, func(r region.Role) Role { return summarizeRole(tx, r) }), end}, err
 	})
 }
@@ -185,7 +187,8 @@ func (s *Service) updateTrust(call *operation.Call, in *updateTrustInput) (done,
 	return done{}, err
 }
 
-// trust gives the role a trust policy that was checked, if all whom it names are there. They are kept by their unique ids.
+// trust gives the role a trust policy that was checked, if all whom it names are there. They are kept by their unique
+// ids.
 func (s *Service) trust(tx *state.Txn, role *region.Role, document string) error {
 	parsed, err := iam.ParseTrust(document)
 	if err != nil {
@@ -200,7 +203,8 @@ func (s *Service) trust(tx *state.Txn, role *region.Role, document string) error
 }
 
 // changeRole changes a role that is not a service's.
-func (s *Service) changeRole(call *operation.Call, name string, alter func(*state.Txn, *region.Role) error) (*roleResult, error) {
+func (s *Service) changeRole(call *operation.Call, name string,
+	alter func(*state.Txn, *region.Role) error) (*roleResult, error) {
 	return change(s, call, func(tx *state.Txn) (*roleResult, error) {
 		if _, err := findMutable(tx, kindRole, name); err != nil {
 			return nil, err

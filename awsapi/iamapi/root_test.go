@@ -69,7 +69,8 @@ func TestRootsCallsWithoutANameAreAboutRoot(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.iam(root, "LimitExceeded", "CreateAccessKey")
-	if got := w.keyIDs(root); len(got) != 2 || !slices.Contains(got, root.AccessKeyID) || !slices.Contains(got, second.ID) {
+	if got := w.keyIDs(root); len(got) != 2 || !slices.Contains(got, root.AccessKeyID) ||
+		!slices.Contains(got, second.ID) {
 		t.Errorf("got the keys %v, want %s and %s", got, root.AccessKeyID, second.ID)
 	}
 	if got := w.keyIDs(w.admin); !slices.Equal(got, []string{w.admin.AccessKeyID}) {
@@ -90,7 +91,8 @@ func TestNobodyElseTouchesRootsKeys(t *testing.T) {
 	root := w.root()
 	w.iam(w.admin, "", "CreateRole", "RoleName", "boss", "AssumeRolePolicyDocument", accounts)
 	w.iam(w.admin, "", "AttachRolePolicy", "RoleName", "boss", "PolicyArn", iam.AdministratorAccess)
-	text, code := w.call(w.admin, sts.Name, sts.Version, "AssumeRole", "RoleArn", "arn:aws:iam::"+account+":role/boss", "RoleSessionName", "s1")
+	text, code := w.call(w.admin, sts.Name, sts.Version, "AssumeRole", "RoleArn", "arn:aws:iam::"+account+":role/boss",
+		"RoleSessionName", "s1")
 	if code != "" {
 		t.Fatal(text)
 	}

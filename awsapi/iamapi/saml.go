@@ -76,7 +76,8 @@ func (s *Service) createSAML(call *operation.Call, in *createSAMLInput) (*create
 	if err != nil {
 		return nil, err
 	}
-	p := samlProvider{ARN: s.arn(kindSAML, "/"+in.Name), Name: in.Name, Metadata: in.SAMLMetadataDocument, CreatedAt: s.now(), Tags: tags}
+	p := samlProvider{ARN: s.arn(kindSAML, "/"+in.Name), Name: in.Name, Metadata: in.SAMLMetadataDocument,
+		CreatedAt: s.now(), Tags: tags}
 	return change(s, call, func(tx *state.Txn) (*createdSAML, error) {
 		if _, found := samlProviders.Get(tx, p.ARN); found {
 			return nil, alreadyExists("Provider with name %s already exists.", p.Name)

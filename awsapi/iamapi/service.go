@@ -1,5 +1,5 @@
-// Package iamapi is AWS Identity and Access Management, API version 2010-05-08: users, groups, roles, policies, instance profiles and
-// OIDC providers of the account, as records of the regional state. Package iam is what they mean.
+// Package iamapi is AWS Identity and Access Management, API version 2010-05-08: users, groups, roles, policies,
+// instance profiles and OIDC providers of the account, as records of the regional state. Package iam is what they mean.
 package iamapi
 
 import (
@@ -39,7 +39,8 @@ type Service struct {
 // permit refuses temporary credentials of users, but for those that were asked for with MFA.
 func permit(call *operation.Call) error {
 	if call.Principal.IsUserSession() && !call.Principal.MFA {
-		return wire.UnknownKey(wire.Query, "IAM cannot be called with credentials of sts get-federation-token, nor with those of get-session-token without MFA: use the access key itself, or a role's.")
+		return wire.UnknownKey(wire.Query, "IAM cannot be called with credentials of sts get-federation-token, nor with "+
+			"those of get-session-token without MFA: use the access key itself, or a role's.")
 	}
 	return nil
 }
@@ -49,7 +50,8 @@ type subject interface {
 	subject(call *operation.Call) thing
 }
 
-// userSubject is an input about what a user has, which IAM authorizes on that user: its name, or nothing where there is none.
+// userSubject is an input about what a user has, which IAM authorizes on that user: its name, or nothing where there is
+// none.
 type userSubject interface {
 	user(call *operation.Call, tx *state.Txn) string
 }
@@ -62,14 +64,15 @@ type thing struct {
 // knownUser is the ARN of the user whom an input is about, and its condition keys; everything, where that is no user's.
 func (s *Service) knownUser(call *operation.Call, about userSubject) (arn string, keys iam.Keys, err error) {
 	name := ""
-	if err := s.State.View(func(tx *state.Txn) error { name = about.user(call, tx); return nil }); err != nil || name == "" {
+	if err := s.State.View(func(tx *state.Txn) error { name = about.user(call, tx); return nil }); err != nil ||
+		name == "" {
 		return "*", nil, err
 	}
 	return s.known(thing{kind: kindUser, name: name})
 }
 
-// known is the ARN of a thing and its condition keys; of one that does not exist the ARN is the one that it would have at the root of paths:
-// who may not touch it does not learn which.
+// known is the ARN of a thing and its condition keys; of one that does not exist the ARN is the one that it would have
+// at the root of paths: who may not touch it does not learn which.
 func (s *Service) known(t thing) (arn string, keys iam.Keys, err error) {
 	if t.path != "" {
 		return s.arn(t.kind, t.path+t.name), nil, nil

@@ -12,7 +12,8 @@ import (
 
 const (
 	maxSimulated = 1000 // evaluations of one call
-	// maxSimulatedText is how long, in bytes, an ARN is at most, and here a condition key's value: no real call has longer ones, and policies may repeat them.
+	// maxSimulatedText is how long, in bytes, an ARN is at most, and here a condition key's value: no real call has longer
+	// ones, and policies may repeat them.
 	maxSimulatedText   = 2048
 	maxSimulatedAction = 128
 )
@@ -167,7 +168,9 @@ func (in simulation) checkTexts() error {
 		return invalid("A member of ActionNames must have at most %d characters.", maxSimulatedAction)
 	case slices.ContainsFunc(in.ResourceArns, long(maxSimulatedText)):
 		return invalid("A member of ResourceArns must have at most %d characters.", maxSimulatedText)
-	case slices.ContainsFunc(in.ContextEntries, func(e contextEntry) bool { return slices.ContainsFunc(e.ContextKeyValues, long(maxSimulatedText)) }):
+	case slices.ContainsFunc(in.ContextEntries, func(e contextEntry) bool {
+		return slices.ContainsFunc(e.ContextKeyValues, long(maxSimulatedText))
+	}):
 		return invalid("A member of ContextKeyValues must have at most %d characters.", maxSimulatedText)
 	}
 	return nil

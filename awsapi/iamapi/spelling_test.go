@@ -22,8 +22,10 @@ func TestTagsKeyIsOneInAnyLetterCase(t *testing.T) {
 func TestDenyOfAnIssuerHoldsForAllSpellingsOfItsURL(t *testing.T) {
 	w := newWorld(t)
 	w.iam(w.admin, "", "PutUserPolicy", "UserName", "powerless", "PolicyName", "p", "PolicyDocument",
-		`{"Statement":[{"Effect":"Allow","Action":"iam:*","Resource":"*"},{"Effect":"Deny","Action":"iam:*","Resource":"arn:aws:iam::*:oidc-provider/id.example"}]}`)
-	for url, want := range map[string]string{"https://id.example": "AccessDenied", "https://id.example/": "AccessDenied", "https://id.example/x": ""} {
+		`{"Statement":[{"Effect":"Allow","Action":"iam:*","Resource":"*"},{"Effect":"Deny","Action":"iam:*",`+
+			`"Resource":"arn:aws:iam::*:oidc-provider/id.example"}]}`)
+	for url, want := range map[string]string{"https://id.example": "AccessDenied", "https://id.example/": "AccessDenied",
+		"https://id.example/x": ""} {
 		w.iam(w.powerless, want, "CreateOpenIDConnectProvider", "Url", url)
 	}
 }

@@ -8,7 +8,8 @@ import (
 // tags are the operations of one kind of entity, which N names.
 type tags[N subject] struct{ *Service }
 
-// named is an input about the entity that N names. A type parameter cannot be embedded: DecodeQuery takes the member as if it were.
+// named is an input about the entity that N names. A type parameter cannot be embedded: DecodeQuery takes the member as
+// if it were.
 type named[N subject] struct {
 	Entity N `query:"-"`
 }

@@ -10,7 +10,8 @@ import (
 
 // trusting is a trust policy for one principal.
 func trusting(principal string) string {
-	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + principal + `"},"Action":"sts:AssumeRole"}]}`
+	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` +
+		principal + `"},"Action":"sts:AssumeRole"}]}`
 }
 
 // TestTrustEndsWithWhoWasTrusted deletes a user whom a role trusts, and makes another one under that name.
@@ -20,14 +21,16 @@ func TestTrustEndsWithWhoWasTrusted(t *testing.T) {
 	shows := func(want string) {
 		t.Helper()
 		for _, action := range [][]string{{"GetRole", "RoleName", "r"}, {"ListRoles"}} {
-			if text := w.iam(w.admin, "", action[0], action[1:]...); !strings.Contains(text, url.QueryEscape(`"AWS":"`+want+`"`)) {
+			if text := w.iam(w.admin, "", action[0], action[1:]...); !strings.Contains(text,
+				url.QueryEscape(`"AWS":"`+want+`"`)) {
 				t.Errorf("%s shows no %s: %s", action[0], want, text)
 			}
 		}
 	}
 	assume := func(want string) {
 		t.Helper()
-		text, code := w.call(w.newKey("ann"), sts.Name, sts.Version, "AssumeRole", "RoleArn", "arn:aws:iam::"+account+":role/r", "RoleSessionName", "s1")
+		text, code := w.call(w.newKey("ann"), sts.Name, sts.Version, "AssumeRole", "RoleArn",
+			"arn:aws:iam::"+account+":role/r", "RoleSessionName", "s1")
 		if code != want {
 			t.Errorf("AssumeRole: got %q, want %q: %s", code, want, text)
 		}
@@ -53,7 +56,8 @@ func TestTrustEndsWithWhoWasTrusted(t *testing.T) {
 	w.iam(w.admin, "", "CreateUser", "UserName", "ann")
 	assume("AccessDenied")
 	shows(first)
-	if text := w.iam(w.admin, "MalformedPolicyDocument", "UpdateAssumeRolePolicy", "RoleName", "r", "PolicyDocument", trusting(first)); !strings.Contains(text,
+	if text := w.iam(w.admin, "MalformedPolicyDocument", "UpdateAssumeRolePolicy", "RoleName", "r", "PolicyDocument",
+		trusting(first)); !strings.Contains(text,
 		`Invalid principal in policy: &#34;AWS&#34;:&#34;`+first+`&#34;`) {
 		t.Errorf("got %s", text)
 	}
@@ -66,9 +70,12 @@ func TestTrustEndsWithWhoWasTrusted(t *testing.T) {
 func TestTrustInWhoIsNotThereIsRefused(t *testing.T) {
 	w := newWorld(t)
 	for principal, want := range map[string]string{
-		"arn:aws:iam::" + account + ":user/none": "MalformedPolicyDocument", "arn:aws:iam::" + account + ":role/none": "MalformedPolicyDocument",
-		"arn:aws:iam::" + account + ":group/g": "MalformedPolicyDocument", "arn:aws:iam::" + account + ":user/*": "MalformedPolicyDocument",
-		"arn:aws:sts::" + account + ":assumed-role/none/s": "MalformedPolicyDocument", "AIDANOBODY": "MalformedPolicyDocument",
+		"arn:aws:iam::" + account + ":user/none":           "MalformedPolicyDocument",
+		"arn:aws:iam::" + account + ":role/none":           "MalformedPolicyDocument",
+		"arn:aws:iam::" + account + ":group/g":             "MalformedPolicyDocument",
+		"arn:aws:iam::" + account + ":user/*":              "MalformedPolicyDocument",
+		"arn:aws:sts::" + account + ":assumed-role/none/s": "MalformedPolicyDocument",
+		"AIDANOBODY": "MalformedPolicyDocument",
 		"arn:aws:iam::" + account + ":user/admin": "", "arn:aws:iam::999999999999:role/theirs": "", account: "", "*": "",
 	} {
 		w.iam(w.admin, want, "CreateRole", "RoleName", "r", "AssumeRolePolicyDocument", trusting(principal))

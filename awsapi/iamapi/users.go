@@ -93,7 +93,8 @@ func (s *Service) createUser(call *operation.Call, in *createUserInput) (*userRe
 	if err != nil {
 		return nil, wrap(call, err)
 	}
-	user.ARN, user.Path, user.Boundary, user.Tags = s.arn(kindUser, in.Path+in.UserName), in.Path, in.PermissionsBoundary, tags
+	user.ARN, user.Path, user.Boundary, user.Tags = s.arn(kindUser, in.Path+in.UserName), in.Path,
+		in.PermissionsBoundary, tags
 	return change(s, call, func(tx *state.Txn) (*userResult, error) {
 		if err := taken(s, tx, region.Users, region.UsersByName, kindUser, user.Name); err != nil {
 			return nil, err
@@ -114,7 +115,8 @@ func (s *Service) getUser(call *operation.Call, in *callerOr) (*userResult, erro
 	return view(s, call, func(tx *state.Txn) (*userResult, error) {
 		if of.root {
 			founded, _ := region.SessionKeys.Get(tx, region.CurrentSessionKey) // made with the region, as root is
-			return &userResult{User{UserID: call.Principal.UserID, ARN: call.Principal.ARN, CreateDate: stamp(founded.CreatedAt)}}, nil
+			return &userResult{User{UserID: call.Principal.UserID, ARN: call.Principal.ARN,
+				CreateDate: stamp(founded.CreatedAt)}}, nil
 		}
 		user, found := region.Users.Get(tx, of.user)
 		if !found {
@@ -141,8 +143,9 @@ type updateUserInput struct {
 	NewUserName, NewPath string
 }
 
-// mayBecome authorizes the caller for the ARN that an entity gets by a new name or path, as typed has for the one that it has: IAM asks for both
-// (the API reference of UpdateUser), or who may act below one path could take somebody out of what denies there.
+// mayBecome authorizes the caller for the ARN that an entity gets by a new name or path, as typed has for the one that
+// it has: IAM asks for both (the API reference of UpdateUser), or who may act below one path could take somebody out of
+// what denies there.
 func mayBecome(call *operation.Call, tx *state.Txn, kind, name, arn string) error {
 	e, err := find(tx, kind, name)
 	if err != nil || e.arn == arn {

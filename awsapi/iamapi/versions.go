@@ -43,7 +43,8 @@ func (s *Service) createVersion(call *operation.Call, in *createVersionInput) (*
 			return nil, err
 		}
 		if len(p.Versions) >= maxVersions {
-			return nil, limitExceeded("A managed policy can have up to %d versions. Before you create a new version, you must delete an existing version.", maxVersions)
+			return nil, limitExceeded("A managed policy can have up to %d versions. Before you create a new version, you "+
+				"must delete an existing version.", maxVersions)
 		}
 		p.LastVersion++
 		version := region.PolicyVersion{ID: "v" + strconv.Itoa(p.LastVersion), Document: in.PolicyDocument, CreatedAt: now}
@@ -133,7 +134,8 @@ func (s *Service) setDefaultVersion(call *operation.Call, in *versionInput) (don
 	})
 }
 
-func (s *Service) changeVersion(call *operation.Call, in *versionInput, alter func(*region.Policy, int) error) (done, error) {
+func (s *Service) changeVersion(call *operation.Call, in *versionInput, alter func(*region.Policy, int) error) (done,
+	error) {
 	now := s.now()
 	return change(s, call, func(tx *state.Txn) (done, error) {
 		p, err := ownPolicy(tx, in.PolicyARN)

@@ -27,23 +27,28 @@ func between(text, name string) string {
 }
 
 func credentialsIn(text string) aws.Credentials {
-	return aws.Credentials{AccessKeyID: between(text, "AccessKeyId"), SecretAccessKey: between(text, "SecretAccessKey"), SessionToken: between(text, "SessionToken")}
+	return aws.Credentials{AccessKeyID: between(text, "AccessKeyId"), SecretAccessKey: between(text, "SecretAccessKey"),
+		SessionToken: between(text, "SessionToken")}
 }
 
 func TestServiceAccountAssumesOnlyARoleThatTrustsIt(t *testing.T) {
 	w := newWorld(t)
 	own, other := issuer.New(t), issuer.New(t)
-	cluster := region.Cluster{ID: "0123456789ABCDEF0123456789ABCDEF", Name: "demo", Issuer: issuerURL, Secrets: region.ClusterSecrets{ServiceAccountKey: own.PEM}}
-	if err := w.Update(context.Background(), func(tx *state.Txn) error { region.Clusters.Put(tx, cluster.ID, cluster); return nil }); err != nil {
+	cluster := region.Cluster{ID: "0123456789ABCDEF0123456789ABCDEF", Name: "demo", Issuer: issuerURL,
+		Secrets: region.ClusterSecrets{ServiceAccountKey: own.PEM}}
+	if err := w.Update(context.Background(),
+		func(tx *state.Txn) error { region.Clusters.Put(tx, cluster.ID, cluster); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	host := strings.TrimPrefix(issuerURL, "https://")
-	w.iam(w.admin, "", "CreateRole", "RoleName", "pod", "AssumeRolePolicyDocument", `{"Version":"2012-10-17","Statement":{"Effect":"Allow",
+	w.iam(w.admin, "", "CreateRole", "RoleName", "pod",
+		"AssumeRolePolicyDocument", `{"Version":"2012-10-17","Statement":{"Effect":"Allow",
 		"Action":"sts:AssumeRoleWithWebIdentity","Principal":{"Federated":"`+provider+`"},
 		"Condition":{"StringEquals":{"`+host+`:aud":"sts.amazonaws.com","`+host+`:sub":"system:serviceaccount:default:app"}}}}`)
 	w.iam(w.admin, "", "AttachRolePolicy", "RoleName", "pod", "PolicyArn", "arn:aws:iam::aws:policy/IAMReadOnlyAccess")
 	with := func(changes ...any) map[string]any {
-		claims := map[string]any{"iss": issuerURL, "sub": "system:serviceaccount:default:app", "aud": []string{"sts.amazonaws.com"},
+		claims := map[string]any{"iss": issuerURL, "sub": "system:serviceaccount:default:app",
+			"aud": []string{"sts.amazonaws.com"},
 			"exp": time.Now().Add(time.Hour).Unix(), "nbf": time.Now().Add(-time.Minute).Unix()}
 		for i := 0; i < len(changes); i += 2 {
 			claims[changes[i].(string)] = changes[i+1]
@@ -93,12 +98,15 @@ func TestUsersOfAForeignIssuerAssumeARole(t *testing.T) {
 	foreign := issuer.New(t)
 	foreign.Serve(nil)
 	host := strings.TrimPrefix(foreign.URL, "https://")
-	w.iam(w.admin, "", "CreateOpenIDConnectProvider", "Url", foreign.URL, "ClientIDList.member.1", "app", "ThumbprintList.member.1", foreign.Thumbprint)
-	w.iam(w.admin, "", "CreateRole", "RoleName", "guest", "AssumeRolePolicyDocument", `{"Version":"2012-10-17","Statement":{"Effect":"Allow",
+	w.iam(w.admin, "", "CreateOpenIDConnectProvider", "Url", foreign.URL, "ClientIDList.member.1", "app",
+		"ThumbprintList.member.1", foreign.Thumbprint)
+	w.iam(w.admin, "", "CreateRole", "RoleName", "guest",
+		"AssumeRolePolicyDocument", `{"Version":"2012-10-17","Statement":{"Effect":"Allow",
 		"Action":"sts:AssumeRoleWithWebIdentity","Principal":{"Federated":"arn:aws:iam::`+account+`:oidc-provider/`+host+`"},
 		"Condition":{"StringEquals":{"`+host+`:sub":"ann"}}}}`)
 	for _, c := range []struct{ subject, want string }{{"ann", ""}, {"bob", "AccessDenied"}} {
-		token := foreign.Sign(map[string]any{"iss": foreign.URL, "sub": c.subject, "aud": "app", "exp": time.Now().Add(time.Hour).Unix()})
+		token := foreign.Sign(map[string]any{"iss": foreign.URL, "sub": c.subject, "aud": "app",
+			"exp": time.Now().Add(time.Hour).Unix()})
 		text, code := w.call(aws.Credentials{}, sts.Name, sts.Version, "AssumeRoleWithWebIdentity",
 			"RoleArn", "arn:aws:iam::"+account+":role/guest", "RoleSessionName", "guest", "WebIdentityToken", token)
 		if code != c.want {
@@ -114,11 +122,13 @@ func TestUsersSessionActsAsTheUserButForIAM(t *testing.T) {
 		t.Fatal(text)
 	}
 	session := credentialsIn(text)
-	if text, code := w.call(session, sts.Name, sts.Version, "GetCallerIdentity"); code != "" || between(text, "Arn") != "arn:aws:iam::"+account+":user/admin" {
+	if text, code := w.call(session, sts.Name, sts.Version, "GetCallerIdentity"); code != "" ||
+		between(text, "Arn") != "arn:aws:iam::"+account+":user/admin" {
 		t.Errorf("got %s", text)
 	}
 	w.iam(session, "InvalidClientTokenId", "ListRoles")
-	for _, c := range [][]string{{"AccessDenied"}, {"ValidationError", "DurationSeconds", "899"}, {"AccessDenied", "TokenCode", "123456"}} {
+	for _, c := range [][]string{{"AccessDenied"}, {"ValidationError", "DurationSeconds", "899"},
+		{"AccessDenied", "TokenCode", "123456"}} {
 		by := w.admin
 		if len(c) == 1 {
 			by = session

@@ -27,7 +27,8 @@ import (
 const (
 	account  = iam.DefaultAccountID
 	nobody   = `{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}}`
-	accounts = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"` + account + `"},"Action":"sts:AssumeRole"}}`
+	accounts = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"` +
+		account + `"},"Action":"sts:AssumeRole"}}`
 )
 
 // world is a front over a region with the user admin and one who may do nothing.
@@ -69,7 +70,8 @@ func put(t *testing.T, tx *state.Txn, name string, policies ...string) aws.Crede
 	return aws.Credentials{AccessKeyID: key.ID, SecretAccessKey: key.Secret}
 }
 
-// call makes a signed call with parameters as name, value, name, value; it returns the answer and the error's code, or "".
+// call makes a signed call with parameters as name, value, name, value; it returns the answer and the error's code, or
+// "".
 func (w *world) call(by aws.Credentials, service, version, action string, params ...string) (text, code string) {
 	w.Helper()
 	form := url.Values{"Action": {action}, "Version": {version}}
@@ -84,7 +86,8 @@ func (w *world) call(by aws.Credentials, service, version, action string, params
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	sum := sha256.Sum256([]byte(body))
 	if by.AccessKeyID != "" { // else unsigned
-		if err := v4.NewSigner().SignHTTP(context.Background(), by, r, hex.EncodeToString(sum[:]), service, "us-east-1", time.Now()); err != nil {
+		if err := v4.NewSigner().SignHTTP(context.Background(), by, r, hex.EncodeToString(sum[:]), service, "us-east-1",
+			time.Now()); err != nil {
 			w.Fatal(err)
 		}
 	}
@@ -103,7 +106,8 @@ func (w *world) call(by aws.Credentials, service, version, action string, params
 	if err := xml.Unmarshal(raw, &failed); err != nil {
 		w.Fatalf("%s: %v in %s", action, err, raw)
 	}
-	if (failed.Code == "") != (response.StatusCode == http.StatusOK) || response.StatusCode >= http.StatusInternalServerError {
+	if (failed.Code == "") != (response.StatusCode == http.StatusOK) ||
+		response.StatusCode >= http.StatusInternalServerError {
 		w.Errorf("%s: status %d: %s", action, response.StatusCode, raw)
 	}
 	return string(raw), failed.Code

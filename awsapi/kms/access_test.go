@@ -24,11 +24,14 @@ func TestKeyPolicyAndIAMDecideTogether(t *testing.T) {
 		name, policy, identity, refused string
 	}{
 		{"the account's statement leaves it to IAM, which allows", statement("Allow", root, "kms:*"), "kms:Encrypt", ""},
-		{"the account's statement leaves it to IAM, which does not", statement("Allow", root, "kms:*"), "", "because no identity-based policy allows the kms:Encrypt action"},
+		{"the account's statement leaves it to IAM, which does not", statement("Allow", root, "kms:*"), "",
+			"because no identity-based policy allows the kms:Encrypt action"},
 		{"IAM alone is not enough", keep, "kms:*", "because no resource-based policy allows the kms:Encrypt action"},
 		{"a statement on the user is enough", statement("Allow", user, "kms:Encrypt"), "", ""},
-		{"a statement on another action is not", statement("Allow", user, "kms:Decrypt"), "", "because no resource-based policy allows"},
-		{"a deny on the account counts for all in it", statement("Allow", user, "kms:*") + "," + statement("Deny", root, "kms:Encrypt"), "kms:*",
+		{"a statement on another action is not", statement("Allow", user, "kms:Decrypt"), "",
+			"because no resource-based policy allows"},
+		{"a deny on the account counts for all in it",
+			statement("Allow", user, "kms:*") + "," + statement("Deny", root, "kms:Encrypt"), "kms:*",
 			"with an explicit deny in a resource-based policy"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -56,14 +59,17 @@ func TestRootUsesKeysWhosePolicyLetsItIn(t *testing.T) {
 	for policy, refused := range map[string]string{
 		keep + "," + statement("Allow", "arn:aws:iam::111122223333:root", "kms:Encrypt"): "",
 		keep: "because no resource-based policy allows the kms:Encrypt action",
-		keep + "," + statement("Deny", "arn:aws:iam::111122223333:root", "kms:Encrypt"): "with an explicit deny in a resource-based policy",
+		keep + "," + statement("Deny", "arn:aws:iam::111122223333:root",
+			"kms:Encrypt"): "with an explicit deny in a resource-based policy",
 	} {
 		w := newWorld(t)
 		w.Root()
-		_, err := w.PutKeyPolicy(t.Context(), &kms.PutKeyPolicyInput{KeyId: &w.keyID, Policy: aws.String(`{"Version":"2012-10-17","Statement":[` + policy + `]}`),
-			BypassPolicyLockoutSafetyCheck: true})
+		_, err := w.PutKeyPolicy(t.Context(),
+			&kms.PutKeyPolicyInput{KeyId: &w.keyID, Policy: aws.String(`{"Version":"2012-10-17","Statement":[` + policy + `]}`),
+				BypassPolicyLockoutSafetyCheck: true})
 		w.works(err)
-		if _, err = w.as("root").Encrypt(t.Context(), &kms.EncryptInput{KeyId: &w.keyID, Plaintext: []byte("x")}); refused == "" {
+		if _, err = w.as("root").Encrypt(t.Context(),
+			&kms.EncryptInput{KeyId: &w.keyID, Plaintext: []byte("x")}); refused == "" {
 			w.works(err)
 		} else {
 			w.fails(err, "AccessDeniedException", refused)
@@ -74,13 +80,17 @@ func TestRootUsesKeysWhosePolicyLetsItIn(t *testing.T) {
 func TestKeyPolicyThatShutsItsAuthorOutIsRefused(t *testing.T) {
 	w := newWorld(t)
 	put := func(policy string, bypass bool) error {
-		_, err := w.PutKeyPolicy(t.Context(), &kms.PutKeyPolicyInput{KeyId: &w.keyID, Policy: &policy, BypassPolicyLockoutSafetyCheck: bypass})
+		_, err := w.PutKeyPolicy(t.Context(),
+			&kms.PutKeyPolicyInput{KeyId: &w.keyID, Policy: &policy, BypassPolicyLockoutSafetyCheck: bypass})
 		return err
 	}
-	other := `{"Version":"2012-10-17","Statement":[` + statement("Allow", "arn:aws:iam::111122223333:user/nobody", "kms:*") + `]}`
-	w.fails(put(other, false), "MalformedPolicyDocumentException", "will not allow you to update the key policy in the future")
+	other := `{"Version":"2012-10-17","Statement":[` + statement("Allow", "arn:aws:iam::111122223333:user/nobody",
+		"kms:*") + `]}`
+	w.fails(put(other, false), "MalformedPolicyDocumentException",
+		"will not allow you to update the key policy in the future")
 	w.fails(put("{}", true), "MalformedPolicyDocumentException", "The policy has no Statement")
-	w.fails(put(`{"Version":"2012-10-17","Statement":[`+statement("Allow", "arn:aws:iam::111122223333:user/ghost", "kms:*")+`]}`, true),
+	w.fails(put(`{"Version":"2012-10-17","Statement":[`+statement("Allow", "arn:aws:iam::111122223333:user/ghost",
+		"kms:*")+`]}`, true),
 		"MalformedPolicyDocumentException", "invalid principals")
 	w.works(put(other, true))
 	_, err := w.GetKeyPolicy(t.Context(), &kms.GetKeyPolicyInput{KeyId: &w.keyID})
@@ -90,13 +100,16 @@ func TestKeyPolicyThatShutsItsAuthorOutIsRefused(t *testing.T) {
 func TestGrantLetsInUntilItIsRevoked(t *testing.T) {
 	w := newWorld(t)
 	use := func(context map[string]string) error {
-		_, err := w.as("nobody").Encrypt(t.Context(), &kms.EncryptInput{KeyId: &w.keyID, Plaintext: []byte("x"), EncryptionContext: context})
+		_, err := w.as("nobody").Encrypt(t.Context(),
+			&kms.EncryptInput{KeyId: &w.keyID, Plaintext: []byte("x"), EncryptionContext: context})
 		return err
 	}
 	fits := map[string]string{"app": "shop", "more": "of it"}
 	w.fails(use(fits), "AccessDeniedException", "")
-	in := &kms.CreateGrantInput{KeyId: &w.keyID, Name: aws.String("g"), GranteePrincipal: aws.String("arn:aws:iam::111122223333:user/nobody"),
-		Operations: []types.GrantOperation{types.GrantOperationEncrypt}, Constraints: &types.GrantConstraints{EncryptionContextSubset: map[string]string{"app": "shop"}}}
+	in := &kms.CreateGrantInput{KeyId: &w.keyID, Name: aws.String("g"),
+		GranteePrincipal: aws.String("arn:aws:iam::111122223333:user/nobody"),
+		Operations:       []types.GrantOperation{types.GrantOperationEncrypt},
+		Constraints:      &types.GrantConstraints{EncryptionContextSubset: map[string]string{"app": "shop"}}}
 	grant, err := w.CreateGrant(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +120,8 @@ func TestGrantLetsInUntilItIsRevoked(t *testing.T) {
 	}
 	w.works(use(fits))
 	w.fails(use(nil), "AccessDeniedException", "")
-	_, err = w.as("nobody").Decrypt(t.Context(), &kms.DecryptInput{CiphertextBlob: w.encrypt("x", fits), EncryptionContext: fits})
+	_, err = w.as("nobody").Decrypt(t.Context(),
+		&kms.DecryptInput{CiphertextBlob: w.encrypt("x", fits), EncryptionContext: fits})
 	w.fails(err, "AccessDeniedException", "kms:Decrypt")
 	list, err := w.ListGrants(t.Context(), &kms.ListGrantsInput{KeyId: &w.keyID})
 	if err != nil || len(list.Grants) != 1 || *list.Grants[0].GrantId != *grant.GrantId {

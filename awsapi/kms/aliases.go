@@ -18,9 +18,11 @@ import (
 func (s *Service) mayName(call *operation.Call, name string) error {
 	switch rest, found := strings.CutPrefix(name, "alias/"); {
 	case !found:
-		return invalid("Alias must start with the prefix \"alias/\". Please see https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html")
+		return invalid("Alias must start with the prefix \"alias/\". Please see " +
+			"https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html")
 	case strings.HasPrefix(name, reserved):
-		return &wire.Error{Code: "NotAuthorizedException", Status: http.StatusBadRequest, Message: "Names that begin with alias/aws/ are reserved for AWS's own keys."}
+		return &wire.Error{Code: "NotAuthorizedException", Status: http.StatusBadRequest,
+			Message: "Names that begin with alias/aws/ are reserved for AWS's own keys."}
 	case rest == "" || strings.Contains(rest, ":"):
 		return invalid("%s contains invalid characters for an alias", name)
 	}
@@ -43,14 +45,15 @@ func (s *Service) createAlias(call *operation.Call, in *kms.CreateAliasInput) (*
 	if err := noAlias(in.TargetKeyId); err != nil {
 		return nil, err
 	}
-	return &kms.CreateAliasOutput{}, s.change(request{call: call, id: aws.ToString(in.TargetKeyId), states: kept}, func(tx *state.Txn, key *Key) error {
-		s.sweep(tx)
-		if _, taken := aliases.Get(tx, name); taken {
-			return alreadyExists("An alias with the name %s already exists", s.arn(name))
-		}
-		aliases.Put(tx, name, Alias{Name: name, KeyID: key.ID, CreatedAt: s.now(), UpdatedAt: s.now()})
-		return nil
-	})
+	return &kms.CreateAliasOutput{},
+		s.change(request{call: call, id: aws.ToString(in.TargetKeyId), states: kept}, func(tx *state.Txn, key *Key) error {
+			s.sweep(tx)
+			if _, taken := aliases.Get(tx, name); taken {
+				return alreadyExists("An alias with the name %s already exists", s.arn(name))
+			}
+			aliases.Put(tx, name, Alias{Name: name, KeyID: key.ID, CreatedAt: s.now(), UpdatedAt: s.now()})
+			return nil
+		})
 }
 
 // aliased is the alias of that name and its key.
@@ -84,14 +87,16 @@ func (s *Service) updateAlias(call *operation.Call, in *kms.UpdateAliasInput) (*
 		if err := s.within(tx, request{call: call, id: alias.KeyID}, note); err != nil {
 			return err
 		}
-		return s.within(tx, request{call: call, id: aws.ToString(in.TargetKeyId), states: kept}, func(tx *state.Txn, key Key) error {
-			if key.spec()[:4] != old.spec()[:4] || key.usage() != old.usage() {
-				return invalid("The current and the new KMS key of an alias must be of the same type, and have the same key usage.")
-			}
-			alias.KeyID, alias.UpdatedAt = key.ID, s.now()
-			aliases.Put(tx, name, alias)
-			return nil
-		})
+		return s.within(tx, request{call: call, id: aws.ToString(in.TargetKeyId), states: kept},
+			func(tx *state.Txn, key Key) error {
+				if key.spec()[:4] != old.spec()[:4] || key.usage() != old.usage() {
+					return invalid("The current and the new KMS key of an alias must be of the same type, and have the same " +
+						"key usage.")
+				}
+				alias.KeyID, alias.UpdatedAt = key.ID, s.now()
+				aliases.Put(tx, name, alias)
+				return nil
+			})
 	})
 }
 
@@ -143,12 +148,14 @@ func (s *Service) listAliases(call *operation.Call, in *kms.ListAliasesInput) (*
 	if err != nil {
 		return nil, err
 	}
-	part, next, err := page(call, aws.ToString(in.KeyId), in.Limit, in.Marker, 50, all, func(a Alias) string { return a.Name })
+	part, next, err := page(call, aws.ToString(in.KeyId), in.Limit, in.Marker, 50, all,
+		func(a Alias) string { return a.Name })
 	out := &kms.ListAliasesOutput{Aliases: []types.AliasListEntry{}, NextMarker: next, Truncated: next != nil}
 	for _, a := range part {
 		entry := types.AliasListEntry{AliasName: aws.String(a.Name), AliasArn: aws.String(s.arn(a.Name))}
 		if a.KeyID != "" {
-			entry.TargetKeyId, entry.CreationDate, entry.LastUpdatedDate = aws.String(a.KeyID), aws.Time(a.CreatedAt), aws.Time(a.UpdatedAt)
+			entry.TargetKeyId, entry.CreationDate, entry.LastUpdatedDate = aws.String(a.KeyID), aws.Time(a.CreatedAt),
+				aws.Time(a.UpdatedAt)
 		}
 		out.Aliases = append(out.Aliases, entry)
 	}

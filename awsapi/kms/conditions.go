@@ -11,8 +11,8 @@ import (
 	"tripod/state"
 )
 
-// Condition keys of KMS, all that "AWS KMS condition keys" of its guide has for what there is here. Those of custom key stores and
-// enclaves are absent, as they are in AWS from requests about other things.
+// Condition keys of KMS, all that "AWS KMS condition keys" of its guide has for what there is here. Those of custom key
+// stores and enclaves are absent, as they are in AWS from requests about other things.
 
 // keysOf are the condition keys that a request brings, beside those of its key.
 func (s *Service) keysOf(r request, action string) iam.Keys {
@@ -72,7 +72,8 @@ func (g Grant) addKeys(keys iam.Keys) map[string]string {
 
 // keysAbout are the condition keys of a key that there is.
 func (s *Service) keysAbout(tx *state.Txn, key Key) iam.Keys {
-	keys := iam.TagKeys("aws:ResourceTag", key.Tags).With(kindKeys(key.spec(), key.usage(), key.origin(), key.multiRegion()))
+	keys := iam.TagKeys("aws:ResourceTag",
+		key.Tags).With(kindKeys(key.spec(), key.usage(), key.origin(), key.multiRegion()))
 	for _, a := range aliases.List(tx) {
 		if a.KeyID == key.ID {
 			keys["kms:resourcealiases"] = append(keys["kms:resourcealiases"], a.Name)
@@ -104,5 +105,6 @@ func number(key string, n int) iam.Keys { return iam.Keys{key: {strconv.Itoa(n)}
 
 // may authorizes a caller for what is no key: all keys, or an alias. Key policies have no say in it.
 func (s *Service) may(call *operation.Call, action, resource string, about iam.Keys) error {
-	return call.Authorize(wire.AWSJSON, "kms:"+action, resource, about, iam.Keys{"kms:calleraccount": {call.Principal.AccountID}})
+	return call.Authorize(wire.AWSJSON, "kms:"+action, resource, about,
+		iam.Keys{"kms:calleraccount": {call.Principal.AccountID}})
 }

@@ -14,7 +14,8 @@ import (
 	"tripod/state"
 )
 
-func (s *Service) generateDataKey(call *operation.Call, in *kms.GenerateDataKeyInput) (*kms.GenerateDataKeyOutput, error) {
+func (s *Service) generateDataKey(call *operation.Call, in *kms.GenerateDataKeyInput) (*kms.GenerateDataKeyOutput,
+	error) {
 	if err := noEnclave(in.Recipient); err != nil {
 		return nil, err
 	}
@@ -23,7 +24,8 @@ func (s *Service) generateDataKey(call *operation.Call, in *kms.GenerateDataKeyI
 		return nil, err
 	}
 	out := &kms.GenerateDataKeyOutput{Plaintext: make([]byte, size)}
-	r := request{call: call, id: aws.ToString(in.KeyId), byAlias: true, context: in.EncryptionContext, states: []string{enabled}, dryRun: in.DryRun}.with("")
+	r := request{call: call, id: aws.ToString(in.KeyId), byAlias: true, context: in.EncryptionContext,
+		states: []string{enabled}, dryRun: in.DryRun}.with("")
 	return out, s.view(r, func(_ *state.Txn, key Key) (err error) {
 		rand.Read(out.Plaintext) // never fails
 		out.KeyId, out.KeyMaterialId = aws.String(s.arn("key/"+key.ID)), aws.String(key.current().ID)
@@ -32,13 +34,16 @@ func (s *Service) generateDataKey(call *operation.Call, in *kms.GenerateDataKeyI
 	})
 }
 
-func (s *Service) generateDataKeyWithoutPlaintext(call *operation.Call, in *kms.GenerateDataKeyWithoutPlaintextInput) (*kms.GenerateDataKeyWithoutPlaintextOutput, error) {
-	made, err := s.generateDataKey(call, &kms.GenerateDataKeyInput{KeyId: in.KeyId, KeySpec: in.KeySpec, NumberOfBytes: in.NumberOfBytes,
-		EncryptionContext: in.EncryptionContext, DryRun: in.DryRun})
+func (s *Service) generateDataKeyWithoutPlaintext(call *operation.Call,
+	in *kms.GenerateDataKeyWithoutPlaintextInput) (*kms.GenerateDataKeyWithoutPlaintextOutput, error) {
+	made, err := s.generateDataKey(call,
+		&kms.GenerateDataKeyInput{KeyId: in.KeyId, KeySpec: in.KeySpec, NumberOfBytes: in.NumberOfBytes,
+			EncryptionContext: in.EncryptionContext, DryRun: in.DryRun})
 	if err != nil {
 		return nil, err
 	}
-	return &kms.GenerateDataKeyWithoutPlaintextOutput{KeyId: made.KeyId, KeyMaterialId: made.KeyMaterialId, CiphertextBlob: made.CiphertextBlob}, nil
+	return &kms.GenerateDataKeyWithoutPlaintextOutput{KeyId: made.KeyId, KeyMaterialId: made.KeyMaterialId,
+		CiphertextBlob: made.CiphertextBlob}, nil
 }
 
 // dataKeySize is how many bytes a data key has: one of the two ways to say it must be used.
@@ -73,12 +78,14 @@ func (s *Service) generateRandom(call *operation.Call, in *kms.GenerateRandomInp
 }
 
 // generateDataKeyPair makes a key pair, and encrypts its private key with the KMS key.
-func (s *Service) generateDataKeyPair(call *operation.Call, in *kms.GenerateDataKeyPairInput) (*kms.GenerateDataKeyPairOutput, error) {
+func (s *Service) generateDataKeyPair(call *operation.Call,
+	in *kms.GenerateDataKeyPairInput) (*kms.GenerateDataKeyPairOutput, error) {
 	if err := noEnclave(in.Recipient); err != nil {
 		return nil, err
 	}
 	out := &kms.GenerateDataKeyPairOutput{KeyPairSpec: in.KeyPairSpec}
-	r := request{call: call, id: aws.ToString(in.KeyId), byAlias: true, context: in.EncryptionContext, states: []string{enabled}, dryRun: in.DryRun,
+	r := request{call: call, id: aws.ToString(in.KeyId), byAlias: true, context: in.EncryptionContext,
+		states: []string{enabled}, dryRun: in.DryRun,
 		about: iam.Keys{"kms:datakeypairspec": {string(in.KeyPairSpec)}}}.with("")
 	err := s.view(r, func(_ *state.Txn, key Key) error { return nil }) // before the work of making one
 	if err != nil {
@@ -101,11 +108,15 @@ func (s *Service) generateDataKeyPair(call *operation.Call, in *kms.GenerateData
 	})
 }
 
-func (s *Service) generateDataKeyPairWithoutPlaintext(call *operation.Call, in *kms.GenerateDataKeyPairWithoutPlaintextInput) (*kms.GenerateDataKeyPairWithoutPlaintextOutput, error) {
-	made, err := s.generateDataKeyPair(call, &kms.GenerateDataKeyPairInput{KeyId: in.KeyId, KeyPairSpec: in.KeyPairSpec, EncryptionContext: in.EncryptionContext, DryRun: in.DryRun})
+func (s *Service) generateDataKeyPairWithoutPlaintext(call *operation.Call,
+	in *kms.GenerateDataKeyPairWithoutPlaintextInput) (*kms.GenerateDataKeyPairWithoutPlaintextOutput, error) {
+	made, err := s.generateDataKeyPair(call,
+		&kms.GenerateDataKeyPairInput{KeyId: in.KeyId, KeyPairSpec: in.KeyPairSpec, EncryptionContext: in.EncryptionContext,
+			DryRun: in.DryRun})
 	if err != nil {
 		return nil, err
 	}
-	return &kms.GenerateDataKeyPairWithoutPlaintextOutput{KeyId: made.KeyId, KeyMaterialId: made.KeyMaterialId, KeyPairSpec: made.KeyPairSpec, PublicKey: made.PublicKey,
+	return &kms.GenerateDataKeyPairWithoutPlaintextOutput{KeyId: made.KeyId, KeyMaterialId: made.KeyMaterialId,
+		KeyPairSpec: made.KeyPairSpec, PublicKey: made.PublicKey,
 		PrivateKeyCiphertextBlob: made.PrivateKeyCiphertextBlob}, nil
 }

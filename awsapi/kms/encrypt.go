@@ -85,7 +85,8 @@ func materialID(m Material) *string {
 }
 
 func (s *Service) encrypt(call *operation.Call, in *kms.EncryptInput) (*kms.EncryptOutput, error) {
-	r := request{call: call, id: aws.ToString(in.KeyId), byAlias: true, context: in.EncryptionContext, states: []string{enabled}, dryRun: in.DryRun}.with(in.EncryptionAlgorithm)
+	r := request{call: call, id: aws.ToString(in.KeyId), byAlias: true, context: in.EncryptionContext,
+		states: []string{enabled}, dryRun: in.DryRun}.with(in.EncryptionAlgorithm)
 	out := &kms.EncryptOutput{EncryptionAlgorithm: types.EncryptionAlgorithmSpec(r.algorithm)}
 	return out, s.view(r, func(_ *state.Txn, key Key) (err error) {
 		out.KeyId = aws.String(s.arn("key/" + key.ID))
@@ -94,8 +95,10 @@ func (s *Service) encrypt(call *operation.Call, in *kms.EncryptInput) (*kms.Encr
 	})
 }
 
-// opening is the request to decrypt something: a symmetric ciphertext says itself which key it is from, of others the caller must know.
-func (s *Service) opening(tx *state.Txn, r request, ciphertext []byte, keyID *string, algorithm types.EncryptionAlgorithmSpec) (request, error) {
+// opening is the request to decrypt something: a symmetric ciphertext says itself which key it is from, of others the
+// caller must know.
+func (s *Service) opening(tx *state.Txn, r request, ciphertext []byte, keyID *string,
+	algorithm types.EncryptionAlgorithmSpec) (request, error) {
 	r = r.with(algorithm)
 	r.named = aws.ToString(keyID)
 	if r.algorithm != symmetricSpec {
@@ -154,11 +157,13 @@ func (s *Service) reEncrypt(call *operation.Call, in *kms.ReEncryptInput) (*kms.
 		if err != nil {
 			return err
 		}
-		to := request{call: call, id: aws.ToString(in.DestinationKeyId), byAlias: true, action: "ReEncryptTo", context: in.DestinationEncryptionContext,
-			states: []string{enabled}, dryRun: in.DryRun}.with(in.DestinationEncryptionAlgorithm)
+		to := request{call: call, id: aws.ToString(in.DestinationKeyId), byAlias: true, action: "ReEncryptTo",
+			context: in.DestinationEncryptionContext,
+			states:  []string{enabled}, dryRun: in.DryRun}.with(in.DestinationEncryptionAlgorithm)
 		same := s.reEncryptsOnSameKey(tx, from, to)
 		from.about, to.about = from.about.With(same), to.about.With(same)
-		out.SourceEncryptionAlgorithm, out.DestinationEncryptionAlgorithm = types.EncryptionAlgorithmSpec(from.algorithm), types.EncryptionAlgorithmSpec(to.algorithm)
+		out.SourceEncryptionAlgorithm, out.DestinationEncryptionAlgorithm = types.EncryptionAlgorithmSpec(from.algorithm),
+			types.EncryptionAlgorithmSpec(to.algorithm)
 		return s.within(tx, from, func(tx *state.Txn, source Key) error {
 			return s.within(tx, to, func(_ *state.Txn, destination Key) error {
 				plaintext, material, err := source.decrypt(from.algorithm, in.CiphertextBlob, in.SourceEncryptionContext)
@@ -181,5 +186,6 @@ func (s *Service) reEncrypt(call *operation.Call, in *kms.ReEncryptInput) (*kms.
 func (s *Service) reEncryptsOnSameKey(tx *state.Txn, from, to request) iam.Keys {
 	source, err := s.find(tx, from.id, true)
 	destination, err2 := s.find(tx, to.id, true)
-	return iam.Keys{"kms:reencryptonsamekey": {strconv.FormatBool(err == nil && err2 == nil && destination.ID == source.ID)}}
+	return iam.Keys{"kms:reencryptonsamekey": {strconv.FormatBool(err == nil && err2 == nil &&
+		destination.ID == source.ID)}}
 }

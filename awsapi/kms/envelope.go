@@ -20,7 +20,8 @@ func (e *Forbidden) Error() string {
 	return "User not authorized to perform " + e.Action + " operation"
 }
 
-// Unusable says why a cluster cannot use its key. Code is EKS's ClusterIssueCode; the message is that of "Cluster health FAQs" in EKS's guide.
+// Unusable says why a cluster cannot use its key. Code is EKS's ClusterIssueCode; the message is that of "Cluster
+// health FAQs" in EKS's guide.
 type Unusable struct{ Code, Message string }
 
 func (e *Unusable) Error() string { return e.Message }
@@ -28,9 +29,9 @@ func (e *Unusable) Error() string { return e.Message }
 // clusterOperations are what a cluster's grant is for.
 var clusterOperations = []string{"DescribeKey", "Encrypt", "Decrypt"}
 
-// Wrap puts a cluster's key of encryption at rest under a KMS key: from then on only the KMS key gives it back. Who calls EKS must be allowed to describe
-// the key and to make a grant on it; the grant is the cluster role's. keyARN may be an alias's. The errors are a *Forbidden, an *Unusable, or
-// a *wire.Error whose message another service may tell.
+// Wrap puts a cluster's key of encryption at rest under a KMS key: from then on only the KMS key gives it back. Who
+// calls EKS must be allowed to describe the key and to make a grant on it; the grant is the cluster role's. keyARN may
+// be an alias's. The errors are a *Forbidden, an *Unusable, or a *wire.Error whose message another service may tell.
 func (s *Service) Wrap(tx *state.Txn, call *operation.Call, cluster *region.Cluster, keyARN, roleARN string) error {
 	if parts := strings.SplitN(keyARN, ":", 6); len(parts) == 6 && parts[4] != s.AccountID {
 		return &wire.Error{Message: "The keyArn for encryptionConfig must be owned by caller's account."}
@@ -62,13 +63,14 @@ func (s *Service) Wrap(tx *state.Txn, call *operation.Call, cluster *region.Clus
 	}
 	grant.GranteeID, _ = iam.BindOne(tx, s.AccountID, roleARN)
 	grants.Put(tx, grant.path(), grant)
-	cluster.Envelope = &region.Envelope{KeyARN: s.arn("key/" + key.ID), KeyID: key.ID, GrantID: grant.ID, EncryptionKey: wrapped}
+	cluster.Envelope = &region.Envelope{KeyARN: s.arn("key/" + key.ID), KeyID: key.ID, GrantID: grant.ID,
+		EncryptionKey: wrapped}
 	cluster.Secrets.EncryptionKey = ""
 	return nil
 }
 
-// Unwrap is a cluster's key of encryption at rest: the record's own, or what its KMS key makes of it. The error is an *Unusable where the
-// KMS key cannot be used now.
+// Unwrap is a cluster's key of encryption at rest: the record's own, or what its KMS key makes of it. The error is an
+// *Unusable where the KMS key cannot be used now.
 func Unwrap(tx *state.Txn, cluster region.Cluster, now time.Time) (string, error) {
 	if cluster.Envelope == nil {
 		return cluster.Secrets.EncryptionKey, nil
@@ -93,13 +95,15 @@ func contextOf(cluster region.Cluster) map[string]string {
 func Check(tx *state.Txn, envelope region.Envelope, now time.Time) error {
 	key, found := keys.Get(tx, envelope.KeyID)
 	if !found || key.gone(now) {
-		return &Unusable{"KmsKeyNotFound", "We couldn't find the AWS KMS key associated with your cluster. You must delete and recreate the cluster."}
+		return &Unusable{"KmsKeyNotFound", "We couldn't find the AWS KMS key associated with your cluster. You must " +
+			"delete and recreate the cluster."}
 	}
 	if err := usable(key.at(now)); err != nil {
 		return err
 	}
 	if !slices.ContainsFunc(grantsOf(tx, key.ID), func(g Grant) bool { return g.ID == envelope.GrantID }) {
-		return &Unusable{"KmsGrantRevoked", "Grants for the AWS KMS key used for your cluster are revoked. You must delete and recreate the cluster."}
+		return &Unusable{"KmsGrantRevoked", "Grants for the AWS KMS key used for your cluster are revoked. You must " +
+			"delete and recreate the cluster."}
 	}
 	return nil
 }

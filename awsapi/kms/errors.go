@@ -33,7 +33,8 @@ func disabledKey(format string, args ...any) error {
 }
 
 func invalidState(format string, args ...any) error {
-	return wire.Modelled(&types.KMSInvalidStateException{Message: sentence(format, args)}, schemas.KMSInvalidStateException)
+	return wire.Modelled(&types.KMSInvalidStateException{Message: sentence(format, args)},
+		schemas.KMSInvalidStateException)
 }
 
 func invalidARN(format string, args ...any) error {
@@ -41,7 +42,8 @@ func invalidARN(format string, args ...any) error {
 }
 
 func invalidCiphertext(format string, args ...any) error {
-	return wire.Modelled(&types.InvalidCiphertextException{Message: sentence(format, args)}, schemas.InvalidCiphertextException)
+	return wire.Modelled(&types.InvalidCiphertextException{Message: sentence(format, args)},
+		schemas.InvalidCiphertextException)
 }
 
 func incorrectKey(format string, args ...any) error {
@@ -57,7 +59,8 @@ func invalidMarker(format string, args ...any) error {
 }
 
 func malformedPolicy(format string, args ...any) error {
-	return wire.Modelled(&types.MalformedPolicyDocumentException{Message: sentence(format, args)}, schemas.MalformedPolicyDocumentException)
+	return wire.Modelled(&types.MalformedPolicyDocumentException{Message: sentence(format, args)},
+		schemas.MalformedPolicyDocumentException)
 }
 
 func limitExceeded(format string, args ...any) error {
@@ -70,21 +73,25 @@ func badTag(format string, args ...any) error {
 
 // incorrectMaterial is IncorrectKeyMaterialException.
 func incorrectMaterial(format string, args ...any) error {
-	return wire.Modelled(&types.IncorrectKeyMaterialException{Message: sentence(format, args)}, schemas.IncorrectKeyMaterialException)
+	return wire.Modelled(&types.IncorrectKeyMaterialException{Message: sentence(format, args)},
+		schemas.IncorrectKeyMaterialException)
 }
 
 func invalidImportToken() error {
-	return wire.Modelled(&types.InvalidImportTokenException{Message: aws.String("The import token is invalid or is associated with a different KMS key.")},
+	return wire.Modelled(&types.InvalidImportTokenException{Message: aws.String("The import token is invalid or is " +
+		"associated with a different KMS key.")},
 		schemas.InvalidImportTokenException)
 }
 
 func expiredImportToken() error {
-	return wire.Modelled(&types.ExpiredImportTokenException{Message: aws.String("The import token is expired. Use GetParametersForImport to get a new one.")},
+	return wire.Modelled(&types.ExpiredImportTokenException{Message: aws.String("The import token is expired. Use " +
+		"GetParametersForImport to get a new one.")},
 		schemas.ExpiredImportTokenException)
 }
 
 func unsupported(format string, args ...any) error {
-	return wire.Modelled(&types.UnsupportedOperationException{Message: sentence(format, args)}, schemas.UnsupportedOperationException)
+	return wire.Modelled(&types.UnsupportedOperationException{Message: sentence(format, args)},
+		schemas.UnsupportedOperationException)
 }
 
 func dryRun() error {

@@ -24,7 +24,9 @@ func operations(names string) (all []types.GrantOperation) {
 
 // grant makes a grant on the world's key by the client.
 func (w *world) grant(by *kms.Client, grantee, names string, constraints *types.GrantConstraints) (string, error) {
-	out, err := by.CreateGrant(w.Context(), &kms.CreateGrantInput{KeyId: &w.keyID, GranteePrincipal: &grantee, Operations: operations(names), Constraints: constraints})
+	out, err := by.CreateGrant(w.Context(),
+		&kms.CreateGrantInput{KeyId: &w.keyID, GranteePrincipal: &grantee, Operations: operations(names),
+			Constraints: constraints})
 	if err != nil {
 		return "", err
 	}
@@ -108,7 +110,8 @@ func TestGrantsOfOneGranteeAreNotAddedUp(t *testing.T) {
 	w.works(err)
 }
 
-// TestConstraintIsNoneOnDescribeKey is what AWS says of constraints: they do not apply to operations without an encryption context.
+// TestConstraintIsNoneOnDescribeKey is what AWS says of constraints: they do not apply to operations without an
+// encryption context.
 func TestConstraintIsNoneOnDescribeKey(t *testing.T) {
 	w := newWorld(t)
 	_, err := w.grant(w.Client, users+"nobody", "DescribeKey", equals("a", "1"))
@@ -167,7 +170,8 @@ func TestKeyPolicyAndGrantEndWithWhomTheyName(t *testing.T) {
 	w.User("ann")
 	w.User("bob")
 	first, bob := w.idOf("ann"), w.idOf("bob")
-	policy := `{"Version":"2012-10-17","Statement":[` + statement("Allow", admin, "kms:*") + "," + statement("Allow", users+"ann", "kms:Encrypt") + `]}`
+	policy := `{"Version":"2012-10-17","Statement":[` + statement("Allow", admin, "kms:*") + "," +
+		statement("Allow", users+"ann", "kms:Encrypt") + `]}`
 	_, err := w.PutKeyPolicy(t.Context(), &kms.PutKeyPolicyInput{KeyId: &w.keyID, Policy: &policy})
 	w.works(err)
 	_, err = w.grant(w.Client, users+"bob", "Encrypt", nil)
@@ -196,12 +200,15 @@ func TestConditionKeysOfKMSCount(t *testing.T) {
 	alias := aws.String("alias/secret")
 	encryption := map[string]string{"app": "shop"}
 	encrypt := func(w *world, c *kms.Client) error {
-		_, err := c.Encrypt(w.Context(), &kms.EncryptInput{KeyId: &w.keyID, Plaintext: []byte("x"), EncryptionContext: encryption})
+		_, err := c.Encrypt(w.Context(),
+			&kms.EncryptInput{KeyId: &w.keyID, Plaintext: []byte("x"), EncryptionContext: encryption})
 		return err
 	}
 	grant := func(w *world, c *kms.Client) error {
-		_, err := c.CreateGrant(w.Context(), &kms.CreateGrantInput{KeyId: &w.keyID, GranteePrincipal: aws.String(users + "nobody"), RetiringPrincipal: aws.String(admin),
-			Operations: operations("Encrypt Decrypt"), Constraints: subset("app", "shop")})
+		_, err := c.CreateGrant(w.Context(),
+			&kms.CreateGrantInput{KeyId: &w.keyID, GranteePrincipal: aws.String(users + "nobody"),
+				RetiringPrincipal: aws.String(admin),
+				Operations:        operations("Encrypt Decrypt"), Constraints: subset("app", "shop")})
 		return err
 	}
 	for condition, call := range map[string]func(*world, *kms.Client) error{
@@ -229,26 +236,32 @@ func TestConditionKeysOfKMSCount(t *testing.T) {
 			return err
 		},
 		`"StringLike":{"kms:RequestAlias":"alias/s*"}`: func(w *world, c *kms.Client) error {
-			_, err := c.Decrypt(w.Context(), &kms.DecryptInput{KeyId: aws.String(strings.Replace(w.arn, "key/"+w.keyID, *alias, 1)), CiphertextBlob: w.encrypt("x", nil)})
+			_, err := c.Decrypt(w.Context(),
+				&kms.DecryptInput{KeyId: aws.String(strings.Replace(w.arn, "key/"+w.keyID, *alias, 1)),
+					CiphertextBlob: w.encrypt("x", nil)})
 			return err
 		},
 		`"Bool":{"kms:ReEncryptOnSameKey":"true"}`: func(w *world, c *kms.Client) error {
-			_, err := c.ReEncrypt(w.Context(), &kms.ReEncryptInput{CiphertextBlob: w.encrypt("x", nil), DestinationKeyId: &w.keyID})
+			_, err := c.ReEncrypt(w.Context(),
+				&kms.ReEncryptInput{CiphertextBlob: w.encrypt("x", nil), DestinationKeyId: &w.keyID})
 			return err
 		},
 		`"Bool":{"kms:BypassPolicyLockoutSafetyCheck":"true"}`: func(w *world, c *kms.Client) error {
 			policy, err := c.GetKeyPolicy(w.Context(), &kms.GetKeyPolicyInput{KeyId: &w.keyID})
 			if err == nil {
-				_, err = c.PutKeyPolicy(w.Context(), &kms.PutKeyPolicyInput{KeyId: &w.keyID, Policy: policy.Policy, BypassPolicyLockoutSafetyCheck: true})
+				_, err = c.PutKeyPolicy(w.Context(),
+					&kms.PutKeyPolicyInput{KeyId: &w.keyID, Policy: policy.Policy, BypassPolicyLockoutSafetyCheck: true})
 			}
 			return err
 		},
 		`"NumericLessThan":{"kms:ScheduleKeyDeletionPendingWindowInDays":"10"}`: func(w *world, c *kms.Client) error {
-			_, err := c.ScheduleKeyDeletion(w.Context(), &kms.ScheduleKeyDeletionInput{KeyId: &w.keyID, PendingWindowInDays: aws.Int32(9)})
+			_, err := c.ScheduleKeyDeletion(w.Context(),
+				&kms.ScheduleKeyDeletionInput{KeyId: &w.keyID, PendingWindowInDays: aws.Int32(9)})
 			return err
 		},
 		`"NumericGreaterThan":{"kms:RotationPeriodInDays":"100"}`: func(w *world, c *kms.Client) error {
-			_, err := c.EnableKeyRotation(w.Context(), &kms.EnableKeyRotationInput{KeyId: &w.keyID, RotationPeriodInDays: aws.Int32(101)})
+			_, err := c.EnableKeyRotation(w.Context(),
+				&kms.EnableKeyRotationInput{KeyId: &w.keyID, RotationPeriodInDays: aws.Int32(101)})
 			return err
 		},
 		`"StringEquals":{"kms:KeySpec": "SYMMETRIC_DEFAULT"}`: func(w *world, c *kms.Client) error {
@@ -256,7 +269,8 @@ func TestConditionKeysOfKMSCount(t *testing.T) {
 			return err
 		},
 		`"StringEquals":{"aws:RequestTag/team":"red"}`: func(w *world, c *kms.Client) error {
-			_, err := c.CreateKey(w.Context(), &kms.CreateKeyInput{Tags: []types.Tag{{TagKey: aws.String("team"), TagValue: aws.String("red")}}})
+			_, err := c.CreateKey(w.Context(),
+				&kms.CreateKeyInput{Tags: []types.Tag{{TagKey: aws.String("team"), TagValue: aws.String("red")}}})
 			return err
 		},
 	} {
@@ -268,7 +282,8 @@ func TestConditionKeysOfKMSCount(t *testing.T) {
 			w.works(call(w, w.as("ann")))
 			w.Write(func(tx *state.Txn) {
 				user, _ := region.Users.Get(tx, "ann")
-				user.Inline = map[string]string{"deny": `{"Version":"2012-10-17","Statement":{"Effect":"Deny","NotAction":"kms:GetKeyPolicy","Resource":"*","Condition":{` + condition + `}}}`}
+				user.Inline = map[string]string{"deny": `{"Version":"2012-10-17","Statement":{"Effect":"Deny",` +
+					`"NotAction":"kms:GetKeyPolicy","Resource":"*","Condition":{` + condition + `}}}`}
 				region.Users.Put(tx, "ann", user)
 			})
 			w.fails(call(w, w.as("ann")), "AccessDeniedException", "explicit deny")
@@ -276,7 +291,8 @@ func TestConditionKeysOfKMSCount(t *testing.T) {
 	}
 }
 
-// TestAliasIsMovedByWhoMayForBothKeys needs kms:UpdateAlias for the alias, for the key that it stood for, and for the next one.
+// TestAliasIsMovedByWhoMayForBothKeys needs kms:UpdateAlias for the alias, for the key that it stood for, and for the
+// next one.
 func TestAliasIsMovedByWhoMayForBothKeys(t *testing.T) {
 	w := newWorld(t)
 	w.User("ann", iam.AdministratorAccess)
@@ -286,13 +302,15 @@ func TestAliasIsMovedByWhoMayForBothKeys(t *testing.T) {
 	_, err = w.CreateAlias(t.Context(), &kms.CreateAliasInput{AliasName: name, TargetKeyId: &w.keyID})
 	w.works(err)
 	move := func() error {
-		_, err := w.as("ann").UpdateAlias(t.Context(), &kms.UpdateAliasInput{AliasName: name, TargetKeyId: next.KeyMetadata.KeyId})
+		_, err := w.as("ann").UpdateAlias(t.Context(),
+			&kms.UpdateAliasInput{AliasName: name, TargetKeyId: next.KeyMetadata.KeyId})
 		return err
 	}
 	for _, resource := range []string{w.arn, *next.KeyMetadata.Arn, strings.Replace(w.arn, "key/"+w.keyID, *name, 1)} {
 		w.Write(func(tx *state.Txn) {
 			user, _ := region.Users.Get(tx, "ann")
-			user.Inline = map[string]string{"deny": `{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"kms:UpdateAlias","Resource":"` + resource + `"}}`}
+			user.Inline = map[string]string{"deny": `{"Version":"2012-10-17","Statement":{"Effect":"Deny",` +
+				`"Action":"kms:UpdateAlias","Resource":"` + resource + `"}}`}
 			region.Users.Put(tx, "ann", user)
 		})
 		w.fails(move(), "AccessDeniedException", resource)

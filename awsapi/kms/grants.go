@@ -18,8 +18,9 @@ import (
 	"tripod/state"
 )
 
-// granted says whether a grant lets the caller in whom policies do not and none denies. One whose grantee is the account, or its root user, leaves it to
-// the policies of those who are in the account, as a statement of the key's policy would.
+// granted says whether a grant lets the caller in whom policies do not and none denies. One whose grantee is the
+// account, or its root user, leaves it to the policies of those who are in the account, as a statement of the key's
+// policy would.
 func (q question) granted(tx *state.Txn, r request, key Key) bool {
 	return slices.ContainsFunc(grantsOf(tx, key.ID), func(g Grant) bool {
 		if !slices.Contains(g.Operations, q.action) || !g.lets(r, q.action) {
@@ -29,8 +30,8 @@ func (q question) granted(tx *state.Txn, r request, key Key) bool {
 	})
 }
 
-// lets says whether a grant's constraints let an operation through ("Creating grants" of KMS's guide): they do not apply to some, and for CreateGrant
-// they are about the grant that comes of it.
+// lets says whether a grant's constraints let an operation through ("Creating grants" of KMS's guide): they do not
+// apply to some, and for CreateGrant they are about the grant that comes of it.
 func (g Grant) lets(r request, operation string) bool {
 	switch operation {
 	case "DescribeKey", "RetireGrant":
@@ -41,10 +42,11 @@ func (g Grant) lets(r request, operation string) bool {
 	return g.fits(r.context)
 }
 
-// covers says whether a grant gives no more than this one: some or all of its operations, in no other encryption contexts. To whom it
-// gives them is the grantee's to say.
+// covers says whether a grant gives no more than this one: some or all of its operations, in no other encryption
+// contexts. To whom it gives them is the grantee's to say.
 func (g Grant) covers(child Grant) bool {
-	if slices.ContainsFunc(child.Operations, func(operation string) bool { return !slices.Contains(g.Operations, operation) }) {
+	if slices.ContainsFunc(child.Operations,
+		func(operation string) bool { return !slices.Contains(g.Operations, operation) }) {
 		return false
 	}
 	if len(g.Equals) > 0 && !maps.Equal(g.Equals, child.Equals) {
@@ -74,10 +76,12 @@ func newGrant(keyID string, now time.Time) Grant {
 	return Grant{ID: hex.EncodeToString(id), KeyID: keyID, CreatedAt: now}
 }
 
-// createGrant counts from the next call on, in every zone; the token that KMS gives for the time before is of no further use here.
+// createGrant counts from the next call on, in every zone; the token that KMS gives for the time before is of no
+// further use here.
 func (s *Service) createGrant(call *operation.Call, in *kms.CreateGrantInput) (*kms.CreateGrantOutput, error) {
 	grant := newGrant("", s.now())
-	grant.Name, grant.Grantee, grant.Retiring = aws.ToString(in.Name), aws.ToString(in.GranteePrincipal), aws.ToString(in.RetiringPrincipal)
+	grant.Name, grant.Grantee, grant.Retiring = aws.ToString(in.Name), aws.ToString(in.GranteePrincipal),
+		aws.ToString(in.RetiringPrincipal)
 	for _, operation := range in.Operations {
 		grant.Operations = append(grant.Operations, string(operation))
 	}
@@ -95,7 +99,8 @@ func (s *Service) createGrant(call *operation.Call, in *kms.CreateGrantInput) (*
 	err := s.change(asked, func(tx *state.Txn, key *Key) (err error) {
 		for _, operation := range grant.Operations {
 			if !slices.Contains(key.grantable(), operation) {
-				return invalid("The operation %s cannot be in a grant on a key of the spec %s and the usage %s.", operation, key.spec(), key.usage())
+				return invalid("The operation %s cannot be in a grant on a key of the spec %s and the usage %s.", operation,
+					key.spec(), key.usage())
 			}
 		}
 		if len(grant.Equals)+len(grant.Subset) > 0 && key.spec() != symmetricSpec {
@@ -125,7 +130,8 @@ func (s *Service) createGrant(call *operation.Call, in *kms.CreateGrantInput) (*
 	return out, nil
 }
 
-// principalID is the unique id of the principal of a grant, empty for an account. One that is not there is refused, as KMS does.
+// principalID is the unique id of the principal of a grant, empty for an account. One that is not there is refused, as
+// KMS does.
 func (s *Service) principalID(tx *state.Txn, arn string) (string, error) {
 	id, known := iam.BindOne(tx, s.AccountID, arn)
 	if !known || !strings.HasPrefix(arn, "arn:") {
@@ -148,14 +154,16 @@ func (s *Service) listGrants(call *operation.Call, in *kms.ListGrantsInput) (*km
 			all[i].Grantee, all[i].Retiring = iam.ShownAs(tx, g.Grantee, g.GranteeID), iam.ShownAs(tx, g.Retiring, g.RetiringID)
 		}
 		all = slices.DeleteFunc(all, func(g Grant) bool {
-			return in.GrantId != nil && g.ID != *in.GrantId || in.GranteePrincipal != nil && g.Grantee != *in.GranteePrincipal || in.GranteeServicePrincipal != nil
+			return in.GrantId != nil && g.ID != *in.GrantId || in.GranteePrincipal != nil &&
+				g.Grantee != *in.GranteePrincipal || in.GranteeServicePrincipal != nil
 		})
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	filter := strings.Join([]string{aws.ToString(in.KeyId), aws.ToString(in.GrantId), aws.ToString(in.GranteePrincipal)}, " ")
+	filter := strings.Join([]string{aws.ToString(in.KeyId), aws.ToString(in.GrantId), aws.ToString(in.GranteePrincipal)},
+		" ")
 	part, next, err := page(call, filter, in.Limit, in.Marker, 50, all, func(g Grant) string { return g.ID })
 	out := &kms.ListGrantsOutput{Grants: []types.GrantListEntry{}, NextMarker: next, Truncated: next != nil}
 	for _, g := range part {
@@ -165,8 +173,10 @@ func (s *Service) listGrants(call *operation.Call, in *kms.ListGrantsInput) (*km
 }
 
 func (s *Service) describeGrant(g Grant) types.GrantListEntry {
-	entry := types.GrantListEntry{KeyId: aws.String(s.arn("key/" + g.KeyID)), GrantId: aws.String(g.ID), CreationDate: aws.Time(g.CreatedAt),
-		GranteePrincipal: aws.String(g.Grantee), IssuingAccount: aws.String("arn:aws:iam::" + s.AccountID + ":root"), Name: aws.String(g.Name)}
+	entry := types.GrantListEntry{KeyId: aws.String(s.arn("key/" + g.KeyID)), GrantId: aws.String(g.ID),
+		CreationDate:     aws.Time(g.CreatedAt),
+		GranteePrincipal: aws.String(g.Grantee), IssuingAccount: aws.String("arn:aws:iam::" + s.AccountID + ":root"),
+		Name: aws.String(g.Name)}
 	if g.Retiring != "" {
 		entry.RetiringPrincipal = aws.String(g.Retiring)
 	}
@@ -180,12 +190,13 @@ func (s *Service) describeGrant(g Grant) types.GrantListEntry {
 }
 
 func (s *Service) revokeGrant(call *operation.Call, in *kms.RevokeGrantInput) (*kms.RevokeGrantOutput, error) {
-	return &kms.RevokeGrantOutput{}, s.change(request{call: call, id: aws.ToString(in.KeyId), dryRun: in.DryRun}, func(tx *state.Txn, key *Key) error {
-		path := Grant{KeyID: key.ID, ID: aws.ToString(in.GrantId)}.path()
-		if _, found := grants.Get(tx, path); !found {
-			return invalidGrant("Grant ID %s not found", aws.ToString(in.GrantId))
-		}
-		grants.Delete(tx, path)
-		return nil
-	})
+	return &kms.RevokeGrantOutput{},
+		s.change(request{call: call, id: aws.ToString(in.KeyId), dryRun: in.DryRun}, func(tx *state.Txn, key *Key) error {
+			path := Grant{KeyID: key.ID, ID: aws.ToString(in.GrantId)}.path()
+			if _, found := grants.Get(tx, path); !found {
+				return invalidGrant("Grant ID %s not found", aws.ToString(in.GrantId))
+			}
+			grants.Delete(tx, path)
+			return nil
+		})
 }

@@ -38,9 +38,11 @@ const (
 )
 
 // wrappingBits are the sizes of wrapping keys.
-var wrappingBits = map[types.WrappingKeySpec]int{types.WrappingKeySpecRsa2048: 2048, types.WrappingKeySpecRsa3072: 3072, types.WrappingKeySpecRsa4096: 4096}
+var wrappingBits = map[types.WrappingKeySpec]int{types.WrappingKeySpecRsa2048: 2048,
+	types.WrappingKeySpecRsa3072: 3072, types.WrappingKeySpecRsa4096: 4096}
 
-// wrappings are the algorithms that material can be wrapped by: the hash of OAEP, and whether that is around an AES key which wraps it.
+// wrappings are the algorithms that material can be wrapped by: the hash of OAEP, and whether that is around an AES key
+// which wraps it.
 var wrappings = map[types.AlgorithmSpec]struct {
 	hash func() hash.Hash
 	aes  bool
@@ -79,14 +81,17 @@ func (s *Service) imported(key Key) error {
 	return nil
 }
 
-func (s *Service) getParametersForImport(call *operation.Call, in *kms.GetParametersForImportInput) (*kms.GetParametersForImportOutput, error) {
+func (s *Service) getParametersForImport(call *operation.Call,
+	in *kms.GetParametersForImportInput) (*kms.GetParametersForImportOutput, error) {
 	if wrappings[in.WrappingAlgorithm].hash == nil || wrappingBits[in.WrappingKeySpec] == 0 {
-		return nil, unsupported("Tripod has no wrapping algorithm %s with the wrapping key spec %s.", in.WrappingAlgorithm, in.WrappingKeySpec)
+		return nil, unsupported("Tripod has no wrapping algorithm %s with the wrapping key spec %s.", in.WrappingAlgorithm,
+			in.WrappingKeySpec)
 	}
 	out := &kms.GetParametersForImportOutput{ParametersValidTo: aws.Time(s.now().Add(importPeriod))}
 	token := importToken{Algorithm: in.WrappingAlgorithm, Until: *out.ParametersValidTo}
 	r := request{call: call, id: aws.ToString(in.KeyId), states: kept,
-		about: iam.Keys{"kms:wrappingalgorithm": {string(in.WrappingAlgorithm)}, "kms:wrappingkeyspec": {string(in.WrappingKeySpec)}}}
+		about: iam.Keys{"kms:wrappingalgorithm": {string(in.WrappingAlgorithm)},
+			"kms:wrappingkeyspec": {string(in.WrappingKeySpec)}}}
 	err := s.view(r, func(_ *state.Txn, key Key) error {
 		token.KeyID, out.KeyId = key.ID, aws.String(s.arn("key/"+key.ID))
 		return s.imported(key)
@@ -147,7 +152,8 @@ func (t importToken) unwrap(wrapped []byte) ([]byte, error) {
 		plain, err = unwrapPadded(plain, rest)
 	}
 	if err != nil {
-		return nil, invalidCiphertext("The encrypted key material cannot be decrypted: wrap it with the public key and by the algorithm of its import token.")
+		return nil, invalidCiphertext("The encrypted key material cannot be decrypted: wrap it with the public key and " +
+			"by the algorithm of its import token.")
 	}
 	return plain, nil
 }
@@ -179,7 +185,8 @@ func specOf(bytes []byte) string {
 	return ""
 }
 
-func (s *Service) importKeyMaterial(call *operation.Call, in *kms.ImportKeyMaterialInput) (*kms.ImportKeyMaterialOutput, error) {
+func (s *Service) importKeyMaterial(call *operation.Call,
+	in *kms.ImportKeyMaterialInput) (*kms.ImportKeyMaterialOutput, error) {
 	expires := in.ExpirationModel != types.ExpirationModelTypeKeyMaterialDoesNotExpire
 	switch now := s.now(); {
 	case expires && in.ValidTo == nil:
@@ -195,45 +202,49 @@ func (s *Service) importKeyMaterial(call *operation.Call, in *kms.ImportKeyMater
 	}
 	about := iam.Keys{"kms:expirationmodel": {string(types.ExpirationModelTypeKeyMaterialDoesNotExpire)}}
 	if expires {
-		about = iam.Keys{"kms:expirationmodel": {string(types.ExpirationModelTypeKeyMaterialExpires)}, "kms:validto": {in.ValidTo.UTC().Format(time.RFC3339)}}
+		about = iam.Keys{"kms:expirationmodel": {string(types.ExpirationModelTypeKeyMaterialExpires)},
+			"kms:validto": {in.ValidTo.UTC().Format(time.RFC3339)}}
 	}
 	out := &kms.ImportKeyMaterialOutput{}
-	return out, s.change(request{call: call, id: aws.ToString(in.KeyId), states: kept, about: about}, func(_ *state.Txn, key *Key) error {
-		switch err := s.imported(*key); {
-		case err != nil:
-			return err
-		case token.KeyID != key.ID:
-			return invalidImportToken()
-		case !token.Until.After(s.now()):
-			return expiredImportToken()
-		}
-		bytes, err := token.unwrap(in.EncryptedKeyMaterial)
-		if err != nil {
-			return err
-		}
-		made, err := newImported(key.ID, key.spec(), bytes, s.now())
-		if err != nil {
-			return err
-		}
-		switch known := len(key.Materials) > 0; {
-		case in.ImportType == types.ImportTypeNewKeyMaterial && known:
-			return unsupported("Tripod has one imported material a key: leave ImportType out to import the same one again.")
-		case in.ImportType == types.ImportTypeExistingKeyMaterial && !known:
-			return incorrectMaterial("The key has no key material yet.")
-		case known && key.current().ID != made.ID, in.KeyMaterialId != nil && *in.KeyMaterialId != made.ID:
-			return incorrectMaterial("The key material is not the one that was imported into the key before.")
-		}
-		key.Materials, key.ValidTo, key.MaterialDescription = []Material{made}, in.ValidTo, aws.ToString(in.KeyMaterialDescription)
-		if key.State == pendingImport {
-			key.State = enabled
-		}
-		out.KeyId, out.KeyMaterialId = aws.String(s.arn("key/"+key.ID)), aws.String(made.ID)
-		return nil
-	})
+	return out, s.change(request{call: call, id: aws.ToString(in.KeyId), states: kept, about: about},
+		func(_ *state.Txn, key *Key) error {
+			switch err := s.imported(*key); {
+			case err != nil:
+				return err
+			case token.KeyID != key.ID:
+				return invalidImportToken()
+			case !token.Until.After(s.now()):
+				return expiredImportToken()
+			}
+			bytes, err := token.unwrap(in.EncryptedKeyMaterial)
+			if err != nil {
+				return err
+			}
+			made, err := newImported(key.ID, key.spec(), bytes, s.now())
+			if err != nil {
+				return err
+			}
+			switch known := len(key.Materials) > 0; {
+			case in.ImportType == types.ImportTypeNewKeyMaterial && known:
+				return unsupported("Tripod has one imported material a key: leave ImportType out to import the same one again.")
+			case in.ImportType == types.ImportTypeExistingKeyMaterial && !known:
+				return incorrectMaterial("The key has no key material yet.")
+			case known && key.current().ID != made.ID, in.KeyMaterialId != nil && *in.KeyMaterialId != made.ID:
+				return incorrectMaterial("The key material is not the one that was imported into the key before.")
+			}
+			key.Materials, key.ValidTo, key.MaterialDescription = []Material{made}, in.ValidTo,
+				aws.ToString(in.KeyMaterialDescription)
+			if key.State == pendingImport {
+				key.State = enabled
+			}
+			out.KeyId, out.KeyMaterialId = aws.String(s.arn("key/"+key.ID)), aws.String(made.ID)
+			return nil
+		})
 }
 
 // deleteImportedKeyMaterial leaves the id of the material: only the same one can be imported again.
-func (s *Service) deleteImportedKeyMaterial(call *operation.Call, in *kms.DeleteImportedKeyMaterialInput) (*kms.DeleteImportedKeyMaterialOutput, error) {
+func (s *Service) deleteImportedKeyMaterial(call *operation.Call,
+	in *kms.DeleteImportedKeyMaterialInput) (*kms.DeleteImportedKeyMaterialOutput, error) {
 	out := &kms.DeleteImportedKeyMaterialOutput{}
 	r := request{call: call, id: aws.ToString(in.KeyId), states: append([]string{pendingDeletion}, kept...)}
 	return out, s.change(r, func(_ *state.Txn, key *Key) error {

@@ -35,8 +35,9 @@ func (w *world) external(in kms.CreateKeyInput) *types.KeyMetadata {
 // wrap gets parameters for an import, and wraps material by them as a client does.
 func (w *world) wrap(keyID string, algorithm types.AlgorithmSpec, material []byte) *kms.ImportKeyMaterialInput {
 	w.Helper()
-	params, err := w.GetParametersForImport(w.Context(), &kms.GetParametersForImportInput{KeyId: &keyID, WrappingAlgorithm: algorithm,
-		WrappingKeySpec: types.WrappingKeySpecRsa2048})
+	params, err := w.GetParametersForImport(w.Context(),
+		&kms.GetParametersForImportInput{KeyId: &keyID, WrappingAlgorithm: algorithm,
+			WrappingKeySpec: types.WrappingKeySpecRsa2048})
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -44,7 +45,8 @@ func (w *world) wrap(keyID string, algorithm types.AlgorithmSpec, material []byt
 	if err != nil {
 		w.Fatal(err)
 	}
-	h := map[types.AlgorithmSpec]hash.Hash{types.AlgorithmSpecRsaesOaepSha1: sha1.New(), types.AlgorithmSpecRsaAesKeyWrapSha1: sha1.New()}[algorithm]
+	h := map[types.AlgorithmSpec]hash.Hash{types.AlgorithmSpecRsaesOaepSha1: sha1.New(),
+		types.AlgorithmSpecRsaAesKeyWrapSha1: sha1.New()}[algorithm]
 	if h == nil {
 		h = sha256.New()
 	}
@@ -58,8 +60,9 @@ func (w *world) wrap(keyID string, algorithm types.AlgorithmSpec, material []byt
 	if err != nil {
 		w.Fatal(err)
 	}
-	return &kms.ImportKeyMaterialInput{KeyId: &keyID, ImportToken: params.ImportToken, EncryptedKeyMaterial: append(wrapped, rest...),
-		ExpirationModel: types.ExpirationModelTypeKeyMaterialDoesNotExpire}
+	return &kms.ImportKeyMaterialInput{KeyId: &keyID, ImportToken: params.ImportToken,
+		EncryptedKeyMaterial: append(wrapped, rest...),
+		ExpirationModel:      types.ExpirationModelTypeKeyMaterialDoesNotExpire}
 }
 
 // keyWrap is AES key wrap with padding of more than 8 bytes (RFC 5649, section 4.1).
@@ -98,7 +101,8 @@ func (w *world) importing(in *kms.ImportKeyMaterialInput) string {
 func TestImportedMaterialEncryptsUntilItIsDeletedAndAfterItIsBack(t *testing.T) {
 	w := newWorld(t)
 	key := w.external(kms.CreateKeyInput{})
-	if key.Origin != types.OriginTypeExternal || key.KeyState != types.KeyStatePendingImport || key.Enabled || key.CurrentKeyMaterialId != nil {
+	if key.Origin != types.OriginTypeExternal || key.KeyState != types.KeyStatePendingImport || key.Enabled ||
+		key.CurrentKeyMaterialId != nil {
 		t.Errorf("got %+v", key)
 	}
 	w.keyID = *key.KeyId
@@ -110,7 +114,8 @@ func TestImportedMaterialEncryptsUntilItIsDeletedAndAfterItIsBack(t *testing.T) 
 	first := w.importing(w.wrap(w.keyID, types.AlgorithmSpecRsaesOaepSha256, material))
 	blob := w.encrypt("attack at dawn", nil)
 	described, err := w.DescribeKey(t.Context(), &kms.DescribeKeyInput{KeyId: &w.keyID})
-	if err != nil || described.KeyMetadata.KeyState != types.KeyStateEnabled || aws.ToString(described.KeyMetadata.CurrentKeyMaterialId) != first ||
+	if err != nil || described.KeyMetadata.KeyState != types.KeyStateEnabled ||
+		aws.ToString(described.KeyMetadata.CurrentKeyMaterialId) != first ||
 		described.KeyMetadata.ExpirationModel != types.ExpirationModelTypeKeyMaterialDoesNotExpire {
 		t.Errorf("got %+v, %v", described, err)
 	}
@@ -122,7 +127,8 @@ func TestImportedMaterialEncryptsUntilItIsDeletedAndAfterItIsBack(t *testing.T) 
 	}
 	_, err = w.Decrypt(t.Context(), &kms.DecryptInput{CiphertextBlob: blob})
 	w.fails(err, "KMSInvalidStateException", "is pending import.")
-	_, err = w.ImportKeyMaterial(t.Context(), w.wrap(w.keyID, types.AlgorithmSpecRsaesOaepSha1, bytes.Repeat([]byte{8}, 32)))
+	_, err = w.ImportKeyMaterial(t.Context(),
+		w.wrap(w.keyID, types.AlgorithmSpecRsaesOaepSha1, bytes.Repeat([]byte{8}, 32)))
 	w.fails(err, "IncorrectKeyMaterialException", "not the one that was imported")
 	// The same material, by another algorithm and for an hour.
 	again := w.wrap(w.keyID, types.AlgorithmSpecRsaAesKeyWrapSha1, material)
@@ -140,21 +146,30 @@ func TestImportsAreRefusedAsInKMS(t *testing.T) {
 	w := newWorld(t)
 	key, other := *w.external(kms.CreateKeyInput{}).KeyId, *w.external(kms.CreateKeyInput{}).KeyId
 	material := bytes.Repeat([]byte{7}, 32)
-	_, err := w.GetParametersForImport(t.Context(), &kms.GetParametersForImportInput{KeyId: &w.keyID, WrappingAlgorithm: types.AlgorithmSpecRsaesOaepSha256,
-		WrappingKeySpec: types.WrappingKeySpecRsa2048})
+	_, err := w.GetParametersForImport(t.Context(),
+		&kms.GetParametersForImportInput{KeyId: &w.keyID, WrappingAlgorithm: types.AlgorithmSpecRsaesOaepSha256,
+			WrappingKeySpec: types.WrappingKeySpecRsa2048})
 	w.fails(err, "UnsupportedOperationException", w.arn+" origin is AWS_KMS which is not valid for this operation.")
 	good := w.wrap(key, types.AlgorithmSpecRsaesOaepSha256, material)
 	for name, c := range map[string]struct {
 		change      func(*kms.ImportKeyMaterialInput)
 		code, words string
 	}{
-		"no date":          {func(in *kms.ImportKeyMaterialInput) { in.ExpirationModel = "" }, "ValidationException", "A validTo date must be set if the ExpirationModel is KEY_MATERIAL_EXPIRES"},
-		"a date for ever":  {func(in *kms.ImportKeyMaterialInput) { in.ValidTo = aws.Time(time.Now().Add(time.Hour)) }, "ValidationException", "must not be set"},
-		"another's token":  {func(in *kms.ImportKeyMaterialInput) { in.KeyId = &other }, "InvalidImportTokenException", ""},
-		"no token":         {func(in *kms.ImportKeyMaterialInput) { in.ImportToken = []byte("x") }, "InvalidImportTokenException", ""},
-		"changed":          {func(in *kms.ImportKeyMaterialInput) { in.EncryptedKeyMaterial[9] ^= 1 }, "InvalidCiphertextException", ""},
-		"none to be back":  {func(in *kms.ImportKeyMaterialInput) { in.ImportType = types.ImportTypeExistingKeyMaterial }, "IncorrectKeyMaterialException", ""},
-		"another key's id": {func(in *kms.ImportKeyMaterialInput) { in.KeyMaterialId = aws.String(strings.Repeat("0", 64)) }, "IncorrectKeyMaterialException", ""},
+		"no date": {func(in *kms.ImportKeyMaterialInput) { in.ExpirationModel = "" }, "ValidationException",
+			"A validTo date must be set if the ExpirationModel is KEY_MATERIAL_EXPIRES"},
+		"a date for ever": {func(in *kms.ImportKeyMaterialInput) { in.ValidTo = aws.Time(time.Now().Add(time.Hour)) },
+			"ValidationException", "must not be set"},
+		"another's token": {func(in *kms.ImportKeyMaterialInput) { in.KeyId = &other }, "InvalidImportTokenException", ""},
+		"no token": {func(in *kms.ImportKeyMaterialInput) { in.ImportToken = []byte("x") },
+			"InvalidImportTokenException", ""},
+		"changed": {func(in *kms.ImportKeyMaterialInput) { in.EncryptedKeyMaterial[9] ^= 1 },
+			"InvalidCiphertextException", ""},
+		"none to be back": {func(in *kms.ImportKeyMaterialInput) { in.ImportType = types.ImportTypeExistingKeyMaterial },
+			"IncorrectKeyMaterialException", ""},
+		"another key's id": {func(in *kms.ImportKeyMaterialInput) {
+			in.KeyMaterialId = aws.String(strings.Repeat("0",
+				64))
+		}, "IncorrectKeyMaterialException", ""},
 		"a date in the past": {func(in *kms.ImportKeyMaterialInput) {
 			in.ExpirationModel, in.ValidTo = types.ExpirationModelTypeKeyMaterialExpires, aws.Time(time.Now().Add(-time.Hour))
 		}, "ValidationException", "in the future"},
@@ -186,7 +201,8 @@ func TestImportedPrivateKeySigns(t *testing.T) {
 	}
 	key := *w.external(kms.CreateKeyInput{KeySpec: types.KeySpecEccNistP256, KeyUsage: types.KeyUsageTypeSignVerify}).KeyId
 	w.importing(w.wrap(key, types.AlgorithmSpecRsaAesKeyWrapSha256, der))
-	out, err := w.Sign(t.Context(), &kms.SignInput{KeyId: &key, Message: []byte("hello"), SigningAlgorithm: types.SigningAlgorithmSpecEcdsaSha256})
+	out, err := w.Sign(t.Context(),
+		&kms.SignInput{KeyId: &key, Message: []byte("hello"), SigningAlgorithm: types.SigningAlgorithmSpecEcdsaSha256})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +210,8 @@ func TestImportedPrivateKeySigns(t *testing.T) {
 	if !ecdsa.VerifyASN1(&private.PublicKey, digest[:], out.Signature) {
 		t.Error("the signature is not the imported key's")
 	}
-	wrong := *w.external(kms.CreateKeyInput{KeySpec: types.KeySpecEccNistP384, KeyUsage: types.KeyUsageTypeSignVerify}).KeyId
+	wrong := *w.external(kms.CreateKeyInput{KeySpec: types.KeySpecEccNistP384,
+		KeyUsage: types.KeyUsageTypeSignVerify}).KeyId
 	_, err = w.ImportKeyMaterial(t.Context(), w.wrap(wrong, types.AlgorithmSpecRsaAesKeyWrapSha256, der))
 	w.fails(err, "IncorrectKeyMaterialException", "ECC_NIST_P384")
 }
@@ -206,8 +223,10 @@ func TestMultiRegionKeysWorkInTheirOneRegion(t *testing.T) {
 		t.Fatal(err)
 	}
 	key := made.KeyMetadata
-	if !strings.HasPrefix(*key.KeyId, "mrk-") || len(*key.KeyId) != 36 || !*key.MultiRegion || key.MultiRegionConfiguration.MultiRegionKeyType != types.MultiRegionKeyTypePrimary ||
-		*key.MultiRegionConfiguration.PrimaryKey.Arn != *key.Arn || *key.MultiRegionConfiguration.PrimaryKey.Region != "us-east-1" {
+	if !strings.HasPrefix(*key.KeyId, "mrk-") || len(*key.KeyId) != 36 || !*key.MultiRegion ||
+		key.MultiRegionConfiguration.MultiRegionKeyType != types.MultiRegionKeyTypePrimary ||
+		*key.MultiRegionConfiguration.PrimaryKey.Arn != *key.Arn ||
+		*key.MultiRegionConfiguration.PrimaryKey.Region != "us-east-1" {
 		t.Errorf("got %+v", key)
 	}
 	w.keyID = *key.KeyId

@@ -33,7 +33,8 @@ func (s *Service) createKey(call *operation.Call, in *kms.CreateKeyInput) (*kms.
 	if err != nil {
 		return nil, err
 	}
-	key := Key{ID: newKeyID(aws.ToBool(in.MultiRegion)), Description: aws.ToString(in.Description), State: enabled, CreatedAt: s.now(), Policy: s.defaultPolicy(), Tags: tags}
+	key := Key{ID: newKeyID(aws.ToBool(in.MultiRegion)), Description: aws.ToString(in.Description), State: enabled,
+		CreatedAt: s.now(), Policy: s.defaultPolicy(), Tags: tags}
 	if spec != symmetricSpec {
 		key.Spec, key.Usage = spec, usage
 	}
@@ -77,7 +78,8 @@ func notHere(in *kms.CreateKeyInput) error {
 		return unsupported("Tripod has no keys of the KeySpec %s.", spec)
 	case kinds[spec][usage] == nil:
 		return invalid("KeyUsage %s is not compatible with KeySpec %s", usage, spec)
-	case in.Origin != "" && in.Origin != types.OriginTypeAwsKms && in.Origin != types.OriginTypeExternal || in.CustomKeyStoreId != nil || in.XksKeyId != nil:
+	case in.Origin != "" && in.Origin != types.OriginTypeAwsKms && in.Origin != types.OriginTypeExternal ||
+		in.CustomKeyStoreId != nil || in.XksKeyId != nil:
 		return unsupported("Tripod has no custom key stores: Origin can only be AWS_KMS or EXTERNAL.")
 	}
 	return nil
@@ -105,9 +107,12 @@ func (s *Service) describe(key Key) *types.KeyMetadata {
 		manager = types.KeyManagerTypeAws
 	}
 	out := &types.KeyMetadata{
-		AWSAccountId: aws.String(s.AccountID), KeyId: aws.String(key.ID), Arn: aws.String(s.arn("key/" + key.ID)), CreationDate: aws.Time(key.CreatedAt),
-		Enabled: key.State == enabled, Description: aws.String(key.Description), KeyUsage: types.KeyUsageType(key.usage()), KeyState: types.KeyState(key.State),
-		Origin: types.OriginType(key.origin()), KeyManager: manager, KeySpec: types.KeySpec(key.spec()), MultiRegion: aws.Bool(false), DeletionDate: key.DeletionAt,
+		AWSAccountId: aws.String(s.AccountID), KeyId: aws.String(key.ID), Arn: aws.String(s.arn("key/" + key.ID)),
+		CreationDate: aws.Time(key.CreatedAt),
+		Enabled:      key.State == enabled, Description: aws.String(key.Description),
+		KeyUsage: types.KeyUsageType(key.usage()), KeyState: types.KeyState(key.State),
+		Origin: types.OriginType(key.origin()), KeyManager: manager, KeySpec: types.KeySpec(key.spec()),
+		MultiRegion: aws.Bool(false), DeletionDate: key.DeletionAt,
 		CustomerMasterKeySpec: types.CustomerMasterKeySpec(key.spec()), //lint:ignore SA1019 KMS still writes it
 	}
 	if key.spec() == symmetricSpec && key.hasMaterial() {
@@ -180,20 +185,24 @@ func (s *Service) disableKey(call *operation.Call, in *kms.DisableKeyInput) (*km
 }
 
 func (s *Service) become(call *operation.Call, id *string, to string) error {
-	return s.change(request{call: call, id: aws.ToString(id), states: []string{enabled, disabled}}, func(_ *state.Txn, key *Key) error {
-		key.State = to
-		return nil
-	})
+	return s.change(request{call: call, id: aws.ToString(id), states: []string{enabled, disabled}},
+		func(_ *state.Txn, key *Key) error {
+			key.State = to
+			return nil
+		})
 }
 
-func (s *Service) updateKeyDescription(call *operation.Call, in *kms.UpdateKeyDescriptionInput) (*kms.UpdateKeyDescriptionOutput, error) {
-	return &kms.UpdateKeyDescriptionOutput{}, s.change(request{call: call, id: aws.ToString(in.KeyId), states: kept}, func(_ *state.Txn, key *Key) error {
-		key.Description = aws.ToString(in.Description)
-		return nil
-	})
+func (s *Service) updateKeyDescription(call *operation.Call,
+	in *kms.UpdateKeyDescriptionInput) (*kms.UpdateKeyDescriptionOutput, error) {
+	return &kms.UpdateKeyDescriptionOutput{},
+		s.change(request{call: call, id: aws.ToString(in.KeyId), states: kept}, func(_ *state.Txn, key *Key) error {
+			key.Description = aws.ToString(in.Description)
+			return nil
+		})
 }
 
-func (s *Service) scheduleKeyDeletion(call *operation.Call, in *kms.ScheduleKeyDeletionInput) (*kms.ScheduleKeyDeletionOutput, error) {
+func (s *Service) scheduleKeyDeletion(call *operation.Call,
+	in *kms.ScheduleKeyDeletionInput) (*kms.ScheduleKeyDeletionOutput, error) {
 	window := int32(usualWindow)
 	if in.PendingWindowInDays != nil {
 		window = *in.PendingWindowInDays
@@ -202,7 +211,8 @@ func (s *Service) scheduleKeyDeletion(call *operation.Call, in *kms.ScheduleKeyD
 		return nil, invalid("PendingWindowInDays must be between %d and %d.", shortestWindow, longestWindow)
 	}
 	out := &kms.ScheduleKeyDeletionOutput{KeyState: types.KeyStatePendingDeletion, PendingWindowInDays: aws.Int32(window)}
-	r := request{call: call, id: aws.ToString(in.KeyId), states: kept, about: number("kms:schedulekeydeletionpendingwindowindays", int(window))}
+	r := request{call: call, id: aws.ToString(in.KeyId), states: kept,
+		about: number("kms:schedulekeydeletionpendingwindowindays", int(window))}
 	return out, s.change(r, func(tx *state.Txn, key *Key) error {
 		s.sweep(tx)
 		key.State, key.DeletionAt = pendingDeletion, aws.Time(s.now().Add(time.Duration(window)*day))
@@ -212,14 +222,16 @@ func (s *Service) scheduleKeyDeletion(call *operation.Call, in *kms.ScheduleKeyD
 }
 
 // cancelKeyDeletion leaves the key disabled, as in KMS.
-func (s *Service) cancelKeyDeletion(call *operation.Call, in *kms.CancelKeyDeletionInput) (*kms.CancelKeyDeletionOutput, error) {
+func (s *Service) cancelKeyDeletion(call *operation.Call,
+	in *kms.CancelKeyDeletionInput) (*kms.CancelKeyDeletionOutput, error) {
 	out := &kms.CancelKeyDeletionOutput{}
-	return out, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{pendingDeletion}}, func(_ *state.Txn, key *Key) error {
-		key.State, key.DeletionAt = disabled, nil
-		if !key.hasMaterial() {
-			key.State = pendingImport
-		}
-		out.KeyId = aws.String(s.arn("key/" + key.ID))
-		return nil
-	})
+	return out, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{pendingDeletion}},
+		func(_ *state.Txn, key *Key) error {
+			key.State, key.DeletionAt = disabled, nil
+			if !key.hasMaterial() {
+				key.State = pendingImport
+			}
+			out.KeyId = aws.String(s.arn("key/" + key.ID))
+			return nil
+		})
 }

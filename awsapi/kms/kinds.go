@@ -39,9 +39,11 @@ var (
 	kinds = map[string]kind{
 		symmetricSpec: {encryptUsage: {symmetricSpec}},
 		"RSA_2048":    rsaKind, "RSA_3072": rsaKind, "RSA_4096": rsaKind,
-		"ECC_NIST_P256": {signUsage: {"ECDSA_SHA_256"}}, "ECC_NIST_P384": {signUsage: {"ECDSA_SHA_384"}}, "ECC_NIST_P521": {signUsage: {"ECDSA_SHA_512"}},
+		"ECC_NIST_P256": {signUsage: {"ECDSA_SHA_256"}}, "ECC_NIST_P384": {signUsage: {"ECDSA_SHA_384"}},
+		"ECC_NIST_P521":         {signUsage: {"ECDSA_SHA_512"}},
 		"ECC_NIST_EDWARDS25519": {signUsage: {"ED25519_SHA_512"}},
-		"HMAC_224":              {macUsage: {"HMAC_SHA_224"}}, "HMAC_256": {macUsage: {"HMAC_SHA_256"}}, "HMAC_384": {macUsage: {"HMAC_SHA_384"}}, "HMAC_512": {macUsage: {"HMAC_SHA_512"}},
+		"HMAC_224":              {macUsage: {"HMAC_SHA_224"}}, "HMAC_256": {macUsage: {"HMAC_SHA_256"}},
+		"HMAC_384": {macUsage: {"HMAC_SHA_384"}}, "HMAC_512": {macUsage: {"HMAC_SHA_512"}},
 	}
 )
 
@@ -133,5 +135,6 @@ func (k Key) grantable() []string {
 	if k.spec() != symmetricSpec {
 		return append(all, "GetPublicKey")
 	}
-	return append(all, "GenerateDataKey", "GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext", "GenerateDataKeyWithoutPlaintext")
+	return append(all, "GenerateDataKey", "GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext",
+		"GenerateDataKeyWithoutPlaintext")
 }

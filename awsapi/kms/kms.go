@@ -1,7 +1,8 @@
-// Package kms is AWS KMS: keys with their aliases, policies and grants, and real encryption, signatures and MACs with them.
+// Package kms is AWS KMS: keys with their aliases, policies and grants, and real encryption, signatures and MACs with
+// them.
 //
-// Key material, KMS's own or imported, is in the regional state, AES-256 in GCM: what one zone encrypts any other decrypts. It is no hardware module: who reads the
-// region's disk reads the keys.
+// Key material, KMS's own or imported, is in the regional state, AES-256 in GCM: what one zone encrypts any other
+// decrypts. It is no hardware module: who reads the region's disk reads the keys.
 package kms
 
 import (
@@ -48,7 +49,8 @@ type request struct {
 	byAlias bool
 	// action is the permission that it takes; empty means the operation's own.
 	action string
-	// service is the one that calls in the caller's name, such as eks.us-east-1.amazonaws.com; empty where the caller does itself.
+	// service is the one that calls in the caller's name, such as eks.us-east-1.amazonaws.com; empty where the caller does
+	// itself.
 	service string
 	// named is how the caller names the key where id is how KMS found it; empty: by id.
 	named string
@@ -120,14 +122,16 @@ func (s *Service) wrongState(key Key, states []string) error {
 }
 
 // page is a part of a list, with KMS's names for how it goes on.
-func page[T any](call *operation.Call, filter string, limit *int32, marker *string, usual int, items []T, key func(T) string) (part []T, next *string, err error) {
+func page[T any](call *operation.Call, filter string, limit *int32, marker *string, usual int, items []T,
+	key func(T) string) (part []T, next *string, err error) {
 	size := usual
 	if limit != nil {
 		size = int(*limit)
 	}
 	part, next, ok := wire.Page(fmt.Sprintf("%s %s", call.Operation, filter), size, marker, items, key)
 	if !ok {
-		return nil, nil, invalidMarker("The marker is not one that %s returned for the same parameters: start again without it.", call.Operation)
+		return nil, nil, invalidMarker("The marker is not one that %s returned for the same parameters: start again "+
+			"without it.", call.Operation)
 	}
 	return part, next, nil
 }

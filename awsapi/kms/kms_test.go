@@ -58,7 +58,8 @@ func (w *world) works(err error) {
 
 func (w *world) encrypt(text string, context map[string]string) []byte {
 	w.Helper()
-	out, err := w.Encrypt(w.Context(), &kms.EncryptInput{KeyId: &w.keyID, Plaintext: []byte(text), EncryptionContext: context})
+	out, err := w.Encrypt(w.Context(),
+		&kms.EncryptInput{KeyId: &w.keyID, Plaintext: []byte(text), EncryptionContext: context})
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -71,7 +72,8 @@ func TestCiphertextIsOpenedInItsContextOnly(t *testing.T) {
 	if bytes.Contains(blob, []byte("attack")) {
 		t.Error("the plaintext is in the ciphertext")
 	}
-	out, err := w.Decrypt(t.Context(), &kms.DecryptInput{CiphertextBlob: blob, EncryptionContext: map[string]string{"purpose": "test"}})
+	out, err := w.Decrypt(t.Context(),
+		&kms.DecryptInput{CiphertextBlob: blob, EncryptionContext: map[string]string{"purpose": "test"}})
 	if err != nil || string(out.Plaintext) != "attack at dawn" || *out.KeyId != w.arn {
 		t.Errorf("got %+v, %v", out, err)
 	}
@@ -79,8 +81,9 @@ func TestCiphertextIsOpenedInItsContextOnly(t *testing.T) {
 		"no context":    {CiphertextBlob: blob},
 		"other context": {CiphertextBlob: blob, EncryptionContext: map[string]string{"purpose": "tests"}},
 		"shifted":       {CiphertextBlob: blob, EncryptionContext: map[string]string{"purposet": "est"}},
-		"changed":       {CiphertextBlob: append(bytes.Clone(blob[:len(blob)-1]), blob[len(blob)-1]^1), EncryptionContext: map[string]string{"purpose": "test"}},
-		"cut":           {CiphertextBlob: blob[:20]},
+		"changed": {CiphertextBlob: append(bytes.Clone(blob[:len(blob)-1]), blob[len(blob)-1]^1),
+			EncryptionContext: map[string]string{"purpose": "test"}},
+		"cut": {CiphertextBlob: blob[:20]},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := w.Decrypt(context.Background(), in)
@@ -106,16 +109,21 @@ func TestReEncryptMovesToAnotherKey(t *testing.T) {
 	w := newWorld(t)
 	other, err := w.CreateKey(t.Context(), &kms.CreateKeyInput{})
 	w.works(err)
-	moved, err := w.ReEncrypt(t.Context(), &kms.ReEncryptInput{CiphertextBlob: w.encrypt("x", nil), DestinationKeyId: other.KeyMetadata.KeyId,
-		DestinationEncryptionContext: map[string]string{"a": "b"}})
+	moved, err := w.ReEncrypt(t.Context(),
+		&kms.ReEncryptInput{CiphertextBlob: w.encrypt("x", nil), DestinationKeyId: other.KeyMetadata.KeyId,
+			DestinationEncryptionContext: map[string]string{"a": "b"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := w.Decrypt(t.Context(), &kms.DecryptInput{CiphertextBlob: moved.CiphertextBlob, KeyId: other.KeyMetadata.Arn, EncryptionContext: map[string]string{"a": "b"}})
+	out, err := w.Decrypt(t.Context(),
+		&kms.DecryptInput{CiphertextBlob: moved.CiphertextBlob, KeyId: other.KeyMetadata.Arn,
+			EncryptionContext: map[string]string{"a": "b"}})
 	if err != nil || string(out.Plaintext) != "x" {
 		t.Errorf("got %+v, %v", out, err)
 	}
-	_, err = w.Decrypt(t.Context(), &kms.DecryptInput{CiphertextBlob: moved.CiphertextBlob, KeyId: &w.keyID, EncryptionContext: map[string]string{"a": "b"}})
+	_, err = w.Decrypt(t.Context(),
+		&kms.DecryptInput{CiphertextBlob: moved.CiphertextBlob, KeyId: &w.keyID,
+			EncryptionContext: map[string]string{"a": "b"}})
 	w.fails(err, "IncorrectKeyException", "does not identify a CMK")
 }
 
@@ -129,7 +137,8 @@ func TestKeyOfNoUseRefusesByItsState(t *testing.T) {
 	_, err := w.DisableKey(t.Context(), &kms.DisableKeyInput{KeyId: &w.keyID})
 	w.works(err)
 	w.fails(use(), "DisabledException", w.arn+" is disabled.")
-	out, err := w.ScheduleKeyDeletion(t.Context(), &kms.ScheduleKeyDeletionInput{KeyId: &w.keyID, PendingWindowInDays: aws.Int32(7)})
+	out, err := w.ScheduleKeyDeletion(t.Context(),
+		&kms.ScheduleKeyDeletionInput{KeyId: &w.keyID, PendingWindowInDays: aws.Int32(7)})
 	if err != nil || time.Until(*out.DeletionDate) > 7*24*time.Hour {
 		t.Errorf("got %+v, %v", out, err)
 	}
@@ -150,20 +159,28 @@ func TestAliasStandsForItsKey(t *testing.T) {
 		return err
 	}
 	w.works(create("alias/secrets"))
-	w.fails(create("alias/secrets"), "AlreadyExistsException", "An alias with the name arn:aws:kms:us-east-1:111122223333:alias/secrets already exists")
-	w.fails(create("secrets"), "ValidationException", `Alias must start with the prefix "alias/". Please see https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html`)
+	w.fails(create("alias/secrets"), "AlreadyExistsException",
+		"An alias with the name arn:aws:kms:us-east-1:111122223333:alias/secrets already exists")
+	w.fails(create("secrets"), "ValidationException",
+		`Alias must start with the prefix "alias/". Please see `+
+			`https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html`)
 	w.fails(create("Alias/secrets"), "ValidationException", "must start with the prefix")
 	w.fails(create("alias/a:b"), "ValidationException", "alias/a:b contains invalid characters for an alias")
-	w.fails(create("alias/a b"), "ValidationException", "Value 'alias/a b' at 'aliasName' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[a-zA-Z0-9:/_-]+$")
+	w.fails(create("alias/a b"), "ValidationException",
+		"Value 'alias/a b' at 'aliasName' failed to satisfy constraint: Member must satisfy regular expression pattern: "+
+			"^[a-zA-Z0-9:/_-]+$")
 	w.fails(create("alias/aws/eks"), "NotAuthorizedException", "reserved")
 	for _, target := range []string{"alias/secrets", "arn:aws:kms:us-east-1:111122223333:alias/secrets"} {
-		_, err := w.CreateAlias(t.Context(), &kms.CreateAliasInput{AliasName: aws.String("alias/again"), TargetKeyId: &target})
+		_, err := w.CreateAlias(t.Context(),
+			&kms.CreateAliasInput{AliasName: aws.String("alias/again"), TargetKeyId: &target})
 		w.fails(err, "ValidationException", "Aliases must refer to keys. Not aliases")
-		_, err = w.UpdateAlias(t.Context(), &kms.UpdateAliasInput{AliasName: aws.String("alias/secrets"), TargetKeyId: &target})
+		_, err = w.UpdateAlias(t.Context(),
+			&kms.UpdateAliasInput{AliasName: aws.String("alias/secrets"), TargetKeyId: &target})
 		w.fails(err, "ValidationException", "Aliases must refer to keys. Not aliases")
 	}
 	for _, name := range []string{"alias/aws/ebs", "secrets", "alias/none"} {
-		code := map[string]string{"alias/aws/ebs": "NotAuthorizedException", "secrets": "ValidationException", "alias/none": "NotFoundException"}[name]
+		code := map[string]string{"alias/aws/ebs": "NotAuthorizedException", "secrets": "ValidationException",
+			"alias/none": "NotFoundException"}[name]
 		_, err := w.DeleteAlias(t.Context(), &kms.DeleteAliasInput{AliasName: &name})
 		w.fails(err, code, "")
 		_, err = w.UpdateAlias(t.Context(), &kms.UpdateAliasInput{AliasName: &name, TargetKeyId: &w.keyID})
@@ -176,8 +193,10 @@ func TestAliasStandsForItsKey(t *testing.T) {
 		}
 	}
 	for id, code := range map[string]string{
-		"alias/none": "NotFoundException", "nonsense": "NotFoundException", "arn:aws:kms:us-east-1:111122223333:thing/x": "InvalidArnException",
-		"arn:aws:kms:eu-west-1:111122223333:key/" + w.keyID: "NotFoundException", "arn:aws:kms:us-east-1:444455556666:key/" + w.keyID: "NotFoundException",
+		"alias/none": "NotFoundException", "nonsense": "NotFoundException",
+		"arn:aws:kms:us-east-1:111122223333:thing/x":        "InvalidArnException",
+		"arn:aws:kms:eu-west-1:111122223333:key/" + w.keyID: "NotFoundException",
+		"arn:aws:kms:us-east-1:444455556666:key/" + w.keyID: "NotFoundException",
 	} {
 		_, err := w.DescribeKey(t.Context(), &kms.DescribeKeyInput{KeyId: &id})
 		w.fails(err, code, "")
@@ -203,7 +222,8 @@ func TestPredefinedAliasGetsItsKeyWhenItIsDescribed(t *testing.T) {
 		t.Fatal("there is no alias/aws/ebs")
 		return types.AliasListEntry{}
 	}
-	if before := ebs(); before.TargetKeyId != nil || *before.AliasArn != "arn:aws:kms:us-east-1:111122223333:alias/aws/ebs" {
+	if before := ebs(); before.TargetKeyId != nil ||
+		*before.AliasArn != "arn:aws:kms:us-east-1:111122223333:alias/aws/ebs" {
 		t.Errorf("got %+v, want an alias without a key", before)
 	}
 	_, err := w.as("nobody").DescribeKey(t.Context(), &kms.DescribeKeyInput{KeyId: aws.String("alias/aws/ebs")})
@@ -233,8 +253,10 @@ func TestPredefinedAliasGetsItsKeyWhenItIsDescribed(t *testing.T) {
 func TestBadInputIsRefusedAndNoSecretShown(t *testing.T) {
 	w := newWorld(t)
 	_, err := w.Encrypt(t.Context(), &kms.EncryptInput{KeyId: aws.String(""), Plaintext: make([]byte, 4097)})
-	w.fails(err, "ValidationException", "Value '' at 'keyId' failed to satisfy constraint: Member must have length greater than or equal to 1")
-	w.fails(err, "ValidationException", "Value (a blob of 4097) at 'plaintext' failed to satisfy constraint: Member must have length less than or equal to 4096")
+	w.fails(err, "ValidationException", "Value '' at 'keyId' failed to satisfy constraint: Member must have length "+
+		"greater than or equal to 1")
+	w.fails(err, "ValidationException", "Value (a blob of 4097) at 'plaintext' failed to satisfy constraint: Member "+
+		"must have length less than or equal to 4096")
 	_, err = w.GenerateDataKey(t.Context(), &kms.GenerateDataKeyInput{KeyId: &w.keyID})
 	w.fails(err, "ValidationException", "either number of bytes or key spec")
 	_, err = w.DescribeCustomKeyStores(t.Context(), &kms.DescribeCustomKeyStoresInput{})

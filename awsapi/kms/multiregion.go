@@ -41,6 +41,7 @@ func (s *Service) replicateKey(call *operation.Call, in *kms.ReplicateKeyInput) 
 		if !key.multiRegion() {
 			return unsupported("%s is not a multi-Region primary key.", s.arn("key/"+key.ID))
 		}
-		return unsupported("%s cannot be replicated to %s: Tripod is the one region %s.", s.arn("key/"+key.ID), aws.ToString(in.ReplicaRegion), s.Region)
+		return unsupported("%s cannot be replicated to %s: Tripod is the one region %s.", s.arn("key/"+key.ID),
+			aws.ToString(in.ReplicaRegion), s.Region)
 	})
 }

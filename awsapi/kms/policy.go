@@ -34,8 +34,8 @@ func (s *Service) defaultPolicy() string {
 }`, s.AccountID)
 }
 
-// authorize decides as KMS does ("Determining access to AWS KMS keys"): the key's policy or a grant must let the caller in. A statement on the
-// account's root lets in those whom IAM policies allow it, and a deny anywhere counts.
+// authorize decides as KMS does ("Determining access to AWS KMS keys"): the key's policy or a grant must let the caller
+// in. A statement on the account's root lets in those whom IAM policies allow it, and a deny anywhere counts.
 func (s *Service) authorize(tx *state.Txn, r request, key Key) error {
 	q := question{by: r.call.Principal, action: cmp.Or(r.action, r.call.Operation), arn: s.arn("key/" + key.ID)}
 	q.keys = s.keysOf(r, q.action).With(s.keysAbout(tx, key))
@@ -57,7 +57,8 @@ func (q question) request() iam.Request {
 	return iam.Request{Action: "kms:" + q.action, Resource: q.arn, Keys: q.by.Keys().With(q.keys)}
 }
 
-// refused is the end of the sentence for a caller whom policies do not let in, and empty for one whom they do. Against a deny no grant helps.
+// refused is the end of the sentence for a caller whom policies do not let in, and empty for one whom they do. Against
+// a deny no grant helps.
 func (q question) refused(key Key) (reason string, denied bool) {
 	document, err := iam.ParseResource(key.Policy)
 	if err != nil { // it was valid when it was put
@@ -82,7 +83,8 @@ func (q question) refused(key Key) (reason string, denied bool) {
 	return "", false
 }
 
-// setPolicy gives the key a policy, unless that is none, names principals that do not exist, or would shut its author out.
+// setPolicy gives the key a policy, unless that is none, names principals that do not exist, or would shut its author
+// out.
 func (s *Service) setPolicy(tx *state.Txn, call *operation.Call, key *Key, text string, bypass bool) error {
 	document, err := iam.ParseResource(text)
 	if err != nil {
@@ -130,6 +132,8 @@ func (s *Service) putKeyPolicy(call *operation.Call, in *kms.PutKeyPolicyInput) 
 	})
 }
 
-func (s *Service) listKeyPolicies(call *operation.Call, in *kms.ListKeyPoliciesInput) (*kms.ListKeyPoliciesOutput, error) {
-	return &kms.ListKeyPoliciesOutput{PolicyNames: []string{policyName}}, s.view(request{call: call, id: aws.ToString(in.KeyId)}, func(*state.Txn, Key) error { return nil })
+func (s *Service) listKeyPolicies(call *operation.Call, in *kms.ListKeyPoliciesInput) (*kms.ListKeyPoliciesOutput,
+	error) {
+	return &kms.ListKeyPoliciesOutput{PolicyNames: []string{policyName}},
+		s.view(request{call: call, id: aws.ToString(in.KeyId)}, func(*state.Txn, Key) error { return nil })
 }

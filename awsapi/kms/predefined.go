@@ -13,11 +13,13 @@ import (
 // reserved begins the names of aliases of AWS's own keys.
 const reserved = "alias/aws/"
 
-// predefined are the services whose aliases an account has from the start, without keys, with what their keys protect. A key is made when somebody
-// describes it by its alias ("DescribeKey" of KMS's API reference).
+// predefined are the services whose aliases an account has from the start, without keys, with what their keys protect.
+// A key is made when somebody describes it by its alias ("DescribeKey" of KMS's API reference).
 var predefined = map[string]string{
-	"acm": "ACM private keys", "dynamodb": "DynamoDB data", "ebs": "EBS volumes", "elasticfilesystem": "EFS filesystems", "es": "Elasticsearch data", "glue": "Glue data",
-	"kinesisvideo": "Kinesis Video data", "lambda": "Lambda functions", "rds": "RDS database volumes", "redshift": "Redshift clusters", "s3": "S3 objects",
+	"acm": "ACM private keys", "dynamodb": "DynamoDB data", "ebs": "EBS volumes", "elasticfilesystem": "EFS filesystems",
+	"es": "Elasticsearch data", "glue": "Glue data",
+	"kinesisvideo": "Kinesis Video data", "lambda": "Lambda functions", "rds": "RDS database volumes",
+	"redshift": "Redshift clusters", "s3": "S3 objects",
 	"secretsmanager": "Secrets Manager data", "ssm": "SSM parameters", "xray": "X-Ray data",
 }
 
@@ -30,7 +32,8 @@ func service(alias string) string {
 	return name
 }
 
-// predefine makes the key of a predefined alias, if it has none yet. Its policy lets its service use it, and the account look at it, as that of AWS does.
+// predefine makes the key of a predefined alias, if it has none yet. Its policy lets its service use it, and the
+// account look at it, as that of AWS does.
 func (s *Service) predefine(tx *state.Txn, alias string) {
 	name := service(alias)
 	if _, made := aliases.Get(tx, alias); name == "" || made {
@@ -40,8 +43,11 @@ func (s *Service) predefine(tx *state.Txn, alias string) {
 	if name == "ebs" {
 		via = "ec2"
 	}
-	key := Key{ID: wire.NewRequestID(), Description: "Default key that protects my " + predefined[name] + " when no other key is defined", State: enabled, CreatedAt: s.now(),
-		Service: name, Materials: []Material{newMaterial(s.now())}, RotationDays: usualPeriod, RotationSince: aws.Time(s.now())}
+	key := Key{ID: wire.NewRequestID(),
+		Description: "Default key that protects my " + predefined[name] + " when no other key is defined", State: enabled,
+		CreatedAt: s.now(),
+		Service:   name, Materials: []Material{newMaterial(s.now())}, RotationDays: usualPeriod,
+		RotationSince: aws.Time(s.now())}
 	key.Policy = fmt.Sprintf(`{
   "Version" : "2012-10-17",
   "Id" : "auto-%[1]s-1",

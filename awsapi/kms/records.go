@@ -31,13 +31,15 @@ type Key struct {
 	// Spec and Usage are the key's; empty means the usual ones, SYMMETRIC_DEFAULT and ENCRYPT_DECRYPT.
 	Spec  string `json:"spec,omitempty"`
 	Usage string `json:"usage,omitempty"`
-	// Origin is EXTERNAL where the owner imports the material, and empty where KMS made it. ValidTo is when imported material is gone by itself.
+	// Origin is EXTERNAL where the owner imports the material, and empty where KMS made it. ValidTo is when imported
+	// material is gone by itself.
 	Origin              string     `json:"origin,omitempty"`
 	ValidTo             *time.Time `json:"validTo,omitempty"`
 	MaterialDescription string     `json:"materialDescription,omitempty"`
 	// Service is the one whose key it is, such as ebs, if it is one of AWS's own.
 	Service string `json:"service,omitempty"`
-	// PolicyIDs are the unique ids of those whom Policy names, by its elements, as they were when it was put. Older records have none.
+	// PolicyIDs are the unique ids of those whom Policy names, by its elements, as they were when it was put. Older
+	// records have none.
 	PolicyIDs map[string]string `json:"policyIds,omitempty"`
 	Tags      map[string]string `json:"tags,omitempty"`
 	// Materials are what the key has encrypted with, oldest first: the last one encrypts, all decrypt.
@@ -69,7 +71,8 @@ type Grant struct {
 	Name     string `json:"name,omitempty"`
 	Grantee  string `json:"grantee"` // an IAM principal's ARN
 	Retiring string `json:"retiring,omitempty"`
-	// GranteeID and RetiringID are their unique ids as they were when the grant was made; empty for accounts, and in older records.
+	// GranteeID and RetiringID are their unique ids as they were when the grant was made; empty for accounts, and in older
+	// records.
 	GranteeID  string    `json:"granteeId,omitempty"`
 	RetiringID string    `json:"retiringId,omitempty"`
 	Operations []string  `json:"operations"`

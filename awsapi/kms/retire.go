@@ -24,8 +24,9 @@ func (g Grant) token() string {
 	return base64.StdEncoding.EncodeToString([]byte(tokenPrefix + g.ID))
 }
 
-// retireGrant ends a grant for those whom the grant lets do so ("Retiring and revoking grants" of KMS's guide): its retiring principal, its grantee where
-// RetireGrant is among its operations, and the account's root user. Key policies and IAM policies let nobody else, but can deny.
+// retireGrant ends a grant for those whom the grant lets do so ("Retiring and revoking grants" of KMS's guide): its
+// retiring principal, its grantee where RetireGrant is among its operations, and the account's root user. Key policies
+// and IAM policies let nobody else, but can deny.
 func (s *Service) retireGrant(call *operation.Call, in *kms.RetireGrantInput) (*kms.RetireGrantOutput, error) {
 	return &kms.RetireGrantOutput{}, s.State.Update(call.Request.Context(), func(tx *state.Txn) error {
 		grant, err := s.retirable(tx, in)
@@ -40,7 +41,8 @@ func (s *Service) retireGrant(call *operation.Call, in *kms.RetireGrantInput) (*
 		q := question{by: call.Principal, action: "RetireGrant", arn: s.arn("key/" + key.ID)}
 		q.keys = s.keysOf(r, q.action).With(s.keysAbout(tx, key))
 		if reason, denied := q.refused(key); denied || !q.retires(grant) {
-			return wire.AccessDenied(wire.AWSJSON, q.by.ARN, "kms:RetireGrant", q.arn, cmp.Or(reason, "because no grant allows the kms:RetireGrant action"))
+			return wire.AccessDenied(wire.AWSJSON, q.by.ARN, "kms:RetireGrant", q.arn,
+				cmp.Or(reason, "because no grant allows the kms:RetireGrant action"))
 		}
 		if key.State == pendingDeletion {
 			return s.wrongState(key, []string{enabled, disabled})
@@ -62,7 +64,8 @@ func (q question) retires(g Grant) bool {
 	return q.by.IsRoot() || slices.ContainsFunc(by, q.is)
 }
 
-// is says whether a principal of a grant is who asks. Where it is the account, that is up to the policies of those who are in the account.
+// is says whether a principal of a grant is who asks. Where it is the account, that is up to the policies of those who
+// are in the account.
 func (q question) is(principal string) bool {
 	matched, direct := q.by.Match(principal)
 	if !matched || direct {
@@ -81,7 +84,8 @@ func (s *Service) retirable(tx *state.Txn, in *kms.RetireGrantInput) (Grant, err
 				return g, nil
 			}
 		}
-		return Grant{}, wire.Modelled(&types.InvalidGrantTokenException{Message: aws.String("The grant token is not valid.")}, schemas.InvalidGrantTokenException)
+		return Grant{}, wire.Modelled(&types.InvalidGrantTokenException{Message: aws.String(
+			"The grant token is not valid.")}, schemas.InvalidGrantTokenException)
 	}
 	if in.KeyId == nil || in.GrantId == nil {
 		return Grant{}, invalid("Either a GrantToken, or a KeyId and a GrantId are required.")
@@ -97,7 +101,8 @@ func (s *Service) retirable(tx *state.Txn, in *kms.RetireGrantInput) (Grant, err
 	return grant, nil
 }
 
-func (s *Service) listRetirableGrants(call *operation.Call, in *kms.ListRetirableGrantsInput) (*kms.ListRetirableGrantsOutput, error) {
+func (s *Service) listRetirableGrants(call *operation.Call,
+	in *kms.ListRetirableGrantsInput) (*kms.ListRetirableGrantsOutput, error) {
 	if err := s.may(call, "ListRetirableGrants", "*", nil); err != nil {
 		return nil, err
 	}
@@ -116,7 +121,8 @@ func (s *Service) listRetirableGrants(call *operation.Call, in *kms.ListRetirabl
 		return nil, err
 	}
 	slices.SortFunc(all, func(a, b Grant) int { return strings.Compare(a.ID, b.ID) })
-	part, next, err := page(call, aws.ToString(in.RetiringPrincipal), in.Limit, in.Marker, 50, all, func(g Grant) string { return g.ID })
+	part, next, err := page(call, aws.ToString(in.RetiringPrincipal), in.Limit, in.Marker, 50, all,
+		func(g Grant) string { return g.ID })
 	out := &kms.ListRetirableGrantsOutput{Grants: []types.GrantListEntry{}, NextMarker: next, Truncated: next != nil}
 	for _, g := range part {
 		out.Grants = append(out.Grants, s.describeGrant(g))

@@ -35,8 +35,10 @@ func TestGrantIsRetiredByWhomItLets(t *testing.T) {
 			if c.allowed {
 				w.Allow("nobody", "kms:RetireGrant", "*")
 			}
-			made, err := w.CreateGrant(t.Context(), &kms.CreateGrantInput{KeyId: &w.keyID, GranteePrincipal: aws.String(users + "friend"), RetiringPrincipal: &c.retiring,
-				Operations: operations(c.operations)})
+			made, err := w.CreateGrant(t.Context(),
+				&kms.CreateGrantInput{KeyId: &w.keyID, GranteePrincipal: aws.String(users + "friend"),
+					RetiringPrincipal: &c.retiring,
+					Operations:        operations(c.operations)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -65,11 +67,14 @@ func TestDeniedPrincipalRetiresNothing(t *testing.T) {
 	w.User("ann", iam.AdministratorAccess)
 	w.Write(func(tx *state.Txn) {
 		user, _ := region.Users.Get(tx, "ann")
-		user.Inline = map[string]string{"deny": `{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"kms:RetireGrant","Resource":"*"}}`}
+		user.Inline = map[string]string{"deny": `{"Version":"2012-10-17","Statement":{"Effect":"Deny",` +
+			`"Action":"kms:RetireGrant","Resource":"*"}}`}
 		region.Users.Put(tx, "ann", user)
 	})
-	made, err := w.CreateGrant(t.Context(), &kms.CreateGrantInput{KeyId: &w.keyID, GranteePrincipal: aws.String(users + "nobody"), RetiringPrincipal: aws.String(users + "ann"),
-		Operations: operations("Encrypt")})
+	made, err := w.CreateGrant(t.Context(),
+		&kms.CreateGrantInput{KeyId: &w.keyID, GranteePrincipal: aws.String(users + "nobody"),
+			RetiringPrincipal: aws.String(users + "ann"),
+			Operations:        operations("Encrypt")})
 	w.works(err)
 	_, err = w.as("ann").RetireGrant(t.Context(), &kms.RetireGrantInput{GrantToken: made.GrantToken})
 	w.fails(err, "AccessDeniedException", "with an explicit deny")

@@ -11,7 +11,8 @@ import (
 )
 
 const (
-	// usualPeriod is the period of automatic rotation in days, and mostRotations how often a key can be rotated on demand: KMS's own.
+	// usualPeriod is the period of automatic rotation in days, and mostRotations how often a key can be rotated on demand:
+	// KMS's own.
 	usualPeriod, mostRotations = 365, 25
 )
 
@@ -26,7 +27,8 @@ func (s *Service) rotatable(key Key) error {
 	return nil
 }
 
-func (s *Service) enableKeyRotation(call *operation.Call, in *kms.EnableKeyRotationInput) (*kms.EnableKeyRotationOutput, error) {
+func (s *Service) enableKeyRotation(call *operation.Call,
+	in *kms.EnableKeyRotationInput) (*kms.EnableKeyRotationOutput, error) {
 	r := request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled}}
 	if in.RotationPeriodInDays != nil {
 		r.about = number("kms:rotationperiodindays", int(*in.RotationPeriodInDays))
@@ -49,17 +51,21 @@ func (s *Service) enableKeyRotation(call *operation.Call, in *kms.EnableKeyRotat
 	})
 }
 
-func (s *Service) disableKeyRotation(call *operation.Call, in *kms.DisableKeyRotationInput) (*kms.DisableKeyRotationOutput, error) {
-	return &kms.DisableKeyRotationOutput{}, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled}}, func(_ *state.Txn, key *Key) error {
-		if err := s.rotatable(*key); err != nil {
-			return err
-		}
-		key.RotationDays, key.RotationSince = 0, nil
-		return nil
-	})
+func (s *Service) disableKeyRotation(call *operation.Call,
+	in *kms.DisableKeyRotationInput) (*kms.DisableKeyRotationOutput, error) {
+	return &kms.DisableKeyRotationOutput{},
+		s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled}},
+			func(_ *state.Txn, key *Key) error {
+				if err := s.rotatable(*key); err != nil {
+					return err
+				}
+				key.RotationDays, key.RotationSince = 0, nil
+				return nil
+			})
 }
 
-func (s *Service) getKeyRotationStatus(call *operation.Call, in *kms.GetKeyRotationStatusInput) (*kms.GetKeyRotationStatusOutput, error) {
+func (s *Service) getKeyRotationStatus(call *operation.Call,
+	in *kms.GetKeyRotationStatusInput) (*kms.GetKeyRotationStatusOutput, error) {
 	out := &kms.GetKeyRotationStatusOutput{}
 	err := s.view(request{call: call, id: aws.ToString(in.KeyId)}, func(_ *state.Txn, key Key) error {
 		if err := s.rotatable(key); err != nil {
@@ -80,18 +86,20 @@ func (s *Service) getKeyRotationStatus(call *operation.Call, in *kms.GetKeyRotat
 }
 
 // rotateKeyOnDemand gives the key new material at once. What older material encrypted is decrypted with it as before.
-func (s *Service) rotateKeyOnDemand(call *operation.Call, in *kms.RotateKeyOnDemandInput) (*kms.RotateKeyOnDemandOutput, error) {
+func (s *Service) rotateKeyOnDemand(call *operation.Call,
+	in *kms.RotateKeyOnDemandInput) (*kms.RotateKeyOnDemandOutput, error) {
 	fresh := newMaterial(s.now())
 	out := &kms.RotateKeyOnDemandOutput{}
-	return out, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled}}, func(_ *state.Txn, key *Key) error {
-		if err := s.rotatable(*key); err != nil {
-			return err
-		}
-		if len(key.Materials) > mostRotations {
-			return limitExceeded("A key can be rotated on demand %d times.", mostRotations)
-		}
-		key.Materials = append(key.Materials, fresh)
-		out.KeyId = aws.String(key.ID)
-		return nil
-	})
+	return out, s.change(request{call: call, id: aws.ToString(in.KeyId), states: []string{enabled}},
+		func(_ *state.Txn, key *Key) error {
+			if err := s.rotatable(*key); err != nil {
+				return err
+			}
+			if len(key.Materials) > mostRotations {
+				return limitExceeded("A key can be rotated on demand %d times.", mostRotations)
+			}
+			key.Materials = append(key.Materials, fresh)
+			out.KeyId = aws.String(key.ID)
+			return nil
+		})
 }

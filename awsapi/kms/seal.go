@@ -13,8 +13,9 @@ import (
 	"strings"
 )
 
-// A ciphertext says by itself which key and which of its materials it is from: format, the key's UUID, the material's number, nonce, and what
-// AES-256-GCM made. What comes before the nonce and the encryption context are authenticated with it.
+// A ciphertext says by itself which key and which of its materials it is from: format, the key's UUID, the material's
+// number, nonce, and what AES-256-GCM made. What comes before the nonce and the encryption context are authenticated
+// with it.
 const (
 	format      = 1
 	formatMulti = 2 // of a multi-Region key
@@ -24,7 +25,8 @@ const (
 )
 
 // errCiphertext says that something is no ciphertext of the key, or not in this encryption context.
-var errCiphertext = errors.New("the ciphertext is not the key's, was changed, or was made in another encryption context")
+var errCiphertext = errors.New("the ciphertext is not the key's, was changed, or was made in another " +
+	"encryption context")
 
 // current is the material that the key encrypts with.
 func (k Key) current() Material { return k.Materials[len(k.Materials)-1] }
@@ -76,7 +78,8 @@ func sealedBy(ciphertext []byte) (keyID string, material int, ok bool) {
 	if ciphertext[0] == formatMulti {
 		return multiRegionPrefix + id, int(binary.BigEndian.Uint32(ciphertext[1+uuidSize:])), true
 	}
-	return id[:8] + "-" + id[8:12] + "-" + id[12:16] + "-" + id[16:20] + "-" + id[20:], int(binary.BigEndian.Uint32(ciphertext[1+uuidSize:])), true
+	return id[:8] + "-" + id[8:12] + "-" + id[12:16] + "-" + id[16:20] + "-" + id[20:],
+		int(binary.BigEndian.Uint32(ciphertext[1+uuidSize:])), true
 }
 
 func gcm(material Material) (cipher.AEAD, error) {

@@ -26,7 +26,8 @@ import (
 
 // hashOf is the hash function at the end of an algorithm's name.
 func hashOf(algorithm string) crypto.Hash {
-	for name, hash := range map[string]crypto.Hash{"_224": crypto.SHA224, "_256": crypto.SHA256, "_384": crypto.SHA384, "_512": crypto.SHA512} {
+	for name, hash := range map[string]crypto.Hash{"_224": crypto.SHA224, "_256": crypto.SHA256, "_384": crypto.SHA384,
+		"_512": crypto.SHA512} {
 		if strings.HasSuffix(algorithm, name) {
 			return hash
 		}
@@ -38,7 +39,8 @@ func hashOf(algorithm string) crypto.Hash {
 func digested(message []byte, kind types.MessageType, algorithm types.SigningAlgorithmSpec) ([]byte, error) {
 	hash := hashOf(string(algorithm))
 	switch {
-	case kind == types.MessageTypeExternalMu, kind == types.MessageTypeDigest && algorithm == types.SigningAlgorithmSpecEd25519Sha512:
+	case kind == types.MessageTypeExternalMu, kind == types.MessageTypeDigest &&
+		algorithm == types.SigningAlgorithmSpecEd25519Sha512:
 		return nil, invalid("The MessageType %s does not go with the algorithm %s.", kind, algorithm)
 	case algorithm == types.SigningAlgorithmSpecEd25519Sha512:
 		return message, nil
@@ -74,9 +76,11 @@ type signature struct {
 }
 
 // withSigner has do sign or verify what is to be signed, with the key of its ARN.
-func (s *Service) withSigner(call *operation.Call, of signature, do func(keyARN *string, signer crypto.Signer, digest []byte) error) error {
+func (s *Service) withSigner(call *operation.Call, of signature,
+	do func(keyARN *string, signer crypto.Signer, digest []byte) error) error {
 	kind := cmp.Or(of.kind, types.MessageTypeRaw)
-	r := request{call: call, id: aws.ToString(of.keyID), byAlias: true, states: []string{enabled}, dryRun: of.dryRun, usage: signUsage, algorithm: string(of.algorithm),
+	r := request{call: call, id: aws.ToString(of.keyID), byAlias: true, states: []string{enabled}, dryRun: of.dryRun,
+		usage: signUsage, algorithm: string(of.algorithm),
 		about: iam.Keys{"kms:signingalgorithm": {string(of.algorithm)}, "kms:messagetype": {string(kind)}}}
 	return s.view(r, func(_ *state.Txn, key Key) error {
 		digest, err := digested(of.message, of.kind, of.algorithm)
@@ -118,7 +122,8 @@ func verified(public crypto.PublicKey, algorithm types.SigningAlgorithmSpec, dig
 	switch public := public.(type) {
 	case *rsa.PublicKey:
 		if strings.HasPrefix(string(algorithm), "RSASSA_PSS") {
-			return rsa.VerifyPSS(public, hash, digest, signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}) == nil
+			return rsa.VerifyPSS(public, hash, digest, signature,
+				&rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}) == nil
 		}
 		return rsa.VerifyPKCS1v15(public, hash, digest, signature) == nil
 	case *ecdsa.PublicKey:
@@ -131,20 +136,22 @@ func verified(public crypto.PublicKey, algorithm types.SigningAlgorithmSpec, dig
 
 func (s *Service) getPublicKey(call *operation.Call, in *kms.GetPublicKeyInput) (*kms.GetPublicKeyOutput, error) {
 	out := &kms.GetPublicKeyOutput{}
-	return out, s.view(request{call: call, id: aws.ToString(in.KeyId), byAlias: true, states: []string{enabled}}, func(_ *state.Txn, key Key) error {
-		if key.spec() == symmetricSpec || key.usage() == macUsage {
-			return unsupported("%s has no public key.", s.arn("key/"+key.ID))
-		}
-		private, err := key.signer()
-		if err != nil {
+	return out, s.view(request{call: call, id: aws.ToString(in.KeyId), byAlias: true, states: []string{enabled}},
+		func(_ *state.Txn, key Key) error {
+			if key.spec() == symmetricSpec || key.usage() == macUsage {
+				return unsupported("%s has no public key.", s.arn("key/"+key.ID))
+			}
+			private, err := key.signer()
+			if err != nil {
+				return err
+			}
+			shown := s.describe(key)
+			out.KeyId, out.KeySpec, out.KeyUsage, out.CustomerMasterKeySpec = shown.Arn, shown.KeySpec, shown.KeyUsage,
+				shown.CustomerMasterKeySpec //lint:ignore SA1019 KMS still writes it
+			out.EncryptionAlgorithms, out.SigningAlgorithms = shown.EncryptionAlgorithms, shown.SigningAlgorithms
+			out.PublicKey, err = x509.MarshalPKIXPublicKey(private.Public())
 			return err
-		}
-		shown := s.describe(key)
-		out.KeyId, out.KeySpec, out.KeyUsage, out.CustomerMasterKeySpec = shown.Arn, shown.KeySpec, shown.KeyUsage, shown.CustomerMasterKeySpec //lint:ignore SA1019 KMS still writes it
-		out.EncryptionAlgorithms, out.SigningAlgorithms = shown.EncryptionAlgorithms, shown.SigningAlgorithms
-		out.PublicKey, err = x509.MarshalPKIXPublicKey(private.Public())
-		return err
-	})
+		})
 }
 
 func (k Key) mac(message []byte, algorithm types.MacAlgorithmSpec) []byte {
@@ -154,8 +161,10 @@ func (k Key) mac(message []byte, algorithm types.MacAlgorithmSpec) []byte {
 }
 
 // withMAC has do make or verify a message's authentication code, with the key of its ARN.
-func (s *Service) withMAC(call *operation.Call, keyID *string, algorithm types.MacAlgorithmSpec, dryRun *bool, do func(keyARN *string, key Key) error) error {
-	r := request{call: call, id: aws.ToString(keyID), byAlias: true, about: iam.Keys{"kms:macalgorithm": {string(algorithm)}}, states: []string{enabled}, dryRun: dryRun,
+func (s *Service) withMAC(call *operation.Call, keyID *string, algorithm types.MacAlgorithmSpec, dryRun *bool,
+	do func(keyARN *string, key Key) error) error {
+	r := request{call: call, id: aws.ToString(keyID), byAlias: true,
+		about: iam.Keys{"kms:macalgorithm": {string(algorithm)}}, states: []string{enabled}, dryRun: dryRun,
 		usage: macUsage, algorithm: string(algorithm)}
 	return s.view(r, func(_ *state.Txn, key Key) error { return do(aws.String(s.arn("key/"+key.ID)), key) })
 }

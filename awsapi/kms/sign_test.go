@@ -33,9 +33,11 @@ func (w *world) key(spec types.KeySpec, usage types.KeyUsageType) types.KeyMetad
 func TestSignaturesAreVerifiedByOthers(t *testing.T) {
 	w := newWorld(t)
 	message := []byte("attack at dawn")
-	for _, spec := range []types.KeySpec{types.KeySpecRsa2048, types.KeySpecEccNistP256, types.KeySpecEccNistP384, types.KeySpecEccNistP521, types.KeySpecEccNistEdwards25519} {
+	for _, spec := range []types.KeySpec{types.KeySpecRsa2048, types.KeySpecEccNistP256, types.KeySpecEccNistP384,
+		types.KeySpecEccNistP521, types.KeySpecEccNistEdwards25519} {
 		key := w.key(spec, types.KeyUsageTypeSignVerify)
-		if len(key.SigningAlgorithms) == 0 || len(key.EncryptionAlgorithms) > 0 || key.KeySpec != spec || key.KeyUsage != types.KeyUsageTypeSignVerify {
+		if len(key.SigningAlgorithms) == 0 || len(key.EncryptionAlgorithms) > 0 || key.KeySpec != spec ||
+			key.KeyUsage != types.KeyUsageTypeSignVerify {
 			t.Errorf("%s: got %+v", spec, key)
 		}
 		public, err := w.GetPublicKey(t.Context(), &kms.GetPublicKeyInput{KeyId: key.KeyId})
@@ -55,7 +57,8 @@ func TestSignaturesAreVerifiedByOthers(t *testing.T) {
 			good := false
 			switch parsed := parsed.(type) {
 			case *rsa.PublicKey:
-				good = rsa.VerifyPKCS1v15(parsed, hash, digest, out.Signature) == nil || rsa.VerifyPSS(parsed, hash, digest, out.Signature, nil) == nil
+				good = rsa.VerifyPKCS1v15(parsed, hash, digest, out.Signature) == nil ||
+					rsa.VerifyPSS(parsed, hash, digest, out.Signature, nil) == nil
 			case *ecdsa.PublicKey:
 				good = ecdsa.VerifyASN1(parsed, digest, out.Signature)
 			case ed25519.PublicKey:
@@ -65,7 +68,9 @@ func TestSignaturesAreVerifiedByOthers(t *testing.T) {
 				t.Errorf("%s %s: the signature is not good", spec, algorithm)
 			}
 			verify := func(message, signature []byte, kind types.MessageType) error {
-				_, err := w.Verify(t.Context(), &kms.VerifyInput{KeyId: key.KeyId, Message: message, MessageType: kind, Signature: signature, SigningAlgorithm: algorithm})
+				_, err := w.Verify(t.Context(),
+					&kms.VerifyInput{KeyId: key.KeyId, Message: message, MessageType: kind, Signature: signature,
+						SigningAlgorithm: algorithm})
 				return err
 			}
 			w.works(verify(message, out.Signature, types.MessageTypeRaw))
@@ -76,7 +81,8 @@ func TestSignaturesAreVerifiedByOthers(t *testing.T) {
 				continue
 			}
 			w.works(verify(digest, out.Signature, types.MessageTypeDigest))
-			w.fails(verify(message, out.Signature, types.MessageTypeDigest), "ValidationException", "Digest is invalid length for algorithm "+string(algorithm)+".")
+			w.fails(verify(message, out.Signature, types.MessageTypeDigest), "ValidationException",
+				"Digest is invalid length for algorithm "+string(algorithm)+".")
 		}
 	}
 }
@@ -101,17 +107,22 @@ func TestMacsAreVerified(t *testing.T) {
 		types.KeySpecHmac384: types.MacAlgorithmSpecHmacSha384, types.KeySpecHmac512: types.MacAlgorithmSpecHmacSha512,
 	} {
 		key := w.key(spec, types.KeyUsageTypeGenerateVerifyMac)
-		made, err := w.GenerateMac(t.Context(), &kms.GenerateMacInput{KeyId: key.KeyId, Message: []byte("x"), MacAlgorithm: algorithm})
-		if err != nil || len(made.Mac)*8 != map[types.KeySpec]int{types.KeySpecHmac224: 224, types.KeySpecHmac256: 256, types.KeySpecHmac384: 384, types.KeySpecHmac512: 512}[spec] {
+		made, err := w.GenerateMac(t.Context(),
+			&kms.GenerateMacInput{KeyId: key.KeyId, Message: []byte("x"), MacAlgorithm: algorithm})
+		if err != nil || len(made.Mac)*8 != map[types.KeySpec]int{types.KeySpecHmac224: 224, types.KeySpecHmac256: 256,
+			types.KeySpecHmac384: 384, types.KeySpecHmac512: 512}[spec] {
 			t.Fatalf("%s: got %+v, %v", spec, made, err)
 		}
-		again, err := w.GenerateMac(t.Context(), &kms.GenerateMacInput{KeyId: key.KeyId, Message: []byte("x"), MacAlgorithm: algorithm})
+		again, err := w.GenerateMac(t.Context(),
+			&kms.GenerateMacInput{KeyId: key.KeyId, Message: []byte("x"), MacAlgorithm: algorithm})
 		if err != nil || !hmac.Equal(made.Mac, again.Mac) {
 			t.Errorf("%s: got another MAC, %v", spec, err)
 		}
-		_, err = w.VerifyMac(t.Context(), &kms.VerifyMacInput{KeyId: key.KeyId, Message: []byte("x"), MacAlgorithm: algorithm, Mac: made.Mac})
+		_, err = w.VerifyMac(t.Context(),
+			&kms.VerifyMacInput{KeyId: key.KeyId, Message: []byte("x"), MacAlgorithm: algorithm, Mac: made.Mac})
 		w.works(err)
-		_, err = w.VerifyMac(t.Context(), &kms.VerifyMacInput{KeyId: key.KeyId, Message: []byte("y"), MacAlgorithm: algorithm, Mac: made.Mac})
+		_, err = w.VerifyMac(t.Context(),
+			&kms.VerifyMacInput{KeyId: key.KeyId, Message: []byte("y"), MacAlgorithm: algorithm, Mac: made.Mac})
 		w.fails(err, "KMSInvalidMacException", "")
 	}
 }
@@ -139,7 +150,8 @@ func TestRSAKeysEncrypt(t *testing.T) {
 	if got, err := decrypt(key.KeyId, outside, algorithm); err != nil || got != "from outside" {
 		t.Errorf("got %q, %v", got, err)
 	}
-	inside, err := w.Encrypt(t.Context(), &kms.EncryptInput{KeyId: key.KeyId, Plaintext: []byte("from inside"), EncryptionAlgorithm: algorithm})
+	inside, err := w.Encrypt(t.Context(),
+		&kms.EncryptInput{KeyId: key.KeyId, Plaintext: []byte("from inside"), EncryptionAlgorithm: algorithm})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,9 +164,12 @@ func TestRSAKeysEncrypt(t *testing.T) {
 	w.fails(err, "ValidationException", "KeyId is required")
 	_, err = w.Encrypt(t.Context(), &kms.EncryptInput{KeyId: key.KeyId, Plaintext: []byte("x")})
 	w.fails(err, "InvalidKeyUsageException", "Algorithm SYMMETRIC_DEFAULT is incompatible with key spec RSA_2048.")
-	_, err = w.Encrypt(t.Context(), &kms.EncryptInput{KeyId: key.KeyId, Plaintext: make([]byte, 300), EncryptionAlgorithm: algorithm})
+	_, err = w.Encrypt(t.Context(),
+		&kms.EncryptInput{KeyId: key.KeyId, Plaintext: make([]byte, 300), EncryptionAlgorithm: algorithm})
 	w.fails(err, "ValidationException", "too long")
-	moved, err := w.ReEncrypt(t.Context(), &kms.ReEncryptInput{SourceKeyId: key.KeyId, SourceEncryptionAlgorithm: algorithm, CiphertextBlob: outside, DestinationKeyId: &w.keyID})
+	moved, err := w.ReEncrypt(t.Context(),
+		&kms.ReEncryptInput{SourceKeyId: key.KeyId, SourceEncryptionAlgorithm: algorithm, CiphertextBlob: outside,
+			DestinationKeyId: &w.keyID})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,16 +185,23 @@ func TestKeysAreForTheirUsageOnly(t *testing.T) {
 		_, err := w.CreateKey(t.Context(), &kms.CreateKeyInput{KeySpec: spec, KeyUsage: usage})
 		return err
 	}
-	w.fails(create(types.KeySpecRsa2048, ""), "ValidationException", "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.")
-	w.fails(create(types.KeySpecEccNistP256, types.KeyUsageTypeEncryptDecrypt), "ValidationException", "KeyUsage ENCRYPT_DECRYPT is not compatible with KeySpec ECC_NIST_P256")
-	w.fails(create(types.KeySpecHmac256, types.KeyUsageTypeSignVerify), "ValidationException", "KeyUsage SIGN_VERIFY is not compatible with KeySpec HMAC_256")
-	w.fails(create(types.KeySpecSymmetricDefault, types.KeyUsageTypeSignVerify), "ValidationException", "KeyUsage SIGN_VERIFY is not compatible with KeySpec SYMMETRIC_DEFAULT")
+	w.fails(create(types.KeySpecRsa2048, ""), "ValidationException",
+		"You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.")
+	w.fails(create(types.KeySpecEccNistP256, types.KeyUsageTypeEncryptDecrypt), "ValidationException",
+		"KeyUsage ENCRYPT_DECRYPT is not compatible with KeySpec ECC_NIST_P256")
+	w.fails(create(types.KeySpecHmac256, types.KeyUsageTypeSignVerify), "ValidationException",
+		"KeyUsage SIGN_VERIFY is not compatible with KeySpec HMAC_256")
+	w.fails(create(types.KeySpecSymmetricDefault, types.KeyUsageTypeSignVerify), "ValidationException",
+		"KeyUsage SIGN_VERIFY is not compatible with KeySpec SYMMETRIC_DEFAULT")
 	w.fails(create(types.KeySpecSm2, types.KeyUsageTypeSignVerify), "UnsupportedOperationException", "SM2")
 
-	signer, mac := w.key(types.KeySpecEccNistP256, types.KeyUsageTypeSignVerify), w.key(types.KeySpecHmac256, types.KeyUsageTypeGenerateVerifyMac)
-	_, err := w.Sign(t.Context(), &kms.SignInput{KeyId: &w.keyID, Message: []byte("x"), SigningAlgorithm: types.SigningAlgorithmSpecEcdsaSha256})
+	signer, mac := w.key(types.KeySpecEccNistP256, types.KeyUsageTypeSignVerify),
+		w.key(types.KeySpecHmac256, types.KeyUsageTypeGenerateVerifyMac)
+	_, err := w.Sign(t.Context(),
+		&kms.SignInput{KeyId: &w.keyID, Message: []byte("x"), SigningAlgorithm: types.SigningAlgorithmSpecEcdsaSha256})
 	w.fails(err, "InvalidKeyUsageException", w.arn+" key usage is ENCRYPT_DECRYPT which is not valid for Sign.")
-	_, err = w.Sign(t.Context(), &kms.SignInput{KeyId: signer.KeyId, Message: []byte("x"), SigningAlgorithm: types.SigningAlgorithmSpecEcdsaSha384})
+	_, err = w.Sign(t.Context(),
+		&kms.SignInput{KeyId: signer.KeyId, Message: []byte("x"), SigningAlgorithm: types.SigningAlgorithmSpecEcdsaSha384})
 	w.fails(err, "InvalidKeyUsageException", "Algorithm ECDSA_SHA_384 is incompatible with key spec ECC_NIST_P256.")
 	_, err = w.Encrypt(t.Context(), &kms.EncryptInput{KeyId: signer.KeyId, Plaintext: []byte("x")})
 	w.fails(err, "InvalidKeyUsageException", "key usage is SIGN_VERIFY which is not valid for Encrypt.")
@@ -193,22 +215,30 @@ func TestKeysAreForTheirUsageOnly(t *testing.T) {
 		_, err = w.EnableKeyRotation(t.Context(), &kms.EnableKeyRotationInput{KeyId: id})
 		w.fails(err, "UnsupportedOperationException", "rotation")
 	}
-	_, err = w.CreateGrant(t.Context(), &kms.CreateGrantInput{KeyId: &w.keyID, GranteePrincipal: aws.String(users + "nobody"), Operations: operations("Sign")})
+	_, err = w.CreateGrant(t.Context(),
+		&kms.CreateGrantInput{KeyId: &w.keyID, GranteePrincipal: aws.String(users + "nobody"),
+			Operations: operations("Sign")})
 	w.fails(err, "ValidationException", "Sign")
-	_, err = w.CreateGrant(t.Context(), &kms.CreateGrantInput{KeyId: signer.KeyId, GranteePrincipal: aws.String(users + "nobody"), Operations: operations("Sign GetPublicKey")})
+	_, err = w.CreateGrant(t.Context(),
+		&kms.CreateGrantInput{KeyId: signer.KeyId, GranteePrincipal: aws.String(users + "nobody"),
+			Operations: operations("Sign GetPublicKey")})
 	w.works(err)
-	_, err = w.as("nobody").Sign(t.Context(), &kms.SignInput{KeyId: signer.KeyId, Message: []byte("x"), SigningAlgorithm: types.SigningAlgorithmSpecEcdsaSha256})
+	_, err = w.as("nobody").Sign(t.Context(),
+		&kms.SignInput{KeyId: signer.KeyId, Message: []byte("x"), SigningAlgorithm: types.SigningAlgorithmSpecEcdsaSha256})
 	w.works(err)
-	_, err = w.CreateAlias(t.Context(), &kms.CreateAliasInput{AliasName: aws.String("alias/signer"), TargetKeyId: signer.KeyId})
+	_, err = w.CreateAlias(t.Context(),
+		&kms.CreateAliasInput{AliasName: aws.String("alias/signer"), TargetKeyId: signer.KeyId})
 	w.works(err)
-	_, err = w.UpdateAlias(t.Context(), &kms.UpdateAliasInput{AliasName: aws.String("alias/signer"), TargetKeyId: &w.keyID})
+	_, err = w.UpdateAlias(t.Context(),
+		&kms.UpdateAliasInput{AliasName: aws.String("alias/signer"), TargetKeyId: &w.keyID})
 	w.fails(err, "ValidationException", "same")
 }
 
 // TestDataKeyPairIsOpenedByItsKey takes the private key from its ciphertext.
 func TestDataKeyPairIsOpenedByItsKey(t *testing.T) {
 	w := newWorld(t)
-	pair, err := w.GenerateDataKeyPair(t.Context(), &kms.GenerateDataKeyPairInput{KeyId: &w.keyID, KeyPairSpec: types.DataKeyPairSpecEccNistP256})
+	pair, err := w.GenerateDataKeyPair(t.Context(),
+		&kms.GenerateDataKeyPairInput{KeyId: &w.keyID, KeyPairSpec: types.DataKeyPairSpecEccNistP256})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +254,8 @@ func TestDataKeyPairIsOpenedByItsKey(t *testing.T) {
 	if !bytes.Equal(public, pair.PublicKey) {
 		t.Error("the public key is another one's")
 	}
-	without, err := w.GenerateDataKeyPairWithoutPlaintext(t.Context(), &kms.GenerateDataKeyPairWithoutPlaintextInput{KeyId: &w.keyID, KeyPairSpec: types.DataKeyPairSpecEccNistP384})
+	without, err := w.GenerateDataKeyPairWithoutPlaintext(t.Context(),
+		&kms.GenerateDataKeyPairWithoutPlaintextInput{KeyId: &w.keyID, KeyPairSpec: types.DataKeyPairSpecEccNistP384})
 	if err != nil || len(without.PrivateKeyCiphertextBlob) == 0 {
 		t.Errorf("got %+v, %v", without, err)
 	}

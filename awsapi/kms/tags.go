@@ -39,20 +39,23 @@ func mergedTags(tags map[string]string, added []types.Tag) (map[string]string, e
 }
 
 func (s *Service) tagResource(call *operation.Call, in *kms.TagResourceInput) (*kms.TagResourceOutput, error) {
-	return &kms.TagResourceOutput{}, s.change(request{call: call, id: aws.ToString(in.KeyId), states: kept}, func(_ *state.Txn, key *Key) (err error) {
-		key.Tags, err = mergedTags(key.Tags, in.Tags)
-		return err
-	})
+	return &kms.TagResourceOutput{},
+		s.change(request{call: call, id: aws.ToString(in.KeyId), states: kept}, func(_ *state.Txn, key *Key) (err error) {
+			key.Tags, err = mergedTags(key.Tags, in.Tags)
+			return err
+		})
 }
 
 func (s *Service) untagResource(call *operation.Call, in *kms.UntagResourceInput) (*kms.UntagResourceOutput, error) {
-	return &kms.UntagResourceOutput{}, s.change(request{call: call, id: aws.ToString(in.KeyId), states: kept}, func(_ *state.Txn, key *Key) error {
-		maps.DeleteFunc(key.Tags, func(name, _ string) bool { return slices.Contains(in.TagKeys, name) })
-		return nil
-	})
+	return &kms.UntagResourceOutput{},
+		s.change(request{call: call, id: aws.ToString(in.KeyId), states: kept}, func(_ *state.Txn, key *Key) error {
+			maps.DeleteFunc(key.Tags, func(name, _ string) bool { return slices.Contains(in.TagKeys, name) })
+			return nil
+		})
 }
 
-func (s *Service) listResourceTags(call *operation.Call, in *kms.ListResourceTagsInput) (*kms.ListResourceTagsOutput, error) {
+func (s *Service) listResourceTags(call *operation.Call, in *kms.ListResourceTagsInput) (*kms.ListResourceTagsOutput,
+	error) {
 	var tags []types.Tag
 	err := s.view(request{call: call, id: aws.ToString(in.KeyId)}, func(_ *state.Txn, key Key) error {
 		tags = nil
@@ -64,6 +67,7 @@ func (s *Service) listResourceTags(call *operation.Call, in *kms.ListResourceTag
 	if err != nil {
 		return nil, err
 	}
-	part, next, err := page(call, aws.ToString(in.KeyId), in.Limit, in.Marker, mostTags, tags, func(t types.Tag) string { return *t.TagKey })
+	part, next, err := page(call, aws.ToString(in.KeyId), in.Limit, in.Marker, mostTags, tags,
+		func(t types.Tag) string { return *t.TagKey })
 	return &kms.ListResourceTagsOutput{Tags: part, NextMarker: next, Truncated: next != nil}, err
 }

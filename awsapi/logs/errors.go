@@ -13,17 +13,20 @@ import (
 
 // invalid is InvalidParameterException.
 func invalid(format string, args ...any) error {
-	return wire.Modelled(&types.InvalidParameterException{Message: sentence(format, args)}, schemas.InvalidParameterException)
+	return wire.Modelled(&types.InvalidParameterException{Message: sentence(format, args)},
+		schemas.InvalidParameterException)
 }
 
 // notFound is ResourceNotFoundException.
 func notFound(format string, args ...any) error {
-	return wire.Modelled(&types.ResourceNotFoundException{Message: sentence(format, args)}, schemas.ResourceNotFoundException)
+	return wire.Modelled(&types.ResourceNotFoundException{Message: sentence(format, args)},
+		schemas.ResourceNotFoundException)
 }
 
 // exists is ResourceAlreadyExistsException.
 func exists(format string, args ...any) error {
-	return wire.Modelled(&types.ResourceAlreadyExistsException{Message: sentence(format, args)}, schemas.ResourceAlreadyExistsException)
+	return wire.Modelled(&types.ResourceAlreadyExistsException{Message: sentence(format, args)},
+		schemas.ResourceAlreadyExistsException)
 }
 
 // limitExceeded is LimitExceededException.
@@ -38,12 +41,14 @@ func protected(format string, args ...any) error {
 
 // tooManyTags is TooManyTagsException.
 func tooManyTags(arn string) error {
-	return wire.Modelled(&types.TooManyTagsException{Message: sentence("A resource has at most %d tags.", []any{maxTags}), ResourceName: &arn}, schemas.TooManyTagsException)
+	return wire.Modelled(&types.TooManyTagsException{Message: sentence("A resource has at most %d tags.",
+		[]any{maxTags}), ResourceName: &arn}, schemas.TooManyTagsException)
 }
 
 // unavailable is ServiceUnavailableException, which SDKs retry.
 func unavailable(format string, args ...any) error {
-	return wire.Modelled(&types.ServiceUnavailableException{Message: sentence(format, args)}, schemas.ServiceUnavailableException)
+	return wire.Modelled(&types.ServiceUnavailableException{Message: sentence(format, args)},
+		schemas.ServiceUnavailableException)
 }
 
 func sentence(format string, args []any) *string {

@@ -17,16 +17,19 @@ import (
 )
 
 const (
-	// pageTime is how long a search goes on before its page ends, with fewer events than there may be, perhaps none, and a token; as AWS's do.
+	// pageTime is how long a search goes on before its page ends, with fewer events than there may be, perhaps none, and a
+	// token; as AWS's do.
 	pageTime = 5 * time.Second
 	// callTime is how long a call may search in all, where no place to go on comes before.
 	callTime = 25 * time.Second
 )
 
 // errTooSlow is what a call's search ends with when its time is over.
-var errTooSlow = invalid("The search took longer than %s: use a filter pattern that is simpler, startTime and endTime that are nearer, or fewer log streams.", callTime)
+var errTooSlow = invalid("The search took longer than %s: use a filter pattern that is simpler, startTime and "+
+	"endTime that are nearer, or fewer log streams.", callTime)
 
-// searching gives a search its end: when its client goes, or its time is over; and says when it has found long enough for a page.
+// searching gives a search its end: when its client goes, or its time is over; and says when it has found long enough
+// for a page.
 func (s *Service) searching(call *operation.Call) (ctx context.Context, enough func() bool, cancel context.CancelFunc) {
 	began, most := time.Now(), pageTime
 	if s.PageTime != 0 {
@@ -37,7 +40,8 @@ func (s *Service) searching(call *operation.Call) (ctx context.Context, enough f
 }
 
 // filterLogEvents searches a group's streams, all their events in the order of their times.
-func (s *Service) filterLogEvents(call *operation.Call, in *cloudwatchlogs.FilterLogEventsInput) (*cloudwatchlogs.FilterLogEventsOutput, error) {
+func (s *Service) filterLogEvents(call *operation.Call,
+	in *cloudwatchlogs.FilterLogEventsInput) (*cloudwatchlogs.FilterLogEventsOutput, error) {
 	groupName, err := s.groupName(in.LogGroupName, in.LogGroupIdentifier)
 	if err != nil {
 		return nil, err
@@ -54,7 +58,8 @@ func (s *Service) filterLogEvents(call *operation.Call, in *cloudwatchlogs.Filte
 	if err != nil {
 		return nil, err
 	}
-	q := logstore.Query{Limit: limited(in.Limit), Bytes: mostBytes, Match: func(_ string, e logstore.Event) bool { return wanted(e.Message) }, Enough: enough}
+	q := logstore.Query{Limit: limited(in.Limit), Bytes: mostBytes,
+		Match: func(_ string, e logstore.Event) bool { return wanted(e.Message) }, Enough: enough}
 	names := map[string]string{}
 	err = s.State.View(func(tx *state.Txn) error {
 		g, chosen, err := chosenStreams(tx, groupName, in.LogStreamNames, aws.ToString(in.LogStreamNamePrefix))
@@ -72,7 +77,8 @@ func (s *Service) filterLogEvents(call *operation.Call, in *cloudwatchlogs.Filte
 	if err != nil {
 		return nil, err
 	}
-	list := bound(append([]string{call.Operation, groupName, aws.ToString(in.FilterPattern), aws.ToString(in.LogStreamNamePrefix)}, in.LogStreamNames...))
+	list := bound(append([]string{call.Operation, groupName, aws.ToString(in.FilterPattern),
+		aws.ToString(in.LogStreamNamePrefix)}, in.LogStreamNames...))
 	if in.NextToken != nil {
 		text, ours := wire.AfterToken(list, *in.NextToken)
 		key, ok := logstore.ParseKey(text)
@@ -85,10 +91,12 @@ func (s *Service) filterLogEvents(call *operation.Call, in *cloudwatchlogs.Filte
 	if err != nil {
 		return nil, err
 	}
-	out := &cloudwatchlogs.FilterLogEventsOutput{Events: []types.FilteredLogEvent{}, SearchedLogStreams: []types.SearchedLogStream{}}
+	out := &cloudwatchlogs.FilterLogEventsOutput{Events: []types.FilteredLogEvent{},
+		SearchedLogStreams: []types.SearchedLogStream{}}
 	for _, f := range page.Found {
-		out.Events = append(out.Events, types.FilteredLogEvent{LogStreamName: aws.String(names[f.Stream]), Timestamp: &f.Time, Message: &f.Message,
-			IngestionTime: &f.Ingested, EventId: aws.String(f.Key.String())})
+		out.Events = append(out.Events,
+			types.FilteredLogEvent{LogStreamName: aws.String(names[f.Stream]), Timestamp: &f.Time, Message: &f.Message,
+				IngestionTime: &f.Ingested, EventId: aws.String(f.Key.String())})
 	}
 	if page.More {
 		out.NextToken = aws.String(wire.Token(list, page.End.String()))
@@ -97,7 +105,8 @@ func (s *Service) filterLogEvents(call *operation.Call, in *cloudwatchlogs.Filte
 }
 
 // chosenStreams are those of a group's streams with one of the names, or with the prefix.
-func chosenStreams(tx *state.Txn, groupName string, names []string, prefix string) (g group, chosen []stream, err error) {
+func chosenStreams(tx *state.Txn, groupName string, names []string, prefix string) (g group, chosen []stream,
+	err error) {
 	g, found := groups.Get(tx, groupName)
 	if !found {
 		return group{}, nil, errNoGroup
@@ -123,7 +132,8 @@ func chosenStreams(tx *state.Txn, groupName string, names []string, prefix strin
 }
 
 // testMetricFilter tells which of the messages a pattern matches: it needs no metric.
-func (s *Service) testMetricFilter(call *operation.Call, in *cloudwatchlogs.TestMetricFilterInput) (*cloudwatchlogs.TestMetricFilterOutput, error) {
+func (s *Service) testMetricFilter(call *operation.Call,
+	in *cloudwatchlogs.TestMetricFilterInput) (*cloudwatchlogs.TestMetricFilterOutput, error) {
 	if err := authorize(call, "*"); err != nil {
 		return nil, err
 	}
@@ -134,13 +144,16 @@ func (s *Service) testMetricFilter(call *operation.Call, in *cloudwatchlogs.Test
 		return nil, err
 	}
 	extract := func(string) map[string]string { return map[string]string{} }
-	if c, err := parseColumns(ctx, strings.TrimSpace(aws.ToString(in.FilterPattern))); err == nil { // no other patterns have values
+	// no other patterns have values
+	if c, err := parseColumns(ctx, strings.TrimSpace(aws.ToString(in.FilterPattern))); err == nil {
 		extract = c.values
 	}
 	out := &cloudwatchlogs.TestMetricFilterOutput{Matches: []types.MetricFilterMatchRecord{}}
 	for i, message := range in.LogEventMessages {
 		if wanted(message) {
-			out.Matches = append(out.Matches, types.MetricFilterMatchRecord{EventNumber: int64(i + 1), EventMessage: aws.String(message), ExtractedValues: extract(message)})
+			out.Matches = append(out.Matches,
+				types.MetricFilterMatchRecord{EventNumber: int64(i + 1), EventMessage: aws.String(message),
+					ExtractedValues: extract(message)})
 		}
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)

@@ -34,9 +34,10 @@ func limited(limit *int32) int {
 	return int(*limit)
 }
 
-// getLogEvents walks through one stream in either direction. Tokens say the direction and the event behind or before which it goes on; at the end one
-// gets the token that one gave.
-func (s *Service) getLogEvents(call *operation.Call, in *cloudwatchlogs.GetLogEventsInput) (*cloudwatchlogs.GetLogEventsOutput, error) {
+// getLogEvents walks through one stream in either direction. Tokens say the direction and the event behind or before
+// which it goes on; at the end one gets the token that one gave.
+func (s *Service) getLogEvents(call *operation.Call,
+	in *cloudwatchlogs.GetLogEventsInput) (*cloudwatchlogs.GetLogEventsOutput, error) {
 	groupName, err := s.groupName(in.LogGroupName, in.LogGroupIdentifier)
 	if err != nil {
 		return nil, err
@@ -80,7 +81,8 @@ func (s *Service) getLogEvents(call *operation.Call, in *cloudwatchlogs.GetLogEv
 	}
 	out := &cloudwatchlogs.GetLogEventsOutput{Events: []types.OutputLogEvent{}}
 	for _, f := range found {
-		out.Events = append(out.Events, types.OutputLogEvent{Timestamp: &f.Time, Message: &f.Message, IngestionTime: &f.Ingested})
+		out.Events = append(out.Events,
+			types.OutputLogEvent{Timestamp: &f.Time, Message: &f.Message, IngestionTime: &f.Ingested})
 	}
 	before, behind := at, at
 	if len(found) > 0 {

@@ -33,12 +33,14 @@ func (s *Service) groupName(name, identifier *string) (string, error) {
 func (s *Service) nameInARN(arn string) (string, error) {
 	name, ours := strings.CutPrefix(arn, s.groupARN(""))
 	if !ours || name == "" || strings.Contains(name, ":") {
-		return "", invalid("The ARN %.256q is not that of a log group of the region %s and the account %s.", arn, s.Region, s.AccountID)
+		return "", invalid("The ARN %.256q is not that of a log group of the region %s and the account %s.", arn, s.Region,
+			s.AccountID)
 	}
 	return name, nil
 }
 
-func (s *Service) createLogGroup(call *operation.Call, in *cloudwatchlogs.CreateLogGroupInput) (*cloudwatchlogs.CreateLogGroupOutput, error) {
+func (s *Service) createLogGroup(call *operation.Call,
+	in *cloudwatchlogs.CreateLogGroupInput) (*cloudwatchlogs.CreateLogGroupOutput, error) {
 	name := aws.ToString(in.LogGroupName)
 	if err := authorize(call, s.streamARN(name, "")); err != nil {
 		return nil, err
@@ -60,7 +62,8 @@ func (s *Service) createLogGroup(call *operation.Call, in *cloudwatchlogs.Create
 	})
 }
 
-func (s *Service) deleteLogGroup(call *operation.Call, in *cloudwatchlogs.DeleteLogGroupInput) (*cloudwatchlogs.DeleteLogGroupOutput, error) {
+func (s *Service) deleteLogGroup(call *operation.Call,
+	in *cloudwatchlogs.DeleteLogGroupInput) (*cloudwatchlogs.DeleteLogGroupOutput, error) {
 	name := aws.ToString(in.LogGroupName)
 	if err := authorize(call, s.streamARN(name, "")); err != nil {
 		return nil, err
@@ -71,7 +74,8 @@ func (s *Service) deleteLogGroup(call *operation.Call, in *cloudwatchlogs.Delete
 		case !found:
 			return errNoGroup
 		case record.Protected:
-			return protected("The log group %s is protected against deletion: switch that off first (put-log-group-deletion-protection).", name)
+			return protected("The log group %s is protected against deletion: switch that off first "+
+				"(put-log-group-deletion-protection).", name)
 		}
 		for _, one := range inGroup(tx, name) {
 			removeStream(tx, one)
@@ -105,11 +109,13 @@ func (g group) class() types.LogGroupClass {
 }
 
 // list is a page of the groups that a filter wants, by their names.
-func (s *Service) list(call *operation.Call, filter groupFilter, limit *int32, token *string) (page []group, next *string, err error) {
+func (s *Service) list(call *operation.Call, filter groupFilter, limit *int32, token *string) (page []group,
+	next *string, err error) {
 	if err := authorize(call, s.streamARN("", "")); err != nil {
 		return nil, nil, err
 	}
-	list := append([]string{call.Operation, filter.prefix, filter.substring, fmt.Sprint(filter.expression), filter.class}, filter.names...)
+	list := append([]string{call.Operation, filter.prefix, filter.substring, fmt.Sprint(filter.expression),
+		filter.class}, filter.names...)
 	var wanted []group
 	err = s.State.View(func(tx *state.Txn) error {
 		wanted = slices.DeleteFunc(groups.List(tx), func(g group) bool { return !filter.wants(g) })
@@ -121,11 +127,13 @@ func (s *Service) list(call *operation.Call, filter groupFilter, limit *int32, t
 	return paged(list, wanted, func(g group) string { return g.Name }, limit, 50, token)
 }
 
-func (s *Service) describeLogGroups(call *operation.Call, in *cloudwatchlogs.DescribeLogGroupsInput) (*cloudwatchlogs.DescribeLogGroupsOutput, error) {
+func (s *Service) describeLogGroups(call *operation.Call,
+	in *cloudwatchlogs.DescribeLogGroupsInput) (*cloudwatchlogs.DescribeLogGroupsOutput, error) {
 	if in.LogGroupNamePrefix != nil && in.LogGroupNamePattern != nil {
 		return nil, invalid("LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.")
 	}
-	filter := groupFilter{prefix: aws.ToString(in.LogGroupNamePrefix), substring: aws.ToString(in.LogGroupNamePattern), class: string(in.LogGroupClass)}
+	filter := groupFilter{prefix: aws.ToString(in.LogGroupNamePrefix), substring: aws.ToString(in.LogGroupNamePattern),
+		class: string(in.LogGroupClass)}
 	for _, identifier := range in.LogGroupIdentifiers {
 		name, err := s.groupName(nil, &identifier)
 		if err != nil {
@@ -156,7 +164,8 @@ func (s *Service) describeGroup(tx *state.Txn, g group) types.LogGroup {
 	}
 	shown := types.LogGroup{
 		LogGroupName: &g.Name, CreationTime: aws.Int64(g.CreatedAt.UnixMilli()), Arn: aws.String(s.groupARN(g.Name) + ":*"),
-		LogGroupArn: aws.String(s.groupARN(g.Name)), LogGroupClass: g.class(), MetricFilterCount: aws.Int32(0), StoredBytes: &stored,
+		LogGroupArn: aws.String(s.groupARN(g.Name)), LogGroupClass: g.class(), MetricFilterCount: aws.Int32(0),
+		StoredBytes:               &stored,
 		DeletionProtectionEnabled: &g.Protected,
 	}
 	if g.Retention > 0 {
@@ -168,13 +177,16 @@ func (s *Service) describeGroup(tx *state.Txn, g group) types.LogGroup {
 	return shown
 }
 
-func (s *Service) listLogGroups(call *operation.Call, in *cloudwatchlogs.ListLogGroupsInput) (*cloudwatchlogs.ListLogGroupsOutput, error) {
+func (s *Service) listLogGroups(call *operation.Call,
+	in *cloudwatchlogs.ListLogGroupsInput) (*cloudwatchlogs.ListLogGroupsOutput, error) {
 	if len(in.DataSources)+len(in.FieldIndexNames)+len(in.LogGroupTags) > 0 {
-		return nil, invalid("Tripod lists log groups by logGroupNamePattern and logGroupClass only: leave dataSources, fieldIndexNames and logGroupTags out.")
+		return nil, invalid("Tripod lists log groups by logGroupNamePattern and logGroupClass only: leave dataSources, " +
+			"fieldIndexNames and logGroupTags out.")
 	}
 	filter := groupFilter{class: string(in.LogGroupClass)}
 	if in.LogGroupNamePattern != nil {
-		filter.expression = regexp.MustCompile(*in.LogGroupNamePattern) // the constraint lets only letters, |, ^ and the like pass
+		// the constraint lets only letters, |, ^ and the like pass
+		filter.expression = regexp.MustCompile(*in.LogGroupNamePattern)
 	}
 	page, next, err := s.list(call, filter, in.Limit, in.NextToken)
 	if err != nil {
@@ -182,34 +194,42 @@ func (s *Service) listLogGroups(call *operation.Call, in *cloudwatchlogs.ListLog
 	}
 	out := &cloudwatchlogs.ListLogGroupsOutput{LogGroups: []types.LogGroupSummary{}, NextToken: next}
 	for _, g := range page {
-		out.LogGroups = append(out.LogGroups, types.LogGroupSummary{LogGroupName: &g.Name, LogGroupArn: aws.String(s.groupARN(g.Name)), LogGroupClass: g.class()})
+		out.LogGroups = append(out.LogGroups,
+			types.LogGroupSummary{LogGroupName: &g.Name, LogGroupArn: aws.String(s.groupARN(g.Name)), LogGroupClass: g.class()})
 	}
 	return out, nil
 }
 
 // retentions are the numbers of days that can be asked for.
-var retentions = []int32{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
+var retentions = []int32{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
+	3288, 3653}
 
-func (s *Service) putRetentionPolicy(call *operation.Call, in *cloudwatchlogs.PutRetentionPolicyInput) (*cloudwatchlogs.PutRetentionPolicyOutput, error) {
+func (s *Service) putRetentionPolicy(call *operation.Call,
+	in *cloudwatchlogs.PutRetentionPolicyInput) (*cloudwatchlogs.PutRetentionPolicyOutput, error) {
 	days := aws.ToInt32(in.RetentionInDays)
 	edit := func(g *group) { g.Retention = days }
 	if !slices.Contains(retentions, days) {
-		return nil, invalid("1 validation error detected: Value '%d' at 'retentionInDays' failed to satisfy constraint: Member must satisfy enum value set: %s", days,
+		return nil, invalid("1 validation error detected: Value '%d' at 'retentionInDays' failed to satisfy constraint: "+
+			"Member must satisfy enum value set: %s", days,
 			strings.Join(strings.Fields(fmt.Sprint(retentions)), ", "))
 	}
 	return &cloudwatchlogs.PutRetentionPolicyOutput{}, s.edit(call, aws.ToString(in.LogGroupName), edit)
 }
 
-func (s *Service) deleteRetentionPolicy(call *operation.Call, in *cloudwatchlogs.DeleteRetentionPolicyInput) (*cloudwatchlogs.DeleteRetentionPolicyOutput, error) {
-	return &cloudwatchlogs.DeleteRetentionPolicyOutput{}, s.edit(call, aws.ToString(in.LogGroupName), func(g *group) { g.Retention = 0 })
+func (s *Service) deleteRetentionPolicy(call *operation.Call,
+	in *cloudwatchlogs.DeleteRetentionPolicyInput) (*cloudwatchlogs.DeleteRetentionPolicyOutput, error) {
+	return &cloudwatchlogs.DeleteRetentionPolicyOutput{},
+		s.edit(call, aws.ToString(in.LogGroupName), func(g *group) { g.Retention = 0 })
 }
 
-func (s *Service) putLogGroupDeletionProtection(call *operation.Call, in *cloudwatchlogs.PutLogGroupDeletionProtectionInput) (*cloudwatchlogs.PutLogGroupDeletionProtectionOutput, error) {
+func (s *Service) putLogGroupDeletionProtection(call *operation.Call,
+	in *cloudwatchlogs.PutLogGroupDeletionProtectionInput) (*cloudwatchlogs.PutLogGroupDeletionProtectionOutput, error) {
 	name, err := s.groupName(nil, in.LogGroupIdentifier)
 	if err != nil {
 		return nil, err
 	}
-	return &cloudwatchlogs.PutLogGroupDeletionProtectionOutput{}, s.edit(call, name, func(g *group) { g.Protected = aws.ToBool(in.DeletionProtectionEnabled) })
+	return &cloudwatchlogs.PutLogGroupDeletionProtectionOutput{},
+		s.edit(call, name, func(g *group) { g.Protected = aws.ToBool(in.DeletionProtectionEnabled) })
 }
 
 // edit changes a group's record.

@@ -11,7 +11,8 @@ import (
 	"tripod/state"
 )
 
-// Keeper makes a zone's events follow the records: those of deleted streams go at once, and those older than their group's retention in time.
+// Keeper makes a zone's events follow the records: those of deleted streams go at once, and those older than their
+// group's retention in time.
 type Keeper struct {
 	// Zone is this zone's name and Zones are all.
 	Zone   string

@@ -1,5 +1,6 @@
-// Package logs is Amazon CloudWatch Logs, as far as users of EKS meet it: groups, streams, events and filter patterns, in the awsJson1.1 protocol with the shapes of
-// the AWS SDK's published schemas. Groups, streams, retention and tags are records of the regional state; the events are logstore's. See DESIGN.md.
+// Package logs is Amazon CloudWatch Logs, as far as users of EKS meet it: groups, streams, events and filter patterns,
+// in the awsJson1.1 protocol with the shapes of the AWS SDK's published schemas. Groups, streams, retention and tags
+// are records of the regional state; the events are logstore's. See DESIGN.md.
 package logs
 
 import (

@@ -6,9 +6,11 @@ import (
 	"tripod/awsapi/wire"
 )
 
-// paged is the page of items that a token asks for and the next one's token, nil at the end. key names an item and orders the list; list is the operation with
-// its filters, to which tokens are bound. limit is what the client asks for: without it the page has standard items.
-func paged[T any](list []string, items []T, key func(T) string, limit *int32, standard int, token *string) ([]T, *string, error) {
+// paged is the page of items that a token asks for and the next one's token, nil at the end. key names an item and
+// orders the list; list is the operation with its filters, to which tokens are bound. limit is what the client asks
+// for: without it the page has standard items.
+func paged[T any](list []string, items []T, key func(T) string, limit *int32, standard int, token *string) ([]T,
+	*string, error) {
 	if limit != nil {
 		standard = int(*limit)
 	}

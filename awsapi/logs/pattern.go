@@ -10,8 +10,9 @@ import (
 // pattern says whether a message is wanted.
 type pattern func(message string) bool
 
-// parsePattern reads a filter pattern, as "Filter pattern syntax for metric filters, subscription filters, filter log events, and Live Tail" of the CloudWatch Logs
-// user guide has them: terms, a condition on JSON in braces, or space-delimited columns in brackets. Once ctx has ended, expressions say anything.
+// parsePattern reads a filter pattern, as "Filter pattern syntax for metric filters, subscription filters, filter log
+// events, and Live Tail" of the CloudWatch Logs user guide has them: terms, a condition on JSON in braces, or
+// space-delimited columns in brackets. Once ctx has ended, expressions say anything.
 func parsePattern(ctx context.Context, text string) (pattern, error) {
 	text = strings.TrimSpace(text)
 	switch {
@@ -32,7 +33,8 @@ func parsePattern(ctx context.Context, text string) (pattern, error) {
 // badPattern is the exception for a pattern that cannot be used, whatever the reason.
 func badPattern(reason string) error { return invalid("Invalid filter pattern: %s.", reason) }
 
-// terms are a pattern of words: messages must have all of required and none of excluded, and where nothing is required one of optional.
+// terms are a pattern of words: messages must have all of required and none of excluded, and where nothing is required
+// one of optional.
 type terms struct{ required, excluded, optional []pattern }
 
 func parseTerms(ctx context.Context, text string) (pattern, error) {

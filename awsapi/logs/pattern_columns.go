@@ -92,7 +92,8 @@ func (p *reader) columnComparison() (condition, error) {
 	case p.columnName == "":
 		p.columnName = name
 	case !strings.EqualFold(name, p.columnName): // AWS's guide itself writes w1=ERROR || W1=WARNING
-		return nil, badPattern("the conditions of the column " + strconv.Quote(p.columnName) + " are on another one, " + strconv.Quote(name))
+		return nil, badPattern("the conditions of the column " + strconv.Quote(p.columnName) + " are on another one, " +
+			strconv.Quote(name))
 	}
 	operator, err := p.operator("an operator: =, !=, <, >, <= or >=")
 	if err != nil {
@@ -122,7 +123,8 @@ func (p *reader) word() string {
 	return text[:end]
 }
 
-// fields are the message's, one for each column; ok is false when the message has not these columns or does not meet their conditions.
+// fields are the message's, one for each column; ok is false when the message has not these columns or does not meet
+// their conditions.
 func (c *columns) fields(message string) (fields []string, ok bool) {
 	if c.ellipsis {
 		fields = splitFields(message, -1)
@@ -170,8 +172,9 @@ func (c *columns) values(message string) map[string]string {
 	return values
 }
 
-// splitFields cuts a message at its spaces, but for those within brackets and double quotes, which do not belong to the field. Of more fields than
-// most (any, when that is negative) the last holds all that is left as it stands: [w1=ERROR, w2] is for messages of many words.
+// splitFields cuts a message at its spaces, but for those within brackets and double quotes, which do not belong to the
+// field. Of more fields than most (any, when that is negative) the last holds all that is left as it stands: [w1=ERROR,
+// w2] is for messages of many words.
 func splitFields(message string, most int) []string {
 	const spaces = " \t\r\n"
 	var fields []string

@@ -25,7 +25,8 @@ func TestPatternsOfColumns(t *testing.T) {
 		{`[ip, user, username, timestamp, request =*.html*, status_code = 4*, bytes]`, accessEvent, true},
 		{`[..., request =*.html*, status_code = 4*, bytes]`, accessEvent, true},
 		{`[..., request=*.html*, status_code=4*,]`, accessEvent, true},
-		{`[ip, user, username, timestamp, request =*.html*, status_code = 404 || status_code = 410, bytes]`, accessEvent, true},
+		{`[ip, user, username, timestamp, request =*.html*, status_code = 404 || status_code = 410, bytes]`, accessEvent,
+			true},
 		{`[ip, user, username, timestamp, request, status_code, bytes > 1000]`, accessEvent, true},
 		{`[ip, user, username, timestamp, request, status_code, bytes > 1534]`, accessEvent, false},
 		{`[ip, user, username, timestamp, request, status_code = 200, bytes]`, accessEvent, false},
@@ -82,9 +83,11 @@ func TestPatternsOfColumns(t *testing.T) {
 // TestColumnsHaveValues has the examples of the guide and of TestMetricFilter's API reference.
 func TestColumnsHaveValues(t *testing.T) {
 	const event = `127.0.0.1 - frank [10/Oct/2000:13:25:15 -0700] "GET /apache_pb.gif HTTP/1.0" 200 1534`
-	named := map[string]string{"$ip": "127.0.0.1", "$identity": "-", "$user_id": "frank", "$timestamp": "10/Oct/2000:13:25:15 -0700",
-		"$request": "GET /apache_pb.gif HTTP/1.0", "$status_code": "200", "$size": "1534"}
-	numbered := map[string]string{"$1": "127.0.0.1", "$2": "-", "$3": "frank", "$4": "10/Oct/2000:13:25:15 -0700", "$5": "GET /apache_pb.gif HTTP/1.0", "$6": "200"}
+	named := map[string]string{"$ip": "127.0.0.1", "$identity": "-", "$user_id": "frank",
+		"$timestamp": "10/Oct/2000:13:25:15 -0700",
+		"$request":   "GET /apache_pb.gif HTTP/1.0", "$status_code": "200", "$size": "1534"}
+	numbered := map[string]string{"$1": "127.0.0.1", "$2": "-", "$3": "frank", "$4": "10/Oct/2000:13:25:15 -0700",
+		"$5": "GET /apache_pb.gif HTTP/1.0", "$6": "200"}
 	with := func(name, value string) map[string]string {
 		all := map[string]string{name: value}
 		for name, value := range numbered {
@@ -99,8 +102,9 @@ func TestColumnsHaveValues(t *testing.T) {
 		{`[ip, identity, user_id, timestamp, request, status_code, size]`, event, named},
 		{`[..., size]`, event, with("$size", "1534")},
 		{`[]`, event, with("$7", "1534")},
-		{`[..., request=*.gif*, status_code=2*,]`, event, map[string]string{"$1": "127.0.0.1", "$2": "-", "$3": "frank", "$4": "10/Oct/2000:13:25:15 -0700",
-			"$request": "GET /apache_pb.gif HTTP/1.0", "$status_code": "200", "$7": "1534"}},
+		{`[..., request=*.gif*, status_code=2*,]`, event,
+			map[string]string{"$1": "127.0.0.1", "$2": "-", "$3": "frank", "$4": "10/Oct/2000:13:25:15 -0700",
+				"$request": "GET /apache_pb.gif HTTP/1.0", "$status_code": "200", "$7": "1534"}},
 		{`[level, text]`, `ERROR "a b"  c`, map[string]string{"$level": "ERROR", "$text": `"a b"  c`}},
 		{`[level, text]`, `ERROR "a b"`, map[string]string{"$level": "ERROR", "$text": "a b"}},
 	} {

@@ -9,14 +9,16 @@ import (
 )
 
 const (
-	// quickWork is up to how many steps, instructions of an expression times bytes of a message, an expression is asked without looking whether anybody still waits.
+	// quickWork is up to how many steps, instructions of an expression times bytes of a message, an expression is asked
+	// without looking whether anybody still waits.
 	quickWork = 1 << 20
 	// lookEvery is after how many steps it is looked otherwise.
 	lookEvery = 1 << 18
 )
 
-// parseExpression reads a regular expression between percent signs. RE2, which Go has, knows all that AWS allows, and more. It takes time in proportion to the
-// expression and the message, which is long for a{1000} and a megabyte: so it ends with ctx, and says no then.
+// parseExpression reads a regular expression between percent signs. RE2, which Go has, knows all that AWS allows, and
+// more. It takes time in proportion to the expression and the message, which is long for a{1000} and a megabyte: so it
+// ends with ctx, and says no then.
 func parseExpression(ctx context.Context, text string) (match func(string) bool, rest string, err error) {
 	end := 1
 	for end < len(text) && text[end] != '%' {
@@ -37,7 +39,8 @@ func parseExpression(ctx context.Context, text string) (match func(string) bool,
 		if size*len(message) <= quickWork {
 			return expression.MatchString(message)
 		}
-		return expression.MatchReader(&interruptible{ctx: ctx, text: message, every: max(1, lookEvery/size)}) && ctx.Err() == nil
+		return expression.MatchReader(&interruptible{ctx: ctx, text: message, every: max(1, lookEvery/size)}) &&
+			ctx.Err() == nil
 	}, text[end+1:], nil
 }
 

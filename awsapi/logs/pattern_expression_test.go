@@ -19,7 +19,8 @@ func (e *endsAfter) Err() error {
 	return nil
 }
 
-// TestExpressionEndsWithItsContext: it looks often enough, and no more once nobody waits; it says yes only where it is sure.
+// TestExpressionEndsWithItsContext: it looks often enough, and no more once nobody waits; it says yes only where it is
+// sure.
 func TestExpressionEndsWithItsContext(t *testing.T) {
 	message := strings.Repeat("a", 1<<20)
 	for _, text := range []string{"%a{1000}b%", "%(a|b){1000}c%", "%a{1000}%", "%a+$%"} {
@@ -39,7 +40,8 @@ func TestExpressionEndsWithItsContext(t *testing.T) {
 
 func TestExpressionsFindTheSameInShortAndLongMessages(t *testing.T) {
 	long := strings.Repeat("größe \xff", 200_000)
-	for text, want := range map[string]bool{"%b{3}c%": true, "%^g%": false, "%c$%": true, "%[0-9]{400}%": false, "%ö%": false, "%x{2}%": false} {
+	for text, want := range map[string]bool{"%b{3}c%": true, "%^g%": false, "%c$%": true, "%[0-9]{400}%": false,
+		"%ö%": false, "%x{2}%": false} {
 		match, _, err := parseExpression(t.Context(), text)
 		if err != nil {
 			t.Fatal(err)

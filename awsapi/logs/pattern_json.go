@@ -65,7 +65,8 @@ func (p *reader) take(token string) bool {
 // takeWord reads a keyword, in whatever case, if it comes next.
 func (p *reader) takeWord(word string) bool {
 	text := p.peek()
-	if len(text) < len(word) || !strings.EqualFold(text[:len(word)], word) || len(text) > len(word) && inWord(rune(text[len(word)])) {
+	if len(text) < len(word) || !strings.EqualFold(text[:len(word)], word) || len(text) > len(word) &&
+		inWord(rune(text[len(word)])) {
 		return false
 	}
 	p.rest = text[len(word):]
@@ -249,8 +250,8 @@ func textTest(operator string, same func(string) bool) (func(any) bool, error) {
 	}, nil
 }
 
-// wildcard compares with a text in which * stands for anything. Between the first part and the last, each is looked for behind the one before it: a
-// regular expression takes a hundred times as long for many stars.
+// wildcard compares with a text in which * stands for anything. Between the first part and the last, each is looked for
+// behind the one before it: a regular expression takes a hundred times as long for many stars.
 func wildcard(wanted string) func(string) bool {
 	if !strings.Contains(wanted, "*") {
 		return func(found string) bool { return found == wanted }

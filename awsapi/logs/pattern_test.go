@@ -102,19 +102,24 @@ func TestPatternsOfJSON(t *testing.T) {
 
 func TestBadPatternsAreRefused(t *testing.T) {
 	for _, pattern := range []string{
-		`"open`, `-`, `?`, `a - b`, `%open`, `%(%`, `{`, `{}`, `{ $.a }`, `{ $.a = }`, `{ $.a = "x"`, `{ $.a = "x" } more`, `{ .a = 1 }`, `{ $.a = 1 && }`, `{ ($.a = 1 }`,
-		`{ $.a < "x" }`, `{ $.a < x }`, `{ $.a IS 1 }`, `{ $.a NOT 1 }`, `{ $.a[x] = 1 }`, `{ $.a[ = 1 }`, `{ $. = 1 }`, `{ $.a ~ 1 }`,
+		`"open`, `-`, `?`, `a - b`, `%open`, `%(%`, `{`, `{}`, `{ $.a }`, `{ $.a = }`, `{ $.a = "x"`, `{ $.a = "x" } more`,
+		`{ .a = 1 }`, `{ $.a = 1 && }`, `{ ($.a = 1 }`,
+		`{ $.a < "x" }`, `{ $.a < x }`, `{ $.a IS 1 }`, `{ $.a NOT 1 }`, `{ $.a[x] = 1 }`, `{ $.a[ = 1 }`, `{ $. = 1 }`,
+		`{ $.a ~ 1 }`,
 		"{" + strings.Repeat("(", 100) + "$.a=1" + strings.Repeat(")", 100) + "}",
-		`[`, `[a`, `[a b]`, `[a] b`, `[a,`, `[a = ]`, `[a = 1, b < x]`, `[a = "x]`, `[= 1]`, `[a, a]`, `[..., a, ...]`, `[a = 1 || b = 1]`, `[(a = 1]`, `[a = %(%]`, `[a && b]`,
+		`[`, `[a`, `[a b]`, `[a] b`, `[a,`, `[a = ]`, `[a = 1, b < x]`, `[a = "x]`, `[= 1]`, `[a, a]`, `[..., a, ...]`,
+		`[a = 1 || b = 1]`, `[(a = 1]`, `[a = %(%]`, `[a && b]`,
 	} {
-		if _, err := parsePattern(t.Context(), pattern); err == nil || !strings.Contains(err.Error(), "InvalidParameterException: Invalid filter pattern") {
+		if _, err := parsePattern(t.Context(), pattern); err == nil ||
+			!strings.Contains(err.Error(), "InvalidParameterException: Invalid filter pattern") {
 			t.Errorf("%s: got %v", pattern, err)
 		}
 	}
 }
 
 func FuzzPattern(f *testing.F) {
-	for _, seed := range []string{`{ $.verb = "cre*" && ($.a[*].b NOT EXISTS) }`, `-"a b" ?x %y%`, `{ $['a'] IS NULL || $.b >= 1e3 }`, `[a, ..., (b = 4* || b > 1), "c"]`} {
+	for _, seed := range []string{`{ $.verb = "cre*" && ($.a[*].b NOT EXISTS) }`, `-"a b" ?x %y%`,
+		`{ $['a'] IS NULL || $.b >= 1e3 }`, `[a, ..., (b = 4* || b > 1), "c"]`} {
 		f.Add(seed, auditEvent)
 	}
 	f.Fuzz(func(t *testing.T, text, message string) {

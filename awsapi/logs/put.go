@@ -16,7 +16,8 @@ import (
 )
 
 const (
-	// mostEvents and mostBytes are what one answer, and one PutLogEvents, may hold. Each event counts eventBytes more than its message.
+	// mostEvents and mostBytes are what one answer, and one PutLogEvents, may hold. Each event counts eventBytes more than
+	// its message.
 	mostEvents, mostBytes, eventBytes = 10000, 1 << 20, 26
 	// oldest and newest are how far from now events of PutLogEvents may be, and widest how far from each other.
 	oldest, newest, widest = 14 * day, 2 * time.Hour, day
@@ -27,7 +28,8 @@ const (
 	copyLimit = 3 * time.Second
 )
 
-func (s *Service) putLogEvents(call *operation.Call, in *cloudwatchlogs.PutLogEventsInput) (*cloudwatchlogs.PutLogEventsOutput, error) {
+func (s *Service) putLogEvents(call *operation.Call,
+	in *cloudwatchlogs.PutLogEventsInput) (*cloudwatchlogs.PutLogEventsOutput, error) {
 	groupName, name := aws.ToString(in.LogGroupName), aws.ToString(in.LogStreamName)
 	if err := authorize(call, s.streamARN(groupName, name)); err != nil {
 		return nil, err
@@ -45,7 +47,8 @@ func (s *Service) putLogEvents(call *operation.Call, in *cloudwatchlogs.PutLogEv
 	if err != nil {
 		return nil, err
 	}
-	out := &cloudwatchlogs.PutLogEventsOutput{NextSequenceToken: aws.String(strings.Repeat("0", 56)), RejectedLogEventsInfo: rejected}
+	out := &cloudwatchlogs.PutLogEventsOutput{NextSequenceToken: aws.String(strings.Repeat("0", 56)),
+		RejectedLogEventsInfo: rejected}
 	if len(events) == 0 {
 		return out, nil
 	}
@@ -56,15 +59,18 @@ func (s *Service) putLogEvents(call *operation.Call, in *cloudwatchlogs.PutLogEv
 	ctx, cancel := context.WithTimeout(call.Request.Context(), copyLimit)
 	defer cancel()
 	if err := s.Events.AwaitCopy(ctx, place); errors.Is(err, context.DeadlineExceeded) {
-		return nil, unavailable("No other zone has taken the log events within %s, so a loss of this one would lose them: try again. They may be there twice then.", copyLimit)
+		return nil, unavailable("No other zone has taken the log events within %s, so a loss of this one would lose "+
+			"them: try again. They may be there twice then.", copyLimit)
 	} else if err != nil {
 		return nil, err
 	}
 	return out, nil
 }
 
-// accepted are those of a batch's events that are taken, and what is said of the others. The rules are those of PutLogEvents in the API reference.
-func (s *Service) accepted(g group, batch []types.InputLogEvent) (events []logstore.Event, rejected *types.RejectedLogEventsInfo, err error) {
+// accepted are those of a batch's events that are taken, and what is said of the others. The rules are those of
+// PutLogEvents in the API reference.
+func (s *Service) accepted(g group, batch []types.InputLogEvent) (events []logstore.Event,
+	rejected *types.RejectedLogEventsInfo, err error) {
 	now, size := s.now(), 0
 	first, last := now.Add(-oldest).UnixMilli(), now.Add(newest).UnixMilli()
 	kept := s.keptSince(g)

@@ -32,8 +32,8 @@ type stream struct {
 	CreatedAt time.Time `json:"createdAt"`
 }
 
-// dropped is what is left of a deleted stream until every zone has deleted its events. A missing record would not do: a zone's copy of
-// the state may be old.
+// dropped is what is left of a deleted stream until every zone has deleted its events. A missing record would not do: a
+// zone's copy of the state may be old.
 type dropped struct {
 	ID string `json:"id"`
 	// Zones are those that have deleted them.
@@ -81,7 +81,8 @@ func Exists(store state.Viewer, id string) bool {
 	return found
 }
 
-// Ensure makes the stream, and its group, if they are not there, and returns the stream's id: for what AWS's own services write.
+// Ensure makes the stream, and its group, if they are not there, and returns the stream's id: for what AWS's own
+// services write.
 func Ensure(ctx context.Context, store state.Updater, groupName, name string, now time.Time) (id string, err error) {
 	store.View(func(tx *state.Txn) error {
 		known, _ := streams.Get(tx, streamKey(groupName, name))

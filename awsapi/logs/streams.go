@@ -14,7 +14,8 @@ import (
 	"tripod/state"
 )
 
-func (s *Service) createLogStream(call *operation.Call, in *cloudwatchlogs.CreateLogStreamInput) (*cloudwatchlogs.CreateLogStreamOutput, error) {
+func (s *Service) createLogStream(call *operation.Call,
+	in *cloudwatchlogs.CreateLogStreamInput) (*cloudwatchlogs.CreateLogStreamOutput, error) {
 	groupName, name := aws.ToString(in.LogGroupName), aws.ToString(in.LogStreamName)
 	if err := authorize(call, s.streamARN(groupName, name)); err != nil {
 		return nil, err
@@ -32,7 +33,8 @@ func (s *Service) createLogStream(call *operation.Call, in *cloudwatchlogs.Creat
 	})
 }
 
-func (s *Service) deleteLogStream(call *operation.Call, in *cloudwatchlogs.DeleteLogStreamInput) (*cloudwatchlogs.DeleteLogStreamOutput, error) {
+func (s *Service) deleteLogStream(call *operation.Call,
+	in *cloudwatchlogs.DeleteLogStreamInput) (*cloudwatchlogs.DeleteLogStreamOutput, error) {
 	groupName, name := aws.ToString(in.LogGroupName), aws.ToString(in.LogStreamName)
 	if err := authorize(call, s.streamARN(groupName, name)); err != nil {
 		return nil, err
@@ -65,7 +67,8 @@ type listed struct {
 	logstore.Extent
 }
 
-func (s *Service) describeLogStreams(call *operation.Call, in *cloudwatchlogs.DescribeLogStreamsInput) (*cloudwatchlogs.DescribeLogStreamsOutput, error) {
+func (s *Service) describeLogStreams(call *operation.Call,
+	in *cloudwatchlogs.DescribeLogStreamsInput) (*cloudwatchlogs.DescribeLogStreamsOutput, error) {
 	groupName, err := s.groupName(in.LogGroupName, in.LogGroupIdentifier)
 	if err != nil {
 		return nil, err
@@ -118,7 +121,8 @@ func (s *Service) describeLogStreams(call *operation.Call, in *cloudwatchlogs.De
 }
 
 func (s *Service) describeStream(one listed) types.LogStream {
-	shown := types.LogStream{LogStreamName: &one.Name, CreationTime: aws.Int64(one.CreatedAt.UnixMilli()), Arn: aws.String(s.streamARN(one.Group, one.Name))}
+	shown := types.LogStream{LogStreamName: &one.Name, CreationTime: aws.Int64(one.CreatedAt.UnixMilli()),
+		Arn: aws.String(s.streamARN(one.Group, one.Name))}
 	if one.Ingested > 0 {
 		shown.FirstEventTimestamp, shown.LastEventTimestamp, shown.LastIngestionTime = &one.First, &one.Last, &one.Ingested
 		shown.UploadSequenceToken = aws.String(fmt.Sprintf("%056d", one.Ingested)) // ignored when it comes back

@@ -18,7 +18,8 @@ import (
 // maxSubscriptions is how many subscription filters a group has at most ("CloudWatch Logs quotas" of the user guide).
 const maxSubscriptions = 2
 
-// subscription is a subscription filter as it was asked for. Nothing is delivered by it: there are no streams and functions here.
+// subscription is a subscription filter as it was asked for. Nothing is delivered by it: there are no streams and
+// functions here.
 type subscription struct {
 	Name         string    `json:"name"`
 	Pattern      string    `json:"pattern"`
@@ -31,17 +32,22 @@ type subscription struct {
 	CreatedAt    time.Time `json:"createdAt"`
 }
 
-func (s *Service) putSubscriptionFilter(call *operation.Call, in *cloudwatchlogs.PutSubscriptionFilterInput) (*cloudwatchlogs.PutSubscriptionFilterOutput, error) {
-	made := subscription{Name: aws.ToString(in.FilterName), Pattern: aws.ToString(in.FilterPattern), Destination: aws.ToString(in.DestinationArn),
-		Role: aws.ToString(in.RoleArn), Distribution: cmp.Or(string(in.Distribution), string(types.DistributionByLogStream)),
-		Transformed: in.ApplyOnTransformedLogs, SystemFields: in.EmitSystemFields, Criteria: in.FieldSelectionCriteria, CreatedAt: s.now()}
+func (s *Service) putSubscriptionFilter(call *operation.Call,
+	in *cloudwatchlogs.PutSubscriptionFilterInput) (*cloudwatchlogs.PutSubscriptionFilterOutput, error) {
+	made := subscription{Name: aws.ToString(in.FilterName), Pattern: aws.ToString(in.FilterPattern),
+		Destination:  aws.ToString(in.DestinationArn),
+		Role:         aws.ToString(in.RoleArn),
+		Distribution: cmp.Or(string(in.Distribution), string(types.DistributionByLogStream)),
+		Transformed:  in.ApplyOnTransformedLogs, SystemFields: in.EmitSystemFields, Criteria: in.FieldSelectionCriteria,
+		CreatedAt: s.now()}
 	name := aws.ToString(in.LogGroupName)
 	arn := s.streamARN(name, "")
 	if err := authorize(call, arn); err != nil {
 		return nil, err
 	}
 	if made.Role != "" {
-		if err := call.PassRole(wire.AWSJSON, operation.PassedRole{ARN: made.Role, Service: "logs.amazonaws.com"}, arn); err != nil {
+		if err := call.PassRole(wire.AWSJSON, operation.PassedRole{ARN: made.Role, Service: "logs.amazonaws.com"},
+			arn); err != nil {
 			return nil, err
 		}
 	}
@@ -76,7 +82,8 @@ func (s *Service) putSubscriptionFilter(call *operation.Call, in *cloudwatchlogs
 
 func (f subscription) compare(name string) int { return strings.Compare(f.Name, name) }
 
-// checkDestination refuses what no subscription filter can have as destination, as AWS does. Whether it exists nobody here knows.
+// checkDestination refuses what no subscription filter can have as destination, as AWS does. Whether it exists nobody
+// here knows.
 func (f subscription) checkDestination() error {
 	fields := strings.SplitN(f.Destination, ":", 6)
 	if len(fields) < 6 || fields[0] != "arn" || fields[5] == "" {
@@ -110,7 +117,8 @@ func subscribable(tx *state.Txn, name string) (group, error) {
 	return record, nil
 }
 
-func (s *Service) describeSubscriptionFilters(call *operation.Call, in *cloudwatchlogs.DescribeSubscriptionFiltersInput) (*cloudwatchlogs.DescribeSubscriptionFiltersOutput, error) {
+func (s *Service) describeSubscriptionFilters(call *operation.Call,
+	in *cloudwatchlogs.DescribeSubscriptionFiltersInput) (*cloudwatchlogs.DescribeSubscriptionFiltersOutput, error) {
 	name, prefix := aws.ToString(in.LogGroupName), aws.ToString(in.FilterNamePrefix)
 	if err := authorize(call, s.streamARN(name, "")); err != nil {
 		return nil, err
@@ -118,20 +126,25 @@ func (s *Service) describeSubscriptionFilters(call *operation.Call, in *cloudwat
 	var wanted []subscription
 	err := s.State.View(func(tx *state.Txn) error {
 		record, err := subscribable(tx, name)
-		wanted = slices.DeleteFunc(slices.Clone(record.Subscriptions), func(f subscription) bool { return !strings.HasPrefix(f.Name, prefix) })
+		wanted = slices.DeleteFunc(slices.Clone(record.Subscriptions),
+			func(f subscription) bool { return !strings.HasPrefix(f.Name, prefix) })
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	page, next, err := paged([]string{call.Operation, name, prefix}, wanted, func(f subscription) string { return f.Name }, in.Limit, 50, in.NextToken)
+	page, next, err := paged([]string{call.Operation, name, prefix}, wanted,
+		func(f subscription) string { return f.Name }, in.Limit, 50, in.NextToken)
 	if err != nil {
 		return nil, err
 	}
-	out := &cloudwatchlogs.DescribeSubscriptionFiltersOutput{SubscriptionFilters: []types.SubscriptionFilter{}, NextToken: next}
+	out := &cloudwatchlogs.DescribeSubscriptionFiltersOutput{SubscriptionFilters: []types.SubscriptionFilter{},
+		NextToken: next}
 	for _, f := range page {
-		shown := types.SubscriptionFilter{FilterName: &f.Name, LogGroupName: &name, FilterPattern: &f.Pattern, DestinationArn: &f.Destination,
-			Distribution: types.Distribution(f.Distribution), ApplyOnTransformedLogs: f.Transformed, EmitSystemFields: f.SystemFields,
+		shown := types.SubscriptionFilter{FilterName: &f.Name, LogGroupName: &name, FilterPattern: &f.Pattern,
+			DestinationArn: &f.Destination,
+			Distribution:   types.Distribution(f.Distribution), ApplyOnTransformedLogs: f.Transformed,
+			EmitSystemFields:       f.SystemFields,
 			FieldSelectionCriteria: f.Criteria, CreationTime: aws.Int64(f.CreatedAt.UnixMilli())}
 		if f.Role != "" {
 			shown.RoleArn = &f.Role
@@ -141,7 +154,8 @@ func (s *Service) describeSubscriptionFilters(call *operation.Call, in *cloudwat
 	return out, nil
 }
 
-func (s *Service) deleteSubscriptionFilter(call *operation.Call, in *cloudwatchlogs.DeleteSubscriptionFilterInput) (*cloudwatchlogs.DeleteSubscriptionFilterOutput, error) {
+func (s *Service) deleteSubscriptionFilter(call *operation.Call,
+	in *cloudwatchlogs.DeleteSubscriptionFilterInput) (*cloudwatchlogs.DeleteSubscriptionFilterOutput, error) {
 	name := aws.ToString(in.LogGroupName)
 	if err := authorize(call, s.streamARN(name, "")); err != nil {
 		return nil, err

@@ -23,7 +23,8 @@ func reservedTag(tags map[string]string) string {
 	return ""
 }
 
-func (s *Service) tagResource(call *operation.Call, in *cloudwatchlogs.TagResourceInput) (*cloudwatchlogs.TagResourceOutput, error) {
+func (s *Service) tagResource(call *operation.Call,
+	in *cloudwatchlogs.TagResourceInput) (*cloudwatchlogs.TagResourceOutput, error) {
 	name, err := s.nameInARN(aws.ToString(in.ResourceArn))
 	if err != nil {
 		return nil, err
@@ -31,7 +32,8 @@ func (s *Service) tagResource(call *operation.Call, in *cloudwatchlogs.TagResour
 	return &cloudwatchlogs.TagResourceOutput{}, s.tag(call, name, in.Tags)
 }
 
-func (s *Service) tagLogGroup(call *operation.Call, in *cloudwatchlogs.TagLogGroupInput) (*cloudwatchlogs.TagLogGroupOutput, error) {
+func (s *Service) tagLogGroup(call *operation.Call,
+	in *cloudwatchlogs.TagLogGroupInput) (*cloudwatchlogs.TagLogGroupOutput, error) {
 	return &cloudwatchlogs.TagLogGroupOutput{}, s.tag(call, aws.ToString(in.LogGroupName), in.Tags)
 }
 
@@ -50,7 +52,8 @@ func (s *Service) tag(call *operation.Call, name string, tags map[string]string)
 	})
 }
 
-func (s *Service) untagResource(call *operation.Call, in *cloudwatchlogs.UntagResourceInput) (*cloudwatchlogs.UntagResourceOutput, error) {
+func (s *Service) untagResource(call *operation.Call,
+	in *cloudwatchlogs.UntagResourceInput) (*cloudwatchlogs.UntagResourceOutput, error) {
 	name, err := s.nameInARN(aws.ToString(in.ResourceArn))
 	if err != nil {
 		return nil, err
@@ -58,7 +61,8 @@ func (s *Service) untagResource(call *operation.Call, in *cloudwatchlogs.UntagRe
 	return &cloudwatchlogs.UntagResourceOutput{}, s.untag(call, name, in.TagKeys)
 }
 
-func (s *Service) untagLogGroup(call *operation.Call, in *cloudwatchlogs.UntagLogGroupInput) (*cloudwatchlogs.UntagLogGroupOutput, error) {
+func (s *Service) untagLogGroup(call *operation.Call,
+	in *cloudwatchlogs.UntagLogGroupInput) (*cloudwatchlogs.UntagLogGroupOutput, error) {
 	return &cloudwatchlogs.UntagLogGroupOutput{}, s.untag(call, aws.ToString(in.LogGroupName), in.Tags)
 }
 
@@ -72,8 +76,10 @@ func (s *Service) untag(call *operation.Call, name string, keys []string) error 
 	})
 }
 
-// retag changes a group's tags. AWS authorizes it on the group's ARN itself, without the end that stands for its streams.
-func (s *Service) retag(call *operation.Call, name string, change func(map[string]string) (map[string]string, error)) error {
+// retag changes a group's tags. AWS authorizes it on the group's ARN itself, without the end that stands for its
+// streams.
+func (s *Service) retag(call *operation.Call, name string,
+	change func(map[string]string) (map[string]string, error)) error {
 	if err := authorize(call, s.groupARN(name)); err != nil {
 		return err
 	}
@@ -90,7 +96,8 @@ func (s *Service) retag(call *operation.Call, name string, change func(map[strin
 	})
 }
 
-func (s *Service) listTagsForResource(call *operation.Call, in *cloudwatchlogs.ListTagsForResourceInput) (*cloudwatchlogs.ListTagsForResourceOutput, error) {
+func (s *Service) listTagsForResource(call *operation.Call,
+	in *cloudwatchlogs.ListTagsForResourceInput) (*cloudwatchlogs.ListTagsForResourceOutput, error) {
 	name, err := s.nameInARN(aws.ToString(in.ResourceArn))
 	if err != nil {
 		return nil, err
@@ -99,7 +106,8 @@ func (s *Service) listTagsForResource(call *operation.Call, in *cloudwatchlogs.L
 	return &cloudwatchlogs.ListTagsForResourceOutput{Tags: tags}, err
 }
 
-func (s *Service) listTagsLogGroup(call *operation.Call, in *cloudwatchlogs.ListTagsLogGroupInput) (*cloudwatchlogs.ListTagsLogGroupOutput, error) {
+func (s *Service) listTagsLogGroup(call *operation.Call,
+	in *cloudwatchlogs.ListTagsLogGroupInput) (*cloudwatchlogs.ListTagsLogGroupOutput, error) {
 	tags, err := s.tagsOf(call, aws.ToString(in.LogGroupName))
 	return &cloudwatchlogs.ListTagsLogGroupOutput{Tags: tags}, err
 }

@@ -22,7 +22,8 @@ const (
 
 // defaults are AWS's own, before anybody asks for more.
 var defaults = map[string]int{
-	Users: 5000, Roles: 1000, Groups: 300, Policies: 1500, InstanceProfiles: 1000, AccessEntries: 5000, PodIdentityAssociations: 5000,
+	Users: 5000, Roles: 1000, Groups: 300, Policies: 1500, InstanceProfiles: 1000, AccessEntries: 5000,
+	PodIdentityAssociations: 5000,
 }
 
 // Quotas are those that differ from AWS's defaults, by name. Nil are the defaults.

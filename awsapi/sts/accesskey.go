@@ -16,7 +16,8 @@ type accessKeyInput struct {
 func (s *Service) accessKeyInfo(_ *operation.Call, in *accessKeyInput) (*AccessKeyInfo, error) {
 	account, ok := iam.AccountOfKey(in.AccessKeyID)
 	if !ok {
-		// Ids of before 2019, such as AWS's own example AKIAIOSFODNN7EXAMPLE, do not tell the account, and no key here has one.
+		// Ids of before 2019, such as AWS's own example AKIAIOSFODNN7EXAMPLE, do not tell the account, and no key here has
+		// one.
 		return nil, invalid("The access key with id " + in.AccessKeyID + " doesn't exist.")
 	}
 	return &AccessKeyInfo{account}, nil

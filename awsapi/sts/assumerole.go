@@ -96,7 +96,8 @@ func (s *Service) assumeRole(call *operation.Call, in *assumeRoleInput) (*Assume
 	case err != nil:
 		return nil, err
 	case call.Principal.IssuerARN != "" && life > maxChained:
-		return nil, invalid("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
+		return nil, invalid("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by " +
+			"role chaining.")
 	}
 	if err := s.narrow(&session, in.narrowing); err != nil {
 		return nil, err
@@ -106,11 +107,13 @@ func (s *Service) assumeRole(call *operation.Call, in *assumeRoleInput) (*Assume
 	if err != nil {
 		return nil, err
 	}
-	return &AssumedRole{Credentials: credentials, AssumedRoleUser: roleUser(role, account, session.Name), PackedPolicySize: size,
-		SourceIdentity: session.SourceIdentity}, nil
+	return &AssumedRole{Credentials: credentials, AssumedRoleUser: roleUser(role, account, session.Name),
+		PackedPolicySize: size,
+		SourceIdentity:   session.SourceIdentity}, nil
 }
 
-// mark gives the session its tags and source identity: those of the call, and what goes on from the session by which it is made.
+// mark gives the session its tags and source identity: those of the call, and what goes on from the session by which it
+// is made.
 func (in *assumeRoleInput) mark(session *iam.Session, by iam.Principal) error {
 	tags, err := sessionTags(in.Tags)
 	if err != nil {
@@ -169,9 +172,10 @@ func roleUser(role region.Role, accountID, session string) AssumedRoleUser {
 		ARN: "arn:aws:sts::" + accountID + ":assumed-role/" + role.Name + "/" + session}
 }
 
-// trusting is the role, if it trusts the caller with the session. A role that is not there is denied in the same words as one that trusts
-// somebody else: who may not assume a role does not learn whether it exists.
-func (s *Service) trusting(call *operation.Call, in *assumeRoleInput, name string, session iam.Session, mfa bool) (region.Role, error) {
+// trusting is the role, if it trusts the caller with the session. A role that is not there is denied in the same words
+// as one that trusts somebody else: who may not assume a role does not learn whether it exists.
+func (s *Service) trusting(call *operation.Call, in *assumeRoleInput, name string, session iam.Session,
+	mfa bool) (region.Role, error) {
 	denied := func(action, reason string) error {
 		return wire.AccessDenied(wire.Query, call.Principal.ARN, action, in.RoleARN, reason)
 	}

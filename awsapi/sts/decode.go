@@ -33,7 +33,8 @@ func (s *Service) decodeMessage(call *operation.Call, in *decodeInput) (*Decoded
 		return err
 	})
 	if errors.Is(err, iam.ErrBadDenial) {
-		return nil, &wire.Error{Code: "InvalidAuthorizationMessageException", Status: http.StatusBadRequest, Message: "Message is not valid"}
+		return nil, &wire.Error{Code: "InvalidAuthorizationMessageException", Status: http.StatusBadRequest,
+			Message: "Message is not valid"}
 	}
 	return decoded, err
 }

@@ -26,15 +26,16 @@ type FederatedUser struct {
 	ARN             string `xml:"Arn" json:"Arn"`
 }
 
-// federationToken makes temporary credentials of somebody for whom the user who calls vouches. They allow what both the user and the
-// policies that are given here allow: without policies nothing.
+// federationToken makes temporary credentials of somebody for whom the user who calls vouches. They allow what both the
+// user and the policies that are given here allow: without policies nothing.
 func (s *Service) federationToken(call *operation.Call, in *federationInput) (*Federation, error) {
 	tags, err := sessionTags(in.Tags)
 	if err != nil {
 		return nil, err
 	}
 	account := call.Principal.AccountID
-	user := FederatedUser{FederatedUserID: account + ":" + in.Name, ARN: "arn:aws:sts::" + account + ":federated-user/" + in.Name}
+	user := FederatedUser{FederatedUserID: account + ":" + in.Name,
+		ARN: "arn:aws:sts::" + account + ":federated-user/" + in.Name}
 	actions := []string{"sts:GetFederationToken"}
 	if len(tags) > 0 {
 		actions = append(actions, tagSession)

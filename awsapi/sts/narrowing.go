@@ -99,9 +99,10 @@ func duration(seconds *int, usual time.Duration) time.Duration {
 	return time.Duration(*seconds) * time.Second
 }
 
-// issue makes the credentials of a session. size is how much of the room for policies and tags they take, in percent; nil where it has
-// none.
-func (s *Service) issue(call *operation.Call, accountID string, session iam.Session, life time.Duration) (_ Credentials, size *int, err error) {
+// issue makes the credentials of a session. size is how much of the room for policies and tags they take, in percent;
+// nil where it has none.
+func (s *Service) issue(call *operation.Call, accountID string, session iam.Session,
+	life time.Duration) (_ Credentials, size *int, err error) {
 	session.IssuedAt = s.now().UTC().Truncate(time.Second)
 	session.Expires = session.IssuedAt.Add(life)
 	made, err := iam.Issue(call.Request.Context(), s.State, rand.Reader, accountID, session)

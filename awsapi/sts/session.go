@@ -47,7 +47,8 @@ func (s *Service) take(call *operation.Call, d device) (bool, error) {
 	failed := forbidden("MultiFactorAuthentication failed with invalid MFA one time pass code. ")
 	switch {
 	case d.SerialNumber == nil || d.TokenCode == nil:
-		return false, forbidden("MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code.")
+		return false, forbidden("MultiFactorAuthentication failed, must provide both MFA serial number and one time " +
+			"pass code.")
 	case call.Principal.UserName() == "":
 		return false, failed
 	}
@@ -61,8 +62,8 @@ func (s *Service) take(call *operation.Call, d device) (bool, error) {
 	})
 }
 
-// callable refuses what credentials of the caller's kind cannot call, whatever their policies ("Compare AWS STS credentials" of the IAM
-// user guide).
+// callable refuses what credentials of the caller's kind cannot call, whatever their policies ("Compare AWS STS
+// credentials" of the IAM user guide).
 func callable(call *operation.Call) error {
 	p := call.Principal
 	switch {
@@ -72,7 +73,8 @@ func callable(call *operation.Call) error {
 		return nil
 	case p.IsFederated():
 		return forbidden("Cannot call " + call.Operation + " with federation credentials")
-	case p.IsUserSession() && call.Operation != "AssumeRole", call.Operation == "GetSessionToken", call.Operation == "GetFederationToken":
+	case p.IsUserSession() && call.Operation != "AssumeRole", call.Operation == "GetSessionToken",
+		call.Operation == "GetFederationToken":
 		return forbidden("Cannot call " + call.Operation + " with session credentials")
 	}
 	return nil

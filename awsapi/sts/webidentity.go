@@ -33,8 +33,9 @@ type WebIdentityRole struct {
 	PackedPolicySize *int `json:",omitempty"`
 }
 
-// assumeWithWebIdentity makes credentials of a role for who has a token of an issuer that the role trusts: a service account of one of the
-// region's clusters, or a user of an identity provider on this machine. The call is not signed; the token is its proof.
+// assumeWithWebIdentity makes credentials of a role for who has a token of an issuer that the role trusts: a service
+// account of one of the region's clusters, or a user of an identity provider on this machine. The call is not signed;
+// the token is its proof.
 func (s *Service) assumeWithWebIdentity(call *operation.Call, in *webIdentityInput) (*WebIdentityRole, error) {
 	account, name, err := in.check()
 	if err != nil {
@@ -71,7 +72,8 @@ func (s *Service) assumeWithWebIdentity(call *operation.Call, in *webIdentityInp
 		}
 	}
 	if !granted {
-		return nil, &wire.Error{Code: "AccessDenied", Status: http.StatusForbidden, Message: "Not authorized to perform " + webIdentityAction}
+		return nil, &wire.Error{Code: "AccessDenied", Status: http.StatusForbidden,
+			Message: "Not authorized to perform " + webIdentityAction}
 	}
 	life, err := roleLife(in.DurationSeconds, role)
 	if err != nil {
@@ -94,8 +96,8 @@ func (s *Service) assumeWithWebIdentity(call *operation.Call, in *webIdentityInp
 // identified is what a verified token says beside its subject.
 type identified struct{ provider, issuer, audience string }
 
-// identify verifies a token: its issuer must be a provider of the account, and it must be for one of the provider's clients. Keys of the
-// region's own clusters are at hand; those of others are fetched.
+// identify verifies a token: its issuer must be a provider of the account, and it must be for one of the provider's
+// clients. Keys of the region's own clusters are at hand; those of others are fetched.
 func (s *Service) identify(ctx context.Context, id iam.WebToken, accountID string) (identified, error) {
 	issuer := strings.TrimPrefix(id.Issuer, "https://")
 	seen := identified{provider: "arn:aws:iam::" + accountID + ":oidc-provider/" + issuer, issuer: issuer}
@@ -143,7 +145,8 @@ func (s *Service) identify(ctx context.Context, id iam.WebToken, accountID strin
 	return seen, invalidToken("Incorrect token audience")
 }
 
-// signed says whether the issuer signed the token. key is the own cluster's that is the issuer, in PEM, and empty for a foreign one.
+// signed says whether the issuer signed the token. key is the own cluster's that is the issuer, in PEM, and empty for a
+// foreign one.
 func (s *Service) signed(ctx context.Context, id iam.WebToken, provider region.OIDCProvider, key string) (bool, error) {
 	if key == "" {
 		return s.Issuers.Verify(ctx, id, provider.Thumbprints)
@@ -156,7 +159,8 @@ func (s *Service) signed(ctx context.Context, id iam.WebToken, provider region.O
 }
 
 // trustsIdentity asks the role's trust policy. Its condition keys are ISSUER:aud and ISSUER:sub.
-func trustsIdentity(call *operation.Call, role region.Role, id iam.WebToken, seen identified, name string) (bool, error) {
+func trustsIdentity(call *operation.Call, role region.Role, id iam.WebToken, seen identified, name string) (bool,
+	error) {
 	trust, err := iam.TrustOf(role)
 	if err != nil {
 		return false, err
@@ -165,7 +169,8 @@ func trustsIdentity(call *operation.Call, role region.Role, id iam.WebToken, see
 	return iam.Allowed == iam.Decide(iam.Request{
 		Action: webIdentityAction, Resource: role.ARN,
 		Keys: call.Keys.With(iam.TagKeys("aws:ResourceTag", role.Tags), iam.Keys{
-			issuer + ":aud": {seen.audience}, issuer + ":sub": {id.Subject}, "sts:rolesessionname": {name}, "aws:federatedprovider": {seen.provider},
+			issuer + ":aud": {seen.audience}, issuer + ":sub": {id.Subject}, "sts:rolesessionname": {name},
+			"aws:federatedprovider": {seen.provider},
 		}),
 		Principal: func(kind, element string) bool { return kind == "Federated" && element == seen.provider },
 	}, trust), nil

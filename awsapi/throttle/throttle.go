@@ -19,8 +19,9 @@ type bucket struct {
 	burst     int
 }
 
-// EC2's reads are as "Request throttling for the Amazon EC2 API" has non-mutating actions: 100 at once, 20 a second. AWS publishes no figures for EKS and
-// IAM: theirs are of the order that users report, and the proportions are what matters here.
+// EC2's reads are as "Request throttling for the Amazon EC2 API" has non-mutating actions: 100 at once, 20 a second.
+// AWS publishes no figures for EKS and IAM: theirs are of the order that users report, and the proportions are what
+// matters here.
 var (
 	reads  = bucket{20, 100}
 	writes = map[string]bucket{"eks": {1, 10}, "iam": {5, 20}}
@@ -43,8 +44,8 @@ func New(now func() time.Time) *Throttle {
 	return &Throttle{now: now, buckets: map[key]*rate.Limiter{}}
 }
 
-// Allow takes a token for a call and says whether there was one. service and operation are names from tables, never a client's
-// own text, so that nobody can make the buckets many.
+// Allow takes a token for a call and says whether there was one. service and operation are names from tables, never a
+// client's own text, so that nobody can make the buckets many.
 func (t *Throttle) Allow(account, service, operation string) bool {
 	k := key{account, service, operation}
 	if service == "sts" {

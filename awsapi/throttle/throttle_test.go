@@ -20,8 +20,10 @@ func TestBucketsAreEmptiedAndFillAgain(t *testing.T) {
 		service, operation string
 		burst, perSecond   int
 	}{
-		{"eks", "DescribeCluster", 100, 20}, {"eks", "ListClusters", 100, 20}, {"eks", "CreateCluster", 10, 1}, {"eks", "TagResource", 10, 1},
-		{"ec2", "DescribeVpcs", 100, 20}, {"ec2", "CreateVpc", 50, 5}, {"iam", "CreateUser", 20, 5}, {"sts", "GetCallerIdentity", 600, 600},
+		{"eks", "DescribeCluster", 100, 20}, {"eks", "ListClusters", 100, 20}, {"eks", "CreateCluster", 10, 1},
+		{"eks", "TagResource", 10, 1},
+		{"ec2", "DescribeVpcs", 100, 20}, {"ec2", "CreateVpc", 50, 5}, {"iam", "CreateUser", 20, 5},
+		{"sts", "GetCallerIdentity", 600, 600},
 	} {
 		if got := take(c.service, c.operation); got != c.burst {
 			t.Errorf("%s:%s: %d at once, want %d", c.service, c.operation, got, c.burst)

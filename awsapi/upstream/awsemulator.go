@@ -20,9 +20,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// AWS Emulator is AWS's own emulator. As its user guide says (cli-reference, point-sdk-to-emulator), it serves HTTPS on one port of
-// 127.0.0.1 and at each start makes keys and a certificate anew, in a directory of ~/.aws/emulator that is named for the port. Started with
-// --auth off it takes any signature and writes no keys.
+// AWS Emulator is AWS's own emulator. As its user guide says (cli-reference, point-sdk-to-emulator), it serves HTTPS on
+// one port of 127.0.0.1 and at each start makes keys and a certificate anew, in a directory of ~/.aws/emulator that is
+// named for the port. Started with --auth off it takes any signature and writes no keys.
 const (
 	// AWSEmulatorAccount is the account of everything in it.
 	AWSEmulatorAccount = "000000000000"
@@ -41,17 +41,20 @@ func IsAWSEmulator(text string) bool {
 	return text == awsEmulator || strings.HasPrefix(text, awsEmulator+":") && !strings.HasPrefix(text, awsEmulator+"://")
 }
 
-// FindAWSEmulator finds the running AWS Emulator that text means, for which IsAWSEmulator holds, by its files below home. The URL is one that
-// ParseUpstream reads; it holds the address and the directory of the files and no key. The error is one sentence that says what to do.
+// FindAWSEmulator finds the running AWS Emulator that text means, for which IsAWSEmulator holds, by its files below
+// home. The URL is one that ParseUpstream reads; it holds the address and the directory of the files and no key. The
+// error is one sentence that says what to do.
 func FindAWSEmulator(ctx context.Context, text, home string) (*url.URL, error) {
 	_, port, given := strings.Cut(strings.TrimSpace(text), ":")
 	if home == "" {
-		return nil, errors.New("--upstream aws-emulator looks for files in the home directory, but HOME is not set: set it, or give a URL")
+		return nil, errors.New("--upstream aws-emulator looks for files in the home directory, but HOME is not set: set " +
+			"it, or give a URL")
 	}
 	root := filepath.Join(home, ".aws", "emulator")
 	if given {
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			return nil, fmt.Errorf("--upstream aws-emulator:%s has no port: give aws-emulator:%s, or aws-emulator alone where only one runs",
+			return nil, fmt.Errorf("--upstream aws-emulator:%s has no port: give aws-emulator:%s, or aws-emulator alone "+
+				"where only one runs",
 				port, awsEmulatorPort)
 		}
 	}
@@ -63,16 +66,19 @@ func FindAWSEmulator(ctx context.Context, text, home string) (*url.URL, error) {
 		return nil, fmt.Errorf("AWS Emulator has no files for port %s in %s%s: start it with 'aws-emulator --port %s'",
 			port, root, others(ports), port)
 	}
-	running := slices.DeleteFunc(slices.Clone(ports), func(p string) bool { return given && p != port || !answers(ctx, p) })
+	running := slices.DeleteFunc(slices.Clone(ports),
+		func(p string) bool { return given && p != port || !answers(ctx, p) })
 	switch {
 	case len(running) == 0:
-		return nil, fmt.Errorf("AWS Emulator does not run: it has left files in %s%s, but nothing answers on %s: start it with 'aws-emulator'",
+		return nil, fmt.Errorf("AWS Emulator does not run: it has left files in %s%s, but nothing answers on %s: start "+
+			"it with 'aws-emulator'",
 			root, others(ports), awsEmulatorAddress)
 	case len(running) > 1:
 		return nil, fmt.Errorf("AWS Emulator runs on several ports (%s): say which one, as --upstream aws-emulator:%s",
 			strings.Join(running, ", "), running[0])
 	}
-	found := &emulatorFiles{address: net.JoinHostPort(awsEmulatorAddress, running[0]), dir: filepath.Join(root, running[0])}
+	found := &emulatorFiles{address: net.JoinHostPort(awsEmulatorAddress, running[0]),
+		dir: filepath.Join(root, running[0])}
 	identity, err := found.read()
 	if err != nil {
 		return nil, err
@@ -87,7 +93,8 @@ func FindAWSEmulator(ctx context.Context, text, home string) (*url.URL, error) {
 func awsEmulatorPorts(root string) ([]string, error) {
 	entries, err := os.ReadDir(root)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("the files of AWS Emulator in %s cannot be read (%w): let this user read them", root, cause(err))
+		return nil, fmt.Errorf("the files of AWS Emulator in %s cannot be read (%w): let this user read them", root,
+			cause(err))
 	}
 	var ports []int
 	for _, entry := range entries {
@@ -96,7 +103,8 @@ func awsEmulatorPorts(root string) ([]string, error) {
 		}
 	}
 	if len(ports) == 0 {
-		return nil, fmt.Errorf("AWS Emulator is not there: it has no files in %s; start it with 'aws-emulator', in a container with that directory mounted", root)
+		return nil, fmt.Errorf("AWS Emulator is not there: it has no files in %s; start it with 'aws-emulator', in a "+
+			"container with that directory mounted", root)
 	}
 	slices.Sort(ports)
 	var names []string
@@ -119,7 +127,8 @@ func answers(ctx context.Context, port string) bool {
 	return true
 }
 
-// emulatorFiles are those that one AWS Emulator keeps. Another start of it writes them anew, and they are read anew then.
+// emulatorFiles are those that one AWS Emulator keeps. Another start of it writes them anew, and they are read anew
+// then.
 type emulatorFiles struct {
 	address string // 127.0.0.1:9297
 	dir     string
@@ -150,7 +159,8 @@ func (f *emulatorFiles) latest() (current identity, fresh bool, err error) {
 	return current, true, nil
 }
 
-// stampNow tells one state of the files from another. It is taken before they are read: what is written meanwhile is seen at the next call.
+// stampNow tells one state of the files from another. It is taken before they are read: what is written meanwhile is
+// seen at the next call.
 func (f *emulatorFiles) stampNow() string {
 	stamp := ""
 	for _, name := range []string{awsEmulatorCA, awsEmulatorKeys} {
@@ -168,11 +178,13 @@ func (f *emulatorFiles) read() (identity, error) {
 	path := filepath.Join(f.dir, awsEmulatorCA)
 	text, err := readSmall(path)
 	if err != nil {
-		return identity{}, fmt.Errorf("the certificate of AWS Emulator, %s, cannot be read (%w): start the emulator anew as this user", path, cause(err))
+		return identity{}, fmt.Errorf("the certificate of AWS Emulator, %s, cannot be read (%w): start the emulator anew "+
+			"as this user", path, cause(err))
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(text) {
-		return identity{}, fmt.Errorf("the certificate of AWS Emulator, %s, is not in PEM form: start the emulator anew", path)
+		return identity{}, fmt.Errorf("the certificate of AWS Emulator, %s, is not in PEM form: start the emulator anew",
+			path)
 	}
 	credentials, err := f.readKeys()
 	return identity{credentials, roots}, err
@@ -186,11 +198,13 @@ func (f *emulatorFiles) readKeys() (aws.Credentials, error) {
 		return anyCredentials, nil
 	}
 	if err != nil {
-		return aws.Credentials{}, fmt.Errorf("the keys of AWS Emulator, %s, cannot be read (%w): start Tripod as the user that runs the emulator", path, cause(err))
+		return aws.Credentials{}, fmt.Errorf("the keys of AWS Emulator, %s, cannot be read (%w): start Tripod as the "+
+			"user that runs the emulator", path, cause(err))
 	}
 	credentials := parseCredentials(string(text))
 	if credentials.AccessKeyID == "" || credentials.SecretAccessKey == "" {
-		return aws.Credentials{}, fmt.Errorf("the keys of AWS Emulator, %s, have no aws_access_key_id and aws_secret_access_key: start the emulator anew", path)
+		return aws.Credentials{}, fmt.Errorf("the keys of AWS Emulator, %s, have no aws_access_key_id and "+
+			"aws_secret_access_key: start the emulator anew", path)
 	}
 	return credentials, nil
 }
@@ -244,7 +258,8 @@ func (f *emulatorFiles) shake(ctx context.Context, id identity) error {
 	defer cancel()
 	connection, err := dialer.DialContext(ctx, "tcp", f.address)
 	if err != nil {
-		return fmt.Errorf("what answers on %s is not the AWS Emulator whose certificate is in %s (%w): start the emulator anew, or name another port",
+		return fmt.Errorf("what answers on %s is not the AWS Emulator whose certificate is in %s (%w): start the "+
+			"emulator anew, or name another port",
 			f.address, f.dir, cause(err))
 	}
 	return connection.Close()

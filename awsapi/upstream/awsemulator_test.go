@@ -28,8 +28,8 @@ import (
 	"tripod/awsapi/upstream"
 )
 
-// awsEmulator stands in for AWS Emulator: one HTTPS port of 127.0.0.1, keys and a certificate made anew at each start, both in
-// ~/.aws/emulator/PORT, and calls refused that are not signed with these keys.
+// awsEmulator stands in for AWS Emulator: one HTTPS port of 127.0.0.1, keys and a certificate made anew at each start,
+// both in ~/.aws/emulator/PORT, and calls refused that are not signed with these keys.
 type awsEmulator struct {
 	home, port string
 	keys       aws.Credentials
@@ -47,7 +47,8 @@ func startAWSEmulator(t *testing.T, home, port string, auth bool) *awsEmulator {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &awsEmulator{home: home, auth: auth, keys: aws.Credentials{AccessKeyID: "AKIA" + rand.Text()[:16], SecretAccessKey: rand.Text()}}
+	e := &awsEmulator{home: home, auth: auth,
+		keys: aws.Credentials{AccessKeyID: "AKIA" + rand.Text()[:16], SecretAccessKey: rand.Text()}}
 	_, e.port, _ = net.SplitHostPort(listener.Addr().String())
 	e.server = httptest.NewUnstartedServer(e)
 	e.server.Listener.Close()
@@ -60,7 +61,8 @@ func startAWSEmulator(t *testing.T, home, port string, auth bool) *awsEmulator {
 	e.write(t, "ca.pem", ca)
 	e.write(t, "config", "[default]\nregion = us-east-1\nendpoint_url = https://127.0.0.1:"+e.port+"\n")
 	if auth {
-		e.write(t, "emulator_credentials", "[default]\naws_access_key_id = "+e.keys.AccessKeyID+"\naws_secret_access_key = "+e.keys.SecretAccessKey+"\n")
+		e.write(t, "emulator_credentials",
+			"[default]\naws_access_key_id = "+e.keys.AccessKeyID+"\naws_secret_access_key = "+e.keys.SecretAccessKey+"\n")
 	} else {
 		os.Remove(e.file("emulator_credentials"))
 	}
@@ -87,13 +89,16 @@ func newCertificate(t *testing.T) (tls.Certificate, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "emulator"}, NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"localhost"}}
+	template := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()),
+		Subject: pkix.Name{CommonName: "emulator"}, NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		DNSNames: []string{"localhost"}}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key},
+		string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
 
 // ServeHTTP signs the request itself and compares.
@@ -110,7 +115,8 @@ func (e *awsEmulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		sum := sha256.Sum256(body)
-		if err := v4.NewSigner().SignHTTP(r.Context(), e.keys, again, hex.EncodeToString(sum[:]), "sqs", "us-east-1", at); err != nil ||
+		if err := v4.NewSigner().SignHTTP(r.Context(), e.keys, again, hex.EncodeToString(sum[:]), "sqs", "us-east-1",
+			at); err != nil ||
 			again.Header.Get("Authorization") != signed {
 			http.Error(w, "InvalidClientTokenId", http.StatusForbidden)
 			return
@@ -152,7 +158,8 @@ func TestAWSEmulatorIsFoundAndCalledWithItsOwnKeysAndCertificate(t *testing.T) {
 		if strings.Contains(base.String(), e.keys.SecretAccessKey) || base.Host != "127.0.0.1:"+e.port {
 			t.Errorf("%q: got %s", text, base)
 		}
-		if code, body, err := call(upstream.New(base, true, time.Now)); err != nil || code != http.StatusOK || body != "account 000000000000 got body" {
+		if code, body, err := call(upstream.New(base, true, time.Now)); err != nil || code != http.StatusOK ||
+			body != "account 000000000000 got body" {
 			t.Errorf("%q: got %d %s, %v", text, code, body, err)
 		}
 	}
@@ -195,7 +202,8 @@ func TestAWSEmulatorsCertificateIsTrustedThereOnly(t *testing.T) {
 	if _, _, err := call(upstream.New(base, false, time.Now)); err == nil || asked {
 		t.Errorf("another server was called: %v", err)
 	}
-	if _, err := upstream.FindAWSEmulator(t.Context(), "aws-emulator", home); err == nil || !strings.Contains(err.Error(), "is not the AWS Emulator") {
+	if _, err := upstream.FindAWSEmulator(t.Context(), "aws-emulator", home); err == nil ||
+		!strings.Contains(err.Error(), "is not the AWS Emulator") {
 		t.Errorf("got %v", err)
 	}
 	// Nor is its certificate trusted for another upstream.

@@ -1,6 +1,8 @@
-// Package upstream passes calls that Tripod does not have on to another emulator, such as moto, LocalStack or AWS Emulator, signed anew.
+// Package upstream passes calls that Tripod does not have on to another emulator, such as moto, LocalStack or AWS
+// Emulator, signed anew.
 //
-// Nothing of the caller's own credentials leaves: neither signature nor session token. The other emulator sees one caller for all.
+// Nothing of the caller's own credentials leaves: neither signature nor session token. The other emulator sees one
+// caller for all.
 package upstream
 
 import (
@@ -54,9 +56,11 @@ type Upstream struct {
 	client      *http.Client
 }
 
-// New returns the emulator at base, which ParseUpstream made. Unless remote, nothing but loopback is ever dialled, whatever the name resolves to.
+// New returns the emulator at base, which ParseUpstream made. Unless remote, nothing but loopback is ever dialled,
+// whatever the name resolves to.
 func New(base *url.URL, remote bool, now func() time.Time) *Upstream {
-	u := &Upstream{base: &url.URL{Scheme: base.Scheme, Host: base.Host}, now: now, remote: remote, credentials: anyCredentials}
+	u := &Upstream{base: &url.URL{Scheme: base.Scheme, Host: base.Host}, now: now, remote: remote,
+		credentials: anyCredentials}
 	if base.Scheme == awsEmulator {
 		u.base.Scheme, u.remote = "https", false
 		u.files = &emulatorFiles{address: base.Host, dir: base.Path}
@@ -103,7 +107,8 @@ func newClient(remote bool, trust *tls.Config) *http.Client {
 		Transport: &http.Transport{
 			Proxy:       nil, // not even one that the environment names
 			DialContext: dialer.DialContext, MaxConnsPerHost: maxConnections, MaxIdleConnsPerHost: 8, IdleConnTimeout: timeout,
-			MaxResponseHeaderBytes: maxHeader, TLSHandshakeTimeout: connectTimeout, DisableCompression: true, TLSClientConfig: trust,
+			MaxResponseHeaderBytes: maxHeader, TLSHandshakeTimeout: connectTimeout, DisableCompression: true,
+			TLSClientConfig: trust,
 		},
 	}
 }
@@ -116,8 +121,9 @@ func onlyLoopback(_, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// Forward passes r, whose body was read, on and its answer back. The signature is for the service and region of the original one.
-// An error wraps ErrUnreachable; once the answer has begun, it can only be broken off, as http.ErrAbortHandler does.
+// Forward passes r, whose body was read, on and its answer back. The signature is for the service and region of the
+// original one. An error wraps ErrUnreachable; once the answer has begun, it can only be broken off, as
+// http.ErrAbortHandler does.
 func (u *Upstream) Forward(w http.ResponseWriter, r *http.Request, body []byte, service, region string) error {
 	credentials, client, err := u.reach()
 	if err != nil {
@@ -141,7 +147,8 @@ func (u *Upstream) Forward(w http.ResponseWriter, r *http.Request, body []byte, 
 	return nil
 }
 
-func (u *Upstream) request(r *http.Request, body []byte, service, region string, credentials aws.Credentials) (*http.Request, error) {
+func (u *Upstream) request(r *http.Request, body []byte, service, region string,
+	credentials aws.Credentials) (*http.Request, error) {
 	target := *u.base
 	target.Path, target.RawPath = r.URL.Path, r.URL.RawPath
 	target.RawQuery = withoutSignature(r.URL.RawQuery)
@@ -156,9 +163,10 @@ func (u *Upstream) request(r *http.Request, body []byte, service, region string,
 		request.Header.Set("X-Amz-Content-Sha256", hash)
 	}
 	signed := context.WithoutCancel(r.Context())
-	return request, v4.NewSigner().SignHTTP(signed, credentials, request, hash, service, region, u.now(), func(o *v4.SignerOptions) {
-		o.DisableURIPathEscaping = service == "s3"
-	})
+	return request, v4.NewSigner().SignHTTP(signed, credentials, request, hash, service, region, u.now(),
+		func(o *v4.SignerOptions) {
+			o.DisableURIPathEscaping = service == "s3"
+		})
 }
 
 // withoutSignature is a query without what a presigned URL adds. Of the others the signer makes the order.
@@ -171,7 +179,8 @@ func withoutSignature(query string) string {
 			decoded = name
 		}
 		switch strings.ToLower(decoded) {
-		case "", "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-expires", "x-amz-signedheaders", "x-amz-signature", "x-amz-security-token":
+		case "", "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-expires", "x-amz-signedheaders",
+			"x-amz-signature", "x-amz-security-token":
 		default:
 			kept = append(kept, pair)
 		}
@@ -179,13 +188,18 @@ func withoutSignature(query string) string {
 	return strings.Join(kept, "&")
 }
 
-// Headers that are not passed on: those between two ends of one connection (RFC 9110, 7.6.1) both ways; on the way there those
-// of the caller's signature and network; on the way back those that a browser would act on, and the request's id, which is ours.
+// Headers that are not passed on: those between two ends of one connection (RFC 9110, 7.6.1) both ways; on the way
+// there those of the caller's signature and network; on the way back those that a browser would act on, and the
+// request's id, which is ours.
 var (
-	hopByHop    = []string{"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
-	requestOnly = []string{"Authorization", "X-Amz-Security-Token", "X-Amz-Date", "X-Amz-Content-Sha256", "X-Amz-S3session-Token", "Date", "Host", "Content-Length",
-		"Cookie", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Expect", "Accept-Encoding"}
-	answerOnly = []string{"Set-Cookie", "X-Amzn-Requestid", "Strict-Transport-Security", "Alt-Svc", "Clear-Site-Data", "Access-Control-Allow-Origin", "Access-Control-Allow-Credentials"}
+	hopByHop = []string{"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection",
+		"Te", "Trailer", "Transfer-Encoding", "Upgrade"}
+	requestOnly = []string{"Authorization", "X-Amz-Security-Token", "X-Amz-Date", "X-Amz-Content-Sha256",
+		"X-Amz-S3session-Token", "Date", "Host", "Content-Length",
+		"Cookie", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Expect",
+		"Accept-Encoding"}
+	answerOnly = []string{"Set-Cookie", "X-Amzn-Requestid", "Strict-Transport-Security", "Alt-Svc", "Clear-Site-Data",
+		"Access-Control-Allow-Origin", "Access-Control-Allow-Credentials"}
 )
 
 func copyHeader(to, from http.Header, without []string) {

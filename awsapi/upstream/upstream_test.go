@@ -19,12 +19,17 @@ func TestParseUpstreamSaysWhatIsWrong(t *testing.T) {
 		remote bool
 		want   string // of the error; "" where there is none
 	}{
-		{"http://127.0.0.1:5000", false, ""}, {"http://localhost:4566/", false, ""}, {"https://[::1]:5000", false, ""}, {"http://a:b@127.0.0.1", false, ""},
+		{"http://127.0.0.1:5000", false, ""}, {"http://localhost:4566/", false, ""}, {"https://[::1]:5000", false, ""},
+		{"http://a:b@127.0.0.1", false, ""},
 		{"http://moto.localhost:5000", false, ""}, {"http://192.168.1.2:5000", true, ""}, {"http://moto.example", true, ""},
-		{"http://192.168.1.2:5000", false, "--allow-remote-upstream"}, {"http://127.0.0.1.evil.example", false, "not on this machine"},
-		{"http://0.0.0.0:5000", false, "not on this machine"}, {"127.0.0.1:5000", false, "not a URL"}, {"localhost:5000", false, "http or https"}, {"", false, "http or https"},
-		{"ftp://127.0.0.1", false, "http or https"}, {"http://", false, "http or https"}, {"http://127.0.0.1/path", false, "no path"},
-		{"http://127.0.0.1?x", false, "no path"}, {"http://k3y@127.0.0.1", false, "half"}, {"http://k3y:s3cret@127.0.0.1:x", false, "not a URL"}, {"http://:s3cret@127.0.0.1", false, "half"},
+		{"http://192.168.1.2:5000", false, "--allow-remote-upstream"},
+		{"http://127.0.0.1.evil.example", false, "not on this machine"},
+		{"http://0.0.0.0:5000", false, "not on this machine"}, {"127.0.0.1:5000", false, "not a URL"},
+		{"localhost:5000", false, "http or https"}, {"", false, "http or https"},
+		{"ftp://127.0.0.1", false, "http or https"}, {"http://", false, "http or https"},
+		{"http://127.0.0.1/path", false, "no path"},
+		{"http://127.0.0.1?x", false, "no path"}, {"http://k3y@127.0.0.1", false, "half"},
+		{"http://k3y:s3cret@127.0.0.1:x", false, "not a URL"}, {"http://:s3cret@127.0.0.1", false, "half"},
 		{"http://127.0.0.1:5000\n", false, ""}, {"http://127.0.0.1\x7f", false, "not a URL"},
 	} {
 		_, err := upstream.ParseUpstream(c.text, c.remote)
@@ -64,9 +69,11 @@ func TestCallsArriveSignedAnewWithoutTheCallersCredentials(t *testing.T) {
 	defer emulator.Close()
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
 	u := upstream.New(parse(t, strings.Replace(emulator.URL, "//", "//key:other@", 1)), false, time.Now)
-	r := httptest.NewRequest("POST", "/a%2Fb/%C3%BC?x=1&X-Amz-Signature=s3cret&x=%20&X-Amz-Security-Token=s3cret&X-Amz-Target=kept&y", nil)
+	r := httptest.NewRequest("POST",
+		"/a%2Fb/%C3%BC?x=1&X-Amz-Signature=s3cret&x=%20&X-Amz-Security-Token=s3cret&X-Amz-Target=kept&y", nil)
 	for name, value := range map[string]string{
-		"Authorization": "AWS4-HMAC-SHA256 s3cret", "X-Amz-Security-Token": "s3cret", "Cookie": "s3cret", "Connection": "close, X-Secret", "X-Secret": "s3cret",
+		"Authorization": "AWS4-HMAC-SHA256 s3cret", "X-Amz-Security-Token": "s3cret", "Cookie": "s3cret",
+		"Connection": "close, X-Secret", "X-Secret": "s3cret",
 		"Proxy-Authorization": "s3cret", "X-Amz-Target": "Logs.X", "Content-Type": "application/json", "Upgrade": "h2c",
 	} {
 		r.Header.Set(name, value)
@@ -80,13 +87,16 @@ func TestCallsArriveSignedAnewWithoutTheCallersCredentials(t *testing.T) {
 			t.Errorf("%s: %s arrived", name, values)
 		}
 	}
-	if want := "/a%2Fb/%C3%BC?X-Amz-Target=kept&x=%20&x=1&y="; got.RequestURI != want || body != "body" || got.Header.Get("X-Amz-Target") != "Logs.X" {
+	if want := "/a%2Fb/%C3%BC?X-Amz-Target=kept&x=%20&x=1&y="; got.RequestURI != want || body != "body" ||
+		got.Header.Get("X-Amz-Target") != "Logs.X" {
 		t.Errorf("got %s with body %q, want %s", got.RequestURI, body, want)
 	}
-	if text := got.Header.Get("Authorization"); !strings.HasPrefix(text, "AWS4-HMAC-SHA256 Credential=key/") || !strings.Contains(text, "/eu-west-1/sqs/aws4_request") {
+	if text := got.Header.Get("Authorization"); !strings.HasPrefix(text, "AWS4-HMAC-SHA256 Credential=key/") ||
+		!strings.Contains(text, "/eu-west-1/sqs/aws4_request") {
 		t.Errorf("signed as %s", text)
 	}
-	if w.Code != http.StatusTemporaryRedirect || w.Body.String() != "answer" || w.Header().Get("X-Kept") != "yes" || w.Header().Get("Set-Cookie")+w.Header().Get("X-Hop") != "" {
+	if w.Code != http.StatusTemporaryRedirect || w.Body.String() != "answer" || w.Header().Get("X-Kept") != "yes" ||
+		w.Header().Get("Set-Cookie")+w.Header().Get("X-Hop") != "" {
 		t.Errorf("got %d %s %v", w.Code, w.Body, w.Header())
 	}
 }
@@ -95,7 +105,8 @@ func TestOnlyLoopbackIsDialled(t *testing.T) {
 	// A name of this machine that could resolve to anything: the address decides.
 	u := upstream.New(parse(t, "http://192.0.2.1:5000"), false, time.Now)
 	err := u.Forward(httptest.NewRecorder(), httptest.NewRequest("GET", "/?secret=s3cret", nil), nil, "s3", "us-east-1")
-	if !errors.Is(err, upstream.ErrUnreachable) || !strings.Contains(err.Error(), "not a loopback address") || strings.Contains(err.Error(), "s3cret") {
+	if !errors.Is(err, upstream.ErrUnreachable) || !strings.Contains(err.Error(), "not a loopback address") ||
+		strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -104,7 +115,8 @@ func TestNobodyThereIsUnreachable(t *testing.T) {
 	closed := httptest.NewServer(http.NotFoundHandler())
 	closed.Close()
 	w := httptest.NewRecorder()
-	err := upstream.New(parse(t, closed.URL), false, time.Now).Forward(w, httptest.NewRequest("GET", "/", nil), nil, "s3", "us-east-1")
+	err := upstream.New(parse(t, closed.URL), false, time.Now).Forward(w, httptest.NewRequest("GET", "/", nil), nil,
+		"s3", "us-east-1")
 	if !errors.Is(err, upstream.ErrUnreachable) || w.Body.Len() > 0 {
 		t.Errorf("got %v and %q", err, w.Body)
 	}

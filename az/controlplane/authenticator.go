@@ -26,7 +26,8 @@ func (c *Part) startAuthenticator() (err error) {
 	}
 	c.admits = &iam.Authenticator{
 		ClusterID: c.cluster.ID, Region: c.host.Plan.Region, State: c.host.State,
-		Hosts:          []string{fmt.Sprintf("127.0.0.1:%d", c.host.Plan.AWSPort), fmt.Sprintf("localhost:%d", c.host.Plan.AWSPort)},
+		Hosts: []string{fmt.Sprintf("127.0.0.1:%d", c.host.Plan.AWSPort),
+			fmt.Sprintf("localhost:%d", c.host.Plan.AWSPort)},
 		AWSAuth:        func() iam.AWSAuth { return *c.awsAuth.current.Load() },
 		PrivateDNSName: c.privateDNSName,
 		Logger:         c.authenticatorLogger(),
@@ -57,6 +58,7 @@ func (c *Part) Explain(ctx context.Context, question api.AccessQuestion) (*api.A
 	defer administrator.CloseIdleConnections()
 	return explain.Cluster{
 		Name: c.cluster.Name, Account: c.host.Plan.AccountID, Admits: c.admits, Permits: c.permits,
-		Server: explain.APIServer{URL: "https://" + plan.APIServerAddress(c.cluster.EndpointPort, c.index), Client: administrator},
+		Server: explain.APIServer{URL: "https://" + plan.APIServerAddress(c.cluster.EndpointPort, c.index),
+			Client: administrator},
 	}.Explain(ctx, question)
 }

@@ -62,7 +62,8 @@ func (c *Part) newAWSAuth() (*awsAuth, error) {
 		return nil, err
 	}
 	a := &awsAuth{
-		server: "https://" + plan.APIServerAddress(c.cluster.EndpointPort, c.index), file: filepath.Join(c.dir, "aws-auth.json"),
+		server: "https://" + plan.APIServerAddress(c.cluster.EndpointPort, c.index),
+		file:   filepath.Join(c.dir, "aws-auth.json"),
 		client: client,
 		logger: c.authenticatorLogger().With("component", "authenticator", "cluster", c.cluster.Name),
 	}
@@ -80,7 +81,8 @@ func (c *Part) newAPIClient(as string) (*http.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	settings := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: poolOf(c.trust.Load().bundle), Certificates: []tls.Certificate{cert}}
+	settings := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: poolOf(c.trust.Load().bundle),
+		Certificates: []tls.Certificate{cert}}
 	return &http.Client{Transport: &http.Transport{TLSClientConfig: settings, DialContext: c.leash.dial}}, nil
 }
 
@@ -172,7 +174,8 @@ func (a *awsAuth) read(ctx context.Context) (version string, err error) {
 
 // watch takes changes until the API server ends the watch, which is no error.
 func (a *awsAuth) watch(ctx context.Context, version string) error {
-	body, err := a.get(ctx, url.Values{"watch": {"true"}, "resourceVersion": {version}, "timeoutSeconds": {fmt.Sprint(int(awsAuthWatch.Seconds()))}})
+	body, err := a.get(ctx, url.Values{"watch": {"true"}, "resourceVersion": {version},
+		"timeoutSeconds": {fmt.Sprint(int(awsAuthWatch.Seconds()))}})
 	if err != nil {
 		return err
 	}
@@ -201,7 +204,8 @@ func (a *awsAuth) watch(ctx context.Context, version string) error {
 
 func (a *awsAuth) get(ctx context.Context, query url.Values) (io.ReadCloser, error) {
 	query.Set("fieldSelector", "metadata.name=aws-auth")
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, a.server+"/api/v1/namespaces/kube-system/configmaps?"+query.Encode(), nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet,
+		a.server+"/api/v1/namespaces/kube-system/configmaps?"+query.Encode(), nil)
 	if err != nil {
 		return nil, err
 	}

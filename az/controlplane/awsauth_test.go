@@ -45,7 +45,8 @@ func (f *fakeConfigMaps) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	users, refuse, version, changed := f.get()
 	object := fmt.Sprintf(`{"data":{"mapUsers":%q}}`, users)
 	switch {
-	case refuse || r.URL.Path != "/api/v1/namespaces/kube-system/configmaps" || r.FormValue("fieldSelector") != "metadata.name=aws-auth":
+	case refuse || r.URL.Path != "/api/v1/namespaces/kube-system/configmaps" ||
+		r.FormValue("fieldSelector") != "metadata.name=aws-auth":
 		http.Error(w, "no", http.StatusForbidden)
 	case r.FormValue("watch") == "":
 		if users == "" {
@@ -78,11 +79,13 @@ func TestAWSAuthFollowsItsConfigMap(t *testing.T) {
 	api := &fakeConfigMaps{changed: make(chan struct{})}
 	server := httptest.NewServer(api)
 	t.Cleanup(server.Close)
-	auth := &awsAuth{server: server.URL, client: server.Client(), file: filepath.Join(t.TempDir(), "aws-auth.json"), logger: quiet()}
+	auth := &awsAuth{server: server.URL, client: server.Client(), file: filepath.Join(t.TempDir(), "aws-auth.json"),
+		logger: quiet()}
 	auth.current.Store(&iam.AWSAuth{})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	loop := reconcile.Loop{Do: auth.follow, Pauses: reconcile.Pauses{First: time.Millisecond, Most: time.Millisecond}, Logger: quiet()}
+	loop := reconcile.Loop{Do: auth.follow, Pauses: reconcile.Pauses{First: time.Millisecond, Most: time.Millisecond},
+		Logger: quiet()}
 	go func() { defer close(done); loop.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-done })
 	maps := func(a *awsAuth, want bool) func() bool {

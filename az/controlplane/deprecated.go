@@ -80,7 +80,8 @@ func (c *Part) readDeprecated(ctx context.Context, refresh time.Time) error {
 }
 
 // noteCounts are the known calls after another reading.
-func noteCounts(known []region.DeprecatedCalls, counts map[region.DeprecatedAPI]int64, at time.Time) (noted []region.DeprecatedCalls) {
+func noteCounts(known []region.DeprecatedCalls, counts map[region.DeprecatedAPI]int64,
+	at time.Time) (noted []region.DeprecatedCalls) {
 	all := map[region.DeprecatedAPI]region.DeprecatedCalls{}
 	for _, calls := range known {
 		all[calls.API] = calls

@@ -81,7 +81,8 @@ type Cluster struct {
 
 func clusterOf(record region.Cluster) Cluster {
 	return Cluster{
-		ID: record.ID, Name: record.Name, EndpointPort: record.EndpointPort, ServiceCIDR: record.ServiceCIDR, Issuer: record.Issuer,
+		ID: record.ID, Name: record.Name, EndpointPort: record.EndpointPort, ServiceCIDR: record.ServiceCIDR,
+		Issuer:    record.Issuer,
 		CreatedAt: record.CreatedAt, Nodes: record.Nodes,
 	}
 }

@@ -58,7 +58,8 @@ func (c *Part) shipper() *logship.Shipper {
 	sum := sha256.Sum256([]byte(c.cluster.ID + "/" + c.host.Plan.Zone))
 	instance := hex.EncodeToString(sum[:16])
 	stream := func(kind, name, component string, format logship.Format, wants func([]byte) bool) logship.Stream {
-		return logship.Stream{Type: kind, Name: name + "-" + instance, Path: c.logFile(component), Format: format, Wants: wants}
+		return logship.Stream{Type: kind, Name: name + "-" + instance, Path: c.logFile(component), Format: format,
+			Wants: wants}
 	}
 	group := "/aws/eks/" + c.cluster.Name + "/cluster"
 	return &logship.Shipper{

@@ -40,19 +40,22 @@ func (c *Part) nodeToken(ctx context.Context, instanceID string) (string, error)
 	if err != nil {
 		return "", err
 	}
-	return iam.Token(ctx, credentials, c.host.Plan.Region, fmt.Sprintf("http://127.0.0.1:%d", c.host.Plan.AWSPort), c.cluster.Name, time.Now())
+	return iam.Token(ctx, credentials, c.host.Plan.Region, fmt.Sprintf("http://127.0.0.1:%d", c.host.Plan.AWSPort),
+		c.cluster.Name, time.Now())
 }
 
 // nodeCredentials are those that an instance's metadata service gives: of a session of the instance's role that bears
 // the instance's id. Neither the role's trust policy nor a call of STS is in it, as in AWS.
-func (c *Part) nodeCredentials(ctx context.Context, instanceID string, life time.Duration) (_ iam.Credentials, arn string, err error) {
+func (c *Part) nodeCredentials(ctx context.Context, instanceID string, life time.Duration) (_ iam.Credentials,
+	arn string, err error) {
 	now := time.Now().UTC().Truncate(time.Second)
 	session := iam.Session{Name: instanceID, IssuedAt: now, Expires: now.Add(life)}
 	err = c.host.State.View(func(tx *state.Txn) error {
 		cluster, _ := region.Clusters.Get(tx, c.cluster.ID)
 		role, found := region.Roles.Get(tx, cluster.NodeRole)
 		if !found {
-			return fmt.Errorf("the nodes of cluster %s have no IAM role %q: make one of that name, with an access entry of type EC2_LINUX", c.cluster.Name, cluster.NodeRole)
+			return fmt.Errorf("the nodes of cluster %s have no IAM role %q: make one of that name, with an access entry of "+
+				"type EC2_LINUX", c.cluster.Name, cluster.NodeRole)
 		}
 		session.Role, session.ID = role.Name, role.ID
 		arn = iam.RoleSession(tx, role, session, "").ARN
@@ -74,8 +77,9 @@ func (c *Part) MachineCredentials(ctx context.Context, name string) (_ api.Crede
 	}
 	credentials, arn, err := c.nodeCredentials(ctx, machine.ID, metadataLife)
 	return api.Credentials{
-		AccessKeyID: credentials.AccessKeyID, SecretAccessKey: credentials.SecretAccessKey, SessionToken: credentials.SessionToken,
-		AccountID: c.host.Plan.AccountID, UserARN: arn,
+		AccessKeyID: credentials.AccessKeyID, SecretAccessKey: credentials.SecretAccessKey,
+		SessionToken: credentials.SessionToken,
+		AccountID:    c.host.Plan.AccountID, UserARN: arn,
 	}, true, err
 }
 
@@ -86,7 +90,8 @@ func (c *Part) admitNodes(ctx context.Context) error {
 		if !found || cluster.NodeRole != "" {
 			return nil
 		}
-		if err := eks.AdmitFirstNodes(tx, c.host.Plan.Region, c.host.Plan.AccountID, &cluster, rand.Reader, time.Now().UTC()); err != nil {
+		if err := eks.AdmitFirstNodes(tx, c.host.Plan.Region, c.host.Plan.AccountID, &cluster, rand.Reader,
+			time.Now().UTC()); err != nil {
 			return err
 		}
 		region.Clusters.Put(tx, cluster.ID, cluster)

@@ -115,7 +115,8 @@ func (c *Part) workersConfig(record region.Cluster) (WorkersConfig, error) {
 	}
 	runs, _ := version.FindKubernetes(record.Version)
 	config.Version = runs.Build
-	config.CA, config.Token, config.Client, config.Authority, config.LocalPort = trust.bundle, c.nodeToken, admin, authority, c.host.Plan.LocalPort
+	config.CA, config.Token, config.Client, config.Authority, config.LocalPort = trust.bundle, c.nodeToken, admin,
+		authority, c.host.Plan.LocalPort
 	return config, nil
 }
 
@@ -123,6 +124,7 @@ func (c *Part) workersConfig(record region.Cluster) (WorkersConfig, error) {
 func (c *Part) workersIn(i int) WorkersConfig {
 	return WorkersConfig{
 		Cluster: c.cluster, Region: c.host.Plan.Region, AccountID: c.host.Plan.AccountID, Zone: c.host.Plan.Peers[i].Zone,
-		ZoneID: c.host.Plan.Peers[i].ID, Subnet: plan.Subnet(i), Count: region.Cluster{Nodes: c.cluster.Nodes}.NodesIn(i, len(c.host.Plan.Peers)),
+		ZoneID: c.host.Plan.Peers[i].ID, Subnet: plan.Subnet(i),
+		Count: region.Cluster{Nodes: c.cluster.Nodes}.NodesIn(i, len(c.host.Plan.Peers)),
 	}
 }

@@ -38,19 +38,21 @@ type Part struct {
 	machines                     func() map[string]Machine // of the nodes in all zones, by id and by name
 	logs                         clusterLogs
 
-	provider        atomic.Pointer[region.IdentityProvider] // beside IAM; nil: there is none
-	providerWritten *region.IdentityProvider                // for the API server, as far as is known. It belongs to keepProvider
+	provider atomic.Pointer[region.IdentityProvider] // beside IAM; nil: there is none
+	// for the API server, as far as is known. It belongs to keepProvider
+	providerWritten *region.IdentityProvider
 
 	mu      sync.Mutex
 	workers Workers // nil: the zone has none
 
 	nodesVersion string // of the cluster, when the nodes began. It belongs to keepControlPlane, as does what follows
 
-	wanted   atomic.Pointer[region.ControlPlane] // what the zone's processes are started with from now on
-	reached  *region.ControlPlane                // what they are known to have; nil while they are replaced. It belongs to keepControlPlane, as does quota
-	trust    atomic.Pointer[trust]               // of what is started from now on
-	believed *trust                              // of workers and identity; it belongs to keepControlPlane too
-	quota    int                                 // of the etcd member, as region.Components.DatabaseGB; -1 while that is not known
+	wanted atomic.Pointer[region.ControlPlane] // what the zone's processes are started with from now on
+	// what they are known to have; nil while they are replaced. It belongs to keepControlPlane, as does quota
+	reached  *region.ControlPlane
+	trust    atomic.Pointer[trust] // of what is started from now on
+	believed *trust                // of workers and identity; it belongs to keepControlPlane too
+	quota    int                   // of the etcd member, as region.Components.DatabaseGB; -1 while that is not known
 
 	cancel context.CancelFunc
 	done   chan struct{} // closed when all loops have ended
@@ -58,7 +60,8 @@ type Part struct {
 
 // New returns the part of a cluster in a zone; nothing runs yet.
 func New(host Host, record region.Cluster) *Part {
-	c := &Part{host: host, cluster: clusterOf(record), secrets: record.Secrets, index: host.Plan.Index(), done: make(chan struct{})}
+	c := &Part{host: host, cluster: clusterOf(record), secrets: record.Secrets, index: host.Plan.Index(),
+		done: make(chan struct{})}
 	c.dir = filepath.Join(host.Plan.Dir, "clusters", c.ID())
 	wanted := record.ControlPlaneIn(host.Plan.Zone)
 	c.reached = &wanted // nothing runs yet: all will be started with it
@@ -67,7 +70,8 @@ func New(host Host, record region.Cluster) *Part {
 	c.believed = trustOf(record, wanted)
 	c.trust.Store(c.believed)
 	c.etcd = instance.New(c.instanceConfig("etcd", c.prepareEtcd))
-	apiserver := c.instanceConfig("apiserver", c.prepareAPIServer) // it waits for etcd itself, and needs a quorum, not this member
+	// it waits for etcd itself, and needs a quorum, not this member
+	apiserver := c.instanceConfig("apiserver", c.prepareAPIServer)
 	apiserver.BeforeEnd = c.leash.letGo
 	c.apiserver = instance.New(apiserver)
 	controllers := c.instanceConfig("controllers", c.prepareControllers)
@@ -80,7 +84,8 @@ func New(host Host, record region.Cluster) *Part {
 func (c *Part) instanceConfig(component string, prepare func() (process.Spec, error)) instance.Config {
 	return instance.Config{
 		Component: component, Zone: c.host.Plan.Zone, ClusterID: c.cluster.ID, ClusterName: c.cluster.Name, Prepare: prepare,
-		Socket: c.metricsSocket(component), OnEvent: c.host.Event, OnLoss: c.host.OnLoss, OnChange: c.host.OnChange, Logger: c.host.Logger,
+		Socket: c.metricsSocket(component), OnEvent: c.host.Event, OnLoss: c.host.OnLoss, OnChange: c.host.OnChange,
+		Logger: c.host.Logger,
 	}
 }
 

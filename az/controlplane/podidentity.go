@@ -87,8 +87,10 @@ func (c *Part) newWebhook() (PodIdentity, error) {
 	}
 	clusterID := c.cluster.ID
 	return c.host.PodIdentity(PodIdentityConfig{
-		Region: c.host.Plan.Region, Server: fmt.Sprintf("https://127.0.0.1:%d", plan.APIServerPort(c.cluster.EndpointPort, c.index)),
-		Dial: c.leash.dial, CA: c.trust.Load().bundle, Client: admin, URL: "https://" + launch.PodIdentityHost(clusterID) + "/mutate",
+		Region: c.host.Plan.Region,
+		Server: fmt.Sprintf("https://127.0.0.1:%d", plan.APIServerPort(c.cluster.EndpointPort, c.index)),
+		Dial:   c.leash.dial, CA: c.trust.Load().bundle, Client: admin,
+		URL: "https://" + launch.PodIdentityHost(clusterID) + "/mutate",
 		Associated: func(namespace, serviceAccount string) bool {
 			return associated(c.host.State, clusterID, namespace, serviceAccount)
 		},
@@ -99,7 +101,8 @@ func (c *Part) newWebhook() (PodIdentity, error) {
 // associated says whether a service account of the cluster has an association. Each new pod asks.
 func associated(store state.Viewer, clusterID, namespace, serviceAccount string) (found bool) {
 	err := store.View(func(tx *state.Txn) error {
-		found = !region.AssociationsByServiceAccount.Of(region.ServiceAccountOf(clusterID, namespace, serviceAccount)).Empty(tx)
+		found = !region.AssociationsByServiceAccount.Of(region.ServiceAccountOf(clusterID, namespace,
+			serviceAccount)).Empty(tx)
 		return nil
 	})
 	return err == nil && found

@@ -12,7 +12,8 @@ import (
 func TestAssociationsOfTheClusterAreKnown(t *testing.T) {
 	store := region.NewMemory(func(tx *state.Txn) {
 		for id, account := range map[string]string{zonetest.ClusterID: "shop", "FFFF": "other"} {
-			region.PodIdentityAssociations.Put(tx, id+"/a-1", region.PodIdentityAssociation{ClusterID: id, Namespace: "web", ServiceAccount: account})
+			region.PodIdentityAssociations.Put(tx, id+"/a-1",
+				region.PodIdentityAssociation{ClusterID: id, Namespace: "web", ServiceAccount: account})
 		}
 	})
 	has := func(namespace, account string) bool { return associated(store, zonetest.ClusterID, namespace, account) }

@@ -37,7 +37,8 @@ func (c *Part) spec(component string, env []string, args ...string) process.Spec
 }
 
 // noProxy keeps the user's own proxy settings away from the components.
-var noProxy = []string{"HTTPS_PROXY=", "https_proxy=", "HTTP_PROXY=", "http_proxy=", "ALL_PROXY=", "all_proxy=", "NO_PROXY=", "no_proxy="}
+var noProxy = []string{"HTTPS_PROXY=", "https_proxy=", "HTTP_PROXY=", "http_proxy=", "ALL_PROXY=", "all_proxy=",
+	"NO_PROXY=", "no_proxy="}
 
 // collector makes the components trade a little processor time for memory: a region is nine of them on somebody's
 // laptop.
@@ -54,11 +55,14 @@ func (c *Part) prepareEtcd() (process.Spec, error) {
 		ListenClient: fmt.Sprintf("127.0.0.1:%d", plan.EtcdClientPort(port, c.index)),
 		ListenPeer:   fmt.Sprintf("127.0.0.1:%d", plan.EtcdPeerPort(port, c.index)),
 		ClientURL:    c.etcdServers()[c.index], Members: map[string]string{},
-		TLS:    etcdcluster.TLS{CA: c.pki(launch.EtcdCA, "crt"), Cert: c.pki(launch.EtcdMember, "crt"), Key: c.pki(launch.EtcdMember, "key")},
-		Timers: etcdTimers(c.host.Plan.FastTimers), QuotaBytes: int64(cmp.Or(c.wanted.Load().DatabaseGB, defaultDatabaseGB)) << 30,
+		TLS: etcdcluster.TLS{CA: c.pki(launch.EtcdCA, "crt"), Cert: c.pki(launch.EtcdMember, "crt"),
+			Key: c.pki(launch.EtcdMember, "key")},
+		Timers:     etcdTimers(c.host.Plan.FastTimers),
+		QuotaBytes: int64(cmp.Or(c.wanted.Load().DatabaseGB, defaultDatabaseGB)) << 30,
 	}
 	for _, peer := range c.host.Plan.Peers {
-		config.Members[etcdcluster.MemberName(plan.Letter(peer.Zone))] = fmt.Sprintf("https://%s:2380", plan.EtcdName(peer.Zone, c.cluster.ID))
+		config.Members[etcdcluster.MemberName(plan.Letter(peer.Zone))] = fmt.Sprintf("https://%s:2380",
+			plan.EtcdName(peer.Zone, c.cluster.ID))
 	}
 	text, err := json.MarshalIndent(config, "", "  ")
 	if err != nil {
@@ -85,7 +89,8 @@ func (c *Part) etcdPeersServe(ctx context.Context) error {
 		asking, cancel := context.WithTimeout(ctx, 2*time.Second)
 		conn, err := c.host.Dial(asking, plan.EtcdName(peer.Zone, c.cluster.ID)+":2379")
 		if err == nil {
-			settings := &tls.Config{RootCAs: poolOf([]byte(c.secrets.EtcdCACert)), ServerName: plan.EtcdName(peer.Zone, c.cluster.ID)}
+			settings := &tls.Config{RootCAs: poolOf([]byte(c.secrets.EtcdCACert)),
+				ServerName: plan.EtcdName(peer.Zone, c.cluster.ID)}
 			err = tls.Client(conn, settings).HandshakeContext(asking)
 			conn.Close()
 		}
@@ -110,12 +115,15 @@ func (c *Part) launchOptions(component string) launch.APIServer {
 		Dir: c.dir, Zone: c.host.Plan.Zone, ClusterID: c.cluster.ID, Version: wanted.Version,
 		Port: plan.APIServerPort(c.cluster.EndpointPort, c.index), Advertise: plan.Interface(c.index),
 		EtcdServers: c.etcdServers(), ServiceCIDR: c.cluster.ServiceCIDR, Issuer: c.cluster.Issuer,
-		GatewaySocket: c.host.Plan.Socket("gateway"), MetricsSocket: c.metricsSocket(component), Socket: plan.APIServerSocket(c.host.Plan.RunDir(), c.cluster.ID),
+		GatewaySocket: c.host.Plan.Socket("gateway"), MetricsSocket: c.metricsSocket(component),
+		Socket:   plan.APIServerSocket(c.host.Plan.RunDir(), c.cluster.ID),
 		AuditLog: c.logFile("audit"),
 		Provider: c.launchProvider(),
 		Tuning: launch.Tuning{
-			RequestSeats: wanted.RequestSeats, PodsPerSecond: wanted.PodsPerSecond, EventTTL: wanted.EventTTL, NodePorts: wanted.NodePorts,
-			HPASyncPeriod: wanted.HPASyncPeriod, TerminatedPods: wanted.TerminatedPods, Scoring: wanted.Scoring, ScoringWeights: wanted.ScoringWeights,
+			RequestSeats: wanted.RequestSeats, PodsPerSecond: wanted.PodsPerSecond, EventTTL: wanted.EventTTL,
+			NodePorts:     wanted.NodePorts,
+			HPASyncPeriod: wanted.HPASyncPeriod, TerminatedPods: wanted.TerminatedPods, Scoring: wanted.Scoring,
+			ScoringWeights: wanted.ScoringWeights,
 		},
 	}
 }
@@ -141,7 +149,8 @@ func (c *Part) prepareAPIServer() (process.Spec, error) {
 		return process.Spec{}, err
 	}
 	c.giveWay()
-	return c.spec("apiserver", slices.Concat(noProxy, allProcessors, []string{"GOGC=800"}), file), nil // until it is ready: see apiserver's settle
+	// until it is ready: see apiserver's settle
+	return c.spec("apiserver", slices.Concat(noProxy, allProcessors, []string{"GOGC=800"}), file), nil
 }
 
 // precedence is how long the first zone's API server has the processors for itself; in tests, whose API servers answer
@@ -162,7 +171,8 @@ func (c *Part) giveWay() {
 		}
 		for i := range c.host.Plan.Peers {
 			dialer := &net.Dialer{Timeout: 50 * time.Millisecond}
-			if conn, err := tls.DialWithDialer(dialer, "tcp", plan.APIServerAddress(c.cluster.EndpointPort, i), settings); err == nil {
+			if conn, err := tls.DialWithDialer(dialer, "tcp", plan.APIServerAddress(c.cluster.EndpointPort, i),
+				settings); err == nil {
 				conn.Close()
 				return
 			}
@@ -171,7 +181,8 @@ func (c *Part) giveWay() {
 }
 
 func (c *Part) prepareControllers() (process.Spec, error) {
-	file, err := launch.Controllers{APIServer: c.launchOptions("controllers"), ClusterName: c.cluster.Name, Lease: leases(c.host.Plan.FastTimers)}.Write()
+	file, err := launch.Controllers{APIServer: c.launchOptions("controllers"), ClusterName: c.cluster.Name,
+		Lease: leases(c.host.Plan.FastTimers)}.Write()
 	if err != nil {
 		return process.Spec{}, err
 	}

@@ -56,7 +56,8 @@ func (c *Part) launchProvider() *launch.Provider {
 		IssuerURL: p.IssuerURL, ClientID: p.ClientID, UsernameClaim: p.UsernameClaim, UsernamePrefix: p.UsernamePrefix,
 		GroupsClaim: p.GroupsClaim, GroupsPrefix: p.GroupsPrefix, RequiredClaims: maps.Clone(p.RequiredClaims),
 	}
-	if host, port := gateway.IssuerAddress(p.IssuerURL); port == c.host.Plan.AWSPort && iam.OnLoopback(host) { // another cluster of the region
+	// another cluster of the region
+	if host, port := gateway.IssuerAddress(p.IssuerURL); port == c.host.Plan.AWSPort && iam.OnLoopback(host) {
 		if text, err := os.ReadFile(filepath.Join(c.host.Plan.PKI, "region-ca.crt")); err == nil {
 			told.CertificateAuthority = string(text)
 		}

@@ -31,7 +31,8 @@ type release struct {
 func Releasing(host Host, id, name string, part *Part, onEnd func()) reconcile.Loop {
 	r, discarded := release{host, id, name, part, onEnd}, false
 	return reconcile.Loop{
-		Key: "delete cluster " + name, Pauses: reconcile.Pauses{First: 100 * time.Millisecond, Most: 5 * time.Second}, Logger: host.Logger,
+		Key: "delete cluster " + name, Pauses: reconcile.Pauses{First: 100 * time.Millisecond, Most: 5 * time.Second},
+		Logger: host.Logger,
 		Do: func(ctx context.Context) (time.Duration, error) {
 			if !discarded {
 				if err := r.discard(ctx); err != nil {
@@ -69,7 +70,8 @@ func (r release) signOff(ctx context.Context) error {
 	var deleted region.Cluster
 	var over bool
 	err := r.State.Update(ctx, func(tx *state.Txn) (err error) {
-		by := region.Release{Zone: r.Plan.Zone, Zones: len(r.Plan.Peers), Leads: r.State.Leader() == r.Plan.Zone, Now: r.Now()}
+		by := region.Release{Zone: r.Plan.Zone, Zones: len(r.Plan.Peers), Leads: r.State.Leader() == r.Plan.Zone,
+			Now: r.Now()}
 		deleted, over, err = region.ReleaseCluster(tx, r.id, by)
 		return err
 	})
@@ -77,7 +79,8 @@ func (r release) signOff(ctx context.Context) error {
 		return err
 	}
 	if deleted.ID != "" {
-		r.Event(api.Event{Cluster: deleted.Name, Type: api.ClusterDeleted, Message: fmt.Sprintf("cluster %s is deleted", deleted.Name)})
+		r.Event(api.Event{Cluster: deleted.Name, Type: api.ClusterDeleted,
+			Message: fmt.Sprintf("cluster %s is deleted", deleted.Name)})
 	}
 	if over {
 		return reconcile.ErrDone

@@ -212,7 +212,8 @@ func (c *Part) awaitReady(ctx context.Context, i *instance.Instance, stands func
 		return nil
 	case errors.Is(err, errLate):
 		status := i.Status()
-		return fmt.Errorf("%s was not ready %v after it was to start anew: it is %s (%s)", i.Target(), c.host.Timing.Patience, status.State, status.Reason)
+		return fmt.Errorf("%s was not ready %v after it was to start anew: it is %s (%s)", i.Target(),
+			c.host.Timing.Patience, status.State, status.Reason)
 	}
 	return err
 }
@@ -233,7 +234,8 @@ func (c *Part) calledOff(stands func(region.Cluster) bool) error {
 
 // await is how a step waits for its effect: until what is signalled, or until late. After each change of the regional
 // state it asks whether the step goes on.
-func (c *Part) await(ctx context.Context, late <-chan time.Time, what func() <-chan struct{}, goesOn func() error) error {
+func (c *Part) await(ctx context.Context, late <-chan time.Time, what func() <-chan struct{},
+	goesOn func() error) error {
 	changes, cancel := c.host.State.Watch()
 	defer cancel()
 	for {
@@ -255,7 +257,8 @@ func (c *Part) await(ctx context.Context, late <-chan time.Time, what func() <-c
 // keepPace waits out this zone's share of the time that a change of the control plane has to last: what is left of it,
 // in equal parts for the zones whose turn is still to come. It gives up when the record does not stand for the change
 // any more.
-func (c *Part) keepPace(ctx context.Context, record region.Cluster, begun time.Time, stands func(region.Cluster) bool) error {
+func (c *Part) keepPace(ctx context.Context, record region.Cluster, begun time.Time,
+	stands func(region.Cluster) bool) error {
 	if record.NotBefore == nil {
 		return nil
 	}
@@ -269,8 +272,8 @@ func (c *Part) keepPace(ctx context.Context, record region.Cluster, begun time.T
 	return nil
 }
 
-// advance notes the zone's step in the change of that id, and tells when that ends it. It returns the record, a zero one
-// where the change is not under way any more.
+// advance notes the zone's step in the change of that id, and tells when that ends it. It returns the record, a zero
+// one where the change is not under way any more.
 func (c *Part) advance(ctx context.Context, id string, step region.RolloutStep) (record region.Cluster, err error) {
 	var ended region.Update
 	err = c.host.State.Update(ctx, func(tx *state.Txn) error {
@@ -279,7 +282,8 @@ func (c *Part) advance(ctx context.Context, id string, step region.RolloutStep) 
 	})
 	if err == nil && ended.ID != "" {
 		c.host.Event(api.Event{Cluster: c.cluster.Name, Type: api.EventType(ended.Type + string(ended.Status)),
-			Message: fmt.Sprintf("the update of cluster %s is %s: it has version %s", c.cluster.Name, ended.Status, record.Version)})
+			Message: fmt.Sprintf("the update of cluster %s is %s: it has version %s", c.cluster.Name, ended.Status,
+				record.Version)})
 	}
 	return record, err
 }

@@ -44,8 +44,9 @@ func newHost(t *testing.T) Host {
 		t.Fatal(err)
 	}
 	record := region.Cluster{
-		ID: zonetest.ClusterID, Name: "demo", Status: region.ClusterActive, Version: "1.36", EndpointPort: zonetest.FreePort(t),
-		ServiceCIDR: "10.100.0.0/16", Secrets: secretsOnce,
+		ID: zonetest.ClusterID, Name: "demo", Status: region.ClusterActive, Version: "1.36",
+		EndpointPort: zonetest.FreePort(t),
+		ServiceCIDR:  "10.100.0.0/16", Secrets: secretsOnce,
 	}
 	return Host{
 		Plan:  zone,

@@ -13,7 +13,8 @@ import (
 // world.
 func clusterNames(cluster region.Cluster) pki.Constraints {
 	return pki.Constraints{
-		DNS: []string{"localhost", "tripod.internal", "kubernetes", "default", "svc", "cluster.local", "eks.amazonaws.com", "ec2.internal", "compute.internal"},
+		DNS: []string{"localhost", "tripod.internal", "kubernetes", "default", "svc", "cluster.local", "eks.amazonaws.com",
+			"ec2.internal", "compute.internal"},
 		IPs: []string{"127.0.0.0/8", "::1/128", "10.0.0.0/8", cluster.ServiceCIDR},
 	}
 }

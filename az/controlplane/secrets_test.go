@@ -33,14 +33,17 @@ func TestSecretsAreWholeAndNeverTheSame(t *testing.T) {
 	if block, _ := pem.Decode([]byte(one.ServiceAccountKey)); block == nil {
 		t.Error("the service accounts' key is not PEM")
 	}
-	for name, pair := range map[string][2]string{"encryption key": {one.EncryptionKey, two.EncryptionKey}, "service accounts' key": {one.ServiceAccountKey, two.ServiceAccountKey},
-		"authority's key": {one.CAKey, two.CAKey}, "etcd's authority": {one.CAKey, one.EtcdCAKey}, "front proxy's authority": {one.CAKey, one.FrontProxyCAKey}} {
+	for name, pair := range map[string][2]string{"encryption key": {one.EncryptionKey, two.EncryptionKey},
+		"service accounts' key": {one.ServiceAccountKey, two.ServiceAccountKey},
+		"authority's key":       {one.CAKey, two.CAKey}, "etcd's authority": {one.CAKey, one.EtcdCAKey},
+		"front proxy's authority": {one.CAKey, one.FrontProxyCAKey}} {
 		if pair[0] == "" || pair[0] == pair[1] {
 			t.Errorf("%s: empty, or the same twice", name)
 		}
 	}
 	for name, pair := range map[string]pki.Pair{
-		"the cluster's": {Cert: []byte(one.CACert), Key: []byte(one.CAKey)}, "etcd's": {Cert: []byte(one.EtcdCACert), Key: []byte(one.EtcdCAKey)},
+		"the cluster's":     {Cert: []byte(one.CACert), Key: []byte(one.CAKey)},
+		"etcd's":            {Cert: []byte(one.EtcdCACert), Key: []byte(one.EtcdCAKey)},
 		"the front proxy's": {Cert: []byte(one.FrontProxyCACert), Key: []byte(one.FrontProxyCAKey)},
 	} {
 		authority, err := pki.ParseAuthority(pair)
@@ -72,7 +75,8 @@ func certificate(t *testing.T, text []byte) *x509.Certificate {
 
 func TestCertificatesOfEveryZoneAreValid(t *testing.T) {
 	record := region.Cluster{ID: zonetest.ClusterID, Name: "demo", ServiceCIDR: "10.100.0.0/16", Secrets: newSecrets(t)}
-	roots := map[string][]byte{launch.CA: []byte(record.Secrets.CACert), launch.EtcdCA: []byte(record.Secrets.EtcdCACert), launch.FrontProxyCA: []byte(record.Secrets.FrontProxyCACert)}
+	roots := map[string][]byte{launch.CA: []byte(record.Secrets.CACert),
+		launch.EtcdCA: []byte(record.Secrets.EtcdCACert), launch.FrontProxyCA: []byte(record.Secrets.FrontProxyCACert)}
 	for _, peer := range zonetest.Plan().Peers {
 		config := zonetest.Plan()
 		config.Zone, config.Dir = peer.Zone, t.TempDir()
@@ -104,7 +108,8 @@ func TestCertificatesOfEveryZoneAreValid(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, host := range []string{"localhost", "127.0.0.1", "::1", "kubernetes.default.svc", "10.100.0.1", plan.Interface(c.index).String(),
+		for _, host := range []string{"localhost", "127.0.0.1", "::1", "kubernetes.default.svc", "10.100.0.1",
+			plan.Interface(c.index).String(),
 			"0123456789abcdef0123456789abcdef.gr7.us-east-1.eks.amazonaws.com"} {
 			if err := certificate(t, serving.Cert).VerifyHostname(host); err != nil {
 				t.Errorf("the API server of %s: %v", peer.Zone, err)
@@ -116,7 +121,8 @@ func TestCertificatesOfEveryZoneAreValid(t *testing.T) {
 func TestCertificatesAreKept(t *testing.T) {
 	config := zonetest.Plan()
 	config.Dir = t.TempDir()
-	c := New(Host{Plan: config, Logger: quiet()}, region.Cluster{ID: zonetest.ClusterID, ServiceCIDR: "10.100.0.0/16", Secrets: newSecrets(t)})
+	c := New(Host{Plan: config, Logger: quiet()}, region.Cluster{ID: zonetest.ClusterID, ServiceCIDR: "10.100.0.0/16",
+		Secrets: newSecrets(t)})
 	read := func() (certs []string) {
 		if err := c.writePKI(); err != nil {
 			t.Fatal(err)
@@ -146,7 +152,8 @@ func TestNodesAreDealtOutOverTheZones(t *testing.T) {
 		for _, peer := range zonetest.Plan().Peers {
 			config := zonetest.Plan()
 			config.Zone, config.Dir = peer.Zone, t.TempDir()
-			c := New(Host{Plan: config, Logger: quiet()}, region.Cluster{ID: zonetest.ClusterID, ServiceCIDR: "10.100.0.0/16", Nodes: nodes, Version: "1.36", Secrets: secretsOnce})
+			c := New(Host{Plan: config, Logger: quiet()}, region.Cluster{ID: zonetest.ClusterID, ServiceCIDR: "10.100.0.0/16",
+				Nodes: nodes, Version: "1.36", Secrets: secretsOnce})
 			if err := pki.WritePair(filepath.Join(c.dir, "pki"), launch.Administrator, pki.Pair{}); err != nil {
 				t.Fatal(err)
 			}

@@ -77,7 +77,8 @@ func (c *Part) settle(ctx context.Context, installs installer) (done bool, err e
 	if record.Bare {
 		has = "the eks: roles, and no add-ons"
 	}
-	c.host.Event(api.Event{Cluster: record.Name, Type: api.AddonsInstalled, Message: "cluster " + record.Name + " has " + has})
+	c.host.Event(api.Event{Cluster: record.Name, Type: api.AddonsInstalled,
+		Message: "cluster " + record.Name + " has " + has})
 	return !creating, c.change(ctx, func(r *region.Cluster) { r.AddonsInstalled = true })
 }
 
@@ -89,7 +90,8 @@ func (c *Part) activate(ctx context.Context) error {
 		return err
 	})
 	if err == nil && mine {
-		c.host.Event(api.Event{Cluster: c.cluster.Name, Type: api.ClusterActive, Message: "cluster " + c.cluster.Name + " is ACTIVE"})
+		c.host.Event(api.Event{Cluster: c.cluster.Name, Type: api.ClusterActive,
+			Message: "cluster " + c.cluster.Name + " is ACTIVE"})
 	}
 	return err
 }

@@ -111,7 +111,8 @@ func (c *Part) tellApplied(before, now string) {
 	case before == now || before == unknownZones && now == "":
 	case now != "":
 		c.host.Event(api.Event{Cluster: c.cluster.Name, Target: "az/" + now, Type: api.ZonalShift,
-			Message: fmt.Sprintf("traffic of cluster %s is moved away from %s: its nodes are cordoned and its endpoints left out", c.cluster.Name, now)})
+			Message: fmt.Sprintf("traffic of cluster %s is moved away from %s: its nodes are cordoned and its "+
+				"endpoints left out", c.cluster.Name, now)})
 	default:
 		c.host.Event(api.Event{Cluster: c.cluster.Name, Target: "az/" + before, Type: api.ZonalShiftEnded,
 			Message: fmt.Sprintf("traffic of cluster %s goes to %s again", c.cluster.Name, before)})

@@ -26,7 +26,8 @@ type trust struct {
 
 func trustOf(record region.Cluster, wanted region.ControlPlane) *trust {
 	signer := record.SignerOf(wanted.Components)
-	return &trust{bundle: []byte(record.BundleOf(wanted.Components)), signer: pki.Pair{Cert: []byte(signer.Cert), Key: []byte(signer.Key)}}
+	return &trust{bundle: []byte(record.BundleOf(wanted.Components)),
+		signer: pki.Pair{Cert: []byte(signer.Cert), Key: []byte(signer.Key)}}
 }
 
 // secure makes the certificates of a control plane. Processes that run may read them too: those before a change accept
@@ -43,7 +44,8 @@ func (c *Part) secure(wanted region.ControlPlane) error {
 // renewParts gives the agent's own parts of the cluster other certificates, if there are any.
 func (c *Part) renewParts(ctx context.Context) error {
 	current := c.trust.Load()
-	if c.believed != nil && bytes.Equal(c.believed.bundle, current.bundle) && bytes.Equal(c.believed.signer.Cert, current.signer.Cert) {
+	if c.believed != nil && bytes.Equal(c.believed.bundle, current.bundle) &&
+		bytes.Equal(c.believed.signer.Cert, current.signer.Cert) {
 		return nil
 	}
 	c.believed = nil // until they run
@@ -76,7 +78,8 @@ func (c *Part) writePKI() error {
 	}
 	dir := filepath.Join(c.dir, "pki")
 	for name, text := range map[string][]byte{
-		launch.CA + ".crt": trust.bundle, launch.FrontProxyCA + ".crt": authorities[launch.FrontProxyCA].Cert, launch.EtcdCA + ".crt": authorities[launch.EtcdCA].Cert,
+		launch.CA + ".crt": trust.bundle, launch.FrontProxyCA + ".crt": authorities[launch.FrontProxyCA].Cert,
+		launch.EtcdCA + ".crt": authorities[launch.EtcdCA].Cert,
 		// The controller manager signs with it; the other authorities' keys stay in the regional state.
 		launch.SigningCA + ".crt": trust.signer.Cert, launch.SigningCA + ".key": trust.signer.Key,
 		launch.ServiceAccount + ".key": []byte(s.ServiceAccountKey),
@@ -85,7 +88,8 @@ func (c *Part) writePKI() error {
 			return err
 		}
 	}
-	if err := os.Remove(filepath.Join(dir, launch.CA+".key")); err != nil && !errors.Is(err, fs.ErrNotExist) { // of an older Tripod
+	// of an older Tripod
+	if err := os.Remove(filepath.Join(dir, launch.CA+".key")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	for name, issue := range c.leaves() {
@@ -121,15 +125,18 @@ func (c *Part) leaves() map[string]issue {
 	return map[string]issue{
 		launch.ServingCert: {launch.CA, pki.Leaf{
 			CommonName: "kube-apiserver", Server: true,
-			DNS: []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
+			DNS: []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
+				"kubernetes.default.svc.cluster.local",
 				strings.ToLower(c.cluster.ID) + ".gr7." + c.host.Plan.Region + ".eks.amazonaws.com"},
 			IPs: append(loopback, service.AsSlice(), plan.Interface(c.index).AsSlice()),
 		}},
 		launch.EtcdMember: {launch.EtcdCA, pki.Leaf{
 			CommonName: "etcd-" + plan.Letter(c.host.Plan.Zone), Server: true, Client: true,
-			DNS: []string{plan.EtcdName(c.host.Plan.Zone, c.cluster.ID), "localhost"}, IPs: loopback, // by the IP, else etcd looks the name up
+			// by the IP, else etcd looks the name up
+			DNS: []string{plan.EtcdName(c.host.Plan.Zone, c.cluster.ID), "localhost"}, IPs: loopback,
 		}},
-		launch.PodIdentity:      {launch.CA, pki.Leaf{CommonName: "pod-identity-webhook", Server: true, DNS: []string{launch.PodIdentityHost(c.cluster.ID)}}},
+		launch.PodIdentity: {launch.CA,
+			pki.Leaf{CommonName: "pod-identity-webhook", Server: true, DNS: []string{launch.PodIdentityHost(c.cluster.ID)}}},
 		launch.EtcdClient:       clientOf(launch.EtcdCA, "kube-apiserver"),
 		launch.KubeletClient:    clientOf(launch.CA, "kube-apiserver-kubelet-client", "system:masters"),
 		launch.Administrator:    clientOf(launch.CA, "eks:tripod", "system:masters"),

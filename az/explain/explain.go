@@ -37,6 +37,7 @@ func (c Cluster) Explain(ctx context.Context, question api.AccessQuestion) (*api
 			return nil, err
 		}
 	}
-	explained.Allowed = explained.RBAC.Allowed || slices.ContainsFunc(explained.Policies, func(p api.PolicyDecision) bool { return p.Allowed })
+	explained.Allowed = explained.RBAC.Allowed ||
+		slices.ContainsFunc(explained.Policies, func(p api.PolicyDecision) bool { return p.Allowed })
 	return explained, nil
 }

@@ -51,7 +51,8 @@ func fakeKubeAPI(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case slices.Contains(review.Spec.Groups, "system:masters"):
 			status["allowed"] = true
-		case review.Spec.User == "system:serviceaccount:web:shop" && slices.Contains(review.Spec.Groups, "system:serviceaccounts:web"):
+		case review.Spec.User == "system:serviceaccount:web:shop" &&
+			slices.Contains(review.Spec.Groups, "system:serviceaccounts:web"):
 			status["allowed"], status["reason"] = true, `RBAC: allowed by RoleBinding "shop/web"`
 		case slices.Contains(review.Spec.Groups, "readers") && review.Spec.ResourceAttributes.Verb == "get":
 			status["allowed"], status["reason"] = true, `RBAC: allowed by ClusterRoleBinding "read"`
@@ -69,15 +70,20 @@ func newCluster(t *testing.T) Cluster {
 	t.Cleanup(server.Close)
 	const account = "arn:aws:iam::111122223333:"
 	store := region.NewMemory(func(tx *state.Txn) {
-		region.Clusters.Put(tx, "ID", region.Cluster{ID: "ID", Name: "demo", AuthenticationMode: "API", CreatorARN: account + "user/admin"})
+		region.Clusters.Put(tx, "ID",
+			region.Cluster{ID: "ID", Name: "demo", AuthenticationMode: "API", CreatorARN: account + "user/admin"})
 		region.Users.Put(tx, "admin", region.User{Name: "admin", ID: "AIDAA", ARN: account + "user/admin"})
 		region.Users.Put(tx, "stranger", region.User{Name: "stranger", ID: "AIDAS", ARN: account + "user/stranger"})
 		region.Roles.Put(tx, "viewer", region.Role{Name: "viewer", ID: "AROAV", ARN: account + "role/viewer"})
-		region.AccessEntries.Put(tx, "ID/"+account+"root", region.AccessEntry{ClusterID: "ID", PrincipalARN: account + "root", PrincipalID: "111122223333",
-			Type: "STANDARD", Username: account + "root", Policies: []region.AssociatedPolicy{{ARN: iam.AccessPolicyPrefix + "AmazonEKSClusterAdminPolicy", Scope: "cluster"}}})
-		region.AccessEntries.Put(tx, "ID/"+account+"role/viewer", region.AccessEntry{ClusterID: "ID", PrincipalARN: account + "role/viewer", PrincipalID: "AROAV",
-			Type: "STANDARD", Username: "viewer", Groups: []string{"readers"}, Policies: []region.AssociatedPolicy{
-				{ARN: iam.AccessPolicyPrefix + "AmazonEKSEditPolicy", Scope: "namespace", Namespaces: []string{"web"}}}})
+		region.AccessEntries.Put(tx, "ID/"+account+"root",
+			region.AccessEntry{ClusterID: "ID", PrincipalARN: account + "root", PrincipalID: "111122223333",
+				Type: "STANDARD", Username: account + "root",
+				Policies: []region.AssociatedPolicy{{ARN: iam.AccessPolicyPrefix + "AmazonEKSClusterAdminPolicy",
+					Scope: "cluster"}}})
+		region.AccessEntries.Put(tx, "ID/"+account+"role/viewer",
+			region.AccessEntry{ClusterID: "ID", PrincipalARN: account + "role/viewer", PrincipalID: "AROAV",
+				Type: "STANDARD", Username: "viewer", Groups: []string{"readers"}, Policies: []region.AssociatedPolicy{
+					{ARN: iam.AccessPolicyPrefix + "AmazonEKSEditPolicy", Scope: "namespace", Namespaces: []string{"web"}}}})
 	})
 	return Cluster{
 		Name: "demo", Account: iam.DefaultAccountID,
@@ -101,7 +107,8 @@ func TestAccessIsDecidedByRBACOrAnAccessPolicy(t *testing.T) {
 		{"stranger get pods web", false, "", "", "it has no access entry"},
 		{"nobody get pods web", false, "", "", `IAM has no user and no role "nobody"`},
 		{"root delete pods web", true, "no rule allows it", "EKS Access Policy: allowed by ClusterRoleBinding", ""},
-		{"federated-user/bob get pods web", false, "", "", "federated users have no access entries, and in the authentication mode API nothing else lets anybody in"},
+		{"federated-user/bob get pods web", false, "", "",
+			"federated users have no access entries, and in the authentication mode API nothing else lets anybody in"},
 		{"system:serviceaccount:web:shop delete pods web", true, `allowed by RoleBinding "shop/web"`, "", ""},
 		{"user:system:serviceaccount:web:shop delete pods web", true, `allowed by RoleBinding "shop/web"`, "", ""},
 		{"system:serviceaccount:web:gone get pods web", false, "", "", `the namespace "web" has no service account "gone"`},
@@ -110,7 +117,8 @@ func TestAccessIsDecidedByRBACOrAnAccessPolicy(t *testing.T) {
 		{"user:system:anonymous get pods web", false, "no rule allows it", "", ""},
 	} {
 		words := strings.Fields(c.question)
-		got, err := a.Explain(t.Context(), api.AccessQuestion{Principal: words[0], Verb: words[1], Resource: words[2], Namespace: words[3], Groups: words[4:]})
+		got, err := a.Explain(t.Context(),
+			api.AccessQuestion{Principal: words[0], Verb: words[1], Resource: words[2], Namespace: words[3], Groups: words[4:]})
 		if err != nil {
 			t.Errorf("%s: %v", c.question, err)
 			continue
@@ -140,7 +148,8 @@ func TestQuestionsThatHaveNoAnswerAreRefused(t *testing.T) {
 		"system:serviceaccount:web":      {nil, "write system:serviceaccount:NAMESPACE:NAME"},
 		"system:serviceaccount:a:b:c":    {nil, "write system:serviceaccount:NAMESPACE:NAME"},
 	} {
-		got, err := a.Explain(t.Context(), api.AccessQuestion{Principal: text, Groups: c.groups, Verb: "get", Resource: "pods"})
+		got, err := a.Explain(t.Context(),
+			api.AccessQuestion{Principal: text, Groups: c.groups, Verb: "get", Resource: "pods"})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %+v, %v; want %s", text, got, err, c.want)
 		}
@@ -166,7 +175,8 @@ func TestTypesHaveTheNamesThatKubectlTakes(t *testing.T) {
 			t.Errorf("%s: %v (-want +got):\n%s", text, err, diff)
 		}
 	}
-	if _, err := cluster.action(t.Context(), api.AccessQuestion{Resource: "pods.apps"}); err == nil || !strings.Contains(err.Error(), `no resources of type "pods.apps"`) {
+	if _, err := cluster.action(t.Context(), api.AccessQuestion{Resource: "pods.apps"}); err == nil ||
+		!strings.Contains(err.Error(), `no resources of type "pods.apps"`) {
 		t.Errorf("a type that is not there: %v", err)
 	}
 }

@@ -22,11 +22,13 @@ const (
 )
 
 // errGroups is the answer to a question about the groups of somebody whose groups are known.
-var errGroups = errors.New("groups are said of user:NAME alone: those of service accounts and IAM's principals follow from what lets them in")
+var errGroups = errors.New("groups are said of user:NAME alone: those of service accounts and IAM's principals " +
+	"follow from what lets them in")
 
 // identify says whom the cluster takes somebody for. principal is nil where that is nobody of IAM's: access policies do
 // not count for such users.
-func (c Cluster) identify(ctx context.Context, question api.AccessQuestion) (identity api.Identity, principal *iam.Principal, err error) {
+func (c Cluster) identify(ctx context.Context, question api.AccessQuestion) (identity api.Identity,
+	principal *iam.Principal, err error) {
 	name, isUser := strings.CutPrefix(question.Principal, "user:")
 	isServiceAccount := strings.HasPrefix(name, serviceAccountPrefix)
 	switch {
@@ -53,17 +55,21 @@ func (c Cluster) identify(ctx context.Context, question api.AccessQuestion) (ide
 func (c Cluster) serviceAccount(ctx context.Context, username string) (api.Identity, error) {
 	namespace, name, _ := strings.Cut(strings.TrimPrefix(username, serviceAccountPrefix), ":")
 	if namespace == "" || name == "" || strings.Contains(name, ":") {
-		return api.Identity{}, fmt.Errorf("%q names no service account: write %sNAMESPACE:NAME", username, serviceAccountPrefix)
+		return api.Identity{}, fmt.Errorf("%q names no service account: write %sNAMESPACE:NAME", username,
+			serviceAccountPrefix)
 	}
-	err := c.Server.call(ctx, http.MethodGet, "/api/v1/namespaces/"+url.PathEscape(namespace)+"/serviceaccounts/"+url.PathEscape(name), nil, &struct{}{})
+	err := c.Server.call(ctx, http.MethodGet,
+		"/api/v1/namespaces/"+url.PathEscape(namespace)+"/serviceaccounts/"+url.PathEscape(name), nil, &struct{}{})
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return api.Identity{Cluster: c.Name, Refusal: fmt.Sprintf("the namespace %q has no service account %q", namespace, name)}, nil
+		return api.Identity{Cluster: c.Name, Refusal: fmt.Sprintf("the namespace %q has no service "+
+			"account %q", namespace, name)}, nil
 	case err != nil:
 		return api.Identity{}, err
 	}
-	return api.Identity{Cluster: c.Name, By: "the service account's own token, which API servers check themselves", Username: username,
-		Groups: []string{serviceAccountGroup, serviceAccountGroup + ":" + namespace}}, nil
+	return api.Identity{Cluster: c.Name, By: "the service account's own token, which API servers check themselves",
+		Username: username,
+		Groups:   []string{serviceAccountGroup, serviceAccountGroup + ":" + namespace}}, nil
 }
 
 // everyGroup are the user's groups with the one that everybody is in.

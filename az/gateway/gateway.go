@@ -76,7 +76,8 @@ func New(config Config) *Gateway {
 	g.running, g.end = context.WithCancel(context.Background())
 	g.connections = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "tripod_gateway_connections_total",
-		Help: "Connections through the zone's gateway, by destination zone and outcome (connected, denied, unreachable, failed).",
+		Help: "Connections through the zone's gateway, by destination zone and outcome (connected, denied, " +
+			"unreachable, failed).",
 	}, []string{"to", "outcome"})
 	config.Registerer.MustRegister(g.connections)
 	return g

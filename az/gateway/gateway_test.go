@@ -53,18 +53,24 @@ func newTestGateway(t *testing.T) *testGateway {
 	route := func(_ context.Context, host string, _ int) (Destination, error) {
 		switch host {
 		case "here":
-			return Destination{Zone: "us-east-1a", Target: "etcd/a", Network: "tcp", Address: fmt.Sprintf("127.0.0.1:%d", here)}, nil
+			return Destination{Zone: "us-east-1a", Target: "etcd/a", Network: "tcp",
+				Address: fmt.Sprintf("127.0.0.1:%d", here)}, nil
 		case "there":
-			return Destination{Zone: "us-east-1b", Target: "etcd/b", Network: "tcp", Address: fmt.Sprintf("127.0.0.1:%d", there)}, nil
+			return Destination{Zone: "us-east-1b", Target: "etcd/b", Network: "tcp",
+				Address: fmt.Sprintf("127.0.0.1:%d", there)}, nil
 		case "nobody":
 			return Destination{Zone: "us-east-1b", Network: "unix", Address: filepath.Join(t.TempDir(), "none")}, nil
 		case "guarded":
 			return Destination{Zone: "us-east-1a", Network: "tcp", Address: fmt.Sprintf("127.0.0.1:%d", here),
-				Dialer: &net.Dialer{Control: func(_, address string, _ syscall.RawConn) error { return fmt.Errorf("%s is not public", address) }}}, nil
+				Dialer: &net.Dialer{Control: func(_, address string,
+					_ syscall.RawConn) error {
+					return fmt.Errorf("%s is not public", address)
+				}}}, nil
 		}
 		return Destination{}, ErrDenied
 	}
-	g := New(Config{Zone: "us-east-1a", Secret: "open sesame", Route: route, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry()})
+	g := New(Config{Zone: "us-east-1a", Secret: "open sesame", Route: route, Logger: slog.New(slog.DiscardHandler),
+		Registerer: prometheus.NewRegistry()})
 	tcp, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -138,7 +144,8 @@ func TestGatewayServesItsOwnZoneOnly(t *testing.T) {
 
 func TestGatewayLooksAtTheAddressBeforeItConnects(t *testing.T) {
 	g := newTestGateway(t)
-	if _, status, text := connect(t, "unix", g.unix, "guarded:443", ""); status != http.StatusBadGateway || !strings.Contains(text, "is not public") {
+	if _, status, text := connect(t, "unix", g.unix, "guarded:443", ""); status != http.StatusBadGateway ||
+		!strings.Contains(text, "is not public") {
 		t.Errorf("got %d %s, want 502 and the guard's sentence", status, text)
 	}
 }
@@ -163,7 +170,8 @@ func TestGatewaySaysWhyItDoesNotConnect(t *testing.T) {
 		"example.com:443": "example.com:443 is not part of this region",
 		"nobody:1":        "no such file",
 	} {
-		if _, status, body := connect(t, "unix", g.unix, to, ""); status != http.StatusBadGateway || !strings.Contains(body, want) {
+		if _, status, body := connect(t, "unix", g.unix, to, ""); status != http.StatusBadGateway ||
+			!strings.Contains(body, want) {
 			t.Errorf("%s: status %d, %q; want 502 and %q", to, status, body, want)
 		}
 	}
@@ -211,7 +219,8 @@ func TestUnreachableZoneIsResetAndRefused(t *testing.T) {
 				t.Error("the agent's own connection is still open")
 			}
 			talk(t, near)
-			if _, status, body := connect(t, "unix", g.unix, "there:1", ""); status != http.StatusBadGateway || !strings.Contains(body, "unreachable") {
+			if _, status, body := connect(t, "unix", g.unix, "there:1", ""); status != http.StatusBadGateway ||
+				!strings.Contains(body, "unreachable") {
 				t.Errorf("a new tunnel: status %d, %q", status, body)
 			}
 			if _, err := g.Dial(t.Context(), "there:1"); !errors.Is(err, errUnreachable) {

@@ -178,7 +178,8 @@ func (r *Router) routeProvider(host string, port int) (Destination, error) {
 		if err != nil {
 			return Destination{}, fmt.Errorf("%w: %w", ErrDenied, err)
 		}
-		return Destination{Zone: r.Zone.Zone, Network: "tcp", Address: net.JoinHostPort(host, strconv.Itoa(port)), Dialer: &net.Dialer{Control: guard}}, nil
+		return Destination{Zone: r.Zone.Zone, Network: "tcp", Address: net.JoinHostPort(host, strconv.Itoa(port)),
+			Dialer: &net.Dialer{Control: guard}}, nil
 	}
 	return Destination{}, ErrDenied
 }

@@ -28,7 +28,9 @@ func leadPods(_ context.Context, host string, port int) (string, error) {
 func testConfig() plan.Zone {
 	config := plan.Zone{Region: "us-east-1", AccountID: "000000000000", Zone: "us-east-1a"}
 	for i, letter := range []string{"a", "b", "c"} {
-		config.Peers = append(config.Peers, plan.Peer{Zone: "us-east-1" + letter, ID: "use1-az" + string('1'+rune(i)), RaftPort: 20000 + i, RunDir: "/run/tripod/" + letter})
+		config.Peers = append(config.Peers,
+			plan.Peer{Zone: "us-east-1" + letter, ID: "use1-az" + string('1'+rune(i)), RaftPort: 20000 + i,
+				RunDir: "/run/tripod/" + letter})
 	}
 	return config
 }
@@ -48,12 +50,18 @@ func TestGatewayKnowsWhatIsOfTheRegion(t *testing.T) {
 	}{
 		{"raft-b.tripod.internal", 20001, Destination{Zone: "us-east-1b", Network: "tcp", Address: "127.0.0.1:20001"}},
 		{"raft-a.tripod.internal", 20000, Destination{Zone: "us-east-1a", Network: "tcp", Address: "127.0.0.1:20000"}},
-		{"etcd-a." + id + ".tripod.internal", 2379, Destination{Zone: "us-east-1a", Target: "etcd/a", Network: "tcp", Address: "127.0.0.1:20014"}},
-		{"etcd-c." + id + ".tripod.internal", 2379, Destination{Zone: "us-east-1c", Target: "etcd/c", Network: "tcp", Address: "127.0.0.1:20016"}},
-		{"etcd-c." + id + ".tripod.internal", 2380, Destination{Zone: "us-east-1c", Target: "etcd/c", Network: "tcp", Address: "127.0.0.1:20019"}},
-		{launch.PodIdentityHost(clusterID), 443, Destination{Zone: "us-east-1a", Network: "unix", Address: "/run/tripod/a/podid-01234567.sock"}},
-		{launch.AuthenticatorHost(clusterID), 80, Destination{Zone: "us-east-1a", Network: "unix", Address: "/run/tripod/a/authn-01234567.sock"}},
-		{"10.0.33.5", kubeletPort, Destination{Zone: "us-east-1b", Network: "unix", Address: "/run/tripod/b/kubelet-01234567.sock"}},
+		{"etcd-a." + id + ".tripod.internal", 2379,
+			Destination{Zone: "us-east-1a", Target: "etcd/a", Network: "tcp", Address: "127.0.0.1:20014"}},
+		{"etcd-c." + id + ".tripod.internal", 2379,
+			Destination{Zone: "us-east-1c", Target: "etcd/c", Network: "tcp", Address: "127.0.0.1:20016"}},
+		{"etcd-c." + id + ".tripod.internal", 2380,
+			Destination{Zone: "us-east-1c", Target: "etcd/c", Network: "tcp", Address: "127.0.0.1:20019"}},
+		{launch.PodIdentityHost(clusterID), 443,
+			Destination{Zone: "us-east-1a", Network: "unix", Address: "/run/tripod/a/podid-01234567.sock"}},
+		{launch.AuthenticatorHost(clusterID), 80,
+			Destination{Zone: "us-east-1a", Network: "unix", Address: "/run/tripod/a/authn-01234567.sock"}},
+		{"10.0.33.5", kubeletPort,
+			Destination{Zone: "us-east-1b", Network: "unix", Address: "/run/tripod/b/kubelet-01234567.sock"}},
 		{"10.0.33.7", 8443, Destination{Zone: "us-east-1b", Network: "tcp", Address: "127.0.0.1:9443"}},
 	} {
 		got, err := r.Route(t.Context(), c.host, c.port)
@@ -70,10 +78,13 @@ func TestGatewayDeniesEverythingElse(t *testing.T) {
 	for _, host := range []string{
 		"localhost", "127.0.0.1", "127.0.0.2", "::1", "0.0.0.0", "::", "::ffff:127.0.0.1", "::ffff:10.0.0.5",
 		"169.254.169.254", "fd00:ec2::254", "metadata.google.internal", "instance-data.ec2.internal",
-		"10.0.96.1", "10.1.0.1", "10.255.255.255", "10.100.0.1", "172.16.0.1", "192.168.0.1", "8.8.8.8", "2001:4860:4860::8888", "fe80::1%eth0",
-		"example.com", "sts.us-east-1.amazonaws.com", "eks.us-east-1.amazonaws.com", "kubernetes.default.svc", "web.default.svc",
+		"10.0.96.1", "10.1.0.1", "10.255.255.255", "10.100.0.1", "172.16.0.1", "192.168.0.1", "8.8.8.8",
+		"2001:4860:4860::8888", "fe80::1%eth0",
+		"example.com", "sts.us-east-1.amazonaws.com", "eks.us-east-1.amazonaws.com", "kubernetes.default.svc",
+		"web.default.svc",
 		"tripod.internal", ".tripod.internal", "x.tripod.internal", "raft-d.tripod.internal", "raft-.tripod.internal",
-		"etcd-a.tripod.internal", "etcd-d." + id + ".tripod.internal", "etcd-." + id + ".tripod.internal", "apiserver-a." + id + ".tripod.internal",
+		"etcd-a.tripod.internal", "etcd-d." + id + ".tripod.internal", "etcd-." + id + ".tripod.internal",
+		"apiserver-a." + id + ".tripod.internal",
 		"etcd-a.ffff.tripod.internal", "etcd-a..tripod.internal", "etcd-a." + id + ".tripod.internal.example.com",
 		launch.AuthenticatorHost("FFFF"), "x." + launch.AuthenticatorHost(clusterID), "0x7f000001", "127.1", "2130706433", "",
 	} {
@@ -101,7 +112,8 @@ func TestGatewayDeniesEverythingElse(t *testing.T) {
 // TestNamesOfTheRegionAreAskedOfNobodyElse: even where a cluster's identity provider has such a name, and the
 // operator has named it.
 func TestNamesOfTheRegionAreAskedOfNobodyElse(t *testing.T) {
-	for _, host := range []string{"idp.tripod.internal", "tripod.internal", "IDP.Tripod.Internal", "idp.tripod.internal."} {
+	for _, host := range []string{"idp.tripod.internal", "tripod.internal", "IDP.Tripod.Internal",
+		"idp.tripod.internal."} {
 		r := newRouter("https://" + host)
 		r.Zone.OIDCIssuers = []string{strings.ToLower(strings.TrimSuffix(host, ".")) + ":443"}
 		if to, err := r.Route(t.Context(), host, 443); !errors.Is(err, ErrDenied) {
@@ -124,7 +136,8 @@ func TestRefusedLocalPortsAreToldOnce(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	}
-	if want := "demo: pod web/db: port 5432 of this machine may not be led to by pods: start the region with 'tripod up --local-ports 5432' to allow it"; len(told) != 1 || told[0] != want {
+	if want := "demo: pod web/db: port 5432 of this machine may not be led to by pods: start the region with 'tripod " +
+		"up --local-ports 5432' to allow it"; len(told) != 1 || told[0] != want {
 		t.Errorf("got %q, want %q", told, want)
 	}
 	for i := range 2 * mostTold {
@@ -157,12 +170,14 @@ func TestGatewayLeadsToNamedProvidersAndTheirKeys(t *testing.T) {
 		r.Zone.OIDCIssuers = c.named
 		to, err := r.Route(t.Context(), c.host, 443)
 		if got := err == nil && to.Address == c.host+":443"; got != c.want || !got && !errors.Is(err, ErrDenied) {
-			t.Errorf("%v, provider %s: %s leads to %+v (%v), want that it is reached: %v", c.named, c.provider, c.host, to, err, c.want)
+			t.Errorf("%v, provider %s: %s leads to %+v (%v), want that it is reached: %v", c.named, c.provider, c.host, to,
+				err, c.want)
 		}
 		if !c.want {
 			continue
 		}
-		for address, want := range map[string]bool{"93.184.215.14:443": true, "127.0.0.1:443": true, "169.254.169.254:443": false, "10.0.0.2:443": false, "[fd00:ec2::254]:443": false} {
+		for address, want := range map[string]bool{"93.184.215.14:443": true, "127.0.0.1:443": true,
+			"169.254.169.254:443": false, "10.0.0.2:443": false, "[fd00:ec2::254]:443": false} {
 			if err := to.Dialer.Control("tcp", address, nil); (err == nil) != want {
 				t.Errorf("%s at %s: got %v, want it reached: %v", c.host, address, err, want)
 			}

@@ -100,7 +100,8 @@ type Report struct {
 
 // restartPauses are between restarts: the first is at once, since a killed instance should come back as fast as it
 // can; one that dies again and again must not burn the processor.
-var restartPauses = []time.Duration{0, 500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second}
+var restartPauses = []time.Duration{0, 500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second,
+	8 * time.Second}
 
 // steady is how long an instance must live for its next restart to be at once again.
 const steady = 10 * time.Second

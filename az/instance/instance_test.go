@@ -45,7 +45,8 @@ func supervised(t *testing.T, role string, edit func(*Config)) *watched {
 		if w.role == "" {
 			return process.Spec{}, errors.New("the disk is full")
 		}
-		return process.Spec{Name: i.Target(), Path: os.Args[0], Args: []string{"internal", w.role}, Log: filepath.Join(dir, "log")}, nil
+		return process.Spec{Name: i.Target(), Path: os.Args[0], Args: []string{"internal", w.role},
+			Log: filepath.Join(dir, "log")}, nil
 	}
 	i.OnEvent = func(e api.Event) {
 		w.mu.Lock()
@@ -108,14 +109,16 @@ func quickly(t *testing.T, pauses ...time.Duration) {
 func TestInstanceTellsThatItIsReadyAndWhatItLeads(t *testing.T) {
 	w := supervised(t, "controllers", nil)
 	status := w.await(t, api.StateReady)
-	if status.PID == 0 || status.StartedAt == nil || status.Restarts != 0 || status.Target != "controllers/a" || status.Cluster != "demo" || status.FaultSince != nil {
+	if status.PID == 0 || status.StartedAt == nil || status.Restarts != 0 || status.Target != "controllers/a" ||
+		status.Cluster != "demo" || status.FaultSince != nil {
 		t.Errorf("status %+v", status)
 	}
 	if want := []string{"kube-controller-manager", "kube-scheduler"}; !slices.Equal(status.Leads, want) {
 		t.Errorf("leads %v, want %v", status.Leads, want)
 	}
 	eventually(t, "its events", func() bool { return len(w.told()) == 4 }, func() any { return w.told() })
-	if want := []string{"InstanceStarted", "InstanceReady", "LeaderChanged", "LeaderChanged"}; !slices.Equal(w.told(), want) {
+	if want := []string{"InstanceStarted", "InstanceReady", "LeaderChanged", "LeaderChanged"}; !slices.Equal(w.told(),
+		want) {
 		t.Errorf("events %v, want %v", w.told(), want)
 	}
 }
@@ -128,7 +131,9 @@ func TestKilledInstanceIsReplacedAtOnce(t *testing.T) {
 	if process.Paused(before.PID) || syscall.Kill(before.PID, 0) == nil {
 		t.Error("the process is still there when kill returns")
 	}
-	eventually(t, "another process", func() bool { s := w.Status(); return s.State == api.StateReady && s.PID != before.PID }, func() any { return w.Status() })
+	eventually(t, "another process",
+		func() bool { s := w.Status(); return s.State == api.StateReady && s.PID != before.PID },
+		func() any { return w.Status() })
 	if after := w.Status(); after.Restarts != 1 || after.Reason != "" {
 		t.Errorf("status %+v", after)
 	}
@@ -288,7 +293,8 @@ func TestPausedInstance(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if status := w.Status(); status.State != api.StateReady || status.FaultSince != nil || status.Restarts != 0 || status.PID != before.PID {
+	if status := w.Status(); status.State != api.StateReady || status.FaultSince != nil || status.Restarts != 0 ||
+		status.PID != before.PID {
 		t.Errorf("when resume returns: %+v", status)
 	}
 	told := w.told()
@@ -301,7 +307,8 @@ func TestPauseBySomebodyElseIsNoticed(t *testing.T) {
 	w := supervised(t, "apiserver", nil)
 	status := w.await(t, api.StateReady)
 	syscall.Kill(status.PID, syscall.SIGSTOP)
-	eventually(t, "seen as paused", func() bool { w.ObservePause(); return w.Status().State == api.StatePaused }, func() any { return w.Status() })
+	eventually(t, "seen as paused", func() bool { w.ObservePause(); return w.Status().State == api.StatePaused },
+		func() any { return w.Status() })
 	if err := w.Reset(); err != nil {
 		t.Fatal(err)
 	}
@@ -315,7 +322,9 @@ func TestPausedInstanceCanBeKilledAndStopped(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Kill()
-	eventually(t, "another process", func() bool { s := w.Status(); return s.State == api.StateReady && s.PID != before.PID }, func() any { return w.Status() })
+	eventually(t, "another process",
+		func() bool { s := w.Status(); return s.State == api.StateReady && s.PID != before.PID },
+		func() any { return w.Status() })
 	if err := w.Pause(); err != nil {
 		t.Fatal(err)
 	}
@@ -333,7 +342,8 @@ func TestInstanceWaitsForTheOneBeforeIt(t *testing.T) {
 	first := supervised(t, "mute", nil)
 	second := supervised(t, "controllers", func(i *Config) { i.After = first.Instance })
 	eventually(t, "the first runs", func() bool { return first.Status().PID != 0 }, func() any { return first.Status() })
-	if status := second.Status(); status.State != api.StateStarting || status.PID != 0 || status.Reason != "waits for controllers/a" {
+	if status := second.Status(); status.State != api.StateStarting || status.PID != 0 ||
+		status.Reason != "waits for controllers/a" {
 		t.Errorf("while it waits: %+v", status)
 	}
 	first.plays("apiserver")
@@ -387,7 +397,8 @@ func TestNobodyWaitsForAStartButOrders(t *testing.T) {
 		defer w.Instance.mu.Unlock()
 		return w.Instance.starting != nil
 	}, func() any { return w.told() })
-	if status := w.Status(); status.State != api.StateStarting || status.PID != 0 || w.Running() || isClosed(w.Readiness()) {
+	if status := w.Status(); status.State != api.StateStarting || status.PID != 0 || w.Running() ||
+		isClosed(w.Readiness()) {
 		t.Errorf("while it starts: %+v", status)
 	}
 	w.ObservePause()

@@ -13,9 +13,10 @@ const MetricsTimeout = 10 * time.Second
 
 // Metrics asks the process itself for its metrics. The caller closes the answer's body.
 func (i *Instance) Metrics(ctx context.Context) (*http.Response, error) {
-	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", i.Socket)
-	}}
+	transport := &http.Transport{DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", i.Socket)
+		}}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://instance/metrics", nil)
 	if err != nil {
 		return nil, err

@@ -191,7 +191,8 @@ func (i *Instance) Running() bool {
 func (i *Instance) Status() api.Instance {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	s := api.Instance{Target: i.Target(), Component: i.Component, Cluster: i.ClusterName, Restarts: i.restarts, Leads: i.leads}
+	s := api.Instance{Target: i.Target(), Component: i.Component, Cluster: i.ClusterName, Restarts: i.restarts,
+		Leads: i.leads}
 	if i.child != nil {
 		started := i.child.StartedAt()
 		s.PID, s.StartedAt = i.child.PID(), &started

@@ -7,7 +7,8 @@ func TestPortsOfAClusterDoNotOverlap(t *testing.T) {
 	seen := map[int]string{endpoint: "the endpoint"}
 	for zone := range 3 {
 		for name, port := range map[string]int{
-			"API server": APIServerPort(endpoint, zone), "etcd's clients": EtcdClientPort(endpoint, zone), "etcd's peers": EtcdPeerPort(endpoint, zone),
+			"API server": APIServerPort(endpoint, zone), "etcd's clients": EtcdClientPort(endpoint, zone),
+			"etcd's peers": EtcdPeerPort(endpoint, zone),
 		} {
 			if other := seen[port]; other != "" {
 				t.Errorf("port %d is of %s and of %s in zone %d", port, other, name, zone)

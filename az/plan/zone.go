@@ -96,7 +96,8 @@ func (z Zone) LocalPort(port int) error {
 	case z.OwnPorts.Contain(port):
 		return fmt.Errorf("port %d of this machine, one of the region's own, %w", port, ErrLocalPort)
 	case !z.LocalPorts.Contain(port):
-		return fmt.Errorf("port %d of this machine %w: start the region with 'tripod up --local-ports %d' to allow it", port, ErrLocalPort, port)
+		return fmt.Errorf("port %d of this machine %w: start the region with 'tripod up --local-ports %d' to allow it",
+			port, ErrLocalPort, port)
 	}
 	return nil
 }

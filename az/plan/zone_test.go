@@ -15,7 +15,8 @@ func TestPodsLeadToPortsThatTheOperatorAllowsAndNeverToTheRegions(t *testing.T) 
 		OwnPorts: ports.Ranges{{First: 8566, Last: 8566}, {First: 20000, Last: 20127}},
 	}
 	for port, want := range map[int]string{
-		8000: "", 20128: "", 8566: "one of the region's own", 20014: "one of the region's own", 5432: "tripod up --local-ports 5432",
+		8000: "", 20128: "", 8566: "one of the region's own", 20014: "one of the region's own",
+		5432: "tripod up --local-ports 5432",
 	} {
 		err := config.LocalPort(port)
 		if want == "" && err != nil || want != "" && (!errors.Is(err, ErrLocalPort) || !strings.Contains(err.Error(), want)) {

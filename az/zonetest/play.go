@@ -38,7 +38,10 @@ func Play(role string, args []string) int {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		go http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "etcd_server_is_leader 1") }))
+		go http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter,
+			_ *http.Request) {
+			fmt.Fprintln(w, "etcd_server_is_leader 1")
+		}))
 		line.Report(instance.Report{Ready: true})
 		line.Report(instance.Report{Ready: true, Leads: []string{"etcd"}})
 	case "apiserver":

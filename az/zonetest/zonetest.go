@@ -17,7 +17,9 @@ const ClusterID = "0123456789ABCDEF0123456789ABCDEF"
 func Plan() plan.Zone {
 	config := plan.Zone{Region: "us-east-1", AccountID: "000000000000", Zone: "us-east-1a"}
 	for i, letter := range []string{"a", "b", "c"} {
-		config.Peers = append(config.Peers, plan.Peer{Zone: "us-east-1" + letter, ID: "use1-az" + string('1'+rune(i)), RaftPort: 20000 + i, RunDir: "/run/tripod/" + letter})
+		config.Peers = append(config.Peers,
+			plan.Peer{Zone: "us-east-1" + letter, ID: "use1-az" + string('1'+rune(i)), RaftPort: 20000 + i,
+				RunDir: "/run/tripod/" + letter})
 	}
 	return config
 }

@@ -21,7 +21,8 @@ func kubectl(args []string, kubeconfig string) int {
 	}
 	// kubectl reads os.Args in several places, from the plugins' look-up to the verbosity of logs.
 	os.Args = append([]string{"kubectl"}, args...)
-	_, _ = logs.GlogSetter(cmd.GetLogVerbosity(os.Args)) // only fails on a verbosity that the flags refuse with a better message
+	// only fails on a verbosity that the flags refuse with a better message
+	_, _ = logs.GlogSetter(cmd.GetLogVerbosity(os.Args))
 	if err := cli.RunNoErrOutput(cmd.NewDefaultKubectlCommand()); err != nil {
 		util.CheckErr(err)
 	}

@@ -19,7 +19,8 @@ const shiftTimeout = 5 * time.Second
 func shiftZones(ctx context.Context, c controlplane.WorkersConfig, zones []string) error {
 	config := administrator(c)
 	config.Timeout = shiftTimeout
-	config.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil } // and so the connections are the client's own, to be closed with it
+	// and so the connections are the client's own, to be closed with it
+	config.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
 	connections, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return err

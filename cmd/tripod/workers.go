@@ -29,8 +29,9 @@ func zone(ctx context.Context, args []string) error {
 // nodesOf says which nodes a zone has, and nothing of how they reach the cluster.
 func nodesOf(c controlplane.WorkersConfig) nodes.Config {
 	return nodes.Config{
-		Zone: c.Zone, ZoneID: c.ZoneID, Region: c.Region, AccountID: c.AccountID, ClusterName: c.Cluster.Name, ClusterID: c.Cluster.ID,
-		Subnet: c.Subnet, Count: c.Count, KubernetesVersion: c.Version,
+		Zone: c.Zone, ZoneID: c.ZoneID, Region: c.Region, AccountID: c.AccountID, ClusterName: c.Cluster.Name,
+		ClusterID: c.Cluster.ID,
+		Subnet:    c.Subnet, Count: c.Count, KubernetesVersion: c.Version,
 	}
 }
 
@@ -47,7 +48,8 @@ func newWorkers(c controlplane.WorkersConfig) (controlplane.Workers, error) {
 	config.Dial, config.Token, config.LocalPort = c.Dial, c.Token, c.LocalPort
 	config.ClientCAs = x509.NewCertPool()
 	config.ClientCAs.AppendCertsFromPEM(c.CA)
-	config.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil)).With("az", c.Zone, "cluster", c.Cluster.Name, "component", "nodes")
+	config.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil)).With("az", c.Zone, "cluster", c.Cluster.Name,
+		"component", "nodes")
 	leaf := pki.Leaf{CommonName: "system:node:" + c.Zone, Organizations: []string{"system:nodes"}, Server: true}
 	for _, address := range config.Addresses() {
 		leaf.IPs = append(leaf.IPs, net.IP(address.AsSlice()))
@@ -64,12 +66,14 @@ func newWorkers(c controlplane.WorkersConfig) (controlplane.Workers, error) {
 
 // administrator is how a zone reaches its cluster as its administrator.
 func administrator(c controlplane.WorkersConfig) *rest.Config {
-	return &rest.Config{Host: c.Server, Dial: c.Dial, QPS: -1, TLSClientConfig: rest.TLSClientConfig{CAData: c.CA, CertData: c.Client.Cert, KeyData: c.Client.Key}}
+	return &rest.Config{Host: c.Server, Dial: c.Dial, QPS: -1,
+		TLSClientConfig: rest.TLSClientConfig{CAData: c.CA, CertData: c.Client.Cert, KeyData: c.Client.Key}}
 }
 
 func installAddons(ctx context.Context, c controlplane.WorkersConfig, record region.Cluster) error {
 	options := addons.Options{
-		ClusterName: c.Cluster.Name, ClusterID: c.Cluster.ID, Region: c.Region, AccountID: c.AccountID, Version: record.Version, Bare: record.Bare,
+		ClusterName: c.Cluster.Name, ClusterID: c.Cluster.ID, Region: c.Region, AccountID: c.AccountID,
+		Version: record.Version, Bare: record.Bare,
 	}
 	var err error
 	if options.ServiceCIDR, err = netip.ParsePrefix(c.Cluster.ServiceCIDR); err != nil {
@@ -83,6 +87,7 @@ func installAddons(ctx context.Context, c controlplane.WorkersConfig, record reg
 
 func newPodIdentity(c controlplane.PodIdentityConfig) (controlplane.PodIdentity, error) {
 	return podidentity.New(podidentity.Config{
-		Region: c.Region, Server: c.Server, Dial: c.Dial, CA: c.CA, ClientCert: c.Client.Cert, ClientKey: c.Client.Key, URL: c.URL, Associated: c.Associated, Logger: c.Logger,
+		Region: c.Region, Server: c.Server, Dial: c.Dial, CA: c.CA, ClientCert: c.Client.Cert, ClientKey: c.Client.Key,
+		URL: c.URL, Associated: c.Associated, Logger: c.Logger,
 	})
 }

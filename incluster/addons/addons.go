@@ -55,7 +55,8 @@ type images struct {
 	CoreDNS, KubeProxy, CNI, NetworkPolicyAgent string
 }
 
-// imagesOf has the add-ons' default versions for a Kubernetes minor version ("1.36"): as on EKS the images' tags are the add-ons' versions.
+// imagesOf has the add-ons' default versions for a Kubernetes minor version ("1.36"): as on EKS the images' tags are
+// the add-ons' versions.
 func imagesOf(version string) images {
 	minor, _ := strconv.Atoi(strings.TrimPrefix(version, "1."))
 	return images{

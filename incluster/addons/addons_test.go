@@ -65,12 +65,14 @@ func TestRenderFillsIn(t *testing.T) {
 	objects := render(t, options)
 	tests := []struct{ path, part string }{
 		{"/api/v1/namespaces/kube-system/services/kube-dns", `"clusterIP":"172.20.0.10"`},
-		{"/apis/apps/v1/namespaces/kube-system/deployments/coredns", `"602401143452.dkr.ecr.eu-west-1.amazonaws.com/eks/coredns:v1.`},
+		{"/apis/apps/v1/namespaces/kube-system/deployments/coredns",
+			`"602401143452.dkr.ecr.eu-west-1.amazonaws.com/eks/coredns:v1.`},
 		{"/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy", `/eks/kube-proxy:v1.36.1-eksbuild.`},
 		{"/apis/apps/v1/namespaces/kube-system/daemonsets/aws-node", `{"name":"CLUSTER_NAME","value":"demo"}`},
 		{"/api/v1/namespaces/kube-system/configmaps/kube-proxy", `server: https://127.0.0.1:6443`},
 		{"/apis/storage.k8s.io/v1/storageclasses/gp2", `"volumeBindingMode":"WaitForFirstConsumer"`},
-		{"/apis/rbac.authorization.k8s.io/v1/clusterroles/eks:node-bootstrapper", `"certificatesigningrequests/selfnodeserver"`},
+		{"/apis/rbac.authorization.k8s.io/v1/clusterroles/eks:node-bootstrapper",
+			`"certificatesigningrequests/selfnodeserver"`},
 	}
 	for _, test := range tests {
 		object := objects[test.path]
@@ -102,7 +104,8 @@ func TestClustersRunTheDefaultVersionsThatEKSOffers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := "/" + image.name + ":" + addonversions.Default(addon, minor) + `"`; !strings.Contains(string(data), want) {
+			if want := "/" + image.name + ":" + addonversions.Default(addon, minor) + `"`; !strings.Contains(string(data),
+				want) {
 				t.Errorf("%s of %s: no %s in %s", addon, o.Version, want, data)
 			}
 		}
@@ -110,7 +113,8 @@ func TestClustersRunTheDefaultVersionsThatEKSOffers(t *testing.T) {
 }
 
 func TestEveryBindingHasItsRole(t *testing.T) {
-	builtin := map[string]bool{"cluster-admin": true, "system:node-proxier": true, "system:controller:certificate-controller": true,
+	builtin := map[string]bool{"cluster-admin": true, "system:node-proxier": true,
+		"system:controller:certificate-controller":  true,
 		"extension-apiserver-authentication-reader": true}
 	objects := render(t, options)
 	for path, object := range objects {
@@ -134,7 +138,8 @@ func TestAWSAuthOnlyWithNodeRole(t *testing.T) {
 	o := options
 	o.NodeRoleARN = "arn:aws:iam::000000000000:role/node"
 	got, _, _ := unstructured.NestedString(render(t, o)[path].Object, "data", "mapRoles")
-	want := "- groups:\n  - system:bootstrappers\n  - system:nodes\n  rolearn: arn:aws:iam::000000000000:role/node\n  username: system:node:{{EC2PrivateDNSName}}\n"
+	want := "- groups:\n  - system:bootstrappers\n  - system:nodes\n  rolearn: arn:aws:iam::000000000000:role/node\n  " +
+		"username: system:node:{{EC2PrivateDNSName}}\n"
 	if strings.TrimSpace(got) != strings.TrimSpace(want) {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
@@ -222,9 +227,11 @@ func TestApplyTriesAgainWhatPasses(t *testing.T) {
 	s, err := apply(t, func(path string, n int) (int, string) {
 		switch {
 		case path == corednsPath && n == 1:
-			return 404, `{"kind":"Status","apiVersion":"v1","status":"Failure","message":"namespaces \"kube-system\" not found","reason":"NotFound","code":404}`
+			return 404, `{"kind":"Status","apiVersion":"v1","status":"Failure","message":"namespaces \"kube-system\" not ` +
+				`found","reason":"NotFound","code":404}`
 		case path == dnsPath && n == 1:
-			return 422, `{"kind":"Status","apiVersion":"v1","status":"Failure","message":"provided IP is already allocated","reason":"Invalid","code":422}`
+			return 422, `{"kind":"Status","apiVersion":"v1","status":"Failure","message":"provided IP is already allocated",` +
+				`"reason":"Invalid","code":422}`
 		case path == dnsPath && n == 2:
 			return 503, `{"kind":"Status","apiVersion":"v1","status":"Failure","message":"starting","code":503}`
 		}

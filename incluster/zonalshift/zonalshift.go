@@ -1,8 +1,9 @@
-// Package zonalshift does to a cluster's nodes and endpoints what EKS does in an ARC zonal shift: the zone's nodes are cordoned, its endpoints leave
-// the EndpointSlices, and nothing is evicted.
+// Package zonalshift does to a cluster's nodes and endpoints what EKS does in an ARC zonal shift: the zone's nodes are
+// cordoned, its endpoints leave the EndpointSlices, and nothing is evicted.
 //
-// Endpoints are left out by the API servers, in which EndpointSlices that Kubernetes' controller writes lose the endpoints of shifted zones (see
-// package apiserver; EKS changed the controller instead). Here the slices are touched, so that they are written.
+// Endpoints are left out by the API servers, in which EndpointSlices that Kubernetes' controller writes lose the
+// endpoints of shifted zones (see package apiserver; EKS changed the controller instead). Here the slices are touched,
+// so that they are written.
 package zonalshift
 
 import (
@@ -32,12 +33,13 @@ const (
 	// controller is whose EndpointSlices lose endpoints: others' are their own business.
 	controller = "endpointslice-controller.k8s.io"
 
-	// settle is how long the zones' API servers may take to hear of a shift's end: what is touched before that is touched once more.
+	// settle is how long the zones' API servers may take to hear of a shift's end: what is touched before that is touched
+	// once more.
 	settle = 2 * time.Second
 )
 
-// Apply makes the cluster as it has to be while traffic is moved away from these zones; none at the end of a shift. Doing it again changes
-// nothing more, and takes care of what came since.
+// Apply makes the cluster as it has to be while traffic is moved away from these zones; none at the end of a shift.
+// Doing it again changes nothing more, and takes care of what came since.
 func Apply(ctx context.Context, client kubernetes.Interface, zones []string) error {
 	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -62,7 +64,8 @@ func Apply(ctx context.Context, client kubernetes.Interface, zones []string) err
 	if len(uncordon) == 0 || errors.Join(errs...) != nil {
 		return errors.Join(errs...)
 	}
-	// The nodes come last: while one bears the annotation, the end of the shift is not done, and is done again after a crash.
+	// The nodes come last: while one bears the annotation, the end of the shift is not done, and is done again after a
+	// crash.
 	all := func(discoveryv1.EndpointSlice) bool { return true }
 	if err := touch(ctx, client, all); err != nil {
 		return err
@@ -82,7 +85,8 @@ func Apply(ctx context.Context, client kubernetes.Interface, zones []string) err
 // patchNode sets whether a node takes no pods, and the annotation; nil takes it away.
 func patchNode(ctx context.Context, client kubernetes.Interface, name string, unschedulable, cordoned any) error {
 	patch, err := json.Marshal(map[string]any{
-		"metadata": map[string]any{"annotations": map[string]any{Cordoned: cordoned}}, "spec": map[string]any{"unschedulable": unschedulable},
+		"metadata": map[string]any{"annotations": map[string]any{Cordoned: cordoned}},
+		"spec":     map[string]any{"unschedulable": unschedulable},
 	})
 	if err != nil {
 		return err
@@ -96,12 +100,14 @@ func patchNode(ctx context.Context, client kubernetes.Interface, name string, un
 
 // hasZone says whether a slice has endpoints in one of the zones.
 func hasZone(slice discoveryv1.EndpointSlice, zones []string) bool {
-	return slices.ContainsFunc(slice.Endpoints, func(e discoveryv1.Endpoint) bool { return e.Zone != nil && slices.Contains(zones, *e.Zone) })
+	return slices.ContainsFunc(slice.Endpoints,
+		func(e discoveryv1.Endpoint) bool { return e.Zone != nil && slices.Contains(zones, *e.Zone) })
 }
 
 // touch has the EndpointSlices that are meant written again.
 func touch(ctx context.Context, client kubernetes.Interface, meant func(discoveryv1.EndpointSlice) bool) error {
-	list, err := client.DiscoveryV1().EndpointSlices("").List(ctx, metav1.ListOptions{LabelSelector: discoveryv1.LabelManagedBy + "=" + controller})
+	list, err := client.DiscoveryV1().EndpointSlices("").List(ctx,
+		metav1.ListOptions{LabelSelector: discoveryv1.LabelManagedBy + "=" + controller})
 	if err != nil {
 		return fmt.Errorf("list EndpointSlices: %w", err)
 	}
@@ -111,7 +117,8 @@ func touch(ctx context.Context, client kubernetes.Interface, meant func(discover
 		if !meant(slice) {
 			continue
 		}
-		_, err := client.DiscoveryV1().EndpointSlices(slice.Namespace).Patch(ctx, slice.Name, types.MergePatchType, patch, metav1.PatchOptions{})
+		_, err := client.DiscoveryV1().EndpointSlices(slice.Namespace).Patch(ctx, slice.Name, types.MergePatchType, patch,
+			metav1.PatchOptions{})
 		if err != nil && !apierrors.IsNotFound(err) {
 			errs = append(errs, err)
 		}

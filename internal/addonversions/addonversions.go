@@ -1,5 +1,6 @@
-// Package addonversions has the versions of the add-ons that every cluster runs: the EKS API offers them, and a new cluster gets the default ones
-// without asking. Both look here, so that what a cluster runs is always offered, and never newer than all that is.
+// Package addonversions has the versions of the add-ons that every cluster runs: the EKS API offers them, and a new
+// cluster gets the default ones without asking. Both look here, so that what a cluster runs is always offered, and
+// never newer than all that is.
 package addonversions
 
 // Version is a version of an add-on, for clusters from one Kubernetes minor version to another.
@@ -45,7 +46,8 @@ var offered = map[string][]Version{
 // Of are the versions of an add-on, newest first; nil for the add-ons that clusters do not have from the start.
 func Of(addon string) []Version { return offered[addon] }
 
-// Default is what clusters of that minor version get unless told; of a minor version that nothing fits, the newest of all.
+// Default is what clusters of that minor version get unless told; of a minor version that nothing fits, the newest of
+// all.
 func Default(addon string, minor int) string {
 	for _, v := range offered[addon] {
 		if v.Default && v.Fits(minor) {

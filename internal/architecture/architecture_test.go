@@ -19,8 +19,8 @@ import (
 
 var update = flag.Bool("update", false, "write the packages into docs/architecture.md")
 
-// layers are all packages but commands, from the top down: a package imports only packages of layers below its own. A pattern that ends in /...
-// is a folder's packages.
+// layers are all packages but commands, from the top down: a package imports only packages of layers below its own. A
+// pattern that ends in /... is a folder's packages.
 var layers = []struct {
 	name     string
 	packages []string
@@ -48,7 +48,8 @@ var layers = []struct {
 	}},
 	{"tools", []string{"awsapi/throttle", "internal/datadir", "internal/options"}},
 	{"tools", []string{
-		"api", "apiserver/...", "awsapi/history", "awsapi/quota", "awsapi/upstream", "awsapi/wire", "internal/...", "lb", "logs/logstore",
+		"api", "apiserver/...", "awsapi/history", "awsapi/quota", "awsapi/upstream", "awsapi/wire", "internal/...", "lb",
+		"logs/logstore",
 		"nodes/machine",
 	}},
 }
@@ -118,14 +119,15 @@ func TestImportsGoDown(t *testing.T) {
 				continue
 			}
 			if to := layerOf(other); to <= from {
-				t.Errorf("%s, of layer %d (%s), imports %s, of layer %d: imports go down only", name, from+1, layers[from].name, other, to+1)
+				t.Errorf("%s, of layer %d (%s), imports %s, of layer %d: imports go down only", name, from+1, layers[from].name,
+					other, to+1)
 			}
 		}
 	}
 }
 
-// TestFoldersGoOneWay holds for top folders what TestImportsGoDown holds for packages: none of two imports something of the other's, whose
-// packages do likewise.
+// TestFoldersGoOneWay holds for top folders what TestImportsGoDown holds for packages: none of two imports something of
+// the other's, whose packages do likewise.
 func TestFoldersGoOneWay(t *testing.T) {
 	imports := map[[2]string]string{}
 	for name, p := range packages(t) {
@@ -194,8 +196,8 @@ func listPackages(all map[string]pkg) string {
 	return out.String()
 }
 
-// purpose is the first clause of a package's comment, without its name: what stands before a colon, a semicolon or a full stop, and where that is
-// long, before a comma.
+// purpose is the first clause of a package's comment, without its name: what stands before a colon, a semicolon or a
+// full stop, and where that is long, before a comma.
 func purpose(doc string) string {
 	const long = 100
 	doc = regexp.MustCompile(`^(Package|Command) \S+ `).ReplaceAllString(doc, "")

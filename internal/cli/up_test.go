@@ -176,8 +176,10 @@ func TestUpFindsAWSEmulator(t *testing.T) {
 	var got options.Up
 	programs := Programs{Up: func(options options.Up) (Region, error) { got = options; return nil, errors.New("enough") }}
 	home := t.TempDir()
-	run := tripodWith(t, programs, []string{"HOME=" + home}, "--data-dir", newDataDir(t), "up", "--upstream", "aws-emulator")
-	if run.code != 1 || strings.Count(run.stderr, "\n") != 1 || !strings.Contains(run.stderr, "AWS Emulator is not there") {
+	run := tripodWith(t, programs, []string{"HOME=" + home}, "--data-dir", newDataDir(t), "up", "--upstream",
+		"aws-emulator")
+	if run.code != 1 || strings.Count(run.stderr, "\n") != 1 ||
+		!strings.Contains(run.stderr, "AWS Emulator is not there") {
 		t.Errorf("got %+v", run)
 	}
 	server := httptest.NewTLSServer(http.NotFoundHandler())
@@ -188,7 +190,8 @@ func TestUpFindsAWSEmulator(t *testing.T) {
 		t.Fatal(err)
 	}
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
-	for name, text := range map[string]string{"ca.pem": string(ca), "emulator_credentials": "[default]\naws_access_key_id=AKIA\naws_secret_access_key=s3cret\n"} {
+	for name, text := range map[string]string{"ca.pem": string(ca),
+		"emulator_credentials": "[default]\naws_access_key_id=AKIA\naws_secret_access_key=s3cret\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -199,7 +202,8 @@ func TestUpFindsAWSEmulator(t *testing.T) {
 		{[]string{"TRIPOD_UPSTREAM=aws-emulator"}, nil},
 	} {
 		got = options.Up{}
-		run := tripodWith(t, programs, append(c.environ, "HOME="+home), append([]string{"--data-dir", newDataDir(t), "up"}, c.args...)...)
+		run := tripodWith(t, programs, append(c.environ, "HOME="+home),
+			append([]string{"--data-dir", newDataDir(t), "up"}, c.args...)...)
 		if got.Upstream != want || got.AccountID != "000000000000" || strings.Contains(fmt.Sprint(got, run), "s3cret") {
 			t.Errorf("%v: got %+v, %+v", c, got, run)
 		}

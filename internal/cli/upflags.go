@@ -67,7 +67,8 @@ func (f *upFlags) registerAgent(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.quotas, "quota", nil, "how many of a thing an account or cluster may have, where not AWS's "+
 		"default, "+
 		"such as users=20000; may be repeated: "+strings.Join(quota.Names(), ", "))
-	flags.StringVar(&f.Upstream, "upstream", "", "emulator that answers the AWS calls that Tripod does not have: aws-emulator, "+
+	flags.StringVar(&f.Upstream, "upstream", "", "emulator that answers the AWS calls that Tripod does not have: "+
+		"aws-emulator, "+
 		"which is AWS's own (aws-emulator:PORT where several run), or a URL such as http://127.0.0.1:5000 "+
 		"(TRIPOD_UPSTREAM, where credentials may stand before the host: KEY:SECRET@)")
 	flags.BoolVar(&f.RemoteUpstream, "allow-remote-upstream", false, "let --upstream be on another machine")

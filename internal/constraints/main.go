@@ -1,8 +1,10 @@
-// Command constraints writes the table of what a service's model asks of its inputs' values: required members, enums, lengths, ranges, patterns.
+// Command constraints writes the table of what a service's model asks of its inputs' values: required members, enums,
+// lengths, ranges, patterns.
 //
-// The AWS SDK for Go publishes its schemas without them, so they come from two places: botocore's model of the service (a JSON file, also
-// compressed), and for what that does not have yet, the SDK's own source: its validators know required members, its types enums. The sources are flags, and
-// the table is checked in, so that neither a build nor CI needs them.
+// The AWS SDK for Go publishes its schemas without them, so they come from two places: botocore's model of the service
+// (a JSON file, also compressed), and for what that does not have yet, the SDK's own source: its validators know
+// required members, its types enums. The sources are flags, and the table is checked in, so that neither a build nor CI
+// needs them.
 package main
 
 import (
@@ -24,7 +26,8 @@ func run(args []string, stderr io.Writer) error {
 	flags.SetOutput(stderr)
 	modelPath := flags.String("model", "", "botocore's service-2.json or service-2.json.gz of the service")
 	sdkPath := flags.String("sdk", "", "the directory of the SDK's package for the service")
-	query := flags.Bool("query", false, "write the model of a service of the query protocol: of the SDK nothing is needed then")
+	query := flags.Bool("query", false, "write the model of a service of the query protocol: of the SDK nothing is "+
+		"needed then")
 	packageName := flags.String("package", "", "the table's package")
 	out := flags.String("out", "", "the file to write")
 	if err := flags.Parse(args); err != nil {

@@ -94,7 +94,8 @@ func (m *model) inputs() map[string]shape {
 	return reached
 }
 
-// memberName is a structure's member by its field in the SDK: most services begin members with a small letter, and some as Go does.
+// memberName is a structure's member by its field in the SDK: most services begin members with a small letter, and some
+// as Go does.
 func (m *model) memberName(structure, field string) string {
 	small := strings.ToLower(field[:1]) + field[1:]
 	if _, found := m.Shapes[structure].Members[small]; found {
@@ -121,7 +122,8 @@ func (m *model) capital() bool {
 	return false
 }
 
-// refusals are the exceptions with which operations refuse bad values, where the model does not give them InvalidParameterException.
+// refusals are the exceptions with which operations refuse bad values, where the model does not give them
+// InvalidParameterException.
 func (m *model) refusals() map[string]string {
 	refusals := map[string]string{}
 	for name, op := range m.Operations {

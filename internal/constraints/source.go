@@ -63,7 +63,8 @@ func (s *source) read(declaration ast.Decl, structs map[string]*ast.StructType) 
 	}
 }
 
-// requires reads a validator: func validateX(v *types.X) error, or for an operation's input func validateOpXInput(v *XInput) error.
+// requires reads a validator: func validateX(v *types.X) error, or for an operation's input func validateOpXInput(v
+// *XInput) error.
 func (s *source) requires(validator *ast.FuncDecl) {
 	name := shapeName(typeName(validator.Type.Params.List[0].Type))
 	ast.Inspect(validator.Body, func(node ast.Node) bool {

@@ -16,7 +16,8 @@ func sources(t *testing.T) (model, sdk, out string) {
 			"MakeRequest":{"type":"structure","required":["b","a"],"members":{"a":{"shape":"Name"},"b":{"shape":"Odd"},"c":{"shape":"Color"}}},
 			"Name":{"type":"string","min":1,"max":5,"pattern":"^[a-z]*"},"Odd":{"type":"string","pattern":"(?!x)y"},
 			"Color":{"type":"string","enum":["RED"]},"Unreached":{"type":"string","max":1}}}`,
-		"api_op_Make.go": "package p\n\ntype MakeInput struct{ Color types.Color }\n\ntype NewInput struct{ Inner []*types.Inner }\n",
+		"api_op_Make.go": "package p\n\ntype MakeInput struct{ Color types.Color }\n\ntype NewInput struct{ Inner " +
+			"[]*types.Inner }\n",
 		"validators.go": `package p
 			func validateInner(v *types.Inner) error { p.Add(smithy.NewErrParamRequired("Id")); return nil }
 			func validateOpNewInput(v *NewInput) error { p.Add(smithy.NewErrParamRequired("Inner")); return nil }`,
@@ -49,8 +50,10 @@ func TestTheTableHasWhatInputsHoldFromBothSources(t *testing.T) {
 	}
 	got := strings.Join(strings.Fields(string(text)), " ")
 	for _, want := range []string{
-		`"MakeRequest": {Required: []string{"a", "b"}}`, "\"Name\": {Min: new(int64(1)), Max: new(int64(5)), Pattern: `^[a-z]*`}",
-		`"Color": {Enum: []string{"RED", "BLUE"}}`, `"NewRequest": {Required: []string{"inner"}}`, `"Inner": {Required: []string{"id"}}`,
+		`"MakeRequest": {Required: []string{"a", "b"}}`,
+		"\"Name\": {Min: new(int64(1)), Max: new(int64(5)), Pattern: `^[a-z]*`}",
+		`"Color": {Enum: []string{"RED", "BLUE"}}`, `"NewRequest": {Required: []string{"inner"}}`,
+		`"Inner": {Required: []string{"id"}}`,
 		`// - Odd: (?!x)y`, `"Make": "BadRequestException"`,
 	} {
 		if !strings.Contains(got, want) {
@@ -65,8 +68,10 @@ func TestTheTableHasWhatInputsHoldFromBothSources(t *testing.T) {
 }
 
 func TestMembersAreWrittenAsTheServiceWritesThem(t *testing.T) {
-	capital := &model{Operations: map[string]operation{"Make": {Input: &reference{"MakeRequest"}}}, Shapes: map[string]shape{"MakeRequest": {Members: map[string]reference{"KeyId": {}}}}}
-	small := &model{Operations: map[string]operation{"Make": {Input: &reference{"MakeRequest"}}}, Shapes: map[string]shape{"MakeRequest": {Members: map[string]reference{"keyId": {}}}}}
+	capital := &model{Operations: map[string]operation{"Make": {Input: &reference{"MakeRequest"}}},
+		Shapes: map[string]shape{"MakeRequest": {Members: map[string]reference{"KeyId": {}}}}}
+	small := &model{Operations: map[string]operation{"Make": {Input: &reference{"MakeRequest"}}},
+		Shapes: map[string]shape{"MakeRequest": {Members: map[string]reference{"keyId": {}}}}}
 	if got := capital.memberName("Newer", "TagKey"); got != "TagKey" {
 		t.Errorf("got %s, want TagKey", got)
 	}

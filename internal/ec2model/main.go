@@ -1,6 +1,7 @@
-// Command ec2model writes what Amazon's model says of the EC2 operations that Tripod has: their inputs, answers and filters. Tests hold the
-// package awsapi/ec2 against it. It also writes the names of all instance types, which that package looks up. The model is botocore's
-// service-2.json, also compressed; what is written is checked in, so that neither a build nor a test needs the model.
+// Command ec2model writes what Amazon's model says of the EC2 operations that Tripod has: their inputs, answers and
+// filters. Tests hold the package awsapi/ec2 against it. It also writes the names of all instance types, which that
+// package looks up. The model is botocore's service-2.json, also compressed; what is written is checked in, so that
+// neither a build nor a test needs the model.
 package main
 
 import (
@@ -41,12 +42,13 @@ type member struct {
 	Documentation string `json:"documentation"`
 }
 
-// model is what is written. A member's type is string, boolean and the like, the name of a structure, or either of them after [] for a
-// list; ! behind it says that it is required.
+// model is what is written. A member's type is string, boolean and the like, the name of a structure, or either of them
+// after [] for a list; ! behind it says that it is required.
 type model struct {
-	Operations map[string]operation         `json:"operations"`
-	Inputs     map[string]map[string]string `json:"inputs"`  // structures by name: members by the names that requests have for them
-	Outputs    map[string]map[string]string `json:"outputs"` // and those in answers
+	Operations map[string]operation `json:"operations"`
+	// structures by name: members by the names that requests have for them
+	Inputs  map[string]map[string]string `json:"inputs"`
+	Outputs map[string]map[string]string `json:"outputs"` // and those in answers
 }
 
 type operation struct {
@@ -163,7 +165,8 @@ func answerName(field string, m member) string {
 // listed is an item of a documented list of filters: it begins with the filter's name.
 var listed = regexp.MustCompile(`<li>\s*<p>\s*<code>([^<]+)</code>`)
 
-// filters are those that the documentation of an input's member Filters lists, without tag:KEY and tag-key, which all resources have.
+// filters are those that the documentation of an input's member Filters lists, without tag:KEY and tag-key, which all
+// resources have.
 func (b botocore) filters(input string) (names []string) {
 	for field, m := range b.Shapes[input].Members {
 		if field != "Filters" && field != "Filter" {

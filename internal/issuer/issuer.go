@@ -94,8 +94,8 @@ func (i *Issuer) KeyID() string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// Serve lets the issuer answer for its discovery document and its keys on a loopback port, by https, until the test ends. change may make
-// the discovery document another one; fetches counts how often the keys were asked for.
+// Serve lets the issuer answer for its discovery document and its keys on a loopback port, by https, until the test
+// ends. change may make the discovery document another one; fetches counts how often the keys were asked for.
 func (i *Issuer) Serve(change func(discovery map[string]string)) (fetches *atomic.Int64) {
 	i.t.Helper()
 	point, err := i.key.PublicKey.Bytes() // 4, X, Y
@@ -116,12 +116,14 @@ func (i *Issuer) Serve(change func(discovery map[string]string)) (fetches *atomi
 	if change != nil {
 		change(discovery)
 	}
-	mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) { json.NewEncoder(w).Encode(discovery) })
+	mux.HandleFunc("/.well-known/openid-configuration",
+		func(w http.ResponseWriter, _ *http.Request) { json.NewEncoder(w).Encode(discovery) })
 	mux.HandleFunc("/keys", func(w http.ResponseWriter, _ *http.Request) {
 		fetches.Add(1)
 		json.NewEncoder(w).Encode(keys)
 	})
-	mux.HandleFunc("/moved", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, i.URL+"/keys", http.StatusFound) })
+	mux.HandleFunc("/moved",
+		func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, i.URL+"/keys", http.StatusFound) })
 	mux.HandleFunc("/endless", func(w http.ResponseWriter, _ *http.Request) { w.Write(bytes.Repeat([]byte(" "), 2<<20)) })
 	return fetches
 }

@@ -1,6 +1,7 @@
-// Package loss tells of a process that is known to be gone, or to answer nobody. Whoever waits for it would else have to guess that
-// by a time-out: long ones make a failover slow, and short ones take a process for dead that only waits for its turn. It tells of the opposite, too:
-// that all are stopped for a while, so that nobody is to be taken for dead.
+// Package loss tells of a process that is known to be gone, or to answer nobody. Whoever waits for it would else have
+// to guess that by a time-out: long ones make a failover slow, and short ones take a process for dead that only waits
+// for its turn. It tells of the opposite, too: that all are stopped for a while, so that nobody is to be taken for
+// dead.
 package loss
 
 import (
@@ -19,8 +20,8 @@ type Loss struct {
 	Component string    `json:"component,omitempty"` // etcd, apiserver or controllers; empty: all that the zone has
 	ClusterID string    `json:"clusterId,omitempty"` // of the component
 	At        time.Time `json:"at"`
-	// Rank is the place of the zone that is told among those that live: what one of them alone should do, the first does at once, and the
-	// others only where that came to nothing.
+	// Rank is the place of the zone that is told among those that live: what one of them alone should do, the first does
+	// at once, and the others only where that came to nothing.
 	Rank int `json:"rank"`
 }
 
@@ -33,7 +34,8 @@ func (l Loss) Letter() string { return l.Zone[len(l.Zone)-1:] }
 // Path is where Handler takes losses.
 const Path = "/v1/loss"
 
-// Suspension says that all processes of the region are about to be stopped as a whole, or that they go on: what nobody was to be taken for dead for.
+// Suspension says that all processes of the region are about to be stopped as a whole, or that they go on: what nobody
+// was to be taken for dead for.
 type Suspension struct {
 	Suspended bool `json:"suspended"`
 }
@@ -41,9 +43,10 @@ type Suspension struct {
 // SuspensionPath is where Handler takes suspensions.
 const SuspensionPath = "/v1/suspension"
 
-// Handler calls lost for every Loss that Tell sends, and suspended for every Suspension that TellSuspension sends, each in a goroutine of its own: the
-// answer waits for it. All else goes to next.
-func Handler(next http.Handler, lost func(context.Context, Loss), suspended func(context.Context, Suspension)) http.Handler {
+// Handler calls lost for every Loss that Tell sends, and suspended for every Suspension that TellSuspension sends, each
+// in a goroutine of its own: the answer waits for it. All else goes to next.
+func Handler(next http.Handler, lost func(context.Context, Loss),
+	suspended func(context.Context, Suspension)) http.Handler {
 	routes := http.NewServeMux()
 	routes.Handle("/", next)
 	routes.HandleFunc("POST "+Path, take(func(l Loss) bool { return l.Zone != "" }, lost))
@@ -80,9 +83,10 @@ func send(ctx context.Context, socket, path string, news any) error {
 	if err != nil {
 		return err
 	}
-	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", socket)
-	}}
+	transport := &http.Transport{DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		}}
 	response, err := transport.RoundTrip(request)
 	if err != nil {
 		return err

@@ -41,7 +41,8 @@ func TestLossArrivesAsItWasSent(t *testing.T) {
 
 func TestLossOfAZoneIsOfAllItHas(t *testing.T) {
 	zone, member := Loss{Zone: "us-east-1c"}, Loss{Zone: "us-east-1c", Component: "etcd"}
-	if !zone.Of("etcd") || !zone.Of("controllers") || !member.Of("etcd") || member.Of("controllers") || zone.Letter() != "c" {
+	if !zone.Of("etcd") || !zone.Of("controllers") || !member.Of("etcd") || member.Of("controllers") ||
+		zone.Letter() != "c" {
 		t.Error("a zone's loss is one of all its components, a component's of that one alone")
 	}
 }

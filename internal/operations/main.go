@@ -1,4 +1,5 @@
-// Command operations writes docs/operations.md: what Tripod does of each operation of each AWS service, as the services' packages declare it.
+// Command operations writes docs/operations.md: what Tripod does of each operation of each AWS service, as the
+// services' packages declare it.
 package main
 
 import (
@@ -46,7 +47,8 @@ func document() []byte {
 		for _, one := range service.Documented {
 			count[one.State]++
 		}
-		fmt.Fprintf(&b, "\n## %s\n\n%d operations: %d work, %d are recorded, %d are refused.\n\n", service.Title, len(service.Documented),
+		fmt.Fprintf(&b, "\n## %s\n\n%d operations: %d work, %d are recorded, %d are refused.\n\n", service.Title,
+			len(service.Documented),
 			count[operation.Works], count[operation.Recorded], count[operation.Refused])
 		b.WriteString("| operation | state | effect |\n|---|---|---|\n")
 		for _, one := range service.Documented {

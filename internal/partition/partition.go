@@ -1,4 +1,5 @@
-// Package partition knows AWS's partitions: which regions they have, and the domains of their endpoints, as partitions.json of the AWS SDKs has them.
+// Package partition knows AWS's partitions: which regions they have, and the domains of their endpoints, as
+// partitions.json of the AWS SDKs has them.
 package partition
 
 import "regexp"
@@ -29,7 +30,8 @@ var all = []Partition{
 	{"aws-iso-f", "csp.hci.ic.gov", "api.aws.hci.ic.gov", regexp.MustCompile(`^us-isof-\w+-\d+$`)},
 }
 
-// Of is the region's partition. The SDKs take a region that no partition has, such as one that was made up, for one of the partition aws.
+// Of is the region's partition. The SDKs take a region that no partition has, such as one that was made up, for one of
+// the partition aws.
 func Of(region string) Partition {
 	for _, p := range all {
 		if p.regions.MatchString(region) {

@@ -10,8 +10,8 @@ import (
 // Write stores data in file, readable by this user alone, all of it or nothing.
 func Write(file string, data []byte) error { return write(file, data, false) }
 
-// WriteDurable is Write for what is made once: it is on the disk when it returns, so that a power loss cannot leave the name without the
-// content.
+// WriteDurable is Write for what is made once: it is on the disk when it returns, so that a power loss cannot leave the
+// name without the content.
 func WriteDurable(file string, data []byte) error { return write(file, data, true) }
 
 func write(file string, data []byte, durable bool) error {

@@ -45,7 +45,8 @@ type Constraints struct {
 	IPs []string // CIDRs
 }
 
-// Loopback is the constraint of an authority that people are asked to trust: it is good for nothing outside this machine.
+// Loopback is the constraint of an authority that people are asked to trust: it is good for nothing outside this
+// machine.
 var Loopback = Constraints{DNS: []string{"localhost", "tripod.internal"}, IPs: []string{"127.0.0.0/8", "::1/128"}}
 
 // NewAuthority makes a self-signed certificate authority.
@@ -151,8 +152,8 @@ func (a *Authority) Pool() *x509.CertPool {
 	return pool
 }
 
-// NewSigningKey makes a key of service-account tokens in PEM (PKCS #1): RSA with 2048 bits, whose tokens are RS256, as EKS has it. Verifiers of people's
-// own, for IRSA and the like, insist on that.
+// NewSigningKey makes a key of service-account tokens in PEM (PKCS #1): RSA with 2048 bits, whose tokens are RS256, as
+// EKS has it. Verifiers of people's own, for IRSA and the like, insist on that.
 func NewSigningKey() ([]byte, error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {

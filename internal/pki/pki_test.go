@@ -49,23 +49,28 @@ func verify(t *testing.T, authority *Authority, leaf Leaf, usage x509.ExtKeyUsag
 
 func TestLoopbackAuthorityIsGoodForThisMachineAlone(t *testing.T) {
 	authority := newAuthority(t, Loopback)
-	for _, name := range []string{"localhost", "tripod.internal", "raft-a.tripod.internal", "*.tripod.internal", "etcd-a.0123.tripod.internal"} {
+	for _, name := range []string{"localhost", "tripod.internal", "raft-a.tripod.internal", "*.tripod.internal",
+		"etcd-a.0123.tripod.internal"} {
 		if err := verify(t, authority, Leaf{DNS: []string{name}, Server: true}, x509.ExtKeyUsageServerAuth); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	for _, ip := range []string{"127.0.0.1", "127.1.2.3", "::1"} {
-		if err := verify(t, authority, Leaf{IPs: []net.IP{net.ParseIP(ip)}, Server: true}, x509.ExtKeyUsageServerAuth); err != nil {
+		if err := verify(t, authority, Leaf{IPs: []net.IP{net.ParseIP(ip)}, Server: true},
+			x509.ExtKeyUsageServerAuth); err != nil {
 			t.Errorf("%s: %v", ip, err)
 		}
 	}
-	for _, name := range []string{"example.com", "eks.us-east-1.amazonaws.com", "nottripod.internal", "internal", "localhost.example.com"} {
-		if err := verify(t, authority, Leaf{DNS: []string{"localhost", name}, Server: true}, x509.ExtKeyUsageServerAuth); err == nil {
+	for _, name := range []string{"example.com", "eks.us-east-1.amazonaws.com", "nottripod.internal", "internal",
+		"localhost.example.com"} {
+		if err := verify(t, authority, Leaf{DNS: []string{"localhost", name}, Server: true},
+			x509.ExtKeyUsageServerAuth); err == nil {
 			t.Errorf("a certificate for %s is valid", name)
 		}
 	}
 	for _, ip := range []string{"10.0.0.1", "169.254.169.254", "192.168.1.1", "8.8.8.8", "::2", "fe80::1"} {
-		if err := verify(t, authority, Leaf{IPs: []net.IP{net.ParseIP(ip)}, Server: true}, x509.ExtKeyUsageServerAuth); err == nil {
+		if err := verify(t, authority, Leaf{IPs: []net.IP{net.ParseIP(ip)}, Server: true},
+			x509.ExtKeyUsageServerAuth); err == nil {
 			t.Errorf("a certificate for %s is valid", ip)
 		}
 	}
@@ -76,7 +81,8 @@ func TestConstraintsAreCritical(t *testing.T) {
 	if !parse(t, newAuthority(t, Loopback).Pair).PermittedDNSDomainsCritical {
 		t.Error("the constraints are not critical")
 	}
-	if free := newAuthority(t, Constraints{}); verify(t, free, Leaf{DNS: []string{"example.com"}, Server: true}, x509.ExtKeyUsageServerAuth) != nil {
+	if free := newAuthority(t, Constraints{}); verify(t, free, Leaf{DNS: []string{"example.com"}, Server: true},
+		x509.ExtKeyUsageServerAuth) != nil {
 		t.Error("an authority without constraints is constrained")
 	}
 	if _, err := NewAuthority("test", Constraints{IPs: []string{"127.0.0.1"}}); err == nil {
@@ -114,13 +120,15 @@ func TestLeafCannotSignAndCarriesItsSubject(t *testing.T) {
 	if cert.IsCA || cert.KeyUsage&x509.KeyUsageCertSign != 0 {
 		t.Error("a leaf may sign")
 	}
-	if got := cert.Subject; got.CommonName != "admin" || len(got.Organization) != 1 || got.Organization[0] != "system:masters" {
+	if got := cert.Subject; got.CommonName != "admin" || len(got.Organization) != 1 ||
+		got.Organization[0] != "system:masters" {
 		t.Errorf("subject %v", got)
 	}
 	if key, ok := cert.PublicKey.(*ecdsa.PublicKey); !ok || key.Curve != elliptic.P256() {
 		t.Errorf("its key is %T", cert.PublicKey)
 	}
-	if _, err := cert.Verify(x509.VerifyOptions{Roots: newAuthority(t, Loopback).Pool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err == nil {
+	if _, err := cert.Verify(x509.VerifyOptions{Roots: newAuthority(t, Loopback).Pool(),
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err == nil {
 		t.Error("another authority of the same name vouches for it")
 	}
 }
@@ -143,7 +151,8 @@ func TestLifetimes(t *testing.T) {
 
 func TestParseAuthorityRefusesWhatIsNone(t *testing.T) {
 	authority := newAuthority(t, Loopback)
-	if again, err := ParseAuthority(authority.Pair); err != nil || verify(t, again, Leaf{Client: true}, x509.ExtKeyUsageClientAuth) != nil {
+	if again, err := ParseAuthority(authority.Pair); err != nil ||
+		verify(t, again, Leaf{Client: true}, x509.ExtKeyUsageClientAuth) != nil {
 		t.Errorf("its own pair: %v", err)
 	}
 	other := newAuthority(t, Loopback)

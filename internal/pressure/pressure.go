@@ -7,11 +7,12 @@ import (
 	"strings"
 )
 
-// Pressure is how much of the last ten seconds, in percent, at least one process of the machine waited for something. A value is -1 where the
-// system does not tell.
+// Pressure is how much of the last ten seconds, in percent, at least one process of the machine waited for something. A
+// value is -1 where the system does not tell.
 type Pressure struct{ Processor, Disk, Memory float64 }
 
-// high is from where on a pressure explains that things are late. A machine with one task more than processors has about as much.
+// high is from where on a pressure explains that things are late. A machine with one task more than processors has
+// about as much.
 const high = 40
 
 // dir is where Linux tells: kernel.org, "PSI - Pressure Stall Information". Other systems do not.

@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// lifelineFD is where a child finds the pipe that its parent holds open. Pdeathsig follows the thread that forked, which
-// Go may retire, and macOS has none; a pipe that reads EOF when the last writer is gone works everywhere.
+// lifelineFD is where a child finds the pipe that its parent holds open. Pdeathsig follows the thread that forked,
+// which Go may retire, and macOS has none; a pipe that reads EOF when the last writer is gone works everywhere.
 const lifelineFD = 3
 
 // reportFD is where a child writes its reports, one JSON value a line.
@@ -30,7 +30,8 @@ type Spec struct {
 	Path string   // the executable
 	Args []string // without the program's name
 	Env  []string // added to the parent's environment
-	Log  string   // file that takes stdout and stderr, appended to, 0600; a child that calls Attach sets it aside when it is large
+	// file that takes stdout and stderr, appended to, 0600; a child that calls Attach sets it aside when it is large
+	Log string
 	// Leader makes the child the leader of a process group of its own; otherwise it stays in its parent's.
 	Leader bool
 	// OnReport is called for each line the child writes with Report, from one goroutine. May be nil.
@@ -82,7 +83,8 @@ func Start(spec Spec) (*Child, error) {
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.ExtraFiles = []*os.File{lifeRead, reportWrite}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: spec.Leader}
-	c := &Child{spec: spec, cmd: cmd, life: lifeWrite, log: logInfo, offset: offset, done: make(chan struct{}), started: time.Now()}
+	c := &Child{spec: spec, cmd: cmd, life: lifeWrite, log: logInfo, offset: offset, done: make(chan struct{}),
+		started: time.Now()}
 	if err := StartCalmly(cmd); err != nil {
 		lifeWrite.Close()
 		reportRead.Close()
@@ -92,7 +94,8 @@ func Start(spec Spec) (*Child, error) {
 	return c, nil
 }
 
-// wait reaps the process. A grandchild may hold the report pipe open longer than the child lives, so it is not read to its end.
+// wait reaps the process. A grandchild may hold the report pipe open longer than the child lives, so it is not read to
+// its end.
 func (c *Child) wait(reports *os.File) {
 	var readers sync.WaitGroup
 	readers.Go(func() {
@@ -110,7 +113,8 @@ func (c *Child) wait(reports *os.File) {
 	readers.Wait()
 	reports.Close()
 	c.life.Close()
-	c.err = &ExitError{Name: c.spec.Name, Status: describe(c.cmd.ProcessState, err), LastLines: c.lastLines(50), Success: err == nil}
+	c.err = &ExitError{Name: c.spec.Name, Status: describe(c.cmd.ProcessState, err), LastLines: c.lastLines(50),
+		Success: err == nil}
 	close(c.done)
 }
 
@@ -158,8 +162,8 @@ func (c *Child) Kill() {
 	<-c.done
 }
 
-// Stop asks the process to end, by SIGTERM, and kills it when ctx ends first: that is an error. A leader ends its group's other processes
-// itself; what it leaves behind is killed. A process that has ended is no error.
+// Stop asks the process to end, by SIGTERM, and kills it when ctx ends first: that is an error. A leader ends its
+// group's other processes itself; what it leaves behind is killed. A process that has ended is no error.
 func (c *Child) Stop(ctx context.Context) error {
 	if c.ended() {
 		return nil

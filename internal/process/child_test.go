@@ -22,7 +22,8 @@ func TestChildEndsWhenItIsAskedTo(t *testing.T) {
 		t.Fatal(err)
 	}
 	var exit *ExitError
-	if !errors.As(child.Err(), &exit) || !exit.Success || !slices.Equal(exit.LastLines, []string{"goodbye: received terminated"}) {
+	if !errors.As(child.Err(), &exit) || !exit.Success || !slices.Equal(exit.LastLines,
+		[]string{"goodbye: received terminated"}) {
 		t.Errorf("it ended so: %+v", child.Err())
 	}
 	if err := child.Stop(t.Context()); err != nil {
@@ -101,7 +102,8 @@ func TestLastLinesAreWholeAndFew(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := (&Child{spec: Spec{Log: log}}).lastLines(500)
-	if len(lines) < 100 || len(lines) > 300 || lines[0] != "a line that is neither short nor long" || lines[len(lines)-1] != "the end" {
+	if len(lines) < 100 || len(lines) > 300 || lines[0] != "a line that is neither short nor long" ||
+		lines[len(lines)-1] != "the end" {
 		t.Errorf("%d lines, first %q, last %q", len(lines), lines[0], lines[len(lines)-1])
 	}
 }

@@ -9,8 +9,9 @@ import (
 	"syscall"
 )
 
-// Directory makes a directory below parent, private to this user, that goes with this process: release removes it, and one whose process was killed
-// is removed by the next Directory or SweepDirectories. A lock says that its process lives, which the system lets go of however that ends.
+// Directory makes a directory below parent, private to this user, that goes with this process: release removes it, and
+// one whose process was killed is removed by the next Directory or SweepDirectories. A lock says that its process
+// lives, which the system lets go of however that ends.
 func Directory(parent string) (dir string, release func(), err error) {
 	if err := os.MkdirAll(parent, 0o700); err != nil {
 		return "", nil, err
@@ -33,7 +34,8 @@ func Directory(parent string) (dir string, release func(), err error) {
 	return dir, func() { os.RemoveAll(dir); lock.Close() }, nil
 }
 
-// SweepDirectories removes the directories below parent whose processes are gone. A parent that is not there is no error.
+// SweepDirectories removes the directories below parent whose processes are gone. A parent that is not there is no
+// error.
 func SweepDirectories(parent string) error {
 	makers, err := lockDirectory(parent, 0)
 	if errors.Is(err, fs.ErrNotExist) {

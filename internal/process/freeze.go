@@ -13,12 +13,14 @@ type Frozen struct {
 	leaders, others []Identity
 }
 
-// freezePoll is how often it is looked whether all have stopped. The kernel stops a thread at the end of its system call: mostly at once.
+// freezePoll is how often it is looked whether all have stopped. The kernel stops a thread at the end of its system
+// call: mostly at once.
 const freezePoll = 500 * time.Microsecond
 
-// Freeze stops the groups of processes that leaders lead, by SIGSTOP, and returns when no thread of them runs any more: from then on nothing that
-// they write changes. What somebody else had stopped before stays so at Thaw. The leaders stop first and go on last, since they watch over the
-// others and shall not see them stopped. When ctx ends before all have stopped, all go on.
+// Freeze stops the groups of processes that leaders lead, by SIGSTOP, and returns when no thread of them runs any more:
+// from then on nothing that they write changes. What somebody else had stopped before stays so at Thaw. The leaders
+// stop first and go on last, since they watch over the others and shall not see them stopped. When ctx ends before all
+// have stopped, all go on.
 func Freeze(ctx context.Context, leaders []int) (*Frozen, error) {
 	f := &Frozen{}
 	for _, pid := range leaders {

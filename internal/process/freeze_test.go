@@ -66,7 +66,8 @@ func TestThawLeavesStoppedWhatFreezeFoundStopped(t *testing.T) {
 		t.Fatal(err)
 	}
 	if Paused(parent.PID()) || !Paused(grandchild.PID) {
-		t.Errorf("the leader, which ran, is stopped: %v; its child, which was stopped: %v", Paused(parent.PID()), Paused(grandchild.PID))
+		t.Errorf("the leader, which ran, is stopped: %v; its child, which was stopped: %v", Paused(parent.PID()),
+			Paused(grandchild.PID))
 	}
 }
 

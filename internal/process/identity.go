@@ -31,13 +31,15 @@ func (id Identity) Alive() bool {
 		id.runs(info)
 }
 
-// runs says whether a process runs the same program. One whose first thread has ended while others still do cannot be asked.
+// runs says whether a process runs the same program. One whose first thread has ended while others still do cannot be
+// asked.
 func (id Identity) runs(info processInfo) bool {
 	return info.executable == "" || filepath.Base(info.executable) == id.Executable
 }
 
-// KillGroup ends the group that the process leads, or led, and waits until its members are gone. The group is left alone unless the
-// leader is still that very process, or every remaining member of the group is this user's and the same program.
+// KillGroup ends the group that the process leads, or led, and waits until its members are gone. The group is left
+// alone unless the leader is still that very process, or every remaining member of the group is this user's and the
+// same program.
 func (id Identity) KillGroup(timeout time.Duration) error {
 	if id.PID <= 1 {
 		return nil
@@ -86,10 +88,12 @@ func Paused(pid int) bool {
 	return err == nil && info.stopped
 }
 
-// AwaitPaused returns when the process is stopped by a signal, or runs, as want says, or has ended. The kernel does it in its own time, a moment
-// after the signal; somebody else may undo it in the same moment, and then it is no use to wait.
+// AwaitPaused returns when the process is stopped by a signal, or runs, as want says, or has ended. The kernel does it
+// in its own time, a moment after the signal; somebody else may undo it in the same moment, and then it is no use to
+// wait.
 func AwaitPaused(c *Child, want bool) {
-	for end := time.Now().Add(time.Second); Paused(c.PID()) != want && time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Second); Paused(c.PID()) != want &&
+		time.Now().Before(end); time.Sleep(time.Millisecond) {
 		select {
 		case <-c.done:
 			return

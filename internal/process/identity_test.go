@@ -77,9 +77,10 @@ func TestKillGroupLeavesForeignGroupsAlone(t *testing.T) {
 	t.Cleanup(func() { foreign.Process.Kill(); foreign.Wait() })
 	for name, stale := range map[string]Identity{
 		"a later leader with the same number": {PID: id.PID, StartTicks: id.StartTicks - 1, Executable: id.Executable},
-		"another program's group":             {PID: foreign.Process.Pid, StartTicks: id.StartTicks, Executable: id.Executable},
-		"nothing":                             {},
-		"every process there is":              {PID: 1, Executable: id.Executable},
+		"another program's group": {PID: foreign.Process.Pid, StartTicks: id.StartTicks,
+			Executable: id.Executable},
+		"nothing":                {},
+		"every process there is": {PID: 1, Executable: id.Executable},
 	} {
 		if err := stale.KillGroup(time.Second); err != nil {
 			t.Errorf("%s: %v", name, err)

@@ -59,7 +59,8 @@ func readStat(pid int) (processInfo, error) {
 	return info, nil
 }
 
-// threadsStopped says whether a signal has stopped every thread of the process: its first may be while another is still in a system call.
+// threadsStopped says whether a signal has stopped every thread of the process: its first may be while another is still
+// in a system call.
 func threadsStopped(pid int) bool {
 	dir := "/proc/" + strconv.Itoa(pid) + "/task"
 	threads, err := os.ReadDir(dir)

@@ -13,20 +13,23 @@ import (
 )
 
 const (
-	// LogMost is the size in bytes from which a log is set aside, and asideMost how many of those that were are kept. A region writes some ten logs a cluster.
+	// LogMost is the size in bytes from which a log is set aside, and asideMost how many of those that were are kept. A
+	// region writes some ten logs a cluster.
 	LogMost   = 8 << 20
 	asideMost = 2
 	// logLook is how often a process looks at the size of its log.
 	logLook = 10 * time.Second
 	// logEnv tells a child where its log is, which it sets aside itself.
 	logEnv = "TRIPOD_INTERNAL_LOG"
-	// asideTime stands in the names of logs that were set aside, NAME-TIME.log, as the API server's audit log has it: they sort by their times.
+	// asideTime stands in the names of logs that were set aside, NAME-TIME.log, as the API server's audit log has it: they
+	// sort by their times.
 	asideTime = "2006-01-02T15-04-05.000"
 )
 
 var asideName = regexp.MustCompile(`-[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0-9]{2}\.[0-9]{3}$`)
 
-// LogFiles are the files of a log that are there, oldest first: those that were set aside, and the one of that path if it is there.
+// LogFiles are the files of a log that are there, oldest first: those that were set aside, and the one of that path if
+// it is there.
 func LogFiles(path string) (files []string) {
 	extension := filepath.Ext(path)
 	base := strings.TrimSuffix(filepath.Base(path), extension)
@@ -38,7 +41,8 @@ func LogFiles(path string) (files []string) {
 	for _, entry := range entries {
 		name := entry.Name()
 		there = there || name == filepath.Base(path)
-		if stem := strings.TrimSuffix(name, extension); stem != name && asideName.ReplaceAllString(stem, "") == base && stem != base {
+		if stem := strings.TrimSuffix(name, extension); stem != name && asideName.ReplaceAllString(stem, "") == base &&
+			stem != base {
 			files = append(files, filepath.Join(filepath.Dir(path), name))
 		}
 	}
@@ -53,8 +57,8 @@ func IsAside(path string) bool {
 	return asideName.MatchString(strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)))
 }
 
-// setAside gives the log of that path another name, and deletes the oldest of its kind beyond asideMost. Who writes to it goes on writing to the same file,
-// until it opens the path again.
+// setAside gives the log of that path another name, and deletes the oldest of its kind beyond asideMost. Who writes to
+// it goes on writing to the same file, until it opens the path again.
 func setAside(path string, now time.Time) error {
 	extension := filepath.Ext(path)
 	stem := strings.TrimSuffix(path, extension)
@@ -75,7 +79,8 @@ func setAside(path string, now time.Time) error {
 	return nil
 }
 
-// openLog opens a log at its end, and sets it aside first when it is large: a process that never lives long does so only here.
+// openLog opens a log at its end, and sets it aside first when it is large: a process that never lives long does so
+// only here.
 func openLog(path string) (*os.File, error) {
 	if info, err := os.Stat(path); err == nil && info.Size() > LogMost {
 		setAside(path, time.Now()) // at worst it goes on growing
@@ -140,7 +145,8 @@ func again(path string) (*os.File, error) {
 	return file, nil
 }
 
-// lead makes the process' standard output and error, each if it is the file from, write to the file to. A write goes to one or the other, and none is lost.
+// lead makes the process' standard output and error, each if it is the file from, write to the file to. A write goes to
+// one or the other, and none is lost.
 func lead(from, to *os.File) {
 	old, err := from.Stat()
 	if err != nil {

@@ -13,7 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestProcessSetsItsLogAsideAndLosesNoLine: the process holds the log open all the while, is killed in the end, and comes back to the same log.
+// TestProcessSetsItsLogAsideAndLosesNoLine: the process holds the log open all the while, is killed in the end, and
+// comes back to the same log.
 func TestProcessSetsItsLogAsideAndLosesNoLine(t *testing.T) {
 	var path string
 	child, reports := run(t, "talker", func(s *Spec) { path = s.Log })
@@ -53,7 +54,8 @@ func TestProcessSetsItsLogAsideAndLosesNoLine(t *testing.T) {
 	}
 }
 
-// numbered checks that a log's lines have the numbers behind at, which is -1 for whichever they begin with, and returns the last.
+// numbered checks that a log's lines have the numbers behind at, which is -1 for whichever they begin with, and returns
+// the last.
 func numbered(t *testing.T, name string, at int) int {
 	t.Helper()
 	file, err := os.Open(name)
@@ -108,21 +110,24 @@ func TestLogOfThisProcessIsSetAside(t *testing.T) {
 
 func TestLogFilesAreThoseOfOneLog(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{"etcd-AB-2026-11-25T16-00-00.000.log", "etcd-AB.log", "etcd-AB-2025-11-25T16-00-00.000.log", "etcd-ABC.log", "etcd-ABC-2026-11-25T16-00-00.000.log",
+	for _, name := range []string{"etcd-AB-2026-11-25T16-00-00.000.log", "etcd-AB.log",
+		"etcd-AB-2025-11-25T16-00-00.000.log", "etcd-ABC.log", "etcd-ABC-2026-11-25T16-00-00.000.log",
 		"etcd-AB-2026.log", "etcd.log", "etcd-AB.log.1"} {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	path := filepath.Join(dir, "etcd-AB.log")
-	want := []string{filepath.Join(dir, "etcd-AB-2025-11-25T16-00-00.000.log"), filepath.Join(dir, "etcd-AB-2026-11-25T16-00-00.000.log"), path}
+	want := []string{filepath.Join(dir, "etcd-AB-2025-11-25T16-00-00.000.log"),
+		filepath.Join(dir, "etcd-AB-2026-11-25T16-00-00.000.log"), path}
 	if diff := cmp.Diff(want, LogFiles(path)); diff != "" {
 		t.Error(diff)
 	}
 	if err := setAside(path, time.Date(2026, 11, 25, 16, 0, 0, 0, time.UTC)); err != nil { // a name that is taken
 		t.Fatal(err)
 	}
-	want = []string{filepath.Join(dir, "etcd-AB-2026-11-25T16-00-00.000.log"), filepath.Join(dir, "etcd-AB-2026-11-25T16-00-00.001.log")}
+	want = []string{filepath.Join(dir, "etcd-AB-2026-11-25T16-00-00.000.log"),
+		filepath.Join(dir, "etcd-AB-2026-11-25T16-00-00.001.log")}
 	if diff := cmp.Diff(want, LogFiles(path)); diff != "" {
 		t.Error(diff)
 	}

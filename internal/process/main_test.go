@@ -73,7 +73,8 @@ func play(role string) int {
 		select {}
 	case "parent", "parent of the deaf":
 		dir, role := os.Getenv("TRIPOD_TEST_DIR"), map[string]string{"parent": "serve", "parent of the deaf": "deaf"}[role]
-		_, err := Start(Spec{Name: "grandchild", Path: os.Args[0], Env: []string{childEnv + "=" + role}, Log: filepath.Join(dir, "grandchild.log"),
+		_, err := Start(Spec{Name: "grandchild", Path: os.Args[0], Env: []string{childEnv + "=" + role},
+			Log:    filepath.Join(dir, "grandchild.log"),
 			Leader: os.Getenv("TRIPOD_TEST_LEADER") != "", OnReport: func(report json.RawMessage) { line.Report(report) }})
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -90,7 +91,8 @@ func run(t *testing.T, role string, edit func(*Spec)) (child *Child, reports <-c
 	dir := t.TempDir()
 	said := make(chan json.RawMessage, 200)
 	spec := Spec{Name: "etcd/a", Path: os.Args[0], Log: filepath.Join(dir, "child.log"),
-		Env: []string{childEnv + "=" + role, "TRIPOD_TEST_DIR=" + dir}, OnReport: func(report json.RawMessage) { said <- report }}
+		Env:      []string{childEnv + "=" + role, "TRIPOD_TEST_DIR=" + dir},
+		OnReport: func(report json.RawMessage) { said <- report }}
 	if edit != nil {
 		edit(&spec)
 	}

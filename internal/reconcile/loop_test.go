@@ -99,7 +99,8 @@ func TestLoopIsCalledAgainWhenItSays(t *testing.T) {
 		again := []time.Duration{Now, time.Minute, 24 * time.Hour, 0}
 		b := start(t, Pauses{}, func(n int) (time.Duration, error) { return again[n-1], nil })
 		pass(1000 * time.Hour)
-		if want := []time.Duration{0, Now, Now + time.Minute, Now + time.Minute + 24*time.Hour}; !slices.Equal(b.calls, want) {
+		if want := []time.Duration{0, Now, Now + time.Minute, Now + time.Minute + 24*time.Hour}; !slices.Equal(b.calls,
+			want) {
 			t.Errorf("it was called at %v, want %v", b.calls, want)
 		}
 		b.end(t)
@@ -146,7 +147,8 @@ func TestFailuresAreRetriedAfterLongerAndLongerPauses(t *testing.T) {
 
 func TestPausesDiffer(t *testing.T) {
 	p := Pauses{First: 4 * time.Second, Most: time.Hour}
-	if least, most := p.after(1, 0.999), p.after(1, 0); most != 4*time.Second || least > 3010*time.Millisecond || least < 3*time.Second {
+	if least, most := p.after(1, 0.999), p.after(1, 0); most != 4*time.Second || least > 3010*time.Millisecond ||
+		least < 3*time.Second {
 		t.Errorf("got from %v to %v", least, most)
 	}
 	if got := (Pauses{}).after(1000, 0); got != time.Minute {
@@ -185,7 +187,8 @@ func TestLogTellsOfAFailureOnceAndOfItsEnd(t *testing.T) {
 			_, line, _ = strings.Cut(strings.TrimSpace(line), "level=")
 			got = append(got, line)
 		}
-		want := []string{`WARN msg="do it" error=one`, `WARN msg="do it" error=two`, `INFO msg="do it: it works again" failures=3`, `WARN msg="do it" error=two`}
+		want := []string{`WARN msg="do it" error=one`, `WARN msg="do it" error=two`,
+			`INFO msg="do it: it works again" failures=3`, `WARN msg="do it" error=two`}
 		if !slices.Equal(got, want) {
 			t.Errorf("the log says %q, want %q", got, want)
 		}

@@ -16,12 +16,13 @@ import (
 	"tripod/internal/process"
 )
 
-// Place is how far a log file was read. Files are known by their inodes, as their names change when they are set aside; and by how they begin, as a copy
-// of all of them, such as a snapshot that is restored, has other inodes.
+// Place is how far a log file was read. Files are known by their inodes, as their names change when they are set aside;
+// and by how they begin, as a copy of all of them, such as a snapshot that is restored, has other inodes.
 type Place struct {
 	Inode  uint64 `json:"inode"`
 	Offset int64  `json:"offset"`
-	// Head is a sum over the first bytes of the file, as many as were read and headMost at most; empty when nothing was, and of an older Tripod.
+	// Head is a sum over the first bytes of the file, as many as were read and headMost at most; empty when nothing was,
+	// and of an older Tripod.
 	Head string `json:"head,omitempty"`
 }
 
@@ -52,7 +53,8 @@ func read(path string, from Place) (lines []byte, to Place, err error) {
 		return readFile(path, from, size)
 	}
 	files := process.LogFiles(path)
-	at := slices.IndexFunc(files, func(file string) bool { inode, _, ok := inodeOf(file); return ok && inode == from.Inode })
+	at := slices.IndexFunc(files,
+		func(file string) bool { inode, _, ok := inodeOf(file); return ok && inode == from.Inode })
 	if at >= 0 {
 		_, size, _ := inodeOf(files[at])
 		lines, to, err := readFile(files[at], from, size)
@@ -110,7 +112,8 @@ func headOf(file io.ReaderAt, offset int64) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// again finds the file of a place that was written down. When the one with its inode does not begin as it did, it is the one that does.
+// again finds the file of a place that was written down. When the one with its inode does not begin as it did, it is
+// the one that does.
 func again(path string, at Place) Place {
 	if at.Head == "" {
 		return at
@@ -155,7 +158,8 @@ func begin(path string, since time.Time, stamp func(line []byte) (time.Time, boo
 }
 
 // beginIn looks backwards, block by block, for a line from before since.
-func beginIn(path string, size int64, since time.Time, stamp func([]byte) (time.Time, bool)) (offset int64, older bool, err error) {
+func beginIn(path string, size int64, since time.Time, stamp func([]byte) (time.Time, bool)) (offset int64,
+	older bool, err error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return 0, false, err

@@ -10,7 +10,8 @@ import (
 type Format struct {
 	// Stamp is the time that a line bears; ok is false for one that has none, which belongs to the one before it.
 	Stamp func(line []byte) (when time.Time, ok bool)
-	// Joined says that lines without a time are parts of the event before them, such as stack traces. Otherwise each line is an event.
+	// Joined says that lines without a time are parts of the event before them, such as stack traces. Otherwise each line
+	// is an event.
 	Joined bool
 }
 

@@ -20,7 +20,8 @@ type Stream struct {
 	// Path is the log file.
 	Path   string
 	Format Format
-	// Wants says which entries of the file are this stream's; nil means all. What bears no time goes with the entry before.
+	// Wants says which entries of the file are this stream's; nil means all. What bears no time goes with the entry
+	// before.
 	Wants func(text []byte) bool
 }
 
@@ -46,7 +47,8 @@ type Store interface {
 const (
 	// look is how often files are looked at while a type is on: a size is asked for, and no more while nothing came.
 	look = time.Second
-	// passLimit is how long a pass may wait for streams to be made, and farewell the last one; shipping itself waits for nobody.
+	// passLimit is how long a pass may wait for streams to be made, and farewell the last one; shipping itself waits for
+	// nobody.
 	passLimit, farewell = 10 * time.Second, time.Second
 )
 
@@ -185,12 +187,14 @@ func (f *follower) events(lines []byte, at *mark) (events []logstore.Event) {
 		if one.when.Before(at.Since) || f.stream.Wants != nil && !at.Wanted {
 			continue
 		}
-		events = append(events, logstore.Event{Time: one.when.UnixMilli(), Message: strings.ToValidUTF8(string(one.text), "\ufffd")})
+		events = append(events, logstore.Event{Time: one.when.UnixMilli(),
+			Message: strings.ToValidUTF8(string(one.text), "\ufffd")})
 	}
 	return events
 }
 
-// schedulerName is how the lines of the scheduler are known in the log that it shares with the controller manager: their logger's name.
+// schedulerName is how the lines of the scheduler are known in the log that it shares with the controller manager:
+// their logger's name.
 var schedulerName = []byte(`logger="kube-scheduler`)
 
 // OfScheduler says whether an entry of the controllers' log is the scheduler's.

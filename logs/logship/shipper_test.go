@@ -41,7 +41,8 @@ func (w *world) open(t *testing.T) {
 	t.Helper()
 	var err error
 	zone := "us-east-1a"
-	if w.store, err = logstore.Open(logstore.Config{Dir: w.dir, Zone: zone, Zones: []string{zone}, Exists: func(string) bool { return true }}); err != nil {
+	if w.store, err = logstore.Open(logstore.Config{Dir: w.dir, Zone: zone, Zones: []string{zone},
+		Exists: func(string) bool { return true }}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -80,7 +81,8 @@ func (w *world) pass(t *testing.T, format Format) {
 
 func (w *world) messages(t *testing.T) (texts []string) {
 	t.Helper()
-	page, err := w.store.Find(t.Context(), logstore.Query{Streams: []string{streamID}, To: 1 << 45, Limit: 10000, Bytes: 1 << 30})
+	page, err := w.store.Find(t.Context(),
+		logstore.Query{Streams: []string{streamID}, To: 1 << 45, Limit: 10000, Bytes: 1 << 30})
 	found := page.Found
 	if err != nil {
 		t.Fatal(err)
@@ -173,7 +175,8 @@ func TestFilesThatAreSetAsideAreReadToTheirEnd(t *testing.T) {
 	}
 }
 
-// TestCopiesOfTheFilesAreGoneOnWith: a restored snapshot, or a directory that was moved to another disk, has all files, and other inodes.
+// TestCopiesOfTheFilesAreGoneOnWith: a restored snapshot, or a directory that was moved to another disk, has all files,
+// and other inodes.
 func TestCopiesOfTheFilesAreGoneOnWith(t *testing.T) {
 	w := newWorld(t)
 	w.enable(at(0))
@@ -292,9 +295,12 @@ func TestTimesOfLines(t *testing.T) {
 		want   time.Time
 	}{
 		{Klog, now.Format("E0102 15:04:05.000000") + " 1 x.go:1] y", now.Truncate(time.Microsecond)},
-		{Audit, `{"kind":"Event","requestReceivedTimestamp":"2026-11-25T16:30:00Z","stageTimestamp":"2026-11-25T16:30:01.123456Z"}`, time.Date(2026, 11, 25, 16, 30, 1, 123456e3, time.UTC)},
-		{Text, `time=2026-11-25T16:30:01.123Z level=INFO msg="access granted"`, time.Date(2026, 11, 25, 16, 30, 1, 123e6, time.UTC)},
-		{Klog, "panic: x", time.Time{}}, {Klog, "", time.Time{}}, {Audit, "{", time.Time{}}, {Text, "time=soon x", time.Time{}},
+		{Audit, `{"kind":"Event","requestReceivedTimestamp":"2026-11-25T16:30:00Z",` +
+			`"stageTimestamp":"2026-11-25T16:30:01.123456Z"}`, time.Date(2026, 11, 25, 16, 30, 1, 123456e3, time.UTC)},
+		{Text, `time=2026-11-25T16:30:01.123Z level=INFO msg="access granted"`,
+			time.Date(2026, 11, 25, 16, 30, 1, 123e6, time.UTC)},
+		{Klog, "panic: x", time.Time{}}, {Klog, "", time.Time{}}, {Audit, "{", time.Time{}},
+		{Text, "time=soon x", time.Time{}},
 	} {
 		got, ok := c.format.Stamp([]byte(c.line))
 		if !got.Equal(c.want) || ok == c.want.IsZero() {

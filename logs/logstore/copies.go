@@ -20,8 +20,8 @@ const (
 	largestChunk = 64 << 20
 	// roundLimit bounds one request to another zone, which may be paused.
 	roundLimit = 10 * time.Second
-	// courtesy is how long what a third zone wrote is left to that zone to bring: only when that is lost do the others pass it on. A round that left
-	// something out is made again after the same time.
+	// courtesy is how long what a third zone wrote is left to that zone to bring: only when that is lost do the others
+	// pass it on. A round that left something out is made again after the same time.
 	courtesy = 2 * time.Second
 	// The pauses after a round that failed: a zone that is down may be so for hours.
 	firstPause, longestPause = 500 * time.Millisecond, 5 * time.Second
@@ -30,7 +30,8 @@ const (
 // ends are how far a zone has each journal, by stream and zone.
 type ends map[string]map[string]int64
 
-// Replicate brings the other zone what it has not got, now and at every change, until ctx ends. dial opens a connection to the other zone's Handler.
+// Replicate brings the other zone what it has not got, now and at every change, until ctx ends. dial opens a connection
+// to the other zone's Handler.
 func (s *Store) Replicate(ctx context.Context, zone string, dial func(context.Context) (net.Conn, error)) {
 	transport := &http.Transport{
 		DialContext:         func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
@@ -117,7 +118,8 @@ func (p peer) bring(ctx context.Context, j *journal, has int64) (later bool, err
 		if err != nil || len(lines) == 0 {
 			return true, nil // it is being trimmed
 		}
-		query := url.Values{"stream": {j.stream}, "zone": {j.zone}, "at": {strconv.FormatInt(at, 10)}, "after": {strconv.FormatInt(has, 10)}}
+		query := url.Values{"stream": {j.stream}, "zone": {j.zone}, "at": {strconv.FormatInt(at, 10)},
+			"after": {strconv.FormatInt(has, 10)}}
 		var got int64
 		switch err := p.call(ctx, http.MethodPost, "/lines?"+query.Encode(), lines, &got); {
 		case errors.Is(err, errNoStream):

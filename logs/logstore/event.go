@@ -28,7 +28,8 @@ type batch struct {
 	Events   []Event         `json:"ev"`
 }
 
-// Key is an event's place in the order in which events are read: by time, and among those of a millisecond always the same, in every zone.
+// Key is an event's place in the order in which events are read: by time, and among those of a millisecond always the
+// same, in every zone.
 type Key struct {
 	Time   int64
 	Stream uint64 // from the stream's id, below 1e15
@@ -67,7 +68,8 @@ func ParseKey(text string) (Key, bool) {
 		}
 		parts[i], text = int64(number), text[width:]
 	}
-	return Key{Time: parts[0], Stream: uint64(parts[1]), Zone: int(parts[2]), Offset: parts[3], Index: int(parts[4])}, text == ""
+	return Key{Time: parts[0], Stream: uint64(parts[1]), Zone: int(parts[2]), Offset: parts[3], Index: int(parts[4])},
+		text == ""
 }
 
 // streamNumber is the part of a stream's id, hexadecimal digits, that stands in its events' keys.

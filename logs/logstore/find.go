@@ -9,27 +9,30 @@ import (
 	"slices"
 )
 
-// Query says which events are wanted. Found are those of the streams from the time From up to To, in milliseconds, both included, behind After and before
-// Before where these are set, that Match.
+// Query says which events are wanted. Found are those of the streams from the time From up to To, in milliseconds, both
+// included, behind After and before Before where these are set, that Match.
 type Query struct {
 	Streams       []string
 	From, To      int64
 	After, Before *Key
-	// Match may be nil. It is called by one goroutine. Where it takes long it must heed the search's context itself, and may say anything once that has ended.
+	// Match may be nil. It is called by one goroutine. Where it takes long it must heed the search's context itself, and
+	// may say anything once that has ended.
 	Match func(stream string, e Event) bool
 	// Last asks for the last events and not the first.
 	Last bool
-	// Limit is how many events are wanted at most, and Bytes how long their messages may be in all; one is found however long it is.
+	// Limit is how many events are wanted at most, and Bytes how long their messages may be in all; one is found however
+	// long it is.
 	Limit, Bytes int
-	// Enough says whether a search for the first events has taken long enough: it then ends where it can be gone on with, with what was found by then,
-	// which may be nothing. Nil means never.
+	// Enough says whether a search for the first events has taken long enough: it then ends where it can be gone on with,
+	// with what was found by then, which may be nothing. Nil means never.
 	Enough func() bool
 }
 
 // Page are the events that a search found, in the order of their keys.
 type Page struct {
 	Found []Found
-	// More says that there are more, or may be; behind End, which is nil otherwise, or before the first that was found where the last ones were asked for.
+	// More says that there are more, or may be; behind End, which is nil otherwise, or before the first that was found
+	// where the last ones were asked for.
 	More bool
 	End  *Key
 }
@@ -97,7 +100,8 @@ func (s *Store) Find(ctx context.Context, q Query) (Page, error) {
 	return page, nil
 }
 
-// leadsOn says whether a search that ends when all from before that time is searched comes further than the one before it, or never ends.
+// leadsOn says whether a search that ends when all from before that time is searched comes further than the one before
+// it, or never ends.
 func (q Query) leadsOn(time int64) bool {
 	return q.Enough != nil && !q.Last && time > q.From && (q.After == nil || lastBefore(time).Compare(*q.After) > 0)
 }
@@ -117,7 +121,8 @@ func (c *collection) upTo(time int64) Page {
 	return Page{Found: found, More: true, End: lastBefore(time)}
 }
 
-// parts are the segments that a query must look at, in the order in which it finds: by their first events, or backwards by their last.
+// parts are the segments that a query must look at, in the order in which it finds: by their first events, or backwards
+// by their last.
 func (s *Store) parts(ctx context.Context, q Query) (parts []part, err error) {
 	for _, stream := range q.Streams {
 		for _, j := range s.journalsOf(stream) {

@@ -67,12 +67,12 @@ func (j *journal) endLocked() int64 {
 	return j.segments[len(j.segments)-1].end
 }
 
-// beginning is where a new journal begins: behind whatever this zone may have written to the stream before it lost its disk, at less than 10 MB/s. So the
-// other zones take it for what follows what they have.
+// beginning is where a new journal begins: behind whatever this zone may have written to the stream before it lost its
+// disk, at less than 10 MB/s. So the other zones take it for what follows what they have.
 func beginning(now time.Time) int64 { return now.UnixMilli() * 10000 }
 
-// write appends a batch of this zone's own and returns the journal's new end. The batch is on disk then: what other zones have of a
-// journal its own zone must never lose, or it would write other bytes to the same place.
+// write appends a batch of this zone's own and returns the journal's new end. The batch is on disk then: what other
+// zones have of a journal its own zone must never lose, or it would write other bytes to the same place.
 func (j *journal) write(b batch, now time.Time) (int64, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -95,9 +95,9 @@ func (j *journal) write(b batch, now time.Time) (int64, error) {
 	return j.endLocked(), nil
 }
 
-// copy appends whole lines that another zone has at offset, and returns the journal's end, changed or not. after is where the other zone believes that this
-// copy ends: if it does, what is between that and offset is lost to size or age there, and is skipped. Other lines, which are here already or come too early,
-// change nothing.
+// copy appends whole lines that another zone has at offset, and returns the journal's end, changed or not. after is
+// where the other zone believes that this copy ends: if it does, what is between that and offset is lost to size or age
+// there, and is skipped. Other lines, which are here already or come too early, change nothing.
 func (j *journal) copy(lines []byte, offset, after int64, now time.Time) (int64, error) {
 	if len(lines) == 0 || lines[len(lines)-1] != '\n' {
 		return 0, errors.New("these are not whole lines")
@@ -152,7 +152,8 @@ func (j *journal) trim(before int64) {
 func (j *journal) trimLocked(before int64) {
 	for len(j.segments) > 1 {
 		oldest := j.segments[0]
-		if j.endLocked()-oldest.start <= j.limits.Journal && (before == 0 || j.learn(oldest) != nil || oldest.last >= before) {
+		if j.endLocked()-oldest.start <= j.limits.Journal &&
+			(before == 0 || j.learn(oldest) != nil || oldest.last >= before) {
 			return
 		}
 		if err := os.Remove(oldest.path); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -35,7 +35,8 @@ func parseSegmentName(name string) (zone string, start int64, ok bool) {
 }
 
 func newSegment(dir, zone string, start int64) *segment {
-	return &segment{path: filepath.Join(dir, segmentName(zone, start)), start: start, end: start, known: true, first: math.MaxInt64, last: math.MinInt64}
+	return &segment{path: filepath.Join(dir, segmentName(zone, start)), start: start, end: start, known: true,
+		first: math.MaxInt64, last: math.MinInt64}
 }
 
 // note takes a batch into account that was appended.
@@ -74,8 +75,8 @@ func (s segment) read() ([]byte, error) {
 	return text[:min(int64(len(text)), s.end-s.start)], nil
 }
 
-// batches calls fn for every batch of the text, which begins at offset start of the journal, until fn says that it is not to go on. Lines that cannot be read, of
-// a disk that failed, are passed over.
+// batches calls fn for every batch of the text, which begins at offset start of the journal, until fn says that it is
+// not to go on. Lines that cannot be read, of a disk that failed, are passed over.
 func batches(text []byte, start int64, fn func(offset int64, b batch) bool) {
 	for len(text) > 0 {
 		end := bytes.IndexByte(text, '\n')

@@ -127,8 +127,9 @@ type Place struct {
 	End    int64
 }
 
-// Append writes events to this zone's part of the stream: all or none. mark, which may be nil, is kept with them: how far the writer has
-// read its source. When Append returns, the events are on this zone's disk and other zones are being told.
+// Append writes events to this zone's part of the stream: all or none. mark, which may be nil, is kept with them: how
+// far the writer has read its source. When Append returns, the events are on this zone's disk and other zones are being
+// told.
 func (s *Store) Append(stream string, events []Event, mark any) (Place, error) {
 	b := batch{Ingested: s.config.Now().UnixMilli(), Events: events}
 	if mark != nil {
@@ -156,7 +157,8 @@ func (s *Store) Mark(stream string, mark any) bool {
 
 // Extent is what a stream has.
 type Extent struct {
-	// First and Last are the times of the earliest and the latest event, and Ingested when the last was written, in milliseconds; all are 0 in an empty stream.
+	// First and Last are the times of the earliest and the latest event, and Ingested when the last was written, in
+	// milliseconds; all are 0 in an empty stream.
 	First, Last, Ingested int64
 	// Bytes are what is stored of it.
 	Bytes int64

@@ -30,7 +30,8 @@ var small = Limits{Segment: 200, Journal: 1 << 20}
 
 func open(t *testing.T, dir string, zone int, limits Limits) *Store {
 	t.Helper()
-	s, err := Open(Config{Dir: dir, Zone: zones[zone], Zones: zones, Exists: func(string) bool { return true }, Limits: limits})
+	s, err := Open(Config{Dir: dir, Zone: zones[zone], Zones: zones, Exists: func(string) bool { return true },
+		Limits: limits})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +43,8 @@ func write(t *testing.T, s *Store, stream string, first, n int) (place Place) {
 	t.Helper()
 	for i := range n {
 		var err error
-		if place, err = s.Append(stream, []Event{{Time: int64(first + i), Message: fmt.Sprint("event ", first+i)}}, first+i); err != nil {
+		if place, err = s.Append(stream, []Event{{Time: int64(first + i), Message: fmt.Sprint("event ", first+i)}},
+			first+i); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -128,7 +130,8 @@ func TestPagesInBothDirectionsHaveEveryEventOnce(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range 300 { // not in the order of their times, several of one millisecond, in two streams
 		stream := []string{streamA, streamB}[i%2]
-		if _, err := s.Append(stream, []Event{{Time: 1000 + int64(random.IntN(50)), Message: fmt.Sprint(i)}}, nil); err != nil {
+		if _, err := s.Append(stream, []Event{{Time: 1000 + int64(random.IntN(50)), Message: fmt.Sprint(i)}},
+			nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -158,13 +161,15 @@ func TestPagesInBothDirectionsHaveEveryEventOnce(t *testing.T) {
 	}
 }
 
-// TestSearchThatTookLongEnoughGoesOnWhereItEnded: every page ends as soon as it may, and together they have every event once, in order.
+// TestSearchThatTookLongEnoughGoesOnWhereItEnded: every page ends as soon as it may, and together they have every event
+// once, in order.
 func TestSearchThatTookLongEnoughGoesOnWhereItEnded(t *testing.T) {
 	s := open(t, t.TempDir(), 0, small)
 	random := rand.New(rand.NewPCG(3, 4))
 	for i := range 600 { // files overlap in their times
 		stream := []string{streamA, streamB}[i%2]
-		if _, err := s.Append(stream, []Event{{Time: 1000 + int64(i/2) + int64(random.IntN(20)), Message: fmt.Sprint(i)}}, nil); err != nil {
+		if _, err := s.Append(stream, []Event{{Time: 1000 + int64(i/2) + int64(random.IntN(20)), Message: fmt.Sprint(i)}},
+			nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -172,14 +177,16 @@ func TestSearchThatTookLongEnoughGoesOnWhereItEnded(t *testing.T) {
 	if err != nil || len(whole.Found) != 600 || whole.More {
 		t.Fatalf("got %d events, %v", len(whole.Found), err)
 	}
-	for _, match := range []func(string, Event) bool{nil, func(_ string, e Event) bool { return strings.HasSuffix(e.Message, "7") }} {
+	for _, match := range []func(string, Event) bool{nil,
+		func(_ string, e Event) bool { return strings.HasSuffix(e.Message, "7") }} {
 		var want, got []Found
 		for _, f := range whole.Found {
 			if match == nil || match("", f.Event) {
 				want = append(want, f)
 			}
 		}
-		q := Query{Streams: []string{streamA, streamB}, To: 5000, Limit: 50, Bytes: 1 << 20, Match: match, Enough: func() bool { return true }}
+		q := Query{Streams: []string{streamA, streamB}, To: 5000, Limit: 50, Bytes: 1 << 20, Match: match,
+			Enough: func() bool { return true }}
 		pages, empty := 0, 0
 		for {
 			page, err := s.Find(t.Context(), q)
@@ -221,7 +228,8 @@ func TestSearchEndsWithItsContext(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	asked := 0
-	q := Query{Streams: []string{streamA}, To: 5000, Limit: 10, Bytes: 1 << 20, Match: func(string, Event) bool { asked++; cancel(); return false }}
+	q := Query{Streams: []string{streamA}, To: 5000, Limit: 10, Bytes: 1 << 20,
+		Match: func(string, Event) bool { asked++; cancel(); return false }}
 	if _, err := s.Find(ctx, q); !errors.Is(err, context.Canceled) || asked != 1 {
 		t.Errorf("got %v after %d events", err, asked)
 	}
@@ -266,7 +274,8 @@ func TestKeysAreTextInTheSameOrder(t *testing.T) {
 	if got, ok := ParseKey(a.String()); !ok || got != a || len(a.String()) != 56 {
 		t.Errorf("%s is read as %+v", a, got)
 	}
-	for _, b := range []Key{{Time: a.Time + 1}, {Time: a.Time, Stream: a.Stream + 1}, {Time: a.Time, Stream: a.Stream, Zone: 2, Offset: a.Offset, Index: 10000}} {
+	for _, b := range []Key{{Time: a.Time + 1}, {Time: a.Time, Stream: a.Stream + 1},
+		{Time: a.Time, Stream: a.Stream, Zone: 2, Offset: a.Offset, Index: 10000}} {
 		if a.Compare(b) >= 0 || a.String() >= b.String() {
 			t.Errorf("%s is not before %s", a, b)
 		}
@@ -414,8 +423,9 @@ func TestStrangeLinesAreRefused(t *testing.T) {
 	s := open(t, t.TempDir(), 0, small)
 	s.config.Exists = func(stream string) bool { return stream == streamA }
 	for path, want := range map[string]int{
-		"/lines?zone=us-east-1b&at=0&after=0&stream=" + streamB:                  http.StatusNotFound,
-		"/lines?zone=us-east-1a&at=0&after=0&stream=" + streamA:                  http.StatusBadRequest, // nobody but this zone writes its own
+		"/lines?zone=us-east-1b&at=0&after=0&stream=" + streamB: http.StatusNotFound,
+		// nobody but this zone writes its own
+		"/lines?zone=us-east-1a&at=0&after=0&stream=" + streamA:                  http.StatusBadRequest,
 		"/lines?zone=us-east-1d&at=0&after=0&stream=" + streamA:                  http.StatusBadRequest,
 		"/lines?zone=us-east-1b&at=-1&after=0&stream=" + streamA:                 http.StatusBadRequest,
 		"/lines?zone=us-east-1b&at=0&after=0&stream=../../../../../etc/passwd":   http.StatusBadRequest,
@@ -428,7 +438,9 @@ func TestStrangeLinesAreRefused(t *testing.T) {
 		}
 	}
 	w := httptest.NewRecorder()
-	s.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/lines?zone=us-east-1b&at=0&after=0&stream="+streamA, strings.NewReader("{}\nhalf")))
+	s.Handler().ServeHTTP(w,
+		httptest.NewRequest(http.MethodPost, "/lines?zone=us-east-1b&at=0&after=0&stream="+streamA,
+			strings.NewReader("{}\nhalf")))
 	if w.Code == http.StatusOK {
 		t.Error("half a line was taken")
 	}

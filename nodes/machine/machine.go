@@ -1,5 +1,6 @@
-// Package machine is what the simulated nodes are made of, without Kubernetes: names, addresses and instance ids that follow from cluster and zone, so that
-// a zone's simulator and the EC2 API speak of the same machines without asking each other.
+// Package machine is what the simulated nodes are made of, without Kubernetes: names, addresses and instance ids that
+// follow from cluster and zone, so that a zone's simulator and the EC2 API speak of the same machines without asking
+// each other.
 package machine
 
 import (
@@ -30,8 +31,8 @@ func Nth(subnet netip.Prefix, n int) netip.Addr {
 	return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, sum)))
 }
 
-// Addresses are the primary addresses of a cluster's first count nodes in a zone: spread over the subnet as those of EC2 instances are, and
-// the same in every process. A node's address does not depend on count.
+// Addresses are the primary addresses of a cluster's first count nodes in a zone: spread over the subnet as those of
+// EC2 instances are, and the same in every process. A node's address does not depend on count.
 func Addresses(subnet netip.Prefix, clusterID, zone string, count int) []netip.Addr {
 	size := Usable(subnet)
 	taken := make(map[int]bool, count)

@@ -27,7 +27,8 @@ const (
 	maxAnswer       = 1 << 20
 )
 
-// agent answers as the EKS Pod Identity agent on a node does: whoever brings a pod's token gets credentials from EKS Auth.
+// agent answers as the EKS Pod Identity agent on a node does: whoever brings a pod's token gets credentials from EKS
+// Auth.
 type agent struct {
 	url    string // of the credentials
 	server *http.Server
@@ -99,8 +100,10 @@ func (a *agent) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fields := strings.SplitN(answer.AssumedRole.ARN, ":", 6)
 	w.Header().Set("Content-Type", "application/json")
 	json.NewEncoder(w).Encode(map[string]string{
-		"AccessKeyId": answer.Credentials.AccessKeyID, "SecretAccessKey": answer.Credentials.SecretAccessKey, "Token": answer.Credentials.SessionToken,
-		"AccountId": fields[min(4, len(fields)-1)], "Expiration": time.Unix(answer.Credentials.Expiration, 0).UTC().Format(time.RFC3339),
+		"AccessKeyId": answer.Credentials.AccessKeyID, "SecretAccessKey": answer.Credentials.SecretAccessKey,
+		"Token":     answer.Credentials.SessionToken,
+		"AccountId": fields[min(4, len(fields)-1)], "Expiration": time.Unix(answer.Credentials.Expiration,
+			0).UTC().Format(time.RFC3339),
 	})
 }
 
@@ -116,7 +119,8 @@ func (a *agent) exchange(ctx context.Context, token string) (status int, body []
 	}
 	request.Header.Set("Content-Type", "application/json")
 	sum := sha256.Sum256(text)
-	if err := v4.NewSigner().SignHTTP(ctx, a.keys, request, hex.EncodeToString(sum[:]), eksauth.Name, a.region, time.Now()); err != nil {
+	if err := v4.NewSigner().SignHTTP(ctx, a.keys, request, hex.EncodeToString(sum[:]), eksauth.Name, a.region,
+		time.Now()); err != nil {
 		return 0, nil, err
 	}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // no proxy: it is on loopback

@@ -40,8 +40,8 @@ func (p *pod) field(name string) (string, error) {
 	return fieldpath.ExtractFieldPathAsString(p.object, name)
 }
 
-// resource is a request or a limit of a container, in units of the divisor and rounded up. One without a limit may have all that its pod may, or its
-// node has: the kubelet's defaultPodLimitsForDownwardAPI.
+// resource is a request or a limit of a container, in units of the divisor and rounded up. One without a limit may have
+// all that its pod may, or its node has: the kubelet's defaultPodLimitsForDownwardAPI.
 func (p *pod) resource(ctx context.Context, ref *corev1.ResourceFieldSelector) (string, error) {
 	container := p.container
 	if ref.ContainerName != "" {
@@ -59,11 +59,13 @@ func (p *pod) resource(ctx context.Context, ref *corev1.ResourceFieldSelector) (
 }
 
 func (p *pod) defaultLimit(ctx context.Context, container *corev1.Container, name corev1.ResourceName) error {
-	if limit := container.Resources.Limits[name]; !limit.IsZero() || resource.IsHugePageResourceName(name) { // huge pages are never overcommitted
+	// huge pages are never overcommitted
+	if limit := container.Resources.Limits[name]; !limit.IsZero() || resource.IsHugePageResourceName(name) {
 		return nil
 	}
 	if p.object.Spec.NodeName == "" {
-		return fmt.Errorf("container %s has no limit of %s, so that its node's counts, and the pod is on none yet", container.Name, name)
+		return fmt.Errorf("container %s has no limit of %s, so that its node's counts, and the pod is on none yet",
+			container.Name, name)
 	}
 	var node *corev1.Node
 	err := again(ctx, func() (err error) {

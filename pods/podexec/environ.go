@@ -16,13 +16,14 @@ import (
 
 // foreign are variables of the user's own shell that would give the command another identity than the pod's.
 var foreign = []string{
-	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ROLE_ARN",
+	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_PROFILE",
+	"AWS_DEFAULT_PROFILE", "AWS_ROLE_ARN",
 	"AWS_ROLE_SESSION_NAME", "AWS_WEB_IDENTITY_TOKEN_FILE", podidentity.CredentialsURIEnv, podidentity.TokenFileEnv,
 	"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN", "KUBECONFIG",
 }
 
-// environ is the command's environment: the user's without what is foreign, what a kubelet and a node would say, and of the container's own what the command
-// may have. agent is where credentials of EKS Pod Identity are.
+// environ is the command's environment: the user's without what is foreign, what a kubelet and a node would say, and of
+// the container's own what the command may have. agent is where credentials of EKS Pod Identity are.
 func (p *pod) environ(ctx context.Context, agent string) ([]string, error) {
 	server, err := url.Parse(p.server)
 	if err != nil {
@@ -65,13 +66,15 @@ func (p *pod) environ(ctx context.Context, agent string) ([]string, error) {
 func serviceVariables(server *url.URL) map[string]string {
 	const port = "KUBERNETES_PORT_443_TCP"
 	return map[string]string{
-		"KUBERNETES_SERVICE_HOST": server.Hostname(), "KUBERNETES_SERVICE_PORT": server.Port(), "KUBERNETES_SERVICE_PORT_HTTPS": server.Port(),
-		"KUBERNETES_PORT": "tcp://" + server.Host, port: "tcp://" + server.Host, port + "_PROTO": "tcp", port + "_PORT": server.Port(), port + "_ADDR": server.Hostname(),
+		"KUBERNETES_SERVICE_HOST": server.Hostname(), "KUBERNETES_SERVICE_PORT": server.Port(),
+		"KUBERNETES_SERVICE_PORT_HTTPS": server.Port(),
+		"KUBERNETES_PORT":               "tcp://" + server.Host, port: "tcp://" + server.Host, port + "_PROTO": "tcp",
+		port + "_PORT": server.Port(), port + "_ADDR": server.Hostname(),
 	}
 }
 
-// variables are the container's own, made as the kubelet's makeEnvironmentVariables does: env over envFrom, later over earlier, and $(NAME) stands for
-// what is there already, of the container or of a service.
+// variables are the container's own, made as the kubelet's makeEnvironmentVariables does: env over envFrom, later over
+// earlier, and $(NAME) stands for what is there already, of the container or of a service.
 func (p *pod) variables(ctx context.Context, service map[string]string, agent string) (map[string]string, error) {
 	vars, err := p.variablesFrom(ctx)
 	if err != nil {
@@ -160,7 +163,8 @@ func (p *pod) value(ctx context.Context, from corev1.EnvVarSource) (value string
 	case from.FileKeyRef != nil && isTrue(from.FileKeyRef.Optional):
 		return "", false, nil
 	case from.FileKeyRef != nil:
-		return "", false, fmt.Errorf("file %s of volume %s is for another container to write, and none runs", from.FileKeyRef.Path, from.FileKeyRef.VolumeName)
+		return "", false, fmt.Errorf("file %s of volume %s is for another container to write, and none runs",
+			from.FileKeyRef.Path, from.FileKeyRef.VolumeName)
 	}
 	return "", true, nil
 }

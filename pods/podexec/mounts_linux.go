@@ -15,8 +15,9 @@ import (
 // mountable says that one command alone can have files in /var/run/secrets.
 const mountable = true
 
-// attributes are those of a process that is killed when this thread is gone; with mounts, it has a mount namespace of its own, and a user namespace, in
-// which everybody may mount. The user stays who he is; what lets him mount is given up before the command runs.
+// attributes are those of a process that is killed when this thread is gone; with mounts, it has a mount namespace of
+// its own, and a user namespace, in which everybody may mount. The user stays who he is; what lets him mount is given
+// up before the command runs.
 func attributes(mounts bool) *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if mounts {
@@ -28,7 +29,8 @@ func attributes(mounts bool) *syscall.SysProcAttr {
 	return attr
 }
 
-// Enter lays the directory that args begin with over /var/run/secrets and becomes the command after it. It returns only when it fails.
+// Enter lays the directory that args begin with over /var/run/secrets and becomes the command after it. It returns only
+// when it fails.
 func Enter(args []string) error {
 	if len(args) < 2 {
 		return errors.New("usage: DIRECTORY COMMAND ARGUMENTS")
@@ -40,7 +42,8 @@ func Enter(args []string) error {
 	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
 		return fmt.Errorf("give up capabilities: %w", err)
 	}
-	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0, 0, 0); err != nil { // only the first thread has it from attributes
+	// only the first thread has it from attributes
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0, 0, 0); err != nil {
 		return fmt.Errorf("end with the parent: %w", err)
 	}
 	program, err := exec.LookPath(args[1])
@@ -50,7 +53,8 @@ func Enter(args []string) error {
 	return syscall.Exec(program, args[1:], os.Environ())
 }
 
-// lay makes secrets appear as /var/run/secrets. Where there is no such directory, /var/run becomes one in memory, with all that was in it.
+// lay makes secrets appear as /var/run/secrets. Where there is no such directory, /var/run becomes one in memory, with
+// all that was in it.
 func lay(secrets string) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)

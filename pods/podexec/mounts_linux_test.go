@@ -24,7 +24,8 @@ func TestMain(m *testing.M) {
 		os.Exit(127)
 	}
 	if os.Getenv(runEnv) != "" {
-		o := Options{Command: os.Args[2:], NoMounts: os.Args[1] == "", Executable: os.Args[0], Stdout: os.Stdout, Stderr: os.Stderr}
+		o := Options{Command: os.Args[2:], NoMounts: os.Args[1] == "", Executable: os.Args[0], Stdout: os.Stdout,
+			Stderr: os.Stderr}
 		code, err := run(o, []string{enterEnv + "=1", "PATH=/bin:/usr/bin"}, os.Args[1], nil)
 		fmt.Fprintln(os.Stderr, code, err)
 		os.Exit(code)
@@ -33,7 +34,8 @@ func TestMain(m *testing.M) {
 }
 
 func TestPodsFilesLieOverRunSecretsForTheCommandAlone(t *testing.T) {
-	for _, parent := range []string{"/tmp", "/var/run", os.Getenv("XDG_RUNTIME_DIR")} { // what lies below /var/run itself is covered, too
+	// what lies below /var/run itself is covered, too
+	for _, parent := range []string{"/tmp", "/var/run", os.Getenv("XDG_RUNTIME_DIR")} {
 		if dir, err := os.MkdirTemp(parent, "tripod-test-"); err == nil {
 			t.Cleanup(func() { os.RemoveAll(dir) })
 			t.Run(parent, func(t *testing.T) { layOverRunSecrets(t, filepath.Join(dir, "secrets")) })
@@ -57,8 +59,10 @@ func layOverRunSecrets(t *testing.T, secrets string) {
 		t.Fatal(err)
 	}
 	var out, errs bytes.Buffer
-	script := `cat /var/run/secrets/tripod.test/token; echo " $(id -u)"; ls -A /var/run/ | wc -l; grep CapEff /proc/self/status; exit 3`
-	code, err := run(Options{Executable: program, Command: []string{"/bin/sh", "-c", script}, Stdout: &out, Stderr: &errs}, []string{enterEnv + "=1", "PATH=/bin:/usr/bin"}, secrets, nil)
+	script := `cat /var/run/secrets/tripod.test/token; echo " $(id -u)"; ls -A /var/run/ | wc -l; grep CapEff ` +
+		`/proc/self/status; exit 3`
+	code, err := run(Options{Executable: program, Command: []string{"/bin/sh", "-c", script}, Stdout: &out,
+		Stderr: &errs}, []string{enterEnv + "=1", "PATH=/bin:/usr/bin"}, secrets, nil)
 	if err != nil || code == 127 && strings.Contains(errs.String(), errNoMounts.Error()) {
 		t.Skipf("no mount namespaces here: %v %s", err, errs.String())
 	}

@@ -43,7 +43,8 @@ func (p *pod) local(file string) string {
 // kubeconfigFile is what KUBECONFIG names.
 func (p *pod) kubeconfigFile() string { return filepath.Join(p.dir, "kubeconfig") }
 
-// writeKubeconfig leads clients that know no in-cluster configuration to the cluster as the pod. A pod without a token gets one without a user.
+// writeKubeconfig leads clients that know no in-cluster configuration to the cluster as the pod. A pod without a token
+// gets one without a user.
 func (p *pod) writeKubeconfig() error {
 	type object = map[string]any
 	user := object{}
@@ -52,9 +53,11 @@ func (p *pod) writeKubeconfig() error {
 	}
 	text, err := json.MarshalIndent(object{
 		"apiVersion": "v1", "kind": "Config", "current-context": "pod",
-		"clusters": []object{{"name": p.cluster, "cluster": object{"server": p.server, "certificate-authority-data": base64.StdEncoding.EncodeToString(p.ca)}}},
-		"users":    []object{{"name": p.object.Spec.ServiceAccountName, "user": user}},
-		"contexts": []object{{"name": "pod", "context": object{"cluster": p.cluster, "user": p.object.Spec.ServiceAccountName, "namespace": p.object.Namespace}}},
+		"clusters": []object{{"name": p.cluster,
+			"cluster": object{"server": p.server, "certificate-authority-data": base64.StdEncoding.EncodeToString(p.ca)}}},
+		"users": []object{{"name": p.object.Spec.ServiceAccountName, "user": user}},
+		"contexts": []object{{"name": "pod",
+			"context": object{"cluster": p.cluster, "user": p.object.Spec.ServiceAccountName, "namespace": p.object.Namespace}}},
 	}, "", "  ")
 	if err != nil {
 		return err

@@ -1,17 +1,19 @@
-// Package podexec runs a command of this machine as a pod of a cluster: with its service account's tokens, its environment and its AWS
-// identity. So a controller runs on a laptop with exactly the identity that it will have.
+// Package podexec runs a command of this machine as a pod of a cluster: with its service account's tokens, its
+// environment and its AWS identity. So a controller runs on a laptop with exactly the identity that it will have.
 //
-// What the pod has below /var/run/secrets lies in a private directory for as long as the command runs; tokens are renewed as the kubelet does. A lock
-// says that the directory's process lives: what one that was killed has left is removed by the next, and by the region's up and down.
-// On Linux the directory lies over /var/run/secrets, for the command alone, by a mount namespace. EKS Pod Identity's agent is a server on loopback that
-// lives as long.
+// What the pod has below /var/run/secrets lies in a private directory for as long as the command runs; tokens are
+// renewed as the kubelet does. A lock says that the directory's process lives: what one that was killed has left is
+// removed by the next, and by the region's up and down. On Linux the directory lies over /var/run/secrets, for the
+// command alone, by a mount namespace. EKS Pod Identity's agent is a server on loopback that lives as long.
 //
-// The environment is the one that a kubelet makes, but for the variables of services: those of `kubernetes` lead to the cluster's endpoint, and others are
-// not there, since their addresses lead nowhere from this machine, or in its own networks to somebody else. Variables of the pod's that change what a program
-// loads or runs are withheld: see withheld.go.
+// The environment is the one that a kubelet makes, but for the variables of services: those of `kubernetes` lead to the
+// cluster's endpoint, and others are not there, since their addresses lead nowhere from this machine, or in its own
+// networks to somebody else. Variables of the pod's that change what a program loads or runs are withheld: see
+// withheld.go.
 //
-// Who trusts whom: the command is the operator's and runs as the operator; the pod is its author's, who need not be trusted with the operator's machine. The
-// pod's tokens are the pod's, and the command has them. What the author writes into the pod's ConfigMaps and Secrets is data to the command.
+// Who trusts whom: the command is the operator's and runs as the operator; the pod is its author's, who need not be
+// trusted with the operator's machine. The pod's tokens are the pod's, and the command has them. What the author writes
+// into the pod's ConfigMaps and Secrets is data to the command.
 package podexec
 
 import (
@@ -41,7 +43,8 @@ const EnvAll, EnvNone = "all", "none"
 
 // Options say which pod and which command.
 type Options struct {
-	// Kubeconfig is a file whose contexts are clusters' ARNs; Cluster is a cluster's name, and empty for the current context's.
+	// Kubeconfig is a file whose contexts are clusters' ARNs; Cluster is a cluster's name, and empty for the current
+	// context's.
 	Kubeconfig, Cluster string
 	Namespace, Pod      string
 	// Container is one of the pod's; empty means its first.
@@ -49,15 +52,16 @@ type Options struct {
 	Command   []string
 	// NoMounts leaves /var/run/secrets as it is: the environment and KUBECONFIG lead to the pod's files where they are.
 	NoMounts bool
-	// Env are names of the pod's variables, or beginnings of names with an asterisk, that the command gets though they may change what it loads or runs.
-	// EnvAll takes every variable, EnvNone those of the identity alone.
+	// Env are names of the pod's variables, or beginnings of names with an asterisk, that the command gets though they may
+	// change what it loads or runs. EnvAll takes every variable, EnvNone those of the identity alone.
 	Env []string
 
 	// Region and Endpoint are those of AWS; the keys sign the calls of EKS Auth, as a node's role does in AWS.
 	Region, Endpoint             string
 	AccessKeyID, SecretAccessKey string
 
-	// Directory is one of this user's in which the pod's files lie while the command runs. What a killed process left there is removed.
+	// Directory is one of this user's in which the pod's files lie while the command runs. What a killed process left
+	// there is removed.
 	Directory string
 	// Environ is what the command gets beside the pod's own. Executable is this program, Args those that make it Enter.
 	Environ        []string
@@ -67,8 +71,8 @@ type Options struct {
 	Stdout, Stderr io.Writer
 }
 
-// Run runs the command to its end and returns its exit code, 128 and the signal's number for one that a signal ended, or that one was to end
-// before it began. An error means that it did not run.
+// Run runs the command to its end and returns its exit code, 128 and the signal's number for one that a signal ended,
+// or that one was to end before it began. An error means that it did not run.
 func Run(ctx context.Context, o Options) (code int, err error) {
 	o.NoMounts = o.NoMounts || !mountable
 	signals := make(chan os.Signal, 8) // from here on none ends this process and leaves its directory behind
@@ -128,7 +132,8 @@ func (p *pod) prepare(ctx context.Context, agent string) ([]string, error) {
 // find reads the pod.
 func find(ctx context.Context, o Options) (*pod, error) {
 	overrides := &clientcmd.ConfigOverrides{}
-	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(&clientcmd.ClientConfigLoadingRules{ExplicitPath: o.Kubeconfig}, overrides)
+	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(&clientcmd.ClientConfigLoadingRules{
+		ExplicitPath: o.Kubeconfig}, overrides)
 	raw, err := loader.RawConfig()
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", o.Kubeconfig, err)
@@ -146,7 +151,8 @@ func find(ctx context.Context, o Options) (*pod, error) {
 		return nil, fmt.Errorf("there is no cluster %q in %s", o.Cluster, o.Kubeconfig)
 	}
 	overrides.CurrentContext = name
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(&clientcmd.ClientConfigLoadingRules{ExplicitPath: o.Kubeconfig}, overrides).ClientConfig()
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(&clientcmd.ClientConfigLoadingRules{
+		ExplicitPath: o.Kubeconfig}, overrides).ClientConfig()
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +164,8 @@ func find(ctx context.Context, o Options) (*pod, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pod{options: o, client: client, server: config.Host, ca: config.CAData, cluster: name[strings.LastIndexByte(name, '/')+1:]}
+	p := &pod{options: o, client: client, server: config.Host, ca: config.CAData,
+		cluster: name[strings.LastIndexByte(name, '/')+1:]}
 	err = again(ctx, func() (err error) {
 		p.object, err = client.CoreV1().Pods(o.Namespace).Get(ctx, o.Pod, metav1.GetOptions{})
 		return err

@@ -30,53 +30,68 @@ func newPod(t *testing.T, change func(*corev1.Pod)) *pod {
 		w.Header().Set("Content-Type", "application/json")
 		switch r.Method + " " + r.URL.Path {
 		case "GET /api/v1/namespaces/web/configmaps/kube-root-ca.crt":
-			json.NewEncoder(w).Encode(corev1.ConfigMap{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"}, Data: map[string]string{"ca.crt": "authority"}})
+			json.NewEncoder(w).Encode(corev1.ConfigMap{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
+				Data: map[string]string{"ca.crt": "authority"}})
 		case "GET /api/v1/namespaces/web/configmaps/levels":
 			json.NewEncoder(w).Encode(corev1.ConfigMap{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
-				Data: map[string]string{"LEVEL": "debug", "log.format": "$(LEVEL)", "nul": "a\x00b"}, BinaryData: map[string][]byte{"logo": {0, 1}}})
+				Data:       map[string]string{"LEVEL": "debug", "log.format": "$(LEVEL)", "nul": "a\x00b"},
+				BinaryData: map[string][]byte{"logo": {0, 1}}})
 		case "GET /api/v1/namespaces/web/secrets/keys":
-			json.NewEncoder(w).Encode(corev1.Secret{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"}, Data: map[string][]byte{"LEVEL": []byte("secret"), "key": []byte("k1")}})
+			json.NewEncoder(w).Encode(corev1.Secret{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
+				Data: map[string][]byte{"LEVEL": []byte("secret"), "key": []byte("k1")}})
 		case "GET /api/v1/nodes/node-1":
-			json.NewEncoder(w).Encode(corev1.Node{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Node"}, Status: corev1.NodeStatus{Allocatable: corev1.ResourceList{
-				corev1.ResourceCPU: resource.MustParse("1930m"), corev1.ResourceMemory: resource.MustParse("3Gi")}}})
+			json.NewEncoder(w).Encode(corev1.Node{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Node"},
+				Status: corev1.NodeStatus{Allocatable: corev1.ResourceList{
+					corev1.ResourceCPU: resource.MustParse("1930m"), corev1.ResourceMemory: resource.MustParse("3Gi")}}})
 		case "POST /api/v1/namespaces/web/serviceaccounts/shop/token":
 			var request authenticationv1.TokenRequest
 			if err := json.NewDecoder(r.Body).Decode(&request); err != nil || request.Spec.BoundObjectRef.UID != "uid-1" {
 				t.Errorf("token request %+v: %v", request.Spec, err)
 			}
-			request.Status = authenticationv1.TokenRequestStatus{Token: "for " + strings.Join(request.Spec.Audiences, ","), ExpirationTimestamp: metav1.NewTime(time.Now().Add(time.Hour))}
+			request.Status = authenticationv1.TokenRequestStatus{Token: "for " + strings.Join(request.Spec.Audiences, ","),
+				ExpirationTimestamp: metav1.NewTime(time.Now().Add(time.Hour))}
 			json.NewEncoder(w).Encode(request)
 		default:
 			w.WriteHeader(http.StatusNotFound)
-			json.NewEncoder(w).Encode(metav1.Status{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: metav1.StatusFailure, Reason: metav1.StatusReasonNotFound, Code: 404})
+			json.NewEncoder(w).Encode(metav1.Status{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"},
+				Status: metav1.StatusFailure, Reason: metav1.StatusReasonNotFound, Code: 404})
 		}
 	}))
 	t.Cleanup(server.Close)
-	client, err := kubernetes.NewForConfig(&rest.Config{Host: server.URL, ContentConfig: rest.ContentConfig{ContentType: "application/json"}})
+	client, err := kubernetes.NewForConfig(&rest.Config{Host: server.URL,
+		ContentConfig: rest.ContentConfig{ContentType: "application/json"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	hour := int64(3607)
-	object := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "web", Name: "shop", UID: "uid-1"}, Spec: corev1.PodSpec{
-		ServiceAccountName: "shop",
-		Volumes: []corev1.Volume{{Name: "kube-api-access", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{
-			{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{ExpirationSeconds: &hour, Path: "token"}},
-			{ConfigMap: &corev1.ConfigMapProjection{LocalObjectReference: corev1.LocalObjectReference{Name: "kube-root-ca.crt"}, Items: []corev1.KeyToPath{{Key: "ca.crt", Path: "ca.crt"}}}},
-			{DownwardAPI: &corev1.DownwardAPIProjection{Items: []corev1.DownwardAPIVolumeFile{{Path: "namespace", FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.namespace"}}}}},
-		}}}}},
-		Containers: []corev1.Container{{Name: "app", VolumeMounts: []corev1.VolumeMount{{Name: "kube-api-access", MountPath: accountDir}}}},
-	}}
+	object := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "web", Name: "shop", UID: "uid-1"},
+		Spec: corev1.PodSpec{
+			ServiceAccountName: "shop",
+			Volumes: []corev1.Volume{{Name: "kube-api-access",
+				VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{
+					{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{ExpirationSeconds: &hour, Path: "token"}},
+					{ConfigMap: &corev1.ConfigMapProjection{LocalObjectReference: corev1.LocalObjectReference{
+						Name: "kube-root-ca.crt"}, Items: []corev1.KeyToPath{{Key: "ca.crt", Path: "ca.crt"}}}},
+					{DownwardAPI: &corev1.DownwardAPIProjection{Items: []corev1.DownwardAPIVolumeFile{{Path: "namespace",
+						FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.namespace"}}}}},
+				}}}}},
+			Containers: []corev1.Container{{Name: "app",
+				VolumeMounts: []corev1.VolumeMount{{Name: "kube-api-access", MountPath: accountDir}}}},
+		}}
 	if change != nil {
 		change(object)
 	}
-	return &pod{client: client, server: "https://127.0.0.1:6443", cluster: "demo", object: object, container: &object.Spec.Containers[0], dir: t.TempDir()}
+	return &pod{client: client, server: "https://127.0.0.1:6443", cluster: "demo", object: object,
+		container: &object.Spec.Containers[0], dir: t.TempDir()}
 }
 
 func TestPodsFilesAreWhatAKubeletMounts(t *testing.T) {
 	day := int64(86400)
 	p := newPod(t, func(o *corev1.Pod) {
-		o.Spec.Volumes = append(o.Spec.Volumes, corev1.Volume{Name: "aws-iam-token", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
-			Sources: []corev1.VolumeProjection{{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{Audience: "sts.amazonaws.com", ExpirationSeconds: &day, Path: "token"}}}}}})
+		o.Spec.Volumes = append(o.Spec.Volumes,
+			corev1.Volume{Name: "aws-iam-token", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
+				Sources: []corev1.VolumeProjection{{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{
+					Audience: "sts.amazonaws.com", ExpirationSeconds: &day, Path: "token"}}}}}})
 		o.Spec.Containers[0].VolumeMounts = append(o.Spec.Containers[0].VolumeMounts,
 			corev1.VolumeMount{Name: "aws-iam-token", MountPath: "/var/run/secrets/eks.amazonaws.com/serviceaccount"})
 	})
@@ -88,14 +103,16 @@ func TestPodsFilesAreWhatAKubeletMounts(t *testing.T) {
 	}
 	for file, want := range map[string]string{
 		"secrets/kubernetes.io/serviceaccount/token": "for ", "secrets/kubernetes.io/serviceaccount/ca.crt": "authority",
-		"secrets/kubernetes.io/serviceaccount/namespace": "web", "secrets/eks.amazonaws.com/serviceaccount/token": "for sts.amazonaws.com",
+		"secrets/kubernetes.io/serviceaccount/namespace": "web",
+		"secrets/eks.amazonaws.com/serviceaccount/token": "for sts.amazonaws.com",
 	} {
 		got, err := os.ReadFile(filepath.Join(p.dir, file))
 		if err != nil || string(got) != want {
 			t.Errorf("%s: got %q (%v), want %q", file, got, err, want)
 		}
 	}
-	if text, err := os.ReadFile(p.kubeconfigFile()); err != nil || !strings.Contains(string(text), p.local(accountDir+"/token")) {
+	if text, err := os.ReadFile(p.kubeconfigFile()); err != nil ||
+		!strings.Contains(string(text), p.local(accountDir+"/token")) {
 		t.Errorf("the kubeconfig leads to no token: %s (%v)", text, err)
 	}
 }
@@ -103,17 +120,21 @@ func TestPodsFilesAreWhatAKubeletMounts(t *testing.T) {
 func TestEnvironmentIsThePodsAndNotTheUsers(t *testing.T) {
 	p := newPod(t, func(o *corev1.Pod) {
 		o.Spec.Containers[0].Env = []corev1.EnvVar{
-			{Name: "LEVEL", Value: "debug"}, {Name: "POD", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.name"}}},
+			{Name: "LEVEL", Value: "debug"},
+			{Name: "POD", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.name"}}},
 			{Name: podidentity.CredentialsURIEnv, Value: podidentity.CredentialsURI},
-			{Name: podidentity.TokenFileEnv, Value: "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token"},
+			{Name: podidentity.TokenFileEnv,
+				Value: "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token"},
 		}
 	})
-	p.options.Environ = []string{"PATH=/bin", "AWS_ACCESS_KEY_ID=AKIA", "AWS_PROFILE=work", "KUBECONFIG=/home/u/.kube/config", "LEVEL=info"}
+	p.options.Environ = []string{"PATH=/bin", "AWS_ACCESS_KEY_ID=AKIA", "AWS_PROFILE=work",
+		"KUBECONFIG=/home/u/.kube/config", "LEVEL=info"}
 	got, err := p.environ(t.Context(), "http://127.0.0.1:1/v1/credentials")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"PATH=/bin", "LEVEL=debug", "POD=shop", "KUBERNETES_SERVICE_HOST=127.0.0.1", "KUBERNETES_SERVICE_PORT=6443",
+	for _, want := range []string{"PATH=/bin", "LEVEL=debug", "POD=shop", "KUBERNETES_SERVICE_HOST=127.0.0.1",
+		"KUBERNETES_SERVICE_PORT=6443",
 		"KUBECONFIG=" + p.kubeconfigFile(), podidentity.CredentialsURIEnv + "=http://127.0.0.1:1/v1/credentials",
 		podidentity.TokenFileEnv + "=/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token"} {
 		if !slices.Contains(got, want) {
@@ -136,7 +157,8 @@ func TestAgentExchangesTokensForCredentials(t *testing.T) {
 	auth := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var in struct{ Token string }
 		json.NewDecoder(r.Body).Decode(&in)
-		if r.URL.Path != "/clusters/demo/assume-role-for-pod-identity" || !strings.Contains(r.Header.Get("Authorization"), "/us-east-1/eks-auth/aws4_request") {
+		if r.URL.Path != "/clusters/demo/assume-role-for-pod-identity" ||
+			!strings.Contains(r.Header.Get("Authorization"), "/us-east-1/eks-auth/aws4_request") {
 			t.Errorf("got %s %s, signed %s", r.Method, r.URL, r.Header.Get("Authorization"))
 		}
 		if in.Token != "good" {
@@ -148,7 +170,8 @@ func TestAgentExchangesTokensForCredentials(t *testing.T) {
 			"credentials":{"accessKeyId":"ASIA","secretAccessKey":"s","sessionToken":"t","expiration":1772600767}}`)
 	}))
 	t.Cleanup(auth.Close)
-	a, err := startAgent(Options{Endpoint: auth.URL, Region: "us-east-1", AccessKeyID: "AKIA", SecretAccessKey: "x"}, "demo")
+	a, err := startAgent(Options{Endpoint: auth.URL, Region: "us-east-1", AccessKeyID: "AKIA", SecretAccessKey: "x"},
+		"demo")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +180,8 @@ func TestAgentExchangesTokensForCredentials(t *testing.T) {
 		token, host, want string
 		status            int
 	}{
-		{"good", "", `{"AccessKeyId":"ASIA","AccountId":"111122223333","Expiration":"2026-03-04T05:06:07Z","SecretAccessKey":"s","Token":"t"}`, 200},
+		{"good", "", `{"AccessKeyId":"ASIA","AccountId":"111122223333","Expiration":"2026-03-04T05:06:07Z",` +
+			`"SecretAccessKey":"s","Token":"t"}`, 200},
 		{"bad", "", "it is not good", 400},
 		{"", "", "Service account token cannot be empty", 400},
 		{"good", "evil.example.com", "asked by its address", 421},
@@ -190,7 +214,8 @@ func TestExitCodeIsTheCommands(t *testing.T) {
 			t.Errorf("%s: got %d (%v), want %d", c.script, got, err, c.want)
 		}
 	}
-	if _, err := run(Options{Command: []string{"/no/such/command"}, NoMounts: true}, nil, "", nil); !errors.Is(err, os.ErrNotExist) {
+	if _, err := run(Options{Command: []string{"/no/such/command"}, NoMounts: true}, nil, "", nil); !errors.Is(err,
+		os.ErrNotExist) {
 		t.Errorf("got %v for a command that is not there", err)
 	}
 }

@@ -13,12 +13,15 @@ import (
 )
 
 // passedOn are the signals that the command gets when this process gets them.
-var passedOn = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2}
+var passedOn = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1,
+	syscall.SIGUSR2}
 
-// typed are those that a terminal sends to the command itself, being in the same group: to pass them on would be to send them twice.
+// typed are those that a terminal sends to the command itself, being in the same group: to pass them on would be to
+// send them twice.
 var typed = []os.Signal{syscall.SIGINT, syscall.SIGQUIT}
 
-// run runs the command and returns its exit code. The command gets the signals, and ends with this process where the system can see to that.
+// run runs the command and returns its exit code. The command gets the signals, and ends with this process where the
+// system can see to that.
 func run(o Options, env []string, secrets string, signals <-chan os.Signal) (int, error) {
 	runtime.LockOSThread() // whose end would be taken for the process'
 	defer runtime.UnlockOSThread()
@@ -65,5 +68,6 @@ func exitCode(err error) (int, error) {
 }
 
 // errNoMounts is the sentence for systems that have no mount namespaces for everybody.
-var errNoMounts = errors.New("this system does not let you lay the pod's files over /var/run/secrets for one command alone; " +
+var errNoMounts = errors.New("this system does not let you lay the pod's files over /var/run/secrets for one " +
+	"command alone; " +
 	"with --no-mounts the command runs without that, and KUBECONFIG and the AWS variables lead to the files")

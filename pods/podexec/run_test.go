@@ -15,7 +15,8 @@ func TestSignalEndsThePreparationAndNothingIsLeft(t *testing.T) {
 		switch r.URL.Path {
 		case "/api/v1/namespaces/web/pods/shop":
 			w.Header().Set("Content-Type", "application/json")
-			fmt.Fprint(w, `{"apiVersion":"v1","kind":"Pod","metadata":{"namespace":"web","name":"shop"},"spec":{"containers":[{"name":"app","envFrom":[{"secretRef":{"name":"keys"}}]}]}}`)
+			fmt.Fprint(w, `{"apiVersion":"v1","kind":"Pod","metadata":{"namespace":"web","name":"shop"},`+
+				`"spec":{"containers":[{"name":"app","envFrom":[{"secretRef":{"name":"keys"}}]}]}}`)
 		default: // the Secret, for which it waits
 			syscall.Kill(os.Getpid(), syscall.SIGTERM)
 			<-r.Context().Done()
@@ -30,7 +31,8 @@ func TestSignalEndsThePreparationAndNothingIsLeft(t *testing.T) {
 	if err := os.WriteFile(kubeconfig, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	o := Options{Kubeconfig: kubeconfig, Cluster: "demo", Namespace: "web", Pod: "shop", Command: []string{"false"}, Directory: filepath.Join(dir, "pods"), NoMounts: true}
+	o := Options{Kubeconfig: kubeconfig, Cluster: "demo", Namespace: "web", Pod: "shop", Command: []string{"false"},
+		Directory: filepath.Join(dir, "pods"), NoMounts: true}
 	code, err := Run(t.Context(), o)
 	if err != nil || code != 128+int(syscall.SIGTERM) {
 		t.Errorf("got exit code %d (%v), want %d", code, err, 128+int(syscall.SIGTERM))

@@ -55,7 +55,8 @@ func (p *pod) renew(ctx context.Context, t *tokenFile) error {
 	account := p.object.Spec.ServiceAccountName
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
 		ExpirationSeconds: t.want.ExpirationSeconds,
-		BoundObjectRef:    &authenticationv1.BoundObjectReference{Kind: "Pod", APIVersion: "v1", Name: p.object.Name, UID: p.object.UID},
+		BoundObjectRef: &authenticationv1.BoundObjectReference{Kind: "Pod", APIVersion: "v1", Name: p.object.Name,
+			UID: p.object.UID},
 	}}
 	if t.want.Audience != "" {
 		request.Spec.Audiences = []string{t.want.Audience}
@@ -64,7 +65,8 @@ func (p *pod) renew(ctx context.Context, t *tokenFile) error {
 		request.Spec.ExpirationSeconds = new(int64)
 		*request.Spec.ExpirationSeconds = 3600
 	}
-	made, err := p.client.CoreV1().ServiceAccounts(p.object.Namespace).CreateToken(ctx, account, request, metav1.CreateOptions{})
+	made, err := p.client.CoreV1().ServiceAccounts(p.object.Namespace).CreateToken(ctx, account, request,
+		metav1.CreateOptions{})
 	if err != nil {
 		return fmt.Errorf("token of service account %s: %w", account, err)
 	}

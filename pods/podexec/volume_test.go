@@ -62,22 +62,31 @@ func TestVolumesHoldWhatAKubeletPutsIn(t *testing.T) {
 			corev1.VolumeMount{MountPath: "/var/run/secrets/x", SubPathExpr: "$(PART)"}, map[string]string{"x": "k1"}},
 		"a directory of it": {corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "keys", Items: items}},
 			corev1.VolumeMount{MountPath: "/var/run/secrets", SubPath: "a"}, map[string]string{"level": "secret"}},
-		"what is optional and not there": {corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "none", Optional: &optional}}, at, map[string]string{"x/": ""}},
-		"an optional key": {corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: levels, Items: items, Optional: &optional}}, at,
+		"what is optional and not there": {corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "none",
+			Optional: &optional}}, at, map[string]string{"x/": ""}},
+		"an optional key": {corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: levels,
+			Items: items, Optional: &optional}}, at,
 			map[string]string{"x/a/level": "debug"}},
-		"the downward API": {corev1.VolumeSource{DownwardAPI: &corev1.DownwardAPIVolumeSource{Items: []corev1.DownwardAPIVolumeFile{
-			{Path: "labels", FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.labels"}},
-			{Path: "cpu", ResourceFieldRef: &corev1.ResourceFieldSelector{ContainerName: "app", Resource: "requests.cpu"}}}}}, at,
+		"the downward API": {corev1.VolumeSource{DownwardAPI: &corev1.DownwardAPIVolumeSource{
+			Items: []corev1.DownwardAPIVolumeFile{
+				{Path: "labels", FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.labels"}},
+				{Path: "cpu", ResourceFieldRef: &corev1.ResourceFieldSelector{ContainerName: "app", Resource: "requests.cpu"}}}}},
+			at,
 			map[string]string{"x/labels": `app="shop"`, "x/cpu": "0"}},
-		"a projection, the later over the earlier": {corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{
-			{ConfigMap: &corev1.ConfigMapProjection{LocalObjectReference: levels, Items: items[:1]}},
-			{Secret: &corev1.SecretProjection{LocalObjectReference: keys, Items: items}},
-			{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{Audience: "vault", Path: "b"}}}}}, at,
+		"a projection, the later over the earlier": {corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
+			Sources: []corev1.VolumeProjection{
+				{ConfigMap: &corev1.ConfigMapProjection{LocalObjectReference: levels, Items: items[:1]}},
+				{Secret: &corev1.SecretProjection{LocalObjectReference: keys, Items: items}},
+				{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{Audience: "vault", Path: "b"}}}}}, at,
 			map[string]string{"x/a/level": "secret", "x/b": "for vault"}},
-		"an empty directory":       {corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}, at, map[string]string{"x/": ""}},
-		"somebody else's data":     {corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/etc"}}, at, map[string]string{"./": ""}},
-		"one that lies elsewhere":  {corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}, corev1.VolumeMount{MountPath: "/var/run/secretsx"}, map[string]string{"./": ""}},
-		"one that would get there": {corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}, corev1.VolumeMount{MountPath: "/var/run/secrets/../../x"}, map[string]string{"./": ""}},
+		"an empty directory": {corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}, at,
+			map[string]string{"x/": ""}},
+		"somebody else's data": {corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/etc"}}, at,
+			map[string]string{"./": ""}},
+		"one that lies elsewhere": {corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}},
+			corev1.VolumeMount{MountPath: "/var/run/secretsx"}, map[string]string{"./": ""}},
+		"one that would get there": {corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}},
+			corev1.VolumeMount{MountPath: "/var/run/secrets/../../x"}, map[string]string{"./": ""}},
 	} {
 		got, err := mounted(t, c.source, c.mount)
 		if diff := cmp.Diff(c.want, got); err != nil || diff != "" {
@@ -95,10 +104,14 @@ func TestWhatAPodsVolumeLacksIsNamed(t *testing.T) {
 		source corev1.VolumeSource
 		want   string
 	}{
-		{corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: named("none")}}, "volume v: there is no ConfigMap web/none"},
-		{corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "keys", Items: []corev1.KeyToPath{{Key: "none", Path: "a"}}}}, `volume v: Secret web/keys has no key "none"`},
-		{project(corev1.VolumeProjection{ClusterTrustBundle: &corev1.ClusterTrustBundleProjection{Path: "roots"}}), "volume v: its file roots is a ClusterTrustBundle, which only nodes have"},
-		{project(corev1.VolumeProjection{PodCertificate: &corev1.PodCertificateProjection{SignerName: "example.com/s"}}), "volume v: its certificate of signer example.com/s"},
+		{corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: named("none")}},
+			"volume v: there is no ConfigMap web/none"},
+		{corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "keys",
+			Items: []corev1.KeyToPath{{Key: "none", Path: "a"}}}}, `volume v: Secret web/keys has no key "none"`},
+		{project(corev1.VolumeProjection{ClusterTrustBundle: &corev1.ClusterTrustBundleProjection{Path: "roots"}}),
+			"volume v: its file roots is a ClusterTrustBundle, which only nodes have"},
+		{project(corev1.VolumeProjection{PodCertificate: &corev1.PodCertificateProjection{SignerName: "example.com/s"}}),
+			"volume v: its certificate of signer example.com/s"},
 	} {
 		if _, err := mounted(t, c.source, at); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("got %v, want %s", err, c.want)

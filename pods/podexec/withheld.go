@@ -10,19 +10,23 @@ import (
 	"tripod/pods/podidentity"
 )
 
-// Who may create pods in a cluster writes a pod's variables, and the command runs on the operator's machine as the operator: a variable that makes a
-// program load, run or believe something else is that pod's author's code or word in the operator's name.
+// Who may create pods in a cluster writes a pod's variables, and the command runs on the operator's machine as the
+// operator: a variable that makes a program load, run or believe something else is that pod's author's code or word in
+// the operator's name.
 //
-// A rule of what is allowed alone would be complete, and of no use: the variables that pods have are their programs' own, with any name. A list of what is
-// forbidden is useful and never complete. So there is an allow rule where names are known, for the identity: of AWS's names and of those that lead to the
-// cluster nothing else is taken, and only with the values that they have on EKS. Of the others, kinds of names are withheld rather than names: the families that
-// loaders, shells, languages and tools keep for themselves, the words by which programs call such variables, and what is no usual name at all. What is left is
-// the command's own configuration, and only the command knows what it does with that. Who does not trust a pod's author that far has --env none, which
-// is the allow rule alone.
+// A rule of what is allowed alone would be complete, and of no use: the variables that pods have are their programs'
+// own, with any name. A list of what is forbidden is useful and never complete. So there is an allow rule where names
+// are known, for the identity: of AWS's names and of those that lead to the cluster nothing else is taken, and only
+// with the values that they have on EKS. Of the others, kinds of names are withheld rather than names: the families
+// that loaders, shells, languages and tools keep for themselves, the words by which programs call such variables, and
+// what is no usual name at all. What is left is the command's own configuration, and only the command knows what it
+// does with that. Who does not trust a pod's author that far has --env none, which is the allow rule alone.
 
-// identity are the names of AWS's that pods are given or keep for their own identity. What they may say is sound's to tell.
+// identity are the names of AWS's that pods are given or keep for their own identity. What they may say is sound's to
+// tell.
 var identity = []string{
-	"AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME", "AWS_WEB_IDENTITY_TOKEN_FILE", podidentity.CredentialsURIEnv, podidentity.TokenFileEnv,
+	"AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME", "AWS_WEB_IDENTITY_TOKEN_FILE", podidentity.CredentialsURIEnv,
+	podidentity.TokenFileEnv,
 	"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_STS_REGIONAL_ENDPOINTS",
 	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
 }
@@ -32,8 +36,9 @@ var harmless = list(`NODE_NAME NODE_IP NODE_ENV RUST_LOG RUST_BACKTRACE PYTHONUN
 	PHP_ENV GIT_COMMIT GIT_SHA GIT_BRANCH GIT_TAG GIT_REVISION DOCKER_IMAGE DOCKER_TAG ASPNETCORE_ENVIRONMENT ASPNETCORE_URLS DOTNET_ENVIRONMENT
 	DOTNET_RUNNING_IN_CONTAINER KUBE_NAMESPACE`)
 
-// families are beginnings of names: those of the dynamic loader and the C library, of shells, languages and their package managers, of compilers and build
-// tools, of editors and terminals, of desktops, of TLS, and of clients whose configuration runs programs or chooses whom to believe.
+// families are beginnings of names: those of the dynamic loader and the C library, of shells, languages and their
+// package managers, of compilers and build tools, of editors and terminals, of desktops, of TLS, and of clients whose
+// configuration runs programs or chooses whom to believe.
 var families = list(`LD_ DYLD_ _RLD RLD_ GCONV_ GLIBC_ MALLOC_ LIBC_ RESOLV_ NIX_ ASAN_ TSAN_ MSAN_ UBSAN_ LSAN_
 	BASH ZSH ZDOT KSH FISH_ __FISH POSH_ PSMODULE POWERSHELL_
 	PYTHON PYENV PIP_ PIPX_ PIPENV_ POETRY_ UV_ CONDA_ MAMBA_ VIRTUAL_ENV VIRTUALENV IPYTHON JUPYTER_ PERL RUBY GEM_ BUNDLE_ BUNDLER_ RBENV_ RVM_ RAKE
@@ -47,7 +52,8 @@ var families = list(`LD_ DYLD_ _RLD RLD_ GCONV_ GLIBC_ MALLOC_ LIBC_ RESOLV_ NIX
 	KUBECTL_ KUBE_ KUBERC HELM_ KUSTOMIZE_ KREW_ K9S_ TF_ TG_ TERRAFORM_ TERRAGRUNT_ PULUMI_ ANSIBLE_ PACKER_ VAGRANT_ DOCKER_ BUILDKIT_ BUILDX_ COMPOSE_
 	CONTAINERS_ PODMAN_ SAM_CLI_ CDK_ AWS_ TRIPOD_`)
 
-// single are names that stand alone: of shells and the C library, of terminals and what shows text, of make and the tools that it calls, of Go's command.
+// single are names that stand alone: of shells and the C library, of terminals and what shows text, of make and the
+// tools that it calls, of Go's command.
 var single = list(`ENV IFS SHELLOPTS PS0 PS1 PS2 PS3 PS4 CDPATH FPATH HOME SHELL USER LOGNAME PWD OLDPWD TMPDIR TMP TEMP TEMPDIR MAIL MAILCHECK VISUAL FCEDIT HISTFILE
 	FIGNORE GLOBIGNORE EXECIGNORE HOSTFILE PROMPT PROMPT_COMMAND COLUMNS LINES HOSTALIASES LOCALDOMAIN TZDIR NOTIFY_SOCKET LISTEN_FDS LISTEN_PID LISTEN_FDNAMES _
 	TERM TERMCAP DISPLAY XAUTHORITY LESS LESSOPEN LESSCLOSE LESSKEY LESSKEYIN LESSEDIT MORE MANOPT MANROFFOPT MANSECT PSQLRC INPUTRC SCREENRC NETRC MAILRC SYSSCREENRC
@@ -55,8 +61,9 @@ var single = list(`ENV IFS SHELLOPTS PS0 PS1 PS2 PS3 PS4 CDPATH FPATH HOME SHELL
 	GOROOT GOPATH GOENV GOFLAGS GOBIN GOCACHE GOCACHEPROG GOMODCACHE GOTMPDIR GOWORK GODEBUG GOAUTH GOPROXY GOSUMDB GONOSUMDB GONOSUMCHECK GONOPROXY GOPRIVATE
 	GOINSECURE GOVCS GOEXE GOOS GOARCH GOEXPERIMENT GOTOOLCHAIN GOTOOLDIR GOCOVERDIR GOTELEMETRY GCCGO`)
 
-// words are what programs call variables that lead to code, options or programs, or say whom to trust, where one stands between underscores: PLUGIN_DIR.
-// endings are those that are also written together with what is before them: NODEPATH, MAKEFLAGS.
+// words are what programs call variables that lead to code, options or programs, or say whom to trust, where one stands
+// between underscores: PLUGIN_DIR. endings are those that are also written together with what is before them: NODEPATH,
+// MAKEFLAGS.
 var (
 	words = list(`PATHS ARGS HOME LIB LIBS LIBRARY LIBRARIES LOADER EXEC EXECUTABLE COMMAND CMD PROGRAM BIN BINARY SCRIPT INTERPRETER SHELL DIFFTOOL MERGETOOL COMPILER
 	LINKER WRAPPER TOOLCHAIN LAUNCHER PLUGIN PLUGINS MODULE MODULES EXTENSION EXTENSIONS HOOK HOOKS PROFILER JAVAAGENT INITRC RC CONFIGURATION CONF
@@ -65,12 +72,13 @@ var (
 )
 
 // trust are pairs of words of the same kind.
-var trust = []string{"CA_BUNDLE", "CA_CERT", "CA_FILE", "CERT_FILE", "CERT_DIR", "INIT_FILE", "TLS_REJECT", "SSL_VERIFY", "SSL_NO_VERIFY"}
+var trust = []string{"CA_BUNDLE", "CA_CERT", "CA_FILE", "CERT_FILE", "CERT_DIR", "INIT_FILE", "TLS_REJECT",
+	"SSL_VERIFY", "SSL_NO_VERIFY"}
 
 func list(text string) []string { return strings.Fields(text) }
 
-// takes says whether the command gets a variable of the pod's container. here are the variables that lead to the cluster from this machine, and agent is where
-// credentials of EKS Pod Identity are.
+// takes says whether the command gets a variable of the pod's container. here are the variables that lead to the
+// cluster from this machine, and agent is where credentials of EKS Pod Identity are.
 func (p *pod) takes(name, value string, here map[string]string, agent string) bool {
 	patterns := p.options.Env
 	_, leadsHere := here[name]
@@ -91,8 +99,8 @@ func asked(patterns []string, name string) bool {
 	})
 }
 
-// sound says whether a variable of the identity leads where EKS's webhook has it lead: to files of the pod's own, and to the agent. Any other file would be
-// one of the operator's, which an SDK sends to whom the pod's author likes.
+// sound says whether a variable of the identity leads where EKS's webhook has it lead: to files of the pod's own, and
+// to the agent. Any other file would be one of the operator's, which an SDK sends to whom the pod's author likes.
 func (p *pod) sound(name, value, agent string) bool {
 	switch name {
 	case podidentity.CredentialsURIEnv:
@@ -101,12 +109,14 @@ func (p *pod) sound(name, value, agent string) bool {
 		if path.Clean(value) != value {
 			return false
 		}
-		return strings.HasPrefix(value, p.local(secretsDir)+"/") || !p.options.NoMounts && strings.HasPrefix(value, secretsDir+"/")
+		return strings.HasPrefix(value, p.local(secretsDir)+"/") || !p.options.NoMounts &&
+			strings.HasPrefix(value, secretsDir+"/")
 	}
 	return true
 }
 
-// changesPrograms says whether a name is of a kind that changes what programs load, run or trust. Letter case does not count: npm_config_x, http_proxy.
+// changesPrograms says whether a name is of a kind that changes what programs load, run or trust. Letter case does not
+// count: npm_config_x, http_proxy.
 func changesPrograms(name string) bool {
 	if strings.IndexFunc(name, func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-' || r == '.')
@@ -122,14 +132,16 @@ func changesPrograms(name string) bool {
 	if slices.Contains(harmless, upper) {
 		return false
 	}
-	if slices.Contains(single, upper) || slices.ContainsFunc(families, func(family string) bool { return strings.HasPrefix(upper, family) }) {
+	if slices.Contains(single, upper) || slices.ContainsFunc(families,
+		func(family string) bool { return strings.HasPrefix(upper, family) }) {
 		return true
 	}
 	if slices.ContainsFunc(trust, func(pair string) bool { return strings.Contains("_"+upper+"_", "_"+pair) }) {
 		return true
 	}
 	for part := range strings.SplitSeq(upper, "_") {
-		if slices.Contains(words, part) || slices.ContainsFunc(endings, func(ending string) bool { return strings.HasSuffix(part, ending) }) {
+		if slices.Contains(words, part) || slices.ContainsFunc(endings,
+			func(ending string) bool { return strings.HasSuffix(part, ending) }) {
 			return true
 		}
 	}
@@ -155,5 +167,6 @@ func tellWithheld(w io.Writer, names []string) {
 	if more := len(names) - mostNamed; more > 0 {
 		named = append(named, fmt.Sprintf("and %d more", more))
 	}
-	fmt.Fprintf(w, "withheld from the command, since the pod's author would choose what runs here: %s (--env NAME or --env all takes them)\n", strings.Join(named, ", "))
+	fmt.Fprintf(w, "withheld from the command, since the pod's author would choose what runs here: %s (--env NAME or "+
+		"--env all takes them)\n", strings.Join(named, ", "))
 }

@@ -40,10 +40,12 @@ func TestVariablesThatChangeWhatRunsAreWithheldAndNamed(t *testing.T) {
 		if !strings.Contains(told, ": "+name+" (") || strings.Count(told, "\n") != 1 {
 			t.Errorf("%s is withheld, and told is %q", name, told)
 		}
-		if got, told = given(t, []string{"all"}, true, corev1.EnvVar{Name: name, Value: "evil"}); !slices.Contains(got, name+"=evil") || told != "" {
+		if got, told = given(t, []string{"all"}, true, corev1.EnvVar{Name: name, Value: "evil"}); !slices.Contains(got,
+			name+"=evil") || told != "" {
 			t.Errorf("--env all withholds %s, or tells %q", name, told)
 		}
-		if got, told = given(t, []string{name}, true, corev1.EnvVar{Name: name, Value: "evil"}); !slices.Contains(got, name+"=evil") || told != "" {
+		if got, told = given(t, []string{name}, true, corev1.EnvVar{Name: name, Value: "evil"}); !slices.Contains(got,
+			name+"=evil") || told != "" {
 			t.Errorf("--env %s withholds it, or tells %q", name, told)
 		}
 	}
@@ -54,7 +56,8 @@ func TestVariablesOfTheProgramsOwnAreTaken(t *testing.T) {
 		HOST_IP MEMORY_LIMIT GOMAXPROCS GOMEMLIMIT GOGC RUST_LOG PYTHONUNBUFFERED TZ LANG LC_ALL HOSTNAME API_KEY SLACK_WEBHOOK_URL GITHUB_TOKEN OTEL_EXPORTER_OTLP_ENDPOINT DD_AGENT_HOST
 		DISPLAY_NAME MANAGER_URL PROMPT_TEMPLATE SPRING_PROFILES_ACTIVE POSTGRES_USER PGHOST MYSQL_HOST KUBERNETES_NAMESPACE FEATURE_X log.format nul KEYS_key CLUSTER_NAME
 		AWS_REGION AWS_ROLE_ARN AWS_ACCESS_KEY_ID USER_AGENT SOURCE_ARN LESSON`) {
-		if got, told := given(t, nil, true, corev1.EnvVar{Name: name, Value: "good"}); !slices.Contains(got, name+"=good") || told != "" {
+		if got, told := given(t, nil, true, corev1.EnvVar{Name: name, Value: "good"}); !slices.Contains(got,
+			name+"=good") || told != "" {
 			t.Errorf("the command does not get %s: %s", name, told)
 		}
 	}
@@ -63,7 +66,8 @@ func TestVariablesOfTheProgramsOwnAreTaken(t *testing.T) {
 func TestIdentityLeadsToThePodsOwnFilesAlone(t *testing.T) {
 	for _, noMounts := range []bool{false, true} {
 		for name, values := range map[string][]string{
-			"AWS_WEB_IDENTITY_TOKEN_FILE": {"/home/u/.ssh/id_rsa", "/var/run/secrets/../../home/u/.ssh/id_rsa", "/var/run/secrets", "relative", "/var/run/secrets/a//b/../../../x"},
+			"AWS_WEB_IDENTITY_TOKEN_FILE": {"/home/u/.ssh/id_rsa", "/var/run/secrets/../../home/u/.ssh/id_rsa",
+				"/var/run/secrets", "relative", "/var/run/secrets/a//b/../../../x"},
 			podidentity.TokenFileEnv:      {"/home/u/.aws/credentials", "/var/run/secrets/../../x"},
 			podidentity.CredentialsURIEnv: {"http://evil.example.com/", "http://127.0.0.1:2/"},
 		} {
@@ -80,8 +84,11 @@ func TestIdentityLeadsToThePodsOwnFilesAlone(t *testing.T) {
 			}
 		}
 		good := "/var/run/secrets/eks.amazonaws.com/serviceaccount/token"
-		got, told := given(t, []string{"none"}, noMounts, corev1.EnvVar{Name: "AWS_WEB_IDENTITY_TOKEN_FILE", Value: good}, corev1.EnvVar{Name: "MODE", Value: "loud"})
-		if i := slices.IndexFunc(got, func(entry string) bool { return strings.HasPrefix(entry, "AWS_WEB_IDENTITY_TOKEN_FILE=") }); i < 0 || !strings.HasSuffix(got[i], strings.TrimPrefix(good, "/var/run")) {
+		got, told := given(t, []string{"none"}, noMounts, corev1.EnvVar{Name: "AWS_WEB_IDENTITY_TOKEN_FILE", Value: good},
+			corev1.EnvVar{Name: "MODE", Value: "loud"})
+		if i := slices.IndexFunc(got,
+			func(entry string) bool { return strings.HasPrefix(entry, "AWS_WEB_IDENTITY_TOKEN_FILE=") }); i < 0 ||
+			!strings.HasSuffix(got[i], strings.TrimPrefix(good, "/var/run")) {
 			t.Errorf("the command does not get its token's file: %q %s", got, told)
 		}
 		if slices.Contains(got, "MODE=loud") {
@@ -95,9 +102,11 @@ func TestWithheldVariablesAreNamedInOneShortLine(t *testing.T) {
 	for i := range 30 {
 		variables = append(variables, corev1.EnvVar{Name: fmt.Sprintf("LD_%02d", i), Value: "x"})
 	}
-	variables = append(variables, corev1.EnvVar{Name: "A \x1b[2J", Value: "x"}, corev1.EnvVar{Name: "APP_PATH", Value: "x"}, corev1.EnvVar{Name: "APP_OPTIONS", Value: "x"})
+	variables = append(variables, corev1.EnvVar{Name: "A \x1b[2J", Value: "x"},
+		corev1.EnvVar{Name: "APP_PATH", Value: "x"}, corev1.EnvVar{Name: "APP_OPTIONS", Value: "x"})
 	_, told := given(t, []string{"APP_*"}, true, variables...)
-	if strings.Count(told, "\n") != 1 || strings.Contains(told, "\x1b") || strings.Contains(told, "APP_") || !strings.Contains(told, `"A \x1b[2J", LD_00, `) || !strings.Contains(told, "and 11 more") {
+	if strings.Count(told, "\n") != 1 || strings.Contains(told, "\x1b") || strings.Contains(told, "APP_") ||
+		!strings.Contains(told, `"A \x1b[2J", LD_00, `) || !strings.Contains(told, "and 11 more") {
 		t.Errorf("got %q", told)
 	}
 }

@@ -37,7 +37,8 @@ type account struct {
 
 // accountOf reads the annotations. What cannot be understood counts as not being there.
 func accountOf(annotations map[string]string) account {
-	a := account{RoleARN: annotations[annotationDomain+"role-arn"], Audience: stsAudience, RegionalSTS: true, Expiration: expiration(annotations, defaultExpiration)}
+	a := account{RoleARN: annotations[annotationDomain+"role-arn"], Audience: stsAudience, RegionalSTS: true,
+		Expiration: expiration(annotations, defaultExpiration)}
 	if audience, ok := annotations[annotationDomain+"audience"]; ok {
 		a.Audience = audience
 	}
@@ -90,17 +91,22 @@ func (a *accounts) get(ctx context.Context, namespace, name string) (account, er
 
 // follow lists and watches until ctx ends, and calls listed after the first list.
 func (a *accounts) follow(ctx context.Context, listed func()) {
-	ctx = klog.NewContext(ctx, logr.FromSlogHandler(slog.NewTextHandler(io.Discard, nil))) // a server that is away is no news of this part
+	// a server that is away is no news of this part
+	ctx = klog.NewContext(ctx, logr.FromSlogHandler(slog.NewTextHandler(io.Discard, nil)))
 	client := a.client.CoreV1().ServiceAccounts(metav1.NamespaceAll)
 	lw := cache.ListWatch{
-		ListWithContextFunc:  func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return client.List(ctx, o) },
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object,
+			error) {
+			return client.List(ctx, o)
+		},
 		WatchFuncWithContext: client.Watch,
 	}
 	var working sync.WaitGroup
 	store := &feed{accounts: a, listed: sync.OnceFunc(func() { working.Go(listed) })}
 	log := klog.FromContext(ctx)
 	backoff := wait.Backoff{Duration: 100 * time.Millisecond, Factor: 2, Jitter: 0.2, Steps: 100, Cap: 3 * time.Second}
-	cache.NewReflectorWithOptions(cache.ToListWatcherWithWatchListSemantics(&lw, a.client), &corev1.ServiceAccount{}, store,
+	cache.NewReflectorWithOptions(cache.ToListWatcherWithWatchListSemantics(&lw, a.client), &corev1.ServiceAccount{},
+		store,
 		cache.ReflectorOptions{Logger: &log, Name: "serviceaccounts", Backoff: &backoff}).RunWithContext(ctx)
 	working.Wait()
 }

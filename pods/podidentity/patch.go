@@ -53,7 +53,8 @@ func webIdentity(a account) identity {
 func podIdentity(a account) identity {
 	return identity{
 		regionalSTS: a.RegionalSTS, expiration: a.Expiration, audience: Audience,
-		volume: "eks-pod-identity-token", mountPath: "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount", file: "eks-pod-identity-token", label: true,
+		volume: "eks-pod-identity-token", mountPath: "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount",
+		file: "eks-pod-identity-token", label: true,
 		first: CredentialsURIEnv, value: CredentialsURI, tokenEnv: TokenFileEnv,
 	}
 }
@@ -70,14 +71,16 @@ func (id identity) operations(pod *corev1.Pod) []operation {
 	id.expiration = expiration(pod.Annotations, id.expiration)
 	skipped := skippedContainers(pod.Annotations)
 	tokenFile := path.Join(id.mountPath, id.file)
-	if pod.Spec.NodeSelector["kubernetes.io/os"] == "windows" || pod.Spec.NodeSelector["beta.kubernetes.io/os"] == "windows" {
+	if pod.Spec.NodeSelector["kubernetes.io/os"] == "windows" ||
+		pod.Spec.NodeSelector["beta.kubernetes.io/os"] == "windows" {
 		tokenFile = `C:` + strings.ReplaceAll(tokenFile, "/", `\`)
 	}
 	var patch []operation
 	switch {
 	case !id.label:
 	case pod.Labels == nil:
-		patch = append(patch, operation{"add", "/metadata/labels", map[string]string{annotationDomain + "pod-identity": "enabled"}})
+		patch = append(patch, operation{"add", "/metadata/labels",
+			map[string]string{annotationDomain + "pod-identity": "enabled"}})
 	default:
 		patch = append(patch, operation{"add", "/metadata/labels/eks.amazonaws.com~1pod-identity", "enabled"})
 	}
@@ -137,7 +140,8 @@ func (id identity) projected() corev1.Volume {
 	}}}
 }
 
-// skippedContainers are those that a pod's annotation excepts, separated by commas. One that cannot be read excepts none.
+// skippedContainers are those that a pod's annotation excepts, separated by commas. One that cannot be read excepts
+// none.
 func skippedContainers(annotations map[string]string) []string {
 	names, err := csv.NewReader(strings.NewReader(annotations[annotationDomain+"skip-containers"])).Read()
 	if err != nil {

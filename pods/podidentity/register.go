@@ -20,7 +20,8 @@ const (
 
 // configuration is the webhook's, with the names that EKS gives it.
 func (w *Webhook) configuration() *admissionv1.MutatingWebhookConfiguration {
-	ignore, none, equivalent, again := admissionv1.Ignore, admissionv1.SideEffectClassNone, admissionv1.Equivalent, admissionv1.IfNeededReinvocationPolicy
+	ignore, none, equivalent, again := admissionv1.Ignore, admissionv1.SideEffectClassNone, admissionv1.Equivalent,
+		admissionv1.IfNeededReinvocationPolicy
 	anywhere, seconds := admissionv1.AllScopes, int32(10)
 	return &admissionv1.MutatingWebhookConfiguration{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "admissionregistration.k8s.io/v1", Kind: "MutatingWebhookConfiguration"},
@@ -30,9 +31,11 @@ func (w *Webhook) configuration() *admissionv1.MutatingWebhookConfiguration {
 			ClientConfig: admissionv1.WebhookClientConfig{URL: &w.config.URL, CABundle: w.config.CA},
 			Rules: []admissionv1.RuleWithOperations{{
 				Operations: []admissionv1.OperationType{admissionv1.Create},
-				Rule:       admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}, Scope: &anywhere},
+				Rule: admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"},
+					Scope: &anywhere},
 			}},
-			FailurePolicy: &ignore, MatchPolicy: &equivalent, ReinvocationPolicy: &again, SideEffects: &none, TimeoutSeconds: &seconds,
+			FailurePolicy: &ignore, MatchPolicy: &equivalent, ReinvocationPolicy: &again, SideEffects: &none,
+			TimeoutSeconds: &seconds,
 			ObjectSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
 				{Key: annotationDomain + "skip-pod-identity-webhook", Operator: metav1.LabelSelectorOpDoesNotExist},
 			}},
@@ -51,7 +54,8 @@ func (w *Webhook) register(ctx context.Context) {
 	force := true
 	client := w.accounts.client.AdmissionregistrationV1().MutatingWebhookConfigurations()
 	for pause := 100 * time.Millisecond; ctx.Err() == nil; pause = min(2*pause, 5*time.Second) {
-		_, err := client.Patch(ctx, configurationName, types.ApplyPatchType, text, metav1.PatchOptions{FieldManager: fieldManager, Force: &force})
+		_, err := client.Patch(ctx, configurationName, types.ApplyPatchType, text,
+			metav1.PatchOptions{FieldManager: fieldManager, Force: &force})
 		if err == nil {
 			return
 		}

@@ -1,9 +1,9 @@
-// Package podidentity gives pods their AWS identity as EKS does at their creation: the admission webhook that writes the environment, the
-// token's volume and its mounts for IRSA and for EKS Pod Identity into a pod's specification. What it writes, and in which order, follows
-// aws/amazon-eks-pod-identity-webhook, which EKS runs for every cluster.
+// Package podidentity gives pods their AWS identity as EKS does at their creation: the admission webhook that writes
+// the environment, the token's volume and its mounts for IRSA and for EKS Pod Identity into a pod's specification. What
+// it writes, and in which order, follows aws/amazon-eks-pod-identity-webhook, which EKS runs for every cluster.
 //
-// Each zone's agent serves it to the API server of its own zone, so it needs no other zone. A pod that it cannot decide about is
-// created without an identity, as in EKS: the webhook's failure policy is Ignore.
+// Each zone's agent serves it to the API server of its own zone, so it needs no other zone. A pod that it cannot decide
+// about is created without an identity, as in EKS: the webhook's failure policy is Ignore.
 package podidentity
 
 import (
@@ -56,7 +56,8 @@ func New(config Config) (*Webhook, error) {
 	conf := &rest.Config{
 		Host: config.Server, Dial: config.Dial, QPS: -1, UserAgent: "eks-pod-identity-webhook",
 		TLSClientConfig: rest.TLSClientConfig{CAData: config.CA, CertData: config.ClientCert, KeyData: config.ClientKey},
-		ContentConfig:   rest.ContentConfig{AcceptContentTypes: "application/vnd.kubernetes.protobuf,application/json", ContentType: "application/json"},
+		ContentConfig: rest.ContentConfig{AcceptContentTypes: "application/vnd.kubernetes.protobuf,application/json",
+			ContentType: "application/json"},
 	}
 	client, err := kubernetes.NewForConfig(conf)
 	if err != nil {
@@ -65,7 +66,8 @@ func New(config Config) (*Webhook, error) {
 	return &Webhook{config: config, accounts: newAccounts(client)}, nil
 }
 
-// Start lets the webhook follow the cluster's service accounts, and register itself once the API server answers. It does not wait for that.
+// Start lets the webhook follow the cluster's service accounts, and register itself once the API server answers. It
+// does not wait for that.
 func (w *Webhook) Start(ctx context.Context) error {
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	w.cancel, w.done = cancel, make(chan struct{})
@@ -88,7 +90,8 @@ func (w *Webhook) Stop(context.Context) error {
 // ServeHTTP answers an AdmissionReview of admission.k8s.io/v1. Every pod is allowed.
 func (w *Webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	var review admissionv1.AdmissionReview
-	if err := json.NewDecoder(http.MaxBytesReader(rw, r.Body, maxReview)).Decode(&review); err != nil || review.Request == nil {
+	if err := json.NewDecoder(http.MaxBytesReader(rw, r.Body, maxReview)).Decode(&review); err != nil ||
+		review.Request == nil {
 		http.Error(rw, "the body is not the JSON of an AdmissionReview", http.StatusBadRequest)
 		return
 	}
@@ -100,7 +103,8 @@ func (w *Webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		response.Patch, response.PatchType = patch, &kind
 	}
 	rw.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(rw).Encode(admissionv1.AdmissionReview{TypeMeta: review.TypeMeta, Response: response}) // an error here is the API server's going away
+	// an error here is the API server's going away
+	json.NewEncoder(rw).Encode(admissionv1.AdmissionReview{TypeMeta: review.TypeMeta, Response: response})
 }
 
 // patch is the JSON patch that gives the pod its identity; empty for one that has none.

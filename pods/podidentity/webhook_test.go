@@ -17,7 +17,8 @@ import (
 
 const roleARN = "arn:aws:iam::111122223333:role/shop"
 
-// newWebhook knows the service accounts irsa, pods (with an association), both and plain of the namespace web; the API server knows late.
+// newWebhook knows the service accounts irsa, pods (with an association), both and plain of the namespace web; the API
+// server knows late.
 func newWebhook(t *testing.T) *Webhook {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -28,7 +29,8 @@ func newWebhook(t *testing.T) *Webhook {
 				ObjectMeta: metav1.ObjectMeta{Name: "late", Annotations: map[string]string{"eks.amazonaws.com/role-arn": roleARN}}})
 		case "/api/v1/namespaces/web/serviceaccounts/none":
 			w.WriteHeader(http.StatusNotFound)
-			json.NewEncoder(w).Encode(metav1.Status{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Reason: metav1.StatusReasonNotFound, Code: 404})
+			json.NewEncoder(w).Encode(metav1.Status{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"},
+				Reason: metav1.StatusReasonNotFound, Code: 404})
 		default:
 			w.WriteHeader(http.StatusInternalServerError)
 		}
@@ -43,10 +45,12 @@ func newWebhook(t *testing.T) *Webhook {
 	var list []any
 	for name, annotations := range map[string]map[string]string{
 		"plain": nil, "pods": nil, "irsa": irsa, "both": irsa,
-		"tuned": {"eks.amazonaws.com/role-arn": roleARN, "eks.amazonaws.com/audience": "vault", "eks.amazonaws.com/sts-regional-endpoints": "false",
-			"eks.amazonaws.com/token-expiration": "60"},
+		"tuned": {"eks.amazonaws.com/role-arn": roleARN, "eks.amazonaws.com/audience": "vault",
+			"eks.amazonaws.com/sts-regional-endpoints": "false",
+			"eks.amazonaws.com/token-expiration":       "60"},
 	} {
-		list = append(list, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "web", Name: name, Annotations: annotations}})
+		list = append(list, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "web", Name: name,
+			Annotations: annotations}})
 	}
 	if err := (&feed{w.accounts, func() {}}).Replace(list, ""); err != nil {
 		t.Fatal(err)
@@ -61,7 +65,8 @@ func review(t *testing.T, w *Webhook, pod corev1.Pod) map[string]json.RawMessage
 	if err != nil {
 		t.Fatal(err)
 	}
-	body, err := json.Marshal(admissionv1.AdmissionReview{TypeMeta: metav1.TypeMeta{APIVersion: "admission.k8s.io/v1", Kind: "AdmissionReview"},
+	body, err := json.Marshal(admissionv1.AdmissionReview{TypeMeta: metav1.TypeMeta{APIVersion: "admission.k8s.io/v1",
+		Kind: "AdmissionReview"},
 		Request: &admissionv1.AdmissionRequest{UID: "u-1", Namespace: "web", Object: runtime.RawExtension{Raw: raw}}})
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +77,8 @@ func review(t *testing.T, w *Webhook, pod corev1.Pod) map[string]json.RawMessage
 	if err := json.Unmarshal(recorder.Body.Bytes(), &answer); err != nil {
 		t.Fatal(err)
 	}
-	if answer.Kind != "AdmissionReview" || answer.APIVersion != "admission.k8s.io/v1" || answer.Response.UID != "u-1" || !answer.Response.Allowed {
+	if answer.Kind != "AdmissionReview" || answer.APIVersion != "admission.k8s.io/v1" || answer.Response.UID != "u-1" ||
+		!answer.Response.Allowed {
 		t.Errorf("got %s", recorder.Body)
 	}
 	if len(answer.Response.Patch) == 0 {
@@ -133,13 +139,16 @@ func TestAnnotatedServiceAccountsPodsGetIRSA(t *testing.T) {
 	w := newWebhook(t)
 	for _, name := range []string{"irsa", "late"} {
 		patch := review(t, w, podOf(name, nil))
-		want := []string{"AWS_STS_REGIONAL_ENDPOINTS=regional", "AWS_DEFAULT_REGION=us-east-1", "AWS_REGION=us-east-1", "AWS_ROLE_ARN=" + roleARN,
-			"AWS_WEB_IDENTITY_TOKEN_FILE=/var/run/secrets/eks.amazonaws.com/serviceaccount/token", "aws-iam-token:/var/run/secrets/eks.amazonaws.com/serviceaccount"}
+		want := []string{"AWS_STS_REGIONAL_ENDPOINTS=regional", "AWS_DEFAULT_REGION=us-east-1", "AWS_REGION=us-east-1",
+			"AWS_ROLE_ARN=" + roleARN,
+			"AWS_WEB_IDENTITY_TOKEN_FILE=/var/run/secrets/eks.amazonaws.com/serviceaccount/token",
+			"aws-iam-token:/var/run/secrets/eks.amazonaws.com/serviceaccount"}
 		if diff := cmp.Diff(want, container(t, patch, "/spec/containers", 0)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 		day := int64(86400)
-		if diff := cmp.Diff(corev1.ServiceAccountTokenProjection{Audience: "sts.amazonaws.com", ExpirationSeconds: &day, Path: "token"}, volume(t, patch["/spec/volumes"])); diff != "" {
+		if diff := cmp.Diff(corev1.ServiceAccountTokenProjection{Audience: "sts.amazonaws.com", ExpirationSeconds: &day,
+			Path: "token"}, volume(t, patch["/spec/volumes"])); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
@@ -162,7 +171,8 @@ func TestAssociatedServiceAccountsPodsGetPodIdentity(t *testing.T) {
 				t.Errorf("%s %s (-want +got):\n%s", name, path, diff)
 			}
 		}
-		if got := volume(t, patch["/spec/volumes/0"]); got.Audience != "pods.eks.amazonaws.com" || got.Path != "eks-pod-identity-token" {
+		if got := volume(t, patch["/spec/volumes/0"]); got.Audience != "pods.eks.amazonaws.com" ||
+			got.Path != "eks-pod-identity-token" {
 			t.Errorf("%s: volume %+v", name, got)
 		}
 		if got := string(patch["/metadata/labels/eks.amazonaws.com~1pod-identity"]); got != `"enabled"` {
@@ -195,7 +205,8 @@ func TestAnnotationsTuneThePatch(t *testing.T) {
 	if got := volume(t, patch["/spec/volumes"]); got.Audience != "vault" || *got.ExpirationSeconds != 3600 {
 		t.Errorf("volume %+v with %d s, want audience vault and the shortest life", got, *got.ExpirationSeconds)
 	}
-	patch = review(t, w, podOf("tuned", func(p *corev1.Pod) { p.Annotations = map[string]string{"eks.amazonaws.com/token-expiration": "7200"} }))
+	patch = review(t, w, podOf("tuned",
+		func(p *corev1.Pod) { p.Annotations = map[string]string{"eks.amazonaws.com/token-expiration": "7200"} }))
 	if got := volume(t, patch["/spec/volumes"]); *got.ExpirationSeconds != 7200 {
 		t.Errorf("the pod's own annotation: got %d s", *got.ExpirationSeconds)
 	}
@@ -205,10 +216,12 @@ func TestWhatTheAuthorSetStays(t *testing.T) {
 	w := newWebhook(t)
 	patch := review(t, w, podOf("irsa", func(p *corev1.Pod) {
 		p.Spec.Volumes = []corev1.Volume{{Name: "aws-iam-token"}}
-		p.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "AWS_REGION", Value: "eu-west-1"}, {Name: "AWS_ROLE_ARN", Value: "own"}}
+		p.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "AWS_REGION", Value: "eu-west-1"},
+			{Name: "AWS_ROLE_ARN", Value: "own"}}
 		p.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "aws-iam-token", MountPath: "/own"}}
 	}))
-	want := []string{"AWS_REGION=eu-west-1", "AWS_ROLE_ARN=own", "AWS_STS_REGIONAL_ENDPOINTS=regional", "aws-iam-token:/own"}
+	want := []string{"AWS_REGION=eu-west-1", "AWS_ROLE_ARN=own", "AWS_STS_REGIONAL_ENDPOINTS=regional",
+		"aws-iam-token:/own"}
 	if diff := cmp.Diff(want, container(t, patch, "/spec/containers", 0)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -218,7 +231,8 @@ func TestWhatTheAuthorSetStays(t *testing.T) {
 }
 
 func TestWindowsPodsGetWindowsPaths(t *testing.T) {
-	patch := review(t, newWebhook(t), podOf("irsa", func(p *corev1.Pod) { p.Spec.NodeSelector = map[string]string{"kubernetes.io/os": "windows"} }))
+	patch := review(t, newWebhook(t),
+		podOf("irsa", func(p *corev1.Pod) { p.Spec.NodeSelector = map[string]string{"kubernetes.io/os": "windows"} }))
 	got := container(t, patch, "/spec/containers", 0)
 	if want := `AWS_WEB_IDENTITY_TOKEN_FILE=C:\var\run\secrets\eks.amazonaws.com\serviceaccount\token`; got[4] != want {
 		t.Errorf("got %s, want %s", got[4], want)

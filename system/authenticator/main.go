@@ -1,6 +1,6 @@
-// Command authenticator prints the token that aws-iam-authenticator's client makes for the cluster it is given, with the credentials and the
-// region of the environment. It is a module of its own, and not the program `aws-iam-authenticator token`, since that links the
-// server too: its build takes four times as long.
+// Command authenticator prints the token that aws-iam-authenticator's client makes for the cluster it is given, with
+// the credentials and the region of the environment. It is a module of its own, and not the program
+// `aws-iam-authenticator token`, since that links the server too: its build takes four times as long.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Command lint is go vet's checks, staticcheck's and one of our own in one process, which reads and types each package once: of the 2,300
-// packages that this module is made of, each of them would read all for itself.
+// Command lint is go vet's checks, staticcheck's and one of our own in one process, which reads and types each package
+// once: of the 2,300 packages that this module is made of, each of them would read all for itself.
 package main
 
 import (
@@ -52,7 +52,8 @@ import (
 
 // vet are the checks of go vet (cmd/vet/main.go of Go 1.26).
 var vet = []*analysis.Analyzer{
-	appends.Analyzer, asmdecl.Analyzer, assign.Analyzer, atomic.Analyzer, bools.Analyzer, buildtag.Analyzer, cgocall.Analyzer,
+	appends.Analyzer, asmdecl.Analyzer, assign.Analyzer, atomic.Analyzer, bools.Analyzer, buildtag.Analyzer,
+	cgocall.Analyzer,
 	composite.Analyzer, copylock.Analyzer, defers.Analyzer, directive.Analyzer, errorsas.Analyzer, framepointer.Analyzer,
 	hostport.Analyzer, httpresponse.Analyzer, ifaceassert.Analyzer, loopclosure.Analyzer, lostcancel.Analyzer,
 	nilfunc.Analyzer, printf.Analyzer, shift.Analyzer, sigchanyzer.Analyzer, slog.Analyzer, stdmethods.Analyzer,

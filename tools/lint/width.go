@@ -12,11 +12,14 @@ import (
 	"golang.org/x/tools/go/analysis"
 )
 
-// Lines have at most 140 columns, a tab counted as one, and files at most 500 lines. Generated files have what they have.
+// Lines have at most 140 columns, a tab counted as one, and files at most 500 lines. Generated files have what they
+// have.
 const maxColumns, maxLines = 140, 500
 
-// width checks the sizes of lines and files. A line that a raw string is part of is as long as its text: JSON, regular expressions, metrics.
-var width = &analysis.Analyzer{Name: "width", Doc: "lines have at most 140 columns, files at most 500 lines", Run: checkWidth}
+// width checks the sizes of lines and files. A line that a raw string is part of is as long as its text: JSON, regular
+// expressions, metrics.
+var width = &analysis.Analyzer{Name: "width", Doc: "lines have at most 140 columns, files at most 500 lines",
+	Run: checkWidth}
 
 func checkWidth(pass *analysis.Pass) (any, error) {
 	for _, file := range pass.Files {
