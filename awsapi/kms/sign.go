@@ -146,8 +146,9 @@ func (s *Service) getPublicKey(call *operation.Call, in *kms.GetPublicKeyInput) 
 				return err
 			}
 			shown := s.describe(key)
-			out.KeyId, out.KeySpec, out.KeyUsage, out.CustomerMasterKeySpec = shown.Arn, shown.KeySpec, shown.KeyUsage,
-				shown.CustomerMasterKeySpec //lint:ignore SA1019 KMS still writes it
+			out.KeyId, out.KeySpec, out.KeyUsage = shown.Arn, shown.KeySpec, shown.KeyUsage
+			//lint:ignore SA1019 KMS still writes it
+			out.CustomerMasterKeySpec = shown.CustomerMasterKeySpec
 			out.EncryptionAlgorithms, out.SigningAlgorithms = shown.EncryptionAlgorithms, shown.SigningAlgorithms
 			out.PublicKey, err = x509.MarshalPKIXPublicKey(private.Public())
 			return err

@@ -153,10 +153,6 @@ func (c *Part) prepareAPIServer() (process.Spec, error) {
 	return c.spec("apiserver", slices.Concat(noProxy, allProcessors, []string{"GOGC=800"}), file), nil
 }
 
-// precedence is how long the first zone's API server has the processors for itself; in tests, whose API servers answer
-// no handshake, not at all.
-var precedence = 1500 * time.Millisecond
-
 // giveWay lets the first zone's API server go first when the whole cluster starts: three at once share the processors
 // and are all late, and the endpoint answers as soon as one does. It returns at once when some zone's API server
 // answers a handshake.
