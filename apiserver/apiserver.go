@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/version"
@@ -21,6 +22,7 @@ import (
 	aggregator "k8s.io/kube-aggregator/pkg/apiserver"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app/options"
+	"k8s.io/kubernetes/plugin/pkg/auth/authorizer/rbac/bootstrappolicy"
 
 	"tripod/apiserver/door"
 	"tripod/apiserver/etcdwrites"
@@ -119,7 +121,7 @@ func adapt(config *app.Config, spec launch.Process) error {
 	for _, generic := range generics {
 		generic.APIServerID = identity(spec.Zone)
 		generic.Authorization.Authorizer = extraGuard{generic.Authorization.Authorizer}
-		generic.Authentication.Authenticator = door.Guard{Request: generic.Authentication.Authenticator}
+		generic.Authentication.Authenticator = door.Guard{Request: generic.Authentication.Authenticator, Controllers: isController}
 		if spec.ReportsVersion != "" {
 			generic.EffectiveVersion = shownVersion{generic.EffectiveVersion, spec.ReportsVersion}
 		}
@@ -131,6 +133,19 @@ func adapt(config *app.Config, spec launch.Process) error {
 	config.KubeAPIs.Extra.EndpointReconcilerConfig.Reconciler = reconciler
 	return nil
 }
+
+// controllerAccounts are the names of the controller manager's service accounts in kube-system.
+var controllerAccounts = sync.OnceValue(func() map[string]bool {
+	names := map[string]bool{}
+	for _, binding := range bootstrappolicy.ControllerRoleBindings() {
+		for _, subject := range binding.Subjects {
+			names[subject.Name] = true
+		}
+	}
+	return names
+})
+
+func isController(name string) bool { return controllerAccounts()[name] }
 
 // listen opens the port, and the socket by which come those whom the cluster's endpoint has let in.
 func listen(socket string, address net.IP, port int) (net.Listener, error) {

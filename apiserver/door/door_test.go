@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"k8s.io/apiserver/pkg/authentication/authenticator"
+	"k8s.io/apiserver/pkg/authentication/serviceaccount"
 	"k8s.io/apiserver/pkg/authentication/user"
 )
 
@@ -31,7 +32,7 @@ func served(t *testing.T, as user.Info) (port, socket string, stop func()) {
 	})
 	listener := New(tcp, unix)
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		response, ok, err := Guard{inner}.AuthenticateRequest(r)
+		response, ok, err := Guard{inner, func(name string) bool { return name == "job-controller" }}.AuthenticateRequest(r)
 		if err != nil || !ok {
 			http.Error(w, err.Error(), http.StatusUnauthorized)
 			return
@@ -75,6 +76,8 @@ func ask(t *testing.T, network, address string) (code int, text string) {
 
 func TestTokensComeInBehindTheBalancerAlone(t *testing.T) {
 	extra := func(id string) map[string][]string { return map[string][]string{user.CredentialIDKey: {id}} }
+	ofPod := extra("JTI=1")
+	ofPod[serviceaccount.PodNameKey] = []string{"mine"}
 	for _, c := range []struct {
 		who    *user.DefaultInfo
 		byPort int
@@ -83,6 +86,9 @@ func TestTokensComeInBehindTheBalancerAlone(t *testing.T) {
 		{&user.DefaultInfo{Name: "ada"}, 401},
 		{&user.DefaultInfo{Name: "system:serviceaccount:default:shop", Extra: extra("JTI=X509SHA256=1")}, 401},
 		{&user.DefaultInfo{Name: "system:serviceaccount:kube-system:job-controller", Extra: extra("JTI=1")}, 200},
+		{&user.DefaultInfo{Name: "system:serviceaccount:kube-system:job-controller", Extra: ofPod}, 401},
+		{&user.DefaultInfo{Name: "system:serviceaccount:kube-system:coredns", Extra: extra("JTI=1")}, 401},
+		{&user.DefaultInfo{Name: "system:serviceaccount:kube-system:coredns", Extra: extra("X509SHA256=1")}, 401},
 		{&user.DefaultInfo{Name: "system:kube-scheduler", Extra: extra("X509SHA256=1")}, 200},
 		{&user.DefaultInfo{Name: user.APIServerUser}, 200},
 		{&user.DefaultInfo{Name: user.Anonymous}, 200},
@@ -100,7 +106,7 @@ func TestTokensComeInBehindTheBalancerAlone(t *testing.T) {
 
 func TestWhatTheAuthenticatorsRefuseStaysRefused(t *testing.T) {
 	refused := errors.New("no")
-	guard := Guard{authenticator.RequestFunc(func(*http.Request) (*authenticator.Response, bool, error) {
+	guard := Guard{Request: authenticator.RequestFunc(func(*http.Request) (*authenticator.Response, bool, error) {
 		return nil,
 			false, refused
 	})}
