@@ -177,9 +177,9 @@ func TestRefusalsAreToldNowAndThen(t *testing.T) {
 	if got := <-g.told; got != "+"+want || len(g.told) != 0 {
 		t.Errorf("told %q, and %d more", got, len(g.told))
 	}
-	g.endpointListener.mu.Lock()
+	g.refusals.mu.Lock()
 	g.time = g.time.Add(refusalPause)
-	g.endpointListener.mu.Unlock()
+	g.refusals.mu.Unlock()
 	speaks(dial(t, "tcp", g.Addr().String()))
 	if got := <-g.told; got != "+++"+want {
 		t.Errorf("told %q", got)

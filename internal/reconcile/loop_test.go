@@ -218,14 +218,15 @@ func TestLoopThatIsDoneEnds(t *testing.T) {
 
 func TestEndOfAContextIsNoFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var b *bench
-		b = start(t, Pauses{}, func(n int) (time.Duration, error) {
+		started := make(chan *bench, 1)
+		b := start(t, Pauses{}, func(n int) (time.Duration, error) {
 			if n == 2 {
-				b.stop()
+				(<-started).stop()
 				return 0, context.Canceled
 			}
 			return time.Second, nil
 		})
+		started <- b
 		<-b.ended
 		if len(b.calls) != 2 || b.log.Len() > 0 {
 			t.Errorf("%d calls, log %q", len(b.calls), &b.log)
