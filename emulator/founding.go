@@ -79,13 +79,17 @@ func (s *site) firstRecords() (founding az.Founding, err error) {
 	return founding, nil
 }
 
+// foundingPatience is for disks that take 200 ms for a flush, of which a zone's first start needs many: a zone that ends
+// is noticed before.
+const foundingPatience = 3 * time.Minute
+
 // found puts the first records into the regional state, through whichever zone takes them.
 func (e *Emulator) found(ctx context.Context) error {
 	founding, err := e.firstRecords()
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, foundingPatience)
 	defer cancel()
 	for {
 		for _, z := range e.zones {

@@ -149,7 +149,7 @@ func newRegion(t *testing.T, dir string, edit func(*options.Up)) *testRegion {
 
 func (r *testRegion) shutDown(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := r.Stop(ctx); err != nil {
 		t.Errorf("stop: %v", err)
@@ -158,7 +158,7 @@ func (r *testRegion) shutDown(t *testing.T) {
 
 func (r *testRegion) start(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	if err := r.Start(ctx); err != nil {
 		t.Fatalf("start: %v\n%s", err, logs(r.options.DataDir))
