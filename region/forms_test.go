@@ -25,7 +25,9 @@ func TestRecordsKeepTheirForm(t *testing.T) {
 		"deprecated-reading": DeprecatedReading{}, "group": Group{}, "identity-provider": IdentityProvider{},
 		"insights-refresh": InsightsRefresh{}, "instance-profile": InstanceProfile{}, "oidc-provider": OIDCProvider{},
 		"pod-identity-association": PodIdentityAssociation{}, "policy": Policy{}, "role": Role{}, "session-key": SessionKey{},
-		"update": Update{}, "user": User{}, "zonal-shift": ZonalShift{},
+		"instance": Instance{}, "instance-capacity": Capacity{}, "auto-scaling-group": AutoScalingGroup{},
+		"auto-scaling-member": GroupMember{},
+		"update":              Update{}, "user": User{}, "zonal-shift": ZonalShift{},
 	} {
 		t.Run(kind, func(t *testing.T) {
 			value := reflect.New(reflect.TypeOf(record)).Elem()

@@ -50,6 +50,17 @@ var (
 		})
 )
 
+// The indexes of instances.
+var (
+	InstancesByZone   = state.NewIndex(Instances, "zone", func(v Instance) []string { return []string{v.Zone} })
+	InstancesByGroup  = state.NewIndex(Instances, "group", func(v Instance) []string { return unlessEmpty(v.Group) })
+	InstancesBySubnet = state.NewIndex(Instances, "subnet", func(v Instance) []string { return unlessEmpty(v.SubnetID) })
+	// InstancesByCluster are those that have become, or are to be, nodes of the cluster with that ID.
+	InstancesByCluster = state.NewIndex(Instances, "cluster", func(v Instance) []string {
+		return unlessEmpty(v.Boot.ClusterID)
+	})
+)
+
 // Schema has all indexes that there are.
 var Schema = state.NewSchema(
 	state.Indexed(AccessKeys, KeysByOwner),
@@ -60,6 +71,7 @@ var Schema = state.NewSchema(
 	state.Indexed(InstanceProfiles, ProfilesByName, ProfilesByRole),
 	state.Indexed(AccessEntries, AccessEntriesByARN),
 	state.Indexed(PodIdentityAssociations, AssociationsByARN, AssociationsByServiceAccount),
+	state.Indexed(Instances, InstancesByZone, InstancesByGroup, InstancesBySubnet, InstancesByCluster),
 )
 
 // KeyOwner names the user of that name, or the account's root user, in KeysByOwner.

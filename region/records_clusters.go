@@ -35,6 +35,9 @@ type Cluster struct {
 	// NodeRole is the name of the IAM role that these nodes' instances have; empty while there are none, and in records
 	// of a time before it.
 	NodeRole string `json:"nodeRole,omitempty"`
+	// NodesLaunched says that these nodes are instances with records: those of the node group that was made for them, or,
+	// in a region of a time before instances had records, those that were taken over.
+	NodesLaunched bool `json:"nodesLaunched,omitempty"`
 	// AddonsInstalled says that what a fresh cluster shows was put there; from then on it is the user's.
 	AddonsInstalled bool `json:"addonsInstalled"`
 	// Bare says that coredns, kube-proxy and aws-node are not among it.
