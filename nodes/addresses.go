@@ -10,73 +10,77 @@ import (
 	"tripod/nodes/machine"
 )
 
-// addresses hands out the pods' addresses of one zone. An address that came back is the last to be handed out again.
-type addresses struct {
-	subnet netip.Prefix
-
+// Network hands out the addresses of pods. An address that came back is the last of its subnet to be handed out again.
+// All simulators of a zone share one, so that no two pods have the same.
+type Network struct {
 	mu    sync.Mutex
-	next  int                      // where to look first, as nth counts
+	next  map[netip.Prefix]int     // where to look first in a subnet, as machine.Nth counts
 	taken map[netip.Addr]types.UID // a node's own has no UID
 	byPod map[types.UID]netip.Addr // what allocate answers again for the same pod
 }
 
-// newAddresses has all of the subnet's usable addresses but the nodes' own; first is where it begins.
-func newAddresses(subnet netip.Prefix, nodes []netip.Addr, first uint64) *addresses {
-	a := &addresses{
-		subnet: subnet,
-		taken:  map[netip.Addr]types.UID{},
-		byPod:  map[types.UID]netip.Addr{},
-	}
-	if size := machine.Usable(subnet); size > 0 {
-		a.next = int(first % uint64(size))
-	}
-	for _, node := range nodes {
-		a.taken[node] = ""
-	}
-	return a
+// NewNetwork returns one in which no address is taken.
+func NewNetwork() *Network {
+	return &Network{next: map[netip.Prefix]int{}, taken: map[netip.Addr]types.UID{}, byPod: map[types.UID]netip.Addr{}}
 }
 
-// allocate answers the pod's address: a new one, or the one it has. It fails when the subnet is full.
-func (a *addresses) allocate(pod types.UID) (netip.Addr, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if addr, ok := a.byPod[pod]; ok {
+// allocate answers the pod's address: a new one of the subnet, or the one it has. It fails when the subnet is full.
+func (n *Network) allocate(subnet netip.Prefix, pod types.UID) (netip.Addr, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if addr, ok := n.byPod[pod]; ok {
 		return addr, nil
 	}
-	size := machine.Usable(a.subnet)
+	first, size := machine.PodAddresses(subnet)
+	at, begun := n.next[subnet]
+	if !begun && size > 0 {
+		at = int(machine.Hash(subnet.String()) % uint64(size))
+	}
 	for range size {
-		addr := machine.Nth(a.subnet, a.next)
-		a.next = (a.next + 1) % size
-		if _, taken := a.taken[addr]; !taken {
-			a.taken[addr], a.byPod[pod] = pod, addr
+		addr := machine.Nth(subnet, first+at)
+		at = (at + 1) % size
+		if _, taken := n.taken[addr]; !taken {
+			n.taken[addr], n.byPod[pod], n.next[subnet] = pod, addr, at
 			return addr, nil
 		}
 	}
-	return netip.Addr{}, fmt.Errorf("subnet %v has no free address", a.subnet)
+	return netip.Addr{}, fmt.Errorf("subnet %v has no free address", subnet)
 }
 
 // hold notes an address that a pod already has. The first pod that holds an address keeps it.
-func (a *addresses) hold(pod types.UID, addr netip.Addr) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if !a.subnet.Contains(addr) {
+func (n *Network) hold(pod types.UID, addr netip.Addr) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if _, taken := n.taken[addr]; taken {
 		return
 	}
-	if _, taken := a.taken[addr]; taken {
-		return
+	if old, ok := n.byPod[pod]; ok {
+		delete(n.taken, old)
 	}
-	if old, ok := a.byPod[pod]; ok {
-		delete(a.taken, old)
-	}
-	a.taken[addr], a.byPod[pod] = pod, addr
+	n.taken[addr], n.byPod[pod] = pod, addr
 }
 
 // release takes a pod's address back, if it has one.
-func (a *addresses) release(pod types.UID) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if addr, ok := a.byPod[pod]; ok {
-		delete(a.taken, addr)
-		delete(a.byPod, pod)
+func (n *Network) release(pod types.UID) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if addr, ok := n.byPod[pod]; ok {
+		delete(n.taken, addr)
+		delete(n.byPod, pod)
+	}
+}
+
+// holdNode notes a node's own address, and releaseNode that it is free again.
+func (n *Network) holdNode(addr netip.Addr) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.taken[addr] = ""
+}
+
+func (n *Network) releaseNode(addr netip.Addr) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.taken[addr] == "" {
+		delete(n.taken, addr)
 	}
 }

@@ -28,10 +28,11 @@ func TestNodeAddressesAreStableAndDistinct(t *testing.T) {
 func TestAddressesAreUniqueUntilSubnetIsFull(t *testing.T) {
 	subnet := netip.MustParsePrefix("10.0.0.0/26") // 64, less 32 reserved
 	node := machine.Nth(subnet, 5)
-	a := newAddresses(subnet, []netip.Addr{node}, 30)
+	a := NewNetwork()
+	a.holdNode(node)
 	seen := map[netip.Addr]bool{node: true}
 	for i := range machine.Usable(subnet) - 1 {
-		addr, err := a.allocate(types.UID(fmt.Sprint(i)))
+		addr, err := a.allocate(subnet, types.UID(fmt.Sprint(i)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -40,43 +41,55 @@ func TestAddressesAreUniqueUntilSubnetIsFull(t *testing.T) {
 		}
 		seen[addr] = true
 	}
-	if addr, err := a.allocate("one more"); err == nil {
+	if addr, err := a.allocate(subnet, "one more"); err == nil {
 		t.Errorf("full subnet gave %s", addr)
 	}
 	a.release("7")
-	if _, err := a.allocate("one more"); err != nil {
+	if _, err := a.allocate(subnet, "one more"); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestAllocateAnswersTheSameForTheSamePod(t *testing.T) {
-	a := newAddresses(netip.MustParsePrefix("10.0.0.0/19"), nil, 0)
-	first, _ := a.allocate("p")
-	again, _ := a.allocate("p")
+	subnet, a := netip.MustParsePrefix("10.0.0.0/19"), NewNetwork()
+	first, _ := a.allocate(subnet, "p")
+	again, _ := a.allocate(subnet, "p")
 	if first != again {
 		t.Errorf("%s, then %s", first, again)
 	}
 }
 
 func TestHeldAddressIsNotGivenAway(t *testing.T) {
-	subnet := netip.MustParsePrefix("10.0.0.0/19")
-	a := newAddresses(subnet, nil, 0)
-	a.hold("old", machine.Nth(subnet, 0))
-	a.hold("thief", machine.Nth(subnet, 0)) // the first keeps it
-	a.hold("stranger", netip.MustParseAddr("192.168.0.1"))
-	a.release("thief")
-	if got, _ := a.allocate("new"); got != machine.Nth(subnet, 1) {
-		t.Errorf("got %s, want %s", got, machine.Nth(subnet, 1))
+	subnet := netip.MustParsePrefix("10.0.0.0/28") // too small to have any
+	if addr, err := NewNetwork().allocate(subnet, "p"); err == nil {
+		t.Errorf("a subnet without usable addresses gave %s", addr)
 	}
-	if got, _ := a.allocate("old"); got != machine.Nth(subnet, 0) {
-		t.Errorf("old pod: got %s, want %s", got, machine.Nth(subnet, 0))
+	subnet = netip.MustParsePrefix("10.0.0.0/26")
+	a := NewNetwork()
+	held := machine.Nth(subnet, 3)
+	a.hold("old", held)
+	a.hold("thief", held) // the first keeps it
+	a.release("thief")
+	for i := range machine.Usable(subnet) - 1 {
+		if got, err := a.allocate(subnet, types.UID(fmt.Sprint(i))); err != nil || got == held {
+			t.Fatalf("got %s (%v), which is held", got, err)
+		}
+	}
+	if got, _ := a.allocate(subnet, "old"); got != held {
+		t.Errorf("old pod: got %s, want %s", got, held)
 	}
 }
 
-func TestInstancesAreTheNodesMachines(t *testing.T) {
-	c := testConfig(3)
-	addrs, got := c.Addresses(), c.Instances()
-	if n := newNode(c, 2, addrs[2]); len(got) != 3 || got[n.instanceID] != n.name {
-		t.Errorf("got %v, want three, and %s of %s among them", got, n.name, n.instanceID)
+func TestPodsAndInstancesShareOutASubnet(t *testing.T) {
+	subnet := netip.MustParsePrefix("10.0.32.0/19")
+	first, count := machine.InstanceAddresses(subnet)
+	podFirst, podCount := machine.PodAddresses(subnet)
+	if first != 0 || podFirst != count || podFirst+podCount != machine.Usable(subnet) {
+		t.Errorf("instances have %d from %d on, pods %d from %d on, of %d", count, first, podCount, podFirst,
+			machine.Usable(subnet))
+	}
+	got, err := NewNetwork().allocate(subnet, "p")
+	if err != nil || got.Less(machine.Nth(subnet, podFirst)) {
+		t.Errorf("a pod has %s (%v), which is an instance's", got, err)
 	}
 }

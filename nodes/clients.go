@@ -29,14 +29,14 @@ type clients struct {
 	close          func()               // closes idle connections for good
 }
 
-func newClients(c Config, nodes map[string]node) (*clients, error) {
+func newClients(c Config, nodes *roster) (*clients, error) {
 	dialer := connrotation.NewDialer(c.Dial)
 	reach := &reach{log: c.Logger, server: c.Server}
 	tokens := newNodeTokens(nodes, c.Token)
 	kubelets := &rest.Config{
 		Host:            c.Server,
 		TLSClientConfig: rest.TLSClientConfig{CAData: c.CA},
-		UserAgent:       "kubelet/" + c.KubernetesVersion + " (linux/amd64) tripod-" + c.Zone,
+		UserAgent:       "kubelet (linux/amd64) tripod-" + c.Zone,
 		ContentConfig: rest.ContentConfig{
 			AcceptContentTypes: "application/vnd.kubernetes.protobuf,application/json",
 			ContentType:        "application/vnd.kubernetes.protobuf",

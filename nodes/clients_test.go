@@ -15,7 +15,7 @@ func TestLogSaysWhyNodesAreOutAndWhenTheyAreBack(t *testing.T) {
 	var tokenErr, dialErr error
 	status := http.StatusOK
 	r := &reach{log: slog.New(slog.NewTextHandler(&log, nil)), server: "https://127.0.0.1:1"}
-	client := r.wrap(&signIn{tokens: newNodeTokens(map[string]node{"one": {name: "one", instanceID: "i-1"}},
+	client := r.wrap(&signIn{tokens: newNodeTokens(newRoster(node{name: "one", instanceID: "i-1"}),
 		func(context.Context, string) (string, error) { return "token", tokenErr }),
 		next: roundTripper(func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: status}, dialErr

@@ -5,31 +5,25 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"time"
-
-	"tripod/nodes/machine"
 )
 
-// Config says which nodes a Simulator has, and how it reaches the cluster.
+// Config says which nodes a Simulator has at first, and how it reaches the cluster.
 type Config struct {
 	Zone        string // "us-east-1a"
 	ZoneID      string // "use1-az1"
 	Region      string // "us-east-1"
 	AccountID   string // 12 digits
 	ClusterName string
-	ClusterID   string // everything that is derived (addresses, instance ids) is keyed by it, not by the name
+	ClusterID   string
 
-	// Subnet is the zone's subnet in the cluster's VPC, e.g. 10.0.0.0/19. Nodes and pods have their addresses in it,
-	// except for its first and last 16, which are left to network interfaces of the control plane.
-	Subnet netip.Prefix
-
-	Count             int    // of nodes; 0 is none
-	InstanceType      string // empty means m5.large; a type that is not known has m5.large's size
-	KubernetesVersion string // what the kubelets report, e.g. "v1.36.2-eks-3025e55"
+	// Machines are those that there are at the start: Set says which there are later.
+	Machines []Machine
+	// Network hands out the pods' addresses; nil: one of its own. Simulators of several clusters share one.
+	Network *Network
 
 	Server string // https URL of the cluster's endpoint
 	// Dial connects to it; nil is by TCP.
@@ -40,9 +34,13 @@ type Config struct {
 	// CloudCert and CloudKey, in PEM, are of a user who may label nodes and read pods, services and endpoint slices: what
 	// in EKS the cloud's controllers and its network do.
 	CloudCert, CloudKey []byte
+	// Report is told that an instance's kubelet has registered (trouble is empty), or in the words of its log why it
+	// could not: each once, until it changes. nil: nobody is told.
+	Report func(instanceID, trouble string)
 
-	ServingCert tls.Certificate // of the kubelets' HTTPS server
-	ClientCAs   *x509.CertPool  // who may speak to the kubelets: the API servers
+	// ServingCert makes the certificate of the kubelets' HTTPS server for all nodes' addresses.
+	ServingCert func(addresses []netip.Addr) (tls.Certificate, error)
+	ClientCAs   *x509.CertPool // who may speak to the kubelets: the API servers
 
 	// LocalPort says why a pod's address may not lead to that port of this machine, and nil where it may. Without it none
 	// may.
@@ -56,8 +54,11 @@ func (c Config) withDefaults() Config {
 	if c.Dial == nil {
 		c.Dial = (&net.Dialer{Timeout: 3 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	}
-	if c.InstanceType == "" {
-		c.InstanceType = machine.DefaultType
+	if c.Network == nil {
+		c.Network = NewNetwork()
+	}
+	if c.Report == nil {
+		c.Report = func(string, string) {}
 	}
 	if c.LocalPort == nil {
 		c.LocalPort = func(int) error { return errors.New("no port of this machine may be led to") }
@@ -70,27 +71,13 @@ func (c Config) withDefaults() Config {
 
 // validate says what makes it impossible to start.
 func (c Config) validate() error {
-	switch {
-	case c.Zone == "" || c.Region == "" || c.ClusterID == "":
+	if c.Zone == "" || c.Region == "" || c.ClusterID == "" {
 		return errors.New("zone, region and cluster id are needed")
-	case !c.Subnet.IsValid() || !c.Subnet.Addr().Is4():
-		return fmt.Errorf("subnet %v is not an IPv4 prefix", c.Subnet)
-	case c.Count < 0:
-		return fmt.Errorf("a zone cannot have %d nodes", c.Count)
-	case machine.Usable(c.Subnet) < c.Count*minAddressesPerNode:
-		return fmt.Errorf("subnet %v is too small for %d nodes", c.Subnet, c.Count)
+	}
+	for _, m := range c.Machines {
+		if err := m.validate(); err != nil {
+			return err
+		}
 	}
 	return nil
-}
-
-// minAddressesPerNode keeps a subnet from being full with nodes alone.
-const minAddressesPerNode = 4
-
-// Instances are the ids of the zone's instances, and by them their private DNS names.
-func (c Config) Instances() map[string]string {
-	names := map[string]string{}
-	for _, n := range nodesAt(c, machine.Addresses(c.Subnet, c.ClusterID, c.Zone, c.Count)) {
-		names[n.instanceID] = n.name
-	}
-	return names
 }

@@ -17,10 +17,16 @@ import (
 
 // testConfig is a zone's configuration whose API server nobody asks.
 func testConfig(count int) Config {
+	subnet := netip.MustParsePrefix("10.0.0.0/19")
+	var machines []Machine
+	for i, addr := range machine.Addresses(subnet, "4F1E", "us-east-1a", count) {
+		machines = append(machines, Machine{InstanceID: machine.InstanceID("4F1E", "us-east-1a", i),
+			Name: machine.Name("us-east-1", addr), Address: addr, Subnet: subnet, InstanceType: machine.DefaultType,
+			Version: "v1.36.2-eks-3025e55"})
+	}
 	return Config{
 		Zone: "us-east-1a", ZoneID: "use1-az1", Region: "us-east-1", AccountID: "000000000000",
-		ClusterName: "demo", ClusterID: "4F1E", Subnet: netip.MustParsePrefix("10.0.0.0/19"), Count: count,
-		KubernetesVersion: "v1.36.2-eks-3025e55", Server: "https://127.0.0.1:1",
+		ClusterName: "demo", ClusterID: "4F1E", Machines: machines, Server: "https://127.0.0.1:1",
 		Token: func(context.Context, string) (string, error) { return "token", nil },
 	}
 }
@@ -30,7 +36,7 @@ func startFake(t *testing.T, c Config, client *fake.Clientset) *Simulator {
 	t.Helper()
 	s := New(c)
 	s.pause = 10 * time.Millisecond
-	s.newClients = func(Config, map[string]node) (*clients, error) {
+	s.newClients = func(Config, *roster) (*clients, error) {
 		return &clients{calls: client, watches: client, cloud: client, reconnect: func() {}, close: func() {}}, nil
 	}
 	if err := s.Start(t.Context()); err != nil {
@@ -96,7 +102,4 @@ func waitPhase(t *testing.T, client *fake.Clientset, name string, phase corev1.P
 }
 
 // firstNode is the name of testConfig's first node.
-func firstNode() string {
-	c := testConfig(1)
-	return newNode(c, 0, machine.Addresses(c.Subnet, c.ClusterID, c.Zone, 1)[0]).name
-}
+func firstNode() string { return testConfig(1).Machines[0].Name }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -52,11 +53,11 @@ func (s *Simulator) ServeKubelet(l net.Listener) error {
 	}()
 
 	err := k.server.Serve(tls.NewListener(tracked{l, k}, &tls.Config{
-		Certificates: []tls.Certificate{s.conf.ServingCert},
-		ClientAuth:   tls.RequireAndVerifyClientCert,
-		ClientCAs:    s.conf.ClientCAs,
-		MinVersion:   tls.VersionTLS12,
-		NextProtos:   []string{"http/1.1"},
+		GetCertificate: s.certificate(),
+		ClientAuth:     tls.RequireAndVerifyClientCert,
+		ClientCAs:      s.conf.ClientCAs,
+		MinVersion:     tls.VersionTLS12,
+		NextProtos:     []string{"http/1.1"},
 	}))
 	stop()
 	k.handlers.Wait()
@@ -161,15 +162,19 @@ func (k *kubelet) node(r *http.Request) (string, []*corev1.Pod) {
 	if z == nil {
 		return "", nil
 	}
-	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	for name, n := range z.nodes {
-		own := n.addr.String()
-		if len(z.nodes) == 1 || hostOf(r.Host) == name || hostOf(r.Host) == own || local != nil &&
-			hostOf(local.String()) == own {
-			return name, z.player.podsOf(name)
+	n, found := z.roster.only()
+	if !found {
+		n, found = z.roster.named(hostOf(r.Host))
+	}
+	for _, address := range []any{r.Host, r.Context().Value(http.LocalAddrContextKey)} {
+		if addr, err := netip.ParseAddr(hostOf(fmt.Sprint(address))); err == nil && !found {
+			n, found = z.roster.at(addr)
 		}
 	}
-	return "", z.player.podsOf("")
+	if !found {
+		return "", z.player.podsOf("")
+	}
+	return n.name, z.player.podsOf(n.name)
 }
 
 // hostOf drops the port, if there is one.

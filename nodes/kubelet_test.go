@@ -15,6 +15,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -98,7 +99,7 @@ func serveKubelet(t *testing.T, pods ...*corev1.Pod) (*Simulator, string, *rest.
 		}
 	}
 	conf := testConfig(1)
-	conf.ServingCert, conf.ClientCAs = serving, ca.pool()
+	conf.ServingCert, conf.ClientCAs = func([]netip.Addr) (tls.Certificate, error) { return serving, nil }, ca.pool()
 	s := startFake(t, conf, client)
 	for _, pod := range pods {
 		waitPhase(t, client, pod.Name, corev1.PodRunning)

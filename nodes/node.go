@@ -1,6 +1,8 @@
 package nodes
 
 import (
+	"cmp"
+	"maps"
 	"net/netip"
 	"strings"
 	"time"
@@ -24,15 +26,11 @@ type node struct {
 	name       string
 	addr       netip.Addr
 	instanceID string // "i-0..."
+	machine    Machine
 }
 
-// newNode derives the i-th node of a zone.
-func newNode(c Config, i int, addr netip.Addr) node {
-	return node{
-		name:       machine.Name(c.Region, addr),
-		addr:       addr,
-		instanceID: machine.InstanceID(c.ClusterID, c.Zone, i),
-	}
+func newNode(m Machine) node {
+	return node{name: m.Name, addr: m.Address, instanceID: m.InstanceID, machine: m}
 }
 
 // digest is hexadecimal and the same for the same node in every process.
@@ -60,28 +58,37 @@ func (n node) object(c Config, now time.Time) *corev1.Node {
 				"volumes.kubernetes.io/controller-managed-attach-detach": "true",
 			},
 		},
-		Spec:   corev1.NodeSpec{ProviderID: n.providerID(c)},
+		Spec:   corev1.NodeSpec{ProviderID: n.providerID(c), Taints: n.machine.Taints},
 		Status: n.status(c, now),
 	}
 }
 
+// labels are those that a kubelet gives its node, with those of its user data.
 func (n node) labels(c Config) map[string]string {
-	return map[string]string{
+	arch := n.architecture()
+	labels := map[string]string{
 		corev1.LabelHostname:                       n.name,
 		corev1.LabelOSStable:                       "linux",
-		corev1.LabelArchStable:                     "amd64",
-		corev1.LabelInstanceTypeStable:             c.InstanceType,
+		corev1.LabelArchStable:                     arch,
+		corev1.LabelInstanceTypeStable:             n.machine.InstanceType,
 		corev1.LabelTopologyZone:                   c.Zone,
 		corev1.LabelTopologyRegion:                 c.Region,
 		"topology.k8s.aws/zone-id":                 c.ZoneID,
-		"eks.amazonaws.com/nodegroup":              "default",
-		"eks.amazonaws.com/capacityType":           "ON_DEMAND",
 		"beta.kubernetes.io/os":                    "linux",
-		"beta.kubernetes.io/arch":                  "amd64",
-		"beta.kubernetes.io/instance-type":         c.InstanceType,
+		"beta.kubernetes.io/arch":                  arch,
+		"beta.kubernetes.io/instance-type":         n.machine.InstanceType,
 		"failure-domain.beta.kubernetes.io/zone":   c.Zone,
 		"failure-domain.beta.kubernetes.io/region": c.Region,
 	}
+	maps.Copy(labels, n.machine.Labels)
+	return labels
+}
+
+func (n node) architecture() string {
+	if n.machine.ARM {
+		return "arm64"
+	}
+	return "amd64"
 }
 
 // cloudLabels are those that EKS's cloud controller gives a node: no kubelet may (admission plugin NodeRestriction).
@@ -90,7 +97,10 @@ func (n node) cloudLabels(c Config) map[string]string {
 }
 
 func (n node) status(c Config, now time.Time) corev1.NodeStatus {
-	s := sizeOf(c.InstanceType)
+	s := sizeOf(n.machine.InstanceType)
+	if n.machine.MaxPods > 0 {
+		s.pods = int64(n.machine.MaxPods)
+	}
 	id := digest(c, "machine", int(machine.Hash(n.name)%(1<<30)))
 	return corev1.NodeStatus{
 		Capacity:    s.capacity(),
@@ -107,11 +117,11 @@ func (n node) status(c Config, now time.Time) corev1.NodeStatus {
 			SystemUUID:              "ec2" + uuid(id)[3:],
 			BootID:                  uuid(id[32:]),
 			KernelVersion:           kernelVersion,
-			OSImage:                 osImage,
+			OSImage:                 cmp.Or(n.machine.OSImage, osImage),
 			ContainerRuntimeVersion: containerRuntime,
-			KubeletVersion:          c.KubernetesVersion,
+			KubeletVersion:          n.machine.Version,
 			OperatingSystem:         "linux",
-			Architecture:            "amd64",
+			Architecture:            n.architecture(),
 		},
 	}
 }

@@ -1,12 +1,34 @@
 package nodes
 
 import (
+	"crypto/tls"
+	"errors"
 	"net/netip"
-
-	"tripod/nodes/machine"
+	"slices"
+	"sync"
 )
 
-// Addresses of the nodes, which their ServingCert must name.
-func (c Config) Addresses() []netip.Addr {
-	return machine.Addresses(c.Subnet, c.ClusterID, c.Zone, c.Count)
+// certificate gives the kubelets' server a certificate that names all nodes of now: a new one once others are there.
+func (s *Simulator) certificate() func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	var mu sync.Mutex
+	var made *tls.Certificate
+	var names []netip.Addr
+	return func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		z := s.current()
+		if z == nil || s.conf.ServingCert == nil {
+			return nil, errors.New("the zone's nodes do not run")
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		now := z.roster.addresses()
+		slices.SortFunc(now, netip.Addr.Compare)
+		if made == nil || !slices.Equal(now, names) {
+			cert, err := s.conf.ServingCert(now)
+			if err != nil {
+				return nil, err
+			}
+			made, names = &cert, now
+		}
+		return made, nil
+	}
 }

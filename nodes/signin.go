@@ -32,18 +32,19 @@ var errSignIn = errors.New("cannot sign in")
 // nodeTokens are the tokens of a zone's nodes, made when they are needed.
 type nodeTokens struct {
 	make  func(ctx context.Context, instanceID string) (string, error)
-	nodes map[string]node // by name
+	nodes *roster
 
 	mu   sync.Mutex
-	made map[string]nodeToken // by the node's name
+	made map[string]nodeToken // by the node's name; a machine that is gone leaves its last one behind
 }
 
 type nodeToken struct {
-	text string
-	at   time.Time
+	instanceID string // whose it is: a name may be another machine's later
+	text       string
+	at         time.Time
 }
 
-func newNodeTokens(nodes map[string]node, make func(context.Context, string) (string, error)) *nodeTokens {
+func newNodeTokens(nodes *roster, make func(context.Context, string) (string, error)) *nodeTokens {
 	return &nodeTokens{make: make, nodes: nodes, made: map[string]nodeToken{}}
 }
 
@@ -67,15 +68,15 @@ func (s *signIn) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // of is the node's token. Two requests at once may both have one made.
 func (t *nodeTokens) of(ctx context.Context, name string) (string, error) {
+	n, found := t.nodes.named(name)
+	if !found {
+		return "", errors.New("there is no such node")
+	}
 	t.mu.Lock()
 	token := t.made[name]
 	t.mu.Unlock()
-	if token.text != "" && time.Since(token.at) < tokenLife {
+	if token.instanceID == n.instanceID && time.Since(token.at) < tokenLife {
 		return token.text, nil
-	}
-	n, found := t.nodes[name]
-	if !found {
-		return "", errors.New("there is no such node")
 	}
 	at := time.Now()
 	text, err := t.make(ctx, n.instanceID)
@@ -84,7 +85,7 @@ func (t *nodeTokens) of(ctx context.Context, name string) (string, error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.made[name] = nodeToken{text, at}
+	t.made[name] = nodeToken{n.instanceID, text, at}
 	return text, nil
 }
 

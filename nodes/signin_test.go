@@ -14,8 +14,8 @@ import (
 func signed(t *testing.T, admits func(token string) bool) (get func(node string) (asked string, err error)) {
 	t.Helper()
 	made := 0
-	client := &signIn{tokens: newNodeTokens(map[string]node{"one": {name: "one", instanceID: "i-1"},
-		"two": {name: "two", instanceID: "i-2"}},
+	client := &signIn{tokens: newNodeTokens(newRoster(node{name: "one", instanceID: "i-1"},
+		node{name: "two", instanceID: "i-2"}),
 		func(_ context.Context, instanceID string) (string, error) {
 			made++
 			if instanceID == "i-2" && made > 3 {

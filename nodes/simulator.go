@@ -4,41 +4,61 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
+	"reflect"
 	"sync"
 	"time"
 
-	"tripod/nodes/machine"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // Simulator is the worker nodes of one zone of one cluster.
 type Simulator struct {
 	conf       Config
-	newClients func(Config, map[string]node) (*clients, error) // tests give their own
-	pause      time.Duration                                   // before a deleted node registers again
+	newClients func(Config, *roster) (*clients, error) // tests give their own
+	pause      time.Duration                           // before a deleted node registers again
 
-	mu      sync.Mutex
-	running *zone               // nil when stopped
-	servers map[*kubelet]func() // what closes each that serves
+	mu       sync.Mutex
+	machines map[string]Machine  // by instance id: which there are to be
+	running  *zone               // nil when stopped
+	servers  map[*kubelet]func() // what closes each that serves
 }
 
 // zone is what one Start started.
 type zone struct {
-	nodes   map[string]node // by name
+	conf    Config
+	pause   time.Duration
+	roster  *roster
 	clients *clients
 	player  *player
+	ctx     context.Context // of everything that runs
 	cancel  context.CancelFunc
+	group   sync.WaitGroup
 	done    chan struct{} // closed when every goroutine has returned
+
+	workers map[string]*runningNode // by instance id; Simulator.mu guards it
+}
+
+// runningNode is a node that was started.
+type runningNode struct {
+	node  node
+	end   context.CancelFunc
+	ended chan struct{}
 }
 
 // New returns a Simulator that is not started.
 func New(c Config) *Simulator {
-	return &Simulator{
+	s := &Simulator{
 		conf:       c.withDefaults(),
 		newClients: newClients,
 		pause:      deletedPause,
+		machines:   map[string]Machine{},
 		servers:    map[*kubelet]func(){},
 	}
+	for _, m := range c.Machines {
+		s.machines[m.InstanceID] = m
+	}
+	return s
 }
 
 // Start brings the nodes to life and returns at once: they register as soon as the API server can be reached, and
@@ -53,70 +73,119 @@ func (s *Simulator) Start(ctx context.Context) error {
 	if s.running != nil {
 		return errors.New("nodes are started already")
 	}
-	z, err := s.start()
-	if err != nil {
+	if err := s.start(); err != nil {
 		return fmt.Errorf("nodes of %s: %w", s.conf.Zone, err)
 	}
-	s.running = z
 	return nil
 }
 
-func (s *Simulator) start() (*zone, error) {
+// start starts the nodes that there are to be; Simulator.mu is held.
+func (s *Simulator) start() error {
 	c := s.conf
 	if err := c.validate(); err != nil {
-		return nil, err
+		return err
 	}
 	lives, err := loadStages()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	key := c.ClusterID + "/" + c.Zone
-	addrs := machine.Addresses(c.Subnet, c.ClusterID, c.Zone, c.Count)
-	pods := newAddresses(c.Subnet, addrs, machine.Hash(key))
-	z := &zone{nodes: nodesAt(c, addrs), done: make(chan struct{})}
-	api, err := s.newClients(c, z.nodes)
-	if err != nil {
-		return nil, fmt.Errorf("client of %s: %w", c.Server, err)
+	z := &zone{conf: c, pause: s.pause, roster: newRoster(), done: make(chan struct{}), workers: map[string]*runningNode{}}
+	if z.clients, err = s.newClients(c, z.roster); err != nil {
+		return fmt.Errorf("client of %s: %w", c.Server, err)
 	}
-	z.clients = api
-	z.player = newPlayer(api.calls, lives, newRenderer(z.nodes, pods), c.Logger)
-
-	ctx, cancel := context.WithCancel(withQuietLogs(context.Background(), c.Logger))
-	z.cancel = cancel
-	var group sync.WaitGroup
-	var listing sync.WaitGroup // nodes whose existing pods are not known yet
-	for _, n := range z.nodes {
+	z.player = newPlayer(z.clients.calls, lives, newRenderer(z.roster, c.Network), c.Logger)
+	z.ctx, z.cancel = context.WithCancel(withQuietLogs(context.Background(), c.Logger))
+	var listing sync.WaitGroup // nodes of the start whose existing pods are not known yet
+	for _, m := range s.machines {
 		listing.Add(1)
-		w := &worker{
-			node: n, conf: c, clients: api, player: z.player, pods: pods,
-			listed: sync.OnceFunc(listing.Done),
-			absent: make(chan struct{}, 1),
-		}
-		group.Go(func() {
-			defer w.listed() // a worker that was stopped before must not hold up the player
-			w.run(as(ctx, n.name), s.pause)
-		})
+		z.startNode(m, listing.Done, nil)
 	}
-	group.Go(func() {
+	z.group.Go(func() {
 		listing.Wait()
-		z.player.run(ctx)
+		z.player.run(z.ctx)
 	})
+	s.running = z
 	go func() {
-		group.Wait()
-		api.close()
+		<-z.ctx.Done()
+		z.group.Wait()
+		z.clients.close()
 		close(z.done)
 	}()
-	return z, nil
+	return nil
 }
 
-// nodesAt are the zone's nodes, by name.
-func nodesAt(c Config, addrs []netip.Addr) map[string]node {
-	nodes := make(map[string]node, len(addrs))
-	for i, addr := range addrs {
-		n := newNode(c, i, addr)
-		nodes[n.name] = n
+// Set says which nodes there are to be: others end, as when their machines lose power, and new ones join. A machine that
+// is impossible is an error, and nothing changes.
+func (s *Simulator) Set(machines []Machine) error {
+	wanted := make(map[string]Machine, len(machines))
+	for _, m := range machines {
+		if err := m.validate(); err != nil {
+			return err
+		}
+		wanted[m.InstanceID] = m
 	}
-	return nodes
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.machines = wanted
+	z := s.running
+	if z == nil {
+		return nil
+	}
+	left := map[string]<-chan struct{}{} // by name: nodes that end, before whose successors must not begin
+	for id, r := range z.workers {
+		if m, stays := wanted[id]; !stays || !reflect.DeepEqual(m, r.node.machine) {
+			z.endNode(id)
+			left[r.node.name] = r.ended
+		}
+	}
+	for id, m := range wanted {
+		if z.workers[id] == nil {
+			z.startNode(m, func() {}, left[m.Name])
+		}
+	}
+	return nil
+}
+
+// startNode starts a node once another one of its name has ended (nil: there is none). listed is called when its
+// existing pods are known, or it is known that it cannot ask for them.
+func (z *zone) startNode(m Machine, listed func(), before <-chan struct{}) {
+	n := newNode(m)
+	ctx, end := context.WithCancel(z.ctx)
+	r := &runningNode{node: n, end: end, ended: make(chan struct{})}
+	z.workers[m.InstanceID] = r
+	w := &worker{
+		node: n, conf: z.conf, clients: z.clients, player: z.player, pods: z.conf.Network,
+		listed: sync.OnceFunc(listed),
+		absent: make(chan struct{}, 1),
+	}
+	z.group.Go(func() {
+		defer close(r.ended)
+		defer w.listed() // a worker that was stopped before must not hold up the player
+		if before != nil {
+			<-before
+		}
+		z.roster.add(n)
+		z.conf.Network.holdNode(n.addr)
+		w.run(as(ctx, n.name), z.pause)
+		z.roster.remove(n)
+		w.forget()
+		z.conf.Network.releaseNode(n.addr)
+	})
+}
+
+// endNode ends a node; its objects stay.
+func (z *zone) endNode(id string) {
+	z.workers[id].end()
+	delete(z.workers, id)
+}
+
+// forget makes the player leave the node and its pods alone.
+func (w *worker) forget() {
+	for _, pod := range w.player.podsOf(w.name) {
+		w.pods.release(pod.UID)
+		w.player.remove(pod)
+	}
+	w.player.remove(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: w.name}})
 }
 
 // Stop ends the nodes and what serves for them, as when their machines lose power: the objects stay, and the node

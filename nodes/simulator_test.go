@@ -21,7 +21,11 @@ import (
 
 func TestNodesRegisterReadyWithEKSNamesAndLabels(t *testing.T) {
 	client := fake.NewClientset()
-	startFake(t, testConfig(2), client)
+	config := testConfig(2)
+	for i := range config.Machines {
+		config.Machines[i].Labels = map[string]string{"eks.amazonaws.com/nodegroup": "workers"}
+	}
+	startFake(t, config, client)
 	var list *corev1.NodeList
 	eventually(t, "two nodes", func() (string, bool) {
 		list, _ = client.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{})
@@ -38,7 +42,7 @@ func TestNodesRegisterReadyWithEKSNamesAndLabels(t *testing.T) {
 			"topology.kubernetes.io/zone": "us-east-1a", "topology.kubernetes.io/region": "us-east-1",
 			"topology.k8s.aws/zone-id": "use1-az1", "node.kubernetes.io/instance-type": "m5.large",
 			"kubernetes.io/hostname": n.Name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
-			"eks.amazonaws.com/nodegroup": "default", "eks.amazonaws.com/capacityType": "ON_DEMAND",
+			"eks.amazonaws.com/nodegroup": "workers",
 		}
 		for label, value := range want {
 			if got := n.Labels[label]; got != value {
@@ -159,7 +163,7 @@ func TestPodBecomesReadyWithAddressFromSubnet(t *testing.T) {
 	startFake(t, testConfig(1), client)
 	pod := waitPhase(t, client, "web", corev1.PodRunning)
 	addr, err := netip.ParseAddr(pod.Status.PodIP)
-	if err != nil || !testConfig(1).Subnet.Contains(addr) {
+	if err != nil || !testConfig(1).Machines[0].Subnet.Contains(addr) {
 		t.Errorf("pod IP %q is not in the subnet", pod.Status.PodIP)
 	}
 	status := pod.Status.ContainerStatuses[0]
@@ -268,11 +272,85 @@ func TestStartAndStopInEveryOrder(t *testing.T) {
 }
 
 func TestStartRefusesImpossibleConfig(t *testing.T) {
-	small := testConfig(3)
-	small.Subnet = netip.MustParsePrefix("10.0.0.0/27")
-	for name, c := range map[string]Config{"empty": {}, "small subnet": small} {
+	nameless := testConfig(1)
+	nameless.Machines[0].Name = ""
+	for name, c := range map[string]Config{"empty": {}, "nameless machine": nameless} {
 		if err := New(c).Start(t.Context()); err == nil {
 			t.Errorf("%s: no error", name)
 		}
+	}
+}
+
+func TestNodesComeAndGoWhileOthersStay(t *testing.T) {
+	client := fake.NewClientset()
+	config := testConfig(3)
+	all := config.Machines
+	config.Machines = all[:2]
+	reports := make(chan string, 10)
+	config.Report = func(instanceID, trouble string) { reports <- instanceID + " " + trouble }
+	s := startFake(t, config, client)
+	names := func() map[string]bool {
+		found := map[string]bool{}
+		list, _ := client.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{})
+		for _, n := range list.Items {
+			found[n.Name] = true
+		}
+		return found
+	}
+	for range 2 {
+		<-reports
+	}
+	if err := s.Set(all[1:]); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := <-reports, all[2].InstanceID+" "; got != want {
+		t.Errorf("reported %q, want %q: only the new node joins", got, want)
+	}
+	if found := names(); !found[all[0].Name] || !found[all[2].Name] {
+		t.Errorf("nodes %v: the object of a machine that is gone is not the kubelet's to delete", found)
+	}
+	for _, name := range []string{"on-gone", "on-new"} {
+		at := all[0].Name
+		if name == "on-new" {
+			at = all[2].Name
+		}
+		if err := client.Tracker().Add(newPod(name, at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waitPhase(t, client, "on-new", corev1.PodRunning)
+	if got := getPod(t, client, "on-gone").Status.Phase; got != corev1.PodPending {
+		t.Errorf("a pod on a machine that is gone became %s", got)
+	}
+	if err := s.Set([]Machine{{InstanceID: "i-1"}}); err == nil {
+		t.Error("a machine without a name was taken")
+	}
+}
+
+func TestRefusedNodeSaysWhyOnceAndHoldsNobodyUp(t *testing.T) {
+	client := fake.NewClientset(newPod("web", testConfig(2).Machines[1].Name))
+	refused := testConfig(2).Machines[0].Name
+	client.PrependReactor("create", "nodes", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		if action.(clienttesting.CreateAction).GetObject().(*corev1.Node).Name == refused {
+			return true, nil, apierrors.NewUnauthorized("Unauthorized")
+		}
+		return false, nil, nil
+	})
+	config := testConfig(2)
+	reports := make(chan string, 10)
+	config.Report = func(instanceID, trouble string) {
+		if instanceID == config.Machines[0].InstanceID {
+			reports <- trouble
+		}
+	}
+	startFake(t, config, client)
+	waitPhase(t, client, "web", corev1.PodRunning)
+	if got, want := <-reports, "Unable to register node with API server: Unauthorized"; got != want {
+		t.Errorf("reported %q, want %q", got, want)
+	}
+	select {
+	case again := <-reports:
+		t.Errorf("it was reported again: %q", again)
+	default:
 	}
 }

@@ -55,17 +55,21 @@ func loadStages() (map[string]lifecycle.Lifecycle, error) {
 }
 
 // newRenderer has what the stages' templates ask for beside KWOK's own functions.
-func newRenderer(nodes map[string]node, pods *addresses) gotpl.Renderer {
+func newRenderer(nodes *roster, pods *Network) gotpl.Renderer {
 	well, err := expression.ToJSONStandard(conditions(metav1.Time{}))
 	if err != nil {
 		panic(err) // a constant that does not encode as JSON
 	}
-	hostIP := func(nodeName string) (string, error) {
-		n, ok := nodes[nodeName]
+	named := func(nodeName string) (node, error) {
+		n, ok := nodes.named(nodeName)
 		if !ok {
-			return "", fmt.Errorf("node %s is not of this zone", nodeName)
+			return node{}, fmt.Errorf("node %s is not of this zone", nodeName)
 		}
-		return n.addr.String(), nil
+		return n, nil
+	}
+	hostIP := func(nodeName string) (string, error) {
+		n, err := named(nodeName)
+		return n.addr.String(), err
 	}
 	return gotpl.NewRenderer(gotpl.FuncMap{
 		"KubeletConditions": func() any { return well },
@@ -74,7 +78,11 @@ func newRenderer(nodes map[string]node, pods *addresses) gotpl.Renderer {
 			if hostNetwork {
 				return hostIP(nodeName)
 			}
-			addr, err := pods.allocate(types.UID(uid))
+			n, err := named(nodeName)
+			if err != nil {
+				return "", err
+			}
+			addr, err := pods.allocate(n.machine.Subnet, types.UID(uid))
 			if err != nil {
 				return "", err
 			}

@@ -3,6 +3,7 @@ package nodes
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -35,10 +36,11 @@ type worker struct {
 	conf    Config
 	clients *clients
 	player  *player
-	pods    *addresses
+	pods    *Network
 	listed  func() // called when the node's existing pods are known
 
 	uid    atomic.Value  // types.UID of the Node object
+	said   *string       // what was reported last; nil: nothing
 	absent chan struct{} // the Node object was seen to be missing; capacity 1
 }
 
@@ -71,10 +73,15 @@ func (w *worker) run(ctx context.Context, pause time.Duration) {
 // register creates the Node object, or brings up to date the one that is there. It tries until it is done; false
 // means that ctx ended before.
 func (w *worker) register(ctx context.Context) bool {
-	for pause := firstRetry; ; pause = min(2*pause, lastRetry) {
+	for pause := firstRetry; ; pause = min(2*pause, registerRetry) {
 		err := w.tryRegister(ctx)
 		if err == nil {
+			w.report("")
 			return true
+		}
+		if why := refusal(err); why != "" && ctx.Err() == nil {
+			w.listed() // nor can it ask for its pods
+			w.report(why)
 		}
 		w.conf.Logger.Debug("node could not register, tries again", "node", w.name, "err", err)
 		if sleep.For(ctx, pause) != nil {
@@ -82,6 +89,33 @@ func (w *worker) register(ctx context.Context) bool {
 		}
 	}
 }
+
+// registerRetry is how long a kubelet waits at most between two tries to register: initialNodeStatusUpdate's.
+const registerRetry = 7 * time.Second
+
+// refusal is, in the words of a kubelet's log, why a node may not register; empty: it is not known that it may not.
+func refusal(err error) string {
+	switch {
+	case errors.Is(err, errSignIn), errors.Is(err, errOtherInstance):
+		return err.Error()
+	case apierrors.IsUnauthorized(err):
+		return "Unable to register node with API server: Unauthorized"
+	case apierrors.IsForbidden(err):
+		return "Unable to register node with API server: " + err.Error()
+	}
+	return ""
+}
+
+// report tells of a node that has registered, or why it could not, unless that is known.
+func (w *worker) report(trouble string) {
+	if w.said == nil || *w.said != trouble {
+		w.said = &trouble
+		w.conf.Report(w.instanceID, trouble)
+	}
+}
+
+// errOtherInstance says that a Node object is that of another instance.
+var errOtherInstance = errors.New("belongs to another instance")
 
 func (w *worker) tryRegister(ctx context.Context) error {
 	got, err := w.join(ctx)
@@ -113,7 +147,7 @@ func (w *worker) join(ctx context.Context) (*corev1.Node, error) {
 		return nil, err
 	}
 	if id := got.Spec.ProviderID; id != "" && id != want.Spec.ProviderID {
-		return nil, fmt.Errorf("node %s belongs to another instance, %s", w.name, id)
+		return nil, fmt.Errorf("node %s %w, %s", w.name, errOtherInstance, id)
 	}
 	meta, err := json.Marshal(map[string]any{
 		"metadata": map[string]any{"labels": want.Labels, "annotations": want.Annotations},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"log/slog"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"tripod/incluster/addons"
 	"tripod/internal/pki"
 	"tripod/nodes"
+	"tripod/nodes/machine"
 	"tripod/pods/podidentity"
 	"tripod/region"
 )
@@ -26,40 +28,46 @@ func zone(ctx context.Context, args []string) error {
 	})
 }
 
-// nodesOf says which nodes a zone has, and nothing of how they reach the cluster.
-func nodesOf(c controlplane.WorkersConfig) nodes.Config {
-	return nodes.Config{
-		Zone: c.Zone, ZoneID: c.ZoneID, Region: c.Region, AccountID: c.AccountID, ClusterName: c.Cluster.Name,
-		ClusterID: c.Cluster.ID,
-		Subnet:    c.Subnet, Count: c.Count, KubernetesVersion: c.Version,
+// machinesOf are the machines of a zone's nodes.
+func machinesOf(c controlplane.WorkersConfig) (all []nodes.Machine) {
+	for i, address := range machine.Addresses(c.Subnet, c.Cluster.ID, c.Zone, c.Count) {
+		all = append(all, nodes.Machine{
+			InstanceID: machine.InstanceID(c.Cluster.ID, c.Zone, i), Name: machine.Name(c.Region, address),
+			Address: address, Subnet: c.Subnet, InstanceType: machine.DefaultType, Version: c.Version,
+			Labels: map[string]string{"eks.amazonaws.com/nodegroup": "default", "eks.amazonaws.com/capacityType": "ON_DEMAND"},
+		})
 	}
+	return all
 }
 
 func machines(c controlplane.WorkersConfig) (all []controlplane.Machine) {
-	for id, name := range nodesOf(c).Instances() {
-		all = append(all, controlplane.Machine{ID: id, PrivateDNSName: name})
+	for _, m := range machinesOf(c) {
+		all = append(all, controlplane.Machine{ID: m.InstanceID, PrivateDNSName: m.Name})
 	}
 	return all
 }
 
 func newWorkers(c controlplane.WorkersConfig) (controlplane.Workers, error) {
-	config := nodesOf(c)
+	config := nodes.Config{
+		Zone: c.Zone, ZoneID: c.ZoneID, Region: c.Region, AccountID: c.AccountID, ClusterName: c.Cluster.Name,
+		ClusterID: c.Cluster.ID, Machines: machinesOf(c),
+	}
 	config.Server, config.CA, config.CloudCert, config.CloudKey = c.Server, c.CA, c.Client.Cert, c.Client.Key
 	config.Dial, config.Token, config.LocalPort = c.Dial, c.Token, c.LocalPort
 	config.ClientCAs = x509.NewCertPool()
 	config.ClientCAs.AppendCertsFromPEM(c.CA)
 	config.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil)).With("az", c.Zone, "cluster", c.Cluster.Name,
 		"component", "nodes")
-	leaf := pki.Leaf{CommonName: "system:node:" + c.Zone, Organizations: []string{"system:nodes"}, Server: true}
-	for _, address := range config.Addresses() {
-		leaf.IPs = append(leaf.IPs, net.IP(address.AsSlice()))
-	}
-	pair, err := c.Authority.Issue(leaf)
-	if err != nil {
-		return nil, err
-	}
-	if config.ServingCert, err = pair.TLS(); err != nil {
-		return nil, err
+	config.ServingCert = func(addresses []netip.Addr) (tls.Certificate, error) {
+		leaf := pki.Leaf{CommonName: "system:node:" + c.Zone, Organizations: []string{"system:nodes"}, Server: true}
+		for _, address := range addresses {
+			leaf.IPs = append(leaf.IPs, net.IP(address.AsSlice()))
+		}
+		pair, err := c.Authority.Issue(leaf)
+		if err != nil {
+			return tls.Certificate{}, err
+		}
+		return pair.TLS()
 	}
 	return nodes.New(config), nil
 }
