@@ -26,8 +26,8 @@ func TestRecordsKeepTheirForm(t *testing.T) {
 		"insights-refresh": InsightsRefresh{}, "instance-profile": InstanceProfile{}, "oidc-provider": OIDCProvider{},
 		"pod-identity-association": PodIdentityAssociation{}, "policy": Policy{}, "role": Role{}, "session-key": SessionKey{},
 		"instance": Instance{}, "instance-capacity": Capacity{}, "auto-scaling-group": AutoScalingGroup{},
-		"auto-scaling-member": GroupMember{},
-		"update":              Update{}, "user": User{}, "zonal-shift": ZonalShift{},
+		"auto-scaling-member": GroupMember{}, "zone-outage": ZoneOutage{},
+		"update": Update{}, "user": User{}, "zonal-shift": ZonalShift{},
 	} {
 		t.Run(kind, func(t *testing.T) {
 			value := reflect.New(reflect.TypeOf(record)).Elem()

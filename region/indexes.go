@@ -55,9 +55,20 @@ var (
 	InstancesByZone   = state.NewIndex(Instances, "zone", func(v Instance) []string { return []string{v.Zone} })
 	InstancesByGroup  = state.NewIndex(Instances, "group", func(v Instance) []string { return unlessEmpty(v.Group) })
 	InstancesBySubnet = state.NewIndex(Instances, "subnet", func(v Instance) []string { return unlessEmpty(v.SubnetID) })
-	// InstancesByCluster are those that have become, or are to be, nodes of the cluster with that ID.
+	// InstancesByCluster are those that have become, or are to be, nodes of the cluster with that ID; with "/" and a zone
+	// behind it, those in that zone.
 	InstancesByCluster = state.NewIndex(Instances, "cluster", func(v Instance) []string {
-		return unlessEmpty(v.Boot.ClusterID)
+		if v.Boot.ClusterID == "" {
+			return nil
+		}
+		return []string{v.Boot.ClusterID, v.Boot.ClusterID + "/" + v.Zone}
+	})
+	// InstancesUnsettled are those of a zone whose agent has something to do about them, now or at some time.
+	InstancesUnsettled = state.NewIndex(Instances, "unsettled", func(v Instance) []string {
+		if v.settled() {
+			return nil
+		}
+		return []string{v.Zone}
 	})
 )
 
@@ -71,7 +82,8 @@ var Schema = state.NewSchema(
 	state.Indexed(InstanceProfiles, ProfilesByName, ProfilesByRole),
 	state.Indexed(AccessEntries, AccessEntriesByARN),
 	state.Indexed(PodIdentityAssociations, AssociationsByARN, AssociationsByServiceAccount),
-	state.Indexed(Instances, InstancesByZone, InstancesByGroup, InstancesBySubnet, InstancesByCluster),
+	state.Indexed(Instances, InstancesByZone, InstancesByGroup, InstancesBySubnet, InstancesByCluster,
+		InstancesUnsettled),
 )
 
 // KeyOwner names the user of that name, or the account's root user, in KeysByOwner.

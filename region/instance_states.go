@@ -64,6 +64,18 @@ func (s InstanceState) Alive() bool {
 	return s != InstanceShuttingDown && s != InstanceTerminated && s != noInstance
 }
 
+// settled says that nothing follows by itself: the instance is stopped, or runs and is what it is to be.
+func (v Instance) settled() bool {
+	switch v.State {
+	case InstanceStopped:
+		return true
+	case InstanceRunning:
+		joins := v.Boot.ClusterID != "" || v.Boot.Trouble != ""
+		return v.Impaired.IsZero() && v.Spot == nil && !v.Boot.At.IsZero() && (!joins || !v.Boot.Joined.IsZero())
+	}
+	return false
+}
+
 // The reasons that EC2 gives for states.
 var (
 	UserShutdown    = StateReason{"Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown"}

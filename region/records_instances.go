@@ -75,6 +75,8 @@ type Boot struct {
 	// ClusterID and Cluster are those of the cluster whose node it is to be; empty: it is nobody's.
 	ClusterID string `json:"clusterId,omitempty"`
 	Cluster   string `json:"cluster,omitempty"`
+	// Version is its kubelet's: v1.36.3-eks-8fcc1ab.
+	Version string `json:"version,omitempty"`
 	// Joined is when its kubelet had registered; zero: it has not.
 	Joined time.Time `json:"joined,omitzero"`
 	// Trouble is why it has not, in the words of the instance's own log, since TroubledAt.
@@ -97,3 +99,13 @@ var (
 	Instances  = state.NewTable[Instance]("instance")          // by ID
 	Capacities = state.NewTable[Capacity]("instance-capacity") // by Zone/Type
 )
+
+// ZoneOutage says that a zone's machines answer nobody: its agent has been lost, or stopped. The zone itself deletes it
+// when it is back.
+type ZoneOutage struct {
+	Zone  string    `json:"zone"`
+	Since time.Time `json:"since"`
+}
+
+// ZoneOutages is by Zone.
+var ZoneOutages = state.NewTable[ZoneOutage]("zone-outage")

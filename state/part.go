@@ -65,3 +65,16 @@ func (p Part[T]) Fewer(tx *Txn, n int) bool { return tx.fewer(p.span, n) }
 
 // Empty says whether the part has no records.
 func (p Part[T]) Empty(tx *Txn) bool { return p.Fewer(tx, 1) }
+
+// Version tells whether the part is as it was: a View that gets the same twice would read the same records. It costs a
+// walk over their places, and reads none of them.
+func (p Part[T]) Version(tx *Txn) PartVersion {
+	count, newest := digest(tx.version.records(p.kind, p.index), p.prefix)
+	return PartVersion{count, newest}
+}
+
+// PartVersion compares by ==. The zero value is that of an empty part.
+type PartVersion struct {
+	count  int
+	newest uint64
+}
