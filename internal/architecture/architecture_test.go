@@ -50,7 +50,7 @@ var layers = []struct {
 	{"tools", []string{
 		"api", "apiserver/...", "awsapi/history", "awsapi/quota", "awsapi/upstream", "awsapi/wire", "internal/...", "lb",
 		"logs/logstore",
-		"nodes/machine",
+		"nodes/boot", "nodes/machine",
 	}},
 }
 
