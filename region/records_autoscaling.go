@@ -1,6 +1,7 @@
 package region
 
 import (
+	"encoding/json"
 	"time"
 
 	"tripod/state"
@@ -41,6 +42,86 @@ type AutoScalingGroup struct {
 
 	// DeletedAt is when its deletion began: it goes with its last instance.
 	DeletedAt *time.Time `json:"deletedAt,omitempty"`
+
+	GroupOptions
+	GroupProgress
+}
+
+// GroupOptions are a group's settings that most groups leave out.
+type GroupOptions struct {
+	PlacementGroup      string `json:"placementGroup,omitempty"`
+	MaxInstanceLifetime int    `json:"maxInstanceLifetime,omitempty"` // seconds; 0: for ever
+	Context             string `json:"context,omitempty"`
+	DesiredCapacityType string `json:"desiredCapacityType,omitempty"`
+	// DefaultWarmup is how many seconds a new instance takes to be of use; nil: no such time is set.
+	DefaultWarmup *int `json:"defaultWarmup,omitempty"`
+	// Maintenance bounds how many instances there may be while some are replaced, in percent of the desired capacity.
+	Maintenance *MaintenancePolicy `json:"maintenance,omitempty"`
+	// ZoneDistribution is balanced-best-effort, which empty means too, or balanced-only.
+	ZoneDistribution string `json:"zoneDistribution,omitempty"`
+	// ZoneImpairment says what the group does in a zonal shift; nil: nothing.
+	ZoneImpairment *ZoneImpairmentPolicy `json:"zoneImpairment,omitempty"`
+	// Reservations and the two after it are recorded and shown, in the API's form.
+	Reservations       *ReservationPreference `json:"reservations,omitempty"`
+	DeletionProtection string                 `json:"deletionProtection,omitempty"` // none, prevent-force-deletion, ...
+	RetainAbandoned    string                 `json:"retainAbandoned,omitempty"`    // retain or terminate
+
+	// LoadBalancers (names), TargetGroups (ARNs) and TrafficSources are those that it is attached to.
+	LoadBalancers  []string        `json:"loadBalancers,omitempty"`
+	TargetGroups   []string        `json:"targetGroups,omitempty"`
+	TrafficSources []TrafficSource `json:"trafficSources,omitempty"`
+	// Metrics are the names of the group metrics that are on.
+	Metrics  []string  `json:"metrics,omitempty"`
+	WarmPool *WarmPool `json:"warmPool,omitempty"`
+}
+
+// GroupProgress is what a group remembers of its scaling.
+type GroupProgress struct {
+	// Asked says who changed the desired capacity last, as the causes of the activities that follow begin: the group
+	// has not come to rest since.
+	Asked string `json:"asked,omitempty"`
+	// ScaledAt is when a policy or the clock scaled it last, and CooledAt when policies may scale it again.
+	ScaledAt time.Time `json:"scaledAt,omitzero"`
+	CooledAt time.Time `json:"cooledAt,omitzero"`
+	// Failures are the launches in a row that failed; it tries again at RetryAt.
+	Failures int       `json:"failures,omitempty"`
+	RetryAt  time.Time `json:"retryAt,omitzero"`
+	// Balancing is since when instances beyond the desired capacity balance its zones.
+	Balancing time.Time `json:"balancing,omitzero"`
+}
+
+// MaintenancePolicy is in percent of the desired capacity; -1: no such bound.
+type MaintenancePolicy struct {
+	MinHealthy int `json:"minHealthy"`
+	MaxHealthy int `json:"maxHealthy"`
+}
+
+// ZoneImpairmentPolicy is what a group does while traffic is shifted away from one of its zones.
+type ZoneImpairmentPolicy struct {
+	ZonalShift bool `json:"zonalShift"`
+	// Behavior is that of unhealthy instances there: ReplaceUnhealthy or IgnoreUnhealthy.
+	Behavior string `json:"behavior,omitempty"`
+}
+
+// ReservationPreference is which capacity reservations a group uses.
+type ReservationPreference struct {
+	Preference string   `json:"preference,omitempty"`
+	IDs        []string `json:"ids,omitempty"`
+	GroupARNs  []string `json:"groupArns,omitempty"`
+}
+
+// TrafficSource is what sends traffic to a group's instances.
+type TrafficSource struct {
+	Identifier string `json:"identifier"`
+	Type       string `json:"type"` // elb, elbv2 or vpc-lattice
+}
+
+// WarmPool is a group's warm pool, as it is to be: no instances are in it.
+type WarmPool struct {
+	MaxPrepared *int   `json:"maxPrepared,omitempty"`
+	Min         int    `json:"min,omitempty"`
+	State       string `json:"state"`           // Stopped, Running or Hibernated
+	Reuse       *bool  `json:"reuse,omitempty"` // instances at scaling in
 }
 
 // TemplateRef names a launch template and a version of it.
@@ -59,15 +140,18 @@ type MixedInstances struct {
 	OnDemandBase       int    `json:"onDemandBase"`
 	OnDemandPercentage int    `json:"onDemandPercentage"` // of what is above the base
 	SpotStrategy       string `json:"spotStrategy"`
-	SpotPools          int    `json:"spotPools,omitzero"`
+	SpotPools          int    `json:"spotPools,omitzero"` // 0: AWS's default, 2 with lowest-price
 	SpotMaxPrice       string `json:"spotMaxPrice,omitempty"`
 }
 
-// InstanceOverride is one of the instance types that a mixed group may have.
+// InstanceOverride is one of the instance types that a mixed group may have, or the requirements that its types meet.
 type InstanceOverride struct {
 	Type     string       `json:"type"`
 	Weight   int          `json:"weight,omitzero"` // 0: no weights are used
 	Template *TemplateRef `json:"template,omitempty"`
+	ImageID  string       `json:"imageId,omitempty"`
+	// Requirements are InstanceRequirements in the API's form.
+	Requirements json.RawMessage `json:"requirements,omitempty"`
 }
 
 // GroupTag is a group's tag, which its new instances get too where it says so.
@@ -97,18 +181,68 @@ type LifecycleHook struct {
 
 // GroupMember is an instance as its Auto Scaling group sees it.
 type GroupMember struct {
-	InstanceID string    `json:"instanceId"`
-	Group      string    `json:"group"`
-	State      string    `json:"state"` // InService, Terminating:Wait, ...: LifecycleState of the API
-	Since      time.Time `json:"since"`
-	Unhealthy  bool      `json:"unhealthy,omitempty"`
-	Protected  bool      `json:"protected,omitempty"` // from scaling in
-	// Token is that of the lifecycle action under way, which ends by itself at Deadline.
-	Token    string    `json:"token,omitempty"`
-	Deadline time.Time `json:"deadline,omitzero"`
+	InstanceID string      `json:"instanceId"`
+	Group      string      `json:"group"`
+	State      MemberState `json:"state"` // see group_states.go
+	Since      time.Time   `json:"since"`
+	Unhealthy  bool        `json:"unhealthy,omitempty"`
+	Protected  bool        `json:"protected,omitempty"` // from scaling in
+	// Actions are the lifecycle actions under way.
+	Actions []LifecycleAction `json:"actions,omitempty"`
+
+	// JoinedAt is when it was launched or attached, ServesSince when it was in service first.
+	JoinedAt    time.Time `json:"joinedAt"`
+	ServesSince time.Time `json:"servesSince,omitzero"`
+	Weight      int       `json:"weight,omitempty"` // of its type; 0: 1
+	// Template is the launch template that it was launched by, its version a number; Configuration the launch
+	// configuration's name. Both empty: it was attached.
+	Template      *TemplateRef `json:"template,omitempty"`
+	Configuration string       `json:"configuration,omitempty"`
+	// Activity is the key of the scaling activity under way.
+	Activity string `json:"activity,omitempty"`
+	// Why is the health check that it failed, as causes tell it.
+	Why string `json:"why,omitempty"`
+	// Replacing says that another is launched for it, whatever the desired capacity.
+	Replacing bool `json:"replacing,omitempty"`
+}
+
+// LifecycleAction is a member's wait for a hook.
+type LifecycleAction struct {
+	Hook  string `json:"hook"`
+	Token string `json:"token"` // a UUID
+	// Deadline is when it ends by itself unless a heartbeat comes, Last when it does in any case.
+	Deadline time.Time `json:"deadline"`
+	Last     time.Time `json:"last"`
+	// Timeout is what a heartbeat adds to the time, in seconds, and Default the result at the deadline.
+	Timeout int    `json:"timeout"`
+	Default string `json:"default"`
+	// Result is CONTINUE or ABANDON; empty: none yet.
+	Result string `json:"result,omitempty"`
+}
+
+// ScalingActivity is one launch or termination of a group.
+type ScalingActivity struct {
+	ID       string `json:"id"` // a UUID
+	Group    string `json:"group"`
+	GroupARN string `json:"groupArn"`
+	// Instance is that which it is about; empty: none was launched.
+	Instance    string    `json:"instance,omitempty"`
+	Description string    `json:"description"`
+	Cause       string    `json:"cause"`
+	Status      string    `json:"status"` // StatusCode of the API: InProgress, Successful, Failed, Cancelled, ...
+	Message     string    `json:"message,omitempty"`
+	Start       time.Time `json:"start"`
+	End         time.Time `json:"end,omitzero"`
+	Progress    int       `json:"progress"` // percent
+	Subnet      string    `json:"subnet,omitempty"`
+	Zone        string    `json:"zone,omitempty"`
+	// Code is EC2's error code of a launch that failed.
+	Code string `json:"code,omitempty"`
 }
 
 var (
 	AutoScalingGroups = state.NewTable[AutoScalingGroup]("auto-scaling-group") // by Name
 	GroupMembers      = state.NewTable[GroupMember]("auto-scaling-member")     // by Group/InstanceID
+	// ScalingActivities have the keys that ActivityKey makes: a group's are in the order of their starts.
+	ScalingActivities = state.NewTable[ScalingActivity]("scaling-activity")
 )
