@@ -6,12 +6,6 @@ import (
 	"tripod/state"
 )
 
-// Nodegroup is a managed node group, in the words of EKS's model.
-type Nodegroup struct {
-	ClusterID string `json:"clusterId"`
-	types.Nodegroup
-}
-
 // FargateProfile says which pods run on Fargate. It never changes.
 type FargateProfile struct {
 	ClusterID string `json:"clusterId"`
@@ -32,7 +26,6 @@ type Capability struct {
 
 // The tables of what belongs to a cluster and has a status.
 var (
-	Nodegroups      = state.NewTable[Nodegroup]("nodegroup")            // by ClusterID/NodegroupName
 	FargateProfiles = state.NewTable[FargateProfile]("fargate-profile") // by ClusterID/FargateProfileName
 	Addons          = state.NewTable[Addon]("addon")                    // by ClusterID/AddonName
 	Capabilities    = state.NewTable[Capability]("capability")          // by ClusterID/CapabilityName

@@ -406,7 +406,7 @@ func TestResourceTransitions(t *testing.T) {
 	active, profile := []types.NodegroupStatus{"ACTIVE"}, []types.FargateProfileStatus{"ACTIVE"}
 	addon, capability := []types.AddonStatus{"ACTIVE"}, []types.CapabilityStatus{"ACTIVE"}
 	lifeOf(t, NodegroupStates, func(s types.NodegroupStatus) Nodegroup {
-		return Nodegroup{"ID", types.Nodegroup{NodegroupName: x, Status: s}}
+		return Nodegroup{ClusterID: "ID", Nodegroup: types.Nodegroup{NodegroupName: x, Status: s}}
 	}, types.NodegroupStatus("").Values(), active, active)
 	lifeOf(t, FargateProfileStates, func(s types.FargateProfileStatus) FargateProfile {
 		return FargateProfile{"ID", types.FargateProfile{FargateProfileName: x, Status: s}}
