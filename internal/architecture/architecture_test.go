@@ -51,6 +51,7 @@ var layers = []struct {
 		"api", "apiserver/...", "awsapi/history", "awsapi/quota", "awsapi/upstream", "awsapi/wire", "internal/...", "lb",
 		"logs/logstore",
 		"nodes/boot", "nodes/machine",
+		"nodes/object",
 	}},
 }
 
