@@ -14,7 +14,9 @@ func documented() []operation.Documented {
 		{Words: []string{"DescribeInstances", "InstanceStatus", "Volumes"}, State: operation.Works,
 			Effect: "the simulated nodes' machines and their root volumes; they are running, whatever fault their zone " +
 				"has"},
-		{Words: []string{"Snapshots", "Images"}, State: operation.Recorded, Effect: "empty: there are none"},
+		{Words: []string{"Snapshots"}, State: operation.Recorded, Effect: "empty: there are none"},
+		{Words: []string{"DescribeImages"}, State: operation.Works,
+			Effect: "Amazon's images for EKS, of each Kubernetes version, in two releases"},
 		{Words: []string{"KeyPair"}, State: operation.Recorded,
 			Effect: "kept; node groups may name them, and nothing lets anybody in by SSH"},
 		{Words: []string{"InstanceType"}, State: operation.Recorded,

@@ -8,16 +8,9 @@ import (
 	"tripod/state"
 )
 
-// none is a kind of resource of which Tripod has none: it has no images or snapshots. Ids asked for are not found.
-func none(prefix, noun, code string) *kind[string] {
-	return &kind[string]{prefix: prefix, noun: noun, code: code, id: func(v string) string { return v }}
-}
-
-var (
-	noImages    = none("ami", "image id", "InvalidAMIID")
-	noSnapshots = &kind[string]{prefix: "snap", noun: "snapshot", code: "InvalidSnapshot",
-		misnamed: "InvalidSnapshotID.Malformed", id: noImages.id}
-)
+// noSnapshots are the snapshots: Tripod has none. Ids asked for are not found.
+var noSnapshots = &kind[string]{prefix: "snap", noun: "snapshot", code: "InvalidSnapshot",
+	misnamed: "InvalidSnapshotID.Malformed", id: func(v string) string { return v }}
 
 // found looks for ids of a kind that there is none of: it refuses them.
 func (s *Service) found(call *operation.Call, k *kind[string], ids []string, p page) error {
@@ -41,25 +34,6 @@ type describeSnapshotsOutput struct {
 func (s *Service) describeSnapshots(call *operation.Call, in *describeSnapshotsInput) (*describeSnapshotsOutput,
 	error) {
 	return &describeSnapshotsOutput{}, s.found(call, noSnapshots, in.IDs, page{in.Filters, in.MaxResults, in.NextToken})
-}
-
-type describeImagesInput struct {
-	IDs               []string `ec2:"ImageId"`
-	Owners            []string `ec2:"Owner"`
-	ExecutableBy      []string `ec2:"ExecutableBy"`
-	Filters           []filter `ec2:"Filter"`
-	IncludeDeprecated bool     `ec2:"IncludeDeprecated"`
-	IncludeDisabled   bool     `ec2:"IncludeDisabled"`
-	MaxResults        *int     `ec2:"MaxResults"`
-	NextToken         string   `ec2:"NextToken"`
-}
-
-type describeImagesOutput struct {
-	Images list[struct{}] `xml:"imagesSet"`
-}
-
-func (s *Service) describeImages(call *operation.Call, in *describeImagesInput) (*describeImagesOutput, error) {
-	return &describeImagesOutput{}, s.found(call, noImages, in.IDs, page{in.Filters, in.MaxResults, in.NextToken})
 }
 
 type describeAccountAttributesInput struct {

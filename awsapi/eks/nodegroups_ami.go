@@ -8,26 +8,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
 	"tripod/internal/version"
+	"tripod/nodes/image"
 )
 
-// The AMIs of node groups. There are no images here: their release versions are of the shape that EKS has, one for each
-// Kubernetes version, so that what is recorded looks as it does in AWS.
-const (
-	releaseDate         = "20260301"
-	bottlerocketRelease = "1.55.0-2f6c3a4b"
-)
-
-// releaseOf is the release version of an AMI type for a Kubernetes version.
+// releaseOf is the release version of the newest image of an AMI type for a Kubernetes version. One of a version that has
+// no images is of the shape that EKS has.
 func releaseOf(ami types.AMITypes, minor string) string {
-	if strings.HasPrefix(string(ami), "BOTTLEROCKET_") {
-		return bottlerocketRelease
+	if found, is := image.Of(string(ami), minor, ""); is {
+		return found.Release
 	}
 	known, _ := version.FindKubernetes(minor)
-	patch := cmp.Or(known.Node, minor+".0")
-	if strings.HasPrefix(string(ami), "WINDOWS_") {
-		return minor + "-2026.03.01"
-	}
-	return patch + "-" + releaseDate
+	return cmp.Or(known.Node, minor+".0") + "-" + image.ReleaseDate
 }
 
 // isARM says whether an instance type has an ARM processor.

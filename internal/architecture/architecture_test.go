@@ -46,7 +46,7 @@ var layers = []struct {
 	{"what runs in a zone", []string{
 		"apiserver/launch", "etcdcluster", "incluster/...", "logs/logship", "nodes", "pods/podidentity", "state",
 	}},
-	{"tools", []string{"awsapi/throttle", "internal/datadir", "internal/options"}},
+	{"tools", []string{"awsapi/throttle", "internal/datadir", "internal/options", "nodes/image"}},
 	{"tools", []string{
 		"api", "apiserver/...", "awsapi/history", "awsapi/quota", "awsapi/upstream", "awsapi/wire", "internal/...", "lb",
 		"logs/logstore",

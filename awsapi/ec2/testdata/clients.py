@@ -316,7 +316,7 @@ def routes_to_instances():
 
 def what_there_is_none_of():
     assert ec2.describe_instances(Filters=[{"Name": "instance-state-name", "Values": ["stopped"]}])["Reservations"] == []
-    assert ec2.describe_images(Owners=["amazon"])["Images"] == []
+    assert ec2.describe_images(Owners=["self"])["Images"] == []
     assert ec2.describe_key_pairs()["KeyPairs"] == []
     refused("InvalidInstanceID.NotFound", ec2.describe_instances, InstanceIds=["i-00000000000000000"])
     refused("InvalidInstanceID.Malformed", ec2.describe_instances, InstanceIds=["x"])
@@ -325,6 +325,20 @@ def what_there_is_none_of():
     refused("InvalidKeyPair.NotFound", ec2.describe_key_pairs, KeyNames=["mine"])
     (default,) = ec2.describe_account_attributes(AttributeNames=["default-vpc"])["AccountAttributes"]
     assert default["AttributeValues"][0]["AttributeValue"] == ec2.describe_vpcs()["Vpcs"][0]["VpcId"], default
+
+
+def images_of_amazon():
+    name = "amazon-eks-node-al2023-x86_64-standard-1.36-v*"
+    found = ec2.describe_images(Owners=["602401143452"], Filters=[{"Name": "name", "Values": [name]}])["Images"]
+    newest = max(found, key=lambda i: i["CreationDate"])
+    assert len(found) == 2 and newest["ImageOwnerAlias"] == "amazon" and newest["Architecture"] == "x86_64" and newest["Public"], found
+    assert newest["BlockDeviceMappings"][0]["DeviceName"] == newest["RootDeviceName"] == "/dev/xvda", newest
+    assert ec2.describe_images(ImageIds=[newest["ImageId"]], Owners=["amazon"])["Images"] == [newest]
+    assert ec2.describe_images(ExecutableUsers=["self"])["Images"] == []
+    arm = ec2.describe_images(Owners=["amazon"], Filters=[{"Name": "architecture", "Values": ["arm64"]}], MaxResults=5)
+    assert len(arm["Images"]) == 5 and arm["NextToken"], arm
+    windows = ec2.describe_images(Filters=[{"Name": "platform", "Values": ["windows"]}])["Images"]
+    assert windows and all(i["RootDeviceName"] == "/dev/sda1" for i in windows), windows
 
 
 def instance_types():
@@ -395,7 +409,7 @@ def nodes():
     refused("InvalidInstanceID.NotFound", ec2.describe_instances, InstanceIds=["i-0123456789abcdef0"])
 
 
-for story in (default_network, own_network, group_rules, changed_rules, control_plane_interfaces, internet_gateways, nat_gateways, routes, acls_and_options, network_acls, key_pairs, two_families, routes_to_instances, what_there_is_none_of, instance_types, launch_templates, nodes):
+for story in (default_network, own_network, group_rules, changed_rules, control_plane_interfaces, internet_gateways, nat_gateways, routes, acls_and_options, network_acls, key_pairs, two_families, routes_to_instances, what_there_is_none_of, images_of_amazon, instance_types, launch_templates, nodes):
     try:
         story()
     except Exception as e:
