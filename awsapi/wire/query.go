@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -15,9 +16,9 @@ const maxQueryParams = 1000
 
 // DecodeQuery fills the struct that into points to from the parameters of a call of the query protocol. A field has its
 // parameter's name, or that of its tag `query:"Name"`; with the option ",required" it must be there and not be empty.
-// Fields are strings, bools and ints, pointers to them (nil: not given), structs, and slices, written Name.member.1,
-// Name.member.2 in the order of the numbers. The members of an embedded struct, and of one with the tag `query:"-"`,
-// count as the struct's own.
+// Fields are strings, bools, ints and floats, pointers to them and to structs (nil: not given), structs, and slices,
+// written Name.member.1, Name.member.2 in the order of the numbers. The members of an embedded struct, and of one with
+// the tag `query:"-"`, count as the struct's own.
 //
 // A parameter that has no field is refused: silence would be taken for effect.
 func DecodeQuery(params url.Values, into any) error {
@@ -51,11 +52,17 @@ func queryError(message string) error {
 }
 
 func (d queryDecoder) fill(path string, value reflect.Value, required bool) error {
-	switch value.Kind() {
-	case reflect.Struct:
+	switch {
+	case value.Kind() == reflect.Struct:
 		return d.fillStruct(path, value)
-	case reflect.Slice:
+	case value.Kind() == reflect.Slice:
 		return d.fillSlice(path, value, required)
+	case value.Kind() == reflect.Pointer && value.Type().Elem().Kind() == reflect.Struct:
+		if !d.below(path) {
+			return nil
+		}
+		value.Set(reflect.New(value.Type().Elem()))
+		return d.fillStruct(path, value.Elem())
 	}
 	texts, given := d.params[path]
 	d.used[path] = true
@@ -72,6 +79,19 @@ func (d queryDecoder) fill(path string, value reflect.Value, required bool) erro
 		value = value.Elem()
 	}
 	return setQueryScalar(path, texts[0], value)
+}
+
+// below says whether there is a parameter below a path, and has it used where the path itself is given, without a value.
+func (d queryDecoder) below(path string) bool {
+	if d.params.Get(path) == "" {
+		d.used[path] = true
+	}
+	for name := range d.params {
+		if strings.HasPrefix(name, path+".") {
+			return true
+		}
+	}
+	return false
 }
 
 func (d queryDecoder) fillStruct(path string, value reflect.Value) error {
@@ -148,6 +168,12 @@ func setQueryScalar(path, text string, value reflect.Value) error {
 			return wrong("an integer")
 		}
 		value.SetInt(number)
+	case reflect.Float64:
+		number, err := strconv.ParseFloat(text, 64)
+		if err != nil || math.IsNaN(number) || math.IsInf(number, 0) {
+			return wrong("a number")
+		}
+		value.SetFloat(number)
 	default: // a programming error in an input's type
 		panic(fmt.Sprintf("wire: no query parameter can fill a %s", value.Type()))
 	}

@@ -53,6 +53,19 @@ func TestZeroIsAValueOfARequiredQueryParameter(t *testing.T) {
 	}
 }
 
+func TestStructsAndFractionsOfQueryParametersMayBeAbsent(t *testing.T) {
+	type limits struct{ Least, Most *float64 }
+	var got struct{ Given, Absent, Empty *limits }
+	err := wire.DecodeQuery(url.Values{"Given.Least": {"0.5"}, "Empty": {""}}, &got)
+	if err != nil || got.Given == nil || *got.Given.Least != 0.5 || got.Given.Most != nil || got.Absent != nil ||
+		got.Empty != nil {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if err := wire.DecodeQuery(url.Values{"Given.Least": {"NaN"}}, &got); err == nil {
+		t.Error("NaN is taken for a number")
+	}
+}
+
 func TestQueryParametersThatDoNotFitAreRefused(t *testing.T) {
 	for name, change := range map[string]url.Values{
 		"missing":              {"RoleName": nil},
