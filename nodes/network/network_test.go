@@ -1,0 +1,119 @@
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// serve answers on a unix socket until the test's end and returns what dials it.
+func serve(t *testing.T, handle Handler) func() net.Conn {
+	t.Helper()
+	socket := filepath.Join(t.TempDir(), "vpc.sock")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- Serve(l, handle) }()
+	t.Cleanup(func() {
+		l.Close()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+	return func() net.Conn {
+		conn, err := net.Dial("unix", socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		conn.SetDeadline(time.Now().Add(5 * time.Second))
+		return conn
+	}
+}
+
+func TestConnectionsLeadToWhoHasTheAddress(t *testing.T) {
+	from, to := netip.MustParseAddrPort("10.0.0.20:40000"), netip.MustParseAddrPort("10.0.32.9:8080")
+	dial := serve(t, func(_ context.Context, from, to netip.AddrPort) (Answer, error) {
+		switch to.Port() {
+		case 8080:
+			return func(conn net.Conn) {
+				defer conn.Close()
+				fmt.Fprintf(conn, "%v calls %v", from, to)
+			}, nil
+		case 22:
+			return nil, fmt.Errorf("port 22: %w", ErrNotAllowed)
+		case 23:
+			return nil, errors.New("nothing\nlistens")
+		}
+		return nil, ErrNoAddress
+	})
+	conn := dial()
+	if err := Connect(t.Context(), conn, from, to); err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(conn)
+	if want := "10.0.0.20:40000 calls 10.0.32.9:8080"; err != nil || string(got) != want {
+		t.Errorf("got %q, %v, want %q", got, err, want)
+	}
+	for port, want := range map[uint16]error{22: ErrNotAllowed, 24: ErrNoAddress} {
+		if err := Connect(t.Context(), dial(), netip.AddrPort{}, netip.AddrPortFrom(to.Addr(), port)); !errors.Is(err, want) {
+			t.Errorf("port %d: got %v, want %v", port, err, want)
+		}
+	}
+	err = Connect(t.Context(), dial(), from, netip.AddrPortFrom(to.Addr(), 23))
+	if err == nil || err.Error() != "nothing listens" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestWhoAsksForNothingIsRefused(t *testing.T) {
+	dial := serve(t, func(context.Context, netip.AddrPort, netip.AddrPort) (Answer, error) { return nil, ErrNoAddress })
+	for _, question := range []string{"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "CONNECT web:80 HTTP/1.1\r\n\r\n",
+		strings.Repeat("x", mostQuestion+4)} {
+		conn := dial()
+		go io.WriteString(conn, question)
+		got, _ := io.ReadAll(conn) // what was not read of a long question resets the connection
+		if len(got) > 0 && !strings.HasPrefix(string(got), "HTTP/1.1 502 ") {
+			t.Errorf("%.20q: got %q", question, got)
+		}
+	}
+}
+
+func TestConnectEndsWithItsContext(t *testing.T) {
+	near, far := net.Pipe()
+	defer near.Close()
+	defer far.Close()
+	go io.Copy(io.Discard, far)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if err := Connect(ctx, near, netip.AddrPort{}, netip.MustParseAddrPort("10.0.0.9:80")); err == nil {
+		t.Error("Connect succeeded without an answer")
+	}
+}
+
+func TestFeedAcceptsWhatItIsHanded(t *testing.T) {
+	f := NewFeed(&net.TCPAddr{})
+	near, far := net.Pipe()
+	defer near.Close()
+	go f.Hand(far)
+	if conn, err := f.Accept(); err != nil || conn != far {
+		t.Errorf("got %v, %v", conn, err)
+	}
+	f.Close()
+	f.Close()
+	if _, err := f.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Accept after Close: %v", err)
+	}
+	if err := f.Hand(far); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Hand after Close: %v", err)
+	}
+}
