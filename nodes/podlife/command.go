@@ -1,0 +1,195 @@
+package podlife
+
+import (
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Program is what a command plainly says that it does.
+type Program struct {
+	Known   bool // the command can be read; the rest is zero otherwise
+	Ends    bool
+	After   time.Duration // from its start to its end
+	Code    int32         // at its end
+	Sleeps  bool          // PID 1 is a bare sleep or a shell that waits for one, which no signal handler speaks for
+	Message string        // what it writes to the termination log
+	Output  []Line        // what it prints
+	files   []fileChange  // in order of time
+}
+
+// Line is one that a program prints, without its line feed, and when, counted from its start.
+type Line struct {
+	At   time.Duration
+	Text string
+}
+
+// fileChange is a file that a program makes or removes.
+type fileChange struct {
+	at    time.Duration
+	path  string
+	there bool
+}
+
+// servers are programs that serve until they are stopped, by the name of the image or of the argument of agnhost.
+var servers = []string{"pause", "nginx", "httpd", "redis", "postgres", "mysql", "mongo", "memcached"}
+
+// agnhost's subcommands that serve until they are stopped (k8s.io/kubernetes/test/images/agnhost).
+var agnhostServers = []string{"pause", "netexec", "serve-hostname", "nettest", "porter", "guestbook", "webhook", "liveness",
+	"test-webserver", "grpc-health-checking", "net", "no-snat-test-proxy", "pod-client", "tcp-reset", "inclusterclient"}
+
+// ReadContainer reads what a container runs. Arguments without a command count as one where they name what every image
+// with a shell has: images such as busybox have no entry point of their own.
+func ReadContainer(c *corev1.Container) Program {
+	p := Read(c.Command, c.Args, c.Env, terminationLog(c))
+	if p.Known || len(c.Command) > 0 && path.Base(c.Command[0]) != "agnhost" && path.Base(c.Command[0]) != "pause" &&
+		c.Command[0] != "/agnhost" {
+		return p
+	}
+	words := slices.Concat(c.Command, c.Args)
+	if len(c.Command) > 0 {
+		words[0] = path.Base(words[0])
+		if words[0] == "pause" || words[0] == "agnhost" && len(words) > 1 && slices.Contains(agnhostServers, words[1]) {
+			return Program{Known: true}
+		}
+		return p
+	}
+	name := imageName(c.Image)
+	if slices.Contains(servers, name) && len(words) == 0 ||
+		name == "agnhost" && (len(words) == 0 || slices.Contains(agnhostServers, words[0])) {
+		return Program{Known: true}
+	}
+	return p
+}
+
+// imageName is the last part of an image's name, without tag and digest.
+func imageName(image string) string {
+	image, _, _ = strings.Cut(image, "@")
+	base := path.Base(image)
+	base, _, _ = strings.Cut(base, ":")
+	return base
+}
+
+func terminationLog(c *corev1.Container) string {
+	if c.TerminationMessagePath == "" {
+		return corev1.TerminationMessagePathDefault
+	}
+	return c.TerminationMessagePath
+}
+
+// Read reads a command with its arguments, as containers and exec probes have them. env are the variables that it may
+// name, as far as they have plain values; log is the path of the termination log, or empty.
+func Read(command, args []string, env []corev1.EnvVar, log string) Program {
+	words := slices.Concat(command, args)
+	if len(words) == 0 {
+		return Program{}
+	}
+	vars := map[string]string{}
+	for _, e := range env {
+		if e.ValueFrom == nil {
+			vars[e.Name] = e.Value
+		}
+	}
+	for i := range words {
+		words[i] = expandKubernetes(words[i], vars)
+	}
+	s := &shell{vars: vars, log: log}
+	s.simple(words)
+	if s.unreadable {
+		return Program{}
+	}
+	p := Program{
+		Known: true, Ends: !s.forever, After: s.at, Code: s.status, Message: s.message, Output: s.output, files: s.files,
+		Sleeps: s.slept || s.forever,
+	}
+	if !p.Ends {
+		p.After, p.Code = 0, 0
+	}
+	return p
+}
+
+// expandKubernetes replaces $(VAR) as a kubelet does in commands and arguments.
+func expandKubernetes(word string, vars map[string]string) string {
+	var b strings.Builder
+	for {
+		start := strings.Index(word, "$")
+		if start < 0 {
+			return b.String() + word
+		}
+		b.WriteString(word[:start])
+		rest := word[start:]
+		switch {
+		case strings.HasPrefix(rest, "$$("):
+			b.WriteString("$")
+			word = rest[2:]
+			b.WriteString(word[:1])
+			word = word[1:]
+			continue
+		case strings.HasPrefix(rest, "$("):
+			if end := strings.IndexByte(rest, ')'); end > 0 {
+				if value, known := vars[rest[2:end]]; known {
+					b.WriteString(value)
+					word = rest[end+1:]
+					continue
+				}
+			}
+		}
+		b.WriteString("$")
+		word = rest[1:]
+	}
+}
+
+// there says whether a file is there at a time: known only if the program ever makes or removes it.
+func (p Program) there(file string, at time.Duration) (there, known bool) {
+	for _, change := range p.files {
+		if change.path != file {
+			continue
+		}
+		if !known {
+			there, known = !change.there, true // before the first change it is the other way
+			if change.there {
+				there = false
+			}
+		}
+		if change.at <= at {
+			there = change.there
+		}
+	}
+	return there, known
+}
+
+// touches says whether a program ever changes files.
+func (p Program) touches() bool { return len(p.files) > 0 }
+
+// sleepTime reads what sleep takes: numbers with units, added up.
+func sleepTime(words []string) (d time.Duration, forever, ok bool) {
+	for _, word := range words {
+		if word == "infinity" || word == "inf" {
+			return 0, true, true
+		}
+		unit := time.Second
+		switch number := word[:max(0, len(word)-1)]; {
+		case strings.HasSuffix(word, "s"):
+			word = number
+		case strings.HasSuffix(word, "m"):
+			word, unit = number, time.Minute
+		case strings.HasSuffix(word, "h"):
+			word, unit = number, time.Hour
+		case strings.HasSuffix(word, "d"):
+			word, unit = number, 24*time.Hour
+		}
+		n, err := strconv.ParseFloat(word, 64)
+		if err != nil || n < 0 {
+			return 0, false, false
+		}
+		if n*unit.Seconds() > 1e9 { // more than 30 years: as good as for ever
+			return 0, true, true
+		}
+		d += time.Duration(n * float64(unit))
+	}
+	return d, false, len(words) > 0
+}

@@ -1,0 +1,100 @@
+package podlife
+
+import (
+	"strconv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Exit codes that no process chooses.
+const (
+	exitKilled     = 137 // by SIGKILL
+	exitTerminated = 143 // by SIGTERM
+)
+
+// run is what a container's process does, from its start on.
+type run struct {
+	ends    bool
+	after   time.Duration
+	code    int32
+	reason  string
+	message string
+}
+
+// program is a container's command, read once per call.
+func (l *life) program(c *corev1.Container) Program {
+	p, known := l.programs[c.Name]
+	if !known {
+		p = ReadContainer(c)
+		if l.programs == nil {
+			l.programs = map[string]Program{}
+		}
+		l.programs[c.Name] = p
+	}
+	return p
+}
+
+// runOf says what a container's process does.
+func (l *life) runOf(c *corev1.Container) run {
+	if code, reason, there := crash(l.pod, c.Name); there {
+		return run{ends: true, code: code, reason: reason}
+	}
+	p := l.program(c)
+	r := run{ends: p.Ends, after: p.After, code: p.Code, message: p.Message}
+	if !p.Known {
+		r = run{ends: toEnd(l.pod, c), after: l.Settings.Run}
+	}
+	said := annotation(l.pod, AnnotationRunFor, c.Name)
+	if d, ok := declared(l.pod, AnnotationRunFor, c.Name); ok {
+		r.ends, r.after = true, d
+	} else if said == "forever" {
+		r.ends = false
+	}
+	if value := annotation(l.pod, AnnotationExitCode, c.Name); value != "" {
+		if code, err := strconv.ParseUint(value, 10, 8); err == nil {
+			r.code = int32(code)
+			r.ends = r.ends || said == "" // who says how it ends says that it ends
+		}
+	}
+	if text := annotation(l.pod, AnnotationMessage, c.Name); text != "" {
+		r.message = text
+	}
+	r.reason = reasonOf(r.code)
+	return r
+}
+
+// reasonOf is containerd's word for an exit code.
+func reasonOf(code int32) string {
+	if code == 0 {
+		return "Completed"
+	}
+	return "Error"
+}
+
+// stopOf says how long a container's process takes to obey SIGTERM, and how it ends then. never: it does not.
+func (l *life) stopOf(c *corev1.Container) (after time.Duration, code int32, never bool) {
+	if p := l.program(c); p.Known && p.Sleeps {
+		code = exitTerminated
+	}
+	if annotation(l.pod, AnnotationStopAfter, c.Name) == "never" {
+		return 0, exitKilled, true
+	}
+	after, _ = declared(l.pod, AnnotationStopAfter, c.Name)
+	return after, code, false
+}
+
+// hookTime is how long a lifecycle hook takes, and whether it succeeds.
+func hookTime(h *corev1.LifecycleHandler, c *corev1.Container) (after time.Duration, ok bool) {
+	switch {
+	case h == nil:
+		return 0, true
+	case h.Sleep != nil:
+		return time.Duration(h.Sleep.Seconds) * time.Second, true
+	case h.Exec != nil:
+		if p := Read(h.Exec.Command, nil, c.Env, ""); p.Known && p.Ends {
+			return p.After, p.Code == 0
+		}
+	}
+	return 0, true
+}
