@@ -6,6 +6,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"tripod/internal/instancetypes"
+	"tripod/nodes/boot"
 	"tripod/nodes/machine"
 )
 
@@ -13,62 +15,100 @@ import (
 type size struct {
 	cpus      int64
 	memoryKiB int64 // what Linux leaves of the instance's memory
-	pods      int64 // ENIs × (IPv4 addresses per ENI − 1) + 2
+	pods      int64 // how many the kubelet takes
+	// addresses is how many pods the interfaces have addresses for. Memory is reserved for as many, whatever pods is.
+	addresses int64
+	diskGiB   int64 // of the root volume
+	// devices are extended resources, as AWS's and NVIDIA's device plugins of the accelerated images announce them.
+	devices map[corev1.ResourceName]int64
 }
 
-// sizes of the instance types that people name most; pods are from amazon-eks-ami's eni-max-pods.txt.
-var sizes = map[string]size{
-	"t3.small":   {2, 1_928_596, 11},
-	"t3.medium":  {2, 3_943_352, 17},
-	"t3.large":   {2, 8_014_284, 35},
-	"t3.xlarge":  {4, 16_185_000, 58},
-	"m5.large":   {2, 7_910_184, 29},
-	"m5.xlarge":  {4, 15_896_988, 58},
-	"m5.2xlarge": {8, 31_871_120, 58},
-	"m5.4xlarge": {16, 63_818_900, 234},
-	"m6i.large":  {2, 7_871_048, 29},
-	"m6i.xlarge": {4, 15_855_132, 58},
-	"m7i.large":  {2, 7_871_048, 29},
-	"c5.large":   {2, 3_768_692, 29},
-	"c5.xlarge":  {4, 7_862_028, 58},
-	"c6i.large":  {2, 3_862_760, 29},
-	"r5.large":   {2, 15_892_892, 29},
-	"r5.xlarge":  {4, 32_034_000, 58},
-}
+// defaultDiskGiB is the size of EKS's default root volume.
+const defaultDiskGiB = 20
 
-// ephemeral storage of EKS's default 20 GiB root volume, as a kubelet reports it.
-const (
-	storageCapacityKiB    = 20_893_676
-	storageAllocatableByt = 18_181_869_946
-)
+// diskOverheadKiB is what partitions and the file system of Amazon Linux 2023 take of a root volume.
+const diskOverheadKiB = 77_844
 
-// sizeOf answers m5.large's size for a type it does not know.
+// sizeOf answers m5.large's size for a type it does not know, such as one that AWS has withdrawn. It has the pods that
+// its interfaces have addresses for.
 func sizeOf(instanceType string) size {
-	if s, ok := sizes[instanceType]; ok {
-		return s
+	t, known := instancetypes.Find(instanceType)
+	if !known {
+		t, _ = instancetypes.Find(machine.DefaultType)
 	}
-	return sizes[machine.DefaultType]
+	s := size{cpus: int64(t.VCPUs), memoryKiB: t.LinuxKiB(), pods: int64(t.MaxPods()), addresses: int64(t.MaxPods()),
+		diskGiB: defaultDiskGiB}
+	add := func(name corev1.ResourceName, count int) {
+		if count == 0 { // fractions of a GPU
+			return
+		}
+		if s.devices == nil {
+			s.devices = map[corev1.ResourceName]int64{}
+		}
+		s.devices[name] += int64(count)
+	}
+	for _, gpu := range t.Of(instancetypes.GPU) {
+		if gpu.Manufacturer == "NVIDIA" {
+			add("nvidia.com/gpu", gpu.Count)
+		}
+	}
+	for _, d := range t.Of(instancetypes.Neuron) {
+		add("aws.amazon.com/neuron", d.Count)
+		add("aws.amazon.com/neuroncore", d.Count*d.Cores)
+	}
+	return s
 }
 
 // capacity of an instance.
 func (s size) capacity() corev1.ResourceList {
-	return corev1.ResourceList{
+	list := corev1.ResourceList{
 		corev1.ResourceCPU:              *resource.NewQuantity(s.cpus, resource.DecimalSI),
 		corev1.ResourceMemory:           resource.MustParse(fmt.Sprintf("%dKi", s.memoryKiB)),
-		corev1.ResourceEphemeralStorage: resource.MustParse(fmt.Sprintf("%dKi", storageCapacityKiB)),
+		corev1.ResourceEphemeralStorage: resource.MustParse(fmt.Sprintf("%dKi", s.diskKiB())),
 		corev1.ResourcePods:             *resource.NewQuantity(s.pods, resource.DecimalSI),
 		"hugepages-1Gi":                 *resource.NewQuantity(0, resource.DecimalSI),
 		"hugepages-2Mi":                 *resource.NewQuantity(0, resource.DecimalSI),
 	}
+	for name, count := range s.devices {
+		list[name] = *resource.NewQuantity(count, resource.DecimalSI)
+	}
+	return list
 }
 
-// allocatable is capacity less what amazon-eks-ami's nodeadm reserves: 255 MiB and 11 MiB a pod, 100 MiB for
-// eviction, and of CPU 6 % of the first core, 1 % of the second, 0.5 % of the next two and 0.25 % of the others.
-func (s size) allocatable() corev1.ResourceList {
+func (s size) diskKiB() int64 { return s.diskGiB<<20 - diskOverheadKiB }
+
+// allocatable is capacity less what amazon-eks-ami's nodeadm reserves.
+func (s size) allocatable() corev1.ResourceList { return s.allocatableWith(boot.Config{}) }
+
+// allocatableWith is capacity less what is reserved for Kubernetes and the system, and what is kept free for eviction:
+// nodeadm's own, with the changes that the instance's user data make.
+func (s size) allocatableWith(c boot.Config) corev1.ResourceList {
 	list := s.capacity()
-	reservedKiB := (255 + 11*s.pods + 100) * 1024
-	list[corev1.ResourceMemory] = resource.MustParse(fmt.Sprintf("%dKi", s.memoryKiB-reservedKiB))
-	list[corev1.ResourceEphemeralStorage] = *resource.NewQuantity(storageAllocatableByt, resource.DecimalSI)
+	kube, system := c.KubeReserved.Over(s.kubeReserved()), c.SystemReserved.Over(nil)
+	eviction := c.EvictionHard.Over(map[string]string{"memory.available": "100Mi", "nodefs.available": "10%"})
+	for _, one := range []struct {
+		name     corev1.ResourceName
+		eviction string
+	}{
+		{corev1.ResourceCPU, ""}, {corev1.ResourceMemory, "memory.available"},
+		{corev1.ResourceEphemeralStorage, "nodefs.available"},
+	} {
+		left := list[one.name]
+		total := left.DeepCopy()
+		for _, reserved := range []string{kube[string(one.name)], system[string(one.name)], eviction[one.eviction]} {
+			left.Sub(amount(reserved, total))
+		}
+		if left.Sign() < 0 { // as a kubelet does
+			left.Set(0)
+		}
+		list[one.name] = left
+	}
+	return list
+}
+
+// kubeReserved is nodeadm's: 255 MiB and 11 MiB a pod, 1 GiB of disk, and of CPU 6 % of the first core, 1 % of the
+// second, 0.5 % of the next two and 0.25 % of the others.
+func (s size) kubeReserved() map[string]string {
 	hundredthMilli := int64(0)
 	for core := range s.cpus {
 		switch {
@@ -82,6 +122,21 @@ func (s size) allocatable() corev1.ResourceList {
 			hundredthMilli += 250
 		}
 	}
-	list[corev1.ResourceCPU] = *resource.NewMilliQuantity(s.cpus*1000-hundredthMilli/100, resource.DecimalSI)
-	return list
+	return map[string]string{
+		"cpu": fmt.Sprintf("%dm", hundredthMilli/100), "memory": fmt.Sprintf("%dMi", 255+11*s.addresses), "ephemeral-storage": "1Gi",
+	}
+}
+
+// amount is a quantity, or a percentage of total; what is neither counts as none, as a kubelet would not start with it.
+func amount(text string, total resource.Quantity) resource.Quantity {
+	var percent float32
+	if n, _ := fmt.Sscanf(text, "%f%%", &percent); n == 1 && text[len(text)-1] == '%' {
+		// a kubelet computes with float32, too
+		return *resource.NewQuantity(int64(float64(total.Value())*float64(percent/100)), resource.BinarySI)
+	}
+	quantity, err := resource.ParseQuantity(text)
+	if err != nil {
+		return resource.Quantity{}
+	}
+	return quantity
 }
