@@ -71,8 +71,8 @@ func CloseWrite(conn net.Conn) error {
 	return conn.Close()
 }
 
-// Pipe copies between two connections until both directions have ended. It closes neither.
-func Pipe(a, b net.Conn) {
+// Join copies between two connections until both directions have ended. It closes neither.
+func Join(a, b net.Conn) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -117,3 +117,27 @@ func TestFeedAcceptsWhatItIsHanded(t *testing.T) {
 		t.Errorf("Hand after Close: %v", err)
 	}
 }
+
+func TestPipesEndOneDirectionAlone(t *testing.T) {
+	near, far := Pipe()
+	defer near.Close()
+	defer far.Close()
+	read := make(chan string, 1)
+	go func() {
+		got, err := io.ReadAll(far)
+		far.SetDeadline(time.Now().Add(5 * time.Second))
+		io.WriteString(far, "answer")
+		far.Close()
+		read <- fmt.Sprint(string(got), err)
+	}()
+	io.WriteString(near, "question")
+	if err := CloseWrite(near); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(near); string(got) != "answer" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if got := <-read; got != "question<nil>" {
+		t.Errorf("the far end read %s", got)
+	}
+}

@@ -116,7 +116,7 @@ func (s *Server) Dial(ctx context.Context, pod *corev1.Pod, port int, from netip
 	if _, err := listening(pod, port); err != nil {
 		return nil, err
 	}
-	near, far := net.Pipe()
+	near, far := network.Pipe()
 	if err := s.accept(far, pod, port, from); err != nil {
 		near.Close()
 		return nil, err
@@ -161,7 +161,7 @@ func (s *Server) Answer(ctx context.Context, pod *corev1.Pod, port int, from net
 			return
 		}
 		defer s.leave(both)
-		network.Pipe(conn, local)
+		network.Join(conn, local)
 	}, nil
 }
 

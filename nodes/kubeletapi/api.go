@@ -1,0 +1,239 @@
+// Package kubeletapi answers as the kubelets of a zone's simulated nodes do: their HTTPS API without the TLS. What it
+// tells of containers follows from the pods' specs, statuses and annotations and from the time, so that it needs neither
+// memory nor work while nobody asks.
+package kubeletapi
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"tripod/nodes/podhttp"
+	"tripod/nodes/podset"
+)
+
+// Node is what a kubelet knows of its node.
+type Node struct {
+	Name                  string
+	Address               netip.Addr
+	ProviderID            string
+	Version               string // of the kubelet: "v1.36.2-eks-3025e55"
+	Architecture          string // empty is amd64
+	Capacity, Allocatable corev1.ResourceList
+	ClusterDNS            string    // address of the cluster's DNS service; empty: 10.100.0.10
+	Since                 time.Time // when the kubelet started
+}
+
+func (n Node) architecture() string {
+	if n.Architecture == "" {
+		return "amd64"
+	}
+	return n.Architecture
+}
+
+// Config says for which nodes an API answers.
+type Config struct {
+	Pods *podset.Set
+	HTTP *podhttp.Server
+	// Node is the one of that name or address.
+	Node func(nameOrAddress string) (Node, bool)
+	// Only is the zone's node, if it has exactly one.
+	Only func() (Node, bool)
+	// LogFile says why a container's log may not be that file of this machine, and nil where it may; nil allows none.
+	LogFile func(path string) error
+	// Value is the value of a key of a ConfigMap or Secret for a container's environment; nil: they are left out.
+	Value func(namespace string, source *corev1.EnvVarSource) (string, bool)
+	// NodeLog is the content of files in /var/log of a node, by their names; nil: there are none.
+	NodeLog func(node string) map[string]string
+	// MaxStreams of logs that are followed, exec, attach and port-forward may be open at once; 0 means 1,024.
+	MaxStreams int
+	Now        func() time.Time // nil is time.Now
+	Logger     *slog.Logger
+}
+
+// API answers for kubelets.
+type API struct {
+	conf    Config
+	usage   *accounts
+	streams chan struct{}
+	ctx     context.Context // ended by Close
+	end     context.CancelFunc
+	extra   sync.WaitGroup // goroutines beside the handlers'
+}
+
+// New returns an API. It is told of changes of c.Pods.
+func New(c Config) *API {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.MaxStreams == 0 {
+		c.MaxStreams = 1024
+	}
+	if c.LogFile == nil {
+		c.LogFile = func(string) error { return fmt.Errorf("no file of this machine may be shown") }
+	}
+	a := &API{conf: c, usage: newAccounts(c.HTTP.Requests().Traffic), streams: make(chan struct{}, c.MaxStreams)}
+	a.ctx, a.end = context.WithCancel(context.Background())
+	c.Pods.OnChange(a.changed)
+	return a
+}
+
+func (a *API) changed(old, current *corev1.Pod) {
+	a.usage.changed(old, current, a.conf.Now())
+	if current == nil {
+		a.conf.HTTP.Forget(old.UID)
+		return
+	}
+	if old == nil || !maps.Equal(usageAnnotations(old), usageAnnotations(current)) {
+		if err := usageError(current); err != nil {
+			a.conf.Logger.Warn(err.Error())
+		}
+	}
+}
+
+// ForgetNode drops what is kept of a node that has gone.
+func (a *API) ForgetNode(name string) { a.usage.forgetNode(name) }
+
+// Close ends what is still being answered, as far as it does not depend on a connection. Wait for the handlers after it.
+func (a *API) Close() { a.end() }
+
+// Wait returns when no goroutine of the API's is left; the handlers must have returned.
+func (a *API) Wait() { a.extra.Wait() }
+
+// Handler has the routes of a kubelet's API.
+func (a *API) Handler() http.Handler {
+	mux := http.NewServeMux()
+	say := func(text string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, text) }
+	}
+	mux.HandleFunc("GET /healthz", a.healthz)
+	for _, check := range []string{"/healthz/ping", "/healthz/log", "/healthz/syncloop"} {
+		mux.HandleFunc("GET "+check, say("ok"))
+	}
+	mux.HandleFunc("GET /pods", a.pods)
+	mux.HandleFunc("GET /pods/", a.pods)
+	mux.HandleFunc("GET /runningpods", a.runningPods)
+	mux.HandleFunc("GET /runningpods/", a.runningPods)
+	mux.HandleFunc("GET /configz", a.configz)
+	mux.HandleFunc("GET /stats/summary", a.summary)
+	mux.HandleFunc("GET /metrics", a.metricsOf(a.kubeletMetrics))
+	mux.HandleFunc("GET /metrics/resource", a.metricsOf(resourceMetrics))
+	mux.HandleFunc("GET /metrics/cadvisor", a.metricsOf(cadvisorMetrics))
+	mux.HandleFunc("GET /metrics/probes", a.metricsOf(probeMetrics))
+	mux.HandleFunc("GET /logs/", a.nodeLogs)
+	mux.HandleFunc("GET /containerLogs/{namespace}/{pod}/{container}", a.bounded(a.containerLogs))
+	for path, handler := range map[string]http.HandlerFunc{"exec": a.exec, "attach": a.attach} {
+		mux.HandleFunc("/"+path+"/{namespace}/{pod}/{container}", a.bounded(handler))
+		mux.HandleFunc("/"+path+"/{namespace}/{pod}/{uid}/{container}", a.bounded(handler))
+	}
+	mux.HandleFunc("/portForward/{namespace}/{pod}", a.bounded(a.portForward))
+	mux.HandleFunc("/portForward/{namespace}/{pod}/{uid}", a.bounded(a.portForward))
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "tripod: the kubelet of a simulated node has no "+r.URL.Path, http.StatusNotFound)
+	})
+	return mux
+}
+
+// bounded refuses what would be one stream too many.
+func (a *API) bounded(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case a.streams <- struct{}{}:
+			defer func() { <-a.streams }()
+			next(w, r)
+		default:
+			http.Error(w, fmt.Sprintf("tripod: %d streams of the zone's pods are open already", cap(a.streams)),
+				http.StatusServiceUnavailable)
+		}
+	}
+}
+
+// until returns a context that ends with the request's, and with the API.
+func (a *API) until(r *http.Request) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(r.Context())
+	stop := context.AfterFunc(a.ctx, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+// nodeOf is the node that a request is for: the one whose address the connection was made to, if the listener says so,
+// or that the request's Host names. The API server's own requests name it, those that it passes on from its clients
+// (nodes/proxy) do not. Where it is none, an answer has been given.
+func (a *API) nodeOf(w http.ResponseWriter, r *http.Request) (Node, bool) {
+	if local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr); local != nil {
+		if n, ok := a.conf.Node(hostOf(local.String())); ok {
+			return n, true
+		}
+	}
+	if n, ok := a.conf.Node(hostOf(r.Host)); ok {
+		return n, true
+	}
+	if n, ok := a.conf.Only(); ok {
+		return n, true
+	}
+	http.Error(w, fmt.Sprintf("tripod: it is not known which node of the zone is meant: none has the address or name %s",
+		hostOf(r.Host)), http.StatusNotFound)
+	return Node{}, false
+}
+
+// hostOf drops the port, if there is one.
+func hostOf(address string) string {
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		return host
+	}
+	return address
+}
+
+func (a *API) healthz(w http.ResponseWriter, r *http.Request) {
+	if _, verbose := r.URL.Query()["verbose"]; verbose {
+		io.WriteString(w, "[+]ping ok\n[+]log ok\n[+]syncloop ok\nhealthz check passed\n")
+		return
+	}
+	io.WriteString(w, "ok")
+}
+
+func (a *API) pods(w http.ResponseWriter, r *http.Request) {
+	n, ok := a.nodeOf(w, r)
+	if !ok {
+		return
+	}
+	list := corev1.PodList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PodList"}, Items: []corev1.Pod{}}
+	for _, pod := range a.conf.Pods.OfNode(n.Name) {
+		list.Items = append(list.Items, *pod)
+	}
+	writeJSON(w, list)
+}
+
+// runningPods are as a container runtime knows them: names and images, and only containers that run.
+func (a *API) runningPods(w http.ResponseWriter, r *http.Request) {
+	n, ok := a.nodeOf(w, r)
+	if !ok {
+		return
+	}
+	list := corev1.PodList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PodList"}, Items: []corev1.Pod{}}
+	for _, pod := range a.conf.Pods.OfNode(n.Name) {
+		running := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: pod.Name, Namespace: pod.Namespace, UID: pod.UID}}
+		for s := range podset.Running(pod) {
+			running.Spec.Containers = append(running.Spec.Containers, corev1.Container{Name: s.Name, Image: s.ImageID})
+		}
+		if len(running.Spec.Containers) > 0 {
+			list.Items = append(list.Items, running)
+		}
+	}
+	writeJSON(w, list)
+}
+
+func writeJSON(w http.ResponseWriter, value any) {
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(value) // the client has gone if this fails
+}
