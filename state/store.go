@@ -118,9 +118,20 @@ func (s *store) become(next *version, changed bool) {
 	s.current.Store(next)
 	close(s.moved)
 	s.moved = make(chan struct{})
-	if !changed {
-		return
+	if changed {
+		s.wake()
 	}
+}
+
+// wakeAll signals all watchers.
+func (s *store) wakeAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wake()
+}
+
+// wake assumes the lock.
+func (s *store) wake() {
 	for w := range s.watchers {
 		select {
 		case w <- struct{}{}:

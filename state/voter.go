@@ -196,8 +196,8 @@ func (v *Voter) Update(ctx context.Context, fn func(tx *Txn) error) error {
 	return update(ctx, v.store, fn, v.propose, v.spread)
 }
 
-// Watch returns a channel that is signalled after every change of this voter's copy, several changes at once perhaps,
-// and a function that ends it. It works across Stop and Start.
+// Watch returns a channel that is signalled after every change of this voter's copy and of who leads, several changes at
+// once perhaps, and a function that ends it. It works across Stop and Start.
 func (v *Voter) Watch() (<-chan struct{}, func()) { return v.store.watch() }
 
 // Leader returns the zone of the voter that leads as far as this one knows; "": none is known.
@@ -226,6 +226,7 @@ func (v *Voter) setLeader(zone string) {
 	if same {
 		return
 	}
+	v.store.wakeAll()
 	v.cfg.Logger.Info("leader of the regional state", "az", v.cfg.Zone, "leader", zone)
 	if v.cfg.OnLeader != nil {
 		v.cfg.OnLeader(zone)
