@@ -45,6 +45,15 @@ type Config struct {
 	// LocalPort says why a pod's address may not lead to that port of this machine, and nil where it may. Without it none
 	// may.
 	LocalPort func(port int) error
+	// LogFile says why the log of a container may not be that file of this machine, by its absolute path without links,
+	// and nil where it may. Without it none may.
+	LogFile func(path string) error
+	// NodeLog is what stands in /var/log of a node, by the files' names; nil: nothing.
+	NodeLog func(node string) map[string]string
+	// ClusterDNS is the address of the cluster's DNS service; empty: 10.100.0.10.
+	ClusterDNS string
+	// PodConnections may be open at once to the zone's simulated pods; 0 means 2,048.
+	PodConnections int
 
 	Logger *slog.Logger // nil discards
 }

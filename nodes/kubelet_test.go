@@ -1,7 +1,6 @@
 package nodes
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -14,9 +13,7 @@ import (
 	"io"
 	"math/big"
 	"net"
-	"net/http"
 	"net/netip"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -24,8 +21,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/remotecommand"
-	utilexec "k8s.io/client-go/util/exec"
 )
 
 // authority signs the test's certificates.
@@ -103,6 +98,10 @@ func serveKubelet(t *testing.T, pods ...*corev1.Pod) (*Simulator, string, *rest.
 	s := startFake(t, conf, client)
 	for _, pod := range pods {
 		waitPhase(t, client, pod.Name, corev1.PodRunning)
+		eventually(t, "the kubelet knows that "+pod.Name+" runs", func() (string, bool) {
+			known := s.current().pods.Pod(pod.Namespace, pod.Name)
+			return "", known != nil && known.Status.Phase == corev1.PodRunning
+		})
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -154,19 +153,20 @@ func get(t *testing.T, conf *rest.Config, url string) (int, string) {
 }
 
 func TestKubeletAnswers(t *testing.T) {
-	_, server, conf := serveKubelet(t, newPod("web", firstNode()))
+	_, server, conf := serveKubelet(t, newPod("web", firstNode(), annotated("", map[string]string{"tripod.internal/logs": "hello"}),
+		pending))
 	tests := []struct {
 		path   string
 		status int
 		part   string
 	}{
 		{"/healthz", 200, "ok"},
-		{"/containerLogs/default/web/c?follow=true", 200,
-			"tripod: pod default/web runs on a simulated node; it has no output.\n"},
+		{"/containerLogs/default/web/c", 200, "hello\n"},
 		{"/pods", 200, `"name":"web"`},
 		{"/stats/summary", 200, `"nodeName":"` + firstNode() + `"`},
 		{"/metrics/resource", 200, `container_memory_working_set_bytes{container="c",namespace="default",pod="web"}`},
-		{"/configz", 404, "tripod: the kubelet of a simulated node has no /configz"},
+		{"/configz", 200, `"maxPods":29`},
+		{"/checkpoint/default/web/c", 404, "tripod: the kubelet of a simulated node has no /checkpoint/default/web/c"},
 	}
 	for _, test := range tests {
 		status, body := get(t, conf, server+test.path)
@@ -186,50 +186,6 @@ func TestKubeletRefusesClientsWithoutCertificate(t *testing.T) {
 	if resp, err := client.Get(server + "/healthz"); err == nil {
 		resp.Body.Close()
 		t.Errorf("got %s", resp.Status)
-	}
-}
-
-func TestExecSaysWhyAndEndsWith126(t *testing.T) {
-	_, server, conf := serveKubelet(t, newPod("web", firstNode()))
-	target, err := url.Parse(server + "/exec/default/web/c?command=ls&output=1&error=1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	spdy, err := remotecommand.NewSPDYExecutor(conf, http.MethodPost, target)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
-	var out, errs bytes.Buffer
-	err = spdy.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: &out, Stderr: &errs})
-	var exit utilexec.ExitError
-	if !errors.As(err, &exit) || exit.ExitStatus() != 126 {
-		t.Errorf("got error %v, want exit status 126", err)
-	}
-	if want := "tripod: pod default/web is on a simulated node, which runs no process.\n"; errs.String() != want {
-		t.Errorf("got %q, want %q", errs.String(), want)
-	}
-}
-
-func TestAttachSaysWhyAndEnds(t *testing.T) {
-	_, server, conf := serveKubelet(t, newPod("web", firstNode()))
-	target, err := url.Parse(server + "/attach/default/web/c?output=1&tty=1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	spdy, err := remotecommand.NewSPDYExecutor(conf, http.MethodPost, target)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
-	var out bytes.Buffer
-	if err := spdy.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: &out, Tty: true}); err != nil {
-		t.Error(err)
-	}
-	if !strings.Contains(out.String(), "runs no process") {
-		t.Errorf("got %q", out.String())
 	}
 }
 

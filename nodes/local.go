@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,14 +17,15 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/kubernetes"
+
+	"tripod/nodes/podhttp"
+	"tripod/nodes/podset"
 )
 
-// LocalAddressAnnotation on a pod says where its address leads on this machine, e.g. "127.0.0.1:9443": this is how
-// an admission webhook that runs on a laptop is reached. With "." and one of the pod's ports behind it, it is for
-// that port alone and comes before the general one. Which ports that may be Config.LocalPort says.
-const LocalAddressAnnotation = "tripod.internal/local-address"
+// LocalAddressAnnotation on a pod says where its address leads on this machine, e.g. "127.0.0.1:9443".
+const LocalAddressAnnotation = podhttp.LocalAddressAnnotation
 
-// lookupTimeout bounds what LocalAddress asks of the API server.
+// lookupTimeout bounds what is asked of the API server about an address.
 const lookupTimeout = time.Second
 
 // LocalAddress says where a pod's or a service's address and TCP port lead on this machine, as a "127.0.0.1:9443"
@@ -56,54 +56,37 @@ type lookup struct {
 func (l lookup) find(ctx context.Context, host string, port int) (string, error) {
 	addr, err := netip.ParseAddr(host)
 	if err != nil {
-		name, namespace, ok := serviceName(host)
-		if !ok {
-			return "", errors.New("it is neither an IP address nor a service's name")
-		}
-		service, err := l.client.CoreV1().Services(namespace).Get(ctx, name, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			return "", fmt.Errorf("there is no service %s/%s", namespace, name)
-		}
+		service, err := serviceNamed(ctx, l.client, host)
 		if err != nil {
-			return "", fmt.Errorf("read service: %w", err)
+			return "", err
 		}
 		return l.throughService(ctx, service, port)
 	}
-	pods, err := l.client.CoreV1().Pods("").List(ctx, metav1.ListOptions{
+	found, err := l.client.CoreV1().Pods("").List(ctx, metav1.ListOptions{
 		FieldSelector: fields.OneTermEqualSelector("status.podIP", addr.String()).String(),
 	})
 	if err != nil {
 		return "", fmt.Errorf("read pods: %w", err)
 	}
-	pod, err := holder(pods.Items, addr.String(), port)
+	var pods []*corev1.Pod
+	for i := range found.Items {
+		pods = append(pods, &found.Items[i])
+	}
+	pod, at, err := podset.Holder(pods, addr.String(), port)
 	if err != nil {
 		return "", err
 	}
 	if pod != nil {
-		return l.localAddress(pod, port)
+		return podhttp.LocalAddress(pod, at, l.allowed)
 	}
-	services, err := l.client.CoreV1().Services("").List(ctx, metav1.ListOptions{
-		FieldSelector: fields.OneTermEqualSelector("spec.clusterIP", addr.String()).String(),
-	})
+	service, err := serviceAt(ctx, l.client, addr)
 	if err != nil {
-		return "", fmt.Errorf("read services: %w", err)
+		return "", err
 	}
-	for i := range services.Items {
-		if services.Items[i].Spec.ClusterIP == addr.String() {
-			return l.throughService(ctx, &services.Items[i], port)
-		}
+	if service == nil {
+		return "", errors.New("no pod and no service has this address")
 	}
-	return "", errors.New("no pod and no service has this address")
-}
-
-// serviceName takes "web.default.svc" or "web.default.svc.cluster.local" apart.
-func serviceName(host string) (name, namespace string, ok bool) {
-	host = strings.TrimSuffix(strings.TrimSuffix(host, "."), ".cluster.local")
-	parts := strings.Split(host, ".")
-	if len(parts) != 3 || parts[2] != "svc" {
-		return "", "", false
-	}
-	return parts[0], parts[1], parts[0] != "" && parts[1] != ""
+	return l.throughService(ctx, service, port)
 }
 
 // throughService follows a service's port to a ready endpoint.
@@ -113,14 +96,12 @@ func (l lookup) throughService(ctx context.Context, service *corev1.Service, por
 	if !ok {
 		return "", fmt.Errorf("service %s has no TCP port %d", name, port)
 	}
-	found, err := l.client.DiscoveryV1().EndpointSlices(service.Namespace).List(ctx, metav1.ListOptions{
-		LabelSelector: labels.Set{discoveryv1.LabelServiceName: service.Name}.String(),
-	})
+	slices, err := slicesOf(ctx, l.client, service)
 	if err != nil {
-		return "", fmt.Errorf("read endpoints: %w", err)
+		return "", err
 	}
 	none := fmt.Errorf("service %s has no ready endpoint", name)
-	for _, slice := range found.Items {
+	for _, slice := range slices {
 		target, ok := slicePort(slice.Ports, portName)
 		if !ok {
 			continue
@@ -137,7 +118,7 @@ func (l lookup) throughService(ctx context.Context, service *corev1.Service, por
 			if err != nil {
 				return "", fmt.Errorf("read pod: %w", err)
 			}
-			address, err := l.localAddress(pod, target)
+			address, err := podhttp.LocalAddress(pod, target, l.allowed)
 			if err == nil {
 				return address, nil
 			}
@@ -145,6 +126,49 @@ func (l lookup) throughService(ctx context.Context, service *corev1.Service, por
 		}
 	}
 	return "", none
+}
+
+// serviceNamed is the one of a name like "web.default.svc" or "web.default.svc.cluster.local".
+func serviceNamed(ctx context.Context, client kubernetes.Interface, host string) (*corev1.Service, error) {
+	parts := strings.Split(strings.TrimSuffix(strings.TrimSuffix(host, "."), ".cluster.local"), ".")
+	if len(parts) != 3 || parts[2] != "svc" || parts[0] == "" || parts[1] == "" {
+		return nil, errors.New("it is neither an IP address nor a service's name")
+	}
+	service, err := client.CoreV1().Services(parts[1]).Get(ctx, parts[0], metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, fmt.Errorf("there is no service %s/%s", parts[1], parts[0])
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read service: %w", err)
+	}
+	return service, nil
+}
+
+// serviceAt is the one with a cluster IP, or nil.
+func serviceAt(ctx context.Context, client kubernetes.Interface, addr netip.Addr) (*corev1.Service, error) {
+	found, err := client.CoreV1().Services("").List(ctx, metav1.ListOptions{
+		FieldSelector: fields.OneTermEqualSelector("spec.clusterIP", addr.String()).String(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read services: %w", err)
+	}
+	for i := range found.Items {
+		if found.Items[i].Spec.ClusterIP == addr.String() {
+			return &found.Items[i], nil
+		}
+	}
+	return nil, nil
+}
+
+// slicesOf are a service's endpoint slices.
+func slicesOf(ctx context.Context, client kubernetes.Interface, service *corev1.Service) ([]discoveryv1.EndpointSlice, error) {
+	found, err := client.DiscoveryV1().EndpointSlices(service.Namespace).List(ctx, metav1.ListOptions{
+		LabelSelector: labels.Set{discoveryv1.LabelServiceName: service.Name}.String(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read endpoints: %w", err)
+	}
+	return found.Items, nil
 }
 
 // servicePort names the service's TCP port.
@@ -165,71 +189,4 @@ func slicePort(ports []discoveryv1.EndpointPort, name string) (port int, ok bool
 		}
 	}
 	return 0, false
-}
-
-func alive(pod *corev1.Pod) bool {
-	return pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed
-}
-
-// holder is the pod to which a port of an address belongs; nil where no pod has the address. Pods of the host's network
-// share their node's, and each has only the ports that its containers declare: else one could take what is sent to
-// another. Where two claim the same, as no kubelet lets them, neither has it.
-func holder(pods []corev1.Pod, address string, port int) (*corev1.Pod, error) {
-	var holders, others []*corev1.Pod
-	for i := range pods {
-		switch pod := &pods[i]; {
-		case pod.Status.PodIP != address || !alive(pod):
-		case pod.Spec.HostNetwork && !declares(pod, port):
-			others = append(others, pod)
-		default:
-			holders = append(holders, pod)
-		}
-	}
-	switch {
-	case len(holders) == 1:
-		return holders[0], nil
-	case len(holders) > 1:
-		return nil, fmt.Errorf("pods %s/%s and %s/%s both claim the port", holders[0].Namespace, holders[0].Name,
-			holders[1].Namespace, holders[1].Name)
-	case len(others) > 0:
-		return nil, fmt.Errorf("it is a node's address, and no pod of the host's network there (%s/%s, ...) declares the "+
-			"port as a container's",
-			others[0].Namespace, others[0].Name)
-	}
-	return nil, nil
-}
-
-// declares says whether one of the pod's containers declares the TCP port.
-func declares(pod *corev1.Pod, port int) bool {
-	for _, container := range slices.Concat(pod.Spec.Containers, pod.Spec.InitContainers) {
-		for _, p := range container.Ports {
-			if int(p.ContainerPort) == port && (p.Protocol == "" || p.Protocol == corev1.ProtocolTCP) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// localAddress is what the pod's annotation says of a port; only loopback addresses are accepted, since whoever may
-// create pods would otherwise reach into the user's networks, and of those only the ports that the operator allows.
-func (l lookup) localAddress(pod *corev1.Pod, port int) (string, error) {
-	annotation := LocalAddressAnnotation + "." + strconv.Itoa(port)
-	value, ok := pod.Annotations[annotation]
-	if !ok {
-		annotation = LocalAddressAnnotation
-		value, ok = pod.Annotations[annotation]
-	}
-	if !ok {
-		return "", fmt.Errorf("pod %s/%s has no annotation %s", pod.Namespace, pod.Name, LocalAddressAnnotation)
-	}
-	address, err := netip.ParseAddrPort(strings.Replace(value, "localhost:", "127.0.0.1:", 1))
-	if err != nil || !address.Addr().IsLoopback() || address.Port() == 0 {
-		return "", fmt.Errorf("pod %s/%s: annotation %s must be a loopback address with a port like 127.0.0.1:9443, not %q",
-			pod.Namespace, pod.Name, annotation, value)
-	}
-	if err := l.allowed(int(address.Port())); err != nil {
-		return "", fmt.Errorf("pod %s/%s: annotation %s: %w", pod.Namespace, pod.Name, annotation, err)
-	}
-	return address.String(), nil
 }

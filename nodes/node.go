@@ -27,6 +27,7 @@ type node struct {
 	addr       netip.Addr
 	instanceID string // "i-0..."
 	machine    Machine
+	since      time.Time // when its kubelet started
 }
 
 func newNode(m Machine) node {

@@ -4,12 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"reflect"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"tripod/nodes/kubeletapi"
+	"tripod/nodes/podhttp"
+	"tripod/nodes/podset"
 )
 
 // Simulator is the worker nodes of one zone of one cluster.
@@ -31,6 +36,10 @@ type zone struct {
 	roster  *roster
 	clients *clients
 	player  *player
+	pods    *podset.Set
+	http    *podhttp.Server
+	api     *kubeletapi.API
+	kubelet http.Handler    // of api
 	ctx     context.Context // of everything that runs
 	cancel  context.CancelFunc
 	group   sync.WaitGroup
@@ -94,6 +103,7 @@ func (s *Simulator) start() error {
 		return fmt.Errorf("client of %s: %w", c.Server, err)
 	}
 	z.player = newPlayer(z.clients.calls, lives, newRenderer(z.roster, c.Network), c.Logger)
+	z.answer()
 	z.ctx, z.cancel = context.WithCancel(withQuietLogs(context.Background(), c.Logger))
 	var listing sync.WaitGroup // nodes of the start whose existing pods are not known yet
 	for _, m := range s.machines {
@@ -107,7 +117,10 @@ func (s *Simulator) start() error {
 	s.running = z
 	go func() {
 		<-z.ctx.Done()
+		z.api.Close()
+		z.http.Close()
 		z.group.Wait()
+		z.api.Wait()
 		z.clients.close()
 		close(z.done)
 	}()
@@ -150,11 +163,12 @@ func (s *Simulator) Set(machines []Machine) error {
 // existing pods are known, or it is known that it cannot ask for them.
 func (z *zone) startNode(m Machine, listed func(), before <-chan struct{}) {
 	n := newNode(m)
+	n.since = time.Now()
 	ctx, end := context.WithCancel(z.ctx)
 	r := &runningNode{node: n, end: end, ended: make(chan struct{})}
 	z.workers[m.InstanceID] = r
 	w := &worker{
-		node: n, conf: z.conf, clients: z.clients, player: z.player, pods: z.conf.Network,
+		node: n, conf: z.conf, clients: z.clients, player: z.player, pods: z.conf.Network, set: z.pods,
 		listed: sync.OnceFunc(listed),
 		absent: make(chan struct{}, 1),
 	}
@@ -169,6 +183,7 @@ func (z *zone) startNode(m Machine, listed func(), before <-chan struct{}) {
 		w.run(as(ctx, n.name), z.pause)
 		z.roster.remove(n)
 		w.forget()
+		z.api.ForgetNode(n.name)
 		z.conf.Network.releaseNode(n.addr)
 	})
 }
@@ -184,6 +199,7 @@ func (w *worker) forget() {
 	for _, pod := range w.player.podsOf(w.name) {
 		w.pods.release(pod.UID)
 		w.player.remove(pod)
+		w.set.Remove(pod)
 	}
 	w.player.remove(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: w.name}})
 }

@@ -123,6 +123,7 @@ func (w *worker) setPod(obj metav1.Object) {
 		return
 	}
 	w.holdAddress(pod)
+	w.set.Set(pod)
 	w.player.set(pod)
 }
 
@@ -131,6 +132,7 @@ func (w *worker) removePod(obj metav1.Object) {
 		return
 	}
 	w.pods.release(obj.GetUID())
+	w.set.Remove(obj.(*corev1.Pod))
 	w.player.remove(obj)
 }
 

@@ -18,6 +18,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"tripod/internal/sleep"
+	"tripod/nodes/podset"
 )
 
 // A kubelet's defaults: nodeLeaseDurationSeconds, and a quarter of it.
@@ -37,6 +38,7 @@ type worker struct {
 	clients *clients
 	player  *player
 	pods    *Network
+	set     *podset.Set
 	listed  func() // called when the node's existing pods are known
 
 	uid    atomic.Value  // types.UID of the Node object

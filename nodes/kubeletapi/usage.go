@@ -28,6 +28,9 @@ const (
 	RequestCPUAnnotation = "tripod.internal/cpu-per-request"
 )
 
+// containerMemory is package podlife's annotation, of each container, by which it decides whom to evict.
+const containerMemory = "tripod.internal/memory-usage"
+
 // What containers use that say nothing: shares of their requests, and of those that request nothing a little.
 const (
 	defaultCPUShare    = 0.10
@@ -53,6 +56,11 @@ func demandOf(pod *corev1.Pod, c *corev1.Container) demand {
 	d := demand{nanoCores: idleCPU, memory: idleMemory}
 	if cpu >= 0 {
 		d.nanoCores = cpu * 1e9
+	}
+	if value, ok := annotationOf(pod, containerMemory, c.Name); ok && pod.Annotations[MemoryAnnotation] == "" {
+		if q, err := resource.ParseQuantity(value); err == nil && q.Sign() >= 0 {
+			memory = q.AsApproximateFloat64()
+		}
 	}
 	if memory >= 0 {
 		d.memory = max(smallestMemory, uint64(memory))
