@@ -55,6 +55,14 @@ var (
 	InstancesByZone   = state.NewIndex(Instances, "zone", func(v Instance) []string { return []string{v.Zone} })
 	InstancesByGroup  = state.NewIndex(Instances, "group", func(v Instance) []string { return unlessEmpty(v.Group) })
 	InstancesBySubnet = state.NewIndex(Instances, "subnet", func(v Instance) []string { return unlessEmpty(v.SubnetID) })
+	// InstancesByAddress has the groups SUBNET/ADDRESS: whether an address is free is asked of no other.
+	InstancesByAddress = state.NewIndex(Instances, "address", func(v Instance) []string {
+		if v.Address == "" {
+			return nil
+		}
+		return []string{v.SubnetID + "/" + v.Address}
+	})
+	InstancesByPublicIP = state.NewIndex(Instances, "public-ip", func(v Instance) []string { return unlessEmpty(v.PublicIP) })
 	// InstancesByCluster are those that have become, or are to be, nodes of the cluster with that ID; with "/" and a zone
 	// behind it, those in that zone.
 	InstancesByCluster = state.NewIndex(Instances, "cluster", func(v Instance) []string {
@@ -82,8 +90,8 @@ var Schema = state.NewSchema(
 	state.Indexed(InstanceProfiles, ProfilesByName, ProfilesByRole),
 	state.Indexed(AccessEntries, AccessEntriesByARN),
 	state.Indexed(PodIdentityAssociations, AssociationsByARN, AssociationsByServiceAccount),
-	state.Indexed(Instances, InstancesByZone, InstancesByGroup, InstancesBySubnet, InstancesByCluster,
-		InstancesUnsettled),
+	state.Indexed(Instances, InstancesByZone, InstancesByGroup, InstancesBySubnet, InstancesByAddress,
+		InstancesByPublicIP, InstancesByCluster, InstancesUnsettled),
 )
 
 // KeyOwner names the user of that name, or the account's root user, in KeysByOwner.

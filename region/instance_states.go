@@ -26,6 +26,7 @@ const (
 // instanceStates are all states with EC2's numbers for them, and what may follow each.
 //
 //	LaunchInstance    none -> pending
+//	AdoptInstance     none -> running, of an instance that ran before there were records
 //	RunInstance       pending -> running
 //	StopInstance      pending, running -> stopping
 //	EndStop           stopping -> stopped
@@ -81,6 +82,8 @@ var (
 	UserShutdown    = StateReason{"Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown"}
 	SpotTermination = StateReason{"Server.SpotInstanceTermination",
 		"Server.SpotInstanceTermination: Instance was terminated because it was interrupted"}
+	SpotStop = StateReason{"Server.SpotInstanceShutdown",
+		"Server.SpotInstanceShutdown: Instance was stopped because it was interrupted"}
 	LaunchPending = StateReason{"pending", "pending"}
 )
 
@@ -92,6 +95,20 @@ func LaunchInstance(tx *state.Txn, v Instance, now time.Time) (Instance, error) 
 	v.State, v.Since, v.Launched, v.Reason = InstancePending, now, now, LaunchPending
 	Instances.Put(tx, v.ID, v)
 	return v, nil
+}
+
+// AdoptInstance writes an instance that has been running since its launch without having had a record. It does nothing,
+// and says so, where there is one.
+func AdoptInstance(tx *state.Txn, v Instance, now time.Time) bool {
+	if _, found := Instances.Get(tx, v.ID); found {
+		return false
+	}
+	v.State, v.Since = InstanceRunning, v.Launched
+	if v.Since.IsZero() {
+		v.Since = now
+	}
+	Instances.Put(tx, v.ID, v)
+	return true
 }
 
 // RunInstance says that a pending instance runs.
@@ -106,7 +123,7 @@ func StopInstance(tx *state.Txn, id string, reason StateReason, now time.Time) (
 
 // EndStop says that an instance has stopped: what it made of its user data is forgotten, its address stays.
 func EndStop(tx *state.Txn, id string, now time.Time) (Instance, error) {
-	return moveInstance(tx, id, InstanceStopped, now, func(v *Instance) { v.Boot, v.PublicIP = Boot{}, "" })
+	return moveInstance(tx, id, InstanceStopped, now, func(v *Instance) { v.Boot, v.PublicIP, v.Spot, v.Rebalance = Boot{}, "", nil, time.Time{} })
 }
 
 // StartInstance starts a stopped instance anew.
@@ -148,6 +165,26 @@ func ImpairInstance(tx *state.Txn, id string, since time.Time) {
 		v.Impaired = since
 		Instances.Put(tx, id, v)
 	}
+}
+
+// InterruptInstance notes what a running spot instance is told of its interruption. One that has been told keeps it.
+func InterruptInstance(tx *state.Txn, id string, told SpotInterruption) Instance {
+	v, found := Instances.Get(tx, id)
+	if found && v.State == InstanceRunning && v.Spot == nil {
+		v.Spot = &told
+		Instances.Put(tx, id, v)
+	}
+	return v
+}
+
+// AdviseRebalance notes when a running spot instance is told that it had better be replaced.
+func AdviseRebalance(tx *state.Txn, id string, now time.Time) Instance {
+	v, found := Instances.Get(tx, id)
+	if found && v.State == InstanceRunning {
+		v.Rebalance = now
+		Instances.Put(tx, id, v)
+	}
+	return v
 }
 
 // NoteBoot writes what an instance made of its user data. One that does not run any more keeps what it has.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tripod/awsapi"
+	"tripod/awsapi/ec2"
 	"tripod/iam"
 	"tripod/region"
 	"tripod/state"
@@ -29,12 +30,18 @@ func serve(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	zones := []string{"us-east-1a", "us-east-1b", "us-east-1c"}
 	front := &awsapi.Front{Backend: awsapi.Backend{
-		Region: "us-east-1", AccountID: iam.DefaultAccountID, Zones: []string{"us-east-1a", "us-east-1b", "us-east-1c"},
+		Region: "us-east-1", AccountID: iam.DefaultAccountID, Zones: zones,
 		State: region.NewMemory(func(tx *state.Txn) {
 			region.Users.Put(tx, user.Name, user)
 			region.AccessKeys.Put(tx, key.ID, key)
-			region.Clusters.Put(tx, clusterID, region.Cluster{ID: clusterID, Name: "demo", CreatedAt: created, Nodes: 4})
+			c := region.Cluster{ID: clusterID, Name: "demo", CreatedAt: created, Nodes: 4}
+			region.Clusters.Put(tx, clusterID, c)
+			network := &ec2.Service{VPC: ec2.VPC{AccountID: iam.DefaultAccountID, Region: "us-east-1", Zones: zones}}
+			if err := network.AdoptNodes(tx, c, created); err != nil {
+				t.Error(err)
+			}
 		}),
 	}}
 	server := httptest.NewServer(front.Handler())

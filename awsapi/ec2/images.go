@@ -72,6 +72,10 @@ var images = &kind[machineImage]{
 		}
 		return shown
 	},
+	find: func(_ *Service, _ *state.Txn, id string) (machineImage, bool) {
+		found, is := image.Find(id)
+		return amazonImage(found), is
+	},
 	id: func(v machineImage) string { return v.ImageID },
 }
 

@@ -1,7 +1,13 @@
 package ec2
 
-// instanceOptions are what EKS's nodes have of an instance's options: those of its launch templates, else EC2's
-// defaults.
+import (
+	"cmp"
+	"slices"
+
+	"tripod/region"
+)
+
+// instanceOptions are an instance's options as EC2 shows them.
 type instanceOptions struct {
 	CPU          instanceCPU          `xml:"cpuOptions"`
 	Reservations capacityReservations `xml:"capacityReservationSpecification"`
@@ -56,14 +62,60 @@ type networkPerformance struct {
 	Bandwidth string `xml:"bandwidthWeighting"`
 }
 
-// optionsOf are those of a node, an m5.large with Amazon Linux 2023, launched at that time.
-func optionsOf(launched string) instanceOptions {
-	return instanceOptions{
-		CPU: instanceCPU{1, 2}, Reservations: capacityReservations{"open"},
-		Metadata: instanceMetadata{"applied", "required", 2,
-			"enabled", "disabled", "disabled", "enabled"},
-		BootMode: "uefi", ImageMode: "uefi-preferred", Platform: "Linux/UNIX", Usage: "RunInstances",
-		UsageUpdated: launched, Names: launchNames{HostnameType: ipNames},
-		Maintenance: maintenance{"default", "default"}, Performance: networkPerformance{"default"},
+// optionsOf are an instance's, of what it was launched with and EC2's defaults.
+func optionsOf(v region.Instance, d instanceDetails) instanceOptions {
+	cores, threads := coresOf(v.Launch.Type)
+	if d.CPU.Cores != nil {
+		cores = *d.CPU.Cores
 	}
+	if d.CPU.Threads != nil {
+		threads = *d.CPU.Threads
+	}
+	return instanceOptions{
+		CPU: instanceCPU{cores, threads}, Reservations: capacityReservations{cmp.Or(d.Reservations, "open")},
+		Hibernation: hibernation{d.Hibernation}, Metadata: d.Metadata.shown(), Enclave: enclave{d.Enclave},
+		BootMode: "uefi", ImageMode: "uefi-preferred", Platform: "Linux/UNIX", Usage: "RunInstances",
+		UsageUpdated: timestamp(v.Launched),
+		Names:        launchNames{HostnameType: cmp.Or(d.Hostname, ipNames), A: d.NameA, AAAA: d.NameAAAA},
+		Maintenance:  maintenance{cmp.Or(d.Recovery, "default"), "default"}, Performance: networkPerformance{"default"},
+	}
+}
+
+// shown are the options with the defaults of what is not given: those of EKS's images, which want tokens.
+func (o metadataOptions) shown() instanceMetadata {
+	hops := 2
+	if o.HopLimit != nil {
+		hops = *o.HopLimit
+	}
+	return instanceMetadata{State: "applied", Tokens: cmp.Or(o.Tokens, "required"), HopLimit: hops,
+		Endpoint: cmp.Or(o.Endpoint, "enabled"), IPv6: cmp.Or(o.IPv6, "disabled"), Tags: cmp.Or(o.InstanceTags, "disabled"),
+		IPv4: "enabled"}
+}
+
+// coresOf are a type's cores, and the threads of each; one of one where the catalogue does not tell.
+func coresOf(instanceType string) (cores, threads int) {
+	for _, t := range instanceTypes() {
+		if t.Name == instanceType {
+			return t.VCPUs.Cores, t.VCPUs.ThreadsPerCore
+		}
+	}
+	return 1, 1
+}
+
+// architecturesOf are a type's architectures; x86_64 where the catalogue does not tell.
+func architecturesOf(instanceType string) []string {
+	for _, t := range instanceTypes() {
+		if t.Name == instanceType {
+			return t.Processor.Architectures
+		}
+	}
+	return []string{"x86_64"}
+}
+
+// architectureOf is the one that an instance of a type has.
+func architectureOf(instanceType string) string {
+	if all := architecturesOf(instanceType); !slices.Contains(all, "x86_64") {
+		return all[0]
+	}
+	return "x86_64"
 }

@@ -1,28 +1,36 @@
 package ec2
 
 import (
+	"cmp"
+	"slices"
+
 	"tripod/awsapi/operation"
-	"tripod/nodes/machine"
 	"tripod/region"
 	"tripod/state"
 )
 
-// instance is a node's machine as EC2 shows it. Its image is not told: nothing here has any.
+// instance is an instance as EC2 shows it.
 type instance struct {
 	InstanceID      string                  `xml:"instanceId"`
+	ImageID         string                  `xml:"imageId,omitempty"` // empty: of a node that had no record when it was made
 	State           instanceState           `xml:"instanceState"`
 	DNSName         string                  `xml:"privateDnsName"`
 	PublicDNSName   string                  `xml:"dnsName"`
 	Reason          string                  `xml:"reason"`
+	StateReason     *stateReason            `xml:"stateReason"`
+	KeyName         string                  `xml:"keyName,omitempty"`
+	ClientToken     string                  `xml:"clientToken"`
+	Lifecycle       string                  `xml:"instanceLifecycle,omitempty"`
+	SpotRequestID   string                  `xml:"spotInstanceRequestId,omitempty"`
 	LaunchIndex     int                     `xml:"amiLaunchIndex"`
 	ProductCodes    list[struct{}]          `xml:"productCodes"`
 	Type            string                  `xml:"instanceType"`
 	LaunchTime      string                  `xml:"launchTime"`
 	Placement       instancePlacement       `xml:"placement"`
 	Monitoring      instanceMonitoring      `xml:"monitoring"`
-	SubnetID        string                  `xml:"subnetId"`
-	VPCID           string                  `xml:"vpcId"`
-	Address         string                  `xml:"privateIpAddress"`
+	SubnetID        string                  `xml:"subnetId,omitempty"`
+	VPCID           string                  `xml:"vpcId,omitempty"`
+	Address         string                  `xml:"privateIpAddress,omitempty"`
 	PublicIP        string                  `xml:"ipAddress,omitempty"`
 	SourceDestCheck bool                    `xml:"sourceDestCheck"`
 	Groups          list[groupName]         `xml:"groupSet"`
@@ -41,6 +49,13 @@ type instance struct {
 
 	ReservationID string `xml:"-" filter:"reservationId"`
 	OwnerID       string `xml:"-" filter:"ownerId"`
+	Requester     string `xml:"-" filter:"requesterId"`
+}
+
+// stateReason says why an instance has its state.
+type stateReason struct {
+	Code    string `xml:"code"`
+	Message string `xml:"message"`
 }
 
 type instanceState struct {
@@ -59,6 +74,8 @@ type instancePlacement struct {
 	ZoneID  string `xml:"availabilityZoneId"`
 	Group   string `xml:"groupName"`
 	Tenancy string `xml:"tenancy"`
+
+	Partition *int `xml:"partitionNumber"`
 }
 
 type instanceMonitoring struct {
@@ -140,64 +157,125 @@ type ownAttachment struct {
 // rootDevice is where EKS's images have their root volume.
 const rootDevice = "/dev/xvda"
 
-// running is the only state that an instance has here: what a fault does to a zone EC2's API does not tell.
-var running = instanceState{16, "running"}
-
 var instances = &kind[instance]{
 	prefix: "i", noun: "instance ID", code: "InvalidInstanceID",
-	id:       func(v instance) string { return v.InstanceID },
-	computed: func(s *Service, tx *state.Txn) []instance { return s.instances(tx) },
+	id: func(v instance) string { return v.InstanceID },
+	computed: func(s *Service, tx *state.Txn) []instance {
+		return s.shownInstances(tx, region.Instances.List(tx))
+	},
+	find: func(s *Service, tx *state.Txn, id string) (instance, bool) {
+		v, found := region.Instances.Get(tx, id)
+		if !found {
+			return instance{}, false
+		}
+		return s.shownInstances(tx, []region.Instance{v})[0], true
+	},
 }
 
-// instances are the nodes' machines.
-func (s *Service) instances(tx *state.Txn) (all []instance) {
+// shownInstances are instances as EC2 shows them, without their tags.
+func (s *Service) shownInstances(tx *state.Txn, of []region.Instance) []instance {
 	byInstance := map[string]networkInterface{}
-	for _, v := range s.nodeInterfaces(tx) {
+	for _, v := range s.interfacesOf(tx, of) {
 		byInstance[v.Attachment.InstanceID] = v
 	}
-	for _, n := range s.Nodes(tx) {
-		eni, launched := byInstance[n.ID], timestamp(n.Launched)
-		shown := instance{
-			InstanceID: n.ID, State: running, DNSName: n.DNSName, Type: machine.DefaultType, LaunchTime: launched,
-			Placement:  instancePlacement{Zone: n.Zone, ZoneID: n.ZoneID, Tenancy: "default"},
-			Monitoring: instanceMonitoring{"disabled"}, SubnetID: n.SubnetID,
-			VPCID: eni.VPCID, Address: n.Address, SourceDestCheck: true, Groups: eni.Groups, Profile: profileOf(tx, n.Profile),
-			Architecture:   "x86_64",
-			RootDeviceType: "ebs", RootDeviceName: rootDevice,
-			Devices:        list[instanceDevice]{{rootDevice, ebsDevice{n.VolumeID, "attached", launched, true}}},
-			Virtualization: "hvm", Hypervisor: "xen", EBSOptimized: true, ENASupport: true,
-			Interfaces:      list[instanceInterface]{s.ownInterface(tx, n, eni)},
-			instanceOptions: optionsOf(launched), ReservationID: id("r", n.ID), OwnerID: s.VPC.AccountID,
-		}
-		if eni.Association != nil {
-			shown.PublicIP, shown.PublicDNSName = eni.Association.PublicIP, eni.Association.DNSName
-		}
-		all = append(all, shown)
+	all := make([]instance, 0, len(of))
+	for _, v := range of {
+		all = append(all, s.shownInstance(tx, v, byInstance[v.ID]))
 	}
 	return all
 }
 
-// ownInterface is a node's interface as its instance shows it.
-func (s *Service) ownInterface(tx *state.Txn, n Node, eni networkInterface) instanceInterface {
+func (s *Service) shownInstance(tx *state.Txn, v region.Instance, eni networkInterface) instance {
+	d, launched := s.detailsOf(tx, v.ID), timestamp(v.Launched)
+	shown := instance{
+		InstanceID: v.ID, ImageID: v.Launch.ImageID, State: stateOf(v.State), DNSName: v.DNSName,
+		Reason: transitionReason(v), StateReason: reasonOf(v), KeyName: v.Launch.KeyName, LaunchIndex: v.LaunchIndex,
+		Type: v.Launch.Type, LaunchTime: launched, ClientToken: v.ClientToken,
+		Placement: instancePlacement{Zone: v.Zone, ZoneID: s.zoneID(v.Zone), Group: d.Placement.GroupName,
+			Tenancy: cmp.Or(d.Placement.Tenancy, "default"), Partition: d.Placement.Partition},
+		Monitoring: instanceMonitoring{monitoringState(d)}, SubnetID: v.SubnetID,
+		VPCID: v.VPCID, Address: v.Address, SourceDestCheck: !d.NoSourceCheck, Groups: eni.Groups,
+		Profile: profileOf(tx, v.Launch.Profile), Architecture: architectureOf(v.Launch.Type),
+		RootDeviceType: "ebs", RootDeviceName: d.Root.Device, Virtualization: "hvm", Hypervisor: "xen",
+		EBSOptimized: d.EBSOptimized == nil || *d.EBSOptimized, ENASupport: true,
+		instanceOptions: optionsOf(v, d), ReservationID: v.ReservationID, OwnerID: s.VPC.AccountID, Requester: v.Requester,
+	}
+	if v.Launch.Spot {
+		shown.Lifecycle, shown.SpotRequestID = "spot", d.SpotRequestID
+	}
+	if v.State == region.InstanceTerminated {
+		shown.DNSName, shown.SourceDestCheck = "", false
+		return shown
+	}
+	for _, disk := range append([]instanceDisk{d.rootOf(v)}, d.Disks...) {
+		shown.Devices = append(shown.Devices,
+			instanceDevice{disk.Device, ebsDevice{disk.VolumeID, "attached", launched, !disk.Keeps}})
+	}
+	if eni.InterfaceID == "" {
+		return shown
+	}
+	shown.Interfaces = list[instanceInterface]{s.ownInterface(tx, eni)}
+	if eni.Association != nil {
+		shown.PublicIP, shown.PublicDNSName = eni.Association.PublicIP, eni.Association.DNSName
+	}
+	return shown
+}
+
+// stateOf is a state as EC2 shows it.
+func stateOf(v region.InstanceState) instanceState { return instanceState{v.Code(), string(v)} }
+
+// reasonOf is why an instance has its state; nil where there is nothing to say.
+func reasonOf(v region.Instance) *stateReason {
+	if v.Reason == (region.StateReason{}) {
+		return nil
+	}
+	return &stateReason{v.Reason.Code, v.Reason.Message}
+}
+
+// transitionReason is the same as EC2 tells it in a member that is older.
+func transitionReason(v region.Instance) string {
+	switch v.Reason.Code {
+	case "", region.LaunchPending.Code:
+		return ""
+	case region.UserShutdown.Code:
+		return "User initiated (" + v.Since.UTC().Format("2006-01-02 15:04:05") + " GMT)"
+	}
+	return v.Reason.Code
+}
+
+func monitoringState(d instanceDetails) string {
+	if d.Monitored {
+		return "enabled"
+	}
+	return "disabled"
+}
+
+// ownInterface is an instance's interface as it shows it.
+func (s *Service) ownInterface(tx *state.Txn, eni networkInterface) instanceInterface {
 	a := eni.Attachment
 	var public *ownAddress
 	if has := eni.Association; has != nil {
 		public = &ownAddress{has.OwnerID, has.DNSName, has.PublicIP, has.AllocationID, has.AssociationID}
 	}
-	return instanceInterface{
+	own := instanceInterface{
 		InterfaceID: eni.InterfaceID, SubnetID: eni.SubnetID, VPCID: eni.VPCID, OwnerID: eni.OwnerID, Status: eni.Status,
-		MAC: eni.MAC, Address: eni.Address,
-		DNSName: eni.DNSName, Groups: eni.Groups, Association: public,
-		Addresses: list[hasAddress]{{eni.Address, eni.DNSName, true, public}}, Description: eni.Description,
-		DestCheck: eni.SourceDestCheck, Type: eni.Type,
+		MAC: eni.MAC, Address: eni.Address, DNSName: eni.DNSName, Groups: eni.Groups, Association: public,
+		Description: eni.Description, DestCheck: eni.SourceDestCheck, Type: eni.Type,
 		Attachment: ownAttachment{a.AttachmentID, a.DeviceIndex, a.CardIndex, a.Status, a.AttachTime, a.DeleteOnTermination,
 			a.InstanceID, a.InstanceOwnerID},
-		Tags: s.nodeTags(tx, n, eni.InterfaceID), Zone: eni.Zone,
+		Tags: s.tagsOf(tx, eni.InterfaceID), Zone: eni.Zone,
 	}
+	if eni.Address != "" {
+		own.Addresses = list[hasAddress]{{eni.Address, eni.DNSName, true, public}}
+	}
+	return own
 }
 
 // profileOf is an instance's profile; nil where it has none, or one that is gone.
 func profileOf(tx *state.Txn, name string) *assignedProfile {
+	if name == "" {
+		return nil
+	}
 	if profile, found := region.InstanceProfiles.Get(tx, name); found {
 		return &assignedProfile{profile.ARN, profile.ID}
 	}
@@ -211,12 +289,13 @@ type describeInstancesInput struct {
 	NextToken  string   `ec2:"NextToken"`
 }
 
-// reservation is what RunInstances made at once: here one instance.
+// reservation is what one launch made.
 type reservation struct {
 	ReservationID string          `xml:"reservationId"`
 	OwnerID       string          `xml:"ownerId"`
 	Groups        list[groupName] `xml:"groupSet"`
 	Instances     list[instance]  `xml:"instancesSet"`
+	Requester     string          `xml:"requesterId,omitempty"`
 }
 
 type describeInstancesOutput struct {
@@ -230,65 +309,17 @@ func (s *Service) describeInstances(call *operation.Call, in *describeInstancesI
 		func(tx *state.Txn, v *instance) { v.Tags = s.tagsOf(tx, v.InstanceID) })
 	out := &describeInstancesOutput{NextToken: next}
 	for _, v := range found {
-		out.Reservations = append(out.Reservations,
-			reservation{ReservationID: v.ReservationID, OwnerID: s.VPC.AccountID, Instances: list[instance]{v}})
+		at := slices.IndexFunc(out.Reservations, func(r reservation) bool { return r.ReservationID == v.ReservationID })
+		if at < 0 {
+			at = len(out.Reservations)
+			out.Reservations = append(out.Reservations, s.reservationOf(v))
+		}
+		out.Reservations[at].Instances = append(out.Reservations[at].Instances, v)
 	}
 	return out, err
 }
 
-type describeInstanceStatusInput struct {
-	IDs        []string `ec2:"InstanceId"`
-	Filters    []filter `ec2:"Filter"`
-	MaxResults *int     `ec2:"MaxResults"`
-	NextToken  string   `ec2:"NextToken"`
-	// All asks for instances that do not run too; there are none.
-	All bool `ec2:"IncludeAllInstances"`
-}
-
-type instanceStatus struct {
-	InstanceID string         `xml:"instanceId"`
-	Zone       string         `xml:"availabilityZone"`
-	ZoneID     string         `xml:"availabilityZoneId"`
-	State      instanceState  `xml:"instanceState"`
-	System     statusSummary  `xml:"systemStatus"`
-	Instance   statusSummary  `xml:"instanceStatus"`
-	EBS        statusSummary  `xml:"attachedEbsStatus"`
-	Events     list[struct{}] `xml:"eventsSet"`
-	Operator   operator       `xml:"operator"`
-}
-
-type statusSummary struct {
-	Status  string             `xml:"status"`
-	Details list[statusDetail] `xml:"details"`
-}
-
-type statusDetail struct {
-	Name   string `xml:"name"`
-	Status string `xml:"status"`
-}
-
-type describeInstanceStatusOutput struct {
-	Statuses  list[instanceStatus] `xml:"instanceStatusSet"`
-	NextToken string               `xml:"nextToken,omitempty"`
-}
-
-var instanceStatuses = &kind[instanceStatus]{
-	prefix: instances.prefix, noun: instances.noun, code: instances.code,
-	id: func(v instanceStatus) string { return v.InstanceID },
-	computed: func(s *Service, tx *state.Txn) (all []instanceStatus) {
-		well := statusSummary{"ok", list[statusDetail]{{"reachability", "passed"}}}
-		for _, v := range s.instances(tx) {
-			all = append(all, instanceStatus{InstanceID: v.InstanceID, Zone: v.Placement.Zone, ZoneID: v.Placement.ZoneID,
-				State: v.State, System: well, Instance: well,
-				EBS: well})
-		}
-		return all
-	},
-}
-
-func (s *Service) describeInstanceStatus(call *operation.Call,
-	in *describeInstanceStatusInput) (*describeInstanceStatusOutput, error) {
-	found, next, err := describe(s, call, instanceStatuses, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
-		func(*state.Txn, *instanceStatus) {})
-	return &describeInstanceStatusOutput{found, next}, err
+// reservationOf is an instance's reservation, without its instances.
+func (s *Service) reservationOf(v instance) reservation {
+	return reservation{ReservationID: v.ReservationID, OwnerID: s.VPC.AccountID, Requester: v.Requester}
 }

@@ -90,14 +90,11 @@ func describe[T any](s *Service, call *operation.Call, k *kind[T], ids []string,
 		}
 	}
 	err = s.State.View(func(tx *state.Txn) error {
-		all := k.all(s, tx)
-		if len(ids) > 0 {
-			for _, id := range ids {
-				if !slices.ContainsFunc(all, func(t T) bool { return k.id(t) == id }) {
-					return k.notFound(id)
-				}
-			}
-			all = slices.DeleteFunc(all, func(t T) bool { return !slices.Contains(ids, k.id(t)) })
+		var all []T
+		if len(ids) == 0 {
+			all = k.all(s, tx)
+		} else if all, err = k.named(s, tx, ids); err != nil {
+			return err
 		}
 		shown := len(p.Filters) > 0 // filters look at all that is shown
 		if shown {

@@ -1,7 +1,9 @@
 package ec2
 
 import (
+	"cmp"
 	"net/netip"
+	"slices"
 	"time"
 
 	"tripod/nodes/machine"
@@ -9,8 +11,7 @@ import (
 	"tripod/state"
 )
 
-// Node is a simulated node as EC2 sees it: an instance with one interface and one volume, in the zone's default private
-// subnet. All of it follows from the cluster's record.
+// Node is an instance that has become a cluster's node, or is to.
 type Node struct {
 	ID, VolumeID, InterfaceID string
 	Address, DNSName          string
@@ -32,43 +33,104 @@ func (n Node) Tags() []tag {
 	}
 }
 
-// Nodes are those of all clusters, in the order of clusters, zones and nodes.
+// Nodes are those of all clusters, in the order of clusters, zones and launches.
 func (s *Service) Nodes(tx *state.Txn) (all []Node) {
-	for _, c := range region.Clusters.List(tx) {
-		if !c.Runs() {
+	for _, v := range region.Instances.List(tx) {
+		if v.Boot.ClusterID == "" || !v.State.Alive() {
 			continue
 		}
-		for zone, name := range s.VPC.Zones {
-			subnet := netip.MustParsePrefix(privateCIDR(zone))
-			for i, address := range machine.Addresses(subnet, c.ID, name, c.NodesIn(zone, len(s.VPC.Zones))) {
-				instance := machine.InstanceID(c.ID, name, i)
-				all = append(all, Node{
-					ID: instance, VolumeID: id("vol", instance), InterfaceID: id("eni", instance), Address: address.String(),
-					DNSName: machine.Name(s.VPC.Region, address),
-					Zone:    name, ZoneID: s.VPC.ZoneIDs()[zone], SubnetID: s.VPC.SubnetIDs()[zone], Cluster: c.Name,
-					ClusterID: c.ID, Profile: c.NodeRole, Launched: c.CreatedAt,
-				})
-			}
-		}
+		all = append(all, Node{ID: v.ID, VolumeID: v.VolumeID, InterfaceID: v.InterfaceID, Address: v.Address,
+			DNSName: v.DNSName, Zone: v.Zone, ZoneID: s.zoneID(v.Zone), SubnetID: v.SubnetID, Cluster: v.Boot.Cluster,
+			ClusterID: v.Boot.ClusterID, Profile: v.Launch.Profile, Launched: v.Launched})
 	}
+	slices.SortStableFunc(all, func(a, b Node) int {
+		return cmp.Or(cmp.Compare(a.ClusterID, b.ClusterID), cmp.Compare(a.Zone, b.Zone))
+	})
 	return all
 }
 
-// nodeInterfaces are the nodes' primary interfaces. Those that a CNI would add for pods are not told.
-func (s *Service) nodeInterfaces(tx *state.Txn) (all []networkInterface) {
+func (s *Service) zoneID(zone string) string {
+	if at := slices.Index(s.VPC.Zones, zone); at >= 0 {
+		return s.VPC.ZoneIDs()[at]
+	}
+	return ""
+}
+
+// AdoptNodes writes the records of the instances that a cluster of a data directory of before has had without any: as
+// they were shown, running since the cluster was made. Those that there are already stay as they are.
+func (s *Service) AdoptNodes(tx *state.Txn, c region.Cluster, now time.Time) error {
+	if !c.Runs() {
+		return nil
+	}
+	for zone, name := range s.VPC.Zones {
+		block := netip.MustParsePrefix(privateCIDR(zone))
+		for i, address := range machine.Addresses(block, c.ID, name, c.NodesIn(zone, len(s.VPC.Zones))) {
+			instanceID := machine.InstanceID(c.ID, name, i)
+			v := region.Instance{
+				ID: instanceID, ReservationID: id("r", instanceID), Launched: c.CreatedAt,
+				Zone: name, SubnetID: s.VPC.SubnetIDs()[zone], VPCID: s.VPC.ID(), Address: address.String(),
+				DNSName:     machine.Name(s.VPC.Region, address),
+				InterfaceID: id("eni", instanceID), VolumeID: id("vol", instanceID),
+				Launch: region.InstanceLaunch{Type: machine.DefaultType, Profile: c.NodeRole,
+					Groups: []string{s.VPC.ClusterSecurityGroupID(c.ID)}},
+				Boot: region.Boot{At: c.CreatedAt, ClusterID: c.ID, Cluster: c.Name, Joined: c.CreatedAt},
+			}
+			if !region.AdoptInstance(tx, v, now) {
+				continue
+			}
+			for _, resource := range []string{v.ID, v.VolumeID, v.InterfaceID} {
+				if _, stored := tags.Get(tx, resource); !stored {
+					tags.Put(tx, resource, Node{Cluster: c.Name}.Tags())
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// nodeInterfaces are the instances' primary interfaces. Those that a CNI would add for pods are not told.
+func (s *Service) nodeInterfaces(tx *state.Txn) []networkInterface {
+	return s.interfacesOf(tx, region.Instances.List(tx))
+}
+
+// interfacesOf are the interfaces of instances that are not terminated.
+func (s *Service) interfacesOf(tx *state.Txn, of []region.Instance) (all []networkInterface) {
 	names := s.groupNames(tx)
-	for _, n := range s.Nodes(tx) {
-		group := s.VPC.ClusterSecurityGroupID(n.ClusterID)
-		all = append(all, networkInterface{
-			InterfaceID: n.InterfaceID, SubnetID: n.SubnetID, VPCID: s.VPC.ID(), Zone: n.Zone, ZoneID: n.ZoneID,
-			OwnerID: s.VPC.AccountID, Status: "in-use",
-			MAC: macAddress(n.ClusterID, n.ID), Address: n.Address, DNSName: n.DNSName, SourceDestCheck: true, Type: "interface",
-			Groups: list[groupName]{{group, names[group]}}, Addresses: list[address]{{Address: n.Address, DNSName: n.DNSName,
-				Primary: true}},
-			Attachment: interfaceAttachment{AttachmentID: id("eni-attach", n.ID), InstanceID: n.ID,
-				InstanceOwnerID: s.VPC.AccountID, Status: "attached", AttachTime: timestamp(n.Launched),
-				DeleteOnTermination: true},
-		})
+	for _, v := range of {
+		if v.InterfaceID != "" {
+			all = append(all, s.interfaceOfInstance(tx, v, names))
+		}
 	}
 	return s.addressesOf(tx, all)
+}
+
+func (s *Service) interfaceOfInstance(tx *state.Txn, v region.Instance, names map[string]string) networkInterface {
+	d := s.detailsOf(tx, v.ID)
+	eni := networkInterface{
+		InterfaceID: v.InterfaceID, SubnetID: v.SubnetID, VPCID: v.VPCID, Zone: v.Zone, ZoneID: s.zoneID(v.Zone),
+		Description: d.Interface, OwnerID: s.VPC.AccountID, Status: "in-use", MAC: macOf(v), Address: v.Address,
+		DNSName: v.DNSName, SourceDestCheck: !d.NoSourceCheck, Type: "interface",
+		Attachment: interfaceAttachment{AttachmentID: id("eni-attach", v.ID), InstanceID: v.ID,
+			InstanceOwnerID: s.VPC.AccountID, Status: "attached", AttachTime: timestamp(v.Launched),
+			DeleteOnTermination: !d.KeepsInterface},
+	}
+	for _, group := range v.Launch.Groups {
+		eni.Groups = append(eni.Groups, groupName{group, names[group]})
+	}
+	if v.Address != "" {
+		eni.Addresses = list[address]{{Address: v.Address, DNSName: v.DNSName, Primary: true}}
+	}
+	if v.PublicIP != "" {
+		eni.Association = &interfaceAddress{OwnerID: "amazon", PublicIP: v.PublicIP, DNSName: s.VPC.publicDNSName(v.PublicIP)}
+		eni.Addresses[0].Association = eni.Association
+	}
+	return eni
+}
+
+// macOf is the MAC address of an instance's interface. Those of adopted nodes follow from their cluster, as before.
+func macOf(v region.Instance) string {
+	if v.InterfaceID == id("eni", v.ID) {
+		return macAddress(v.Boot.ClusterID, v.ID)
+	}
+	return macAddress(v.VPCID, v.ID)
 }

@@ -3,6 +3,7 @@ package ec2
 import (
 	"net/netip"
 	"testing"
+	"time"
 
 	"tripod/nodes/machine"
 	"tripod/region"
@@ -18,18 +19,35 @@ func TestInstancesAreTheMachinesOfTheNodes(t *testing.T) {
 			region.InstanceProfile{Name: "demo-node", ID: "AIPA1", ARN: "arn:profile", Role: "demo-node"})
 		region.Clusters.Put(tx, "gone", region.Cluster{ID: "gone", Name: "gone", Nodes: 3, Status: "DELETING"})
 	})
+	adopt := func(tx *state.Txn) error {
+		for _, c := range region.Clusters.List(tx) {
+			if err := s.AdoptNodes(tx, c, time.Now()); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for range 2 { // the second time there is nothing to do
+		if err := s.State.Update(t.Context(), adopt); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := s.State.View(func(tx *state.Txn) error {
-		all := s.instances(tx)
+		all := s.Nodes(tx)
 		if len(all) != 3 {
 			t.Fatalf("got %d instances, want the 3 of the cluster that runs", len(all))
 		}
 		second := machine.Addresses(netip.MustParsePrefix("10.0.0.0/19"), id, "us-east-1a", 2)[1]
-		if got := all[1]; got.InstanceID != machine.InstanceID(id, "us-east-1a", 1) || got.Address != second.String() ||
-			got.DNSName != machine.Name("us-east-1", second) {
-			t.Errorf("the second node of the first zone: got %+v", got)
+		got, err := instances.get(s, tx, machine.InstanceID(id, "us-east-1a", 1))
+		if err != nil || got.Address != second.String() || got.DNSName != machine.Name("us-east-1", second) ||
+			got.State.Name != "running" || got.Type != machine.DefaultType || len(got.Interfaces) != 1 {
+			t.Errorf("the second node of the first zone: got %+v (%v)", got, err)
 		}
-		if got := all[0].Profile; got == nil || *got != (assignedProfile{"arn:profile", "AIPA1"}) {
-			t.Errorf("a node's instance profile: got %+v", got)
+		if profile := got.Profile; profile == nil || *profile != (assignedProfile{"arn:profile", "AIPA1"}) {
+			t.Errorf("a node's instance profile: got %+v", profile)
+		}
+		if tags := s.TagsOf(tx, got.InstanceID); tags["eks:cluster-name"] != "demo" {
+			t.Errorf("a node's tags: got %v", tags)
 		}
 		return nil
 	}); err != nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"tripod/region"
 	"tripod/state"
@@ -212,8 +213,9 @@ func newServiceWithNodes(t *testing.T) *Service {
 	s := newService()
 	const cluster = "0123456789ABCDEF0123456789ABCDEF"
 	err := s.State.Update(t.Context(), func(tx *state.Txn) error {
-		region.Clusters.Put(tx, cluster, region.Cluster{ID: cluster, Name: "demo", Nodes: 3})
-		return nil
+		c := region.Cluster{ID: cluster, Name: "demo", Nodes: 3}
+		region.Clusters.Put(tx, cluster, c)
+		return s.AdoptNodes(tx, c, time.Now())
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -32,6 +32,10 @@ type Service struct {
 	// Clusters says which network each cluster has; nil means that all of the region's are in the default VPC's private
 	// subnets.
 	Clusters func(tx *state.Txn) []ClusterNetwork
+	// Events is told what EventBridge is told of instances, in the transaction that makes it true; nil: nobody listens.
+	Events func(tx *state.Txn, e Event)
+	// StatusChecks is how long the checks of an instance's status take from when it runs; 0: they pass at once.
+	StatusChecks time.Duration
 }
 
 // done is the answer of actions that have none of their own.

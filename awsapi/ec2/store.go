@@ -48,7 +48,9 @@ type kind[T any] struct {
 	misnamed string
 	absent   string // the sentence about one that is not there, with %s for its id, where it is another
 	computed func(s *Service, tx *state.Txn) []T
-	id       func(T) string
+	// find is the resource with that id, where it is found without looking at all of them; nil: it is not.
+	find func(s *Service, tx *state.Txn, id string) (T, bool)
+	id   func(T) string
 }
 
 // all are the resources, in the order of their ids.
@@ -85,12 +87,43 @@ func (k *kind[T]) get(s *Service, tx *state.Txn, id string) (T, error) {
 	if err := k.check(id); err != nil {
 		return none, err
 	}
+	if k.find != nil {
+		value, found := k.find(s, tx, id)
+		if !found {
+			return none, k.notFound(id)
+		}
+		return value, nil
+	}
 	for _, value := range k.all(s, tx) {
 		if k.id(value) == id {
 			return value, nil
 		}
 	}
 	return none, k.notFound(id)
+}
+
+// named are the resources with those ids, in the order of their ids; an error where one is not there.
+func (k *kind[T]) named(s *Service, tx *state.Txn, ids []string) ([]T, error) {
+	var all []T
+	if k.find == nil {
+		all = k.all(s, tx)
+		for _, id := range ids {
+			if !slices.ContainsFunc(all, func(t T) bool { return k.id(t) == id }) {
+				return nil, k.notFound(id)
+			}
+		}
+		return slices.DeleteFunc(all, func(t T) bool { return !slices.Contains(ids, k.id(t)) }), nil
+	}
+	ids = slices.Clone(ids)
+	slices.Sort(ids)
+	for _, id := range slices.Compact(ids) {
+		value, found := k.find(s, tx, id)
+		if !found {
+			return nil, k.notFound(id)
+		}
+		all = append(all, value)
+	}
+	return all, nil
 }
 
 func (k *kind[T]) notFound(id string) *wire.Error {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"tripod/awsapi/operation"
+	"tripod/region"
 	"tripod/state"
 )
 
@@ -35,7 +36,7 @@ func (s *Service) tagsOf(tx *state.Txn, id string) list[tag] {
 	return stored
 }
 
-// defaultTags are those of the default network, by which the load balancer controller finds its subnets, and of nodes.
+// defaultTags are those of the default network, by which the load balancer controller finds its subnets.
 func (s *Service) defaultTags(tx *state.Txn, id string) list[tag] {
 	for i, zone := range s.VPC.Zones {
 		switch id {
@@ -48,20 +49,7 @@ func (s *Service) defaultTags(tx *state.Txn, id string) list[tag] {
 	if id == s.VPC.ID() {
 		return list[tag]{{"Name", "default"}}
 	}
-	for _, m := range s.Nodes(tx) {
-		if id == m.ID || id == m.VolumeID || id == m.InterfaceID {
-			return m.Tags()
-		}
-	}
 	return nil
-}
-
-// nodeTags are the tags of a node, or of its volume or interface.
-func (s *Service) nodeTags(tx *state.Txn, n Node, id string) list[tag] {
-	if stored, found := tags.Get(tx, id); found {
-		return stored
-	}
-	return n.Tags()
 }
 
 // newTags are the tags that a creation gives to a resource of that type.
@@ -75,6 +63,26 @@ func newTags(specifications []tagSpecification, resourceType string) ([]tag, err
 		given = append(given, specification.Tags...)
 	}
 	return mergeTags(nil, given)
+}
+
+// launchTaggable says whether a launch gives tags to resources of that type.
+func launchTaggable(resourceType string) error {
+	switch resourceType {
+	case "instance", "volume", "network-interface", "spot-instances-request":
+		return nil
+	}
+	return refuse("InvalidParameterValue", "'%s' is not a valid taggable resource type for this operation: use instance, "+
+		"volume, network-interface or spot-instances-request.", clip(resourceType))
+}
+
+// awsTags is how many of the tags AWS's own services have given: these do not count.
+func awsTags(all []tag) (n int) {
+	for _, t := range all {
+		if strings.HasPrefix(t.Key, "aws:") {
+			n++
+		}
+	}
+	return n
 }
 
 // mergeTags puts changed tags over those there are.
@@ -93,7 +101,7 @@ func mergeTags(present, changed []tag) ([]tag, error) {
 		}
 		merged = append(slices.DeleteFunc(merged, func(other tag) bool { return other.Key == t.Key }), t)
 	}
-	if len(merged) > maxTags {
+	if len(merged)-awsTags(merged) > maxTags {
 		return nil, refuse("TagLimitExceeded", "The maximum number of tags per resource is %d.", maxTags)
 	}
 	slices.SortFunc(merged, func(a, b tag) int { return cmp.Compare(a.Key, b.Key) })
@@ -151,8 +159,11 @@ func (s *Service) taggable(tx *state.Txn) map[string]string {
 	for _, v := range interfaces.all(s, tx) {
 		types[v.InterfaceID] = "network-interface"
 	}
-	for _, m := range s.Nodes(tx) {
-		types[m.ID], types[m.VolumeID] = "instance", "volume"
+	for _, v := range region.Instances.List(tx) {
+		types[v.ID] = "instance"
+	}
+	for _, v := range volumes.all(s, tx) {
+		types[v.VolumeID] = "volume"
 	}
 	return types
 }
@@ -183,6 +194,9 @@ func (s *Service) deleteTags(call *operation.Call, in *deleteTagsInput) (*done, 
 	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		return s.retag(tx, in.Resources, func(present []tag) ([]tag, error) {
 			return slices.DeleteFunc(slices.Clone(present), func(t tag) bool {
+				if strings.HasPrefix(t.Key, "aws:") {
+					return false // of AWS's own services
+				}
 				return len(in.Tags) == 0 || slices.ContainsFunc(in.Tags, func(r removedTag) bool {
 					return r.Key == t.Key && (r.Value == nil || *r.Value == t.Value)
 				})

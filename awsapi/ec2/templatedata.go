@@ -5,8 +5,7 @@ import (
 	"reflect"
 )
 
-// templateData is what a launch template says of instances. It is recorded only: Tripod has no instances. What is not
-// here is refused.
+// templateData is what a launch template says of instances. What is not here is refused.
 type templateData struct {
 	ImageID        string             `ec2:"ImageId" xml:"imageId,omitempty"`
 	InstanceType   string             `ec2:"InstanceType" xml:"instanceType,omitempty"`
@@ -21,7 +20,15 @@ type templateData struct {
 	Credits        *creditOptions     `ec2:"CreditSpecification" xml:"creditSpecification"`
 	CPU            *cpuOptions        `ec2:"CpuOptions" xml:"cpuOptions"`
 	Placement      *placement         `ec2:"Placement" xml:"placement"`
+	Shutdown       string             `ec2:"InstanceInitiatedShutdownBehavior" xml:"instanceInitiatedShutdownBehavior,omitempty"`
+	Market         *marketOptions     `ec2:"InstanceMarketOptions" xml:"instanceMarketOptions"`
+	Names          *nameOptions       `ec2:"PrivateDnsNameOptions" xml:"privateDnsNameOptions"`
+	Reservations   *reservedOptions   `ec2:"CapacityReservationSpecification" xml:"capacityReservationSpecification"`
+	Hibernation    *hibernationOf     `ec2:"HibernationOptions" xml:"hibernationOptions"`
+	Enclave        *enclaveOf         `ec2:"EnclaveOptions" xml:"enclaveOptions"`
+	Maintenance    *maintenanceOf     `ec2:"MaintenanceOptions" xml:"maintenanceOptions"`
 	Groups         list[string]       `ec2:"SecurityGroupId" xml:"securityGroupIdSet,omitempty"`
+	GroupNames     list[string]       `ec2:"SecurityGroup" xml:"securityGroupSet,omitempty"`
 	Devices        list[blockDevice]  `ec2:"BlockDeviceMapping" xml:"blockDeviceMappingSet,omitempty"`
 	Interfaces     list[interfaceOf]  `ec2:"NetworkInterface" xml:"networkInterfaceSet,omitempty"`
 	Specifications list[instanceTags] `ec2:"TagSpecification" xml:"tagSpecificationSet,omitempty"`
@@ -57,11 +64,16 @@ type placement struct {
 	Zone      string `ec2:"AvailabilityZone" xml:"availabilityZone,omitempty"`
 	GroupName string `ec2:"GroupName" xml:"groupName,omitempty"`
 	Tenancy   string `ec2:"Tenancy" xml:"tenancy,omitempty"`
+	GroupID   string `ec2:"GroupId" xml:"groupId,omitempty"`
+	Partition *int   `ec2:"PartitionNumber" xml:"partitionNumber"`
 }
 
 type blockDevice struct {
 	Name string `ec2:"DeviceName" xml:"deviceName,omitempty"`
 	Disk *disk  `ec2:"Ebs" xml:"ebs"`
+	// Virtual names an instance store volume, and NoDevice takes a volume of the image's away.
+	Virtual  string  `ec2:"VirtualName" xml:"virtualName,omitempty"`
+	NoDevice *string `ec2:"NoDevice" xml:"noDevice"`
 }
 
 type disk struct {
@@ -84,6 +96,47 @@ type interfaceOf struct {
 	SubnetID    string       `ec2:"SubnetId" xml:"subnetId,omitempty"`
 	CardIndex   *int         `ec2:"NetworkCardIndex" xml:"networkCardIndex"`
 	Groups      list[string] `ec2:"SecurityGroupId" xml:"groupSet,omitempty"`
+	Address     string       `ec2:"PrivateIpAddress" xml:"privateIpAddress,omitempty"`
+}
+
+// marketOptions say how instances are bought.
+type marketOptions struct {
+	Type string       `ec2:"MarketType" xml:"marketType,omitempty"`
+	Spot *spotOptions `ec2:"SpotOptions" xml:"spotOptions"`
+}
+
+// spot says whether spot instances are asked for.
+func (m *marketOptions) spot() bool { return m != nil && m.Type == "spot" }
+
+type spotOptions struct {
+	MaxPrice string `ec2:"MaxPrice" xml:"maxPrice,omitempty"`
+	Type     string `ec2:"SpotInstanceType" xml:"spotInstanceType,omitempty"` // one-time or persistent
+	Minutes  *int   `ec2:"BlockDurationMinutes" xml:"blockDurationMinutes"`
+	Until    string `ec2:"ValidUntil" xml:"validUntil,omitempty"`
+	Action   string `ec2:"InstanceInterruptionBehavior" xml:"instanceInterruptionBehavior,omitempty"`
+}
+
+// nameOptions say how instances are named.
+type nameOptions struct {
+	HostnameType string `ec2:"HostnameType" xml:"hostnameType,omitempty"`
+	A            *bool  `ec2:"EnableResourceNameDnsARecord" xml:"enableResourceNameDnsARecord"`
+	AAAA         *bool  `ec2:"EnableResourceNameDnsAAAARecord" xml:"enableResourceNameDnsAAAARecord"`
+}
+
+type reservedOptions struct {
+	Preference string `ec2:"CapacityReservationPreference" xml:"capacityReservationPreference,omitempty"`
+}
+
+type hibernationOf struct {
+	Configured bool `ec2:"Configured" xml:"configured"`
+}
+
+type enclaveOf struct {
+	Enabled bool `ec2:"Enabled" xml:"enabled"`
+}
+
+type maintenanceOf struct {
+	Recovery string `ec2:"AutoRecovery" xml:"autoRecovery,omitempty"`
 }
 
 type instanceTags struct {

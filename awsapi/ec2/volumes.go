@@ -2,10 +2,11 @@ package ec2
 
 import (
 	"tripod/awsapi/operation"
+	"tripod/region"
 	"tripod/state"
 )
 
-// volume is an EBS volume as EC2 shows it: the nodes' root volumes.
+// volume is an EBS volume as EC2 shows it: those of instances.
 type volume struct {
 	VolumeID    string           `xml:"volumeId"`
 	Size        int              `xml:"size"` // GiB
@@ -17,9 +18,10 @@ type volume struct {
 	Attachments list[attachment] `xml:"attachmentSet"`
 	Tags        list[tag]        `xml:"tagSet"`
 	Type        string           `xml:"volumeType"`
-	IOPS        int              `xml:"iops"`
-	Throughput  int              `xml:"throughput"`
+	IOPS        int              `xml:"iops,omitempty"`
+	Throughput  int              `xml:"throughput,omitempty"`
 	Encrypted   bool             `xml:"encrypted"`
+	KeyID       string           `xml:"kmsKeyId,omitempty"`
 	MultiAttach bool             `xml:"multiAttachEnabled"`
 	Operator    operator         `xml:"operator"`
 }
@@ -40,13 +42,19 @@ var volumes = &kind[volume]{
 	computed: func(s *Service, tx *state.Txn) []volume { return s.volumes(tx) },
 }
 
-// volumes are the nodes' root volumes, of the size and kind that EKS gives them.
+// volumes are those that instances were launched with.
 func (s *Service) volumes(tx *state.Txn) (all []volume) {
-	for _, n := range s.Nodes(tx) {
-		launched := timestamp(n.Launched)
-		all = append(all, volume{VolumeID: n.VolumeID, Size: 20, Zone: n.Zone, ZoneID: n.ZoneID, Status: "in-use",
-			CreateTime: launched, Type: "gp3", IOPS: 3000, Throughput: 125,
-			Attachments: list[attachment]{{n.VolumeID, n.ID, rootDevice, "attached", launched, true}}})
+	for _, v := range region.Instances.List(tx) {
+		if v.State == region.InstanceTerminated {
+			continue
+		}
+		d, launched := s.detailsOf(tx, v.ID), timestamp(v.Launched)
+		for _, disk := range append([]instanceDisk{d.rootOf(v)}, d.Disks...) {
+			all = append(all, volume{VolumeID: disk.VolumeID, Size: disk.GiB, SnapshotID: disk.Snapshot, Zone: v.Zone,
+				ZoneID: s.zoneID(v.Zone), Status: "in-use", CreateTime: launched, Type: disk.Type, IOPS: disk.IOPS,
+				Throughput: disk.Throughput, Encrypted: disk.Encrypted, KeyID: disk.Key,
+				Attachments: list[attachment]{{disk.VolumeID, v.ID, disk.Device, "attached", launched, !disk.Keeps}}})
+		}
 	}
 	return all
 }

@@ -367,7 +367,7 @@ def launch_templates():
     template = {"LaunchTemplateId": made["LaunchTemplateId"]}
     refused("InvalidLaunchTemplateName.AlreadyExistsException", ec2.create_launch_template, LaunchTemplateName="nodes", LaunchTemplateData=data)
     refused("InvalidLaunchTemplateName.MalformedException", ec2.create_launch_template, LaunchTemplateName="a b", LaunchTemplateData=data)
-    refused("UnknownParameter", ec2.create_launch_template, LaunchTemplateName="bad", LaunchTemplateData={"EnclaveOptions": {"Enabled": True}})
+    refused("UnknownParameter", ec2.create_launch_template, LaunchTemplateName="bad", LaunchTemplateData={"RamDiskId": "ari-1"})
     (first,) = ec2.describe_launch_template_versions(Versions=["$Default"], **template)["LaunchTemplateVersions"]
     assert first["LaunchTemplateData"] == data and first["DefaultVersion"] is True, first
     second = ec2.create_launch_template_version(SourceVersion="1", LaunchTemplateData={"InstanceType": "m5.xlarge"}, **template)["LaunchTemplateVersion"]

@@ -1,0 +1,44 @@
+package ec2
+
+import (
+	"slices"
+	"strings"
+
+	"tripod/state"
+)
+
+// Reach says how an instance gets out of its subnet.
+type Reach struct {
+	// VPCID is where it is.
+	VPCID string
+	// Internet says that a route leads it to the internet, where it comes from the address Source: its own public one by
+	// an internet gateway, or that of a NAT gateway. Source is empty where the route is there and no such address.
+	Internet bool
+	Source   string
+}
+
+// SubnetReaches says how an instance in a subnet, with that public address (empty: it has none), gets out. The error is
+// EC2's: there is no such subnet.
+func (s *Service) SubnetReaches(tx *state.Txn, subnetID, publicIP string) (Reach, error) {
+	v, err := subnets.get(s, tx, subnetID)
+	if err != nil {
+		return Reach{}, err
+	}
+	reach := Reach{VPCID: v.VPCID}
+	for _, r := range s.routesOf(tx, v).Routes {
+		if r.Destination != anywhere {
+			continue
+		}
+		switch {
+		case strings.HasPrefix(r.GatewayID, "igw-"):
+			reach.Internet, reach.Source = publicIP != "", publicIP
+		case r.NATGatewayID != "":
+			all := natGateways.all(s, tx)
+			at := slices.IndexFunc(all, func(g natGateway) bool { return g.GatewayID == r.NATGatewayID })
+			if at >= 0 && all[at].Addresses[0].PublicIP != "" {
+				reach.Internet, reach.Source = true, all[at].Addresses[0].PublicIP
+			}
+		}
+	}
+	return reach, nil
+}
