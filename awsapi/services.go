@@ -43,30 +43,42 @@ type Backend struct {
 	Now func() time.Time
 }
 
-// Services are all AWS services, in the order of docs/operations.md. This is the only list of them: what is routed,
-// authorized, counted, throttled, written to the history and documented is what stands here.
-func (b Backend) Services() []operation.Service {
+// Acting are the services whose resources act by themselves: the zones' agents run their loops.
+type Acting struct {
+	Clusters *eks.Service
+	Network  *ec2.Service
+	Groups   *autoscaling.Service
+}
+
+// Acting makes them.
+func (b Backend) Acting() Acting {
 	vpc := ec2.VPC{AccountID: b.AccountID, Region: b.Region, Zones: b.Zones}
 	clusters := &eks.Service{Region: b.Region, AccountID: b.AccountID, VPC: vpc, State: b.State, Quotas: b.Quotas,
 		LenientReferences: b.LenientReferences, ControlPlane: b.ControlPlane, Probes: eks.Probes{Now: b.Now}}
+	network := &ec2.Service{VPC: vpc, State: b.State, Now: b.Now, Clusters: clusters.Networks}
+	return Acting{clusters, network, &autoscaling.Service{State: b.State, Network: network}}
+}
+
+// Services are all AWS services, in the order of docs/operations.md. This is the only list of them: what is routed,
+// authorized, counted, throttled, written to the history and documented is what stands here.
+func (b Backend) Services() []operation.Service {
+	acting := b.Acting()
 	pods := &eksauth.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Now: b.Now}
 	tokens := &sts.Service{State: b.State, Now: b.Now, Issuers: iam.Issuers{Hosts: b.IssuerHosts}}
 	identities := &iamapi.Service{State: b.State, AccountID: b.AccountID, Quotas: b.Quotas, Now: b.Now}
-	network := &ec2.Service{VPC: vpc, State: b.State, Now: b.Now, Clusters: clusters.Networks}
 	keys := &kms.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Now: b.Now}
 	events := &logs.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Events: b.LogEvents, Now: b.Now}
-	groups := &autoscaling.Service{State: b.State, Network: network}
-	shifts := &arczonalshift.Service{State: b.State, VPC: vpc, Resources: clusters.Shiftable, Now: b.Now}
+	shifts := &arczonalshift.Service{State: b.State, VPC: acting.Network.VPC, Resources: acting.Clusters.Shiftable, Now: b.Now}
 	return []operation.Service{
-		clusters.Listing(),
+		acting.Clusters.Listing(),
 		pods.Listing(),
 		tokens.Listing(),
 		identities.Listing(),
-		network.Listing(),
+		acting.Network.Listing(),
 		keys.Listing(),
 		events.Listing(),
 		elb.Listing(),
-		groups.Listing(),
+		acting.Groups.Listing(),
 		shifts.Listing(),
 	}
 }

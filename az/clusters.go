@@ -37,7 +37,8 @@ func (z *Zone) parts() (parts []*controlplane.Part) {
 // host is the zone as its parts of clusters know it.
 func (z *Zone) host() controlplane.Host {
 	return controlplane.Host{
-		Plan: z.config, State: z.voter, LogEvents: z.logEvents, Dial: z.gateway.Dial, Parts: z.Parts,
+		Plan: z.config, State: z.voter, LogEvents: z.logEvents, Dial: z.gateway.Dial,
+		ServeGateway: z.gateway.ServeCluster, Parts: z.Parts, Machines: z.machines,
 		Event: z.event, OnLoss: z.tellLoss, OnChange: z.changed, Logger: z.logger, Timing: z.timing, Now: z.now,
 	}
 }

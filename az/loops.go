@@ -13,11 +13,27 @@ func (z *Zone) loops() []reconcile.Loop {
 	return []reconcile.Loop{
 		{Key: "run the zone's part of all clusters", Watch: z.voter.Watch, Do: z.reconcileClusters,
 			Pauses: reconcile.Pauses{First: 5 * time.Second, Most: 5 * time.Second}, Logger: z.logger},
+		z.machines.Loop(),
 		{Key: "report the zone's state", Watch: func() (<-chan struct{}, func()) { return z.changes, func() {} },
 			Do:     z.reportState,
 			Logger: z.logger},
 		{Key: "notice paused instances", Watch: process.ChildChanges, Do: z.observePauses, Logger: z.logger},
 	}
+}
+
+// leading is a loop of which the work is the region's, not the zone's: it is done where the regional state is led, and by
+// nobody for as long as nobody leads it. Two at once, while the lead changes, do no harm: what they do is decided in
+// transactions.
+func (z *Zone) leading(l reconcile.Loop) reconcile.Loop {
+	do := l.Do
+	l.Watch, l.Logger = z.voter.Watch, z.logger
+	l.Do = func(ctx context.Context) (time.Duration, error) {
+		if z.voter.Leader() != z.config.Zone {
+			return 0, nil // a change of the lead wakes it
+		}
+		return do(ctx)
+	}
+	return l
 }
 
 // observePauses looks which instances somebody has stopped by a signal, or let go on.

@@ -31,6 +31,9 @@ func (z *Zone) lost(ctx context.Context, l loss.Loss) {
 	var telling sync.WaitGroup
 	if l.Component == "" {
 		telling.Go(func() { z.voter.Lost(ctx, l.Zone, l.Rank) })
+		if l.Zone != z.config.Zone {
+			z.wait.Go(func() { z.noteOutage(z.running, l.Zone) })
+		}
 	}
 	for _, i := range z.instances("") {
 		itself := l.Zone == z.config.Zone && l.Of(i.Component)

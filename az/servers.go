@@ -33,7 +33,8 @@ func (z *Zone) startGateway(registerer prometheus.Registerer) error {
 		z.event(api.Event{Cluster: cluster, Type: api.LocalPortRefused, Message: err.Error()})
 	}}
 	z.gateway = gateway.New(gateway.Config{
-		Zone: z.config.Zone, Secret: z.config.GatewaySecret, Route: router.Route, Logger: z.logger, Registerer: registerer,
+		Zone: z.config.Zone, Secret: z.config.GatewaySecret, Route: router.Route, OnRefusedPort: router.TellOnce,
+		Logger: z.logger, Registerer: registerer,
 	})
 	z.closes = append(z.closes, z.gateway.Stop)
 	local, err := process.ListenUnix(z.config.Socket("gateway"))
@@ -121,31 +122,16 @@ func (z *Zone) startFront(ctx context.Context, registerer prometheus.Registerer)
 	}
 	z.history = calls
 	front := &awsapi.Front{
-		Backend: awsapi.Backend{
-			Region: z.config.Region, AccountID: z.config.AccountID, State: z.voter, LogEvents: z.logEvents,
-			Quotas: z.config.Quotas, LenientReferences: z.config.LenientReferences, IssuerHosts: z.config.OIDCIssuers,
-			ControlPlane: eks.ControlPlane{
-				FirstPort: z.config.ClusterPorts, PortsPerCluster: plan.PortsPerCluster, MostClusters: z.config.MostClusters,
-				AWSPort: z.config.AWSPort, PortsFree: plan.PortsFree, AvailableMemory: process.AvailableMemory,
-				Versions: version.KubernetesBuilds(), DefaultVersion: version.DefaultKubernetes,
-				NewSecrets: controlplane.NewSecrets, NewAuthority: controlplane.NewAuthority,
-			},
-		},
-		Zone: z.config.Zone, Lags: z.voter.Lags, History: calls, ClientAddress: z.config.ClientAddress,
+		Backend: z.backend(),
+		Zone:    z.config.Zone, Lags: z.voter.Lags, History: calls, ClientAddress: z.config.ClientAddress,
 		Throttle: z.config.Throttle, AllowRemoteUpstream: z.config.RemoteUpstream,
 		Logger: z.logger.With("component", "aws-front"), Registerer: registerer,
-	}
-	if z.config.RealPace {
-		front.ControlPlane.Pace = eks.RealPace
 	}
 	if z.config.Upstream != "" {
 		if front.Upstream, err = upstream.ParseUpstream(z.config.Upstream, z.config.RemoteUpstream); err != nil {
 			listener.Close()
 			return err
 		}
-	}
-	for _, peer := range z.config.Peers {
-		front.Zones = append(front.Zones, peer.Zone)
 	}
 	handler := front.Handler()
 	serving, cancel := context.WithCancel(ctx)
@@ -165,6 +151,27 @@ func (z *Zone) startFront(ctx context.Context, registerer prometheus.Registerer)
 		}
 	})
 	return nil
+}
+
+// backend is what the AWS services work on.
+func (z *Zone) backend() awsapi.Backend {
+	b := awsapi.Backend{
+		Region: z.config.Region, AccountID: z.config.AccountID, State: z.voter, LogEvents: z.logEvents,
+		Quotas: z.config.Quotas, LenientReferences: z.config.LenientReferences, IssuerHosts: z.config.OIDCIssuers,
+		ControlPlane: eks.ControlPlane{
+			FirstPort: z.config.ClusterPorts, PortsPerCluster: plan.PortsPerCluster, MostClusters: z.config.MostClusters,
+			AWSPort: z.config.AWSPort, PortsFree: plan.PortsFree, AvailableMemory: process.AvailableMemory,
+			Versions: version.KubernetesBuilds(), DefaultVersion: version.DefaultKubernetes,
+			NewSecrets: controlplane.NewSecrets, NewAuthority: controlplane.NewAuthority,
+		},
+	}
+	if z.config.RealPace {
+		b.ControlPlane.Pace = eks.RealPace
+	}
+	for _, peer := range z.config.Peers {
+		b.Zones = append(b.Zones, peer.Zone)
+	}
+	return b
 }
 
 func (z *Zone) startControl() error {

@@ -13,10 +13,12 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"tripod/awsapi"
 	"tripod/awsapi/history"
 	"tripod/az/controlplane"
 	"tripod/az/gateway"
 	"tripod/az/instance"
+	"tripod/az/machines"
 	"tripod/az/plan"
 	"tripod/internal/process"
 	"tripod/internal/reconcile"
@@ -53,9 +55,13 @@ type Zone struct {
 	telling sync.Mutex // held while a state is put together
 	told    uint64     // the Seq of the last one
 
-	cancel context.CancelFunc
-	wait   sync.WaitGroup
-	closes []func() // in the order of the start
+	running context.Context // until the zone stops
+	cancel  context.CancelFunc
+	wait    sync.WaitGroup
+	closes  []func() // in the order of the start
+
+	acting   awsapi.Acting // the services of which the zone runs loops
+	machines *machines.Host
 }
 
 // New returns a zone that is not started.
@@ -79,7 +85,7 @@ func (z *Zone) Start(ctx context.Context) (err error) {
 	z.registry = prometheus.NewRegistry()
 	registerer := prometheus.WrapRegistererWith(prometheus.Labels{"zone": z.config.Zone}, z.registry)
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	z.cancel = cancel
+	z.running, z.cancel = running, cancel
 	if err := z.startGateway(registerer); err != nil {
 		return fmt.Errorf("start gateway: %w", err)
 	}
@@ -92,6 +98,8 @@ func (z *Zone) Start(ctx context.Context) (err error) {
 	if err := z.startFront(running, registerer); err != nil {
 		return fmt.Errorf("start AWS front: %w", err)
 	}
+	z.acting = z.backend().Acting()
+	z.machines = z.newMachines()
 	if err := z.startControl(); err != nil {
 		return fmt.Errorf("start control socket: %w", err)
 	}

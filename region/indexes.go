@@ -71,10 +71,14 @@ var (
 		}
 		return []string{v.Boot.ClusterID, v.Boot.ClusterID + "/" + v.Zone}
 	})
-	// InstancesUnsettled are those of a zone whose agent has something to do about them, now or at some time.
+	// InstancesUnsettled are those of a zone whose agent has something to do about them, now or at some time; with
+	// "/terminated" behind it, those that are to be forgotten.
 	InstancesUnsettled = state.NewIndex(Instances, "unsettled", func(v Instance) []string {
-		if v.settled() {
+		switch {
+		case v.settled():
 			return nil
+		case v.State == InstanceTerminated:
+			return []string{v.Zone + "/terminated"}
 		}
 		return []string{v.Zone}
 	})

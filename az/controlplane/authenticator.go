@@ -12,6 +12,8 @@ import (
 	"tripod/az/plan"
 	"tripod/iam"
 	"tripod/internal/process"
+	"tripod/region"
+	"tripod/state"
 )
 
 // startAuthenticator serves the zone's API server: who its clients are, and what access policies let them do, is
@@ -41,9 +43,14 @@ func (c *Part) startAuthenticator() (err error) {
 	return nil
 }
 
-func (c *Part) privateDNSName(instanceID string) (string, bool) {
-	machine, found := c.machines()[instanceID]
-	return machine.PrivateDNSName, found && machine.ID == instanceID
+// privateDNSName is an instance's, as EC2 says.
+func (c *Part) privateDNSName(instanceID string) (name string, found bool) {
+	c.host.State.View(func(tx *state.Txn) error {
+		v, there := region.Instances.Get(tx, instanceID)
+		name, found = v.DNSName, there && v.State.Alive()
+		return nil
+	})
+	return name, found
 }
 
 // ExplainToken says whom the cluster takes the bearer of a token for.

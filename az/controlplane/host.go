@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tripod/api"
+	"tripod/az/machines"
 	"tripod/az/plan"
 	"tripod/internal/loss"
 	"tripod/logs/logstore"
@@ -23,10 +24,14 @@ type Host struct {
 	State State
 	// LogEvents is the zone's copy of CloudWatch Logs' events.
 	LogEvents *logstore.Store
-	// Dial connects to names of the region, by the zone's gateway.
-	Dial func(ctx context.Context, address string) (net.Conn, error)
+	// Dial connects to names of the region, by the zone's gateway, and ServeGateway lets the processes of a cluster do so,
+	// until the listener is closed.
+	Dial         func(ctx context.Context, address string) (net.Conn, error)
+	ServeGateway func(listener net.Listener, clusterID string)
 	Parts
-	Event func(api.Event)
+	// Machines has the zone's instances, the cluster's nodes among them.
+	Machines *machines.Host
+	Event    func(api.Event)
 	// OnLoss is told of a process that is gone, or answers nobody. OnChange is told that a state changed.
 	OnLoss   func(loss.Loss)
 	OnChange func()
@@ -52,8 +57,6 @@ type Parts struct {
 	Shift func(ctx context.Context, c WorkersConfig, zones []string) error
 	// PodIdentity makes the webhook that gives pods their AWS identity; nil leaves the zone without.
 	PodIdentity func(PodIdentityConfig) (PodIdentity, error)
-	// Machines are those of a zone's nodes; nil knows none.
-	Machines func(nodes WorkersConfig) []Machine
 }
 
 // Timing is how long a part waits for others.

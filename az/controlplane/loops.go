@@ -16,6 +16,7 @@ func (c *Part) loops() []reconcile.Loop {
 			Pauses: reconcile.Pauses{First: awsAuthRetry, Most: awsAuthRetry}},
 		{Key: "write the identity provider's file", Watch: c.host.State.Watch, Do: c.keepProvider},
 		c.shifting(),
+		c.joining(),
 		{Key: "read the API server's counts of deprecated calls", Watch: c.host.State.Watch, Do: c.keepReading},
 	}
 	for i := range loops {

@@ -13,26 +13,8 @@ import (
 	"tripod/state"
 )
 
-// Machine is that of a node: an EC2 instance.
-type Machine struct{ ID, PrivateDNSName string }
-
 // metadataLife is how long the credentials are good that an instance's metadata service gives.
 const metadataLife = 6 * time.Hour
-
-// findMachines are the machines of the cluster's nodes, in all zones: any API server may be the one that a node speaks
-// to.
-func (c *Part) findMachines() map[string]Machine {
-	found := map[string]Machine{}
-	if c.host.Machines == nil {
-		return found
-	}
-	for i := range c.host.Plan.Peers {
-		for _, machine := range c.host.Machines(c.workersIn(i)) {
-			found[machine.ID], found[machine.PrivateDNSName] = machine, machine
-		}
-	}
-	return found
-}
 
 // nodeToken is what a kubelet signs in with.
 func (c *Part) nodeToken(ctx context.Context, instanceID string) (string, error) {
@@ -51,11 +33,11 @@ func (c *Part) nodeCredentials(ctx context.Context, instanceID string, life time
 	now := time.Now().UTC().Truncate(time.Second)
 	session := iam.Session{Name: instanceID, IssuedAt: now, Expires: now.Add(life)}
 	err = c.host.State.View(func(tx *state.Txn) error {
-		cluster, _ := region.Clusters.Get(tx, c.cluster.ID)
-		role, found := region.Roles.Get(tx, cluster.NodeRole)
+		instance, _ := region.Instances.Get(tx, instanceID)
+		profile, _ := region.InstanceProfiles.Get(tx, instance.Launch.Profile)
+		role, found := region.Roles.Get(tx, profile.Role)
 		if !found {
-			return fmt.Errorf("the nodes of cluster %s have no IAM role %q: make one of that name, with an access entry of "+
-				"type EC2_LINUX", c.cluster.Name, cluster.NodeRole)
+			return fmt.Errorf("no EC2 IMDS role found: the instance profile %q has no role", instance.Launch.Profile)
 		}
 		session.Role, session.ID = role.Name, role.ID
 		arn = iam.RoleSession(tx, role, session, "").ARN
@@ -71,16 +53,51 @@ func (c *Part) nodeCredentials(ctx context.Context, instanceID string, life time
 // MachineCredentials are those that the metadata service of a node's machine gives, by the machine's id or name; found
 // says whether the cluster has such a node.
 func (c *Part) MachineCredentials(ctx context.Context, name string) (_ api.Credentials, found bool, err error) {
-	machine, found := c.machines()[name]
-	if !found {
-		return api.Credentials{}, false, nil
+	instanceID, found, err := c.instanceNamed(name)
+	if err != nil || !found {
+		return api.Credentials{}, false, err
 	}
-	credentials, arn, err := c.nodeCredentials(ctx, machine.ID, metadataLife)
+	credentials, arn, err := c.nodeCredentials(ctx, instanceID, metadataLife)
 	return api.Credentials{
 		AccessKeyID: credentials.AccessKeyID, SecretAccessKey: credentials.SecretAccessKey,
 		SessionToken: credentials.SessionToken,
 		AccountID:    c.host.Plan.AccountID, UserARN: arn,
 	}, true, err
+}
+
+// instanceNamed is the id of the cluster's node with that id or name, in any zone.
+func (c *Part) instanceNamed(name string) (id string, found bool, err error) {
+	err = c.host.State.View(func(tx *state.Txn) error {
+		if v, there := region.Instances.Get(tx, name); there {
+			id, found = v.ID, v.Boot.ClusterID == c.cluster.ID && v.State == region.InstanceRunning
+			return nil
+		}
+		for _, v := range region.InstancesByCluster.Of(c.cluster.ID).After(tx, "") {
+			if v.DNSName == name && v.State == region.InstanceRunning {
+				id, found = v.ID, true
+				return nil
+			}
+		}
+		return nil
+	})
+	return id, found, err
+}
+
+// launchNodes gives a cluster the nodes that it has from the start. Those of a data directory from before instances had
+// records are taken over as they are.
+func (c *Part) launchNodes(ctx context.Context) error {
+	return c.host.State.Update(ctx, func(tx *state.Txn) error {
+		cluster, found := region.Clusters.Get(tx, c.cluster.ID)
+		if !found || cluster.NodesLaunched {
+			return nil
+		}
+		if err := c.host.Machines.Network.AdoptNodes(tx, cluster, c.host.Now().UTC()); err != nil {
+			return err
+		}
+		cluster.NodesLaunched = true
+		region.Clusters.Put(tx, cluster.ID, cluster)
+		return nil
+	})
 }
 
 // admitNodes gives the nodes of a cluster that is older than their identity the role that new clusters' nodes have.

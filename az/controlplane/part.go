@@ -34,8 +34,11 @@ type Part struct {
 	permits                      *iam.Authorizer
 	awsAuth                      *awsAuth
 	podIdentity                  *podIdentity // of pods; nil where the zone has none
-	kubelet                      net.Listener
-	machines                     func() map[string]Machine // of the nodes in all zones, by id and by name
+	addresses                    net.Listener // of nodes and pods
+	gateway                      net.Listener // the zone's, for the cluster's processes
+	reports                      *reports
+	seen                         *machinesSeen // nil: nothing yet. It belongs to keepMachines
+	subnets                      subnetZones
 	logs                         clusterLogs
 
 	provider atomic.Pointer[region.IdentityProvider] // beside IAM; nil: there is none
@@ -44,8 +47,6 @@ type Part struct {
 
 	mu      sync.Mutex
 	workers Workers // nil: the zone has none
-
-	nodesVersion string // of the cluster, when the nodes began. It belongs to keepControlPlane, as does what follows
 
 	wanted atomic.Pointer[region.ControlPlane] // what the zone's processes are started with from now on
 	// what they are known to have; nil while they are replaced. It belongs to keepControlPlane, as does quota
@@ -77,7 +78,7 @@ func New(host Host, record region.Cluster) *Part {
 	controllers := c.instanceConfig("controllers", c.prepareControllers)
 	controllers.After = c.apiserver
 	c.controllers = instance.New(controllers)
-	c.machines = sync.OnceValue(c.findMachines)
+	c.reports = newReports(host.Now)
 	return c
 }
 
@@ -101,8 +102,8 @@ func (c *Part) Route() gateway.Cluster {
 	if p := c.provider.Load(); p != nil {
 		route.Issuer = p.IssuerURL
 	}
-	if workers := c.nodes(); workers != nil {
-		route.LocalAddress = workers.LocalAddress
+	if c.nodes() != nil {
+		route.ZoneOf = c.zoneOf
 	}
 	return route
 }
@@ -125,6 +126,15 @@ func (c *Part) Start(ctx context.Context) (err error) {
 	if err := c.openLogs(); err != nil {
 		return err
 	}
+	if c.gateway, err = process.ListenUnix(c.host.Plan.GatewaySocket(c.cluster.ID)); err != nil {
+		return err
+	}
+	c.host.ServeGateway(c.gateway, c.cluster.ID)
+	defer func() {
+		if err != nil {
+			c.gateway.Close()
+		}
+	}()
 	if err := c.startAuthenticator(); err != nil {
 		return err
 	}
@@ -170,7 +180,7 @@ func (c *Part) Quiesce(ctx context.Context) error {
 
 // Stop ends what runs.
 func (c *Part) Stop(ctx context.Context) error {
-	err := errors.Join(c.Quiesce(ctx), c.etcd.End(ctx), c.authenticator.Close())
+	err := errors.Join(c.Quiesce(ctx), c.etcd.End(ctx), c.authenticator.Close(), c.gateway.Close())
 	c.stopLogs()
 	return err
 }

@@ -115,7 +115,7 @@ func (c *Part) launchOptions(component string) launch.APIServer {
 		Dir: c.dir, Zone: c.host.Plan.Zone, ClusterID: c.cluster.ID, Version: wanted.Version,
 		Port: plan.APIServerPort(c.cluster.EndpointPort, c.index), Advertise: plan.Interface(c.index),
 		EtcdServers: c.etcdServers(), ServiceCIDR: c.cluster.ServiceCIDR, Issuer: c.cluster.Issuer,
-		GatewaySocket: c.host.Plan.Socket("gateway"), MetricsSocket: c.metricsSocket(component),
+		GatewaySocket: c.host.Plan.GatewaySocket(c.cluster.ID), MetricsSocket: c.metricsSocket(component),
 		Socket:   plan.APIServerSocket(c.host.Plan.RunDir(), c.cluster.ID),
 		AuditLog: c.logFile("audit"),
 		Provider: c.launchProvider(),

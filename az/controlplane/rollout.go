@@ -38,10 +38,7 @@ func (c *Part) step(ctx context.Context, record region.Cluster) error {
 	zone, rollout := c.host.Plan.Zone, record.Rollout
 	switch {
 	case rollout == nil:
-		if err := c.become(ctx, record.ControlPlane(), nil); err != nil {
-			return err
-		}
-		return c.followVersion(ctx, record)
+		return c.become(ctx, record.ControlPlane(), nil)
 	case rollout.Failure != "":
 		return c.goBack(ctx, record)
 	case slices.Contains(rollout.Done, zone):
@@ -50,15 +47,6 @@ func (c *Part) step(ctx context.Context, record region.Cluster) error {
 		return nil
 	}
 	return c.goForward(ctx, record)
-}
-
-// followVersion replaces the zone's nodes when the cluster has another version, which it has once all API servers do:
-// no kubelet may be newer than one of them.
-func (c *Part) followVersion(ctx context.Context, record region.Cluster) error {
-	if c.nodesVersion == record.Version || c.nodes() == nil {
-		return nil
-	}
-	return errors.Join(c.stopWorkers(ctx), c.startWorkers(ctx))
 }
 
 // goForward is the zone's turn in a change.

@@ -2,11 +2,9 @@ package controlplane
 
 import (
 	"context"
-	"errors"
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +12,6 @@ import (
 	"tripod/api"
 	"tripod/az/zonetest"
 	"tripod/internal/loss"
-	"tripod/internal/version"
 	"tripod/region"
 	"tripod/state"
 )
@@ -27,12 +24,10 @@ func (fakeState) Leader() string { return "us-east-1a" }
 // fakeWorkers are nodes of which the test knows the version.
 type fakeWorkers struct{}
 
-func (fakeWorkers) Start(context.Context) error     { return nil }
-func (fakeWorkers) Stop(context.Context) error      { return nil }
-func (fakeWorkers) ServeKubelet(net.Listener) error { return nil }
-func (fakeWorkers) LocalAddress(context.Context, string, int) (string, error) {
-	return "", errors.New("leads nowhere")
-}
+func (fakeWorkers) Start(context.Context) error { return nil }
+func (fakeWorkers) Set([]Machine) error         { return nil }
+func (fakeWorkers) Stop(context.Context) error  { return nil }
+func (fakeWorkers) Serve(net.Listener) error    { return nil }
 
 // newHost is a region of one zone, which has a cluster of version 1.36.
 func newHost(t *testing.T) Host {
@@ -142,59 +137,5 @@ func TestStepOfAnotherUpdateIsNotNoted(t *testing.T) {
 	}
 	if now, err := c.newest(); err != nil || now.Rollout == nil || now.Rollout.Failure != "" {
 		t.Errorf("got %+v, %v", now.Rollout, err)
-	}
-}
-
-// TestKubeletsHaveTheVersionOfTheirClusterAlsoAfterAnUpgrade, and not from the zone's next start on.
-func TestKubeletsHaveTheVersionOfTheirClusterAlsoAfterAnUpgrade(t *testing.T) {
-	c := rollingPart(t)
-	var versions []string
-	c.host.Workers = func(config WorkersConfig) (Workers, error) {
-		versions = append(versions, config.Version)
-		return fakeWorkers{}, nil
-	}
-	if err := c.startWorkers(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.stopWorkers(context.Background()) })
-	if err := c.change(t.Context(), func(r *region.Cluster) {
-		r.Status, r.Rollout = region.ClusterUpdating, &region.Rollout{UpdateID: "mine", To: "1.37"}
-	}); err != nil {
-		t.Fatal(err)
-	}
-	record := func() region.Cluster {
-		t.Helper()
-		record, err := c.present()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return record
-	}
-	var want []string
-	for _, minor := range []string{"1.36", "1.37"} {
-		known, _ := version.FindKubernetes(minor)
-		want = append(want, known.Build)
-	}
-	for _, left := range []int{1, 2, 2} { // the change, what follows from it, and nothing more
-		if !slices.Equal(versions, want[:1]) && !slices.Equal(versions, want) {
-			t.Errorf("kubelets began with %v", versions)
-		}
-		if _, err := c.keepControlPlane(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if len(versions) != left {
-			t.Errorf("cluster %s: kubelets began with %v", record().Version, versions)
-		}
-	}
-	if got := record(); got.Version != "1.37" || got.Rollout != nil || !slices.Equal(versions, want) {
-		t.Errorf("cluster %s, kubelets %v, want %v", got.Version, versions, want)
-	}
-	again := New(c.host, record()) // the agent starts anew
-	if err := again.startWorkers(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { again.stopWorkers(context.Background()) })
-	if _, err := again.keepControlPlane(t.Context()); err != nil || !slices.Equal(versions, append(want, want[1])) {
-		t.Errorf("after a start of the agent kubelets have %v, %v", versions, err)
 	}
 }

@@ -146,29 +146,6 @@ func TestCertificatesAreKept(t *testing.T) {
 	}
 }
 
-func TestNodesAreDealtOutOverTheZones(t *testing.T) {
-	for nodes, want := range map[int][]int{0: {0, 0, 0}, 1: {1, 0, 0}, 3: {1, 1, 1}, 5: {2, 2, 1}, 1000: {334, 333, 333}} {
-		var got []int
-		for _, peer := range zonetest.Plan().Peers {
-			config := zonetest.Plan()
-			config.Zone, config.Dir = peer.Zone, t.TempDir()
-			c := New(Host{Plan: config, Logger: quiet()}, region.Cluster{ID: zonetest.ClusterID, ServiceCIDR: "10.100.0.0/16",
-				Nodes: nodes, Version: "1.36", Secrets: secretsOnce})
-			if err := pki.WritePair(filepath.Join(c.dir, "pki"), launch.Administrator, pki.Pair{}); err != nil {
-				t.Fatal(err)
-			}
-			workers, err := c.workersConfig(region.Cluster{Version: "1.36"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			got = append(got, workers.Count)
-		}
-		if !slices.Equal(got, want) {
-			t.Errorf("%d nodes are dealt out %v, want %v", nodes, got, want)
-		}
-	}
-}
-
 // secretsOnce are for tests that do not look at them.
 var secretsOnce = func() region.ClusterSecrets {
 	secrets, err := NewSecrets(region.Cluster{ServiceCIDR: "10.100.0.0/16"})

@@ -57,7 +57,8 @@ func (c *Part) settle(ctx context.Context, installs installer) (done bool, err e
 		}
 	}
 	strange := record.Nodes > 0 && record.NodeRole == ""
-	if !strange && (record.AddonsInstalled || c.host.Addons == nil) {
+	launched := record.Nodes == 0 || record.NodesLaunched
+	if !strange && launched && (record.AddonsInstalled || c.host.Addons == nil) {
 		return !creating, nil
 	}
 	if installs == leaderInstalls && c.host.State.Leader() != c.host.Plan.Zone {
@@ -66,7 +67,15 @@ func (c *Part) settle(ctx context.Context, installs installer) (done bool, err e
 	if strange {
 		return false, c.admitNodes(ctx)
 	}
-	config, err := c.workersConfig(record)
+	if !launched {
+		if err := c.launchNodes(ctx); err != nil {
+			return false, fmt.Errorf("launch the nodes: %w", err)
+		}
+	}
+	if record.AddonsInstalled || c.host.Addons == nil {
+		return !creating, nil
+	}
+	config, err := c.workersConfig()
 	if err != nil {
 		return false, err
 	}

@@ -94,11 +94,7 @@ func (c *Part) applyShifts(ctx context.Context, zones []string) error {
 	if c.host.Shift == nil {
 		return nil
 	}
-	record, err := c.present()
-	if err != nil {
-		return err
-	}
-	config, err := c.workersConfig(record)
+	config, err := c.workersConfig()
 	if err != nil {
 		return err
 	}

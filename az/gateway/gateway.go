@@ -12,12 +12,15 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"tripod/nodes/network"
 )
 
 // Destination is where a name leads.
@@ -28,6 +31,10 @@ type Destination struct {
 	Address string
 	// Dialer looks at what a name turns out to be before it connects there; nil where no name is looked up.
 	Dialer *net.Dialer
+	// Within is the address of a node or a pod that is asked for there, and Cluster the name of whose it is; the zero
+	// value: the connection is what was asked for.
+	Within  netip.AddrPort
+	Cluster string
 }
 
 // Config says whose gateway it is and where it leads.
@@ -36,9 +43,11 @@ type Config struct {
 	// Secret is the password of ServeProxy's clients; their user is "zone".
 	Secret string
 	// Route says where a name or an address leads. What it does not know it denies by ErrDenied.
-	Route      func(ctx context.Context, host string, port int) (Destination, error)
-	Logger     *slog.Logger
-	Registerer prometheus.Registerer
+	Route func(ctx context.Context, host string, port int) (Destination, error)
+	// OnRefusedPort is told of a port of this machine to which a pod of a cluster has led and may not.
+	OnRefusedPort func(clusterName string, err error)
+	Logger        *slog.Logger
+	Registerer    prometheus.Registerer
 }
 
 // Gateway is a CONNECT proxy that denies by default. It knows who dials, its own zone, and whom, by the name, so that
@@ -84,14 +93,26 @@ func New(config Config) *Gateway {
 }
 
 // Serve accepts until Stop who needs no password: those on a unix socket, whose directory is the user's alone.
-func (g *Gateway) Serve(listener net.Listener) {
-	g.serve(listener, func(*http.Request) bool { return true })
+func (g *Gateway) Serve(listener net.Listener) { g.ServeCluster(listener, "") }
+
+// ServeCluster is Serve for the processes of one cluster, by its id: addresses in a VPC are then those of its pods.
+func (g *Gateway) ServeCluster(listener net.Listener, clusterID string) {
+	g.serve(listener, clusterID, func(*http.Request) bool { return true })
+}
+
+// cluster is the context's key of the cluster that somebody asks for.
+type cluster struct{}
+
+// within is the id of the cluster whose process asks; empty: it is not known.
+func within(ctx context.Context) string {
+	id, _ := ctx.Value(cluster{}).(string)
+	return id
 }
 
 // ServeProxy accepts until Stop who shows the password.
-func (g *Gateway) ServeProxy(listener net.Listener) { g.serve(listener, g.authorized) }
+func (g *Gateway) ServeProxy(listener net.Listener) { g.serve(listener, "", g.authorized) }
 
-func (g *Gateway) serve(listener net.Listener, admits func(*http.Request) bool) {
+func (g *Gateway) serve(listener net.Listener, clusterID string, admits func(*http.Request) bool) {
 	g.mu.Lock()
 	g.listeners = append(g.listeners, listener)
 	g.mu.Unlock()
@@ -105,12 +126,12 @@ func (g *Gateway) serve(listener net.Listener, admits func(*http.Request) bool) 
 				time.Sleep(10 * time.Millisecond) // out of file descriptors: others will close theirs
 				continue
 			}
-			g.wait.Go(func() { g.handle(conn, admits) })
+			g.wait.Go(func() { g.handle(conn, clusterID, admits) })
 		}
 	})
 }
 
-func (g *Gateway) handle(conn net.Conn, admits func(*http.Request) bool) {
+func (g *Gateway) handle(conn net.Conn, clusterID string, admits func(*http.Request) bool) {
 	defer conn.Close()
 	conn.SetReadDeadline(time.Now().Add(5 * time.Second))
 	if !g.ask(conn) {
@@ -131,7 +152,7 @@ func (g *Gateway) handle(conn net.Conn, admits func(*http.Request) bool) {
 		refuse(conn, http.StatusProxyAuthRequired, "the gateway serves its own zone only")
 		return
 	}
-	ctx, cancel := context.WithTimeout(g.running, 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithValue(g.running, cluster{}, clusterID), 5*time.Second)
 	t, err := g.dial(ctx, request.Host)
 	cancel()
 	if err != nil {
@@ -213,6 +234,14 @@ func (g *Gateway) dial(ctx context.Context, address string) (*tunnel, error) {
 		dialer = new(net.Dialer)
 	}
 	far, err := dialer.DialContext(ctx, to.Network, to.Address)
+	if err == nil && to.Within.IsValid() {
+		if err = network.Connect(ctx, far, netip.AddrPort{}, to.Within); err != nil {
+			far.Close()
+		}
+		if errors.Is(err, network.ErrNotAllowed) {
+			g.config.OnRefusedPort(to.Cluster, err)
+		}
+	}
 	if err != nil {
 		g.connections.WithLabelValues(to.Zone, "failed").Inc()
 		return nil, fmt.Errorf("%s: %w", address, err)

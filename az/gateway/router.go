@@ -34,9 +34,8 @@ type Cluster struct {
 	EndpointPort int
 	// Issuer is the URL of the cluster's identity provider beside IAM; empty: there is none.
 	Issuer string
-	// LocalAddress says where a pod's or node's address leads on this machine; nil: the zone has no nodes of the
-	// cluster.
-	LocalAddress func(ctx context.Context, host string, port int) (string, error)
+	// ZoneOf is the zone of the node or the pod that has an address; empty: it is none of the cluster's.
+	ZoneOf func(address netip.Addr) string
 }
 
 // Route says where a name or an address leads. What it does not know is denied.
@@ -115,29 +114,19 @@ func (r *Router) cluster(id string) (Cluster, bool) {
 	return Cluster{}, false
 }
 
-// kubeletPort is where API servers expect a node's kubelet.
-const kubeletPort = 10250
-
+// routeAddress knows the addresses of nodes and pods: those of the cluster that asks, or where that is not known of the
+// first cluster that has them. Their zone's nodes answer for them.
 func (r *Router) routeAddress(ctx context.Context, address netip.Addr, port int) (Destination, error) {
-	for i, peer := range r.Zone.Peers {
-		if !plan.Subnet(i).Contains(address) {
+	for _, c := range r.Clusters() {
+		if asking := within(ctx); asking != "" && asking != c.ID || c.ZoneOf == nil {
 			continue
 		}
-		for _, c := range r.Clusters() {
-			if port == kubeletPort {
-				return Destination{Zone: peer.Zone, Network: "unix", Address: plan.KubeletSocket(peer.RunDir, c.ID)}, nil
+		zone := c.ZoneOf(address)
+		for _, peer := range r.Zone.Peers {
+			if peer.Zone == zone && port > 0 && port < 1<<16 {
+				return Destination{Zone: zone, Network: "unix", Address: plan.NodesSocket(peer.RunDir, c.ID),
+					Within: netip.AddrPortFrom(address, uint16(port)), Cluster: c.Name}, nil
 			}
-			if c.LocalAddress == nil {
-				continue
-			}
-			local, err := c.LocalAddress(ctx, address.String(), port)
-			if err != nil {
-				if errors.Is(err, plan.ErrLocalPort) {
-					r.tellOnce(c.Name, err)
-				}
-				return Destination{}, err
-			}
-			return Destination{Zone: peer.Zone, Network: "tcp", Address: local}, nil
 		}
 	}
 	return Destination{}, ErrDenied
@@ -146,8 +135,8 @@ func (r *Router) routeAddress(ctx context.Context, address netip.Addr, port int)
 // mostTold bounds what is told once: others than the operator choose how much that could be.
 const mostTold = 100
 
-// tellOnce tells of what would come again with every connection.
-func (r *Router) tellOnce(clusterName string, err error) {
+// TellOnce tells of a refused port, which would come again with every connection.
+func (r *Router) TellOnce(clusterName string, err error) {
 	r.mu.Lock()
 	known := r.told[err.Error()] || len(r.told) >= mostTold
 	if !known {

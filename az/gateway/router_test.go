@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -13,15 +14,12 @@ import (
 
 const clusterID = "0123456789ABCDEF0123456789ABCDEF"
 
-// leadPods knows one pod, and one that leads where it may not.
-func leadPods(_ context.Context, host string, port int) (string, error) {
-	if host == "10.0.33.7" && port == 8443 {
-		return "127.0.0.1:9443", nil
+// zoneOf knows one subnet.
+func zoneOf(address netip.Addr) string {
+	if netip.MustParsePrefix("10.0.32.0/19").Contains(address) {
+		return "us-east-1b"
 	}
-	if host == "10.0.33.8" {
-		return "", fmt.Errorf("pod web/db: %w", testConfig().LocalPort(5432))
-	}
-	return "", errors.New("leads nowhere")
+	return ""
 }
 
 // testConfig is zone a's of a region with three.
@@ -37,7 +35,7 @@ func testConfig() plan.Zone {
 
 // newRouter is that of a zone with one cluster, whose identity provider is the issuer; empty: it has none.
 func newRouter(issuer string) *Router {
-	cluster := Cluster{ID: clusterID, Name: "demo", EndpointPort: 20010, Issuer: issuer, LocalAddress: leadPods}
+	cluster := Cluster{ID: clusterID, Name: "demo", EndpointPort: 20010, Issuer: issuer, ZoneOf: zoneOf}
 	return &Router{Zone: testConfig(), Clusters: func() []Cluster { return []Cluster{cluster} }}
 }
 
@@ -60,9 +58,8 @@ func TestGatewayKnowsWhatIsOfTheRegion(t *testing.T) {
 			Destination{Zone: "us-east-1a", Network: "unix", Address: "/run/tripod/a/podid-01234567.sock"}},
 		{launch.AuthenticatorHost(clusterID), 80,
 			Destination{Zone: "us-east-1a", Network: "unix", Address: "/run/tripod/a/authn-01234567.sock"}},
-		{"10.0.33.5", kubeletPort,
-			Destination{Zone: "us-east-1b", Network: "unix", Address: "/run/tripod/b/kubelet-01234567.sock"}},
-		{"10.0.33.7", 8443, Destination{Zone: "us-east-1b", Network: "tcp", Address: "127.0.0.1:9443"}},
+		{"10.0.33.5", 10250, Destination{Zone: "us-east-1b", Network: "unix", Address: "/run/tripod/b/nodes-01234567.sock",
+			Within: netip.MustParseAddrPort("10.0.33.5:10250"), Cluster: "demo"}},
 	} {
 		got, err := r.Route(t.Context(), c.host, c.port)
 		if err != nil || got != c.want {
@@ -88,14 +85,14 @@ func TestGatewayDeniesEverythingElse(t *testing.T) {
 		"etcd-a.ffff.tripod.internal", "etcd-a..tripod.internal", "etcd-a." + id + ".tripod.internal.example.com",
 		launch.AuthenticatorHost("FFFF"), "x." + launch.AuthenticatorHost(clusterID), "0x7f000001", "127.1", "2130706433", "",
 	} {
-		for _, port := range []int{0, 1, 22, 80, 443, 2379, 2380, kubeletPort, 20000, 20010, 20014} {
+		for _, port := range []int{0, 1, 22, 80, 443, 2379, 2380, 10250, 20000, 20010, 20014} {
 			if to, err := r.Route(t.Context(), host, port); !errors.Is(err, ErrDenied) {
 				t.Errorf("%s:%d leads to %+v (%v), want it denied", host, port, to, err)
 			}
 		}
 	}
 	for host, port := range map[string]int{
-		"raft-b.tripod.internal": 20000, "etcd-a." + id + ".tripod.internal": 20014, "10.0.33.9": 8443,
+		"raft-b.tripod.internal": 20000, "etcd-a." + id + ".tripod.internal": 20014, "10.0.33.9": 1 << 16,
 	} {
 		if to, err := r.Route(t.Context(), host, port); err == nil {
 			t.Errorf("%s:%d leads to %+v", host, port, to)
@@ -103,7 +100,7 @@ func TestGatewayDeniesEverythingElse(t *testing.T) {
 	}
 	empty := &Router{Zone: testConfig(), Clusters: func() []Cluster { return nil }}
 	for _, host := range []string{"10.0.0.5", "10.0.33.7"} {
-		if to, err := empty.Route(t.Context(), host, kubeletPort); !errors.Is(err, ErrDenied) {
+		if to, err := empty.Route(t.Context(), host, 10250); !errors.Is(err, ErrDenied) {
 			t.Errorf("without a cluster %s leads to %+v (%v)", host, to, err)
 		}
 	}
@@ -131,17 +128,16 @@ func TestRefusedLocalPortsAreToldOnce(t *testing.T) {
 	r := newRouter("")
 	var told []string
 	r.OnRefusedPort = func(cluster string, err error) { told = append(told, cluster+": "+err.Error()) }
+	refused := fmt.Errorf("pod web/db: %w", testConfig().LocalPort(5432))
 	for range 3 {
-		if _, err := r.Route(t.Context(), "10.0.33.8", 443); !errors.Is(err, plan.ErrLocalPort) {
-			t.Errorf("got %v", err)
-		}
+		r.TellOnce("demo", refused)
 	}
 	if want := "demo: pod web/db: port 5432 of this machine may not be led to by pods: start the region with 'tripod " +
 		"up --local-ports 5432' to allow it"; len(told) != 1 || told[0] != want {
 		t.Errorf("got %q, want %q", told, want)
 	}
 	for i := range 2 * mostTold {
-		r.tellOnce("demo", errors.New(strings.Repeat("x", i)))
+		r.TellOnce("demo", errors.New(strings.Repeat("x", i)))
 	}
 	if len(told) != mostTold {
 		t.Errorf("got %d events, want %d", len(told), mostTold)
@@ -220,6 +216,19 @@ func TestGatewayLeadsToTheProviderOnLoopbackOnly(t *testing.T) {
 		to, err := r.Route(t.Context(), c.host, c.port)
 		if denied := errors.Is(err, ErrDenied); to.Address != c.want || denied != (c.want == "") {
 			t.Errorf("%s: %s:%d leads to %+v (%v), want %q", issuer, c.host, c.port, to, err, c.want)
+		}
+	}
+}
+
+func TestAddressesAreThoseOfTheClusterThatAsks(t *testing.T) {
+	const other = "FEDCBA9876543210FEDCBA9876543210"
+	r := &Router{Zone: testConfig(), Clusters: func() []Cluster {
+		return []Cluster{{ID: clusterID, Name: "demo", ZoneOf: zoneOf}, {ID: other, Name: "other", ZoneOf: zoneOf}}
+	}}
+	for asking, want := range map[string]string{"": "demo", clusterID: "demo", other: "other", "gone": ""} {
+		to, err := r.Route(context.WithValue(t.Context(), cluster{}, asking), "10.0.33.5", 443)
+		if to.Cluster != want || (err == nil) != (want != "") {
+			t.Errorf("asked by %q the address is of %q (%v), want %q", asking, to.Cluster, err, want)
 		}
 	}
 }

@@ -89,10 +89,13 @@ func APIServerSocket(runDir, clusterID string) string {
 	return filepath.Join(runDir, "api-"+clusterID[:8]+".sock")
 }
 
-// KubeletSocket is where a zone serves the kubelets of a cluster's nodes. runDir is the zone's.
-func KubeletSocket(runDir, clusterID string) string {
-	return filepath.Join(runDir, "kubelet-"+clusterID[:8]+".sock")
+// NodesSocket is where a zone answers for the addresses of a cluster's nodes and their pods. runDir is the zone's.
+func NodesSocket(runDir, clusterID string) string {
+	return filepath.Join(runDir, "nodes-"+clusterID[:8]+".sock")
 }
+
+// GatewaySocket is where the zone's processes of a cluster find the gateway.
+func (z Zone) GatewaySocket(clusterID string) string { return z.Socket("gateway-" + clusterID[:8]) }
 
 // AuthenticatorSocket is where the zone's API server of a cluster asks who its clients are.
 func (z Zone) AuthenticatorSocket(clusterID string) string { return z.Socket("authn-" + clusterID[:8]) }

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
 
 	"tripod/az"
@@ -16,41 +17,48 @@ import (
 	"tripod/incluster/addons"
 	"tripod/internal/pki"
 	"tripod/nodes"
-	"tripod/nodes/machine"
 	"tripod/pods/podidentity"
 	"tripod/region"
 )
 
+// network has the addresses of the pods of all clusters in the zone that this process is.
+var network = nodes.NewNetwork()
+
 // zone runs a zone's agent with what links Kubernetes' client libraries.
 func zone(ctx context.Context, args []string) error {
 	return az.Run(ctx, args, controlplane.Parts{
-		Workers: newWorkers, Addons: installAddons, Shift: shiftZones, PodIdentity: newPodIdentity, Machines: machines,
+		Workers: newWorkers, Addons: installAddons, Shift: shiftZones, PodIdentity: newPodIdentity,
 	})
 }
 
-// machinesOf are the machines of a zone's nodes.
-func machinesOf(c controlplane.WorkersConfig) (all []nodes.Machine) {
-	for i, address := range machine.Addresses(c.Subnet, c.Cluster.ID, c.Zone, c.Count) {
-		all = append(all, nodes.Machine{
-			InstanceID: machine.InstanceID(c.Cluster.ID, c.Zone, i), Name: machine.Name(c.Region, address),
-			Address: address, Subnet: c.Subnet, InstanceType: machine.DefaultType, Version: c.Version,
-			Labels: map[string]string{"eks.amazonaws.com/nodegroup": "default", "eks.amazonaws.com/capacityType": "ON_DEMAND"},
-		})
+// machinesOf are machines as the simulator has them.
+func machinesOf(machines []controlplane.Machine) []nodes.Machine {
+	all := make([]nodes.Machine, 0, len(machines))
+	for _, m := range machines {
+		one := nodes.Machine{
+			InstanceID: m.InstanceID, Name: m.Name, Address: m.Address, Subnet: m.Subnet, InstanceType: m.InstanceType,
+			Version: m.Version, OSImage: m.OSImage, ARM: m.ARM, Labels: m.Labels, MaxPods: m.MaxPods,
+		}
+		for _, t := range m.Taints {
+			one.Taints = append(one.Taints, corev1.Taint{Key: t.Key, Value: t.Value, Effect: corev1.TaintEffect(t.Effect)})
+		}
+		all = append(all, one)
 	}
 	return all
 }
 
-func machines(c controlplane.WorkersConfig) (all []controlplane.Machine) {
-	for _, m := range machinesOf(c) {
-		all = append(all, controlplane.Machine{ID: m.InstanceID, PrivateDNSName: m.Name})
-	}
-	return all
+// workers are a zone's nodes of a cluster.
+type workers struct{ *nodes.Simulator }
+
+// Set implements controlplane.Workers.
+func (w workers) Set(machines []controlplane.Machine) error {
+	return w.Simulator.Set(machinesOf(machines))
 }
 
 func newWorkers(c controlplane.WorkersConfig) (controlplane.Workers, error) {
 	config := nodes.Config{
 		Zone: c.Zone, ZoneID: c.ZoneID, Region: c.Region, AccountID: c.AccountID, ClusterName: c.Cluster.Name,
-		ClusterID: c.Cluster.ID, Machines: machinesOf(c),
+		ClusterID: c.Cluster.ID, Machines: machinesOf(c.Machines), Network: network, Report: c.Report,
 	}
 	config.Server, config.CA, config.CloudCert, config.CloudKey = c.Server, c.CA, c.Client.Cert, c.Client.Key
 	config.Dial, config.Token, config.LocalPort = c.Dial, c.Token, c.LocalPort
@@ -69,7 +77,7 @@ func newWorkers(c controlplane.WorkersConfig) (controlplane.Workers, error) {
 		}
 		return pair.TLS()
 	}
-	return nodes.New(config), nil
+	return workers{nodes.New(config)}, nil
 }
 
 // administrator is how a zone reaches its cluster as its administrator.

@@ -1,0 +1,46 @@
+package az
+
+import (
+	"context"
+	"time"
+
+	"tripod/az/machines"
+	"tripod/internal/sleep"
+	"tripod/region"
+	"tripod/state"
+)
+
+// newMachines makes the host of the zone's instances.
+func (z *Zone) newMachines() *machines.Host {
+	h := &machines.Host{Zone: z.config.Zone, Zones: z.acting.Network.VPC.Zones, State: z.voter, Network: z.acting.Network,
+		Pace: machines.FastPace, Now: z.now, Logger: z.logger}
+	if z.config.RealPace {
+		h.Pace = machines.RealPace
+	}
+	return h
+}
+
+// outagePatience is how long it is tried to write down that another zone is out.
+const outagePatience = 30 * time.Second
+
+// noteOutage writes down that a zone's machines answer nobody. Each living zone does, and one of them is the first. It
+// takes a quorum, which may have to come together again first.
+func (z *Zone) noteOutage(ctx context.Context, zone string) {
+	ctx, cancel := context.WithTimeout(ctx, outagePatience)
+	defer cancel()
+	for {
+		err := z.voter.Update(ctx, func(tx *state.Txn) error {
+			if _, known := region.ZoneOutages.Get(tx, zone); !known {
+				region.ZoneOutages.Put(tx, zone, region.ZoneOutage{Zone: zone, Since: z.now().UTC()})
+			}
+			return nil
+		})
+		if err == nil {
+			return
+		}
+		if sleep.For(ctx, 200*time.Millisecond) != nil {
+			z.logger.Warn("write down that a zone is out", "lost", zone, "error", err)
+			return
+		}
+	}
+}
