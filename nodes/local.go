@@ -139,7 +139,7 @@ func serviceNamed(ctx context.Context, client kubernetes.Interface, host string)
 		return nil, fmt.Errorf("there is no service %s/%s", parts[1], parts[0])
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read service: %w", err)
+		return nil, fmt.Errorf("%w: read service: %w", errUnanswered, err)
 	}
 	return service, nil
 }
@@ -150,7 +150,7 @@ func serviceAt(ctx context.Context, client kubernetes.Interface, addr netip.Addr
 		FieldSelector: fields.OneTermEqualSelector("spec.clusterIP", addr.String()).String(),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read services: %w", err)
+		return nil, fmt.Errorf("%w: read services: %w", errUnanswered, err)
 	}
 	for i := range found.Items {
 		if found.Items[i].Spec.ClusterIP == addr.String() {
@@ -166,7 +166,7 @@ func slicesOf(ctx context.Context, client kubernetes.Interface, service *corev1.
 		LabelSelector: labels.Set{discoveryv1.LabelServiceName: service.Name}.String(),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read endpoints: %w", err)
+		return nil, fmt.Errorf("%w: read endpoints: %w", errUnanswered, err)
 	}
 	return found.Items, nil
 }

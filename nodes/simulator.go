@@ -39,11 +39,13 @@ type zone struct {
 	pods    *podset.Set
 	http    *podhttp.Server
 	api     *kubeletapi.API
-	kubelet http.Handler    // of api
-	ctx     context.Context // of everything that runs
-	cancel  context.CancelFunc
-	group   sync.WaitGroup
-	done    chan struct{} // closed when every goroutine has returned
+	kubelet http.Handler // of api
+
+	services services
+	ctx      context.Context // of everything that runs
+	cancel   context.CancelFunc
+	group    sync.WaitGroup
+	done     chan struct{} // closed when every goroutine has returned
 
 	workers map[string]*runningNode // by instance id; Simulator.mu guards it
 }
