@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/connrotation"
@@ -25,6 +26,7 @@ const callTimeout = 8 * time.Second
 type clients struct {
 	calls, watches kubernetes.Interface // of the kubelet that as names
 	cloud          kubernetes.Interface // of what is not a node's to do
+	dynamic        dynamic.Interface    // cloud's, for watches of what may not be there; nil in tests
 	reconnect      func()               // closes the connections: for when a server behind the balancer has gone silent
 	close          func()               // closes idle connections for good
 }
@@ -52,6 +54,8 @@ func newClients(c Config, nodes *roster) (*clients, error) {
 	calls.Timeout = callTimeout
 	cloud := rest.CopyConfig(calls)
 	cloud.CertData, cloud.KeyData, cloud.WrapTransport, cloud.UserAgent = c.CloudCert, c.CloudKey, nil, "tripod-"+c.Zone
+	watching := rest.CopyConfig(cloud)
+	watching.Timeout, watching.ContentConfig = 0, rest.ContentConfig{}
 	made := &clients{reconnect: dialer.CloseAll, close: dialer.CloseAll}
 	for conf, client := range map[*rest.Config]*kubernetes.Interface{kubelets: &made.watches, calls: &made.calls,
 		cloud: &made.cloud} {
@@ -60,7 +64,9 @@ func newClients(c Config, nodes *roster) (*clients, error) {
 			return nil, err
 		}
 	}
-	return made, nil
+	var err error
+	made.dynamic, err = dynamic.NewForConfig(watching)
+	return made, err
 }
 
 // reach tells the log when the API server goes out of reach of the kubelets, or refuses them, and when it is back,

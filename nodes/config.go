@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"tripod/nodes/podlife"
 )
 
 // Config says which nodes a Simulator has at first, and how it reaches the cluster.
@@ -22,6 +24,8 @@ type Config struct {
 
 	// Machines are those that there are at the start: Set says which there are later.
 	Machines []Machine
+	// Pods says how pods live; nil: everything that takes no time by itself is done at once.
+	Pods *podlife.Settings
 	// Network hands out the pods' addresses; nil: one of its own. Simulators of several clusters share one.
 	Network *Network
 

@@ -6,12 +6,26 @@
 //
 // # What runs, and what does not
 //
-// No container runs. A pod becomes Running and Ready as soon as it is bound, a Job's pod then completes with exit
-// code 0, and a deleted pod goes at once: its processes would have obeyed SIGTERM before the grace period was over.
-// Init containers have completed, readiness gates are fulfilled. The lives of nodes and pods are KWOK stages
-// (stages/*.yaml), so they read and can be changed like any KWOK stage.
+// No container runs. A pod lives as its spec, the plain part of its commands and its annotations say: package podlife
+// decides, and has the list of annotations. The player holds the last known state of each node and pod, asks what is
+// next, writes the status, and then sends the events. An ordinary pod becomes Running and Ready with one write as soon as
+// it is bound; a deleted one goes at once, because its processes obey SIGTERM.
 //
-// # Why KWOK's stages but not its controllers
+// What pods refer to (ConfigMaps, Secrets, claims, tokens of service accounts, RuntimeClasses) is asked of the API server
+// once for all pods of a zone and believed for a minute, or for a second by a pod that waits for it. Events go out behind
+// the writes of statuses, aggregated by client-go, 50 a second for a node and 100 for a zone; when more than 4,000 wait, those
+// that tell of nothing wrong are dropped.
+//
+// # Pressure
+//
+// The annotation tripod.internal/pressure of a Node (memory, disk, pid, or several with commas) makes the kubelet report the
+// condition, refuse pods as its eviction manager does, and evict one pod every ten seconds, until it is removed.
+//
+// # KWOK's stages
+//
+// Where a user's Stage objects (kwok.x-k8s.io/v1alpha1) match a node or a pod, that stage plays, with its delay, its events
+// and KWOK's template functions, and nothing else happens to the object meanwhile; after it, and where none matches, the
+// object lives as above. As these are writes of a kubelet, a stage may patch the status and delete, and no more.
 //
 // KWOK 0.8.0's lifecycle (matching, delays, templates) is used as a library. Its controllers are not, because they
 // drop a patch that fails with anything but a refused connection or a 429, 503 or 504 (a killed API server gives EOF

@@ -2,61 +2,96 @@ package nodes
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"log/slog"
+	"net/netip"
+	"strconv"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/util/workqueue"
-	"sigs.k8s.io/kwok/pkg/apis/internalversion"
-	"sigs.k8s.io/kwok/pkg/utils/gotpl"
-	"sigs.k8s.io/kwok/pkg/utils/lifecycle"
+
+	"tripod/nodes/podlife"
 )
 
-// How soon a stage that failed is played again. The upper bound is what a zone may lag behind after a fault.
+// How soon a step that failed is tried again. The upper bound is what a zone may lag behind after a fault.
 const (
 	firstRetry = 50 * time.Millisecond
 	lastRetry  = 2 * time.Second
 )
 
-// player plays the stages of the zone's nodes and pods. It holds the last known state of each, and does one stage at
-// a time, because KWOK's stages are not safe for more.
+// players is how many objects are worked on at the same time: as many requests are under way at most.
+const players = 16
+
+// player does with the zone's nodes and pods what their kubelets do: it holds the last known state of each, asks package
+// podlife what is next, and does it. Where a user's KWOK stage matches an object, it plays the stage instead.
 type player struct {
+	playerConfig
+	queue   workqueue.TypedRateLimitingInterface[string]
+	lookups *lookups
+	events  *recorder
+	stages  stages
+
+	mu    sync.Mutex
+	known map[string]*entry // by key
+	nodes map[string]*host  // by name: those with a Node object or pods
+}
+
+// playerConfig is what a player works with.
+type playerConfig struct {
 	client   kubernetes.Interface
-	lives    map[string]lifecycle.Lifecycle // by kind
-	renderer gotpl.Renderer
+	settings *podlife.Settings                                      // nil: the defaults
+	address  func(node string, pod *corev1.Pod) (netip.Addr, error) // the address of a pod on a node
 	log      *slog.Logger
-	queue    workqueue.TypedRateLimitingInterface[string]
-
-	mu      sync.Mutex
-	objects map[string]metav1.Object // by key; never written to
-	delayed map[string]delayed       // by key: a stage that waits for its time
 }
 
-// delayed is a stage that was matched for one version of an object, and when it is to be played.
-type delayed struct {
-	stage, version string
-	due            time.Time
+// entry is what is known of an object.
+type entry struct {
+	obj     metav1.Object // never written to
+	written time.Time     // when obj came from a write of ours: the watch may still tell of older versions
+	delayed delayed
+
+	// Of a pod:
+	admitted bool
+	waiting  bool // for resources of its node
+	evict    *podlife.Eviction
+	memory   *podlife.Memory
 }
 
-func newPlayer(client kubernetes.Interface, lives map[string]lifecycle.Lifecycle, renderer gotpl.Renderer,
-	log *slog.Logger) *player {
-	return &player{
-		client:   client,
-		lives:    lives,
-		renderer: renderer,
-		log:      log,
+// host is a node with its pods.
+type host struct {
+	turn sync.Mutex // held while it is decided about one of the pods: admission is one at a time
+	node *corev1.Node
+	pods map[string]*entry
+	images
+	nextEviction time.Time
+}
+
+func newPlayer(c playerConfig) *player {
+	if c.settings == nil {
+		c.settings = podlife.DefaultSettings()
+	}
+	p := &player{
+		playerConfig: c,
 		queue: workqueue.NewTypedRateLimitingQueue(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[string](firstRetry, lastRetry)),
-		objects: map[string]metav1.Object{},
-		delayed: map[string]delayed{},
+		lookups: newLookups(c.client),
+		known:   map[string]*entry{},
+		nodes:   map[string]*host{},
 	}
+	p.events = newRecorder(c.client, func() bool { return p.queue.Len() > 0 }, c.log)
+	return p
+}
+
+// kindOf names the kind of an object, as keys and stages have it.
+func kindOf(obj metav1.Object) string {
+	if _, ok := obj.(*corev1.Node); ok {
+		return "Node"
+	}
+	return "Pod"
 }
 
 // key of an object: "Node//NAME" or "Pod/NAMESPACE/NAME".
@@ -76,19 +111,107 @@ func nodeOf(obj metav1.Object) string {
 func (p *player) set(obj metav1.Object) {
 	k := key(obj)
 	p.mu.Lock()
-	p.objects[k] = obj
+	again, changed := p.put(k, obj, false)
 	p.mu.Unlock()
-	p.queue.Add(k)
+	if changed {
+		p.queue.Add(k)
+	}
+	for _, k := range again {
+		p.queue.Add(k)
+	}
+}
+
+// put keeps an object's state: p.mu is held. again are the other objects that it matters to; changed is false for a
+// state that is older than the one that is known.
+func (p *player) put(k string, obj metav1.Object, own bool) (again []string, changed bool) {
+	r := p.known[k]
+	switch {
+	case r == nil:
+		r = &entry{}
+		p.known[k] = r
+	case r.obj.GetUID() != obj.GetUID():
+		*r = entry{}
+	case older(obj, r.obj) && (own || time.Since(r.written) < staleWatch):
+		return nil, false
+	}
+	r.obj = obj
+	if own {
+		r.written = time.Now()
+	}
+	h := p.host(nodeOf(obj))
+	switch obj := obj.(type) {
+	case *corev1.Pod:
+		h.pods[k] = r
+		if freed := obj.DeletionTimestamp != nil || !podlife.Active(obj); freed {
+			again = h.waiting(k)
+		}
+	case *corev1.Node:
+		if h.node == nil || h.node.Annotations[podlife.AnnotationPressure] != obj.Annotations[podlife.AnnotationPressure] {
+			for k := range h.pods {
+				again = append(again, k)
+			}
+		}
+		h.node = obj
+		h.learn(obj)
+	}
+	return again, true
+}
+
+// staleWatch is for how long after a write of ours the watch may tell of older states.
+const staleWatch = 10 * time.Second
+
+// older says that a state of an object came before another one of it. Resource versions of one kind can be compared,
+// unless they are none: those of tests.
+func older(obj, than metav1.Object) bool {
+	a, errA := strconv.ParseUint(obj.GetResourceVersion(), 10, 64)
+	b, errB := strconv.ParseUint(than.GetResourceVersion(), 10, 64)
+	return errA == nil && errB == nil && a < b
+}
+
+// host is what is known of a node: p.mu is held.
+func (p *player) host(name string) *host {
+	h := p.nodes[name]
+	if h == nil {
+		h = &host{pods: map[string]*entry{}}
+		p.nodes[name] = h
+	}
+	return h
+}
+
+// waiting are the pods but k that wait for resources.
+func (h *host) waiting(but string) []string {
+	var list []string
+	for k, r := range h.pods {
+		if r.waiting && k != but {
+			list = append(list, k)
+		}
+	}
+	return list
 }
 
 // remove makes the player forget an object.
 func (p *player) remove(obj metav1.Object) {
 	k := key(obj)
+	var again []string
 	p.mu.Lock()
-	delete(p.objects, k)
-	delete(p.delayed, k)
+	delete(p.known, k)
+	if h := p.nodes[nodeOf(obj)]; h != nil {
+		if kindOf(obj) == "Node" {
+			h.node = nil
+		} else {
+			delete(h.pods, k)
+			again = h.waiting(k)
+		}
+		if h.node == nil && len(h.pods) == 0 {
+			delete(p.nodes, nodeOf(obj))
+			p.events.forget(nodeOf(obj))
+		}
+	}
 	p.mu.Unlock()
 	p.queue.Forget(k)
+	for _, k := range again {
+		p.queue.Add(k)
+	}
 }
 
 // podsOf are the pods of one node, or of all for "".
@@ -96,10 +219,17 @@ func (p *player) podsOf(nodeName string) []*corev1.Pod {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var pods []*corev1.Pod
-	for _, obj := range p.objects {
-		if pod, ok := obj.(*corev1.Pod); ok && (nodeName == "" || pod.Spec.NodeName == nodeName) {
-			pods = append(pods, pod)
+	add := func(h *host) {
+		for _, r := range h.pods {
+			pods = append(pods, r.obj.(*corev1.Pod))
 		}
+	}
+	if nodeName == "" {
+		for _, h := range p.nodes {
+			add(h)
+		}
+	} else if h := p.nodes[nodeName]; h != nil {
+		add(h)
 	}
 	return pods
 }
@@ -108,108 +238,59 @@ func (p *player) podsOf(nodeName string) []*corev1.Pod {
 func (p *player) run(ctx context.Context) {
 	stop := context.AfterFunc(ctx, p.queue.ShutDown)
 	defer stop()
+	var group sync.WaitGroup
+	defer group.Wait()
+	group.Go(func() { p.events.run(ctx) })
+	for range players {
+		group.Go(func() { p.work(ctx) })
+	}
+}
+
+// work plays one object after the other.
+func (p *player) work(ctx context.Context) {
 	for {
 		k, quit := p.queue.Get()
 		if quit {
 			return
 		}
-		err := p.play(ctx, k)
-		p.queue.Done(k)
+		err := ignoreOutdated(p.play(ctx, k))
 		switch {
 		case err == nil:
 			p.queue.Forget(k)
 		case ctx.Err() == nil:
 			// Away API servers are told by the transport, once: here the log would fill while they are.
-			p.log.Debug("stage failed, is tried again", "object", k, "err", err)
+			p.log.Debug("step failed, is tried again", "object", k, "err", err)
 			p.queue.AddRateLimited(k)
 		}
+		p.queue.Done(k)
 	}
 }
 
 // play does what the object at k needs now, if anything.
 func (p *player) play(ctx context.Context, k string) error {
 	p.mu.Lock()
-	obj := p.objects[k]
-	wait := p.delayed[k]
-	p.mu.Unlock()
-	if obj == nil {
+	r := p.known[k]
+	if r == nil {
+		p.mu.Unlock()
 		return nil
 	}
-	event := &lifecycle.Event{Labels: obj.GetLabels(), Annotations: obj.GetAnnotations(), Data: obj}
-	stage, err := p.lives[kindOf(obj)].Match(ctx, event)
-	if err != nil || stage == nil {
+	obj := r.obj
+	p.mu.Unlock()
+	ctx = as(ctx, nodeOf(obj))
+	if played, err := p.playStage(ctx, k, obj); played || err != nil {
 		return err
 	}
-	now := time.Now()
-	if wait.stage != stage.Name() || wait.version != obj.GetResourceVersion() {
-		delay, _, err := stage.Delay(ctx, event, now)
-		if err != nil {
-			return err
-		}
-		wait = delayed{stage.Name(), obj.GetResourceVersion(), now.Add(delay)}
-		p.mu.Lock()
-		if p.objects[k] != nil {
-			p.delayed[k] = wait
-		}
-		p.mu.Unlock()
+	if node, ok := obj.(*corev1.Node); ok {
+		return p.playNode(ctx, k, node)
 	}
-	if rest := wait.due.Sub(now); rest > 0 {
-		p.queue.AddAfter(k, rest)
-		return nil
-	}
-	return ignoreOutdated(p.step(as(ctx, nodeOf(obj)), obj, stage))
+	return p.playPod(ctx, k)
 }
 
-// step plays one stage of an object.
-func (p *player) step(ctx context.Context, obj metav1.Object, stage *lifecycle.Stage) error {
-	finalizers := obj.GetFinalizers()
-	_, err := stage.DoSteps(0, finalizers, obj, p.renderer,
-		func(*internalversion.StageEvent) error { return nil }, // the stages here send none
-		func() error { return p.delete(ctx, obj) },
-		func(patch *lifecycle.Patch) error { return p.patch(ctx, obj, patch) },
-		func(*lifecycle.Apply) error {
-			return fmt.Errorf("stage %s applies, which is not supported", stage.Name())
-		},
-	)
-	return err
-}
-
-// delete ends an object that is being deleted, and only it: not a new one of the same name.
-func (p *player) delete(ctx context.Context, obj metav1.Object) error {
-	options := metav1.DeleteOptions{GracePeriodSeconds: new(int64),
-		Preconditions: metav1.NewUIDPreconditions(string(obj.GetUID()))}
-	if kindOf(obj) == "Node" {
-		return p.client.CoreV1().Nodes().Delete(ctx, obj.GetName(), options)
+// later asks for an object to be played again.
+func (p *player) later(k string, at time.Time) {
+	if !at.IsZero() {
+		p.queue.AddAfter(k, max(0, time.Until(at)))
 	}
-	return p.client.CoreV1().Pods(obj.GetNamespace()).Delete(ctx, obj.GetName(), options)
-}
-
-// patch writes to an object, and only to it: a patch with another UID is refused by the API server as a conflict.
-func (p *player) patch(ctx context.Context, obj metav1.Object, patch *lifecycle.Patch) error {
-	data := patch.Data
-	if patch.Type != types.JSONPatchType {
-		var fields map[string]any
-		if err := json.Unmarshal(data, &fields); err != nil {
-			return err
-		}
-		fields["metadata"] = map[string]any{"uid": obj.GetUID()}
-		var err error
-		if data, err = json.Marshal(fields); err != nil {
-			return err
-		}
-	}
-	var subresources []string
-	if patch.Subresource != "" {
-		subresources = []string{patch.Subresource}
-	}
-	var err error
-	if kindOf(obj) == "Node" {
-		_, err = p.client.CoreV1().Nodes().Patch(ctx, obj.GetName(), patch.Type, data, metav1.PatchOptions{}, subresources...)
-	} else {
-		_, err = p.client.CoreV1().Pods(obj.GetNamespace()).Patch(ctx, obj.GetName(), patch.Type, data,
-			metav1.PatchOptions{}, subresources...)
-	}
-	return err
 }
 
 // ignoreOutdated drops errors that say that the object has changed or gone: the watch tells the news.

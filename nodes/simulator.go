@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"reflect"
 	"sync"
 	"time"
@@ -96,15 +97,12 @@ func (s *Simulator) start() error {
 	if err := c.validate(); err != nil {
 		return err
 	}
-	lives, err := loadStages()
-	if err != nil {
-		return err
-	}
+	var err error
 	z := &zone{conf: c, pause: s.pause, roster: newRoster(), done: make(chan struct{}), workers: map[string]*runningNode{}}
 	if z.clients, err = s.newClients(c, z.roster); err != nil {
 		return fmt.Errorf("client of %s: %w", c.Server, err)
 	}
-	z.player = newPlayer(z.clients.calls, lives, newRenderer(z.roster, c.Network), c.Logger)
+	z.player = newPlayer(playerConfig{client: z.clients.calls, settings: c.Pods, address: z.podAddress, log: c.Logger})
 	z.answer()
 	z.ctx, z.cancel = context.WithCancel(withQuietLogs(context.Background(), c.Logger))
 	var listing sync.WaitGroup // nodes of the start whose existing pods are not known yet
@@ -116,6 +114,9 @@ func (s *Simulator) start() error {
 		listing.Wait()
 		z.player.run(z.ctx)
 	})
+	if client := z.clients.dynamic; client != nil {
+		z.group.Go(func() { watchStages(z.ctx, client, z.player.setStages, c.Logger) })
+	}
 	s.running = z
 	go func() {
 		<-z.ctx.Done()
@@ -188,6 +189,15 @@ func (z *zone) startNode(m Machine, listed func(), before <-chan struct{}) {
 		z.api.ForgetNode(n.name)
 		z.conf.Network.releaseNode(n.addr)
 	})
+}
+
+// podAddress is the address of a pod on a node.
+func (z *zone) podAddress(nodeName string, pod *corev1.Pod) (netip.Addr, error) {
+	n, found := z.roster.named(nodeName)
+	if !found {
+		return netip.Addr{}, fmt.Errorf("node %s is not of this zone", nodeName)
+	}
+	return z.conf.Network.allocate(n.machine.Subnet, pod.UID)
 }
 
 // endNode ends a node; its objects stay.

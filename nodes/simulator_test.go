@@ -184,6 +184,7 @@ func TestHostNetworkPodHasNodeAddress(t *testing.T) {
 func TestJobPodCompletes(t *testing.T) {
 	client := fake.NewClientset(newPod("job-1", firstNode(), func(p *corev1.Pod) {
 		p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "batch/v1", Kind: "Job", Name: "job"}}
+		p.Spec.RestartPolicy = corev1.RestartPolicyNever
 	}))
 	startFake(t, testConfig(1), client)
 	pod := waitPhase(t, client, "job-1", corev1.PodSucceeded)

@@ -52,7 +52,7 @@ var layers = []struct {
 		"logs/logstore",
 		"nodes/boot", "nodes/machine",
 		"nodes/object",
-		"nodes/machine", "nodes/podlife",
+		"nodes/machine",
 	}},
 }
 

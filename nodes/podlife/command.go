@@ -35,8 +35,8 @@ type fileChange struct {
 	there bool
 }
 
-// servers are programs that serve until they are stopped, by the name of the image or of the argument of agnhost.
-var servers = []string{"pause", "nginx", "httpd", "redis", "postgres", "mysql", "mongo", "memcached"}
+// servers are images that serve until they are stopped, if nothing else is said.
+var servers = []string{"pause", "agnhost", "nginx", "httpd", "redis", "postgres", "mysql", "mongo", "memcached"}
 
 // agnhost's subcommands that serve until they are stopped (k8s.io/kubernetes/test/images/agnhost).
 var agnhostServers = []string{"pause", "netexec", "serve-hostname", "nettest", "porter", "guestbook", "webhook", "liveness",
@@ -45,25 +45,19 @@ var agnhostServers = []string{"pause", "netexec", "serve-hostname", "nettest", "
 // ReadContainer reads what a container runs. Arguments without a command count as one where they name what every image
 // with a shell has: images such as busybox have no entry point of their own.
 func ReadContainer(c *corev1.Container) Program {
-	p := Read(c.Command, c.Args, c.Env, terminationLog(c))
-	if p.Known || len(c.Command) > 0 && path.Base(c.Command[0]) != "agnhost" && path.Base(c.Command[0]) != "pause" &&
-		c.Command[0] != "/agnhost" {
-		return p
-	}
-	words := slices.Concat(c.Command, c.Args)
+	return Read(c.Command, c.Args, c.Env, terminationLog(c))
+}
+
+// serves says that a container, whose command cannot be read, is known to serve until it is stopped.
+func serves(c *corev1.Container) bool {
+	name, words := imageName(c.Image), slices.Concat(c.Command, c.Args)
 	if len(c.Command) > 0 {
-		words[0] = path.Base(words[0])
-		if words[0] == "pause" || words[0] == "agnhost" && len(words) > 1 && slices.Contains(agnhostServers, words[1]) {
-			return Program{Known: true}
-		}
-		return p
+		name, words = path.Base(words[0]), words[1:]
 	}
-	name := imageName(c.Image)
-	if slices.Contains(servers, name) && len(words) == 0 ||
-		name == "agnhost" && (len(words) == 0 || slices.Contains(agnhostServers, words[0])) {
-		return Program{Known: true}
+	if name == "agnhost" && len(words) > 0 {
+		return slices.Contains(agnhostServers, words[0])
 	}
-	return p
+	return len(words) == 0 && slices.Contains(servers, name)
 }
 
 // imageName is the last part of an image's name, without tag and digest.

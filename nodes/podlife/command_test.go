@@ -98,14 +98,28 @@ func TestArgumentsAreACommandWhereTheyReadAsOne(t *testing.T) {
 		{corev1.Container{Image: "busybox", Args: []string{"sleep", "5"}}, true, true},
 		{corev1.Container{Image: "busybox", Args: []string{"/bin/sh", "-c", "exit 1"}}, true, true},
 		{corev1.Container{Image: "app", Args: []string{"--port=80"}}, false, false},
-		{corev1.Container{Image: "registry.k8s.io/e2e-test-images/agnhost:2.56", Args: []string{"netexec"}}, true, false},
-		{corev1.Container{Image: "agnhost", Command: []string{"/agnhost", "pause"}}, true, false},
-		{corev1.Container{Image: "agnhost", Args: []string{"entrypoint-tester"}}, false, false},
-		{corev1.Container{Image: "nginx:1.27"}, true, false},
 		{corev1.Container{Command: []string{"sleep", "$(WAIT)"}, Env: []corev1.EnvVar{{Name: "WAIT", Value: "3"}}}, true, true},
 	} {
 		if p := ReadContainer(&c.container); p.Known != c.known || p.Ends != c.ends {
 			t.Errorf("%+v: %+v", c.container, p)
+		}
+	}
+}
+
+func TestKnownServersServe(t *testing.T) {
+	for _, c := range []struct {
+		container corev1.Container
+		serves    bool
+	}{
+		{corev1.Container{Image: "registry.k8s.io/e2e-test-images/agnhost:2.56", Args: []string{"netexec"}}, true},
+		{corev1.Container{Image: "agnhost", Command: []string{"/agnhost", "pause"}}, true},
+		{corev1.Container{Image: "agnhost", Args: []string{"entrypoint-tester"}}, false},
+		{corev1.Container{Image: "nginx:1.27"}, true},
+		{corev1.Container{Image: "nginx:1.27", Args: []string{"nginx", "-t"}}, false},
+		{corev1.Container{Image: "app", Command: []string{"/pause"}}, true},
+	} {
+		if got := serves(&c.container); got != c.serves {
+			t.Errorf("%+v: %v", c.container, got)
 		}
 	}
 }

@@ -235,7 +235,8 @@ func TestInitContainersRunInOrderAndHoldThePodBack(t *testing.T) {
 
 func TestSidecarsStartFirstAndEndLast(t *testing.T) {
 	w := newWorld(t, command("sleep", "5"), policy(corev1.RestartPolicyNever), sidecarContainer("proxy", func(c *corev1.Container) {
-		c.StartupProbe = &corev1.Probe{InitialDelaySeconds: 2, PeriodSeconds: 1, ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{}}}
+		c.StartupProbe = &corev1.Probe{InitialDelaySeconds: 2, PeriodSeconds: 1,
+			ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{}}}
 	}), annotated("tripod.internal/stop-after.proxy", "3s"))
 	w.look()
 	if w.status("proxy").State.Running == nil || w.status("c").State.Waiting == nil {
@@ -312,7 +313,8 @@ func TestLivenessRestartsAndStartupProtects(t *testing.T) {
 	w = newWorld(t, container(func(c *corev1.Container) {
 		c.StartupProbe = &corev1.Probe{PeriodSeconds: 10, FailureThreshold: 3,
 			ProbeHandler: corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromInt32(5432)}}}
-		c.LivenessProbe = &corev1.Probe{PeriodSeconds: 1, FailureThreshold: 1, ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{}}}
+		c.LivenessProbe = &corev1.Probe{PeriodSeconds: 1, FailureThreshold: 1,
+			ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{}}}
 	}), annotated("tripod.internal/ready-after", "15s"))
 	w.look()
 	w.pass(19 * time.Second)
@@ -388,7 +390,8 @@ func TestDeadlineAndEvictionEndThePod(t *testing.T) {
 	w.look()
 	const message = "The node was low on resource: memory. Threshold quantity: 100Mi, available: 92Mi. " +
 		"Container c was using 64Mi, request is 0, has larger consumption of memory. "
-	if w.pod.Status.Reason != "Evicted" || w.pod.Status.Message != message || w.condition(corev1.DisruptionTarget).Reason != "TerminationByKubelet" {
+	if w.pod.Status.Reason != "Evicted" || w.pod.Status.Message != message ||
+		w.condition(corev1.DisruptionTarget).Reason != "TerminationByKubelet" {
 		t.Errorf("status %+v", w.pod.Status)
 	}
 	w.wantSaid("Evicted", message)

@@ -110,4 +110,3 @@ func operator(text string) (length int, op string) {
 	}
 	return 1, text[:1]
 }
-

@@ -13,7 +13,8 @@ import (
 func TestKubeletRefusesWhatDoesNotFit(t *testing.T) {
 	asks := func(cpu, memory string) func(*corev1.Pod) {
 		return container(func(c *corev1.Container) {
-			c.Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourceMemory: resource.MustParse(memory)}
+			c.Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu),
+				corev1.ResourceMemory: resource.MustParse(memory)}
 		})
 	}
 	port := container(func(c *corev1.Container) { c.Ports = []corev1.ContainerPort{{HostPort: 8080, ContainerPort: 80}} })
@@ -40,7 +41,8 @@ func TestKubeletRefusesWhatDoesNotFit(t *testing.T) {
 		"ports": {func(w *world) { port(w.pod); w.others = []*corev1.Pod{other(port)} },
 			"NodePorts", "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports"},
 		"taint": {func(w *world) {
-			w.facts.Node.Spec.Taints = []corev1.Taint{{Key: "a", Effect: corev1.TaintEffectNoSchedule}, {Key: "b", Effect: corev1.TaintEffectNoExecute}}
+			w.facts.Node.Spec.Taints = []corev1.Taint{{Key: "a", Effect: corev1.TaintEffectNoSchedule},
+				{Key: "b", Effect: corev1.TaintEffectNoExecute}}
 		}, "TaintToleration", "Predicate TaintToleration failed: node(s) had taints that the pod didn't tolerate"},
 		"os": {func(w *world) { w.pod.Spec.OS = &corev1.PodOS{Name: corev1.Windows} },
 			"PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS"},
@@ -183,7 +185,8 @@ func TestSandboxFailsWithoutRuntimeOrAddress(t *testing.T) {
 	w.facts.Address = func(*corev1.Pod) (string, error) { return "", errFull }
 	w.pass(10 * time.Second)
 	w.want("ContainerCreating")
-	if n := w.said("FailedCreatePodSandBox", "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network"); n != 1 {
+	const network = "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network"
+	if n := w.said("FailedCreatePodSandBox", network); n != 1 {
 		t.Errorf("%d events", n)
 	}
 	w.facts.Address = func(*corev1.Pod) (string, error) { return "10.0.1.7", nil }
@@ -239,7 +242,8 @@ func TestImageNamesThatAreInvalidOrAbsent(t *testing.T) {
 
 func TestImagesAreReadAsContainerdReadsThem(t *testing.T) {
 	for image, want := range map[string]string{
-		"nginx": "docker.io/library/nginx:latest", "nginx:1.27": "docker.io/library/nginx:1.27", "bitnami/kafka": "docker.io/bitnami/kafka:latest",
+		"nginx": "docker.io/library/nginx:latest", "nginx:1.27": "docker.io/library/nginx:1.27",
+		"bitnami/kafka":        "docker.io/bitnami/kafka:latest",
 		"localhost:5000/a/b:c": "localhost:5000/a/b:c", "public.ecr.aws/x/y": "public.ecr.aws/x/y:latest",
 		"a/b:c@sha256:" + strings.Repeat("0", 64): "docker.io/a/b@sha256:" + strings.Repeat("0", 64),
 	} {
@@ -330,7 +334,8 @@ func TestStartErrorAndHookAndRootless(t *testing.T) {
 	w.pass(2 * time.Second)
 	w.want("CrashLoopBackOff")
 	w = newWorld(t, container(func(c *corev1.Container) {
-		c.Lifecycle = &corev1.Lifecycle{PostStart: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"sh", "-c", "sleep 3; exit 1"}}}}
+		c.Lifecycle = &corev1.Lifecycle{PostStart: &corev1.LifecycleHandler{
+			Exec: &corev1.ExecAction{Command: []string{"sh", "-c", "sleep 3; exit 1"}}}}
 	}))
 	w.look()
 	w.pass(2 * time.Second)
