@@ -46,6 +46,8 @@ var layers = []struct {
 	{"what runs in a zone", []string{
 		"apiserver/launch", "etcdcluster", "incluster/...", "logs/logship", "nodes", "pods/podidentity", "state",
 	}},
+	{"what runs in a zone", []string{"nodes/kubeletapi"}},
+	{"what runs in a zone", []string{"nodes/podhttp"}},
 	{"tools", []string{"awsapi/throttle", "internal/datadir", "internal/options", "nodes/image"}},
 	{"tools", []string{
 		"api", "apiserver/...", "awsapi/history", "awsapi/quota", "awsapi/upstream", "awsapi/wire", "internal/...", "lb",
@@ -53,6 +55,7 @@ var layers = []struct {
 		"nodes/boot", "nodes/machine",
 		"nodes/object",
 		"nodes/machine",
+		"nodes/network", "nodes/podcmd", "nodes/podlife", "nodes/podset",
 	}},
 }
 

@@ -1,6 +1,3 @@
-// Package kubeletapi answers as the kubelets of a zone's simulated nodes do: their HTTPS API without the TLS. What it
-// tells of containers follows from the pods' specs, statuses and annotations and from the time, so that it needs neither
-// memory nor work while nobody asks.
 package kubeletapi
 
 import (

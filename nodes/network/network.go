@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"tripod/internal/sleep"
 )
 
 var (
@@ -34,6 +36,7 @@ type Handler func(ctx context.Context, from, to netip.AddrPort) (Answer, error)
 
 const (
 	askTimeout   = 5 * time.Second
+	acceptPause  = 10 * time.Millisecond
 	mostAsking   = 256     // connections that have not said yet what they want
 	mostQuestion = 4 << 10 // bytes
 	answered     = "HTTP/1.1 200 Connection established\r\n\r\n"
@@ -57,6 +60,10 @@ func Serve(l net.Listener, handle Handler) error {
 		conn, err := l.Accept()
 		if errors.Is(err, net.ErrClosed) {
 			return nil
+		}
+		if temporary, ok := err.(interface{ Temporary() bool }); ok && temporary.Temporary() {
+			sleep.For(ctx, acceptPause) // out of file descriptors: others will close theirs
+			continue
 		}
 		if err != nil {
 			return fmt.Errorf("network: %w", err)

@@ -1,0 +1,31 @@
+// Package kubeletapi answers as the kubelets of a zone's simulated nodes do: their HTTPS API without the TLS. What it
+// tells of containers follows from the pods' specs, statuses and annotations and from the time, so that it needs neither
+// memory nor work while nobody asks.
+//
+// # What is answered
+//
+// /healthz and its checks, /pods, /runningpods/, /configz, /stats/summary, /metrics, /metrics/resource,
+// /metrics/cadvisor, /metrics/probes, /logs/ (Config.NodeLog), /containerLogs/, /exec/, /attach/ and /portForward/.
+// Everything else, such as /checkpoint, /run and /debug, is 404.
+//
+// # Logs
+//
+// A container's log has, in order of time: what its plain command prints (package podcmd), the text of
+// tripod.internal/logs, made-up lines by tripod.internal/logs-generate, a file of the operator's by
+// tripod.internal/logs-file, and the requests that it has answered (package podhttp). At most the last 10,000 lines of
+// each are there. The log of the run before is told as far as the status knows when that was.
+//
+// # Use
+//
+// A container uses what tripod.internal/cpu and tripod.internal/memory say, as quantities that the pod's containers share
+// or as a share of each one's request ("80%"); without them 10 % of its requested CPU and 50 % of its memory, and without
+// a request 1m and 16 MiB; never more than its limits. tripod.internal/cpu-per-request adds what answering costs. A change
+// of an annotation changes the use at once, and counters go on from where they are. Of a node the sums are those of its
+// pods, of what has ended, and of a system that uses 35m and 380 MiB. A node uses more than it has if its pods say so.
+//
+// # Exec and attach
+//
+// exec does plain commands (package podcmd); others end with 126 and a sentence. Files are /etc/hostname, /etc/hosts and
+// /etc/resolv.conf. A command that a client starts is no process of the container: it changes nothing, and is in no log.
+// attach streams what the container logs from then on; what is typed goes nowhere.
+package kubeletapi
