@@ -86,8 +86,11 @@ type GroupProgress struct {
 	// Failures are the launches in a row that failed; it tries again at RetryAt.
 	Failures int       `json:"failures,omitempty"`
 	RetryAt  time.Time `json:"retryAt,omitzero"`
-	// Balancing is since when instances beyond the desired capacity balance its zones.
-	Balancing time.Time `json:"balancing,omitzero"`
+	// Unreplaced are members that went for their health, and for which nothing has been launched yet.
+	Unreplaced int `json:"unreplaced,omitempty"`
+	// BalanceFailures and BalanceAt are Failures and RetryAt of launches that are to balance its zones.
+	BalanceFailures int       `json:"balanceFailures,omitempty"`
+	BalanceAt       time.Time `json:"balanceAt,omitzero"`
 }
 
 // MaintenancePolicy is in percent of the desired capacity; -1: no such bound.
@@ -202,9 +205,20 @@ type GroupMember struct {
 	Activity string `json:"activity,omitempty"`
 	// Why is the health check that it failed, as causes tell it.
 	Why string `json:"why,omitempty"`
-	// Replacing says that another is launched for it, whatever the desired capacity.
-	Replacing bool `json:"replacing,omitempty"`
+	// Replacing says why another is launched before it goes: it does not count as capacity any more. Empty: it stays.
+	Replacing Replacement `json:"replacing,omitempty"`
 }
+
+// Replacement is why a member that is in order is replaced.
+type Replacement string
+
+// The reasons for replacements.
+const (
+	ReplaceToBalance Replacement = "balance"  // its zone has more than others
+	ReplaceSpot      Replacement = "spot"     // EC2 recommends it, or interrupts the instance
+	ReplaceOld       Replacement = "lifetime" // it has lived for MaxInstanceLifetime
+	ReplaceRefresh   Replacement = "refresh"  // an instance refresh
+)
 
 // LifecycleAction is a member's wait for a hook.
 type LifecycleAction struct {
