@@ -31,4 +31,4 @@ assert asg.describe_launch_configurations()["LaunchConfigurations"] == []
 assert asg.describe_scaling_activities(AutoScalingGroupName=group["AutoScalingGroupName"])["Activities"] == []
 refused("ValidationError", asg.describe_scaling_activities, AutoScalingGroupName="none")
 refused("Filter type nonsense is not correct", asg.describe_auto_scaling_groups, Filters=[{"Name": "nonsense", "Values": ["x"]}])
-refused("Tripod does not have autoscaling:SetDesiredCapacity yet", asg.set_desired_capacity, AutoScalingGroupName="x", DesiredCapacity=1)
+refused("AutoScalingGroup name not found", asg.set_desired_capacity, AutoScalingGroupName="x", DesiredCapacity=1)

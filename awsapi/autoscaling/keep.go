@@ -1,0 +1,100 @@
+package autoscaling
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"tripod/region"
+	"tripod/state"
+)
+
+// groupMarks are those of everything that a step of a group reads and that may change at any time: while they are the
+// same, and no clock is awaited, a step would do nothing.
+type groupMarks struct {
+	group, members, instances, refreshes, schedules, policies state.PartVersion
+	capacities, shifts, outages                               state.PartVersion
+}
+
+func marksOf(tx *state.Txn, group string) groupMarks {
+	return groupMarks{
+		group:      region.AutoScalingGroups.Part(group).Version(tx),
+		members:    region.GroupMembers.Part(group + "/").Version(tx),
+		instances:  region.InstancesByGroup.Of(group).Version(tx),
+		refreshes:  instanceRefreshes.Part(group + "/").Version(tx),
+		schedules:  scheduledActions.Part(group + "/").Version(tx),
+		policies:   scalingPolicies.Part(group + "/").Version(tx),
+		capacities: region.Capacities.Part("").Version(tx),
+		shifts:     region.ZonalShifts.Part("").Version(tx),
+		outages:    region.ZoneOutages.Part("").Version(tx),
+	}
+}
+
+// open is what decides where instances can be launched.
+func (m groupMarks) open() [2]state.PartVersion { return [2]state.PartVersion{m.capacities, m.outages} }
+
+// kept is what Keep remembers of a group.
+type kept struct {
+	marks groupMarks
+	again time.Time // zero: no clock is awaited
+}
+
+// dueGroup is a group that may need a step.
+type dueGroup struct {
+	name  string
+	marks groupMarks
+	hurry bool
+}
+
+// Keep makes all groups what they are to be, each in a transaction of its own, and returns when it is to be called again
+// though nothing has changed; 0: then it need not be. It is called by one goroutine at a time, in the zone that leads the
+// regional state: it remembers which groups were at rest.
+func (s *Service) Keep(ctx context.Context) (again time.Duration, err error) {
+	now := s.now()
+	due, err := s.dueGroups(now)
+	if err != nil {
+		return 0, err
+	}
+	var failures []error
+	for _, g := range due {
+		var next time.Time
+		err := s.State.Update(ctx, func(tx *state.Txn) (err error) {
+			next, err = s.step(tx, g.name, s.now(), g.hurry)
+			return err
+		})
+		if err != nil {
+			delete(s.kept, g.name) // it is tried again
+			failures = append(failures, fmt.Errorf("keep the Auto Scaling group %s: %w", g.name, err))
+			continue
+		}
+		s.kept[g.name] = kept{g.marks, next}
+	}
+	for _, k := range s.kept {
+		if wait := max(time.Millisecond, k.again.Sub(now)); !k.again.IsZero() && (again == 0 || wait < again) {
+			again = wait
+		}
+	}
+	return again, errors.Join(failures...)
+}
+
+// dueGroups are the groups of which something has changed since their last step, and those whose time has come.
+func (s *Service) dueGroups(now time.Time) (due []dueGroup, err error) {
+	err = s.State.View(func(tx *state.Txn) error {
+		there := map[string]kept{}
+		for name := range region.AutoScalingGroups.Part("").KeysAfter(tx, "") {
+			marks := marksOf(tx, name)
+			before, known := s.kept[name]
+			if known {
+				there[name] = before
+			}
+			if known && before.marks == marks && (before.again.IsZero() || now.Before(before.again)) {
+				continue
+			}
+			due = append(due, dueGroup{name, marks, known && before.marks.open() != marks.open()})
+		}
+		s.kept = there
+		return nil
+	})
+	return due, err
+}
