@@ -65,9 +65,6 @@ func (s *Service) now() time.Time {
 	return s.Now()
 }
 
-// instances is who launches and terminates.
-func (s *Service) instances() Instances { return s.Instances }
-
 // change runs a transaction whose refusals reach the client, and answers out.
 func change[Out any](s *Service, call *operation.Call, out *Out, fn func(tx *state.Txn) error) (*Out, error) {
 	if err := s.State.Update(call.Request.Context(), fn); err != nil {

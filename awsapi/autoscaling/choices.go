@@ -5,13 +5,14 @@ import (
 	"slices"
 	"strconv"
 
+	"tripod/awsapi/ec2"
 	"tripod/region"
 	"tripod/state"
 )
 
 // choice is one way to launch an instance for a group.
 type choice struct {
-	LaunchRequest
+	ec2.LaunchRequest
 	weight        int
 	configuration string // the launch configuration's name
 }
@@ -28,7 +29,7 @@ func (c *scene) choices() []choice {
 		}
 		return []choice{{LaunchRequest: config.request(), configuration: config.Name}}
 	case c.g.Template != nil:
-		return []choice{{LaunchRequest: LaunchRequest{Template: *c.g.Template}}}
+		return []choice{{LaunchRequest: ec2.LaunchRequest{Template: *c.g.Template}}}
 	}
 	return nil
 }
@@ -41,11 +42,11 @@ func (c *scene) mixedChoices() (all []choice) {
 		if o.Template != nil {
 			template = *o.Template
 		}
-		all = append(all, choice{LaunchRequest{Template: template, Type: o.Type, ImageID: o.ImageID, Spot: spot}, o.Weight,
+		all = append(all, choice{ec2.LaunchRequest{Template: template, Type: o.Type, ImageID: o.ImageID, Spot: spot}, o.Weight,
 			""})
 	}
 	if len(all) == 0 {
-		all = append(all, choice{LaunchRequest: LaunchRequest{Template: c.g.Mixed.Template, Spot: spot}})
+		all = append(all, choice{LaunchRequest: ec2.LaunchRequest{Template: c.g.Mixed.Template, Spot: spot}})
 	}
 	if pools := c.g.Mixed.SpotPools; spot && c.g.Mixed.SpotStrategy == "lowest-price" {
 		if pools == 0 {

@@ -51,7 +51,7 @@ func (in *optionsInput) apply(g *region.AutoScalingGroup) error {
 	take(&g.Context, in.Context)
 	take(&g.DesiredCapacityType, in.DesiredCapacityType)
 	take(&g.DeletionProtection, in.DeletionProtection)
-	if in.TerminationPolicies != nil {
+	if len(in.TerminationPolicies) > 0 {
 		g.TerminationPolicies = in.TerminationPolicies
 	}
 	if d := in.ZoneDistribution; d != nil {

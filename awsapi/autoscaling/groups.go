@@ -411,6 +411,9 @@ func (s *Service) updateGroup(call *operation.Call, in *updateGroupInput) (*none
 		if err := s.setSource(tx, &g, &in.optionsInput); err != nil {
 			return err
 		}
+		if g.Mixed != nil && call.Params.Has("MixedInstancesPolicy.LaunchTemplate.Overrides") { // an empty list takes them away
+			g.Mixed.Overrides = nil
+		}
 		if err := s.placeGroup(tx, &g, &in.optionsInput); err != nil {
 			return err
 		}

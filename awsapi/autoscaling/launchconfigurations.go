@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"tripod/awsapi/ec2"
 	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/region"
@@ -72,12 +73,12 @@ func noConfiguration(name string) error {
 var profileARN = regexp.MustCompile(`^arn:[^:]+:iam::\d+:instance-profile/(?:.*/)?([^/]+)$`)
 
 // request is what a group asks EC2 for by the launch configuration.
-func (l launchConfiguration) request() LaunchRequest {
+func (l launchConfiguration) request() ec2.LaunchRequest {
 	profile := l.Profile
 	if parts := profileARN.FindStringSubmatch(profile); parts != nil {
 		profile = parts[1]
 	}
-	return LaunchRequest{ImageID: l.ImageID, Type: l.Type, KeyName: l.KeyName, Groups: l.Groups, UserData: l.UserData,
+	return ec2.LaunchRequest{ImageID: l.ImageID, Type: l.Type, KeyName: l.KeyName, Groups: l.Groups, UserData: l.UserData,
 		Profile: profile, Spot: l.Price != "", PublicIP: l.PublicIP}
 }
 
@@ -185,7 +186,7 @@ type monitoringOutput struct{ Enabled bool }
 type configurationOutput struct {
 	LaunchConfigurationName, LaunchConfigurationARN string
 	ImageID                                         string `xml:"ImageId" json:"ImageId"`
-	KeyName                                         string
+	KeyName                                         string `xml:",omitempty" json:",omitempty"`
 	SecurityGroups                                  wire.QueryList[string]
 	ClassicVPC                                      string                 `xml:"ClassicLinkVPCId,omitempty" json:"ClassicLinkVPCId,omitempty"`
 	ClassicGroups                                   wire.QueryList[string] `xml:"ClassicLinkVPCSecurityGroups" json:"ClassicLinkVPCSecurityGroups"`

@@ -288,9 +288,9 @@ type policyInput struct {
 	PolicyName           string
 }
 
-// groupName is the group's; a policy's ARN tells it too.
+// groupName is the group's; where it is not given, the policy's name or ARN tells it.
 func (in *policyInput) groupName(tx *state.Txn) string {
-	if in.AutoScalingGroupName != "" || !strings.HasPrefix(in.PolicyName, "arn:") {
+	if in.AutoScalingGroupName != "" {
 		return in.AutoScalingGroupName
 	}
 	p, _ := in.find(tx)
@@ -301,12 +301,20 @@ func (in *policyInput) find(tx *state.Txn) (scalingPolicy, error) {
 	if p, found := scalingPolicies.Get(tx, in.AutoScalingGroupName+"/"+in.PolicyName); found {
 		return p, nil
 	}
-	if strings.HasPrefix(in.PolicyName, "arn:") {
-		for _, p := range scalingPolicies.List(tx) {
-			if p.ARN == in.PolicyName && (in.AutoScalingGroupName == "" || in.AutoScalingGroupName == p.Group) {
-				return p, nil
-			}
+	var named []scalingPolicy
+	for _, p := range scalingPolicies.List(tx) {
+		if in.AutoScalingGroupName != "" && in.AutoScalingGroupName != p.Group {
+			continue
 		}
+		if p.ARN == in.PolicyName {
+			return p, nil
+		}
+		if p.Name == in.PolicyName {
+			named = append(named, p)
+		}
+	}
+	if len(named) == 1 {
+		return named[0], nil
 	}
 	return scalingPolicy{}, invalid("Policy %s not found", wire.Clip(in.PolicyName))
 }

@@ -59,7 +59,9 @@ func TestScheduledActionsFollowTheClock(t *testing.T) {
 // measured is a metric of all groups.
 type measured float64
 
-func (m measured) GroupMetric(*state.Txn, string, string, time.Time) (float64, bool) { return float64(m), m >= 0 }
+func (m measured) GroupMetric(*state.Txn, string, string, time.Time) (float64, bool) {
+	return float64(m), m >= 0
+}
 
 func TestTargetTrackingFollowsItsMetric(t *testing.T) {
 	w := newWorld(t, func(g *region.AutoScalingGroup) { g.Min, g.Desired = 1, 4 })

@@ -152,7 +152,7 @@ func (p *mixedPolicy) record(was *region.MixedInstances) (*region.MixedInstances
 	if spec := p.LaunchTemplate.Specification; spec != nil {
 		m.Template = *spec.ref()
 	}
-	if p.LaunchTemplate.Overrides == nil {
+	if len(p.LaunchTemplate.Overrides) == 0 {
 		return &m, nil
 	}
 	m.Overrides = nil

@@ -22,11 +22,11 @@ type fakeEC2 struct {
 	launched int
 	capacity map[string]int // by zone, or zone/type; none: there is no end of it
 	refuses  error          // of every launch
-	last     LaunchRequest
+	last     ec2.LaunchRequest
 	tags     map[string]map[string]string
 }
 
-func (f *fakeEC2) Launch(tx *state.Txn, want LaunchRequest, now time.Time) ([]region.Instance, error) {
+func (f *fakeEC2) Launch(tx *state.Txn, want ec2.LaunchRequest, now time.Time) ([]region.Instance, error) {
 	f.last = want
 	if f.refuses != nil {
 		return nil, f.refuses
