@@ -5,8 +5,10 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -64,7 +66,7 @@ func (l Loop) Run(ctx context.Context) {
 	defer wait.Stop()
 	said := "" // the failure that the log has told of
 	for failures := 0; ctx.Err() == nil; {
-		again, err := l.Do(ctx)
+		again, err := l.do(ctx)
 		switch {
 		case errors.Is(err, ErrDone) || ctx.Err() != nil:
 			return
@@ -92,6 +94,18 @@ func (l Loop) Run(ctx context.Context) {
 		case <-ctx.Done():
 		}
 	}
+}
+
+// do is Do, of which a panic is a failure like others: one loop's mistake must not end a zone, and with the lead pass on
+// to the next one. The log has the stack.
+func (l Loop) do(ctx context.Context) (again time.Duration, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+			l.Logger.Error(l.Key+": this is a mistake in Tripod, please report it", "panic", p, "stack", string(debug.Stack()))
+		}
+	}()
+	return l.Do(ctx)
 }
 
 // Run runs loops side by side, and returns when all have ended.

@@ -249,3 +249,23 @@ func TestLoopsRunSideBySideUntilAllHaveEnded(t *testing.T) {
 		Run(t.Context(), Loop{Do: meet(func() { met <- struct{}{} })}, Loop{Do: meet(func() { <-met })})
 	})
 }
+
+func TestPanicIsAFailureAndNotTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, Pauses{First: time.Second, Most: time.Second}, func(n int) (time.Duration, error) {
+			if n == 1 {
+				panic("a nil map")
+			}
+			return 0, nil
+		})
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if len(b.calls) != 2 {
+			t.Errorf("it was called at %v, want a second time after a pause", b.calls)
+		}
+		if log := b.log.String(); !strings.Contains(log, "a nil map") || !strings.Contains(log, "reconcile") {
+			t.Errorf("the log has no panic with its stack: %s", log)
+		}
+		b.end(t)
+	})
+}
