@@ -55,14 +55,14 @@ func startFake(t *testing.T, c Config, client *fake.Clientset) *Simulator {
 // eventually polls ok until it is true, and fails with the last state it told otherwise.
 func eventually(t *testing.T, what string, ok func() (state string, done bool)) {
 	t.Helper()
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(20 * time.Second)
 	for {
 		state, done := ok()
 		if done {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within 5 s; last: %s", what, state)
+			t.Fatalf("%s: not within 20 s; last: %s", what, state)
 		}
 		<-time.After(5 * time.Millisecond)
 	}

@@ -49,6 +49,7 @@ var layers = []struct {
 	{"what runs in a zone", []string{"nodes/kubeletapi"}},
 	{"what runs in a zone", []string{"nodes/podhttp"}},
 	{"tools", []string{"awsapi/throttle", "internal/datadir", "internal/options", "nodes/image"}},
+	{"tools", []string{"awsapi/throttle", "internal/datadir", "internal/options", "nodes/image", "nodes/podlife"}},
 	{"tools", []string{
 		"api", "apiserver/...", "awsapi/history", "awsapi/quota", "awsapi/upstream", "awsapi/wire", "internal/...", "lb",
 		"logs/logstore",

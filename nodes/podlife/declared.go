@@ -144,17 +144,21 @@ func slowFault(pod *corev1.Pod, container string) time.Duration {
 	return slowStart
 }
 
-// memoryOf is what a container uses where nothing is said.
-var memoryOf = resource.MustParse("64Mi")
+// idleMemory is what a container uses that asks for none and says nothing.
+var idleMemory = resource.MustParse("16Mi")
 
-// MemoryUsage of a container, as its pod declares it.
-func MemoryUsage(pod *corev1.Pod, container string) resource.Quantity {
-	if value := annotation(pod, AnnotationMemoryUsage, container); value != "" {
+// MemoryUsage of a container: what its pod declares, or else half of what it asks for, as package kubeletapi has it in the
+// kubelets' statistics.
+func MemoryUsage(pod *corev1.Pod, c *corev1.Container) resource.Quantity {
+	if value := annotation(pod, AnnotationMemoryUsage, c.Name); value != "" {
 		if q, err := resource.ParseQuantity(value); err == nil {
 			return q
 		}
 	}
-	return memoryOf.DeepCopy()
+	if request := c.Resources.Requests.Memory(); !request.IsZero() {
+		return *resource.NewQuantity(request.Value()/2, resource.BinarySI)
+	}
+	return idleMemory.DeepCopy()
 }
 
 // toEnd says that a container is one that ends, if nothing says how long it runs.

@@ -49,6 +49,6 @@
 //
 // Events of a back-off are sent once per back-off, not with every look at the pod. Probes begin when the container has
 // started and their initial delay is over, without the wait for the prober's next tick. What was asked of the API server
-// is believed for some time (see package nodes). Critical pods do not preempt others. Nothing is measured: a pod uses what
-// its annotation says, or 64 MiB of memory a container.
+// is believed for some time (see package nodes). Critical pods do not preempt others. Nothing is measured: a container uses
+// the memory that its annotation says, or half of what it asks for, or 16 MiB.
 package podlife

@@ -68,7 +68,7 @@ func excess(pod *corev1.Pod, starved corev1.ResourceName) int64 {
 	var over int64
 	for i := range pod.Spec.Containers {
 		c := &pod.Spec.Containers[i]
-		usage := MemoryUsage(pod, c.Name)
+		usage := MemoryUsage(pod, c)
 		over += usage.Value() - c.Resources.Requests.Memory().Value()
 	}
 	return over
@@ -83,7 +83,7 @@ func EvictionMessage(pod *corev1.Pod, starved corev1.ResourceName) string {
 	}
 	for i := range pod.Spec.Containers {
 		c := &pod.Spec.Containers[i]
-		usage, request := MemoryUsage(pod, c.Name), c.Resources.Requests[corev1.ResourceMemory]
+		usage, request := MemoryUsage(pod, c), c.Resources.Requests[corev1.ResourceMemory]
 		if usage.Cmp(request) > 0 {
 			text += fmt.Sprintf("Container %s was using %s, request is %s, has larger consumption of %v. ",
 				c.Name, usage.String(), request.String(), starved)

@@ -389,7 +389,7 @@ func TestDeadlineAndEvictionEndThePod(t *testing.T) {
 	w.facts.Evict = &Eviction{EvictionMessage(w.pod, Starved(corev1.NodeMemoryPressure))}
 	w.look()
 	const message = "The node was low on resource: memory. Threshold quantity: 100Mi, available: 92Mi. " +
-		"Container c was using 64Mi, request is 0, has larger consumption of memory. "
+		"Container c was using 16Mi, request is 0, has larger consumption of memory. "
 	if w.pod.Status.Reason != "Evicted" || w.pod.Status.Message != message ||
 		w.condition(corev1.DisruptionTarget).Reason != "TerminationByKubelet" {
 		t.Errorf("status %+v", w.pod.Status)
