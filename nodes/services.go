@@ -10,12 +10,16 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/kubernetes"
 )
 
@@ -37,6 +41,9 @@ func (s *Simulator) Resolve(ctx context.Context, host string, port int) (netip.A
 	}
 	return to, nil
 }
+
+// lookupTimeout bounds what is asked of the API server about a service.
+const lookupTimeout = time.Second
 
 const (
 	serviceFresh = time.Second      // how long what is known of a service is used
@@ -213,4 +220,67 @@ func choose(s knownService, zone string, random func(int) int) (netip.AddrPort, 
 		}
 	}
 	return candidates[random(len(candidates))].address, nil
+}
+
+// serviceNamed is the one of a name like "web.default.svc" or "web.default.svc.cluster.local".
+func serviceNamed(ctx context.Context, client kubernetes.Interface, host string) (*corev1.Service, error) {
+	parts := strings.Split(strings.TrimSuffix(strings.TrimSuffix(host, "."), ".cluster.local"), ".")
+	if len(parts) != 3 || parts[2] != "svc" || parts[0] == "" || parts[1] == "" {
+		return nil, errors.New("it is neither an IP address nor a service's name")
+	}
+	service, err := client.CoreV1().Services(parts[1]).Get(ctx, parts[0], metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, fmt.Errorf("there is no service %s/%s", parts[1], parts[0])
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: read service: %w", errUnanswered, err)
+	}
+	return service, nil
+}
+
+// serviceAt is the one with a cluster IP, or nil.
+func serviceAt(ctx context.Context, client kubernetes.Interface, addr netip.Addr) (*corev1.Service, error) {
+	found, err := client.CoreV1().Services("").List(ctx, metav1.ListOptions{
+		FieldSelector: fields.OneTermEqualSelector("spec.clusterIP", addr.String()).String(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w: read services: %w", errUnanswered, err)
+	}
+	for i := range found.Items {
+		if found.Items[i].Spec.ClusterIP == addr.String() {
+			return &found.Items[i], nil
+		}
+	}
+	return nil, nil
+}
+
+// slicesOf are a service's endpoint slices.
+func slicesOf(ctx context.Context, client kubernetes.Interface, service *corev1.Service) ([]discoveryv1.EndpointSlice, error) {
+	found, err := client.DiscoveryV1().EndpointSlices(service.Namespace).List(ctx, metav1.ListOptions{
+		LabelSelector: labels.Set{discoveryv1.LabelServiceName: service.Name}.String(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w: read endpoints: %w", errUnanswered, err)
+	}
+	return found.Items, nil
+}
+
+// servicePort names the service's TCP port.
+func servicePort(service *corev1.Service, port int) (name string, ok bool) {
+	for _, p := range service.Spec.Ports {
+		if int(p.Port) == port && (p.Protocol == "" || p.Protocol == corev1.ProtocolTCP) {
+			return p.Name, true
+		}
+	}
+	return "", false
+}
+
+// slicePort is the pods' port of that name.
+func slicePort(ports []discoveryv1.EndpointPort, name string) (port int, ok bool) {
+	for _, p := range ports {
+		if p.Port != nil && (p.Name == nil && name == "" || p.Name != nil && *p.Name == name) {
+			return int(*p.Port), true
+		}
+	}
+	return 0, false
 }

@@ -21,6 +21,14 @@ import (
 	utilexec "k8s.io/client-go/util/exec"
 )
 
+// annotated gives a pod annotations, and has it run with that address.
+func annotated(ip string, annotations map[string]string) func(*corev1.Pod) {
+	return func(p *corev1.Pod) {
+		p.Annotations = annotations
+		p.Status.PodIP, p.Status.Phase = ip, corev1.PodRunning
+	}
+}
+
 // pending is a pod that the simulator has not seen yet.
 func pending(p *corev1.Pod) { p.Status = corev1.PodStatus{Phase: corev1.PodPending} }
 

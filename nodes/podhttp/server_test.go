@@ -376,3 +376,43 @@ func TestARequestIsLoggedAsWebServersDo(t *testing.T) {
 		}
 	}
 }
+
+func TestLocalAddressesAreLoopbacksThatAreAllowed(t *testing.T) {
+	errOther := errors.New("the operator has not allowed it")
+	allowed := func(port int) error {
+		if port != 9443 && port != 8081 {
+			return errOther
+		}
+		return nil
+	}
+	pod := newPod("hook", map[string]string{LocalAddressAnnotation: "127.0.0.1:9443", LocalAddressAnnotation + ".8080": "localhost:8081",
+		LocalAddressAnnotation + ".22": "192.168.1.1:22", LocalAddressAnnotation + ".5432": "127.0.0.1:5432",
+		LocalAddressAnnotation + ".1": "127.0.0.1", LocalAddressAnnotation + ".2": "127.0.0.1:0"})
+	tests := []struct {
+		port int
+		want string // or a part of the error, after "!"
+	}{
+		{443, "127.0.0.1:9443"},
+		{8080, "127.0.0.1:8081"},
+		{22, "!pod default/hook: annotation tripod.internal/local-address.22 must be a loopback address with a port like"},
+		{5432, "!pod default/hook: annotation tripod.internal/local-address.5432: the operator has not allowed it"},
+		{1, "!must be a loopback address"},
+		{2, "!must be a loopback address"},
+	}
+	for _, test := range tests {
+		got, err := LocalAddress(pod, test.port, allowed)
+		if part, fails := strings.CutPrefix(test.want, "!"); fails {
+			if err == nil || !strings.Contains(err.Error(), part) {
+				t.Errorf("port %d: got %q, %v, want an error with %q", test.port, got, err, part)
+			}
+			continue
+		}
+		if err != nil || got != test.want {
+			t.Errorf("port %d: got %q, %v, want %q", test.port, got, err, test.want)
+		}
+	}
+	if _, err := LocalAddress(newPod("plain", nil), 80, allowed); err == nil ||
+		!strings.Contains(err.Error(), "has no annotation tripod.internal/local-address") {
+		t.Errorf("got %v", err)
+	}
+}
