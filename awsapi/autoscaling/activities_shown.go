@@ -1,7 +1,6 @@
 package autoscaling
 
 import (
-	"cmp"
 	"slices"
 
 	"tripod/awsapi/operation"
@@ -129,9 +128,4 @@ func (s *Service) activitiesPage(call *operation.Call, in pageInput,
 		return all, "", nil
 	}
 	return all[:size], wire.Token(call.Operation, all[size-1].ID), nil
-}
-
-// newestFirst sorts what has a start.
-func newestFirst[T any](all []T, key func(T) string) {
-	slices.SortStableFunc(all, func(a, b T) int { return cmp.Compare(key(b), key(a)) })
 }

@@ -41,16 +41,20 @@ func clipText(text string, most int) string {
 
 // The sentences without their times.
 const (
-	saysCreated   = "a user request created an AutoScalingGroup changing the desired capacity from 0 to %d."
-	saysSet       = "a user request explicitly set group desired capacity changing the desired capacity from %d to %d."
-	saysUpdated   = "a user request update of AutoScalingGroup constraints to min: %d, max: %d, desired: %d changing the desired capacity from %d to %d."
-	saysScheduled = "a scheduled action update of AutoScalingGroup constraints to min: %d, max: %d, desired: %d changing the desired capacity from %d to %d."
-	saysPolicy    = "a user request executed policy %s changing the desired capacity from %d to %d."
-	saysTracking  = "a monitor alarm %s in state ALARM triggered policy %s changing the desired capacity from %d to %d."
+	saysCreated = "a user request created an AutoScalingGroup changing the desired capacity from 0 to %d."
+	saysSet     = "a user request explicitly set group desired capacity changing the desired capacity from %d to %d."
+	saysUpdated = "a user request update of AutoScalingGroup constraints to min: %d, max: %d, desired: %d changing " +
+		"the desired capacity from %d to %d."
+	saysScheduled = "a scheduled action update of AutoScalingGroup constraints to min: %d, max: %d, desired: %d changing " +
+		"the desired capacity from %d to %d."
+	saysPolicy   = "a user request executed policy %s changing the desired capacity from %d to %d."
+	saysTracking = "a monitor alarm %s in state ALARM triggered policy %s changing the desired capacity from %d to %d."
 
-	saysStarted  = "an instance was started in response to a difference between desired and actual capacity, increasing the capacity from %d to %d."
+	saysStarted = "an instance was started in response to a difference between desired and actual capacity, increasing " +
+		"the capacity from %d to %d."
 	saysReplaced = "an instance was launched in response to an unhealthy instance needing to be replaced."
-	saysTaken    = "an instance was taken out of service in response to a difference between desired and actual capacity, shrinking the capacity from %d to %d."
+	saysTaken    = "an instance was taken out of service in response to a difference between desired and actual capacity, " +
+		"shrinking the capacity from %d to %d."
 	saysSelected = "instance %s was selected for termination."
 	saysEnded    = "instance %s was taken out of service in response to a user request, shrinking the capacity from %d to %d."
 	saysEndedNow = "instance %s was taken out of service in response to a user request."
@@ -68,9 +72,12 @@ const (
 	whyUser       = "a user health-check"
 
 	// Instances that are in order and replaced: first another is launched.
-	saysBalancing = "availability zones %s had %s instances respectively. An instance was launched to aid in balancing the group's zones."
-	saysMoving    = "invalid availability zones %s had %s instances respectively. An instance was launched to aid in migrating instances from these zones to valid ones."
-	saysBalanced  = "instances were launched to balance instances in zones %s with other zones resulting in more than desired number of instances in the group."
+	saysBalancing = "availability zones %s had %s instances respectively. An instance was launched to aid in balancing " +
+		"the group's zones."
+	saysMoving = "invalid availability zones %s had %s instances respectively. An instance was launched to aid in " +
+		"migrating instances from these zones to valid ones."
+	saysBalanced = "instances were launched to balance instances in zones %s with other zones resulting in more than " +
+		"desired number of instances in the group."
 	saysRefreshed = "an instance was %s in response to an instance refresh."
 	saysSpot      = "an instance was %s in response to an EC2 instance rebalance recommendation."
 	saysOld       = "an instance was %s in response to the maximum instance lifetime."

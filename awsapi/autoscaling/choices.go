@@ -7,7 +7,6 @@ import (
 
 	"tripod/awsapi/ec2"
 	"tripod/region"
-	"tripod/state"
 )
 
 // choice is one way to launch an instance for a group.
@@ -156,12 +155,6 @@ func versionOf(m *member) int {
 	}
 	n, _ := strconv.Atoi(m.Template.Version)
 	return n
-}
-
-// usesConfiguration says whether a group launches by a launch configuration, or has members that were.
-func usesConfiguration(tx *state.Txn, name string) bool {
-	return slices.ContainsFunc(region.AutoScalingGroups.List(tx),
-		func(g region.AutoScalingGroup) bool { return g.Configuration == name })
 }
 
 func compare[T cmp.Ordered](a, b T) int { return cmp.Compare(a, b) }

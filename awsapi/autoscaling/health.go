@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"tripod/region"
+	"tripod/state"
 )
 
 // heal finds members that are not well and takes them out of service. What is missing then, scale launches.
@@ -83,4 +84,14 @@ func (c *scene) shiftedAway(zone string) bool {
 func (c *scene) closed(zone string) bool {
 	_, lost := region.ZoneOutages.Get(c.tx, zone)
 	return lost || c.shiftedAway(zone)
+}
+
+// Shiftable are the groups that follow zonal shifts, which have their ARNs where they have a cluster's id.
+func (s *Service) Shiftable(tx *state.Txn) (all []region.AutoScalingGroup) {
+	for _, g := range region.AutoScalingGroups.List(tx) {
+		if g.ZoneImpairment != nil && g.ZoneImpairment.ZonalShift && g.DeletedAt == nil {
+			all = append(all, g)
+		}
+	}
+	return all
 }

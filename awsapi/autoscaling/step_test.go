@@ -196,6 +196,28 @@ func TestZoneThatDiesIsLeftAndComesBack(t *testing.T) {
 	w.want("capacity", fmt.Sprint(len(w.members())), "6")
 }
 
+func TestZonalShiftKeepsLaunchesOutOfAZone(t *testing.T) {
+	w := newWorld(t, func(g *region.AutoScalingGroup) {
+		g.ZoneImpairment = &region.ZoneImpairmentPolicy{ZonalShift: true, Behavior: "IgnoreUnhealthy"}
+	})
+	w.desired(3)
+	w.write(func(tx *state.Txn) {
+		region.ZonalShifts.Put(tx, "s", region.ZonalShift{ID: "s", ClusterID: w.group().ARN, Zone: "us-east-1b",
+			StartedAt: w.clock, ExpiresAt: w.clock.Add(time.Hour)})
+	})
+	w.desired(6)
+	w.want("zones", w.zones(), "a3 b1 c2")
+	w.write(func(tx *state.Txn) {
+		for _, v := range region.InstancesByZone.Of("us-east-1b").List(tx) {
+			region.ImpairInstance(tx, v.ID, w.clock)
+		}
+	})
+	w.pass(time.Minute)
+	w.want("zones", w.zones(), "a3 b1 c2") // what is ill there is left alone
+	w.pass(time.Hour)
+	w.want("zones", w.zones(), "a2 b2 c2")
+}
+
 func TestSuspendedProcessesDoNotRun(t *testing.T) {
 	for process, check := range map[string]func(*world){
 		"Launch":    func(w *world) { w.desired(4); w.want("zones", w.zones(), "a1 b1 c1") },
