@@ -76,7 +76,7 @@ func (s *Service) TerminateMember(tx *state.Txn, instanceID string, decrement bo
 			region.AutoScalingGroups.Put(tx, g.Name, g)
 		}
 	}
-	c, _ := s.scene(tx, g.Name, now)
+	c, _ := s.scene(tx, tx, g.Name, now)
 	i := slices.IndexFunc(c.members, func(other *member) bool { return other.InstanceID == instanceID })
 	if err := c.begin(c.members[i], why); err != nil {
 		return region.ScalingActivity{}, err
@@ -110,7 +110,7 @@ func (s *Service) attachInstances(call *operation.Call, in *instancesInput) (*no
 			return invalid("AutoScalingGroup %s has min-size=%d, max-size=%d, and desired-size=%d. To attach %d more instance%s, "+
 				"please update the AutoScalingGroup sizes appropriately.", g.Name, g.Min, g.Max, g.Desired, n, plural(n))
 		}
-		c, _ := s.scene(tx, g.Name, now)
+		c, _ := s.scene(tx, tx, g.Name, now)
 		zones := c.zones()
 		for _, id := range in.InstanceIDs {
 			v, found := region.Instances.Get(tx, id)

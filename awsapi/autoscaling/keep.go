@@ -38,7 +38,21 @@ func (m groupMarks) open() [2]state.PartVersion { return [2]state.PartVersion{m.
 type kept struct {
 	marks groupMarks
 	again time.Time // zero: no clock is awaited
+	// rest is until when changes can wait: see restAfter.
+	rest time.Time
 }
+
+// restAfter is for how long a group is left alone after a step that took some time, whatever changes: so a thousand
+// instances that boot do not keep a processor busy. Steps that take less than shortStep need no rest, and one that has
+// not launched all that it is to launch goes on at once.
+func restAfter(took time.Duration) time.Duration {
+	if took < shortStep {
+		return 0
+	}
+	return 10 * took
+}
+
+const shortStep = 5 * time.Millisecond
 
 // dueGroup is a group that may need a step.
 type dueGroup struct {
@@ -52,34 +66,43 @@ type dueGroup struct {
 // regional state: it remembers which groups were at rest.
 func (s *Service) Keep(ctx context.Context) (again time.Duration, err error) {
 	now := s.now()
-	due, err := s.dueGroups(now)
+	wake := func(t time.Time) {
+		if wait := max(time.Millisecond, t.Sub(now)); !t.IsZero() && (again == 0 || wait < again) {
+			again = wait
+		}
+	}
+	due, err := s.dueGroups(now, wake)
 	if err != nil {
 		return 0, err
 	}
 	var failures []error
 	for _, g := range due {
 		var next time.Time
-		err := s.State.Update(ctx, func(tx *state.Txn) (err error) {
-			next, err = s.step(tx, g.name, s.now(), g.hurry)
-			return err
+		began := time.Now()
+		// Instances change often, and each step reads them all: they are read beside the transaction, so that they are no
+		// conflict. What a step does about one is none that would be wrong a moment later.
+		err := s.State.Update(ctx, func(tx *state.Txn) error {
+			return s.State.View(func(view *state.Txn) (err error) {
+				next, err = s.step(tx, view, g.name, s.now(), g.hurry)
+				return err
+			})
 		})
 		if err != nil {
 			delete(s.kept, g.name) // it is tried again
 			failures = append(failures, fmt.Errorf("keep the Auto Scaling group %s: %w", g.name, err))
 			continue
 		}
-		s.kept[g.name] = kept{g.marks, next}
+		s.kept[g.name] = kept{g.marks, next, now.Add(restAfter(time.Since(began)))}
 	}
 	for _, k := range s.kept {
-		if wait := max(time.Millisecond, k.again.Sub(now)); !k.again.IsZero() && (again == 0 || wait < again) {
-			again = wait
-		}
+		wake(k.again)
 	}
 	return again, errors.Join(failures...)
 }
 
-// dueGroups are the groups of which something has changed since their last step, and those whose time has come.
-func (s *Service) dueGroups(now time.Time) (due []dueGroup, err error) {
+// dueGroups are the groups of which something has changed since their last step, and those whose time has come. wake is
+// told of those that are to be looked at later.
+func (s *Service) dueGroups(now time.Time, wake func(time.Time)) (due []dueGroup, err error) {
 	err = s.State.View(func(tx *state.Txn) error {
 		there := map[string]kept{}
 		for name := range region.AutoScalingGroups.Part("").KeysAfter(tx, "") {
@@ -88,7 +111,12 @@ func (s *Service) dueGroups(now time.Time) (due []dueGroup, err error) {
 			if known {
 				there[name] = before
 			}
-			if known && before.marks == marks && (before.again.IsZero() || now.Before(before.again)) {
+			waits := before.again.IsZero() || now.Before(before.again)
+			if known && waits && before.marks == marks {
+				continue
+			}
+			if known && waits && now.Before(before.rest) {
+				wake(before.rest)
 				continue
 			}
 			due = append(due, dueGroup{name, marks, known && before.marks.open() != marks.open()})

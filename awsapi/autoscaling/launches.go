@@ -51,6 +51,9 @@ func (c *scene) scaleOut(has, wants int) error {
 		}
 		missing -= made.weight()
 		c.g.Unreplaced = max(0, c.g.Unreplaced-1)
+		if missing > 0 && c.budget == 0 {
+			c.wake(c.now) // there is more to launch
+		}
 	}
 	return nil
 }

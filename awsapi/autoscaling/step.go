@@ -33,12 +33,13 @@ type member struct {
 // Step makes a group what it is to be, as far as can be at this moment: the rest follows when its instances have
 // changed, or at the time again (zero: no clock is awaited). It reads and writes the transaction alone.
 func (s *Service) Step(tx *state.Txn, group string, now time.Time) (again time.Time, err error) {
-	return s.step(tx, group, now, false)
+	return s.step(tx, tx, group, now, false)
 }
 
-// step is Step; hurry says that what made launches fail may be over, so that they are tried at once.
-func (s *Service) step(tx *state.Txn, group string, now time.Time, hurry bool) (again time.Time, err error) {
-	c, found := s.scene(tx, group, now)
+// step is Step. The group's instances are read from view, which may be another transaction: one that is a View makes them
+// no condition of tx. hurry says that what made launches fail may be over, so that they are tried at once.
+func (s *Service) step(tx, view *state.Txn, group string, now time.Time, hurry bool) (again time.Time, err error) {
+	c, found := s.scene(tx, view, group, now)
 	if !found {
 		return time.Time{}, nil
 	}
@@ -56,15 +57,15 @@ func (s *Service) step(tx *state.Txn, group string, now time.Time, hurry bool) (
 	return c.again, nil
 }
 
-// scene reads a group.
-func (s *Service) scene(tx *state.Txn, group string, now time.Time) (*scene, bool) {
+// scene reads a group, and its instances from view.
+func (s *Service) scene(tx, view *state.Txn, group string, now time.Time) (*scene, bool) {
 	g, found := region.AutoScalingGroups.Get(tx, group)
 	if !found {
 		return nil, false
 	}
 	c := &scene{Service: s, tx: tx, now: now, g: g, was: g, budget: launchesAtOnce}
 	byID := map[string]region.Instance{}
-	for _, v := range region.InstancesByGroup.Of(group).List(tx) {
+	for _, v := range region.InstancesByGroup.Of(group).List(view) {
 		byID[v.ID] = v
 	}
 	for _, m := range region.MembersOf(tx, group) {

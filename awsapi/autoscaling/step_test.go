@@ -141,7 +141,7 @@ func TestNoCapacityAnywhereIsTriedAgainLaterAndLater(t *testing.T) {
 
 // step2 steps with hurry.
 func (w *world) step2(tx *state.Txn, hurry bool) {
-	if _, err := w.Service.step(tx, "g", w.clock, hurry); err != nil {
+	if _, err := w.Service.step(tx, tx, "g", w.clock, hurry); err != nil {
 		w.t.Fatal(err)
 	}
 }

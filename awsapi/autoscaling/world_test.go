@@ -24,10 +24,14 @@ type fakeEC2 struct {
 	refuses  error          // of every launch
 	last     ec2.LaunchRequest
 	tags     map[string]map[string]string
+	during   func() // is called while a launch is under way; nil: nothing
 }
 
 func (f *fakeEC2) Launch(tx *state.Txn, want ec2.LaunchRequest, now time.Time) ([]region.Instance, error) {
 	f.last = want
+	if f.during != nil {
+		f.during()
+	}
 	if f.refuses != nil {
 		return nil, f.refuses
 	}
