@@ -42,6 +42,8 @@ type WorkersConfig struct {
 	Client pki.Pair
 	// Authority signs the kubelets' serving certificates.
 	Authority *pki.Authority
+	// RealPace lets images and containers take the time that they take in EKS.
+	RealPace bool
 	// LocalPort says why a pod may not lead to that port of this machine; nil where it may.
 	LocalPort func(port int) error
 }
@@ -106,7 +108,8 @@ func (c *Part) workersConfig() (WorkersConfig, error) {
 	}
 	peer := c.host.Plan.Peers[c.index]
 	config := WorkersConfig{Cluster: c.cluster, Region: c.host.Plan.Region, AccountID: c.host.Plan.AccountID,
-		Zone: peer.Zone, ZoneID: peer.ID, Report: c.reports.take}
+		Zone: peer.Zone, ZoneID: peer.ID, Report: c.reports.take,
+		RealPace: c.host.Plan.RealPace}
 	config.Server = fmt.Sprintf("https://127.0.0.1:%d", c.cluster.EndpointPort)
 	config.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", plan.EndpointSocket(c.host.Plan.RunDir(), c.cluster.ID))

@@ -35,6 +35,8 @@ type Destination struct {
 	// value: the connection is what was asked for.
 	Within  netip.AddrPort
 	Cluster string
+	// From is the address of who asks, as it appears in the VPC.
+	From netip.AddrPort
 }
 
 // Config says whose gateway it is and where it leads.
@@ -235,7 +237,7 @@ func (g *Gateway) dial(ctx context.Context, address string) (*tunnel, error) {
 	}
 	far, err := dialer.DialContext(ctx, to.Network, to.Address)
 	if err == nil && to.Within.IsValid() {
-		if err = network.Connect(ctx, far, netip.AddrPort{}, to.Within); err != nil {
+		if err = network.Connect(ctx, far, to.From, to.Within); err != nil {
 			far.Close()
 		}
 		if errors.Is(err, network.ErrNotAllowed) {

@@ -125,12 +125,16 @@ func (r *Router) routeAddress(ctx context.Context, address netip.Addr, port int)
 		for _, peer := range r.Zone.Peers {
 			if peer.Zone == zone && port > 0 && port < 1<<16 {
 				return Destination{Zone: zone, Network: "unix", Address: plan.NodesSocket(peer.RunDir, c.ID),
-					Within: netip.AddrPortFrom(address, uint16(port)), Cluster: c.Name}, nil
+					Within: netip.AddrPortFrom(address, uint16(port)), Cluster: c.Name,
+					From: netip.AddrPortFrom(plan.Interface(r.Zone.Index()), anyPort)}, nil
 			}
 		}
 	}
 	return Destination{}, ErrDenied
 }
+
+// anyPort is that of a connection's near end, where nobody asks which it is.
+const anyPort = 32768
 
 // mostTold bounds what is told once: others than the operator choose how much that could be.
 const mostTold = 100

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
@@ -17,6 +18,7 @@ import (
 	"tripod/incluster/addons"
 	"tripod/internal/pki"
 	"tripod/nodes"
+	"tripod/nodes/podlife"
 	"tripod/pods/podidentity"
 	"tripod/region"
 )
@@ -62,6 +64,11 @@ func newWorkers(c controlplane.WorkersConfig) (controlplane.Workers, error) {
 	}
 	config.Server, config.CA, config.CloudCert, config.CloudKey = c.Server, c.CA, c.Client.Cert, c.Client.Key
 	config.Dial, config.Token, config.LocalPort = c.Dial, c.Token, c.LocalPort
+	config.ClusterDNS = dnsOf(c.Cluster.ServiceCIDR)
+	if c.RealPace {
+		config.Pods = podlife.DefaultSettings()
+		config.Pods.Pull, config.Pods.Start, config.Pods.Run = 4*time.Second, 700*time.Millisecond, 5*time.Second
+	}
 	config.ClientCAs = x509.NewCertPool()
 	config.ClientCAs.AppendCertsFromPEM(c.CA)
 	config.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil)).With("az", c.Zone, "cluster", c.Cluster.Name,
@@ -78,6 +85,19 @@ func newWorkers(c controlplane.WorkersConfig) (controlplane.Workers, error) {
 		return pair.TLS()
 	}
 	return workers{nodes.New(config)}, nil
+}
+
+// dnsOf is the address of the DNS service in a range of service addresses: its tenth.
+func dnsOf(serviceCIDR string) string {
+	block, err := netip.ParsePrefix(serviceCIDR)
+	if err != nil {
+		return ""
+	}
+	address := block.Masked().Addr()
+	for range 10 {
+		address = address.Next()
+	}
+	return address.String()
 }
 
 // administrator is how a zone reaches its cluster as its administrator.
