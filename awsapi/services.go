@@ -39,6 +39,8 @@ type Backend struct {
 	Quotas quota.Quotas
 	// LenientReferences takes EKS's calls that name what is not there, and notes it in the history.
 	LenientReferences bool
+	// RealPace lets instances and their groups take the time that they take in AWS; ControlPlane has its own.
+	RealPace bool
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -56,7 +58,11 @@ func (b Backend) Acting() Acting {
 	clusters := &eks.Service{Region: b.Region, AccountID: b.AccountID, VPC: vpc, State: b.State, Quotas: b.Quotas,
 		LenientReferences: b.LenientReferences, ControlPlane: b.ControlPlane, Probes: eks.Probes{Now: b.Now}}
 	network := &ec2.Service{VPC: vpc, State: b.State, Now: b.Now, Clusters: clusters.Networks}
-	return Acting{clusters, network, &autoscaling.Service{State: b.State, Network: network}}
+	groups := &autoscaling.Service{State: b.State, Network: network, Now: b.Now}
+	if b.RealPace {
+		groups.Pace = autoscaling.RealPace
+	}
+	return Acting{clusters, network, groups}
 }
 
 // Services are all AWS services, in the order of docs/operations.md. This is the only list of them: what is routed,

@@ -166,7 +166,7 @@ func (z *Zone) backend() awsapi.Backend {
 		},
 	}
 	if z.config.RealPace {
-		b.ControlPlane.Pace = eks.RealPace
+		b.RealPace, b.ControlPlane.Pace = true, eks.RealPace
 	}
 	for _, peer := range z.config.Peers {
 		b.Zones = append(b.Zones, peer.Zone)
