@@ -86,6 +86,12 @@ func (c *scene) closed(zone string) bool {
 	return lost || c.shiftedAway(zone)
 }
 
+// lostFor says whether a zone has been lost for so long that the instances which start there are given up.
+func (c *scene) lostFor(zone string) bool {
+	outage, lost := region.ZoneOutages.Get(c.tx, zone)
+	return lost && c.due(outage.Since.Add(c.Pace.impaired()))
+}
+
 // Shiftable are the groups that follow zonal shifts, which have their ARNs where they have a cluster's id.
 func (s *Service) Shiftable(tx *state.Txn) (all []region.AutoScalingGroup) {
 	for _, g := range region.AutoScalingGroups.List(tx) {

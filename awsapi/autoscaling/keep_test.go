@@ -76,7 +76,9 @@ func TestChangesOfInstancesAreNoConflictOfAStep(t *testing.T) {
 	boots := 0
 	w.ec2.during = func() {
 		boots++
-		w.write(func(tx *state.Txn) { region.NoteBoot(tx, "i-0002", region.Boot{At: w.clock, Lines: []string{fmt.Sprint(boots)}}) })
+		w.write(func(tx *state.Txn) {
+			region.NoteBoot(tx, "i-0002", region.Boot{At: w.clock, Lines: []string{fmt.Sprint(boots)}})
+		})
 	}
 	w.edit(func(g *region.AutoScalingGroup) { g.Desired = 4 })
 	w.keep()

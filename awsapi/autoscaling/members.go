@@ -28,13 +28,16 @@ func (c *scene) bringInOne(m *member) error {
 			v.Reason.Message
 		c.launchFailed()
 		return c.abandon(m, message, at(c.now, saysUnhealthy, whyEnded))
+	case m.State == region.MemberPending && v.State != region.InstanceRunning && c.lostFor(v.Zone):
+		return c.abandon(m, "Instance became unhealthy while waiting for instance to be in InService state. Termination "+
+			"Reason: "+internalError, at(c.now, saysUnhealthy, whyEnded))
 	case m.State == region.MemberPending && v.State != region.InstanceRunning:
 		return nil // its start wakes the group
 	case m.State == region.MemberPending && !c.due(v.Launched.Add(c.Pace.Boot)):
 		return nil
 	case m.State == region.MemberPending:
 		hooks := hooksFor(c.g, region.HookLaunching)
-		if len(hooks) == 0 || c.suspended("Launch") {
+		if len(hooks) == 0 {
 			return c.serve(m)
 		}
 		waits, err := region.AwaitHooks(c.tx, m.GroupMember, hooks, newUUID, c.now)
@@ -59,6 +62,9 @@ func (c *scene) bringInOne(m *member) error {
 	}
 	return c.serve(m)
 }
+
+// internalError is EC2's reason for an instance whose machine fails while it starts.
+const internalError = "Server.InternalError: Internal error on launch"
 
 // abandoned is what an activity says of a lifecycle action that was abandoned.
 func abandoned(m region.GroupMember) string {

@@ -196,6 +196,20 @@ func TestZoneThatDiesIsLeftAndComesBack(t *testing.T) {
 	w.want("capacity", fmt.Sprint(len(w.members())), "6")
 }
 
+func TestInstanceThatStartsInALostZoneIsGivenUp(t *testing.T) {
+	w := newWorld(t, func(g *region.AutoScalingGroup) { g.Desired = 1 })
+	w.step()
+	w.impair("us-east-1a")
+	w.clock = w.clock.Add(time.Second)
+	w.step()
+	w.want("members", w.describe(), "i-0001 a Pending")
+	w.clock = w.clock.Add(usualImpaired)
+	w.step()
+	w.want("members", w.describe(), "i-0001 a Terminating:Proceed, i-0002 b Pending")
+	w.want("activity", w.activities()[0].Status+" "+w.activities()[0].Message, "Cancelled Instance became unhealthy while "+
+		"waiting for instance to be in InService state. Termination Reason: Server.InternalError: Internal error on launch")
+}
+
 func TestZonalShiftKeepsLaunchesOutOfAZone(t *testing.T) {
 	w := newWorld(t, func(g *region.AutoScalingGroup) {
 		g.ZoneImpairment = &region.ZoneImpairmentPolicy{ZonalShift: true, Behavior: "IgnoreUnhealthy"}
