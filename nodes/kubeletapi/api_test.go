@@ -29,7 +29,7 @@ type world struct {
 	now time.Time
 }
 
-func newWorld(t *testing.T, change ...func(*Config)) *world {
+func newWorld(t testing.TB, change ...func(*Config)) *world {
 	t.Helper()
 	w := &world{now: began}
 	log := slog.New(slog.DiscardHandler)
