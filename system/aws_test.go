@@ -20,6 +20,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/arczonalshift"
+	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -48,6 +50,8 @@ type awsServices struct {
 	iam         *iam.Client
 	sts         *sts.Client
 	shifts      *arczonalshift.Client
+	ec2         *ec2.Client
+	groups      *autoscaling.Client
 	credentials api.Credentials
 	hangUp      func() // ends idle connections
 }
@@ -80,7 +84,8 @@ func (r *testRegion) awsClientsWith(t testing.TB, scheme awsScheme, credentials 
 		}),
 	}
 	return awsServices{eks: eks.NewFromConfig(config), iam: iam.NewFromConfig(config), sts: sts.NewFromConfig(config),
-		shifts: arczonalshift.NewFromConfig(config), credentials: credentials,
+		shifts: arczonalshift.NewFromConfig(config), ec2: ec2.NewFromConfig(config),
+		groups: autoscaling.NewFromConfig(config), credentials: credentials,
 		hangUp: transport.CloseIdleConnections}
 }
 
@@ -123,6 +128,8 @@ func TestOneClusterManyClients(t *testing.T) {
 		{"tokens of other clients sign in", otherClients},
 		{"the account's root user needs an access entry", rootUser},
 		{"nodes are who their instances' role says", nodeIdentity},
+		{"simulated pods answer over HTTP behind their service", podsAnswer},
+		{"pods end as their commands say", podsEnd},
 		{"aws sts get-caller-identity names the user", cliNamesTheUser},
 		{"aws eks describe-cluster shows the endpoint", cliShowsTheEndpoint},
 		{"aws eks makes and deletes a node group", cliMakesANodeGroup},
