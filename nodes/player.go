@@ -68,6 +68,7 @@ type host struct {
 	pods map[string]*entry
 	images
 	nextEviction time.Time
+	files        map[string]podlife.HostFile // that containers have made in volumes of the type hostPath, by path
 }
 
 func newPlayer(c playerConfig) *player {

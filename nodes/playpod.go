@@ -60,19 +60,40 @@ func (p *player) decide(k string) (*corev1.Pod, podlife.Step) {
 		},
 		Lookup:  func(ref podlife.Reference) (podlife.Object, error) { return p.lookups.get(ref, fresh) },
 		Present: func(image string) bool { return p.present(h, image) },
+		HostFile: func(file string) (string, bool) {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			return h.files[file].Maker, h.files[file].There
+		},
 	}
 	p.mu.Unlock()
 	step := podlife.Next(pod, facts)
-	if step.Admitted || len(step.Pulled) > 0 || r.waiting != step.Waiting {
+	if step.Admitted || len(step.Pulled) > 0 || len(step.HostFiles) > 0 || r.waiting != step.Waiting {
 		p.mu.Lock()
 		r.admitted = r.admitted || step.Admitted
 		r.waiting = step.Waiting
+		h.leave(step.HostFiles)
 		if h.images.add(step.Pulled, facts.Now) && h.node != nil {
 			p.queue.AddAfter(key(h.node), imagesPause)
 		}
 		p.mu.Unlock()
 	}
 	return pod, step
+}
+
+// mostFiles is how many files of a node are remembered.
+const mostFiles = 1000
+
+// leave notes files that a container has made or removed.
+func (h *host) leave(files []podlife.HostFile) {
+	for _, f := range files {
+		if h.files == nil {
+			h.files = map[string]podlife.HostFile{}
+		}
+		if _, known := h.files[f.Path]; known || len(h.files) < mostFiles {
+			h.files[f.Path] = f
+		}
+	}
 }
 
 // others are the pods of a node but k that were admitted and have not ended.

@@ -78,20 +78,29 @@ func terminationLog(c *corev1.Container) string {
 // Read reads a command with its arguments, as containers and exec probes have them. env are the variables that it may
 // name, as far as they have plain values; log is the path of the termination log, or empty.
 func Read(command, args []string, env []corev1.EnvVar, log string) Program {
-	words := slices.Concat(command, args)
-	if len(words) == 0 {
-		return Program{}
-	}
+	return read(slices.Concat(command, args), scene{vars: plain(env), log: log})
+}
+
+// plain are the variables that have plain values.
+func plain(env []corev1.EnvVar) map[string]string {
 	vars := map[string]string{}
 	for _, e := range env {
 		if e.ValueFrom == nil {
 			vars[e.Name] = e.Value
 		}
 	}
-	for i := range words {
-		words[i] = expandKubernetes(words[i], vars)
+	return vars
+}
+
+// read reads a command in a scene, whose variables it may change.
+func read(words []string, in scene) Program {
+	if len(words) == 0 {
+		return Program{}
 	}
-	s := &shell{vars: vars, log: log}
+	for i := range words {
+		words[i] = expandKubernetes(words[i], in.vars)
+	}
+	s := &shell{scene: in}
 	s.simple(words)
 	if s.unreadable {
 		return Program{}

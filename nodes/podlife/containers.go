@@ -334,6 +334,7 @@ func (l *life) begin(o one, at time.Time) {
 	}
 	started := o.c.StartupProbe == nil || o.init
 	o.cs.Started, o.cs.Ready = &started, false
+	l.leave(o.c, 0)
 }
 
 // end makes a container one that has ended.
@@ -391,6 +392,7 @@ func (l *life) finish(o one, m *containerMemory, started, at time.Time, r run) {
 		base = o.cs.RestartCount
 	}
 	*m = containerMemory{base: base, told: told}
+	l.leave(o.c, at.Sub(started))
 	l.end(o.cs, at, r.code, r.reason, l.terminationMessage(o.c, r))
 	if o.init && r.code == 0 {
 		o.cs.Ready = true

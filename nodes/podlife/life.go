@@ -66,9 +66,17 @@ type Facts struct {
 	Address  func(*corev1.Pod) (string, error) // the pod's address, the same at every call; asked for once its volumes are there
 	Lookup   func(Reference) (Object, error)   // ErrNotFound, ErrUnknown
 	Present  func(image string) bool           // whether an image, as Normalize writes it, is on the node
-	Evict    *Eviction                         // the node is low on something, and it is this pod's turn
-	Admitted bool                              // an earlier Step said so, even if it could not be done
-	Memory   *Memory                           // what the last Step left, or nil
+	// HostFile says which run of a container has made a file of the node, by its path there; nil: none has.
+	HostFile func(file string) (maker string, there bool)
+	Evict    *Eviction // the node is low on something, and it is this pod's turn
+	Admitted bool      // an earlier Step said so, even if it could not be done
+	Memory   *Memory   // what the last Step left, or nil
+}
+
+// HostFile is a file of the node, in a volume of the type hostPath.
+type HostFile struct {
+	Path, Maker string
+	There       bool
 }
 
 // Eviction says why a pod has to go.
@@ -84,13 +92,14 @@ type Event struct {
 
 // Step is what a kubelet does with a pod now.
 type Step struct {
-	Status *corev1.PodStatus // the new one; nil: it stays as it is
-	Events []Event
-	Delete bool        // the pod's object; after the status was written
-	Wake   time.Time   // when to look again if nothing changes before; zero: never
-	Memory *Memory     // to be kept once the step was done; nil: nothing
-	Pulled []string    // images that are on the node now
-	Wanted []Reference // Lookup did not know these: Next is to be called again when it does
+	Status    *corev1.PodStatus // the new one; nil: it stays as it is
+	Events    []Event
+	Delete    bool        // the pod's object; after the status was written
+	Wake      time.Time   // when to look again if nothing changes before; zero: never
+	Memory    *Memory     // to be kept once the step was done; nil: nothing
+	Pulled    []string    // images that are on the node now
+	HostFiles []HostFile  // files of the node that a container has made or removed
+	Wanted    []Reference // Lookup did not know these: Next is to be called again when it does
 	// Admitted says that the pod's requests count from now on, also when the step cannot be done.
 	Admitted bool
 	// Waiting says that the pod waits for resources of its node: a resize that was deferred.
@@ -100,12 +109,11 @@ type Step struct {
 // life is one call of Next.
 type life struct {
 	Facts
-	pod *corev1.Pod
-	st  *corev1.PodStatus // the new status
-	mem *Memory
-	out Step
-	// env of each container are read when a command is.
-	programs map[string]Program
+	pod      *corev1.Pod
+	st       *corev1.PodStatus // the new status
+	mem      *Memory
+	out      Step
+	programs map[runID]Program
 }
 
 // Next says what the pod's kubelet does now. The pod and the facts are not changed.

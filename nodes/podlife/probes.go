@@ -2,6 +2,7 @@ package podlife
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -215,7 +216,7 @@ func (l *life) answer(o one, kind int, spec *corev1.Probe, at time.Duration) (ok
 		}
 	}
 	if spec.Exec != nil {
-		return l.execAnswer(o.c, spec.Exec.Command, at)
+		return l.execAnswer(o.c, spec, at)
 	}
 	return true, "", true
 }
@@ -227,18 +228,22 @@ func readyAfter(pod *corev1.Pod, container string) time.Duration {
 
 // execAnswer is what a command in the container answers, as far as it is plain: of a file that the container's own
 // command makes or removes, or one that says how it ends.
-func (l *life) execAnswer(c *corev1.Container, command []string, at time.Duration) (ok bool, output string, settled bool) {
-	p := l.program(c)
-	if file, plain := filed(command); plain && p.touches() {
+func (l *life) execAnswer(c *corev1.Container, spec *corev1.Probe, at time.Duration) (ok bool, output string, settled bool) {
+	p, command := l.program(c), spec.Exec.Command
+	if file, plain := filed(command, l.variables(c)); plain && p.touches() {
 		if there, known := p.there(file, at); known {
 			if there {
-				return true, "", false
+				return true, "", !slices.ContainsFunc(p.files, func(f fileChange) bool { return f.path == file && f.at > at })
 			}
 			return false, fmt.Sprintf("%s: can't open '%s': No such file or directory\n", command[0], file), false
 		}
 	}
-	probe := Read(command, nil, c.Env, "")
-	if !probe.Known || !probe.Ends || probe.Code == 0 {
+	probe := read(slices.Clone(command), scene{vars: l.variables(c)})
+	timeout := time.Duration(max(1, spec.TimeoutSeconds)) * time.Second
+	switch {
+	case probe.Known && (!probe.Ends || probe.After > timeout):
+		return false, fmt.Sprintf("command timed out: %q timed out after %v", strings.Join(command, " "), timeout), false
+	case !probe.Known || probe.Code == 0:
 		return true, "", true
 	}
 	var b strings.Builder
@@ -249,7 +254,12 @@ func (l *life) execAnswer(c *corev1.Container, command []string, at time.Duratio
 }
 
 // filed is the file that a command asks for: cat FILE, test -f FILE, also in a shell.
-func filed(command []string) (file string, plain bool) {
+func filed(command []string, vars map[string]string) (file string, plain bool) {
+	defer func() {
+		for name, value := range vars {
+			file = strings.ReplaceAll(strings.ReplaceAll(file, "$"+name, value), "${"+name+"}", value)
+		}
+	}()
 	if len(command) == 3 && strings.HasSuffix(command[0], "sh") && command[1] == "-c" {
 		command = strings.Fields(command[2])
 	}

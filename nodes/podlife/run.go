@@ -22,19 +22,6 @@ type run struct {
 	message string
 }
 
-// program is a container's command, read once per call.
-func (l *life) program(c *corev1.Container) Program {
-	p, known := l.programs[c.Name]
-	if !known {
-		p = ReadContainer(c)
-		if l.programs == nil {
-			l.programs = map[string]Program{}
-		}
-		l.programs[c.Name] = p
-	}
-	return p
-}
-
 // runOf says what a container's process does.
 func (l *life) runOf(c *corev1.Container) run {
 	if code, reason, there := crash(l.pod, c.Name); there {

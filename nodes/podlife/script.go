@@ -2,7 +2,6 @@ package podlife
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -77,7 +76,13 @@ func (r *reader) list(until []string) {
 		if _, there := r.peek(); !there || r.isOp(")") || slices.Contains(until, r.keyword()) || r.s.unreadable {
 			return
 		}
+		before, skip := *r.s, r.skip
 		r.chain()
+		if r.isOp("&") {
+			r.at++
+			r.inBackground(before, skip)
+			continue
+		}
 		if !r.isOp(";") {
 			if _, there := r.peek(); there && !r.isOp(")") && !slices.Contains(until, r.keyword()) {
 				r.s.unreadable = true // pipes, background jobs
@@ -85,6 +90,17 @@ func (r *reader) list(until []string) {
 			}
 		}
 	}
+}
+
+// inBackground makes a command that was done one that goes on beside what follows.
+func (r *reader) inBackground(before shell, skip bool) {
+	if r.s.unreadable || skip || before.done() {
+		return
+	}
+	r.s.background = max(r.s.background, r.s.at)
+	r.s.lasting = r.s.lasting || r.s.forever
+	r.s.at, r.s.status, r.s.ended, r.s.forever = before.at, 0, false, false
+	r.skip = skip
 }
 
 // chain does commands that && and || connect.
@@ -306,120 +322,4 @@ func (r *reader) run(words []string, target string, add, redirected bool) {
 func assignment(word string) bool {
 	name, _, has := strings.Cut(word, "=")
 	return has && name != "" && !strings.ContainsAny(name, " /-.$'\"")
-}
-
-// words are what a token's word expands to: one, or those of a sequence.
-func (r *reader) words(t token) []string {
-	if len(t.word) == 1 && !t.word[0].literal && strings.HasPrefix(t.word[0].text, "$(seq ") {
-		if list, ok := sequence(strings.Fields(strings.TrimSuffix(t.word[0].text[len("$(seq "):], ")"))); ok {
-			return list
-		}
-	}
-	var b strings.Builder
-	plain := ""
-	flush := func() {
-		b.WriteString(r.expand(plain))
-		plain = ""
-	}
-	for _, p := range t.word {
-		if p.literal {
-			flush()
-			b.WriteString(p.text)
-		} else {
-			plain += p.text
-		}
-	}
-	flush()
-	return []string{b.String()}
-}
-
-// sequence is what seq prints.
-func sequence(args []string) ([]string, bool) {
-	first, last := 1, 0
-	var err error
-	switch len(args) {
-	case 1:
-		last, err = strconv.Atoi(args[0])
-	case 2:
-		if first, err = strconv.Atoi(args[0]); err == nil {
-			last, err = strconv.Atoi(args[1])
-		}
-	default:
-		return nil, false
-	}
-	if err != nil || last-first > maxSequence {
-		return nil, false
-	}
-	var list []string
-	for i := first; i <= last; i++ {
-		list = append(list, strconv.Itoa(i))
-	}
-	return list, true
-}
-
-// expand replaces variables. One that is not known, and every substitution, makes the command unreadable unless nothing
-// depends on it.
-func (r *reader) expand(text string) string {
-	var b strings.Builder
-	for {
-		before, rest, found := strings.Cut(text, "$")
-		b.WriteString(before)
-		if strings.Contains(before, "`") && !r.skip {
-			r.s.unreadable = true
-		}
-		if !found {
-			return b.String()
-		}
-		var name string
-		switch {
-		case strings.HasPrefix(rest, "?"):
-			b.WriteString(strconv.Itoa(int(r.s.status)))
-			text = rest[1:]
-			continue
-		case strings.HasPrefix(rest, "{"):
-			end := strings.IndexByte(rest, '}')
-			if end < 0 {
-				r.s.unreadable = true
-				return ""
-			}
-			name, text = rest[1:end], rest[end+1:]
-		case strings.HasPrefix(rest, "("):
-			name, text = "(", substitutionEnd(rest)
-		default:
-			end := 0
-			for end < len(rest) && nameByte(rest[end]) {
-				end++
-			}
-			name, text = rest[:end], rest[end:]
-		}
-		if name == "" {
-			b.WriteByte('$')
-			continue
-		}
-		value, known := r.s.vars[name]
-		if !known {
-			value = unknownMark
-		}
-		b.WriteString(value)
-	}
-}
-
-// unknownMark stands for what is not known; echo may print it, nothing else may read it.
-const unknownMark = "\x00"
-
-func nameByte(b byte) bool { return b == '_' || b >= '0' && b <= '9' || b|0x20 >= 'a' && b|0x20 <= 'z' }
-
-func substitutionEnd(rest string) string {
-	depth := 0
-	for i := range len(rest) {
-		switch rest[i] {
-		case '(':
-			depth++
-		case ')':
-			if depth--; depth == 0 {
-				return rest[i+1:]
-			}
-		}
-	}
-	return ""
 }

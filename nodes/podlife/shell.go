@@ -11,8 +11,7 @@ import (
 // shell reads what simple commands and scripts do, as far as that is plain: without running them, and without files but
 // those that the script itself makes. What it cannot read makes all of it unreadable.
 type shell struct {
-	vars map[string]string
-	log  string // the path of the termination log
+	scene
 
 	at         time.Duration
 	status     int32 // of the last command
@@ -25,6 +24,17 @@ type shell struct {
 	files      []fileChange
 	depth      int
 	errexit    bool
+	background time.Duration // when the last command in the background ends
+	lasting    bool          // one in the background never does
+	drawn      int           // how often RANDOM was asked for
+}
+
+// scene is where a command runs.
+type scene struct {
+	vars   map[string]string
+	log    string                                // the path of the termination log
+	seed   uint64                                // of RANDOM
+	exists func(file string) (there, known bool) // before it runs; nil: nothing is known
 }
 
 // done says that nothing follows any more.
@@ -33,6 +43,12 @@ func (s *shell) done() bool { return s.ended || s.forever || s.unreadable }
 // quick are commands that take no time and succeed, whatever their arguments.
 var quick = []string{"true", ":", "cd", "export", "umask", "date", "hostname", "whoami", "id", "uname", "pwd",
 	"mkdir", "chmod", "chown", "sync", "trap", "unset", "readonly", "local", "printenv", "ls"}
+
+// wait does what waits for the commands in the background.
+func (s *shell) wait() {
+	s.forever, s.status = s.lasting, 0
+	s.at = max(s.at, s.background)
+}
 
 // simple does a command of words that are expanded already, without redirections.
 func (s *shell) simple(words []string) {
@@ -51,6 +67,8 @@ func (s *shell) simple(words []string) {
 		}
 	case "pause":
 		s.forever = true
+	case "wait":
+		s.wait()
 	case "exit", "return":
 		s.exit(args)
 	case "false":
@@ -251,11 +269,11 @@ func (s *shell) test(name string, args []string) {
 func (s *shell) truth(name string, args []string) (truth, known bool) {
 	switch {
 	case name == "cat" && len(args) == 1:
-		return s.exists(args[0])
+		return s.isThere(args[0])
 	case len(args) == 1:
 		return args[0] != "", true
 	case len(args) == 2 && slices.Contains([]string{"-e", "-f", "-r", "-s", "-d"}, args[0]):
-		return s.exists(args[1])
+		return s.isThere(args[1])
 	case len(args) == 2 && args[0] == "-z":
 		return args[1] == "", true
 	case len(args) == 2 && args[0] == "-n":
@@ -296,10 +314,18 @@ func compare(left, op, right string) (truth, known bool) {
 	return false, false
 }
 
-// exists says whether the script has made a file; of others nothing is known.
-func (s *shell) exists(file string) (there, known bool) {
+// isThere says whether a file is there: one that the script has made or removed, or one of before.
+func (s *shell) isThere(file string) (there, known bool) {
 	if file == "/dev/null" {
 		return true, true
 	}
-	return Program{files: s.files}.there(file, s.at)
+	for i := len(s.files) - 1; i >= 0; i-- {
+		if s.files[i].path == file {
+			return s.files[i].there, true
+		}
+	}
+	if s.exists == nil {
+		return false, false
+	}
+	return s.exists(file)
 }

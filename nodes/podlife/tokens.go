@@ -67,11 +67,11 @@ func tokens(text string) ([]token, bool) {
 		default:
 			end := i + 1
 			if strings.HasPrefix(text[i:], "$(") { // one word, to be expanded or to be unreadable
-				closing := strings.IndexByte(text[i:], ')')
-				if closing < 0 {
+				rest := substitutionEnd(text[i+1:])
+				if rest == "" && !strings.HasSuffix(text, ")") {
 					return nil, false
 				}
-				end = i + closing + 1
+				end = len(text) - len(rest)
 			}
 			word, inWord = append(word, piece{text: text[i:end]}), true
 			i = end
