@@ -128,7 +128,7 @@ func TestOneClusterManyClients(t *testing.T) {
 		{"tokens of other clients sign in", otherClients},
 		{"the account's root user needs an access entry", rootUser},
 		{"nodes are who their instances' role says", nodeIdentity},
-		{"simulated pods answer over HTTP behind their service", podsAnswer},
+		{"simulated pods answer over HTTP behind their service", podsServe},
 		{"pods end as their commands say", podsEnd},
 		{"aws sts get-caller-identity names the user", cliNamesTheUser},
 		{"aws eks describe-cluster shows the endpoint", cliShowsTheEndpoint},

@@ -122,8 +122,8 @@ func (r *testRegion) nodeTemplate(t *testing.T, calls awsServices, name, profile
 	return *made.LaunchTemplate.LaunchTemplateId
 }
 
-// podsAnswer is a story of a Deployment behind a Service: its pods answer over HTTP, say who they are, and log it.
-func podsAnswer(t *testing.T, r *testRegion) {
+// podsServe is a story of a Deployment behind a Service: its pods answer over HTTP, say who they are, and log it.
+func podsServe(t *testing.T, r *testRegion) {
 	kube, ctx := r.kube(t), within(t, time.Minute)
 	const name = "whoami"
 	labels := map[string]string{"app": name}
