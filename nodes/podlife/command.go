@@ -19,6 +19,7 @@ type Program struct {
 	Sleeps  bool          // PID 1 is a bare sleep or a shell that waits for one, which no signal handler speaks for
 	Message string        // what it writes to the termination log
 	Output  []Line        // what it prints
+	tail    string        // the end of what it prints, as it prints it
 	files   []fileChange  // in order of time
 }
 
@@ -106,7 +107,7 @@ func read(words []string, in scene) Program {
 		return Program{}
 	}
 	p := Program{
-		Known: true, Ends: !s.forever, After: s.at, Code: s.status, Message: s.message, Output: s.output, files: s.files,
+		Known: true, Ends: !s.forever, After: s.at, Code: s.status, Message: s.message, Output: s.output, tail: s.tail, files: s.files,
 		Sleeps: s.slept || s.forever,
 	}
 	if !p.Ends {

@@ -93,6 +93,9 @@ func TestTerminationMessageIsRead(t *testing.T) {
 	if end := w.status("c").State.Terminated; end.Message != "failed: disk\n" {
 		t.Errorf("message %q", end.Message)
 	}
+	if p := Read([]string{"sh", "-c", "/bin/echo -n DONE; /bin/false"}, nil, nil, ""); p.tail != "DONE" || p.Code != 1 {
+		t.Errorf("program %+v", p)
+	}
 }
 
 func TestArgumentsAreACommandWhereTheyReadAsOne(t *testing.T) {

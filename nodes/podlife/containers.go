@@ -11,6 +11,9 @@ import (
 // maxTurns bounds what happens to a pod in one call, where nothing takes time.
 const maxTurns = 64
 
+// endShown is for how many times Settings.Notice a container's end is shown before CrashLoopBackOff is.
+const endShown = 5
+
 // longRun is after how long a container's earlier restarts are forgotten: twice the longest back-off.
 const longRun = 2 * lastBackoff
 
@@ -220,6 +223,11 @@ func (l *life) backingOff(o one, m *containerMemory, end *corev1.ContainerStateT
 	if !l.Now.Before(until) {
 		return false
 	}
+	// A kubelet shows how the container ended until it looks at the pod again.
+	if shown := finished.Add(min(pause/2, endShown*l.Settings.Notice)); o.cs.State.Terminated != nil && l.Now.Before(shown) {
+		l.wake(shown)
+		return true
+	}
 	if m.told != o.cs.RestartCount {
 		m.told = o.cs.RestartCount
 		l.warn("BackOff", fmt.Sprintf("Back-off restarting failed container %s in pod %s", o.c.Name, l.format()), o.field)
@@ -403,13 +411,13 @@ func (l *life) finish(o one, m *containerMemory, started, at time.Time, r run) {
 // policy says so.
 func (l *life) terminationMessage(c *corev1.Container, r run) string {
 	if r.message == "" && r.code != 0 && c.TerminationMessagePolicy == corev1.TerminationMessageFallbackToLogsOnError {
-		for _, line := range l.program(c).Output {
-			r.message += line.Text + "\n"
-		}
+		r.message = l.program(c).tail
 	}
-	const most = 4096 // bytes, as kubelets cut it (MaxContainerTerminationMessageLength)
-	return r.message[max(0, len(r.message)-most):]
+	return r.message[max(0, len(r.message)-mostMessage):]
 }
+
+// mostMessage is how long a message may be, in bytes (MaxContainerTerminationMessageLength).
+const mostMessage = 4096
 
 // changed says that a container's image in the spec is not the one that it runs.
 func (l *life) changed(o one) bool {

@@ -125,6 +125,8 @@ func TestCrashLoopBacksOffAsKubelets(t *testing.T) {
 	w.want("Running")
 	for _, pause := range []int{10, 20, 40, 80, 160, 300, 300} {
 		w.pass(2 * time.Second)
+		w.want("Error")
+		w.pass(4 * time.Second)
 		w.want("CrashLoopBackOff")
 		cs := w.status("c")
 		want := fmt.Sprintf("back-off %v restarting failed container=c pod=web_default(uid-1)", time.Duration(pause)*time.Second)
@@ -135,7 +137,7 @@ func TestCrashLoopBacksOffAsKubelets(t *testing.T) {
 			t.Errorf("phase %s", w.pod.Status.Phase)
 		}
 		before := cs.RestartCount
-		w.pass(time.Duration(pause-1) * time.Second) // it has waited a second already
+		w.pass(time.Duration(pause-5) * time.Second) // it has waited five seconds already
 		w.want("Running")
 		if got := w.status("c"); got.RestartCount != before+1 || got.LastTerminationState.Terminated.ExitCode != 1 {
 			t.Fatalf("status %+v", got)
@@ -147,7 +149,7 @@ func TestCrashLoopBacksOffAsKubelets(t *testing.T) {
 func TestBackOffSurvivesARestartAndALongRunForgetsIt(t *testing.T) {
 	w := newWorld(t, command("sh", "-c", "exit 1"))
 	w.look()
-	w.pass(15 * time.Second) // two restarts
+	w.pass(17 * time.Second) // two restarts
 	w.want("CrashLoopBackOff")
 	w.restart()
 	w.look()
@@ -164,7 +166,7 @@ func TestBackOffSurvivesARestartAndALongRunForgetsIt(t *testing.T) {
 func TestOnFailureRestartsUntilItSucceeds(t *testing.T) {
 	w := newWorld(t, command("sh", "-c", "exit 2"), policy(corev1.RestartPolicyOnFailure))
 	w.look()
-	w.pass(2 * time.Second)
+	w.pass(7 * time.Second)
 	w.want("CrashLoopBackOff")
 	w.pod.Annotations = map[string]string{"tripod.internal/exit-code": "0"}
 	w.pass(20 * time.Second)
@@ -185,7 +187,7 @@ func TestRestartRulesOfContainers(t *testing.T) {
 		}}
 	}))
 	w.look()
-	w.pass(5 * time.Second)
+	w.pass(7 * time.Second)
 	w.want("CrashLoopBackOff")
 	w.pod.Annotations = map[string]string{"tripod.internal/exit-code": "1"}
 	w.pass(20 * time.Second)
@@ -216,12 +218,12 @@ func TestInitContainersRunInOrderAndHoldThePodBack(t *testing.T) {
 	w = newWorld(t, initContainer("bad", "false"))
 	w.look()
 	w.want("Init:Error")
-	w.pass(2 * time.Second)
+	w.pass(6 * time.Second)
 	w.want("Init:CrashLoopBackOff")
 	if w.pod.Status.Phase != corev1.PodPending {
 		t.Errorf("phase %s", w.pod.Status.Phase)
 	}
-	w.pass(10 * time.Second)
+	w.pass(6 * time.Second)
 	if w.status("bad").RestartCount != 2 {
 		t.Errorf("restarts %d", w.status("bad").RestartCount)
 	}

@@ -21,6 +21,7 @@ type shell struct {
 	slept      bool
 	message    string
 	output     []Line
+	tail       string
 	files      []fileChange
 	depth      int
 	errexit    bool
@@ -212,6 +213,8 @@ func (s *shell) print(text, file string, add bool) {
 	text = strings.ReplaceAll(text, unknownMark, "")
 	switch {
 	case file == "" || file == "/dev/stdout" || file == "/dev/stderr" || file == "/proc/1/fd/1":
+		s.tail += text
+		s.tail = s.tail[max(0, len(s.tail)-mostMessage):]
 		for line := range strings.SplitSeq(strings.TrimSuffix(text, "\n"), "\n") {
 			if len(s.output) < maxOutput {
 				s.output = append(s.output, Line{s.at, line})

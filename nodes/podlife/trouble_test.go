@@ -293,7 +293,7 @@ func TestFaultsComeAndGo(t *testing.T) {
 		w.look()
 		w.pod.Annotations = map[string]string{AnnotationFault: fault}
 		w.look()
-		w.pass(4 * time.Second)
+		w.pass(8 * time.Second)
 		w.want(shown)
 		if fault == "oom-kill" {
 			if end := w.status("c").LastTerminationState.Terminated; end.Reason != "OOMKilled" || end.ExitCode != 137 {
@@ -331,7 +331,7 @@ func TestStartErrorAndHookAndRootless(t *testing.T) {
 	if end := w.status("c").State.Terminated; end == nil || end.Reason != "StartError" || end.ExitCode != 128 {
 		t.Fatalf("status %+v", w.status("c"))
 	}
-	w.pass(2 * time.Second)
+	w.pass(7 * time.Second)
 	w.want("CrashLoopBackOff")
 	w = newWorld(t, container(func(c *corev1.Container) {
 		c.Lifecycle = &corev1.Lifecycle{PostStart: &corev1.LifecycleHandler{
