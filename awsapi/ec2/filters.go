@@ -161,6 +161,8 @@ func (p place) texts(value reflect.Value, into []string) []string {
 		return p[1:].texts(value.Field(p[0]), into)
 	case reflect.Bool:
 		return append(into, strconv.FormatBool(value.Bool()))
+	case reflect.Float64:
+		return append(into, strconv.FormatFloat(value.Float(), 'f', -1, 64))
 	case reflect.Int:
 		return append(into, strconv.FormatInt(value.Int(), 10))
 	case reflect.String:

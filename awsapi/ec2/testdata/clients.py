@@ -343,17 +343,41 @@ def images_of_amazon():
 
 def instance_types():
     found = {t["InstanceType"]: t for p in ec2.get_paginator("describe_instance_types").paginate() for t in p["InstanceTypes"]}
-    assert len(found) > 60, len(found)
+    assert len(found) > 1000, len(found)
     m5, gpu, arm = found["m5.large"], found["g4dn.xlarge"], found["t4g.small"]
-    assert m5["VCpuInfo"] == {"DefaultVCpus": 2, "DefaultCores": 1, "DefaultThreadsPerCore": 2, "ValidThreadsPerCore": [1, 2]} and m5["MemoryInfo"] == {"SizeInMiB": 8192}, m5
+    assert m5["VCpuInfo"] == {"DefaultVCpus": 2, "DefaultCores": 1, "DefaultThreadsPerCore": 2, "ValidCores": [1], "ValidThreadsPerCore": [1, 2]} and m5["MemoryInfo"] == {"SizeInMiB": 8192}, m5
     assert m5["NetworkInfo"]["MaximumNetworkInterfaces"] == 3 and m5["NetworkInfo"]["Ipv4AddressesPerInterface"] == 10, m5
     assert gpu["GpuInfo"]["Gpus"][0]["Name"] == "T4" and "GpuInfo" not in m5, gpu
     assert arm["ProcessorInfo"]["SupportedArchitectures"] == ["arm64"] and arm["BurstablePerformanceSupported"] is True, arm
+    assert all(t["NetworkInfo"]["NetworkCards"][t["NetworkInfo"]["DefaultNetworkCardIndex"]]["MaximumNetworkInterfaces"] for t in found.values())
+    assert all(t["BareMetal"] or t["Hypervisor"] in ("nitro", "xen") for t in found.values())
+    assert found["inf2.xlarge"]["NeuronInfo"]["NeuronDevices"][0]["CoreInfo"]["Count"] == 2, found["inf2.xlarge"]
+    assert found["p5.48xlarge"]["NetworkInfo"]["EfaInfo"]["MaximumEfaInterfaces"] == 32, found["p5.48xlarge"]
+    assert found["i4i.large"]["InstanceStorageInfo"]["TotalSizeInGB"] == 468, found["i4i.large"]
     assert len(ec2.describe_instance_types(InstanceTypes=["m5.large", "c5.large"])["InstanceTypes"]) == 2
     refused("InvalidInstanceType", ec2.describe_instance_types, InstanceTypes=["m5.tiny"])
     offered = ec2.describe_instance_type_offerings(LocationType="availability-zone", Filters=[{"Name": "instance-type", "Values": ["t3.*"]}])["InstanceTypeOfferings"]
     assert len(offered) == 21 and {o["Location"] for o in offered} == {"us-east-1a", "us-east-1b", "us-east-1c"}, offered
     refused("InvalidParameterValue", ec2.describe_instance_type_offerings, LocationType="outpost")
+
+
+def prices_and_requirements():
+    prices = ec2.describe_spot_price_history(InstanceTypes=["m5.large"], ProductDescriptions=["Linux/UNIX"])["SpotPriceHistory"]
+    assert {p["AvailabilityZone"] for p in prices} == {"us-east-1a", "us-east-1b", "us-east-1c"} and len(prices) == 3, prices
+    assert all(0.01 < float(p["SpotPrice"]) < 0.06 for p in prices) and len({p["SpotPrice"] for p in prices}) > 1, prices
+    pages = ec2.get_paginator("describe_spot_price_history").paginate(ProductDescriptions=["Linux/UNIX", "Linux/UNIX (Amazon VPC)"])
+    assert sum(len(p["SpotPriceHistory"]) for p in pages) > 6000
+    wanted = {"VCpuCount": {"Min": 2, "Max": 2}, "MemoryMiB": {"Min": 4096, "Max": 8192}, "InstanceGenerations": ["current"]}
+    def ask(**more):
+        pages = ec2.get_paginator("get_instance_types_from_instance_requirements").paginate(
+            ArchitectureTypes=["x86_64"], VirtualizationTypes=["hvm"], InstanceRequirements=dict(wanted, **more))
+        return [t["InstanceType"] for p in pages for t in p["InstanceTypes"]]
+    names = ask()
+    assert "m7i.large" in names and "t3.medium" not in names and "m7g.large" not in names and "m5.xlarge" not in names, names
+    assert "t3.medium" in ask(BurstablePerformance="included"), names
+    assert ask(AllowedInstanceTypes=["c7*"], CpuManufacturers=["amd"]) == ["c7a.large"], ask(AllowedInstanceTypes=["c7*"])
+    gpus = ask(VCpuCount={"Min": 1}, MemoryMiB={"Min": 1}, AcceleratorManufacturers=["nvidia"], AcceleratorNames=["a10g"], AcceleratorCount={"Min": 4})
+    assert gpus and all(n.startswith("g5.") for n in gpus), gpus
 
 
 def launch_templates():
@@ -409,7 +433,7 @@ def nodes():
     refused("InvalidInstanceID.NotFound", ec2.describe_instances, InstanceIds=["i-0123456789abcdef0"])
 
 
-for story in (default_network, own_network, group_rules, changed_rules, control_plane_interfaces, internet_gateways, nat_gateways, routes, acls_and_options, network_acls, key_pairs, two_families, routes_to_instances, what_there_is_none_of, images_of_amazon, instance_types, launch_templates, nodes):
+for story in (default_network, own_network, group_rules, changed_rules, control_plane_interfaces, internet_gateways, nat_gateways, routes, acls_and_options, network_acls, key_pairs, two_families, routes_to_instances, what_there_is_none_of, images_of_amazon, instance_types, prices_and_requirements, launch_templates, nodes):
     try:
         story()
     except Exception as e:
