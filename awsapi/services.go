@@ -9,11 +9,15 @@ import (
 	"tripod/awsapi/eks"
 	"tripod/awsapi/eksauth"
 	"tripod/awsapi/elb"
+	"tripod/awsapi/events"
 	"tripod/awsapi/iamapi"
 	"tripod/awsapi/kms"
 	"tripod/awsapi/logs"
 	"tripod/awsapi/operation"
+	"tripod/awsapi/pricing"
 	"tripod/awsapi/quota"
+	"tripod/awsapi/sqs"
+	"tripod/awsapi/ssm"
 	"tripod/awsapi/sts"
 	"tripod/iam"
 	"tripod/state"
@@ -73,8 +77,12 @@ func (b Backend) Services() []operation.Service {
 	tokens := &sts.Service{State: b.State, Now: b.Now, Issuers: iam.Issuers{Hosts: b.IssuerHosts}}
 	identities := &iamapi.Service{State: b.State, AccountID: b.AccountID, Quotas: b.Quotas, Now: b.Now}
 	keys := &kms.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Now: b.Now}
-	events := &logs.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Events: b.LogEvents, Now: b.Now}
+	lines := &logs.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Events: b.LogEvents, Now: b.Now}
 	shifts := &arczonalshift.Service{State: b.State, VPC: acting.Network.VPC, Resources: acting.Clusters.Shiftable, Now: b.Now}
+	values := &ssm.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Now: b.Now}
+	mail := &sqs.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Now: b.Now}
+	bus := &events.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Now: b.Now}
+	prices := &pricing.Service{Region: b.Region}
 	return []operation.Service{
 		acting.Clusters.Listing(),
 		pods.Listing(),
@@ -82,9 +90,13 @@ func (b Backend) Services() []operation.Service {
 		identities.Listing(),
 		acting.Network.Listing(),
 		keys.Listing(),
-		events.Listing(),
+		lines.Listing(),
 		elb.Listing(),
 		acting.Groups.Listing(),
 		shifts.Listing(),
+		values.Listing(),
+		mail.Listing(),
+		bus.Listing(),
+		prices.Listing(),
 	}
 }

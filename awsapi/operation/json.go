@@ -1,9 +1,11 @@
 package operation
 
 import (
+	"encoding/json"
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/aws/smithy-go"
 	"github.com/gorilla/mux"
@@ -48,7 +50,30 @@ func (api *JSONAPI) Serve(w http.ResponseWriter, call *Call) error {
 	if err != nil {
 		return err
 	}
-	return wire.WriteJSON(w, http.StatusOK, "application/x-amz-json-1.1", output, api.AlwaysWritten...)
+	contentType := "application/x-amz-json-1.1"
+	if asked, _, _ := strings.Cut(call.Request.Header.Get("Content-Type"), ";"); asked == "application/x-amz-json-1.0" {
+		contentType = asked
+	}
+	return wire.WriteJSON(w, http.StatusOK, contentType, output, api.AlwaysWritten...)
+}
+
+// JSONOf makes an action of a function whose input and output are structs that encoding/json reads and writes: that of a
+// service whose shapes Tripod has of its own. Members that the input does not have are refused by nobody.
+func JSONOf[In, Out any](run func(*Call, *In) (*Out, error)) Action {
+	return func(call *Call) (any, error) {
+		in := new(In)
+		if len(call.Body) > 0 {
+			if err := json.Unmarshal(call.Body, in); err != nil {
+				return nil, &wire.Error{Code: "SerializationException", Status: http.StatusBadRequest,
+					Message: "The request's body is not the JSON that the operation takes.", Cause: err}
+			}
+		}
+		out, err := run(call, in)
+		if err != nil {
+			return nil, err // not out: a nil pointer in an interface is not nil
+		}
+		return out, nil
+	}
 }
 
 func (*JSONAPI) accepts(string) bool { return true }

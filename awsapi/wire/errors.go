@@ -19,6 +19,9 @@ type Error struct {
 	Message string
 	// Shape is the modelled exception with its members, where the service's schemas have one. JSON protocols write it.
 	Shape smithy.Serializable
+	// QueryCode is the code that a service which once spoke the query protocol had for it; SDKs show it where they did.
+	// Empty: the same.
+	QueryCode string
 	// Cause is for the log only.
 	Cause error
 }

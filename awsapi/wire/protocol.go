@@ -96,6 +96,9 @@ func WriteError(w http.ResponseWriter, r *http.Request, p Protocol, e *Error, re
 		if asked := mediaType(r); asked == "application/x-amz-json-1.0" {
 			contentType = asked
 		}
+		if e.QueryCode != "" {
+			w.Header().Set("X-Amzn-Query-Error", e.QueryCode+";Sender")
+		}
 		fallthrough
 	default:
 		w.Header().Set("X-Amzn-Errortype", e.Code)

@@ -35,8 +35,11 @@ var layers = []struct {
 	{"the AWS endpoint", []string{"awsapi/eks"}},
 	{"the AWS endpoint", []string{"awsapi/arczonalshift", "awsapi/autoscaling"}},
 	{"the AWS endpoint", []string{
-		"awsapi/ec2", "awsapi/eksauth", "awsapi/elb", "awsapi/iamapi", "awsapi/kms", "awsapi/logs", "awsapi/sts",
+		"awsapi/ec2", "awsapi/eksauth", "awsapi/elb", "awsapi/iamapi", "awsapi/kms", "awsapi/logs", "awsapi/pricing", "awsapi/ssm",
+		"awsapi/sts",
 	}},
+	{"the AWS endpoint", []string{"awsapi/events"}},
+	{"the AWS endpoint", []string{"awsapi/sqs"}},
 	{"parts of a zone", []string{"apiserver", "az/explain", "az/gateway", "az/zonetest"}},
 	{"parts of a zone", []string{"az/instance"}},
 	{"who may do what", []string{"awsapi/operation"}},

@@ -1,0 +1,9 @@
+package pricing_test
+
+import (
+	"testing"
+
+	"tripod/awsapi/apitest"
+)
+
+func TestBoto3Calls(t *testing.T) { apitest.New(t).Boto3("testdata/clients.py") }
