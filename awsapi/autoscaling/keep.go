@@ -49,10 +49,13 @@ func restAfter(took time.Duration) time.Duration {
 	if took < shortStep {
 		return 0
 	}
-	return 10 * took
+	return min(10*took, longestRest)
 }
 
-const shortStep = 5 * time.Millisecond
+const (
+	shortStep   = 5 * time.Millisecond
+	longestRest = time.Second // where the machine was asleep, or has too much to do
+)
 
 // dueGroup is a group that may need a step.
 type dueGroup struct {

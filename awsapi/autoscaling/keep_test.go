@@ -31,7 +31,7 @@ func (w *world) keep() (again time.Duration) {
 			}
 		})
 		if w.index() == before {
-			if again == 0 || again >= time.Second {
+			if again == 0 || again > time.Second {
 				return again
 			}
 			w.clock = w.clock.Add(again) // a group that had much to do rests
