@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"tripod/internal/instancetypes"
 	"tripod/region"
 )
 
@@ -94,20 +95,16 @@ func (o metadataOptions) shown() instanceMetadata {
 
 // coresOf are a type's cores, and the threads of each; one of one where the catalogue does not tell.
 func coresOf(instanceType string) (cores, threads int) {
-	for _, t := range instanceTypes() {
-		if t.Name == instanceType {
-			return t.VCPUs.Cores, t.VCPUs.ThreadsPerCore
-		}
+	if t, found := instancetypes.Find(instanceType); found && t.Cores > 0 {
+		return t.Cores, t.ThreadsPerCore
 	}
 	return 1, 1
 }
 
 // architecturesOf are a type's architectures; x86_64 where the catalogue does not tell.
 func architecturesOf(instanceType string) []string {
-	for _, t := range instanceTypes() {
-		if t.Name == instanceType {
-			return t.Processor.Architectures
-		}
+	if t, found := instancetypes.Find(instanceType); found && len(t.Architectures) > 0 {
+		return t.Architectures
 	}
 	return []string{"x86_64"}
 }

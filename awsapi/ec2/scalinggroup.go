@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"tripod/internal/instancetypes"
 	"tripod/state"
 )
 
@@ -33,7 +34,8 @@ type TypeDemand struct {
 // TypesMeeting are the names of the instance types that meet a demand, the smallest first.
 func (s *Service) TypesMeeting(want TypeDemand) (names []string) {
 	var fit []instanceType
-	for _, v := range instanceTypes() {
+	for _, t := range instancetypes.All() {
+		v := described(t)
 		if want.meets(v) {
 			fit = append(fit, v)
 		}
