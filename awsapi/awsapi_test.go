@@ -38,6 +38,7 @@ var created = time.Date(2026, 3, 4, 5, 6, 7, 250e6, time.UTC)
 
 // world is a front over a region with the cluster demo, the user admin, and a user who may do nothing.
 type world struct {
+	end func() // ends the endpoint once all calls are answered and noted
 	*state.Memory
 	url               string
 	user              region.User
@@ -109,7 +110,7 @@ func newWorld(t testing.TB, configure ...func(*awsapi.Front)) *world {
 	}
 	server := httptest.NewServer(front.Handler())
 	t.Cleanup(server.Close)
-	w.url = server.URL
+	w.url, w.end = server.URL, server.Close
 	return w
 }
 

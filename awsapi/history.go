@@ -53,7 +53,7 @@ func (s *server) historyOf(x *exchange, r *http.Request) history.Record {
 		record.ReadOnly = r.Method == http.MethodGet || r.Method == http.MethodHead
 	}
 	if x.call != nil {
-		record.RequestParameters, record.Additional.Notes = paramsOf(x.call), x.call.Notes
+		record.RequestParameters, record.Additional.Notes = paramsOf(x.signingName(), x.call), x.call.Notes
 	}
 	if len(x.answer) > 0 && x.code == "" {
 		if len(x.answer) > maxAnswer {
@@ -126,7 +126,7 @@ func claimedIdentity(x *exchange) history.Identity {
 }
 
 // paramsOf are a verified call's parameters: of the path, the query or form, and the JSON body.
-func paramsOf(call *operation.Call) json.RawMessage {
+func paramsOf(service string, call *operation.Call) json.RawMessage {
 	params := map[string]any{}
 	switch {
 	case len(call.Body) > maxRecorded:
@@ -153,5 +153,6 @@ func paramsOf(call *operation.Call) json.RawMessage {
 	for name, value := range call.Labels {
 		params[name] = value
 	}
+	history.HideMembers(service, call.Operation, params)
 	return history.Redact(params)
 }

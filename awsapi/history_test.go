@@ -123,11 +123,11 @@ func TestHistoryTellsNothingOfWhatTripodDoesNotHave(t *testing.T) {
 		service, method, path, body, want string
 		header                            map[string]string
 	}{
-		{w.admin, "ssm", "POST", "/", `{"Name":"x","Value":"` + needle + `"}`, "PutParameter",
-			target("AmazonSSM.PutParameter")},
+		{w.admin, "athena", "POST", "/", `{"Name":"x","Value":"` + needle + `"}`, "PutParameter",
+			target("AmazonAthena.PutParameter")},
 		{w.admin, "s3", "PUT", "/bucket/key?note=" + needle, `{"greeting":"` + needle + `"}`, "Unknown", nil},
 		{w.admin, "eks", "POST", "/nothing", `{"greeting":"` + needle + `"}`, "Unknown", nil},
-		{w.admin, "sqs", "POST", "/", "Action=SendMessage&MessageBody=" + needle, "SendMessage", form},
+		{w.admin, "sns", "POST", "/", "Action=Publish&Message=" + needle, "Publish", form},
 		{w.admin, "iam", "POST", "/", "Action=UploadSSHPublicKey&Version=2010-05-08&Body=" + needle,
 			"UploadSSHPublicKey", form},
 		{w.admin, "ec2", "POST", "/", "Action=ImportImage&Version=2016-11-15&Description=" + needle, "ImportImage",

@@ -48,8 +48,8 @@ func TestWhatTripodDoesNotHaveGoesUpstream(t *testing.T) {
 	emulator := newOtherEmulator(t)
 	w := newWorld(t, emulator.serves)
 	for service, path := range map[string]string{
-		"s3": "/bucket/key", "ec2": "/?Action=DescribeSpotPriceHistory&Version=2016-11-15",
-		"sqs": "/?Action=ListQueues&Version=2012-11-05",
+		"s3": "/bucket/key", "ec2": "/?Action=DescribeReservedInstances&Version=2016-11-15",
+		"sns": "/?Action=ListTopics&Version=2010-03-31",
 	} {
 		response, body := w.raw(t, "GET", path, "", nil, signAs(t, w.admin, service))
 		if response.StatusCode != http.StatusAccepted || body != "from upstream" {
@@ -99,6 +99,7 @@ func TestHistorySaysWhatUpstreamAnswered(t *testing.T) {
 	configure, read := withHistory(t)
 	w := newWorld(t, configure, newOtherEmulator(t).serves)
 	w.raw(t, "GET", "/bucket/key", "", nil, signAs(t, w.admin, "s3"))
+	w.end() // what is passed on is noted after its last byte
 	records, _ := read()
 	if len(records) != 1 || !records[0].Additional.Upstream || records[0].Additional.Status != http.StatusAccepted {
 		t.Errorf("the history has %+v", records)
@@ -111,11 +112,11 @@ func TestPermissionForOneActionIsNotForAnother(t *testing.T) {
 	configure, read := withHistory(t)
 	w := newWorld(t, configure)
 	for service, path := range map[string]string{"s3": "/bucket/key?Action=ListBuckets",
-		"sqs": "/?Action=ListQueues&Action=DeleteQueue", "lambda": "/functions?Action=List"} {
+		"sns": "/?Action=ListTopics&Action=DeleteTopic", "lambda": "/functions?Action=List"} {
 		w.raw(t, "GET", path, "", nil, signAs(t, w.admin, service))
 	}
-	w.raw(t, "GET", "/?Action=DeleteQueue", "", map[string]string{"X-Amz-Target": "SQS.ListQueues"},
-		signAs(t, w.admin, "sqs"))
+	w.raw(t, "GET", "/?Action=DeleteTopic", "", map[string]string{"X-Amz-Target": "SNS.ListTopics"},
+		signAs(t, w.admin, "sns"))
 	records, _ := read()
 	for _, record := range records {
 		if record.EventName != "Unknown" {
@@ -127,7 +128,7 @@ func TestPermissionForOneActionIsNotForAnother(t *testing.T) {
 	}
 }
 
-// TestDenyHoldsAlsoForCallsThatCannotBeNamed: ada may do everything but delete the queue; who only calls it otherwise
+// TestDenyHoldsAlsoForCallsThatCannotBeNamed: ada may do everything but delete the work group; who only calls it otherwise
 // must not get by.
 func TestDenyHoldsAlsoForCallsThatCannotBeNamed(t *testing.T) {
 	emulator := newOtherEmulator(t)
@@ -137,7 +138,7 @@ func TestDenyHoldsAlsoForCallsThatCannotBeNamed(t *testing.T) {
 		var user region.User
 		user, ada = putUser(t, tx, "ada", iam.AdministratorAccess)
 		user.Inline = map[string]string{"deny": `{"Version":"2012-10-17","Statement":[
-			{"Effect":"Deny","Action":"sqs:DeleteQueue","Resource":"arn:aws:sqs:us-east-1:111122223333:prod"},
+			{"Effect":"Deny","Action":"athena:DeleteWorkGroup","Resource":"arn:aws:athena:us-east-1:111122223333:workgroup/prod"},
 			{"Effect":"Deny","Action":"s3:DeleteObject","Resource":"arn:aws:s3:::prod/*"}]}`}
 		region.Users.Put(tx, user.Name, user)
 	})
@@ -146,17 +147,17 @@ func TestDenyHoldsAlsoForCallsThatCannotBeNamed(t *testing.T) {
 		header                map[string]string
 		allowed               bool
 	}{
-		"the action":         {"GET", "/?Action=DeleteQueue", "sqs", nil, false},
-		"another action":     {"GET", "/?Action=ListQueues", "sqs", nil, true},
-		"twice":              {"GET", "/?Action=ListQueues&Action=DeleteQueue", "sqs", nil, false},
-		"in other letters":   {"GET", "/?Action=deletequeue", "sqs", nil, false},
-		"by target":          {"POST", "/", "sqs", withTarget("AmazonSQS.DeleteQueue"), false},
-		"by target, another": {"POST", "/", "sqs", withTarget("AmazonSQS.ListQueues"), true},
-		"by both": {"POST", "/?Action=DeleteQueue", "sqs", withTarget("AmazonSQS.ListQueues"),
+		"the action":         {"GET", "/?Action=DeleteWorkGroup", "athena", nil, false},
+		"another action":     {"GET", "/?Action=ListWorkGroups", "athena", nil, true},
+		"twice":              {"GET", "/?Action=ListWorkGroups&Action=DeleteWorkGroup", "athena", nil, false},
+		"in other letters":   {"GET", "/?Action=deleteworkgroup", "athena", nil, false},
+		"by target":          {"POST", "/", "athena", withTarget("AmazonAthena.DeleteWorkGroup"), false},
+		"by target, another": {"POST", "/", "athena", withTarget("AmazonAthena.ListWorkGroups"), true},
+		"by both": {"POST", "/?Action=DeleteWorkGroup", "athena", withTarget("AmazonAthena.ListWorkGroups"),
 			false},
-		"by a path":                       {"POST", "/service/AmazonSQS/operation/DeleteQueue", "sqs", nil, false},
-		"signed for one, sent to another": {"POST", "/", "dynamodb", withTarget("AmazonSQS.DeleteQueue"), false},
-		"with a target of nobody's":       {"POST", "/", "dynamodb", withTarget("Nobody.DeleteQueue"), false},
+		"by a path":                       {"POST", "/service/AmazonAthena/operation/DeleteWorkGroup", "athena", nil, false},
+		"signed for one, sent to another": {"POST", "/", "dynamodb", withTarget("AmazonAthena.DeleteWorkGroup"), false},
+		"with a target of nobody's":       {"POST", "/", "dynamodb", withTarget("Nobody.DeleteWorkGroup"), false},
 		"with its own target":             {"POST", "/", "dynamodb", withTarget("DynamoDB_20120810.DeleteTable"), true},
 		"REST":                            {"DELETE", "/prod/key", "s3", nil, false},
 		"REST of another service":         {"GET", "/2015-03-31/functions", "lambda", nil, true},
@@ -184,10 +185,10 @@ func TestPermissionForOneServiceIsNotForAnothersTarget(t *testing.T) {
 		var user region.User
 		user, ada = putUser(t, tx, "ada")
 		user.Inline = map[string]string{"tables": `{"Version":"2012-10-17","Statement":{"Effect":"Allow",` +
-			`"Action":"dynamodb:DeleteQueue","Resource":"*"}}`}
+			`"Action":"dynamodb:DeleteWorkGroup","Resource":"*"}}`}
 		region.Users.Put(tx, user.Name, user)
 	})
-	if response, body := w.raw(t, "POST", "/", "", withTarget("AmazonSQS.DeleteQueue"),
+	if response, body := w.raw(t, "POST", "/", "", withTarget("AmazonAthena.DeleteWorkGroup"),
 		signAs(t, ada, "dynamodb")); len(emulator.asked) > 0 {
 		t.Errorf("another service's target is passed on: %d %s", response.StatusCode, body)
 	}

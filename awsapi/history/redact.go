@@ -33,6 +33,19 @@ var secretNames = []string{
 	"privatekey", "privatekeymaterial", "keymaterial", "base32stringseed", "qrcodepng",
 	"userdata", "authorization", "signature", "subjecttoken", "plaintext", "encodedmessage",
 	"logevent", "logeventmessage", // of CloudWatch Logs: whatever somebody's program wrote
+	"messagebody", "messageattribute", // of SQS, for the same reason
+}
+
+// hidden are members that are secrets in one operation alone, by its service and name.
+var hidden = map[string][]string{"ssm.PutParameter": {"Value"}, "sqs.SendMessageBatch": {"Entries"}}
+
+// HideMembers replaces the members of a call that are secrets in that operation alone.
+func HideMembers(service, operation string, params map[string]any) {
+	for _, name := range hidden[service+"."+operation] {
+		if _, given := params[name]; given {
+			params[name] = Hidden
+		}
+	}
 }
 
 // secretTexts are secrets that are known by their looks, wherever they stand.

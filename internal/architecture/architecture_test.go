@@ -30,6 +30,7 @@ var layers = []struct {
 	{"the region", []string{"emulator"}},
 	{"a zone's agent", []string{"az"}},
 	{"a zone's agent", []string{"az/controlplane"}},
+	{"a zone's agent", []string{"az/machines"}},
 	{"the AWS endpoint", []string{"awsapi/apitest"}},
 	{"the AWS endpoint", []string{"awsapi"}},
 	{"the AWS endpoint", []string{"awsapi/eks"}},
@@ -51,15 +52,11 @@ var layers = []struct {
 	}},
 	{"what runs in a zone", []string{"nodes/kubeletapi"}},
 	{"what runs in a zone", []string{"nodes/podhttp"}},
-	{"tools", []string{"awsapi/throttle", "internal/datadir", "internal/options", "nodes/image"}},
-	{"tools", []string{"awsapi/throttle", "internal/datadir", "internal/options", "nodes/image", "nodes/podlife"}},
+	{"tools", []string{"awsapi/throttle", "internal/datadir", "internal/options", "nodes/image", "nodes/network", "nodes/podlife"}},
 	{"tools", []string{
 		"api", "apiserver/...", "awsapi/history", "awsapi/quota", "awsapi/upstream", "awsapi/wire", "internal/...", "lb",
 		"logs/logstore",
-		"nodes/boot", "nodes/machine",
-		"nodes/object",
-		"nodes/machine",
-		"nodes/network", "nodes/podcmd", "nodes/podlife", "nodes/podset",
+		"nodes/boot", "nodes/machine", "nodes/object", "nodes/podcmd", "nodes/podset",
 	}},
 }
 
