@@ -21,8 +21,8 @@ const (
 	usualLife    = time.Minute
 	troubledLife = time.Second
 	commonLife   = 10 * time.Minute
-	failureLife  = 500 * time.Millisecond // of an answer that was none
-	refusedAfter = 10 * time.Second       // for how long a refusal may be the authorizer's not having seen the pod yet
+	failureLife  = 80 * time.Millisecond // of an answer that was none
+	refusedAfter = 10 * time.Second      // for how long a refusal may be the authorizer's not having seen the pod yet
 	mostAnswers  = 4096
 )
 

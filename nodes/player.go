@@ -132,6 +132,8 @@ func (p *player) put(k string, obj metav1.Object, own bool) (again []string, cha
 		p.known[k] = r
 	case r.obj.GetUID() != obj.GetUID():
 		*r = entry{}
+	case obj.GetResourceVersion() != "" && obj.GetResourceVersion() == r.obj.GetResourceVersion():
+		return nil, false // the watch tells of a write of ours
 	case older(obj, r.obj) && (own || time.Since(r.written) < staleWatch):
 		return nil, false
 	}

@@ -261,7 +261,7 @@ func (l *life) start(o one, m *containerMemory) {
 	switch message, known := l.configure(o.c); {
 	case !known:
 		m.pulled = false
-		l.wake(l.Now.Add(time.Second))
+		l.askAgain()
 		return
 	case message != "":
 		m.pulled = false

@@ -146,6 +146,9 @@ func (l *life) step() Step {
 	if !apiequality.Semantic.DeepEqual(&l.pod.Status, l.st) {
 		l.out.Status = l.st
 	}
+	if len(l.out.Wanted) == 0 {
+		l.mem.asking = retry{}
+	}
 	l.out.Memory = l.mem.tidy()
 	return l.out
 }
@@ -182,6 +185,14 @@ func (l *life) ask(ref Reference) (Object, error) {
 		l.out.Wanted = append(l.out.Wanted, ref)
 	}
 	return got, err
+}
+
+// askAgain looks again soon for what nobody knows now: the API server's authorizer hears of a pod a little later than its
+// kubelet, and may refuse it what it refers to until then.
+func (l *life) askAgain() {
+	const first, most = 100 * time.Millisecond, 2 * time.Second
+	l.mem.asking.fail(l.Now, first, most)
+	l.wake(l.mem.asking.next)
 }
 
 // finished says that no container of the pod runs any more, nor will.

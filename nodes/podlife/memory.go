@@ -10,6 +10,7 @@ type Memory struct {
 	Ending *ending
 
 	mount, sandbox retry
+	asking         retry // for what is not known
 	containers     map[string]containerMemory
 }
 
@@ -69,7 +70,7 @@ func (m *Memory) tidy() *Memory {
 	}
 	if len(m.containers) == 0 {
 		m.containers = nil
-		if m.Ending == nil && m.mount == (retry{}) && m.sandbox == (retry{}) {
+		if m.Ending == nil && m.mount == (retry{}) && m.sandbox == (retry{}) && m.asking == (retry{}) {
 			return nil
 		}
 	}

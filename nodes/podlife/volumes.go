@@ -48,10 +48,11 @@ func (l *life) mount() bool {
 		l.mem.mount = retry{}
 		return true
 	}
-	l.wake(l.Now.Add(lookAgain))
 	if len(missing) == 0 {
+		l.askAgain()
 		return false
 	}
+	l.wake(l.Now.Add(lookAgain))
 	if due {
 		l.mem.mount.fail(l.Now, firstMount, lastMount)
 	}
@@ -156,7 +157,7 @@ func (l *life) sandbox() bool {
 	}
 	why, known := l.runtime()
 	if !known {
-		l.wake(l.Now.Add(lookAgain))
+		l.askAgain()
 		return false
 	}
 	if why == "" {
