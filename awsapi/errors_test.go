@@ -50,9 +50,9 @@ func TestErrorsHaveTheContentTypeOfTheirProtocol(t *testing.T) {
 	}{
 		{"GET", "/functions", "lambda", nil, "application/json", "UnknownOperationException"},
 		{"HEAD", "/functions", "lambda", nil, "application/json", "UnknownOperationException"},
-		{"POST", "/", "sqs", map[string]string{"X-Amz-Target": "AmazonSQS.ListQueues",
+		{"POST", "/", "kinesis", map[string]string{"X-Amz-Target": "Kinesis_20131202.ListStreams",
 			"Content-Type": "application/x-amz-json-1.0"}, "application/x-amz-json-1.0", "UnknownOperationException"},
-		{"POST", "/", "ssm", map[string]string{"X-Amz-Target": "AmazonSSM.GetParameter",
+		{"POST", "/", "athena", map[string]string{"X-Amz-Target": "AmazonAthena.ListWorkGroups",
 			"Content-Type": "application/x-amz-json-1.1"}, "application/x-amz-json-1.1", "UnknownOperationException"},
 		{"GET", "/bucket", "s3", nil, "text/xml", ""},
 		{"GET", "/2013-04-01/hostedzone", "route53", nil, "text/xml", ""},
