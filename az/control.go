@@ -86,10 +86,10 @@ func (z *Zone) handleFound(w http.ResponseWriter, r *http.Request) {
 		}
 		cluster := founding.Cluster
 		if cluster.Nodes > 0 {
-			if err := eks.AdmitFirstNodes(tx, z.config.Region, z.config.AccountID, &cluster, rand.Reader,
-				cluster.CreatedAt); err != nil {
+			if err := z.acting.Clusters.FirstNodegroup(tx, &cluster, rand.Reader, cluster.CreatedAt); err != nil {
 				return err
 			}
+			cluster.NodesLaunched = true
 		}
 		if cluster.CreatorARN == "" {
 			_, err := region.CreateCluster(tx, cluster, nil)

@@ -29,6 +29,8 @@ type NodegroupWork struct {
 	// Template is EKS's own launch template, in the version that new instances have, and ImageID that version's AMI.
 	Template TemplateRef `json:"template"`
 	ImageID  string      `json:"imageId,omitempty"`
+	// Types are the instance types that it may have: its own, or the launch template's.
+	Types []string `json:"types,omitempty"`
 	// Mapped says that the ConfigMap aws-auth had the node's role, in a cluster that knows nothing else.
 	Mapped bool `json:"mapped,omitempty"`
 	// Update is the update that is under way.

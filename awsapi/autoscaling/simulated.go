@@ -23,6 +23,9 @@ type simulatedGroup struct {
 func (s *Service) simulatedGroups(tx *state.Txn) (all []simulatedGroup) {
 	byCluster := map[string]*simulatedGroup{}
 	for _, node := range s.Network.Nodes(tx) {
+		if node.Group != "" || !node.Adopted {
+			continue // it belongs to a group that acts, or to none
+		}
 		g := byCluster[node.ClusterID]
 		if g == nil {
 			id := strings.ToLower(node.ClusterID)

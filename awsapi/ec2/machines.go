@@ -19,6 +19,8 @@ type Node struct {
 	Cluster, ClusterID        string
 	Profile                   string // the instance profile's name; empty: it has none
 	Launched                  time.Time
+	Group                     string // the Auto Scaling group it belongs to; empty: none
+	Adopted                   bool   // it is older than instances' records
 }
 
 // NodeGroup is the name of the node group that the nodes of `tripod up` say they are of.
@@ -41,7 +43,8 @@ func (s *Service) Nodes(tx *state.Txn) (all []Node) {
 		}
 		all = append(all, Node{ID: v.ID, VolumeID: v.VolumeID, InterfaceID: v.InterfaceID, Address: v.Address,
 			DNSName: v.DNSName, Zone: v.Zone, ZoneID: s.zoneID(v.Zone), SubnetID: v.SubnetID, Cluster: v.Boot.Cluster,
-			ClusterID: v.Boot.ClusterID, Profile: v.Launch.Profile, Launched: v.Launched})
+			ClusterID: v.Boot.ClusterID, Profile: v.Launch.Profile, Launched: v.Launched, Group: v.Group,
+			Adopted: v.Launch.ImageID == ""})
 	}
 	slices.SortStableFunc(all, func(a, b Node) int {
 		return cmp.Or(cmp.Compare(a.ClusterID, b.ClusterID), cmp.Compare(a.Zone, b.Zone))

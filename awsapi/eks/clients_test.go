@@ -25,7 +25,11 @@ func withDemo(t *testing.T) *apitest.World {
 	})
 }
 
-func TestBoto3UsesClusters(t *testing.T) { withDemo(t).Boto3("testdata/clients.py") }
+func TestBoto3UsesClusters(t *testing.T) {
+	w := withDemo(t)
+	act(t, w.Memory)
+	w.Boto3("testdata/clients.py")
+}
 
 func TestAWSCommandChangesACluster(t *testing.T) {
 	if testing.Short() {

@@ -1,6 +1,7 @@
 package eks
 
 import (
+	"crypto/rand"
 	"slices"
 	"strings"
 
@@ -8,7 +9,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
+	"tripod/awsapi/ec2"
 	"tripod/awsapi/operation"
+	"tripod/iam"
 	"tripod/region"
 	"tripod/state"
 )
@@ -44,17 +47,44 @@ func (s *Service) createNodegroup(call *operation.Call, in *eks.CreateNodegroupI
 			if err != nil {
 				return nil, "", err
 			}
-			shown, err := region.NodegroupStates.Create(c.tx, group)
+			if group.Work == nil { // what it names is not there, and the region is lenient: nothing can act
+				group, err = region.NodegroupStates.Create(c.tx, group)
+			} else {
+				group, err = s.beginNodegroup(c, group)
+			}
 			if err != nil {
 				return nil, "", err
 			}
-			kind := linuxNodes
-			if strings.HasPrefix(string(group.AmiType), "WINDOWS_") {
-				kind = windowsNodes
-			}
-			s.admitNodes(c, *group.NodeRole, kind)
-			return &eks.CreateNodegroupOutput{Nodegroup: &shown.Nodegroup}, *group.NodegroupArn, nil
+			s.admitNodes(c, *group.NodeRole, nodeKind(group.AmiType))
+			return &eks.CreateNodegroupOutput{Nodegroup: &group.Nodegroup}, *group.NodegroupArn, nil
 		})
+}
+
+// beginNodegroup makes what a new node group needs, and its record.
+func (s *Service) beginNodegroup(c change, group region.Nodegroup) (region.Nodegroup, error) {
+	profile, err := iam.NewID(rand.Reader, "AIPA")
+	if err != nil {
+		return group, err
+	}
+	failed := s.makeNodegroup(c.tx, c.cluster, &group, profile, c.now)
+	made, err := region.CreateNodegroup(c.tx, group, c.now, s.ControlPlane.Pace.Nodegroups.Create.after(c.now))
+	if err != nil || failed == nil {
+		return made, err
+	}
+	issue, told := issueFor(failed)
+	if !told {
+		return made, failed
+	}
+	_, err = region.FailNodegroup(c.tx, made, []types.Issue{issue}, c.now) // the answer shows it as CREATING yet
+	return made, err
+}
+
+// nodeKind is the type of the access entries of nodes with an AMI type.
+func nodeKind(ami types.AMITypes) string {
+	if strings.HasPrefix(string(ami), "WINDOWS_") {
+		return windowsNodes
+	}
+	return linuxNodes
 }
 
 // newNodegroup is the node group that a request asks for, with EKS's defaults.
@@ -87,18 +117,32 @@ func (s *Service) newNodegroup(c change, a about, in *eks.CreateNodegroupInput) 
 			*in.NodegroupName + "-" + c.id)}}},
 	}
 	fillFromTemplate(&group, template)
-	fillNodegroup(&group, c.cluster)
+	if err := fillNodegroup(a, &group, c.cluster); err != nil {
+		return region.Nodegroup{}, err
+	}
 	if err := s.openSSH(c, a, &group); err != nil {
 		return region.Nodegroup{}, err
 	}
-	return region.Nodegroup{ClusterID: c.cluster.ID, Nodegroup: group}, nil
+	made := region.Nodegroup{ClusterID: c.cluster.ID, Nodegroup: group}
+	if _, found := roleOf(c.tx, *in.NodeRole); found && (in.LaunchTemplate == nil || template.ID != "") {
+		made.Work = &region.NodegroupWork{ID: c.id, Types: typesOf(group, template)}
+	}
+	return made, nil
+}
+
+// typesOf are the instance types that a node group's instances may have.
+func typesOf(group types.Nodegroup, template ec2.Template) []string {
+	if len(group.InstanceTypes) == 0 && template.InstanceType != "" {
+		return []string{template.InstanceType}
+	}
+	return group.InstanceTypes
 }
 
 // defaultInstanceType is what nodes are whose type neither the request nor the launch template says.
 const defaultInstanceType = "t3.medium"
 
 // fillNodegroup sets what a request left to EKS.
-func fillNodegroup(g *types.Nodegroup, cluster region.Cluster) {
+func fillNodegroup(a about, g *types.Nodegroup, cluster region.Cluster) error {
 	if g.CapacityType == "" {
 		g.CapacityType = types.CapacityTypesOnDemand
 	}
@@ -129,11 +173,16 @@ func fillNodegroup(g *types.Nodegroup, cluster region.Cluster) {
 		g.Version = aws.String(cluster.Version)
 	}
 	if g.ReleaseVersion == nil && g.AmiType != types.AMITypesCustom {
-		g.ReleaseVersion = aws.String(releaseOf(g.AmiType, *g.Version))
+		release, err := releaseOf(a, g.AmiType, *g.Version, "")
+		if err != nil {
+			return err
+		}
+		g.ReleaseVersion = &release
 	}
 	if g.NodeRepairConfig == nil {
 		g.NodeRepairConfig = &types.NodeRepairConfig{Enabled: aws.Bool(false)}
 	}
+	return nil
 }
 
 func (s *Service) describeNodegroup(call *operation.Call,
@@ -142,9 +191,30 @@ func (s *Service) describeNodegroup(call *operation.Call,
 	out := &eks.DescribeNodegroupOutput{}
 	return out, readOf(s, call, t, func(tx *state.Txn, cluster region.Cluster) error {
 		group, err := nodegroupNamed(tx, cluster, t.name)
+		group = shownNodegroup(tx, group)
 		out.Nodegroup = &group.Nodegroup
 		return err
 	})
+}
+
+// shownNodegroup is a node group as EKS shows it: its desired size is that which its Auto Scaling group has, whoever has
+// set it. While an update makes the group larger, it is that without.
+func shownNodegroup(tx *state.Txn, g region.Nodegroup) region.Nodegroup {
+	if g.Work == nil {
+		return g
+	}
+	scaling, found := region.AutoScalingGroups.Get(tx, scalingGroupOf(g))
+	if !found || g.Status == types.NodegroupStatusDeleting {
+		return g
+	}
+	desired := scaling.Desired
+	if u := g.Work.Update; u != nil {
+		desired -= u.Surge
+	}
+	sizes := *g.ScalingConfig
+	sizes.DesiredSize = aws.Int32(int32(max(0, desired)))
+	g.ScalingConfig = &sizes
+	return g
 }
 
 func nodegroupNamed(tx *state.Txn, cluster region.Cluster, name string) (region.Nodegroup, error) {
@@ -170,8 +240,17 @@ func (s *Service) deleteNodegroup(call *operation.Call, in *eks.DeleteNodegroupI
 		if err != nil {
 			return nil, "", err
 		}
-		s.closeSSH(c.tx, &group.Nodegroup)
-		group, err = region.NodegroupStates.Delete(c.tx, group)
+		switch {
+		case group.Work == nil:
+			s.closeSSH(c.tx, &group.Nodegroup)
+			group, err = region.NodegroupStates.Delete(c.tx, group)
+		case group.Status == types.NodegroupStatusDeleting: // it is under way
+		case !group.MayBecome(types.NodegroupStatusDeleting):
+			err = about{cluster: c.cluster.Name, nodegroup: t.name}.inUse("Nodegroup cannot be deleted as it is currently %s",
+				group.Status)
+		default:
+			group, err = region.DeleteNodegroup(c.tx, group, c.now, s.ControlPlane.Pace.Nodegroups.Delete.after(c.now))
+		}
 		return &eks.DeleteNodegroupOutput{Nodegroup: &group.Nodegroup}, "", err
 	})
 }

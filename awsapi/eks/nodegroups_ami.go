@@ -1,24 +1,37 @@
 package eks
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
-	"tripod/internal/version"
 	"tripod/nodes/image"
+	"tripod/region"
 )
 
-// releaseOf is the release version of the newest image of an AMI type for a Kubernetes version. One of a version that has
-// no images is of the shape that EKS has.
-func releaseOf(ami types.AMITypes, minor string) string {
-	if found, is := image.Of(string(ami), minor, ""); is {
-		return found.Release
+// releaseOf is a release version of an AMI type for a Kubernetes version: that which is asked for, or the newest one. The
+// error says that there is none.
+func releaseOf(a about, ami types.AMITypes, minor, asked string) (string, error) {
+	found, there := image.Of(string(ami), minor, asked)
+	_, known := image.Of(string(ami), minor, "")
+	switch {
+	case there:
+		return found.Release, nil
+	case known:
+		return "", a.invalidParameter("Requested release version %s is not valid for kubernetes version %s.", quote(asked),
+			minor)
+	case strings.HasPrefix(string(ami), "AL2_"):
+		return "", a.invalidParameter("AMI Type %s is only supported for kubernetes versions 1.32 or earlier", ami)
 	}
-	known, _ := version.FindKubernetes(minor)
-	return cmp.Or(known.Node, minor+".0") + "-" + image.ReleaseDate
+	return "", a.invalidParameter("AMI Type %s is not supported for kubernetes version %s", ami, minor)
+}
+
+// imageOf is the AMI of a node group's version and release.
+func imageOf(g region.Nodegroup) string {
+	i, _ := image.Of(string(g.AmiType), aws.ToString(g.Version), aws.ToString(g.ReleaseVersion))
+	return i.ID
 }
 
 // isARM says whether an instance type has an ARM processor.

@@ -58,9 +58,8 @@ func (s *Service) checkNodegroup(c change, a about, in *eks.CreateNodegroupInput
 		if ami == "" {
 			ami = defaultAMI(in.InstanceTypes)
 		}
-		if want := releaseOf(ami, c.cluster.Version); *in.ReleaseVersion != want {
-			return a.invalidParameter("Requested release version %s is not valid for kubernetes version %s: it is %s here.",
-				quote(*in.ReleaseVersion), c.cluster.Version, want)
+		if _, err := releaseOf(a, ami, c.cluster.Version, *in.ReleaseVersion); err != nil {
+			return err
 		}
 	}
 	for _, check := range []string{

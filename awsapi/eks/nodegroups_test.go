@@ -11,8 +11,18 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 	"github.com/google/go-cmp/cmp"
 
+	service "tripod/awsapi/eks"
 	"tripod/region"
 )
+
+// quickly and promptly have waiters ask often.
+func quickly(o *eks.NodegroupDeletedWaiterOptions) {
+	o.MinDelay, o.MaxDelay = 50*time.Millisecond, 50*time.Millisecond
+}
+
+func promptly(o *eks.NodegroupActiveWaiterOptions) {
+	o.MinDelay, o.MaxDelay = 50*time.Millisecond, 50*time.Millisecond
+}
 
 func nodegroup(change func(*eks.CreateNodegroupInput)) *eks.CreateNodegroupInput {
 	in := &eks.CreateNodegroupInput{ClusterName: aws.String("demo"), NodegroupName: aws.String("workers"),
@@ -44,10 +54,14 @@ func TestNodegroupStory(t *testing.T) {
 	out, err = w.CreateNodegroup(ctx, nodegroup(nil))
 	wantError(t, out, err, taken)
 
-	waiter := eks.NewNodegroupActiveWaiter(w.Client)
-	described := must(waiter.WaitForOutput(ctx,
-		&eks.DescribeNodegroupInput{ClusterName: aws.String("demo"), NodegroupName: aws.String("workers")},
-		time.Second))(t).Nodegroup
+	act(t, w.state)
+	active := func() *types.Nodegroup {
+		t.Helper()
+		return must(eks.NewNodegroupActiveWaiter(w.Client, promptly).WaitForOutput(ctx,
+			&eks.DescribeNodegroupInput{ClusterName: aws.String("demo"), NodegroupName: aws.String("workers")},
+			time.Minute))(t).Nodegroup
+	}
+	described := active()
 	if *described.Version != "1.36" || *described.DiskSize != 20 ||
 		!slices.Equal(described.InstanceTypes, []string{"t3.medium"}) || described.CapacityType != "ON_DEMAND" ||
 		described.AmiType != "AL2023_x86_64_STANDARD" || *described.ScalingConfig.DesiredSize != 2 ||
@@ -65,6 +79,7 @@ func TestNodegroupStory(t *testing.T) {
 	if update.Status != types.UpdateStatusInProgress || update.Type != types.UpdateTypeConfigUpdate {
 		t.Errorf("got update %+v", update)
 	}
+	active()
 	seen := must(w.DescribeUpdate(ctx,
 		&eks.DescribeUpdateInput{Name: aws.String("demo"), NodegroupName: aws.String("workers"),
 			UpdateId: update.Id}))(t).Update
@@ -89,10 +104,10 @@ func TestNodegroupStory(t *testing.T) {
 	if deleted.Nodegroup.Status != types.NodegroupStatusDeleting {
 		t.Errorf("got %s", deleted.Nodegroup.Status)
 	}
-	gone := eks.NewNodegroupDeletedWaiter(w.Client)
+	gone := eks.NewNodegroupDeletedWaiter(w.Client, quickly)
 	if err := gone.Wait(ctx,
 		&eks.DescribeNodegroupInput{ClusterName: aws.String("demo"), NodegroupName: aws.String("workers")},
-		time.Second); err != nil {
+		time.Minute); err != nil {
 		t.Error(err)
 	}
 	in.DiskSize = nil
@@ -196,8 +211,8 @@ func TestNodegroupsAreRefusedAsEKSRefusesThem(t *testing.T) {
 }
 
 func TestNodegroupFollowsTheClusterOneMinorAtATime(t *testing.T) {
-	w := newWorld(t, "API")
-	must(w.CreateNodegroup(ctx, nodegroup(nil)))(t)
+	w := newNodeWorld(t, "API", service.Pace{})
+	w.create(1, nil)
 	update := func(version string) (*eks.UpdateNodegroupVersionOutput, error) {
 		return w.UpdateNodegroupVersion(ctx,
 			&eks.UpdateNodegroupVersionInput{ClusterName: aws.String("demo"), NodegroupName: aws.String("workers"),
@@ -211,6 +226,7 @@ func TestNodegroupFollowsTheClusterOneMinorAtATime(t *testing.T) {
 	if got := must(update("1.37"))(t).Update; got.Type != types.UpdateTypeVersionUpdate {
 		t.Errorf("got %s", got.Type)
 	}
+	w.until("it is ACTIVE again", time.Minute, w.status(types.NodegroupStatusActive))
 	got := must(w.DescribeNodegroup(ctx,
 		&eks.DescribeNodegroupInput{ClusterName: aws.String("demo"), NodegroupName: aws.String("workers")}))(t).Nodegroup
 	if *got.Version != "1.37" || (*got.ReleaseVersion)[:5] != "1.37." {

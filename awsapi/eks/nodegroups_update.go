@@ -28,6 +28,10 @@ func (s *Service) updateNodegroupConfig(call *operation.Call,
 				return nil, "", err
 			}
 			a := about{cluster: c.cluster.Name, nodegroup: t.name}
+			if err := mayUpdate(a, group); err != nil {
+				return nil, "", err
+			}
+			group = shownNodegroup(c.tx, group) // the desired size of now counts
 			params, wrong := applyConfig(&group.Nodegroup, in)
 			switch {
 			case wrong != "":
@@ -36,7 +40,7 @@ func (s *Service) updateNodegroupConfig(call *operation.Call,
 				return nil, "", a.invalidParameter("No changes needed for the node group %s: name something to change.", t.name)
 			}
 			group.ModifiedAt = aws.Time(c.now)
-			update, err := region.NodegroupStates.Change(c.tx, group, c.newUpdate(types.UpdateTypeConfigUpdate, params))
+			update, err := s.beginConfigUpdate(c, a, group, in, c.newUpdate(types.UpdateTypeConfigUpdate, params))
 			return &eks.UpdateNodegroupConfigOutput{Update: describeUpdateRecord(update)}, "", err
 		})
 }
@@ -200,12 +204,15 @@ func (s *Service) updateNodegroupVersion(call *operation.Call,
 			if err != nil {
 				return nil, "", err
 			}
-			params, err := s.applyVersion(c, &group.Nodegroup, in)
+			if err := mayUpdate(about{cluster: c.cluster.Name, nodegroup: t.name}, group); err != nil {
+				return nil, "", err
+			}
+			want := group
+			params, err := s.applyVersion(c, &want.Nodegroup, in)
 			if err != nil {
 				return nil, "", err
 			}
-			group.ModifiedAt = aws.Time(c.now)
-			update, err := region.NodegroupStates.Change(c.tx, group, c.newUpdate(types.UpdateTypeVersionUpdate, params))
+			update, err := beginVersionUpdate(c, group, want, in.Force, c.newUpdate(types.UpdateTypeVersionUpdate, params))
 			return &eks.UpdateNodegroupVersionOutput{Update: describeUpdateRecord(update)}, "", err
 		})
 }
@@ -250,10 +257,9 @@ func (s *Service) applyVersion(c change, g *types.Nodegroup,
 		return nil, a.invalidParameter("Nodegroup Kubernetes version cannot skip a minor version: it is %s, and %s was "+
 			"asked for.", aws.ToString(g.Version), version)
 	}
-	release := releaseOf(g.AmiType, version)
-	if in.ReleaseVersion != nil && *in.ReleaseVersion != release {
-		return nil, a.invalidParameter("Requested release version %s is not valid for kubernetes version %s: it "+
-			"is %s here.", quote(*in.ReleaseVersion), version, release)
+	release, err := releaseOf(a, g.AmiType, version, aws.ToString(in.ReleaseVersion))
+	if err != nil {
+		return nil, err
 	}
 	g.Version, g.ReleaseVersion = aws.String(version), aws.String(release)
 	return append(params, param(types.UpdateParamTypeVersion, version),

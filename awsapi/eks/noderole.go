@@ -4,6 +4,10 @@ import (
 	"io"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eks/types"
+
+	"tripod/awsapi/ec2"
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
@@ -74,5 +78,55 @@ func AdmitFirstNodes(tx *state.Txn, regionName, accountID string, cluster *regio
 	cluster.NodeRole = name
 	s := Service{Region: regionName, AccountID: accountID}
 	s.admitNodes(change{tx: tx, cluster: *cluster, id: wire.NewRequestID(), now: now}, role.ARN, linuxNodes)
+	return nil
+}
+
+// The node group that the first cluster's nodes are of.
+const (
+	FirstNodegroupName = "workers"
+	firstType          = "m5.large"
+)
+
+// FirstNodegroup makes the managed node group of the nodes that a cluster has from the start (cluster.Nodes; none: it
+// makes nothing): one node after the other in each zone's default private subnet, by the role CLUSTER-node, which
+// AdmitFirstNodes makes. The cluster's record is changed, and not written.
+func (s *Service) FirstNodegroup(tx *state.Txn, cluster *region.Cluster, random io.Reader, now time.Time) error {
+	if cluster.Nodes == 0 {
+		return nil
+	}
+	if err := AdmitFirstNodes(tx, s.Region, s.AccountID, cluster, random, now); err != nil {
+		return err
+	}
+	profile, err := iam.NewID(random, "AIPA")
+	if err != nil {
+		return err
+	}
+	role, _ := region.Roles.Get(tx, cluster.NodeRole)
+	id, a := wire.NewRequestID(), about{cluster: cluster.Name, nodegroup: FirstNodegroupName}
+	size := int32(cluster.Nodes)
+	group := types.Nodegroup{
+		NodegroupName: aws.String(FirstNodegroupName), ClusterName: aws.String(cluster.Name), CreatedAt: &now,
+		ModifiedAt:   &now,
+		NodegroupArn: aws.String(s.arn("nodegroup", cluster.Name, FirstNodegroupName, id)),
+		NodeRole:     aws.String(role.ARN), Subnets: s.VPC.SubnetIDs(), InstanceTypes: []string{firstType},
+		Labels: map[string]string{}, Tags: map[string]string{},
+		ScalingConfig: &types.NodegroupScalingConfig{MinSize: aws.Int32(1), MaxSize: aws.Int32(max(3, 2*size)),
+			DesiredSize: &size},
+		Health: &types.NodegroupHealth{Issues: []types.Issue{}},
+		Resources: &types.NodegroupResources{AutoScalingGroups: []types.AutoScalingGroup{{Name: aws.String("eks-" +
+			FirstNodegroupName + "-" + id)}}},
+	}
+	if err := fillNodegroup(a, &group, *cluster); err != nil {
+		return err
+	}
+	made := region.Nodegroup{ClusterID: cluster.ID, Nodegroup: group, Work: &region.NodegroupWork{ID: id,
+		Types: typesOf(group, ec2.Template{})}}
+	if err := s.makeNodegroup(tx, *cluster, &made, profile, now); err != nil {
+		return err
+	}
+	if _, err := region.CreateNodegroup(tx, made, now, nil); err != nil {
+		return err
+	}
+	cluster.NodesLaunched = true
 	return nil
 }

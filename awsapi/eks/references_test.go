@@ -166,6 +166,7 @@ func TestNodegroupTakesWhatItsTemplateSays(t *testing.T) {
 		region.Clusters.Put(tx, clusterID, region.Cluster{ID: clusterID, Name: "demo", Version: "1.36", Status: "ACTIVE",
 			CreatedAt: created, AuthenticationMode: "API"})
 	})
+	act(t, w.Memory)
 	w.Boto3("testdata/templates.py")
 }
 

@@ -304,6 +304,11 @@ func TestAClusterWithNodesOrProfilesCannotBeDeleted(t *testing.T) {
 	out, err := w.DeleteCluster(ctx, &eks.DeleteClusterInput{Name: demo})
 	wantError(t, out, err, taken)
 	must(w.DeleteNodegroup(ctx, &eks.DeleteNodegroupInput{ClusterName: demo, NodegroupName: aws.String("workers")}))(t)
+	act(t, w.state)
+	if err := eks.NewNodegroupDeletedWaiter(w.Client, quickly).Wait(ctx,
+		&eks.DescribeNodegroupInput{ClusterName: demo, NodegroupName: aws.String("workers")}, time.Minute); err != nil {
+		t.Fatal(err)
+	}
 	must(w.DeleteCluster(ctx, &eks.DeleteClusterInput{Name: demo}))(t)
 	if err := w.state.View(func(tx *state.Txn) error {
 		if entries := region.AccessEntries.List(tx); len(entries) != 1 || entries[0].ClusterID == clusterID {

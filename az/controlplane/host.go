@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tripod/api"
+	"tripod/awsapi/eks"
 	"tripod/az/machines"
 	"tripod/az/plan"
 	"tripod/internal/loss"
@@ -29,6 +30,8 @@ type Host struct {
 	Dial         func(ctx context.Context, address string) (net.Conn, error)
 	ServeGateway func(listener net.Listener, clusterID string)
 	Parts
+	// Clusters is EKS.
+	Clusters *eks.Service
 	// Machines has the zone's instances, the cluster's nodes among them.
 	Machines *machines.Host
 	Event    func(api.Event)
@@ -55,6 +58,8 @@ type Parts struct {
 	Addons func(context.Context, WorkersConfig, region.Cluster) error
 	// Shift makes a cluster as it has to be while traffic is moved away from zones; nil does nothing.
 	Shift func(ctx context.Context, c WorkersConfig, zones []string) error
+	// NodeManager makes what manages a cluster's nodes; nil leaves node groups as they are recorded.
+	NodeManager func(WorkersConfig) (NodeManager, error)
 	// PodIdentity makes the webhook that gives pods their AWS identity; nil leaves the zone without.
 	PodIdentity func(PodIdentityConfig) (PodIdentity, error)
 }

@@ -17,6 +17,7 @@ func (c *Part) loops() []reconcile.Loop {
 		{Key: "write the identity provider's file", Watch: c.host.State.Watch, Do: c.keepProvider},
 		c.shifting(),
 		c.joining(),
+		c.managing(),
 		{Key: "read the API server's counts of deprecated calls", Watch: c.host.State.Watch, Do: c.keepReading},
 	}
 	for i := range loops {

@@ -41,26 +41,7 @@ func (c *Part) joining() reconcile.Loop {
 }
 
 // watchMachines is signalled by changes of the regional state and by what kubelets report.
-func (c *Part) watchMachines() (<-chan struct{}, func()) {
-	changes, end := c.host.State.Watch()
-	both := make(chan struct{}, 1)
-	stop := make(chan struct{})
-	go func() {
-		for {
-			select {
-			case <-changes:
-			case <-c.reports.news:
-			case <-stop:
-				return
-			}
-			select {
-			case both <- struct{}{}:
-			default:
-			}
-		}
-	}()
-	return both, func() { close(stop); end() }
-}
+func (c *Part) watchMachines() (<-chan struct{}, func()) { return c.watchBeside(c.reports.news) }
 
 // reports are what kubelets told since it was written down.
 type reports struct {
@@ -78,10 +59,7 @@ func (r *reports) take(instanceID, trouble string) {
 	r.mu.Lock()
 	r.told[instanceID] = trouble
 	r.mu.Unlock()
-	select {
-	case r.news <- struct{}{}:
-	default:
-	}
+	signal(r.news)
 }
 
 // pending are those not yet written down; written drops them, but for what was told since.

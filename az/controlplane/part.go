@@ -39,6 +39,8 @@ type Part struct {
 	reports                      *reports
 	seen                         *machinesSeen // nil: nothing yet. It belongs to keepMachines
 	subnets                      subnetZones
+	keeper                       *nodeKeeper // nil: this zone does not lead. It belongs to keepNodegroups
+	nodeNews                     chan struct{}
 	logs                         clusterLogs
 
 	provider atomic.Pointer[region.IdentityProvider] // beside IAM; nil: there is none
@@ -78,7 +80,7 @@ func New(host Host, record region.Cluster) *Part {
 	controllers := c.instanceConfig("controllers", c.prepareControllers)
 	controllers.After = c.apiserver
 	c.controllers = instance.New(controllers)
-	c.reports = newReports(host.Now)
+	c.reports, c.nodeNews = newReports(host.Now), make(chan struct{}, 1)
 	return c
 }
 
@@ -172,7 +174,7 @@ func (c *Part) Run(ctx context.Context) {
 func (c *Part) Quiesce(ctx context.Context) error {
 	c.cancel()
 	<-c.done
-	errs := []error{c.stopWorkers(ctx)}
+	errs := []error{c.dropNodeKeeper(ctx), c.stopWorkers(ctx)}
 	// An API server that ends waits for the watches that are open, and the webhook has one: it goes first.
 	errs = append(errs, c.controllers.End(ctx), c.podIdentity.stop(ctx), c.apiserver.End(ctx))
 	return errors.Join(errs...)

@@ -16,6 +16,7 @@ import (
 	"tripod/az"
 	"tripod/az/controlplane"
 	"tripod/incluster/addons"
+	"tripod/incluster/nodegroups"
 	"tripod/internal/pki"
 	"tripod/nodes"
 	"tripod/nodes/podlife"
@@ -30,6 +31,7 @@ var network = nodes.NewNetwork()
 func zone(ctx context.Context, args []string) error {
 	return az.Run(ctx, args, controlplane.Parts{
 		Workers: newWorkers, Addons: installAddons, Shift: shiftZones, PodIdentity: newPodIdentity,
+		NodeManager: newNodeManager,
 	})
 }
 
@@ -119,6 +121,10 @@ func installAddons(ctx context.Context, c controlplane.WorkersConfig, record reg
 		options.NodeRoleARN = "arn:aws:iam::" + c.AccountID + ":role/" + record.NodeRole
 	}
 	return addons.Apply(ctx, administrator(c), options)
+}
+
+func newNodeManager(c controlplane.WorkersConfig) (controlplane.NodeManager, error) {
+	return nodegroups.New(administrator(c))
 }
 
 func newPodIdentity(c controlplane.PodIdentityConfig) (controlplane.PodIdentity, error) {

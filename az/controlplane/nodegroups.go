@@ -1,0 +1,124 @@
+package controlplane
+
+import (
+	"context"
+	"time"
+
+	"tripod/awsapi/eks"
+	"tripod/internal/reconcile"
+	"tripod/region"
+	"tripod/state"
+)
+
+// NodeManager is what EKS does in a cluster for its managed node groups: nodegroups.Cluster.
+type NodeManager interface {
+	eks.ClusterNodes
+	Start(ctx context.Context) error
+	Stop(ctx context.Context) error
+	// Changes is signalled when something of the nodes has changed.
+	Changes() <-chan struct{}
+}
+
+// managing keeps the cluster's node groups in the zone that leads the regional state: a watch of the cluster's nodes is
+// open there, while there are groups.
+func (c *Part) managing() reconcile.Loop {
+	return reconcile.Loop{Key: "keep the node groups", Watch: c.watchNodegroups, Do: c.keepNodegroups,
+		Pauses: reconcile.Pauses{First: 200 * time.Millisecond, Most: 10 * time.Second}}
+}
+
+func (c *Part) watchNodegroups() (<-chan struct{}, func()) { return c.watchBeside(c.nodeNews) }
+
+// watchBeside is signalled by changes of the regional state and by news.
+func (c *Part) watchBeside(news <-chan struct{}) (<-chan struct{}, func()) {
+	changes, end := c.host.State.Watch()
+	both, stop := make(chan struct{}, 1), make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-changes:
+			case <-news:
+			case <-stop:
+				return
+			}
+			signal(both)
+		}
+	}()
+	return both, func() { close(stop); end() }
+}
+
+func signal(to chan<- struct{}) {
+	select {
+	case to <- struct{}{}:
+	default:
+	}
+}
+
+// nodeKeeper is the keeper while this zone leads.
+type nodeKeeper struct {
+	*eks.NodegroupKeeper
+	manager NodeManager
+	quit    chan struct{} // closed: nobody passes on its changes
+}
+
+func (c *Part) keepNodegroups(ctx context.Context) (again time.Duration, err error) {
+	if c.host.NodeManager == nil {
+		return 0, reconcile.ErrDone
+	}
+	groups := false
+	if err := c.host.State.View(func(tx *state.Txn) error {
+		cluster, _ := region.Clusters.Get(tx, c.cluster.ID)
+		groups = cluster.Runs() && cluster.Status != region.ClusterCreating &&
+			!region.Nodegroups.Part(c.cluster.ID+"/").Empty(tx)
+		return nil
+	}); err != nil {
+		return 0, err
+	}
+	if !groups || c.host.State.Leader() != c.host.Plan.Zone {
+		return 0, c.dropNodeKeeper(ctx)
+	}
+	if c.keeper == nil {
+		if err := c.takeNodeKeeper(ctx); err != nil {
+			return 0, err
+		}
+	}
+	return c.keeper.Keep(ctx)
+}
+
+func (c *Part) takeNodeKeeper(ctx context.Context) error {
+	config, err := c.workersConfig()
+	if err != nil {
+		return err
+	}
+	manager, err := c.host.NodeManager(config)
+	if err != nil {
+		return err
+	}
+	if err := manager.Start(ctx); err != nil {
+		return err
+	}
+	k := &nodeKeeper{&eks.NodegroupKeeper{Service: c.host.Clusters, ClusterID: c.cluster.ID, Nodes: manager}, manager,
+		make(chan struct{})}
+	go func() {
+		for {
+			select {
+			case <-manager.Changes():
+				signal(c.nodeNews)
+			case <-k.quit:
+				return
+			}
+		}
+	}()
+	c.keeper = k
+	return nil
+}
+
+// dropNodeKeeper ends the keeper, if there is one.
+func (c *Part) dropNodeKeeper(ctx context.Context) error {
+	k := c.keeper
+	if k == nil {
+		return nil
+	}
+	c.keeper = nil
+	close(k.quit)
+	return k.manager.Stop(ctx)
+}
