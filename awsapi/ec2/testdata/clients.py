@@ -71,7 +71,7 @@ def own_network():
     ec2.delete_vpc(VpcId=vpc_id)
     refused("InvalidVpcID.NotFound", ec2.describe_vpcs, VpcIds=[vpc_id])
     refused("InvalidVpcID.Malformed", ec2.describe_vpcs, VpcIds=["vpc"])
-    refused("InvalidAction", ec2.describe_spot_price_history)
+    refused("InvalidAction", ec2.describe_reserved_instances)
 
 
 def group_rules():
