@@ -24,6 +24,7 @@ import (
 	"k8s.io/kubernetes/cmd/kube-apiserver/app/options"
 	"k8s.io/kubernetes/plugin/pkg/auth/authorizer/rbac/bootstrappolicy"
 
+	"tripod/apiserver/cloud"
 	"tripod/apiserver/door"
 	"tripod/apiserver/etcdwrites"
 	"tripod/apiserver/launch"
@@ -134,9 +135,12 @@ func adapt(config *app.Config, spec launch.Process) error {
 	return nil
 }
 
-// controllerAccounts are the names of the controller manager's service accounts in kube-system.
+// controllerAccounts are the names of the controller managers' service accounts in kube-system.
 var controllerAccounts = sync.OnceValue(func() map[string]bool {
 	names := map[string]bool{}
+	for _, name := range cloud.Accounts {
+		names[name] = true
+	}
 	for _, binding := range bootstrappolicy.ControllerRoleBindings() {
 		for _, subject := range binding.Subjects {
 			names[subject.Name] = true

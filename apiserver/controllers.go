@@ -19,17 +19,19 @@ import (
 	schedoptions "k8s.io/kubernetes/cmd/kube-scheduler/app/options"
 	"k8s.io/kubernetes/pkg/controller/volume/attachdetach"
 
+	"tripod/apiserver/cloud"
 	"tripod/apiserver/launch"
 	"tripod/internal/loss"
 )
 
-// Controllers is one kube-controller-manager and one kube-scheduler, each active while it holds its lease. Upstream's
-// programs elect themselves too, but build all they need before; here a standby is two lease readers, which keeps a
-// waiting zone's process small.
+// Controllers is one kube-controller-manager, one kube-scheduler and one cloud-controller-manager, each active while it
+// holds its lease. Upstream's programs elect themselves too, but build all they need before; here a standby is three
+// lease readers, which keeps a waiting zone's process small.
 type Controllers struct {
 	spec      launch.Process
 	manager   *kcmoptions.KubeControllerManagerOptions
 	scheduler *schedoptions.Options
+	cloud     *cloud.Manager
 
 	elections []*election
 	standing  atomic.Bool // elections are made
@@ -38,7 +40,7 @@ type Controllers struct {
 	leads []string
 }
 
-// NewControllers reads both components' flags.
+// NewControllers reads the components' flags.
 func NewControllers(spec launch.Process) (*Controllers, error) {
 	manager, err := kcmoptions.NewKubeControllerManagerOptions()
 	if err != nil {
@@ -57,10 +59,10 @@ func NewControllers(spec launch.Process) (*Controllers, error) {
 		return nil, fmt.Errorf("kube-controller-manager: %w", err)
 	}
 	rest.SetDefaultWarningHandler(rest.NoWarnings{})
-	return &Controllers{spec: spec, manager: manager, scheduler: scheduler}, nil
+	return &Controllers{spec: spec, manager: manager, scheduler: scheduler, cloud: cloud.New(spec.Cloud)}, nil
 }
 
-// Run takes part in both elections until ctx ends, and then gives up what it holds. onLeads is told what this process
+// Run takes part in the elections until ctx ends, and then gives up what it holds. onLeads is told what this process
 // leads, at the start and at every change.
 func (c *Controllers) Run(ctx context.Context, onLeads func([]string)) error {
 	onLeads([]string{})
@@ -72,6 +74,7 @@ func (c *Controllers) Run(ctx context.Context, onLeads func([]string)) error {
 	}{
 		{"kube-controller-manager", c.spec.ManagerKubeconfig, c.runManager},
 		{"kube-scheduler", c.spec.SchedulerKubeconfig, c.runScheduler},
+		{"cloud-controller-manager", c.spec.Cloud.Kubeconfig, c.cloud.Run},
 	} {
 		election, err := newElection(part.name, part.kubeconfig, c.spec, part.run,
 			func(leads bool) { c.lead(part.name, leads, onLeads) })
@@ -85,9 +88,9 @@ func (c *Controllers) Run(ctx context.Context, onLeads func([]string)) error {
 	errs := make([]error, len(c.elections))
 	for i, election := range c.elections {
 		wait.Go(func() {
-			// Both write to one log: by the logger's name their lines are told apart.
+			// All write to one log: by the logger's name their lines are told apart.
 			errs[i] = election.hold(klog.NewContext(ctx, klog.LoggerWithName(klog.Background(), election.name)))
-			cancel(errs[i]) // both run, or neither: the zone starts the process again
+			cancel(errs[i]) // all run, or none: the zone starts the process again
 		})
 	}
 	wait.Wait()

@@ -41,6 +41,9 @@ func (s *server) historyOf(x *exchange, r *http.Request) history.Record {
 			BytesIn:      x.size, Upstream: x.passedOn},
 	}
 	record.SetTime(x.started)
+	if service := x.principal.Service; service != "" { // as CloudTrail shows the calls that a service makes
+		record.UserIdentity.InvokedBy, record.SourceIPAddress, record.UserAgent = service, service, service
+	}
 	if name := x.signingName(); serviceName.MatchString(name) {
 		record.EventSource = name + ".amazonaws.com"
 	}

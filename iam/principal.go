@@ -58,6 +58,8 @@ type Principal struct {
 	// SourceIdentity is who began the chain of sessions, Provider the ARN of the OIDC provider whose token began this one;
 	// empty where nobody said.
 	SourceIdentity, Provider string
+	// Service is the AWS service that acts as the principal; empty for everybody else.
+	Service string
 	// MFA says that the session began with a code of an MFA device, and MFAAge how long ago that was.
 	MFA    bool
 	MFAAge time.Duration
@@ -246,6 +248,7 @@ func (p *Principal) begin(tx *state.Txn, session Session) {
 		p.SessionPolicies = append(p.SessionPolicies, text)
 	}
 	p.SourceIdentity, p.Provider, p.IssuedAt = session.SourceIdentity, session.Provider, session.IssuedAt
+	p.Service = session.Service
 }
 
 func userPrincipal(tx *state.Txn, user region.User, accessKeyID string) Principal {

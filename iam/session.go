@@ -55,6 +55,9 @@ type Session struct {
 	SourceIdentity string `json:"si,omitempty"`
 	// Provider is the ARN of the OIDC provider whose token began the session; empty for others.
 	Provider string `json:"fp,omitempty"`
+	// Service is the AWS service that acts by the session, such as eks.amazonaws.com; empty where the account's own people
+	// and programs do.
+	Service string `json:"sv,omitempty"`
 	// MFA says that the user had a code of an MFA device when the session began.
 	MFA      bool      `json:"m,omitempty"`
 	Secret   string    `json:"s"`

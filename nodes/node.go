@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -59,12 +60,18 @@ func (n node) object(c Config, now time.Time) *corev1.Node {
 				"volumes.kubernetes.io/controller-managed-attach-detach": "true",
 			},
 		},
-		Spec:   corev1.NodeSpec{ProviderID: n.providerID(c), Taints: n.machine.Taints},
+		Spec:   corev1.NodeSpec{ProviderID: n.providerID(c), Taints: append(slices.Clone(n.machine.Taints), uninitialized)},
 		Status: n.status(c, now),
 	}
 }
 
-// labels are those that a kubelet gives its node, with those of its user data.
+// uninitialized is what a kubelet with an external cloud provider registers with: the cloud controller manager takes it
+// away once it has given the node its labels and addresses.
+var uninitialized = corev1.Taint{Key: "node.cloudprovider.kubernetes.io/uninitialized", Value: "true",
+	Effect: corev1.TaintEffectNoSchedule}
+
+// labels are those that a kubelet gives its node, with those of its user data. What the cloud knows of its instance, such
+// as type and zone, is the cloud controller manager's to say.
 func (n node) labels(c Config) map[string]string {
 	arch := n.architecture()
 	labels := map[string]string{
@@ -90,11 +97,6 @@ func (n node) architecture() string {
 		return "arm64"
 	}
 	return "amd64"
-}
-
-// cloudLabels are those that EKS's cloud controller gives a node: no kubelet may (admission plugin NodeRestriction).
-func (n node) cloudLabels(c Config) map[string]string {
-	return map[string]string{"k8s.io/cloud-provider-aws": digest(c, "cloud-provider", 0)[:32]}
 }
 
 func (n node) status(c Config, now time.Time) corev1.NodeStatus {

@@ -125,12 +125,7 @@ func (w *worker) tryRegister(ctx context.Context) error {
 		return err
 	}
 	w.uid.Store(got.UID)
-	labels, err := json.Marshal(map[string]any{"metadata": map[string]any{"labels": w.cloudLabels(w.conf)}})
-	if err != nil {
-		return err
-	}
-	_, err = w.clients.cloud.CoreV1().Nodes().Patch(ctx, w.name, types.MergePatchType, labels, metav1.PatchOptions{})
-	return err
+	return nil
 }
 
 // join is the kubelet's part of registering.

@@ -27,7 +27,7 @@ func TestSelfManagedWorkersJoinAndAreReplaced(t *testing.T) {
 	t.Parallel()
 	r := startRegion(t)
 	calls, kube := r.awsClients(t, awsHTTP), r.kube(t)
-	ctx := within(t, 4*time.Minute)
+	ctx := within(t, 6*time.Minute)
 	template := r.nodeTemplate(t, calls, "self-managed", "demo-node", "--node-labels=team=blue")
 	subnets, err := calls.ec2.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{Filters: []ec2types.Filter{
 		{Name: aws.String("map-public-ip-on-launch"), Values: []string{"false"}}}})
@@ -65,7 +65,7 @@ func TestSelfManagedWorkersJoinAndAreReplaced(t *testing.T) {
 	_, err = calls.groups.SetDesiredCapacity(ctx, &autoscaling.SetDesiredCapacityInput{
 		AutoScalingGroupName: aws.String("blue"), DesiredCapacity: aws.Int32(0)})
 	must(t, "SetDesiredCapacity", err)
-	eventually(t, time.Minute, "the nodes go", func() (bool, string) {
+	eventually(t, 3*time.Minute, "the nodes go", func() (bool, string) {
 		list, err := kube.CoreV1().Nodes().List(ctx, metav1.ListOptions{LabelSelector: "team=blue"})
 		if err != nil {
 			return false, err.Error()

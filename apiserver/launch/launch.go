@@ -53,6 +53,7 @@ const (
 	Authenticator    = "authenticator"
 	ControllerManage = "kube-controller-manager"
 	Scheduler        = "kube-scheduler"
+	CloudController  = "cloud-controller-manager"
 	PodIdentity      = "pod-identity-webhook"
 )
 
@@ -72,6 +73,8 @@ type Process struct {
 	SchedulerFlags      []string `json:"schedulerFlags,omitempty"`
 	ManagerKubeconfig   string   `json:"managerKubeconfig,omitempty"`
 	SchedulerKubeconfig string   `json:"schedulerKubeconfig,omitempty"`
+	// Cloud is what the cloud controller manager works on.
+	Cloud Cloud `json:"cloud,omitzero"`
 	// Lease is the timing of their elections.
 	Lease LeaseTiming `json:"lease,omitzero"`
 }
@@ -175,16 +178,17 @@ func (a APIServer) Flags() []string {
 	}, a.Tuning.apiServerFlags()...)
 }
 
-// Controllers is one kube-controller-manager and one kube-scheduler, in one process.
+// Controllers is one kube-controller-manager, one kube-scheduler and one cloud-controller-manager, in one process.
 type Controllers struct {
 	APIServer   // of the same zone, whose files and address they share
 	ClusterName string
+	Cloud       Cloud // without Kubeconfig and ClusterName, which Write adds
 	Lease       LeaseTiming
 }
 
 // Write makes the files that the flags name and returns the one that the process reads.
 func (c Controllers) Write() (string, error) {
-	for _, name := range []string{ControllerManage, Scheduler} {
+	for _, name := range []string{ControllerManage, Scheduler, CloudController} {
 		text := kubeconfig(fmt.Sprintf("https://127.0.0.1:%d", c.Port), c.cert(CA), c.cert(name), c.key(name))
 		if err := pki.Write(c.file(name+".kubeconfig"), []byte(text)); err != nil {
 			return "", err
@@ -194,9 +198,11 @@ func (c Controllers) Write() (string, error) {
 		[]byte(c.Tuning.schedulerConfig(c.file(Scheduler+".kubeconfig")))); err != nil {
 		return "", err
 	}
+	cloud := c.Cloud
+	cloud.Kubeconfig, cloud.ClusterName = c.file(CloudController+".kubeconfig"), c.ClusterName
 	return writeProcess(c.file("controllers.json"), Process{
 		Zone: c.Zone, MetricsSocket: c.MetricsSocket, ReportsVersion: version.KubernetesBuilds()[c.Version],
-		Flags: c.controllerManagerFlags(), SchedulerFlags: c.schedulerFlags(), Lease: c.Lease,
+		Flags: c.controllerManagerFlags(), SchedulerFlags: c.schedulerFlags(), Lease: c.Lease, Cloud: cloud,
 		ManagerKubeconfig: c.file(ControllerManage + ".kubeconfig"), SchedulerKubeconfig: c.file(Scheduler + ".kubeconfig")})
 }
 
@@ -228,7 +234,7 @@ func (c Controllers) schedulerFlags() []string {
 	}
 }
 
-// LeaseTiming is that of the election of the controller manager and the scheduler. A holder that is known to be gone is
+// LeaseTiming is that of the elections of the controllers. A holder that is known to be gone is
 // replaced at once; of another one, the lease ends after Duration + 1.2 Retry.
 type LeaseTiming struct {
 	Duration time.Duration `json:"duration"`

@@ -11,6 +11,8 @@ import (
 func documented() []operation.Documented {
 	return operation.DocumentBy(slices.Sorted(maps.Keys((&Service{}).actions())), []operation.Clause{
 		{Words: []string{"Tags"}, State: operation.Works, Effect: "tags of whatever is here"},
+		{Words: []string{"InstanceTopology"}, State: operation.Works,
+			Effect: "empty, as on AWS for types outside its networks for accelerators"},
 		{Words: []string{"DescribeInstances", "InstanceStatus", "Volumes"}, State: operation.Works,
 			Effect: "the simulated nodes' machines and their root volumes; they are running, whatever fault their zone " +
 				"has"},

@@ -130,7 +130,7 @@ func (s *Service) MakeNodeTemplate(tx *state.Txn, name string, want NodeTemplate
 	t := launchTemplate{TemplateID: first.TemplateID, Name: name, Created: first.Created, CreatedBy: first.CreatedBy,
 		Default: 1, Latest: 1, Last: 1, Versions: []templateVersion{first}}
 	launchTemplates.put(s, tx, t)
-	if own, err := mergeTags(nil, tagsIn(want.Tags)); err == nil {
+	if own, err := mergeTags(nil, tagsIn(want.Tags), true); err == nil {
 		tags.Put(tx, t.TemplateID, own)
 	}
 	return region.TemplateRef{ID: t.TemplateID, Name: name, Version: "1"}, nil

@@ -88,6 +88,7 @@ func (s *Service) actions() map[string]action {
 		"DescribeFlowLogs":                           typed(s.describeFlowLogs),
 		"DescribeImages":                             typed(s.describeImages),
 		"DescribeInstanceStatus":                     typed(s.describeInstanceStatus),
+		"DescribeInstanceTopology":                   typed(s.describeInstanceTopology),
 		"DescribeInstanceTypeOfferings":              typed(s.describeOfferings),
 		"DescribeInstanceTypes":                      typed(s.describeInstanceTypes),
 		"DescribeInstances":                          typed(s.describeInstances),

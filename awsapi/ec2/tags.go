@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -62,7 +63,7 @@ func newTags(specifications []tagSpecification, resourceType string) ([]tag, err
 		}
 		given = append(given, specification.Tags...)
 	}
-	return mergeTags(nil, given)
+	return mergeTags(nil, given, false)
 }
 
 // launchTaggable says whether a launch gives tags to resources of that type.
@@ -85,12 +86,35 @@ func awsTags(all []tag) (n int) {
 	return n
 }
 
-// mergeTags puts changed tags over those there are.
-func mergeTags(present, changed []tag) ([]tag, error) {
+// isReserved says whether a tag is one of AWS's own, which nobody but a service may change.
+func isReserved(key string) bool { return strings.HasPrefix(strings.ToLower(key), "aws:") }
+
+// marks says whether a call is a service's that changes its own tags, and nothing else: that is no matter of the policies of
+// the role by which it calls.
+func marks(call *operation.Call) bool {
+	if call.Principal.Service == "" || call.Operation != "CreateTags" && call.Operation != "DeleteTags" {
+		return false
+	}
+	some := false
+	for name, values := range call.Params {
+		if !tagKey.MatchString(name) {
+			continue
+		}
+		if some = true; !isReserved(values[0]) {
+			return false
+		}
+	}
+	return some
+}
+
+var tagKey = regexp.MustCompile(`^Tag\.\d+\.Key$`)
+
+// mergeTags puts changed tags over those there are. A service may change reserved ones, too.
+func mergeTags(present, changed []tag, service bool) ([]tag, error) {
 	merged := slices.Clone(present)
 	for i, t := range changed {
 		switch {
-		case strings.HasPrefix(strings.ToLower(t.Key), "aws:"):
+		case isReserved(t.Key) && !service:
 			return nil, refuse("InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use")
 		case len([]rune(t.Key)) > 127:
 			return nil, refuse("InvalidParameterValue", "Tag key exceeds the maximum length of 127 characters")
@@ -175,7 +199,9 @@ type createTagsInput struct {
 
 func (s *Service) createTags(call *operation.Call, in *createTagsInput) (*done, error) {
 	return change(s, call, &done{true}, func(tx *state.Txn) error {
-		return s.retag(tx, in.Resources, func(present []tag) ([]tag, error) { return mergeTags(present, in.Tags) })
+		return s.retag(tx, in.Resources, func(present []tag) ([]tag, error) {
+			return mergeTags(present, in.Tags, call.Principal.Service != "")
+		})
 	})
 }
 
@@ -194,8 +220,8 @@ func (s *Service) deleteTags(call *operation.Call, in *deleteTagsInput) (*done, 
 	return change(s, call, &done{true}, func(tx *state.Txn) error {
 		return s.retag(tx, in.Resources, func(present []tag) ([]tag, error) {
 			return slices.DeleteFunc(slices.Clone(present), func(t tag) bool {
-				if strings.HasPrefix(t.Key, "aws:") {
-					return false // of AWS's own services
+				if isReserved(t.Key) && call.Principal.Service == "" {
+					return false
 				}
 				return len(in.Tags) == 0 || slices.ContainsFunc(in.Tags, func(r removedTag) bool {
 					return r.Key == t.Key && (r.Value == nil || *r.Value == t.Value)
@@ -210,6 +236,9 @@ func (s *Service) retag(tx *state.Txn, ids []string, edit func([]tag) ([]tag, er
 	types := s.taggable(tx)
 	for _, id := range ids {
 		if types[id] == "" {
+			if instances.check(id) == nil {
+				return instances.notFound(id)
+			}
 			return refuse("InvalidID", "The ID '%s' is not valid", clip(id))
 		}
 		edited, err := edit(s.tagsOf(tx, id))

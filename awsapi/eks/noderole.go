@@ -45,7 +45,7 @@ func FoundRoles(tx *state.Txn, accountID string, random io.Reader, now time.Time
 	region.Roles.Put(tx, clusterRole,
 		region.Role{Name: clusterRole, ID: id, ARN: "arn:aws:iam::" + accountID + ":role/" + clusterRole, Path: "/",
 			Description: "Amazon EKS - Cluster role", CreatedAt: now, TrustPolicy: clusterTrust, MaxSessionSeconds: nodeSession,
-			Policies: []string{"arn:aws:iam::aws:policy/AmazonEKSClusterPolicy"}})
+			Policies: []string{clusterPolicy}})
 	return nil
 }
 

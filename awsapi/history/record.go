@@ -53,6 +53,7 @@ type Identity struct {
 	AccessKeyID    string          `json:"accessKeyId,omitempty"`
 	UserName       string          `json:"userName,omitempty"`
 	SessionContext *SessionContext `json:"sessionContext,omitempty"`
+	InvokedBy      string          `json:"invokedBy,omitempty"` // the AWS service that made it
 }
 
 // SessionContext says whose session made the call.

@@ -41,6 +41,7 @@ type Part struct {
 	subnets                      subnetZones
 	keeper                       *nodeKeeper // nil: this zone does not lead. It belongs to keepNodegroups
 	nodeNews                     chan struct{}
+	credentials                  *http.Server // by which the controllers call AWS
 	logs                         clusterLogs
 
 	provider atomic.Pointer[region.IdentityProvider] // beside IAM; nil: there is none
@@ -142,12 +143,18 @@ func (c *Part) Start(ctx context.Context) (err error) {
 	}
 	c.readProvider()
 	c.providerWritten = c.provider.Load() // by prepareAPIServer
+	if err := c.startCredentials(); err != nil {
+		c.authenticator.Close()
+		return err
+	}
 	if err := c.startPodIdentity(ctx); err != nil {
 		c.authenticator.Close()
+		c.credentials.Close()
 		return err
 	}
 	if err := c.startWorkers(ctx); err != nil {
 		c.authenticator.Close()
+		c.credentials.Close()
 		c.podIdentity.stop(ctx)
 		return err
 	}
@@ -182,7 +189,7 @@ func (c *Part) Quiesce(ctx context.Context) error {
 
 // Stop ends what runs.
 func (c *Part) Stop(ctx context.Context) error {
-	err := errors.Join(c.Quiesce(ctx), c.etcd.End(ctx), c.authenticator.Close(), c.gateway.Close())
+	err := errors.Join(c.Quiesce(ctx), c.etcd.End(ctx), c.authenticator.Close(), c.credentials.Close(), c.gateway.Close())
 	c.stopLogs()
 	return err
 }

@@ -177,8 +177,12 @@ func (c *Part) giveWay() {
 }
 
 func (c *Part) prepareControllers() (process.Spec, error) {
+	cloud, err := c.cloudOptions()
+	if err != nil {
+		return process.Spec{}, err
+	}
 	file, err := launch.Controllers{APIServer: c.launchOptions("controllers"), ClusterName: c.cluster.Name,
-		Lease: leases(c.host.Plan.FastTimers)}.Write()
+		Cloud: cloud, Lease: leases(c.host.Plan.FastTimers)}.Write()
 	if err != nil {
 		return process.Spec{}, err
 	}

@@ -143,6 +143,7 @@ func (c *Part) leaves() map[string]issue {
 		launch.Authenticator:    clientOf(launch.CA, "eks:authenticator"),
 		launch.ControllerManage: clientOf(launch.CA, "system:kube-controller-manager"),
 		launch.Scheduler:        clientOf(launch.CA, "system:kube-scheduler"),
+		launch.CloudController:  clientOf(launch.CA, "eks:cloud-controller-manager"),
 		launch.FrontProxyClient: clientOf(launch.FrontProxyCA, "front-proxy-client"),
 	}
 }

@@ -102,3 +102,6 @@ func (z Zone) AuthenticatorSocket(clusterID string) string { return z.Socket("au
 
 // PodIdentitySocket is where that asks for the AWS identity of new pods.
 func (z Zone) PodIdentitySocket(clusterID string) string { return z.Socket("podid-" + clusterID[:8]) }
+
+// CredentialsSocket is where the cluster's controllers in the zone get AWS credentials of the cluster's role.
+func (z Zone) CredentialsSocket(clusterID string) string { return z.Socket("role-" + clusterID[:8]) }

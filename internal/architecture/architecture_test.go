@@ -42,7 +42,7 @@ var layers = []struct {
 	{"the AWS endpoint", []string{"awsapi/events"}},
 	{"the AWS endpoint", []string{"awsapi/sqs"}},
 	{"parts of a zone", []string{"apiserver", "az/explain", "az/gateway", "az/zonetest"}},
-	{"parts of a zone", []string{"az/instance"}},
+	{"parts of a zone", []string{"apiserver/cloud", "az/instance"}},
 	{"who may do what", []string{"awsapi/operation"}},
 	{"who may do what", []string{"iam"}},
 	{"the domain, and how zones are laid out", []string{"region", "az/plan"}},
