@@ -1,0 +1,135 @@
+package controlplane
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"tripod/apiserver/launch"
+	"tripod/az/plan"
+)
+
+// ErrNoObject says that a cluster has no such object.
+var ErrNoObject = errors.New("there is no such object")
+
+// Objects are a cluster's, as its administrator sees them by the zone's API server.
+type Objects struct {
+	URL    string // https://127.0.0.1:PORT
+	Client *http.Client
+}
+
+// Object is what counts of an object.
+type Object struct {
+	Name        string            `json:"name"`
+	UID         string            `json:"uid"`
+	Annotations map[string]string `json:"annotations"`
+}
+
+// Objects speaks to the zone's API server until Close.
+func (c *Part) Objects() (Objects, error) {
+	administrator, err := c.newAPIClient(launch.Administrator)
+	if err != nil {
+		return Objects{}, err
+	}
+	administrator.Timeout = objectsTimeout
+	return Objects{URL: "https://" + plan.APIServerAddress(c.cluster.EndpointPort, c.index), Client: administrator}, nil
+}
+
+// objectsTimeout bounds a call: an API server may hang, and another zone's answer.
+const objectsTimeout = 8 * time.Second
+
+// Close lets go of the API server.
+func (o Objects) Close() { o.Client.CloseIdleConnections() }
+
+// PodPath and NodePath are where the API server has a pod and a node. Without a name it is where all are.
+func PodPath(namespace, name string) string {
+	return "/api/v1/namespaces/" + url.PathEscape(namespace) + "/pods" + below(name)
+}
+
+// NodePath see PodPath.
+func NodePath(name string) string { return "/api/v1/nodes" + below(name) }
+
+func below(name string) string {
+	if name == "" {
+		return ""
+	}
+	return "/" + url.PathEscape(name)
+}
+
+// Get returns the object at a path, or ErrNoObject.
+func (o Objects) Get(ctx context.Context, path string) (Object, error) {
+	var got struct{ Metadata Object }
+	err := o.call(ctx, http.MethodGet, path, nil, &got)
+	return got.Metadata, err
+}
+
+// Annotate gives the object at a path annotations, and takes those away whose value is nil. It returns the object as it
+// is then, or ErrNoObject.
+func (o Objects) Annotate(ctx context.Context, path string, annotations map[string]*string) (Object, error) {
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": annotations}})
+	if err != nil {
+		return Object{}, err
+	}
+	var got struct{ Metadata Object }
+	err = o.call(ctx, http.MethodPatch, path+"?fieldManager=tripod-fault", patch, &got)
+	return got.Metadata, err
+}
+
+// Names are those of the first objects at a path, at most so many; more says how many others there are.
+func (o Objects) Names(ctx context.Context, path string, most int) (names []string, more int, err error) {
+	var list struct {
+		Metadata struct{ RemainingItemCount int }
+		Items    []struct{ Metadata Object }
+	}
+	err = o.call(ctx, http.MethodGet, fmt.Sprintf("%s?limit=%d", path, most), nil, &list)
+	for _, item := range list.Items {
+		names = append(names, item.Metadata.Name)
+	}
+	return names, list.Metadata.RemainingItemCount, err
+}
+
+// mostObject is how large an answer may be: etcd takes no object beyond 1.5 MiB.
+const mostObject = 4 << 20
+
+func (o Objects) call(ctx context.Context, method, path string, body []byte, out any) error {
+	request, err := http.NewRequestWithContext(ctx, method, o.URL+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Accept", "application/json")
+	if body != nil {
+		request.Header.Set("Content-Type", "application/merge-patch+json")
+	}
+	response, err := o.Client.Do(request)
+	if err != nil {
+		return fmt.Errorf("the API server does not answer: %w", cause(err))
+	}
+	defer response.Body.Close()
+	decoder := json.NewDecoder(io.LimitReader(response.Body, mostObject))
+	if response.StatusCode == http.StatusOK {
+		return decoder.Decode(out)
+	}
+	var status struct{ Message string }
+	if decoder.Decode(&status) != nil || status.Message == "" {
+		status.Message = response.Status
+	}
+	if response.StatusCode == http.StatusNotFound {
+		return fmt.Errorf("%w: %s", ErrNoObject, status.Message)
+	}
+	return fmt.Errorf("the API server refuses it: %s", status.Message)
+}
+
+// cause is what is behind an error of an http.Client, which names the URL.
+func cause(err error) error {
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		return wrapped.Err
+	}
+	return err
+}
