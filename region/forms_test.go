@@ -29,6 +29,7 @@ func TestRecordsKeepTheirForm(t *testing.T) {
 		"deleted-cluster":          DeletedCluster{},
 		"deprecated-reading":       DeprecatedReading{},
 		"fargate-profile":          FargateProfile{},
+		"fault":                    Fault{},
 		"group":                    Group{},
 		"identity-provider":        IdentityProvider{},
 		"insights-refresh":         InsightsRefresh{},
