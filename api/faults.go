@@ -15,7 +15,8 @@ type Verb struct {
 }
 
 // Verbs are what the targets in a zone take: the one list of them, in the order of the help. What each does to a zone
-// is in package emulator (faults.go), what it does to an instance in package az (handleVerb).
+// is in package emulator (faults.go), what it does to an instance in package az (handleVerb). Faults of anything else are
+// RecordFaults.
 var Verbs = []Verb{
 	{Name: "kill", Fault: StateKilled, Lift: "start", Done: "killed", Undo: "brings it back",
 		Short: "Kill a zone or an instance with SIGKILL",
@@ -35,9 +36,6 @@ var Verbs = []Verb{
 
 // Reset is the verb that takes back every fault of a target.
 const Reset = "reset"
-
-// FaultUpdate is the verb that makes the next update of a cluster fail. Targets of KindUpdate take it and Reset alone.
-const FaultUpdate = "fault"
 
 // FindVerb finds one of Verbs by its name.
 func FindVerb(name string) (Verb, bool) {

@@ -141,7 +141,13 @@ type BalancerTarget struct {
 
 // Fault is something that a person or a program did to the region and that `reset` undoes.
 type Fault struct {
-	Target string    `json:"target"` // az/us-east-1b, etcd/a
-	Fault  string    `json:"fault"`  // killed, paused, stopped
+	Target string    `json:"target"` // az/us-east-1b, etcd/a, pod/default/web-0
+	Fault  string    `json:"fault"`  // killed, paused, stopped; of RecordFaults what was asked for: crash-loop
 	Since  time.Time `json:"since"`
+	// Cluster is the name of the one that the target belongs to; empty: it belongs to none.
+	Cluster string `json:"cluster,omitempty"`
+	// Until is when it ends by itself, if it does.
+	Until *time.Time `json:"until,omitempty"`
+	// Final says that `reset` cannot undo it, as nobody can in AWS.
+	Final bool `json:"final,omitempty"`
 }

@@ -9,20 +9,17 @@ import (
 // KindZone is the target type of a zone; the other types are the names of components.
 const KindZone = "az"
 
-// KindUpdate is the target type of a cluster's next update, "update/demo", which takes the verbs fault and reset alone.
-const KindUpdate = "update"
-
 // TargetKinds are the types of targets that are in a zone.
 var TargetKinds = []string{KindZone, "etcd", "apiserver", "controllers"}
 
-// Target is what an order is for: "etcd/us-east-1b", "az/b" or "update/demo".
+// Target is what an order is for: "etcd/us-east-1b", "az/b" or, of RecordFaults, "pod/default/web-0".
 type Target struct {
-	Kind string
-	// Name is a zone's name or its last letter; a cluster's name where the kind is KindUpdate.
-	Name string
+	Kind string `json:"kind"`
+	// Name is a zone's name or its last letter where the target is in a zone.
+	Name string `json:"name"`
 }
 
-// Order is a verb of Faults for a target.
+// Order is one of Verbs for a target in a zone.
 type Order struct {
 	Target Target
 	Verb   string

@@ -25,7 +25,7 @@ const (
 	routeRoot            route = "POST /v1/root"
 	routeNodeCredentials route = "POST /v1/nodes/{name}/credentials"
 	routeEndpoint        route = "POST /v1/clusters/{id}/endpoint"
-	routeUpdate          route = "POST /v1/clusters/{name}/update/{verb}"
+	routeFault           route = "POST /v1/faults/{verb}"
 	routeWhoAmI          route = "POST /v1/clusters/{name}/whoami"
 	routeCanI            route = "POST /v1/clusters/{name}/can-i"
 	routeInstance        route = "POST /v1/instances/{component}/{verb}"
@@ -89,10 +89,11 @@ func (a Agent) ReportEndpoint(ctx context.Context, clusterID string, report Endp
 	return a.call(ctx, order{route: routeEndpoint, values: []string{clusterID}, in: report})
 }
 
-// Update makes the cluster's next update fail, by the verb fault, or go well, by reset.
-func (a Agent) Update(ctx context.Context, cluster, verb string) (state State, err error) {
-	err = a.call(ctx, order{route: routeUpdate, values: []string{cluster, verb}, out: &state})
-	return state, err
+// Fault puts a fault of api.RecordFaults in force, or takes it back by the verb reset. The error of an order that cannot
+// be followed as it was given is a *Refusal.
+func (a Agent) Fault(ctx context.Context, verb string, o api.FaultOrder) (answer FaultAnswer, err error) {
+	err = a.call(ctx, order{route: routeFault, values: []string{verb}, in: o, out: &answer})
+	return answer, err
 }
 
 // TokenQuestion is whose a token is.
@@ -185,6 +186,9 @@ func (a Agent) call(ctx context.Context, o order) error {
 		var failure struct{ Error string }
 		if json.NewDecoder(io.LimitReader(response.Body, 64<<10)).Decode(&failure) != nil || failure.Error == "" {
 			failure.Error = "the zone's agent answers " + response.Status
+		}
+		if response.StatusCode == http.StatusUnprocessableEntity {
+			return &Refusal{failure.Error}
 		}
 		return errors.New(failure.Error)
 	}

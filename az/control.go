@@ -34,7 +34,7 @@ func (z *Zone) controlHandler() http.Handler {
 			answer(w, http.StatusConflict, z.Quiesce(r.Context()))
 		},
 		routeInstance:        z.handleVerb,
-		routeUpdate:          z.handleUpdate,
+		routeFault:           z.handleFault,
 		routeWhoAmI:          z.handleWhoAmI,
 		routeCanI:            z.handleCanI,
 		routeMetrics:         promhttp.HandlerFor(z.registry, promhttp.HandlerOpts{}).ServeHTTP,

@@ -4,11 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"time"
 
 	"tripod/az/instance"
-	"tripod/region"
-	"tripod/state"
 )
 
 func (z *Zone) handleVerb(w http.ResponseWriter, r *http.Request) {
@@ -57,26 +54,4 @@ func (z *Zone) find(component, cluster string) (*instance.Instance, error) {
 	default:
 		return nil, fmt.Errorf("zone %s has %d instances of %s: say which by --cluster", z.config.Zone, len(found), component)
 	}
-}
-
-// handleUpdate makes the cluster's next rollout fail, or lets it go well again.
-func (z *Zone) handleUpdate(w http.ResponseWriter, r *http.Request) {
-	name, now := r.PathValue("name"), time.Now().UTC()
-	faulted := map[string]*time.Time{"fault": &now, "reset": nil}
-	at, known := faulted[r.PathValue("verb")]
-	if !known {
-		answer(w, http.StatusNotFound, fmt.Errorf("there is no verb %q for an update", r.PathValue("verb")))
-		return
-	}
-	err := z.voter.Update(r.Context(), func(tx *state.Txn) error {
-		if !region.FaultNextRollout(tx, name, at) {
-			return fmt.Errorf("there is no cluster %q", name)
-		}
-		return nil
-	})
-	if err != nil {
-		answer(w, http.StatusConflict, err)
-		return
-	}
-	z.answerState(w)
 }

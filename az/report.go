@@ -33,7 +33,9 @@ type State struct {
 	// Clusters are those of the zone's copy of the regional state, and Index says how new that is: a higher one is of a
 	// newer copy.
 	Clusters []ClusterState `json:"clusters"`
-	Index    uint64         `json:"index"`
+	// Faults are those in force of what is no process of a zone, of the same copy.
+	Faults []api.Fault `json:"faults,omitempty"`
+	Index  uint64      `json:"index"`
 }
 
 // ClusterState is a cluster's record without its secrets.
@@ -44,8 +46,6 @@ type ClusterState struct {
 	Status       region.ClusterStatus `json:"status"`
 	EndpointPort int                  `json:"endpointPort"`
 	CACert       string               `json:"caCert"` // of all authorities that are trusted
-	// FaultedAt is when somebody asked for the next update to fail.
-	FaultedAt *time.Time `json:"faultedAt,omitempty"`
 	// Access says who may reach the endpoint, and Trouble is what the record says of it.
 	Access  region.EndpointAccess `json:"access"`
 	Trouble string                `json:"trouble,omitempty"`
@@ -99,10 +99,10 @@ func (z *Zone) state() State {
 	z.voter.View(func(tx *state.Txn) error {
 		for _, c := range region.Clusters.List(tx) {
 			s.Clusters = append(s.Clusters, ClusterState{Name: c.Name, ID: c.ID, Version: c.Version, Status: c.Status,
-				EndpointPort: c.EndpointPort, CACert: c.BundleOf(c.Components), FaultedAt: c.FaultedAt,
+				EndpointPort: c.EndpointPort, CACert: c.BundleOf(c.Components),
 				Access: c.EndpointAccess(), Trouble: c.EndpointTrouble(), NotBefore: c.NotBefore})
 		}
-		s.Index = tx.Index()
+		s.Faults, s.Index = faultsIn(tx), tx.Index()
 		return nil
 	})
 	return s

@@ -182,7 +182,7 @@ func testCancel(t *testing.T, r rollingRegion, turn int) {
 }
 
 func testFaultedRollout(t *testing.T, r rollingRegion) {
-	if _, err := r.zones[1].agent().Update(t.Context(), "demo", "fault"); err != nil {
+	if _, err := r.zones[1].agent().Fault(t.Context(), api.FaultVerb, updateOf("demo")); err != nil {
 		t.Fatal(err)
 	}
 	r.begin(t)
@@ -193,7 +193,7 @@ func testFaultedRollout(t *testing.T, r rollingRegion) {
 	}
 	r.wantVersions(t, "1.36")                         // the update may not end before
 	for _, verb := range []string{"fault", "reset"} { // so that the next one goes well
-		if _, err := r.zones[1].agent().Update(t.Context(), "demo", verb); err != nil {
+		if _, err := r.zones[1].agent().Fault(t.Context(), verb, updateOf("demo")); err != nil {
 			t.Error(err)
 		}
 	}

@@ -247,6 +247,7 @@ func TestZoneRunsItsPartOfACluster(t *testing.T) {
 
 	t.Run("verbs", func(t *testing.T) { testVerbs(t, z) })
 	t.Run("orders that make no sense", func(t *testing.T) { testBadOrders(t, z) })
+	t.Run("faults of records", func(t *testing.T) { testFaults(t, z) })
 	t.Run("metrics", func(t *testing.T) { testMetrics(t, z) })
 	t.Run("AWS front", func(t *testing.T) {
 		transport := &http.Transport{DisableKeepAlives: true,
@@ -304,11 +305,12 @@ func testBadOrders(t *testing.T, z *testZone) {
 			cluster: "a&b"},
 		"does not run, so it cannot be paused": {route: routeInstance, values: []string{"apiserver", "pause"},
 			cluster: "demo"},
-		`there is no verb "dance" for an update`: {route: routeUpdate, values: []string{"demo", "dance"}},
-		`no cluster "other"`:                     {route: routeUpdate, values: []string{"other", "fault"}},
-		"404":                                    {route: "POST /v1/nothing"},
-		"EOF":                                    {route: routeUnreachable},
-		"unexpected end":                         {route: routeFound, in: json.RawMessage(`{"cluster":`)},
+		`there is no verb "dance" for a record`: {route: routeFault, values: []string{"dance"}, in: updateOf("demo")},
+		`no cluster "nobody"`:                   {route: routeFault, values: []string{"fault"}, in: updateOf("nobody")},
+		"is no target of a fault":               {route: routeFault, values: []string{"reset"}, in: updateOf("")},
+		"404":                                   {route: "POST /v1/nothing"},
+		"EOF":                                   {route: routeUnreachable},
+		"unexpected end":                        {route: routeFound, in: json.RawMessage(`{"cluster":`)},
 	} {
 		if err := z.agent().call(t.Context(), o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", o.path(), err, want)
@@ -321,6 +323,33 @@ func testBadOrders(t *testing.T, z *testZone) {
 		!strings.Contains(err.Error(), "does not answer") {
 		t.Errorf("to an agent that is not there: %v", err)
 	}
+}
+
+func updateOf(cluster string) api.FaultOrder {
+	return api.FaultOrder{Target: api.Target{Kind: api.KindUpdate, Name: cluster}}
+}
+
+// testFaults: an order's answer has the state that it made, and other zones hear of that by reports.
+func testFaults(t *testing.T, z *testZone) {
+	answer, err := z.agent().Fault(t.Context(), api.FaultVerb, updateOf("demo"))
+	if err != nil || len(answer.State.Faults) != 1 || answer.State.Faults[0].Target != "update/demo" ||
+		answer.Done.Said != "will fail" {
+		t.Errorf("got %+v, %v", answer, err)
+	}
+	var refused *Refusal
+	if _, err := z.agent().Fault(t.Context(), api.FaultVerb, updateOf("nobody")); !errors.As(err, &refused) {
+		t.Errorf("a refusal arrives as %v", err)
+	}
+	limit := api.FaultOrder{Target: api.Target{Kind: api.KindCapacity, Name: "a"}, For: time.Millisecond}
+	if _, err := z.agent().Fault(t.Context(), api.FaultVerb, limit); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := z.agent().Fault(t.Context(), api.Reset, updateOf("demo")); err != nil {
+		t.Fatal(err)
+	}
+	zonetest.Eventually(t, "its time is over", func() bool {
+		return z.told(api.FaultCleared) && len(z.reportedState().Faults) == 0
+	}, func() any { return z.reportedState().Faults })
 }
 
 func testMetrics(t *testing.T, z *testZone) {

@@ -105,12 +105,16 @@ func (c *Client) Events(ctx context.Context, since uint64, follow bool, each fun
 }
 
 // Do applies a verb (kill, pause, resume, stop, start or reset) to a target such as "az/b" or "etcd/us-east-1a", or the
-// verb fault to "update/demo", and returns when the effect is there. An empty cluster means every cluster. Refusals are
-// of type *APIError.
+// verbs fault and reset to a target that needs no more words, such as "update/demo" (others: Fault), and returns when the
+// effect is there. An empty cluster means every cluster. Refusals are of type *APIError.
 func (c *Client) Do(ctx context.Context, target, verb, cluster string) error {
 	kind, name, ok := strings.Cut(target, "/")
 	if !ok || kind == "" || name == "" {
 		return fmt.Errorf("%q is not a target: write TYPE/NAME, such as az/b or etcd/b", target)
+	}
+	if record, found := recordTarget(target); found {
+		_, err := c.fault(ctx, verb, api.FaultOrder{Target: record, Cluster: cluster})
+		return err
 	}
 	path := "/v1/targets/" + url.PathEscape(kind) + "/" + url.PathEscape(name) + "/" + url.PathEscape(verb)
 	return c.post(ctx, path, clusterQuery(cluster))

@@ -163,6 +163,8 @@ func TestConditions(t *testing.T) {
 		[]api.Fault{{Target: "az/us-east-1b", Fault: "killed"}}
 	lost := status()
 	lost.Phase, lost.Clusters[0].Quorum, lost.Clusters[0].EtcdMembers = api.PhaseNoQuorum, false, 1
+	broken := status()
+	broken.Faults = []api.Fault{{Target: "pod/default/web-0", Fault: "crash-loop"}}
 	unhealthy := status()
 	unhealthy.Balancers[0].Targets[2].Healthy = false
 	for _, test := range []struct {
@@ -179,6 +181,7 @@ func TestConditions(t *testing.T) {
 		{killed, "az/b", "killed", true, ""},
 		{killed, "az/us-east-1b", "ready", false, "us-east-1b is killed"},
 		{killed, "az/a", "healthy", true, ""},
+		{broken, "region", "healthy", false, "pod/default/web-0 has the fault crash-loop"},
 		{lost, "region", "noquorum", true, ""},
 		{lost, "region", "quorum", false, "cluster demo has 1 of 3 etcd members and needs 2"},
 		{unhealthy, "region", "healthy", false, "balancer demo finds us-east-1c unhealthy"},

@@ -168,7 +168,11 @@ func regionHealthy(status *api.Status) (bool, string) {
 		return false, "it is " + phaseText(status.Phase)
 	}
 	if len(status.Faults) > 0 {
-		return false, status.Faults[0].Target + " is " + status.Faults[0].Fault
+		fault := status.Faults[0]
+		if _, record := recordTarget(fault.Target); record {
+			return false, fault.Target + " has the fault " + fault.Fault
+		}
+		return false, fault.Target + " is " + fault.Fault
 	}
 	for i := range status.Zones {
 		if ok, missing := checkZone(status, &status.Zones[i], ForHealthy); !ok {

@@ -142,8 +142,8 @@ func testOldCopy(t *testing.T, r *testRegion) {
 	index := r.endpoints.index
 	r.endpoints.mu.Unlock()
 	r.endpoints.update(index-1, []az.ClusterState{{Name: "old", ID: "OLD", Status: "ACTIVE",
-		EndpointPort: r.dir.marker.PortBase + clusterOffset}})
-	if s := r.Status(); len(s.Clusters) != 2 || len(s.Balancers) != 3 || s.Phase != api.PhaseReady {
+		EndpointPort: r.dir.marker.PortBase + clusterOffset}}, []api.Fault{{Target: "update/old"}})
+	if s := r.Status(); len(s.Clusters) != 2 || len(s.Balancers) != 3 || s.Phase != api.PhaseReady || len(s.Faults) != 0 {
 		t.Errorf("after an old copy was read: %+v", s)
 	}
 }

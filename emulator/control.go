@@ -79,6 +79,7 @@ func (c *control) handler() http.Handler {
 	v1.HandleFunc("/status", c.handleStatus).Methods(http.MethodGet)
 	v1.HandleFunc("/events", c.handleEvents).Methods(http.MethodGet)
 	v1.HandleFunc("/targets/{kind}/{name}/{verb}", c.handleVerb).Methods(http.MethodPost)
+	v1.HandleFunc("/faults/{verb}", c.handleFault).Methods(http.MethodPost)
 	v1.HandleFunc("/clusters/{name}/{question:whoami|can-i}", c.handleAccess).Methods(http.MethodPost)
 	v1.HandleFunc("/root", c.handleRoot).Methods(http.MethodPost)
 	v1.HandleFunc("/nodes/{name}/credentials", c.handleNode).Methods(http.MethodPost)

@@ -227,6 +227,11 @@ func (e *Emulator) Status() api.Status { return e.observer.Status() }
 // Do gives an order to a target and returns when the effect is there.
 func (e *Emulator) Do(ctx context.Context, order api.Order) error { return e.faults.Do(ctx, order) }
 
+// Fault puts a fault of api.RecordFaults in force by the verb fault, or takes back those of the target by reset.
+func (e *Emulator) Fault(ctx context.Context, verb string, order api.FaultOrder) (api.FaultDone, error) {
+	return e.faults.record(ctx, verb, order)
+}
+
 // Sleep stops all processes of the zones until somebody speaks with the region.
 func (e *Emulator) Sleep(ctx context.Context) error { return e.sleeper.Sleep(ctx) }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"tripod/api"
 	"tripod/az"
 	"tripod/lb"
 	"tripod/region"
@@ -30,7 +31,8 @@ type endpoints struct {
 	mu       sync.Mutex
 	clusters map[string]*cluster // by id, as of the copy with this index
 	index    uint64
-	retrying bool // endpoints are looked at again soon
+	faults   []api.Fault // of what is no process of a zone, of the same copy
+	retrying bool        // endpoints are looked at again soon
 	closed   bool
 }
 
@@ -55,13 +57,13 @@ type cluster struct {
 
 // update starts the balancers of clusters that are new in a copy of the regional state, and stops those of clusters
 // that end. A zone's copy may be older than another's, by its index: from such a one nothing is to be learned.
-func (p *endpoints) update(index uint64, states []az.ClusterState) {
+func (p *endpoints) update(index uint64, states []az.ClusterState, faults []api.Fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed || index < p.index {
 		return
 	}
-	p.index = index
+	p.index, p.faults = index, faults
 	gone, changed := maps.Clone(p.clusters), false
 	for _, state := range states {
 		delete(gone, state.ID)
@@ -86,6 +88,13 @@ func (p *endpoints) update(index uint64, states []az.ClusterState) {
 	if p.openAll() || changed {
 		p.keepKubeconfig()
 	}
+}
+
+// recordFaults are those in force of what is no process of a zone.
+func (p *endpoints) recordFaults() []api.Fault {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.faults
 }
 
 // serves says whether a cluster has an endpoint.

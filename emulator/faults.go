@@ -43,9 +43,6 @@ func refuse(format string, args ...any) error { return refusal{fmt.Sprintf(forma
 
 // Do gives an order to a target and returns when the effect is there.
 func (f *faults) Do(ctx context.Context, order api.Order) error {
-	if order.Target.Kind == api.KindUpdate {
-		return f.faultUpdate(ctx, order.Target.Name, order.Verb)
-	}
 	verb, z, err := f.check(order)
 	if err != nil {
 		return err
@@ -152,19 +149,11 @@ func (f *faults) Reset(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, c := range f.endpoints.sorted() {
-		if c.state.FaultedAt == nil {
-			continue
-		}
-		if err := f.faultUpdate(ctx, c.state.Name, api.Reset); err != nil {
-			return err
-		}
-	}
 	poll := time.NewTicker(20 * time.Millisecond)
 	defer poll.Stop()
 	for {
 		if _, phase := f.observer.judge(); phase == api.PhaseReady {
-			return nil
+			return f.resetRecords(ctx) // now that all API servers answer
 		}
 		select {
 		case <-poll.C:

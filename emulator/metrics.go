@@ -24,7 +24,8 @@ var (
 		nil)
 	quorum = prometheus.NewDesc("tripod_quorum", "1 while the regional state and every cluster's etcd have a "+
 		"majority.", nil, nil)
-	fault = prometheus.NewDesc("tripod_fault", "1 for every fault in force.", []string{"target", "fault"}, nil)
+	fault = prometheus.NewDesc("tripod_fault", "1 for every fault in force.", []string{"target", "fault", "cluster"},
+		nil)
 )
 
 // collector makes metrics of the status, when somebody asks.
@@ -62,7 +63,7 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	gauge(memory, float64(s.MemoryBytes))
 	gauge(quorum, is(well))
 	for _, f := range s.Faults {
-		gauge(fault, 1, f.Target, f.Fault)
+		gauge(fault, 1, f.Target, f.Fault, f.Cluster)
 	}
 }
 

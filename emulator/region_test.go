@@ -37,7 +37,7 @@ func TestRegion(t *testing.T) {
 		{"a killed zone stays down", testKilledZone}, {"a zone killed by somebody else is noticed", testForeignKill},
 		{"two zones down", testNoQuorum}, {"a paused zone", testPausedZone},
 		{"a zone paused by somebody else is noticed", testForeignPause},
-		{"an instance", testInstance}, {"an update", testUpdateFault}, {"orders that make no sense", testBadOrders},
+		{"an instance", testInstance}, {"an update", testRecordFaults}, {"orders that make no sense", testBadOrders},
 		{"the data directory is held", testHeld},
 	} {
 		if !t.Run(step.name, func(t *testing.T) { step.run(t, r) }) {
@@ -77,10 +77,44 @@ func testStatus(t *testing.T, r *testRegion) {
 	response.Body.Close()
 }
 
-func testUpdateFault(t *testing.T, r *testRegion) {
-	r.do(t, "fault", "update/demo")
-	if faults := r.Status().Faults; len(faults) != 1 || faults[0].Target != "update/demo" || faults[0].Since.IsZero() {
+// testRecordFaults: what is no process is at fault by whichever zone lives, and a reset takes all back that can be.
+func testRecordFaults(t *testing.T, r *testRegion) {
+	do := func(verb, text string) (api.FaultDone, error) {
+		kind, name, _ := strings.Cut(text, "/")
+		return r.Fault(t.Context(), verb, api.FaultOrder{Target: api.Target{Kind: kind, Name: name}})
+	}
+	for _, target := range []string{"update/demo", "capacity/b", "capacity/us-east-1c"} {
+		if _, err := do("fault", target); err != nil {
+			t.Fatalf("%s: %v", target, err)
+		}
+	}
+	if faults := r.Status().Faults; len(faults) != 3 || faults[0].Target != "update/demo" || faults[0].Since.IsZero() ||
+		faults[1].Target != "capacity/us-east-1b" {
 		t.Errorf("got faults %+v", faults)
+	}
+	told := func(kind api.EventType, target string) bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return slices.ContainsFunc(r.events, func(e api.Event) bool { return e.Type == kind && e.Target == target })
+	}
+	if !told(api.FaultInjected, "capacity/us-east-1c") || told(api.FaultCleared, "capacity/us-east-1c") {
+		t.Error("it is not told that a fault is in force, or told that it is not")
+	}
+	if done, err := do("reset", "capacity/c"); err != nil || done.Target != "capacity/us-east-1c" ||
+		!told(api.FaultCleared, "capacity/us-east-1c") {
+		t.Errorf("reset: %+v, %v", done, err)
+	}
+	for want, ask := range map[string][2]string{
+		`there is no cluster "other" in us-east-1: its clusters are demo`: {"fault", "update/other"},
+		"write update/CLUSTER, capacity/ZONE":                             {"fault", "moon/b"},
+		"say which behind it":                                             {"fault", "pod/default/web"},
+		"update/demo takes no dance":                                      {"dance", "update/demo"},
+		`there is no zone "d"`:                                            {"reset", "capacity/d"},
+	} {
+		var refused refusal
+		if _, err := do(ask[0], ask[1]); !errors.As(err, &refused) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", ask, err, want)
+		}
 	}
 	if err := r.Reset(t.Context()); err != nil {
 		t.Fatal(err)

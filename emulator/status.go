@@ -129,14 +129,11 @@ func (o *observer) status() api.Status {
 		if c.creation != nil {
 			s.Clusters[len(s.Clusters)-1].Stages = o.stagesOf(c, s)
 		}
-		if c.state.FaultedAt != nil {
-			s.Faults = append(s.Faults, api.Fault{Target: api.KindUpdate + "/" +
-				c.state.Name, Fault: api.FaultOfUpdate, Since: *c.state.FaultedAt})
-		}
 		if c.balancer != nil {
 			s.Balancers = append(s.Balancers, describeBalancer(c.state.Name, c.balancer))
 		}
 	}
+	s.Faults = append(s.Faults, o.endpoints.recordFaults()...)
 	return s
 }
 

@@ -91,7 +91,7 @@ func (v *supervisor) zonePaused(z *zone, paused bool) {
 // zoneChanged is told of every report of a zone's state.
 func (v *supervisor) zoneChanged(z *zone) {
 	state := z.status().agent
-	v.endpoints.update(state.Index, state.Clusters)
+	v.endpoints.update(state.Index, state.Clusters, state.Faults)
 	if state.Serving {
 		v.endpoints.aws.Probe(z.name)
 	}

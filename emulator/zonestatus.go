@@ -76,7 +76,8 @@ func (z *zone) describe() (view api.Zone, leader string, faults []api.Fault) {
 			continue
 		}
 		if instance.FaultSince != nil {
-			faults = append(faults, api.Fault{Target: instance.Target, Fault: instance.State, Since: instance.FaultSince.UTC()})
+			faults = append(faults, api.Fault{Target: instance.Target, Cluster: instance.Cluster, Fault: instance.State,
+				Since: instance.FaultSince.UTC()})
 		}
 	}
 	return view, is.agent.RaftLeader, faults

@@ -12,13 +12,14 @@ import (
 const noticeTime = 2 * time.Minute
 
 // Interrupt tells a running spot instance that EC2 takes it back in two minutes, and so stands on its record; who has
-// been told stays so. The zone's agent does it then. The error is EC2's.
-func (s *Service) Interrupt(tx *state.Txn, id string, now time.Time) (region.Instance, error) {
+// been told stays so. The zone's agent does it then. An empty action is the one that the instance was requested with. The
+// error is EC2's.
+func (s *Service) Interrupt(tx *state.Txn, id, action string, now time.Time) (region.Instance, error) {
 	v, err := s.runningSpot(tx, id)
 	if err != nil || v.Spot != nil {
 		return v, err
 	}
-	action := cmp.Or(s.detailsOf(tx, id).SpotAction, "terminate")
+	action = cmp.Or(action, s.detailsOf(tx, id).SpotAction, "terminate")
 	v = region.InterruptInstance(tx, id, region.SpotInterruption{Action: action, At: now.Add(noticeTime)})
 	s.emit(tx, Event{id, SpotInterruption, map[string]string{"instance-id": id, "instance-action": action}, now})
 	return v, nil

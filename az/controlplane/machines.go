@@ -157,7 +157,7 @@ func (c *Part) machinesIn(tx *state.Txn) (found []Machine, obstacles map[string]
 		return nil, obstacles
 	}
 	for _, v := range c.instances().List(tx) {
-		if v.State != region.InstanceRunning {
+		if v.State != region.InstanceRunning || !v.Impaired.IsZero() && region.KeepsImpaired(tx, v.ID) {
 			continue
 		}
 		config, _, err := machines.Read(v)

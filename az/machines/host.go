@@ -120,7 +120,13 @@ func (h *Host) unsettled(tx *state.Txn, zone string) []region.Instance {
 	if zone != h.Zone {
 		return region.InstancesByZone.Of(zone).List(tx)
 	}
-	return append(region.InstancesUnsettled.Of(zone).List(tx), region.InstancesUnsettled.Of(zone+"/terminated").List(tx)...)
+	all := append(region.InstancesUnsettled.Of(zone).List(tx), region.InstancesUnsettled.Of(zone+"/terminated").List(tx)...)
+	for i, v := range all {
+		if !v.Impaired.IsZero() && region.KeepsImpaired(tx, v.ID) {
+			all[i].Impaired = time.Time{} // nothing to mend: somebody wants it so
+		}
+	}
+	return all
 }
 
 // due is when something is to be done about an instance: is says whether there will be.

@@ -33,8 +33,16 @@ func TestExitCodesAndSentences(t *testing.T) {
 		{"kill zone", 2, `"zone" is not a target: write TYPE/ZONE`},
 		{"kill pod/b", 2, `there are no targets of type "pod": the types are az, etcd, apiserver, controllers`},
 		{"kill az/b", 1, "no region is running"},
-		{"fault az/b", 2, `"az/b" has no fault: write update/CLUSTER`},
-		{"fault", 2, "takes one target"},
+		{"fault az/b", 2, `"az/b" is a process, and no record: use kill, pause or stop, or write update/CLUSTER, `},
+		{"fault moon/b", 2, `"moon/b" has no fault: write update/CLUSTER, capacity/ZONE, spot/INSTANCE, pod/NAMESPACE/NAME or node/NAME`},
+		{"fault", 2, "takes one target and, for some, a fault: write update/CLUSTER, capacity/ZONE, "},
+		{"fault pod/default/web-0 crash-loop now", 2, "takes one target"},
+		{"fault pod/default/web-0", 2, "say which behind it: crash-loop, exit=N, "},
+		{"fault node/n sulk", 2, `"sulk" is no fault of a node: use pressure=memory|disk|pid, `},
+		{"fault update/demo --for 3s", 2, "update/demo takes no --for: that is for capacity/ZONE, "},
+		{"fault update/demo", 1, "no region is running"},
+		{"reset pod/web-0", 2, "write pod/NAMESPACE/NAME, such as pod/default/web-0"},
+		{"reset moon/b", 2, `there are no targets of type "moon"`},
 		{"wait region --for=happy", 2, "--for=happy is not a condition: use one of ready, "},
 		{"wait", 2, "name one target"},
 		{"wait region --for=ready --timeout=1ms", 1, "region was not ready within 1ms"},
@@ -84,19 +92,72 @@ func TestVerbsReachTheRegion(t *testing.T) {
 			t.Errorf("no call %q among %q", want, region.calls)
 		}
 	}
-	for _, verb := range []string{"fault", "reset"} {
-		got := tripod(t, dataDir, verb, "update/demo")
-		if want := "POST /v1/targets/update/demo/" + verb + "?"; got.code != 0 ||
-			!strings.HasPrefix(got.stdout, "update/demo ") || !slices.Contains(region.calls, want) {
-			t.Errorf("%s update/demo: got %+v, want the call %q", verb, got, want)
-		}
-	}
 	if got := tripod(t, dataDir, "reset"); got.code != 0 || !slices.Contains(region.calls, "POST /v1/reset?") {
 		t.Errorf("reset: got %+v", got)
 	}
 	if got := tripod(t, dataDir, "metrics", "apiserver/a"); got.stdout != "tripod_up 1\n" ||
 		!slices.Contains(region.calls, "GET /v1/metrics/apiserver/a?") {
 		t.Errorf("metrics: got %+v", got)
+	}
+}
+
+func TestFaultsOfRecordsReachTheRegion(t *testing.T) {
+	dataDir := newDataDir(t)
+	region := newSupervisor(t, dataDir, testStatus())
+	pod := api.Target{Kind: "pod", Name: "default/web-0"}
+	for _, test := range []struct {
+		args  string
+		order api.FaultOrder
+		told  string // a part of what is printed
+	}{
+		{"fault update/demo", api.FaultOrder{Target: api.Target{Kind: "update", Name: "demo"}},
+			"update/demo is at fault ('tripod reset update/demo' takes that back)\n"},
+		{"fault capacity/b --instance-type m5.large --instances 2 --for 90s",
+			api.FaultOrder{Target: api.Target{Kind: "capacity", Name: "b"}, InstanceType: "m5.large", Instances: 2,
+				For: 90 * time.Second},
+			"capacity/b is at fault (for 1m30s; 'tripod reset capacity/b' takes that back before)\n"},
+		{"fault spot/i-1 --action stop", api.FaultOrder{Target: api.Target{Kind: "spot", Name: "i-1"}, Action: "stop"},
+			"spot/i-1 is at fault (nothing takes that back)\n"},
+		{"fault spot/i-1 --rebalance", api.FaultOrder{Target: api.Target{Kind: "spot", Name: "i-1"}, Rebalance: true}, "spot/i-1 "},
+		{"fault pod/default/web-0 exit=3 --cluster demo", api.FaultOrder{Target: pod, Fault: "exit=3", Cluster: "demo"},
+			"('tripod reset pod/default/web-0 --cluster demo' takes that back)\n"},
+		{"reset pod/default/web-0 --cluster demo", api.FaultOrder{Target: pod, Cluster: "demo"}, "pod/default/web-0 reset\n"},
+		{"reset update/demo", api.FaultOrder{Target: api.Target{Kind: "update", Name: "demo"}}, "update/demo reset\n"},
+	} {
+		verb, _, _ := strings.Cut(test.args, " ")
+		got := tripod(t, dataDir, strings.Fields(test.args)...)
+		if got.code != 0 || !strings.Contains(got.stdout, test.told) ||
+			!slices.Contains(region.calls, "POST /v1/faults/"+verb) || region.orders[len(region.orders)-1] != test.order {
+			t.Errorf("%s: got %+v and %+v; want %+v", test.args, got, region.orders[len(region.orders)-1], test.order)
+		}
+	}
+	if got := tripod(t, dataDir, "fault", "update/nobody"); got.code != 1 || got.stderr != "tripod: there is no such thing\n" {
+		t.Errorf("a refusal: got %+v", got)
+	}
+}
+
+func TestFaultsAreCompleted(t *testing.T) {
+	dataDir := newDataDir(t)
+	status := testStatus()
+	status.Faults = []api.Fault{{Target: "node/n", Fault: "impair"}, {Target: "spot/i-1", Final: true}}
+	newSupervisor(t, dataDir, status)
+	for args, want := range map[string]string{
+		"fault|":              "update/demo capacity/a capacity/b capacity/c spot/ pod/ node/",
+		"fault|node/n|":       "pressure=memory pressure=disk pressure=pid not-ready terminate stop impair",
+		"fault|pod/a/b|e":     "crash-loop exit= oom-kill image-pull not-ready slow-start",
+		"fault|update/demo|":  "",
+		"fault|pod/a/b|exit|": "",
+		"reset|node":          "node/n",
+	} {
+		got := tripod(t, dataDir, append([]string{"__complete"}, strings.Split(args, "|")...)...)
+		words := strings.Fields(got.stdout)
+		words = words[:max(0, len(words)-1)] // the directive
+		if args == "reset|node" {
+			words = slices.DeleteFunc(words, func(w string) bool { return !strings.HasPrefix(w, "node/") })
+		}
+		if strings.Join(words, " ") != want {
+			t.Errorf("%q: got %q, want %q", args, words, want)
+		}
 	}
 }
 

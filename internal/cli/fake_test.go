@@ -39,6 +39,7 @@ type supervisor struct {
 	status *api.Status
 	events []api.Event
 	calls  []string // "POST /v1/targets/az/b/kill?cluster="
+	orders []api.FaultOrder
 	answer func(w http.ResponseWriter, r *http.Request) bool
 	wake   chan struct{} // closed and replaced at each event
 }
@@ -107,6 +108,8 @@ func (s *supervisor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/v1/down":
 		json.NewEncoder(w).Encode(api.Event{Time: time.Now(), Type: "ZoneLost", Message: "us-east-1a stops"})
 		go s.server.Shutdown(context.Background()) // not Close, which may be faster than the answer
+	case strings.HasPrefix(r.URL.Path, "/v1/faults/"):
+		s.takeFault(w, r)
 	case strings.HasPrefix(r.URL.Path, "/v1/metrics"):
 		fmt.Fprintln(w, "tripod_up 1")
 	case strings.Contains(r.URL.Path, "/d/"):
@@ -114,6 +117,17 @@ func (s *supervisor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		w.WriteHeader(http.StatusNoContent)
 	}
+}
+
+func (s *supervisor) takeFault(w http.ResponseWriter, r *http.Request) {
+	var order api.FaultOrder
+	if json.NewDecoder(r.Body).Decode(&order) != nil || order.Target.Name == "nobody" {
+		refuse(w, http.StatusBadRequest, "there is no such thing")
+		return
+	}
+	s.set(func(s *supervisor) { s.orders = append(s.orders, order) })
+	json.NewEncoder(w).Encode(api.FaultDone{Target: order.Target.String(), Said: "is at fault",
+		Final: order.Target.Kind == api.KindSpot})
 }
 
 func (s *supervisor) serveEvents(w http.ResponseWriter, r *http.Request) {

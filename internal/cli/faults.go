@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,14 +35,20 @@ func (a *app) verbCommand(verb api.Verb) *cobra.Command {
 			if len(args) == 0 {
 				return a.resetRegion(cmd.Context())
 			}
-			if name, ok := strings.CutPrefix(args[0], api.KindUpdate+"/"); ok && verb.Name == api.Reset {
-				return a.faultUpdate(cmd.Context(), args[0], name, verb.Name)
+			if verb.Name == api.Reset {
+				if record, err := a.takeBack(cmd, args[0], cluster); record {
+					return err
+				}
 			}
 			return a.do(cmd, args[0], verb, cluster)
 		},
 	}
 	if verb.Name == api.Reset {
 		cmd.Use = "reset [TARGET]"
+		cmd.Long += "\nTakes back the faults of " + strings.Join(api.FaultForms(), ", ") + " too."
+		cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+			return a.completeTargets(a.faultedTargets(cmd.Context())...)(cmd, args, typed)
+		}
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil
@@ -51,44 +56,8 @@ func (a *app) verbCommand(verb api.Verb) *cobra.Command {
 			return oneTarget(cmd, args)
 		}
 	}
-	cmd.Flags().StringVar(&cluster, "cluster", "", "only this cluster's instances")
+	cmd.Flags().StringVar(&cluster, "cluster", "", "only this cluster's")
 	return cmd
-}
-
-// faultCommand breaks what no signal can break.
-func (a *app) faultCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "fault update/CLUSTER",
-		Short: "Make the next update of a cluster's control plane fail",
-		Long: "Make the next update of a cluster's control plane fail.\n\n" +
-			"Its zones are replaced one after the other; the new API server of the last one is then found unhealthy, and\n" +
-			"all go back. The update after that goes well again; 'reset update/CLUSTER' or 'reset' takes the fault back before.",
-		Example: "  tripod fault update/demo",
-		Args:    oneTarget,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			cluster, ok := strings.CutPrefix(args[0], api.KindUpdate+"/")
-			if !ok || cluster == "" {
-				return usage(cmd, "%q has no fault: write update/CLUSTER, such as update/demo", args[0])
-			}
-			return a.faultUpdate(cmd.Context(), args[0], cluster, api.FaultUpdate)
-		},
-	}
-}
-
-func (a *app) faultUpdate(ctx context.Context, target, cluster, verb string) error {
-	if err := a.client().Do(ctx, target, verb, ""); err != nil {
-		status, statusErr := a.client().Status(ctx)
-		if statusErr != nil {
-			return err
-		}
-		return cmp.Or(findCluster(status, cluster), err)
-	}
-	told := "will fail ('" + a.command("reset "+target) + "' takes that back)"
-	if verb == api.Reset {
-		told = "reset"
-	}
-	fmt.Fprintln(a.Stdout, target, told)
-	return nil
 }
 
 func (a *app) resetRegion(ctx context.Context) error {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"tripod/api"
 	"tripod/client"
@@ -249,18 +250,48 @@ func balancerShort(status *api.Status) []string {
 	return lines
 }
 
+// The widest that a fault and its target are in the table: what is longer is cut.
+const faultWidth, targetWidth = 20, 36
+
+// faultLines is the table of the faults in force; a line that is too long for it has how it is undone below it.
 func faultLines(status *api.Status, now time.Time) []string {
 	if len(status.Faults) == 0 {
 		return nil
 	}
-	lines := []string{"FAULT     TARGET                   FOR   UNDO"}
-	for _, fault := range status.Faults {
-		target, undo := clean(fault.Target), api.Reset
-		if verb, found := api.FindFault(fault.Fault); found {
-			undo = verb.Lift
+	fault, target := 9, 24
+	for _, f := range status.Faults {
+		fault = max(fault, min(utf8.RuneCountInString(clean(f.Fault)), faultWidth))
+		target = max(target, min(utf8.RuneCountInString(clean(f.Target)), targetWidth))
+	}
+	lines := []string{pad("FAULT", fault) + " " + pad("TARGET", target) + " FOR   UNDO"}
+	for _, f := range status.Faults {
+		line := pad(clean(f.Fault), fault) + " " + pad(clean(f.Target), target) + " " + pad(age(now.Sub(f.Since)), 5)
+		undo := undoing(status, f, now)
+		if utf8.RuneCountInString(line)+1+utf8.RuneCountInString(undo) > tableWidth {
+			lines = append(lines, strings.TrimRight(line, " "), "  "+clip(undo, tableWidth-2))
+			continue
 		}
-		lines = append(lines, pad(fault.Fault, 9)+" "+pad(target, 24)+" "+pad(age(now.Sub(fault.Since)), 5)+
-			" tripod "+undo+" "+target)
+		lines = append(lines, line+" "+undo)
 	}
 	return lines
+}
+
+// undoing is the command that takes a fault back, and when it ends by itself.
+func undoing(status *api.Status, f api.Fault, now time.Time) string {
+	target := clean(f.Target)
+	undo := "tripod " + api.Reset + " " + target
+	kind, _, _ := strings.Cut(f.Target, "/")
+	verb, process := api.FindFault(f.Fault)
+	switch _, record := api.FindRecordFault(kind); {
+	case f.Final:
+		undo = "nothing"
+	case record && f.Cluster != "" && len(status.Clusters) > 1:
+		undo += " --cluster " + clean(f.Cluster)
+	case process && !record:
+		undo = "tripod " + verb.Lift + " " + target
+	}
+	if f.Until != nil {
+		undo += " (over in " + age(f.Until.Sub(now)) + ")"
+	}
+	return undo
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"tripod/api"
@@ -27,6 +28,19 @@ func TestStatusTable(t *testing.T) {
 		"already in use; it is tried again every second"
 	several.Clusters = append(several.Clusters, second)
 	several.Balancers = append(several.Balancers, api.Balancer{Name: second.Name, Address: "127.0.0.1:26444"})
+	faults := testStatus()
+	faults.Clusters = append(faults.Clusters, api.Cluster{Name: "second", Version: "1.36", Status: "ACTIVE", Quorum: true,
+		EtcdMembers: 3})
+	since, until := testNow().Add(-27*time.Second), testNow().Add(93*time.Second)
+	faults.Faults = []api.Fault{
+		{Target: "update/demo", Fault: api.FaultOfUpdate, Since: since},
+		{Target: "capacity/us-east-1b", Fault: "at most 0 m5.large", Since: since},
+		{Target: "spot/i-0123456789abcdef0", Fault: "to terminate", Since: since, Until: &until, Final: true},
+		{Target: "pod/shop/" + strings.Repeat("web-", 60), Fault: "crash-loop,not-ready,slow-start=30s", Since: since,
+			Cluster: "demo"},
+		{Target: "pod/default/web-0", Fault: "not-ready", Since: since, Until: &until, Cluster: "second"},
+		{Target: "apiserver/a", Fault: "stopped", Since: since, Cluster: "demo"},
+	}
 	empty := testStatus()
 	empty.Clusters, empty.Phase, empty.Balancers = nil, api.PhaseStarting, nil
 	for i := range empty.Zones {
@@ -35,6 +49,7 @@ func TestStatusTable(t *testing.T) {
 
 	for name, status := range map[string]*api.Status{
 		"ready": testStatus(), "two-zones-down": twoZonesDown(testStatus()), "two-clusters": several, "starting": empty,
+		"faults": faults,
 	} {
 		t.Run(name, func(t *testing.T) {
 			lines := statusLines(status, testNow())

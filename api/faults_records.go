@@ -1,0 +1,312 @@
+package api
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// FaultVerb is the verb that puts a fault of RecordFaults in force: `tripod fault TARGET`. Reset takes it back.
+const FaultVerb = "fault"
+
+// The kinds of targets of RecordFaults.
+const (
+	KindUpdate   = "update"   // a cluster's next update: update/demo
+	KindCapacity = "capacity" // a zone's instances: capacity/b
+	KindSpot     = "spot"     // a spot instance: spot/i-0123456789abcdef0
+	KindPod      = "pod"      // pod/default/web-0
+	KindNode     = "node"     // a node or its instance: node/ip-10-0-0-10.ec2.internal
+)
+
+// RecordFault is a kind of fault of what is no process of a zone: of a record of the region's, or of an object in a
+// cluster.
+type RecordFault struct {
+	Kind string
+	// Name says what is behind the kind and "/", as people read it: NAMESPACE/NAME.
+	Name string
+	// Words are the faults that a target can have, one of which is said behind it. None: it has one, and nothing is said.
+	Words []FaultWord
+	// Several says that several words may be said, separated by commas.
+	Several bool
+	// Options are those of FaultOrder that it takes, by the names of their flags.
+	Options []string
+
+	// The words of the command line: an example of its arguments, and what it does, in one sentence without an end.
+	Example, Help string
+}
+
+// FaultWord is one of the faults that a target can have: "crash-loop", "exit=3".
+type FaultWord struct {
+	Name string
+	// Value is what may be behind the name and "=", as people read it: N, or one of "memory|disk|pid". In brackets it may be
+	// left out, and empty means that there is none.
+	Value string
+	Help  string
+	// Once says that it happens and is over, so that nothing of it can be taken back.
+	Once bool
+
+	valid func(value string) bool
+}
+
+// The options of a FaultOrder, by the names of their flags.
+const (
+	OptionCluster      = "cluster"
+	OptionInstanceType = "instance-type"
+	OptionInstances    = "instances"
+	OptionAction       = "action"
+	OptionRebalance    = "rebalance"
+	OptionFor          = "for"
+)
+
+// RecordFaults are the kinds of faults that no signal can make: the one list of them, in the order of the help. What
+// each does is in package az (faults_records.go).
+var RecordFaults = []RecordFault{
+	{Kind: KindUpdate, Name: "CLUSTER", Example: "update/demo",
+		Help: "the next update of the cluster's control plane fails in its last zone, and all go back"},
+	{Kind: KindCapacity, Name: "ZONE", Options: []string{OptionInstanceType, OptionInstances, OptionFor},
+		Example: "capacity/b --instance-type m5.large",
+		Help:    "the zone has no more than --instances (0) of the type, or of all: launches fail for want of capacity"},
+	{Kind: KindSpot, Name: "INSTANCE", Options: []string{OptionAction, OptionRebalance},
+		Example: "spot/i-0123456789abcdef0",
+		Help:    "EC2 takes the spot instance, or the node's of that name, back in two minutes, and tells it so"},
+	{Kind: KindPod, Name: "NAMESPACE/NAME", Options: []string{OptionCluster, OptionFor}, Several: true,
+		Example: "pod/default/web-0 crash-loop --for 2m", Help: "the pod is not well", Words: podFaults},
+	{Kind: KindNode, Name: "NAME", Options: []string{OptionCluster, OptionFor},
+		Example: "node/ip-10-0-14-219.ec2.internal not-ready", Help: "the node, or its instance, is not well",
+		Words: nodeFaults},
+}
+
+// podFaults are those that the simulated kubelets play (package nodes/podlife).
+var podFaults = []FaultWord{
+	{Name: "crash-loop", Help: "its processes end with 1 as soon as they run"},
+	{Name: "exit", Value: "N", Help: "they end with N as soon as they run", valid: isExitCode},
+	{Name: "oom-kill", Help: "the kernel kills them as soon as they run"},
+	{Name: "image-pull", Help: "its images cannot be pulled"},
+	{Name: "not-ready", Help: "its readiness probes fail"},
+	{Name: "slow-start", Value: "[DURATION]", Help: "its probes fail for so long (30s) after a start", valid: isDuration},
+}
+
+// The faults of a node that others than RecordFaults name.
+const (
+	FaultPressure  = "pressure"
+	FaultNotReady  = "not-ready"
+	FaultTerminate = "terminate"
+	FaultStop      = "stop"
+	FaultImpair    = "impair"
+)
+
+// Pressures are what a node can be short of, as FaultPressure takes them.
+var Pressures = []string{"memory", "disk", "pid"}
+
+var nodeFaults = []FaultWord{
+	{Name: FaultPressure, Value: strings.Join(Pressures, "|"), Help: "it is short of that, and evicts pods",
+		valid: func(value string) bool { return slices.Contains(Pressures, value) }},
+	{Name: FaultNotReady, Help: "its kubelet stops reporting"},
+	{Name: FaultTerminate, Help: "its instance is terminated", Once: true},
+	{Name: FaultStop, Help: "its instance is stopped"},
+	{Name: FaultImpair, Help: "its instance answers nobody, and fails its status checks"},
+}
+
+// SpotActions are what can happen to a spot instance that EC2 takes back.
+var SpotActions = []string{"terminate", "stop", "hibernate"}
+
+func isExitCode(value string) bool {
+	_, err := strconv.ParseUint(value, 10, 8)
+	return err == nil
+}
+
+func isDuration(value string) bool {
+	d, err := time.ParseDuration(value)
+	return err == nil && d >= 0
+}
+
+// FaultOrder asks for a fault of RecordFaults, or takes it back: then its options do not count.
+type FaultOrder struct {
+	Target Target `json:"target"`
+	// Fault is one of the kind's words, or several separated by commas where it takes that.
+	Fault string `json:"fault,omitempty"`
+	// Cluster is whose object the target is. Empty: the only cluster's.
+	Cluster string `json:"cluster,omitempty"`
+	// InstanceType is whose capacity is meant (empty: that of all types together), and Instances how many there may be.
+	InstanceType string `json:"instanceType,omitempty"`
+	Instances    int    `json:"instances,omitempty"`
+	// Action is one of SpotActions. Empty: the one that the instance was requested with.
+	Action string `json:"action,omitempty"`
+	// Rebalance recommends a spot instance's replacement and does not take it back.
+	Rebalance bool `json:"rebalance,omitempty"`
+	// For is after how long the fault ends by itself. 0: it does not.
+	For time.Duration `json:"for,omitempty"`
+}
+
+// FaultDone is what came of a FaultOrder.
+type FaultDone struct {
+	// Target is as the status shows it, and Cluster whose it is: empty for targets that are no cluster's.
+	Target  string `json:"target"`
+	Cluster string `json:"cluster,omitempty"`
+	// Said is what is so now: "will fail", a predicate of the target.
+	Said string `json:"said"`
+	// Final says that it cannot be taken back.
+	Final bool `json:"final,omitempty"`
+}
+
+// FindRecordFault finds one of RecordFaults by its kind.
+func FindRecordFault(kind string) (RecordFault, bool) {
+	for _, fault := range RecordFaults {
+		if fault.Kind == kind {
+			return fault, true
+		}
+	}
+	return RecordFault{}, false
+}
+
+// FaultForms are how the targets of RecordFaults are written: update/CLUSTER.
+func FaultForms() []string {
+	forms := make([]string, len(RecordFaults))
+	for i, fault := range RecordFaults {
+		forms[i] = fault.Form()
+	}
+	return forms
+}
+
+// Form is how the kind's targets are written.
+func (f RecordFault) Form() string { return f.Kind + "/" + f.Name }
+
+// Form is how the word is written: exit=N.
+func (w FaultWord) Form() string {
+	switch {
+	case w.Value == "":
+		return w.Name
+	case strings.HasPrefix(w.Value, "["):
+		return w.Name + "[=" + w.Value[1:]
+	}
+	return w.Name + "=" + w.Value
+}
+
+// ParseFaultTarget reads a target of RecordFaults.
+func ParseFaultTarget(text string) (Target, error) {
+	kind, name, _ := strings.Cut(text, "/")
+	fault, found := FindRecordFault(kind)
+	if !found {
+		if slices.Contains(TargetKinds, kind) {
+			return Target{}, fmt.Errorf("%q is a process, and no record: use kill, pause or stop, or write %s", text,
+				orList(FaultForms()))
+		}
+		return Target{}, fmt.Errorf("%q has no fault: write %s", text, orList(FaultForms()))
+	}
+	parts, want := strings.Split(name, "/"), strings.Split(fault.Name, "/")
+	if len(parts) != len(want) || slices.Contains(parts, "") {
+		return Target{}, fmt.Errorf("%q is no target of a fault: write %s, such as %s", text, fault.Form(),
+			strings.Fields(fault.Example)[0])
+	}
+	return Target{Kind: kind, Name: name}, nil
+}
+
+// Check says, in one sentence, what is wrong with an order that puts a fault in force, whatever there is in the region.
+func (o FaultOrder) Check() error {
+	target, err := ParseFaultTarget(o.Target.String())
+	if err != nil {
+		return err
+	}
+	kind, _ := FindRecordFault(target.Kind)
+	for _, option := range o.options() {
+		if !slices.Contains(kind.Options, option) {
+			return fmt.Errorf("%s takes no --%s: that is for %s", target, option, orList(formsWith(option)))
+		}
+	}
+	words, err := kind.parse(target, o.Fault)
+	if err != nil {
+		return err
+	}
+	for _, word := range words {
+		if word.Once && o.For != 0 {
+			return fmt.Errorf("%s happens once and takes no --%s", word.Name, OptionFor)
+		}
+	}
+	switch {
+	case o.For < 0:
+		return fmt.Errorf("--%s %v is no time that passes: write it as 30s or 5m", OptionFor, o.For)
+	case o.Instances < 0:
+		return fmt.Errorf("--%s %d is no number of instances: use 0 or more", OptionInstances, o.Instances)
+	case o.Action != "" && !slices.Contains(SpotActions, o.Action):
+		return fmt.Errorf("--%s %q is nothing that EC2 does: use %s", OptionAction, o.Action, orList(SpotActions))
+	case o.Action != "" && o.Rebalance:
+		return fmt.Errorf("use --%s or --%s, not both: a recommendation takes nothing back", OptionAction, OptionRebalance)
+	}
+	return nil
+}
+
+// parse reads what is said behind a target.
+func (f RecordFault) parse(target Target, text string) (words []FaultWord, err error) {
+	if len(f.Words) == 0 {
+		if text != "" {
+			return nil, fmt.Errorf("%s has one fault only, and %q says nothing of it: leave it out", target, text)
+		}
+		return nil, nil
+	}
+	forms := make([]string, len(f.Words))
+	for i, word := range f.Words {
+		forms[i] = word.Form()
+	}
+	if text == "" {
+		return nil, fmt.Errorf("%s has several faults: say which behind it: %s", target, orList(forms))
+	}
+	said := []string{text}
+	if f.Several {
+		said = strings.Split(text, ",")
+	}
+	for _, one := range said {
+		word, found := f.find(strings.TrimSpace(one))
+		if !found {
+			return nil, fmt.Errorf("%q is no fault of a %s: use %s", one, f.Kind, orList(forms))
+		}
+		words = append(words, word)
+	}
+	return words, nil
+}
+
+// find finds the word that text is, with its value.
+func (f RecordFault) find(text string) (FaultWord, bool) {
+	name, value, valued := strings.Cut(text, "=")
+	for _, word := range f.Words {
+		if word.Name != name {
+			continue
+		}
+		if !valued {
+			return word, word.Value == "" || strings.HasPrefix(word.Value, "[")
+		}
+		return word, word.valid != nil && word.valid(value)
+	}
+	return FaultWord{}, false
+}
+
+// options are the names of those that the order has.
+func (o FaultOrder) options() (names []string) {
+	for name, has := range map[string]bool{OptionCluster: o.Cluster != "", OptionInstanceType: o.InstanceType != "",
+		OptionInstances: o.Instances != 0, OptionAction: o.Action != "", OptionRebalance: o.Rebalance,
+		OptionFor: o.For != 0} {
+		if has {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func formsWith(option string) (forms []string) {
+	for _, fault := range RecordFaults {
+		if slices.Contains(fault.Options, option) {
+			forms = append(forms, fault.Form())
+		}
+	}
+	return forms
+}
+
+// orList is "a, b or c".
+func orList(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
+}
