@@ -97,6 +97,9 @@ func LaunchInstance(tx *state.Txn, v Instance, now time.Time) (Instance, error) 
 	return v, nil
 }
 
+// UndoLaunch takes back a LaunchInstance of the same transaction.
+func UndoLaunch(tx *state.Txn, id string) { Instances.Delete(tx, id) }
+
 // AdoptInstance writes an instance that has been running since its launch without having had a record. It does nothing,
 // and says so, where there is one.
 func AdoptInstance(tx *state.Txn, v Instance, now time.Time) bool {
@@ -129,7 +132,7 @@ func EndStop(tx *state.Txn, id string, now time.Time) (Instance, error) {
 // StartInstance starts a stopped instance anew.
 func StartInstance(tx *state.Txn, id string, now time.Time) (Instance, error) {
 	return moveInstance(tx, id, InstancePending, now, func(v *Instance) {
-		v.Launched, v.Reason, v.Impaired = now, LaunchPending, time.Time{}
+		v.Launched, v.Reason, v.Impaired, v.Rebooted = now, LaunchPending, time.Time{}, time.Time{}
 	})
 }
 
@@ -163,6 +166,31 @@ func ForgetInstance(tx *state.Txn, id string) error {
 func ImpairInstance(tx *state.Txn, id string, since time.Time) {
 	if v, found := Instances.Get(tx, id); found && v.State == InstanceRunning && v.Impaired.IsZero() != since.IsZero() {
 		v.Impaired = since
+		Instances.Put(tx, id, v)
+	}
+}
+
+// RebootInstance notes that a running instance is rebooted: its state stays.
+func RebootInstance(tx *state.Txn, id string, now time.Time) {
+	if v, found := Instances.Get(tx, id); found && v.State == InstanceRunning {
+		v.Rebooted = now
+		Instances.Put(tx, id, v)
+	}
+}
+
+// GivePublicIP gives an instance a public address.
+func GivePublicIP(tx *state.Txn, id, address string) {
+	if v, found := Instances.Get(tx, id); found && v.State.Alive() {
+		v.PublicIP = address
+		Instances.Put(tx, id, v)
+	}
+}
+
+// ChangeLaunch changes what an instance was launched with: its type and user data while it is stopped, its groups and
+// its profile at any time. Callers see to that.
+func ChangeLaunch(tx *state.Txn, id string, change func(*InstanceLaunch)) {
+	if v, found := Instances.Get(tx, id); found {
+		change(&v.Launch)
 		Instances.Put(tx, id, v)
 	}
 }

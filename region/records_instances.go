@@ -36,6 +36,8 @@ type Instance struct {
 	Launch InstanceLaunch `json:"launch"`
 	// Spot is the interruption that a spot instance was told of.
 	Spot *SpotInterruption `json:"spot,omitempty"`
+	// Rebooted is when it was rebooted last since its launch or start; zero: never.
+	Rebooted time.Time `json:"rebooted,omitzero"`
 	// Rebalance is when it was told last that an interruption is likely; zero: it was not.
 	Rebalance time.Time `json:"rebalance,omitzero"`
 	// Group is the Auto Scaling group that it belongs to.

@@ -61,9 +61,10 @@ type imageStateReason struct {
 	Message string `xml:"message"`
 }
 
-// images are Amazon's, of package image.
+// images are Amazon's, of package image, and those that calls made.
 var images = &kind[machineImage]{
 	prefix: "ami", noun: "image id", code: "InvalidAMIID", absent: "The image id '[%s]' does not exist",
+	table: userImages,
 	computed: func(*Service, *state.Txn) []machineImage {
 		all := image.All()
 		shown := make([]machineImage, len(all))
@@ -72,11 +73,8 @@ var images = &kind[machineImage]{
 		}
 		return shown
 	},
-	find: func(_ *Service, _ *state.Txn, id string) (machineImage, bool) {
-		found, is := image.Find(id)
-		return amazonImage(found), is
-	},
-	id: func(v machineImage) string { return v.ImageID },
+	find: func(_ *Service, tx *state.Txn, id string) (machineImage, bool) { return findImage(tx, id) },
+	id:   func(v machineImage) string { return v.ImageID },
 }
 
 // amazonImage shows an image of Amazon's. It is deprecated after two years, as EC2 does with all public ones.

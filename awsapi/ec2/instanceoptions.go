@@ -3,6 +3,7 @@ package ec2
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"tripod/internal/instancetypes"
 	"tripod/region"
@@ -115,4 +116,19 @@ func architectureOf(instanceType string) string {
 		return all[0]
 	}
 	return "x86_64"
+}
+
+// familyOf is the family of a type: m5 of m5.large.
+func familyOf(instanceType string) string {
+	family, _, _ := strings.Cut(instanceType, ".")
+	return family
+}
+
+// burstable says whether a type runs on CPU credits.
+func burstable(instanceType string) bool {
+	switch familyOf(instanceType) {
+	case "t2", "t3", "t3a", "t4g":
+		return true
+	}
+	return false
 }

@@ -305,8 +305,16 @@ type describeInstancesOutput struct {
 
 func (s *Service) describeInstances(call *operation.Call, in *describeInstancesInput) (*describeInstancesOutput,
 	error) {
+	if len(in.IDs) > 0 && in.MaxResults != nil {
+		return nil, refuse("InvalidParameterCombination",
+			"The parameter instancesSet cannot be used with the parameter maxResults")
+	}
 	found, next, err := describe(s, call, instances, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
 		func(tx *state.Txn, v *instance) { v.Tags = s.tagsOf(tx, v.InstanceID) })
+	slices.SortStableFunc(found, func(a, b instance) int { // as they were launched
+		return cmp.Or(cmp.Compare(a.LaunchTime, b.LaunchTime), cmp.Compare(a.ReservationID, b.ReservationID),
+			cmp.Compare(a.LaunchIndex, b.LaunchIndex))
+	})
 	out := &describeInstancesOutput{NextToken: next}
 	for _, v := range found {
 		at := slices.IndexFunc(out.Reservations, func(r reservation) bool { return r.ReservationID == v.ReservationID })

@@ -37,8 +37,10 @@ type LaunchRequest struct {
 
 	// data is what RunInstances gives beside this, over the template's.
 	data templateData
-	// address is the private address that is asked for, hidden whether the tags of the template are the whole truth.
+	// address is the private address that is asked for.
 	address string
+	// spotRequest is the id of the Spot Instance request that the launch fulfils; empty: it makes its own.
+	spotRequest string
 	// tagged are the tags of what is made, by the resource's type, over those of the template.
 	tagged map[string][]tag
 }
@@ -64,21 +66,38 @@ func (s *Service) Launch(tx *state.Txn, want LaunchRequest, now time.Time) ([]re
 			if i >= cmp.Or(want.Least, want.Count) {
 				break // as many as there was room for
 			}
+			s.undoLaunch(tx, made)
 			return nil, err
 		}
 		if v, err = region.LaunchInstance(tx, v, now); err != nil {
 			return nil, err
 		}
-		s.keepDetails(tx, v.ID, p.details.copied())
+		d := p.details.copied()
+		d.SpotRequestID = want.spotRequest
+		s.askSpot(tx, v, &d, now)
+		s.keepDetails(tx, v.ID, d)
 		for id, kind := range map[string]string{v.ID: "instance", v.InterfaceID: "network-interface", v.VolumeID: "volume"} {
 			if given := p.tags[kind]; len(given) > 0 {
 				tags.Put(tx, id, given)
 			}
 		}
-		s.emitState(tx, v)
 		made = append(made, v)
 	}
+	for _, v := range made {
+		s.emitState(tx, v)
+	}
 	return made, nil
+}
+
+// undoLaunch takes back what a launch has written that fails half way.
+func (s *Service) undoLaunch(tx *state.Txn, made []region.Instance) {
+	for _, v := range made {
+		region.UndoLaunch(tx, v.ID)
+		for _, id := range []string{v.ID, v.InterfaceID, v.VolumeID} {
+			tags.Delete(tx, id)
+		}
+		s.forgetDetails(tx, v)
+	}
 }
 
 // Terminate begins to terminate instances, for that reason; those that are terminated stay as they are. The error is
@@ -231,6 +250,9 @@ func (s *Service) dataOf(tx *state.Txn, p *launchPlan, want LaunchRequest) (data
 		given.Market = &marketOptions{Type: "spot"}
 	}
 	given.Specifications = nil // tags are laid over one another key by key
+	if len(given.Groups)+len(given.GroupNames) > 0 {
+		data.Groups, data.GroupNames = nil, nil
+	}
 	if len(want.Groups) > 0 {
 		given.Groups, data.GroupNames = want.Groups, nil
 		if data.Interfaces = slices.Clone(data.Interfaces); len(data.Interfaces) > 0 {

@@ -31,7 +31,8 @@ type instanceDetails struct {
 	SpotRequestID  string          `json:"spotRequestId,omitempty"`
 	SpotPersistent bool            `json:"spotPersistent,omitempty"`
 	SpotAction     string          `json:"spotAction,omitempty"` // what an interruption does; empty: terminate
-	ProfileID      string          `json:"profileId,omitempty"`  // of the association with its instance profile
+	FleetID        string          `json:"fleetId,omitempty"`
+	ProfileID      string          `json:"profileId,omitempty"` // of the association with its instance profile
 	ProfileAt      string          `json:"profileAt,omitempty"`
 	// Root is the root volume, Disks are the volumes beside it.
 	Root  instanceDisk   `json:"root,omitzero"`
@@ -104,5 +105,20 @@ func (s *Service) dropVolumes(tx *state.Txn, v region.Instance) {
 
 // forgetDetails deletes what was kept of an instance that is forgotten.
 func (s *Service) forgetDetails(tx *state.Txn, v region.Instance) {
+	d := s.detailsOf(tx, v.ID)
 	detailsTable.Delete(tx, v.ID)
+	if d.SpotRequestID != "" {
+		spotRequests.table.Delete(tx, d.SpotRequestID)
+		tags.Delete(tx, d.SpotRequestID)
+	}
+	if d.FleetID != "" {
+		s.forgetFleet(tx, d.FleetID)
+	}
+	token, used := launchTokens.Get(tx, v.ClientToken)
+	if used && !slices.ContainsFunc(token.Instances, func(id string) bool {
+		_, there := region.Instances.Get(tx, id)
+		return there
+	}) {
+		launchTokens.Delete(tx, v.ClientToken)
+	}
 }

@@ -147,6 +147,8 @@ func TestEveryDocumentedFilterIsKnown(t *testing.T) {
 		for name, places := range documentedFilters()[operation] {
 			params := []string{"Filter.1.Name=" + name, "Filter.1.Value.1=*"}
 			switch operation {
+			case "DescribeFleetInstances":
+				params = append(params, "FleetId=fleet-1")
 			case "DescribeLaunchTemplateVersions":
 				params = append(params, "LaunchTemplateVersion.1=$Latest")
 			case "DescribeInstanceTypes": // one of a thousand
@@ -177,7 +179,7 @@ func TestFiltersFindWhatTheyShow(t *testing.T) {
 	for _, tt := range []struct{ operation, filter, value, id string }{
 		{"DescribeVpcs", "cidr-block-association.state", "associated", "vpcId"},
 		{"DescribeSubnets", "private-dns-name-options-on-launch.hostname-type", "ip-name", "subnetId"},
-		{"DescribeSubnets", "available-ip-address-count", "8187", "subnetId"},
+		{"DescribeSubnets", "available-ip-address-count", "8186", "subnetId"},
 		{"DescribeSecurityGroups", "ip-permission.group-name", "default", "groupId"},
 		{"DescribeSecurityGroups", "egress.ip-permission.cidr", "0.0.0.0/0", "groupId"},
 		{"DescribeSecurityGroups", "ip-permission.protocol", "-1", "groupId"},
@@ -218,6 +220,7 @@ func newServiceWithNodes(t *testing.T) *Service {
 	err := s.State.Update(t.Context(), func(tx *state.Txn) error {
 		c := region.Cluster{ID: cluster, Name: "demo", Nodes: 3}
 		region.Clusters.Put(tx, cluster, c)
+		fleets.put(s, tx, fleet{FleetID: "fleet-1", Type: "maintain", State: "active"})
 		return s.AdoptNodes(tx, c, time.Now())
 	})
 	if err != nil {

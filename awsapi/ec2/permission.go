@@ -22,7 +22,7 @@ var made = map[string]string{
 	"CreateNetworkAcl": "network-acl", "CreateDhcpOptions": "dhcp-options",
 	"CreateEgressOnlyInternetGateway": "egress-only-internet-gateway", "CreateFlowLogs": "vpc-flow-log",
 	"CreateVpcEndpoint": "vpc-endpoint", "CreateKeyPair": "key-pair", "ImportKeyPair": "key-pair",
-	"CreateLaunchTemplate": "launch-template",
+	"CreateLaunchTemplate": "launch-template", "CreateImage": "image", "CopyImage": "image", "RegisterImage": "image",
 }
 
 var (
@@ -48,6 +48,10 @@ func (s *Service) permit(call *operation.Call) error {
 		return nil
 	}
 	call.Keys = call.Keys.With(iam.Keys{"ec2:region": {s.VPC.Region}})
+	switch call.Operation {
+	case "RunInstances", "CreateFleet", "RequestSpotInstances":
+		return s.permitLaunch(call)
+	}
 	subjects := []subject{{arn: "*"}}
 	if !strings.HasPrefix(call.Operation, "Describe") {
 		var err error
@@ -75,6 +79,9 @@ func (s *Service) permit(call *operation.Call) error {
 			return s.encode(call, err)
 		}
 	}
+	if strings.HasSuffix(call.Operation, "IamInstanceProfile") || call.Operation == "ReplaceIamInstanceProfileAssociation" {
+		return s.permitAssociation(call)
+	}
 	return nil
 }
 
@@ -85,8 +92,9 @@ func (s *Service) subjects(call *operation.Call) ([]subject, error) {
 		subjects = append(subjects, subject{arn: s.arn(kind, "*"), new: true})
 	}
 	err := s.State.View(func(tx *state.Txn) error {
-		types := s.taggable(tx)
-		for _, id := range s.named(tx, call) {
+		named := s.named(tx, call)
+		types := s.typesOf(tx, named)
+		for _, id := range named {
 			if types[id] == "" {
 				continue // the operation itself says so, once it is allowed
 			}

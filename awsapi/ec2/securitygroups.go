@@ -1,9 +1,11 @@
 package ec2
 
 import (
+	"slices"
 	"strings"
 
 	"tripod/awsapi/operation"
+	"tripod/region"
 	"tripod/state"
 )
 
@@ -219,7 +221,7 @@ func (s *Service) deleteGroup(call *operation.Call, in *deleteGroupInput) (*dele
 	})
 }
 
-// userOf names what uses a group: a cluster, or another group's rule; empty where nothing does.
+// userOf names what uses a group: a cluster, an instance, or another group's rule; empty where nothing does.
 func (s *Service) userOf(tx *state.Txn, groupID string) string {
 	for _, c := range s.clusters(tx) {
 		for _, used := range append([]string{s.VPC.ClusterSecurityGroupID(c.ID)}, c.SecurityGroupIDs...) {
@@ -230,6 +232,11 @@ func (s *Service) userOf(tx *state.Txn, groupID string) string {
 	}
 	if users := s.endpointUsers(tx, groupID); len(users) > 0 {
 		return users[0]
+	}
+	for _, v := range region.Instances.List(tx) {
+		if slices.Contains(v.Launch.Groups, groupID) {
+			return v.ID
+		}
 	}
 	for _, other := range groups.all(s, tx) {
 		for _, r := range other.Rules {

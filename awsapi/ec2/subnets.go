@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"tripod/awsapi/operation"
+	"tripod/region"
 	"tripod/state"
 )
 
@@ -80,12 +81,13 @@ func (s *Service) newSubnet(subnetID, vpcID, cidr string, zone int) subnet {
 	}
 }
 
-// shown is the subnet with what is not stored: its tags, and its free addresses, of which AWS keeps five for itself.
+// shown is the subnet with what is not stored: its tags, and its free addresses: AWS keeps five for itself, and instances
+// have theirs.
 func (s *Service) shown(tx *state.Txn, v subnet) subnet {
 	v.Tags = s.tagsOf(tx, v.SubnetID)
 	v.Names.HostnameType = cmp.Or(v.Names.HostnameType, ipNames)
 	if block, err := netip.ParsePrefix(v.CIDRBlock); err == nil {
-		v.Available = 1<<(32-block.Bits()) - 5
+		v.Available = 1<<(32-block.Bits()) - 5 - region.InstancesBySubnet.Of(v.SubnetID).Count(tx)
 	}
 	return v
 }
@@ -227,6 +229,9 @@ func (s *Service) deleteSubnet(call *operation.Call, in *deleteSubnetInput) (*do
 			if g.SubnetID == in.SubnetID {
 				return depended(call, "subnet", in.SubnetID, g.GatewayID)
 			}
+		}
+		for _, v := range region.InstancesBySubnet.Of(in.SubnetID).After(tx, "") {
+			return depended(call, "subnet", in.SubnetID, v.ID)
 		}
 		if users := s.endpointUsers(tx, in.SubnetID); len(users) > 0 {
 			return depended(call, "subnet", in.SubnetID, users...)

@@ -186,8 +186,45 @@ func (s *Service) taggable(tx *state.Txn) map[string]string {
 	for _, v := range region.Instances.List(tx) {
 		types[v.ID] = "instance"
 	}
+	for _, e := range userImages.List(tx) {
+		types[e.Value.ImageID] = "image"
+	}
+	for _, e := range fleets.table.List(tx) {
+		types[e.Value.FleetID] = "fleet"
+	}
+	for _, e := range spotRequests.table.List(tx) {
+		types[e.Value.RequestID] = "spot-instances-request"
+	}
 	for _, v := range volumes.all(s, tx) {
 		types[v.VolumeID] = "volume"
+	}
+	return types
+}
+
+// idForm is the form of ids, as far as they are told from other texts.
+var idForm = regexp.MustCompile(`^[a-z]+(-[a-z]+)*-[0-9a-f-]+$`)
+
+// typesOf are the types of the resources among the texts that are ids. Instances, which there are many of, are looked up
+// one by one.
+func (s *Service) typesOf(tx *state.Txn, texts []string) map[string]string {
+	types, others := map[string]string{}, []string{}
+	for _, id := range texts {
+		switch {
+		case strings.HasPrefix(id, "i-"):
+			if _, found := region.Instances.Get(tx, id); found {
+				types[id] = "instance"
+			}
+		case idForm.MatchString(id):
+			others = append(others, id)
+		}
+	}
+	if len(others) > 0 {
+		all := s.taggable(tx)
+		for _, id := range others {
+			if kind := all[id]; kind != "" {
+				types[id] = kind
+			}
+		}
 	}
 	return types
 }
@@ -233,7 +270,7 @@ func (s *Service) deleteTags(call *operation.Call, in *deleteTagsInput) (*done, 
 
 // retag changes the tags of resources, all or none.
 func (s *Service) retag(tx *state.Txn, ids []string, edit func([]tag) ([]tag, error)) error {
-	types := s.taggable(tx)
+	types := s.typesOf(tx, ids)
 	for _, id := range ids {
 		if types[id] == "" {
 			if instances.check(id) == nil {

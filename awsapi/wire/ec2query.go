@@ -32,7 +32,8 @@ type ec2Node struct {
 
 // DecodeEC2 fills the struct that into points to from a call's parameters. A field's tag `ec2:"Name"` is the
 // parameter's name, with ",required" where it must be there. Fields are strings, bools, integers, pointers to them
-// (nil: not given), structs, and slices of all these, written Name.1, Name.2 in the order of the numbers.
+// (nil: not given), structs, and slices of all these, written Name.1, Name.2 in the order of the numbers. The fields of
+// an embedded struct are the struct's own.
 //
 // A parameter that has no field is refused, as EC2 refuses what it does not know: silence would be taken for effect.
 // Only what is switched off ("false") passes, since it asks for nothing.
@@ -102,8 +103,8 @@ func (n *ec2Node) fillStruct(path string, value reflect.Value) error {
 			Clip(path), Clip(path)))
 	}
 	known := map[string]bool{}
-	for i := range value.NumField() {
-		name, option, _ := strings.Cut(value.Type().Field(i).Tag.Get("ec2"), ",")
+	for _, field := range reflect.VisibleFields(value.Type()) {
+		name, option, _ := strings.Cut(field.Tag.Get("ec2"), ",")
 		if name == "" {
 			continue
 		}
@@ -115,10 +116,10 @@ func (n *ec2Node) fillStruct(path string, value reflect.Value) error {
 			}
 			continue
 		}
-		if err := child.fill(dotted(path, name), value.Field(i)); err != nil {
+		if err := child.fill(dotted(path, name), value.FieldByIndex(field.Index)); err != nil {
 			return err
 		}
-		if option == "required" && isEmpty(value.Field(i)) {
+		if option == "required" && isEmpty(value.FieldByIndex(field.Index)) {
 			return ec2Error("MissingParameter", "The request must contain a value for the parameter "+dotted(path,
 				name))
 		}
