@@ -95,7 +95,12 @@ func (p *player) playStage(ctx context.Context, k string, obj metav1.Object) (pl
 	if r := p.known[k]; r != nil {
 		wait = r.delayed
 	}
+	h := p.nodes[nodeOf(obj)]
+	alone := h == nil || h.node == nil
 	p.mu.Unlock()
+	if alone {
+		return true, nil // templates ask for the node's address; its coming brings the pod here again
+	}
 	now := time.Now()
 	if wait.stage != stage.Name() || wait.version != obj.GetResourceVersion() {
 		delay, _, err := stage.Delay(ctx, event, now)
