@@ -101,8 +101,8 @@ const (
 var Pressures = []string{"memory", "disk", "pid"}
 
 var nodeFaults = []FaultWord{
-	{Name: FaultPressure, Value: strings.Join(Pressures, "|"), Help: "it is short of that, and evicts pods",
-		valid: func(value string) bool { return slices.Contains(Pressures, value) }},
+	{Name: FaultPressure, Value: strings.Join(Pressures, "|"), Help: "it is short of that, or of several with commas",
+		valid: isPressure},
 	{Name: FaultNotReady, Help: "its kubelet stops reporting"},
 	{Name: FaultTerminate, Help: "its instance is terminated", Once: true},
 	{Name: FaultStop, Help: "its instance is stopped"},
@@ -111,6 +111,10 @@ var nodeFaults = []FaultWord{
 
 // SpotActions are what can happen to a spot instance that EC2 takes back.
 var SpotActions = []string{"terminate", "stop", "hibernate"}
+
+func isPressure(value string) bool {
+	return !slices.ContainsFunc(strings.Split(value, ","), func(of string) bool { return !slices.Contains(Pressures, of) })
+}
 
 func isExitCode(value string) bool {
 	_, err := strconv.ParseUint(value, 10, 8)

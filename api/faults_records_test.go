@@ -33,6 +33,8 @@ func TestOrdersThatMakeNoSenseGetOneSentence(t *testing.T) {
 		{"pod/default/web-0", "crash-loop,", FaultOrder{}, `"" is no fault of a pod`},
 		{"pod/web-0", "crash-loop", FaultOrder{}, "write pod/NAMESPACE/NAME, such as pod/default/web-0"},
 		{"node/n", "pressure=disk", FaultOrder{}, ""},
+		{"node/n", "pressure=memory,pid", FaultOrder{}, ""},
+		{"node/n", "pressure=memory,", FaultOrder{}, "is no fault of a node"},
 		{"node/n", "pressure=cpu", FaultOrder{}, "use pressure=memory|disk|pid, not-ready, terminate, stop or impair"},
 		{"node/n", "stop,impair", FaultOrder{}, "is no fault of a node"},
 		{"node/n", "terminate", FaultOrder{For: time.Second}, "terminate happens once and takes no --for"},

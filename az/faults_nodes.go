@@ -13,7 +13,7 @@ import (
 func (f *recordFaults) breakNode(ctx context.Context, o api.FaultOrder) (api.FaultDone, error) {
 	word, value, _ := strings.Cut(o.Fault, "=")
 	fault := region.Fault{Of: pressureAnnotation, Fault: o.Fault, Value: value}
-	said := "is short of " + value
+	said := "is short of " + strings.ReplaceAll(value, ",", " and ")
 	switch word {
 	case api.FaultPressure:
 	case api.FaultNotReady:

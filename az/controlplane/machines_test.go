@@ -110,6 +110,24 @@ func TestNodesAreTheRunningInstancesOfTheZone(t *testing.T) {
 	if got, want := r.names(), []string{"node-i-2"}; !slices.Equal(got, want) {
 		t.Errorf("after a termination nodes %v, want %v", got, want)
 	}
+	fault := region.Fault{Target: "node/node-i-2", Of: region.FaultedInstance, Fault: region.ImpairFault, InstanceID: "i-2",
+		Since: time.Now()}
+	update(t, c, func(tx *state.Txn) {
+		region.Faults.Put(tx, fault.Key(), fault)
+		region.ImpairInstance(tx, "i-2", fault.Since)
+	})
+	keep(t, c)
+	if got := r.names(); len(got) != 0 {
+		t.Errorf("an impaired instance answers as %v", got)
+	}
+	update(t, c, func(tx *state.Txn) {
+		region.EndFault(tx, fault)
+		region.ImpairInstance(tx, "i-2", time.Time{})
+	})
+	keep(t, c)
+	if got, want := r.names(), []string{"node-i-2"}; !slices.Equal(got, want) {
+		t.Errorf("when it answers again nodes %v, want %v", got, want)
+	}
 }
 
 func TestWhatBecameOfANodeStandsInItsInstance(t *testing.T) {

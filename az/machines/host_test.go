@@ -186,6 +186,28 @@ func TestOutageImpairsAZonesInstancesUntilItIsBack(t *testing.T) {
 	}
 }
 
+// TestInstanceThatSomebodyImpairedStaysSo: its zone mends what an outage has impaired, and nothing else; a spot instance
+// ends at its time all the same.
+func TestInstanceThatSomebodyImpairedStaysSo(t *testing.T) {
+	b := newBench(t, func(tx *state.Txn, b *bench) { b.launch(tx, first, 0, "") })
+	b.pass(time.Minute)
+	fault := region.Fault{Target: "node/n", Of: region.FaultedInstance, Fault: region.ImpairFault, InstanceID: first, Since: b.now}
+	b.change(func(tx *state.Txn) error {
+		region.Faults.Put(tx, fault.Key(), fault)
+		region.ImpairInstance(tx, first, b.now)
+		region.InterruptInstance(tx, first, region.SpotInterruption{Action: "stop", At: b.now.Add(2 * time.Minute)})
+		return nil
+	})
+	b.pass(time.Minute)
+	if v := b.instance(first); v.Impaired.IsZero() || v.State != region.InstanceRunning {
+		t.Errorf("it is %s, impaired since %v", v.State, v.Impaired)
+	}
+	b.pass(2 * time.Minute)
+	if v := b.instance(first); v.State != region.InstanceStopped {
+		t.Errorf("after its notice it is %s", v.State)
+	}
+}
+
 func TestBootTellsWhyItLeadsNowhere(t *testing.T) {
 	for userData, want := range map[string]string{
 		nodeConfig("https://127.0.0.1:20099", authority): `Unable to register node with API server: Post ` +
