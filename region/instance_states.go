@@ -126,7 +126,9 @@ func StopInstance(tx *state.Txn, id string, reason StateReason, now time.Time) (
 
 // EndStop says that an instance has stopped: what it made of its user data is forgotten, its address stays.
 func EndStop(tx *state.Txn, id string, now time.Time) (Instance, error) {
-	return moveInstance(tx, id, InstanceStopped, now, func(v *Instance) { v.Boot, v.PublicIP, v.Spot, v.Rebalance = Boot{}, "", nil, time.Time{} })
+	return moveInstance(tx, id, InstanceStopped, now, func(v *Instance) {
+		v.Boot, v.PublicIP, v.Spot, v.Rebalance = Boot{}, "", nil, time.Time{}
+	})
 }
 
 // StartInstance starts a stopped instance anew.

@@ -40,6 +40,10 @@ const (
 	unreachableRetry = 2 * time.Second
 	// orderRetry is after how long an order is given again whose effect is not seen.
 	orderRetry = 50 * time.Millisecond
+	// busyPause is the time between two looks at least, and restPause that while nothing is under way: what changes in a
+	// region is mostly no matter of node groups.
+	busyPause = 20 * time.Millisecond
+	restPause = 200 * time.Millisecond
 	// drainsAtOnce bounds the nodes that are drained side by side.
 	drainsAtOnce = 8
 )
@@ -51,7 +55,9 @@ type NodegroupKeeper struct {
 	ClusterID string
 	Nodes     ClusterNodes
 
-	silentSince time.Time // since when the cluster has not answered; zero: it does
+	stepped     time.Time     // when it looked last
+	pause       time.Duration // until it looks again at the earliest
+	silentSince time.Time     // since when the cluster has not answered; zero: it does
 }
 
 // keeping is what a keeper has to look at.
@@ -74,44 +80,55 @@ func (k *NodegroupKeeper) Keep(ctx context.Context) (again time.Duration, err er
 	if err != nil || len(now.groups) == 0 || !now.cluster.Runs() || now.cluster.Status == region.ClusterCreating {
 		return 0, err
 	}
-	view, soon := k.look(ctx, now)
-	orders, again, err := k.step(ctx, view)
-	if err != nil {
-		return 0, fmt.Errorf("keep the node groups of %s: %w", now.cluster.Name, err)
+	clock := k.Service.now()
+	if wait := k.stepped.Add(k.pause).Sub(clock); wait > 0 && wait <= k.pause {
+		return wait, nil
 	}
+	k.stepped, k.pause = clock, busyPause
+	view, soon := k.look(ctx, now)
+	orders, again, err := k.step(ctx, now, view)
 	for _, order := range orders {
-		if err := k.Nodes.Change(ctx, order); err != nil {
-			return 0, fmt.Errorf("change the node %s: %w", order.Node, err)
+		if failed := k.Nodes.Change(ctx, order); failed != nil {
+			err = errors.Join(err, fmt.Errorf("change the node %s: %w", order.Node, failed))
 		}
 		soon = orderRetry
 	}
 	if again == 0 || soon > 0 && soon < again {
 		again = soon
 	}
+	if err != nil {
+		return 0, fmt.Errorf("keep the node groups of %s: %w", now.cluster.Name, err)
+	}
+	if again == 0 {
+		k.pause = restPause
+	}
 	return again, nil
 }
 
-// step steps all node groups in one transaction.
-func (k *NodegroupKeeper) step(ctx context.Context, view GroupView) (orders []object.Change, again time.Duration,
-	err error) {
-	err = k.Service.State.Update(ctx, func(tx *state.Txn) error {
-		orders, again = nil, 0
-		cluster, found := region.Clusters.Get(tx, k.ClusterID)
-		if !found || !cluster.Runs() {
-			return nil
-		}
-		for _, group := range nodegroups.list(tx, k.ClusterID) {
-			more, after, err := k.Service.StepNodegroup(tx, cluster, group, view, k.Service.now())
-			if err != nil {
-				return err
+// step steps all node groups, each in a transaction of its own.
+func (k *NodegroupKeeper) step(ctx context.Context, now keeping, view GroupView) (orders []object.Change,
+	again time.Duration, err error) {
+	for _, g := range now.groups {
+		var more []object.Change
+		var after time.Duration
+		failed := k.Service.State.Update(ctx, func(tx *state.Txn) (err error) {
+			more, after = nil, 0
+			cluster, _ := region.Clusters.Get(tx, k.ClusterID)
+			group, found := nodegroups.get(tx, k.ClusterID, g.Name())
+			if found && cluster.Runs() {
+				more, after, err = k.Service.StepNodegroup(tx, cluster, group, view, k.Service.now())
 			}
-			orders = append(orders, more...)
-			if after > 0 && (again == 0 || after < again) {
-				again = after
-			}
+			return err
+		})
+		if failed != nil {
+			err = errors.Join(err, fmt.Errorf("node group %s: %w", g.Name(), failed))
+			continue
 		}
-		return nil
-	})
+		orders = append(orders, more...)
+		if after > 0 && (again == 0 || after < again) {
+			again = after
+		}
+	}
 	return orders, again, err
 }
 

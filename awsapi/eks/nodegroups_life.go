@@ -82,10 +82,10 @@ func (st *groupStep) delete() error {
 		if st.scaling.Desired > 0 || st.scaling.Min > 0 {
 			st.resize(0, st.scaling.Max, 0)
 		}
-		if len(st.members) > 0 {
+		if len(st.members) > 0 && !st.over(st.work.Since, 2*st.pace.Drain) { // else some are protected from scaling in
 			return nil
 		}
-		st.scaling.DeletedAt = &st.now // it goes with its last instance: there is none
+		st.scaling.DeletedAt = &st.now // it goes with its last instance
 		region.AutoScalingGroups.Put(st.tx, st.scaling.Name, st.scaling)
 	}
 	if len(st.members) > 0 || st.lasts() {

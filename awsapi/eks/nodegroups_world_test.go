@@ -298,6 +298,16 @@ func (w *nodeWorld) create(size int32, change func(*eks.CreateNodegroupInput)) {
 		}
 	})))(w.t)
 	w.until("the node group is ACTIVE", time.Minute, w.status(types.NodegroupStatusActive))
+	w.until("its instances are in service", 5*time.Second, func() (all bool) {
+		w.state.View(func(tx *state.Txn) error {
+			all = true
+			for _, m := range region.MembersOf(tx, w.group().Name) {
+				all = all && m.State == region.MemberInService
+			}
+			return nil
+		})
+		return all
+	})
 }
 
 func (w *nodeWorld) update(id *string) *types.Update {

@@ -56,7 +56,8 @@ func TestNodesAreKnownByTheirWatch(t *testing.T) {
 	await(t, "two nodes", func() bool { all, _ = c.Nodes(ctx); return len(all) == 2 })
 	slices.SortFunc(all, func(a, b object.Node) int { return strings.Compare(a.Name, b.Name) })
 	want := []object.Node{
-		{Name: "n1", InstanceID: "i-1", Ready: true, Labels: map[string]string{"a": "1"}, Taints: []object.Taint{{Key: "x", Value: "1", Effect: "NoSchedule"}}},
+		{Name: "n1", InstanceID: "i-1", Ready: true, Labels: map[string]string{"a": "1"},
+			Taints: []object.Taint{{Key: "x", Value: "1", Effect: "NoSchedule"}}},
 		{Name: "n2", Labels: map[string]string{"a": "1"}, Taints: []object.Taint{{Key: "x", Value: "1", Effect: "NoSchedule"}},
 			Unhealthy: []object.Condition{{Type: "Ready"}}},
 	}

@@ -57,7 +57,8 @@ func run(args []string) error {
 		right, _, _ := strings.Cut(b, "\t")
 		return strings.Compare(left, right)
 	})
-	head := "# Instance types with their prices, after AWS's DescribeInstanceTypes and price list (us-east-1, Linux, on demand), as moto and\n" +
+	head := "# Instance types with their prices, after AWS's DescribeInstanceTypes and price list " +
+		"(us-east-1, Linux, on demand), as moto and\n" +
 		"# karpenter-provider-aws (both Apache-2.0) have them. Made by internal/instancedata; package instancetypes says what the fields are.\n"
 	return os.WriteFile(args[2], []byte(head+strings.Join(lines, "\n")+"\n"), 0o644)
 }

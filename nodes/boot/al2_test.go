@@ -43,8 +43,9 @@ sudo /etc/eks/bootstrap.sh 'demo' --apiserver-endpoint "${ENDPOINT}" \
 
 func TestBootstrapScriptRefusesInItsOwnWords(t *testing.T) {
 	for call, want := range map[string]string{
-		"/etc/eks/bootstrap.sh":                                     "cluster name is not defined!",
-		"/etc/eks/bootstrap.sh a --container-runtime dockerd":       "containerd is the only supported container runtime as of Kubernetes version 1.24",
+		"/etc/eks/bootstrap.sh": "cluster name is not defined!",
+		"/etc/eks/bootstrap.sh a --container-runtime dockerd": "" +
+			"containerd is the only supported container runtime as of Kubernetes version 1.24",
 		"/etc/eks/bootstrap.sh a --ip-family ipv5":                  "Invalid --ip-family. Only ipv4 or ipv6 are allowed",
 		"/etc/eks/bootstrap.sh a --kubelet-extra-args":              "unbound variable",
 		"/etc/eks/bootstrap.sh a --kubelet-extra-args --max-pods=x": `invalid argument "x" for "--max-pods" flag`,

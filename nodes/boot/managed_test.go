@@ -115,7 +115,8 @@ func TestSettingsThatAreNoneAreRefused(t *testing.T) {
 		"a = 1\na = 2":         "duplicate key `a`",
 		"[a]\n[a]":             "duplicate key `a`",
 		"#!/bin/bash\necho hi": "TOML parse error at line 2",
-		"[settings.kubernetes]\ncluster-name='a'\napi-server='b'":                                                     "settings.kubernetes.cluster-certificate is missing",
+		"[settings.kubernetes]\ncluster-name='a'\napi-server='b'": "" +
+			"settings.kubernetes.cluster-certificate is missing",
 		strings.Replace(BottlerocketTOML(managed), `"team"`, "x", 1) + "[settings.kubernetes.kube-reserved]\na = 1 2": "expected newline",
 	} {
 		_, _, err := Parse([]byte(userData), Bottlerocket)

@@ -1,4 +1,5 @@
 """What boto3 must see of EKS: run by clients_test.go with the endpoint and keys in the environment. The region has the cluster demo, and no zones that act."""
+import time
 import boto3
 from botocore.exceptions import ClientError
 
@@ -37,6 +38,8 @@ update = eks.update_nodegroup_config(clusterName="demo", nodegroupName="workers"
 assert eks.describe_update(name="demo", nodegroupName="workers", updateId=update["id"])["update"]["type"] == "ConfigUpdate"
 assert eks.describe_nodegroup(clusterName="demo", nodegroupName="workers")["nodegroup"]["labels"] == {"a": "b"}
 refused("ResourceInUseException", eks.delete_cluster, name="demo")
+while eks.describe_update(name="demo", nodegroupName="workers", updateId=update["id"])["update"]["status"] == "InProgress":
+    time.sleep(0.1)
 eks.delete_nodegroup(clusterName="demo", nodegroupName="workers")
 eks.get_waiter("nodegroup_deleted").wait(clusterName="demo", nodegroupName="workers", WaiterConfig={"Delay": 1})
 

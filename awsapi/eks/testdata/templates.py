@@ -31,6 +31,7 @@ refused("InvalidRequestException", "Cannot specify instance types in launch temp
 group = create("arm", launchTemplate={"name": "arm"})
 assert group["launchTemplate"] == {"id": arm, "name": "arm", "version": "1"}, group
 assert group["amiType"] == "AL2023_ARM_64_STANDARD" and "instanceTypes" not in group and "diskSize" not in group, group
+eks.get_waiter("nodegroup_active").wait(clusterName="demo", nodegroupName="arm", WaiterConfig={"Delay": 1})
 group = create("latest", launchTemplate={"id": arm, "version": "$Latest"})
 assert group["launchTemplate"]["version"] == "2", group
 update = eks.update_nodegroup_version(clusterName="demo", nodegroupName="arm", launchTemplate={"id": arm, "version": "2"})["update"]
@@ -54,6 +55,7 @@ group = create("ssh", remoteAccess={"ec2SshKey": "mine", "sourceSecurityGroups":
 (opened,) = ec2.describe_security_groups(GroupIds=[group["resources"]["remoteAccessSecurityGroup"]])["SecurityGroups"]
 assert opened["IpPermissions"][0]["FromPort"] == 22 and opened["IpPermissions"][0]["UserIdGroupPairs"][0]["GroupId"] == bastion, opened
 eks.delete_nodegroup(clusterName="demo", nodegroupName="ssh")
+eks.get_waiter("nodegroup_deleted").wait(clusterName="demo", nodegroupName="ssh", WaiterConfig={"Delay": 1})
 assert not ec2.describe_security_groups(Filters=[{"Name": "group-id", "Values": [opened["GroupId"]]}])["SecurityGroups"]
 
 far = ec2.create_vpc(CidrBlock="192.168.0.0/16")["Vpc"]["VpcId"]
