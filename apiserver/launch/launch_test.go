@@ -32,6 +32,10 @@ func example(dir string) Controllers {
 		GatewaySocket: "/run/tripod/a/gateway.sock", MetricsSocket: "/run/tripod/a/metrics.sock",
 		Socket:   "/run/tripod/a/api-01234567.sock",
 		AuditLog: "/data/logs/audit.log", EncryptionKey: encryptionKey,
+	}, Cloud: Cloud{
+		Region: "us-east-1", VPC: "vpc-0123456789abcdef0", RoleARN: "arn:aws:iam::111122223333:role/eksClusterRole",
+		URL: "http://127.0.0.1:4566", FrontSocket: "/run/tripod/a/aws.sock",
+		CredentialsSocket: "/run/tripod/a/role-01234567.sock",
 	}}
 }
 
