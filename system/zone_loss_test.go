@@ -190,42 +190,48 @@ func TestQuorumLossIsSaidAndHealsByItself(t *testing.T) {
 	r.await(t, 60*time.Second, "region", client.ForHealthy)
 }
 
-func TestNodesOfALostZoneGoNotReady(t *testing.T) {
+// TestNodesOfALostZoneAreReplaced: they are not Ready after Kubernetes' grace period, and go; their group runs others where
+// zones live, whose nodes stay Ready. With the zone back there are as many as before.
+func TestNodesOfALostZoneAreReplaced(t *testing.T) {
 	t.Parallel()
 	r := startRegion(t)
 	kube := r.kube(t)
-	notReady := func() ([]string, error) {
+	look := func() (ready, notReady map[string]int, err error) {
 		nodes, err := kube.CoreV1().Nodes().List(within(t, 5*time.Second), metav1.ListOptions{})
-		var zones []string
-		if err == nil {
-			for _, node := range nodes.Items {
-				if !isReady(node) {
-					zones = append(zones, node.Labels["topology.kubernetes.io/zone"])
-				}
-			}
-			if len(nodes.Items) != 3 {
-				err = fmt.Errorf("there are %d nodes", len(nodes.Items))
+		if err != nil {
+			return nil, nil, err
+		}
+		ready, notReady = map[string]int{}, map[string]int{}
+		for _, node := range nodes.Items {
+			zone := node.Labels["topology.kubernetes.io/zone"]
+			if isReady(node) {
+				ready[zone]++
+			} else {
+				notReady[zone]++
 			}
 		}
-		return zones, err
+		return ready, notReady, nil
 	}
-	become := func(want string, d time.Duration) {
-		t.Helper()
-		begin := time.Now()
-		eventually(t, d, "nodes that are not ready: "+want, func() (bool, string) {
-			zones, err := notReady()
-			for _, zone := range zones {
-				if want == "[us-east-1c]" && zone != "us-east-1c" {
-					t.Fatalf("the node of %s, which lives, went NotReady", zone)
-				}
-			}
-			return err == nil && fmt.Sprint(zones) == want, fmt.Sprint(zones, err)
-		})
-		t.Logf("nodes not ready: %s after %.1f s", want, time.Since(begin).Seconds())
+	all := func() (bool, string) {
+		ready, notReady, err := look()
+		total := 0
+		for _, count := range ready {
+			total += count
+		}
+		return err == nil && total == 3 && len(notReady) == 0, fmt.Sprint(ready, notReady, err)
 	}
-	become("[]", 30*time.Second)
+	eventually(t, time.Minute, "three Ready nodes", all)
 	r.do(t, "kill", "az/c")
-	become("[us-east-1c]", 100*time.Second) // EKS: node-monitor-grace-period, 50 s
+	begin := time.Now()
+	eventually(t, 2*time.Minute, "no Ready node in the lost zone", func() (bool, string) { // EKS: 50 s
+		ready, notReady, err := look()
+		if notReady["us-east-1a"]+notReady["us-east-1b"] > 0 {
+			t.Fatalf("a node of a zone that lives went NotReady: %v", notReady)
+		}
+		return err == nil && ready["us-east-1c"] == 0 && ready["us-east-1a"]+ready["us-east-1b"] == 3,
+			fmt.Sprint(ready, notReady, err)
+	})
+	t.Logf("the lost zone's node is out after %.1f s", time.Since(begin).Seconds())
 	r.do(t, "start", "az/c")
-	become("[]", 40*time.Second)
+	eventually(t, 4*time.Minute, "three Ready nodes again", all)
 }
