@@ -310,7 +310,7 @@ func cliMakesANodeGroup(t *testing.T, r *testRegion) {
 	if len(subnets) != 3 {
 		t.Fatalf("aws ec2 describe-subnets: got private subnets %v, want three", subnets)
 	}
-	group := []string{"--cluster-name", "demo", "--nodegroup-name", "workers"}
+	group := []string{"--cluster-name", "demo", "--nodegroup-name", "more"}
 	eks := func(command []string, more ...string) {
 		run(slices.Concat([]string{"aws", "eks"}, command, group, more)...)
 	}
