@@ -318,32 +318,42 @@ func (st *groupStep) goBack(u *region.NodegroupUpdate) error {
 		}
 		restored = st.order(m, back) && restored
 	}
-	fresh := st.fresh(u)
-	slices.SortFunc(fresh, func(a, b *groupNode) int { // those that are not Ready go first
-		switch {
-		case a.ready() == b.ready():
-			return cmp.Compare(lot(u.ID, a.InstanceID), lot(u.ID, b.InstanceID))
-		case a.ready():
-			return 1
-		}
-		return -1
-	})
 	for u.Surge > 0 {
 		u.Surge, st.changed = u.Surge-1, true
-		launched := len(st.which((*groupNode).stays)) >= st.scaling.Desired && len(fresh) > 0
-		least := st.scaling.Min
-		if !launched {
+		surplus, least := st.surplus(u), st.scaling.Min
+		if len(st.which((*groupNode).stays)) < st.scaling.Desired || surplus == nil { // it has not been launched
 			st.resize(least, st.scaling.Max-1, max(least, st.scaling.Desired-1))
 			continue
 		}
-		if err := st.end(fresh[0], true); err != nil {
+		if err := st.end(surplus, true); err != nil {
 			return err
 		}
-		fresh = fresh[1:]
 		st.resize(least, st.scaling.Max-1, st.scaling.Desired)
 	}
 	if !restored {
 		return nil
 	}
 	return st.endUpdate(*u.Failure)
+}
+
+// surplus is the new instance that goes first when there are too many: one that is not Ready, else one of the zone that
+// has the most, so that Auto Scaling has nothing to balance afterwards; nil: there is none.
+func (st *groupStep) surplus(u *region.NodegroupUpdate) *groupNode {
+	fresh := st.fresh(u)
+	if len(fresh) == 0 {
+		return nil
+	}
+	zones := map[string]int{}
+	for _, m := range st.which((*groupNode).stays) {
+		zones[m.instance.Zone]++
+	}
+	rank := func(m *groupNode) int {
+		if !m.ready() {
+			return -len(st.members)
+		}
+		return -zones[m.instance.Zone]
+	}
+	return slices.MinFunc(fresh, func(a, b *groupNode) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(lot(u.ID, a.InstanceID), lot(u.ID, b.InstanceID)))
+	})
 }
