@@ -89,7 +89,6 @@ func (z *Zone) handleFound(w http.ResponseWriter, r *http.Request) {
 			if err := z.acting.Clusters.FirstNodegroup(tx, &cluster, rand.Reader, cluster.CreatedAt); err != nil {
 				return err
 			}
-			cluster.NodesLaunched = true
 		}
 		if cluster.CreatorARN == "" {
 			_, err := region.CreateCluster(tx, cluster, nil)

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"time"
 
+	"tripod/nodes/machine"
 	"tripod/nodes/podlife"
 )
 
@@ -23,7 +24,7 @@ type Config struct {
 	ClusterID   string
 
 	// Machines are those that there are at the start: Set says which there are later.
-	Machines []Machine
+	Machines []machine.Machine
 	// Pods says how pods live; nil: everything that takes no time by itself is done at once.
 	Pods *podlife.Settings
 	// Network hands out the pods' addresses; nil: one of its own. Simulators of several clusters share one.
@@ -88,7 +89,7 @@ func (c Config) validate() error {
 		return errors.New("zone, region and cluster id are needed")
 	}
 	for _, m := range c.Machines {
-		if err := m.validate(); err != nil {
+		if err := m.Validate(); err != nil {
 			return err
 		}
 	}

@@ -18,9 +18,9 @@ import (
 // testConfig is a zone's configuration whose API server nobody asks.
 func testConfig(count int) Config {
 	subnet := netip.MustParsePrefix("10.0.0.0/19")
-	var machines []Machine
+	var machines []machine.Machine
 	for i, addr := range machine.Addresses(subnet, "4F1E", "us-east-1a", count) {
-		machines = append(machines, Machine{InstanceID: machine.InstanceID("4F1E", "us-east-1a", i),
+		machines = append(machines, machine.Machine{InstanceID: machine.InstanceID("4F1E", "us-east-1a", i),
 			Name: machine.Name("us-east-1", addr), Address: addr, Subnet: subnet, InstanceType: machine.DefaultType,
 			Version: "v1.36.2-eks-3025e55"})
 	}

@@ -77,12 +77,9 @@ func (s size) capacity() corev1.ResourceList {
 
 func (s size) diskKiB() int64 { return s.diskGiB<<20 - diskOverheadKiB }
 
-// allocatable is capacity less what amazon-eks-ami's nodeadm reserves.
-func (s size) allocatable() corev1.ResourceList { return s.allocatableWith(boot.Config{}) }
-
-// allocatableWith is capacity less what is reserved for Kubernetes and the system, and what is kept free for eviction:
+// allocatable is capacity less what is reserved for Kubernetes and the system, and what is kept free for eviction:
 // nodeadm's own, with the changes that the instance's user data make.
-func (s size) allocatableWith(c boot.Config) corev1.ResourceList {
+func (s size) allocatable(c boot.Config) corev1.ResourceList {
 	list := s.capacity()
 	kube, system := c.KubeReserved.Over(s.kubeReserved()), c.SystemReserved.Over(nil)
 	eviction := c.EvictionHard.Over(map[string]string{"memory.available": "100Mi", "nodefs.available": "10%"})

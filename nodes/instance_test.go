@@ -24,7 +24,7 @@ func TestInstancesHaveWhatEKSLeavesThem(t *testing.T) {
 		{"inf2.24xlarge", "aws.amazon.com/neuroncore", "12", "12"},
 	} {
 		s := sizeOf(test.instanceType)
-		capacity, allocatable := s.capacity()[test.name], s.allocatable()[test.name]
+		capacity, allocatable := s.capacity()[test.name], s.allocatable(boot.Config{})[test.name]
 		if capacity.String() != test.wantCapacity || allocatable.String() != test.wantAllocate {
 			t.Errorf("%s has %s of %s, %s allocatable, want %s and %s", test.instanceType, capacity.String(), test.name,
 				allocatable.String(), test.wantCapacity, test.wantAllocate)
@@ -34,7 +34,7 @@ func TestInstancesHaveWhatEKSLeavesThem(t *testing.T) {
 
 func TestUserDataChangeWhatIsReserved(t *testing.T) {
 	s := sizeOf("m5.large")
-	got := s.allocatableWith(boot.Config{
+	got := s.allocatable(boot.Config{
 		KubeReserved:   boot.Override{Values: map[string]string{"memory": "500Mi"}},
 		SystemReserved: boot.Override{Values: map[string]string{"cpu": "100m"}, Whole: true},
 		EvictionHard:   boot.Override{Values: map[string]string{"memory.available": "5%"}, Whole: true},

@@ -1,10 +1,8 @@
 package nodes
 
 import (
-	"cmp"
 	"maps"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
@@ -27,11 +25,11 @@ type node struct {
 	name       string
 	addr       netip.Addr
 	instanceID string // "i-0..."
-	machine    Machine
+	machine    machine.Machine
 	since      time.Time // when its kubelet started
 }
 
-func newNode(m Machine) node {
+func newNode(m machine.Machine) node {
 	return node{name: m.Name, addr: m.Address, instanceID: m.InstanceID, machine: m}
 }
 
@@ -60,7 +58,7 @@ func (n node) object(c Config, now time.Time) *corev1.Node {
 				"volumes.kubernetes.io/controller-managed-attach-detach": "true",
 			},
 		},
-		Spec:   corev1.NodeSpec{ProviderID: n.providerID(c), Taints: append(slices.Clone(n.machine.Taints), uninitialized)},
+		Spec:   corev1.NodeSpec{ProviderID: n.providerID(c), Taints: n.taints()},
 		Status: n.status(c, now),
 	}
 }
@@ -70,8 +68,17 @@ func (n node) object(c Config, now time.Time) *corev1.Node {
 var uninitialized = corev1.Taint{Key: "node.cloudprovider.kubernetes.io/uninitialized", Value: "true",
 	Effect: corev1.TaintEffectNoSchedule}
 
-// labels are those that a kubelet gives its node, with those of its user data. What the cloud knows of its instance, such
-// as type and zone, is the cloud controller manager's to say.
+// taints are those of the user data, and uninitialized.
+func (n node) taints() []corev1.Taint {
+	all := []corev1.Taint{uninitialized}
+	for _, t := range n.machine.Boot.Taints {
+		all = append(all, corev1.Taint{Key: t.Key, Value: t.Value, Effect: corev1.TaintEffect(t.Effect)})
+	}
+	return all
+}
+
+// labels are those that a kubelet gives its node, with those of its user data. Type and zone are among them, as the cloud
+// controller manager would set them.
 func (n node) labels(c Config) map[string]string {
 	arch := n.architecture()
 	labels := map[string]string{
@@ -88,7 +95,7 @@ func (n node) labels(c Config) map[string]string {
 		"failure-domain.beta.kubernetes.io/zone":   c.Zone,
 		"failure-domain.beta.kubernetes.io/region": c.Region,
 	}
-	maps.Copy(labels, n.machine.Labels)
+	maps.Copy(labels, n.machine.Boot.Labels)
 	return labels
 }
 
@@ -101,13 +108,13 @@ func (n node) architecture() string {
 
 func (n node) status(c Config, now time.Time) corev1.NodeStatus {
 	s := sizeOf(n.machine.InstanceType)
-	if n.machine.MaxPods > 0 {
-		s.pods = int64(n.machine.MaxPods)
+	if most := n.machine.Boot.MaxPods; most > 0 {
+		s.pods = int64(most)
 	}
 	id := digest(c, "machine", int(machine.Hash(n.name)%(1<<30)))
 	return corev1.NodeStatus{
 		Capacity:    s.capacity(),
-		Allocatable: s.allocatable(),
+		Allocatable: s.allocatable(n.machine.Boot),
 		Conditions:  conditions(metav1.NewTime(now)),
 		Addresses: []corev1.NodeAddress{
 			{Type: corev1.NodeInternalIP, Address: n.addr.String()},
@@ -120,7 +127,7 @@ func (n node) status(c Config, now time.Time) corev1.NodeStatus {
 			SystemUUID:              "ec2" + uuid(id)[3:],
 			BootID:                  uuid(id[32:]),
 			KernelVersion:           kernelVersion,
-			OSImage:                 cmp.Or(n.machine.OSImage, osImage),
+			OSImage:                 osImage,
 			ContainerRuntimeVersion: containerRuntime,
 			KubeletVersion:          n.machine.Version,
 			OperatingSystem:         "linux",

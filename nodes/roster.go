@@ -1,38 +1,9 @@
 package nodes
 
 import (
-	"fmt"
 	"net/netip"
 	"sync"
-
-	corev1 "k8s.io/api/core/v1"
 )
-
-// Machine is an instance that is a node, or is to be one: what its user data and its type say.
-type Machine struct {
-	InstanceID   string // i-0123456789abcdef0
-	Name         string // EC2's private DNS name, which is the node's
-	Address      netip.Addr
-	Subnet       netip.Prefix // its pods have addresses of it
-	InstanceType string       // m5.large; a type that is not known has m5.large's size
-	Version      string       // of the kubelet: "v1.36.2-eks-3025e55"
-	OSImage      string       // empty: Amazon Linux 2023
-	ARM          bool
-	Labels       map[string]string // beside those that every kubelet sets
-	Taints       []corev1.Taint
-	MaxPods      int // 0: as the type has
-}
-
-// validate says what makes the machine impossible.
-func (m Machine) validate() error {
-	switch {
-	case m.InstanceID == "" || m.Name == "":
-		return fmt.Errorf("a machine needs an instance id and a name, not %q and %q", m.InstanceID, m.Name)
-	case !m.Address.Is4() || !m.Subnet.IsValid() || !m.Subnet.Addr().Is4():
-		return fmt.Errorf("machine %s needs an IPv4 address and subnet, not %v and %v", m.InstanceID, m.Address, m.Subnet)
-	}
-	return nil
-}
 
 // roster is which nodes the zone has now.
 type roster struct {

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"tripod/nodes/kubeletapi"
+	"tripod/nodes/machine"
 	"tripod/nodes/podhttp"
 	"tripod/nodes/podset"
 )
@@ -25,9 +26,9 @@ type Simulator struct {
 	pause      time.Duration                           // before a deleted node registers again
 
 	mu       sync.Mutex
-	machines map[string]Machine  // by instance id: which there are to be
-	running  *zone               // nil when stopped
-	servers  map[*kubelet]func() // what closes each that serves
+	machines map[string]machine.Machine // by instance id: which there are to be
+	running  *zone                      // nil when stopped
+	servers  map[*kubelet]func()        // what closes each that serves
 }
 
 // zone is what one Start started.
@@ -64,7 +65,7 @@ func New(c Config) *Simulator {
 		conf:       c.withDefaults(),
 		newClients: newClients,
 		pause:      deletedPause,
-		machines:   map[string]Machine{},
+		machines:   map[string]machine.Machine{},
 		servers:    map[*kubelet]func(){},
 	}
 	for _, m := range c.Machines {
@@ -132,10 +133,10 @@ func (s *Simulator) start() error {
 
 // Set says which nodes there are to be: others end, as when their machines lose power, and new ones join. A machine that
 // is impossible is an error, and nothing changes.
-func (s *Simulator) Set(machines []Machine) error {
-	wanted := make(map[string]Machine, len(machines))
+func (s *Simulator) Set(machines []machine.Machine) error {
+	wanted := make(map[string]machine.Machine, len(machines))
 	for _, m := range machines {
-		if err := m.validate(); err != nil {
+		if err := m.Validate(); err != nil {
 			return err
 		}
 		wanted[m.InstanceID] = m
@@ -164,7 +165,7 @@ func (s *Simulator) Set(machines []Machine) error {
 
 // startNode starts a node once another one of its name has ended (nil: there is none). listed is called when its
 // existing pods are known, or it is known that it cannot ask for them.
-func (z *zone) startNode(m Machine, listed func(), before <-chan struct{}) {
+func (z *zone) startNode(m machine.Machine, listed func(), before <-chan struct{}) {
 	n := newNode(m)
 	n.since = time.Now()
 	ctx, end := context.WithCancel(z.ctx)

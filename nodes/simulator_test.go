@@ -23,7 +23,7 @@ func TestNodesRegisterReadyWithEKSNamesAndLabels(t *testing.T) {
 	client := fake.NewClientset()
 	config := testConfig(2)
 	for i := range config.Machines {
-		config.Machines[i].Labels = map[string]string{"eks.amazonaws.com/nodegroup": "workers"}
+		config.Machines[i].Boot.Labels = map[string]string{"eks.amazonaws.com/nodegroup": "workers"}
 	}
 	startFake(t, config, client)
 	var list *corev1.NodeList
@@ -323,7 +323,7 @@ func TestNodesComeAndGoWhileOthersStay(t *testing.T) {
 	if got := getPod(t, client, "on-gone").Status.Phase; got != corev1.PodPending {
 		t.Errorf("a pod on a machine that is gone became %s", got)
 	}
-	if err := s.Set([]Machine{{InstanceID: "i-1"}}); err == nil {
+	if err := s.Set([]machine.Machine{{InstanceID: "i-1"}}); err == nil {
 		t.Error("a machine without a name was taken")
 	}
 }

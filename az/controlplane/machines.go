@@ -11,28 +11,15 @@ import (
 
 	"tripod/awsapi/ec2"
 	"tripod/az/machines"
+	"tripod/internal/instancetypes"
 	"tripod/internal/reconcile"
 	"tripod/internal/version"
 	"tripod/nodes/boot"
 	"tripod/nodes/image"
+	"tripod/nodes/machine"
 	"tripod/region"
 	"tripod/state"
 )
-
-// Machine is an instance that is a node, or asks to be one: what the instance's record and its user data say.
-type Machine struct {
-	InstanceID, Name string
-	Address          netip.Addr
-	Subnet           netip.Prefix
-	InstanceType     string
-	Version          string // of its kubelet
-	OSImage          string
-	ARM              bool
-	Labels           map[string]string
-	Taints           []boot.Taint
-	MaxPods          int
-	Boot             boot.Config // all that its user data say
-}
 
 // joining keeps the zone's nodes of the cluster those that the records of its instances say.
 func (c *Part) joining() reconcile.Loop {
@@ -45,15 +32,12 @@ func (c *Part) watchMachines() (<-chan struct{}, func()) { return c.watchBeside(
 
 // reports are what kubelets told since it was written down.
 type reports struct {
-	mu    sync.Mutex
-	told  map[string]string // trouble by instance id; empty: it has joined
-	news  chan struct{}
-	since func() time.Time
+	mu   sync.Mutex
+	told map[string]string // trouble by instance id; empty: it has joined
+	news chan struct{}
 }
 
-func newReports(now func() time.Time) *reports {
-	return &reports{told: map[string]string{}, news: make(chan struct{}, 1), since: now}
-}
+func newReports() *reports { return &reports{told: map[string]string{}, news: make(chan struct{}, 1)} }
 
 func (r *reports) take(instanceID, trouble string) {
 	r.mu.Lock()
@@ -81,10 +65,9 @@ func (r *reports) written(told map[string]string) {
 
 // machinesSeen is what keepMachines saw last, by which it knows that nothing has changed.
 type machinesSeen struct {
-	nodes     state.PartVersion
-	unsettled state.PartVersion
-	access    region.EndpointAccess
-	version   string // of the cluster
+	nodes   state.PartVersion
+	access  region.EndpointAccess
+	version string // of the cluster
 }
 
 // keepMachines writes down what kubelets reported, and gives the simulator the machines of now.
@@ -98,7 +81,7 @@ func (c *Part) keepMachines(ctx context.Context) (time.Duration, error) {
 	if same && len(told) == 0 {
 		return 0, nil
 	}
-	var found []Machine
+	var found []machine.Machine
 	obstacles := map[string]string{}
 	if err := c.host.State.View(func(tx *state.Txn) error {
 		found, obstacles = c.machinesIn(tx)
@@ -126,9 +109,7 @@ func (c *Part) look() (seen machinesSeen, same bool) {
 		cluster, _ := region.Clusters.Get(tx, c.cluster.ID)
 		seen.access, seen.version = cluster.EndpointAccess(), cluster.Version
 		seen.nodes = c.instances().Version(tx)
-		unsettled := region.InstancesUnsettled.Of(c.host.Plan.Zone)
-		seen.unsettled = unsettled.Version(tx)
-		waiting = !unsettled.Empty(tx)
+		waiting = !region.InstancesUnsettled.Of(c.host.Plan.Zone).Empty(tx)
 		return nil
 	})
 	return seen, c.seen != nil && !waiting && reflect.DeepEqual(*c.seen, seen)
@@ -140,7 +121,7 @@ func (c *Part) instances() state.Part[region.Instance] {
 }
 
 // findMachines are the machines of now.
-func (c *Part) findMachines() (found []Machine, err error) {
+func (c *Part) findMachines() (found []machine.Machine, err error) {
 	err = c.host.State.View(func(tx *state.Txn) error {
 		found, _ = c.machinesIn(tx)
 		return nil
@@ -150,7 +131,7 @@ func (c *Part) findMachines() (found []Machine, err error) {
 
 // machinesIn are the zone's machines that can ask the cluster to be its nodes; obstacles say of the others, by instance,
 // why they cannot.
-func (c *Part) machinesIn(tx *state.Txn) (found []Machine, obstacles map[string]string) {
+func (c *Part) machinesIn(tx *state.Txn) (found []machine.Machine, obstacles map[string]string) {
 	obstacles = map[string]string{}
 	cluster, there := region.Clusters.Get(tx, c.cluster.ID)
 	if !there {
@@ -176,27 +157,41 @@ func (c *Part) machinesIn(tx *state.Txn) (found []Machine, obstacles map[string]
 }
 
 // machineOf is an instance as the simulator has it.
-func (c *Part) machineOf(tx *state.Txn, v region.Instance, config boot.Config, cluster region.Cluster) (Machine, bool) {
+func (c *Part) machineOf(tx *state.Txn, v region.Instance, config boot.Config,
+	cluster region.Cluster) (machine.Machine, bool) {
 	address, err := netip.ParseAddr(v.Address)
 	subnet, found := c.host.Machines.Network.SubnetCIDR(tx, v.SubnetID)
 	if err != nil || !found {
-		return Machine{}, false // IPv6 alone: no node here has that
+		return machine.Machine{}, false // IPv6 alone: no node here has that
 	}
 	_, _, architecture := image.FamilyOf(v.Launch.ImageID)
 	if v.Launch.UserData == "" { // taken over from a time before instances had any
 		config.Labels = map[string]string{"eks.amazonaws.com/nodegroup": ec2.NodeGroup,
 			"eks.amazonaws.com/capacityType": "ON_DEMAND"}
 	}
+	config.MaxPods = maxPods(v.Launch.Type, config)
 	kubelet := v.Boot.Version
 	if kubelet == "" {
 		runs, _ := version.FindKubernetes(cluster.Version)
 		kubelet = runs.Build
 	}
-	return Machine{
+	return machine.Machine{
 		InstanceID: v.ID, Name: v.DNSName, Address: address, Subnet: subnet, InstanceType: v.Launch.Type,
-		Version: kubelet, ARM: architecture == "arm64", Labels: config.Labels, Taints: config.Taints,
-		MaxPods: config.MaxPods, Boot: config,
+		Version: kubelet, ARM: architecture == "arm64", Boot: config,
 	}, true
+}
+
+// maxPods is how many pods user data allow, as nodeadm computes it; 0: as many as the instance type has.
+func maxPods(instanceType string, config boot.Config) int {
+	t, found := instancetypes.Find(instanceType)
+	if config.MaxPods > 0 || config.MaxPodsExpression == "" || !found {
+		return config.MaxPods
+	}
+	most, err := boot.MaxPodsOf(config.MaxPodsExpression, t.DefaultInterfaces(), t.Network.IPv4, t.MaxPods())
+	if err != nil {
+		return 0 // nodeadm goes on without
+	}
+	return most
 }
 
 // mostReports bounds what one transaction writes down.

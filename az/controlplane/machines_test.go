@@ -10,6 +10,7 @@ import (
 
 	"tripod/awsapi/ec2"
 	"tripod/az/machines"
+	"tripod/nodes/machine"
 	"tripod/region"
 	"tripod/state"
 )
@@ -17,10 +18,10 @@ import (
 // recorder are workers of which the test knows the machines.
 type recorder struct {
 	fakeWorkers
-	now []Machine
+	now []machine.Machine
 }
 
-func (r *recorder) Set(machines []Machine) error { r.now = machines; return nil }
+func (r *recorder) Set(machines []machine.Machine) error { r.now = machines; return nil }
 
 func (r *recorder) names() (names []string) {
 	for _, m := range r.now {
@@ -54,7 +55,7 @@ func launched(t *testing.T, c *Part, id, zone string) {
 	at := slices.Index(vpc.Zones, zone)
 	config := fmt.Sprintf("apiVersion: node.eks.aws/v1alpha1\nkind: NodeConfig\nspec:\n  cluster:\n    name: demo\n"+
 		"    apiServerEndpoint: https://127.0.0.1:%d\n    certificateAuthority: %s\n    cidr: 10.100.0.0/16\n"+
-		"  kubelet:\n    flags: [--node-labels=team=blue]\n", c.cluster.EndpointPort,
+		"  kubelet:\n    flags: [--node-labels=team=blue]\n    maxPodsExpression: ips_per_eni * 2\n    config: {systemReserved: {memory: 1Gi}}\n", c.cluster.EndpointPort,
 		base64.StdEncoding.EncodeToString(c.trust.Load().bundle))
 	update(t, c, func(tx *state.Txn) {
 		region.Roles.Put(tx, "node", region.Role{Name: "node"})
@@ -97,8 +98,8 @@ func TestNodesAreTheRunningInstancesOfTheZone(t *testing.T) {
 	if got, want := r.names(), []string{"node-i-1", "node-i-2"}; !slices.Equal(got, want) {
 		t.Fatalf("nodes %v, want %v", got, want)
 	}
-	if m := r.now[0]; m.Labels["team"] != "blue" || m.Version != "v1.36.1-eks-1" || m.InstanceType != "m5.large" ||
-		m.Subnet.String() != "10.0.0.0/19" {
+	if m := r.now[0]; m.Boot.Labels["team"] != "blue" || m.Version != "v1.36.1-eks-1" || m.InstanceType != "m5.large" ||
+		m.Subnet.String() != "10.0.0.0/19" || m.Boot.MaxPods != 20 || m.Boot.SystemReserved.Values["memory"] != "1Gi" {
 		t.Errorf("machine %+v", m)
 	}
 	update(t, c, func(tx *state.Txn) {

@@ -10,13 +10,14 @@ import (
 	"tripod/az/plan"
 	"tripod/internal/pki"
 	"tripod/internal/process"
+	"tripod/nodes/machine"
 )
 
 // Workers are the zone's simulated nodes of a cluster: nodes.Simulator.
 type Workers interface {
 	Start(ctx context.Context) error
 	// Set says which machines are nodes now.
-	Set([]Machine) error
+	Set([]machine.Machine) error
 	Stop(ctx context.Context) error
 	// Serve answers for the addresses of all nodes and their pods until the listener is closed.
 	Serve(net.Listener) error
@@ -29,7 +30,7 @@ type WorkersConfig struct {
 	AccountID    string
 	Zone, ZoneID string
 	// Machines are those at the start.
-	Machines []Machine
+	Machines []machine.Machine
 	Server   string // the cluster's endpoint
 	// Dial connects to it, whatever address is asked for, and whoever else may.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)

@@ -81,7 +81,7 @@ func New(host Host, record region.Cluster) *Part {
 	controllers := c.instanceConfig("controllers", c.prepareControllers)
 	controllers.After = c.apiserver
 	c.controllers = instance.New(controllers)
-	c.reports, c.nodeNews = newReports(host.Now), make(chan struct{}, 1)
+	c.reports, c.nodeNews = newReports(), make(chan struct{}, 1)
 	return c
 }
 

@@ -12,6 +12,7 @@ import (
 	"tripod/api"
 	"tripod/az/zonetest"
 	"tripod/internal/loss"
+	"tripod/nodes/machine"
 	"tripod/region"
 	"tripod/state"
 )
@@ -25,7 +26,7 @@ func (fakeState) Leader() string { return "us-east-1a" }
 type fakeWorkers struct{}
 
 func (fakeWorkers) Start(context.Context) error { return nil }
-func (fakeWorkers) Set([]Machine) error         { return nil }
+func (fakeWorkers) Set([]machine.Machine) error { return nil }
 func (fakeWorkers) Stop(context.Context) error  { return nil }
 func (fakeWorkers) Serve(net.Listener) error    { return nil }
 

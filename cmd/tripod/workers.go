@@ -10,7 +10,6 @@ import (
 	"os"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
 
 	"tripod/az"
@@ -35,34 +34,10 @@ func zone(ctx context.Context, args []string) error {
 	})
 }
 
-// machinesOf are machines as the simulator has them.
-func machinesOf(machines []controlplane.Machine) []nodes.Machine {
-	all := make([]nodes.Machine, 0, len(machines))
-	for _, m := range machines {
-		one := nodes.Machine{
-			InstanceID: m.InstanceID, Name: m.Name, Address: m.Address, Subnet: m.Subnet, InstanceType: m.InstanceType,
-			Version: m.Version, OSImage: m.OSImage, ARM: m.ARM, Labels: m.Labels, MaxPods: m.MaxPods,
-		}
-		for _, t := range m.Taints {
-			one.Taints = append(one.Taints, corev1.Taint{Key: t.Key, Value: t.Value, Effect: corev1.TaintEffect(t.Effect)})
-		}
-		all = append(all, one)
-	}
-	return all
-}
-
-// workers are a zone's nodes of a cluster.
-type workers struct{ *nodes.Simulator }
-
-// Set implements controlplane.Workers.
-func (w workers) Set(machines []controlplane.Machine) error {
-	return w.Simulator.Set(machinesOf(machines))
-}
-
 func newWorkers(c controlplane.WorkersConfig) (controlplane.Workers, error) {
 	config := nodes.Config{
 		Zone: c.Zone, ZoneID: c.ZoneID, Region: c.Region, AccountID: c.AccountID, ClusterName: c.Cluster.Name,
-		ClusterID: c.Cluster.ID, Machines: machinesOf(c.Machines), Network: network, Report: c.Report,
+		ClusterID: c.Cluster.ID, Machines: c.Machines, Network: network, Report: c.Report,
 	}
 	config.Server, config.CA, config.CloudCert, config.CloudKey = c.Server, c.CA, c.Client.Cert, c.Client.Key
 	config.Dial, config.Token, config.LocalPort = c.Dial, c.Token, c.LocalPort
@@ -86,7 +61,7 @@ func newWorkers(c controlplane.WorkersConfig) (controlplane.Workers, error) {
 		}
 		return pair.TLS()
 	}
-	return workers{nodes.New(config)}, nil
+	return nodes.New(config), nil
 }
 
 // dnsOf is the address of the DNS service in a range of service addresses: its tenth.

@@ -1,6 +1,6 @@
-// Package machine is what the simulated nodes are made of, without Kubernetes: names, addresses and instance ids that
-// follow from cluster and zone, so that a zone's simulator and the EC2 API speak of the same machines without asking
-// each other.
+// Package machine is what the simulated nodes are made of, without Kubernetes: a Machine as the zone's agent gives it to
+// its simulator, how a subnet's addresses are shared out, and EC2's names. The names, addresses and ids of nodes that are
+// older than instances' records follow from cluster and zone.
 package machine
 
 import (
