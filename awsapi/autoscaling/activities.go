@@ -1,13 +1,12 @@
 package autoscaling
 
 import (
-	"crypto/rand"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"tripod/awsapi/wire"
 	"tripod/region"
 	"tripod/state"
 )
@@ -31,18 +30,10 @@ const (
 	activityCancelled    = "Cancelled"
 )
 
-// newUUID makes the id of an activity, a token, or a group.
-func newUUID() string {
-	var b [16]byte
-	rand.Read(b[:]) // never fails
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-}
-
 // note writes a new activity of the group and returns its key.
 func note(tx *state.Txn, g region.AutoScalingGroup, a region.ScalingActivity, now time.Time) (string,
 	region.ScalingActivity) {
-	a.ID, a.Group, a.GroupARN = newUUID(), g.Name, g.ARN
+	a.ID, a.Group, a.GroupARN = wire.NewRequestID(), g.Name, g.ARN
 	a.Start = trimActivities(tx, g.Name, now)
 	if done(a.Status) {
 		a.End = now

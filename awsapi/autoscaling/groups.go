@@ -9,6 +9,7 @@ import (
 
 	"tripod/awsapi/ec2"
 	"tripod/awsapi/operation"
+	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/region"
 	"tripod/state"
@@ -117,7 +118,7 @@ func (s *Service) createGroup(call *operation.Call, in *createGroupInput) (*none
 		if !region.AutoScalingGroups.Part("").Fewer(tx, maxGroups) {
 			return refuse("LimitExceeded", "You've reached the limit of AutoScalingGroups: delete some of the %d.", maxGroups)
 		}
-		g := region.AutoScalingGroup{Name: name, ARN: s.groupARN(newUUID(), name), CreatedAt: now, Cooldown: defaultCooldown,
+		g := region.AutoScalingGroup{Name: name, ARN: s.groupARN(wire.NewRequestID(), name), CreatedAt: now, Cooldown: defaultCooldown,
 			HealthCheckType: defaultHealth, LinkedRole: "arn:aws:iam::" + s.Network.VPC.AccountID +
 				":role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"}
 		if err := in.apply(&g); err != nil {

@@ -84,7 +84,7 @@ func (l launchConfiguration) request() ec2.LaunchRequest {
 
 // configurationOf is a launch configuration after an instance.
 func (s *Service) configurationOf(v region.Instance, name string, now time.Time) launchConfiguration {
-	return launchConfiguration{Name: name, ARN: s.configurationARN(newUUID(), name), CreatedAt: now,
+	return launchConfiguration{Name: name, ARN: s.configurationARN(wire.NewRequestID(), name), CreatedAt: now,
 		ImageID: v.Launch.ImageID, Type: v.Launch.Type, KeyName: v.Launch.KeyName, Groups: v.Launch.Groups,
 		UserData: v.Launch.UserData, Profile: v.Launch.Profile, Monitoring: true}
 }
@@ -134,7 +134,7 @@ func (s *Service) createLaunchConfiguration(call *operation.Call, in *createConf
 			return refuse("LimitExceeded", "You've reached the limit of launch configurations: delete some of the %d.",
 				maxConfigurations)
 		}
-		made := launchConfiguration{Name: name, ARN: s.configurationARN(newUUID(), name), CreatedAt: now, Monitoring: true}
+		made := launchConfiguration{Name: name, ARN: s.configurationARN(wire.NewRequestID(), name), CreatedAt: now, Monitoring: true}
 		if in.InstanceID != "" {
 			v, found := region.Instances.Get(tx, in.InstanceID)
 			if !found || !v.State.Alive() {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"tripod/awsapi/wire"
 	"tripod/region"
 )
 
@@ -40,7 +41,7 @@ func (c *scene) bringInOne(m *member) error {
 		if len(hooks) == 0 {
 			return c.serve(m)
 		}
-		waits, err := region.AwaitHooks(c.tx, m.GroupMember, hooks, newUUID, c.now)
+		waits, err := region.AwaitHooks(c.tx, m.GroupMember, hooks, wire.NewRequestID, c.now)
 		if err != nil {
 			return err
 		}
@@ -126,7 +127,7 @@ func (c *scene) takeOutOne(m *member) error {
 				return err
 			}
 		} else {
-			waits, err := region.AwaitHooks(c.tx, m.GroupMember, hooks, newUUID, c.now)
+			waits, err := region.AwaitHooks(c.tx, m.GroupMember, hooks, wire.NewRequestID, c.now)
 			if err != nil {
 				return err
 			}

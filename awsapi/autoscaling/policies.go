@@ -149,7 +149,7 @@ func (s *Service) putScalingPolicy(call *operation.Call, in *putPolicyInput) (*p
 		if err != nil {
 			return err
 		}
-		p := scalingPolicy{ID: newUUID(), Group: g.Name, Name: in.PolicyName}
+		p := scalingPolicy{ID: wire.NewRequestID(), Group: g.Name, Name: in.PolicyName}
 		if was, found := scalingPolicies.Get(tx, p.key()); found {
 			p.ID = was.ID
 		} else if len(policiesOf(tx, g.Name)) >= maxPolicies {

@@ -58,7 +58,7 @@ func (s *Service) startInstanceRefresh(call *operation.Call, in *startRefreshInp
 			return refuse("InstanceRefreshInProgress", "An Instance Refresh is already in progress and blocks the execution of "+
 				"this Instance Refresh.")
 		}
-		r := instanceRefresh{ID: newUUID(), Group: g.Name, Status: refreshPending, Start: now, Moved: now}
+		r := instanceRefresh{ID: wire.NewRequestID(), Group: g.Name, Status: refreshPending, Start: now, Moved: now}
 		if err := in.Preferences.check(g, &r.Preferences); err != nil {
 			return err
 		}

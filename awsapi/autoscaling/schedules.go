@@ -50,7 +50,7 @@ func (s *Service) schedule(tx *state.Txn, group string, in actionSpec, now time.
 		return refuse("LimitExceeded", "The Auto Scaling group has %d scheduled actions: delete some first.", maxActions)
 	}
 	if a.ARN == "" {
-		a.ARN = s.arn("scheduledUpdateGroupAction:" + newUUID() + ":autoScalingGroupName/" + g.Name + ":scheduledActionName/" +
+		a.ARN = s.arn("scheduledUpdateGroupAction:" + wire.NewRequestID() + ":autoScalingGroupName/" + g.Name + ":scheduledActionName/" +
 			a.Name)
 	}
 	a.Min, a.Max, a.Desired = in.MinSize, in.MaxSize, in.DesiredCapacity

@@ -1,13 +1,12 @@
 package ec2
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"slices"
 	"time"
 
 	"tripod/awsapi/operation"
+	"tripod/awsapi/wire"
 	"tripod/region"
 	"tripod/state"
 )
@@ -45,12 +44,7 @@ var fleets = &kind[fleet]{
 }
 
 // newFleetID makes an id in the form that fleets have: a UUID.
-func newFleetID() string {
-	var b [16]byte
-	rand.Read(b[:]) // never fails
-	text := hex.EncodeToString(b[:])
-	return "fleet-" + text[:8] + "-" + text[8:12] + "-" + text[12:16] + "-" + text[16:20] + "-" + text[20:]
-}
+func newFleetID() string { return "fleet-" + wire.NewRequestID() }
 
 // errTooFew undoes a fleet that is not to be below its minimum capacity.
 var errTooFew = errors.New("fewer instances than the fleet's minimum capacity")

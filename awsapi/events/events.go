@@ -103,7 +103,7 @@ func Emit(tx *state.Txn, e Event) error {
 	if err != nil {
 		return fmt.Errorf("write an event's detail: %w", err)
 	}
-	doc := document{"0", newID(), e.DetailType, e.Source, e.Account, e.Time.UTC().Format(time.RFC3339), e.Region,
+	doc := document{"0", wire.NewRequestID(), e.DetailType, e.Source, e.Account, e.Time.UTC().Format(time.RFC3339), e.Region,
 		append([]string{}, e.Resources...), detail}
 	text, err := json.Marshal(doc)
 	if err != nil {

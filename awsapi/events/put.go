@@ -1,8 +1,6 @@
 package events
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"strings"
 	"time"
@@ -11,15 +9,6 @@ import (
 	"tripod/awsapi/wire"
 	"tripod/state"
 )
-
-// newID is a random UUID.
-func newID() string {
-	var b [16]byte
-	rand.Read(b[:]) // never fails
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	text := hex.EncodeToString(b[:])
-	return strings.Join([]string{text[:8], text[8:12], text[12:16], text[16:20], text[20:]}, "-")
-}
 
 type putEventsEntry struct {
 	Source, DetailType, Detail, EventBusName string
@@ -65,7 +54,7 @@ func (s *Service) putEvents(call *operation.Call, in *putEventsInput) (*putEvent
 				Resources: e.Resources, Detail: json.RawMessage(e.Detail)}); err != nil {
 				return err
 			}
-			out.Entries = append(out.Entries, putEventsResult{EventID: newID()})
+			out.Entries = append(out.Entries, putEventsResult{EventID: wire.NewRequestID()})
 		}
 		return nil
 	})

@@ -2,7 +2,6 @@ package sqs
 
 import (
 	"crypto/md5" // SQS's checksum of messages
-	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -43,7 +42,7 @@ func (q *Queue) send(tx *state.Txn, m Message) (Message, error) {
 			"MiB in one.", q.Name, maxMessages, maxBytes>>20)
 	}
 	if m.ID == "" {
-		m.ID = newID()
+		m.ID = wire.NewRequestID()
 	}
 	q.Sent, q.Bytes = q.Sent+1, q.Bytes+m.size()
 	messages.Put(tx, fmt.Sprintf("%s/%012d", q.Name, q.Sent), m)
@@ -61,15 +60,6 @@ func (m Message) size() int {
 		n += len(name) + len(a.DataType) + len(a.StringValue) + len(a.BinaryValue)
 	}
 	return n
-}
-
-// newID is a random UUID.
-func newID() string {
-	var b [16]byte
-	rand.Read(b[:]) // never fails
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	text := hex.EncodeToString(b[:])
-	return strings.Join([]string{text[:8], text[8:12], text[12:16], text[16:20], text[20:]}, "-")
 }
 
 type sendInput struct {

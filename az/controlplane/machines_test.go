@@ -55,7 +55,8 @@ func launched(t *testing.T, c *Part, id, zone string) {
 	at := slices.Index(vpc.Zones, zone)
 	config := fmt.Sprintf("apiVersion: node.eks.aws/v1alpha1\nkind: NodeConfig\nspec:\n  cluster:\n    name: demo\n"+
 		"    apiServerEndpoint: https://127.0.0.1:%d\n    certificateAuthority: %s\n    cidr: 10.100.0.0/16\n"+
-		"  kubelet:\n    flags: [--node-labels=team=blue]\n    maxPodsExpression: ips_per_eni * 2\n    config: {systemReserved: {memory: 1Gi}}\n", c.cluster.EndpointPort,
+		"  kubelet:\n    flags: [--node-labels=team=blue]\n    maxPodsExpression: ips_per_eni * 2\n"+
+		"    config: {systemReserved: {memory: 1Gi}}\n", c.cluster.EndpointPort,
 		base64.StdEncoding.EncodeToString(c.trust.Load().bundle))
 	update(t, c, func(tx *state.Txn) {
 		region.Roles.Put(tx, "node", region.Role{Name: "node"})
