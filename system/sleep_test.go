@@ -156,14 +156,22 @@ func schedulePod(t testing.TB, kube kubernetes.Interface, name string) {
 	})
 }
 
-// leaders says who leads the regional state, the controllers and the scheduler, once all are led.
+// leaders says who leads the regional state, the controllers, those of the cloud and the scheduler, once all are led.
 func (r *testRegion) leaders(t testing.TB) (all string) {
 	t.Helper()
 	eventually(t, 20*time.Second, "all have a leader", func() (bool, string) {
 		status := r.status(t)
 		c := status.Clusters[0]
-		all = fmt.Sprintf("%s, %s, %s", status.State.Leader, c.Controllers, c.Scheduler)
-		return status.State.Leader != "" && c.Controllers != "" && c.Scheduler != "", all
+		cloud := ""
+		for _, zone := range status.Zones {
+			for _, i := range zone.Instances {
+				if slices.Contains(i.Leads, "cloud-controller-manager") {
+					cloud = zone.Name
+				}
+			}
+		}
+		all = fmt.Sprintf("%s, %s, %s, %s", status.State.Leader, c.Controllers, cloud, c.Scheduler)
+		return status.State.Leader != "" && c.Controllers != "" && cloud != "" && c.Scheduler != "", all
 	})
 	return all
 }
