@@ -29,8 +29,13 @@ test: lint unit system ## all tests: what CI runs
 unit: ## unit tests, with the race detector where cgo has a compiler
 	CGO_ENABLED=$(if $(shell command -v gcc),1,0) $(GO) test $(if $(shell command -v gcc),-race) $(UNIT)
 
-system: build ## stories that run bin/tripod with three zones
+system: build bin/karpenter ## stories that run bin/tripod with three zones
 	$(GO) test -count=1 -timeout 45m ./system/... ./apiserver/cloud
+
+# Karpenter's own program, for the story of it and docs/karpenter.md: a module of its own, as it has other versions of Kubernetes' client.
+bin/karpenter: testdata/karpenter/go.mod
+	@mkdir -p bin
+	$(GO) build -C testdata/karpenter -ldflags '-s -w' -o ../../$@ github.com/aws/karpenter-provider-aws/cmd/controller
 
 lint: ## gofmt, and go vet's and staticcheck's checks in one
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'gofmt -w the files above' >&2; exit 1; }

@@ -24,7 +24,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -52,6 +54,8 @@ type awsServices struct {
 	shifts      *arczonalshift.Client
 	ec2         *ec2.Client
 	groups      *autoscaling.Client
+	sqs         *sqs.Client
+	events      *eventbridge.Client
 	credentials api.Credentials
 	hangUp      func() // ends idle connections
 }
@@ -85,7 +89,8 @@ func (r *testRegion) awsClientsWith(t testing.TB, scheme awsScheme, credentials 
 	}
 	return awsServices{eks: eks.NewFromConfig(config), iam: iam.NewFromConfig(config), sts: sts.NewFromConfig(config),
 		shifts: arczonalshift.NewFromConfig(config), ec2: ec2.NewFromConfig(config),
-		groups: autoscaling.NewFromConfig(config), credentials: credentials,
+		groups: autoscaling.NewFromConfig(config), sqs: sqs.NewFromConfig(config),
+		events: eventbridge.NewFromConfig(config), credentials: credentials,
 		hangUp: transport.CloseIdleConnections}
 }
 

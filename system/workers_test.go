@@ -74,6 +74,19 @@ func TestSelfManagedWorkersJoinAndAreReplaced(t *testing.T) {
 	})
 }
 
+// suspendGroups keeps the region's Auto Scaling groups from these processes.
+func (r *testRegion) suspendGroups(t *testing.T, processes ...string) {
+	t.Helper()
+	ctx, calls := within(t, time.Minute), r.awsClients(t, awsHTTP).groups
+	found, err := calls.DescribeAutoScalingGroups(ctx, &autoscaling.DescribeAutoScalingGroupsInput{})
+	must(t, "DescribeAutoScalingGroups", err)
+	for _, g := range found.AutoScalingGroups {
+		_, err := calls.SuspendProcesses(ctx, &autoscaling.SuspendProcessesInput{AutoScalingGroupName: g.AutoScalingGroupName,
+			ScalingProcesses: processes})
+		must(t, "SuspendProcesses", err)
+	}
+}
+
 // readyZones waits for so many Ready nodes with that label, and returns the zones they are in.
 func readyZones(t *testing.T, kube kubernetes.Interface, label string, count int) map[string]int {
 	t.Helper()
