@@ -301,8 +301,8 @@ func (s *Service) mixed(tx *state.Txn, p *mixedPolicy, was *region.MixedInstance
 }
 
 func checkDistribution(m region.MixedInstances) error {
-	onDemand := []string{"prioritized", "lowest-price"}
-	spot := []string{"lowest-price", "capacity-optimized", "capacity-optimized-prioritized", "price-capacity-optimized"}
+	onDemand := []string{prioritized, lowestPrice}
+	spot := []string{lowestPrice, "capacity-optimized", "capacity-optimized-prioritized", "price-capacity-optimized"}
 	switch {
 	case !slices.Contains(onDemand, m.OnDemandStrategy):
 		return invalid("Invalid OnDemandAllocationStrategy. Valid values: %s", strings.Join(onDemand, " | "))

@@ -1,6 +1,7 @@
 package autoscaling
 
 import (
+	"cmp"
 	"slices"
 
 	"tripod/awsapi/operation"
@@ -65,7 +66,7 @@ func putHook(g *region.AutoScalingGroup, in hookSpec) error {
 		return nil
 	}
 	g.Hooks = append(slices.Clone(g.Hooks), h)
-	slices.SortFunc(g.Hooks, func(a, b region.LifecycleHook) int { return compare(a.Name, b.Name) })
+	slices.SortFunc(g.Hooks, func(a, b region.LifecycleHook) int { return cmp.Compare(a.Name, b.Name) })
 	return nil
 }
 

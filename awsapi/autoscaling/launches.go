@@ -165,8 +165,9 @@ func (c *scene) launchIn(z zone, why string) (*member, error) {
 	if len(subnets) == 0 {
 		subnets = []string{""}
 	}
+	choices := c.choices(z.name)
 	for _, subnet := range c.emptiestFirst(subnets) {
-		for _, one := range c.choices() {
+		for _, one := range choices {
 			made, err := c.launchOne(one, z, subnet, why)
 			if err == nil {
 				return made, nil

@@ -2,10 +2,13 @@ package autoscaling
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
+	"tripod/nodes/image"
 	"tripod/region"
+	"tripod/state"
 )
 
 func mixedGroup(edit func(*region.MixedInstances)) func(*region.AutoScalingGroup) {
@@ -79,6 +82,55 @@ func TestRequirementsStandForTypes(t *testing.T) {
 	}))
 	w.desired(1)
 	w.want("kinds", w.kinds(), "m5.xlarge")
+}
+
+func TestTypesFitTheImage(t *testing.T) {
+	all := image.All()
+	x86 := all[slices.IndexFunc(all, func(i image.Image) bool { return i.Architecture != image.ARM })]
+	for name, o := range map[string][]region.InstanceOverride{
+		"named":    {{Type: "m7g.large", ImageID: x86.ID}, {Type: "m5.large", ImageID: x86.ID}},
+		"required": {{ImageID: x86.ID, Requirements: []byte(`{"AllowedInstanceTypes":["m7g.large","m5.large"]}`)}},
+	} {
+		w := newWorld(t, mixedGroup(func(m *region.MixedInstances) { m.OnDemandPercentage, m.Overrides = 100, o }))
+		w.desired(1)
+		w.want(name, w.kinds(), "m5.large")
+	}
+	w := newWorld(t, mixedGroup(func(m *region.MixedInstances) {
+		m.OnDemandPercentage, m.Overrides = 100, []region.InstanceOverride{{Type: "m7g.large", ImageID: x86.ID}}
+	}))
+	w.desired(1)
+	w.want("the only one, which EC2 judges", w.ec2.last.Type, "m7g.large")
+}
+
+func TestStrategiesOrderTypes(t *testing.T) {
+	types := []region.InstanceOverride{{Type: "m5.4xlarge"}, {Type: "m5.2xlarge"}, {Type: "m5.large"}}
+	for _, one := range []struct {
+		strategy string
+		onDemand int
+		full     string // a type that is not to be had
+		want     string
+	}{
+		{"prioritized", 100, "", "m5.4xlarge"},
+		{"lowest-price", 100, "", "m5.large"},
+		{"lowest-price", 0, "", "m5.large!"},
+		{"capacity-optimized", 0, "m5.4xlarge", "m5.2xlarge!"},
+		{"capacity-optimized-prioritized", 0, "m5.4xlarge", "m5.2xlarge!"},
+		{"price-capacity-optimized", 0, "m5.large", "m5.2xlarge!"},
+		{"price-capacity-optimized", 0, "", "m5.large!"},
+	} {
+		w := newWorld(t, mixedGroup(func(m *region.MixedInstances) {
+			m.OnDemandPercentage, m.OnDemandStrategy, m.SpotStrategy, m.Overrides = one.onDemand, one.strategy, one.strategy, types
+		}))
+		if one.full != "" {
+			w.write(func(tx *state.Txn) {
+				for _, zone := range w.Network.VPC.Zones {
+					region.LimitCapacity(tx, region.Capacity{Zone: zone, Type: one.full})
+				}
+			})
+		}
+		w.desired(1)
+		w.want(one.strategy+" without "+one.full, w.kinds(), one.want)
+	}
 }
 
 func TestBalancedOnlyDoesNotGoElsewhere(t *testing.T) {

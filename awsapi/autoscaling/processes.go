@@ -1,6 +1,7 @@
 package autoscaling
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -39,7 +40,7 @@ func (s *Service) suspendProcesses(call *operation.Call, in *processesInput) (*n
 					Reason: "User suspended at " + now.UTC().Format("2006-01-02T15:04:05Z")})
 			}
 		}
-		slices.SortFunc(g.Suspended, func(a, b region.SuspendedProcess) int { return compare(a.Name, b.Name) })
+		slices.SortFunc(g.Suspended, func(a, b region.SuspendedProcess) int { return cmp.Compare(a.Name, b.Name) })
 	})
 }
 

@@ -135,7 +135,7 @@ func (p *preferencesSpec) check(g region.AutoScalingGroup, into *refreshPreferen
 		return invalid("The difference between MinHealthyPercentage and MaxHealthyPercentage must be at most 100.")
 	case !slices.IsSorted(into.Checkpoints):
 		return invalid("CheckpointPercentages must be in ascending order.")
-	case len(into.Checkpoints) > 0 && into.Delay == nil && p.CheckpointDelay != nil:
+	case into.Delay != nil && (*into.Delay < 0 || *into.Delay > 172800):
 		return invalid("CheckpointDelay must be between 0 and 172800 seconds.")
 	}
 	return nil

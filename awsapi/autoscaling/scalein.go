@@ -164,7 +164,7 @@ func (c *scene) misallocated(may, chosen []*member) []*member {
 		kind = may
 	}
 	order := map[string]int64{}
-	for i, o := range c.overrides() {
+	for i, o := range c.offers().all {
 		order[o.Type] = -int64(i)
 	}
 	return least(kind, func(m *member) int64 {

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 
-	"tripod/awsapi/ec2"
 	"tripod/awsapi/wire"
 	"tripod/region"
 )
@@ -30,75 +29,6 @@ func shownTemplate(t *region.TemplateRef) *templateSpec {
 		return nil
 	}
 	return &templateSpec{t.ID, t.Name, t.Version}
-}
-
-type intRange struct {
-	Min, Max *int `json:",omitempty"`
-}
-
-type floatRange struct {
-	Min, Max *float64 `json:",omitempty"`
-}
-
-type familyReference struct{ InstanceFamily string }
-
-type performanceFactors struct {
-	CPU *struct {
-		References wire.QueryList[familyReference] `xml:"References" json:",omitempty"`
-	} `query:"Cpu" xml:"Cpu" json:"Cpu,omitempty"`
-}
-
-// instanceRequirements are stored as JSON in this form.
-type instanceRequirements struct {
-	VCPUs                   *intRange              `query:"VCpuCount" xml:"VCpuCount" json:"VCpuCount,omitempty"`
-	Memory                  *intRange              `query:"MemoryMiB" xml:"MemoryMiB" json:"MemoryMiB,omitempty"`
-	CPUManufacturers        wire.QueryList[string] `query:"CpuManufacturers" xml:"CpuManufacturers,omitempty" json:"CpuManufacturers,omitempty"`
-	MemoryPerVCPU           *floatRange            `query:"MemoryGiBPerVCpu" xml:"MemoryGiBPerVCpu" json:"MemoryGiBPerVCpu,omitempty"`
-	ExcludedInstanceTypes   wire.QueryList[string] `xml:",omitempty" json:",omitempty"`
-	InstanceGenerations     wire.QueryList[string] `xml:",omitempty" json:",omitempty"`
-	SpotPriceOverLowest     *int                   `query:"SpotMaxPricePercentageOverLowestPrice" xml:"SpotMaxPricePercentageOverLowestPrice" json:"SpotMaxPricePercentageOverLowestPrice,omitempty"`
-	SpotPriceOfOnDemand     *int                   `query:"MaxSpotPriceAsPercentageOfOptimalOnDemandPrice" xml:"MaxSpotPriceAsPercentageOfOptimalOnDemandPrice" json:"MaxSpotPriceAsPercentageOfOptimalOnDemandPrice,omitempty"`
-	OnDemandPrice           *int                   `query:"OnDemandMaxPricePercentageOverLowestPrice" xml:"OnDemandMaxPricePercentageOverLowestPrice" json:"OnDemandMaxPricePercentageOverLowestPrice,omitempty"`
-	BareMetal               string                 `xml:",omitempty" json:",omitempty"`
-	BurstablePerformance    string                 `xml:",omitempty" json:",omitempty"`
-	RequireHibernateSupport *bool                  `json:",omitempty"`
-	NetworkInterfaceCount   *intRange              `json:",omitempty"`
-	LocalStorage            string                 `xml:",omitempty" json:",omitempty"`
-	LocalStorageTypes       wire.QueryList[string] `xml:",omitempty" json:",omitempty"`
-	TotalLocalStorageGB     *floatRange            `json:",omitempty"`
-	BaselineBandwidth       *intRange              `query:"BaselineEbsBandwidthMbps" xml:"BaselineEbsBandwidthMbps" json:"BaselineEbsBandwidthMbps,omitempty"`
-	AcceleratorTypes        wire.QueryList[string] `xml:",omitempty" json:",omitempty"`
-	AcceleratorCount        *intRange              `json:",omitempty"`
-	AcceleratorMakers       wire.QueryList[string] `query:"AcceleratorManufacturers" xml:"AcceleratorManufacturers,omitempty" json:"AcceleratorManufacturers,omitempty"`
-	AcceleratorNames        wire.QueryList[string] `xml:",omitempty" json:",omitempty"`
-	AcceleratorMemory       *intRange              `query:"AcceleratorTotalMemoryMiB" xml:"AcceleratorTotalMemoryMiB" json:"AcceleratorTotalMemoryMiB,omitempty"`
-	NetworkBandwidthGbps    *floatRange            `json:",omitempty"`
-	AllowedInstanceTypes    wire.QueryList[string] `xml:",omitempty" json:",omitempty"`
-	PerformanceFactors      *performanceFactors    `query:"BaselinePerformanceFactors" xml:"BaselinePerformanceFactors" json:"BaselinePerformanceFactors,omitempty"`
-}
-
-// typesMeeting are the instance types that meet stored requirements, as far as Tripod's catalogue tells: by processors,
-// memory, accelerators, names, manufacturers and burstable performance.
-func typesMeeting(network *ec2.Service, stored json.RawMessage) []string {
-	var r instanceRequirements
-	if json.Unmarshal(stored, &r) != nil {
-		return nil
-	}
-	bound := func(of *intRange) (least, most int) {
-		if of != nil && of.Min != nil {
-			least = *of.Min
-		}
-		if of != nil && of.Max != nil {
-			most = *of.Max
-		}
-		return least, most
-	}
-	want := ec2.TypeDemand{Allowed: r.AllowedInstanceTypes, Excluded: r.ExcludedInstanceTypes, Makers: r.CPUManufacturers,
-		Burstable: r.BurstablePerformance}
-	want.LeastVCPUs, want.MostVCPUs = bound(r.VCPUs)
-	want.LeastMiB, want.MostMiB = bound(r.Memory)
-	want.LeastGPUs, want.MostGPUs = bound(r.AcceleratorCount)
-	return network.TypesMeeting(want)
 }
 
 type overrideSpec struct {
@@ -130,7 +60,10 @@ type mixedPolicy struct {
 
 // record is the policy as it is stored, over that which the group has (nil: none): what is not given stays.
 func (p *mixedPolicy) record(was *region.MixedInstances) (*region.MixedInstances, error) {
-	m := region.MixedInstances{OnDemandStrategy: "prioritized", OnDemandPercentage: 100, SpotStrategy: "lowest-price"}
+	m := region.MixedInstances{OnDemandStrategy: prioritized, OnDemandPercentage: 100, SpotStrategy: lowestPrice}
+	if p.hasRequirements() {
+		m.OnDemandStrategy = lowestPrice
+	}
 	if was != nil {
 		m = *was
 	}
@@ -166,6 +99,12 @@ func (p *mixedPolicy) record(was *region.MixedInstances) (*region.MixedInstances
 	return &m, nil
 }
 
+// hasRequirements says whether types are chosen by what they have: these have no priorities.
+func (p *mixedPolicy) hasRequirements() bool {
+	return p.LaunchTemplate != nil && slices.ContainsFunc(p.LaunchTemplate.Overrides,
+		func(o overrideSpec) bool { return o.Requirements != nil })
+}
+
 func (o overrideSpec) record() (made region.InstanceOverride, err error) {
 	made = region.InstanceOverride{Type: o.InstanceType, Template: o.Template.ref(), ImageID: o.ImageID}
 	if o.WeightedCapacity != "" {
@@ -194,7 +133,7 @@ func shownMixed(m *region.MixedInstances) *mixedPolicy {
 		OnDemandStrategy: m.OnDemandStrategy, OnDemandBase: &m.OnDemandBase, OnDemandPercentage: &m.OnDemandPercentage,
 		SpotStrategy: m.SpotStrategy}}
 	pools := m.SpotPools
-	if pools == 0 && m.SpotStrategy == "lowest-price" {
+	if pools == 0 && m.SpotStrategy == lowestPrice {
 		pools = defaultSpotPools
 	}
 	if pools > 0 {

@@ -1,9 +1,11 @@
 package autoscaling
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
+	"tripod/awsapi/ec2"
 	"tripod/region"
 	"tripod/state"
 )
@@ -22,6 +24,9 @@ type scene struct {
 	again   time.Time // when the clock is to wake the group; zero: it need not
 	budget  int       // launches that are left to this transaction
 	refresh *instanceRefresh
+
+	offered   offers // see there
+	templates map[region.TemplateRef]ec2.Template
 }
 
 // member is a group's member with its instance. instance is empty where EC2 has forgotten it.
@@ -63,7 +68,8 @@ func (s *Service) scene(tx, view *state.Txn, group string, now time.Time) (*scen
 	if !found {
 		return nil, false
 	}
-	c := &scene{Service: s, tx: tx, now: now, g: g, was: g, budget: launchesAtOnce}
+	c := &scene{Service: s, tx: tx, now: now, g: g, was: g, budget: launchesAtOnce,
+		templates: map[region.TemplateRef]ec2.Template{}}
 	byID := map[string]region.Instance{}
 	for _, v := range region.InstancesByGroup.Of(group).List(view) {
 		byID[v.ID] = v
@@ -81,23 +87,13 @@ func (s *Service) scene(tx, view *state.Txn, group string, now time.Time) (*scen
 		if n := a.JoinedAt.Compare(b.JoinedAt); n != 0 {
 			return n
 		}
-		return compareStrings(a.InstanceID, b.InstanceID)
+		return cmp.Compare(a.InstanceID, b.InstanceID)
 	})
 	if r, found := activeRefresh(tx, group); found {
 		c.refresh = &r
 		r.lay(&c.g)
 	}
 	return c, true
-}
-
-func compareStrings(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // wake has the clock wake the group at a time, or earlier.

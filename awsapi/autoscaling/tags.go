@@ -1,6 +1,7 @@
 package autoscaling
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,7 +46,7 @@ func putTags(g *region.AutoScalingGroup, tags []tag) error {
 	if len(g.Tags) > maxTags {
 		return refuse("LimitExceeded", "The number of tags exceeds the limit of %d.", maxTags)
 	}
-	slices.SortFunc(g.Tags, func(a, b region.GroupTag) int { return compare(a.Key, b.Key) })
+	slices.SortFunc(g.Tags, func(a, b region.GroupTag) int { return cmp.Compare(a.Key, b.Key) })
 	return nil
 }
 

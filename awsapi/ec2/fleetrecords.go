@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"time"
@@ -200,7 +201,7 @@ func (s *Service) describeFleetInstances(call *operation.Call,
 	if all, err = matching(call.Operation, all, in.Filters, nil); err != nil {
 		return nil, err
 	}
-	slices.SortFunc(all, func(a, b fleetInstance) int { return compareText(a.ID, b.ID) })
+	slices.SortFunc(all, func(a, b fleetInstance) int { return cmp.Compare(a.ID, b.ID) })
 	out.Instances, out.NextToken, err = cut(call.Operation, all, page{in.Filters, in.MaxResults, in.NextToken}, nil,
 		func(v fleetInstance) string { return v.ID })
 	return out, err

@@ -9,7 +9,6 @@ import (
 
 	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
-	"tripod/internal/instancetypes"
 	"tripod/state"
 )
 
@@ -223,39 +222,18 @@ func (s *Service) pools(tx *state.Txn, in *createFleetInput) (all []fleetPool, e
 
 // ordered are the pools in the order in which a strategy tries them.
 func (s *Service) ordered(tx *state.Txn, all []fleetPool, strategy string, spot bool) []fleetPool {
-	price := func(p fleetPool) float64 {
-		t, found := instancetypes.Find(p.kind)
-		if !found {
-			return math.MaxFloat64
+	pools := make([]Pool, len(all))
+	for i, p := range all {
+		pools[i] = Pool{Type: p.kind, Zone: p.zone, Weight: p.weight(), Priority: math.MaxFloat64}
+		if p.override.Priority != nil {
+			pools[i].Priority = *p.override.Priority
 		}
-		if spot {
-			return t.SpotPrice(p.zone) / p.weight()
-		}
-		return t.Price / p.weight()
 	}
-	priority := func(p fleetPool) float64 {
-		if p.override.Priority == nil {
-			return math.MaxFloat64
-		}
-		return *p.override.Priority
+	sorted := make([]fleetPool, 0, len(all))
+	for _, i := range s.PoolOrder(tx, pools, strategy, spot) {
+		sorted = append(sorted, all[i])
 	}
-	all = slices.Clone(all)
-	slices.SortStableFunc(all, func(a, b fleetPool) int {
-		byPrice, byPlace := cmp.Compare(price(a), price(b)), cmp.Compare(a.place, b.place)
-		switch strategy {
-		case "prioritized":
-			return cmp.Or(cmp.Compare(priority(a), priority(b)), byPlace)
-		case "capacity-optimized-prioritized", "capacityOptimizedPrioritized":
-			return cmp.Or(cmp.Compare(priority(a), priority(b)), cmp.Compare(s.room(tx, b.zone, b.kind), s.room(tx, a.zone, a.kind)),
-				byPlace)
-		case "capacity-optimized", "capacityOptimized":
-			return cmp.Or(cmp.Compare(s.room(tx, b.zone, b.kind), s.room(tx, a.zone, a.kind)), byPlace)
-		case "diversified":
-			return byPlace
-		}
-		return cmp.Or(byPrice, byPlace)
-	})
-	return all
+	return sorted
 }
 
 // weight is how much of the target one instance of the pool is.
@@ -370,7 +348,7 @@ func (s *Service) createFleet(call *operation.Call, in *createFleetInput) (*crea
 		return nil, err
 	}
 	out, now := &createFleetOutput{FleetID: newFleetID()}, s.now()
-	run := func(tx *state.Txn, record bool) error {
+	result, err := change(s, call, out, func(tx *state.Txn) error {
 		*out = createFleetOutput{FleetID: out.FleetID}
 		r := &fleetRun{s, tx, in, out.FleetID, tagged, now, out}
 		pools, err := s.pools(tx, in)
@@ -382,12 +360,9 @@ func (s *Service) createFleet(call *operation.Call, in *createFleetInput) (*crea
 		if tooFew(in.OnDemand.Least, gotOnDemand) || tooFew(in.Spot.Least, gotSpot) {
 			return errTooFew
 		}
-		if record {
-			s.keepFleet(tx, in, out, fleetTags, now)
-		}
+		s.keepFleet(tx, in, out, fleetTags, now)
 		return nil
-	}
-	result, err := change(s, call, out, func(tx *state.Txn) error { return run(tx, true) })
+	})
 	if isTooFew(err) { // nothing is launched, and the answer says what was missing
 		out.Instances = nil
 		return out, nil

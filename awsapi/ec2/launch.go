@@ -3,6 +3,7 @@ package ec2
 import (
 	"cmp"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"time"
@@ -226,11 +227,7 @@ func (s *Service) planLaunch(tx *state.Txn, want LaunchRequest) (p launchPlan, e
 // dataOf is what the launch template says, with what the request says over it. The plan is told of the template.
 func (s *Service) dataOf(tx *state.Txn, p *launchPlan, want LaunchRequest) (data templateData, err error) {
 	if want.Template != (region.TemplateRef{}) {
-		t, err := s.template(tx, want.Template.ID, nameUnless(want.Template))
-		if err != nil {
-			return data, err
-		}
-		version, err := t.version(cmp.Or(want.Template.Version, "$Default"))
+		t, version, err := s.versionOf(tx, want.Template)
 		if err != nil {
 			return data, err
 		}
@@ -303,5 +300,5 @@ func (s *Service) name(p launchPlan, v region.Instance) string {
 	if p.details.Hostname == resourceNames || v.Address == "" {
 		return v.ID + "." + s.VPC.privateDomain()
 	}
-	return machine.Name(s.VPC.Region, mustAddress(v.Address))
+	return machine.Name(s.VPC.Region, netip.MustParseAddr(v.Address))
 }

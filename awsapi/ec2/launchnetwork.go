@@ -291,5 +291,3 @@ func (s *Service) freePublicIP(tx *state.Txn) string {
 		}
 	}
 }
-
-func mustAddress(text string) netip.Addr { return netip.MustParseAddr(text) }

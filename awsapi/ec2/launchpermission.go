@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -112,7 +113,7 @@ func (s *Service) subjectsOf(tx *state.Txn, p launchPlan) (all []subject) {
 	zone, vpc := []string{v.Zone}, []string{s.arn("vpc", v.VPCID)}
 	metadata := d.Metadata.shown()
 	instance := iam.Keys{"ec2:instancetype": {v.Launch.Type}, "ec2:availabilityzone": zone,
-		"ec2:tenancy": {orDefault(d.Placement.Tenancy)}, "ec2:rootdevicetype": {"ebs"}, "ec2:instancemarkettype": {marketOf(v)},
+		"ec2:tenancy": {cmp.Or(d.Placement.Tenancy, "default")}, "ec2:rootdevicetype": {"ebs"}, "ec2:instancemarkettype": {marketOf(v)},
 		"ec2:ebsoptimized":       {strconv.FormatBool(d.EBSOptimized != nil && *d.EBSOptimized)},
 		"ec2:metadatahttptokens": {metadata.Tokens}, "ec2:metadatahttpendpoint": {metadata.Endpoint},
 		"ec2:metadatahttpputresponsehoplimit": {strconv.Itoa(metadata.HopLimit)}}
@@ -135,10 +136,7 @@ func (s *Service) subjectsOf(tx *state.Txn, p launchPlan) (all []subject) {
 		of(s.arn("security-group", group), group, iam.Keys{"ec2:vpc": vpc, "ec2:securitygroupid": {group}})
 	}
 	if image, found := findImage(tx, v.Launch.ImageID); found {
-		owner := image.OwnerAlias
-		if owner == "" {
-			owner = image.OwnerID
-		}
+		owner := cmp.Or(image.OwnerAlias, image.OwnerID)
 		of("arn:aws:ec2:"+s.VPC.Region+"::image/"+image.ImageID, image.ImageID, iam.Keys{"ec2:owner": {owner},
 			"ec2:public": {strconv.FormatBool(image.Public)}, "ec2:imagetype": {image.Type}, "ec2:imageid": {image.ImageID},
 			"ec2:rootdevicetype": {image.RootDeviceType}})
@@ -150,13 +148,6 @@ func (s *Service) subjectsOf(tx *state.Txn, p launchPlan) (all []subject) {
 		of(s.arn("launch-template", v.Launch.TemplateID), v.Launch.TemplateID, iam.Keys{})
 	}
 	return all
-}
-
-func orDefault(tenancy string) string {
-	if tenancy == "" {
-		return "default"
-	}
-	return tenancy
 }
 
 func marketOf(v region.Instance) string {

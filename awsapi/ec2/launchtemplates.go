@@ -1,12 +1,14 @@
 package ec2
 
 import (
+	"cmp"
 	"errors"
 	"regexp"
 	"slices"
 
 	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
+	"tripod/region"
 	"tripod/state"
 )
 
@@ -53,8 +55,7 @@ var templateName = regexp.MustCompile(`^[a-zA-Z0-9().\-/_]{3,128}$`)
 func (s *Service) template(tx *state.Txn, templateID, name string) (launchTemplate, error) {
 	switch {
 	case templateID != "" && name != "":
-		return launchTemplate{}, refuse("InvalidParameterCombination", "Either provide launch template ID or launch "+
-			"template name to modify the template.")
+		return launchTemplate{}, namedTwice()
 	case templateID == "" && name == "":
 		return launchTemplate{}, refuse("MissingParameter", "The request must contain the parameter launch template ID "+
 			"or launch template name")
@@ -67,6 +68,23 @@ func (s *Service) template(tx *state.Txn, templateID, name string) (launchTempla
 		}
 	}
 	return launchTemplate{}, noTemplateNamed(name)
+}
+
+func namedTwice() error {
+	return refuse("InvalidParameterCombination", "Either provide launch template ID or launch template name to modify the "+
+		"template.")
+}
+
+// versionOf finds the launch template and the version that a stored reference names: by the id where it has one, and without
+// a version the default one.
+func (s *Service) versionOf(tx *state.Txn, of region.TemplateRef) (t launchTemplate, v templateVersion, err error) {
+	if of.ID != "" {
+		of.Name = "" // EC2 takes one of them
+	}
+	if t, err = s.template(tx, of.ID, of.Name); err == nil {
+		v, err = t.version(cmp.Or(of.Version, "$Default"))
+	}
+	return t, v, err
 }
 
 func noTemplateNamed(name string) error {

@@ -123,5 +123,3 @@ func showAll[T any](tx *state.Txn, values []T, show func(tx *state.Txn, value *T
 		show(tx, &values[i])
 	}
 }
-
-func compareText(a, b string) int { return strings.Compare(a, b) }

@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"tripod/awsapi/wire"
+	"tripod/region"
 	"tripod/state"
 )
 
@@ -20,14 +21,15 @@ type Template struct {
 // FindTemplate is the launch template with that id or name, in that version: a number, $Latest, or $Default, which is
 // also meant by none. The error is in EC2's words.
 func (s *Service) FindTemplate(tx *state.Txn, templateID, name, version string) (Template, error) {
-	t, err := s.template(tx, templateID, name)
-	if err != nil {
-		return Template{}, err
+	if templateID != "" && name != "" {
+		return Template{}, namedTwice()
 	}
-	if version == "" {
-		version = "$Default"
-	}
-	v, err := t.version(version)
+	return s.FindTemplateOf(tx, region.TemplateRef{ID: templateID, Name: name, Version: version})
+}
+
+// FindTemplateOf is FindTemplate by a stored reference, whose id counts where it has both.
+func (s *Service) FindTemplateOf(tx *state.Txn, of region.TemplateRef) (Template, error) {
+	t, v, err := s.versionOf(tx, of)
 	if err != nil {
 		return Template{}, err
 	}

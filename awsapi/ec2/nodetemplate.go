@@ -41,15 +41,7 @@ func (s *Service) UserDataOf(tx *state.Txn, of region.TemplateRef) (string, erro
 }
 
 func (s *Service) templateDataOf(tx *state.Txn, of region.TemplateRef) (templateData, error) {
-	name := of.Name
-	if of.ID != "" {
-		name = ""
-	}
-	t, err := s.template(tx, of.ID, name)
-	if err != nil {
-		return templateData{}, err
-	}
-	v, err := t.version(cmp.Or(of.Version, "$Default"))
+	_, v, err := s.versionOf(tx, of)
 	return v.Data, err
 }
 
@@ -130,17 +122,8 @@ func (s *Service) MakeNodeTemplate(tx *state.Txn, name string, want NodeTemplate
 	t := launchTemplate{TemplateID: first.TemplateID, Name: name, Created: first.Created, CreatedBy: first.CreatedBy,
 		Default: 1, Latest: 1, Last: 1, Versions: []templateVersion{first}}
 	launchTemplates.put(s, tx, t)
-	if own, err := mergeTags(nil, tagsIn(want.Tags), true); err == nil {
-		tags.Put(tx, t.TemplateID, own)
-	}
+	tags.Put(tx, t.TemplateID, sortedTags(want.Tags))
 	return region.TemplateRef{ID: t.TemplateID, Name: name, Version: "1"}, nil
-}
-
-func tagsIn(given map[string]string) (all []tag) {
-	for key, value := range given {
-		all = append(all, tag{key, value})
-	}
-	return all
 }
 
 // AddNodeTemplateVersion adds a version to a node group's launch template, which is its default from then on. Of many

@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -8,26 +9,26 @@ import (
 	"tripod/internal/instancetypes"
 )
 
-// bounds are a least and a most value, each perhaps not given.
-type bounds struct {
+// Bounds are a least and a most value, each perhaps not given.
+type Bounds struct {
 	Min *float64 `ec2:"Min"`
 	Max *float64 `ec2:"Max"`
 }
 
 // hold says whether a value is within.
-func (b bounds) hold(value float64) bool {
+func (b Bounds) hold(value float64) bool {
 	return (b.Min == nil || value >= *b.Min) && (b.Max == nil || value <= *b.Max)
 }
 
-func (b bounds) given() bool { return b.Min != nil || b.Max != nil }
+func (b Bounds) given() bool { return b.Min != nil || b.Max != nil }
 
-// instanceRequirements choose instance types by what they have. What is not given chooses nothing out, but for what EC2
+// Requirements choose instance types by what they have. What is not given chooses nothing out, but for what EC2
 // leaves out by itself: bare metal and burstable types.
-type instanceRequirements struct {
-	VCPUs           bounds   `ec2:"VCpuCount"`
-	MiB             bounds   `ec2:"MemoryMiB"`
+type Requirements struct {
+	VCPUs           Bounds   `ec2:"VCpuCount"`
+	MiB             Bounds   `ec2:"MemoryMiB"`
 	Manufacturers   []string `ec2:"CpuManufacturer"`
-	GiBPerVCPU      bounds   `ec2:"MemoryGiBPerVCpu"`
+	GiBPerVCPU      Bounds   `ec2:"MemoryGiBPerVCpu"`
 	Excluded        []string `ec2:"ExcludedInstanceType"`
 	Allowed         []string `ec2:"AllowedInstanceType"`
 	Generations     []string `ec2:"InstanceGeneration"`
@@ -35,19 +36,19 @@ type instanceRequirements struct {
 	Burstable       string   `ec2:"BurstablePerformance"` // likewise
 	Hibernate       bool     `ec2:"RequireHibernateSupport"`
 	Encrypted       bool     `ec2:"RequireEncryptionInTransit"`
-	Interfaces      bounds   `ec2:"NetworkInterfaceCount"`
+	Interfaces      Bounds   `ec2:"NetworkInterfaceCount"`
 	Storage         string   `ec2:"LocalStorage"` // included, required, excluded
 	StorageTypes    []string `ec2:"LocalStorageType"`
-	StorageGB       bounds   `ec2:"TotalLocalStorageGB"`
-	EBSMbps         bounds   `ec2:"BaselineEbsBandwidthMbps"`
-	NetworkGbps     bounds   `ec2:"NetworkBandwidthGbps"`
-	Accelerators    bounds   `ec2:"AcceleratorCount"`
+	StorageGB       Bounds   `ec2:"TotalLocalStorageGB"`
+	EBSMbps         Bounds   `ec2:"BaselineEbsBandwidthMbps"`
+	NetworkGbps     Bounds   `ec2:"NetworkBandwidthGbps"`
+	Accelerators    Bounds   `ec2:"AcceleratorCount"`
 	AcceleratorsOf  []string `ec2:"AcceleratorManufacturer"`
-	AcceleratorMiB  bounds   `ec2:"AcceleratorTotalMemoryMiB"`
+	AcceleratorMiB  Bounds   `ec2:"AcceleratorTotalMemoryMiB"`
 	AcceleratorName []string `ec2:"AcceleratorName"`
 	AcceleratorType []string `ec2:"AcceleratorType"`
 
-	// What follows compares prices, which Tripod does not do here: all prices are low enough.
+	// What follows protects Auto Scaling groups from prices; GetInstanceTypesFromInstanceRequirements does not support it.
 	SpotPercentage     *int `ec2:"SpotMaxPricePercentageOverLowestPrice"`
 	OnDemandPercentage *int `ec2:"OnDemandMaxPricePercentageOverLowestPrice"`
 	OptimalPercentage  *int `ec2:"MaxSpotPriceAsPercentageOfOptimalOnDemandPrice"`
@@ -56,7 +57,7 @@ type instanceRequirements struct {
 // required are the words that EC2 has for what a type may, must or must not have.
 var required = map[string]bool{"": true, "included": true, "required": true, "excluded": true}
 
-func (r instanceRequirements) check() error {
+func (r Requirements) check() error {
 	switch {
 	case r.VCPUs.Min == nil:
 		return refuse("MissingParameter", "The request must contain the parameter InstanceRequirements.VCpuCount.Min")
@@ -76,7 +77,7 @@ func (r instanceRequirements) check() error {
 }
 
 // meet says whether an instance type is as required.
-func (r instanceRequirements) meet(t instancetypes.Type) bool {
+func (r Requirements) meet(t instancetypes.Type) bool {
 	named := func(patterns []string) bool {
 		return slices.ContainsFunc(patterns, func(pattern string) bool { return wildcard(pattern, t.Name) })
 	}
@@ -115,7 +116,7 @@ func suits(word, byDefault string, has bool) bool {
 }
 
 // accelerated says whether a type's accelerators are as required.
-func (r instanceRequirements) accelerated(t instancetypes.Type) bool {
+func (r Requirements) accelerated(t instancetypes.Type) bool {
 	count, mib := 0, 0
 	fits := len(r.AcceleratorsOf) == 0 && len(r.AcceleratorName) == 0 && len(r.AcceleratorType) == 0
 	for _, d := range t.Devices {
@@ -135,25 +136,89 @@ func (r instanceRequirements) accelerated(t instancetypes.Type) bool {
 	return fits && r.Accelerators.hold(float64(count)) && (!r.AcceleratorMiB.given() || r.AcceleratorMiB.hold(float64(mib)))
 }
 
-// typesMeeting are the instance types that meet requirements and have one of the architectures; none: x86_64 and arm64
-// both do.
-func typesMeeting(r instanceRequirements, architectures []string) (types []instancetypes.Type) {
+// typesMeeting are the instance types that meet requirements and have one of the architectures.
+func typesMeeting(r Requirements, architectures []string) (types []instancetypes.Type) {
 	for _, t := range instancetypes.All() {
-		if r.meet(t) && (len(architectures) == 0 || slices.ContainsFunc(t.Architectures, func(a string) bool {
-			return slices.Contains(architectures, a)
-		})) {
+		if r.meet(t) && slices.ContainsFunc(t.Architectures, func(a string) bool { return slices.Contains(architectures, a) }) {
 			types = append(types, t)
 		}
 	}
 	return types
 }
 
+// RequiredType is an instance type that meets requirements.
+type RequiredType struct {
+	Name string
+	// OnDemand and Spot say whether its price is low enough for such instances.
+	OnDemand, Spot bool
+}
+
+// Price protection, in percent, as EC2 has it by default: what on-demand instances may cost over the identified price, and
+// spot instances of the identified on-demand price. For spot instances AWS says only that it chooses from a wide range of
+// types: here none costs more than the same on demand.
+const onDemandProtection, spotProtection = 20, 100
+
+// Types are the instance types that meet the requirements, the smallest first: of an image's architecture (empty: of any), and
+// not too dear.
+func (r Requirements) Types(architecture string) (all []RequiredType) {
+	architectures := []string{architecture}
+	if architecture == "" {
+		architectures = []string{"x86_64", "arm64"}
+	}
+	types := typesMeeting(r, architectures)
+	slices.SortStableFunc(types, func(a, b instancetypes.Type) int {
+		return cmp.Or(cmp.Compare(a.VCPUs, b.VCPUs), cmp.Compare(a.MiB, b.MiB))
+	})
+	onDemand := func(t instancetypes.Type) float64 { return t.Price }
+	spot := func(t instancetypes.Type) float64 { return t.SpotPrice("") }
+	most := identifiedPrice(types, onDemand) * float64(100+percent(r.OnDemandPercentage, onDemandProtection)) / 100
+	mostSpot := identifiedPrice(types, onDemand) * float64(percent(r.OptimalPercentage, spotProtection)) / 100
+	if r.SpotPercentage != nil {
+		mostSpot = identifiedPrice(types, spot) * float64(100+*r.SpotPercentage) / 100
+	}
+	for _, t := range types {
+		if v := (RequiredType{t.Name, onDemand(t) <= most, spot(t) <= mostSpot}); v.OnDemand || v.Spot {
+			all = append(all, v)
+		}
+	}
+	return all
+}
+
+func percent(given *int, byDefault int) int {
+	if given == nil {
+		return byDefault
+	}
+	return *given
+}
+
+// identifiedPrice is that of the cheapest of some types: of the current generation's C, M and R, else of the current
+// generation, else of all.
+func identifiedPrice(types []instancetypes.Type, price func(instancetypes.Type) float64) (least float64) {
+	current := func(t instancetypes.Type) bool { return t.Has(instancetypes.Current) }
+	usual := func(t instancetypes.Type) bool {
+		family := t.Family()
+		return current(t) && len(family) > 1 && strings.Contains("cmr", family[:1]) && family[1] >= '0' && family[1] <= '9'
+	}
+	for _, among := range []func(instancetypes.Type) bool{usual, current, func(instancetypes.Type) bool { return true }} {
+		found := false
+		for _, t := range types {
+			if among(t) && (!found || price(t) < least) {
+				least, found = price(t), true
+			}
+		}
+		if found {
+			break
+		}
+	}
+	return least
+}
+
 type typesByRequirementsInput struct {
-	Architectures  []string              `ec2:"ArchitectureType"`
-	Virtualization []string              `ec2:"VirtualizationType"`
-	Requirements   *instanceRequirements `ec2:"InstanceRequirements,required"`
-	MaxResults     *int                  `ec2:"MaxResults"`
-	NextToken      string                `ec2:"NextToken"`
+	Architectures  []string      `ec2:"ArchitectureType"`
+	Virtualization []string      `ec2:"VirtualizationType"`
+	Requirements   *Requirements `ec2:"InstanceRequirements,required"`
+	MaxResults     *int          `ec2:"MaxResults"`
+	NextToken      string        `ec2:"NextToken"`
 }
 
 type typesByRequirementsOutput struct {

@@ -1,0 +1,57 @@
+package ec2
+
+import (
+	"slices"
+	"testing"
+
+	"tripod/internal/instancetypes"
+)
+
+func TestRequirementsChooseAsAWSDoes(t *testing.T) {
+	number := func(n float64) *float64 { return &n }
+	percent := func(n int) *int { return &n }
+	least := Requirements{VCPUs: Bounds{Min: number(2)}, MiB: Bounds{Min: number(4096)}}
+	free := least
+	free.OnDemandPercentage, free.SpotPercentage = percent(999999), percent(999999)
+	burstable := least
+	burstable.Burstable = "required"
+	bare := free
+	bare.BareMetal = "required"
+	gpu := free
+	gpu.Accelerators, gpu.AcceleratorType = Bounds{Min: number(1)}, []string{"gpu"}
+	for _, one := range []struct {
+		name         string
+		of           Requirements
+		architecture string
+		some, none   []string
+	}{
+		{"defaults", least, "x86_64", []string{"c5.large", "m5.large", "c6a.large"},
+			[]string{"m5.metal", "t3.large", "m7g.large", "c6g.large", "m5.24xlarge", "g5.xlarge"}},
+		{"arm64", least, "arm64", []string{"c7g.large"}, []string{"c5.large", "t4g.large"}},
+		{"without price protection", free, "x86_64", []string{"m5.24xlarge", "g5.xlarge"}, []string{"m5.metal", "t3.large"}},
+		{"burstable", burstable, "", []string{"t3.medium", "t4g.medium"}, []string{"m5.large"}},
+		{"bare metal", bare, "x86_64", []string{"m5.metal"}, []string{"m5.24xlarge"}},
+		{"GPUs", gpu, "x86_64", []string{"g7e.2xlarge"}, []string{"m5.24xlarge"}},
+	} {
+		var names []string
+		vcpus := 0
+		for _, v := range one.of.Types(one.architecture) {
+			names = append(names, v.Name)
+			found, _ := instancetypes.Find(v.Name)
+			if found.VCPUs < vcpus {
+				t.Errorf("%s: %s is behind a larger one", one.name, v.Name)
+			}
+			vcpus = found.VCPUs
+		}
+		for _, name := range one.some {
+			if !slices.Contains(names, name) {
+				t.Errorf("%s: %s is missing", one.name, name)
+			}
+		}
+		for _, name := range one.none {
+			if slices.Contains(names, name) {
+				t.Errorf("%s: %s is chosen", one.name, name)
+			}
+		}
+	}
+}
