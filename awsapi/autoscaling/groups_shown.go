@@ -241,29 +241,25 @@ func (s *Service) describeGroups(call *operation.Call, in *describeGroupsInput) 
 	out := &describeGroupsOutput{}
 	err := s.State.View(func(tx *state.Txn) (err error) {
 		var all []groupOutput
-		for _, g := range region.AutoScalingGroups.List(tx) {
-			if len(in.AutoScalingGroupNames) == 0 || slices.Contains(in.AutoScalingGroupNames, g.Name) {
-				all = append(all, s.shown(g))
-			}
+		for _, g := range some(tx, region.AutoScalingGroups, in.AutoScalingGroupNames) {
+			all = append(all, s.shown(g))
 		}
 		simulated := map[string]bool{}
-		for _, g := range s.simulatedGroups(tx) {
-			if len(in.AutoScalingGroupNames) == 0 || slices.Contains(in.AutoScalingGroupNames, g.name) {
-				all, simulated[g.name] = append(all, s.shownSimulated(g)), true
-			}
+		for _, g := range s.simulatedNamed(tx, in.AutoScalingGroupNames) {
+			all, simulated[g.name] = append(all, s.shownSimulated(g)), true
 		}
-		var some []groupOutput
+		var fitting []groupOutput
 		for _, g := range all {
 			fits, err := passes(g.Tags, in.Filters)
 			if err != nil {
 				return err
 			}
 			if fits {
-				some = append(some, g)
+				fitting = append(fitting, g)
 			}
 		}
 		out.AutoScalingGroups, out.NextToken,
-			err = cut(call, in.pageInput, 50, some, func(g groupOutput) string { return g.AutoScalingGroupName })
+			err = cut(call, in.pageInput, 50, fitting, func(g groupOutput) string { return g.AutoScalingGroupName })
 		for i := range out.AutoScalingGroups { // the page's alone: a group may have a thousand
 			g := &out.AutoScalingGroups[i]
 			switch {
@@ -292,28 +288,56 @@ func (s *Service) describeInstances(call *operation.Call, in *describeInstancesI
 	error) {
 	out := &describeInstancesOutput{}
 	err := s.State.View(func(tx *state.Txn) (err error) {
-		wanted := func(id string) bool { return len(in.InstanceIDs) == 0 || slices.Contains(in.InstanceIDs, id) }
-		var all []instanceDetails
-		add := func(one instance, group string) {
-			one.HealthStatus = strings.ToUpper(one.HealthStatus)
-			all = append(all, instanceDetails{one, group})
-		}
-		for _, m := range region.GroupMembers.List(tx) {
-			if wanted(m.InstanceID) {
-				v, _ := region.Instances.Get(tx, m.InstanceID)
-				add(s.shownMember(m, v), m.Group)
-			}
-		}
-		for _, g := range s.simulatedGroups(tx) {
-			for _, one := range s.shownSimulated(g).Instances {
-				if wanted(one.InstanceID) {
-					add(one, g.name)
-				}
-			}
-		}
+		all := s.groupedInstances(tx, in.InstanceIDs)
 		out.AutoScalingInstances, out.NextToken,
 			err = cut(call, in.pageInput, 50, all, func(i instanceDetails) string { return i.InstanceID })
 		return err
 	})
 	return out, err
+}
+
+// groupedInstances are the instances with those ids that are in groups; without ids, all.
+func (s *Service) groupedInstances(tx *state.Txn, ids []string) (all []instanceDetails) {
+	add := func(one instance, group string) {
+		one.HealthStatus = strings.ToUpper(one.HealthStatus)
+		all = append(all, instanceDetails{one, group})
+	}
+	if len(ids) > 0 {
+		for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
+			v, _ := region.Instances.Get(tx, id)
+			if m, found := region.GroupMembers.Get(tx, region.MemberKey(v.Group, id)); found {
+				add(s.shownMember(m, v), m.Group)
+			} else if g, found := s.simulatedOf(tx, v.Boot.ClusterID); found {
+				for _, one := range s.shownSimulated(g).Instances {
+					if one.InstanceID == id {
+						add(one, g.name)
+					}
+				}
+			}
+		}
+		return all
+	}
+	for _, m := range region.GroupMembers.List(tx) {
+		v, _ := region.Instances.Get(tx, m.InstanceID)
+		add(s.shownMember(m, v), m.Group)
+	}
+	for _, g := range s.simulatedGroups(tx) {
+		for _, one := range s.shownSimulated(g).Instances {
+			add(one, g.name)
+		}
+	}
+	return all
+}
+
+// some are the records of a table with those keys; without keys, all.
+func some[T any](tx *state.Txn, table state.Table[T], keys []string) (all []T) {
+	if len(keys) == 0 {
+		return table.List(tx)
+	}
+	for _, key := range slices.Compact(slices.Sorted(slices.Values(keys))) {
+		if value, found := table.Get(tx, key); found {
+			all = append(all, value)
+		}
+	}
+	return all
 }

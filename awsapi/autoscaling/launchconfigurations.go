@@ -3,7 +3,6 @@ package autoscaling
 import (
 	"encoding/base64"
 	"regexp"
-	"slices"
 	"time"
 
 	"tripod/awsapi/ec2"
@@ -227,10 +226,8 @@ func (s *Service) describeLaunchConfigurations(call *operation.Call,
 	in *describeConfigurationsInput) (*describeConfigurationsOutput, error) {
 	var all []configurationOutput
 	err := s.State.View(func(tx *state.Txn) error {
-		for _, l := range launchConfigurations.List(tx) {
-			if len(in.LaunchConfigurationNames) == 0 || slices.Contains(in.LaunchConfigurationNames, l.Name) {
-				all = append(all, l.shown())
-			}
+		for _, l := range some(tx, launchConfigurations, in.LaunchConfigurationNames) {
+			all = append(all, l.shown())
 		}
 		return nil
 	})

@@ -256,9 +256,8 @@ func (s *Service) describePolicies(call *operation.Call, in *describePoliciesInp
 				return err
 			}
 		}
-		for _, p := range scalingPolicies.List(tx) {
-			if in.AutoScalingGroupName != "" && p.Group != in.AutoScalingGroupName ||
-				len(in.PolicyTypes) > 0 && !slices.Contains(in.PolicyTypes, p.Type) ||
+		for _, p := range policiesIn(tx, in.AutoScalingGroupName) {
+			if len(in.PolicyTypes) > 0 && !slices.Contains(in.PolicyTypes, p.Type) ||
 				len(in.PolicyNames) > 0 && !slices.Contains(in.PolicyNames, p.Name) && !slices.Contains(in.PolicyNames, p.ARN) {
 				continue
 			}
@@ -297,15 +296,20 @@ func (in *policyInput) groupName(tx *state.Txn) string {
 	return p.Group
 }
 
+// policiesIn are a group's policies; without a group, all.
+func policiesIn(tx *state.Txn, group string) []scalingPolicy {
+	if group == "" {
+		return scalingPolicies.List(tx)
+	}
+	return policiesOf(tx, group)
+}
+
 func (in *policyInput) find(tx *state.Txn) (scalingPolicy, error) {
 	if p, found := scalingPolicies.Get(tx, in.AutoScalingGroupName+"/"+in.PolicyName); found {
 		return p, nil
 	}
 	var named []scalingPolicy
-	for _, p := range scalingPolicies.List(tx) {
-		if in.AutoScalingGroupName != "" && in.AutoScalingGroupName != p.Group {
-			continue
-		}
+	for _, p := range policiesIn(tx, in.AutoScalingGroupName) {
 		if p.ARN == in.PolicyName {
 			return p, nil
 		}

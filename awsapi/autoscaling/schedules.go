@@ -187,9 +187,12 @@ func (s *Service) describeScheduledActions(call *operation.Call, in *describeAct
 				return err
 			}
 		}
-		for _, a := range scheduledActions.List(tx) {
-			if in.AutoScalingGroupName != "" && a.Group != in.AutoScalingGroupName ||
-				len(in.ScheduledActionNames) > 0 && !slices.Contains(in.ScheduledActionNames, a.Name) ||
+		actions := scheduledActions.List
+		if in.AutoScalingGroupName != "" {
+			actions = func(tx *state.Txn) []scheduledAction { return actionsOf(tx, in.AutoScalingGroupName) }
+		}
+		for _, a := range actions(tx) {
+			if len(in.ScheduledActionNames) > 0 && !slices.Contains(in.ScheduledActionNames, a.Name) ||
 				!from.IsZero() && a.Next.Before(from) || !to.IsZero() && a.Next.After(to) {
 				continue
 			}

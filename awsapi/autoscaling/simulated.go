@@ -2,13 +2,13 @@ package autoscaling
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
 	"tripod/awsapi/ec2"
 	"tripod/awsapi/wire"
 	"tripod/nodes/machine"
+	"tripod/region"
 	"tripod/state"
 )
 
@@ -19,33 +19,61 @@ type simulatedGroup struct {
 	nodes     []ec2.Node
 }
 
+// simulatedPrefix is what such groups' names begin with; a UUID of the cluster's id follows.
+const simulatedPrefix = "eks-" + ec2.NodeGroup + "-"
+
 // simulatedGroups are those of all clusters that have such nodes, in the order of the clusters' ids.
 func (s *Service) simulatedGroups(tx *state.Txn) (all []simulatedGroup) {
-	byCluster := map[string]*simulatedGroup{}
-	for _, node := range s.Network.Nodes(tx) {
-		if node.Group != "" || !node.Adopted {
-			continue // it belongs to a group that acts, or to none
+	for _, c := range region.Clusters.List(tx) {
+		if g, found := s.simulatedOf(tx, c.ID); found {
+			all = append(all, g)
 		}
-		g := byCluster[node.ClusterID]
-		if g == nil {
-			id := strings.ToLower(node.ClusterID)
-			uuid := fmt.Sprintf("%s-%s-%s-%s-%s", id[:8], id[8:12], id[12:16], id[16:20], id[20:])
-			g = &simulatedGroup{name: "eks-" + ec2.NodeGroup + "-" + uuid}
-			g.arn = s.groupARN(uuid, g.name)
-			byCluster[node.ClusterID] = g
-		}
-		g.nodes = append(g.nodes, node)
 	}
-	for _, id := range slices.Sorted(maps.Keys(byCluster)) {
-		all = append(all, *byCluster[id])
+	slices.SortFunc(all, func(a, b simulatedGroup) int { return strings.Compare(a.name, b.name) })
+	return all
+}
+
+// simulatedOf is the group of a cluster's own nodes, if it has such.
+func (s *Service) simulatedOf(tx *state.Txn, clusterID string) (g simulatedGroup, found bool) {
+	if clusterID == "" {
+		return g, false
+	}
+	for _, node := range s.Network.NodesOf(tx, clusterID) {
+		if node.Group == "" && node.Adopted { // it belongs to no group that acts
+			g.nodes = append(g.nodes, node)
+		}
+	}
+	if len(g.nodes) == 0 {
+		return g, false
+	}
+	id := strings.ToLower(clusterID)
+	uuid := fmt.Sprintf("%s-%s-%s-%s-%s", id[:8], id[8:12], id[12:16], id[16:20], id[20:])
+	g.name = simulatedPrefix + uuid
+	g.arn = s.groupARN(uuid, g.name)
+	return g, true
+}
+
+// simulatedNamed are those groups with such names; without names, all.
+func (s *Service) simulatedNamed(tx *state.Txn, names []string) (all []simulatedGroup) {
+	if len(names) == 0 {
+		return s.simulatedGroups(tx)
+	}
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
+		uuid, is := strings.CutPrefix(name, simulatedPrefix)
+		if !is {
+			continue
+		}
+		clusterID := strings.ToUpper(strings.ReplaceAll(uuid, "-", ""))
+		if g, found := s.simulatedOf(tx, clusterID); found && g.name == name {
+			all = append(all, g)
+		}
 	}
 	return all
 }
 
 // isSimulated says whether a group of that name has a cluster's own nodes.
 func (s *Service) isSimulated(tx *state.Txn, name string) bool {
-	return strings.HasPrefix(name, "eks-"+ec2.NodeGroup+"-") &&
-		slices.ContainsFunc(s.simulatedGroups(tx), func(g simulatedGroup) bool { return g.name == name })
+	return len(s.simulatedNamed(tx, []string{name})) > 0
 }
 
 // tags are a group's as EKS and cluster-autoscaler know them; each goes on to new instances.

@@ -22,7 +22,7 @@ func said(t *testing.T, err error, want string) {
 func TestAddressesMoveBetweenNodes(t *testing.T) {
 	s := newServiceWithNodes(t)
 	var nodes []Node
-	if err := s.State.View(func(tx *state.Txn) error { nodes = s.Nodes(tx); return nil }); err != nil {
+	if err := s.State.View(func(tx *state.Txn) error { nodes = s.NodesOf(tx, demoID); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	made := must(t, s, "AllocateAddress")
@@ -85,7 +85,7 @@ func TestAddressAssociationsAreRefusedAsByEC2(t *testing.T) {
 	var nodes []Node
 	var managed []networkInterface
 	if err := s.State.View(func(tx *state.Txn) error {
-		nodes, managed = s.Nodes(tx), s.natInterfaces(tx)
+		nodes, managed = s.NodesOf(tx, demoID), s.natInterfaces(tx)
 		return nil
 	}); err != nil {
 		t.Fatal(err)

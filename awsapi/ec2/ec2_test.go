@@ -17,12 +17,14 @@ import (
 	"tripod/state"
 )
 
+// demoID is the id of the cluster that newService has.
+const demoID = "0123456789ABCDEF0123456789ABCDEF"
+
 func newService() *Service {
 	return &Service{
 		VPC: VPC{AccountID: "111122223333", Region: "us-east-1", Zones: []string{"us-east-1a", "us-east-1b", "us-east-1c"}},
 		State: region.NewMemory(func(tx *state.Txn) {
-			region.Clusters.Put(tx, "0123456789ABCDEF0123456789ABCDEF",
-				region.Cluster{ID: "0123456789ABCDEF0123456789ABCDEF", Name: "demo"})
+			region.Clusters.Put(tx, demoID, region.Cluster{ID: demoID, Name: "demo"})
 		}),
 	}
 }

@@ -73,7 +73,7 @@ var images = &kind[machineImage]{
 		}
 		return shown
 	},
-	find: func(_ *Service, tx *state.Txn, id string) (machineImage, bool) { return findImage(tx, id) },
+	find: eachFound(func(_ *Service, tx *state.Txn, id string) (machineImage, bool) { return findImage(tx, id) }),
 	id:   func(v machineImage) string { return v.ImageID },
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"tripod/awsapi/operation"
+	"tripod/internal/instancetypes"
 	"tripod/region"
 	"tripod/state"
 )
@@ -106,7 +107,7 @@ func (s *Service) showAttribute(tx *state.Txn, v region.Instance, attribute stri
 		}
 		out.Groups = &all
 	case "blockDeviceMapping":
-		all := s.shownInstances(tx, []region.Instance{v})[0].Devices
+		all := devicesOf(v, d)
 		out.Devices = &all
 	default:
 		return refuse("InvalidParameterValue", "Value (%s) for parameter attribute is invalid. Unknown attribute.", clip(attribute))
@@ -223,7 +224,7 @@ func (s *Service) modifyLaunch(tx *state.Txn, v region.Instance, in *modifyInsta
 		return refuse("IncorrectInstanceState", "The instance '%s' is not in the 'stopped' state.", v.ID)
 	}
 	if given := in.Type; given != nil {
-		if _, found := slices.BinarySearch(allInstanceTypes(), given.Value); !found {
+		if CheckInstanceTypes([]string{given.Value}) != nil {
 			return refuse("InvalidInstanceAttributeValue", "The instanceType '%s' is not valid.", clip(given.Value))
 		}
 		if err := stopped("instanceType"); err != nil {
@@ -359,16 +360,16 @@ var credits = &kind[instanceCredits]{
 		}
 		return all
 	},
-	find: func(s *Service, tx *state.Txn, id string) (instanceCredits, bool) {
+	find: eachFound(func(s *Service, tx *state.Txn, id string) (instanceCredits, bool) {
 		v, found := region.Instances.Get(tx, id)
 		return s.creditsOf(tx, v), found
-	},
+	}),
 }
 
 // creditsOf are an instance's: T2 is standard by default, as everything that has none is shown, the others unlimited.
 func (s *Service) creditsOf(tx *state.Txn, v region.Instance) instanceCredits {
 	usual := "standard"
-	if burstable(v.Launch.Type) && familyOf(v.Launch.Type) != "t2" && familyOf(v.Launch.Type) != "t1" {
+	if t, _ := instancetypes.Find(v.Launch.Type); t.Has(instancetypes.Burstable) && t.Family() != "t2" {
 		usual = "unlimited"
 	}
 	return instanceCredits{v.ID, cmp.Or(s.detailsOf(tx, v.ID).Credits, usual)}

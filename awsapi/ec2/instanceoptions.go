@@ -3,7 +3,6 @@ package ec2
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"tripod/internal/instancetypes"
 	"tripod/region"
@@ -118,17 +117,8 @@ func architectureOf(instanceType string) string {
 	return "x86_64"
 }
 
-// familyOf is the family of a type: m5 of m5.large.
-func familyOf(instanceType string) string {
-	family, _, _ := strings.Cut(instanceType, ".")
-	return family
-}
-
 // burstable says whether a type runs on CPU credits.
 func burstable(instanceType string) bool {
-	switch familyOf(instanceType) {
-	case "t2", "t3", "t3a", "t4g":
-		return true
-	}
-	return false
+	t, _ := instancetypes.Find(instanceType)
+	return t.Has(instancetypes.Burstable)
 }

@@ -163,12 +163,14 @@ var instances = &kind[instance]{
 	computed: func(s *Service, tx *state.Txn) []instance {
 		return s.shownInstances(tx, region.Instances.List(tx))
 	},
-	find: func(s *Service, tx *state.Txn, id string) (instance, bool) {
-		v, found := region.Instances.Get(tx, id)
-		if !found {
-			return instance{}, false
+	find: func(s *Service, tx *state.Txn, ids []string) []instance {
+		var all []region.Instance
+		for _, id := range ids {
+			if v, found := region.Instances.Get(tx, id); found {
+				all = append(all, v)
+			}
 		}
-		return s.shownInstances(tx, []region.Instance{v})[0], true
+		return s.shownInstances(tx, all)
 	},
 }
 
@@ -207,10 +209,7 @@ func (s *Service) shownInstance(tx *state.Txn, v region.Instance, eni networkInt
 		shown.DNSName, shown.SourceDestCheck = "", false
 		return shown
 	}
-	for _, disk := range append([]instanceDisk{d.rootOf(v)}, d.Disks...) {
-		shown.Devices = append(shown.Devices,
-			instanceDevice{disk.Device, ebsDevice{disk.VolumeID, "attached", launched, !disk.Keeps}})
-	}
+	shown.Devices = devicesOf(v, d)
 	if eni.InterfaceID == "" {
 		return shown
 	}
@@ -219,6 +218,18 @@ func (s *Service) shownInstance(tx *state.Txn, v region.Instance, eni networkInt
 		shown.PublicIP, shown.PublicDNSName = eni.Association.PublicIP, eni.Association.DNSName
 	}
 	return shown
+}
+
+// devicesOf are an instance's volumes as it shows them.
+func devicesOf(v region.Instance, d instanceDetails) list[instanceDevice] {
+	all := list[instanceDevice]{}
+	if v.State == region.InstanceTerminated {
+		return all
+	}
+	for _, disk := range append([]instanceDisk{d.rootOf(v)}, d.Disks...) {
+		all = append(all, instanceDevice{disk.Device, ebsDevice{disk.VolumeID, "attached", timestamp(v.Launched), !disk.Keeps}})
+	}
+	return all
 }
 
 // stateOf is a state as EC2 shows it.

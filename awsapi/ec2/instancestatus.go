@@ -54,10 +54,10 @@ var instanceStatuses = &kind[instanceStatus]{
 		}
 		return all
 	},
-	find: func(s *Service, tx *state.Txn, id string) (instanceStatus, bool) {
+	find: eachFound(func(s *Service, tx *state.Txn, id string) (instanceStatus, bool) {
 		v, found := region.Instances.Get(tx, id)
 		return s.statusOf(v), found
-	},
+	}),
 }
 
 // statusOf is what EC2's checks say of an instance: nothing where it does not run, and that they are under way in the

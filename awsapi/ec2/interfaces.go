@@ -110,7 +110,7 @@ func (s *Service) controlPlaneInterfaces(tx *state.Txn) []networkInterface {
 	return all
 }
 
-func (s *Service) controlPlaneInterface(c ClusterNetwork, v subnet, groupNames map[string]string) networkInterface {
+func (s *Service) controlPlaneInterface(c ClusterNetwork, v subnet, groupNames func(string) string) networkInterface {
 	ip := netip.MustParsePrefix(v.CIDRBlock).Addr()
 	for range interfaceHost {
 		ip = ip.Next()
@@ -127,7 +127,7 @@ func (s *Service) controlPlaneInterface(c ClusterNetwork, v subnet, groupNames m
 			DeviceIndex: 1, Status: "attached"},
 	}
 	for _, groupID := range append([]string{s.VPC.ClusterSecurityGroupID(c.ID)}, c.SecurityGroupIDs...) {
-		eni.Groups = append(eni.Groups, groupName{groupID, groupNames[groupID]})
+		eni.Groups = append(eni.Groups, groupName{groupID, groupNames(groupID)})
 	}
 	return eni
 }

@@ -17,7 +17,7 @@ const defaultInstanceType = "m1.small"
 func (s *Service) planMachine(tx *state.Txn, p *launchPlan, data templateData) error {
 	l := &p.instance.Launch
 	l.Type = cmp.Or(data.InstanceType, defaultInstanceType)
-	if _, found := slices.BinarySearch(allInstanceTypes(), l.Type); !found {
+	if CheckInstanceTypes([]string{l.Type}) != nil {
 		return refuse("InvalidParameterValue", "Invalid value '%s' for InstanceType.", clip(l.Type))
 	}
 	if data.ImageID == "" {

@@ -35,10 +35,10 @@ func (n Node) Tags() []tag {
 	}
 }
 
-// Nodes are those of all clusters, in the order of clusters, zones and launches.
-func (s *Service) Nodes(tx *state.Txn) (all []Node) {
-	for _, v := range region.Instances.List(tx) {
-		if v.Boot.ClusterID == "" || !v.State.Alive() {
+// NodesOf are those of the cluster with that ID, in the order of zones and launches.
+func (s *Service) NodesOf(tx *state.Txn, clusterID string) (all []Node) {
+	for _, v := range region.InstancesByCluster.Of(clusterID).List(tx) {
+		if !v.State.Alive() {
 			continue
 		}
 		all = append(all, Node{ID: v.ID, VolumeID: v.VolumeID, InterfaceID: v.InterfaceID, Address: v.Address,
@@ -46,9 +46,7 @@ func (s *Service) Nodes(tx *state.Txn) (all []Node) {
 			ClusterID: v.Boot.ClusterID, Profile: v.Launch.Profile, Launched: v.Launched, Group: v.Group,
 			Adopted: v.Launch.ImageID == ""})
 	}
-	slices.SortStableFunc(all, func(a, b Node) int {
-		return cmp.Or(cmp.Compare(a.ClusterID, b.ClusterID), cmp.Compare(a.Zone, b.Zone))
-	})
+	slices.SortStableFunc(all, func(a, b Node) int { return cmp.Compare(a.Zone, b.Zone) })
 	return all
 }
 
@@ -107,7 +105,7 @@ func (s *Service) interfacesOf(tx *state.Txn, of []region.Instance) (all []netwo
 	return s.addressesOf(tx, all)
 }
 
-func (s *Service) interfaceOfInstance(tx *state.Txn, v region.Instance, names map[string]string) networkInterface {
+func (s *Service) interfaceOfInstance(tx *state.Txn, v region.Instance, names func(string) string) networkInterface {
 	d := s.detailsOf(tx, v.ID)
 	eni := networkInterface{
 		InterfaceID: v.InterfaceID, SubnetID: v.SubnetID, VPCID: v.VPCID, Zone: v.Zone, ZoneID: s.zoneID(v.Zone),
@@ -118,7 +116,7 @@ func (s *Service) interfaceOfInstance(tx *state.Txn, v region.Instance, names ma
 			DeleteOnTermination: !d.KeepsInterface},
 	}
 	for _, group := range v.Launch.Groups {
-		eni.Groups = append(eni.Groups, groupName{group, names[group]})
+		eni.Groups = append(eni.Groups, groupName{group, names(group)})
 	}
 	if v.Address != "" {
 		eni.Addresses = list[address]{{Address: v.Address, DNSName: v.DNSName, Primary: true}}

@@ -33,7 +33,7 @@ func TestInstancesAreTheMachinesOfTheNodes(t *testing.T) {
 		}
 	}
 	if err := s.State.View(func(tx *state.Txn) error {
-		all := s.Nodes(tx)
+		all := s.NodesOf(tx, id)
 		if len(all) != 3 {
 			t.Fatalf("got %d instances, want the 3 of the cluster that runs", len(all))
 		}

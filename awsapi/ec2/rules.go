@@ -43,8 +43,8 @@ type ip6Range struct {
 }
 
 // permissions are a group's rules of one direction, put together by protocol and ports in the order of their first
-// rules. names are those of groups by id.
-func (s *Service) permissions(g securityGroup, egress bool, names map[string]string) []permission {
+// rules. names tells groups' names.
+func (s *Service) permissions(g securityGroup, egress bool, names func(groupID string) string) []permission {
 	type key struct {
 		protocol string
 		from, to int
@@ -69,7 +69,7 @@ func (s *Service) permissions(g securityGroup, egress bool, names map[string]str
 		p := &all[at]
 		switch {
 		case r.Group != "":
-			p.Groups = append(p.Groups, groupPair{s.VPC.AccountID, r.Group, r.Description, names[r.Group]})
+			p.Groups = append(p.Groups, groupPair{s.VPC.AccountID, r.Group, r.Description, names(r.Group)})
 		case r.CIDR6 != "":
 			p.Ranges6 = append(p.Ranges6, ip6Range{r.CIDR6, r.Description})
 		default:

@@ -80,7 +80,7 @@ func (s *Service) describeGroups(call *operation.Call, in *describeGroupsInput) 
 	if err := s.groupsNamed(call, in.Names, &in.Filters); err != nil {
 		return nil, err
 	}
-	var names map[string]string
+	var names func(string) string
 	found, next, err := describe(s, call, groups, in.IDs, page{in.Filters, in.MaxResults, in.NextToken},
 		func(tx *state.Txn, g *securityGroup) {
 			if names == nil {
@@ -133,13 +133,19 @@ func (s *Service) group(tx *state.Txn, groupID, name string) (securityGroup, err
 		clip(name), s.VPC.ID())
 }
 
-// groupNames are the names of all groups by id.
-func (s *Service) groupNames(tx *state.Txn) map[string]string {
+// groupNames tells the names of groups by id, each looked up once; empty where there is no such group.
+func (s *Service) groupNames(tx *state.Txn) func(groupID string) string {
 	names := map[string]string{}
-	for _, g := range groups.all(s, tx) {
-		names[g.GroupID] = g.GroupName
+	return func(groupID string) string {
+		name, known := names[groupID]
+		if !known {
+			if g := groups.found(s, tx, []string{groupID}); len(g) > 0 {
+				name = g[0].GroupName
+			}
+			names[groupID] = name
+		}
+		return name
 	}
-	return names
 }
 
 type createGroupInput struct {

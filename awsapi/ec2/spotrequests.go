@@ -207,7 +207,7 @@ func (s *Service) requestSpot(call *operation.Call, in *requestSpotInput) (*spot
 			for _, of := range made {
 				v.State, v.InstanceID, v.Zone, v.ZoneID = "active", of.ID, of.Zone, s.zoneID(of.Zone)
 				for _, group := range of.Launch.Groups {
-					v.Spec.Groups = append(v.Spec.Groups, groupName{group, names[group]})
+					v.Spec.Groups = append(v.Spec.Groups, groupName{group, names(group)})
 				}
 			}
 			spotRequests.put(s, tx, v)

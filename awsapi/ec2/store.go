@@ -48,8 +48,9 @@ type kind[T any] struct {
 	misnamed string
 	absent   string // the sentence about one that is not there, with %s for its id, where it is another
 	computed func(s *Service, tx *state.Txn) []T
-	// find is the resource with that id, where it is found without looking at all of them; nil: it is not.
-	find func(s *Service, tx *state.Txn, id string) (T, bool)
+	// find are those of some ids that are there, where they are found without looking at all; nil: what is stored is found by
+	// its key, and else computed has it.
+	find func(s *Service, tx *state.Txn, ids []string) []T
 	id   func(T) string
 }
 
@@ -87,43 +88,79 @@ func (k *kind[T]) get(s *Service, tx *state.Txn, id string) (T, error) {
 	if err := k.check(id); err != nil {
 		return none, err
 	}
-	if k.find != nil {
-		value, found := k.find(s, tx, id)
-		if !found {
-			return none, k.notFound(id)
-		}
-		return value, nil
+	found := k.found(s, tx, []string{id})
+	if len(found) == 0 {
+		return none, k.notFound(id)
 	}
-	for _, value := range k.all(s, tx) {
-		if k.id(value) == id {
-			return value, nil
-		}
-	}
-	return none, k.notFound(id)
+	return found[0], nil
 }
 
 // named are the resources with those ids, in the order of their ids; an error where one is not there.
 func (k *kind[T]) named(s *Service, tx *state.Txn, ids []string) ([]T, error) {
-	var all []T
-	if k.find == nil {
-		all = k.all(s, tx)
-		for _, id := range ids {
+	wanted := slices.Compact(slices.Sorted(slices.Values(ids)))
+	all := k.found(s, tx, wanted)
+	if len(all) < len(wanted) {
+		for _, id := range ids { // the first that is not there, as they were given
 			if !slices.ContainsFunc(all, func(t T) bool { return k.id(t) == id }) {
 				return nil, k.notFound(id)
 			}
 		}
-		return slices.DeleteFunc(all, func(t T) bool { return !slices.Contains(ids, k.id(t)) }), nil
-	}
-	ids = slices.Clone(ids)
-	slices.Sort(ids)
-	for _, id := range slices.Compact(ids) {
-		value, found := k.find(s, tx, id)
-		if !found {
-			return nil, k.notFound(id)
-		}
-		all = append(all, value)
 	}
 	return all, nil
+}
+
+// found are those of the ids that are there, in the order of the ids.
+func (k *kind[T]) found(s *Service, tx *state.Txn, ids []string) (all []T) {
+	if k.find != nil {
+		return k.find(s, tx, ids)
+	}
+	var fixed map[string]T // computed where the table does not do
+	isFixed := func(id string) (T, bool) {
+		if fixed == nil {
+			fixed = map[string]T{}
+			if k.computed != nil {
+				for _, value := range k.computed(s, tx) {
+					fixed[k.id(value)] = value
+				}
+			}
+		}
+		value, is := fixed[id]
+		return value, is
+	}
+	for _, id := range ids {
+		e, stored := k.load(tx, id)
+		if stored && !e.Overrides {
+			all = append(all, e.Value)
+			continue
+		}
+		value, is := isFixed(id)
+		if is && stored {
+			value = e.Value
+		}
+		if is {
+			all = append(all, value)
+		}
+	}
+	return all
+}
+
+func (k *kind[T]) load(tx *state.Txn, id string) (e entry[T], stored bool) {
+	if k.table == (state.Table[entry[T]]{}) {
+		return e, false
+	}
+	return k.table.Get(tx, id)
+}
+
+// eachFound looks for ids one by one.
+func eachFound[T any](find func(s *Service, tx *state.Txn, id string) (T, bool)) func(*Service, *state.Txn, []string) []T {
+	return func(s *Service, tx *state.Txn, ids []string) (all []T) {
+		for _, id := range ids {
+			if value, found := find(s, tx, id); found {
+				all = append(all, value)
+			}
+		}
+		return all
+	}
 }
 
 func (k *kind[T]) notFound(id string) *wire.Error {

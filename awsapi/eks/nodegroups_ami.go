@@ -1,12 +1,14 @@
 package eks
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
+	"tripod/internal/instancetypes"
 	"tripod/nodes/image"
 	"tripod/region"
 )
@@ -34,16 +36,35 @@ func imageOf(g region.Nodegroup) string {
 	return i.ID
 }
 
-// isARM says whether an instance type has an ARM processor.
-func isARM(instanceType string) bool { return armFamily.MatchString(instanceType) }
+// isARM says whether an instance type has an ARM processor. Those that the catalogue lacks have none.
+func isARM(instanceType string) bool {
+	t, _ := instancetypes.Find(instanceType)
+	return slices.Contains(t.Architectures, image.ARM)
+}
+
+// The families of types with NVIDIA GPUs and with Neuron devices, for types that the catalogue lacks: p3, trn2.
+var (
+	gpuFamily    = regexp.MustCompile(`^(g|gr|p)[0-9]`)
+	neuronFamily = regexp.MustCompile(`^(inf|trn)[0-9]`)
+)
 
 // isGPU says whether an instance type has NVIDIA GPUs.
 func isGPU(instanceType string) bool {
-	family, _, _ := strings.Cut(instanceType, ".")
-	return slices.ContainsFunc([]string{"g3", "g4dn", "g5", "g6", "gr6", "p2", "p3", "p4", "p5", "p6"},
-		func(prefix string) bool {
-			return strings.HasPrefix(family, prefix)
-		})
+	t, found := instancetypes.Find(instanceType)
+	if !found {
+		return gpuFamily.MatchString(instanceType)
+	}
+	return slices.ContainsFunc(t.Of(instancetypes.GPU),
+		func(d instancetypes.Device) bool { return d.Manufacturer == "NVIDIA" })
+}
+
+// isNeuron says whether an instance type has AWS's Inferentia or Trainium devices.
+func isNeuron(instanceType string) bool {
+	t, found := instancetypes.Find(instanceType)
+	if !found {
+		return neuronFamily.MatchString(instanceType)
+	}
+	return len(t.Of(instancetypes.Neuron)) > 0
 }
 
 // defaultAMI is the AMI type that EKS chooses for instance types: Amazon Linux 2023 of their architecture.
@@ -57,7 +78,7 @@ func defaultAMI(instanceTypes []string) types.AMITypes {
 		return types.AMITypesAl2023Arm64Standard
 	case isGPU(instanceTypes[0]):
 		return types.AMITypesAl2023X8664Nvidia
-	case strings.HasPrefix(instanceTypes[0], "inf"), strings.HasPrefix(instanceTypes[0], "trn"):
+	case isNeuron(instanceTypes[0]):
 		return types.AMITypesAl2023X8664Neuron
 	}
 	return types.AMITypesAl2023X8664Standard

@@ -25,8 +25,6 @@ var (
 	roleARN      = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\x21-\x7e]+$`)
 	labelText    = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?$`)
 	labelPrefix  = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
-	// armFamily are the instance families with AWS's own processors: a letter or two, the generation, and a g.
-	armFamily = regexp.MustCompile(`^(a1|[a-z]+[0-9]+g[a-z]*)\.`)
 )
 
 // wrongName says what is wrong with a resource's name, or returns "".
