@@ -79,7 +79,11 @@ func (s *Service) launchSubjects(call *operation.Call) (subjects []subject, prof
 		return nil
 	})
 	if len(subjects) == 0 {
-		add(subject{arn: s.arn("instance", "*"), new: true})
+		var keys iam.Keys
+		if len(wanted) > 0 {
+			keys = requestTags(wanted[0].tagged["instance"])
+		}
+		add(subject{arn: s.arn("instance", "*"), keys: keys, new: true})
 	}
 	return subjects, profiles
 }
