@@ -41,10 +41,10 @@ func parseAL2(data []byte) (Config, []string, error) {
 			}
 			config, log, err := bootstrap(c[at+1:])
 			lines = append(lines, log...)
-			return config, append(lines, notes(parts)...), err
+			return config, append(lines, notes(parts, AL2)...), err
 		}
 	}
-	return Config{}, append(notes(parts), "tripod: "+errNotBootstrapped.Error()), errNotBootstrapped
+	return Config{}, append(notes(parts, AL2), "tripod: "+errNotBootstrapped.Error()), errNotBootstrapped
 }
 
 // bootstrapOptions are those of bootstrap.sh that take a value, which are all but --help.
@@ -121,8 +121,8 @@ const kubeletsMaxPods = 110
 
 func bootstrapLine(text string) string { return "[eks-bootstrap] " + text }
 
-// BootstrapScript is user data that make an Amazon Linux 2 instance a node by a configuration.
-func BootstrapScript(c Config) string {
+// bootstrapText is the script by which EKS makes an Amazon Linux 2 instance of a managed node group a node.
+func bootstrapText(c Config) string {
 	text := "#!/bin/bash\nset -ex\nB64_CLUSTER_CA=" + encodeCA(c.CA) + "\nAPI_SERVER_URL=" + c.Endpoint + "\n"
 	if dns := c.DNS(); len(dns) > 0 {
 		text += "K8S_CLUSTER_DNS_IP=" + dns[0] + "\n"
@@ -140,10 +140,7 @@ func BootstrapScript(c Config) string {
 
 // kubeletFlags are those that EKS gives to the kubelets of managed node groups.
 func kubeletFlags(c Config) []string {
-	flags := []string{"--node-labels=" + joinLabels(c.Labels)}
-	if len(c.Taints) > 0 {
-		flags = append(flags, "--register-with-taints="+joinTaints(c.Taints))
-	}
+	flags := registrationFlags(c)
 	if c.MaxPods > 0 {
 		flags = append(flags, "--max-pods="+strconv.Itoa(c.MaxPods))
 	}

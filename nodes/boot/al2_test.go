@@ -36,6 +36,10 @@ sudo /etc/eks/bootstrap.sh 'demo' --apiserver-endpoint "${ENDPOINT}" \
 			t.Errorf("%s: -want +got:\n%s", name, diff)
 		}
 	}
+	if _, lines, err := Parse([]byte(called), AL2); err != nil || strings.Contains(strings.Join(lines, "\n"), "has been removed") ||
+		!strings.Contains(strings.Join(lines, "\n"), "only the call of /etc/eks/bootstrap.sh counts") {
+		t.Errorf("the console of Amazon Linux 2, which has a bootstrap.sh: %v, %q", err, lines)
+	}
 	if c := parsed(t, "#!/bin/bash\n/etc/eks/bootstrap.sh demo", AL2); !c.NeedsDescribe || c.ClusterName != "demo" || c.MaxPods != 0 {
 		t.Errorf("without an endpoint: %+v", c)
 	}

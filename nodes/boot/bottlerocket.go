@@ -104,12 +104,7 @@ func bottlerocketTaints(value any) (taints []Taint, err error) {
 	return taints, nil
 }
 
-// BottlerocketTOML is user data that make a Bottlerocket instance a node by a configuration, as EKS writes them for managed
-// node groups.
-func BottlerocketTOML(c Config) string {
-	return writeTOML(tomlTable{"settings": tomlTable{"kubernetes": bottlerocketSettings(c)}})
-}
-
+// bottlerocketSettings are those by which EKS makes a Bottlerocket instance of a managed node group a node.
 func bottlerocketSettings(c Config) tomlTable {
 	k := tomlTable{"cluster-name": c.ClusterName, "api-server": c.Endpoint, "cluster-certificate": encodeCA(c.CA)}
 	if dns := c.DNS(); len(dns) > 0 {

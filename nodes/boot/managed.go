@@ -12,11 +12,6 @@ import (
 
 const managedBoundary = "//"
 
-// NodeadmUserData is the MIME document that EKS gives to the instances of managed node groups with Amazon Linux 2023.
-func NodeadmUserData(c Config) string {
-	return mimeDocument(part{nodeConfigMedia, []byte(nodeConfigText(c))})
-}
-
 // nodeConfigText is EKS's NodeConfig: the cluster, pods and DNS as configuration, labels and taints as flags.
 func nodeConfigText(c Config) string {
 	kubelet := map[string]any{}
@@ -26,16 +21,12 @@ func nodeConfigText(c Config) string {
 	if dns := c.DNS(); len(dns) > 0 {
 		kubelet["clusterDNS"] = dns
 	}
-	flags := []string{"--node-labels=" + joinLabels(c.Labels)}
-	if len(c.Taints) > 0 {
-		flags = append(flags, "--register-with-taints="+joinTaints(c.Taints))
-	}
 	document := map[string]any{
 		"apiVersion": nodeConfigVersion, "kind": nodeConfigKind,
 		"spec": map[string]any{
 			"cluster": map[string]any{"name": c.ClusterName, "apiServerEndpoint": c.Endpoint,
 				"certificateAuthority": encodeCA(c.CA), "cidr": c.ServiceCIDR},
-			"kubelet": map[string]any{"config": kubelet, "flags": flags},
+			"kubelet": map[string]any{"config": kubelet, "flags": registrationFlags(c)},
 		},
 	}
 	text, err := yaml.Marshal(document)
@@ -43,6 +34,15 @@ func nodeConfigText(c Config) string {
 		panic("boot: " + err.Error()) // maps and strings have YAML
 	}
 	return "---\n" + string(text)
+}
+
+// registrationFlags are the kubelet's flags for what its node registers with.
+func registrationFlags(c Config) []string {
+	flags := []string{"--node-labels=" + joinLabels(c.Labels)}
+	if len(c.Taints) > 0 {
+		flags = append(flags, "--register-with-taints="+joinTaints(c.Taints))
+	}
+	return flags
 }
 
 func joinLabels(labels map[string]string) string {
@@ -76,8 +76,7 @@ func mimeDocument(parts ...part) string {
 
 // MergeManaged is what EKS makes of a launch template's user data, decoded, for a managed node group that is not CUSTOM:
 // a MIME document with the user's parts and then EKS's, or settings of Bottlerocket with the user's over EKS's, but for
-// what leads to the cluster. The error is the
-// sentence of EKS's issue Ec2LaunchTemplateInvalidConfiguration.
+// what leads to the cluster. The error is the sentence of EKS's issue Ec2LaunchTemplateInvalidConfiguration.
 func MergeManaged(user []byte, eks Config, family Family) (string, error) {
 	data, err := unpack(user)
 	if err != nil {
@@ -98,10 +97,11 @@ func MergeManaged(user []byte, eks Config, family Family) (string, error) {
 			return "", err
 		}
 	}
+	own := part{nodeConfigMedia, []byte(nodeConfigText(eks))}
 	if family == AL2 {
-		return mimeDocument(append(parts, part{shellScriptMedia, []byte(BootstrapScript(eks))})...), nil
+		own = part{shellScriptMedia, []byte(bootstrapText(eks))}
 	}
-	return mimeDocument(append(parts, part{nodeConfigMedia, []byte(nodeConfigText(eks))})...), nil
+	return mimeDocument(append(parts, own)...), nil
 }
 
 const errNotTOML = sentence("User data was not in the TOML format")
@@ -112,8 +112,8 @@ func mergeSettings(user []byte, eks Config) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", errNotTOML, err)
 	}
-	own := tomlTable{"settings": tomlTable{"kubernetes": bottlerocketSettings(eks)}}
-	merged := mergeMaps(own, root)
+	own := bottlerocketSettings(eks)
+	merged := mergeMaps(tomlTable{"settings": tomlTable{"kubernetes": own}}, root)
 	settings, _ := merged["settings"].(tomlTable)
 	kubernetes, _ := settings["kubernetes"].(tomlTable)
 	if kubernetes == nil {
@@ -121,7 +121,7 @@ func mergeSettings(user []byte, eks Config) (string, error) {
 	}
 	kubernetes = maps.Clone(kubernetes)
 	for _, name := range []string{"cluster-name", "api-server", "cluster-certificate"} {
-		kubernetes[name] = bottlerocketSettings(eks)[name]
+		kubernetes[name] = own[name]
 	}
 	settings = maps.Clone(settings)
 	settings["kubernetes"] = kubernetes

@@ -86,12 +86,12 @@ func parseNodeadm(data []byte) (Config, []string, error) {
 	for _, daemon := range []string{"containerd", "kubelet"} {
 		lines = append(lines, nodeadmLine("info", "init/init.go:190", `Configured daemon {"name": "`+daemon+`"}`))
 	}
-	return config, append(lines, notes(partsOf(data))...), nil
+	return config, append(lines, notes(partsOf(data), AL2023)...), nil
 }
 
 func nodeadmFails(lines []string, data []byte, err error) (Config, []string, error) {
 	lines = append(lines, nodeadmLine("fatal", "cli/main.go:36", "Command failed "+zapError(err)))
-	return Config{}, append(lines, notes(partsOf(data))...), err
+	return Config{}, append(lines, notes(partsOf(data), AL2023)...), err
 }
 
 // nodeadmLine is a line of nodeadm's log: level, place and text.

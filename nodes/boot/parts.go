@@ -122,12 +122,16 @@ var removedBootstrap = []string{
 }
 
 // notes are lines of the console about the parts that cloud-init would run, and Tripod does not.
-func notes(parts []part) []string {
+func notes(parts []part, family Family) []string {
 	var lines []string
 	for i, p := range parts {
 		switch p.media {
 		case shellScriptMedia, boothookMedia:
-			if bytes.Contains(p.body, []byte("/etc/eks/bootstrap.sh")) {
+			if bootstraps := bytes.Contains(p.body, []byte(bootstrapScript)); bootstraps && family == AL2 {
+				lines = append(lines, fmt.Sprintf("tripod: of the shell script of part-%03d (%d bytes) only the call of %s "+
+					"counts on a simulated node", i+1, len(p.body), bootstrapScript))
+				continue
+			} else if bootstraps {
 				lines = append(lines, removedBootstrap...)
 			}
 			lines = append(lines, fmt.Sprintf("tripod: the shell script of part-%03d (%d bytes) is not run on a simulated node", i+1,
