@@ -52,7 +52,7 @@ type Manager struct {
 	metrics *metrics.ControllerManagerMetrics
 	monitor time.Duration // how often nodes that are not ready are looked for
 
-	mu      sync.Mutex
+	// Of the term that runs; one begins when the one before has ended.
 	cloud   *awsv1.Cloud // made for the first term, and kept: what it knows of zones and instance types stays true
 	root    kubernetes.Interface
 	clients clientbuilder.ControllerClientBuilder // of the service accounts
@@ -138,8 +138,6 @@ func (m *Manager) controllers(shared informers.SharedInformerFactory) ([]func(co
 
 // prepare makes the cloud and the clients of the cluster, once: a standby needs neither.
 func (m *Manager) prepare() error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	if m.cloud != nil {
 		return nil
 	}

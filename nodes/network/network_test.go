@@ -76,14 +76,21 @@ func TestConnectionsLeadToWhoHasTheAddress(t *testing.T) {
 }
 
 func TestWhoAsksForNothingIsRefused(t *testing.T) {
-	dial := serve(t, func(context.Context, netip.AddrPort, netip.AddrPort) (Answer, error) { return nil, ErrNoAddress })
-	for _, question := range []string{"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "CONNECT web:80 HTTP/1.1\r\n\r\n",
-		strings.Repeat("x", mostQuestion+4)} {
+	dial := serve(t, func(context.Context, netip.AddrPort, netip.AddrPort) (Answer, error) {
+		t.Error("somebody was asked for")
+		return nil, ErrNoAddress
+	})
+	for question, want := range map[string]string{
+		"GET / HTTP/1.1\r\nHost: a\r\n\r\n":     "HTTP/1.1 502 GET is not CONNECT\r\n\r\n",
+		"CONNECT web:80 HTTP/1.1\r\n\r\n":       "HTTP/1.1 502 ParseAddr(\"web\"): unable to parse IP\r\n\r\n",
+		"CONNECT\r\n\r\n":                       "HTTP/1.1 502 malformed HTTP request \"CONNECT\"\r\n\r\n",
+		strings.Repeat("x", mostQuestion+1<<10): "", // what is not read of it resets the connection
+	} {
 		conn := dial()
 		go io.WriteString(conn, question)
-		got, _ := io.ReadAll(conn) // what was not read of a long question resets the connection
-		if len(got) > 0 && !strings.HasPrefix(string(got), "HTTP/1.1 502 ") {
-			t.Errorf("%.20q: got %q", question, got)
+		got, err := io.ReadAll(conn)
+		if want != "" && (err != nil || string(got) != want) || want == "" && strings.HasPrefix(string(got), "HTTP/1.1 2") {
+			t.Errorf("%.20q: got %q, %v, want %q", question, got, err, want)
 		}
 	}
 }
