@@ -25,10 +25,8 @@ const callTimeout = 8 * time.Second
 // not take them along, and because they have no timeout.
 type clients struct {
 	calls, watches kubernetes.Interface // of the kubelet that as names
-	cloud          kubernetes.Interface // of what is not a node's to do
-	dynamic        dynamic.Interface    // cloud's, for watches of what may not be there; nil in tests
+	dynamic        dynamic.Interface    // of what is not a node's to do, for watches of what may not be there; nil in tests
 	reconnect      func()               // closes the connections: for when a server behind the balancer has gone silent
-	close          func()               // closes idle connections for good
 }
 
 func newClients(c Config, nodes *roster) (*clients, error) {
@@ -52,20 +50,18 @@ func newClients(c Config, nodes *roster) (*clients, error) {
 	}
 	calls := rest.CopyConfig(kubelets)
 	calls.Timeout = callTimeout
-	cloud := rest.CopyConfig(calls)
+	cloud := rest.CopyConfig(kubelets)
 	cloud.CertData, cloud.KeyData, cloud.WrapTransport, cloud.UserAgent = c.CloudCert, c.CloudKey, nil, "tripod-"+c.Zone
-	watching := rest.CopyConfig(cloud)
-	watching.Timeout, watching.ContentConfig = 0, rest.ContentConfig{}
-	made := &clients{reconnect: dialer.CloseAll, close: dialer.CloseAll}
-	for conf, client := range map[*rest.Config]*kubernetes.Interface{kubelets: &made.watches, calls: &made.calls,
-		cloud: &made.cloud} {
+	cloud.ContentConfig = rest.ContentConfig{}
+	made := &clients{reconnect: dialer.CloseAll}
+	for conf, client := range map[*rest.Config]*kubernetes.Interface{kubelets: &made.watches, calls: &made.calls} {
 		var err error
 		if *client, err = kubernetes.NewForConfig(conf); err != nil {
 			return nil, err
 		}
 	}
 	var err error
-	made.dynamic, err = dynamic.NewForConfig(watching)
+	made.dynamic, err = dynamic.NewForConfig(cloud)
 	return made, err
 }
 

@@ -16,12 +16,10 @@ import (
 
 // Config says which nodes a Simulator has at first, and how it reaches the cluster.
 type Config struct {
-	Zone        string // "us-east-1a"
-	ZoneID      string // "use1-az1"
-	Region      string // "us-east-1"
-	AccountID   string // 12 digits
-	ClusterName string
-	ClusterID   string
+	Zone      string // "us-east-1a"
+	ZoneID    string // "use1-az1"
+	Region    string // "us-east-1"
+	ClusterID string
 
 	// Machines are those that there are at the start: Set says which there are later.
 	Machines []machine.Machine
@@ -36,8 +34,7 @@ type Config struct {
 	CA   []byte // PEM, of Server
 	// Token is the bearer token of the kubelet of the instance with that id: good for tokenLife at least.
 	Token func(ctx context.Context, instanceID string) (string, error)
-	// CloudCert and CloudKey, in PEM, are of a user who may label nodes and read pods, services and endpoint slices: what
-	// in EKS the cloud's controllers and its network do.
+	// CloudCert and CloudKey, in PEM, are of a user who may watch KWOK's stages and their definition, as no kubelet may.
 	CloudCert, CloudKey []byte
 	// Report is told that an instance's kubelet has registered (trouble is empty), or in the words of its log why it
 	// could not: each once, until it changes. nil: nobody is told.
@@ -50,15 +47,8 @@ type Config struct {
 	// LocalPort says why a pod's address may not lead to that port of this machine, and nil where it may. Without it none
 	// may.
 	LocalPort func(port int) error
-	// LogFile says why the log of a container may not be that file of this machine, by its absolute path without links,
-	// and nil where it may. Without it none may.
-	LogFile func(path string) error
-	// NodeLog is what stands in /var/log of a node, by the files' names; nil: nothing.
-	NodeLog func(node string) map[string]string
 	// ClusterDNS is the address of the cluster's DNS service; empty: 10.100.0.10.
 	ClusterDNS string
-	// PodConnections may be open at once to the zone's simulated pods; 0 means 2,048.
-	PodConnections int
 
 	Logger *slog.Logger // nil discards
 }

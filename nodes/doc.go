@@ -38,8 +38,8 @@
 //
 // Each kubelet signs in as on EKS: with a token by the credentials of its instance's role, in a session that bears the
 // instance's id, which the cluster's access entries or aws-auth make system:node:NAME in the group system:nodes. The
-// Node authorizer and the admission plugin NodeRestriction hold for it. What is not a kubelet's to do, a label of the
-// cloud controller and the network's knowledge of addresses, goes by a client certificate (Config.CloudCert).
+// Node authorizer and the admission plugin NodeRestriction hold for it. What is not a kubelet's to do, to watch KWOK's
+// stages, goes by a client certificate (Config.CloudCert).
 //
 // # What it costs
 //

@@ -25,8 +25,7 @@ func testConfig(count int) Config {
 			Version: "v1.36.2-eks-3025e55"})
 	}
 	return Config{
-		Zone: "us-east-1a", ZoneID: "use1-az1", Region: "us-east-1", AccountID: "000000000000",
-		ClusterName: "demo", ClusterID: "4F1E", Machines: machines, Server: "https://127.0.0.1:1",
+		Zone: "us-east-1a", ZoneID: "use1-az1", Region: "us-east-1", ClusterID: "4F1E", Machines: machines, Server: "https://127.0.0.1:1",
 		Token: func(context.Context, string) (string, error) { return "token", nil },
 	}
 }
@@ -37,7 +36,7 @@ func startFake(t *testing.T, c Config, client *fake.Clientset) *Simulator {
 	s := New(c)
 	s.pause = 10 * time.Millisecond
 	s.newClients = func(Config, *roster) (*clients, error) {
-		return &clients{calls: client, watches: client, cloud: client, reconnect: func() {}, close: func() {}}, nil
+		return &clients{calls: client, watches: client, reconnect: func() {}}, nil
 	}
 	if err := s.Start(t.Context()); err != nil {
 		t.Fatal(err)

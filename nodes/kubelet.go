@@ -105,10 +105,9 @@ var errStopped = errors.New("the zone's nodes are stopped")
 // answer makes what answers for the zone's kubelets and pods.
 func (z *zone) answer() {
 	z.pods = podset.New()
-	z.http = podhttp.New(podhttp.Config{Zone: z.conf.Zone, Pods: z.pods, LocalPort: z.conf.LocalPort,
-		MaxConnections: z.conf.PodConnections, Logger: z.conf.Logger})
+	z.http = podhttp.New(podhttp.Config{Zone: z.conf.Zone, Pods: z.pods, LocalPort: z.conf.LocalPort, Logger: z.conf.Logger})
 	z.api = kubeletapi.New(kubeletapi.Config{
-		Pods: z.pods, HTTP: z.http, LogFile: z.conf.LogFile, NodeLog: z.conf.NodeLog, Logger: z.conf.Logger,
+		Pods: z.pods, HTTP: z.http, Logger: z.conf.Logger,
 		Node: func(nameOrAddress string) (kubeletapi.Node, bool) {
 			n, found := z.roster.named(nameOrAddress)
 			if addr, err := netip.ParseAddr(nameOrAddress); err == nil && !found {

@@ -61,20 +61,3 @@ func (s *Simulator) answer(ctx context.Context, kubelets kubeletFeed, from, to n
 	}
 	return nil, fmt.Errorf("%s leads nowhere: %w", to, network.ErrNoAddress)
 }
-
-// DialPod connects to what listens at an address of one of this zone's pods, for a client at from (or the zero value).
-// It fails in one sentence, with network.ErrNoAddress where no pod of the zone has the address.
-func (s *Simulator) DialPod(ctx context.Context, from, to netip.AddrPort) (net.Conn, error) {
-	z := s.current()
-	if z == nil {
-		return nil, errStopped
-	}
-	pod, port, err := z.pods.Holder(to.Addr().String(), int(to.Port()))
-	if err != nil {
-		return nil, fmt.Errorf("%s leads nowhere: %w", to, err)
-	}
-	if pod == nil {
-		return nil, fmt.Errorf("%s leads nowhere: %w", to, network.ErrNoAddress)
-	}
-	return z.http.Dial(ctx, pod, port, from)
-}

@@ -43,11 +43,10 @@ type zone struct {
 	api     *kubeletapi.API
 	kubelet http.Handler // of api
 
-	services services
-	ctx      context.Context // of everything that runs
-	cancel   context.CancelFunc
-	group    sync.WaitGroup
-	done     chan struct{} // closed when every goroutine has returned
+	ctx    context.Context // of everything that runs
+	cancel context.CancelFunc
+	group  sync.WaitGroup
+	done   chan struct{} // closed when every goroutine has returned
 
 	workers map[string]*runningNode // by instance id; Simulator.mu guards it
 }
@@ -125,7 +124,7 @@ func (s *Simulator) start() error {
 		z.http.Close()
 		z.group.Wait()
 		z.api.Wait()
-		z.clients.close()
+		z.clients.reconnect() // nobody uses them any more
 		close(z.done)
 	}()
 	return nil

@@ -36,12 +36,14 @@ func zone(ctx context.Context, args []string) error {
 
 func newWorkers(c controlplane.WorkersConfig) (controlplane.Workers, error) {
 	config := nodes.Config{
-		Zone: c.Zone, ZoneID: c.ZoneID, Region: c.Region, AccountID: c.AccountID, ClusterName: c.Cluster.Name,
+		Zone: c.Zone, ZoneID: c.ZoneID, Region: c.Region,
 		ClusterID: c.Cluster.ID, Machines: c.Machines, Network: network, Report: c.Report,
 	}
 	config.Server, config.CA, config.CloudCert, config.CloudKey = c.Server, c.CA, c.Client.Cert, c.Client.Key
 	config.Dial, config.Token, config.LocalPort = c.Dial, c.Token, c.LocalPort
-	config.ClusterDNS = dnsOf(c.Cluster.ServiceCIDR)
+	if services, err := netip.ParsePrefix(c.Cluster.ServiceCIDR); err == nil {
+		config.ClusterDNS = addons.DNSAddress(services).String()
+	}
 	if c.RealPace {
 		config.Pods = podlife.DefaultSettings()
 		config.Pods.Pull, config.Pods.Start, config.Pods.Run = 4*time.Second, 700*time.Millisecond, 5*time.Second
@@ -62,19 +64,6 @@ func newWorkers(c controlplane.WorkersConfig) (controlplane.Workers, error) {
 		return pair.TLS()
 	}
 	return nodes.New(config), nil
-}
-
-// dnsOf is the address of the DNS service in a range of service addresses: its tenth.
-func dnsOf(serviceCIDR string) string {
-	block, err := netip.ParsePrefix(serviceCIDR)
-	if err != nil {
-		return ""
-	}
-	address := block.Masked().Addr()
-	for range 10 {
-		address = address.Next()
-	}
-	return address.String()
 }
 
 // administrator is how a zone reaches its cluster as its administrator.

@@ -67,6 +67,15 @@ func imagesOf(version string) images {
 	}
 }
 
+// DNSAddress is the address of the DNS service in a range of service addresses: its tenth.
+func DNSAddress(services netip.Prefix) netip.Addr {
+	address := services.Masked().Addr()
+	for range 10 {
+		address = address.Next()
+	}
+	return address
+}
+
 // Render returns the objects that Apply writes.
 func Render(o Options) ([]*unstructured.Unstructured, error) {
 	if !o.ServiceCIDR.Addr().Is4() || o.Version == "" || o.Region == "" {
@@ -74,10 +83,6 @@ func Render(o Options) ([]*unstructured.Unstructured, error) {
 	}
 	if o.Endpoint == "" {
 		o.Endpoint = "https://kubernetes.default.svc"
-	}
-	dns := o.ServiceCIDR.Masked().Addr()
-	for range 10 {
-		dns = dns.Next()
 	}
 	tags := imagesOf(o.Version)
 	cniVersion, _, _ := strings.Cut(tags.CNI, "-")
@@ -87,7 +92,7 @@ func Render(o Options) ([]*unstructured.Unstructured, error) {
 		Registry   string
 		Images     images
 		CNIVersion string
-	}{o, dns, registryAccount + ".dkr.ecr." + o.Region + "." + partition.Of(o.Region).Domain, tags, cniVersion}
+	}{o, DNSAddress(o.ServiceCIDR), registryAccount + ".dkr.ecr." + o.Region + "." + partition.Of(o.Region).Domain, tags, cniVersion}
 
 	all, err := template.ParseFS(manifests, "manifests/*.yaml")
 	if err != nil {

@@ -47,12 +47,6 @@ type Config struct {
 	Node func(nameOrAddress string) (Node, bool)
 	// Only is the zone's node, if it has exactly one.
 	Only func() (Node, bool)
-	// LogFile says why a container's log may not be that file of this machine, and nil where it may; nil allows none.
-	LogFile func(path string) error
-	// Value is the value of a key of a ConfigMap or Secret for a container's environment; nil: they are left out.
-	Value func(namespace string, source *corev1.EnvVarSource) (string, bool)
-	// NodeLog is the content of files in /var/log of a node, by their names; nil: there are none.
-	NodeLog func(node string) map[string]string
 	// MaxStreams of logs that are followed, exec, attach and port-forward may be open at once; 0 means 1,024.
 	MaxStreams int
 	Now        func() time.Time // nil is time.Now
@@ -76,9 +70,6 @@ func New(c Config) *API {
 	}
 	if c.MaxStreams == 0 {
 		c.MaxStreams = 1024
-	}
-	if c.LogFile == nil {
-		c.LogFile = func(string) error { return fmt.Errorf("no file of this machine may be shown") }
 	}
 	a := &API{conf: c, usage: newAccounts(c.HTTP.Requests().Traffic), streams: make(chan struct{}, c.MaxStreams)}
 	a.ctx, a.end = context.WithCancel(context.Background())

@@ -5,15 +5,15 @@
 // # What is answered
 //
 // /healthz and its checks, /pods, /runningpods/, /configz, /stats/summary, /metrics, /metrics/resource,
-// /metrics/cadvisor, /metrics/probes, /logs/ (Config.NodeLog), /containerLogs/, /exec/, /attach/ and /portForward/.
+// /metrics/cadvisor, /metrics/probes, /logs/ (of which there are none), /containerLogs/, /exec/, /attach/ and /portForward/.
 // Everything else, such as /checkpoint, /run and /debug, is 404.
 //
 // # Logs
 //
 // A container's log has, in order of time: what its plain command prints (package podcmd), the text of
-// tripod.internal/logs, made-up lines by tripod.internal/logs-generate, a file of the operator's by
-// tripod.internal/logs-file, and the requests that it has answered (package podhttp). At most the last 10,000 lines of
-// each are there. The log of the run before is told as far as the status knows when that was.
+// tripod.internal/logs, made-up lines by tripod.internal/logs-generate, and the requests that it has answered (package
+// podhttp). At most the last 10,000 lines of each are there. The log of the run before is told as far as the status knows
+// when that was.
 //
 // # Use
 //

@@ -197,8 +197,10 @@ func (a *API) stream(ctx context.Context, pod *corev1.Pod, container string, run
 	if o.since.After(from) {
 		from = o.since
 	}
+	next, end := a.conf.HTTP.Requests().Follow(pod.UID)
+	defer end()
 	for first := true; ; first = false {
-		_, changed := a.conf.HTTP.Requests().Lines("", "")
+		answered := next()
 		run = a.latest(pod, container, run)
 		now := a.conf.Now()
 		until := now
@@ -213,16 +215,16 @@ func (a *API) stream(ctx context.Context, pod *corev1.Pod, container string, run
 			most = o.tail
 			until = maxTime(until, run.started.Add(1)) // what it writes at its start, of which the status tells at once
 		}
-		entries, next := merge(sources, from, until, most)
+		entries, then := merge(sources, from, until, most)
 		if w.write(entries) != nil || !o.follow || !run.ended.IsZero() {
 			return
 		}
 		from = until
 		pause := followEvery
-		if !next.IsZero() {
-			pause = max(followLeast, min(pause, next.Sub(now)))
+		if !then.IsZero() {
+			pause = max(followLeast, min(pause, then.Sub(now)))
 		}
-		if !wait(ctx, pause, changed) {
+		if !wait(ctx, pause, answered) {
 			return
 		}
 	}

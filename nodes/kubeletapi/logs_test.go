@@ -2,15 +2,10 @@ package kubeletapi
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,7 +26,7 @@ func TestLogsFollowFromSpecAndTime(t *testing.T) {
 	}))
 	w.conf.Pods.Set(newPod("loop", nil, command("sh", "-c", `i=0; while true; do echo "$i"; i=$((i+1)); sleep 10; done`)))
 	w.conf.Pods.Set(newPod("many", map[string]string{LogsGenerateAnnotation: "10/s", LogsGenerateAnnotation + ".other": "x"}))
-	w.conf.Pods.Set(newPod("wrong", map[string]string{LogsGenerateAnnotation: "often", LogsFileAnnotation: "/etc/passwd"}))
+	w.conf.Pods.Set(newPod("wrong", map[string]string{LogsGenerateAnnotation: "often"}))
 	w.now = began.Add(time.Minute)
 	all := "hello from job\nfirst\nsecond\ndone\n"
 	tests := []struct{ path, want string }{
@@ -46,7 +41,7 @@ func TestLogsFollowFromSpecAndTime(t *testing.T) {
 		{"job/c?stream=Stdout&tailLines=1&timestamps=true", "2026-11-29T08:00:20.000000000Z done\n"},
 		{"loop/c?tailLines=2&timestamps=true", "2026-11-29T08:00:40.000000000Z 4\n2026-11-29T08:00:50.000000000Z 5\n"},
 		{"wrong/c", `tripod: annotation tripod.internal/logs-generate must be a rate of at most 1000/s and a format like "10/s json" ` +
-			"or \"30/m text\", not \"often\"\ntripod: annotation tripod.internal/logs-file: no file of this machine may be shown\n"},
+			"or \"30/m text\", not \"often\"\n"},
 	}
 	for _, test := range tests {
 		if status, body := w.get(t, "/containerLogs/default/"+test.path); status != 200 || body != test.want {
@@ -188,80 +183,8 @@ func TestFollowedLogsEndWithTheContainer(t *testing.T) {
 	})
 }
 
-func TestOnlyAllowedFilesAreShown(t *testing.T) {
-	dir, err := filepath.EvalSymlinks(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	write := func(name, content string) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	secret := write("secret", "secret\n")
-	if err := os.Mkdir(filepath.Join(dir, "logs"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	app := write("logs/app.log", "2026-11-29T08:00:10Z started\nplain\n2026-11-29T08:00:30Z working\n2026-11-29T09:00:00Z later\n")
-	link, pipe := filepath.Join(dir, "logs/link"), filepath.Join(dir, "logs/pipe")
-	if err := errors.Join(os.Symlink(secret, link), syscall.Mkfifo(pipe, 0o600)); err != nil {
-		t.Fatal(err)
-	}
-	w := newWorld(t, func(c *Config) {
-		c.LogFile = func(path string) error {
-			if !strings.HasPrefix(path, filepath.Join(dir, "logs")+"/") {
-				return fmt.Errorf("%s is not allowed", filepath.Base(path))
-			}
-			return nil
-		}
-	})
-	w.now = began.Add(time.Minute)
-	read := func(path, query string) string {
-		w.conf.Pods.Set(newPod("web", map[string]string{LogsFileAnnotation: path}))
-		_, body := w.get(t, "/containerLogs/default/web/c?"+query)
-		return body
-	}
-	if got, want := read(app, "timestamps=true"), "2026-11-29T08:00:00.000000000Z plain\n"+
-		"2026-11-29T08:00:10.000000000Z 2026-11-29T08:00:10Z started\n"+
-		"2026-11-29T08:00:30.000000000Z 2026-11-29T08:00:30Z working\n"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	if got := read(app, "sinceSeconds=40"); got != "2026-11-29T08:00:30Z working\n" {
-		t.Errorf("since: got %q", got)
-	}
-	for path, want := range map[string]string{
-		secret: "tripod: annotation tripod.internal/logs-file: secret is not allowed\n",
-		link:   "tripod: annotation tripod.internal/logs-file: secret is not allowed\n",
-		filepath.Join(dir, "logs") + "/../secret": "tripod: annotation tripod.internal/logs-file: secret is not allowed\n",
-		"app.log": "tripod: annotation tripod.internal/logs-file: app.log is no absolute path\n",
-		pipe:      "",
-	} {
-		if got := read(path, ""); got != want {
-			t.Errorf("%s: got %q, want %q", path, got, want)
-		}
-	}
-	f := &fileSource{path: app, started: began}
-	f.read(began, w.now, mostEntries)
-	appended, err := os.OpenFile(app, os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	fmt.Fprint(appended, "new\nhalf")
-	appended.Close()
-	entries, _ := f.read(w.now, w.now.Add(time.Second), mostEntries)
-	if len(entries) != 1 || entries[0].text != "new" {
-		t.Errorf("what was appended: %v", entries)
-	}
-}
-
 func TestEnvironmentIsAsAKubeletMakesIt(t *testing.T) {
-	w := newWorld(t, func(c *Config) {
-		c.Value = func(namespace string, source *corev1.EnvVarSource) (string, bool) {
-			return namespace + "/" + source.SecretKeyRef.Name, source.SecretKeyRef.Name == "known"
-		}
-	})
+	w := newWorld(t)
 	field := func(path string) *corev1.EnvVarSource {
 		return &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: path}}
 	}
@@ -278,17 +201,17 @@ func TestEnvironmentIsAsAKubeletMakesIt(t *testing.T) {
 			{Name: "IP", ValueFrom: field("status.podIP")}, {Name: "APP", ValueFrom: field("metadata.labels['app']")},
 			{Name: "NODE", ValueFrom: field("spec.nodeName")}, {Name: "CPU", ValueFrom: resourceField("requests.cpu")},
 			{Name: "MEMORY", ValueFrom: resourceField("requests.memory")}, {Name: "LIMIT", ValueFrom: resourceField("limits.cpu")},
-			{Name: "SECRET", ValueFrom: secret("known")}, {Name: "MISSING", ValueFrom: secret("other")}}
+			{Name: "SECRET", ValueFrom: secret("other")}}
 	})
 	n, _ := w.conf.Node("n1")
-	got := w.environment(n, pod, &pod.Spec.Containers[0])
+	got := environment(n, pod, &pod.Spec.Containers[0])
 	for _, want := range []string{"HOSTNAME=web", "A=1", "B=1$(NONE)$(A)", "IP=10.0.0.20", "APP=shop", "NODE=n1", "CPU=1",
-		"MEMORY=268435456", "LIMIT=2", "SECRET=default/known", "KUBERNETES_SERVICE_HOST=10.100.0.1"} {
+		"MEMORY=268435456", "LIMIT=2", "KUBERNETES_SERVICE_HOST=10.100.0.1"} {
 		if !slices.Contains(got, want) {
 			t.Errorf("no %s in %q", want, got)
 		}
 	}
-	if strings.Contains(strings.Join(got, " "), "MISSING") {
-		t.Errorf("a missing secret has a value: %q", got)
+	if strings.Contains(strings.Join(got, " "), "SECRET") {
+		t.Errorf("a secret that nobody has asked for has a value: %q", got)
 	}
 }

@@ -1,18 +1,13 @@
 package kubeletapi
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/kubernetes/third_party/forked/golang/expansion"
 
 	"tripod/nodes/podcmd"
 )
@@ -24,8 +19,6 @@ const (
 	LogsAnnotation = "tripod.internal/logs"
 	// LogsGenerateAnnotation has lines made up: "10/s", "30/m json".
 	LogsGenerateAnnotation = "tripod.internal/logs-generate"
-	// LogsFileAnnotation is a file of this machine, if the operator has allowed it.
-	LogsFileAnnotation = "tripod.internal/logs-file"
 )
 
 // mostEntries is how many entries of each of its sources a log has: a kubelet's rotation would leave about as much.
@@ -58,7 +51,7 @@ func annotationOf(pod *corev1.Pod, annotation, container string) (string, bool) 
 func (a *API) sources(n Node, pod *corev1.Pod, c *corev1.Container, run instance) []source {
 	var all []source
 	fixed := func(lines ...string) { all = append(all, textSource{run.started, lines}) }
-	if env := a.environment(n, pod, c); len(c.Command)+len(c.Args) > 0 {
+	if env := environment(n, pod, c); len(c.Command)+len(c.Args) > 0 {
 		if command, err := podcmd.Parse(commandOf(c, env)); err == nil {
 			all = append(all, commandSource{command, podcmd.Scene{Start: run.started, Env: env, Hostname: hostname(pod),
 				File: func(name string) (string, bool) { return file(n, pod, name) }}})
@@ -75,13 +68,6 @@ func (a *API) sources(n Node, pod *corev1.Pod, c *corev1.Container, run instance
 			all = append(all, g)
 		}
 	}
-	if path, ok := annotationOf(pod, LogsFileAnnotation, c.Name); ok {
-		if f, err := a.openLog(path); err != nil {
-			fixed(fmt.Sprintf("tripod: annotation %s: %v", LogsFileAnnotation, err))
-		} else {
-			all = append(all, &fileSource{path: f, started: run.started})
-		}
-	}
 	return append(all, requestSource{a, pod, c.Name})
 }
 
@@ -94,7 +80,7 @@ func commandOf(c *corev1.Container, env []string) []string {
 	}
 	var argv []string
 	for _, arg := range slices.Concat(c.Command, c.Args) {
-		argv = append(argv, expand(arg, known))
+		argv = append(argv, expansion.Expand(arg, expansion.MappingFuncFor(known)))
 	}
 	return argv
 }
@@ -145,7 +131,7 @@ type requestSource struct {
 }
 
 func (r requestSource) read(from, until time.Time, most int) ([]entry, time.Time) {
-	lines, _ := r.api.conf.HTTP.Requests().Lines(r.pod.UID, r.container)
+	lines := r.api.conf.HTTP.Requests().Lines(r.pod.UID, r.container)
 	var entries []entry
 	for _, l := range lines {
 		if !l.At.Before(from) && l.At.Before(until) {
@@ -153,93 +139,6 @@ func (r requestSource) read(from, until time.Time, most int) ([]entry, time.Time
 		}
 	}
 	return entries[len(entries)-min(most, len(entries)):], time.Time{}
-}
-
-// openLog is a file's real path, if it may be shown.
-func (a *API) openLog(path string) (string, error) {
-	if !filepath.IsAbs(path) {
-		return "", fmt.Errorf("%s is no absolute path", path)
-	}
-	if err := a.conf.LogFile(filepath.Clean(path)); err != nil {
-		return "", err // before anything is looked up: whoever writes annotations must not learn what files there are
-	}
-	real, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		return "", err
-	}
-	return real, a.conf.LogFile(real) // a link must not lead out of what is allowed
-}
-
-// fileSource is a file's lines. Lines that begin with a time in RFC 3339 were written then; others when the container
-// started, or when they were found while the log was followed.
-type fileSource struct {
-	path    string
-	started time.Time
-	offset  int64 // of what has been read; 0: nothing yet
-	begun   bool
-}
-
-const mostOfFile = 10 << 20 // bytes: a kubelet's containerLogMaxSize
-
-func (f *fileSource) read(from, until time.Time, most int) ([]entry, time.Time) {
-	file, err := openRegular(f.path)
-	if err != nil {
-		return nil, time.Time{}
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, time.Time{}
-	}
-	at := f.started
-	if f.begun {
-		at = until.Add(-1)
-	}
-	if info.Size() < f.offset {
-		f.offset = 0 // it was written anew
-	}
-	skipped := max(0, info.Size()-f.offset-mostOfFile)
-	if _, err := file.Seek(f.offset+skipped, io.SeekStart); err != nil {
-		return nil, time.Time{}
-	}
-	f.offset += skipped
-	reader := bufio.NewReader(io.LimitReader(file, mostOfFile))
-	var entries []entry
-	for i := 0; ; i++ {
-		line, err := reader.ReadString('\n')
-		if err != nil && !(errors.Is(err, io.EOF) && line != "" && !f.begun) {
-			break // a line that is not whole comes later
-		}
-		f.offset += int64(len(line))
-		if i == 0 && skipped > 0 {
-			continue
-		}
-		e := entry{at: at, text: strings.TrimRight(line, "\r\n")}
-		if stamp, _, ok := strings.Cut(line, " "); ok {
-			if t, err := time.Parse(time.RFC3339Nano, stamp); err == nil && !f.begun {
-				e.at = t
-			}
-		}
-		if f.begun || !e.at.Before(from) && e.at.Before(until) {
-			entries = append(entries, e)
-		}
-	}
-	f.begun = true
-	slices.SortStableFunc(entries, func(a, b entry) int { return a.at.Compare(b.at) })
-	return entries[len(entries)-min(most, len(entries)):], time.Time{}
-}
-
-// openRegular opens nothing that could hang or act: no pipe, no device.
-func openRegular(path string) (*os.File, error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-		file.Close()
-		return nil, fmt.Errorf("%s is no ordinary file", path)
-	}
-	return file, nil
 }
 
 // merge reads several sources, in order of time.

@@ -208,7 +208,7 @@ func (h *execHost) Input() io.Reader {
 	return h.in
 }
 
-func (h *execHost) Env() []string    { return h.api.environment(h.node, h.pod, h.container) }
+func (h *execHost) Env() []string    { return environment(h.node, h.pod, h.container) }
 func (h *execHost) Hostname() string { return hostname(h.pod) }
 
 func (h *execHost) File(name string) (string, bool) { return file(h.node, h.pod, name) }

@@ -23,22 +23,16 @@ const (
 	// "80%".
 	CPUAnnotation = "tripod.internal/cpu"
 	// MemoryAnnotation is likewise for memory: "300Mi", "50%".
-	MemoryAnnotation = "tripod.internal/memory"
+	MemoryAnnotation = podset.MemoryAnnotation
 	// RequestCPUAnnotation is the CPU that a request per second costs beside it: "5m" are 5 ms of a core each.
 	RequestCPUAnnotation = "tripod.internal/cpu-per-request"
 )
 
-// containerMemory is package podlife's annotation, of each container, by which it decides whom to evict.
-const containerMemory = "tripod.internal/memory-usage"
-
-// What containers use that say nothing: shares of their requests, and of those that request nothing a little.
+// What containers use that say nothing: a share of their requests, and of those that request nothing a little.
 const (
-	defaultCPUShare    = 0.10
-	defaultMemoryShare = 0.50
-	idleCPU            = 1e6      // cores × 1e9
-	idleMemory         = 16 << 20 // bytes
-	startCPU           = 20e6     // core-nanoseconds that starting takes: whoever reads a zero thinks that nothing is there
-	smallestMemory     = 1 << 20
+	defaultCPUShare = 0.10
+	idleCPU         = 1e6  // cores × 1e9
+	startCPU        = 20e6 // core-nanoseconds that starting takes: whoever reads a zero thinks that nothing is there
 )
 
 // demand is what a container uses now.
@@ -51,25 +45,12 @@ type demand struct {
 // demandOf is what a container of a pod uses by its annotations, requests and limits. What cannot be read counts as not
 // said.
 func demandOf(pod *corev1.Pod, c *corev1.Container) demand {
-	cpu := declared(pod, c, CPUAnnotation, corev1.ResourceCPU, defaultCPUShare)
-	memory := declared(pod, c, MemoryAnnotation, corev1.ResourceMemory, defaultMemoryShare)
-	d := demand{nanoCores: idleCPU, memory: idleMemory}
-	if cpu >= 0 {
+	d := demand{nanoCores: idleCPU, memory: podset.MemoryUsage(pod, c)}
+	if cpu := podset.Declared(pod, c, CPUAnnotation, corev1.ResourceCPU, defaultCPUShare); cpu >= 0 {
 		d.nanoCores = cpu * 1e9
-	}
-	if value, ok := annotationOf(pod, containerMemory, c.Name); ok && pod.Annotations[MemoryAnnotation] == "" {
-		if q, err := resource.ParseQuantity(value); err == nil && q.Sign() >= 0 {
-			memory = q.AsApproximateFloat64()
-		}
-	}
-	if memory >= 0 {
-		d.memory = max(smallestMemory, uint64(memory))
 	}
 	if limit, ok := c.Resources.Limits[corev1.ResourceCPU]; ok {
 		d.nanoCores = min(d.nanoCores, limit.AsApproximateFloat64()*1e9)
-	}
-	if limit, ok := c.Resources.Limits[corev1.ResourceMemory]; ok {
-		d.memory = min(d.memory, uint64(limit.Value()))
 	}
 	if listens := len(pod.Spec.Containers) > 0 && c.Name == serving(pod); listens {
 		if q, err := resource.ParseQuantity(pod.Annotations[RequestCPUAnnotation]); err == nil && q.Sign() > 0 {
@@ -87,64 +68,6 @@ func serving(pod *corev1.Pod) string {
 		}
 	}
 	return pod.Spec.Containers[0].Name
-}
-
-// declared is an annotation's value for a container, or a share of its request; negative: nothing is said.
-func declared(pod *corev1.Pod, c *corev1.Container, annotation string, name corev1.ResourceName, share float64) float64 {
-	request := -1.0
-	if q, ok := c.Resources.Requests[name]; ok {
-		request = q.AsApproximateFloat64()
-	}
-	value, own := pod.Annotations[annotation+"."+c.Name]
-	if !own {
-		value = pod.Annotations[annotation]
-	}
-	if percent, ok := strings.CutSuffix(value, "%"); ok {
-		if n, err := strconv.ParseFloat(percent, 64); err == nil && n >= 0 && n < 1e6 {
-			return request * n / 100
-		}
-	} else if q, err := resource.ParseQuantity(value); err == nil && q.Sign() >= 0 {
-		if own {
-			return q.AsApproximateFloat64()
-		}
-		return q.AsApproximateFloat64() * part(pod, c, annotation, name)
-	}
-	return request * share
-}
-
-// part is a container's of what the pod's containers use together: by their requests where all have one, else evenly.
-// Containers that have an annotation of their own, and those that only run before the others, have no part.
-func part(pod *corev1.Pod, c *corev1.Container, annotation string, name corev1.ResourceName) float64 {
-	sum, own, count, all := 0.0, 0.0, 0, true
-	for i := range pod.Spec.Containers {
-		other := &pod.Spec.Containers[i]
-		if _, alone := pod.Annotations[annotation+"."+other.Name]; alone {
-			continue
-		}
-		q, ok := other.Resources.Requests[name]
-		all = all && ok && q.Sign() > 0
-		sum += q.AsApproximateFloat64()
-		count++
-		if other.Name == c.Name {
-			own = q.AsApproximateFloat64()
-		}
-	}
-	switch {
-	case count == 0 || podset.Container(pod, c.Name) == nil || !isMain(pod, c.Name):
-		return 0
-	case all:
-		return own / sum
-	}
-	return 1 / float64(count)
-}
-
-func isMain(pod *corev1.Pod, name string) bool {
-	for i := range pod.Spec.Containers {
-		if pod.Spec.Containers[i].Name == name {
-			return true
-		}
-	}
-	return false
 }
 
 // use of a container, a pod or a node.

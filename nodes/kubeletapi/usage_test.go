@@ -53,7 +53,7 @@ func TestDemandFollowsAnnotationsRequestsAndLimits(t *testing.T) {
 		{"evenly", map[string]string{CPUAnnotation: "1", MemoryAnnotation: "64Mi"}, two(), 500, 32},
 		{"by requests", map[string]string{CPUAnnotation: "1"}, two("300m", "100m"), 750, 16},
 		{"what the other leaves", map[string]string{CPUAnnotation: "1", CPUAnnotation + ".side": "100m"}, two(), 1000, 16},
-		{"podlife's", map[string]string{containerMemory: "77Mi"}, two(), 1, 77},
+		{"memory of the container", map[string]string{MemoryAnnotation: "64Mi", MemoryAnnotation + ".c": "77Mi"}, two(), 1, 77},
 		{"unreadable", map[string]string{CPUAnnotation: "much"}, requests("500m", "256Mi"), 50, 128},
 	}
 	for _, test := range tests {

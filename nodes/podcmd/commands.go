@@ -104,7 +104,12 @@ func SleepTime(arg string) (time.Duration, bool) {
 }
 
 func (s *shell) echo(to streams, argv []string) (int, error) {
-	args, end, escapes := argv[1:], "\n", false
+	return 0, s.print(to, Echo(argv[1:]))
+}
+
+// Echo is what echo prints of its arguments.
+func Echo(args []string) string {
+	end, escapes := "\n", false
 	for len(args) > 0 && len(args[0]) > 1 && strings.Trim(args[0][1:], "neE") == "" && args[0][0] == '-' {
 		if strings.Contains(args[0], "n") {
 			end = ""
@@ -116,22 +121,30 @@ func (s *shell) echo(to streams, argv []string) (int, error) {
 	if escapes {
 		text = unescape(text)
 	}
-	return 0, s.print(to, text+end)
+	return text + end
 }
 
 func unescape(text string) string {
 	return strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\t`, "\t", `\r`, "\r", `\033`, "\033", `\e`, "\033").Replace(text)
 }
 
-// printf knows %s, %d and %%, and uses its format again while there are arguments.
+// printf, as Printf does, knows %s, %d and %%, and uses its format again while there are arguments.
 func (s *shell) printf(to streams, argv []string) (int, error) {
 	if len(argv) < 2 {
 		return s.complain(2, "printf: usage: printf format [arguments]")
 	}
+	text, ok := Printf(argv[1], argv[2:])
+	if !ok {
+		return 1, unreadable("printf %q", argv[1])
+	}
+	return 0, s.print(to, text)
+}
+
+// Printf is what printf prints of a format and its arguments; false: it cannot be read.
+func Printf(format string, args []string) (string, bool) {
 	var b strings.Builder
-	args := argv[2:]
 	for {
-		pieces, had := strings.Split(unescape(argv[1]), "%"), len(args)
+		pieces, had := strings.Split(unescape(format), "%"), len(args)
 		b.WriteString(pieces[0])
 		for i := 1; i < len(pieces); i++ {
 			piece := pieces[i]
@@ -148,11 +161,11 @@ func (s *shell) printf(to streams, argv []string) (int, error) {
 				}
 				b.WriteString(piece[1:])
 			default:
-				return 1, unreadable("printf %q", argv[1])
+				return "", false
 			}
 		}
 		if len(args) == 0 || len(args) == had {
-			return 0, s.print(to, b.String())
+			return b.String(), true
 		}
 	}
 }

@@ -36,11 +36,17 @@ type Traffic struct {
 type Requests struct {
 	now func() time.Time
 
-	mu      sync.Mutex
-	pods    map[types.UID]*served
-	byUse   *list.List // of *served, which have lines; the front has answered last
-	bytes   int
-	changed chan struct{} // closed at the next request; nil while nobody waits
+	mu        sync.Mutex
+	pods      map[types.UID]*served
+	byUse     *list.List // of *served, which have lines; the front has answered last
+	bytes     int
+	followers map[types.UID]*followers // of pods that have some
+}
+
+// followers wait for a pod's next request.
+type followers struct {
+	count int
+	next  chan struct{} // closed then
 }
 
 type served struct {
@@ -54,7 +60,7 @@ type served struct {
 
 // NewRequests returns one that has none.
 func NewRequests() *Requests {
-	return &Requests{now: time.Now, pods: map[types.UID]*served{}, byUse: list.New()}
+	return &Requests{now: time.Now, pods: map[types.UID]*served{}, byUse: list.New(), followers: map[types.UID]*followers{}}
 }
 
 // add notes a request that has been answered now, and the bytes of its connection.
@@ -86,9 +92,9 @@ func (r *Requests) add(uid types.UID, l Line, in, out int64) {
 	for r.bytes > mostBytes {
 		r.dropLines(r.byUse.Back().Value.(*served))
 	}
-	if r.changed != nil {
-		close(r.changed)
-		r.changed = nil
+	if f := r.followers[uid]; f != nil {
+		close(f.next)
+		f.next = make(chan struct{})
 	}
 }
 
@@ -140,13 +146,34 @@ func (r *Requests) Traffic(uid types.UID, now time.Time) Traffic {
 	return s.Traffic
 }
 
-// Lines are a container's last ones, and a channel that is closed at any pod's next request.
-func (r *Requests) Lines(uid types.UID, container string) ([]Line, <-chan struct{}) {
+// Follow waits for a pod's requests until end is called: what next returns is closed at the next one.
+func (r *Requests) Follow(uid types.UID) (next func() <-chan struct{}, end func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.changed == nil {
-		r.changed = make(chan struct{})
+	f := r.followers[uid]
+	if f == nil {
+		f = &followers{next: make(chan struct{})}
+		r.followers[uid] = f
 	}
+	f.count++
+	next = func() <-chan struct{} {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return f.next
+	}
+	return next, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if f.count--; f.count == 0 {
+			delete(r.followers, uid)
+		}
+	}
+}
+
+// Lines are a container's last ones.
+func (r *Requests) Lines(uid types.UID, container string) []Line {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	var lines []Line
 	if s := r.pods[uid]; s != nil {
 		for _, l := range s.lines {
@@ -155,7 +182,7 @@ func (r *Requests) Lines(uid types.UID, container string) ([]Line, <-chan struct
 			}
 		}
 	}
-	return lines, r.changed
+	return lines
 }
 
 // Forget drops a pod that has gone.

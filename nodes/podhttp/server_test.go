@@ -231,7 +231,7 @@ func TestConnectionsEndWithTheirPodAndTheServer(t *testing.T) {
 	if _, err := io.ReadAll(first); err != nil && isTimeout(err) {
 		t.Error("the connection outlived its pod")
 	}
-	if lines, _ := s.requests.Lines(pod.UID, "web"); len(lines) > 0 || s.requests.Traffic(pod.UID, time.Now()).Requests > 0 {
+	if lines := s.requests.Lines(pod.UID, "web"); len(lines) > 0 || s.requests.Traffic(pod.UID, time.Now()).Requests > 0 {
 		t.Errorf("the pod's requests are kept: %v", lines)
 	}
 	s.Close()
@@ -318,7 +318,7 @@ func TestRequestsAreKeptWithinBounds(t *testing.T) {
 		r.now = func() time.Time { return at.Add(time.Duration(i) * 100 * time.Millisecond) }
 		r.add("a", Line{Container: "web", Text: fmt.Sprint(i, strings.Repeat("x", 2*mostLine))}, 10, 20)
 	}
-	lines, changed := r.Lines("a", "web")
+	lines := r.Lines("a", "web")
 	if len(lines) != mostLines || len(lines[0].Text) != mostLine || !strings.HasPrefix(lines[0].Text, "200x") {
 		t.Errorf("got %d lines, the first %q", len(lines), lines[0].Text)
 	}
@@ -337,13 +337,8 @@ func TestRequestsAreKeptWithinBounds(t *testing.T) {
 	if r.bytes > mostBytes || r.bytes < mostBytes/2 {
 		t.Errorf("%d bytes are kept", r.bytes)
 	}
-	if lines, _ := r.Lines("a", "web"); len(lines) > 0 || r.Traffic("a", now).Requests != 300 {
+	if lines := r.Lines("a", "web"); len(lines) > 0 || r.Traffic("a", now).Requests != 300 {
 		t.Error("of the pod that answered first the lines should be dropped, and the numbers kept")
-	}
-	select {
-	case <-changed:
-	default:
-		t.Error("who waits was not told")
 	}
 	for uid := range r.pods {
 		r.Forget(uid)
@@ -353,15 +348,48 @@ func TestRequestsAreKeptWithinBounds(t *testing.T) {
 	}
 }
 
+func TestFollowersAreToldOfTheirOwnPodsRequests(t *testing.T) {
+	r := NewRequests()
+	next, end := r.Follow("a")
+	_, endSecond := r.Follow("a")
+	told := func(c <-chan struct{}) bool {
+		select {
+		case <-c:
+			return true
+		default:
+			return false
+		}
+	}
+	before := next()
+	r.add("b", Line{}, 0, 0)
+	if told(before) {
+		t.Error("a follower was told of another pod's request")
+	}
+	r.add("a", Line{}, 0, 0)
+	if !told(before) || told(next()) {
+		t.Error("a request was not told to its follower, or one was that is still to come")
+	}
+	end()
+	if len(r.followers) != 1 {
+		t.Error("the second follower was forgotten with the first")
+	}
+	if endSecond(); len(r.followers) != 0 {
+		t.Error("followers that have gone are remembered")
+	}
+}
+
 func TestARequestIsLoggedAsWebServersDo(t *testing.T) {
 	pod := newPod("web", map[string]string{BodyAnnotation: "hello"})
 	s := serve(t, Config{}, pod)
 	if _, _, err := get(t, s, pod, 8080, "/a%22b", "User-Agent: curl/8.5.0"); err != nil {
 		t.Fatal(err)
 	}
+	next, end := s.requests.Follow(pod.UID)
+	defer end()
 	deadline := time.Now().Add(5 * time.Second)
 	for {
-		lines, changed := s.requests.Lines(pod.UID, "web")
+		answered := next()
+		lines := s.requests.Lines(pod.UID, "web")
 		if len(lines) == 1 {
 			want := `"GET /a%22b HTTP/1.1" 200 5 "-" "curl/8.5.0"`
 			if got := lines[0].Text; !strings.HasPrefix(got, "10.0.0.20 - - [") || !strings.HasSuffix(got, want) {
@@ -370,7 +398,7 @@ func TestARequestIsLoggedAsWebServersDo(t *testing.T) {
 			return
 		}
 		select {
-		case <-changed:
+		case <-answered:
 		case <-time.After(time.Until(deadline)):
 			t.Fatal("no line within 5 s")
 		}

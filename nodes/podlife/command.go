@@ -3,11 +3,13 @@ package podlife
 import (
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/kubernetes/third_party/forked/golang/expansion"
+
+	"tripod/nodes/podcmd"
 )
 
 // Program is what a command plainly says that it does.
@@ -99,7 +101,7 @@ func read(words []string, in scene) Program {
 		return Program{}
 	}
 	for i := range words {
-		words[i] = expandKubernetes(words[i], in.vars)
+		words[i] = expansion.Expand(words[i], expansion.MappingFuncFor(in.vars))
 	}
 	s := &shell{scene: in}
 	s.simple(words)
@@ -114,37 +116,6 @@ func read(words []string, in scene) Program {
 		p.After, p.Code = 0, 0
 	}
 	return p
-}
-
-// expandKubernetes replaces $(VAR) as a kubelet does in commands and arguments.
-func expandKubernetes(word string, vars map[string]string) string {
-	var b strings.Builder
-	for {
-		start := strings.Index(word, "$")
-		if start < 0 {
-			return b.String() + word
-		}
-		b.WriteString(word[:start])
-		rest := word[start:]
-		switch {
-		case strings.HasPrefix(rest, "$$("):
-			b.WriteString("$")
-			word = rest[2:]
-			b.WriteString(word[:1])
-			word = word[1:]
-			continue
-		case strings.HasPrefix(rest, "$("):
-			if end := strings.IndexByte(rest, ')'); end > 0 {
-				if value, known := vars[rest[2:end]]; known {
-					b.WriteString(value)
-					word = rest[end+1:]
-					continue
-				}
-			}
-		}
-		b.WriteString("$")
-		word = rest[1:]
-	}
 }
 
 // there says whether a file is there at a time: known only if the program ever makes or removes it.
@@ -172,28 +143,16 @@ func (p Program) touches() bool { return len(p.files) > 0 }
 // sleepTime reads what sleep takes: numbers with units, added up.
 func sleepTime(words []string) (d time.Duration, forever, ok bool) {
 	for _, word := range words {
-		if word == "infinity" || word == "inf" {
-			return 0, true, true
-		}
-		unit := time.Second
-		switch number := word[:max(0, len(word)-1)]; {
-		case strings.HasSuffix(word, "s"):
-			word = number
-		case strings.HasSuffix(word, "m"):
-			word, unit = number, time.Minute
-		case strings.HasSuffix(word, "h"):
-			word, unit = number, time.Hour
-		case strings.HasSuffix(word, "d"):
-			word, unit = number, 24*time.Hour
-		}
-		n, err := strconv.ParseFloat(word, 64)
-		if err != nil || n < 0 {
+		one, ok := podcmd.SleepTime(word)
+		if !ok {
 			return 0, false, false
 		}
-		if n*unit.Seconds() > 1e9 { // more than 30 years: as good as for ever
+		if d += one; d >= endless {
 			return 0, true, true
 		}
-		d += time.Duration(n * float64(unit))
 	}
 	return d, false, len(words) > 0
 }
+
+// endless is a sleep of more than 30 years: as good as for ever.
+const endless = 1e9 * time.Second

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 )
 
 // prefix of the annotations that say what a pod's containers do.
@@ -14,17 +13,16 @@ const prefix = "tripod.internal/"
 
 // The annotations; each may have .CONTAINER behind it.
 const (
-	AnnotationRunFor      = prefix + "run-for"
-	AnnotationExitCode    = prefix + "exit-code"
-	AnnotationMessage     = prefix + "termination-message"
-	AnnotationStopAfter   = prefix + "stop-after"
-	AnnotationReady       = prefix + "ready"
-	AnnotationReadyAfter  = prefix + "ready-after"
-	AnnotationLiveness    = prefix + "liveness"
-	AnnotationStartup     = prefix + "startup"
-	AnnotationImage       = prefix + "image"
-	AnnotationMemoryUsage = prefix + "memory-usage"
-	AnnotationFault       = prefix + "fault"
+	AnnotationRunFor     = prefix + "run-for"
+	AnnotationExitCode   = prefix + "exit-code"
+	AnnotationMessage    = prefix + "termination-message"
+	AnnotationStopAfter  = prefix + "stop-after"
+	AnnotationReady      = prefix + "ready"
+	AnnotationReadyAfter = prefix + "ready-after"
+	AnnotationLiveness   = prefix + "liveness"
+	AnnotationStartup    = prefix + "startup"
+	AnnotationImage      = prefix + "image"
+	AnnotationFault      = prefix + "fault"
 )
 
 // The faults that AnnotationFault names.
@@ -142,23 +140,6 @@ func slowFault(pod *corev1.Pod, container string) time.Duration {
 		return d
 	}
 	return slowStart
-}
-
-// idleMemory is what a container uses that asks for none and says nothing.
-var idleMemory = resource.MustParse("16Mi")
-
-// MemoryUsage of a container: what its pod declares, or else half of what it asks for, as package kubeletapi has it in the
-// kubelets' statistics.
-func MemoryUsage(pod *corev1.Pod, c *corev1.Container) resource.Quantity {
-	if value := annotation(pod, AnnotationMemoryUsage, c.Name); value != "" {
-		if q, err := resource.ParseQuantity(value); err == nil {
-			return q
-		}
-	}
-	if request := c.Resources.Requests.Memory(); !request.IsZero() {
-		return *resource.NewQuantity(request.Value()/2, resource.BinarySI)
-	}
-	return idleMemory.DeepCopy()
 }
 
 // toEnd says that a container is one that ends, if nothing says how long it runs.

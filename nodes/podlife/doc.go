@@ -28,7 +28,7 @@
 //	tripod.internal/liveness: fail             liveness: "ok", "fail", "fail-after=30s"
 //	tripod.internal/startup: fail              startup: "ok", "fail"
 //	tripod.internal/image: present             its image is on the node already ("present"), or cannot be pulled ("missing")
-//	tripod.internal/memory-usage: 300Mi        what counts when the node is low on memory
+//	tripod.internal/memory: 300Mi              what counts when the node is low on memory
 //	tripod.internal/fault: crash-loop          see Faults
 //
 // A process obeys SIGTERM at once unless stop-after says otherwise, also a bare sleep, which as PID 1 of a real container

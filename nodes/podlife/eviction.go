@@ -6,6 +6,9 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"tripod/nodes/podset"
 )
 
 // Starved is what a node under pressure is low on.
@@ -68,8 +71,7 @@ func excess(pod *corev1.Pod, starved corev1.ResourceName) int64 {
 	var over int64
 	for i := range pod.Spec.Containers {
 		c := &pod.Spec.Containers[i]
-		usage := MemoryUsage(pod, c)
-		over += usage.Value() - c.Resources.Requests.Memory().Value()
+		over += int64(podset.MemoryUsage(pod, c)) - c.Resources.Requests.Memory().Value()
 	}
 	return over
 }
@@ -83,7 +85,8 @@ func EvictionMessage(pod *corev1.Pod, starved corev1.ResourceName) string {
 	}
 	for i := range pod.Spec.Containers {
 		c := &pod.Spec.Containers[i]
-		usage, request := MemoryUsage(pod, c), c.Resources.Requests[corev1.ResourceMemory]
+		usage := resource.NewQuantity(int64(podset.MemoryUsage(pod, c)), resource.BinarySI)
+		request := c.Resources.Requests[corev1.ResourceMemory]
 		if usage.Cmp(request) > 0 {
 			text += fmt.Sprintf("Container %s was using %s, request is %s, has larger consumption of %v. ",
 				c.Name, usage.String(), request.String(), starved)

@@ -12,8 +12,8 @@ import (
 	"tripod/nodes/machine"
 )
 
-// DefaultBadImages are images that say of themselves that they cannot be pulled.
-var DefaultBadImages = []string{
+// badImages are patterns (see Matches) of images that say of themselves that they cannot be pulled.
+var badImages = []string{
 	"*:does-not-exist", "*:doesnotexist", "*:nonexistent", "*:non-existent", "*:missing", "*:no-such-tag", "*:notfound",
 	"*/does-not-exist", "*/doesnotexist", "*/nonexistent", "*/no-such-image", "*/does-not-exist:*", "*/doesnotexist:*",
 	"*/nonexistent:*", "*/no-such-image:*", "invalid.*/**", "*.invalid/**", "**/invalid-image*",
@@ -134,11 +134,7 @@ func (l *life) pullable(c *corev1.Container) string {
 	if _, there := fault(l.pod, FaultImagePull, c.Name); there {
 		bad = true
 	}
-	patterns := l.Settings.BadImages
-	if patterns == nil {
-		patterns = DefaultBadImages
-	}
-	for _, pattern := range patterns {
+	for _, pattern := range badImages {
 		bad = bad || Matches(pattern, c.Image)
 	}
 	if !bad {
@@ -218,7 +214,7 @@ func (l *life) pull(c *corev1.Container, m *containerMemory, field, normal strin
 	}
 	if m.until.IsZero() {
 		l.normal("Pulling", fmt.Sprintf("Pulling image %q", c.Image), field)
-		m.pulling, m.until = true, l.Now.Add(l.Settings.Pull)
+		m.until = l.Now.Add(l.Settings.Pull)
 		if present { // pulled always: only its manifest is asked for
 			m.until = l.Now
 		}
@@ -228,7 +224,7 @@ func (l *life) pull(c *corev1.Container, m *containerMemory, field, normal strin
 		return waiting, "", ""
 	}
 	took := max(l.Settings.Pull, time.Duration(120+machine.Hash(normal)%700)*time.Millisecond)
-	m.pulling, m.until = false, time.Time{}
+	m.until = time.Time{}
 	if why == "" {
 		m.pulls = retry{}
 		l.normal("Pulled", fmt.Sprintf("Successfully pulled image %q in %v (%v including waiting). Image size: %d bytes.",

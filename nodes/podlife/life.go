@@ -16,8 +16,6 @@ type Settings struct {
 	Run time.Duration
 	// Notice is the time between a container's end and its restart: a kubelet asks its runtime once a second.
 	Notice time.Duration
-	// BadImages are patterns of images that cannot be pulled; see Matches. nil means DefaultBadImages.
-	BadImages []string
 	// RuntimeHandlers are those that RuntimeClasses may name. nil means runc alone, as on EKS's images.
 	RuntimeHandlers []string
 }

@@ -401,7 +401,7 @@ func TestDeadlineAndEvictionEndThePod(t *testing.T) {
 
 func TestVictimIsTheOneThatExceedsItsRequests(t *testing.T) {
 	pod := func(name string, priority int32, request, usage string) *corev1.Pod {
-		p := newWorld(t, annotated("tripod.internal/memory-usage", usage)).pod
+		p := newWorld(t, annotated("tripod.internal/memory", usage)).pod
 		p.Name, p.Spec.Priority = name, &priority
 		p.Status.StartTime = &metav1.Time{Time: noon}
 		if request != "" {

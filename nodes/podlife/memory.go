@@ -24,9 +24,8 @@ type ending struct {
 
 // containerMemory is of one container.
 type containerMemory struct {
-	until   time.Time // when what is being done ends: a pull, or a creation
-	pulling bool      // a pull is being done
-	pulled  bool      // the image is there: what is being done is the creation
+	until  time.Time // when what is being done ends: a pull, or a creation
+	pulled bool      // the image is there: what is being done is the creation
 
 	started  time.Time // exactly, of the run that the status shows
 	ready    time.Time // when the startup probe had succeeded

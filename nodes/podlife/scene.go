@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"tripod/nodes/machine"
+	"tripod/nodes/podset"
 )
 
 // runID is one run of a container.
@@ -129,28 +130,9 @@ func (l *life) variables(c *corev1.Container) map[string]string {
 		if e.ValueFrom == nil || e.ValueFrom.FieldRef == nil {
 			continue
 		}
-		if value, known := l.field(e.ValueFrom.FieldRef.FieldPath); known {
+		if value, err := podset.Field(l.pod, l.st, e.ValueFrom.FieldRef.FieldPath); err == nil {
 			vars[e.Name] = value
 		}
 	}
 	return vars
-}
-
-// field is one of the pod's fields, as the downward API names it.
-func (l *life) field(name string) (value string, known bool) {
-	if kind, key, has := strings.Cut(strings.TrimSuffix(name, "']"), "['"); has {
-		switch kind {
-		case "metadata.labels":
-			return l.pod.Labels[key], true
-		case "metadata.annotations":
-			return l.pod.Annotations[key], true
-		}
-		return "", false
-	}
-	value, known = map[string]string{
-		"metadata.name": l.pod.Name, "metadata.namespace": l.pod.Namespace, "metadata.uid": string(l.pod.UID),
-		"spec.nodeName": l.pod.Spec.NodeName, "spec.serviceAccountName": l.pod.Spec.ServiceAccountName,
-		"status.hostIP": l.st.HostIP, "status.podIP": l.st.PodIP,
-	}[name]
-	return value, known
 }

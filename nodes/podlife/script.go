@@ -85,7 +85,7 @@ func (r *reader) list(until []string) {
 		}
 		if !r.isOp(";") {
 			if _, there := r.peek(); there && !r.isOp(")") && !slices.Contains(until, r.keyword()) {
-				r.s.unreadable = true // pipes, background jobs
+				r.s.unreadable = true // pipes
 				return
 			}
 		}
@@ -308,9 +308,13 @@ func (r *reader) run(words []string, target string, add, redirected bool) {
 	case words[0] == "break" || words[0] == "continue":
 		r.s.unreadable = true
 	case redirected && (words[0] == "echo" || words[0] == "printf" || words[0] == "/bin/echo"):
-		name := strings.TrimPrefix(words[0], "/bin/")
+		text, ok := echoed(strings.TrimPrefix(words[0], "/bin/"), words[1:])
+		if !ok {
+			r.s.unreadable = true
+			return
+		}
 		r.s.status = 0
-		r.s.print(echoed(name, words[1:]), target, add)
+		r.s.print(text, target, add)
 	default:
 		r.s.simple(words)
 		if redirected && target != "/dev/null" && !r.s.done() {

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"tripod/nodes/podcmd"
 )
 
 // shell reads what simple commands and scripts do, as far as that is plain: without running them, and without files but
@@ -177,32 +179,23 @@ func (s *shell) script(args []string) {
 }
 
 func (s *shell) echo(name string, args []string) {
-	s.status = 0
-	s.print(echoed(name, args), "", false)
+	if text, ok := echoed(name, args); ok {
+		s.status = 0
+		s.print(text, "", false)
+	} else {
+		s.unreadable = true
+	}
 }
 
 // echoed is what echo or printf prints.
-func echoed(name string, args []string) string {
-	feed := "\n"
-	for name == "echo" && len(args) > 0 && (args[0] == "-n" || args[0] == "-e" || args[0] == "-en" || args[0] == "-ne") {
-		if strings.Contains(args[0], "n") {
-			feed = ""
-		}
-		args = args[1:]
+func echoed(name string, args []string) (string, bool) {
+	switch {
+	case name == "echo":
+		return podcmd.Echo(args), true
+	case len(args) == 0:
+		return "", false
 	}
-	text := strings.Join(args, " ")
-	if name == "printf" {
-		feed = ""
-		text = ""
-		if len(args) > 0 {
-			text = args[0]
-			for _, arg := range args[1:] {
-				text = strings.Replace(text, "%s", arg, 1)
-			}
-		}
-		text = strings.NewReplacer(`\n`, "\n", `\t`, "\t", "%%", "%").Replace(text)
-	}
-	return text + feed
+	return podcmd.Printf(args[0], args[1:])
 }
 
 // maxOutput is how many lines of output are kept: a script that prints in a loop must not fill the memory.

@@ -15,7 +15,7 @@ type piece struct {
 	literal bool // in single quotes, or escaped
 }
 
-// tokens splits a script. It fails at what it cannot read: substitutions, here documents.
+// tokens splits a script. It fails at quotes and substitutions that do not end. What else cannot be read shows later.
 func tokens(text string) ([]token, bool) {
 	var out []token
 	var word []piece

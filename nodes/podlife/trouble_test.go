@@ -264,7 +264,7 @@ func TestImagesAreReadAsContainerdReadsThem(t *testing.T) {
 		"nginx:missing": true, "nginx": false, "missing/nginx": false, "registry.k8s.io/pause:3.10": false, "a.b.invalid/c:1": true,
 	} {
 		got := false
-		for _, pattern := range DefaultBadImages {
+		for _, pattern := range badImages {
 			got = got || Matches(pattern, image)
 		}
 		if got != bad {
