@@ -12,13 +12,7 @@ import (
 	"tripod/nodes/machine"
 )
 
-// What Amazon Linux 2023's EKS image reports of itself.
-const (
-	osImage          = "Amazon Linux 2023.9.20251117"
-	kernelVersion    = "6.12.55-74.119.amzn2023.x86_64"
-	containerRuntime = "containerd://2.1.5"
-	kubeletPort      = 10250
-)
+const kubeletPort = 10250
 
 // node is one simulated worker: what stays the same about it.
 type node struct {
@@ -126,9 +120,9 @@ func (n node) status(c Config, now time.Time) corev1.NodeStatus {
 			MachineID:               "ec2" + id[:29],
 			SystemUUID:              "ec2" + uuid(id)[3:],
 			BootID:                  uuid(id[32:]),
-			KernelVersion:           kernelVersion,
-			OSImage:                 osImage,
-			ContainerRuntimeVersion: containerRuntime,
+			KernelVersion:           n.machine.System.Kernel,
+			OSImage:                 n.machine.System.OSImage,
+			ContainerRuntimeVersion: n.machine.System.Runtime,
 			KubeletVersion:          n.machine.Version,
 			OperatingSystem:         "linux",
 			Architecture:            n.architecture(),

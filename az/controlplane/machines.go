@@ -177,7 +177,7 @@ func (c *Part) machineOf(tx *state.Txn, v region.Instance, config boot.Config,
 	}
 	return machine.Machine{
 		InstanceID: v.ID, Name: v.DNSName, Address: address, Subnet: subnet, InstanceType: v.Launch.Type,
-		Version: kubelet, ARM: architecture == "arm64", Boot: config,
+		Version: kubelet, ARM: architecture == image.ARM, System: image.SystemOf(v.Launch.ImageID), Boot: config,
 	}, true
 }
 

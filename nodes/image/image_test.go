@@ -6,6 +6,7 @@ import (
 
 	"tripod/internal/version"
 	"tripod/nodes/boot"
+	"tripod/nodes/machine"
 )
 
 func TestEveryVersionHasItsImages(t *testing.T) {
@@ -59,5 +60,22 @@ func TestParametersLeadToImages(t *testing.T) {
 		if _, found := Find(Parameters()[at].Value); !found {
 			t.Errorf("%s leads to %s, which is not there", name, Parameters()[at].Value)
 		}
+	}
+}
+
+func TestANodeTellsOfItsImage(t *testing.T) {
+	for amiType, want := range map[string]machine.System{
+		"AL2023_ARM_64_STANDARD": {OSImage: "Amazon Linux 2023.9.20251117", Kernel: "6.12.55-74.119.amzn2023.aarch64",
+			Runtime: "containerd://2.1.5"},
+		"BOTTLEROCKET_x86_64_NVIDIA": {OSImage: "Bottlerocket OS 1.55.0 (aws-k8s-1.36-nvidia)", Kernel: "6.12.63",
+			Runtime: "containerd://2.1.5+bottlerocket"},
+	} {
+		i, found := Of(amiType, "1.36", "")
+		if got := SystemOf(i.ID); !found || got != want {
+			t.Errorf("%s: got %+v, want %+v", amiType, got, want)
+		}
+	}
+	if got := SystemOf("ami-0123456789abcdef0"); got.Kernel != "6.12.55-74.119.amzn2023.x86_64" {
+		t.Errorf("an image of nobody's knowledge: got %+v", got)
 	}
 }

@@ -16,7 +16,14 @@ type Machine struct {
 	InstanceType string       // m5.large; a type that is not known has m5.large's size
 	Version      string       // of the kubelet: "v1.36.2-eks-3025e55"
 	ARM          bool
+	System       System
 	Boot         boot.Config // what its user data say of labels, taints, pods and reservations
+}
+
+// System is what a node tells of its image's operating system.
+type System struct {
+	OSImage, Kernel string
+	Runtime         string // containerd://2.1.5
 }
 
 // Validate says what makes the machine impossible.
