@@ -3,13 +3,16 @@ package nodes
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
+	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/kubernetes"
 
 	"tripod/nodes/podlife"
@@ -186,6 +189,17 @@ func (l *lookups) ask(ctx context.Context, pod *corev1.Pod, ref podlife.Referenc
 			return object, err
 		}
 		object.Handler = got.Handler
+	case podlife.TrustBundle:
+		_, err := l.client.CertificatesV1().ClusterTrustBundles().Get(ctx, ref.Name, metav1.GetOptions{})
+		return object, err
+	case podlife.SignersBundles:
+		signer, selector, _ := strings.Cut(ref.Name, "?")
+		got, err := l.client.CertificatesV1().ClusterTrustBundles().List(ctx, metav1.ListOptions{LabelSelector: selector,
+			FieldSelector: fields.OneTermEqualSelector("spec.signerName", signer).String(), Limit: 1})
+		if err == nil && len(got.Items) == 0 {
+			err = apierrors.NewNotFound(certificatesv1.Resource("clustertrustbundles"), ref.Name)
+		}
+		return object, err
 	}
 	return object, nil
 }

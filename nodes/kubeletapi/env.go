@@ -13,7 +13,7 @@ import (
 // environment is a container's, as NAME=value, as far as a kubelet could make it without asking for anything: plain
 // values, fields and resources, but no keys of ConfigMaps and Secrets.
 func environment(n Node, pod *corev1.Pod, c *corev1.Container) []string {
-	list := []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOSTNAME=" + hostname(pod),
+	list := []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOSTNAME=" + podset.Hostname(pod),
 		"HOME=/root", "KUBERNETES_SERVICE_HOST=10.100.0.1", "KUBERNETES_SERVICE_PORT=443"}
 	if dns, ok := strings.CutSuffix(n.dns(), ".10"); ok {
 		list[3] = "KUBERNETES_SERVICE_HOST=" + dns + ".1"
@@ -46,24 +46,13 @@ func valueFrom(n Node, pod *corev1.Pod, c *corev1.Container, source *corev1.EnvV
 // errElsewhere is why a variable has no value here: it is of an object that would have to be asked for.
 var errElsewhere = errors.New("not known without asking")
 
-// hostname of a pod's containers.
-func hostname(pod *corev1.Pod) string {
-	switch {
-	case pod.Spec.HostNetwork:
-		return pod.Spec.NodeName
-	case pod.Spec.Hostname != "":
-		return pod.Spec.Hostname
-	}
-	return pod.Name[:min(len(pod.Name), 63)]
-}
-
 // file is the content of the few files that a container of a simulated pod has.
 func file(n Node, pod *corev1.Pod, name string) (string, bool) {
 	switch name {
 	case "/etc/hostname":
-		return hostname(pod) + "\n", true
+		return podset.Hostname(pod) + "\n", true
 	case "/etc/hosts":
-		return "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n" + pod.Status.PodIP + "\t" + hostname(pod) + "\n", true
+		return "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n" + pod.Status.PodIP + "\t" + podset.Hostname(pod) + "\n", true
 	case "/etc/resolv.conf":
 		return "search " + pod.Namespace + ".svc.cluster.local svc.cluster.local cluster.local\nnameserver " + n.dns() +
 			"\noptions ndots:5\n", true

@@ -10,6 +10,7 @@ import (
 	"k8s.io/kubernetes/third_party/forked/golang/expansion"
 
 	"tripod/nodes/podcmd"
+	"tripod/nodes/podset"
 )
 
 // Annotations on a pod that say what its containers have written. With "." and a container's name behind it, one is for
@@ -53,7 +54,7 @@ func (a *API) sources(n Node, pod *corev1.Pod, c *corev1.Container, run instance
 	fixed := func(lines ...string) { all = append(all, textSource{run.started, lines}) }
 	if env := environment(n, pod, c); len(c.Command)+len(c.Args) > 0 {
 		if command, err := podcmd.Parse(commandOf(c, env)); err == nil {
-			all = append(all, commandSource{command, podcmd.Scene{Start: run.started, Env: env, Hostname: hostname(pod),
+			all = append(all, commandSource{command, podcmd.Scene{Start: run.started, Env: env, Hostname: podset.Hostname(pod),
 				File: func(name string) (string, bool) { return file(n, pod, name) }}})
 		}
 	}

@@ -209,7 +209,7 @@ func (h *execHost) Input() io.Reader {
 }
 
 func (h *execHost) Env() []string    { return environment(h.node, h.pod, h.container) }
-func (h *execHost) Hostname() string { return hostname(h.pod) }
+func (h *execHost) Hostname() string { return podset.Hostname(h.pod) }
 
 func (h *execHost) File(name string) (string, bool) { return file(h.node, h.pod, name) }
 

@@ -42,10 +42,10 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 			s.requests.Forget(pod.UID) // it went meanwhile
 		}
 	}()
-	s.respond(response, r, pod, container.Name, conn)
+	s.respond(response, r, pod, container, conn)
 }
 
-func (s *Server) respond(w http.ResponseWriter, r *http.Request, pod *corev1.Pod, container string, conn *podConn) {
+func (s *Server) respond(w http.ResponseWriter, r *http.Request, pod *corev1.Pod, container *corev1.Container, conn *podConn) {
 	if slices.Contains(healthPaths, r.URL.Path) {
 		if !podset.Ready(pod) {
 			http.Error(w, "pod is not ready", http.StatusServiceUnavailable)
@@ -85,8 +85,10 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, pod *corev1.Pod
 		if strings.HasPrefix(strings.TrimSpace(body), "{") || strings.HasPrefix(strings.TrimSpace(body), "[") {
 			contentType = "application/json"
 		}
+	} else if servesHostname(container) {
+		body, contentType = podset.Hostname(pod), "text/plain; charset=utf-8"
 	} else {
-		body, contentType = newPage(pod, container, s.config.Zone, conn.address, r, time.Now()).render(format(r))
+		body, contentType = newPage(pod, container.Name, s.config.Zone, conn.address, r, time.Now()).render(format(r))
 	}
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Cache-Control", "no-store")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -143,6 +144,16 @@ func imageName(image string) string {
 		return "nginx"
 	}
 	return image
+}
+
+// servesHostname says that a container answers every request with its hostname: agnhost serve-hostname of
+// k8s.io/kubernetes/test/images.
+func servesHostname(c *corev1.Container) bool {
+	words := slices.Concat(c.Command, c.Args)
+	if len(c.Command) == 0 {
+		words = slices.Concat([]string{imageName(c.Image)}, words)
+	}
+	return len(words) > 1 && path.Base(words[0]) == "agnhost" && words[1] == "serve-hostname"
 }
 
 // listening says why nothing listens on a pod's port, and nil where its container does.

@@ -348,6 +348,20 @@ func TestRequestsAreKeptWithinBounds(t *testing.T) {
 	}
 }
 
+func TestAgnhostServesItsHostname(t *testing.T) {
+	for name, change := range map[string]func(*corev1.Container){
+		"by its image": func(c *corev1.Container) {
+			c.Image, c.Args = "registry.k8s.io/e2e-test-images/agnhost:2.56", []string{"serve-hostname"}
+		},
+		"by its path": func(c *corev1.Container) { c.Command = []string{"/agnhost", "serve-hostname", "--port=8080"} },
+	} {
+		pod := newPod("web", nil, func(p *corev1.Pod) { change(&p.Spec.Containers[0]) })
+		if _, body, err := get(t, serve(t, Config{}, pod), pod, 8080, "/"); err != nil || body != "web" {
+			t.Errorf("%s: got %q, %v", name, body, err)
+		}
+	}
+}
+
 func TestFollowersAreToldOfTheirOwnPodsRequests(t *testing.T) {
 	r := NewRequests()
 	next, end := r.Follow("a")

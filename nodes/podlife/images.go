@@ -14,7 +14,7 @@ import (
 
 // badImages are patterns (see Matches) of images that say of themselves that they cannot be pulled.
 var badImages = []string{
-	"*:does-not-exist", "*:doesnotexist", "*:nonexistent", "*:non-existent", "*:missing", "*:no-such-tag", "*:notfound",
+	"*:does-not-exist", "*:doesnotexist", "*:nonexistent", "*:non-existent", "*:missing", "*:no-such-tag", "*:notfound", "*:404",
 	"*/does-not-exist", "*/doesnotexist", "*/nonexistent", "*/no-such-image", "*/does-not-exist:*", "*/doesnotexist:*",
 	"*/nonexistent:*", "*/no-such-image:*", "invalid.*/**", "*.invalid/**", "**/invalid-image*",
 }

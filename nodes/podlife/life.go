@@ -33,9 +33,12 @@ const (
 	ServiceAccount Kind = "serviceaccount"
 	Claim          Kind = "persistentvolumeclaim"
 	RuntimeClass   Kind = "runtimeclass"
+	TrustBundle    Kind = "clustertrustbundle"
+	// SignersBundles are trust bundles of one signer: its name, a question mark and a selector of labels name them.
+	SignersBundles Kind = "signer's clustertrustbundles"
 )
 
-// Reference names an object that a pod refers to. RuntimeClasses have no namespace.
+// Reference names an object that a pod refers to. RuntimeClasses and trust bundles have no namespace.
 type Reference struct {
 	Kind            Kind
 	Namespace, Name string

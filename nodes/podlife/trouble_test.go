@@ -104,6 +104,16 @@ func TestMissingVolumeKeepsThePodBackUntilItComes(t *testing.T) {
 			{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{}}}}},
 			`MountVolume.SetUp failed for volume "x" : failed to fetch token: serviceaccounts "default" not found`,
 			map[Reference]Object{{ServiceAccount, "default", "default"}: {}}},
+		"trust bundle": {corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{
+			{ClusterTrustBundle: &corev1.ClusterTrustBundleProjection{Name: new("y")}}}}},
+			`MountVolume.SetUp failed for volume "x" : while getting ClusterTrustBundle: ` +
+				`clustertrustbundle.certificates.k8s.io "y" not found`,
+			map[Reference]Object{{Kind: TrustBundle, Name: "y"}: {}}},
+		"signer's trust bundles": {corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{
+			{ClusterTrustBundle: &corev1.ClusterTrustBundleProjection{SignerName: new("a.b/c"),
+				LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"live": "yes"}}}}}}},
+			`MountVolume.SetUp failed for volume "x" : combination of signerName and labelSelector matched zero ClusterTrustBundles`,
+			map[Reference]Object{{Kind: SignersBundles, Name: "a.b/c?live=yes"}: {}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, func(p *corev1.Pod) { p.Spec.Volumes = []corev1.Volume{{Name: "x", VolumeSource: c.volume}} })

@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // How a kubelet tries again: volumes after 500 ms, doubled up to 2 min 2 s (pkg/util/goroutinemap/exponentialbackoff),
@@ -102,6 +103,8 @@ func (l *life) volume(v *corev1.Volume) error {
 				err = l.volumeOf(Secret, s.Secret.Name, s.Secret.Items, s.Secret.Optional)
 			case s.ServiceAccountToken != nil:
 				err = l.account()
+			case s.ClusterTrustBundle != nil:
+				err = l.bundle(s.ClusterTrustBundle)
 			}
 			if err != nil {
 				return err
@@ -122,6 +125,33 @@ func (l *life) account() error {
 		return fmt.Errorf("failed to fetch token: serviceaccounts %q not found", name)
 	}
 	return err
+}
+
+// bundle asks whether there is what a volume's trust anchors are of (pkg/kubelet/clustertrustbundle).
+func (l *life) bundle(p *corev1.ClusterTrustBundleProjection) error {
+	ref := Reference{Kind: TrustBundle}
+	why := errors.New("combination of signerName and labelSelector matched zero ClusterTrustBundles")
+	if p.Name != nil {
+		ref.Name = *p.Name
+		why = fmt.Errorf("while getting ClusterTrustBundle: clustertrustbundle.certificates.k8s.io %q not found", *p.Name)
+	} else if p.SignerName != nil {
+		selector, err := metav1.LabelSelectorAsSelector(p.LabelSelector)
+		if err != nil {
+			return fmt.Errorf("while parsing label selector: %w", err)
+		}
+		ref.Kind, ref.Name = SignersBundles, *p.SignerName+"?"+selector.String()
+	}
+	var err error = ErrNotFound
+	if ref.Kind != SignersBundles || p.LabelSelector != nil { // no selector selects nothing
+		_, err = l.ask(ref)
+	}
+	switch optional := p.Optional != nil && *p.Optional; {
+	case !errors.Is(err, ErrNotFound):
+		return err
+	case optional:
+		return nil
+	}
+	return why
 }
 
 func (l *life) volumeOf(kind Kind, name string, items []corev1.KeyToPath, optional *bool) error {

@@ -21,6 +21,17 @@ func containers(pod *corev1.Pod) iter.Seq[*corev1.Container] {
 	}
 }
 
+// Hostname of a pod's containers.
+func Hostname(pod *corev1.Pod) string {
+	switch {
+	case pod.Spec.HostNetwork:
+		return pod.Spec.NodeName
+	case pod.Spec.Hostname != "":
+		return pod.Spec.Hostname
+	}
+	return pod.Name[:min(len(pod.Name), 63)]
+}
+
 // Container is the spec of any of a pod's containers, ephemeral ones too; nil: it has none of that name.
 func Container(pod *corev1.Pod, container string) *corev1.Container {
 	for c := range containers(pod) {
