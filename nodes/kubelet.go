@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"tripod/nodes/kubeletapi"
 	"tripod/nodes/podhttp"
 	"tripod/nodes/podset"
@@ -108,6 +110,10 @@ func (z *zone) answer() {
 	z.http = podhttp.New(podhttp.Config{Zone: z.conf.Zone, Pods: z.pods, LocalPort: z.conf.LocalPort, Logger: z.conf.Logger})
 	z.api = kubeletapi.New(kubeletapi.Config{
 		Pods: z.pods, HTTP: z.http, Logger: z.conf.Logger,
+		Source: func(pod *corev1.Pod) kubeletapi.Source {
+			n, _ := z.roster.named(pod.Spec.NodeName)
+			return podSource{z.clients.calls, pod, z.facts(n).Allocatable}
+		},
 		Node: func(nameOrAddress string) (kubeletapi.Node, bool) {
 			n, found := z.roster.named(nameOrAddress)
 			if addr, err := netip.ParseAddr(nameOrAddress); err == nil && !found {

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -171,11 +170,7 @@ func (l *lookups) ask(ctx context.Context, pod *corev1.Pod, ref podlife.Referenc
 		}
 	case podlife.ServiceAccount:
 		// A kubelet may not read service accounts: it asks for a token of one, for its pod.
-		_, err := core.ServiceAccounts(ref.Namespace).CreateToken(ctx, ref.Name, &authenticationv1.TokenRequest{
-			Spec: authenticationv1.TokenRequestSpec{
-				BoundObjectRef: &authenticationv1.BoundObjectReference{Kind: "Pod", APIVersion: "v1", Name: pod.Name, UID: pod.UID},
-			},
-		}, metav1.CreateOptions{})
+		_, err := core.ServiceAccounts(ref.Namespace).CreateToken(ctx, ref.Name, tokenRequest(pod), metav1.CreateOptions{})
 		return object, err
 	case podlife.Claim:
 		got, err := core.PersistentVolumeClaims(ref.Namespace).Get(ctx, ref.Name, metav1.GetOptions{})

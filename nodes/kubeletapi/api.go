@@ -47,6 +47,8 @@ type Config struct {
 	Node func(nameOrAddress string) (Node, bool)
 	// Only is the zone's node, if it has exactly one.
 	Only func() (Node, bool)
+	// Source is where the pod's kubelet reads what its containers see; nil: ConfigMaps, Secrets and volumes are not known.
+	Source func(*corev1.Pod) Source
 	// MaxStreams of logs that are followed, exec, attach and port-forward may be open at once; 0 means 1,024.
 	MaxStreams int
 	Now        func() time.Time // nil is time.Now

@@ -25,7 +25,9 @@
 //
 // # Exec and attach
 //
-// exec does plain commands (package podcmd); others end with 126 and a sentence. Files are /etc/hostname, /etc/hosts and
-// /etc/resolv.conf. A command that a client starts is no process of the container: it changes nothing, and is in no log.
-// attach streams what the container logs from then on; what is typed goes nowhere.
+// exec does plain commands (package podcmd); others end with 126 and a sentence. Files are those that a kubelet makes:
+// /etc/hostname, /etc/hosts, /etc/resolv.conf, and in volumes those of ConfigMaps, Secrets, the downward API and tokens.
+// They and the variables are read when somebody asks, here and in logs, as they are then. A command that a client starts is
+// no process of the container: it changes nothing, and is in no log. attach streams what the container logs from then on;
+// what is typed goes nowhere.
 package kubeletapi

@@ -192,7 +192,7 @@ const (
 func (a *API) stream(ctx context.Context, pod *corev1.Pod, container string, run instance, o logOptions, w logWriter) {
 	c := podset.Container(pod, container)
 	n, _ := a.conf.Node(pod.Spec.NodeName)
-	sources := a.sources(n, pod, c, run)
+	sources := a.sources(ctx, n, pod, c, run)
 	from := run.started
 	if o.since.After(from) {
 		from = o.since

@@ -204,7 +204,7 @@ func TestEnvironmentIsAsAKubeletMakesIt(t *testing.T) {
 			{Name: "SECRET", ValueFrom: secret("other")}}
 	})
 	n, _ := w.conf.Node("n1")
-	got := environment(n, pod, &pod.Spec.Containers[0])
+	got := w.view(t.Context(), n, pod, &pod.Spec.Containers[0]).env
 	for _, want := range []string{"HOSTNAME=web", "A=1", "B=1$(NONE)$(A)", "IP=10.0.0.20", "APP=shop", "NODE=n1", "CPU=1",
 		"MEMORY=268435456", "LIMIT=2", "KUBERNETES_SERVICE_HOST=10.100.0.1"} {
 		if !slices.Contains(got, want) {

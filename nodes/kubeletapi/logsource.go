@@ -1,6 +1,7 @@
 package kubeletapi
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -49,13 +50,14 @@ func annotationOf(pod *corev1.Pod, annotation, container string) (string, bool) 
 }
 
 // sources of a run of a container.
-func (a *API) sources(n Node, pod *corev1.Pod, c *corev1.Container, run instance) []source {
+func (a *API) sources(ctx context.Context, n Node, pod *corev1.Pod, c *corev1.Container, run instance) []source {
 	var all []source
 	fixed := func(lines ...string) { all = append(all, textSource{run.started, lines}) }
-	if env := environment(n, pod, c); len(c.Command)+len(c.Args) > 0 {
-		if command, err := podcmd.Parse(commandOf(c, env)); err == nil {
-			all = append(all, commandSource{command, podcmd.Scene{Start: run.started, Env: env, Hostname: podset.Hostname(pod),
-				File: func(name string) (string, bool) { return file(n, pod, name) }}})
+	if len(c.Command)+len(c.Args) > 0 {
+		v := a.view(ctx, n, pod, c)
+		if command, err := podcmd.Parse(commandOf(c, v.env)); err == nil {
+			all = append(all, commandSource{command, podcmd.Scene{Start: run.started, Env: v.env, Hostname: podset.Hostname(pod),
+				File: v.File}})
 		}
 	}
 	if value, ok := annotationOf(pod, LogsAnnotation, c.Name); ok {

@@ -104,7 +104,8 @@ func (r runtime) ExecInContainer(ctx context.Context, _, _, _ string, argv []str
 	tty bool, _ <-chan remotecommand.TerminalSize, _ time.Duration) error {
 	ctx, cancel := r.until(ctx)
 	defer cancel()
-	host := &execHost{runtime: r, ctx: ctx, in: in, out: plain(out, tty), errs: plain(errs, tty)}
+	host := &execHost{runtime: r, view: r.api.view(ctx, r.node, r.pod, r.container), ctx: ctx, in: in, out: plain(out, tty),
+		errs: plain(errs, tty)}
 	command, err := podcmd.Parse(argv)
 	code := commandNotExecutable
 	if err == nil {
@@ -163,6 +164,7 @@ func (t terminal) Write(b []byte) (int, error) {
 // execHost is where a command runs that a client has started.
 type execHost struct {
 	runtime
+	view      *view
 	ctx       context.Context
 	in        io.Reader
 	out, errs io.Writer
@@ -208,10 +210,10 @@ func (h *execHost) Input() io.Reader {
 	return h.in
 }
 
-func (h *execHost) Env() []string    { return environment(h.node, h.pod, h.container) }
+func (h *execHost) Env() []string    { return h.view.env }
 func (h *execHost) Hostname() string { return podset.Hostname(h.pod) }
 
-func (h *execHost) File(name string) (string, bool) { return file(h.node, h.pod, name) }
+func (h *execHost) File(name string) (string, bool) { return h.view.File(name) }
 
 func (a *API) portForward(w http.ResponseWriter, r *http.Request) {
 	options, err := portforward.NewV4Options(r)

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/kubernetes/third_party/forked/golang/expansion"
 
+	"tripod/nodes/podvolume"
 	"tripod/pods/podidentity"
 )
 
@@ -114,25 +115,25 @@ func (p *pod) variablesFrom(ctx context.Context) (map[string]string, error) {
 	vars := map[string]string{}
 	for _, from := range p.container.EnvFrom {
 		var (
-			o        object
+			o        podvolume.Object
 			optional *bool
 			err      error
 		)
 		switch {
 		case from.ConfigMapRef != nil:
 			optional = from.ConfigMapRef.Optional
-			o, err = p.configMap(ctx, from.ConfigMapRef.Name)
+			o, err = p.ConfigMap(ctx, from.ConfigMapRef.Name)
 		case from.SecretRef != nil:
 			optional = from.SecretRef.Optional
-			o, err = p.secret(ctx, from.SecretRef.Name)
+			o, err = p.Secret(ctx, from.SecretRef.Name)
 		}
 		if err == nil {
-			err = o.missing(optional)
+			err = o.Missing(optional)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("envFrom of container %s: %w", p.container.Name, err)
 		}
-		for key, value := range o.text {
+		for key, value := range o.Text {
 			vars[from.Prefix+key] = value
 		}
 	}
@@ -149,18 +150,18 @@ func (p *pod) value(ctx context.Context, from corev1.EnvVarSource) (value string
 		value, err = p.resource(ctx, from.ResourceFieldRef)
 		return value, true, err
 	case from.ConfigMapKeyRef != nil:
-		o, err := p.configMap(ctx, from.ConfigMapKeyRef.Name)
+		o, err := p.ConfigMap(ctx, from.ConfigMapKeyRef.Name)
 		if err != nil {
 			return "", false, err
 		}
-		return o.entry(o.text, from.ConfigMapKeyRef.Key, from.ConfigMapKeyRef.Optional)
+		return o.Entry(o.Text, from.ConfigMapKeyRef.Key, from.ConfigMapKeyRef.Optional)
 	case from.SecretKeyRef != nil:
-		o, err := p.secret(ctx, from.SecretKeyRef.Name)
+		o, err := p.Secret(ctx, from.SecretKeyRef.Name)
 		if err != nil {
 			return "", false, err
 		}
-		return o.entry(o.text, from.SecretKeyRef.Key, from.SecretKeyRef.Optional)
-	case from.FileKeyRef != nil && isTrue(from.FileKeyRef.Optional):
+		return o.Entry(o.Text, from.SecretKeyRef.Key, from.SecretKeyRef.Optional)
+	case from.FileKeyRef != nil && from.FileKeyRef.Optional != nil && *from.FileKeyRef.Optional:
 		return "", false, nil
 	case from.FileKeyRef != nil:
 		return "", false, fmt.Errorf("file %s of volume %s is for another container to write, and none runs",

@@ -134,7 +134,7 @@ func TestDownwardAPISaysWhatAKubeletSays(t *testing.T) {
 		t.Errorf("the pod's own limit: got %v (%v), want 1024", got, err)
 	}
 	if _, err := ownVariables(t, pods, nil); err == nil || !strings.Contains(err.Error(),
-		"limits.memory is not set, so that its node") {
+		"the limit is not set, so that its node") {
 		t.Errorf("a pod without a node: got %v", err)
 	}
 }

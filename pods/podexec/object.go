@@ -6,83 +6,50 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"tripod/nodes/podvolume"
 )
 
-// object is a ConfigMap or a Secret that the pod names.
-type object struct {
-	name  string // "ConfigMap default/levels"
-	found bool
-	text  map[string]string // what variables can have
-	files map[string]string // what volumes can have: a ConfigMap's binary data, too
-}
-
-// entry is one key's; ok is false for one that is optional and not there.
-func (o object) entry(in map[string]string, key string, optional *bool) (value string, ok bool, err error) {
-	if value, ok = in[key]; ok {
-		return value, true, nil
-	}
-	if err := o.missing(optional); err != nil || isTrue(optional) {
-		return "", false, err
-	}
-	return "", false, fmt.Errorf("%s has no key %q", o.name, key)
-}
-
-// missing is the error of an object that is not there and should be.
-func (o object) missing(optional *bool) error {
-	if o.found || isTrue(optional) {
-		return nil
-	}
-	return fmt.Errorf("there is no %s", o.name)
-}
-
-func isTrue(b *bool) bool { return b != nil && *b }
-
-func (p *pod) configMap(ctx context.Context, name string) (object, error) {
-	return p.read(ctx, "ConfigMap", name, func(o *object) error {
+// ConfigMap is one of the pod's namespace.
+func (p *pod) ConfigMap(ctx context.Context, name string) (podvolume.Object, error) {
+	return p.read(ctx, "ConfigMap", name, func() (podvolume.Object, error) {
 		made, err := p.client.CoreV1().ConfigMaps(p.object.Namespace).Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
-			return err
+			return podvolume.Object{}, err
 		}
-		o.text, o.files = made.Data, map[string]string{}
-		for key, value := range made.Data {
-			o.files[key] = value
-		}
-		for key, value := range made.BinaryData {
-			o.files[key] = string(value)
-		}
-		return nil
+		return podvolume.OfConfigMap(made), nil
 	})
 }
 
-func (p *pod) secret(ctx context.Context, name string) (object, error) {
-	return p.read(ctx, "Secret", name, func(o *object) error {
+// Secret is one of the pod's namespace.
+func (p *pod) Secret(ctx context.Context, name string) (podvolume.Object, error) {
+	return p.read(ctx, "Secret", name, func() (podvolume.Object, error) {
 		made, err := p.client.CoreV1().Secrets(p.object.Namespace).Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
-			return err
+			return podvolume.Object{}, err
 		}
-		o.text = map[string]string{}
-		for key, value := range made.Data {
-			o.text[key] = string(value)
-		}
-		o.files = o.text
-		return nil
+		return podvolume.OfSecret(made), nil
 	})
 }
 
-// read gets an object, once. That there is none is no error: see missing.
-func (p *pod) read(ctx context.Context, kind, name string, get func(*object) error) (object, error) {
-	o := object{name: fmt.Sprintf("%s %s/%s", kind, p.object.Namespace, name)}
-	if known, ok := p.objects[o.name]; ok {
+// read gets an object, once. That there is none is no error: see Object.Missing.
+func (p *pod) read(ctx context.Context, kind, name string, get func() (podvolume.Object, error)) (podvolume.Object, error) {
+	full := fmt.Sprintf("%s %s/%s", kind, p.object.Namespace, name)
+	if known, ok := p.objects[full]; ok {
 		return known, nil
 	}
-	err := again(ctx, func() error { return get(&o) })
+	var o podvolume.Object
+	err := again(ctx, func() (err error) {
+		o, err = get()
+		return err
+	})
 	if err != nil && !apierrors.IsNotFound(err) {
-		return object{}, fmt.Errorf("read %s: %w", o.name, err)
+		return podvolume.Object{}, fmt.Errorf("read %s: %w", full, err)
 	}
-	o.found = err == nil
+	o.Name = full
 	if p.objects == nil {
-		p.objects = map[string]object{}
+		p.objects = map[string]podvolume.Object{}
 	}
-	p.objects[o.name] = o
+	p.objects[full] = o
 	return o, nil
 }

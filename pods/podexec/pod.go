@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"tripod/internal/pki"
+	"tripod/nodes/podvolume"
 )
 
 const (
@@ -29,7 +30,7 @@ type pod struct {
 	object    *corev1.Pod
 	container *corev1.Container
 	dir       string // DIR/secrets is what the command sees as /var/run/secrets
-	objects   map[string]object
+	objects   map[string]podvolume.Object
 	vars      map[string]string // the container's own variables, once environ has made them
 	tokens    []*tokenFile
 	wait      sync.WaitGroup

@@ -1,0 +1,222 @@
+package kubeletapi
+
+import (
+	"context"
+	"errors"
+	"path"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/kubernetes/third_party/forked/golang/expansion"
+
+	"tripod/nodes/podset"
+	"tripod/nodes/podvolume"
+)
+
+// Source is where a pod's kubelet reads what its containers see.
+type Source interface {
+	podvolume.Source
+	// Token is one of the pod's service account.
+	Token(ctx context.Context, want corev1.ServiceAccountTokenProjection) (string, error)
+}
+
+// view is what a container sees: its variables and its files, as what they are made of is now. What has been read once
+// stays so: a script may ask for it in a loop.
+type view struct {
+	ctx       context.Context
+	node      Node
+	pod       *corev1.Pod
+	container *corev1.Container
+	source    Source // nil: nobody can be asked
+
+	env     []string
+	volumes map[string]podvolume.Content // that have been read, by name
+	files   map[string]string            // tokens that have been asked for, by path
+}
+
+func (a *API) view(ctx context.Context, n Node, pod *corev1.Pod, c *corev1.Container) *view {
+	v := &view{ctx: ctx, node: n, pod: pod, container: c, volumes: map[string]podvolume.Content{}, files: map[string]string{}}
+	if a.conf.Source != nil {
+		v.source = a.conf.Source(pod)
+	}
+	v.env = v.environment()
+	return v
+}
+
+// environment is the container's, as NAME=value, as the kubelet's makeEnvironmentVariables has it: env over envFrom, later
+// over earlier. What cannot be had is left out.
+func (v *view) environment() []string {
+	list := []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOSTNAME=" + podset.Hostname(v.pod),
+		"HOME=/root", "KUBERNETES_SERVICE_HOST=10.100.0.1", "KUBERNETES_SERVICE_PORT=443"}
+	if dns, ok := strings.CutSuffix(v.node.dns(), ".10"); ok {
+		list[3] = "KUBERNETES_SERVICE_HOST=" + dns + ".1"
+	}
+	known := map[string]string{}
+	set := func(name, value string) {
+		if _, again := known[name]; again {
+			list = slices.DeleteFunc(list, func(entry string) bool { return strings.HasPrefix(entry, name+"=") })
+		}
+		known[name] = value
+		list = append(list, name+"="+value)
+	}
+	for _, from := range v.container.EnvFrom {
+		o, err := v.object(from.ConfigMapRef, from.SecretRef)
+		if err != nil {
+			continue
+		}
+		for name, value := range o.Text {
+			set(from.Prefix+name, value)
+		}
+	}
+	for _, e := range v.container.Env {
+		value, err := expansion.Expand(e.Value, expansion.MappingFuncFor(known)), error(nil)
+		if e.ValueFrom != nil {
+			value, err = v.valueFrom(e.ValueFrom)
+		}
+		if err == nil {
+			set(e.Name, value)
+		}
+	}
+	return list
+}
+
+// errUnknown is why something has no value: nobody can be asked, or it is not there.
+var errUnknown = errors.New("not known")
+
+func (v *view) object(configMap *corev1.ConfigMapEnvSource, secret *corev1.SecretEnvSource) (podvolume.Object, error) {
+	switch {
+	case v.source == nil:
+	case configMap != nil:
+		return v.source.ConfigMap(v.ctx, configMap.Name)
+	case secret != nil:
+		return v.source.Secret(v.ctx, secret.Name)
+	}
+	return podvolume.Object{}, errUnknown
+}
+
+func (v *view) valueFrom(from *corev1.EnvVarSource) (value string, err error) {
+	var o podvolume.Object
+	key := ""
+	switch {
+	case from.FieldRef != nil:
+		return podset.Field(v.pod, &v.pod.Status, from.FieldRef.FieldPath)
+	case from.ResourceFieldRef != nil:
+		return podset.Resource(v.pod, v.container, from.ResourceFieldRef,
+			func() (corev1.ResourceList, error) { return v.node.Allocatable, nil })
+	case from.ConfigMapKeyRef != nil:
+		key = from.ConfigMapKeyRef.Key
+		o, err = v.object(&corev1.ConfigMapEnvSource{LocalObjectReference: from.ConfigMapKeyRef.LocalObjectReference}, nil)
+	case from.SecretKeyRef != nil:
+		key = from.SecretKeyRef.Key
+		o, err = v.object(nil, &corev1.SecretEnvSource{LocalObjectReference: from.SecretKeyRef.LocalObjectReference})
+	}
+	value, there := o.Text[key]
+	if err == nil && !there {
+		err = errUnknown
+	}
+	return value, err
+}
+
+// File is the content of a file that the kubelet has made: in a volume, or one of the few that every container has.
+func (v *view) File(name string) (string, bool) {
+	name = path.Clean(name)
+	if content, found, mounted := v.inVolume(name); mounted {
+		return content, found
+	}
+	switch name {
+	case "/etc/hostname":
+		return podset.Hostname(v.pod) + "\n", true
+	case "/etc/hosts":
+		return v.hosts(), true
+	case "/etc/resolv.conf":
+		return "search " + v.pod.Namespace + ".svc.cluster.local svc.cluster.local cluster.local\nnameserver " + v.node.dns() +
+			"\noptions ndots:5\n", true
+	case "/dev/null":
+		return "", true
+	}
+	return "", false
+}
+
+// hosts are a pod's /etc/hosts, as the kubelet writes it (managedHostsFileContent).
+func (v *view) hosts() string {
+	names := podset.Hostname(v.pod)
+	if v.pod.Spec.Subdomain != "" {
+		names = names + "." + v.pod.Spec.Subdomain + "." + v.pod.Namespace + ".svc.cluster.local\t" + names
+	}
+	text := "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n" +
+		"fe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n" +
+		v.pod.Status.PodIP + "\t" + names + "\n"
+	if len(v.pod.Spec.HostAliases) > 0 {
+		text += "\n# Entries added by HostAliases.\n"
+	}
+	for _, alias := range v.pod.Spec.HostAliases {
+		text += alias.IP + "\t" + strings.Join(alias.Hostnames, "\t") + "\n"
+	}
+	return text
+}
+
+// inVolume is a file of the volume that is mounted at the longest path above it; mounted is false where none is.
+func (v *view) inVolume(name string) (content string, found, mounted bool) {
+	var at *corev1.VolumeMount
+	for i := range v.container.VolumeMounts {
+		m := &v.container.VolumeMounts[i]
+		where := path.Clean(m.MountPath)
+		if (name == where || strings.HasPrefix(name, where+"/")) && (at == nil || len(where) > len(path.Clean(at.MountPath))) {
+			at = m
+		}
+	}
+	if at == nil {
+		return "", false, false
+	}
+	files, err := v.volume(at.Name)
+	if err != nil {
+		return "", false, true
+	}
+	below := strings.TrimPrefix(strings.TrimPrefix(name, path.Clean(at.MountPath)), "/")
+	file, there := files[path.Join(v.part(at), below)]
+	if !there || file.Token == nil {
+		return file.Data, there, true
+	}
+	token, err := v.token(name, *file.Token)
+	return token, err == nil, true
+}
+
+// part is what of a volume is mounted; "" is all of it.
+func (v *view) part(m *corev1.VolumeMount) string {
+	if m.SubPathExpr == "" {
+		return m.SubPath
+	}
+	known := map[string]string{}
+	for _, entry := range v.env {
+		name, value, _ := strings.Cut(entry, "=")
+		known[name] = value
+	}
+	return expansion.Expand(m.SubPathExpr, expansion.MappingFuncFor(known))
+}
+
+func (v *view) volume(name string) (podvolume.Content, error) {
+	if files, known := v.volumes[name]; known {
+		return files, nil
+	}
+	i := slices.IndexFunc(v.pod.Spec.Volumes, func(volume corev1.Volume) bool { return volume.Name == name })
+	if i < 0 || v.source == nil {
+		return nil, errUnknown
+	}
+	files, err := podvolume.Of(v.ctx, v.source, v.pod, v.container, v.pod.Spec.Volumes[i].VolumeSource)
+	if err == nil {
+		v.volumes[name] = files
+	}
+	return files, err
+}
+
+func (v *view) token(name string, want corev1.ServiceAccountTokenProjection) (string, error) {
+	if token, known := v.files[name]; known {
+		return token, nil
+	}
+	token, err := v.source.Token(v.ctx, want)
+	if err == nil {
+		v.files[name] = token
+	}
+	return token, err
+}
