@@ -10,9 +10,9 @@ export CGO_ENABLED := 0
 # Unit tests link no Kubernetes, but for apiserver/, which is nothing else.
 UNIT := $(filter-out tripod/apiserver tripod/apiserver/cloud tripod/cmd/% tripod/system%,$(shell $(GO) list ./... 2>/dev/null))
 
-.PHONY: help build up down test unit system lint vuln bench soak image dist clean
+.PHONY: help build up down test unit system conformance lint vuln bench soak image dist clean
 help: ## list these commands
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
 
 build: ## build bin/tripod (the first time takes some minutes: it compiles Kubernetes)
 	@mkdir -p bin
@@ -36,6 +36,11 @@ system: build bin/karpenter ## stories that run bin/tripod with three zones
 bin/karpenter: testdata/karpenter/go.mod
 	@mkdir -p bin
 	$(GO) build -C testdata/karpenter -ldflags '-s -w' -o ../../$@ github.com/aws/karpenter-provider-aws/cmd/controller
+
+conformance: build ## Kubernetes' own end-to-end specs: none that passed may fall off (compiles them first)
+	$(GO) test -C system/conformance/e2e -ldflags '$(LDFLAGS)' -c -o $(CURDIR)/bin/e2e.test k8s.io/kubernetes/test/e2e
+	$(GO) build -C system/conformance/e2e -o $(CURDIR)/bin/ginkgo github.com/onsi/ginkgo/v2/ginkgo
+	$(GO) run ./system/conformance $(CONFORMANCE)
 
 lint: ## gofmt, and go vet's and staticcheck's checks in one
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'gofmt -w the files above' >&2; exit 1; }
