@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -155,7 +156,8 @@ func readReport(path string) (map[string]result, error) {
 	results := map[string]result{}
 	for _, one := range suites {
 		for _, spec := range one.SpecReports {
-			name := strings.Join(append(spec.ContainerHierarchyTexts, spec.LeafNodeText), " ")
+			texts := append(spec.ContainerHierarchyTexts, spec.LeafNodeText)
+			name := strings.Join(slices.DeleteFunc(texts, func(text string) bool { return text == "" }), " ")
 			switch {
 			case spec.LeafNodeType != "It" && spec.State == "failed":
 				return nil, fmt.Errorf("the suite could not run: %s", firstLine(spec.Failure.Message))
