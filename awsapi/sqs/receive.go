@@ -60,45 +60,36 @@ func (in *receiveInput) check() error {
 	return nil
 }
 
-// receive gives messages that are visible, and waits for some. While it waits it costs a look at the queue for each change
-// of the regional state.
+// receive gives messages that are visible, and waits for some. While it waits it costs, for each change of the regional
+// state, a question whether its queue has changed.
 func (s *Service) receive(call *operation.Call, in *receiveInput) (*receiveOutput, error) {
 	if err := in.check(); err != nil {
 		return nil, err
 	}
+	if err := s.may(call, in.QueueURL); err != nil {
+		return nil, err
+	}
 	changed, stop := s.watch()
 	defer stop()
-	var until time.Time
+	w := &waiting{in: in}
 	for {
-		var next time.Time // when the first message becomes visible; zero: one is
-		any := false
-		err := s.view(call, in.QueueURL, func(tx *state.Txn, q Queue) error {
-			if until.IsZero() {
-				wait := q.seconds("ReceiveMessageWaitTimeSeconds")
-				if in.WaitTimeSeconds != nil {
-					wait = time.Duration(*in.WaitTimeSeconds) * time.Second
-				}
-				until = s.now().Add(wait)
-			}
-			next, any = q.nextVisible(tx, s.now())
-			return nil
-		})
-		if err != nil {
+		if err := s.State.View(func(tx *state.Txn) error { return w.look(tx, s.now()) }); err != nil {
 			return nil, err
 		}
-		if any && next.IsZero() {
+		if w.ready {
 			out := &receiveOutput{}
 			if err := s.take(call, in, out); err != nil || len(out.Messages) > 0 {
 				return out, err
 			}
-			continue // another one took it
+			w.seen = queueMarks{} // another one took it
+			continue
 		}
-		left := until.Sub(s.now())
-		if any {
-			left = min(left, next.Sub(s.now()))
-		}
-		if until.Sub(s.now()) <= 0 {
+		left := w.until.Sub(s.now())
+		if left <= 0 {
 			return &receiveOutput{}, nil
+		}
+		if !w.next.IsZero() {
+			left = min(left, w.next.Sub(s.now()))
 		}
 		timer := time.NewTimer(left)
 		select {
@@ -110,6 +101,45 @@ func (s *Service) receive(call *operation.Call, in *receiveInput) (*receiveOutpu
 		}
 		timer.Stop()
 	}
+}
+
+// queueMarks are those of a queue and its messages: while they are the same, only the clock can bring a message. The zero
+// value is that of no queue.
+type queueMarks struct{ queue, messages state.PartVersion }
+
+// waiting is a ReceiveMessage that waits.
+type waiting struct {
+	in    *receiveInput
+	until time.Time
+	seen  queueMarks
+	// ready says that a message is visible; next is when the first one will be, zero where there is none.
+	ready bool
+	next  time.Time
+}
+
+// look looks whether there is something to receive. It reads nothing where the queue is as it was and no message's time has
+// come.
+func (w *waiting) look(tx *state.Txn, now time.Time) error {
+	name := nameOf(w.in.QueueURL)
+	marks := queueMarks{queues.Part(name).Version(tx), messages.Part(name + "/").Version(tx)}
+	if marks == w.seen && !w.until.IsZero() && (w.next.IsZero() || now.Before(w.next)) {
+		w.ready = false
+		return nil
+	}
+	q, found := queues.Get(tx, name)
+	if !found {
+		return noQueue()
+	}
+	if w.until.IsZero() {
+		wait := q.seconds("ReceiveMessageWaitTimeSeconds")
+		if w.in.WaitTimeSeconds != nil {
+			wait = time.Duration(*w.in.WaitTimeSeconds) * time.Second
+		}
+		w.until = now.Add(wait)
+	}
+	next, any := q.nextVisible(tx, now)
+	w.seen, w.next, w.ready = marks, next, any && next.IsZero()
+	return nil
 }
 
 // watch tells of changes of the regional state. A state that does not tell is asked again when the time is up.
