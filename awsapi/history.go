@@ -62,7 +62,7 @@ func (s *server) historyOf(x *exchange, r *http.Request) history.Record {
 		if len(x.answer) > maxAnswer {
 			record.ResponseElements = history.Redact(map[string]any{"omitted": []any{"responseElements"}})
 		} else {
-			record.ResponseElements = history.Answer(x.Header().Get("Content-Type"), x.answer)
+			record.ResponseElements = history.Answer(x.signingName(), record.EventName, x.Header().Get("Content-Type"), x.answer)
 		}
 	}
 	if r.TLS != nil {

@@ -8,8 +8,8 @@ import (
 )
 
 // Answer is the body of an answer as the history shows it: a JSON object, or the result element of an XML answer as
-// one. It is null for what is neither, or is not whole.
-func Answer(contentType string, body []byte) json.RawMessage {
+// one, without what is secret in the answers of that operation. It is null for what is neither, or is not whole.
+func Answer(service, operation, contentType string, body []byte) json.RawMessage {
 	value := map[string]any{}
 	switch {
 	case strings.Contains(contentType, "json"):
@@ -19,6 +19,7 @@ func Answer(contentType string, body []byte) json.RawMessage {
 	case strings.Contains(contentType, "xml"):
 		value = result(body)
 	}
+	hideNamed(hiddenAnswers[service+"."+operation], value)
 	return Redact(value)
 }
 

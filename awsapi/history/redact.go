@@ -36,14 +36,25 @@ var secretNames = []string{
 	"messagebody", "messageattribute", // of SQS, for the same reason
 }
 
-// hidden are members that are secrets in one operation alone, by its service and name.
-var hidden = map[string][]string{"ssm.PutParameter": {"Value"}, "sqs.SendMessageBatch": {"Entries"}}
+// hidden are members that are secrets, or may hold some, in the requests of one operation alone, by its service and name;
+// hiddenAnswers are those in its answers. What services and programs send each other is no matter of the history.
+var (
+	hidden = map[string][]string{
+		"ssm.PutParameter": {"Value"}, "sqs.SendMessageBatch": {"Entries"}, "events.PutEvents": {"Entries"},
+		"events.TestEventPattern": {"Event"},
+	}
+	hiddenAnswers = map[string][]string{"sqs.ReceiveMessage": {"Messages"}}
+)
 
 // HideMembers replaces the members of a call that are secrets in that operation alone.
 func HideMembers(service, operation string, params map[string]any) {
-	for _, name := range hidden[service+"."+operation] {
-		if _, given := params[name]; given {
-			params[name] = Hidden
+	hideNamed(hidden[service+"."+operation], params)
+}
+
+func hideNamed(names []string, within map[string]any) {
+	for _, name := range names {
+		if _, given := within[name]; given {
+			within[name] = Hidden
 		}
 	}
 }

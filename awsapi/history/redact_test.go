@@ -43,8 +43,18 @@ func TestSecretsAreHidden(t *testing.T) {
 		log.Append(history.Record{RequestParameters: history.Redact(secret),
 			ResponseElements: history.Redact(map[string]any{"credentials": secret})})
 	}
-	log.Append(history.Record{ResponseElements: history.Answer("text/xml",
+	log.Append(history.Record{ResponseElements: history.Answer("", "", "text/xml",
 		[]byte("<AResponse><AResult><Credentials><SessionToken>"+needle+"</SessionToken></Credentials></AResult></AResponse>"))})
+	for _, one := range []struct{ service, operation, member string }{
+		{"sqs", "SendMessageBatch", "Entries"}, {"events", "PutEvents", "Entries"}, {"events", "TestEventPattern", "Event"},
+		{"ssm", "PutParameter", "Value"},
+	} {
+		params := map[string]any{one.member: []any{map[string]any{"Detail": needle}}}
+		history.HideMembers(one.service, one.operation, params)
+		log.Append(history.Record{RequestParameters: history.Redact(params)})
+	}
+	log.Append(history.Record{ResponseElements: history.Answer("sqs", "ReceiveMessage", "application/x-amz-json-1.0",
+		[]byte(`{"Messages":[{"Body":"`+needle+`"}]}`))})
 	log.Close()
 	if text := read(t, path); strings.Contains(text, needle) || !strings.Contains(text, history.Hidden) {
 		for line := range strings.Lines(text) {
@@ -138,10 +148,10 @@ func TestAnswersOfXMLAreObjects(t *testing.T) {
 		"<AResponse><requestId>x</requestId><return>true</return></AResponse>":                                                                            `{"return":"true"}`,
 		"<AResponse><half": `null`, "": `null`, "<a/>": `null`, "<AResponse><AResult/></AResponse>": `{"AResult":""}`,
 	} {
-		got, err := json.Marshal(history.Answer("text/xml", []byte(body)))
+		got, err := json.Marshal(history.Answer("", "", "text/xml", []byte(body)))
 		if err != nil || string(got) != want {
 			t.Errorf("%s: got %s, want %s", body, got, want)
 		}
 	}
-	history.Answer("text/xml", []byte(strings.Repeat("<a>", 1<<16)))
+	history.Answer("", "", "text/xml", []byte(strings.Repeat("<a>", 1<<16)))
 }

@@ -130,8 +130,12 @@ func (s *Service) getParameterHistory(call *operation.Call, in *historyInput) (*
 			return refuse("InvalidNextToken", "The specified token is not valid.")
 		}
 		for i := range page {
-			out.Parameters = append(out.Parameters, historyEntry{s.describe(p, &page[i]),
-				s.show(p, &page[i], "", in.WithDecryption).Value, append([]string{}, page[i].Labels...)})
+			one, err := s.show(tx, call, p, &page[i], "", in.WithDecryption)
+			if err != nil {
+				return err
+			}
+			out.Parameters = append(out.Parameters, historyEntry{s.describe(p, &page[i]), one.Value,
+				append([]string{}, page[i].Labels...)})
 		}
 		out.NextToken = next
 		return nil

@@ -2,8 +2,6 @@ package ssm
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/base64"
 	"slices"
 	"strings"
 
@@ -25,16 +23,19 @@ type shown struct {
 	DataType         string
 }
 
-func (s *Service) show(p Parameter, v *Version, selector string, decrypt bool) shown {
+// show is a parameter as the caller may see it: a secret is decrypted for who may use its key.
+func (s *Service) show(tx *state.Txn, call *operation.Call, p Parameter, v *Version, selector string, decrypt bool) (shown,
+	error) {
 	value := v.Value
 	if p.Type == secure && !decrypt {
-		sum := sha256.Sum256([]byte(p.Name + "\x00" + v.Value))
-		value = "AQICAHh" + base64.StdEncoding.EncodeToString(sum[:])
+		value = p.opaque(v)
+	} else if err := s.mayUse(tx, call, p, "Decrypt"); err != nil {
+		return shown{}, err
 	}
 	if selector != "" {
 		selector = ":" + selector
 	}
-	return shown{p.Name, p.Type, value, v.Number, selector, epoch(v.Changed), s.arn(p.Name), p.DataType}
+	return shown{p.Name, p.Type, value, v.Number, selector, epoch(v.Changed), s.arn(p.Name), p.DataType}, nil
 }
 
 // find is a parameter of AWS's or of a user's, with one of its versions.
@@ -88,8 +89,8 @@ func (s *Service) getParameter(call *operation.Call, in *getParameterInput) (*ge
 		if err != nil {
 			return err
 		}
-		out.Parameter = s.show(p, v, selector, in.WithDecryption)
-		return nil
+		out.Parameter, err = s.show(tx, call, p, v, selector, in.WithDecryption)
+		return err
 	})
 }
 
@@ -121,11 +122,16 @@ func (s *Service) getParameters(call *operation.Call, in *getParametersInput) (*
 			if slices.Contains(in.Names[:i], name) {
 				continue
 			}
-			if p, v, selector, err := s.find(tx, name); err == nil {
-				out.Parameters = append(out.Parameters, s.show(p, v, selector, in.WithDecryption))
-			} else {
+			p, v, selector, err := s.find(tx, name)
+			if err != nil {
 				out.InvalidParameters = append(out.InvalidParameters, name)
+				continue
 			}
+			one, err := s.show(tx, call, p, v, selector, in.WithDecryption)
+			if err != nil {
+				return err
+			}
+			out.Parameters = append(out.Parameters, one)
 		}
 		return nil
 	})
@@ -179,7 +185,11 @@ func (s *Service) getParametersByPath(call *operation.Call, in *getByPathInput) 
 			return refuse("InvalidNextToken", "The specified token is not valid.")
 		}
 		for _, p := range page {
-			out.Parameters = append(out.Parameters, s.show(p, p.newest(), "", in.WithDecryption))
+			one, err := s.show(tx, call, p, p.newest(), "", in.WithDecryption)
+			if err != nil {
+				return err
+			}
+			out.Parameters = append(out.Parameters, one)
 		}
 		out.NextToken = next
 		return nil

@@ -57,6 +57,9 @@ func (s *Service) putParameter(call *operation.Call, in *putInput) (*putOutput, 
 			return refuse("HierarchyTypeMismatchException", "The parameter's type is %s and cannot be changed to %s.", p.Type, in.Type)
 		}
 		p.put(in, s.now(), call.Principal.ARN)
+		if err := s.mayUse(tx, call, p, encryptingBy(p.Tier)); err != nil {
+			return err
+		}
 		if len(p.Versions) > maxVersions {
 			if len(p.Versions[0].Labels) > 0 {
 				return refuse("ParameterMaxVersionLimitExceeded", "You attempted to create a new version of %s by calling the PutParameter API "+
@@ -114,6 +117,14 @@ func (in *putInput) check() error {
 		}
 	}
 	return nil
+}
+
+// encryptingBy is the permission that it takes to encrypt a parameter of a tier: the larger ones have a data key.
+func encryptingBy(tier string) string {
+	if tier == advanced {
+		return "GenerateDataKey"
+	}
+	return "Encrypt"
 }
 
 // isImage says whether a value looks like an image's id, of Amazon's or of a user's.

@@ -2,7 +2,7 @@
 // of users, with versions and labels.
 //
 // Values of type SecureString are in the regional state as all others are. Without decryption they are shown as an opaque
-// text, which nobody can decrypt.
+// text, which nobody can decrypt; with it, who may not use their KMS key is refused.
 package ssm
 
 import (
@@ -24,6 +24,8 @@ const Name = "ssm"
 type Service struct {
 	Region, AccountID string
 	State             state.Updater
+	// Keys are those of secrets; nil: nobody is asked.
+	Keys Keys
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }

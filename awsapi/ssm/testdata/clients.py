@@ -36,6 +36,22 @@ assert ssm.get_parameter(Name="/app/db/url")["Parameter"]["Value"] == "b"
 assert ssm.get_parameter(Name="/app/db/url:1")["Parameter"]["Value"] == "a"
 hidden = ssm.get_parameter(Name="/app/db/password")["Parameter"]["Value"]
 assert "secret" not in hidden and ssm.get_parameter(Name="/app/db/password", WithDecryption=True)["Parameter"]["Value"] == "secret"
+ssm.put_parameter(Name="/app/db/password", Value="secret", Overwrite=True)
+assert ssm.get_parameter(Name="/app/db/password")["Parameter"]["Value"] != hidden  # the same value in another version
+kms = boto3.client("kms")
+key = kms.create_key()["KeyMetadata"]
+ssm.put_parameter(Name="keyed", Value="secret", Type="SecureString", KeyId=key["KeyId"])
+assert ssm.get_parameter(Name="keyed", WithDecryption=True)["Parameter"]["Value"] == "secret"
+refused("InvalidKeyId", ssm.put_parameter, Name="x", Value="x", Type="SecureString", KeyId="alias/none")
+account = key["Arn"].split(":")[4]
+kms.put_key_policy(KeyId=key["KeyId"], PolicyName="default", Policy=json.dumps({"Version": "2012-10-17", "Statement": [
+    {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account}:root"}, "Action": "kms:*", "Resource": "*"},
+    {"Effect": "Deny", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*", "Condition": {"StringLike": {"kms:ViaService": "ssm.*"}}}]}))
+for call, arguments in ((ssm.get_parameter, {"Name": "keyed"}), (ssm.get_parameters, {"Names": ["keyed"]}),
+                        (ssm.get_parameter_history, {"Name": "keyed"})):
+    assert "kms:Decrypt" in str(refused("AccessDeniedException", call, WithDecryption=True, **arguments))
+    call(**arguments)
+ssm.delete_parameter(Name="keyed")
 got = ssm.get_parameters(Names=["/app/list", "/app/none", "/app/db/url:7"])
 assert [p["Name"] for p in got["Parameters"]] == ["/app/list"] and got["InvalidParameters"] == ["/app/none", "/app/db/url:7"], got
 names = [p["Name"] for p in ssm.get_parameters_by_path(Path="/app")["Parameters"]]
