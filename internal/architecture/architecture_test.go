@@ -53,6 +53,10 @@ var layers = []struct {
 	{"what runs in a zone", []string{"nodes/kubeletapi"}},
 	{"what runs in a zone", []string{"nodes/podhttp"}},
 	{"tools", []string{"awsapi/throttle", "internal/datadir", "internal/options", "nodes/image", "nodes/network", "nodes/podlife", "nodes/podvolume"}},
+	{"tools", []string{
+		"awsapi/throttle", "internal/admission", "internal/datadir", "internal/options", "nodes/image", "nodes/network",
+		"nodes/podlife",
+	}},
 	{"tools", []string{"nodes/machine"}},
 	{"tools", []string{
 		"api", "apiserver/...", "awsapi/history", "awsapi/quota", "awsapi/upstream", "awsapi/wire", "internal/...", "lb",

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"tripod/internal/admission"
 )
 
 // What pods get, by aws/amazon-eks-pod-identity-webhook and "EKS Pod Identity Agent" in the EKS User Guide.
@@ -59,12 +61,7 @@ func podIdentity(a account) identity {
 	}
 }
 
-// operation is one of a JSON patch (RFC 6902).
-type operation struct {
-	Op    string `json:"op"`
-	Path  string `json:"path"`
-	Value any    `json:"value"`
-}
+type operation = admission.Operation
 
 // operations change the pod. What its author has set stays as it is.
 func (id identity) operations(pod *corev1.Pod) []operation {
@@ -79,16 +76,16 @@ func (id identity) operations(pod *corev1.Pod) []operation {
 	switch {
 	case !id.label:
 	case pod.Labels == nil:
-		patch = append(patch, operation{"add", "/metadata/labels",
-			map[string]string{annotationDomain + "pod-identity": "enabled"}})
+		patch = append(patch, operation{Op: "add", Path: "/metadata/labels",
+			Value: map[string]string{annotationDomain + "pod-identity": "enabled"}})
 	default:
-		patch = append(patch, operation{"add", "/metadata/labels/eks.amazonaws.com~1pod-identity", "enabled"})
+		patch = append(patch, operation{Op: "add", Path: "/metadata/labels/eks.amazonaws.com~1pod-identity", Value: "enabled"})
 	}
 	if !slices.ContainsFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == id.volume }) {
 		if pod.Spec.Volumes == nil {
-			patch = append(patch, operation{"add", "/spec/volumes", []corev1.Volume{id.projected()}})
+			patch = append(patch, operation{Op: "add", Path: "/spec/volumes", Value: []corev1.Volume{id.projected()}})
 		} else {
-			patch = append(patch, operation{"add", "/spec/volumes/0", id.projected()})
+			patch = append(patch, operation{Op: "add", Path: "/spec/volumes/0", Value: id.projected()})
 		}
 	}
 	for _, list := range []struct {
@@ -101,7 +98,7 @@ func (id identity) operations(pod *corev1.Pod) []operation {
 			}
 		}
 		if len(list.containers) > 0 {
-			patch = append(patch, operation{"add", list.path, list.containers})
+			patch = append(patch, operation{Op: "add", Path: list.path, Value: list.containers})
 		}
 	}
 	return patch

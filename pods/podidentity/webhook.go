@@ -18,14 +18,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+
+	"tripod/internal/admission"
 )
 
-const (
-	// maxReview is the largest AdmissionReview in bytes: two objects of the API server's largest size.
-	maxReview = 6 << 20
-	// lookupTimeout bounds the question for a service account that the webhook has not heard of yet.
-	lookupTimeout = time.Second
-)
+// lookupTimeout bounds the question for a service account that the webhook has not heard of yet.
+const lookupTimeout = time.Second
 
 // Config says which cluster it is.
 type Config struct {
@@ -73,7 +71,7 @@ func (w *Webhook) Start(ctx context.Context) error {
 	w.cancel, w.done = cancel, make(chan struct{})
 	go func() {
 		defer close(w.done)
-		w.accounts.follow(running, func() { w.register(running) })
+		w.accounts.follow(running, func() { w.hook().Register(running, w.accounts.client, w.config.Logger) })
 	}()
 	return nil
 }
@@ -89,22 +87,7 @@ func (w *Webhook) Stop(context.Context) error {
 
 // ServeHTTP answers an AdmissionReview of admission.k8s.io/v1. Every pod is allowed.
 func (w *Webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	var review admissionv1.AdmissionReview
-	if err := json.NewDecoder(http.MaxBytesReader(rw, r.Body, maxReview)).Decode(&review); err != nil ||
-		review.Request == nil {
-		http.Error(rw, "the body is not the JSON of an AdmissionReview", http.StatusBadRequest)
-		return
-	}
-	response := &admissionv1.AdmissionResponse{UID: review.Request.UID, Allowed: true}
-	if patch, err := w.patch(r.Context(), review.Request); err != nil {
-		w.config.Logger.Warn("a pod is left without its identity", "namespace", review.Request.Namespace, "error", err)
-	} else if len(patch) > 0 {
-		kind := admissionv1.PatchTypeJSONPatch
-		response.Patch, response.PatchType = patch, &kind
-	}
-	rw.Header().Set("Content-Type", "application/json")
-	// an error here is the API server's going away
-	json.NewEncoder(rw).Encode(admissionv1.AdmissionReview{TypeMeta: review.TypeMeta, Response: response})
+	admission.Serve(rw, r, w.patch, w.config.Logger, "its identity")
 }
 
 // patch is the JSON patch that gives the pod its identity; empty for one that has none.

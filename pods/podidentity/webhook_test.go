@@ -241,7 +241,7 @@ func TestWindowsPodsGetWindowsPaths(t *testing.T) {
 
 func TestConfigurationFailsOpen(t *testing.T) {
 	w := newWebhook(t)
-	c := w.configuration().Webhooks[0]
+	c := w.hook().Object().Webhooks[0]
 	if *c.FailurePolicy != "Ignore" || c.Name != "iam-for-pods.amazonaws.com" || *c.TimeoutSeconds > 10 {
 		t.Errorf("got %+v", c)
 	}
