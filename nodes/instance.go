@@ -9,6 +9,7 @@ import (
 	"tripod/internal/instancetypes"
 	"tripod/nodes/boot"
 	"tripod/nodes/machine"
+	"tripod/nodes/object"
 )
 
 // size of an EC2 instance type as its kubelet sees it.
@@ -19,6 +20,8 @@ type size struct {
 	// addresses is how many pods the interfaces have addresses for. Memory is reserved for as many, whatever pods is.
 	addresses int64
 	diskGiB   int64 // of the root volume
+	// reservesNothing: the kubelet leaves all to pods but what it keeps free for eviction.
+	reservesNothing bool
 	// devices are extended resources, as AWS's and NVIDIA's device plugins of the accelerated images announce them.
 	devices map[corev1.ResourceName]int64
 }
@@ -57,6 +60,22 @@ func sizeOf(instanceType string) size {
 		add("aws.amazon.com/neuroncore", d.Count*d.Cores)
 	}
 	return s
+}
+
+// The smallest machine that Fargate's nodes are seen on, what its kernel keeps, and how much more disk there is than a pod
+// is given.
+const (
+	fargateCPUs, fargateMiB = 2, 4 << 10
+	fargateKernelKiB        = 156_764
+	fargateDiskGiB          = 10
+)
+
+// fargateSize is a node of Fargate's: it is larger than what its pod is given, as in EKS, whose guide says that a node's
+// capacity tells nothing of the pod's.
+func fargateSize(given object.FargateSize) size {
+	cpus := max(fargateCPUs, int64(given.MilliCPU+999)/1000)
+	return size{cpus: cpus, memoryKiB: max(fargateMiB, cpus<<11, int64(given.MemoryMiB))<<10 - fargateKernelKiB, pods: 1,
+		addresses: 1, diskGiB: int64(given.DiskGiB) + fargateDiskGiB, reservesNothing: true}
 }
 
 // capacity of an instance.
@@ -106,6 +125,9 @@ func (s size) allocatable(c boot.Config) corev1.ResourceList {
 // kubeReserved is nodeadm's: 255 MiB and 11 MiB a pod, 1 GiB of disk, and of CPU 6 % of the first core, 1 % of the
 // second, 0.5 % of the next two and 0.25 % of the others.
 func (s size) kubeReserved() map[string]string {
+	if s.reservesNothing {
+		return nil
+	}
 	hundredthMilli := int64(0)
 	for core := range s.cpus {
 		switch {

@@ -79,15 +79,17 @@ func (n node) labels(c Config) map[string]string {
 		corev1.LabelHostname:                       n.name,
 		corev1.LabelOSStable:                       "linux",
 		corev1.LabelArchStable:                     arch,
-		corev1.LabelInstanceTypeStable:             n.machine.InstanceType,
 		corev1.LabelTopologyZone:                   c.Zone,
 		corev1.LabelTopologyRegion:                 c.Region,
 		"topology.k8s.aws/zone-id":                 c.ZoneID,
 		"beta.kubernetes.io/os":                    "linux",
 		"beta.kubernetes.io/arch":                  arch,
-		"beta.kubernetes.io/instance-type":         n.machine.InstanceType,
 		"failure-domain.beta.kubernetes.io/zone":   c.Zone,
 		"failure-domain.beta.kubernetes.io/region": c.Region,
+	}
+	if n.machine.InstanceType != "" {
+		labels[corev1.LabelInstanceTypeStable] = n.machine.InstanceType
+		labels["beta.kubernetes.io/instance-type"] = n.machine.InstanceType
 	}
 	maps.Copy(labels, n.machine.Boot.Labels)
 	return labels
@@ -101,7 +103,7 @@ func (n node) architecture() string {
 }
 
 func (n node) status(c Config, now time.Time) corev1.NodeStatus {
-	s := sizeOf(n.machine.InstanceType)
+	s := n.size()
 	if most := n.machine.Boot.MaxPods; most > 0 {
 		s.pods = int64(most)
 	}
@@ -128,6 +130,13 @@ func (n node) status(c Config, now time.Time) corev1.NodeStatus {
 			Architecture:            n.architecture(),
 		},
 	}
+}
+
+func (n node) size() size {
+	if n.machine.Fargate != nil {
+		return fargateSize(*n.machine.Fargate)
+	}
+	return sizeOf(n.machine.InstanceType)
 }
 
 // conditions of a node that is well, as a kubelet words them.

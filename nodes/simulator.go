@@ -191,11 +191,14 @@ func (z *zone) startNode(m machine.Machine, listed func(), before <-chan struct{
 	})
 }
 
-// podAddress is the address of a pod on a node.
+// podAddress is the address of a pod on a node. A pod on Fargate has its machine's.
 func (z *zone) podAddress(nodeName string, pod *corev1.Pod) (netip.Addr, error) {
 	n, found := z.roster.named(nodeName)
 	if !found {
 		return netip.Addr{}, fmt.Errorf("node %s is not of this zone", nodeName)
+	}
+	if n.machine.Fargate != nil {
+		return n.addr, nil
 	}
 	return z.conf.Network.allocate(n.machine.Subnet, pod.UID)
 }

@@ -52,10 +52,9 @@ var layers = []struct {
 	}},
 	{"what runs in a zone", []string{"nodes/kubeletapi"}},
 	{"what runs in a zone", []string{"nodes/podhttp"}},
-	{"tools", []string{"awsapi/throttle", "internal/datadir", "internal/options", "nodes/image", "nodes/network", "nodes/podlife", "nodes/podvolume"}},
 	{"tools", []string{
 		"awsapi/throttle", "internal/admission", "internal/datadir", "internal/options", "nodes/image", "nodes/network",
-		"nodes/podlife",
+		"nodes/podlife", "nodes/podvolume",
 	}},
 	{"tools", []string{"nodes/machine"}},
 	{"tools", []string{

@@ -27,3 +27,6 @@ func SystemOf(id string) machine.System {
 	return machine.System{OSImage: "Amazon Linux 2023.9.20251117", Kernel: "6.12.55-74.119.amzn2023." + processor,
 		Runtime: "containerd://2.1.5"}
 }
+
+// Fargate is what its machines tell.
+var Fargate = machine.System{OSImage: "Amazon Linux 2", Kernel: "5.10.245-241.976.amzn2.x86_64", Runtime: "containerd://1.7.27"}

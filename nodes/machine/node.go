@@ -5,19 +5,23 @@ import (
 	"net/netip"
 
 	"tripod/nodes/boot"
+	"tripod/nodes/object"
 )
 
-// Machine is an instance that is a node, or asks to be one: what its record and its user data say.
+// Machine is an instance that is a node, or asks to be one: what its record and its user data say. Or it is the machine of
+// a pod on Fargate, which is no instance that anybody sees.
 type Machine struct {
-	InstanceID   string // i-0123456789abcdef0
+	InstanceID   string // i-0123456789abcdef0: what the node's provider ID has behind the zone
 	Name         string // EC2's private DNS name, which is the node's
 	Address      netip.Addr
 	Subnet       netip.Prefix // its pods have addresses of it
-	InstanceType string       // m5.large; a type that is not known has m5.large's size
+	InstanceType string       // m5.large; a type that is not known has m5.large's size. Fargate's machines have none
 	Version      string       // of the kubelet: "v1.36.2-eks-3025e55"
 	ARM          bool
 	System       System
 	Boot         boot.Config // what its user data say of labels, taints, pods and reservations
+	// Fargate is what the pod was given for which Fargate has it; nil: it is an instance.
+	Fargate *object.FargateSize
 }
 
 // System is what a node tells of its image's operating system.
