@@ -114,12 +114,12 @@ func testZoneLostInTheMiddle(t *testing.T, r *testRegion) {
 	r.awaitPhase(t, api.PhaseReady)
 }
 
-// testNothingAcknowledgedIsLost makes Fargate profiles, which are of no consequence but for their records, while one
-// zone after the other is killed.
+// testNothingAcknowledgedIsLost makes pod identity associations, which are of no consequence but for their records, while
+// one zone after the other is killed.
 func testNothingAcknowledgedIsLost(t *testing.T, r *testRegion) {
-	calls, subnets := r.eks(t), r.subnets(t)
-	trust := url.QueryEscape(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole",` +
-		`"Principal":{"Service":"eks-fargate-pods.amazonaws.com"}}}`)
+	calls := r.eks(t)
+	trust := url.QueryEscape(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["sts:AssumeRole","sts:TagSession"],` +
+		`"Principal":{"Service":"pods.eks.amazonaws.com"}}}`)
 	create := "Action=CreateRole&Version=2010-05-08&RoleName=pods&AssumeRolePolicyDocument=" + trust
 	if err := wantAnswer(r.post(t, "iam", form, create))("<RoleName>pods</RoleName>"); err != nil {
 		t.Fatal(err)
@@ -134,11 +134,11 @@ func testNothingAcknowledgedIsLost(t *testing.T, r *testRegion) {
 				return
 			default:
 			}
-			name := fmt.Sprintf("fp%d", n)
-			_, err := calls.CreateFargateProfile(context.Background(),
-				&eks.CreateFargateProfileInput{ClusterName: aws.String("demo"), FargateProfileName: &name,
-					PodExecutionRoleArn: aws.String("arn:aws:iam::" + r.dir.marker.AccountID + ":role/pods"), Subnets: subnets,
-					Selectors: []types.FargateProfileSelector{{Namespace: &name}}}, func(o *eks.Options) { o.RetryMaxAttempts = 10 })
+			name := fmt.Sprintf("sa%d", n)
+			_, err := calls.CreatePodIdentityAssociation(context.Background(),
+				&eks.CreatePodIdentityAssociationInput{ClusterName: aws.String("demo"), Namespace: aws.String("shop"),
+					RoleArn: aws.String("arn:aws:iam::" + r.dir.marker.AccountID + ":role/pods"), ServiceAccount: &name},
+				func(o *eks.Options) { o.RetryMaxAttempts = 10 })
 			if err == nil {
 				acknowledged = append(acknowledged, name)
 			} else if limit := new(types.ResourceLimitExceededException); errors.As(err, &limit) {
@@ -154,13 +154,16 @@ func testNothingAcknowledgedIsLost(t *testing.T, r *testRegion) {
 	close(stop)
 	making.Wait()
 	var shown []string
-	pages := eks.NewListFargateProfilesPaginator(calls, &eks.ListFargateProfilesInput{ClusterName: aws.String("demo")})
+	pages := eks.NewListPodIdentityAssociationsPaginator(calls,
+		&eks.ListPodIdentityAssociationsInput{ClusterName: aws.String("demo")})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		shown = append(shown, page.FargateProfileNames...)
+		for _, a := range page.Associations {
+			shown = append(shown, *a.ServiceAccount)
+		}
 	}
 	have := strings.Join(shown, " ") + " "
 	for _, name := range acknowledged {

@@ -201,6 +201,7 @@ func DeleteCluster(tx *state.Txn, cluster Cluster, now time.Time, notBefore *tim
 func forgetParts(tx *state.Txn, id string) {
 	forgetUnder(tx, Nodegroups, id)
 	forgetUnder(tx, FargateProfiles, id)
+	forgetUnder(tx, FargateMachines, id)
 	forgetUnder(tx, Addons, id)
 	forgetUnder(tx, Capabilities, id)
 	forgetUnder(tx, AccessEntries, id)

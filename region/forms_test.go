@@ -28,6 +28,7 @@ func TestRecordsKeepTheirForm(t *testing.T) {
 		"cluster":                  Cluster{},
 		"deleted-cluster":          DeletedCluster{},
 		"deprecated-reading":       DeprecatedReading{},
+		"fargate-machine":          FargateMachine{},
 		"fargate-profile":          FargateProfile{},
 		"fault":                    Fault{},
 		"group":                    Group{},

@@ -84,6 +84,19 @@ var (
 	})
 )
 
+// The indexes of Fargate's machines.
+var (
+	FargateBySubnet = state.NewIndex(FargateMachines, "subnet", func(m FargateMachine) []string { return []string{m.SubnetID} })
+	// FargateByAddress has the groups SUBNET/ADDRESS, as InstancesByAddress.
+	FargateByAddress = state.NewIndex(FargateMachines, "address", func(m FargateMachine) []string {
+		return []string{m.SubnetID + "/" + m.Address}
+	})
+	// FargateByZone are those of a zone, and with a cluster's ID and "/" before the zone those of the cluster there.
+	FargateByZone = state.NewIndex(FargateMachines, "zone", func(m FargateMachine) []string {
+		return []string{m.Zone, m.ClusterID + "/" + m.Zone}
+	})
+)
+
 // Schema has all indexes that there are.
 var Schema = state.NewSchema(
 	state.Indexed(AccessKeys, KeysByOwner),
@@ -96,6 +109,7 @@ var Schema = state.NewSchema(
 	state.Indexed(PodIdentityAssociations, AssociationsByARN, AssociationsByServiceAccount),
 	state.Indexed(Instances, InstancesByZone, InstancesByGroup, InstancesBySubnet, InstancesByAddress,
 		InstancesByPublicIP, InstancesByCluster, InstancesUnsettled),
+	state.Indexed(FargateMachines, FargateBySubnet, FargateByAddress, FargateByZone),
 )
 
 // KeyOwner names the user of that name, or the account's root user, in KeysByOwner.

@@ -35,16 +35,6 @@ var (
 		changeable: []types.NodegroupStatus{types.NodegroupStatusActive},
 		deletable:  []types.NodegroupStatus{types.NodegroupStatusActive},
 	}
-	// FargateProfileStates: profiles never change.
-	FargateProfileStates = ResourceStates[FargateProfile, types.FargateProfileStatus]{
-		table: FargateProfiles, kind: "fargateprofile",
-		of: func(p *FargateProfile) (string, string, *types.FargateProfileStatus) {
-			return p.ClusterID, aws.ToString(p.FargateProfileName), &p.Status
-		},
-		made:     types.FargateProfileStatusActive,
-		creating: types.FargateProfileStatusCreating, deleting: types.FargateProfileStatusDeleting,
-		deletable: []types.FargateProfileStatus{types.FargateProfileStatusActive},
-	}
 	AddonStates = ResourceStates[Addon, types.AddonStatus]{
 		table: Addons, kind: "addon",
 		of: func(a *Addon) (string, string, *types.AddonStatus) {

@@ -242,6 +242,7 @@ func TestDeletionTakesWhatBelongsToTheCluster(t *testing.T) {
 		Clusters.Put(tx, id, Cluster{ID: id, Name: id, Status: ClusterActive})
 		Nodegroups.Put(tx, id+"/x", Nodegroup{ClusterID: id})
 		FargateProfiles.Put(tx, id+"/x", FargateProfile{ClusterID: id})
+		FargateMachines.Put(tx, id+"/x", FargateMachine{ClusterID: id})
 		Addons.Put(tx, id+"/x", Addon{ClusterID: id})
 		Capabilities.Put(tx, id+"/x", Capability{ClusterID: id})
 		AccessEntries.Put(tx, id+"/x", AccessEntry{ClusterID: id, ARN: "arn"})
@@ -262,6 +263,7 @@ func TestDeletionTakesWhatBelongsToTheCluster(t *testing.T) {
 	change(t, m, func(tx *state.Txn) {
 		for kind, n := range map[string]int{
 			"nodegroups": len(Nodegroups.List(tx)), "profiles": len(FargateProfiles.List(tx)),
+			"machines": len(FargateMachines.List(tx)),
 			"addons":       len(Addons.List(tx)),
 			"capabilities": len(Capabilities.List(tx)), "entries": len(AccessEntries.List(tx)),
 			"identities": len(PodIdentityAssociations.List(tx)), "providers": len(IdentityProviders.List(tx)),
@@ -403,14 +405,11 @@ func lifeOf[T any, S ~string](
 
 func TestResourceTransitions(t *testing.T) {
 	x := aws.String("x")
-	active, profile := []types.NodegroupStatus{"ACTIVE"}, []types.FargateProfileStatus{"ACTIVE"}
+	active := []types.NodegroupStatus{"ACTIVE"}
 	addon, capability := []types.AddonStatus{"ACTIVE"}, []types.CapabilityStatus{"ACTIVE"}
 	lifeOf(t, NodegroupStates, func(s types.NodegroupStatus) Nodegroup {
 		return Nodegroup{ClusterID: "ID", Nodegroup: types.Nodegroup{NodegroupName: x, Status: s}}
 	}, types.NodegroupStatus("").Values(), active, active)
-	lifeOf(t, FargateProfileStates, func(s types.FargateProfileStatus) FargateProfile {
-		return FargateProfile{"ID", types.FargateProfile{FargateProfileName: x, Status: s}}
-	}, types.FargateProfileStatus("").Values(), nil, profile)
 	lifeOf(t, AddonStates, func(s types.AddonStatus) Addon {
 		return Addon{"ID", types.Addon{AddonName: x, Status: s}}
 	}, types.AddonStatus("").Values(), addon, addon)

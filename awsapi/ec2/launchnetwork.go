@@ -153,7 +153,7 @@ func (s *Service) launchable(tx *state.Txn, p launchPlan, count, least int) (int
 // unbounded is the room of a zone for which nobody has set a capacity.
 const unbounded = 1 << 20
 
-// room is how many more instances of a type a zone can have.
+// room is how many more instances of a type a zone can have. Fargate's machines have no type, and count among all together.
 func (s *Service) room(tx *state.Txn, zone, instanceType string) int {
 	room := unbounded
 	var there []region.Instance
@@ -166,6 +166,9 @@ func (s *Service) room(tx *state.Txn, zone, instanceType string) int {
 			there = region.InstancesByZone.Of(zone).List(tx)
 		}
 		used := 0
+		if of == "" {
+			used = region.FargateByZone.Of(zone).Count(tx)
+		}
 		for _, v := range there {
 			if v.State.Alive() && v.State != region.InstanceStopped && (of == "" || v.Launch.Type == of) {
 				used++
@@ -200,7 +203,8 @@ const addressTries = 16
 func (s *Service) freeAddress(tx *state.Txn, p launchPlan) (netip.Addr, error) {
 	block := netip.MustParsePrefix(p.subnet.CIDRBlock)
 	free := func(a netip.Addr) bool {
-		return a != controlPlaneHost(block) && region.InstancesByAddress.Of(p.subnet.SubnetID+"/"+a.String()).Empty(tx)
+		of := p.subnet.SubnetID + "/" + a.String()
+		return a != controlPlaneHost(block) && region.InstancesByAddress.Of(of).Empty(tx) && region.FargateByAddress.Of(of).Empty(tx)
 	}
 	if p.address != "" {
 		a, err := netip.ParseAddr(p.address)

@@ -87,7 +87,8 @@ func (s *Service) shown(tx *state.Txn, v subnet) subnet {
 	v.Tags = s.tagsOf(tx, v.SubnetID)
 	v.Names.HostnameType = cmp.Or(v.Names.HostnameType, ipNames)
 	if block, err := netip.ParsePrefix(v.CIDRBlock); err == nil {
-		v.Available = 1<<(32-block.Bits()) - 5 - region.InstancesBySubnet.Of(v.SubnetID).Count(tx)
+		v.Available = 1<<(32-block.Bits()) - 5 - region.InstancesBySubnet.Of(v.SubnetID).Count(tx) -
+			region.FargateBySubnet.Of(v.SubnetID).Count(tx)
 	}
 	return v
 }
@@ -232,6 +233,9 @@ func (s *Service) deleteSubnet(call *operation.Call, in *deleteSubnetInput) (*do
 		}
 		for _, v := range region.InstancesBySubnet.Of(in.SubnetID).After(tx, "") {
 			return depended(call, "subnet", in.SubnetID, v.ID)
+		}
+		for _, m := range region.FargateBySubnet.Of(in.SubnetID).After(tx, "") {
+			return depended(call, "subnet", in.SubnetID, m.InterfaceID)
 		}
 		if users := s.endpointUsers(tx, in.SubnetID); len(users) > 0 {
 			return depended(call, "subnet", in.SubnetID, users...)

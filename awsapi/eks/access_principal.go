@@ -16,6 +16,7 @@ const (
 	standardEntry = "STANDARD"
 	linuxNodes    = "EC2_LINUX"
 	windowsNodes  = "EC2_WINDOWS"
+	fargateNodes  = "FARGATE_LINUX"
 	maxGroups     = 100
 )
 
@@ -36,7 +37,7 @@ var nodeEntries = map[string]struct {
 }{
 	linuxNodes:   {"system:node:{{EC2PrivateDNSName}}", []string{"system:nodes"}},
 	windowsNodes: {"system:node:{{EC2PrivateDNSName}}", []string{"eks:kube-proxy-windows", "system:nodes"}},
-	"FARGATE_LINUX": {"system:node:{{SessionName}}",
+	fargateNodes: {"system:node:{{SessionName}}",
 		[]string{"system:bootstrappers", "system:node-proxier", "system:nodes"}},
 	"EC2":            {"system:node:{{EC2PrivateDNSName}}", []string{"system:nodes"}},
 	"HYBRID_LINUX":   {"system:node:{{SessionName}}", []string{"system:nodes"}},

@@ -6,11 +6,12 @@ import (
 	"time"
 )
 
-// Pace says how long the states that a cluster and its node groups pass through last at least. The zero value lets them
+// Pace says how long the states that a cluster and its parts pass through last at least. The zero value lets them
 // be as short as the work is.
 type Pace struct {
 	Create, Delete, Access, Version Span
 	Nodegroups                      NodegroupPace
+	Fargate                         FargatePace
 }
 
 // Span is a range of times, of which each case gets one.
@@ -33,6 +34,22 @@ type NodegroupPace struct {
 	Minute time.Duration
 }
 
+// FargatePace is the pace of Fargate. Of what is left zero the defaults hold.
+type FargatePace struct {
+	// Create and Delete are how long these take at least, of a profile.
+	Create, Delete Span
+	// Boot is how long a machine takes until its kubelet starts; half a second.
+	Boot time.Duration
+	// Provision is how long a pod waits for its machine's node before another one is launched; a minute.
+	Provision time.Duration
+	// Trouble is how long a machine's kubelet may be refused; ten seconds.
+	Trouble time.Duration
+	// Lost is how long a zone may be out before its machines are given up; five seconds, as of Auto Scaling groups.
+	Lost time.Duration
+	// Retry is after how long a pod that had no capacity is tried again; five seconds.
+	Retry time.Duration
+}
+
 // RealPace is EKS's, as its users meet it. The EKS user guide itself says "several minutes" of clusters, and 15 minutes
 // and 60 seconds of node groups ("Managed node update behavior").
 var RealPace = Pace{Create: Span{7 * time.Minute, 15 * time.Minute}, Delete: Span{3 * time.Minute, 8 * time.Minute},
@@ -40,6 +57,10 @@ var RealPace = Pace{Create: Span{7 * time.Minute, 15 * time.Minute}, Delete: Spa
 	Nodegroups: NodegroupPace{
 		Create: Span{90 * time.Second, 3 * time.Minute}, Delete: Span{2 * time.Minute, 5 * time.Minute},
 		Trouble: joinPatience, Drain: 15 * time.Minute, Retry: 5 * time.Second, Settle: time.Minute, Minute: time.Minute,
+	},
+	Fargate: FargatePace{
+		Create: Span{time.Minute, 2 * time.Minute}, Delete: Span{time.Minute, 2 * time.Minute}, Boot: 40 * time.Second,
+		Provision: 10 * time.Minute, Trouble: time.Minute, Lost: 2 * time.Minute, Retry: 20 * time.Second,
 	}}
 
 // joinPatience is how long EKS waits for nodes to join.
@@ -51,6 +72,16 @@ func (p NodegroupPace) withDefaults() NodegroupPace {
 	p.Drain = cmp.Or(p.Drain, time.Minute)
 	p.Retry = cmp.Or(p.Retry, 500*time.Millisecond)
 	p.Minute = cmp.Or(p.Minute, time.Second)
+	return p
+}
+
+// withDefaults fills in what is zero.
+func (p FargatePace) withDefaults() FargatePace {
+	p.Boot = cmp.Or(p.Boot, 500*time.Millisecond)
+	p.Provision = cmp.Or(p.Provision, time.Minute)
+	p.Trouble = cmp.Or(p.Trouble, 10*time.Second)
+	p.Lost = cmp.Or(p.Lost, 5*time.Second)
+	p.Retry = cmp.Or(p.Retry, 5*time.Second)
 	return p
 }
 

@@ -56,19 +56,33 @@ func (s *Service) createFargateProfile(call *operation.Call,
 			if err := s.fargateRoleFor(c, a, *in.PodExecutionRoleArn); err != nil {
 				return nil, "", err
 			}
+			if err := oneAtATime(c, a, "create", name); err != nil {
+				return nil, "", err
+			}
 			profile := region.FargateProfile{ClusterID: c.cluster.ID, FargateProfile: types.FargateProfile{
 				FargateProfileName: in.FargateProfileName, ClusterName: aws.String(c.cluster.Name), CreatedAt: aws.Time(c.now),
 				FargateProfileArn:   aws.String(s.arn(fargateProfiles.kind, c.cluster.Name, name, c.id)),
 				PodExecutionRoleArn: in.PodExecutionRoleArn, Selectors: in.Selectors, Subnets: subnets, Tags: tags,
 				Health: &types.FargateProfileHealth{Issues: []types.FargateProfileIssue{}},
 			}}
-			shown, err := region.FargateProfileStates.Create(c.tx, profile)
+			made, err := region.CreateFargateProfile(c.tx, profile, s.ControlPlane.Pace.Fargate.Create.after(c.now))
 			if err != nil {
 				return nil, "", err
 			}
-			s.admitNodes(c, *profile.PodExecutionRoleArn, "FARGATE_LINUX")
-			return &eks.CreateFargateProfileOutput{FargateProfile: &shown.FargateProfile}, *profile.FargateProfileArn, nil
+			s.admitNodes(c, *profile.PodExecutionRoleArn, fargateNodes)
+			return &eks.CreateFargateProfileOutput{FargateProfile: &made.FargateProfile}, *profile.FargateProfileArn, nil
 		})
+}
+
+// oneAtATime refuses what is to be done to a profile while one of the cluster is being created or deleted.
+func oneAtATime(c change, a about, verb, name string) error {
+	for _, p := range fargateProfiles.list(c.tx, c.cluster.ID) {
+		if p.Passes() {
+			return a.inUse("Cannot %s Fargate Profile %s because cluster %s currently has Fargate profile %s in status %s", verb,
+				name, c.cluster.Name, p.Name(), p.Status)
+		}
+	}
+	return nil
 }
 
 // fargateSubnets are a profile's subnets: pods on Fargate have no public address, so only private ones will do. Where a
@@ -91,7 +105,7 @@ func (s *Service) fargateSubnets(c change, a about, ids []string) ([]string, err
 	}
 	for _, id := range ids {
 		if private, err := network.IsPrivate(c.tx, id); err != nil || !private {
-			return nil, a.invalidParameter("Subnet %s provided in Fargate Profile is not a private subnet.", id)
+			return nil, a.invalidParameter("Subnet %s provided in Fargate Profile is not a private subnet", id)
 		}
 	}
 	return ids, nil
@@ -167,7 +181,11 @@ func (s *Service) deleteFargateProfile(call *operation.Call,
 		if err != nil {
 			return nil, "", err
 		}
-		profile, err = region.FargateProfileStates.Delete(c.tx, profile)
+		a := about{cluster: c.cluster.Name, fargateProfile: t.name}
+		if err := oneAtATime(c, a, "delete", t.name); err != nil {
+			return nil, "", err
+		}
+		profile, err = region.DeleteFargateProfile(c.tx, profile, s.ControlPlane.Pace.Fargate.Delete.after(c.now))
 		return &eks.DeleteFargateProfileOutput{FargateProfile: &profile.FargateProfile}, "", err
 	})
 }

@@ -139,14 +139,15 @@ func (s *Service) operations() []entry {
 				"the update fail and go back, or with force loses its pods"},
 		{schemas.DeleteNodegroup, typed(s.deleteNodegroup), works,
 			"nodes are drained for a minute at most (15 with `up --pace real`) and terminated, then what was made for them goes"},
-		{schemas.CreateFargateProfile, typed(s.createFargateProfile), recorded,
-			"kept; no pod is placed by it yet"},
-		{schemas.DescribeFargateProfile, typed(s.describeFargateProfile), recorded,
-			"the profile as it was asked for"},
-		{schemas.ListFargateProfiles, typed(s.listFargateProfiles), recorded,
+		{schemas.CreateFargateProfile, typed(s.createFargateProfile), works,
+			"new pods that match run on machines of their own, simulated as all nodes are; ACTIVE when API servers ask about new " +
+				"pods; logs go nowhere, as no log router runs"},
+		{schemas.DescribeFargateProfile, typed(s.describeFargateProfile), works,
+			"the profile with its status"},
+		{schemas.ListFargateProfiles, typed(s.listFargateProfiles), works,
 			"the cluster's profiles"},
-		{schemas.DeleteFargateProfile, typed(s.deleteFargateProfile), recorded,
-			"the profile is gone"},
+		{schemas.DeleteFargateProfile, typed(s.deleteFargateProfile), works,
+			"its pods are deleted, and their nodes go; then the profile does, and its role's access entry unless another one has it"},
 
 		// Add-ons, capabilities, insights.
 		{schemas.CreateAddon, typed(s.createAddon), recorded,

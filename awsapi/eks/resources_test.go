@@ -18,7 +18,8 @@ import (
 )
 
 func TestFargateProfileStory(t *testing.T) {
-	w := newWorld(t, "API")
+	acting := newFargateWorld(t, "API")
+	w := acting.world
 	demo, name := aws.String("demo"), aws.String("serverless")
 	in := func(change func(*eks.CreateFargateProfileInput)) *eks.CreateFargateProfileInput {
 		in := &eks.CreateFargateProfileInput{ClusterName: demo, FargateProfileName: name,
@@ -66,6 +67,7 @@ func TestFargateProfileStory(t *testing.T) {
 			wantError(t, out, err, invalid)
 		})
 	}
+	acting.round()
 	if err := eks.NewFargateProfileActiveWaiter(w.Client).Wait(ctx,
 		&eks.DescribeFargateProfileInput{ClusterName: demo, FargateProfileName: name}, time.Second); err != nil {
 		t.Error(err)
@@ -75,6 +77,7 @@ func TestFargateProfileStory(t *testing.T) {
 		t.Errorf("got %v", names)
 	}
 	must(w.DeleteFargateProfile(ctx, &eks.DeleteFargateProfileInput{ClusterName: demo, FargateProfileName: name}))(t)
+	acting.until("nothing is left of it", time.Second, func() bool { return acting.status(*name) == "" })
 	if err := eks.NewFargateProfileDeletedWaiter(w.Client).Wait(ctx,
 		&eks.DescribeFargateProfileInput{ClusterName: demo, FargateProfileName: name}, time.Second); err != nil {
 		t.Error(err)
