@@ -39,7 +39,9 @@ func (p FargateProfile) Passes() bool {
 }
 
 // Lasts says that the status has to last for a while yet.
-func (p FargateProfile) Lasts(now time.Time) bool { return p.NotBefore != nil && now.Before(*p.NotBefore) }
+func (p FargateProfile) Lasts(now time.Time) bool {
+	return p.NotBefore != nil && now.Before(*p.NotBefore)
+}
 
 // become gives the profile its next status, which lasts until notBefore at least (nil: as long as it takes).
 func (p *FargateProfile) become(next types.FargateProfileStatus, notBefore *time.Time) error {

@@ -263,7 +263,7 @@ func TestDeletionTakesWhatBelongsToTheCluster(t *testing.T) {
 	change(t, m, func(tx *state.Txn) {
 		for kind, n := range map[string]int{
 			"nodegroups": len(Nodegroups.List(tx)), "profiles": len(FargateProfiles.List(tx)),
-			"machines": len(FargateMachines.List(tx)),
+			"machines":     len(FargateMachines.List(tx)),
 			"addons":       len(Addons.List(tx)),
 			"capabilities": len(Capabilities.List(tx)), "entries": len(AccessEntries.List(tx)),
 			"identities": len(PodIdentityAssociations.List(tx)), "providers": len(IdentityProviders.List(tx)),

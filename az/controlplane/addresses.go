@@ -8,10 +8,10 @@ import (
 	"tripod/state"
 )
 
-// subnetZones are the zones of the subnets in which the cluster has nodes, as of one version of its instances.
+// subnetZones are the zones of the subnets in which the cluster has nodes, as of one version of them.
 type subnetZones struct {
 	mu     sync.Mutex
-	of     state.PartVersion
+	of     [2]state.PartVersion // of instances, and of Fargate's machines
 	zones  map[netip.Prefix]string
 	looked bool
 }
@@ -23,8 +23,10 @@ func (c *Part) zoneOf(address netip.Addr) (zone string) {
 	defer c.subnets.mu.Unlock()
 	c.host.State.View(func(tx *state.Txn) error {
 		instances := region.InstancesByCluster.Of(c.cluster.ID)
-		if of := instances.Version(tx); !c.subnets.looked || of != c.subnets.of {
-			c.subnets.of, c.subnets.zones, c.subnets.looked = of, c.zonesOf(tx, instances), true
+		machines := region.FargateMachines.Part(c.cluster.ID + "/")
+		of := [2]state.PartVersion{instances.Version(tx), machines.Version(tx)}
+		if !c.subnets.looked || of != c.subnets.of {
+			c.subnets.of, c.subnets.zones, c.subnets.looked = of, c.zonesOf(tx, instances, machines), true
 		}
 		return nil
 	})
@@ -36,16 +38,23 @@ func (c *Part) zoneOf(address netip.Addr) (zone string) {
 	return ""
 }
 
-func (c *Part) zonesOf(tx *state.Txn, instances state.Part[region.Instance]) map[netip.Prefix]string {
+func (c *Part) zonesOf(tx *state.Txn, instances state.Part[region.Instance],
+	machines state.Part[region.FargateMachine]) map[netip.Prefix]string {
 	zones, seen := map[netip.Prefix]string{}, map[string]bool{}
+	add := func(subnetID, zone string) {
+		if subnetID == "" || seen[subnetID] {
+			return
+		}
+		seen[subnetID] = true
+		if subnet, found := c.host.Machines.Network.SubnetCIDR(tx, subnetID); found {
+			zones[subnet] = zone
+		}
+	}
 	for _, v := range instances.After(tx, "") {
-		if v.SubnetID == "" || seen[v.SubnetID] {
-			continue
-		}
-		seen[v.SubnetID] = true
-		if subnet, found := c.host.Machines.Network.SubnetCIDR(tx, v.SubnetID); found {
-			zones[subnet] = v.Zone
-		}
+		add(v.SubnetID, v.Zone)
+	}
+	for _, m := range machines.After(tx, "") {
+		add(m.SubnetID, m.Zone)
 	}
 	return zones
 }

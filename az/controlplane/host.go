@@ -62,6 +62,8 @@ type Parts struct {
 	NodeManager func(WorkersConfig) (NodeManager, error)
 	// PodIdentity makes the webhook that gives pods their AWS identity; nil leaves the zone without.
 	PodIdentity func(PodIdentityConfig) (PodIdentity, error)
+	// Fargate is what Fargate needs; the zero value leaves profiles as they are recorded.
+	Fargate FargateParts
 }
 
 // Timing is how long a part waits for others.

@@ -18,6 +18,7 @@ func (c *Part) loops() []reconcile.Loop {
 		c.shifting(),
 		c.joining(),
 		c.managing(),
+		c.fargating(),
 		{Key: "read the API server's counts of deprecated calls", Watch: c.host.State.Watch, Do: c.keepReading},
 	}
 	for i := range loops {

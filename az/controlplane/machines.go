@@ -68,6 +68,7 @@ type machinesSeen struct {
 	nodes   state.PartVersion
 	access  region.EndpointAccess
 	version string // of the cluster
+	fargate state.PartVersion
 }
 
 // keepMachines writes down what kubelets reported, and gives the simulator the machines of now.
@@ -81,12 +82,8 @@ func (c *Part) keepMachines(ctx context.Context) (time.Duration, error) {
 	if same && len(told) == 0 {
 		return 0, nil
 	}
-	var found []machine.Machine
-	obstacles := map[string]string{}
-	if err := c.host.State.View(func(tx *state.Txn) error {
-		found, obstacles = c.machinesIn(tx)
-		return nil
-	}); err != nil {
+	found, obstacles, next, err := c.findMachines()
+	if err != nil {
 		return 0, err
 	}
 	maps.Copy(told, obstacles)
@@ -96,6 +93,10 @@ func (c *Part) keepMachines(ctx context.Context) (time.Duration, error) {
 	c.reports.written(told)
 	if err := workers.Set(found); err != nil {
 		return 0, err
+	}
+	if !next.IsZero() { // something starts by itself
+		c.seen = nil
+		return max(reconcile.Now, next.Sub(c.host.Now())), nil
 	}
 	c.seen = &seen
 	return 0, nil
@@ -108,7 +109,7 @@ func (c *Part) look() (seen machinesSeen, same bool) {
 	c.host.State.View(func(tx *state.Txn) error {
 		cluster, _ := region.Clusters.Get(tx, c.cluster.ID)
 		seen.access, seen.version = cluster.EndpointAccess(), cluster.Version
-		seen.nodes = c.instances().Version(tx)
+		seen.nodes, seen.fargate = c.instances().Version(tx), c.fargateMachines().Version(tx)
 		waiting = !region.InstancesUnsettled.Of(c.host.Plan.Zone).Empty(tx)
 		return nil
 	})
@@ -120,13 +121,16 @@ func (c *Part) instances() state.Part[region.Instance] {
 	return region.InstancesByCluster.Of(c.cluster.ID + "/" + c.host.Plan.Zone)
 }
 
-// findMachines are the machines of now.
-func (c *Part) findMachines() (found []machine.Machine, err error) {
+// findMachines are the machines of now, why others are none yet, and when the next one starts by itself (zero: none does).
+func (c *Part) findMachines() (found []machine.Machine, obstacles map[string]string, next time.Time, err error) {
 	err = c.host.State.View(func(tx *state.Txn) error {
-		found, _ = c.machinesIn(tx)
+		found, obstacles = c.machinesIn(tx)
+		var fargate []machine.Machine
+		fargate, next = c.fargateIn(tx, c.host.Now())
+		found = append(found, fargate...)
 		return nil
 	})
-	return found, err
+	return found, obstacles, next, err
 }
 
 // machinesIn are the zone's machines that can ask the cluster to be its nodes; obstacles say of the others, by instance,
@@ -204,6 +208,10 @@ func (c *Part) noteReports(ctx context.Context, told map[string]string) error {
 		changes := false
 		note := func(tx *state.Txn, write bool) error {
 			for _, id := range some {
+				if m, isFargate := c.fargateNamed(tx, id); isFargate {
+					changes = region.NoteFargateMachine(tx, m.ClusterID, m.Name, told[id], write) || changes
+					continue
+				}
 				v, _ := region.Instances.Get(tx, id)
 				after, changed := reported(v, told[id], c.host.Now().UTC())
 				changes = changes || changed

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"strings"
 	"time"
 
 	"tripod/api"
@@ -33,11 +34,12 @@ func (c *Part) nodeCredentials(ctx context.Context, instanceID string, life time
 	now := time.Now().UTC().Truncate(time.Second)
 	session := iam.Session{Name: instanceID, IssuedAt: now, Expires: now.Add(life)}
 	err = c.host.State.View(func(tx *state.Txn) error {
-		instance, _ := region.Instances.Get(tx, instanceID)
-		profile, _ := region.InstanceProfiles.Get(tx, instance.Launch.Profile)
-		role, found := region.Roles.Get(tx, profile.Role)
-		if !found {
-			return fmt.Errorf("no EC2 IMDS role found: the instance profile %q has no role", instance.Launch.Profile)
+		role, err := c.roleOfMachine(tx, instanceID)
+		if err != nil {
+			return err
+		}
+		if m, isFargate := c.fargateNamed(tx, instanceID); isFargate { // access entries of Fargate's go by the session's name
+			session.Name = m.Name
 		}
 		session.Role, session.ID = role.Name, role.ID
 		arn = iam.RoleSession(tx, role, session, "").ARN
@@ -48,6 +50,24 @@ func (c *Part) nodeCredentials(ctx context.Context, instanceID string, life time
 	}
 	credentials, err := iam.Issue(ctx, c.host.State, rand.Reader, c.host.Plan.AccountID, session)
 	return credentials, arn, err
+}
+
+// roleOfMachine is the role by which a kubelet signs in: of its instance profile, or of its Fargate profile.
+func (c *Part) roleOfMachine(tx *state.Txn, instanceID string) (region.Role, error) {
+	if m, isFargate := c.fargateNamed(tx, instanceID); isFargate {
+		role, found := region.Roles.Get(tx, m.RoleARN[strings.LastIndexByte(m.RoleARN, '/')+1:])
+		if !found || role.ARN != m.RoleARN {
+			return role, fmt.Errorf("there is no role %s", m.RoleARN)
+		}
+		return role, nil
+	}
+	instance, _ := region.Instances.Get(tx, instanceID)
+	profile, _ := region.InstanceProfiles.Get(tx, instance.Launch.Profile)
+	role, found := region.Roles.Get(tx, profile.Role)
+	if !found {
+		return role, fmt.Errorf("no EC2 IMDS role found: the instance profile %q has no role", instance.Launch.Profile)
+	}
+	return role, nil
 }
 
 // MachineCredentials are those that the metadata service of a node's machine gives, by the machine's id or name; found

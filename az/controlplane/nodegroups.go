@@ -13,10 +13,7 @@ import (
 // NodeManager is what EKS does in a cluster for its managed node groups: nodegroups.Cluster.
 type NodeManager interface {
 	eks.ClusterNodes
-	Start(ctx context.Context) error
-	Stop(ctx context.Context) error
-	// Changes is signalled when something of the nodes has changed.
-	Changes() <-chan struct{}
+	attendant
 }
 
 // managing keeps the cluster's node groups in the zone that leads the regional state: a watch of the cluster's nodes is
@@ -56,8 +53,7 @@ func signal(to chan<- struct{}) {
 // nodeKeeper is the keeper while this zone leads.
 type nodeKeeper struct {
 	*eks.NodegroupKeeper
-	manager NodeManager
-	quit    chan struct{} // closed: nobody passes on its changes
+	end func(context.Context) error
 }
 
 func (c *Part) keepNodegroups(ctx context.Context) (again time.Duration, err error) {
@@ -93,22 +89,11 @@ func (c *Part) takeNodeKeeper(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := manager.Start(ctx); err != nil {
+	end, err := attend(ctx, manager, c.nodeNews)
+	if err != nil {
 		return err
 	}
-	k := &nodeKeeper{&eks.NodegroupKeeper{Service: c.host.Clusters, ClusterID: c.cluster.ID, Nodes: manager}, manager,
-		make(chan struct{})}
-	go func() {
-		for {
-			select {
-			case <-manager.Changes():
-				signal(c.nodeNews)
-			case <-k.quit:
-				return
-			}
-		}
-	}()
-	c.keeper = k
+	c.keeper = &nodeKeeper{&eks.NodegroupKeeper{Service: c.host.Clusters, ClusterID: c.cluster.ID, Nodes: manager}, end}
 	return nil
 }
 
@@ -119,6 +104,5 @@ func (c *Part) dropNodeKeeper(ctx context.Context) error {
 		return nil
 	}
 	c.keeper = nil
-	close(k.quit)
-	return k.manager.Stop(ctx)
+	return k.end(ctx)
 }

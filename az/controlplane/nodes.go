@@ -57,7 +57,7 @@ func (c *Part) startWorkers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if config.Machines, err = c.findMachines(); err != nil {
+	if config.Machines, _, _, err = c.findMachines(); err != nil {
 		return err
 	}
 	workers, err := c.host.Workers(config)

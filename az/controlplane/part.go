@@ -41,6 +41,8 @@ type Part struct {
 	subnets                      subnetZones
 	keeper                       *nodeKeeper // nil: this zone does not lead. It belongs to keepNodegroups
 	nodeNews                     chan struct{}
+	fargate                      *fargateKeeper // nil: this zone does not lead, or has nothing to keep. It belongs to keepFargate
+	fargateNews                  chan struct{}
 	credentials                  *http.Server // by which the controllers call AWS
 	logs                         clusterLogs
 
@@ -82,6 +84,7 @@ func New(host Host, record region.Cluster) *Part {
 	controllers.After = c.apiserver
 	c.controllers = instance.New(controllers)
 	c.reports, c.nodeNews = newReports(), make(chan struct{}, 1)
+	c.fargateNews = make(chan struct{}, 1)
 	return c
 }
 
@@ -181,7 +184,7 @@ func (c *Part) Run(ctx context.Context) {
 func (c *Part) Quiesce(ctx context.Context) error {
 	c.cancel()
 	<-c.done
-	errs := []error{c.dropNodeKeeper(ctx), c.stopWorkers(ctx)}
+	errs := []error{c.dropNodeKeeper(ctx), c.dropFargate(ctx), c.stopWorkers(ctx)}
 	// An API server that ends waits for the watches that are open, and the webhook has one: it goes first.
 	errs = append(errs, c.controllers.End(ctx), c.podIdentity.stop(ctx), c.apiserver.End(ctx))
 	return errors.Join(errs...)

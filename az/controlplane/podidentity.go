@@ -46,7 +46,8 @@ type podIdentity struct {
 	server  *http.Server
 }
 
-// startPodIdentity serves the webhook over TLS, as API servers ask for it, on a unix socket behind the gateway.
+// startPodIdentity serves the webhook over TLS, as API servers ask for it, on a unix socket behind the gateway, and that of
+// Fargate beside it.
 func (c *Part) startPodIdentity(ctx context.Context) error {
 	if c.host.PodIdentity == nil {
 		return nil
@@ -72,7 +73,12 @@ func (c *Part) startPodIdentity(ctx context.Context) error {
 		return err
 	}
 	i := &podIdentity{webhook: webhook}
-	i.server = &http.Server{Handler: webhook, ReadHeaderTimeout: 5 * time.Second,
+	paths := http.NewServeMux()
+	paths.Handle("/", webhook)
+	if admission := c.fargateAdmission(); admission != nil {
+		paths.Handle(fargatePath, admission)
+	}
+	i.server = &http.Server{Handler: paths, ReadHeaderTimeout: 5 * time.Second,
 		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}},
 		ErrorLog:  slog.NewLogLogger(c.host.Logger.Handler(), slog.LevelDebug)}
 	go i.server.ServeTLS(listener, "", "") // ends with Close

@@ -139,7 +139,7 @@ func (h *Host) Obstacle(tx *state.Txn, v region.Instance, config boot.Config, cl
 	if endpoint == "" {
 		endpoint = endpoints(cluster)[0]
 	}
-	if !h.reaches(tx, v, cluster) {
+	if !h.Reaches(tx, v.VPCID, v.SubnetID, v.PublicIP, cluster) {
 		at, _ := url.Parse(endpoint)
 		return unable(endpoint, fmt.Sprintf("dial tcp %s: i/o timeout", net.JoinHostPort(at.Hostname(), at.Port())))
 	}
@@ -149,14 +149,14 @@ func (h *Host) Obstacle(tx *state.Txn, v region.Instance, config boot.Config, cl
 	return ""
 }
 
-// reaches says whether an instance's packets come to the cluster's endpoint: inside its VPC where the endpoint is private
-// too, else by the internet from an address that publicAccessCidrs let in.
-func (h *Host) reaches(tx *state.Txn, v region.Instance, cluster region.Cluster) bool {
+// Reaches says whether packets from a subnet come to the cluster's endpoint: inside its VPC where the endpoint is private
+// too, else by the internet from an address that publicAccessCidrs let in. publicIP is the machine's own, if it has one.
+func (h *Host) Reaches(tx *state.Txn, vpcID, subnetID, publicIP string, cluster region.Cluster) bool {
 	access := cluster.EndpointAccess()
-	if access.Private && h.Network.IsInVPC(tx, cluster.ID, v.VPCID) {
+	if access.Private && h.Network.IsInVPC(tx, cluster.ID, vpcID) {
 		return true
 	}
-	reach, err := h.Network.SubnetReaches(tx, v.SubnetID, v.PublicIP)
+	reach, err := h.Network.SubnetReaches(tx, subnetID, publicIP)
 	if err != nil || !access.Public || !reach.Internet {
 		return false
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"time"
@@ -15,9 +16,11 @@ import (
 	"tripod/az"
 	"tripod/az/controlplane"
 	"tripod/incluster/addons"
+	"tripod/incluster/fargate"
 	"tripod/incluster/nodegroups"
 	"tripod/internal/pki"
 	"tripod/nodes"
+	"tripod/nodes/object"
 	"tripod/nodes/podlife"
 	"tripod/pods/podidentity"
 	"tripod/region"
@@ -30,7 +33,7 @@ var network = nodes.NewNetwork()
 func zone(ctx context.Context, args []string) error {
 	return az.Run(ctx, args, controlplane.Parts{
 		Workers: newWorkers, Addons: installAddons, Shift: shiftZones, PodIdentity: newPodIdentity,
-		NodeManager: newNodeManager,
+		NodeManager: newNodeManager, Fargate: controlplane.FargateParts{Admission: newFargateAdmission, Cluster: newFargateCluster},
 	})
 }
 
@@ -89,6 +92,14 @@ func installAddons(ctx context.Context, c controlplane.WorkersConfig, record reg
 
 func newNodeManager(c controlplane.WorkersConfig) (controlplane.NodeManager, error) {
 	return nodegroups.New(administrator(c))
+}
+
+func newFargateCluster(c controlplane.WorkersConfig, webhook string) (controlplane.FargateCluster, error) {
+	return fargate.New(administrator(c), webhook, c.CA)
+}
+
+func newFargateAdmission(profiles func() []object.FargateProfile, logger *slog.Logger) http.Handler {
+	return &fargate.Admission{Profiles: profiles, Logger: logger}
 }
 
 func newPodIdentity(c controlplane.PodIdentityConfig) (controlplane.PodIdentity, error) {

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"tripod/internal/awsauth"
 	"tripod/nodes/object"
 )
 
@@ -95,4 +96,14 @@ func (c *Cluster) DeleteNode(ctx context.Context, name string) error {
 		return nil
 	}
 	return err
+}
+
+// MapRole has aws-auth map the role to Fargate's nodes, if it does not, and UnmapRole no longer.
+func (c *Cluster) MapRole(ctx context.Context, roleARN string) error {
+	return awsauth.Map{Client: c.manager}.Add(ctx, roleARN, awsauth.Fargate)
+}
+
+// UnmapRole takes a role from aws-auth.
+func (c *Cluster) UnmapRole(ctx context.Context, roleARN string) error {
+	return awsauth.Map{Client: c.manager}.Remove(ctx, roleARN)
 }

@@ -22,6 +22,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 
+	"tripod/internal/awsauth"
 	"tripod/nodes/object"
 )
 
@@ -141,6 +142,25 @@ func (c *Cluster) Stop(context.Context) error {
 		<-c.done
 	}
 	return nil
+}
+
+// RoleMapped says whether aws-auth maps the role.
+func (c *Cluster) RoleMapped(ctx context.Context, roleARN string) (bool, error) {
+	return awsauth.Map{Client: c.client}.Has(ctx, roleARN)
+}
+
+// MapRole has aws-auth map the role to nodes, if it does not.
+func (c *Cluster) MapRole(ctx context.Context, roleARN string, windows bool) error {
+	kind := awsauth.Linux
+	if windows {
+		kind = awsauth.Windows
+	}
+	return awsauth.Map{Client: c.client}.Add(ctx, roleARN, kind)
+}
+
+// UnmapRole takes a role that was mapped to nodes from aws-auth.
+func (c *Cluster) UnmapRole(ctx context.Context, roleARN string) error {
+	return awsauth.Map{Client: c.client}.Remove(ctx, roleARN)
 }
 
 // lean leaves of a node what counts here.

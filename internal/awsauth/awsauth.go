@@ -1,4 +1,5 @@
-package nodegroups
+// Package awsauth edits the ConfigMap aws-auth as EKS does for the roles of nodes.
+package awsauth
 
 import (
 	"context"
@@ -9,14 +10,28 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/yaml"
 )
 
 const (
-	awsAuth  = "aws-auth"
+	name     = "aws-auth"
 	mapRoles = "mapRoles"
 )
+
+// Kind is what a role's nodes are.
+type Kind string
+
+// The kinds of nodes' roles.
+const (
+	Linux   Kind = "Linux"
+	Windows Kind = "Windows"
+	Fargate Kind = "Fargate"
+)
+
+// Map is the ConfigMap of a cluster.
+type Map struct{ Client kubernetes.Interface }
 
 // mapped is an entry of mapRoles. Others' members are kept.
 type mapped map[string]any
@@ -38,14 +53,14 @@ func (m mapped) is(roleARN string) bool {
 // roles are the entries of mapRoles; a text that is no list is an error.
 func roles(config *corev1.ConfigMap) (all []mapped, err error) {
 	if err := yaml.Unmarshal([]byte(config.Data[mapRoles]), &all); err != nil {
-		return nil, fmt.Errorf("%s of the ConfigMap %s: %w", mapRoles, awsAuth, err)
+		return nil, fmt.Errorf("%s of the ConfigMap %s: %w", mapRoles, name, err)
 	}
 	return all, nil
 }
 
-// RoleMapped says whether aws-auth maps the role.
-func (c *Cluster) RoleMapped(ctx context.Context, roleARN string) (bool, error) {
-	config, err := c.client.CoreV1().ConfigMaps(metav1.NamespaceSystem).Get(ctx, awsAuth, metav1.GetOptions{})
+// Has says whether aws-auth maps the role.
+func (m Map) Has(ctx context.Context, roleARN string) (bool, error) {
+	config, err := m.Client.CoreV1().ConfigMaps(metav1.NamespaceSystem).Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return false, nil
 	}
@@ -53,21 +68,24 @@ func (c *Cluster) RoleMapped(ctx context.Context, roleARN string) (bool, error) 
 		return false, err
 	}
 	all, err := roles(config)
-	return err == nil && slices.ContainsFunc(all, func(m mapped) bool { return m.is(roleARN) }), nil
+	return err == nil && slices.ContainsFunc(all, func(one mapped) bool { return one.is(roleARN) }), nil
 }
 
 // entryOf is the text of a node role's entry, as EKS writes it.
-func entryOf(roleARN string, windows bool) string {
-	groups := "  - system:bootstrappers\n  - system:nodes\n"
-	if windows {
+func entryOf(roleARN string, kind Kind) string {
+	groups, session := "  - system:bootstrappers\n  - system:nodes\n", "EC2PrivateDNSName"
+	switch kind {
+	case Windows:
 		groups += "  - eks:kube-proxy-windows\n"
+	case Fargate:
+		groups, session = groups+"  - system:node-proxier\n", "SessionName"
 	}
-	return "- groups:\n" + groups + "  rolearn: " + named(roleARN) + "\n  username: system:node:{{EC2PrivateDNSName}}\n"
+	return "- groups:\n" + groups + "  rolearn: " + named(roleARN) + "\n  username: system:node:{{" + session + "}}\n"
 }
 
-// MapRole has aws-auth map the role to nodes, if it does not map it already. What is there stays as it is.
-func (c *Cluster) MapRole(ctx context.Context, roleARN string, windows bool) error {
-	return c.edit(ctx, func(config *corev1.ConfigMap) (bool, error) {
+// Add has aws-auth map the role to nodes, if it does not map it already. What is there stays as it is.
+func (m Map) Add(ctx context.Context, roleARN string, kind Kind) error {
+	return m.edit(ctx, func(config *corev1.ConfigMap) (bool, error) {
 		all, err := roles(config)
 		if err != nil || slices.ContainsFunc(all, func(m mapped) bool { return m.is(roleARN) }) {
 			return false, err
@@ -78,7 +96,7 @@ func (c *Cluster) MapRole(ctx context.Context, roleARN string, windows bool) err
 		} else if !strings.HasSuffix(text, "\n") {
 			text += "\n"
 		}
-		entry := entryOf(roleARN, windows)
+		entry := entryOf(roleARN, kind)
 		merged := &corev1.ConfigMap{Data: map[string]string{mapRoles: text + entry}}
 		if both, err := roles(merged); err != nil || len(both) != len(all)+1 { // a list that is indented, or in one line
 			rest, err := yaml.Marshal(all)
@@ -92,9 +110,9 @@ func (c *Cluster) MapRole(ctx context.Context, roleARN string, windows bool) err
 	})
 }
 
-// UnmapRole takes a role that was mapped to nodes from aws-auth.
-func (c *Cluster) UnmapRole(ctx context.Context, roleARN string) error {
-	return c.edit(ctx, func(config *corev1.ConfigMap) (bool, error) {
+// Remove takes a role that was mapped to nodes from aws-auth.
+func (m Map) Remove(ctx context.Context, roleARN string) error {
+	return m.edit(ctx, func(config *corev1.ConfigMap) (bool, error) {
 		all, err := roles(config)
 		if err != nil {
 			return false, err
@@ -110,14 +128,14 @@ func (c *Cluster) UnmapRole(ctx context.Context, roleARN string) error {
 }
 
 // edit changes aws-auth, or makes it, where change says that it has changed something.
-func (c *Cluster) edit(ctx context.Context, change func(*corev1.ConfigMap) (bool, error)) error {
-	api := c.client.CoreV1().ConfigMaps(metav1.NamespaceSystem)
+func (m Map) edit(ctx context.Context, change func(*corev1.ConfigMap) (bool, error)) error {
+	api := m.Client.CoreV1().ConfigMaps(metav1.NamespaceSystem)
 	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
-		config, err := api.Get(ctx, awsAuth, metav1.GetOptions{})
+		config, err := api.Get(ctx, name, metav1.GetOptions{})
 		absent := apierrors.IsNotFound(err)
 		switch {
 		case absent:
-			config = &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: awsAuth, Namespace: metav1.NamespaceSystem}}
+			config = &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: metav1.NamespaceSystem}}
 		case err != nil:
 			return err
 		}
@@ -131,7 +149,7 @@ func (c *Cluster) edit(ctx context.Context, change func(*corev1.ConfigMap) (bool
 		if absent {
 			_, err = api.Create(ctx, config, metav1.CreateOptions{})
 			if apierrors.IsAlreadyExists(err) { // somebody else made it meanwhile: once more
-				return apierrors.NewConflict(corev1.Resource("configmaps"), awsAuth, err)
+				return apierrors.NewConflict(corev1.Resource("configmaps"), name, err)
 			}
 			return err
 		}
