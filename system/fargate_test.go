@@ -19,11 +19,12 @@ import (
 // fargateNamespace is that of the profile's pods.
 const fargateNamespace = "serverless"
 
-// TestFargate is a story of a Fargate profile: its pods have nodes of their own, a pod that Fargate cannot run is told so, a
-// zone that dies takes a pod with it that is replaced elsewhere, and the profile goes with its nodes.
+// TestFargate is a story of a Fargate profile: its pods have nodes of their own, which outlive a restart, a pod that Fargate
+// cannot run is told so, a zone that dies takes a pod with it that is replaced elsewhere, and the profile goes with its nodes.
 func TestFargate(t *testing.T) {
 	t.Parallel()
-	r := startRegion(t)
+	dir := newDir(t)
+	r := bringUp(t, dir)
 	calls, kube := r.awsClients(t, awsHTTP), r.kube(t)
 	namespace(t, kube, fargateNamespace)
 	serviceAccount(t, kube, fargateNamespace)
@@ -40,6 +41,14 @@ func TestFargate(t *testing.T) {
 	}
 	if zones[pods[0].Name] == zones[pods[1].Name] {
 		t.Errorf("both pods are in %s", zones[pods[0].Name])
+	}
+	must(t, "down", r.Close(within(t, time.Minute)))
+	r = bringUp(t, dir)
+	calls, kube = r.awsClients(t, awsHTTP), r.kube(t)
+	for _, p := range fargatePods(t, kube, "", 2) {
+		if zones[p.Name] == "" {
+			t.Errorf("after a restart %s is there, and only %v were before", p.Name, zones)
+		}
 	}
 	refusesPrivileged(t, kube)
 
