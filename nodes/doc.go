@@ -41,6 +41,11 @@
 // Node authorizer and the admission plugin NodeRestriction hold for it. What is not a kubelet's to do, to watch KWOK's
 // stages, goes by a client certificate (Config.CloudCert).
 //
+// # Fargate
+//
+// A machine may be one of Fargate's (machine.Machine.Fargate): a node for one pod, which has the node's address. It is larger than
+// what the pod is given, as in EKS, and its kubelet reserves nothing.
+//
 // # What it costs
 //
 // Two watches a node (the node itself, and pods by spec.nodeName), one lease renewal a node in 10 s, and one status

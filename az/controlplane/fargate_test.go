@@ -1,9 +1,12 @@
 package controlplane
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,7 +14,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 	"github.com/google/go-cmp/cmp"
 
+	"tripod/awsapi/eks"
 	"tripod/az/zonetest"
+	"tripod/internal/reconcile"
 	"tripod/nodes/boot"
 	"tripod/nodes/machine"
 	"tripod/nodes/object"
@@ -118,5 +123,72 @@ func TestNewPodsFallToProfilesThatAreActive(t *testing.T) {
 	c.host.Fargate.Admission = func(func() []object.FargateProfile, *slog.Logger) http.Handler { return http.NotFoundHandler() }
 	if c.fargateAdmission() == nil {
 		t.Error("a zone with Fargate has no webhook")
+	}
+}
+
+// quietFargate is a cluster in which nothing is on Fargate; it counts how often one is made, and how many are open.
+type quietFargate struct {
+	eks.FargateCluster
+	made, open, admitted *int
+	changes              chan struct{}
+}
+
+func (f quietFargate) Start(context.Context) error                       { *f.open++; return nil }
+func (f quietFargate) Stop(context.Context) error                        { *f.open--; return nil }
+func (f quietFargate) Changes() <-chan struct{}                          { return f.changes }
+func (f quietFargate) Admit(context.Context) error                       { *f.admitted++; return nil }
+func (f quietFargate) Pods(context.Context) ([]object.FargatePod, error) { return nil, nil }
+func (f quietFargate) Nodes(context.Context) ([]object.Node, error)      { return nil, nil }
+
+// led is a regional state whose leader the test says.
+type led struct {
+	State
+	leader *string
+}
+
+func (l led) Leader() string { return *l.leader }
+
+func TestFargateIsWatchedWhereTheZoneLeadsWhileThereAreProfiles(t *testing.T) {
+	c := joiningPart(t, &recorder{})
+	leader := c.host.Plan.Zone
+	c.host.State = led{c.host.State, &leader}
+	c.host.Clusters = &eks.Service{State: c.host.State, VPC: c.host.Machines.Network.VPC}
+	var made, open, admitted int
+	webhook := ""
+	c.host.Fargate.Cluster = func(_ WorkersConfig, url string) (FargateCluster, error) {
+		made++
+		webhook = url
+		return quietFargate{made: &made, open: &open, admitted: &admitted, changes: make(chan struct{})}, nil
+	}
+	want := func(what string, wantMade, wantOpen int) {
+		t.Helper()
+		if _, err := c.keepFargate(t.Context()); err != nil || made != wantMade || open != wantOpen {
+			t.Errorf("%s: %d made, %d open, want %d and %d (%v)", what, made, open, wantMade, wantOpen, err)
+		}
+	}
+	want("no profiles", 0, 0)
+	update(t, c, func(tx *state.Txn) {
+		if _, err := region.CreateFargateProfile(tx, region.FargateProfile{ClusterID: c.cluster.ID,
+			FargateProfile: types.FargateProfile{FargateProfileName: aws.String("f")}}, nil); err != nil {
+			t.Error(err)
+		}
+	})
+	want("a profile", 1, 1)
+	if admitted != 1 || len(selectingProfiles(c.host.State, c.cluster.ID)) != 1 || !strings.HasSuffix(webhook, "/fargate") {
+		t.Errorf("pods do not fall to the profile: admitted %d times, at %s", admitted, webhook)
+	}
+	again := *c.trust.Load()
+	c.trust.Store(&again)
+	want("other certificates", 2, 1)
+	leader = "us-east-1b"
+	want("another zone leads", 2, 0)
+	leader = c.host.Plan.Zone
+	want("it leads again", 3, 1)
+	if err := c.dropFargate(t.Context()); err != nil || open != 0 {
+		t.Errorf("%d open at the end (%v)", open, err)
+	}
+	c.host.Fargate.Cluster = nil
+	if _, err := c.keepFargate(t.Context()); !errors.Is(err, reconcile.ErrDone) {
+		t.Errorf("a zone without Fargate keeps it: %v", err)
 	}
 }
