@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -46,7 +47,8 @@ type FargateKeeper struct {
 	admitted bool
 	// mapped and unmapped are the profiles, by name, whose roles aws-auth has by now, or has no longer.
 	mapped, unmapped map[string]bool
-	// told is what was told last of a pod that waits, and held until when none is launched for it; by its UID.
+	// told is what was told last of a pod that waits, by its UID. held is until when nothing more is done for a pod, by its UID,
+	// or a node, by its name.
 	told map[string]string
 	held map[string]time.Time
 }
@@ -73,7 +75,7 @@ func (k *FargateKeeper) Keep(ctx context.Context) (again time.Duration, err erro
 	if err != nil {
 		return 0, fmt.Errorf("know Fargate's nodes: %w", err)
 	}
-	k.remember(pods)
+	k.remember(pods, now)
 	st := k.begin(now, pods, nodes)
 	if err := k.Service.State.View(func(tx *state.Txn) error { return st.run(tx, false) }); err != nil {
 		return 0, err
@@ -106,21 +108,19 @@ func (k *FargateKeeper) follow(ctx context.Context, st *fargateStep) (again time
 	return max(busyPause, st.wake.Sub(st.now)), nil
 }
 
-// remember forgets pods that are gone.
-func (k *FargateKeeper) remember(pods []object.FargatePod) {
-	told, held := map[string]string{}, map[string]time.Time{}
+// remember forgets what was told of pods that are gone, and what is held no longer.
+func (k *FargateKeeper) remember(pods []object.FargatePod, now time.Time) {
+	if k.mapped == nil {
+		k.mapped, k.unmapped, k.held = map[string]bool{}, map[string]bool{}, map[string]time.Time{}
+	}
+	told := map[string]string{}
 	for _, p := range pods {
 		if text, found := k.told[p.UID]; found && p.Node == "" {
 			told[p.UID] = text
 		}
-		if until, found := k.held[p.UID]; found && p.Node == "" {
-			held[p.UID] = until
-		}
 	}
-	k.told, k.held = told, held
-	if k.mapped == nil {
-		k.mapped, k.unmapped = map[string]bool{}, map[string]bool{}
-	}
+	k.told = told
+	maps.DeleteFunc(k.held, func(_ string, until time.Time) bool { return !now.Before(until) })
 }
 
 func (k *FargateKeeper) begin(now time.Time, pods []object.FargatePod, nodes []object.Node) *fargateStep {

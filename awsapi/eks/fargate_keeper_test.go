@@ -29,6 +29,8 @@ type fakeFargate struct {
 	mapped   map[string]bool
 	events   []string
 	forced   []string
+	// finalized are the names of pods that stay when they are deleted.
+	finalized map[string]bool
 }
 
 func newFakeFargate() *fakeFargate {
@@ -68,6 +70,11 @@ func (f *fakeFargate) DeletePod(_ context.Context, pod object.FargatePod, force 
 	defer f.mu.Unlock()
 	if force {
 		f.forced = append(f.forced, pod.Name)
+	}
+	if f.finalized[pod.Name] {
+		pod.Ending = true
+		f.pods[pod.UID] = pod
+		return nil
 	}
 	delete(f.pods, pod.UID)
 	return nil
@@ -292,6 +299,21 @@ func TestALostZonesPodsAreReplaced(t *testing.T) {
 	w.until("its controller's next pod is bound", 5*time.Second, w.bound("successor"))
 	if w.zones()[out.Zone] != 0 {
 		t.Errorf("machines are in %v, and %s is out", w.zones(), out.Zone)
+	}
+}
+
+func TestAPodThatAFinalizerKeepsIsNotDeletedWithoutPause(t *testing.T) {
+	w := newFargateWorld(t, "API")
+	w.profile("f", nil)
+	w.pod("a", nil)
+	w.until("it is bound", 5*time.Second, w.bound("a"))
+	w.cluster.finalized = map[string]bool{"a": true}
+	zone := w.machines()[0].Zone
+	w.write(func(tx *state.Txn) { region.ZoneOutages.Put(tx, zone, region.ZoneOutage{Zone: zone, Since: w.now}) })
+	start := w.now
+	w.until("time passes", time.Minute, func() bool { return w.now.Sub(start) > 30*time.Second })
+	if n := len(w.cluster.forced); n < 2 || n > 6 {
+		t.Errorf("it was deleted %d times in half a minute, want once in five seconds", n)
 	}
 }
 

@@ -132,7 +132,7 @@ func (st *fargateStep) keepMachine(m region.FargateMachine) bool {
 		return !st.over(m.Launched.Add(unseenPatience))
 	case pod.Node != "":
 		if forGood && pod.Node == m.Name { // its kubelet cannot end it
-			st.order(func(ctx context.Context) error { return st.Cluster.DeletePod(ctx, pod, true) })
+			st.force(pod)
 		}
 		return pod.Node == m.Name // else somebody else has bound it
 	case forGood:
@@ -179,6 +179,24 @@ func (st *fargateStep) tell(pod object.FargatePod, message string) {
 	})
 }
 
+// unlessHeld has something done to a pod or a node, and not again for a while: finalizers may keep what was deleted.
+func (st *fargateStep) unlessHeld(what string, do func(ctx context.Context) error) {
+	if until, held := st.held[what]; held {
+		st.wakeAt(until)
+		return
+	}
+	until := st.now.Add(st.pace.Retry)
+	st.order(func(ctx context.Context) error {
+		st.held[what] = until
+		return do(ctx)
+	})
+}
+
+// force deletes a pod whose machine is gone.
+func (st *fargateStep) force(pod object.FargatePod) {
+	st.unlessHeld(pod.UID, func(ctx context.Context) error { return st.Cluster.DeletePod(ctx, pod, true) })
+}
+
 // endStrays deletes nodes whose machines are gone, and pods that are bound to such.
 func (st *fargateStep) endStrays() {
 	names := map[string]bool{}
@@ -187,12 +205,12 @@ func (st *fargateStep) endStrays() {
 	}
 	for name := range st.nodes {
 		if !names[name] {
-			st.order(func(ctx context.Context) error { return st.Cluster.DeleteNode(ctx, name) })
+			st.unlessHeld(name, func(ctx context.Context) error { return st.Cluster.DeleteNode(ctx, name) })
 		}
 	}
 	for _, pod := range st.pods {
 		if strings.HasPrefix(pod.Node, "fargate-") && !names[pod.Node] {
-			st.order(func(ctx context.Context) error { return st.Cluster.DeletePod(ctx, pod, true) })
+			st.force(pod)
 		}
 	}
 }
