@@ -15,6 +15,7 @@ import (
 	"tripod/awsapi/eks"
 	"tripod/internal/reconcile"
 	"tripod/nodes/boot"
+	"tripod/nodes/image"
 	"tripod/nodes/machine"
 	"tripod/nodes/object"
 	"tripod/region"
@@ -174,6 +175,7 @@ func (c *Part) fargateMachine(tx *state.Txn, m region.FargateMachine, cluster re
 	}
 	return machine.Machine{
 		InstanceID: m.InstanceID(), Name: m.Name, Address: address, Subnet: subnet, Version: m.Version, Fargate: &m.Size,
+		System: image.Fargate,
 		Boot: boot.Config{MaxPods: 1,
 			// Fargate's nodes do not tell that they are Fargate's by their hostname
 			Labels: map[string]string{"eks.amazonaws.com/compute-type": "fargate",
