@@ -54,7 +54,7 @@ func (s *Service) fargateInterfaces(tx *state.Txn) (all []networkInterface) {
 			Description: fmt.Sprintf("arn:aws:ecs:%s:%s:attachment/%s", s.VPC.Region, s.VPC.AccountID, uuidOf(m.TaskID)),
 			OwnerID:     s.VPC.AccountID, RequesterID: "amazon-aws", RequesterManaged: true, Status: "in-use",
 			MAC: macAddress(m.ClusterID, m.TaskID), Address: m.Address, DNSName: dnsName, SourceDestCheck: true, Type: "interface",
-			Groups:    list[groupName]{{group, names[group]}},
+			Groups:    list[groupName]{{group, names(group)}},
 			Addresses: list[address]{{Address: m.Address, DNSName: dnsName, Primary: true}},
 			Attachment: interfaceAttachment{AttachmentID: id("eni-attach", m.TaskID), InstanceOwnerID: "amazon-aws",
 				DeviceIndex: 1, Status: "attached", AttachTime: timestamp(m.Launched)},
