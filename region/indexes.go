@@ -1,6 +1,7 @@
 package region
 
 import (
+	"slices"
 	"strings"
 
 	"tripod/state"
@@ -97,6 +98,35 @@ var (
 	})
 )
 
+// The indexes of load balancers.
+var (
+	BalancersBySecurityGroup = state.NewIndex(LoadBalancers, "security-group", func(b LoadBalancer) []string {
+		return b.SecurityGroups
+	})
+	BalancersBySubnet = state.NewIndex(LoadBalancers, "subnet", func(b LoadBalancer) (ids []string) {
+		for _, z := range b.Zones {
+			ids = append(ids, z.SubnetID)
+		}
+		return ids
+	})
+	// By the ARNs of certificates: of classic load balancers' listeners, and of the others'.
+	BalancersByCertificate = state.NewIndex(LoadBalancers, "certificate", func(b LoadBalancer) []string {
+		return b.Classic.certificates()
+	})
+	ListenersByCertificate = state.NewIndex(Listeners, "certificate", func(l Listener) []string {
+		return l.Certificates
+	})
+	// By the ARNs of the target groups that they send to.
+	ListenersByTargetGroup = state.NewIndex(Listeners, "target-group", func(l Listener) []string {
+		return distinct(GroupsIn(l.Actions))
+	})
+	RulesByTargetGroup = state.NewIndex(ListenerRules, "target-group", func(r ListenerRule) []string {
+		return distinct(GroupsIn(r.Actions))
+	})
+	// TargetsByID are by what they are: an instance's id, an address, an ARN.
+	TargetsByID = state.NewIndex(Targets, "id", func(t Target) []string { return []string{t.ID} })
+)
+
 // Schema has all indexes that there are.
 var Schema = state.NewSchema(
 	state.Indexed(AccessKeys, KeysByOwner),
@@ -110,6 +140,10 @@ var Schema = state.NewSchema(
 	state.Indexed(Instances, InstancesByZone, InstancesByGroup, InstancesBySubnet, InstancesByAddress,
 		InstancesByPublicIP, InstancesByCluster, InstancesUnsettled),
 	state.Indexed(FargateMachines, FargateBySubnet, FargateByAddress, FargateByZone),
+	state.Indexed(LoadBalancers, BalancersBySecurityGroup, BalancersBySubnet, BalancersByCertificate),
+	state.Indexed(Listeners, ListenersByCertificate, ListenersByTargetGroup),
+	state.Indexed(ListenerRules, RulesByTargetGroup),
+	state.Indexed(Targets, TargetsByID),
 )
 
 // KeyOwner names the user of that name, or the account's root user, in KeysByOwner.
@@ -124,6 +158,9 @@ func KeyOwner(user string, root bool) string {
 func ServiceAccountOf(clusterID, namespace, name string) string {
 	return clusterID + "/" + namespace + "/" + name
 }
+
+// distinct are the names, each once.
+func distinct(names []string) []string { return slices.Compact(slices.Sorted(slices.Values(names))) }
 
 func unlessEmpty(name string) []string {
 	if name == "" {
