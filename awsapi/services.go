@@ -82,6 +82,7 @@ func (b Backend) Services() []operation.Service {
 	values := &ssm.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Now: b.Now}
 	mail := &sqs.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Now: b.Now}
 	bus := &events.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Now: b.Now}
+	balancers := &elb.Service{State: b.State, Network: acting.Network, Now: b.Now}
 	prices := &pricing.Service{Region: b.Region}
 	return []operation.Service{
 		acting.Clusters.Listing(),
@@ -91,7 +92,7 @@ func (b Backend) Services() []operation.Service {
 		acting.Network.Listing(),
 		keys.Listing(),
 		lines.Listing(),
-		elb.Listing(),
+		balancers.Listing(),
 		acting.Groups.Listing(),
 		shifts.Listing(),
 		values.Listing(),

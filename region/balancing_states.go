@@ -77,7 +77,7 @@ func DeleteBalancer(tx *state.Txn, b LoadBalancer) {
 		used = append(used, DeleteListener(tx, l)...)
 	}
 	LoadBalancers.Delete(tx, b.Key())
-	forgetUnusedReports(tx, used)
+	ForgetUnused(tx, used)
 }
 
 // DeleteListener deletes a listener with its rules. It returns the ARNs of the target groups that they named.
@@ -88,12 +88,12 @@ func DeleteListener(tx *state.Txn, l Listener) (used []string) {
 	}
 	Listeners.Delete(tx, l.Key())
 	used = append(used, GroupsIn(l.Actions)...)
-	forgetUnusedReports(tx, used)
+	ForgetUnused(tx, used)
 	return used
 }
 
-// forgetUnusedReports deletes what was found of targets of groups that no load balancer uses any more.
-func forgetUnusedReports(tx *state.Txn, groups []string) {
+// ForgetUnused deletes what was found of targets of those target groups, by their ARNs, that no load balancer uses any more.
+func ForgetUnused(tx *state.Txn, groups []string) {
 	for _, arn := range groups {
 		if len(BalancersUsing(tx, arn)) > 0 {
 			continue

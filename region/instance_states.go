@@ -160,6 +160,9 @@ func ForgetInstance(tx *state.Txn, id string) error {
 	if found && !v.State.MayBecome(noInstance) {
 		return &RefusedError{"instance " + id, string(v.State), string(noInstance)}
 	}
+	for _, t := range TargetsByID.Of(id).List(tx) { // load balancers deregister what is terminated
+		ForgetTarget(tx, t)
+	}
 	Instances.Delete(tx, id)
 	return nil
 }

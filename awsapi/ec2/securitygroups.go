@@ -227,7 +227,7 @@ func (s *Service) deleteGroup(call *operation.Call, in *deleteGroupInput) (*dele
 	})
 }
 
-// userOf names what uses a group: a cluster, an instance, or another group's rule; empty where nothing does.
+// userOf names what uses a group: a cluster, an endpoint, a load balancer, an instance, or another group's rule; empty where nothing does.
 func (s *Service) userOf(tx *state.Txn, groupID string) string {
 	for _, c := range s.clusters(tx) {
 		for _, used := range append([]string{s.VPC.ClusterSecurityGroupID(c.ID)}, c.SecurityGroupIDs...) {
@@ -237,6 +237,9 @@ func (s *Service) userOf(tx *state.Txn, groupID string) string {
 		}
 	}
 	if users := s.endpointUsers(tx, groupID); len(users) > 0 {
+		return users[0]
+	}
+	if users := balancerUsers(tx, groupID); len(users) > 0 {
 		return users[0]
 	}
 	for _, v := range region.Instances.List(tx) {

@@ -237,7 +237,7 @@ func (s *Service) deleteSubnet(call *operation.Call, in *deleteSubnetInput) (*do
 		for _, m := range region.FargateBySubnet.Of(in.SubnetID).After(tx, "") {
 			return depended(call, "subnet", in.SubnetID, m.InterfaceID)
 		}
-		if users := s.endpointUsers(tx, in.SubnetID); len(users) > 0 {
+		if users := append(s.endpointUsers(tx, in.SubnetID), balancerUsers(tx, in.SubnetID)...); len(users) > 0 {
 			return depended(call, "subnet", in.SubnetID, users...)
 		}
 		s.dissociate(tx, in.SubnetID)

@@ -34,9 +34,9 @@ var layers = []struct {
 	{"the AWS endpoint", []string{"awsapi/apitest"}},
 	{"the AWS endpoint", []string{"awsapi"}},
 	{"the AWS endpoint", []string{"awsapi/eks"}},
-	{"the AWS endpoint", []string{"awsapi/arczonalshift", "awsapi/autoscaling"}},
+	{"the AWS endpoint", []string{"awsapi/arczonalshift", "awsapi/autoscaling", "awsapi/elb"}},
 	{"the AWS endpoint", []string{
-		"awsapi/ec2", "awsapi/eksauth", "awsapi/elb", "awsapi/iamapi", "awsapi/kms", "awsapi/logs", "awsapi/pricing", "awsapi/ssm",
+		"awsapi/acm", "awsapi/ec2", "awsapi/eksauth", "awsapi/iamapi", "awsapi/kms", "awsapi/logs", "awsapi/pricing", "awsapi/ssm",
 		"awsapi/sts",
 	}},
 	{"the AWS endpoint", []string{"awsapi/events"}},

@@ -28,6 +28,7 @@ func run(args []string, stderr io.Writer) error {
 	sdkPath := flags.String("sdk", "", "the directory of the SDK's package for the service")
 	query := flags.Bool("query", false, "write the model of a service of the query protocol: of the SDK nothing is "+
 		"needed then")
+	variable := flags.String("var", "model", "with -query the variable's name")
 	packageName := flags.String("package", "", "the table's package")
 	out := flags.String("out", "", "the file to write")
 	if err := flags.Parse(args); err != nil {
@@ -38,7 +39,7 @@ func run(args []string, stderr io.Writer) error {
 		return fmt.Errorf("read the model: %w", err)
 	}
 	if *query {
-		text, err := queryTable(*packageName, m)
+		text, err := queryTable(*packageName, *variable, m)
 		if err != nil {
 			return fmt.Errorf("write the model: %w", err)
 		}
