@@ -3,6 +3,7 @@ package awsapi
 import (
 	"time"
 
+	"tripod/awsapi/acm"
 	"tripod/awsapi/arczonalshift"
 	"tripod/awsapi/autoscaling"
 	"tripod/awsapi/ec2"
@@ -83,6 +84,7 @@ func (b Backend) Services() []operation.Service {
 	mail := &sqs.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Now: b.Now}
 	bus := &events.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Now: b.Now}
 	balancers := &elb.Service{State: b.State, Network: acting.Network, Now: b.Now}
+	certificates := &acm.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Now: b.Now}
 	prices := &pricing.Service{Region: b.Region}
 	return []operation.Service{
 		acting.Clusters.Listing(),
@@ -93,6 +95,7 @@ func (b Backend) Services() []operation.Service {
 		keys.Listing(),
 		lines.Listing(),
 		balancers.Listing(),
+		certificates.Listing(),
 		acting.Groups.Listing(),
 		shifts.Listing(),
 		values.Listing(),

@@ -6,35 +6,52 @@ import (
 	"tripod/state"
 )
 
-// Certificate is a certificate of AWS Certificate Manager: an imported one, or one that Tripod's own authority issued.
+// Certificate is a certificate of AWS Certificate Manager: an imported one, or one that the region's own authority issued.
 // Its key is as safe as the other secrets of the region: it is in the regional state alone.
 type Certificate struct {
 	ARN       string    `json:"arn"`
 	Domain    string    `json:"domain"`
 	Names     []string  `json:"names,omitempty"` // the domain too
 	Imported  bool      `json:"imported,omitempty"`
-	Status    string    `json:"status"` // PENDING_VALIDATION or ISSUED; others follow from the time
 	CreatedAt time.Time `json:"createdAt"`
-	// IssuedAt is when it was issued or imported, and RevokedAt when it was revoked.
-	IssuedAt     time.Time `json:"issuedAt,omitzero"`
-	RevokedAt    time.Time `json:"revokedAt,omitzero"`
-	RevokeReason string    `json:"revokeReason,omitempty"`
+	// IssuedAt is when it is issued, or was imported the last time: until then it is of no use.
+	IssuedAt  time.Time `json:"issuedAt"`
+	NotBefore time.Time `json:"notBefore"`
+	NotAfter  time.Time `json:"notAfter"`
 
 	// Cert, Chain and Key are in PEM. Chain may be empty. Key is not encrypted.
-	Cert  string `json:"cert,omitempty"`
+	Cert  string `json:"cert"`
 	Chain string `json:"chain,omitempty"`
-	Key   string `json:"key,omitempty"`
+	Key   string `json:"key"`
 
-	KeyAlgorithm     string `json:"keyAlgorithm"`               // such as RSA_2048
+	KeyAlgorithm     string `json:"keyAlgorithm"`               // such as RSA-2048
 	ValidationMethod string `json:"validationMethod,omitempty"` // DNS, EMAIL or HTTP
 	// Token is the caller's for the same request, which is answered by the same certificate.
-	Token string `json:"token,omitempty"`
-	// Transparency is ENABLED or DISABLED, and Exportable says that its key can be exported.
-	Transparency string `json:"transparency,omitempty"`
-	Exportable   bool   `json:"exportable,omitempty"`
-	Authority    string `json:"authority,omitempty"` // the private authority's ARN that was asked for
+	Token        string `json:"token,omitempty"`
+	Transparency string `json:"transparency,omitempty"` // ENABLED or DISABLED
 
 	Tags map[string]string `json:"tags,omitempty"`
+}
+
+// CertificateStatus is a certificate's status: Status of the API.
+type CertificateStatus string
+
+// The statuses of certificates.
+const (
+	CertificatePending CertificateStatus = "PENDING_VALIDATION"
+	CertificateIssued  CertificateStatus = "ISSUED"
+	CertificateExpired CertificateStatus = "EXPIRED"
+)
+
+// Status follows from the time.
+func (c Certificate) Status(now time.Time) CertificateStatus {
+	switch {
+	case now.Before(c.IssuedAt):
+		return CertificatePending
+	case now.After(c.NotAfter):
+		return CertificateExpired
+	}
+	return CertificateIssued
 }
 
 // CertificateAuthority signs the certificates that ACM issues in this region.

@@ -177,7 +177,7 @@ func (a action) forward() (*region.ForwardAction, error) {
 		case g.TargetGroupArn == "":
 			return nil, invalid("A target group ARN must be specified")
 		case slices.ContainsFunc(made.Groups, func(o region.WeightedGroup) bool { return o.TargetGroup == g.TargetGroupArn }):
-			return nil, invalid("Target group '%s' was specified more than once", clip(g.TargetGroupArn))
+			return nil, invalid("Target group '%s' was specified more than once", wire.Clip(g.TargetGroupArn))
 		}
 		made.Groups = append(made.Groups, region.WeightedGroup{TargetGroup: g.TargetGroupArn, Weight: weight})
 	}
@@ -208,7 +208,7 @@ func (a action) redirect() (*region.RedirectAction, error) {
 		return nil, invalid("The path of a redirect action must begin with '/': '%s'", made.Path)
 	}
 	if n, err := strconv.Atoi(made.Port); made.Port != "#{port}" && (err != nil || n < 1 || n > 65535) {
-		return nil, invalid("The port of a redirect action must be between '1-65535' or '#{port}', not '%s'", clip(made.Port))
+		return nil, invalid("The port of a redirect action must be between '1-65535' or '#{port}', not '%s'", wire.Clip(made.Port))
 	}
 	return made, nil
 }

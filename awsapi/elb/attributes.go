@@ -85,15 +85,15 @@ func (v values) check(a attribute) error {
 	switch {
 	case v.among != nil:
 		if !slices.Contains(v.among, a.Value) {
-			return invalid("'%s' must be one of [%s], not '%s'", a.Key, strings.Join(v.among, ", "), clip(a.Value))
+			return invalid("'%s' must be one of [%s], not '%s'", a.Key, strings.Join(v.among, ", "), wire.Clip(a.Value))
 		}
 	case v.pattern != nil:
 		if !v.pattern.MatchString(a.Value) {
-			return invalid("The value of '%s' is not valid: '%s'", a.Key, clip(a.Value))
+			return invalid("The value of '%s' is not valid: '%s'", a.Key, wire.Clip(a.Value))
 		}
 	default:
 		if n, err := strconv.Atoi(a.Value); err != nil || n < v.least || n > v.most {
-			return invalid("'%s' must be between '%d-%d' inclusive, not '%s'", a.Key, v.least, v.most, clip(a.Value))
+			return invalid("'%s' must be between '%d-%d' inclusive, not '%s'", a.Key, v.least, v.most, wire.Clip(a.Value))
 		}
 	}
 	return nil
@@ -118,11 +118,11 @@ func (of attributed) set(before map[string]string, given []attribute) (map[strin
 		case a.Key == "":
 			return nil, invalid("%s attribute key must be specified", of.noun)
 		case twice:
-			return nil, invalid("%s attribute key '%s' was specified more than once", of.noun, clip(a.Key))
+			return nil, invalid("%s attribute key '%s' was specified more than once", of.noun, wire.Clip(a.Key))
 		case !known && of.others(a.Key):
-			return nil, unsuitable("%s attribute key '%s' is not supported on %s", of.noun, clip(a.Key), of.what)
+			return nil, unsuitable("%s attribute key '%s' is not supported on %s", of.noun, wire.Clip(a.Key), of.what)
 		case !known:
-			return nil, invalid("%s attribute key '%s' is not recognized", of.noun, clip(a.Key))
+			return nil, invalid("%s attribute key '%s' is not recognized", of.noun, wire.Clip(a.Key))
 		}
 		if err := valuesOf(a.Key, byDefault).check(a); err != nil {
 			return nil, err

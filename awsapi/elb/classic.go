@@ -17,7 +17,7 @@ import (
 const maxClassic = 20
 
 func notActive(name string) error {
-	return refuse("LoadBalancerNotFound", "There is no ACTIVE Load Balancer named '%s'", clip(name))
+	return refuse("LoadBalancerNotFound", "There is no ACTIVE Load Balancer named '%s'", wire.Clip(name))
 }
 
 // classicBalancer is the classic load balancer with that name, or AWS's refusal.
@@ -113,7 +113,7 @@ func (s *Service) completeClassic(tx *state.Txn, b *region.LoadBalancer, in *cre
 	if len(ids) == 0 {
 		var known bool
 		if ids, known = s.Network.DefaultSubnets(tx, in.AvailabilityZones); !known {
-			return invalid("Invalid Availability Zone: %s", clip(strings.Join(in.AvailabilityZones, ", ")))
+			return invalid("Invalid Availability Zone: %s", wire.Clip(strings.Join(in.AvailabilityZones, ", ")))
 		}
 	}
 	if err := s.placeClassic(tx, b, ids); err != nil {
@@ -126,7 +126,7 @@ func (s *Service) completeClassic(tx *state.Txn, b *region.LoadBalancer, in *cre
 		return err
 	}
 	for _, l := range in.Listeners {
-		if err := addClassicListener(tx, b, l); err != nil {
+		if err := s.addClassicListener(tx, b, l); err != nil {
 			return err
 		}
 	}
@@ -361,7 +361,7 @@ func (s *Service) enableZones(call *operation.Call, in *classicZonesInput) (*cla
 		}
 		ids, known := s.Network.DefaultSubnets(tx, more)
 		if !known {
-			return invalid("Invalid Availability Zone: %s", clip(strings.Join(in.AvailabilityZones, ", ")))
+			return invalid("Invalid Availability Zone: %s", wire.Clip(strings.Join(in.AvailabilityZones, ", ")))
 		}
 		err := s.placeClassic(tx, b, append(subnetsOf(*b), ids...))
 		out.AvailabilityZones = zonesOf(*b)

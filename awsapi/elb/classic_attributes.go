@@ -70,7 +70,7 @@ func (a classicAttributes) given() (set []attribute, err error) {
 	}
 	for _, more := range a.AdditionalAttributes {
 		if more.Key != desyncMode {
-			return nil, unsuitable("The attribute %s is not supported", clip(more.Key))
+			return nil, unsuitable("The attribute %s is not supported", wire.Clip(more.Key))
 		}
 		put(desyncModeV2, more.Value)
 	}

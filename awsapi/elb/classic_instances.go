@@ -24,7 +24,7 @@ type instancesInput struct {
 type instancesOutput struct{ Instances wire.QueryList[instanceName] }
 
 func noInstance(id string) error {
-	return refuse("InvalidInstance", "Could not find EC2 instance %s.", clip(id))
+	return refuse("InvalidInstance", "Could not find EC2 instance %s.", wire.Clip(id))
 }
 
 func (s *Service) registerInstances(call *operation.Call, in *instancesInput) (*instancesOutput, error) {

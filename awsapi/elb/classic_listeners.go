@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"tripod/awsapi/operation"
+	"tripod/awsapi/wire"
 	"tripod/region"
 	"tripod/state"
 )
@@ -38,18 +39,18 @@ var classicProtocols = map[string][]string{
 const maxClassicListeners = 100
 
 // addClassicListener adds a listener. One that is there already is no error.
-func addClassicListener(tx *state.Txn, b *region.LoadBalancer, given classicListener) error {
+func (s *Service) addClassicListener(tx *state.Txn, b *region.LoadBalancer, given classicListener) error {
 	l := region.ClassicListener{Protocol: strings.ToUpper(given.Protocol), Port: given.LoadBalancerPort,
 		InstancePort: given.InstancePort, Certificate: given.CertificateID}
 	with, known := classicProtocols[l.Protocol]
 	if !known {
-		return refuse("UnsupportedProtocol", "Listener protocol '%s' must be one of HTTP, HTTPS, TCP or SSL", clip(given.Protocol))
+		return refuse("UnsupportedProtocol", "Listener protocol '%s' must be one of HTTP, HTTPS, TCP or SSL", wire.Clip(given.Protocol))
 	}
 	l.InstanceProtocol = strings.ToUpper(cmp.Or(given.InstanceProtocol, with[0]))
 	encrypted := l.Protocol == "HTTPS" || l.Protocol == "SSL"
 	switch {
 	case !slices.Contains(with, l.InstanceProtocol):
-		return invalid("Instance protocol '%s' is not compatible with the listener protocol '%s'", clip(given.InstanceProtocol),
+		return invalid("Instance protocol '%s' is not compatible with the listener protocol '%s'", wire.Clip(given.InstanceProtocol),
 			l.Protocol)
 	case l.Port < 1 || l.Port > 65535:
 		return invalid("LoadBalancerPort must be between 1 and 65535")
@@ -59,7 +60,7 @@ func addClassicListener(tx *state.Txn, b *region.LoadBalancer, given classicList
 		return invalid("SSLCertificateId can be specified only for HTTPS and SSL listeners")
 	}
 	if encrypted {
-		if err := checkCertificate(tx, l.Certificate); err != nil {
+		if err := checkCertificate(tx, l.Certificate, s.now()); err != nil {
 			return noCertificate(l.Certificate)
 		}
 		l.Policies = []string{defaultSSLPolicy}
@@ -83,7 +84,7 @@ func addClassicListener(tx *state.Txn, b *region.LoadBalancer, given classicList
 }
 
 func noCertificate(arn string) error {
-	return refuse("CertificateNotFound", "Server Certificate not found for the key: %s", clip(arn))
+	return refuse("CertificateNotFound", "Server Certificate not found for the key: %s", wire.Clip(arn))
 }
 
 type classicListenersInput struct {
@@ -97,7 +98,7 @@ func (s *Service) createClassicListeners(call *operation.Call, in *classicListen
 	}
 	return editClassic(s, call, in.LoadBalancerName, func(tx *state.Txn, b *region.LoadBalancer, _ *none) error {
 		for _, l := range in.Listeners {
-			if err := addClassicListener(tx, b, l); err != nil {
+			if err := s.addClassicListener(tx, b, l); err != nil {
 				return err
 			}
 		}
@@ -143,7 +144,7 @@ func (s *Service) setClassicCertificate(call *operation.Call, in *setCertificate
 		if l.Protocol != "HTTPS" && l.Protocol != "SSL" {
 			return unsuitable("The listener for port %d has the protocol %s, which has no certificate", l.Port, l.Protocol)
 		}
-		if checkCertificate(tx, in.CertificateID) != nil {
+		if checkCertificate(tx, in.CertificateID, s.now()) != nil {
 			return noCertificate(in.CertificateID)
 		}
 		l.Certificate = in.CertificateID

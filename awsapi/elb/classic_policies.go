@@ -69,7 +69,7 @@ const maxPolicies = 100
 func (s *Service) createPolicy(call *operation.Call, in *createPolicyInput) (*none, error) {
 	at := slices.IndexFunc(policyTypes, func(t policyType) bool { return t.PolicyTypeName == in.PolicyTypeName })
 	if at < 0 {
-		return nil, refuse("PolicyTypeNotFound", "Policy Type %s is not found.", clip(in.PolicyTypeName))
+		return nil, refuse("PolicyTypeNotFound", "Policy Type %s is not found.", wire.Clip(in.PolicyTypeName))
 	}
 	p := region.ClassicPolicy{Name: in.PolicyName, Type: in.PolicyTypeName}
 	for _, a := range in.PolicyAttributes {
@@ -87,7 +87,7 @@ func checkPolicy(t policyType, p region.ClassicPolicy) error {
 		known := slices.ContainsFunc(t.PolicyAttributeTypeDescriptions,
 			func(d attributeType) bool { return d.AttributeName == a.Name })
 		if !known && t.PolicyTypeName != sslPolicyType {
-			return unsuitable("Policy attribute %s is not valid for policy type %s", clip(a.Name), t.PolicyTypeName)
+			return unsuitable("Policy attribute %s is not valid for policy type %s", wire.Clip(a.Name), t.PolicyTypeName)
 		}
 		switch {
 		case a.Name == "ProxyProtocol" && a.Value != "true" && a.Value != "false":
@@ -95,7 +95,7 @@ func checkPolicy(t policyType, p region.ClassicPolicy) error {
 		case a.Name == "Reference-Security-Policy" &&
 			!slices.ContainsFunc(sslPolicies, func(s sslPolicy) bool { return s.Name == a.Value }):
 			return unsuitable("Policy attribute Reference-Security-Policy must be the name of a predefined policy, not '%s'",
-				clip(a.Value))
+				wire.Clip(a.Value))
 		}
 	}
 	for _, d := range t.PolicyAttributeTypeDescriptions {
@@ -179,7 +179,7 @@ func (s *Service) deletePolicy(call *operation.Call, in *policyNamed) (*none, er
 }
 
 func noPolicy(name, balancer string) error {
-	return refuse("PolicyNotFound", "There is no policy with name %s for load balancer %s", clip(name), balancer)
+	return refuse("PolicyNotFound", "There is no policy with name %s for load balancer %s", wire.Clip(name), balancer)
 }
 
 type listenerPoliciesInput struct {
@@ -328,7 +328,7 @@ func (s *Service) describePolicyTypes(_ *operation.Call, in *describePolicyTypes
 	out := &policyTypesOutput{}
 	for _, name := range in.PolicyTypeNames {
 		if !slices.ContainsFunc(policyTypes, func(t policyType) bool { return t.PolicyTypeName == name }) {
-			return nil, refuse("PolicyTypeNotFound", "Policy Type %s is not found.", clip(name))
+			return nil, refuse("PolicyTypeNotFound", "Policy Type %s is not found.", wire.Clip(name))
 		}
 	}
 	for _, t := range policyTypes {

@@ -80,7 +80,7 @@ func newConditions(given []condition) (all []region.RuleCondition, err error) {
 func (c condition) record() (region.RuleCondition, error) {
 	made := region.RuleCondition{Field: c.Field}
 	if !slices.Contains(conditionFields, c.Field) {
-		return made, invalid("Condition field '%s' must be one of '[%s]'", clip(c.Field), strings.Join(conditionFields, ", "))
+		return made, invalid("Condition field '%s' must be one of '[%s]'", wire.Clip(c.Field), strings.Join(conditionFields, ", "))
 	}
 	simple := c.Field == "host-header" || c.Field == "path-pattern"
 	if len(c.Values) > 0 && !simple {
@@ -172,7 +172,7 @@ func checkCondition(c region.RuleCondition) error {
 	}
 	for _, text := range c.Regex {
 		if _, err := regexp.Compile(text); err != nil || len(text) > maxValue {
-			return invalid("The regular expression '%s' of '%s' is not valid", clip(text), c.Field)
+			return invalid("The regular expression '%s' of '%s' is not valid", wire.Clip(text), c.Field)
 		}
 	}
 	for _, value := range c.Values {
@@ -195,7 +195,7 @@ func checkValue(field, value string) error {
 		return invalid("The 'http-request-method' value is invalid; the allowed characters are A-Z, hyphen and underscore")
 	case field == "source-ip":
 		if _, err := netip.ParsePrefix(value); err != nil {
-			return invalid("The 'source-ip' value '%s' must be in CIDR format", clip(value))
+			return invalid("The 'source-ip' value '%s' must be in CIDR format", wire.Clip(value))
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
@@ -185,13 +186,13 @@ func (s *Service) secure(tx *state.Txn, l *region.Listener, in listenerSettings)
 	case len(in.Certificates) == 0 && len(l.Certificates) == 0:
 		return invalid("A certificate must be specified for %s listeners", l.Protocol)
 	case in.SslPolicy != "" && !slices.ContainsFunc(sslPolicies, func(p sslPolicy) bool { return p.Name == in.SslPolicy }):
-		return refuse("SSLPolicyNotFound", "SSL policy '%s' not found", clip(in.SslPolicy))
+		return refuse("SSLPolicyNotFound", "SSL policy '%s' not found", wire.Clip(in.SslPolicy))
 	case len(in.AlpnPolicy) > 1 || len(in.AlpnPolicy) == 1 && !slices.Contains(alpnPolicies, in.AlpnPolicy[0]):
 		return refuse("ALPNPolicyNotSupported", "The ALPN policy must be one of [%s]", strings.Join(alpnPolicies, ", "))
 	}
 	if len(in.Certificates) == 1 {
 		arn := in.Certificates[0].CertificateArn
-		if err := checkCertificate(tx, arn); err != nil {
+		if err := checkCertificate(tx, arn, s.now()); err != nil {
 			return err
 		}
 		l.Certificates = append([]string{arn}, without(l.Certificates[min(1, len(l.Certificates)):], arn)...)
@@ -217,7 +218,7 @@ func mutual(l *region.Listener, m mutualAuthentication) error {
 		if m.TrustStoreArn == "" {
 			return invalid("A trust store must be specified with the mutual authentication mode 'verify'")
 		}
-		return refuse("TrustStoreNotFound", "Trust store '%s' not found", clip(m.TrustStoreArn))
+		return refuse("TrustStoreNotFound", "Trust store '%s' not found", wire.Clip(m.TrustStoreArn))
 	default:
 		return invalid("The mutual authentication mode must be one of [off, passthrough, verify]")
 	}
@@ -230,18 +231,18 @@ func without(names []string, gone string) []string {
 }
 
 // checkCertificate says whether a listener can have a certificate. Those of IAM are recorded without one being there.
-func checkCertificate(tx *state.Txn, arn string) error {
+func checkCertificate(tx *state.Txn, arn string, now time.Time) error {
 	switch {
 	case strings.Contains(arn, ":iam:") && strings.Contains(arn, ":server-certificate/"):
 		return nil
 	case !strings.Contains(arn, ":acm:"):
-		return invalid("Certificate ARN '%s' is not valid", clip(arn))
+		return invalid("Certificate ARN '%s' is not valid", wire.Clip(arn))
 	}
 	c, found := region.Certificates.Get(tx, arn)
 	switch {
 	case !found:
-		return refuse("CertificateNotFound", "Certificate '%s' not found", clip(arn))
-	case c.Cert == "" || !c.RevokedAt.IsZero():
+		return refuse("CertificateNotFound", "Certificate '%s' not found", wire.Clip(arn))
+	case c.Status(now) == region.CertificatePending:
 		return refuse("UnsupportedCertificate", "The certificate '%s' must have a fully-qualified domain name, a supported "+
 			"signature, and a supported key size.", arn)
 	}
@@ -362,7 +363,7 @@ type certificatesOutput struct {
 
 func (s *Service) addListenerCertificates(call *operation.Call, in *certificatesInput) (*certificatesOutput, error) {
 	return s.editCertificates(call, in, func(tx *state.Txn, l *region.Listener, arn string) error {
-		if err := checkCertificate(tx, arn); err != nil {
+		if err := checkCertificate(tx, arn, s.now()); err != nil {
 			return err
 		}
 		if !slices.Contains(l.Certificates, arn) {

@@ -31,7 +31,7 @@ const maxName = 32
 func checkName(what, name string) error {
 	switch {
 	case len(name) > maxName:
-		return invalid("%s name '%s' cannot be longer than '%d' characters", what, clip(name), maxName)
+		return invalid("%s name '%s' cannot be longer than '%d' characters", what, wire.Clip(name), maxName)
 	case !nameChars.MatchString(name):
 		return invalid("%s name '%s' can only contain characters that are alphanumeric characters and hyphens(-)", what, name)
 	case strings.HasPrefix(name, "-") || strings.HasSuffix(name, "-"):

@@ -95,7 +95,7 @@ func cut[T any](call *operation.Call, p page, all []T, key func(T) string) (wire
 	}
 	part, next, ok := wire.Page(call.Operation, size, &p.Marker, all, key)
 	if !ok {
-		return nil, "", invalid("The marker '%s' is not valid", clip(p.Marker))
+		return nil, "", invalid("The marker '%s' is not valid", wire.Clip(p.Marker))
 	}
 	if next == nil {
 		return part, "", nil
@@ -130,7 +130,7 @@ func (s *Service) describeLoadBalancers(call *operation.Call, in *describeLoadBa
 		for _, name := range in.Names {
 			b, there := region.LoadBalancers.Get(tx, region.BalancerKey(false, name))
 			if !there {
-				return refuse("LoadBalancerNotFound", "Load balancers '[%s]' not found", clip(name))
+				return refuse("LoadBalancerNotFound", "Load balancers '[%s]' not found", wire.Clip(name))
 			}
 			found = append(found, b)
 		}

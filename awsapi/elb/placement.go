@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"tripod/awsapi/wire"
 	"tripod/region"
 	"tripod/state"
 )
@@ -52,7 +53,7 @@ func (s *Service) place(tx *state.Txn, b *region.LoadBalancer, mappings []subnet
 		isNew := !slices.ContainsFunc(before, func(z region.BalancerZone) bool { return z.SubnetID == m.SubnetID })
 		switch {
 		case !found:
-			return refuse("SubnetNotFound", "The subnet ID '%s' does not exist", clip(m.SubnetID))
+			return refuse("SubnetNotFound", "The subnet ID '%s' does not exist", wire.Clip(m.SubnetID))
 		case slices.ContainsFunc(b.Zones, func(z region.BalancerZone) bool { return z.Zone == at.Zone }):
 			return unsuitable("A load balancer cannot be attached to multiple subnets in the same Availability Zone")
 		case at.VPCID != b.VPC:
@@ -96,7 +97,7 @@ func (s *Service) addresses(tx *state.Txn, b *region.LoadBalancer, m subnetMappi
 		return z, unsuitable("Private IPv4 addresses are supported only for load balancers with the scheme 'internal'")
 	case m.PrivateIPv4Address != "":
 		if a, err := netip.ParseAddr(m.PrivateIPv4Address); err != nil || !block.Contains(a) {
-			return z, invalid("The private IPv4 address '%s' is not in the range of the subnet '%s'", clip(m.PrivateIPv4Address),
+			return z, invalid("The private IPv4 address '%s' is not in the range of the subnet '%s'", wire.Clip(m.PrivateIPv4Address),
 				m.SubnetID)
 		}
 	}
@@ -111,7 +112,7 @@ func (s *Service) addresses(tx *state.Txn, b *region.LoadBalancer, m subnetMappi
 	has := slices.ContainsFunc(own.Zones, func(z region.BalancerZone) bool { return z.AllocationID == m.AllocationID })
 	switch {
 	case publicIP == "":
-		return z, refuse("AllocationIdNotFound", "The allocation ID '%s' does not exist", clip(m.AllocationID))
+		return z, refuse("AllocationIdNotFound", "The allocation ID '%s' does not exist", wire.Clip(m.AllocationID))
 	case used && !has:
 		return z, refuse("ResourceInUse", "The allocation ID '%s' is not available for use", m.AllocationID)
 	}
@@ -132,6 +133,3 @@ func (s *Service) checkGroups(tx *state.Txn, vpcID string, ids []string) error {
 	}
 	return nil
 }
-
-// clip keeps a client's own text short in an answer to it.
-func clip(text string) string { return text[:min(len(text), 100)] }

@@ -65,7 +65,7 @@ func (s *Service) describeSSLPolicies(call *operation.Call, in *describeSSLPolic
 	for i, name := range in.Names {
 		at := slices.IndexFunc(sslPolicies, func(p sslPolicy) bool { return p.Name == name })
 		if at < 0 {
-			return nil, refuse("SSLPolicyNotFound", "SSL policy '%s' not found", clip(name))
+			return nil, refuse("SSLPolicyNotFound", "SSL policy '%s' not found", wire.Clip(name))
 		}
 		if i == 0 {
 			found = nil
@@ -181,7 +181,7 @@ type trustStoresOutput struct{ TrustStores wire.QueryList[none] }
 // describeTrustStores says that there are none: their certificates would come from S3, which is not here.
 func (s *Service) describeTrustStores(_ *operation.Call, in *describeTrustStoresInput) (*trustStoresOutput, error) {
 	for _, named := range append(in.TrustStoreArns, in.Names...) {
-		return nil, refuse("TrustStoreNotFound", "Trust store '%s' not found", clip(named))
+		return nil, refuse("TrustStoreNotFound", "Trust store '%s' not found", wire.Clip(named))
 	}
 	return &trustStoresOutput{}, nil
 }

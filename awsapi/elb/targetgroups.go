@@ -176,15 +176,15 @@ func checkHealthCheck(g region.TargetGroup) error {
 	case c.Protocol == "TCP" && (c.Path != "" || c.Codes != ""):
 		return unsuitable("A health check path and a matcher are not supported for health checks with the protocol 'TCP'")
 	case c.Protocol != "" && c.Port != "traffic-port" && (err != nil || port < 1 || port > 65535):
-		return invalid("Health check port '%s' must be 'traffic-port' or between '1-65535' inclusive", clip(c.Port))
+		return invalid("Health check port '%s' must be 'traffic-port' or between '1-65535' inclusive", wire.Clip(c.Port))
 	case c.Path != "" && !strings.HasPrefix(c.Path, "/"):
-		return invalid("Health check path '%s' must begin with a '/' character", clip(c.Path))
+		return invalid("Health check path '%s' must begin with a '/' character", wire.Clip(c.Path))
 	case http && c.Timeout >= c.Interval:
 		return invalid("Health check timeout '%d' must be smaller than the interval '%d'", c.Timeout, c.Interval)
 	case c.Timeout > c.Interval:
 		return invalid("Health check timeout '%d' must be smaller than or equal to the interval '%d'", c.Timeout, c.Interval)
 	case c.Codes != "" && !codesWithin(c.Codes, least, most):
-		return invalid("Health check matcher code '%s' must be within '%d-%d' inclusive", clip(c.Codes), least, most)
+		return invalid("Health check matcher code '%s' must be within '%d-%d' inclusive", wire.Clip(c.Codes), least, most)
 	}
 	return nil
 }
@@ -267,7 +267,7 @@ func checkGroup(g *region.TargetGroup) error {
 	case g.Version != "" && !strings.HasPrefix(g.Protocol, "HTTP"):
 		return unsuitable("Protocol version is not supported for target groups with the protocol '%s'", g.Protocol)
 	case !slices.Contains([]string{"", "HTTP1", "HTTP2", "GRPC"}, g.Version):
-		return invalid("Protocol version '%s' must be one of 'HTTP1, HTTP2, GRPC'", clip(g.Version))
+		return invalid("Protocol version '%s' must be one of 'HTTP1, HTTP2, GRPC'", wire.Clip(g.Version))
 	case g.IPAddressType == "ipv6" && g.Type == "alb":
 		return unsuitable("IP address type 'ipv6' is not supported for target groups with target type 'alb'")
 	}
@@ -281,7 +281,7 @@ func checkGroup(g *region.TargetGroup) error {
 // createGroup writes a target group, or finds the one that is just like it.
 func (s *Service) createGroup(tx *state.Txn, want region.TargetGroup) (region.TargetGroup, error) {
 	if want.VPC != "" && !s.Network.HasVPC(tx, want.VPC) {
-		return want, invalid("The VPC ID '%s' is not found", clip(want.VPC))
+		return want, invalid("The VPC ID '%s' is not found", wire.Clip(want.VPC))
 	}
 	if there, found := region.TargetGroups.Get(tx, want.Name); found {
 		same := there

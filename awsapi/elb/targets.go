@@ -91,21 +91,21 @@ func (s *Service) newTarget(tx *state.Txn, g region.TargetGroup, given target) (
 		b, err := balancer(tx, t.ID)
 		switch {
 		case err != nil || b.Type != region.ApplicationBalancer || b.VPC != g.VPC:
-			return t, refuse("InvalidTarget", "'%s' is not an Application Load Balancer in the VPC '%s'", clip(t.ID), g.VPC)
+			return t, refuse("InvalidTarget", "'%s' is not an Application Load Balancer in the VPC '%s'", wire.Clip(t.ID), g.VPC)
 		case !slices.ContainsFunc(region.ListenersOf(tx, b), func(l region.Listener) bool { return l.Port == t.Port }):
 			return t, refuse("InvalidTarget", "Load balancer '%s' has no listener on port '%d'", t.ID, t.Port)
 		}
 		return t, nil
 	}
 	if !strings.HasPrefix(t.ID, "arn:aws:lambda:") {
-		return t, invalid("Lambda function ARN '%s' is not valid", clip(t.ID))
+		return t, invalid("Lambda function ARN '%s' is not valid", wire.Clip(t.ID))
 	}
 	return t, nil
 }
 
 func (s *Service) instanceTarget(tx *state.Txn, g region.TargetGroup, t region.Target) (region.Target, error) {
 	if !instanceID.MatchString(t.ID) {
-		return t, invalid("Instance ID '%s' is not valid", clip(t.ID))
+		return t, invalid("Instance ID '%s' is not valid", wire.Clip(t.ID))
 	}
 	v, found := region.Instances.Get(tx, t.ID)
 	switch {
@@ -126,12 +126,12 @@ func (s *Service) addressTarget(tx *state.Txn, g region.TargetGroup, t region.Ta
 		kind = "IPv6"
 	}
 	if err != nil || a.Is4() != (kind == "IPv4") {
-		return t, invalid("The IP address '%s' is not a valid %s address", clip(t.ID), kind)
+		return t, invalid("The IP address '%s' is not a valid %s address", wire.Clip(t.ID), kind)
 	}
 	t.Zone = s.Network.ZoneOf(tx, g.VPC, a)
 	switch inside := t.Zone != ""; {
 	case inside && zone != "" && zone != "all" && zone != t.Zone:
-		return t, invalid("The IP address '%s' is not in the Availability Zone '%s'", t.ID, clip(zone))
+		return t, invalid("The IP address '%s' is not in the Availability Zone '%s'", t.ID, wire.Clip(zone))
 	case inside && zone == "all":
 		t.Zone = zone
 	case inside:

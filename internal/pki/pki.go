@@ -2,6 +2,7 @@
 package pki
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -115,12 +116,32 @@ func (a *Authority) Issue(leaf Leaf) (Pair, error) {
 	if err != nil {
 		return Pair{}, err
 	}
-	template, err := newTemplate(leaf.CommonName, leafLifetime)
+	der, err := a.sign(leaf, key.Public(), leafLifetime)
 	if err != nil {
 		return Pair{}, err
 	}
+	return encode(der, key)
+}
+
+// IssueFor signs a certificate of a key, in PEM, that is good for a lifetime.
+func (a *Authority) IssueFor(leaf Leaf, key crypto.PublicKey, lifetime time.Duration) ([]byte, error) {
+	der, err := a.sign(leaf, key, lifetime)
+	if err != nil {
+		return nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), nil
+}
+
+func (a *Authority) sign(leaf Leaf, key crypto.PublicKey, lifetime time.Duration) ([]byte, error) {
+	template, err := newTemplate(leaf.CommonName, lifetime)
+	if err != nil {
+		return nil, err
+	}
 	template.Subject.Organization = leaf.Organizations
 	template.KeyUsage = x509.KeyUsageDigitalSignature
+	if _, isRSA := key.(*rsa.PublicKey); isRSA {
+		template.KeyUsage |= x509.KeyUsageKeyEncipherment
+	}
 	template.DNSNames, template.IPAddresses = leaf.DNS, leaf.IPs
 	if leaf.Server {
 		template.ExtKeyUsage = append(template.ExtKeyUsage, x509.ExtKeyUsageServerAuth)
@@ -128,11 +149,11 @@ func (a *Authority) Issue(leaf Leaf) (Pair, error) {
 	if leaf.Client {
 		template.ExtKeyUsage = append(template.ExtKeyUsage, x509.ExtKeyUsageClientAuth)
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key, a.key)
 	if err != nil {
-		return Pair{}, fmt.Errorf("certificate for %s: %w", leaf.CommonName, err)
+		return nil, fmt.Errorf("certificate for %s: %w", leaf.CommonName, err)
 	}
-	return encode(der, key)
+	return der, nil
 }
 
 // Signed says whether the pair's certificate is of this authority.
