@@ -86,10 +86,16 @@ var terminal = []string{region.ActionForward, region.ActionRedirect, region.Acti
 // maxForwardGroups is how many target groups a forward action sends to.
 const maxForwardGroups = 5
 
+// maxActions is how many actions a rule has: AWS's quota.
+const maxActions = 5
+
 // newActions are actions as records, in their order, and checked as far as they are on their own.
 func newActions(given []action) ([]region.RuleAction, error) {
 	if len(given) == 0 {
 		return nil, invalid("At least one action must be specified")
+	}
+	if len(given) > maxActions {
+		return nil, refuse("TooManyActions", "A rule can have up to '%d' actions", maxActions)
 	}
 	var all []region.RuleAction
 	ends := 0

@@ -63,8 +63,13 @@ type createPolicyInput struct {
 	PolicyAttributes []struct{ AttributeName, AttributeValue string }
 }
 
-// maxPolicies is how many policies a classic load balancer has: AWS's quota.
-const maxPolicies = 100
+// maxPolicies is how many policies a classic load balancer has, AWS's quota; maxPolicyAttributes bounds those of one, and
+// maxPolicyValue the length of each: a public key has the longest.
+const (
+	maxPolicies         = 100
+	maxPolicyAttributes = 100
+	maxPolicyValue      = 2 << 10
+)
 
 func (s *Service) createPolicy(call *operation.Call, in *createPolicyInput) (*none, error) {
 	at := slices.IndexFunc(policyTypes, func(t policyType) bool { return t.PolicyTypeName == in.PolicyTypeName })
@@ -72,7 +77,13 @@ func (s *Service) createPolicy(call *operation.Call, in *createPolicyInput) (*no
 		return nil, refuse("PolicyTypeNotFound", "Policy Type %s is not found.", wire.Clip(in.PolicyTypeName))
 	}
 	p := region.ClassicPolicy{Name: in.PolicyName, Type: in.PolicyTypeName}
+	if len(in.PolicyAttributes) > maxPolicyAttributes {
+		return nil, invalid("A policy can have up to %d attributes", maxPolicyAttributes)
+	}
 	for _, a := range in.PolicyAttributes {
+		if len(a.AttributeName)+len(a.AttributeValue) > maxPolicyValue {
+			return nil, invalid("The attribute %s of the policy is too long", wire.Clip(a.AttributeName))
+		}
 		p.Attributes = append(p.Attributes, region.PolicyAttribute{Name: a.AttributeName, Value: a.AttributeValue})
 	}
 	if err := checkPolicy(policyTypes[at], p); err != nil {
@@ -108,8 +119,8 @@ func checkPolicy(t policyType, p region.ClassicPolicy) error {
 }
 
 func (s *Service) addPolicy(call *operation.Call, name string, p region.ClassicPolicy) (*none, error) {
-	if !nameChars.MatchString(p.Name) {
-		return nil, invalid("PolicyName must only contain alphanumeric characters or hyphens")
+	if !nameChars.MatchString(p.Name) || len(p.Name) > 128 {
+		return nil, invalid("PolicyName must only contain alphanumeric characters or hyphens, and have up to 128 of them")
 	}
 	return editClassic(s, call, name, func(_ *state.Txn, b *region.LoadBalancer, _ *none) error {
 		switch {

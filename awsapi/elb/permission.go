@@ -44,7 +44,7 @@ func conditionKeys(call *operation.Call) iam.Keys {
 			}
 		}
 	}
-	if strings.HasPrefix(call.Operation, "CreateLoadBalancer") && keys["elasticloadbalancing:scheme"] == nil {
+	if call.Operation == "CreateLoadBalancer" && keys["elasticloadbalancing:scheme"] == nil {
 		keys["elasticloadbalancing:scheme"] = []string{region.SchemeInternetFacing}
 	}
 	return keys
@@ -117,7 +117,7 @@ func (s *Service) permitOn(call *operation.Call, subjects func(tx *state.Txn) []
 	keys, given := conditionKeys(call), call.Keys["aws:tagkeys"]
 	for _, one := range all {
 		about := keys.With(iam.TagKeys("aws:ResourceTag", one.tags), iam.TagKeys("elasticloadbalancing:ResourceTag", one.tags))
-		if below := madeBelow[call.Operation]; !one.new || below == "" {
+		if !one.new || madeBelow[call.Operation] == "" {
 			if err := call.Authorize(wire.Query, Name+":"+call.Operation, one.arn, about); err != nil {
 				return err
 			}

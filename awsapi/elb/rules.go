@@ -2,6 +2,7 @@ package elb
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 
@@ -13,6 +14,9 @@ import (
 
 // maxRules is how many rules a load balancer has without those of its listeners' own actions: AWS's default quota.
 const maxRules = 100
+
+// maxRewrite bounds a rewrite's regular expression and what takes the place of what it finds.
+const maxRewrite = 1024
 
 type rewrite struct{ Regex, Replace string }
 
@@ -61,8 +65,12 @@ func newTransforms(given []transform) (all []region.RuleTransform, err error) {
 		case slices.ContainsFunc(all, func(other region.RuleTransform) bool { return other.Type == t.Type }):
 			return nil, invalid("Transforms of type '%s' were specified more than once", t.Type)
 		}
+		one := config.Rewrites[0]
+		if _, err := regexp.Compile(one.Regex); err != nil || len(one.Regex) > maxRewrite || len(one.Replace) > maxRewrite {
+			return nil, invalid("The rewrite of '%s' by the regular expression '%s' is not valid", t.Type, wire.Clip(one.Regex))
+		}
 		all = append(all, region.RuleTransform{Type: t.Type,
-			Rewrites: []region.Rewrite{{Regex: config.Rewrites[0].Regex, Replace: config.Rewrites[0].Replace}}})
+			Rewrites: []region.Rewrite{{Regex: one.Regex, Replace: one.Replace}}})
 	}
 	return all, nil
 }
