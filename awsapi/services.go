@@ -63,11 +63,28 @@ func (b Backend) Acting() Acting {
 	clusters := &eks.Service{Region: b.Region, AccountID: b.AccountID, VPC: vpc, State: b.State, Quotas: b.Quotas,
 		LenientReferences: b.LenientReferences, ControlPlane: b.ControlPlane, Probes: eks.Probes{Now: b.Now}}
 	network := &ec2.Service{VPC: vpc, State: b.State, Now: b.Now, Clusters: clusters.Networks}
-	groups := &autoscaling.Service{State: b.State, Network: network, Now: b.Now}
+	network.Events = func(tx *state.Txn, e ec2.Event) { b.emit(tx, network.EventOf(e)) }
+	groups := &autoscaling.Service{State: b.State, Network: network, Now: b.Now, Events: b.emit}
 	if b.RealPace {
 		groups.Pace = autoscaling.RealPace
 	}
 	return Acting{clusters, network, groups}
+}
+
+// emit gives an event of a service's to EventBridge. One that cannot be written would be a fault of this program's, and does
+// not undo what it tells of.
+func (b Backend) emit(tx *state.Txn, e events.Event) {
+	e.Account, e.Region = b.AccountID, b.Region
+	_ = events.Emit(tx, e)
+}
+
+// shiftable is all whose traffic can be moved away from a zone.
+func (a Acting) shiftable(tx *state.Txn) []arczonalshift.Resource {
+	all := a.Clusters.Shiftable(tx)
+	for _, g := range a.Groups.Shiftable(tx) { // a group has its ARN where its shifts have a cluster's id
+		all = append(all, arczonalshift.Resource{ARN: g.ARN, Name: g.Name, ClusterID: g.ARN})
+	}
+	return all
 }
 
 // Services are all AWS services, in the order of docs/operations.md. This is the only list of them: what is routed,
@@ -79,8 +96,8 @@ func (b Backend) Services() []operation.Service {
 	identities := &iamapi.Service{State: b.State, AccountID: b.AccountID, Quotas: b.Quotas, Now: b.Now}
 	keys := &kms.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Now: b.Now}
 	lines := &logs.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Events: b.LogEvents, Now: b.Now}
-	shifts := &arczonalshift.Service{State: b.State, VPC: acting.Network.VPC, Resources: acting.Clusters.Shiftable, Now: b.Now}
-	values := &ssm.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Now: b.Now}
+	shifts := &arczonalshift.Service{State: b.State, VPC: acting.Network.VPC, Resources: acting.shiftable, Now: b.Now}
+	values := &ssm.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Keys: keys, Now: b.Now}
 	mail := &sqs.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Now: b.Now}
 	bus := &events.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Now: b.Now}
 	balancers := &elb.Service{State: b.State, Network: acting.Network, Now: b.Now}

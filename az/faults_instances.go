@@ -147,8 +147,7 @@ func (f *recordFaults) breakInstance(ctx context.Context, o api.FaultOrder) (don
 		case o.Fault == api.FaultStop && v.State.MayBecome(region.InstanceStopping):
 			done.Said = "has its instance " + v.ID + " stopped"
 			f.put(tx, fault, o)
-			_, err := region.StopInstance(tx, v.ID, region.UserShutdown, now)
-			return err
+			return f.network.Stop(tx, v.ID, region.UserShutdown, now)
 		case o.Fault == api.FaultImpair && v.State == region.InstanceRunning:
 			done.Said = "has its instance " + v.ID + " answer nobody"
 			f.put(tx, fault, o)
@@ -175,8 +174,7 @@ func (f *recordFaults) mendInstance(ctx context.Context, fault region.Fault) err
 			_, out := region.ZoneOutages.Get(tx, v.Zone)
 			switch {
 			case fault.Fault == api.FaultStop && v.State == region.InstanceStopped:
-				_, err := region.StartInstance(tx, v.ID, f.now().UTC())
-				return err
+				return f.network.Start(tx, v.ID, f.now().UTC())
 			case fault.Fault == api.FaultImpair && !out:
 				region.ImpairInstance(tx, v.ID, time.Time{})
 			}

@@ -1,9 +1,9 @@
 // Package arczonalshift is zonal shift of Amazon Application Recovery Controller (ARC): the restJson1 API by which a
 // cluster's traffic is moved away from a zone.
 //
-// The managed resources are the clusters whose zonalShiftConfig is enabled. What this API writes down the zones make
-// true: see package az. AWS itself starts autoshifts; here nobody does, so their configuration is recorded and nothing
-// follows from it.
+// The managed resources are the clusters whose zonalShiftConfig is enabled, and the Auto Scaling groups whose zonal shift is
+// (AvailabilityZoneImpairmentPolicy). What this API writes down the zones make true: see packages az and autoscaling. AWS
+// itself starts autoshifts; here nobody does, so their configuration is recorded and nothing follows from it.
 package arczonalshift
 
 import (
@@ -22,9 +22,11 @@ import (
 // Name is the service's signing name.
 const Name = "arc-zonal-shift"
 
-// Resource is something whose traffic can be moved away from a zone: a cluster.
+// Resource is something whose traffic can be moved away from a zone: a cluster, or an Auto Scaling group.
 type Resource struct {
-	ARN, Name, ClusterID string
+	ARN, Name string
+	// ClusterID is what its shifts name it by: a cluster's id, a group's ARN.
+	ClusterID string
 }
 
 // Service answers ARC's calls from a zone's copy of the regional state.
@@ -58,7 +60,7 @@ func (s *Service) resource(tx *state.Txn, call *operation.Call, arn *string) (Re
 		}
 	}
 	return Resource{}, notFound("The resource %s was not found: it must be an EKS cluster with "+
-		"zonalShiftConfig enabled.", aws.ToString(arn))
+		"zonalShiftConfig enabled, or an Auto Scaling group whose zonal shift is enabled.", aws.ToString(arn))
 }
 
 // resourceOf is the resource of a shift: a zero one when it is none any more.

@@ -229,3 +229,31 @@ func TestPracticeRunNeedsItsConfiguration(t *testing.T) {
 		t.Errorf("got %+v, %v", list, err)
 	}
 }
+
+func TestGroupsAreShiftedWhereTheySaySo(t *testing.T) {
+	w := newWorld(t)
+	const group = "arn:aws:autoscaling:us-east-1:111122223333:autoScalingGroup:1:autoScalingGroupName/g"
+	put := func(enabled bool) {
+		w.Write(func(tx *state.Txn) {
+			region.AutoScalingGroups.Put(tx, "g", region.AutoScalingGroup{Name: "g", ARN: group,
+				GroupOptions: region.GroupOptions{ZoneImpairment: &region.ZoneImpairmentPolicy{ZonalShift: enabled}}})
+		})
+	}
+	start := func() error {
+		_, err := w.StartZonalShift(w.Context(), &arc.StartZonalShiftInput{ResourceIdentifier: aws.String(group),
+			AwayFrom: aws.String("use1-az2"), Comment: aws.String("test"), ExpiresIn: aws.String("1h")})
+		return err
+	}
+	put(false)
+	w.fails(start(), "ResourceNotFoundException", "Auto Scaling group")
+	put(true)
+	if err := start(); err != nil {
+		t.Fatal(err)
+	}
+	w.View(func(tx *state.Txn) error {
+		if shifts := region.ShiftsOf(tx, group); len(shifts) != 1 || shifts[0].Zone != "us-east-1b" {
+			t.Errorf("got %+v", shifts)
+		}
+		return nil
+	})
+}

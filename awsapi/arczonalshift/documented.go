@@ -11,7 +11,7 @@ func documented() []operation.Documented {
 			Effect: "kept; practice runs start when they are asked for, not by themselves"},
 		{Words: []string{"Autoshift"}, State: operation.Recorded, Effect: "kept; nobody starts an autoshift here"},
 		{Words: []string{"ManagedResource"}, State: operation.Works,
-			Effect: "the clusters with zonalShiftConfig enabled"},
+			Effect: "the clusters with zonalShiftConfig enabled, and the Auto Scaling groups with zonal shift enabled"},
 		{Words: []string{"ListZonalShifts"}, State: operation.Works, Effect: "the shifts of the last 30 days"},
 		{Words: []string{""}, State: operation.Works,
 			Effect: "the zone's nodes are cordoned and its endpoints leave the EndpointSlices, until it ends; " +

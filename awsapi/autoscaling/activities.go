@@ -86,11 +86,12 @@ func forgetActivities(tx *state.Txn) {
 	}
 }
 
-// progress changes the activity with that key, if it is there still and not over.
-func progress(tx *state.Txn, key, status string, percent int, message string, now time.Time) {
+// progress changes the activity with that key, if it is there still and not over. ended says that it is over by this.
+func progress(tx *state.Txn, key, status string, percent int, message string, now time.Time) (a region.ScalingActivity,
+	ended bool) {
 	a, found := region.ScalingActivities.Get(tx, key)
 	if !found || key == "" || done(a.Status) || a.Status == status {
-		return
+		return a, false
 	}
 	a.Status, a.Progress = status, percent
 	if message != "" {
@@ -100,6 +101,7 @@ func progress(tx *state.Txn, key, status string, percent int, message string, no
 		a.End = now
 	}
 	region.ScalingActivities.Put(tx, key, a)
+	return a, done(status)
 }
 
 // maxMessage is how long an activity's StatusMessage is at most.

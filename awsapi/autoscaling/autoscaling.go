@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tripod/awsapi/ec2"
+	"tripod/awsapi/events"
 	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/region"
@@ -34,6 +35,8 @@ type Service struct {
 	Instances Instances
 	// Metrics are what target tracking goes by; nil: nobody measures, and such policies are recorded only.
 	Metrics Metrics
+	// Events is told what EventBridge is told of groups, in the transaction that makes it true; nil: nobody listens.
+	Events func(tx *state.Txn, e events.Event)
 	// Pace is how long things take at least.
 	Pace Pace
 	// Now is the clock; nil means time.Now.

@@ -16,8 +16,8 @@ func documented(names []string) []operation.Documented {
 				"rollback; alarms are recorded, the strategy ReplaceRootVolume is refused"},
 		{Words: []string{"ExecutePolicy"}, State: operation.Works, Effect: "simple and step scaling change the desired capacity"},
 		{Words: []string{"Polic"}, State: operation.Works,
-			Effect: "simple and step scaling act by ExecutePolicy, as no alarms are raised here; target tracking acts where " +
-				"somebody measures the metric; predictive scaling is recorded"},
+			Effect: "simple and step scaling act by ExecutePolicy, as no alarms are raised here; target tracking and predictive " +
+				"scaling are recorded, as nobody measures instances"},
 		{Words: []string{"Scheduled"}, State: operation.Works, Effect: "sizes change by the clock, once or by a cron expression"},
 		{Words: []string{"LifecycleHook", "LifecycleAction"}, State: operation.Works,
 			Effect: "instances wait until the action is completed or its time is over; notification targets are not told"},
@@ -25,8 +25,8 @@ func documented(names []string) []operation.Documented {
 			Effect: "image, type, key, groups, user data, profile, public address and Spot count at launches; the rest is recorded"},
 		{Words: []string{"CreateAutoScalingGroup", "UpdateAutoScalingGroup"}, State: operation.Works,
 			Effect: "instances are launched and terminated as sizes, zones and templates say; placement groups, capacity " +
-				"reservations, context, retention and ELB health checks are recorded; requirements of instance types count by " +
-				"vCPUs, memory, accelerators, names, makers and burstability"},
+				"reservations, context, retention and ELB health checks are recorded; of the requirements of instance types all count " +
+				"but baseline performance factors"},
 		{Words: []string{"Processes"}, State: operation.Works, Effect: "suspended processes do not run"},
 		{Words: []string{"Tag"}, State: operation.Works, Effect: "tags that propagate go on to new instances"},
 		{Words: []string{""}, State: operation.Works, Effect: "acts on the group's instances"},

@@ -1,11 +1,14 @@
 package autoscaling
 
 import (
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"tripod/awsapi/events"
 	"tripod/region"
 	"tripod/state"
 )
@@ -106,4 +109,44 @@ func TestTerminateDecrementsOrRefuses(t *testing.T) {
 		}
 	})
 	w.want("desired", fmt.Sprint(w.group().Desired), "2")
+}
+
+func TestEventBridgeIsToldOfMembers(t *testing.T) {
+	w := newWorld(t, func(g *region.AutoScalingGroup) {
+		g.Hooks = []region.LifecycleHook{
+			{Name: "in", Transition: region.HookLaunching, HeartbeatTimeout: 60, DefaultResult: region.HookContinue, Metadata: "mine"},
+			{Name: "out", Transition: region.HookTerminating, HeartbeatTimeout: 60, DefaultResult: region.HookContinue},
+		}
+	})
+	var told []string
+	w.Events = func(_ *state.Txn, e events.Event) {
+		text, err := json.Marshal(e.Detail)
+		if err != nil {
+			t.Error(err)
+		}
+		var detail map[string]any
+		json.Unmarshal(text, &detail)
+		told = append(told, fmt.Sprintf("%s: %v %v>%v %v %v", e.DetailType, detail["EC2InstanceId"], detail["Origin"],
+			detail["Destination"], detail["LifecycleHookName"], detail["StatusCode"]))
+		if e.Source != "aws.autoscaling" || e.Resources[0] != "arn:g" || detail["AutoScalingGroupName"] != "g" {
+			t.Errorf("got %+v", e)
+		}
+	}
+	w.desired(1)
+	w.pass(time.Minute)
+	w.desired(0)
+	w.pass(time.Minute)
+	w.ec2.refuses = refuse("InsufficientInstanceCapacity", "None.")
+	w.edit(func(g *region.AutoScalingGroup) { g.Desired, g.Zones = 1, g.Zones[:1] })
+	w.step()
+	want := []string{
+		"EC2 Instance-launch Lifecycle Action: i-0001 EC2>AutoScalingGroup in <nil>",
+		"EC2 Instance Launch Successful: i-0001 EC2>AutoScalingGroup <nil> InProgress",
+		"EC2 Instance-terminate Lifecycle Action: i-0001 AutoScalingGroup>EC2 out <nil>",
+		"EC2 Instance Terminate Successful: i-0001 AutoScalingGroup>EC2 <nil> InProgress",
+		"EC2 Instance Launch Unsuccessful:  EC2>AutoScalingGroup <nil> Failed",
+	}
+	if !slices.Equal(told, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(told, "\n"), strings.Join(want, "\n"))
+	}
 }

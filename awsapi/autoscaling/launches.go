@@ -257,9 +257,10 @@ func (c *scene) launchEnds(why string, one choice, zone string, failure error) e
 		message = fmt.Sprintf("Could not launch %s Instances. %s - %s", kind, code, message)
 	}
 	message += " Launching EC2 instance failed."
-	note(c.tx, c.g, region.ScalingActivity{Description: "Launching a new EC2 instance.  Status Reason: " + message,
+	_, a := note(c.tx, c.g, region.ScalingActivity{Description: "Launching a new EC2 instance.  Status Reason: " + message,
 		Cause: why, Status: activityFailed, Progress: 100, Message: clipText(message, maxMessage), Zone: zone, Code: code},
 		c.now)
+	c.tellOf(launchFailed, a)
 	return nil
 }
 

@@ -46,6 +46,7 @@ func (c *scene) bringInOne(m *member) error {
 			return err
 		}
 		m.GroupMember = waits
+		c.tellActions(m)
 		progress(c.tx, m.Activity, activityWaits, 50, "", c.now)
 	}
 	if m.State == region.MemberPendingWait {
@@ -84,13 +85,17 @@ func abandoned(m region.GroupMember) string {
 
 // serve puts a member into service.
 func (c *scene) serve(m *member) error {
-	progress(c.tx, m.Activity, activitySuccessful, 100, "", c.now)
+	if a, ended := progress(c.tx, m.Activity, activitySuccessful, 100, "", c.now); ended {
+		c.tellOf(launchSucceeded, a)
+	}
 	return c.move(m, region.MemberInService, func(m *region.GroupMember) { m.Activity = "" })
 }
 
 // abandon ends a launch that failed: its activity is cancelled, and its instance goes.
 func (c *scene) abandon(m *member, message, why string) error {
-	progress(c.tx, m.Activity, activityCancelled, 100, message, c.now)
+	if a, ended := progress(c.tx, m.Activity, activityCancelled, 100, message, c.now); ended {
+		c.tellOf(launchFailed, a)
+	}
 	return c.begin(m, cause(why))
 }
 
@@ -132,6 +137,7 @@ func (c *scene) takeOutOne(m *member) error {
 				return err
 			}
 			m.GroupMember = waits
+			c.tellActions(m)
 			progress(c.tx, m.Activity, activityWaits, 50, "", c.now)
 		}
 	}
@@ -147,7 +153,9 @@ func (c *scene) takeOutOne(m *member) error {
 	if m.instance.ID != "" && m.instance.State != region.InstanceTerminated {
 		return nil // its end wakes the group
 	}
-	progress(c.tx, m.Activity, activitySuccessful, 100, "", c.now)
+	if a, ended := progress(c.tx, m.Activity, activitySuccessful, 100, "", c.now); ended {
+		c.tellOf(terminateFinished, a)
+	}
 	if m.State != region.MemberTerminated {
 		if err := c.move(m, region.MemberTerminated, nil); err != nil {
 			return err

@@ -85,6 +85,9 @@ func forgetGroup(tx *state.Txn, g region.AutoScalingGroup) {
 	for _, r := range refreshesOf(tx, g.Name) {
 		instanceRefreshes.Delete(tx, r.key())
 	}
+	for _, shift := range region.ShiftsOf(tx, g.ARN) {
+		region.ZonalShifts.Delete(tx, shift.ID)
+	}
 	for _, n := range notificationsOf(tx, g.Name) {
 		notifications.Delete(tx, n.key())
 	}

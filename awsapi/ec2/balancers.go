@@ -116,7 +116,7 @@ func (s *Service) balancerInterfaces(tx *state.Txn) (all []networkInterface) {
 }
 
 func (s *Service) balancerInterface(b region.LoadBalancer, z region.BalancerZone, home subnet,
-	groupNames map[string]string) networkInterface {
+	groupNames func(groupID string) string) networkInterface {
 	ip := z.PrivateAddress
 	if block, err := netip.ParsePrefix(home.CIDRBlock); err == nil && ip == "" {
 		ip = endpointHost(b.ARN, block).String()
@@ -135,7 +135,7 @@ func (s *Service) balancerInterface(b region.LoadBalancer, z region.BalancerZone
 			DeviceIndex: 1, Status: "attached", AttachTime: timestamp(b.CreatedAt)},
 	}
 	for _, groupID := range b.SecurityGroups {
-		eni.Groups = append(eni.Groups, groupName{groupID, groupNames[groupID]})
+		eni.Groups = append(eni.Groups, groupName{groupID, groupNames(groupID)})
 	}
 	if z.AllocationID != "" {
 		eni.Association = &interfaceAddress{z.AllocationID, id("eipassoc", b.ARN, z.AllocationID), s.VPC.AccountID,

@@ -89,7 +89,7 @@ func (s *Service) showAttribute(tx *state.Txn, v region.Instance, attribute stri
 	case "ebsOptimized":
 		out.EBSOptimized = shownValue(d.EBSOptimized == nil || *d.EBSOptimized)
 	case "enaSupport":
-		out.ENASupport = shownValue(true)
+		out.ENASupport = shownValue(!d.NoENA)
 	case "enclaveOptions":
 		out.Enclave = &enclave{d.Enclave}
 	case "sriovNetSupport":
@@ -191,6 +191,12 @@ func (s *Service) modifyInstanceAttribute(call *operation.Call, in *modifyInstan
 		if given := in.SourceCheck; given != nil {
 			d.NoSourceCheck = !given.Value
 		}
+		if given := in.ENASupport; given != nil {
+			if err := mustBeStopped(v); err != nil {
+				return err
+			}
+			d.NoENA = !given.Value
+		}
 		if given := in.NoTermination; given != nil {
 			d.NoTermination = given.Value
 		}
@@ -217,23 +223,17 @@ func (s *Service) modifyInstanceAttribute(call *operation.Call, in *modifyInstan
 
 // modifyLaunch changes an instance's type and user data, for which it has to be stopped, and its security groups.
 func (s *Service) modifyLaunch(tx *state.Txn, v region.Instance, in *modifyInstanceAttributeInput) error {
-	stopped := func(attribute string) error {
-		if v.State == region.InstanceStopped {
-			return nil
-		}
-		return refuse("IncorrectInstanceState", "The instance '%s' is not in the 'stopped' state.", v.ID)
-	}
 	if given := in.Type; given != nil {
 		if CheckInstanceTypes([]string{given.Value}) != nil {
 			return refuse("InvalidInstanceAttributeValue", "The instanceType '%s' is not valid.", clip(given.Value))
 		}
-		if err := stopped("instanceType"); err != nil {
+		if err := mustBeStopped(v); err != nil {
 			return err
 		}
 		region.ChangeLaunch(tx, v.ID, func(l *region.InstanceLaunch) { l.Type = given.Value })
 	}
 	if given := in.UserData; given != nil {
-		if err := stopped("userData"); err != nil {
+		if err := mustBeStopped(v); err != nil {
 			return err
 		}
 		if script, err := base64.StdEncoding.DecodeString(given.Value); err != nil || len(script) > maxUserData {
@@ -253,6 +253,13 @@ func (s *Service) modifyLaunch(tx *state.Txn, v region.Instance, in *modifyInsta
 		region.ChangeLaunch(tx, v.ID, func(l *region.InstanceLaunch) { l.Groups = ids })
 	}
 	return nil
+}
+
+func mustBeStopped(v region.Instance) error {
+	if v.State == region.InstanceStopped {
+		return nil
+	}
+	return refuse("IncorrectInstanceState", "The instance '%s' is not in the 'stopped' state.", v.ID)
 }
 
 func (d *instanceDetails) modifyDisks(v region.Instance, changes []deviceChange) error {

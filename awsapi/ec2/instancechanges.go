@@ -84,6 +84,9 @@ func (s *Service) startInstances(call *operation.Call, in *startInstancesInput) 
 		case v.Launch.Spot && !d.SpotPersistent:
 			return refuse("UnsupportedOperation", "You can't start the Spot Instance '%s' because the associated Spot Instance "+
 				"request is not a persistent request.", v.ID)
+		case d.NoENA && needsENA(v.Launch.Type):
+			return refuse("InvalidParameterCombination", "Enhanced networking with the Elastic Network Adapter (ENA) is required for "+
+				"the '%s' instance type. Ensure that your instance is enabled for ENA.", v.Launch.Type)
 		}
 		if s.room(tx, v.Zone, v.Launch.Type) < 1 {
 			_, err := s.launchable(tx, launchPlan{instance: v}, 1, 1)

@@ -3,6 +3,7 @@ package ec2
 import (
 	"time"
 
+	"tripod/awsapi/events"
 	"tripod/region"
 	"tripod/state"
 )
@@ -24,6 +25,12 @@ const (
 	SpotInterruption = "EC2 Spot Instance Interruption Warning"
 	RebalanceAdvice  = "EC2 Instance Rebalance Recommendation"
 )
+
+// EventOf is the event as EventBridge has it, but for the account and the region.
+func (s *Service) EventOf(e Event) events.Event {
+	return events.Event{Source: "aws.ec2", DetailType: e.Type, Time: e.At, Resources: []string{s.arn("instance", e.InstanceID)},
+		Detail: e.Detail}
+}
 
 // emit tells of an event in the transaction that makes it true, if somebody listens.
 func (s *Service) emit(tx *state.Txn, e Event) {

@@ -180,18 +180,26 @@ func TestAttributesOfInstances(t *testing.T) {
 	must(t, s, "StopInstances", "InstanceId.1="+instanceID)
 	settle(t, s)
 	for _, params := range []string{"InstanceType.Value=c5.large", "UserData.Value=Yg==", "SourceDestCheck.Value=false",
-		"InstanceInitiatedShutdownBehavior.Value=terminate", "DisableApiStop.Value=true"} {
+		"InstanceInitiatedShutdownBehavior.Value=terminate", "DisableApiStop.Value=true", "EnaSupport.Value=false"} {
 		if err := change(params); err != nil {
 			t.Errorf("%s: %v", params, err)
 		}
 	}
 	for attribute, want := range map[string]string{"instanceType": "c5.large", "userData": "Yg==", "sourceDestCheck": "false",
 		"instanceInitiatedShutdownBehavior": "terminate", "disableApiStop": "true", "disableApiTermination": "false",
-		"rootDeviceName": "/dev/xvda", "ebsOptimized": "true"} {
+		"rootDeviceName": "/dev/xvda", "ebsOptimized": "true", "enaSupport": "false"} {
 		body := must(t, s, "DescribeInstanceAttribute", "InstanceId="+instanceID, "Attribute="+attribute)
 		if got := element(t, body, "value"); got != want {
 			t.Errorf("%s is %s, want %s", attribute, got, want)
 		}
+	}
+	if _, err := ask(s, "StartInstances", "InstanceId.1="+instanceID); code(err) != "InvalidParameterCombination" {
+		t.Errorf("a type that needs ENA starts without it: %v", err)
+	}
+	must(t, s, "ModifyInstanceAttribute", "InstanceId="+instanceID, "EnaSupport.Value=true")
+	must(t, s, "StartInstances", "InstanceId.1="+instanceID)
+	if err := change("EnaSupport.Value=false"); code(err) != "IncorrectInstanceState" {
+		t.Errorf("ENA support of a pending instance: got %v", err)
 	}
 }
 

@@ -122,3 +122,9 @@ func burstable(instanceType string) bool {
 	t, _ := instancetypes.Find(instanceType)
 	return t.Has(instancetypes.Burstable)
 }
+
+// needsENA says whether a type has no network without the Elastic Network Adapter.
+func needsENA(instanceType string) bool {
+	t, _ := instancetypes.Find(instanceType)
+	return t.Network.ENA == "required"
+}

@@ -199,7 +199,7 @@ func (s *Service) shownInstance(tx *state.Txn, v region.Instance, eni networkInt
 		VPCID: v.VPCID, Address: v.Address, SourceDestCheck: !d.NoSourceCheck, Groups: eni.Groups,
 		Profile: profileOf(tx, v.Launch.Profile), Architecture: architectureOf(v.Launch.Type),
 		RootDeviceType: "ebs", RootDeviceName: d.Root.Device, Virtualization: "hvm", Hypervisor: "xen",
-		EBSOptimized: d.EBSOptimized == nil || *d.EBSOptimized, ENASupport: true,
+		EBSOptimized: d.EBSOptimized == nil || *d.EBSOptimized, ENASupport: !d.NoENA,
 		instanceOptions: optionsOf(v, d), ReservationID: v.ReservationID, OwnerID: s.VPC.AccountID, Requester: v.Requester,
 	}
 	if v.Launch.Spot {

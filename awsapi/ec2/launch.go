@@ -124,6 +124,25 @@ func (s *Service) terminate(tx *state.Txn, id string, reason region.StateReason,
 	return err
 }
 
+// Stop begins to stop a running instance for that reason, and Start starts a stopped one. Nobody is asked whether the instance
+// may be stopped, and whether its zone has room. The error says that its state does not allow it.
+func (s *Service) Stop(tx *state.Txn, id string, reason region.StateReason, now time.Time) error {
+	v, err := region.StopInstance(tx, id, reason, now)
+	if err == nil {
+		s.emitState(tx, v)
+	}
+	return err
+}
+
+// Start is described with Stop.
+func (s *Service) Start(tx *state.Txn, id string, now time.Time) error {
+	v, err := region.StartInstance(tx, id, now)
+	if err == nil {
+		s.emitState(tx, v)
+	}
+	return err
+}
+
 // Advance brings an instance whose state passes by itself to the next one: pending to running, stopping to stopped,
 // shutting-down to terminated. Others stay as they are. A zone's agent calls it when the time for that has come, and so
 // has EC2 tell of it and forget what goes with a terminated instance.

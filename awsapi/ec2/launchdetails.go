@@ -18,6 +18,7 @@ type instanceDetails struct {
 	Monitored      bool            `json:"monitored,omitempty"`
 	EBSOptimized   *bool           `json:"ebsOptimized,omitempty"`
 	NoSourceCheck  bool            `json:"noSourceCheck,omitempty"`
+	NoENA          bool            `json:"noEna,omitempty"` // enhanced networking is off
 	Metadata       metadataOptions `json:"metadata,omitzero"`
 	Credits        string          `json:"credits,omitempty"`
 	CPU            cpuOptions      `json:"cpu,omitzero"`

@@ -46,11 +46,7 @@ func (s *Service) Reclaim(tx *state.Txn, id string, now time.Time) error {
 	if v.Spot.Action == "terminate" {
 		return s.terminate(tx, id, region.SpotTermination, now)
 	}
-	v, err := region.StopInstance(tx, id, region.SpotStop, now)
-	if err == nil {
-		s.emitState(tx, v)
-	}
-	return err
+	return s.Stop(tx, id, region.SpotStop, now)
 }
 
 func (s *Service) runningSpot(tx *state.Txn, id string) (region.Instance, error) {

@@ -1,5 +1,5 @@
-// Package events is Amazon EventBridge as far as EC2's and EKS's events go to SQS queues: rules on the default event bus,
-// their targets, and Emit, by which the rest of Tripod makes events.
+// Package events is Amazon EventBridge as far as EC2's and Auto Scaling's events go to SQS queues: rules on the default
+// event bus, their targets, and Emit, by which the rest of Tripod makes events.
 package events
 
 import (
@@ -44,18 +44,6 @@ type Rule struct {
 	Disabled    bool              `json:"disabled,omitempty"`
 	Tags        map[string]string `json:"tags,omitempty"`
 	Targets     []Target          `json:"targets,omitempty"`
-}
-
-// Target is where events go.
-type Target struct {
-	ID        string          `json:"Id"`
-	ARN       string          `json:"Arn"`
-	RoleARN   string          `json:"RoleArn,omitempty"`
-	Input     string          `json:",omitempty"`
-	InputPath string          `json:",omitempty"`
-	SQS       json.RawMessage `json:"SqsParameters,omitempty"`
-	Retry     json.RawMessage `json:"RetryPolicy,omitempty"`
-	DeadQueue json.RawMessage `json:"DeadLetterConfig,omitempty"`
 }
 
 // rules are those of the default event bus, by name.
@@ -120,33 +108,20 @@ func Emit(tx *state.Txn, e Event) error {
 		}
 		for _, target := range rule.Targets {
 			if strings.HasPrefix(target.ARN, "arn:aws:sqs:") {
-				_ = sqs.Send(tx, target.ARN, target.body(text, fields), e.Time) // as EventBridge drops what it cannot deliver
+				body := target.body(delivery{text, fields, rule, ruleARN(e.Region, e.Account, rule.Name)})
+				_ = sqs.Send(tx, target.ARN, body, e.Time) // as EventBridge drops what it cannot deliver
 			}
 		}
 	}
 	return nil
 }
 
-// body is what a target gets of an event: all, a constant, or a part.
-func (t Target) body(text []byte, fields map[string]any) string {
-	if t.Input != "" {
-		return t.Input
-	}
-	names := strings.Split(strings.TrimPrefix(t.InputPath, "$"), ".")
-	var value any = fields
-	for _, name := range names[1:] {
-		within, _ := value.(map[string]any)
-		value = within[name]
-	}
-	if len(names) < 2 {
-		return string(text)
-	}
-	part, _ := json.Marshal(value) // it was JSON
-	return string(part)
+func (s *Service) arn(rule string) string {
+	return ruleARN(s.Region, s.AccountID, rule)
 }
 
-func (s *Service) arn(rule string) string {
-	return "arn:aws:events:" + s.Region + ":" + s.AccountID + ":rule/" + rule
+func ruleARN(region, account, rule string) string {
+	return "arn:aws:events:" + region + ":" + account + ":rule/" + rule
 }
 
 func refuse(code, format string, args ...any) error {

@@ -12,7 +12,7 @@ func (s *Service) Listing() operation.Service {
 		Title: "EventBridge", Name: Name, Protocol: wire.AWSJSON, APIs: []operation.API{api}, BodyLimit: 2 << 20,
 		Documented: operation.DocumentBy(api.Names(), []operation.Clause{
 			{Words: []string{"PutTargets"}, State: operation.Works,
-				Effect: "events go to SQS queues; other targets are kept, and get nothing"},
+				Effect: "events go to SQS queues, with Input, InputPath or InputTransformer applied; other targets are kept, and get nothing"},
 			{Words: []string{"PutRule"}, State: operation.Works,
 				Effect: "event patterns count; schedules are kept, and do nothing"},
 			{Words: []string{"PutEvents"}, State: operation.Works, Effect: "own events go to the targets of the rules that they match"},

@@ -223,8 +223,8 @@ type targetsOutput struct {
 
 func (s *Service) putTargets(call *operation.Call, in *targetsInput) (*targetsOutput, error) {
 	for _, t := range in.Targets {
-		if t.ID == "" || !strings.HasPrefix(t.ARN, "arn:") {
-			return nil, operation.InvalidInput("Parameter " + wire.Clip(t.ARN) + " is not valid. Reason: Provided Arn is not in correct format.")
+		if err := t.check(); err != nil {
+			return nil, err
 		}
 	}
 	return &targetsOutput{0, []struct{}{}}, s.change(call, in.EventBusName, in.Rule, func(r *Rule) error {

@@ -199,10 +199,8 @@ func (h *Host) advance(tx *state.Txn, v region.Instance, out bool, now time.Time
 		region.ImpairInstance(tx, v.ID, time.Time{})
 	case v.Boot.At.IsZero():
 		region.NoteBoot(tx, v.ID, h.boot(tx, v, now))
-	case v.Spot != nil && v.Spot.Action == "terminate":
-		err = h.Network.Terminate(tx, []string{v.ID}, region.SpotTermination, now)
 	case v.Spot != nil:
-		_, err = region.StopInstance(tx, v.ID, region.SpotTermination, now)
+		err = h.Network.Reclaim(tx, v.ID, now)
 	}
 	return err
 }

@@ -51,3 +51,15 @@ events.delete_rule(Name="things")
 refused("ResourceNotFoundException", events.describe_rule, Name="things")
 event = json.dumps({"id": "1", "account": "1", "source": "a", "time": "t", "region": "r", "resources": [], "detail-type": "d", "detail": {"state": "running"}})
 assert events.test_event_pattern(EventPattern='{"detail": {"state": [{"anything-but": "stopped"}]}}', Event=event)["Result"]
+
+# What EC2 tells of comes to queues, too.
+ec2 = boto3.client("ec2")
+transformer = {"InputPathsMap": {"id": "$.detail.instance-id", "state": "$.detail.state"}, "InputTemplate": '"<id> is <state>"'}
+events.put_rule(Name="states", EventPattern='{"source": ["aws.ec2"], "detail-type": ["EC2 Instance State-change Notification"]}')
+events.put_targets(Rule="states", Targets=[{"Id": "1", "Arn": arn, "InputTransformer": transformer}])
+assert events.list_targets_by_rule(Rule="states")["Targets"] == [{"Id": "1", "Arn": arn, "InputTransformer": transformer}]
+refused("ValidationException", events.put_targets, Rule="states", Targets=[{"Id": "1", "Arn": arn, "Input": "1", "InputPath": "$"}])
+image = ec2.describe_images(Owners=["amazon"], Filters=[{"Name": "architecture", "Values": ["x86_64"]}])["Images"][0]["ImageId"]
+(instance,) = ec2.run_instances(ImageId=image, InstanceType="m5.large", MinCount=1, MaxCount=1)["Instances"]
+(message,) = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=5)["Messages"]
+assert message["Body"] == f'"{instance["InstanceId"]} is pending"', message
