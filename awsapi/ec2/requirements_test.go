@@ -2,9 +2,11 @@ package ec2
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"tripod/internal/instancetypes"
+	"tripod/state"
 )
 
 func TestRequirementsChooseAsAWSDoes(t *testing.T) {
@@ -53,5 +55,34 @@ func TestRequirementsChooseAsAWSDoes(t *testing.T) {
 				t.Errorf("%s: %s is chosen", one.name, name)
 			}
 		}
+	}
+}
+
+func TestALookUpIsNoConditionOfTheWholeTable(t *testing.T) {
+	s := newService()
+	made := func() string {
+		return element(t, must(t, s, "CreateSecurityGroup", "GroupName="+newID("g"), "GroupDescription=d"), "groupId")
+	}
+	first := made()
+	runs := 0
+	err := s.State.Update(t.Context(), func(tx *state.Txn) error {
+		if runs++; runs == 1 {
+			if _, err := groups.get(s, tx, first); err != nil {
+				return err
+			}
+			made() // somebody else's, meanwhile
+		}
+		tags.Put(tx, first, []tag{{"a", "b"}})
+		return nil
+	})
+	if err != nil || runs != 1 {
+		t.Errorf("the change ran %d times: %v", runs, err)
+	}
+	both := must(t, s, "DescribeSecurityGroups", "GroupId.1="+first, "GroupId.2="+made())
+	if strings.Count(both, "<groupName>") < 2 {
+		t.Errorf("got %s", both)
+	}
+	if _, err := ask(s, "DescribeSecurityGroups", "GroupId.1="+first, "GroupId.2=sg-0123456789abcdef0"); code(err) != "InvalidGroup.NotFound" {
+		t.Errorf("with one that is not there: %v", err)
 	}
 }
