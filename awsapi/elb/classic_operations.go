@@ -47,10 +47,11 @@ func documentedClassic(names []string) []operation.Documented {
 		{Words: []string{"Limits"}, State: operation.Works, Effect: "AWS's default quotas, of classic load balancers"},
 		{Words: []string{"PolicyTypes"}, State: operation.Works, Effect: "AWS's types; of TLS the predefined policies alone"},
 		{Words: []string{"Attributes"}, State: operation.Recorded, Effect: "of classic load balancers; no logs are written"},
-		{Words: []string{"InstanceHealth"}, State: operation.Works, Effect: "what the load balancer's nodes found"},
+		{Words: []string{"InstanceHealth"}, State: operation.Recorded, Effect: "OutOfService: nothing looks at instances yet"},
 		{Words: []string{"Instances"}, State: operation.Works, Effect: "of classic load balancers; instances drain where that is on"},
 		{Words: []string{"Polic"}, State: operation.Works,
 			Effect: "stickiness, ProxyProtocol, TLS and back-end policies of classic load balancers"},
+		{Words: []string{"Create"}, State: operation.Recorded, Effect: "of classic load balancers, as in AWS; nothing carries their traffic yet"},
 		{Words: []string{""}, State: operation.Works, Effect: "of classic load balancers, as in AWS"},
 	})
 }

@@ -192,7 +192,10 @@ func (c *Part) Quiesce(ctx context.Context) error {
 
 // Stop ends what runs.
 func (c *Part) Stop(ctx context.Context) error {
-	err := errors.Join(c.Quiesce(ctx), c.etcd.End(ctx), c.authenticator.Close(), c.credentials.Close(), c.gateway.Close())
+	err := errors.Join(c.Quiesce(ctx), c.etcd.End(ctx), c.authenticator.Close(), c.credentials.Close())
+	if closed := c.gateway.Close(); !errors.Is(closed, net.ErrClosed) { // a part that has stopped can be stopped again
+		err = errors.Join(err, closed)
+	}
 	c.stopLogs()
 	return err
 }
