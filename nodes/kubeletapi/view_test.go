@@ -20,7 +20,9 @@ func (o objects) ConfigMap(_ context.Context, name string) (podvolume.Object, er
 	return podvolume.Object{Name: "ConfigMap default/" + name, Found: name != "none", Text: data, Files: data}, nil
 }
 
-func (o objects) Secret(ctx context.Context, name string) (podvolume.Object, error) { return o.ConfigMap(ctx, name) }
+func (o objects) Secret(ctx context.Context, name string) (podvolume.Object, error) {
+	return o.ConfigMap(ctx, name)
+}
 
 func (o objects) Allocatable(context.Context) (corev1.ResourceList, error) { return nil, nil }
 
