@@ -81,7 +81,7 @@ func (s *Service) Keep(ctx context.Context) (again time.Duration, err error) {
 	var failures []error
 	for _, g := range due {
 		var next time.Time
-		began := time.Now()
+		began := s.now()
 		// Instances change often, and each step reads them all: they are read beside the transaction, so that they are no
 		// conflict. What a step does about one is none that would be wrong a moment later.
 		err := s.State.Update(ctx, func(tx *state.Txn) error {
@@ -95,7 +95,7 @@ func (s *Service) Keep(ctx context.Context) (again time.Duration, err error) {
 			failures = append(failures, fmt.Errorf("keep the Auto Scaling group %s: %w", g.name, err))
 			continue
 		}
-		s.kept[g.name] = kept{g.marks, next, now.Add(restAfter(time.Since(began)))}
+		s.kept[g.name] = kept{g.marks, next, now.Add(restAfter(s.now().Sub(began)))}
 	}
 	for _, k := range s.kept {
 		wake(k.again)

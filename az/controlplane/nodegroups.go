@@ -53,7 +53,8 @@ func signal(to chan<- struct{}) {
 // nodeKeeper is the keeper while this zone leads.
 type nodeKeeper struct {
 	*eks.NodegroupKeeper
-	end func(context.Context) error
+	trust *trust // that it was made with
+	end   func(context.Context) error
 }
 
 func (c *Part) keepNodegroups(ctx context.Context) (again time.Duration, err error) {
@@ -72,6 +73,11 @@ func (c *Part) keepNodegroups(ctx context.Context) (again time.Duration, err err
 	if !groups || c.host.State.Leader() != c.host.Plan.Zone {
 		return 0, c.dropNodeKeeper(ctx)
 	}
+	if c.keeper != nil && c.keeper.trust != c.trust.Load() { // its certificates are another authority's by now
+		if err := c.dropNodeKeeper(ctx); err != nil {
+			return 0, err
+		}
+	}
 	if c.keeper == nil {
 		if err := c.takeNodeKeeper(ctx); err != nil {
 			return 0, err
@@ -81,6 +87,7 @@ func (c *Part) keepNodegroups(ctx context.Context) (again time.Duration, err err
 }
 
 func (c *Part) takeNodeKeeper(ctx context.Context) error {
+	trust := c.trust.Load()
 	config, err := c.workersConfig()
 	if err != nil {
 		return err
@@ -93,7 +100,8 @@ func (c *Part) takeNodeKeeper(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.keeper = &nodeKeeper{&eks.NodegroupKeeper{Service: c.host.Clusters, ClusterID: c.cluster.ID, Nodes: manager}, end}
+	c.keeper = &nodeKeeper{trust: trust, end: end,
+		NodegroupKeeper: &eks.NodegroupKeeper{Service: c.host.Clusters, ClusterID: c.cluster.ID, Nodes: manager}}
 	return nil
 }
 
