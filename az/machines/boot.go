@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"tripod/iam"
 	"tripod/internal/version"
 	"tripod/nodes/boot"
 	"tripod/nodes/image"
@@ -135,6 +136,11 @@ func (h *Host) Obstacle(tx *state.Txn, v region.Instance, config boot.Config, cl
 		return "Unable to register node with API server: getting credentials: no EC2 IMDS role found, operation error " +
 			"ec2imds: GetMetadata, http response error StatusCode: 404"
 	}
+	if config.NeedsDescribe {
+		if why := h.mayDescribe(tx, v, profile.Role, cluster); why != "" {
+			return why
+		}
+	}
 	endpoint := config.Endpoint
 	if endpoint == "" {
 		endpoint = endpoints(cluster)[0]
@@ -180,4 +186,19 @@ func trusts(bundle []byte, cluster region.Cluster) bool {
 			}
 		}
 	}
+}
+
+// mayDescribe is what bootstrap.sh tells where it has to ask for the cluster and its role may not; empty: it may.
+func (h *Host) mayDescribe(tx *state.Txn, v region.Instance, role string, cluster region.Cluster) string {
+	held, _ := region.Roles.Get(tx, role)
+	who, _ := iam.PrincipalOf(tx, held.ARN)
+	vpc := h.Network.VPC
+	arn := "arn:aws:eks:" + vpc.Region + ":" + vpc.AccountID + ":cluster/" + cluster.Name
+	decision, reason := who.Evaluate("eks:DescribeCluster", arn, iam.Keys{"aws:requestedregion": {vpc.Region}})
+	if decision == iam.Allowed {
+		return ""
+	}
+	return fmt.Sprintf("An error occurred (AccessDeniedException) when calling the DescribeCluster operation: User: "+
+		"arn:aws:sts::%s:assumed-role/%s/%s is not authorized to perform: eks:DescribeCluster on resource: %s %s", vpc.AccountID, role,
+		v.ID, arn, reason)
 }

@@ -233,6 +233,18 @@ func TestObstaclesAreInTheWordsOfTheLog(t *testing.T) {
 		want   string
 	}{
 		"none": {func(*state.Txn, *bench, *region.Instance, *region.Cluster) {}, authority, ""},
+		"bootstrap.sh asks for the endpoint": {func(tx *state.Txn, b *bench, v *region.Instance, _ *region.Cluster) {
+			v.Launch.UserData = base64.StdEncoding.EncodeToString([]byte("#!/bin/bash\n/etc/eks/bootstrap.sh demo\n"))
+			region.Roles.Put(tx, "node", region.Role{Name: "node", ARN: "arn:aws:iam::000000000000:role/node",
+				Inline: map[string]string{"p": `{"Version":"2012-10-17","Statement":{"Effect":"Allow",
+					"Action":"eks:DescribeCluster","Resource":"*"}}`}})
+		}, authority, ""},
+		"bootstrap.sh may not ask": {func(tx *state.Txn, b *bench, v *region.Instance, _ *region.Cluster) {
+			v.Launch.UserData = base64.StdEncoding.EncodeToString([]byte("#!/bin/bash\n/etc/eks/bootstrap.sh demo\n"))
+			region.Roles.Put(tx, "node", region.Role{Name: "node", ARN: "arn:aws:iam::000000000000:role/node"})
+		}, authority, "An error occurred (AccessDeniedException) when calling the DescribeCluster operation: User: " +
+			"arn:aws:sts::000000000000:assumed-role/node/" + first + " is not authorized to perform: eks:DescribeCluster on resource: " +
+			"arn:aws:eks:us-east-1:000000000000:cluster/demo because no identity-based policy allows the eks:DescribeCluster action"},
 		"no profile": {func(_ *state.Txn, _ *bench, v *region.Instance, _ *region.Cluster) { v.Launch.Profile = "" }, authority,
 			"Unable to register node with API server: getting credentials: no EC2 IMDS role found, operation error ec2imds: " +
 				"GetMetadata, http response error StatusCode: 404"},
