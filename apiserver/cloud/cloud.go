@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -16,6 +17,7 @@ import (
 	awsconfig "k8s.io/cloud-provider-aws/pkg/providers/v1/config"
 	"k8s.io/cloud-provider/controllers/node"
 	"k8s.io/cloud-provider/controllers/nodelifecycle"
+	"k8s.io/cloud-provider/controllers/service"
 	metrics "k8s.io/component-base/metrics/prometheus/controllers"
 	"k8s.io/controller-manager/pkg/clientbuilder"
 	"k8s.io/klog/v2"
@@ -31,14 +33,17 @@ const (
 	resyncPeriod  = 12 * time.Hour
 	qps, burst    = 20, 30
 	workers       = 10
+	// workersOfServices is upstream's: calls about one Service take a while, and change security groups of all.
+	workersOfServices = 1
 )
 
-// Accounts are the service accounts in kube-system that the controllers act as, beside node-controller, which is the
-// controller manager's too.
+// Accounts are the service accounts in kube-system that the controllers act as, beside those that Kubernetes has roles for
+// of its own: node-controller, which is the controller manager's too, and service-controller.
 var Accounts = []string{cloudAccount, taggingAccount}
 
 const (
 	nodeAccount    = "node-controller"
+	serviceAccount = "service-controller"
 	cloudAccount   = "aws-cloud-provider"
 	taggingAccount = "tagging-controller"
 )
@@ -129,11 +134,24 @@ func (m *Manager) controllers(shared informers.SharedInformerFactory) ([]func(co
 	if err != nil {
 		return nil, fmt.Errorf("tagging: %w", err)
 	}
-	return []func(context.Context){
+	run := []func(context.Context){
 		func(ctx context.Context) { initializer.RunWithContext(ctx, m.metrics) },
 		func(ctx context.Context) { lifecycle.Run(ctx, m.metrics) },
 		marker.Run,
-	}, nil
+	}
+	if !m.config.Services {
+		return run, nil
+	}
+	account, err := m.clients.Client(serviceAccount)
+	if err != nil {
+		return nil, err
+	}
+	balancers, err := service.New(m.cloud, account, shared.Core().V1().Services(), nodes, m.config.ClusterName,
+		utilfeature.DefaultFeatureGate)
+	if err != nil {
+		return nil, fmt.Errorf("service: %w", err)
+	}
+	return append(run, func(ctx context.Context) { balancers.Run(ctx, workersOfServices, m.metrics) }), nil
 }
 
 // prepare makes the cloud and the clients of the cluster, once: a standby needs neither.

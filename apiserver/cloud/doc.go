@@ -1,7 +1,8 @@
 // Package cloud runs the AWS cloud controller manager of a cluster, with the controllers that Amazon EKS runs of it:
 // cloud-node gives a node that has registered what the cloud knows of its instance, and takes the taint
 // node.cloudprovider.kubernetes.io/uninitialized off; cloud-node-lifecycle deletes the nodes of instances that are gone and
-// taints those of instances that are stopped; tagging marks the instances as the cluster's. They are upstream's own
+// taints those of instances that are stopped; tagging marks the instances as the cluster's; service, where it is switched
+// on, makes load balancers for Services of the type LoadBalancer, classic ones or by annotation network ones. They are upstream's own
 // (k8s.io/cloud-provider, k8s.io/cloud-provider-aws), and so is the cloud they work on, package
 // k8s.io/cloud-provider-aws/pkg/providers/v1.
 //
@@ -10,6 +11,5 @@
 // credentials by two sockets of its zone, so that nothing of the user's counts, nothing leaves the machine, and a region's
 // own calls do not keep it awake.
 //
-// The service controller, which makes load balancers, is not run yet: one more entry in Manager.controllers. The route
-// controller is off, as in EKS.
+// The route controller is off, as in EKS.
 package cloud

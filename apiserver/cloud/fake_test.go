@@ -15,6 +15,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/rest"
@@ -179,16 +180,26 @@ var _ clientbuilder.ControllerClientBuilder = account{}
 // manage runs a manager over a cluster that has those nodes, until the test ends.
 func manage(t *testing.T, f *fakeAWS, nodes ...*corev1.Node) *fake.Clientset {
 	t.Helper()
-	cluster := fake.NewClientset()
+	var objects []runtime.Object
 	for _, node := range nodes {
-		if err := cluster.Tracker().Add(node); err != nil {
+		objects = append(objects, node)
+	}
+	return manageOn(t, f.Cloud, objects...)
+}
+
+// manageOn runs a manager over a cluster that has those objects and is in that cloud, until the test ends.
+func manageOn(t *testing.T, config launch.Cloud, objects ...runtime.Object) *fake.Clientset {
+	t.Helper()
+	cluster := fake.NewClientset()
+	for _, object := range objects {
+		if err := cluster.Tracker().Add(object); err != nil {
 			t.Fatal(err)
 		}
 	}
-	m := New(f.Cloud)
+	m := New(config)
 	m.monitor = 50 * time.Millisecond
 	var err error
-	if m.cloud, err = newCloud(f.Cloud); err != nil {
+	if m.cloud, err = newCloud(config); err != nil {
 		t.Fatal(err)
 	}
 	m.root, m.clients = cluster, account{cluster}
