@@ -185,6 +185,7 @@ func TestJobPodCompletes(t *testing.T) {
 	client := fake.NewClientset(newPod("job-1", firstNode(), func(p *corev1.Pod) {
 		p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "batch/v1", Kind: "Job", Name: "job"}}
 		p.Spec.RestartPolicy = corev1.RestartPolicyNever
+		p.Spec.Containers[0].Image = "busybox" // a server would not end
 	}))
 	startFake(t, testConfig(1), client)
 	pod := waitPhase(t, client, "job-1", corev1.PodSucceeded)

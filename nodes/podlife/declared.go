@@ -147,19 +147,8 @@ func toEnd(pod *corev1.Pod, c *corev1.Container) bool {
 	switch policy := pod.Spec.RestartPolicy; {
 	case isInit(pod, c.Name):
 		return !sidecar(c)
-	case ofJob(pod):
-		return true
 	case policy == corev1.RestartPolicyNever || policy == corev1.RestartPolicyOnFailure:
 		return !serves(c)
-	}
-	return false
-}
-
-func ofJob(pod *corev1.Pod) bool {
-	for _, owner := range pod.OwnerReferences {
-		if owner.Kind == "Job" {
-			return true
-		}
 	}
 	return false
 }

@@ -82,7 +82,7 @@ func (s suite) ginkgoRun(ctx context.Context, region *client.Region, names []str
 		return err
 	}
 	args := []string{"run", fmt.Sprint("--procs=", s.parallel), "--json-report=" + reportFile, "--output-dir=" + s.dir,
-		"--timeout=" + s.timeout.String(), "--no-color", "--silence-skips", "--flake-attempts=2"}
+		"--timeout=" + s.timeout.String(), "--no-color", "--silence-skips"}
 	for _, pattern := range focusOf(names) {
 		args = append(args, "--focus="+pattern)
 	}
