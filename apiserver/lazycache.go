@@ -66,8 +66,16 @@ func (l *lazyCache) Watch(ctx context.Context, key string, opts storage.ListOpti
 		return nil, err
 	}
 	l.began()
-	return &directWatch{Interface: w, ended: sync.OnceFunc(l.ended)}, nil
+	direct := &directWatch{Interface: w, ended: sync.OnceFunc(l.ended)}
+	if opts.Predicate.AllowWatchBookmarks || opts.ProgressNotify {
+		return direct, nil
+	}
+	return watch.Filter(direct, noBookmarks), nil
 }
+
+// noBookmarks leaves out what a client has not asked for. Caches ask etcd how far it is, and it tells all watches that have
+// a stream in common, also those that are none of a cache's.
+func noBookmarks(e watch.Event) (watch.Event, bool) { return e, e.Type != watch.Bookmark }
 
 // serves says whether the cache knows all that came after a resource version: a decimal number, or 0 or nothing for the
 // present state.

@@ -104,6 +104,18 @@ func TestTokensComeInBehindTheBalancerAlone(t *testing.T) {
 	}
 }
 
+// A TokenReview asks about a token that has come in by no door: upstream's storage of them makes such a request.
+func TestReviewsOfTokensAreAnswered(t *testing.T) {
+	ada := &user.DefaultInfo{Name: "ada", Extra: map[string][]string{user.CredentialIDKey: {"JTI=1"}}}
+	guard := Guard{Request: authenticator.RequestFunc(func(*http.Request) (*authenticator.Response, bool, error) {
+		return &authenticator.Response{User: ada}, true, nil
+	})}
+	response, ok, err := guard.AuthenticateRequest(&http.Request{Header: http.Header{"Authorization": {"Bearer x"}}})
+	if err != nil || !ok || response.User.GetName() != "ada" {
+		t.Errorf("got %+v, %t, %v", response, ok, err)
+	}
+}
+
 func TestWhatTheAuthenticatorsRefuseStaysRefused(t *testing.T) {
 	refused := errors.New("no")
 	guard := Guard{Request: authenticator.RequestFunc(func(*http.Request) (*authenticator.Response, bool, error) {
