@@ -240,13 +240,13 @@ func TestFlagsOfARunningRegion(t *testing.T) {
 	t.Parallel() // it waits more than it works
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		fmt.Fprintf(w, "upstream got %d bytes, %v", len(body), bytes.Contains(body, []byte("ListQueues")))
+		fmt.Fprintf(w, "upstream got %d bytes, %v", len(body), bytes.Contains(body, []byte("ListTopics")))
 	}))
 	defer upstream.Close()
 	r := newRegion(t, filepath.Join(t.TempDir(), "region"),
 		func(o *options.Up) { o.Cluster, o.Throttle, o.Upstream = "demo", true, upstream.URL })
 	r.start(t)
-	if status, text := r.post(t, "sqs", form, "Action=ListQueues&Version=2012-11-05"); status != http.StatusOK ||
+	if status, text := r.post(t, "sns", form, "Action=ListTopics&Version=2010-03-31"); status != http.StatusOK ||
 		!strings.HasSuffix(text, "true") {
 		t.Errorf("the upstream's service: %d %s", status, text)
 	}
