@@ -47,13 +47,6 @@ func (c *Part) fargating() reconcile.Loop {
 		Pauses: reconcile.Pauses{First: 200 * time.Millisecond, Most: 10 * time.Second}}
 }
 
-// fargateKeeper is the keeper while this zone leads.
-type fargateKeeper struct {
-	*eks.FargateKeeper
-	trust *trust // that it was made with
-	end   func(context.Context) error
-}
-
 func (c *Part) keepFargate(ctx context.Context) (again time.Duration, err error) {
 	if c.host.Fargate.Cluster == nil {
 		return 0, reconcile.ErrDone
@@ -68,49 +61,10 @@ func (c *Part) keepFargate(ctx context.Context) (again time.Duration, err error)
 	}); err != nil {
 		return 0, err
 	}
-	if !busy || c.host.State.Leader() != c.host.Plan.Zone {
-		return 0, c.dropFargate(ctx)
-	}
-	if c.fargate != nil && c.fargate.trust != c.trust.Load() { // its certificates are another authority's by now
-		if err := c.dropFargate(ctx); err != nil {
-			return 0, err
-		}
-	}
-	if c.fargate == nil {
-		if err := c.takeFargate(ctx); err != nil {
-			return 0, err
-		}
-	}
-	return c.fargate.Keep(ctx)
-}
-
-func (c *Part) takeFargate(ctx context.Context) error {
-	trust := c.trust.Load()
-	config, err := c.workersConfig()
-	if err != nil {
-		return err
-	}
-	cluster, err := c.host.Fargate.Cluster(config, "https://"+launch.PodIdentityHost(c.cluster.ID)+fargatePath)
-	if err != nil {
-		return err
-	}
-	end, err := attend(ctx, cluster, c.fargateNews)
-	if err != nil {
-		return err
-	}
-	c.fargate = &fargateKeeper{trust: trust, end: end,
-		FargateKeeper: &eks.FargateKeeper{Service: c.host.Clusters, ClusterID: c.cluster.ID, Cluster: cluster}}
-	return nil
-}
-
-// dropFargate ends the keeper, if there is one.
-func (c *Part) dropFargate(ctx context.Context) error {
-	k := c.fargate
-	if k == nil {
-		return nil
-	}
-	c.fargate = nil
-	return k.end(ctx)
+	return c.keepLeading(ctx, &c.fargate, busy, c.fargateNews, func(config WorkersConfig) (keeper, attendant, error) {
+		cluster, err := c.host.Fargate.Cluster(config, "https://"+launch.PodIdentityHost(c.cluster.ID)+fargatePath)
+		return &eks.FargateKeeper{Service: c.host.Clusters, ClusterID: c.cluster.ID, Cluster: cluster}, cluster, err
+	})
 }
 
 // fargateAdmission is the webhook of Fargate for the zone's own API server; nil where the zone has none.

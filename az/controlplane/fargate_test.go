@@ -184,7 +184,7 @@ func TestFargateIsWatchedWhereTheZoneLeadsWhileThereAreProfiles(t *testing.T) {
 	want("another zone leads", 2, 0)
 	leader = c.host.Plan.Zone
 	want("it leads again", 3, 1)
-	if err := c.dropFargate(t.Context()); err != nil || open != 0 {
+	if err := drop(t.Context(), &c.fargate); err != nil || open != 0 {
 		t.Errorf("%d open at the end (%v)", open, err)
 	}
 	c.host.Fargate.Cluster = nil

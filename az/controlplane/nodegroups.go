@@ -50,13 +50,6 @@ func signal(to chan<- struct{}) {
 	}
 }
 
-// nodeKeeper is the keeper while this zone leads.
-type nodeKeeper struct {
-	*eks.NodegroupKeeper
-	trust *trust // that it was made with
-	end   func(context.Context) error
-}
-
 func (c *Part) keepNodegroups(ctx context.Context) (again time.Duration, err error) {
 	if c.host.NodeManager == nil {
 		return 0, reconcile.ErrDone
@@ -70,47 +63,8 @@ func (c *Part) keepNodegroups(ctx context.Context) (again time.Duration, err err
 	}); err != nil {
 		return 0, err
 	}
-	if !groups || c.host.State.Leader() != c.host.Plan.Zone {
-		return 0, c.dropNodeKeeper(ctx)
-	}
-	if c.keeper != nil && c.keeper.trust != c.trust.Load() { // its certificates are another authority's by now
-		if err := c.dropNodeKeeper(ctx); err != nil {
-			return 0, err
-		}
-	}
-	if c.keeper == nil {
-		if err := c.takeNodeKeeper(ctx); err != nil {
-			return 0, err
-		}
-	}
-	return c.keeper.Keep(ctx)
-}
-
-func (c *Part) takeNodeKeeper(ctx context.Context) error {
-	trust := c.trust.Load()
-	config, err := c.workersConfig()
-	if err != nil {
-		return err
-	}
-	manager, err := c.host.NodeManager(config)
-	if err != nil {
-		return err
-	}
-	end, err := attend(ctx, manager, c.nodeNews)
-	if err != nil {
-		return err
-	}
-	c.keeper = &nodeKeeper{trust: trust, end: end,
-		NodegroupKeeper: &eks.NodegroupKeeper{Service: c.host.Clusters, ClusterID: c.cluster.ID, Nodes: manager}}
-	return nil
-}
-
-// dropNodeKeeper ends the keeper, if there is one.
-func (c *Part) dropNodeKeeper(ctx context.Context) error {
-	k := c.keeper
-	if k == nil {
-		return nil
-	}
-	c.keeper = nil
-	return k.end(ctx)
+	return c.keepLeading(ctx, &c.keeper, groups, c.nodeNews, func(config WorkersConfig) (keeper, attendant, error) {
+		manager, err := c.host.NodeManager(config)
+		return &eks.NodegroupKeeper{Service: c.host.Clusters, ClusterID: c.cluster.ID, Nodes: manager}, manager, err
+	})
 }

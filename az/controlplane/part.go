@@ -39,9 +39,9 @@ type Part struct {
 	reports                      *reports
 	seen                         *machinesSeen // nil: nothing yet. It belongs to keepMachines
 	subnets                      subnetZones
-	keeper                       *nodeKeeper // nil: this zone does not lead. It belongs to keepNodegroups
+	keeper                       *attended // nil: this zone does not lead. It belongs to keepNodegroups
 	nodeNews                     chan struct{}
-	fargate                      *fargateKeeper // nil: this zone does not lead, or has nothing to keep. It belongs to keepFargate
+	fargate                      *attended // nil: this zone does not lead, or has nothing to keep. It belongs to keepFargate
 	fargateNews                  chan struct{}
 	credentials                  *http.Server // by which the controllers call AWS
 	logs                         clusterLogs
@@ -184,7 +184,7 @@ func (c *Part) Run(ctx context.Context) {
 func (c *Part) Quiesce(ctx context.Context) error {
 	c.cancel()
 	<-c.done
-	errs := []error{c.dropNodeKeeper(ctx), c.dropFargate(ctx), c.stopWorkers(ctx)}
+	errs := []error{drop(ctx, &c.keeper), drop(ctx, &c.fargate), c.stopWorkers(ctx)}
 	// An API server that ends waits for the watches that are open, and the webhook has one: it goes first.
 	errs = append(errs, c.controllers.End(ctx), c.podIdentity.stop(ctx), c.apiserver.End(ctx))
 	return errors.Join(errs...)
