@@ -165,33 +165,36 @@ func (k *NodegroupKeeper) look(ctx context.Context, now keeping) (view GroupView
 func (k *NodegroupKeeper) drain(ctx context.Context, now keeping, nodes map[string]object.Node) (
 	all map[string]object.Drained, err error) {
 	all = map[string]object.Drained{}
-	var mu sync.Mutex
-	var group sync.WaitGroup
-	var errs []error
-	turns := make(chan struct{}, drainsAtOnce)
+	forced := map[string]bool{} // by the nodes to drain now
 	for _, g := range now.groups {
 		for id, d := range g.Work.Draining {
 			node, found := nodes[id]
-			if !found || !node.Unschedulable {
-				continue
-			}
-			if !d.Drained.IsZero() { // what tolerates everything may come back: it is no matter any more
+			switch {
+			case !found || !node.Unschedulable:
+			case !d.Drained.IsZero(): // what tolerates everything may come back: it is no matter any more
 				all[node.Name] = object.Drained{}
-				continue
+			default:
+				forced[node.Name] = !d.Forced.IsZero()
 			}
-			turns <- struct{}{}
-			group.Go(func() {
-				defer func() { <-turns }()
-				left, err := k.Nodes.Drain(ctx, node.Name, !d.Forced.IsZero())
-				mu.Lock()
-				defer mu.Unlock()
-				if err != nil {
-					errs = append(errs, fmt.Errorf("drain the node %s: %w", node.Name, err))
-					return
-				}
-				all[node.Name] = left
-			})
 		}
+	}
+	var mu sync.Mutex // all and errs
+	var group sync.WaitGroup
+	var errs []error
+	turns := make(chan struct{}, drainsAtOnce)
+	for node, force := range forced {
+		turns <- struct{}{}
+		group.Go(func() {
+			defer func() { <-turns }()
+			left, err := k.Nodes.Drain(ctx, node, force)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				errs = append(errs, fmt.Errorf("drain the node %s: %w", node, err))
+				return
+			}
+			all[node] = left
+		})
 	}
 	group.Wait()
 	return all, errors.Join(errs...)

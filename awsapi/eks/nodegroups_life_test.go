@@ -309,6 +309,36 @@ func TestScaleInDrainsAndWaitsNoLongerThanItMay(t *testing.T) {
 	}
 }
 
+// Nodes that are empty and nodes that are not yet are noted side by side: with -race this finds who writes without the lock.
+func TestDrainedNodesAreNotedBesideDrains(t *testing.T) {
+	w := newNodeWorld(t, "API", service.Pace{})
+	w.create(16, nil)
+	w.write(func(tx *state.Txn) error {
+		g := w.record()
+		g.Work.Draining = map[string]region.Draining{}
+		for name, v := range w.instances() {
+			w.cluster.change(name, func(n *object.Node) { n.Unschedulable = true })
+			w.cluster.pods[name] = []string{"web"}
+			d := region.Draining{Since: w.now}
+			if len(g.Work.Draining)%2 == 0 {
+				d.Drained = w.now
+			}
+			g.Work.Draining[v.ID] = d
+		}
+		g.Put(tx)
+		return nil
+	})
+	w.now = w.now.Add(time.Minute)
+	must(w.round())(t)
+	left := 0
+	for _, pods := range w.cluster.pods {
+		left += len(pods)
+	}
+	if left != 8 {
+		t.Errorf("%d of 16 nodes have their pods, want the 8 that had been drained before", left)
+	}
+}
+
 func TestInterruptedSpotNodeIsDrainedAtOnce(t *testing.T) {
 	w := newNodeWorld(t, "API", service.Pace{})
 	w.create(2, func(in *eks.CreateNodegroupInput) { in.CapacityType = types.CapacityTypesSpot })
