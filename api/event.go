@@ -61,6 +61,9 @@ const (
 	EndpointFailed   EventType = "EndpointFailed"
 	EndpointRefused  EventType = "EndpointRefused"
 	LocalPortRefused EventType = "LocalPortRefused"
+	// A port of a load balancer of Elastic Load Balancing answers on this machine, or cannot.
+	LoadBalancerOpened EventType = "LoadBalancerOpened"
+	LoadBalancerFailed EventType = "LoadBalancerFailed"
 )
 
 // Clusters. An update that ends has a type of two words of EKS's: its own type and its status, such as

@@ -45,8 +45,37 @@ type Status struct {
 	State       State      `json:"state"`
 	Clusters    []Cluster  `json:"clusters"`
 	Balancers   []Balancer `json:"balancers"`
-	Faults      []Fault    `json:"faults"`
-	Machine     Machine    `json:"machine"`
+	// LoadBalancers are those of Elastic Load Balancing.
+	LoadBalancers []LoadBalancer `json:"loadBalancers"`
+	Faults        []Fault        `json:"faults"`
+	Machine       Machine        `json:"machine"`
+}
+
+// LoadBalancer is a load balancer of Elastic Load Balancing.
+type LoadBalancer struct {
+	Name      string             `json:"name"`
+	ARN       string             `json:"arn"`
+	Type      string             `json:"type"`   // application, network, gateway or classic
+	Scheme    string             `json:"scheme"` // internet-facing or internal
+	State     string             `json:"state"`  // provisioning, active, active_impaired or failed
+	DNSName   string             `json:"dnsName"`
+	Zones     []string           `json:"zones"` // those that it has a node in
+	Listeners []BalancerListener `json:"listeners"`
+	// Healthy of Targets get traffic; those that drain do not count.
+	Healthy int `json:"healthyTargets"`
+	Targets int `json:"targets"`
+}
+
+// BalancerListener is a port of a load balancer, and where it is on this machine.
+type BalancerListener struct {
+	Protocol string `json:"protocol"` // HTTP, HTTPS, TCP, TLS, SSL, UDP, ...
+	Port     int    `json:"port"`
+	// Address is where connections are taken: 127.0.0.1 and the port itself, or another one where that is not free. URL
+	// leads there by the load balancer's name; of other protocols than HTTP and HTTPS it is HOST:PORT. Both are empty where
+	// Trouble says why there is none.
+	Address string `json:"address,omitempty"`
+	URL     string `json:"url,omitempty"`
+	Trouble string `json:"trouble,omitempty"`
 }
 
 // Machine is the one that the region runs on: how much of the last ten seconds, in percent, some process waited for a

@@ -100,7 +100,7 @@ func (b Backend) Services() []operation.Service {
 	values := &ssm.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Keys: keys, Now: b.Now}
 	mail := &sqs.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Now: b.Now}
 	bus := &events.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Now: b.Now}
-	balancers := &elb.Service{State: b.State, Network: acting.Network, Now: b.Now}
+	balancers := &elb.Service{State: b.State, Network: acting.Network, Carried: true, Now: b.Now}
 	certificates := &acm.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Now: b.Now}
 	prices := &pricing.Service{Region: b.Region}
 	return []operation.Service{

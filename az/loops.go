@@ -10,7 +10,7 @@ import (
 
 // loops are the zone's own; those of its part of a cluster are controlplane.Part.loops.
 func (z *Zone) loops() []reconcile.Loop {
-	return []reconcile.Loop{
+	return append([]reconcile.Loop{
 		{Key: "run the zone's part of all clusters", Watch: z.voter.Watch, Do: z.reconcileClusters,
 			Pauses: reconcile.Pauses{First: 5 * time.Second, Most: 5 * time.Second}, Logger: z.logger},
 		z.machines.Loop(),
@@ -21,7 +21,7 @@ func (z *Zone) loops() []reconcile.Loop {
 			Do:     z.reportState,
 			Logger: z.logger},
 		{Key: "notice paused instances", Watch: process.ChildChanges, Do: z.observePauses, Logger: z.logger},
-	}
+	}, z.balances.Loops()...)
 }
 
 // leading is a loop of which the work is the region's, not the zone's: it is done where the regional state is led, and by

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tripod/api"
+	"tripod/az/balancing"
 	"tripod/internal/loss"
 	"tripod/region"
 	"tripod/state"
@@ -36,6 +37,8 @@ type State struct {
 	// Faults are those in force of what is no process of a zone, of the same copy.
 	Faults []api.Fault `json:"faults,omitempty"`
 	Index  uint64      `json:"index"`
+	// LoadBalancers are those of the same copy. Their listeners have no address: that is the region's to give.
+	LoadBalancers []api.LoadBalancer `json:"loadBalancers,omitempty"`
 }
 
 // ClusterState is a cluster's record without its secrets.
@@ -102,7 +105,7 @@ func (z *Zone) state() State {
 				EndpointPort: c.EndpointPort, CACert: c.BundleOf(c.Components),
 				Access: c.EndpointAccess(), Trouble: c.EndpointTrouble(), NotBefore: c.NotBefore})
 		}
-		s.Faults, s.Index = faultsIn(tx), tx.Index()
+		s.Faults, s.Index, s.LoadBalancers = faultsIn(tx), tx.Index(), balancing.Shown(tx, z.now())
 		return nil
 	})
 	return s

@@ -15,6 +15,7 @@ import (
 
 	"tripod/awsapi"
 	"tripod/awsapi/history"
+	"tripod/az/balancing"
 	"tripod/az/controlplane"
 	"tripod/az/gateway"
 	"tripod/az/instance"
@@ -62,6 +63,7 @@ type Zone struct {
 
 	acting   awsapi.Acting // the services of which the zone runs loops
 	machines *machines.Host
+	balances *balancing.Host // the zone's load-balancer nodes
 }
 
 // New returns a zone that is not started.
@@ -100,6 +102,9 @@ func (z *Zone) Start(ctx context.Context) (err error) {
 	}
 	z.acting = z.backend().Acting()
 	z.machines = z.newMachines()
+	if err := z.startBalancing(); err != nil {
+		return fmt.Errorf("start the load balancers' nodes: %w", err)
+	}
 	if err := z.startControl(); err != nil {
 		return fmt.Errorf("start control socket: %w", err)
 	}

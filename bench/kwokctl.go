@@ -36,10 +36,10 @@ func (k *kwokCluster) run(ctx context.Context, args ...string) error {
 	return nil
 }
 
-func (k *kwokCluster) create(ctx context.Context) error {
-	args := []string{"create", "cluster", "--name=bench", "--runtime=binary", "--kubeconfig=" +
+func (k *kwokCluster) create(ctx context.Context, flags ...string) error {
+	args := append([]string{"create", "cluster", "--name=bench", "--runtime=binary", "--kubeconfig=" +
 		filepath.Join(k.home, "kubeconfig"),
-		"--kube-apiserver-port=" + strconv.Itoa(k.port), "--kwok-controller-binary=" + filepath.Join(k.build, "kwok")}
+		"--kube-apiserver-port=" + strconv.Itoa(k.port), "--kwok-controller-binary=" + filepath.Join(k.build, "kwok")}, flags...)
 	for _, name := range []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"} {
 		args = append(args, "--"+name+"-binary="+filepath.Join(k.build, name))
 	}
@@ -106,13 +106,7 @@ func (b *bench) runKwokctl(ctx context.Context, i int) error {
 	begun := time.Now()
 	created := make(chan error, 1)
 	go func() { created <- k.create(ctx) }()
-	defer func() {
-		// Its processes are not its children and outlive it: deleting is the only way to end them.
-		if end := k.run(context.WithoutCancel(ctx), "delete", "cluster", "--name=bench"); end != nil {
-			b.say("%v", end)
-		}
-		os.RemoveAll(k.home)
-	}()
+	defer k.end(ctx, b)
 	p, err := k.probe(ctx, created)
 	if err != nil {
 		return err
@@ -141,6 +135,14 @@ func (b *bench) runKwokctl(ctx context.Context, i int) error {
 		return b.idle(ctx, b.report.addKwokctl, k.pids)
 	}
 	return nil
+}
+
+// end deletes the cluster. Its processes are nobody's children and outlive kwokctl: deleting is the only way to end them.
+func (k *kwokCluster) end(ctx context.Context, b *bench) {
+	if err := k.run(context.WithoutCancel(ctx), "delete", "cluster", "--name=bench"); err != nil {
+		b.say("%v", err)
+	}
+	os.RemoveAll(k.home)
 }
 
 func freePort() (int, error) {

@@ -18,7 +18,8 @@ import (
 )
 
 // parts are the values of --only.
-var parts = []string{"start", "idle", "rejoin", "restart", "writes", "scheduler", "aws", "access", "principals"}
+var parts = []string{"start", "idle", "rejoin", "restart", "writes", "scheduler", "aws", "access", "principals", "nodegroup", "pods",
+	"scale"}
 
 // options are what the bench was asked for.
 type options struct {
@@ -28,6 +29,9 @@ type options struct {
 	settle    time.Duration
 	window    time.Duration
 	attempt   time.Duration
+	nodes     int           // of the part scale
+	pods      int           // of the part scale
+	held      time.Duration // how long the part scale keeps them
 	only      []string
 	kwokctl   bool
 	output    string
@@ -61,6 +65,9 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.DurationVar(&o.settle, "settle", 10*time.Second, "pause between readiness and the idle window")
 	flags.DurationVar(&o.window, "window", 25*time.Second, "length of the idle window")
 	flags.DurationVar(&o.attempt, "attempt", 250*time.Millisecond, "time-out of each attempt of the writer")
+	flags.IntVar(&o.nodes, "nodes", 1000, "nodes that the part scale holds")
+	flags.IntVar(&o.pods, "pods", 20000, "pods that the part scale holds")
+	flags.DurationVar(&o.held, "hold", 10*time.Minute, "how long the part scale holds them")
 	flags.StringVar(&only, "only", "", "measure only these, separated by commas: "+strings.Join(parts, ", "))
 	flags.BoolVar(&o.kwokctl, "kwokctl", true, "run kwokctl too, for the ratios")
 	flags.StringVar(&o.output, "o", "table", "table or json")
@@ -77,7 +84,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 			return o, fmt.Errorf("--only %q is none of %s", part, strings.Join(parts, ", "))
 		}
 	}
-	if o.runs < 1 || o.kills < 0 || o.takeovers < 0 || flags.NArg() > 0 || (o.output != "table" && o.output != "json") {
+	if o.runs < 1 || o.kills < 0 || o.takeovers < 0 || o.nodes < 1 || o.pods < 1 || flags.NArg() > 0 || (o.output != "table" && o.output != "json") {
 		return o, errors.New("wrong usage: see --help")
 	}
 	return o, nil
@@ -99,7 +106,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if _, err := os.Stat(o.binary); err != nil {
 		return fmt.Errorf("%w: build it with 'make build'", err)
 	}
-	if o.kwokctl && o.anyOf("start", "idle") {
+	if o.kwokctl && o.anyOf("start", "idle", "pods") {
 		if err := buildAll(ctx, o.build, stderr); err != nil {
 			return err
 		}
@@ -155,5 +162,8 @@ func (b *bench) measure(ctx context.Context) error {
 	if err := b.runAccess(ctx); err != nil {
 		return err
 	}
-	return b.runPrincipals(ctx)
+	if err := b.runPrincipals(ctx); err != nil {
+		return err
+	}
+	return b.runWorkers(ctx)
 }

@@ -55,6 +55,14 @@ const (
 	signedWrite   = "signed write, 8 clients"
 	clusterActive = "second cluster ACTIVE"
 
+	nodegroupActive = "node group of 3 ACTIVE, nodes Ready"
+	podsReady       = "2,000 pods of a Deployment Ready"
+	nodeMemory      = "memory of an idle node (PSS)"
+	nodeCPU         = "CPU of an idle node"
+	scaleMutating   = "mutating calls, nodes and pods held"
+	scaleMemory     = "memory, nodes and pods held (PSS)"
+	scaleBack       = "writes in time after a zone's death"
+
 	onePrincipal  = "request of one principal"
 	eachPrincipal = "request of each of 1,000 principals"
 	authorizerP99 = "authorizer asked by API servers"
@@ -100,6 +108,13 @@ func newReport(o options) *report {
 	for _, name := range []string{createUserFew, createUserMany, createKeyFew, createKeyMany, getUserFew, getUserMany} {
 		add("principals", figure{Name: name, Unit: "ms", Quantile: median})
 	}
+	add("nodegroup", figure{Name: nodegroupActive, Unit: "s", Quantile: median, Target: 5})
+	add("pods", figure{Name: podsReady, Unit: "s", Quantile: median, RatioTarget: 1})
+	add("scale", figure{Name: nodeMemory, Unit: "KiB", Quantile: median, Target: 150})
+	add("scale", figure{Name: nodeCPU, Unit: "%", Quantile: median, Target: 0.05})
+	add("scale", figure{Name: scaleMutating, Unit: "ms", Quantile: 0.99, Target: 1000})
+	add("scale", figure{Name: scaleMemory, Unit: "GiB", Quantile: 1, Target: 4})
+	add("scale", figure{Name: scaleBack, Unit: "s", Quantile: median, Target: 10})
 	return r
 }
 

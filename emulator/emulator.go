@@ -24,6 +24,7 @@ type Emulator struct {
 	*life
 	zones      zones
 	endpoints  *endpoints
+	fronts     *fronts
 	observer   *observer
 	supervisor *supervisor
 	faults     *faults
@@ -50,10 +51,12 @@ func New(up options.Up) *Emulator {
 	}
 	e.freezer = &freezer{life: e.life, zones: e.zones}
 	e.endpoints = newEndpoints(e.site, e.life, e.zones, e.registry)
+	e.fronts = newFronts(e.site, e.life, e.zones)
 	e.sleeper = &sleeper{site: e.site, life: e.life, zones: e.zones, endpoints: e.endpoints, freezer: e.freezer}
-	e.observer = &observer{site: e.site, life: e.life, zones: e.zones, endpoints: e.endpoints, sleeper: e.sleeper}
+	e.observer = &observer{site: e.site, life: e.life, zones: e.zones, endpoints: e.endpoints, fronts: e.fronts, sleeper: e.sleeper}
 	e.supervisor.zones, e.supervisor.endpoints, e.supervisor.observer = e.zones, e.endpoints, e.observer
 	e.supervisor.sleeper, e.supervisor.freezer = e.sleeper, e.freezer
+	e.supervisor.fronts, e.fronts.wake = e.fronts, e.sleeper.Wake
 	e.endpoints.wake, e.endpoints.evaluate = e.sleeper.Wake, e.supervisor.evaluate
 	e.faults = &faults{site: e.site, zones: e.zones, endpoints: e.endpoints, observer: e.observer,
 		supervisor: e.supervisor}
@@ -196,6 +199,7 @@ func (e *Emulator) stop(ctx context.Context) error {
 	e.beginStop()
 	e.freezer.still.RUnlock()
 	e.emit(api.Event{Type: api.RegionStopping, Message: "region " + e.options.Region + " stops"})
+	e.fronts.stop()
 	e.endpoints.stop(ctx)
 	err := e.zones.stop(ctx)
 	e.wait.Wait()

@@ -19,6 +19,7 @@ type observer struct {
 	life      *life
 	zones     zones
 	endpoints *endpoints
+	fronts    *fronts
 	sleeper   *sleeper
 }
 
@@ -106,7 +107,8 @@ func (o *observer) status() api.Status {
 	m := o.dir.marker
 	s := api.Status{Schema: 1, Region: o.options.Region, AccountID: m.AccountID, DataDir: o.dir.path, PID: os.Getpid(),
 		StartedAt:   o.life.started.UTC(),
-		AWSEndpoint: "http://" + loopback(m.Port), Clusters: []api.Cluster{}, Faults: []api.Fault{}}
+		AWSEndpoint: "http://" + loopback(m.Port), Clusters: []api.Cluster{}, Faults: []api.Fault{},
+		LoadBalancers: append([]api.LoadBalancer{}, o.fronts.loadBalancers()...)}
 	leaders := map[string]int{}
 	for _, z := range o.zones {
 		view, leader, faults := z.describe()

@@ -17,6 +17,7 @@ type supervisor struct {
 	life      *life
 	zones     zones
 	endpoints *endpoints
+	fronts    *fronts
 	observer  *observer
 	sleeper   *sleeper
 	freezer   *freezer
@@ -92,6 +93,9 @@ func (v *supervisor) zonePaused(z *zone, paused bool) {
 func (v *supervisor) zoneChanged(z *zone) {
 	state := z.status().agent
 	v.endpoints.update(state.Index, state.Clusters, state.Faults)
+	if state.Serving { // else its copy may not have been read yet
+		v.fronts.update(state.Index, state.LoadBalancers)
+	}
 	if state.Serving {
 		v.endpoints.aws.Probe(z.name)
 	}

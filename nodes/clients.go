@@ -26,6 +26,7 @@ const callTimeout = 8 * time.Second
 type clients struct {
 	calls, watches kubernetes.Interface // of the kubelet that as names
 	dynamic        dynamic.Interface    // of what is not a node's to do, for watches of what may not be there; nil in tests
+	administrator  kubernetes.Interface // likewise, of what kube-proxy watches
 	reconnect      func()               // closes the connections: for when a server behind the balancer has gone silent
 }
 
@@ -61,7 +62,12 @@ func newClients(c Config, nodes *roster) (*clients, error) {
 		}
 	}
 	var err error
-	made.dynamic, err = dynamic.NewForConfig(cloud)
+	if made.dynamic, err = dynamic.NewForConfig(cloud); err != nil {
+		return nil, err
+	}
+	services := rest.CopyConfig(cloud)
+	services.UserAgent, services.ContentConfig = "kube-proxy tripod-"+c.Zone, kubelets.ContentConfig
+	made.administrator, err = kubernetes.NewForConfig(services)
 	return made, err
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tripod/nodes/machine"
+	"tripod/nodes/network"
 	"tripod/nodes/podlife"
 )
 
@@ -34,8 +35,12 @@ type Config struct {
 	CA   []byte // PEM, of Server
 	// Token is the bearer token of the kubelet of the instance with that id: good for tokenLife at least.
 	Token func(ctx context.Context, instanceID string) (string, error)
-	// CloudCert and CloudKey, in PEM, are of a user who may watch KWOK's stages and their definition, as no kubelet may.
+	// CloudCert and CloudKey, in PEM, are of a user who may watch Services, their endpoints, and KWOK's stages with their
+	// definition, as no kubelet may.
 	CloudCert, CloudKey []byte
+	// DialWithin connects to an address of the cluster's nodes and pods, in whatever zone; nil: those of this zone alone can
+	// be connected to. from is who it is to see.
+	DialWithin func(ctx context.Context, from, to netip.AddrPort) (net.Conn, error)
 	// Report is told that an instance's kubelet has registered (trouble is empty), or in the words of its log why it
 	// could not: each once, until it changes. nil: nobody is told.
 	Report func(instanceID, trouble string)
@@ -63,6 +68,11 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Report == nil {
 		c.Report = func(string, string) {}
+	}
+	if c.DialWithin == nil {
+		c.DialWithin = func(context.Context, netip.AddrPort, netip.AddrPort) (net.Conn, error) {
+			return nil, network.ErrNoAddress
+		}
 	}
 	if c.LocalPort == nil {
 		c.LocalPort = func(int) error { return errors.New("no port of this machine may be led to") }

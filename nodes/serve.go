@@ -2,10 +2,14 @@ package nodes
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
+	"time"
 
+	"tripod/nodes/kubeproxy"
 	"tripod/nodes/network"
 )
 
@@ -52,12 +56,65 @@ func (s *Simulator) answer(ctx context.Context, kubelets kubeletFeed, from, to n
 	}
 	pod, port, err := z.pods.Holder(to.Addr().String(), int(to.Port()))
 	switch {
-	case err != nil:
-		return nil, fmt.Errorf("%s leads nowhere: %w", to, err)
 	case pod != nil:
 		return z.http.Answer(ctx, pod, port, from)
 	case isNode:
-		return nil, fmt.Errorf("connection refused: nothing listens on port %d of node %s", to.Port(), n.name)
+		return s.answerNode(ctx, z, n, from, to)
+	case err != nil:
+		return nil, fmt.Errorf("%s leads nowhere: %w", to, err)
 	}
 	return nil, fmt.Errorf("%s leads nowhere: %w", to, network.ErrNoAddress)
 }
+
+// answerNode says who answers at a node's port that is no pod's: what kube-proxy leads on, or checks.
+func (s *Simulator) answerNode(ctx context.Context, z *zone, n node, from, to netip.AddrPort) (network.Answer, error) {
+	if z.services == nil {
+		return nil, fmt.Errorf("connection refused: nothing listens on port %d of node %s", to.Port(), n.name)
+	}
+	at, err := z.services.NodePort(ctx, kubeproxy.Asker{Node: n.name, From: from}, int(to.Port()))
+	if errors.Is(err, kubeproxy.ErrNoService) {
+		if check := z.services.HealthCheck(ctx, n.name, int(to.Port())); check != nil {
+			return answerHTTP(check), nil
+		}
+		return nil, fmt.Errorf("connection refused: nothing listens on port %d of node %s", to.Port(), n.name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("connection refused: port %d of node %s: %w", to.Port(), n.name, err)
+	}
+	if pod, port, err := z.pods.Holder(at.Addr().String(), int(at.Port())); err != nil || pod != nil {
+		if err != nil {
+			return nil, fmt.Errorf("%s leads nowhere: %w", at, err)
+		}
+		return z.http.Answer(ctx, pod, port, from)
+	}
+	if _, own := z.roster.at(at.Addr()); own { // an endpoint that is a node's port again would lead round and round
+		return nil, fmt.Errorf("connection refused: no pod listens at %s", at)
+	}
+	far, err := s.conf.DialWithin(ctx, from, at)
+	if err != nil {
+		return nil, fmt.Errorf("%s behind port %d of node %s: %w", at, to.Port(), n.name, err)
+	}
+	return func(near net.Conn) {
+		defer near.Close()
+		defer far.Close()
+		network.Join(near, far)
+	}, nil
+}
+
+// answerHTTP has a handler answer the requests of one connection.
+func answerHTTP(handler http.Handler) network.Answer {
+	return func(conn net.Conn) {
+		feed := network.NewFeed(conn.LocalAddr())
+		server := &http.Server{Handler: handler, ReadHeaderTimeout: checkTime, IdleTimeout: checkTime,
+			ConnState: func(_ net.Conn, state http.ConnState) {
+				if state == http.StateClosed || state == http.StateHijacked {
+					feed.Close()
+				}
+			}}
+		go feed.Hand(conn)
+		server.Serve(feed) // until the connection ends
+	}
+}
+
+// checkTime is how long who checks may take to ask.
+const checkTime = 10 * time.Second

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"tripod/nodes/kubeletapi"
+	"tripod/nodes/kubeproxy"
 	"tripod/nodes/machine"
 	"tripod/nodes/podhttp"
 	"tripod/nodes/podset"
@@ -42,6 +43,8 @@ type zone struct {
 	http    *podhttp.Server
 	api     *kubeletapi.API
 	kubelet http.Handler // of api
+	// services is what kube-proxy is; nil in tests that have no administrator
+	services *kubeproxy.Proxy
 
 	ctx    context.Context // of everything that runs
 	cancel context.CancelFunc
@@ -116,6 +119,10 @@ func (s *Simulator) start() error {
 	})
 	if client := z.clients.dynamic; client != nil {
 		z.group.Go(func() { watchStages(z.ctx, client, z.player.setStages, c.Logger) })
+	}
+	if client := z.clients.administrator; client != nil {
+		z.services = kubeproxy.New(client, c.Zone)
+		z.group.Go(func() { <-z.ctx.Done(); z.services.Close() })
 	}
 	s.running = z
 	go func() {

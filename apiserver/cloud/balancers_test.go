@@ -48,7 +48,7 @@ func newRegion(t *testing.T) (*apitest.World, launch.Cloud) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	c := launch.Cloud{ClusterName: "demo", Services: true, Region: apitest.Region, VPC: vpc.ID(), URL: "http://127.0.0.1:4566",
+	c := launch.Cloud{ClusterName: "demo", Region: apitest.Region, VPC: vpc.ID(), URL: "http://127.0.0.1:4566",
 		RoleARN:     "arn:aws:iam::" + iam.DefaultAccountID + ":role/eksClusterRole",
 		FrontSocket: filepath.Join(dir, "aws.sock"), CredentialsSocket: filepath.Join(dir, "role.sock")}
 	serve(t, c.FrontSocket, w.Front.Handler().ServeHTTP)

@@ -139,9 +139,6 @@ func (m *Manager) controllers(shared informers.SharedInformerFactory) ([]func(co
 		func(ctx context.Context) { lifecycle.Run(ctx, m.metrics) },
 		marker.Run,
 	}
-	if !m.config.Services {
-		return run, nil
-	}
 	account, err := m.clients.Client(serviceAccount)
 	if err != nil {
 		return nil, err

@@ -14,7 +14,4 @@ type Cloud struct {
 	FrontSocket string `json:"frontSocket"`
 	// CredentialsSocket serves credentials by HTTP, at every path, as the containers' endpoint of AWS does.
 	CredentialsSocket string `json:"credentialsSocket"`
-	// Services has Services of the type LoadBalancer get one. It is off in regions as long as nothing carries the traffic of load
-	// balancers: such a Service is pending, and not told of a name that leads nowhere.
-	Services bool `json:"services,omitempty"`
 }

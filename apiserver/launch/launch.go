@@ -221,7 +221,7 @@ func (c Controllers) controllerManagerFlags() []string {
 		"--service-cluster-ip-range=" + c.ServiceCIDR,
 		"--node-monitor-period=2s",
 		"--node-monitor-grace-period=50s",
-		"--kube-api-qps=100", "--kube-api-burst=200",
+		fmt.Sprintf("--kube-api-qps=%d", controllersQPS), fmt.Sprintf("--kube-api-burst=%d", 2*controllersQPS),
 		"--profiling=false",
 	}, c.Tuning.controllerManagerFlags()...)
 }

@@ -13,12 +13,17 @@ type Tuning struct {
 	RequestSeats   int            // how many requests the API server works on at once
 	EventTTL       string         // "30m"
 	NodePorts      string         // "30000-32767"
-	PodsPerSecond  int            // that the scheduler may bind
+	PodsPerSecond  int            // that the scheduler may bind; 0: as many as the machine gives
 	Scoring        string         // of the scheduler: LeastAllocated or MostAllocated
 	ScoringWeights map[string]int // by resource
 	HPASyncPeriod  string         // "15s"
 	TerminatedPods int            // that are kept until the oldest are deleted
 }
+
+// controllersQPS is how many requests a second each controller may make. Kubernetes' defaults (50 of the scheduler, 20 of
+// the others) spare API servers that many clusters' worth of controllers ask; here the machine is the limit, and 2,000 pods
+// would wait 40 s for their bindings alone. Priority and fairness keeps the controllers from what others ask.
+const controllersQPS = 1000
 
 func (t Tuning) apiServerFlags() (flags []string) {
 	if t.RequestSeats > 0 {
@@ -50,7 +55,7 @@ func unlessEmpty(pairs ...string) (flags []string) {
 // schedulerConfig is the scheduler's file: of what it says there are no flags, or such that Kubernetes ignores beside
 // it.
 func (t Tuning) schedulerConfig(kubeconfig string) string {
-	rate := cmp.Or(t.PodsPerSecond, 50) // Kubernetes' default: each pod is bound by one request
+	rate := cmp.Or(t.PodsPerSecond, controllersQPS) // each pod is bound by one request
 	text := fmt.Sprintf(`apiVersion: kubescheduler.config.k8s.io/v1
 kind: KubeSchedulerConfiguration
 clientConnection: {kubeconfig: %q, qps: %d, burst: %d}

@@ -46,12 +46,14 @@ func documentedClassic(names []string) []operation.Documented {
 	return operation.DocumentBy(names, []operation.Clause{
 		{Words: []string{"Limits"}, State: operation.Works, Effect: "AWS's default quotas, of classic load balancers"},
 		{Words: []string{"PolicyTypes"}, State: operation.Works, Effect: "AWS's types; of TLS the predefined policies alone"},
-		{Words: []string{"Attributes"}, State: operation.Recorded, Effect: "of classic load balancers; no logs are written"},
-		{Words: []string{"InstanceHealth"}, State: operation.Recorded, Effect: "OutOfService: nothing looks at instances yet"},
+		{Words: []string{"Attributes"}, State: operation.Works,
+			Effect: "of classic load balancers: cross-zone and the idle time-out of HTTP act; no logs are written"},
+		{Words: []string{"InstanceHealth"}, State: operation.Works, Effect: "what the nodes' health checks find"},
 		{Words: []string{"Instances"}, State: operation.Works, Effect: "of classic load balancers; instances drain where that is on"},
 		{Words: []string{"Polic"}, State: operation.Works,
 			Effect: "stickiness, ProxyProtocol, TLS and back-end policies of classic load balancers"},
-		{Words: []string{"Create"}, State: operation.Recorded, Effect: "of classic load balancers, as in AWS; nothing carries their traffic yet"},
+		{Words: []string{"Create"}, State: operation.Works,
+			Effect: "of classic load balancers: they carry traffic on 127.0.0.1, see load-balancers.md"},
 		{Words: []string{""}, State: operation.Works, Effect: "of classic load balancers, as in AWS"},
 	})
 }

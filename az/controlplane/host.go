@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"net/netip"
 	"time"
 
 	"tripod/api"
@@ -29,6 +30,8 @@ type Host struct {
 	// until the listener is closed.
 	Dial         func(ctx context.Context, address string) (net.Conn, error)
 	ServeGateway func(listener net.Listener, clusterID string)
+	// DialWithin connects to an address of a cluster's nodes and pods; from is who it is to see.
+	DialWithin func(ctx context.Context, clusterID string, from, to netip.AddrPort) (net.Conn, error)
 	Parts
 	// Clusters is EKS.
 	Clusters *eks.Service

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"path/filepath"
 
 	"tripod/apiserver/launch"
@@ -47,6 +48,8 @@ type WorkersConfig struct {
 	RealPace bool
 	// LocalPort says why a pod may not lead to that port of this machine; nil where it may.
 	LocalPort func(port int) error
+	// DialWithin connects to an address of the cluster's nodes and pods, in whatever zone.
+	DialWithin func(ctx context.Context, from, to netip.AddrPort) (net.Conn, error)
 }
 
 func (c *Part) startWorkers(ctx context.Context) error {
@@ -114,6 +117,9 @@ func (c *Part) workersConfig() (WorkersConfig, error) {
 	config.Server = fmt.Sprintf("https://127.0.0.1:%d", c.cluster.EndpointPort)
 	config.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", plan.EndpointSocket(c.host.Plan.RunDir(), c.cluster.ID))
+	}
+	config.DialWithin = func(ctx context.Context, from, to netip.AddrPort) (net.Conn, error) {
+		return c.host.DialWithin(ctx, c.cluster.ID, from, to)
 	}
 	config.CA, config.Token, config.Client, config.Authority, config.LocalPort = trust.bundle, c.nodeToken, admin,
 		authority, c.host.Plan.LocalPort

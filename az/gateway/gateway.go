@@ -236,6 +236,9 @@ func (g *Gateway) dial(ctx context.Context, address string) (*tunnel, error) {
 		dialer = new(net.Dialer)
 	}
 	far, err := dialer.DialContext(ctx, to.Network, to.Address)
+	if from, ok := ctx.Value(source{}).(netip.AddrPort); ok && from.IsValid() {
+		to.From = from
+	}
 	if err == nil && to.Within.IsValid() {
 		if err = network.Connect(ctx, far, to.From, to.Within); err != nil {
 			far.Close()
@@ -254,6 +257,19 @@ func (g *Gateway) dial(ctx context.Context, address string) (*tunnel, error) {
 
 // Dial is for the agent's own connections to other zones, those of raft.
 func (g *Gateway) Dial(ctx context.Context, address string) (net.Conn, error) {
+	return g.connect(ctx, address)
+}
+
+// DialWithin connects to an address of a node or a pod of a cluster. from is who it is to see; the zero value: the zone.
+func (g *Gateway) DialWithin(ctx context.Context, clusterID string, from, to netip.AddrPort) (net.Conn, error) {
+	ctx = context.WithValue(context.WithValue(ctx, cluster{}, clusterID), source{}, from)
+	return g.connect(ctx, to.String())
+}
+
+// source is the context's key of the address that somebody is to be seen as.
+type source struct{}
+
+func (g *Gateway) connect(ctx context.Context, address string) (net.Conn, error) {
 	t, err := g.dial(ctx, address)
 	if err != nil {
 		return nil, err

@@ -56,6 +56,9 @@ type trackedConn struct {
 	closed func()
 }
 
+// Raw is the connection itself, for who copies by splice(2); closing it ends this one too late.
+func (c *trackedConn) Raw() net.Conn { return c.Conn }
+
 func (c *trackedConn) Close() error {
 	c.once.Do(c.closed)
 	return c.Conn.Close()

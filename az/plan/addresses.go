@@ -94,6 +94,9 @@ func NodesSocket(runDir, clusterID string) string {
 	return filepath.Join(runDir, "nodes-"+clusterID[:8]+".sock")
 }
 
+// BalancersSocket is where a zone's load-balancer nodes take clients over. runDir is the zone's.
+func BalancersSocket(runDir string) string { return filepath.Join(runDir, "elb.sock") }
+
 // GatewaySocket is where the zone's processes of a cluster find the gateway.
 func (z Zone) GatewaySocket(clusterID string) string { return z.Socket("gateway-" + clusterID[:8]) }
 

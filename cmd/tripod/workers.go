@@ -43,7 +43,7 @@ func newWorkers(c controlplane.WorkersConfig) (controlplane.Workers, error) {
 		ClusterID: c.Cluster.ID, Machines: c.Machines, Network: network, Report: c.Report,
 	}
 	config.Server, config.CA, config.CloudCert, config.CloudKey = c.Server, c.CA, c.Client.Cert, c.Client.Key
-	config.Dial, config.Token, config.LocalPort = c.Dial, c.Token, c.LocalPort
+	config.Dial, config.Token, config.LocalPort, config.DialWithin = c.Dial, c.Token, c.LocalPort, c.DialWithin
 	if services, err := netip.ParsePrefix(c.Cluster.ServiceCIDR); err == nil {
 		config.ClusterDNS = addons.DNSAddress(services).String()
 	}

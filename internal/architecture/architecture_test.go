@@ -30,7 +30,7 @@ var layers = []struct {
 	{"the region", []string{"emulator"}},
 	{"a zone's agent", []string{"az"}},
 	{"a zone's agent", []string{"az/controlplane"}},
-	{"a zone's agent", []string{"az/machines"}},
+	{"a zone's agent", []string{"az/balancing", "az/machines"}},
 	{"the AWS endpoint", []string{"awsapi/apitest"}},
 	{"the AWS endpoint", []string{"awsapi"}},
 	{"the AWS endpoint", []string{"awsapi/eks"}},
@@ -42,7 +42,7 @@ var layers = []struct {
 	{"the AWS endpoint", []string{"awsapi/events"}},
 	{"the AWS endpoint", []string{"awsapi/sqs"}},
 	{"parts of a zone", []string{"apiserver", "az/explain", "az/gateway", "az/zonetest"}},
-	{"parts of a zone", []string{"apiserver/cloud", "az/instance"}},
+	{"parts of a zone", []string{"apiserver/cloud", "az/instance", "lb/node"}},
 	{"who may do what", []string{"awsapi/operation"}},
 	{"who may do what", []string{"iam"}},
 	{"the domain, and how zones are laid out", []string{"region", "az/plan"}},
@@ -54,7 +54,7 @@ var layers = []struct {
 	{"what runs in a zone", []string{"nodes/podhttp"}},
 	{"tools", []string{
 		"awsapi/throttle", "internal/admission", "internal/datadir", "internal/options", "nodes/image", "nodes/network",
-		"nodes/podlife", "nodes/podvolume",
+		"nodes/podlife", "nodes/podvolume", "lb/handover", "nodes/kubeproxy",
 	}},
 	{"tools", []string{"nodes/machine"}},
 	{"tools", []string{

@@ -154,8 +154,8 @@ func (a *app) root() *cobra.Command {
 		&cobra.Group{ID: "fault", Title: "Break it and mend it:"}, &cobra.Group{ID: "use", Title: "Use it:"})
 	a.add(root, "region", a.upCommand(), a.downCommand(), a.waitCommand(), a.sleepCommand(), a.wakeCommand(),
 		a.snapshotCommand())
-	a.add(root, "look", a.statusCommand(), a.watchCommand(), a.eventsCommand(), a.logsCommand(), a.historyCommand(),
-		a.metricsCommand())
+	a.add(root, "look", a.statusCommand(), a.watchCommand(), a.lbCommand(), a.eventsCommand(), a.logsCommand(),
+		a.historyCommand(), a.metricsCommand())
 	a.add(root, "fault", append(a.verbCommands(), a.faultCommand())...)
 	a.add(root, "use", a.envCommand(), a.kubectlCommand(), a.podCommand(), a.tokenCommand(), a.whoamiCommand(),
 		a.canICommand())

@@ -1,0 +1,159 @@
+package balancing
+
+import (
+	"crypto/tls"
+	"net/netip"
+	"time"
+
+	"tripod/lb/node"
+	"tripod/region"
+	"tripod/state"
+)
+
+// made is what the records come to.
+type made struct {
+	config node.Config
+	same   bool // nothing has changed since it was made last
+	// provisioned are the keys of load balancers that are not active yet, and drained the groups with targets that have
+	// drained.
+	provisioned, drained []string
+	// until is when something changes that no record tells of; zero: never.
+	until time.Time
+}
+
+// configOf is what the nodes of a zone are to do.
+func configOf(tx *state.Txn, zone string, now time.Time) (m made) {
+	m.config.Groups = map[string]node.Group{}
+	s := survey{tx: tx, now: now, out: map[string]bool{}, made: &m}
+	for _, o := range region.ZoneOutages.List(tx) {
+		s.out[o.Zone] = true
+	}
+	for _, b := range region.LoadBalancers.List(tx) {
+		if !hasNode(b, zone) || b.Type == region.GatewayBalancer || b.State == region.BalancerFailed {
+			continue
+		}
+		carried := node.Balancer{LoadBalancer: b, Shifted: s.shifted(b.ARN, zone)}
+		if b.Type == region.ClassicBalancer {
+			certificates := map[string]tls.Certificate{}
+			for _, l := range b.Classic.Listeners {
+				if shown := s.certificates([]string{l.Certificate}); len(shown) > 0 {
+					certificates[l.Certificate] = shown[0]
+				}
+			}
+			listeners, groups := node.Classic(b, s.targets(region.ClassicGroup(b.Name), 0), certificates)
+			carried.Listeners = listeners
+			for arn, g := range groups {
+				m.config.Groups[arn] = g
+			}
+		} else {
+			for _, l := range region.ListenersOf(tx, b) {
+				carried.Listeners = append(carried.Listeners, s.listener(l))
+			}
+		}
+		m.config.Balancers = append(m.config.Balancers, carried)
+		if b.State == region.BalancerProvisioning {
+			m.provisioned = append(m.provisioned, b.Key())
+		}
+	}
+	return m
+}
+
+func hasNode(b region.LoadBalancer, zone string) bool {
+	for _, z := range b.Zones {
+		if z.Zone == zone {
+			return true
+		}
+	}
+	return false
+}
+
+// survey reads the records.
+type survey struct {
+	tx   *state.Txn
+	now  time.Time
+	out  map[string]bool // zones that answer nobody
+	made *made
+}
+
+func (s *survey) listener(l region.Listener) node.Listener {
+	rules := region.RulesOf(s.tx, l)
+	named := region.GroupsIn(l.Actions)
+	for _, r := range rules {
+		named = append(named, region.GroupsIn(r.Actions)...)
+	}
+	for _, arn := range named {
+		if _, done := s.made.config.Groups[arn]; done {
+			continue
+		}
+		if g, found := region.TargetGroups.Get(s.tx, region.TargetGroupName(arn)); found {
+			s.made.config.Groups[arn] = node.Group{TargetGroup: g, Targets: s.targets(g.Name, g.Port)}
+		}
+	}
+	return node.Listener{Listener: l, Rules: rules, Shown: s.certificates(l.Certificates)}
+}
+
+// targets are a group's; port is that of those without one of their own.
+func (s *survey) targets(group string, port int) (all []node.Target) {
+	for _, t := range region.TargetsOf(s.tx, group) {
+		switch {
+		case t.IsGone(s.now):
+			s.made.drained = append(s.made.drained, group)
+			continue
+		case t.IsDraining():
+			s.until(t.DrainsUntil)
+		}
+		to := node.Target{Target: t}
+		if t.Port != 0 {
+			port = t.Port
+		}
+		if address, err := netip.ParseAddr(t.ID); err == nil {
+			to.Address = netip.AddrPortFrom(address, uint16(port))
+		} else if v, found := region.Instances.Get(s.tx, t.ID); found {
+			address, _ := netip.ParseAddr(v.Address)
+			to.Address, to.Cluster = netip.AddrPortFrom(address, uint16(port)), v.Boot.ClusterID
+			if v.State != region.InstanceRunning {
+				to.Lost = "the instance is " + string(v.State)
+			}
+		}
+		if s.out[t.Zone] {
+			to.Lost = "zone " + t.Zone + " is out"
+		}
+		all = append(all, to)
+	}
+	return all
+}
+
+// certificates are those with these ARNs that are issued, in their order.
+func (s *survey) certificates(arns []string) (shown []tls.Certificate) {
+	for _, arn := range arns {
+		c, found := region.Certificates.Get(s.tx, arn)
+		if !found {
+			continue
+		}
+		if s.now.Before(c.IssuedAt) {
+			s.until(c.IssuedAt)
+			continue
+		}
+		if pair, err := tls.X509KeyPair([]byte(c.Cert+"\n"+c.Chain), []byte(c.Key)); err == nil {
+			shown = append(shown, pair)
+		}
+	}
+	return shown
+}
+
+// shifted says whether a resource's traffic is moved away from a zone.
+func (s *survey) shifted(arn, zone string) (is bool) {
+	for _, shift := range region.ShiftsOf(s.tx, arn) {
+		if shift.Zone == zone && shift.Active(s.now) {
+			s.until(shift.ExpiresAt)
+			is = true
+		}
+	}
+	return is
+}
+
+func (s *survey) until(at time.Time) {
+	if s.made.until.IsZero() || at.Before(s.made.until) {
+		s.made.until = at
+	}
+}

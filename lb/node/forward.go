@@ -1,0 +1,134 @@
+package node
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+)
+
+const (
+	keptIdle = 64               // connections to one target that wait for the next request
+	keptFor  = 60 * time.Second // how long they do
+)
+
+// newTransport makes what speaks HTTP to the targets of a pool. A request says by its context which one it is for.
+func (p *pool) newTransport() *http.Transport {
+	t := &http.Transport{DisableCompression: true, MaxIdleConns: 0, MaxIdleConnsPerHost: keptIdle, IdleConnTimeout: keptFor,
+		TLSClientConfig:     &tls.Config{InsecureSkipVerify: true}, // AWS asks for no target's name either
+		TLSHandshakeTimeout: dialTime, MaxResponseHeaderBytes: mostHeader, DialContext: p.dial}
+	speaks(t, p.group.Version)
+	return t
+}
+
+// speaks has a transport speak a target group's protocol version.
+func speaks(t *http.Transport, version string) {
+	t.Protocols = new(http.Protocols)
+	if version == "HTTP2" || version == "GRPC" {
+		t.Protocols.SetUnencryptedHTTP2(true)
+		t.Protocols.SetHTTP2(true)
+		return
+	}
+	t.Protocols.SetHTTP1(true)
+}
+
+// dial connects to the target with that address. The transport knows it by nothing else.
+func (p *pool) dial(ctx context.Context, _, address string) (net.Conn, error) {
+	p.mu.Lock()
+	var found *member
+	for _, m := range p.members {
+		if m.now().Address.String() == address {
+			found = m
+		}
+	}
+	proxies := p.proxies
+	p.mu.Unlock()
+	if found == nil {
+		return nil, &dialError{errNoTarget}
+	}
+	ctx, cancel := context.WithTimeout(ctx, dialTime)
+	defer cancel()
+	conn, err := p.node.options.Dial(ctx, netip.AddrPort{}, found.now())
+	if err != nil {
+		return nil, &dialError{err}
+	}
+	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok && proxies > 0 {
+		if _, err := conn.Write(proxyHeader(proxies, x.client, x.client)); err != nil {
+			conn.Close()
+			return nil, &dialError{err}
+		}
+	}
+	return conn, nil
+}
+
+// dialError is why a target could not be connected to: it has been sent nothing.
+type dialError struct{ error }
+
+func (e *dialError) Unwrap() error { return e.error }
+
+// requests carries each request to a target of the pool that its exchange names, and to another one where that cannot be
+// connected to.
+type requests struct{}
+
+// RoundTrip is http.RoundTripper's.
+func (requests) RoundTrip(r *http.Request) (*http.Response, error) {
+	x := exchangeOf(r.Context())
+	zone := x.door.node.options.Zone
+	candidates, _ := x.pool.view(x.carried.balancer.LoadBalancer, zone)
+	next := of(x.stickyTarget(r), candidates)
+	var tried []*member
+	for {
+		m := next
+		if next = nil; m == nil {
+			m = x.pool.pick(candidates, tried)
+		}
+		if m == nil {
+			return nil, errNoTarget
+		}
+		tried, x.member = append(tried, m), m
+		r.URL.Host = m.now().Address.String()
+		response, err := x.to(m, r)
+		var unconnected *dialError
+		if err == nil || !errors.As(err, &unconnected) || r.Context().Err() != nil || len(tried) == len(candidates) {
+			return response, err
+		}
+	}
+}
+
+// to sends a request to a target, which has as long to begin its answer as a connection may be idle.
+func (x *exchange) to(m *member, r *http.Request) (*http.Response, error) {
+	m.active.Add(1)
+	context.AfterFunc(r.Context(), func() { m.active.Add(-1) })
+	limit, err := time.ParseDuration(x.carried.balancer.Attribute("idle_timeout.timeout_seconds") + "s")
+	if err != nil {
+		return m.pool.transport.RoundTrip(r)
+	}
+	ctx, cancel := context.WithCancelCause(r.Context())
+	timer := time.AfterFunc(limit, func() { cancel(errIdle) })
+	response, err := m.pool.transport.RoundTrip(r.WithContext(ctx))
+	timer.Stop()
+	if err != nil {
+		cancel(nil)
+		if context.Cause(ctx) == errIdle {
+			err = errIdle
+		}
+		return nil, err
+	}
+	context.AfterFunc(r.Context(), func() { cancel(nil) }) // with the request
+	return response, nil
+}
+
+// errIdle is why a request ends whose target has not begun to answer.
+var errIdle error = idleError{}
+
+type idleError struct{}
+
+func (idleError) Error() string { return "the target has not begun to answer within the idle time-out" }
+func (idleError) Timeout() bool { return true }
+
+func tlsName(version uint16) string { return tls.VersionName(version) }
+
+func cipherName(suite uint16) string { return tls.CipherSuiteName(suite) }

@@ -1,0 +1,147 @@
+package kubeproxy
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/fake"
+)
+
+func ptr[T any](v T) *T { return &v }
+
+// endpoint is one that is ready, on a node; zones are those that it is hinted to.
+func endpoint(address, node string, zones ...string) discoveryv1.Endpoint {
+	e := discoveryv1.Endpoint{Addresses: []string{address}, NodeName: &node,
+		Conditions: discoveryv1.EndpointConditions{Ready: ptr(true), Serving: ptr(true), Terminating: ptr(false)}}
+	if len(zones) > 0 {
+		e.Hints = &discoveryv1.EndpointHints{}
+		for _, z := range zones {
+			e.Hints.ForZones = append(e.Hints.ForZones, discoveryv1.ForZone{Name: z})
+		}
+	}
+	return e
+}
+
+func proxy(t *testing.T, change func(*corev1.Service), endpoints ...discoveryv1.Endpoint) *Proxy {
+	t.Helper()
+	s := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web"}, Spec: corev1.ServiceSpec{
+		ClusterIP: "10.100.0.20", ClusterIPs: []string{"10.100.0.20"}, Ports: []corev1.ServicePort{{Name: "http", Port: 80, NodePort: 30080}}}}
+	if change != nil {
+		change(s)
+	}
+	slice := &discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web-1",
+		Labels: map[string]string{discoveryv1.LabelServiceName: "web"}}, Endpoints: endpoints,
+		Ports: []discoveryv1.EndpointPort{{Name: ptr("http"), Port: ptr[int32](8080)}}}
+	p := New(fake.NewClientset(s, slice), "us-east-1a")
+	t.Cleanup(p.Close)
+	return p
+}
+
+func within(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// reached are the endpoints that 50 connections to the node's port go to.
+func reached(t *testing.T, p *Proxy, who Asker) map[string]bool {
+	t.Helper()
+	got := map[string]bool{}
+	for range 50 {
+		at, err := p.NodePort(within(t), who, 30080)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[at.String()] = true
+	}
+	return got
+}
+
+func TestNodePortLeadsToAllReadyEndpoints(t *testing.T) {
+	ended := endpoint("10.0.0.3", "a")
+	ended.Conditions = discoveryv1.EndpointConditions{Ready: ptr(false), Serving: ptr(true), Terminating: ptr(true)}
+	p := proxy(t, nil, endpoint("10.0.0.1", "a"), endpoint("10.0.0.2", "b"), ended)
+	if got := reached(t, p, Asker{Node: "a"}); len(got) != 2 || !got["10.0.0.1:8080"] || !got["10.0.0.2:8080"] {
+		t.Errorf("got %v", got)
+	}
+	if at, err := p.ClusterIP(within(t), Asker{}, netip.MustParseAddrPort("10.100.0.20:80")); err != nil || at.Port() != 8080 {
+		t.Errorf("got %v, %v", at, err)
+	}
+	if _, err := p.NodePort(within(t), Asker{}, 30081); !errors.Is(err, ErrNoService) {
+		t.Errorf("another port: %v", err)
+	}
+	if _, err := p.ClusterIP(within(t), Asker{}, netip.MustParseAddrPort("10.100.0.20:81")); !errors.Is(err, ErrNoEndpoint) {
+		t.Errorf("another port of a Service: %v", err)
+	}
+}
+
+func TestEndingEndpointsAreTheLastResort(t *testing.T) {
+	ended := endpoint("10.0.0.3", "a")
+	ended.Conditions = discoveryv1.EndpointConditions{Ready: ptr(false), Serving: ptr(true), Terminating: ptr(true)}
+	if got := reached(t, proxy(t, nil, ended), Asker{}); !got["10.0.0.3:8080"] {
+		t.Errorf("got %v", got)
+	}
+	ended.Conditions.Serving = ptr(false)
+	if _, err := proxy(t, nil, ended).NodePort(within(t), Asker{}, 30080); !errors.Is(err, ErrNoEndpoint) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLocalTrafficStaysOnItsNode(t *testing.T) {
+	p := proxy(t, func(s *corev1.Service) {
+		s.Spec.ExternalTrafficPolicy, s.Spec.HealthCheckNodePort = corev1.ServiceExternalTrafficPolicyLocal, 31000
+	}, endpoint("10.0.0.1", "a"), endpoint("10.0.0.2", "b"))
+	if got := reached(t, p, Asker{Node: "b"}); len(got) != 1 || !got["10.0.0.2:8080"] {
+		t.Errorf("got %v", got)
+	}
+	if _, err := p.NodePort(within(t), Asker{Node: "c"}, 30080); !errors.Is(err, ErrNoEndpoint) {
+		t.Errorf("a node without endpoints: %v", err)
+	}
+	for node, want := range map[string]int{"a": http.StatusOK, "c": http.StatusServiceUnavailable} {
+		w := httptest.NewRecorder()
+		p.HealthCheck(within(t), node, 31000).ServeHTTP(w, httptest.NewRequest("GET", "/healthz", nil))
+		if w.Code != want {
+			t.Errorf("node %s: got %d %s", node, w.Code, w.Body)
+		}
+	}
+	if p.HealthCheck(within(t), "a", 30080) != nil {
+		t.Error("a port that checks nothing answers")
+	}
+}
+
+func TestHintsKeepTrafficInItsZone(t *testing.T) {
+	p := proxy(t, nil, endpoint("10.0.0.1", "a", "us-east-1a"), endpoint("10.0.0.2", "b", "us-east-1b"))
+	if got := reached(t, p, Asker{}); len(got) != 1 || !got["10.0.0.1:8080"] {
+		t.Errorf("got %v", got)
+	}
+	p = proxy(t, nil, endpoint("10.0.0.1", "a", "us-east-1a"), endpoint("10.0.0.2", "b"))
+	if got := reached(t, p, Asker{}); len(got) != 2 {
+		t.Errorf("hints of some only: got %v", got)
+	}
+}
+
+func TestClientsStayWithTheirEndpoint(t *testing.T) {
+	p := proxy(t, func(s *corev1.Service) { s.Spec.SessionAffinity = corev1.ServiceAffinityClientIP },
+		endpoint("10.0.0.1", "a"), endpoint("10.0.0.2", "b"))
+	if got := reached(t, p, Asker{From: netip.MustParseAddrPort("203.0.113.9:1")}); len(got) != 1 {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestWatchesEndWhenNobodyAsks(t *testing.T) {
+	p := proxy(t, nil, endpoint("10.0.0.1", "a"))
+	reached(t, p, Asker{})
+	p.mu.Lock()
+	p.end()
+	p.mu.Unlock()
+	p.wait.Wait()
+	reached(t, p, Asker{}) // it begins anew
+}
