@@ -46,6 +46,8 @@ type Backend struct {
 	LenientReferences bool
 	// RealPace lets instances and their groups take the time that they take in AWS; ControlPlane has its own.
 	RealPace bool
+	// Carried says that load balancers have nodes, which make them active and find out their targets' health.
+	Carried bool
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -100,7 +102,7 @@ func (b Backend) Services() []operation.Service {
 	values := &ssm.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Keys: keys, Now: b.Now}
 	mail := &sqs.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Now: b.Now}
 	bus := &events.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Now: b.Now}
-	balancers := &elb.Service{State: b.State, Network: acting.Network, Carried: true, Now: b.Now}
+	balancers := &elb.Service{State: b.State, Network: acting.Network, Carried: b.Carried, Now: b.Now}
 	certificates := &acm.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Now: b.Now}
 	prices := &pricing.Service{Region: b.Region}
 	return []operation.Service{

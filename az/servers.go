@@ -156,7 +156,7 @@ func (z *Zone) startFront(ctx context.Context, registerer prometheus.Registerer)
 // backend is what the AWS services work on.
 func (z *Zone) backend() awsapi.Backend {
 	b := awsapi.Backend{
-		Region: z.config.Region, AccountID: z.config.AccountID, State: z.voter, LogEvents: z.logEvents,
+		Region: z.config.Region, AccountID: z.config.AccountID, State: z.voter, LogEvents: z.logEvents, Carried: true,
 		Quotas: z.config.Quotas, LenientReferences: z.config.LenientReferences, IssuerHosts: z.config.OIDCIssuers,
 		ControlPlane: eks.ControlPlane{
 			FirstPort: z.config.ClusterPorts, PortsPerCluster: plan.PortsPerCluster, MostClusters: z.config.MostClusters,
