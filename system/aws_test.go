@@ -24,6 +24,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -54,6 +55,7 @@ type awsServices struct {
 	shifts      *arczonalshift.Client
 	ec2         *ec2.Client
 	groups      *autoscaling.Client
+	balancers   *elbv2.Client
 	sqs         *sqs.Client
 	events      *eventbridge.Client
 	credentials api.Credentials
@@ -89,7 +91,7 @@ func (r *testRegion) awsClientsWith(t testing.TB, scheme awsScheme, credentials 
 	}
 	return awsServices{eks: eks.NewFromConfig(config), iam: iam.NewFromConfig(config), sts: sts.NewFromConfig(config),
 		shifts: arczonalshift.NewFromConfig(config), ec2: ec2.NewFromConfig(config),
-		groups: autoscaling.NewFromConfig(config), sqs: sqs.NewFromConfig(config),
+		groups: autoscaling.NewFromConfig(config), balancers: elbv2.NewFromConfig(config), sqs: sqs.NewFromConfig(config),
 		events: eventbridge.NewFromConfig(config), credentials: credentials,
 		hangUp: transport.CloseIdleConnections}
 }
