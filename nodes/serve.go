@@ -71,28 +71,34 @@ func (s *Simulator) answerNode(ctx context.Context, z *zone, n node, from, to ne
 	if z.services == nil {
 		return nil, fmt.Errorf("connection refused: nothing listens on port %d of node %s", to.Port(), n.name)
 	}
-	at, err := z.services.NodePort(ctx, kubeproxy.Asker{Node: n.name, From: from}, int(to.Port()))
+	endpoints, err := z.services.NodePort(ctx, kubeproxy.Asker{Node: n.name, From: from}, int(to.Port()))
 	if errors.Is(err, kubeproxy.ErrNoService) {
 		if check := z.services.HealthCheck(ctx, n.name, int(to.Port())); check != nil {
 			return answerHTTP(check), nil
 		}
 		return nil, fmt.Errorf("connection refused: nothing listens on port %d of node %s", to.Port(), n.name)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("connection refused: port %d of node %s: %w", to.Port(), n.name, err)
-	}
-	if pod, port, err := z.pods.Holder(at.Addr().String(), int(at.Port())); err != nil || pod != nil {
-		if err != nil {
-			return nil, fmt.Errorf("%s leads nowhere: %w", at, err)
+	for _, at := range endpoints {
+		var answer network.Answer
+		if answer, err = s.answerEndpoint(ctx, z, from, at); err == nil {
+			return answer, nil
 		}
+	}
+	return nil, fmt.Errorf("connection refused: port %d of node %s: %w", to.Port(), n.name, err)
+}
+
+// answerEndpoint says who answers for an endpoint of a Service, in this zone or another.
+func (s *Simulator) answerEndpoint(ctx context.Context, z *zone, from, at netip.AddrPort) (network.Answer, error) {
+	pod, port, err := z.pods.Holder(at.Addr().String(), int(at.Port()))
+	if pod != nil {
 		return z.http.Answer(ctx, pod, port, from)
 	}
-	if _, own := z.roster.at(at.Addr()); own { // an endpoint that is a node's port again would lead round and round
-		return nil, fmt.Errorf("connection refused: no pod listens at %s", at)
+	if _, own := z.roster.at(at.Addr()); own || err != nil { // a node's port again would lead round and round
+		return nil, fmt.Errorf("no pod listens at %s", at)
 	}
 	far, err := s.conf.DialWithin(ctx, from, at)
 	if err != nil {
-		return nil, fmt.Errorf("%s behind port %d of node %s: %w", at, to.Port(), n.name, err)
+		return nil, err
 	}
 	return func(near net.Conn) {
 		defer near.Close()

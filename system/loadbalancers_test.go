@@ -20,16 +20,19 @@ import (
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/kubernetes"
 
 	"tripod/api"
+	"tripod/internal/sleep"
 )
 
-// TestLoadBalancersCarryTraffic is a story of three load balancers over the same pods: a classic and a network one of
-// Services, by the cloud controller manager, and an application one by its API. Their names lead to the pods; then a zone
-// is killed under requests and under a thousand connections.
+// TestLoadBalancersCarryTraffic is a story of load balancers over the same pods: a classic and a network one of Services, by
+// the cloud controller manager, an application one by its API, and one of an Ingress. Their names lead to the pods; then a
+// zone is killed under requests and under a thousand connections.
 func TestLoadBalancersCarryTraffic(t *testing.T) {
 	t.Parallel()
 	r := startRegion(t)
@@ -60,18 +63,26 @@ func TestLoadBalancersCarryTraffic(t *testing.T) {
 	if got := answered(t, b, "/"); !strings.Contains(got, "Hostname: web-") {
 		t.Errorf("got %q", got)
 	}
+	ingress := makeIngress(t, kube)
+	b = r.loadBalancer(t, ingress)
+	if got := answered(t, b, "/fixed"); got != "short" {
+		t.Errorf("an Ingress' fixed response: got %q", got)
+	}
 	fast := r.loadBalancer(t, hostnameOf(t, kube, "fast"))
-	open := openMany(t, fast, 1000)
-	lost := killUnderRequests(t, r, b)
+	var open []net.Conn
+	broken := 0
+	lost := underRequests(t, b, func() {
+		open = openMany(t, fast, 1000)
+		r.do(t, "kill", "az/b")
+		for _, conn := range open {
+			if ask(conn) != nil {
+				broken++
+			}
+		}
+	})
 	t.Logf("of 8 clients that do not retry, %d requests failed", lost)
 	if lost > 8 { // one under way for each
 		t.Errorf("%d requests failed of 8 clients: more than were under way", lost)
-	}
-	broken := 0
-	for _, conn := range open {
-		if ask(conn) != nil {
-			broken++
-		}
 	}
 	t.Logf("%d of %d connections ended with the zone", broken, len(open))
 	if broken == 0 || broken > len(open)*2/3 { // a third came by the zone, and a third of the others went to its pods
@@ -80,6 +91,43 @@ func TestLoadBalancersCarryTraffic(t *testing.T) {
 	for range 20 {
 		answered(t, fast, "/")
 	}
+	must(t, "delete the Ingress", kube.NetworkingV1().Ingresses("default").Delete(within(t, time.Minute), "shop", metav1.DeleteOptions{}))
+	eventually(t, time.Minute, "the Ingress and its load balancer are gone", func() (bool, string) {
+		_, err := kube.NetworkingV1().Ingresses("default").Get(within(t, time.Minute), "shop", metav1.GetOptions{})
+		_, _, code := tripod(t, r.dir, "lb", ingress)
+		return apierrors.IsNotFound(err) && code != 0, fmt.Sprint(err)
+	})
+}
+
+// makeIngress makes one of the class alb with two paths, and returns the name that its status tells.
+func makeIngress(t *testing.T, kube kubernetes.Interface) (host string) {
+	t.Helper()
+	exact, below := networkingv1.PathTypeExact, networkingv1.PathTypePrefix
+	back := func(name, port string, number int32) networkingv1.IngressBackend {
+		return networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{Name: name,
+			Port: networkingv1.ServiceBackendPort{Name: port, Number: number}}}
+	}
+	const of = "alb.ingress.kubernetes.io/"
+	i := &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Name: "shop", Annotations: map[string]string{of + "scheme": "internet-facing",
+		of + "target-type": "ip", of + "actions.short": `{"type":"fixed-response","fixedResponseConfig":` +
+			`{"contentType":"text/plain","statusCode":"200","messageBody":"short"}}`}},
+		Spec: networkingv1.IngressSpec{IngressClassName: aws.String("alb"), Rules: []networkingv1.IngressRule{{
+			IngressRuleValue: networkingv1.IngressRuleValue{HTTP: &networkingv1.HTTPIngressRuleValue{Paths: []networkingv1.HTTPIngressPath{
+				{Path: "/fixed", PathType: &exact, Backend: back("short", "use-annotation", 0)},
+				{Path: "/", PathType: &below, Backend: back("plain", "", 80)}}}}}}}}
+	_, err := kube.NetworkingV1().Ingresses("default").Create(within(t, time.Minute), i, metav1.CreateOptions{})
+	must(t, "make the Ingress", err)
+	eventually(t, time.Minute, "the Ingress has a load balancer", func() (bool, string) {
+		now, err := kube.NetworkingV1().Ingresses("default").Get(within(t, time.Minute), "shop", metav1.GetOptions{})
+		if err != nil {
+			return false, err.Error()
+		}
+		if in := now.Status.LoadBalancer.Ingress; len(in) > 0 {
+			host = in[0].Hostname
+		}
+		return host != "", "none"
+	})
+	return host
 }
 
 // webPods makes a Deployment that answers HTTP, two pods in each zone, and returns its pods.
@@ -210,9 +258,9 @@ func fetch(c *http.Client, r *http.Request) (string, error) {
 	return string(body), err
 }
 
-// killUnderRequests kills a zone under eight clients that retry once, of which no request may fail, and eight that do not:
-// it returns how many of theirs did.
-func killUnderRequests(t *testing.T, r *testRegion, b api.LoadBalancer) (lost int) {
+// underRequests does something under eight clients that retry once, of which no request may fail, and eight that do not: it
+// returns how many of theirs did.
+func underRequests(t *testing.T, b api.LoadBalancer, do func()) (lost int) {
 	t.Helper()
 	asking, cancel := context.WithCancel(t.Context())
 	var wait sync.WaitGroup
@@ -239,6 +287,7 @@ func killUnderRequests(t *testing.T, r *testRegion, b api.LoadBalancer) (lost in
 					lost++
 				}
 				mu.Unlock()
+				sleep.For(asking, 5*time.Millisecond) // the machine is others' too
 			}
 		})
 	}
@@ -250,11 +299,11 @@ func killUnderRequests(t *testing.T, r *testRegion, b api.LoadBalancer) (lost in
 		})
 	}
 	enough(500)
-	r.do(t, "kill", "az/b")
+	do()
 	mu.Lock()
 	before := sent
 	mu.Unlock()
-	enough(before + 2000)
+	enough(before + 500)
 	cancel()
 	wait.Wait()
 	if len(failed) > 0 {

@@ -138,6 +138,18 @@ func TestServicesGetTheLoadBalancersOfTheirAnnotations(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			svc.Spec.Ports[0].NodePort = 30081 // a Service that has its name already is kept as well
+			if svc, err = services.Update(t.Context(), svc, metav1.UpdateOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			awaits(t, cluster, "the new port of the nodes", func() (is bool) {
+				w.View(func(tx *state.Txn) error {
+					b, _ := region.LoadBalancers.Get(tx, c.key)
+					is = slices.Equal(c.listens(tx, b), []int{80, 30081})
+					return nil
+				})
+				return is
+			})
 			now := metav1.Now()
 			svc.DeletionTimestamp = &now // the API server would set it, and keep the Service for its finalizer
 			if _, err := services.Update(t.Context(), svc, metav1.UpdateOptions{}); err != nil {

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/client-go/informers"
@@ -22,6 +24,7 @@ import (
 	"k8s.io/controller-manager/pkg/clientbuilder"
 	"k8s.io/klog/v2"
 
+	"tripod/apiserver/cloud/ingress"
 	"tripod/apiserver/launch"
 	"tripod/internal/sleep"
 )
@@ -143,12 +146,18 @@ func (m *Manager) controllers(shared informers.SharedInformerFactory) ([]func(co
 	if err != nil {
 		return nil, err
 	}
-	balancers, err := service.New(m.cloud, account, shared.Core().V1().Services(), nodes, m.config.ClusterName,
+	balancers, err := service.New(renamed{m.cloud}, account, shared.Core().V1().Services(), nodes, m.config.ClusterName,
 		utilfeature.DefaultFeatureGate)
 	if err != nil {
 		return nil, fmt.Errorf("service: %w", err)
 	}
-	return append(run, func(ctx context.Context) { balancers.Run(ctx, workersOfServices, m.metrics) }), nil
+	own := newServices(m.config)
+	ingresses, err := ingress.New(m.config.ClusterName, m.root, ingress.Cloud{VPC: m.config.VPC,
+		Balancers: elasticloadbalancingv2.NewFromConfig(own.config), Network: ec2.NewFromConfig(own.config)}, shared)
+	if err != nil {
+		return nil, fmt.Errorf("ingress: %w", err)
+	}
+	return append(run, ingresses.Run, func(ctx context.Context) { balancers.Run(ctx, workersOfServices, m.metrics) }), nil
 }
 
 // prepare makes the cloud and the clients of the cluster, once: a standby needs neither.

@@ -10,5 +10,5 @@
 // credentials by two sockets of its zone, so that nothing of the user's counts, nothing leaves the machine, and a region's
 // own calls do not keep it awake.
 //
-// The route controller is off, as in EKS.
+// The route controller is off, as in EKS. Beside upstream's controllers runs that of package ingress, which is Tripod's own.
 package cloud

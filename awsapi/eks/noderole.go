@@ -45,9 +45,14 @@ func FoundRoles(tx *state.Txn, accountID string, random io.Reader, now time.Time
 	region.Roles.Put(tx, clusterRole,
 		region.Role{Name: clusterRole, ID: id, ARN: "arn:aws:iam::" + accountID + ":role/" + clusterRole, Path: "/",
 			Description: "Amazon EKS - Cluster role", CreatedAt: now, TrustPolicy: clusterTrust, MaxSessionSeconds: nodeSession,
-			Policies: []string{clusterPolicy}})
+			Policies: []string{clusterPolicy}, Inline: map[string]string{"alb-ingress": ingressPolicy}})
 	return nil
 }
+
+// ingressPolicy is what a cluster's role needs for Ingresses of the class alb beside clusterPolicy.
+const ingressPolicy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["elasticloadbalancing:*",` +
+	`"ec2:DescribeSubnets","ec2:DescribeSecurityGroups","ec2:DescribeInstances","ec2:DescribeAvailabilityZones",` +
+	`"ec2:DescribeVpcs","acm:ListCertificates","acm:DescribeCertificate"],"Resource":"*"}]}`
 
 // AdmitFirstNodes gives the nodes that a cluster has from the start an IAM role in an instance profile, CLUSTER-node,
 // and where the cluster has access entries one of type EC2_LINUX, as the creation of a node group does. A role or a

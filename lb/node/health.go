@@ -70,7 +70,7 @@ func (p *pool) now() region.TargetGroup {
 }
 
 // judge counts a check. known says that nothing has to be counted: that the target answers nobody was told. settled is
-// false while the next checks can change the verdict soon.
+// false while somebody waits for the target to become healthy.
 func (m *member) judge(check region.HealthCheck, failed *failure, known bool) (settled bool) {
 	m.mu.Lock()
 	h := &m.health
@@ -89,6 +89,8 @@ func (m *member) judge(check region.HealthCheck, failed *failure, known bool) (s
 	case failed != nil && (known || run >= check.Unhealthy):
 		m.note(m.verdictNow(region.TargetUnhealthy, failed.reason, failed.description))
 		m.cut()
+	case failed != nil && state == region.TargetHealthy:
+		return true // one check that failed says nothing yet: the next one comes in its time
 	}
 	return false
 }

@@ -26,8 +26,8 @@ type Options struct {
 	Report func(region.TargetReport)
 	// Client is the address that clients are said to have; where it is invalid they have their own.
 	Client netip.Addr
-	// Hurry is the pause between checks of a target that is not healthy yet, or begins to fail, where the interval of its
-	// group is longer; 0: the interval counts always, as on AWS.
+	// Hurry is the pause between checks of a target that is not healthy, where the interval of its group is longer; 0: the
+	// interval counts always, as on AWS.
 	Hurry  time.Duration
 	Now    func() time.Time
 	Logger *slog.Logger

@@ -166,29 +166,33 @@ type Asker struct {
 	From netip.AddrPort // may be the zero value
 }
 
-// NodePort is the endpoint that a connection to a node's port goes to.
-func (p *Proxy) NodePort(ctx context.Context, who Asker, port int) (netip.AddrPort, error) {
+// mostTried bounds the endpoints that one connection is led to.
+const mostTried = 3
+
+// NodePort are the endpoints that a connection to a node's port goes to: the first one, or where that cannot be connected to
+// the next. kube-proxy itself knows one alone, and leads to those of a lost zone until their node is known to be NotReady.
+func (p *Proxy) NodePort(ctx context.Context, who Asker, port int) ([]netip.AddrPort, error) {
 	services, all, err := p.watch(ctx)
 	if err != nil {
-		return netip.AddrPort{}, err
+		return nil, err
 	}
 	for _, obj := range services.List() {
 		s := obj.(*corev1.Service)
 		for _, sp := range s.Spec.Ports {
 			if int(sp.NodePort) == port && isTCP(sp) {
-				return p.endpoint(all, s, sp, who, s.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal)
+				return p.endpoints(all, s, sp, who, s.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal)
 			}
 		}
 	}
-	return netip.AddrPort{}, ErrNoService
+	return nil, ErrNoService
 }
 
-// ClusterIP is the endpoint that a connection to a Service's address goes to, also to one of a load balancer's or an
+// ClusterIP are the endpoints that a connection to a Service's address goes to, also to one of a load balancer's or an
 // external one.
-func (p *Proxy) ClusterIP(ctx context.Context, who Asker, to netip.AddrPort) (netip.AddrPort, error) {
+func (p *Proxy) ClusterIP(ctx context.Context, who Asker, to netip.AddrPort) ([]netip.AddrPort, error) {
 	services, all, err := p.watch(ctx)
 	if err != nil {
-		return netip.AddrPort{}, err
+		return nil, err
 	}
 	address := to.Addr().String()
 	for _, obj := range services.List() {
@@ -200,12 +204,12 @@ func (p *Proxy) ClusterIP(ctx context.Context, who Asker, to netip.AddrPort) (ne
 		local := internal && s.Spec.InternalTrafficPolicy != nil && *s.Spec.InternalTrafficPolicy == corev1.ServiceInternalTrafficPolicyLocal
 		for _, sp := range s.Spec.Ports {
 			if int(sp.Port) == int(to.Port()) && isTCP(sp) {
-				return p.endpoint(all, s, sp, who, local && who.Node != "")
+				return p.endpoints(all, s, sp, who, local && who.Node != "")
 			}
 		}
-		return netip.AddrPort{}, ErrNoEndpoint // kube-proxy rejects other ports of its addresses
+		return nil, ErrNoEndpoint // kube-proxy rejects other ports of its addresses
 	}
-	return netip.AddrPort{}, ErrNoService
+	return nil, ErrNoService
 }
 
 // HealthCheck answers the health check of a Service whose external traffic stays on the node, at a port of the node: as
@@ -258,9 +262,10 @@ func slicesOf(all cache.Indexer, s *corev1.Service) (found []*discoveryv1.Endpoi
 	return found
 }
 
-// endpoint chooses one of a Service's endpoints, as kube-proxy does: those of the node alone where the traffic policy says
+// endpoints chooses some of a Service's endpoints, as kube-proxy chooses one: those of the node alone where the traffic policy says
 // so, those that are hinted to the zone where all have hints, and those that end where no other is left.
-func (p *Proxy) endpoint(all cache.Indexer, s *corev1.Service, port corev1.ServicePort, who Asker, local bool) (netip.AddrPort, error) {
+func (p *Proxy) endpoints(all cache.Indexer, s *corev1.Service, port corev1.ServicePort, who Asker, local bool) ([]netip.AddrPort,
+	error) {
 	type place struct {
 		at    netip.AddrPort
 		zones []discoveryv1.ForZone
@@ -295,7 +300,7 @@ func (p *Proxy) endpoint(all cache.Indexer, s *corev1.Service, port corev1.Servi
 		ready = ending
 	}
 	if len(ready) == 0 {
-		return netip.AddrPort{}, ErrNoEndpoint
+		return nil, ErrNoEndpoint
 	}
 	if !slices.ContainsFunc(ready, func(is place) bool { return len(is.zones) == 0 }) {
 		near := slices.DeleteFunc(slices.Clone(ready), func(is place) bool {
@@ -305,13 +310,18 @@ func (p *Proxy) endpoint(all cache.Indexer, s *corev1.Service, port corev1.Servi
 			ready = near
 		}
 	}
+	first := rand.IntN(len(ready))
 	if s.Spec.SessionAffinity == corev1.ServiceAffinityClientIP && who.From.IsValid() {
-		slices.SortFunc(ready, func(a, b place) int { return a.at.Compare(b.at) })
 		sum := fnv.New64a()
 		sum.Write(who.From.Addr().AsSlice())
-		return ready[sum.Sum64()%uint64(len(ready))].at, nil
+		first = int(sum.Sum64() % uint64(len(ready)))
 	}
-	return ready[rand.IntN(len(ready))].at, nil
+	slices.SortFunc(ready, func(a, b place) int { return a.at.Compare(b.at) })
+	var chosen []netip.AddrPort
+	for i := range min(len(ready), mostTried) {
+		chosen = append(chosen, ready[(first+i)%len(ready)].at)
+	}
+	return chosen, nil
 }
 
 // portOf is the number that a Service's port has at a slice's endpoints; 0: it has none.

@@ -60,7 +60,7 @@ func reached(t *testing.T, p *Proxy, who Asker) map[string]bool {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got[at.String()] = true
+		got[at[0].String()] = true
 	}
 	return got
 }
@@ -72,7 +72,7 @@ func TestNodePortLeadsToAllReadyEndpoints(t *testing.T) {
 	if got := reached(t, p, Asker{Node: "a"}); len(got) != 2 || !got["10.0.0.1:8080"] || !got["10.0.0.2:8080"] {
 		t.Errorf("got %v", got)
 	}
-	if at, err := p.ClusterIP(within(t), Asker{}, netip.MustParseAddrPort("10.100.0.20:80")); err != nil || at.Port() != 8080 {
+	if at, err := p.ClusterIP(within(t), Asker{}, netip.MustParseAddrPort("10.100.0.20:80")); err != nil || at[0].Port() != 8080 {
 		t.Errorf("got %v, %v", at, err)
 	}
 	if _, err := p.NodePort(within(t), Asker{}, 30081); !errors.Is(err, ErrNoService) {
