@@ -171,6 +171,8 @@ const (
 	// lowestClientPort is where systems take clients' ports from.
 	lowestClientPort = 32768
 	mostCandidates   = 100
+	// mostDoors bounds the ports of this machine that load balancers have: whoever may make a Service opens one.
+	mostDoors = 256
 )
 
 // isOwn says whether a port is the region's for something else.
@@ -182,6 +184,9 @@ func (f *fronts) isOwn(port int) bool {
 func (f *fronts) open(port int) (int, error) {
 	if f.doors[port] != nil {
 		return port, nil
+	}
+	if len(f.doors) >= mostDoors {
+		return 0, fmt.Errorf("load balancers have %d ports already", mostDoors)
 	}
 	listener, err := net.Listen("tcp", loopback(port))
 	if err != nil {

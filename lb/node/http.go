@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tripod/nodes/network"
@@ -46,13 +47,26 @@ func (d *door) serveHTTP() {
 		server.Serve(feed)
 	})
 	d.enter = func(conn net.Conn) bool {
-		go feed.Hand(conn) // closes it once the door is shut
+		go feed.Hand(&counted{Conn: conn, open: &d.node.open}) // closes it once the door is shut
 		return true
 	}
 	d.close = func() {
 		feed.Close()
 		server.Close()
 	}
+}
+
+// counted is a connection that counts itself out when it is closed.
+type counted struct {
+	net.Conn
+	open *atomic.Int64
+	once sync.Once
+}
+
+// Close is net.Conn's.
+func (c *counted) Close() error {
+	c.once.Do(func() { c.open.Add(-1) })
+	return c.Conn.Close()
 }
 
 // logged makes debug records of what Go's server and proxy log: clients' faults, mostly.

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"tripod/lb/handover"
 	"tripod/region"
 )
 
@@ -284,5 +285,34 @@ func TestRulesChangeUnderWay(t *testing.T) {
 	w.node.Apply(Config{})
 	if _, err := c.Get("http://web/"); err == nil {
 		t.Error("a listener that is gone answers")
+	}
+}
+
+// TestClientsAreCounted: connections that end are counted out, and beyond a number nobody is taken.
+func TestClientsAreCounted(t *testing.T) {
+	w := newWorld(t)
+	w.server("10.0.0.1:80", named("one"))
+	w.carry(region.ApplicationBalancer, listener("HTTP", 80, forward(webARN)), group(nil, "10.0.0.1:80"))
+	w.await("10.0.0.1", region.TargetHealthy)
+	for range 20 {
+		get(t, w.client(80), "http://web/", nil)
+	}
+	for end := time.Now().Add(20 * time.Second); w.node.open.Load() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d are counted and none is open", w.node.open.Load())
+		}
+	}
+	w.node.open.Add(mostOpen)
+	if w.node.Willing(handover.Offer{Balancer: albARN, Port: 80, Last: true}) {
+		t.Error("one more is taken")
+	}
+	conn, err := w.dialer(80)(t.Context(), "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	if n, err := conn.Read(make([]byte, 1)); err == nil || n > 0 {
+		t.Error("one more was taken")
 	}
 }

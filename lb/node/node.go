@@ -40,10 +40,15 @@ type Node struct {
 	cancel  context.CancelFunc
 	wait    sync.WaitGroup
 
+	open atomic.Int64 // clients' connections
+
 	mu    sync.Mutex
 	doors map[place]*door
 	pools map[string]*pool // by the ARN of their group
 }
+
+// mostOpen bounds the clients' connections of a zone: nobody has shown who they are.
+const mostOpen = 8192
 
 // place is a port of a load balancer.
 type place struct {
@@ -85,7 +90,7 @@ func (n *Node) Apply(config Config) {
 				d = nil
 			}
 			if d == nil {
-				d = n.open(l)
+				d = n.makeDoor(l)
 				n.doors[at] = d
 			}
 			pools := map[string]*pool{}
@@ -121,13 +126,14 @@ func (n *Node) Apply(config Config) {
 // Willing says whether a client would be taken: handover.Taker's.
 func (n *Node) Willing(offer handover.Offer) bool {
 	d := n.door(offer)
-	return d != nil && (offer.Last || d.carries.Load().ready(n.options.Zone))
+	return d != nil && n.open.Load() < mostOpen && (offer.Last || d.carries.Load().ready(n.options.Zone))
 }
 
 // Take takes a client over that has come to a load balancer's port: handover.Taker's.
 func (n *Node) Take(conn *net.TCPConn, offer handover.Offer) {
 	d := n.door(offer)
-	if d == nil || !d.take(conn, offer.Early) {
+	if n.open.Add(1) > mostOpen || d == nil || !d.take(conn, offer.Early) {
+		n.open.Add(-1)
 		conn.Close()
 	}
 }
@@ -164,12 +170,12 @@ type door struct {
 	protocol string
 	carries  atomic.Pointer[carried]
 	tls      *tls.Config
-	// enter takes a client; it does not block. It is false once the door is shut.
+	// enter takes a client, and counts it out of Node.open at its end; it does not block. It is false once the door is shut.
 	enter func(net.Conn) bool
 	close func()
 }
 
-func (n *Node) open(l Listener) *door {
+func (n *Node) makeDoor(l Listener) *door {
 	d := &door{node: n, protocol: l.Protocol}
 	if l.isTLS() {
 		d.tls = &tls.Config{GetCertificate: d.certificate, MinVersion: tls.VersionTLS12}

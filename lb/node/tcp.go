@@ -43,6 +43,7 @@ func (d *door) serveTCP() {
 		}
 		open[f] = struct{}{}
 		d.node.wait.Go(func() {
+			defer d.node.open.Add(-1)
 			d.carry(f)
 			f.end()
 			mu.Lock()
