@@ -20,5 +20,7 @@ provider "aws" {
     kms         = var.endpoint
     logs        = var.endpoint
     autoscaling = var.endpoint
+    elb         = var.endpoint
+    elbv2       = var.endpoint
   }
 }
