@@ -16,6 +16,11 @@
 // the writes of statuses, aggregated by client-go, 50 a second for a node and 100 for a zone; when more than 4,000 wait, those
 // that tell of nothing wrong are dropped.
 //
+// A pod's certificates (podCertificate in a projected volume) are asked for by upstream's own manager
+// (k8s.io/kubernetes/pkg/kubelet/podcertificate), of which a node has one from its first pod on that wants a certificate. Two
+// goroutines of the manager's own end by themselves when the node does. It remembers nothing: after a restart of the agent
+// it asks anew.
+//
 // # Pressure
 //
 // The annotation tripod.internal/pressure of a Node (memory, disk, pid, or several with commas) makes the kubelet report the
@@ -48,7 +53,8 @@
 //
 // # What it costs
 //
-// Two watches a node (the node itself, and pods by spec.nodeName), one lease renewal a node in 10 s, and one status
+// Two watches a node (the node itself, and pods by spec.nodeName; a third, of PodCertificateRequests, on nodes with pods that
+// want one), one lease renewal a node in 10 s, and one status
 // update a node in 5 to 6 minutes. Nothing is polled. Three zones of one node each in one process, with 10 to 20 pods:
 // 0.03 % of a core when idle (5 ticks of 10 ms in 15 s while the API server is away), 1 to 2 MB of memory each beyond
 // the first one's 3 MB; a node is Ready 20 to 50 ms after the API server first answers.

@@ -107,12 +107,13 @@ var errStopped = errors.New("the zone's nodes are stopped")
 // answer makes what answers for the zone's kubelets and pods.
 func (z *zone) answer() {
 	z.pods = podset.New()
-	z.http = podhttp.New(podhttp.Config{Zone: z.conf.Zone, Pods: z.pods, LocalPort: z.conf.LocalPort, Logger: z.conf.Logger})
+	z.http = podhttp.New(podhttp.Config{Zone: z.conf.Zone, Pods: z.pods, LocalPort: z.conf.LocalPort, Moves: &z.moves,
+		Logger: z.conf.Logger})
 	z.api = kubeletapi.New(kubeletapi.Config{
-		Pods: z.pods, HTTP: z.http, Logger: z.conf.Logger,
+		Pods: z.pods, HTTP: z.http, Moves: &z.moves, Logger: z.conf.Logger,
 		Source: func(pod *corev1.Pod) kubeletapi.Source {
 			n, _ := z.roster.named(pod.Spec.NodeName)
-			return podSource{z.clients.calls, pod, z.facts(n).Allocatable}
+			return podSource{z.clients.calls, pod, z.facts(n).Allocatable, &z.certificates}
 		},
 		Node: func(nameOrAddress string) (kubeletapi.Node, bool) {
 			n, found := z.roster.named(nameOrAddress)

@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/util/workqueue"
 
+	"tripod/nodes/podfiles"
 	"tripod/nodes/podlife"
 )
 
@@ -45,7 +46,10 @@ type playerConfig struct {
 	client   kubernetes.Interface
 	settings *podlife.Settings                                      // nil: the defaults
 	address  func(node string, pod *corev1.Pod) (netip.Addr, error) // the address of a pod on a node
-	log      *slog.Logger
+	// certificates have what pods' volumes hold of them.
+	certificates *certificates
+	moves        *podfiles.Moves // pages that have been taken away
+	log          *slog.Logger
 }
 
 // entry is what is known of an object.
@@ -215,6 +219,16 @@ func (p *player) remove(obj metav1.Object) {
 	for _, k := range again {
 		p.queue.Add(k)
 	}
+}
+
+// nodeNamed is a node's object, as far as it is known.
+func (p *player) nodeNamed(name string) *corev1.Node {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if h := p.nodes[name]; h != nil {
+		return h.node
+	}
+	return nil
 }
 
 // podsOf are the pods of one node, or of all for "".

@@ -3,6 +3,8 @@ package nodes
 import (
 	"context"
 	"encoding/json"
+	"strconv"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -58,7 +60,13 @@ func (p *player) decide(k string) (*corev1.Pod, podlife.Step) {
 			addr, err := p.address(pod.Spec.NodeName, pod)
 			return addr.String(), err
 		},
-		Lookup:  func(ref podlife.Reference) (podlife.Object, error) { return p.lookups.get(ref, fresh) },
+		Lookup: func(ref podlife.Reference) (podlife.Object, error) {
+			if ref.Kind == podlife.Credentials {
+				return podlife.Object{}, p.issued(pod, ref)
+			}
+			return p.lookups.get(ref, fresh)
+		},
+		Gone:    func(container, path string) bool { return p.moves.Gone(pod, container, path) },
 		Present: func(image string) bool { return p.present(h, image) },
 		HostFile: func(file string) (string, bool) {
 			p.mu.Lock()
@@ -79,6 +87,16 @@ func (p *player) decide(k string) (*corev1.Pod, podlife.Step) {
 		p.mu.Unlock()
 	}
 	return pod, step
+}
+
+// issued says why a pod's credentials are not there, or nil.
+func (p *player) issued(pod *corev1.Pod, ref podlife.Reference) error {
+	parts := strings.Split(ref.Name, "/") // the pod, the volume, the source
+	source, err := strconv.Atoi(parts[len(parts)-1])
+	if err == nil {
+		_, _, err = p.certificates.get(context.Background(), pod, parts[len(parts)-2], source)
+	}
+	return err
 }
 
 // mostFiles is how many files of a node are remembered.

@@ -18,6 +18,7 @@ type podSource struct {
 	client      kubernetes.Interface
 	pod         *corev1.Pod
 	allocatable corev1.ResourceList
+	issued      *certificates
 }
 
 // ConfigMap is one of the pod's namespace.
@@ -43,6 +44,16 @@ func (s podSource) missing(kind, name string, err error) (podvolume.Object, erro
 		return podvolume.Object{}, err
 	}
 	return podvolume.Object{Name: fmt.Sprintf("%s %s/%s", kind, s.pod.Namespace, name)}, nil
+}
+
+// TrustBundles are those that a projection names or selects.
+func (s podSource) TrustBundles(ctx context.Context, want *corev1.ClusterTrustBundleProjection) ([]string, error) {
+	return podvolume.TrustBundles(as(ctx, s.pod.Spec.NodeName), s.client.CertificatesV1().ClusterTrustBundles(), want)
+}
+
+// Credentials are those that the kubelet has had made for a source of a volume.
+func (s podSource) Credentials(ctx context.Context, volume string, source int) (key, certificates string, err error) {
+	return s.issued.get(ctx, s.pod, volume, source)
 }
 
 // Allocatable is what the pod's node has to give.

@@ -16,6 +16,7 @@ import (
 	"tripod/nodes/kubeletapi"
 	"tripod/nodes/kubeproxy"
 	"tripod/nodes/machine"
+	"tripod/nodes/podfiles"
 	"tripod/nodes/podhttp"
 	"tripod/nodes/podset"
 )
@@ -45,6 +46,9 @@ type zone struct {
 	kubelet http.Handler // of api
 	// services is what kube-proxy is; nil in tests that have no administrator
 	services *kubeproxy.Proxy
+
+	certificates certificates
+	moves        podfiles.Moves
 
 	ctx    context.Context // of everything that runs
 	cancel context.CancelFunc
@@ -105,7 +109,9 @@ func (s *Simulator) start() error {
 	if z.clients, err = s.newClients(c, z.roster); err != nil {
 		return fmt.Errorf("client of %s: %w", c.Server, err)
 	}
-	z.player = newPlayer(playerConfig{client: z.clients.calls, settings: c.Pods, address: z.podAddress, log: c.Logger})
+	z.player = newPlayer(playerConfig{client: z.clients.calls, settings: c.Pods, address: z.podAddress,
+		certificates: &z.certificates, moves: &z.moves, log: c.Logger})
+	z.moves.Changed = func(pod *corev1.Pod) { z.player.queue.Add(key(pod)) }
 	z.answer()
 	z.ctx, z.cancel = context.WithCancel(withQuietLogs(context.Background(), c.Logger))
 	var listing sync.WaitGroup // nodes of the start whose existing pods are not known yet
@@ -180,7 +186,7 @@ func (z *zone) startNode(m machine.Machine, listed func(), before <-chan struct{
 	w := &worker{
 		node: n, conf: z.conf, clients: z.clients, player: z.player, pods: z.conf.Network, set: z.pods,
 		listed: sync.OnceFunc(listed),
-		absent: make(chan struct{}, 1),
+		absent: make(chan struct{}, 1), certificates: &z.certificates, wanted: make(chan struct{}, 1),
 	}
 	z.group.Go(func() {
 		defer close(r.ended)

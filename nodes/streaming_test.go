@@ -68,6 +68,11 @@ func TestExecDoesWhatPlainCommandsSay(t *testing.T) {
 		{argv: []string{"cat", "/etc/hostname"}, out: "web\n"},
 		{argv: []string{"cat"}, in: "from outside", out: "from outside"},
 		{argv: []string{"sh", "-c", "echo bad >&2; sleep 0.01; exit 3"}, errs: "bad\n", code: 3},
+		{argv: []string{"sh", "-x", "-c", "mv -v /usr/share/nginx/html/index.html /tmp/ || true"},
+			out: "'/usr/share/nginx/html/index.html' -> '/tmp/index.html'\n"},
+		{argv: []string{"mv", "/usr/share/nginx/html/index.html", "/tmp/"}, code: 1,
+			errs: "mv: can't rename '/usr/share/nginx/html/index.html': No such file or directory\n"},
+		{argv: []string{"mv", "/etc/passwd", "/tmp/"}, code: 126, errs: "tripod: "},
 		{argv: []string{"ls"}, code: 126, errs: "tripod: pod default/web is on a simulated node, which runs no process."},
 	}
 	for _, test := range tests {

@@ -125,6 +125,7 @@ func (w *worker) setPod(obj metav1.Object) {
 	w.holdAddress(pod)
 	w.set.Set(pod)
 	w.player.set(pod)
+	w.certify(pod)
 }
 
 func (w *worker) removePod(obj metav1.Object) {
@@ -134,6 +135,9 @@ func (w *worker) removePod(obj metav1.Object) {
 	w.pods.release(obj.GetUID())
 	w.set.Remove(obj.(*corev1.Pod))
 	w.player.remove(obj)
+	if manager := w.certificates.of(w.name); manager != nil {
+		manager.ForgetPod(context.Background(), obj.(*corev1.Pod)) // it only forgets
+	}
 }
 
 // replacePods takes the whole list of the node's pods: what is not in it has gone unseen.

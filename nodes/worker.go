@@ -41,6 +41,9 @@ type worker struct {
 	set     *podset.Set
 	listed  func() // called when the node's existing pods are known
 
+	certificates *certificates
+	wanted       chan struct{} // a pod wants a certificate; capacity 1
+
 	uid    atomic.Value  // types.UID of the Node object
 	said   *string       // what was reported last; nil: nothing
 	absent chan struct{} // the Node object was seen to be missing; capacity 1
@@ -59,6 +62,7 @@ func (w *worker) run(ctx context.Context, pause time.Duration) {
 	}
 	group.Go(func() { w.watchNode(ctx) })
 	group.Go(func() { w.heartbeat(ctx) })
+	group.Go(func() { w.issue(ctx) })
 	for {
 		select {
 		case <-ctx.Done():

@@ -54,7 +54,7 @@ var layers = []struct {
 	{"what runs in a zone", []string{"nodes/podhttp"}},
 	{"tools", []string{
 		"awsapi/throttle", "internal/admission", "internal/datadir", "internal/options", "nodes/image", "nodes/network",
-		"nodes/podlife", "nodes/podvolume", "lb/handover", "nodes/kubeproxy",
+		"nodes/podfiles", "nodes/podlife", "nodes/podvolume", "lb/handover", "nodes/kubeproxy",
 	}},
 	{"tools", []string{"nodes/machine"}},
 	{"tools", []string{

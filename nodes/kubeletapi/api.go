@@ -16,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"tripod/nodes/podfiles"
 	"tripod/nodes/podhttp"
 	"tripod/nodes/podset"
 )
@@ -43,6 +44,8 @@ func (n Node) architecture() string {
 type Config struct {
 	Pods *podset.Set
 	HTTP *podhttp.Server
+	// Moves has what commands of clients move in containers; nil: they can move nothing.
+	Moves *podfiles.Moves
 	// Node is the one of that name or address.
 	Node func(nameOrAddress string) (Node, bool)
 	// Only is the zone's node, if it has exactly one.
@@ -59,6 +62,7 @@ type Config struct {
 type API struct {
 	conf    Config
 	usage   *accounts
+	seen    *seen
 	streams chan struct{}
 	ctx     context.Context // ended by Close
 	end     context.CancelFunc
@@ -73,7 +77,7 @@ func New(c Config) *API {
 	if c.MaxStreams == 0 {
 		c.MaxStreams = 1024
 	}
-	a := &API{conf: c, usage: newAccounts(c.HTTP.Requests().Traffic), streams: make(chan struct{}, c.MaxStreams)}
+	a := &API{conf: c, usage: newAccounts(c.HTTP.Requests().Traffic), seen: newSeen(), streams: make(chan struct{}, c.MaxStreams)}
 	a.ctx, a.end = context.WithCancel(context.Background())
 	c.Pods.OnChange(a.changed)
 	return a
@@ -83,6 +87,8 @@ func (a *API) changed(old, current *corev1.Pod) {
 	a.usage.changed(old, current, a.conf.Now())
 	if current == nil {
 		a.conf.HTTP.Forget(old.UID)
+		a.seen.forget(old.UID)
+		a.conf.Moves.Forget(old.UID)
 		return
 	}
 	if old == nil || !maps.Equal(usageAnnotations(old), usageAnnotations(current)) {

@@ -26,8 +26,9 @@
 // # Exec and attach
 //
 // exec does plain commands (package podcmd); others end with 126 and a sentence. Files are those that a kubelet makes:
-// /etc/hostname, /etc/hosts, /etc/resolv.conf, and in volumes those of ConfigMaps, Secrets, the downward API and tokens.
-// They and the variables are read when somebody asks, here and in logs, as they are then. A command that a client starts is
-// no process of the container: it changes nothing, and is in no log. attach streams what the container logs from then on;
-// what is typed goes nowhere.
+// /etc/hostname, /etc/hosts, /etc/resolv.conf, and in volumes those of ConfigMaps, Secrets, the downward API, tokens,
+// ClusterTrustBundles and pod certificates. They and the variables are read when somebody asks, here and in logs, as they are
+// then; what a log has told once stays (seen). A command that a client starts is no process of the container: it is in no
+// log, and changes nothing but where the pages of known web servers are (package podfiles). attach streams what the
+// container logs from then on; what is typed goes nowhere.
 package kubeletapi

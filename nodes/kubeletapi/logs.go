@@ -199,6 +199,11 @@ func (a *API) stream(ctx context.Context, pod *corev1.Pod, container string, run
 	}
 	next, end := a.conf.HTTP.Requests().Follow(pod.UID)
 	defer end()
+	defer func() {
+		if !a.conf.Pods.Has(pod) {
+			a.seen.forget(pod.UID) // it went meanwhile
+		}
+	}()
 	for first := true; ; first = false {
 		answered := next()
 		run = a.latest(pod, container, run)

@@ -53,11 +53,11 @@ func annotationOf(pod *corev1.Pod, annotation, container string) (string, bool) 
 func (a *API) sources(ctx context.Context, n Node, pod *corev1.Pod, c *corev1.Container, run instance) []source {
 	var all []source
 	fixed := func(lines ...string) { all = append(all, textSource{run.started, lines}) }
-	if len(c.Command)+len(c.Args) > 0 {
+	if len(podcmd.Argv(c.Image, c.Command, c.Args)) > 0 {
 		v := a.view(ctx, n, pod, c)
 		if command, err := podcmd.Parse(commandOf(c, v.env)); err == nil {
 			all = append(all, commandSource{command, podcmd.Scene{Start: run.started, Env: v.env, Hostname: podset.Hostname(pod),
-				File: v.File}})
+				User: v.user(), File: a.seen.by(v, run.number, a.conf.Now)}, v})
 		}
 	}
 	if value, ok := annotationOf(pod, LogsAnnotation, c.Name); ok {
@@ -82,7 +82,7 @@ func commandOf(c *corev1.Container, env []string) []string {
 		known[name] = value
 	}
 	var argv []string
-	for _, arg := range slices.Concat(c.Command, c.Args) {
+	for _, arg := range podcmd.Argv(c.Image, c.Command, c.Args) {
 		argv = append(argv, expansion.Expand(arg, expansion.MappingFuncFor(known)))
 	}
 	return argv
@@ -109,11 +109,13 @@ func (t textSource) read(from, until time.Time, most int) ([]entry, time.Time) {
 type commandSource struct {
 	command podcmd.Command
 	scene   podcmd.Scene
+	view    *view
 }
 
 func (c commandSource) read(from, until time.Time, most int) ([]entry, time.Time) {
 	scene := c.scene
 	scene.From, scene.Until = from, until.Add(-1)
+	c.view.look()
 	got, err := c.command.Play(scene)
 	var entries []entry
 	for _, l := range got.Lines {

@@ -35,7 +35,7 @@ const commandNotExecutable = 126
 // noProcess is what exec says of a command that is not plain.
 func noProcess(pod *corev1.Pod) string {
 	return "tripod: pod " + pod.Namespace + "/" + pod.Name + " is on a simulated node, which runs no process. It knows echo, " +
-		"printf, sleep, true, false, exit, env, printenv, hostname, date, id, whoami, pwd, seq, cat and sh -c of these.\n"
+		"printf, sleep, true, false, exit, env, printenv, hostname, date, id, whoami, pwd, seq, cat, mv and sh -c of these.\n"
 }
 
 // running is the pod of a request to exec or attach, and its container's run. Where it is none, an answer has been given.
@@ -210,10 +210,19 @@ func (h *execHost) Input() io.Reader {
 	return h.in
 }
 
-func (h *execHost) Env() []string    { return h.view.env }
-func (h *execHost) Hostname() string { return podset.Hostname(h.pod) }
+func (h *execHost) Env() []string     { return h.view.env }
+func (h *execHost) Hostname() string  { return podset.Hostname(h.pod) }
+func (h *execHost) User() podcmd.User { return h.view.user() }
 
-func (h *execHost) File(name string) (string, bool) { return h.view.File(name) }
+func (h *execHost) File(name string) (podcmd.File, bool) { return h.view.File(name) }
+
+// Move moves a file of the container, whose present run keeps it so.
+func (h *execHost) Move(from, to string) (string, error) {
+	if h.api.conf.Moves == nil {
+		return "", podcmd.ErrUnknownFile
+	}
+	return h.api.conf.Moves.Move(h.pod, h.container.Name, from, to)
+}
 
 func (a *API) portForward(w http.ResponseWriter, r *http.Request) {
 	options, err := portforward.NewV4Options(r)

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/kubernetes/third_party/forked/golang/expansion"
 
+	"tripod/nodes/podcmd"
 	"tripod/nodes/podset"
 	"tripod/nodes/podvolume"
 )
@@ -22,7 +23,7 @@ type Source interface {
 }
 
 // view is what a container sees: its variables and its files, as what they are made of is now. What has been read once
-// stays so: a script may ask for it in a loop.
+// stays so until look: a script may ask for it in a loop.
 type view struct {
 	ctx       context.Context
 	node      Node
@@ -43,6 +44,9 @@ func (a *API) view(ctx context.Context, n Node, pod *corev1.Pod, c *corev1.Conta
 	v.env = v.environment()
 	return v
 }
+
+// look forgets what has been read of volumes, as a kubelet writes their files anew. Tokens are good for longer.
+func (v *view) look() { clear(v.volumes) }
 
 // environment is the container's, as NAME=value, as the kubelet's makeEnvironmentVariables has it: env over envFrom, later
 // over earlier. What cannot be had is left out.
@@ -118,24 +122,39 @@ func (v *view) valueFrom(from *corev1.EnvVarSource) (value string, err error) {
 	return value, err
 }
 
-// File is the content of a file that the kubelet has made: in a volume, or one of the few that every container has.
-func (v *view) File(name string) (string, bool) {
+// File is a file that the kubelet has made, or a directory: in a volume, or one of the few that every container has.
+func (v *view) File(name string) (podcmd.File, bool) {
+	file, err := v.read(name)
+	return file, err == nil
+}
+
+// errNoFile is of a path where nothing is. Another error says that nobody can tell.
+var errNoFile = errors.New("no such file or directory")
+
+func (v *view) read(name string) (podcmd.File, error) {
 	name = path.Clean(name)
-	if content, found, mounted := v.inVolume(name); mounted {
-		return content, found
+	if at := v.mount(name); at != nil {
+		return v.inVolume(at, name)
 	}
+	text := func(content string) (podcmd.File, error) { return podcmd.File{Content: content, Mode: 0o644}, nil }
 	switch name {
 	case "/etc/hostname":
-		return podset.Hostname(v.pod) + "\n", true
+		return text(podset.Hostname(v.pod) + "\n")
 	case "/etc/hosts":
-		return v.hosts(), true
+		return text(v.hosts())
 	case "/etc/resolv.conf":
-		return "search " + v.pod.Namespace + ".svc.cluster.local svc.cluster.local cluster.local\nnameserver " + v.node.dns() +
-			"\noptions ndots:5\n", true
+		return text("search " + v.pod.Namespace + ".svc.cluster.local svc.cluster.local cluster.local\nnameserver " + v.node.dns() +
+			"\noptions ndots:5\n")
 	case "/dev/null":
-		return "", true
+		return text("")
 	}
-	return "", false
+	return podcmd.File{}, errNoFile
+}
+
+// user is who the container runs as.
+func (v *view) user() podcmd.User {
+	uid, gid, groups := podset.User(v.pod, v.container)
+	return podcmd.User{UID: uid, GID: gid, Groups: groups}
 }
 
 // hosts are a pod's /etc/hosts, as the kubelet writes it (managedHostsFileContent).
@@ -156,9 +175,8 @@ func (v *view) hosts() string {
 	return text
 }
 
-// inVolume is a file of the volume that is mounted at the longest path above it; mounted is false where none is.
-func (v *view) inVolume(name string) (content string, found, mounted bool) {
-	var at *corev1.VolumeMount
+// mount is what is mounted at the longest path above a file; nil: nothing is.
+func (v *view) mount(name string) (at *corev1.VolumeMount) {
 	for i := range v.container.VolumeMounts {
 		m := &v.container.VolumeMounts[i]
 		where := path.Clean(m.MountPath)
@@ -166,20 +184,29 @@ func (v *view) inVolume(name string) (content string, found, mounted bool) {
 			at = m
 		}
 	}
-	if at == nil {
-		return "", false, false
+	return at
+}
+
+func (v *view) inVolume(at *corev1.VolumeMount, name string) (podcmd.File, error) {
+	i := slices.IndexFunc(v.pod.Spec.Volumes, func(volume corev1.Volume) bool { return volume.Name == at.Name })
+	if i < 0 || v.source == nil {
+		return podcmd.File{}, errUnknown
 	}
-	files, err := v.volume(at.Name)
+	volume := &v.pod.Spec.Volumes[i]
+	files, err := v.volume(volume)
 	if err != nil {
-		return "", false, true
+		return podcmd.File{}, err
 	}
 	below := strings.TrimPrefix(strings.TrimPrefix(name, path.Clean(at.MountPath)), "/")
-	file, there := files[path.Join(v.part(at), below)]
-	if !there || file.Token == nil {
-		return file.Data, there, true
+	made, there := files.Find(v.pod, volume, strings.TrimPrefix(path.Join("/", v.part(at), below), "/"))
+	if files == nil || !there {
+		return podcmd.File{}, errNoFile
 	}
-	token, err := v.token(name, *file.Token)
-	return token, err == nil, true
+	file := podcmd.File{Content: made.Data, Mode: made.Mode, UID: made.UID, GID: made.GID, InMemory: podvolume.InMemory(volume)}
+	if made.Token != nil {
+		file.Content, err = v.token(name, *made.Token)
+	}
+	return file, err
 }
 
 // part is what of a volume is mounted; "" is all of it.
@@ -195,17 +222,13 @@ func (v *view) part(m *corev1.VolumeMount) string {
 	return expansion.Expand(m.SubPathExpr, expansion.MappingFuncFor(known))
 }
 
-func (v *view) volume(name string) (podvolume.Content, error) {
-	if files, known := v.volumes[name]; known {
+func (v *view) volume(volume *corev1.Volume) (podvolume.Content, error) {
+	if files, known := v.volumes[volume.Name]; known {
 		return files, nil
 	}
-	i := slices.IndexFunc(v.pod.Spec.Volumes, func(volume corev1.Volume) bool { return volume.Name == name })
-	if i < 0 || v.source == nil {
-		return nil, errUnknown
-	}
-	files, err := podvolume.Of(v.ctx, v.source, v.pod, v.container, v.pod.Spec.Volumes[i].VolumeSource)
+	files, err := podvolume.Of(v.ctx, v.source, v.pod, v.container, volume)
 	if err == nil {
-		v.volumes[name] = files
+		v.volumes[volume.Name] = files
 	}
 	return files, err
 }

@@ -2,6 +2,7 @@ package kubeletapi
 
 import (
 	"context"
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -22,6 +23,14 @@ func (o objects) ConfigMap(_ context.Context, name string) (podvolume.Object, er
 
 func (o objects) Secret(ctx context.Context, name string) (podvolume.Object, error) {
 	return o.ConfigMap(ctx, name)
+}
+
+func (o objects) TrustBundles(context.Context, *corev1.ClusterTrustBundleProjection) ([]string, error) {
+	return nil, nil
+}
+
+func (o objects) Credentials(context.Context, string, int) (key, certificates string, err error) {
+	return "", "", nil
 }
 
 func (o objects) Allocatable(context.Context) (corev1.ResourceList, error) { return nil, nil }
@@ -72,23 +81,26 @@ func TestContainersSeeWhatTheirKubeletMakes(t *testing.T) {
 		for name, want := range map[string]string{
 			"/etc/app/k": "settings", "/etc/app/all/token": "token for vault", "/etc/app/all/a/b": "key", "/one": "key", "/etc/hostname": "web\n",
 		} {
-			if got, found := v.File(name); !found || got != want {
-				t.Errorf("%s: got %q, %v, want %q", name, got, found, want)
+			if got, found := v.File(name); !found || got.Content != want || got.Mode != 0o644 {
+				t.Errorf("%s: got %+v, %v, want %q", name, got, found, want)
 			}
 		}
 	}
 	if asked != 3 {
 		t.Errorf("%d objects were read for three that matter", asked)
 	}
-	for _, name := range []string{"/etc/app/x", "/etc/app", "/none/k", "/etc/passwd", "/etc/app/all/../../../etc/shadow"} {
+	for _, name := range []string{"/etc/app/x", "/none/k", "/etc/passwd", "/etc/app/all/../../../etc/shadow"} {
 		if got, found := v.File(name); found {
-			t.Errorf("%s: got %q", name, got)
+			t.Errorf("%s: got %+v", name, got)
 		}
+	}
+	if dir, found := v.File("/etc/app"); !found || dir.Mode != fs.ModeDir|0o777 || dir.InMemory {
+		t.Errorf("the volume's directory: %+v, %v", dir, found)
 	}
 	for _, want := range []string{"10.0.0.20\tweb.shops.default.svc.cluster.local\tweb\n",
 		"# Entries added by HostAliases.\n10.1.2.3\ta\tb\n"} {
-		if hosts, _ := v.File("/etc/hosts"); !strings.Contains(hosts, want) {
-			t.Errorf("%q is not in %q", want, hosts)
+		if hosts, _ := v.File("/etc/hosts"); !strings.Contains(hosts.Content, want) {
+			t.Errorf("%q is not in %q", want, hosts.Content)
 		}
 	}
 }

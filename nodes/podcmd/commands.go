@@ -1,6 +1,7 @@
 package podcmd
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -30,9 +31,11 @@ func init() {
 		"printf": (*shell).printf, "date": (*shell).date, "env": (*shell).env, "printenv": (*shell).env,
 		"export": (*shell).export, "cat": (*shell).cat, "seq": (*shell).seq, "tail": (*shell).tail, "pause": rest,
 		"hostname": say(func(s *shell) string { return s.host.Hostname() }),
-		"whoami":   say(func(*shell) string { return "root" }),
-		"id":       say(func(*shell) string { return "uid=0(root) gid=0(root) groups=0(root)" }),
+		"whoami":   (*shell).whoami,
+		"id":       (*shell).id,
 		"pwd":      say(func(*shell) string { return "/" }),
+		"mv":       (*shell).mv,
+		"agnhost":  (*shell).agnhost, "agnhost-2": (*shell).agnhost,
 	}
 }
 
@@ -236,15 +239,15 @@ func (s *shell) export(_ streams, argv []string) (int, error) {
 func (s *shell) cat(to streams, argv []string) (int, error) {
 	code := 0
 	for _, name := range argv[1:] {
-		content, found := s.host.File(name)
-		if !found {
+		file, found := s.host.File(name)
+		if trouble := map[bool]string{!found: "No such file or directory", file.Mode.IsDir(): "Is a directory"}[true]; trouble != "" {
 			code = 1
-			if _, err := s.complain(1, "cat: %s: No such file or directory", name); err != nil {
+			if _, err := s.complain(1, "cat: %s: %s", name, trouble); err != nil {
 				return 1, err
 			}
 			continue
 		}
-		if err := s.print(to, content); err != nil {
+		if err := s.print(to, file.Content); err != nil {
 			return 1, err
 		}
 	}
@@ -294,4 +297,63 @@ func (s *shell) tail(_ streams, argv []string) (int, error) {
 		return 0, s.host.Sleep(forever)
 	}
 	return 1, unreadable("%s", strings.Join(argv, " "))
+}
+
+// mv moves one file where the host lets it, and says what busybox's does.
+func (s *shell) mv(to streams, argv []string) (int, error) {
+	mover, _ := s.host.(Mover)
+	args, verbose := argv[1:], false
+	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
+		if strings.Trim(args[0][1:], "fv") != "" {
+			return 1, unreadable("mv %s", args[0])
+		}
+		verbose = verbose || strings.Contains(args[0], "v")
+		args = args[1:]
+	}
+	if mover == nil || len(args) != 2 {
+		return 1, unreadable("%s", strings.Join(argv, " "))
+	}
+	moved, err := mover.Move(args[0], args[1])
+	switch {
+	case errors.Is(err, ErrUnknownFile):
+		return 1, unreadable("mv of %s: %v", args[0], err)
+	case err != nil:
+		return s.complain(1, "mv: can't rename '%s': No such file or directory", args[0])
+	case verbose:
+		return 0, s.print(to, fmt.Sprintf("'%s' -> '%s'\n", args[0], moved))
+	}
+	return 0, nil
+}
+
+// idName is a user or group as id shows it: of those that every image has, only root is known.
+func idName(n int64) string {
+	if n == 0 {
+		return "0(root)"
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+// id knows -u and -g beside the whole line.
+func (s *shell) id(to streams, argv []string) (int, error) {
+	user := s.host.User()
+	switch {
+	case len(argv) == 2 && argv[1] == "-u":
+		return 0, s.print(to, fmt.Sprintln(user.UID))
+	case len(argv) == 2 && argv[1] == "-g":
+		return 0, s.print(to, fmt.Sprintln(user.GID))
+	case len(argv) > 1:
+		return 1, unreadable("%s", strings.Join(argv, " "))
+	}
+	groups := idName(user.GID)
+	for _, group := range user.Groups {
+		groups += "," + idName(group)
+	}
+	return 0, s.print(to, fmt.Sprintf("uid=%s gid=%s groups=%s\n", idName(user.UID), idName(user.GID), groups))
+}
+
+func (s *shell) whoami(to streams, _ []string) (int, error) {
+	if uid := s.host.User().UID; uid != 0 {
+		return s.complain(1, "whoami: unknown uid %d", uid)
+	}
+	return 0, s.print(to, "root\n")
 }

@@ -15,7 +15,9 @@ type Scene struct {
 	From     time.Time
 	Env      []string // NAME=value
 	Hostname string
-	File     func(name string) (content string, found bool) // nil: there are no files
+	User     User
+	// File is a file as it is at a time; nil: there are no files.
+	File func(name string, at time.Time) (File, bool)
 }
 
 // Line is what a command has written up to a line's end.
@@ -70,13 +72,14 @@ type playing struct {
 func (p *playing) Now() time.Time   { return p.now }
 func (p *playing) Env() []string    { return p.Scene.Env }
 func (p *playing) Hostname() string { return p.Scene.Hostname }
+func (p *playing) User() User       { return p.Scene.User }
 func (p *playing) Input() io.Reader { return nil }
 
-func (p *playing) File(name string) (string, bool) {
+func (p *playing) File(name string) (File, bool) {
 	if p.Scene.File == nil {
-		return "", false
+		return File{}, false
 	}
-	return p.Scene.File(name)
+	return p.Scene.File(name, p.now)
 }
 
 func (p *playing) Sleep(d time.Duration) error {

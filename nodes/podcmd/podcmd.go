@@ -1,12 +1,14 @@
 // Package podcmd reads the plain commands that containers of simulated pods are given, and does what they say: echo,
 // sleep, exit, date and the like, and sh -c of these with ;, &&, ||, variables, for loops and endless while loops. It
-// starts no process and touches no file of this machine.
+// knows what the subcommands of agnhost print, the image of Kubernetes' own tests. It starts no process and touches no
+// file of this machine.
 package podcmd
 
 import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -28,8 +30,34 @@ type Host interface {
 	// Env are the container's variables, as NAME=value.
 	Env() []string
 	Hostname() string
-	// File is the content of a file of the container; false: there is none.
-	File(name string) (content string, found bool)
+	// User is who the command runs as.
+	User() User
+	// File is a file of the container, or a directory; false: there is none.
+	File(name string) (File, bool)
+}
+
+// Mover is a Host whose files can be moved.
+type Mover interface {
+	// Move moves a file, into to where that is a directory, and answers where it is then. Its error is ErrUnknownFile, or
+	// says that the file is not there.
+	Move(from, to string) (string, error)
+}
+
+// ErrUnknownFile is of a file of which the host does not know whether it is there: the command is not plain then.
+var ErrUnknownFile = errors.New("not a file that is known")
+
+// User is a user and its groups, by their numbers; the zero value is root.
+type User struct {
+	UID, GID int64
+	Groups   []int64 // beside GID
+}
+
+// File is what a container finds at a path.
+type File struct {
+	Content  string
+	Mode     fs.FileMode // with fs.ModeDir: it is a directory
+	UID, GID int64       // of its owner
+	InMemory bool        // it is in a tmpfs, and not on the node's disk
 }
 
 // Command is a command that can be run.

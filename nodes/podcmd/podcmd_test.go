@@ -3,6 +3,7 @@ package podcmd
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +19,10 @@ func play(t *testing.T, until time.Duration, argv ...string) string {
 		return err.Error()
 	}
 	got, err := command.Play(Scene{Start: start, Until: start.Add(until), Env: []string{"NAME=web", "TWO=a  b"},
-		Hostname: "web-0", File: func(name string) (string, bool) { return "web-0\n", name == "/etc/hostname" }})
+		Hostname: "web-0", File: func(name string, _ time.Time) (File, bool) {
+			file, found := map[string]File{"/etc/hostname": {Content: "web-0\n", Mode: 0o644}, "/data": {Mode: fs.ModeDir | 0o777}}[name]
+			return file, found
+		}})
 	if err != nil {
 		return err.Error()
 	}
@@ -54,6 +58,8 @@ func TestPlainCommands(t *testing.T) {
 		{[]string{"sleep", "x"}, "0 !sleep: invalid time interval 'x'; exit 1 at 0"},
 		{[]string{"printenv", "NAME"}, "0 web; exit 0 at 0"},
 		{[]string{"cat", "/etc/hostname", "/x"}, "0 web-0; 0 !cat: /x: No such file or directory; exit 1 at 0"},
+		{[]string{"cat", "/data"}, "0 !cat: /data: Is a directory; exit 1 at 0"},
+		{sh("id; id -u; whoami"), "0 uid=0(root) gid=0(root) groups=0(root); 0 0; 0 root; exit 0 at 0"},
 		{sh("echo start; sleep 3; exit 42"), "0 start; exit 42 at 3"},
 		{sh("sleep 1 && echo ok || echo no"), "1 ok; exit 0 at 1"},
 		{sh("false && echo ok || echo no; exit"), "0 no; exit 0 at 0"},

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"tripod/internal/sleep"
+	"tripod/nodes/podfiles"
 	"tripod/nodes/podset"
 )
 
@@ -79,10 +80,19 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, pod *corev1.Pod
 		http.Error(w, fmt.Sprintf("tripod: this request fails by annotation %s", FailAnnotation), b.failStatus)
 		return
 	}
+	if s.config.Moves.Gone(pod, container.Name, r.URL.Path) {
+		http.NotFound(w, r)
+		return
+	}
 	body, contentType := "", ""
 	if b.body != nil {
 		body, contentType = *b.body, http.DetectContentType([]byte(*b.body))
 		if strings.HasPrefix(strings.TrimSpace(body), "{") || strings.HasPrefix(strings.TrimSpace(body), "[") {
+			contentType = "application/json"
+		}
+	} else if page, known := podfiles.Page(container, r.URL.Path); known {
+		body, contentType = page, http.DetectContentType([]byte(page))
+		if strings.HasSuffix(r.URL.Path, ".json") {
 			contentType = "application/json"
 		}
 	} else if servesHostname(container) {

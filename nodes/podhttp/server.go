@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"tripod/nodes/network"
+	"tripod/nodes/podfiles"
 	"tripod/nodes/podset"
 )
 
@@ -29,6 +30,7 @@ type Config struct {
 	Pods *podset.Set
 	// LocalPort says why a pod's address may not lead to that port of this machine, and nil where it may.
 	LocalPort func(port int) error
+	Moves     *podfiles.Moves // pages that have been taken away
 	// MaxConnections may be open at once, MaxPerPod of them to one pod; 0 means 2,048 and 256.
 	MaxConnections, MaxPerPod int
 	Logger                    *slog.Logger

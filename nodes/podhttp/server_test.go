@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"tripod/nodes/network"
+	"tripod/nodes/podfiles"
 	"tripod/nodes/podset"
 )
 
@@ -359,6 +360,22 @@ func TestAgnhostServesItsHostname(t *testing.T) {
 		if _, body, err := get(t, serve(t, Config{}, pod), pod, 8080, "/"); err != nil || body != "web" {
 			t.Errorf("%s: got %q, %v", name, body, err)
 		}
+	}
+}
+
+func TestPagesOfKnownImagesAreServedUntilTheyAreMovedAway(t *testing.T) {
+	pod := newPod("web", nil, func(p *corev1.Pod) { p.Spec.Containers[0].Image = "registry.k8s.io/e2e-test-images/nautilus:1.7" })
+	moves := &podfiles.Moves{}
+	s := serve(t, Config{Moves: moves}, pod)
+	resp, body, err := get(t, s, pod, 8080, "/data.json")
+	if err != nil || resp.Header.Get("Content-Type") != "application/json" || !strings.Contains(body, `"image": "nautilus.jpg"`) {
+		t.Errorf("got %v, %q, %v", resp, body, err)
+	}
+	if _, err := moves.Move(pod, "web", "/data.json", "/tmp/"); err != nil {
+		t.Fatal(err)
+	}
+	if resp, _, err := get(t, s, pod, 8080, "/data.json"); err != nil || resp.StatusCode != http.StatusNotFound {
+		t.Errorf("got %v, %v", resp, err)
 	}
 }
 

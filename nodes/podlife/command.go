@@ -3,7 +3,6 @@ package podlife
 import (
 	"path"
 	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -45,15 +44,16 @@ var servers = []string{"pause", "agnhost", "nginx", "httpd", "redis", "postgres"
 var agnhostServers = []string{"pause", "netexec", "serve-hostname", "nettest", "porter", "guestbook", "webhook", "liveness",
 	"test-webserver", "grpc-health-checking", "net", "no-snat-test-proxy", "pod-client", "tcp-reset", "inclusterclient"}
 
-// ReadContainer reads what a container runs. Arguments without a command count as one where they name what every image
-// with a shell has: images such as busybox have no entry point of their own.
+// ReadContainer reads what a container runs. Arguments without a command are those of its image's entry point, where that
+// is known, and else count as one where they name what every image with a shell has: images such as busybox have no entry
+// point of their own.
 func ReadContainer(c *corev1.Container) Program {
-	return Read(c.Command, c.Args, c.Env, terminationLog(c))
+	return Read(podcmd.Argv(c.Image, c.Command, c.Args), nil, c.Env, terminationLog(c))
 }
 
 // serves says that a container, whose command cannot be read, is known to serve until it is stopped.
 func serves(c *corev1.Container) bool {
-	name, words := imageName(c.Image), slices.Concat(c.Command, c.Args)
+	name, words := podcmd.ImageName(c.Image), slices.Concat(c.Command, c.Args)
 	if len(c.Command) > 0 {
 		name, words = path.Base(words[0]), words[1:]
 	}
@@ -61,14 +61,6 @@ func serves(c *corev1.Container) bool {
 		return slices.Contains(agnhostServers, words[0])
 	}
 	return len(words) == 0 && slices.Contains(servers, name)
-}
-
-// imageName is the last part of an image's name, without tag and digest.
-func imageName(image string) string {
-	image, _, _ = strings.Cut(image, "@")
-	base := path.Base(image)
-	base, _, _ = strings.Cut(base, ":")
-	return base
 }
 
 func terminationLog(c *corev1.Container) string {
@@ -110,7 +102,7 @@ func read(words []string, in scene) Program {
 	}
 	p := Program{
 		Known: true, Ends: !s.forever, After: s.at, Code: s.status, Message: s.message, Output: s.output, tail: s.tail, files: s.files,
-		Sleeps: s.slept || s.forever,
+		Sleeps: s.slept || s.forever && !s.serving,
 	}
 	if !p.Ends {
 		p.After, p.Code = 0, 0

@@ -13,7 +13,8 @@
 //
 // # What the containers do
 //
-// A container does what its command plainly says (Read): sleep, exit, true, false, echo, and shells' sequences of these.
+// A container does what its command plainly says (Read): sleep, exit, true, false, echo, agnhost's subcommands that package
+// podcmd knows, cat of files that its kubelet makes, and shells' sequences of these.
 // A container whose command cannot be read runs for ever; in pods that are to end (those of a Job, those with the
 // restart policy Never or OnFailure, and init containers) it ends with 0 after Settings.Run. Servers that everybody knows
 // (nginx, pause, ...) do not end by themselves in a Job either. Annotations of the pod say otherwise, for all of its containers or, with

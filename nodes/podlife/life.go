@@ -36,6 +36,9 @@ const (
 	TrustBundle    Kind = "clustertrustbundle"
 	// SignersBundles are trust bundles of one signer: its name, a question mark and a selector of labels name them.
 	SignersBundles Kind = "signer's clustertrustbundles"
+	// Credentials are a key and a certificate that the kubelet has had made for a pod: the pod's name, the volume's and the
+	// source's number in it, with slashes between them, name them. An error of their Lookup says why they are not there.
+	Credentials Kind = "pod's credentials"
 )
 
 // Reference names an object that a pod refers to. RuntimeClasses and trust bundles have no namespace.
@@ -69,6 +72,8 @@ type Facts struct {
 	Present  func(image string) bool           // whether an image, as Normalize writes it, is on the node
 	// HostFile says which run of a container has made a file of the node, by its path there; nil: none has.
 	HostFile func(file string) (maker string, there bool)
+	// Gone says that somebody has taken away the page that a container serves at a path; nil: nobody has.
+	Gone     func(container, path string) bool
 	Evict    *Eviction // the node is low on something, and it is this pod's turn
 	Admitted bool      // an earlier Step said so, even if it could not be done
 	Memory   *Memory   // what the last Step left, or nil

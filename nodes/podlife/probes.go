@@ -8,6 +8,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"tripod/nodes/podcmd"
 )
 
 // The kinds of probes; a container's memory of its probes is in this order.
@@ -214,6 +216,12 @@ func (l *life) answer(o one, kind int, spec *corev1.Probe, at time.Duration) (ok
 		if said := annotation(l.pod, AnnotationStartup, name); said != "" {
 			return said != "fail", l.failure(spec, o.c), said != "fail"
 		}
+	}
+	if spec.HTTPGet != nil && l.Gone != nil && l.Gone(name, spec.HTTPGet.Path) {
+		return false, "HTTP probe failed with statuscode: 404", false
+	}
+	if h, says := podcmd.HealthOf(podcmd.Argv(o.c.Image, o.c.Command, o.c.Args)); says && spec.Exec == nil && spec.TCPSocket == nil {
+		return l.healthAnswer(h, spec, at)
 	}
 	if spec.Exec != nil {
 		return l.execAnswer(o.c, spec, at)

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"tripod/nodes/machine"
+	"tripod/nodes/podcmd"
 	"tripod/nodes/podset"
 )
 
@@ -31,9 +32,9 @@ func (l *life) program(c *corev1.Container) Program {
 	left := map[string]bool{} // of earlier runs, in the pod's own volumes
 	var p Program
 	for n := max(0, id.restarts-remembered); n <= id.restarts; n++ {
-		p = read(slices.Concat(c.Command, c.Args), l.scene(c, runID{c.Name, n}, left))
+		p = read(podcmd.Argv(c.Image, c.Command, c.Args), l.scene(c, runID{c.Name, n}, left))
 		if !p.Known || !p.touches() {
-			p = read(slices.Concat(c.Command, c.Args), l.scene(c, id, left))
+			p = read(podcmd.Argv(c.Image, c.Command, c.Args), l.scene(c, id, left))
 			break
 		}
 		for _, change := range p.files {
@@ -68,20 +69,22 @@ func (l *life) scene(c *corev1.Container, id runID, left map[string]bool) scene 
 	return scene{
 		vars: l.variables(c), log: terminationLog(c), seed: machine.Hash(l.maker(id)),
 		exists: func(file string) (there, known bool) {
-			v, host := l.volumeAt(c, file)
+			v, below := l.volumeAt(c, file)
 			switch {
 			case v == nil:
 				return false, fresh(file)
+			case v.EmptyDir != nil && below == "", v.HostPath != nil && below == "":
+				return true, true
 			case v.EmptyDir != nil:
 				return left[file], true
 			case v.HostPath != nil:
 				if l.HostFile == nil {
 					return false, true
 				}
-				maker, there := l.HostFile(host)
+				maker, there := l.HostFile(path.Join(v.HostPath.Path, below))
 				return there && maker != l.maker(id), true
 			}
-			return false, false
+			return l.made(v, strings.TrimPrefix(below, "..data/"))
 		},
 	}
 }
@@ -93,32 +96,31 @@ func fresh(file string) bool {
 	})
 }
 
-// volumeAt is the volume that a file of a container is in, and the file's path on the node, if that is of the node.
-func (l *life) volumeAt(c *corev1.Container, file string) (v *corev1.Volume, host string) {
+// volumeAt is the volume that a file of a container is in, and the file's path in it.
+func (l *life) volumeAt(c *corev1.Container, file string) (v *corev1.Volume, below string) {
 	longest := -1
 	for i := range c.VolumeMounts {
 		mount := &c.VolumeMounts[i]
-		rest, inside := strings.CutPrefix(file, strings.TrimSuffix(mount.MountPath, "/")+"/")
+		rest, inside := strings.CutPrefix(file+"/", strings.TrimSuffix(mount.MountPath, "/")+"/")
 		if !inside || len(mount.MountPath) <= longest {
 			continue
 		}
 		for j := range l.pod.Spec.Volumes {
 			if l.pod.Spec.Volumes[j].Name == mount.Name {
-				longest, v, host = len(mount.MountPath), &l.pod.Spec.Volumes[j], ""
-				if v.HostPath != nil {
-					host = path.Join(v.HostPath.Path, mount.SubPath, rest)
-				}
+				longest, v = len(mount.MountPath), &l.pod.Spec.Volumes[j]
+				below = strings.TrimPrefix(path.Join("/", mount.SubPath, rest), "/")
 			}
 		}
 	}
-	return v, host
+	return v, below
 }
 
 // leave notes the files of the node that a run has made or removed until so long after its start.
 func (l *life) leave(c *corev1.Container, until time.Duration) {
 	for _, change := range l.program(c).files {
-		if v, host := l.volumeAt(c, change.path); v != nil && v.HostPath != nil && change.at <= until {
-			l.out.HostFiles = append(l.out.HostFiles, HostFile{host, l.maker(runID{c.Name, l.run(c.Name)}), change.there})
+		if v, below := l.volumeAt(c, change.path); v != nil && v.HostPath != nil && change.at <= until {
+			l.out.HostFiles = append(l.out.HostFiles, HostFile{Path: path.Join(v.HostPath.Path, below),
+				Maker: l.maker(runID{c.Name, l.run(c.Name)}), There: change.there})
 		}
 	}
 }

@@ -21,6 +21,7 @@ type shell struct {
 	forever    bool
 	unreadable bool
 	slept      bool
+	serving    bool // what lasts is a server, which obeys SIGTERM
 	message    string
 	output     []Line
 	tail       string
@@ -94,6 +95,8 @@ func (s *shell) simple(words []string) {
 		s.change(args, false)
 	case "cat", "test", "[", "[[":
 		s.test(name, args)
+	case "agnhost", "agnhost-2":
+		s.played(words)
 	case "timeout", "tini", "dumb-init", "nice", "env":
 		s.wrapped(name, args)
 	default:

@@ -105,6 +105,8 @@ func (l *life) volume(v *corev1.Volume) error {
 				err = l.account()
 			case s.ClusterTrustBundle != nil:
 				err = l.bundle(s.ClusterTrustBundle)
+			case s.PodCertificate != nil:
+				_, err = l.ask(Reference{Credentials, l.pod.Namespace, fmt.Sprintf("%s/%s/%d", l.pod.Name, v.Name, i)})
 			}
 			if err != nil {
 				return err

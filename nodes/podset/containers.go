@@ -32,6 +32,29 @@ func Hostname(pod *corev1.Pod) string {
 	return pod.Name[:min(len(pod.Name), 63)]
 }
 
+// User is who a container runs as, by what its pod says of it: a user, its group, and the groups beside that. What an
+// image says is not known; most say root.
+func User(pod *corev1.Pod, c *corev1.Container) (uid, gid int64, groups []int64) {
+	set := func(user, group *int64) {
+		if user != nil {
+			uid = *user
+		}
+		if group != nil {
+			gid = *group
+		}
+	}
+	if s := pod.Spec.SecurityContext; s != nil {
+		set(s.RunAsUser, s.RunAsGroup)
+		if groups = slices.Clone(s.SupplementalGroups); s.FSGroup != nil {
+			groups = append(groups, *s.FSGroup)
+		}
+	}
+	if s := c.SecurityContext; s != nil {
+		set(s.RunAsUser, s.RunAsGroup)
+	}
+	return uid, gid, groups
+}
+
 // Container is the spec of any of a pod's containers, ephemeral ones too; nil: it has none of that name.
 func Container(pod *corev1.Pod, container string) *corev1.Container {
 	for c := range containers(pod) {

@@ -113,3 +113,22 @@ func TestPortsOfANodesAddressBelongToWhoDeclaresThem(t *testing.T) {
 		}
 	}
 }
+
+func TestContainersRunAsTheirPodSays(t *testing.T) {
+	ordinary := &corev1.Pod{Spec: corev1.PodSpec{SecurityContext: &corev1.PodSecurityContext{RunAsUser: new(int64(1000)),
+		RunAsGroup: new(int64(2000)), FSGroup: new(int64(3)), SupplementalGroups: []int64{4}}}}
+	for _, c := range []struct {
+		pod       *corev1.Pod
+		container corev1.Container
+		want      string
+	}{
+		{&corev1.Pod{}, corev1.Container{}, "0 0 []"},
+		{ordinary, corev1.Container{}, "1000 2000 [4 3]"},
+		{ordinary, corev1.Container{SecurityContext: &corev1.SecurityContext{RunAsUser: new(int64(7))}}, "7 2000 [4 3]"},
+	} {
+		uid, gid, groups := User(c.pod, &c.container)
+		if got := fmt.Sprint(uid, gid, groups); got != c.want {
+			t.Errorf("got %s, want %s", got, c.want)
+		}
+	}
+}

@@ -2,8 +2,10 @@ package podexec
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -30,6 +32,20 @@ func (p *pod) Secret(ctx context.Context, name string) (podvolume.Object, error)
 		}
 		return podvolume.OfSecret(made), nil
 	})
+}
+
+// TrustBundles are those that a projection names or selects.
+func (p *pod) TrustBundles(ctx context.Context, want *corev1.ClusterTrustBundleProjection) (bundles []string, err error) {
+	err = again(ctx, func() error {
+		bundles, err = podvolume.TrustBundles(ctx, p.client.CertificatesV1().ClusterTrustBundles(), want)
+		return err
+	})
+	return bundles, err
+}
+
+// Credentials are the node's to have made.
+func (p *pod) Credentials(context.Context, string, int) (key, certificates string, err error) {
+	return "", "", errors.New("only nodes ask for one")
 }
 
 // read gets an object, once. That there is none is no error: see Object.Missing.

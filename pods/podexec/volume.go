@@ -29,15 +29,15 @@ func (p *pod) writeFiles(ctx context.Context) error {
 		if i < 0 {
 			continue // the API server lets none be
 		}
-		if err := p.writeVolume(ctx, at, mount, p.object.Spec.Volumes[i].VolumeSource); err != nil {
+		if err := p.writeVolume(ctx, at, mount, &p.object.Spec.Volumes[i]); err != nil {
 			return fmt.Errorf("volume %s: %w", mount.Name, err)
 		}
 	}
 	return nil
 }
 
-func (p *pod) writeVolume(ctx context.Context, at string, mount corev1.VolumeMount, source corev1.VolumeSource) error {
-	files, err := podvolume.Of(ctx, p, p.object, p.container, source)
+func (p *pod) writeVolume(ctx context.Context, at string, mount corev1.VolumeMount, volume *corev1.Volume) error {
+	files, err := podvolume.Of(ctx, p, p.object, p.container, volume)
 	if err != nil || files == nil {
 		return err
 	}

@@ -108,10 +108,10 @@ func TestWhatAPodsVolumeLacksIsNamed(t *testing.T) {
 			"volume v: there is no ConfigMap web/none"},
 		{corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "keys",
 			Items: []corev1.KeyToPath{{Key: "none", Path: "a"}}}}, `volume v: Secret web/keys has no key "none"`},
-		{project(corev1.VolumeProjection{ClusterTrustBundle: &corev1.ClusterTrustBundleProjection{Path: "roots"}}),
-			"volume v: its file roots is a ClusterTrustBundle, which only nodes have"},
+		{project(corev1.VolumeProjection{ClusterTrustBundle: &corev1.ClusterTrustBundleProjection{Path: "roots", Name: new("none")}}),
+			"volume v: its file roots is of a ClusterTrustBundle that is not there"},
 		{project(corev1.VolumeProjection{PodCertificate: &corev1.PodCertificateProjection{SignerName: "example.com/s"}}),
-			"volume v: its certificate of signer example.com/s"},
+			"volume v: its certificate of signer example.com/s: only nodes ask for one"},
 	} {
 		if _, err := mounted(t, c.source, at); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("got %v, want %s", err, c.want)

@@ -2,8 +2,9 @@
 // holds what has passed against passing.txt: none of its specs may fall off. `make conformance` builds what it needs and
 // runs it.
 //
-// Which specs there are to pass, selection.go says. What needs a real container's work (its own network, its files, what
-// its program computes) cannot pass, and is not in the list.
+// Which specs there are to pass, selection.go says. The specs' containers are of agnhost, whose plain subcommands package
+// podcmd knows. What needs a real container's work (its own network, files that it writes, what its program computes)
+// cannot pass, and is not in the list.
 package main
 
 import (
