@@ -137,6 +137,8 @@ func TestOneClusterManyClients(t *testing.T) {
 		{"nodes are who their instances' role says", nodeIdentity},
 		{"simulated pods answer over HTTP behind their service", podsServe},
 		{"pods end as their commands say", podsEnd},
+		{"a TokenReview knows a pod's token", podsTokenIsReviewed},
+		{"a watch gets no bookmarks that it has not asked for", unaskedBookmarks},
 		{"aws sts get-caller-identity names the user", cliNamesTheUser},
 		{"aws eks describe-cluster shows the endpoint", cliShowsTheEndpoint},
 		{"aws eks makes and deletes a node group", cliMakesANodeGroup},
