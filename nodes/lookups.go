@@ -54,8 +54,9 @@ func common(ref podlife.Reference) bool {
 	return ref.Kind == podlife.ServiceAccount || ref.Kind == podlife.ConfigMap && ref.Name == "kube-root-ca.crt"
 }
 
-// get is what is known of a reference, if it was asked for less than fresh ago.
-func (l *lookups) get(ref podlife.Reference, fresh time.Duration) (podlife.Object, error) {
+// get is what is known of a reference, if it was asked for less than fresh ago, or for the sake of a pod for which it has
+// been asked for so long: one may refer to hundreds of objects.
+func (l *lookups) get(ref podlife.Reference, fresh, asking time.Duration) (podlife.Object, error) {
 	l.mu.Lock()
 	a := l.known[ref]
 	l.mu.Unlock()
@@ -75,7 +76,7 @@ func (l *lookups) get(ref podlife.Reference, fresh time.Duration) (podlife.Objec
 	case common(ref):
 		fresh = commonLife
 	}
-	if time.Since(a.at) > fresh {
+	if time.Since(a.at) > fresh+asking {
 		return podlife.Object{}, podlife.ErrUnknown
 	}
 	return a.object, a.err

@@ -155,19 +155,33 @@ func TestLookupsTellRefusedFromMissing(t *testing.T) {
 	if l.fetch(t.Context(), pod, []podlife.Reference{ref}) {
 		t.Error("a refusal counts as an answer at once")
 	}
-	if _, err := l.get(ref, usualLife); err != podlife.ErrUnknown {
+	if _, err := l.get(ref, usualLife, 0); err != podlife.ErrUnknown {
 		t.Errorf("got %v", err)
 	}
 	l.known[ref].refused = time.Now().Add(-time.Minute)
 	if !l.fetch(t.Context(), pod, []podlife.Reference{ref}) {
 		t.Error("a lasting refusal is no answer")
 	}
-	if _, err := l.get(ref, usualLife); !apierrors.IsForbidden(err) {
+	if _, err := l.get(ref, usualLife, 0); !apierrors.IsForbidden(err) {
 		t.Errorf("got %v", err)
 	}
 	l.known[ref].at = time.Now().Add(-2 * usualLife)
-	if _, err := l.get(ref, usualLife); err != podlife.ErrUnknown {
+	if _, err := l.get(ref, usualLife, 0); err != podlife.ErrUnknown {
 		t.Errorf("believes for ever: %v", err)
+	}
+}
+
+func TestWhatIsAskedForAPodIsBelievedUntilAllIsKnown(t *testing.T) {
+	l := newLookups(fake.NewClientset())
+	ref := podlife.Reference{Kind: podlife.ConfigMap, Name: "one of hundreds"}
+	answered := &answer{done: make(chan struct{}), at: time.Now().Add(-3 * time.Second)}
+	close(answered.done)
+	l.known[ref] = answered
+	if _, err := l.get(ref, troubledLife, 0); err != podlife.ErrUnknown {
+		t.Errorf("an old answer is believed: %v", err)
+	}
+	if _, err := l.get(ref, troubledLife, time.Minute); err != nil {
+		t.Errorf("an answer for the pod's sake is not: %v", err)
 	}
 }
 

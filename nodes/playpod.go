@@ -20,8 +20,9 @@ const asked = 4
 
 // playPod does the next thing to the pod at k.
 func (p *player) playPod(ctx context.Context, k string) error {
+	began := time.Now()
 	for try := 1; ; try++ {
-		pod, step := p.decide(k)
+		pod, step := p.decide(k, time.Since(began))
 		if pod == nil {
 			return nil
 		}
@@ -34,8 +35,8 @@ func (p *player) playPod(ctx context.Context, k string) error {
 	}
 }
 
-// decide asks what is next for the pod at k.
-func (p *player) decide(k string) (*corev1.Pod, podlife.Step) {
+// decide asks what is next for the pod at k, for which it has been asked for so long.
+func (p *player) decide(k string, asking time.Duration) (*corev1.Pod, podlife.Step) {
 	p.mu.Lock()
 	r := p.known[k]
 	if r == nil {
@@ -64,7 +65,7 @@ func (p *player) decide(k string) (*corev1.Pod, podlife.Step) {
 			if ref.Kind == podlife.Credentials {
 				return podlife.Object{}, p.issued(pod, ref)
 			}
-			return p.lookups.get(ref, fresh)
+			return p.lookups.get(ref, fresh, asking)
 		},
 		Gone:    func(container, path string) bool { return p.moves.Gone(pod, container, path) },
 		Present: func(image string) bool { return p.present(h, image) },

@@ -438,3 +438,20 @@ func TestReadinessGatesAreOthers(t *testing.T) {
 		t.Errorf("status %+v", w.pod.Status)
 	}
 }
+
+func TestAllOfAPodsVolumesAreAskedForAtOnce(t *testing.T) {
+	w := newWorld(t, func(p *corev1.Pod) {
+		for range 2 {
+			projected := &corev1.ProjectedVolumeSource{}
+			for range 150 {
+				projected.Sources = append(projected.Sources,
+					corev1.VolumeProjection{ClusterTrustBundle: &corev1.ClusterTrustBundleProjection{Name: new("x")}})
+			}
+			p.Spec.Volumes = append(p.Spec.Volumes, corev1.Volume{VolumeSource: corev1.VolumeSource{Projected: projected}})
+		}
+	})
+	w.facts.Lookup = func(Reference) (Object, error) { return Object{}, ErrUnknown }
+	if got := len(w.look().Wanted); got != 300 {
+		t.Errorf("%d of 300 objects are asked for", got)
+	}
+}

@@ -93,27 +93,34 @@ func (l *life) volume(v *corev1.Volume) error {
 			return errors.New("PVC is not bound")
 		}
 	case v.Projected != nil:
-		for i := range v.Projected.Sources {
-			s := &v.Projected.Sources[i]
-			var err error
-			switch {
-			case s.ConfigMap != nil:
-				err = l.volumeOf(ConfigMap, s.ConfigMap.Name, s.ConfigMap.Items, s.ConfigMap.Optional)
-			case s.Secret != nil:
-				err = l.volumeOf(Secret, s.Secret.Name, s.Secret.Items, s.Secret.Optional)
-			case s.ServiceAccountToken != nil:
-				err = l.account()
-			case s.ClusterTrustBundle != nil:
-				err = l.bundle(s.ClusterTrustBundle)
-			case s.PodCertificate != nil:
-				_, err = l.ask(Reference{Credentials, l.pod.Namespace, fmt.Sprintf("%s/%s/%d", l.pod.Name, v.Name, i)})
-			}
-			if err != nil {
-				return err
-			}
-		}
+		return l.projected(v)
 	}
 	return nil
+}
+
+// projected is why a projected volume cannot be set up, or nil. All of its sources are asked for at once: there may be
+// hundreds.
+func (l *life) projected(v *corev1.Volume) (why error) {
+	for i := range v.Projected.Sources {
+		s := &v.Projected.Sources[i]
+		var err error
+		switch {
+		case s.ConfigMap != nil:
+			err = l.volumeOf(ConfigMap, s.ConfigMap.Name, s.ConfigMap.Items, s.ConfigMap.Optional)
+		case s.Secret != nil:
+			err = l.volumeOf(Secret, s.Secret.Name, s.Secret.Items, s.Secret.Optional)
+		case s.ServiceAccountToken != nil:
+			err = l.account()
+		case s.ClusterTrustBundle != nil:
+			err = l.bundle(s.ClusterTrustBundle)
+		case s.PodCertificate != nil:
+			_, err = l.ask(Reference{Credentials, l.pod.Namespace, fmt.Sprintf("%s/%s/%d", l.pod.Name, v.Name, i)})
+		}
+		if err != nil && (why == nil || errors.Is(why, ErrUnknown)) {
+			why = err
+		}
+	}
+	return why
 }
 
 // account asks whether the pod's service account can have a token.
