@@ -3,6 +3,7 @@ package nodes
 import (
 	"context"
 	"log/slog"
+	"net"
 	"net/netip"
 	"strconv"
 	"sync"
@@ -49,7 +50,9 @@ type playerConfig struct {
 	// certificates have what pods' volumes hold of them.
 	certificates *certificates
 	moves        *podfiles.Moves // pages that have been taken away
-	log          *slog.Logger
+	// dial connects a node to an address of the zone's pods. Its error is network.ErrNoAddress where it is none of them.
+	dial func(ctx context.Context, from, address string, port int) (net.Conn, error)
+	log  *slog.Logger
 }
 
 // entry is what is known of an object.

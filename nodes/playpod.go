@@ -163,6 +163,9 @@ func (p *player) do(ctx context.Context, k string, pod *corev1.Pod, step podlife
 		}
 		p.wrote(k, written)
 	}
+	for _, r := range step.Requests {
+		p.request(ctx, pod, step.Status, r)
+	}
 	if step.Delete {
 		err := pods.Delete(ctx, pod.Name, metav1.DeleteOptions{
 			GracePeriodSeconds: new(int64), Preconditions: metav1.NewUIDPreconditions(string(pod.UID)),

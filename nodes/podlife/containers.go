@@ -285,6 +285,7 @@ func (l *life) start(o one, m *containerMemory) {
 	base, told := m.base, m.told
 	*m = containerMemory{base: base, told: told, started: started}
 	l.begin(o, started)
+	l.call(postStart(o.c), o.c, false)
 	if !ok {
 		l.warn("FailedPostStartHook", "PostStartHook failed", o.field)
 		l.normal("Killing", "FailedPostStartHook", o.field)
@@ -430,6 +431,7 @@ func (l *life) changed(o one) bool {
 // kill begins to stop a container that is to be restarted.
 func (l *life) kill(o one, m *containerMemory, message string) {
 	m.stopping, m.killing = l.Now, message
+	l.call(preStop(o.c), o.c, true)
 	l.normal("Killing", message, o.field)
 }
 

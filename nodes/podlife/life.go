@@ -85,6 +85,14 @@ type HostFile struct {
 	There       bool
 }
 
+// Request is one that a kubelet makes for a container's lifecycle hook.
+type Request struct {
+	Container string
+	PreStop   bool // and not postStart
+	HTTP      *corev1.HTTPGetAction
+	Port      int
+}
+
 // Eviction says why a pod has to go.
 type Eviction struct {
 	Message string
@@ -106,6 +114,7 @@ type Step struct {
 	Pulled    []string    // images that are on the node now
 	HostFiles []HostFile  // files of the node that a container has made or removed
 	Wanted    []Reference // Lookup did not know these: Next is to be called again when it does
+	Requests  []Request   // of lifecycle hooks, to be made before the pod's object is deleted
 	// Admitted says that the pod's requests count from now on, also when the step cannot be done.
 	Admitted bool
 	// Waiting says that the pod waits for resources of its node: a resize that was deferred.

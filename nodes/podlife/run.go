@@ -71,6 +71,22 @@ func (l *life) stopOf(c *corev1.Container) (after time.Duration, code int32, nev
 	return after, code, false
 }
 
+// call notes the request of a container's hook, if it is one by HTTP. That it may fail changes nothing: who answers is not
+// known here.
+func (l *life) call(h *corev1.LifecycleHandler, c *corev1.Container, preStop bool) {
+	if h != nil && h.HTTPGet != nil {
+		l.out.Requests = append(l.out.Requests, Request{c.Name, preStop, h.HTTPGet, portOf(h.HTTPGet.Port, c)})
+	}
+}
+
+// preStop is the hook that comes before SIGTERM.
+func preStop(c *corev1.Container) *corev1.LifecycleHandler {
+	if c.Lifecycle == nil {
+		return nil
+	}
+	return c.Lifecycle.PreStop
+}
+
 // hookTime is how long a lifecycle hook takes, and whether it succeeds.
 func hookTime(h *corev1.LifecycleHandler, c *corev1.Container) (after time.Duration, ok bool) {
 	switch {

@@ -157,6 +157,7 @@ func (l *life) tellStop() {
 	for _, o := range append(l.each(true), l.each(false)...) {
 		if o.cs.State.Running != nil {
 			l.normal("Killing", "Stopping container "+o.c.Name, o.field)
+			l.call(preStop(o.c), o.c, true)
 		}
 	}
 }
