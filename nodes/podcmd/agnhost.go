@@ -148,6 +148,37 @@ func HealthOf(argv []string) (Health, bool) {
 	return Health{}, false
 }
 
+// Listens is on which TCP ports a command of agnhost serves; nil: it is not known.
+func Listens(argv []string) []int {
+	if len(argv) < 2 || commandName(argv[0]) != "agnhost" {
+		return nil
+	}
+	flags := newFlags()
+	flags.ParseErrorsAllowlist.UnknownFlags = true
+	port := func(name string, usual int) []int {
+		n := flags.Int(name, usual, "")
+		if flags.Parse(argv[2:]) != nil {
+			return nil
+		}
+		return []int{*n}
+	}
+	switch argv[1] {
+	case "netexec":
+		return port("http-port", 8080)
+	case "test-webserver", "h2c-server":
+		return port("port", 80)
+	case "serve-hostname":
+		return port("port", 9376)
+	case "liveness":
+		return []int{8080}
+	case "grpc-health-checking":
+		if h, http, err := grpcFlags(flags, argv[2:]); err == nil {
+			return []int{h.GRPCPort, http}
+		}
+	}
+	return nil
+}
+
 func h2cServer(flags *pflag.FlagSet, args []string) ([]string, error) {
 	port := flags.Int("port", 80, "")
 	if err := flags.Parse(args); err != nil {

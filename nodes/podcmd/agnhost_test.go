@@ -1,6 +1,7 @@
 package podcmd
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -97,6 +98,28 @@ func TestArgumentsGoToTheImagesEntryPoint(t *testing.T) {
 	} {
 		if got := strings.Join(Argv(c.image, strings.Fields(c.command), strings.Fields(c.args)), " "); got != c.want {
 			t.Errorf("%+v: got %s", c, got)
+		}
+	}
+}
+
+func TestImagesOfWhichItIsKnownRunAsRoot(t *testing.T) {
+	for image, want := range map[string]bool{
+		"registry.k8s.io/e2e-test-images/busybox:1.37": true, "nginx": true, "public.ecr.aws/docker/library/alpine:3@sha256:0": true,
+		"bitnami/nginx:1": false, "cgr.dev/chainguard/nginx": false, "app:1": false, "nginxinc/nginx-unprivileged": false,
+	} {
+		if got := RunsAsRoot(image); got != want {
+			t.Errorf("%s: %v", image, got)
+		}
+	}
+}
+
+func TestServersListenWhereTheirOptionsSay(t *testing.T) {
+	for argv, want := range map[string][]int{
+		"/agnhost netexec --http-port=80": {80}, "agnhost test-webserver": {80}, "agnhost serve-hostname --port 1": {1},
+		"agnhost grpc-health-checking": {5000, 8080}, "agnhost liveness": {8080}, "agnhost pause": nil, "nginx": nil,
+	} {
+		if got := Listens(strings.Fields(argv)); !slices.Equal(got, want) {
+			t.Errorf("%s: %v", argv, got)
 		}
 	}
 }

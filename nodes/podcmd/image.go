@@ -26,6 +26,21 @@ func Argv(image string, command, args []string) []string {
 	return slices.Concat(known.entry, known.usual)
 }
 
+// Images of which everybody knows that they say no user, and where they come from: their containers run as root.
+var (
+	rootImages     = []string{"agnhost", "busybox", "alpine", "debian", "ubuntu", "amazonlinux", "nginx", "httpd", "nautilus", "kitten"}
+	rootRepository = []string{"", "library/", "docker.io/", "docker.io/library/", "public.ecr.aws/docker/library/", "public.ecr.aws/nginx/",
+		"public.ecr.aws/amazonlinux/", "registry.k8s.io/e2e-test-images/"}
+)
+
+// RunsAsRoot says that a container of an image is known to run as root where its pod says nothing.
+func RunsAsRoot(image string) bool {
+	name := ImageName(image)
+	repository, _, _ := strings.Cut(image, "@")
+	repository = repository[:strings.LastIndexByte(repository, '/')+1]
+	return slices.Contains(rootImages, name) && slices.Contains(rootRepository, repository)
+}
+
 // ImageName is the last part of an image's name, without tag and digest.
 func ImageName(image string) string {
 	image, _, _ = strings.Cut(image, "@")

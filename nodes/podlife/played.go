@@ -121,12 +121,38 @@ func (l *life) keys(kind Kind, name string, items []corev1.KeyToPath) (paths []s
 	return paths, true
 }
 
+// unheard is why a probe reaches nobody: a server that is known to listen on some ports is asked at another; or "".
+func (l *life) unheard(spec *corev1.Probe, c *corev1.Container, listens []int) string {
+	host, port := l.st.PodIP, 0
+	switch {
+	case spec.HTTPGet != nil && spec.HTTPGet.Host == "":
+		port = portOf(spec.HTTPGet.Port, c)
+	case spec.TCPSocket != nil && spec.TCPSocket.Host == "":
+		port = portOf(spec.TCPSocket.Port, c)
+	case spec.GRPC != nil:
+		port = int(spec.GRPC.Port)
+	}
+	if port == 0 || listens == nil || slices.Contains(listens, port) {
+		return ""
+	}
+	address := fmt.Sprintf("%s:%d", host, port)
+	refused := "dial tcp " + address + ": connect: connection refused"
+	switch {
+	case spec.GRPC != nil:
+		return fmt.Sprintf("timeout: failed to connect service %q within %ds: context deadline exceeded", address, max(1, spec.TimeoutSeconds))
+	case spec.HTTPGet != nil:
+		scheme := strings.ToLower(string(spec.HTTPGet.Scheme))
+		if scheme == "" {
+			scheme = "http"
+		}
+		return fmt.Sprintf("Get %q: %s", scheme+"://"+address+"/"+strings.TrimPrefix(spec.HTTPGet.Path, "/"), refused)
+	}
+	return refused
+}
+
 // healthAnswer is what a server that says for how long it is well answers to a probe by HTTP or gRPC.
 func (l *life) healthAnswer(h podcmd.Health, spec *corev1.Probe, at time.Duration) (ok bool, output string, settled bool) {
 	switch {
-	case spec.GRPC != nil && int(spec.GRPC.Port) != h.GRPCPort:
-		return false, fmt.Sprintf("timeout: failed to connect service \"%s:%d\" within %ds: context deadline exceeded",
-			l.st.PodIP, spec.GRPC.Port, max(1, spec.TimeoutSeconds)), false
 	case spec.HTTPGet != nil && (h.GRPCPort > 0 || spec.HTTPGet.Path != "/healthz"), at <= h.For:
 		return true, "", h.For >= endless
 	case spec.GRPC != nil:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 // reads has a pod's container, of agnhost, read files of a volume with a ConfigMap's keys and a token.
@@ -120,7 +121,8 @@ func TestHTTPProbeFailsWhileThePageIsGone(t *testing.T) {
 }
 
 func TestAgnhostIsWellForAsLongAsItSays(t *testing.T) {
-	healthz := corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/healthz"}}
+	healthz := corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/healthz", Port: intstr.FromInt32(80)}}
+	alive := corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/healthz", Port: intstr.FromInt32(8080)}}
 	grpc := func(port int32) corev1.ProbeHandler {
 		return corev1.ProbeHandler{GRPC: &corev1.GRPCAction{Port: port}}
 	}
@@ -130,9 +132,10 @@ func TestAgnhostIsWellForAsLongAsItSays(t *testing.T) {
 		restarts int32
 		said     string
 	}{
-		{"liveness", healthz, 1, "HTTP probe failed with statuscode: 500"},
-		{"liveness", corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/started"}}, 0, ""},
-		{"netexec", healthz, 0, ""},
+		{"liveness", alive, 1, "HTTP probe failed with statuscode: 500"},
+		{"liveness", corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/started", Port: intstr.FromInt32(8080)}}, 0, ""},
+		{"netexec --http-port=80", healthz, 0, ""},
+		{"netexec", healthz, 1, `Get "http://10.0.1.5:80/healthz": dial tcp 10.0.1.5:80: connect: connection refused`},
 		{"grpc-health-checking", grpc(5000), 0, ""},
 		{"grpc-health-checking --delay-unhealthy-sec=10", grpc(5000), 1, `service unhealthy (responded with "NOT_SERVING")`},
 		{"grpc-health-checking", grpc(2333), 1, `timeout: failed to connect service "10.0.1.5:2333" within 5s: context deadline exceeded`},

@@ -220,7 +220,11 @@ func (l *life) answer(o one, kind int, spec *corev1.Probe, at time.Duration) (ok
 	if spec.HTTPGet != nil && l.Gone != nil && l.Gone(name, spec.HTTPGet.Path) {
 		return false, "HTTP probe failed with statuscode: 404", false
 	}
-	if h, says := podcmd.HealthOf(podcmd.Argv(o.c.Image, o.c.Command, o.c.Args)); says && spec.Exec == nil && spec.TCPSocket == nil {
+	argv := podcmd.Argv(o.c.Image, o.c.Command, o.c.Args)
+	if why := l.unheard(spec, o.c, podcmd.Listens(argv)); why != "" {
+		return false, why, false
+	}
+	if h, says := podcmd.HealthOf(argv); says && spec.Exec == nil && spec.TCPSocket == nil {
 		return l.healthAnswer(h, spec, at)
 	}
 	if spec.Exec != nil {

@@ -1,6 +1,7 @@
 package podlife
 
 import (
+	"path"
 	"slices"
 	"strings"
 )
@@ -284,10 +285,47 @@ func (r *reader) simple() {
 		}
 		break
 	}
+	if r.isOp("|") {
+		r.pipeline(words)
+		return
+	}
 	if r.skip || r.s.done() {
 		return
 	}
 	r.run(words, target, add, redirected)
+}
+
+// What pipelines may be of: commands that end at once, and in the end one that succeeds whatever it reads.
+var (
+	pipeSources = []string{"echo", "printf", "grep", "ls", "date", "env", "printenv", "hostname", "uname", "id", "ps", "df", "seq"}
+	pipeFilters = []string{"cat", "cut", "head", "sort", "uniq", "tr", "sed", "awk", "wc", "tee", "xargs"}
+)
+
+// pipeline does commands whose output goes from one to the next. What comes out in the end is not known.
+func (r *reader) pipeline(words []string) {
+	plain := true
+	for {
+		name := ""
+		if len(words) > 0 {
+			name = path.Base(words[0])
+		}
+		last := !r.isOp("|")
+		plain = plain && (slices.Contains(pipeFilters, name) || !last && slices.Contains(pipeSources, name))
+		if last {
+			break
+		}
+		r.at++
+		words = nil
+		for t, there := r.peek(); there && !t.op; t, there = r.peek() {
+			words = append(words, r.words(t)...)
+			r.at++
+		}
+	}
+	if r.skip || r.s.done() {
+		return
+	}
+	r.s.status = 0
+	r.s.unreadable = r.s.unreadable || !plain
 }
 
 func (r *reader) run(words []string, target string, add, redirected bool) {

@@ -455,3 +455,27 @@ func TestAllOfAPodsVolumesAreAskedForAtOnce(t *testing.T) {
 		t.Errorf("%d of 300 objects are asked for", got)
 	}
 }
+
+func TestRootIsNotStartedWhereItMustNotBe(t *testing.T) {
+	for _, c := range []struct {
+		image string
+		user  *int64
+		want  string
+	}{
+		{"busybox:1.37", nil, "container has runAsNonRoot and image will run as root (pod: \"web_default(uid-1)\", container: c)"},
+		{"busybox:1.37", new(int64(0)), "container's runAsUser breaks non-root policy (pod: \"web_default(uid-1)\", container: c)"},
+		{"busybox:1.37", new(int64(5)), ""},
+		{"app:1", nil, ""},
+	} {
+		w := newWorld(t, container(func(k *corev1.Container) {
+			k.Image, k.SecurityContext = c.image, &corev1.SecurityContext{RunAsNonRoot: new(true), RunAsUser: c.user}
+		}))
+		w.look()
+		if c.want == "" {
+			w.want("Running")
+			continue
+		}
+		w.want("CreateContainerConfigError")
+		w.wantSaid("Failed", "Error: "+c.want)
+	}
+}

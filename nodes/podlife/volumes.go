@@ -9,6 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"tripod/nodes/podcmd"
 )
 
 // How a kubelet tries again: volumes after 500 ms, doubled up to 2 min 2 s (pkg/util/goroutinemap/exponentialbackoff),
@@ -313,7 +315,16 @@ func (l *life) rootless(c *corev1.Container) string {
 			must = s.RunAsNonRoot
 		}
 	}
-	if must == nil || !*must || user == nil || *user != 0 {
+	if must == nil || !*must {
+		return ""
+	}
+	if user == nil {
+		if podcmd.RunsAsRoot(c.Image) {
+			return fmt.Sprintf("container has runAsNonRoot and image will run as root (pod: %q, container: %s)", l.format(), c.Name)
+		}
+		return ""
+	}
+	if *user != 0 {
 		return ""
 	}
 	return fmt.Sprintf("container's runAsUser breaks non-root policy (pod: %q, container: %s)", l.format(), c.Name)
