@@ -159,9 +159,9 @@ func (v *view) user() podcmd.User {
 
 // hosts are a pod's /etc/hosts, as the kubelet writes it (managedHostsFileContent).
 func (v *view) hosts() string {
-	names := podset.Hostname(v.pod)
-	if v.pod.Spec.Subdomain != "" {
-		names = names + "." + v.pod.Spec.Subdomain + "." + v.pod.Namespace + ".svc.cluster.local\t" + names
+	names, domain := podset.HostAndDomain(v.pod)
+	if domain != "" {
+		names = names + "." + domain + "\t" + names
 	}
 	text := "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n" +
 		"fe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n" +

@@ -2,6 +2,7 @@ package podlife
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -152,5 +153,40 @@ func TestAgnhostIsWellForAsLongAsItSays(t *testing.T) {
 		if c.said != "" {
 			w.wantSaid("Unhealthy", "Liveness probe failed: "+c.said)
 		}
+	}
+}
+
+func TestHooksThatAreRequestsAreMade(t *testing.T) {
+	for command, want := range map[string]string{
+		"curl http://10.0.0.7:8080/echo?msg=x":  "10.0.0.7 8080 /echo?msg=x",
+		"/usr/bin/wget -qO- http://localhost/q": " 80 /q",
+		"curl -X POST http://10.0.0.7/":         "", "curl https://10.0.0.7/": "", "curl http://$HOST/": "", "nginx -s quit": "",
+	} {
+		got := ""
+		if get := curled(strings.Fields(command)); get != nil {
+			got = fmt.Sprint(get.Host, " ", get.Port.IntValue(), " ", get.Path)
+		}
+		if shell := curled([]string{"sh", "-c", command}); got != want || (shell == nil) != (want == "") {
+			t.Errorf("%s: got %q, in a shell %+v", command, got, shell)
+		}
+	}
+}
+
+func TestPartsOfVolumesStayInThem(t *testing.T) {
+	for value, want := range map[string]string{
+		"logs": "", "/tmp": "error SubPath `/tmp` must not be an absolute path", "..": "unable to provision SubPath `..`: must not contain '..'",
+	} {
+		w := newWorld(t, func(p *corev1.Pod) {
+			p.Spec.Volumes = []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
+			p.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "PART", Value: value}}
+			p.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "v", MountPath: "/v", SubPathExpr: "$(PART)"}}
+		})
+		w.look()
+		if want == "" {
+			w.want("Running")
+			continue
+		}
+		w.want("CreateContainerConfigError")
+		w.wantSaid("Failed", "Error: "+want)
 	}
 }

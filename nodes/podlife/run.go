@@ -1,10 +1,15 @@
 package podlife
 
 import (
+	"net/url"
+	"path"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 // Exit codes that no process chooses.
@@ -71,13 +76,50 @@ func (l *life) stopOf(c *corev1.Container) (after time.Duration, code int32, nev
 	return after, code, false
 }
 
-// call notes the request of a container's hook, if it is one by HTTP. That it may fail changes nothing: who answers is not
-// known here.
+// call notes the request of a container's hook, if it is one by HTTP, or a command that plainly makes one. That it may fail
+// changes nothing: who answers is not known here.
 func (l *life) call(h *corev1.LifecycleHandler, c *corev1.Container, preStop bool) {
-	if h != nil && h.HTTPGet != nil {
+	switch {
+	case h == nil:
+	case h.HTTPGet != nil:
 		l.out.Requests = append(l.out.Requests, Request{c.Name, preStop, h.HTTPGet, portOf(h.HTTPGet.Port, c)})
+	case h.Exec != nil:
+		if get := curled(h.Exec.Command); get != nil {
+			l.out.Requests = append(l.out.Requests, Request{c.Name, preStop, get, get.Port.IntValue()})
+		}
 	}
 }
+
+// curled is the request that a command makes which is curl or wget of one URL, with nothing but flags beside it; or nil.
+func curled(command []string) *corev1.HTTPGetAction {
+	if len(command) == 3 && strings.HasSuffix(command[0], "sh") && command[1] == "-c" {
+		command = strings.Fields(command[2])
+	}
+	if len(command) < 2 || !slices.Contains([]string{"curl", "wget"}, path.Base(command[0])) {
+		return nil
+	}
+	flags, last := command[1:len(command)-1], strings.Trim(command[len(command)-1], `"'`)
+	if slices.ContainsFunc(flags, func(flag string) bool { return !slices.Contains(plainFlags, flag) }) {
+		return nil
+	}
+	at, err := url.Parse(last)
+	if err != nil || at.Scheme != "http" || at.Hostname() == "" || strings.ContainsAny(last, "$`;|&") {
+		return nil
+	}
+	port, err := strconv.Atoi(at.Port())
+	if err != nil {
+		port = 80
+	}
+	host := at.Hostname()
+	if host == "localhost" || host == "127.0.0.1" {
+		host = ""
+	}
+	return &corev1.HTTPGetAction{Host: host, Port: intstr.FromInt(port), Path: at.RequestURI()}
+}
+
+// plainFlags of curl and wget change nothing of the request.
+var plainFlags = []string{"-s", "-S", "-f", "-sS", "-sf", "-fs", "-sSf", "-fsS", "-fsSL", "-L", "-v", "-k", "-q", "-qO-", "-O-", "--silent",
+	"--fail", "--show-error"}
 
 // preStop is the hook that comes before SIGTERM.
 func preStop(c *corev1.Container) *corev1.LifecycleHandler {

@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/kubernetes/third_party/forked/golang/expansion"
 
 	"tripod/nodes/podcmd"
 )
@@ -279,7 +281,27 @@ func (l *life) configure(c *corev1.Container) (why string, known bool) {
 			}
 		}
 	}
+	if why := l.subPath(c); why != "" {
+		return why, true
+	}
 	return l.rootless(c), known
+}
+
+// subPath is why a part of a volume, of which a variable says which, cannot be mounted, or "".
+func (l *life) subPath(c *corev1.Container) string {
+	for _, mount := range c.VolumeMounts {
+		if mount.SubPathExpr == "" {
+			continue
+		}
+		path := expansion.Expand(mount.SubPathExpr, expansion.MappingFuncFor(l.variables(c)))
+		switch {
+		case strings.HasPrefix(path, "/"):
+			return fmt.Sprintf("error SubPath `%s` must not be an absolute path", path)
+		case slices.Contains(strings.Split(path, "/"), ".."):
+			return fmt.Sprintf("unable to provision SubPath `%s`: must not contain '..'", path)
+		}
+	}
+	return ""
 }
 
 // variable is why a variable cannot be had from an object, or from one of its keys.

@@ -23,6 +23,25 @@ func containers(pod *corev1.Pod) iter.Seq[*corev1.Container] {
 
 // Hostname of a pod's containers.
 func Hostname(pod *corev1.Pod) string {
+	name, domain := HostAndDomain(pod)
+	if fqdn := pod.Spec.SetHostnameAsFQDN; fqdn != nil && *fqdn && domain != "" && !pod.Spec.HostNetwork {
+		return name + "." + domain
+	}
+	return name
+}
+
+// HostAndDomain is a pod's own name, and the domain that it is in; "": it is in none.
+func HostAndDomain(pod *corev1.Pod) (name, domain string) {
+	if pod.Spec.HostnameOverride != nil {
+		return *pod.Spec.HostnameOverride, ""
+	}
+	if pod.Spec.Subdomain != "" {
+		domain = pod.Spec.Subdomain + "." + pod.Namespace + ".svc.cluster.local"
+	}
+	return hostname(pod), domain
+}
+
+func hostname(pod *corev1.Pod) string {
 	switch {
 	case pod.Spec.HostNetwork:
 		return pod.Spec.NodeName

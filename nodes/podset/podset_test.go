@@ -132,3 +132,19 @@ func TestContainersRunAsTheirPodSays(t *testing.T) {
 		}
 	}
 }
+
+func TestHostnamesAreAsKubeletsMakeThem(t *testing.T) {
+	for want, spec := range map[string]corev1.PodSpec{
+		"web":                                 {Subdomain: "shops"},
+		"front":                               {Hostname: "front"},
+		"web.shops.default.svc.cluster.local": {Subdomain: "shops", SetHostnameAsFQDN: new(true)},
+		"over.example":                        {Subdomain: "shops", Hostname: "front", HostnameOverride: new("over.example")},
+		"node-1":                              {HostNetwork: true, NodeName: "node-1", Subdomain: "shops", SetHostnameAsFQDN: new(true)},
+	} {
+		pod := &corev1.Pod{Spec: spec}
+		pod.Name, pod.Namespace = "web", "default"
+		if got := Hostname(pod); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
