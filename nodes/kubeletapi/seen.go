@@ -39,7 +39,7 @@ type version struct {
 }
 
 // What is kept of a pod: a file that is one too many is read at each look, and the oldest version goes first.
-const mostSights, mostVersions = 100, 100
+const mostSights, mostVersions = 100, 20
 
 func newSeen() *seen { return &seen{pods: map[types.UID]map[sight]*versions{}} }
 

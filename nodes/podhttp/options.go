@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"tripod/nodes/network"
+	"tripod/nodes/podcmd"
 	"tripod/nodes/podset"
 )
 
@@ -112,7 +113,7 @@ var imagePorts = map[string][]int{
 }
 
 // Listener is the container that listens on a TCP port: one that declares it, by its ports or by a probe; the first one
-// on ports of PortsAnnotation; or one that declares none and is of an image that is known to listen there.
+// on ports of PortsAnnotation; or one that declares none and whose command or image is known to listen there.
 func Listener(pod *corev1.Pod, port int) *corev1.Container {
 	if c := podset.Listener(pod, port); c != nil {
 		return c
@@ -123,7 +124,12 @@ func Listener(pod *corev1.Pod, port int) *corev1.Container {
 		}
 	}
 	for i := range pod.Spec.Containers {
-		if c := &pod.Spec.Containers[i]; len(c.Ports) == 0 && slices.Contains(imagePorts[imageName(c.Image)], port) {
+		c := &pod.Spec.Containers[i]
+		if len(c.Ports) > 0 {
+			continue
+		}
+		if listens := podcmd.Listens(podcmd.Argv(c.Image, c.Command, c.Args)); slices.Contains(listens, port) ||
+			listens == nil && slices.Contains(imagePorts[imageName(c.Image)], port) {
 			return c
 		}
 	}

@@ -363,6 +363,20 @@ func TestAgnhostServesItsHostname(t *testing.T) {
 	}
 }
 
+func TestAgnhostListensWhereItsOptionsSay(t *testing.T) {
+	pod := newPod("web", nil, func(p *corev1.Pod) {
+		c := &p.Spec.Containers[0]
+		c.Image, c.Args, c.Ports = "registry.k8s.io/e2e-test-images/agnhost:2.66", []string{"netexec", "--http-port", "8083"}, nil
+	})
+	s := serve(t, Config{}, pod)
+	if resp, _, err := get(t, s, pod, 8083, "/echo?msg=x"); err != nil || resp.StatusCode != http.StatusOK {
+		t.Errorf("got %v, %v", resp, err)
+	}
+	if _, _, err := get(t, s, pod, 8080, "/"); err == nil {
+		t.Error("it listens where it does not")
+	}
+}
+
 func TestPagesOfKnownImagesAreServedUntilTheyAreMovedAway(t *testing.T) {
 	pod := newPod("web", nil, func(p *corev1.Pod) { p.Spec.Containers[0].Image = "registry.k8s.io/e2e-test-images/nautilus:1.7" })
 	moves := &podfiles.Moves{}

@@ -35,6 +35,9 @@
 // A process obeys SIGTERM at once unless stop-after says otherwise, also a bare sleep, which as PID 1 of a real container
 // would ignore it and cost every deletion its whole grace period. It then ends with 143, other processes with 0.
 //
+// Lifecycle hooks that sleep take their time, and those that plainly make a request by HTTP (httpGet, curl URL) are Requests of
+// a Step, which package nodes makes; others are done at once.
+//
 // # Faults
 //
 // tripod.internal/fault has one or more of these, separated by commas, and is taken back by removing it:
