@@ -17,6 +17,7 @@ import (
 var (
 	agnhostTools = map[string]func(s *shell, to streams, argv []string) (int, error){
 		"mounttest": (*shell).mounttest, "logs-generator": (*shell).logsGenerator, "entrypoint-tester": (*shell).entrypointTester,
+		"etc-hosts": (*shell).etcHosts, "dns-suffix": (*shell).resolvConf, "dns-server-list": (*shell).resolvConf,
 	}
 	agnhostServers = map[string]func(flags *pflag.FlagSet, args []string) (lines []string, err error){
 		"netexec":              netexec,
@@ -197,6 +198,23 @@ func tcpReset(flags *pflag.FlagSet, args []string) ([]string, error) {
 
 func (s *shell) entrypointTester(to streams, argv []string) (int, error) {
 	return 0, s.print(to, fmt.Sprintf("%v\n", argv))
+}
+
+func (s *shell) etcHosts(to streams, _ []string) (int, error) {
+	hosts, _ := s.host.File("/etc/hosts")
+	return 0, s.print(to, hosts.Content+"\n")
+}
+
+// resolvConf prints the first line of /etc/resolv.conf with search domains, or with servers, with commas between them.
+func (s *shell) resolvConf(to streams, argv []string) (int, error) {
+	file, _ := s.host.File("/etc/resolv.conf")
+	for line := range strings.SplitSeq(file.Content, "\n") {
+		words := strings.Fields(line)
+		if len(words) > 0 && words[0] == map[string]string{"dns-suffix": "search", "dns-server-list": "nameserver"}[argv[1]] {
+			return 0, s.print(to, strings.Join(words[1:], ",")+"\n")
+		}
+	}
+	return 2, nil // it panics
 }
 
 // mostGenerated bounds what a run of logs-generator prints.

@@ -31,7 +31,10 @@ func TestAgnhostSaysWhatItsSubcommandsSay(t *testing.T) {
 		{"/agnhost logs-generator", "0 !F1129 08:00:00.000000       1 logs_generator.go:64] Invalid total number of lines: 0; exit 255 at 0"},
 		{"/agnhost mounttest --new_file_0644=/data/f", "not a plain command: /agnhost mounttest --new_file_0644=/data/f writes files"},
 		{"/agnhost netexec --no-such-flag", "not a plain command: agnhost netexec: unknown flag: --no-such-flag"},
-		{"/agnhost dns-suffix", "not a plain command: agnhost dns-suffix is not known"},
+		{"/agnhost etc-hosts", "0 1.2.3.4 a; 0 ; exit 0 at 0"},
+		{"/agnhost dns-suffix", "0 a.b,c; exit 0 at 0"},
+		{"/agnhost dns-server-list", "0 10.0.0.2; exit 0 at 0"},
+		{"/agnhost connect", "not a plain command: agnhost connect is not known"},
 	}
 	for _, test := range tests {
 		if got := play(t, time.Minute, strings.Fields(test.argv)...); got != test.want {

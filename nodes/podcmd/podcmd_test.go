@@ -20,7 +20,12 @@ func play(t *testing.T, until time.Duration, argv ...string) string {
 	}
 	got, err := command.Play(Scene{Start: start, Until: start.Add(until), Env: []string{"NAME=web", "TWO=a  b"},
 		Hostname: "web-0", File: func(name string, _ time.Time) (File, bool) {
-			file, found := map[string]File{"/etc/hostname": {Content: "web-0\n", Mode: 0o644}, "/data": {Mode: fs.ModeDir | 0o777}}[name]
+			file, found := map[string]File{
+				"/etc/hosts":       {Content: "1.2.3.4 a\n"},
+				"/etc/hostname":    {Content: "web-0\n", Mode: 0o644},
+				"/etc/resolv.conf": {Content: "search a.b c\nnameserver 10.0.0.2\noptions ndots:5\n"},
+				"/data":            {Mode: fs.ModeDir | 0o777},
+			}[name]
 			return file, found
 		}})
 	if err != nil {

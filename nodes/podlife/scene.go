@@ -72,7 +72,8 @@ func (l *life) scene(c *corev1.Container, id runID, left map[string]bool) scene 
 			v, below := l.volumeAt(c, file)
 			switch {
 			case v == nil:
-				return false, fresh(file)
+				made := slices.Contains([]string{"/etc/hosts", "/etc/hostname", "/etc/resolv.conf"}, file) // by every kubelet
+				return made, made || fresh(file)
 			case v.EmptyDir != nil && below == "", v.HostPath != nil && below == "":
 				return true, true
 			case v.EmptyDir != nil:
