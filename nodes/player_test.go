@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -187,16 +188,18 @@ func TestWhatIsAskedForAPodIsBelievedUntilAllIsKnown(t *testing.T) {
 
 func TestDeletedPodWithFinalizersEndsInATerminalPhase(t *testing.T) {
 	client := fake.NewClientset(newPod("web", firstNode()))
-	startFake(t, testConfig(1), client)
-	pod := waitPhase(t, client, "web", corev1.PodRunning)
 	phases := make(chan string, 100)
+	var deleted atomic.Bool
 	client.PrependReactor("patch", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
 		var patch corev1.Pod
-		if err := json.Unmarshal(action.(clienttesting.PatchAction).GetPatch(), &patch); err == nil {
+		if err := json.Unmarshal(action.(clienttesting.PatchAction).GetPatch(), &patch); err == nil && deleted.Load() {
 			phases <- string(patch.Status.Phase)
 		}
 		return false, nil, nil
 	})
+	startFake(t, testConfig(1), client)
+	pod := waitPhase(t, client, "web", corev1.PodRunning)
+	deleted.Store(true)
 	pod.DeletionTimestamp, pod.DeletionGracePeriodSeconds = new(metav1.Now()), new(int64(30))
 	pod.Finalizers = []string{"example.com/keep"}
 	if _, err := client.CoreV1().Pods("default").Update(t.Context(), pod, metav1.UpdateOptions{}); err != nil {
