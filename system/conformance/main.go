@@ -39,7 +39,7 @@ func main() {
 	flag.StringVar(&o.list, "list", "system/conformance/passing.txt", "the specs that must pass")
 	flag.StringVar(&o.kubernetes, "kubernetes-version", "1.37", "the cluster's version: that of the specs")
 	flag.StringVar(&o.focus, "focus", "", "run only the specs whose names match this regular expression")
-	flag.IntVar(&o.parallel, "parallel", 3, "how many specs run at once")
+	flag.IntVar(&o.parallel, "parallel", 6, "how many specs run at once")
 	flag.DurationVar(&o.timeout, "timeout", 2*time.Hour, "how long all of them may take")
 	flag.BoolVar(&o.all, "all", false, "try also those of pods, controllers and the scheduler that are not listed: some fail after minutes")
 	flag.BoolVar(&o.update, "update", false, "write the list")
