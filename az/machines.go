@@ -2,9 +2,11 @@ package az
 
 import (
 	"context"
+	"path/filepath"
 	"time"
 
 	"tripod/az/machines"
+	"tripod/az/volumes"
 	"tripod/internal/sleep"
 	"tripod/region"
 	"tripod/state"
@@ -17,6 +19,17 @@ func (z *Zone) newMachines() *machines.Host {
 	if z.config.RealPace {
 		h.Pace = machines.RealPace
 	}
+	return h
+}
+
+// newVolumes makes the host of the zone's volumes.
+func (z *Zone) newVolumes() *volumes.Host {
+	h := &volumes.Host{Zone: z.config.Zone, Zones: map[string]string{}, State: z.voter, Network: z.acting.Network, Now: z.now,
+		Logger: z.logger}
+	for _, peer := range z.config.Peers {
+		h.Zones[peer.Zone] = filepath.Join(filepath.Dir(z.config.Dir), peer.Zone)
+	}
+	h.Zones[z.config.Zone] = z.config.Dir
 	return h
 }
 

@@ -98,6 +98,32 @@ var (
 	})
 )
 
+// The indexes of volumes.
+var (
+	VolumesByInstance = state.NewIndex(Volumes, "instance", func(v Volume) (ids []string) {
+		for _, a := range v.Attachments {
+			ids = append(ids, a.InstanceID)
+		}
+		return ids
+	})
+	// VolumesByToken has those that a call with a ClientToken made.
+	VolumesByToken = state.NewIndex(Volumes, "token", func(v Volume) []string { return unlessEmpty(v.Token) })
+	// VolumesUnsettled are those of a zone whose agent has something to do about them, and SnapshotsUnsettled its snapshots.
+	VolumesUnsettled = state.NewIndex(Volumes, "unsettled", func(v Volume) []string {
+		if v.settled() {
+			return nil
+		}
+		return []string{v.Zone}
+	})
+	SnapshotsUnsettled = state.NewIndex(Snapshots, "unsettled", func(v Snapshot) []string {
+		if v.State == SnapshotCompleted {
+			return nil
+		}
+		return []string{v.Zone}
+	})
+	SnapshotsByVolume = state.NewIndex(Snapshots, "volume", func(v Snapshot) []string { return []string{v.VolumeID} })
+)
+
 // The indexes of load balancers.
 var (
 	BalancersBySecurityGroup = state.NewIndex(LoadBalancers, "security-group", func(b LoadBalancer) []string {
@@ -140,6 +166,8 @@ var Schema = state.NewSchema(
 	state.Indexed(Instances, InstancesByZone, InstancesByGroup, InstancesBySubnet, InstancesByAddress,
 		InstancesByPublicIP, InstancesByCluster, InstancesUnsettled),
 	state.Indexed(FargateMachines, FargateBySubnet, FargateByAddress, FargateByZone),
+	state.Indexed(Volumes, VolumesByInstance, VolumesByToken, VolumesUnsettled),
+	state.Indexed(Snapshots, SnapshotsUnsettled, SnapshotsByVolume),
 	state.Indexed(LoadBalancers, BalancersBySecurityGroup, BalancersBySubnet, BalancersByCertificate),
 	state.Indexed(Listeners, ListenersByCertificate, ListenersByTargetGroup),
 	state.Indexed(ListenerRules, RulesByTargetGroup),

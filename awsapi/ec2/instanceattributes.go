@@ -107,7 +107,7 @@ func (s *Service) showAttribute(tx *state.Txn, v region.Instance, attribute stri
 		}
 		out.Groups = &all
 	case "blockDeviceMapping":
-		all := devicesOf(v, d)
+		all := s.devicesOf(tx, v)
 		out.Devices = &all
 	default:
 		return refuse("InvalidParameterValue", "Value (%s) for parameter attribute is invalid. Unknown attribute.", clip(attribute))
@@ -213,7 +213,7 @@ func (s *Service) modifyInstanceAttribute(call *operation.Call, in *modifyInstan
 			}
 			d.Shutdown = given.Value
 		}
-		if err := d.modifyDisks(v, in.Devices); err != nil {
+		if err := d.modifyDisks(tx, v, in.Devices); err != nil {
 			return err
 		}
 		s.keepDetails(tx, v.ID, d)
@@ -262,12 +262,17 @@ func mustBeStopped(v region.Instance) error {
 	return refuse("IncorrectInstanceState", "The instance '%s' is not in the 'stopped' state.", v.ID)
 }
 
-func (d *instanceDetails) modifyDisks(v region.Instance, changes []deviceChange) error {
+// modifyDisks says of volumes whether they go with their instance: of those that it was launched with in the details, of
+// others in their records.
+func (d *instanceDetails) modifyDisks(tx *state.Txn, v region.Instance, changes []deviceChange) error {
 	d.Disks = slices.Clone(d.Disks)
 	for _, given := range changes {
 		to := &d.Root
 		if given.Name != d.Root.Device && given.EBS.ID != v.VolumeID {
 			at := slices.IndexFunc(d.Disks, func(v instanceDisk) bool { return v.Device == given.Name })
+			if at < 0 && modifyAttachment(tx, v.ID, given) {
+				continue
+			}
 			if at < 0 {
 				return refuse("InvalidInstanceAttributeValue", "No device is currently mapped at %s", clip(given.Name))
 			}
@@ -278,6 +283,25 @@ func (d *instanceDetails) modifyDisks(v region.Instance, changes []deviceChange)
 		}
 	}
 	return nil
+}
+
+// modifyAttachment is modifyDisks for a volume that a call attached; false: there is none at that device.
+func modifyAttachment(tx *state.Txn, instanceID string, given deviceChange) bool {
+	for _, v := range region.VolumesByInstance.Of(instanceID).List(tx) {
+		a, _ := v.AttachedTo(instanceID)
+		if a.Device != given.Name {
+			continue
+		}
+		if given.EBS.Deleted != nil {
+			region.ChangeVolume(tx, v.ID, func(v *region.Volume) {
+				v.Attachments = slices.Clone(v.Attachments)
+				at := slices.IndexFunc(v.Attachments, func(a region.VolumeAttachment) bool { return a.InstanceID == instanceID })
+				v.Attachments[at].Deletes = *given.EBS.Deleted
+			})
+		}
+		return true
+	}
+	return false
 }
 
 type resetInstanceAttributeInput struct {

@@ -209,7 +209,7 @@ func (s *Service) shownInstance(tx *state.Txn, v region.Instance, eni networkInt
 		shown.DNSName, shown.SourceDestCheck = "", false
 		return shown
 	}
-	shown.Devices = devicesOf(v, d)
+	shown.Devices = s.devicesOf(tx, v)
 	if eni.InterfaceID == "" {
 		return shown
 	}
@@ -221,13 +221,11 @@ func (s *Service) shownInstance(tx *state.Txn, v region.Instance, eni networkInt
 }
 
 // devicesOf are an instance's volumes as it shows them.
-func devicesOf(v region.Instance, d instanceDetails) list[instanceDevice] {
+func (s *Service) devicesOf(tx *state.Txn, v region.Instance) list[instanceDevice] {
 	all := list[instanceDevice]{}
-	if v.State == region.InstanceTerminated {
-		return all
-	}
-	for _, disk := range append([]instanceDisk{d.rootOf(v)}, d.Disks...) {
-		all = append(all, instanceDevice{disk.Device, ebsDevice{disk.VolumeID, "attached", timestamp(v.Launched), !disk.Keeps}})
+	for _, one := range s.attachedTo(tx, v) {
+		a, _ := one.AttachedTo(v.ID)
+		all = append(all, instanceDevice{a.Device, ebsDevice{one.ID, string(a.State), timestamp(a.At), a.Deletes}})
 	}
 	return all
 }

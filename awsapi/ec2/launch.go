@@ -155,7 +155,7 @@ func (s *Service) Advance(tx *state.Txn, id string, now time.Time) (v region.Ins
 		v, err = region.EndStop(tx, id, now)
 	case region.InstanceShuttingDown:
 		tags.Delete(tx, v.InterfaceID)
-		s.dropVolumes(tx, v)
+		s.endVolumes(tx, v)
 		v, err = region.EndTermination(tx, id, now)
 	default:
 		return v, nil

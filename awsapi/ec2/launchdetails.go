@@ -93,17 +93,6 @@ func (s *Service) keepDetails(tx *state.Txn, id string, d instanceDetails) {
 	detailsTable.Put(tx, id, d)
 }
 
-// dropVolumes forgets the tags of the volumes of an instance that is terminated.
-func (s *Service) dropVolumes(tx *state.Txn, v region.Instance) {
-	tags.Delete(tx, v.VolumeID)
-	d := s.detailsOf(tx, v.ID)
-	for _, disk := range d.Disks {
-		tags.Delete(tx, disk.VolumeID)
-	}
-	d.Disks = nil
-	s.keepDetails(tx, v.ID, d)
-}
-
 // forgetDetails deletes what was kept of an instance that is forgotten.
 func (s *Service) forgetDetails(tx *state.Txn, v region.Instance) {
 	d := s.detailsOf(tx, v.ID)

@@ -23,6 +23,7 @@ var made = map[string]string{
 	"CreateEgressOnlyInternetGateway": "egress-only-internet-gateway", "CreateFlowLogs": "vpc-flow-log",
 	"CreateVpcEndpoint": "vpc-endpoint", "CreateKeyPair": "key-pair", "ImportKeyPair": "key-pair",
 	"CreateLaunchTemplate": "launch-template", "CreateImage": "image", "CopyImage": "image", "RegisterImage": "image",
+	"CreateVolume": "volume", "CreateSnapshot": "snapshot", "CreateSnapshots": "snapshot", "CopySnapshot": "snapshot",
 }
 
 var (
@@ -89,7 +90,7 @@ func (s *Service) permit(call *operation.Call) error {
 func (s *Service) subjects(call *operation.Call) ([]subject, error) {
 	var subjects []subject
 	if kind := made[call.Operation]; kind != "" {
-		subjects = append(subjects, subject{arn: s.arn(kind, "*"), new: true})
+		subjects = append(subjects, subject{arn: s.arn(kind, "*"), keys: newKeys(call), new: true})
 	}
 	err := s.State.View(func(tx *state.Txn) error {
 		named := s.named(tx, call)
@@ -112,6 +113,25 @@ func (s *Service) subjects(call *operation.Call) ([]subject, error) {
 		subjects = []subject{{arn: "*"}}
 	}
 	return subjects, err
+}
+
+// newKeys are the condition keys of what a call makes, beside its tags: of a volume what it is to be.
+func newKeys(call *operation.Call) iam.Keys {
+	if call.Operation != "CreateVolume" {
+		return nil
+	}
+	keys := iam.Keys{}
+	for key, parameter := range map[string]string{"ec2:volumesize": "Size", "ec2:volumetype": "VolumeType", "ec2:volumeiops": "Iops",
+		"ec2:encrypted": "Encrypted", "ec2:availabilityzone": "AvailabilityZone", "ec2:availabilityzoneid": "AvailabilityZoneId",
+		"ec2:volumethroughput": "Throughput"} {
+		if value := call.Params.Get(parameter); value != "" {
+			keys[key] = []string{value}
+		}
+	}
+	if keys["ec2:encrypted"] == nil {
+		keys["ec2:encrypted"] = []string{"false"}
+	}
+	return keys
 }
 
 // named are the ids that a call's parameters give, and those of what they give in other ways: the launch template of a

@@ -91,6 +91,10 @@ func (s *Service) now() time.Time {
 // timestamp is a time as EC2 writes it.
 func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
+// arn is a resource's ARN. A snapshot's is of no account, since others may have it too.
 func (s *Service) arn(kind, id string) string {
+	if kind == "snapshot" {
+		return "arn:aws:ec2:" + s.VPC.Region + "::" + kind + "/" + id
+	}
 	return "arn:aws:ec2:" + s.VPC.Region + ":" + s.VPC.AccountID + ":" + kind + "/" + id
 }

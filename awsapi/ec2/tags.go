@@ -195,8 +195,11 @@ func (s *Service) taggable(tx *state.Txn) map[string]string {
 	for _, e := range spotRequests.table.List(tx) {
 		types[e.Value.RequestID] = "spot-instances-request"
 	}
-	for _, v := range volumes.all(s, tx) {
-		types[v.VolumeID] = "volume"
+	for _, v := range s.volumeRecords(tx) {
+		types[v.ID] = "volume"
+	}
+	for _, v := range snapshots.all(s, tx) {
+		types[v.SnapshotID] = "snapshot"
 	}
 	return types
 }
@@ -204,8 +207,8 @@ func (s *Service) taggable(tx *state.Txn) map[string]string {
 // idForm is the form of ids, as far as they are told from other texts.
 var idForm = regexp.MustCompile(`^[a-z]+(-[a-z]+)*-[0-9a-f-]+$`)
 
-// typesOf are the types of the resources among the texts that are ids. Instances, which there are many of, are looked up
-// one by one.
+// typesOf are the types of the resources among the texts that are ids. Instances and volumes, which there are many of, are
+// looked up one by one.
 func (s *Service) typesOf(tx *state.Txn, texts []string) map[string]string {
 	types, others := map[string]string{}, []string{}
 	for _, id := range texts {
@@ -213,6 +216,14 @@ func (s *Service) typesOf(tx *state.Txn, texts []string) map[string]string {
 		case strings.HasPrefix(id, "i-"):
 			if _, found := region.Instances.Get(tx, id); found {
 				types[id] = "instance"
+			}
+		case strings.HasPrefix(id, volumes.prefix+"-"):
+			if len(s.volumesNamed(tx, []string{id})) > 0 {
+				types[id] = "volume"
+			}
+		case strings.HasPrefix(id, snapshots.prefix+"-"):
+			if _, err := snapshotRecord(tx, id); err == nil {
+				types[id] = "snapshot"
 			}
 		case idForm.MatchString(id):
 			others = append(others, id)

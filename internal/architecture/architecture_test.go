@@ -30,7 +30,7 @@ var layers = []struct {
 	{"the region", []string{"emulator"}},
 	{"a zone's agent", []string{"az"}},
 	{"a zone's agent", []string{"az/controlplane"}},
-	{"a zone's agent", []string{"az/balancing", "az/machines"}},
+	{"a zone's agent", []string{"az/balancing", "az/machines", "az/volumes"}},
 	{"the AWS endpoint", []string{"awsapi/apitest"}},
 	{"the AWS endpoint", []string{"awsapi"}},
 	{"the AWS endpoint", []string{"awsapi/eks"}},

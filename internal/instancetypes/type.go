@@ -133,3 +133,18 @@ func (t Type) Of(kind string) (devices []Device) {
 	}
 	return devices
 }
+
+// slotsWithoutNitro are those of a type that is not Nitro's, or not known ("Amazon EBS volume limits" in the EC2 user guide).
+const slotsWithoutNitro = 39
+
+// VolumeSlots is how many volumes an instance may have, its root volume among them, as long as it has one network interface: more
+// of these, and the type's instance store, take slots of most types.
+func (t Type) VolumeSlots() int {
+	switch {
+	case t.Hypervisor == "xen" || t.EBS.Attachments == 0:
+		return slotsWithoutNitro
+	case t.EBS.AttachmentLimit == "shared":
+		return t.EBS.Attachments - t.Disks.Count // the first network interface is taken off already
+	}
+	return t.EBS.Attachments
+}

@@ -433,7 +433,47 @@ def nodes():
     refused("InvalidInstanceID.NotFound", ec2.describe_instances, InstanceIds=["i-0123456789abcdef0"])
 
 
-for story in (default_network, own_network, group_rules, changed_rules, control_plane_interfaces, internet_gateways, nat_gateways, routes, acls_and_options, network_acls, key_pairs, two_families, routes_to_instances, what_there_is_none_of, images_of_amazon, instance_types, prices_and_requirements, launch_templates, nodes):
+def volumes_and_snapshots():
+    tags = [{"ResourceType": "volume", "Tags": [{"Key": "CSIVolumeName", "Value": "pvc-1"}]}]
+    made = ec2.create_volume(AvailabilityZone="us-east-1b", Size=10, VolumeType="gp3", Iops=4000, Throughput=200, Encrypted=True,
+                             ClientToken="t", TagSpecifications=tags)
+    assert made["State"] == "creating" and made["Iops"] == 4000 and made["Throughput"] == 200 and tags_of(made) == {"CSIVolumeName": "pvc-1"}, made
+    (found,) = ec2.describe_volumes(Filters=[{"Name": "tag:CSIVolumeName", "Values": ["pvc-*"]}])["Volumes"]
+    assert found["VolumeId"] == made["VolumeId"] and found["AvailabilityZone"] == "us-east-1b" and found["Encrypted"], found
+    volume = {"VolumeId": made["VolumeId"]}
+    refused("IncorrectState", ec2.delete_volume, **volume)  # its zone has not made it yet
+    refused("IncorrectState", ec2.detach_volume, **volume)
+    pages = list(ec2.get_paginator("describe_volumes").paginate(PaginationConfig={"PageSize": 5}))
+    assert len({v["VolumeId"] for p in pages for v in p["Volumes"]}) == len(ec2.describe_volumes()["Volumes"]), pages
+    (status,) = ec2.describe_volume_status(VolumeIds=[made["VolumeId"]])["VolumeStatuses"]
+    assert status["VolumeStatus"]["Status"] == "ok", status
+    ec2.modify_volume_attribute(AutoEnableIO={"Value": True}, **volume)
+    assert ec2.describe_volume_attribute(Attribute="autoEnableIO", **volume)["AutoEnableIO"] == {"Value": True}
+    ec2.create_tags(Resources=[made["VolumeId"]], Tags=[{"Key": "a", "Value": "b"}])
+    assert {t["Key"] for t in ec2.describe_tags(Filters=[{"Name": "resource-id", "Values": [made["VolumeId"]]}])["Tags"]} == {"a", "CSIVolumeName"}
+
+    node = ec2.describe_instances()["Reservations"][0]["Instances"][0]
+    root = {"VolumeId": node["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]}
+    change = ec2.modify_volume(Size=30, **root)["VolumeModification"]
+    assert change["ModificationState"] == "modifying" and (change["OriginalSize"], change["TargetSize"]) == (20, 30), change
+    (change,) = ec2.describe_volumes_modifications(Filters=[{"Name": "target-size", "Values": ["30"]}])["VolumesModifications"]
+    assert change["ModificationState"] == "completed" and change["VolumeId"] == root["VolumeId"], change
+    assert ec2.describe_volumes(VolumeIds=[root["VolumeId"]])["Volumes"][0]["Size"] == 30
+    refused("OperationNotPermitted", ec2.detach_volume, **root)
+    ec2.modify_volume(Size=40, **root)
+    snap = ec2.create_snapshot(Description="d", TagSpecifications=[{"ResourceType": "snapshot", "Tags": [{"Key": "x", "Value": "y"}]}], **root)
+    assert snap["State"] == "pending" and snap["VolumeSize"] == 40 and tags_of(snap) == {"x": "y"}, snap
+    (found,) = ec2.describe_snapshots(OwnerIds=["self"], Filters=[{"Name": "volume-id", "Values": [root["VolumeId"]]}])["Snapshots"]
+    assert found["SnapshotId"] == snap["SnapshotId"] and found["StorageTier"] == "standard", found
+    all_of = ec2.create_snapshots(InstanceSpecification={"InstanceId": node["InstanceId"]}, CopyTagsFromSource="volume")["Snapshots"]
+    assert [s["VolumeId"] for s in all_of] == [root["VolumeId"]], all_of
+    refused("IncorrectState", ec2.create_volume, AvailabilityZone="us-east-1a", SnapshotId=snap["SnapshotId"])
+    for s in [snap] + all_of:
+        ec2.delete_snapshot(SnapshotId=s["SnapshotId"])
+    refused("InvalidSnapshot.NotFound", ec2.delete_snapshot, SnapshotId=snap["SnapshotId"])
+
+
+for story in (default_network, own_network, group_rules, changed_rules, control_plane_interfaces, internet_gateways, nat_gateways, routes, acls_and_options, network_acls, key_pairs, two_families, routes_to_instances, what_there_is_none_of, images_of_amazon, instance_types, prices_and_requirements, launch_templates, nodes, volumes_and_snapshots):
     try:
         story()
     except Exception as e:

@@ -5,36 +5,7 @@ import (
 	"slices"
 
 	"tripod/awsapi/operation"
-	"tripod/state"
 )
-
-// noSnapshots are the snapshots: Tripod has none. Ids asked for are not found.
-var noSnapshots = &kind[string]{prefix: "snap", noun: "snapshot", code: "InvalidSnapshot",
-	misnamed: "InvalidSnapshotID.Malformed", id: func(v string) string { return v }}
-
-// found looks for ids of a kind that there is none of: it refuses them.
-func (s *Service) found(call *operation.Call, k *kind[string], ids []string, p page) error {
-	_, _, err := describe(s, call, k, ids, p, func(*state.Txn, *string) {})
-	return err
-}
-
-type describeSnapshotsInput struct {
-	IDs          []string `ec2:"SnapshotId"`
-	Owners       []string `ec2:"Owner"`
-	RestorableBy []string `ec2:"RestorableBy"`
-	Filters      []filter `ec2:"Filter"`
-	MaxResults   *int     `ec2:"MaxResults"`
-	NextToken    string   `ec2:"NextToken"`
-}
-
-type describeSnapshotsOutput struct {
-	Snapshots list[struct{}] `xml:"snapshotSet"`
-}
-
-func (s *Service) describeSnapshots(call *operation.Call, in *describeSnapshotsInput) (*describeSnapshotsOutput,
-	error) {
-	return &describeSnapshotsOutput{}, s.found(call, noSnapshots, in.IDs, page{in.Filters, in.MaxResults, in.NextToken})
-}
 
 type describeAccountAttributesInput struct {
 	Names []string `ec2:"AttributeName"`
