@@ -20,12 +20,13 @@ import (
 // How long an answer is believed. A pod that waits for something asks again soon, all those of a zone together once; one
 // for which all is well does not cost a request. What every namespace has is believed longer.
 const (
-	usualLife    = time.Minute
-	troubledLife = time.Second
-	commonLife   = 10 * time.Minute
-	failureLife  = 80 * time.Millisecond // of an answer that was none
-	refusedAfter = 10 * time.Second      // for how long a refusal may be the authorizer's not having seen the pod yet
-	mostAnswers  = 4096
+	usualLife      = time.Minute
+	troubledLife   = time.Second
+	commonLife     = 10 * time.Minute
+	attachmentLife = 200 * time.Millisecond // of one whose volume is not attached yet
+	failureLife    = 80 * time.Millisecond  // of an answer that was none
+	refusedAfter   = 10 * time.Second       // for how long a refusal may be the authorizer's not having seen the pod yet
+	mostAnswers    = 4096
 )
 
 // lookups asks the API server for what pods refer to, as a kubelet may: each thing once for all pods of the zone.
@@ -75,6 +76,9 @@ func (l *lookups) get(ref podlife.Reference, fresh, asking time.Duration) (podli
 		fresh = failureLife
 	case common(ref):
 		fresh = commonLife
+	}
+	if ref.Kind == podlife.Attachment && !a.object.Attached {
+		fresh = min(fresh, attachmentLife)
 	}
 	if time.Since(a.at) > fresh+asking {
 		return podlife.Object{}, podlife.ErrUnknown
@@ -179,6 +183,19 @@ func (l *lookups) ask(ctx context.Context, pod *corev1.Pod, ref podlife.Referenc
 			return object, err
 		}
 		object.Bound = got.Status.Phase == corev1.ClaimBound && got.Spec.VolumeName != ""
+		if object.Bound {
+			volume, err := core.PersistentVolumes().Get(ctx, got.Spec.VolumeName, metav1.GetOptions{})
+			if err != nil {
+				return object, err
+			}
+			object.Driver, object.Handle = attachable(volume)
+		}
+	case podlife.Attachment:
+		got, err := l.client.StorageV1().VolumeAttachments().Get(ctx, ref.Name, metav1.GetOptions{})
+		if err != nil {
+			return object, err
+		}
+		object.Attached = got.Status.Attached
 	case podlife.RuntimeClass:
 		got, err := l.client.NodeV1().RuntimeClasses().Get(ctx, ref.Name, metav1.GetOptions{})
 		if err != nil {

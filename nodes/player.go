@@ -211,6 +211,9 @@ func (p *player) remove(obj metav1.Object) {
 		} else {
 			delete(h.pods, k)
 			again = h.waiting(k)
+			if pod := obj.(*corev1.Pod); len(claimsOf(pod)) > 0 && h.node != nil {
+				again = append(again, key(h.node))
+			}
 		}
 		if h.node == nil && len(h.pods) == 0 {
 			delete(p.nodes, nodeOf(obj))

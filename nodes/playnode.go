@@ -101,14 +101,23 @@ func (p *player) playNode(ctx context.Context, k string, node *corev1.Node) erro
 	if h != nil && !h.images.changed.IsZero() && now.Sub(h.images.changed) >= imagesPause {
 		list = h.images.list()
 	}
+	var inUse []corev1.UniqueVolumeName
+	if h != nil {
+		inUse = p.volumesInUse(h)
+	}
 	p.mu.Unlock()
 	if h == nil {
 		return nil
 	}
+	attached := !sameVolumes(node, inUse)
 	changed := conditionsChanged(node, wants)
 	due := lastHeartbeat(node).Add(statusEvery + time.Duration(machine.Hash(node.Name)%uint64(statusJitter)))
-	if changed || list != nil || !now.Before(due) {
-		if err := p.writeNode(ctx, k, node, wants, list, changed); err != nil {
+	if changed || attached || list != nil || !now.Before(due) {
+		status := map[string]any{"conditions": wants}
+		if attached {
+			status["volumesInUse"] = append([]corev1.UniqueVolumeName{}, inUse...)
+		}
+		if err := p.writeNode(ctx, k, node, status, wants, list, changed); err != nil {
 			return err
 		}
 		due = now.Add(statusEvery + time.Duration(machine.Hash(node.Name)%uint64(statusJitter)))
@@ -120,10 +129,9 @@ func (p *player) playNode(ctx context.Context, k string, node *corev1.Node) erro
 	return nil
 }
 
-// writeNode writes a node's conditions, and its images if there are new ones.
-func (p *player) writeNode(ctx context.Context, k string, node *corev1.Node, wants []corev1.NodeCondition,
+// writeNode writes what is new of a node's status, and its images if there are new ones. wants are its conditions.
+func (p *player) writeNode(ctx context.Context, k string, node *corev1.Node, status map[string]any, wants []corev1.NodeCondition,
 	list []corev1.ContainerImage, changed bool) error {
-	status := map[string]any{"conditions": wants}
 	if list != nil {
 		status["images"] = list
 	}

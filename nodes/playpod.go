@@ -184,6 +184,9 @@ func (p *player) do(ctx context.Context, k string, pod *corev1.Pod, step podlife
 	p.mu.Unlock()
 	p.events.aboutPod(pod, step.Events)
 	p.later(k, step.Wake)
+	if len(claimsOf(pod)) > 0 {
+		p.queue.Add("Node//" + pod.Spec.NodeName) // its status tells of the volumes
+	}
 	return nil
 }
 

@@ -34,6 +34,8 @@ const (
 	Claim          Kind = "persistentvolumeclaim"
 	RuntimeClass   Kind = "runtimeclass"
 	TrustBundle    Kind = "clustertrustbundle"
+	// Attachment is a VolumeAttachment: what says that a volume is attached to a node.
+	Attachment Kind = "volumeattachment"
 	// SignersBundles are trust bundles of one signer: its name, a question mark and a selector of labels name them.
 	SignersBundles Kind = "signer's clustertrustbundles"
 	// Credentials are a key and a certificate that the kubelet has had made for a pod: the pod's name, the volume's and the
@@ -49,9 +51,12 @@ type Reference struct {
 
 // Object is what a pod's kubelet wants to know of an object that is there.
 type Object struct {
-	Keys    map[string]bool // of a ConfigMap or Secret
-	Bound   bool            // a claim is
-	Handler string          // of a RuntimeClass
+	Keys  map[string]bool // of a ConfigMap or Secret
+	Bound bool            // a claim is
+	// Driver and Handle are those of a claim's volume, where it has to be attached to a node before it can be mounted.
+	Driver, Handle string
+	Attached       bool   // an Attachment's volume is
+	Handler        string // of a RuntimeClass
 }
 
 // What a lookup answers beside objects.

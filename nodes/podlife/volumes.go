@@ -1,6 +1,7 @@
 package podlife
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -29,7 +30,7 @@ func (l *life) mount() bool {
 		return true
 	}
 	var missing []string
-	unknown := false
+	unknown, waits := false, false
 	due := l.mem.mount.failed == 0 || !l.Now.Before(l.mem.mount.next)
 	for i := range l.pod.Spec.Volumes {
 		v := &l.pod.Spec.Volumes[i]
@@ -40,6 +41,8 @@ func (l *life) mount() bool {
 		case errors.Is(err, ErrUnknown):
 			unknown = true
 			continue
+		case errors.Is(err, errNotAttached): // why, the attach-detach controller tells
+			waits = true
 		case due && v.PersistentVolumeClaim == nil && v.Ephemeral == nil:
 			l.warn("FailedMount", fmt.Sprintf("MountVolume.SetUp failed for volume %q : %v", v.Name, err), "")
 		case due:
@@ -57,6 +60,9 @@ func (l *life) mount() bool {
 		l.askAgain()
 		return false
 	}
+	if waits {
+		l.wake(l.Now.Add(l.attachPause()))
+	}
 	l.wake(l.Now.Add(lookAgain))
 	if due {
 		l.mem.mount.fail(l.Now, firstMount, lastMount)
@@ -69,6 +75,24 @@ func (l *life) mount() bool {
 		l.mem.mount.since = l.Now
 	}
 	return false
+}
+
+// errNotAttached is why a volume cannot be mounted that is to be attached to the node yet.
+var errNotAttached = errors.New("the volume is not attached yet")
+
+// firstAttachPause is how soon it is asked again whether a volume is attached; who has waited long asks more seldom.
+const firstAttachPause = 250 * time.Millisecond
+
+func (l *life) attachPause() time.Duration {
+	if l.mem.mount.failed == 0 {
+		return firstAttachPause
+	}
+	return min(lookAgain, max(firstAttachPause, l.Now.Sub(l.mem.mount.since)/4))
+}
+
+// AttachmentName is the name of the VolumeAttachment of a volume to a node (pkg/volume/csi/csi_attacher.go).
+func AttachmentName(handle, driver, node string) string {
+	return fmt.Sprintf("csi-%x", sha256.Sum256([]byte(handle+driver+node)))
 }
 
 func claimName(pod *corev1.Pod, v *corev1.Volume) string {
@@ -95,6 +119,8 @@ func (l *life) volume(v *corev1.Volume) error {
 			return err
 		case !claim.Bound:
 			return errors.New("PVC is not bound")
+		case claim.Driver != "":
+			return l.attached(claim)
 		}
 	case v.Projected != nil:
 		return l.projected(v)
@@ -125,6 +151,16 @@ func (l *life) projected(v *corev1.Volume) (why error) {
 		}
 	}
 	return why
+}
+
+// attached asks whether a claim's volume is attached to the pod's node.
+func (l *life) attached(claim Object) error {
+	got, err := l.ask(Reference{Kind: Attachment, Name: AttachmentName(claim.Handle, claim.Driver, l.pod.Spec.NodeName)})
+	switch {
+	case errors.Is(err, ErrNotFound), err == nil && !got.Attached:
+		return errNotAttached
+	}
+	return err
 }
 
 // account asks whether the pod's service account can have a token.
