@@ -44,7 +44,7 @@ func podExec(ctx context.Context, r cli.PodExecRequest) (int, error) {
 		Kubeconfig: r.Kubeconfig, Cluster: r.Cluster, Namespace: r.Namespace, Pod: r.Pod, Container: r.Container,
 		Command: r.Command, NoMounts: r.NoMounts, Env: r.Env,
 		Region: r.Region, Endpoint: r.Endpoint, AccessKeyID: r.AccessKeyID, SecretAccessKey: r.SecretAccessKey,
-		Directory: r.Directory, Environ: r.Environ, Executable: r.Executable, Args: r.Args, Stdin: r.Stdin,
+		Directory: r.Directory, DataDir: r.DataDir, Environ: r.Environ, Executable: r.Executable, Args: r.Args, Stdin: r.Stdin,
 		Stdout: r.Stdout, Stderr: r.Stderr,
 	})
 }

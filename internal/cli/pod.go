@@ -27,6 +27,8 @@ type PodExecRequest struct {
 	AccessKeyID, SecretAccessKey string
 	// Directory is one of this user's and this region's for the pods' files while commands run.
 	Directory string
+	// DataDir is the region's data directory, in which volumes are directories.
+	DataDir string
 	// Executable and Args run this program's `internal pod`.
 	Executable string
 	Args       []string
@@ -102,7 +104,7 @@ func (a *app) podExec(ctx context.Context, request PodExecRequest) error {
 	if _, err := datadir.RuntimeDir(); err != nil {
 		return err
 	}
-	request.Directory = a.podDirectory()
+	request.Directory, request.DataDir = a.podDirectory(), a.dataDir
 	request.Kubeconfig, request.Args = filepath.Join(a.dataDir, "kubeconfig"), []string{"internal", "pod"}
 	request.Region, request.Endpoint = marker.Region, marker.Endpoint()
 	request.AccessKeyID, request.SecretAccessKey = credentials.AccessKeyID, credentials.SecretAccessKey

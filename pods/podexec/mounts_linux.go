@@ -1,8 +1,10 @@
 package podexec
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,7 +26,7 @@ func attributes(mounts bool) *syscall.SysProcAttr {
 		attr.Cloneflags = syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS
 		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getuid(), HostID: os.Getuid(), Size: 1}}
 		attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getgid(), HostID: os.Getgid(), Size: 1}}
-		attr.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_DAC_OVERRIDE} // else exec takes them from all but root
+		attr.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_DAC_OVERRIDE, unix.CAP_SYS_CHROOT} // else exec takes them from all but root
 	}
 	return attr
 }
@@ -37,6 +39,9 @@ func Enter(args []string) error {
 	}
 	runtime.LockOSThread() // what follows is of the thread that becomes the command
 	if err := lay(args[0]); err != nil {
+		return fmt.Errorf("%w: %w", errNoMounts, err)
+	}
+	if err := layVolumes(filepath.Dir(args[0])); err != nil {
 		return fmt.Errorf("%w: %w", errNoMounts, err)
 	}
 	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
@@ -82,7 +87,11 @@ func cover(dir string) error {
 		return err
 	}
 	defer covered.Close()
-	before := fmt.Sprintf("/proc/self/fd/%d", covered.Fd()) // the only name that it has once it is covered
+	return fill(fmt.Sprintf("/proc/self/fd/%d", covered.Fd()), dir) // the only name that it has once it is covered
+}
+
+// fill puts an empty directory in memory over dir, and into it what is in another one.
+func fill(before, dir string) error {
 	entries, err := os.ReadDir(before)
 	if err != nil {
 		return err
@@ -118,4 +127,90 @@ func bind(from, to string) error {
 		return fmt.Errorf("bind %s: %w", to, err)
 	}
 	return nil
+}
+
+// layVolumes lays what the file in the pod's directory names, if there is one. Where a path begins with a directory that this
+// machine has not, the command gets a root of its own with all that is in the present one.
+func layVolumes(dir string) error {
+	text, err := os.ReadFile(volumesFile(dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var all []laid
+	if err == nil {
+		err = json.Unmarshal(text, &all)
+	}
+	if err != nil {
+		return err
+	}
+	covered := map[string]bool{}
+	var top []laid // those that take another root: these come last, since that one has all mounts of before
+	for _, one := range all {
+		at := ancestor(one.To)
+		if at == "/" {
+			top = append(top, one)
+			continue
+		}
+		if !covered[at] {
+			if err := cover(at); err != nil {
+				return err
+			}
+			covered[at] = true
+		}
+		if err := one.bind(one.To); err != nil {
+			return err
+		}
+	}
+	if len(top) == 0 {
+		return nil
+	}
+	return enterRoot(filepath.Join(dir, "root"), top)
+}
+
+// enterRoot makes a directory the root, with all that is in the present one and volumes beside it.
+func enterRoot(root string, top []laid) error {
+	here, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(root, 0o700); err != nil {
+		return err
+	}
+	if err := fill("/", root); err != nil {
+		return err
+	}
+	for _, one := range top {
+		if err := one.bind(filepath.Join(root, one.To)); err != nil {
+			return err
+		}
+	}
+	if err := unix.Chroot(root); err != nil {
+		return fmt.Errorf("enter the root with the volumes: %w", err)
+	}
+	return os.Chdir(here)
+}
+
+// bind lays the directory over one that is made for it.
+func (one laid) bind(to string) error {
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return err
+	}
+	if err := bind(one.From, to); err != nil {
+		return err
+	}
+	if one.ReadOnly {
+		if err := unix.Mount("", to, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+			return fmt.Errorf("make %s read-only: %w", one.To, err)
+		}
+	}
+	return nil
+}
+
+// ancestor is the deepest directory above a path that there is.
+func ancestor(at string) string {
+	for dir := filepath.Dir(at); ; dir = filepath.Dir(dir) {
+		if info, err := os.Stat(dir); dir == "/" || err == nil && info.IsDir() {
+			return dir
+		}
+	}
 }

@@ -110,3 +110,63 @@ func TestCommandEndsWithAKilledPodExec(t *testing.T) {
 		})
 	}
 }
+
+// TestVolumesAreWhereTheContainerHasThem lays one volume at a path whose first directory this machine has not, and one below a
+// directory that it has.
+func TestVolumesAreWhereTheContainerHasThem(t *testing.T) {
+	dir, err := os.MkdirTemp("/tmp", "tripod-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	secrets, volume := filepath.Join(dir, "secrets"), filepath.Join(dir, "vol-1")
+	for _, made := range []string{secrets, volume} {
+		if err := os.Mkdir(made, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(volume, "rows"), []byte("42"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	all := fmt.Sprintf(`[{"From":%q,"To":"/tripod-test-data/db"},{"From":%q,"To":"/srv/tripod-test","ReadOnly":true}]`, volume, volume)
+	if err := os.WriteFile(volumesFile(dir), []byte(all), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out, errs bytes.Buffer
+	script := `pwd; cat /tripod-test-data/db/rows /srv/tripod-test/rows; echo; echo 43 > /tripod-test-data/db/rows; ` +
+		`echo 44 2>&- > /srv/tripod-test/rows; ls -d /bin /etc`
+	code, err := run(Options{Executable: program, Command: []string{"/bin/sh", "-c", script}, Stdout: &out, Stderr: &errs},
+		[]string{enterEnv + "=1", "PATH=/bin:/usr/bin"}, secrets, nil)
+	if err != nil || code == 127 && strings.Contains(errs.String(), errNoMounts.Error()) {
+		t.Skipf("no mount namespaces here: %v %s", err, errs.String())
+	}
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := here + "\n4242\n/bin\n/etc\n"; out.String() != want {
+		t.Errorf("got %d, %q, want %q; %s", code, out.String(), want, errs.String())
+	}
+	if text, err := os.ReadFile(filepath.Join(volume, "rows")); err != nil || string(text) != "43\n" {
+		t.Errorf("after the command the volume has %q, %v", text, err)
+	}
+	if _, err := os.Stat("/tripod-test-data"); err == nil {
+		t.Error("the volume is seen outside of the command")
+	}
+}
+
+func TestVolumesAreLaidOverNothingOfThisMachine(t *testing.T) {
+	for at, want := range map[string]bool{
+		"/tripod-test-data": true, "/tripod-test-data/pg": true, "/srv/tripod-test": true, "/var/lib/tripod-test/data": true,
+		"/": false, "/bin": false, "/usr/local/tripod-test": false, "/etc/tripod-test": false, "/root/.ssh2": false, "/srv": false,
+		"/srv/../etc/tripod-test": false, "/tmp/tripod-test": false,
+	} {
+		if got := free(at); got != want {
+			t.Errorf("free(%s) is %v", at, got)
+		}
+	}
+}

@@ -1,6 +1,9 @@
 // Package podexec runs a command of this machine as a pod of a cluster: with its service account's tokens, its
 // environment and its AWS identity. So a controller runs on a laptop with exactly the identity that it will have.
 //
+// A persistent volume of the pod's is a directory of this machine: the command has a variable for it and, on Linux, sees it
+// where the container does, if nothing of this machine is there (claims.go).
+//
 // What the pod has below /var/run/secrets lies in a private directory for as long as the command runs; tokens are
 // renewed as the kubelet does. A lock says that the directory's process lives: what one that was killed has left is
 // removed by the next, and by the region's up and down. On Linux the directory lies over /var/run/secrets, for the
@@ -63,6 +66,8 @@ type Options struct {
 	// Directory is one of this user's in which the pod's files lie while the command runs. What a killed process left
 	// there is removed.
 	Directory string
+	// DataDir is the region's data directory, in which volumes are directories.
+	DataDir string
 	// Environ is what the command gets beside the pod's own. Executable is this program, Args those that make it Enter.
 	Environ        []string
 	Executable     string
@@ -126,7 +131,11 @@ func (p *pod) prepare(ctx context.Context, agent string) ([]string, error) {
 	if err := p.writeFiles(ctx); err != nil {
 		return nil, err
 	}
-	return env, p.writeKubeconfig()
+	volumes, err := p.layClaims(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return append(env, volumes...), p.writeKubeconfig()
 }
 
 // find reads the pod.

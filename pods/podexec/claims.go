@@ -1,0 +1,161 @@
+package podexec
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"tripod/internal/datadir"
+	"tripod/internal/pki"
+)
+
+// laid is a directory that the command sees at a path.
+type laid struct {
+	From, To string
+	ReadOnly bool
+}
+
+// volumesFile has them, for Enter.
+func volumesFile(dir string) string { return filepath.Join(dir, "volumes.json") }
+
+// volumeVariable is the variable that says where on this machine a volume of the pod is.
+func volumeVariable(name string) string {
+	return "TRIPOD_VOLUME_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+}
+
+// openTo are the directories below which a volume may be laid. Elsewhere the pod's author would choose what this machine's
+// programs find at paths of their own.
+var openTo = []string{"/mnt", "/srv", "/var/lib"}
+
+// free says whether a volume may be laid at a path: nothing is there on this machine, and nothing of this machine looks
+// there.
+func free(at string) bool {
+	at = path.Clean(at)
+	if _, err := os.Lstat(at); !os.IsNotExist(err) {
+		return false
+	}
+	for _, dir := range openTo {
+		if strings.HasPrefix(at, dir+"/") {
+			return true
+		}
+	}
+	first, _, _ := strings.Cut(strings.TrimPrefix(at, "/"), "/")
+	_, err := os.Lstat("/" + first)
+	return os.IsNotExist(err)
+}
+
+// layClaims finds the directories of the container's persistent volumes. The command has a variable for each, and on Linux
+// sees it where the container does, if nothing of this machine is there.
+func (p *pod) layClaims(ctx context.Context) (env []string, err error) {
+	var all []laid
+	for _, mount := range p.container.VolumeMounts {
+		i := slices.IndexFunc(p.object.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == mount.Name })
+		if i < 0 {
+			continue
+		}
+		claim, isClaim := claimOf(p.object, &p.object.Spec.Volumes[i])
+		if !isClaim {
+			continue
+		}
+		dir, err := p.directoryOf(ctx, claim)
+		if err != nil {
+			return nil, fmt.Errorf("volume %s: %w", mount.Name, err)
+		}
+		if dir == "" {
+			continue // of a driver that has no directories here
+		}
+		part := filepath.Join(dir, filepath.FromSlash(path.Clean("/"+mount.SubPath)))
+		if err := os.MkdirAll(part, 0o700); err != nil {
+			return nil, fmt.Errorf("volume %s: %w", mount.Name, err)
+		}
+		env = append(env, volumeVariable(mount.Name)+"="+part)
+		switch {
+		case p.options.NoMounts:
+		case free(mount.MountPath):
+			all = append(all, laid{part, path.Clean(mount.MountPath), mount.ReadOnly})
+		default:
+			fmt.Fprintf(p.options.Stderr, "volume %s is not laid over %s, which is this machine's own: the command finds it by %s\n",
+				mount.Name, mount.MountPath, volumeVariable(mount.Name))
+		}
+	}
+	if len(all) == 0 {
+		return env, nil
+	}
+	text, err := json.Marshal(all)
+	if err != nil {
+		return nil, err
+	}
+	return env, pki.Write(volumesFile(p.dir), text)
+}
+
+// claimOf is the name of a volume's claim.
+func claimOf(pod *corev1.Pod, v *corev1.Volume) (name string, isClaim bool) {
+	switch {
+	case v.PersistentVolumeClaim != nil:
+		return v.PersistentVolumeClaim.ClaimName, true
+	case v.Ephemeral != nil:
+		return pod.Name + "-" + v.Name, true
+	}
+	return "", false
+}
+
+// directoryOf is where the volume of a claim is; empty: it has no directory.
+func (p *pod) directoryOf(ctx context.Context, claim string) (dir string, err error) {
+	var volume *corev1.PersistentVolume
+	err = again(ctx, func() error {
+		c, err := p.client.CoreV1().PersistentVolumeClaims(p.object.Namespace).Get(ctx, claim, metav1.GetOptions{})
+		if err != nil || c.Spec.VolumeName == "" {
+			return err
+		}
+		volume, err = p.client.CoreV1().PersistentVolumes().Get(ctx, c.Spec.VolumeName, metav1.GetOptions{})
+		return err
+	})
+	switch {
+	case err != nil:
+		return "", err
+	case volume == nil:
+		return "", fmt.Errorf("its claim %s is not bound yet", claim)
+	}
+	volumeID, zone := handleOf(volume), zoneOf(volume)
+	if !strings.HasPrefix(volumeID, "vol-") || strings.ContainsAny(volumeID, `/\.`) || zone == "" || strings.ContainsAny(zone, `/\.`) {
+		return "", nil
+	}
+	dir = datadir.Volume(p.options.DataDir, zone, volumeID)
+	if _, err := os.Stat(dir); err != nil {
+		return "", fmt.Errorf("%s of zone %s is not on this machine: %w", volumeID, zone, err)
+	}
+	return dir, nil
+}
+
+func handleOf(v *corev1.PersistentVolume) string {
+	switch {
+	case v.Spec.CSI != nil && v.Spec.CSI.Driver == "ebs.csi.aws.com":
+		return v.Spec.CSI.VolumeHandle
+	case v.Spec.AWSElasticBlockStore != nil:
+		id := v.Spec.AWSElasticBlockStore.VolumeID
+		return id[strings.LastIndexByte(id, '/')+1:]
+	}
+	return ""
+}
+
+// zoneOf is the zone that a volume is in, as its node affinity or, of older ones, its label says.
+func zoneOf(v *corev1.PersistentVolume) string {
+	if v.Spec.NodeAffinity != nil && v.Spec.NodeAffinity.Required != nil {
+		for _, term := range v.Spec.NodeAffinity.Required.NodeSelectorTerms {
+			for _, e := range term.MatchExpressions {
+				if strings.HasSuffix(e.Key, "/zone") && len(e.Values) == 1 {
+					return e.Values[0]
+				}
+			}
+		}
+	}
+	return v.Labels[corev1.LabelTopologyZone]
+}
