@@ -90,16 +90,14 @@ func (s *Service) createVolume(call *operation.Call, in *createVolumeInput) (*vo
 	}
 	asked, out := digestOf(in), &volume{}
 	return change(s, call, out, func(tx *state.Txn) error {
-		if in.Token != "" {
-			for _, earlier := range region.VolumesByToken.Of(in.Token).List(tx) {
-				if earlier.Asked != asked {
-					return refuse("IdempotentParameterMismatch", "Arguments on this idempotent request are inconsistent with arguments "+
-						"used in previous request(s).")
-				}
-				*out = s.shownVolume(earlier)
-				out.Tags = s.tagsOf(tx, earlier.ID)
-				return nil
+		if earlier := region.VolumesByToken.Of(in.Token).List(tx); in.Token != "" && len(earlier) > 0 {
+			if earlier[0].Asked != asked {
+				return refuse("IdempotentParameterMismatch", "Arguments on this idempotent request are inconsistent with arguments "+
+					"used in previous request(s).")
 			}
+			*out = s.shownVolume(earlier[0])
+			out.Tags = s.tagsOf(tx, earlier[0].ID)
+			return nil
 		}
 		v, err := in.plan(s, tx)
 		if err != nil {

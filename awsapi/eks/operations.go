@@ -151,7 +151,7 @@ func (s *Service) operations() []entry {
 
 		// Add-ons, capabilities, insights.
 		{schemas.CreateAddon, typed(s.createAddon), recorded,
-			"version and configuration are checked and kept; what a fresh cluster shows stays as it is"},
+			"version and configuration are checked and kept; with aws-ebs-csi-driver its driver works, others change nothing"},
 		{schemas.DescribeAddon, typed(s.describeAddon), recorded,
 			"the add-on as it was asked for"},
 		{schemas.ListAddons, typed(s.listAddons), recorded,
@@ -159,7 +159,7 @@ func (s *Service) operations() []entry {
 		{schemas.UpdateAddon, typed(s.updateAddon), recorded,
 			"version and configuration of the add-on, as an update that can be described"},
 		{schemas.DeleteAddon, typed(s.deleteAddon), recorded,
-			"the add-on is gone from the list"},
+			"the add-on is gone from the list, and with aws-ebs-csi-driver its driver and its objects"},
 		{schemas.DescribeAddonVersions, typed(s.describeAddonVersions), recorded,
 			"a catalogue that is part of Tripod"},
 		{schemas.DescribeAddonConfiguration, typed(s.describeAddonConfiguration), recorded,

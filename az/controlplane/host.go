@@ -67,6 +67,8 @@ type Parts struct {
 	PodIdentity func(PodIdentityConfig) (PodIdentity, error)
 	// Fargate is what Fargate needs; the zero value leaves profiles as they are recorded.
 	Fargate FargateParts
+	// Storage makes the driver of EBS volumes of an installed add-on; nil leaves the add-on as it is recorded.
+	Storage func(StorageConfig) (Storage, error)
 }
 
 // Timing is how long a part waits for others.

@@ -19,6 +19,7 @@ func (c *Part) loops() []reconcile.Loop {
 		c.joining(),
 		c.managing(),
 		c.fargating(),
+		c.storing(),
 		{Key: "read the API server's counts of deprecated calls", Watch: c.host.State.Watch, Do: c.keepReading},
 	}
 	for i := range loops {

@@ -43,6 +43,7 @@ type Part struct {
 	nodeNews                     chan struct{}
 	fargate                      *attended // nil: this zone does not lead, or has nothing to keep. It belongs to keepFargate
 	fargateNews                  chan struct{}
+	storage                      kept         // it belongs to keepStorage
 	credentials                  *http.Server // by which the controllers call AWS
 	logs                         clusterLogs
 
@@ -184,7 +185,7 @@ func (c *Part) Run(ctx context.Context) {
 func (c *Part) Quiesce(ctx context.Context) error {
 	c.cancel()
 	<-c.done
-	errs := []error{drop(ctx, &c.keeper), drop(ctx, &c.fargate), c.stopWorkers(ctx)}
+	errs := []error{drop(ctx, &c.keeper), drop(ctx, &c.fargate), drop(ctx, &c.storage.at), c.stopWorkers(ctx)}
 	// An API server that ends waits for the watches that are open, and the webhook has one: it goes first.
 	errs = append(errs, c.controllers.End(ctx), c.podIdentity.stop(ctx), c.apiserver.End(ctx))
 	return errors.Join(errs...)

@@ -92,7 +92,7 @@ func Render(o Options) ([]*unstructured.Unstructured, error) {
 		Registry   string
 		Images     images
 		CNIVersion string
-	}{o, DNSAddress(o.ServiceCIDR), registryAccount + ".dkr.ecr." + o.Region + "." + partition.Of(o.Region).Domain, tags, cniVersion}
+	}{o, DNSAddress(o.ServiceCIDR), Registry(o.Region), tags, cniVersion}
 
 	all, err := template.ParseFS(manifests, "manifests/*.yaml")
 	if err != nil {
@@ -107,13 +107,34 @@ func Render(o Options) ([]*unstructured.Unstructured, error) {
 		if err := file.Execute(&text, values); err != nil {
 			return nil, err
 		}
-		for _, document := range strings.Split(text.String(), "\n---\n") {
-			object := &unstructured.Unstructured{}
-			if err := yaml.UnmarshalStrict([]byte(document), &object.Object); err != nil {
-				return nil, fmt.Errorf("manifest %s: %w", file.Name(), err)
-			}
-			objects = append(objects, object)
+		own, err := Parse(file.Name(), text.String())
+		if err != nil {
+			return nil, err
 		}
+		objects = append(objects, own...)
+	}
+	return objects, nil
+}
+
+// Registry is where a region's images of EKS are.
+func Registry(region string) string {
+	return registryAccount + ".dkr.ecr." + region + "." + partition.Of(region).Domain
+}
+
+// ImageVersion is the tag of an add-on's image that is upstream's own: v1.59.0 of v1.59.0-eksbuild.1.
+func ImageVersion(addonVersion string) string {
+	own, _, _ := strings.Cut(addonVersion, "-")
+	return own
+}
+
+// Parse reads the objects of a manifest.
+func Parse(name, text string) (objects []*unstructured.Unstructured, err error) {
+	for _, document := range strings.Split(text, "\n---\n") {
+		object := &unstructured.Unstructured{}
+		if err := yaml.UnmarshalStrict([]byte(document), &object.Object); err != nil {
+			return nil, fmt.Errorf("manifest %s: %w", name, err)
+		}
+		objects = append(objects, object)
 	}
 	return objects, nil
 }
@@ -136,6 +157,35 @@ func Apply(ctx context.Context, conf *rest.Config, o Options) error {
 	if err != nil {
 		return fmt.Errorf("render add-ons: %w", err)
 	}
+	return Write(ctx, conf, objects)
+}
+
+// Write writes objects to the cluster, as Apply does its own.
+func Write(ctx context.Context, conf *rest.Config, objects []*unstructured.Unstructured) error {
+	return each(ctx, conf, objects, "apply", applyOne)
+}
+
+// Remove deletes objects from the cluster. Those that are not there are no error.
+func Remove(ctx context.Context, conf *rest.Config, objects []*unstructured.Unstructured) error {
+	return each(ctx, conf, objects, "delete", deleteOne)
+}
+
+func deleteOne(ctx context.Context, client *rest.RESTClient, object *unstructured.Unstructured) error {
+	path, err := pathOf(object)
+	if err != nil {
+		return err
+	}
+	err = client.Delete().AbsPath(path).Body(&metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationBackground)}).
+		Do(ctx).Error()
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// each does something with all objects, some at once.
+func each(ctx context.Context, conf *rest.Config, objects []*unstructured.Unstructured, verb string,
+	do func(context.Context, *rest.RESTClient, *unstructured.Unstructured) error) error {
 	conf = rest.CopyConfig(conf)
 	conf.QPS = -1
 	if conf.Timeout == 0 {
@@ -154,9 +204,9 @@ func Apply(ctx context.Context, conf *rest.Config, o Options) error {
 	for range parallel {
 		group.Go(func() {
 			for object := range work {
-				if err := applyOne(ctx, client, object); err != nil {
+				if err := do(ctx, client, object); err != nil {
 					mu.Lock()
-					errs = append(errs, fmt.Errorf("apply %s %s: %w", object.GetKind(), object.GetName(), err))
+					errs = append(errs, fmt.Errorf("%s %s %s: %w", verb, object.GetKind(), object.GetName(), err))
 					mu.Unlock()
 				}
 			}

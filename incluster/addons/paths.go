@@ -14,6 +14,7 @@ var resources = map[string]struct {
 	name       string
 	namespaced bool
 }{
+	"CSIDriver":           {"csidrivers", false},
 	"ClusterRole":         {"clusterroles", false},
 	"ClusterRoleBinding":  {"clusterrolebindings", false},
 	"ConfigMap":           {"configmaps", true},

@@ -1,0 +1,303 @@
+package ebscsi
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/record"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/klog/v2"
+	"sigs.k8s.io/sig-storage-lib-external-provisioner/v13/controller"
+)
+
+const (
+	// Name is the driver's.
+	Name = "ebs.csi.aws.com"
+	// inTree is the plugin of before, in whose name gp2 asks for volumes.
+	inTree = "kubernetes.io/aws-ebs"
+	// zoneKey is the topology key of volumes, and driverZoneKey the driver's own, which nodes have too.
+	zoneKey       = "topology.kubernetes.io/zone"
+	driverZoneKey = "topology.ebs.csi.aws.com/zone"
+)
+
+// How the sidecars try again: their default flags.
+const (
+	firstRetry = time.Second
+	lastRetry  = 5 * time.Minute
+	workers    = 10
+)
+
+// Config says what a Driver works on.
+type Config struct {
+	Cluster string // its name
+	// Client is the cluster's administrator's.
+	Client kubernetes.Interface
+	// EC2 is called by the add-on's role.
+	EC2 EC2
+	// Tags are those of the add-on's configuration for each volume, beside the driver's own.
+	Tags   map[string]string
+	Logger *slog.Logger
+}
+
+// Driver is one cluster's. The zero value is of no use.
+type Driver struct {
+	Config
+	factory     informers.SharedInformerFactory
+	claims      cache.SharedIndexInformer
+	volumes     cache.SharedIndexInformer
+	classes     cache.SharedIndexInformer
+	attachments cache.SharedIndexInformer
+	nodes       cache.SharedIndexInformer
+	csiNodes    cache.SharedIndexInformer
+	events      record.EventBroadcaster
+	recorder    record.EventRecorder // of the resizer
+	queue       workqueue.TypedRateLimitingInterface[key]
+
+	stop context.CancelFunc
+	done sync.WaitGroup
+}
+
+// key is an object that there may be something to do about.
+type key struct{ kind, namespace, name string }
+
+// The kinds of objects.
+const (
+	attachmentKind = "VolumeAttachment"
+	claimKind      = "PersistentVolumeClaim"
+	nodeKind       = "Node"
+)
+
+// New makes a Driver that is not started.
+func New(c Config) *Driver {
+	d := &Driver{Config: c, factory: informers.NewSharedInformerFactoryWithOptions(c.Client, 0, informers.WithTransform(lean))}
+	d.claims, d.volumes = d.factory.Core().V1().PersistentVolumeClaims().Informer(), d.factory.Core().V1().PersistentVolumes().Informer()
+	d.classes, d.nodes = d.factory.Storage().V1().StorageClasses().Informer(), d.factory.Core().V1().Nodes().Informer()
+	d.attachments = d.factory.Storage().V1().VolumeAttachments().Informer()
+	d.csiNodes = d.factory.Storage().V1().CSINodes().Informer()
+	d.queue = workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[key](firstRetry, lastRetry))
+	return d
+}
+
+// lean drops what nobody reads.
+func lean(value any) (any, error) {
+	if o, is := value.(metav1.Object); is {
+		o.SetManagedFields(nil)
+	}
+	return value, nil
+}
+
+// Start begins to do the driver's work, until Stop.
+func (d *Driver) Start(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := d.listen(); err != nil {
+		return err
+	}
+	// What the library would log, the events tell.
+	running, cancel := context.WithCancel(klog.NewContext(context.WithoutCancel(ctx), logr.Discard()))
+	d.stop = cancel
+	d.events, d.recorder = newRecorder(d.Client)
+	provisioner := controller.NewProvisionController(running, d.Client, Name, (*provisioner)(d),
+		controller.LeaderElection(false), controller.MetricsPort(0), controller.AddFinalizer(true),
+		controller.AdditionalProvisionerNames([]string{inTree}), controller.ClaimsInformer(d.claims),
+		controller.VolumesInformer(d.volumes), controller.ClassesInformer(d.classes),
+		controller.RateLimiter(workqueue.NewTypedItemExponentialFailureRateLimiter[string](firstRetry, lastRetry)),
+		controller.FailedProvisionThreshold(0), controller.FailedDeleteThreshold(0))
+	provisioner.ControllerWaitGroup(&d.done)
+	d.factory.Start(running.Done())
+	d.done.Go(func() { provisioner.Run(running) })
+	d.done.Go(func() {
+		for _, synced := range d.factory.WaitForCacheSync(running.Done()) {
+			if !synced {
+				return // it is stopped
+			}
+		}
+		var group sync.WaitGroup
+		for range workers {
+			group.Go(func() { d.work(running) })
+		}
+		group.Wait()
+	})
+	context.AfterFunc(running, d.queue.ShutDown)
+	return nil
+}
+
+// Stop ends it all.
+func (d *Driver) Stop(context.Context) error {
+	if d.stop == nil {
+		return nil
+	}
+	d.stop()
+	d.factory.Shutdown()
+	d.done.Wait()
+	d.events.Shutdown()
+	return nil
+}
+
+// Changes is never signalled: the driver does itself what there is to do.
+func (d *Driver) Changes() <-chan struct{} { return nil }
+
+// Keep does nothing, for the same reason.
+func (d *Driver) Keep(context.Context) (time.Duration, error) { return 0, nil }
+
+// listen has changes of objects come into the queue.
+func (d *Driver) listen() error {
+	for informer, keys := range map[cache.SharedIndexInformer]func(any) []key{
+		d.attachments: d.keysOfAttachment, d.claims: keysOfClaim, d.nodes: keysOfNode,
+		d.csiNodes: func(o any) []key { return []key{{nodeKind, "", nameOf(o)}} },
+	} {
+		add := func(o any) {
+			for _, k := range keys(o) {
+				d.queue.Add(k)
+			}
+		}
+		_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{AddFunc: add, DeleteFunc: add,
+			UpdateFunc: func(before, now any) {
+				if !onlyTrouble(before, now) {
+					add(now)
+				}
+			}})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// onlyTrouble says whether nothing of an attachment has changed but why it fails, which the driver wrote itself: it is tried
+// again later for that, not now.
+func onlyTrouble(before, now any) bool {
+	a, is := before.(*storagev1.VolumeAttachment)
+	b, _ := now.(*storagev1.VolumeAttachment)
+	return is && b != nil && a.ResourceVersion != b.ResourceVersion && a.Status.Attached == b.Status.Attached &&
+		(a.DeletionTimestamp == nil) == (b.DeletionTimestamp == nil) && len(a.Finalizers) == len(b.Finalizers)
+}
+
+// keysOfAttachment are the attachment, and the claim of its volume, for which it may be what it waited for.
+func (d *Driver) keysOfAttachment(o any) []key {
+	a, is := o.(*storagev1.VolumeAttachment)
+	if !is || a.Spec.Attacher != Name {
+		return nil
+	}
+	keys := []key{{attachmentKind, "", a.Name}}
+	if v, found := d.volumeOf(a); found && v.Spec.ClaimRef != nil {
+		keys = append(keys, key{claimKind, v.Spec.ClaimRef.Namespace, v.Spec.ClaimRef.Name})
+	}
+	return keys
+}
+
+func keysOfClaim(o any) []key {
+	c, is := o.(*corev1.PersistentVolumeClaim)
+	if !is || c.Spec.VolumeName == "" {
+		return nil
+	}
+	return []key{{claimKind, c.Namespace, c.Name}}
+}
+
+func keysOfNode(o any) []key {
+	if n, is := o.(*corev1.Node); is && instanceOf(n) != "" {
+		return []key{{nodeKind, "", n.Name}}
+	}
+	return nil
+}
+
+func nameOf(o any) string {
+	if m, is := o.(metav1.Object); is {
+		return m.GetName()
+	}
+	return ""
+}
+
+// work does one thing after the other.
+func (d *Driver) work(ctx context.Context) {
+	for {
+		k, quit := d.queue.Get()
+		if quit {
+			return
+		}
+		err := d.sync(ctx, k)
+		switch {
+		case err == nil, apierrors.IsNotFound(err):
+			d.queue.Forget(k)
+		case ctx.Err() == nil:
+			level := slog.LevelWarn
+			if apierrors.IsConflict(err) {
+				level = slog.LevelDebug
+			}
+			d.Logger.Log(ctx, level, "volumes of EBS: tried again", "object", k.kind+" "+k.name, "error", err)
+			d.queue.AddRateLimited(k)
+		}
+		d.queue.Done(k)
+	}
+}
+
+func (d *Driver) sync(ctx context.Context, k key) error {
+	switch k.kind {
+	case attachmentKind:
+		return d.syncAttachment(ctx, k.name)
+	case claimKind:
+		return d.syncClaim(ctx, k.namespace, k.name)
+	default:
+		return d.register(ctx, k.name)
+	}
+}
+
+// get is an object of an informer's, as it is known.
+func get[T any](informer cache.SharedIndexInformer, name string) (T, bool) {
+	var none T
+	o, found, err := informer.GetStore().GetByKey(name)
+	if err != nil || !found {
+		return none, false
+	}
+	typed, is := o.(T)
+	return typed, is
+}
+
+// volumeOf is the persistent volume that an attachment is of.
+func (d *Driver) volumeOf(a *storagev1.VolumeAttachment) (*corev1.PersistentVolume, bool) {
+	if a.Spec.Source.PersistentVolumeName == nil {
+		return nil, false
+	}
+	return get[*corev1.PersistentVolume](d.volumes, *a.Spec.Source.PersistentVolumeName)
+}
+
+// handleOf is the id of the EBS volume that a persistent volume stands for; empty: it is not of EBS. Static volumes of the
+// plugin of before also say their zone: aws://us-east-1a/vol-0123456789abcdef0.
+func handleOf(v *corev1.PersistentVolume) string {
+	switch {
+	case v.Spec.CSI != nil && v.Spec.CSI.Driver == Name:
+		return v.Spec.CSI.VolumeHandle
+	case v.Spec.AWSElasticBlockStore != nil:
+		id := v.Spec.AWSElasticBlockStore.VolumeID
+		return id[strings.LastIndexByte(id, '/')+1:]
+	}
+	return ""
+}
+
+// instanceOf is the id of a node's instance; empty: it is none of EC2's.
+func instanceOf(n *corev1.Node) string {
+	id := n.Spec.ProviderID[strings.LastIndexByte(n.Spec.ProviderID, '/')+1:]
+	if !strings.HasPrefix(id, "i-") {
+		return ""
+	}
+	return id
+}
+
+// rpc is an error of the driver as gRPC has it, which is how it reaches the sidecars and the events.
+func rpc(code codes.Code, format string, args ...any) error {
+	return status.Errorf(code, format, args...)
+}
