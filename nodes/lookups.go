@@ -23,7 +23,7 @@ const (
 	usualLife      = time.Minute
 	troubledLife   = time.Second
 	commonLife     = 10 * time.Minute
-	attachmentLife = 200 * time.Millisecond // of one whose volume is not attached yet
+	attachmentLife = 200 * time.Millisecond // whether a volume is attached is asked by those who are about to mount it
 	failureLife    = 80 * time.Millisecond  // of an answer that was none
 	refusedAfter   = 10 * time.Second       // for how long a refusal may be the authorizer's not having seen the pod yet
 	mostAnswers    = 4096
@@ -77,7 +77,7 @@ func (l *lookups) get(ref podlife.Reference, fresh, asking time.Duration) (podli
 	case common(ref):
 		fresh = commonLife
 	}
-	if ref.Kind == podlife.Attachment && !a.object.Attached {
+	if ref.Kind == podlife.Attachment {
 		fresh = min(fresh, attachmentLife)
 	}
 	if time.Since(a.at) > fresh+asking {
@@ -195,7 +195,7 @@ func (l *lookups) ask(ctx context.Context, pod *corev1.Pod, ref podlife.Referenc
 		if err != nil {
 			return object, err
 		}
-		object.Attached = got.Status.Attached
+		object.Attached = got.Status.Attached && got.DeletionTimestamp == nil
 	case podlife.RuntimeClass:
 		got, err := l.client.NodeV1().RuntimeClasses().Get(ctx, ref.Name, metav1.GetOptions{})
 		if err != nil {

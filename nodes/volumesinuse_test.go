@@ -16,11 +16,14 @@ import (
 // in use.
 func TestNodeTellsWhichVolumesItsPodsUse(t *testing.T) {
 	const handle = "vol-0123456789abcdef0"
-	client := fake.NewClientset(
-		newPod("db", firstNode(), func(p *corev1.Pod) {
+	attachment := podlife.AttachmentName(handle, ebsDriver, firstNode())
+	database := func() *corev1.Pod {
+		return newPod("db", firstNode(), func(p *corev1.Pod) {
 			p.Spec.Volumes = []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{
 				PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "data"}}}}
-		}),
+		})
+	}
+	client := fake.NewClientset(database(),
 		&corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "data"},
 			Spec: corev1.PersistentVolumeClaimSpec{VolumeName: "pv"}, Status: corev1.PersistentVolumeClaimStatus{Phase: corev1.ClaimBound}},
 		&corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "pv"}, Spec: corev1.PersistentVolumeSpec{
@@ -43,7 +46,7 @@ func TestNodeTellsWhichVolumesItsPodsUse(t *testing.T) {
 		t.Errorf("it runs before its volume is attached: %+v", pod.Status)
 	}
 	_, err := client.StorageV1().VolumeAttachments().Create(t.Context(), &storagev1.VolumeAttachment{
-		ObjectMeta: metav1.ObjectMeta{Name: podlife.AttachmentName(handle, ebsDriver, firstNode())},
+		ObjectMeta: metav1.ObjectMeta{Name: attachment},
 		Status:     storagev1.VolumeAttachmentStatus{Attached: true}}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -53,4 +56,18 @@ func TestNodeTellsWhichVolumesItsPodsUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	inUse()
+
+	// What was attached for a pod of before need not be for the next one.
+	if err := client.StorageV1().VolumeAttachments().Delete(t.Context(), attachment, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	next := database()
+	next.UID = "uid-next"
+	if _, err := client.CoreV1().Pods("default").Create(t.Context(), next, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	inUse("kubernetes.io/csi/ebs.csi.aws.com^" + handle)
+	if pod := getPod(t, client, "db"); pod.Status.PodIP != "" {
+		t.Errorf("the next one runs before its volume is attached: %+v", pod.Status)
+	}
 }

@@ -15,7 +15,7 @@ func TestPodWaitsForItsVolumeToBeAttached(t *testing.T) {
 			PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "y"}}}}
 	})
 	w.objects[Reference{Claim, "default", "y"}] = Object{Bound: true, Driver: "ebs.csi.aws.com", Handle: "vol-1"}
-	attachment := Reference{Kind: Attachment, Name: AttachmentName("vol-1", "ebs.csi.aws.com", w.pod.Spec.NodeName)}
+	attachment := Reference{Attachment, string(w.pod.UID), AttachmentName("vol-1", "ebs.csi.aws.com", w.pod.Spec.NodeName)}
 	w.look()
 	w.pass(time.Minute)
 	w.want("ContainerCreating")

@@ -34,7 +34,8 @@ const (
 	Claim          Kind = "persistentvolumeclaim"
 	RuntimeClass   Kind = "runtimeclass"
 	TrustBundle    Kind = "clustertrustbundle"
-	// Attachment is a VolumeAttachment: what says that a volume is attached to a node.
+	// Attachment is a VolumeAttachment: what says that a volume is attached to a node. Its namespace is the UID of the pod that
+	// asks: what was attached for an earlier pod need not be any more.
 	Attachment Kind = "volumeattachment"
 	// SignersBundles are trust bundles of one signer: its name, a question mark and a selector of labels name them.
 	SignersBundles Kind = "signer's clustertrustbundles"

@@ -155,7 +155,7 @@ func (l *life) projected(v *corev1.Volume) (why error) {
 
 // attached asks whether a claim's volume is attached to the pod's node.
 func (l *life) attached(claim Object) error {
-	got, err := l.ask(Reference{Kind: Attachment, Name: AttachmentName(claim.Handle, claim.Driver, l.pod.Spec.NodeName)})
+	got, err := l.ask(Reference{Attachment, string(l.pod.UID), AttachmentName(claim.Handle, claim.Driver, l.pod.Spec.NodeName)})
 	switch {
 	case errors.Is(err, ErrNotFound), err == nil && !got.Attached:
 		return errNotAttached
