@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -30,14 +31,19 @@ type StorageConfig struct {
 	WorkersConfig
 	// Addon is the add-on as it is installed.
 	Addon region.Addon
+	// Snapshots says that the cluster has the add-on snapshot-controller, and VolumeSnapshots by that.
+	Snapshots bool
 	// URL is that of the region's AWS endpoint, and FrontSocket where the zone answers for it.
 	URL, FrontSocket string
 	// Credentials are those that the add-on's pods find where they do not take the add-on's own role: see AddonCredentials.
 	Credentials func(context.Context) (_ iam.Credentials, expires time.Time, err error)
 }
 
-// ebsAddon is the name of the add-on whose driver is EBS's.
-const ebsAddon = "aws-ebs-csi-driver"
+// ebsAddon is the name of the add-on whose driver is EBS's, snapshotAddon of the one by which a cluster has VolumeSnapshots.
+const (
+	ebsAddon      = "aws-ebs-csi-driver"
+	snapshotAddon = "snapshot-controller"
+)
 
 // storing keeps the driver of the cluster's EBS volumes running in the zone that leads the regional state, while its add-on is
 // installed. A cluster without it has no watch open.
@@ -59,10 +65,11 @@ func (c *Part) keepStorage(ctx context.Context) (again time.Duration, err error)
 	}
 	var addon region.Addon
 	role := ""
-	wanted, ending := false, false
+	wanted, ending, snapshots := false, false, false
 	if err := c.host.State.View(func(tx *state.Txn) error {
 		cluster, _ := region.Clusters.Get(tx, c.cluster.ID)
 		addon, wanted = region.Addons.Get(tx, c.cluster.ID+"/"+ebsAddon)
+		_, snapshots = region.Addons.Get(tx, c.cluster.ID+"/"+snapshotAddon)
 		ending = !cluster.Runs()
 		wanted = wanted && !ending && cluster.Status != region.ClusterCreating
 		role = eks.PodRole(tx, c.cluster.ID, "kube-system", ebsAccount)
@@ -71,19 +78,19 @@ func (c *Part) keepStorage(ctx context.Context) (again time.Duration, err error)
 		return 0, err
 	}
 	identity := role + " " + aws.ToString(addon.AddonVersion) + " " + aws.ToString(addon.ServiceAccountRoleArn) + " " +
-		aws.ToString(addon.ConfigurationValues)
+		aws.ToString(addon.ConfigurationValues) + " " + strconv.FormatBool(snapshots)
 	if c.storage.at != nil && (!wanted || c.storage.of != identity) {
+		if err := drop(ctx, &c.storage.at); err != nil {
+			return 0, err
+		}
 		if !wanted && !ending {
 			if err := c.storage.storage.Uninstall(ctx); err != nil {
 				return 0, err
 			}
 		}
-		if err := drop(ctx, &c.storage.at); err != nil {
-			return 0, err
-		}
 	}
 	return c.keepLeading(ctx, &c.storage.at, wanted, nil, func(config WorkersConfig) (keeper, attendant, error) {
-		driver, err := c.host.Storage(StorageConfig{WorkersConfig: config, Addon: addon,
+		driver, err := c.host.Storage(StorageConfig{WorkersConfig: config, Addon: addon, Snapshots: snapshots,
 			URL:         fmt.Sprintf("http://127.0.0.1:%d", c.host.Plan.AWSPort),
 			FrontSocket: plan.FrontSocket(c.host.Plan.RunDir()), Credentials: c.ebsCredentials})
 		if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
@@ -31,8 +33,10 @@ type storage struct {
 	objects []*unstructured.Unstructured
 }
 
-func (s storage) Install(ctx context.Context) error   { return addons.Write(ctx, s.conf, s.objects) }
-func (s storage) Uninstall(ctx context.Context) error { return addons.Remove(ctx, s.conf, s.objects) }
+func (s storage) Install(ctx context.Context) error { return addons.Write(ctx, s.conf, s.objects) }
+func (s storage) Uninstall(ctx context.Context) error {
+	return errors.Join(s.Unregister(ctx), addons.Remove(ctx, s.conf, s.objects))
+}
 
 // callTimeout bounds a call of the AWS endpoint.
 const callTimeout = 30 * time.Second
@@ -49,6 +53,17 @@ func newStorage(c controlplane.StorageConfig) (controlplane.Storage, error) {
 	if err != nil {
 		return nil, err
 	}
+	var snapshots dynamic.Interface
+	if c.Snapshots {
+		own, err := ebscsi.SnapshotObjects(addons.Options{ClusterName: c.Cluster.Name, Region: c.Region})
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, own...)
+		if snapshots, err = dynamic.NewForConfig(conf); err != nil {
+			return nil, err
+		}
+	}
 	call := aws.Config{Region: c.Region, BaseEndpoint: &c.URL, HTTPClient: &http.Client{Timeout: callTimeout,
 		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", c.FrontSocket)
@@ -63,7 +78,7 @@ func newStorage(c controlplane.StorageConfig) (controlplane.Storage, error) {
 		return nil, err // EKS has checked it
 	}
 	logger := slog.New(slog.NewTextHandler(os.Stderr, nil)).With("az", c.Zone, "cluster", c.Cluster.Name, "component", "ebs-csi")
-	return storage{ebscsi.New(ebscsi.Config{Cluster: c.Cluster.Name, Client: client, EC2: ec2.NewFromConfig(call),
+	return storage{ebscsi.New(ebscsi.Config{Cluster: c.Cluster.Name, Client: client, Dynamic: snapshots, EC2: ec2.NewFromConfig(call),
 		Tags: values.Controller.Tags, Logger: logger}), conf, objects}, nil
 }
 

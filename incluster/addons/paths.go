@@ -14,18 +14,19 @@ var resources = map[string]struct {
 	name       string
 	namespaced bool
 }{
-	"CSIDriver":           {"csidrivers", false},
-	"ClusterRole":         {"clusterroles", false},
-	"ClusterRoleBinding":  {"clusterrolebindings", false},
-	"ConfigMap":           {"configmaps", true},
-	"DaemonSet":           {"daemonsets", true},
-	"Deployment":          {"deployments", true},
-	"PodDisruptionBudget": {"poddisruptionbudgets", true},
-	"Role":                {"roles", true},
-	"RoleBinding":         {"rolebindings", true},
-	"Service":             {"services", true},
-	"ServiceAccount":      {"serviceaccounts", true},
-	"StorageClass":        {"storageclasses", false},
+	"CSIDriver":                {"csidrivers", false},
+	"ClusterRole":              {"clusterroles", false},
+	"ClusterRoleBinding":       {"clusterrolebindings", false},
+	"ConfigMap":                {"configmaps", true},
+	"CustomResourceDefinition": {"customresourcedefinitions", false},
+	"DaemonSet":                {"daemonsets", true},
+	"Deployment":               {"deployments", true},
+	"PodDisruptionBudget":      {"poddisruptionbudgets", true},
+	"Role":                     {"roles", true},
+	"RoleBinding":              {"rolebindings", true},
+	"Service":                  {"services", true},
+	"ServiceAccount":           {"serviceaccounts", true},
+	"StorageClass":             {"storageclasses", false},
 }
 
 // pathOf is the URL path of an object.

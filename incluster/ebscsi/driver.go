@@ -12,10 +12,15 @@ import (
 	"google.golang.org/grpc/status"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/dynamic/dynamicinformer"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/record"
 	"k8s.io/client-go/util/workqueue"
@@ -45,6 +50,8 @@ type Config struct {
 	Cluster string // its name
 	// Client is the cluster's administrator's.
 	Client kubernetes.Interface
+	// Dynamic is the same for VolumeSnapshots; nil: the cluster has none of these.
+	Dynamic dynamic.Interface
 	// EC2 is called by the add-on's role.
 	EC2 EC2
 	// Tags are those of the add-on's configuration for each volume, beside the driver's own.
@@ -62,9 +69,15 @@ type Driver struct {
 	attachments cache.SharedIndexInformer
 	nodes       cache.SharedIndexInformer
 	csiNodes    cache.SharedIndexInformer
-	events      record.EventBroadcaster
-	recorder    record.EventRecorder // of the resizer
-	queue       workqueue.TypedRateLimitingInterface[key]
+
+	// Of the snapshot controller's kinds; nil: the cluster has none.
+	dynamic                              dynamicinformer.DynamicSharedInformerFactory
+	snapshots, contents, snapshotClasses cache.SharedIndexInformer
+
+	events   record.EventBroadcaster
+	recorder record.EventRecorder // of the resizer
+	taker    record.EventRecorder // of the snapshot controller
+	queue    workqueue.TypedRateLimitingInterface[key]
 
 	stop context.CancelFunc
 	done sync.WaitGroup
@@ -87,6 +100,11 @@ func New(c Config) *Driver {
 	d.classes, d.nodes = d.factory.Storage().V1().StorageClasses().Informer(), d.factory.Core().V1().Nodes().Informer()
 	d.attachments = d.factory.Storage().V1().VolumeAttachments().Informer()
 	d.csiNodes = d.factory.Storage().V1().CSINodes().Informer()
+	if c.Dynamic != nil {
+		d.dynamic = dynamicinformer.NewDynamicSharedInformerFactory(c.Dynamic, 0)
+		d.snapshots, d.contents = d.dynamic.ForResource(snapshotGVR).Informer(), d.dynamic.ForResource(contentGVR).Informer()
+		d.snapshotClasses = d.dynamic.ForResource(classGVR).Informer()
+	}
 	d.queue = workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[key](firstRetry, lastRetry))
 	return d
 }
@@ -111,6 +129,7 @@ func (d *Driver) Start(ctx context.Context) error {
 	running, cancel := context.WithCancel(klog.NewContext(context.WithoutCancel(ctx), logr.Discard()))
 	d.stop = cancel
 	d.events, d.recorder = newRecorder(d.Client)
+	d.taker = d.events.NewRecorder(scheme.Scheme, corev1.EventSource{Component: "snapshot-controller"})
 	provisioner := controller.NewProvisionController(running, d.Client, Name, (*provisioner)(d),
 		controller.LeaderElection(false), controller.MetricsPort(0), controller.AddFinalizer(true),
 		controller.AdditionalProvisionerNames([]string{inTree}), controller.ClaimsInformer(d.claims),
@@ -119,6 +138,9 @@ func (d *Driver) Start(ctx context.Context) error {
 		controller.FailedProvisionThreshold(0), controller.FailedDeleteThreshold(0))
 	provisioner.ControllerWaitGroup(&d.done)
 	d.factory.Start(running.Done())
+	if d.dynamic != nil {
+		d.dynamic.Start(running.Done())
+	}
 	d.done.Go(func() { provisioner.Run(running) })
 	d.done.Go(func() {
 		for _, synced := range d.factory.WaitForCacheSync(running.Done()) {
@@ -143,6 +165,9 @@ func (d *Driver) Stop(context.Context) error {
 	}
 	d.stop()
 	d.factory.Shutdown()
+	if d.dynamic != nil {
+		d.dynamic.Shutdown()
+	}
 	d.done.Wait()
 	d.events.Shutdown()
 	return nil
@@ -156,10 +181,14 @@ func (d *Driver) Keep(context.Context) (time.Duration, error) { return 0, nil }
 
 // listen has changes of objects come into the queue.
 func (d *Driver) listen() error {
-	for informer, keys := range map[cache.SharedIndexInformer]func(any) []key{
+	listeners := map[cache.SharedIndexInformer]func(any) []key{
 		d.attachments: d.keysOfAttachment, d.claims: keysOfClaim, d.nodes: keysOfNode,
 		d.csiNodes: func(o any) []key { return []key{{nodeKind, "", nameOf(o)}} },
-	} {
+	}
+	if d.dynamic != nil {
+		listeners[d.snapshots], listeners[d.contents] = keysOfSnapshot, keysOfSnapshot
+	}
+	for informer, keys := range listeners {
 		add := func(o any) {
 			for _, k := range keys(o) {
 				d.queue.Add(k)
@@ -167,8 +196,11 @@ func (d *Driver) listen() error {
 		}
 		_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{AddFunc: add, DeleteFunc: add,
 			UpdateFunc: func(before, now any) {
-				if !onlyTrouble(before, now) {
-					add(now)
+				trouble := onlyTrouble(before, now)
+				for _, k := range keys(now) {
+					if !trouble || k.kind == snapshotKind && kindOf(now) == contentKind { // the snapshot tells of its content's
+						d.queue.Add(k)
+					}
 				}
 			}})
 		if err != nil {
@@ -178,13 +210,32 @@ func (d *Driver) listen() error {
 	return nil
 }
 
-// onlyTrouble says whether nothing of an attachment has changed but why it fails, which the driver wrote itself: it is tried
-// again later for that, not now.
+// onlyTrouble says whether nothing of an attachment, or of a snapshot, has changed but why it fails, which the driver wrote itself:
+// it is tried again later for that, not now.
 func onlyTrouble(before, now any) bool {
+	if a, is := before.(*unstructured.Unstructured); is {
+		b, _ := now.(*unstructured.Unstructured)
+		return b != nil && a.GetResourceVersion() != b.GetResourceVersion() && equality.Semantic.DeepEqual(calm(a), calm(b))
+	}
 	a, is := before.(*storagev1.VolumeAttachment)
 	b, _ := now.(*storagev1.VolumeAttachment)
 	return is && b != nil && a.ResourceVersion != b.ResourceVersion && a.Status.Attached == b.Status.Attached &&
 		(a.DeletionTimestamp == nil) == (b.DeletionTimestamp == nil) && len(a.Finalizers) == len(b.Finalizers)
+}
+
+// calm is an object of the snapshot controller's without what changes when it fails anew.
+func calm(o *unstructured.Unstructured) map[string]any {
+	c := o.DeepCopy()
+	unstructured.RemoveNestedField(c.Object, "status", "error")
+	unstructured.RemoveNestedField(c.Object, "metadata", "resourceVersion")
+	return c.Object
+}
+
+func kindOf(o any) string {
+	if u, is := o.(*unstructured.Unstructured); is {
+		return u.GetKind()
+	}
+	return ""
 }
 
 // keysOfAttachment are the attachment, and the claim of its volume, for which it may be what it waited for.
@@ -213,6 +264,19 @@ func keysOfNode(o any) []key {
 		return []key{{nodeKind, "", n.Name}}
 	}
 	return nil
+}
+
+// keysOfSnapshot are a VolumeSnapshot or its content, and with the content its snapshot, which tells of it.
+func keysOfSnapshot(o any) []key {
+	u, is := o.(*unstructured.Unstructured)
+	switch {
+	case !is:
+		return nil
+	case u.GetKind() == snapshotKind:
+		return []key{{snapshotKind, u.GetNamespace(), u.GetName()}}
+	}
+	return []key{{contentKind, "", u.GetName()},
+		{snapshotKind, text(u, "spec", "volumeSnapshotRef", "namespace"), text(u, "spec", "volumeSnapshotRef", "name")}}
 }
 
 func nameOf(o any) string {
@@ -251,6 +315,10 @@ func (d *Driver) sync(ctx context.Context, k key) error {
 		return d.syncAttachment(ctx, k.name)
 	case claimKind:
 		return d.syncClaim(ctx, k.namespace, k.name)
+	case snapshotKind:
+		return d.syncSnapshot(ctx, k.namespace, k.name)
+	case contentKind:
+		return d.syncContent(ctx, k.name)
 	default:
 		return d.register(ctx, k.name)
 	}

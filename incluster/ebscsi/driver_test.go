@@ -2,6 +2,7 @@ package ebscsi
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -14,7 +15,12 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+	dynamicfake "k8s.io/client-go/dynamic/fake"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/fake"
 
@@ -37,7 +43,9 @@ const (
 type world struct {
 	t *testing.T
 	*apitest.World
+	driver  *Driver
 	cluster kubernetes.Interface
+	dynamic dynamic.Interface
 }
 
 // start makes one whose driver may do what the policies allow.
@@ -54,8 +62,13 @@ func start(t *testing.T, policies ...string) *world {
 		ObjectMeta: metav1.ObjectMeta{Name: nodeName, UID: "n", Labels: map[string]string{zoneKey: zone, instanceType: "m5.large"}},
 		Spec:       corev1.NodeSpec{ProviderID: "aws:///" + zone + "/" + instanceID}},
 		class("gp3", Name, nil), class("gp2", inTree, map[string]string{"type": "gp2", "fsType": "ext4"}))
-	d := New(Config{Cluster: "demo", Client: w.cluster, EC2: ec2.NewFromConfig(w.Config("driver")),
+	w.dynamic = dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{
+		snapshotGVR: "VolumeSnapshotList", contentGVR: "VolumeSnapshotContentList", classGVR: "VolumeSnapshotClassList"},
+		&unstructured.Unstructured{Object: map[string]any{"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshotClass",
+			"metadata": map[string]any{"name": "ebs"}, "driver": Name, "deletionPolicy": "Delete"}})
+	d := New(Config{Cluster: "demo", Client: w.cluster, Dynamic: w.dynamic, EC2: ec2.NewFromConfig(w.Config("driver")),
 		Logger: slog.New(slog.DiscardHandler)})
+	w.driver = d
 	if err := d.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -73,6 +86,9 @@ func start(t *testing.T, policies ...string) *world {
 				for _, v := range region.VolumesUnsettled.Of(zone).List(tx) {
 					network.SettleVolume(tx, v.ID)
 				}
+				for _, v := range region.SnapshotsUnsettled.Of(zone).List(tx) {
+					region.SettleSnapshot(tx, v.ID, time.Now())
+				}
 				return nil
 			})
 		}
@@ -89,15 +105,21 @@ func class(name, provisioner string, parameters map[string]string) *storagev1.St
 		VolumeBindingMode: new(storagev1.VolumeBindingWaitForFirstConsumer), ReclaimPolicy: new(corev1.PersistentVolumeReclaimDelete)}
 }
 
-// claim makes a claim as it is when the scheduler has chosen the node for its pod, and the controller manager the driver.
-func (w *world) claim(name, className string, mode corev1.PersistentVolumeAccessMode) *corev1.PersistentVolumeClaim {
+// claim makes a claim, of a snapshot if one is named, as it is when the scheduler has chosen the node for its pod, and the
+// controller manager the driver.
+func (w *world) claim(name, className string, mode corev1.PersistentVolumeAccessMode, of ...string) *corev1.PersistentVolumeClaim {
 	w.t.Helper()
+	var source *corev1.TypedLocalObjectReference
+	for _, snapshot := range of {
+		source = &corev1.TypedLocalObjectReference{APIGroup: &snapshotGVR.Group, Kind: snapshotKind, Name: snapshot}
+	}
 	c, err := w.cluster.CoreV1().PersistentVolumeClaims("default").Create(w.t.Context(), &corev1.PersistentVolumeClaim{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, UID: types.UID("0123-" + name), Annotations: map[string]string{
 			"volume.kubernetes.io/selected-node": nodeName, "volume.kubernetes.io/storage-provisioner": Name,
 			"volume.beta.kubernetes.io/storage-provisioner": Name}},
-		Spec: corev1.PersistentVolumeClaimSpec{StorageClassName: &className, AccessModes: []corev1.PersistentVolumeAccessMode{mode},
-			Resources: corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1500Mi")}}},
+		Spec: corev1.PersistentVolumeClaimSpec{StorageClassName: &className, DataSource: source,
+			AccessModes: []corev1.PersistentVolumeAccessMode{mode},
+			Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1500Mi")}}},
 	}, metav1.CreateOptions{})
 	if err != nil {
 		w.t.Fatal(err)
@@ -247,16 +269,12 @@ func TestAVolumeForManyNodesIsRefused(t *testing.T) {
 
 func TestAClaimsVolumeGrows(t *testing.T) {
 	w := start(t, policy)
-	c := w.claim("data", "gp3", corev1.ReadWriteOnce)
+	c := w.bound(w.claim("data", "gp3", corev1.ReadWriteOnce))
 	v := w.provisioned(c)
 	claims := w.cluster.CoreV1().PersistentVolumeClaims("default")
-	c, err := claims.Get(t.Context(), c.Name, metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Spec.VolumeName, c.Status.Phase, c.Status.Capacity = v.Name, corev1.ClaimBound, v.Spec.Capacity
 	c.Spec.Resources.Requests[corev1.ResourceStorage] = resource.MustParse("7Gi")
-	if _, err := claims.Update(t.Context(), c, metav1.UpdateOptions{}); err != nil {
+	_, err := claims.Update(t.Context(), c, metav1.UpdateOptions{})
+	if err != nil {
 		t.Fatal(err)
 	}
 	w.awaits("the larger volume", func() bool { return w.record(v.Spec.CSI.VolumeHandle).GiB == 7 })
@@ -276,6 +294,65 @@ func TestAClaimsVolumeGrows(t *testing.T) {
 	})
 }
 
+// bound makes a claim's binding to its volume, as the controller manager does.
+func (w *world) bound(c *corev1.PersistentVolumeClaim) *corev1.PersistentVolumeClaim {
+	w.t.Helper()
+	v := w.provisioned(c)
+	claims := w.cluster.CoreV1().PersistentVolumeClaims("default")
+	c, err := claims.Get(w.t.Context(), c.Name, metav1.GetOptions{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	c.Spec.VolumeName, c.Status.Phase, c.Status.Capacity = v.Name, corev1.ClaimBound, v.Spec.Capacity
+	if c, err = claims.Update(w.t.Context(), c, metav1.UpdateOptions{}); err != nil {
+		w.t.Fatal(err)
+	}
+	return c
+}
+
+// TestASnapshotIsTakenRestoredAndDeleted: of a claim's volume, and a claim that names it gets a volume of it.
+func TestASnapshotIsTakenRestoredAndDeleted(t *testing.T) {
+	w := start(t, policy)
+	w.bound(w.claim("data", "gp3", corev1.ReadWriteOnce))
+	snapshots := w.dynamic.Resource(snapshotGVR).Namespace("default")
+	s, err := snapshots.Create(t.Context(), &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshot",
+		"metadata": map[string]any{"name": "monday", "namespace": "default", "uid": "0123-monday"},
+		"spec":     map[string]any{"volumeSnapshotClassName": "ebs", "source": map[string]any{"persistentVolumeClaimName": "data"}}}},
+		metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.awaits("the snapshot", func() bool {
+		s, err = snapshots.Get(t.Context(), "monday", metav1.GetOptions{})
+		ready, _, _ := unstructured.NestedBool(s.Object, "status", "readyToUse")
+		return err == nil && ready && text(s, "status", "restoreSize") == "2Gi"
+	})
+	var taken []region.Snapshot
+	w.View(func(tx *state.Txn) error { taken = region.Snapshots.List(tx); return nil })
+	if len(taken) != 1 || taken[0].State != region.SnapshotCompleted {
+		t.Fatalf("EC2 has %+v", taken)
+	}
+	if got := w.event("CreatingSnapshot"); got != "Waiting for a snapshot default/monday to be created by the CSI driver." {
+		t.Errorf("got %q", got)
+	}
+
+	restored := w.claim("restored", "gp3", corev1.ReadWriteOnce, "monday")
+	if got := w.record(w.provisioned(restored).Spec.CSI.VolumeHandle); got.Snapshot != taken[0].ID {
+		t.Errorf("the restored volume is of %q, want %s", got.Snapshot, taken[0].ID)
+	}
+
+	s.SetDeletionTimestamp(new(metav1.Now())) // the API server would set it, and keep the object for its finalizer
+	if _, err := snapshots.Update(t.Context(), s, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	contents := w.dynamic.Resource(contentGVR)
+	w.awaits("the end of its content", func() bool { // which the fake deletes at once, without its finalizer's leave
+		_, err := contents.Get(t.Context(), "snapcontent-0123-monday", metav1.GetOptions{})
+		return apierrors.IsNotFound(err)
+	})
+}
+
 func TestNodesSayHowManyVolumesTheyTake(t *testing.T) {
 	w := start(t, policy)
 	n, err := w.cluster.StorageV1().CSINodes().Get(t.Context(), nodeName, metav1.GetOptions{})
@@ -286,6 +363,13 @@ func TestNodesSayHowManyVolumesTheyTake(t *testing.T) {
 	if own.NodeID != instanceID || *own.Allocatable.Count != 26 || !slices.Contains(own.TopologyKeys, zoneKey) ||
 		!strings.Contains(n.Annotations[migratedKey], inTree) {
 		t.Errorf("it is registered as %+v with %v", own, n.Annotations)
+	}
+	if err := errors.Join(w.driver.Stop(t.Context()), w.driver.Unregister(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	n, err = w.cluster.StorageV1().CSINodes().Get(t.Context(), nodeName, metav1.GetOptions{})
+	if err != nil || len(n.Spec.Drivers) != 0 {
+		t.Errorf("after its end it is registered as %+v (%v)", n, err)
 	}
 }
 

@@ -10,12 +10,25 @@ import (
 	"tripod/incluster/addons"
 )
 
-//go:embed manifests/driver.yaml
-var manifest string
+var (
+	//go:embed manifests/driver.yaml
+	driverManifest string
+	//go:embed manifests/snapshots.yaml
+	snapshotManifest string
+)
 
 // Objects are what the add-on puts into a cluster.
 func Objects(o addons.Options, version, roleARN string) ([]*unstructured.Unstructured, error) {
-	text, err := template.New("driver.yaml").Parse(manifest)
+	return render("driver.yaml", driverManifest, o, version, roleARN)
+}
+
+// SnapshotObjects are what the add-on snapshot-controller puts into a cluster.
+func SnapshotObjects(o addons.Options) ([]*unstructured.Unstructured, error) {
+	return render("snapshots.yaml", snapshotManifest, o, "", "")
+}
+
+func render(name, manifest string, o addons.Options, version, roleARN string) ([]*unstructured.Unstructured, error) {
+	text, err := template.New(name).Parse(manifest)
 	if err != nil {
 		return nil, err
 	}
@@ -25,5 +38,5 @@ func Objects(o addons.Options, version, roleARN string) ([]*unstructured.Unstruc
 	if err != nil {
 		return nil, err
 	}
-	return addons.Parse("driver.yaml", rendered.String())
+	return addons.Parse(name, rendered.String())
 }

@@ -72,9 +72,16 @@ func (p *provisioner) Provision(ctx context.Context, o controller.ProvisionOptio
 		return nil, state, err
 	}
 	asked := o.PVC.Spec.Resources.Requests[corev1.ResourceStorage]
+	snapshotID, err := d.sourceOf(o.PVC)
+	if err != nil {
+		return nil, controller.ProvisioningNoChange, err
+	}
 	in, fsType, err := d.request(o, class, zone, max(1, (asked.Value()+gib-1)/gib))
 	if err != nil {
 		return nil, controller.ProvisioningFinished, err
+	}
+	if snapshotID != "" {
+		in.SnapshotId = &snapshotID
 	}
 	out, err := d.EC2.CreateVolume(ctx, in)
 	if err != nil {

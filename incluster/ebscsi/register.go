@@ -3,6 +3,7 @@ package ebscsi
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -75,6 +76,23 @@ func (d *Driver) register(ctx context.Context, name string) error {
 		own)
 	_, err = api.Update(ctx, there, metav1.UpdateOptions{})
 	return err
+}
+
+// Unregister takes the driver from all nodes, as kubelets do when its pods are gone. The driver has stopped.
+func (d *Driver) Unregister(ctx context.Context) error {
+	var errs []error
+	for _, value := range d.csiNodes.GetStore().List() {
+		n := value.(*storagev1.CSINode)
+		if !d.isRegistered(n.Name) {
+			continue
+		}
+		left := n.DeepCopy()
+		left.Spec.Drivers = slices.DeleteFunc(left.Spec.Drivers, func(one storagev1.CSINodeDriver) bool { return one.Name == Name })
+		if _, err := d.Client.StorageV1().CSINodes().Update(ctx, left, metav1.UpdateOptions{}); err != nil && !apierrors.IsNotFound(err) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // limit is how many volumes of the driver a node of that type has room for: the instance's slots without its root volume.

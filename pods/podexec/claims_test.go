@@ -61,7 +61,8 @@ func TestTheCommandHasThePodsVolumes(t *testing.T) {
 		t.Errorf("variables %v, want %v", env, want)
 	}
 	text, err := os.ReadFile(volumesFile(p.dir))
-	if want := `[{"From":"` + filepath.Join(dir, "pg") + `","To":"/tripod-test-data/pg","ReadOnly":false}]`; err != nil || string(text) != want {
+	want := `[{"From":"` + filepath.Join(dir, "pg") + `","To":"/tripod-test-data/pg","ReadOnly":false}]`
+	if err != nil || string(text) != want {
 		t.Errorf("laid %s, want %s (%v)", text, want, err)
 	}
 	if !strings.Contains(errs.String(), "volume my-data is not laid over /usr/local/bin, which is this machine's own") {
