@@ -233,6 +233,45 @@ func TestAClaimsVolumeIsMadeAttachedDetachedAndDeleted(t *testing.T) {
 	w.awaits("the end of the volume", func() bool { return w.record(made.ID).ID == "" })
 }
 
+// TestWhyAVolumeIsNotAttachedIsTold: in the attachment, from where the attach-detach controller takes it into the pod's events.
+func TestWhyAVolumeIsNotAttachedIsTold(t *testing.T) {
+	w := start(t, policy)
+	v := w.provisioned(w.claim("data", "gp3", corev1.ReadWriteOnce))
+	may := func(policies ...string) {
+		w.Write(func(tx *state.Txn) {
+			user, _ := region.Users.Get(tx, "driver")
+			user.Policies = policies
+			region.Users.Put(tx, user.Name, user)
+		})
+	}
+	may()
+	w.Allow("driver", "ec2:Describe*", "*")
+	attachments := w.cluster.StorageV1().VolumeAttachments()
+	a, err := attachments.Create(t.Context(), &storagev1.VolumeAttachment{ObjectMeta: metav1.ObjectMeta{Name: "csi-1"},
+		Spec: storagev1.VolumeAttachmentSpec{Attacher: Name, NodeName: nodeName,
+			Source: storagev1.VolumeAttachmentSource{PersistentVolumeName: &v.Name}}}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.awaits("the reason", func() bool {
+		a, err = attachments.Get(t.Context(), a.Name, metav1.GetOptions{})
+		return err == nil && a.Status.AttachError != nil
+	})
+	volumeID := v.Spec.CSI.VolumeHandle
+	of := `attach volume "` + volumeID + `" to node "` + instanceID + `": `
+	want := `rpc error: code = Internal desc = Could not ` + of + `could not ` + of +
+		`operation error EC2: AttachVolume, https response error StatusCode: 403, RequestID: `
+	if got := a.Status.AttachError.Message; !strings.HasPrefix(got, want) ||
+		!strings.Contains(got, "api error UnauthorizedOperation: You are not authorized to perform this operation.") {
+		t.Errorf("got %q\nwant %q", got, want)
+	}
+	may(policy)
+	w.awaits("the attachment", func() bool {
+		a, err = attachments.Get(t.Context(), a.Name, metav1.GetOptions{})
+		return err == nil && a.Status.Attached && a.Status.AttachError == nil
+	})
+}
+
 // TestGp2IsTheDriversByMigration: a class of the plugin of before gets a volume of that plugin, as on EKS.
 func TestGp2IsTheDriversByMigration(t *testing.T) {
 	w := start(t, policy)
