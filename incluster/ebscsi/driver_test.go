@@ -61,7 +61,7 @@ func start(t *testing.T, policies ...string) *world {
 	w.cluster = fake.NewClientset(&corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: nodeName, UID: "n", Labels: map[string]string{zoneKey: zone, instanceType: "m5.large"}},
 		Spec:       corev1.NodeSpec{ProviderID: "aws:///" + zone + "/" + instanceID}},
-		class("gp3", Name, nil), class("gp2", inTree, map[string]string{"type": "gp2", "fsType": "ext4"}))
+		class("gp3", Name, nil), immediate(class("now", Name, nil)), class("gp2", inTree, map[string]string{"type": "gp2", "fsType": "ext4"}))
 	w.dynamic = dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{
 		snapshotGVR: "VolumeSnapshotList", contentGVR: "VolumeSnapshotContentList", classGVR: "VolumeSnapshotClassList"},
 		&unstructured.Unstructured{Object: map[string]any{"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshotClass",
@@ -113,10 +113,12 @@ func (w *world) claim(name, className string, mode corev1.PersistentVolumeAccess
 	for _, snapshot := range of {
 		source = &corev1.TypedLocalObjectReference{APIGroup: &snapshotGVR.Group, Kind: snapshotKind, Name: snapshot}
 	}
+	annotations := map[string]string{"volume.kubernetes.io/storage-provisioner": Name, "volume.beta.kubernetes.io/storage-provisioner": Name}
+	if className != "now" {
+		annotations["volume.kubernetes.io/selected-node"] = nodeName
+	}
 	c, err := w.cluster.CoreV1().PersistentVolumeClaims("default").Create(w.t.Context(), &corev1.PersistentVolumeClaim{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, UID: types.UID("0123-" + name), Annotations: map[string]string{
-			"volume.kubernetes.io/selected-node": nodeName, "volume.kubernetes.io/storage-provisioner": Name,
-			"volume.beta.kubernetes.io/storage-provisioner": Name}},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, UID: types.UID("0123-" + name), Annotations: annotations},
 		Spec: corev1.PersistentVolumeClaimSpec{StorageClassName: &className, DataSource: source,
 			AccessModes: []corev1.PersistentVolumeAccessMode{mode},
 			Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1500Mi")}}},
@@ -331,6 +333,22 @@ func TestAClaimsVolumeGrows(t *testing.T) {
 		c, err = claims.Get(t.Context(), c.Name, metav1.GetOptions{})
 		return err == nil && c.Status.Capacity.Storage().String() == "7Gi" && len(c.Status.Conditions) == 0
 	})
+}
+
+// immediate is a class whose claims are bound before a pod is there.
+func immediate(c *storagev1.StorageClass) *storagev1.StorageClass {
+	c.VolumeBindingMode = new(storagev1.VolumeBindingImmediate)
+	c.AllowedTopologies = []corev1.TopologySelectorTerm{{MatchLabelExpressions: []corev1.TopologySelectorLabelRequirement{
+		{Key: zoneKey, Values: []string{zone}}}}}
+	return c
+}
+
+// TestAnImmediateClaimsVolumeIsWhereItsClassAllows: no scheduler chooses a node, and so no zone, for it.
+func TestAnImmediateClaimsVolumeIsWhereItsClassAllows(t *testing.T) {
+	w := start(t, policy)
+	if got := w.record(w.provisioned(w.claim("data", "now", corev1.ReadWriteOnce)).Spec.CSI.VolumeHandle); got.Zone != zone {
+		t.Errorf("it is in %q", got.Zone)
+	}
 }
 
 // bound makes a claim's binding to its volume, as the controller manager does.
