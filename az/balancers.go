@@ -17,7 +17,7 @@ import (
 func (z *Zone) startBalancing() error {
 	client, _ := netip.ParseAddr(z.config.ClientAddress) // empty: clients have their own
 	z.balances = balancing.New(balancing.Options{Zone: z.config.Zone, State: z.voter, Dial: z.dialWithin, Client: client,
-		Leads: func() bool { return z.voter.Leader() == z.config.Zone }, OnChange: z.changed, RealPace: z.config.RealPace,
+		OnChange: z.changed, RealPace: z.config.RealPace,
 		Clusters: func() (ids []string) {
 			for _, c := range z.routed() {
 				ids = append(ids, c.ID)

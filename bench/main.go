@@ -84,7 +84,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 			return o, fmt.Errorf("--only %q is none of %s", part, strings.Join(parts, ", "))
 		}
 	}
-	if o.runs < 1 || o.kills < 0 || o.takeovers < 0 || o.nodes < 1 || o.pods < 1 || flags.NArg() > 0 || (o.output != "table" && o.output != "json") {
+	if o.runs < 1 || o.kills < 0 || o.takeovers < 0 ||
+		o.nodes < 1 || o.pods < 1 || flags.NArg() > 0 || (o.output != "table" && o.output != "json") {
 		return o, errors.New("wrong usage: see --help")
 	}
 	return o, nil

@@ -110,7 +110,9 @@ func (f *fronts) update(index uint64, shown []api.LoadBalancer) {
 		}
 	}
 	f.places = places
+	shown = slices.Clone(shown) // it is the zone's
 	for i := range shown {
+		shown[i].Listeners = slices.Clone(shown[i].Listeners)
 		for j := range shown[i].Listeners {
 			f.address(&shown[i], &shown[i].Listeners[j])
 		}
@@ -194,6 +196,7 @@ func (f *fronts) open(port int) (int, error) {
 	}
 	port = listener.Addr().(*net.TCPAddr).Port
 	door := &frontDoor{listener: listener}
+	door.claims.Store(&[]claim{}) // until all are admitted
 	f.doors[port] = door
 	f.life.wait.Go(func() { f.accept(door) })
 	return port, nil
@@ -207,14 +210,14 @@ func (f *fronts) address(b *api.LoadBalancer, l *api.BalancerListener) {
 		return
 	}
 	l.Address = loopback(is.port)
-	usual := 0
+	scheme, usual := "", 0
 	switch l.Protocol { // of other protocols there is no scheme that all tools know
 	case "HTTP":
-		l.URL, usual = "http://", 80
+		scheme, usual = "http://", 80
 	case "HTTPS":
-		l.URL, usual = "https://", 443
+		scheme, usual = "https://", 443
 	}
-	l.URL += b.DNSName
+	l.URL = scheme + b.DNSName
 	if is.port != usual {
 		l.URL += ":" + strconv.Itoa(is.port)
 	}
@@ -280,6 +283,9 @@ const (
 // bring gives a client to a zone's node of the load balancer that it wants: one that would send it to a healthy target,
 // or where no zone would, any one.
 func (f *fronts) bring(conn net.Conn, claims []claim) bool {
+	if len(claims) == 0 {
+		return false
+	}
 	f.wake("a client connected to a load balancer")
 	var early []byte
 	chosen := claims[0]

@@ -29,8 +29,6 @@ const hurry = time.Second
 type Options struct {
 	Zone  string // us-east-1a
 	State State
-	// Leads says whether the zone leads the regional state: what is done once for the region is done there.
-	Leads func() bool
 	// Clusters are the ids of all clusters, and Dial connects to an address of a node or a pod of one; from is who it is
 	// to see, or the zero value.
 	Clusters func() []string
@@ -57,7 +55,8 @@ type Host struct {
 	node    *node.Node
 
 	applied [len(tables)]state.PartVersion // of the records that the nodes work by
-	begun   bool
+	until   time.Time                      // when that changes by itself; zero: never
+	idle    bool                           // the nodes carry nothing
 
 	mu    sync.Mutex
 	found map[string]region.TargetReport // by key: not written yet
@@ -67,6 +66,7 @@ type Host struct {
 // New returns a Host whose nodes carry nothing until its loops run.
 func New(options Options) *Host {
 	h := &Host{options: options, found: map[string]region.TargetReport{}, news: make(chan struct{}, 1)}
+	h.idle = true
 	pause := hurry
 	if options.RealPace {
 		pause = 0
@@ -101,35 +101,38 @@ var tables = [...]interface {
 // Carry has the nodes do what the records say.
 func (h *Host) Carry(ctx context.Context) (again time.Duration, err error) {
 	now := h.options.Now()
+	var versions [len(tables)]state.PartVersion
 	var made made
-	err = h.options.State.View(func(tx *state.Txn) error {
-		var versions [len(tables)]state.PartVersion
-		if region.LoadBalancers.Part("").Count(tx) == 0 && !h.begun {
-			return nil
-		}
+	same := false
+	if err := h.options.State.View(func(tx *state.Txn) error {
 		for i, table := range tables {
 			versions[i] = table.Version(tx)
 		}
-		made = configOf(tx, h.options.Zone, now)
-		if made.until.IsZero() && len(made.drained) == 0 && h.begun && versions == h.applied {
-			made.same = true
-			return nil
+		same = versions == h.applied && (h.until.IsZero() || now.Before(h.until))
+		if !same {
+			made = configOf(tx, h.options.Zone, now)
 		}
-		h.applied, h.begun = versions, len(made.config.Balancers) > 0
 		return nil
-	})
-	if err != nil || made.same {
+	}); err != nil {
 		return 0, err
 	}
-	h.node.Apply(made.config)
-	h.options.OnChange()
-	if len(made.provisioned) > 0 || len(made.drained) > 0 && h.options.Leads() {
-		err = h.options.State.Update(ctx, func(tx *state.Txn) error { return settle(tx, made, now) })
+	if !same {
+		idle := len(made.config.Balancers) == 0
+		if !idle || !h.idle {
+			h.node.Apply(made.config)
+			h.options.OnChange()
+		}
+		if len(made.provisioned)+len(made.drained) > 0 {
+			if err := h.options.State.Update(ctx, func(tx *state.Txn) error { return settle(tx, made, now) }); err != nil {
+				return 0, err
+			}
+		}
+		h.applied, h.until, h.idle = versions, made.until, idle
 	}
-	if !made.until.IsZero() {
-		again = max(made.until.Sub(now), reconcile.Now)
+	if !h.until.IsZero() {
+		again = max(h.until.Sub(now), reconcile.Now)
 	}
-	return again, err
+	return again, nil
 }
 
 // settle notes that load balancers carry traffic now, and forgets targets that have drained.

@@ -49,7 +49,7 @@ func newWorld(t *testing.T) *world {
 	}()
 	t.Cleanup(func() { l.Close() })
 	w := &world{t: t, state: state.NewMemory(region.Schema), pod: l.Addr().String()}
-	w.host = New(Options{Zone: "us-east-1a", State: w.state, Leads: func() bool { return true }, OnChange: func() {},
+	w.host = New(Options{Zone: "us-east-1a", State: w.state, OnChange: func() {},
 		Clusters: func() []string { return []string{"OTHER", "DEMO"} }, Dial: w.dial, Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
 	t.Cleanup(w.host.Close)
 	w.write(func(tx *state.Txn) error {
@@ -128,7 +128,8 @@ func TestLoadBalancerCarriesAndItsTargetsAreFoundHealthy(t *testing.T) {
 	})
 	w.state.View(func(tx *state.Txn) error {
 		shown := Shown(tx, time.Now())
-		if len(shown) != 1 || shown[0].Targets != 2 || shown[0].Healthy != 2 || !slices.Equal(shown[0].Zones, []string{"us-east-1a", "us-east-1b"}) {
+		if len(shown) != 1 || shown[0].Targets != 2 || shown[0].Healthy != 2 ||
+			!slices.Equal(shown[0].Zones, []string{"us-east-1a", "us-east-1b"}) {
 			t.Errorf("shown as %+v", shown)
 		}
 		return nil

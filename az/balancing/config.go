@@ -13,7 +13,6 @@ import (
 // made is what the records come to.
 type made struct {
 	config node.Config
-	same   bool // nothing has changed since it was made last
 	// provisioned are the keys of load balancers that are not active yet, and drained the groups with targets that have
 	// drained.
 	provisioned, drained []string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -108,7 +109,11 @@ func (x *exchange) to(m *member, r *http.Request) (*http.Response, error) {
 	}
 	ctx, cancel := context.WithCancelCause(r.Context())
 	timer := time.AfterFunc(limit, func() { cancel(errIdle) })
-	response, err := m.pool.transport.RoundTrip(r.WithContext(ctx))
+	r = r.WithContext(ctx)
+	if r.Body != nil && r.Body != http.NoBody {
+		r.Body = &upload{r.Body, timer, limit}
+	}
+	response, err := m.pool.transport.RoundTrip(r)
 	timer.Stop()
 	if err != nil {
 		cancel(nil)
@@ -119,6 +124,22 @@ func (x *exchange) to(m *member, r *http.Request) (*http.Response, error) {
 	}
 	context.AfterFunc(r.Context(), func() { cancel(nil) }) // with the request
 	return response, nil
+}
+
+// upload is a body whose bytes show that the connection is not idle.
+type upload struct {
+	io.ReadCloser
+	timer *time.Timer
+	limit time.Duration
+}
+
+// Read is io.Reader's.
+func (u *upload) Read(p []byte) (int, error) {
+	n, err := u.ReadCloser.Read(p)
+	if n > 0 && u.timer.Stop() { // else it has ended, or the answer has begun
+		u.timer.Reset(u.limit)
+	}
+	return n, err
 }
 
 // errIdle is why a request ends whose target has not begun to answer.

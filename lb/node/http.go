@@ -31,13 +31,14 @@ const mostHeader = 64 << 10 // bytes, as AWS has it
 // serveHTTP has the door carry requests.
 func (d *door) serveHTTP() {
 	feed := network.NewFeed(&net.TCPAddr{})
+	open, end := context.WithCancel(context.Background())
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(d.tls != nil)
 	proxy := &httputil.ReverseProxy{Rewrite: d.rewrite, Transport: requests{}, ErrorHandler: d.failed, ModifyResponse: d.stick,
 		BufferPool: &buffers, ErrorLog: log.New(logged{d.node}, "", 0), FlushInterval: -1}
 	server := &http.Server{Protocols: protocols, TLSConfig: d.tls, MaxHeaderBytes: mostHeader, ReadHeaderTimeout: time.Minute,
-		IdleTimeout: time.Minute, ErrorLog: log.New(logged{d.node}, "", 0),
+		IdleTimeout: time.Minute, BaseContext: func(net.Listener) context.Context { return open }, ErrorLog: log.New(logged{d.node}, "", 0),
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.answer(w, r, proxy) })}
 	d.node.wait.Go(func() {
 		if d.tls != nil {
@@ -52,6 +53,7 @@ func (d *door) serveHTTP() {
 	}
 	d.close = func() {
 		feed.Close()
+		end() // what was upgraded is no connection of the server's any more
 		server.Close()
 	}
 }
@@ -116,7 +118,7 @@ func (d *door) answer(w http.ResponseWriter, r *http.Request, proxy http.Handler
 	if d.tls != nil {
 		x.scheme = "https"
 	}
-	if len(r.Header.Values("X-Forwarded-For")) > 0 && strings.Count(r.Header.Get("X-Forwarded-For"), ",") >= mostForwarded-1 {
+	if strings.Count(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",") >= mostForwarded {
 		x.page(w, statusTooManyForwarded)
 		return
 	}
@@ -244,6 +246,7 @@ func (d *door) rewrite(r *httputil.ProxyRequest) {
 	if x.pool.now().Protocol == "HTTPS" {
 		out.URL.Scheme = "https"
 	}
+	out.URL.RawQuery = r.In.URL.RawQuery // ReverseProxy has cleaned it, which a load balancer does not
 	transform(x.transforms, out)
 	from := x.client.Addr().Unmap().String()
 	if b.Attribute("routing.http.xff_client_port.enabled") == "true" {

@@ -47,13 +47,13 @@ func TestRequestsReachHealthyTargetsInTurn(t *testing.T) {
 	w.await("10.0.0.2", region.TargetHealthy)
 	served := map[string]int{}
 	for range 10 {
-		response, body := get(t, w.client(80), "http://web.localhost/a?b=c", func(r *http.Request) {
+		response, body := get(t, w.client(80), "http://web.localhost/a?b=c;d=%zz", func(r *http.Request) {
 			r.Header.Set("X-Forwarded-For", "192.0.2.1")
 		})
 		served[body]++
 		h := response.Header
 		if h.Get("Saw-X-Forwarded-For") != "192.0.2.1, 203.0.113.9" || h.Get("Saw-X-Forwarded-Proto") != "http" ||
-			h.Get("Saw-X-Forwarded-Port") != "80" || h.Get("Saw-Host") != "web.localhost" || h.Get("Saw-Path") != "/a?b=c" ||
+			h.Get("Saw-X-Forwarded-Port") != "80" || h.Get("Saw-Host") != "web.localhost" || h.Get("Saw-Path") != "/a?b=c;d=%zz" ||
 			!strings.HasPrefix(h.Get("Saw-X-Amzn-Trace-Id"), "Root=1-") {
 			t.Fatalf("the target saw %v", h)
 		}
@@ -118,10 +118,10 @@ func TestAnswersOfTheLoadBalancerItself(t *testing.T) {
 		}
 	}
 	response, _ := get(t, w.client(80), "http://web/", func(r *http.Request) {
-		r.Header.Set("X-Forwarded-For", strings.Repeat("192.0.2.1, ", 29)+"192.0.2.1")
+		r.Header.Set("X-Forwarded-For", strings.Repeat("192.0.2.1, ", 30)+"192.0.2.1")
 	})
 	if response.StatusCode != 463 {
-		t.Errorf("30 addresses in X-Forwarded-For: %s", response.Status)
+		t.Errorf("31 addresses in X-Forwarded-For: %s", response.Status)
 	}
 }
 
@@ -256,7 +256,8 @@ func TestSilentTargetIsAGatewayTimeOut(t *testing.T) {
 		Balancers: []Balancer{{Listeners: []Listener{l}, LoadBalancer: region.LoadBalancer{Name: "web", ARN: albARN,
 			Type: region.ApplicationBalancer, Attributes: map[string]string{"idle_timeout.timeout_seconds": "1"}}}}})
 	w.await("10.0.0.1", region.TargetUnavailable)
-	if response, body := get(t, w.client(80), "http://web/", nil); response.StatusCode != 504 || !strings.Contains(body, "504 Gateway Time-out") {
+	response, body := get(t, w.client(80), "http://web/", nil)
+	if response.StatusCode != 504 || !strings.Contains(body, "504 Gateway Time-out") {
 		t.Errorf("got %s: %s", response.Status, body)
 	}
 }

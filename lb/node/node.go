@@ -65,8 +65,16 @@ func New(options Options) *Node {
 
 // Close ends all that is carried, and returns when it has ended.
 func (n *Node) Close() {
-	n.Apply(Config{})
-	n.cancel()
+	n.mu.Lock()
+	n.cancel() // from now on nothing is applied
+	for at := range n.doors {
+		n.shut(at)
+	}
+	for arn, p := range n.pools {
+		p.close()
+		delete(n.pools, arn)
+	}
+	n.mu.Unlock()
 	n.wait.Wait()
 }
 

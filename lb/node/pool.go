@@ -55,6 +55,7 @@ func newPool(n *Node, group region.TargetGroup) *pool {
 func (p *pool) update(group Group, users []region.LoadBalancer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	another := p.group.Check != group.Check
 	p.group, p.proxies = group.TargetGroup, group.ProxyProtocol
 	if p.group.Attribute("proxy_protocol_v2.enabled") == "true" {
 		p.proxies = 2
@@ -77,7 +78,7 @@ func (p *pool) update(group Group, users []region.LoadBalancer) {
 			p.byKey[key] = m
 		}
 		p.members = append(p.members, m)
-		m.change(t, crosses || isOf(t, p.node.options.Zone))
+		m.change(t, crosses || isOf(t, p.node.options.Zone), another)
 	}
 	for key, m := range p.byKey {
 		if !there[key] {
@@ -102,10 +103,12 @@ func (p *pool) close() {
 	}
 }
 
-// change notes what is new of a target; checked says whether its health is this zone's to find out.
-func (m *member) change(t Target, checked bool) {
+// change notes what is new of a target. checked says whether its health is this zone's to find out, and another that it is
+// to be checked in another way.
+func (m *member) change(t Target, checked, another bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	another = another || t.Address != m.target.Address || t.Lost != m.target.Lost
 	m.target = t
 	switch {
 	case !checked || t.IsDraining():
@@ -117,7 +120,7 @@ func (m *member) change(t Target, checked bool) {
 		ctx, cancel := context.WithCancel(m.pool.node.running)
 		m.stop = cancel
 		m.pool.node.wait.Go(func() { m.watch(ctx) })
-	default:
+	case another: // else each change of any record would count as a check
 		select {
 		case m.wake <- struct{}{}:
 		default:
@@ -186,6 +189,13 @@ func (p *pool) pick(candidates []*member, tried []*member) *member {
 		return left[rand.IntN(len(left))]
 	}
 	return left[p.turn.Add(1)%uint64(len(left))]
+}
+
+// proxy is the version of the PROXY protocol that targets are spoken to by.
+func (p *pool) proxy() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.proxies
 }
 
 func (p *pool) attribute(name string) string {

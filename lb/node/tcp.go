@@ -122,14 +122,19 @@ func (d *door) carryTo(f *flow, client net.Conn, m *member, from, to netip.AddrP
 		delete(m.flows, f)
 		m.mu.Unlock()
 	}()
-	if head := proxyHeader(m.pool.proxies, from, to); len(head) > 0 {
+	if head := proxyHeader(m.pool.proxy(), from, to); len(head) > 0 {
 		if _, err := target.Write(head); err != nil {
 			f.reset()
 			return true
 		}
 	}
 	if m.pool.now().Protocol == "TLS" {
-		target = tls.Client(target, &tls.Config{InsecureSkipVerify: true}) // AWS asks for nobody's name either
+		secure := tls.Client(target, &tls.Config{InsecureSkipVerify: true}) // AWS asks for nobody's name either
+		if secure.HandshakeContext(ctx) != nil {
+			f.reset()
+			return true
+		}
+		target = secure
 	}
 	join(f, client, target)
 	return true

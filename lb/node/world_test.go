@@ -119,7 +119,8 @@ const webARN = "arn:aws:elasticloadbalancing:us-east-1:1:targetgroup/web/0123456
 
 // group has one target at each of the addresses, of zone a but where said otherwise.
 func group(change func(*Group), at ...string) Group {
-	g := Group{TargetGroup: region.TargetGroup{Name: "web", ARN: webARN, Type: "ip", Protocol: "HTTP", Port: 80, Attributes: map[string]string{},
+	g := Group{TargetGroup: region.TargetGroup{Name: "web", ARN: webARN, Type: "ip", Protocol: "HTTP", Port: 80,
+		Attributes: map[string]string{},
 		Check: region.HealthCheck{Enabled: true, Protocol: "HTTP", Port: "traffic-port", Path: "/", Codes: "200", Interval: 60,
 			Timeout: 5, Healthy: 2, Unhealthy: 2}}}
 	for _, at := range at {

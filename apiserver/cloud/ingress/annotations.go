@@ -124,13 +124,38 @@ type group struct {
 	name    string // of group.name; empty: a single Ingress'
 	stack   string // the tag's value: the name, or NAMESPACE/NAME
 	members []*networkingv1.Ingress
+	// leaving are those that have its finalizer still: they are deleted, or of another group or class now.
+	leaving []*networkingv1.Ingress
 }
 
-// groupsOf sorts Ingresses into groups, in the order that their rules have.
+const (
+	ownFinalizer   = "ingress.k8s.aws/resources"
+	groupFinalizer = "group.ingress.k8s.aws/" // and the group's name
+)
+
+// finalizer keeps an Ingress until its load balancer is gone.
+func (g group) finalizer() string {
+	if g.name == "" {
+		return ownFinalizer
+	}
+	return groupFinalizer + g.name
+}
+
+// finalizersOf are the Ingress' that are of this controller, or of the one it stands for.
+func finalizersOf(i *networkingv1.Ingress) (own []string) {
+	for _, f := range i.Finalizers {
+		if f == ownFinalizer || strings.HasPrefix(f, groupFinalizer) {
+			own = append(own, f)
+		}
+	}
+	return own
+}
+
+// groupsOf sorts Ingresses into groups, in the order that their rules have: into that which they name, and into those
+// that they have to leave yet.
 func groupsOf(all []*networkingv1.Ingress) (groups []group) {
 	byStack := map[string]*group{}
-	for _, i := range all {
-		name := settings{i.Annotations}.text("group.name", "")
+	of := func(i *networkingv1.Ingress, name string) *group {
 		stack := name
 		if name == "" {
 			stack = i.Namespace + "/" + i.Name
@@ -138,7 +163,24 @@ func groupsOf(all []*networkingv1.Ingress) (groups []group) {
 		if byStack[stack] == nil {
 			byStack[stack] = &group{name: name, stack: stack}
 		}
-		byStack[stack].members = append(byStack[stack].members, i)
+		return byStack[stack]
+	}
+	for _, i := range all {
+		now := ""
+		if isOurs(i) && i.DeletionTimestamp == nil {
+			g := of(i, settings{i.Annotations}.text("group.name", ""))
+			g.members, now = append(g.members, i), g.finalizer()
+		}
+		for _, f := range finalizersOf(i) {
+			if f != now {
+				name := ""
+				if f != ownFinalizer {
+					name = strings.TrimPrefix(f, groupFinalizer)
+				}
+				g := of(i, name)
+				g.leaving = append(g.leaving, i)
+			}
+		}
 	}
 	for _, g := range byStack {
 		slices.SortFunc(g.members, func(a, b *networkingv1.Ingress) int {
@@ -153,12 +195,4 @@ func groupsOf(all []*networkingv1.Ingress) (groups []group) {
 	}
 	slices.SortFunc(groups, func(a, b group) int { return strings.Compare(a.stack, b.stack) })
 	return groups
-}
-
-// finalizer keeps an Ingress until its load balancer is gone.
-func (g group) finalizer() string {
-	if g.name == "" {
-		return "ingress.k8s.aws/resources"
-	}
-	return "group.ingress.k8s.aws/" + g.name
 }

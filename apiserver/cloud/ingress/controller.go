@@ -43,6 +43,7 @@ type Controller struct {
 	nodes     corelisters.NodeLister
 	endpoints discoverylisters.EndpointSliceLister // nil until there is an Ingress
 
+	running context.Context   // of the term
 	changes chan struct{}     // coalesced
 	done    map[string]uint64 // by stack: a sum of the model that was deployed last
 	events  record.EventRecorder
@@ -87,6 +88,11 @@ func (c *Controller) Run(ctx context.Context) {
 	defer broadcaster.Shutdown()
 	broadcaster.StartRecordingToSink(&typedcore.EventSinkImpl{Interface: c.kube.CoreV1().Events("")})
 	c.events = broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: "ingress"})
+	c.running = ctx
+	if !cache.WaitForCacheSync(ctx.Done(), c.shared.Networking().V1().Ingresses().Informer().HasSynced,
+		c.shared.Core().V1().Services().Informer().HasSynced, c.shared.Core().V1().Nodes().Informer().HasSynced) {
+		return // of what is known in part, healthy targets would go
+	}
 	pause := retry
 	var again <-chan time.Time
 	for {
@@ -137,16 +143,6 @@ func (c *Controller) reconcile(ctx context.Context) error {
 	return errors.Join(failed...)
 }
 
-// finalizersOf are the Ingress' that are of this controller, or of the one it stands for.
-func finalizersOf(i *networkingv1.Ingress) (own []string) {
-	for _, f := range i.Finalizers {
-		if f == "ingress.k8s.aws/resources" || strings.HasPrefix(f, "group.ingress.k8s.aws/") {
-			own = append(own, f)
-		}
-	}
-	return own
-}
-
 func (c *Controller) watchEndpoints(ctx context.Context) error {
 	if c.endpoints != nil {
 		return nil
@@ -155,7 +151,7 @@ func (c *Controller) watchEndpoints(ctx context.Context) error {
 	if _, err := slices.Informer().AddEventHandler(c.onChange()); err != nil {
 		return err
 	}
-	c.shared.StartWithContext(context.WithoutCancel(ctx)) // ends with the factory's other informers: Shutdown
+	c.shared.StartWithContext(c.running)
 	if !cache.WaitForCacheSync(ctx.Done(), slices.Informer().HasSynced) {
 		return ctx.Err()
 	}
@@ -165,52 +161,47 @@ func (c *Controller) watchEndpoints(ctx context.Context) error {
 
 // keep makes AWS be as one group says, and tells its Ingresses.
 func (c *Controller) keep(ctx context.Context, g group) error {
-	live := g
-	live.members = slices.DeleteFunc(slices.Clone(g.members), func(i *networkingv1.Ingress) bool {
-		return i.DeletionTimestamp != nil || !isOurs(i)
-	})
-	if len(live.members) == 0 {
+	if len(g.members) == 0 {
 		if err := c.cloud.remove(ctx, c.cluster, g.stack); err != nil {
-			c.tell(g, corev1.EventTypeWarning, "FailedDeployModel", "Failed deploy model due to "+sentence(err))
+			c.tell(g.leaving, corev1.EventTypeWarning, "FailedDeployModel", "Failed deploy model due to "+sentence(err))
 			return err
 		}
 		delete(c.done, g.stack)
-		return c.finalize(ctx, g.members, g.finalizer(), false)
+		return c.finalize(ctx, g.leaving, g.finalizer(), false)
 	}
-	m, err := build(c.cluster, live, c)
+	m, err := build(c.cluster, g, c)
 	if err != nil {
-		c.tell(live, corev1.EventTypeWarning, "FailedBuildModel", "Failed build model due to "+err.Error())
+		c.tell(g.members, corev1.EventTypeWarning, "FailedBuildModel", "Failed build model due to "+err.Error())
 		return err
 	}
 	sum := fnv.New64a()
-	fmt.Fprintf(sum, "%+v %v", printable(m), namesOf(live))
+	fmt.Fprintf(sum, "%+v %v %d", printable(m), namesOf(g.members), len(g.leaving))
 	if c.done[g.stack] == sum.Sum64() {
 		return nil
 	}
-	if err := c.finalize(ctx, live.members, g.finalizer(), true); err != nil {
+	if err := c.finalize(ctx, g.members, g.finalizer(), true); err != nil {
 		return err
 	}
 	dnsName, err := c.cloud.deploy(ctx, m)
 	if err != nil {
-		c.tell(live, corev1.EventTypeWarning, "FailedDeployModel", "Failed deploy model due to "+sentence(err))
+		c.tell(g.members, corev1.EventTypeWarning, "FailedDeployModel", "Failed deploy model due to "+sentence(err))
 		return err
 	}
-	for _, i := range live.members {
+	for _, i := range g.members {
 		if err := c.status(ctx, i, dnsName); err != nil {
 			return err
 		}
 	}
-	gone := slices.DeleteFunc(slices.Clone(g.members), func(i *networkingv1.Ingress) bool { return slices.Contains(live.members, i) })
-	if err := c.finalize(ctx, gone, g.finalizer(), false); err != nil {
+	if err := c.finalize(ctx, g.leaving, g.finalizer(), false); err != nil {
 		return err
 	}
 	c.done[g.stack] = sum.Sum64()
-	c.tell(live, corev1.EventTypeNormal, "SuccessfullyReconciled", "Successfully reconciled")
+	c.tell(g.members, corev1.EventTypeNormal, "SuccessfullyReconciled", "Successfully reconciled")
 	return nil
 }
 
-func namesOf(g group) (names []string) {
-	for _, i := range g.members {
+func namesOf(all []*networkingv1.Ingress) (names []string) {
+	for _, i := range all {
 		names = append(names, i.Namespace+"/"+i.Name)
 	}
 	return names
@@ -225,8 +216,8 @@ func sentence(err error) string {
 	return err.Error()
 }
 
-func (c *Controller) tell(g group, kind, reason, message string) {
-	for _, i := range g.members {
+func (c *Controller) tell(all []*networkingv1.Ingress, kind, reason, message string) {
+	for _, i := range all {
 		c.events.Event(i, kind, reason, message)
 	}
 }

@@ -40,7 +40,11 @@ func (c Cloud) deploy(ctx context.Context, m *model) (dnsName string, err error)
 	if err := c.listeners(ctx, m, b, arns); err != nil {
 		return "", err
 	}
-	if err := c.unused(ctx, m.tags["elbv2.k8s.aws/cluster"], m.tags["ingress.k8s.aws/stack"], slices.Collect(maps.Values(arns))); err != nil {
+	cluster, stack := m.tags["elbv2.k8s.aws/cluster"], m.tags["ingress.k8s.aws/stack"]
+	if err := c.surplus(ctx, cluster, stack, aws.ToString(b.LoadBalancerArn)); err != nil { // one of another name or scheme
+		return "", err
+	}
+	if err := c.unused(ctx, cluster, stack, slices.Collect(maps.Values(arns))); err != nil {
 		return "", err
 	}
 	return aws.ToString(b.DNSName), nil
@@ -79,8 +83,15 @@ func (c Cloud) balancer(ctx context.Context, m *model) (b elbtypes.LoadBalancer,
 		return b, err
 	default:
 		b = found.LoadBalancers[0]
+		if err := c.isOf(ctx, b, m); err != nil {
+			return b, err
+		}
+		if err := c.move(ctx, b, m); err != nil {
+			return b, err
+		}
 		if string(b.Scheme) != m.scheme {
-			return b, fmt.Errorf("load balancer %s has the scheme %s, want %s: delete it, or give the Ingress another name", m.name, b.Scheme, m.scheme)
+			return b, fmt.Errorf("load balancer %s has the scheme %s, want %s: delete it, or give the Ingress another name", m.name,
+				b.Scheme, m.scheme)
 		}
 	}
 	if len(m.attributes) == 0 {
@@ -92,6 +103,41 @@ func (c Cloud) balancer(ctx context.Context, m *model) (b elbtypes.LoadBalancer,
 	}
 	_, err = c.Balancers.ModifyLoadBalancerAttributes(ctx, in)
 	return b, err
+}
+
+// isOf refuses a load balancer that is somebody else's.
+func (c Cloud) isOf(ctx context.Context, b elbtypes.LoadBalancer, m *model) error {
+	ours := false
+	err := c.tagged(ctx, m.tags["elbv2.k8s.aws/cluster"], []string{aws.ToString(b.LoadBalancerArn)}, func(_, stack string) error {
+		ours = stack == m.tags["ingress.k8s.aws/stack"]
+		return nil
+	})
+	if err == nil && !ours {
+		err = fmt.Errorf("load balancer %s is there already, and was not made for this Ingress: its tags say so", m.name)
+	}
+	return err
+}
+
+// move gives a load balancer that is there the subnets, groups, address type and tags that the annotations name.
+func (c Cloud) move(ctx context.Context, b elbtypes.LoadBalancer, m *model) (err error) {
+	if len(m.security) > 0 {
+		_, err = c.Balancers.SetSecurityGroups(ctx, &elbv2.SetSecurityGroupsInput{LoadBalancerArn: b.LoadBalancerArn,
+			SecurityGroups: m.security})
+	}
+	if err == nil && len(m.subnets) > 0 {
+		var subnets []string
+		if subnets, err = c.subnets(ctx, m); err == nil {
+			_, err = c.Balancers.SetSubnets(ctx, &elbv2.SetSubnetsInput{LoadBalancerArn: b.LoadBalancerArn, Subnets: subnets})
+		}
+	}
+	if err == nil && m.ipAddressType != "" && m.ipAddressType != string(b.IpAddressType) {
+		_, err = c.Balancers.SetIpAddressType(ctx, &elbv2.SetIpAddressTypeInput{LoadBalancerArn: b.LoadBalancerArn,
+			IpAddressType: elbtypes.IpAddressType(m.ipAddressType)})
+	}
+	if err == nil {
+		_, err = c.Balancers.AddTags(ctx, &elbv2.AddTagsInput{ResourceArns: []string{aws.ToString(b.LoadBalancerArn)}, Tags: tagsOf(m.tags)})
+	}
+	return err
 }
 
 // subnets are those of the annotation, by id or name, or one in each zone with the tag of the scheme's role.
@@ -271,14 +317,8 @@ func (c Cloud) listeners(ctx context.Context, m *model, b elbtypes.LoadBalancer,
 		if err != nil {
 			return err
 		}
-		if len(l.certificates) > 1 {
-			in := &elbv2.AddListenerCertificatesInput{ListenerArn: at.ListenerArn}
-			for _, arn := range l.certificates[1:] {
-				in.Certificates = append(in.Certificates, elbtypes.Certificate{CertificateArn: &arn})
-			}
-			if _, err := c.Balancers.AddListenerCertificates(ctx, in); err != nil {
-				return err
-			}
+		if err := c.certificates(ctx, l, at.ListenerArn); err != nil {
+			return err
 		}
 		if err := c.rules(ctx, m, l, aws.ToString(at.ListenerArn), arns); err != nil {
 			return err
@@ -290,6 +330,37 @@ func (c Cloud) listeners(ctx context.Context, m *model, b elbtypes.LoadBalancer,
 		}
 	}
 	return nil
+}
+
+// certificates keeps those of a listener beside its default one.
+func (c Cloud) certificates(ctx context.Context, l listener, arn *string) error {
+	if l.Protocol != "HTTPS" {
+		return nil
+	}
+	found, err := c.Balancers.DescribeListenerCertificates(ctx, &elbv2.DescribeListenerCertificatesInput{ListenerArn: arn})
+	if err != nil {
+		return err
+	}
+	var gone, missing []elbtypes.Certificate
+	there := map[string]bool{}
+	for _, has := range found.Certificates {
+		there[aws.ToString(has.CertificateArn)] = true
+		if !aws.ToBool(has.IsDefault) && !slices.Contains(l.certificates, aws.ToString(has.CertificateArn)) {
+			gone = append(gone, elbtypes.Certificate{CertificateArn: has.CertificateArn})
+		}
+	}
+	for _, wanted := range l.certificates {
+		if !there[wanted] {
+			missing = append(missing, elbtypes.Certificate{CertificateArn: &wanted})
+		}
+	}
+	if len(missing) > 0 {
+		_, err = c.Balancers.AddListenerCertificates(ctx, &elbv2.AddListenerCertificatesInput{ListenerArn: arn, Certificates: missing})
+	}
+	if err == nil && len(gone) > 0 {
+		_, err = c.Balancers.RemoveListenerCertificates(ctx, &elbv2.RemoveListenerCertificatesInput{ListenerArn: arn, Certificates: gone})
+	}
+	return err
 }
 
 // tagged are the model's tags for one of its parts.
@@ -383,6 +454,14 @@ func (c Cloud) unused(ctx context.Context, cluster, stack string, kept []string)
 
 // remove deletes all of a stack.
 func (c Cloud) remove(ctx context.Context, cluster, stack string) error {
+	if err := c.surplus(ctx, cluster, stack, ""); err != nil {
+		return err
+	}
+	return c.unused(ctx, cluster, stack, nil)
+}
+
+// surplus deletes the load balancers of a stack but the one that is kept.
+func (c Cloud) surplus(ctx context.Context, cluster, stack, kept string) error {
 	var arns []string
 	for pages := elbv2.NewDescribeLoadBalancersPaginator(c.Balancers, &elbv2.DescribeLoadBalancersInput{}); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx)
@@ -393,14 +472,11 @@ func (c Cloud) remove(ctx context.Context, cluster, stack string) error {
 			arns = append(arns, aws.ToString(b.LoadBalancerArn))
 		}
 	}
-	if err := c.tagged(ctx, cluster, arns, func(arn, of string) error {
-		if of != stack {
+	return c.tagged(ctx, cluster, arns, func(arn, of string) error {
+		if of != stack || arn == kept {
 			return nil
 		}
 		_, err := c.Balancers.DeleteLoadBalancer(ctx, &elbv2.DeleteLoadBalancerInput{LoadBalancerArn: &arn})
 		return err
-	}); err != nil {
-		return err
-	}
-	return c.unused(ctx, cluster, stack, nil)
+	})
 }

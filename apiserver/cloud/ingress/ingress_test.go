@@ -105,15 +105,34 @@ func TestGroupsShareALoadBalancer(t *testing.T) {
 	}
 }
 
+func TestIngressesLeaveTheGroupsOfBefore(t *testing.T) {
+	moved := ingressOf("moved", map[string]string{"group.name": "new"})
+	moved.Finalizers = []string{"group.ingress.k8s.aws/old", "example.com/other"}
+	gone := ingressOf("gone", nil)
+	gone.Finalizers, gone.DeletionTimestamp = []string{"ingress.k8s.aws/resources"}, &metav1.Time{}
+	held := ingressOf("held", nil) // by somebody else alone
+	held.Finalizers, held.DeletionTimestamp = []string{"example.com/other"}, &metav1.Time{}
+	got := ""
+	for _, g := range groupsOf([]*networkingv1.Ingress{moved, gone, held}) {
+		got += fmt.Sprint(g.stack, namesOf(g.members), namesOf(g.leaving), g.finalizer(), "; ")
+	}
+	if want := "default/gone[] [default/gone]ingress.k8s.aws/resources; new[default/moved] []group.ingress.k8s.aws/new; " +
+		"old[] [default/moved]group.ingress.k8s.aws/old; "; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
 func TestWhatCannotBeBuiltIsToldInTheControllersWords(t *testing.T) {
 	any := path(networkingv1.PathTypePrefix, "/", "web", "")
 	for want, i := range map[string]*networkingv1.Ingress{
-		"unknown scheme: outside":                                              ingressOf("x", map[string]string{"scheme": "outside"}, any),
-		`ingress: default/x: Service "none" not found`:                         ingressOf("x", nil, path(networkingv1.PathTypePrefix, "/", "none", "")),
-		"ingress: default/x: unable to find port other on service default/web": ingressOf("x", nil, path(networkingv1.PathTypePrefix, "/", "web", "other")),
-		"ingress: default/x: unknown targetType: pod":                          ingressOf("x", map[string]string{"target-type": "pod"}, any),
-		"ingress: default/x: missing actions.short configuration":              ingressOf("x", nil, path(networkingv1.PathTypePrefix, "/", "short", "use-annotation")),
-		"listen protocol must be HTTP or HTTPS: TCP":                           ingressOf("x", map[string]string{"listen-ports": `[{"TCP":80}]`}, any),
+		"unknown scheme: outside":                      ingressOf("x", map[string]string{"scheme": "outside"}, any),
+		`ingress: default/x: Service "none" not found`: ingressOf("x", nil, path(networkingv1.PathTypePrefix, "/", "none", "")),
+		"ingress: default/x: unable to find port other on service default/web": ingressOf("x", nil,
+			path(networkingv1.PathTypePrefix, "/", "web", "other")),
+		"ingress: default/x: unknown targetType: pod": ingressOf("x", map[string]string{"target-type": "pod"}, any),
+		"ingress: default/x: missing actions.short configuration": ingressOf("x", nil,
+			path(networkingv1.PathTypePrefix, "/", "short", "use-annotation")),
+		"listen protocol must be HTTP or HTTPS: TCP": ingressOf("x", map[string]string{"listen-ports": `[{"TCP":80}]`}, any),
 		"no certificate found for the HTTPS listener of port 443: name one by alb.ingress.kubernetes.io/certificate-arn": ingressOf("x",
 			map[string]string{"listen-ports": `[{"HTTPS":443}]`}, any),
 		"failed to parse int32 annotation, alb.ingress.kubernetes.io/healthcheck-interval-seconds: soon: strconv.ParseInt: parsing " +
@@ -143,9 +162,10 @@ func TestDeployFollowsTheIngress(t *testing.T) {
 		}
 		return m
 	}
-	annotations := map[string]string{"target-type": "ip", "scheme": "internet-facing", "load-balancer-attributes": "idle_timeout.timeout_seconds=30",
-		"actions.short": `{"type":"fixed-response","fixedResponseConfig":{"contentType":"text/plain","statusCode":"200","messageBody":"hi"}}`,
-		"actions.split": `{"type":"forward","forwardConfig":{"targetGroups":[{"serviceName":"web","servicePort":"http","weight":3}]}}`}
+	annotations := map[string]string{"target-type": "ip", "scheme": "internet-facing",
+		"load-balancer-attributes": "idle_timeout.timeout_seconds=30",
+		"actions.short":            `{"type":"fixed-response","fixedResponseConfig":{"contentType":"text/plain","statusCode":"200","messageBody":"hi"}}`,
+		"actions.split":            `{"type":"forward","forwardConfig":{"targetGroups":[{"serviceName":"web","servicePort":"http","weight":3}]}}`}
 	all := []networkingv1.HTTPIngressPath{path(networkingv1.PathTypeExact, "/short", "short", "use-annotation"),
 		path(networkingv1.PathTypePrefix, "/", "web", "")}
 	m := deploy([]string{"10.0.0.200", "10.0.32.200"}, annotations, all...)
@@ -176,6 +196,18 @@ func TestDeployFollowsTheIngress(t *testing.T) {
 	deploy(nil, annotations, path(networkingv1.PathTypePrefix, "/", "split", "use-annotation"))
 	if got, want := shown(), "80: 1forward"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+	annotations["scheme"] = "internal" // another name: the one of before goes
+	m = deploy(nil, annotations, all...)
+	w.View(func(tx *state.Txn) error {
+		if left := region.LoadBalancers.List(tx); len(left) != 1 || left[0].Name != m.name {
+			t.Errorf("left are %+v", left)
+		}
+		return nil
+	})
+	if _, err := c.balancer(t.Context(), &model{name: m.name, scheme: m.scheme, tags: map[string]string{"elbv2.k8s.aws/cluster": "demo",
+		"ingress.k8s.aws/stack": "default/other"}}); err == nil {
+		t.Error("another Ingress takes the load balancer over")
 	}
 	if err := c.remove(t.Context(), "demo", "default/shop"); err != nil {
 		t.Fatal(err)

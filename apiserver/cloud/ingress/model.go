@@ -322,11 +322,16 @@ func (m *model) annotated(made *rule, i *networkingv1.Ingress, name string, in o
 	return nil
 }
 
+// refusal is an error in the words of the AWS Load Balancer Controller.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
 // group is the name of the target group of a Service's port, which is made where it is not there yet.
 func (m *model) group(i *networkingv1.Ingress, name string, back networkingv1.ServiceBackendPort, in objects) (string, error) {
 	s, found := in.service(i.Namespace, name)
 	if !found {
-		return "", fmt.Errorf("Service %q not found", name) //nolint:staticcheck // the controller's sentence
+		return "", refusal(fmt.Sprintf("Service %q not found", name))
 	}
 	at := slices.IndexFunc(s.Spec.Ports, func(p corev1.ServicePort) bool {
 		return back.Name != "" && p.Name == back.Name || back.Name == "" && p.Port == back.Number
@@ -344,7 +349,7 @@ func (m *model) group(i *networkingv1.Ingress, name string, back networkingv1.Se
 	switch g.kind {
 	case "instance":
 		if sp.NodePort == 0 {
-			return "", errors.New("TargetGroup port is empty. When using Instance targets, your service must be of type 'NodePort' or " + //nolint:staticcheck // the controller's sentence
+			return "", refusal("TargetGroup port is empty. When using Instance targets, your service must be of type 'NodePort' or " +
 				"'LoadBalancer'")
 		}
 		g.port = sp.NodePort
