@@ -182,7 +182,7 @@ func (d *Driver) Keep(context.Context) (time.Duration, error) { return 0, nil }
 // listen has changes of objects come into the queue.
 func (d *Driver) listen() error {
 	listeners := map[cache.SharedIndexInformer]func(any) []key{
-		d.attachments: d.keysOfAttachment, d.claims: keysOfClaim, d.nodes: keysOfNode,
+		d.attachments: d.keysOfAttachment, d.claims: keysOfClaim, d.volumes: keysOfVolume, d.nodes: keysOfNode,
 		d.csiNodes: func(o any) []key { return []key{{nodeKind, "", nameOf(o)}} },
 	}
 	if d.dynamic != nil {
@@ -257,6 +257,15 @@ func keysOfClaim(o any) []key {
 		return nil
 	}
 	return []key{{claimKind, c.Namespace, c.Name}}
+}
+
+// keysOfVolume is the claim of a volume: it may have been there first, and asks for more by now.
+func keysOfVolume(o any) []key {
+	v, is := o.(*corev1.PersistentVolume)
+	if !is || v.Spec.ClaimRef == nil || handleOf(v) == "" {
+		return nil
+	}
+	return []key{{claimKind, v.Spec.ClaimRef.Namespace, v.Spec.ClaimRef.Name}}
 }
 
 func keysOfNode(o any) []key {

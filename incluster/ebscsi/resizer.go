@@ -45,7 +45,7 @@ func (d *Driver) syncClaim(ctx context.Context, namespace, name string) error {
 		if err := d.resize(ctx, c, v, (asked.Value()+gib-1)/gib); err != nil {
 			return err
 		}
-		return nil // the volume's change, which comes back as the claim's condition does, leads on
+		return nil // the volume's change leads on
 	}
 	return d.growFileSystem(ctx, c, v)
 }
