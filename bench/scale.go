@@ -11,6 +11,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
@@ -46,10 +49,18 @@ func (b *bench) measureScale(ctx context.Context, r *region) error {
 	if err != nil {
 		return err
 	}
+	public, err := r.publicSubnets(ctx)
+	if err != nil {
+		return err
+	}
 	begin := time.Now()
 	for left, i := b.nodes, 0; left > 0; i++ {
 		size := min(left, groupMost)
-		if err := r.grow(ctx, p, "scale-"+strconv.Itoa(i), int32(size), bigInstance, 30*time.Minute); err != nil {
+		var subnets []string
+		if i%2 == 1 {
+			subnets = public // those of the first nodes have not enough addresses for all pods
+		}
+		if err := r.grow(ctx, p, "scale-"+strconv.Itoa(i), int32(size), bigInstance, 30*time.Minute, subnets...); err != nil {
 			return err
 		}
 		left -= size
@@ -79,6 +90,24 @@ func (b *bench) measureScale(ctx context.Context, r *region) error {
 		return err
 	}
 	return b.killAtScale(ctx, r, p)
+}
+
+// publicSubnets are those of the default VPC.
+func (r *region) publicSubnets(ctx context.Context) (ids []string, err error) {
+	like, err := r.awsClient(ctx)
+	if err != nil {
+		return nil, err
+	}
+	o := like.Options()
+	found, err := ec2.New(ec2.Options{Region: o.Region, BaseEndpoint: o.BaseEndpoint, Credentials: o.Credentials}).DescribeSubnets(ctx,
+		&ec2.DescribeSubnetsInput{Filters: []ec2types.Filter{{Name: aws.String("tag:kubernetes.io/role/elb"), Values: []string{"1"}}}})
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range found.Subnets {
+		ids = append(ids, aws.ToString(s.SubnetId))
+	}
+	return ids, nil
 }
 
 // load is what a region uses.

@@ -73,7 +73,9 @@ func (b *bench) measureNodegroup(ctx context.Context, r *region) error {
 }
 
 // grow makes a node group and waits until it is ACTIVE and all its nodes are Ready.
-func (r *region) grow(ctx context.Context, p *probe, name string, size int32, instance string, limit time.Duration) error {
+// It is in those subnets, or where none is named in the first nodes'.
+func (r *region) grow(ctx context.Context, p *probe, name string, size int32, instance string, limit time.Duration,
+	subnets ...string) error {
 	api, err := r.awsClient(ctx)
 	if err != nil {
 		return err
@@ -83,8 +85,11 @@ func (r *region) grow(ctx context.Context, p *probe, name string, size int32, in
 	if err != nil {
 		return err
 	}
+	if len(subnets) == 0 {
+		subnets = workers.Nodegroup.Subnets
+	}
 	if _, err := api.CreateNodegroup(ctx, &eks.CreateNodegroupInput{ClusterName: aws.String("demo"), NodegroupName: &name,
-		NodeRole: workers.Nodegroup.NodeRole, Subnets: workers.Nodegroup.Subnets,
+		NodeRole: workers.Nodegroup.NodeRole, Subnets: subnets,
 		InstanceTypes: []string{instance}, ScalingConfig: &types.NodegroupScalingConfig{MinSize: aws.Int32(0),
 			MaxSize: &size, DesiredSize: &size}}); err != nil {
 		return err
