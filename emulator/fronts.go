@@ -48,7 +48,8 @@ type place struct {
 	trouble string
 }
 
-// frontDoor is a port of this machine. More than one listener has it where clients tell by name whom they want.
+// frontDoor is a port of this machine. More than one listener may have it: clients that tell no name of theirs come to the
+// first one.
 type frontDoor struct {
 	listener net.Listener
 	claims   atomic.Pointer[[]claim]
@@ -76,15 +77,15 @@ func (f *fronts) update(index uint64, shown []api.LoadBalancer) {
 	}
 	f.index = index
 	var settled, others []func()
+	var all []claim
 	claims, places := map[int][]claim{}, map[frontPlace]place{}
 	for i := range shown {
 		b := &shown[i]
 		for _, l := range b.Listeners {
 			at := frontPlace{b.ARN, l.Port}
-			admit := func() {
-				places[at] = f.admit(claims, claim{frontPlace: at, name: strings.ToLower(b.DNSName), zones: b.Zones,
-					named: isNamed(l.Protocol)}, l)
-			}
+			c := claim{frontPlace: at, name: strings.ToLower(b.DNSName), zones: b.Zones, named: isNamed(l.Protocol)}
+			all = append(all, c)
+			admit := func() { places[at] = f.admit(claims, c, l) }
 			if f.places[at].port != 0 {
 				settled = append(settled, admit)
 			} else {
@@ -94,6 +95,12 @@ func (f *fronts) update(index uint64, shown []api.LoadBalancer) {
 	}
 	for _, admit := range append(settled, others...) { // who has a place keeps it
 		admit()
+	}
+	for _, c := range all { // who tells their name by HTTP or TLS comes to it at the listener's own number, too
+		if is := places[c.frontPlace].port; is != 0 && is != c.port && len(claims[c.port]) > 0 && claims[c.port][0].public {
+			c.public = true
+			claims[c.port] = append(claims[c.port], c)
+		}
 	}
 	for port, door := range f.doors {
 		if len(claims[port]) == 0 {
@@ -130,16 +137,15 @@ func datagrams(protocol string) bool {
 	return slices.Contains([]string{"UDP", "QUIC", "GENEVE"}, protocol)
 }
 
-// admit gives a listener a door: that of its own number where nobody else has it, or where all who have it are told apart
-// by name; else another one. It assumes the lock.
+// admit gives a listener a door: that of its own number where nobody else has it, or where its clients tell by name that
+// they want it; else another one. It assumes the lock.
 func (f *fronts) admit(claims map[int][]claim, c claim, l api.BalancerListener) place {
 	if datagrams(l.Protocol) {
 		return place{trouble: l.Protocol + " is recorded only: datagrams are not carried"}
 	}
 	before := f.places[c.frontPlace].port
 	free := func(port int) bool {
-		return len(claims[port]) == 0 || c.named && port == c.port && !slices.ContainsFunc(claims[port],
-			func(other claim) bool { return !other.named || !other.public })
+		return len(claims[port]) == 0 || c.named && port == c.port && claims[port][0].public
 	}
 	candidates := []int{c.port}
 	if before != 0 {
@@ -273,11 +279,12 @@ func (f *fronts) accept(door *frontDoor) {
 	}
 }
 
-// helloTime is how long a client may take to say whom it wants, where that is to be asked, and giveTime how long a zone
-// may take to take it.
 const (
-	helloTime = 10 * time.Second
-	giveTime  = 5 * time.Second
+	// helloTime is how long a client may take to say whom it wants, where that is to be asked. Where it may wait for the
+	// server to speak first, as with some protocols over TCP, it is silentTime.
+	helloTime  = 10 * time.Second
+	silentTime = time.Second
+	giveTime   = 5 * time.Second // how long a zone may take to take a client
 )
 
 // bring gives a client to a zone's node of the load balancer that it wants: one that would send it to a healthy target,
@@ -290,7 +297,11 @@ func (f *fronts) bring(conn net.Conn, claims []claim) bool {
 	var early []byte
 	chosen := claims[0]
 	if len(claims) > 1 {
-		name, read := nameOf(conn, helloTime)
+		wait := helloTime
+		if !chosen.named {
+			wait = silentTime
+		}
+		name, read := nameOf(conn, wait)
 		early = read
 		for _, c := range claims {
 			if name == c.name || strings.HasSuffix(name, "."+c.name) { // a zone's node has a name of its own

@@ -69,7 +69,13 @@ func TestListenersHaveTheirOwnPortWhereItIsFree(t *testing.T) {
 	}
 	third := f.at(t, "third")
 	if third.Address == own || third.Address == "" || !strings.HasPrefix(third.URL, "third.elb.localhost:") {
-		t.Errorf("the third, which shares no port: %+v", third)
+		t.Errorf("the third, whose clients need not tell a name: %+v", third)
+	}
+	f.mu.Lock()
+	guests := *f.doors[port].claims.Load()
+	f.mu.Unlock()
+	if len(guests) != 3 || guests[2].balancer != "arn/third" {
+		t.Errorf("at its own number are %+v", guests)
 	}
 	f.update(2, []api.LoadBalancer{shownAs("third", "TCP", port), shownAs("second", "HTTP", port)})
 	if got := f.at(t, "third"); got.Address != third.Address {
