@@ -54,8 +54,9 @@ func (s *streams) Dial(address raft.ServerAddress, timeout time.Duration) (net.C
 // of many, and the voter is caught up at once when it returns.
 type transport struct {
 	*raft.NetworkTransport
-	port *port
-	term func() uint64
+	port    *port
+	term    func() uint64
+	timeout time.Duration // of a request
 
 	mu   sync.Mutex
 	last map[raft.ServerID]time.Time // of an answer
@@ -64,7 +65,7 @@ type transport struct {
 
 func newTransport(p *port, address string, timeout time.Duration, logger hclog.Logger) *transport {
 	return &transport{
-		port: p,
+		port: p, timeout: timeout,
 		last: map[raft.ServerID]time.Time{},
 		beat: make(chan struct{}),
 		NetworkTransport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
@@ -93,6 +94,36 @@ func (t *transport) AppendEntries(
 		t.await(id, req.Term)
 	}
 	return err
+}
+
+// AppendEntriesPipeline is raft's, but for its end. In raft v1.7.3 its sender and its decoder wait for each other for ever
+// where an answer has failed while the next request was sent: the voter gets nothing any more, and Shutdown does not end.
+func (t *transport) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAddress) (raft.AppendPipeline, error) {
+	p, err := t.NetworkTransport.AppendEntriesPipeline(id, target)
+	if err != nil {
+		return nil, err
+	}
+	return &pipeline{AppendPipeline: p, leave: context.AfterFunc(t.port.ctx, func() { p.Close() }), patience: 2 * t.timeout}, nil
+}
+
+// pipeline ends with the voter's port, and where a request waits for longer than the answer before it may take.
+type pipeline struct {
+	raft.AppendPipeline
+	leave    func() bool
+	patience time.Duration
+}
+
+// AppendEntries is raft.AppendPipeline's.
+func (p *pipeline) AppendEntries(req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) (raft.AppendFuture, error) {
+	late := time.AfterFunc(p.patience, func() { p.AppendPipeline.Close() })
+	defer late.Stop()
+	return p.AppendPipeline.AppendEntries(req, resp)
+}
+
+// Close is raft.AppendPipeline's.
+func (p *pipeline) Close() error {
+	p.leave()
+	return p.AppendPipeline.Close()
 }
 
 // await returns when the voter has answered something since the call, when this voter's term has passed, or when the
