@@ -176,14 +176,7 @@ func (b *bench) podsOfTripod(ctx context.Context, i int) error {
 		if err != nil {
 			return err
 		}
-		before := usage(pids)
-		took, err := deploy(ctx, p, "bench", podsOfOne, 10*time.Minute)
-		if err != nil {
-			return err
-		}
-		b.report.addTripod(podsReady, took.Seconds())
-		b.say("tripod: %d pods Ready after %.1f s%s", podsOfOne, took.Seconds(), since(before, usage(pids)))
-		return nil
+		return b.timePods(ctx, "tripod", b.report.addTripod, p, pids)
 	})
 }
 
@@ -228,13 +221,18 @@ func (b *bench) podsOfKwokctl(ctx context.Context, i int) error {
 	if err != nil {
 		return err
 	}
+	return b.timePods(ctx, "kwokctl", b.report.addKwokctl, p, pids)
+}
+
+// timePods notes how long the pods of one Deployment take, and what those processes use meanwhile.
+func (b *bench) timePods(ctx context.Context, who string, add func(string, float64), p *probe, pids []int) error {
 	before := usage(pids)
 	took, err := deploy(ctx, p, "bench", podsOfOne, 10*time.Minute)
 	if err != nil {
 		return err
 	}
-	b.report.addKwokctl(podsReady, took.Seconds())
-	b.say("kwokctl: %d pods Ready after %.1f s%s", podsOfOne, took.Seconds(), since(before, usage(pids)))
+	add(podsReady, took.Seconds())
+	b.say("%s: %d pods Ready after %.1f s%s", who, podsOfOne, took.Seconds(), since(before, usage(pids)))
 	return nil
 }
 

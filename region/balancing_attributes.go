@@ -85,7 +85,7 @@ func ListenerDefaults(protocol string) map[string]string {
 	switch protocol {
 	case "HTTP", "HTTPS":
 		all := map[string]string{"routing.http.response.server.enabled": "true"}
-		for _, name := range responseHeaders {
+		for _, name := range ResponseHeaders {
 			all["routing.http.response."+name+".header_value"] = ""
 		}
 		if protocol == "HTTPS" {
@@ -100,9 +100,10 @@ func ListenerDefaults(protocol string) map[string]string {
 	return nil
 }
 
-// The headers that listeners of application load balancers set, and those whose names they change.
+// ResponseHeaders are the headers that listeners of application load balancers set, as their attributes are called:
+// routing.http.response.NAME.header_value. requestHeaders are those whose names they change.
 var (
-	responseHeaders = []string{"access_control_allow_credentials", "access_control_allow_headers",
+	ResponseHeaders = []string{"access_control_allow_credentials", "access_control_allow_headers",
 		"access_control_allow_methods", "access_control_allow_origin", "access_control_expose_headers",
 		"access_control_max_age", "content_security_policy", "strict_transport_security", "x_content_type_options",
 		"x_frame_options"}

@@ -82,12 +82,12 @@ func DeleteBalancer(tx *state.Txn, b LoadBalancer) {
 
 // DeleteListener deletes a listener with its rules. It returns the ARNs of the target groups that they named.
 func DeleteListener(tx *state.Txn, l Listener) (used []string) {
-	for _, r := range RulesOf(tx, l) {
-		used = append(used, GroupsIn(r.Actions)...)
+	rules := RulesOf(tx, l)
+	used = GroupsNamed(l, rules)
+	for _, r := range rules {
 		ListenerRules.Delete(tx, r.Key())
 	}
 	Listeners.Delete(tx, l.Key())
-	used = append(used, GroupsIn(l.Actions)...)
 	ForgetUnused(tx, used)
 	return used
 }
@@ -137,6 +137,15 @@ func GroupsIn(actions []RuleAction) (arns []string) {
 				arns = append(arns, g.TargetGroup)
 			}
 		}
+	}
+	return arns
+}
+
+// GroupsNamed are the ARNs of the target groups that a listener and its rules send to.
+func GroupsNamed(l Listener, rules []ListenerRule) []string {
+	arns := GroupsIn(l.Actions)
+	for _, r := range rules {
+		arns = append(arns, GroupsIn(r.Actions)...)
 	}
 	return arns
 }

@@ -2,7 +2,9 @@ package balancing
 
 import (
 	"crypto/tls"
+	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"tripod/lb/node"
@@ -41,9 +43,7 @@ func configOf(tx *state.Txn, zone string, now time.Time) (m made) {
 			}
 			listeners, groups := node.Classic(b, s.targets(region.ClassicGroup(b.Name), 0), certificates)
 			carried.Listeners = listeners
-			for arn, g := range groups {
-				m.config.Groups[arn] = g
-			}
+			maps.Copy(m.config.Groups, groups)
 		} else {
 			for _, l := range region.ListenersOf(tx, b) {
 				carried.Listeners = append(carried.Listeners, s.listener(l))
@@ -58,12 +58,7 @@ func configOf(tx *state.Txn, zone string, now time.Time) (m made) {
 }
 
 func hasNode(b region.LoadBalancer, zone string) bool {
-	for _, z := range b.Zones {
-		if z.Zone == zone {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(b.Zones, func(z region.BalancerZone) bool { return z.Zone == zone })
 }
 
 // survey reads the records.
@@ -76,11 +71,7 @@ type survey struct {
 
 func (s *survey) listener(l region.Listener) node.Listener {
 	rules := region.RulesOf(s.tx, l)
-	named := region.GroupsIn(l.Actions)
-	for _, r := range rules {
-		named = append(named, region.GroupsIn(r.Actions)...)
-	}
-	for _, arn := range named {
+	for _, arn := range region.GroupsNamed(l, rules) {
 		if _, done := s.made.config.Groups[arn]; done {
 			continue
 		}

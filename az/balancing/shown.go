@@ -28,11 +28,7 @@ func Shown(tx *state.Txn, now time.Time) (all []api.LoadBalancer) {
 		}
 		for _, l := range region.ListenersOf(tx, b) {
 			shown.Listeners = append(shown.Listeners, api.BalancerListener{Protocol: l.Protocol, Port: l.Port})
-			named := region.GroupsIn(l.Actions)
-			for _, r := range region.RulesOf(tx, l) {
-				named = append(named, region.GroupsIn(r.Actions)...)
-			}
-			for _, arn := range named {
+			for _, arn := range region.GroupsNamed(l, region.RulesOf(tx, l)) {
 				groups = append(groups, region.TargetGroupName(arn))
 			}
 		}

@@ -42,15 +42,6 @@ func (l Listener) isHTTP() bool { return l.Protocol == "HTTP" || l.Protocol == "
 // isTLS says whether clients speak TLS to the listener.
 func (l Listener) isTLS() bool { return l.Protocol == "HTTPS" || l.Protocol == "TLS" }
 
-// groups are the ARNs of the target groups that the listener and its rules send to.
-func (l Listener) groups() []string {
-	arns := region.GroupsIn(l.Actions)
-	for _, r := range l.Rules {
-		arns = append(arns, region.GroupsIn(r.Actions)...)
-	}
-	return arns
-}
-
 // Group is a target group with its targets.
 type Group struct {
 	region.TargetGroup

@@ -149,7 +149,3 @@ type idleError struct{}
 
 func (idleError) Error() string { return "the target has not begun to answer within the idle time-out" }
 func (idleError) Timeout() bool { return true }
-
-func tlsName(version uint16) string { return tls.VersionName(version) }
-
-func cipherName(suite uint16) string { return tls.CipherSuiteName(suite) }

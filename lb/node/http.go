@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -197,16 +198,11 @@ func (x *exchange) dress(h http.Header) {
 	x.addHeaders(h)
 }
 
-// responseHeaders are those that a listener's attributes set, by the attributes' names.
-var responseHeaders = []string{"access_control_allow_credentials", "access_control_allow_headers", "access_control_allow_methods",
-	"access_control_allow_origin", "access_control_expose_headers", "access_control_max_age", "content_security_policy",
-	"strict_transport_security", "x_content_type_options", "x_frame_options"}
-
 func (x *exchange) addHeaders(h http.Header) {
 	if len(x.carried.listener.Attributes) == 0 {
 		return
 	}
-	for _, name := range responseHeaders {
+	for _, name := range region.ResponseHeaders {
 		if value := x.carried.listener.Attributes["routing.http.response."+name+".header_value"]; value != "" {
 			h.Set(strings.ReplaceAll(name, "_", "-"), value)
 		}
@@ -273,8 +269,8 @@ func (d *door) rewrite(r *httputil.ProxyRequest) {
 	out.Header.Set("X-Forwarded-Proto", x.scheme)
 	out.Header.Set("X-Forwarded-Port", itoa(x.carried.listener.Port))
 	if b.Attribute("routing.http.x_amzn_tls_version_and_cipher_suite.enabled") == "true" && r.In.TLS != nil {
-		out.Header.Set("X-Amzn-Tls-Version", "TLSv"+strings.TrimPrefix(tlsName(r.In.TLS.Version), "TLS "))
-		out.Header.Set("X-Amzn-Tls-Cipher-Suite", cipherName(r.In.TLS.CipherSuite))
+		out.Header.Set("X-Amzn-Tls-Version", "TLSv"+strings.TrimPrefix(tls.VersionName(r.In.TLS.Version), "TLS "))
+		out.Header.Set("X-Amzn-Tls-Cipher-Suite", tls.CipherSuiteName(r.In.TLS.CipherSuite))
 	}
 	if b.Attribute("routing.http.drop_invalid_header_fields.enabled") == "true" {
 		for name := range out.Header {

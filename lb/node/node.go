@@ -102,7 +102,7 @@ func (n *Node) Apply(config Config) {
 				n.doors[at] = d
 			}
 			pools := map[string]*pool{}
-			for _, arn := range l.groups() {
+			for _, arn := range region.GroupsNamed(l.Listener, l.Rules) {
 				group, found := config.Groups[arn]
 				if !found {
 					continue
