@@ -15,7 +15,7 @@ import (
 	"syscall"
 	"time"
 
-	"tripod/internal/sleep"
+	"tripod/internal/accept"
 )
 
 // Offer says what a connection is for. It is what goes over the socket, as JSON.
@@ -39,7 +39,6 @@ const (
 	// An answer is willing or passing. What is willing waits for the word go: who offered may have given up meanwhile, and
 	// have the connection with another.
 	willing, passing, goOn = 'y', 'n', 'g'
-	acceptPause            = 10 * time.Millisecond
 )
 
 // Give offers a connection to who serves at the socket. Where it returns nil the connection is the other side's, and
@@ -105,28 +104,19 @@ type Taker interface {
 func Serve(l net.Listener, take Taker) error {
 	var group sync.WaitGroup
 	defer group.Wait()
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
 	offering := make(chan struct{}, mostOffering)
-	for {
-		conn, err := l.Accept()
-		if errors.Is(err, net.ErrClosed) {
-			return nil
-		}
-		if temporary, ok := err.(interface{ Temporary() bool }); ok && temporary.Temporary() {
-			sleep.For(ctx, acceptPause) // out of file descriptors: others will close theirs
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("handover: %w", err)
-		}
+	err := accept.Each(l, func(conn net.Conn) {
 		offering <- struct{}{}
 		group.Go(func() {
 			defer func() { <-offering }()
 			defer conn.Close()
 			answer(conn, take)
 		})
+	})
+	if err != nil {
+		return fmt.Errorf("handover: %w", err)
 	}
+	return nil
 }
 
 // answer reads an offer and tells whether it is taken. Who offers keeps the connection where it hears nothing.

@@ -16,7 +16,7 @@ import (
 	"sync"
 	"time"
 
-	"tripod/internal/sleep"
+	"tripod/internal/accept"
 )
 
 var (
@@ -36,7 +36,6 @@ type Handler func(ctx context.Context, from, to netip.AddrPort) (Answer, error)
 
 const (
 	askTimeout   = 5 * time.Second
-	acceptPause  = 10 * time.Millisecond
 	mostAsking   = 256     // connections that have not said yet what they want
 	mostQuestion = 4 << 10 // bytes
 	answered     = "HTTP/1.1 200 Connection established\r\n\r\n"
@@ -56,23 +55,12 @@ func Serve(l net.Listener, handle Handler) error {
 	defer group.Wait()
 	defer cancel()
 	asking := make(chan struct{}, mostAsking)
-	for {
-		conn, err := l.Accept()
-		if errors.Is(err, net.ErrClosed) {
-			return nil
-		}
-		if temporary, ok := err.(interface{ Temporary() bool }); ok && temporary.Temporary() {
-			sleep.For(ctx, acceptPause) // out of file descriptors: others will close theirs
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("network: %w", err)
-		}
+	err := accept.Each(l, func(conn net.Conn) {
 		select {
 		case asking <- struct{}{}:
 		default:
 			conn.Close()
-			continue
+			return
 		}
 		group.Go(func() {
 			answer := ask(ctx, conn, handle)
@@ -81,7 +69,11 @@ func Serve(l net.Listener, handle Handler) error {
 				go answer(conn) // belongs to who has answered
 			}
 		})
+	})
+	if err != nil {
+		return fmt.Errorf("network: %w", err)
 	}
+	return nil
 }
 
 // ask reads what a connection wants. Where nobody answers it says why, closes the connection and returns nil.
