@@ -49,7 +49,7 @@ func (b *bench) measureScale(ctx context.Context, r *region) error {
 	if err != nil {
 		return err
 	}
-	public, err := r.publicSubnets(ctx)
+	more, err := r.moreSubnets(ctx)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (b *bench) measureScale(ctx context.Context, r *region) error {
 		size := min(left, groupMost)
 		var subnets []string
 		if i%2 == 1 {
-			subnets = public // those of the first nodes have not enough addresses for all pods
+			subnets = more
 		}
 		if err := r.grow(ctx, p, "scale-"+strconv.Itoa(i), int32(size), bigInstance, 30*time.Minute, subnets...); err != nil {
 			return err
@@ -92,20 +92,34 @@ func (b *bench) measureScale(ctx context.Context, r *region) error {
 	return b.killAtScale(ctx, r, p)
 }
 
-// publicSubnets are those of the default VPC.
-func (r *region) publicSubnets(ctx context.Context) (ids []string, err error) {
+// moreSubnets makes a subnet in each zone, in a second range of the default VPC: its own have not enough addresses for all pods.
+func (r *region) moreSubnets(ctx context.Context) (ids []string, err error) {
 	like, err := r.awsClient(ctx)
 	if err != nil {
 		return nil, err
 	}
 	o := like.Options()
-	found, err := ec2.New(ec2.Options{Region: o.Region, BaseEndpoint: o.BaseEndpoint, Credentials: o.Credentials}).DescribeSubnets(ctx,
-		&ec2.DescribeSubnetsInput{Filters: []ec2types.Filter{{Name: aws.String("tag:kubernetes.io/role/elb"), Values: []string{"1"}}}})
+	api := ec2.New(ec2.Options{Region: o.Region, BaseEndpoint: o.BaseEndpoint, Credentials: o.Credentials})
+	found, err := api.DescribeVpcs(ctx, &ec2.DescribeVpcsInput{Filters: []ec2types.Filter{{Name: aws.String("is-default"),
+		Values: []string{"true"}}}})
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range found.Subnets {
-		ids = append(ids, aws.ToString(s.SubnetId))
+	vpc := found.Vpcs[0].VpcId
+	if _, err := api.AssociateVpcCidrBlock(ctx, &ec2.AssociateVpcCidrBlockInput{VpcId: vpc, CidrBlock: aws.String("100.64.0.0/16")}); err != nil {
+		return nil, err
+	}
+	zones, err := api.DescribeAvailabilityZones(ctx, &ec2.DescribeAvailabilityZonesInput{})
+	if err != nil {
+		return nil, err
+	}
+	for i, z := range zones.AvailabilityZones {
+		made, err := api.CreateSubnet(ctx, &ec2.CreateSubnetInput{VpcId: vpc, AvailabilityZone: z.ZoneName,
+			CidrBlock: aws.String(fmt.Sprintf("100.64.%d.0/18", 64*i))})
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, aws.ToString(made.Subnet.SubnetId))
 	}
 	return ids, nil
 }
