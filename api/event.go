@@ -61,6 +61,8 @@ const (
 	EndpointFailed   EventType = "EndpointFailed"
 	EndpointRefused  EventType = "EndpointRefused"
 	LocalPortRefused EventType = "LocalPortRefused"
+	// A security group, a network ACL, a route table or a NetworkPolicy does not let a connection pass.
+	ConnectionFiltered EventType = "ConnectionFiltered"
 	// A port of a load balancer of Elastic Load Balancing answers on this machine, or cannot.
 	LoadBalancerOpened EventType = "LoadBalancerOpened"
 	LoadBalancerFailed EventType = "LoadBalancerFailed"

@@ -1,6 +1,7 @@
 package az
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"tripod/api"
 	"tripod/az/plan"
 	"tripod/internal/loss"
+	"tripod/internal/upgrade"
 	"tripod/region"
 )
 
@@ -28,6 +30,8 @@ const (
 	routeFault           route = "POST /v1/faults/{verb}"
 	routeWhoAmI          route = "POST /v1/clusters/{name}/whoami"
 	routeCanI            route = "POST /v1/clusters/{name}/can-i"
+	routeCanReach        route = "POST /v1/clusters/{name}/can-reach"
+	routeConnect         route = "POST /v1/clusters/{name}/connect"
 	routeInstance        route = "POST /v1/instances/{component}/{verb}"
 	routeUnreachable     route = "POST /v1/unreachable"
 	routeLoss            route = "POST " + loss.Path
@@ -111,6 +115,30 @@ func (a Agent) WhoAmI(ctx context.Context, cluster string, question TokenQuestio
 func (a Agent) CanI(ctx context.Context, cluster string, question api.AccessQuestion) (access api.Access, err error) {
 	err = a.call(ctx, order{route: routeCanI, values: []string{cluster}, in: question, out: &access})
 	return access, err
+}
+
+// CanReach says whether a connection passes in a cluster's network.
+func (a Agent) CanReach(ctx context.Context, cluster string, question api.ReachQuestion) (reach api.Reach, err error) {
+	err = a.call(ctx, order{route: routeCanReach, values: []string{cluster}, in: question, out: &reach})
+	return reach, err
+}
+
+// Connect connects to something in a cluster's network. Where that fails the agent's answer is returned, whose body the caller
+// closes.
+func (a Agent) Connect(ctx context.Context, cluster string, to api.Connection) (net.Conn, *http.Response, error) {
+	body, err := json.Marshal(to)
+	if err != nil {
+		return nil, nil, err
+	}
+	request, err := http.NewRequestWithContext(ctx, routeConnect.method(), "http://agent"+routeConnect.path(cluster), bytes.NewReader(body))
+	if err != nil {
+		return nil, nil, err
+	}
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", plan.ControlSocket(a.RunDir))
+	if err != nil {
+		return nil, nil, err
+	}
+	return upgrade.Ask(ctx, conn, request)
 }
 
 // Instance applies a verb to a component's process of a cluster, and returns when the effect is there.

@@ -16,7 +16,7 @@ import (
 // startBalancing lets clients come to the zone's load-balancer nodes, which carry nothing until the zone's loops run.
 func (z *Zone) startBalancing() error {
 	client, _ := netip.ParseAddr(z.config.ClientAddress) // empty: clients have their own
-	z.balances = balancing.New(balancing.Options{Zone: z.config.Zone, State: z.voter, Dial: z.dialWithin, Client: client,
+	z.balances = balancing.New(balancing.Options{Zone: z.config.Zone, State: z.voter, Dial: z.dialWithin, Admit: z.vpc.admitClient, Client: client,
 		OnChange: z.changed, RealPace: z.config.RealPace,
 		Clusters: func() (ids []string) {
 			for _, c := range z.routed() {
@@ -38,7 +38,7 @@ func (z *Zone) startBalancing() error {
 }
 
 // dialWithin connects to an address of a cluster's node or pod, in whatever zone it is.
-func (z *Zone) dialWithin(ctx context.Context, clusterID string, from, to netip.AddrPort) (net.Conn, error) {
+func (z *Zone) dialWithin(ctx context.Context, clusterID string, from network.Source, to netip.AddrPort) (net.Conn, error) {
 	conn, err := z.gateway.DialWithin(ctx, clusterID, from, to)
 	if errors.Is(err, gateway.ErrDenied) {
 		err = network.ErrNoAddress // it is in no subnet of the cluster's nodes

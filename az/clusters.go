@@ -37,7 +37,7 @@ func (z *Zone) parts() (parts []*controlplane.Part) {
 // host is the zone as its parts of clusters know it.
 func (z *Zone) host() controlplane.Host {
 	return controlplane.Host{
-		Plan: z.config, State: z.voter, LogEvents: z.logEvents, Dial: z.gateway.Dial, DialWithin: z.dialWithin,
+		Plan: z.config, State: z.voter, LogEvents: z.logEvents, Dial: z.gateway.Dial, DialWithin: z.dialWithin, Admit: z.vpc.admit,
 		ServeGateway: z.gateway.ServeCluster, Parts: z.Parts, Machines: z.machines, Clusters: z.acting.Clusters,
 		Event: z.event, OnLoss: z.tellLoss, OnChange: z.changed, Logger: z.logger, Timing: z.timing, Now: z.now,
 	}

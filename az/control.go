@@ -37,6 +37,8 @@ func (z *Zone) controlHandler() http.Handler {
 		routeFault:           z.handleFault,
 		routeWhoAmI:          z.handleWhoAmI,
 		routeCanI:            z.handleCanI,
+		routeCanReach:        z.handleCanReach,
+		routeConnect:         z.handleConnect,
 		routeMetrics:         promhttp.HandlerFor(z.registry, promhttp.HandlerOpts{}).ServeHTTP,
 		routeInstanceMetrics: z.handleMetrics,
 	} {

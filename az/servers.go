@@ -34,6 +34,7 @@ func (z *Zone) startGateway(registerer prometheus.Registerer) error {
 	}}
 	z.gateway = gateway.New(gateway.Config{
 		Zone: z.config.Zone, Secret: z.config.GatewaySecret, Route: router.Route, OnRefusedPort: router.TellOnce,
+		Admit: z.vpc.admit, OnFiltered: z.vpc.filtered,
 		Logger: z.logger, Registerer: registerer,
 	})
 	z.closes = append(z.closes, z.gateway.Stop)

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tripod/awsapi"
+	"tripod/awsapi/ec2"
 	"tripod/awsapi/history"
 	"tripod/az/balancing"
 	"tripod/az/controlplane"
@@ -64,6 +65,7 @@ type Zone struct {
 	acting   awsapi.Acting // the services of which the zone runs loops
 	machines *machines.Host
 	balances *balancing.Host // the zone's load-balancer nodes
+	vpc      *vpcRules
 }
 
 // New returns a zone that is not started.
@@ -88,6 +90,7 @@ func (z *Zone) Start(ctx context.Context) (err error) {
 	registerer := prometheus.WrapRegistererWith(prometheus.Labels{"zone": z.config.Zone}, z.registry)
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	z.running, z.cancel = running, cancel
+	z.vpc = &vpcRules{zone: z.config.Zone, event: z.event}
 	if err := z.startGateway(registerer); err != nil {
 		return fmt.Errorf("start gateway: %w", err)
 	}
@@ -101,6 +104,7 @@ func (z *Zone) Start(ctx context.Context) (err error) {
 		return fmt.Errorf("start AWS front: %w", err)
 	}
 	z.acting = z.backend().Acting()
+	z.vpc.paths = ec2.NewPaths(z.acting.Network)
 	z.machines = z.newMachines()
 	if err := z.startBalancing(); err != nil {
 		return fmt.Errorf("start the load balancers' nodes: %w", err)

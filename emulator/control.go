@@ -81,6 +81,8 @@ func (c *control) handler() http.Handler {
 	v1.HandleFunc("/targets/{kind}/{name}/{verb}", c.handleVerb).Methods(http.MethodPost)
 	v1.HandleFunc("/faults/{verb}", c.handleFault).Methods(http.MethodPost)
 	v1.HandleFunc("/clusters/{name}/{question:whoami|can-i}", c.handleAccess).Methods(http.MethodPost)
+	v1.HandleFunc("/clusters/{name}/can-reach", c.handleCanReach).Methods(http.MethodPost)
+	v1.HandleFunc("/clusters/{name}/connect", c.handleConnect).Methods(http.MethodPost)
 	v1.HandleFunc("/root", c.handleRoot).Methods(http.MethodPost)
 	v1.HandleFunc("/nodes/{name}/credentials", c.handleNode).Methods(http.MethodPost)
 	v1.HandleFunc("/snapshots", c.handleSnapshot).Methods(http.MethodPost)

@@ -39,8 +39,12 @@ type Config struct {
 	// definition, as no kubelet may.
 	CloudCert, CloudKey []byte
 	// DialWithin connects to an address of the cluster's nodes and pods, in whatever zone; nil: those of this zone alone can
-	// be connected to. from is who it is to see.
-	DialWithin func(ctx context.Context, from, to netip.AddrPort) (net.Conn, error)
+	// be connected to. Admit is what the VPC's rules say of a connection that stays in the zone, as a network.ErrFiltered; nil:
+	// all pass.
+	DialWithin func(ctx context.Context, from network.Source, to netip.AddrPort) (net.Conn, error)
+	Admit      func(from network.Source, to netip.AddrPort) error
+	// NetworkPolicies says that the VPC CNI's add-on is configured to hold them; nil: it is not.
+	NetworkPolicies func() bool
 	// Report is told that an instance's kubelet has registered (trouble is empty), or in the words of its log why it
 	// could not: each once, until it changes. nil: nobody is told.
 	Report func(instanceID, trouble string)
@@ -70,9 +74,15 @@ func (c Config) withDefaults() Config {
 		c.Report = func(string, string) {}
 	}
 	if c.DialWithin == nil {
-		c.DialWithin = func(context.Context, netip.AddrPort, netip.AddrPort) (net.Conn, error) {
+		c.DialWithin = func(context.Context, network.Source, netip.AddrPort) (net.Conn, error) {
 			return nil, network.ErrNoAddress
 		}
+	}
+	if c.NetworkPolicies == nil {
+		c.NetworkPolicies = func() bool { return false }
+	}
+	if c.Admit == nil {
+		c.Admit = func(network.Source, netip.AddrPort) error { return nil }
 	}
 	if c.LocalPort == nil {
 		c.LocalPort = func(int) error { return errors.New("no port of this machine may be led to") }

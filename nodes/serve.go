@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"tripod/nodes/kubeproxy"
 	"tripod/nodes/network"
 )
@@ -57,7 +59,7 @@ func (s *Simulator) answer(ctx context.Context, kubelets kubeletFeed, from, to n
 	pod, port, err := z.pods.Holder(to.Addr().String(), int(to.Port()))
 	switch {
 	case pod != nil:
-		return z.http.Answer(ctx, pod, port, from)
+		return z.answerPod(ctx, pod, port, from, to)
 	case isNode:
 		return s.answerNode(ctx, z, n, from, to)
 	case err != nil:
@@ -66,21 +68,41 @@ func (s *Simulator) answer(ctx context.Context, kubelets kubeletFeed, from, to n
 	return nil, fmt.Errorf("%s leads nowhere: %w", to, network.ErrNoAddress)
 }
 
+// answerPod has a pod answer, where NetworkPolicies let the connection come to it.
+func (z *zone) answerPod(ctx context.Context, pod *corev1.Pod, port int, from, to netip.AddrPort) (network.Answer, error) {
+	if z.policies != nil && from.IsValid() && !pod.Spec.HostNetwork {
+		decisions, err := z.policies.Decide(ctx, from.Addr(), to)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range decisions {
+			if !d.Allowed {
+				return nil, network.Filtered(fmt.Sprintf("%s does not come to %s: %s", from.Addr(), to, d))
+			}
+		}
+	}
+	return z.http.Answer(ctx, pod, port, from)
+}
+
 // answerNode says who answers at a node's port that is no pod's: what kube-proxy leads on, or checks.
 func (s *Simulator) answerNode(ctx context.Context, z *zone, n node, from, to netip.AddrPort) (network.Answer, error) {
 	if z.services == nil {
 		return nil, fmt.Errorf("connection refused: nothing listens on port %d of node %s", to.Port(), n.name)
 	}
-	endpoints, err := z.services.NodePort(ctx, kubeproxy.Asker{Node: n.name, From: from}, int(to.Port()))
+	endpoints, seesClient, err := z.services.NodePort(ctx, kubeproxy.Asker{Node: n.name, From: from}, int(to.Port()))
 	if errors.Is(err, kubeproxy.ErrNoService) {
 		if check := z.services.HealthCheck(ctx, n.name, int(to.Port())); check != nil {
 			return answerHTTP(check), nil
 		}
 		return nil, fmt.Errorf("connection refused: nothing listens on port %d of node %s", to.Port(), n.name)
 	}
+	source := network.Source{Address: from, Node: to.Addr()}
+	if !seesClient { // the node's address takes the client's place, so that answers come back by it
+		source.Address = netip.AddrPortFrom(to.Addr(), from.Port())
+	}
 	for _, at := range endpoints {
 		var answer network.Answer
-		if answer, err = s.answerEndpoint(ctx, z, from, at); err == nil {
+		if answer, err = s.answerEndpoint(ctx, z, source, at); err == nil {
 			return answer, nil
 		}
 	}
@@ -88,10 +110,13 @@ func (s *Simulator) answerNode(ctx context.Context, z *zone, n node, from, to ne
 }
 
 // answerEndpoint says who answers for an endpoint of a Service, in this zone or another.
-func (s *Simulator) answerEndpoint(ctx context.Context, z *zone, from, at netip.AddrPort) (network.Answer, error) {
+func (s *Simulator) answerEndpoint(ctx context.Context, z *zone, from network.Source, at netip.AddrPort) (network.Answer, error) {
 	pod, port, err := z.pods.Holder(at.Addr().String(), int(at.Port()))
 	if pod != nil {
-		return z.http.Answer(ctx, pod, port, from)
+		if err := s.conf.Admit(from, at); err != nil {
+			return nil, err
+		}
+		return z.answerPod(ctx, pod, port, from.Address, at)
 	}
 	if _, own := z.roster.at(at.Addr()); own || err != nil { // a node's port again would lead round and round
 		return nil, fmt.Errorf("no pod listens at %s", at)

@@ -16,6 +16,7 @@ import (
 	"tripod/nodes/kubeletapi"
 	"tripod/nodes/kubeproxy"
 	"tripod/nodes/machine"
+	"tripod/nodes/netpolicy"
 	"tripod/nodes/podfiles"
 	"tripod/nodes/podhttp"
 	"tripod/nodes/podset"
@@ -46,6 +47,7 @@ type zone struct {
 	kubelet http.Handler // of api
 	// services is what kube-proxy is; nil in tests that have no administrator
 	services *kubeproxy.Proxy
+	policies *netpolicy.Holder
 
 	certificates certificates
 	moves        podfiles.Moves
@@ -128,7 +130,8 @@ func (s *Simulator) start() error {
 	}
 	if client := z.clients.administrator; client != nil {
 		z.services = kubeproxy.New(client, c.Zone)
-		z.group.Go(func() { <-z.ctx.Done(); z.services.Close() })
+		z.policies = netpolicy.New(client, c.NetworkPolicies)
+		z.group.Go(func() { <-z.ctx.Done(); z.services.Close(); z.policies.Close() })
 	}
 	s.running = z
 	go func() {

@@ -7,7 +7,7 @@ import (
 	"tripod/state"
 )
 
-// networkACL is a network ACL as stored and as EC2 shows it. It is recorded only: no packet is filtered. Each VPC
+// networkACL is a network ACL as stored and as EC2 shows it. See Paths for what it does. Each VPC
 // begins with one that lets everything through.
 type networkACL struct {
 	ACLID        string               `xml:"networkAclId"`

@@ -29,10 +29,11 @@ const hurry = time.Second
 type Options struct {
 	Zone  string // us-east-1a
 	State State
-	// Clusters are the ids of all clusters, and Dial connects to an address of a node or a pod of one; from is who it is
-	// to see, or the zero value.
+	// Clusters are the ids of all clusters, and Dial connects to an address of a node or a pod of one.
 	Clusters func() []string
-	Dial     func(ctx context.Context, clusterID string, from, to netip.AddrPort) (net.Conn, error)
+	Dial     func(ctx context.Context, clusterID string, from network.Source, to netip.AddrPort) (net.Conn, error)
+	// Admit says why a client may not come to a port of a load balancer; nil: it may.
+	Admit func(b region.LoadBalancer, client netip.AddrPort, port int) error
 	// OnChange is called when a load balancer, or what is found of its targets, has changed.
 	OnChange func()
 	// Client is the address that clients are said to have; where it is invalid they have their own.
@@ -71,7 +72,7 @@ func New(options Options) *Host {
 	if options.RealPace {
 		pause = 0
 	}
-	h.node = node.New(node.Options{Zone: options.Zone, Dial: h.dial, Report: h.report, Client: options.Client, Hurry: pause,
+	h.node = node.New(node.Options{Zone: options.Zone, Dial: h.dial, Admit: options.Admit, Report: h.report, Client: options.Client, Hurry: pause,
 		Now: options.Now, Logger: options.Logger})
 	return h
 }
@@ -200,7 +201,7 @@ func (h *Host) dial(ctx context.Context, from netip.AddrPort, to node.Target) (n
 	err := network.ErrNoAddress
 	for _, id := range clusters {
 		var conn net.Conn
-		if conn, err = h.options.Dial(ctx, id, from, to.Address); err == nil {
+		if conn, err = h.options.Dial(ctx, id, network.Source{Address: from, Balancer: to.Balancer}, to.Address); err == nil {
 			return conn, nil
 		}
 		if !errors.Is(err, network.ErrNoAddress) {

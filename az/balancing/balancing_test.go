@@ -78,7 +78,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-func (w *world) dial(ctx context.Context, cluster string, _, _ netip.AddrPort) (net.Conn, error) {
+func (w *world) dial(ctx context.Context, cluster string, _ network.Source, _ netip.AddrPort) (net.Conn, error) {
 	if cluster != "DEMO" {
 		return nil, network.ErrNoAddress
 	}

@@ -41,12 +41,12 @@ func configOf(tx *state.Txn, zone string, now time.Time) (m made) {
 					certificates[l.Certificate] = shown[0]
 				}
 			}
-			listeners, groups := node.Classic(b, s.targets(region.ClassicGroup(b.Name), 0), certificates)
+			listeners, groups := node.Classic(b, s.targets(b, region.ClassicGroup(b.Name), 0), certificates)
 			carried.Listeners = listeners
 			maps.Copy(m.config.Groups, groups)
 		} else {
 			for _, l := range region.ListenersOf(tx, b) {
-				carried.Listeners = append(carried.Listeners, s.listener(l))
+				carried.Listeners = append(carried.Listeners, s.listener(b, l))
 			}
 		}
 		m.config.Balancers = append(m.config.Balancers, carried)
@@ -69,21 +69,21 @@ type survey struct {
 	made *made
 }
 
-func (s *survey) listener(l region.Listener) node.Listener {
+func (s *survey) listener(b region.LoadBalancer, l region.Listener) node.Listener {
 	rules := region.RulesOf(s.tx, l)
 	for _, arn := range region.GroupsNamed(l, rules) {
 		if _, done := s.made.config.Groups[arn]; done {
 			continue
 		}
 		if g, found := region.TargetGroups.Get(s.tx, region.TargetGroupName(arn)); found {
-			s.made.config.Groups[arn] = node.Group{TargetGroup: g, Targets: s.targets(g.Name, g.Port)}
+			s.made.config.Groups[arn] = node.Group{TargetGroup: g, Targets: s.targets(b, g.Name, g.Port)}
 		}
 	}
 	return node.Listener{Listener: l, Rules: rules, Shown: s.certificates(l.Certificates)}
 }
 
-// targets are a group's; port is that of those without one of their own.
-func (s *survey) targets(group string, port int) (all []node.Target) {
+// targets are those of a group that a load balancer sends to, the only one; port is that of targets without one of their own.
+func (s *survey) targets(b region.LoadBalancer, group string, port int) (all []node.Target) {
 	for _, t := range region.TargetsOf(s.tx, group) {
 		switch {
 		case t.IsGone(s.now):
@@ -92,7 +92,7 @@ func (s *survey) targets(group string, port int) (all []node.Target) {
 		case t.IsDraining():
 			s.until(t.DrainsUntil)
 		}
-		to := node.Target{Target: t}
+		to := node.Target{Target: t, Balancer: b.ARN}
 		if t.Port != 0 {
 			port = t.Port
 		}

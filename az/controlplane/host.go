@@ -15,6 +15,7 @@ import (
 	"tripod/az/plan"
 	"tripod/internal/loss"
 	"tripod/logs/logstore"
+	"tripod/nodes/network"
 	"tripod/region"
 	"tripod/state"
 )
@@ -30,8 +31,10 @@ type Host struct {
 	// until the listener is closed.
 	Dial         func(ctx context.Context, address string) (net.Conn, error)
 	ServeGateway func(listener net.Listener, clusterID string)
-	// DialWithin connects to an address of a cluster's nodes and pods; from is who it is to see.
-	DialWithin func(ctx context.Context, clusterID string, from, to netip.AddrPort) (net.Conn, error)
+	// DialWithin connects to an address of a cluster's nodes and pods, and Admit says who it is to see, or that the VPC's rules
+	// do not let it pass.
+	DialWithin func(ctx context.Context, clusterID string, from network.Source, to netip.AddrPort) (net.Conn, error)
+	Admit      func(clusterID string, from network.Source, to netip.AddrPort) (seen netip.AddrPort, err error)
 	Parts
 	// Clusters is EKS.
 	Clusters *eks.Service

@@ -7,11 +7,17 @@ import (
 	"net/netip"
 	"path/filepath"
 
+	"sigs.k8s.io/yaml"
+
 	"tripod/apiserver/launch"
 	"tripod/az/plan"
 	"tripod/internal/pki"
 	"tripod/internal/process"
+	"tripod/internal/reachability"
 	"tripod/nodes/machine"
+	"tripod/nodes/network"
+	"tripod/region"
+	"tripod/state"
 )
 
 // Workers are the zone's simulated nodes of a cluster: nodes.Simulator.
@@ -22,6 +28,20 @@ type Workers interface {
 	Stop(ctx context.Context) error
 	// Serve answers for the addresses of all nodes and their pods until the listener is closed.
 	Serve(net.Listener) error
+	Network
+}
+
+// Network leads to what is in a cluster's network, for somebody in the place of pod/NAMESPACE/NAME, node/NAME or, by the empty
+// name, of the control plane.
+type Network interface {
+	// Place is the address of a place.
+	Place(ctx context.Context, name string) (netip.AddrPort, error)
+	// Resolve are the addresses that a connection to a name may go to: of a Service, a pod or a node.
+	Resolve(ctx context.Context, as, host string, port int) ([]netip.AddrPort, error)
+	// Connect connects to one of them.
+	Connect(ctx context.Context, as, host string, port int) (net.Conn, error)
+	// Policies are what NetworkPolicies say of a connection.
+	Policies(ctx context.Context, from netip.Addr, to netip.AddrPort) ([]reachability.Step, error)
 }
 
 // WorkersConfig says which nodes a zone has and how they reach their cluster.
@@ -48,8 +68,12 @@ type WorkersConfig struct {
 	RealPace bool
 	// LocalPort says why a pod may not lead to that port of this machine; nil where it may.
 	LocalPort func(port int) error
-	// DialWithin connects to an address of the cluster's nodes and pods, in whatever zone.
-	DialWithin func(ctx context.Context, from, to netip.AddrPort) (net.Conn, error)
+	// DialWithin connects to an address of the cluster's nodes and pods, in whatever zone, where the VPC's rules admit it, and
+	// Admit holds these against a connection that stays in the zone.
+	DialWithin func(ctx context.Context, from network.Source, to netip.AddrPort) (net.Conn, error)
+	Admit      func(from network.Source, to netip.AddrPort) error
+	// NetworkPolicies says that the add-on vpc-cni is configured to hold NetworkPolicies against connections.
+	NetworkPolicies func() bool
 }
 
 func (c *Part) startWorkers(ctx context.Context) error {
@@ -99,6 +123,14 @@ func (c *Part) nodes() Workers {
 	return c.workers
 }
 
+// Network is the cluster's, as the zone's workers know it.
+func (c *Part) Network() (Network, error) {
+	if workers := c.nodes(); workers != nil {
+		return workers, nil
+	}
+	return nil, fmt.Errorf("zone %s has no nodes of cluster %s yet", c.host.Plan.Zone, c.cluster.Name)
+}
+
 // workersConfig says how the zone's nodes reach the cluster.
 func (c *Part) workersConfig() (WorkersConfig, error) {
 	trust := c.trust.Load()
@@ -118,10 +150,30 @@ func (c *Part) workersConfig() (WorkersConfig, error) {
 	config.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", plan.EndpointSocket(c.host.Plan.RunDir(), c.cluster.ID))
 	}
-	config.DialWithin = func(ctx context.Context, from, to netip.AddrPort) (net.Conn, error) {
+	config.DialWithin = func(ctx context.Context, from network.Source, to netip.AddrPort) (net.Conn, error) {
 		return c.host.DialWithin(ctx, c.cluster.ID, from, to)
+	}
+	config.NetworkPolicies = c.holdsNetworkPolicies
+	config.Admit = func(from network.Source, to netip.AddrPort) error {
+		_, err := c.host.Admit(c.cluster.ID, from, to)
+		return err
 	}
 	config.CA, config.Token, config.Client, config.Authority, config.LocalPort = trust.bundle, c.nodeToken, admin,
 		authority, c.host.Plan.LocalPort
 	return config, nil
+}
+
+// holdsNetworkPolicies says whether the add-on vpc-cni is configured so: its schema takes the switch as a string or a boolean.
+func (c *Part) holdsNetworkPolicies() (is bool) {
+	c.host.State.View(func(tx *state.Txn) error {
+		addon, found := region.Addons.Get(tx, c.cluster.ID+"/vpc-cni")
+		var settings struct {
+			EnableNetworkPolicy any `json:"enableNetworkPolicy"`
+		}
+		if found && addon.ConfigurationValues != nil && yaml.Unmarshal([]byte(*addon.ConfigurationValues), &settings) == nil {
+			is = fmt.Sprint(settings.EnableNetworkPolicy) == "true"
+		}
+		return nil
+	})
+	return is
 }

@@ -33,10 +33,8 @@ type Destination struct {
 	Dialer *net.Dialer
 	// Within is the address of a node or a pod that is asked for there, and Cluster the name of whose it is; the zero
 	// value: the connection is what was asked for.
-	Within  netip.AddrPort
-	Cluster string
-	// From is the address of who asks, as it appears in the VPC.
-	From netip.AddrPort
+	Within             netip.AddrPort
+	Cluster, ClusterID string
 }
 
 // Config says whose gateway it is and where it leads.
@@ -46,6 +44,11 @@ type Config struct {
 	Secret string
 	// Route says where a name or an address leads. What it does not know it denies by ErrDenied.
 	Route func(ctx context.Context, host string, port int) (Destination, error)
+	// Admit holds the VPC's rules against a connection to an address of a node or a pod of a cluster. It says who the far side is
+	// to see; its error is a network.ErrFiltered where the rules do not let it pass.
+	Admit func(clusterID string, from network.Source, to netip.AddrPort) (seen netip.AddrPort, err error)
+	// OnFiltered is told of a connection that a NetworkPolicy of the cluster has not let pass.
+	OnFiltered func(clusterID string, err error)
 	// OnRefusedPort is told of a port of this machine to which a pod of a cluster has led and may not.
 	OnRefusedPort func(clusterName string, err error)
 	Logger        *slog.Logger
@@ -88,7 +91,7 @@ func New(config Config) *Gateway {
 	g.connections = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "tripod_gateway_connections_total",
 		Help: "Connections through the zone's gateway, by destination zone and outcome (connected, denied, " +
-			"unreachable, failed).",
+			"filtered, unreachable, failed).",
 	}, []string{"to", "outcome"})
 	config.Registerer.MustRegister(g.connections)
 	return g
@@ -231,20 +234,28 @@ func (g *Gateway) dial(ctx context.Context, address string) (*tunnel, error) {
 		g.connections.WithLabelValues(to.Zone, "unreachable").Inc()
 		return nil, fmt.Errorf("%s %w", address, errUnreachable)
 	}
+	var seen netip.AddrPort
+	if to.Within.IsValid() {
+		from, _ := ctx.Value(source{}).(network.Source)
+		if seen, err = g.config.Admit(to.ClusterID, from, to.Within); err != nil {
+			g.connections.WithLabelValues(to.Zone, "filtered").Inc()
+			return nil, err
+		}
+	}
 	dialer := to.Dialer
 	if dialer == nil {
 		dialer = new(net.Dialer)
 	}
 	far, err := dialer.DialContext(ctx, to.Network, to.Address)
-	if from, ok := ctx.Value(source{}).(netip.AddrPort); ok && from.IsValid() {
-		to.From = from
-	}
 	if err == nil && to.Within.IsValid() {
-		if err = network.Connect(ctx, far, to.From, to.Within); err != nil {
+		if err = network.Connect(ctx, far, seen, to.Within); err != nil {
 			far.Close()
 		}
-		if errors.Is(err, network.ErrNotAllowed) {
+		switch {
+		case errors.Is(err, network.ErrNotAllowed):
 			g.config.OnRefusedPort(to.Cluster, err)
+		case errors.Is(err, network.ErrFiltered):
+			g.config.OnFiltered(to.ClusterID, err)
 		}
 	}
 	if err != nil {
@@ -260,13 +271,13 @@ func (g *Gateway) Dial(ctx context.Context, address string) (net.Conn, error) {
 	return g.connect(ctx, address)
 }
 
-// DialWithin connects to an address of a node or a pod of a cluster. from is who it is to see; the zero value: the zone.
-func (g *Gateway) DialWithin(ctx context.Context, clusterID string, from, to netip.AddrPort) (net.Conn, error) {
+// DialWithin connects to an address of a node or a pod of a cluster.
+func (g *Gateway) DialWithin(ctx context.Context, clusterID string, from network.Source, to netip.AddrPort) (net.Conn, error) {
 	ctx = context.WithValue(context.WithValue(ctx, cluster{}, clusterID), source{}, from)
 	return g.connect(ctx, to.String())
 }
 
-// source is the context's key of the address that somebody is to be seen as.
+// source is the context's key of where a connection comes from.
 type source struct{}
 
 func (g *Gateway) connect(ctx context.Context, address string) (net.Conn, error) {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -121,20 +122,28 @@ func (r *Router) routeAddress(ctx context.Context, address netip.Addr, port int)
 		if asking := within(ctx); asking != "" && asking != c.ID || c.ZoneOf == nil {
 			continue
 		}
+		if i := r.controlPlane(address); i >= 0 && port == apiPort {
+			return Destination{Zone: r.Zone.Peers[i].Zone, Target: "apiserver/" + plan.Letter(r.Zone.Peers[i].Zone), Network: "tcp",
+				Address: plan.APIServerAddress(c.EndpointPort, i)}, nil
+		}
 		zone := c.ZoneOf(address)
 		for _, peer := range r.Zone.Peers {
 			if peer.Zone == zone && port > 0 && port < 1<<16 {
 				return Destination{Zone: zone, Network: "unix", Address: plan.NodesSocket(peer.RunDir, c.ID),
-					Within: netip.AddrPortFrom(address, uint16(port)), Cluster: c.Name,
-					From: netip.AddrPortFrom(plan.Interface(r.Zone.Index()), anyPort)}, nil
+					Within: netip.AddrPortFrom(address, uint16(port)), Cluster: c.Name, ClusterID: c.ID}, nil
 			}
 		}
 	}
 	return Destination{}, ErrDenied
 }
 
-// anyPort is that of a connection's near end, where nobody asks which it is.
-const anyPort = 32768
+// apiPort is where API servers answer at their network interfaces.
+const apiPort = 443
+
+// controlPlane is the index of the zone whose control planes have an address; -1: it is none of theirs.
+func (r *Router) controlPlane(address netip.Addr) int {
+	return slices.IndexFunc(r.Zone.Peers, func(peer plan.Peer) bool { return plan.Interface(slices.Index(r.Zone.Peers, peer)) == address })
+}
 
 // mostTold bounds what is told once: others than the operator choose how much that could be.
 const mostTold = 100

@@ -27,6 +27,7 @@ var layers = []struct {
 }{
 	{"the program", []string{"cmd/tripod"}},
 	{"the command line", []string{"internal/cli", "pods/podexec"}},
+	{"the command line", []string{"internal/proxy"}},
 	{"the region", []string{"emulator"}},
 	{"a zone's agent", []string{"az"}},
 	{"a zone's agent", []string{"az/controlplane"}},
@@ -54,9 +55,9 @@ var layers = []struct {
 	{"what runs in a zone", []string{"nodes/podhttp"}},
 	{"tools", []string{
 		"awsapi/throttle", "internal/admission", "internal/datadir", "internal/options", "nodes/image", "nodes/network",
-		"nodes/podfiles", "nodes/podlife", "nodes/podvolume", "lb/handover", "nodes/kubeproxy",
+		"nodes/podfiles", "nodes/podlife", "nodes/podvolume", "lb/handover", "nodes/kubeproxy", "nodes/netpolicy",
 	}},
-	{"tools", []string{"nodes/machine"}},
+	{"tools", []string{"nodes/lazywatch", "nodes/machine"}},
 	{"tools", []string{
 		"api", "apiserver/...", "awsapi/history", "awsapi/quota", "awsapi/upstream", "awsapi/wire", "internal/...", "lb",
 		"logs/logstore",

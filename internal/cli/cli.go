@@ -158,7 +158,7 @@ func (a *app) root() *cobra.Command {
 		a.historyCommand(), a.metricsCommand())
 	a.add(root, "fault", append(a.verbCommands(), a.faultCommand())...)
 	a.add(root, "use", a.envCommand(), a.kubectlCommand(), a.podCommand(), a.tokenCommand(), a.whoamiCommand(),
-		a.canICommand())
+		a.canICommand(), a.canReachCommand(), a.proxyCommand())
 	root.AddCommand(a.versionCommand(), a.internalCommand())
 	return root
 }

@@ -57,6 +57,8 @@ type Target struct {
 	Address netip.AddrPort
 	// Cluster is the id of the cluster whose node it is; empty: it is not known.
 	Cluster string
+	// Balancer is the ARN of the load balancer that sends to it.
+	Balancer string
 	// Lost is why it is known that the target answers nobody, such as that its zone is out; empty: it is not.
 	Lost string
 }

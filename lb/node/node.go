@@ -22,6 +22,8 @@ type Options struct {
 	Zone string // us-east-1a
 	// Dial connects to a target; from is who the target is to see, or the zero value.
 	Dial func(ctx context.Context, from netip.AddrPort, to Target) (net.Conn, error)
+	// Admit says why a client may not come to a port of a load balancer; nil, as its nil answer: it may.
+	Admit func(b region.LoadBalancer, client netip.AddrPort, port int) error
 	// Report is told of what a target is found to be, each time that changes. It must not block.
 	Report func(region.TargetReport)
 	// Client is the address that clients are said to have; where it is invalid they have their own.
@@ -140,6 +142,12 @@ func (n *Node) Willing(offer handover.Offer) bool {
 // Take takes a client over that has come to a load balancer's port: handover.Taker's.
 func (n *Node) Take(conn *net.TCPConn, offer handover.Offer) {
 	d := n.door(offer)
+	if d != nil && n.options.Admit != nil &&
+		n.options.Admit(d.carries.Load().balancer.LoadBalancer, n.seen(conn.RemoteAddr()), offer.Port) != nil {
+		conn.SetLinger(0) // AWS says nothing: the client would wait in vain
+		conn.Close()
+		return
+	}
 	if n.open.Add(1) > mostOpen || d == nil || !d.take(conn, offer.Early) {
 		n.open.Add(-1)
 		conn.Close()

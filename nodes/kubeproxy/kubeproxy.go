@@ -12,16 +12,13 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
-	"sync"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
+
+	"tripod/nodes/lazywatch"
 )
 
 var (
@@ -31,133 +28,37 @@ var (
 	ErrNoEndpoint = errors.New("the Service has no ready endpoints")
 )
 
-// patience is for how long Services are watched after the last connection to one.
-const patience = 10 * time.Minute
-
 // Proxy is a zone's.
 type Proxy struct {
-	client kubernetes.Interface
-	zone   string // us-east-1a
-	now    func() time.Time
-
-	mu     sync.Mutex
-	used   time.Time
-	cancel context.CancelFunc // nil while nothing is watched
-	synced chan struct{}      // closed when all is known
-	wait   sync.WaitGroup
-
-	services cache.Store
-	slices   cache.Indexer
-	closed   bool
-}
-
-// New returns a Proxy that watches nothing yet. The client may list and watch Services and EndpointSlices.
-func New(client kubernetes.Interface, zone string) *Proxy {
-	return &Proxy{client: client, zone: zone, now: time.Now}
-}
-
-// Close ends what is watched.
-func (p *Proxy) Close() {
-	p.mu.Lock()
-	p.closed = true
-	p.end()
-	p.mu.Unlock()
-	p.wait.Wait()
-}
-
-// end assumes the lock.
-func (p *Proxy) end() {
-	if p.cancel != nil {
-		p.cancel()
-		p.cancel = nil
-	}
+	zone  string // us-east-1a
+	watch *lazywatch.Watch
 }
 
 // byService is the index of slices by the namespace and name of their Service.
 const byService = "service"
 
-// watch returns when all Services and endpoints are known.
-func (p *Proxy) watch(ctx context.Context) (cache.Store, cache.Indexer, error) {
-	p.mu.Lock()
-	if p.closed {
-		p.mu.Unlock()
-		return nil, nil, context.Canceled
-	}
-	p.used = p.now()
-	if p.cancel == nil {
-		p.begin()
-	}
-	services, all, synced := p.services, p.slices, p.synced
-	p.mu.Unlock()
-	select {
-	case <-synced:
-		return services, all, nil
-	case <-ctx.Done():
-		return nil, nil, fmt.Errorf("the cluster's Services are not known: %w", ctx.Err())
-	}
+// New returns a Proxy that watches nothing yet. The client may list and watch Services and EndpointSlices.
+func New(client kubernetes.Interface, zone string) *Proxy {
+	services, endpoints := client.CoreV1().Services(""), client.DiscoveryV1().EndpointSlices("")
+	return &Proxy{zone: zone, watch: lazywatch.New("Services",
+		lazywatch.Source{Object: &corev1.Service{}, Watcher: lazywatch.Watcher(client, services.List, services.Watch)},
+		lazywatch.Source{Object: &discoveryv1.EndpointSlice{}, Watcher: lazywatch.Watcher(client, endpoints.List, endpoints.Watch),
+			Indexers: cache.Indexers{byService: func(obj any) ([]string, error) {
+				s := obj.(*discoveryv1.EndpointSlice)
+				return []string{s.Namespace + "/" + s.Labels[discoveryv1.LabelServiceName]}, nil
+			}}})}
 }
 
-// begin assumes the lock.
-func (p *Proxy) begin() {
-	running, cancel := context.WithCancel(context.Background())
-	p.cancel, p.synced = cancel, make(chan struct{})
-	services, followServices := cache.NewInformerWithOptions(cache.InformerOptions{
-		ListerWatcher: watcher(p.client, p.client.CoreV1().Services("").List, p.client.CoreV1().Services("").Watch),
-		ObjectType:    &corev1.Service{}, Handler: cache.ResourceEventHandlerFuncs{}, Transform: trim})
-	all, followSlices := cache.NewInformerWithOptions(cache.InformerOptions{
-		ListerWatcher: watcher(p.client, p.client.DiscoveryV1().EndpointSlices("").List, p.client.DiscoveryV1().EndpointSlices("").Watch),
-		ObjectType:    &discoveryv1.EndpointSlice{}, Handler: cache.ResourceEventHandlerFuncs{}, Transform: trim,
-		Indexers: cache.Indexers{byService: func(obj any) ([]string, error) {
-			s := obj.(*discoveryv1.EndpointSlice)
-			return []string{s.Namespace + "/" + s.Labels[discoveryv1.LabelServiceName]}, nil
-		}}})
-	p.services, p.slices = services, all.(cache.Indexer)
-	p.wait.Go(func() { followServices.RunWithContext(running) })
-	p.wait.Go(func() { followSlices.RunWithContext(running) })
-	synced := p.synced
-	p.wait.Go(func() {
-		if cache.WaitForCacheSync(running.Done(), followServices.HasSynced, followSlices.HasSynced) {
-			close(synced)
-		}
-		p.rest(running)
-	})
-}
+// Close ends what is watched.
+func (p *Proxy) Close() { p.watch.Close() }
 
-// rest ends the watches once nobody has asked for a while.
-func (p *Proxy) rest(running context.Context) {
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	for {
-		select {
-		case <-running.Done():
-			return
-		case <-timer.C:
-		}
-		p.mu.Lock()
-		left := p.used.Add(patience).Sub(p.now())
-		if left <= 0 {
-			p.end()
-		}
-		p.mu.Unlock()
-		timer.Reset(max(left, time.Second))
+// known returns when all Services and endpoints are known.
+func (p *Proxy) known(ctx context.Context) (services, slices cache.Indexer, err error) {
+	stores, err := p.watch.Stores(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
-}
-
-// watcher lists and watches by a typed client.
-func watcher[L runtime.Object](client any, list func(context.Context, metav1.ListOptions) (L, error),
-	follow func(context.Context, metav1.ListOptions) (watch.Interface, error)) cache.ListerWatcher {
-	return cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
-		ListWithContextFunc:  func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return list(ctx, o) },
-		WatchFuncWithContext: follow,
-	}, client)
-}
-
-// trim drops what nobody here asks for.
-func trim(obj any) (any, error) {
-	if m, ok := obj.(metav1.Object); ok {
-		m.SetManagedFields(nil)
-	}
-	return obj, nil
+	return stores[0], stores[1], nil
 }
 
 // Asker is who connects.
@@ -169,28 +70,30 @@ type Asker struct {
 // mostTried bounds the endpoints that one connection is led to.
 const mostTried = 3
 
-// NodePort are the endpoints that a connection to a node's port goes to: the first one, or where that cannot be connected to
-// the next. kube-proxy itself knows one alone, and leads to those of a lost zone until their node is known to be NotReady.
-func (p *Proxy) NodePort(ctx context.Context, who Asker, port int) ([]netip.AddrPort, error) {
-	services, all, err := p.watch(ctx)
+// NodePort are the endpoints that a connection to a node's port goes to, and whether they see its client, not the node: the
+// first one, or where that cannot be connected to the next. kube-proxy itself knows one alone, and leads to those of a lost zone until their node is known to be NotReady.
+func (p *Proxy) NodePort(ctx context.Context, who Asker, port int) (to []netip.AddrPort, seesClient bool, err error) {
+	services, all, err := p.known(ctx)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	for _, obj := range services.List() {
 		s := obj.(*corev1.Service)
 		for _, sp := range s.Spec.Ports {
 			if int(sp.NodePort) == port && isTCP(sp) {
-				return p.endpoints(all, s, sp, who, s.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal)
+				local := s.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal
+				to, err = p.endpoints(all, s, sp, who, local)
+				return to, local, err
 			}
 		}
 	}
-	return nil, ErrNoService
+	return nil, false, ErrNoService
 }
 
 // ClusterIP are the endpoints that a connection to a Service's address goes to, also to one of a load balancer's or an
 // external one.
 func (p *Proxy) ClusterIP(ctx context.Context, who Asker, to netip.AddrPort) ([]netip.AddrPort, error) {
-	services, all, err := p.watch(ctx)
+	services, all, err := p.known(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +118,7 @@ func (p *Proxy) ClusterIP(ctx context.Context, who Asker, to netip.AddrPort) ([]
 // HealthCheck answers the health check of a Service whose external traffic stays on the node, at a port of the node: as
 // kube-proxy does. nil: no Service has that port for it.
 func (p *Proxy) HealthCheck(ctx context.Context, node string, port int) http.Handler {
-	services, all, err := p.watch(ctx)
+	services, all, err := p.known(ctx)
 	if err != nil {
 		return nil
 	}

@@ -56,7 +56,7 @@ func reached(t *testing.T, p *Proxy, who Asker) map[string]bool {
 	t.Helper()
 	got := map[string]bool{}
 	for range 50 {
-		at, err := p.NodePort(within(t), who, 30080)
+		at, _, err := p.NodePort(within(t), who, 30080)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,7 +75,7 @@ func TestNodePortLeadsToAllReadyEndpoints(t *testing.T) {
 	if at, err := p.ClusterIP(within(t), Asker{}, netip.MustParseAddrPort("10.100.0.20:80")); err != nil || at[0].Port() != 8080 {
 		t.Errorf("got %v, %v", at, err)
 	}
-	if _, err := p.NodePort(within(t), Asker{}, 30081); !errors.Is(err, ErrNoService) {
+	if _, _, err := p.NodePort(within(t), Asker{}, 30081); !errors.Is(err, ErrNoService) {
 		t.Errorf("another port: %v", err)
 	}
 	if _, err := p.ClusterIP(within(t), Asker{}, netip.MustParseAddrPort("10.100.0.20:81")); !errors.Is(err, ErrNoEndpoint) {
@@ -90,7 +90,7 @@ func TestEndingEndpointsAreTheLastResort(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 	ended.Conditions.Serving = ptr(false)
-	if _, err := proxy(t, nil, ended).NodePort(within(t), Asker{}, 30080); !errors.Is(err, ErrNoEndpoint) {
+	if _, _, err := proxy(t, nil, ended).NodePort(within(t), Asker{}, 30080); !errors.Is(err, ErrNoEndpoint) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -102,7 +102,7 @@ func TestLocalTrafficStaysOnItsNode(t *testing.T) {
 	if got := reached(t, p, Asker{Node: "b"}); len(got) != 1 || !got["10.0.0.2:8080"] {
 		t.Errorf("got %v", got)
 	}
-	if _, err := p.NodePort(within(t), Asker{Node: "c"}, 30080); !errors.Is(err, ErrNoEndpoint) {
+	if _, _, err := p.NodePort(within(t), Asker{Node: "c"}, 30080); !errors.Is(err, ErrNoEndpoint) {
 		t.Errorf("a node without endpoints: %v", err)
 	}
 	for node, want := range map[string]int{"a": http.StatusOK, "c": http.StatusServiceUnavailable} {
@@ -134,14 +134,4 @@ func TestClientsStayWithTheirEndpoint(t *testing.T) {
 	if got := reached(t, p, Asker{From: netip.MustParseAddrPort("203.0.113.9:1")}); len(got) != 1 {
 		t.Errorf("got %v", got)
 	}
-}
-
-func TestWatchesEndWhenNobodyAsks(t *testing.T) {
-	p := proxy(t, nil, endpoint("10.0.0.1", "a"))
-	reached(t, p, Asker{})
-	p.mu.Lock()
-	p.end()
-	p.mu.Unlock()
-	p.wait.Wait()
-	reached(t, p, Asker{}) // it begins anew
 }

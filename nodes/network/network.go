@@ -31,7 +31,7 @@ var (
 type Answer func(conn net.Conn)
 
 // Handler says who answers at an address, for a client at from (which may be the zero value). Its errors are told to the
-// client; ErrNoAddress and ErrNotAllowed are recognised there.
+// client; ErrNoAddress, ErrNotAllowed and ErrFiltered are recognised there.
 type Handler func(ctx context.Context, from, to netip.AddrPort) (Answer, error)
 
 const (
@@ -46,7 +46,7 @@ const (
 var statuses = []struct {
 	status int
 	err    error
-}{{http.StatusNotFound, ErrNoAddress}, {http.StatusForbidden, ErrNotAllowed}}
+}{{http.StatusNotFound, ErrNoAddress}, {http.StatusForbidden, ErrNotAllowed}, {http.StatusGatewayTimeout, ErrFiltered}}
 
 // Serve answers on l until it is closed, and returns nil then. Connections that were handed over outlive it.
 func Serve(l net.Listener, handle Handler) error {
@@ -142,7 +142,7 @@ func readHead(r io.Reader) ([]byte, error) {
 }
 
 // Connect asks for an address on a connection to a zone's socket, which leads there when it returns nil. from is the
-// client's own address, or the zero value. Among its errors are ErrNoAddress and ErrNotAllowed.
+// client's own address, or the zero value. Among its errors are ErrNoAddress, ErrNotAllowed and ErrFiltered.
 func Connect(ctx context.Context, conn net.Conn, from, to netip.AddrPort) error {
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()

@@ -1,0 +1,309 @@
+package ec2
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"tripod/internal/reachability"
+	"tripod/region"
+	"tripod/state"
+)
+
+// Paths says what connections between addresses of the VPCs meet: the security groups, network ACLs and routes that the
+// records have. It reads these again only after a change.
+type Paths struct {
+	service *Service
+
+	mu         sync.Mutex
+	rules      rulesOfVPCs
+	rulesAt    RulesVersion
+	interfaces interfacesByAddress
+	placesAt   [len(placesParts)]state.PartVersion
+}
+
+// NewPaths returns the Paths of the VPCs that the service shows.
+func NewPaths(s *Service) *Paths { return &Paths{service: s} }
+
+// versioned is a part of the records that tells when it has changed.
+type versioned interface {
+	Version(*state.Txn) state.PartVersion
+}
+
+// rulesParts are all records that what passes follows from, and placesParts those that say who has which address. Instances
+// come and go often, so that the two are apart.
+var (
+	rulesParts = [...]versioned{groups.table.Part(""), networkACLs.table.Part(""), aclAssociations.Part(""), routeTables.table.Part(""),
+		subnets.table.Part(""), vpcs.table.Part(""), natGateways.table.Part(""), internetGateways.table.Part(""),
+		egressGateways.table.Part(""), region.Clusters.Part("")}
+	placesParts = [...]versioned{region.Instances.Part(""), region.FargateMachines.Part(""), region.LoadBalancers.Part(""),
+		region.Clusters.Part(""), natGateways.table.Part(""), subnets.table.Part("")}
+)
+
+// RulesVersion compares by ==: it is another one after each change of what passes follows from.
+type RulesVersion [len(rulesParts)]state.PartVersion
+
+// rulesOfVPCs are the rules of all VPCs.
+type rulesOfVPCs struct {
+	groups  map[string]*reachability.Group  // by id
+	subnets map[string]*reachability.Subnet // by id
+	byVPC   map[string][]*reachability.Subnet
+}
+
+// inVPC is an address in one of the VPCs, whose ranges may be the same.
+type inVPC struct {
+	vpcID   string
+	address netip.Addr
+}
+
+// interfacesByAddress are the network interfaces as paths need them.
+type interfacesByAddress struct {
+	byAddress map[inVPC]pathPlace
+	balancers map[string]map[string]pathPlace // by ARN and zone
+	clusters  map[string]clusterPlaces
+}
+
+// pathPlace is where a network interface is, and what of it counts.
+type pathPlace struct {
+	name        string
+	address     netip.Addr
+	subnetID    string
+	interfaceID string
+	groups      []string
+}
+
+// clusterPlaces are a cluster's own.
+type clusterPlaces struct {
+	name         string
+	vpcID, group string
+	zones        map[string]pathPlace // of its control plane, by zone
+}
+
+// Network is what the VPCs are at one moment.
+type Network struct {
+	rulesOfVPCs
+	interfacesByAddress
+	RulesVersion RulesVersion
+}
+
+// Network is what the VPCs are now.
+func (p *Paths) Network() (n Network, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	err = p.service.State.View(func(tx *state.Txn) error {
+		rulesAt, placesAt := p.rulesAt, p.placesAt
+		versionsOf(tx, rulesParts[:], rulesAt[:])
+		versionsOf(tx, placesParts[:], placesAt[:])
+		if p.rules.groups == nil || rulesAt != p.rulesAt {
+			p.rules, p.rulesAt = p.service.rulesOfVPCs(tx), rulesAt
+		}
+		if p.interfaces.byAddress == nil || placesAt != p.placesAt {
+			p.interfaces, p.placesAt = p.service.interfacesByAddress(tx), placesAt
+		}
+		return nil
+	})
+	return Network{p.rules, p.interfaces, p.rulesAt}, err
+}
+
+// versionsOf writes the versions of the parts into at.
+func versionsOf(tx *state.Txn, parts []versioned, at []state.PartVersion) {
+	for i, part := range parts {
+		at[i] = part.Version(tx)
+	}
+}
+
+func (s *Service) rulesOfVPCs(tx *state.Txn) rulesOfVPCs {
+	all := rulesOfVPCs{groups: map[string]*reachability.Group{}, subnets: map[string]*reachability.Subnet{},
+		byVPC: map[string][]*reachability.Subnet{}}
+	for _, g := range groups.all(s, tx) {
+		made := &reachability.Group{ID: g.GroupID, Name: g.GroupName}
+		for _, r := range g.Rules {
+			made.Rules = append(made.Rules, r.forPaths())
+		}
+		all.groups[g.GroupID] = made
+	}
+	acls := map[string]*reachability.ACL{}
+	for _, a := range networkACLs.all(s, tx) {
+		acls[a.ACLID] = a.forPaths()
+	}
+	for _, v := range subnets.all(s, tx) {
+		block, err := netip.ParsePrefix(v.CIDRBlock)
+		if err != nil {
+			continue // an IPv6-only one: no address of it is simulated
+		}
+		table := s.routesOf(tx, v)
+		s.shownRoutes(tx, &table)
+		made := &reachability.Subnet{ID: v.SubnetID, VPC: v.VPCID, Block: block, ACL: acls[aclOf(tx, v).ACLID],
+			TableID: table.RouteTableID}
+		for _, r := range table.Routes {
+			if to, err := netip.ParsePrefix(r.Destination); err == nil {
+				made.Routes = append(made.Routes, reachability.Route{Block: to, Target: r.target(), Blackhole: r.State == "blackhole"})
+			}
+		}
+		all.subnets[v.SubnetID] = made
+		all.byVPC[v.VPCID] = append(all.byVPC[v.VPCID], made)
+	}
+	return all
+}
+
+// target is what a route leads by.
+func (r route) target() string {
+	for _, target := range []string{r.GatewayID, r.NATGatewayID, r.EgressOnlyID, r.InterfaceID} {
+		if target != "" {
+			return target
+		}
+	}
+	return r.InstanceID
+}
+
+func (r rule) forPaths() reachability.Rule {
+	made := reachability.Rule{ID: r.ID, Egress: r.Egress, Protocol: r.Protocol, From: r.FromPort, To: r.ToPort, Group: r.Group}
+	text := r.CIDR
+	if r.CIDR6 != "" {
+		text = r.CIDR6
+	}
+	made.Block, _ = netip.ParsePrefix(text) // of a rule about a group there is none
+	return made
+}
+
+func (a networkACL) forPaths() *reachability.ACL {
+	made := &reachability.ACL{ID: a.ACLID}
+	for _, e := range a.Entries {
+		one := reachability.ACLEntry{Number: e.Number, Egress: e.Egress, Allow: e.Action == "allow", Protocol: e.Protocol}
+		if e.Ports != nil && e.Ports.From != nil && e.Ports.To != nil {
+			one.From, one.To = *e.Ports.From, *e.Ports.To
+		}
+		text := e.CIDRBlock
+		if e.CIDRBlock6 != "" {
+			text = e.CIDRBlock6
+		}
+		one.Block, _ = netip.ParsePrefix(text)
+		made.Entries = append(made.Entries, one)
+	}
+	made.Sort()
+	return made
+}
+
+func (s *Service) interfacesByAddress(tx *state.Txn) interfacesByAddress {
+	all := interfacesByAddress{byAddress: map[inVPC]pathPlace{}, balancers: map[string]map[string]pathPlace{},
+		clusters: map[string]clusterPlaces{}}
+	control := map[string]networkInterface{}
+	for _, v := range s.controlPlaneInterfaces(tx) {
+		control[v.InterfaceID] = v
+	}
+	for _, c := range s.clusters(tx) {
+		own := clusterPlaces{name: c.Name, vpcID: c.VPCID, group: s.VPC.ClusterSecurityGroupID(c.ID), zones: map[string]pathPlace{}}
+		for _, zone := range s.VPC.Zones {
+			if v, found := control[id("eni", c.ID, zone)]; found {
+				own.zones[zone] = v.place("the control plane of " + c.Name)
+			}
+		}
+		all.clusters[c.ID] = own
+	}
+	for _, v := range interfaces.all(s, tx) {
+		if _, is := control[v.InterfaceID]; is {
+			continue // those of several clusters have one address
+		}
+		at := v.place(v.holder())
+		for _, a := range v.Addresses {
+			if ip, err := netip.ParseAddr(a.Address); err == nil {
+				at.address = ip
+				all.byAddress[inVPC{v.VPCID, ip}] = at
+			}
+		}
+	}
+	for _, b := range region.LoadBalancers.List(tx) {
+		all.balancers[b.ARN] = map[string]pathPlace{}
+		for _, z := range b.Zones {
+			if home, err := subnets.get(s, tx, z.SubnetID); err == nil {
+				v := s.balancerInterface(b, z, home, func(string) string { return "" })
+				all.balancers[b.ARN][z.Zone] = v.place("load balancer " + b.Name)
+			}
+		}
+	}
+	return all
+}
+
+func (v networkInterface) place(name string) pathPlace {
+	address, _ := netip.ParseAddr(v.Address)
+	made := pathPlace{name: name, address: address, subnetID: v.SubnetID, interfaceID: v.InterfaceID}
+	for _, g := range v.Groups {
+		made.groups = append(made.groups, g.GroupID)
+	}
+	return made
+}
+
+// holder is who has an interface, as sentences name it.
+func (v networkInterface) holder() string {
+	if v.Attachment.InstanceID != "" {
+		return "instance " + v.Attachment.InstanceID
+	}
+	if v.Description != "" {
+		return v.Description
+	}
+	return v.InterfaceID
+}
+
+func (n Network) end(at pathPlace) reachability.End {
+	made := reachability.End{Name: at.name, Address: at.address, Subnet: n.subnets[at.subnetID], Interface: at.interfaceID}
+	for _, groupID := range at.groups {
+		if g, found := n.groups[groupID]; found {
+			made.Groups = append(made.Groups, g)
+		}
+	}
+	return made
+}
+
+// Address is who has an address in the VPC of a cluster: an interface, or where no record tells of one a member of the
+// cluster's security group in the subnet. One of no subnet is outside.
+func (n Network) Address(clusterID string, address netip.Addr) reachability.End {
+	cluster := n.clusters[clusterID]
+	for _, at := range cluster.zones {
+		if at.address == address {
+			return n.end(at)
+		}
+	}
+	if at, found := n.byAddress[inVPC{cluster.vpcID, address}]; found {
+		return n.end(at)
+	}
+	for _, s := range n.byVPC[cluster.vpcID] {
+		if s.Block.Contains(address) {
+			return n.end(pathPlace{name: address.String(), address: address, subnetID: s.ID, groups: []string{cluster.group}})
+		}
+	}
+	return reachability.End{Name: address.String(), Address: address}
+}
+
+// ControlPlane is a cluster's interface in a zone. Where it has none there it is that of another zone.
+func (n Network) ControlPlane(clusterID, zone string) reachability.End {
+	zones := n.clusters[clusterID].zones
+	if at, found := zones[zone]; found {
+		return n.end(at)
+	}
+	for _, other := range slices.Sorted(maps.Keys(zones)) {
+		return n.end(zones[other])
+	}
+	return reachability.End{}
+}
+
+// ClusterName is the name of the cluster with that id.
+func (n Network) ClusterName(clusterID string) string { return n.clusters[clusterID].name }
+
+// Client is who comes from this machine to a load balancer: from the internet, or to an internal one from within its subnet.
+func (n Network) Client(b region.LoadBalancer, zone string, address netip.Addr) reachability.End {
+	end := reachability.End{Name: "the client", Address: address.Unmap()}
+	if b.Scheme != region.SchemeInternetFacing {
+		end.Subnet = n.Balancer(b.ARN, zone).Subnet
+	}
+	return end
+}
+
+// Balancer is the interface that a load balancer has in a zone; the zero value: it has none there.
+func (n Network) Balancer(arn, zone string) reachability.End {
+	at, found := n.balancers[arn][zone]
+	if !found {
+		return reachability.End{}
+	}
+	return n.end(at)
+}

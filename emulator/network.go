@@ -1,0 +1,84 @@
+package emulator
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+
+	"github.com/gorilla/mux"
+
+	"tripod/api"
+	"tripod/az"
+	"tripod/internal/upgrade"
+	"tripod/nodes/network"
+)
+
+// handleCanReach passes a question about a connection on to the first zone that can answer it.
+func (c *control) handleCanReach(w http.ResponseWriter, r *http.Request) {
+	name := mux.Vars(r)["name"]
+	if _, found := c.region.endpoints.named(name); !found {
+		answer(w, refuse("there is no cluster %q", name))
+		return
+	}
+	var question api.ReachQuestion
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&question); err != nil {
+		answer(w, refuse("the question is not JSON: %v", err))
+		return
+	}
+	c.ask(w, r, func(ctx context.Context, agent az.Agent) (any, error) { return agent.CanReach(ctx, name, question) })
+}
+
+// handleConnect connects a client of the control socket to something in a cluster's network, by the first zone that answers. The
+// connection ends with that zone.
+func (c *control) handleConnect(w http.ResponseWriter, r *http.Request) {
+	name := mux.Vars(r)["name"]
+	if _, found := c.region.endpoints.named(name); !found {
+		answer(w, refuse("there is no cluster %q", name))
+		return
+	}
+	var to api.Connection
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&to); err != nil {
+		answer(w, refuse("the question is not JSON: %v", err))
+		return
+	}
+	far, refused, err := c.connect(r.Context(), name, to)
+	switch {
+	case err != nil:
+		answer(w, err)
+		return
+	case refused != nil:
+		defer refused.Body.Close()
+		maps.Copy(w.Header(), refused.Header)
+		w.WriteHeader(refused.StatusCode)
+		io.Copy(w, io.LimitReader(refused.Body, 64<<10))
+		return
+	}
+	defer far.Close()
+	near, err := upgrade.Take(w)
+	if err != nil {
+		return
+	}
+	defer near.Close()
+	network.Join(near, far)
+}
+
+// connect asks zone by zone; one that does not answer, or has no part of the cluster yet, is left out.
+func (c *control) connect(ctx context.Context, cluster string, to api.Connection) (far net.Conn, refused *http.Response, err error) {
+	err = c.region.zones.first(errNoZone, func(z *zone) error {
+		if refused != nil {
+			refused.Body.Close()
+		}
+		far, refused, err = z.agent().Connect(ctx, cluster, to)
+		if err == nil && refused != nil && refused.StatusCode == http.StatusNotFound {
+			return errNoZone
+		}
+		return err
+	})
+	if refused != nil {
+		err = nil
+	}
+	return far, refused, err
+}

@@ -1,0 +1,173 @@
+package nodes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"tripod/internal/reachability"
+	"tripod/nodes/kubeproxy"
+	"tripod/nodes/network"
+)
+
+var errNoClient = errors.New("the cluster's Services and pods are not known here")
+
+// Connect connects to a name or an address of the cluster's network: of a Service, a pod or a node. as is whose place the client
+// takes, pod/NAMESPACE/NAME or node/NAME; empty: the control plane's.
+func (s *Simulator) Connect(ctx context.Context, as, host string, port int) (net.Conn, error) {
+	from, err := s.Place(ctx, as)
+	if err != nil {
+		return nil, err
+	}
+	targets, err := s.Resolve(ctx, as, host, port)
+	if err != nil {
+		return nil, err
+	}
+	for _, at := range targets {
+		var conn net.Conn
+		if conn, err = s.conf.DialWithin(ctx, network.Source{Address: from}, at); err == nil {
+			return conn, nil
+		}
+	}
+	return nil, err
+}
+
+// ephemeral is the port of a client that nobody asks for its own.
+const ephemeral = 40000
+
+// Place is the address of pod/NAMESPACE/NAME or node/NAME; the zero value for the empty name.
+func (s *Simulator) Place(ctx context.Context, name string) (netip.AddrPort, error) {
+	if name == "" {
+		return netip.AddrPort{}, nil
+	}
+	at, err := s.objectAddress(ctx, name)
+	return netip.AddrPortFrom(at, ephemeral), err
+}
+
+// objectAddress is that of a pod or a node by TYPE/NAME.
+func (s *Simulator) objectAddress(ctx context.Context, name string) (at netip.Addr, err error) {
+	z := s.current()
+	if z == nil {
+		return at, errStopped
+	}
+	if z.clients.administrator == nil {
+		return at, errNoClient
+	}
+	kind, rest, _ := strings.Cut(name, "/")
+	text, why := "", "it has no address yet"
+	switch namespace, pod, ok := strings.Cut(rest, "/"); {
+	case kind == "pod" && rest != "":
+		if !ok {
+			namespace, pod = metav1.NamespaceDefault, rest
+		}
+		found, err := z.clients.administrator.CoreV1().Pods(namespace).Get(ctx, pod, metav1.GetOptions{})
+		if err != nil {
+			return at, fmt.Errorf("%s: %w", name, err)
+		}
+		if text = found.Status.PodIP; found.Status.Phase == corev1.PodSucceeded || found.Status.Phase == corev1.PodFailed {
+			text, why = "", "it has ended"
+		}
+	case kind == "node" && rest != "" && !ok:
+		found, err := z.clients.administrator.CoreV1().Nodes().Get(ctx, rest, metav1.GetOptions{})
+		if err != nil {
+			return at, fmt.Errorf("%s: %w", name, err)
+		}
+		for _, a := range found.Status.Addresses {
+			if a.Type == corev1.NodeInternalIP && text == "" {
+				text = a.Address
+			}
+		}
+	default:
+		return at, fmt.Errorf("%q is neither pod/NAMESPACE/NAME nor node/NAME", name)
+	}
+	if at, err = netip.ParseAddr(text); err != nil {
+		return at, fmt.Errorf("%s cannot be connected to: %s", name, why)
+	}
+	return at, nil
+}
+
+// Resolve are the pods, nodes or other addresses that a connection to a name or an address goes to: a Service's is one of its
+// endpoints, others are themselves. as is who asks, whose namespace short names are in.
+func (s *Simulator) Resolve(ctx context.Context, as, host string, port int) ([]netip.AddrPort, error) {
+	z := s.current()
+	if z == nil {
+		return nil, errStopped
+	}
+	if z.services == nil {
+		return nil, errNoClient
+	}
+	addresses, err := s.addresses(ctx, z, as, host)
+	if err != nil {
+		return nil, err
+	}
+	var targets []netip.AddrPort
+	for _, a := range addresses {
+		at := netip.AddrPortFrom(a, uint16(port))
+		endpoints, err := z.services.ClusterIP(ctx, kubeproxy.Asker{}, at)
+		switch {
+		case errors.Is(err, kubeproxy.ErrNoService):
+			targets = append(targets, at)
+		case err != nil:
+			return nil, fmt.Errorf("%s port %d: %w", host, port, err)
+		}
+		targets = append(targets, endpoints...)
+	}
+	return targets, nil
+}
+
+func (s *Simulator) addresses(ctx context.Context, z *zone, as, host string) ([]netip.Addr, error) {
+	if at, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{at}, nil
+	}
+	kind, rest, isObject := strings.Cut(host, "/")
+	if isObject && (kind == "svc" || kind == "service") {
+		namespace, name, ok := strings.Cut(rest, "/")
+		if !ok {
+			namespace, name = metav1.NamespaceDefault, rest
+		}
+		return z.services.Lookup(ctx, name+"."+namespace, "")
+	}
+	if isObject {
+		at, err := s.objectAddress(ctx, host)
+		return []netip.Addr{at}, err
+	}
+	if strings.HasSuffix(strings.TrimSuffix(host, "."), ".internal") { // EC2's names of instances are those of nodes
+		at, err := s.objectAddress(ctx, "node/"+strings.TrimSuffix(host, "."))
+		return []netip.Addr{at}, err
+	}
+	namespace := metav1.NamespaceDefault
+	if parts := strings.Split(as, "/"); len(parts) == 3 && parts[0] == "pod" {
+		namespace = parts[1]
+	}
+	return z.services.Lookup(ctx, host, namespace)
+}
+
+// codePolicies is Tripod's own: Reachability Analyzer knows nothing of NetworkPolicies.
+const codePolicies = "NETWORK_POLICY_RESTRICTION"
+
+// Policies are what the cluster's NetworkPolicies say of a connection, a step for each direction; none where they are switched
+// off or say nothing.
+func (s *Simulator) Policies(ctx context.Context, from netip.Addr, to netip.AddrPort) (said []reachability.Step, err error) {
+	z := s.current()
+	if z == nil {
+		return nil, errStopped
+	}
+	if z.policies == nil {
+		return nil, nil
+	}
+	all, err := z.policies.Decide(ctx, from, to)
+	for _, d := range all {
+		step := reachability.Step{Component: "network-policy", ID: d.Pod, Rule: d.By, Passes: d.Allowed, Sentence: d.String()}
+		if !d.Allowed {
+			step.Code = codePolicies
+		}
+		said = append(said, step)
+	}
+	return said, err
+}
