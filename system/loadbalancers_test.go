@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	appsv1 "k8s.io/api/apps/v1"
@@ -182,7 +183,8 @@ func makeShop(t *testing.T, calls awsServices, pods []corev1.Pod) string {
 	for _, s := range all.Subnets {
 		subnets = append(subnets, *s.SubnetId)
 	}
-	made, err := calls.balancers.CreateLoadBalancer(ctx, &elbv2.CreateLoadBalancerInput{Name: aws.String("shop"), Subnets: subnets})
+	made, err := calls.balancers.CreateLoadBalancer(ctx, &elbv2.CreateLoadBalancerInput{Name: aws.String("shop"), Subnets: subnets,
+		SecurityGroups: []string{openShop(t, calls, *all.Subnets[0].VpcId)}})
 	must(t, "CreateLoadBalancer", err)
 	shop := made.LoadBalancers[0]
 	group, err := calls.balancers.CreateTargetGroup(ctx, &elbv2.CreateTargetGroupInput{Name: aws.String("pods"), Port: aws.Int32(80),
@@ -208,6 +210,27 @@ func makeShop(t *testing.T, calls awsServices, pods []corev1.Pod) string {
 		func(o *elbv2.TargetInServiceWaiterOptions) { o.MinDelay, o.MaxDelay = time.Second, time.Second }).Wait(ctx,
 		&elbv2.DescribeTargetHealthInput{TargetGroupArn: arn}, time.Minute))
 	return *shop.DNSName
+}
+
+// openShop makes a security group that lets everybody in at port 80, and lets its members come to the cluster's nodes and pods: without
+// it an application load balancer has its VPC's default group.
+func openShop(t *testing.T, calls awsServices, vpcID string) string {
+	t.Helper()
+	ctx := within(t, time.Minute)
+	made, err := calls.ec2.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{GroupName: aws.String("shop"),
+		Description: aws.String("clients of the shop"), VpcId: &vpcID})
+	must(t, "CreateSecurityGroup", err)
+	_, err = calls.ec2.AuthorizeSecurityGroupIngress(ctx, &ec2.AuthorizeSecurityGroupIngressInput{GroupId: made.GroupId,
+		IpProtocol: aws.String("tcp"), FromPort: aws.Int32(80), ToPort: aws.Int32(80), CidrIp: aws.String("0.0.0.0/0")})
+	must(t, "let everybody come to the shop", err)
+	cluster, err := calls.eks.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: aws.String("demo")})
+	must(t, "DescribeCluster", err)
+	_, err = calls.ec2.AuthorizeSecurityGroupIngress(ctx, &ec2.AuthorizeSecurityGroupIngressInput{
+		GroupId: cluster.Cluster.ResourcesVpcConfig.ClusterSecurityGroupId,
+		IpPermissions: []ec2types.IpPermission{{IpProtocol: aws.String("-1"), UserIdGroupPairs: []ec2types.UserIdGroupPair{
+			{GroupId: made.GroupId}}}}})
+	must(t, "let the shop come to the pods", err)
+	return *made.GroupId
 }
 
 // loadBalancer is what `tripod lb` says of the one with that name in the DNS, once it is active and answers somewhere.

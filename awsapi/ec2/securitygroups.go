@@ -41,11 +41,16 @@ func (s *Service) computedGroups(tx *state.Txn) []securityGroup {
 	}
 	for _, c := range s.clusters(tx) {
 		all = append(all, s.openInside(s.VPC.ClusterSecurityGroupID(c.ID),
-			"eks-cluster-sg-"+c.Name+"-"+strings.ToLower(c.ID)[:min(10, len(c.ID))],
+			clusterGroupName(c),
 			"EKS created security group applied to ENI that is attached to EKS Control Plane master nodes, as well as any "+
 				"managed workloads.", c.VPCID))
 	}
 	return all
+}
+
+// clusterGroupName is that of the group that EKS makes for a cluster.
+func clusterGroupName(c ClusterNetwork) string {
+	return "eks-cluster-sg-" + c.Name + "-" + strings.ToLower(c.ID)[:min(10, len(c.ID))]
 }
 
 // openInside is a group whose members may speak with each other, and with everybody outwards.

@@ -47,6 +47,13 @@ func (s *Service) defaultTags(tx *state.Txn, id string) list[tag] {
 			return list[tag]{{"Name", "default-public-" + zone}, {"kubernetes.io/role/elb", "1"}}
 		}
 	}
+	if strings.HasPrefix(id, "sg-") {
+		for _, c := range s.clusters(tx) {
+			if id == s.VPC.ClusterSecurityGroupID(c.ID) {
+				return list[tag]{{"Name", clusterGroupName(c)}, {"kubernetes.io/cluster/" + c.Name, "owned"}}
+			}
+		}
+	}
 	if id == s.VPC.ID() {
 		return list[tag]{{"Name", "default"}}
 	}

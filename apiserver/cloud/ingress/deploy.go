@@ -27,6 +27,9 @@ type Cloud struct {
 // deploy makes AWS be as the model says, and returns the load balancer's name in the DNS. What there is already is
 // compared and changed, so that it can be called again at any time.
 func (c Cloud) deploy(ctx context.Context, m *model) (dnsName string, err error) {
+	if err := c.secure(ctx, m); err != nil {
+		return "", err
+	}
 	b, err := c.balancer(ctx, m)
 	if err != nil {
 		return "", err
@@ -45,6 +48,13 @@ func (c Cloud) deploy(ctx context.Context, m *model) (dnsName string, err error)
 		return "", err
 	}
 	if err := c.unused(ctx, cluster, stack, slices.Collect(maps.Values(arns))); err != nil {
+		return "", err
+	}
+	kept := m.name
+	if m.named {
+		kept = ""
+	}
+	if err := c.closeGroups(ctx, cluster, stack, kept); err != nil {
 		return "", err
 	}
 	return aws.ToString(b.DNSName), nil
@@ -457,7 +467,10 @@ func (c Cloud) remove(ctx context.Context, cluster, stack string) error {
 	if err := c.surplus(ctx, cluster, stack, ""); err != nil {
 		return err
 	}
-	return c.unused(ctx, cluster, stack, nil)
+	if err := c.unused(ctx, cluster, stack, nil); err != nil {
+		return err
+	}
+	return c.closeGroups(ctx, cluster, stack, "")
 }
 
 // surplus deletes the load balancers of a stack but the one that is kept.

@@ -25,6 +25,8 @@ type model struct {
 	listeners              []listener
 	targets                map[string]*targetGroup // by name
 	ipAddressType, sslName string
+	inbound                []string // who may come to the listeners
+	named                  bool     // security are annotated, and not the controller's
 }
 
 type listener struct {
@@ -91,7 +93,10 @@ func build(cluster string, g group, in objects) (m *model, err error) {
 		m.name = "k8s-" + clipped(only.Namespace, 8) + "-" + clipped(only.Name, 8) + "-" + hash(cluster, g.stack, m.scheme)
 	}
 	m.subnets, m.security, m.ipAddressType = all.list("subnets"), all.list("security-groups"), all.text("ip-address-type", "")
-	m.sslName = all.text("ssl-policy", "")
+	m.sslName, m.named = all.text("ssl-policy", ""), len(m.security) > 0
+	if m.inbound = all.list("inbound-cidrs"); len(m.inbound) == 0 {
+		m.inbound = []string{"0.0.0.0/0"}
+	}
 	if m.attributes, err = all.pairs("load-balancer-attributes"); err != nil {
 		return nil, err
 	}
