@@ -42,6 +42,7 @@ func TestRecordsKeepTheirForm(t *testing.T) {
 		"listener":                 Listener{},
 		"listener-rule":            ListenerRule{},
 		"load-balancer":            LoadBalancer{},
+		"network-interface":        NetworkInterface{},
 		"nodegroup":                Nodegroup{},
 		"oidc-provider":            OIDCProvider{},
 		"pod-identity-association": PodIdentityAssociation{},

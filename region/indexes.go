@@ -98,6 +98,37 @@ var (
 	})
 )
 
+// The indexes of network interfaces.
+var (
+	InterfacesBySubnet   = state.NewIndex(NetworkInterfaces, "subnet", func(v NetworkInterface) []string { return []string{v.SubnetID} })
+	InterfacesByInstance = state.NewIndex(NetworkInterfaces, "instance", func(v NetworkInterface) []string {
+		return unlessEmpty(v.AttachedTo())
+	})
+	// InterfacesByAddress has the groups SUBNET/ADDRESS, as InstancesByAddress, and SUBNET/PREFIX for prefixes.
+	InterfacesByAddress = state.NewIndex(NetworkInterfaces, "address", NetworkInterface.holds)
+	// InterfacesWithPrefix are those of a subnet that have prefixes: where there are none, no address is looked for in one.
+	InterfacesWithPrefix = state.NewIndex(NetworkInterfaces, "prefix", func(v NetworkInterface) []string {
+		if len(v.Prefixes) == 0 {
+			return nil
+		}
+		return []string{v.SubnetID}
+	})
+	InterfacesBySecurityGroup = state.NewIndex(NetworkInterfaces, "security-group", func(v NetworkInterface) []string { return v.Groups })
+	// InterfacesByAttachment are by the ids of their attachments.
+	InterfacesByAttachment = state.NewIndex(NetworkInterfaces, "attachment", func(v NetworkInterface) []string {
+		if v.Attachment == nil {
+			return nil
+		}
+		return unlessEmpty(v.Attachment.ID)
+	})
+	// InterfacesByToken has those that a call with a ClientToken made.
+	InterfacesByToken = state.NewIndex(NetworkInterfaces, "token", func(v NetworkInterface) []string { return unlessEmpty(v.Token) })
+	// InterfacesByZone are those of a zone.
+	InterfacesByZone = state.NewIndex(NetworkInterfaces, "zone", func(v NetworkInterface) []string { return []string{v.Zone} })
+	// BranchesByTrunk are the branch interfaces of a trunk interface.
+	BranchesByTrunk = state.NewIndex(NetworkInterfaces, "trunk", func(v NetworkInterface) []string { return unlessEmpty(v.Trunk) })
+)
+
 // The indexes of volumes.
 var (
 	VolumesByInstance = state.NewIndex(Volumes, "instance", func(v Volume) (ids []string) {
@@ -166,6 +197,9 @@ var Schema = state.NewSchema(
 	state.Indexed(Instances, InstancesByZone, InstancesByGroup, InstancesBySubnet, InstancesByAddress,
 		InstancesByPublicIP, InstancesByCluster, InstancesUnsettled),
 	state.Indexed(FargateMachines, FargateBySubnet, FargateByAddress, FargateByZone),
+	state.Indexed(NetworkInterfaces, InterfacesBySubnet, InterfacesByInstance, InterfacesByAddress, InterfacesWithPrefix,
+		InterfacesBySecurityGroup, InterfacesByAttachment, InterfacesByToken, InterfacesByZone,
+		BranchesByTrunk),
 	state.Indexed(Volumes, VolumesByInstance, VolumesByToken, VolumesUnsettled),
 	state.Indexed(Snapshots, SnapshotsUnsettled, SnapshotsByVolume),
 	state.Indexed(LoadBalancers, BalancersBySecurityGroup, BalancersBySubnet, BalancersByCertificate),

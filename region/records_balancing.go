@@ -65,10 +65,12 @@ type BalancerZone struct {
 	Zone     string `json:"zone"`
 	SubnetID string `json:"subnetId"`
 	// AllocationID is the Elastic IP address's whose owner gave it, and PrivateAddress the one in the subnet that was
-	// asked for; network load balancers alone take them. NodeAddress is the address that the node has in its subnet.
+	// asked for; network load balancers alone take them. NodeAddress is the address that the node has in its subnet where that
+	// is none of these, and does not follow from the ARN.
 	AllocationID   string `json:"allocationId,omitempty"`
 	PublicAddress  string `json:"publicAddress,omitempty"`
 	PrivateAddress string `json:"privateAddress,omitempty"`
+	NodeAddress    string `json:"nodeAddress,omitempty"`
 	IPv6Address    string `json:"ipv6Address,omitempty"`
 }
 
