@@ -86,6 +86,9 @@ func (a Acting) shiftable(tx *state.Txn) []arczonalshift.Resource {
 	for _, g := range a.Groups.Shiftable(tx) { // a group has its ARN where its shifts have a cluster's id
 		all = append(all, arczonalshift.Resource{ARN: g.ARN, Name: g.Name, ClusterID: g.ARN})
 	}
+	for _, b := range elb.Shiftable(tx) {
+		all = append(all, arczonalshift.Resource{ARN: b.ARN, Name: b.Name, ClusterID: b.ARN})
+	}
 	return all
 }
 

@@ -19,6 +19,13 @@ func (l Listener) Attribute(name string) string {
 // Attribute is the value of a target group's attribute.
 func (g TargetGroup) Attribute(name string) string { return valueOr(g.Attributes, g.Defaults(), name) }
 
+// AllAttributes are the target group's, with the defaults of those that were not set.
+func (g TargetGroup) AllAttributes() map[string]string {
+	all := g.Defaults()
+	maps.Copy(all, g.Attributes)
+	return all
+}
+
 func valueOr(set, defaults map[string]string, name string) string {
 	if value, found := set[name]; found {
 		return value

@@ -77,6 +77,9 @@ func DeleteBalancer(tx *state.Txn, b LoadBalancer) {
 		used = append(used, DeleteListener(tx, l)...)
 	}
 	LoadBalancers.Delete(tx, b.Key())
+	for _, shift := range ShiftsOf(tx, b.ARN) {
+		ZonalShifts.Delete(tx, shift.ID)
+	}
 	ForgetUnused(tx, used)
 }
 
@@ -113,6 +116,24 @@ func FindBalancer(tx *state.Txn, arn string) (LoadBalancer, bool) {
 	}
 	b, found := LoadBalancers.Get(tx, BalancerKey(classic, name))
 	return b, found && b.ARN == arn
+}
+
+// FollowsShifts says whether the load balancer's traffic can be moved away from a zone by a zonal shift.
+func (b LoadBalancer) FollowsShifts() bool {
+	return b.Attribute("zonal_shift.config.enabled") == "true"
+}
+
+// ShiftedFrom are the zones that its traffic is moved away from.
+func (b LoadBalancer) ShiftedFrom(tx *state.Txn, now time.Time) (zones []string) {
+	if !b.FollowsShifts() {
+		return nil
+	}
+	for _, shift := range ShiftsOf(tx, b.ARN) {
+		if shift.Active(now) {
+			zones = append(zones, shift.Zone)
+		}
+	}
+	return zones
 }
 
 // ListenersOf are a load balancer's, in the order of their ports.

@@ -70,6 +70,8 @@ type GroupOptions struct {
 	LoadBalancers  []string        `json:"loadBalancers,omitempty"`
 	TargetGroups   []string        `json:"targetGroups,omitempty"`
 	TrafficSources []TrafficSource `json:"trafficSources,omitempty"`
+	// Attachments are how far the attachment of each of those is, and of those that are being detached.
+	Attachments []Attachment `json:"attachments,omitempty"`
 	// Metrics are the names of the group metrics that are on.
 	Metrics  []string  `json:"metrics,omitempty"`
 	WarmPool *WarmPool `json:"warmPool,omitempty"`
@@ -117,6 +119,13 @@ type ReservationPreference struct {
 type TrafficSource struct {
 	Identifier string `json:"identifier"`
 	Type       string `json:"type"` // elb, elbv2 or vpc-lattice
+}
+
+// Attachment is how far a source of traffic is in being attached to a group. A source without one is being added, and one
+// that is no source of the group's any more is being removed.
+type Attachment struct {
+	TrafficSource
+	State string `json:"state"` // Added, or InService once its health checks count
 }
 
 // WarmPool is a group's warm pool, as it is to be: no instances are in it.

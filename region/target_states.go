@@ -2,6 +2,7 @@ package region
 
 import (
 	"slices"
+	"strconv"
 	"time"
 
 	"tripod/state"
@@ -109,6 +110,33 @@ func DeregisterTarget(tx *state.Txn, key string, delay time.Duration, now time.T
 	return true
 }
 
+// DrainDelay is for how long the group's targets drain: of a group that no load balancer sends to no connection does.
+func (g TargetGroup) DrainDelay(tx *state.Txn) time.Duration {
+	if len(BalancersUsing(tx, g.ARN)) == 0 {
+		return 0
+	}
+	return inSeconds(g.Attribute(DrainAttribute))
+}
+
+// DrainDelay is for how long a classic load balancer's instances drain.
+func (b LoadBalancer) DrainDelay() time.Duration {
+	if b.Attribute("connection_draining.enabled") != "true" {
+		return 0
+	}
+	return inSeconds(b.Attribute(ClassicDrainAttribute))
+}
+
+// The attributes that say how long targets drain: of a target group, and of a classic load balancer.
+const (
+	DrainAttribute        = "deregistration_delay.timeout_seconds"
+	ClassicDrainAttribute = "connection_draining.timeout"
+)
+
+func inSeconds(value string) time.Duration {
+	seconds, _ := strconv.Atoi(value)
+	return time.Duration(seconds) * time.Second
+}
+
 // ForgetTarget deletes a target, with what was found of it.
 func ForgetTarget(tx *state.Txn, t Target) {
 	for _, r := range ReportsOf(tx, t) {
@@ -160,6 +188,26 @@ type TargetUse struct {
 	Stopped string
 	// Unchecked says that the group's health checks are off.
 	Unchecked bool
+}
+
+// Use is who uses the target group.
+func (g TargetGroup) Use(tx *state.Txn) TargetUse {
+	use := TargetUse{Unchecked: !g.Check.Enabled}
+	for _, arn := range BalancersUsing(tx, g.ARN) {
+		if b, found := FindBalancer(tx, arn); found {
+			use.InUse = true
+			use.Zones = append(use.Zones, b.ZoneNames()...)
+		}
+	}
+	return use
+}
+
+// ZoneNames are the zones that the load balancer has a node in.
+func (b LoadBalancer) ZoneNames() (names []string) {
+	for _, z := range b.Zones {
+		names = append(names, z.Zone)
+	}
+	return names
 }
 
 // TargetVerdict is a target's health as DescribeTargetHealth shows it.

@@ -1,9 +1,10 @@
 // Package arczonalshift is zonal shift of Amazon Application Recovery Controller (ARC): the restJson1 API by which a
 // cluster's traffic is moved away from a zone.
 //
-// The managed resources are the clusters whose zonalShiftConfig is enabled, and the Auto Scaling groups whose zonal shift is
-// (AvailabilityZoneImpairmentPolicy). What this API writes down the zones make true: see packages az and autoscaling. AWS
-// itself starts autoshifts; here nobody does, so their configuration is recorded and nothing follows from it.
+// The managed resources are the clusters whose zonalShiftConfig is enabled, the Auto Scaling groups whose zonal shift is
+// (AvailabilityZoneImpairmentPolicy), and the load balancers with the attribute zonal_shift.config.enabled. What this API
+// writes down the zones make true: see packages az, autoscaling and az/balancing. AWS itself starts autoshifts; here nobody
+// does, so their configuration is recorded and nothing follows from it.
 package arczonalshift
 
 import (
@@ -22,10 +23,10 @@ import (
 // Name is the service's signing name.
 const Name = "arc-zonal-shift"
 
-// Resource is something whose traffic can be moved away from a zone: a cluster, or an Auto Scaling group.
+// Resource is something whose traffic can be moved away from a zone: a cluster, an Auto Scaling group or a load balancer.
 type Resource struct {
 	ARN, Name string
-	// ClusterID is what its shifts name it by: a cluster's id, a group's ARN.
+	// ClusterID is what its shifts name it by: a cluster's id, the ARN of the others.
 	ClusterID string
 }
 
@@ -59,8 +60,8 @@ func (s *Service) resource(tx *state.Txn, call *operation.Call, arn *string) (Re
 			return r, nil
 		}
 	}
-	return Resource{}, notFound("The resource %s was not found: it must be an EKS cluster with "+
-		"zonalShiftConfig enabled, or an Auto Scaling group whose zonal shift is enabled.", aws.ToString(arn))
+	return Resource{}, notFound("The resource %s was not found: it must be an EKS cluster with zonalShiftConfig enabled, an Auto Scaling "+
+		"group whose zonal shift is enabled, or a load balancer whose attribute zonal_shift.config.enabled is true.", aws.ToString(arn))
 }
 
 // resourceOf is the resource of a shift: a zero one when it is none any more.

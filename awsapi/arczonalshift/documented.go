@@ -11,11 +11,10 @@ func documented() []operation.Documented {
 			Effect: "kept; practice runs start when they are asked for, not by themselves"},
 		{Words: []string{"Autoshift"}, State: operation.Recorded, Effect: "kept; nobody starts an autoshift here"},
 		{Words: []string{"ManagedResource"}, State: operation.Works,
-			Effect: "the clusters with zonalShiftConfig enabled, and the Auto Scaling groups with zonal shift enabled"},
+			Effect: "the clusters with zonalShiftConfig enabled, and the Auto Scaling groups and load balancers with zonal shift enabled"},
 		{Words: []string{"ListZonalShifts"}, State: operation.Works, Effect: "the shifts of the last 30 days"},
 		{Words: []string{""}, State: operation.Works,
-			Effect: "the zone's nodes are cordoned and its endpoints leave the EndpointSlices, until it ends; " +
-				"nothing is " +
-				"evicted"},
+			Effect: "until it ends, a zone's nodes are cordoned and its endpoints leave the EndpointSlices, and nothing is evicted; " +
+				"a load balancer's node there leaves its name and its targets get nothing new, and connections stay"},
 	})
 }

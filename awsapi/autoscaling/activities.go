@@ -25,6 +25,7 @@ const (
 	activityPreInService = "PreInService"
 	activityInProgress   = "InProgress"
 	activityWaits        = "MidLifecycleAction"
+	activityDrains       = "WaitingForELBConnectionDraining"
 	activitySuccessful   = "Successful"
 	activityFailed       = "Failed"
 	activityCancelled    = "Cancelled"

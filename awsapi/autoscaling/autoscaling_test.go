@@ -97,3 +97,9 @@ func TestClusterAutoscalerFindsAndScalesGroups(t *testing.T) {
 	keep(t, w)
 	w.Boto3("testdata/clusterautoscaler.py")
 }
+
+func TestBoto3PutsGroupsBehindLoadBalancers(t *testing.T) {
+	w := apitest.New(t)
+	keep(t, w)
+	w.Boto3("testdata/balanced.py")
+}

@@ -69,6 +69,7 @@ const (
 	saysUnhealthy = "an instance was taken out of service in response to %s."
 	whyEnded      = "an EC2 health check indicating it has been terminated or stopped"
 	whyImpaired   = "an EC2 instance status checks failure"
+	whyELB        = "an ELB system health check failure"
 	whyUser       = "a user health-check"
 
 	// Instances that are in order and replaced: first another is launched.

@@ -8,8 +8,9 @@ func documented(names []string) []operation.Documented {
 		{Words: []string{"NotificationConfiguration"}, State: operation.Recorded, Effect: "kept and shown; nobody is told"},
 		{Words: []string{"WarmPool"}, State: operation.Recorded, Effect: "kept and shown; no instance is kept warm"},
 		{Words: []string{"MetricsCollection"}, State: operation.Recorded, Effect: "kept and shown; no metrics are collected"},
-		{Words: []string{"LoadBalancer", "TrafficSources"}, State: operation.Recorded,
-			Effect: "kept and shown; instances are not registered there, and its health checks do not count"},
+		{Words: []string{"LoadBalancer", "TrafficSources"}, State: operation.Works,
+			Effect: "instances are registered with target groups and classic load balancers while they are in service, and drain " +
+				"before they are terminated; VPC Lattice is recorded"},
 		{Words: []string{"Types", "AccountLimits"}, State: operation.Works, Effect: "what AWS has, and the limits that hold here"},
 		{Words: []string{"InstanceRefresh"}, State: operation.Works,
 			Effect: "replaces instances step by step, with healthy percentages, checkpoints, skip matching, bake time and " +
@@ -24,8 +25,8 @@ func documented(names []string) []operation.Documented {
 		{Words: []string{"LaunchConfiguration"}, State: operation.Works,
 			Effect: "image, type, key, groups, user data, profile, public address and Spot count at launches; the rest is recorded"},
 		{Words: []string{"CreateAutoScalingGroup", "UpdateAutoScalingGroup"}, State: operation.Works,
-			Effect: "instances are launched and terminated as sizes, zones and templates say; placement groups, capacity " +
-				"reservations, context, retention and ELB health checks are recorded; of the requirements of instance types all count " +
+			Effect: "instances are launched and terminated as sizes, zones, templates and health checks of EC2 and ELB say; placement " +
+				"groups, capacity reservations, context and retention are recorded; of the requirements of instance types all count " +
 				"but baseline performance factors"},
 		{Words: []string{"Processes"}, State: operation.Works, Effect: "suspended processes do not run"},
 		{Words: []string{"Tag"}, State: operation.Works, Effect: "tags that propagate go on to new instances"},

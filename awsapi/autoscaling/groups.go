@@ -133,7 +133,7 @@ func (s *Service) createGroup(call *operation.Call, in *createGroupInput) (*none
 		if err := s.placeGroup(tx, &g, &in.optionsInput); err != nil {
 			return err
 		}
-		if err := in.attachments(&g); err != nil {
+		if err := in.attachments(tx, &g); err != nil {
 			return err
 		}
 		for _, h := range in.Hooks {
@@ -362,15 +362,20 @@ func (s *Service) placeGroup(tx *state.Txn, g *region.AutoScalingGroup, in *opti
 	return nil
 }
 
-// attachments gives a new group its load balancers and other sources of traffic.
-func (in *createGroupInput) attachments(g *region.AutoScalingGroup) error {
-	g.LoadBalancers, g.TargetGroups = in.LoadBalancerNames, in.TargetGroupARNs
-	for _, t := range in.TrafficSources {
-		source, err := t.record()
-		if err != nil {
-			return err
-		}
-		g.TrafficSources = append(g.TrafficSources, source)
+// attachments gives a new group its load balancers and other sources of traffic, whose health checks count at once.
+func (in *createGroupInput) attachments(tx *state.Txn, g *region.AutoScalingGroup) error {
+	sources, err := recordsOf(in.TrafficSources)
+	if err != nil {
+		return err
+	}
+	balancers, groups := balancersInput{LoadBalancerNames: in.LoadBalancerNames}, targetGroupsInput{TargetGroupARNs: in.TargetGroupARNs}
+	sources = slices.Concat(balancers.sources(), groups.sources(), sources)
+	if err := checkSources(tx, sources); err != nil {
+		return err
+	}
+	addSources(g, sources)
+	for _, source := range sourcesOf(*g) {
+		g.Attachments = append(g.Attachments, region.Attachment{TrafficSource: source, State: attachmentInService})
 	}
 	return nil
 }

@@ -36,12 +36,14 @@ func (c *scene) heal() error {
 	return nil
 }
 
-// ailment is what EC2's health checks say of a member, as causes tell it; empty: it is well, or not looked at.
+// ailment is what health checks of EC2, and where they count those of load balancers, say of a member, as causes tell it;
+// empty: it is well, or not looked at.
 func (c *scene) ailment(m *member) string {
 	if c.suspended("HealthCheck") {
 		return ""
 	}
 	v := m.instance
+	grace := m.ServesSince.Add(time.Duration(c.g.HealthCheckGrace) * time.Second)
 	switch {
 	case v.ID == "":
 		return whyEnded
@@ -51,10 +53,11 @@ func (c *scene) ailment(m *member) string {
 			return whyEnded
 		}
 	case !v.Impaired.IsZero():
-		grace := m.ServesSince.Add(time.Duration(c.g.HealthCheckGrace) * time.Second)
 		if c.due(v.Impaired.Add(c.Pace.impaired())) && c.due(grace) {
 			return whyImpaired
 		}
+	case c.failsELB(m) && c.due(grace):
+		return whyELB
 	}
 	return ""
 }

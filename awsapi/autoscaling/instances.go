@@ -201,6 +201,7 @@ func (s *Service) detachInstances(call *operation.Call, in *leavingInput) (*acti
 			if err := region.LeaveGroup(tx, g.Name, m.InstanceID); err != nil {
 				return err
 			}
+			leaveSources(tx, g, m.InstanceID, now)
 			progress(tx, key, activitySuccessful, 100, "", now)
 		}
 		region.AutoScalingGroups.Put(tx, g.Name, g)
@@ -241,6 +242,7 @@ func (s *Service) enterStandby(call *operation.Call, in *leavingInput) (*activit
 					return err
 				}
 			}
+			leaveSources(tx, g, m.InstanceID, now)
 			progress(tx, key, activitySuccessful, 100, "", now)
 			out.Activities = append(out.Activities, shownActivity(a))
 		}

@@ -15,6 +15,29 @@ import (
 type groupMarks struct {
 	group, members, instances, refreshes, schedules, policies state.PartVersion
 	capacities, shifts, outages                               state.PartVersion
+	balancing                                                 balancingMarks // of a group that load balancers send to
+}
+
+// balancingMarks are those of what is attached to groups, and what is found of its targets where that counts.
+type balancingMarks struct{ balancers, groups, listeners, targets, reports state.PartVersion }
+
+// follows says which of these change what a step of a group does.
+type follows struct{ attached, health bool }
+
+func followsOf(g region.AutoScalingGroup) follows {
+	attached := len(sourcesOf(g))+len(g.Attachments) > 0
+	return follows{attached, attached && asksELB(g)}
+}
+
+func (f follows) marks(tx *state.Txn) (m balancingMarks) {
+	if f.attached {
+		m.balancers, m.groups = region.LoadBalancers.Part("").Version(tx), region.TargetGroups.Part("").Version(tx)
+	}
+	if f.health {
+		m.listeners, m.targets = region.Listeners.Part("").Version(tx), region.Targets.Part("").Version(tx)
+		m.reports = region.TargetReports.Part("").Version(tx)
+	}
+	return m
 }
 
 func marksOf(tx *state.Txn, group string) groupMarks {
@@ -37,6 +60,7 @@ func (m groupMarks) open() [2]state.PartVersion { return [2]state.PartVersion{m.
 // kept is what Keep remembers of a group.
 type kept struct {
 	marks groupMarks
+	about follows
 	again time.Time // zero: no clock is awaited
 	// rest is until when changes can wait: see restAfter.
 	rest time.Time
@@ -61,6 +85,7 @@ const (
 type dueGroup struct {
 	name  string
 	marks groupMarks
+	about follows
 	hurry bool
 }
 
@@ -95,7 +120,7 @@ func (s *Service) Keep(ctx context.Context) (again time.Duration, err error) {
 			failures = append(failures, fmt.Errorf("keep the Auto Scaling group %s: %w", g.name, err))
 			continue
 		}
-		s.kept[g.name] = kept{g.marks, next, now.Add(restAfter(s.now().Sub(began)))}
+		s.kept[g.name] = kept{g.marks, g.about, next, now.Add(restAfter(s.now().Sub(began)))}
 	}
 	for _, k := range s.kept {
 		wake(k.again)
@@ -111,9 +136,15 @@ func (s *Service) dueGroups(now time.Time, wake func(time.Time)) (due []dueGroup
 		for name := range region.AutoScalingGroups.Part("").KeysAfter(tx, "") {
 			marks := marksOf(tx, name)
 			before, known := s.kept[name]
+			about := before.about
 			if known {
 				there[name] = before
 			}
+			if !known || before.marks.group != marks.group {
+				g, _ := region.AutoScalingGroups.Get(tx, name)
+				about = followsOf(g)
+			}
+			marks.balancing = about.marks(tx)
 			waits := before.again.IsZero() || now.Before(before.again)
 			if known && waits && before.marks == marks {
 				continue
@@ -122,7 +153,7 @@ func (s *Service) dueGroups(now time.Time, wake func(time.Time)) (due []dueGroup
 				wake(before.rest)
 				continue
 			}
-			due = append(due, dueGroup{name, marks, known && before.marks.open() != marks.open()})
+			due = append(due, dueGroup{name, marks, about, known && before.marks.open() != marks.open()})
 		}
 		s.kept = there
 		return nil

@@ -34,6 +34,12 @@ func (c *scene) scale() error {
 // scaleOut launches what is missing, as far as this transaction may.
 func (c *scene) scaleOut(has, wants int) error {
 	reason := cause(c.g.Asked, at(c.now, saysStarted, has, wants))
+	if missing := c.noSource(); missing != "" {
+		c.launchFailed()
+		c.wake(c.g.RetryAt)
+		c.noteFailure(reason, missing, "", "")
+		return nil
+	}
 	failed := map[string]bool{} // zones
 	for missing := wants - has; missing > 0 && c.budget > 0; {
 		why := reason
@@ -256,12 +262,16 @@ func (c *scene) launchEnds(why string, one choice, zone string, failure error) e
 		}
 		message = fmt.Sprintf("Could not launch %s Instances. %s - %s", kind, code, message)
 	}
-	message += " Launching EC2 instance failed."
+	c.noteFailure(why, message+" Launching EC2 instance failed.", zone, code)
+	return nil
+}
+
+// noteFailure notes a launch that failed as that message says.
+func (c *scene) noteFailure(why, message, zone, code string) {
 	_, a := note(c.tx, c.g, region.ScalingActivity{Description: "Launching a new EC2 instance.  Status Reason: " + message,
 		Cause: why, Status: activityFailed, Progress: 100, Message: clipText(message, maxMessage), Zone: zone, Code: code},
 		c.now)
 	c.tellOf(launchFailed, a)
-	return nil
 }
 
 // tagsOfInstances are the tags that new instances get from their group.

@@ -85,9 +85,14 @@ func abandoned(m region.GroupMember) string {
 
 // serve puts a member into service.
 func (c *scene) serve(m *member) error {
+	if why := c.foreign(m); why != "" {
+		c.launchFailed()
+		return c.abandon(m, why, at(c.now, saysUnhealthy, "a launch failure"))
+	}
 	if a, ended := progress(c.tx, m.Activity, activitySuccessful, 100, "", c.now); ended {
 		c.tellOf(launchSucceeded, a)
 	}
+	c.enterSources(m)
 	return c.move(m, region.MemberInService, func(m *region.GroupMember) { m.Activity = "" })
 }
 
@@ -125,6 +130,10 @@ func (c *scene) takeOut() error {
 
 func (c *scene) takeOutOne(m *member) error {
 	if m.State == region.MemberTerminating {
+		if c.drains(m) {
+			progress(c.tx, m.Activity, activityDrains, 40, "", c.now)
+			return nil
+		}
 		hooks := hooksFor(c.g, region.HookTerminating)
 		// A member that was never in service, or whose group goes by force, has nothing to wind up.
 		if len(hooks) == 0 || m.ServesSince.IsZero() || c.g.DeletedAt != nil {

@@ -12,13 +12,19 @@ type Pace struct {
 	Impaired time.Duration
 	// Warmup says that an instance refresh waits for the warmup that nobody has set: the health check's grace period.
 	Warmup bool
+	// Drain says that an instance drains for the load balancers' own time where no user has set another; else for
+	// quickDrain at most.
+	Drain bool
 }
 
 // RealPace is that of EC2 Auto Scaling, as its users report it.
 var RealPace = Pace{Boot: 30 * time.Second, Health: 40 * time.Second, Replace: 47 * time.Second,
-	Impaired: 2 * time.Minute, Warmup: true}
+	Impaired: 2 * time.Minute, Warmup: true, Drain: true}
 
-const usualImpaired = 5 * time.Second
+const (
+	usualImpaired = 5 * time.Second
+	quickDrain    = 10 * time.Second
+)
 
 func (p Pace) impaired() time.Duration {
 	if p.Impaired == 0 {

@@ -17,6 +17,7 @@ const launchesAtOnce = 20
 type scene struct {
 	*Service
 	tx      *state.Txn
+	view    *state.Txn // that instances, and what is found of them, are read from
 	now     time.Time
 	g       region.AutoScalingGroup
 	was     region.AutoScalingGroup // as it is stored
@@ -52,7 +53,7 @@ func (s *Service) step(tx, view *state.Txn, group string, now time.Time, hurry b
 		c.g.RetryAt, c.g.BalanceAt = time.Time{}, time.Time{}
 	}
 	for _, stage := range []func() error{
-		c.adopt, c.followSchedule, c.track, c.bringIn, c.heal, c.beginReplacements, c.refreshInstances,
+		c.adopt, c.followSchedule, c.track, c.bringIn, c.attach, c.heal, c.beginReplacements, c.refreshInstances,
 		c.endReplaced, c.scale, c.balance, c.takeOut, c.finishRefresh, c.finish,
 	} {
 		if err := stage(); err != nil {
@@ -68,7 +69,7 @@ func (s *Service) scene(tx, view *state.Txn, group string, now time.Time) (*scen
 	if !found {
 		return nil, false
 	}
-	c := &scene{Service: s, tx: tx, now: now, g: g, was: g, budget: launchesAtOnce,
+	c := &scene{Service: s, tx: tx, view: view, now: now, g: g, was: g, budget: launchesAtOnce,
 		templates: map[region.TemplateRef]ec2.Template{}}
 	byID := map[string]region.Instance{}
 	for _, v := range region.InstancesByGroup.Of(group).List(view) {
@@ -208,10 +209,12 @@ func (c *scene) finish() error {
 	return nil
 }
 
-// sameGroup says whether a step has left a group as it was: steps change sizes and progress alone.
+// sameGroup says whether a step has left a group as it was: steps change sizes, progress and attachments
+// alone.
 func sameGroup(a, b region.AutoScalingGroup) bool {
 	return a.Min == b.Min && a.Max == b.Max && a.Desired == b.Desired && a.GroupProgress == b.GroupProgress &&
-		a.Template == b.Template && a.Mixed == b.Mixed && a.Configuration == b.Configuration
+		a.Template == b.Template && a.Mixed == b.Mixed && a.Configuration == b.Configuration &&
+		slices.Equal(a.Attachments, b.Attachments)
 }
 
 // remove drops members that have left from the scene.

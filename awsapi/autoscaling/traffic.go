@@ -16,14 +16,14 @@ func (t trafficSource) record() (region.TrafficSource, error) {
 	if kind == "" {
 		switch {
 		case strings.Contains(t.Identifier, ":elasticloadbalancing:"):
-			kind = "elbv2"
+			kind = sourceTargetGroup
 		case strings.Contains(t.Identifier, ":vpc-lattice:"):
-			kind = "vpc-lattice"
+			kind = sourceLattice
 		default:
-			kind = "elb"
+			kind = sourceClassic
 		}
 	}
-	if !slices.Contains([]string{"elb", "elbv2", "vpc-lattice"}, kind) {
+	if !slices.Contains([]string{sourceClassic, sourceTargetGroup, sourceLattice}, kind) {
 		return region.TrafficSource{}, invalid("The traffic source type %s is not valid: it must be elb, elbv2 or vpc-lattice.",
 			wire.Clip(kind))
 	}
@@ -33,10 +33,10 @@ func (t trafficSource) record() (region.TrafficSource, error) {
 // sourcesOf are all of a group's sources of traffic, however they were attached.
 func sourcesOf(g region.AutoScalingGroup) (all []region.TrafficSource) {
 	for _, name := range g.LoadBalancers {
-		all = append(all, region.TrafficSource{Identifier: name, Type: "elb"})
+		all = append(all, region.TrafficSource{Identifier: name, Type: sourceClassic})
 	}
 	for _, arn := range g.TargetGroups {
-		all = append(all, region.TrafficSource{Identifier: arn, Type: "elbv2"})
+		all = append(all, region.TrafficSource{Identifier: arn, Type: sourceTargetGroup})
 	}
 	return append(all, g.TrafficSources...)
 }
@@ -64,63 +64,109 @@ type sourcesInput struct {
 	SkipZonalShiftValidation *bool
 }
 
-func (s *Service) attachLoadBalancers(call *operation.Call, in *balancersInput) (*none, error) {
-	return s.edit(call, in.AutoScalingGroupName, func(_ *state.Txn, g *region.AutoScalingGroup) error {
-		g.LoadBalancers = union(g.LoadBalancers, in.LoadBalancerNames)
-		return nil
-	})
+func (in *balancersInput) sources() (all []region.TrafficSource) {
+	for _, name := range in.LoadBalancerNames {
+		all = append(all, region.TrafficSource{Identifier: name, Type: sourceClassic})
+	}
+	return all
 }
 
-func (s *Service) detachLoadBalancers(call *operation.Call, in *balancersInput) (*none, error) {
-	return s.edit(call, in.AutoScalingGroupName, func(_ *state.Txn, g *region.AutoScalingGroup) error {
-		g.LoadBalancers = without(g.LoadBalancers, in.LoadBalancerNames)
-		return nil
-	})
+func (in *targetGroupsInput) sources() (all []region.TrafficSource) {
+	for _, arn := range in.TargetGroupARNs {
+		all = append(all, region.TrafficSource{Identifier: arn, Type: sourceTargetGroup})
+	}
+	return all
+}
+
+// recordsOf are sources of traffic as they are stored.
+func recordsOf(given []trafficSource) (all []region.TrafficSource, err error) {
+	for _, t := range given {
+		source, err := t.record()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, source)
+	}
+	return all, nil
+}
+
+func (s *Service) attachLoadBalancers(call *operation.Call, in *balancersInput) (*none, error) {
+	return s.attachSources(call, in.AutoScalingGroupName, in.sources())
 }
 
 func (s *Service) attachTargetGroups(call *operation.Call, in *targetGroupsInput) (*none, error) {
-	return s.edit(call, in.AutoScalingGroupName, func(_ *state.Txn, g *region.AutoScalingGroup) error {
-		g.TargetGroups = union(g.TargetGroups, in.TargetGroupARNs)
-		return nil
-	})
-}
-
-func (s *Service) detachTargetGroups(call *operation.Call, in *targetGroupsInput) (*none, error) {
-	return s.edit(call, in.AutoScalingGroupName, func(_ *state.Txn, g *region.AutoScalingGroup) error {
-		g.TargetGroups = without(g.TargetGroups, in.TargetGroupARNs)
-		return nil
-	})
+	return s.attachSources(call, in.AutoScalingGroupName, in.sources())
 }
 
 func (s *Service) attachTrafficSources(call *operation.Call, in *sourcesInput) (*none, error) {
-	return s.edit(call, in.AutoScalingGroupName, func(_ *state.Txn, g *region.AutoScalingGroup) error {
-		for _, t := range in.TrafficSources {
-			source, err := t.record()
-			if err != nil {
-				return err
-			}
-			switch source.Type {
-			case "elb":
-				g.LoadBalancers = union(g.LoadBalancers, []string{source.Identifier})
-			case "elbv2":
-				g.TargetGroups = union(g.TargetGroups, []string{source.Identifier})
-			default:
-				if !slices.Contains(g.TrafficSources, source) {
-					g.TrafficSources = append(g.TrafficSources, source)
-				}
-			}
+	sources, err := recordsOf(in.TrafficSources)
+	if err != nil {
+		return nil, err
+	}
+	return s.attachSources(call, in.AutoScalingGroupName, sources)
+}
+
+func (s *Service) attachSources(call *operation.Call, group string, sources []region.TrafficSource) (*none, error) {
+	return s.edit(call, group, func(tx *state.Txn, g *region.AutoScalingGroup) error {
+		if err := checkSources(tx, sources); err != nil {
+			return err
 		}
+		addSources(g, sources)
 		return nil
 	})
 }
 
+// addSources notes sources of traffic by their types.
+func addSources(g *region.AutoScalingGroup, sources []region.TrafficSource) {
+	for _, source := range sources {
+		switch source.Type {
+		case sourceClassic:
+			g.LoadBalancers = union(g.LoadBalancers, []string{source.Identifier})
+		case sourceTargetGroup:
+			g.TargetGroups = union(g.TargetGroups, []string{source.Identifier})
+		default:
+			if !slices.Contains(g.TrafficSources, source) {
+				g.TrafficSources = append(g.TrafficSources, source)
+			}
+		}
+		if i := slices.Index(removing(*g), source); i >= 0 { // it was taken away a moment ago: it begins anew
+			g.Attachments = slices.DeleteFunc(g.Attachments,
+				func(a region.Attachment) bool { return a.TrafficSource == source })
+		}
+	}
+}
+
+func (s *Service) detachLoadBalancers(call *operation.Call, in *balancersInput) (*none, error) {
+	return s.detachSources(call, in.AutoScalingGroupName, in.sources(), "Load Balancers")
+}
+
+func (s *Service) detachTargetGroups(call *operation.Call, in *targetGroupsInput) (*none, error) {
+	return s.detachSources(call, in.AutoScalingGroupName, in.sources(), "Target Groups")
+}
+
 func (s *Service) detachTrafficSources(call *operation.Call, in *sourcesInput) (*none, error) {
-	return s.edit(call, in.AutoScalingGroupName, func(_ *state.Txn, g *region.AutoScalingGroup) error {
-		for _, t := range in.TrafficSources {
-			gone := []string{t.Identifier}
-			g.LoadBalancers, g.TargetGroups = without(g.LoadBalancers, gone), without(g.TargetGroups, gone)
-			g.TrafficSources = slices.DeleteFunc(g.TrafficSources,
-				func(has region.TrafficSource) bool { return has.Identifier == t.Identifier })
+	sources, err := recordsOf(in.TrafficSources)
+	if err != nil {
+		return nil, err
+	}
+	return s.detachSources(call, in.AutoScalingGroupName, sources, "Traffic Sources")
+}
+
+// detachSources takes sources of traffic away. The instances are taken out of them when the group is kept next.
+func (s *Service) detachSources(call *operation.Call, group string, sources []region.TrafficSource, what string) (*none, error) {
+	return s.edit(call, group, func(_ *state.Txn, g *region.AutoScalingGroup) error {
+		for _, source := range sources {
+			if !slices.Contains(sourcesOf(*g), source) {
+				return invalid("Trying to remove %s that are not part of the group", what)
+			}
+			gone := []string{source.Identifier}
+			switch source.Type {
+			case sourceClassic:
+				g.LoadBalancers = without(g.LoadBalancers, gone)
+			case sourceTargetGroup:
+				g.TargetGroups = without(g.TargetGroups, gone)
+			}
+			g.TrafficSources = slices.DeleteFunc(g.TrafficSources, func(has region.TrafficSource) bool { return has == source })
 		}
 		return nil
 	})
@@ -145,8 +191,27 @@ type describeOfGroupInput struct {
 	pageInput
 }
 
-// groupState is the state of what is attached to a group: its instances are registered there, as far as there is one.
-const attachedState = "InService"
+// attachedState is a source of traffic of a group with how far it is in being attached or detached.
+type attachedState struct {
+	region.TrafficSource
+	state string
+}
+
+// attachedTo are all that a group is attached to, of one type where that is not empty, and then those that it is leaving.
+func attachedTo(g region.AutoScalingGroup, kind string) (all []attachedState) {
+	add := func(source region.TrafficSource, at string) {
+		if kind == "" || kind == source.Type {
+			all = append(all, attachedState{source, at})
+		}
+	}
+	for _, source := range sourcesOf(g) {
+		add(source, attachment(g, source))
+	}
+	for _, source := range removing(g) {
+		add(source, attachmentRemoving)
+	}
+	return all
+}
 
 type balancerState struct{ LoadBalancerName, State string }
 
@@ -161,8 +226,8 @@ func (s *Service) describeLoadBalancers(call *operation.Call, in *describeOfGrou
 		return nil, err
 	}
 	var all []balancerState
-	for _, name := range g.LoadBalancers {
-		all = append(all, balancerState{name, attachedState})
+	for _, a := range attachedTo(g, sourceClassic) {
+		all = append(all, balancerState{a.Identifier, a.state})
 	}
 	out := &balancersOutput{}
 	out.LoadBalancers, out.NextToken, err = cut(call, in.pageInput, 100, all,
@@ -195,8 +260,8 @@ func (s *Service) describeTargetGroups(call *operation.Call, in *describeOfGroup
 		return nil, err
 	}
 	var all []targetGroupState
-	for _, arn := range g.TargetGroups {
-		all = append(all, targetGroupState{arn, attachedState})
+	for _, a := range attachedTo(g, sourceTargetGroup) {
+		all = append(all, targetGroupState{a.Identifier, a.state})
 	}
 	out := &targetGroupsOutput{}
 	out.TargetGroups, out.NextToken, err = cut(call, in.pageInput, 100, all,
@@ -223,10 +288,8 @@ func (s *Service) describeTrafficSources(call *operation.Call, in *describeSourc
 		return nil, err
 	}
 	var all []sourceState
-	for _, t := range sourcesOf(g) {
-		if in.TrafficSourceType == "" || in.TrafficSourceType == t.Type {
-			all = append(all, sourceState{t.Identifier, attachedState, t.Identifier, t.Type})
-		}
+	for _, a := range attachedTo(g, in.TrafficSourceType) {
+		all = append(all, sourceState{a.Identifier, a.state, a.Identifier, a.Type})
 	}
 	out := &sourcesOutput{}
 	out.TrafficSources, out.NextToken, err = cut(call, in.pageInput, 50, all,

@@ -364,7 +364,7 @@ func (s *Service) enableZones(call *operation.Call, in *classicZonesInput) (*cla
 			return invalid("Invalid Availability Zone: %s", wire.Clip(strings.Join(in.AvailabilityZones, ", ")))
 		}
 		err := s.placeClassic(tx, b, append(subnetsOf(*b), ids...))
-		out.AvailabilityZones = zonesOf(*b)
+		out.AvailabilityZones = b.ZoneNames()
 		return err
 	})
 }
@@ -373,14 +373,7 @@ func (s *Service) disableZones(call *operation.Call, in *classicZonesInput) (*cl
 	return editClassic(s, call, in.LoadBalancerName, func(tx *state.Txn, b *region.LoadBalancer, out *classicZonesOutput) error {
 		var ignored wire.QueryList[string]
 		err := s.leaveZones(b, func(z region.BalancerZone) bool { return slices.Contains(in.AvailabilityZones, z.Zone) }, &ignored)
-		out.AvailabilityZones = zonesOf(*b)
+		out.AvailabilityZones = b.ZoneNames()
 		return err
 	})
-}
-
-func zonesOf(b region.LoadBalancer) (names []string) {
-	for _, z := range b.Zones {
-		names = append(names, z.Zone)
-	}
-	return names
 }

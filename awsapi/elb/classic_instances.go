@@ -2,7 +2,6 @@ package elb
 
 import (
 	"slices"
-	"strconv"
 	"time"
 
 	"tripod/awsapi/operation"
@@ -62,15 +61,10 @@ func (s *Service) deregisterInstances(call *operation.Call, in *instancesInput) 
 		if err != nil {
 			return err
 		}
-		var delay time.Duration
-		if b.Attribute("connection_draining.enabled") == "true" {
-			seconds, _ := strconv.Atoi(b.Attribute("connection_draining.timeout"))
-			delay = time.Duration(seconds) * time.Second
-		}
 		group := region.ClassicGroup(b.Name)
 		region.ForgetDrained(tx, group, now)
 		for _, given := range in.Instances {
-			if region.DeregisterTarget(tx, region.TargetKey(group, given.InstanceID, 0), delay, now) {
+			if region.DeregisterTarget(tx, region.TargetKey(group, given.InstanceID, 0), b.DrainDelay(), now) {
 				continue
 			}
 			if _, known := region.Instances.Get(tx, orNobody(given.InstanceID)); !known {
@@ -100,7 +94,7 @@ func (s *Service) describeInstanceHealth(call *operation.Call, in *instancesInpu
 		if err != nil {
 			return err
 		}
-		use := region.TargetUse{InUse: true, Zones: zonesOf(b)}
+		use := region.TargetUse{InUse: true, Zones: b.ZoneNames()}
 		show := func(t region.Target) {
 			out.InstanceStates = append(out.InstanceStates, showInstance(t, targetVerdict(tx, t, use), stoppedState(tx, t.ID)))
 		}

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
@@ -168,11 +167,7 @@ func (s *Service) deregisterTargets(call *operation.Call, in *targetsInput) (*no
 		if err != nil {
 			return err
 		}
-		var delay time.Duration
-		if len(region.BalancersUsing(tx, g.ARN)) > 0 { // of a group that nobody uses no connection drains
-			seconds, _ := strconv.Atoi(g.Attribute("deregistration_delay.timeout_seconds"))
-			delay = time.Duration(seconds) * time.Second
-		}
+		delay := g.DrainDelay(tx)
 		region.ForgetDrained(tx, g.Name, now)
 		for _, given := range in.Targets {
 			named := namedTarget(g, given)
@@ -219,9 +214,12 @@ func (s *Service) describeTargetHealth(call *operation.Call, in *describeTargetH
 		if err != nil {
 			return err
 		}
-		use := groupUse(tx, g)
+		use := g.Use(tx)
 		describe := func(t region.Target, v region.TargetVerdict) {
 			shown := showHealth(g, t, v)
+			if g.Type != "lambda" {
+				shown.AdministrativeOverride = overrideOf(tx, g, t.Zone, now)
+			}
 			if len(in.Include) > 0 && strings.HasPrefix(g.Protocol, "HTTP") {
 				shown.AnomalyDetection = &anomaly{"normal", "no"}
 			}
@@ -244,20 +242,6 @@ func (s *Service) describeTargetHealth(call *operation.Call, in *describeTargetH
 		}
 		return nil
 	})
-}
-
-// groupUse is who uses a target group, for the verdicts about its targets.
-func groupUse(tx *state.Txn, g region.TargetGroup) region.TargetUse {
-	use := region.TargetUse{Unchecked: !g.Check.Enabled}
-	for _, arn := range region.BalancersUsing(tx, g.ARN) {
-		if b, found := region.FindBalancer(tx, arn); found {
-			use.InUse = true
-			for _, z := range b.Zones {
-				use.Zones = append(use.Zones, z.Zone)
-			}
-		}
-	}
-	return use
 }
 
 // targetVerdict is a target's health: what the data plane has found, and what its instance is.
@@ -291,9 +275,6 @@ func showHealth(g region.TargetGroup, t region.Target, v region.TargetVerdict) t
 	}
 	if g.Type == "lambda" {
 		shown.HealthCheckPort = ""
-		return shown
 	}
-	shown.AdministrativeOverride = &targetHealth{"no_override", "AdministrativeOverride.NoOverride",
-		"No override is currently active on target"}
 	return shown
 }

@@ -14,10 +14,7 @@ func Shown(tx *state.Txn, now time.Time) (all []api.LoadBalancer) {
 	for _, b := range region.LoadBalancers.List(tx) {
 		shown := api.LoadBalancer{Name: b.Name, ARN: b.ARN, Type: string(b.Type), Scheme: b.Scheme, State: string(b.State),
 			DNSName: b.DNSName}
-		var zones []string
-		for _, z := range b.Zones {
-			zones = append(zones, z.Zone)
-		}
+		zones := b.ZoneNames()
 		shown.Zones = zones
 		var groups []string
 		if b.Type == region.ClassicBalancer {
