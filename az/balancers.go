@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"path/filepath"
 
 	"tripod/az/balancing"
 	"tripod/az/gateway"
@@ -16,8 +17,8 @@ import (
 // startBalancing lets clients come to the zone's load-balancer nodes, which carry nothing until the zone's loops run.
 func (z *Zone) startBalancing() error {
 	client, _ := netip.ParseAddr(z.config.ClientAddress) // empty: clients have their own
-	z.balances = balancing.New(balancing.Options{Zone: z.config.Zone, State: z.voter, Dial: z.dialWithin, Admit: z.vpc.admitClient, Client: client,
-		OnChange: z.changed, RealPace: z.config.RealPace,
+	z.balances = balancing.New(balancing.Options{Zone: z.config.Zone, State: z.voter, Dial: z.dialWithin, Admit: z.vpc.admitClient,
+		Client: client, OnChange: z.changed, RealPace: z.config.RealPace, LogDir: filepath.Join(z.config.Dir, "load-balancer-logs"),
 		Clusters: func() (ids []string) {
 			for _, c := range z.routed() {
 				ids = append(ids, c.ID)

@@ -38,6 +38,8 @@ type Options struct {
 	OnChange func()
 	// Client is the address that clients are said to have; where it is invalid they have their own.
 	Client netip.Addr
+	// LogDir is where access logs go; empty: nowhere.
+	LogDir string
 	// RealPace has targets checked in AWS's intervals alone.
 	RealPace bool
 	Now      func() time.Time
@@ -54,6 +56,7 @@ type State interface {
 type Host struct {
 	options Options
 	node    *node.Node
+	logs    *accessLogs
 
 	applied [len(tables)]state.PartVersion // of the records that the nodes work by
 	until   time.Time                      // when that changes by itself; zero: never
@@ -72,13 +75,18 @@ func New(options Options) *Host {
 	if options.RealPace {
 		pause = 0
 	}
-	h.node = node.New(node.Options{Zone: options.Zone, Dial: h.dial, Admit: options.Admit, Report: h.report, Client: options.Client, Hurry: pause,
-		Now: options.Now, Logger: options.Logger})
+	h.logs = &accessLogs{dir: options.LogDir, zone: options.Zone, now: options.Now, logger: options.Logger,
+		pending: map[string]*pendingLog{}, closed: options.LogDir == ""}
+	h.node = node.New(node.Options{Zone: options.Zone, Dial: h.dial, Admit: options.Admit, Report: h.report, Access: h.logs.note,
+		Client: options.Client, Hurry: pause, Now: options.Now, Logger: options.Logger})
 	return h
 }
 
 // Close ends all that the nodes carry.
-func (h *Host) Close() { h.node.Close() }
+func (h *Host) Close() {
+	h.node.Close()
+	h.logs.close()
+}
 
 // Serve takes over the clients that come through l, a listener of a unix socket, until it is closed.
 func (h *Host) Serve(l net.Listener) error { return handover.Serve(l, h.node) }

@@ -33,7 +33,8 @@ func configOf(tx *state.Txn, zone string, now time.Time) (m made) {
 		if !hasNode(b, zone) || b.Type == region.GatewayBalancer || b.State == region.BalancerFailed {
 			continue
 		}
-		carried := node.Balancer{LoadBalancer: b, Shifted: s.shifted(b.ARN, zone)}
+		away := s.shiftedFrom(b)
+		carried := node.Balancer{LoadBalancer: b, Shifted: slices.Contains(away, zone)}
 		if b.Type == region.ClassicBalancer {
 			certificates := map[string]tls.Certificate{}
 			for _, l := range b.Classic.Listeners {
@@ -46,7 +47,7 @@ func configOf(tx *state.Txn, zone string, now time.Time) (m made) {
 			maps.Copy(m.config.Groups, groups)
 		} else {
 			for _, l := range region.ListenersOf(tx, b) {
-				carried.Listeners = append(carried.Listeners, s.listener(b, l))
+				carried.Listeners = append(carried.Listeners, s.listener(b, l, away))
 			}
 		}
 		m.config.Balancers = append(m.config.Balancers, carried)
@@ -69,14 +70,19 @@ type survey struct {
 	made *made
 }
 
-func (s *survey) listener(b region.LoadBalancer, l region.Listener) node.Listener {
+// listener is one of a load balancer's; away are the zones that its traffic is moved away from.
+func (s *survey) listener(b region.LoadBalancer, l region.Listener, away []string) node.Listener {
 	rules := region.RulesOf(s.tx, l)
 	for _, arn := range region.GroupsNamed(l, rules) {
 		if _, done := s.made.config.Groups[arn]; done {
 			continue
 		}
 		if g, found := region.TargetGroups.Get(s.tx, region.TargetGroupName(arn)); found {
-			s.made.config.Groups[arn] = node.Group{TargetGroup: g, Targets: s.targets(b, g.Name, g.Port)}
+			targets := s.targets(b, g.Name, g.Port)
+			for i := range targets {
+				targets[i].Overridden = slices.Contains(away, targets[i].Zone)
+			}
+			s.made.config.Groups[arn] = node.Group{TargetGroup: g, Targets: targets}
 		}
 	}
 	return node.Listener{Listener: l, Rules: rules, Shown: s.certificates(l.Certificates)}
@@ -131,15 +137,17 @@ func (s *survey) certificates(arns []string) (shown []tls.Certificate) {
 	return shown
 }
 
-// shifted says whether a resource's traffic is moved away from a zone.
-func (s *survey) shifted(arn, zone string) (is bool) {
-	for _, shift := range region.ShiftsOf(s.tx, arn) {
-		if shift.Zone == zone && shift.Active(s.now) {
-			s.until(shift.ExpiresAt)
-			is = true
+// shiftedFrom are the zones that a load balancer's traffic is moved away from, until the first shift ends.
+func (s *survey) shiftedFrom(b region.LoadBalancer) []string {
+	away := b.ShiftedFrom(s.tx, s.now)
+	if len(away) > 0 {
+		for _, shift := range region.ShiftsOf(s.tx, b.ARN) {
+			if shift.Active(s.now) {
+				s.until(shift.ExpiresAt)
+			}
 		}
 	}
-	return is
+	return away
 }
 
 func (s *survey) until(at time.Time) {

@@ -59,17 +59,10 @@ type Target struct {
 	Cluster string
 	// Balancer is the ARN of the load balancer that sends to it.
 	Balancer string
+	// Overridden says that traffic is moved away from its zone: it gets nothing new, healthy or not.
+	Overridden bool
 	// Lost is why it is known that the target answers nobody, such as that its zone is out; empty: it is not.
 	Lost string
-}
-
-// crossesZones says whether a load balancer's nodes send to targets of other zones, too.
-func crossesZones(b region.LoadBalancer, g region.TargetGroup) bool {
-	own := g.Attribute("load_balancing.cross_zone.enabled")
-	if own == "true" || own == "false" {
-		return own == "true"
-	}
-	return b.Attribute("load_balancing.cross_zone.enabled") == "true"
 }
 
 // Classic are the listeners of a classic load balancer, and their target groups by ARN: in the other API's form each

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"time"
 )
 
@@ -17,11 +18,11 @@ const (
 )
 
 // newTransport makes what speaks HTTP to the targets of a pool. A request says by its context which one it is for.
-func (p *pool) newTransport() *http.Transport {
+func (p *pool) newTransport(version string) *http.Transport {
 	t := &http.Transport{DisableCompression: true, MaxIdleConns: 0, MaxIdleConnsPerHost: keptIdle, IdleConnTimeout: keptFor,
 		TLSClientConfig:     &tls.Config{InsecureSkipVerify: true}, // AWS asks for no target's name either
 		TLSHandshakeTimeout: dialTime, MaxResponseHeaderBytes: mostHeader, DialContext: p.dial}
-	speaks(t, p.group.Version)
+	speaks(t, version)
 	return t
 }
 
@@ -41,23 +42,22 @@ func (p *pool) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	p.mu.Lock()
 	var found *member
 	for _, m := range p.members {
-		if m.now().Address.String() == address {
+		if m.at() == address {
 			found = m
 		}
 	}
-	proxies := p.proxies
 	p.mu.Unlock()
 	if found == nil {
 		return nil, &dialError{errNoTarget}
 	}
 	ctx, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
-	conn, err := p.node.options.Dial(ctx, netip.AddrPort{}, found.now())
+	conn, err := p.node.dial(ctx, netip.AddrPort{}, found.now())
 	if err != nil {
 		return nil, &dialError{err}
 	}
-	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok && proxies > 0 {
-		if _, err := conn.Write(proxyHeader(proxies, x.client, x.client)); err != nil {
+	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok && p.proxy() > 0 {
+		if _, err := conn.Write(proxyHeader(p.proxy(), x.client, x.client)); err != nil {
 			conn.Close()
 			return nil, &dialError{err}
 		}
@@ -77,8 +77,7 @@ type requests struct{}
 // RoundTrip is http.RoundTripper's.
 func (requests) RoundTrip(r *http.Request) (*http.Response, error) {
 	x := exchangeOf(r.Context())
-	zone := x.door.node.options.Zone
-	candidates, _ := x.pool.view(x.carried.balancer.LoadBalancer, zone)
+	candidates, _ := x.pool.view(&x.carried.balancer.LoadBalancer)
 	next := of(x.stickyTarget(r), candidates)
 	var tried []*member
 	for {
@@ -89,41 +88,57 @@ func (requests) RoundTrip(r *http.Request) (*http.Response, error) {
 		if m == nil {
 			return nil, errNoTarget
 		}
-		tried, x.member = append(tried, m), m
-		r.URL.Host = m.now().Address.String()
+		x.turnTo(m)
+		r.URL.Host = m.at()
 		response, err := x.to(m, r)
 		var unconnected *dialError
-		if err == nil || !errors.As(err, &unconnected) || r.Context().Err() != nil || len(tried) == len(candidates) {
+		if err == nil || !errors.As(err, &unconnected) || r.Context().Err() != nil || len(tried)+1 == len(candidates) {
 			return response, err
 		}
+		tried = append(tried, m)
+	}
+}
+
+// turnTo has the exchange count as under way with a target, or with none any more.
+func (x *exchange) turnTo(m *member) {
+	if x.member != nil {
+		x.member.active.Add(-1)
+	}
+	if x.member = m; m != nil {
+		m.active.Add(1)
 	}
 }
 
 // to sends a request to a target, which has as long to begin its answer as a connection may be idle.
-func (x *exchange) to(m *member, r *http.Request) (*http.Response, error) {
-	m.active.Add(1)
-	context.AfterFunc(r.Context(), func() { m.active.Add(-1) })
-	limit, err := time.ParseDuration(x.carried.balancer.Attribute("idle_timeout.timeout_seconds") + "s")
-	if err != nil {
+func (x *exchange) to(m *member, r *http.Request) (response *http.Response, err error) {
+	if x.access != nil {
+		x.asked, x.access.sent, x.access.answered, x.access.status = m, x.door.node.options.Now(), time.Time{}, 0
+		defer func() {
+			if response != nil {
+				x.access.answered, x.access.status = x.door.node.options.Now(), response.StatusCode
+			}
+		}()
+	}
+	limit := x.carried.idle
+	if isPlain(r, m.pool) {
+		if response, err = m.plainly(r, limit); errors.Is(err, os.ErrDeadlineExceeded) && r.Context().Err() == nil {
+			err = errIdle
+		}
+		return response, err
+	}
+	if limit == 0 {
 		return m.pool.transport.RoundTrip(r)
 	}
-	ctx, cancel := context.WithCancelCause(r.Context())
-	timer := time.AfterFunc(limit, func() { cancel(errIdle) })
-	r = r.WithContext(ctx)
+	timer := time.AfterFunc(limit, func() { x.cancel(errIdle) })
 	if r.Body != nil && r.Body != http.NoBody {
 		r.Body = &upload{r.Body, timer, limit}
 	}
-	response, err := m.pool.transport.RoundTrip(r)
+	response, err = m.pool.transport.RoundTrip(r)
 	timer.Stop()
-	if err != nil {
-		cancel(nil)
-		if context.Cause(ctx) == errIdle {
-			err = errIdle
-		}
-		return nil, err
+	if err != nil && context.Cause(r.Context()) == errIdle {
+		err = errIdle
 	}
-	context.AfterFunc(r.Context(), func() { cancel(nil) }) // with the request
-	return response, nil
+	return response, err
 }
 
 // upload is a body whose bytes show that the connection is not idle.

@@ -37,7 +37,7 @@ type failure struct{ reason, description string }
 func (m *member) watch(ctx context.Context) {
 	m.note(m.verdictNow(region.TargetInitial, region.ReasonFirstChecks, ""))
 	for ctx.Err() == nil {
-		group, target := m.pool.now(), m.now()
+		group, target := *m.pool.now(), m.now()
 		again := time.Duration(group.Check.Interval) * time.Second
 		switch {
 		case !group.Check.Enabled:
@@ -61,12 +61,6 @@ func (m *member) watch(ctx context.Context) {
 		}
 		timer.Stop()
 	}
-}
-
-func (p *pool) now() region.TargetGroup {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.group
 }
 
 // judge counts a check. known says that nothing has to be counted: that the target answers nobody was told. settled is
@@ -108,6 +102,9 @@ func (m *member) note(r region.TargetReport) {
 		m.mu.Unlock()
 		return
 	}
+	if m.health.state != r.State {
+		defer m.pool.changes.Add(1)
+	}
 	m.health.state = r.State
 	told := m.health.told
 	told.Since = r.Since
@@ -137,7 +134,7 @@ func (m *member) cut() {
 func (n *Node) check(ctx context.Context, group region.TargetGroup, t Target) *failure {
 	c := group.Check
 	if port, err := strconv.Atoi(c.Port); err == nil {
-		t.Address = netip.AddrPortFrom(t.Address.Addr(), uint16(port))
+		t.Address, t.Port = netip.AddrPortFrom(t.Address.Addr(), uint16(port)), port
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(max(c.Timeout, 1))*time.Second)
 	defer cancel()
@@ -161,7 +158,7 @@ func (n *Node) check(ctx context.Context, group region.TargetGroup, t Target) *f
 }
 
 func (n *Node) checkTCP(ctx context.Context, t Target, speaksTLS bool) error {
-	conn, err := n.options.Dial(ctx, netip.AddrPort{}, t)
+	conn, err := n.dial(ctx, netip.AddrPort{}, t)
 	if err != nil {
 		return err
 	}
@@ -182,7 +179,7 @@ func (n *Node) checkHTTP(ctx context.Context, group region.TargetGroup, t Target
 	transport := &http.Transport{DisableKeepAlives: true, DisableCompression: true,
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return n.options.Dial(ctx, netip.AddrPort{}, t)
+			return n.dial(ctx, netip.AddrPort{}, t)
 		}}
 	defer transport.CloseIdleConnections()
 	speaks(transport, group.Version)
@@ -194,7 +191,11 @@ func (n *Node) checkHTTP(ctx context.Context, group region.TargetGroup, t Target
 	if group.Version == "GRPC" {
 		method, body = http.MethodPost, strings.NewReader("\x00\x00\x00\x00\x00") // an empty message
 	}
-	request, err := http.NewRequestWithContext(ctx, method, scheme+"://"+t.Address.String()+path, body)
+	host := t.Address.String()
+	if t.isBalancer() {
+		host = "target"
+	}
+	request, err := http.NewRequestWithContext(ctx, method, scheme+"://"+host+path, body)
 	if err != nil {
 		return err
 	}

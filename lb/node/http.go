@@ -3,7 +3,7 @@ package node
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -27,6 +27,10 @@ var (
 	errNoTarget      = errors.New("the target group has no target that can be connected to")
 )
 
+// flushAfter is how long a part of an answer of known length may wait for more of it: to send each header by itself costs a
+// quarter more. Answers of no known length are not waited with.
+const flushAfter = 10 * time.Millisecond
+
 const mostHeader = 64 << 10 // bytes, as AWS has it
 
 // serveHTTP has the door carry requests.
@@ -37,10 +41,11 @@ func (d *door) serveHTTP() {
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(d.tls != nil)
 	proxy := &httputil.ReverseProxy{Rewrite: d.rewrite, Transport: requests{}, ErrorHandler: d.failed, ModifyResponse: d.stick,
-		BufferPool: &buffers, ErrorLog: log.New(logged{d.node}, "", 0), FlushInterval: -1}
+		BufferPool: &buffers, ErrorLog: log.New(logged{d.node}, "", 0), FlushInterval: flushAfter}
 	server := &http.Server{Protocols: protocols, TLSConfig: d.tls, MaxHeaderBytes: mostHeader, ReadHeaderTimeout: time.Minute,
-		IdleTimeout: time.Minute, BaseContext: func(net.Listener) context.Context { return open }, ErrorLog: log.New(logged{d.node}, "", 0),
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.answer(w, r, proxy) })}
+		IdleTimeout: time.Minute, ConnContext: withTrace, BaseContext: func(net.Listener) context.Context { return open },
+		ErrorLog: log.New(logged{d.node}, "", 0),
+		Handler:  http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.answer(w, r, proxy) })}
 	d.node.wait.Go(func() {
 		if d.tls != nil {
 			server.ServeTLS(feed, "", "")
@@ -99,13 +104,19 @@ type exchange struct {
 	carried *carried
 	door    *door
 	pool    *pool
-	member  *member // that has answered, or was tried last
+	member  *member // that has answered, or was tried last: see turnTo
+	cancel  context.CancelCauseFunc
 	client  netip.AddrPort
 	scheme  string
 
 	transforms []region.RuleTransform
 	forward    *region.ForwardAction
 	group      string // ARN
+
+	// What the access log tells, where there is one.
+	access        *access
+	asked         *member // the target that it was sent to last
+	toHost, toURI string  // as they were rewritten
 }
 
 type exchangeKey struct{}
@@ -119,13 +130,19 @@ func (d *door) answer(w http.ResponseWriter, r *http.Request, proxy http.Handler
 	if d.tls != nil {
 		x.scheme = "https"
 	}
-	if strings.Count(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",") >= mostForwarded {
+	w, written := x.logging(w, r)
+	defer written()
+	if before := r.Header["X-Forwarded-For"]; len(before) > 0 && strings.Count(strings.Join(before, ","), ",") >= mostForwarded {
 		x.page(w, statusTooManyForwarded)
 		return
 	}
-	actions, transforms := actionsFor(x.carried.listener, r, x.client.Addr())
+	actions, transforms, priority := actionsFor(&x.carried.listener, r, x.client.Addr())
 	x.transforms = transforms
+	if x.access != nil {
+		x.access.priority = priority
+	}
 	for _, a := range actions {
+		x.noted(a)
 		switch {
 		case a.Type == region.ActionForward && a.Forward != nil:
 			x.forwardTo(w, r, a.Forward, proxy)
@@ -157,7 +174,11 @@ func (x *exchange) redirect(w http.ResponseWriter, r *http.Request, a region.Red
 			port = n // the one that leads here, which need not be the listener's number on this machine
 		}
 	}
-	w.Header().Set("Location", redirection(a, r, x.scheme, port))
+	to := redirection(a, r, x.scheme, port)
+	if x.access != nil {
+		x.access.redirect = to
+	}
+	w.Header().Set("Location", to)
 	x.page(w, a.Status)
 }
 
@@ -192,7 +213,7 @@ func (x *exchange) page(w http.ResponseWriter, status int) {
 
 // dress sets the headers of answers that are the load balancer's own, and those that the listener adds.
 func (x *exchange) dress(h http.Header) {
-	if x.carried.listener.Attribute("routing.http.response.server.enabled") != "false" {
+	if !x.carried.nameless {
 		h.Set("Server", "awselb/2.0")
 	}
 	x.addHeaders(h)
@@ -224,26 +245,35 @@ func (x *exchange) forwardTo(w http.ResponseWriter, r *http.Request, a *region.F
 	if r.Header.Get("X-Amzn-Trace-Id") == "" {
 		r.Header.Set("X-Amzn-Trace-Id", "Root="+traceID(x.door.node.options.Now()))
 	}
-	proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x)))
+	ctx, cancel := context.WithCancelCause(context.WithValue(r.Context(), exchangeKey{}, x))
+	defer cancel(nil)
+	defer x.turnTo(nil)
+	x.cancel = cancel
+	proxy.ServeHTTP(w, r.WithContext(ctx))
 }
 
 // traceID is one of X-Ray's form: 1, the time in seconds and 96 bits, in hex digits.
 func traceID(now time.Time) string {
 	var random [12]byte
 	rand.Read(random[:])
-	return fmt.Sprintf("1-%08x-%s", now.Unix(), hex.EncodeToString(random[:]))
+	id := append(make([]byte, 0, 35), "1-"...)
+	id = hex.AppendEncode(id, binary.BigEndian.AppendUint32(nil, uint32(now.Unix())))
+	return string(hex.AppendEncode(append(id, '-'), random[:]))
 }
 
 // rewrite makes the request to the target of that which came.
 func (d *door) rewrite(r *httputil.ProxyRequest) {
 	x := exchangeOf(r.In.Context())
-	out, b := r.Out, x.carried.balancer
+	out, b := r.Out, &x.carried.balancer
 	out.URL.Scheme, out.URL.Host = "http", "target"
 	if x.pool.now().Protocol == "HTTPS" {
 		out.URL.Scheme = "https"
 	}
 	out.URL.RawQuery = r.In.URL.RawQuery // ReverseProxy has cleaned it, which a load balancer does not
 	transform(x.transforms, out)
+	if x.access != nil && len(x.transforms) > 0 {
+		x.toHost, x.toURI = out.Host, out.URL.RequestURI()
+	}
 	from := x.client.Addr().Unmap().String()
 	if b.Attribute("routing.http.xff_client_port.enabled") == "true" {
 		from = x.client.String()
@@ -269,8 +299,8 @@ func (d *door) rewrite(r *httputil.ProxyRequest) {
 	out.Header.Set("X-Forwarded-Proto", x.scheme)
 	out.Header.Set("X-Forwarded-Port", itoa(x.carried.listener.Port))
 	if b.Attribute("routing.http.x_amzn_tls_version_and_cipher_suite.enabled") == "true" && r.In.TLS != nil {
-		out.Header.Set("X-Amzn-Tls-Version", "TLSv"+strings.TrimPrefix(tls.VersionName(r.In.TLS.Version), "TLS "))
-		out.Header.Set("X-Amzn-Tls-Cipher-Suite", tls.CipherSuiteName(r.In.TLS.CipherSuite))
+		out.Header.Set("X-Amzn-Tls-Version", tlsVersion(r.In.TLS.Version))
+		out.Header.Set("X-Amzn-Tls-Cipher-Suite", opensslCipher(r.In.TLS.CipherSuite))
 	}
 	if b.Attribute("routing.http.drop_invalid_header_fields.enabled") == "true" {
 		for name := range out.Header {
@@ -291,7 +321,12 @@ func (d *door) failed(w http.ResponseWriter, r *http.Request, err error) {
 	x := exchangeOf(r.Context())
 	var timeout interface{ Timeout() bool }
 	switch {
+	case errors.Is(err, errIdle):
+		x.page(w, http.StatusGatewayTimeout)
 	case r.Context().Err() != nil: // the client has gone
+		if x.access != nil {
+			x.access.gone = true
+		}
 		panic(http.ErrAbortHandler)
 	case errors.Is(err, errNoTarget) && x.member == nil:
 		x.page(w, http.StatusServiceUnavailable)

@@ -26,6 +26,8 @@ type Options struct {
 	Admit func(b region.LoadBalancer, client netip.AddrPort, port int) error
 	// Report is told of what a target is found to be, each time that changes. It must not block.
 	Report func(region.TargetReport)
+	// Access is given each line of the access log of a load balancer that has one. It must not block; nil: nobody is.
+	Access func(b region.LoadBalancer, line string)
 	// Client is the address that clients are said to have; where it is invalid they have their own.
 	Client netip.Addr
 	// Hurry is the pause between checks of a target that is not healthy, where the interval of its group is longer; 0: the
@@ -60,6 +62,9 @@ type place struct {
 
 // New returns a Node that carries nothing yet.
 func New(options Options) *Node {
+	if options.Access == nil {
+		options.Access = func(region.LoadBalancer, string) {}
+	}
 	n := &Node{options: options, doors: map[place]*door{}, pools: map[string]*pool{}}
 	n.running, n.cancel = context.WithCancel(context.Background())
 	return n
@@ -115,7 +120,7 @@ func (n *Node) Apply(config Config) {
 				pools[arn] = n.pools[arn]
 				used[arn] = append(used[arn], b.LoadBalancer)
 			}
-			d.carries.Store(&carried{balancer: b, listener: l, pools: pools})
+			d.carries.Store(newCarried(b, l, pools))
 		}
 	}
 	for at := range n.doors {
@@ -136,7 +141,7 @@ func (n *Node) Apply(config Config) {
 // Willing says whether a client would be taken: handover.Taker's.
 func (n *Node) Willing(offer handover.Offer) bool {
 	d := n.door(offer)
-	return d != nil && n.open.Load() < mostOpen && (offer.Last || d.carries.Load().ready(n.options.Zone))
+	return d != nil && n.open.Load() < mostOpen && (offer.Last || d.carries.Load().ready())
 }
 
 // Take takes a client over that has come to a load balancer's port: handover.Taker's.
@@ -165,16 +170,40 @@ type carried struct {
 	balancer Balancer
 	listener Listener
 	pools    map[string]*pool // by the ARNs that actions name
+	idle     time.Duration    // how long connections may be so; 0: for ever
+	nameless bool             // answers do not say by which server they are
+	logs     bool             // requests are written to an access log
+}
+
+func newCarried(b Balancer, l Listener, pools map[string]*pool) *carried {
+	l.Actions, l.Rules = inOrder(l.Actions), slices.Clone(l.Rules)
+	for i := range l.Rules {
+		l.Rules[i].Actions = inOrder(l.Rules[i].Actions)
+	}
+	c := &carried{balancer: b, listener: l, pools: pools,
+		nameless: l.isHTTP() && l.Attribute("routing.http.response.server.enabled") == "false",
+		logs:     b.Type == region.ApplicationBalancer && b.Attribute("access_logs.s3.enabled") == "true"}
+	idle := b.Attribute("idle_timeout.timeout_seconds") // of application and classic ones
+	if idle == "" {
+		idle = l.Attribute("tcp.idle_timeout.seconds")
+	}
+	if l.Protocol == "TLS" && b.Type == region.NetworkBalancer {
+		idle = "350" // which cannot be changed
+	}
+	if seconds, err := strconv.Atoi(idle); err == nil {
+		c.idle = time.Duration(seconds) * time.Second
+	}
+	return c
 }
 
 // ready says whether the zone takes new clients: it has a healthy target for them, and traffic is not moved away.
-func (c *carried) ready(zone string) bool {
+func (c *carried) ready() bool {
 	if c.balancer.Shifted {
 		return false
 	}
 	answers := len(c.pools) == 0 // redirects and fixed responses alone
 	for _, p := range c.pools {
-		_, healthy := p.view(c.balancer.LoadBalancer, zone)
+		_, healthy := p.view(&c.balancer.LoadBalancer)
 		answers = answers || healthy
 	}
 	return answers

@@ -17,14 +17,38 @@ import (
 type pool struct {
 	node      *Node
 	transport *http.Transport // nil where no HTTP is spoken to the targets
+	plain     bool            // they speak HTTP/1.1 without TLS
 
 	turn atomic.Uint64 // of round robin
 
+	settled atomic.Pointer[settings]
+	// changes counts what changes of the targets and their health, and chosen is what followed from that last: what each
+	// request asks for is found out once.
+	changes atomic.Uint64
+	chosen  atomic.Pointer[choices]
+
 	mu      sync.Mutex
-	group   region.TargetGroup
-	proxies int // the version of the PROXY protocol
-	members []*member
+	members []*member // replaced as a whole
 	byKey   map[string]*member
+}
+
+// settings are what a target group says, as each connection or request looks at it. They are replaced as a whole.
+type settings struct {
+	group      region.TargetGroup
+	attributes map[string]string // with the defaults
+	proxies    int               // the version of the PROXY protocol
+}
+
+// choices are what nodes choose from: of the zone's own targets, and of those of all zones.
+type choices struct {
+	changes  uint64 // that it was made after
+	own, all choice
+}
+
+// choice is the healthy targets, or where there are none all of them.
+type choice struct {
+	candidates []*member
+	healthy    bool
 }
 
 // member is a target of a pool.
@@ -34,9 +58,11 @@ type member struct {
 	token string // stands for it in cookies
 	// active counts the requests and connections that are under way.
 	active atomic.Int64
+	kept   kept
 
 	mu     sync.Mutex
 	target Target
+	host   string // its address and port
 	health health
 	flows  map[*flow]struct{}
 	wake   chan struct{} // has the check look again at once
@@ -44,25 +70,33 @@ type member struct {
 }
 
 func newPool(n *Node, group region.TargetGroup) *pool {
-	p := &pool{node: n, group: group, byKey: map[string]*member{}}
+	p := &pool{node: n, byKey: map[string]*member{}}
+	p.settled.Store(settingsOf(Group{TargetGroup: group}))
 	if group.Protocol == "HTTP" || group.Protocol == "HTTPS" {
-		p.transport = p.newTransport()
+		p.transport = p.newTransport(group.Version)
+		p.plain = group.Protocol == "HTTP" && group.Version != "HTTP2" && group.Version != "GRPC"
 	}
 	return p
+}
+
+func settingsOf(group Group) *settings {
+	s := &settings{group.TargetGroup, group.AllAttributes(), group.ProxyProtocol}
+	if s.attributes["proxy_protocol_v2.enabled"] == "true" {
+		s.proxies = 2
+	}
+	return s
 }
 
 // update changes the targets, and which of them are checked: those that nodes of this zone send to.
 func (p *pool) update(group Group, users []region.LoadBalancer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	another := p.group.Check != group.Check
-	p.group, p.proxies = group.TargetGroup, group.ProxyProtocol
-	if p.group.Attribute("proxy_protocol_v2.enabled") == "true" {
-		p.proxies = 2
-	}
-	crosses := slices.ContainsFunc(users, func(b region.LoadBalancer) bool { return crossesZones(b, group.TargetGroup) })
+	defer p.changes.Add(1)
+	another := p.now().Check != group.Check
+	p.settled.Store(settingsOf(group))
+	crosses := slices.ContainsFunc(users, func(b region.LoadBalancer) bool { return p.crossesZones(&b) })
 	there := map[string]bool{}
-	p.members = nil
+	var members []*member
 	for _, t := range group.Targets {
 		key := t.Key()
 		there[key] = true
@@ -77,7 +111,7 @@ func (p *pool) update(group Group, users []region.LoadBalancer) {
 				wake: make(chan struct{}, 1)}
 			p.byKey[key] = m
 		}
-		p.members = append(p.members, m)
+		members = append(members, m)
 		m.change(t, crosses || isOf(t, p.node.options.Zone), another)
 	}
 	for key, m := range p.byKey {
@@ -86,6 +120,7 @@ func (p *pool) update(group Group, users []region.LoadBalancer) {
 			delete(p.byKey, key)
 		}
 	}
+	p.members = members
 }
 
 // isOf says whether a target is one of the zone's, or of no zone.
@@ -98,6 +133,7 @@ func (p *pool) close() {
 		m.end()
 	}
 	p.members, p.byKey = nil, map[string]*member{}
+	p.changes.Add(1)
 	if p.transport != nil {
 		p.transport.CloseIdleConnections()
 	}
@@ -108,8 +144,11 @@ func (p *pool) close() {
 func (m *member) change(t Target, checked, another bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if t.Address != m.target.Address || t.Lost != m.target.Lost { // kept ones lead elsewhere, or to nobody
+		m.kept.drop()
+	}
 	another = another || t.Address != m.target.Address || t.Lost != m.target.Lost
-	m.target = t
+	m.target, m.host = t, t.Address.String()
 	switch {
 	case !checked || t.IsDraining():
 		if m.stop != nil {
@@ -130,6 +169,7 @@ func (m *member) change(t Target, checked, another bool) {
 
 // end lets a target go that is no more: its checks end, and what is under way ends by itself.
 func (m *member) end() {
+	m.kept.close()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.stop != nil {
@@ -144,41 +184,77 @@ func (m *member) now() Target {
 	return m.target
 }
 
+// at is where the target is.
+func (m *member) at() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.host
+}
+
 // usable says whether new clients may be sent to the target, and whether it is healthy.
 func (m *member) usable() (registered, healthy bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	registered = !m.target.IsDraining() && m.target.Address.IsValid()
-	return registered, registered && m.target.Lost == "" && m.health.passes()
+	registered = !m.target.IsDraining() && (m.target.Address.IsValid() || m.target.isBalancer())
+	return registered, registered && m.target.Lost == "" && !m.target.Overridden && m.health.passes()
 }
 
-// view is what a load balancer's node in a zone chooses from: the healthy targets, or where there are none all of them.
-func (p *pool) view(b region.LoadBalancer, zone string) (candidates []*member, healthy bool) {
+// view is what a load balancer's node in the zone chooses from.
+func (p *pool) view(b *region.LoadBalancer) (candidates []*member, healthy bool) {
+	c := p.choices()
+	if p.crossesZones(b) {
+		return c.all.candidates, c.all.healthy
+	}
+	return c.own.candidates, c.own.healthy
+}
+
+func (p *pool) choices() *choices {
+	changes := p.changes.Load()
+	if c := p.chosen.Load(); c != nil && c.changes == changes {
+		return c
+	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	crosses := crossesZones(b, p.group)
+	members := p.members
+	p.mu.Unlock()
+	c := &choices{changes: changes}
+	c.all = choose(members)
+	c.own = choose(slices.DeleteFunc(slices.Clone(members), func(m *member) bool { return !isOf(m.now(), p.node.options.Zone) }))
+	p.chosen.Store(c)
+	return c
+}
+
+func choose(members []*member) (c choice) {
 	var all []*member
-	for _, m := range p.members {
-		if !crosses && !isOf(m.now(), zone) {
-			continue
-		}
+	for _, m := range members {
 		registered, passes := m.usable()
 		if passes {
-			candidates = append(candidates, m)
+			c.candidates = append(c.candidates, m)
 		}
 		if registered {
 			all = append(all, m)
 		}
 	}
-	if len(candidates) > 0 {
-		return candidates, true
+	if c.healthy = len(c.candidates) > 0; !c.healthy {
+		c.candidates = all
 	}
-	return all, false
+	return c
+}
+
+// crossesZones says whether a load balancer's nodes send to targets of other zones, too.
+func (p *pool) crossesZones(b *region.LoadBalancer) bool {
+	own := p.attribute("load_balancing.cross_zone.enabled")
+	if own == "true" || own == "false" {
+		return own == "true"
+	}
+	return b.Attribute("load_balancing.cross_zone.enabled") == "true"
 }
 
 // pick chooses one of the candidates, other than those tried before.
 func (p *pool) pick(candidates []*member, tried []*member) *member {
-	left := slices.DeleteFunc(slices.Clone(candidates), func(m *member) bool { return slices.Contains(tried, m) })
+	left := candidates
+	if len(tried) > 0 {
+		left = slices.DeleteFunc(slices.Clone(candidates), func(m *member) bool { return slices.Contains(tried, m) })
+	}
 	if len(left) == 0 {
 		return nil
 	}
@@ -191,18 +267,13 @@ func (p *pool) pick(candidates []*member, tried []*member) *member {
 	return left[p.turn.Add(1)%uint64(len(left))]
 }
 
-// proxy is the version of the PROXY protocol that targets are spoken to by.
-func (p *pool) proxy() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.proxies
-}
+// now is the target group. It is not to be changed.
+func (p *pool) now() *region.TargetGroup { return &p.settled.Load().group }
 
-func (p *pool) attribute(name string) string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.group.Attribute(name)
-}
+// proxy is the version of the PROXY protocol that targets are spoken to by.
+func (p *pool) proxy() int { return p.settled.Load().proxies }
+
+func (p *pool) attribute(name string) string { return p.settled.Load().attributes[name] }
 
 // of is the target that a cookie's value stands for, if it is one of the candidates.
 func of(token string, candidates []*member) *member {

@@ -14,15 +14,16 @@ import (
 	"tripod/region"
 )
 
-// actionsFor are those of the first rule whose conditions all hold, or the listener's own; and how the rule rewrites the
-// request.
-func actionsFor(l Listener, r *http.Request, from netip.Addr) ([]region.RuleAction, []region.RuleTransform) {
-	for _, rule := range l.Rules {
-		if holdAll(rule.Conditions, r, from) {
-			return inOrder(rule.Actions), rule.Transforms
+// actionsFor are those of the first rule whose conditions all hold, or the listener's own; how the rule rewrites the
+// request; and its priority, 0 of the listener's own.
+func actionsFor(l *Listener, r *http.Request, from netip.Addr) ([]region.RuleAction, []region.RuleTransform,
+	int) {
+	for i := range l.Rules {
+		if rule := &l.Rules[i]; holdAll(rule.Conditions, r, from) {
+			return rule.Actions, rule.Transforms, rule.Priority
 		}
 	}
-	return inOrder(l.Actions), nil
+	return l.Actions, nil, 0
 }
 
 func inOrder(actions []region.RuleAction) []region.RuleAction {

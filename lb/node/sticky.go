@@ -81,7 +81,7 @@ func groupToken(arn string) string {
 func (d *door) stick(response *http.Response) error {
 	x := exchangeOf(response.Request.Context())
 	x.addHeaders(response.Header)
-	if x.carried.listener.Attribute("routing.http.response.server.enabled") == "false" {
+	if x.carried.nameless {
 		response.Header.Del("Server")
 	}
 	now := d.node.options.Now()
@@ -100,7 +100,7 @@ func (d *door) stick(response *http.Response) error {
 		give(groupCookieCORS, groupToken(x.group), x.forward.StickySeconds)
 	}
 	names, seconds, ours := x.cookieNames()
-	if !ours && !slices.ContainsFunc(response.Cookies(), func(c *http.Cookie) bool {
+	if len(names) == 0 || !ours && !slices.ContainsFunc(response.Cookies(), func(c *http.Cookie) bool {
 		return c.Name == x.pool.attribute("stickiness.app_cookie.cookie_name")
 	}) {
 		return nil

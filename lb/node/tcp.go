@@ -4,13 +4,16 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/binary"
+	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"tripod/nodes/network"
 	"tripod/region"
 )
 
@@ -27,6 +30,9 @@ type flow struct {
 	client net.Conn
 	target net.Conn
 	ended  bool
+
+	idle  time.Duration // for how long nothing may come from either side; 0: for ever
+	moved atomic.Int64  // when something was known to come last, where the system does not tell: Unix nanoseconds
 }
 
 // serveTCP has the door carry connections.
@@ -65,6 +71,8 @@ func (d *door) serveTCP() {
 // carry connects a client to a target and copies until both have ended.
 func (d *door) carry(f *flow) {
 	c := d.carries.Load()
+	f.idle = c.idle
+	f.moved.Store(time.Now().UnixNano())
 	from := d.node.seen(f.client.RemoteAddr())
 	to := d.node.seen(f.client.LocalAddr())
 	client := f.client
@@ -81,7 +89,7 @@ func (d *door) carry(f *flow) {
 	if p == nil {
 		return
 	}
-	candidates, _ := p.view(c.balancer.LoadBalancer, d.node.options.Zone)
+	candidates, _ := p.view(&c.balancer.LoadBalancer)
 	var tried []*member
 	for {
 		m := p.pick(candidates, tried)
@@ -97,14 +105,15 @@ func (d *door) carry(f *flow) {
 }
 
 // carryTo is false where the target cannot be connected to: nothing has been sent then.
-func (d *door) carryTo(f *flow, client net.Conn, m *member, from, to netip.AddrPort) bool {
+func (d *door) carryTo(f *flow, client net.Conn, m *member, from, local netip.AddrPort) bool {
 	source := netip.AddrPort{}
-	if m.pool.attribute("preserve_client_ip.enabled") == "true" {
+	to := m.now()
+	if m.pool.attribute("preserve_client_ip.enabled") == "true" || to.isBalancer() {
 		source = from
 	}
 	ctx, cancel := context.WithTimeout(d.node.running, dialTime)
 	defer cancel()
-	target, err := d.node.options.Dial(ctx, source, m.now())
+	target, err := d.node.dial(ctx, source, to)
 	if err != nil {
 		return false
 	}
@@ -122,7 +131,7 @@ func (d *door) carryTo(f *flow, client net.Conn, m *member, from, to netip.AddrP
 		delete(m.flows, f)
 		m.mu.Unlock()
 	}()
-	if head := proxyHeader(m.pool.proxy(), from, to); len(head) > 0 {
+	if head := proxyHeader(m.pool.proxy(), from, local); len(head) > 0 {
 		if _, err := target.Write(head); err != nil {
 			f.reset()
 			return true
@@ -140,7 +149,7 @@ func (d *door) carryTo(f *flow, client net.Conn, m *member, from, to netip.AddrP
 	return true
 }
 
-// join copies both ways until both are done. Between raw connections io.Copy does not bring the bytes into this process.
+// join copies both ways until both are done. What comes in bulk between raw connections is spliced: see network.Copy.
 func join(f *flow, client, target net.Conn) {
 	done := make(chan struct{})
 	go func() {
@@ -163,13 +172,38 @@ func (f *flow) copy(to, from net.Conn) {
 		to = b.TCPConn
 	}
 	to, from = raw(to), raw(from)
-	if _, err := io.Copy(to, from); err != nil {
-		f.reset() // a side that was reset resets the other: a client must not wait for what cannot come
-		return
+	for wait := f.idle; ; {
+		if wait > 0 {
+			from.SetReadDeadline(time.Now().Add(wait))
+		}
+		n, err := network.Copy(to, from)
+		if err == nil {
+			break
+		}
+		if n > 0 {
+			f.moved.Store(time.Now().UnixNano())
+		}
+		if wait = f.idle - f.quiet(); !errors.Is(err, os.ErrDeadlineExceeded) || wait <= 0 {
+			f.reset() // a side that was reset resets the other: a client must not wait for what cannot come
+			return
+		}
 	}
 	if half, ok := to.(interface{ CloseWrite() error }); ok {
 		half.CloseWrite()
 	}
+}
+
+// quiet is for how long neither side has sent anything. What is spliced this process does not see: the system is asked.
+func (f *flow) quiet() time.Duration {
+	f.mu.Lock()
+	client, target := f.client, f.target
+	f.mu.Unlock()
+	of, known := quietFor(raw(client))
+	ofTarget, knownToo := quietFor(raw(target))
+	if known && knownToo {
+		return min(of, ofTarget)
+	}
+	return time.Duration(time.Now().UnixNano() - f.moved.Load())
 }
 
 // raw is the connection behind one that says so: between those of the net package io.Copy splices.

@@ -1,10 +1,12 @@
 package node
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/netip"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -145,4 +147,74 @@ func TestProxyProtocolTellsOfTheClient(t *testing.T) {
 	if got := string(proxyHeader(2, from, to)); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+}
+
+// A connection on which nothing comes for as long as its listener says is reset; one on which something does stays.
+func TestIdleConnectionsEnd(t *testing.T) {
+	w := newWorld(t)
+	w.echo("10.0.0.1:80", "one")
+	l := listener("TCP", 80, forward(webARN))
+	l.Attributes = map[string]string{"tcp.idle_timeout.seconds": "1"}
+	w.carry(region.NetworkBalancer, l, tcpGroup(nil, "10.0.0.1:80"))
+	w.await("10.0.0.1", region.TargetHealthy)
+	open := func() net.Conn {
+		conn, err := w.dialer(80)(t.Context(), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		conn.SetDeadline(time.Now().Add(20 * time.Second))
+		if _, err := io.ReadFull(conn, make([]byte, 4)); err != nil {
+			t.Fatal(err)
+		}
+		return conn
+	}
+	silent, busy := open(), open()
+	began := time.Now()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := io.ReadAll(silent)
+		ended <- err
+	}()
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for range 10 { // for twice as long as the silent one has
+		<-tick.C
+		if _, err := busy.Write([]byte("x")); err != nil {
+			t.Fatalf("the busy one: %v", err)
+		}
+		if _, err := io.ReadFull(busy, make([]byte, 1)); err != nil {
+			t.Fatalf("the busy one, after %s: %v", time.Since(began), err)
+		}
+	}
+	if err := <-ended; !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the silent one ended with %v", err)
+	}
+}
+
+// A network load balancer sends to an application load balancer, which sees the client.
+func TestAnApplicationLoadBalancerIsATarget(t *testing.T) {
+	w := newWorld(t)
+	w.server("10.0.0.1:80", named("one"))
+	const nlbARN = "arn:aws:elasticloadbalancing:us-east-1:1:loadbalancer/net/front/0123456789abcdef"
+	const frontARN = "arn:aws:elasticloadbalancing:us-east-1:1:targetgroup/front/0123456789abcdef"
+	front := group(nil)
+	front.Name, front.ARN, front.Type, front.Protocol = "front", frontARN, "alb", "TCP"
+	front.Check.Interval = 1
+	front.Targets = []Target{{Target: region.Target{Group: "front", ID: albARN, Port: 80}}}
+	web := group(nil, "10.0.0.1:80")
+	before := Balancer{LoadBalancer: region.LoadBalancer{Name: "front", ARN: nlbARN, Type: region.NetworkBalancer},
+		Listeners: []Listener{{Listener: region.Listener{ARN: nlbARN + "/1", Protocol: "TCP", Port: 8080,
+			Actions: []region.RuleAction{forward(frontARN)}}}}}
+	behind := Balancer{LoadBalancer: region.LoadBalancer{Name: "web", ARN: albARN, Type: region.ApplicationBalancer},
+		Listeners: []Listener{listener("HTTP", 80, forward(webARN))}}
+	w.node.Apply(Config{Groups: map[string]Group{webARN: web, frontARN: front}, Balancers: []Balancer{behind, before}})
+	w.await("10.0.0.1", region.TargetHealthy)
+	w.await(albARN, region.TargetHealthy)
+	got, _ := get(t, w.clientOf(nlbARN, 8080), "http://front/x", nil)
+	if got.Header.Get("X-Served-By") != "one" || got.Header.Get("Saw-X-Forwarded-For") != "203.0.113.9" {
+		t.Errorf("got %v", got.Header)
+	}
+	w.node.Apply(Config{Groups: map[string]Group{frontARN: front}, Balancers: []Balancer{before}})
+	w.await(albARN, region.TargetUnhealthy)
 }

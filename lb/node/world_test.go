@@ -22,7 +22,7 @@ import (
 
 // world is a zone with a load balancer's node and servers at addresses of the VPC.
 type world struct {
-	t    *testing.T
+	t    testing.TB
 	node *Node
 
 	mu      sync.Mutex
@@ -31,12 +31,19 @@ type world struct {
 	changed chan struct{}
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	return newWorldWith(t, func(*Options) {})
+}
+
+func newWorldWith(t testing.TB, change func(*Options)) *world {
 	t.Helper()
 	w := &world{t: t, servers: map[netip.AddrPort]string{}, reports: map[string]region.TargetReport{},
 		changed: make(chan struct{})}
-	w.node = New(Options{Zone: "us-east-1a", Dial: w.dial, Report: w.report, Hurry: 5 * time.Millisecond, Now: time.Now,
-		Logger: slog.New(slog.DiscardHandler), Client: netip.MustParseAddr("203.0.113.9")})
+	options := Options{Zone: "us-east-1a", Dial: w.dial, Report: w.report, Hurry: 5 * time.Millisecond, Now: time.Now,
+		Logger: slog.New(slog.DiscardHandler), Client: netip.MustParseAddr("203.0.113.9")}
+	change(&options)
+	w.node = New(options)
 	t.Cleanup(w.node.Close)
 	return w
 }
@@ -160,6 +167,10 @@ func listener(protocol string, port int, actions ...region.RuleAction) Listener 
 
 // dialer opens connections to the load balancer's port, as its front would hand them over.
 func (w *world) dialer(port int) func(context.Context, string, string) (net.Conn, error) {
+	return w.dialerOf(albARN, port)
+}
+
+func (w *world) dialerOf(balancer string, port int) func(context.Context, string, string) (net.Conn, error) {
 	return func(ctx context.Context, _, _ string) (net.Conn, error) {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -174,14 +185,17 @@ func (w *world) dialer(port int) func(context.Context, string, string) (net.Conn
 		if err != nil {
 			return nil, err
 		}
-		w.node.Take(server.(*net.TCPConn), handover.Offer{Balancer: albARN, Port: port, Last: true})
+		w.node.Take(server.(*net.TCPConn), handover.Offer{Balancer: balancer, Port: port, Last: true})
 		return client, nil
 	}
 }
 
 // client speaks HTTP to the load balancer, each request on a connection of its own, and follows no redirects.
-func (w *world) client(port int) *http.Client {
-	t := &http.Transport{DialContext: w.dialer(port), DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+func (w *world) client(port int) *http.Client { return w.clientOf(albARN, port) }
+
+func (w *world) clientOf(balancer string, port int) *http.Client {
+	t := &http.Transport{DialContext: w.dialerOf(balancer, port), DisableKeepAlives: true,
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	w.t.Cleanup(t.CloseIdleConnections)
 	return &http.Client{Transport: t, Timeout: 20 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}

@@ -1,7 +1,6 @@
 package network
 
 import (
-	"io"
 	"net"
 	"sync"
 )
@@ -83,7 +82,7 @@ func Join(a, b net.Conn) {
 }
 
 func copyHalf(to, from net.Conn) {
-	if _, err := io.Copy(to, from); err != nil { // the other direction could wait for ever
+	if _, err := Copy(to, from); err != nil { // the other direction could wait for ever
 		to.Close()
 		from.Close()
 		return
