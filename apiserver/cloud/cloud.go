@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/acm"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -153,7 +154,8 @@ func (m *Manager) controllers(shared informers.SharedInformerFactory) ([]func(co
 	}
 	own := newServices(m.config)
 	ingresses, err := ingress.New(m.config.ClusterName, m.root, ingress.Cloud{VPC: m.config.VPC,
-		Balancers: elasticloadbalancingv2.NewFromConfig(own.config), Network: ec2.NewFromConfig(own.config)}, shared)
+		Balancers: elasticloadbalancingv2.NewFromConfig(own.config), Network: ec2.NewFromConfig(own.config),
+		Certificates: acm.NewFromConfig(own.config)}, shared)
 	if err != nil {
 		return nil, fmt.Errorf("ingress: %w", err)
 	}

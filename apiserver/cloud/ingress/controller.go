@@ -46,6 +46,7 @@ type Controller struct {
 	running context.Context   // of the term
 	changes chan struct{}     // coalesced
 	done    map[string]uint64 // by stack: a sum of the model that was deployed last
+	issued  issued            // certificates, as they were found last
 	events  record.EventRecorder
 }
 
@@ -169,7 +170,7 @@ func (c *Controller) keep(ctx context.Context, g group) error {
 		delete(c.done, g.stack)
 		return c.finalize(ctx, g.leaving, g.finalizer(), false)
 	}
-	m, err := build(c.cluster, g, c)
+	m, err := build(c.cluster, g, round{c, ctx})
 	if err != nil {
 		c.tell(g.members, corev1.EventTypeWarning, "FailedBuildModel", "Failed build model due to "+err.Error())
 		return err

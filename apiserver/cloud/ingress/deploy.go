@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/acm"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -19,9 +20,10 @@ import (
 
 // Cloud is AWS, as the controller asks it.
 type Cloud struct {
-	VPC       string
-	Balancers *elbv2.Client
-	Network   *ec2.Client
+	VPC          string
+	Balancers    *elbv2.Client
+	Network      *ec2.Client
+	Certificates *acm.Client
 }
 
 // deploy makes AWS be as the model says, and returns the load balancer's name in the DNS. What there is already is

@@ -39,6 +39,11 @@ func (d demo) slices(string, string) []*discoveryv1.EndpointSlice {
 
 func (d demo) instances() []string { return []string{"i-0123456789abcdef0"} }
 
+func (d demo) certificates(hosts []string) ([]string, error) {
+	return issued{domains: map[string][]string{"arn:one": {"shop.test", "www.shop.test"}, "arn:star": {"*.test"},
+		"arn:other": {"other.example"}}}.forHosts(hosts)
+}
+
 // ingressOf has one rule of each path, by which it leads to web.
 func ingressOf(name string, annotations map[string]string, paths ...networkingv1.HTTPIngressPath) *networkingv1.Ingress {
 	i := &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, Annotations: map[string]string{}}}
@@ -133,8 +138,8 @@ func TestWhatCannotBeBuiltIsToldInTheControllersWords(t *testing.T) {
 		"ingress: default/x: missing actions.short configuration": ingressOf("x", nil,
 			path(networkingv1.PathTypePrefix, "/", "short", "use-annotation")),
 		"listen protocol must be HTTP or HTTPS: TCP": ingressOf("x", map[string]string{"listen-ports": `[{"TCP":80}]`}, any),
-		"no certificate found for the HTTPS listener of port 443: name one by alb.ingress.kubernetes.io/certificate-arn": ingressOf("x",
-			map[string]string{"listen-ports": `[{"HTTPS":443}]`}, any),
+		"no certificate found for the HTTPS listener of port 443: name one by alb.ingress.kubernetes.io/certificate-arn, or a host whose " +
+			"certificate ACM has": ingressOf("x", map[string]string{"listen-ports": `[{"HTTPS":443}]`}),
 		"failed to parse int32 annotation, alb.ingress.kubernetes.io/healthcheck-interval-seconds: soon: strconv.ParseInt: parsing " +
 			`"soon": invalid syntax`: ingressOf("x", map[string]string{"healthcheck-interval-seconds": "soon"}, any),
 	} {
@@ -218,4 +223,27 @@ func TestDeployFollowsTheIngress(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+func TestCertificatesAreThoseOfTheHosts(t *testing.T) {
+	secure := map[string]string{"listen-ports": `[{"HTTPS":443}]`, "target-type": "ip"}
+	i := ingressOf("shop", secure, path(networkingv1.PathTypePrefix, "/", "web", ""))
+	i.Spec.TLS = []networkingv1.IngressTLS{{Hosts: []string{"other.example"}}}
+	m, err := build("demo", groupsOf([]*networkingv1.Ingress{i})[0], demo{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"arn:one", "arn:other", "arn:star"}; !slices.Equal(m.listeners[0].certificates, want) {
+		t.Errorf("got %v, want %v", m.listeners[0].certificates, want)
+	}
+	i.Spec.TLS[0].Hosts = []string{"deep.shop.test"} // a star is one label
+	_, err = build("demo", groupsOf([]*networkingv1.Ingress{i})[0], demo{})
+	if err == nil || err.Error() != "ingress: default/shop: no certificate found for host: deep.shop.test" {
+		t.Errorf("got %v", err)
+	}
+	i.Annotations[prefix+"certificate-arn"] = "arn:named"
+	m, err = build("demo", groupsOf([]*networkingv1.Ingress{i})[0], demo{})
+	if err != nil || !slices.Equal(m.listeners[0].certificates, []string{"arn:named"}) {
+		t.Errorf("got %+v, %v", m, err)
+	}
 }

@@ -57,6 +57,8 @@ type objects interface {
 	slices(namespace, service string) []*discoveryv1.EndpointSlice
 	// instances are the ids of the nodes that get traffic.
 	instances() []string
+	// certificates are the ARNs of those in ACM that are for any of the hosts. Each host needs one.
+	certificates(hosts []string) ([]string, error)
 }
 
 var noAlnum = regexp.MustCompile(`[^a-zA-Z0-9]`)
@@ -135,9 +137,17 @@ func (m *model) listen(g group, redirect int32, in objects) error {
 			if l.Protocol != p.Protocol {
 				return fmt.Errorf("conflicting protocol: [%s %s]", l.Protocol, p.Protocol)
 			}
-			for _, arn := range own.list("certificate-arn") {
-				if p.Protocol == "HTTPS" && !slices.Contains(l.certificates, arn) {
-					l.certificates = append(l.certificates, arn)
+			if p.Protocol == "HTTPS" {
+				arns := own.list("certificate-arn")
+				if len(arns) == 0 {
+					if arns, err = in.certificates(hostsOf(i)); err != nil {
+						return fmt.Errorf("ingress: %s/%s: %w", i.Namespace, i.Name, err)
+					}
+				}
+				for _, arn := range arns {
+					if !slices.Contains(l.certificates, arn) {
+						l.certificates = append(l.certificates, arn)
+					}
 				}
 			}
 			if redirect != 0 && p.Protocol == "HTTP" {
@@ -152,7 +162,8 @@ func (m *model) listen(g group, redirect int32, in objects) error {
 	}
 	for _, l := range byPort {
 		if l.Protocol == "HTTPS" && len(l.certificates) == 0 {
-			return fmt.Errorf("no certificate found for the HTTPS listener of port %d: name one by %scertificate-arn", l.Port, prefix)
+			return fmt.Errorf("no certificate found for the HTTPS listener of port %d: name one by %scertificate-arn, or a host whose "+
+				"certificate ACM has", l.Port, prefix)
 		}
 		m.listeners = append(m.listeners, *l)
 	}
