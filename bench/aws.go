@@ -69,19 +69,28 @@ func (b *bench) measureAWS(ctx context.Context, r *region) error {
 }
 
 func (r *region) awsClient(ctx context.Context) (*eks.Client, error) {
-	status, err := r.Status(ctx)
+	config, err := r.awsConfig(ctx)
 	if err != nil {
 		return nil, err
+	}
+	return eks.NewFromConfig(config), nil
+}
+
+// awsConfig is for clients of the region's AWS endpoint, with the default user's key.
+func (r *region) awsConfig(ctx context.Context) (aws.Config, error) {
+	status, err := r.Status(ctx)
+	if err != nil {
+		return aws.Config{}, err
 	}
 	credentials, err := client.ReadCredentials(r.DataDir())
 	if err != nil {
-		return nil, err
+		return aws.Config{}, err
 	}
-	return eks.New(eks.Options{Region: status.Region, BaseEndpoint: &status.AWSEndpoint,
+	return aws.Config{Region: status.Region, BaseEndpoint: &status.AWSEndpoint,
 		HTTPClient: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: awsClients}, Timeout: 10 * time.Second},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: credentials.AccessKeyID, SecretAccessKey: credentials.SecretAccessKey}, nil
-		})}), nil
+		})}, nil
 }
 
 // callFor has several clients call for a while, and notes the time per call of all of them together. What one call

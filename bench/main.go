@@ -19,7 +19,7 @@ import (
 
 // parts are the values of --only.
 var parts = []string{"start", "idle", "rejoin", "restart", "writes", "scheduler", "aws", "access", "principals", "nodegroup", "pods",
-	"scale"}
+	"scale", "alb", "nlb", "service"}
 
 // options are what the bench was asked for.
 type options struct {
@@ -166,5 +166,8 @@ func (b *bench) measure(ctx context.Context) error {
 	if err := b.runPrincipals(ctx); err != nil {
 		return err
 	}
-	return b.runWorkers(ctx)
+	if err := b.runWorkers(ctx); err != nil {
+		return err
+	}
+	return b.runBalancers(ctx)
 }

@@ -16,14 +16,19 @@ type figure struct {
 	Unit    string    `json:"unit"`
 	Tripod  []float64 `json:"tripod"`
 	Kwokctl []float64 `json:"kwokctl,omitempty"`
+	// Beside are samples of what else the figure is compared with, which Rival names.
+	Beside []float64 `json:"beside,omitempty"`
+	Rival  string    `json:"rival,omitempty"`
 	// Base names the figure of kwokctl that the ratio is to, when it is not this one.
 	Base string `json:"base,omitempty"`
 	// Quantile of the samples that counts: 0.5 is the median.
 	Quantile float64 `json:"quantile"`
-	// Ratio is Tripod's value divided by kwokctl's; 0 without one.
+	// Ratio is Tripod's value divided by kwokctl's or the rival's; 0 without one.
 	Ratio float64 `json:"ratio,omitempty"`
 	// RatioTarget or Target is what Ratio, or the value, is to be at most; 0 means no target.
+	// LeastRatio is what Ratio is to be at least, where more is better.
 	RatioTarget float64 `json:"ratioTarget,omitempty"`
+	LeastRatio  float64 `json:"leastRatio,omitempty"`
 	Target      float64 `json:"target,omitempty"`
 }
 
@@ -62,6 +67,12 @@ const (
 	scaleMutating   = "mutating calls, nodes and pods held"
 	scaleMemory     = "memory, nodes and pods held (PSS)"
 	scaleBack       = "writes in time after a zone's death"
+
+	albRequests    = "requests through an ALB"
+	albAdded       = "p99 that an ALB adds at half load"
+	nlbRequests    = "requests through an NLB"
+	serviceAnswers = "Service LoadBalancer, to its first answer"
+	claimBound     = "claim of a volume Bound"
 
 	onePrincipal  = "request of one principal"
 	eachPrincipal = "request of each of 1,000 principals"
@@ -115,6 +126,11 @@ func newReport(o options) *report {
 	add("scale", figure{Name: scaleMutating, Unit: "ms", Quantile: 0.99, Target: 1000})
 	add("scale", figure{Name: scaleMemory, Unit: "GiB", Quantile: 1, Target: 4})
 	add("scale", figure{Name: scaleBack, Unit: "s", Quantile: median, Target: 10})
+	add("alb", figure{Name: albRequests, Unit: "/s", Quantile: median, Rival: "nginx", LeastRatio: 0.5})
+	add("alb", figure{Name: albAdded, Unit: "ms", Quantile: median, Target: 1})
+	add("nlb", figure{Name: nlbRequests, Unit: "/s", Quantile: median, Rival: "haproxy", LeastRatio: 0.9})
+	add("service", figure{Name: serviceAnswers, Unit: "s", Quantile: median, Target: 3})
+	add("service", figure{Name: claimBound, Unit: "s", Quantile: median, Target: 1})
 	return r
 }
 
@@ -126,26 +142,40 @@ func target(q, limit float64) float64 {
 	return 0
 }
 
-func (r *report) addTripod(name string, sample float64) { r.add(name, sample, false) }
+func (r *report) addTripod(name string, sample float64) {
+	r.add(name, sample, func(f *figure) *[]float64 { return &f.Tripod })
+}
 
-func (r *report) addKwokctl(name string, sample float64) { r.add(name, sample, true) }
+func (r *report) addKwokctl(name string, sample float64) {
+	r.add(name, sample, func(f *figure) *[]float64 { return &f.Kwokctl })
+}
 
-func (r *report) add(name string, sample float64, kwokctl bool) {
+func (r *report) addBeside(name string, sample float64) {
+	r.add(name, sample, func(f *figure) *[]float64 { return &f.Beside })
+}
+
+func (r *report) add(name string, sample float64, to func(*figure) *[]float64) {
 	for _, f := range r.Figures {
-		switch {
-		case f.Name == name && kwokctl:
-			f.Kwokctl = append(f.Kwokctl, sample)
-		case f.Name == name:
-			f.Tripod = append(f.Tripod, sample)
+		if f.Name == name {
+			samples := to(f)
+			*samples = append(*samples, sample)
 		}
 	}
 	r.relate()
 }
 
+// compared are the samples beside Tripod's, with the name of whose they are.
+func (f *figure) compared() ([]float64, string) {
+	if f.Rival != "" {
+		return f.Beside, f.Rival
+	}
+	return f.Kwokctl, "kwokctl"
+}
+
 // relate works out the ratios.
 func (r *report) relate() {
 	for _, f := range r.Figures {
-		base := f.Kwokctl
+		base, _ := f.compared()
 		for _, other := range r.Figures {
 			if other.Name == f.Base {
 				base = other.Kwokctl
@@ -159,7 +189,7 @@ func (r *report) relate() {
 
 func (r *report) print(w io.Writer) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "FIGURE\tN\tTRIPOD\tRANGE\tKWOKCTL\tRATIO\tAT MOST\tMET")
+	fmt.Fprintln(table, "FIGURE\tN\tTRIPOD\tRANGE\tBESIDE\tRATIO\tASKED\tMET")
 	for _, f := range r.Figures {
 		if len(f.Tripod) == 0 {
 			continue
@@ -172,9 +202,9 @@ func (r *report) print(w io.Writer) {
 		default:
 			name += fmt.Sprintf(", p%.0f", f.Quantile*100)
 		}
-		kwokctl, ratio, limit, met := "-", "-", "-", ""
-		if len(f.Kwokctl) > 0 {
-			kwokctl = number(quantile(f.Kwokctl, f.Quantile)) + " " + f.Unit
+		beside, ratio, limit, met := "-", "-", "-", ""
+		if samples, whose := f.compared(); len(samples) > 0 {
+			beside = number(quantile(samples, f.Quantile)) + " " + f.Unit + " " + whose
 		}
 		if f.Ratio > 0 {
 			ratio = number(f.Ratio)
@@ -184,11 +214,16 @@ func (r *report) print(w io.Writer) {
 			limit, met = number(f.RatioTarget)+"x", yes(f.Ratio <= f.RatioTarget)
 		case f.RatioTarget > 0:
 			limit = number(f.RatioTarget) + "x"
+		case f.LeastRatio > 0:
+			limit = "at least " + number(f.LeastRatio) + "x"
+			if f.Ratio > 0 {
+				met = yes(f.Ratio >= f.LeastRatio)
+			}
 		case f.Target > 0:
 			limit, met = number(f.Target)+" "+f.Unit, yes(f.value() <= f.Target)
 		}
 		fmt.Fprintf(table, "%s\t%d\t%s %s\t%s-%s\t%s\t%s\t%s\t%s\n", name, len(f.Tripod), number(f.value()), f.Unit,
-			number(slices.Min(f.Tripod)), number(slices.Max(f.Tripod)), kwokctl, ratio, limit, met)
+			number(slices.Min(f.Tripod)), number(slices.Max(f.Tripod)), beside, ratio, limit, met)
 	}
 	table.Flush()
 	fmt.Fprintf(w, "%d CPUs. Medians where nothing else is said; ratios to kwokctl's readiness (%s) where it has no "+

@@ -46,7 +46,7 @@ func TestRatiosAreToReadinessWhereKwokctlHasNoSuchFigure(t *testing.T) {
 	}
 	var out strings.Builder
 	r.print(&out)
-	if text := out.String(); !strings.Contains(text, "0.60x    yes") || !strings.Contains(text, "1.50x    yes") {
+	if text := strings.Join(strings.Fields(out.String()), " "); !strings.Contains(text, "0.60x yes") || !strings.Contains(text, "1.50x yes") {
 		t.Errorf("got\n%s", text)
 	}
 }
