@@ -119,8 +119,14 @@ func makeIngress(t *testing.T, kube kubernetes.Interface) (host string) {
 				{Path: "/", PathType: &below, Backend: back("plain", "", 80)}}}}}}}}
 	_, err := kube.NetworkingV1().Ingresses("default").Create(within(t, time.Minute), i, metav1.CreateOptions{})
 	must(t, "make the Ingress", err)
-	eventually(t, time.Minute, "the Ingress has a load balancer", func() (bool, string) {
-		now, err := kube.NetworkingV1().Ingresses("default").Get(within(t, time.Minute), "shop", metav1.GetOptions{})
+	return ingressHost(t, kube, "shop")
+}
+
+// ingressHost is the name that an Ingress' status tells.
+func ingressHost(t *testing.T, kube kubernetes.Interface, name string) (host string) {
+	t.Helper()
+	eventually(t, time.Minute, "the Ingress "+name+" has a load balancer", func() (bool, string) {
+		now, err := kube.NetworkingV1().Ingresses("default").Get(within(t, time.Minute), name, metav1.GetOptions{})
 		if err != nil {
 			return false, err.Error()
 		}
