@@ -49,6 +49,8 @@ type rulesOfVPCs struct {
 	groups  map[string]*reachability.Group  // by id
 	subnets map[string]*reachability.Subnet // by id
 	byVPC   map[string][]*reachability.Subnet
+	// clusters are by id.
+	clusters map[string]clusterPlaces
 }
 
 // inVPC is an address in one of the VPCs, whose ranges may be the same.
@@ -61,7 +63,6 @@ type inVPC struct {
 type interfacesByAddress struct {
 	byAddress map[inVPC]pathPlace
 	balancers map[string]map[string]pathPlace // by ARN and zone
-	clusters  map[string]clusterPlaces
 }
 
 // pathPlace is where a network interface is, and what of it counts.
@@ -96,7 +97,8 @@ func (p *Paths) Network() (n Network, err error) {
 		versionsOf(tx, rulesParts[:], rulesAt[:])
 		versionsOf(tx, placesParts[:], placesAt[:])
 		if p.rules.groups == nil || rulesAt != p.rulesAt {
-			p.rules, p.rulesAt = p.service.rulesOfVPCs(tx), rulesAt
+			p.rules, p.rulesAt = p.service.rulesOf(tx, groups.all(p.service, tx), subnets.all(p.service, tx)), rulesAt
+			p.rules.clusters = p.service.placesOfClusters(tx)
 		}
 		if p.interfaces.byAddress == nil || placesAt != p.placesAt {
 			p.interfaces, p.placesAt = p.service.interfacesByAddress(tx), placesAt
@@ -113,10 +115,36 @@ func versionsOf(tx *state.Txn, parts []versioned, at []state.PartVersion) {
 	}
 }
 
-func (s *Service) rulesOfVPCs(tx *state.Txn) rulesOfVPCs {
+// ReachesControlPlane says why packets of an instance come to none of a cluster's network interfaces, as a *reachability.Refusal; nil:
+// they come to one.
+func (s *Service) ReachesControlPlane(tx *state.Txn, clusterID string, m region.Instance) error {
+	places := s.placesOfClusters(tx)
+	groupIDs, subnetIDs := slices.Clone(m.Launch.Groups), []string{m.SubnetID}
+	for _, at := range places[clusterID].zones {
+		groupIDs, subnetIDs = append(groupIDs, at.groups...), append(subnetIDs, at.subnetID)
+	}
+	sorted := func(ids []string) []string { return slices.Compact(slices.Sorted(slices.Values(ids))) }
+	n := Network{rulesOfVPCs: s.rulesOf(tx, groups.found(s, tx, sorted(groupIDs)), subnets.found(s, tx, sorted(subnetIDs)))}
+	address, _ := netip.ParseAddr(m.Address)
+	from := n.end(pathPlace{name: "instance " + m.ID, address: address, subnetID: m.SubnetID, interfaceID: m.InterfaceID,
+		groups: m.Launch.Groups})
+	var err error
+	for _, zone := range slices.Sorted(maps.Keys(places[clusterID].zones)) {
+		if err = reachability.Check(reachability.Connection{From: from, To: n.end(places[clusterID].zones[zone]), Protocol: "tcp",
+			Port: 443, Source: anyPort}); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// anyPort is one of those that clients have, where nobody asks which it is.
+const anyPort = 32768
+
+func (s *Service) rulesOf(tx *state.Txn, ofGroups []securityGroup, ofSubnets []subnet) rulesOfVPCs {
 	all := rulesOfVPCs{groups: map[string]*reachability.Group{}, subnets: map[string]*reachability.Subnet{},
 		byVPC: map[string][]*reachability.Subnet{}}
-	for _, g := range groups.all(s, tx) {
+	for _, g := range ofGroups {
 		made := &reachability.Group{ID: g.GroupID, Name: g.GroupName}
 		for _, r := range g.Rules {
 			made.Rules = append(made.Rules, r.forPaths())
@@ -127,7 +155,7 @@ func (s *Service) rulesOfVPCs(tx *state.Txn) rulesOfVPCs {
 	for _, a := range networkACLs.all(s, tx) {
 		acls[a.ACLID] = a.forPaths()
 	}
-	for _, v := range subnets.all(s, tx) {
+	for _, v := range ofSubnets {
 		block, err := netip.ParsePrefix(v.CIDRBlock)
 		if err != nil {
 			continue // an IPv6-only one: no address of it is simulated
@@ -185,10 +213,9 @@ func (a networkACL) forPaths() *reachability.ACL {
 	return made
 }
 
-func (s *Service) interfacesByAddress(tx *state.Txn) interfacesByAddress {
-	all := interfacesByAddress{byAddress: map[inVPC]pathPlace{}, balancers: map[string]map[string]pathPlace{},
-		clusters: map[string]clusterPlaces{}}
-	control := map[string]networkInterface{}
+// placesOfClusters are those of clusters' control planes, by the clusters' ids.
+func (s *Service) placesOfClusters(tx *state.Txn) map[string]clusterPlaces {
+	all, control := map[string]clusterPlaces{}, map[string]networkInterface{}
 	for _, v := range s.controlPlaneInterfaces(tx) {
 		control[v.InterfaceID] = v
 	}
@@ -199,10 +226,19 @@ func (s *Service) interfacesByAddress(tx *state.Txn) interfacesByAddress {
 				own.zones[zone] = v.place("the control plane of " + c.Name)
 			}
 		}
-		all.clusters[c.ID] = own
+		all[c.ID] = own
+	}
+	return all
+}
+
+func (s *Service) interfacesByAddress(tx *state.Txn) interfacesByAddress {
+	all := interfacesByAddress{byAddress: map[inVPC]pathPlace{}, balancers: map[string]map[string]pathPlace{}}
+	control := map[string]bool{}
+	for _, v := range s.controlPlaneInterfaces(tx) {
+		control[v.InterfaceID] = true
 	}
 	for _, v := range interfaces.all(s, tx) {
-		if _, is := control[v.InterfaceID]; is {
+		if control[v.InterfaceID] {
 			continue // those of several clusters have one address
 		}
 		at := v.place(v.holder())

@@ -23,7 +23,7 @@ type fakeState struct{ *state.Memory }
 func (fakeState) Leader() string { return "us-east-1a" }
 
 // fakeWorkers are nodes of which the test knows the version.
-type fakeWorkers struct{}
+type fakeWorkers struct{ Network }
 
 func (fakeWorkers) Start(context.Context) error { return nil }
 func (fakeWorkers) Set([]machine.Machine) error { return nil }

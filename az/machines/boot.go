@@ -145,7 +145,7 @@ func (h *Host) Obstacle(tx *state.Txn, v region.Instance, config boot.Config, cl
 	if endpoint == "" {
 		endpoint = endpoints(cluster)[0]
 	}
-	if !h.Reaches(tx, v.VPCID, v.SubnetID, v.PublicIP, cluster) {
+	if !h.Reaches(tx, v.VPCID, v.SubnetID, v.PublicIP, cluster) || !h.comesIn(tx, v, cluster) {
 		at, _ := url.Parse(endpoint)
 		return unable(endpoint, fmt.Sprintf("dial tcp %s: i/o timeout", net.JoinHostPort(at.Hostname(), at.Port())))
 	}
@@ -171,6 +171,14 @@ func (h *Host) Reaches(tx *state.Txn, vpcID, subnetID, publicIP string, cluster 
 		block, wrong := netip.ParsePrefix(cidr)
 		return err == nil && wrong == nil && block.Contains(from)
 	})
+}
+
+// comesIn says whether the VPC's rules let an instance come to the private endpoint: where there is one, its name leads there.
+func (h *Host) comesIn(tx *state.Txn, v region.Instance, cluster region.Cluster) bool {
+	if !cluster.EndpointAccess().Private || !h.Network.IsInVPC(tx, cluster.ID, v.VPCID) {
+		return true
+	}
+	return h.Network.ReachesControlPlane(tx, cluster.ID, v) == nil
 }
 
 // trusts says whether one of the cluster's authorities is among those in PEM.

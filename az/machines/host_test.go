@@ -254,9 +254,14 @@ func TestObstaclesAreInTheWordsOfTheLog(t *testing.T) {
 		"closed to the NAT gateway": {func(_ *state.Txn, _ *bench, _ *region.Instance, c *region.Cluster) {
 			c.Access = &region.EndpointAccess{Public: true, PublicCIDRs: []string{"192.168.0.0/16"}}
 		}, authority, post + "dial tcp 127.0.0.1:20000: i/o timeout"},
-		"private from its own VPC": {func(_ *state.Txn, _ *bench, _ *region.Instance, c *region.Cluster) {
+		"private from its own VPC": {func(_ *state.Txn, b *bench, v *region.Instance, c *region.Cluster) {
 			c.Access = &region.EndpointAccess{Private: true}
+			v.Launch.Groups = []string{b.Network.VPC.ClusterSecurityGroupID(clusterID)}
 		}, authority, ""},
+		"private, and no member of the cluster's security group": {func(_ *state.Txn, b *bench, v *region.Instance, c *region.Cluster) {
+			c.Access = &region.EndpointAccess{Private: true}
+			v.Launch.Groups = []string{b.Network.DefaultGroup(b.Network.VPC.ID())}
+		}, authority, post + "dial tcp 127.0.0.1:20000: i/o timeout"},
 		"private from another VPC": {func(_ *state.Txn, _ *bench, v *region.Instance, c *region.Cluster) {
 			c.Access, v.VPCID = &region.EndpointAccess{Private: true}, "vpc-0other"
 		}, authority, post + "dial tcp 127.0.0.1:20000: i/o timeout"},

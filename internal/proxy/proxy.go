@@ -116,9 +116,10 @@ type discard struct{}
 func (discard) Write(b []byte) (int, error) { return len(b), nil }
 
 func (p *Proxy) handler() http.Handler {
+	// Each request has a connection of its own: kept ones would pass rules that have been made meanwhile.
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
 		return p.dialAddress(ctx, address)
-	}, DisableCompression: true, MaxIdleConns: 64, IdleConnTimeout: time.Minute}
+	}, DisableCompression: true, DisableKeepAlives: true}
 	forward := &httputil.ReverseProxy{Transport: transport, ErrorLog: log.New(discard{}, "", 0),
 		Rewrite: func(r *httputil.ProxyRequest) { // the target is what the client names, whoever that is
 			r.Out.Host = r.In.Host
