@@ -28,18 +28,22 @@ type vpcRules struct {
 // admit says who the far side of a connection to an address of a cluster's VPC is to see. What the rules do not let pass is a
 // network.ErrFiltered, and told.
 func (r *vpcRules) admit(clusterID string, from network.Source, to netip.AddrPort) (seen netip.AddrPort, err error) {
-	n, err := r.paths.Network()
-	if err != nil {
-		return seen, err
+	err = r.paths.View(func(n ec2.Network) error {
+		c := reachability.Connection{To: n.Address(clusterID, to.Addr()), Protocol: "tcp", Port: to.Port()}
+		c.From, seen = r.source(n, clusterID, from)
+		c.Source = seen.Port()
+		return r.check(n, clusterID, c)
+	})
+	return seen, err
+}
+
+func (r *vpcRules) check(n ec2.Network, clusterID string, c reachability.Connection) error {
+	err := reachability.Check(c)
+	if err == nil {
+		return nil
 	}
-	c := reachability.Connection{To: n.Address(clusterID, to.Addr()), Protocol: "tcp", Port: to.Port()}
-	c.From, seen = r.source(n, clusterID, from)
-	c.Source = seen.Port()
-	if err := reachability.Check(c); err != nil {
-		r.tell(n, clusterID, err.Error())
-		return seen, network.Filtered(err.Error())
-	}
-	return seen, nil
+	r.tell(n, clusterID, err.Error())
+	return network.Filtered(err.Error())
 }
 
 // source is what the rules see of a connection's source, and what the far side sees.
@@ -66,24 +70,18 @@ func (r *vpcRules) source(n ec2.Network, clusterID string, from network.Source) 
 
 // admitClient holds the rules against a client that comes to a load balancer's node in the zone.
 func (r *vpcRules) admitClient(b region.LoadBalancer, client netip.AddrPort, port int) error {
-	n, err := r.paths.Network()
-	if err != nil {
-		return err
-	}
-	c := reachability.Connection{To: n.Balancer(b.ARN, r.zone), Protocol: "tcp", Port: uint16(port), Source: client.Port(),
-		From: n.Client(b, r.zone, client.Addr())}
-	if err := reachability.Check(c); err != nil {
-		r.tell(n, "", err.Error())
-		return network.Filtered(err.Error())
-	}
-	return nil
+	return r.paths.View(func(n ec2.Network) error {
+		return r.check(n, "", reachability.Connection{To: n.Balancer(b.ARN, r.zone), Protocol: "tcp", Port: uint16(port),
+			Source: client.Port(), From: n.Client(b, r.zone, client.Addr())})
+	})
 }
 
 // filtered tells of a connection that a NetworkPolicy has not let pass.
 func (r *vpcRules) filtered(clusterID string, err error) {
-	if n, unknown := r.paths.Network(); unknown == nil {
+	r.paths.View(func(n ec2.Network) error {
 		r.tell(n, clusterID, err.Error())
-	}
+		return nil
+	})
 }
 
 // mostRefusalsTold bounds what is told of: others than the operator choose how much that could be.

@@ -40,7 +40,6 @@ var internet = netip.MustParseAddr("192.0.2.1")
 // reacher follows connections from one source.
 type reacher struct {
 	zone      *Zone
-	network   ec2.Network
 	clusterID string
 	inside    controlplane.Network
 	from      network.Source
@@ -49,15 +48,11 @@ type reacher struct {
 }
 
 func (z *Zone) canReach(ctx context.Context, c *controlplane.Part, q api.ReachQuestion) (*api.Reach, error) {
-	n, err := z.vpc.paths.Network()
-	if err != nil {
-		return nil, err
-	}
 	inside, err := c.Network()
 	if err != nil {
 		return nil, err
 	}
-	r := reacher{zone: z, network: n, clusterID: c.Route().ID, inside: inside, fromName: q.From}
+	r := reacher{zone: z, clusterID: c.Route().ID, inside: inside, fromName: q.From}
 	if err := r.source(ctx, q.From); err != nil {
 		return nil, err
 	}
@@ -113,16 +108,19 @@ func (r *reacher) toBalancer(name string, port int) (legs []api.ReachLeg, err er
 	if err != nil {
 		return nil, err
 	}
-	for _, place := range b.Zones {
-		from := r.network.Client(b, place.Zone, r.from.Address.Addr())
-		if !r.outside {
-			from, _ = r.zone.vpc.source(r.network, r.clusterID, r.from)
+	err = r.zone.vpc.paths.View(func(n ec2.Network) error {
+		for _, place := range b.Zones {
+			from := n.Client(b, place.Zone, r.from.Address.Addr())
+			if !r.outside {
+				from, _ = r.zone.vpc.source(n, r.clusterID, r.from)
+			}
+			to := n.Balancer(b.ARN, place.Zone)
+			to.Name += " in " + place.Zone
+			legs = append(legs, r.leg(from, to, port, nil))
 		}
-		to := r.network.Balancer(b.ARN, place.Zone)
-		to.Name += " in " + place.Zone
-		legs = append(legs, r.leg(from, to, port, nil))
-	}
-	return legs, nil
+		return nil
+	})
+	return legs, err
 }
 
 // toAddresses follows a connection to each address that a name stands for, and makes it where somebody here can.
@@ -132,8 +130,15 @@ func (r *reacher) toAddresses(ctx context.Context, q api.ReachQuestion) (legs []
 		return nil, err
 	}
 	for _, at := range targets {
-		from, seen := r.zone.vpc.source(r.network, r.clusterID, r.from)
-		to := r.network.Address(r.clusterID, at.Addr())
+		var from, to reachability.End
+		var seen netip.AddrPort
+		if err := r.zone.vpc.paths.View(func(n ec2.Network) error {
+			from, seen = r.zone.vpc.source(n, r.clusterID, r.from)
+			to = n.Address(r.clusterID, at.Addr())
+			return nil
+		}); err != nil {
+			return nil, err
+		}
 		if to.Name = at.Addr().String(); q.To != to.Name {
 			to.Name = fmt.Sprintf("%s at %s", q.To, to.Name)
 		}

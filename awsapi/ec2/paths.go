@@ -16,11 +16,9 @@ import (
 type Paths struct {
 	service *Service
 
-	mu         sync.Mutex
-	rules      rulesOfVPCs
-	rulesAt    RulesVersion
-	interfaces interfacesByAddress
-	placesAt   [len(placesParts)]state.PartVersion
+	mu      sync.Mutex
+	rules   rulesOfVPCs
+	rulesAt RulesVersion
 }
 
 // NewPaths returns the Paths of the VPCs that the service shows.
@@ -31,15 +29,10 @@ type versioned interface {
 	Version(*state.Txn) state.PartVersion
 }
 
-// rulesParts are all records that what passes follows from, and placesParts those that say who has which address. Instances
-// come and go often, so that the two are apart.
-var (
-	rulesParts = [...]versioned{groups.table.Part(""), networkACLs.table.Part(""), aclAssociations.Part(""), routeTables.table.Part(""),
-		subnets.table.Part(""), vpcs.table.Part(""), natGateways.table.Part(""), internetGateways.table.Part(""),
-		egressGateways.table.Part(""), region.Clusters.Part("")}
-	placesParts = [...]versioned{region.Instances.Part(""), region.FargateMachines.Part(""), region.LoadBalancers.Part(""),
-		region.Clusters.Part(""), natGateways.table.Part(""), subnets.table.Part("")}
-)
+// rulesParts are all records that what passes follows from. Who has which address is looked up each time.
+var rulesParts = [...]versioned{groups.table.Part(""), networkACLs.table.Part(""), aclAssociations.Part(""), routeTables.table.Part(""),
+	subnets.table.Part(""), vpcs.table.Part(""), natGateways.table.Part(""), internetGateways.table.Part(""),
+	egressGateways.table.Part(""), region.Clusters.Part("")}
 
 // RulesVersion compares by ==: it is another one after each change of what passes follows from.
 type RulesVersion [len(rulesParts)]state.PartVersion
@@ -53,18 +46,6 @@ type rulesOfVPCs struct {
 	clusters map[string]clusterPlaces
 }
 
-// inVPC is an address in one of the VPCs, whose ranges may be the same.
-type inVPC struct {
-	vpcID   string
-	address netip.Addr
-}
-
-// interfacesByAddress are the network interfaces as paths need them.
-type interfacesByAddress struct {
-	byAddress map[inVPC]pathPlace
-	balancers map[string]map[string]pathPlace // by ARN and zone
-}
-
 // pathPlace is where a network interface is, and what of it counts.
 type pathPlace struct {
 	name        string
@@ -72,6 +53,7 @@ type pathPlace struct {
 	subnetID    string
 	interfaceID string
 	groups      []string
+	host        string // the instance that has it
 }
 
 // clusterPlaces are a cluster's own.
@@ -81,38 +63,31 @@ type clusterPlaces struct {
 	zones        map[string]pathPlace // of its control plane, by zone
 }
 
-// Network is what the VPCs are at one moment.
+// Network is what the VPCs are at one moment. It is valid in the transaction that View gives it to.
 type Network struct {
 	rulesOfVPCs
-	interfacesByAddress
 	RulesVersion RulesVersion
+
+	service *Service
+	tx      *state.Txn
 }
 
-// Network is what the VPCs are now.
-func (p *Paths) Network() (n Network, err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	err = p.service.State.View(func(tx *state.Txn) error {
-		rulesAt, placesAt := p.rulesAt, p.placesAt
-		versionsOf(tx, rulesParts[:], rulesAt[:])
-		versionsOf(tx, placesParts[:], placesAt[:])
-		if p.rules.groups == nil || rulesAt != p.rulesAt {
-			p.rules, p.rulesAt = p.service.rulesOf(tx, groups.all(p.service, tx), subnets.all(p.service, tx)), rulesAt
+// View gives what the VPCs are now to a function.
+func (p *Paths) View(look func(Network) error) error {
+	return p.service.State.View(func(tx *state.Txn) error {
+		var at RulesVersion
+		for i, part := range rulesParts {
+			at[i] = part.Version(tx)
+		}
+		p.mu.Lock()
+		if p.rules.groups == nil || at != p.rulesAt {
+			p.rules, p.rulesAt = p.service.rulesOf(tx, groups.all(p.service, tx), subnets.all(p.service, tx)), at
 			p.rules.clusters = p.service.placesOfClusters(tx)
 		}
-		if p.interfaces.byAddress == nil || placesAt != p.placesAt {
-			p.interfaces, p.placesAt = p.service.interfacesByAddress(tx), placesAt
-		}
-		return nil
+		n := Network{p.rules, at, p.service, tx}
+		p.mu.Unlock()
+		return look(n)
 	})
-	return Network{p.rules, p.interfaces, p.rulesAt}, err
-}
-
-// versionsOf writes the versions of the parts into at.
-func versionsOf(tx *state.Txn, parts []versioned, at []state.PartVersion) {
-	for i, part := range parts {
-		at[i] = part.Version(tx)
-	}
 }
 
 // ReachesControlPlane says why packets of an instance come to none of a cluster's network interfaces, as a *reachability.Refusal; nil:
@@ -231,36 +206,6 @@ func (s *Service) placesOfClusters(tx *state.Txn) map[string]clusterPlaces {
 	return all
 }
 
-func (s *Service) interfacesByAddress(tx *state.Txn) interfacesByAddress {
-	all := interfacesByAddress{byAddress: map[inVPC]pathPlace{}, balancers: map[string]map[string]pathPlace{}}
-	control := map[string]bool{}
-	for _, v := range s.controlPlaneInterfaces(tx) {
-		control[v.InterfaceID] = true
-	}
-	for _, v := range interfaces.all(s, tx) {
-		if control[v.InterfaceID] {
-			continue // those of several clusters have one address
-		}
-		at := v.place(v.holder())
-		for _, a := range v.Addresses {
-			if ip, err := netip.ParseAddr(a.Address); err == nil {
-				at.address = ip
-				all.byAddress[inVPC{v.VPCID, ip}] = at
-			}
-		}
-	}
-	for _, b := range region.LoadBalancers.List(tx) {
-		all.balancers[b.ARN] = map[string]pathPlace{}
-		for _, z := range b.Zones {
-			if home, err := subnets.get(s, tx, z.SubnetID); err == nil {
-				v := s.balancerInterface(b, z, home, func(string) string { return "" })
-				all.balancers[b.ARN][z.Zone] = v.place("load balancer " + b.Name)
-			}
-		}
-	}
-	return all
-}
-
 func (v networkInterface) place(name string) pathPlace {
 	address, _ := netip.ParseAddr(v.Address)
 	made := pathPlace{name: name, address: address, subnetID: v.SubnetID, interfaceID: v.InterfaceID}
@@ -270,19 +215,9 @@ func (v networkInterface) place(name string) pathPlace {
 	return made
 }
 
-// holder is who has an interface, as sentences name it.
-func (v networkInterface) holder() string {
-	if v.Attachment.InstanceID != "" {
-		return "instance " + v.Attachment.InstanceID
-	}
-	if v.Description != "" {
-		return v.Description
-	}
-	return v.InterfaceID
-}
-
 func (n Network) end(at pathPlace) reachability.End {
-	made := reachability.End{Name: at.name, Address: at.address, Subnet: n.subnets[at.subnetID], Interface: at.interfaceID}
+	made := reachability.End{Name: at.name, Address: at.address, Subnet: n.subnets[at.subnetID], Interface: at.interfaceID,
+		Host: at.host}
 	for _, groupID := range at.groups {
 		if g, found := n.groups[groupID]; found {
 			made.Groups = append(made.Groups, g)
@@ -300,15 +235,29 @@ func (n Network) Address(clusterID string, address netip.Addr) reachability.End 
 			return n.end(at)
 		}
 	}
-	if at, found := n.byAddress[inVPC{cluster.vpcID, address}]; found {
-		return n.end(at)
-	}
 	for _, s := range n.byVPC[cluster.vpcID] {
 		if s.Block.Contains(address) {
-			return n.end(pathPlace{name: address.String(), address: address, subnetID: s.ID, groups: []string{cluster.group}})
+			return n.end(n.placeIn(s.ID, address, cluster.group))
 		}
 	}
 	return reachability.End{Name: address.String(), Address: address}
+}
+
+// placeIn is who has an address of a subnet.
+func (n Network) placeIn(subnetID string, address netip.Addr, group string) pathPlace {
+	at := pathPlace{name: address.String(), address: address, subnetID: subnetID, groups: []string{group}}
+	v, found := region.InterfaceAt(n.tx, subnetID, address)
+	if !found {
+		return at
+	}
+	at.interfaceID, at.groups = v.ID, v.Groups
+	if v.Type != "branch" { // such a one is a pod's alone, and filtered on its machine, too
+		at.host = v.AttachedTo()
+	}
+	if v.Primary() && v.Address == address.String() {
+		at.name = "instance " + at.host
+	}
+	return at
 }
 
 // ControlPlane is a cluster's interface in a zone. Where it has none there it is that of another zone.
@@ -337,9 +286,14 @@ func (n Network) Client(b region.LoadBalancer, zone string, address netip.Addr) 
 
 // Balancer is the interface that a load balancer has in a zone; the zero value: it has none there.
 func (n Network) Balancer(arn, zone string) reachability.End {
-	at, found := n.balancers[arn][zone]
+	b, found := region.FindBalancer(n.tx, arn)
 	if !found {
 		return reachability.End{}
 	}
-	return n.end(at)
+	for _, z := range b.Zones {
+		if home, err := subnets.get(n.service, n.tx, z.SubnetID); z.Zone == zone && err == nil {
+			return n.end(n.service.balancerInterface(b, z, home, func(string) string { return "" }).place("load balancer " + b.Name))
+		}
+	}
+	return reachability.End{}
 }

@@ -33,12 +33,10 @@ func TestConnectionsMeetTheRulesOfNow(t *testing.T) {
 	}
 	check := func(want string) {
 		t.Helper()
-		n, err := paths.Network()
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = reachability.Check(reachability.Connection{From: n.ControlPlane(demoID, zone), Protocol: "tcp", Port: 10250, Source: 40000,
-			To: n.Address(demoID, node)})
+		err := paths.View(func(n Network) error {
+			return reachability.Check(reachability.Connection{From: n.ControlPlane(demoID, zone), Protocol: "tcp", Port: 10250,
+				Source: 40000, To: n.Address(demoID, node)})
+		})
 		var refusal *reachability.Refusal
 		switch {
 		case want == "" && err != nil:
@@ -63,22 +61,27 @@ func TestConnectionsMeetTheRulesOfNow(t *testing.T) {
 	}
 	must(t, s, "ReplaceNetworkAclAssociation", "AssociationId="+association, "NetworkAclId="+acl)
 	check("") // both ends are in one subnet, between whose members no ACL stands
-	n, err := paths.Network()
-	if err != nil {
+	if err := paths.View(func(n Network) error {
+		outside := reachability.End{Name: "the client", Address: netip.MustParseAddr("192.0.2.1")}
+		to := n.ControlPlane(demoID, zone)
+		to.Groups = nil
+		var refusal *reachability.Refusal
+		if err := reachability.Check(reachability.Connection{From: outside, To: to, Protocol: "tcp", Port: 443}); !errors.As(err, &refusal) ||
+			refusal.Code != reachability.CodeACL || refusal.ID != acl {
+			t.Errorf("a new network ACL: got %v", err)
+		}
+		if end := n.Address(demoID, netip.MustParseAddr("10.0.31.7")); len(end.Groups) != 1 || end.Groups[0].ID != group ||
+			end.Subnet.ID != subnetID {
+			t.Errorf("an address that no record tells of: got %+v", end)
+		}
+		if end := n.Address(demoID, node); end.Host == "" || end.Interface == "" {
+			t.Errorf("a node: got %+v", end)
+		}
+		if end := n.Address(demoID, outside.Address); end.Subnet != nil || len(end.Groups) != 0 {
+			t.Errorf("an address outside: got %+v", end)
+		}
+		return nil
+	}); err != nil {
 		t.Fatal(err)
-	}
-	outside := reachability.End{Name: "the client", Address: netip.MustParseAddr("192.0.2.1")}
-	to := n.ControlPlane(demoID, zone)
-	to.Groups = nil
-	var refusal *reachability.Refusal
-	if err := reachability.Check(reachability.Connection{From: outside, To: to, Protocol: "tcp", Port: 443}); !errors.As(err, &refusal) ||
-		refusal.Code != reachability.CodeACL || refusal.ID != acl {
-		t.Errorf("a new network ACL: got %v", err)
-	}
-	if end := n.Address(demoID, netip.MustParseAddr("10.0.31.7")); len(end.Groups) != 1 || end.Groups[0].ID != group || end.Subnet.ID != subnetID {
-		t.Errorf("an address that no record tells of: got %+v", end)
-	}
-	if end := n.Address(demoID, outside.Address); end.Subnet != nil || len(end.Groups) != 0 {
-		t.Errorf("an address outside: got %+v", end)
 	}
 }

@@ -83,6 +83,8 @@ type End struct {
 	// a network load balancer without groups.
 	Interface string
 	Groups    []*Group
+	// Host is the machine that has it; empty: it counts as one of its own.
+	Host string
 }
 
 // isBehind says that the address is not the interface's own: a load balancer's node passes its client's address on, and
@@ -118,7 +120,7 @@ type Refusal struct{ Step }
 
 func (r *Refusal) Error() string { return r.Sentence }
 
-// Check returns a *Refusal of the first thing at which the connection ends, or nil. Within one interface nothing is met.
+// Check returns a *Refusal of the first thing at which the connection ends, or nil. Within one machine nothing is met.
 func Check(c Connection) error {
 	if c.isInside() {
 		return nil
@@ -146,9 +148,9 @@ func Explain(c Connection) (steps []Step) {
 	return steps
 }
 
-// isInside says that both ends are at one interface: such packets never leave its machine.
+// isInside says that both ends are at one interface, or on one machine, which such packets never leave.
 func (c Connection) isInside() bool {
-	return c.From.Interface != "" && c.From.Interface == c.To.Interface
+	return c.From.Interface != "" && c.From.Interface == c.To.Interface || c.From.Host != "" && c.From.Host == c.To.Host
 }
 
 type look func(Connection) func(yield func(Step) bool)
