@@ -7,6 +7,7 @@ import (
 	"tripod/awsapi/arczonalshift"
 	"tripod/awsapi/autoscaling"
 	"tripod/awsapi/ec2"
+	"tripod/awsapi/efs"
 	"tripod/awsapi/eks"
 	"tripod/awsapi/eksauth"
 	"tripod/awsapi/elb"
@@ -107,6 +108,7 @@ func (b Backend) Services() []operation.Service {
 	bus := &events.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Now: b.Now}
 	balancers := &elb.Service{State: b.State, Network: acting.Network, Carried: b.Carried, Now: b.Now}
 	certificates := &acm.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Now: b.Now}
+	files := &efs.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Network: acting.Network, Keys: keys, Now: b.Now}
 	prices := &pricing.Service{Region: b.Region}
 	return []operation.Service{
 		acting.Clusters.Listing(),
@@ -118,6 +120,7 @@ func (b Backend) Services() []operation.Service {
 		lines.Listing(),
 		balancers.Listing(),
 		certificates.Listing(),
+		files.Listing(),
 		acting.Groups.Listing(),
 		shifts.Listing(),
 		values.Listing(),

@@ -15,6 +15,7 @@ func (z *Zone) loops() []reconcile.Loop {
 			Pauses: reconcile.Pauses{First: 5 * time.Second, Most: 5 * time.Second}, Logger: z.logger},
 		z.machines.Loop(),
 		z.newVolumes().Loop(),
+		z.newVolumes().FileSystemsLoop(),
 		z.leading(reconcile.Loop{Key: "keep the Auto Scaling groups", Do: z.acting.Groups.Keep,
 			Pauses: reconcile.Pauses{First: time.Second, Most: 10 * time.Second}}),
 		z.keepFaults(),

@@ -2,11 +2,13 @@ package az
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"time"
 
 	"tripod/az/machines"
 	"tripod/az/volumes"
+	"tripod/internal/datadir"
 	"tripod/internal/sleep"
 	"tripod/region"
 	"tripod/state"
@@ -16,6 +18,12 @@ import (
 func (z *Zone) newMachines() *machines.Host {
 	h := &machines.Host{Zone: z.config.Zone, Zones: z.acting.Network.VPC.Zones, State: z.voter, Network: z.acting.Network,
 		Pace: machines.FastPace, Now: z.now, Logger: z.logger}
+	h.Ended = func(zone, instanceID string) {
+		dir := datadir.NodeDir(filepath.Join(filepath.Dir(z.config.Dir), zone), instanceID)
+		if err := os.RemoveAll(dir); err != nil {
+			z.logger.Warn("delete what an instance held", "instance", instanceID, "error", err)
+		}
+	}
 	if z.config.RealPace {
 		h.Pace = machines.RealPace
 	}
@@ -25,7 +33,7 @@ func (z *Zone) newMachines() *machines.Host {
 // newVolumes makes the host of the zone's volumes.
 func (z *Zone) newVolumes() *volumes.Host {
 	h := &volumes.Host{Zone: z.config.Zone, Zones: map[string]string{}, State: z.voter, Network: z.acting.Network, Now: z.now,
-		Logger: z.logger}
+		DataDir: filepath.Dir(filepath.Dir(z.config.Dir)), Leads: func() bool { return z.voter.Leader() == z.config.Zone }, Logger: z.logger}
 	for _, peer := range z.config.Peers {
 		h.Zones[peer.Zone] = filepath.Join(filepath.Dir(z.config.Dir), peer.Zone)
 	}

@@ -21,6 +21,7 @@ func TestRecordsKeepTheirForm(t *testing.T) {
 	for kind, record := range map[string]any{
 		"access-entry":             AccessEntry{},
 		"access-key":               AccessKey{},
+		"access-point":             AccessPoint{},
 		"addon":                    Addon{},
 		"auto-scaling-group":       AutoScalingGroup{},
 		"auto-scaling-member":      GroupMember{},
@@ -33,6 +34,7 @@ func TestRecordsKeepTheirForm(t *testing.T) {
 		"fargate-machine":          FargateMachine{},
 		"fargate-profile":          FargateProfile{},
 		"fault":                    Fault{},
+		"file-system":              FileSystem{},
 		"group":                    Group{},
 		"identity-provider":        IdentityProvider{},
 		"insights-refresh":         InsightsRefresh{},
@@ -42,6 +44,7 @@ func TestRecordsKeepTheirForm(t *testing.T) {
 		"listener":                 Listener{},
 		"listener-rule":            ListenerRule{},
 		"load-balancer":            LoadBalancer{},
+		"mount-target":             MountTarget{},
 		"network-interface":        NetworkInterface{},
 		"nodegroup":                Nodegroup{},
 		"oidc-provider":            OIDCProvider{},
@@ -107,6 +110,8 @@ func fill(v reflect.Value) {
 		v.SetBool(true)
 	case reflect.Int, reflect.Int32, reflect.Int64:
 		v.SetInt(7)
+	case reflect.Float64:
+		v.SetFloat(7.5)
 	case reflect.Uint8:
 		v.SetUint(7)
 	case reflect.Pointer:

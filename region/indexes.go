@@ -1,6 +1,7 @@
 package region
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -155,6 +156,37 @@ var (
 	SnapshotsByVolume = state.NewIndex(Snapshots, "volume", func(v Snapshot) []string { return []string{v.VolumeID} })
 )
 
+// The indexes of file systems.
+var (
+	// FileSystemsByToken has them by the CreationToken of their call, AccessPointsByToken access points by their ClientToken.
+	FileSystemsByToken = state.NewIndex(FileSystems, "token", func(f FileSystem) []string { return []string{f.Token} })
+	// FileSystemsUnsettled are those of a zone whose agent has something to do about them, in the group "region" those that are
+	// in no zone; MountTargetsUnsettled are a zone's mount targets.
+	FileSystemsUnsettled = state.NewIndex(FileSystems, "unsettled", func(f FileSystem) []string {
+		if f.State.settled() {
+			return nil
+		}
+		return []string{cmp.Or(f.Zone, "region")}
+	})
+	MountTargetsUnsettled = state.NewIndex(MountTargets, "unsettled", func(m MountTarget) []string {
+		if m.State.settled() {
+			return nil
+		}
+		return []string{m.Zone}
+	})
+	MountTargetsByFileSystem = state.NewIndex(MountTargets, "file-system", func(m MountTarget) []string {
+		return []string{m.FileSystemID}
+	})
+	MountTargetsBySubnet        = state.NewIndex(MountTargets, "subnet", func(m MountTarget) []string { return []string{m.SubnetID} })
+	MountTargetsBySecurityGroup = state.NewIndex(MountTargets, "security-group", func(m MountTarget) []string {
+		return m.SecurityGroups
+	})
+	AccessPointsByFileSystem = state.NewIndex(AccessPoints, "file-system", func(p AccessPoint) []string {
+		return []string{p.FileSystemID}
+	})
+	AccessPointsByToken = state.NewIndex(AccessPoints, "token", func(p AccessPoint) []string { return []string{p.Token} })
+)
+
 // The indexes of load balancers.
 var (
 	BalancersBySecurityGroup = state.NewIndex(LoadBalancers, "security-group", func(b LoadBalancer) []string {
@@ -202,6 +234,9 @@ var Schema = state.NewSchema(
 		BranchesByTrunk),
 	state.Indexed(Volumes, VolumesByInstance, VolumesByToken, VolumesUnsettled),
 	state.Indexed(Snapshots, SnapshotsUnsettled, SnapshotsByVolume),
+	state.Indexed(FileSystems, FileSystemsByToken, FileSystemsUnsettled),
+	state.Indexed(MountTargets, MountTargetsByFileSystem, MountTargetsBySubnet, MountTargetsBySecurityGroup, MountTargetsUnsettled),
+	state.Indexed(AccessPoints, AccessPointsByFileSystem, AccessPointsByToken),
 	state.Indexed(LoadBalancers, BalancersBySecurityGroup, BalancersBySubnet, BalancersByCertificate),
 	state.Indexed(Listeners, ListenersByCertificate, ListenersByTargetGroup),
 	state.Indexed(ListenerRules, RulesByTargetGroup),

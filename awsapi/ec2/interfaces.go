@@ -81,7 +81,7 @@ var interfaces = &kind[networkInterface]{
 	id:       func(v networkInterface) string { return v.InterfaceID },
 	computed: func(s *Service, tx *state.Txn) []networkInterface {
 		return slices.Concat(s.controlPlaneInterfaces(tx), s.nodeInterfaces(tx), s.natInterfaces(tx),
-			s.endpointInterfaces(tx), s.fargateInterfaces(tx), s.balancerInterfaces(tx))
+			s.endpointInterfaces(tx), s.fargateInterfaces(tx), s.balancerInterfaces(tx), s.mountTargetInterfaces(tx))
 	},
 }
 

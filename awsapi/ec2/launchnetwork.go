@@ -204,7 +204,8 @@ func (s *Service) freeAddress(tx *state.Txn, p launchPlan) (netip.Addr, error) {
 	block := netip.MustParsePrefix(p.subnet.CIDRBlock)
 	free := func(a netip.Addr) bool {
 		of := p.subnet.SubnetID + "/" + a.String()
-		return a != controlPlaneHost(block) && region.InstancesByAddress.Of(of).Empty(tx) && region.FargateByAddress.Of(of).Empty(tx)
+		return a != controlPlaneHost(block) && region.InstancesByAddress.Of(of).Empty(tx) && region.FargateByAddress.Of(of).Empty(tx) &&
+			!mountTargetHas(tx, p.subnet.SubnetID, a)
 	}
 	if p.address != "" {
 		a, err := netip.ParseAddr(p.address)

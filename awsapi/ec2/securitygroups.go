@@ -244,7 +244,7 @@ func (s *Service) userOf(tx *state.Txn, groupID string) string {
 	if users := s.endpointUsers(tx, groupID); len(users) > 0 {
 		return users[0]
 	}
-	if users := balancerUsers(tx, groupID); len(users) > 0 {
+	if users := append(balancerUsers(tx, groupID), mountTargetUsers(tx, groupID)...); len(users) > 0 {
 		return users[0]
 	}
 	for _, v := range region.Instances.List(tx) {

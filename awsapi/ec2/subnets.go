@@ -88,7 +88,7 @@ func (s *Service) shown(tx *state.Txn, v subnet) subnet {
 	v.Names.HostnameType = cmp.Or(v.Names.HostnameType, ipNames)
 	if block, err := netip.ParsePrefix(v.CIDRBlock); err == nil {
 		v.Available = 1<<(32-block.Bits()) - 5 - region.InstancesBySubnet.Of(v.SubnetID).Count(tx) -
-			region.FargateBySubnet.Of(v.SubnetID).Count(tx)
+			region.FargateBySubnet.Of(v.SubnetID).Count(tx) - region.MountTargetsBySubnet.Of(v.SubnetID).Count(tx)
 	}
 	return v
 }
@@ -237,7 +237,8 @@ func (s *Service) deleteSubnet(call *operation.Call, in *deleteSubnetInput) (*do
 		for _, m := range region.FargateBySubnet.Of(in.SubnetID).After(tx, "") {
 			return depended(call, "subnet", in.SubnetID, m.InterfaceID)
 		}
-		if users := append(s.endpointUsers(tx, in.SubnetID), balancerUsers(tx, in.SubnetID)...); len(users) > 0 {
+		users := slices.Concat(s.endpointUsers(tx, in.SubnetID), balancerUsers(tx, in.SubnetID), mountTargetUsers(tx, in.SubnetID))
+		if len(users) > 0 {
 			return depended(call, "subnet", in.SubnetID, users...)
 		}
 		s.dissociate(tx, in.SubnetID)

@@ -22,7 +22,15 @@ type Model struct {
 // Typed makes an Action of a method that takes the SDK's input and gives the SDK's output: it decodes the input by the
 // schema, refuses what breaks the model's constraints, and calls.
 func Typed[In any, Out smithy.Serializable](model Model, handle func(*Call, *In) (Out, error)) Action {
-	schema := wire.InputSchema(any(new(In)).(smithy.Serializable))
+	return typed(model, wire.InputSchema(any(new(In)).(smithy.Serializable)), handle, func(out Out) any { return out })
+}
+
+// TypedBy is Typed for an SDK whose types do not know their schemas: that of the input is given.
+func TypedBy[In, Out any](model Model, schema *smithy.Schema, handle func(*Call, *In) (Out, error)) Action {
+	return typed(model, schema, handle, func(out Out) any { return wire.SDKOutput{Shape: out} })
+}
+
+func typed[In, Out any](model Model, schema *smithy.Schema, handle func(*Call, *In) (Out, error), shown func(Out) any) Action {
 	return func(call *Call) (any, error) {
 		in := new(In)
 		if err := model.Decode(call, schema, in); err != nil {
@@ -32,7 +40,7 @@ func Typed[In any, Out smithy.Serializable](model Model, handle func(*Call, *In)
 		if err != nil {
 			return nil, err // not out: a nil pointer in an interface is not nil
 		}
-		return out, nil
+		return shown(out), nil
 	}
 }
 

@@ -19,6 +19,8 @@ type Error struct {
 	Message string
 	// Shape is the modelled exception with its members, where the service's schemas have one. JSON protocols write it.
 	Shape smithy.Serializable
+	// Members are those of an exception without published schema, in place of its message alone. JSON protocols write them.
+	Members map[string]string
 	// QueryCode is the code that a service which once spoke the query protocol had for it; SDKs show it where they did.
 	// Empty: the same.
 	QueryCode string

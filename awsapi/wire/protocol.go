@@ -116,6 +116,10 @@ func jsonError(p Protocol, e *Error) []byte {
 			return body
 		}
 	}
+	if e.Members != nil {
+		text, _ := json.Marshal(e.Members)
+		return text
+	}
 	body := struct {
 		Type    string `json:"__type,omitempty"`
 		Message string `json:"message"`

@@ -22,8 +22,10 @@ type Host struct {
 	// Network is EC2, as the account sees it.
 	Network *ec2.Service
 	Pace    Pace
-	Now     func() time.Time
-	Logger  *slog.Logger
+	// Ended is told of an instance of a zone of which nothing is left; nil: nobody is.
+	Ended  func(zone, instanceID string)
+	Now    func() time.Time
+	Logger *slog.Logger
 }
 
 // State is the regional state.
@@ -69,10 +71,17 @@ func (h *Host) Bring(ctx context.Context) (again time.Duration, err error) {
 	}); err != nil || idle {
 		return until(next, now), err
 	}
+	var ended []region.Instance
 	err = h.State.Update(ctx, func(tx *state.Txn) error {
-		next, err = h.step(tx, now)
+		ended = nil
+		next, err = h.step(tx, now, &ended)
 		return err
 	})
+	for _, v := range ended {
+		if err == nil && h.Ended != nil {
+			h.Ended(v.Zone, v.ID)
+		}
+	}
 	return until(next, h.Now().UTC()), err
 }
 
@@ -155,8 +164,8 @@ func (h *Host) due(v region.Instance, out bool) (at time.Time, is bool) {
 	return time.Time{}, false
 }
 
-// step does what is due in one transaction, and says when something is due next.
-func (h *Host) step(tx *state.Txn, now time.Time) (next time.Time, err error) {
+// step does what is due in one transaction, and says when something is due next, and which instances have ended.
+func (h *Host) step(tx *state.Txn, now time.Time, ended *[]region.Instance) (next time.Time, err error) {
 	if _, out := region.ZoneOutages.Get(tx, h.Zone); out {
 		region.ZoneOutages.Delete(tx, h.Zone) // here we are
 	}
@@ -177,7 +186,11 @@ func (h *Host) step(tx *state.Txn, now time.Time) (next time.Time, err error) {
 			if err := h.advance(tx, v, zone != h.Zone, now); err != nil {
 				return next, err
 			}
-			if moved, found := region.Instances.Get(tx, v.ID); found {
+			moved, found := region.Instances.Get(tx, v.ID)
+			if !found || moved.State == region.InstanceTerminated {
+				*ended = append(*ended, v)
+			}
+			if found {
 				if at, is := h.due(moved, zone != h.Zone); is {
 					next = earlier(next, at)
 				}

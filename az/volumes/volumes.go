@@ -1,5 +1,6 @@
 // Package volumes is a zone's EBS volumes: each is a directory in the zone's data, and so is each snapshot that was made in the
-// zone. It brings both from one state to the next by making, copying and deleting them.
+// zone. It brings both from one state to the next by making, copying and deleting them. It does the same for EFS file systems,
+// which are directories of the region, and says what becomes of it when a node of the zone mounts one.
 package volumes
 
 import (
@@ -25,6 +26,10 @@ type Host struct {
 	Zone string // us-east-1a
 	// Zones are where the zones have their data, by their names: a volume is made of a snapshot of any zone.
 	Zones map[string]string
+	// DataDir is the region's: file systems that are in no zone are there.
+	DataDir string
+	// Leads says whether the regional state is led in this zone.
+	Leads func() bool
 	State State
 	// Network is EC2, as the account sees it.
 	Network *ec2.Service

@@ -35,7 +35,7 @@ var layers = []struct {
 	{"the AWS endpoint", []string{"awsapi/apitest"}},
 	{"the AWS endpoint", []string{"awsapi"}},
 	{"the AWS endpoint", []string{"awsapi/eks"}},
-	{"the AWS endpoint", []string{"awsapi/arczonalshift", "awsapi/autoscaling", "awsapi/elb"}},
+	{"the AWS endpoint", []string{"awsapi/arczonalshift", "awsapi/autoscaling", "awsapi/efs", "awsapi/elb"}},
 	{"the AWS endpoint", []string{
 		"awsapi/acm", "awsapi/ec2", "awsapi/eksauth", "awsapi/iamapi", "awsapi/kms", "awsapi/logs", "awsapi/pricing", "awsapi/ssm",
 		"awsapi/sts",
@@ -61,7 +61,7 @@ var layers = []struct {
 	{"tools", []string{
 		"api", "apiserver/...", "awsapi/history", "awsapi/quota", "awsapi/upstream", "awsapi/wire", "internal/...", "lb",
 		"logs/logstore",
-		"nodes/boot", "nodes/object", "nodes/podcmd", "nodes/podset",
+		"nodes/boot", "nodes/efsvolume", "nodes/object", "nodes/podcmd", "nodes/podset",
 	}},
 }
 

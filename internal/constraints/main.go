@@ -28,6 +28,7 @@ func run(args []string, stderr io.Writer) error {
 	sdkPath := flags.String("sdk", "", "the directory of the SDK's package for the service")
 	query := flags.Bool("query", false, "write the model of a service of the query protocol: of the SDK nothing is "+
 		"needed then")
+	schemas := flags.Bool("schemas", false, "write the schemas of a REST service's inputs, for an SDK that has published none")
 	variable := flags.String("var", "model", "with -query the variable's name")
 	packageName := flags.String("package", "", "the table's package")
 	out := flags.String("out", "", "the file to write")
@@ -37,6 +38,13 @@ func run(args []string, stderr io.Writer) error {
 	m, err := readModel(*modelPath)
 	if err != nil {
 		return fmt.Errorf("read the model: %w", err)
+	}
+	if *schemas {
+		text, err := schemaTable(*packageName, m)
+		if err != nil {
+			return fmt.Errorf("write the schemas: %w", err)
+		}
+		return os.WriteFile(*out, text, 0o644)
 	}
 	if *query {
 		text, err := queryTable(*packageName, *variable, m)

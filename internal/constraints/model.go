@@ -16,12 +16,23 @@ type model struct {
 }
 
 type operation struct {
+	HTTP   binding     `json:"http"`
 	Input  *reference  `json:"input"`
 	Errors []reference `json:"errors"`
 }
 
+// binding is how an operation is called in a REST protocol.
+type binding struct {
+	Method string `json:"method"`
+	Path   string `json:"requestUri"`
+	Status int    `json:"responseCode"`
+}
+
 type reference struct {
 	Shape string `json:"shape"`
+	// Location is where a member stands: uri, querystring, header; empty for the body. Name is its name there.
+	Location string `json:"location"`
+	Name     string `json:"locationName"`
 }
 
 type shape struct {

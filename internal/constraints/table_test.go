@@ -68,9 +68,9 @@ func TestTheTableHasWhatInputsHoldFromBothSources(t *testing.T) {
 }
 
 func TestMembersAreWrittenAsTheServiceWritesThem(t *testing.T) {
-	capital := &model{Operations: map[string]operation{"Make": {Input: &reference{"MakeRequest"}}},
+	capital := &model{Operations: map[string]operation{"Make": {Input: &reference{Shape: "MakeRequest"}}},
 		Shapes: map[string]shape{"MakeRequest": {Members: map[string]reference{"KeyId": {}}}}}
-	small := &model{Operations: map[string]operation{"Make": {Input: &reference{"MakeRequest"}}},
+	small := &model{Operations: map[string]operation{"Make": {Input: &reference{Shape: "MakeRequest"}}},
 		Shapes: map[string]shape{"MakeRequest": {Members: map[string]reference{"keyId": {}}}}}
 	if got := capital.memberName("Newer", "TagKey"); got != "TagKey" {
 		t.Errorf("got %s, want TagKey", got)

@@ -14,6 +14,7 @@ provider "aws" {
   skip_metadata_api_check = true
   endpoints {
     ec2         = var.endpoint
+    efs         = var.endpoint
     sts         = var.endpoint
     iam         = var.endpoint
     eks         = var.endpoint
