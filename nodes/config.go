@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"time"
 
+	"tripod/nodes/efsvolume"
 	"tripod/nodes/machine"
 	"tripod/nodes/network"
 	"tripod/nodes/podlife"
@@ -56,6 +57,10 @@ type Config struct {
 	// LocalPort says why a pod's address may not lead to that port of this machine, and nil where it may. Without it none
 	// may.
 	LocalPort func(port int) error
+	// Mount says why a file system of EFS cannot be mounted in this zone, as mount.efs prints it; an empty text: it can. nil: all can.
+	Mount func(volume efsvolume.Handle) (output string, err error)
+	// NodeDir is the directory of what the node with that instance holds on this machine; nil: there are none.
+	NodeDir func(instanceID string) string
 	// ClusterDNS is the address of the cluster's DNS service; empty: 10.100.0.10.
 	ClusterDNS string
 

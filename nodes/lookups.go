@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/kubernetes"
 
+	"tripod/nodes/efsvolume"
 	"tripod/nodes/podlife"
 )
 
@@ -32,6 +33,8 @@ const (
 // lookups asks the API server for what pods refer to, as a kubelet may: each thing once for all pods of the zone.
 type lookups struct {
 	client kubernetes.Interface
+	// mount says why a file system cannot be mounted: see Config.Mount.
+	mount func(efsvolume.Handle) (output string, err error)
 
 	mu    sync.Mutex
 	known map[podlife.Reference]*answer
@@ -72,12 +75,12 @@ func (l *lookups) get(ref podlife.Reference, fresh, asking time.Duration) (podli
 	switch {
 	case errors.Is(a.err, podlife.ErrNotFound):
 		fresh = min(fresh, troubledLife)
-	case a.err != nil:
+	case a.err != nil && !errors.Is(a.err, errMount):
 		fresh = failureLife
 	case common(ref):
 		fresh = commonLife
 	}
-	if ref.Kind == podlife.Attachment {
+	if ref.Kind == podlife.Attachment || ref.Kind == podlife.Mount {
 		fresh = min(fresh, attachmentLife)
 	}
 	if time.Since(a.at) > fresh+asking {
@@ -102,6 +105,7 @@ func (l *lookups) fetch(ctx context.Context, pod *corev1.Pod, refs []podlife.Ref
 			case apierrors.IsNotFound(err):
 				err, a.refused = podlife.ErrNotFound, time.Time{}
 			case apierrors.IsForbidden(err) && time.Since(a.refused) > refusedAfter:
+			case errors.Is(err, errMount):
 			default:
 				err = podlife.ErrUnknown
 			}
@@ -189,6 +193,7 @@ func (l *lookups) ask(ctx context.Context, pod *corev1.Pod, ref podlife.Referenc
 				return object, err
 			}
 			object.Driver, object.Handle = attachable(volume)
+			object.Mounts = mountable(volume)
 		}
 	case podlife.Attachment:
 		got, err := l.client.StorageV1().VolumeAttachments().Get(ctx, ref.Name, metav1.GetOptions{})
@@ -196,6 +201,8 @@ func (l *lookups) ask(ctx context.Context, pod *corev1.Pod, ref podlife.Referenc
 			return object, err
 		}
 		object.Attached = got.Status.Attached && got.DeletionTimestamp == nil
+	case podlife.Mount:
+		return object, l.mountFor(ctx, ref)
 	case podlife.RuntimeClass:
 		got, err := l.client.NodeV1().RuntimeClasses().Get(ctx, ref.Name, metav1.GetOptions{})
 		if err != nil {

@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/util/workqueue"
 
+	"tripod/nodes/efsvolume"
 	"tripod/nodes/podfiles"
 	"tripod/nodes/podlife"
 )
@@ -52,7 +53,9 @@ type playerConfig struct {
 	moves        *podfiles.Moves // pages that have been taken away
 	// dial connects a node to an address of the zone's pods. Its error is network.ErrNoAddress where it is none of them.
 	dial func(ctx context.Context, from, address string, port int) (net.Conn, error)
-	log  *slog.Logger
+	// mount says why a file system of EFS cannot be mounted; nil: all can be.
+	mount func(efsvolume.Handle) (output string, err error)
+	log   *slog.Logger
 }
 
 // entry is what is known of an object.
@@ -90,6 +93,7 @@ func newPlayer(c playerConfig) *player {
 		known:   map[string]*entry{},
 		nodes:   map[string]*host{},
 	}
+	p.lookups.mount = c.mount
 	p.events = newRecorder(c.client, func() bool { return p.queue.Len() > 0 }, c.log)
 	return p
 }

@@ -112,7 +112,7 @@ func (s *Simulator) start() error {
 		return fmt.Errorf("client of %s: %w", c.Server, err)
 	}
 	z.player = newPlayer(playerConfig{client: z.clients.calls, settings: c.Pods, address: z.podAddress,
-		certificates: &z.certificates, moves: &z.moves, dial: z.dialPod, log: c.Logger})
+		certificates: &z.certificates, moves: &z.moves, dial: z.dialPod, mount: c.Mount, log: c.Logger})
 	z.moves.Changed = func(pod *corev1.Pod) { z.player.queue.Add(key(pod)) }
 	z.answer()
 	z.ctx, z.cancel = context.WithCancel(withQuietLogs(context.Background(), c.Logger))

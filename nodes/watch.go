@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
@@ -133,6 +134,7 @@ func (w *worker) removePod(obj metav1.Object) {
 		return
 	}
 	w.pods.release(obj.GetUID())
+	w.dropVolumes(obj.GetUID())
 	w.set.Remove(obj.(*corev1.Pod))
 	w.player.remove(obj)
 	if manager := w.certificates.of(w.name); manager != nil {
@@ -142,10 +144,11 @@ func (w *worker) removePod(obj metav1.Object) {
 
 // replacePods takes the whole list of the node's pods: what is not in it has gone unseen.
 func (w *worker) replacePods(list []metav1.Object) {
-	there := make(map[string]metav1.Object, len(list))
+	there, uids := make(map[string]metav1.Object, len(list)), make(map[types.UID]bool, len(list))
 	for _, obj := range list {
-		there[key(obj)] = obj
+		there[key(obj)], uids[obj.GetUID()] = obj, true
 	}
+	w.sweepVolumes(uids)
 	for _, pod := range w.player.podsOf(w.name) {
 		now := there[key(pod)]
 		if now == nil {

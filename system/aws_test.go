@@ -22,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/arczonalshift"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/efs"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -54,6 +55,7 @@ type awsServices struct {
 	sts         *sts.Client
 	shifts      *arczonalshift.Client
 	ec2         *ec2.Client
+	efs         *efs.Client
 	groups      *autoscaling.Client
 	balancers   *elbv2.Client
 	sqs         *sqs.Client
@@ -90,7 +92,7 @@ func (r *testRegion) awsClientsWith(t testing.TB, scheme awsScheme, credentials 
 		}),
 	}
 	return awsServices{eks: eks.NewFromConfig(config), iam: iam.NewFromConfig(config), sts: sts.NewFromConfig(config),
-		shifts: arczonalshift.NewFromConfig(config), ec2: ec2.NewFromConfig(config),
+		shifts: arczonalshift.NewFromConfig(config), ec2: ec2.NewFromConfig(config), efs: efs.NewFromConfig(config),
 		groups: autoscaling.NewFromConfig(config), balancers: elbv2.NewFromConfig(config), sqs: sqs.NewFromConfig(config),
 		events: eventbridge.NewFromConfig(config), credentials: credentials,
 		hangUp: transport.CloseIdleConnections}

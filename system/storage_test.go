@@ -40,7 +40,7 @@ func TestVolumesStayInTheirZone(t *testing.T) {
 		return strings.Contains(said, "api error UnauthorizedOperation: You are not authorized to perform this operation."), said
 	})
 
-	allowDriver(ctx, t, calls)
+	allowDriver(ctx, t, calls, "aws-ebs-csi-driver", "ebs-csi-controller-sa", "AmazonEBSCSIDriverPolicy")
 	eventually(t, time.Minute, "three pods run", func() (bool, string) {
 		set, err := kube.AppsV1().StatefulSets("default").Get(ctx, "db", metav1.GetOptions{})
 		if err != nil {
@@ -124,19 +124,18 @@ func makeDatabase(ctx context.Context, t *testing.T, kube kubernetes.Interface) 
 	must(t, "make the StatefulSet", err)
 }
 
-// allowDriver gives the add-on the role that it needs, by EKS Pod Identity.
-func allowDriver(ctx context.Context, t *testing.T, calls awsServices) {
+// allowDriver gives an add-on the role that it needs, by EKS Pod Identity.
+func allowDriver(ctx context.Context, t *testing.T, calls awsServices, addon, account, policy string) {
 	t.Helper()
-	role, err := calls.iam.CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String("story-ebs"), AssumeRolePolicyDocument: aws.String(
+	role, err := calls.iam.CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String("story-" + addon), AssumeRolePolicyDocument: aws.String(
 		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"pods.eks.amazonaws.com"},` +
 			`"Action":["sts:AssumeRole","sts:TagSession"]}}`)})
 	must(t, "create the role", err)
 	_, err = calls.iam.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: role.Role.RoleName,
-		PolicyArn: aws.String("arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy")})
+		PolicyArn: aws.String("arn:aws:iam::aws:policy/service-role/" + policy)})
 	must(t, "allow it what the driver does", err)
-	_, err = calls.eks.UpdateAddon(ctx, &eks.UpdateAddonInput{ClusterName: aws.String("demo"), AddonName: aws.String("aws-ebs-csi-driver"),
-		PodIdentityAssociations: []ekstypes.AddonPodIdentityAssociations{{ServiceAccount: aws.String("ebs-csi-controller-sa"),
-			RoleArn: role.Role.Arn}}})
+	_, err = calls.eks.UpdateAddon(ctx, &eks.UpdateAddonInput{ClusterName: aws.String("demo"), AddonName: &addon,
+		PodIdentityAssociations: []ekstypes.AddonPodIdentityAssociations{{ServiceAccount: &account, RoleArn: role.Role.Arn}}})
 	must(t, "give it to the add-on", err)
 }
 

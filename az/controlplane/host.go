@@ -15,6 +15,7 @@ import (
 	"tripod/az/plan"
 	"tripod/internal/loss"
 	"tripod/logs/logstore"
+	"tripod/nodes/efsvolume"
 	"tripod/nodes/network"
 	"tripod/region"
 	"tripod/state"
@@ -38,6 +39,8 @@ type Host struct {
 	Parts
 	// Clusters is EKS.
 	Clusters *eks.Service
+	// Mount says why a node of the zone cannot mount a file system; nil: none is asked.
+	Mount func(efsvolume.Handle) (output string, err error)
 	// Machines has the zone's instances, the cluster's nodes among them.
 	Machines *machines.Host
 	Event    func(api.Event)
@@ -70,7 +73,7 @@ type Parts struct {
 	PodIdentity func(PodIdentityConfig) (PodIdentity, error)
 	// Fargate is what Fargate needs; the zero value leaves profiles as they are recorded.
 	Fargate FargateParts
-	// Storage makes the driver of EBS volumes of an installed add-on; nil leaves the add-on as it is recorded.
+	// Storage makes the CSI driver of an installed add-on; nil leaves storage add-ons as they are recorded.
 	Storage func(StorageConfig) (Storage, error)
 }
 

@@ -11,9 +11,11 @@ import (
 
 	"tripod/apiserver/launch"
 	"tripod/az/plan"
+	"tripod/internal/datadir"
 	"tripod/internal/pki"
 	"tripod/internal/process"
 	"tripod/internal/reachability"
+	"tripod/nodes/efsvolume"
 	"tripod/nodes/machine"
 	"tripod/nodes/network"
 	"tripod/region"
@@ -74,6 +76,9 @@ type WorkersConfig struct {
 	Admit      func(from network.Source, to netip.AddrPort) error
 	// NetworkPolicies says that the add-on vpc-cni is configured to hold NetworkPolicies against connections.
 	NetworkPolicies func() bool
+	// Mount says why a file system cannot be mounted in the zone, and NodeDir where a node's own files are: see nodes.Config.
+	Mount   func(efsvolume.Handle) (output string, err error)
+	NodeDir func(instanceID string) string
 }
 
 func (c *Part) startWorkers(ctx context.Context) error {
@@ -145,7 +150,8 @@ func (c *Part) workersConfig() (WorkersConfig, error) {
 	peer := c.host.Plan.Peers[c.index]
 	config := WorkersConfig{Cluster: c.cluster, Region: c.host.Plan.Region, AccountID: c.host.Plan.AccountID,
 		Zone: peer.Zone, ZoneID: peer.ID, Report: c.reports.take,
-		RealPace: c.host.Plan.RealPace}
+		RealPace: c.host.Plan.RealPace, Mount: c.host.Mount}
+	config.NodeDir = func(instanceID string) string { return datadir.NodeDir(c.host.Plan.Dir, instanceID) }
 	config.Server = fmt.Sprintf("https://127.0.0.1:%d", c.cluster.EndpointPort)
 	config.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", plan.EndpointSocket(c.host.Plan.RunDir(), c.cluster.ID))

@@ -43,7 +43,7 @@ type Part struct {
 	nodeNews                     chan struct{}
 	fargate                      *attended // nil: this zone does not lead, or has nothing to keep. It belongs to keepFargate
 	fargateNews                  chan struct{}
-	storage                      kept         // it belongs to keepStorage
+	storages                     []*kept      // of the storage add-ons that there may be. They belong to keepStorage
 	credentials                  *http.Server // by which the controllers call AWS
 	logs                         clusterLogs
 
@@ -86,6 +86,9 @@ func New(host Host, record region.Cluster) *Part {
 	c.controllers = instance.New(controllers)
 	c.reports, c.nodeNews = newReports(), make(chan struct{}, 1)
 	c.fargateNews = make(chan struct{}, 1)
+	for _, addon := range storageAddons {
+		c.storages = append(c.storages, &kept{addon: addon})
+	}
 	return c
 }
 
@@ -185,7 +188,11 @@ func (c *Part) Run(ctx context.Context) {
 func (c *Part) Quiesce(ctx context.Context) error {
 	c.cancel()
 	<-c.done
-	errs := []error{drop(ctx, &c.keeper), drop(ctx, &c.fargate), drop(ctx, &c.storage.at), c.stopWorkers(ctx)}
+	errs := []error{drop(ctx, &c.keeper), drop(ctx, &c.fargate)}
+	for _, k := range c.storages {
+		errs = append(errs, drop(ctx, &k.at))
+	}
+	errs = append(errs, c.stopWorkers(ctx))
 	// An API server that ends waits for the watches that are open, and the webhook has one: it goes first.
 	errs = append(errs, c.controllers.End(ctx), c.podIdentity.stop(ctx), c.apiserver.End(ctx))
 	return errors.Join(errs...)

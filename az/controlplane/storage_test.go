@@ -39,18 +39,18 @@ func TestTheDriverOfVolumesRunsWhereTheZoneLeadsWhileItsAddOnIsThere(t *testing.
 		}
 	}
 	want("no add-on", 0, 0, 0)
-	addon := region.Addon{ClusterID: c.cluster.ID, Addon: types.Addon{AddonName: aws.String(ebsAddon), AddonVersion: aws.String("v1")}}
-	update(t, c, func(tx *state.Txn) { region.Addons.Put(tx, c.cluster.ID+"/"+ebsAddon, addon) })
+	addon := region.Addon{ClusterID: c.cluster.ID, Addon: types.Addon{AddonName: aws.String(ebsAddon.name), AddonVersion: aws.String("v1")}}
+	update(t, c, func(tx *state.Txn) { region.Addons.Put(tx, c.cluster.ID+"/"+ebsAddon.name, addon) })
 	want("the add-on", 1, 1, 1)
 	want("nothing new", 1, 1, 1)
 	addon.ServiceAccountRoleArn = aws.String("arn:aws:iam::000000000000:role/ebs")
-	update(t, c, func(tx *state.Txn) { region.Addons.Put(tx, c.cluster.ID+"/"+ebsAddon, addon) })
+	update(t, c, func(tx *state.Txn) { region.Addons.Put(tx, c.cluster.ID+"/"+ebsAddon.name, addon) })
 	want("another role", 2, 1, 2)
 	leader = "us-east-1b"
 	want("another zone leads", 2, 0, 2)
 	leader = c.host.Plan.Zone
 	want("it leads again", 3, 1, 3)
-	update(t, c, func(tx *state.Txn) { region.Addons.Delete(tx, c.cluster.ID+"/"+ebsAddon) })
+	update(t, c, func(tx *state.Txn) { region.Addons.Delete(tx, c.cluster.ID+"/"+ebsAddon.name) })
 	want("the add-on is deleted", 3, 0, 0)
 	c.host.Storage = nil
 	if _, err := c.keepStorage(t.Context()); !errors.Is(err, reconcile.ErrDone) {
@@ -61,7 +61,7 @@ func TestTheDriverOfVolumesRunsWhereTheZoneLeadsWhileItsAddOnIsThere(t *testing.
 func TestTheDriverCallsAWSByPodIdentityOrElseByANodesRole(t *testing.T) {
 	c := joiningPart(t, &recorder{})
 	c.host.Now = time.Now
-	if _, _, err := c.ebsCredentials(t.Context()); err == nil || !strings.Contains(err.Error(), "no node") {
+	if _, _, err := c.driverCredentials(t.Context(), ebsAddon); err == nil || !strings.Contains(err.Error(), "no node") {
 		t.Errorf("without nodes: %v", err)
 	}
 	update(t, c, func(tx *state.Txn) {
@@ -69,14 +69,15 @@ func TestTheDriverCallsAWSByPodIdentityOrElseByANodesRole(t *testing.T) {
 			TrustPolicy: `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"pods.eks.amazonaws.com"},` +
 				`"Action":["sts:AssumeRole","sts:TagSession"]}}`})
 		region.PodIdentityAssociations.Put(tx, c.cluster.ID+"/a", region.PodIdentityAssociation{ClusterID: c.cluster.ID, ID: "a",
-			Namespace: "kube-system", ServiceAccount: ebsAccount, RoleARN: "arn:aws:iam::000000000000:role/ebs"})
+			Namespace: "kube-system", ServiceAccount: ebsAddon.account, RoleARN: "arn:aws:iam::000000000000:role/ebs"})
 	})
-	found, expires, err := c.ebsCredentials(t.Context())
+	found, expires, err := c.driverCredentials(t.Context(), ebsAddon)
 	if err != nil || found.SessionToken == "" || expires.Before(time.Now()) {
 		t.Errorf("by Pod Identity: %+v until %v, %v", found, expires, err)
 	}
 	update(t, c, func(tx *state.Txn) { region.Roles.Delete(tx, "ebs") })
-	if _, _, err := c.ebsCredentials(t.Context()); err == nil || !strings.Contains(err.Error(), "not authorized to assume the role") {
+	_, _, err = c.driverCredentials(t.Context(), ebsAddon)
+	if err == nil || !strings.Contains(err.Error(), "not authorized to assume the role") {
 		t.Errorf("without the role: %v", err)
 	}
 }

@@ -11,6 +11,8 @@ import (
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"tripod/incluster/csidriver"
 )
 
 // attachFinalizer keeps an attachment until the volume is detached: external-attacher's, for this driver.
@@ -19,7 +21,7 @@ const attachFinalizer = "external-attacher/ebs-csi-aws-com"
 // syncAttachment attaches the volume of a VolumeAttachment, or detaches it from the node. Who makes and deletes these is the
 // attach-detach controller of kube-controller-manager.
 func (d *Driver) syncAttachment(ctx context.Context, name string) error {
-	a, found := get[*storagev1.VolumeAttachment](d.attachments, name)
+	a, found := csidriver.Get[*storagev1.VolumeAttachment](d.attachments, name)
 	switch {
 	case !found || a.Spec.Attacher != Name:
 		return nil
@@ -61,7 +63,7 @@ func (d *Driver) parties(a *storagev1.VolumeAttachment) (volumeID, instanceID st
 	default:
 		volumeID = handleOf(v)
 	}
-	n, found := get[*storagev1.CSINode](d.csiNodes, a.Spec.NodeName)
+	n, found := csidriver.Get[*storagev1.CSINode](d.csiNodes, a.Spec.NodeName)
 	if !found {
 		return volumeID, "", fmt.Errorf("node %q has no NodeID annotation", a.Spec.NodeName)
 	}
@@ -103,7 +105,7 @@ func (d *Driver) syncDetach(ctx context.Context, a *storagev1.VolumeAttachment) 
 func (d *Driver) holder(ctx context.Context, volumeID string) (string, error) {
 	v, err := d.describe(ctx, volumeID)
 	switch {
-	case hasCode(err, "InvalidVolume.NotFound"):
+	case csidriver.HasCode(err, "InvalidVolume.NotFound"):
 		return "", nil
 	case err != nil:
 		return "", err

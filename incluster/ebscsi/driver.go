@@ -8,12 +8,9 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
@@ -23,9 +20,10 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/record"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/sig-storage-lib-external-provisioner/v13/controller"
+
+	"tripod/incluster/csidriver"
 )
 
 const (
@@ -36,13 +34,6 @@ const (
 	// zoneKey is the topology key of volumes, and driverZoneKey the driver's own, which nodes have too.
 	zoneKey       = "topology.kubernetes.io/zone"
 	driverZoneKey = "topology.ebs.csi.aws.com/zone"
-)
-
-// How the sidecars try again: their default flags.
-const (
-	firstRetry = time.Second
-	lastRetry  = 5 * time.Minute
-	workers    = 10
 )
 
 // Config says what a Driver works on.
@@ -69,6 +60,7 @@ type Driver struct {
 	attachments cache.SharedIndexInformer
 	nodes       cache.SharedIndexInformer
 	csiNodes    cache.SharedIndexInformer
+	attributes  cache.SharedIndexInformer // VolumeAttributesClasses
 
 	// Of the snapshot controller's kinds; nil: the cluster has none.
 	dynamic                              dynamicinformer.DynamicSharedInformerFactory
@@ -77,7 +69,8 @@ type Driver struct {
 	events   record.EventBroadcaster
 	recorder record.EventRecorder // of the resizer
 	taker    record.EventRecorder // of the snapshot controller
-	queue    workqueue.TypedRateLimitingInterface[key]
+	queue    *csidriver.Queue[key]
+	plugins  *csidriver.Registrar // of the nodes
 
 	stop context.CancelFunc
 	done sync.WaitGroup
@@ -95,26 +88,20 @@ const (
 
 // New makes a Driver that is not started.
 func New(c Config) *Driver {
-	d := &Driver{Config: c, factory: informers.NewSharedInformerFactoryWithOptions(c.Client, 0, informers.WithTransform(lean))}
+	d := &Driver{Config: c, factory: informers.NewSharedInformerFactoryWithOptions(c.Client, 0, informers.WithTransform(csidriver.Lean))}
 	d.claims, d.volumes = d.factory.Core().V1().PersistentVolumeClaims().Informer(), d.factory.Core().V1().PersistentVolumes().Informer()
 	d.classes, d.nodes = d.factory.Storage().V1().StorageClasses().Informer(), d.factory.Core().V1().Nodes().Informer()
 	d.attachments = d.factory.Storage().V1().VolumeAttachments().Informer()
 	d.csiNodes = d.factory.Storage().V1().CSINodes().Informer()
+	d.attributes = d.factory.Storage().V1().VolumeAttributesClasses().Informer()
 	if c.Dynamic != nil {
 		d.dynamic = dynamicinformer.NewDynamicSharedInformerFactory(c.Dynamic, 0)
 		d.snapshots, d.contents = d.dynamic.ForResource(snapshotGVR).Informer(), d.dynamic.ForResource(contentGVR).Informer()
 		d.snapshotClasses = d.dynamic.ForResource(classGVR).Informer()
 	}
-	d.queue = workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[key](firstRetry, lastRetry))
+	d.queue = csidriver.NewQueue(c.Logger, d.sync)
+	d.plugins = &csidriver.Registrar{Driver: Name, Client: c.Client, Nodes: d.nodes, CSINodes: d.csiNodes, Own: ownOn, Labels: labelsOf}
 	return d
-}
-
-// lean drops what nobody reads.
-func lean(value any) (any, error) {
-	if o, is := value.(metav1.Object); is {
-		o.SetManagedFields(nil)
-	}
-	return value, nil
 }
 
 // Start begins to do the driver's work, until Stop.
@@ -130,31 +117,20 @@ func (d *Driver) Start(ctx context.Context) error {
 	d.stop = cancel
 	d.events, d.recorder = newRecorder(d.Client)
 	d.taker = d.events.NewRecorder(scheme.Scheme, corev1.EventSource{Component: "snapshot-controller"})
-	provisioner := controller.NewProvisionController(running, d.Client, Name, (*provisioner)(d),
-		controller.LeaderElection(false), controller.MetricsPort(0), controller.AddFinalizer(true),
-		controller.AdditionalProvisionerNames([]string{inTree}), controller.ClaimsInformer(d.claims),
-		controller.VolumesInformer(d.volumes), controller.ClassesInformer(d.classes),
-		controller.RateLimiter(workqueue.NewTypedItemExponentialFailureRateLimiter[string](firstRetry, lastRetry)),
-		controller.FailedProvisionThreshold(0), controller.FailedDeleteThreshold(0))
-	provisioner.ControllerWaitGroup(&d.done)
+	csidriver.Provision(running, d.Client, Name, (*provisioner)(d), &d.done, d.claims, d.volumes, d.classes,
+		controller.AdditionalProvisionerNames([]string{inTree}))
 	d.factory.Start(running.Done())
 	if d.dynamic != nil {
 		d.dynamic.Start(running.Done())
 	}
-	d.done.Go(func() { provisioner.Run(running) })
 	d.done.Go(func() {
 		for _, synced := range d.factory.WaitForCacheSync(running.Done()) {
 			if !synced {
 				return // it is stopped
 			}
 		}
-		var group sync.WaitGroup
-		for range workers {
-			group.Go(func() { d.work(running) })
-		}
-		group.Wait()
+		d.queue.Run(running)
 	})
-	context.AfterFunc(running, d.queue.ShutDown)
 	return nil
 }
 
@@ -183,7 +159,8 @@ func (d *Driver) Keep(context.Context) (time.Duration, error) { return 0, nil }
 func (d *Driver) listen() error {
 	listeners := map[cache.SharedIndexInformer]func(any) []key{
 		d.attachments: d.keysOfAttachment, d.claims: keysOfClaim, d.volumes: keysOfVolume, d.nodes: keysOfNode,
-		d.csiNodes: func(o any) []key { return []key{{nodeKind, "", nameOf(o)}} },
+		d.attributes: d.claimsOfClass,
+		d.csiNodes:   func(o any) []key { return []key{{nodeKind, "", nameOf(o)}} },
 	}
 	if d.dynamic != nil {
 		listeners[d.snapshots], listeners[d.contents] = keysOfSnapshot, keysOfSnapshot
@@ -269,7 +246,7 @@ func keysOfVolume(o any) []key {
 }
 
 func keysOfNode(o any) []key {
-	if n, is := o.(*corev1.Node); is && instanceOf(n) != "" {
+	if n, is := o.(*corev1.Node); is && csidriver.InstanceOf(n) != "" {
 		return []key{{nodeKind, "", n.Name}}
 	}
 	return nil
@@ -295,29 +272,6 @@ func nameOf(o any) string {
 	return ""
 }
 
-// work does one thing after the other.
-func (d *Driver) work(ctx context.Context) {
-	for {
-		k, quit := d.queue.Get()
-		if quit {
-			return
-		}
-		err := d.sync(ctx, k)
-		switch {
-		case err == nil, apierrors.IsNotFound(err):
-			d.queue.Forget(k)
-		case ctx.Err() == nil:
-			level := slog.LevelWarn
-			if apierrors.IsConflict(err) {
-				level = slog.LevelDebug
-			}
-			d.Logger.Log(ctx, level, "volumes of EBS: tried again", "object", k.kind+" "+k.name, "error", err)
-			d.queue.AddRateLimited(k)
-		}
-		d.queue.Done(k)
-	}
-}
-
 func (d *Driver) sync(ctx context.Context, k key) error {
 	switch k.kind {
 	case attachmentKind:
@@ -329,19 +283,8 @@ func (d *Driver) sync(ctx context.Context, k key) error {
 	case contentKind:
 		return d.syncContent(ctx, k.name)
 	default:
-		return d.register(ctx, k.name)
+		return d.plugins.Register(ctx, k.name)
 	}
-}
-
-// get is an object of an informer's, as it is known.
-func get[T any](informer cache.SharedIndexInformer, name string) (T, bool) {
-	var none T
-	o, found, err := informer.GetStore().GetByKey(name)
-	if err != nil || !found {
-		return none, false
-	}
-	typed, is := o.(T)
-	return typed, is
 }
 
 // volumeOf is the persistent volume that an attachment is of.
@@ -349,7 +292,7 @@ func (d *Driver) volumeOf(a *storagev1.VolumeAttachment) (*corev1.PersistentVolu
 	if a.Spec.Source.PersistentVolumeName == nil {
 		return nil, false
 	}
-	return get[*corev1.PersistentVolume](d.volumes, *a.Spec.Source.PersistentVolumeName)
+	return csidriver.Get[*corev1.PersistentVolume](d.volumes, *a.Spec.Source.PersistentVolumeName)
 }
 
 // handleOf is the id of the EBS volume that a persistent volume stands for; empty: it is not of EBS. Static volumes of the
@@ -363,18 +306,4 @@ func handleOf(v *corev1.PersistentVolume) string {
 		return id[strings.LastIndexByte(id, '/')+1:]
 	}
 	return ""
-}
-
-// instanceOf is the id of a node's instance; empty: it is none of EC2's.
-func instanceOf(n *corev1.Node) string {
-	id := n.Spec.ProviderID[strings.LastIndexByte(n.Spec.ProviderID, '/')+1:]
-	if !strings.HasPrefix(id, "i-") {
-		return ""
-	}
-	return id
-}
-
-// rpc is an error of the driver as gRPC has it, which is how it reaches the sidecars and the events.
-func rpc(code codes.Code, format string, args ...any) error {
-	return status.Errorf(code, format, args...)
 }

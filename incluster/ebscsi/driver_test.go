@@ -418,7 +418,7 @@ func TestNodesSayHowManyVolumesTheyTake(t *testing.T) {
 	}
 	own := n.Spec.Drivers[0]
 	if own.NodeID != instanceID || *own.Allocatable.Count != 26 || !slices.Contains(own.TopologyKeys, zoneKey) ||
-		!strings.Contains(n.Annotations[migratedKey], inTree) {
+		!strings.Contains(n.Annotations["storage.alpha.kubernetes.io/migrated-plugins"], inTree) {
 		t.Errorf("it is registered as %+v with %v", own, n.Annotations)
 	}
 	if err := errors.Join(w.driver.Stop(t.Context()), w.driver.Unregister(t.Context())); err != nil {

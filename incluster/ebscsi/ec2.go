@@ -9,8 +9,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
-	"github.com/aws/smithy-go"
 	"google.golang.org/grpc/codes"
+
+	"tripod/incluster/csidriver"
 )
 
 // EC2 is what the driver calls of it: *ec2.Client.
@@ -33,20 +34,6 @@ const (
 	firstLook     = 20 * time.Millisecond
 	lastLook      = 2 * time.Second
 )
-
-// hasCode says whether an error is EC2's with one of the codes.
-func hasCode(err error, codes ...string) bool {
-	var e smithy.APIError
-	if !errors.As(err, &e) {
-		return false
-	}
-	for _, code := range codes {
-		if e.ErrorCode() == code {
-			return true
-		}
-	}
-	return false
-}
 
 // describe is a volume as EC2 has it.
 func (d *Driver) describe(ctx context.Context, volumeID string) (types.Volume, error) {
@@ -91,10 +78,10 @@ func (d *Driver) attach(ctx context.Context, volumeID, instanceID string) (devic
 	defer cancel()
 	out, err := d.EC2.DescribeInstances(ctx, &ec2.DescribeInstancesInput{InstanceIds: []string{instanceID}})
 	if err != nil {
-		if hasCode(err, "InvalidInstanceID.NotFound") {
-			return "", rpc(codes.NotFound, "Instance %q not found", instanceID)
+		if csidriver.HasCode(err, "InvalidInstanceID.NotFound") {
+			return "", csidriver.RPC(codes.NotFound, "Instance %q not found", instanceID)
 		}
-		return "", rpc(codes.Internal, "Could not attach volume %q to node %q: %v", volumeID, instanceID, err)
+		return "", csidriver.RPC(codes.Internal, "Could not attach volume %q to node %q: %v", volumeID, instanceID, err)
 	}
 	used := map[string]bool{}
 	for _, r := range out.Reservations {
@@ -109,7 +96,7 @@ func (d *Driver) attach(ctx context.Context, volumeID, instanceID string) (devic
 	}
 	if device == "" {
 		if device = freeDevice(used); device == "" {
-			return "", rpc(codes.ResourceExhausted, "Attachment limit exceeded for volume %q on node %q: no device name is left", volumeID,
+			return "", csidriver.RPC(codes.ResourceExhausted, "Attachment limit exceeded for volume %q on node %q: no device name is left", volumeID,
 				instanceID)
 		}
 		if _, err = d.EC2.AttachVolume(ctx, &ec2.AttachVolumeInput{VolumeId: &volumeID, InstanceId: &instanceID,
@@ -123,7 +110,7 @@ func (d *Driver) attach(ctx context.Context, volumeID, instanceID string) (devic
 	})
 	if err != nil {
 		a, _ := attachmentTo(v, instanceID)
-		return "", rpc(codes.Internal, "Could not attach volume %q to node %q: attachment of disk %q failed, expected device to be "+
+		return "", csidriver.RPC(codes.Internal, "Could not attach volume %q to node %q: attachment of disk %q failed, expected device to be "+
 			"attached but was %s", volumeID, instanceID, volumeID, a.State)
 	}
 	return device, nil
@@ -132,16 +119,17 @@ func (d *Driver) attach(ctx context.Context, volumeID, instanceID string) (devic
 // attachError is an error of AttachVolume as the driver tells it.
 func attachError(err error, volumeID, instanceID string) error {
 	switch {
-	case hasCode(err, "InvalidVolume.NotFound"):
-		return rpc(codes.NotFound, "Volume %q not found", volumeID)
-	case hasCode(err, "VolumeInUse"):
-		return rpc(codes.FailedPrecondition, "Volume %q is already attached to a different node, expected node: %q", volumeID, instanceID)
-	case hasCode(err, "AttachmentLimitExceeded"):
-		return rpc(codes.ResourceExhausted, "Attachment limit exceeded for volume %q on node %q: attachment limit exceeded: %v", volumeID,
-			instanceID, err)
+	case csidriver.HasCode(err, "InvalidVolume.NotFound"):
+		return csidriver.RPC(codes.NotFound, "Volume %q not found", volumeID)
+	case csidriver.HasCode(err, "VolumeInUse"):
+		return csidriver.RPC(codes.FailedPrecondition, "Volume %q is already attached to a different node, expected node: %q",
+			volumeID, instanceID)
+	case csidriver.HasCode(err, "AttachmentLimitExceeded"):
+		return csidriver.RPC(codes.ResourceExhausted, "Attachment limit exceeded for volume %q on node %q: attachment limit exceeded: %v",
+			volumeID, instanceID, err)
 	}
-	return rpc(codes.Internal, "Could not attach volume %q to node %q: could not attach volume %q to node %q: %v", volumeID, instanceID,
-		volumeID, instanceID, err)
+	return csidriver.RPC(codes.Internal, "Could not attach volume %q to node %q: could not attach volume %q to node %q: %v",
+		volumeID, instanceID, volumeID, instanceID, err)
 }
 
 // freeDevice is the first of the driver's device names that is not used: /dev/xvdaa, /dev/xvdab and so on.
@@ -162,18 +150,18 @@ func (d *Driver) detach(ctx context.Context, volumeID, instanceID string) error 
 	defer cancel()
 	_, err := d.EC2.DetachVolume(ctx, &ec2.DetachVolumeInput{VolumeId: &volumeID, InstanceId: &instanceID})
 	switch {
-	case hasCode(err, "IncorrectState", "InvalidAttachment.NotFound", "InvalidVolume.NotFound"):
+	case csidriver.HasCode(err, "IncorrectState", "InvalidAttachment.NotFound", "InvalidVolume.NotFound"):
 		return nil
 	case err != nil:
-		return rpc(codes.Internal, "Could not detach volume %q from node %q: could not detach volume %q from node %q: %v", volumeID,
+		return csidriver.RPC(codes.Internal, "Could not detach volume %q from node %q: could not detach volume %q from node %q: %v", volumeID,
 			instanceID, volumeID, instanceID, err)
 	}
 	_, err = d.await(ctx, volumeID, func(v types.Volume) bool {
 		_, attached := attachmentTo(v, instanceID)
 		return !attached
 	})
-	if err != nil && !hasCode(err, "InvalidVolume.NotFound") {
-		return rpc(codes.Internal, "Could not detach volume %q from node %q: %v", volumeID, instanceID, err)
+	if err != nil && !csidriver.HasCode(err, "InvalidVolume.NotFound") {
+		return csidriver.RPC(codes.Internal, "Could not detach volume %q from node %q: %v", volumeID, instanceID, err)
 	}
 	return nil
 }

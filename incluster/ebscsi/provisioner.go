@@ -23,6 +23,8 @@ import (
 	translator "k8s.io/csi-translation-lib"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/sig-storage-lib-external-provisioner/v13/controller"
+
+	"tripod/incluster/csidriver"
 )
 
 // provisioner is the Driver as external-provisioner's library has it make and delete volumes.
@@ -62,7 +64,7 @@ func (p *provisioner) Provision(ctx context.Context, o controller.ProvisionOptio
 	}
 	for _, mode := range o.PVC.Spec.AccessModes {
 		if mode != corev1.ReadWriteOnce && mode != corev1.ReadWriteOncePod {
-			return nil, controller.ProvisioningFinished, rpc(codes.InvalidArgument, "Volume capabilities %s not supported. Only "+
+			return nil, controller.ProvisioningFinished, csidriver.RPC(codes.InvalidArgument, "Volume capabilities %s not supported. Only "+
 				"AccessModes[ReadWriteOnce] supported.", map[corev1.PersistentVolumeAccessMode]string{
 				corev1.ReadWriteMany: "MULTI_NODE_MULTI_WRITER", corev1.ReadOnlyMany: "MULTI_NODE_READER_ONLY"}[mode])
 		}
@@ -80,17 +82,20 @@ func (p *provisioner) Provision(ctx context.Context, o controller.ProvisionOptio
 	if err != nil {
 		return nil, controller.ProvisioningFinished, err
 	}
+	if err := d.withAttributes(in, o.PVC); err != nil {
+		return nil, controller.ProvisioningFinished, err
+	}
 	if snapshotID != "" {
 		in.SnapshotId = &snapshotID
 	}
 	out, err := d.EC2.CreateVolume(ctx, in)
 	if err != nil {
-		return nil, controller.ProvisioningFinished, rpc(codes.Internal, "Could not create volume %q: could not create volume in EC2: %v",
-			o.PVName, err)
+		return nil, controller.ProvisioningFinished, csidriver.RPC(codes.Internal, "Could not create volume %q: could not create "+
+			"volume in EC2: %v", o.PVName, err)
 	}
 	made, err := d.await(ctx, aws.ToString(out.VolumeId), func(v types.Volume) bool { return v.State == types.VolumeStateAvailable })
 	if err != nil {
-		return nil, controller.ProvisioningInBackground, rpc(codes.Internal, "Could not create volume %q: failed to get an available "+
+		return nil, controller.ProvisioningInBackground, csidriver.RPC(codes.Internal, "Could not create volume %q: failed to get an available "+
 			"volume in EC2: %v", o.PVName, err)
 	}
 	v := persistentVolume(o, made, fsType)
@@ -116,6 +121,7 @@ func persistentVolume(o controller.ProvisionOptions, made types.Volume, fsType s
 			Capacity:                      corev1.ResourceList{corev1.ResourceStorage: *gibs(aws.ToInt32(made.Size))},
 			PersistentVolumeSource:        corev1.PersistentVolumeSource{CSI: source},
 			PersistentVolumeReclaimPolicy: corev1.PersistentVolumeReclaimDelete,
+			VolumeAttributesClassName:     o.PVC.Spec.VolumeAttributesClassName,
 			NodeAffinity: &corev1.VolumeNodeAffinity{Required: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{{
 				MatchExpressions: []corev1.NodeSelectorRequirement{{Key: zoneKey, Operator: corev1.NodeSelectorOpIn,
 					Values: []string{aws.ToString(made.AvailabilityZone)}}}}}}},
@@ -150,7 +156,7 @@ func (d *Driver) request(o controller.ProvisionOptions, class *storagev1.Storage
 		case key == throughputParameter && wrong == nil:
 			in.Throughput = aws.Int32(int32(number))
 		case key == iopsParameter, key == iopsPerGBParameter, key == throughputParameter:
-			return nil, "", rpc(codes.InvalidArgument, "Could not parse invalid %s: %v", name, wrong)
+			return nil, "", csidriver.RPC(codes.InvalidArgument, "Could not parse invalid %s: %v", name, wrong)
 		case key == encryptedParameter:
 			in.Encrypted = aws.Bool(strings.EqualFold(value, "true"))
 		case key == keyParameter:
@@ -160,12 +166,12 @@ func (d *Driver) request(o controller.ProvisionOptions, class *storagev1.Storage
 		case strings.HasPrefix(key, tagsParameter):
 			tag, text, found := strings.Cut(value, "=")
 			if !found {
-				return nil, "", rpc(codes.InvalidArgument, "Error interpolating the tag value: %q is not KEY=VALUE", value)
+				return nil, "", csidriver.RPC(codes.InvalidArgument, "Error interpolating the tag value: %q is not KEY=VALUE", value)
 			}
 			tags[tag] = text
 		case slices.Contains(ignored, key):
 		default:
-			return nil, "", rpc(codes.InvalidArgument, "Invalid parameter key %s for CreateVolume", name)
+			return nil, "", csidriver.RPC(codes.InvalidArgument, "Invalid parameter key %s for CreateVolume", name)
 		}
 	}
 	in.TagSpecifications = []types.TagSpecification{{ResourceType: types.ResourceTypeVolume}}
@@ -201,7 +207,7 @@ func (d *Driver) tagsOf(o controller.ProvisionOptions) map[string]string {
 // once one that the class allows and nodes with the driver are in, by the claim's name as external-provisioner has it.
 func (d *Driver) zoneFor(o controller.ProvisionOptions, class *storagev1.StorageClass) (string, controller.ProvisioningState, error) {
 	if o.SelectedNodeName != "" {
-		n, found := get[*corev1.Node](d.nodes, o.SelectedNodeName)
+		n, found := csidriver.Get[*corev1.Node](d.nodes, o.SelectedNodeName)
 		registered := found && d.isRegistered(o.SelectedNodeName)
 		zone := ""
 		if registered {
@@ -262,8 +268,8 @@ func (p *provisioner) Delete(ctx context.Context, v *corev1.PersistentVolume) er
 		}
 	}
 	_, err := d.EC2.DeleteVolume(ctx, &ec2.DeleteVolumeInput{VolumeId: &volumeID})
-	if err == nil || hasCode(err, "InvalidVolume.NotFound") {
+	if err == nil || csidriver.HasCode(err, "InvalidVolume.NotFound") {
 		return nil
 	}
-	return rpc(codes.Internal, "Could not delete volume ID %q: %v", volumeID, err)
+	return csidriver.RPC(codes.Internal, "Could not delete volume ID %q: %v", volumeID, err)
 }

@@ -16,6 +16,8 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/record"
+
+	"tripod/incluster/csidriver"
 )
 
 // newRecorder makes what tells events in external-resizer's name.
@@ -25,16 +27,19 @@ func newRecorder(client kubernetes.Interface) (record.EventBroadcaster, record.E
 	return events, events.NewRecorder(scheme.Scheme, corev1.EventSource{Component: "external-resizer " + Name})
 }
 
-// syncClaim makes a volume as large as its claim asks for. The file system follows on the node that the volume is attached
+// syncClaim makes a volume such and as large as its claim asks for. The file system follows on the node that the volume is attached
 // to, or will be.
 func (d *Driver) syncClaim(ctx context.Context, namespace, name string) error {
-	c, found := get[*corev1.PersistentVolumeClaim](d.claims, namespace+"/"+name)
+	c, found := csidriver.Get[*corev1.PersistentVolumeClaim](d.claims, namespace+"/"+name)
 	if !found || c.DeletionTimestamp != nil || c.Status.Phase != corev1.ClaimBound {
 		return nil
 	}
-	v, found := get[*corev1.PersistentVolume](d.volumes, c.Spec.VolumeName)
+	v, found := csidriver.Get[*corev1.PersistentVolume](d.volumes, c.Spec.VolumeName)
 	if !found || handleOf(v) == "" {
 		return nil
+	}
+	if err := d.syncAttributes(ctx, c, v); err != nil {
+		return err
 	}
 	asked, has, told := c.Spec.Resources.Requests[corev1.ResourceStorage], v.Spec.Capacity[corev1.ResourceStorage],
 		c.Status.Capacity[corev1.ResourceStorage]
@@ -55,7 +60,7 @@ func (d *Driver) resize(ctx context.Context, c *corev1.PersistentVolumeClaim, v 
 	volumeID := handleOf(v)
 	d.recorder.Eventf(c, corev1.EventTypeNormal, "Resizing", "External resizer is resizing volume %s", v.Name)
 	if err := d.enlarge(ctx, volumeID, size); err != nil {
-		err = rpc(codes.Internal, "Could not resize volume %q: %v", volumeID, err)
+		err = csidriver.RPC(codes.Internal, "Could not resize volume %q: %v", volumeID, err)
 		d.recorder.Eventf(c, corev1.EventTypeWarning, "VolumeResizeFailed", "resize volume %q by resizer %q failed: %v", v.Name, Name, err)
 		return err
 	}

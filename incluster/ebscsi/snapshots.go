@@ -18,6 +18,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	apitypes "k8s.io/apimachinery/pkg/types"
+
+	"tripod/incluster/csidriver"
 )
 
 // The kinds of objects of the snapshot controller's.
@@ -44,7 +46,7 @@ func text(o *unstructured.Unstructured, path ...string) string {
 
 // syncSnapshot binds a VolumeSnapshot to a content, and tells in its status how that one is.
 func (d *Driver) syncSnapshot(ctx context.Context, namespace, name string) error {
-	s, found := get[*unstructured.Unstructured](d.snapshots, namespace+"/"+name)
+	s, found := csidriver.Get[*unstructured.Unstructured](d.snapshots, namespace+"/"+name)
 	if !found {
 		return nil
 	}
@@ -62,7 +64,7 @@ func (d *Driver) syncSnapshot(ctx context.Context, namespace, name string) error
 			namespace, name)
 	}
 	status := map[string]any{"boundVolumeSnapshotContentName": bound}
-	if c, found := get[*unstructured.Unstructured](d.contents, bound); found {
+	if c, found := csidriver.Get[*unstructured.Unstructured](d.contents, bound); found {
 		ready, _, _ := unstructured.NestedBool(c.Object, "status", "readyToUse")
 		size, _, _ := unstructured.NestedInt64(c.Object, "status", "restoreSize")
 		created, made, _ := unstructured.NestedInt64(c.Object, "status", "creationTime")
@@ -91,7 +93,7 @@ func (d *Driver) syncSnapshot(ctx context.Context, namespace, name string) error
 // driver's.
 func (d *Driver) makeContent(ctx context.Context, s *unstructured.Unstructured) (name string, err error) {
 	if given := text(s, "spec", "source", "volumeSnapshotContentName"); given != "" {
-		if _, found := get[*unstructured.Unstructured](d.contents, given); !found {
+		if _, found := csidriver.Get[*unstructured.Unstructured](d.contents, given); !found {
 			return "", fmt.Errorf("VolumeSnapshotContent %q is missing", given)
 		}
 		return given, nil
@@ -101,11 +103,11 @@ func (d *Driver) makeContent(ctx context.Context, s *unstructured.Unstructured) 
 		return "", err
 	}
 	claim := text(s, "spec", "source", "persistentVolumeClaimName")
-	c, found := get[*corev1.PersistentVolumeClaim](d.claims, s.GetNamespace()+"/"+claim)
+	c, found := csidriver.Get[*corev1.PersistentVolumeClaim](d.claims, s.GetNamespace()+"/"+claim)
 	if !found {
 		return "", fmt.Errorf("failed to retrieve PVC %s from the lister: persistentvolumeclaim %q not found", claim, claim)
 	}
-	v, found := get[*corev1.PersistentVolume](d.volumes, c.Spec.VolumeName)
+	v, found := csidriver.Get[*corev1.PersistentVolume](d.volumes, c.Spec.VolumeName)
 	if !found || c.Status.Phase != corev1.ClaimBound {
 		return "", fmt.Errorf("the PVC %s is not yet bound to a PV, will not attempt to take a snapshot", claim)
 	}
@@ -134,7 +136,7 @@ func (d *Driver) makeContent(ctx context.Context, s *unstructured.Unstructured) 
 // classOf is a snapshot's class; found says whether it is of this driver.
 func (d *Driver) classOf(s *unstructured.Unstructured) (class *unstructured.Unstructured, found bool, err error) {
 	if name := text(s, "spec", "volumeSnapshotClassName"); name != "" {
-		if class, found = get[*unstructured.Unstructured](d.snapshotClasses, name); !found {
+		if class, found = csidriver.Get[*unstructured.Unstructured](d.snapshotClasses, name); !found {
 			return nil, false, fmt.Errorf("failed to get input parameters to create snapshot %s: volumesnapshotclass.snapshot.storage.k8s.io "+
 				"%q not found", s.GetName(), name)
 		}
@@ -164,7 +166,7 @@ func (d *Driver) endSnapshot(ctx context.Context, s *unstructured.Unstructured, 
 	if !slices.Contains(s.GetFinalizers(), snapshotFinalizer) {
 		return nil
 	}
-	if c, found := get[*unstructured.Unstructured](d.contents, bound); found && text(c, "spec", "deletionPolicy") == "Delete" {
+	if c, found := csidriver.Get[*unstructured.Unstructured](d.contents, bound); found && text(c, "spec", "deletionPolicy") == "Delete" {
 		err := d.Dynamic.Resource(contentGVR).Delete(ctx, bound, metav1.DeleteOptions{})
 		if err != nil && !apierrors.IsNotFound(err) {
 			return err
@@ -176,7 +178,7 @@ func (d *Driver) endSnapshot(ctx context.Context, s *unstructured.Unstructured, 
 
 // syncContent makes the snapshot of a content in EC2, and deletes it with the content where its policy says so.
 func (d *Driver) syncContent(ctx context.Context, name string) error {
-	c, found := get[*unstructured.Unstructured](d.contents, name)
+	c, found := csidriver.Get[*unstructured.Unstructured](d.contents, name)
 	if !found || text(c, "spec", "driver") != Name {
 		return nil
 	}
@@ -202,7 +204,7 @@ func (d *Driver) syncContent(ctx context.Context, name string) error {
 		return err
 	}
 	if !ready {
-		d.queue.AddAfter(key{contentKind, "", name}, firstRetry)
+		d.queue.AddAfter(key{contentKind, "", name}, csidriver.FirstRetry)
 	}
 	return nil
 }
@@ -219,7 +221,7 @@ func (d *Driver) snapshotOf(ctx context.Context, c *unstructured.Unstructured, h
 	}
 	out, err := d.EC2.DescribeSnapshots(ctx, in)
 	if err != nil {
-		return types.Snapshot{}, rpc(codes.Internal, "Could not get snapshot with name %q: %v", tag, err)
+		return types.Snapshot{}, csidriver.RPC(codes.Internal, "Could not get snapshot with name %q: %v", tag, err)
 	}
 	if len(out.Snapshots) > 0 {
 		return out.Snapshots[0], nil
@@ -231,7 +233,7 @@ func (d *Driver) snapshotOf(ctx context.Context, c *unstructured.Unstructured, h
 			{Key: aws.String("CSIVolumeSnapshotName"), Value: &tag}, {Key: aws.String("ebs.csi.aws.com/cluster"), Value: aws.String("true")},
 			{Key: aws.String("kubernetes.io/cluster/" + d.Cluster), Value: aws.String("owned")}}}}})
 	if err != nil {
-		return types.Snapshot{}, rpc(codes.Internal, "Could not create snapshot %q: error creating snapshot of volume %s: %v", tag,
+		return types.Snapshot{}, csidriver.RPC(codes.Internal, "Could not create snapshot %q: error creating snapshot of volume %s: %v", tag,
 			volumeID, err)
 	}
 	return types.Snapshot{SnapshotId: made.SnapshotId, State: made.State, StartTime: made.StartTime, VolumeSize: made.VolumeSize}, nil
@@ -243,8 +245,8 @@ func (d *Driver) endContent(ctx context.Context, c *unstructured.Unstructured, h
 	}
 	if handle != "" && text(c, "spec", "deletionPolicy") == "Delete" {
 		_, err := d.EC2.DeleteSnapshot(ctx, &ec2.DeleteSnapshotInput{SnapshotId: &handle})
-		if err != nil && !hasCode(err, "InvalidSnapshot.NotFound") {
-			return rpc(codes.Internal, "Could not delete snapshot ID %q: %v", handle, err)
+		if err != nil && !csidriver.HasCode(err, "InvalidSnapshot.NotFound") {
+			return csidriver.RPC(codes.Internal, "Could not delete snapshot ID %q: %v", handle, err)
 		}
 	}
 	return d.patchObject(ctx, contentGVR, c, map[string]any{"metadata": map[string]any{"finalizers": slices.DeleteFunc(
@@ -266,7 +268,7 @@ func (d *Driver) sourceOf(c *corev1.PersistentVolumeClaim) (snapshotID string, e
 	if d.snapshots == nil {
 		return "", wrap("the cluster has no VolumeSnapshots: install the add-on snapshot-controller")
 	}
-	s, found := get[*unstructured.Unstructured](d.snapshots, c.Namespace+"/"+source.Name)
+	s, found := csidriver.Get[*unstructured.Unstructured](d.snapshots, c.Namespace+"/"+source.Name)
 	if !found {
 		return "", wrap(fmt.Sprintf("error getting snapshot %s from api server: volumesnapshots.snapshot.storage.k8s.io %q not found",
 			source.Name, source.Name))
@@ -274,7 +276,7 @@ func (d *Driver) sourceOf(c *corev1.PersistentVolumeClaim) (snapshotID string, e
 	if ready, _, _ := unstructured.NestedBool(s.Object, "status", "readyToUse"); !ready {
 		return "", wrap(fmt.Sprintf("snapshot %s is not Ready", source.Name))
 	}
-	content, _ := get[*unstructured.Unstructured](d.contents, text(s, "status", "boundVolumeSnapshotContentName"))
+	content, _ := csidriver.Get[*unstructured.Unstructured](d.contents, text(s, "status", "boundVolumeSnapshotContentName"))
 	if content == nil || text(content, "status", "snapshotHandle") == "" {
 		return "", wrap(fmt.Sprintf("snapshot content of %s is not known", source.Name))
 	}

@@ -32,3 +32,19 @@ func TestPodWaitsForItsVolumeToBeAttached(t *testing.T) {
 	w.pass(lookAgain)
 	w.want("Running")
 }
+
+// TestPodWaitsForItsVolumeToBeMounted: the kubelet says why it cannot be, in the driver's words, and tries again.
+func TestPodWaitsForItsVolumeToBeMounted(t *testing.T) {
+	w := newWorld(t, func(p *corev1.Pod) {
+		p.Spec.Volumes = []corev1.Volume{{Name: "x", VolumeSource: corev1.VolumeSource{
+			PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "y"}}}}
+	})
+	w.objects[Reference{Claim, "default", "y"}] = Object{Bound: true, Mounts: "pv fs-1"}
+	w.look()
+	w.pass(time.Minute)
+	w.want("ContainerCreating")
+	w.wantSaid("FailedMount", `MountVolume.SetUp failed for volume "pv" : `+ErrNotFound.Error())
+	w.objects[Reference{Mount, string(w.pod.UID), "pv fs-1"}] = Object{}
+	w.pass(lookAgain)
+	w.want("Running")
+}

@@ -37,6 +37,9 @@ const (
 	// Attachment is a VolumeAttachment: what says that a volume is attached to a node. Its namespace is the UID of the pod that
 	// asks: what was attached for an earlier pod need not be any more.
 	Attachment Kind = "volumeattachment"
+	// Mount is that of a volume of a driver whose volumes are not attached: its namespace is the UID of the pod that asks, its name
+	// the persistent volume's, a space and the handle. An error of the Lookup says why it cannot be mounted.
+	Mount Kind = "mount"
 	// SignersBundles are trust bundles of one signer: its name, a question mark and a selector of labels name them.
 	SignersBundles Kind = "signer's clustertrustbundles"
 	// Credentials are a key and a certificate that the kubelet has had made for a pod: the pod's name, the volume's and the
@@ -56,8 +59,10 @@ type Object struct {
 	Bound bool            // a claim is
 	// Driver and Handle are those of a claim's volume, where it has to be attached to a node before it can be mounted.
 	Driver, Handle string
-	Attached       bool   // an Attachment's volume is
-	Handler        string // of a RuntimeClass
+	Attached       bool // an Attachment's volume is
+	// Mounts is the name of the Mount of a claim's volume, where it is mounted without being attached.
+	Mounts  string
+	Handler string // of a RuntimeClass
 }
 
 // What a lookup answers beside objects.

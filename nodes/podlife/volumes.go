@@ -30,6 +30,7 @@ func (l *life) mount() bool {
 		return true
 	}
 	var missing []string
+	var refused *mountError
 	unknown, waits := false, false
 	due := l.mem.mount.failed == 0 || !l.Now.Before(l.mem.mount.next)
 	for i := range l.pod.Spec.Volumes {
@@ -43,6 +44,8 @@ func (l *life) mount() bool {
 			continue
 		case errors.Is(err, errNotAttached): // why, the attach-detach controller tells
 			waits = true
+		case due && errors.As(err, &refused):
+			l.warn("FailedMount", fmt.Sprintf("MountVolume.SetUp failed for volume %q : %v", refused.volume, refused.why), "")
 		case due && v.PersistentVolumeClaim == nil && v.Ephemeral == nil:
 			l.warn("FailedMount", fmt.Sprintf("MountVolume.SetUp failed for volume %q : %v", v.Name, err), "")
 		case due:
@@ -121,6 +124,8 @@ func (l *life) volume(v *corev1.Volume) error {
 			return errors.New("PVC is not bound")
 		case claim.Driver != "":
 			return l.attached(claim)
+		case claim.Mounts != "":
+			return l.mounted(claim)
 		}
 	case v.Projected != nil:
 		return l.projected(v)
@@ -161,6 +166,26 @@ func (l *life) attached(claim Object) error {
 		return errNotAttached
 	}
 	return err
+}
+
+// mountError is why a persistent volume could not be mounted.
+type mountError struct {
+	volume string
+	why    error
+}
+
+func (e *mountError) Error() string { return e.why.Error() }
+
+func (e *mountError) Unwrap() error { return e.why }
+
+// mounted asks whether a claim's volume can be mounted for the pod.
+func (l *life) mounted(claim Object) error {
+	_, err := l.ask(Reference{Mount, string(l.pod.UID), claim.Mounts})
+	if err == nil || errors.Is(err, ErrUnknown) {
+		return err
+	}
+	volume, _, _ := strings.Cut(claim.Mounts, " ")
+	return &mountError{volume, err}
 }
 
 // account asks whether the pod's service account can have a token.

@@ -12,9 +12,11 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/kubernetes/third_party/forked/golang/expansion"
 
 	"tripod/internal/datadir"
 	"tripod/internal/pki"
+	"tripod/nodes/efsvolume"
 )
 
 // laid is a directory that the command sees at a path.
@@ -52,29 +54,21 @@ func free(at string) bool {
 	return os.IsNotExist(err)
 }
 
-// layClaims finds the directories of the container's persistent volumes. The command has a variable for each, and on Linux
-// sees it where the container does, if nothing of this machine is there.
-func (p *pod) layClaims(ctx context.Context) (env []string, err error) {
+// layVolumes finds the directories of the container's volumes. The command has a variable for each, and on Linux sees it
+// where the container does, if nothing of this machine is there.
+func (p *pod) layVolumes(ctx context.Context) (env []string, err error) {
 	var all []laid
 	for _, mount := range p.container.VolumeMounts {
 		i := slices.IndexFunc(p.object.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == mount.Name })
 		if i < 0 {
 			continue
 		}
-		claim, isClaim := claimOf(p.object, &p.object.Spec.Volumes[i])
-		if !isClaim {
-			continue
-		}
-		dir, err := p.directoryOf(ctx, claim)
+		part, err := p.partOf(ctx, &p.object.Spec.Volumes[i], mount)
 		if err != nil {
 			return nil, fmt.Errorf("volume %s: %w", mount.Name, err)
 		}
-		if dir == "" {
+		if part == "" {
 			continue // of a driver that has no directories here
-		}
-		part := filepath.Join(dir, filepath.FromSlash(path.Clean("/"+mount.SubPath)))
-		if err := os.MkdirAll(part, 0o700); err != nil {
-			return nil, fmt.Errorf("volume %s: %w", mount.Name, err)
 		}
 		env = append(env, volumeVariable(mount.Name)+"="+part)
 		switch {
@@ -107,6 +101,48 @@ func claimOf(pod *corev1.Pod, v *corev1.Volume) (name string, isClaim bool) {
 	return "", false
 }
 
+// partOf is the directory of that part of a volume which is mounted; empty: it has none.
+func (p *pod) partOf(ctx context.Context, v *corev1.Volume, mount corev1.VolumeMount) (part string, err error) {
+	dir, claim := "", ""
+	switch claim, _ = claimOf(p.object, v); {
+	case claim != "":
+		dir, err = p.directoryOf(ctx, claim)
+	case v.EmptyDir != nil:
+		dir, err = p.emptyDir(ctx, v.Name)
+	case v.HostPath != nil:
+		dir, err = p.hostPath(ctx, v.HostPath)
+	}
+	if err != nil || dir == "" {
+		return "", err
+	}
+	return within(dir, p.subPath(mount))
+}
+
+// within is a directory below another one, which is made where it is not there. Links do not lead out of that.
+func within(dir, below string) (string, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return "", err
+	}
+	defer root.Close()
+	below = efsvolume.Below("/", filepath.ToSlash(below))
+	if err := root.MkdirAll(below, 0o700); err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, filepath.FromSlash(below)), nil
+}
+
+// subPath is the part of a volume that is mounted.
+func (p *pod) subPath(mount corev1.VolumeMount) string {
+	if mount.SubPathExpr != "" {
+		return expansion.Expand(mount.SubPathExpr, expansion.MappingFuncFor(p.vars))
+	}
+	return mount.SubPath
+}
+
 // directoryOf is where the volume of a claim is; empty: it has no directory.
 func (p *pod) directoryOf(ctx context.Context, claim string) (dir string, err error) {
 	var volume *corev1.PersistentVolume
@@ -123,6 +159,9 @@ func (p *pod) directoryOf(ctx context.Context, claim string) (dir string, err er
 		return "", err
 	case volume == nil:
 		return "", fmt.Errorf("its claim %s is not bound yet", claim)
+	}
+	if volume.Spec.CSI != nil && volume.Spec.CSI.Driver == efsvolume.Driver {
+		return p.fileSystem(ctx, volume.Spec.CSI.VolumeHandle)
 	}
 	volumeID, zone := handleOf(volume), zoneOf(volume)
 	if !strings.HasPrefix(volumeID, "vol-") || strings.ContainsAny(volumeID, `/\.`) || zone == "" || strings.ContainsAny(zone, `/\.`) {

@@ -44,13 +44,13 @@ func TestTheCommandHasThePodsVolumes(t *testing.T) {
 	p, errs := claimed(t, "vol-1", corev1.VolumeMount{MountPath: "/tripod-test-data/pg", SubPath: "pg"},
 		corev1.VolumeMount{MountPath: "/usr/local/bin"})
 	dir := datadir.Volume(p.options.DataDir, "us-east-1b", "vol-1")
-	if _, err := p.layClaims(t.Context()); err == nil || !strings.Contains(err.Error(), "vol-1 of zone us-east-1b is not on this machine") {
+	if _, err := p.layVolumes(t.Context()); err == nil || !strings.Contains(err.Error(), "vol-1 of zone us-east-1b is not on this machine") {
 		t.Errorf("without its directory: %v", err)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	env, err := p.layClaims(t.Context())
+	env, err := p.layVolumes(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func TestTheCommandHasThePodsVolumes(t *testing.T) {
 func TestAVolumesIDLeadsNowhereElse(t *testing.T) {
 	for _, handle := range []string{"../../secret", "vol-/../../x", "vol-..", "fs-1"} {
 		p, _ := claimed(t, handle, corev1.VolumeMount{MountPath: "/tripod-test-data"})
-		if env, err := p.layClaims(t.Context()); err != nil || len(env) > 0 {
+		if env, err := p.layVolumes(t.Context()); err != nil || len(env) > 0 {
 			t.Errorf("%s: %v, %v", handle, env, err)
 		}
 	}

@@ -34,6 +34,7 @@ type pod struct {
 	vars      map[string]string // the container's own variables, once environ has made them
 	tokens    []*tokenFile
 	wait      sync.WaitGroup
+	place     *place // once where has found it
 }
 
 // local is where a file below /var/run/secrets lies in the pod's directory.

@@ -1,8 +1,9 @@
 // Package podexec runs a command of this machine as a pod of a cluster: with its service account's tokens, its
 // environment and its AWS identity. So a controller runs on a laptop with exactly the identity that it will have.
 //
-// A persistent volume of the pod's is a directory of this machine: the command has a variable for it and, on Linux, sees it
-// where the container does, if nothing of this machine is there (claims.go).
+// A persistent volume of the pod's is a directory of this machine, as are its emptyDir and what its hostPath volumes see of the
+// node: the command has a variable for each and, on Linux, sees it where the container does, if nothing of this machine is there
+// (claims.go, own.go, filesystem.go).
 //
 // What the pod has below /var/run/secrets lies in a private directory for as long as the command runs; tokens are
 // renewed as the kubelet does. A lock says that the directory's process lives: what one that was killed has left is
@@ -131,7 +132,7 @@ func (p *pod) prepare(ctx context.Context, agent string) ([]string, error) {
 	if err := p.writeFiles(ctx); err != nil {
 		return nil, err
 	}
-	volumes, err := p.layClaims(ctx)
+	volumes, err := p.layVolumes(ctx)
 	if err != nil {
 		return nil, err
 	}

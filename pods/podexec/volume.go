@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/kubernetes/third_party/forked/golang/expansion"
 
 	"tripod/internal/pki"
 	"tripod/nodes/podvolume"
@@ -41,10 +40,7 @@ func (p *pod) writeVolume(ctx context.Context, at string, mount corev1.VolumeMou
 	if err != nil || files == nil {
 		return err
 	}
-	part := mount.SubPath
-	if mount.SubPathExpr != "" {
-		part = expansion.Expand(mount.SubPathExpr, expansion.MappingFuncFor(p.vars))
-	}
+	part := p.subPath(mount)
 	if _, single := files[path.Clean(part)]; !single {
 		if err := os.MkdirAll(p.local(at), 0o700); err != nil { // also of an empty volume
 			return err
