@@ -76,7 +76,11 @@ type requests struct{}
 
 // RoundTrip is http.RoundTripper's.
 func (requests) RoundTrip(r *http.Request) (*http.Response, error) {
-	x := exchangeOf(r.Context())
+	return exchangeOf(r.Context()).send(r)
+}
+
+// send is RoundTrip.
+func (x *exchange) send(r *http.Request) (*http.Response, error) {
 	candidates, _ := x.pool.view(&x.carried.balancer.LoadBalancer)
 	next := of(x.stickyTarget(r), candidates)
 	var tried []*member
@@ -120,7 +124,7 @@ func (x *exchange) to(m *member, r *http.Request) (response *http.Response, err 
 		}()
 	}
 	limit := x.carried.idle
-	if isPlain(r, m.pool) {
+	if x.cancel == nil {
 		if response, err = m.plainly(r, limit); errors.Is(err, os.ErrDeadlineExceeded) && r.Context().Err() == nil {
 			err = errIdle
 		}

@@ -40,7 +40,16 @@ func (d *door) serveHTTP() {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(d.tls != nil)
-	proxy := &httputil.ReverseProxy{Rewrite: d.rewrite, Transport: requests{}, ErrorHandler: d.failed, ModifyResponse: d.stick,
+	proxy := &httputil.ReverseProxy{
+		Rewrite:   func(r *httputil.ProxyRequest) { exchangeOf(r.In.Context()).rewrite(r) },
+		Transport: requests{},
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			exchangeOf(r.Context()).failed(w, r, err)
+		},
+		ModifyResponse: func(r *http.Response) error {
+			exchangeOf(r.Request.Context()).stick(r)
+			return nil
+		},
 		BufferPool: &buffers, ErrorLog: log.New(logged{d.node}, "", 0), FlushInterval: flushAfter}
 	server := &http.Server{Protocols: protocols, TLSConfig: d.tls, MaxHeaderBytes: mostHeader, ReadHeaderTimeout: time.Minute,
 		IdleTimeout: time.Minute, ConnContext: withTrace, BaseContext: func(net.Listener) context.Context { return open },
@@ -245,9 +254,13 @@ func (x *exchange) forwardTo(w http.ResponseWriter, r *http.Request, a *region.F
 	if r.Header.Get("X-Amzn-Trace-Id") == "" {
 		r.Header.Set("X-Amzn-Trace-Id", "Root="+traceID(x.door.node.options.Now()))
 	}
+	defer x.turnTo(nil)
+	if isPlain(r, x.pool) {
+		x.carryPlain(w, r)
+		return
+	}
 	ctx, cancel := context.WithCancelCause(context.WithValue(r.Context(), exchangeKey{}, x))
 	defer cancel(nil)
-	defer x.turnTo(nil)
 	x.cancel = cancel
 	proxy.ServeHTTP(w, r.WithContext(ctx))
 }
@@ -262,8 +275,7 @@ func traceID(now time.Time) string {
 }
 
 // rewrite makes the request to the target of that which came.
-func (d *door) rewrite(r *httputil.ProxyRequest) {
-	x := exchangeOf(r.In.Context())
+func (x *exchange) rewrite(r *httputil.ProxyRequest) {
 	out, b := r.Out, &x.carried.balancer
 	out.URL.Scheme, out.URL.Host = "http", "target"
 	if x.pool.now().Protocol == "HTTPS" {
@@ -317,8 +329,7 @@ func (d *door) rewrite(r *httputil.ProxyRequest) {
 }
 
 // failed answers for a target that has not.
-func (d *door) failed(w http.ResponseWriter, r *http.Request, err error) {
-	x := exchangeOf(r.Context())
+func (x *exchange) failed(w http.ResponseWriter, r *http.Request, err error) {
 	var timeout interface{ Timeout() bool }
 	switch {
 	case errors.Is(err, errIdle):
@@ -335,5 +346,5 @@ func (d *door) failed(w http.ResponseWriter, r *http.Request, err error) {
 	default:
 		x.page(w, http.StatusBadGateway)
 	}
-	d.node.options.Logger.Debug("a target has not answered", "balancer", x.carried.balancer.Name, "error", err)
+	x.door.node.options.Logger.Debug("a target has not answered", "balancer", x.carried.balancer.Name, "error", err)
 }

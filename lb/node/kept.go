@@ -106,7 +106,7 @@ func isPlain(r *http.Request, p *pool) bool {
 	default:
 		return false
 	}
-	return p.plain && (r.Body == nil || r.Body == http.NoBody) && r.Header["Upgrade"] == nil && r.Header["Expect"] == nil &&
+	return p.plain && p.proxy() == 0 && r.Header["Te"] == nil && (r.Body == nil || r.Body == http.NoBody) && r.Header["Upgrade"] == nil && r.Header["Expect"] == nil &&
 		r.Header["Trailer"] == nil && r.ContentLength == 0
 }
 

@@ -78,13 +78,12 @@ func groupToken(arn string) string {
 }
 
 // stick gives the client the cookies that bring it back to its target and its group, and adds the listener's headers.
-func (d *door) stick(response *http.Response) error {
-	x := exchangeOf(response.Request.Context())
+func (x *exchange) stick(response *http.Response) {
 	x.addHeaders(response.Header)
 	if x.carried.nameless {
 		response.Header.Del("Server")
 	}
-	now := d.node.options.Now()
+	now := x.door.node.options.Now()
 	give := func(name, value string, seconds int) {
 		c := http.Cookie{Name: name, Value: value, Path: "/"}
 		if seconds > 0 {
@@ -103,10 +102,9 @@ func (d *door) stick(response *http.Response) error {
 	if len(names) == 0 || !ours && !slices.ContainsFunc(response.Cookies(), func(c *http.Cookie) bool {
 		return c.Name == x.pool.attribute("stickiness.app_cookie.cookie_name")
 	}) {
-		return nil
+		return
 	}
 	for _, name := range names {
 		give(name, x.member.token, seconds)
 	}
-	return nil
 }
