@@ -1,8 +1,11 @@
 package az
 
 import (
+	"errors"
+	"fmt"
 	"net/netip"
 	"sync"
+	"time"
 
 	"tripod/api"
 	"tripod/awsapi/ec2"
@@ -21,8 +24,10 @@ type vpcRules struct {
 	event func(api.Event)
 
 	mu   sync.Mutex
-	told map[string]bool // sentences of refusals, until the rules change
+	told map[string]bool // refusals, since then and by those rules
 	at   ec2.RulesVersion
+
+	since time.Time
 }
 
 // admit says who the far side of a connection to an address of a cluster's VPC is to see. What the rules do not let pass is a
@@ -30,7 +35,7 @@ type vpcRules struct {
 func (r *vpcRules) admit(clusterID string, from network.Source, to netip.AddrPort) (seen netip.AddrPort, err error) {
 	err = r.paths.View(func(n ec2.Network) error {
 		c := reachability.Connection{To: n.Address(clusterID, to.Addr()), Protocol: "tcp", Port: to.Port()}
-		c.From, seen = r.source(n, clusterID, from)
+		c.From, seen = source(n, r.zone, clusterID, from)
 		c.Source = seen.Port()
 		return r.check(n, clusterID, c)
 	})
@@ -42,16 +47,18 @@ func (r *vpcRules) check(n ec2.Network, clusterID string, c reachability.Connect
 	if err == nil {
 		return nil
 	}
-	r.tell(n, clusterID, err.Error())
+	var refusal *reachability.Refusal
+	errors.As(err, &refusal)
+	r.tell(n, clusterID, err.Error(), fmt.Sprint(refusal.Code, refusal.ID, refusal.Rule, c.To.Address, c.Port))
 	return network.Filtered(err.Error())
 }
 
-// source is what the rules see of a connection's source, and what the far side sees.
-func (r *vpcRules) source(n ec2.Network, clusterID string, from network.Source) (end reachability.End, seen netip.AddrPort) {
+// source is what the rules see of the source of a connection that begins in a zone, and what the far side sees.
+func source(n ec2.Network, zone, clusterID string, from network.Source) (end reachability.End, seen netip.AddrPort) {
 	seen = from.Address
 	switch {
 	case from.Balancer != "":
-		end = n.Balancer(from.Balancer, r.zone)
+		end = n.Balancer(from.Balancer, zone)
 		if seen.IsValid() { // the client's own address is kept, and counts
 			end.Address = seen.Addr()
 		}
@@ -60,10 +67,13 @@ func (r *vpcRules) source(n ec2.Network, clusterID string, from network.Source) 
 	case seen.IsValid():
 		end = n.Address(clusterID, seen.Addr())
 	default:
-		end = n.ControlPlane(clusterID, r.zone)
+		end = n.ControlPlane(clusterID, zone)
 	}
 	if !seen.IsValid() {
 		seen = netip.AddrPortFrom(end.Address, anyPort)
+	}
+	if seen.Port() == 0 {
+		seen = netip.AddrPortFrom(seen.Addr(), anyPort)
 	}
 	return end, seen
 }
@@ -79,23 +89,28 @@ func (r *vpcRules) admitClient(b region.LoadBalancer, client netip.AddrPort, por
 // filtered tells of a connection that a NetworkPolicy has not let pass.
 func (r *vpcRules) filtered(clusterID string, err error) {
 	r.paths.View(func(n ec2.Network) error {
-		r.tell(n, clusterID, err.Error())
+		r.tell(n, clusterID, err.Error(), err.Error())
 		return nil
 	})
 }
 
-// mostRefusalsTold bounds what is told of: others than the operator choose how much that could be.
-const mostRefusalsTold = 100
+// mostRefusalsTold bounds what is told of: others than the operator choose how much that could be. Each is told again after tellAgain,
+// or when the rules have changed.
+const (
+	mostRefusalsTold = 100
+	tellAgain        = 10 * time.Minute
+)
 
-// tell tells of a refusal once, and again after the rules have changed.
-func (r *vpcRules) tell(n ec2.Network, clusterID, sentence string) {
+// tell tells of a refusal once; key is what of it is the same for all connections like this one.
+func (r *vpcRules) tell(n ec2.Network, clusterID, sentence, key string) {
+	now := time.Now()
 	r.mu.Lock()
-	if r.told == nil || r.at != n.RulesVersion {
-		r.told, r.at = map[string]bool{}, n.RulesVersion
+	if r.told == nil || r.at != n.RulesVersion || now.Sub(r.since) > tellAgain {
+		r.told, r.at, r.since = map[string]bool{}, n.RulesVersion, now
 	}
-	known := r.told[sentence] || len(r.told) >= mostRefusalsTold
+	known := r.told[key] || len(r.told) >= mostRefusalsTold
 	if !known {
-		r.told[sentence] = true
+		r.told[key] = true
 	}
 	r.mu.Unlock()
 	if !known {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,7 +16,6 @@ import (
 	"tripod/awsapi/ec2"
 	"tripod/az/controlplane"
 	"tripod/internal/reachability"
-	"tripod/internal/upgrade"
 	"tripod/nodes/network"
 	"tripod/region"
 	"tripod/state"
@@ -44,7 +44,17 @@ type reacher struct {
 	inside    controlplane.Network
 	from      network.Source
 	fromName  string
-	outside   bool // nothing here connects from there
+	outside   bool                // nothing here connects from there
+	balancer  region.LoadBalancer // that connects; the zero value: none does
+}
+
+// at is the zone where the connection begins: a load balancer has a node in some zones only.
+func (r *reacher) at() string {
+	own := r.zone.config.Zone
+	if len(r.balancer.Zones) == 0 || slices.ContainsFunc(r.balancer.Zones, func(z region.BalancerZone) bool { return z.Zone == own }) {
+		return own
+	}
+	return r.balancer.Zones[0].Zone
 }
 
 func (z *Zone) canReach(ctx context.Context, c *controlplane.Part, q api.ReachQuestion) (*api.Reach, error) {
@@ -79,7 +89,7 @@ func (r *reacher) source(ctx context.Context, name string) error {
 		r.from.Address, r.outside = netip.AddrPortFrom(address, anyPort), true
 	case strings.HasPrefix(name, "lb/"):
 		b, err := r.zone.balancerNamed(strings.TrimPrefix(name, "lb/"))
-		r.from.Balancer = b.ARN
+		r.from.Balancer, r.balancer = b.ARN, b
 		return err
 	default:
 		at, err := r.inside.Place(ctx, name)
@@ -112,7 +122,7 @@ func (r *reacher) toBalancer(name string, port int) (legs []api.ReachLeg, err er
 		for _, place := range b.Zones {
 			from := n.Client(b, place.Zone, r.from.Address.Addr())
 			if !r.outside {
-				from, _ = r.zone.vpc.source(n, r.clusterID, r.from)
+				from, _ = source(n, r.at(), r.clusterID, r.from)
 			}
 			to := n.Balancer(b.ARN, place.Zone)
 			to.Name += " in " + place.Zone
@@ -133,7 +143,7 @@ func (r *reacher) toAddresses(ctx context.Context, q api.ReachQuestion) (legs []
 		var from, to reachability.End
 		var seen netip.AddrPort
 		if err := r.zone.vpc.paths.View(func(n ec2.Network) error {
-			from, seen = r.zone.vpc.source(n, r.clusterID, r.from)
+			from, seen = source(n, r.at(), r.clusterID, r.from)
 			to = n.Address(r.clusterID, at.Addr())
 			return nil
 		}); err != nil {
@@ -147,8 +157,8 @@ func (r *reacher) toAddresses(ctx context.Context, q api.ReachQuestion) (legs []
 			return nil, err
 		}
 		leg := r.leg(from, to, int(at.Port()), policies)
-		if !r.outside {
-			leg.Tried = r.try(ctx, at)
+		if !r.outside && r.at() == r.zone.config.Zone {
+			leg.Tried = r.try(ctx, q.From, at)
 		}
 		legs = append(legs, leg)
 	}
@@ -168,8 +178,14 @@ func (r *reacher) leg(from, to reachability.End, port int, policies []reachabili
 	return leg
 }
 
-func (r *reacher) try(ctx context.Context, to netip.AddrPort) string {
-	conn, err := r.zone.dialWithin(ctx, r.clusterID, r.from, to)
+func (r *reacher) try(ctx context.Context, from string, to netip.AddrPort) string {
+	var conn net.Conn
+	var err error
+	if r.balancer.ARN != "" {
+		conn, err = r.zone.dialWithin(ctx, r.clusterID, r.from, to)
+	} else {
+		conn, err = r.inside.Connect(ctx, from, to.Addr().String(), int(to.Port()))
+	}
 	if err != nil {
 		return err.Error()
 	}
@@ -196,26 +212,25 @@ func (z *Zone) handleConnect(w http.ResponseWriter, r *http.Request) {
 		answer(w, statusOf(err), err)
 		return
 	}
-	defer far.Close()
-	near, err := upgrade.Take(w)
-	if err != nil {
-		return
-	}
-	defer near.Close()
-	network.Join(near, far)
+	network.Carry(w, far)
 }
 
 func connectWithin(ctx context.Context, c *controlplane.Part, to api.Connection) (net.Conn, error) {
 	inside, err := c.Network()
 	if err != nil {
-		return nil, err
+		return nil, errNotHere{err}
 	}
 	return inside.Connect(ctx, to.As, to.Host, to.Port)
 }
 
+// errNotHere is why another zone is to be asked.
+type errNotHere struct{ error }
+
 // statusOf tells clients of what kind an error is.
 func statusOf(err error) int {
 	switch {
+	case errors.As(err, new(errNotHere)):
+		return http.StatusNotFound
 	case errors.Is(err, network.ErrFiltered):
 		return http.StatusGatewayTimeout
 	case errors.Is(err, network.ErrNotAllowed):

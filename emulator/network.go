@@ -12,7 +12,6 @@ import (
 
 	"tripod/api"
 	"tripod/az"
-	"tripod/internal/upgrade"
 	"tripod/nodes/network"
 )
 
@@ -56,13 +55,7 @@ func (c *control) handleConnect(w http.ResponseWriter, r *http.Request) {
 		io.Copy(w, io.LimitReader(refused.Body, 64<<10))
 		return
 	}
-	defer far.Close()
-	near, err := upgrade.Take(w)
-	if err != nil {
-		return
-	}
-	defer near.Close()
-	network.Join(near, far)
+	network.Carry(w, far)
 }
 
 // connect asks zone by zone; one that does not answer, or has no part of the cluster yet, is left out.

@@ -75,10 +75,8 @@ func (z *zone) answerPod(ctx context.Context, pod *corev1.Pod, port int, from, t
 		if err != nil {
 			return nil, err
 		}
-		for _, d := range decisions {
-			if !d.Allowed {
-				return nil, network.Filtered(fmt.Sprintf("%s does not come to %s: %s", from.Addr(), to, d))
-			}
+		if err := refusalOf(decisions, from.Addr(), to); err != nil {
+			return nil, err
 		}
 	}
 	return z.http.Answer(ctx, pod, port, from)
@@ -102,8 +100,8 @@ func (s *Simulator) answerNode(ctx context.Context, z *zone, n node, from, to ne
 	}
 	for _, at := range endpoints {
 		var answer network.Answer
-		if answer, err = s.answerEndpoint(ctx, z, source, at); err == nil {
-			return answer, nil
+		if answer, err = s.answerEndpoint(ctx, z, source, at); err == nil || errors.Is(err, network.ErrFiltered) {
+			return answer, err
 		}
 	}
 	return nil, fmt.Errorf("connection refused: port %d of node %s: %w", to.Port(), n.name, err)

@@ -13,6 +13,7 @@ import (
 
 	"tripod/internal/reachability"
 	"tripod/nodes/kubeproxy"
+	"tripod/nodes/netpolicy"
 	"tripod/nodes/network"
 )
 
@@ -21,21 +22,78 @@ var errNoClient = errors.New("the cluster's Services and pods are not known here
 // Connect connects to a name or an address of the cluster's network: of a Service, a pod or a node. as is whose place the client
 // takes, pod/NAMESPACE/NAME or node/NAME; empty: the control plane's.
 func (s *Simulator) Connect(ctx context.Context, as, host string, port int) (net.Conn, error) {
-	from, err := s.Place(ctx, as)
+	who, err := s.asker(ctx, as)
 	if err != nil {
 		return nil, err
 	}
-	targets, err := s.Resolve(ctx, as, host, port)
+	targets, err := s.resolve(ctx, who, as, host, port)
 	if err != nil {
 		return nil, err
 	}
 	for _, at := range targets {
+		if err = s.leaves(ctx, who.From, at); err != nil {
+			return nil, err
+		}
 		var conn net.Conn
-		if conn, err = s.conf.DialWithin(ctx, network.Source{Address: from}, at); err == nil {
-			return conn, nil
+		conn, err = s.conf.DialWithin(ctx, network.Source{Address: who.From}, at)
+		if err == nil || errors.Is(err, network.ErrFiltered) { // kube-proxy knows nothing of rules, and tries no other
+			return conn, err
 		}
 	}
 	return nil, err
+}
+
+// leaves holds the NetworkPolicies for egress of a pod against a connection that begins there: not all that it may go to are pods,
+// which hold them again.
+func (s *Simulator) leaves(ctx context.Context, from, to netip.AddrPort) error {
+	if !from.IsValid() {
+		return nil
+	}
+	decisions, err := s.decide(ctx, from.Addr(), to)
+	if err != nil {
+		return err
+	}
+	return refusalOf(decisions, from.Addr(), to)
+}
+
+func refusalOf(decisions []netpolicy.Decision, from netip.Addr, to netip.AddrPort) error {
+	for _, d := range decisions {
+		if !d.Allowed {
+			return network.Filtered(fmt.Sprintf("%s does not come to %s: %s", from, to, d))
+		}
+	}
+	return nil
+}
+
+func (s *Simulator) decide(ctx context.Context, from netip.Addr, to netip.AddrPort) ([]netpolicy.Decision, error) {
+	z := s.current()
+	if z == nil {
+		return nil, errStopped
+	}
+	if z.policies == nil {
+		return nil, nil
+	}
+	return z.policies.Decide(ctx, from, to)
+}
+
+// asker is who stands in a place.
+func (s *Simulator) asker(ctx context.Context, as string) (who kubeproxy.Asker, err error) {
+	if as == "" {
+		return who, nil
+	}
+	at, node, err := s.objectAddress(ctx, as)
+	if err != nil {
+		return who, err
+	}
+	who = kubeproxy.Asker{From: netip.AddrPortFrom(at, ephemeral), Node: node}
+	if z := s.current(); z != nil && node != "" {
+		found, err := z.clients.administrator.CoreV1().Nodes().Get(ctx, node, metav1.GetOptions{})
+		if err != nil {
+			return who, fmt.Errorf("%s: %w", as, err)
+		}
+		who.Zone = found.Labels[corev1.LabelTopologyZone]
+	}
+	return who, nil
 }
 
 // ephemeral is the port of a client that nobody asks for its own.
@@ -46,18 +104,18 @@ func (s *Simulator) Place(ctx context.Context, name string) (netip.AddrPort, err
 	if name == "" {
 		return netip.AddrPort{}, nil
 	}
-	at, err := s.objectAddress(ctx, name)
+	at, _, err := s.objectAddress(ctx, name)
 	return netip.AddrPortFrom(at, ephemeral), err
 }
 
-// objectAddress is that of a pod or a node by TYPE/NAME.
-func (s *Simulator) objectAddress(ctx context.Context, name string) (at netip.Addr, err error) {
+// objectAddress is that of a pod or a node by TYPE/NAME, and the name of the node that has it.
+func (s *Simulator) objectAddress(ctx context.Context, name string) (at netip.Addr, node string, err error) {
 	z := s.current()
 	if z == nil {
-		return at, errStopped
+		return at, "", errStopped
 	}
 	if z.clients.administrator == nil {
-		return at, errNoClient
+		return at, "", errNoClient
 	}
 	kind, rest, _ := strings.Cut(name, "/")
 	text, why := "", "it has no address yet"
@@ -68,33 +126,47 @@ func (s *Simulator) objectAddress(ctx context.Context, name string) (at netip.Ad
 		}
 		found, err := z.clients.administrator.CoreV1().Pods(namespace).Get(ctx, pod, metav1.GetOptions{})
 		if err != nil {
-			return at, fmt.Errorf("%s: %w", name, err)
+			return at, "", fmt.Errorf("%s: %w", name, err)
 		}
+		node = found.Spec.NodeName
 		if text = found.Status.PodIP; found.Status.Phase == corev1.PodSucceeded || found.Status.Phase == corev1.PodFailed {
 			text, why = "", "it has ended"
 		}
 	case kind == "node" && rest != "" && !ok:
 		found, err := z.clients.administrator.CoreV1().Nodes().Get(ctx, rest, metav1.GetOptions{})
 		if err != nil {
-			return at, fmt.Errorf("%s: %w", name, err)
+			return at, "", fmt.Errorf("%s: %w", name, err)
 		}
+		node = rest
 		for _, a := range found.Status.Addresses {
 			if a.Type == corev1.NodeInternalIP && text == "" {
 				text = a.Address
 			}
 		}
 	default:
-		return at, fmt.Errorf("%q is neither pod/NAMESPACE/NAME nor node/NAME", name)
+		return at, "", fmt.Errorf("%q is neither pod/NAMESPACE/NAME nor node/NAME", name)
 	}
 	if at, err = netip.ParseAddr(text); err != nil {
-		return at, fmt.Errorf("%s cannot be connected to: %s", name, why)
+		return at, "", fmt.Errorf("%s cannot be connected to: %s", name, why)
 	}
-	return at, nil
+	return at, node, nil
 }
 
-// Resolve are the pods, nodes or other addresses that a connection to a name or an address goes to: a Service's is one of its
-// endpoints, others are themselves. as is who asks, whose namespace short names are in.
+// Resolve are all pods, nodes or other addresses that a connection to a name or an address may go to: a Service's endpoints, others
+// are themselves. as is who asks, whose namespace short names are in.
 func (s *Simulator) Resolve(ctx context.Context, as, host string, port int) ([]netip.AddrPort, error) {
+	who := kubeproxy.Asker{}
+	if kind, _, _ := strings.Cut(as, "/"); kind == "pod" || kind == "node" {
+		var err error
+		if who, err = s.asker(ctx, as); err != nil {
+			return nil, err
+		}
+	}
+	who.Every = true
+	return s.resolve(ctx, who, as, host, port)
+}
+
+func (s *Simulator) resolve(ctx context.Context, who kubeproxy.Asker, as, host string, port int) ([]netip.AddrPort, error) {
 	z := s.current()
 	if z == nil {
 		return nil, errStopped
@@ -109,7 +181,7 @@ func (s *Simulator) Resolve(ctx context.Context, as, host string, port int) ([]n
 	var targets []netip.AddrPort
 	for _, a := range addresses {
 		at := netip.AddrPortFrom(a, uint16(port))
-		endpoints, err := z.services.ClusterIP(ctx, kubeproxy.Asker{}, at)
+		endpoints, err := z.services.ClusterIP(ctx, who, at)
 		switch {
 		case errors.Is(err, kubeproxy.ErrNoService):
 			targets = append(targets, at)
@@ -134,11 +206,11 @@ func (s *Simulator) addresses(ctx context.Context, z *zone, as, host string) ([]
 		return z.services.Lookup(ctx, name+"."+namespace, "")
 	}
 	if isObject {
-		at, err := s.objectAddress(ctx, host)
+		at, _, err := s.objectAddress(ctx, host)
 		return []netip.Addr{at}, err
 	}
 	if strings.HasSuffix(strings.TrimSuffix(host, "."), ".internal") { // EC2's names of instances are those of nodes
-		at, err := s.objectAddress(ctx, "node/"+strings.TrimSuffix(host, "."))
+		at, _, err := s.objectAddress(ctx, "node/"+strings.TrimSuffix(host, "."))
 		return []netip.Addr{at}, err
 	}
 	namespace := metav1.NamespaceDefault
@@ -154,14 +226,7 @@ const codePolicies = "NETWORK_POLICY_RESTRICTION"
 // Policies are what the cluster's NetworkPolicies say of a connection, a step for each direction; none where they are switched
 // off or say nothing.
 func (s *Simulator) Policies(ctx context.Context, from netip.Addr, to netip.AddrPort) (said []reachability.Step, err error) {
-	z := s.current()
-	if z == nil {
-		return nil, errStopped
-	}
-	if z.policies == nil {
-		return nil, nil
-	}
-	all, err := z.policies.Decide(ctx, from, to)
+	all, err := s.decide(ctx, from, to)
 	for _, d := range all {
 		step := reachability.Step{Component: "network-policy", ID: d.Pod, Rule: d.By, Passes: d.Allowed, Sentence: d.String()}
 		if !d.Allowed {

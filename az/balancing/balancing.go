@@ -206,15 +206,17 @@ func (h *Host) dial(ctx context.Context, from netip.AddrPort, to node.Target) (n
 	if to.Cluster == "" {
 		clusters = h.options.Clusters()
 	}
-	err := network.ErrNoAddress
+	why := network.ErrNoAddress
 	for _, id := range clusters {
-		var conn net.Conn
-		if conn, err = h.options.Dial(ctx, id, network.Source{Address: from, Balancer: to.Balancer}, to.Address); err == nil {
+		conn, err := h.options.Dial(ctx, id, network.Source{Address: from, Balancer: to.Balancer}, to.Address)
+		switch {
+		case err == nil:
 			return conn, nil
-		}
-		if !errors.Is(err, network.ErrNoAddress) {
-			break
+		case errors.Is(err, network.ErrFiltered): // an address of another cluster's, whose rules are others
+			why = err
+		case !errors.Is(err, network.ErrNoAddress):
+			return nil, err
 		}
 	}
-	return nil, err
+	return nil, why
 }

@@ -35,6 +35,8 @@ type Destination struct {
 	// value: the connection is what was asked for.
 	Within             netip.AddrPort
 	Cluster, ClusterID string
+	// Held is the address in the cluster's VPC that the rules are held for; the zero value: it is in none.
+	Held netip.AddrPort
 }
 
 // Config says whose gateway it is and where it leads.
@@ -235,9 +237,13 @@ func (g *Gateway) dial(ctx context.Context, address string) (*tunnel, error) {
 		return nil, fmt.Errorf("%s %w", address, errUnreachable)
 	}
 	var seen netip.AddrPort
-	if to.Within.IsValid() {
-		from, _ := ctx.Value(source{}).(network.Source)
-		if seen, err = g.config.Admit(to.ClusterID, from, to.Within); err != nil {
+	from, isWithin := ctx.Value(source{}).(network.Source)
+	if isWithin && !to.Held.IsValid() {
+		g.connections.WithLabelValues("", "denied").Inc()
+		return nil, fmt.Errorf("%s %w", address, ErrDenied)
+	}
+	if to.Held.IsValid() {
+		if seen, err = g.config.Admit(to.ClusterID, from, to.Held); err != nil {
 			g.connections.WithLabelValues(to.Zone, "filtered").Inc()
 			return nil, err
 		}

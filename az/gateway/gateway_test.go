@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -19,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tripod/internal/process"
+	vpc "tripod/nodes/network"
 )
 
 // echo is a server that sends back what it gets, and ends its side when the client has ended its own.
@@ -293,5 +296,48 @@ func TestFirstBytesMayComeWithTheRequest(t *testing.T) {
 	answer := make([]byte, 5)
 	if _, err := io.ReadFull(read, answer); err != nil || string(answer) != "early" {
 		t.Errorf("got %q, %v", answer, err)
+	}
+}
+
+// TestConnectionsWithinTheVPCMeetItsRules: what they do not admit fails as a time-out, and nobody comes out of the VPC that way. An
+// answer comes to who has ended its own direction.
+func TestConnectionsWithinTheVPCMeetItsRules(t *testing.T) {
+	port := echo(t)
+	to := Destination{Zone: "us-east-1a", Network: "tcp", Address: fmt.Sprintf("127.0.0.1:%d", port)}
+	g := New(Config{Zone: "us-east-1a", Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
+		Route: func(_ context.Context, host string, port int) (Destination, error) {
+			to := to
+			if host == "10.0.0.10" || host == "10.0.0.11" {
+				to.Held = netip.AddrPortFrom(netip.MustParseAddr(host), uint16(port))
+			}
+			return to, nil
+		},
+		Admit: func(_ string, _ vpc.Source, to netip.AddrPort) (netip.AddrPort, error) {
+			if to.Addr().String() == "10.0.0.11" {
+				return netip.AddrPort{}, vpc.Filtered("sg-1 does not let it pass")
+			}
+			return netip.AddrPort{}, nil
+		}})
+	t.Cleanup(g.Stop)
+	dial := func(address string) (net.Conn, error) {
+		return g.DialWithin(t.Context(), "demo", vpc.Source{}, netip.MustParseAddrPort(address))
+	}
+	if _, err := dial("10.0.0.11:80"); !errors.Is(err, vpc.ErrFiltered) || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("filtered: got %v", err)
+	}
+	if _, err := dial("192.0.2.1:443"); !errors.Is(err, ErrDenied) {
+		t.Errorf("outside: got %v", err)
+	}
+	conn, err := dial("10.0.0.10:80")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	io.WriteString(conn, "asked")
+	if err := vpc.CloseWrite(conn); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := io.ReadAll(conn); string(text) != "asked" || err != nil {
+		t.Errorf("got %q, %v", text, err)
 	}
 }

@@ -124,13 +124,15 @@ func (r *Router) routeAddress(ctx context.Context, address netip.Addr, port int)
 		}
 		if i := r.controlPlane(address); i >= 0 && port == apiPort {
 			return Destination{Zone: r.Zone.Peers[i].Zone, Target: "apiserver/" + plan.Letter(r.Zone.Peers[i].Zone), Network: "tcp",
-				Address: plan.APIServerAddress(c.EndpointPort, i)}, nil
+				Address: plan.APIServerAddress(c.EndpointPort, i), Cluster: c.Name, ClusterID: c.ID,
+				Held: netip.AddrPortFrom(address, uint16(port))}, nil
 		}
 		zone := c.ZoneOf(address)
 		for _, peer := range r.Zone.Peers {
 			if peer.Zone == zone && port > 0 && port < 1<<16 {
-				return Destination{Zone: zone, Network: "unix", Address: plan.NodesSocket(peer.RunDir, c.ID),
-					Within: netip.AddrPortFrom(address, uint16(port)), Cluster: c.Name, ClusterID: c.ID}, nil
+				at := netip.AddrPortFrom(address, uint16(port))
+				return Destination{Zone: zone, Network: "unix", Address: plan.NodesSocket(peer.RunDir, c.ID), Within: at, Held: at,
+					Cluster: c.Name, ClusterID: c.ID}, nil
 			}
 		}
 	}

@@ -59,7 +59,10 @@ func TestGatewayKnowsWhatIsOfTheRegion(t *testing.T) {
 		{launch.AuthenticatorHost(clusterID), 80,
 			Destination{Zone: "us-east-1a", Network: "unix", Address: "/run/tripod/a/authn-01234567.sock"}},
 		{"10.0.33.5", 10250, Destination{Zone: "us-east-1b", Network: "unix", Address: "/run/tripod/b/nodes-01234567.sock",
-			Within: netip.MustParseAddrPort("10.0.33.5:10250"), Cluster: "demo", ClusterID: clusterID}},
+			Within: netip.MustParseAddrPort("10.0.33.5:10250"), Held: netip.MustParseAddrPort("10.0.33.5:10250"), Cluster: "demo",
+			ClusterID: clusterID}},
+		{"10.0.32.10", 443, Destination{Zone: "us-east-1b", Target: "apiserver/b", Network: "tcp", Address: "127.0.0.1:20012",
+			Held: netip.MustParseAddrPort("10.0.32.10:443"), Cluster: "demo", ClusterID: clusterID}},
 	} {
 		got, err := r.Route(t.Context(), c.host, c.port)
 		if err != nil || got != c.want {

@@ -4,6 +4,8 @@ import (
 	"io"
 	"net"
 	"sync"
+
+	"tripod/nodes/network"
 )
 
 // tunnel is one connection through the gateway.
@@ -58,6 +60,9 @@ type trackedConn struct {
 
 // Raw is the connection itself, for who copies by splice(2); closing it ends this one too late.
 func (c *trackedConn) Raw() net.Conn { return c.Conn }
+
+// CloseWrite ends one direction.
+func (c *trackedConn) CloseWrite() error { return network.CloseWrite(c.Conn) }
 
 func (c *trackedConn) Close() error {
 	c.once.Do(c.closed)

@@ -3,17 +3,18 @@ package cli
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"tripod/api"
+	"tripod/internal/process"
 	"tripod/internal/proxy"
 )
 
@@ -110,7 +111,7 @@ func (a *app) proxyCommand() *cobra.Command {
 			"COMMAND it runs that\nin this environment and ends with it.\n\n" +
 			"Connections come from where the control plane is, or by --as from a pod's or a node's place, and meet the security groups, network ACLs " +
 			"and\nNetworkPolicies that those meet: 'tripod can-reach' explains them. Names of Services are NAME.NAMESPACE[.svc[.cluster.local]].",
-		Example: "  tripod proxy -- curl http://web.default\n  tripod proxy --as pod/web/shop-0 -- psql -h db.web\n  tripod proxy --port 1080",
+		Example: "  tripod proxy -- curl http://web.default\n  tripod proxy --as pod/web/shop-0 -- curl http://db:8080\n  tripod proxy --port 1080",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, err := a.theCluster(cmd, cluster)
 			if err != nil {
@@ -148,15 +149,20 @@ func (a *app) serveProxy(ctx context.Context, p *proxy.Proxy, l net.Listener, co
 		}
 		return <-served
 	}
-	run := exec.CommandContext(ctx, command[0], command[1:]...)
-	run.Stdin, run.Stdout, run.Stderr, run.Env = os.Stdin, a.Stdout, a.Stderr, os.Environ()
+	run := exec.Command(command[0], command[1:]...)
+	run.Stdin, run.Stdout, run.Stderr, run.Env = a.Stdin, a.Stdout, a.Stderr, os.Environ()
 	for _, v := range variables {
 		run.Env = append(run.Env, v[0]+"="+v[1])
 	}
-	err := run.Run()
-	var ended *exec.ExitError
-	if errors.As(err, &ended) {
-		return &exitError{code: max(ended.ExitCode(), 1)}
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, process.PassedOn...)
+	defer signal.Stop(signals)
+	if err := run.Start(); err != nil {
+		return err
+	}
+	code, err := process.Attend(run, a.Stdin, signals)
+	if err == nil && code != 0 {
+		err = &exitError{code: code}
 	}
 	return err
 }

@@ -28,7 +28,7 @@ const (
 	askTime   = 10 * time.Second // for a client to say what it wants
 	mostOpen  = 1024             // connections of clients
 	mostHead  = 16 << 10         // bytes of a request's head
-	reachTime = 15 * time.Second // for a connection to be made
+	reachTime = 35 * time.Second // for a connection to be made, by three zones in turn
 )
 
 // Proxy leads clients to where Dial connects. The zero value of all but Dial is right.
@@ -40,7 +40,7 @@ type Proxy struct {
 	Password string
 }
 
-// Serve accepts until the listener is closed, and returns when the last connection has ended; ctx ends them.
+// Serve accepts until the listener is closed; ctx ends that, and all connections.
 func (p *Proxy) Serve(ctx context.Context, l net.Listener) error {
 	feed := network.NewFeed(l.Addr())
 	server := &http.Server{Handler: p.handler(), ReadHeaderTimeout: askTime, IdleTimeout: time.Minute, MaxHeaderBytes: mostHead,
@@ -57,7 +57,12 @@ func (p *Proxy) Serve(ctx context.Context, l net.Listener) error {
 			conn.Close()
 			return
 		}
-		held := &heldConn{Conn: conn, release: func() { <-slots }}
+		held := &heldConn{Conn: conn}
+		stop := context.AfterFunc(ctx, func() { held.Close() })
+		held.release = func() {
+			stop()
+			<-slots
+		}
 		group.Go(func() { p.tell(ctx, held, feed) })
 	})
 	feed.Close()
@@ -68,19 +73,16 @@ func (p *Proxy) Serve(ctx context.Context, l net.Listener) error {
 
 // tell looks at a connection's first byte.
 func (p *Proxy) tell(ctx context.Context, conn net.Conn, feed *network.Feed) {
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	conn.SetReadDeadline(time.Now().Add(askTime))
 	reader := bufio.NewReaderSize(conn, 512)
 	first, err := reader.Peek(1)
 	if err != nil {
-		stop()
 		conn.Close()
 		return
 	}
 	client := &peeked{conn, reader}
 	if first[0] == socksVersion {
 		p.serveSOCKS(ctx, client)
-		stop()
 		conn.Close()
 		return
 	}
@@ -192,7 +194,5 @@ func (p *Proxy) connect(w http.ResponseWriter, r *http.Request) {
 	if _, err := near.Write([]byte("HTTP/1.1 200 Connection established\r\n\r\n")); err != nil {
 		return
 	}
-	stop := context.AfterFunc(r.Context(), func() { near.Close() })
-	defer stop()
 	network.Join(&peeked{near, buffered.Reader}, far)
 }

@@ -27,6 +27,11 @@ func (n *Node) dial(ctx context.Context, from netip.AddrPort, to Target) (net.Co
 	if !from.IsValid() { // a health check's
 		from = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)
 	}
+	if n.options.Admit != nil {
+		if err := n.options.Admit(d.carries.Load().balancer.LoadBalancer, from, to.Port); err != nil {
+			return nil, err
+		}
+	}
 	near, far := network.Pipe()
 	if n.open.Add(1) > mostOpen || !d.enter(&visitor{far, from}) {
 		n.open.Add(-1)

@@ -21,8 +21,8 @@ type NoNameError struct{ Name, Why string }
 func (e *NoNameError) Error() string { return fmt.Sprintf("%s has no address: %s", e.Name, e.Why) }
 
 // Lookup are the addresses that the cluster's DNS has for a name, as CoreDNS answers a pod of a namespace: SERVICE,
-// SERVICE.NAMESPACE, with .svc or .svc.cluster.local behind, POD.SERVICE.NAMESPACE.svc for pods of a headless one, and
-// 10-0-1-2.NAMESPACE.pod. The error is a *NoNameError where there is no such name.
+// SERVICE.NAMESPACE, with .svc or .svc.cluster.local behind, POD.SERVICE[.NAMESPACE[.svc]] for pods of a headless one,
+// by their hostnames or their addresses with dashes, and 10-0-1-2.NAMESPACE.pod. The error is a *NoNameError where there is no such name.
 func (p *Proxy) Lookup(ctx context.Context, name, namespace string) ([]netip.Addr, error) {
 	short := strings.TrimSuffix(strings.ToLower(strings.TrimSuffix(name, ".")), "."+ClusterDomain)
 	if address, ok := strings.CutSuffix(short, ".pod"); ok {
@@ -49,6 +49,9 @@ func (p *Proxy) Lookup(ctx context.Context, name, namespace string) ([]netip.Add
 		return nil, err
 	}
 	obj, found, _ := services.GetByKey(parts[1] + "/" + parts[0])
+	if inner, is, _ := services.GetByKey(namespace + "/" + parts[1]); !found && is && host == "" && !strings.Contains(name, ".svc") {
+		return addressesOf(inner.(*corev1.Service), all, name, parts[0]) // POD.SERVICE, by the search list of a pod's namespace
+	}
 	if !found {
 		return nil, &NoNameError{name, fmt.Sprintf("there is no Service %s in namespace %s", parts[0], parts[1])}
 	}
@@ -85,5 +88,6 @@ func addressesOf(s *corev1.Service, all cache.Indexer, name, host string) (found
 }
 
 func isNamed(e discoveryv1.Endpoint, host string) bool {
-	return host == "" || e.Hostname != nil && *e.Hostname == host
+	return host == "" || e.Hostname != nil && *e.Hostname == host ||
+		len(e.Addresses) > 0 && strings.ReplaceAll(e.Addresses[0], ".", "-") == host
 }

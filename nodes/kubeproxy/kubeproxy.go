@@ -3,6 +3,7 @@
 package kubeproxy
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -63,8 +64,11 @@ func (p *Proxy) known(ctx context.Context) (services, slices cache.Indexer, err 
 
 // Asker is who connects.
 type Asker struct {
-	Node string         // at whose port
+	Node string         // at whose port, or on which it is
+	Zone string         // where it is; empty: in the proxy's
 	From netip.AddrPort // may be the zero value
+	// Every says that all endpoints that the connection may go to are asked for, not some to try.
+	Every bool
 }
 
 // mostTried bounds the endpoints that one connection is led to.
@@ -207,7 +211,7 @@ func (p *Proxy) endpoints(all cache.Indexer, s *corev1.Service, port corev1.Serv
 	}
 	if !slices.ContainsFunc(ready, func(is place) bool { return len(is.zones) == 0 }) {
 		near := slices.DeleteFunc(slices.Clone(ready), func(is place) bool {
-			return !slices.ContainsFunc(is.zones, func(z discoveryv1.ForZone) bool { return z.Name == p.zone })
+			return !slices.ContainsFunc(is.zones, func(z discoveryv1.ForZone) bool { return z.Name == cmp.Or(who.Zone, p.zone) })
 		})
 		if len(near) > 0 {
 			ready = near
@@ -221,7 +225,11 @@ func (p *Proxy) endpoints(all cache.Indexer, s *corev1.Service, port corev1.Serv
 	}
 	slices.SortFunc(ready, func(a, b place) int { return a.at.Compare(b.at) })
 	var chosen []netip.AddrPort
-	for i := range min(len(ready), mostTried) {
+	most := mostTried
+	if who.Every {
+		first, most = 0, len(ready)
+	}
+	for i := range min(len(ready), most) {
 		chosen = append(chosen, ready[(first+i)%len(ready)].at)
 	}
 	return chosen, nil

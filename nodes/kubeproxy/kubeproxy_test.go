@@ -3,6 +3,7 @@ package kubeproxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -133,5 +134,48 @@ func TestClientsStayWithTheirEndpoint(t *testing.T) {
 		endpoint("10.0.0.1", "a"), endpoint("10.0.0.2", "b"))
 	if got := reached(t, p, Asker{From: netip.MustParseAddrPort("203.0.113.9:1")}); len(got) != 1 {
 		t.Errorf("got %v", got)
+	}
+}
+
+// TestNamesAreThoseOfTheClustersDNS: as a pod of the namespace default asks.
+func TestNamesAreThoseOfTheClustersDNS(t *testing.T) {
+	named := endpoint("10.0.0.1", "a")
+	named.Hostname = ptr("web-0")
+	headless := proxy(t, func(s *corev1.Service) { s.Spec.ClusterIP, s.Spec.ClusterIPs = corev1.ClusterIPNone, nil }, named, endpoint("10.0.0.2", "b"))
+	plain := proxy(t, nil, named)
+	for name, c := range map[string]struct {
+		proxy *Proxy
+		want  string
+	}{
+		"web": {plain, "[10.100.0.20]"}, "web.default": {plain, "[10.100.0.20]"}, "WEB.default.svc.cluster.local.": {plain, "[10.100.0.20]"},
+		"web.default.svc": {headless, "[10.0.0.1 10.0.0.2]"}, "web-0.web.default.svc": {headless, "[10.0.0.1]"}, "web-0.web": {headless, "[10.0.0.1]"},
+		"10-0-0-2.web.default.svc": {headless, "[10.0.0.2]"}, "10-0-0-7.default.pod": {plain, "[10.0.0.7]"},
+		"shop": {plain, ""}, "shop.default.svc": {plain, ""}, "a.b.c.d.e": {plain, ""}, "x.default.pod": {plain, ""}, "": {plain, ""},
+	} {
+		got, err := c.proxy.Lookup(within(t), name, "default")
+		var none *NoNameError
+		switch {
+		case c.want == "" && !errors.As(err, &none):
+			t.Errorf("%s: got %v, %v", name, got, err)
+		case c.want != "" && fmt.Sprint(got) != c.want:
+			t.Errorf("%s: got %v, %v, want %s", name, got, err, c.want)
+		}
+	}
+	outside := proxy(t, func(s *corev1.Service) {
+		s.Spec.Type, s.Spec.ExternalName = corev1.ServiceTypeExternalName, "example.com"
+	})
+	if got, err := outside.Lookup(within(t), "web", "default"); err == nil {
+		t.Errorf("a name of outside: got %v", got)
+	}
+}
+
+func TestAllEndpointsAreToldToWhoAsksForThem(t *testing.T) {
+	p := proxy(t, nil, endpoint("10.0.0.1", "a"), endpoint("10.0.0.2", "b"), endpoint("10.0.0.3", "c"), endpoint("10.0.0.4", "d"))
+	to := netip.MustParseAddrPort("10.100.0.20:80")
+	if got, err := p.ClusterIP(within(t), Asker{Every: true}, to); err != nil || len(got) != 4 {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if got, err := p.ClusterIP(within(t), Asker{}, to); err != nil || len(got) != mostTried {
+		t.Errorf("to try: got %v, %v", got, err)
 	}
 }

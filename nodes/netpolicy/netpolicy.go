@@ -151,6 +151,9 @@ func (h *Holder) Decide(ctx context.Context, from netip.Addr, to netip.AddrPort)
 	w := world{policies: stores[0], namespaces: stores[1]}
 	source, target := podAt(stores[2], from), podAt(stores[2], to.Addr())
 	var all []Decision
+	if source != nil && target != nil && source.Namespace == target.Namespace && source.Name == target.Name {
+		return nil, nil // a pod cannot be kept from itself
+	}
 	if source != nil {
 		all = append(all, w.decide(networkingv1.PolicyTypeEgress, source, peer{to.Addr(), target}, target, to.Port()))
 	}
@@ -299,7 +302,8 @@ func hasPort(ports []networkingv1.NetworkPolicyPort, target *corev1.Pod, port ui
 		case p.Port.StrVal != "":
 			return target != nil && slices.ContainsFunc(target.Spec.Containers, func(c corev1.Container) bool {
 				return slices.ContainsFunc(c.Ports, func(named corev1.ContainerPort) bool {
-					return named.Name == p.Port.StrVal && named.ContainerPort == int32(port)
+					return named.Name == p.Port.StrVal && named.ContainerPort == int32(port) &&
+						(named.Protocol == "" || named.Protocol == corev1.ProtocolTCP)
 				})
 			})
 		case p.EndPort != nil:

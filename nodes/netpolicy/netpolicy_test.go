@@ -96,16 +96,17 @@ func TestPoliciesDecide(t *testing.T) {
 		"both selectors in one peer": {
 			[]string{`{podSelector: {}, ingress: [{from: [{namespaceSelector: {}, podSelector: {matchLabels: {app: db}}}]}]}`},
 			stranger, db + ":5432", false},
-		"policies add up":         {[]string{denyAll, `{podSelector: {}, ingress: [{}]}`}, stranger, db + ":5432", true},
-		"a block":                 {[]string{`{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 192.0.2.0/24}}]}]}`}, outside, db + ":1", true},
-		"a block's exception":     {[]string{`{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 192.0.2.0/24, except: [192.0.2.1/32]}}]}]}`}, outside, db + ":1", false},
-		"a port":                  {[]string{`{podSelector: {}, ingress: [{ports: [{port: 5432}]}]}`}, stranger, db + ":5432", true},
-		"another port":            {[]string{`{podSelector: {}, ingress: [{ports: [{port: 5432}]}]}`}, stranger, db + ":5433", false},
-		"a port's name":           {[]string{`{podSelector: {}, ingress: [{ports: [{port: http}]}]}`}, stranger, db + ":8080", true},
-		"a range of ports":        {[]string{`{podSelector: {}, ingress: [{ports: [{port: 5000, endPort: 6000}]}]}`}, stranger, db + ":5432", true},
-		"beyond a range":          {[]string{`{podSelector: {}, ingress: [{ports: [{port: 5000, endPort: 6000}]}]}`}, stranger, db + ":6001", false},
-		"a port of UDP is none":   {[]string{`{podSelector: {}, ingress: [{ports: [{protocol: UDP, port: 5432}]}]}`}, stranger, db + ":5432", false},
-		"egress by a port's name": {[]string{`{podSelector: {}, policyTypes: [Egress], egress: [{ports: [{port: http}]}]}`}, shop, stranger + ":8080", true},
+		"policies add up":               {[]string{denyAll, `{podSelector: {}, ingress: [{}]}`}, stranger, db + ":5432", true},
+		"a block":                       {[]string{`{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 192.0.2.0/24}}]}]}`}, outside, db + ":1", true},
+		"a block's exception":           {[]string{`{podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 192.0.2.0/24, except: [192.0.2.1/32]}}]}]}`}, outside, db + ":1", false},
+		"a port":                        {[]string{`{podSelector: {}, ingress: [{ports: [{port: 5432}]}]}`}, stranger, db + ":5432", true},
+		"another port":                  {[]string{`{podSelector: {}, ingress: [{ports: [{port: 5432}]}]}`}, stranger, db + ":5433", false},
+		"a port's name":                 {[]string{`{podSelector: {}, ingress: [{ports: [{port: http}]}]}`}, stranger, db + ":8080", true},
+		"a range of ports":              {[]string{`{podSelector: {}, ingress: [{ports: [{port: 5000, endPort: 6000}]}]}`}, stranger, db + ":5432", true},
+		"beyond a range":                {[]string{`{podSelector: {}, ingress: [{ports: [{port: 5000, endPort: 6000}]}]}`}, stranger, db + ":6001", false},
+		"a port of UDP is none":         {[]string{`{podSelector: {}, ingress: [{ports: [{protocol: UDP, port: 5432}]}]}`}, stranger, db + ":5432", false},
+		"a pod is not kept from itself": {[]string{denyAll}, shop, shop + ":80", true},
+		"egress by a port's name":       {[]string{`{podSelector: {}, policyTypes: [Egress], egress: [{ports: [{port: http}]}]}`}, shop, stranger + ":8080", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got, said := decide(t, newHolder(t, true, c.specs...), c.from, c.to); got != c.want {

@@ -82,9 +82,9 @@ type Options struct {
 func Run(ctx context.Context, o Options) (code int, err error) {
 	o.NoMounts = o.NoMounts || !mountable
 	signals := make(chan os.Signal, 8) // from here on none ends this process and leaves its directory behind
-	signal.Notify(signals, passedOn...)
+	signal.Notify(signals, process.PassedOn...)
 	defer signal.Stop(signals)
-	preparing, stop := signal.NotifyContext(ctx, passedOn...)
+	preparing, stop := signal.NotifyContext(ctx, process.PassedOn...)
 	defer stop()
 	p, err := find(preparing, o)
 	if err != nil {

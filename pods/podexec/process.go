@@ -7,18 +7,9 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
-	"syscall"
 
-	"golang.org/x/term"
+	"tripod/internal/process"
 )
-
-// passedOn are the signals that the command gets when this process gets them.
-var passedOn = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1,
-	syscall.SIGUSR2}
-
-// typed are those that a terminal sends to the command itself, being in the same group: to pass them on would be to
-// send them twice.
-var typed = []os.Signal{syscall.SIGINT, syscall.SIGQUIT}
 
 // run runs the command and returns its exit code. The command gets the signals, and ends with this process where the
 // system can see to that.
@@ -37,34 +28,7 @@ func run(o Options, env []string, secrets string, signals <-chan os.Signal) (int
 		}
 		return 0, err
 	}
-	atTerminal := false
-	if file, ok := o.Stdin.(*os.File); ok {
-		atTerminal = term.IsTerminal(int(file.Fd()))
-	}
-	done := make(chan error, 1)
-	go func() { done <- cmd.Wait() }()
-	for {
-		select {
-		case s := <-signals:
-			if !atTerminal || !slices.Contains(typed, s) {
-				cmd.Process.Signal(s) // an error is its having ended
-			}
-		case err := <-done:
-			return exitCode(err)
-		}
-	}
-}
-
-// exitCode is what a shell would say of the command's end.
-func exitCode(err error) (int, error) {
-	var exit *exec.ExitError
-	if err == nil || !errors.As(err, &exit) {
-		return 0, err
-	}
-	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		return 128 + int(status.Signal()), nil
-	}
-	return exit.ExitCode(), nil
+	return process.Attend(cmd, o.Stdin, signals)
 }
 
 // errNoMounts is the sentence for systems that have no mount namespaces for everybody.

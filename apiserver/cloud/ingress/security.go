@@ -2,6 +2,7 @@ package ingress
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -53,7 +54,18 @@ func (c Cloud) group(ctx context.Context, name, description string, tags map[str
 		return g, err
 	}
 	if len(found.SecurityGroups) > 0 {
-		return found.SecurityGroups[0], nil
+		there := found.SecurityGroups[0]
+		has := map[string]string{}
+		for _, t := range there.Tags {
+			has[aws.ToString(t.Key)] = aws.ToString(t.Value)
+		}
+		for key, value := range tags { // who writes Ingresses chooses the name
+			if has[key] != value {
+				return g, fmt.Errorf("security group %s (%s) is there already, and was not made for this Ingress: its tags say so",
+					aws.ToString(there.GroupId), name)
+			}
+		}
+		return there, nil
 	}
 	specification := ec2types.TagSpecification{ResourceType: ec2types.ResourceTypeSecurityGroup}
 	for _, t := range tagsOf(tags) {
@@ -80,20 +92,38 @@ func (c Cloud) admit(ctx context.Context, g ec2types.SecurityGroup, m *model) er
 		}
 	}
 	var surplus, missing []ec2types.IpPermission
+	keep := func(p ec2types.IpPermission, cidr string) bool {
+		is := key{aws.ToInt32(p.FromPort), cidr}
+		if aws.ToString(p.IpProtocol) != "tcp" || aws.ToInt32(p.ToPort) != is.port || !wanted[is] {
+			return false
+		}
+		delete(wanted, is)
+		return true
+	}
 	for _, p := range g.IpPermissions {
+		left := ec2types.IpPermission{IpProtocol: p.IpProtocol, FromPort: p.FromPort, ToPort: p.ToPort, UserIdGroupPairs: p.UserIdGroupPairs}
 		for _, r := range p.IpRanges {
-			is := key{aws.ToInt32(p.FromPort), aws.ToString(r.CidrIp)}
-			if aws.ToString(p.IpProtocol) == "tcp" && aws.ToInt32(p.ToPort) == is.port && wanted[is] {
-				delete(wanted, is)
-				continue
+			if !keep(p, aws.ToString(r.CidrIp)) {
+				left.IpRanges = append(left.IpRanges, ec2types.IpRange{CidrIp: r.CidrIp})
 			}
-			surplus = append(surplus, ec2types.IpPermission{IpProtocol: p.IpProtocol, FromPort: p.FromPort, ToPort: p.ToPort,
-				IpRanges: []ec2types.IpRange{{CidrIp: r.CidrIp}}})
+		}
+		for _, r := range p.Ipv6Ranges {
+			if !keep(p, aws.ToString(r.CidrIpv6)) {
+				left.Ipv6Ranges = append(left.Ipv6Ranges, ec2types.Ipv6Range{CidrIpv6: r.CidrIpv6})
+			}
+		}
+		if len(left.IpRanges)+len(left.Ipv6Ranges)+len(left.UserIdGroupPairs) > 0 {
+			surplus = append(surplus, left)
 		}
 	}
 	for k := range wanted {
-		missing = append(missing, ec2types.IpPermission{IpProtocol: aws.String("tcp"), FromPort: &k.port, ToPort: &k.port,
-			IpRanges: []ec2types.IpRange{{CidrIp: aws.String(k.cidr)}}})
+		one := ec2types.IpPermission{IpProtocol: aws.String("tcp"), FromPort: &k.port, ToPort: &k.port}
+		if strings.Contains(k.cidr, ":") {
+			one.Ipv6Ranges = []ec2types.Ipv6Range{{CidrIpv6: aws.String(k.cidr)}}
+		} else {
+			one.IpRanges = []ec2types.IpRange{{CidrIp: aws.String(k.cidr)}}
+		}
+		missing = append(missing, one)
 	}
 	if len(missing) > 0 {
 		if _, err := c.Network.AuthorizeSecurityGroupIngress(ctx, &ec2.AuthorizeSecurityGroupIngressInput{GroupId: g.GroupId,
@@ -118,10 +148,13 @@ func (c Cloud) openNodes(ctx context.Context, cluster, backend string) error {
 		return err
 	}
 	var ids []string
+	alone := map[string]bool{} // groups that are the only one of a node
 	for _, r := range found.Reservations {
 		for _, i := range r.Instances {
 			for _, g := range i.SecurityGroups {
-				if id := aws.ToString(g.GroupId); !slices.Contains(ids, id) {
+				id := aws.ToString(g.GroupId)
+				alone[id] = alone[id] || len(i.SecurityGroups) == 1
+				if !slices.Contains(ids, id) {
 					ids = append(ids, id)
 				}
 			}
@@ -136,7 +169,7 @@ func (c Cloud) openNodes(ctx context.Context, cluster, backend string) error {
 	}
 	for _, g := range groups.SecurityGroups {
 		tagged := slices.ContainsFunc(g.Tags, func(t ec2types.Tag) bool { return aws.ToString(t.Key) == tag })
-		if len(groups.SecurityGroups) > 1 && !tagged || letsIn(g, backend) {
+		if !alone[aws.ToString(g.GroupId)] && !tagged || letsIn(g, backend) {
 			continue
 		}
 		_, err := c.Network.AuthorizeSecurityGroupIngress(ctx, &ec2.AuthorizeSecurityGroupIngressInput{GroupId: g.GroupId,
