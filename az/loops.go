@@ -16,6 +16,7 @@ func (z *Zone) loops() []reconcile.Loop {
 		z.machines.Loop(),
 		z.newVolumes().Loop(),
 		z.newVolumes().FileSystemsLoop(),
+		z.newAddressing().Loop(),
 		z.leading(reconcile.Loop{Key: "keep the Auto Scaling groups", Do: z.acting.Groups.Keep,
 			Pauses: reconcile.Pauses{First: time.Second, Most: 10 * time.Second}}),
 		z.keepFaults(),

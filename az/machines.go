@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"tripod/az/addressing"
 	"tripod/az/machines"
 	"tripod/az/volumes"
 	"tripod/internal/datadir"
@@ -39,6 +40,11 @@ func (z *Zone) newVolumes() *volumes.Host {
 	}
 	h.Zones[z.config.Zone] = z.config.Dir
 	return h
+}
+
+// newAddressing makes the host of the addresses of the zone's nodes.
+func (z *Zone) newAddressing() *addressing.Host {
+	return &addressing.Host{Zone: z.config.Zone, State: z.voter, Network: z.acting.Network, Pools: z.pools, Now: z.now, Logger: z.logger}
 }
 
 // outagePatience is how long it is tried to write down that another zone is out.

@@ -25,6 +25,7 @@ import (
 	"tripod/internal/process"
 	"tripod/internal/reconcile"
 	"tripod/logs/logstore"
+	"tripod/nodes/ipam"
 	"tripod/state"
 )
 
@@ -64,6 +65,7 @@ type Zone struct {
 
 	acting   awsapi.Acting // the services of which the zone runs loops
 	machines *machines.Host
+	pools    *ipam.Pools     // the addresses of nodes' pods
 	balances *balancing.Host // the zone's load-balancer nodes
 	vpc      *vpcRules
 }
@@ -71,7 +73,8 @@ type Zone struct {
 // New returns a zone that is not started.
 func New(config plan.Zone, logger *slog.Logger) *Zone {
 	return &Zone{config: config, now: time.Now, timing: controlplane.DefaultTiming, logger: logger,
-		changes: make(chan struct{}, 1), clusters: map[string]*controlplane.Part{}, released: map[string]bool{}}
+		changes: make(chan struct{}, 1), clusters: map[string]*controlplane.Part{}, released: map[string]bool{},
+		pools: ipam.New(time.Now)}
 }
 
 // Start brings the zone's own parts up, those that serve all clusters, and returns; clusters follow from the regional

@@ -1,12 +1,15 @@
 package nodes
 
 import (
-	"fmt"
 	"net/netip"
 	"testing"
+	"time"
 
-	"k8s.io/apimachinery/pkg/types"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/fake"
 
+	"tripod/nodes/ipam"
 	"tripod/nodes/machine"
 )
 
@@ -25,71 +28,45 @@ func TestNodeAddressesAreStableAndDistinct(t *testing.T) {
 	}
 }
 
-func TestAddressesAreUniqueUntilSubnetIsFull(t *testing.T) {
-	subnet := netip.MustParsePrefix("10.0.0.0/26") // 64, less 32 reserved
-	node := machine.Nth(subnet, 5)
-	a := NewNetwork()
-	a.holdNode(node)
-	seen := map[netip.Addr]bool{node: true}
-	for i := range machine.Usable(subnet) - 1 {
-		addr, err := a.allocate(subnet, types.UID(fmt.Sprint(i)))
-		if err != nil {
-			t.Fatal(err)
+// TestAPodWaitsForItsNodesAddresses runs a node whose pool is filled late, and then empty.
+func TestAPodWaitsForItsNodesAddresses(t *testing.T) {
+	c := testConfig(1)
+	c.Pools = ipam.New(time.Now)
+	instanceID := c.Machines[0].InstanceID
+	client := fake.NewClientset(newPod("first", firstNode()))
+	startFake(t, c, client)
+	eventually(t, "the pod asks for an address", func() (string, bool) {
+		return "", c.Pools.Demand(instanceID, c.ClusterID).Waiting == 1
+	})
+	if events, err := client.CoreV1().Events("default").List(t.Context(), metav1.ListOptions{}); err != nil || saidOf(events.Items,
+		"FailedCreatePodSandBox") {
+		t.Errorf("it says that it has none: %v %v", events.Items, err)
+	}
+	address := netip.MustParseAddr("10.0.7.7")
+	pool := []ipam.Interface{{ID: "eni-1", Addresses: []netip.Addr{address}}}
+	c.Pools.Changed()
+	c.Pools.Set(instanceID, c.ClusterID, pool, true)
+	if pod := waitPhase(t, client, "first", corev1.PodRunning); pod.Status.PodIP != address.String() {
+		t.Errorf("it has %s", pod.Status.PodIP)
+	}
+	if _, err := client.CoreV1().Pods("default").Create(t.Context(), newPod("second", firstNode()), metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the next one is told that there is none", func() (string, bool) {
+		if c.Pools.Demand(instanceID, c.ClusterID).Waiting == 1 {
+			c.Pools.Changed()
+			c.Pools.Set(instanceID, c.ClusterID, pool, true)
 		}
-		if seen[addr] {
-			t.Fatalf("%s twice", addr)
-		}
-		seen[addr] = true
-	}
-	if addr, err := a.allocate(subnet, "one more"); err == nil {
-		t.Errorf("full subnet gave %s", addr)
-	}
-	a.release("7")
-	if _, err := a.allocate(subnet, "one more"); err != nil {
-		t.Error(err)
-	}
+		events, err := client.CoreV1().Events("default").List(t.Context(), metav1.ListOptions{})
+		return "", err == nil && saidOf(events.Items, "FailedCreatePodSandBox")
+	})
 }
 
-func TestAllocateAnswersTheSameForTheSamePod(t *testing.T) {
-	subnet, a := netip.MustParsePrefix("10.0.0.0/19"), NewNetwork()
-	first, _ := a.allocate(subnet, "p")
-	again, _ := a.allocate(subnet, "p")
-	if first != again {
-		t.Errorf("%s, then %s", first, again)
-	}
-}
-
-func TestHeldAddressIsNotGivenAway(t *testing.T) {
-	subnet := netip.MustParsePrefix("10.0.0.0/28") // too small to have any
-	if addr, err := NewNetwork().allocate(subnet, "p"); err == nil {
-		t.Errorf("a subnet without usable addresses gave %s", addr)
-	}
-	subnet = netip.MustParsePrefix("10.0.0.0/26")
-	a := NewNetwork()
-	held := machine.Nth(subnet, 3)
-	a.hold("old", held)
-	a.hold("thief", held) // the first keeps it
-	a.release("thief")
-	for i := range machine.Usable(subnet) - 1 {
-		if got, err := a.allocate(subnet, types.UID(fmt.Sprint(i))); err != nil || got == held {
-			t.Fatalf("got %s (%v), which is held", got, err)
+func saidOf(events []corev1.Event, reason string) bool {
+	for _, e := range events {
+		if e.Reason == reason {
+			return true
 		}
 	}
-	if got, _ := a.allocate(subnet, "old"); got != held {
-		t.Errorf("old pod: got %s, want %s", got, held)
-	}
-}
-
-func TestPodsAndInstancesShareOutASubnet(t *testing.T) {
-	subnet := netip.MustParsePrefix("10.0.32.0/19")
-	first, count := machine.InstanceAddresses(subnet)
-	podFirst, podCount := machine.PodAddresses(subnet)
-	if first != 0 || podFirst != count || podFirst+podCount != machine.Usable(subnet) {
-		t.Errorf("instances have %d from %d on, pods %d from %d on, of %d", count, first, podCount, podFirst,
-			machine.Usable(subnet))
-	}
-	got, err := NewNetwork().allocate(subnet, "p")
-	if err != nil || got.Less(machine.Nth(subnet, podFirst)) {
-		t.Errorf("a pod has %s (%v), which is an instance's", got, err)
-	}
+	return false
 }

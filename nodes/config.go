@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tripod/nodes/efsvolume"
+	"tripod/nodes/ipam"
 	"tripod/nodes/machine"
 	"tripod/nodes/network"
 	"tripod/nodes/podlife"
@@ -27,8 +28,9 @@ type Config struct {
 	Machines []machine.Machine
 	// Pods says how pods live; nil: everything that takes no time by itself is done at once.
 	Pods *podlife.Settings
-	// Network hands out the pods' addresses; nil: one of its own. Simulators of several clusters share one.
-	Network *Network
+	// Pools have the addresses of the nodes' pods, which the zone's host fills. Simulators of several clusters share them. nil: the
+	// nodes share their subnets out by themselves.
+	Pools *ipam.Pools
 
 	Server string // https URL of the cluster's endpoint
 	// Dial connects to it; nil is by TCP.
@@ -71,9 +73,6 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	if c.Dial == nil {
 		c.Dial = (&net.Dialer{Timeout: 3 * time.Second, KeepAlive: 30 * time.Second}).DialContext
-	}
-	if c.Network == nil {
-		c.Network = NewNetwork()
 	}
 	if c.Report == nil {
 		c.Report = func(string, string) {}

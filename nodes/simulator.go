@@ -13,12 +13,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"tripod/nodes/ipam"
 	"tripod/nodes/kubeletapi"
 	"tripod/nodes/kubeproxy"
 	"tripod/nodes/machine"
 	"tripod/nodes/netpolicy"
 	"tripod/nodes/podfiles"
 	"tripod/nodes/podhttp"
+	"tripod/nodes/podlife"
 	"tripod/nodes/podset"
 )
 
@@ -48,6 +50,9 @@ type zone struct {
 	// services is what kube-proxy is; nil in tests that have no administrator
 	services *kubeproxy.Proxy
 	policies *netpolicy.Holder
+	// addresses have the pods' addresses: of the configuration, or else shared out by shares
+	addresses *ipam.Pools
+	shares    *shares
 
 	certificates certificates
 	moves        podfiles.Moves
@@ -111,6 +116,10 @@ func (s *Simulator) start() error {
 	if z.clients, err = s.newClients(c, z.roster); err != nil {
 		return fmt.Errorf("client of %s: %w", c.Server, err)
 	}
+	z.addresses = c.Pools
+	if c.Pools == nil {
+		z.addresses, z.shares = ipam.New(time.Now), &shares{next: map[netip.Prefix]int{}}
+	}
 	z.player = newPlayer(playerConfig{client: z.clients.calls, settings: c.Pods, address: z.podAddress,
 		certificates: &z.certificates, moves: &z.moves, dial: z.dialPod, mount: c.Mount, log: c.Logger})
 	z.moves.Changed = func(pod *corev1.Pod) { z.player.queue.Add(key(pod)) }
@@ -127,6 +136,7 @@ func (s *Simulator) start() error {
 	})
 	if client := z.clients.dynamic; client != nil {
 		z.group.Go(func() { watchStages(z.ctx, client, z.player.setStages, c.Logger) })
+		z.group.Go(func() { watchCNI(z.ctx, client, c.ClusterID, z.addresses, c.Logger) })
 	}
 	if client := z.clients.administrator; client != nil {
 		z.services = kubeproxy.New(client, c.Zone)
@@ -187,7 +197,7 @@ func (z *zone) startNode(m machine.Machine, listed func(), before <-chan struct{
 	r := &runningNode{node: n, end: end, ended: make(chan struct{})}
 	z.workers[m.InstanceID] = r
 	w := &worker{
-		node: n, conf: z.conf, clients: z.clients, player: z.player, pods: z.conf.Network, set: z.pods,
+		node: n, conf: z.conf, clients: z.clients, player: z.player, pods: z.addresses, set: z.pods,
 		listed: sync.OnceFunc(listed),
 		absent: make(chan struct{}, 1), certificates: &z.certificates, wanted: make(chan struct{}, 1),
 	}
@@ -198,12 +208,12 @@ func (z *zone) startNode(m machine.Machine, listed func(), before <-chan struct{
 			<-before
 		}
 		z.roster.add(n)
-		z.conf.Network.holdNode(n.addr)
+		z.join(n)
 		w.run(as(ctx, n.name), z.pause)
 		z.roster.remove(n)
 		w.forget()
 		z.api.ForgetNode(n.name)
-		z.conf.Network.releaseNode(n.addr)
+		z.addresses.Leave(n.instanceID)
 	})
 }
 
@@ -216,7 +226,30 @@ func (z *zone) podAddress(nodeName string, pod *corev1.Pod) (netip.Addr, error) 
 	if n.machine.Fargate != nil {
 		return n.addr, nil
 	}
-	return z.conf.Network.allocate(n.machine.Subnet, pod.UID)
+	addr, err := z.addresses.Allocate(n.instanceID, string(pod.UID), key(pod))
+	if errors.Is(err, ipam.ErrPending) {
+		err = podlife.ErrUnknown // the pod is looked at again when it is known
+	}
+	return addr, err
+}
+
+// join gives a node its pool of addresses for pods. A machine of Fargate's has none.
+func (z *zone) join(n node) {
+	if n.machine.Fargate != nil {
+		return
+	}
+	most := int(n.size().pods)
+	if n.machine.Boot.MaxPods > 0 {
+		most = n.machine.Boot.MaxPods
+	}
+	z.addresses.Join(n.instanceID, z.conf.ClusterID, most, func(pods []string) {
+		for _, k := range pods {
+			z.player.queue.Add(k)
+		}
+	})
+	if z.shares != nil {
+		z.addresses.Set(n.instanceID, z.conf.ClusterID, z.shares.of(n.machine.Subnet, most), true)
+	}
 }
 
 // endNode ends a node; its objects stay.
@@ -228,7 +261,6 @@ func (z *zone) endNode(id string) {
 // forget makes the player leave the node and its pods alone.
 func (w *worker) forget() {
 	for _, pod := range w.player.podsOf(w.name) {
-		w.pods.release(pod.UID)
 		w.player.remove(pod)
 		w.set.Remove(pod)
 	}

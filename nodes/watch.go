@@ -86,7 +86,7 @@ func (w *worker) watchNode(ctx context.Context) {
 	}, feed{
 		set: func(obj metav1.Object) {
 			if obj.GetName() == w.name {
-				w.player.set(obj)
+				w.setNode(obj)
 			}
 		},
 		remove: func(obj metav1.Object) {
@@ -98,13 +98,18 @@ func (w *worker) watchNode(ctx context.Context) {
 		replace: func(list []metav1.Object) {
 			for _, obj := range list {
 				if obj.GetName() == w.name {
-					w.player.set(obj)
+					w.setNode(obj)
 					return
 				}
 			}
 			missing()
 		},
 	})
+}
+
+func (w *worker) setNode(obj metav1.Object) {
+	w.pods.Choose(w.instanceID, obj.GetLabels(), obj.GetAnnotations())
+	w.player.set(obj)
 }
 
 func (w *worker) watchPods(ctx context.Context) {
@@ -133,7 +138,7 @@ func (w *worker) removePod(obj metav1.Object) {
 	if obj.(*corev1.Pod).Spec.NodeName != w.name {
 		return
 	}
-	w.pods.release(obj.GetUID())
+	w.pods.Release(w.instanceID, string(obj.GetUID()))
 	w.dropVolumes(obj.GetUID())
 	w.set.Remove(obj.(*corev1.Pod))
 	w.player.remove(obj)
@@ -154,7 +159,7 @@ func (w *worker) replacePods(list []metav1.Object) {
 		if now == nil {
 			w.removePod(pod)
 		} else if now.GetUID() != pod.UID {
-			w.pods.release(pod.UID)
+			w.pods.Release(w.instanceID, string(pod.UID))
 		}
 	}
 	for _, obj := range list { // all addresses first: setPod may lead to new ones being given out
@@ -162,6 +167,7 @@ func (w *worker) replacePods(list []metav1.Object) {
 			w.holdAddress(pod)
 		}
 	}
+	w.pods.Listed(w.instanceID)
 	w.listed()
 	for _, obj := range list {
 		w.setPod(obj)
@@ -175,6 +181,6 @@ func (w *worker) holdAddress(pod *corev1.Pod) {
 		return
 	}
 	if addr, err := netip.ParseAddr(pod.Status.PodIP); err == nil {
-		w.pods.hold(pod.UID, addr)
+		w.pods.Hold(w.instanceID, string(pod.UID), addr)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"tripod/internal/sleep"
+	"tripod/nodes/ipam"
 	"tripod/nodes/podset"
 )
 
@@ -37,7 +38,7 @@ type worker struct {
 	conf    Config
 	clients *clients
 	player  *player
-	pods    *Network
+	pods    *ipam.Pools
 	set     *podset.Set
 	listed  func() // called when the node's existing pods are known
 

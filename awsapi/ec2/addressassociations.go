@@ -40,9 +40,12 @@ func (s *Service) addressesOf(tx *state.Txn, all []networkInterface) []networkIn
 		}
 		shown := &interfaceAddress{AllocationID: a.AllocationID, AssociationID: a.AssociationID, OwnerID: s.VPC.AccountID,
 			PublicIP: publicIP[a.AllocationID], DNSName: s.VPC.publicDNSName(publicIP[a.AllocationID])}
-		all[at].Association = shown
 		all[at].Addresses = slices.Clone(all[at].Addresses)
-		all[at].Addresses[0].Association = shown
+		private := slices.IndexFunc(all[at].Addresses, func(one address) bool { return one.Address == a.PrivateIP })
+		if private <= 0 {
+			private, all[at].Association = 0, shown
+		}
+		all[at].Addresses[private].Association = shown
 	}
 	return all
 }

@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strings"
@@ -98,6 +99,12 @@ func (s *Service) ElasticIP(tx *state.Txn, allocationID string) (publicIP string
 	return v.PublicIP, used
 }
 
+// BalancerAddress is the address that a load balancer's node gets in a subnet, and whether it follows from the ARN.
+func (s *Service) BalancerAddress(tx *state.Txn, arn string, place Place) (ip netip.Addr, usual bool, err error) {
+	ip, err = s.ServiceAddress(tx, place.SubnetID, func(block netip.Prefix) netip.Addr { return endpointHost(arn, block) })
+	return ip, ip == endpointHost(arn, place.Block.Masked()), err
+}
+
 // balancerInterfaces are those by which load balancers are in their subnets.
 func (s *Service) balancerInterfaces(tx *state.Txn) (all []networkInterface) {
 	balancers := region.LoadBalancers.List(tx)
@@ -117,7 +124,7 @@ func (s *Service) balancerInterfaces(tx *state.Txn) (all []networkInterface) {
 
 func (s *Service) balancerInterface(b region.LoadBalancer, z region.BalancerZone, home subnet,
 	groupNames func(groupID string) string) networkInterface {
-	ip := z.PrivateAddress
+	ip := cmp.Or(z.PrivateAddress, z.NodeAddress)
 	if block, err := netip.ParsePrefix(home.CIDRBlock); err == nil && ip == "" {
 		ip = endpointHost(b.ARN, block).String()
 	}

@@ -2,6 +2,8 @@ package ec2
 
 import (
 	"cmp"
+	"maps"
+	"net/netip"
 	"slices"
 
 	"tripod/awsapi/operation"
@@ -39,7 +41,11 @@ func (s *Service) fillEndpoint(tx *state.Txn, v *vpcEndpoint, c endpointChange) 
 	if v.RouteTableIDs, err = s.endpointTables(tx, *v, c); err != nil {
 		return err
 	}
+	before := v.SubnetIDs
 	if v.SubnetIDs, err = s.endpointSubnets(tx, *v, c); err != nil {
+		return err
+	}
+	if err := s.placeEndpoint(tx, v, before); err != nil {
 		return err
 	}
 	v.Groups, err = s.endpointGroups(tx, *v, c)
@@ -75,6 +81,29 @@ func (s *Service) endpointTables(tx *state.Txn, v vpcEndpoint, c endpointChange)
 		}
 	}
 	return without(v.RouteTableIDs, c.withoutTables, c.tables), nil
+}
+
+// placeEndpoint gives an endpoint an address in each subnet that is new.
+func (s *Service) placeEndpoint(tx *state.Txn, v *vpcEndpoint, before []string) error {
+	for _, subnetID := range v.SubnetIDs {
+		if slices.Contains(before, subnetID) {
+			continue
+		}
+		usual := func(block netip.Prefix) netip.Addr { return endpointHost(v.EndpointID, block) }
+		ip, err := s.ServiceAddress(tx, subnetID, usual)
+		if err != nil {
+			return err
+		}
+		if home, _ := s.SubnetCIDR(tx, subnetID); ip != usual(home) {
+			hosts := maps.Clone(v.Hosts)
+			if hosts == nil {
+				hosts = map[string]string{}
+			}
+			hosts[subnetID] = ip.String()
+			v.Hosts = hosts
+		}
+	}
+	return nil
 }
 
 func (s *Service) endpointSubnets(tx *state.Txn, v vpcEndpoint, c endpointChange) (list[string], error) {

@@ -34,6 +34,8 @@ type vpcEndpoint struct {
 	Region           string                `xml:"serviceRegion"`
 
 	Token string `xml:"-"` // the call's ClientToken
+	// Hosts are its addresses by subnets where they do not follow from its id.
+	Hosts map[string]string `xml:"-" json:",omitempty"`
 }
 
 // endpointDNS says how an endpoint's service is named in its VPC.
@@ -92,7 +94,7 @@ func (s *Service) endpointInterfaces(tx *state.Txn) (all []networkInterface) {
 			if err != nil || parseErr != nil {
 				continue // an endpoint keeps its subnets
 			}
-			ip := endpointHost(v.EndpointID, block).String()
+			ip := cmp.Or(v.Hosts[subnetID], endpointHost(v.EndpointID, block).String())
 			name := s.VPC.dnsName(ip)
 			all = append(all, networkInterface{
 				InterfaceID: id("eni", v.EndpointID, subnetID), SubnetID: subnetID, VPCID: home.VPCID, Zone: home.Zone,
@@ -110,7 +112,7 @@ func (s *Service) endpointInterfaces(tx *state.Txn) (all []networkInterface) {
 	return all
 }
 
-// endpointHost is an endpoint's address in a subnet: one of the upper half, where nothing else is, by its id.
+// endpointHost is an endpoint's address in a subnet, as long as nobody has that: one of the upper half, by its id.
 func endpointHost(endpointID string, block netip.Prefix) netip.Addr {
 	address := block.Addr().As4()
 	span := uint32(1) << (32 - block.Bits())

@@ -158,6 +158,9 @@ func (p place) texts(value reflect.Value, into []string) []string {
 		}
 		return into
 	case reflect.Struct:
+		if a, may := absentable(value); may && a.absent() {
+			return into
+		}
 		return p[1:].texts(value.Field(p[0]), into)
 	case reflect.Bool:
 		return append(into, strconv.FormatBool(value.Bool()))
@@ -172,4 +175,12 @@ func (p place) texts(value reflect.Value, into []string) []string {
 		return into
 	}
 	panic(fmt.Sprintf("ec2: a filter looks at a %s", value.Type()))
+}
+
+// absentable is a value that may say that it is not there.
+func absentable(value reflect.Value) (a interface{ absent() bool }, may bool) {
+	if value.CanInterface() {
+		a, may = value.Interface().(interface{ absent() bool })
+	}
+	return a, may
 }

@@ -108,6 +108,7 @@ type instanceInterface struct {
 	Attachment  ownAttachment    `xml:"attachment"`
 	Association *ownAddress      `xml:"association"`
 	Addresses   list[hasAddress] `xml:"privateIpAddressesSet"`
+	Prefixes    list[ipv4Prefix] `xml:"ipv4PrefixSet"`
 	Addresses6  list[struct{}]   `xml:"ipv6AddressesSet"`
 	Description string           `xml:"description"`
 	DestCheck   bool             `xml:"sourceDestCheck"`
@@ -214,6 +215,9 @@ func (s *Service) shownInstance(tx *state.Txn, v region.Instance, eni networkInt
 		return shown
 	}
 	shown.Interfaces = list[instanceInterface]{s.ownInterface(tx, eni)}
+	for _, other := range s.shownInterfaces(tx, region.InterfacesByInstance.Of(v.ID).List(tx)) {
+		shown.Interfaces = append(shown.Interfaces, s.ownInterface(tx, other))
+	}
 	if eni.Association != nil {
 		shown.PublicIP, shown.PublicDNSName = eni.Association.PublicIP, eni.Association.DNSName
 	}
@@ -262,20 +266,22 @@ func monitoringState(d instanceDetails) string {
 // ownInterface is an instance's interface as it shows it.
 func (s *Service) ownInterface(tx *state.Txn, eni networkInterface) instanceInterface {
 	a := eni.Attachment
-	var public *ownAddress
-	if has := eni.Association; has != nil {
-		public = &ownAddress{has.OwnerID, has.DNSName, has.PublicIP, has.AllocationID, has.AssociationID}
+	public := func(has *interfaceAddress) *ownAddress {
+		if has == nil {
+			return nil
+		}
+		return &ownAddress{has.OwnerID, has.DNSName, has.PublicIP, has.AllocationID, has.AssociationID}
 	}
 	own := instanceInterface{
 		InterfaceID: eni.InterfaceID, SubnetID: eni.SubnetID, VPCID: eni.VPCID, OwnerID: eni.OwnerID, Status: eni.Status,
-		MAC: eni.MAC, Address: eni.Address, DNSName: eni.DNSName, Groups: eni.Groups, Association: public,
+		MAC: eni.MAC, Address: eni.Address, DNSName: eni.DNSName, Groups: eni.Groups, Association: public(eni.Association),
 		Description: eni.Description, DestCheck: eni.SourceDestCheck, Type: eni.Type,
 		Attachment: ownAttachment{a.AttachmentID, a.DeviceIndex, a.CardIndex, a.Status, a.AttachTime, a.DeleteOnTermination,
 			a.InstanceID, a.InstanceOwnerID},
-		Tags: s.tagsOf(tx, eni.InterfaceID), Zone: eni.Zone,
+		Tags: s.tagsOf(tx, eni.InterfaceID), Zone: eni.Zone, Prefixes: eni.Prefixes,
 	}
-	if eni.Address != "" {
-		own.Addresses = list[hasAddress]{{eni.Address, eni.DNSName, true, public}}
+	for _, one := range eni.Addresses {
+		own.Addresses = append(own.Addresses, hasAddress{one.Address, one.DNSName, one.Primary, public(one.Association)})
 	}
 	return own
 }

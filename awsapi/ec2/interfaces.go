@@ -1,17 +1,21 @@
 package ec2
 
 import (
+	"cmp"
 	"encoding/hex"
+	"encoding/xml"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 
 	"tripod/awsapi/operation"
+	"tripod/region"
 	"tripod/state"
 )
 
-// networkInterface is a network interface as EC2 shows it: clusters' control planes have them, and nodes.
+// networkInterface is a network interface as EC2 shows it. Those with a record are region.NetworkInterface; the others follow
+// from what they belong to.
 type networkInterface struct {
 	InterfaceID      string              `xml:"networkInterfaceId"`
 	SubnetID         string              `xml:"subnetId"`
@@ -28,8 +32,9 @@ type networkInterface struct {
 	DNSName          string              `xml:"privateDnsName"`
 	SourceDestCheck  bool                `xml:"sourceDestCheck"`
 	Groups           list[groupName]     `xml:"groupSet"`
-	Attachment       interfaceAttachment `xml:"attachment"`
+	Attachment       interfaceAttachment `xml:"attachment"` // the zero value while nobody has it
 	Addresses        list[address]       `xml:"privateIpAddressesSet"`
+	Prefixes         list[ipv4Prefix]    `xml:"ipv4PrefixSet"`
 	Addresses6       list[struct{}]      `xml:"ipv6AddressesSet"`
 	Type             string              `xml:"interfaceType"`
 	Association      *interfaceAddress   `xml:"association"`
@@ -54,6 +59,18 @@ type interfaceAttachment struct {
 	DeleteOnTermination bool   `xml:"deleteOnTermination"`
 }
 
+// absent says that the interface is nobody's: then it shows none, and no filter finds it.
+func (a interfaceAttachment) absent() bool { return a.AttachmentID == "" }
+
+// MarshalXML implements xml.Marshaler.
+func (a interfaceAttachment) MarshalXML(e *xml.Encoder, start xml.StartElement) error {
+	if a.absent() {
+		return nil
+	}
+	type shown interfaceAttachment
+	return e.EncodeElement(shown(a), start)
+}
+
 // interfaceAddress is the Elastic IP address that an interface has.
 type interfaceAddress struct {
 	AllocationID  string `xml:"allocationId"`
@@ -68,6 +85,11 @@ type operator struct {
 	Managed bool `xml:"managed"`
 }
 
+// ipv4Prefix is a block of addresses that an interface has.
+type ipv4Prefix struct {
+	Prefix string `xml:"ipv4Prefix"`
+}
+
 type address struct {
 	Address     string            `xml:"privateIpAddress"`
 	DNSName     string            `xml:"privateDnsName"`
@@ -80,9 +102,33 @@ var interfaces = &kind[networkInterface]{
 	misnamed: "InvalidNetworkInterfaceId.Malformed",
 	id:       func(v networkInterface) string { return v.InterfaceID },
 	computed: func(s *Service, tx *state.Txn) []networkInterface {
-		return slices.Concat(s.controlPlaneInterfaces(tx), s.nodeInterfaces(tx), s.natInterfaces(tx),
-			s.endpointInterfaces(tx), s.fargateInterfaces(tx), s.balancerInterfaces(tx), s.mountTargetInterfaces(tx))
+		return slices.Concat(s.recordedInterfaces(tx), s.derivedInterfaces(tx))
 	},
+	find: func(s *Service, tx *state.Txn, ids []string) (all []networkInterface) {
+		var recorded []region.NetworkInterface
+		for _, id := range ids {
+			if v, found := region.NetworkInterfaces.Get(tx, id); found && !v.Primary() {
+				recorded = append(recorded, v)
+			}
+		}
+		all = s.shownInterfaces(tx, recorded)
+		if len(all) < len(ids) {
+			for _, v := range s.derivedInterfaces(tx) {
+				if slices.Contains(ids, v.InterfaceID) {
+					all = append(all, v)
+				}
+			}
+		}
+		slices.SortFunc(all, func(a, b networkInterface) int {
+			return cmp.Compare(slices.Index(ids, a.InterfaceID), slices.Index(ids, b.InterfaceID))
+		})
+		return all
+	},
+}
+
+// derivedInterfaces are those that follow from something else: an instance's first one, and those of AWS's services.
+func (s *Service) derivedInterfaces(tx *state.Txn) []networkInterface {
+	return slices.Concat(s.serviceInterfaces(tx), s.nodeInterfaces(tx), s.fargateInterfaces(tx))
 }
 
 // interfaceHost is the place of a control plane's interface in its subnet. In the default private subnets this is

@@ -154,7 +154,7 @@ func (s *Service) Advance(tx *state.Txn, id string, now time.Time) (v region.Ins
 	case region.InstanceStopping:
 		v, err = region.EndStop(tx, id, now)
 	case region.InstanceShuttingDown:
-		tags.Delete(tx, v.InterfaceID)
+		s.endInterfaces(tx, v)
 		s.endVolumes(tx, v)
 		v, err = region.EndTermination(tx, id, now)
 	default:
@@ -219,6 +219,7 @@ type launchPlan struct {
 	instance region.Instance
 	details  instanceDetails
 	subnet   subnet
+	space    *space // of the subnet; nil: it has no IPv4 addresses
 	public   bool
 	address  string           // that is asked for
 	tags     map[string][]tag // by the resource's type

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"tripod/awsapi/wire"
-	"tripod/nodes/machine"
 	"tripod/region"
 	"tripod/state"
 )
@@ -30,6 +29,9 @@ func (s *Service) planNetwork(tx *state.Txn, p *launchPlan, data templateData, w
 	}
 	v := &p.instance
 	p.subnet, v.SubnetID, v.VPCID, v.Zone = home, home.SubnetID, home.VPCID, home.Zone
+	if home.CIDRBlock != "" {
+		p.space = s.spaceOf(tx, home)
+	}
 	if v.Launch.Groups, err = s.launchGroups(tx, home, data, nic); err != nil {
 		return err
 	}
@@ -195,67 +197,21 @@ func (s *Service) giveAddresses(tx *state.Txn, p launchPlan, v *region.Instance)
 	return nil
 }
 
-// addressTries is how many addresses are tried at random before all are looked at.
-const addressTries = 16
-
-// freeAddress is a private address of the plan's subnet that no instance has: the one that is asked for, or one at
-// random. Each that is looked at is a condition of the transaction, and no other instance of the subnet is.
+// freeAddress is a private address of the plan's subnet that nobody has: the one that is asked for, or one at random.
 func (s *Service) freeAddress(tx *state.Txn, p launchPlan) (netip.Addr, error) {
-	block := netip.MustParsePrefix(p.subnet.CIDRBlock)
-	free := func(a netip.Addr) bool {
-		of := p.subnet.SubnetID + "/" + a.String()
-		return a != controlPlaneHost(block) && region.InstancesByAddress.Of(of).Empty(tx) && region.FargateByAddress.Of(of).Empty(tx) &&
-			!mountTargetHas(tx, p.subnet.SubnetID, a)
+	space := p.space
+	if space == nil {
+		space = s.spaceOf(tx, p.subnet)
 	}
 	if p.address != "" {
-		a, err := netip.ParseAddr(p.address)
-		switch {
-		case err != nil || !a.Is4():
-			return a, refuse("InvalidParameterValue", "Value (%s) for parameter privateIpAddress is invalid. Invalid IPv4 address.",
-				clip(p.address))
-		case !block.Contains(a):
-			return a, refuse("InvalidParameterValue", "Address %s does not fall within the subnet's address range", a)
-		case !free(a) || reserved(block, a):
-			return a, refuse("InvalidIPAddress.InUse", "Address %s is in use.", a)
-		}
-		return a, nil
+		return space.wanted(p.address, "privateIpAddress", nil)
 	}
-	nth, size := s.instanceAddresses(tx, p.subnet, block)
-	for range min(size, addressTries) {
-		if a := nth(rand.IntN(size)); free(a) {
-			return a, nil
-		}
+	ip, found := space.pick(map[netip.Addr]bool{})
+	if !found {
+		return ip, refuse("InsufficientFreeAddressesInSubnet", "There are not enough free addresses in subnet '%s' to "+
+			"satisfy the requested number of instances.", p.subnet.SubnetID)
 	}
-	start := rand.IntN(max(1, size))
-	for i := range size {
-		if a := nth((start + i) % size); free(a) {
-			return a, nil
-		}
-	}
-	return netip.Addr{}, refuse("InsufficientFreeAddressesInSubnet", "There are not enough free addresses in subnet '%s' to "+
-		"satisfy the requested number of instances.", p.subnet.SubnetID)
-}
-
-// instanceAddresses are those of a subnet that instances have theirs of, and how many they are. Where a subnet is too
-// small for package machine to give it any, they are all that AWS, a NAT gateway and endpoints do not have.
-func (s *Service) instanceAddresses(tx *state.Txn, home subnet, block netip.Prefix) (nth func(int) netip.Addr, size int) {
-	if first, count := machine.InstanceAddresses(block); count > 0 {
-		return func(n int) netip.Addr { return machine.Nth(block, first+n) }, count
-	}
-	var all []netip.Addr
-	var taken []string
-	for _, v := range s.endpointInterfaces(tx) {
-		if v.SubnetID == home.SubnetID {
-			taken = append(taken, v.Address)
-		}
-	}
-	const natHost = 4
-	for i := natHost + 1; i < 1<<(32-block.Bits())-1; i++ {
-		if a := hostAt(block, i); !slices.Contains(taken, a.String()) {
-			all = append(all, a)
-		}
-	}
-	return func(n int) netip.Addr { return all[n] }, len(all)
+	return ip, nil
 }
 
 // hostAt is the address of a block with that offset, hostOf the offset of an address.
@@ -275,9 +231,6 @@ func reserved(block netip.Prefix, a netip.Addr) bool {
 	at := hostOf(block, a)
 	return at < 4 || at == 1<<(32-block.Bits())-1
 }
-
-// controlPlaneHost is where the interface of a cluster's control plane is in a subnet.
-func controlPlaneHost(block netip.Prefix) netip.Addr { return hostAt(block, interfaceHost) }
 
 // The ranges of public addresses that subnets give to instances: two kept for documentation (RFC 5737), and where these
 // are full the one for benchmarks (RFC 2544). Nobody on the internet has them. Elastic IP addresses have a range of

@@ -89,12 +89,12 @@ func (s *Service) AdoptNodes(tx *state.Txn, c region.Cluster, now time.Time) err
 	return nil
 }
 
-// nodeInterfaces are the instances' primary interfaces. Those that a CNI would add for pods are not told.
+// nodeInterfaces are the instances' primary interfaces.
 func (s *Service) nodeInterfaces(tx *state.Txn) []networkInterface {
 	return s.interfacesOf(tx, region.Instances.List(tx))
 }
 
-// interfacesOf are the interfaces of instances that are not terminated.
+// interfacesOf are the primary interfaces of instances that are not terminated.
 func (s *Service) interfacesOf(tx *state.Txn, of []region.Instance) (all []networkInterface) {
 	names := s.groupNames(tx)
 	for _, v := range of {
@@ -120,6 +120,9 @@ func (s *Service) interfaceOfInstance(tx *state.Txn, v region.Instance, names fu
 	}
 	if v.Address != "" {
 		eni.Addresses = list[address]{{Address: v.Address, DNSName: v.DNSName, Primary: true}}
+	}
+	if stored, found := region.NetworkInterfaces.Get(tx, v.InterfaceID); found {
+		s.addPrivate(&eni, stored)
 	}
 	if v.PublicIP != "" {
 		eni.Association = &interfaceAddress{OwnerID: "amazon", PublicIP: v.PublicIP, DNSName: s.VPC.publicDNSName(v.PublicIP)}

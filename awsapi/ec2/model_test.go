@@ -179,7 +179,7 @@ func TestFiltersFindWhatTheyShow(t *testing.T) {
 	for _, tt := range []struct{ operation, filter, value, id string }{
 		{"DescribeVpcs", "cidr-block-association.state", "associated", "vpcId"},
 		{"DescribeSubnets", "private-dns-name-options-on-launch.hostname-type", "ip-name", "subnetId"},
-		{"DescribeSubnets", "available-ip-address-count", "8186", "subnetId"},
+		{"DescribeSubnets", "available-ip-address-count", "8185", "subnetId"},
 		{"DescribeSecurityGroups", "ip-permission.group-name", "default", "groupId"},
 		{"DescribeSecurityGroups", "egress.ip-permission.cidr", "0.0.0.0/0", "groupId"},
 		{"DescribeSecurityGroups", "ip-permission.protocol", "-1", "groupId"},

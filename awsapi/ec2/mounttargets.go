@@ -2,8 +2,6 @@ package ec2
 
 import (
 	"net/netip"
-	"slices"
-	"strconv"
 	"strings"
 
 	"tripod/region"
@@ -17,40 +15,27 @@ const (
 )
 
 // MountTargetAddress is the address that a new mount target of EFS has in a subnet: the one that is asked for, or one of the
-// upper half. refusal says why it has none.
+// upper half, as long as nobody has that. refusal says why it has none.
 func (s *Service) MountTargetAddress(tx *state.Txn, place Place, targetID, asked string) (address, refusal string) {
-	taken := map[string]bool{}
-	for _, v := range interfaces.all(s, tx) {
-		if v.SubnetID == place.SubnetID {
-			taken[v.Address] = true
-		}
-	}
 	if asked != "" {
 		a, err := netip.ParseAddr(asked)
 		switch {
 		case err != nil || !place.Block.Contains(a) || reserved(place.Block, a):
 			return "", AddressOutside
-		case taken[asked] || a == controlPlaneHost(place.Block):
+		case !s.IsFree(tx, place.SubnetID, a):
 			return "", AddressTaken
 		}
 		return asked, ""
 	}
-	for n := range addressTries { // others' addresses there are few
-		if a := endpointHost(targetID+strconv.Itoa(n), place.Block); !taken[a.String()] {
-			return a.String(), ""
-		}
+	a, err := s.ServiceAddress(tx, place.SubnetID, func(block netip.Prefix) netip.Addr { return endpointHost(targetID, block) })
+	if err != nil {
+		return "", AddressTaken
 	}
-	return "", AddressTaken
+	return a.String(), ""
 }
 
 // MountTargetInterface is the id of the network interface by which a mount target is in its subnet.
 func MountTargetInterface(targetID string) string { return id("eni", targetID) }
-
-// mountTargetHas says whether a mount target has an address of a subnet.
-func mountTargetHas(tx *state.Txn, subnetID string, a netip.Addr) bool {
-	return slices.ContainsFunc(region.MountTargetsBySubnet.Of(subnetID).List(tx),
-		func(m region.MountTarget) bool { return m.Address == a.String() })
-}
 
 // mountTargetInterfaces are those by which EFS's mount targets are in their subnets.
 func (s *Service) mountTargetInterfaces(tx *state.Txn) (all []networkInterface) {

@@ -47,14 +47,14 @@ var natGateways = &kind[natGateway]{
 func (s *Service) defaultNATGateway() natGateway {
 	home := s.newSubnet(s.VPC.PublicSubnetIDs()[0], s.VPC.ID(), publicCIDR(0), 0)
 	ip := s.newAddress(id("eipalloc", s.VPC.ID()), publicIPs.Addr().Next())
-	return newNATGateway(s.defaultNATGatewayID(), home, &ip, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	return newNATGateway(s.defaultNATGatewayID(), home, natHost(netip.MustParsePrefix(home.CIDRBlock)), &ip, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 }
 
 func (s *Service) defaultNATGatewayID() string { return id("nat", s.VPC.ID()) }
 
-// newNATGateway is one in a subnet, public with an address and private without.
-func newNATGateway(gatewayID string, home subnet, ip *elasticIP, created time.Time) natGateway {
-	private := natAddress{PrivateIP: natHost(home), Primary: true, Status: "succeeded"}
+// newNATGateway is one in a subnet with a private address there, public with an Elastic IP address and private without.
+func newNATGateway(gatewayID string, home subnet, at netip.Addr, ip *elasticIP, created time.Time) natGateway {
+	private := natAddress{PrivateIP: at.String(), Primary: true, Status: "succeeded"}
 	g := natGateway{GatewayID: gatewayID, SubnetID: home.SubnetID, VPCID: home.VPCID, State: "available",
 		Created: timestamp(created), Connectivity: "private"}
 	if ip != nil {
@@ -76,14 +76,11 @@ func (s *Service) shownNATGateway(tx *state.Txn, g natGateway) natGateway {
 // interfaceID is that of the interface in its subnet, by which a gateway has its addresses.
 func (g natGateway) interfaceID() string { return id("eni", g.GatewayID) }
 
-// natHost is the gateway's own address: the first that AWS does not keep for itself.
-func natHost(home subnet) string {
-	ip := netip.MustParsePrefix(home.CIDRBlock).Addr()
-	for range 4 {
-		ip = ip.Next()
-	}
-	return ip.String()
-}
+// natOffset is where a gateway's own address is in its subnet, as long as nobody has that: the first that AWS does not keep
+// for itself.
+const natOffset = 4
+
+func natHost(block netip.Prefix) netip.Addr { return hostAt(block, natOffset) }
 
 type describeNATGatewaysInput struct {
 	IDs        []string `ec2:"NatGatewayId"`
@@ -164,7 +161,11 @@ func (s *Service) createNATGateway(call *operation.Call, in *createNATGatewayInp
 			}
 			ip = &v
 		}
-		g := newNATGateway(gatewayID, home, ip, created)
+		at, err := s.ServiceAddress(tx, home.SubnetID, natHost)
+		if err != nil {
+			return err
+		}
+		g := newNATGateway(gatewayID, home, at, ip, created)
 		g.Token = in.Token
 		natGateways.put(s, tx, g)
 		tags.Put(tx, gatewayID, given)

@@ -24,6 +24,7 @@ var made = map[string]string{
 	"CreateVpcEndpoint": "vpc-endpoint", "CreateKeyPair": "key-pair", "ImportKeyPair": "key-pair",
 	"CreateLaunchTemplate": "launch-template", "CreateImage": "image", "CopyImage": "image", "RegisterImage": "image",
 	"CreateVolume": "volume", "CreateSnapshot": "snapshot", "CreateSnapshots": "snapshot", "CopySnapshot": "snapshot",
+	"CreateNetworkInterface": "network-interface",
 }
 
 var (

@@ -1,10 +1,12 @@
 package ec2
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strings"
 
+	"tripod/region"
 	"tripod/state"
 )
 
@@ -57,4 +59,47 @@ func (s *Service) SubnetCIDR(tx *state.Txn, subnetID string) (block netip.Prefix
 	}
 	block, err = netip.ParsePrefix(v.CIDRBlock)
 	return block, err == nil
+}
+
+// podSubnetTag is that of subnets in which nodes' CNI may make interfaces; with the value 0 it may not.
+const podSubnetTag = "kubernetes.io/role/cni"
+
+// SubnetsForPods are the subnets in which the CNI of a node in a subnet may make interfaces, those with the most free addresses
+// first: the node's own, and those with the tag in the same VPC and zone.
+func (s *Service) SubnetsForPods(tx *state.Txn, own string) []string {
+	home, err := subnets.get(s, tx, own)
+	if err != nil {
+		return []string{own}
+	}
+	var found []subnet
+	for _, v := range subnets.all(s, tx) {
+		if v.VPCID != home.VPCID || v.Zone != home.Zone || v.CIDRBlock == "" {
+			continue
+		}
+		value, tagged := s.TagsOf(tx, v.SubnetID)[podSubnetTag]
+		if tagged && value != "0" || v.SubnetID == own && !tagged {
+			found = append(found, v)
+		}
+	}
+	if len(found) > 1 {
+		for i := range found {
+			found[i] = s.shown(tx, found[i])
+		}
+		slices.SortStableFunc(found, func(a, b subnet) int { return cmp.Compare(b.Available, a.Available) })
+	}
+	return each(found, func(v subnet) string { return v.SubnetID })
+}
+
+// NodeAt is the instance one of whose interfaces has an address, in whatever subnet.
+func (s *Service) NodeAt(tx *state.Txn, address netip.Addr) (of region.Instance, found bool) {
+	for _, v := range subnets.all(s, tx) {
+		block, err := netip.ParsePrefix(v.CIDRBlock)
+		if err != nil || !block.Contains(address) {
+			continue
+		}
+		if at, is := region.InterfaceAt(tx, v.SubnetID, address); is {
+			return region.Instances.Get(tx, at.AttachedTo())
+		}
+	}
+	return of, false
 }

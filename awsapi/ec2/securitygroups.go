@@ -232,7 +232,8 @@ func (s *Service) deleteGroup(call *operation.Call, in *deleteGroupInput) (*dele
 	})
 }
 
-// userOf names what uses a group: a cluster, an endpoint, a load balancer, an instance, or another group's rule; empty where nothing does.
+// userOf names what uses a group: a cluster, an endpoint, a load balancer, an instance, a network interface, or another
+// group's rule; empty where nothing does.
 func (s *Service) userOf(tx *state.Txn, groupID string) string {
 	for _, c := range s.clusters(tx) {
 		for _, used := range append([]string{s.VPC.ClusterSecurityGroupID(c.ID)}, c.SecurityGroupIDs...) {
@@ -251,6 +252,9 @@ func (s *Service) userOf(tx *state.Txn, groupID string) string {
 		if slices.Contains(v.Launch.Groups, groupID) {
 			return v.ID
 		}
+	}
+	for _, v := range region.InterfacesBySecurityGroup.Of(groupID).After(tx, "") {
+		return v.ID
 	}
 	for _, other := range groups.all(s, tx) {
 		for _, r := range other.Rules {

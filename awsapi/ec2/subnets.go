@@ -81,14 +81,12 @@ func (s *Service) newSubnet(subnetID, vpcID, cidr string, zone int) subnet {
 	}
 }
 
-// shown is the subnet with what is not stored: its tags, and its free addresses: AWS keeps five for itself, and instances
-// have theirs.
+// shown is the subnet with what is not stored: its tags, and its free addresses.
 func (s *Service) shown(tx *state.Txn, v subnet) subnet {
 	v.Tags = s.tagsOf(tx, v.SubnetID)
 	v.Names.HostnameType = cmp.Or(v.Names.HostnameType, ipNames)
-	if block, err := netip.ParsePrefix(v.CIDRBlock); err == nil {
-		v.Available = 1<<(32-block.Bits()) - 5 - region.InstancesBySubnet.Of(v.SubnetID).Count(tx) -
-			region.FargateBySubnet.Of(v.SubnetID).Count(tx) - region.MountTargetsBySubnet.Of(v.SubnetID).Count(tx)
+	if v.CIDRBlock != "" {
+		v.Available = s.spaceOf(tx, v).available()
 	}
 	return v
 }
@@ -232,6 +230,9 @@ func (s *Service) deleteSubnet(call *operation.Call, in *deleteSubnetInput) (*do
 			}
 		}
 		for _, v := range region.InstancesBySubnet.Of(in.SubnetID).After(tx, "") {
+			return depended(call, "subnet", in.SubnetID, v.ID)
+		}
+		for _, v := range region.InterfacesBySubnet.Of(in.SubnetID).After(tx, "") {
 			return depended(call, "subnet", in.SubnetID, v.ID)
 		}
 		for _, m := range region.FargateBySubnet.Of(in.SubnetID).After(tx, "") {

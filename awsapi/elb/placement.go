@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"tripod/awsapi/ec2"
 	"tripod/awsapi/wire"
 	"tripod/region"
 	"tripod/state"
@@ -71,12 +72,41 @@ func (s *Service) place(tx *state.Txn, b *region.LoadBalancer, mappings []subnet
 			return err
 		}
 		z.Zone = at.Zone
+		if err := s.placeNode(tx, b, &z, at); err != nil {
+			return err
+		}
 		b.Zones = append(b.Zones, z)
 	}
 	if b.Type == region.ApplicationBalancer && len(b.Zones) < 2 {
 		return invalid("At least two subnets in two different Availability Zones must be specified")
 	}
 	slices.SortFunc(b.Zones, func(a, b region.BalancerZone) int { return cmp.Compare(a.Zone, b.Zone) })
+	return nil
+}
+
+// placeNode gives a load balancer's node its address in a subnet. One that it had there it keeps.
+func (s *Service) placeNode(tx *state.Txn, b *region.LoadBalancer, z *region.BalancerZone, at ec2.Place) error {
+	stored, _ := region.LoadBalancers.Get(tx, b.Key()) // also where the same one is made again
+	before := stored.Zones
+	had := slices.IndexFunc(before, func(old region.BalancerZone) bool { return old.SubnetID == z.SubnetID })
+	if had >= 0 && before[had].PrivateAddress == z.PrivateAddress {
+		z.NodeAddress = before[had].NodeAddress
+		return nil
+	}
+	if z.PrivateAddress != "" {
+		if ip, err := netip.ParseAddr(z.PrivateAddress); err == nil && !s.Network.IsFree(tx, z.SubnetID, ip) {
+			return unsuitable("The private IPv4 address '%s' is not available for use", z.PrivateAddress)
+		}
+		return nil
+	}
+	ip, usual, err := s.Network.BalancerAddress(tx, b.ARN, at)
+	if err != nil {
+		return refuse("InvalidSubnet", "Not enough IP space available in %s. ELB requires at least %d free IP addresses in each subnet.",
+			z.SubnetID, 1)
+	}
+	if !usual {
+		z.NodeAddress = ip.String()
+	}
 	return nil
 }
 

@@ -16,8 +16,8 @@ type subnetZones struct {
 	looked bool
 }
 
-// zoneOf is the zone of the cluster's node or pod that has the address, by the subnet it is in; empty: none of the
-// cluster's nodes is in such a subnet.
+// zoneOf is the zone of the cluster's node or pod that has the address, by the subnet it is in; where none of the cluster's
+// nodes is in such a subnet, by the interface of a node that has it; empty: none has.
 func (c *Part) zoneOf(address netip.Addr) (zone string) {
 	c.subnets.mu.Lock()
 	defer c.subnets.mu.Unlock()
@@ -35,7 +35,13 @@ func (c *Part) zoneOf(address netip.Addr) (zone string) {
 			return of
 		}
 	}
-	return ""
+	c.host.State.View(func(tx *state.Txn) error {
+		if at, found := c.host.Machines.Network.NodeAt(tx, address); found && at.Boot.ClusterID == c.cluster.ID {
+			zone = at.Zone
+		}
+		return nil
+	})
+	return zone
 }
 
 func (c *Part) zonesOf(tx *state.Txn, instances state.Part[region.Instance],

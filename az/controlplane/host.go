@@ -16,6 +16,7 @@ import (
 	"tripod/internal/loss"
 	"tripod/logs/logstore"
 	"tripod/nodes/efsvolume"
+	"tripod/nodes/ipam"
 	"tripod/nodes/network"
 	"tripod/region"
 	"tripod/state"
@@ -41,8 +42,9 @@ type Host struct {
 	Clusters *eks.Service
 	// Mount says why a node of the zone cannot mount a file system; nil: none is asked.
 	Mount func(efsvolume.Handle) (output string, err error)
-	// Machines has the zone's instances, the cluster's nodes among them.
+	// Machines has the zone's instances, the cluster's nodes among them, and Pools have the addresses of these nodes' pods.
 	Machines *machines.Host
+	Pools    *ipam.Pools
 	Event    func(api.Event)
 	// OnLoss is told of a process that is gone, or answers nobody. OnChange is told that a state changed.
 	OnLoss   func(loss.Loss)

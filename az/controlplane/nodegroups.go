@@ -27,20 +27,7 @@ func (c *Part) watchNodegroups() (<-chan struct{}, func()) { return c.watchBesid
 
 // watchBeside is signalled by changes of the regional state and by news.
 func (c *Part) watchBeside(news <-chan struct{}) (<-chan struct{}, func()) {
-	changes, end := c.host.State.Watch()
-	both, stop := make(chan struct{}, 1), make(chan struct{})
-	go func() {
-		for {
-			select {
-			case <-changes:
-			case <-news:
-			case <-stop:
-				return
-			}
-			signal(both)
-		}
-	}()
-	return both, func() { close(stop); end() }
+	return reconcile.Beside(c.host.State.Watch, news)
 }
 
 func signal(to chan<- struct{}) {

@@ -16,6 +16,7 @@ import (
 	"tripod/internal/process"
 	"tripod/internal/reachability"
 	"tripod/nodes/efsvolume"
+	"tripod/nodes/ipam"
 	"tripod/nodes/machine"
 	"tripod/nodes/network"
 	"tripod/region"
@@ -66,6 +67,8 @@ type WorkersConfig struct {
 	Client pki.Pair
 	// Authority signs the kubelets' serving certificates.
 	Authority *pki.Authority
+	// Pools have the addresses of the nodes' pods.
+	Pools *ipam.Pools
 	// RealPace lets images and containers take the time that they take in EKS.
 	RealPace bool
 	// LocalPort says why a pod may not lead to that port of this machine; nil where it may.
@@ -150,7 +153,7 @@ func (c *Part) workersConfig() (WorkersConfig, error) {
 	peer := c.host.Plan.Peers[c.index]
 	config := WorkersConfig{Cluster: c.cluster, Region: c.host.Plan.Region, AccountID: c.host.Plan.AccountID,
 		Zone: peer.Zone, ZoneID: peer.ID, Report: c.reports.take,
-		RealPace: c.host.Plan.RealPace, Mount: c.host.Mount}
+		RealPace: c.host.Plan.RealPace, Mount: c.host.Mount, Pools: c.host.Pools}
 	config.NodeDir = func(instanceID string) string { return datadir.NodeDir(c.host.Plan.Dir, instanceID) }
 	config.Server = fmt.Sprintf("https://127.0.0.1:%d", c.cluster.EndpointPort)
 	config.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -26,9 +26,6 @@ import (
 	"tripod/region"
 )
 
-// network has the addresses of the pods of all clusters in the zone that this process is.
-var network = nodes.NewNetwork()
-
 // zone runs a zone's agent with what links Kubernetes' client libraries.
 func zone(ctx context.Context, args []string) error {
 	return az.Run(ctx, args, controlplane.Parts{
@@ -41,7 +38,7 @@ func zone(ctx context.Context, args []string) error {
 func newWorkers(c controlplane.WorkersConfig) (controlplane.Workers, error) {
 	config := nodes.Config{
 		Zone: c.Zone, ZoneID: c.ZoneID, Region: c.Region,
-		ClusterID: c.Cluster.ID, Machines: c.Machines, Network: network, Report: c.Report,
+		ClusterID: c.Cluster.ID, Machines: c.Machines, Pools: c.Pools, Report: c.Report,
 	}
 	config.Server, config.CA, config.CloudCert, config.CloudKey = c.Server, c.CA, c.Client.Cert, c.Client.Key
 	config.Mount, config.NodeDir = c.Mount, c.NodeDir

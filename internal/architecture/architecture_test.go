@@ -31,7 +31,7 @@ var layers = []struct {
 	{"the region", []string{"emulator"}},
 	{"a zone's agent", []string{"az"}},
 	{"a zone's agent", []string{"az/controlplane"}},
-	{"a zone's agent", []string{"az/balancing", "az/machines", "az/volumes"}},
+	{"a zone's agent", []string{"az/addressing", "az/balancing", "az/machines", "az/volumes"}},
 	{"the AWS endpoint", []string{"awsapi/apitest"}},
 	{"the AWS endpoint", []string{"awsapi"}},
 	{"the AWS endpoint", []string{"awsapi/eks"}},
@@ -56,7 +56,7 @@ var layers = []struct {
 	{"what runs in a zone", []string{"nodes/podhttp"}},
 	{"tools", []string{
 		"awsapi/throttle", "internal/admission", "internal/datadir", "internal/options", "nodes/image", "nodes/network",
-		"nodes/podfiles", "nodes/podlife", "nodes/podvolume", "lb/handover", "nodes/kubeproxy", "nodes/netpolicy",
+		"nodes/ipam", "nodes/podfiles", "nodes/podlife", "nodes/podvolume", "lb/handover", "nodes/kubeproxy", "nodes/netpolicy",
 	}},
 	{"tools", []string{"nodes/lazywatch", "nodes/machine"}},
 	{"tools", []string{

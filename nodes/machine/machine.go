@@ -24,26 +24,6 @@ func Usable(subnet netip.Prefix) int {
 	return max(0, 1<<(32-subnet.Bits())-2*reservedAddresses)
 }
 
-// InstanceAddresses are the usable addresses that new instances have their primary ones of, as Nth counts: the first
-// quarter. Subnets too small to be shared out are both's.
-func InstanceAddresses(subnet netip.Prefix) (first, count int) {
-	if size := Usable(subnet); size >= shared {
-		return 0, size / 4
-	}
-	return 0, Usable(subnet)
-}
-
-// PodAddresses are those that pods have theirs of: the other three quarters.
-func PodAddresses(subnet netip.Prefix) (first, count int) {
-	if size := Usable(subnet); size >= shared {
-		return size / 4, size - size/4
-	}
-	return 0, Usable(subnet)
-}
-
-// shared is how many usable addresses a subnet needs to have a part for instances and one for pods.
-const shared = 64
-
 // Nth is the n-th usable address of subnet, counted from 0.
 func Nth(subnet netip.Prefix, n int) netip.Addr {
 	base := subnet.Masked().Addr().As4()

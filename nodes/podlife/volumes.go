@@ -268,6 +268,10 @@ func (l *life) sandbox() bool {
 		address := l.HostIP
 		if !l.pod.Spec.HostNetwork && l.Address != nil {
 			got, err := l.Address(l.pod)
+			if errors.Is(err, ErrUnknown) {
+				l.askAgain()
+				return false
+			}
 			if err != nil { // as the VPC CNI words it
 				why = fmt.Sprintf("rpc error: code = Unknown desc = failed to setup network for sandbox %q: plugin type=\"aws-cni\" "+
 					"name=\"aws-cni\" failed (add): add cmd: failed to assign an IP address to container", hex64(string(l.pod.UID)))
