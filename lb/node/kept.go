@@ -106,8 +106,9 @@ func isPlain(r *http.Request, p *pool) bool {
 	default:
 		return false
 	}
-	return p.plain && p.proxy() == 0 && r.Header["Te"] == nil && (r.Body == nil || r.Body == http.NoBody) && r.Header["Upgrade"] == nil && r.Header["Expect"] == nil &&
-		r.Header["Trailer"] == nil && r.ContentLength == 0
+	h := r.Header
+	return p.plain && p.proxy() == 0 && (r.Body == nil || r.Body == http.NoBody) && r.ContentLength == 0 && h["Upgrade"] == nil &&
+		h["Expect"] == nil && h["Trailer"] == nil && h["Te"] == nil
 }
 
 // plainly sends a plain request to a member, and reads the header of its answer; limit is how long that may take, 0: for
