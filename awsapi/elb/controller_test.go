@@ -26,7 +26,7 @@ import (
 
 // What the AWS Load Balancer Controller sent, in its order: its main branch of August 2026 (225f445), unmodified, with its
 // webhooks, its CRDs and no more than its published IAM policy, for an Ingress with two paths to pods, one to nodes, and a
-// Service of the class service.k8s.aws/nlb, which then were deleted. Each line is a service and the body of a call; in the
+// Service of the class service.k8s.aws/nlb; the pods, with its readiness gates, were replaced, and then all was deleted. Each line is a service and the body of a call; in the
 // places of what calls had made are their names, such as @group2@.
 var (
 	//go:embed testdata/controller_calls.txt
@@ -49,13 +49,13 @@ var controllerMakes = map[string]struct {
 }
 
 // controllerCluster is the id of the cluster that it ran for: by it the nodes' security group has its id.
-const controllerCluster = "4E7D2769D5E0774A6FB7F603B829DCAB"
+const controllerCluster = "E35F1B633BBADE54B6F0089CB65A4B2C"
 
 func TestAWSLoadBalancerControllersCalls(t *testing.T) {
 	vpc := ec2.VPC{AccountID: iam.DefaultAccountID, Region: apitest.Region, Zones: []string{"us-east-1a", "us-east-1b", "us-east-1c"}}
 	w := apitest.New(t, func(tx *state.Txn) {
 		region.Clusters.Put(tx, controllerCluster, region.Cluster{ID: controllerCluster, Name: "demo", Status: region.ClusterActive})
-		for i, id := range []string{"i-0c6980a220a0e90c3", "i-0f66fc6527eb28af2", "i-0e762fe3c47dc3051"} {
+		for i, id := range []string{"i-01499766c45255195", "i-0264ce56c75f69632", "i-0dbd1b452ee1897a7"} {
 			region.Instances.Put(tx, id, region.Instance{ID: id, State: region.InstanceRunning, Zone: vpc.Zones[i], VPCID: vpc.ID(),
 				SubnetID: vpc.SubnetIDs()[i], Address: fmt.Sprintf("10.0.%d.10", 16*i), Launch: region.InstanceLaunch{Type: "t3.medium"}})
 		}
