@@ -47,7 +47,7 @@ func documentedClassic(names []string) []operation.Documented {
 		{Words: []string{"Limits"}, State: operation.Works, Effect: "AWS's default quotas, of classic load balancers"},
 		{Words: []string{"PolicyTypes"}, State: operation.Works, Effect: "AWS's types; of TLS the predefined policies alone"},
 		{Words: []string{"Attributes"}, State: operation.Works,
-			Effect: "of classic load balancers: cross-zone and the idle time-out of HTTP act; no logs are written"},
+			Effect: "of classic load balancers: cross-zone and the idle time-out act; no logs are written"},
 		{Words: []string{"InstanceHealth"}, State: operation.Works, Effect: "what the nodes' health checks find"},
 		{Words: []string{"Instances"}, State: operation.Works, Effect: "of classic load balancers; instances drain where that is on"},
 		{Words: []string{"Polic"}, State: operation.Works,

@@ -66,16 +66,17 @@ func documented(names []string) []operation.Documented {
 		{Words: []string{"CreateLoadBalancer"}, State: operation.Works,
 			Effect: "carries traffic on 127.0.0.1, by a node in each of its zones: see load-balancers.md; a gateway one is recorded"},
 		{Words: []string{"Attributes"}, State: operation.Works,
-			Effect: "cross-zone, stickiness, X-Forwarded-*, idle time-out of HTTP, PROXY protocol, algorithm and headers act; the others are " +
-				"checked by type and protocol, kept and shown; no logs are written"},
+			Effect: "cross-zone, stickiness, X-Forwarded-*, idle time-outs, PROXY protocol, algorithm, headers, zonal shift and the access " +
+				"logs of application load balancers act (as files: see load-balancers.md); the others are checked by type and protocol, kept " +
+				"and shown"},
 		{Words: []string{"CreateRule", "ModifyRule", "CreateListener", "ModifyListener"}, State: operation.Works,
 			Effect: "forward, redirect and fixed-response act; a rule that authenticates is recorded, and answers 501; mutual TLS that " +
 				"verifies is refused; UDP and QUIC are recorded"},
 		{Words: []string{"CreateTargetGroup", "ModifyTargetGroup"}, State: operation.Works,
-			Effect: "AWS's defaults and checks; targets of the type lambda and alb are recorded"},
+			Effect: "AWS's defaults and checks; targets of the type lambda are recorded"},
 		{Words: []string{"RegisterTargets"}, State: operation.Works,
 			Effect: "instances and addresses must be of the group's VPC; those that are deregistered drain"},
-		{Words: []string{"DescribeTargetHealth"}, State: operation.Works, Effect: "what the nodes' health checks find"},
+		{Words: []string{"DescribeTargetHealth"}, State: operation.Works, Effect: "what the nodes' health checks find, and zonal shifts"},
 		{Words: []string{"Delete"}, State: operation.Works, Effect: "what is in use stays, and the refusal says so"},
 		{Words: []string{""}, State: operation.Works, Effect: "as in AWS"},
 	})
