@@ -26,8 +26,8 @@ import (
 
 // What the AWS Load Balancer Controller sent, in its order: its main branch of August 2026 (225f445), unmodified, with its
 // webhooks, its CRDs and no more than its published IAM policy, for an Ingress with two paths to pods, one to nodes, and a
-// Service of the class service.k8s.aws/nlb; the pods, with its readiness gates, were replaced, and then all was deleted. Each line is a service and the body of a call; in the
-// places of what calls had made are their names, such as @group2@.
+// Service of the class service.k8s.aws/nlb; the pods, with its readiness gates, were replaced, and then all was deleted. Each
+// line is a service and the body of a call; in the places of what calls had made are their names, such as @group2@.
 var (
 	//go:embed testdata/controller_calls.txt
 	controllerCalls string
