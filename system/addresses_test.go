@@ -19,8 +19,9 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// TestAFullSubnet is a story of two nodes in a subnet of 11 addresses: nine pods have the rest of them, the next one waits with
-// the CNI's event and goes on once another one has gone; and of nodes elsewhere whose interfaces get prefixes.
+// TestAFullSubnet is a story of a node in a subnet of 11 addresses: nine pods have addresses of its first interface, and for a second
+// one there are too few. The next pod waits with the CNI's event and goes on once another one has gone. And of a node elsewhere whose
+// interfaces get prefixes.
 func TestAFullSubnet(t *testing.T) {
 	t.Parallel()
 	r := startRegion(t)
@@ -36,10 +37,10 @@ func TestAFullSubnet(t *testing.T) {
 	must(t, "DescribeNodegroup", err)
 	_, err = calls.eks.CreateNodegroup(ctx, &eks.CreateNodegroupInput{ClusterName: aws.String("demo"), NodegroupName: aws.String("small"),
 		NodeRole: described.Nodegroup.NodeRole, Subnets: []string{small}, Labels: map[string]string{"team": "small"},
-		InstanceTypes: []string{"m5.large"}, ScalingConfig: &ekstypes.NodegroupScalingConfig{MinSize: aws.Int32(2),
-			MaxSize: aws.Int32(2), DesiredSize: aws.Int32(2)}})
+		InstanceTypes: []string{"m5.large"}, ScalingConfig: &ekstypes.NodegroupScalingConfig{MinSize: aws.Int32(1),
+			MaxSize: aws.Int32(1), DesiredSize: aws.Int32(1)}})
 	must(t, "CreateNodegroup", err)
-	readyZones(t, kube, "team=small", 2)
+	readyZones(t, kube, "team=small", 1)
 
 	for i := range 10 {
 		runOn(ctx, t, kube, fmt.Sprint("few-", i), "team", "small")
@@ -59,8 +60,14 @@ func TestAFullSubnet(t *testing.T) {
 		return strings.Contains(said, "FailedCreatePodSandBox") &&
 			strings.Contains(said, "add cmd: failed to assign an IP address to container"), fmt.Sprint(said, err)
 	})
+	_, err = calls.ec2.CreateNetworkInterface(ctx, &ec2.CreateNetworkInterfaceInput{SubnetId: aws.String(small)})
+	must(t, "CreateNetworkInterface", err)
 	if free := freeIn(ctx, t, calls, small); free != 0 {
 		t.Errorf("%d addresses of the subnet are free, want none", free)
+	}
+	_, err = calls.ec2.CreateNetworkInterface(ctx, &ec2.CreateNetworkInterfaceInput{SubnetId: aws.String(small)})
+	if err == nil || !strings.Contains(err.Error(), "InsufficientFreeAddressesInSubnet: ") {
+		t.Errorf("an interface in a full subnet: %v", err)
 	}
 	podsAreOnInterfaces(ctx, t, calls, kube, small)
 
