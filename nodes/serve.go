@@ -20,6 +20,7 @@ import (
 // l's error when l fails; l is closed then.
 func (s *Simulator) Serve(l net.Listener) error {
 	kubelets := kubeletFeed{network.NewFeed(l.Addr()), l}
+	s.kubelets.Store(&kubelets)
 	ended := make(chan error, 1)
 	go func() { ended <- s.ServeKubelet(kubelets) }()
 	err := network.Serve(l, func(ctx context.Context, from, to netip.AddrPort) (network.Answer, error) {
@@ -31,6 +32,16 @@ func (s *Simulator) Serve(l net.Listener) error {
 		err = kubeletErr
 	}
 	return err
+}
+
+// Answer says who answers at an address of the zone's nodes and pods, as Serve does, for clients in this process: a socket would cost
+// them most of what they do.
+func (s *Simulator) Answer(ctx context.Context, from, to netip.AddrPort) (network.Answer, error) {
+	kubelets := s.kubelets.Load()
+	if kubelets == nil {
+		return nil, errStopped
+	}
+	return s.answer(ctx, *kubelets, from, to)
 }
 
 // kubeletFeed is that of the kubelets' server, which closes the listener behind it, too.

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -34,6 +35,8 @@ type Simulator struct {
 	machines map[string]machine.Machine // by instance id: which there are to be
 	running  *zone                      // nil when stopped
 	servers  map[*kubelet]func()        // what closes each that serves
+
+	kubelets atomic.Pointer[kubeletFeed] // of Serve; nil before it
 }
 
 // zone is what one Start started.

@@ -31,6 +31,8 @@ type Workers interface {
 	Stop(ctx context.Context) error
 	// Serve answers for the addresses of all nodes and their pods until the listener is closed.
 	Serve(net.Listener) error
+	// Answer is the same for a client in this process.
+	Answer(ctx context.Context, from, to netip.AddrPort) (network.Answer, error)
 	Network
 }
 

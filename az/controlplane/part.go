@@ -112,8 +112,8 @@ func (c *Part) Route() gateway.Cluster {
 	if p := c.provider.Load(); p != nil {
 		route.Issuer = p.IssuerURL
 	}
-	if c.nodes() != nil {
-		route.ZoneOf = c.zoneOf
+	if workers := c.nodes(); workers != nil {
+		route.ZoneOf, route.Answers = c.zoneOf, workers
 	}
 	return route
 }

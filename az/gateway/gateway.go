@@ -35,8 +35,15 @@ type Destination struct {
 	// value: the connection is what was asked for.
 	Within             netip.AddrPort
 	Cluster, ClusterID string
+	// Answers is who answers at Within in this process; nil: the connection goes to Address.
+	Answers Answerer
 	// Held is the address in the cluster's VPC that the rules are held for; the zero value: it is in none.
 	Held netip.AddrPort
+}
+
+// Answerer says who answers at an address of a zone's nodes and pods.
+type Answerer interface {
+	Answer(ctx context.Context, from, to netip.AddrPort) (network.Answer, error)
 }
 
 // Config says whose gateway it is and where it leads.
@@ -248,6 +255,9 @@ func (g *Gateway) dial(ctx context.Context, address string) (*tunnel, error) {
 			return nil, err
 		}
 	}
+	if to.Answers != nil {
+		return g.enter(ctx, to, address, seen)
+	}
 	dialer := to.Dialer
 	if dialer == nil {
 		dialer = new(net.Dialer)
@@ -257,12 +267,7 @@ func (g *Gateway) dial(ctx context.Context, address string) (*tunnel, error) {
 		if err = network.Connect(ctx, far, seen, to.Within); err != nil {
 			far.Close()
 		}
-		switch {
-		case errors.Is(err, network.ErrNotAllowed):
-			g.config.OnRefusedPort(to.Cluster, err)
-		case errors.Is(err, network.ErrFiltered):
-			g.config.OnFiltered(to.ClusterID, err)
-		}
+		g.told(to, err)
 	}
 	if err != nil {
 		g.connections.WithLabelValues(to.Zone, "failed").Inc()
@@ -270,6 +275,30 @@ func (g *Gateway) dial(ctx context.Context, address string) (*tunnel, error) {
 	}
 	g.connections.WithLabelValues(to.Zone, "connected").Inc()
 	return &tunnel{Destination: to, far: far}, nil
+}
+
+// enter connects to a node or a pod of this zone, in memory.
+func (g *Gateway) enter(ctx context.Context, to Destination, address string, seen netip.AddrPort) (*tunnel, error) {
+	answer, err := to.Answers.Answer(ctx, seen, to.Within)
+	if err != nil {
+		g.told(to, err)
+		g.connections.WithLabelValues(to.Zone, "failed").Inc()
+		return nil, fmt.Errorf("%s: %w", address, err)
+	}
+	near, far := network.Pipe()
+	go answer(far) // belongs to who has answered
+	g.connections.WithLabelValues(to.Zone, "connected").Inc()
+	return &tunnel{Destination: to, far: near}, nil
+}
+
+// told tells of a connection that somebody's choice has refused.
+func (g *Gateway) told(to Destination, err error) {
+	switch {
+	case errors.Is(err, network.ErrNotAllowed):
+		g.config.OnRefusedPort(to.Cluster, err)
+	case errors.Is(err, network.ErrFiltered):
+		g.config.OnFiltered(to.ClusterID, err)
+	}
 }
 
 // Dial is for the agent's own connections to other zones, those of raft.

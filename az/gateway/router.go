@@ -37,6 +37,8 @@ type Cluster struct {
 	Issuer string
 	// ZoneOf is the zone of the node or the pod that has an address; empty: it is none of the cluster's.
 	ZoneOf func(address netip.Addr) string
+	// Answers is who answers for this zone's nodes and pods in this process; nil: they are asked by their socket.
+	Answers Answerer
 }
 
 // Route says where a name or an address leads. What it does not know is denied.
@@ -131,8 +133,12 @@ func (r *Router) routeAddress(ctx context.Context, address netip.Addr, port int)
 		for _, peer := range r.Zone.Peers {
 			if peer.Zone == zone && port > 0 && port < 1<<16 {
 				at := netip.AddrPortFrom(address, uint16(port))
-				return Destination{Zone: zone, Network: "unix", Address: plan.NodesSocket(peer.RunDir, c.ID), Within: at, Held: at,
-					Cluster: c.Name, ClusterID: c.ID}, nil
+				to := Destination{Zone: zone, Network: "unix", Address: plan.NodesSocket(peer.RunDir, c.ID), Within: at, Held: at,
+					Cluster: c.Name, ClusterID: c.ID}
+				if zone == r.Zone.Zone {
+					to.Answers = c.Answers
+				}
+				return to, nil
 			}
 		}
 	}
