@@ -82,7 +82,15 @@ func TestAFullSubnet(t *testing.T) {
 		return err == nil && pod.Status.Phase == corev1.PodRunning, fmt.Sprint(pod.Status.Phase, err)
 	})
 
-	_, err = kube.AppsV1().DaemonSets("kube-system").Patch(ctx, "aws-node", types.StrategicMergePatchType,
+	prefixesOfANewNode(ctx, t, r, private)
+}
+
+// prefixesOfANewNode has a new node of a subnet give its pod an address of a prefix.
+func prefixesOfANewNode(ctx context.Context, t *testing.T, r *testRegion, private ec2types.Subnet) {
+	t.Helper()
+	calls, kube := r.awsClients(t, awsHTTP), r.kube(t)
+	pods := kube.CoreV1().Pods("default")
+	_, err := kube.AppsV1().DaemonSets("kube-system").Patch(ctx, "aws-node", types.StrategicMergePatchType,
 		[]byte(`{"spec":{"template":{"spec":{"containers":[{"name":"aws-node","env":[{"name":"ENABLE_PREFIX_DELEGATION","value":"true"},`+
 			`{"name":"WARM_ENI_TARGET","value":"1"}]}]}}}}`), metav1.PatchOptions{})
 	must(t, "patch aws-node", err)

@@ -145,7 +145,8 @@ func (a *space) available() int {
 // addressTries is how many addresses are tried at random before all are looked at.
 const addressTries = 16
 
-// pick is a free address at random, as EC2 gives them, those of lastOffsets last. picked are those that were picked before it, and it is among them then.
+// pick is a free address at random, as EC2 gives them, those of lastOffsets last. picked are those that were
+// picked before it, and it is among them then.
 func (a *space) pick(picked map[netip.Addr]bool) (netip.Addr, bool) {
 	take := func(offset int) (netip.Addr, bool) {
 		ip := hostAt(a.block, offset)

@@ -83,8 +83,8 @@ func (p *Pools) settings(clusterID string) Settings {
 	return Defaults()
 }
 
-// Join says that an instance has become a node of a cluster, whose kubelet takes as many pods. wake is told of pods that are to ask again, by the names that
-// they asked with.
+// Join says that an instance has become a node of a cluster, whose kubelet takes as many pods. wake is told of pods that
+// are to ask again, by the names that they asked with.
 func (p *Pools) Join(instanceID, clusterID string, maxPods int, wake func(pods []string)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
