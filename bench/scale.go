@@ -106,7 +106,8 @@ func (r *region) moreSubnets(ctx context.Context) (ids []string, err error) {
 		return nil, err
 	}
 	vpc := found.Vpcs[0].VpcId
-	if _, err := api.AssociateVpcCidrBlock(ctx, &ec2.AssociateVpcCidrBlockInput{VpcId: vpc, CidrBlock: aws.String("100.64.0.0/16")}); err != nil {
+	second := &ec2.AssociateVpcCidrBlockInput{VpcId: vpc, CidrBlock: aws.String("100.64.0.0/16")}
+	if _, err := api.AssociateVpcCidrBlock(ctx, second); err != nil {
 		return nil, err
 	}
 	zones, err := api.DescribeAvailabilityZones(ctx, &ec2.DescribeAvailabilityZonesInput{})

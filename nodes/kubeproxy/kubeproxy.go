@@ -75,7 +75,8 @@ type Asker struct {
 const mostTried = 3
 
 // NodePort are the endpoints that a connection to a node's port goes to, and whether they see its client, not the node: the
-// first one, or where that cannot be connected to the next. kube-proxy itself knows one alone, and leads to those of a lost zone until their node is known to be NotReady.
+// first one, or where that cannot be connected to the next. kube-proxy itself knows one alone, and leads to those of a lost zone
+// until their node is known to be NotReady.
 func (p *Proxy) NodePort(ctx context.Context, who Asker, port int) (to []netip.AddrPort, seesClient bool, err error) {
 	services, all, err := p.known(ctx)
 	if err != nil {

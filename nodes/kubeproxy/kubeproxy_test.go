@@ -141,14 +141,16 @@ func TestClientsStayWithTheirEndpoint(t *testing.T) {
 func TestNamesAreThoseOfTheClustersDNS(t *testing.T) {
 	named := endpoint("10.0.0.1", "a")
 	named.Hostname = ptr("web-0")
-	headless := proxy(t, func(s *corev1.Service) { s.Spec.ClusterIP, s.Spec.ClusterIPs = corev1.ClusterIPNone, nil }, named, endpoint("10.0.0.2", "b"))
+	headless := proxy(t, func(s *corev1.Service) { s.Spec.ClusterIP, s.Spec.ClusterIPs = corev1.ClusterIPNone, nil }, named,
+		endpoint("10.0.0.2", "b"))
 	plain := proxy(t, nil, named)
 	for name, c := range map[string]struct {
 		proxy *Proxy
 		want  string
 	}{
 		"web": {plain, "[10.100.0.20]"}, "web.default": {plain, "[10.100.0.20]"}, "WEB.default.svc.cluster.local.": {plain, "[10.100.0.20]"},
-		"web.default.svc": {headless, "[10.0.0.1 10.0.0.2]"}, "web-0.web.default.svc": {headless, "[10.0.0.1]"}, "web-0.web": {headless, "[10.0.0.1]"},
+		"web.default.svc": {headless, "[10.0.0.1 10.0.0.2]"}, "web-0.web.default.svc": {headless, "[10.0.0.1]"},
+		"web-0.web":                {headless, "[10.0.0.1]"},
 		"10-0-0-2.web.default.svc": {headless, "[10.0.0.2]"}, "10-0-0-7.default.pod": {plain, "[10.0.0.7]"},
 		"shop": {plain, ""}, "shop.default.svc": {plain, ""}, "a.b.c.d.e": {plain, ""}, "x.default.pod": {plain, ""}, "": {plain, ""},
 	} {

@@ -33,7 +33,8 @@ func printable(m *model) string {
 		slices.Sort(targets)
 		groups[name] = []any{g.kind, g.protocol, g.version, g.port, g.check, g.attributes, g.tags, targets}
 	}
-	text, _ := json.Marshal([]any{m.name, m.scheme, m.subnets, m.security, m.inbound, m.attributes, m.tags, m.ipAddressType, m.sslName, listeners,
+	text, _ := json.Marshal([]any{m.name, m.scheme, m.subnets, m.security, m.inbound, m.attributes, m.tags, m.ipAddressType,
+		m.sslName, listeners,
 		groups})
 	return string(text)
 }
