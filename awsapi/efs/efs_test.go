@@ -3,19 +3,19 @@ package efs_test
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
-	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	sdk "github.com/aws/aws-sdk-go-v2/service/efs"
 	"github.com/aws/aws-sdk-go-v2/service/efs/types"
 	"github.com/aws/smithy-go"
 
 	"tripod/awsapi/apitest"
+	vpcapi "tripod/awsapi/ec2"
+	"tripod/iam"
 	"tripod/region"
 	"tripod/state"
 )
@@ -32,14 +32,8 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{World: apitest.New(t), T: t}
 	w.Client = sdk.NewFromConfig(w.Config("admin"))
-	out, err := ec2.NewFromConfig(w.Config("admin")).DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, zone := range []string{"us-east-1a", "us-east-1b", "us-east-1c"} {
-		i := slices.IndexFunc(out.Subnets, func(s ec2types.Subnet) bool { return *s.AvailabilityZone == zone })
-		w.subnets = append(w.subnets, *out.Subnets[i].SubnetId)
-	}
+	vpc := vpcapi.VPC{AccountID: iam.DefaultAccountID, Region: apitest.Region, Zones: []string{"us-east-1a", "us-east-1b", "us-east-1c"}}
+	w.subnets = vpc.SubnetIDs()
 	return w
 }
 
