@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/efs"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,6 +17,8 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 
 	"tripod/awsapi/apitest"
+	vpcapi "tripod/awsapi/ec2"
+	"tripod/iam"
 	"tripod/internal/datadir"
 	"tripod/region"
 	"tripod/state"
@@ -130,20 +131,13 @@ func TestAFileSystemIsReachedByItsZonesMountTarget(t *testing.T) {
 	settle()
 	mount := func(zone string) {
 		t.Helper()
-		subnets, err := ec2.NewFromConfig(w.Config("admin")).DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{})
-		if err != nil {
+		vpc := vpcapi.VPC{AccountID: iam.DefaultAccountID, Region: apitest.Region, Zones: []string{"us-east-1a", "us-east-1b", "us-east-1c"}}
+		subnet := vpc.SubnetIDs()[slices.Index(vpc.Zones, zone)]
+		if _, err := calls.CreateMountTarget(t.Context(), &efs.CreateMountTargetInput{FileSystemId: made.FileSystemId,
+			SubnetId: &subnet}); err != nil {
 			t.Fatal(err)
 		}
-		for _, s := range subnets.Subnets {
-			if *s.AvailabilityZone == zone {
-				if _, err := calls.CreateMountTarget(t.Context(), &efs.CreateMountTargetInput{FileSystemId: made.FileSystemId,
-					SubnetId: s.SubnetId}); err != nil {
-					t.Fatal(err)
-				}
-				settle()
-				return
-			}
-		}
+		settle()
 	}
 	p := on(t, corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "data"}},
 		corev1.VolumeMount{SubPath: "s"}, &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "web", Name: "data"},
