@@ -31,7 +31,7 @@ func TestRequiredSpecsRunAndListedOnes(t *testing.T) {
 	}{
 		"nothing listed": {nil, "", false, []string{job}},
 		"listed":         {[]string{env}, "", false, []string{job, env}},
-		"all":            {nil, "", true, []string{job, env, usual}},
+		"all":            {nil, "", true, []string{job, env, packets, usual}},
 		"focus":          {[]string{env}, "sig-node", true, []string{env}},
 	} {
 		if diff := cmp.Diff(test.want, choose(everything, test.listed, regexp.MustCompile(test.focus), test.all)); diff != "" {

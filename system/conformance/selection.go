@@ -8,7 +8,7 @@ import (
 var (
 	conformance = regexp.MustCompile(`\[Conformance\]`)
 	// others are areas of which the simulated nodes can pass some specs, whether they are of the conformance suite or not.
-	others = regexp.MustCompile(`^\[sig-(node|apps|scheduling)\]`)
+	others = regexp.MustCompile(`^\[sig-(node|apps|scheduling|network|storage)\]`)
 	// elsewhere are areas whose specs send packets between containers, or look at the files in them.
 	elsewhere = regexp.MustCompile(`^\[sig-(node|storage|network|windows)\]`)
 	// webhooks run in a container.
