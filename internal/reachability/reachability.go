@@ -126,9 +126,9 @@ func Check(c Connection) error {
 		return nil
 	}
 	for _, look := range looks {
-		for step := range look(c) {
-			if !step.Passes {
-				return &Refusal{step}
+		for _, m := range look(c) {
+			if !m.Passes {
+				return &Refusal{m.said()}
 			}
 		}
 	}
@@ -141,8 +141,8 @@ func Explain(c Connection) (steps []Step) {
 		return nil
 	}
 	for _, look := range looks {
-		for step := range look(c) {
-			steps = append(steps, step)
+		for _, m := range look(c) {
+			steps = append(steps, m.said())
 		}
 	}
 	return steps
@@ -153,30 +153,30 @@ func (c Connection) isInside() bool {
 	return c.From.Interface != "" && c.From.Interface == c.To.Interface || c.From.Host != "" && c.From.Host == c.To.Host
 }
 
-type look func(Connection) func(yield func(Step) bool)
+// met is a step whose sentence is made only where somebody reads it: every connection meets some, and most pass.
+type met struct {
+	Step
+	say func() string
+}
+
+func (m met) said() Step {
+	m.Sentence = m.say()
+	return m.Step
+}
 
 // looks are in the order in which packets come to them. Groups are stateful: who may ask gets an answer. ACLs are not, so
 // they are asked about the answer, too.
-var looks = []look{groupsOut, aclsThere, routed, groupsIn, aclsBack}
+var looks = []func(Connection) []met{groupsOut, aclsThere, routed, groupsIn, aclsBack}
 
-func groupsOut(c Connection) func(func(Step) bool) {
-	return func(yield func(Step) bool) {
-		if len(c.From.Groups) > 0 {
-			yield(groups(c, c.From, c.To, true))
-		}
+func groupsOut(c Connection) []met { return groups(c, c.From, c.To, true) }
+
+func groupsIn(c Connection) []met { return groups(c, c.To, c.From, false) }
+
+// groups asks the security groups of one end, if it has any, about the other one.
+func groups(c Connection, own, other End, egress bool) []met {
+	if len(own.Groups) == 0 {
+		return nil
 	}
-}
-
-func groupsIn(c Connection) func(func(Step) bool) {
-	return func(yield func(Step) bool) {
-		if len(c.To.Groups) > 0 {
-			yield(groups(c, c.To, c.From, false))
-		}
-	}
-}
-
-// groups asks the security groups of one end about the other one.
-func groups(c Connection, own, other End, egress bool) Step {
 	var ids []string
 	for _, g := range own.Groups {
 		ids = append(ids, g.ID)
@@ -190,28 +190,25 @@ func groups(c Connection, own, other End, egress bool) Step {
 		for _, r := range g.Rules {
 			if r.Egress == egress && r.matches(c, other) {
 				step.Passes, step.Rule = true, r.ID
-				step.Sentence = fmt.Sprintf("security group %s of %s allows %s %s by %s", named(g), own.Name,
-					portText(c.Protocol, int(c.Port)), way+" "+r.whom(), r.ID)
-				return step
+				return []met{{step, func() string {
+					return fmt.Sprintf("security group %s of %s allows %s %s by %s", named(g), own.Name,
+						portText(c.Protocol, int(c.Port)), way+" "+r.whom(), r.ID)
+				}}}
 			}
 		}
 	}
-	noun := "security group "
-	if len(ids) > 1 {
-		noun = "no rule of the security groups "
-	}
-	names := make([]string, len(own.Groups))
-	for i, g := range own.Groups {
-		names[i] = named(g)
-	}
-	verb := " has no " + direction + " rule that allows "
-	if len(ids) > 1 {
-		verb = " allows, " + direction + ", "
-	}
 	step.Code = CodeGroups
-	step.Sentence = fmt.Sprintf("%s%s of %s%s%s %s %s (%s)", noun, strings.Join(names, ", "), own.Name, verb,
-		portText(c.Protocol, int(c.Port)), way, other.Name, other.Address)
-	return step
+	return []met{{step, func() string {
+		names := make([]string, len(own.Groups))
+		for i, g := range own.Groups {
+			names[i] = named(g)
+		}
+		what := fmt.Sprintf("%s %s %s (%s)", portText(c.Protocol, int(c.Port)), way, other.Name, other.Address)
+		if len(names) == 1 {
+			return fmt.Sprintf("security group %s of %s has no %s rule that allows %s", names[0], own.Name, direction, what)
+		}
+		return fmt.Sprintf("no rule of the security groups %s of %s allows, %s, %s", strings.Join(names, ", "), own.Name, direction, what)
+	}}}
 }
 
 func named(g *Group) string {
@@ -253,34 +250,26 @@ func isProtocol(rule, protocol string) bool {
 func portText(protocol string, port int) string { return fmt.Sprintf("%s %d", protocol, port) }
 
 // aclsThere are the network ACLs of the packets that ask. Within one subnet there are none.
-func aclsThere(c Connection) func(func(Step) bool) {
-	return func(yield func(Step) bool) {
-		if sameSubnet(c) {
-			return
-		}
-		if s := c.From.Subnet; s != nil && s.ACL != nil && !yield(entry(s, true, c.Protocol, c.To.Address, c.Port, "")) {
-			return
-		}
-		if s := c.To.Subnet; s != nil && s.ACL != nil {
-			yield(entry(s, false, c.Protocol, c.From.Address, c.Port, ""))
-		}
-	}
-}
+func aclsThere(c Connection) []met { return acls(c, c.From, c.To, c.Port, "") }
 
 // aclsBack are those of the packets that answer.
-func aclsBack(c Connection) func(func(Step) bool) {
-	return func(yield func(Step) bool) {
-		if sameSubnet(c) {
-			return
-		}
-		const answers = ", the answers' way"
-		if s := c.To.Subnet; s != nil && s.ACL != nil && !yield(entry(s, true, c.Protocol, c.From.Address, c.Source, answers)) {
-			return
-		}
-		if s := c.From.Subnet; s != nil && s.ACL != nil {
-			yield(entry(s, false, c.Protocol, c.To.Address, c.Source, answers))
-		}
+func aclsBack(c Connection) []met { return acls(c, c.To, c.From, c.Source, answersWay) }
+
+// answersWay is said of what answers meet.
+const answersWay = ", the answers' way"
+
+// acls are those of packets from one end to a port of the other one.
+func acls(c Connection, from, to End, port uint16, why string) (all []met) {
+	if sameSubnet(c) {
+		return nil
 	}
+	if s := from.Subnet; s != nil && s.ACL != nil {
+		all = append(all, entry(s, true, c.Protocol, to.Address, port, why))
+	}
+	if s := to.Subnet; s != nil && s.ACL != nil {
+		all = append(all, entry(s, false, c.Protocol, from.Address, port, why))
+	}
+	return all
 }
 
 func sameSubnet(c Connection) bool {
@@ -288,13 +277,15 @@ func sameSubnet(c Connection) bool {
 }
 
 // entry asks the network ACL of a subnet about packets to (egress) or from an address; port is where they go.
-func entry(s *Subnet, egress bool, protocol string, other netip.Addr, port uint16, why string) Step {
+func entry(s *Subnet, egress bool, protocol string, other netip.Addr, port uint16, why string) met {
 	step := Step{Component: "network-acl", ID: s.ACL.ID}
 	direction, way := "inbound", "from"
 	if egress {
 		direction, way = "outbound", "to"
 	}
-	what := fmt.Sprintf("%s %s %s at %s%s", portText(protocol, int(port)), way, other, s.ID, why)
+	what := func() string {
+		return fmt.Sprintf("%s %s %s at %s%s", portText(protocol, int(port)), way, other, s.ID, why)
+	}
 	for _, e := range s.ACL.Entries {
 		if e.Egress != egress || !isProtocol(e.Protocol, protocol) || !e.Block.IsValid() || !e.Block.Contains(other) {
 			continue
@@ -307,12 +298,14 @@ func entry(s *Subnet, egress bool, protocol string, other netip.Addr, port uint1
 		if !e.Allow {
 			verb, step.Code = "denies", CodeACL
 		}
-		step.Sentence = fmt.Sprintf("%s entry %s of network ACL %s %s %s", direction, step.Rule, s.ACL.ID, verb, what)
-		return step
+		return met{step, func() string {
+			return fmt.Sprintf("%s entry %s of network ACL %s %s %s", direction, step.Rule, s.ACL.ID, verb, what())
+		}}
 	}
 	step.Code = CodeACL
-	step.Sentence = fmt.Sprintf("no %s entry of network ACL %s allows %s", direction, s.ACL.ID, what)
-	return step
+	return met{step, func() string {
+		return fmt.Sprintf("no %s entry of network ACL %s allows %s", direction, s.ACL.ID, what())
+	}}
 }
 
 // lastEntry is the number that the API gives to the entry that consoles show as *.
@@ -326,19 +319,18 @@ func entryName(number int) string {
 }
 
 // routed asks the route table of the subnet that the connection leaves, and for the answers that of the other one.
-func routed(c Connection) func(func(Step) bool) {
-	return func(yield func(Step) bool) {
-		if s := c.From.Subnet; s != nil && !yield(route(s, c.To, "")) {
-			return
-		}
-		if s := c.To.Subnet; s != nil && !sameSubnet(c) && !c.From.isBehind() {
-			yield(route(s, c.From, ", the answers' way"))
-		}
+func routed(c Connection) (all []met) {
+	if s := c.From.Subnet; s != nil {
+		all = append(all, route(s, c.To, ""))
 	}
+	if s := c.To.Subnet; s != nil && !sameSubnet(c) && !c.From.isBehind() {
+		all = append(all, route(s, c.From, answersWay))
+	}
+	return all
 }
 
 // route finds the most specific route of a subnet that leads to the other end.
-func route(s *Subnet, other End, why string) Step {
+func route(s *Subnet, other End, why string) met {
 	step := Step{Component: "route-table", ID: s.TableID}
 	var best *Route
 	for i, r := range s.Routes {
@@ -346,27 +338,26 @@ func route(s *Subnet, other End, why string) Step {
 			best = &s.Routes[i]
 		}
 	}
-	at := fmt.Sprintf("route table %s of %s", s.TableID, s.ID)
 	if best == nil {
 		step.Code = CodeNoRoute
-		step.Sentence = fmt.Sprintf("%s has no route to %s%s", at, other.Address, why)
-		return step
+		return met{step, func() string {
+			return fmt.Sprintf("route table %s of %s has no route to %s%s", s.TableID, s.ID, other.Address, why)
+		}}
 	}
 	step.Rule = best.Block.String()
-	how := fmt.Sprintf("%s sends %s by %s%s", at, best.Block, best.Target, why)
-	inside := other.Subnet != nil && other.Subnet.VPC == s.VPC
+	inside, end := other.Subnet != nil && other.Subnet.VPC == s.VPC, ""
 	switch {
 	case best.Blackhole:
-		step.Code = CodeBadRoute
-		step.Sentence = how + ", which is gone (blackhole)"
+		step.Code, end = CodeBadRoute, ", which is gone (blackhole)"
 	case best.Target == local && inside,
 		!inside && strings.HasPrefix(best.Target, "igw-"), !inside && why == "" && strings.HasPrefix(best.Target, "nat-"):
-		step.Passes, step.Sentence = true, how
+		step.Passes = true
 	default:
-		step.Code = CodeNoRoute
-		step.Sentence = how + ", where nothing leads on to " + other.Name
+		step.Code, end = CodeNoRoute, ", where nothing leads on to "+other.Name
 	}
-	return step
+	return met{step, func() string {
+		return fmt.Sprintf("route table %s of %s sends %s by %s%s%s", s.TableID, s.ID, best.Block, best.Target, why, end)
+	}}
 }
 
 // local is the target of the route to the VPC's own addresses.
