@@ -2,7 +2,6 @@ package system
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net"
 	"net/url"
@@ -20,7 +19,7 @@ import (
 	ststypes "github.com/aws/aws-sdk-go-v2/service/sts/types"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
+	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -105,14 +104,14 @@ func (r *testRegion) aws(t *testing.T, args ...string) []string {
 	return strings.Fields(string(out))
 }
 
-// mapInAWSAuth sets what the ConfigMap aws-auth says under mapUsers or mapRoles.
+// mapInAWSAuth sets what the ConfigMap aws-auth says under mapUsers or mapRoles. It makes the ConfigMap where the
+// cluster's node groups, which make it too, have not come so far.
 func (r *testRegion) mapInAWSAuth(t *testing.T, key, text string) {
 	t.Helper()
-	patch, err := json.Marshal(map[string]any{"data": map[string]string{key: text}})
-	must(t, "write the patch", err)
-	_, err = r.kube(t).CoreV1().ConfigMaps("kube-system").Patch(within(t, 10*time.Second), "aws-auth",
-		types.MergePatchType, patch, metav1.PatchOptions{})
-	must(t, "patch aws-auth", err)
+	auth := applycorev1.ConfigMap("aws-auth", "kube-system").WithData(map[string]string{key: text})
+	_, err := r.kube(t).CoreV1().ConfigMaps("kube-system").Apply(within(t, 10*time.Second), auth,
+		metav1.ApplyOptions{FieldManager: "story-" + key, Force: true})
+	must(t, "apply aws-auth", err)
 }
 
 // keysOf and sessionOf are credentials as tokens are signed with them.
