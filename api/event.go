@@ -47,6 +47,7 @@ const (
 const (
 	InstanceStarted EventType = "InstanceStarted"
 	InstanceReady   EventType = "InstanceReady"
+	InstanceUnready EventType = "InstanceUnready" // it runs, and cannot do its work
 	InstanceExited  EventType = "InstanceExited"
 	InstancePaused  EventType = "InstancePaused"
 	InstanceResumed EventType = "InstanceResumed"

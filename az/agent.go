@@ -14,6 +14,7 @@ import (
 
 	"tripod/api"
 	"tripod/az/plan"
+	"tripod/internal/link"
 	"tripod/internal/loss"
 	"tripod/internal/upgrade"
 	"tripod/region"
@@ -34,6 +35,7 @@ const (
 	routeConnect         route = "POST /v1/clusters/{name}/connect"
 	routeInstance        route = "POST /v1/instances/{component}/{verb}"
 	routeUnreachable     route = "POST /v1/unreachable"
+	routeLinks           route = "POST /v1/links"
 	routeLoss            route = "POST " + loss.Path
 	routeSuspension      route = "POST " + loss.SuspensionPath
 	routeQuiesce         route = "POST /v1/quiesce"
@@ -150,6 +152,11 @@ func (a Agent) Instance(ctx context.Context, component, cluster, verb string) (s
 // SetUnreachable says which zones ("us-east-1b") and targets ("etcd/b") answer nobody.
 func (a Agent) SetUnreachable(ctx context.Context, names []string) error {
 	return a.call(ctx, order{route: routeUnreachable, in: names})
+}
+
+// SetLinks says what is wrong with the zone's links, by the names of the other zones.
+func (a Agent) SetLinks(ctx context.Context, faults link.Pairs) error {
+	return a.call(ctx, order{route: routeLinks, in: faults})
 }
 
 // TellLoss tells of a process that is gone.

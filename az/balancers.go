@@ -18,6 +18,7 @@ import (
 func (z *Zone) startBalancing() error {
 	client, _ := netip.ParseAddr(z.config.ClientAddress) // empty: clients have their own
 	z.balances = balancing.New(balancing.Options{Zone: z.config.Zone, State: z.voter, Dial: z.dialWithin, Admit: z.vpc.admitClient,
+		Cross:  z.gateway.CrossFromClients,
 		Client: client, OnChange: z.changed, RealPace: z.config.RealPace, LogDir: filepath.Join(z.config.Dir, "load-balancer-logs"),
 		Clusters: func() (ids []string) {
 			for _, c := range z.routed() {

@@ -15,6 +15,7 @@ import (
 	"tripod/az/controlplane"
 	"tripod/az/instance"
 	"tripod/iam"
+	"tripod/internal/link"
 	"tripod/region"
 	"tripod/state"
 )
@@ -28,6 +29,7 @@ func (z *Zone) controlHandler() http.Handler {
 		routeNodeCredentials: z.handleNode,
 		routeEndpoint:        z.handleEndpoint,
 		routeUnreachable:     z.handleUnreachable,
+		routeLinks:           z.handleLinks,
 		routeLoss:            z.handleLoss,
 		routeSuspension:      z.handleSuspension,
 		routeQuiesce: func(w http.ResponseWriter, r *http.Request) {
@@ -117,6 +119,16 @@ func (z *Zone) handleUnreachable(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	z.gateway.SetUnreachable(names)
+	answer(w, 0, nil)
+}
+
+func (z *Zone) handleLinks(w http.ResponseWriter, r *http.Request) {
+	var faults link.Pairs
+	if err := json.NewDecoder(r.Body).Decode(&faults); err != nil {
+		answer(w, http.StatusBadRequest, err)
+		return
+	}
+	z.gateway.SetLinks(faults)
 	answer(w, 0, nil)
 }
 

@@ -37,6 +37,7 @@ func (z *Zone) startGateway(registerer prometheus.Registerer) error {
 		Admit: z.vpc.admit, OnFiltered: z.vpc.filtered,
 		Logger: z.logger, Registerer: registerer,
 	})
+	z.gateway.SetLinks(z.config.Links)
 	z.closes = append(z.closes, z.gateway.Stop)
 	local, err := process.ListenUnix(z.config.Socket("gateway"))
 	if err != nil {

@@ -106,7 +106,7 @@ func (c *Client) Events(ctx context.Context, since uint64, follow bool, each fun
 
 // Do applies a verb (kill, pause, resume, stop, start or reset) to a target such as "az/b" or "etcd/us-east-1a", or the
 // verbs fault and reset to a target that needs no more words, such as "update/demo" (others: Fault), and returns when the
-// effect is there. An empty cluster means every cluster. Refusals are of type *APIError.
+// effect is there. Links take partition, heal and reset. An empty cluster means every cluster. Refusals are of type *APIError.
 func (c *Client) Do(ctx context.Context, target, verb, cluster string) error {
 	kind, name, ok := strings.Cut(target, "/")
 	if !ok || kind == "" || name == "" {
@@ -115,6 +115,12 @@ func (c *Client) Do(ctx context.Context, target, verb, cluster string) error {
 	if record, found := recordTarget(target); found {
 		_, err := c.fault(ctx, verb, api.FaultOrder{Target: record, Cluster: cluster})
 		return err
+	}
+	if kind == api.KindLink {
+		if verb == api.Reset {
+			verb = api.Heal
+		}
+		return c.Link(ctx, api.LinkOrder{Verb: verb, Link: name})
 	}
 	path := "/v1/targets/" + url.PathEscape(kind) + "/" + url.PathEscape(name) + "/" + url.PathEscape(verb)
 	return c.post(ctx, path, clusterQuery(cluster))

@@ -29,7 +29,8 @@ func (p *endpoints) healthChecks(config lb.Config) lb.Config {
 
 // newAWSBalancer balances over the zones' AWS fronts.
 func (p *endpoints) newAWSBalancer(listener net.Listener) *lb.Balancer {
-	config := lb.Config{Name: "aws", Listener: listener, Check: lb.HTTPCheck(nil, "/healthz", "localhost"),
+	config := lb.Config{Name: "aws", Listener: listener, Check: lb.HTTPCheck(nil, "/healthz", "localhost", p.links.check()),
+		Dial:   p.links.dial(nil),
 		Wake:   p.wakeFor("the AWS endpoint"),
 		Logger: p.logger.With("balancer", "aws"), Registerer: p.registry, OnChange: p.targetChanged("aws", "")}
 	for i := range zoneLetters {
@@ -62,8 +63,8 @@ func (p *endpoints) newClusterBalancer(state az.ClusterState, listener *endpoint
 	error) {
 	// Without etcd's part: while etcd elects a leader, every API server's /readyz waits, and all would seem silent. An
 	// API server that has lost its etcd says so itself, and clients wait out an election better than a reset.
-	check := lb.HTTPCheck(roots.tls(), "/readyz?exclude=etcd&exclude=etcd-readiness", "localhost")
-	config := lb.Config{Name: state.Name, Listener: listener, Admit: listener.admit, Check: check,
+	check := lb.HTTPCheck(roots.tls(), "/readyz?exclude=etcd&exclude=etcd-readiness", "localhost", p.links.check())
+	config := lb.Config{Name: state.Name, Listener: listener, Admit: listener.admit, Check: check, Dial: p.links.dial(listener.zoneOf),
 		Wake:   p.wakeFor("cluster " + state.Name),
 		Logger: p.logger.With("balancer", state.Name), Registerer: p.registry,
 		OnChange: p.targetChanged(state.Name, state.Name)}

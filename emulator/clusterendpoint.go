@@ -33,10 +33,14 @@ func (p *endpoints) open(c *cluster) error {
 
 func (p *endpoints) newListener(state az.ClusterState) *endpointListener {
 	address, _ := netip.ParseAddr(p.options.ClientAddress) // empty: the zero address, of which no CIDR knows
+	var sockets []string
+	for i := range zoneLetters {
+		sockets = append(sockets, plan.EndpointSocket(p.zoneRunDir(i), state.ID))
+	}
 	return &endpointListener{
 		publicAddress:  loopback(state.EndpointPort),
 		privateAddress: loopback(privatePort(p.dir.marker.PortBase, state.EndpointPort)),
-		socket:         plan.EndpointSocket(p.zoneRunDir(0), state.ID),
+		sockets:        sockets,
 		client:         address,
 		refusals: refusals{now: time.Now, tell: func(reason string, connections int) {
 			p.emit(api.Event{Cluster: state.Name, Type: api.EndpointRefused,

@@ -80,6 +80,7 @@ func (c *control) handler() http.Handler {
 	v1.HandleFunc("/events", c.handleEvents).Methods(http.MethodGet)
 	v1.HandleFunc("/targets/{kind}/{name}/{verb}", c.handleVerb).Methods(http.MethodPost)
 	v1.HandleFunc("/faults/{verb}", c.handleFault).Methods(http.MethodPost)
+	v1.HandleFunc("/links", c.handleLink).Methods(http.MethodPost)
 	v1.HandleFunc("/clusters/{name}/{question:whoami|can-i}", c.handleAccess).Methods(http.MethodPost)
 	v1.HandleFunc("/clusters/{name}/can-reach", c.handleCanReach).Methods(http.MethodPost)
 	v1.HandleFunc("/clusters/{name}/connect", c.handleConnect).Methods(http.MethodPost)

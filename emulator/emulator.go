@@ -23,6 +23,7 @@ type Emulator struct {
 	*site
 	*life
 	zones      zones
+	links      *links
 	endpoints  *endpoints
 	fronts     *fronts
 	observer   *observer
@@ -50,15 +51,17 @@ func New(up options.Up) *Emulator {
 		e.zones = append(e.zones, newZone(e.site, e.life, e.supervisor, i))
 	}
 	e.freezer = &freezer{life: e.life, zones: e.zones}
-	e.endpoints = newEndpoints(e.site, e.life, e.zones, e.registry)
-	e.fronts = newFronts(e.site, e.life, e.zones)
+	e.links = newLinks(e.site, e.life, e.zones)
+	e.endpoints = newEndpoints(e.site, e.life, e.links, e.zones, e.registry)
+	e.fronts = newFronts(e.site, e.life, e.links, e.zones)
 	e.sleeper = &sleeper{site: e.site, life: e.life, zones: e.zones, endpoints: e.endpoints, freezer: e.freezer}
 	e.observer = &observer{site: e.site, life: e.life, zones: e.zones, endpoints: e.endpoints, fronts: e.fronts, sleeper: e.sleeper}
 	e.supervisor.zones, e.supervisor.endpoints, e.supervisor.observer = e.zones, e.endpoints, e.observer
 	e.supervisor.sleeper, e.supervisor.freezer = e.sleeper, e.freezer
 	e.supervisor.fronts, e.fronts.wake = e.fronts, e.sleeper.Wake
+	e.supervisor.links, e.observer.links = e.links, e.links
 	e.endpoints.wake, e.endpoints.evaluate = e.sleeper.Wake, e.supervisor.evaluate
-	e.faults = &faults{site: e.site, zones: e.zones, endpoints: e.endpoints, observer: e.observer,
+	e.faults = &faults{site: e.site, zones: e.zones, links: e.links, endpoints: e.endpoints, observer: e.observer,
 		supervisor: e.supervisor}
 	e.saver = &saver{site: e.site, life: e.life, endpoints: e.endpoints, freezer: e.freezer}
 	e.sleeper.saver = e.saver
@@ -138,6 +141,9 @@ func (e *Emulator) open(ctx context.Context) (err error) {
 	if err := e.prepareTrust(); err != nil {
 		return diskError(dir.path, err)
 	}
+	if err := e.links.open(); err != nil {
+		return err
+	}
 	e.endpoints.aws = e.endpoints.newAWSBalancer(listener)
 	e.registry.MustRegister(&collector{e.observer})
 	return nil
@@ -163,6 +169,7 @@ func (e *Emulator) launch(ctx context.Context) error {
 		return err
 	}
 	e.wait.Go(func() { e.supervisor.watchPauses(e.running) })
+	e.wait.Go(func() { e.links.keep(e.running) })
 	if !e.dir.marker.Founded {
 		return e.found(ctx)
 	}
@@ -201,6 +208,7 @@ func (e *Emulator) stop(ctx context.Context) error {
 	e.emit(api.Event{Type: api.RegionStopping, Message: "region " + e.options.Region + " stops"})
 	e.fronts.stop()
 	e.endpoints.stop(ctx)
+	e.links.shut()
 	err := e.zones.stop(ctx)
 	e.wait.Wait()
 	e.sleeper.resuming.Wait()
@@ -234,6 +242,11 @@ func (e *Emulator) Do(ctx context.Context, order api.Order) error { return e.fau
 // Fault puts a fault of api.RecordFaults in force by the verb fault, or takes back those of the target by reset.
 func (e *Emulator) Fault(ctx context.Context, verb string, order api.FaultOrder) (api.FaultDone, error) {
 	return e.faults.record(ctx, verb, order)
+}
+
+// Link follows one of api.LinkVerbs for the ways between zones, or between a zone and clients.
+func (e *Emulator) Link(ctx context.Context, order api.LinkOrder) error {
+	return e.links.order(ctx, order)
 }
 
 // Sleep stops all processes of the zones until somebody speaks with the region.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,8 +17,8 @@ import (
 // endpointListener is the listener of a cluster's balancer. It has a public door, a private one that can be closed, and
 // one for the zones' own, and knows who may come in through which.
 type endpointListener struct {
-	publicAddress, privateAddress string // host:port
-	socket                        string
+	publicAddress, privateAddress string     // host:port
+	sockets                       []string   // of the zones' own clients, by zone
 	client                        netip.Addr // the address that clients are said to have; none is admitted by every CIDR
 	refusals                      refusals
 
@@ -28,7 +29,7 @@ type endpointListener struct {
 	mu      sync.Mutex
 	public  net.Listener
 	private net.Listener // nil while it is closed
-	own     net.Listener
+	own     []net.Listener
 	access  region.EndpointAccess
 	shut    bool
 }
@@ -70,12 +71,17 @@ func (l *endpointListener) open() (err error) {
 	if l.public, err = net.Listen("tcp", l.publicAddress); err != nil {
 		return err
 	}
-	if l.own, err = process.ListenUnix(l.socket); err != nil {
-		l.public.Close()
-		return err
+	for _, socket := range l.sockets {
+		listener, err := process.ListenUnix(socket)
+		if err != nil {
+			l.closeDoors()
+			return err
+		}
+		l.own = append(l.own, listener)
 	}
-	l.wait.Go(func() { l.accept(l.public) })
-	l.wait.Go(func() { l.accept(l.own) })
+	for _, door := range append(l.own, l.public) {
+		l.wait.Go(func() { l.accept(door) })
+	}
 	return nil
 }
 
@@ -198,12 +204,25 @@ func (l *endpointListener) Close() error {
 	}
 	l.shut = true
 	close(l.closed)
-	for _, door := range []net.Listener{l.public, l.private, l.own} {
+	l.closeDoors()
+	l.mu.Unlock()
+	l.wait.Wait()
+	return nil
+}
+
+// closeDoors closes those that are open. It assumes the lock, or that nobody else knows the listener.
+func (l *endpointListener) closeDoors() {
+	for _, door := range append(l.own, l.public, l.private) {
 		if door != nil {
 			door.Close()
 		}
 	}
-	l.mu.Unlock()
-	l.wait.Wait()
-	return nil
+}
+
+// zoneOf is the index of the zone that a client is in; -1: it is in none.
+func (l *endpointListener) zoneOf(client net.Conn) int {
+	if client == nil {
+		return -1
+	}
+	return slices.Index(l.sockets, client.LocalAddr().String())
 }

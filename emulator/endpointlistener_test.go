@@ -30,7 +30,7 @@ func newTestListener(t *testing.T, client string) *testListener {
 	address, _ := netip.ParseAddr(client)
 	g := &testListener{time: time.Now(), told: make(chan string, 16)}
 	g.endpointListener = &endpointListener{publicAddress: "127.0.0.1:0", privateAddress: freeAddress(t),
-		socket: filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), rand.Text()[:8]+".sock"), client: address,
+		sockets: []string{filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), rand.Text()[:8]+".sock")}, client: address,
 		refusals: refusals{
 			now:  func() time.Time { return g.time },
 			tell: func(reason string, n int) { g.told <- strings.Repeat("+", n) + reason },
@@ -114,7 +114,7 @@ func TestPublicAccessOffCutsOffClientsAndNobodyElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	open := map[string]net.Conn{}
-	for address, network := range map[string]string{public: "tcp", private: "tcp", g.socket: "unix"} {
+	for address, network := range map[string]string{public: "tcp", private: "tcp", g.sockets[0]: "unix"} {
 		conn, err := dial(t, network, address)
 		if err := speaks(conn, err); err != nil {
 			t.Fatalf("%s: %v", address, err)
@@ -130,7 +130,7 @@ func TestPublicAccessOffCutsOffClientsAndNobodyElse(t *testing.T) {
 	if err := speaks(dial(t, "tcp", public)); err == nil {
 		t.Error("a new connection to the public endpoint works")
 	}
-	for _, address := range []string{private, g.socket} {
+	for _, address := range []string{private, g.sockets[0]} {
 		if err := speaks(open[address], nil); err != nil {
 			t.Errorf("%s suffers: %v", address, err)
 		}
@@ -144,7 +144,7 @@ func TestPublicAccessOffCutsOffClientsAndNobodyElse(t *testing.T) {
 	if err := speaks(open[private], nil); err == nil {
 		t.Error("an open connection to the private endpoint survives its end")
 	}
-	if err := speaks(open[g.socket], nil); err != nil {
+	if err := speaks(open[g.sockets[0]], nil); err != nil {
 		t.Errorf("the zones' own suffer: %v", err)
 	}
 	if err := speaks(dial(t, "tcp", public)); err != nil {

@@ -22,6 +22,7 @@ import (
 type endpoints struct {
 	*site
 	life     *life
+	links    *links
 	zones    zones
 	registry *prometheus.Registry
 	wake     func(why string) // lets a region go on that sleeps
@@ -36,8 +37,8 @@ type endpoints struct {
 	closed   bool
 }
 
-func newEndpoints(site *site, life *life, zones zones, registry *prometheus.Registry) *endpoints {
-	return &endpoints{site: site, life: life, zones: zones, registry: registry, clusters: map[string]*cluster{}}
+func newEndpoints(site *site, life *life, links *links, zones zones, registry *prometheus.Registry) *endpoints {
+	return &endpoints{site: site, life: life, links: links, zones: zones, registry: registry, clusters: map[string]*cluster{}}
 }
 
 // cluster is a cluster's endpoint.

@@ -29,6 +29,7 @@ var effects = map[string]func(context.Context, *faults, *zone) error{
 type faults struct {
 	*site
 	zones      zones
+	links      *links
 	endpoints  *endpoints
 	observer   *observer
 	supervisor *supervisor
@@ -144,6 +145,9 @@ func (f *faults) orderInstances(ctx context.Context, z *zone, order api.Order) e
 func (f *faults) Reset(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, verbTimeout)
 	defer cancel()
+	if err := f.links.clear(ctx); err != nil {
+		return err
+	}
 	for _, z := range f.zones {
 		if err := f.Do(ctx, api.Order{Target: api.Target{Kind: api.KindZone, Name: z.name}, Verb: api.Reset}); err != nil {
 			return err

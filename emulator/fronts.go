@@ -23,6 +23,7 @@ import (
 type fronts struct {
 	*site
 	life  *life
+	links *links
 	zones zones
 	wake  func(why string)
 
@@ -64,8 +65,8 @@ type claim struct {
 	public bool // the door has the listener's own number
 }
 
-func newFronts(site *site, life *life, zones zones) *fronts {
-	return &fronts{site: site, life: life, zones: zones, doors: map[int]*frontDoor{}, places: map[frontPlace]place{}}
+func newFronts(site *site, life *life, links *links, zones zones) *fronts {
+	return &fronts{site: site, life: life, links: links, zones: zones, doors: map[int]*frontDoor{}, places: map[frontPlace]place{}}
 }
 
 // update opens and closes doors as a copy of the regional state says. From an older copy nothing is to be learned.
@@ -313,7 +314,7 @@ func (f *fronts) bring(conn net.Conn, claims []claim) bool {
 	for _, last := range []bool{false, true} {
 		for i := range f.zones {
 			z := f.zones[(first+uint64(i))%uint64(len(f.zones))]
-			if !slices.Contains(chosen.zones, z.name) || z.reachable() != nil {
+			if !slices.Contains(chosen.zones, z.name) || z.reachable() != nil || f.links.cut(z) {
 				continue
 			}
 			ctx, cancel := context.WithTimeout(f.life.running, giveTime)

@@ -23,7 +23,7 @@ func frontsOf(t *testing.T) *fronts {
 	if s.events, err = openJournal(filepath.Join(t.TempDir(), "events.jsonl"), nil); err != nil {
 		t.Fatal(err)
 	}
-	f := newFronts(s, newLife(), nil)
+	f := newFronts(s, newLife(), nil, nil)
 	f.wake = func(string) {}
 	t.Cleanup(func() { f.stop(); f.life.wait.Wait(); s.events.close() })
 	return f

@@ -18,6 +18,7 @@ type observer struct {
 	*site
 	life      *life
 	zones     zones
+	links     *links
 	endpoints *endpoints
 	fronts    *fronts
 	sleeper   *sleeper
@@ -135,7 +136,7 @@ func (o *observer) status() api.Status {
 			s.Balancers = append(s.Balancers, describeBalancer(c.state.Name, c.balancer))
 		}
 	}
-	s.Faults = append(s.Faults, o.endpoints.recordFaults()...)
+	s.Faults = append(append(s.Faults, o.links.shown()...), o.endpoints.recordFaults()...)
 	return s
 }
 
@@ -157,6 +158,7 @@ func describeCluster(state az.ClusterState, zones []api.Zone) api.Cluster {
 	c := api.Cluster{Name: state.Name, ID: state.ID, Version: state.Version, Status: string(state.Status),
 		Endpoint: "https://" +
 			loopback(state.EndpointPort)}
+	leaderless := 0
 	for _, z := range zones {
 		for _, i := range z.Instances {
 			if i.Cluster != state.Name {
@@ -164,6 +166,9 @@ func describeCluster(state az.ClusterState, zones []api.Zone) api.Cluster {
 			}
 			if i.Component == "etcd" && i.PID != 0 && alive(i.State) {
 				c.EtcdMembers++
+				if i.State == api.StateUnready {
+					leaderless++
+				}
 			}
 			for _, leads := range i.Leads {
 				switch leads {
@@ -176,6 +181,9 @@ func describeCluster(state az.ClusterState, zones []api.Zone) api.Cluster {
 				}
 			}
 		}
+	}
+	if c.EtcdLeader != "" || leaderless == c.EtcdMembers { // else they elect one
+		c.EtcdMembers -= leaderless
 	}
 	c.Quorum = c.EtcdMembers >= majority
 	if !c.Quorum {

@@ -16,6 +16,7 @@ type supervisor struct {
 	*site
 	life      *life
 	zones     zones
+	links     *links
 	endpoints *endpoints
 	fronts    *fronts
 	observer  *observer
@@ -26,6 +27,8 @@ type supervisor struct {
 
 	judging sync.Mutex // held while conclusions are drawn, so that an older one never overtakes a newer
 	quorum  bool       // as last announced
+
+	isolation isolation
 }
 
 // rememberAgents writes down which processes are the zones', for the sweep of a later start.
@@ -122,12 +125,15 @@ func (v *supervisor) evaluate() {
 	v.judging.Lock()
 	defer v.judging.Unlock()
 	v.tellGateways()
+	v.links.nudge()
 	v.noteStages()
+	v.holdIsolated()
 	quorum, phase := v.observer.judge()
 	lost, restored := v.quorum && !quorum, !v.quorum && quorum
 	v.quorum = quorum
 	if phase == api.PhaseReady && !v.life.isUp() {
 		v.life.setUp()
+		v.links.nudge()
 	}
 	if !v.life.isUp() || v.life.isStopping() {
 		return

@@ -109,7 +109,7 @@ func (z *zone) writeConfig() (string, error) {
 		Region: s.options.Region, AccountID: marker.AccountID, Zone: z.name, Dir: z.dir(), Executable: s.options.Executable,
 		AWSPort: marker.Port, GatewayPort: marker.PortBase + gatewayOffset + z.index, GatewaySecret: rand.Text(),
 		PKI: filepath.Join(z.dir(), "pki"), ClusterPorts: marker.PortBase + clusterOffset, MostClusters: mostClusters,
-		Agent: s.options.Agent, OwnPorts: s.ownPorts(),
+		Agent: s.options.Agent, OwnPorts: s.ownPorts(), Links: z.supervisor.links.atStart(z),
 	}
 	for i := range zoneLetters {
 		config.Peers = append(config.Peers, plan.Peer{Zone: s.zoneName(i), ID: s.zoneID(i),

@@ -20,6 +20,8 @@ type zoneStatus struct {
 	down   string // api.StateKilled or StateStopped while it does not run by decision or by death
 	reason string
 	since  time.Time // of the fault
+	// leaderless is since when its voter hears of no leader; zero: it hears of one.
+	leaderless time.Time
 }
 
 // status is what others may know.
@@ -109,6 +111,7 @@ func (z *zone) take(state az.State) {
 		return
 	}
 	first := state.Serving && !z.is.agent.Serving // a new agent's gateway knows of nothing
+	z.noteLeader(state)
 	z.is.agent = state
 	z.notify()
 	z.mu.Unlock()

@@ -61,8 +61,8 @@ var (
 // Member is one running member.
 type Member struct {
 	config Config
-	// OnLeader is called, from one goroutine, with whether this member leads, at every change of leader.
-	OnLeader func(leads bool)
+	// OnRole is called, from one goroutine, with what this member is, first and at every change.
+	OnRole func(Role)
 
 	mu      sync.Mutex
 	etcd    *embed.Etcd
@@ -115,7 +115,7 @@ func (m *Member) Start(ctx context.Context) error {
 	}
 	watch, cancel := context.WithCancel(context.Background())
 	m.etcd, m.cancel = etcd, cancel
-	m.watcher.Go(func() { m.watchLeader(watch, etcd) })
+	m.watcher.Go(func() { m.watchRole(watch, etcd) })
 	return nil
 }
 
@@ -160,22 +160,45 @@ const batchInterval = time.Second
 // handover is how long a stopping leader tries to hand its lead over; etcd itself would try for more than 5 s.
 const handover = 400 * time.Millisecond
 
-// watchLeader polls beside the notification: that one tells of another leader, but comes a moment before this member
-// knows that it is the one.
-func (m *Member) watchLeader(ctx context.Context, etcd *embed.Etcd) {
-	leads, first := false, true
+// Role is what a member is among the others.
+type Role string
+
+// The roles. A member is Leaderless that has heard of no leader for some time: longer than an election takes, as it is cut off from
+// most others.
+const (
+	Leader     Role = "leader"
+	Follower   Role = "follower"
+	Leaderless Role = "leaderless"
+)
+
+// leaderlessAfter is how many polls in a row find no leader before that counts.
+const leaderlessAfter = 3
+
+// watchRole polls beside the notification: that one tells of another leader, but comes a moment before this member
+// knows that it is the one, and not at all when there is none any more.
+func (m *Member) watchRole(ctx context.Context, etcd *embed.Etcd) {
+	told, silent := Role(""), 0
 	poll := time.NewTicker(500 * time.Millisecond)
 	defer poll.Stop()
 	for {
 		changed := etcd.Server.LeaderChangedNotify()
-		now := etcd.Server.Leader() == etcd.Server.MemberID()
-		if m.OnLeader != nil && (first || now != leads) {
-			m.OnLeader(now)
+		now := Follower
+		switch leader := etcd.Server.Leader(); {
+		case leader == etcd.Server.MemberID():
+			now, silent = Leader, 0
+		case leader != 0:
+			silent = 0
+		case silent >= leaderlessAfter:
+			now = Leaderless
 		}
-		leads, first = now, false
+		if m.OnRole != nil && now != told {
+			m.OnRole(now)
+		}
+		told = now
 		select {
 		case <-changed:
 		case <-poll.C:
+			silent++
 		case <-ctx.Done():
 			return
 		}

@@ -90,7 +90,7 @@ func newCluster(t *testing.T, n int) *trio {
 // renew makes a new value of a member, as a new process does.
 func (c *trio) renew(i int) *Member {
 	c.members[i] = New(c.configs[i])
-	c.members[i].OnLeader = func(leads bool) { c.leads[i].Store(leads) }
+	c.members[i].OnRole = func(role Role) { c.leads[i].Store(role == Leader) }
 	return c.members[i]
 }
 

@@ -18,6 +18,8 @@ import (
 type Report struct {
 	Ready bool     `json:"ready"`
 	Leads []string `json:"leads"`
+	// Leaderless: it hears of no leader.
+	Leaderless bool `json:"leaderless,omitempty"`
 }
 
 // Run is the program `tripod internal etcd CONFIG METRICS-SOCKET`.
@@ -52,9 +54,9 @@ func Run(ctx context.Context, args []string) error {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	go server.Serve(metrics)
 	defer server.Close()
-	member.OnLeader = func(leads bool) {
-		report := Report{Ready: true, Leads: []string{}}
-		if leads {
+	member.OnRole = func(role Role) {
+		report := Report{Ready: true, Leads: []string{}, Leaderless: role == Leaderless}
+		if role == Leader {
 			report.Leads = append(report.Leads, "etcd")
 		}
 		line.Report(report)

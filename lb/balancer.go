@@ -39,6 +39,9 @@ var (
 	// ErrStarted is returned by Start of a balancer that runs, or that is still stopping.
 	ErrStarted = errors.New("it is already running: stop it first")
 
+	// ErrNotTheTarget is why a target cannot be dialled for a client, though it may be well.
+	ErrNotTheTarget = errors.New("the client's own way there is cut")
+
 	// ErrListenerUsed is returned by Start of a stopped balancer whose Config.Listener was given: Stop closed it.
 	ErrListenerUsed = errors.New("the listener it was given is closed: make a new balancer with a new listener")
 )
@@ -94,9 +97,10 @@ type Config struct {
 	// all locks, from any goroutine, one call at a time; it may call the balancer's methods, except Stop and Kill.
 	OnChange func(TargetStatus)
 
-	// Dial connects to a target; nil means net.Dialer. Connections that are not *net.TCPConn or *net.UnixConn work, but
-	// are copied through user space.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Dial connects to a target, on behalf of a client's connection or, where that is nil, of a health check; nil means
+	// net.Dialer. Connections that are not *net.TCPConn or *net.UnixConn, and know no ReadFrom and WriteTo that make use of
+	// one, work, but are copied through user space. An error that wraps ErrNotTheTarget says nothing of the target's health.
+	Dial func(ctx context.Context, client net.Conn, target Target) (net.Conn, error)
 
 	Logger     *slog.Logger          // nil logs nothing
 	Registerer prometheus.Registerer // nil registers no metrics; they are unregistered on Stop
@@ -136,7 +140,9 @@ func New(cfg Config) *Balancer {
 	setDefault(&cfg.Thresholds.Refused, 1)
 	setDefault(&cfg.Thresholds.Failing, 2)
 	if cfg.Dial == nil {
-		cfg.Dial = new(net.Dialer).DialContext
+		cfg.Dial = func(ctx context.Context, _ net.Conn, t Target) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, t.Network, t.Address)
+		}
 	}
 	b := &Balancer{cfg: cfg}
 	if cfg.Starved == nil {

@@ -85,7 +85,7 @@ func (f *flow) connect(tried []uint64) *leg {
 			return nil
 		}
 		ctx, cancel := context.WithTimeout(f.r.ctx, f.b.cfg.FirstByteDeadline)
-		conn, err := f.b.cfg.Dial(ctx, t.Network, t.Address)
+		conn, err := f.b.cfg.Dial(ctx, f.client, t.Target)
 		cancel()
 		if err == nil {
 			l := &leg{f: f, t: t, gen: gen, conn: conn}
@@ -96,7 +96,9 @@ func (f *flow) connect(tried []uint64) *leg {
 		} else if f.r.ctx.Err() == nil {
 			f.b.cfg.Logger.Debug("cannot reach target", "target", t.Name, "error", err)
 			t.dialFailures.Add(1)
-			f.b.suspect(t, gen, err)
+			if !errors.Is(err, ErrNotTheTarget) {
+				f.b.suspect(t, gen, err)
+			}
 		}
 		tried[t.index] = f.b.generation(t)
 		t.retries.Add(1)

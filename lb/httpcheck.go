@@ -39,9 +39,15 @@ func (e *AnswerError) Error() string {
 // it keeps open, and wants 200. A nil tlsConfig means plain HTTP. The host is sent as the Host header, and is the name
 // that the certificate is verified against unless tlsConfig has a ServerName. Each balancer needs a check of its own.
 //
-// An answer other than 200 is an *AnswerError.
-func HTTPCheck(tlsConfig *tls.Config, path string, host string) func(ctx context.Context, target Target) error {
-	c := &httpCheck{
+// An answer other than 200 is an *AnswerError. A nil dial means net.Dialer.
+func HTTPCheck(tlsConfig *tls.Config, path, host string, dial func(context.Context, Target) (net.Conn, error)) func(context.Context,
+	Target) error {
+	if dial == nil {
+		dial = func(ctx context.Context, t Target) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, t.Network, t.Address)
+		}
+	}
+	c := &httpCheck{dial: dial,
 		request: []byte("GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\nUser-Agent: tripod-lb\r\nAccept: */*\r\n\r\n"),
 		lines:   make(map[Target]*line),
 	}
@@ -62,6 +68,7 @@ func HTTPCheck(tlsConfig *tls.Config, path string, host string) func(ctx context
 type httpCheck struct {
 	request []byte
 	tls     *tls.Config // nil for plain HTTP
+	dial    func(context.Context, Target) (net.Conn, error)
 
 	mu    sync.Mutex
 	lines map[Target]*line
@@ -184,7 +191,7 @@ func (l *line) roundTrip() (answered bool, err error) {
 func (l *line) open() error {
 	ctx, cancel := context.WithTimeout(l.ctx, exchangeTimeout)
 	defer cancel()
-	conn, err := new(net.Dialer).DialContext(ctx, l.target.Network, l.target.Address)
+	conn, err := l.check.dial(ctx, l.target)
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func TestHTTPCheckKeepsOneConnection(t *testing.T) {
 				server.Start()
 			}
 			defer server.Close()
-			check := HTTPCheck(config, "/readyz", "example.com")
+			check := HTTPCheck(config, "/readyz", "example.com", nil)
 			target := serverTarget(server)
 			for range 5 {
 				if err := check(context.Background(), target); err != nil {
@@ -109,7 +109,7 @@ func TestHTTPCheckVerifiesTheCertificate(t *testing.T) {
 	server.StartTLS()
 	defer server.Close()
 	config := server.Client().Transport.(*http.Transport).TLSClientConfig
-	check := HTTPCheck(config, "/readyz", "another.test:443")
+	check := HTTPCheck(config, "/readyz", "another.test:443", nil)
 	var wrong *tls.CertificateVerificationError
 	if err := check(context.Background(), serverTarget(server)); !errors.As(err, &wrong) {
 		t.Errorf("check: %v", err)
@@ -118,7 +118,7 @@ func TestHTTPCheckVerifiesTheCertificate(t *testing.T) {
 
 func TestHTTPCheckAsksAPausedServerOnce(t *testing.T) {
 	a := newBackend(t, "a", nil)
-	check := HTTPCheck(nil, "/readyz", "example.com")
+	check := HTTPCheck(nil, "/readyz", "example.com", nil)
 	for range 5 {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 		if err := check(ctx, a.target()); classify(err) != failSilent {
@@ -160,7 +160,7 @@ func BenchmarkHTTPCheck(b *testing.B) {
 			_ = io.WriteString(w, "ok")
 	}))
 	defer server.Close()
-	check := HTTPCheck(server.Client().Transport.(*http.Transport).TLSClientConfig, "/readyz", "example.com")
+	check := HTTPCheck(server.Client().Transport.(*http.Transport).TLSClientConfig, "/readyz", "example.com", nil)
 	defer func() { _ = check(endedContext(), serverTarget(server)) }()
 	b.ReportAllocs()
 	for b.Loop() {

@@ -208,7 +208,7 @@ func (b *Balancer) checkDial(ctx context.Context, t Target) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	conn, err := b.cfg.Dial(ctx, t.Network, t.Address)
+	conn, err := b.cfg.Dial(ctx, nil, t)
 	if err != nil {
 		return fmt.Errorf("dial: %w", err)
 	}

@@ -119,7 +119,7 @@ func TestNoNewConnectionFailsWhileZonesAreKilledAndPaused(t *testing.T) {
 	for _, z := range zones {
 		targets = append(targets, z.target)
 	}
-	b := start(t, Config{Targets: targets, Check: HTTPCheck(config, "/readyz", "example.com")})
+	b := start(t, Config{Targets: targets, Check: HTTPCheck(config, "/readyz", "example.com", nil)})
 	for _, z := range zones {
 		awaitHealth(t, b, z.target.Name, true)
 	}

@@ -34,6 +34,8 @@ type Options struct {
 	Dial     func(ctx context.Context, clusterID string, from network.Source, to netip.AddrPort) (net.Conn, error)
 	// Admit says why a client may not come to a port of a load balancer; nil: it may.
 	Admit func(b region.LoadBalancer, client netip.AddrPort, port int) error
+	// Cross puts a client's connection on the link between it and the zone; nil: there is none.
+	Cross func(client net.Conn) net.Conn
 	// OnChange is called when a load balancer, or what is found of its targets, has changed.
 	OnChange func()
 	// Client is the address that clients are said to have; where it is invalid they have their own.
@@ -77,8 +79,8 @@ func New(options Options) *Host {
 	}
 	h.logs = &accessLogs{dir: options.LogDir, zone: options.Zone, now: options.Now, logger: options.Logger,
 		pending: map[string]*pendingLog{}, closed: options.LogDir == ""}
-	h.node = node.New(node.Options{Zone: options.Zone, Dial: h.dial, Admit: options.Admit, Report: h.report, Access: h.logs.note,
-		Client: options.Client, Hurry: pause, Now: options.Now, Logger: options.Logger})
+	h.node = node.New(node.Options{Zone: options.Zone, Dial: h.dial, Admit: options.Admit, Cross: options.Cross, Report: h.report,
+		Access: h.logs.note, Client: options.Client, Hurry: pause, Now: options.Now, Logger: options.Logger})
 	return h
 }
 

@@ -20,6 +20,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"tripod/internal/link"
 	"tripod/nodes/network"
 )
 
@@ -81,6 +82,7 @@ type Gateway struct {
 	open        map[*tunnel]struct{}
 	unreachable map[string]bool // zones ("us-east-1b") and targets ("etcd/b") that answer nobody
 	stopped     bool
+	links       map[string]*link.Link // to the other zones, by their names; made when they are asked for first
 }
 
 // mostAsking is how many connections may be about to say where they want to go: others of this machine can reach the
@@ -95,12 +97,12 @@ var (
 
 // New returns a gateway that serves nobody yet.
 func New(config Config) *Gateway {
-	g := &Gateway{config: config, asking: map[net.Conn]struct{}{}, open: map[*tunnel]struct{}{}}
+	g := &Gateway{config: config, asking: map[net.Conn]struct{}{}, open: map[*tunnel]struct{}{}, links: map[string]*link.Link{}}
 	g.running, g.end = context.WithCancel(context.Background())
 	g.connections = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "tripod_gateway_connections_total",
 		Help: "Connections through the zone's gateway, by destination zone and outcome (connected, denied, " +
-			"filtered, unreachable, failed).",
+			"filtered, unreachable, cut, failed).",
 	}, []string{"to", "outcome"})
 	config.Registerer.MustRegister(g.connections)
 	return g
@@ -262,7 +264,9 @@ func (g *Gateway) dial(ctx context.Context, address string) (*tunnel, error) {
 	if dialer == nil {
 		dialer = new(net.Dialer)
 	}
-	far, err := dialer.DialContext(ctx, to.Network, to.Address)
+	far, err := g.link(to.Zone).Dial(ctx, func(ctx context.Context) (net.Conn, error) {
+		return dialer.DialContext(ctx, to.Network, to.Address)
+	})
 	if err == nil && to.Within.IsValid() {
 		if err = network.Connect(ctx, far, seen, to.Within); err != nil {
 			far.Close()
@@ -270,7 +274,11 @@ func (g *Gateway) dial(ctx context.Context, address string) (*tunnel, error) {
 		g.told(to, err)
 	}
 	if err != nil {
-		g.connections.WithLabelValues(to.Zone, "failed").Inc()
+		outcome := "failed"
+		if errors.Is(err, link.ErrFault) {
+			outcome = "cut"
+		}
+		g.connections.WithLabelValues(to.Zone, outcome).Inc()
 		return nil, fmt.Errorf("%s: %w", address, err)
 	}
 	g.connections.WithLabelValues(to.Zone, "connected").Inc()
@@ -382,6 +390,9 @@ func (g *Gateway) Stop() {
 	}
 	for t := range g.open {
 		t.reset()
+	}
+	for _, l := range g.links {
+		l.Shut()
 	}
 	g.mu.Unlock()
 	g.end()

@@ -1,9 +1,11 @@
 package gateway
 
 import (
+	"errors"
 	"io"
 	"net"
 	"sync"
+	"syscall"
 
 	"tripod/nodes/network"
 )
@@ -46,8 +48,8 @@ func (t *tunnel) reset() {
 }
 
 func resetConn(conn net.Conn) {
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		tcp.SetLinger(0)
+	if abrupt, ok := conn.(interface{ SetLinger(int) error }); ok {
+		abrupt.SetLinger(0)
 	}
 	conn.Close()
 }
@@ -58,8 +60,19 @@ type trackedConn struct {
 	closed func()
 }
 
-// Raw is the connection itself, for who copies by splice(2); closing it ends this one too late.
-func (c *trackedConn) Raw() net.Conn { return c.Conn }
+// ReadFrom and WriteTo let io.Copy use the connection itself, so that splice(2) applies.
+func (c *trackedConn) ReadFrom(src io.Reader) (int64, error) { return io.Copy(c.Conn, src) }
+
+// WriteTo is ReadFrom's other way.
+func (c *trackedConn) WriteTo(dst io.Writer) (int64, error) { return io.Copy(dst, c.Conn) }
+
+// SyscallConn is that of the connection itself.
+func (c *trackedConn) SyscallConn() (syscall.RawConn, error) {
+	if raw, ok := c.Conn.(syscall.Conn); ok {
+		return raw.SyscallConn()
+	}
+	return nil, errors.ErrUnsupported
+}
 
 // CloseWrite ends one direction.
 func (c *trackedConn) CloseWrite() error { return network.CloseWrite(c.Conn) }

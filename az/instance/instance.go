@@ -79,6 +79,7 @@ type state struct {
 	ready    bool
 	readyC   chan struct{} // closed while ready; a new one otherwise
 	leads    []string
+	alone    bool // it hears of no leader
 	paused   bool
 	since    time.Time // when it was stopped or paused
 	failed   string    // why it does not run
@@ -96,6 +97,8 @@ func New(config Config) *Instance {
 type Report struct {
 	Ready bool     `json:"ready"`
 	Leads []string `json:"leads"`
+	// Leaderless is an etcd member that hears of no leader: it is cut off from most others.
+	Leaderless bool `json:"leaderless"`
 }
 
 // restartPauses are between restarts: the first is at once, since a killed instance should come back as fast as it
@@ -247,7 +250,8 @@ func (i *Instance) reported(line json.RawMessage) {
 		close(i.readyC)
 	}
 	gained := minus(r.Leads, i.leads)
-	i.leads = r.Leads
+	alone := r.Leaderless != i.alone
+	i.leads, i.alone = r.Leads, r.Leaderless
 	took := time.Duration(0)
 	if i.child != nil {
 		took = time.Since(i.child.StartedAt())
@@ -255,6 +259,12 @@ func (i *Instance) reported(line json.RawMessage) {
 	i.mu.Unlock()
 	if becameReady {
 		i.event(api.InstanceReady, fmt.Sprintf("%s is ready after %.1f s", i.Target(), took.Seconds()))
+	}
+	switch {
+	case alone && r.Leaderless:
+		i.event(api.InstanceUnready, i.Target()+" hears of no leader")
+	case alone:
+		i.event(api.InstanceReady, i.Target()+" hears of a leader again")
 	}
 	for _, what := range gained {
 		if i.former.Returns(what) {
@@ -289,7 +299,7 @@ func (i *Instance) exited(err error) (asked bool) {
 	if i.child != nil {
 		close(i.gone)
 	}
-	i.child, i.leads, i.paused = nil, nil, false
+	i.child, i.leads, i.alone, i.paused = nil, nil, false, false
 	if !asked {
 		i.failed = err.Error()
 		i.restarts++

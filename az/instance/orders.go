@@ -207,6 +207,8 @@ func (i *Instance) Status() api.Instance {
 		s.State, s.Reason = api.StateFailed, i.failed
 	case i.child == nil && i.After != nil:
 		s.State, s.Reason = api.StateStarting, "waits for "+i.After.Target()
+	case i.ready && i.alone:
+		s.State, s.Reason = api.StateUnready, "it hears of no leader: it is cut off from most other members"
 	case i.ready:
 		s.State = api.StateReady
 	default:

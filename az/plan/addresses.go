@@ -77,10 +77,10 @@ func EtcdName(zone, clusterID string) string {
 // RaftName is the name by which the gateways know the zone's voter.
 func RaftName(zone string) string { return fmt.Sprintf("raft-%s.%s", Letter(zone), Domain) }
 
-// EndpointSocket is where the zones' own clients of a cluster, its nodes first of all, find its balancer, whoever
-// else may. runDir is a zone's.
+// EndpointSocket is where a zone's own clients of a cluster, its nodes first of all, find its balancer, whoever else may.
+// runDir is the zone's.
 func EndpointSocket(runDir, clusterID string) string {
-	return filepath.Join(filepath.Dir(runDir), "endpoint-"+clusterID[:8]+".sock")
+	return filepath.Join(filepath.Dir(runDir), "endpoint-"+filepath.Base(runDir)+"-"+clusterID[:8]+".sock")
 }
 
 // APIServerSocket is where the API server of a cluster in a zone serves whoever the endpoint's balancer has let in.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"tripod/internal/link"
 	"tripod/internal/options"
 	"tripod/internal/ports"
 )
@@ -28,6 +29,8 @@ type Zone struct {
 	options.Agent
 	// OwnPorts are the ports of this machine that are the region's: no pod may lead there.
 	OwnPorts ports.Ranges `json:"ownPorts,omitempty"`
+	// Links are the faults of the zone's links to others, at its start.
+	Links link.Pairs `json:"links,omitempty"`
 	// Peers are all zones of the region in their order, this one too.
 	Peers []Peer `json:"peers"`
 	// GatewayPort is where the zone's etcd members find the gateway, as HTTPS_PROXY, with GatewaySecret as password.

@@ -110,6 +110,13 @@ func (a *app) fault(ctx context.Context, target string, order api.FaultOrder) er
 // takeBack takes the faults of a record's target back; false says that it is the target of a process.
 func (a *app) takeBack(cmd *cobra.Command, text, cluster string) (bool, error) {
 	kind, name, _ := strings.Cut(text, "/")
+	if kind == api.KindLink {
+		if err := a.client().Heal(cmd.Context(), name); err != nil {
+			return true, err
+		}
+		fmt.Fprintln(a.Stdout, text, "reset")
+		return true, nil
+	}
 	if _, found := api.FindRecordFault(kind); !found {
 		return false, nil
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"tripod/lb/handover"
+	"tripod/nodes/network"
 	"tripod/region"
 )
 
@@ -24,6 +25,8 @@ type Options struct {
 	Dial func(ctx context.Context, from netip.AddrPort, to Target) (net.Conn, error)
 	// Admit says why a client may not come to a port of a load balancer; nil, as its nil answer: it may.
 	Admit func(b region.LoadBalancer, client netip.AddrPort, port int) error
+	// Cross puts a client's connection on the link between it and the zone; nil: there is none.
+	Cross func(client net.Conn) net.Conn
 	// Report is told of what a target is found to be, each time that changes. It must not block.
 	Report func(region.TargetReport)
 	// Access is given each line of the access log of a load balancer that has one. It must not block; nil: nobody is.
@@ -64,6 +67,9 @@ type place struct {
 func New(options Options) *Node {
 	if options.Access == nil {
 		options.Access = func(region.LoadBalancer, string) {}
+	}
+	if options.Cross == nil {
+		options.Cross = func(client net.Conn) net.Conn { return client }
 	}
 	n := &Node{options: options, doors: map[place]*door{}, pools: map[string]*pool{}}
 	n.running, n.cancel = context.WithCancel(context.Background())
@@ -153,9 +159,10 @@ func (n *Node) Take(conn *net.TCPConn, offer handover.Offer) {
 		conn.Close()
 		return
 	}
-	if n.open.Add(1) > mostOpen || d == nil || !d.take(conn, offer.Early) {
+	client := n.options.Cross(conn)
+	if n.open.Add(1) > mostOpen || d == nil || !d.take(client, offer.Early) {
 		n.open.Add(-1)
-		conn.Close()
+		client.Close()
 	}
 }
 
@@ -240,11 +247,11 @@ func (n *Node) shut(at place) {
 }
 
 // take gives the door a client that has sent something already.
-func (d *door) take(conn *net.TCPConn, early []byte) bool {
+func (d *door) take(conn net.Conn, early []byte) bool {
 	if len(early) == 0 {
 		return d.enter(conn)
 	}
-	return d.enter(&begun{TCPConn: conn, early: early})
+	return d.enter(&begun{Conn: conn, early: early})
 }
 
 // certificate is the one of the listener's that a client has named by SNI, or the default one.
@@ -263,8 +270,19 @@ func (d *door) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error)
 
 // begun is a connection of which something was read already.
 type begun struct {
-	*net.TCPConn
+	net.Conn
 	early []byte
+}
+
+// CloseWrite is *net.TCPConn's.
+func (b *begun) CloseWrite() error { return network.CloseWrite(b.Conn) }
+
+// SetLinger is *net.TCPConn's.
+func (b *begun) SetLinger(seconds int) error {
+	if abrupt, ok := b.Conn.(interface{ SetLinger(int) error }); ok {
+		return abrupt.SetLinger(seconds)
+	}
+	return nil
 }
 
 func (b *begun) Read(p []byte) (int, error) {
@@ -273,7 +291,7 @@ func (b *begun) Read(p []byte) (int, error) {
 		b.early = b.early[n:]
 		return n, nil
 	}
-	return b.TCPConn.Read(p)
+	return b.Conn.Read(p)
 }
 
 // seen is the address that a client is said to have.

@@ -166,12 +166,11 @@ func (f *flow) copy(to, from net.Conn) {
 			f.reset()
 			return
 		}
-		b.early, from = nil, b.TCPConn
+		b.early, from = nil, b.Conn
 	}
 	if b, ok := to.(*begun); ok {
-		to = b.TCPConn
+		to = b.Conn
 	}
-	to, from = raw(to), raw(from)
 	for wait := f.idle; ; {
 		if wait > 0 {
 			from.SetReadDeadline(time.Now().Add(wait))
@@ -198,20 +197,12 @@ func (f *flow) quiet() time.Duration {
 	f.mu.Lock()
 	client, target := f.client, f.target
 	f.mu.Unlock()
-	of, known := quietFor(raw(client))
-	ofTarget, knownToo := quietFor(raw(target))
+	of, known := quietFor(client)
+	ofTarget, knownToo := quietFor(target)
 	if known && knownToo {
 		return min(of, ofTarget)
 	}
 	return time.Duration(time.Now().UnixNano() - f.moved.Load())
-}
-
-// raw is the connection behind one that says so: between those of the net package io.Copy splices.
-func raw(conn net.Conn) net.Conn {
-	if wrapped, ok := conn.(interface{ Raw() net.Conn }); ok {
-		return wrapped.Raw()
-	}
-	return conn
 }
 
 // connect notes the target's connection; false: the flow was ended meanwhile.

@@ -1,0 +1,60 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"testing"
+	"time"
+
+	"tripod/internal/link"
+)
+
+// TestALinksFaultIsOnWhatCrossesIt: what is open stalls and goes on, new connections wait, and the zone's own traffic is untouched.
+func TestALinksFaultIsOnWhatCrossesIt(t *testing.T) {
+	g := newTestGateway(t)
+	tunnel, _, _ := connect(t, "unix", g.unix, "there:1", "")
+	own, _, _ := connect(t, "unix", g.unix, "here:1", "")
+	direct, err := g.Dial(t.Context(), "there:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer direct.Close()
+	for _, conn := range []net.Conn{tunnel, own, direct} {
+		talk(t, conn)
+	}
+	cut := link.Pair{Out: link.Effects{{Drop: true}}}
+	g.SetLinks(link.Pairs{"us-east-1b": cut})
+	for _, conn := range []net.Conn{tunnel, direct} {
+		io.WriteString(conn, "ping")
+		conn.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+		if n, err := conn.Read(make([]byte, 4)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%d bytes cross a link that is cut: %v", n, err)
+		}
+		conn.SetReadDeadline(time.Time{})
+	}
+	talk(t, own)
+	waiting, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := g.Dial(waiting, "there:1"); !errors.Is(err, link.ErrFault) {
+		t.Errorf("a new connection: %v", err)
+	}
+	g.SetLinks(nil)
+	for _, conn := range []net.Conn{tunnel, direct} {
+		if _, err := io.ReadFull(conn, make([]byte, 4)); err != nil {
+			t.Errorf("what was sent does not arrive: %v", err)
+		}
+		talk(t, conn)
+	}
+	g.SetLinks(link.Pairs{"us-east-1b": {In: link.Effects{{Reject: true}}}})
+	if _, err := tunnel.Read(make([]byte, 4)); err == nil {
+		t.Error("a tunnel outlives the reset of its connection")
+	}
+	if _, status, said := connect(t, "unix", g.unix, "there:1", ""); status != http.StatusBadGateway {
+		t.Errorf("a new tunnel: %d, %s", status, said)
+	}
+	talk(t, own)
+}

@@ -1,0 +1,128 @@
+package link
+
+import (
+	"errors"
+	"io"
+	"os"
+	"time"
+)
+
+// reader is what a copy reads from, and can be interrupted at.
+type reader interface {
+	io.Reader
+	SetReadDeadline(time.Time) error
+}
+
+// ReadFrom copies to the connection until src ends: between connections of the net package by splice(2), while nothing is wrong with
+// the link. A deadline of src's own does not outlast a fault.
+func (c *Conn) ReadFrom(src io.Reader) (n int64, err error) {
+	w := c.out
+	from, interruptible := src.(reader)
+	var buffer []byte
+	for {
+		w.mu.Lock()
+		if err := w.err; err != nil {
+			w.mu.Unlock()
+			return n, err
+		}
+		if w.isDirect() && interruptible {
+			w.enter(func() { from.SetReadDeadline(longAgo) })
+			c.armWrite()
+			w.mu.Unlock()
+			m, err := io.Copy(c.Conn, src)
+			n += m
+			woken := w.leave()
+			if woken {
+				from.SetReadDeadline(time.Time{})
+			}
+			if woken && errors.Is(err, os.ErrDeadlineExceeded) {
+				continue
+			}
+			return n, w.why(err)
+		}
+		w.mu.Unlock()
+		if buffer == nil {
+			buffer = make([]byte, chunk)
+		}
+		m, err := pass(c, src, buffer)
+		n += int64(m)
+		if err != nil {
+			return n, noEnd(err)
+		}
+	}
+}
+
+// WriteTo copies from the connection until it ends, as ReadFrom does.
+func (c *Conn) WriteTo(dst io.Writer) (n int64, err error) {
+	w := c.in
+	to, crosses := dst.(*Conn) // two links
+	var buffer []byte
+	for {
+		w.mu.Lock()
+		direct, beyond := w.err == nil && w.isDirect(), dst
+		if crosses && direct {
+			beyond = to.Conn
+			to.out.mu.Lock()
+			if direct = to.out.err == nil && to.out.isDirect(); direct {
+				to.out.enter(func() { c.interrupt() })
+				to.armWrite()
+			}
+			to.out.mu.Unlock()
+		}
+		if direct {
+			w.enter(c.wakeReader)
+			c.armRead(w.deadline)
+			w.mu.Unlock()
+			m, err := io.Copy(beyond, c.Conn)
+			n += m
+			woken := w.leave()
+			if crosses && to.out.leave() {
+				woken = true
+			}
+			if woken && errors.Is(err, os.ErrDeadlineExceeded) {
+				continue
+			}
+			return n, w.why(err)
+		}
+		w.mu.Unlock()
+		if buffer == nil {
+			buffer = make([]byte, chunk)
+		}
+		m, err := pass(dst, c, buffer)
+		n += int64(m)
+		if err != nil {
+			return n, noEnd(err)
+		}
+	}
+}
+
+// interrupt wakes who reads from the connection directly for the sake of another link.
+func (c *Conn) interrupt() {
+	go func() { // who calls has the lock of a direction of the other link
+		c.in.mu.Lock()
+		defer c.in.mu.Unlock()
+		if c.in.wake != nil && !c.in.woken {
+			c.in.woken = true
+			c.in.wake()
+		}
+	}()
+}
+
+// pass copies once.
+func pass(dst io.Writer, src io.Reader, buffer []byte) (n int, err error) {
+	n, err = src.Read(buffer)
+	if n > 0 {
+		if _, err := dst.Write(buffer[:n]); err != nil {
+			return n, err
+		}
+	}
+	return n, err
+}
+
+// noEnd is nil for the end of a source.
+func noEnd(err error) error {
+	if err == io.EOF {
+		return nil
+	}
+	return err
+}
