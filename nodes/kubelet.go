@@ -108,13 +108,15 @@ var errStopped = errors.New("the zone's nodes are stopped")
 func (z *zone) answer() {
 	z.pods = podset.New()
 	z.http = podhttp.New(podhttp.Config{Zone: z.conf.Zone, Pods: z.pods, LocalPort: z.conf.LocalPort, Moves: &z.moves,
-		Logger: z.conf.Logger})
+		Env:     func(pod *corev1.Pod, c *corev1.Container) []string { return z.api.Env(z.ctx, pod, c) },
+		Network: func(pod *corev1.Pod) podhttp.Network { return podNetwork{z, pod} }, Logger: z.conf.Logger})
 	z.api = kubeletapi.New(kubeletapi.Config{
 		Pods: z.pods, HTTP: z.http, Moves: &z.moves, Logger: z.conf.Logger,
 		Source: func(pod *corev1.Pod) kubeletapi.Source {
 			n, _ := z.roster.named(pod.Spec.NodeName)
 			return podSource{z.clients.calls, pod, z.facts(n).Allocatable, &z.certificates}
 		},
+		Network: func(pod *corev1.Pod) kubeletapi.Network { return podNetwork{z, pod} },
 		Node: func(nameOrAddress string) (kubeletapi.Node, bool) {
 			n, found := z.roster.named(nameOrAddress)
 			if addr, err := netip.ParseAddr(nameOrAddress); err == nil && !found {

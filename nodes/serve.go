@@ -96,14 +96,14 @@ func (z *zone) answerPod(ctx context.Context, pod *corev1.Pod, port int, from, t
 // answerNode says who answers at a node's port that is no pod's: what kube-proxy leads on, or checks.
 func (s *Simulator) answerNode(ctx context.Context, z *zone, n node, from, to netip.AddrPort) (network.Answer, error) {
 	if z.services == nil {
-		return nil, fmt.Errorf("connection refused: nothing listens on port %d of node %s", to.Port(), n.name)
+		return nil, network.Refused("connection refused: nothing listens on port %d of node %s", to.Port(), n.name)
 	}
 	endpoints, seesClient, err := z.services.NodePort(ctx, kubeproxy.Asker{Node: n.name, From: from}, int(to.Port()))
 	if errors.Is(err, kubeproxy.ErrNoService) {
 		if check := z.services.HealthCheck(ctx, n.name, int(to.Port())); check != nil {
 			return answerHTTP(check), nil
 		}
-		return nil, fmt.Errorf("connection refused: nothing listens on port %d of node %s", to.Port(), n.name)
+		return nil, network.Refused("connection refused: nothing listens on port %d of node %s", to.Port(), n.name)
 	}
 	source := network.Source{Address: from, Node: to.Addr()}
 	if !seesClient { // the node's address takes the client's place, so that answers come back by it

@@ -30,12 +30,20 @@ func (s *Simulator) Connect(ctx context.Context, as, host string, port int) (net
 	if err != nil {
 		return nil, err
 	}
+	z := s.current()
+	if z == nil {
+		return nil, errStopped
+	}
+	return z.connect(ctx, who.From, targets)
+}
+
+// connect connects to the first of some endpoints that answers.
+func (z *zone) connect(ctx context.Context, from netip.AddrPort, targets []netip.AddrPort) (conn net.Conn, err error) {
 	for _, at := range targets {
-		if err = s.leaves(ctx, who.From, at); err != nil {
+		if err = z.leaves(ctx, from, at); err != nil {
 			return nil, err
 		}
-		var conn net.Conn
-		conn, err = s.conf.DialWithin(ctx, network.Source{Address: who.From}, at)
+		conn, err = z.conf.DialWithin(ctx, network.Source{Address: from}, at)
 		if err == nil || errors.Is(err, network.ErrFiltered) { // kube-proxy knows nothing of rules, and tries no other
 			return conn, err
 		}
@@ -45,11 +53,11 @@ func (s *Simulator) Connect(ctx context.Context, as, host string, port int) (net
 
 // leaves holds the NetworkPolicies for egress of a pod against a connection that begins there: not all that it may go to are pods,
 // which hold them again.
-func (s *Simulator) leaves(ctx context.Context, from, to netip.AddrPort) error {
-	if !from.IsValid() {
+func (z *zone) leaves(ctx context.Context, from, to netip.AddrPort) error {
+	if !from.IsValid() || z.policies == nil {
 		return nil
 	}
-	decisions, err := s.decide(ctx, from.Addr(), to)
+	decisions, err := z.policies.Decide(ctx, from.Addr(), to)
 	if err != nil {
 		return err
 	}
@@ -81,12 +89,16 @@ func (s *Simulator) asker(ctx context.Context, as string) (who kubeproxy.Asker, 
 	if as == "" {
 		return who, nil
 	}
-	at, node, err := s.objectAddress(ctx, as)
+	z := s.current()
+	if z == nil {
+		return who, errStopped
+	}
+	at, node, err := z.objectAddress(ctx, as)
 	if err != nil {
 		return who, err
 	}
 	who = kubeproxy.Asker{From: netip.AddrPortFrom(at, ephemeral), Node: node}
-	if z := s.current(); z != nil && node != "" {
+	if node != "" {
 		found, err := z.clients.administrator.CoreV1().Nodes().Get(ctx, node, metav1.GetOptions{})
 		if err != nil {
 			return who, fmt.Errorf("%s: %w", as, err)
@@ -104,16 +116,16 @@ func (s *Simulator) Place(ctx context.Context, name string) (netip.AddrPort, err
 	if name == "" {
 		return netip.AddrPort{}, nil
 	}
-	at, _, err := s.objectAddress(ctx, name)
+	z := s.current()
+	if z == nil {
+		return netip.AddrPort{}, errStopped
+	}
+	at, _, err := z.objectAddress(ctx, name)
 	return netip.AddrPortFrom(at, ephemeral), err
 }
 
 // objectAddress is that of a pod or a node by TYPE/NAME, and the name of the node that has it.
-func (s *Simulator) objectAddress(ctx context.Context, name string) (at netip.Addr, node string, err error) {
-	z := s.current()
-	if z == nil {
-		return at, "", errStopped
-	}
+func (z *zone) objectAddress(ctx context.Context, name string) (at netip.Addr, node string, err error) {
 	if z.clients.administrator == nil {
 		return at, "", errNoClient
 	}
@@ -174,7 +186,7 @@ func (s *Simulator) resolve(ctx context.Context, who kubeproxy.Asker, as, host s
 	if z.services == nil {
 		return nil, errNoClient
 	}
-	addresses, err := s.addresses(ctx, z, as, host)
+	addresses, err := z.addressesOf(ctx, as, host)
 	if err != nil {
 		return nil, err
 	}
@@ -193,7 +205,7 @@ func (s *Simulator) resolve(ctx context.Context, who kubeproxy.Asker, as, host s
 	return targets, nil
 }
 
-func (s *Simulator) addresses(ctx context.Context, z *zone, as, host string) ([]netip.Addr, error) {
+func (z *zone) addressesOf(ctx context.Context, as, host string) ([]netip.Addr, error) {
 	if at, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{at}, nil
 	}
@@ -206,11 +218,11 @@ func (s *Simulator) addresses(ctx context.Context, z *zone, as, host string) ([]
 		return z.services.Lookup(ctx, name+"."+namespace, "")
 	}
 	if isObject {
-		at, _, err := s.objectAddress(ctx, host)
+		at, _, err := z.objectAddress(ctx, host)
 		return []netip.Addr{at}, err
 	}
 	if strings.HasSuffix(strings.TrimSuffix(host, "."), ".internal") { // EC2's names of instances are those of nodes
-		at, _, err := s.objectAddress(ctx, "node/"+strings.TrimSuffix(host, "."))
+		at, _, err := z.objectAddress(ctx, "node/"+strings.TrimSuffix(host, "."))
 		return []netip.Addr{at}, err
 	}
 	namespace := metav1.NamespaceDefault

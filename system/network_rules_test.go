@@ -136,6 +136,18 @@ func networkPolicyStops(t *testing.T, r *testRegion, calls awsServices, kube kub
 	if status, body := r.proxy(t, "--as", "pod/default/"+pods[0].Name).get(t, "http://web/"); status != 200 {
 		t.Errorf("a pod that the policy lets in: got %d %s", status, body)
 	}
+	said, errs, code := tripod(t, r.dir, "kubectl", "exec", pods[0].Name, "--", "curl", "-sS", "http://web/")
+	if code != 0 || !strings.Contains(said, "RemoteAddr: "+pods[0].Status.PodIP+":") {
+		t.Errorf("curl in a pod that the policy lets in: got %d %s%s", code, said, errs)
+	}
+	_, errs, code = tripod(t, r.dir, "kubectl", "run", "other", "--image=busybox", "--", "sleep", "infinity")
+	if _, more, ready := tripod(t, r.dir, "kubectl", "wait", "pod/other", "--for=condition=Ready", "--timeout=30s"); code+ready != 0 {
+		t.Errorf("another pod: %s%s", errs, more)
+	}
+	_, errs, code = tripod(t, r.dir, "kubectl", "exec", "other", "--", "nc", "-vz", "-w", "2", "web", "80")
+	if code != 1 || !strings.HasPrefix(errs, "nc: web (") || !strings.Contains(errs, ":80): Connection timed out") {
+		t.Errorf("nc in a pod that the policy does not let in: got %d %s", code, errs)
+	}
 	if reach := r.canReach(t, "control-plane", "svc/default/web:80", 1); !stops(reach, "NETWORK_POLICY_RESTRICTION", "default/web-") {
 		t.Errorf("can-reach: got %+v", reach)
 	}

@@ -52,6 +52,8 @@ type Config struct {
 	Only func() (Node, bool)
 	// Source is where the pod's kubelet reads what its containers see; nil: ConfigMaps, Secrets and volumes are not known.
 	Source func(*corev1.Pod) Source
+	// Network is the network as a pod sees it; nil: commands of clients have none.
+	Network func(*corev1.Pod) Network
 	// MaxStreams of logs that are followed, exec, attach and port-forward may be open at once; 0 means 1,024.
 	MaxStreams int
 	Now        func() time.Time // nil is time.Now

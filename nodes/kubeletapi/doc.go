@@ -25,7 +25,8 @@
 //
 // # Exec and attach
 //
-// exec does plain commands (package podcmd); others end with 126 and a sentence. Files are those that a kubelet makes:
+// exec does plain commands (package podcmd); others end with 126 and a sentence. Those that speak over a network have the pod's
+// (Config.Network). Files are those that a kubelet makes:
 // /etc/hostname, /etc/hosts, /etc/resolv.conf, and in volumes those of ConfigMaps, Secrets, the downward API, tokens,
 // ClusterTrustBundles and pod certificates. They and the variables are read when somebody asks, here and in logs, as they are
 // then; what a log has told once stays (seen). A command that a client starts is no process of the container: it is in no

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -35,7 +36,8 @@ const commandNotExecutable = 126
 // noProcess is what exec says of a command that is not plain.
 func noProcess(pod *corev1.Pod) string {
 	return "tripod: pod " + pod.Namespace + "/" + pod.Name + " is on a simulated node, which runs no process. It knows echo, " +
-		"printf, sleep, true, false, exit, env, printenv, hostname, date, id, whoami, pwd, seq, cat, mv and sh -c of these.\n"
+		"printf, sleep, true, false, exit, env, printenv, hostname, date, id, whoami, pwd, seq, cat, mv, curl, wget, nc, nslookup, dig, " +
+		"getent, grep, head, tail, sort, uniq, wc, test and sh -c of these.\n"
 }
 
 // running is the pod of a request to exec or attach, and its container's run. Where it is none, an answer has been given.
@@ -104,8 +106,12 @@ func (r runtime) ExecInContainer(ctx context.Context, _, _, _ string, argv []str
 	tty bool, _ <-chan remotecommand.TerminalSize, _ time.Duration) error {
 	ctx, cancel := r.until(ctx)
 	defer cancel()
-	host := &execHost{runtime: r, view: r.api.view(ctx, r.node, r.pod, r.container), ctx: ctx, in: in, out: plain(out, tty),
+	exec := &execHost{runtime: r, view: r.api.view(ctx, r.node, r.pod, r.container), ctx: ctx, in: in, out: plain(out, tty),
 		errs: plain(errs, tty)}
+	host := podcmd.Host(exec)
+	if r.api.conf.Network != nil {
+		host = networkedHost{exec, r.api.conf.Network(r.pod)}
+	}
 	command, err := podcmd.Parse(argv)
 	code := commandNotExecutable
 	if err == nil {
@@ -223,6 +229,27 @@ func (h *execHost) Move(from, to string) (string, error) {
 	}
 	return h.api.conf.Moves.Move(h.pod, h.container.Name, from, to)
 }
+
+// Network is what a pod reaches, as podcmd.Networked has it.
+type Network interface {
+	Dial(ctx context.Context, to netip.AddrPort) (net.Conn, error)
+	Lookup(ctx context.Context, name string, search bool) (podcmd.Record, error)
+}
+
+// networkedHost is an execHost whose pod has a network.
+type networkedHost struct {
+	*execHost
+	Network
+}
+
+func (h networkedHost) Context() context.Context { return h.ctx }
+
+func (h networkedHost) Resolver() netip.Addr {
+	at, _ := netip.ParseAddr(h.node.dns())
+	return at
+}
+
+func (h networkedHost) Image() string { return podcmd.ImageName(h.container.Image) }
 
 func (a *API) portForward(w http.ResponseWriter, r *http.Request) {
 	options, err := portforward.NewV4Options(r)

@@ -45,6 +45,12 @@ func (a *API) view(ctx context.Context, n Node, pod *corev1.Pod, c *corev1.Conta
 	return v
 }
 
+// Env are a container's variables, as NAME=value.
+func (a *API) Env(ctx context.Context, pod *corev1.Pod, c *corev1.Container) []string {
+	n, _ := a.conf.Node(pod.Spec.NodeName)
+	return a.view(ctx, n, pod, c).env
+}
+
 // look forgets what has been read of volumes, as a kubelet writes their files anew. Tokens are good for longer.
 func (v *view) look() { clear(v.volumes) }
 

@@ -20,18 +20,52 @@ type NoNameError struct{ Name, Why string }
 
 func (e *NoNameError) Error() string { return fmt.Sprintf("%s has no address: %s", e.Name, e.Why) }
 
-// Lookup are the addresses that the cluster's DNS has for a name, as CoreDNS answers a pod of a namespace: SERVICE,
+// Record is what the cluster's DNS has for a name.
+type Record struct {
+	Name      string   // all of it: web.default.svc.cluster.local
+	Aliases   []string // what Services of the type ExternalName stand for, one after the other
+	Addresses []netip.Addr
+}
+
+// Lookup are the addresses that the cluster's DNS has for a name: see Record.
+func (p *Proxy) Lookup(ctx context.Context, name, namespace string) ([]netip.Addr, error) {
+	record, err := p.Record(ctx, name, namespace)
+	return record.Addresses, err
+}
+
+// mostAliases are followed, one after the other.
+const mostAliases = 8
+
+// Record is what the cluster's DNS has for a name, as CoreDNS answers a pod of a namespace: SERVICE,
 // SERVICE.NAMESPACE, with .svc or .svc.cluster.local behind, POD.SERVICE[.NAMESPACE[.svc]] for pods of a headless one,
 // by their hostnames or their addresses with dashes, and 10-0-1-2.NAMESPACE.pod. The error is a *NoNameError where there is no such name.
-func (p *Proxy) Lookup(ctx context.Context, name, namespace string) ([]netip.Addr, error) {
+func (p *Proxy) Record(ctx context.Context, name, namespace string) (record Record, err error) {
+	asked := name
+	for range mostAliases {
+		whole, alias, addresses, err := p.lookup(ctx, asked, namespace)
+		if asked == name {
+			record.Name = whole
+		}
+		if alias == "" || err != nil {
+			record.Addresses = addresses
+			return record, err
+		}
+		asked = alias
+		record.Aliases = append(record.Aliases, alias)
+	}
+	return record, &NoNameError{name, "it stands for a name that stands for another one, and so on"}
+}
+
+// lookup is one step of Record: the whole name, and what it stands for or its addresses.
+func (p *Proxy) lookup(ctx context.Context, name, namespace string) (whole, alias string, found []netip.Addr, err error) {
 	short := strings.TrimSuffix(strings.ToLower(strings.TrimSuffix(name, ".")), "."+ClusterDomain)
 	if address, ok := strings.CutSuffix(short, ".pod"); ok {
 		dashed, _, _ := strings.Cut(address, ".")
 		at, err := netip.ParseAddr(strings.ReplaceAll(dashed, "-", "."))
 		if err != nil {
-			return nil, &NoNameError{name, "names of pods are those of their addresses, such as 10-0-1-2.default.pod"}
+			return "", "", nil, &NoNameError{name, "names of pods are those of their addresses, such as 10-0-1-2.default.pod"}
 		}
-		return []netip.Addr{at}, nil
+		return short + "." + ClusterDomain, "", []netip.Addr{at}, nil
 	}
 	parts := strings.Split(strings.TrimSuffix(short, ".svc"), ".")
 	host := ""
@@ -42,20 +76,30 @@ func (p *Proxy) Lookup(ctx context.Context, name, namespace string) ([]netip.Add
 	case 3:
 		host, parts = parts[0], parts[1:]
 	default:
-		return nil, &NoNameError{name, "it is no name of the cluster's"}
+		return "", "", nil, &NoNameError{name, "it is no name of the cluster's"}
 	}
 	services, all, err := p.known(ctx)
 	if err != nil {
-		return nil, err
+		return "", "", nil, err
 	}
-	obj, found, _ := services.GetByKey(parts[1] + "/" + parts[0])
-	if inner, is, _ := services.GetByKey(namespace + "/" + parts[1]); !found && is && host == "" && !strings.Contains(name, ".svc") {
-		return addressesOf(inner.(*corev1.Service), all, name, parts[0]) // POD.SERVICE, by the search list of a pod's namespace
+	obj, there, _ := services.GetByKey(parts[1] + "/" + parts[0])
+	if inner, is, _ := services.GetByKey(namespace + "/" + parts[1]); !there && is && host == "" && !strings.Contains(name, ".svc") {
+		obj, there, host = inner, true, parts[0] // POD.SERVICE, by the search list of a pod's namespace
 	}
-	if !found {
-		return nil, &NoNameError{name, fmt.Sprintf("there is no Service %s in namespace %s", parts[0], parts[1])}
+	if !there {
+		return "", "", nil, &NoNameError{name, fmt.Sprintf("there is no Service %s in namespace %s", parts[0], parts[1])}
 	}
-	return addressesOf(obj.(*corev1.Service), all, name, host)
+	s := obj.(*corev1.Service)
+	whole = s.Name + "." + s.Namespace + ".svc." + ClusterDomain
+	if host != "" {
+		whole = host + "." + whole
+	}
+	if to := strings.TrimSuffix(s.Spec.ExternalName, "."); s.Spec.Type == corev1.ServiceTypeExternalName &&
+		strings.HasSuffix(to, ".svc."+ClusterDomain) && host == "" {
+		return whole, to, nil, nil
+	}
+	found, err = addressesOf(s, all, name, host)
+	return whole, "", found, err
 }
 
 // addressesOf are a Service's own address, or where it has none those of its endpoints; host is one of these, or empty.

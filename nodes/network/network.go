@@ -25,13 +25,18 @@ var (
 	// ErrNotAllowed is why an address that leads to a port of this machine is not connected: the operator has not
 	// allowed that port.
 	ErrNotAllowed = errors.New("the operator has not allowed it")
+	// ErrRefused is why a connection is not made: nobody listens at the port of a node, a pod or a Service.
+	ErrRefused = errors.New("connection refused")
 )
+
+// Refused is an ErrRefused with a sentence of its own.
+func Refused(format string, args ...any) error { return told{fmt.Sprintf(format, args...), ErrRefused} }
 
 // Answer takes a connection over and closes it.
 type Answer func(conn net.Conn)
 
 // Handler says who answers at an address, for a client at from (which may be the zero value). Its errors are told to the
-// client; ErrNoAddress, ErrNotAllowed and ErrFiltered are recognised there.
+// client; ErrNoAddress, ErrNotAllowed, ErrRefused and ErrFiltered are recognised there.
 type Handler func(ctx context.Context, from, to netip.AddrPort) (Answer, error)
 
 const (
@@ -46,7 +51,8 @@ const (
 var statuses = []struct {
 	status int
 	err    error
-}{{http.StatusNotFound, ErrNoAddress}, {http.StatusForbidden, ErrNotAllowed}, {http.StatusGatewayTimeout, ErrFiltered}}
+}{{http.StatusNotFound, ErrNoAddress}, {http.StatusForbidden, ErrNotAllowed}, {http.StatusServiceUnavailable, ErrRefused},
+	{http.StatusGatewayTimeout, ErrFiltered}}
 
 // Serve answers on l until it is closed, and returns nil then. Connections that were handed over outlive it.
 func Serve(l net.Listener, handle Handler) error {
@@ -142,7 +148,7 @@ func readHead(r io.Reader) ([]byte, error) {
 }
 
 // Connect asks for an address on a connection to a zone's socket, which leads there when it returns nil. from is the
-// client's own address, or the zero value. Among its errors are ErrNoAddress, ErrNotAllowed and ErrFiltered.
+// client's own address, or the zero value. Among its errors are those that a Handler has.
 func Connect(ctx context.Context, conn net.Conn, from, to netip.AddrPort) error {
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()

@@ -17,7 +17,8 @@ import (
 var (
 	agnhostTools = map[string]func(s *shell, to streams, argv []string) (int, error){
 		"mounttest": (*shell).mounttest, "logs-generator": (*shell).logsGenerator, "entrypoint-tester": (*shell).entrypointTester,
-		"etc-hosts": (*shell).etcHosts, "dns-suffix": (*shell).resolvConf, "dns-server-list": (*shell).resolvConf,
+		"connect": (*shell).agnhostConnect, "etc-hosts": (*shell).etcHosts,
+		"dns-suffix": (*shell).resolvConf, "dns-server-list": (*shell).resolvConf,
 	}
 	agnhostServers = map[string]func(flags *pflag.FlagSet, args []string) (lines []string, err error){
 		"netexec":              netexec,

@@ -36,6 +36,10 @@ func init() {
 		"pwd":      say(func(*shell) string { return "/" }),
 		"mv":       (*shell).mv,
 		"agnhost":  (*shell).agnhost, "agnhost-2": (*shell).agnhost,
+		"nc": (*shell).nc, "netcat": (*shell).nc, "curl": (*shell).curl, "wget": (*shell).wget, "nslookup": (*shell).nslookup,
+		"dig": (*shell).dig, "getent": (*shell).getent,
+		"grep": (*shell).grep, "egrep": (*shell).grep, "head": (*shell).head, "sort": (*shell).sort, "uniq": (*shell).uniq,
+		"wc": (*shell).wc, "test": (*shell).test, "[": (*shell).test,
 	}
 }
 
@@ -251,7 +255,7 @@ func (s *shell) cat(to streams, argv []string) (int, error) {
 			return 1, err
 		}
 	}
-	in := s.host.Input()
+	in := s.input()
 	if len(argv) > 1 || in == nil {
 		return code, nil
 	}
@@ -291,12 +295,13 @@ func (s *shell) seq(to streams, argv []string) (int, error) {
 	return 0, s.print(to, b.String())
 }
 
-// tail knows what keeps a container alive: tail -f /dev/null.
-func (s *shell) tail(_ streams, argv []string) (int, error) {
+// tail knows what keeps a container alive, tail -f /dev/null, and the last lines.
+func (s *shell) tail(to streams, argv []string) (int, error) {
 	if len(argv) == 3 && strings.EqualFold(argv[1], "-f") && argv[2] == "/dev/null" {
 		return 0, s.host.Sleep(forever)
 	}
-	return 1, unreadable("%s", strings.Join(argv, " "))
+	count, files := countOf(argv[1:])
+	return s.some(to, argv, count, files)
 }
 
 // mv moves one file where the host lets it, and says what busybox's does.

@@ -34,9 +34,9 @@ func (l *lexer) all() ([]token, error) {
 
 // redirections that plain scripts have, the longer before the shorter.
 var redirections = []struct{ text, op string }{
-	{"2>&1", ">none"}, {"2>/dev/null", ">none"}, {"2> /dev/null", ">none"}, {"1>&2", ">&2"}, {">&2", ">&2"}, {"> &2", ">&2"},
-	{">/dev/stderr", ">&2"}, {"> /dev/stderr", ">&2"}, {">/dev/null", ">/dev/null"}, {"> /dev/null", ">/dev/null"},
-	{">/dev/stdout", ">none"}, {"> /dev/stdout", ">none"},
+	{"2>&1", ">2&1"}, {"2>/dev/null", ">2none"}, {"2> /dev/null", ">2none"}, {"1>&2", ">&2"}, {">&2", ">&2"}, {"> &2", ">&2"},
+	{">/dev/stderr", ">&2"}, {"> /dev/stderr", ">&2"}, {"&>/dev/null", ">all"}, {"&> /dev/null", ">all"},
+	{">/dev/null", ">/dev/null"}, {"> /dev/null", ">/dev/null"}, {">/dev/stdout", ">none"}, {"> /dev/stdout", ">none"},
 }
 
 func (l *lexer) token() (token, error) {
@@ -109,7 +109,7 @@ func (l *lexer) part() ([]part, error) {
 	case '$':
 		p, err := l.dollar(false)
 		return []part{p}, err
-	case '`', '*', '?':
+	case '`', '*': // a ? of a URL is meant as it stands, as no file is called so
 		return nil, unreadable("%q is not known here", c)
 	}
 	l.rest = l.rest[1:]

@@ -13,20 +13,24 @@ type (
 	chain []link
 	link  struct {
 		join string // "&&", "||" or "" for the first
+		not  bool   // "!" stands before it
 		node node
 	}
 )
 
-// node is a *simple, *loop or *group.
+// node is a *simple, *loop, *group or *pipeline.
 type node interface{}
 
 type (
 	simple struct {
 		assign []assignment
 		words  []word
-		stderr bool // goes to standard error
-		silent bool // goes to /dev/null
+		stderr bool        // goes to standard error
+		silent bool        // goes to /dev/null
+		errors destination // what it says on standard error
 	}
+	// pipeline is commands of which each reads what the one before it has written.
+	pipeline   struct{ stages []node }
 	assignment struct {
 		name  string
 		value word
@@ -37,6 +41,15 @@ type (
 		body     list
 	}
 	group struct{ body list }
+)
+
+// destination is where standard error goes.
+type destination int
+
+const (
+	errorsShow   destination = iota
+	errorsOutput             // to standard output
+	errorsNone               // to /dev/null
 )
 
 // word is parts that stand together.
@@ -146,11 +159,12 @@ func (p *parser) chain() (chain, error) {
 	var c chain
 	join := ""
 	for {
-		n, err := p.command()
+		not := p.take("!")
+		n, err := p.pipeline()
 		if err != nil {
 			return nil, err
 		}
-		c = append(c, link{join, n})
+		c = append(c, link{join, not, n})
 		switch {
 		case p.take("&&"):
 			join = "&&"
@@ -160,6 +174,25 @@ func (p *parser) chain() (chain, error) {
 			return c, nil
 		}
 		for p.take(";") { // a line's end after && or ||
+		}
+	}
+}
+
+func (p *parser) pipeline() (node, error) {
+	first, err := p.command()
+	if err != nil || !p.take("|") {
+		return first, err
+	}
+	all := &pipeline{[]node{first}}
+	for {
+		for p.take(";") { // a line's end after |
+		}
+		next, err := p.command()
+		if err != nil {
+			return nil, err
+		}
+		if all.stages = append(all.stages, next); !p.take("|") {
+			return all, nil
 		}
 	}
 }
@@ -235,7 +268,13 @@ func (p *parser) simple() (node, error) {
 				s.stderr = true
 			case "/dev/null":
 				s.silent = true
-			case "none": // what is said on standard error alone is sent elsewhere, and plain commands say nothing there
+			case "2&1":
+				s.errors = errorsOutput
+			case "2none":
+				s.errors = errorsNone
+			case "all":
+				s.silent, s.errors = true, errorsNone
+			case "none":
 			default:
 				return nil, unreadable("it writes into a file")
 			}
@@ -257,6 +296,9 @@ func (p *parser) simple() (node, error) {
 	}
 	if len(s.words) == 0 && len(s.assign) == 0 {
 		return nil, unreadable("a command is missing")
+	}
+	if s.silent && s.errors == errorsOutput {
+		s.errors = errorsNone
 	}
 	return s, s.check()
 }

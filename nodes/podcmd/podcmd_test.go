@@ -72,6 +72,12 @@ func TestPlainCommands(t *testing.T) {
 		{sh(`for i in 3 2 1 ; do echo $i ; sleep 1; done`), "0 3; 1 2; 2 1; exit 0 at 3"},
 		{sh("for i in $(seq 2); do printf '%s:%d\\n' $NAME $i; done"), "0 web:1; 0 web:2; exit 0 at 0"},
 		{sh(`echo "$TWO" $TWO '$TWO' x$TWO`), "0 a  b a b $TWO xa b; exit 0 at 0"},
+		{sh("echo a | cat; printf 'b\\na\\nb\\n' | sort | uniq -c | sort -rn | head -1"), "0 a; 0       2 b; exit 0 at 0"},
+		{sh("cat /etc/hosts | grep -v '^\\s*$' | wc -l; echo x | grep -q y || echo none"), "0 1; 0 none; exit 0 at 0"},
+		{sh("cat /x 2>/dev/null; cat /x 2>&1 | grep -o 'No.*'; ! false && test $? -ne 1 && [ -f /etc/hosts ] && echo yes"),
+			"0 No such file or directory; 0 yes; exit 0 at 0"},
+		{sh("cat /etc/resolv.conf | tail -n +2 | tail -1"), "0 options ndots:5; exit 0 at 0"},
+		{sh("curl http://web"), "not a plain command: curl speaks over a network"},
 		{sh("echo failed >&2; exit 1"), "0 !failed; exit 1 at 0"},
 		{sh("echo gone > /dev/null; echo a 2>&1"), "0 a; exit 0 at 0"},
 		{[]string{"/bin/sh", "-ec", "false; echo never"}, "exit 1 at 0"},
@@ -100,7 +106,7 @@ func TestWhatIsNotPlainIsUnreadable(t *testing.T) {
 			t.Errorf("%q: got %v", argv, err)
 		}
 	}
-	for _, script := range []string{"curl x", "echo a | cat", "echo a > /file", "if true; then exit 1; fi", "sleep 1 & wait",
+	for _, script := range []string{"ssh x", "echo a | sed s/a/b/", "echo a > /file", "if true; then exit 1; fi", "sleep 1 & wait",
 		"while [ -f x ]; do sleep 1; done", "echo `date`", "echo *", "$CMD", "echo $1", "echo ${A:-b}", "echo 'a", `echo "a`,
 		"for i in 1; echo", "while true; do echo", "(echo", "echo a; done", "echo $(", "a() { echo; }", "echo )", "&&",
 		strings.Repeat("(", 1000), strings.Repeat("echo;", 5000), "echo $(echo $(echo))"} {

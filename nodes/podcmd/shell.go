@@ -3,6 +3,7 @@ package podcmd
 import (
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"path"
 	"strconv"
@@ -30,7 +31,9 @@ type shell struct {
 	errexit bool
 	status  int // $?
 	steps   int
-	capture *strings.Builder // what $( ) collects, instead of the host
+	capture *strings.Builder // what $( ) and a pipeline collect, instead of the host
+	piped   io.Reader        // what the command before in a pipeline has written; nil: the host's input is read
+	errors  destination      // of the present command's standard error
 }
 
 func (s *shell) list(l list) (code int, err error) {
@@ -51,9 +54,12 @@ func (s *shell) chain(c chain) (code int, err error) {
 		if code, err = s.node(link.node); err != nil {
 			return code, err
 		}
+		if link.not {
+			code = map[bool]int{true: 1}[code == 0]
+		}
 		s.status, last = code, i
 	}
-	if s.errexit && code != 0 && last == len(c)-1 {
+	if s.errexit && code != 0 && last == len(c)-1 && !c[last].not {
 		return code, exitError(code)
 	}
 	return code, nil
@@ -63,6 +69,8 @@ func (s *shell) node(n node) (code int, err error) {
 	switch n := n.(type) {
 	case *group:
 		return s.list(n.body)
+	case *pipeline:
+		return s.pipeline(n)
 	case *loop:
 		if n.variable == "" {
 			return 0, s.forever(n.body)
@@ -182,15 +190,60 @@ func (s *shell) call(c *simple, name string, argv []string) (int, error) {
 	if run == nil {
 		return 127, unreadable("%s is not known", name)
 	}
+	if !c.stderr {
+		s.errors = c.errors
+		defer func() { s.errors = errorsShow }()
+	}
 	return run(s, streams{c.stderr, c.silent}, argv)
+}
+
+// pipeline does one command after the other: none of them begins before the one before it has ended.
+func (s *shell) pipeline(p *pipeline) (code int, err error) {
+	in := s.piped
+	for i, stage := range p.stages {
+		inner := s.inner()
+		inner.piped = in
+		if i == len(p.stages)-1 {
+			inner.capture = s.capture
+		}
+		code, err = inner.node(stage)
+		s.steps = inner.steps
+		var exit exitError
+		if errors.As(err, &exit) {
+			code = int(exit)
+		} else if err != nil {
+			return code, err
+		}
+		if i < len(p.stages)-1 {
+			in = strings.NewReader(inner.capture.String())
+		}
+	}
+	return code, nil
+}
+
+// inner is a shell within this one, whose output is collected.
+func (s *shell) inner() *shell {
+	return &shell{host: s.host, vars: maps.Clone(s.vars), steps: s.steps, capture: new(strings.Builder), piped: s.piped,
+		errexit: s.errexit}
+}
+
+// input is what the present command reads; nil is empty.
+func (s *shell) input() io.Reader {
+	if s.piped != nil {
+		return s.piped
+	}
+	return s.host.Input()
 }
 
 // streams is where a command's output goes.
 type streams struct{ stderr, silent bool }
 
 func (s *shell) print(to streams, text string) error {
+	if to.stderr && s.errors == errorsOutput {
+		to.stderr = false
+	}
 	switch {
-	case to.silent || text == "":
+	case to.silent || text == "" || to.stderr && s.errors == errorsNone:
 		return nil
 	case s.capture != nil && !to.stderr:
 		if s.capture.Len()+len(text) > mostVariable {
@@ -267,7 +320,8 @@ func (s *shell) expandPart(p part) (string, error) {
 		value, err := s.arithmetic(p.text)
 		return strconv.FormatInt(value, 10), err
 	case "cmd":
-		inner := &shell{host: s.host, vars: maps.Clone(s.vars), steps: s.steps, capture: new(strings.Builder)}
+		inner := s.inner()
+		inner.errexit = false
 		_, err := inner.list(p.list)
 		s.steps = inner.steps
 		var exit exitError

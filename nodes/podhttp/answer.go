@@ -84,6 +84,9 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, pod *corev1.Pod
 		http.NotFound(w, r)
 		return
 	}
+	if b.body == nil && b.status == http.StatusOK && s.netexec(w, r, netexecPlace{pod, container, conn.port}) {
+		return
+	}
 	body, contentType := "", ""
 	if b.body != nil {
 		body, contentType = *b.body, http.DetectContentType([]byte(*b.body))

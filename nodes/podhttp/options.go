@@ -174,17 +174,17 @@ func listening(pod *corev1.Pod, port int) (*corev1.Container, error) {
 			}
 		}
 		if len(declared) == 0 {
-			return nil, fmt.Errorf("connection refused: pod %s declares no TCP port (containerPort, or annotation %s)", name,
+			return nil, network.Refused("connection refused: pod %s declares no TCP port (containerPort, or annotation %s)", name,
 				PortsAnnotation)
 		}
-		return nil, fmt.Errorf("connection refused: pod %s listens on %s, not on %d", name, strings.Join(declared, ", "), port)
+		return nil, network.Refused("connection refused: pod %s listens on %s, not on %d", name, strings.Join(declared, ", "), port)
 	}
 	s := podset.Status(pod, c.Name)
 	switch {
 	case s == nil || s.State.Running == nil:
-		return nil, fmt.Errorf("connection refused: container %s of pod %s is not running", c.Name, name)
+		return nil, network.Refused("connection refused: container %s of pod %s is not running", c.Name, name)
 	case !s.Ready:
-		return nil, fmt.Errorf("connection refused: container %s of pod %s is not ready", c.Name, name)
+		return nil, network.Refused("connection refused: container %s of pod %s is not ready", c.Name, name)
 	}
 	return c, nil
 }

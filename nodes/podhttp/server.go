@@ -31,6 +31,9 @@ type Config struct {
 	// LocalPort says why a pod's address may not lead to that port of this machine, and nil where it may.
 	LocalPort func(port int) error
 	Moves     *podfiles.Moves // pages that have been taken away
+	// Env are a container's variables, as NAME=value, and Network is what a pod reaches: for agnhost netexec. nil: they are not known.
+	Env     func(*corev1.Pod, *corev1.Container) []string
+	Network func(*corev1.Pod) Network
 	// MaxConnections may be open at once, MaxPerPod of them to one pod; 0 means 2,048 and 256.
 	MaxConnections, MaxPerPod int
 	Logger                    *slog.Logger
@@ -134,7 +137,7 @@ func (s *Server) dialLocal(ctx context.Context, pod *corev1.Pod, port int) (net.
 	dialer := net.Dialer{Timeout: dialTimeout}
 	conn, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("pod %s/%s leads to %s, where nothing listens: %w", pod.Namespace, pod.Name, address, err)
+		return nil, network.Refused("pod %s/%s leads to %s, where nothing listens: %v", pod.Namespace, pod.Name, address, err)
 	}
 	return conn, nil
 }
@@ -185,6 +188,14 @@ func (s *Server) accept(conn net.Conn, pod *corev1.Pod, port int, from netip.Add
 	if err := s.admit(c, pod); err != nil {
 		conn.Close()
 		return err
+	}
+	if listener := Listener(pod, port); listener != nil && saysHostname(listener) {
+		go func() { // until c is closed, for which Close waits
+			defer c.Close()
+			c.SetDeadline(time.Now().Add(headerTimeout))
+			io.WriteString(c, podset.Hostname(pod))
+		}()
+		return nil
 	}
 	s.start()
 	return s.feed.Hand(c)
