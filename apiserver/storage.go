@@ -42,7 +42,7 @@ type etcd struct {
 	writes    *etcdwrites.Writes
 }
 
-// newEtcd connects through the zone's gateway to all members, among which clientv3 takes turns.
+// newEtcd connects through the zone's gateway to the first member that answers.
 func newEtcd(to storagebackend.TransportConfig, egressConfig string) (*etcd, error) {
 	config, err := egressselector.ReadEgressSelectorConfiguration(egressConfig)
 	if err != nil {
@@ -61,10 +61,11 @@ func newEtcd(to storagebackend.TransportConfig, egressConfig string) (*etcd, err
 	if err != nil {
 		return nil, err
 	}
+	home := newHome(to.ServerList, tlsConfig, dial)
 	client, err := etcdkubernetes.New(clientv3.Config{
 		Endpoints: to.ServerList, TLS: tlsConfig,
 		DialKeepAliveTime: 30 * time.Second, DialKeepAliveTimeout: 10 * time.Second, // upstream's
-		DialOptions: []grpc.DialOption{
+		DialOptions: append([]grpc.DialOption{
 			// Upstream waits 1 s and more between attempts. Here a member that is away refuses at once, and comes back within a
 			// second.
 			grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: 2 * time.Second,
@@ -80,9 +81,12 @@ func newEtcd(to storagebackend.TransportConfig, egressConfig string) (*etcd, err
 				if hidden {
 					klog.V(2).InfoS("Cannot dial etcd", "err", err)
 				}
-				return conn, told
+				if conn == nil {
+					return nil, told
+				}
+				return home.watch(address, conn), told
 			}),
-		},
+		}, preferFirst...),
 	})
 	if err != nil {
 		return nil, err

@@ -19,13 +19,14 @@ import (
 
 // parts are the values of --only.
 var parts = []string{"start", "idle", "rejoin", "restart", "writes", "scheduler", "aws", "access", "principals", "nodegroup", "pods",
-	"scale", "alb", "nlb", "service"}
+	"scale", "alb", "nlb", "service", "links"}
 
 // options are what the bench was asked for.
 type options struct {
 	runs      int
 	kills     int
 	takeovers int
+	cuts      int // of each kind of the part links
 	settle    time.Duration
 	window    time.Duration
 	attempt   time.Duration
@@ -62,6 +63,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.runs, "runs", 5, "how many times each of the two is started; the figures are medians")
 	flags.IntVar(&o.kills, "kills", 50, "zones killed under a writer, of each kind: with and without the etcd leader")
 	flags.IntVar(&o.takeovers, "takeovers", 10, "zones killed that lead the scheduler")
+	flags.IntVar(&o.cuts, "cuts", 5, "zones cut off, slowed and paused under a writer, of each kind")
 	flags.DurationVar(&o.settle, "settle", 10*time.Second, "pause between readiness and the idle window")
 	flags.DurationVar(&o.window, "window", 25*time.Second, "length of the idle window")
 	flags.DurationVar(&o.attempt, "attempt", 250*time.Millisecond, "time-out of each attempt of the writer")
@@ -84,7 +86,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 			return o, fmt.Errorf("--only %q is none of %s", part, strings.Join(parts, ", "))
 		}
 	}
-	if o.runs < 1 || o.kills < 0 || o.takeovers < 0 ||
+	if o.runs < 1 || o.kills < 0 || o.takeovers < 0 || o.cuts < 0 ||
 		o.nodes < 1 || o.pods < 1 || flags.NArg() > 0 || (o.output != "table" && o.output != "json") {
 		return o, errors.New("wrong usage: see --help")
 	}
@@ -153,6 +155,9 @@ func (b *bench) measure(ctx context.Context) error {
 				}
 			}
 		}
+	}
+	if err := b.runLinks(ctx); err != nil {
+		return err
 	}
 	if err := b.runFaults(ctx); err != nil {
 		return err

@@ -107,6 +107,12 @@ func newReport(o options) *report {
 	for _, q := range []float64{median, 0.99} {
 		add("writes", figure{Name: writeLeader, Unit: "ms", Quantile: q, Target: target(q, 250)})
 	}
+	for _, kind := range linkKinds {
+		for _, leader := range []bool{false, true} {
+			add("links", figure{Name: kind.figureOf(leader), Unit: "ms", Quantile: median})
+			add("links", figure{Name: kind.figureOf(leader), Unit: "ms", Quantile: 1, Target: kind.target})
+		}
+	}
 	add("scheduler", figure{Name: takeover, Unit: "s", Quantile: median})
 	add("scheduler", figure{Name: takeover, Unit: "s", Quantile: 1, Target: 1.5})
 	add("aws", figure{Name: signedRead, Unit: "ms", Quantile: median, Target: 0.5})

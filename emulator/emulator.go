@@ -15,6 +15,7 @@ import (
 	"tripod/api"
 	"tripod/internal/datadir"
 	"tripod/internal/options"
+	"tripod/internal/sleep"
 )
 
 // Emulator is one region: its parts, and their start and stop in order. Each part has its own state and its own lock;
@@ -93,6 +94,9 @@ func (e *Emulator) Start(ctx context.Context) error {
 	e.events.callback.flush() // what the caller prints next comes after it
 	if e.options.SleepAfter > 0 {
 		e.wait.Go(func() { e.sleeper.keepHours(e.running, e.options.SleepAfter) })
+	}
+	if e.options.DownAfter > 0 {
+		e.wait.Go(func() { e.downWhenIdle(e.options.DownAfter) })
 	}
 	return nil
 }
@@ -174,6 +178,16 @@ func (e *Emulator) launch(ctx context.Context) error {
 		return e.found(ctx)
 	}
 	return nil
+}
+
+// downWhenIdle stops the region when nobody has spoken with it for as long as after.
+func (e *Emulator) downWhenIdle(after time.Duration) {
+	for sleep.For(e.running, min(after/10, 10*time.Second)) == nil {
+		if e.sleeper.idle() >= after {
+			go e.Stop(context.Background()) // owned by Done, which whoever runs the region waits for; it waits for this goroutine
+			return
+		}
+	}
 }
 
 // Done is closed when the region is stopped, by Stop or by `tripod down`.

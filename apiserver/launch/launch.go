@@ -23,7 +23,7 @@ type APIServer struct {
 	Version       string     // "1.36"
 	Port          int        // on 127.0.0.1
 	Advertise     netip.Addr // the zone's network interface in the cluster's VPC, shown in default/kubernetes
-	EtcdServers   []string
+	EtcdServers   []string   // URLs, of which the first that answers is used
 	ServiceCIDR   string
 	Issuer        string
 	GatewaySocket string // the zone's gateway: the only way out

@@ -109,12 +109,18 @@ func (c *Part) etcdServers() (urls []string) {
 	return urls
 }
 
+// ownEtcdFirst are the members as the zone's API server is to try them.
+func (c *Part) ownEtcdFirst() []string {
+	servers := c.etcdServers()
+	return slices.Concat(servers[c.index:], servers[:c.index])
+}
+
 func (c *Part) launchOptions(component string) launch.APIServer {
 	wanted := c.wanted.Load()
 	return launch.APIServer{
 		Dir: c.dir, Zone: c.host.Plan.Zone, ClusterID: c.cluster.ID, Version: wanted.Version,
 		Port: plan.APIServerPort(c.cluster.EndpointPort, c.index), Advertise: plan.Interface(c.index),
-		EtcdServers: c.etcdServers(), ServiceCIDR: c.cluster.ServiceCIDR, Issuer: c.cluster.Issuer,
+		EtcdServers: c.ownEtcdFirst(), ServiceCIDR: c.cluster.ServiceCIDR, Issuer: c.cluster.Issuer,
 		GatewaySocket: c.host.Plan.GatewaySocket(c.cluster.ID), MetricsSocket: c.metricsSocket(component),
 		Socket:   plan.APIServerSocket(c.host.Plan.RunDir(), c.cluster.ID),
 		AuditLog: c.logFile("audit"),

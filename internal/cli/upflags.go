@@ -51,6 +51,8 @@ func (f *upFlags) register(cmd *cobra.Command) {
 	flags.DurationVar(&f.SleepAfter, "sleep-after", 0, "let the region fall asleep when nobody has spoken with it for "+
 		"that long, "+
 		"such as 10m; the first connection wakes it")
+	flags.DurationVar(&f.DownAfter, "down-after", 0, "stop the region when nobody has spoken with it for that long, as after a run of "+
+		"tests")
 	flags.StringVar(&f.Region, "region", "us-east-1", "name of the AWS region")
 	flags.StringVar(&f.MetricsAddress, "metrics-address", "",
 		"serve Prometheus metrics on this loopback address, such as 127.0.0.1:9090")
@@ -141,6 +143,8 @@ func (f *upFlags) checkValues(cmd *cobra.Command) error {
 		return usage(cmd, "--nodes %d is out of range: use 0 to 10000", f.Nodes)
 	case f.SleepAfter < 0 || f.SleepAfter > 0 && f.SleepAfter < time.Second:
 		return usage(cmd, "--sleep-after %s is too short: use at least 1s, or 0 for never", f.SleepAfter)
+	case f.DownAfter < 0 || f.DownAfter > 0 && f.DownAfter < time.Second:
+		return usage(cmd, "--down-after %s is too short: use at least 1s, or 0 for never", f.DownAfter)
 	case !datadir.RegionName.MatchString(f.Region):
 		return usage(cmd, "--region %q is not a region's name: write it as us-east-1", f.Region)
 	}

@@ -21,9 +21,12 @@ func newConn(conn net.Conn, l *Link, draw float64) *Conn {
 	return &Conn{Conn: conn, link: l, draw: draw, out: newWay(0), in: newWay(1)}
 }
 
-// apply puts in force what is true of the link.
+// apply puts in force what is true of the link, whose lock it assumes.
 func (c *Conn) apply(p Pair) {
 	out, in := p.Out.on(c.draw), p.In.on(c.draw)
+	if c.link.stalled && (out.Drop || in.Drop) {
+		out.Drop, in.Drop = true, true
+	}
 	if out.Reject || in.Reject {
 		c.abandon(syscall.ECONNRESET)
 		return

@@ -25,6 +25,8 @@ type Link struct {
 	pair    Pair
 	changed chan struct{} // closed and made anew when the pair changes
 	conns   map[*Conn]struct{}
+	stalled bool        // acknowledgements have been missing for long enough that TCP sends nothing new either way
+	stall   *time.Timer // sets stalled
 	shut    bool
 
 	pace sync.Mutex   // guards free; taken last
@@ -56,7 +58,11 @@ func (l *Link) set(p Pair) []*Conn {
 	if p.equals(l.pair) {
 		return nil
 	}
-	l.pair = p
+	l.pair, l.stalled = p, false
+	if l.stall != nil {
+		l.stall.Stop()
+	}
+	l.stall = time.AfterFunc(firstResend, l.notAcknowledged)
 	l.pace.Lock()
 	l.free = [2]time.Time{}
 	l.pace.Unlock()
@@ -66,6 +72,17 @@ func (l *Link) set(p Pair) []*Conn {
 		c.apply(p)
 	}
 	return slices.Collect(maps.Keys(l.conns))
+}
+
+// notAcknowledged stalls the other direction of connections of which one is cut: TCP needs acknowledgements, and after its first time-out
+// sends what is missing again, and nothing new. So what is cut one way is cut both ways, but for what is sent until then.
+func (l *Link) notAcknowledged() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stalled = true
+	for c := range l.conns {
+		c.apply(l.pair)
+	}
 }
 
 // Pair is what is true of the link.
@@ -177,6 +194,9 @@ func (l *Link) slot(way int, n int, bandwidth int64) time.Time {
 func (l *Link) Shut() {
 	l.mu.Lock()
 	l.shut = true
+	if l.stall != nil {
+		l.stall.Stop()
+	}
 	close(l.changed)
 	l.changed = make(chan struct{})
 	var conns []*Conn

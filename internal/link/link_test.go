@@ -229,6 +229,33 @@ func TestConnectionsShareTheBandwidth(t *testing.T) {
 	})
 }
 
+// TestOneWayIsBothWaysSoon: TCP needs acknowledgements.
+func TestOneWayIsBothWaysSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New()
+		defer l.Shut()
+		near, far := overPipe(l)
+		l.Set(Pair{Out: Effects{{Drop: true}}})
+		go far.Write([]byte("at once"))
+		buffer := make([]byte, 16)
+		if n, err := near.Read(buffer); string(buffer[:n]) != "at once" {
+			t.Errorf("before the time-out %q arrives, %v", buffer[:n], err)
+		}
+		time.Sleep(firstResend)
+		synctest.Wait()
+		go far.Write([]byte("later"))
+		near.SetReadDeadline(time.Now().Add(time.Hour))
+		if n, err := near.Read(buffer); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("after it %q arrives, %v", buffer[:n], err)
+		}
+		l.Set(Pair{})
+		near.SetReadDeadline(time.Time{})
+		if n, err := near.Read(buffer); string(buffer[:n]) != "later" {
+			t.Errorf("healed, %q arrives, %v", buffer[:n], err)
+		}
+	})
+}
+
 // TestLossStalls: of 1,000 segments, one each, some 100 are sent again after 200 ms, 10 of them twice.
 func TestLossStalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -25,6 +25,8 @@ type Up struct {
 	Nodes     int // simulated ones, over all zones
 	// SleepAfter is how long nobody may speak with the region until it falls asleep; 0: it never does by itself.
 	SleepAfter time.Duration
+	// DownAfter is how long nobody may speak with the region until it stops; 0: it never does by itself.
+	DownAfter time.Duration
 	// Heal starts a zone again that was killed from outside.
 	Heal           bool
 	MetricsAddress string // host:port of a metrics endpoint; empty: only the control socket has it
