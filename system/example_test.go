@@ -34,7 +34,4 @@ func TestARegionNobodyUsesEnds(t *testing.T) {
 		left := processesOf(r.dir)
 		return len(left) == 0, "there are processes"
 	})
-	if out, errs, code := tripod(t, r.dir, "down"); code == 0 {
-		t.Errorf("it can be stopped: %s%s", out, errs)
-	}
 }

@@ -122,8 +122,11 @@ func (r *Registrar) mark(ctx context.Context, n *corev1.Node) error {
 		return err
 	}
 	// with the version that it was read in: another driver may be writing its own
-	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"resourceVersion": n.ResourceVersion, "labels": labels,
-		"annotations": map[string]string{nodeIDKey: string(text)}}})
+	metadata := map[string]any{"resourceVersion": n.ResourceVersion, "annotations": map[string]string{nodeIDKey: string(text)}}
+	if len(labels) > 0 { // none would be written as null, which takes all labels away
+		metadata["labels"] = labels
+	}
+	patch, err := json.Marshal(map[string]any{"metadata": metadata})
 	if err != nil {
 		return err
 	}

@@ -46,8 +46,9 @@ func start(t *testing.T, c Config, policies ...string) *world {
 	})}
 	w.User("driver", policies...)
 	w.cluster = fake.NewClientset(&corev1.Node{
-		ObjectMeta: metav1.ObjectMeta{Name: nodeName, UID: "n", Annotations: map[string]string{
-			"csi.volume.kubernetes.io/nodeid": `{"ebs.csi.aws.com":"` + instanceID + `"}`}},
+		ObjectMeta: metav1.ObjectMeta{Name: nodeName, UID: "n", Labels: map[string]string{corev1.LabelTopologyZone: "us-east-1b"},
+			Annotations: map[string]string{
+				"csi.volume.kubernetes.io/nodeid": `{"ebs.csi.aws.com":"` + instanceID + `"}`}},
 		Spec: corev1.NodeSpec{ProviderID: "aws:///us-east-1b/" + instanceID, Taints: []corev1.Taint{
 			{Key: Name + "/agent-not-ready", Effect: corev1.TaintEffectNoExecute}, {Key: "own", Effect: corev1.TaintEffectNoSchedule}}}},
 		&storagev1.CSINode{ObjectMeta: metav1.ObjectMeta{Name: nodeName}, Spec: storagev1.CSINodeSpec{Drivers: []storagev1.CSINodeDriver{{
@@ -265,6 +266,9 @@ func TestTheDriverIsOnNodesBesideOthers(t *testing.T) {
 		node, err = w.cluster.CoreV1().Nodes().Get(t.Context(), nodeName, metav1.GetOptions{})
 		return err == nil && len(node.Spec.Taints) == 1 && node.Spec.Taints[0].Key == "own"
 	})
+	if node.Labels[corev1.LabelTopologyZone] != "us-east-1b" {
+		t.Errorf("its labels are %v: the driver has none of its own, and takes no others", node.Labels)
+	}
 	if want := `{"ebs.csi.aws.com":"` + instanceID + `","efs.csi.aws.com":"` + instanceID + `"}`; err != nil ||
 		node.Annotations["csi.volume.kubernetes.io/nodeid"] != want {
 		t.Errorf("its ids are %v, %v", node.Annotations, err)
