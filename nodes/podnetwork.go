@@ -68,6 +68,11 @@ func (n podNetwork) Dial(ctx context.Context, to netip.AddrPort) (net.Conn, erro
 // dialSelf connects to what listens in the pod itself, or for one of the node's network in all of that.
 func (n podNetwork) dialSelf(ctx context.Context, who kubeproxy.Asker, to netip.AddrPort) (net.Conn, error) {
 	pod, port, err := n.zone.pods.Holder(who.From.Addr().String(), int(to.Port()))
+	if own := kubeproxy.Own(int(to.Port())); (pod == nil || err != nil) && own != nil && n.pod.Spec.HostNetwork {
+		near, far := network.Pipe()
+		go answerHTTP(own)(far) // belongs to who has answered
+		return near, nil
+	}
 	if pod == nil || err != nil {
 		return nil, podcmd.ErrRefused
 	}

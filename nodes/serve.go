@@ -95,6 +95,9 @@ func (z *zone) answerPod(ctx context.Context, pod *corev1.Pod, port int, from, t
 
 // answerNode says who answers at a node's port that is no pod's: what kube-proxy leads on, or checks.
 func (s *Simulator) answerNode(ctx context.Context, z *zone, n node, from, to netip.AddrPort) (network.Answer, error) {
+	if own := kubeproxy.Own(int(to.Port())); own != nil && n.machine.Fargate == nil {
+		return answerHTTP(own), nil
+	}
 	if z.services == nil {
 		return nil, network.Refused("connection refused: nothing listens on port %d of node %s", to.Port(), n.name)
 	}

@@ -84,6 +84,9 @@ func (p *Proxy) NodePort(ctx context.Context, who Asker, port int) (to []netip.A
 	}
 	for _, obj := range services.List() {
 		s := obj.(*corev1.Service)
+		if isOthers(s) {
+			continue
+		}
 		for _, sp := range s.Spec.Ports {
 			if int(sp.NodePort) == port && isTCP(sp) {
 				local := s.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal
@@ -106,7 +109,7 @@ func (p *Proxy) ClusterIP(ctx context.Context, who Asker, to netip.AddrPort) ([]
 	for _, obj := range services.List() {
 		s := obj.(*corev1.Service)
 		internal := slices.Contains(s.Spec.ClusterIPs, address) || s.Spec.ClusterIP == address
-		if !internal && !slices.Contains(s.Spec.ExternalIPs, address) {
+		if !internal && !slices.Contains(s.Spec.ExternalIPs, address) || isOthers(s) {
 			continue
 		}
 		local := internal && s.Spec.InternalTrafficPolicy != nil && *s.Spec.InternalTrafficPolicy == corev1.ServiceInternalTrafficPolicyLocal
@@ -151,6 +154,13 @@ func (p *Proxy) HealthCheck(ctx context.Context, node string, port int) http.Han
 		})
 	}
 	return nil
+}
+
+// isOthers says that a Service's labels leave it to another proxy, or to none: kube-proxy does not see it.
+func isOthers(s *corev1.Service) bool {
+	_, proxied := s.Labels["service.kubernetes.io/service-proxy-name"]
+	_, headless := s.Labels[corev1.IsHeadlessService]
+	return proxied || headless
 }
 
 func isTCP(p corev1.ServicePort) bool { return p.Protocol == "" || p.Protocol == corev1.ProtocolTCP }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -179,5 +180,51 @@ func TestAllEndpointsAreToldToWhoAsksForThem(t *testing.T) {
 	}
 	if got, err := p.ClusterIP(within(t), Asker{}, to); err != nil || len(got) != mostTried {
 		t.Errorf("to try: got %v, %v", got, err)
+	}
+}
+
+func TestServicesOfOtherProxiesAreNotSeen(t *testing.T) {
+	for _, label := range []string{"service.kubernetes.io/service-proxy-name", corev1.IsHeadlessService} {
+		p := proxy(t, func(s *corev1.Service) { s.Labels = map[string]string{label: ""} }, endpoint("10.0.0.1", "a"))
+		if at, err := p.ClusterIP(within(t), Asker{}, netip.MustParseAddrPort("10.100.0.20:80")); !errors.Is(err, ErrNoService) {
+			t.Errorf("%s: its address leads to %v, %v", label, at, err)
+		}
+		if at, _, err := p.NodePort(within(t), Asker{}, 30080); !errors.Is(err, ErrNoService) {
+			t.Errorf("%s: its port leads to %v, %v", label, at, err)
+		}
+	}
+}
+
+func TestAnExternalNameOfTheClusterIsFollowed(t *testing.T) {
+	p := New(fake.NewClientset(
+		&corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web"}, Spec: corev1.ServiceSpec{ClusterIP: "10.100.0.20"}},
+		&corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "alias"}, Spec: corev1.ServiceSpec{
+			Type: corev1.ServiceTypeExternalName, ExternalName: "web.default.svc.cluster.local"}},
+		&corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "loop"}, Spec: corev1.ServiceSpec{
+			Type: corev1.ServiceTypeExternalName, ExternalName: "loop.default.svc.cluster.local"}}), "us-east-1a")
+	t.Cleanup(p.Close)
+	got, err := p.Record(within(t), "alias", "default")
+	if err != nil || got.Name != "alias.default.svc.cluster.local" || len(got.Aliases) != 1 || len(got.Addresses) != 1 ||
+		got.Addresses[0].String() != "10.100.0.20" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if got, err := p.Record(within(t), "loop", "default"); err == nil {
+		t.Errorf("a name that stands for itself is %+v", got)
+	}
+}
+
+func TestKubeProxyTellsItsHealthAndMode(t *testing.T) {
+	for address, want := range map[string]string{"10256/healthz": `"nodeEligible":true`, "10256/livez": `"healthy":true`,
+		"10249/healthz": "ok", "10249/proxyMode": "iptables"} {
+		port, path := 0, ""
+		fmt.Sscanf(address, "%d%s", &port, &path)
+		answer := httptest.NewRecorder()
+		Own(port).ServeHTTP(answer, httptest.NewRequest(http.MethodGet, path, nil))
+		if answer.Code != http.StatusOK || !strings.Contains(answer.Body.String(), want) {
+			t.Errorf("%s: %d %s", address, answer.Code, answer.Body)
+		}
+	}
+	if Own(80) != nil {
+		t.Error("port 80 is kube-proxy's")
 	}
 }

@@ -181,6 +181,20 @@ func Listens(argv []string) []int {
 	return nil
 }
 
+// StopDelay is for how long a command goes on after SIGTERM: agnhost netexec --delay-shutdown.
+func StopDelay(argv []string) time.Duration {
+	if len(argv) < 2 || commandName(argv[0]) != "agnhost" || argv[1] != "netexec" {
+		return 0
+	}
+	flags := newFlags()
+	flags.ParseErrorsAllowlist.UnknownFlags = true
+	delay := flags.Int("delay-shutdown", 0, "")
+	if flags.Parse(argv[2:]) != nil {
+		return 0
+	}
+	return time.Duration(*delay) * time.Second
+}
+
 func h2cServer(flags *pflag.FlagSet, args []string) ([]string, error) {
 	port := flags.Int("port", 80, "")
 	if err := flags.Parse(args); err != nil {

@@ -126,3 +126,13 @@ func TestServersListenWhereTheirOptionsSay(t *testing.T) {
 		}
 	}
 }
+
+func TestNetexecGoesOnForAWhileAfterItWasTold(t *testing.T) {
+	for argv, want := range map[string]time.Duration{
+		"/agnhost netexec --http-port 80 --delay-shutdown=600": 10 * time.Minute, "/agnhost netexec": 0, "/agnhost pause": 0, "": 0,
+	} {
+		if got := StopDelay(strings.Fields(argv)); got != want {
+			t.Errorf("%s: %v", argv, got)
+		}
+	}
+}

@@ -48,6 +48,7 @@ func parseCurl(argv []string) (o curlOptions, ok bool) {
 		flags.BoolP(long, short, false, "")
 	}
 	flags.String("noproxy", "", "")
+	flags.String("interface", "", "") // a pod has one
 	err := flags.Parse(argv[1:])
 	o.urls = append(*o.more, flags.Args()...)
 	return o, err == nil && (*o.output == "-" || *o.output == "/dev/null")

@@ -10,6 +10,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"tripod/nodes/podcmd"
 )
 
 // Exit codes that no process chooses.
@@ -72,7 +74,10 @@ func (l *life) stopOf(c *corev1.Container) (after time.Duration, code int32, nev
 	if annotation(l.pod, AnnotationStopAfter, c.Name) == "never" {
 		return 0, exitKilled, true
 	}
-	after, _ = declared(l.pod, AnnotationStopAfter, c.Name)
+	after, said := declared(l.pod, AnnotationStopAfter, c.Name)
+	if !said {
+		after = podcmd.StopDelay(podcmd.Argv(c.Image, c.Command, c.Args))
+	}
 	return after, code, false
 }
 
