@@ -107,9 +107,19 @@ func (i installed) ebs() (controlplane.Storage, error) {
 		Controller struct {
 			Tags map[string]string `json:"extraVolumeTags"`
 		} `json:"controller"`
+		Class struct {
+			Enabled bool `json:"enabled"`
+		} `json:"defaultStorageClass"`
 	}
 	if err := i.read(&values); err != nil {
 		return nil, err
+	}
+	if values.Class.Enabled {
+		own, err := ebscsi.DefaultClass(i.options())
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, own...)
 	}
 	return storage{ebscsi.New(ebscsi.Config{Cluster: i.Cluster.Name, Client: i.client, Dynamic: snapshots, EC2: ec2.NewFromConfig(i.call),
 		Tags: values.Controller.Tags, Logger: i.logger}), i.conf, objects}, nil

@@ -442,4 +442,9 @@ func TestTheAddOnsObjectsAreWhole(t *testing.T) {
 	if kinds["CSIDriver"] != 1 || kinds["DaemonSet"] != 1 || kinds["Deployment"] != 1 || kinds["ServiceAccount"] != 2 {
 		t.Errorf("they are %v", kinds)
 	}
+	class, err := DefaultClass(addons.Options{ClusterName: "demo", Region: "us-east-1"})
+	if err != nil || len(class) != 1 || class[0].GetName() != "ebs-csi-default-sc" ||
+		class[0].GetAnnotations()["storageclass.kubernetes.io/is-default-class"] != "true" {
+		t.Errorf("the default class is %v, %v", class, err)
+	}
 }

@@ -14,6 +14,8 @@ var (
 	driverManifest string
 	//go:embed manifests/snapshots.yaml
 	snapshotManifest string
+	//go:embed manifests/class.yaml
+	classManifest string
 )
 
 // Objects are what the add-on puts into a cluster.
@@ -24,4 +26,9 @@ func Objects(o addons.Options, version, roleARN string) ([]*unstructured.Unstruc
 // SnapshotObjects are what the add-on snapshot-controller puts into a cluster.
 func SnapshotObjects(o addons.Options) ([]*unstructured.Unstructured, error) {
 	return csidriver.Render("snapshots.yaml", snapshotManifest, o, "", "")
+}
+
+// DefaultClass is what the add-on puts into a cluster, too, with defaultStorageClass.enabled.
+func DefaultClass(o addons.Options) ([]*unstructured.Unstructured, error) {
+	return csidriver.Render("class.yaml", classManifest, o, "", "")
 }
