@@ -101,7 +101,8 @@ func (s *Simulator) answerNode(ctx context.Context, z *zone, n node, from, to ne
 	if z.services == nil {
 		return nil, network.Refused("connection refused: nothing listens on port %d of node %s", to.Port(), n.name)
 	}
-	endpoints, seesClient, err := z.services.NodePort(ctx, kubeproxy.Asker{Node: n.name, From: from}, int(to.Port()))
+	endpoints, seesClient, err := z.services.NodePort(ctx, kubeproxy.Asker{Node: n.name, From: from, Own: from.Addr() == to.Addr()},
+		int(to.Port()))
 	if errors.Is(err, kubeproxy.ErrNoService) {
 		if check := z.services.HealthCheck(ctx, n.name, int(to.Port())); check != nil {
 			return answerHTTP(check), nil

@@ -149,8 +149,7 @@ func (v *view) read(name string) (podcmd.File, error) {
 	case "/etc/hosts":
 		return text(v.hosts())
 	case "/etc/resolv.conf":
-		return text("search " + v.pod.Namespace + ".svc.cluster.local svc.cluster.local cluster.local\nnameserver " + v.node.dns() +
-			"\noptions ndots:5\n")
+		return text(v.resolvConf())
 	case "/dev/null":
 		return text("")
 	}
@@ -179,6 +178,47 @@ func (v *view) hosts() string {
 		text += alias.IP + "\t" + strings.Join(alias.Hostnames, "\t") + "\n"
 	}
 	return text
+}
+
+// resolvConf is a pod's /etc/resolv.conf: the cluster's DNS, unless its policy is None, and what its dnsConfig adds (the kubelet's
+// appendDNSConfig).
+func (v *view) resolvConf() string {
+	var searches, servers, options []string
+	if v.pod.Spec.DNSPolicy != corev1.DNSNone {
+		searches = []string{v.pod.Namespace + ".svc.cluster.local", "svc.cluster.local", "cluster.local"}
+		servers, options = []string{v.node.dns()}, []string{"ndots:5"}
+	}
+	if c := v.pod.Spec.DNSConfig; c != nil {
+		servers, searches = append(servers, c.Nameservers...), append(searches, c.Searches...)
+		for _, o := range c.Options {
+			options = slices.DeleteFunc(options, func(other string) bool { return other == o.Name || strings.HasPrefix(other, o.Name+":") })
+			if o.Value != nil {
+				o.Name += ":" + *o.Value
+			}
+			options = append(options, o.Name)
+		}
+	}
+	text := ""
+	if len(searches) > 0 {
+		text = "search " + strings.Join(once(searches), " ") + "\n"
+	}
+	for _, server := range once(servers) {
+		text += "nameserver " + server + "\n"
+	}
+	if len(options) > 0 {
+		text += "options " + strings.Join(options, " ") + "\n"
+	}
+	return text
+}
+
+// once leaves out what was there before.
+func once(list []string) (kept []string) {
+	for _, entry := range list {
+		if !slices.Contains(kept, entry) {
+			kept = append(kept, entry)
+		}
+	}
+	return kept
 }
 
 // mount is what is mounted at the longest path above a file; nil: nothing is.

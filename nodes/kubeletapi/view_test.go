@@ -104,3 +104,20 @@ func TestContainersSeeWhatTheirKubeletMakes(t *testing.T) {
 		}
 	}
 }
+
+func TestAPodsDNSConfigIsInItsResolvConf(t *testing.T) {
+	w := newWorld(t)
+	n, _ := w.conf.Node("n1")
+	added := &corev1.PodDNSConfig{Nameservers: []string{"1.1.1.1"}, Searches: []string{"local"},
+		Options: []corev1.PodDNSConfigOption{{Name: "ndots", Value: new("2")}, {Name: "edns0"}}}
+	for policy, want := range map[corev1.DNSPolicy]string{
+		corev1.DNSNone: "search local\nnameserver 1.1.1.1\noptions ndots:2 edns0\n",
+		corev1.DNSClusterFirst: "search default.svc.cluster.local svc.cluster.local cluster.local local\n" +
+			"nameserver 10.100.0.10\nnameserver 1.1.1.1\noptions ndots:2 edns0\n",
+	} {
+		pod := newPod("web", nil, func(p *corev1.Pod) { p.Spec.DNSPolicy, p.Spec.DNSConfig = policy, added })
+		if got, _ := w.view(t.Context(), n, pod, &pod.Spec.Containers[0]).File("/etc/resolv.conf"); got.Content != want {
+			t.Errorf("%s: got %q", policy, got.Content)
+		}
+	}
+}

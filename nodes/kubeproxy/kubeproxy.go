@@ -67,6 +67,7 @@ type Asker struct {
 	Node string         // at whose port, or on which it is
 	Zone string         // where it is; empty: in the proxy's
 	From netip.AddrPort // may be the zero value
+	Own  bool           // From is the node's own address
 	// Every says that all endpoints that the connection may go to are asked for, not some to try.
 	Every bool
 }
@@ -89,7 +90,8 @@ func (p *Proxy) NodePort(ctx context.Context, who Asker, port int) (to []netip.A
 		}
 		for _, sp := range s.Spec.Ports {
 			if int(sp.NodePort) == port && isTCP(sp) {
-				local := s.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal
+				// what begins on the node itself goes everywhere
+				local := s.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal && !who.Own
 				to, err = p.endpoints(all, s, sp, who, local)
 				return to, local, err
 			}

@@ -22,6 +22,9 @@ type suite struct {
 	dir string // of all that the run leaves
 }
 
+// nodes are those of a region that is started as it is.
+const nodes = 3
+
 const (
 	startTimeout = 5 * time.Minute
 	endTimeout   = time.Minute
@@ -87,6 +90,7 @@ func (s suite) ginkgoRun(ctx context.Context, region *client.Region, names []str
 		args = append(args, "--focus="+pattern)
 	}
 	args = append(args, s.e2e, "--", "--kubeconfig="+region.Kubeconfig(), "--kubectl-path="+kubectl, "--provider=skeleton",
+		fmt.Sprint("--num-nodes=", nodes),
 		"--disable-log-dump", "--dump-logs-on-failure=false", "--e2e-output-dir="+s.dir, "--node-schedulable-timeout=2m",
 		"--system-pods-startup-timeout=2m", "--system-daemonsets-startup-timeout=2m")
 	log, err := os.Create(filepath.Join(s.dir, "ginkgo.log"))
