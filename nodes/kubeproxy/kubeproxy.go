@@ -85,7 +85,7 @@ func (p *Proxy) NodePort(ctx context.Context, who Asker, port int) (to []netip.A
 	}
 	for _, obj := range services.List() {
 		s := obj.(*corev1.Service)
-		if isOthers(s) {
+		if isOthers(s.Labels) {
 			continue
 		}
 		for _, sp := range s.Spec.Ports {
@@ -111,7 +111,7 @@ func (p *Proxy) ClusterIP(ctx context.Context, who Asker, to netip.AddrPort) ([]
 	for _, obj := range services.List() {
 		s := obj.(*corev1.Service)
 		internal := slices.Contains(s.Spec.ClusterIPs, address) || s.Spec.ClusterIP == address
-		if !internal && !slices.Contains(s.Spec.ExternalIPs, address) || isOthers(s) {
+		if !internal && !slices.Contains(s.Spec.ExternalIPs, address) || isOthers(s.Labels) {
 			continue
 		}
 		local := internal && s.Spec.InternalTrafficPolicy != nil && *s.Spec.InternalTrafficPolicy == corev1.ServiceInternalTrafficPolicyLocal
@@ -158,10 +158,10 @@ func (p *Proxy) HealthCheck(ctx context.Context, node string, port int) http.Han
 	return nil
 }
 
-// isOthers says that a Service's labels leave it to another proxy, or to none: kube-proxy does not see it.
-func isOthers(s *corev1.Service) bool {
-	_, proxied := s.Labels["service.kubernetes.io/service-proxy-name"]
-	_, headless := s.Labels[corev1.IsHeadlessService]
+// isOthers says that the labels of a Service or of its endpoints leave them to another proxy, or to none: kube-proxy does not see them.
+func isOthers(labels map[string]string) bool {
+	_, proxied := labels["service.kubernetes.io/service-proxy-name"]
+	_, headless := labels[corev1.IsHeadlessService]
 	return proxied || headless
 }
 
@@ -193,7 +193,7 @@ func (p *Proxy) endpoints(all cache.Indexer, s *corev1.Service, port corev1.Serv
 	var ready, ending []place
 	for _, slice := range slicesOf(all, s) {
 		number := portOf(slice, port)
-		if number == 0 {
+		if number == 0 || isOthers(slice.Labels) {
 			continue
 		}
 		for _, e := range slice.Endpoints {
