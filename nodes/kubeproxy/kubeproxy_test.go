@@ -228,3 +228,13 @@ func TestKubeProxyTellsItsHealthAndMode(t *testing.T) {
 		t.Error("port 80 is kube-proxy's")
 	}
 }
+
+func TestWhatBeginsOnTheNodeGoesEverywhereThroughItsPort(t *testing.T) {
+	p := proxy(t, func(s *corev1.Service) { s.Spec.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyLocal }, endpoint("10.0.0.1", "b"))
+	if at, _, err := p.NodePort(within(t), Asker{Node: "a"}, 30080); !errors.Is(err, ErrNoEndpoint) {
+		t.Errorf("from outside: %v, %v", at, err)
+	}
+	if at, sees, err := p.NodePort(within(t), Asker{Node: "a", Own: true}, 30080); err != nil || len(at) != 1 || sees {
+		t.Errorf("from the node: %v, %v, %v", at, sees, err)
+	}
+}

@@ -3,8 +3,8 @@
 // runs it.
 //
 // Which specs there are to pass, selection.go says. The specs' containers are of agnhost, whose plain subcommands package
-// podcmd knows. What needs a real container's work (its own network, files that it writes, what its program computes)
-// cannot pass, and is not in the list.
+// podcmd knows; what exec runs in them speaks over the simulated network by TCP. What needs a real container's work (UDP, files
+// that it writes, what its program computes) cannot pass, and is not in the list.
 package main
 
 import (
