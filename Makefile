@@ -53,10 +53,11 @@ vuln: ## govulncheck, which asks vuln.go.dev
 bench: build ## figures, beside kwokctl on the same binaries (Linux, half an hour; BENCH='--runs 1 --kills 5' is short)
 	$(GO) run ./bench $(BENCH)
 
-soak: build ## random and fuzzed policies and tokens, a million each; regions at rest and under load, an hour each; then kill zones under a writer for an hour
+soak: build ## random and fuzzed policies and tokens, a million each; regions at rest and under load, an hour each; 1,000 faults under histories that are checked; then kill zones under a writer for an hour
 	$(GO) test -count=1 -timeout 1h ./iam -run 'Mutated|Reference|MoreDenies' -rounds 1000000
 	for f in Verify SessionToken WebToken Policy; do $(GO) test ./iam -run '^$$' -fuzz "^Fuzz$$f$$" -fuzztime 1000000x -fuzzminimizetime 10x || exit 1; done
 	TRIPOD_SOAK=1h $(GO) test -count=1 -timeout 3h ./system -run 'AtRest|OwnLoad|BusyMachine'
+	TRIPOD_SOAK=3h $(GO) test -count=1 -timeout 4h -v ./system -run HistoriesAreRight
 	$(GO) run ./bench --only writes,scheduler --kills 300 --takeovers 60 $(BENCH)
 
 image: build ## build the container's image; then: docker compose up

@@ -155,8 +155,8 @@ func (a Agent) SetUnreachable(ctx context.Context, names []string) error {
 }
 
 // SetLinks says what is wrong with the zone's links, by the names of the other zones.
-func (a Agent) SetLinks(ctx context.Context, faults link.Pairs) error {
-	return a.call(ctx, order{route: routeLinks, in: faults})
+func (a Agent) SetLinks(ctx context.Context, settings link.Settings) error {
+	return a.call(ctx, order{route: routeLinks, in: settings})
 }
 
 // TellLoss tells of a process that is gone.

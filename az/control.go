@@ -123,12 +123,12 @@ func (z *Zone) handleUnreachable(w http.ResponseWriter, r *http.Request) {
 }
 
 func (z *Zone) handleLinks(w http.ResponseWriter, r *http.Request) {
-	var faults link.Pairs
-	if err := json.NewDecoder(r.Body).Decode(&faults); err != nil {
+	var settings link.Settings
+	if err := json.NewDecoder(r.Body).Decode(&settings); err != nil {
 		answer(w, http.StatusBadRequest, err)
 		return
 	}
-	z.gateway.SetLinks(faults)
+	z.gateway.SetLinks(settings)
 	answer(w, 0, nil)
 }
 

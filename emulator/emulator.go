@@ -65,7 +65,8 @@ func New(up options.Up) *Emulator {
 	e.faults = &faults{site: e.site, zones: e.zones, links: e.links, endpoints: e.endpoints, observer: e.observer,
 		supervisor: e.supervisor}
 	e.saver = &saver{site: e.site, life: e.life, endpoints: e.endpoints, freezer: e.freezer}
-	e.sleeper.saver = e.saver
+	e.sleeper.saver, e.sleeper.links = e.saver, e.links
+	e.links.asleep = func() bool { return e.sleeper.asleep.Load() != nil }
 	e.control = &control{region: e}
 	return e
 }
@@ -96,6 +97,7 @@ func (e *Emulator) Start(ctx context.Context) error {
 		e.wait.Go(func() { e.sleeper.keepHours(e.running, e.options.SleepAfter) })
 	}
 	if e.options.DownAfter > 0 {
+		e.sleeper.spoken.Store(time.Now().UnixNano()) // the start was no idleness
 		e.wait.Go(func() { e.downWhenIdle(e.options.DownAfter) })
 	}
 	return nil

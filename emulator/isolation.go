@@ -119,7 +119,7 @@ func (z *zone) noteLeader(state az.State) {
 	switch {
 	case state.RaftLeader != "":
 		z.is.leaderless = time.Time{}
-	case z.is.agent.RaftLeader != "":
+	case state.Serving && z.is.leaderless.IsZero():
 		z.is.leaderless = time.Now()
 		time.AfterFunc(isolatedAfter, z.supervisor.evaluate)
 	}

@@ -32,8 +32,11 @@ type links struct {
 	own   map[route]*link.Link // those that this process' balancers use
 	wake  chan struct{}        // lets the keeper look again
 
+	asleep func() bool // the region's processes stand still, and can be told nothing
+
 	telling sync.Mutex        // held while the zones are told
-	told    map[string]string // what each zone knows, by its name
+	told    map[string]string // what each zone knows, by its name; those are not there of which that is not sure
+	number  int64             // of the newest settings; higher than those of earlier starts
 
 	mu     sync.Mutex
 	faults []linkFault
@@ -76,7 +79,7 @@ func (f linkFault) effect() link.Effect {
 
 func newLinks(site *site, life *life, zones zones) *links {
 	l := &links{site: site, life: life, zones: zones, own: map[route]*link.Link{}, wake: make(chan struct{}, 1),
-		told: map[string]string{}}
+		told: map[string]string{}, number: time.Now().UnixNano(), asleep: func() bool { return false }}
 	for _, to := range zones {
 		l.own[route{api.Clients, to.name}] = link.New()
 		for _, from := range zones {
@@ -96,6 +99,15 @@ func (l *links) open() error {
 	}
 	if err == nil {
 		err = json.Unmarshal(text, &l.faults)
+	}
+	for _, f := range l.faults {
+		order := api.LinkOrder{Verb: f.Verb, Link: f.From + "-" + f.To, LinkFault: f.LinkFault}
+		if err == nil {
+			err = order.Check()
+		}
+		if err == nil && (len(l.ends(f.From)) != 1 || len(l.ends(f.To)) != 1 || f.From == f.To) {
+			err = fmt.Errorf("there is no link between %q and %q", f.From, f.To)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("%s is damaged: delete it, and the faults of links are gone: %w", l.dir.file(linksFile), cause(err))
@@ -126,6 +138,9 @@ const retryTelling = 2 * time.Second
 
 // settle brings all in line with this moment, and says when to look again.
 func (l *links) settle(ctx context.Context) (next time.Time) {
+	if l.asleep() {
+		return next // it is woken when the region is
+	}
 	at := time.Now()
 	l.mu.Lock()
 	before := slices.Clone(l.faults)
@@ -170,6 +185,9 @@ func (l *links) save() error { return l.dir.writeJSON(linksFile, l.faults) }
 func (l *links) order(ctx context.Context, order api.LinkOrder) error {
 	if err := order.Check(); err != nil {
 		return refuse("%v", err)
+	}
+	if !l.life.isUp() {
+		return errNotUp
 	}
 	routes, err := l.routes(order)
 	if err != nil {
@@ -230,14 +248,16 @@ func (l *links) change(order api.LinkOrder, routes []route) (had bool, err error
 // clear heals all links.
 func (l *links) clear(ctx context.Context) error {
 	l.mu.Lock()
-	had := len(l.faults) > 0
+	before := l.faults
 	l.faults = nil
 	var err error
-	if had {
-		err = l.save()
+	if len(before) > 0 {
+		if err = l.save(); err != nil {
+			l.faults = before
+		}
 	}
 	l.mu.Unlock()
-	if err != nil || !had {
+	if err != nil || len(before) == 0 {
 		return err
 	}
 	err = l.effect(ctx)
@@ -321,16 +341,20 @@ func (l *links) of(z *zone) link.Pairs {
 }
 
 // atStart is of, for a zone that is about to start.
-func (l *links) atStart(z *zone) link.Pairs {
+func (l *links) atStart(z *zone) link.Settings {
 	l.telling.Lock()
 	defer l.telling.Unlock()
 	pairs := l.of(z)
 	l.told[z.name] = pairs.String()
-	return pairs
+	l.number++
+	return link.Settings{Number: l.number, Links: pairs}
 }
 
-// tell puts in force what is true now: in this process, and in all zones that hear.
+// tell puts in force what is true now: in this process, and in all zones that serve. Others are told when they do.
 func (l *links) tell(ctx context.Context) error {
+	if l.asleep() {
+		return nil
+	}
 	l.telling.Lock()
 	defer l.telling.Unlock()
 	for r, own := range l.own {
@@ -342,15 +366,18 @@ func (l *links) tell(ctx context.Context) error {
 	for i, z := range l.zones {
 		pairs := l.of(z)
 		texts[i] = pairs.String()
-		if z.reachable() != nil || texts[i] == l.told[z.name] {
+		if z.reachable() != nil || !z.status().agent.Serving || texts[i] == l.told[z.name] {
 			texts[i] = ""
 			continue
 		}
+		delete(l.told, z.name) // one that answers late may have heard
+		l.number++
+		settings := link.Settings{Number: l.number, Links: pairs}
 		told.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 			defer cancel()
-			if err := z.agent().SetLinks(ctx, pairs); err != nil {
-				errs[i] = fmt.Errorf("zone %s does not answer, and does not know of the link's fault yet: %w", z.name, err)
+			if err := z.agent().SetLinks(ctx, settings); err != nil {
+				errs[i] = fmt.Errorf("zone %s does not answer: what was asked for is so elsewhere, and there as soon as it answers: %w", z.name, err)
 			}
 		})
 	}

@@ -33,6 +33,7 @@ type sleeper struct {
 	endpoints *endpoints
 	freezer   *freezer
 	saver     *saver
+	links     *links
 
 	mu     sync.Mutex                // held while the region falls asleep and while it wakes
 	still  *frozen                   // nil while awake
@@ -127,6 +128,7 @@ func (n *sleeper) Wake(why string) {
 	n.asleep.Store(nil)
 	n.drowsy.Store(false)
 	n.goOn()
+	n.links.nudge()
 	n.emit(api.Event{Type: api.RegionAwake, Message: fmt.Sprintf("the region runs again after %s: %s",
 		slept.Round(time.Millisecond), why)})
 }

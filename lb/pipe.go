@@ -1,15 +1,16 @@
 package lb
 
 import (
-	"io"
 	"net"
 	"sync"
+
+	"tripod/internal/link"
 )
 
 // pipe copies one direction until its source ends, and then says so to its destination. Between the raw connections of
 // the net package io.Copy does not bring the bytes into this process (splice): they must not be wrapped.
 func (f *flow) pipe(dst, src net.Conn) (n int64) {
-	n, err := io.Copy(dst, src)
+	n, err := link.Copy(dst, src)
 	if err != nil {
 		f.kill() // whoever is left learns it as it happened: by a reset
 		return n

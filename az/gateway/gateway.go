@@ -83,6 +83,9 @@ type Gateway struct {
 	unreachable map[string]bool // zones ("us-east-1b") and targets ("etcd/b") that answer nobody
 	stopped     bool
 	links       map[string]*link.Link // to the other zones, by their names; made when they are asked for first
+
+	setting  sync.Mutex // held while links are set; taken before mu
+	settings int64      // the number of the newest
 }
 
 // mostAsking is how many connections may be about to say where they want to go: others of this machine can reach the

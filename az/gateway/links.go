@@ -28,8 +28,17 @@ func (g *Gateway) link(zone string) *link.Link {
 // CrossFromClients puts a client's connection on the link between the zone and the region's clients.
 func (g *Gateway) CrossFromClients(client net.Conn) net.Conn { return g.link(api.Clients).Take(client) }
 
-// SetLinks replaces what is wrong with the links to other zones and to api.Clients, by their names. Of those that are not there nothing is.
-func (g *Gateway) SetLinks(faults link.Pairs) {
+// SetLinks replaces what is wrong with the links to other zones and to api.Clients, by their names.
+// Of those that are not there nothing is. Settings that are
+// older than the last ones are ignored: orders overtake each other.
+func (g *Gateway) SetLinks(settings link.Settings) {
+	g.setting.Lock()
+	defer g.setting.Unlock()
+	if settings.Number < g.settings {
+		return
+	}
+	g.settings = settings.Number
+	faults := settings.Links
 	g.mu.Lock()
 	known := slices.Collect(maps.Keys(g.links))
 	g.mu.Unlock()

@@ -27,7 +27,7 @@ func TestALinksFaultIsOnWhatCrossesIt(t *testing.T) {
 		talk(t, conn)
 	}
 	cut := link.Pair{Out: link.Effects{{Drop: true}}}
-	g.SetLinks(link.Pairs{"us-east-1b": cut})
+	g.SetLinks(link.Settings{Number: 1, Links: link.Pairs{"us-east-1b": cut}})
 	for _, conn := range []net.Conn{tunnel, direct} {
 		io.WriteString(conn, "ping")
 		conn.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
@@ -42,14 +42,15 @@ func TestALinksFaultIsOnWhatCrossesIt(t *testing.T) {
 	if _, err := g.Dial(waiting, "there:1"); !errors.Is(err, link.ErrFault) {
 		t.Errorf("a new connection: %v", err)
 	}
-	g.SetLinks(nil)
+	g.SetLinks(link.Settings{Number: 3})
+	g.SetLinks(link.Settings{Number: 2, Links: link.Pairs{"us-east-1b": cut}}) // it was overtaken
 	for _, conn := range []net.Conn{tunnel, direct} {
 		if _, err := io.ReadFull(conn, make([]byte, 4)); err != nil {
 			t.Errorf("what was sent does not arrive: %v", err)
 		}
 		talk(t, conn)
 	}
-	g.SetLinks(link.Pairs{"us-east-1b": {In: link.Effects{{Reject: true}}}})
+	g.SetLinks(link.Settings{Number: 4, Links: link.Pairs{"us-east-1b": {In: link.Effects{{Reject: true}}}}})
 	if _, err := tunnel.Read(make([]byte, 4)); err == nil {
 		t.Error("a tunnel outlives the reset of its connection")
 	}

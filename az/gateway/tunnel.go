@@ -7,6 +7,7 @@ import (
 	"sync"
 	"syscall"
 
+	"tripod/internal/link"
 	"tripod/nodes/network"
 )
 
@@ -28,7 +29,7 @@ func (t *tunnel) pipe() {
 }
 
 func copyHalf(to, from net.Conn) {
-	if _, err := io.Copy(to, from); err != nil {
+	if _, err := link.Copy(to, from); err != nil {
 		resetConn(to) // a side that was reset resets the other: a client must not wait for what cannot come
 		resetConn(from)
 		return
@@ -60,11 +61,14 @@ type trackedConn struct {
 	closed func()
 }
 
+// Crossing is the connection itself, for link.Copy.
+func (c *trackedConn) Crossing() net.Conn { return c.Conn }
+
 // ReadFrom and WriteTo let io.Copy use the connection itself, so that splice(2) applies.
-func (c *trackedConn) ReadFrom(src io.Reader) (int64, error) { return io.Copy(c.Conn, src) }
+func (c *trackedConn) ReadFrom(src io.Reader) (int64, error) { return link.Copy(c.Conn, src) }
 
 // WriteTo is ReadFrom's other way.
-func (c *trackedConn) WriteTo(dst io.Writer) (int64, error) { return io.Copy(dst, c.Conn) }
+func (c *trackedConn) WriteTo(dst io.Writer) (int64, error) { return link.Copy(dst, c.Conn) }
 
 // SyscallConn is that of the connection itself.
 func (c *trackedConn) SyscallConn() (syscall.RawConn, error) {

@@ -30,7 +30,7 @@ type Zone struct {
 	// OwnPorts are the ports of this machine that are the region's: no pod may lead there.
 	OwnPorts ports.Ranges `json:"ownPorts,omitempty"`
 	// Links are the faults of the zone's links to others, at its start.
-	Links link.Pairs `json:"links,omitempty"`
+	Links link.Settings `json:"links"`
 	// Peers are all zones of the region in their order, this one too.
 	Peers []Peer `json:"peers"`
 	// GatewayPort is where the zone's etcd members find the gateway, as HTTPS_PROXY, with GatewaySecret as password.

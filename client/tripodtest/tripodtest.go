@@ -74,8 +74,9 @@ const (
 // those that return errors.
 type Region struct {
 	*client.Client
-	t   testing.TB
-	dir string
+	t     testing.TB
+	dir   string
+	begun time.Time
 }
 
 // Start gives the test a region that is healthy. It waits for other tests that use it.
@@ -86,7 +87,14 @@ func Start(t testing.TB, with ...Option) *Region {
 		one(&o)
 	}
 	if o.dir == "" {
-		o.dir = filepath.Join(os.TempDir(), fmt.Sprintf("tripod-test-%d", os.Getuid()), "region")
+		own, err := ownTempDir()
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.dir = filepath.Join(own, "region")
+	}
+	if dir, err := filepath.Abs(o.dir); err == nil {
+		o.dir = dir
 	}
 	if o.binary == "" {
 		found, err := exec.LookPath("tripod")
@@ -95,14 +103,14 @@ func Start(t testing.TB, with ...Option) *Region {
 		}
 		o.binary = found
 	}
-	unlock, err := lock(o.dir)
+	unlock, err := lock(t, o.dir)
 	if err != nil {
 		t.Fatalf("take the region in %s: %v", o.dir, err)
 	}
-	r := &Region{Client: client.New(o.dir), t: t, dir: o.dir}
+	r := &Region{Client: client.New(o.dir), t: t, dir: o.dir, begun: time.Now()}
 	ctx, cancel := context.WithTimeout(context.Background(), startTime)
 	defer cancel()
-	if err := r.bringUp(ctx, o); err != nil {
+	if err := r.become(ctx, o); err != nil {
 		unlock()
 		t.Fatalf("start a region: %v", err)
 	}
@@ -125,6 +133,35 @@ func Start(t testing.TB, with ...Option) *Region {
 	return r
 }
 
+// become has the region run and be whole. One that is ending by itself is let end first.
+func (r *Region) become(ctx context.Context, o options) error {
+	for {
+		err := r.bringUp(ctx, o)
+		if err == nil {
+			return nil
+		}
+		status, _ := r.Status(ctx)
+		if ctx.Err() != nil || status != nil && status.Phase != api.PhaseStopping && status.Phase != api.PhaseStarting {
+			return err
+		}
+		if status == nil && time.Since(r.begun) > endTime {
+			return err
+		}
+		pause(ctx)
+	}
+}
+
+// endTime bounds how long a region is waited for that ends.
+const endTime = 40 * time.Second
+
+// pause waits for a moment, or for the end of ctx.
+func pause(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(200 * time.Millisecond):
+	}
+}
+
 // bringUp starts the region, or mends the one that runs.
 func (r *Region) bringUp(ctx context.Context, o options) error {
 	_, err := r.Status(ctx)
@@ -139,29 +176,55 @@ func (r *Region) bringUp(ctx context.Context, o options) error {
 	return err
 }
 
+// ownTempDir is a directory among the temporary files that belongs to this user alone.
+func ownTempDir() (string, error) {
+	dir := filepath.Join(os.TempDir(), fmt.Sprintf("tripod-test-%d", os.Getuid()))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return "", err
+	}
+	if owner, known := info.Sys().(*syscall.Stat_t); !info.IsDir() || info.Mode().Perm()&0o022 != 0 || known && owner.Uid != uint32(os.Getuid()) {
+		return "", fmt.Errorf("%s is somebody else's, or others can write there: name another directory by %s", dir, DataDirVariable)
+	}
+	return dir, nil
+}
+
 // lock takes the region for this test: others, of whatever process, wait.
-func lock(dir string) (unlock func(), err error) {
-	parent := filepath.Dir(dir)
-	if err := os.MkdirAll(parent, 0o700); err != nil {
+func lock(t testing.TB, dir string) (unlock func(), err error) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
 		return nil, err
 	}
-	if info, err := os.Lstat(parent); err != nil || !info.IsDir() || info.Sys().(*syscall.Stat_t).Uid != uint32(os.Getuid()) {
-		return nil, fmt.Errorf("%s belongs to somebody else: name another directory by %s", parent, DataDirVariable)
-	}
-	file, err := os.OpenFile(filepath.Join(parent, "in-use.lock"), os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
+	path := dir + ".lock"
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	for {
-		if err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX); !errors.Is(err, syscall.EINTR) {
-			break
+	info, err := file.Stat()
+	if err == nil && info.Sys().(*syscall.Stat_t).Uid != uint32(os.Getuid()) {
+		err = fmt.Errorf("%s belongs to somebody else: name another directory by %s", path, DataDirVariable)
+	}
+	for waited := false; err == nil; waited = true {
+		err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return func() { file.Close() }, nil
+		}
+		if errors.Is(err, syscall.EWOULDBLOCK) || errors.Is(err, syscall.EINTR) {
+			if !waited {
+				t.Logf("%s: waits for the test that uses the region; a test can have it once only", path)
+			}
+			err = nil
+			pause(t.Context())
+			if t.Context().Err() != nil {
+				err = t.Context().Err()
+			}
 		}
 	}
-	if err != nil {
-		file.Close()
-		return nil, err
-	}
-	return func() { file.Close() }, nil
+	file.Close()
+	return nil, err
 }
 
 func (r *Region) must(what string, err error) {

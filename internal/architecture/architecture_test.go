@@ -47,6 +47,7 @@ var layers = []struct {
 	{"who may do what", []string{"awsapi/operation"}},
 	{"who may do what", []string{"iam"}},
 	{"the domain, and how zones are laid out", []string{"region", "az/plan"}},
+	{"a region as others see it", []string{"client/tripodtest"}},
 	{"a region as others see it", []string{"client", "snapshot"}},
 	{"what runs in a zone", []string{
 		"apiserver/launch", "etcdcluster", "incluster/...", "logs/logship", "nodes", "pods/podidentity", "state",
@@ -58,11 +59,12 @@ var layers = []struct {
 		"awsapi/throttle", "internal/admission", "internal/datadir", "internal/options", "nodes/image", "nodes/network",
 		"nodes/ipam", "nodes/podfiles", "nodes/podlife", "nodes/podvolume", "lb/handover", "nodes/kubeproxy", "nodes/netpolicy",
 	}},
-	{"tools", []string{"nodes/lazywatch", "nodes/machine"}},
+	{"tools", []string{"lb", "nodes/lazywatch", "nodes/machine"}},
 	{"tools", []string{
-		"api", "apiserver/...", "awsapi/history", "awsapi/quota", "awsapi/upstream", "awsapi/wire", "internal/...", "lb",
+		"api", "apiserver/...", "awsapi/history", "awsapi/quota", "awsapi/upstream", "awsapi/wire", "internal/...",
 		"logs/logstore",
 		"nodes/boot", "nodes/efsvolume", "nodes/object", "nodes/podcmd", "nodes/podset",
+		"system/histories",
 	}},
 }
 

@@ -15,6 +15,7 @@ type Conn struct {
 	link     *Link
 	draw     float64 // from 0 to 1: whether a fault of a share of the connections is on this one
 	out, in  *way
+	late     *time.Timer // ends what a Close waits for; nil before
 }
 
 func newConn(conn net.Conn, l *Link, draw float64) *Conn {
@@ -74,7 +75,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 			c.armRead(w.deadline)
 			w.mu.Unlock()
 			n, err := c.Conn.Read(p)
-			if w.leave() && n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+			if w.leave(nothing) && n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
 				continue
 			}
 			return n, w.why(err)
@@ -85,6 +86,8 @@ func (c *Conn) Read(p []byte) (int, error) {
 		}
 	}
 }
+
+func nothing() {}
 
 // armRead gives the connection itself the user's deadline. It assumes the lock of in.
 func (c *Conn) armRead(deadline time.Time) {
@@ -100,7 +103,8 @@ func (c *Conn) fill() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for w.err == nil && !w.ended && !w.effect.None() {
-		if w.effect.Drop || w.size >= mostQueued {
+		most, one := w.most()
+		if w.effect.Drop || w.size >= most {
 			w.sleep(time.Now(), time.Time{}, time.Time{})
 			continue
 		}
@@ -108,9 +112,9 @@ func (c *Conn) fill() {
 		c.Conn.SetReadDeadline(time.Time{})
 		w.armed = false
 		w.mu.Unlock()
-		buffer := make([]byte, chunk)
+		buffer := make([]byte, one)
 		n, err := c.Conn.Read(buffer)
-		woken := w.leave()
+		woken := w.leave(nothing)
 		w.mu.Lock()
 		if n > 0 {
 			w.push(c.link, piece{data: buffer[:n]})
@@ -130,6 +134,7 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 	w.mu.Lock()
 	for n < len(p) {
 		now := time.Now()
+		most, one := w.most()
 		switch {
 		case w.err != nil || w.closing:
 			err := w.refusal()
@@ -137,16 +142,20 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 			return n, err
 		case w.isDirect():
 			c.armWrite()
+			w.writers++
 			w.mu.Unlock()
 			m, err := c.Conn.Write(p[n:])
+			w.mu.Lock()
+			w.writers--
+			w.mu.Unlock()
 			return n + m, w.why(err)
 		case !w.deadline.IsZero() && !w.deadline.After(now):
 			w.mu.Unlock()
 			return n, os.ErrDeadlineExceeded
-		case w.size >= mostQueued:
+		case w.size >= most:
 			w.sleep(now, time.Time{}, w.deadline)
 		default:
-			part := p[n:min(len(p), n+chunk)]
+			part := p[n:min(len(p), n+one)]
 			c.send(piece{data: append([]byte{}, part...)})
 			n += len(part)
 		}
@@ -208,11 +217,14 @@ func (c *Conn) drain() {
 
 // finish closes the connection itself.
 func (c *Conn) finish() error {
+	if c.late != nil {
+		c.late.Stop()
+	}
 	c.link.forget(c)
 	return c.Conn.Close()
 }
 
-// goodbye is how long what was written before a Close may take to be written to the connection itself.
+// goodbye is how long the other end may be out of reach until a connection that was closed is reset: TCP gives up, too.
 const goodbye = time.Minute
 
 // Close is net.Conn's. Where something is on its way still, or the other end cannot hear, that learns of it later.
@@ -225,7 +237,7 @@ func (c *Conn) Close() error {
 		return nil
 	}
 	w.closing = true
-	if w.err != nil || w.isDirect() {
+	if w.err != nil || w.isDirect() || w.writers > 0 || w.wake != nil { // who writes directly is interrupted, as by any Close
 		if w.err == nil {
 			w.err = net.ErrClosed
 		}
@@ -233,8 +245,8 @@ func (c *Conn) Close() error {
 		w.mu.Unlock()
 		return c.finish()
 	}
+	c.late = time.AfterFunc(goodbye, func() { c.abandon(net.ErrClosed) })
 	c.send(piece{err: net.ErrClosed})
-	c.Conn.SetWriteDeadline(time.Now().Add(goodbye))
 	w.mu.Unlock()
 	return nil
 }

@@ -3,6 +3,7 @@ package link
 import (
 	"errors"
 	"io"
+	"net"
 	"os"
 	"time"
 )
@@ -13,6 +14,25 @@ type reader interface {
 	SetReadDeadline(time.Time) error
 }
 
+// Copy is io.Copy for connections that may cross links: it splices also where io.Copy would hide from the other side what it copies.
+func Copy(dst io.Writer, src io.Reader) (int64, error) {
+	if to := crossing(dst); to != nil && crossing(src) == nil {
+		return to.ReadFrom(src)
+	}
+	return io.Copy(dst, src)
+}
+
+// crossing is the connection over a link that another one stands for; nil: it crosses none.
+func crossing(conn any) *Conn {
+	switch c := conn.(type) {
+	case *Conn:
+		return c
+	case interface{ Crossing() net.Conn }:
+		return crossing(c.Crossing())
+	}
+	return nil
+}
+
 // ReadFrom copies to the connection until src ends: between connections of the net package by splice(2), while nothing is wrong with
 // the link. A deadline of src's own does not outlast a fault.
 func (c *Conn) ReadFrom(src io.Reader) (n int64, err error) {
@@ -21,7 +41,8 @@ func (c *Conn) ReadFrom(src io.Reader) (n int64, err error) {
 	var buffer []byte
 	for {
 		w.mu.Lock()
-		if err := w.err; err != nil {
+		if w.err != nil || w.closing {
+			err := w.refusal()
 			w.mu.Unlock()
 			return n, err
 		}
@@ -31,10 +52,7 @@ func (c *Conn) ReadFrom(src io.Reader) (n int64, err error) {
 			w.mu.Unlock()
 			m, err := io.Copy(c.Conn, src)
 			n += m
-			woken := w.leave()
-			if woken {
-				from.SetReadDeadline(time.Time{})
-			}
+			woken := w.leave(func() { from.SetReadDeadline(time.Time{}) })
 			if woken && errors.Is(err, os.ErrDeadlineExceeded) {
 				continue
 			}
@@ -55,7 +73,8 @@ func (c *Conn) ReadFrom(src io.Reader) (n int64, err error) {
 // WriteTo copies from the connection until it ends, as ReadFrom does.
 func (c *Conn) WriteTo(dst io.Writer) (n int64, err error) {
 	w := c.in
-	to, crosses := dst.(*Conn) // two links
+	to := crossing(dst)
+	crosses := to != nil // two links
 	var buffer []byte
 	for {
 		w.mu.Lock()
@@ -75,8 +94,8 @@ func (c *Conn) WriteTo(dst io.Writer) (n int64, err error) {
 			w.mu.Unlock()
 			m, err := io.Copy(beyond, c.Conn)
 			n += m
-			woken := w.leave()
-			if crosses && to.out.leave() {
+			woken := w.leave(nothing)
+			if crosses && to.out.leave(nothing) {
 				woken = true
 			}
 			if woken && errors.Is(err, os.ErrDeadlineExceeded) {

@@ -64,7 +64,7 @@ func (p Pair) None() bool { return len(p.Out) == 0 && len(p.In) == 0 }
 
 // Cut says whether no new connection can be opened now.
 func (p Pair) Cut() bool {
-	always := func(e Effect) bool { return (e.Drop || e.Reject) && e.Share == 0 }
+	always := func(e Effect) bool { return (e.Drop || e.Reject) && (e.Share == 0 || e.Share >= 1) }
 	return slices.ContainsFunc(p.Out, always) || slices.ContainsFunc(p.In, always)
 }
 
@@ -75,10 +75,16 @@ func (p Pair) equals(other Pair) bool {
 // Pairs are links by the name of what is at their other end. Those that are well need not be there.
 type Pairs map[string]Pair
 
-// String is for logs.
+// String tells pairs apart.
 func (p Pairs) String() string {
 	text, _ := json.Marshal(p)
 	return string(text)
+}
+
+// Settings are all links of a zone as they are from now on. Those with a lower number are older, and come to nothing.
+type Settings struct {
+	Number int64 `json:"number"`
+	Links  Pairs `json:"links,omitempty"`
 }
 
 const (

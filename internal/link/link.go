@@ -1,4 +1,4 @@
-// Package link is the way between two places of the region: two zones, or a zone and the region's clients. Faults are put on it, and
+// Package link has the ways between two places of the region: two zones, or a zone and the region's clients. Faults are put on it, and
 // act on the connections that cross it, new ones and open ones, as they would on TCP. While nothing is wrong, connections pass as if
 // it were not there: in bulk by splice(2).
 package link
@@ -27,7 +27,9 @@ type Link struct {
 	conns   map[*Conn]struct{}
 	stalled bool        // acknowledgements have been missing for long enough that TCP sends nothing new either way
 	stall   *time.Timer // sets stalled
-	shut    bool
+	// generation counts the pairs.
+	generation int
+	shut       bool
 
 	pace sync.Mutex   // guards free; taken last
 	free [2]time.Time // when what limits the bandwidth has passed all that came before, by direction
@@ -62,7 +64,9 @@ func (l *Link) set(p Pair) []*Conn {
 	if l.stall != nil {
 		l.stall.Stop()
 	}
-	l.stall = time.AfterFunc(firstResend, l.notAcknowledged)
+	l.generation++
+	generation := l.generation
+	l.stall = time.AfterFunc(firstResend, func() { l.notAcknowledged(generation) })
 	l.pace.Lock()
 	l.free = [2]time.Time{}
 	l.pace.Unlock()
@@ -76,9 +80,12 @@ func (l *Link) set(p Pair) []*Conn {
 
 // notAcknowledged stalls the other direction of connections of which one is cut: TCP needs acknowledgements, and after its first time-out
 // sends what is missing again, and nothing new. So what is cut one way is cut both ways, but for what is sent until then.
-func (l *Link) notAcknowledged() {
+func (l *Link) notAcknowledged(generation int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if generation != l.generation {
+		return // of a pair before
+	}
 	l.stalled = true
 	for c := range l.conns {
 		c.apply(l.pair)

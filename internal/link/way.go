@@ -7,6 +7,16 @@ import (
 	"time"
 )
 
+// most is how many bytes at most are under way, and one how many are delayed together: where the bandwidth is small, so much as passes
+// in a quarter and in a tenth of a second. It assumes the lock.
+func (w *way) most() (most, one int) {
+	most, one = mostQueued, chunk
+	if b := int(min(w.effect.Bandwidth, mostQueued*4)); b > 0 {
+		most, one = min(most, max(b/4, segment)), min(one, max(b/10, segment))
+	}
+	return most, one
+}
+
 const (
 	// chunk is how many bytes at most are delayed as one.
 	chunk = 16 << 10
@@ -42,6 +52,7 @@ type way struct {
 	deadline time.Time // the user's
 	armed    bool      // the connection itself has that deadline
 	closing  bool      // the user has closed it
+	writers  int       // who write directly now
 }
 
 func newWay(index int) *way { return &way{index: index, changed: make(chan struct{}), armed: true} }
@@ -73,12 +84,13 @@ func (w *way) isDirect() bool { return w.effect.None() && len(w.queue) == 0 && !
 // enter notes that somebody reads directly, who is to be interrupted by wake when the effect changes. It assumes the lock.
 func (w *way) enter(wake func()) { w.wake, w.woken = wake, false }
 
-// leave ends that, and says whether it was interrupted.
-func (w *way) leave() (woken bool) {
+// leave ends that, and says whether it was interrupted. Then it calls restore, before whoever has interrupted goes on.
+func (w *way) leave(restore func()) (woken bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	woken, w.wake, w.woken = w.woken, nil, false
 	if woken {
+		restore()
 		w.notify()
 	}
 	return woken

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"log/slog"
 	"maps"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"tripod/lb/handover"
@@ -276,6 +278,14 @@ type begun struct {
 
 // CloseWrite is *net.TCPConn's.
 func (b *begun) CloseWrite() error { return network.CloseWrite(b.Conn) }
+
+// SyscallConn is *net.TCPConn's.
+func (b *begun) SyscallConn() (syscall.RawConn, error) {
+	if raw, ok := b.Conn.(syscall.Conn); ok {
+		return raw.SyscallConn()
+	}
+	return nil, errors.ErrUnsupported
+}
 
 // SetLinger is *net.TCPConn's.
 func (b *begun) SetLinger(seconds int) error {

@@ -4,6 +4,8 @@ import (
 	"io"
 	"net"
 	"sync"
+
+	"tripod/internal/link"
 )
 
 // little is how much is read at once before a direction of a connection is taken for bulk.
@@ -31,7 +33,7 @@ func Copy(to, from net.Conn) (n int64, err error) {
 		case err != nil:
 			return n, err
 		case got == little:
-			more, err := io.Copy(to, from)
+			more, err := link.Copy(to, from)
 			return n + more, err
 		}
 	}
