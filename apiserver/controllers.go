@@ -136,7 +136,7 @@ func (c *Controllers) lead(name string, leads bool, onLeads func([]string)) {
 }
 
 func (c *Controllers) runManager(ctx context.Context) error {
-	// upstream looks ten times a second, and has nothing to attach here
+	// Upstream looks ten times a second, which costs at rest. How long it waits for a lost node to unmount, six minutes, is upstream's.
 	attachdetach.DefaultTimerConfig.ReconcilerLoopPeriod = time.Second
 	configz.Delete(app.ConfigzName) // of an earlier term of this process
 	config, err := c.manager.Config(ctx, app.KnownControllers(), app.ControllersDisabledByDefault(),

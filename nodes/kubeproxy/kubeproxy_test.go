@@ -230,7 +230,8 @@ func TestKubeProxyTellsItsHealthAndMode(t *testing.T) {
 }
 
 func TestWhatBeginsOnTheNodeGoesEverywhereThroughItsPort(t *testing.T) {
-	p := proxy(t, func(s *corev1.Service) { s.Spec.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyLocal }, endpoint("10.0.0.1", "b"))
+	p := proxy(t, func(s *corev1.Service) { s.Spec.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyLocal },
+		endpoint("10.0.0.1", "b"))
 	if at, _, err := p.NodePort(within(t), Asker{Node: "a"}, 30080); !errors.Is(err, ErrNoEndpoint) {
 		t.Errorf("from outside: %v, %v", at, err)
 	}
