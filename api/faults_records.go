@@ -18,6 +18,7 @@ const (
 	KindSpot     = "spot"     // a spot instance: spot/i-0123456789abcdef0
 	KindPod      = "pod"      // pod/default/web-0
 	KindNode     = "node"     // a node or its instance: node/ip-10-0-0-10.ec2.internal
+	KindAWS      = "aws"      // an operation of AWS's APIs, or all of a service: aws/ec2:DescribeInstances, aws/eks:*
 )
 
 // RecordFault is a kind of fault of what is no process of a zone: of a record of the region's, or of an object in a
@@ -57,6 +58,8 @@ const (
 	OptionInstances    = "instances"
 	OptionAction       = "action"
 	OptionRebalance    = "rebalance"
+	OptionPercentage   = "percentage"
+	OptionPrincipal    = "principal"
 	OptionFor          = "for"
 )
 
@@ -76,6 +79,10 @@ var RecordFaults = []RecordFault{
 	{Kind: KindNode, Name: "NAME", Options: []string{OptionCluster, OptionFor},
 		Example: "node/ip-10-0-14-219.ec2.internal not-ready", Help: "the node, or its instance, is not well",
 		Words: nodeFaults},
+	{Kind: KindAWS, Name: "SERVICE:OPERATION", Options: []string{OptionPercentage, OptionPrincipal, OptionFor},
+		Example: "aws/ec2:DescribeInstances throttle --percentage 30 --for 5m",
+		Help:    "calls of the operation fail or wait, in every zone: all, or --percentage of them, or those of --principal",
+		Words:   callFaults},
 }
 
 // podFaults are those that the simulated kubelets play (package nodes/podlife).
@@ -109,6 +116,24 @@ var nodeFaults = []FaultWord{
 	{Name: FaultImpair, Help: "its instance answers nobody, and fails its status checks"},
 }
 
+// The faults of calls of AWS's APIs that others than RecordFaults name.
+const (
+	FaultThrottle    = "throttle"
+	FaultInternal    = "internal-error"
+	FaultUnavailable = "unavailable"
+	FaultLatency     = "latency"
+)
+
+var callFaults = []FaultWord{
+	{Name: FaultThrottle, Help: "they are refused as calls that come too often, in the service's own words"},
+	{Name: FaultInternal, Help: "they meet the service's internal error"},
+	{Name: FaultUnavailable, Help: "the service is unavailable to them"},
+	{Name: FaultLatency, Value: "DURATION", Help: "they wait so long, 15m at most, and are answered then", valid: isLatency},
+}
+
+// mostCallLatency is longer than any client waits.
+const mostCallLatency = 15 * time.Minute
+
 // SpotActions are what can happen to a spot instance that EC2 takes back.
 var SpotActions = []string{"terminate", "stop", "hibernate"}
 
@@ -126,6 +151,11 @@ func isDuration(value string) bool {
 	return err == nil && d >= 0
 }
 
+func isLatency(value string) bool {
+	d, err := time.ParseDuration(value)
+	return err == nil && d > 0 && d <= mostCallLatency
+}
+
 // FaultOrder asks for a fault of RecordFaults, or takes it back: then its options do not count.
 type FaultOrder struct {
 	Target Target `json:"target"`
@@ -140,6 +170,10 @@ type FaultOrder struct {
 	Action string `json:"action,omitempty"`
 	// Rebalance recommends a spot instance's replacement and does not take it back.
 	Rebalance bool `json:"rebalance,omitempty"`
+	// Percentage is the share of calls that the fault meets. 0: all of them.
+	Percentage int `json:"percentage,omitempty"`
+	// Principal is the ARN of the user, role or session whose calls it meets. Empty: everybody's.
+	Principal string `json:"principal,omitempty"`
 	// For is after how long the fault ends by itself. 0: it does not.
 	For time.Duration `json:"for,omitempty"`
 }
@@ -177,6 +211,14 @@ func FaultForms() []string {
 // Form is how the kind's targets are written.
 func (f RecordFault) Form() string { return f.Kind + "/" + f.Name }
 
+// Noun is what a target of the kind is, behind "a".
+func (f RecordFault) Noun() string {
+	if f.Kind == KindAWS {
+		return "call"
+	}
+	return f.Kind
+}
+
 // Form is how the word is written: exit=N.
 func (w FaultWord) Form() string {
 	switch {
@@ -199,12 +241,22 @@ func ParseFaultTarget(text string) (Target, error) {
 		}
 		return Target{}, fmt.Errorf("%q has no fault: write %s", text, orList(FaultForms()))
 	}
-	parts, want := strings.Split(name, "/"), strings.Split(fault.Name, "/")
-	if len(parts) != len(want) || slices.Contains(parts, "") {
+	if !likeForm(name, fault.Name) {
 		return Target{}, fmt.Errorf("%q is no target of a fault: write %s, such as %s", text, fault.Form(),
 			strings.Fields(fault.Example)[0])
 	}
 	return Target{Kind: kind, Name: name}, nil
+}
+
+// likeForm says whether a name has the parts of a form such as NAMESPACE/NAME or SERVICE:OPERATION, and none is empty.
+func likeForm(name, form string) bool {
+	separator := "/"
+	if strings.Contains(form, ":") {
+		separator = ":"
+	}
+	parts := strings.Split(name, separator)
+	return len(parts) == strings.Count(form, separator)+1 && !slices.Contains(parts, "") &&
+		(separator == "/" || !strings.Contains(name, "/"))
 }
 
 // Check says, in one sentence, what is wrong with an order that puts a fault in force, whatever there is in the region.
@@ -233,6 +285,11 @@ func (o FaultOrder) Check() error {
 		return fmt.Errorf("--%s %v is no time that passes: write it as 30s or 5m", OptionFor, o.For)
 	case o.Instances < 0:
 		return fmt.Errorf("--%s %d is no number of instances: use 0 or more", OptionInstances, o.Instances)
+	case o.Percentage < 0 || o.Percentage > 100:
+		return fmt.Errorf("--%s %d is no share of calls: use 1 to 100", OptionPercentage, o.Percentage)
+	case o.Principal != "" && !strings.HasPrefix(o.Principal, "arn:"):
+		return fmt.Errorf("--%s %q is no ARN: write that of a user, a role or a session, such as arn:aws:iam::111122223333:role/NAME",
+			OptionPrincipal, o.Principal)
 	case o.Action != "" && !slices.Contains(SpotActions, o.Action):
 		return fmt.Errorf("--%s %q is nothing that EC2 does: use %s", OptionAction, o.Action, orList(SpotActions))
 	case o.Action != "" && o.Rebalance:
@@ -263,7 +320,7 @@ func (f RecordFault) parse(target Target, text string) (words []FaultWord, err e
 	for _, one := range said {
 		word, found := f.find(strings.TrimSpace(one))
 		if !found {
-			return nil, fmt.Errorf("%q is no fault of a %s: use %s", one, f.Kind, orList(forms))
+			return nil, fmt.Errorf("%q is no fault of a %s: use %s", one, f.Noun(), orList(forms))
 		}
 		words = append(words, word)
 	}
@@ -289,7 +346,7 @@ func (f RecordFault) find(text string) (FaultWord, bool) {
 func (o FaultOrder) options() (names []string) {
 	for name, has := range map[string]bool{OptionCluster: o.Cluster != "", OptionInstanceType: o.InstanceType != "",
 		OptionInstances: o.Instances != 0, OptionAction: o.Action != "", OptionRebalance: o.Rebalance,
-		OptionFor: o.For != 0} {
+		OptionPercentage: o.Percentage != 0, OptionPrincipal: o.Principal != "", OptionFor: o.For != 0} {
 		if has {
 			names = append(names, name)
 		}

@@ -14,7 +14,8 @@ func TestOrdersThatMakeNoSenseGetOneSentence(t *testing.T) {
 	}{
 		{"update/demo", "", FaultOrder{}, ""},
 		{"update/demo", "now", FaultOrder{}, "update/demo has one fault only"},
-		{"update/demo", "", FaultOrder{For: time.Second}, "takes no --for: that is for capacity/ZONE, pod/NAMESPACE/NAME or node/NAME"},
+		{"update/demo", "", FaultOrder{For: time.Second}, "takes no --for: that is for capacity/ZONE, pod/NAMESPACE/NAME, node/NAME or " +
+			"aws/SERVICE:OPERATION"},
 		{"capacity/b", "", FaultOrder{InstanceType: "m5.large", Instances: 3, For: time.Minute}, ""},
 		{"capacity/b", "", FaultOrder{Instances: -1}, "--instances -1 is no number of instances"},
 		{"capacity/b", "", FaultOrder{Cluster: "demo"}, "takes no --cluster"},
@@ -41,6 +42,17 @@ func TestOrdersThatMakeNoSenseGetOneSentence(t *testing.T) {
 		{"node/a/b", "stop", FaultOrder{}, "write node/NAME"},
 		{"node/", "stop", FaultOrder{}, "write node/NAME"},
 		{"node/n", "stop", FaultOrder{For: -time.Second}, "--for -1s is no time that passes"},
+		{"aws/ec2:DescribeInstances", "throttle", FaultOrder{Percentage: 30, Principal: "arn:aws:iam::1:role/r", For: time.Minute}, ""},
+		{"aws/eks:*", "latency=2s", FaultOrder{}, ""},
+		{"aws/eks:*", "latency", FaultOrder{}, "use throttle, internal-error, unavailable or latency=DURATION"},
+		{"aws/eks:*", "latency=0s", FaultOrder{}, "is no fault of a call"},
+		{"aws/eks:*", "latency=16m", FaultOrder{}, "is no fault of a call"},
+		{"aws/eks:*", "throttle", FaultOrder{Percentage: 101}, "--percentage 101 is no share of calls"},
+		{"aws/eks:*", "throttle", FaultOrder{Principal: "somebody"}, `--principal "somebody" is no ARN`},
+		{"aws/eks", "throttle", FaultOrder{}, "write aws/SERVICE:OPERATION, such as aws/ec2:DescribeInstances"},
+		{"aws/eks:", "throttle", FaultOrder{}, "write aws/SERVICE:OPERATION"},
+		{"aws/eks:a/b", "throttle", FaultOrder{}, "write aws/SERVICE:OPERATION"},
+		{"node/n", "stop", FaultOrder{Percentage: 5}, "takes no --percentage: that is for aws/SERVICE:OPERATION"},
 		{"az/b", "", FaultOrder{}, "use kill, pause or stop"},
 		{"moon/b", "", FaultOrder{}, `"moon/b" has no fault: write update/CLUSTER, capacity/ZONE, `},
 	} {

@@ -11,6 +11,7 @@ import (
 	"tripod/awsapi/wire"
 	"tripod/iam"
 	"tripod/internal/sigv4"
+	"tripod/region"
 )
 
 // exchange is one request on its way to its answer, and what is to be told about it afterwards. It belongs to
@@ -26,6 +27,9 @@ type exchange struct {
 	operation    string // a name from a table, or empty
 	principal    iam.Principal
 	outcome
+
+	// faults are those that somebody has put in force and that the call has met.
+	faults []region.Fault
 
 	// What only the history tells.
 	claimed string // the operation as the client calls it

@@ -58,6 +58,7 @@ func (s *server) historyOf(x *exchange, r *http.Request) history.Record {
 	if x.call != nil {
 		record.RequestParameters, record.Additional.Notes = paramsOf(x.signingName(), x.call), x.call.Notes
 	}
+	record.Additional.Faults = x.metFaults()
 	if len(x.answer) > 0 && x.code == "" {
 		if len(x.answer) > maxAnswer {
 			record.ResponseElements = history.Redact(map[string]any{"omitted": []any{"responseElements"}})

@@ -31,6 +31,10 @@ func (s *server) record(x *exchange, r *http.Request) {
 		code = "OK"
 	}
 	s.calls.WithLabelValues(service, operation, code).Inc()
+	for _, fault := range x.faults {
+		word, _, _ := strings.Cut(fault.Of, " ")
+		s.faults.WithLabelValues(service, operation, word).Inc()
+	}
 	s.Logger.LogAttrs(r.Context(), slog.LevelInfo, "call",
 		slog.String("requestId", x.requestID), slog.String("service", service), slog.String("operation", operation),
 		slog.Int("status", x.status), slog.String("code", code), slog.String("principal", x.principal.ARN),
@@ -38,22 +42,31 @@ func (s *server) record(x *exchange, r *http.Request) {
 		slog.Duration("duration", s.Now().Sub(x.started)))
 }
 
-// newCalls makes the counter of calls and registers it. A Front made anew in the same process goes on counting in the
-// old one.
 func newCalls(registerer prometheus.Registerer) *prometheus.CounterVec {
-	calls := prometheus.NewCounterVec(prometheus.CounterOpts{
+	return registered(registerer, prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "tripod_aws_requests_total",
 		Help: "Calls of the AWS endpoint by service, operation and code: OK, or the error's name.",
-	}, []string{"service", "operation", "code"})
+	}, []string{"service", "operation", "code"}))
+}
+
+func newFaults(registerer prometheus.Registerer) *prometheus.CounterVec {
+	return registered(registerer, prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "tripod_aws_faults_total",
+		Help: "Calls of the AWS endpoint that met a fault that somebody has put in force, by service, operation and fault.",
+	}, []string{"service", "operation", "fault"}))
+}
+
+// registered registers a counter. A Front made anew in the same process goes on counting in the old one.
+func registered(registerer prometheus.Registerer, counter *prometheus.CounterVec) *prometheus.CounterVec {
 	if registerer == nil {
-		return calls
+		return counter
 	}
-	err := registerer.Register(calls)
+	err := registerer.Register(counter)
 	var already prometheus.AlreadyRegisteredError
 	if errors.As(err, &already) {
 		if existing, ok := already.ExistingCollector.(*prometheus.CounterVec); ok {
 			return existing
 		}
 	}
-	return calls
+	return counter
 }

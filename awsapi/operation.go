@@ -49,6 +49,9 @@ func (s *server) operation(named string) http.Handler {
 		if err := s.throttled(x); err != nil {
 			return err
 		}
+		if err := s.faulted(x, r, x.operation); err != nil {
+			return err
+		}
 		err := api.Serve(w, call)
 		if named == "" && isUnknown(err) {
 			return s.passOn(w, r, call, name, err)
@@ -74,5 +77,8 @@ func (s *server) otherService(w http.ResponseWriter, r *http.Request, call *oper
 	x := exchangeOf(r)
 	action := actionOf(r, call)
 	x.claimed = action
+	if err := s.faulted(x, r, action); err != nil {
+		return err
+	}
 	return s.passOn(w, r, call, action, wire.Unsupported(x.protocol, clip(x.signature.Service), clip(action)))
 }

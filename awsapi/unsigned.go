@@ -56,6 +56,9 @@ func (s *server) unsignedCall(w http.ResponseWriter, r *http.Request, body []byt
 	if err := s.throttled(x); err != nil {
 		return false, err
 	}
+	if err := s.faulted(x, r, x.operation); err != nil {
+		return false, err
+	}
 	err = api.Serve(w, x.call)
 	if err == nil {
 		isKnown(r.Context()) // by the token that the call brought

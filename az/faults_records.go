@@ -21,6 +21,8 @@ type recordFaults struct {
 	region  string // us-east-1
 	state   state.Updater
 	network *ec2.Service
+	// operation says, in one sentence, that AWS has no such service or operation, so that no call of it can come.
+	operation func(service, operation string) error
 	// objects speaks to the zone's API server of the cluster with that id.
 	objects func(clusterID string) (controlplane.Objects, error)
 	event   func(api.Event)
@@ -53,6 +55,7 @@ var recordFaultKinds = map[string]recordFault{
 		undo: (*recordFaults).takeAnnotation, over: (*recordFaults).annotationGone, clear: (*recordFaults).clearPod},
 	api.KindNode: {begin: (*recordFaults).breakNode, named: (*recordFaults).nodeNamed,
 		undo: (*recordFaults).mendNode, over: (*recordFaults).nodeFaultGone, clear: (*recordFaults).clearNode},
+	api.KindAWS: {begin: (*recordFaults).failCalls, named: (*recordFaults).callsNamed, undo: (*recordFaults).forget},
 }
 
 // Refusal is an order that cannot be followed as it was given, whichever zone it is given to.
@@ -69,8 +72,8 @@ type FaultAnswer struct {
 }
 
 func (z *Zone) recordFaults() *recordFaults {
-	return &recordFaults{region: z.config.Region, state: z.voter, network: z.acting.Network, objects: z.objectsOf,
-		event: z.event, now: z.now}
+	return &recordFaults{region: z.config.Region, state: z.voter, network: z.acting.Network,
+		operation: z.hasOperation, objects: z.objectsOf, event: z.event, now: z.now}
 }
 
 // objectsOf speaks to the zone's API server of a cluster.

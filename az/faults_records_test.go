@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tripod/api"
+	"tripod/awsapi"
 	"tripod/awsapi/ec2"
 	"tripod/az/controlplane"
 	"tripod/az/zonetest"
@@ -48,6 +49,7 @@ func newWorld(t *testing.T, clusters ...string) *world {
 	})
 	vpc := ec2.VPC{AccountID: "000000000000", Region: "us-east-1", Zones: []string{"us-east-1a", "us-east-1b", "us-east-1c"}}
 	w.recordFaults = &recordFaults{region: "us-east-1", state: w.memory, network: &ec2.Service{VPC: vpc, State: w.memory},
+		operation: awsapi.Backend{}.CheckOperation,
 		objects: func(string) (controlplane.Objects, error) {
 			return controlplane.Objects{URL: w.objects.URL, Client: w.objects.Client()}, nil
 		},

@@ -7,8 +7,8 @@ import (
 )
 
 // Fault is what somebody did by `tripod fault` to something that is no process of a zone, while it is in force. What it
-// does stands elsewhere: in Capacities, in an instance's record, in an annotation of an object. That of a cluster's next
-// update stands in the cluster's record alone, see FaultNextRollout.
+// does stands elsewhere: in Capacities, in an instance's record, in an annotation of an object; but for Calls, which is its
+// own effect. That of a cluster's next update stands in the cluster's record alone, see FaultNextRollout.
 type Fault struct {
 	// Target is as the status shows it: capacity/us-east-1b, pod/default/web-0.
 	Target string `json:"target"`
@@ -25,8 +25,38 @@ type Fault struct {
 
 	Since time.Time `json:"since"`
 	Until time.Time `json:"until,omitzero"` // when it ends by itself; zero: it does not
+	// Calls says which calls of AWS's APIs it meets, and how: of those alone the effect stands here, as every zone reads it
+	// at every call.
+	Calls *CallFault `json:"calls,omitempty"`
 	// Final says that nobody can take it back.
 	Final bool `json:"final,omitempty"`
+}
+
+// CallFault is what is wrong with calls of AWS's APIs.
+type CallFault struct {
+	// Error is the word of api.RecordFaults for how the calls are refused; empty: they are not.
+	Error string `json:"error,omitempty"`
+	// Latency is how long they wait before they are answered.
+	Latency time.Duration `json:"latency,omitempty"`
+	// Percentage is the share of calls that it meets, 1 to 100.
+	Percentage int `json:"percentage"`
+	// Principal is the ARN of the user, role or session whose calls it meets; empty: everybody's.
+	Principal string `json:"principal,omitempty"`
+}
+
+// callTarget is before the SERVICE:OPERATION of the targets of faults of calls.
+const callTarget = "aws/"
+
+// EveryOperation stands for all operations of a service.
+const EveryOperation = "*"
+
+// CallFaultsOf are the faults in force of calls of an operation, those of all of its service's operations first.
+func CallFaultsOf(tx *state.Txn, service, operation string) []Fault {
+	faults := FaultsOf(tx, callTarget+service+":"+EveryOperation)
+	if operation == "" {
+		return faults
+	}
+	return append(faults, FaultsOf(tx, callTarget+service+":"+operation)...)
 }
 
 // FaultedInstance is the Of of a fault of a node's instance.

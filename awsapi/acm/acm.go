@@ -54,6 +54,7 @@ func (s *Service) Listing() operation.Service {
 	api := &operation.JSONAPI{Name: Name, Actions: s.actions()}
 	return operation.Service{
 		Title: "Certificate Manager", Name: Name, Protocol: wire.AWSJSON, APIs: []operation.API{api}, BodyLimit: 512 << 10,
+		Errors: operation.Errors{Internal: "InternalFailure"},
 		Documented: operation.DocumentBy(api.Names(), []operation.Clause{
 			{Words: []string{"RequestCertificate"}, State: operation.Works,
 				Effect: "issued by the region's own authority after two seconds; nobody's DNS or mail is asked"},

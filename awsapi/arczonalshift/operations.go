@@ -26,7 +26,7 @@ func (s *Service) Listing() operation.Service {
 	return operation.Service{
 		Title: "ARC zonal shift", Name: Name, Protocol: wire.RestJSON, APIs: []operation.API{s.API()},
 		Documented: documented(),
-		BodyLimit:  64 << 10,
+		BodyLimit:  64 << 10, Errors: operation.Errors{Internal: "InternalServerException"},
 	}
 }
 

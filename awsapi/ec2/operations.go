@@ -19,6 +19,7 @@ var operations = strings.Fields(operationNames)
 func (s *Service) Listing() operation.Service {
 	return operation.Service{
 		Title: "EC2", Name: Name, Protocol: wire.EC2Query, APIs: []operation.API{s.API()}, Documented: documented(),
+		Errors: operation.Errors{Internal: "InternalError"},
 	}
 }
 

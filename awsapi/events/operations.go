@@ -10,6 +10,7 @@ func (s *Service) Listing() operation.Service {
 	api := &operation.JSONAPI{Name: Name, Actions: s.actions()}
 	return operation.Service{
 		Title: "EventBridge", Name: Name, Protocol: wire.AWSJSON, APIs: []operation.API{api}, BodyLimit: 2 << 20,
+		Errors: operation.Errors{Internal: "InternalException"},
 		Documented: operation.DocumentBy(api.Names(), []operation.Clause{
 			{Words: []string{"PutTargets"}, State: operation.Works,
 				Effect: "events go to SQS queues, with Input, InputPath or InputTransformer applied; other targets are kept, and get nothing"},

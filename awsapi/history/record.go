@@ -81,6 +81,8 @@ type Additional struct {
 	Upstream bool `json:"upstream,omitempty"`
 	// Notes are what Tripod did otherwise than AWS: what it took though the call names what is not there.
 	Notes []string `json:"notes,omitempty"`
+	// Faults are those that somebody had put in force and that the call has met.
+	Faults []string `json:"faults,omitempty"`
 	// Lost is the number of records that a notice of lost records stands for.
 	Lost uint64 `json:"recordsLost,omitempty"`
 }

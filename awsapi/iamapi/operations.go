@@ -21,6 +21,7 @@ var operations = strings.Fields(operationNames)
 func (s *Service) Listing() operation.Service {
 	return operation.Service{
 		Title: "IAM", Name: Name, Protocol: wire.Query, APIs: []operation.API{s.API()}, Documented: documented(),
+		Errors: operation.Errors{Internal: "ServiceFailure"},
 	}
 }
 

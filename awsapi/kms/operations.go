@@ -20,6 +20,7 @@ func (s *Service) Listing() operation.Service {
 	return operation.Service{
 		Title: "KMS", Name: Name, Protocol: wire.AWSJSON, APIs: []operation.API{s.API()}, Documented: documented(),
 		BodyLimit: 256 << 10, // a policy of 32 KiB
+		Errors:    operation.Errors{Internal: "KMSInternalException"},
 	}
 }
 

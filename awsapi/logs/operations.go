@@ -24,8 +24,8 @@ func typed[In any, Out smithy.Serializable](handle func(*operation.Call, *In) (O
 func (s *Service) Listing() operation.Service {
 	return operation.Service{
 		Title: "CloudWatch Logs", Name: Name, Protocol: wire.AWSJSON, APIs: []operation.API{s.API()},
-		Documented: documented(),
-		BodyLimit:  256 << 10, // patterns of 1024 characters, 50 tags
+		Documented: documented(), Errors: operation.Errors{Internal: "InternalServerException"},
+		BodyLimit: 256 << 10, // patterns of 1024 characters, 50 tags
 		BodyLimits: map[string]int64{
 			"PutLogEvents":     8 << 20, // 1 MiB of messages
 			"TestMetricFilter": 1 << 20, // 50 messages

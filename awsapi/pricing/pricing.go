@@ -30,6 +30,7 @@ func (s *Service) Listing() operation.Service {
 	api := &operation.JSONAPI{Name: Name, Actions: s.actions()}
 	return operation.Service{
 		Title: "Price List", Name: Name, Protocol: wire.AWSJSON, APIs: []operation.API{api}, BodyLimit: 64 << 10,
+		Errors: operation.Errors{Internal: "InternalErrorException"},
 		Documented: operation.DocumentBy(api.Names(), []operation.Clause{
 			{Words: []string{""}, State: operation.Works,
 				Effect: "EC2 instances on demand with Linux; prices of us-east-1 as of 2026, in any region"},

@@ -1,6 +1,8 @@
 package sqs
 
 import (
+	"net/http"
+
 	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 )
@@ -10,6 +12,7 @@ func (s *Service) Listing() operation.Service {
 	api := &operation.JSONAPI{Name: Name, Actions: s.actions()}
 	return operation.Service{
 		Title: "SQS", Name: Name, Protocol: wire.AWSJSON, APIs: []operation.API{api}, BodyLimit: 2 << 20,
+		Errors: operation.Errors{Internal: "InternalError", Throttled: throttled},
 		Documented: operation.DocumentBy(api.Names(), []operation.Clause{
 			{Words: []string{"ReceiveMessage"}, State: operation.Works,
 				Effect: "long polling for up to 20 seconds; messages that were received too often go to the redrive policy's queue"},
@@ -42,4 +45,9 @@ func (s *Service) actions() map[string]operation.Action {
 		"TagQueue":                     operation.JSONOf(s.tagQueue),
 		"UntagQueue":                   operation.JSONOf(s.untagQueue),
 	}
+}
+
+// throttled refuses a call of an operation that was called too often.
+func throttled(message string) *wire.Error {
+	return &wire.Error{Code: "RequestThrottled", QueryCode: "RequestThrottled", Status: http.StatusBadRequest, Message: message}
 }

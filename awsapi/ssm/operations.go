@@ -10,6 +10,7 @@ func (s *Service) Listing() operation.Service {
 	api := &operation.JSONAPI{Name: Name, Actions: s.actions()}
 	return operation.Service{
 		Title: "Systems Manager", Name: Name, Protocol: wire.AWSJSON, APIs: []operation.API{api}, BodyLimit: 256 << 10,
+		Errors: operation.Errors{Internal: "InternalServerError"},
 		Documented: operation.DocumentBy(api.Names(), []operation.Clause{
 			{Words: []string{"TagsToResource", "TagsFromResource", "ListTags"}, State: operation.Works, Effect: "of parameters"},
 			{Words: []string{"Parameter"}, State: operation.Works,

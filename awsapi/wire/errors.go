@@ -179,6 +179,12 @@ func Throttled(p Protocol, message string) *Error {
 	case EC2Query:
 		return &Error{Code: "RequestLimitExceeded", Status: http.StatusServiceUnavailable,
 			Message: "Request limit exceeded."}
+	case RestXML:
+		return &Error{Code: "Throttling", Status: http.StatusBadRequest, Message: message}
+	case S3XML:
+		return &Error{Code: "SlowDown", Status: http.StatusServiceUnavailable, Message: "Please reduce your request rate."}
+	case RestJSON:
+		return &Error{Code: "ThrottlingException", Status: http.StatusTooManyRequests, Message: message}
 	}
 	return &Error{Code: "ThrottlingException", Status: http.StatusBadRequest, Message: message}
 }
@@ -193,6 +199,28 @@ func Unavailable(p Protocol, message string) *Error {
 		e.Code = "Unavailable"
 	}
 	return e
+}
+
+// UnavailableMessage is what AWS says where it is unavailable and gives no reason.
+func UnavailableMessage(p Protocol) string {
+	switch p {
+	case EC2Query:
+		return "The service is unavailable. Please try again shortly."
+	case S3XML:
+		return "Service is unable to handle request."
+	}
+	return "The request has failed due to a temporary failure of the server."
+}
+
+// InternalMessage is what AWS says of its internal errors.
+func InternalMessage(p Protocol) string {
+	switch p {
+	case EC2Query:
+		return "An internal error has occurred"
+	case S3XML:
+		return "We encountered an internal error. Please try again."
+	}
+	return "The request processing has failed because of an unknown error, exception or failure."
 }
 
 // TooLarge answers a body over the limit of so many bytes.

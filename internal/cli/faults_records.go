@@ -16,7 +16,7 @@ func (a *app) faultCommand() *cobra.Command {
 	order := api.FaultOrder{}
 	cmd := &cobra.Command{
 		Use:               "fault TARGET [FAULT]",
-		Short:             "Break what is no process: an update, a zone's capacity, an instance, a pod, a node",
+		Short:             "Break what is no process: an update, a zone's capacity, an instance, a pod, a node, AWS's APIs",
 		Long:              faultHelp(),
 		Example:           faultExamples(),
 		ValidArgsFunction: a.completeFaults,
@@ -45,6 +45,8 @@ func (a *app) faultCommand() *cobra.Command {
 	flags.IntVar(&order.Instances, api.OptionInstances, 0, "how many instances the zone has at most")
 	flags.StringVar(&order.Action, api.OptionAction, "", strings.Join(api.SpotActions, ", ")+" (what its request says)")
 	flags.BoolVar(&order.Rebalance, api.OptionRebalance, false, "recommend its replacement, and do not take it back")
+	flags.IntVar(&order.Percentage, api.OptionPercentage, 0, "the share of calls that it meets, 1 to 100 (all)")
+	flags.StringVar(&order.Principal, api.OptionPrincipal, "", "the ARN of the user, role or session whose calls it meets (everybody's)")
 	flags.DurationVar(&order.For, api.OptionFor, 0, "end the fault by itself after so long")
 	_ = cmd.RegisterFlagCompletionFunc(api.OptionAction, cobra.FixedCompletions(api.SpotActions,
 		cobra.ShellCompDirectiveNoFileComp))
@@ -67,7 +69,7 @@ func faultHelp() string {
 		if fault.Several {
 			several = ", several separated by commas"
 		}
-		fmt.Fprintf(&text, "\nFaults of a %s%s:\n\n", fault.Kind, several)
+		fmt.Fprintf(&text, "\nFaults of a %s%s:\n\n", fault.Noun(), several)
 		for _, word := range fault.Words {
 			row(word.Form(), word.Help)
 		}
@@ -136,7 +138,7 @@ func (a *app) completeFaults(cmd *cobra.Command, args []string, _ string) ([]str
 	const directive = cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 	switch len(args) {
 	case 0:
-		return append(a.recordTargets(cmd.Context()), api.KindSpot+"/", api.KindPod+"/", api.KindNode+"/"), directive
+		return append(a.recordTargets(cmd.Context()), api.KindSpot+"/", api.KindPod+"/", api.KindNode+"/", api.KindAWS+"/"), directive
 	case 1:
 		kind, _, _ := strings.Cut(args[0], "/")
 		fault, _ := api.FindRecordFault(kind)

@@ -140,6 +140,9 @@ func (t *historyTable) lines(record *history.Record) []string {
 			lines = append(lines, "          "+clip(line, tableWidth-10))
 		}
 	}
+	for _, fault := range record.Additional.Faults {
+		lines = append(lines, "          "+clip(clean("met the fault "+fault), tableWidth-10))
+	}
 	if record.ErrorCode != "" && record.ErrorMessage != "" {
 		for i, line := range wrap(clean(record.ErrorMessage), tableWidth-10) {
 			if i == 3 {
