@@ -1,17 +1,20 @@
 package awsapi
 
 import (
+	"strings"
 	"time"
 
 	"tripod/awsapi/acm"
 	"tripod/awsapi/arczonalshift"
 	"tripod/awsapi/autoscaling"
+	"tripod/awsapi/cloudwatch"
 	"tripod/awsapi/ec2"
 	"tripod/awsapi/efs"
 	"tripod/awsapi/eks"
 	"tripod/awsapi/eksauth"
 	"tripod/awsapi/elb"
 	"tripod/awsapi/events"
+	"tripod/awsapi/fis"
 	"tripod/awsapi/iamapi"
 	"tripod/awsapi/kms"
 	"tripod/awsapi/logs"
@@ -58,6 +61,8 @@ type Acting struct {
 	Clusters *eks.Service
 	Network  *ec2.Service
 	Groups   *autoscaling.Service
+	// Experiments lacks the clusters' pods, which the zones' agents have.
+	Experiments *fis.Service
 }
 
 // Acting makes them.
@@ -71,7 +76,10 @@ func (b Backend) Acting() Acting {
 	if b.RealPace {
 		groups.Pace = autoscaling.RealPace
 	}
-	return Acting{clusters, network, groups}
+	acting := Acting{Clusters: clusters, Network: network, Groups: groups}
+	acting.Experiments = &fis.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Network: network,
+		Shiftable: acting.managed, Alarm: cloudwatch.StateOf, Now: b.Now}
+	return acting
 }
 
 // emit gives an event of a service's to EventBridge. One that cannot be written would be a fault of this program's, and does
@@ -93,6 +101,23 @@ func (a Acting) shiftable(tx *state.Txn) []arczonalshift.Resource {
 	return all
 }
 
+// managed is what can be shifted, with ARC's names of its kinds.
+func (a Acting) managed(tx *state.Txn) (all []fis.Shiftable) {
+	for _, one := range a.shiftable(tx) {
+		kind := "EKS"
+		switch {
+		case strings.Contains(one.ARN, ":autoscaling:"):
+			kind = "ASG"
+		case strings.Contains(one.ARN, ":loadbalancer/app/"):
+			kind = "ALB"
+		case strings.Contains(one.ARN, ":loadbalancer/net/"):
+			kind = "NLB"
+		}
+		all = append(all, fis.Shiftable{ARN: one.ARN, ID: one.ClusterID, Type: kind})
+	}
+	return all
+}
+
 // Services are all AWS services, in the order of docs/operations.md. This is the only list of them: what is routed,
 // authorized, counted, throttled, written to the history and documented is what stands here.
 func (b Backend) Services() []operation.Service {
@@ -110,6 +135,7 @@ func (b Backend) Services() []operation.Service {
 	certificates := &acm.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Now: b.Now}
 	files := &efs.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Network: acting.Network, Keys: keys, Now: b.Now}
 	prices := &pricing.Service{Region: b.Region}
+	metrics := &cloudwatch.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Now: b.Now}
 	return []operation.Service{
 		acting.Clusters.Listing(),
 		pods.Listing(),
@@ -127,5 +153,7 @@ func (b Backend) Services() []operation.Service {
 		mail.Listing(),
 		bus.Listing(),
 		prices.Listing(),
+		metrics.Listing(),
+		acting.Experiments.Listing(),
 	}
 }

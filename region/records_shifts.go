@@ -20,6 +20,8 @@ type ZonalShift struct {
 	CanceledAt *time.Time `json:"canceledAt,omitempty"`
 	// Practice says that it is a practice run.
 	Practice bool `json:"practice,omitempty"`
+	// Experiment is the id of the experiment of Fault Injection Service that began it.
+	Experiment string `json:"experiment,omitempty"`
 }
 
 // ZonalShifts are all zonal shifts, ended ones too, by ID.

@@ -21,12 +21,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/arczonalshift"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/efs"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/fis"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -60,6 +62,8 @@ type awsServices struct {
 	balancers   *elbv2.Client
 	sqs         *sqs.Client
 	events      *eventbridge.Client
+	experiments *fis.Client
+	alarms      *cloudwatch.Client
 	credentials api.Credentials
 	hangUp      func() // ends idle connections
 }
@@ -94,8 +98,9 @@ func (r *testRegion) awsClientsWith(t testing.TB, scheme awsScheme, credentials 
 	return awsServices{eks: eks.NewFromConfig(config), iam: iam.NewFromConfig(config), sts: sts.NewFromConfig(config),
 		shifts: arczonalshift.NewFromConfig(config), ec2: ec2.NewFromConfig(config), efs: efs.NewFromConfig(config),
 		groups: autoscaling.NewFromConfig(config), balancers: elbv2.NewFromConfig(config), sqs: sqs.NewFromConfig(config),
-		events: eventbridge.NewFromConfig(config), credentials: credentials,
-		hangUp: transport.CloseIdleConnections}
+		events: eventbridge.NewFromConfig(config), experiments: fis.NewFromConfig(config), alarms: cloudwatch.NewFromConfig(config),
+		credentials: credentials,
+		hangUp:      transport.CloseIdleConnections}
 }
 
 // read asks what the services of this version answer.

@@ -181,6 +181,8 @@ func (s *Service) status(shift region.ZonalShift) types.ZonalShiftStatus {
 // kindOf says whether somebody shifted or practises, and how the practice went.
 func (s *Service) kindOf(shift region.ZonalShift) (types.ShiftType, types.PracticeRunOutcome) {
 	switch {
+	case shift.Experiment != "":
+		return types.ShiftTypeFisExperiment, ""
 	case !shift.Practice:
 		return types.ShiftTypeZonalShift, ""
 	case shift.Active(s.now()):

@@ -30,6 +30,11 @@ func TypedBy[In, Out any](model Model, schema *smithy.Schema, handle func(*Call,
 	return typed(model, schema, handle, func(out Out) any { return wire.SDKOutput{Shape: out} })
 }
 
+// TypedLowerBy is TypedBy for a service whose members' names begin with a small letter.
+func TypedLowerBy[In, Out any](model Model, schema *smithy.Schema, handle func(*Call, *In) (Out, error)) Action {
+	return typed(model, schema, handle, func(out Out) any { return wire.SDKOutput{Shape: out, Lower: true} })
+}
+
 func typed[In, Out any](model Model, schema *smithy.Schema, handle func(*Call, *In) (Out, error), shown func(Out) any) Action {
 	return func(call *Call) (any, error) {
 		in := new(In)

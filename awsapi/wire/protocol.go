@@ -89,6 +89,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, p Protocol, e *Error, re
 		contentType, body = "text/xml", xmlError(p, e, requestID, xmlns)
 	case CBOR:
 		w.Header().Set("Smithy-Protocol", smithyCBOR)
+		w.Header().Set("X-Amzn-Query-Error", e.Code+";"+faultOf(e))
 		contentType, body = "application/cbor", cbor.Encode(cbor.Map{"__type": cbor.String(e.Code),
 			"message": cbor.String(e.Message)})
 	case AWSJSON:
@@ -162,16 +163,21 @@ func xmlError(p Protocol, e *Error, requestID, xmlns string) []byte {
 			xmlFault
 		}{xmlFault: xmlFault{Code: e.Code, Message: e.Message, RequestID: requestID}})
 	}
-	fault := xmlFault{Type: "Sender", Code: e.Code, Message: e.Message}
-	if e.Status >= http.StatusInternalServerError {
-		fault.Type = "Receiver"
-	}
+	fault := xmlFault{Type: faultOf(e), Code: e.Code, Message: e.Message}
 	return marshalXML(struct {
 		XMLName   xml.Name `xml:"ErrorResponse"`
 		XMLNS     string   `xml:"xmlns,attr,omitempty"`
 		Error     xmlFault
 		RequestID string `xml:"RequestId"`
 	}{XMLNS: xmlns, Error: fault, RequestID: requestID})
+}
+
+// faultOf says whose fault an error is, as the query protocol has it.
+func faultOf(e *Error) string {
+	if e.Status >= http.StatusInternalServerError {
+		return "Receiver"
+	}
+	return "Sender"
 }
 
 func marshalXML(v any) []byte {

@@ -72,18 +72,22 @@ func (m RESTModel) schema(name string) *smithy.Schema {
 
 // SDKOutput is an output of an SDK that publishes no schemas, whose types have a field for each member, named as the
 // member is. What has no value is left out; a number or a boolean that is no pointer always has one.
-type SDKOutput struct{ Shape any }
+type SDKOutput struct {
+	Shape any
+	// Lower says that members' names begin with a small letter.
+	Lower bool
+}
 
 // MarshalJSON implements json.Marshaler.
 func (o SDKOutput) MarshalJSON() ([]byte, error) {
-	return json.Marshal(membersOf(reflect.ValueOf(o.Shape)))
+	return json.Marshal(o.membersOf(reflect.ValueOf(o.Shape)))
 }
 
 // resultMetadata is the field of outputs that is no member.
 const resultMetadata = "ResultMetadata"
 
 // membersOf is a value as encoding/json writes it rightly; nil: it is not to be written.
-func membersOf(v reflect.Value) any {
+func (o SDKOutput) membersOf(v reflect.Value) any {
 	if moment, is := v.Interface().(time.Time); is {
 		return float64(moment.UnixMilli()) / 1000
 	}
@@ -92,7 +96,7 @@ func membersOf(v reflect.Value) any {
 		if v.IsNil() {
 			return nil
 		}
-		return membersOf(v.Elem())
+		return o.membersOf(v.Elem())
 	case reflect.Struct:
 		members := map[string]any{}
 		for i := range v.NumField() {
@@ -100,8 +104,12 @@ func membersOf(v reflect.Value) any {
 			if !field.IsExported() || field.Name == resultMetadata {
 				continue
 			}
-			if value := membersOf(v.Field(i)); value != nil {
-				members[field.Name] = value
+			name := field.Name
+			if o.Lower {
+				name = lowerFirst(name)
+			}
+			if value := o.membersOf(v.Field(i)); value != nil {
+				members[name] = value
 			}
 		}
 		return members
@@ -111,9 +119,18 @@ func membersOf(v reflect.Value) any {
 		}
 		items := make([]any, v.Len())
 		for i := range items {
-			items[i] = membersOf(v.Index(i))
+			items[i] = o.membersOf(v.Index(i))
 		}
 		return items
+	case reflect.Map:
+		if v.IsNil() {
+			return nil
+		}
+		entries := map[string]any{}
+		for key, value := range v.Seq2() {
+			entries[key.String()] = o.membersOf(value)
+		}
+		return entries
 	case reflect.String:
 		if v.Type() != reflect.TypeFor[string]() && v.Len() == 0 { // an enum's zero value
 			return nil

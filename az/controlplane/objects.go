@@ -94,6 +94,58 @@ func (o Objects) Names(ctx context.Context, path string, most int) (names []stri
 	return names, list.Metadata.RemainingItemCount, err
 }
 
+// A Pod is one that runs, and the node that it is on.
+type Pod struct{ Namespace, Name, UID, Node string }
+
+// Pods are the running pods of a namespace that a query selects, such as labelSelector=app%3Dweb.
+func (o Objects) Pods(ctx context.Context, namespace string, query url.Values) (pods []Pod, err error) {
+	const pageSize = "100"
+	query.Set("limit", pageSize)
+	for {
+		var list struct {
+			Metadata struct{ Continue string }
+			Items    []struct {
+				Metadata struct{ Name, UID, DeletionTimestamp string }
+				Spec     struct{ NodeName string }
+				Status   struct{ Phase string }
+			}
+		}
+		if err := o.call(ctx, http.MethodGet, PodPath(namespace, "")+"?"+query.Encode(), nil, &list); err != nil {
+			return nil, err
+		}
+		for _, pod := range list.Items {
+			if pod.Status.Phase == "Running" && pod.Metadata.DeletionTimestamp == "" {
+				pods = append(pods, Pod{namespace, pod.Metadata.Name, pod.Metadata.UID, pod.Spec.NodeName})
+			}
+		}
+		if list.Metadata.Continue == "" {
+			return pods, nil
+		}
+		query.Set("continue", list.Metadata.Continue)
+	}
+}
+
+// DeploymentLabels are the labels by which a deployment selects its pods, or ErrNoObject.
+func (o Objects) DeploymentLabels(ctx context.Context, namespace, name string) (map[string]string, error) {
+	var got struct {
+		Spec struct {
+			Selector struct{ MatchLabels map[string]string }
+		}
+	}
+	err := o.call(ctx, http.MethodGet, "/apis/apps/v1/namespaces/"+url.PathEscape(namespace)+"/deployments"+below(name), nil, &got)
+	return got.Spec.Selector.MatchLabels, err
+}
+
+// Delete deletes the object at a path, after a grace period in seconds; nil: its own. The error is ErrNoObject where there is
+// none.
+func (o Objects) Delete(ctx context.Context, path string, grace *int) error {
+	if grace != nil {
+		path += fmt.Sprintf("?gracePeriodSeconds=%d", *grace)
+	}
+	var done struct{}
+	return o.call(ctx, http.MethodDelete, path, nil, &done)
+}
+
 // mostObject is how large an answer may be: etcd takes no object beyond 1.5 MiB.
 const mostObject = 4 << 20
 

@@ -35,10 +35,10 @@ var layers = []struct {
 	{"the AWS endpoint", []string{"awsapi/apitest"}},
 	{"the AWS endpoint", []string{"awsapi"}},
 	{"the AWS endpoint", []string{"awsapi/eks"}},
-	{"the AWS endpoint", []string{"awsapi/arczonalshift", "awsapi/autoscaling", "awsapi/efs", "awsapi/elb"}},
+	{"the AWS endpoint", []string{"awsapi/arczonalshift", "awsapi/autoscaling", "awsapi/efs", "awsapi/elb", "awsapi/fis"}},
 	{"the AWS endpoint", []string{
-		"awsapi/acm", "awsapi/ec2", "awsapi/eksauth", "awsapi/iamapi", "awsapi/kms", "awsapi/logs", "awsapi/pricing", "awsapi/ssm",
-		"awsapi/sts",
+		"awsapi/acm", "awsapi/cloudwatch", "awsapi/ec2", "awsapi/eksauth", "awsapi/iamapi", "awsapi/kms", "awsapi/logs", "awsapi/pricing",
+		"awsapi/ssm", "awsapi/sts",
 	}},
 	{"the AWS endpoint", []string{"awsapi/events"}},
 	{"the AWS endpoint", []string{"awsapi/sqs"}},

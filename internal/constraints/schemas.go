@@ -6,6 +6,7 @@ import (
 	"go/format"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // schemaTypes are the names in package smithy of the types that inputs have.
@@ -28,8 +29,13 @@ func schemaTable(packageName string, m *model) ([]byte, error) {
 		if op.Input != nil {
 			input = op.Input.Shape
 		}
-		status := max(op.HTTP.Status, 200)
-		fmt.Fprintf(&out, "%q: {Method: %q, Path: %q, Status: %d, Input: %q},\n", name, op.HTTP.Method, op.HTTP.Path, status, input)
+		status, path := max(op.HTTP.Status, 200), op.HTTP.Path
+		for member, at := range m.Shapes[input].Members {
+			if at.Location == "uri" { // the routes' labels are the members' names
+				path = strings.Replace(path, "{"+at.Name+"}", "{"+member+"}", 1)
+			}
+		}
+		fmt.Fprintf(&out, "%q: {Method: %q, Path: %q, Status: %d, Input: %q},\n", name, op.HTTP.Method, path, status, input)
 	}
 	out.WriteString("},\nShapes: map[string]wire.ModelShape{\n")
 	reached := m.inputs()

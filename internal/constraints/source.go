@@ -66,7 +66,11 @@ func (s *source) read(declaration ast.Decl, structs map[string]*ast.StructType) 
 // requires reads a validator: func validateX(v *types.X) error, or for an operation's input func validateOpXInput(v
 // *XInput) error.
 func (s *source) requires(validator *ast.FuncDecl) {
-	name := shapeName(typeName(validator.Type.Params.List[0].Type))
+	param := validator.Type.Params.List[0].Type
+	name := typeName(param)
+	if !isForeign(param) { // an operation's input, which a shape of package types may have the name of
+		name = shapeName(name)
+	}
 	ast.Inspect(validator.Body, func(node ast.Node) bool {
 		call, ok := node.(*ast.CallExpr)
 		if !ok {
@@ -104,6 +108,18 @@ func shapeName(name string) string {
 		return operation + "Request"
 	}
 	return name
+}
+
+// isForeign says whether a type is one of another package: *types.X, []types.X.
+func isForeign(expr ast.Expr) bool {
+	switch e := expr.(type) {
+	case *ast.StarExpr:
+		return isForeign(e.X)
+	case *ast.ArrayType:
+		return isForeign(e.Elt)
+	}
+	_, is := expr.(*ast.SelectorExpr)
+	return is
 }
 
 // typeName is the name of X in X, *X, []X and types.X.

@@ -13,8 +13,10 @@ provider "aws" {
   region                  = "us-east-1"
   skip_metadata_api_check = true
   endpoints {
+    cloudwatch  = var.endpoint
     ec2         = var.endpoint
     efs         = var.endpoint
+    fis         = var.endpoint
     sts         = var.endpoint
     iam         = var.endpoint
     eks         = var.endpoint

@@ -1,0 +1,230 @@
+package fis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"tripod/api"
+	"tripod/awsapi/wire"
+	"tripod/region"
+)
+
+// noticeTime is how long before its interruption a spot instance is told of it.
+const noticeTime = 2 * time.Minute
+
+// errorWords are api.RecordFaults' words for the errors that actions inject, by the actions' ids.
+var errorWords = map[string]string{
+	"aws:fis:inject-api-internal-error": api.FaultInternal, "aws:fis:inject-api-throttle-error": api.FaultThrottle,
+	"aws:fis:inject-api-unavailable-error": api.FaultUnavailable,
+}
+
+// beginErrors puts faults of calls in force: of each operation, for each role.
+func (s *Service) beginErrors(r *run) error {
+	word, share := errorWords[aws.ToString(r.action.ActionId)], 100
+	if given := r.action.Parameters["percentage"]; given != "" {
+		share, _ = strconv.Atoi(given)
+	}
+	for _, t := range r.targets {
+		role := t.TargetInformation[aboutARN]
+		for _, name := range operationsOf(r.action.Parameters["operations"]) {
+			fault := region.Fault{Target: api.KindAWS + "/" + r.action.Parameters["service"] + ":" + name,
+				Of:    strings.Join([]string{word, role, *r.experiment.Id, r.name}, " "),
+				Fault: fmt.Sprintf("%s, %d%% of %s", word, share, role[strings.LastIndexByte(role, ':')+1:]), Since: r.now,
+				Until: r.effect.Until, Calls: &region.CallFault{Error: word, Percentage: share, Principal: role}}
+			region.Faults.Put(r.tx, fault.Key(), fault)
+			r.effect.Faults = append(r.effect.Faults, fault.Key())
+		}
+	}
+	return nil
+}
+
+// endErrors takes back what beginErrors did. A fault that somebody has taken back meanwhile is gone.
+func (s *Service) endErrors(r *run) (bool, error) {
+	for _, key := range r.effect.Faults {
+		region.Faults.Delete(r.tx, key)
+	}
+	return true, nil
+}
+
+// instances are the ids of the instances that the targets are.
+func (r *run) instances() (ids []string) {
+	for _, t := range r.targets {
+		arn := t.TargetInformation[aboutARN]
+		ids = append(ids, arn[strings.LastIndexByte(arn, '/')+1:])
+	}
+	return ids
+}
+
+// fromEC2 is an error of EC2's as an experiment's failure.
+func fromEC2(err error) error {
+	var refused *wire.Error
+	if errors.As(err, &refused) {
+		return &failure{"DependentServiceFailure", refused.Code + ": " + refused.Message}
+	}
+	return err
+}
+
+func (s *Service) reboot(r *run) error {
+	for _, id := range r.instances() {
+		if v, _ := region.Instances.Get(r.tx, id); v.State == region.InstanceRunning {
+			region.RebootInstance(r.tx, id, r.now)
+		}
+	}
+	return nil
+}
+
+func (s *Service) terminate(r *run) error {
+	return fromEC2(s.Network.Terminate(r.tx, r.instances(), region.UserShutdown, r.now))
+}
+
+// stopInstances stops those that run. They are started when the action's time is over, or the experiment is stopped.
+func (s *Service) stopInstances(r *run) error {
+	for _, id := range r.instances() {
+		v, _ := region.Instances.Get(r.tx, id)
+		if !v.State.MayBecome(region.InstanceStopping) {
+			continue
+		}
+		if err := s.Network.Stop(r.tx, id, region.UserShutdown, r.now); err != nil {
+			return fromEC2(err)
+		}
+		if d, timed := duration(r.action.Parameters["startInstancesAfterDuration"]); timed {
+			r.effect.Until = r.now.Add(d)
+			r.effect.Instances = append(r.effect.Instances, id)
+		}
+	}
+	return nil
+}
+
+// startInstances starts the instances again that the action has stopped, once they have stopped.
+func (s *Service) startInstances(r *run) (bool, error) {
+	for _, id := range r.effect.Instances {
+		switch v, _ := region.Instances.Get(r.tx, id); v.State {
+		case region.InstanceStopping:
+			return false, nil
+		case region.InstanceStopped:
+			if err := s.Network.Start(r.tx, id, r.now); err != nil {
+				return false, fromEC2(err)
+			}
+		case region.InstanceRunning, region.InstancePending:
+		default:
+			if r.action.Parameters["completeIfInstancesTerminated"] != "true" {
+				return false, &failure{"DependentServiceFailure", "The instance " + id + " was terminated and cannot be started."}
+			}
+		}
+	}
+	return true, nil
+}
+
+// beginInterruption recommends to replace the spot instances, and tells them of their end two minutes before it.
+func (s *Service) beginInterruption(r *run) error {
+	before, _ := duration(r.action.Parameters["durationBeforeInterruption"])
+	r.effect.Until, r.effect.NoticeAt = r.now.Add(before), r.now.Add(before-noticeTime)
+	for _, id := range r.instances() {
+		if _, err := s.Network.AdviseRebalance(r.tx, id, r.now); err != nil {
+			return fromEC2(err)
+		}
+		r.effect.Instances = append(r.effect.Instances, id)
+	}
+	return s.interrupt(r)
+}
+
+func (s *Service) interrupt(r *run) error {
+	if r.now.Before(r.effect.NoticeAt) {
+		return nil
+	}
+	for _, id := range r.effect.Instances {
+		if v, _ := region.Instances.Get(r.tx, id); v.State != region.InstanceRunning {
+			continue // somebody has ended it
+		}
+		if _, err := s.Network.Interrupt(r.tx, id, "", r.now); err != nil {
+			return fromEC2(err)
+		}
+	}
+	return nil
+}
+
+// terminateNodes terminates a share of each node group's instances, rounded up as FIS does: of one, it is that one.
+func (s *Service) terminateNodes(r *run) error {
+	share, _ := strconv.Atoi(r.action.Parameters["instanceTerminationPercentage"])
+	for _, t := range r.targets {
+		for _, g := range region.Nodegroups.List(r.tx) {
+			if aws.ToString(g.NodegroupArn) != t.TargetInformation[aboutARN] || g.Resources == nil {
+				continue
+			}
+			var ids []string
+			for _, group := range g.Resources.AutoScalingGroups {
+				for _, v := range region.InstancesByGroup.Of(aws.ToString(group.Name)).List(r.tx) {
+					if v.State == region.InstanceRunning || v.State == region.InstancePending {
+						ids = append(ids, v.ID)
+					}
+				}
+			}
+			slices.Sort(ids)
+			if err := s.Network.Terminate(r.tx, ids[:(len(ids)*share+99)/100], region.UserShutdown, r.now); err != nil {
+				return fromEC2(err)
+			}
+		}
+	}
+	return nil
+}
+
+// beginShift moves the traffic of the resources away from a zone, where nobody has done so: a person's own shift stays.
+func (s *Service) beginShift(r *run) error {
+	zone := s.zoneOf(r.action.Parameters["availabilityZoneIdentifier"])
+	kinds := operationsOf(r.action.Parameters["managedResourceTypes"])
+	for _, t := range r.targets {
+		about := t.TargetInformation
+		shifted := slices.ContainsFunc(region.ShiftsOf(r.tx, about[aboutID]), func(z region.ZonalShift) bool { return z.Active(r.now) })
+		if shifted || !slices.Contains(kinds, about[aboutType]) {
+			continue
+		}
+		shift := region.ZonalShift{ID: wire.NewRequestID(), ClusterID: about[aboutID], Zone: zone, StartedAt: r.now,
+			ExpiresAt: r.effect.Until, Experiment: *r.experiment.Id,
+			Comment: "AWS FIS experiment " + *r.experiment.Id}
+		region.ZonalShifts.Put(r.tx, shift.ID, shift)
+		r.effect.Shifts = append(r.effect.Shifts, shift.ID)
+	}
+	return nil
+}
+
+func (s *Service) endShift(r *run) (bool, error) {
+	for _, id := range r.effect.Shifts {
+		if shift, found := region.ZonalShifts.Get(r.tx, id); found && shift.Active(r.now) {
+			shift.CanceledAt = &r.now
+			region.ZonalShifts.Put(r.tx, id, shift)
+		}
+	}
+	return true, nil
+}
+
+// deletePods deletes the pods that the targets are.
+func (s *Service) deletePods(ctx context.Context, r *run) error {
+	var grace *int
+	if given := r.action.Parameters["gracePeriodSeconds"]; given != "" {
+		seconds, _ := strconv.Atoi(given)
+		grace = &seconds
+	}
+	failed, most := 0, 0
+	if given := r.action.Parameters["maxErrorsPercent"]; given != "" {
+		most = percentOf(len(r.targets), given)
+	}
+	var last error
+	for _, t := range r.targets {
+		about := t.TargetInformation
+		pod := Pod{ClusterID: about[aboutCluster], Namespace: about[aboutNamespace], Name: about[aboutPod], UID: about[aboutUID]}
+		if err := s.Pods.Delete(ctx, pod, grace); err != nil {
+			failed, last = failed+1, err
+		}
+	}
+	if failed > most {
+		return last
+	}
+	return nil
+}

@@ -1,0 +1,111 @@
+package az
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+
+	"tripod/api"
+	"tripod/awsapi/fis"
+	"tripod/az/controlplane"
+	"tripod/region"
+	"tripod/state"
+)
+
+// experiments are those of Fault Injection Service, as the leading zone carries them out.
+func (z *Zone) experiments() *fis.Service {
+	driven := *z.acting.Experiments
+	driven.Pods = experimentPods{z.voter, z.objectsOf}
+	driven.Tell = func(experiment, sentence string, over bool) {
+		event := api.Event{Target: "experiment/" + experiment, Type: api.FaultInjected, Message: sentence}
+		if over {
+			event.Type = api.FaultCleared
+		}
+		z.event(event)
+	}
+	return &driven
+}
+
+// experimentPods are the pods that experiments have for targets: those of this zone's API servers.
+type experimentPods struct {
+	state   state.Viewer
+	objects func(clusterID string) (controlplane.Objects, error)
+}
+
+// Find implements fis.Pods.
+func (p experimentPods) Find(ctx context.Context, clusterID, namespace, kind, value string) (found []fis.Pod, err error) {
+	ctx, cancel := context.WithTimeout(ctx, faultTimeout)
+	defer cancel()
+	objects, err := p.objects(clusterID)
+	if err != nil {
+		return nil, err
+	}
+	defer objects.Close()
+	query := url.Values{}
+	switch kind {
+	case "labelSelector":
+		query.Set("labelSelector", value)
+	case "podName":
+		query.Set("fieldSelector", "metadata.name="+value)
+	case "deploymentName":
+		labels, err := objects.DeploymentLabels(ctx, namespace, value)
+		if err != nil {
+			return nil, err
+		}
+		var pairs []string
+		for _, key := range slices.Sorted(maps.Keys(labels)) {
+			pairs = append(pairs, key+"="+labels[key])
+		}
+		query.Set("labelSelector", strings.Join(pairs, ","))
+	default:
+		return nil, errors.New("the selectorType " + kind + " is none of labelSelector, deploymentName and podName")
+	}
+	pods, err := objects.Pods(ctx, namespace, query)
+	if err != nil {
+		return nil, err
+	}
+	zones := p.zonesOfNodes()
+	for _, pod := range pods {
+		found = append(found, fis.Pod{ClusterID: clusterID, Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, Zone: zones[pod.Node]})
+	}
+	return found, nil
+}
+
+// zonesOfNodes are the zones of instances, by their nodes' names.
+func (p experimentPods) zonesOfNodes() map[string]string {
+	zones := map[string]string{}
+	p.state.View(func(tx *state.Txn) error {
+		for _, v := range region.Instances.List(tx) {
+			if v.State.Alive() {
+				zones[v.DNSName] = v.Zone
+			}
+		}
+		return nil
+	})
+	return zones
+}
+
+// Delete implements fis.Pods.
+func (p experimentPods) Delete(ctx context.Context, pod fis.Pod, grace *int) error {
+	ctx, cancel := context.WithTimeout(ctx, faultTimeout)
+	defer cancel()
+	objects, err := p.objects(pod.ClusterID)
+	if err != nil {
+		return err
+	}
+	defer objects.Close()
+	path := controlplane.PodPath(pod.Namespace, pod.Name)
+	switch object, err := objects.Get(ctx, path); {
+	case errors.Is(err, controlplane.ErrNoObject), err == nil && object.UID != pod.UID:
+		return nil // it is gone, perhaps by a step before this one
+	case err != nil:
+		return err
+	}
+	if err := objects.Delete(ctx, path, grace); err != nil && !errors.Is(err, controlplane.ErrNoObject) {
+		return err
+	}
+	return nil
+}
