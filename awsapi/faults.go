@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"tripod/api"
 	"tripod/awsapi/operation"
@@ -28,7 +29,9 @@ func (s *server) faulted(x *exchange, r *http.Request, action string) error {
 			continue
 		}
 		x.faults = append(x.faults, fault)
-		if fault.Calls.Latency > 0 {
+		if fault.Calls.Latency > 0 && x.principal.ARN != "" { // nobody waits here who is not known
+			// What has been read of the call is all of it: a deadline for its reading would end its context.
+			_ = http.NewResponseController(x).SetReadDeadline(time.Time{})
 			if err := sleep.For(r.Context(), fault.Calls.Latency); err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package awsapi
 
 import (
+	"cmp"
 	"net/http"
 
 	"tripod/awsapi/operation"
@@ -49,7 +50,7 @@ func (s *server) operation(named string) http.Handler {
 		if err := s.throttled(x); err != nil {
 			return err
 		}
-		if err := s.faulted(x, r, x.operation); err != nil {
+		if err := s.faulted(x, r, cmp.Or(x.operation, name)); err != nil {
 			return err
 		}
 		err := api.Serve(w, call)

@@ -3,10 +3,8 @@ package az
 import (
 	"context"
 	"errors"
-	"maps"
+	"fmt"
 	"net/url"
-	"slices"
-	"strings"
 
 	"tripod/api"
 	"tripod/awsapi/fis"
@@ -51,15 +49,11 @@ func (p experimentPods) Find(ctx context.Context, clusterID, namespace, kind, va
 	case "podName":
 		query.Set("fieldSelector", "metadata.name="+value)
 	case "deploymentName":
-		labels, err := objects.DeploymentLabels(ctx, namespace, value)
+		selector, err := objects.DeploymentSelector(ctx, namespace, value)
 		if err != nil {
 			return nil, err
 		}
-		var pairs []string
-		for _, key := range slices.Sorted(maps.Keys(labels)) {
-			pairs = append(pairs, key+"="+labels[key])
-		}
-		query.Set("labelSelector", strings.Join(pairs, ","))
+		query.Set("labelSelector", selector)
 	default:
 		return nil, errors.New("the selectorType " + kind + " is none of labelSelector, deploymentName and podName")
 	}
@@ -89,7 +83,7 @@ func (p experimentPods) zonesOfNodes() map[string]string {
 }
 
 // Delete implements fis.Pods.
-func (p experimentPods) Delete(ctx context.Context, pod fis.Pod, grace *int) error {
+func (p experimentPods) Delete(ctx context.Context, pod fis.Pod, serviceAccount string, grace *int) error {
 	ctx, cancel := context.WithTimeout(ctx, faultTimeout)
 	defer cancel()
 	objects, err := p.objects(pod.ClusterID)
@@ -98,14 +92,12 @@ func (p experimentPods) Delete(ctx context.Context, pod fis.Pod, grace *int) err
 	}
 	defer objects.Close()
 	path := controlplane.PodPath(pod.Namespace, pod.Name)
-	switch object, err := objects.Get(ctx, path); {
-	case errors.Is(err, controlplane.ErrNoObject), err == nil && object.UID != pod.UID:
-		return nil // it is gone, perhaps by a step before this one
-	case err != nil:
-		return err
+	err = objects.AsServiceAccount(pod.Namespace, serviceAccount).Delete(ctx, path, pod.UID, grace)
+	switch {
+	case errors.Is(err, controlplane.ErrNoObject): // it is gone, perhaps by a step before this one
+		return nil
+	case errors.Is(err, controlplane.ErrForbidden):
+		return fmt.Errorf("%w: %w", fis.ErrNotAllowed, err)
 	}
-	if err := objects.Delete(ctx, path, grace); err != nil && !errors.Is(err, controlplane.ErrNoObject) {
-		return err
-	}
-	return nil
+	return err
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,6 +68,10 @@ func TestExperimentSurvivesLossOfLeaderZone(t *testing.T) {
 				Parameters: map[string]string{"kubernetesServiceAccount": "fis", "gracePeriodSeconds": "0"}}}})
 	must(t, "CreateExperimentTemplate", err)
 	r.webPod(t)
+	for _, made := range []string{"serviceaccount fis", "role fis --verb=delete --resource=pods",
+		"rolebinding fis --role=fis --serviceaccount=default:fis"} {
+		r.kubectl(t, append([]string{"create"}, strings.Fields(made)...)...)
+	}
 	started, err := admin.experiments.StartExperiment(within(t, time.Minute), &fis.StartExperimentInput{ClientToken: aws.String("story"),
 		ExperimentTemplateId: template.ExperimentTemplate.Id})
 	must(t, "StartExperiment", err)

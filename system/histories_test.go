@@ -304,11 +304,13 @@ func (r *testRegion) mishapIn(zone string, random *rand.Rand) mishap {
 		of("kill", "start", "etcd/"+zone), of("pause", "resume", "etcd/"+zone), of("kill", "start", "apiserver/"+zone),
 		of("pause", "resume", "apiserver/"+zone),
 		onLink("cut", zone+"-all", cut(api.LinkFault{})), onLink("cut one way", zone+"-all", cut(api.LinkFault{OneWay: true})),
-		onLink("cut the other way", "all-"+zone, cut(api.LinkFault{OneWay: true})), onLink("reject", zone+"-all", cut(api.LinkFault{Reject: true})),
+		onLink("cut the other way", "all-"+zone, cut(api.LinkFault{OneWay: true})),
+		onLink("reject", zone+"-all", cut(api.LinkFault{Reject: true})),
 		onLink("cut", zone+"-"+next, cut(api.LinkFault{})), onLink("flap", zone+"-"+next, cut(api.LinkFault{Flap: 500 * time.Millisecond})),
 		onLink("cut half of", zone+"-all", cut(api.LinkFault{Share: 50})), onLink("cut", zone+"-clients", cut(api.LinkFault{})),
 		onLink("delay", zone+"-all", slow(api.LinkFault{Latency: 200 * time.Millisecond, Jitter: 100 * time.Millisecond})),
-		onLink("lose on", zone+"-all", slow(api.LinkFault{Loss: 15})), onLink("delay", zone+"-clients", slow(api.LinkFault{Latency: 300 * time.Millisecond})),
+		onLink("lose on", zone+"-all", slow(api.LinkFault{Loss: 15})),
+		onLink("delay", zone+"-clients", slow(api.LinkFault{Latency: 300 * time.Millisecond})),
 	}
 	return all[random.IntN(len(all))]
 }

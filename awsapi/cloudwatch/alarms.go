@@ -11,10 +11,13 @@ import (
 	"tripod/state"
 )
 
-// maxAlarms is CloudWatch's quota of an account.
-const maxAlarms = 5000
+// maxAlarms is CloudWatch's quota of an account, and mostNamed how many a call can name.
+const maxAlarms, mostNamed = 5000, 100
 
-func (s *Service) put(call *operation.Call, in wire.Document) (wire.Document, error) {
+func (s *Service) put(call *operation.Call, in wire.Document) (_ wire.Document, err error) {
+	if in, err = known(in, alarmMembers); err != nil {
+		return nil, err
+	}
 	if err := required(in, "AlarmName", "EvaluationPeriods", "ComparisonOperator"); err != nil {
 		return nil, err
 	}
@@ -89,7 +92,11 @@ func (s *Service) set(call *operation.Call, in wire.Document) (wire.Document, er
 
 func (s *Service) enable(enabled bool) func(*operation.Call, wire.Document) (wire.Document, error) {
 	return func(call *operation.Call, in wire.Document) (wire.Document, error) {
-		for _, name := range texts(in, "AlarmNames") {
+		names := texts(in, "AlarmNames")
+		if len(names) > mostNamed {
+			return nil, invalid("At most %d alarms can be named.", mostNamed)
+		}
+		for _, name := range names {
 			if err := s.change(call, name, func(a *Alarm) { a.Given["ActionsEnabled"] = enabled }); err != nil {
 				return nil, err
 			}
@@ -182,12 +189,27 @@ func named(in wire.Document) string {
 }
 
 func (s *Service) tag(call *operation.Call, in wire.Document) (wire.Document, error) {
-	return nil, s.change(call, named(in), func(a *Alarm) {
-		if a.Tags == nil {
-			a.Tags = map[string]string{}
+	in, err := known(in, map[string]member{"ResourceARN": short(1024), "Tags": tags})
+	if err != nil {
+		return nil, err
+	}
+	var full error
+	err = s.change(call, named(in), func(a *Alarm) {
+		given := maps.Clone(a.Tags)
+		if given == nil {
+			given = map[string]string{}
 		}
-		maps.Copy(a.Tags, tagsIn(in))
+		maps.Copy(given, tagsIn(in))
+		if full = nil; len(given) > tags.most {
+			full = invalid("The number of tags is limited to %d.", tags.most)
+			return
+		}
+		a.Tags = given
 	})
+	if err != nil {
+		return nil, err
+	}
+	return nil, full
 }
 
 func (s *Service) untag(call *operation.Call, in wire.Document) (wire.Document, error) {

@@ -3,6 +3,7 @@ package fis
 import (
 	"context"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -244,13 +245,15 @@ func areManaged(_ *Service, _ map[string]string, value string) error {
 // areOperations refuses what is no operation of EC2; those of Kinesis, which is not here, are taken as they are.
 func areOperations(s *Service, all map[string]string, value string) error {
 	for _, name := range operationsOf(value) {
-		if name == "" || all["service"] == "ec2" && s.Network.API().Operation(name) == "" {
+		if !isOperation.MatchString(name) || all["service"] == "ec2" && s.Network.API().Operation(name) == "" {
 			return invalid("The operations parameter value is not supported for the action: %s is not an operation of the service %s.",
 				name, all["service"])
 		}
 	}
 	return nil
 }
+
+var isOperation = regexp.MustCompile(`^[A-Z][A-Za-z0-9]{0,99}$`)
 
 func operationsOf(value string) (names []string) {
 	for name := range strings.SplitSeq(value, ",") {

@@ -31,9 +31,14 @@ func (s *Service) beginErrors(r *run) error {
 	if given := r.action.Parameters["percentage"]; given != "" {
 		share, _ = strconv.Atoi(given)
 	}
+	names := operationsOf(r.action.Parameters["operations"])
+	if n := len(names) * len(r.targets); n > mostFaults {
+		return &failure{"QuotaExceededFailure", fmt.Sprintf("%d operations for %d roles are %d faults, and the limit is %d.", len(names),
+			len(r.targets), n, mostFaults)}
+	}
 	for _, t := range r.targets {
 		role := t.TargetInformation[aboutARN]
-		for _, name := range operationsOf(r.action.Parameters["operations"]) {
+		for _, name := range names {
 			fault := region.Fault{Target: api.KindAWS + "/" + r.action.Parameters["service"] + ":" + name,
 				Of:    strings.Join([]string{word, role, *r.experiment.Id, r.name}, " "),
 				Fault: fmt.Sprintf("%s, %d%% of %s", word, share, role[strings.LastIndexByte(role, ':')+1:]), Since: r.now,
@@ -104,22 +109,28 @@ func (s *Service) stopInstances(r *run) error {
 
 // startInstances starts the instances again that the action has stopped, once they have stopped.
 func (s *Service) startInstances(r *run) (bool, error) {
-	for _, id := range r.effect.Instances {
+	ended, first := true, error(nil)
+	for _, id := range r.effect.Instances { // one that cannot be started holds up no other
+		var err error
 		switch v, _ := region.Instances.Get(r.tx, id); v.State {
 		case region.InstanceStopping:
-			return false, nil
+			ended = false
 		case region.InstanceStopped:
-			if err := s.Network.Start(r.tx, id, r.now); err != nil {
-				return false, fromEC2(err)
-			}
+			err = fromEC2(s.Network.Start(r.tx, id, r.now))
 		case region.InstanceRunning, region.InstancePending:
 		default:
 			if r.action.Parameters["completeIfInstancesTerminated"] != "true" {
-				return false, &failure{"DependentServiceFailure", "The instance " + id + " was terminated and cannot be started."}
+				err = &failure{"DependentServiceFailure", "The instance " + id + " was terminated and cannot be started."}
 			}
 		}
+		if first == nil {
+			first = err
+		}
 	}
-	return true, nil
+	if !ended {
+		return false, nil // what is wrong is told when all have been seen
+	}
+	return true, first
 }
 
 // beginInterruption recommends to replace the spot instances, and tells them of their end two minutes before it.
@@ -211,6 +222,9 @@ func (s *Service) deletePods(ctx context.Context, r *run) error {
 		seconds, _ := strconv.Atoi(given)
 		grace = &seconds
 	}
+	ctx, cancel := context.WithTimeout(ctx, outsideTime) // an API server that hangs holds up no other experiment for longer
+	defer cancel()
+	account := r.action.Parameters["kubernetesServiceAccount"]
 	failed, most := 0, 0
 	if given := r.action.Parameters["maxErrorsPercent"]; given != "" {
 		most = percentOf(len(r.targets), given)
@@ -219,7 +233,11 @@ func (s *Service) deletePods(ctx context.Context, r *run) error {
 	for _, t := range r.targets {
 		about := t.TargetInformation
 		pod := Pod{ClusterID: about[aboutCluster], Namespace: about[aboutNamespace], Name: about[aboutPod], UID: about[aboutUID]}
-		if err := s.Pods.Delete(ctx, pod, grace); err != nil {
+		err := s.Pods.Delete(ctx, pod, account, grace)
+		if errors.Is(err, ErrNotAllowed) {
+			return &failure{"AuthorizationFailure", err.Error()}
+		}
+		if err != nil {
 			failed, last = failed+1, err
 		}
 	}
@@ -228,3 +246,6 @@ func (s *Service) deletePods(ctx context.Context, r *run) error {
 	}
 	return nil
 }
+
+// outsideTime bounds what an action does outside of the region's records in one step.
+const outsideTime = 10 * time.Second

@@ -10,6 +10,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -39,9 +40,13 @@ type Pods interface {
 	// Find finds a cluster's pods that run: those that a selector of labels fits (such as app=web, or empty for all), with
 	// kind deploymentName or podName those of that deployment or name.
 	Find(ctx context.Context, clusterID, namespace, kind, value string) ([]Pod, error)
-	// Delete deletes one, after a grace period in seconds; nil: its own. One that is gone is no error.
-	Delete(ctx context.Context, pod Pod, grace *int) error
+	// Delete deletes one by the rights of a service account of its namespace, after a grace period in seconds; nil: its own. One that
+	// is gone is no error; ErrNotAllowed: the service account may not.
+	Delete(ctx context.Context, pod Pod, serviceAccount string, grace *int) error
 }
+
+// ErrNotAllowed is why a pod cannot be deleted by a service account.
+var ErrNotAllowed = errors.New("the service account may not do that")
 
 // Service answers FIS's calls from a zone's copy of the regional state.
 type Service struct {

@@ -344,6 +344,8 @@ func TestStoppedInstancesAreStartedAgain(t *testing.T) {
 	}
 }
 
+const noSuchService = "The service parameter value is not supported for the action. Specify a valid service and try again."
+
 // TestTemplatesThatCannotBeCarriedOutAreRefused, those of actions that Tripod does not have by name.
 func TestTemplatesThatCannotBeCarriedOutAreRefused(t *testing.T) {
 	w := newWorld(t)
@@ -364,15 +366,15 @@ func TestTemplatesThatCannotBeCarriedOutAreRefused(t *testing.T) {
 		return then(func(a *types.CreateExperimentTemplateActionInput) { a.StartAfter = []string{name} })
 	}
 	for words, edit := range map[string]func(*fis.CreateExperimentTemplateInput){
-		"The service parameter value is not supported for the action. Specify a valid service and try again.": parameter("service", "s3"),
-		"The operations parameter value is not supported":                                                     parameter("operations", "DescribeMoons"),
-		"The duration PT30S is not valid":                                                                     parameter("duration", "PT30S"),
-		"The percentage 101 is not valid":                                                                     parameter("percentage", "101"),
-		"The parameter moon is not valid":                                                                     parameter("moon", "1"),
-		"Tripod does not have the action aws:ebs:pause-volume-io":                                             id("aws:ebs:pause-volume-io"),
-		"The action ID aws:moon:eclipse":                                                                      id("aws:moon:eclipse"),
-		"The action then starts after moon, which is not an action":                                           after("moon"),
-		"The action then waits for itself":                                                                    after("then"),
+		noSuchService: parameter("service", "s3"),
+		"The operations parameter value is not supported":           parameter("operations", "DescribeMoons"),
+		"The duration PT30S is not valid":                           parameter("duration", "PT30S"),
+		"The percentage 101 is not valid":                           parameter("percentage", "101"),
+		"The parameter moon is not valid":                           parameter("moon", "1"),
+		"Tripod does not have the action aws:ebs:pause-volume-io":   id("aws:ebs:pause-volume-io"),
+		"The action ID aws:moon:eclipse":                            id("aws:moon:eclipse"),
+		"The action then starts after moon, which is not an action": after("moon"),
+		"The action then waits for itself":                          after("then"),
 		"The target moon of the action then is not defined": then(func(a *types.CreateExperimentTemplateActionInput) {
 			a.Targets["Roles"] = "moon"
 		}),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -19,8 +20,11 @@ import (
 // alarmed is the state of an alarm that stops experiments.
 const alarmed = "ALARM"
 
-// waiting is how soon it is looked again whether what an effect waits for has come.
-const waiting = 200 * time.Millisecond
+// waiting is how soon it is looked again whether what an effect waits for has come, if no change of the records has told.
+const waiting = time.Second
+
+// mostTargets and mostFaults bound an experiment's record, and what one step writes.
+const mostTargets, mostFaults = 500, 500
 
 // run is an action of an experiment in a step.
 type run struct {
@@ -147,6 +151,11 @@ func (s *Service) initiate(tx *state.Txn, e *experiment, pods map[string][]Pod, 
 			return &failure{"InvalidTarget", "Target resolution returned empty set: the target " + name + " has no resources."}
 		}
 		e.Resolved = append(e.Resolved, shownTargets(name, aws.ToString(e.Targets[name].ResourceType), found)...)
+		if len(e.Resolved) > mostTargets {
+			n := len(e.Resolved)
+			e.Resolved = nil
+			return &failure{"QuotaExceededFailure", fmt.Sprintf("Target resolution returned %d resources, and the limit is %d.", n, mostTargets)}
+		}
 	}
 	return nil
 }
@@ -157,7 +166,11 @@ func (s *Service) halted(tx *state.Txn, e *experiment) string {
 		if aws.ToString(one.Source) != alarmCondition || s.Alarm == nil {
 			continue
 		}
-		if state, found := s.Alarm(tx, aws.ToString(one.Value)); found && state == alarmed {
+		arn := aws.ToString(one.Value)
+		if !strings.HasPrefix(arn, "arn:aws:cloudwatch:"+s.Region+":"+s.AccountID+":alarm:") {
+			continue // another region's or account's, which are not here
+		}
+		if state, found := s.Alarm(tx, arn); found && state == alarmed {
 			return "Experiment halted by stop condition."
 		}
 	}
@@ -245,6 +258,9 @@ func (s *Service) beginAction(tx *state.Txn, e *experiment, name string, outside
 		if !tried {
 			return nil // the next step does it
 		}
+		if refused := (*failure)(nil); errors.As(err, &refused) {
+			return refused
+		}
 		if err != nil {
 			return &failure{"DependentServiceFailure", err.Error()}
 		}
@@ -306,7 +322,7 @@ func (s *Service) wind(tx *state.Txn, e *experiment, now time.Time) time.Duratio
 		case types.ExperimentActionStatusRunning, types.ExperimentActionStatusStopping:
 			kind, _ := actionOf(aws.ToString(one.ActionId))
 			if kind.end != nil {
-				if ended, err := kind.end(s, s.runOf(tx, e, name, now)); err == nil && !ended {
+				if ended, _ := kind.end(s, s.runOf(tx, e, name, now)); !ended {
 					one.State = &types.ExperimentActionState{Status: types.ExperimentActionStatusStopping,
 						Reason: aws.String("Action is stopping.")}
 					e.Actions[name], open = one, true
@@ -334,7 +350,7 @@ func (s *Service) undone(tx *state.Txn, e *experiment, name string, kind action,
 	if _, has := e.Effects[name]; !has {
 		return true
 	}
-	if ended, err := kind.end(s, s.runOf(tx, e, name, now)); err == nil && !ended {
+	if ended, _ := kind.end(s, s.runOf(tx, e, name, now)); !ended {
 		return false
 	}
 	delete(e.Effects, name)

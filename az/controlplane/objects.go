@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"tripod/apiserver/launch"
 	"tripod/az/plan"
 )
@@ -18,10 +20,21 @@ import (
 // ErrNoObject says that a cluster has no such object.
 var ErrNoObject = errors.New("there is no such object")
 
-// Objects are a cluster's, as its administrator sees them by the zone's API server.
+// ErrForbidden says that whoever asks may not do that.
+var ErrForbidden = errors.New("the API server refuses it")
+
+// Objects are a cluster's, as its administrator sees them by the zone's API server, or somebody whom it acts for.
 type Objects struct {
 	URL    string // https://127.0.0.1:PORT
 	Client *http.Client
+	as     []string // a user and its groups; empty: the administrator itself
+}
+
+// AsServiceAccount are the objects as a service account sees them: its rights count.
+func (o Objects) AsServiceAccount(namespace, name string) Objects {
+	o.as = []string{"system:serviceaccount:" + namespace + ":" + name, "system:serviceaccounts", "system:serviceaccounts:" + namespace,
+		"system:authenticated"}
+	return o
 }
 
 // Object is what counts of an object.
@@ -125,25 +138,35 @@ func (o Objects) Pods(ctx context.Context, namespace string, query url.Values) (
 	}
 }
 
-// DeploymentLabels are the labels by which a deployment selects its pods, or ErrNoObject.
-func (o Objects) DeploymentLabels(ctx context.Context, namespace, name string) (map[string]string, error) {
+// DeploymentSelector is how a deployment selects its pods, as a labelSelector of a query; ErrNoObject: there is none.
+func (o Objects) DeploymentSelector(ctx context.Context, namespace, name string) (string, error) {
 	var got struct {
-		Spec struct {
-			Selector struct{ MatchLabels map[string]string }
-		}
+		Spec struct{ Selector *metav1.LabelSelector }
 	}
 	err := o.call(ctx, http.MethodGet, "/apis/apps/v1/namespaces/"+url.PathEscape(namespace)+"/deployments"+below(name), nil, &got)
-	return got.Spec.Selector.MatchLabels, err
+	if err != nil {
+		return "", err
+	}
+	selector, err := metav1.LabelSelectorAsSelector(got.Spec.Selector)
+	if err == nil && selector.Empty() {
+		err = fmt.Errorf("the deployment %s selects every pod", name)
+	}
+	if err != nil {
+		return "", err
+	}
+	return selector.String(), nil
 }
 
-// Delete deletes the object at a path, after a grace period in seconds; nil: its own. The error is ErrNoObject where there is
-// none.
-func (o Objects) Delete(ctx context.Context, path string, grace *int) error {
-	if grace != nil {
-		path += fmt.Sprintf("?gracePeriodSeconds=%d", *grace)
+// Delete deletes the object at a path that has a UID, after a grace period in seconds; nil: its own. The error is ErrNoObject where
+// there is none.
+func (o Objects) Delete(ctx context.Context, path, uid string, grace *int) error {
+	options, err := json.Marshal(map[string]any{"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": grace,
+		"preconditions": map[string]string{"uid": uid}})
+	if err != nil {
+		return err
 	}
 	var done struct{}
-	return o.call(ctx, http.MethodDelete, path, nil, &done)
+	return o.call(ctx, http.MethodDelete, path, options, &done)
 }
 
 // mostObject is how large an answer may be: etcd takes no object beyond 1.5 MiB.
@@ -155,8 +178,18 @@ func (o Objects) call(ctx context.Context, method, path string, body []byte, out
 		return err
 	}
 	request.Header.Set("Accept", "application/json")
-	if body != nil {
+	switch {
+	case method == http.MethodPatch:
 		request.Header.Set("Content-Type", "application/merge-patch+json")
+	case body != nil:
+		request.Header.Set("Content-Type", "application/json")
+	}
+	for i, who := range o.as {
+		if i == 0 {
+			request.Header.Set("Impersonate-User", who)
+		} else {
+			request.Header.Add("Impersonate-Group", who)
+		}
 	}
 	response, err := o.Client.Do(request)
 	if err != nil {
@@ -171,8 +204,11 @@ func (o Objects) call(ctx context.Context, method, path string, body []byte, out
 	if decoder.Decode(&status) != nil || status.Message == "" {
 		status.Message = response.Status
 	}
-	if response.StatusCode == http.StatusNotFound {
+	switch response.StatusCode {
+	case http.StatusNotFound, http.StatusConflict: // also of an object that has another UID
 		return fmt.Errorf("%w: %s", ErrNoObject, status.Message)
+	case http.StatusForbidden:
+		return fmt.Errorf("%w: %s", ErrForbidden, status.Message)
 	}
 	return fmt.Errorf("the API server refuses it: %s", status.Message)
 }

@@ -186,7 +186,8 @@ func ownTempDir() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if owner, known := info.Sys().(*syscall.Stat_t); !info.IsDir() || info.Mode().Perm()&0o022 != 0 || known && owner.Uid != uint32(os.Getuid()) {
+	owner, known := info.Sys().(*syscall.Stat_t)
+	if !info.IsDir() || info.Mode().Perm()&0o022 != 0 || known && owner.Uid != uint32(os.Getuid()) {
 		return "", fmt.Errorf("%s is somebody else's, or others can write there: name another directory by %s", dir, DataDirVariable)
 	}
 	return dir, nil
