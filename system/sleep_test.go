@@ -35,6 +35,7 @@ func TestSleepingRegionIsWokenUnharmed(t *testing.T) {
 	hangUp := dialWith(config)
 	kube := mustClient(t, config)
 	namespace(t, kube, "dreams")
+	serviceAccount(t, kube, "dreams") // the controllers would be stopped before they make it
 	nodes := readySince(t, kube)
 	before, since := r.leaders(t), r.lastEvent(t)
 
