@@ -54,15 +54,11 @@ func (b *bench) killUnderWrites(ctx context.Context, r *region, p *probe, n int)
 	if n == 0 {
 		return nil
 	}
-	writing, cancel := context.WithCancel(ctx)
-	w := &writer{probe: p}
-	var wait sync.WaitGroup
-	defer wait.Wait()
-	defer cancel()
-	if err := w.create(ctx); err != nil {
+	w, stop, err := startWriter(ctx, p)
+	if err != nil {
 		return err
 	}
-	wait.Go(func() { w.run(writing) })
+	defer stop()
 	random := rand.New(rand.NewPCG(1, 1)) // the same zones each time
 	for i := range 2 * n {
 		name := writeOther
@@ -153,6 +149,18 @@ type writer struct {
 
 	mu   sync.Mutex
 	acks []time.Time // of the writes since the last kill and the one before
+}
+
+// startWriter makes the counter and writes it until stop.
+func startWriter(ctx context.Context, p *probe) (w *writer, stop func(), err error) {
+	w = &writer{probe: p}
+	if err := w.create(ctx); err != nil {
+		return nil, nil, err
+	}
+	writing, cancel := context.WithCancel(ctx)
+	var wait sync.WaitGroup
+	wait.Go(func() { w.run(writing) })
+	return w, func() { cancel(); wait.Wait() }, nil
 }
 
 func (w *writer) create(ctx context.Context) error {

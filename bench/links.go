@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"sync"
 	"time"
 
 	"tripod/api"
@@ -67,15 +66,11 @@ func (b *bench) runLinks(ctx context.Context) error {
 		if _, err := p.answers(ctx, serviceAccount); err != nil {
 			return err
 		}
-		writing, cancel := context.WithCancel(ctx)
-		w := &writer{probe: p}
-		var wait sync.WaitGroup
-		defer wait.Wait()
-		defer cancel()
-		if err := w.create(ctx); err != nil {
+		w, stop, err := startWriter(ctx, p)
+		if err != nil {
 			return err
 		}
-		wait.Go(func() { w.run(writing) })
+		defer stop()
 		random := rand.New(rand.NewPCG(1, 1))
 		for range b.cuts {
 			for _, kind := range linkKinds {

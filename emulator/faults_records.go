@@ -91,12 +91,3 @@ func (c *control) handleFault(w http.ResponseWriter, r *http.Request) {
 	}
 	writeJSON(w, http.StatusOK, done)
 }
-
-func (c *control) handleLink(w http.ResponseWriter, r *http.Request) {
-	var order api.LinkOrder
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&order); err != nil {
-		answer(w, refuse("the request is no JSON of a link's fault: %v", err))
-		return
-	}
-	answer(w, c.region.Link(r.Context(), order))
-}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -143,29 +144,31 @@ func (l *links) settle(ctx context.Context) (next time.Time) {
 	}
 	at := time.Now()
 	l.mu.Lock()
-	before := slices.Clone(l.faults)
-	l.faults = slices.DeleteFunc(l.faults, func(f linkFault) bool { return f.Until != nil && !f.Until.After(at) })
-	over := len(l.faults) < len(before)
+	var ended []linkFault
+	l.faults = slices.DeleteFunc(l.faults, func(f linkFault) bool {
+		over := f.Until != nil && !f.Until.After(at)
+		if over {
+			ended = append(ended, f)
+		}
+		return over
+	})
 	for _, f := range l.faults {
 		if _, then := f.now(at); !then.IsZero() && (next.IsZero() || then.Before(next)) {
 			next = then
 		}
 	}
-	if over {
+	if len(ended) > 0 {
 		if err := l.save(); err != nil {
 			l.logger.Warn("save the faults of links", "error", err)
 		}
 	}
-	left := slices.Clone(l.faults)
 	l.mu.Unlock()
 	if l.tell(ctx) != nil && (next.IsZero() || next.After(at.Add(retryTelling))) {
 		next = at.Add(retryTelling)
 	}
-	for _, f := range shownLinks(before, l.zones) {
-		if over && !slices.ContainsFunc(shownLinks(left, l.zones), func(g api.Fault) bool { return g.Target == f.Target && g.Fault == f.Fault }) {
-			l.emit(api.Event{Target: f.Target, Type: api.FaultCleared, Message: fmt.Sprintf("the fault of %s, %s, is over: its time has come",
-				f.Target, f.Fault)})
-		}
+	for _, f := range shownLinks(ended, l.zones) {
+		l.emit(api.Event{Target: f.Target, Type: api.FaultCleared, Message: fmt.Sprintf("the fault of %s, %s, is over: its time has come",
+			f.Target, f.Fault)})
 	}
 	return next
 }
@@ -458,4 +461,13 @@ func (l *links) shut() {
 	for _, own := range l.own {
 		own.Shut()
 	}
+}
+
+func (c *control) handleLink(w http.ResponseWriter, r *http.Request) {
+	var order api.LinkOrder
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&order); err != nil {
+		answer(w, refuse("the request is no JSON of a link's fault: %v", err))
+		return
+	}
+	answer(w, c.region.Link(r.Context(), order))
 }

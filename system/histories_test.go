@@ -138,11 +138,7 @@ func (c *recorder) work(ctx context.Context, kube kubernetes.Interface, n int) {
 		one, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		switch choice := random.IntN(10); {
 		case choice < 3:
-			o := c.op(n, histories.Put, key)
-			patch, _ := json.Marshal(map[string]any{"data": map[string]string{"value": o.To}})
-			written, err := maps.Patch(one, key, types.MergePatchType, patch, metav1.PatchOptions{})
-			o.Revision = revisionOf(written)
-			c.done(o, err)
+			_ = c.put(one, kube, n, key) // it is recorded
 		case choice < 5:
 			if found := c.get(one, kube, n, key); found != nil {
 				o := c.op(n, histories.CAS, key)
@@ -162,6 +158,15 @@ func (c *recorder) work(ctx context.Context, kube kubernetes.Interface, n int) {
 		case <-ctx.Done():
 		}
 	}
+}
+
+func (c *recorder) put(ctx context.Context, kube kubernetes.Interface, n int, key string) error {
+	o := c.op(n, histories.Put, key)
+	patch, _ := json.Marshal(map[string]any{"data": map[string]string{"value": o.To}})
+	written, err := kube.CoreV1().ConfigMaps(historyNS).Patch(ctx, key, types.MergePatchType, patch, metav1.PatchOptions{})
+	o.Revision = revisionOf(written)
+	c.done(o, err)
+	return err
 }
 
 func (c *recorder) get(ctx context.Context, kube kubernetes.Interface, n int, key string) *corev1.ConfigMap {
@@ -249,13 +254,9 @@ func (c *recorder) settled(t *testing.T, ctx context.Context) {
 	t.Helper()
 	kube := c.region.kube(t)
 	eventually(t, time.Minute, "a last write is acknowledged", func() (bool, string) {
-		o := c.op(0, histories.Put, "key-0")
-		patch, _ := json.Marshal(map[string]any{"data": map[string]string{"value": o.To}})
 		one, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
-		written, err := kube.CoreV1().ConfigMaps(historyNS).Patch(one, "key-0", types.MergePatchType, patch, metav1.PatchOptions{})
-		o.Revision = revisionOf(written)
-		c.done(o, err)
+		err := c.put(one, kube, 0, "key-0")
 		return err == nil, fmt.Sprint(err)
 	})
 }

@@ -1,14 +1,12 @@
 package gateway
 
 import (
-	"errors"
 	"io"
 	"net"
 	"sync"
 	"syscall"
 
 	"tripod/internal/link"
-	"tripod/nodes/network"
 )
 
 // tunnel is one connection through the gateway.
@@ -49,9 +47,7 @@ func (t *tunnel) reset() {
 }
 
 func resetConn(conn net.Conn) {
-	if abrupt, ok := conn.(interface{ SetLinger(int) error }); ok {
-		abrupt.SetLinger(0)
-	}
+	link.SetLinger(conn, 0)
 	conn.Close()
 }
 
@@ -71,15 +67,10 @@ func (c *trackedConn) ReadFrom(src io.Reader) (int64, error) { return link.Copy(
 func (c *trackedConn) WriteTo(dst io.Writer) (int64, error) { return link.Copy(dst, c.Conn) }
 
 // SyscallConn is that of the connection itself.
-func (c *trackedConn) SyscallConn() (syscall.RawConn, error) {
-	if raw, ok := c.Conn.(syscall.Conn); ok {
-		return raw.SyscallConn()
-	}
-	return nil, errors.ErrUnsupported
-}
+func (c *trackedConn) SyscallConn() (syscall.RawConn, error) { return link.SyscallConn(c.Conn) }
 
 // CloseWrite ends one direction.
-func (c *trackedConn) CloseWrite() error { return network.CloseWrite(c.Conn) }
+func (c *trackedConn) CloseWrite() error { return link.CloseWrite(c.Conn) }
 
 func (c *trackedConn) Close() error {
 	c.once.Do(c.closed)

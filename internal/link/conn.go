@@ -72,7 +72,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 			return n, nil
 		case w.isDirect():
 			w.enter(c.wakeReader)
-			c.armRead(w.deadline)
+			c.armRead()
 			w.mu.Unlock()
 			n, err := c.Conn.Read(p)
 			if w.leave(nothing) && n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
@@ -90,9 +90,9 @@ func (c *Conn) Read(p []byte) (int, error) {
 func nothing() {}
 
 // armRead gives the connection itself the user's deadline. It assumes the lock of in.
-func (c *Conn) armRead(deadline time.Time) {
+func (c *Conn) armRead() {
 	if !c.in.armed {
-		c.Conn.SetReadDeadline(deadline)
+		c.Conn.SetReadDeadline(c.in.deadline)
 		c.in.armed = true
 	}
 }
@@ -204,7 +204,7 @@ func (c *Conn) drain() {
 		w.mu.Unlock()
 		switch {
 		case p.err == io.EOF:
-			closeWrite(c.Conn)
+			CloseWrite(c.Conn)
 		case p.err != nil:
 			w.fail(p.err)
 		default:
@@ -260,34 +260,17 @@ func (c *Conn) CloseWrite() error {
 		return net.ErrClosed
 	}
 	if w.isDirect() {
-		return closeWrite(c.Conn)
+		return CloseWrite(c.Conn)
 	}
 	c.send(piece{err: io.EOF})
 	return nil
 }
 
-func closeWrite(conn net.Conn) error {
-	if half, ok := conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return conn.Close()
-}
-
 // SetLinger is *net.TCPConn's; others have no such thing.
-func (c *Conn) SetLinger(seconds int) error {
-	if tcp, ok := c.Conn.(interface{ SetLinger(int) error }); ok {
-		return tcp.SetLinger(seconds)
-	}
-	return nil
-}
+func (c *Conn) SetLinger(seconds int) error { return SetLinger(c.Conn, seconds) }
 
 // SyscallConn is that of the connection itself.
-func (c *Conn) SyscallConn() (syscall.RawConn, error) {
-	if raw, ok := c.Conn.(syscall.Conn); ok {
-		return raw.SyscallConn()
-	}
-	return nil, errors.ErrUnsupported
-}
+func (c *Conn) SyscallConn() (syscall.RawConn, error) { return SyscallConn(c.Conn) }
 
 // SetDeadline is net.Conn's.
 func (c *Conn) SetDeadline(t time.Time) error {

@@ -73,29 +73,28 @@ func (c *Conn) ReadFrom(src io.Reader) (n int64, err error) {
 // WriteTo copies from the connection until it ends, as ReadFrom does.
 func (c *Conn) WriteTo(dst io.Writer) (n int64, err error) {
 	w := c.in
-	to := crossing(dst)
-	crosses := to != nil // two links
+	to := crossing(dst) // two links, where it is one
 	var buffer []byte
 	for {
 		w.mu.Lock()
 		direct, beyond := w.err == nil && w.isDirect(), dst
-		if crosses && direct {
+		if to != nil && direct {
 			beyond = to.Conn
 			to.out.mu.Lock()
 			if direct = to.out.err == nil && to.out.isDirect(); direct {
-				to.out.enter(func() { c.interrupt() })
+				to.out.enter(c.interrupt)
 				to.armWrite()
 			}
 			to.out.mu.Unlock()
 		}
 		if direct {
 			w.enter(c.wakeReader)
-			c.armRead(w.deadline)
+			c.armRead()
 			w.mu.Unlock()
 			m, err := io.Copy(beyond, c.Conn)
 			n += m
 			woken := w.leave(nothing)
-			if crosses && to.out.leave(nothing) {
+			if to != nil && to.out.leave(nothing) {
 				woken = true
 			}
 			if woken && errors.Is(err, os.ErrDeadlineExceeded) {
@@ -120,10 +119,7 @@ func (c *Conn) interrupt() {
 	go func() { // who calls has the lock of a direction of the other link
 		c.in.mu.Lock()
 		defer c.in.mu.Unlock()
-		if c.in.wake != nil && !c.in.woken {
-			c.in.woken = true
-			c.in.wake()
-		}
+		c.in.interrupt()
 	}()
 }
 

@@ -71,11 +71,16 @@ func (w *way) set(e Effect) {
 		return
 	}
 	w.effect = e
+	w.interrupt()
+	w.notify()
+}
+
+// interrupt wakes who reads directly, if somebody does. It assumes the lock.
+func (w *way) interrupt() {
 	if w.wake != nil && !w.woken {
 		w.woken = true
 		w.wake()
 	}
-	w.notify()
 }
 
 // isDirect says whether bytes may pass by the queue; it assumes the lock.
@@ -125,7 +130,7 @@ func (w *way) push(l *Link, p piece) {
 }
 
 // head waits until the first piece of the queue is due, by the effect of then, and returns with the lock held. It returns nil when
-// there is none and the direction may be used directly, and an error at the deadline, which is the user's where that counts.
+// there is none and nobody fills the queue, and an error at the deadline, which is the user's where that counts.
 func (w *way) head(userDeadline bool) (*piece, error) {
 	w.mu.Lock()
 	for {
@@ -138,7 +143,7 @@ func (w *way) head(userDeadline bool) (*piece, error) {
 		switch {
 		case w.err != nil:
 			return nil, w.err
-		case len(w.queue) == 0 && (w.isDirect() || !userDeadline):
+		case len(w.queue) == 0 && (!w.running || !userDeadline):
 			return nil, nil
 		case !deadline.IsZero() && !deadline.After(now):
 			return nil, os.ErrDeadlineExceeded
@@ -147,8 +152,6 @@ func (w *way) head(userDeadline bool) (*piece, error) {
 				return &w.queue[0], nil
 			}
 			next = w.queue[0].due
-		case len(w.queue) == 0 && !w.running:
-			return nil, nil // it is to be started
 		}
 		w.sleep(now, next, deadline)
 	}
@@ -193,10 +196,7 @@ func (w *way) fail(err error) {
 		w.err = err
 	}
 	w.queue, w.size = nil, 0
-	if w.wake != nil && !w.woken {
-		w.woken = true
-		w.wake()
-	}
+	w.interrupt()
 	w.notify()
 }
 

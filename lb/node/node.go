@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"log/slog"
 	"maps"
 	"net"
@@ -15,8 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"tripod/internal/link"
 	"tripod/lb/handover"
-	"tripod/nodes/network"
 	"tripod/region"
 )
 
@@ -277,23 +276,13 @@ type begun struct {
 }
 
 // CloseWrite is *net.TCPConn's.
-func (b *begun) CloseWrite() error { return network.CloseWrite(b.Conn) }
+func (b *begun) CloseWrite() error { return link.CloseWrite(b.Conn) }
 
 // SyscallConn is *net.TCPConn's.
-func (b *begun) SyscallConn() (syscall.RawConn, error) {
-	if raw, ok := b.Conn.(syscall.Conn); ok {
-		return raw.SyscallConn()
-	}
-	return nil, errors.ErrUnsupported
-}
+func (b *begun) SyscallConn() (syscall.RawConn, error) { return link.SyscallConn(b.Conn) }
 
 // SetLinger is *net.TCPConn's.
-func (b *begun) SetLinger(seconds int) error {
-	if abrupt, ok := b.Conn.(interface{ SetLinger(int) error }); ok {
-		return abrupt.SetLinger(seconds)
-	}
-	return nil
-}
+func (b *begun) SetLinger(seconds int) error { return link.SetLinger(b.Conn, seconds) }
 
 func (b *begun) Read(p []byte) (int, error) {
 	if len(b.early) > 0 {

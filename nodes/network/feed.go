@@ -3,6 +3,8 @@ package network
 import (
 	"net"
 	"sync"
+
+	"tripod/internal/link"
 )
 
 // Feed is a listener whose connections are handed to it.
@@ -63,12 +65,7 @@ func (b *between) LocalAddr() net.Addr  { return b.to }
 func (b *between) CloseWrite() error { return CloseWrite(b.Conn) }
 
 // CloseWrite ends one direction of a connection, or both where it cannot end one.
-func CloseWrite(conn net.Conn) error {
-	if half, ok := conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return conn.Close()
-}
+func CloseWrite(conn net.Conn) error { return link.CloseWrite(conn) }
 
 // Join copies between two connections until both directions have ended. It closes neither.
 func Join(a, b net.Conn) {
