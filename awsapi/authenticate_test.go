@@ -68,7 +68,7 @@ func TestClockSkewIsRefused(t *testing.T) {
 
 func TestAnotherRegionsSignatureIsRefused(t *testing.T) {
 	w := newWorld(t)
-	client := eks.New(eks.Options{Region: "eu-west-1", BaseEndpoint: &w.url, Credentials: provide(w.admin),
+	client := eks.New(eks.Options{Region: "eu-west-1", BaseEndpoint: &w.url, HTTPClient: near, Credentials: provide(w.admin),
 		RetryMaxAttempts: 1})
 	_, err := client.ListClusters(context.Background(), &eks.ListClustersInput{})
 	wantCode(t, err, "InvalidSignatureException", http.StatusForbidden)

@@ -28,6 +28,7 @@ import (
 
 	"tripod/awsapi"
 	"tripod/iam"
+	"tripod/internal/sdkclient"
 	"tripod/region"
 	"tripod/state"
 )
@@ -142,16 +143,19 @@ func (w *world) update(t *testing.T, fn func(*state.Txn)) {
 	}
 }
 
+// near is the HTTP client of the tests' clients.
+var near = sdkclient.New(&http.Transport{}, time.Minute)
+
 func provide(c aws.Credentials) aws.CredentialsProvider {
 	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return c, nil })
 }
 
 func (w *world) eks(c aws.Credentials) *eks.Client {
-	return eks.New(eks.Options{Region: "us-east-1", BaseEndpoint: &w.url, Credentials: provide(c), RetryMaxAttempts: 1})
+	return eks.New(eks.Options{Region: "us-east-1", BaseEndpoint: &w.url, HTTPClient: near, Credentials: provide(c), RetryMaxAttempts: 1})
 }
 
 func (w *world) sts(c aws.Credentials) *sts.Client {
-	return sts.New(sts.Options{Region: "us-east-1", BaseEndpoint: &w.url, Credentials: provide(c), RetryMaxAttempts: 1})
+	return sts.New(sts.Options{Region: "us-east-1", BaseEndpoint: &w.url, HTTPClient: near, Credentials: provide(c), RetryMaxAttempts: 1})
 }
 
 // wantCode checks what an SDK made of an error: code, HTTP status, and a request id.

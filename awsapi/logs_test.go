@@ -39,7 +39,7 @@ func logWorld(t *testing.T) (*world, *cloudwatchlogs.Client) {
 }
 
 func (w *world) logs(c aws.Credentials) *cloudwatchlogs.Client {
-	return cloudwatchlogs.New(cloudwatchlogs.Options{Region: "us-east-1", BaseEndpoint: &w.url, Credentials: provide(c),
+	return cloudwatchlogs.New(cloudwatchlogs.Options{Region: "us-east-1", BaseEndpoint: &w.url, HTTPClient: near, Credentials: provide(c),
 		RetryMaxAttempts: 1})
 }
 

@@ -15,7 +15,7 @@ import (
 
 func TestThrottledClientsSucceedInTheEnd(t *testing.T) {
 	w := newWorld(t, func(f *awsapi.Front) { f.Throttle = true })
-	client := eks.New(eks.Options{Region: "us-east-1", BaseEndpoint: &w.url, Credentials: provide(w.admin),
+	client := eks.New(eks.Options{Region: "us-east-1", BaseEndpoint: &w.url, HTTPClient: near, Credentials: provide(w.admin),
 		RetryMaxAttempts: 10})
 	once := w.eks(w.admin)
 	// The front's clock stands still until the bucket is empty.

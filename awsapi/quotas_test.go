@@ -15,7 +15,7 @@ func TestQuotasAreThoseOfTheRegion(t *testing.T) {
 	ctx := t.Context()
 	w := newWorld(t, func(f *awsapi.Front) { f.Quotas = quota.Quotas{quota.Users: 4, quota.AccessEntries: 1} })
 	clusters := w.eks(w.admin)
-	users := iam.New(iam.Options{Region: "us-east-1", BaseEndpoint: &w.url, Credentials: provide(w.admin),
+	users := iam.New(iam.Options{Region: "us-east-1", BaseEndpoint: &w.url, HTTPClient: near, Credentials: provide(w.admin),
 		RetryMaxAttempts: 1})
 	create := func(name string) (*iam.CreateUserOutput, error) {
 		return users.CreateUser(ctx, &iam.CreateUserInput{UserName: &name})

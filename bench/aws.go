@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
 	"tripod/client"
+	"tripod/internal/sdkclient"
 )
 
 const (
@@ -87,7 +88,7 @@ func (r *region) awsConfig(ctx context.Context) (aws.Config, error) {
 		return aws.Config{}, err
 	}
 	return aws.Config{Region: status.Region, BaseEndpoint: &status.AWSEndpoint,
-		HTTPClient: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: awsClients}, Timeout: 10 * time.Second},
+		HTTPClient: sdkclient.New(&http.Transport{MaxIdleConnsPerHost: awsClients}, 10*time.Second),
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: credentials.AccessKeyID, SecretAccessKey: credentials.SecretAccessKey}, nil
 		})}, nil

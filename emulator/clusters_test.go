@@ -19,6 +19,7 @@ import (
 	"tripod/az"
 	"tripod/internal/datadir"
 	"tripod/internal/options"
+	"tripod/internal/sdkclient"
 )
 
 // eks is an SDK client of the region's administrator.
@@ -29,6 +30,7 @@ func (r *testRegion) eks(t *testing.T) *eks.Client {
 		t.Fatal(err)
 	}
 	return eks.New(eks.Options{Region: r.options.Region, BaseEndpoint: aws.String(r.Status().AWSEndpoint),
+		HTTPClient: sdkclient.New(&http.Transport{}, time.Minute),
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: key.AccessKeyID, SecretAccessKey: key.SecretAccessKey}, nil
 		})})

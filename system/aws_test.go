@@ -40,6 +40,7 @@ import (
 
 	"tripod/api"
 	"tripod/client"
+	"tripod/internal/sdkclient"
 )
 
 // awsScheme is how a client speaks to the AWS endpoint.
@@ -89,7 +90,7 @@ func (r *testRegion) awsClientsWith(t testing.TB, scheme awsScheme, credentials 
 	t.Cleanup(transport.CloseIdleConnections)
 	config := aws.Config{
 		Region: "us-east-1", BaseEndpoint: aws.String(strings.Replace(r.status(t).AWSEndpoint, "http", string(scheme), 1)),
-		HTTPClient: &http.Client{Transport: transport, Timeout: time.Minute},
+		HTTPClient: sdkclient.New(transport, time.Minute),
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: credentials.AccessKeyID, SecretAccessKey: credentials.SecretAccessKey,
 				SessionToken: credentials.SessionToken}, nil

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,6 +20,7 @@ import (
 
 	"tripod/az/plan"
 	"tripod/client"
+	"tripod/internal/sdkclient"
 )
 
 const demoLogs = "/aws/eks/demo/cluster"
@@ -37,13 +36,10 @@ func (r *testRegion) logsIn(t testing.TB, letter string) *cloudwatchlogs.Client 
 	must(t, "read the zone's configuration", json.Unmarshal(text, &zone))
 	socket := plan.FrontSocket(zone.Peers[slices.IndexFunc(zone.Peers,
 		func(p plan.Peer) bool { return p.Zone == zone.Zone })].RunDir)
-	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var dialer net.Dialer
-		return dialer.DialContext(ctx, "unix", socket)
-	}}
-	t.Cleanup(transport.CloseIdleConnections)
+	near := sdkclient.Over(socket, time.Minute)
+	t.Cleanup(near.CloseIdleConnections)
 	return cloudwatchlogs.New(cloudwatchlogs.Options{
-		Region: "us-east-1", BaseEndpoint: aws.String("http://localhost"), HTTPClient: &http.Client{Transport: transport},
+		Region: "us-east-1", BaseEndpoint: aws.String("http://localhost"), HTTPClient: near,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: credentials.AccessKeyID, SecretAccessKey: credentials.SecretAccessKey}, nil
 		}),

@@ -3,8 +3,6 @@ package cloud
 import (
 	"context"
 	"errors"
-	"net"
-	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -22,6 +20,7 @@ import (
 	"k8s.io/cloud-provider-aws/pkg/providers/v1/iface"
 
 	"tripod/apiserver/launch"
+	"tripod/internal/sdkclient"
 )
 
 // callTimeout is upstream's for a call of AWS.
@@ -32,24 +31,14 @@ type services struct{ config aws.Config }
 
 func newServices(c launch.Cloud) services {
 	config := aws.Config{
-		Region: c.Region, BaseEndpoint: &c.URL, HTTPClient: over(c.FrontSocket),
+		Region: c.Region, BaseEndpoint: &c.URL, HTTPClient: sdkclient.Over(c.FrontSocket, callTimeout),
 		// Renewed before their end: they are signed with now and verified later.
 		Credentials: aws.NewCredentialsCache(endpointcreds.New("http://localhost/", func(o *endpointcreds.Options) {
-			o.HTTPClient = over(c.CredentialsSocket)
+			o.HTTPClient = sdkclient.Over(c.CredentialsSocket, callTimeout)
 		}), func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = time.Minute }),
 	}
 	config.APIOptions = append(config.APIOptions, middleware.AddUserAgentKeyValue("kubernetes", version.Get().String()))
 	return services{config}
-}
-
-// over is a client that speaks to a unix socket, whatever the URL says.
-func over(socket string) *http.Client {
-	return &http.Client{Timeout: callTimeout, Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
-		},
-		IdleConnTimeout: time.Minute,
-	}}
 }
 
 // Compute is awsv1.Services', as are the others. No role is assumed: the credentials are a role's.

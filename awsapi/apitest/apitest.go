@@ -5,6 +5,7 @@ package apitest
 import (
 	"context"
 	"crypto/rand"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -16,6 +17,7 @@ import (
 	"tripod/awsapi"
 	"tripod/awsapi/eks"
 	"tripod/iam"
+	"tripod/internal/sdkclient"
 	"tripod/region"
 	"tripod/state"
 )
@@ -116,7 +118,7 @@ func (w *World) Write(edit func(*state.Txn)) {
 func (w *World) Config(user string) aws.Config {
 	key := w.keys[user]
 	return aws.Config{
-		Region: Region, BaseEndpoint: aws.String(w.URL), RetryMaxAttempts: 1,
+		Region: Region, BaseEndpoint: aws.String(w.URL), RetryMaxAttempts: 1, HTTPClient: sdkclient.New(&http.Transport{}, time.Minute),
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: key.ID, SecretAccessKey: key.Secret}, nil
 		}),

@@ -19,7 +19,7 @@ import (
 func newKey(t *testing.T, w *world) (client *kms.Client, arn string) {
 	t.Helper()
 	options := w.Options()
-	client = kms.New(kms.Options{Region: options.Region, BaseEndpoint: options.BaseEndpoint,
+	client = kms.New(kms.Options{Region: options.Region, BaseEndpoint: options.BaseEndpoint, HTTPClient: options.HTTPClient,
 		Credentials: options.Credentials, RetryMaxAttempts: 1})
 	return client, *must(client.CreateKey(ctx, &kms.CreateKeyInput{}))(t).KeyMetadata.Arn
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	service "tripod/awsapi/eks"
 	"tripod/iam"
 	"tripod/internal/pki"
+	"tripod/internal/sdkclient"
 	"tripod/region"
 	"tripod/state"
 )
@@ -103,6 +105,7 @@ func newWorld(t *testing.T, mode string, wishes ...func(*service.ControlPlane)) 
 	t.Cleanup(server.Close)
 	client := func(name string) *eks.Client {
 		return eks.New(eks.Options{Region: vpc.Region, BaseEndpoint: &server.URL, RetryMaxAttempts: 1,
+			HTTPClient: sdkclient.New(&http.Transport{}, time.Minute),
 			Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 				return credentials[name],
 					nil

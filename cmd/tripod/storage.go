@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"time"
 
@@ -27,6 +25,7 @@ import (
 	"tripod/incluster/ebscsi"
 	"tripod/incluster/efscsi"
 	"tripod/internal/datadir"
+	"tripod/internal/sdkclient"
 	"tripod/nodes/efsvolume"
 )
 
@@ -70,10 +69,7 @@ func newStorage(c controlplane.StorageConfig) (controlplane.Storage, error) {
 	if i.client, err = kubernetes.NewForConfig(i.conf); err != nil {
 		return nil, err
 	}
-	i.call = aws.Config{Region: c.Region, BaseEndpoint: &c.URL, HTTPClient: &http.Client{Timeout: callTimeout,
-		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", c.FrontSocket)
-		}}}}
+	i.call = aws.Config{Region: c.Region, BaseEndpoint: &c.URL, HTTPClient: sdkclient.Over(c.FrontSocket, callTimeout)}
 	i.call.Credentials = aws.NewCredentialsCache(credentialsOf(c, i.client, i.call, i.role))
 	name := aws.ToString(c.Addon.AddonName)
 	i.logger = slog.New(slog.NewTextHandler(os.Stderr, nil)).With("az", c.Zone, "cluster", c.Cluster.Name, "component", name)
