@@ -140,7 +140,8 @@ func TestSDKsRetryFaultsAsThoseOfAWS(t *testing.T) {
 		o.MaxAttempts, o.RateLimiter, o.Backoff = 40, ratelimit.None, retry.BackoffDelayerFunc(
 			func(int, error) (time.Duration, error) { return 0, nil })
 	}
-	client := ec2.NewFromConfig(aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(w.url), HTTPClient: near, Credentials: provide(w.admin)},
+	client := ec2.NewFromConfig(aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(w.url), HTTPClient: near,
+		Credentials: provide(w.admin)},
 		func(o *ec2.Options) { o.Retryer = retry.NewStandard(retrying) })
 	for _, word := range []string{"throttle", "internal-error", "unavailable"} {
 		w.breakCalls(t, "ec2:*", word, region.CallFault{Error: word, Percentage: 50})
