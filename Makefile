@@ -28,6 +28,7 @@ test: lint unit system ## all tests: what CI runs
 
 unit: ## unit tests, with the race detector where cgo has a compiler
 	CGO_ENABLED=$(if $(shell command -v gcc),1,0) $(GO) test $(if $(shell command -v gcc),-race) $(UNIT)
+	$(GO) test -C tools -count=1 ./...
 
 system: build bin/karpenter ## stories that run bin/tripod with three zones
 	$(GO) test -count=1 -timeout 45m ./system/... ./apiserver/cloud

@@ -16,6 +16,11 @@ type AccessQuestion struct {
 	Namespace string `json:"namespace,omitempty"`
 }
 
+// TokenQuestion asks whose a token is.
+type TokenQuestion struct {
+	Token string `json:"token"` // as `tripod token` prints it, or a service account's
+}
+
 // Action is what somebody wants to do: something to a resource, or to a path that is none. Its JSON is that of a
 // SubjectAccessReview's attributes.
 type Action struct {

@@ -43,12 +43,13 @@ type LinkFault struct {
 	OneWay bool `json:"oneWay,omitempty"`
 	// Reject is Partition's: connections are refused, and open ones are reset, where otherwise nobody is told anything.
 	Reject bool `json:"reject,omitempty"`
-	// What Slow does. Latency is added each way, give or take Jitter. Loss is in percent of the segments, as TCP feels it: each lost
-	// one stalls what comes behind it for 200 ms, then 400 ms and so on. Bandwidth is in bits a second, of all connections together.
-	Latency   time.Duration `json:"latency,omitempty"`
-	Jitter    time.Duration `json:"jitter,omitempty"`
-	Loss      float64       `json:"loss,omitempty"`
-	Bandwidth int64         `json:"bandwidth,omitempty"`
+	// Latency is Slow's, as the next three: it is added each way, give or take Jitter.
+	Latency time.Duration `json:"latency,omitempty"`
+	Jitter  time.Duration `json:"jitter,omitempty"`
+	// Loss is in percent of the segments, as TCP feels it: each lost one stalls what comes behind it for 200 ms, then 400 ms and so on.
+	Loss float64 `json:"loss,omitempty"`
+	// Bandwidth is in bits a second, of all connections together.
+	Bandwidth int64 `json:"bandwidth,omitempty"`
 	// Share is of how many connections all this is true, in percent. 0: of all.
 	Share float64 `json:"share,omitempty"`
 	// Flap is for how long the fault is in force, and then not, and so on. 0: it is in force all the time.

@@ -39,12 +39,14 @@ type Status struct {
 	StartedAt   time.Time  `json:"startedAt"`
 	AsleepSince *time.Time `json:"asleepSince,omitempty"` // while the phase is asleep
 	// proportional set size of all processes; resident where the system has no PSS
-	MemoryBytes int64      `json:"memoryBytes"`
-	AWSEndpoint string     `json:"awsEndpoint"` // http://127.0.0.1:4566
-	Zones       []Zone     `json:"zones"`
-	State       State      `json:"state"`
-	Clusters    []Cluster  `json:"clusters"`
-	Balancers   []Balancer `json:"balancers"`
+	MemoryBytes int64  `json:"memoryBytes"`
+	AWSEndpoint string `json:"awsEndpoint"` // http://127.0.0.1:4566
+	// ControlAddress is where the control API is served beside its socket, 127.0.0.1:4580; empty: nowhere.
+	ControlAddress string     `json:"controlAddress,omitempty"`
+	Zones          []Zone     `json:"zones"`
+	State          State      `json:"state"`
+	Clusters       []Cluster  `json:"clusters"`
+	Balancers      []Balancer `json:"balancers"`
 	// LoadBalancers are those of Elastic Load Balancing.
 	LoadBalancers []LoadBalancer `json:"loadBalancers"`
 	Faults        []Fault        `json:"faults"`

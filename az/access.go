@@ -11,7 +11,7 @@ import (
 
 // handleWhoAmI tells whose token the body has, in the cluster.
 func (z *Zone) handleWhoAmI(w http.ResponseWriter, r *http.Request) {
-	var question TokenQuestion
+	var question api.TokenQuestion
 	z.explain(w, r, &question, func(c *controlplane.Part) (any, error) { return c.ExplainToken(question.Token) })
 }
 

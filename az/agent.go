@@ -102,13 +102,8 @@ func (a Agent) Fault(ctx context.Context, verb string, o api.FaultOrder) (answer
 	return answer, err
 }
 
-// TokenQuestion is whose a token is.
-type TokenQuestion struct {
-	Token string `json:"token"`
-}
-
 // WhoAmI says whom a cluster takes the bearer of a token for.
-func (a Agent) WhoAmI(ctx context.Context, cluster string, question TokenQuestion) (identity api.Identity, err error) {
+func (a Agent) WhoAmI(ctx context.Context, cluster string, question api.TokenQuestion) (identity api.Identity, err error) {
 	err = a.call(ctx, order{route: routeWhoAmI, values: []string{cluster}, in: question, out: &identity})
 	return identity, err
 }

@@ -32,7 +32,7 @@ func (c *Client) NodeCredentials(ctx context.Context, node string) (*api.Credent
 // WhoAmI asks a cluster whose token this is. A refusal is no error.
 func (c *Client) WhoAmI(ctx context.Context, cluster, token string) (*api.Identity, error) {
 	identity := &api.Identity{}
-	return identity, c.ask(ctx, "/v1/clusters/"+url.PathEscape(cluster)+"/whoami", map[string]string{"token": token},
+	return identity, c.ask(ctx, "/v1/clusters/"+url.PathEscape(cluster)+"/whoami", api.TokenQuestion{Token: token},
 		identity)
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"tripod/api"
+	"tripod/docs"
 	"tripod/internal/datadir"
 	"tripod/internal/process"
 )
@@ -24,6 +25,7 @@ import (
 type control struct {
 	region  *Emulator
 	server  *http.Server
+	address *http.Server // of --control-address, or nil
 	serving sync.WaitGroup
 }
 
@@ -47,6 +49,7 @@ func (c *control) stop() {
 	closing, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	c.server.Shutdown(closing)
+	c.stopAddress(closing)
 	c.serving.Wait()
 }
 
@@ -65,34 +68,57 @@ func (c *control) startMetrics() error {
 			c.region.options.MetricsAddress)
 	}
 	routes := mux.NewRouter()
-	c.routeMetrics(routes.PathPrefix("").Subrouter(), "/metrics")
+	routes.Handle("/metrics", c.metrics()).Methods(http.MethodGet)
+	routes.HandleFunc("/metrics/{component}/{zone}", c.handleInstanceMetrics).Methods(http.MethodGet)
 	server := &http.Server{Handler: routes, ReadHeaderTimeout: 5 * time.Second}
 	c.region.wait.Go(func() { server.Serve(listener) })
 	context.AfterFunc(c.region.running, func() { server.Close() })
 	return nil
 }
 
+// handler answers api.Routes.
 func (c *control) handler() http.Handler {
 	routes := mux.NewRouter()
-	v1 := routes.PathPrefix("/v1").Subrouter()
+	routes.NotFoundHandler = http.HandlerFunc(handleNoCall)
+	routes.MethodNotAllowedHandler = routes.NotFoundHandler
+	v1 := routes.PathPrefix(api.ControlRoot).Subrouter()
 	v1.Use(c.speaks)
-	v1.HandleFunc("/status", c.handleStatus).Methods(http.MethodGet)
-	v1.HandleFunc("/events", c.handleEvents).Methods(http.MethodGet)
-	v1.HandleFunc("/targets/{kind}/{name}/{verb}", c.handleVerb).Methods(http.MethodPost)
-	v1.HandleFunc("/faults/{verb}", c.handleFault).Methods(http.MethodPost)
-	v1.HandleFunc("/links", c.handleLink).Methods(http.MethodPost)
-	v1.HandleFunc("/clusters/{name}/{question:whoami|can-i}", c.handleAccess).Methods(http.MethodPost)
-	v1.HandleFunc("/clusters/{name}/can-reach", c.handleCanReach).Methods(http.MethodPost)
-	v1.HandleFunc("/clusters/{name}/connect", c.handleConnect).Methods(http.MethodPost)
-	v1.HandleFunc("/root", c.handleRoot).Methods(http.MethodPost)
-	v1.HandleFunc("/nodes/{name}/credentials", c.handleNode).Methods(http.MethodPost)
-	v1.HandleFunc("/snapshots", c.handleSnapshot).Methods(http.MethodPost)
-	v1.HandleFunc("/sleep", c.handleSleep).Methods(http.MethodPost)
-	v1.HandleFunc("/wake", func(w http.ResponseWriter, _ *http.Request) { answer(w, nil) }).Methods(http.MethodPost)
-	v1.HandleFunc("/reset", c.handleReset).Methods(http.MethodPost)
-	v1.HandleFunc("/down", c.handleDown).Methods(http.MethodPost)
-	c.routeMetrics(v1, "/metrics")
+	handlers := c.handlers()
+	for _, route := range api.Routes {
+		v1.HandleFunc(route.Path, handlers[route.Name]).Methods(route.Method)
+	}
 	return routes
+}
+
+// handleNoCall refuses what is none of api.Routes.
+func handleNoCall(w http.ResponseWriter, r *http.Request) {
+	writeJSON(w, http.StatusNotFound, api.Refused{Error: fmt.Sprintf("there is no call %s %s: GET %s/openapi.json describes all",
+		r.Method, r.URL.Path, api.ControlRoot)})
+}
+
+// handlers are those of api.Routes, by their names.
+func (c *control) handlers() map[string]http.HandlerFunc {
+	return map[string]http.HandlerFunc{
+		"status":          c.handleStatus,
+		"events":          c.handleEvents,
+		"metrics":         c.metrics().ServeHTTP,
+		"instanceMetrics": c.handleInstanceMetrics,
+		"openapi":         handleOpenAPI,
+		"verb":            c.handleVerb,
+		"fault":           c.handleFault,
+		"link":            c.handleLink,
+		"reset":           c.handleReset,
+		"sleep":           c.handleSleep,
+		"wake":            func(w http.ResponseWriter, _ *http.Request) { answer(w, nil) }, // the request itself has woken it
+		"snapshot":        c.handleSnapshot,
+		"down":            c.handleDown,
+		"whoami":          c.handleWhoAmI,
+		"canI":            c.handleCanI,
+		"canReach":        c.handleCanReach,
+		"connect":         c.handleConnect,
+		"root":            c.handleRoot,
+		"nodeCredentials": c.handleNode,
+	}
 }
 
 // interestOf says what a request means to a region that sleeps or would like to.
@@ -103,7 +129,7 @@ func interestOf(r *http.Request) interest {
 			return watches
 		}
 		return looks
-	case "/v1/sleep", "/v1/metrics":
+	case "/v1/sleep", "/v1/metrics", "/v1/openapi.json":
 		return looks
 	}
 	return orders
@@ -121,10 +147,14 @@ func (c *control) handleSleep(w http.ResponseWriter, r *http.Request) {
 	answer(w, c.region.Sleep(r.Context()))
 }
 
-func (c *control) routeMetrics(routes *mux.Router, path string) {
-	routes.Handle(path, promhttp.HandlerFor(c.region.gatherers(),
-		promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})).Methods(http.MethodGet)
-	routes.HandleFunc(path+"/{component}/{zone}", c.handleInstanceMetrics).Methods(http.MethodGet)
+func (c *control) metrics() http.Handler {
+	return promhttp.HandlerFor(c.region.gatherers(), promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
+}
+
+// handleOpenAPI gives the description of this API.
+func handleOpenAPI(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Write(docs.OpenAPI)
 }
 
 func answer(w http.ResponseWriter, err error) {
@@ -137,7 +167,7 @@ func answer(w http.ResponseWriter, err error) {
 	if errors.As(err, &r) {
 		status = http.StatusBadRequest
 	}
-	writeJSON(w, status, map[string]string{"error": err.Error()})
+	writeJSON(w, status, api.Refused{Error: err.Error()})
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
@@ -227,7 +257,7 @@ func (c *control) handleInstanceMetrics(w http.ResponseWriter, r *http.Request) 
 // tell is refused as any order.
 func (c *control) handleSnapshot(w http.ResponseWriter, r *http.Request) {
 	var request api.SnapshotRequest
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&request); err != nil {
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostBody)).Decode(&request); err != nil {
 		answer(w, refuse("the request is no JSON of a snapshot's name and file: %v", err))
 		return
 	}

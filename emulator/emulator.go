@@ -163,6 +163,9 @@ func (e *Emulator) launch(ctx context.Context) error {
 	if err := e.control.start(); err != nil {
 		return err
 	}
+	if err := e.control.startAddress(); err != nil {
+		return err
+	}
 	if err := e.control.startMetrics(); err != nil {
 		return err
 	}

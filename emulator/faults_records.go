@@ -80,7 +80,7 @@ func (f *faults) resetRecords(ctx context.Context) error {
 
 func (c *control) handleFault(w http.ResponseWriter, r *http.Request) {
 	var order api.FaultOrder
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&order); err != nil {
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostBody)).Decode(&order); err != nil {
 		answer(w, refuse("the request is no JSON of a fault: %v", err))
 		return
 	}

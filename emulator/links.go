@@ -465,7 +465,7 @@ func (l *links) shut() {
 
 func (c *control) handleLink(w http.ResponseWriter, r *http.Request) {
 	var order api.LinkOrder
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&order); err != nil {
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostBody)).Decode(&order); err != nil {
 		answer(w, refuse("the request is no JSON of a link's fault: %v", err))
 		return
 	}

@@ -2,45 +2,21 @@ package emulator
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"maps"
 	"net"
 	"net/http"
 
-	"github.com/gorilla/mux"
-
 	"tripod/api"
-	"tripod/az"
 	"tripod/nodes/network"
 )
-
-// handleCanReach passes a question about a connection on to the first zone that can answer it.
-func (c *control) handleCanReach(w http.ResponseWriter, r *http.Request) {
-	name := mux.Vars(r)["name"]
-	if _, found := c.region.endpoints.named(name); !found {
-		answer(w, refuse("there is no cluster %q", name))
-		return
-	}
-	var question api.ReachQuestion
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&question); err != nil {
-		answer(w, refuse("the question is not JSON: %v", err))
-		return
-	}
-	c.ask(w, r, func(ctx context.Context, agent az.Agent) (any, error) { return agent.CanReach(ctx, name, question) })
-}
 
 // handleConnect connects a client of the control socket to something in a cluster's network, by the first zone that answers. The
 // connection ends with that zone.
 func (c *control) handleConnect(w http.ResponseWriter, r *http.Request) {
-	name := mux.Vars(r)["name"]
-	if _, found := c.region.endpoints.named(name); !found {
-		answer(w, refuse("there is no cluster %q", name))
-		return
-	}
 	var to api.Connection
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&to); err != nil {
-		answer(w, refuse("the question is not JSON: %v", err))
+	name, ok := c.question(w, r, &to)
+	if !ok {
 		return
 	}
 	far, refused, err := c.connect(r.Context(), name, to)

@@ -108,8 +108,10 @@ func twin(ctx context.Context, reservations string, base int, dataDir string) st
 func (s *site) ownPorts() ports.Ranges {
 	m := s.dir.marker
 	own := ports.Ranges{{First: m.Port, Last: m.Port}, {First: m.PortBase, Last: m.PortBase + portRange - 1}}
-	if address, err := netip.ParseAddrPort(s.options.MetricsAddress); err == nil && address.Port() != 0 {
-		own = append(own, ports.Range{First: int(address.Port()), Last: int(address.Port())})
+	for _, text := range []string{s.options.MetricsAddress, s.options.ControlAddress} {
+		if address, err := netip.ParseAddrPort(text); err == nil && address.Port() != 0 {
+			own = append(own, ports.Range{First: int(address.Port()), Last: int(address.Port())})
+		}
 	}
 	return own
 }

@@ -18,29 +18,50 @@ const askTimeout = 10 * time.Second
 
 var errNoZone = errors.New("no zone can be asked: see 'tripod status'")
 
-// handleAccess passes a question about access to a cluster on to the first zone that can answer it.
-func (c *control) handleAccess(w http.ResponseWriter, r *http.Request) {
-	name := mux.Vars(r)["name"]
-	if _, found := c.region.endpoints.named(name); !found {
-		answer(w, refuse("there is no cluster %q", name))
-		return
+// handleWhoAmI passes a question whose a token is on to the first zone that can answer it.
+func (c *control) handleWhoAmI(w http.ResponseWriter, r *http.Request) {
+	var question api.TokenQuestion
+	c.askOf(w, r, &question, func(ctx context.Context, agent az.Agent, cluster string) (any, error) {
+		return agent.WhoAmI(ctx, cluster, question)
+	})
+}
+
+// handleCanI passes a question about access to a cluster on.
+func (c *control) handleCanI(w http.ResponseWriter, r *http.Request) {
+	var question api.AccessQuestion
+	c.askOf(w, r, &question, func(ctx context.Context, agent az.Agent, cluster string) (any, error) {
+		return agent.CanI(ctx, cluster, question)
+	})
+}
+
+// handleCanReach passes a question about a connection on.
+func (c *control) handleCanReach(w http.ResponseWriter, r *http.Request) {
+	var question api.ReachQuestion
+	c.askOf(w, r, &question, func(ctx context.Context, agent az.Agent, cluster string) (any, error) {
+		return agent.CanReach(ctx, cluster, question)
+	})
+}
+
+// question reads a request's question about a cluster. false: the request is answered.
+func (c *control) question(w http.ResponseWriter, r *http.Request, question any) (cluster string, ok bool) {
+	cluster = mux.Vars(r)["name"]
+	if _, found := c.region.endpoints.named(cluster); !found {
+		answer(w, refuse("there is no cluster %q", cluster))
+		return cluster, false
 	}
-	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10))
-	switch mux.Vars(r)["question"] {
-	case "whoami":
-		var question az.TokenQuestion
-		if err := body.Decode(&question); err != nil {
-			answer(w, refuse("the question is not JSON: %v", err))
-			return
-		}
-		c.ask(w, r, func(ctx context.Context, agent az.Agent) (any, error) { return agent.WhoAmI(ctx, name, question) })
-	default:
-		var question api.AccessQuestion
-		if err := body.Decode(&question); err != nil {
-			answer(w, refuse("the question is not JSON: %v", err))
-			return
-		}
-		c.ask(w, r, func(ctx context.Context, agent az.Agent) (any, error) { return agent.CanI(ctx, name, question) })
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostBody)).Decode(question); err != nil {
+		answer(w, refuse("the question is not JSON: %v", err))
+		return cluster, false
+	}
+	return cluster, true
+}
+
+// askOf answers a question about a cluster, which it reads, with what the first zone says that can answer.
+func (c *control) askOf(w http.ResponseWriter, r *http.Request, question any,
+	ask func(context.Context, az.Agent, string) (any, error)) {
+	cluster, ok := c.question(w, r, question)
+	if ok {
+		c.ask(w, r, func(ctx context.Context, agent az.Agent) (any, error) { return ask(ctx, agent, cluster) })
 	}
 }
 

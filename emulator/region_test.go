@@ -23,7 +23,9 @@ import (
 // TestRegion is the life of one region: each step begins where the one before ended.
 func TestRegion(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "region")
-	r := newRegion(t, dir, func(o *options.Up) { o.Cluster, o.Nodes, o.MetricsAddress = "demo", 0, "127.0.0.1:0" })
+	r := newRegion(t, dir, func(o *options.Up) {
+		o.Cluster, o.Nodes, o.MetricsAddress, o.ControlAddress = "demo", 0, "127.0.0.1:0", "127.0.0.1:0"
+	})
 	r.start(t)
 	if s := r.Status(); s.Phase != api.PhaseReady || !s.State.Quorum || s.State.Voters != 3 || s.State.Leader == "" ||
 		len(s.Faults) != 0 {
@@ -33,7 +35,8 @@ func TestRegion(t *testing.T) {
 		name string
 		run  func(*testing.T, *testRegion)
 	}{
-		{"status", testStatus}, {"kubeconfig", testKubeconfig}, {"files are the user's alone", testFileModes},
+		{"status", testStatus}, {"kubeconfig", testKubeconfig}, {"control address", testControlAddress},
+		{"files are the user's alone", testFileModes},
 		{"a killed zone stays down", testKilledZone}, {"a zone killed by somebody else is noticed", testForeignKill},
 		{"two zones down", testNoQuorum}, {"a paused zone", testPausedZone},
 		{"a zone paused by somebody else is noticed", testForeignPause},

@@ -107,7 +107,7 @@ func measure(s *api.Status) {
 func (o *observer) status() api.Status {
 	m := o.dir.marker
 	s := api.Status{Schema: 1, Region: o.options.Region, AccountID: m.AccountID, DataDir: o.dir.path, PID: os.Getpid(),
-		StartedAt:   o.life.started.UTC(),
+		StartedAt: o.life.started.UTC(), ControlAddress: o.options.ControlAddress,
 		AWSEndpoint: "http://" + loopback(m.Port), Clusters: []api.Cluster{}, Faults: []api.Fault{},
 		LoadBalancers: append([]api.LoadBalancer{}, o.fronts.loadBalancers()...)}
 	leaders := map[string]int{}

@@ -61,7 +61,7 @@ var layers = []struct {
 	}},
 	{"tools", []string{"lb", "nodes/lazywatch", "nodes/machine"}},
 	{"tools", []string{
-		"api", "apiserver/...", "awsapi/history", "awsapi/quota", "awsapi/upstream", "awsapi/wire", "internal/...",
+		"api", "docs", "apiserver/...", "awsapi/history", "awsapi/quota", "awsapi/upstream", "awsapi/wire", "internal/...",
 		"logs/logstore",
 		"nodes/boot", "nodes/efsvolume", "nodes/object", "nodes/podcmd", "nodes/podset",
 		"system/histories",

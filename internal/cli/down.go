@@ -156,7 +156,7 @@ func (a *app) checkPurge() error {
 }
 
 // regionFiles are what a region has in its data directory.
-var regionFiles = []string{"tripod.json", "lock", "agents.json", "credentials.json", "kubeconfig", "kubeconfig.lock",
+var regionFiles = []string{"tripod.json", "lock", "agents.json", "control-token", "credentials.json", "kubeconfig", "kubeconfig.lock",
 	"events.jsonl", "events.jsonl.1", "links.json",
 	"logs", "pki", "zones", ".snapshot", ".restore", ".restoring", ".DS_Store"}
 

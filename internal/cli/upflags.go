@@ -56,6 +56,8 @@ func (f *upFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.Region, "region", "us-east-1", "name of the AWS region")
 	flags.StringVar(&f.MetricsAddress, "metrics-address", "",
 		"serve Prometheus metrics on this loopback address, such as 127.0.0.1:9090")
+	flags.StringVar(&f.ControlAddress, "control-address", "", "serve the control API on this loopback address too, such as "+
+		"127.0.0.1:4580, for those who show the token of the data directory's file control-token")
 	_ = cmd.RegisterFlagCompletionFunc("kubernetes-version",
 		cobra.FixedCompletions(version.KubernetesMinors(), cobra.ShellCompDirectiveNoFileComp))
 	f.registerAgent(cmd)
@@ -150,6 +152,9 @@ func (f *upFlags) checkValues(cmd *cobra.Command) error {
 	}
 	if _, err := netip.ParseAddr(f.ClientAddress); err != nil && f.ClientAddress != "" {
 		return usage(cmd, "--client-address %q is not an IP address: write it as 203.0.113.7", f.ClientAddress)
+	}
+	if address, err := netip.ParseAddrPort(f.ControlAddress); f.ControlAddress != "" && (err != nil || !address.Addr().IsLoopback()) {
+		return usage(cmd, "--control-address %q is no loopback address: write it as 127.0.0.1:4580", f.ControlAddress)
 	}
 	return nil
 }

@@ -30,6 +30,7 @@ type Up struct {
 	// Heal starts a zone again that was killed from outside.
 	Heal           bool
 	MetricsAddress string // host:port of a metrics endpoint; empty: only the control socket has it
+	ControlAddress string // host:port of the control API, beside its socket; empty: only the socket has it
 	Executable     string // the program whose `internal` commands the children are
 	Logger         *slog.Logger
 	// OnEvent is told of every event, and may be nil. It is called from one goroutine at a time.
