@@ -48,6 +48,7 @@ var layers = []struct {
 	{"who may do what", []string{"iam"}},
 	{"the domain, and how zones are laid out", []string{"region", "az/plan"}},
 	{"a region as others see it", []string{"client/tripodtest"}},
+	{"a region as others see it", []string{"client/chaos"}},
 	{"a region as others see it", []string{"client", "client/chaos/report", "snapshot"}},
 	{"what runs in a zone", []string{
 		"apiserver/launch", "etcdcluster", "incluster/...", "logs/logship", "nodes", "pods/podidentity", "state",

@@ -1,0 +1,124 @@
+// Package chaos runs experiments on a region: faults at their times, probes that say what clients see of them, and a report of what
+// was expected and what came. An experiment is a value, or a file of YAML (Parse). It links no Kubernetes.
+package chaos
+
+import (
+	"time"
+
+	"tripod/api"
+)
+
+// Experiment is one experiment. The times of its method are as written; Plan makes them longer or shorter.
+type Experiment struct {
+	// Name is a word for files and commands, Title one line for people, and Teaches some sentences.
+	Name, Title, Teaches string
+	// Cluster is the name of the cluster that is probed. Empty: the region's only one.
+	Cluster string
+	// With are words that stand as ${name} in the experiment's texts. The word random is one of the zones, by the seed.
+	With map[string]string
+	// Steady is how long the probes are watched before the first fault: they must hold, or nothing is broken.
+	Steady time.Duration
+	// Within is how long the region may take to be healthy after the last fault has been taken back.
+	Within time.Duration
+	Probes []Probe
+	Method []Step
+	// Stop ends the method early.
+	Stop []Stop
+}
+
+// What Experiment has where it says nothing.
+const (
+	DefaultSteady = 3 * time.Second
+	DefaultWithin = 2 * time.Minute
+)
+
+// The types of probes.
+const (
+	ProbeAPI       = "api"       // reads through the cluster's endpoint
+	ProbeWrites    = "writes"    // writes through it, and looks that none is lost
+	ProbeWatch     = "watch"     // a watch through it, that must lose, double and reorder nothing
+	ProbeAWS       = "aws"       // a signed call of AWS's endpoint
+	ProbeHTTP      = "http"      // a GET of a URL
+	ProbeCommand   = "command"   // a command that ends with 0
+	ProbeCondition = "condition" // a condition of a Kubernetes object
+	ProbeRegion    = "region"    // a condition of `tripod wait`
+)
+
+// Probe is a part of the hypothesis: what is tried again and again, and what is expected of it.
+type Probe struct {
+	Name, Type string
+	// Every is the time between the begins of two attempts, and Timeout that of one.
+	Every, Timeout time.Duration
+	// Kept says that an attempt of ProbeAPI and ProbeWrites may use the connection of the one before; else each has a new one.
+	Kept bool
+	// URL is ProbeHTTP's, Run ProbeCommand's and Path (of the object at the API server) ProbeCondition's.
+	URL  string
+	Run  []string
+	Path string
+	// Operation is ProbeAWS's, one of AWSOperations.
+	Operation string
+	// Condition is ProbeCondition's (Available) and, with its target, ProbeRegion's (region quorum).
+	Condition string
+	Expect    Expectation
+}
+
+// Expectation is what a probe's attempts must be like from the first fault to the end of the recovery. What is nil is not asked.
+type Expectation struct {
+	Availability *float64       // at least, in percent of the attempts
+	Failures     *int           // at most
+	Gap          *time.Duration // between two successes, at most
+	P50, P99     *time.Duration // of what succeeded, at most
+	Lost         *int           // acknowledged writes or events that were not there, at most
+}
+
+// Stop is when the method is ended early.
+type Stop struct {
+	Probe    string
+	Gap      time.Duration // without a success; 0: not asked
+	Failures int           // 0: not asked
+}
+
+// Step is one step of a method: one of its fields says what it does.
+type Step struct {
+	// At is when it begins, after the begin of the steps that it is one of; later where the one before it takes longer.
+	At time.Duration
+
+	Action   *Action
+	Wait     time.Duration
+	Await    *Await
+	Run      []string
+	Serial   []Step
+	Parallel []Step
+	Random   *Random
+}
+
+// Action is a verb of the command line.
+type Action struct {
+	// Verb is kill, pause, stop, partition, slow or fault, or one that takes back: start, resume, heal, reset.
+	Verb string
+	// Target is as on the command line. Where a zone's letter stands there may stand: leader, the zone of the leader of what the
+	// target is (etcd's, or the controllers'), follower, another one, or random.
+	Target string
+	// Cluster narrows a target to one cluster's.
+	Cluster string
+	// Words are fault's: throttle.
+	Words string
+	// Link is what partition and slow do, and Order has fault's options.
+	Link  api.LinkFault
+	Order api.FaultOrder
+	// For is after how long the step takes it back. 0: the end of the method does.
+	For time.Duration
+}
+
+// Await waits for a condition of `tripod wait`.
+type Await struct {
+	Target, For string
+	Within      time.Duration
+}
+
+// Random is Count of the steps, drawn by the seed, one after the other, and the time Between behind each.
+type Random struct {
+	Count   int
+	Between time.Duration
+	Of      []Step
+}

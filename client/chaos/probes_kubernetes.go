@@ -1,0 +1,145 @@
+package chaos
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// kube speaks to a cluster's endpoint with nothing between: no client's retries, limits or caches.
+type kube struct {
+	server string
+	roots  *x509.CertPool
+	token  func(context.Context) (string, error)
+
+	mu      sync.Mutex
+	bearer  string
+	renewed time.Time
+}
+
+// renewal is how old a token may be: they live for 15 minutes.
+const renewal = 10 * time.Minute
+
+// readPath is there in every cluster, and every read of it is one of etcd's.
+const readPath = "/api/v1/namespaces/default"
+
+func newKube(server string, ca []byte, token func(context.Context) (string, error)) (*kube, error) {
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(ca) {
+		return nil, fmt.Errorf("the kubeconfig has no certificate of the authority of %s", server)
+	}
+	return &kube{server: server, roots: roots, token: token}, nil
+}
+
+// client makes an HTTP client. HTTP/1.1, so that a new connection is a new connection.
+func (k *kube) client(kept bool) *http.Client {
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: k.roots, MinVersion: tls.VersionTLS12},
+		DisableKeepAlives: !kept}}
+}
+
+func (k *kube) request(ctx context.Context, method, path string, body any) (*http.Request, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if time.Since(k.renewed) > renewal {
+		token, err := k.token(ctx)
+		if err != nil {
+			return nil, err
+		}
+		k.bearer, k.renewed = token, time.Now()
+	}
+	var reader io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return nil, err
+		}
+		reader = bytes.NewReader(text)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, k.server+path, reader)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Authorization", "Bearer "+k.bearer)
+	request.Header.Set("User-Agent", "tripod-chaos")
+	request.Header.Set("Content-Type", "application/json")
+	if method == http.MethodPatch {
+		request.Header.Set("Content-Type", "application/merge-patch+json")
+	}
+	return request, nil
+}
+
+// do sends one request and reads the answer into out, if that is not nil.
+func (k *kube) do(ctx context.Context, calls *http.Client, method, path string, body, out any) error {
+	request, err := k.request(ctx, method, path, body)
+	if err != nil {
+		return err
+	}
+	text, err := answerOf(calls, request)
+	if err != nil || out == nil {
+		return err
+	}
+	return json.Unmarshal(text, out)
+}
+
+// mostAnswer bounds what is read of one answer, in bytes.
+const mostAnswer = 256 << 20
+
+// answerOf sends a request and reads its answer; a status of 400 or more is an error.
+func answerOf(calls *http.Client, request *http.Request) ([]byte, error) {
+	response, err := calls.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(response.Body, mostAnswer))
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode >= http.StatusBadRequest {
+		return nil, &statusError{response.StatusCode, string(text[:min(len(text), 200)])}
+	}
+	return text, nil
+}
+
+func (k *kube) reader(kept bool) func(context.Context) error {
+	calls := k.client(kept)
+	return func(ctx context.Context) error { return k.do(ctx, calls, http.MethodGet, readPath, nil, nil) }
+}
+
+// conditions is what an object says of itself.
+type conditions struct {
+	Status struct {
+		Conditions []struct{ Type, Status, Reason string }
+	}
+}
+
+// is says whether a condition is true; else why not, in a clause.
+func (c conditions) is(name string) (met bool, missing string) {
+	for _, one := range c.Status.Conditions {
+		if one.Type == name {
+			return one.Status == "True", fmt.Sprintf("%s is %s (%s)", name, one.Status, one.Reason)
+		}
+	}
+	return false, "it has no condition " + name
+}
+
+func (k *kube) condition(path, name string) func(context.Context) error {
+	calls := k.client(false)
+	return func(ctx context.Context) error {
+		var object conditions
+		if err := k.do(ctx, calls, http.MethodGet, path, nil, &object); err != nil {
+			return err
+		}
+		if met, missing := object.is(name); !met {
+			return fmt.Errorf("%s", missing)
+		}
+		return nil
+	}
+}

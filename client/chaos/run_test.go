@@ -1,0 +1,153 @@
+package chaos
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"tripod/client/chaos/report"
+)
+
+// try runs an experiment, whose text is behind what all have.
+func try(ctx context.Context, t *testing.T, f *fake, text string) *report.Report {
+	t.Helper()
+	e, err := Parse("x.yaml", []byte("name: x\nsteady: 20ms\nrecovery: {within: 2s}\n"+text), nil, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := e.Run(ctx, f, Options{Seed: 1, Progress: func(line string) { t.Log(line) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+const probes = `
+hypothesis:
+  - {type: api, every: 10ms, expect: {availability: 90%, gap: 1m}}
+  - {type: writes, every: 10ms, expect: {lost: 0}}
+  - {type: watch, every: 10ms, expect: {lost: 0}}
+`
+
+func TestWhatIsBrokenIsTakenBack(t *testing.T) {
+	for name, c := range map[string]struct{ method, want string }{
+		"for":     {"[{kill: az/a, for: 10ms}]", "kill az/a, start az/a"},
+		"left":    {"[{pause: etcd/b}, {stop: az/c}]", "pause etcd/b, stop az/c, start az/c, resume etcd/b"},
+		"by hand": {"[{kill: az/a}, {start: az/a}]", "kill az/a, start az/a"},
+		"reset":   {"[{kill: az/a}, {reset: az/a}]", "kill az/a, reset az/a"},
+		"link": {"[{partition: link/a-b, for: 1ms}, {slow: link/a-all, latency: 1s}]",
+			"partition link/a-b, heal link/a-b, slow link/a-all, heal link/a-all"},
+		"fault":    {"[{fault: pod/default/web crash-loop}]", "fault pod/default/web crash-loop, reset pod/default/web"},
+		"leader":   {"[{kill: etcd/leader}, {kill: controllers/leader}]", "kill etcd/b, kill controllers/c, start controllers/c, start etcd/b"},
+		"follower": {"[{partition: link/leader-follower}]", "partition link/b-c, heal link/b-c"},
+		"at":       {"[{parallel: [{kill: az/a, at: 60ms}, {kill: az/b, for: 10ms}]}]", "kill az/b, start az/b, kill az/a, start az/a"},
+		"serial": {"[{serial: [{kill: az/a, for: 1ms}, {wait: 1ms}]}, {await: region healthy}, {kill: az/b, for: 1ms}]",
+			"kill az/a, start az/a, kill az/b, start az/b"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t)
+			got := try(t.Context(), t, f, probes+"method: "+c.method)
+			if got.Outcome != report.AsExpected || f.orders() != c.want {
+				t.Errorf("%s (%s): did %s, want %s", got.Outcome, got.Reason, f.orders(), c.want)
+			}
+			if faults := strings.Count(c.want, ","); len(got.Faults) == 0 || faults == 0 {
+				t.Errorf("the report has the faults %+v", got.Faults)
+			}
+		})
+	}
+}
+
+func TestVerdictsSayWhatWasNotAsExpected(t *testing.T) {
+	for name, c := range map[string]struct {
+		plant  func(*fake)
+		expect string
+		want   string
+	}{
+		"gone":   {func(f *fake) { f.down = true }, "{type: api, every: 10ms, expect: {availability: 99%}}", "api: availability"},
+		"gap":    {func(f *fake) { f.down = true }, "{type: api, every: 10ms, expect: {gap: 20ms}}", "api: longest time without a success"},
+		"slow":   {func(*fake) {}, "{type: api, every: 10ms, expect: {p50: 0s}}", "api: median time"},
+		"failed": {func(f *fake) { f.down = true }, "{type: watch, every: 10ms, expect: {failures: 0}}", "watch: failures"},
+		"lost": {func(f *fake) { f.lose = func(n int) bool { return n%7 == 0 } }, "{type: writes, every: 10ms, expect: {lost: 0}}",
+			"writes: lost, doubled or out of order"},
+		"twice": {func(f *fake) { f.twice = func(n int) bool { return n%7 == 0 } }, "{type: watch, every: 10ms, expect: {lost: 0}}",
+			"watch: lost, doubled or out of order"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t)
+			go func() { // as the method's fault would
+				for t.Context().Err() == nil && !strings.Contains(f.orders(), "kill") {
+					time.Sleep(time.Millisecond)
+				}
+				f.mu.Lock()
+				c.plant(f)
+				f.mu.Unlock()
+				for t.Context().Err() == nil && !strings.Contains(f.orders(), "start") {
+					time.Sleep(time.Millisecond)
+				}
+				f.mu.Lock()
+				f.down, f.lose, f.twice = false, nil, nil
+				f.mu.Unlock()
+			}()
+			got := try(t.Context(), t, f, "hypothesis: ["+c.expect+"]\nmethod: [{kill: az/a, for: 500ms}]")
+			failed := got.Failed()
+			if got.Outcome != report.NotAsExpected || len(failed) != 1 || failed[0].Title() != c.want {
+				t.Errorf("%s: %s; verdicts %+v", got.Outcome, got.Reason, got.Verdicts)
+			}
+		})
+	}
+}
+
+func TestWhatCannotRunBreaksNothing(t *testing.T) {
+	for name, c := range map[string]struct {
+		plant        func(*fake)
+		method, did  string
+		outcome, why string
+	}{
+		"sick": {func(f *fake) { f.sick = true }, "[{kill: az/a}]", "", report.CouldNotRun,
+			"the region is not healthy: it is degraded ('tripod reset' mends it)"},
+		"down": {func(f *fake) { f.down = true }, "[{kill: az/a}]", "", report.CouldNotRun, "HTTP 503"},
+		"refused": {func(f *fake) { f.refuses = "stop" }, "[{kill: az/a}, {stop: az/b}, {kill: az/c}]", "kill az/a, stop az/b, start az/a",
+			report.CouldNotRun, "stop az/b: no"},
+		"kept": {func(f *fake) { f.refuses = "start" }, "[{kill: az/a, for: 1ms}]", "kill az/a, start az/a", report.CouldNotRun,
+			"start az/a: no"},
+		"command": {func(*fake) {}, "[{run: [sh, -c, echo out; exit 3]}]", "", report.CouldNotRun,
+			"sh -c echo out; exit 3: exit status 3: out"},
+		"awaited": {func(*fake) {}, "[{await: region noquorum, within: 20ms}]", "", report.CouldNotRun,
+			"region is not noquorum: it has quorum"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t)
+			c.plant(f)
+			got := try(t.Context(), t, f, "method: "+c.method)
+			if got.Outcome != c.outcome || !strings.Contains(got.Reason, c.why) || f.orders() != c.did {
+				t.Errorf("%s: %q; did %q, want %q and %q", got.Outcome, got.Reason, f.orders(), c.why, c.did)
+			}
+		})
+	}
+}
+
+func TestInterruptedAndStoppedExperimentsAreTakenBack(t *testing.T) {
+	f := newFake(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		for !strings.Contains(f.orders(), "kill") {
+			time.Sleep(time.Millisecond)
+		}
+		cancel()
+	}()
+	got := try(ctx, t, f, probes+"method: [{kill: az/a, for: 1h}]")
+	if got.Outcome != report.CouldNotRun || got.Reason != "it was interrupted" || f.orders() != "kill az/a, start az/a" {
+		t.Errorf("%s: %s; did %s", got.Outcome, got.Reason, f.orders())
+	}
+	f = newFake(t)
+	got = try(t.Context(), t, f, "hypothesis: [{probe: no, type: command, run: [sh, -c, 'test ! -e "+f.dir+"/gone']}]\n"+
+		"method: [{run: [touch, "+f.dir+"/gone]}, {kill: az/a, for: 1h}]\nstop: [{probe: no, failures: 1}]")
+	if want := "stopped: probe no has failed more than 1 times"; got.Outcome != report.NotAsExpected || got.Reason != want ||
+		f.orders() != "kill az/a, start az/a" {
+		t.Errorf("%s: %s; did %s", got.Outcome, got.Reason, f.orders())
+	}
+}

@@ -1,0 +1,273 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"tripod/api"
+	"tripod/client"
+	"tripod/client/chaos/report"
+)
+
+// inForce is an action whose effect is there, and what takes it back.
+type inForce struct {
+	action Action
+	fault  *report.Fault
+	lift   string
+}
+
+// serial does steps one after the other.
+func (r *run) serial(ctx context.Context, steps []Step) error {
+	begin := time.Now()
+	for _, s := range steps {
+		if err := r.step(ctx, s, begin); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parallel does steps side by side, and returns when all have ended. An error of one ends the others.
+func (r *run) parallel(ctx context.Context, steps []Step) error {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	begin, errs := time.Now(), make([]error, len(steps))
+	var wait sync.WaitGroup
+	for i, s := range steps {
+		wait.Go(func() {
+			if errs[i] = r.step(ctx, s, begin); errs[i] != nil {
+				end(errs[i])
+			}
+		})
+	}
+	wait.Wait()
+	return errors.Join(errs...)
+}
+
+// step does one step, which is one of steps that began at begin.
+func (r *run) step(ctx context.Context, s Step, begin time.Time) error {
+	if err := pause(ctx, time.Until(begin.Add(s.At))); err != nil {
+		return err
+	}
+	switch {
+	case s.Action != nil:
+		return r.act(ctx, *s.Action)
+	case s.Await != nil:
+		return r.await(ctx, *s.Await)
+	case len(s.Run) > 0:
+		return r.runCommand(ctx, s.Run)
+	case len(s.Serial) > 0:
+		return r.serial(ctx, s.Serial)
+	case len(s.Parallel) > 0:
+		return r.parallel(ctx, s.Parallel)
+	}
+	return pause(ctx, s.Wait)
+}
+
+func (r *run) await(ctx context.Context, a Await) error {
+	r.say("await %s %s", a.Target, a.For)
+	ctx, cancel := context.WithTimeout(ctx, a.Within)
+	defer cancel()
+	return r.region.WaitFor(ctx, client.Condition{Target: a.Target, Cluster: r.experiment.Cluster, For: a.For}, func(string) {})
+}
+
+func (r *run) runCommand(ctx context.Context, args []string) error {
+	text := strings.Join(args, " ")
+	r.say("run %s", text)
+	done := r.note(Action{Verb: "run", Target: text})
+	err := r.command(args)(ctx)
+	r.ended(done, err)
+	if err != nil {
+		return fmt.Errorf("%s: %w", text, err)
+	}
+	return nil
+}
+
+// note begins a bar of the report's timeline.
+func (r *run) note(a Action) *report.Fault {
+	f := &report.Fault{Action: a.String(), Target: a.Target, Zone: r.zoneOf(a.Target), From: time.Now()}
+	if a.Verb == "run" {
+		f.Action, f.Target = "run "+a.Target, ""
+	}
+	return f
+}
+
+func (r *run) ended(f *report.Fault, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f.To = time.Now()
+	if err != nil {
+		f.Error = err.Error()
+	}
+	r.report.Faults = append(r.report.Faults, *f)
+}
+
+// act puts an action in force, and takes it back where it says for how long.
+func (r *run) act(ctx context.Context, a Action) error {
+	var err error
+	if a.Target, err = r.leading(ctx, a); err != nil {
+		return err
+	}
+	f := r.note(a)
+	r.say("%v", &a)
+	// A verb is not left half-way: what it has begun is known then, and taken back.
+	doing, cancel := context.WithTimeout(context.WithoutCancel(ctx), verbTime)
+	defer cancel()
+	if err := r.apply(doing, a); err != nil {
+		r.ended(f, err)
+		return fmt.Errorf("%v: %w", &a, err)
+	}
+	if liftOf(a.Verb) == "" {
+		r.ended(f, nil)
+		r.forgetLifted(a)
+		return nil
+	}
+	one := &inForce{action: a, fault: f, lift: liftOf(a.Verb)}
+	r.mu.Lock()
+	r.active = append(r.active, one)
+	r.mu.Unlock()
+	if a.For == 0 {
+		return nil
+	}
+	if err := pause(ctx, a.For); err != nil {
+		return err // takeAllBack does it
+	}
+	return r.takeBack(context.WithoutCancel(ctx), one)
+}
+
+// apply does a verb; it returns when the effect is there.
+func (r *run) apply(ctx context.Context, a Action) error {
+	kind, name, _ := strings.Cut(a.Target, "/")
+	switch {
+	case kind == api.KindLink && a.Verb != api.Reset:
+		return r.region.Link(ctx, a.linkOrder(name))
+	case a.Verb == api.FaultVerb:
+		_, err := r.region.Fault(ctx, a.faultOrder(api.Target{Kind: kind, Name: name}))
+		return err
+	}
+	return r.region.Do(ctx, a.Target, a.Verb, a.Cluster)
+}
+
+// forgetLifted closes the bars of what an action of the method has taken back.
+func (r *run) forgetLifted(a Action) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.active = slices.DeleteFunc(r.active, func(one *inForce) bool {
+		lifted := one.action.Target == a.Target && (one.lift == a.Verb || a.Verb == api.Reset)
+		if lifted {
+			one.fault.To = time.Now()
+			r.report.Faults = append(r.report.Faults, *one.fault)
+		}
+		return lifted
+	})
+}
+
+// takeBack takes one action back.
+func (r *run) takeBack(ctx context.Context, one *inForce) error {
+	ctx, cancel := context.WithTimeout(ctx, verbTime)
+	defer cancel()
+	r.mu.Lock()
+	there := slices.Contains(r.active, one)
+	r.active = slices.DeleteFunc(r.active, func(other *inForce) bool { return other == one })
+	r.mu.Unlock()
+	if !there {
+		return nil // another step has done it
+	}
+	back := one.action
+	back.Verb, back.Words, back.Link, back.Order = one.lift, "", api.LinkFault{}, api.FaultOrder{}
+	r.say("%v", &back)
+	err := r.apply(ctx, back)
+	r.ended(one.fault, err)
+	if err != nil {
+		return fmt.Errorf("%v: %w", &back, err)
+	}
+	return nil
+}
+
+// takeAllBack takes back everything that is in force, the last one first.
+func (r *run) takeAllBack(ctx context.Context) error {
+	var errs []error
+	for {
+		r.mu.Lock()
+		n := len(r.active)
+		var one *inForce
+		if n > 0 {
+			one = r.active[n-1]
+		}
+		r.mu.Unlock()
+		if one == nil {
+			break
+		}
+		errs = append(errs, r.takeBack(ctx, one))
+	}
+	err := errors.Join(errs...)
+	if err != nil { // what one verb could not do, reset may
+		limited, cancel := context.WithTimeout(ctx, verbTime)
+		defer cancel()
+		if reset := r.region.Reset(limited); reset != nil {
+			err = errors.Join(err, fmt.Errorf("reset: %w", reset))
+		}
+	}
+	return err
+}
+
+// leading is an action's target with a zone where it says leader or follower.
+func (r *run) leading(ctx context.Context, a Action) (string, error) {
+	kind, name, _ := strings.Cut(a.Target, "/")
+	ends := strings.Split(name, "-")
+	if !isZoneTarget(kind) || !slices.Contains(ends, zoneLeader) && !slices.Contains(ends, zoneFollower) {
+		return a.Target, nil
+	}
+	status, err := r.region.Status(ctx)
+	if err != nil {
+		return "", err
+	}
+	leader := ""
+	for _, cluster := range status.Clusters {
+		if cluster.Name == r.experiment.Cluster {
+			leader = cluster.EtcdLeader
+			if kind == "controllers" {
+				leader = cluster.Controllers
+			}
+		}
+	}
+	if leader == "" {
+		return "", fmt.Errorf("%s: nobody leads now", a.Target)
+	}
+	leader = status.Letter(leader)
+	for i, end := range ends {
+		switch end {
+		case zoneLeader:
+			ends[i] = leader
+		case zoneFollower:
+			ends[i] = zones[(slices.Index(zones, leader)+1)%len(zones)]
+		}
+	}
+	return kind + "/" + strings.Join(ends, "-"), nil
+}
+
+// isZoneTarget says whether the targets of a kind are named by zones.
+func isZoneTarget(kind string) bool {
+	return slices.Contains(api.TargetKinds, kind) || kind == api.KindLink || kind == api.KindCapacity
+}
+
+// zoneOf is the name of the zone that a target is in or, of a link, the one whose links it has cut; empty: there is none.
+func (r *run) zoneOf(target string) string {
+	kind, name, _ := strings.Cut(target, "/")
+	if !isZoneTarget(kind) {
+		return ""
+	}
+	first, second, link := strings.Cut(name, "-")
+	if link && slices.Contains(zones, second) {
+		return "" // it is of both
+	}
+	if i := slices.Index(zones, first); i >= 0 && i < len(r.report.Zones) {
+		return r.report.Zones[i]
+	}
+	return ""
+}
