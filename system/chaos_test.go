@@ -74,7 +74,7 @@ func TestAnExperimentTellsWhatClientsSaw(t *testing.T) {
 		t.Errorf("JUnit's report has %+v: %v", suite, err)
 	}
 
-	bad := write("bad.yaml", "name: bad\nsteady: 1s\nhypothesis: [{type: api, expect: {p50: 1ns}}]\nmethod: [{kill: apiserver/b, for: 1s}]")
+	bad := write("bad.yaml", "name: bad\nsteady: 1s\nhypothesis: [{type: api, expect: {p50: 1ns}}]\nmethod: [{kill: apiserver/b}, {wait: 1s}]")
 	out, stderr, code = tripod(t, r.dir, "chaos", "run", bad, "--seed", "1", "--until-fails", "--repeat", "3")
 	if code != 1 || !strings.Contains(out, "FAILED  api: median time") || !strings.Contains(stderr, "chaos run "+bad+" --seed 1") {
 		t.Errorf("exit code %d: %s\n%s", code, out, stderr)

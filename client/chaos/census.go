@@ -3,10 +3,8 @@ package chaos
 import (
 	"context"
 	"net/http"
-	"slices"
 	"time"
 
-	"tripod/api"
 	"tripod/client/chaos/report"
 )
 
@@ -21,7 +19,7 @@ func (c conditions) ready() int {
 	return 0
 }
 
-// countAll counts what is well, and looks who leads, until ctx ends. It notes what has changed.
+// countAll counts what is well until ctx ends, and notes it where it has changed.
 func (r *run) countAll(ctx context.Context) {
 	calls := r.kube.client(false)
 	for {
@@ -46,7 +44,6 @@ func (r *run) count(ctx context.Context, calls *http.Client) (c report.Census, o
 	if err != nil {
 		return c, false
 	}
-	r.noteLeaders(status)
 	for _, balancer := range status.Balancers {
 		if balancer.Name == r.experiment.Cluster {
 			for _, target := range balancer.Targets {
@@ -74,27 +71,4 @@ func (r *run) count(ctx context.Context, calls *http.Client) (c report.Census, o
 	}
 	r.forecast.look(pods.Items)
 	return c, true
-}
-
-func (r *run) noteLeaders(status *api.Status) {
-	note := func(of, zone string) {
-		for _, last := range slices.Backward(r.report.Leaders) {
-			if last.Of != of {
-				continue
-			}
-			if last.Zone == zone {
-				return
-			}
-			break
-		}
-		r.report.Leaders = append(r.report.Leaders, report.Leader{At: time.Now(), Of: of, Zone: zone})
-	}
-	for _, cluster := range status.Clusters {
-		if cluster.Name == r.experiment.Cluster {
-			note("etcd", cluster.EtcdLeader)
-			note("controllers", cluster.Controllers)
-			note("scheduler", cluster.Scheduler)
-		}
-	}
-	note("the regional state", status.State.Leader)
 }

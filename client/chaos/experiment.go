@@ -3,6 +3,10 @@
 package chaos
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"tripod/api"
@@ -121,4 +125,64 @@ type Random struct {
 	Count   int
 	Between time.Duration
 	Of      []Step
+}
+
+// Times of a probe that says nothing of them.
+const (
+	DefaultEvery   = 200 * time.Millisecond
+	DefaultTimeout = 2 * time.Second
+)
+
+// complete puts in what a value leaves out, and says what is wrong with it: Parse says so with its place.
+func (e *Experiment) complete() error {
+	if e.Within == 0 {
+		e.Within = DefaultWithin
+	}
+	e.Probes = slices.Clone(e.Probes)
+	names := map[string]bool{}
+	for i := range e.Probes {
+		p := &e.Probes[i]
+		p.Name, p.Every, p.Timeout = cmp.Or(p.Name, p.Type), cmp.Or(p.Every, DefaultEvery), cmp.Or(p.Timeout, DefaultTimeout)
+		if _, known := probeKeys[p.Type]; !known {
+			return fmt.Errorf("probe %s: %q is no type of a probe", p.Name, p.Type)
+		}
+		if err := p.check(); err != nil {
+			return fmt.Errorf("probe %s: %w", p.Name, err)
+		}
+		if names[p.Name] {
+			return fmt.Errorf("there are two probes with the name %q", p.Name)
+		}
+		names[p.Name] = true
+	}
+	for _, stop := range e.Stop {
+		if !names[stop.Probe] {
+			return fmt.Errorf("stop: there is no probe %q", stop.Probe)
+		}
+	}
+	if len(e.Method) == 0 {
+		return errors.New("the experiment breaks nothing: it has no method")
+	}
+	return checkSteps(e.Method)
+}
+
+func checkSteps(steps []Step) error {
+	for _, s := range steps {
+		var err error
+		switch {
+		case s.Action != nil:
+			err = s.Action.check()
+		case s.Await != nil:
+			err = checkAwait(s.Await.Target, s.Await.For)
+		case s.Random != nil && len(s.Random.Of) == 0:
+			err = errors.New("random has no step")
+		case s.Random != nil:
+			err = checkSteps(s.Random.Of)
+		default:
+			err = errors.Join(checkSteps(s.Serial), checkSteps(s.Parallel))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -85,7 +85,11 @@ func (f *forecast) look(pods []pod) {
 
 // Forecast says what a plan would hurt, before anything is broken.
 func (e *Experiment) Forecast(ctx context.Context, region Region, plan Plan, o Options) ([]report.Finding, error) {
-	r := &run{experiment: e, plan: plan, region: region, report: &report.Report{}, say: func(string, ...any) {}}
+	own := *e
+	if err := own.complete(); err != nil {
+		return nil, err
+	}
+	r := &run{experiment: &own, plan: plan, region: region, report: &report.Report{}, say: func(string, ...any) {}}
 	if err := r.connect(ctx, o); err != nil {
 		return nil, err
 	}
@@ -269,7 +273,7 @@ func (a *Action) zoneAway() (zone string, away, back bool) {
 	kind, name, _ := strings.Cut(a.Target, "/")
 	switch {
 	case kind == api.KindZone:
-		lifts := liftOf(a.Verb) == ""
+		lifts := a.lift() == ""
 		return name, !lifts, lifts
 	case kind == api.KindLink && a.Verb == api.Partition && strings.HasSuffix(name, "-"+api.AllZones):
 		return strings.TrimSuffix(name, "-"+api.AllZones), true, false

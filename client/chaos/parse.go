@@ -114,8 +114,8 @@ func (d *document) probe(n *yaml.Node, before []Probe) Probe {
 	f := d.fields(n, "a probe", all...)
 	p := Probe{Name: d.text(f["probe"]), Type: d.text(f["type"]), Kept: d.truth(f["kept"]), URL: d.text(f["url"]), Run: d.texts(f["run"]),
 		Path: d.text(f["path"]), Operation: d.text(f["operation"]), Condition: d.text(f["condition"]),
-		Every:   or(d.duration(f["every"]), 200*time.Millisecond),
-		Timeout: or(d.duration(f["timeout"]), 2*time.Second)}
+		Every:   or(d.duration(f["every"]), DefaultEvery),
+		Timeout: or(d.duration(f["timeout"]), DefaultTimeout)}
 	if p.Name == "" {
 		p.Name = p.Type
 	}

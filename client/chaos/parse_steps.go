@@ -14,15 +14,19 @@ import (
 // verbs are the keys of steps that are actions: all of the command line's that break something or take it back.
 var verbs = append(append(api.VerbNames(), api.LinkVerbs...), api.FaultVerb)
 
-// lifts are the verbs that take back what a verb does; those that are in it and have none take something back themselves.
-func liftOf(verb string) string {
-	switch verb {
-	case api.Partition, api.Slow:
+// lift is the verb that takes back what an action does; empty: it leaves nothing that ends by that, as a process that is killed is
+// started again by its zone.
+func (a *Action) lift() string {
+	kind, _, _ := strings.Cut(a.Target, "/")
+	switch {
+	case a.Verb == api.Partition, a.Verb == api.Slow:
 		return api.Heal
-	case api.FaultVerb:
+	case a.Verb == api.FaultVerb:
 		return api.Reset
+	case a.Verb == "kill" && kind != api.KindZone:
+		return ""
 	}
-	v, _ := api.FindVerb(verb)
+	v, _ := api.FindVerb(a.Verb)
 	return v.Lift
 }
 
@@ -125,8 +129,8 @@ func (a *Action) check() error {
 	if !found || kind == "" || name == "" {
 		return fmt.Errorf("%q is not a target: write TYPE/NAME, such as az/b, etcd/leader or link/a-b", a.Target)
 	}
-	if a.For != 0 && liftOf(a.Verb) == "" {
-		return fmt.Errorf("%s takes no for: it leaves nothing that ends", a.Verb)
+	if a.For != 0 && a.lift() == "" {
+		return fmt.Errorf("%s %s takes no for: it leaves nothing that could be taken back", a.Verb, a.Target)
 	}
 	_, record := api.FindRecordFault(kind)
 	isLink, linkVerb := kind == api.KindLink, slices.Contains(api.LinkVerbs, a.Verb)

@@ -16,6 +16,7 @@ import (
 
 	"tripod/api"
 	"tripod/client"
+	"tripod/client/chaos/report"
 )
 
 // prepare finds what the experiment needs of the region, which must be healthy, and makes its probes.
@@ -64,6 +65,10 @@ func (r *run) connect(ctx context.Context, o Options) error {
 		return err
 	}
 	r.environ = environment.Apply(o.Environ)
+	for _, one := range []struct{ of, zone string }{{ofEtcd, cluster.EtcdLeader}, {ofControllers, cluster.Controllers},
+		{ofScheduler, cluster.Scheduler}, {ofState, status.State.Leader}} {
+		r.report.Leaders = append(r.report.Leaders, report.Leader{At: r.report.Started, Of: one.of, Zone: one.zone})
+	}
 	r.kube, err = r.kubeOf(cluster, status)
 	return err
 }
@@ -154,10 +159,39 @@ func (r *run) lastEvent(ctx context.Context) (last uint64, err error) {
 	return last, err
 }
 
-// readEvents writes the region's events since the begin into the report.
+// What is led, as a report calls it.
+const (
+	ofEtcd        = "etcd"
+	ofControllers = "controllers"
+	ofScheduler   = "scheduler"
+	ofState       = "the regional state"
+)
+
+// leaderOf is what an event says that its zone leads now; empty: nothing that a report shows.
+func leaderOf(event api.Event) string {
+	kind, _, _ := strings.Cut(event.Target, "/")
+	switch {
+	case event.Type != api.LeaderChanged:
+		return ""
+	case kind == "etcd":
+		return ofEtcd
+	case kind == api.KindZone:
+		return ofState
+	case strings.Contains(event.Message, "kube-controller-manager"):
+		return ofControllers
+	case strings.Contains(event.Message, "kube-scheduler"):
+		return ofScheduler
+	}
+	return ""
+}
+
+// readEvents writes the region's events since the begin, and who led from when on, into the report.
 func (r *run) readEvents(ctx context.Context, since uint64) {
 	err := r.region.Events(within(ctx, 30*time.Second), since, false, func(event api.Event) error {
 		r.report.Events = append(r.report.Events, event)
+		if of := leaderOf(event); of != "" && (event.Cluster == "" || event.Cluster == r.experiment.Cluster) {
+			r.report.Leaders = append(r.report.Leaders, report.Leader{At: event.Time, Of: of, Zone: event.Zone})
+		}
 		return nil
 	})
 	if err != nil {

@@ -76,14 +76,21 @@ func (e *Experiment) Run(ctx context.Context, region Region, o Options) (*report
 	if o.Pace <= 0 {
 		o.Pace = 1
 	}
-	r := &run{experiment: e, plan: e.Plan(o.Seed, o.Pace), region: region, id: newID(), say: func(format string, args ...any) {
+	own := *e
+	wrong := own.complete()
+	r := &run{experiment: &own, region: region, id: newID(), say: func(format string, args ...any) {
 		if o.Progress != nil {
 			o.Progress(fmt.Sprintf(format, args...))
 		}
 	}}
 	r.report = &report.Report{Schema: 1, Name: e.Name, Title: e.Title, Teaches: e.Teaches, Seed: o.Seed, Pace: o.Pace, Replay: o.Replay,
 		Outcome: report.CouldNotRun, Started: time.Now()}
-	if err := r.prepare(ctx, o); err != nil {
+	err := wrong
+	if err == nil {
+		r.plan = own.Plan(o.Seed, o.Pace)
+		err = r.prepare(ctx, o)
+	}
+	if err != nil {
 		r.report.Reason, r.report.Ended = err.Error(), time.Now()
 		return r.report, nil
 	}

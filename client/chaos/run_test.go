@@ -39,9 +39,9 @@ func TestWhatIsBrokenIsTakenBack(t *testing.T) {
 		"link": {"[{partition: link/a-b, for: 1ms}, {slow: link/a-all, latency: 1s}]",
 			"partition link/a-b, heal link/a-b, slow link/a-all, heal link/a-all"},
 		"fault":    {"[{fault: pod/default/web crash-loop}]", "fault pod/default/web crash-loop, reset pod/default/web"},
-		"leader":   {"[{kill: etcd/leader}, {kill: controllers/leader}]", "kill etcd/b, kill controllers/c, start controllers/c, start etcd/b"},
+		"leader":   {"[{kill: etcd/leader}, {kill: controllers/leader}]", "kill etcd/b, kill controllers/c"},
 		"follower": {"[{partition: link/leader-follower}]", "partition link/b-c, heal link/b-c"},
-		"at":       {"[{parallel: [{kill: az/a, at: 60ms}, {kill: az/b, for: 10ms}]}]", "kill az/b, start az/b, kill az/a, start az/a"},
+		"at":       {"[{parallel: [{kill: az/a, at: 1s}, {kill: az/b}]}]", "kill az/b, kill az/a, start az/a, start az/b"},
 		"serial": {"[{serial: [{kill: az/a, for: 1ms}, {wait: 1ms}]}, {await: region healthy}, {kill: az/b, for: 1ms}]",
 			"kill az/a, start az/a, kill az/b, start az/b"},
 	} {
@@ -149,5 +149,27 @@ func TestInterruptedAndStoppedExperimentsAreTakenBack(t *testing.T) {
 	if want := "stopped: probe no has failed more than 1 times"; got.Outcome != report.NotAsExpected || got.Reason != want ||
 		f.orders() != "kill az/a, start az/a" {
 		t.Errorf("%s: %s; did %s", got.Outcome, got.Reason, f.orders())
+	}
+}
+
+func TestExperimentsAreValues(t *testing.T) {
+	f := newFake(t)
+	e := &Experiment{Name: "mine", Probes: []Probe{{Type: ProbeAPI, Every: 10 * time.Millisecond}, {Type: ProbeWrites}},
+		Method: []Step{{Action: &Action{Verb: "kill", Target: "az/a", For: time.Millisecond}}}}
+	got, err := e.Run(t.Context(), f, Options{})
+	if err != nil || got.Outcome != report.AsExpected || f.orders() != "kill az/a, start az/a" {
+		t.Errorf("%+v, %v; did %s", got, err, f.orders())
+	}
+	for want, e := range map[string]*Experiment{
+		"the experiment breaks nothing: it has no method":                             {},
+		`probe : "" is no type of a probe`:                                            {Probes: []Probe{{}}},
+		`there are two probes with the name "api"`:                                    {Probes: []Probe{{Type: ProbeAPI}, {Type: ProbeAPI}}},
+		`stop: there is no probe "x"`:                                                 {Stop: []Stop{{Probe: "x"}}},
+		"random has no step":                                                          {Method: []Step{{Random: &Random{}}}},
+		`"z" is not a target: write TYPE/NAME, such as az/b, etcd/leader or link/a-b`: {Method: []Step{{Action: &Action{Target: "z"}}}},
+	} {
+		if got, err := e.Run(t.Context(), f, Options{}); err != nil || got.Outcome != report.CouldNotRun || got.Reason != want {
+			t.Errorf("got %q, %v; want %q", got.Reason, err, want)
+		}
 	}
 }

@@ -122,12 +122,12 @@ func (r *run) act(ctx context.Context, a Action) error {
 		r.ended(f, err)
 		return fmt.Errorf("%v: %w", &a, err)
 	}
-	if liftOf(a.Verb) == "" {
+	if a.lift() == "" {
 		r.ended(f, nil)
 		r.forgetLifted(a)
 		return nil
 	}
-	one := &inForce{action: a, fault: f, lift: liftOf(a.Verb)}
+	one := &inForce{action: a, fault: f, lift: a.lift()}
 	r.mu.Lock()
 	r.active = append(r.active, one)
 	r.mu.Unlock()

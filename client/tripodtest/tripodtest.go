@@ -35,6 +35,8 @@ import (
 
 	"tripod/api"
 	"tripod/client"
+	"tripod/client/chaos"
+	"tripod/client/chaos/report"
 )
 
 // Environment variables that say what Start uses where no option does.
@@ -288,6 +290,21 @@ func (r *Region) SlowLink(link string, fault api.LinkFault) {
 func (r *Region) HealLink(link string) {
 	r.t.Helper()
 	r.verb("heal link/"+link, func(ctx context.Context) error { return r.Heal(ctx, link) })
+}
+
+// Experiment runs an experiment, of which chaos.Parse makes one too, and fails the test where it does not come as expected. The report
+// is there all the same.
+func (r *Region) Experiment(e *chaos.Experiment, o chaos.Options) *report.Report {
+	r.t.Helper()
+	if o.Environ == nil {
+		o.Environ = os.Environ()
+	}
+	got, err := e.Run(r.t.Context(), r.Client, o)
+	r.must("run "+e.Name, err)
+	if got.Outcome != report.AsExpected {
+		r.t.Errorf("%s: %s: %s (seed %d)", e.Name, got.Outcome, got.Reason, got.Seed)
+	}
+	return got
 }
 
 // RESTConfig is client-go's configuration for the cluster demo, as the region's user admin.
