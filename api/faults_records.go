@@ -93,6 +93,12 @@ var podFaults = []FaultWord{
 	{Name: "image-pull", Help: "its images cannot be pulled"},
 	{Name: "not-ready", Help: "its readiness probes fail"},
 	{Name: "slow-start", Value: "[DURATION]", Help: "its probes fail for so long (30s) after a start", valid: isDuration},
+	{Name: FaultLatency, Value: "DURATION", Help: "what it sends over the network arrives so much later", valid: isPodLatency},
+	{Name: "jitter", Value: "DURATION", Help: "give or take so much, beside latency", valid: isPodLatency},
+	{Name: "loss", Value: "PERCENT", Help: "so much of what it sends is lost, as TCP feels it", valid: isShare},
+	{Name: "black-hole", Value: "PORT", Help: "nothing comes to its port, or from it", valid: isPort},
+	{Name: "black-hole-to", Value: "PORT", Help: "it reaches that port of nobody", valid: isPort},
+	{Name: "no-dns", Help: "it finds no name: no DNS server answers it"},
 }
 
 // The faults of a node that others than RecordFaults name.
@@ -149,6 +155,21 @@ func isExitCode(value string) bool {
 func isDuration(value string) bool {
 	d, err := time.ParseDuration(value)
 	return err == nil && d >= 0
+}
+
+func isPodLatency(value string) bool {
+	d, err := time.ParseDuration(value)
+	return err == nil && d > 0 && d <= mostLatency
+}
+
+func isShare(value string) bool {
+	percent, err := strconv.ParseFloat(value, 64)
+	return err == nil && percent > 0 && percent <= 100
+}
+
+func isPort(value string) bool {
+	port, err := strconv.ParseUint(value, 10, 16)
+	return err == nil && port > 0
 }
 
 func isLatency(value string) bool {

@@ -84,5 +84,7 @@ func (z *zone) dialPod(ctx context.Context, from, address string, port int) (net
 		return nil, network.ErrNoAddress
 	}
 	client, _ := netip.ParseAddr(from)
-	return z.http.Dial(ctx, pod, at, netip.AddrPortFrom(client, 0))
+	return z.links.of(pod, podPort{port: at}).Dial(ctx, func(ctx context.Context) (net.Conn, error) {
+		return z.http.Dial(ctx, pod, at, netip.AddrPortFrom(client, 0))
+	})
 }

@@ -107,6 +107,8 @@ var errStopped = errors.New("the zone's nodes are stopped")
 // answer makes what answers for the zone's kubelets and pods.
 func (z *zone) answer() {
 	z.pods = podset.New()
+	z.links = newPodLinks()
+	z.pods.OnChange(z.links.changed)
 	z.http = podhttp.New(podhttp.Config{Zone: z.conf.Zone, Pods: z.pods, LocalPort: z.conf.LocalPort, Moves: &z.moves,
 		Env:     func(pod *corev1.Pod, c *corev1.Container) []string { return z.api.Env(z.ctx, pod, c) },
 		Network: func(pod *corev1.Pod) podhttp.Network { return podNetwork{z, pod} }, Logger: z.conf.Logger})

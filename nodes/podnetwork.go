@@ -58,7 +58,9 @@ func (n podNetwork) Dial(ctx context.Context, to netip.AddrPort) (net.Conn, erro
 			return nil, err
 		}
 	}
-	conn, err := z.connect(ctx, who.From, targets)
+	conn, err := z.links.dial(ctx, n.pod, int(to.Port()), func(ctx context.Context) (net.Conn, error) {
+		return z.connect(ctx, who.From, targets)
+	})
 	if errors.Is(err, network.ErrRefused) {
 		return nil, podcmd.ErrRefused
 	}
@@ -95,6 +97,9 @@ func (n podNetwork) Lookup(ctx context.Context, name string, search bool) (podcm
 			return podcmd.Record{}, errors.Join(podcmd.ErrNoName, err)
 		}
 		return podcmd.Record{Name: short, Addresses: []netip.Addr{at}}, nil
+	}
+	if !z.links.looksUp(n.pod) {
+		return podcmd.Record{}, podcmd.ErrNoServer
 	}
 	if z.services == nil || !search && !strings.HasSuffix(short, "."+kubeproxy.ClusterDomain) {
 		return podcmd.Record{}, podcmd.ErrNoName

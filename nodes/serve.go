@@ -90,7 +90,15 @@ func (z *zone) answerPod(ctx context.Context, pod *corev1.Pod, port int, from, t
 			return nil, err
 		}
 	}
-	return z.http.Answer(ctx, pod, port, from)
+	take, err := z.links.of(pod, podPort{port: port}).Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := z.http.Answer(ctx, pod, port, from)
+	if err != nil {
+		return nil, err
+	}
+	return func(conn net.Conn) { answer(take(conn)) }, nil
 }
 
 // answerNode says who answers at a node's port that is no pod's: what kube-proxy leads on, or checks.

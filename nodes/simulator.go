@@ -47,6 +47,7 @@ type zone struct {
 	clients *clients
 	player  *player
 	pods    *podset.Set
+	links   *podLinks
 	http    *podhttp.Server
 	api     *kubeletapi.API
 	kubelet http.Handler // of api

@@ -34,7 +34,14 @@ func (s *Simulator) Connect(ctx context.Context, as, host string, port int) (net
 	if z == nil {
 		return nil, errStopped
 	}
-	return z.connect(ctx, who.From, targets)
+	connect := func(ctx context.Context) (net.Conn, error) { return z.connect(ctx, who.From, targets) }
+	if kind, name, _ := strings.Cut(as, "/"); kind == "pod" {
+		namespace, name, _ := strings.Cut(name, "/")
+		if pod := z.pods.Pod(namespace, name); pod != nil {
+			return z.links.dial(ctx, pod, port, connect)
+		}
+	}
+	return connect(ctx)
 }
 
 // connect connects to the first of some endpoints that answers.

@@ -74,8 +74,38 @@ func TestNetworkRulesAreHeld(t *testing.T) {
 	if _, errs, code := tripod(t, r.dir, "kubectl", "logs", pods[0].Name); code != 0 {
 		t.Errorf("open again: %s", errs)
 	}
+	podNetworksFail(t, r, pods)
 	networkACLStops(t, r, calls, pods)
 	networkPolicyStops(t, r, calls, kube, pods)
+}
+
+// podNetworksFail has a pod's network be at fault at its port, in its delays and to a port of others.
+func podNetworksFail(t *testing.T, r *testRegion, pods []corev1.Pod) {
+	t.Helper()
+	curl := func(limit string) (code int, errs string) {
+		_, errs, code = tripod(t, r.dir, "kubectl", "exec", pods[0].Name, "--", "curl", "-sS", "-m", limit, "http://"+pods[1].Status.PodIP+"/")
+		return code, errs
+	}
+	for _, fault := range []struct{ pod, words, limit string }{
+		{pods[1].Name, "black-hole=80", "2"}, {pods[1].Name, "latency=3s", "2"}, {pods[0].Name, "latency=3s,jitter=1ms", "2"},
+		{pods[0].Name, "black-hole-to=80", "2"},
+	} {
+		if code, errs := curl("30"); code != 0 {
+			t.Errorf("before %s: got %d %s", fault.words, code, errs)
+		}
+		if _, errs, code := tripod(t, r.dir, "fault", "pod/default/"+fault.pod, fault.words); code != 0 {
+			t.Fatalf("fault %s: %s", fault.words, errs)
+		}
+		eventually(t, time.Minute, fault.words+" is in force", func() (bool, string) {
+			code, errs := curl(fault.limit)
+			return code == 28, fmt.Sprint(code, " ", errs) // curl's word for a time-out
+		})
+		must(t, "take it back", r.Do(within(t, time.Minute), "pod/default/"+fault.pod, "reset", ""))
+		eventually(t, time.Minute, fault.words+" is taken back", func() (bool, string) {
+			code, errs := curl("2")
+			return code == 0, fmt.Sprint(code, " ", errs)
+		})
+	}
 }
 
 // networkACLStops gives a subnet a new network ACL, which lets nothing through, and the old one again.

@@ -147,9 +147,10 @@ func TestFaultsAreCompleted(t *testing.T) {
 	status.Faults = []api.Fault{{Target: "node/n", Fault: "impair"}, {Target: "spot/i-1", Final: true}}
 	newSupervisor(t, dataDir, status)
 	for args, want := range map[string]string{
-		"fault|":              "update/demo capacity/a capacity/b capacity/c spot/ pod/ node/ aws/",
-		"fault|node/n|":       "pressure=memory pressure=disk pressure=pid not-ready terminate stop impair",
-		"fault|pod/a/b|e":     "crash-loop exit= oom-kill image-pull not-ready slow-start",
+		"fault|":        "update/demo capacity/a capacity/b capacity/c spot/ pod/ node/ aws/",
+		"fault|node/n|": "pressure=memory pressure=disk pressure=pid not-ready terminate stop impair",
+		"fault|pod/a/b|e": "crash-loop exit= oom-kill image-pull not-ready slow-start " +
+			"latency= jitter= loss= black-hole= black-hole-to= no-dns",
 		"fault|update/demo|":  "",
 		"fault|pod/a/b|exit|": "",
 		"reset|node":          "node/n",

@@ -118,6 +118,18 @@ func (l *Link) Dial(ctx context.Context, dial func(context.Context) (net.Conn, e
 	return l.take(conn, draw), nil
 }
 
+// Open waits until a connection may come over the link from its other end, and returns what puts it there. A nil link's does nothing.
+func (l *Link) Open(ctx context.Context) (take func(net.Conn) net.Conn, err error) {
+	if l == nil {
+		return func(conn net.Conn) net.Conn { return conn }, nil
+	}
+	draw := rand.Float64()
+	if err := l.await(ctx, draw); err != nil {
+		return nil, err
+	}
+	return func(conn net.Conn) net.Conn { return l.take(conn, draw) }, nil
+}
+
 // Take puts a connection on the link that was opened from its other end. The caller closes what it returns only.
 func (l *Link) Take(conn net.Conn) net.Conn {
 	if l == nil {

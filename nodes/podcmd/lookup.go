@@ -2,6 +2,7 @@ package podcmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -33,6 +34,9 @@ func (s *shell) nslookup(to streams, argv []string) (int, error) {
 	if n.Context().Err() != nil {
 		return 1, context.Cause(n.Context())
 	}
+	if errors.Is(err, ErrNoServer) {
+		return 1, s.unanswered(to, n, busybox(n), "\n")
+	}
 	if err != nil {
 		return 1, s.print(to, head+fmt.Sprintf("** server can't find %s: NXDOMAIN\n\n", args[0]))
 	}
@@ -45,6 +49,18 @@ func (s *shell) nslookup(to streams, argv []string) (int, error) {
 		head += fmt.Sprintf("Name:\t%s\nAddress: %s\n", owner, at)
 	}
 	return 0, s.print(to, head+"\n")
+}
+
+// unanswered waits as long as dig and nslookup ask, and says that nobody has answered.
+func (s *shell) unanswered(to streams, n Networked, busybox bool, end string) error {
+	if err := s.host.Sleep(digTries * resolverWait); err != nil {
+		return err
+	}
+	if busybox {
+		return s.print(to, ";; connection timed out; no servers could be reached\n\n")
+	}
+	lost := fmt.Sprintf(";; communications error to %s#53: timed out\n", n.Resolver())
+	return s.print(to, strings.Repeat(lost, digTries)+";; no servers could be reached\n"+end)
 }
 
 // askable says that a server which is named is the cluster's own.
@@ -90,6 +106,12 @@ func (s *shell) dig(to streams, argv []string) (int, error) {
 	record, err := n.Lookup(n.Context(), name, search)
 	if n.Context().Err() != nil {
 		return 1, context.Cause(n.Context())
+	}
+	if errors.Is(err, ErrNoServer) {
+		if err := s.print(to, fmt.Sprintf("\n; <<>> DiG 9.20.13 <<>> %s\n;; global options: +cmd\n", strings.Join(argv[1:], " "))); err != nil {
+			return 1, err
+		}
+		return 9, s.unanswered(to, n, false, "")
 	}
 	var lines, values []string
 	owner, status := strings.TrimSuffix(name, ".")+".", "NOERROR"

@@ -3,6 +3,7 @@ package podcmd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"time"
@@ -28,6 +29,14 @@ var (
 	ErrRefused = errors.New("connection refused")
 	// ErrNoName is why a name has no address: there is none of that name.
 	ErrNoName = errors.New("no such name")
+	// ErrNoServer is an ErrNoName whose reason is that no DNS server answers.
+	ErrNoServer = fmt.Errorf("no DNS server answers: %w", ErrNoName)
+)
+
+// Resolvers ask again after resolverWait: the C library resolverTries times, dig and nslookup digTries times.
+const (
+	resolverWait            = 5 * time.Second
+	resolverTries, digTries = 2, 3
 )
 
 // errNoAnswer is why a connection is not made: what is sent gets lost.
@@ -68,6 +77,9 @@ func (s *shell) resolve(n Networked, host string) ([]netip.Addr, error) {
 	record, err := n.Lookup(n.Context(), host, true)
 	if err == nil && len(record.Addresses) == 0 {
 		err = ErrNoName
+	}
+	if errors.Is(err, ErrNoServer) {
+		err = errors.Join(err, s.host.Sleep(resolverTries*resolverWait))
 	}
 	return record.Addresses, err
 }

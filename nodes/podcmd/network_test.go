@@ -52,7 +52,10 @@ func (n *networked) Output(text string, stderr bool) error {
 func (n *networked) Lookup(_ context.Context, name string, search bool) (Record, error) {
 	const suffix = ".default.svc.cluster.local"
 	short, whole := strings.CutSuffix(name, suffix)
-	if !search && !whole {
+	switch {
+	case short == "silent":
+		return Record{}, ErrNoServer
+	case !search && !whole:
 		return Record{}, ErrNoName
 	}
 	address := map[string]string{"web": "10.100.0.1", "db": "10.100.0.2", "lost": "10.100.0.3", "alias": "10.100.0.1"}[short]
@@ -140,6 +143,7 @@ func webHandler(w http.ResponseWriter, r *http.Request) {
 
 func TestCommandsSpeakOverTheNetworkInTheirToolsWords(t *testing.T) {
 	n := &networked{web: http.HandlerFunc(webHandler), image: "agnhost"}
+	silence := strings.Repeat(";; communications error to 10.100.0.10#53: timed out\n", 3) + ";; no servers could be reached\n"
 	tests := []struct {
 		script string
 		code   int
@@ -172,6 +176,10 @@ func TestCommandsSpeakOverTheNetworkInTheirToolsWords(t *testing.T) {
 		{"echo hostName | nc -t -w 2 db 5432", 0, `got "hostName\n"`, 0},
 		{"nslookup alias", 0, "Server:\t\t10.100.0.10\nAddress:\t10.100.0.10#53\n\nalias.default.svc.cluster.local\tcanonical name = " +
 			"web.default.svc.cluster.local.\nName:\tweb.default.svc.cluster.local\nAddress: 10.100.0.1\n\n", 0},
+		{"curl silent", 6, "!curl: (6) Could not resolve host: silent\n", 10 * time.Second},
+		{"nslookup silent", 1, silence + "\n", 15 * time.Second},
+		{"dig silent", 9, "\n; <<>> DiG 9.20.13 <<>> silent\n;; global options: +cmd\n" + silence,
+			15 * time.Second},
 		{"nslookup nobody", 1, "Server:\t\t10.100.0.10\nAddress:\t10.100.0.10#53\n\n** server can't find nobody: NXDOMAIN\n\n", 0},
 		{"dig +short web +search", 0, "10.100.0.1\n", 0},
 		{"dig +short web", 0, "", 0},

@@ -33,6 +33,14 @@ const (
 	FaultImagePull = "image-pull"
 	FaultNotReady  = "not-ready"
 	FaultSlowStart = "slow-start" // slow-start=DURATION
+
+	// Those of its network, which is all containers'.
+	FaultLatency      = "latency"       // latency=DURATION
+	FaultJitter       = "jitter"        // jitter=DURATION
+	FaultLoss         = "loss"          // loss=PERCENT
+	FaultBlackHole    = "black-hole"    // black-hole=PORT
+	FaultBlackHoleOut = "black-hole-to" // black-hole-to=PORT
+	FaultNoDNS        = "no-dns"
 )
 
 // slowStart is how long a slow start takes where nothing is said.
@@ -43,7 +51,11 @@ func ParseFault(text string) error {
 	for _, part := range strings.Split(text, ",") {
 		name, value, has := strings.Cut(strings.TrimSpace(part), "=")
 		switch name {
-		case FaultCrashLoop, FaultOOMKill, FaultImagePull, FaultNotReady:
+		case FaultLatency, FaultJitter, FaultLoss, FaultBlackHole, FaultBlackHoleOut:
+			if _, known := networkFault(name, value); !known {
+				return errFault(part)
+			}
+		case FaultCrashLoop, FaultOOMKill, FaultImagePull, FaultNotReady, FaultNoDNS:
 			if has {
 				return errFault(part)
 			}
@@ -65,8 +77,9 @@ func ParseFault(text string) error {
 type errFault string
 
 func (e errFault) Error() string {
-	return strconv.Quote(string(e)) + " is no fault of a pod: name crash-loop, exit=N, oom-kill, image-pull, not-ready or " +
-		"slow-start[=DURATION], several separated by commas"
+	return strconv.Quote(string(e)) + " is no fault of a pod: name crash-loop, exit=N, oom-kill, image-pull, not-ready, " +
+		"slow-start[=DURATION], latency=DURATION, jitter=DURATION, loss=PERCENT, black-hole=PORT, black-hole-to=PORT or no-dns, several " +
+		"separated by commas"
 }
 
 // annotation is what the pod says of a container; its own word counts before that for all. "" is nothing.

@@ -48,6 +48,11 @@
 //	image-pull         its image cannot be pulled; a running container is restarted, as when its image had been changed
 //	not-ready          its readiness probe fails
 //	slow-start[=30s]   its probes fail for so long after its start
+//	latency=200ms      what it sends over the network arrives later, give or take jitter=10ms
+//	loss=7             so many percent of what it sends are lost, as TCP feels it
+//	black-hole=8080    nothing comes to its port, or from it
+//	black-hole-to=443  it reaches that port of nobody
+//	no-dns             it finds no name
 //
 // # What is different from a kubelet
 //
