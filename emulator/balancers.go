@@ -17,15 +17,23 @@ import (
 )
 
 // healthChecks are a balancer's defaults: of what dies or is paused the region tells it at once, and what hangs is
-// found within some seconds. With fast timers it guesses at deaths after a fraction of a second.
+// found within some seconds. With fast timers it guesses at deaths after a fraction of a second, and with AWS's it is told
+// nothing, and has a Network Load Balancer's defaults: a dead zone is found after 30 to 70 s, and serves again after 150.
 func (p *endpoints) healthChecks(config lb.Config) lb.Config {
 	config.Starved = pressure.Starved
 	if p.options.FastTimers {
 		config.Interval, config.Timeout, config.FirstByteDeadline, config.Starved = 250*time.Millisecond,
 			300*time.Millisecond, time.Second, nil
 	}
+	if p.options.AWSHealthChecks {
+		config.ChecksAlone, config.Interval, config.Timeout = true, 30*time.Second, 10*time.Second
+		config.Thresholds, config.FirstByteDeadline, config.Starved = lb.Thresholds{Healthy: 5, Refused: 2, Failing: 2}, idleTimeout, nil
+	}
 	return config
 }
+
+// idleTimeout is for how long a Network Load Balancer keeps a connection on which nothing comes.
+const idleTimeout = 350 * time.Second
 
 // newAWSBalancer balances over the zones' AWS fronts.
 func (p *endpoints) newAWSBalancer(listener net.Listener) *lb.Balancer {

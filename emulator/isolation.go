@@ -39,6 +39,9 @@ func (v *supervisor) holdIsolated() {
 // isolated are the targets that are to be held, and why.
 func (v *supervisor) isolated() map[heldTarget]string {
 	isolated := map[heldTarget]string{}
+	if v.options.AWSHealthChecks {
+		return isolated
+	}
 	for _, c := range v.endpoints.sorted() {
 		if c.balancer == nil {
 			continue

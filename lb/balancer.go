@@ -81,6 +81,11 @@ type Config struct {
 	Thresholds        Thresholds
 	FirstByteDeadline time.Duration // for a dial, and for the answer to a complete TLS ClientHello; default 2 s
 
+	// ChecksAlone says that nothing but health checks tells how a target is, once it has been healthy for the first time, and that no
+	// connection is moved to another target, as with a Network Load Balancer: MarkDown and Probe do nothing, and what clients meet
+	// counts for nothing. A target's open connections are reset when it becomes unhealthy.
+	ChecksAlone bool
+
 	// Starved says that this machine has not enough processor time for all that runs on it: then a target counts as silent
 	// only after five times as many health checks in a row. Nil: it never says so.
 	Starved func() bool

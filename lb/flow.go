@@ -60,6 +60,10 @@ func (f *flow) serve() {
 		if f.ride(l, tried) {
 			return
 		}
+		if f.b.cfg.ChecksAlone {
+			f.kill()
+			return
+		}
 		tried[l.t.index] = f.b.generation(l.t)
 		l.t.retries.Add(1)
 	}
@@ -99,6 +103,9 @@ func (f *flow) connect(tried []uint64) *leg {
 			if !errors.Is(err, ErrNotTheTarget) {
 				f.b.suspect(t, gen, err)
 			}
+		}
+		if f.b.checksAlone(t) {
+			return nil
 		}
 		tried[t.index] = f.b.generation(t)
 		t.retries.Add(1)

@@ -64,7 +64,7 @@ func (r *run) probe(t *target) {
 		well := r.probeOnce(t)
 		gen := r.b.generation(t)
 		switch {
-		case well:
+		case well, r.b.checksAlone(t):
 			pause = r.b.cfg.Interval
 		case pause == r.b.cfg.Interval && gen != known:
 			pause = min(quickest, r.b.cfg.Interval)
@@ -99,6 +99,13 @@ func (r *run) probeOnce(t *target) (well bool) {
 	return err == nil
 }
 
+// checksAlone is alone, with the lock.
+func (b *Balancer) checksAlone(t *target) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.alone(t)
+}
+
 // late is how much later than it should a timer fires in a process that waits for the processor itself.
 const late = 100 * time.Millisecond
 
@@ -120,8 +127,9 @@ func (b *Balancer) judge(t *target, gen uint64, err error) {
 			return b.fail(t, kind, b.sentence(kind, err))
 		}
 		t.fails = 0
-		if t.passes++; !t.up && t.passes >= b.cfg.Thresholds.Healthy {
-			t.up, t.dead, t.reason = true, false, ""
+		// A target that is new must pass one check, as with AWS.
+		if t.passes++; !t.up && (t.passes >= b.cfg.Thresholds.Healthy || b.cfg.ChecksAlone && !t.met) {
+			t.up, t.met, t.dead, t.reason = true, true, false, ""
 			t.gen++
 		}
 		return false
@@ -135,6 +143,9 @@ func (b *Balancer) fail(t *target, kind failure, reason string) (cut bool) {
 	t.fails++
 	if kind == failSilent && !b.witnessed(t) {
 		kind = failUnready
+	}
+	if b.cfg.ChecksAlone {
+		kind = failSilent // whatever is wrong, the target is unhealthy and its connections end
 	}
 	threshold := b.cfg.Thresholds.Failing
 	switch {
@@ -174,6 +185,9 @@ func (b *Balancer) witnessed(silent *target) bool {
 // suspect counts what a client's connection met: a failed dial, or no answer to its first bytes.
 func (b *Balancer) suspect(t *target, gen uint64, err error) {
 	kind := classify(err)
+	if b.checksAlone(t) {
+		return
+	}
 	if kind == failRefused || kind == failSilent {
 		b.mutate(t, func() (cut bool) {
 			if t.gen != gen {

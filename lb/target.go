@@ -22,6 +22,7 @@ type target struct {
 
 	up     bool   // passes its health checks
 	dead   bool   // not up because it is gone or silent: no server is there whose own error could be shown
+	met    bool   // has been healthy since the balancer was started
 	held   string // why the owner holds it back; empty when it does not
 	reason string // why it is not up
 
@@ -51,7 +52,7 @@ func newTarget(index int, t Target) *target {
 
 // forget makes the target as it was before the first health check; it stays held. It assumes the lock.
 func (t *target) forget() {
-	t.up, t.dead, t.reason = false, true, notChecked
+	t.up, t.dead, t.reason, t.met = false, true, notChecked, false
 	t.passes, t.fails, t.suspected = 0, 0, false
 	t.gen++
 }
@@ -103,17 +104,28 @@ func (b *Balancer) Snapshot() []TargetStatus {
 func (b *Balancer) MarkDown(name, reason string) {
 	if t := b.named(name); t != nil {
 		b.mutate(t, func() (cut bool) {
+			if b.alone(t) {
+				return false
+			}
 			t.down(reason, true)
 			return true
 		})
 	}
 }
 
+// alone says whether only health checks say how a target is. It assumes the lock.
+func (b *Balancer) alone(t *target) bool { return b.cfg.ChecksAlone && t.met }
+
 // Probe asks for a health check of the target now, for instance because it announced that it is ready. It does not wait
 // for the result.
 func (b *Balancer) Probe(name string) {
 	if t := b.named(name); t != nil {
-		t.probeSoon()
+		b.mu.Lock()
+		alone := b.alone(t)
+		b.mu.Unlock()
+		if !alone {
+			t.probeSoon()
+		}
 	}
 }
 

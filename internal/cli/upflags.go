@@ -28,7 +28,7 @@ type upFlags struct {
 }
 
 // The values of --pace, and those of --timers.
-const fast, real, calm = "fast", "real", "calm"
+const fast, real, calm, likeAWS = "fast", "real", "calm", "aws"
 
 // The values of --references.
 const strict, lenient = "strict", "lenient"
@@ -86,8 +86,9 @@ func (f *upFlags) registerAgent(cmd *cobra.Command) {
 	flags.StringVar(&f.pace, "pace", f.pace, "fast, or real: clusters are CREATING, UPDATING and DELETING for as many "+
 		"minutes as in EKS; "+
 		"not so the first one")
-	flags.StringVar(&f.timers, "timers", f.timers, "calm: elections, leases and health checks as in EKS; "+
-		"or fast: they take for dead what is silent for a fraction of a second")
+	flags.StringVar(&f.timers, "timers", f.timers, "calm: elections and leases as in EKS, and balancers are told who is dead; "+
+		"fast: they take for dead what is silent for a fraction of a second; or aws: balancers know only what a Network Load "+
+		"Balancer's health checks find, each 30s, 2 until a zone is out and 5 until it is in again")
 	flags.StringVar(&f.references, "references", f.references,
 		"strict: EKS's calls are refused that name roles, launch templates, keys "+
 			"or instance types that are not there; or lenient: they are taken, and 'tripod history' tells")
@@ -119,13 +120,14 @@ func (f *upFlags) completeWords(cmd *cobra.Command) error {
 	if f.pace != fast && f.pace != real {
 		return usage(cmd, "--pace %q is neither fast nor real", f.pace)
 	}
-	if f.timers != fast && f.timers != calm {
-		return usage(cmd, "--timers %q is neither calm nor fast", f.timers)
+	if f.timers != fast && f.timers != calm && f.timers != likeAWS {
+		return usage(cmd, "--timers %q is none of calm, fast and aws", f.timers)
 	}
 	if f.references != strict && f.references != lenient {
 		return usage(cmd, "--references %q is neither strict nor lenient", f.references)
 	}
 	f.RealPace, f.FastTimers, f.LenientReferences = f.pace == real, f.timers == fast, f.references == lenient
+	f.AWSHealthChecks = f.timers == likeAWS
 	return nil
 }
 

@@ -28,7 +28,10 @@ type Up struct {
 	// DownAfter is how long nobody may speak with the region until it stops; 0: it never does by itself.
 	DownAfter time.Duration
 	// Heal starts a zone again that was killed from outside.
-	Heal           bool
+	Heal bool
+	// AWSHealthChecks has balancers know only what health checks find, with a Network Load Balancer's intervals and thresholds.
+	AWSHealthChecks bool
+
 	MetricsAddress string // host:port of a metrics endpoint; empty: only the control socket has it
 	ControlAddress string // host:port of the control API, beside its socket; empty: only the socket has it
 	Executable     string // the program whose `internal` commands the children are
