@@ -52,6 +52,7 @@ const (
 	InstancePaused  EventType = "InstancePaused"
 	InstanceResumed EventType = "InstanceResumed"
 	LeaderChanged   EventType = "LeaderChanged"
+	EtcdRepair      EventType = "EtcdRepair" // a step of the replacement of an etcd member whose data is damaged
 )
 
 // Balancers and endpoints.

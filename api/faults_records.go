@@ -19,10 +19,11 @@ const (
 	KindPod      = "pod"      // pod/default/web-0
 	KindNode     = "node"     // a node or its instance: node/ip-10-0-0-10.ec2.internal
 	KindAWS      = "aws"      // an operation of AWS's APIs, or all of a service: aws/ec2:DescribeInstances, aws/eks:*
+	KindEtcd     = "etcd"     // a cluster's etcd member in a zone: etcd/b
 )
 
-// RecordFault is a kind of fault of what is no process of a zone: of a record of the region's, or of an object in a
-// cluster.
+// RecordFault is a kind of fault that no signal can make: of a record of the region's, of an object in a cluster, or of what a
+// process of a zone works with.
 type RecordFault struct {
 	Kind string
 	// Name says what is behind the kind and "/", as people read it: NAMESPACE/NAME.
@@ -83,6 +84,19 @@ var RecordFaults = []RecordFault{
 		Example: "aws/ec2:DescribeInstances throttle --percentage 30 --for 5m",
 		Help:    "calls of the operation fail or wait, in every zone: all, or --percentage of them, or those of --principal",
 		Words:   callFaults},
+	{Kind: KindEtcd, Name: "ZONE", Options: []string{OptionCluster, OptionFor}, Example: "etcd/b data-lost --cluster demo",
+		Help: "the cluster's etcd member in the zone is ended, and its data is damaged", Words: etcdFaults},
+}
+
+// The faults of an etcd member that others than RecordFaults name.
+const (
+	FaultDataLost    = "data-lost"
+	FaultDataCorrupt = "data-corrupt"
+)
+
+var etcdFaults = []FaultWord{
+	{Name: FaultDataLost, Help: "its data directory is deleted: 'heal' replaces it by a new member"},
+	{Name: FaultDataCorrupt, Help: "a byte of its log is overwritten, so that it refuses to start: 'heal' replaces it"},
 }
 
 // podFaults are those that the simulated kubelets play (package nodes/podlife).
@@ -232,10 +246,24 @@ func FaultForms() []string {
 // Form is how the kind's targets are written.
 func (f RecordFault) Form() string { return f.Kind + "/" + f.Name }
 
-// Noun is what a target of the kind is, behind "a".
+// InZone says whether the kind's targets are processes of a zone, so that its agent alone can do something to them. They have
+// Verbs too, and Reset takes back both.
+func (f RecordFault) InZone() bool { return slices.Contains(TargetKinds, f.Kind) }
+
+// ByRecord says whether a verb for targets of a kind concerns faults of RecordFaults alone. Processes have those too, which
+// Reset takes back with all else.
+func ByRecord(kind, verb string) bool {
+	fault, found := FindRecordFault(kind)
+	return found && (verb == FaultVerb || !fault.InZone())
+}
+
+// Noun is what a target of the kind is, behind "a" or "an".
 func (f RecordFault) Noun() string {
-	if f.Kind == KindAWS {
+	switch f.Kind {
+	case KindAWS:
 		return "call"
+	case KindEtcd:
+		return "member of etcd"
 	}
 	return f.Kind
 }

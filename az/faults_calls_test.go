@@ -39,7 +39,7 @@ func TestCallsAreAtFaultUntilTheirTimeIsOver(t *testing.T) {
 		t.Fatalf("got %+v", got)
 	}
 	w.at = w.at.Add(2 * time.Minute)
-	if _, err := w.keep(t.Context()); err != nil || len(w.calls()) != 2 {
+	if _, err := w.keep(t.Context(), everything); err != nil || len(w.calls()) != 2 {
 		t.Errorf("after its time: %+v, %v", w.calls(), err)
 	}
 	w.reset(target)

@@ -11,6 +11,7 @@ import (
 	"tripod/api"
 	"tripod/awsapi/ec2"
 	"tripod/az/controlplane"
+	"tripod/az/plan"
 	"tripod/region"
 	"tripod/state"
 )
@@ -25,8 +26,11 @@ type recordFaults struct {
 	operation func(service, operation string) error
 	// objects speaks to the zone's API server of the cluster with that id.
 	objects func(clusterID string) (controlplane.Objects, error)
-	event   func(api.Event)
-	now     func() time.Time
+	// letter is the zone's: what is done to its processes, it does itself. processes are those of the cluster with that id.
+	letter    string
+	processes func(clusterID string) (processes, error)
+	event     func(api.Event)
+	now       func() time.Time
 }
 
 // recordFault is what one kind of api.RecordFaults does.
@@ -56,6 +60,8 @@ var recordFaultKinds = map[string]recordFault{
 	api.KindNode: {begin: (*recordFaults).breakNode, named: (*recordFaults).nodeNamed,
 		undo: (*recordFaults).mendNode, over: (*recordFaults).nodeFaultGone, clear: (*recordFaults).clearNode},
 	api.KindAWS: {begin: (*recordFaults).failCalls, named: (*recordFaults).callsNamed, undo: (*recordFaults).forget},
+	api.KindEtcd: {begin: (*recordFaults).damageEtcd, named: (*recordFaults).processNamed,
+		undo: (*recordFaults).mendEtcd, over: (*recordFaults).etcdIsWell, clear: (*recordFaults).repairEtcd},
 }
 
 // Refusal is an order that cannot be followed as it was given, whichever zone it is given to.
@@ -73,18 +79,27 @@ type FaultAnswer struct {
 
 func (z *Zone) recordFaults() *recordFaults {
 	return &recordFaults{region: z.config.Region, state: z.voter, network: z.acting.Network,
-		operation: z.hasOperation, objects: z.objectsOf, event: z.event, now: z.now}
+		operation: z.hasOperation, objects: z.objectsOf, letter: plan.Letter(z.config.Zone), processes: z.processesOf, event: z.event, now: z.now}
 }
 
 // objectsOf speaks to the zone's API server of a cluster.
 func (z *Zone) objectsOf(clusterID string) (controlplane.Objects, error) {
-	z.mu.Lock()
-	part := z.clusters[clusterID]
-	z.mu.Unlock()
-	if part == nil {
-		return controlplane.Objects{}, fmt.Errorf("zone %s does not run the cluster yet", z.config.Zone)
+	part, err := z.partOf(clusterID)
+	if err != nil {
+		return controlplane.Objects{}, err
 	}
 	return part.Objects()
+}
+
+// partOf is the zone's part of a cluster.
+func (z *Zone) partOf(clusterID string) (*controlplane.Part, error) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	part := z.clusters[clusterID]
+	if part == nil {
+		return nil, fmt.Errorf("zone %s does not run the cluster yet", z.config.Zone)
+	}
+	return part, nil
 }
 
 // handleFault puts a fault in force, and takes one back.

@@ -32,6 +32,7 @@ type world struct {
 	objects *zonetest.Objects
 	at      time.Time
 	events  []api.Event
+	played  *played
 }
 
 func newWorld(t *testing.T, clusters ...string) *world {
@@ -39,7 +40,7 @@ func newWorld(t *testing.T, clusters ...string) *world {
 	if clusters == nil {
 		clusters = []string{"demo"}
 	}
-	w := &world{t: t, at: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	w := &world{t: t, at: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), played: &played{well: true}}
 	w.objects = zonetest.NewObjects(map[string]map[string]string{webPod: nil, nodePath: nil})
 	t.Cleanup(w.objects.Close)
 	w.memory = region.NewMemory(func(tx *state.Txn) {
@@ -53,6 +54,7 @@ func newWorld(t *testing.T, clusters ...string) *world {
 		objects: func(string) (controlplane.Objects, error) {
 			return controlplane.Objects{URL: w.objects.URL, Client: w.objects.Client()}, nil
 		},
+		letter: "b", processes: func(string) (processes, error) { return w.played, nil },
 		event: func(e api.Event) { w.events = append(w.events, e) }, now: func() time.Time { return w.at }}
 	return w
 }
@@ -142,7 +144,7 @@ func (w *world) wantShown(want string) {
 // look is one turn of the loop.
 func (w *world) look() time.Duration {
 	w.t.Helper()
-	again, err := w.keep(w.t.Context())
+	again, err := w.keep(w.t.Context(), everything)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -349,7 +351,7 @@ func TestUnreachableAPIServerIsNoRefusal(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	w.at = w.at.Add(time.Minute)
-	if _, err := w.keep(t.Context()); err == nil || len(w.events) != 0 {
+	if _, err := w.keep(t.Context(), everything); err == nil || len(w.events) != 0 {
 		t.Errorf("the loop says %v and tells %+v", err, w.events)
 	}
 	w.wantShown("pod/default/web-0 oom-kill")
@@ -436,3 +438,5 @@ func TestInstanceThatStopsIsStartedWhenItHasStopped(t *testing.T) {
 		t.Errorf("%v; it is %s", err, w.instance(first).State)
 	}
 }
+
+func everything(region.Fault) bool { return true }

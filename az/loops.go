@@ -20,6 +20,7 @@ func (z *Zone) loops() []reconcile.Loop {
 		z.leading(reconcile.Loop{Key: "keep the Auto Scaling groups", Do: z.acting.Groups.Keep,
 			Pauses: reconcile.Pauses{First: time.Second, Most: 10 * time.Second}}),
 		z.keepFaults(),
+		z.keepOwnFaults(),
 		z.leading(reconcile.Loop{Key: "carry out experiments", Do: z.experiments().Keep,
 			Pauses: reconcile.Pauses{First: time.Second, Most: 10 * time.Second}}),
 		{Key: "report the zone's state", Watch: func() (<-chan struct{}, func()) { return z.changes, func() {} },

@@ -112,8 +112,8 @@ func (c *Client) Do(ctx context.Context, target, verb, cluster string) error {
 	if !ok || kind == "" || name == "" {
 		return fmt.Errorf("%q is not a target: write TYPE/NAME, such as az/b or etcd/b", target)
 	}
-	if record, found := recordTarget(target); found {
-		_, err := c.fault(ctx, verb, api.FaultOrder{Target: record, Cluster: cluster})
+	if api.ByRecord(kind, verb) {
+		_, err := c.fault(ctx, verb, api.FaultOrder{Target: api.Target{Kind: kind, Name: name}, Cluster: cluster})
 		return err
 	}
 	if kind == api.KindLink {

@@ -169,7 +169,7 @@ func regionHealthy(status *api.Status) (bool, string) {
 	}
 	if len(status.Faults) > 0 {
 		fault := status.Faults[0]
-		if _, record := recordTarget(fault.Target); record {
+		if _, state := api.FindFault(fault.Fault); !state {
 			return false, fault.Target + " has the fault " + fault.Fault
 		}
 		return false, fault.Target + " is " + fault.Fault

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"net/url"
-	"strings"
 
 	"tripod/api"
 )
@@ -22,11 +21,4 @@ func (c *Client) TakeBack(ctx context.Context, order api.FaultOrder) (*api.Fault
 func (c *Client) fault(ctx context.Context, verb string, order api.FaultOrder) (*api.FaultDone, error) {
 	done := &api.FaultDone{}
 	return done, c.ask(ctx, "/v1/faults/"+url.PathEscape(verb), order, done)
-}
-
-// recordTarget is a target of api.RecordFaults; false: it is none of these.
-func recordTarget(text string) (api.Target, bool) {
-	kind, name, _ := strings.Cut(text, "/")
-	_, found := api.FindRecordFault(kind)
-	return api.Target{Kind: kind, Name: name}, found
 }

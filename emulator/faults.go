@@ -15,6 +15,9 @@ import (
 // verbTimeout bounds a verb: the slowest is the start of a zone on a loaded machine.
 const verbTimeout = 60 * time.Second
 
+// repairTimeout bounds a verb that may replace an etcd member, which copies all that the others have.
+const repairTimeout = 5 * time.Minute
+
 // effects are what the verbs of api.Verbs do to a zone; the zone's verbs lock is held. What they do to an instance, the
 // zone's agent does (az, handleVerb).
 var effects = map[string]func(context.Context, *faults, *zone) error{
@@ -49,7 +52,11 @@ func (f *faults) Do(ctx context.Context, order api.Order) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, verbTimeout)
+	timeout := verbTimeout
+	if verb.Name == api.Reset {
+		timeout = repairTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	z.verbs.Lock()
 	defer z.verbs.Unlock()
@@ -58,6 +65,9 @@ func (f *faults) Do(ctx context.Context, order api.Order) error {
 		err = effects[verb.Name](ctx, f, z)
 	} else {
 		err = f.orderInstances(ctx, z, order)
+	}
+	if err == nil && verb.Name == api.Reset && order.Target.Kind != api.KindZone {
+		err = f.resetInstanceRecords(ctx, order)
 	}
 	if err != nil {
 		return err
@@ -144,7 +154,7 @@ func (f *faults) orderInstances(ctx context.Context, z *zone, order api.Order) e
 
 // Reset makes everything healthy again and returns when it is.
 func (f *faults) Reset(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, verbTimeout)
+	ctx, cancel := context.WithTimeout(ctx, repairTimeout)
 	defer cancel()
 	if err := f.links.clear(ctx); err != nil {
 		f.logger.Warn("heal links", "error", err) // a zone may not answer that is mended now, and is told then
@@ -154,11 +164,14 @@ func (f *faults) Reset(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := f.resetRecords(ctx, api.RecordFault.InZone); err != nil {
+		return err // the region cannot become healthy before
+	}
 	poll := time.NewTicker(20 * time.Millisecond)
 	defer poll.Stop()
 	for {
 		if _, phase := f.observer.judge(); phase == api.PhaseReady {
-			return errors.Join(f.links.tell(ctx), f.resetRecords(ctx)) // now that all API servers answer
+			return errors.Join(f.links.tell(ctx), f.resetRecords(ctx, outOfZones)) // now that all API servers answer
 		}
 		select {
 		case <-poll.C:

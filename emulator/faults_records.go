@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/gorilla/mux"
 
@@ -28,11 +29,15 @@ func (f *faults) record(ctx context.Context, verb string, order api.FaultOrder) 
 	if err != nil {
 		return done, refuse("%v", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, verbTimeout)
+	asked, err := f.zonesFor(order)
+	if err != nil {
+		return done, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, repairTimeout)
 	defer cancel()
 	before := f.endpoints.recordFaults()
 	var refused *az.Refusal
-	err = f.zones.first(refuse("no zone runs that could write it down: start one"), func(z *zone) error {
+	err = asked.first(refuse("no zone runs that could write it down: start one"), func(z *zone) error {
 		answer, err := z.agent().Fault(ctx, verb, order)
 		if errors.As(err, &refused) {
 			return nil // the others would say the same
@@ -61,14 +66,48 @@ func (f *faults) record(ctx context.Context, verb string, order api.FaultOrder) 
 	return done, nil
 }
 
-// resetRecords takes back every fault in force that can be.
-func (f *faults) resetRecords(ctx context.Context) error {
+// zonesFor are the zones that can follow an order: all, or the one that the target is in.
+func (f *faults) zonesFor(order api.FaultOrder) (zones, error) {
+	if kind, _ := api.FindRecordFault(order.Target.Kind); !kind.InZone() {
+		return f.zones, nil
+	}
+	z := f.zones.named(order.Target.Name)
+	if z == nil {
+		return nil, refuse("there is no zone %q in %s: its zones are %s", order.Target.Name, f.options.Region,
+			strings.Join(zoneLetters[:], ", "))
+	}
+	if err := z.reachable(); err != nil {
+		return nil, refuse("%v", err)
+	}
+	return zones{z}, nil
+}
+
+// resetInstanceRecords takes back what no signal has made of an instance: of one cluster, or of all.
+func (f *faults) resetInstanceRecords(ctx context.Context, order api.Order) (err error) {
+	if _, found := api.FindRecordFault(order.Target.Kind); !found {
+		return nil
+	}
+	for _, c := range f.endpoints.sorted() {
+		if order.Cluster == "" || order.Cluster == c.state.Name {
+			_, failed := f.record(ctx, api.Reset, api.FaultOrder{Target: order.Target, Cluster: c.state.Name})
+			err = errors.Join(err, failed)
+		}
+	}
+	return err
+}
+
+// outOfZones are the kinds whose targets are in no zone.
+func outOfZones(kind api.RecordFault) bool { return !kind.InZone() }
+
+// resetRecords takes back every fault in force of those kinds that can be.
+func (f *faults) resetRecords(ctx context.Context, which func(api.RecordFault) bool) error {
 	var errs []error
 	done := map[api.FaultOrder]bool{}
 	for _, fault := range f.endpoints.recordFaults() {
 		target, err := api.ParseFaultTarget(fault.Target)
 		order := api.FaultOrder{Target: target, Cluster: fault.Cluster}
-		if err != nil || fault.Final || done[order] {
+		kind, _ := api.FindRecordFault(target.Kind)
+		if err != nil || !which(kind) || fault.Final || done[order] {
 			continue
 		}
 		done[order] = true

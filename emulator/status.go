@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -40,7 +41,7 @@ func (o *observer) judge() (quorum bool, phase string) {
 	for _, z := range s.Zones {
 		well = well && z.State == api.StateReady
 		for _, i := range z.Instances {
-			well = well && (i.State == api.StateReady || passing[i.Cluster])
+			well = well && (i.State == api.StateReady || passing[i.Cluster] || !o.life.isUp() && atFault(s.Faults, i.Target, i.Cluster))
 		}
 	}
 	for _, b := range s.Balancers {
@@ -63,6 +64,15 @@ func (o *observer) judge() (quorum bool, phase string) {
 	default:
 		return quorum, api.PhaseDegraded
 	}
+}
+
+// atFault says whether somebody has broken what an instance works with: a start does not wait for it, and is not given up for it.
+func atFault(faults []api.Fault, target, cluster string) bool {
+	return slices.ContainsFunc(faults, func(f api.Fault) bool {
+		kind, _, _ := strings.Cut(f.Target, "/")
+		found, _ := api.FindRecordFault(kind)
+		return found.InZone() && f.Target == target && f.Cluster == cluster
+	})
 }
 
 // Status describes the region, with what its processes use.

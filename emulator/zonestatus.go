@@ -140,7 +140,7 @@ func (z *zone) countCrash(event api.Event) {
 	case api.InstanceReady:
 		crashes.count = 0
 	case api.InstanceExited:
-		if event.Time.Sub(crashes.started) < young {
+		if event.Time.Sub(crashes.started) < young && !atFault(z.supervisor.endpoints.recordFaults(), event.Target, event.Cluster) {
 			crashes.count++
 		}
 	}

@@ -74,7 +74,7 @@ type Member struct {
 func New(config Config) *Member { return &Member{config: config} }
 
 // Start runs the member and returns when it serves clients, which takes a quorum of members. When ctx ends first, or
-// the member fails, nothing keeps running.
+// the member fails, nothing keeps running. One that joins a cluster serves when it has been promoted.
 func (m *Member) Start(ctx context.Context) error {
 	config, err := m.config.embedded()
 	if err != nil {
@@ -88,9 +88,28 @@ func (m *Member) Start(ctx context.Context) error {
 	if err := m.discardUnborn(); err != nil {
 		return fmt.Errorf("etcd member %s: %w", m.config.Name, err)
 	}
-	etcd, err := embed.StartEtcd(config)
+	joins, err := m.joins()
+	if err == nil && joins {
+		err = m.join(ctx, *config)
+	}
 	if err != nil {
 		return fmt.Errorf("etcd member %s: %w", m.config.Name, err)
+	}
+	etcd, err := m.serve(ctx, config)
+	if err != nil {
+		return fmt.Errorf("etcd member %s: %w", m.config.Name, err)
+	}
+	watch, cancel := context.WithCancel(context.Background())
+	m.etcd, m.cancel = etcd, cancel
+	m.watcher.Go(func() { m.watchRole(watch, etcd) })
+	return nil
+}
+
+// serve runs etcd and returns when it serves. When ctx ends first, or etcd fails, nothing keeps running.
+func (m *Member) serve(ctx context.Context, config *embed.Config) (*embed.Etcd, error) {
+	etcd, err := embed.StartEtcd(config)
+	if err != nil {
+		return nil, err
 	}
 	standing, elected := context.WithCancel(ctx)
 	var candidacy sync.WaitGroup
@@ -111,12 +130,9 @@ func (m *Member) Start(ctx context.Context) error {
 	if err != nil {
 		etcd.Server.HardStop() // Close alone waits for a member that serves, and so for a quorum
 		etcd.Close()
-		return fmt.Errorf("etcd member %s: %w", m.config.Name, err)
+		return nil, err
 	}
-	watch, cancel := context.WithCancel(context.Background())
-	m.etcd, m.cancel = etcd, cancel
-	m.watcher.Go(func() { m.watchRole(watch, etcd) })
-	return nil
+	return etcd, nil
 }
 
 // Err delivers the error that ends a started member by itself, such as a full disk.

@@ -43,6 +43,7 @@ func Run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	resolveAnything()
 	member := New(config)
 	handler := loss.Handler(promhttp.Handler(), func(ctx context.Context, l loss.Loss) {
 		if l.Of("etcd") {

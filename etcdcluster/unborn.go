@@ -1,6 +1,7 @@
 package etcdcluster
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 
@@ -19,7 +20,7 @@ func (m *Member) discardUnborn() error {
 	if _, err := os.Stat(filepath.Join(m.config.Dir, formed)); err == nil {
 		return nil
 	}
-	logs := filepath.Join(m.config.Dir, "member", "wal")
+	logs := m.config.logDir()
 	if !wal.Exist(logs) {
 		return nil
 	}
@@ -35,7 +36,8 @@ func (m *Member) discardUnborn() error {
 	return os.RemoveAll(m.config.Dir)
 }
 
-// markFormed notes that the member has served.
+// markFormed notes that the member has served, in its directory and beside it.
 func (m *Member) markFormed() error {
-	return os.WriteFile(filepath.Join(m.config.Dir, formed), nil, 0o600)
+	return errors.Join(os.WriteFile(filepath.Join(m.config.Dir, formed), nil, 0o600),
+		os.WriteFile(m.config.served(), nil, 0o600))
 }

@@ -61,6 +61,8 @@ type Part struct {
 	believed *trust                // of workers and identity; it belongs to keepControlPlane too
 	quota    int                   // of the etcd member, as region.Components.DatabaseGB; -1 while that is not known
 
+	repairing sync.Mutex // held while the etcd member is replaced
+
 	cancel context.CancelFunc
 	done   chan struct{} // closed when all loops have ended
 }

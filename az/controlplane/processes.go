@@ -51,7 +51,7 @@ var allProcessors = []string{"GOMAXPROCS=", "GODEBUG=updatemaxprocs=0"}
 func (c *Part) prepareEtcd() (process.Spec, error) {
 	port := c.cluster.EndpointPort
 	config := etcdcluster.Config{
-		Name: etcdcluster.MemberName(plan.Letter(c.host.Plan.Zone)), Token: c.cluster.ID, Dir: filepath.Join(c.dir, "etcd"),
+		Name: etcdcluster.MemberName(plan.Letter(c.host.Plan.Zone)), Token: c.cluster.ID, Dir: c.etcdDir(),
 		ListenClient: fmt.Sprintf("127.0.0.1:%d", plan.EtcdClientPort(port, c.index)),
 		ListenPeer:   fmt.Sprintf("127.0.0.1:%d", plan.EtcdPeerPort(port, c.index)),
 		ClientURL:    c.etcdServers()[c.index], Members: map[string]string{},
@@ -61,8 +61,7 @@ func (c *Part) prepareEtcd() (process.Spec, error) {
 		QuotaBytes: int64(cmp.Or(c.wanted.Load().DatabaseGB, defaultDatabaseGB)) << 30,
 	}
 	for _, peer := range c.host.Plan.Peers {
-		config.Members[etcdcluster.MemberName(plan.Letter(peer.Zone))] = fmt.Sprintf("https://%s:2380",
-			plan.EtcdName(peer.Zone, c.cluster.ID))
+		config.Members[etcdcluster.MemberName(plan.Letter(peer.Zone))] = c.etcdPeerURL(peer.Zone)
 	}
 	text, err := json.MarshalIndent(config, "", "  ")
 	if err != nil {

@@ -37,6 +37,23 @@ func (i *Instance) Kill() {
 	}
 }
 
+// Without ends the process without a goodbye, does something while there is none, and lets it run again unless a user has
+// stopped it.
+func (i *Instance) Without(do func() error) error {
+	i.mu.Lock()
+	i.held = true
+	i.settle()
+	child, gone := i.child, i.gone
+	i.mu.Unlock()
+	defer i.Release()
+	if child != nil {
+		child.Kill()
+		<-gone
+		i.lost() // held, its end was asked for, and nobody was told
+	}
+	return do()
+}
+
 // Pause stops the process by a signal: it accepts connections and answers nobody.
 func (i *Instance) Pause() error { return i.freeze(syscall.SIGSTOP, true) }
 

@@ -132,7 +132,7 @@ func (a *Action) check() error {
 	if a.For != 0 && a.lift() == "" {
 		return fmt.Errorf("%s %s takes no for: it leaves nothing that could be taken back", a.Verb, a.Target)
 	}
-	_, record := api.FindRecordFault(kind)
+	record := api.ByRecord(kind, a.Verb)
 	isLink, linkVerb := kind == api.KindLink, slices.Contains(api.LinkVerbs, a.Verb)
 	switch {
 	case a.Verb == api.FaultVerb || record:

@@ -34,8 +34,10 @@ func TestExitCodesAndSentences(t *testing.T) {
 		{"kill pod/b", 2, `there are no targets of type "pod": the types are az, etcd, apiserver, controllers`},
 		{"kill az/b", 1, "no region is running"},
 		{"fault az/b", 2, `"az/b" is a process, and no record: use kill, pause or stop, or write update/CLUSTER, `},
-		{"fault moon/b", 2, `"moon/b" has no fault: write update/CLUSTER, capacity/ZONE, spot/INSTANCE, pod/NAMESPACE/NAME, node/NAME or ` +
-			`aws/SERVICE:OPERATION`},
+		{"fault moon/b", 2, `"moon/b" has no fault: write update/CLUSTER, capacity/ZONE, spot/INSTANCE, pod/NAMESPACE/NAME, node/NAME, ` +
+			`aws/SERVICE:OPERATION or etcd/ZONE`},
+		{"heal controllers/b", 2, `"controllers/b" is no link`},
+		{"heal etcd/b", 1, "no region is running"},
 		{"fault", 2, "takes one target and, for some, a fault: write update/CLUSTER, capacity/ZONE, "},
 		{"fault pod/default/web-0 crash-loop now", 2, "takes one target"},
 		{"fault pod/default/web-0", 2, "say which behind it: crash-loop, exit=N, "},
@@ -126,10 +128,14 @@ func TestFaultsOfRecordsReachTheRegion(t *testing.T) {
 			api.FaultOrder{Target: api.Target{Kind: "aws", Name: "ec2:DescribeInstances"}, Fault: "latency=2s", Percentage: 30,
 				Principal: "arn:aws:iam::111122223333:role/r", For: 5 * time.Minute},
 			"(for 5m0s; 'tripod reset aws/ec2:DescribeInstances' takes that back before)\n"},
+		{"heal etcd/b --cluster demo", api.FaultOrder{Target: api.Target{Kind: "etcd", Name: "b"}, Cluster: "demo"}, "etcd/b healed\n"},
 		{"reset pod/default/web-0 --cluster demo", api.FaultOrder{Target: pod, Cluster: "demo"}, "pod/default/web-0 reset\n"},
 		{"reset update/demo", api.FaultOrder{Target: api.Target{Kind: "update", Name: "demo"}}, "update/demo reset\n"},
 	} {
 		verb, _, _ := strings.Cut(test.args, " ")
+		if verb == api.Heal {
+			verb = api.Reset
+		}
 		got := tripod(t, dataDir, strings.Fields(test.args)...)
 		if got.code != 0 || !strings.Contains(got.stdout, test.told) ||
 			!slices.Contains(region.calls, "POST /v1/faults/"+verb) || region.orders[len(region.orders)-1] != test.order {
@@ -147,7 +153,7 @@ func TestFaultsAreCompleted(t *testing.T) {
 	status.Faults = []api.Fault{{Target: "node/n", Fault: "impair"}, {Target: "spot/i-1", Final: true}}
 	newSupervisor(t, dataDir, status)
 	for args, want := range map[string]string{
-		"fault|":        "update/demo capacity/a capacity/b capacity/c spot/ pod/ node/ aws/",
+		"fault|":        "update/demo capacity/a capacity/b capacity/c etcd/a etcd/b etcd/c spot/ pod/ node/ aws/",
 		"fault|node/n|": "pressure=memory pressure=disk pressure=pid not-ready terminate stop impair",
 		"fault|pod/a/b|e": "crash-loop exit= oom-kill image-pull not-ready slow-start " +
 			"latency= jitter= loss= black-hole= black-hole-to= no-dns",

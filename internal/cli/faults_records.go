@@ -16,7 +16,7 @@ func (a *app) faultCommand() *cobra.Command {
 	order := api.FaultOrder{}
 	cmd := &cobra.Command{
 		Use:               "fault TARGET [FAULT]",
-		Short:             "Break what is no process: an update, a zone's capacity, an instance, a pod, a node, AWS's APIs",
+		Short:             "Break what no signal can: an update, a zone's capacity, an instance, a pod, a node, AWS's APIs, etcd's data",
 		Long:              faultHelp(),
 		Example:           faultExamples(),
 		ValidArgsFunction: a.completeFaults,
@@ -40,7 +40,7 @@ func (a *app) faultCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&order.Cluster, api.OptionCluster, "", "the cluster of the pod or node, where there are several")
+	flags.StringVar(&order.Cluster, api.OptionCluster, "", "the cluster of the pod, node or process, where there are several")
 	flags.StringVar(&order.InstanceType, api.OptionInstanceType, "", "the type that the zone is short of (all)")
 	flags.IntVar(&order.Instances, api.OptionInstances, 0, "how many instances the zone has at most")
 	flags.StringVar(&order.Action, api.OptionAction, "", strings.Join(api.SpotActions, ", ")+" (what its request says)")
@@ -56,7 +56,7 @@ func (a *app) faultCommand() *cobra.Command {
 // faultHelp describes every fault of the list.
 func faultHelp() string {
 	var text strings.Builder
-	text.WriteString("Break what is no process: a record of the region's, or an object of a cluster.\n\n")
+	text.WriteString("Break what no signal can: a record of the region's, an object of a cluster, or what a process works with.\n\n")
 	row := func(name, help string) { fmt.Fprintf(&text, "  %s  %s\n", pad(name, 24), help) }
 	for _, fault := range api.RecordFaults {
 		row(fault.Form(), fault.Help)
@@ -119,18 +119,43 @@ func (a *app) takeBack(cmd *cobra.Command, text, cluster string) (bool, error) {
 		fmt.Fprintln(a.Stdout, text, "reset")
 		return true, nil
 	}
-	if _, found := api.FindRecordFault(kind); !found {
+	if !api.ByRecord(kind, api.Reset) {
 		return false, nil
 	}
+	return true, a.endFault(cmd, text, cluster, "reset")
+}
+
+// heal takes the faults of a record's target back, and says what is done meanwhile.
+func (a *app) heal(cmd *cobra.Command, text, cluster string) error {
+	ctx, cancel := context.WithCancel(cmd.Context())
+	began, told := time.Now(), make(chan struct{})
+	go func() {
+		defer close(told)
+		_ = a.client().Events(ctx, 0, true, func(event api.Event) error { // without them it is healed as well
+			if event.Type == api.EtcdRepair && event.Target == text && event.Time.After(began) {
+				fmt.Fprintln(a.Stdout, event.Message)
+			}
+			return nil
+		})
+	}()
+	err := a.endFault(cmd, text, cluster, "healed")
+	cancel()
+	<-told
+	return err
+}
+
+// endFault takes back every fault of a record's target.
+func (a *app) endFault(cmd *cobra.Command, text, cluster, done string) error {
+	kind, name, _ := strings.Cut(text, "/")
 	if _, err := api.ParseFaultTarget(text); err != nil {
-		return true, usage(cmd, "%v", err)
+		return usage(cmd, "%v", err)
 	}
 	order := api.FaultOrder{Target: api.Target{Kind: kind, Name: name}, Cluster: cluster}
 	if _, err := a.client().TakeBack(cmd.Context(), order); err != nil {
-		return true, err
+		return err
 	}
-	fmt.Fprintln(a.Stdout, text, "reset")
-	return true, nil
+	fmt.Fprintln(a.Stdout, text, done)
+	return nil
 }
 
 // completeFaults completes a target's kind, the names that the status has, and the faults of a kind.
@@ -178,6 +203,13 @@ func (a *app) recordTargets(ctx context.Context) (targets []string) {
 	}
 	for _, zone := range status.Zones {
 		targets = append(targets, api.KindCapacity+"/"+status.Letter(zone.Name))
+	}
+	for _, fault := range api.RecordFaults {
+		for _, zone := range status.Zones {
+			if fault.InZone() {
+				targets = append(targets, fault.Kind+"/"+status.Letter(zone.Name))
+			}
+		}
 	}
 	return targets
 }

@@ -22,7 +22,9 @@ var linkVerbs = []linkVerb{
 		"--latency is added each way. --loss is felt as over TCP: what is lost comes 200 ms later, or 400 if it is lost again, and what\n" +
 			"was sent behind it waits.",
 		"  tripod slow link/a-b --latency 200ms --jitter 20ms\n  tripod slow link/a-clients --loss 15 --bandwidth 10M --share 30", "slow"},
-	{api.Heal, "Take every fault off a link", "With --one-way only those of what its first end sends.", "  tripod heal link/a-b", "healed"},
+	{api.Heal, "Take every fault off a link, or mend what 'fault' has broken", "With --one-way only those of what a link's first end " +
+		"sends. An etcd member whose data is lost or corrupt is replaced by\na new one, step by step, while the other members serve.",
+		"  tripod heal link/a-b\n  tripod heal etcd/b", "healed"},
 }
 
 // linkCommands break and heal the ways between zones, and between a zone and this machine's programs.
@@ -35,7 +37,7 @@ func (a *app) linkCommands() (commands []*cobra.Command) {
 
 func (a *app) linkCommand(verb linkVerb) *cobra.Command {
 	order := api.LinkOrder{Verb: verb.name}
-	bandwidth := ""
+	bandwidth, cluster := "", ""
 	cmd := &cobra.Command{
 		Use: verb.name + " link/A-B", Short: verb.short, Example: verb.example,
 		Long: verb.short + ".\n\n" + verb.long + "\nThe ends of a link are zones, " + api.Clients +
@@ -49,6 +51,9 @@ func (a *app) linkCommand(verb linkVerb) *cobra.Command {
 		ValidArgsFunction: a.completeLinks,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			kind, name, _ := strings.Cut(args[0], "/")
+			if _, record := api.FindRecordFault(kind); record && verb.name == api.Heal {
+				return a.heal(cmd, args[0], cluster)
+			}
 			if kind != api.KindLink {
 				return usage(cmd, "%q is no link: write link/a-b, link/a-%s or link/a-all", args[0], api.Clients)
 			}
@@ -79,7 +84,9 @@ func (a *app) linkCommand(verb linkVerb) *cobra.Command {
 		flags.Float64Var(&order.Loss, "loss", 0, "how many segments are lost, in percent")
 		flags.StringVar(&bandwidth, "bandwidth", "", "how many bits a second pass, such as 10M or 500k")
 	}
-	if verb.name != api.Heal {
+	if verb.name == api.Heal {
+		flags.StringVar(&cluster, api.OptionCluster, "", "the cluster of what is mended, where there are several")
+	} else {
 		flags.Float64Var(&order.Share, "share", 0, "of how many of the connections this is true, in percent (all)")
 		flags.DurationVar(&order.Flap, "flap", 0, "be in force for so long, then not for so long, and so on")
 		flags.DurationVar(&order.For, "for", 0, "end the fault by itself after so long")

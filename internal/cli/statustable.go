@@ -282,13 +282,13 @@ func undoing(status *api.Status, f api.Fault, now time.Time) string {
 	undo := "tripod " + api.Reset + " " + target
 	kind, _, _ := strings.Cut(f.Target, "/")
 	verb, process := api.FindFault(f.Fault)
-	switch _, record := api.FindRecordFault(kind); {
+	switch record, found := api.FindRecordFault(kind); {
 	case f.Final:
 		undo = "nothing"
-	case record && f.Cluster != "" && len(status.Clusters) > 1:
-		undo += " --cluster " + clean(f.Cluster)
-	case process && !record:
+	case process && (!found || record.InZone()):
 		undo = "tripod " + verb.Lift + " " + target
+	case found && f.Cluster != "" && len(status.Clusters) > 1:
+		undo += " --cluster " + clean(f.Cluster)
 	}
 	if f.Until != nil {
 		undo += " (over in " + age(f.Until.Sub(now)) + ")"

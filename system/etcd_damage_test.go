@@ -1,0 +1,129 @@
+package system
+
+import (
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"tripod/client"
+)
+
+// TestDamagedEtcdMembersAreReplaced, by the verb and by hand, and no acknowledged write is lost.
+func TestDamagedEtcdMembersAreReplaced(t *testing.T) {
+	t.Parallel()
+	r := startRegion(t)
+	entries := keepWriting(t, r, "journal")
+	entries.goesOn(t, 20, 30*time.Second)
+
+	// The log of the member that leads is corrupt: etcd refuses it, and the cluster goes on with two.
+	leader := letter(r.cluster(t).EtcdLeader)
+	r.fault(t, "etcd/"+leader, "data-corrupt")
+	r.await(t, 20*time.Second, "etcd/"+leader, "failed")
+	entries.goesOn(t, 20, 20*time.Second)
+	eventually(t, 20*time.Second, "the status says why", func() (bool, string) {
+		reason := r.instance(t, "etcd/"+leader).Reason
+		return strings.Contains(reason, "crc mismatch"), reason
+	})
+	stdout, stderr, code := tripod(t, r.dir, "heal", "etcd/"+leader)
+	if code != 0 || !strings.Contains(stdout, "is removed from the cluster\n") || !strings.Contains(stdout, "it has caught up, and votes\n") {
+		t.Fatalf("heal: %d, %s%s", code, stdout, stderr)
+	}
+	r.await(t, 20*time.Second, "region", client.ForHealthy)
+	entries.goesOn(t, 20, 20*time.Second)
+
+	// The data of b is lost. It stays so over a restart of the region, which comes up without the member.
+	r.fault(t, "etcd/b", "data-lost")
+	entries.goesOn(t, 20, 20*time.Second)
+	stdout, stderr, code = tripod(t, r.dir, "fault", "etcd/b", "data-lost")
+	if code != 1 || !strings.Contains(stderr, "etcd/b has damaged data already") {
+		t.Errorf("the same again: %d, %s%s", code, stdout, stderr)
+	}
+	entries.stop()
+	must(t, "down", r.Close(within(t, 60*time.Second)))
+	r = bringUp(t, r.dir)
+	if got := r.instance(t, "etcd/b").Reason; !strings.Contains(got, "its data is lost") {
+		t.Errorf("after the restart etcd/b is not at fault: %q", got)
+	}
+	replaceByHand(t, r)
+	r.await(t, 30*time.Second, "region", client.ForHealthy) // so the fault is over, too
+	entries.verify(t)
+	membersAreEqual(t, r)
+}
+
+// fault breaks something by the command.
+func (r *testRegion) fault(t testing.TB, args ...string) {
+	t.Helper()
+	if stdout, stderr, code := tripod(t, r.dir, append([]string{"fault"}, args...)...); code != 0 {
+		t.Fatalf("fault %s: %s%s", args, stdout, stderr)
+	}
+}
+
+// members are clients of etcd's members, each of one.
+func members(t *testing.T, r *testRegion) (all []*clientv3.Client, endpoints []string) {
+	t.Helper()
+	endpoint, err := url.Parse(r.cluster(t).Endpoint)
+	must(t, "parse the endpoint", err)
+	var port int
+	fmt.Sscan(endpoint.Port(), &port)
+	for i, zone := range []string{"us-east-1a", "us-east-1b", "us-east-1c"} {
+		endpoints = append(endpoints, fmt.Sprintf("127.0.0.1:%d", port+4+i))
+		all = append(all, openEtcd(t, filepath.Join(r.clusterDir(t, zone), "pki"), endpoints[i]))
+	}
+	return all, endpoints
+}
+
+// replaceByHand does what docs/faults.md says, with etcd's own client.
+func replaceByHand(t *testing.T, r *testRegion) {
+	t.Helper()
+	ctx := within(t, 60*time.Second)
+	all, _ := members(t, r)
+	list, err := all[0].MemberList(ctx)
+	must(t, "list the members", err)
+	var peers []string
+	for _, member := range list.Members {
+		if member.Name == "etcd-b" {
+			peers = member.PeerURLs
+			_, err := all[0].MemberRemove(ctx, member.ID)
+			must(t, "remove the member", err)
+		}
+	}
+	var learner uint64
+	eventually(t, 30*time.Second, "a learner is added", func() (bool, string) {
+		added, err := all[0].MemberAddAsLearner(ctx, peers)
+		if err == nil {
+			learner = added.Member.ID
+		}
+		return err == nil, fmt.Sprint(err)
+	})
+	eventually(t, 30*time.Second, "the learner is promoted", func() (bool, string) {
+		_, err := all[0].MemberPromote(ctx, learner)
+		return err == nil, fmt.Sprint(err)
+	})
+}
+
+// membersAreEqual compares what the three members hold at one revision.
+func membersAreEqual(t *testing.T, r *testRegion) {
+	t.Helper()
+	ctx := within(t, 30*time.Second)
+	all, endpoints := members(t, r)
+	now, err := all[0].Get(ctx, "any")
+	must(t, "ask for the revision", err)
+	hashes := map[uint32]bool{}
+	for i, member := range all {
+		eventually(t, 10*time.Second, endpoints[i]+" has the revision", func() (bool, string) {
+			hash, err := member.HashKV(ctx, endpoints[i], now.Header.Revision)
+			if err == nil {
+				hashes[hash.Hash] = true
+			}
+			return err == nil, fmt.Sprint(err)
+		})
+	}
+	if len(hashes) != 1 {
+		t.Errorf("at revision %d the members have the hashes %v", now.Header.Revision, hashes)
+	}
+}
