@@ -85,18 +85,24 @@ var RecordFaults = []RecordFault{
 		Help:    "calls of the operation fail or wait, in every zone: all, or --percentage of them, or those of --principal",
 		Words:   callFaults},
 	{Kind: KindEtcd, Name: "ZONE", Options: []string{OptionCluster, OptionFor}, Example: "etcd/b data-lost --cluster demo",
-		Help: "the cluster's etcd member in the zone is ended, and its data is damaged", Words: etcdFaults},
+		Help: "the cluster's etcd member in the zone is not well, or loses its data", Words: etcdFaults},
 }
 
 // The faults of an etcd member that others than RecordFaults name.
 const (
 	FaultDataLost    = "data-lost"
 	FaultDataCorrupt = "data-corrupt"
+	FaultNoSpace     = "nospace"
+	FaultDefragment  = "defragment"
+	FaultCompact     = "compact"
 )
 
 var etcdFaults = []FaultWord{
 	{Name: FaultDataLost, Help: "its data directory is deleted: 'heal' replaces it by a new member"},
 	{Name: FaultDataCorrupt, Help: "a byte of its log is overwritten, so that it refuses to start: 'heal' replaces it"},
+	{Name: FaultNoSpace, Help: "the alarm is raised that its database is full: the cluster takes no writes"},
+	{Name: FaultDefragment, Help: "it writes its database anew, and answers nobody meanwhile", Once: true},
+	{Name: FaultCompact, Help: "etcd forgets all revisions but the newest: watches of older ones begin anew", Once: true},
 }
 
 // podFaults are those that the simulated kubelets play (package nodes/podlife).

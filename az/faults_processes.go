@@ -2,6 +2,9 @@ package az
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"strconv"
 	"time"
 
 	"tripod/api"
@@ -20,6 +23,11 @@ type processes interface {
 	EtcdIsWell() bool
 	EtcdIsDamaged() bool
 	RepairEtcd(ctx context.Context) error
+	RaiseNoSpace(ctx context.Context) (member uint64, err error)
+	HasNoSpace(ctx context.Context, member uint64) (bool, error)
+	Disarm(ctx context.Context, member uint64) error
+	Defragment(ctx context.Context) error
+	Compact(ctx context.Context) (revision int64, err error)
 }
 
 func (z *Zone) processesOf(clusterID string) (processes, error) { return z.partOf(clusterID) }
@@ -59,29 +67,78 @@ var damages = map[string]struct {
 	api.FaultDataCorrupt: {etcdcluster.CorruptData, "has a log that is not what it wrote, and refuses to start"},
 }
 
-// damageEtcd ends an etcd member and damages its data. That comes before the record: it is a state of the disk, plain to see.
-func (f *recordFaults) damageEtcd(ctx context.Context, o api.FaultOrder) (api.FaultDone, error) {
+// breakEtcd damages an etcd member's data, or has etcd do to it what burdens it.
+func (f *recordFaults) breakEtcd(ctx context.Context, o api.FaultOrder) (done api.FaultDone, err error) {
 	found, fault, err := f.ofProcess(o)
 	if err != nil {
-		return api.FaultDone{}, err
+		return done, err
 	}
-	if found.EtcdIsDamaged() {
-		return api.FaultDone{}, refuse("%s has damaged data already: 'tripod heal %[1]s' replaces it", fault.Target)
+	done = api.FaultDone{Target: fault.Target, Cluster: f.clusterName(fault.ClusterID)}
+	switch o.Fault {
+	case api.FaultNoSpace:
+		done.Said = "says that its database is full: no member takes writes any more"
+		err = f.fillEtcd(ctx, o, found, fault)
+	case api.FaultDefragment:
+		done.Said, done.Final = "has written its database anew, and answered nobody meanwhile", true
+		err = found.Defragment(ctx)
+	case api.FaultCompact:
+		revision := int64(0)
+		revision, err = found.Compact(ctx)
+		done.Said, done.Final = fmt.Sprintf("and the other members have forgotten all revisions before %d", revision), true
+	default:
+		done.Said = damages[o.Fault].said
+		return done, f.damageEtcd(ctx, o, found, fault)
 	}
-	if err := found.BreakEtcd(damages[o.Fault].do); err != nil {
-		return api.FaultDone{}, err
+	if err != nil {
+		return done, refuse("%s: etcd does not do that: %v", fault.Target, err)
 	}
-	err = f.state.Update(ctx, func(tx *state.Txn) error { f.put(tx, fault, o); return nil })
-	return api.FaultDone{Target: fault.Target, Cluster: f.clusterName(fault.ClusterID), Said: damages[o.Fault].said}, err
+	return done, nil
 }
 
-// mendEtcd replaces an etcd member whose data is damaged, unless somebody has done it by hand.
+// fillEtcd raises the alarm that a member's database is full. It stands in the member's own data; the record comes after it.
+func (f *recordFaults) fillEtcd(ctx context.Context, o api.FaultOrder, found processes, fault region.Fault) error {
+	member, err := found.RaiseNoSpace(ctx)
+	if err != nil {
+		return err
+	}
+	fault.Of, fault.Value = faultedAlarm, strconv.FormatUint(member, 16)
+	err = f.state.Update(ctx, func(tx *state.Txn) error { f.put(tx, fault, o); return nil })
+	if err != nil {
+		return errors.Join(err, found.Disarm(ctx, member))
+	}
+	return nil
+}
+
+// faultedAlarm is the Of of an alarm of an etcd member, whose id is the Value.
+const faultedAlarm = "alarm"
+
+func memberOf(fault region.Fault) uint64 {
+	member, _ := strconv.ParseUint(fault.Value, 16, 64) // as fillEtcd has written it
+	return member
+}
+
+// damageEtcd ends an etcd member and damages its data. That comes before the record: it is a state of the disk, plain to see.
+func (f *recordFaults) damageEtcd(ctx context.Context, o api.FaultOrder, found processes, fault region.Fault) error {
+	if found.EtcdIsDamaged() {
+		return refuse("%s has damaged data already: 'tripod heal %[1]s' replaces it", fault.Target)
+	}
+	if err := found.BreakEtcd(damages[o.Fault].do); err != nil {
+		return err
+	}
+	return f.state.Update(ctx, func(tx *state.Txn) error { f.put(tx, fault, o); return nil })
+}
+
+// mendEtcd replaces an etcd member whose data is damaged, unless somebody has done it by hand, or disarms its alarm.
 func (f *recordFaults) mendEtcd(ctx context.Context, fault region.Fault) error {
 	found, err := f.processes(fault.ClusterID)
 	if err != nil {
 		return err
 	}
-	if err := f.repair(ctx, found); err != nil {
+	if fault.Of == faultedAlarm {
+		if err := found.Disarm(ctx, memberOf(fault)); err != nil {
+			return refuse("%s: its alarm cannot be disarmed, which a majority of the members has to do: %v", fault.Target, err)
+		}
+	} else if err := f.repair(ctx, found); err != nil {
 		return err
 	}
 	return f.forget(ctx, fault)
@@ -100,10 +157,17 @@ func (f *recordFaults) repair(ctx context.Context, found processes) error {
 	return nil
 }
 
-// etcdIsWell says that the member serves: what was damaged has been replaced.
-func (f *recordFaults) etcdIsWell(_ context.Context, fault region.Fault) (bool, error) {
+// etcdIsWell says that the member serves, so that what was damaged has been replaced, or that somebody has disarmed its alarm.
+func (f *recordFaults) etcdIsWell(ctx context.Context, fault region.Fault) (bool, error) {
 	found, err := f.processes(fault.ClusterID)
-	return err == nil && found.EtcdIsWell(), err
+	switch {
+	case err != nil:
+		return false, err
+	case fault.Of == faultedAlarm:
+		raised, err := found.HasNoSpace(ctx, memberOf(fault))
+		return err == nil && !raised, err
+	}
+	return found.EtcdIsWell(), nil
 }
 
 // repairEtcd replaces a member of which no record says that its data is damaged, if it is: somebody has done it by hand.

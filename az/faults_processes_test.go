@@ -16,6 +16,8 @@ type played struct {
 	dir           string
 	well, damaged bool
 	repairs       int
+	alarm         uint64
+	kept          []string
 	refusal       error
 }
 
@@ -31,6 +33,60 @@ func (p *played) RepairEtcd(ctx context.Context) error {
 		p.well, p.damaged = true, false
 	}
 	return errors.Join(p.refusal, ctx.Err())
+}
+
+func (p *played) RaiseNoSpace(context.Context) (uint64, error) {
+	p.alarm = 0xabc
+	return p.alarm, p.refusal
+}
+func (p *played) HasNoSpace(_ context.Context, member uint64) (bool, error) {
+	return p.alarm == member, nil
+}
+func (p *played) Disarm(_ context.Context, member uint64) error {
+	if p.refusal == nil && p.alarm == member {
+		p.alarm = 0
+	}
+	return p.refusal
+}
+func (p *played) Defragment(context.Context) error {
+	p.kept = append(p.kept, "defragment")
+	return p.refusal
+}
+func (p *played) Compact(context.Context) (int64, error) { return 42, p.refusal }
+
+func TestFullEtcdIsDisarmed(t *testing.T) {
+	w := newWorld(t)
+	w.inject("etcd/b", api.FaultNoSpace)
+	w.wantShown("etcd/b nospace")
+	w.inject("etcd/b", api.FaultNoSpace, lasting(time.Minute)) // again takes the place of the first
+	w.wantShown("etcd/b nospace")
+	w.played.refusal = errors.New("it has no leader")
+	w.refused("its alarm cannot be disarmed, which a majority of the members has to do: it has no leader", api.Reset, "etcd/b", "")
+	w.refused("etcd does not do that: it has no leader", api.FaultVerb, "etcd/b", api.FaultNoSpace)
+	w.played.refusal = nil
+	w.reset("etcd/b")
+	w.wantShown("")
+	if w.played.alarm != 0 {
+		t.Error("the alarm is still raised")
+	}
+	w.inject("etcd/b", api.FaultNoSpace)
+	if w.look() != lookEvery {
+		t.Error("it is not looked whether the alarm is still raised")
+	}
+	w.played.alarm = 0 // somebody has disarmed it
+	w.look()
+	w.wantShown("")
+}
+
+func TestWhatEtcdDoesOnceIsNoFaultInForce(t *testing.T) {
+	w := newWorld(t)
+	if done := w.inject("etcd/b", api.FaultCompact); !done.Final || done.Said != "and the other members have forgotten all revisions before 42" {
+		t.Errorf("done: %+v", done)
+	}
+	if done := w.inject("etcd/b", api.FaultDefragment); !done.Final || len(w.played.kept) != 1 {
+		t.Errorf("done: %+v", done)
+	}
+	w.wantShown("")
 }
 
 func TestEtcdThatLostItsDataIsReplaced(t *testing.T) {

@@ -60,7 +60,7 @@ var recordFaultKinds = map[string]recordFault{
 	api.KindNode: {begin: (*recordFaults).breakNode, named: (*recordFaults).nodeNamed,
 		undo: (*recordFaults).mendNode, over: (*recordFaults).nodeFaultGone, clear: (*recordFaults).clearNode},
 	api.KindAWS: {begin: (*recordFaults).failCalls, named: (*recordFaults).callsNamed, undo: (*recordFaults).forget},
-	api.KindEtcd: {begin: (*recordFaults).damageEtcd, named: (*recordFaults).processNamed,
+	api.KindEtcd: {begin: (*recordFaults).breakEtcd, named: (*recordFaults).processNamed,
 		undo: (*recordFaults).mendEtcd, over: (*recordFaults).etcdIsWell, clear: (*recordFaults).repairEtcd},
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"tripod/client"
 )
@@ -53,6 +54,32 @@ func TestDamagedEtcdMembersAreReplaced(t *testing.T) {
 	r.await(t, 30*time.Second, "region", client.ForHealthy) // so the fault is over, too
 	entries.verify(t)
 	membersAreEqual(t, r)
+	fullDatabaseTakesNoWrites(t, r)
+}
+
+// fullDatabaseTakesNoWrites, whichever member's it is, until the alarm is disarmed; etcd's other upkeep harms nobody.
+func fullDatabaseTakesNoWrites(t *testing.T, r *testRegion) {
+	t.Helper()
+	ctx := within(t, 60*time.Second)
+	maps := r.kube(t).CoreV1().ConfigMaps("default")
+	r.fault(t, "etcd/b", "compact")
+	r.fault(t, "etcd/b", "defragment")
+	r.fault(t, "etcd/b", "nospace", "--for", "1h")
+	_, err := maps.Create(ctx, configMap("full", "1"), metav1.CreateOptions{})
+	if err == nil || !strings.Contains(err.Error(), "etcdserver: mvcc: database space exceeded") {
+		t.Errorf("a write into a full database: %v", err)
+	}
+	_, err = maps.List(ctx, metav1.ListOptions{})
+	must(t, "read from a full database", err)
+	if faults := r.status(t).Faults; len(faults) != 1 || faults[0].Target != "etcd/b" || faults[0].Fault != "nospace" || faults[0].Until == nil {
+		t.Errorf("in force: %+v", faults)
+	}
+	if stdout, stderr, code := tripod(t, r.dir, "heal", "etcd/b"); code != 0 {
+		t.Fatalf("heal: %s%s", stdout, stderr)
+	}
+	_, err = maps.Create(ctx, configMap("full", "1"), metav1.CreateOptions{})
+	must(t, "write after the alarm", err)
+	r.await(t, 20*time.Second, "region", client.ForHealthy)
 }
 
 // fault breaks something by the command.

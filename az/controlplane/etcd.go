@@ -49,7 +49,7 @@ func (c *Part) RepairEtcd(ctx context.Context) error {
 	if !c.etcd.Wanted() {
 		return fmt.Errorf("%s is stopped, and a new member has to run: start it first with 'tripod start %s'", target, target)
 	}
-	peers, err := c.etcdPeers()
+	peers, err := c.etcdMembers(c.isOtherZone)
 	if err != nil {
 		return err
 	}
@@ -91,8 +91,59 @@ func (c *Part) etcdRepair(what string) {
 	c.host.Event(api.Event{Cluster: c.cluster.Name, Target: c.etcd.Target(), Type: api.EtcdRepair, Message: what})
 }
 
-// etcdPeers are the other zones' members, as the zone's API server reaches them.
-func (c *Part) etcdPeers() (peers etcdcluster.Peers, err error) {
+// RaiseNoSpace raises the alarm that the database of the zone's etcd member is full. It returns the id of the member.
+func (c *Part) RaiseNoSpace(ctx context.Context) (member uint64, err error) {
+	peers, err := c.etcdMembers(allZones)
+	if err == nil {
+		member, err = peers.RaiseNoSpace(ctx, etcdcluster.MemberName(plan.Letter(c.host.Plan.Zone)))
+	}
+	return member, err
+}
+
+// Disarm takes a member's alarm of RaiseNoSpace back.
+func (c *Part) Disarm(ctx context.Context, member uint64) error {
+	peers, err := c.etcdMembers(allZones)
+	if err != nil {
+		return err
+	}
+	return peers.Disarm(ctx, member)
+}
+
+// HasNoSpace says whether a member's alarm of RaiseNoSpace is raised.
+func (c *Part) HasNoSpace(ctx context.Context, member uint64) (bool, error) {
+	peers, err := c.etcdMembers(allZones)
+	if err != nil {
+		return false, err
+	}
+	return peers.HasNoSpace(ctx, member)
+}
+
+// Defragment has the zone's etcd member write its database anew.
+func (c *Part) Defragment(ctx context.Context) error {
+	peers, err := c.etcdMembers(c.isOwnZone)
+	if err != nil {
+		return err
+	}
+	return peers.Defragment(ctx)
+}
+
+// Compact has the cluster's etcd forget all but the newest revision, which it returns.
+func (c *Part) Compact(ctx context.Context) (revision int64, err error) {
+	peers, err := c.etcdMembers(allZones)
+	if err == nil {
+		revision, err = peers.Compact(ctx)
+	}
+	return revision, err
+}
+
+func allZones(string) bool { return true }
+
+func (c *Part) isOwnZone(zone string) bool { return zone == c.host.Plan.Zone }
+
+func (c *Part) isOtherZone(zone string) bool { return zone != c.host.Plan.Zone }
+
+// etcdMembers are the members of some zones, as the zone's API server reaches them.
+func (c *Part) etcdMembers(of func(zone string) bool) (peers etcdcluster.Peers, err error) {
 	pair, err := pki.ReadPair(filepath.Join(c.dir, "pki"), launch.EtcdClient)
 	if err != nil {
 		return peers, err
@@ -104,7 +155,7 @@ func (c *Part) etcdPeers() (peers etcdcluster.Peers, err error) {
 	peers = etcdcluster.Peers{ClientURLs: map[string]string{}, Dial: c.host.Dial,
 		TLS: &tls.Config{RootCAs: poolOf([]byte(c.secrets.EtcdCACert)), Certificates: []tls.Certificate{cert}}}
 	for i, one := range c.host.Plan.Peers {
-		if one.Zone != c.host.Plan.Zone {
+		if of(one.Zone) {
 			peers.ClientURLs[c.etcdTargetOf(one.Zone)] = c.etcdServers()[i]
 		}
 	}
