@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -122,6 +123,7 @@ func (r *run) experimentOn(ctx context.Context) {
 		wait.Go(func() { watchProbe(probing, p, r.probers[i], r.series[i]) })
 	}
 	wait.Go(func() { r.countAll(probing) })
+	wait.Go(func() { r.tellProgress(probing) })
 
 	begin := time.Now()
 	trouble := r.steady(ctx)
@@ -142,6 +144,26 @@ func (r *run) experimentOn(ctx context.Context) {
 	wait.Wait()
 	r.finishProbes(context.WithoutCancel(ctx), broken, end)
 	r.judge(trouble, stopped, undoing)
+}
+
+// progressEvery is how often a run says how its probes are.
+const progressEvery = 10 * time.Second
+
+// tellProgress says how the probes are until ctx ends.
+func (r *run) tellProgress(ctx context.Context) {
+	for len(r.experiment.Probes) > 0 && pause(ctx, progressEvery) == nil {
+		var said []string
+		for i, p := range r.experiment.Probes {
+			word := "well"
+			if gap, _ := r.series[i].now(); gap > p.Every+p.Timeout {
+				word = "no success for " + short(gap)
+			} else if _, err := r.series[i].last(time.Time{}); err != "" {
+				word = err
+			}
+			said = append(said, p.Name+": "+word)
+		}
+		r.say("  %s", strings.Join(said, ", "))
+	}
 }
 
 func (r *run) phase(name string, from time.Time) {
