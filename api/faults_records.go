@@ -118,6 +118,8 @@ var podFaults = []FaultWord{
 	{Name: "loss", Value: "PERCENT", Help: "so much of what it sends is lost, as TCP feels it", valid: isShare},
 	{Name: "black-hole", Value: "PORT", Help: "nothing comes to its port, or from it", valid: isPort},
 	{Name: "black-hole-to", Value: "PORT", Help: "it reaches that port of nobody", valid: isPort},
+	{Name: "cpu-stress", Value: "PERCENT", Help: "its containers use so much of their CPU limits, or of their node's CPUs", valid: isShare},
+	{Name: "memory-stress", Value: "PERCENT", Help: "likewise of memory", valid: isShare},
 	{Name: "no-dns", Help: "it finds no name: no DNS server answers it"},
 }
 

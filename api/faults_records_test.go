@@ -26,8 +26,9 @@ func TestOrdersThatMakeNoSenseGetOneSentence(t *testing.T) {
 		{"pod/default/web-0", "exit=3,slow-start, not-ready", FaultOrder{}, ""},
 		{"pod/default/web-0", "slow-start=5s", FaultOrder{}, ""},
 		{"pod/default/web-0", "", FaultOrder{},
-			"say which behind it: crash-loop, exit=N, oom-kill, image-pull, not-ready, slow-start[=DURATION], "+
-			"latency=DURATION, jitter=DURATION, loss=PERCENT, black-hole=PORT, black-hole-to=PORT or no-dns"},
+			"say which behind it: crash-loop, exit=N, oom-kill, image-pull, not-ready, slow-start[=DURATION], " +
+				"latency=DURATION, jitter=DURATION, loss=PERCENT, black-hole=PORT, black-hole-to=PORT, " +
+				"cpu-stress=PERCENT, memory-stress=PERCENT or no-dns"},
 		{"pod/default/web-0", "exit", FaultOrder{}, `"exit" is no fault of a pod: use crash-loop, `},
 		{"pod/default/web-0", "exit=256", FaultOrder{}, `"exit=256" is no fault`},
 		{"pod/default/web-0", "slow-start=soon", FaultOrder{}, "is no fault of a pod"},

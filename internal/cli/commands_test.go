@@ -156,7 +156,7 @@ func TestFaultsAreCompleted(t *testing.T) {
 		"fault|":        "update/demo capacity/a capacity/b capacity/c etcd/a etcd/b etcd/c spot/ pod/ node/ aws/",
 		"fault|node/n|": "pressure=memory pressure=disk pressure=pid not-ready terminate stop impair",
 		"fault|pod/a/b|e": "crash-loop exit= oom-kill image-pull not-ready slow-start " +
-			"latency= jitter= loss= black-hole= black-hole-to= no-dns",
+			"latency= jitter= loss= black-hole= black-hole-to= cpu-stress= memory-stress= no-dns",
 		"fault|update/demo|":  "",
 		"fault|pod/a/b|exit|": "",
 		"reset|node":          "node/n",

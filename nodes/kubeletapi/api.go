@@ -60,6 +60,12 @@ type Config struct {
 	Logger     *slog.Logger
 }
 
+// capacity is that of a node; nil: it is not known.
+func (c Config) capacity(node string) corev1.ResourceList {
+	n, _ := c.Node(node)
+	return n.Capacity
+}
+
 // API answers for kubelets.
 type API struct {
 	conf    Config
@@ -79,7 +85,7 @@ func New(c Config) *API {
 	if c.MaxStreams == 0 {
 		c.MaxStreams = 1024
 	}
-	a := &API{conf: c, usage: newAccounts(c.HTTP.Requests().Traffic), seen: newSeen(), streams: make(chan struct{}, c.MaxStreams)}
+	a := &API{conf: c, usage: newAccounts(c.HTTP.Requests().Traffic, c.capacity), seen: newSeen(), streams: make(chan struct{}, c.MaxStreams)}
 	a.ctx, a.end = context.WithCancel(context.Background())
 	c.Pods.OnChange(a.changed)
 	return a

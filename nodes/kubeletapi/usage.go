@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"tripod/nodes/podhttp"
+	"tripod/nodes/podlife"
 	"tripod/nodes/podset"
 )
 
@@ -43,12 +44,15 @@ type demand struct {
 }
 
 // demandOf is what a container of a pod uses by its annotations, requests and limits. What cannot be read counts as not
-// said.
-func demandOf(pod *corev1.Pod, c *corev1.Container) demand {
+// said. capacity is the node's.
+func demandOf(pod *corev1.Pod, c *corev1.Container, capacity corev1.ResourceList) demand {
 	d := demand{nanoCores: idleCPU, memory: podset.MemoryUsage(pod, c)}
 	if cpu := podset.Declared(pod, c, CPUAnnotation, corev1.ResourceCPU, defaultCPUShare); cpu >= 0 {
 		d.nanoCores = cpu * 1e9
 	}
+	stress := podlife.StressOf(pod)
+	d.nanoCores = max(d.nanoCores, stress.CPU*mayUse(c, capacity, corev1.ResourceCPU)*1e9)
+	d.memory = max(d.memory, uint64(stress.Memory*mayUse(c, capacity, corev1.ResourceMemory)))
 	if limit, ok := c.Resources.Limits[corev1.ResourceCPU]; ok {
 		d.nanoCores = min(d.nanoCores, limit.AsApproximateFloat64()*1e9)
 	}
@@ -58,6 +62,15 @@ func demandOf(pod *corev1.Pod, c *corev1.Container) demand {
 		}
 	}
 	return d
+}
+
+// mayUse is how much of a resource a container may use: its limit, or all of its node's.
+func mayUse(c *corev1.Container, capacity corev1.ResourceList, name corev1.ResourceName) float64 {
+	most, limited := c.Resources.Limits[name]
+	if !limited {
+		most = capacity[name]
+	}
+	return most.AsApproximateFloat64()
 }
 
 // serving is the container that bears the cost of requests: the first with ports.
@@ -84,7 +97,8 @@ func (u use) add(other use) use {
 // accounts are how much CPU has been used. A container's is a function of time as long as its annotations stay the same;
 // only when they change does it become an account, so that it grows on from where it is.
 type accounts struct {
-	traffic func(types.UID, time.Time) podhttp.Traffic
+	traffic  func(types.UID, time.Time) podhttp.Traffic
+	capacity func(node string) corev1.ResourceList
 
 	mu   sync.Mutex
 	pods map[types.UID]map[string]account // by container
@@ -97,8 +111,8 @@ type account struct {
 	requests uint64  // that were counted until then
 }
 
-func newAccounts(traffic func(types.UID, time.Time) podhttp.Traffic) *accounts {
-	return &accounts{traffic: traffic, pods: map[types.UID]map[string]account{}, gone: map[string]uint64{}}
+func newAccounts(traffic func(types.UID, time.Time) podhttp.Traffic, capacity func(node string) corev1.ResourceList) *accounts {
+	return &accounts{traffic: traffic, capacity: capacity, pods: map[types.UID]map[string]account{}, gone: map[string]uint64{}}
 }
 
 // of is the use of a running container.
@@ -113,7 +127,11 @@ func (a *accounts) locked(pod *corev1.Pod, s *corev1.ContainerStatus, now time.T
 	if c == nil || s.State.Running == nil {
 		return use{}
 	}
-	d := demandOf(pod, c)
+	var capacity corev1.ResourceList
+	if podlife.StressOf(pod) != (podlife.Stress{}) { // else nobody asks
+		capacity = a.capacity(pod.Spec.NodeName)
+	}
+	d := demandOf(pod, c, capacity)
 	since := account{at: s.State.Running.StartedAt.Time, used: startCPU}
 	if known, ok := a.pods[pod.UID][s.Name]; ok && !known.at.Before(since.at) {
 		since = known
@@ -134,6 +152,7 @@ func (a *accounts) changed(old, current *corev1.Pod, now time.Time) {
 		return
 	}
 	if current != nil && maps.Equal(usageAnnotations(old), usageAnnotations(current)) && sameRuns(old, current) &&
+		podlife.StressOf(old) == podlife.StressOf(current) &&
 		maps.EqualFunc(requestsOf(old), requestsOf(current), sameResources) {
 		return
 	}

@@ -19,7 +19,11 @@ import (
 	stats "k8s.io/kubelet/pkg/apis/stats/v1alpha1"
 
 	"tripod/nodes/podhttp"
+	"tripod/nodes/podlife"
 )
+
+// capacity is a node's.
+var capacity = corev1.ResourceList{"cpu": resource.MustParse("2"), "memory": resource.MustParse("8Gi")}
 
 func TestDemandFollowsAnnotationsRequestsAndLimits(t *testing.T) {
 	two := func(cpu ...string) func(*corev1.Pod) {
@@ -54,11 +58,14 @@ func TestDemandFollowsAnnotationsRequestsAndLimits(t *testing.T) {
 		{"by requests", map[string]string{CPUAnnotation: "1"}, two("300m", "100m"), 750, 16},
 		{"what the other leaves", map[string]string{CPUAnnotation: "1", CPUAnnotation + ".side": "100m"}, two(), 1000, 16},
 		{"memory of the container", map[string]string{MemoryAnnotation: "64Mi", MemoryAnnotation + ".c": "77Mi"}, two(), 1, 77},
+		{"stress up to the limit", map[string]string{podlife.AnnotationFault: "cpu-stress=80,memory-stress=50"}, limit("1", "1Gi"), 800, 512},
+		{"stress without a limit", map[string]string{podlife.AnnotationFault: "not-ready,memory-stress=25,cpu-stress=100"}, two(), 2000, 2048},
+		{"stress that is less", map[string]string{podlife.AnnotationFault: "cpu-stress=1", CPUAnnotation: "250m"}, two("1", "1"), 125, 16},
 		{"unreadable", map[string]string{CPUAnnotation: "much"}, requests("500m", "256Mi"), 50, 128},
 	}
 	for _, test := range tests {
 		pod := newPod("web", test.annotations, test.change)
-		d := demandOf(pod, &pod.Spec.Containers[0])
+		d := demandOf(pod, &pod.Spec.Containers[0], capacity)
 		if math.Abs(d.nanoCores-test.milliCores*1e6) > 1 || d.memory != test.mebibytes<<20 {
 			t.Errorf("%s: got %v cores, %d bytes, want %vm, %d Mi", test.name, d.nanoCores/1e9, d.memory, test.milliCores, test.mebibytes)
 		}
@@ -125,7 +132,8 @@ func TestUseGrowsWithTimeAndAtOnceOtherwiseWhenAnnotated(t *testing.T) {
 
 func TestUseFollowsTheRequestsThatAreAnswered(t *testing.T) {
 	traffic := podhttp.Traffic{}
-	a := newAccounts(func(types.UID, time.Time) podhttp.Traffic { return traffic })
+	a := newAccounts(func(types.UID, time.Time) podhttp.Traffic { return traffic },
+		func(string) corev1.ResourceList { return capacity })
 	pod := newPod("web", map[string]string{CPUAnnotation: "100m", RequestCPUAnnotation: "5m"})
 	now := began.Add(10 * time.Second)
 	before := a.of(pod, &pod.Status.ContainerStatuses[0], now)

@@ -41,6 +41,10 @@ const (
 	FaultBlackHole    = "black-hole"    // black-hole=PORT
 	FaultBlackHoleOut = "black-hole-to" // black-hole-to=PORT
 	FaultNoDNS        = "no-dns"
+
+	// Those of what its containers use.
+	FaultCPUStress    = "cpu-stress"    // cpu-stress=PERCENT
+	FaultMemoryStress = "memory-stress" // memory-stress=PERCENT
 )
 
 // slowStart is how long a slow start takes where nothing is said.
@@ -53,6 +57,10 @@ func ParseFault(text string) error {
 		switch name {
 		case FaultLatency, FaultJitter, FaultLoss, FaultBlackHole, FaultBlackHoleOut:
 			if _, known := networkFault(name, value); !known {
+				return errFault(part)
+			}
+		case FaultCPUStress, FaultMemoryStress:
+			if _, known := share(value); !known {
 				return errFault(part)
 			}
 		case FaultCrashLoop, FaultOOMKill, FaultImagePull, FaultNotReady, FaultNoDNS:
@@ -78,7 +86,8 @@ type errFault string
 
 func (e errFault) Error() string {
 	return strconv.Quote(string(e)) + " is no fault of a pod: name crash-loop, exit=N, oom-kill, image-pull, not-ready, " +
-		"slow-start[=DURATION], latency=DURATION, jitter=DURATION, loss=PERCENT, black-hole=PORT, black-hole-to=PORT or no-dns, several " +
+		"slow-start[=DURATION], latency=DURATION, jitter=DURATION, loss=PERCENT, black-hole=PORT, black-hole-to=PORT, no-dns, " +
+		"cpu-stress=PERCENT or memory-stress=PERCENT, several " +
 		"separated by commas"
 }
 

@@ -53,6 +53,8 @@
 //	black-hole=8080    nothing comes to its port, or from it
 //	black-hole-to=443  it reaches that port of nobody
 //	no-dns             it finds no name
+//	cpu-stress=100     each container uses so many percent of its CPU limit, or of its node's CPUs
+//	memory-stress=80   likewise of memory
 //
 // # What is different from a kubelet
 //

@@ -50,8 +50,7 @@ func networkFault(name, value string) (n Network, known bool) {
 	case FaultJitter:
 		n.Jitter, known = latency(value)
 	case FaultLoss:
-		percent, err := strconv.ParseFloat(value, 64)
-		n.Loss, known = percent/100, err == nil && percent > 0 && percent <= 100
+		n.Loss, known = share(value)
 	case FaultBlackHole:
 		n.BlackHole, known = port(value)
 	case FaultBlackHoleOut:
@@ -60,6 +59,26 @@ func networkFault(name, value string) (n Network, known bool) {
 		n.NoDNS, known = true, value == ""
 	}
 	return n, known
+}
+
+// share reads percent, more than 0 and at most 100, as a part of 1.
+func share(value string) (float64, bool) {
+	percent, err := strconv.ParseFloat(value, 64)
+	return percent / 100, err == nil && percent > 0 && percent <= 100
+}
+
+// Stress is what is taken of a pod's containers, as parts of 1 of what each may use: of its limit or, where it has none, of its node.
+type Stress struct{ CPU, Memory float64 }
+
+// StressOf is what AnnotationFault says of a pod's stress.
+func StressOf(pod *corev1.Pod) (s Stress) {
+	if value, there := fault(pod, FaultCPUStress, ""); there {
+		s.CPU, _ = share(value)
+	}
+	if value, there := fault(pod, FaultMemoryStress, ""); there {
+		s.Memory, _ = share(value)
+	}
+	return s
 }
 
 func latency(value string) (time.Duration, bool) {
