@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"time"
 
 	"tripod/api"
 	"tripod/awsapi/fis"
@@ -16,7 +17,7 @@ import (
 // experiments are those of Fault Injection Service, as the leading zone carries them out.
 func (z *Zone) experiments() *fis.Service {
 	driven := *z.acting.Experiments
-	driven.Pods = experimentPods{z.voter, z.objectsOf}
+	driven.Pods = experimentPods{z.voter, z.objectsOf, z.recordFaults()}
 	driven.Tell = func(experiment, sentence string, over bool) {
 		event := api.Event{Target: "experiment/" + experiment, Type: api.FaultInjected, Message: sentence}
 		if over {
@@ -31,6 +32,7 @@ func (z *Zone) experiments() *fis.Service {
 type experimentPods struct {
 	state   state.Viewer
 	objects func(clusterID string) (controlplane.Objects, error)
+	faults  *recordFaults
 }
 
 // Find implements fis.Pods.
@@ -99,5 +101,44 @@ func (p experimentPods) Delete(ctx context.Context, pod fis.Pod, serviceAccount 
 	case errors.Is(err, controlplane.ErrForbidden):
 		return fmt.Errorf("%w: %w", fis.ErrNotAllowed, err)
 	}
+	return err
+}
+
+// Break implements fis.Pods. FIS's pod adds an ephemeral container to its target: who may do that may break it.
+func (p experimentPods) Break(ctx context.Context, pod fis.Pod, serviceAccount, words string, lasts time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, faultTimeout)
+	defer cancel()
+	objects, err := p.objects(pod.ClusterID)
+	if err != nil {
+		return err
+	}
+	defer objects.Close()
+	const resource, verb = "pods/ephemeralcontainers", "update"
+	allowed, err := objects.AsServiceAccount(pod.Namespace, serviceAccount).Allowed(ctx, pod.Namespace, verb, resource)
+	if err != nil {
+		return err
+	}
+	if !allowed {
+		return fmt.Errorf("%w: the service account %s/%s may not %s %s", fis.ErrNotAllowed, pod.Namespace, serviceAccount, verb, resource)
+	}
+	target := api.Target{Kind: api.KindPod, Name: pod.Namespace + "/" + pod.Name}
+	now, err := objects.Get(ctx, controlplane.PodPath(pod.Namespace, pod.Name))
+	switch there := now.Annotations[faultAnnotation]; {
+	case err != nil:
+		return fmt.Errorf("%s: %w", target, err)
+	case now.UID != pod.UID:
+		return fmt.Errorf("%s is another pod by now", target)
+	case there == words:
+		return nil // by a step before this one
+	case there != "":
+		return fmt.Errorf("%s has the fault %s already", target, there)
+	}
+	name := ""
+	p.state.View(func(tx *state.Txn) error {
+		cluster, _ := region.Clusters.Get(tx, pod.ClusterID)
+		name = cluster.Name
+		return nil
+	})
+	_, err = p.faults.breakPod(ctx, api.FaultOrder{Target: target, Cluster: name, Fault: words, For: lasts})
 	return err
 }

@@ -80,7 +80,8 @@ func TestFullEtcdIsDisarmed(t *testing.T) {
 
 func TestWhatEtcdDoesOnceIsNoFaultInForce(t *testing.T) {
 	w := newWorld(t)
-	if done := w.inject("etcd/b", api.FaultCompact); !done.Final || done.Said != "and the other members have forgotten all revisions before 42" {
+	if done := w.inject("etcd/b", api.FaultCompact); !done.Final ||
+		done.Said != "and the other members have forgotten all revisions before 42" {
 		t.Errorf("done: %+v", done)
 	}
 	if done := w.inject("etcd/b", api.FaultDefragment); !done.Final || len(w.played.kept) != 1 {

@@ -58,7 +58,11 @@ var apiErrors = []parameter{
 }
 
 // actions are all that have their effect here, by id.
-var actions = []action{
+var actions = slices.SortedFunc(slices.Values(slices.Concat(ownActions, podFaults)),
+	func(a, b action) int { return strings.Compare(a.id, b.id) })
+
+// ownActions are those but podFaults.
+var ownActions = []action{
 	{id: "aws:arc:start-zonal-autoshift", description: "Shift traffic for managed resources away from an Availability Zone.",
 		key: "ManagedResources", resource: managedType,
 		parameters: []parameter{
@@ -116,14 +120,9 @@ var actions = []action{
 		parameters: []parameter{lasting}},
 }
 
-// podStress is why the actions that stress pods are refused.
-const podStress = "no pod here has processes whose CPU, memory, disk or network it could take"
-
 // refused are the actions that FIS has and Tripod knows to be without effect here, and why.
 var refused = map[string]string{
-	"aws:eks:pod-cpu-stress": podStress, "aws:eks:pod-io-stress": podStress, "aws:eks:pod-memory-stress": podStress,
-	"aws:eks:pod-network-blackhole-port": podStress, "aws:eks:pod-network-latency": podStress,
-	"aws:eks:pod-network-packet-loss": podStress,
+	"aws:eks:pod-io-stress": "no pod here has processes whose disk it could take",
 	"aws:eks:inject-kubernetes-custom-resource": "it starts another tool, such as Chaos Mesh or Litmus, whose objects you can make " +
 		"yourself",
 	"aws:ec2:api-insufficient-instance-capacity-error": "use 'tripod fault capacity/ZONE', which meets everybody's launches in a zone",

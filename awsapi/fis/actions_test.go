@@ -2,6 +2,7 @@ package fis_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -82,6 +83,7 @@ type podsOf struct {
 	all     []tripodfis.Pod
 	account string
 	deleted []string
+	broken  []string // "web latency=200ms"
 }
 
 func (p *podsOf) Find(context.Context, string, string, string, string) ([]tripodfis.Pod, error) {
@@ -93,6 +95,14 @@ func (p *podsOf) Delete(_ context.Context, pod tripodfis.Pod, account string, _ 
 		return tripodfis.ErrNotAllowed
 	}
 	p.deleted = append(p.deleted, pod.Name)
+	return nil
+}
+
+func (p *podsOf) Break(_ context.Context, pod tripodfis.Pod, account, words string, _ time.Duration) error {
+	if account != p.account {
+		return tripodfis.ErrNotAllowed
+	}
+	p.broken = append(p.broken, pod.Name+" "+words)
 	return nil
 }
 
@@ -163,4 +173,80 @@ func TestAnInstanceThatIsGoneHoldsUpNoOther(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// TestPodsAreBrokenForATime: each action in the words of api.RecordFaults, by the rights of a service account, and ended when the
+// experiment is stopped.
+func TestPodsAreBrokenForATime(t *testing.T) {
+	for _, c := range []struct {
+		id, account string
+		parameters  map[string]string
+		want        string
+	}{
+		{"aws:eks:pod-network-latency", "may", nil, "web latency=200ms,jitter=10ms"},
+		{"aws:eks:pod-network-latency", "may", map[string]string{"delayMilliseconds": "50", "jitterMilliseconds": "0"}, "web latency=50ms"},
+		{"aws:eks:pod-network-packet-loss", "may", map[string]string{"interface": "DEFAULT"}, "web loss=7"},
+		{"aws:eks:pod-network-blackhole-port", "may", map[string]string{"port": "80", "protocol": "tcp", "trafficType": "ingress"},
+			"web black-hole=80"},
+		{"aws:eks:pod-network-blackhole-port", "may", map[string]string{"port": "443", "protocol": "tcp", "trafficType": "egress"},
+			"web black-hole-to=443"},
+		{"aws:eks:pod-cpu-stress", "may", map[string]string{"workers": "0"}, "web cpu-stress=100"},
+		{"aws:eks:pod-memory-stress", "may", map[string]string{"percent": "50"}, "web memory-stress=50"},
+		{"aws:eks:pod-memory-stress", "may-not", nil, ""},
+	} {
+		w := newWorld(t)
+		w.Write(func(tx *state.Txn) {
+			region.Clusters.Put(tx, "C", region.Cluster{ID: "C", Name: "demo", Status: region.ClusterActive})
+		})
+		pods := &podsOf{account: "may", all: []tripodfis.Pod{{ClusterID: "C", Namespace: "default", Name: "web", UID: "1"}}}
+		in := throttling()
+		in.Targets = map[string]types.CreateExperimentTemplateTargetInput{"pods": {ResourceType: aws.String("aws:eks:pod"),
+			SelectionMode: aws.String("ALL"), Parameters: map[string]string{"clusterIdentifier": "demo", "namespace": "default",
+				"selectorType": "labelSelector", "selectorValue": "app=web"}}}
+		parameters := map[string]string{"kubernetesServiceAccount": c.account, "duration": "PT5M"}
+		for name, value := range c.parameters {
+			parameters[name] = value
+		}
+		in.Actions = map[string]types.CreateExperimentTemplateActionInput{"break": {ActionId: &c.id,
+			Targets: map[string]string{"Pods": "pods"}, Parameters: parameters}}
+		id := w.begin(in, "")
+		driven := *w.Front.Acting().Experiments
+		driven.Pods = pods
+		keep := func() types.ExperimentStatus {
+			for range 4 {
+				if _, err := driven.Keep(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got, err := w.GetExperiment(t.Context(), &fis.GetExperimentInput{Id: &id})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return got.Experiment.State.Status
+		}
+		is := keep()
+		if c.want == "" {
+			if is != types.ExperimentStatusFailed || len(pods.broken) != 0 {
+				t.Errorf("%s by %s: the experiment is %s, and %v", c.id, c.account, is, pods.broken)
+			}
+			continue
+		}
+		if is != types.ExperimentStatusRunning || len(pods.broken) == 0 || pods.broken[0] != c.want {
+			t.Errorf("%s: the experiment is %s, and %q, want %q", c.id, is, pods.broken, c.want)
+			continue
+		}
+		_, words, _ := strings.Cut(c.want, " ")
+		fault := region.Fault{Target: "pod/default/web", ClusterID: "C", UID: "1", Fault: words, Until: time.Now().Add(time.Hour)}
+		w.Write(func(tx *state.Txn) { region.Faults.Put(tx, fault.Key(), fault) })
+		if _, err := w.StopExperiment(t.Context(), &fis.StopExperimentInput{Id: &id}); err != nil {
+			t.Fatal(err)
+		}
+		if is := keep(); is != types.ExperimentStatusStopped {
+			t.Errorf("%s: the experiment is %s after its stop", c.id, is)
+		}
+		w.View(func(tx *state.Txn) error { fault, _ = region.Faults.Get(tx, fault.Key()); return nil })
+		if time.Until(fault.Until) > time.Minute {
+			t.Errorf("%s: the fault lasts until %v after the stop", c.id, fault.Until)
+		}
+	}
 }

@@ -43,9 +43,12 @@ type Pods interface {
 	// Delete deletes one by the rights of a service account of its namespace, after a grace period in seconds; nil: its own. One that
 	// is gone is no error; ErrNotAllowed: the service account may not.
 	Delete(ctx context.Context, pod Pod, serviceAccount string, grace *int) error
+	// Break puts a fault, in the words of api.RecordFaults, in force of one for a time, where a service account of its namespace has the
+	// rights that FIS's own pod needs; ErrNotAllowed: it has not. It may be called again.
+	Break(ctx context.Context, pod Pod, serviceAccount, words string, lasts time.Duration) error
 }
 
-// ErrNotAllowed is why a pod cannot be deleted by a service account.
+// ErrNotAllowed is why a pod cannot be deleted, or broken, by a service account.
 var ErrNotAllowed = errors.New("the service account may not do that")
 
 // Service answers FIS's calls from a zone's copy of the regional state.

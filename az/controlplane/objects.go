@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -169,6 +170,20 @@ func (o Objects) Delete(ctx context.Context, path, uid string, grace *int) error
 	return o.call(ctx, http.MethodDelete, path, options, &done)
 }
 
+// Allowed says whether whoever asks may do something, such as update, to a resource of a namespace, such as pods/ephemeralcontainers.
+func (o Objects) Allowed(ctx context.Context, namespace, verb, resource string) (bool, error) {
+	resource, subresource, _ := strings.Cut(resource, "/")
+	question, err := json.Marshal(map[string]any{"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
+		"spec": map[string]any{"resourceAttributes": map[string]string{"namespace": namespace, "verb": verb, "resource": resource,
+			"subresource": subresource}}})
+	if err != nil {
+		return false, err
+	}
+	var answer struct{ Status struct{ Allowed bool } }
+	err = o.call(ctx, http.MethodPost, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", question, &answer)
+	return answer.Status.Allowed, err
+}
+
 // mostObject is how large an answer may be: etcd takes no object beyond 1.5 MiB.
 const mostObject = 4 << 20
 
@@ -197,7 +212,7 @@ func (o Objects) call(ctx context.Context, method, path string, body []byte, out
 	}
 	defer response.Body.Close()
 	decoder := json.NewDecoder(io.LimitReader(response.Body, mostObject))
-	if response.StatusCode == http.StatusOK {
+	if response.StatusCode == http.StatusOK || response.StatusCode == http.StatusCreated {
 		return decoder.Decode(out)
 	}
 	var status struct{ Message string }
