@@ -18,6 +18,9 @@ func (s *server) authenticate(w http.ResponseWriter, r *http.Request) (*operatio
 	if x.signature == nil {
 		return nil, s.unsigned(w, r)
 	}
+	if err := s.Fresh(r.Context()); err != nil {
+		return nil, err
+	}
 	principal, secret, err := iam.Lookup(s.State, x.signature.AccessKeyID, x.signature.SessionToken, s.Now())
 	switch {
 	case errors.Is(err, iam.ErrUnknownKey):

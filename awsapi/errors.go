@@ -46,6 +46,9 @@ func (x *exchange) refusal(r *http.Request, err error) *wire.Error {
 	switch {
 	case errors.As(err, &e):
 		return e
+	case errors.Is(err, state.ErrCutOff):
+		return x.unavailable(err, "This zone reaches no other zone, and may have missed changes. "+
+			"Heal its links ('tripod status' names what is cut) and try again, or ask by the region's endpoint.")
 	case errors.Is(err, state.ErrNoQuorum):
 		return x.unavailable(err, "The regional state has no quorum, since two zones are down or cut off: nothing "+
 			"can be written. "+

@@ -39,6 +39,33 @@ func TestWithoutQuorumWritesAreUnavailable(t *testing.T) {
 	}
 }
 
+// TestCallsOfAZoneThatMayHaveMissedSomethingAreRefused before anybody looks who calls: of a key, too, it may have missed what became.
+func TestCallsOfAZoneThatMayHaveMissedSomethingAreRefused(t *testing.T) {
+	asked := 0
+	failure := state.ErrCutOff
+	w := newWorld(t, func(f *awsapi.Front) {
+		f.Fresh = func(context.Context) error { asked++; return failure }
+	})
+	unknown := w.admin
+	unknown.AccessKeyID = "AKIA2222222222222222"
+	for _, credentials := range []aws.Credentials{w.admin, unknown} {
+		_, err := w.sts(credentials).GetCallerIdentity(context.Background(), &sts.GetCallerIdentityInput{})
+		wantCode(t, err, "ServiceUnavailable", http.StatusServiceUnavailable)
+		if !strings.Contains(err.Error(), "reaches no other zone") {
+			t.Errorf("got %v", err)
+		}
+	}
+	response, body := w.raw(t, "POST", "/", "Action=AssumeRoleWithWebIdentity&Version=2011-06-15", map[string]string{
+		"Content-Type": "application/x-www-form-urlencoded"}, nil)
+	if response.StatusCode != http.StatusServiceUnavailable || asked != 3 {
+		t.Errorf("a call that nobody signs: got %s after %d questions: %s", response.Status, asked, body)
+	}
+	failure = nil
+	if _, err := w.sts(w.admin).GetCallerIdentity(context.Background(), &sts.GetCallerIdentityInput{}); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestErrorsHaveTheContentTypeOfTheirProtocol, without which SDKs do not look into them; and what a client that HEADs
 // sees.
 func TestErrorsHaveTheContentTypeOfTheirProtocol(t *testing.T) {

@@ -1,6 +1,7 @@
 package awsapi
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -32,6 +33,8 @@ type Front struct {
 	// Lags says that this zone's copy may be old, as after a pause: the balancer is told to prefer other zones. Nil
 	// means that it never does.
 	Lags func() bool
+	// Fresh returns when this zone's copy has what was acknowledged anywhere by now; each call waits for it. Nil means that it always has.
+	Fresh func(context.Context) error
 	// Logger gets a line for every call; nil means none.
 	Logger *slog.Logger
 	// Registerer gets the metrics; nil means none.
@@ -66,6 +69,9 @@ func (f *Front) Handler() http.Handler {
 	s := &server{Front: *f, calls: newCalls(f.Registerer), faults: newFaults(f.Registerer)}
 	if s.Now == nil {
 		s.Now = time.Now
+	}
+	if s.Fresh == nil {
+		s.Fresh = func(context.Context) error { return nil }
 	}
 	if s.Logger == nil {
 		s.Logger = slog.New(slog.DiscardHandler)

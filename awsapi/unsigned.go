@@ -48,6 +48,9 @@ func (s *server) unsignedCall(w http.ResponseWriter, r *http.Request, body []byt
 	if x.service.Name == "" {
 		return false, nil
 	}
+	if err := s.Fresh(r.Context()); err != nil {
+		return false, err
+	}
 	api := x.service.API("")
 	x.size = len(body)
 	x.claimed, x.operation = action, api.Operation(action)

@@ -81,6 +81,7 @@ func (z *Zone) startVoter(ctx context.Context, registerer prometheus.Registerer)
 		Zone: z.config.Zone, Schema: region.Schema, Dir: filepath.Join(z.config.Dir, "state"), Listener: listener,
 		Peers: peers,
 		Dial:  z.gateway.Dial,
+		Gone:  gateway.Gone,
 		ServerTLS: &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}, ClientCAs: trusted,
 			ClientAuth: tls.RequireAndVerifyClientCert},
 		ClientTLS: &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}, RootCAs: trusted},
@@ -125,7 +126,7 @@ func (z *Zone) startFront(ctx context.Context, registerer prometheus.Registerer)
 	z.history = calls
 	front := &awsapi.Front{
 		Backend: z.backend(),
-		Zone:    z.config.Zone, Lags: z.voter.Lags, History: calls, ClientAddress: z.config.ClientAddress,
+		Zone:    z.config.Zone, Lags: z.voter.Lags, Fresh: z.voter.Fresh, History: calls, ClientAddress: z.config.ClientAddress,
 		Throttle: z.config.Throttle, AllowRemoteUpstream: z.config.RemoteUpstream,
 		Logger: z.logger.With("component", "aws-front"), Registerer: registerer,
 	}

@@ -1,6 +1,7 @@
 package iam
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -29,6 +30,8 @@ type Authenticator struct {
 	Hosts []string
 	// State has the cluster, its access entries, the users and their keys.
 	State state.Viewer
+	// Fresh returns when State has what was acknowledged anywhere by now; each TokenReview waits for it. Nil means that it always has.
+	Fresh func(context.Context) error
 	// AWSAuth is what the ConfigMap aws-auth says now; nil means that there is none.
 	AWSAuth func() AWSAuth
 	// PrivateDNSName finds the cluster's instance with that id; nil means that there is none.
@@ -73,6 +76,12 @@ func (a *Authenticator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if review.Kind != tokenReviewKind || review.APIVersion != tokenReviewAPIVersion {
 		http.Error(w, "the body is not a TokenReview of "+tokenReviewAPIVersion, http.StatusBadRequest)
 		return
+	}
+	if a.Fresh != nil {
+		if err := a.Fresh(r.Context()); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
 	}
 	answer := tokenReview{APIVersion: tokenReviewAPIVersion, Kind: tokenReviewKind}
 	user, err := a.authenticate(review.Spec.Token)

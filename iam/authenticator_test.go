@@ -205,3 +205,17 @@ func TestImpersonationThatForgesAPrincipalIsKnown(t *testing.T) {
 		}
 	}
 }
+
+// TestAZoneThatMayHaveMissedSomethingDecidesOnNoToken: the API server asks again, or another one.
+func TestAZoneThatMayHaveMissedSomethingDecidesOnNoToken(t *testing.T) {
+	var log bytes.Buffer
+	a := newWorld(t).authenticator(&log)
+	a.Fresh = func(context.Context) error { return state.ErrCutOff }
+	body := `{"apiVersion":"authentication.k8s.io/v1","kind":"TokenReview","spec":{"token":"t"}}`
+	r, answer := httptest.NewRequest(http.MethodPost, "/authenticate", strings.NewReader(body)), httptest.NewRecorder()
+	r.Header.Set("Content-Type", "application/json")
+	a.ServeHTTP(answer, r)
+	if answer.Code != http.StatusServiceUnavailable || log.Len() > 0 {
+		t.Errorf("got %d, logged %q", answer.Code, log.String())
+	}
+}

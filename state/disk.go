@@ -41,7 +41,7 @@ type disk struct {
 	lock      *os.File
 	applied   *os.File
 	meta      *metadb.BoltMetaDB
-	log       *wal.WAL
+	log       *proposals
 	snapshots raft.SnapshotStore
 }
 
@@ -83,11 +83,15 @@ func openDisk(dir string, logger hclog.Logger) (d *disk, err error) {
 		return d, err
 	}
 	meta := &metadb.BoltMetaDB{}
-	d.log, err = wal.Open(logDir, wal.WithSegmentSize(segmentSize), wal.WithLogger(logger), wal.WithMetaStore(meta),
+	log, err := wal.Open(logDir, wal.WithSegmentSize(segmentSize), wal.WithLogger(logger), wal.WithMetaStore(meta),
 		wal.WithSegmentFiler(segment.NewFiler(logDir, privateFS{fs.New()})))
 	d.meta = meta // also after a failure: it may hold its file's lock
 	if err != nil {
 		return d, fmt.Errorf("open the regional log in %s: %w", logDir, err)
+	}
+	d.log = &proposals{WAL: log}
+	if err := d.log.find(); err != nil {
+		return d, fmt.Errorf("read the regional log in %s: %w", logDir, err)
 	}
 	if err := os.Chmod(filepath.Join(logDir, metadb.FileName), 0o600); err != nil {
 		return d, err

@@ -28,6 +28,8 @@ type reply struct {
 	// Error says why there is no outcome, and Refused that there will be none.
 	Error   string `json:"error,omitempty"`
 	Refused bool   `json:"refused,omitempty"`
+	// Logged is the newest proposal in the log of who answers how far its copy is, decided or not.
+	Logged uint64 `json:"logged,omitempty"`
 }
 
 // forwards are a voter's idle connections to another zone, the last used last. The port closes them with all others.

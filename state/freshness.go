@@ -79,7 +79,7 @@ func (l *life) answerApplied(ctx context.Context, conn net.Conn) {
 		if err := l.voter.store.wait(ctx, index); err != nil {
 			l.cfg.Logger.Debug("this copy lags", "az", l.cfg.Zone, "index", index, "error", err)
 		}
-		return reply{Outcome: outcome{Index: l.voter.store.load().index}}
+		return reply{Outcome: outcome{Index: l.voter.store.load().index}, Logged: l.disk.log.newest.Load()}
 	})
 }
 

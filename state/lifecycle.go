@@ -43,6 +43,7 @@ type life struct {
 	nudgeMu   sync.Mutex
 	forwards  forwards             // to the leader
 	askings   map[string]*forwards // by zone: to all others, about their copies
+	askers    []*asker             // of all others, for reads
 }
 
 // begin starts everything, or nothing.
@@ -56,6 +57,7 @@ func (v *Voter) begin(ctx context.Context) (l *life, err error) {
 	}
 	for _, zone := range l.others() {
 		l.askings[zone] = &forwards{}
+		l.askers = append(l.askers, &asker{life: l, zone: zone})
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	defer func() {
@@ -222,6 +224,9 @@ func (l *life) end() error {
 		errs = append(errs, down.Error())
 	} else if l.transport != nil {
 		errs = append(errs, l.transport.Close())
+	}
+	for _, a := range l.askers {
+		a.end()
 	}
 	l.wg.Wait()
 	if l.port != nil {

@@ -43,5 +43,8 @@ func (m *Memory) Update(ctx context.Context, fn func(*Txn) error) error {
 	}, func(context.Context, uint64) {})
 }
 
+// Fresh is as Voter.Fresh: there is no other copy.
+func (m *Memory) Fresh(context.Context) error { return nil }
+
 // Watch is as Voter.Watch.
 func (m *Memory) Watch() (<-chan struct{}, func()) { return m.store.watch() }

@@ -19,6 +19,9 @@ var ErrConflict = errors.New("conflict in the regional state")
 // take effect later, when it had reached a voter before the majority was lost.
 var ErrNoQuorum = errors.New("no quorum in the regional state")
 
+// ErrCutOff says that this zone's copy may have missed changes, as the zone reaches no majority, whose voters may live.
+var ErrCutOff = fmt.Errorf("%w: the zone is cut off", ErrNoQuorum)
+
 // updateAttempts bounds how often an Update runs its function again after a conflict. Of those that conflict one always
 // succeeds; who has lost waits for a random while, longer each time, so that of many writers of one record nobody loses
 // for ever.

@@ -27,6 +27,9 @@ type Config struct {
 	Peers []Peer
 	// Dial opens a raw connection to a Peer's Address; it must heed the context.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
+	// Gone says of an error of Dial that nobody is there: the other voter has ended, or is paused. Any other error may be of a link that is
+	// cut, behind which it lives. Nil: none says so.
+	Gone func(err error) bool
 	// ServerTLS has a certificate and ClientCAs; peers without a certificate are refused.
 	ServerTLS *tls.Config
 	// ClientTLS has a certificate and RootCAs; the server's name is the host of the address that is dialled.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -59,7 +60,7 @@ func TestHistoriesAreRightUnderFaults(t *testing.T) {
 	for n := range historyWatches {
 		watches.Go(func() { recorder.watch(watching, mustClient(t, recorder.config(t)), n) })
 	}
-	faults := r.breakAtRandom(t, lasts, rand.New(rand.NewPCG(historySeed, 0)))
+	faults := r.breakAtRandom(t, lasts, rand.New(rand.NewPCG(historySeed, 0)), func(mishap) bool { return true })
 	cancel()
 	working.Wait()
 	recorder.settled(t, watching)
@@ -75,7 +76,7 @@ func TestHistoriesAreRightUnderFaults(t *testing.T) {
 		t.Error(fault)
 	}
 	if t.Failed() {
-		recorder.keep(t)
+		keepHistory(t, h.Operations(), h.Picture)
 	}
 }
 
@@ -261,17 +262,17 @@ func (c *recorder) settled(t *testing.T, ctx context.Context) {
 	})
 }
 
-// keep writes the history and porcupine's picture where they outlive the test.
-func (c *recorder) keep(t *testing.T) {
+// keepHistory writes a history and porcupine's picture where they outlive the test.
+func keepHistory(t *testing.T, operations any, picture func(io.Writer) error) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", fmt.Sprintf("tripod-history-seed-%d-", historySeed))
 	must(t, "make a directory", err)
-	text, err := json.MarshalIndent(c.history.Operations(), "", " ")
+	text, err := json.MarshalIndent(operations, "", " ")
 	must(t, "write the history", errors.Join(err, os.WriteFile(filepath.Join(dir, "operations.json"), text, 0o600)))
-	page, err := os.OpenFile(filepath.Join(dir, "registers.html"), os.O_CREATE|os.O_WRONLY, 0o600)
+	page, err := os.OpenFile(filepath.Join(dir, "picture.html"), os.O_CREATE|os.O_WRONLY, 0o600)
 	must(t, "write the picture", err)
 	defer page.Close()
-	must(t, "write the picture", c.history.Picture(page))
+	must(t, "write the picture", picture(page))
 	t.Logf("the history is in %s; again: TRIPOD_SEED=%d go test ./system -run %s", dir, historySeed, t.Name())
 }
 
@@ -316,11 +317,14 @@ func (r *testRegion) mishapIn(zone string, random *rand.Rand) mishap {
 	return all[random.IntN(len(all))]
 }
 
-// breakAtRandom breaks one thing after the other in one zone at a time, and returns how many.
-func (r *testRegion) breakAtRandom(t *testing.T, lasts time.Duration, random *rand.Rand) (faults int) {
+// breakAtRandom breaks one thing that counts after the other in one zone at a time, and returns how many.
+func (r *testRegion) breakAtRandom(t *testing.T, lasts time.Duration, random *rand.Rand, counts func(mishap) bool) (faults int) {
 	t.Helper()
 	for until := time.Now().Add(lasts); time.Now().Before(until); faults++ {
 		one := r.mishapIn([]string{"a", "b", "c"}[random.IntN(3)], random)
+		for !counts(one) {
+			one = r.mishapIn([]string{"a", "b", "c"}[random.IntN(3)], random)
+		}
 		ctx := within(t, 2*time.Minute)
 		t.Logf("%s: %s", time.Now().Format("15:04:05.000"), one.name)
 		must(t, one.name, one.begin(ctx))

@@ -30,13 +30,7 @@ func (r *testRegion) logsIn(t testing.TB, letter string) *cloudwatchlogs.Client 
 	t.Helper()
 	credentials, err := client.ReadCredentials(r.dir)
 	must(t, "read the credentials", err)
-	text, err := os.ReadFile(filepath.Join(r.dir, "zones", "us-east-1"+letter, "agent.json"))
-	must(t, "read the zone's configuration", err)
-	var zone plan.Zone
-	must(t, "read the zone's configuration", json.Unmarshal(text, &zone))
-	socket := plan.FrontSocket(zone.Peers[slices.IndexFunc(zone.Peers,
-		func(p plan.Peer) bool { return p.Zone == zone.Zone })].RunDir)
-	near := sdkclient.Over(socket, time.Minute)
+	near := sdkclient.Over(r.frontSocket(t, letter), time.Minute)
 	t.Cleanup(near.CloseIdleConnections)
 	return cloudwatchlogs.New(cloudwatchlogs.Options{
 		Region: "us-east-1", BaseEndpoint: aws.String("http://localhost"), HTTPClient: near,
@@ -44,6 +38,17 @@ func (r *testRegion) logsIn(t testing.TB, letter string) *cloudwatchlogs.Client 
 			return aws.Credentials{AccessKeyID: credentials.AccessKeyID, SecretAccessKey: credentials.SecretAccessKey}, nil
 		}),
 	})
+}
+
+// frontSocket is where one zone's AWS front listens.
+func (r *testRegion) frontSocket(t testing.TB, letter string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(r.dir, "zones", "us-east-1"+letter, "agent.json"))
+	must(t, "read the zone's configuration", err)
+	var zone plan.Zone
+	must(t, "read the zone's configuration", json.Unmarshal(text, &zone))
+	return plan.FrontSocket(zone.Peers[slices.IndexFunc(zone.Peers,
+		func(p plan.Peer) bool { return p.Zone == zone.Zone })].RunDir)
 }
 
 // setLogging switches types of the cluster demo on or off.

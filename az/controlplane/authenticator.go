@@ -27,7 +27,7 @@ func (c *Part) startAuthenticator() (err error) {
 		return err
 	}
 	c.admits = &iam.Authenticator{
-		ClusterID: c.cluster.ID, Region: c.host.Plan.Region, State: c.host.State,
+		ClusterID: c.cluster.ID, Region: c.host.Plan.Region, State: c.host.State, Fresh: c.host.State.Fresh,
 		Hosts: []string{fmt.Sprintf("127.0.0.1:%d", c.host.Plan.AWSPort),
 			fmt.Sprintf("localhost:%d", c.host.Plan.AWSPort)},
 		AWSAuth:        func() iam.AWSAuth { return *c.awsAuth.current.Load() },

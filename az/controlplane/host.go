@@ -59,6 +59,8 @@ type State interface {
 	state.Updater
 	Watch() (<-chan struct{}, func())
 	Leader() string
+	// Fresh returns when the copy has what was acknowledged anywhere by now.
+	Fresh(ctx context.Context) error
 }
 
 // Parts are those of a zone that link Kubernetes' client libraries, and are injected for that.

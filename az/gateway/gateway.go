@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -97,6 +98,11 @@ var (
 	ErrDenied      = errors.New("is not part of this region; Tripod's gateway lets nothing out")
 	errUnreachable = errors.New("is unreachable")
 )
+
+// Gone says of an error of Dial that nobody is there: the process has ended, or is paused. Who is behind a link that is cut may live.
+func Gone(err error) bool {
+	return errors.Is(err, errUnreachable) || errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, link.ErrFault)
+}
 
 // New returns a gateway that serves nobody yet.
 func New(config Config) *Gateway {

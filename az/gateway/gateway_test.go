@@ -226,7 +226,7 @@ func TestUnreachableZoneIsResetAndRefused(t *testing.T) {
 				!strings.Contains(body, "unreachable") {
 				t.Errorf("a new tunnel: status %d, %q", status, body)
 			}
-			if _, err := g.Dial(t.Context(), "there:1"); !errors.Is(err, errUnreachable) {
+			if _, err := g.Dial(t.Context(), "there:1"); !errors.Is(err, errUnreachable) || !Gone(err) {
 				t.Errorf("the agent's own new connection: %v", err)
 			}
 

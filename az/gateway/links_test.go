@@ -3,10 +3,12 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
+	"syscall"
 	"testing"
 	"time"
 
@@ -39,7 +41,7 @@ func TestALinksFaultIsOnWhatCrossesIt(t *testing.T) {
 	talk(t, own)
 	waiting, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if _, err := g.Dial(waiting, "there:1"); !errors.Is(err, link.ErrFault) {
+	if _, err := g.Dial(waiting, "there:1"); !errors.Is(err, link.ErrFault) || Gone(err) {
 		t.Errorf("a new connection: %v", err)
 	}
 	g.SetLinks(link.Settings{Number: 3})
@@ -58,4 +60,17 @@ func TestALinksFaultIsOnWhatCrossesIt(t *testing.T) {
 		t.Errorf("a new tunnel: %d, %s", status, said)
 	}
 	talk(t, own)
+}
+
+// TestWhoIsGone is not who is behind a link that refuses: that one may live.
+func TestWhoIsGone(t *testing.T) {
+	refused := fmt.Errorf("dial: %w", syscall.ECONNREFUSED)
+	for err, want := range map[error]bool{
+		refused: true, fmt.Errorf("there:1 %w", errUnreachable): true, fmt.Errorf("%w: %w", link.ErrFault, syscall.ECONNREFUSED): false,
+		context.DeadlineExceeded: false, io.EOF: false,
+	} {
+		if got := Gone(err); got != want {
+			t.Errorf("%v: got %t", err, got)
+		}
+	}
 }

@@ -81,20 +81,10 @@ type Watch struct {
 
 // History is what many clients have recorded. Its zero value is ready.
 type History struct {
+	clock
 	mu      sync.Mutex
-	begun   time.Time
 	ops     []Op
 	watches []*Watch
-}
-
-// Now is the time in the history.
-func (h *History) Now() int64 {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.begun.IsZero() {
-		h.begun = time.Now()
-	}
-	return int64(time.Since(h.begun))
 }
 
 // Add records an operation that has ended.
