@@ -29,6 +29,7 @@ const (
 	routeNodeCredentials route = "POST /v1/nodes/{name}/credentials"
 	routeEndpoint        route = "POST /v1/clusters/{id}/endpoint"
 	routeFault           route = "POST /v1/faults/{verb}"
+	routeStopExperiments route = "POST /v1/experiments/stop"
 	routeWhoAmI          route = "POST /v1/clusters/{name}/whoami"
 	routeCanI            route = "POST /v1/clusters/{name}/can-i"
 	routeCanReach        route = "POST /v1/clusters/{name}/can-reach"
@@ -100,6 +101,11 @@ func (a Agent) ReportEndpoint(ctx context.Context, clusterID string, report Endp
 func (a Agent) Fault(ctx context.Context, verb string, o api.FaultOrder) (answer FaultAnswer, err error) {
 	err = a.call(ctx, order{route: routeFault, values: []string{verb}, in: o, out: &answer})
 	return answer, err
+}
+
+// StopExperiments stops all experiments of Fault Injection Service, and returns when they have taken back what they did.
+func (a Agent) StopExperiments(ctx context.Context) error {
+	return a.call(ctx, order{route: routeStopExperiments})
 }
 
 // WhoAmI says whom a cluster takes the bearer of a token for.

@@ -37,6 +37,7 @@ func (z *Zone) controlHandler() http.Handler {
 		},
 		routeInstance:        z.handleVerb,
 		routeFault:           z.handleFault,
+		routeStopExperiments: z.handleStopExperiments,
 		routeWhoAmI:          z.handleWhoAmI,
 		routeCanI:            z.handleCanI,
 		routeCanReach:        z.handleCanReach,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -26,6 +27,37 @@ func (z *Zone) experiments() *fis.Service {
 		z.event(event)
 	}
 	return &driven
+}
+
+// stopTime is how long experiments are waited for in one call: whoever asks can ask again.
+const stopTime = 5 * time.Second
+
+// handleStopExperiments stops all experiments, and answers when they have taken back what they did.
+func (z *Zone) handleStopExperiments(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), stopTime)
+	defer cancel()
+	ids, err := z.acting.Experiments.StopAll(ctx, "Experiment stopped by tripod reset.")
+	if err != nil {
+		answer(w, http.StatusConflict, err)
+		return
+	}
+	changes, stop := z.voter.Watch()
+	defer stop()
+	for {
+		var going []string
+		z.voter.View(func(tx *state.Txn) error { going = fis.Going(tx, ids); return nil })
+		if len(going) == 0 {
+			answer(w, http.StatusConflict, nil)
+			return
+		}
+		select {
+		case <-changes:
+		case <-ctx.Done():
+			answer(w, http.StatusConflict, fmt.Errorf("the experiment %s is still stopping: 'aws fis get-experiment --id %[1]s' says what "+
+				"it waits for", going[0]))
+			return
+		}
+	}
 }
 
 // experimentPods are the pods that experiments have for targets: those of this zone's API servers.

@@ -169,14 +169,32 @@ func (f *faults) Reset(ctx context.Context) error {
 	}
 	poll := time.NewTicker(20 * time.Millisecond)
 	defer poll.Stop()
+	calm := errors.New("nobody was asked")
 	for {
-		if _, phase := f.observer.judge(); phase == api.PhaseReady {
+		if calm != nil { // as soon as there is quorum: what meets calls of AWS's APIs can keep the region from being ready
+			if err := f.stopExperiments(ctx); ctx.Err() == nil {
+				calm = err
+			}
+		}
+		if _, phase := f.observer.judge(); phase == api.PhaseReady && calm == nil {
 			return errors.Join(f.links.tell(ctx), f.resetRecords(ctx, outOfZones)) // now that all API servers answer
 		}
 		select {
 		case <-poll.C:
 		case <-ctx.Done():
+			if calm != nil {
+				return refuse("experiments or faults of AWS's APIs do not end: %v", calm)
+			}
 			return refuse("the region is not healthy yet: 'tripod status' says what is missing")
 		}
 	}
+}
+
+// stopExperiments ends what would break the region anew, and the faults of calls of AWS's APIs.
+func (f *faults) stopExperiments(ctx context.Context) error {
+	err := f.zones.first(errNoZone, func(z *zone) error { return z.agent().StopExperiments(ctx) })
+	if err != nil {
+		return err
+	}
+	return f.resetRecords(ctx, func(kind api.RecordFault) bool { return kind.Kind == api.KindAWS })
 }

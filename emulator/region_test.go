@@ -40,7 +40,8 @@ func TestRegion(t *testing.T) {
 		{"a killed zone stays down", testKilledZone}, {"a zone killed by somebody else is noticed", testForeignKill},
 		{"two zones down", testNoQuorum}, {"a paused zone", testPausedZone},
 		{"a zone paused by somebody else is noticed", testForeignPause},
-		{"an instance", testInstance}, {"an update", testRecordFaults}, {"orders that make no sense", testBadOrders},
+		{"an instance", testInstance}, {"an update", testRecordFaults}, {"an experiment", testExperiment},
+		{"orders that make no sense", testBadOrders},
 		{"the data directory is held", testHeld},
 	} {
 		if !t.Run(step.name, func(t *testing.T) { step.run(t, r) }) {

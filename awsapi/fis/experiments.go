@@ -2,6 +2,7 @@ package fis
 
 import (
 	"cmp"
+	"context"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -113,6 +114,31 @@ func (s *Service) stopExperiment(call *operation.Call, in *fis.StopExperimentInp
 		return nil, err
 	}
 	return &fis.StopExperimentOutput{Experiment: &e.Experiment}, nil
+}
+
+// StopAll begins to stop every experiment that has not ended, and says which these are. They have ended when none of them is Going.
+func (s *Service) StopAll(ctx context.Context, reason string) (ids []string, err error) {
+	err = s.State.Update(ctx, func(tx *state.Txn) error {
+		ids = active.List(tx)
+		for _, id := range ids {
+			if e, found := experiments.Get(tx, id); found && e.State.Status != types.ExperimentStatusStopping {
+				e.stop(types.ExperimentStatusStopped, reason, "", "")
+				put(tx, e)
+			}
+		}
+		return nil
+	})
+	return ids, err
+}
+
+// Going are those of the experiments that have not ended.
+func Going(tx *state.Txn, ids []string) (going []string) {
+	for _, id := range ids {
+		if _, goes := active.Get(tx, id); goes {
+			going = append(going, id)
+		}
+	}
+	return going
 }
 
 func (s *Service) getExperiment(call *operation.Call, in *fis.GetExperimentInput) (*fis.GetExperimentOutput, error) {

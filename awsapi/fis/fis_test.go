@@ -213,7 +213,7 @@ func TestExperimentIsStoppedAndTakesItsEffectsBack(t *testing.T) {
 			next.ClientToken = aws.String("other")
 			other := w.begin(next, "")
 			w.keep()
-			w.is(other, types.ExperimentStatusCancelled, pending, pending)
+			w.is(other, types.ExperimentStatusCancelled, cancelled, cancelled)
 			w.lever("disengaged")
 		})
 	}

@@ -109,8 +109,8 @@ func (s *Service) advance(tx *state.Txn, e *experiment, pods map[string][]Pod, p
 	switch e.State.Status {
 	case types.ExperimentStatusPending, types.ExperimentStatusInitiating:
 		if l.Engaged {
-			e.end(types.ExperimentStatusCancelled, "Experiment cancelled: the safety lever is engaged.", now)
-			return 0
+			e.stop(types.ExperimentStatusCancelled, "Experiment cancelled: the safety lever is engaged.", "", "")
+			return s.wind(tx, e, now) // all of its actions are cancelled
 		}
 		if err := s.initiate(tx, e, pods, podsErr); err != nil {
 			e.fail(err, "")

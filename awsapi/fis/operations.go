@@ -79,7 +79,8 @@ func documented() []operation.Documented {
 		{Words: []string{"StartExperiment"}, State: operation.Works,
 			Effect: "its actions happen to the region's instances, pods, zones and APIs, with its role's permissions; it goes on when the " +
 				"zone that drives it is lost, and writes neither logs nor reports"},
-		{Words: []string{"StopExperiment"}, State: operation.Works, Effect: "what its actions have done is taken back, as far as AWS does"},
+		{Words: []string{"StopExperiment"}, State: operation.Works,
+			Effect: "what its actions have done is taken back, as far as AWS does; 'tripod reset' stops all experiments"},
 		{Words: []string{"CreateExperimentTemplate", "UpdateExperimentTemplate"}, State: operation.Works,
 			Effect: "stop conditions are alarms of CloudWatch; actions that Tripod does not have are refused by name; logs and reports are " +
 				"recorded"},
