@@ -113,7 +113,8 @@ func (a Acting) managed(tx *state.Txn) (all []fis.Shiftable) {
 		case strings.Contains(one.ARN, ":loadbalancer/net/"):
 			kind = "NLB"
 		}
-		all = append(all, fis.Shiftable{ARN: one.ARN, ID: one.ClusterID, Type: kind})
+		all = append(all, fis.Shiftable{ARN: one.ARN, ID: one.ClusterID, Type: kind,
+			AutoshiftStatus: arczonalshift.AutoshiftStatus(tx, one.ClusterID)})
 	}
 	return all
 }

@@ -34,6 +34,9 @@ func configOf(tx *state.Txn, clusterID string) autoshift {
 	return config
 }
 
+// AutoshiftStatus is the zonalAutoshiftStatus of what is shifted by that id: ENABLED or DISABLED.
+func AutoshiftStatus(tx *state.Txn, id string) string { return string(configOf(tx, id).Status) }
+
 // configure edits how a resource is set up.
 func (s *Service) configure(call *operation.Call, arn *string, edit func(*autoshift) error) (resource Resource,
 	config autoshift, err error) {

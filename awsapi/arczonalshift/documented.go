@@ -12,6 +12,10 @@ func documented() []operation.Documented {
 		{Words: []string{"Autoshift"}, State: operation.Recorded, Effect: "kept; nobody starts an autoshift here"},
 		{Words: []string{"ManagedResource"}, State: operation.Works,
 			Effect: "the clusters with zonalShiftConfig enabled, and the Auto Scaling groups and load balancers with zonal shift enabled"},
+		{Words: []string{"StartZonalShift"}, State: operation.Works,
+			Effect: "until it ends, a zone's nodes are cordoned and its endpoints leave the EndpointSlices, and nothing is evicted; " +
+				"a load balancer's node there leaves its name and its targets get nothing new, and connections stay; a practice run and an " +
+				"experiment's shift end for it"},
 		{Words: []string{"ListZonalShifts"}, State: operation.Works, Effect: "the shifts of the last 30 days"},
 		{Words: []string{""}, State: operation.Works,
 			Effect: "until it ends, a zone's nodes are cordoned and its endpoints leave the EndpointSlices, and nothing is evicted; " +

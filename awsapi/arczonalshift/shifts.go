@@ -39,7 +39,8 @@ func (s *Service) startZonalShift(call *operation.Call,
 		StartTime: &shift.StartedAt, ExpiryTime: &shift.ExpiresAt, Status: types.ZonalShiftStatusActive}, nil
 }
 
-// start begins a shift, of which a resource has one at a time.
+// start begins a shift, of which a resource has one at a time. Which of two takes precedence is that of "Precedence for zonal shifts"
+// in ARC's developer guide.
 func (s *Service) start(call *operation.Call, resourceARN *string, awayFrom, comment string, length time.Duration,
 	practice bool) (shift region.ZonalShift, arn string, err error) {
 	id := wire.NewRequestID()
@@ -55,6 +56,9 @@ func (s *Service) start(call *operation.Call, resourceARN *string, awayFrom, com
 		now := s.now()
 		for _, other := range region.ShiftsOf(tx, resource.ClusterID) {
 			switch {
+			case other.Active(now) && !practice && (other.Practice || other.Experiment != ""):
+				other.CanceledAt = &now // a customer's shift takes precedence; the experiment notices that it is over
+				region.ZonalShifts.Put(tx, other.ID, other)
 			case other.Active(now):
 				return conflict(types.ConflictExceptionReasonZonalShiftAlreadyExists, other.ID,
 					"There is already an active zonal shift for the resource %s: %s.", resource.ARN, other.ID)
@@ -96,6 +100,10 @@ func (s *Service) updateZonalShift(call *operation.Call,
 		return nil, invalid(types.ValidationExceptionReasonMissingValue, "Give a comment, an expiresIn or both.")
 	}
 	shift, resource, err := s.changeShift(call, in.ZonalShiftId, false, func(shift *region.ZonalShift) error {
+		if shift.Experiment != "" {
+			return invalid(types.ValidationExceptionReasonFisExperimentUpdateNotAllowed,
+				"%s is a zonal shift of the AWS FIS experiment %s and cannot be updated.", shift.ID, shift.Experiment)
+		}
 		if in.Comment != nil {
 			shift.Comment = *in.Comment
 		}

@@ -1,6 +1,7 @@
 package fis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -186,21 +187,51 @@ func (s *Service) terminateNodes(r *run) error {
 	return nil
 }
 
-// beginShift moves the traffic of the resources away from a zone, where nobody has done so: a person's own shift stays.
+// beginShift moves the traffic of the resources away from a zone. A practice run ends for it; a person's own shift, and another
+// experiment's, do not, and it fails, as "Precedence for zonal shifts" in ARC's developer guide has it.
 func (s *Service) beginShift(r *run) error {
 	zone := s.zoneOf(r.action.Parameters["availabilityZoneIdentifier"])
 	kinds := operationsOf(r.action.Parameters["managedResourceTypes"])
+	wanted := cmp.Or(r.action.Parameters["zonalAutoshiftStatus"], "ENABLED")
+	status := map[string]string{}
+	for _, one := range s.Shiftable(r.tx) {
+		status[one.ID] = one.AutoshiftStatus
+	}
 	for _, t := range r.targets {
 		about := t.TargetInformation
-		shifted := slices.ContainsFunc(region.ShiftsOf(r.tx, about[aboutID]), func(z region.ZonalShift) bool { return z.Active(r.now) })
-		if shifted || !slices.Contains(kinds, about[aboutType]) {
+		if !slices.Contains(kinds, about[aboutType]) || wanted != "ANY" && status[about[aboutID]] != wanted {
 			continue
+		}
+		for _, other := range region.ShiftsOf(r.tx, about[aboutID]) {
+			switch {
+			case !other.Active(r.now):
+			case !other.Practice:
+				return &failure{"DependentServiceFailure", fmt.Sprintf("There is already an active zonal shift for the resource %s: %s.",
+					about[aboutARN], other.ID)}
+			default:
+				other.CanceledAt = &r.now
+				region.ZonalShifts.Put(r.tx, other.ID, other)
+			}
 		}
 		shift := region.ZonalShift{ID: wire.NewRequestID(), ClusterID: about[aboutID], Zone: zone, StartedAt: r.now,
 			ExpiresAt: r.effect.Until, Experiment: *r.experiment.Id,
 			Comment: "AWS FIS experiment " + *r.experiment.Id}
 		region.ZonalShifts.Put(r.tx, shift.ID, shift)
 		r.effect.Shifts = append(r.effect.Shifts, shift.ID)
+	}
+	if len(r.effect.Shifts) == 0 {
+		r.note = fmt.Sprintf("Action is running: none of its targets is of the types %s with the zonalAutoshiftStatus %s.",
+			strings.Join(kinds, ", "), wanted)
+	}
+	return nil
+}
+
+// keepShift fails the action when somebody has ended one of its shifts, as a person's own shift does.
+func (s *Service) keepShift(r *run) error {
+	for _, id := range r.effect.Shifts {
+		if shift, found := region.ZonalShifts.Get(r.tx, id); !found || shift.CanceledAt != nil {
+			return &failure{"DependentServiceFailure", "The zonal shift " + id + " of the experiment was canceled."}
+		}
 	}
 	return nil
 }

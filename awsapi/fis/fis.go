@@ -29,8 +29,8 @@ const (
 )
 
 // Shiftable is something whose traffic can be moved away from a zone: ID is what its shifts name it by, Type what ARC calls
-// its kind (EKS, ASG, ALB, NLB).
-type Shiftable struct{ ARN, ID, Type string }
+// its kind (EKS, ASG, ALB, NLB), AutoshiftStatus whether AWS may do so by itself (ENABLED, DISABLED).
+type Shiftable struct{ ARN, ID, Type, AutoshiftStatus string }
 
 // Pod is a pod of a cluster.
 type Pod struct{ ClusterID, Namespace, Name, UID, Zone string }

@@ -1,6 +1,7 @@
 package fis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,7 @@ type run struct {
 	action     types.ExperimentAction
 	targets    []types.ResolvedTarget // its own
 	effect     *effect
+	note       string // what the action's state says while it runs; empty: as of all
 }
 
 // failure is why an experiment fails, with the code of its error.
@@ -278,7 +280,8 @@ func (s *Service) beginAction(tx *state.Txn, e *experiment, name string, outside
 	e.keep(r)
 	one := e.Actions[name]
 	one.StartTime = &now
-	one.State = &types.ExperimentActionState{Status: types.ExperimentActionStatusRunning, Reason: aws.String("Action is running.")}
+	one.State = &types.ExperimentActionState{Status: types.ExperimentActionStatusRunning,
+		Reason: aws.String(cmp.Or(r.note, "Action is running."))}
 	e.Actions[name] = one
 	return nil
 }
