@@ -56,13 +56,10 @@ func (s *Service) changeInstances(call *operation.Call, ids []string,
 			if err != nil {
 				return err
 			}
-			if err := do(tx, before, s.detailsOf(tx, id)); err != nil {
+			if err := s.asked(tx, id, do); err != nil {
 				return err
 			}
 			after, _ := region.Instances.Get(tx, id)
-			if after.State != before.State {
-				s.emitState(tx, after)
-			}
 			out.Changes = append(out.Changes, stateChange{id, stateOf(after.State), stateOf(before.State)})
 		}
 		return nil
@@ -75,29 +72,31 @@ func cannot(v region.Instance, what string) error {
 }
 
 func (s *Service) startInstances(call *operation.Call, in *startInstancesInput) (*stateChangesOutput, error) {
-	return s.changeInstances(call, in.IDs, func(tx *state.Txn, v region.Instance, d instanceDetails) error {
-		switch {
-		case v.State == region.InstanceRunning || v.State == region.InstancePending:
-			return nil
-		case v.State != region.InstanceStopped:
-			return cannot(v, "started")
-		case v.Launch.Spot && !d.SpotPersistent:
-			return refuse("UnsupportedOperation", "You can't start the Spot Instance '%s' because the associated Spot Instance "+
-				"request is not a persistent request.", v.ID)
-		case d.NoENA && needsENA(v.Launch.Type):
-			return refuse("InvalidParameterCombination", "Enhanced networking with the Elastic Network Adapter (ENA) is required for "+
-				"the '%s' instance type. Ensure that your instance is enabled for ENA.", v.Launch.Type)
-		}
-		if s.room(tx, v.Zone, v.Launch.Type) < 1 {
-			_, err := s.launchable(tx, launchPlan{instance: v}, 1, 1)
-			return err
-		}
-		if err := s.giveBackPublic(tx, &v); err != nil {
-			return err
-		}
-		_, err := region.StartInstance(tx, v.ID, s.now())
+	return s.changeInstances(call, in.IDs, s.startOne)
+}
+
+func (s *Service) startOne(tx *state.Txn, v region.Instance, d instanceDetails) error {
+	switch {
+	case v.State == region.InstanceRunning || v.State == region.InstancePending:
+		return nil
+	case v.State != region.InstanceStopped:
+		return cannot(v, "started")
+	case v.Launch.Spot && !d.SpotPersistent:
+		return refuse("UnsupportedOperation", "You can't start the Spot Instance '%s' because the associated Spot Instance "+
+			"request is not a persistent request.", v.ID)
+	case d.NoENA && needsENA(v.Launch.Type):
+		return refuse("InvalidParameterCombination", "Enhanced networking with the Elastic Network Adapter (ENA) is required for "+
+			"the '%s' instance type. Ensure that your instance is enabled for ENA.", v.Launch.Type)
+	}
+	if s.room(tx, v.Zone, v.Launch.Type) < 1 {
+		_, err := s.launchable(tx, launchPlan{instance: v}, 1, 1)
 		return err
-	})
+	}
+	if err := s.giveBackPublic(tx, &v); err != nil {
+		return err
+	}
+	_, err := region.StartInstance(tx, v.ID, s.now())
+	return err
 }
 
 // giveBackPublic gives a stopped instance a new public address where its subnet gives those.
@@ -112,35 +111,106 @@ func (s *Service) giveBackPublic(tx *state.Txn, v *region.Instance) error {
 
 func (s *Service) stopInstances(call *operation.Call, in *stopInstancesInput) (*stateChangesOutput, error) {
 	return s.changeInstances(call, in.IDs, func(tx *state.Txn, v region.Instance, d instanceDetails) error {
-		switch {
-		case v.State == region.InstanceStopped || v.State == region.InstanceStopping:
-			return nil
-		case !v.State.MayBecome(region.InstanceStopping):
-			return cannot(v, "stopped")
-		case d.NoStop:
-			return refuse("OperationNotPermitted", "The instance '%s' may not be stopped. Modify its 'disableApiStop' instance "+
-				"attribute and try again.", v.ID)
-		case v.Launch.Spot && !d.SpotPersistent:
-			return refuse("UnsupportedOperation", "You can't stop the Spot Instance '%s' because it is associated with a "+
-				"one-time Spot Instance request. You can only stop Spot Instances associated with persistent Spot Instance "+
-				"requests.", v.ID)
-		case in.Hibernate && !d.Hibernation:
+		if err := mayStop(v, d); err != nil {
+			return err
+		}
+		if in.Hibernate && !d.Hibernation && v.State.MayBecome(region.InstanceStopping) {
 			return refuse("UnsupportedHibernationConfiguration", "Hibernation is not configured for the instance '%s'.", v.ID)
 		}
-		_, err := region.StopInstance(tx, v.ID, region.UserShutdown, s.now())
-		return err
+		return s.stopOne(tx, v, d)
 	})
 }
 
-func (s *Service) terminateInstances(call *operation.Call, in *terminateInstancesInput) (*stateChangesOutput, error) {
-	return s.changeInstances(call, in.IDs, func(tx *state.Txn, v region.Instance, d instanceDetails) error {
-		if d.NoTermination && v.State.Alive() {
-			return refuse("OperationNotPermitted", "The instance '%s' may not be terminated. Modify its 'disableApiTermination' "+
-				"instance attribute and try again.", v.ID)
-		}
-		_, err := region.TerminateInstance(tx, v.ID, region.UserShutdown, s.now())
+func mayStop(v region.Instance, d instanceDetails) error {
+	switch {
+	case v.State == region.InstanceStopped || v.State == region.InstanceStopping:
+		return nil
+	case !v.State.MayBecome(region.InstanceStopping):
+		return cannot(v, "stopped")
+	case d.NoStop:
+		return refuse("OperationNotPermitted", "The instance '%s' may not be stopped. Modify its 'disableApiStop' instance "+
+			"attribute and try again.", v.ID)
+	case v.Launch.Spot && !d.SpotPersistent:
+		return refuse("UnsupportedOperation", "You can't stop the Spot Instance '%s' because it is associated with a "+
+			"one-time Spot Instance request. You can only stop Spot Instances associated with persistent Spot Instance "+
+			"requests.", v.ID)
+	}
+	return nil
+}
+
+func (s *Service) stopOne(tx *state.Txn, v region.Instance, d instanceDetails) error {
+	err := mayStop(v, d)
+	if err != nil || !v.State.MayBecome(region.InstanceStopping) {
 		return err
-	})
+	}
+	_, err = region.StopInstance(tx, v.ID, region.UserShutdown, s.now())
+	return err
+}
+
+func (s *Service) terminateInstances(call *operation.Call, in *terminateInstancesInput) (*stateChangesOutput, error) {
+	return s.changeInstances(call, in.IDs, s.terminateOne)
+}
+
+func mayTerminate(v region.Instance, d instanceDetails) error {
+	if d.NoTermination && v.State.Alive() {
+		return refuse("OperationNotPermitted", "The instance '%s' may not be terminated. Modify its 'disableApiTermination' "+
+			"instance attribute and try again.", v.ID)
+	}
+	return nil
+}
+
+func (s *Service) terminateOne(tx *state.Txn, v region.Instance, d instanceDetails) error {
+	if err := mayTerminate(v, d); err != nil {
+		return err
+	}
+	_, err := region.TerminateInstance(tx, v.ID, region.UserShutdown, s.now())
+	return err
+}
+
+// StopAsked does to instances what StopInstances does for one who may, StartAsked what StartInstances, TerminateAsked what
+// TerminateInstances: with EC2's own refusals, such as that of disableApiStop or that of a zone without room, at which none of them
+// is changed.
+func (s *Service) StopAsked(tx *state.Txn, ids []string) error { return s.allAsked(tx, ids, mayStop, s.stopOne) }
+
+// StartAsked is described with StopAsked.
+func (s *Service) StartAsked(tx *state.Txn, id string) error { return s.asked(tx, id, s.startOne) }
+
+// TerminateAsked is described with StopAsked.
+func (s *Service) TerminateAsked(tx *state.Txn, ids []string) error {
+	return s.allAsked(tx, ids, mayTerminate, s.terminateOne)
+}
+
+func (s *Service) allAsked(tx *state.Txn, ids []string, may func(region.Instance, instanceDetails) error,
+	do func(*state.Txn, region.Instance, instanceDetails) error) error {
+	for _, id := range ids {
+		v, err := s.instanceRecord(tx, id)
+		if err == nil {
+			err = may(v, s.detailsOf(tx, id))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, id := range ids {
+		if err := s.asked(tx, id, do); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) asked(tx *state.Txn, id string, do func(*state.Txn, region.Instance, instanceDetails) error) error {
+	before, err := s.instanceRecord(tx, id)
+	if err != nil {
+		return err
+	}
+	if err := do(tx, before, s.detailsOf(tx, id)); err != nil {
+		return err
+	}
+	if after, _ := region.Instances.Get(tx, id); after.State != before.State {
+		s.emitState(tx, after)
+	}
+	return nil
 }
 
 // rebootInstances asks instances to boot anew: the zone's agent sees that the time of their boot is not known any more.

@@ -1,15 +1,18 @@
 package ec2
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/iam"
+	"tripod/region"
 	"tripod/state"
 )
 
@@ -104,9 +107,11 @@ func (s *Service) subjects(call *operation.Call) ([]subject, error) {
 			for _, t := range s.tagsOf(tx, id) {
 				own[t.Key] = t.Value
 			}
-			subjects = append(subjects,
-				subject{arn: s.arn(types[id], id), keys: iam.TagKeys("aws:ResourceTag",
-					own).With(iam.TagKeys("ec2:ResourceTag", own))})
+			keys := iam.TagKeys("aws:ResourceTag", own).With(iam.TagKeys("ec2:ResourceTag", own))
+			if types[id] == "instance" {
+				keys = s.InstanceKeys(tx, id)
+			}
+			subjects = append(subjects, subject{arn: s.arn(types[id], id), keys: keys})
 		}
 		return nil
 	})
@@ -114,6 +119,22 @@ func (s *Service) subjects(call *operation.Call) ([]subject, error) {
 		subjects = []subject{{arn: "*"}}
 	}
 	return subjects, err
+}
+
+// InstanceKeys are the condition keys of an instance that there is: its tags, and what it is.
+func (s *Service) InstanceKeys(tx *state.Txn, id string) iam.Keys {
+	v, _ := region.Instances.Get(tx, id)
+	d, own := s.detailsOf(tx, id), s.TagsOf(tx, id)
+	metadata := d.Metadata.shown()
+	keys := iam.Keys{"ec2:region": {s.VPC.Region}, "ec2:instanceid": {id}, "ec2:instancetype": {v.Launch.Type},
+		"ec2:availabilityzone": {v.Zone}, "ec2:tenancy": {cmp.Or(d.Placement.Tenancy, "default")}, "ec2:rootdevicetype": {"ebs"},
+		"ec2:instancemarkettype": {marketOf(v)}, "ec2:metadatahttptokens": {metadata.Tokens},
+		"ec2:ebsoptimized":         {strconv.FormatBool(d.EBSOptimized != nil && *d.EBSOptimized)},
+		"ec2:metadatahttpendpoint": {metadata.Endpoint}, "ec2:metadatahttpputresponsehoplimit": {strconv.Itoa(metadata.HopLimit)}}
+	if profile, found := region.InstanceProfiles.Get(tx, v.Launch.Profile); found {
+		keys["ec2:instanceprofile"] = []string{profile.ARN}
+	}
+	return keys.With(iam.TagKeys("aws:ResourceTag", own), iam.TagKeys("ec2:ResourceTag", own))
 }
 
 // newKeys are the condition keys of what a call makes, beside its tags: of a volume what it is to be.

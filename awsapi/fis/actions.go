@@ -104,7 +104,7 @@ var ownActions = []action{
 	{id: "aws:eks:terminate-nodegroup-instances",
 		description: "Terminates a percentage of the underlying EC2 instances in an EKS cluster.", key: "Nodegroups", resource: nodegroupType,
 		parameters:  []parameter{{"instanceTerminationPercentage", "The percentage (1-100) of instances to terminate.", true, isPercentage}},
-		permissions: []string{"eks:DescribeNodegroup", "ec2:TerminateInstances"}, begin: (*Service).terminateNodes},
+		permissions: []string{"eks:DescribeNodegroup"}, begin: (*Service).terminateNodes},
 	{id: "aws:fis:inject-api-internal-error",
 		description: "Cause an AWS service to return internal error responses for specific callers and operations.", key: "Roles",
 		resource: roleType, parameters: apiErrors, permissions: []string{"fis:InjectApiInternalError"}, begin: (*Service).beginErrors,

@@ -87,23 +87,20 @@ func (s *Service) reboot(r *run) error {
 }
 
 func (s *Service) terminate(r *run) error {
-	return fromEC2(s.Network.Terminate(r.tx, r.instances(), region.UserShutdown, r.now))
+	return fromEC2(s.Network.TerminateAsked(r.tx, r.instances()))
 }
 
 // stopInstances stops those that run. They are started when the action's time is over, or the experiment is stopped.
 func (s *Service) stopInstances(r *run) error {
-	for _, id := range r.instances() {
+	ids := slices.DeleteFunc(r.instances(), func(id string) bool {
 		v, _ := region.Instances.Get(r.tx, id)
-		if !v.State.MayBecome(region.InstanceStopping) {
-			continue
-		}
-		if err := s.Network.Stop(r.tx, id, region.UserShutdown, r.now); err != nil {
-			return fromEC2(err)
-		}
-		if d, timed := duration(r.action.Parameters["startInstancesAfterDuration"]); timed {
-			r.effect.Until = r.now.Add(d)
-			r.effect.Instances = append(r.effect.Instances, id)
-		}
+		return !v.State.MayBecome(region.InstanceStopping)
+	})
+	if err := s.Network.StopAsked(r.tx, ids); err != nil {
+		return fromEC2(err)
+	}
+	if d, timed := duration(r.action.Parameters["startInstancesAfterDuration"]); timed {
+		r.effect.Until, r.effect.Instances = r.now.Add(d), ids
 	}
 	return nil
 }
@@ -117,7 +114,7 @@ func (s *Service) startInstances(r *run) (bool, error) {
 		case region.InstanceStopping:
 			ended = false
 		case region.InstanceStopped:
-			err = fromEC2(s.Network.Start(r.tx, id, r.now))
+			err = fromEC2(s.Network.StartAsked(r.tx, id))
 		case region.InstanceRunning, region.InstancePending:
 		default:
 			if r.action.Parameters["completeIfInstancesTerminated"] != "true" {
@@ -179,7 +176,13 @@ func (s *Service) terminateNodes(r *run) error {
 				}
 			}
 			slices.Sort(ids)
-			if err := s.Network.Terminate(r.tx, ids[:(len(ids)*share+99)/100], region.UserShutdown, r.now); err != nil {
+			ids = ids[:(len(ids)*share+99)/100]
+			for _, id := range ids { // which they are is known only now
+				if err := s.mayDo(r.tx, r.experiment, "ec2:TerminateInstances", s.instanceAsked(r.tx, id)); err != nil {
+					return err
+				}
+			}
+			if err := s.Network.TerminateAsked(r.tx, ids); err != nil {
 				return fromEC2(err)
 			}
 		}

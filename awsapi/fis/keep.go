@@ -12,9 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/fis/types"
 
-	"tripod/iam"
 	"tripod/internal/reconcile"
-	"tripod/region"
 	"tripod/state"
 )
 
@@ -428,63 +426,4 @@ func done(status types.ExperimentActionStatus) bool {
 		return true
 	}
 	return false
-}
-
-// principal is what an experiment acts as: a session of its role.
-func (s *Service) principal(tx *state.Txn, e *experiment) (iam.Principal, error) {
-	refused := &failure{"AuthorizationFailure", "Unable to assume the role " + aws.ToString(e.RoleArn) +
-		": it must exist and let fis.amazonaws.com do sts:AssumeRole."}
-	role, found := activeRole(tx, aws.ToString(e.RoleArn))
-	if !found {
-		return iam.Principal{}, refused
-	}
-	trust, err := iam.TrustOf(role)
-	if err != nil {
-		return iam.Principal{}, refused
-	}
-	request := iam.Request{Action: "sts:AssumeRole", Resource: role.ARN, Keys: iam.Keys{
-		"sts:rolesessionname": {*e.Id}, "aws:sourceaccount": {s.AccountID}, "aws:sourcearn": {*e.Arn},
-		"aws:principalisawsservice": {"true"}, "aws:principalservicename": {Principal}},
-		Principal: func(kind, element string) bool { return kind == "Service" && element == Principal }}
-	if iam.Decide(request, trust) != iam.Allowed {
-		return iam.Principal{}, refused
-	}
-	return iam.RoleSession(tx, role, iam.Session{Role: role.Name, ID: role.ID, Name: *e.Id, Service: Principal}, ""), nil
-}
-
-// allowed asks whether the experiment's role may do an action to its targets: what FIS itself is asked for, on the experiment.
-func (s *Service) allowed(tx *state.Txn, e *experiment, kind action, targets []types.ResolvedTarget) error {
-	principal, err := s.principal(tx, e)
-	if err != nil {
-		return err
-	}
-	for _, permission := range kind.permissions {
-		for _, arn := range s.asked(tx, e, permission, targets) {
-			if decision, reason := principal.Evaluate(permission, arn, iam.Keys{"aws:viaawsservice": {"true"}}); decision != iam.Allowed {
-				return &failure{"AuthorizationFailure", fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s %s",
-					principal.ARN, permission, arn, reason)}
-			}
-		}
-	}
-	return nil
-}
-
-// asked are the resources on which a permission is needed.
-func (s *Service) asked(tx *state.Txn, e *experiment, permission string, targets []types.ResolvedTarget) (arns []string) {
-	if permission[:4] == "fis:" {
-		return []string{*e.Arn}
-	}
-	for _, t := range targets {
-		switch about := t.TargetInformation; {
-		case permission == "ec2:TerminateInstances" && *t.ResourceType == nodegroupType:
-			arns = append(arns, "arn:aws:ec2:"+s.Region+":"+s.AccountID+":instance/*")
-		case about[aboutCluster] != "":
-			cluster, _ := region.Clusters.Get(tx, about[aboutCluster])
-			arns = append(arns, "arn:aws:eks:"+s.Region+":"+s.AccountID+":cluster/"+cluster.Name)
-		default:
-			arns = append(arns, about[aboutARN])
-		}
-	}
-	slices.Sort(arns)
-	return slices.Compact(arns)
 }

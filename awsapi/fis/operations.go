@@ -77,7 +77,8 @@ func documented() []operation.Documented {
 	return operation.DocumentBy(names, []operation.Clause{
 		{Words: []string{"TargetAccountConfiguration"}, State: operation.Refused, Effect: "there is one account"},
 		{Words: []string{"StartExperiment"}, State: operation.Works,
-			Effect: "its actions happen to the region's instances, pods, zones and APIs, with its role's permissions; it goes on when the " +
+			Effect: "its actions happen to the region's instances, pods, zones and APIs, with its role's permissions on each of them " +
+				"and EC2's own refusals; it goes on when the " +
 				"zone that drives it is lost, and writes neither logs nor reports"},
 		{Words: []string{"StopExperiment"}, State: operation.Works,
 			Effect: "what its actions have done is taken back, as far as AWS does; 'tripod reset' stops all experiments"},
