@@ -33,6 +33,7 @@ func (s *Service) put(call *operation.Call, in wire.Document) (_ wire.Document, 
 		return nil, invalid("MetricName, Namespace and Period must be there where Metrics are not.")
 	}
 	name, tags, now := text(in, "AlarmName"), tagsIn(in), s.now()
+	tagging(call, tags, nil)
 	given := maps.Clone(in)
 	delete(given, "Tags")
 	if given["ActionsEnabled"] == nil {
@@ -46,6 +47,11 @@ func (s *Service) put(call *operation.Call, in wire.Document) (_ wire.Document, 
 		if !found {
 			if len(alarms.List(tx)) >= maxAlarms {
 				return &wire.Error{Code: "LimitExceeded", Status: 400, Message: "The quota for alarms for this customer has already been reached."}
+			}
+			if len(tags) > 0 { // those of an alarm that there is are ignored
+				if err := call.Authorize(wire.ProtocolOf(call.Request, Name, wire.CBOR), "cloudwatch:TagResource", s.arn(name)); err != nil {
+					return err
+				}
 			}
 			a = Alarm{Name: name, Tags: tags, State: InsufficientData, Reason: "Unchecked: Initial alarm creation", Since: now, Updated: now}
 		}
@@ -193,6 +199,7 @@ func (s *Service) tag(call *operation.Call, in wire.Document) (wire.Document, er
 	if err != nil {
 		return nil, err
 	}
+	tagging(call, tagsIn(in), nil)
 	var full error
 	err = s.change(call, named(in), func(a *Alarm) {
 		given := maps.Clone(a.Tags)
@@ -213,6 +220,7 @@ func (s *Service) tag(call *operation.Call, in wire.Document) (wire.Document, er
 }
 
 func (s *Service) untag(call *operation.Call, in wire.Document) (wire.Document, error) {
+	tagging(call, nil, texts(in, "TagKeys"))
 	return nil, s.change(call, named(in), func(a *Alarm) {
 		for _, key := range texts(in, "TagKeys") {
 			delete(a.Tags, key)

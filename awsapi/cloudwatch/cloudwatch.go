@@ -109,6 +109,11 @@ func permit(call *operation.Call, arn string, tags map[string]string) error {
 		iam.TagKeys("aws:ResourceTag", tags))
 }
 
+// tagging gives the call the condition keys of the tags that it gives and takes away, as its document has them in any protocol.
+func tagging(call *operation.Call, given map[string]string, removed []string) {
+	call.Keys = call.Keys.Without("aws:requesttag/", "aws:tagkeys").With(operation.TagKeys(given, removed))
+}
+
 func invalid(format string, args ...any) error {
 	return &wire.Error{Code: "ValidationError", Status: http.StatusBadRequest, Message: fmt.Sprintf(format, args...)}
 }
