@@ -18,7 +18,7 @@ import (
 
 // healthChecks are a balancer's defaults: of what dies or is paused the region tells it at once, and what hangs is
 // found within some seconds. With fast timers it guesses at deaths after a fraction of a second, and with AWS's it is told
-// nothing, and has a Network Load Balancer's defaults: a dead zone is found after 30 to 70 s, and serves again after 150.
+// nothing, and has a Network Load Balancer's defaults: a dead zone is found after 30 to 80 s, and serves again after 150.
 func (p *endpoints) healthChecks(config lb.Config) lb.Config {
 	config.Starved = pressure.Starved
 	if p.options.FastTimers {

@@ -14,6 +14,9 @@ import (
 // protocols in which the server speaks first.
 const helloWait = 50 * time.Millisecond
 
+// mostDial bounds how long a target is dialled: a client may have given up meanwhile.
+const mostDial = 30 * time.Second
+
 // errNoAnswer is what suspect is told when nobody answers a ClientHello.
 var errNoAnswer = os.ErrDeadlineExceeded
 
@@ -88,7 +91,7 @@ func (f *flow) connect(tried []uint64) *leg {
 		if t == nil {
 			return nil
 		}
-		ctx, cancel := context.WithTimeout(f.r.ctx, f.b.cfg.FirstByteDeadline)
+		ctx, cancel := context.WithTimeout(f.r.ctx, min(f.b.cfg.FirstByteDeadline, mostDial))
 		conn, err := f.b.cfg.Dial(ctx, f.client, t.Target)
 		cancel()
 		if err == nil {
@@ -228,7 +231,9 @@ func (f *flow) firstBytes(l *leg, buffer []byte, tried []uint64) (n int, ok bool
 			}
 			return 0, err == io.EOF
 		case !errors.Is(err, os.ErrDeadlineExceeded):
-			l.t.probeSoon()
+			if !f.b.checksAlone(l.t) {
+				l.t.probeSoon()
+			}
 			return 0, false
 		}
 		f.b.cfg.Logger.Debug("target does not answer a ClientHello", "target", l.t.Name)

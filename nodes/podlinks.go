@@ -109,7 +109,7 @@ func (l *podLinks) forget(uid types.UID) {
 func (l *podLinks) looksUp(pod *corev1.Pod) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return !l.faults[pod.UID].NoDNS
+	return pod.Spec.HostNetwork || !l.faults[pod.UID].NoDNS
 }
 
 // dial opens a connection from a pod by dial, over the pod's own link.

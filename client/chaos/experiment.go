@@ -138,11 +138,17 @@ func (e *Experiment) complete() error {
 	if e.Within == 0 {
 		e.Within = DefaultWithin
 	}
+	if e.Steady == 0 {
+		e.Steady = DefaultSteady
+	}
 	e.Probes = slices.Clone(e.Probes)
 	names := map[string]bool{}
 	for i := range e.Probes {
 		p := &e.Probes[i]
 		p.Name, p.Every, p.Timeout = cmp.Or(p.Name, p.Type), cmp.Or(p.Every, DefaultEvery), cmp.Or(p.Timeout, DefaultTimeout)
+		if p.Every < 0 || p.Timeout < 0 {
+			return fmt.Errorf("probe %s: its times are negative", p.Name)
+		}
 		if _, known := probeKeys[p.Type]; !known {
 			return fmt.Errorf("probe %s: %q is no type of a probe", p.Name, p.Type)
 		}
@@ -162,7 +168,42 @@ func (e *Experiment) complete() error {
 	if len(e.Method) == 0 {
 		return errors.New("the experiment breaks nothing: it has no method")
 	}
-	return checkSteps(e.Method)
+	if err := checkSteps(e.Method); err != nil {
+		return err
+	}
+	return checkSize(e.Method)
+}
+
+// mostSteps bounds a plan.
+const mostSteps = 10_000
+
+// checkSize refuses what has too many steps when it is drawn.
+func checkSize(steps []Step) error {
+	if n := sizeOf(steps); n > mostSteps {
+		return fmt.Errorf("the method has more than %d steps, as random is counted: make it shorter, or use --repeat", mostSteps)
+	}
+	return nil
+}
+
+// sizeOf is how many steps a plan has at most; mostSteps+1 stands for more.
+func sizeOf(steps []Step) (n int) {
+	for _, s := range steps {
+		one := 1 + sizeOf(s.Serial) + sizeOf(s.Parallel)
+		if s.Random != nil {
+			most := 0
+			for _, of := range s.Random.Of {
+				most = max(most, 1+sizeOf([]Step{of}))
+			}
+			one = mostSteps + 1
+			if s.Random.Count <= mostSteps && most <= mostSteps {
+				one = s.Random.Count * most
+			}
+		}
+		if n = min(n+one, mostSteps+1); n > mostSteps {
+			return n
+		}
+	}
+	return n
 }
 
 func checkSteps(steps []Step) error {

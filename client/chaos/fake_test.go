@@ -35,6 +35,8 @@ type fake struct {
 	lists   map[string]string // answers of other paths
 	// lose has a write be acknowledged and not kept; twice has its event come twice.
 	lose, twice func(n int) bool
+	// gone has a watch end with 410 where it is at a version.
+	gone func(version int) bool
 }
 
 func newFake(t *testing.T) *fake {
@@ -112,7 +114,8 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 		f.version++
 		object.Metadata.ResourceVersion = strconv.Itoa(f.version)
 		f.objects[name] = object
-		event := watchEvent{"MODIFIED", object}
+		event := watchEvent{Type: "MODIFIED"}
+		event.Object.configMap = object
 		f.history = append(f.history, event)
 		if n, _ := strconv.Atoi(object.Data["counter"]); f.twice != nil && f.twice(n) {
 			f.history = append(f.history, event)
@@ -132,6 +135,10 @@ func (f *fake) watch(w http.ResponseWriter, r *http.Request) {
 		for ; sent < len(f.history); sent++ {
 			event := f.history[sent]
 			if n, _ := strconv.Atoi(event.Object.Metadata.ResourceVersion); n > after && event.Object.Metadata.Name == name {
+				if f.gone != nil && f.gone(n) {
+					fmt.Fprintln(w, `{"type":"ERROR","object":{"code":410}}`)
+					return
+				}
 				_ = json.NewEncoder(w).Encode(event)
 			}
 		}

@@ -84,7 +84,7 @@ func (f *forecast) look(pods []pod) {
 }
 
 // Forecast says what a plan would hurt, before anything is broken.
-func (e *Experiment) Forecast(ctx context.Context, region Region, plan Plan, o Options) ([]report.Finding, error) {
+func (e *Experiment) Forecast(ctx context.Context, region Region, plan *Plan, o Options) ([]report.Finding, error) {
 	own := *e
 	if err := own.complete(); err != nil {
 		return nil, err
@@ -103,7 +103,7 @@ func (e *Experiment) Forecast(ctx context.Context, region Region, plan Plan, o O
 func (r *run) foresee(ctx context.Context) (*forecast, error) {
 	f := &forecast{expected: map[string]int{}, worst: map[string]int{}}
 	away := map[string]bool{}
-	most := together(r.plan.Steps, away)
+	most := together(r.plan.Steps, map[string]bool{}, away)
 	if most > len(zones)/2 {
 		f.add("quorum", "", "%d of %d zones are away at once: etcd has no majority, and writes fail until one is back", most, len(zones))
 	}
@@ -171,16 +171,15 @@ func (f *forecast) add(kind, object, why string, args ...any) {
 	f.findings = append(f.findings, report.Finding{Kind: kind, Object: object, Why: fmt.Sprintf(why, args...)})
 }
 
-// compare says what came of the findings, and adds what nobody foresaw.
-func (f *forecast) compare(lostQuorum bool) []report.Finding {
+// compare says what came of the findings, and adds what nobody foresaw. lostQuorum is nil where nobody knows.
+func (f *forecast) compare(lostQuorum *bool) []report.Finding {
 	foreseen := map[string]bool{}
 	for i := range f.findings {
 		one := &f.findings[i]
 		switch one.Kind {
 		case "quorum":
-			one.Came = "it was not lost"
-			if lostQuorum {
-				one.Came = "it was lost"
+			if lostQuorum != nil {
+				one.Came = map[bool]string{true: "it was lost", false: "it was not lost"}[*lostQuorum]
 			}
 		case "workload":
 			foreseen[one.Object] = true
@@ -235,34 +234,36 @@ func (v volume) zones() (at []string) {
 	return at
 }
 
-// together is how many zones at most are away at the same time, and notes each that is away at some time.
-func together(steps []Step, away map[string]bool) int {
-	now, most := map[string]bool{}, 0
+// together is how many zones at most are away at the same time, as far as a plan tells: now are those that are away at its begin and
+// then at its end, and away gets each that is away at some time. Steps side by side count as being in force together.
+func together(steps []Step, now, away map[string]bool) (most int) {
 	for _, s := range steps {
 		switch {
 		case s.Action != nil:
 			zone, isAway, comes := s.Action.zoneAway()
 			if isAway {
-				away[zone] = true
-				most = max(most, len(now)+1)
-				if now[zone] {
-					most = max(most-1, len(now))
-				}
-				if s.Action.For == 0 {
-					now[zone] = true
+				was := now[zone]
+				now[zone], away[zone] = true, true
+				most = max(most, len(now))
+				if s.Action.For != 0 && !was {
+					delete(now, zone)
 				}
 			}
 			if comes {
 				delete(now, zone)
 			}
 		case len(s.Parallel) > 0:
-			n := 0
+			some, left := maps.Clone(now), map[string]bool{}
 			for _, side := range s.Parallel {
-				n += together([]Step{side}, away)
+				own := maps.Clone(now)
+				together([]Step{side}, own, some)
+				maps.Copy(left, own)
 			}
-			most = max(most, len(now)+n)
+			most = max(most, len(some))
+			maps.Copy(away, some)
+			maps.Copy(now, left)
 		default:
-			most = max(most, len(now)+together(s.Serial, away))
+			most = max(most, together(s.Serial, now, away))
 		}
 	}
 	return most

@@ -11,11 +11,23 @@ import (
 // judge compares what was expected with what was observed.
 func (r *run) judge(trouble, stopped, undoing error) {
 	var verdicts []report.Verdict
-	for i, p := range r.experiment.Probes {
-		verdicts = append(verdicts, judged(p, r.report.Probes[i])...)
+	if len(r.report.Phases) > 1 { // else the method has not begun
+		verdicts = r.verdicts()
 	}
 	r.report.Verdicts = append(verdicts, r.report.Verdicts...)
 	failed := r.report.Failed()
+	r.decide(trouble, stopped, undoing, failed)
+}
+
+func (r *run) verdicts() (verdicts []report.Verdict) {
+	for i, p := range r.experiment.Probes {
+		verdicts = append(verdicts, judged(p, r.report.Probes[i])...)
+	}
+	return verdicts
+}
+
+// decide says what the outcome is, and why.
+func (r *run) decide(trouble, stopped, undoing error, failed []report.Verdict) {
 	switch {
 	case trouble != nil:
 		r.report.Outcome, r.report.Reason = report.CouldNotRun, trouble.Error()

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -74,6 +75,8 @@ func (d *document) experiment(n *yaml.Node, set map[string]string, seed uint64) 
 	}
 	if len(e.Method) == 0 {
 		d.wrong(n, "the experiment breaks nothing: write a method")
+	} else if err := checkSize(e.Method); err != nil {
+		d.wrong(f["method"].key, "%v", err)
 	}
 	return e
 }
@@ -84,7 +87,7 @@ func (d *document) with(f field, set map[string]string, seed uint64) map[string]
 		d.wrong(f.value, "with is a mapping of words: write zone: b")
 	} else if f.value != nil {
 		for i := 0; i+1 < len(f.value.Content); i += 2 {
-			with[f.value.Content[i].Value] = d.text(field{f.value.Content[i], follow(f.value.Content[i+1])})
+			with[f.value.Content[i].Value] = d.text(field{f.value.Content[i], f.value.Content[i+1]})
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(set)) {
@@ -160,6 +163,10 @@ func (p *Probe) check() error {
 		}
 		if _, found := awsOperations[p.Operation]; !found {
 			return fmt.Errorf("operation %q is none that a probe calls: use %s", p.Operation, strings.Join(AWSOperations(), ", "))
+		}
+	case ProbeCommand:
+		if len(p.Run) == 0 {
+			return errors.New("run is a command and its arguments: [kubectl, get, --raw, /livez]")
 		}
 	case ProbeRegion:
 		target, condition, found := strings.Cut(p.Condition, " ")

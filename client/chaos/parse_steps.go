@@ -21,6 +21,8 @@ func (a *Action) lift() string {
 	switch {
 	case a.Verb == api.Partition, a.Verb == api.Slow:
 		return api.Heal
+	case a.Verb == api.FaultVerb && happensOnce(kind, a.Words):
+		return ""
 	case a.Verb == api.FaultVerb:
 		return api.Reset
 	case a.Verb == "kill" && kind != api.KindZone:
@@ -28,6 +30,13 @@ func (a *Action) lift() string {
 	}
 	v, _ := api.FindVerb(a.Verb)
 	return v.Lift
+}
+
+// happensOnce says whether a fault is over as soon as it is there, or cannot be taken back: EC2 takes no interruption back.
+func happensOnce(kind, words string) bool {
+	fault, _ := api.FindRecordFault(kind)
+	name, _, _ := strings.Cut(words, "=")
+	return kind == api.KindSpot || slices.ContainsFunc(fault.Words, func(w api.FaultWord) bool { return w.Once && w.Name == name })
 }
 
 // The options that actions may have beside their verb: all but those that mend nothing, those of links, and fault.
@@ -138,11 +147,13 @@ func (a *Action) check() error {
 	case a.Verb == api.FaultVerb || record:
 		return a.checkRecord(record)
 	case isLink && a.Verb == api.Reset:
-		return nil
+		return fmt.Errorf("%s is a link: use %s", a.Target, api.Heal)
 	case isLink != linkVerb && isLink:
 		return fmt.Errorf("%s is a link: use %s", a.Target, strings.Join(api.LinkVerbs, ", "))
 	case isLink != linkVerb:
 		return fmt.Errorf("%s is no link: %s is for links, such as link/a-b or link/leader-all", a.Target, a.Verb)
+	case isLink && strings.Count(name, "-") != 1:
+		return fmt.Errorf("%s is no link: write two ends, such as link/a-b or link/leader-all", a.Target)
 	case isLink:
 		for end := range strings.SplitSeq(name, "-") {
 			if !isZone(end) && end != api.Clients && end != api.AllZones {
@@ -170,6 +181,9 @@ func (a *Action) checkRecord(record bool) error {
 		return fmt.Errorf("%s is no process: use %s", a.Target, api.FaultVerb)
 	}
 	target, err := api.ParseFaultTarget(a.Target)
+	if err == nil && target.Kind == api.KindCapacity && !isZone(target.Name) {
+		return fmt.Errorf("there is no zone %q: write a, b, c, %s, %s or %s", target.Name, zoneLeader, zoneFollower, zoneRandom)
+	}
 	if err != nil || !record || a.Verb == api.Reset {
 		return err
 	}

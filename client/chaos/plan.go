@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -14,12 +15,22 @@ type Plan struct {
 	Seed  uint64
 	Pace  float64
 	Steps []Step
+
+	drawing sync.Mutex
+	random  *rand.Rand // of what is drawn when a step begins: zones beside who leads then
+}
+
+// draw puts zones where a target says random.
+func (p *Plan) draw(target string) string {
+	p.drawing.Lock()
+	defer p.drawing.Unlock()
+	return planner{random: p.random}.draw(target)
 }
 
 // Plan draws the method's plan. A pace of 0.1 makes its times ten times shorter.
-func (e *Experiment) Plan(seed uint64, pace float64) Plan {
+func (e *Experiment) Plan(seed uint64, pace float64) *Plan {
 	p := planner{random: rand.New(rand.NewPCG(seed, 1)), pace: pace}
-	return Plan{Seed: seed, Pace: pace, Steps: p.steps(e.Method)}
+	return &Plan{Seed: seed, Pace: pace, Steps: p.steps(e.Method), random: rand.New(rand.NewPCG(seed, 2))}
 }
 
 type planner struct {
@@ -42,7 +53,10 @@ func (p planner) step(s Step) Step {
 	switch {
 	case s.Action != nil:
 		action := *s.Action
-		action.For, action.Target = p.time(action.For), p.draw(action.Target)
+		action.For = p.time(action.For)
+		if !strings.Contains(action.Target, zoneLeader) && !strings.Contains(action.Target, zoneFollower) {
+			action.Target = p.draw(action.Target)
+		}
 		s.Action = &action
 	case s.Random != nil:
 		r := *s.Random
@@ -78,7 +92,7 @@ func (p planner) draw(target string) string {
 }
 
 // Lines are the plan as people read it, one step each.
-func (p Plan) Lines() []string { return linesOf(p.Steps, "") }
+func (p *Plan) Lines() []string { return linesOf(p.Steps, "") }
 
 func linesOf(steps []Step, indent string) (lines []string) {
 	add := func(s Step, format string, args ...any) {

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"tripod/client"
@@ -105,7 +106,13 @@ func (r *run) command(args []string) func(context.Context) error {
 		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 		cmd.Env = r.environ
 		cmd.WaitDelay = time.Second
-		out, err := cmd.CombinedOutput()
+		// What it has started ends with it.
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+		var said tail
+		cmd.Stdout, cmd.Stderr = &said, &said
+		err := cmd.Run()
+		out := said.text
 		if err != nil && ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -115,6 +122,18 @@ func (r *run) command(args []string) func(context.Context) error {
 		}
 		return err
 	}
+}
+
+// tail keeps the end of what is written.
+type tail struct{ text []byte }
+
+// mostTail is how much of a command's output is kept, in bytes.
+const mostTail = 4 << 10
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.text = append(t.text, p...)
+	t.text = t.text[max(0, len(t.text)-mostTail):]
+	return len(p), nil
 }
 
 // watchProbe tries a probe until ctx ends.

@@ -19,9 +19,9 @@ type kube struct {
 	roots  *x509.CertPool
 	token  func(context.Context) (string, error)
 
-	mu      sync.Mutex
-	bearer  string
-	renewed time.Time
+	mu     sync.Mutex
+	bearer string
+	asked  time.Time // when somebody asked for it last
 }
 
 // renewal is how old a token may be: they live for 15 minutes.
@@ -45,14 +45,9 @@ func (k *kube) client(kept bool) *http.Client {
 }
 
 func (k *kube) request(ctx context.Context, method, path string, body any) (*http.Request, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if time.Since(k.renewed) > renewal {
-		token, err := k.token(ctx)
-		if err != nil {
-			return nil, err
-		}
-		k.bearer, k.renewed = token, time.Now()
+	bearer, err := k.bearerOf(ctx)
+	if err != nil {
+		return nil, err
 	}
 	var reader io.Reader
 	if body != nil {
@@ -66,13 +61,38 @@ func (k *kube) request(ctx context.Context, method, path string, body any) (*htt
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("Authorization", "Bearer "+k.bearer)
+	request.Header.Set("Authorization", "Bearer "+bearer)
 	request.Header.Set("User-Agent", "tripod-chaos")
 	request.Header.Set("Content-Type", "application/json")
 	if method == http.MethodPatch {
 		request.Header.Set("Content-Type", "application/merge-patch+json")
 	}
 	return request, nil
+}
+
+// bearerOf is a token. One that is old is renewed by whoever asks next; the others go on with it.
+func (k *kube) bearerOf(ctx context.Context) (string, error) {
+	k.mu.Lock()
+	bearer, asks := k.bearer, time.Since(k.asked) > renewal || k.bearer == ""
+	if asks {
+		k.asked = time.Now()
+	}
+	k.mu.Unlock()
+	if !asks {
+		return bearer, nil
+	}
+	token, err := k.token(ctx)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err != nil {
+		k.asked = time.Now().Add(10*time.Second - renewal) // the old one is good for some minutes
+		if bearer == "" {
+			return "", err
+		}
+		return bearer, nil
+	}
+	k.bearer = token
+	return token, nil
 }
 
 // do sends one request and reads the answer into out, if that is not nil.

@@ -96,12 +96,12 @@ func (c *counter) readBack(ctx context.Context) error {
 	return nil
 }
 
-// finish reads back a last time, and takes the ConfigMap away. Both are tried until ctx ends.
+// finish reads back a last time, and takes the ConfigMap away. Both are tried for finishTime.
 func (c *counter) finish(ctx context.Context) ([]string, error) {
-	if err := again(ctx, c.readBack); err != nil {
-		return c.lost, fmt.Errorf("read ConfigMap %s: %w", c.path, err)
+	if err := again(within(ctx, finishTime), c.readBack); err != nil {
+		return append(c.lost, fmt.Sprintf("nobody knows what became of write %d: %v", c.written, err)), nil
 	}
-	err := again(ctx, func(ctx context.Context) error {
+	err := again(within(ctx, finishTime), func(ctx context.Context) error {
 		err := c.kube.do(ctx, c.calls, http.MethodDelete, c.path, nil, nil)
 		var status *statusError
 		if errors.As(err, &status) && status.code == http.StatusNotFound {
@@ -109,8 +109,14 @@ func (c *counter) finish(ctx context.Context) ([]string, error) {
 		}
 		return err
 	})
+	if err != nil {
+		err = fmt.Errorf("ConfigMap %s is left: %w", c.path, err)
+	}
 	return c.lost, err
 }
+
+// finishTime is for how long it is tried to look at what a probe has written, and to take it away.
+const finishTime = 20 * time.Second
 
 // again tries something until it succeeds or ctx ends; then the error is the last attempt's.
 func again(ctx context.Context, try func(context.Context) error) error {
@@ -227,8 +233,30 @@ func (w *watcher) run(ctx context.Context, version string) {
 const silence = 5 * time.Second
 
 type watchEvent struct {
-	Type   string    `json:"type"`
-	Object configMap `json:"object"`
+	Type   string `json:"type"`
+	Object struct {
+		configMap
+		Code int `json:"code"` // of an ERROR's Status
+	} `json:"object"`
+}
+
+// listAgain reads the object where a watch cannot go on from a version, as clients do: what came between is not told.
+func (w *watcher) listAgain(ctx context.Context, version string) string {
+	var now configMap
+	if err := w.kube.do(ctx, w.watching, http.MethodGet, w.path, nil, &now); err != nil {
+		return version
+	}
+	n, err := strconv.Atoi(now.Data["counter"])
+	if err != nil {
+		return version
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.seen = max(w.seen, n)
+	w.settle()
+	close(w.came)
+	w.came = make(chan struct{})
+	return now.Metadata.ResourceVersion
 }
 
 // follow watches once, and returns the version of the last event.
@@ -244,14 +272,24 @@ func (w *watcher) follow(ctx context.Context, version string, alive func()) stri
 		return version
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
+	switch response.StatusCode {
+	case http.StatusOK:
+	case http.StatusGone:
+		return w.listAgain(ctx, version)
+	default:
 		return version
 	}
 	lines := bufio.NewScanner(response.Body)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		var event watchEvent
-		if json.Unmarshal(lines.Bytes(), &event) != nil || event.Type == "ERROR" || event.Type == "DELETED" {
+		if json.Unmarshal(lines.Bytes(), &event) != nil || event.Type == "DELETED" {
+			return version
+		}
+		if event.Type == "ERROR" && event.Object.Code == http.StatusGone {
+			return w.listAgain(ctx, version)
+		}
+		if event.Type == "ERROR" {
 			return version
 		}
 		alive()
@@ -292,7 +330,7 @@ func (w *watcher) settle() {
 
 // finish waits for the events of what was acknowledged.
 func (w *watcher) finish(ctx context.Context) ([]string, error) {
-	err := w.await(ctx, w.written)
+	err := w.await(within(ctx, finishTime), w.written)
 	w.cancel()
 	<-w.ended
 	lost, other := w.counter.finish(ctx)

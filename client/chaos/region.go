@@ -185,8 +185,8 @@ func leaderOf(event api.Event) string {
 	return ""
 }
 
-// readEvents writes the region's events since the begin, and who led from when on, into the report.
-func (r *run) readEvents(ctx context.Context, since uint64) {
+// readEvents writes the region's events since the begin, and who led from when on, into the report. False: some are missing.
+func (r *run) readEvents(ctx context.Context, since uint64) bool {
 	err := r.region.Events(within(ctx, 30*time.Second), since, false, func(event api.Event) error {
 		r.report.Events = append(r.report.Events, event)
 		if of := leaderOf(event); of != "" && (event.Cluster == "" || event.Cluster == r.experiment.Cluster) {
@@ -197,4 +197,5 @@ func (r *run) readEvents(ctx context.Context, since uint64) {
 	if err != nil {
 		r.say("the region's events could not be read: %v", err)
 	}
+	return err == nil
 }

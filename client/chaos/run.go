@@ -44,7 +44,7 @@ type Options struct {
 // run is one run of an experiment.
 type run struct {
 	experiment *Experiment
-	plan       Plan
+	plan       *Plan
 	region     Region
 	report     *report.Report
 	say        func(format string, args ...any)
@@ -65,11 +65,13 @@ type run struct {
 	active []*inForce // in the order that they were put in force
 }
 
-// verbTime bounds a verb, which returns when its effect is there.
-const verbTime = 2 * time.Minute
+// verbTime bounds a verb, which returns when its effect is there: a member of etcd is replaced within 5 minutes.
+const verbTime = 6 * time.Minute
 
 // errStopped ends the method early: a stop condition of the experiment's has come true.
 var errStopped = errors.New("stopped")
+
+var errInterrupted = errors.New("it was interrupted")
 
 // Run runs an experiment and returns what came of it. It takes back what it has broken also where it fails or ctx ends. The error is
 // nil, or says why there is no report at all.
@@ -79,8 +81,11 @@ func (e *Experiment) Run(ctx context.Context, region Region, o Options) (*report
 	}
 	own := *e
 	wrong := own.complete()
+	var saying sync.Mutex
 	r := &run{experiment: &own, region: region, id: newID(), say: func(format string, args ...any) {
 		if o.Progress != nil {
+			saying.Lock()
+			defer saying.Unlock()
 			o.Progress(fmt.Sprintf(format, args...))
 		}
 	}}
@@ -91,20 +96,24 @@ func (e *Experiment) Run(ctx context.Context, region Region, o Options) (*report
 		r.plan = own.Plan(o.Seed, o.Pace)
 		err = r.prepare(ctx, o)
 	}
+	var since uint64
+	if err == nil {
+		since, err = r.lastEvent(ctx)
+	}
 	if err != nil {
+		for _, try := range r.probers {
+			_, _ = try.finish(context.WithoutCancel(ctx))
+		}
 		r.report.Reason, r.report.Ended = err.Error(), time.Now()
 		return r.report, nil
 	}
-	since, err := r.lastEvent(ctx)
-	if err != nil {
-		return nil, err
-	}
 	r.experimentOn(ctx)
 	r.report.Ended = time.Now()
-	r.readEvents(context.WithoutCancel(ctx), since)
-	r.report.Forecast = r.forecast.compare(slices.ContainsFunc(r.report.Events, func(event api.Event) bool {
-		return event.Type == api.QuorumLost
-	}))
+	var lost *bool
+	if r.readEvents(context.WithoutCancel(ctx), since) {
+		lost = new(slices.ContainsFunc(r.report.Events, func(event api.Event) bool { return event.Type == api.QuorumLost }))
+	}
+	r.report.Forecast = r.forecast.compare(lost)
 	return r.report, nil
 }
 
@@ -129,16 +138,19 @@ func (r *run) experimentOn(ctx context.Context) {
 	trouble := r.steady(ctx)
 	r.phase(report.PhaseSteady, begin)
 	broken := time.Now()
-	var stopped error
-	if trouble == nil {
+	var stopped, undoing error
+	if trouble == nil { // else nothing is broken
 		r.say("the hypothesis holds; the method begins")
 		trouble, stopped = r.method(ctx)
+		undoing = r.takeAllBack(context.WithoutCancel(ctx))
+		r.phase(report.PhaseMethod, broken)
+		begin = time.Now()
+		r.recover(ctx)
+		r.phase(report.PhaseRecovery, begin)
+		if trouble == nil && ctx.Err() != nil {
+			trouble = errInterrupted
+		}
 	}
-	undoing := r.takeAllBack(context.WithoutCancel(ctx))
-	r.phase(report.PhaseMethod, broken)
-	begin = time.Now()
-	r.recover(ctx)
-	r.phase(report.PhaseRecovery, begin)
 	end := time.Now()
 	endProbes()
 	wait.Wait()
@@ -178,7 +190,7 @@ func (r *run) steady(ctx context.Context) error {
 	if err := pause(ctx, r.experiment.Steady); err != nil {
 		return err
 	}
-	return again(within(ctx, 10*time.Second), func(context.Context) error { return r.holds(r.report.Started) })
+	return again(within(ctx, min(10*time.Second, r.experiment.Within)), func(context.Context) error { return r.holds(r.report.Started) })
 }
 
 // holds says which probe's last attempt has failed, or began before since.
@@ -201,7 +213,11 @@ func within(ctx context.Context, limit time.Duration) context.Context {
 	return limited
 }
 
+// pause waits, and fails at once where ctx has ended.
 func pause(ctx context.Context, d time.Duration) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -228,7 +244,7 @@ func (r *run) method(ctx context.Context) (trouble, stopped error) {
 	case errors.Is(cause, errStopped):
 		return nil, cause
 	case ctx.Err() != nil:
-		return errors.New("it was interrupted"), nil
+		return errInterrupted, nil
 	}
 	return err, nil
 }
@@ -254,9 +270,8 @@ func (r *run) watchStops(ctx context.Context, end context.CancelCauseFunc) {
 
 // recover waits until the region is healthy and the probes hold again.
 func (r *run) recover(ctx context.Context) {
-	if ctx.Err() != nil { // interrupted: the region is mended all the same
-		ctx = context.WithoutCancel(ctx)
-	}
+	interrupted := ctx
+	ctx = context.WithoutCancel(ctx) // the region is mended all the same
 	r.say("everything is taken back; the region recovers")
 	begin := time.Now()
 	err := r.recovered(within(ctx, r.experiment.Within))
@@ -267,7 +282,7 @@ func (r *run) recover(ctx context.Context) {
 	r.report.Verdicts = append(r.report.Verdicts, report.Verdict{What: "the region is healthy, and the probes hold",
 		Expected: fmt.Sprintf("within %v", r.experiment.Within), Observed: observed, Holds: err == nil})
 	if err == nil {
-		_ = pause(ctx, r.experiment.Steady)
+		_ = pause(interrupted, r.experiment.Steady)
 	}
 }
 
@@ -286,9 +301,9 @@ func (r *run) finishProbes(ctx context.Context, from, to time.Time) {
 	for i, p := range r.experiment.Probes {
 		wait.Go(func() {
 			results[i] = r.series[i].result(p, from, to)
-			lost, err := r.probers[i].finish(within(ctx, 30*time.Second))
+			lost, err := r.probers[i].finish(ctx)
 			if err != nil {
-				lost = append(lost, "it could not be looked at: "+err.Error())
+				r.say("probe %s: %v", p.Name, err)
 			}
 			results[i].Lost = lost
 		})

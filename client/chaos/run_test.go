@@ -38,6 +38,9 @@ func TestWhatIsBrokenIsTakenBack(t *testing.T) {
 		"reset":   {"[{kill: az/a}, {reset: az/a}]", "kill az/a, reset az/a"},
 		"link": {"[{partition: link/a-b, for: 1ms}, {slow: link/a-all, latency: 1s}]",
 			"partition link/a-b, heal link/a-b, slow link/a-all, heal link/a-all"},
+		"overlap": {"[{parallel: [{slow: link/a-all, loss: 5}, {partition: link/a-b, for: 1ms, at: 500ms}]}]",
+			"slow link/a-all, partition link/a-b, heal link/a-b, slow link/a-all, heal link/a-all"},
+		"once":     {"[{fault: node/n terminate}, {kill: az/a, for: 1ms}]", "fault node/n terminate, kill az/a, start az/a"},
 		"fault":    {"[{fault: pod/default/web crash-loop}]", "fault pod/default/web crash-loop, reset pod/default/web"},
 		"leader":   {"[{kill: etcd/leader}, {kill: controllers/leader}]", "kill etcd/b, kill controllers/c"},
 		"follower": {"[{partition: link/leader-follower}]", "partition link/b-c, heal link/b-c"},
@@ -108,10 +111,14 @@ func TestWhatCannotRunBreaksNothing(t *testing.T) {
 	}{
 		"sick": {func(f *fake) { f.sick = true }, "[{kill: az/a}]", "", report.CouldNotRun,
 			"the region is not healthy: it is degraded ('tripod reset' mends it)"},
+		"never": {func(*fake) {}, "[{kill: az/a}]\nhypothesis: [{type: command, run: [\"false\"]}]", "", report.CouldNotRun,
+			"probe command fails: exit status 1"},
 		"down": {func(f *fake) { f.down = true }, "[{kill: az/a}]", "", report.CouldNotRun, "HTTP 503"},
-		"refused": {func(f *fake) { f.refuses = "stop" }, "[{kill: az/a}, {stop: az/b}, {kill: az/c}]", "kill az/a, stop az/b, start az/a",
+		"refused": {func(f *fake) { f.refuses = "stop" }, "[{kill: az/a}, {stop: az/b}, {kill: az/c}]",
+			"kill az/a, stop az/b, start az/b, start az/a",
 			report.CouldNotRun, "stop az/b: no"},
-		"kept": {func(f *fake) { f.refuses = "start" }, "[{kill: az/a, for: 1ms}]", "kill az/a, start az/a", report.CouldNotRun,
+		"kept": {func(f *fake) { f.refuses = "start" }, "[{kill: az/a, for: 1ms}]", "kill az/a, start az/a, start az/a, reset",
+			report.CouldNotRun,
 			"start az/a: no"},
 		"command": {func(*fake) {}, "[{run: [sh, -c, echo out; exit 3]}]", "", report.CouldNotRun,
 			"sh -c echo out; exit 3: exit status 3: out"},
@@ -171,5 +178,14 @@ func TestExperimentsAreValues(t *testing.T) {
 		if got, err := e.Run(t.Context(), f, Options{}); err != nil || got.Outcome != report.CouldNotRun || got.Reason != want {
 			t.Errorf("got %q, %v; want %q", got.Reason, err, want)
 		}
+	}
+}
+
+func TestAWatchGoesOnWhereItsVersionIsGone(t *testing.T) {
+	f := newFake(t)
+	f.gone = func(version int) bool { return version > 5 && version < 10 }
+	got := try(t.Context(), t, f, "hypothesis: [{type: watch, every: 10ms, expect: {lost: 0}}]\nmethod: [{kill: az/a, for: 300ms}]")
+	if got.Outcome != report.AsExpected {
+		t.Errorf("%s: %s; %v", got.Outcome, got.Reason, got.Probes[0].Lost)
 	}
 }

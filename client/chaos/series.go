@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"slices"
 	"strings"
@@ -105,7 +106,7 @@ func quantile(times []time.Duration, q float64) time.Duration {
 		return 0
 	}
 	slices.Sort(times)
-	return times[min(len(times)-1, int(q*float64(len(times))))]
+	return times[max(0, int(math.Ceil(q*float64(len(times))))-1)] // by nearest rank
 }
 
 // longest is the longest time between the ends of two successes, of which some is between from and to.

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,7 +52,7 @@ func (r *run) parallel(ctx context.Context, steps []Step) error {
 
 // step does one step, which is one of steps that began at begin.
 func (r *run) step(ctx context.Context, s Step, begin time.Time) error {
-	if err := pause(ctx, time.Until(begin.Add(s.At))); err != nil {
+	if err := pause(ctx, time.Until(begin.Add(s.At))); err != nil { // also where it has ended already
 		return err
 	}
 	switch {
@@ -118,12 +119,12 @@ func (r *run) act(ctx context.Context, a Action) error {
 	// A verb is not left half-way: what it has begun is known then, and taken back.
 	doing, cancel := context.WithTimeout(context.WithoutCancel(ctx), verbTime)
 	defer cancel()
-	if err := r.apply(doing, a); err != nil {
-		r.ended(f, err)
-		return fmt.Errorf("%v: %w", &a, err)
-	}
 	if a.lift() == "" {
-		r.ended(f, nil)
+		err := r.apply(doing, a)
+		r.ended(f, err)
+		if err != nil {
+			return fmt.Errorf("%v: %w", &a, err)
+		}
 		r.forgetLifted(a)
 		return nil
 	}
@@ -131,6 +132,10 @@ func (r *run) act(ctx context.Context, a Action) error {
 	r.mu.Lock()
 	r.active = append(r.active, one)
 	r.mu.Unlock()
+	if err := r.apply(doing, a); err != nil { // some of it may be in force, and is taken back
+		f.Error = err.Error()
+		return fmt.Errorf("%v: %w", &a, err)
+	}
 	if a.For == 0 {
 		return nil
 	}
@@ -173,47 +178,64 @@ func (r *run) takeBack(ctx context.Context, one *inForce) error {
 	defer cancel()
 	r.mu.Lock()
 	there := slices.Contains(r.active, one)
-	r.active = slices.DeleteFunc(r.active, func(other *inForce) bool { return other == one })
 	r.mu.Unlock()
 	if !there {
 		return nil // another step has done it
 	}
 	back := one.action
-	back.Verb, back.Words, back.Link, back.Order = one.lift, "", api.LinkFault{}, api.FaultOrder{}
+	back.Verb, back.Words, back.Link, back.Order = one.lift, "", api.LinkFault{OneWay: back.Link.OneWay}, api.FaultOrder{}
 	r.say("%v", &back)
-	err := r.apply(ctx, back)
-	r.ended(one.fault, err)
-	if err != nil {
+	if err := r.apply(ctx, back); err != nil {
 		return fmt.Errorf("%v: %w", &back, err)
+	}
+	r.mu.Lock()
+	r.active = slices.DeleteFunc(r.active, func(other *inForce) bool { return other == one })
+	others := slices.Clone(r.active)
+	r.mu.Unlock()
+	r.ended(one.fault, nil)
+	return r.restore(ctx, one, others)
+}
+
+// restore puts in force again what went with what was taken back: heal takes every fault off a link, and reset off a target.
+func (r *run) restore(ctx context.Context, one *inForce, others []*inForce) error {
+	kind, _, _ := strings.Cut(one.action.Target, "/")
+	for _, other := range others {
+		same, _, _ := strings.Cut(other.action.Target, "/")
+		if kind == api.KindLink && same == kind || one.action.Target == other.action.Target && one.action.Verb == api.FaultVerb {
+			if err := r.apply(ctx, other.action); err != nil {
+				return fmt.Errorf("%v again: %w", &other.action, err)
+			}
+		}
 	}
 	return nil
 }
 
 // takeAllBack takes back everything that is in force, the last one first.
 func (r *run) takeAllBack(ctx context.Context) error {
+	r.mu.Lock()
+	left := slices.Clone(r.active)
+	r.mu.Unlock()
 	var errs []error
-	for {
-		r.mu.Lock()
-		n := len(r.active)
-		var one *inForce
-		if n > 0 {
-			one = r.active[n-1]
-		}
-		r.mu.Unlock()
-		if one == nil {
-			break
-		}
+	for _, one := range slices.Backward(left) {
 		errs = append(errs, r.takeBack(ctx, one))
 	}
 	err := errors.Join(errs...)
-	if err != nil { // what one verb could not do, reset may
-		limited, cancel := context.WithTimeout(ctx, verbTime)
-		defer cancel()
-		if reset := r.region.Reset(limited); reset != nil {
-			err = errors.Join(err, fmt.Errorf("reset: %w", reset))
-		}
+	if err == nil {
+		return nil
 	}
-	return err
+	r.say("%v; the region is reset", err)
+	limited, cancel := context.WithTimeout(ctx, verbTime)
+	defer cancel()
+	reset := r.region.Reset(limited)
+	for _, one := range r.active { // nobody else is at it any more
+		one.fault.Error = err.Error()
+		r.ended(one.fault, reset)
+	}
+	r.active = nil
+	if reset != nil {
+		return errors.Join(err, fmt.Errorf("reset: %w", reset))
+	}
+	return nil
 }
 
 // leading is an action's target with a zone where it says leader or follower.
@@ -223,33 +245,43 @@ func (r *run) leading(ctx context.Context, a Action) (string, error) {
 	if !isZoneTarget(kind) || !slices.Contains(ends, zoneLeader) && !slices.Contains(ends, zoneFollower) {
 		return a.Target, nil
 	}
-	status, err := r.region.Status(ctx)
+	leader := ""
+	err := again(within(ctx, electionTime), func(ctx context.Context) error {
+		status, err := r.region.Status(ctx)
+		if err != nil {
+			return err
+		}
+		for _, cluster := range status.Clusters {
+			if cluster.Name == cmp.Or(a.Cluster, r.experiment.Cluster) {
+				leader = cluster.EtcdLeader
+				if kind == "controllers" {
+					leader = cluster.Controllers
+				}
+			}
+		}
+		if leader == "" {
+			return fmt.Errorf("%s: nobody leads now", a.Target)
+		}
+		leader = status.Letter(leader)
+		return nil
+	})
 	if err != nil {
 		return "", err
 	}
-	leader := ""
-	for _, cluster := range status.Clusters {
-		if cluster.Name == r.experiment.Cluster {
-			leader = cluster.EtcdLeader
-			if kind == "controllers" {
-				leader = cluster.Controllers
-			}
-		}
-	}
-	if leader == "" {
-		return "", fmt.Errorf("%s: nobody leads now", a.Target)
-	}
-	leader = status.Letter(leader)
+	follower := zones[(slices.Index(zones, leader)+1)%len(zones)]
 	for i, end := range ends {
 		switch end {
 		case zoneLeader:
 			ends[i] = leader
 		case zoneFollower:
-			ends[i] = zones[(slices.Index(zones, leader)+1)%len(zones)]
+			ends[i] = follower
 		}
 	}
-	return kind + "/" + strings.Join(ends, "-"), nil
+	return r.plan.draw(kind + "/" + strings.Join(ends, "-")), nil
 }
+
+// electionTime is how long a leader is waited for.
+const electionTime = 15 * time.Second
 
 // isZoneTarget says whether the targets of a kind are named by zones.
 func isZoneTarget(kind string) bool {

@@ -47,14 +47,13 @@ type field struct {
 
 // fields are those of a mapping, by their keys. Keys that are not known are wrong, and so is one that is there twice.
 func (d *document) fields(n *yaml.Node, what string, known ...string) map[string]field {
-	n = follow(n)
 	if n.Kind != yaml.MappingNode {
 		d.wrong(n, "%s is a mapping: write its keys, such as %s:", what, known[0])
 		return nil
 	}
 	found := map[string]field{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], follow(n.Content[i+1])
+		key, value := n.Content[i], n.Content[i+1]
 		switch _, twice := found[key.Value]; {
 		case twice:
 			d.wrong(key, "%s is there twice", key.Value)
@@ -67,14 +66,6 @@ func (d *document) fields(n *yaml.Node, what string, known ...string) map[string
 	return found
 }
 
-// follow is what an alias stands for.
-func follow(n *yaml.Node) *yaml.Node {
-	if n.Kind == yaml.AliasNode {
-		return n.Alias
-	}
-	return n
-}
-
 // items are those of a list.
 func (d *document) items(f field, what string) []*yaml.Node {
 	if f.value == nil {
@@ -84,11 +75,7 @@ func (d *document) items(f field, what string) []*yaml.Node {
 		d.wrong(f.value, "%s is a list: begin each line with a dash", what)
 		return nil
 	}
-	items := make([]*yaml.Node, len(f.value.Content))
-	for i, n := range f.value.Content {
-		items[i] = follow(n)
-	}
-	return items
+	return f.value.Content
 }
 
 func (d *document) text(f field) string {
@@ -191,7 +178,20 @@ func (d *document) root(text []byte) *yaml.Node {
 	if decoder.Decode(&second) == nil {
 		d.wrong(&second, "a file has one experiment: take the rest into another file")
 	}
-	return follow(n.Content[0])
+	if d.refuseAliases(&n); len(d.faults) > 0 {
+		return nil
+	}
+	return n.Content[0]
+}
+
+// refuseAliases says where an alias stands: one can be within what it stands for.
+func (d *document) refuseAliases(n *yaml.Node) {
+	if n.Kind == yaml.AliasNode {
+		d.wrong(n, "an experiment has no aliases: write out what *%s stands for", n.Value)
+	}
+	for _, child := range n.Content {
+		d.refuseAliases(child)
+	}
 }
 
 // expand puts words where ${name} stands, in every scalar below a node.

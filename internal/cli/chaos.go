@@ -173,7 +173,7 @@ func (e *experiment) run(cmd *cobra.Command) error {
 	if !cmd.Flags().Changed("seed") {
 		e.seed = uint64(rand.Uint32())
 	}
-	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends it at once
 	var last error
@@ -233,7 +233,7 @@ func (e *experiment) once(ctx context.Context, seed uint64, number int) (outcome
 	}
 	dir, err := e.write(got, number)
 	if err != nil {
-		return nil, err
+		return nil, &exitError{code: couldNotRun, sentence: err.Error()}
 	}
 	if e.output == "json" {
 		err = json.NewEncoder(e.Stdout).Encode(got)
@@ -259,12 +259,12 @@ func (e *experiment) progress(begin time.Time) func(string) {
 
 // replay is the command that runs it again with a seed.
 func (e *experiment) replay(seed uint64) string {
-	rest := "chaos run " + e.source + " --seed " + strconv.FormatUint(seed, 10)
+	rest := "chaos run " + shellQuote(e.source) + " --seed " + strconv.FormatUint(seed, 10)
 	if e.pace != 1 {
 		rest += " --pace " + strconv.FormatFloat(e.pace, 'g', -1, 64)
 	}
 	for _, word := range e.set {
-		rest += " --set " + word
+		rest += " --set " + shellQuote(word)
 	}
 	return e.command(rest)
 }

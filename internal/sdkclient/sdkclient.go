@@ -39,6 +39,12 @@ func (t plain) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body != nil && r.Body != http.NoBody {
 		r = r.WithContext(r.Context())
 		r.Body = body{r.Body}
+		if again := r.GetBody; again != nil {
+			r.GetBody = func() (io.ReadCloser, error) {
+				same, err := again()
+				return body{same}, err
+			}
+		}
 	}
 	return t.Transport.RoundTrip(r)
 }
