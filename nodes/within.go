@@ -35,13 +35,23 @@ func (s *Simulator) Connect(ctx context.Context, as, host string, port int) (net
 		return nil, errStopped
 	}
 	connect := func(ctx context.Context) (net.Conn, error) { return z.connect(ctx, who.From, targets) }
-	if kind, name, _ := strings.Cut(as, "/"); kind == "pod" {
-		namespace, name, _ := strings.Cut(name, "/")
-		if pod := z.pods.Pod(namespace, name); pod != nil {
-			return z.links.dial(ctx, pod, port, connect)
-		}
+	if pod := z.podNamed(as); pod != nil {
+		return z.links.dial(ctx, pod, port, connect)
 	}
 	return connect(ctx)
+}
+
+// podNamed is the pod that pod/NAMESPACE/NAME, or pod/NAME, means; nil: it is none of the zone's.
+func (z *zone) podNamed(as string) *corev1.Pod {
+	kind, name, _ := strings.Cut(as, "/")
+	namespace, name, found := strings.Cut(name, "/")
+	if !found {
+		namespace, name = metav1.NamespaceDefault, namespace
+	}
+	if kind != "pod" {
+		return nil
+	}
+	return z.pods.Pod(namespace, name)
 }
 
 // connect connects to the first of some endpoints that answers.

@@ -42,6 +42,7 @@ type Handler func(ctx context.Context, from, to netip.AddrPort) (Answer, error)
 const (
 	askTimeout   = 5 * time.Second
 	mostAsking   = 256     // connections that have not said yet what they want
+	mostWaiting  = 4096    // connections that have said it, and are not answered yet: a pod's port may be a black hole
 	mostQuestion = 4 << 10 // bytes
 	answered     = "HTTP/1.1 200 Connection established\r\n\r\n"
 	sourceHeader = "X-Forwarded-For"
@@ -60,7 +61,7 @@ func Serve(l net.Listener, handle Handler) error {
 	var group sync.WaitGroup
 	defer group.Wait()
 	defer cancel()
-	asking := make(chan struct{}, mostAsking)
+	asking, waiting := make(chan struct{}, mostAsking), make(chan struct{}, mostWaiting)
 	err := accept.Each(l, func(conn net.Conn) {
 		select {
 		case asking <- struct{}{}:
@@ -69,8 +70,18 @@ func Serve(l net.Listener, handle Handler) error {
 			return
 		}
 		group.Go(func() {
-			answer := ask(ctx, conn, handle)
-			<-asking
+			heard := sync.OnceFunc(func() { <-asking })
+			defer heard()
+			answer := ask(ctx, conn, func(ctx context.Context, from, to netip.AddrPort) (Answer, error) {
+				select {
+				case waiting <- struct{}{}:
+					heard()
+					defer func() { <-waiting }()
+					return handle(ctx, from, to)
+				default:
+					return nil, fmt.Errorf("%d connections wait already", mostWaiting)
+				}
+			})
 			if answer != nil {
 				go answer(conn) // belongs to who has answered
 			}

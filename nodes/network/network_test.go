@@ -95,6 +95,28 @@ func TestWhoAsksForNothingIsRefused(t *testing.T) {
 	}
 }
 
+func TestWhoIsWaitedForIsInNobodysWay(t *testing.T) {
+	hole, web := netip.MustParseAddrPort("10.0.32.9:80"), netip.MustParseAddrPort("10.0.32.10:80")
+	waits := make(chan struct{}, 2*mostAsking)
+	dial := serve(t, func(ctx context.Context, _, to netip.AddrPort) (Answer, error) {
+		if to == hole {
+			waits <- struct{}{}
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		return func(conn net.Conn) { conn.Close() }, nil
+	})
+	for range mostAsking + 10 {
+		if _, err := fmt.Fprintf(dial(), "CONNECT %s HTTP/1.1\r\nHost: %[1]s\r\n\r\n", hole); err != nil {
+			t.Fatal(err)
+		}
+		<-waits
+	}
+	if err := Connect(t.Context(), dial(), netip.AddrPort{}, web); err != nil {
+		t.Errorf("another address, while many wait for a black hole: %v", err)
+	}
+}
+
 func TestConnectEndsWithItsContext(t *testing.T) {
 	near, far := net.Pipe()
 	defer near.Close()
