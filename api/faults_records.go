@@ -15,6 +15,7 @@ const FaultVerb = "fault"
 const (
 	KindUpdate   = "update"   // a cluster's next update: update/demo
 	KindCapacity = "capacity" // a zone's instances: capacity/b
+	KindDisk     = "disk"     // a zone's: disk/b
 	KindSpot     = "spot"     // a spot instance: spot/i-0123456789abcdef0
 	KindPod      = "pod"      // pod/default/web-0
 	KindNode     = "node"     // a node or its instance: node/ip-10-0-0-10.ec2.internal
@@ -34,6 +35,8 @@ type RecordFault struct {
 	Several bool
 	// Options are those of FaultOrder that it takes, by the names of their flags.
 	Options []string
+	// Region says that the region itself keeps it, since the zones could write nothing down while it is in force.
+	Region bool
 
 	// The words of the command line: an example of its arguments, and what it does, in one sentence without an end.
 	Example, Help string
@@ -72,6 +75,9 @@ var RecordFaults = []RecordFault{
 	{Kind: KindCapacity, Name: "ZONE", Options: []string{OptionInstanceType, OptionInstances, OptionFor},
 		Example: "capacity/b --instance-type m5.large",
 		Help:    "the zone has no more than --instances (0) of the type, or of all: launches fail for want of capacity"},
+	{Kind: KindDisk, Name: "ZONE", Options: []string{OptionCluster, OptionFor}, Region: true,
+		Example: "disk/b failing --for 30s", Help: "the disk of the zone's etcd members, or of a --cluster's, is not well",
+		Words: diskFaults},
 	{Kind: KindSpot, Name: "INSTANCE", Options: []string{OptionAction, OptionRebalance},
 		Example: "spot/i-0123456789abcdef0",
 		Help:    "EC2 takes the spot instance, or the node's of that name, back in two minutes, and tells it so"},
@@ -103,6 +109,20 @@ var etcdFaults = []FaultWord{
 	{Name: FaultNoSpace, Help: "the alarm is raised that its database is full: the cluster takes no writes"},
 	{Name: FaultDefragment, Help: "it writes its database anew, and answers nobody meanwhile", Once: true},
 	{Name: FaultCompact, Help: "etcd forgets all revisions but the newest: watches of older ones begin anew", Once: true},
+}
+
+// The faults of a disk. It can be slow beside one of the others, of which it has one at a time.
+const (
+	DiskFailing  = "failing"
+	DiskFull     = "full"
+	DiskReadOnly = "read-only"
+)
+
+var diskFaults = []FaultWord{
+	{Name: DiskFailing, Help: "what is synced fails: EIO"},
+	{Name: DiskFull, Help: "what makes a file grow, and a new file, fails: ENOSPC"},
+	{Name: DiskReadOnly, Help: "what writes fails: EROFS"},
+	{Name: FaultLatency, Value: "DURATION", Help: "each sync takes so much longer, 1m at most, as by 'slow'", valid: isDiskLatency},
 }
 
 // podFaults are those that the simulated kubelets play (package nodes/podlife).
@@ -197,6 +217,24 @@ func isPort(value string) bool {
 func isLatency(value string) bool {
 	d, err := time.ParseDuration(value)
 	return err == nil && d > 0 && d <= mostCallLatency
+}
+
+func isDiskLatency(value string) bool {
+	d, err := time.ParseDuration(value)
+	return err == nil && d > 0 && d <= mostLatency
+}
+
+// SlowDisk is the fault of a disk of which each sync takes so much longer.
+func SlowDisk(latency time.Duration) string { return FaultLatency + "=" + latency.String() }
+
+// DiskLatency is how much longer syncs take by a fault of a disk; 0: that is another.
+func DiskLatency(fault string) time.Duration {
+	value, slow := strings.CutPrefix(fault, FaultLatency+"=")
+	latency, err := time.ParseDuration(value)
+	if !slow || err != nil {
+		return 0
+	}
+	return latency
 }
 
 // FaultOrder asks for a fault of RecordFaults, or takes it back: then its options do not count.

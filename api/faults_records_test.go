@@ -14,8 +14,8 @@ func TestOrdersThatMakeNoSenseGetOneSentence(t *testing.T) {
 	}{
 		{"update/demo", "", FaultOrder{}, ""},
 		{"update/demo", "now", FaultOrder{}, "update/demo has one fault only"},
-		{"update/demo", "", FaultOrder{For: time.Second}, "takes no --for: that is for capacity/ZONE, pod/NAMESPACE/NAME, node/NAME, " +
-			"aws/SERVICE:OPERATION or etcd/ZONE"},
+		{"update/demo", "", FaultOrder{For: time.Second}, "takes no --for: that is for capacity/ZONE, disk/ZONE, " +
+			"pod/NAMESPACE/NAME, node/NAME, aws/SERVICE:OPERATION or etcd/ZONE"},
 		{"capacity/b", "", FaultOrder{InstanceType: "m5.large", Instances: 3, For: time.Minute}, ""},
 		{"capacity/b", "", FaultOrder{Instances: -1}, "--instances -1 is no number of instances"},
 		{"capacity/b", "", FaultOrder{Cluster: "demo"}, "takes no --cluster"},
@@ -55,6 +55,11 @@ func TestOrdersThatMakeNoSenseGetOneSentence(t *testing.T) {
 		{"aws/eks:", "throttle", FaultOrder{}, "write aws/SERVICE:OPERATION"},
 		{"aws/eks:a/b", "throttle", FaultOrder{}, "write aws/SERVICE:OPERATION"},
 		{"node/n", "stop", FaultOrder{Percentage: 5}, "takes no --percentage: that is for aws/SERVICE:OPERATION"},
+		{"disk/b", "full", FaultOrder{Cluster: "demo", For: time.Second}, ""},
+		{"disk/b", SlowDisk(time.Second), FaultOrder{}, ""},
+		{"disk/b", "", FaultOrder{}, "say which behind it: failing, full, read-only or latency=DURATION"},
+		{"disk/b", "latency=2m", FaultOrder{}, "is no fault of a disk"},
+		{"disk/", "full", FaultOrder{}, "write disk/ZONE, such as disk/b"},
 		{"az/b", "", FaultOrder{}, "use kill, pause or stop"},
 		{"moon/b", "", FaultOrder{}, `"moon/b" has no fault: write update/CLUSTER, capacity/ZONE, `},
 	} {

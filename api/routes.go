@@ -87,7 +87,7 @@ var orderRoutes = []Route{
 			{Name: "cluster", Query: true, Kind: "string", Help: "whose process; all clusters' where it is left out"}}},
 	{Name: "fault", Method: http.MethodPost, Path: "/faults/{verb}", Body: FaultOrder{}, Answer: FaultDone{},
 		Summary: "Put a fault of what is no process in force, or take it back",
-		Detail:  "The faults of pods, nodes, capacity, spot instances, updates and calls of AWS's APIs: docs/faults.md has them all.",
+		Detail:  "The faults of pods, nodes, capacity, disks, spot instances, updates and calls of AWS's APIs: docs/faults.md has them all.",
 		Params: []Param{{Name: "verb", Kind: "string", Values: []string{FaultVerb, Reset},
 			Help: "reset takes back all faults of the target, and looks at no option"}}},
 	{Name: "link", Method: http.MethodPost, Path: "/links", Body: LinkOrder{},

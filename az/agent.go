@@ -14,6 +14,7 @@ import (
 
 	"tripod/api"
 	"tripod/az/plan"
+	"tripod/internal/diskfault"
 	"tripod/internal/link"
 	"tripod/internal/loss"
 	"tripod/internal/upgrade"
@@ -37,6 +38,7 @@ const (
 	routeInstance        route = "POST /v1/instances/{component}/{verb}"
 	routeUnreachable     route = "POST /v1/unreachable"
 	routeLinks           route = "POST /v1/links"
+	routeDisk            route = "POST " + diskfault.Path
 	routeLoss            route = "POST " + loss.Path
 	routeSuspension      route = "POST " + loss.SuspensionPath
 	routeQuiesce         route = "POST /v1/quiesce"
@@ -158,6 +160,11 @@ func (a Agent) SetUnreachable(ctx context.Context, names []string) error {
 // SetLinks says what is wrong with the zone's links, by the names of the other zones.
 func (a Agent) SetLinks(ctx context.Context, settings link.Settings) error {
 	return a.call(ctx, order{route: routeLinks, in: settings})
+}
+
+// SetDisk says what is wrong with the zone's disk.
+func (a Agent) SetDisk(ctx context.Context, settings diskfault.Settings) error {
+	return a.call(ctx, order{route: routeDisk, in: settings})
 }
 
 // TellLoss tells of a process that is gone.

@@ -30,6 +30,7 @@ func (z *Zone) controlHandler() http.Handler {
 		routeEndpoint:        z.handleEndpoint,
 		routeUnreachable:     z.handleUnreachable,
 		routeLinks:           z.handleLinks,
+		routeDisk:            z.handleDisk,
 		routeLoss:            z.handleLoss,
 		routeSuspension:      z.handleSuspension,
 		routeQuiesce: func(w http.ResponseWriter, r *http.Request) {

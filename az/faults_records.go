@@ -136,7 +136,11 @@ func (f *recordFaults) begin(ctx context.Context, o api.FaultOrder) (api.FaultDo
 	if err := o.Check(); err != nil {
 		return api.FaultDone{}, refuse("%v", err)
 	}
-	return recordFaultKinds[o.Target.Kind].begin(f, ctx, o)
+	kind, found := recordFaultKinds[o.Target.Kind]
+	if !found {
+		return api.FaultDone{}, refuse("%s is no zone's to put at fault, but the region's", o.Target)
+	}
+	return kind.begin(f, ctx, o)
 }
 
 // end takes back every fault of a target. It is no error that there is none.
@@ -144,7 +148,10 @@ func (f *recordFaults) end(ctx context.Context, o api.FaultOrder) (done api.Faul
 	if _, err := api.ParseFaultTarget(o.Target.String()); err != nil {
 		return done, refuse("%v", err)
 	}
-	kind := recordFaultKinds[o.Target.Kind]
+	kind, found := recordFaultKinds[o.Target.Kind]
+	if !found {
+		return done, refuse("%s is no zone's to mend, but the region's", o.Target)
+	}
 	if done.Target, err = kind.named(f, o); err != nil {
 		return done, err
 	}

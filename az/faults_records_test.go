@@ -157,14 +157,19 @@ func inCluster(name string) func(*api.FaultOrder) {
 func lasting(d time.Duration) func(*api.FaultOrder) { return func(o *api.FaultOrder) { o.For = d } }
 
 func TestEveryKindOfRecordFaultIsDoneAndUndone(t *testing.T) {
+	kept := 0
 	for _, fault := range api.RecordFaults {
+		if fault.Region {
+			continue
+		}
+		kept++
 		kind := recordFaultKinds[fault.Kind]
 		if kind.begin == nil || kind.named == nil || kind.undo == nil && kind.clear == nil {
 			t.Errorf("nothing does %s, or takes it back", fault.Kind)
 		}
 	}
-	if len(recordFaultKinds) != len(api.RecordFaults) {
-		t.Errorf("%d kinds are done, %d are listed", len(recordFaultKinds), len(api.RecordFaults))
+	if len(recordFaultKinds) != kept {
+		t.Errorf("%d kinds are done, %d are listed", len(recordFaultKinds), kept)
 	}
 }
 

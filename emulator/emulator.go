@@ -25,6 +25,7 @@ type Emulator struct {
 	*life
 	zones      zones
 	links      *links
+	disks      *disks
 	endpoints  *endpoints
 	fronts     *fronts
 	observer   *observer
@@ -53,6 +54,7 @@ func New(up options.Up) *Emulator {
 	}
 	e.freezer = &freezer{life: e.life, zones: e.zones}
 	e.links = newLinks(e.site, e.life, e.zones)
+	e.disks = newDisks(e.site, e.life, e.zones)
 	e.endpoints = newEndpoints(e.site, e.life, e.links, e.zones, e.registry)
 	e.fronts = newFronts(e.site, e.life, e.links, e.zones)
 	e.sleeper = &sleeper{site: e.site, life: e.life, zones: e.zones, endpoints: e.endpoints, freezer: e.freezer}
@@ -61,12 +63,15 @@ func New(up options.Up) *Emulator {
 	e.supervisor.sleeper, e.supervisor.freezer = e.sleeper, e.freezer
 	e.supervisor.fronts, e.fronts.wake = e.fronts, e.sleeper.Wake
 	e.supervisor.links, e.observer.links = e.links, e.links
+	e.supervisor.disks, e.observer.disks = e.disks, e.disks
+	e.disks.cluster = func(name string) bool { _, found := e.endpoints.named(name); return found }
 	e.endpoints.wake, e.endpoints.evaluate = e.sleeper.Wake, e.supervisor.evaluate
-	e.faults = &faults{site: e.site, zones: e.zones, links: e.links, endpoints: e.endpoints, observer: e.observer,
+	e.faults = &faults{site: e.site, zones: e.zones, links: e.links, disks: e.disks, endpoints: e.endpoints, observer: e.observer,
 		supervisor: e.supervisor}
 	e.saver = &saver{site: e.site, life: e.life, endpoints: e.endpoints, freezer: e.freezer}
-	e.sleeper.saver, e.sleeper.links = e.saver, e.links
+	e.sleeper.saver, e.sleeper.links, e.sleeper.disks = e.saver, e.links, e.disks
 	e.links.asleep = func() bool { return e.sleeper.asleep.Load() != nil }
+	e.disks.asleep = e.links.asleep
 	e.control = &control{region: e}
 	return e
 }
@@ -147,7 +152,7 @@ func (e *Emulator) open(ctx context.Context) (err error) {
 	if err := e.prepareTrust(); err != nil {
 		return diskError(dir.path, err)
 	}
-	if err := e.links.open(); err != nil {
+	if err := errors.Join(e.links.open(), e.disks.open()); err != nil {
 		return err
 	}
 	e.endpoints.aws = e.endpoints.newAWSBalancer(listener)
@@ -179,6 +184,7 @@ func (e *Emulator) launch(ctx context.Context) error {
 	}
 	e.wait.Go(func() { e.supervisor.watchPauses(e.running) })
 	e.wait.Go(func() { e.links.keep(e.running) })
+	e.wait.Go(func() { e.disks.keep(e.running) })
 	if !e.dir.marker.Founded {
 		return e.found(ctx)
 	}

@@ -34,6 +34,7 @@ type faults struct {
 	*site
 	zones      zones
 	links      *links
+	disks      *disks
 	endpoints  *endpoints
 	observer   *observer
 	supervisor *supervisor
@@ -156,8 +157,8 @@ func (f *faults) orderInstances(ctx context.Context, z *zone, order api.Order) e
 func (f *faults) Reset(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, repairTimeout)
 	defer cancel()
-	if err := f.links.clear(ctx); err != nil {
-		f.logger.Warn("heal links", "error", err) // a zone may not answer that is mended now, and is told then
+	if err := errors.Join(f.links.clear(ctx), f.disks.clear(ctx)); err != nil {
+		f.logger.Warn("heal links and disks", "error", err) // a zone may not answer that is mended now, and is told then
 	}
 	for _, z := range f.zones {
 		if err := f.Do(ctx, api.Order{Target: api.Target{Kind: api.KindZone, Name: z.name}, Verb: api.Reset}); err != nil {
@@ -177,7 +178,7 @@ func (f *faults) Reset(ctx context.Context) error {
 			}
 		}
 		if _, phase := f.observer.judge(); phase == api.PhaseReady && calm == nil {
-			return errors.Join(f.links.tell(ctx), f.resetRecords(ctx, outOfZones)) // now that all API servers answer
+			return errors.Join(f.links.tell(ctx), f.disks.tell(ctx), f.resetRecords(ctx, outOfZones)) // now that all API servers answer
 		}
 		select {
 		case <-poll.C:

@@ -29,6 +29,9 @@ func (f *faults) record(ctx context.Context, verb string, order api.FaultOrder) 
 	if err != nil {
 		return done, refuse("%v", err)
 	}
+	if order.Target.Kind == api.KindDisk {
+		return f.disks.order(ctx, verb, order)
+	}
 	asked, err := f.zonesFor(order)
 	if err != nil {
 		return done, err

@@ -34,6 +34,7 @@ type sleeper struct {
 	freezer   *freezer
 	saver     *saver
 	links     *links
+	disks     *disks
 
 	mu     sync.Mutex                // held while the region falls asleep and while it wakes
 	still  *frozen                   // nil while awake
@@ -129,6 +130,7 @@ func (n *sleeper) Wake(why string) {
 	n.drowsy.Store(false)
 	n.goOn()
 	n.links.nudge()
+	n.disks.nudge()
 	n.emit(api.Event{Type: api.RegionAwake, Message: fmt.Sprintf("the region runs again after %s: %s",
 		slept.Round(time.Millisecond), why)})
 }

@@ -20,6 +20,7 @@ type observer struct {
 	life      *life
 	zones     zones
 	links     *links
+	disks     *disks
 	endpoints *endpoints
 	fronts    *fronts
 	sleeper   *sleeper
@@ -146,7 +147,7 @@ func (o *observer) status() api.Status {
 			s.Balancers = append(s.Balancers, describeBalancer(c.state.Name, c.balancer))
 		}
 	}
-	s.Faults = append(append(s.Faults, o.links.shown()...), o.endpoints.recordFaults()...)
+	s.Faults = slices.Concat(s.Faults, o.links.shown(), o.disks.shown(), o.endpoints.recordFaults())
 	return s
 }
 

@@ -17,6 +17,7 @@ type supervisor struct {
 	life      *life
 	zones     zones
 	links     *links
+	disks     *disks
 	endpoints *endpoints
 	fronts    *fronts
 	observer  *observer
@@ -126,6 +127,7 @@ func (v *supervisor) evaluate() {
 	defer v.judging.Unlock()
 	v.tellGateways()
 	v.links.nudge()
+	v.disks.nudge()
 	v.noteStages()
 	v.holdIsolated()
 	quorum, phase := v.observer.judge()
@@ -134,6 +136,7 @@ func (v *supervisor) evaluate() {
 	if phase == api.PhaseReady && !v.life.isUp() {
 		v.life.setUp()
 		v.links.nudge()
+		v.disks.nudge()
 	}
 	if !v.life.isUp() || v.life.isStopping() {
 		return

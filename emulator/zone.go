@@ -14,6 +14,8 @@ import (
 	"tripod/api"
 	"tripod/az"
 	"tripod/az/plan"
+	"tripod/internal/diskfault"
+	"tripod/internal/link"
 	"tripod/internal/pki"
 	"tripod/internal/process"
 )
@@ -105,11 +107,14 @@ func (z *zone) writeConfig() (string, error) {
 	}
 	s := z.site
 	marker := s.dir.marker
+	number, pairs := z.supervisor.links.atStart(z)
+	diskNumber, disk := z.supervisor.disks.atStart(z)
 	config := plan.Zone{
 		Region: s.options.Region, AccountID: marker.AccountID, Zone: z.name, Dir: z.dir(), Executable: s.options.Executable,
 		AWSPort: marker.Port, GatewayPort: marker.PortBase + gatewayOffset + z.index, GatewaySecret: rand.Text(),
 		PKI: filepath.Join(z.dir(), "pki"), ClusterPorts: marker.PortBase + clusterOffset, MostClusters: mostClusters,
-		Agent: s.options.Agent, OwnPorts: s.ownPorts(), Links: z.supervisor.links.atStart(z),
+		Agent: s.options.Agent, OwnPorts: s.ownPorts(), Links: link.Settings{Number: number, Links: pairs.(link.Pairs)},
+		Disk: diskfault.Settings{Number: diskNumber, Disk: disk.(diskfault.Zone)},
 	}
 	for i := range zoneLetters {
 		config.Peers = append(config.Peers, plan.Peer{Zone: s.zoneName(i), ID: s.zoneID(i),

@@ -13,6 +13,8 @@ import (
 
 	"go.etcd.io/etcd/client/pkg/v3/transport"
 	"go.etcd.io/etcd/server/v3/embed"
+
+	"tripod/internal/diskfault"
 )
 
 // Config of a member. It is read from a JSON file by the member's process.
@@ -32,6 +34,8 @@ type Config struct {
 	Timers    Timers `json:"timers"`
 	// QuotaBytes limits the database, as EKS does (8 GB, 16 GB in the provisioned tiers).
 	QuotaBytes int64 `json:"quotaBytes"`
+	// Disk is what is wrong with the disk from the start of the member's process.
+	Disk diskfault.Fault `json:"disk"`
 }
 
 // MemberName is what the member of a zone is called, by the letter that tells the zone from the others.

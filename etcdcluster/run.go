@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"tripod/internal/diskfault"
 	"tripod/internal/loss"
 	"tripod/internal/process"
 )
@@ -45,6 +46,10 @@ func Run(ctx context.Context, args []string) error {
 	}
 	resolveAnything()
 	member := New(config)
+	disk := diskfault.New()
+	if err := disk.Set(config.Disk); err != nil {
+		return err
+	}
 	handler := loss.Handler(promhttp.Handler(), func(ctx context.Context, l loss.Loss) {
 		if l.Of("etcd") {
 			member.Lost(ctx, MemberName(l.Letter()), l.Rank)
@@ -52,7 +57,7 @@ func Run(ctx context.Context, args []string) error {
 	}, func(context.Context,
 		loss.Suspension) {
 	}) // etcd counts its time-outs in ticks, and a process that is stopped has none
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: disk.Handler(handler), ReadHeaderTimeout: 10 * time.Second}
 	go server.Serve(metrics)
 	defer server.Close()
 	member.OnRole = func(role Role) {

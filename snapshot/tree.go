@@ -17,7 +17,7 @@ import (
 )
 
 // leftOut says whether what has this name in a data directory, with slashes, is in no snapshot: what a process holds
-// while it runs, what tells of processes, and what every start makes anew. The faults of links are this region's, and not a
+// while it runs, what tells of processes, and what every start makes anew. The faults of links and disks are this region's, and not a
 // copy's. The control API's token is no copy's. A kubeconfig names programs to run, which a snapshot has no business to do.
 func leftOut(name string) bool {
 	for _, part := range strings.Split(name, "/") {
@@ -26,7 +26,7 @@ func leftOut(name string) bool {
 		}
 	}
 	switch name {
-	case "agents.json", "control-token", "kubeconfig", "links.json":
+	case "agents.json", "control-token", "kubeconfig", "links.json", "disks.json":
 		return true
 	}
 	zone, _ := path.Match("zones/*/agent.json", name) // the pattern is good

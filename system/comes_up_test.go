@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -192,12 +193,8 @@ func secretsAtRest(t *testing.T, r *testRegion, kube *kubernetes.Clientset) {
 	must(t, "create a secret", err)
 	_, err = kube.CoreV1().ConfigMaps("comes-up").Create(ctx, configMap("cat", plain), metav1.CreateOptions{})
 	must(t, "create a config map", err)
-	endpoint, err := url.Parse(r.cluster(t).Endpoint)
-	must(t, "parse the endpoint", err)
-	var port int
-	fmt.Sscan(endpoint.Port(), &port)
 	for i, zone := range []string{"us-east-1a", "us-east-1b", "us-east-1c"} {
-		store := openEtcd(t, filepath.Join(r.clusterDir(t, zone), "pki"), fmt.Sprintf("127.0.0.1:%d", port+4+i))
+		store := openEtcd(t, filepath.Join(r.clusterDir(t, zone), "pki"), etcdAddress(t, r, i))
 		read := func(key string) []byte {
 			var value []byte
 			eventually(t, 5*time.Second, zone+" has "+key, func() (bool, string) {
@@ -222,9 +219,19 @@ func secretsAtRest(t *testing.T, r *testRegion, kube *kubernetes.Clientset) {
 	if err != nil || string(got.Data["name"]) != plain {
 		t.Errorf("the secret comes back as %q, %v", got.Data["name"], err)
 	}
-	if err := visitEtcdWithoutCertificate(fmt.Sprintf("127.0.0.1:%d", port+4)); err == nil {
+	if err := visitEtcdWithoutCertificate(etcdAddress(t, r, 0)); err == nil {
 		t.Error("etcd speaks to a client without a certificate")
 	}
+}
+
+// etcdAddress is where the member of a zone, by its place among the region's, serves clients.
+func etcdAddress(t *testing.T, r *testRegion, zone int) string {
+	t.Helper()
+	endpoint, err := url.Parse(r.cluster(t).Endpoint)
+	must(t, "parse the endpoint", err)
+	port, err := strconv.Atoi(endpoint.Port())
+	must(t, "read the endpoint's port", err)
+	return fmt.Sprintf("127.0.0.1:%d", port+4+zone)
 }
 
 func openEtcd(t *testing.T, pki, address string) *clientv3.Client {

@@ -25,6 +25,7 @@ import (
 
 	"tripod/api"
 	"tripod/client"
+	"tripod/internal/diskfault"
 	"tripod/system/histories"
 )
 
@@ -300,6 +301,11 @@ func (r *testRegion) mishapIn(zone string, random *rand.Rand) mishap {
 	slow := func(fault api.LinkFault) func(context.Context, string) error {
 		return func(ctx context.Context, link string) error { return r.Slow(ctx, link, fault) }
 	}
+	disk := func(fault string) mishap {
+		order := api.FaultOrder{Target: api.Target{Kind: api.KindDisk, Name: zone}, Fault: fault}
+		return mishap{fault + " disk/" + zone, func(ctx context.Context) error { _, err := r.Fault(ctx, order); return err },
+			func(ctx context.Context) error { _, err := r.TakeBack(ctx, order); return err }}
+	}
 	next := map[string]string{"a": "b", "b": "c", "c": "a"}[zone]
 	all := []mishap{
 		of("kill", "start", "az/"+zone), of("pause", "resume", "az/"+zone), of("stop", "start", "az/"+zone),
@@ -313,6 +319,9 @@ func (r *testRegion) mishapIn(zone string, random *rand.Rand) mishap {
 		onLink("delay", zone+"-all", slow(api.LinkFault{Latency: 200 * time.Millisecond, Jitter: 100 * time.Millisecond})),
 		onLink("lose on", zone+"-all", slow(api.LinkFault{Loss: 15})),
 		onLink("delay", zone+"-clients", slow(api.LinkFault{Latency: 300 * time.Millisecond})),
+	}
+	if diskfault.Supported() == nil {
+		all = append(all, disk(api.DiskFailing), disk(api.DiskFull), disk(api.DiskReadOnly), disk(api.SlowDisk(300*time.Millisecond)))
 	}
 	return all[random.IntN(len(all))]
 }

@@ -13,6 +13,7 @@ import (
 	"tripod/awsapi/eks"
 	"tripod/az/machines"
 	"tripod/az/plan"
+	"tripod/internal/diskfault"
 	"tripod/internal/loss"
 	"tripod/logs/logstore"
 	"tripod/nodes/efsvolume"
@@ -52,6 +53,8 @@ type Host struct {
 	Logger   *slog.Logger
 	Timing   Timing
 	Now      func() time.Time
+	// Disk is what is wrong with the disk of a cluster, by its name; nil: nothing ever is.
+	Disk func(cluster string) diskfault.Fault
 }
 
 // State is the regional state, by its voter of the zone.

@@ -60,6 +60,9 @@ func (c *Part) prepareEtcd() (process.Spec, error) {
 		Timers:     etcdTimers(c.host.Plan.FastTimers),
 		QuotaBytes: int64(cmp.Or(c.wanted.Load().DatabaseGB, defaultDatabaseGB)) << 30,
 	}
+	if c.host.Disk != nil {
+		config.Disk = c.host.Disk(c.cluster.Name)
+	}
 	for _, peer := range c.host.Plan.Peers {
 		config.Members[etcdcluster.MemberName(plan.Letter(peer.Zone))] = c.etcdPeerURL(peer.Zone)
 	}

@@ -197,6 +197,19 @@ func (i *Instance) End(ctx context.Context) error {
 	return err
 }
 
+// Outdate has a process prepared anew that is about to be started, since something else is true now, and says whether there is one that
+// was started before.
+func (i *Instance) Outdate() (running bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.outdated = true
+	i.settle()
+	if i.child == nil {
+		i.poke() // it may be in the pause after a crash
+	}
+	return i.child != nil
+}
+
 // Running says whether there is a process.
 func (i *Instance) Running() bool {
 	i.mu.Lock()

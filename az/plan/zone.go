@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"tripod/internal/diskfault"
 	"tripod/internal/link"
 	"tripod/internal/options"
 	"tripod/internal/ports"
@@ -31,6 +32,8 @@ type Zone struct {
 	OwnPorts ports.Ranges `json:"ownPorts,omitempty"`
 	// Links are the faults of the zone's links to others, at its start.
 	Links link.Settings `json:"links"`
+	// Disk is what is wrong with the zone's disk, at its start.
+	Disk diskfault.Settings `json:"disk"`
 	// Peers are all zones of the region in their order, this one too.
 	Peers []Peer `json:"peers"`
 	// GatewayPort is where the zone's etcd members find the gateway, as HTTPS_PROXY, with GatewaySecret as password.

@@ -34,9 +34,9 @@ func TestExitCodesAndSentences(t *testing.T) {
 		{"kill pod/b", 2, `there are no targets of type "pod": the types are az, etcd, apiserver, controllers`},
 		{"kill az/b", 1, "no region is running"},
 		{"fault az/b", 2, `"az/b" is a process, and no record: use kill, pause or stop, or write update/CLUSTER, `},
-		{"fault moon/b", 2, `"moon/b" has no fault: write update/CLUSTER, capacity/ZONE, spot/INSTANCE, pod/NAMESPACE/NAME, node/NAME, ` +
+		{"fault moon/b", 2, `"moon/b" has no fault: write update/CLUSTER, capacity/ZONE, disk/ZONE, spot/INSTANCE, pod/NAMESPACE/NAME, node/NAME, ` +
 			`aws/SERVICE:OPERATION or etcd/ZONE`},
-		{"heal controllers/b", 2, `"controllers/b" is no link`},
+		{"heal controllers/b", 2, `"controllers/b" is no target of 'tripod heal'`},
 		{"heal etcd/b", 1, "no region is running"},
 		{"fault", 2, "takes one target and, for some, a fault: write update/CLUSTER, capacity/ZONE, "},
 		{"fault pod/default/web-0 crash-loop now", 2, "takes one target"},
@@ -44,6 +44,14 @@ func TestExitCodesAndSentences(t *testing.T) {
 		{"fault node/n sulk", 2, `"sulk" is no fault of a node: use pressure=memory|disk|pid, `},
 		{"fault update/demo --for 3s", 2, "update/demo takes no --for: that is for capacity/ZONE, "},
 		{"fault update/demo", 1, "no region is running"},
+		{"slow", 2, "'tripod slow' takes one target: write link/a-b, link/a-clients or link/a-all, or disk/b"},
+		{"slow az/b", 2, `"az/b" is no target of 'tripod slow': write link/a-b, link/a-clients or link/a-all, or disk/b`},
+		{"partition disk/b", 2, `"disk/b" is no target of 'tripod partition': write link/a-b, link/a-clients or link/a-all (`},
+		{"slow disk/b", 2, "say how slow the disk is: --latency 500ms"},
+		{"slow disk/b --latency 2m", 2, "--latency of a disk is up to 1m"},
+		{"slow disk/b --latency 1s --for=-1s", 2, "--for -1s is no time that passes"},
+		{"slow disk/b --jitter 1s", 2, "'tripod slow' takes no --jitter for a disk: use --cluster, --for, --latency"},
+		{"heal link/a-b --cluster demo", 2, "a link takes no --cluster"},
 		{"reset pod/web-0", 2, "write pod/NAMESPACE/NAME, such as pod/default/web-0"},
 		{"reset moon/b", 2, `there are no targets of type "moon"`},
 		{"wait region --for=happy", 2, "--for=happy is not a condition: use one of ready, "},
@@ -107,7 +115,7 @@ func TestVerbsReachTheRegion(t *testing.T) {
 func TestFaultsOfRecordsReachTheRegion(t *testing.T) {
 	dataDir := newDataDir(t)
 	region := newSupervisor(t, dataDir, testStatus())
-	pod := api.Target{Kind: "pod", Name: "default/web-0"}
+	pod, disk := api.Target{Kind: "pod", Name: "default/web-0"}, api.Target{Kind: "disk", Name: "b"}
 	for _, test := range []struct {
 		args  string
 		order api.FaultOrder
@@ -129,12 +137,16 @@ func TestFaultsOfRecordsReachTheRegion(t *testing.T) {
 				Principal: "arn:aws:iam::111122223333:role/r", For: 5 * time.Minute},
 			"(for 5m0s; 'tripod reset aws/ec2:DescribeInstances' takes that back before)\n"},
 		{"heal etcd/b --cluster demo", api.FaultOrder{Target: api.Target{Kind: "etcd", Name: "b"}, Cluster: "demo"}, "etcd/b healed\n"},
+		{"fault disk/b full --cluster demo --for 5m", api.FaultOrder{Target: disk, Fault: "full", Cluster: "demo", For: 5 * time.Minute},
+			"(for 5m0s; 'tripod reset disk/b --cluster demo' takes that back before)\n"},
+		{"slow disk/b --latency 500ms", api.FaultOrder{Target: disk, Fault: "latency=500ms"}, "'tripod reset disk/b' takes that back"},
+		{"heal disk/b --cluster demo", api.FaultOrder{Target: disk, Cluster: "demo"}, "disk/b healed\n"},
 		{"reset pod/default/web-0 --cluster demo", api.FaultOrder{Target: pod, Cluster: "demo"}, "pod/default/web-0 reset\n"},
 		{"reset update/demo", api.FaultOrder{Target: api.Target{Kind: "update", Name: "demo"}}, "update/demo reset\n"},
 	} {
 		verb, _, _ := strings.Cut(test.args, " ")
-		if verb == api.Heal {
-			verb = api.Reset
+		if of, found := map[string]string{"slow": "fault", "heal": "reset"}[verb]; found {
+			verb = of
 		}
 		got := tripod(t, dataDir, strings.Fields(test.args)...)
 		if got.code != 0 || !strings.Contains(got.stdout, test.told) ||
@@ -153,11 +165,13 @@ func TestFaultsAreCompleted(t *testing.T) {
 	status.Faults = []api.Fault{{Target: "node/n", Fault: "impair"}, {Target: "spot/i-1", Final: true}}
 	newSupervisor(t, dataDir, status)
 	for args, want := range map[string]string{
-		"fault|":        "update/demo capacity/a capacity/b capacity/c etcd/a etcd/b etcd/c spot/ pod/ node/ aws/",
+		"fault|":        "update/demo capacity/a disk/a capacity/b disk/b capacity/c disk/c etcd/a etcd/b etcd/c spot/ pod/ node/ aws/",
 		"fault|node/n|": "pressure=memory pressure=disk pressure=pid not-ready terminate stop impair",
 		"fault|pod/a/b|e": "crash-loop exit= oom-kill image-pull not-ready slow-start " +
 			"latency= jitter= loss= black-hole= black-hole-to= cpu-stress= memory-stress= no-dns",
 		"fault|update/demo|":  "",
+		"fault|disk/b|":       "failing full read-only latency=",
+		"partition|":          "link/a-b link/a-c link/a-clients link/a-all link/b-c link/b-clients link/b-all link/c-clients link/c-all",
 		"fault|pod/a/b|exit|": "",
 		"reset|node":          "node/n",
 	} {

@@ -16,7 +16,7 @@ func (a *app) faultCommand() *cobra.Command {
 	order := api.FaultOrder{}
 	cmd := &cobra.Command{
 		Use:               "fault TARGET [FAULT]",
-		Short:             "Break what no signal can: an update, a zone's capacity, an instance, a pod, a node, AWS's APIs, etcd's data",
+		Short:             "Break what no signal can: an update, a zone's capacity or disk, an instance, a pod, a node, AWS's APIs, etcd's data",
 		Long:              faultHelp(),
 		Example:           faultExamples(),
 		ValidArgsFunction: a.completeFaults,
@@ -40,7 +40,8 @@ func (a *app) faultCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&order.Cluster, api.OptionCluster, "", "the cluster of the pod, node or process, where there are several")
+	flags.StringVar(&order.Cluster, api.OptionCluster, "",
+		"the cluster of the pod, node or process, where there are several; of a disk, whose etcd member alone feels it")
 	flags.StringVar(&order.InstanceType, api.OptionInstanceType, "", "the type that the zone is short of (all)")
 	flags.IntVar(&order.Instances, api.OptionInstances, 0, "how many instances the zone has at most")
 	flags.StringVar(&order.Action, api.OptionAction, "", strings.Join(api.SpotActions, ", ")+" (what its request says)")
@@ -202,7 +203,7 @@ func (a *app) recordTargets(ctx context.Context) (targets []string) {
 		targets = append(targets, api.KindUpdate+"/"+cluster.Name)
 	}
 	for _, zone := range status.Zones {
-		targets = append(targets, api.KindCapacity+"/"+status.Letter(zone.Name))
+		targets = append(targets, api.KindCapacity+"/"+status.Letter(zone.Name), api.KindDisk+"/"+status.Letter(zone.Name))
 	}
 	for _, fault := range api.RecordFaults {
 		for _, zone := range status.Zones {

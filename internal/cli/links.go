@@ -18,13 +18,15 @@ var linkVerbs = []linkVerb{
 			"healed, as TCP sends it again. With --reject connections are refused and reset instead.",
 		"  tripod partition link/a-b --for 30s\n  tripod partition link/a-all       # zone a from all other zones\n" +
 			"  tripod partition link/a-b --one-way # only what a sends to b", "cut"},
-	{api.Slow, "Delay what crosses a link, lose some of it, or let only so much pass",
+	{api.Slow, "Delay what crosses a link, lose some of it, or let only so much pass; delay a disk",
 		"--latency is added each way. --loss is felt as over TCP: what is lost comes 200 ms later, or 400 if it is lost again, and what\n" +
-			"was sent behind it waits.",
-		"  tripod slow link/a-b --latency 200ms --jitter 20ms\n  tripod slow link/a-clients --loss 15 --bandwidth 10M --share 30", "slow"},
-	{api.Heal, "Take every fault off a link, or mend what 'fault' has broken", "With --one-way only those of what a link's first end " +
-		"sends. An etcd member whose data is lost or corrupt is replaced by\na new one, step by step, while the other members serve.",
-		"  tripod heal link/a-b\n  tripod heal etcd/b", "healed"},
+			"was sent behind it waits. Of a disk it is every sync that takes --latency longer: disk/b takes --cluster and --for beside it.",
+		"  tripod slow link/a-b --latency 200ms --jitter 20ms\n  tripod slow link/a-clients --loss 15 --bandwidth 10M --share 30\n" +
+			"  tripod slow disk/b --latency 500ms", "slow"},
+	{api.Heal, "Take every fault off a link or a disk, or mend what 'fault' has broken",
+		"With --one-way only those of what a link's first end " +
+			"sends. An etcd member whose data is lost or corrupt is replaced by\na new one, step by step, while the other members serve.",
+		"  tripod heal link/a-b\n  tripod heal disk/b\n  tripod heal etcd/b", "healed"},
 }
 
 // linkCommands break and heal the ways between zones, and between a zone and this machine's programs.
@@ -37,25 +39,34 @@ func (a *app) linkCommands() (commands []*cobra.Command) {
 
 func (a *app) linkCommand(verb linkVerb) *cobra.Command {
 	order := api.LinkOrder{Verb: verb.name}
-	bandwidth, cluster := "", ""
+	bandwidth, cluster, form, said := "", "", "link/A-B", "write link/a-b, link/a-"+api.Clients+" or link/a-all"
+	disks := verb.name != api.Partition
+	if disks {
+		form, said = "TARGET", said+", or disk/b"
+	}
 	cmd := &cobra.Command{
-		Use: verb.name + " link/A-B", Short: verb.short, Example: verb.example,
+		Use: verb.name + " " + form, Short: verb.short, Example: verb.example,
 		Long: verb.short + ".\n\n" + verb.long + "\nThe ends of a link are zones, " + api.Clients +
 			" (this machine's programs) or all, the other zones. Returns when the effect is there.",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usage(cmd, "'%s' takes one link: write link/a-b, link/a-%s or link/a-all", cmd.CommandPath(), api.Clients)
+				return usage(cmd, "'%s' takes one target: %s", cmd.CommandPath(), said)
 			}
 			return nil
 		},
-		ValidArgsFunction: a.completeLinks,
+		ValidArgsFunction: completeLinks(disks),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			kind, name, _ := strings.Cut(args[0], "/")
 			if _, record := api.FindRecordFault(kind); record && verb.name == api.Heal {
 				return a.heal(cmd, args[0], cluster)
 			}
-			if kind != api.KindLink {
-				return usage(cmd, "%q is no link: write link/a-b, link/a-%s or link/a-all", args[0], api.Clients)
+			switch {
+			case kind == api.KindDisk && disks:
+				return a.slowDisk(cmd, args[0], cluster)
+			case kind != api.KindLink:
+				return usage(cmd, "%q is no target of '%s': %s", args[0], cmd.CommandPath(), said)
+			case cluster != "":
+				return usage(cmd, "a link takes no --%s: all clusters cross it", api.OptionCluster)
 			}
 			order.Link = name
 			if bandwidth != "" {
@@ -79,6 +90,7 @@ func (a *app) linkCommand(verb linkVerb) *cobra.Command {
 		flags.BoolVar(&order.Reject, "reject", false, "refuse and reset connections, where otherwise nobody is told")
 	}
 	if verb.name == api.Slow {
+		flags.StringVar(&cluster, api.OptionCluster, "", "of a disk: only this cluster's etcd member")
 		flags.DurationVar(&order.Latency, "latency", 0, "how much later everything arrives, each way")
 		flags.DurationVar(&order.Jitter, "jitter", 0, "give or take so much")
 		flags.Float64Var(&order.Loss, "loss", 0, "how many segments are lost, in percent")
@@ -106,16 +118,21 @@ func (a *app) linkDone(verb linkVerb, target string, order api.LinkOrder) string
 	return "is " + order.Words(verb.name) + " (" + undo + ")"
 }
 
-// completeLinks completes the links that there are.
-func (a *app) completeLinks(cmd *cobra.Command, args []string, _ string) (links []string, _ cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	for i, from := range "abc" {
-		for _, to := range "abc"[i+1:] {
-			links = append(links, fmt.Sprintf("%s/%c-%c", api.KindLink, from, to))
+// completeLinks completes the links that there are, and the disks where these are asked for too.
+func completeLinks(disks bool) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, _ string) (targets []string, _ cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		links = append(links, fmt.Sprintf("%s/%c-%s", api.KindLink, from, api.Clients), fmt.Sprintf("%s/%c-all", api.KindLink, from))
+		for i, from := range "abc" {
+			for _, to := range "abc"[i+1:] {
+				targets = append(targets, fmt.Sprintf("%s/%c-%c", api.KindLink, from, to))
+			}
+			targets = append(targets, fmt.Sprintf("%s/%c-%s", api.KindLink, from, api.Clients), fmt.Sprintf("%s/%c-all", api.KindLink, from))
+			if disks {
+				targets = append(targets, fmt.Sprintf("%s/%c", api.KindDisk, from))
+			}
+		}
+		return targets, cobra.ShellCompDirectiveNoFileComp
 	}
-	return links, cobra.ShellCompDirectiveNoFileComp
 }

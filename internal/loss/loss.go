@@ -5,13 +5,11 @@
 package loss
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
-	"net"
 	"net/http"
 	"time"
+
+	"tripod/internal/tell"
 )
 
 // Loss is one process, or all those of a zone, that ended without being asked to, or was stopped by a signal.
@@ -49,51 +47,23 @@ func Handler(next http.Handler, lost func(context.Context, Loss),
 	suspended func(context.Context, Suspension)) http.Handler {
 	routes := http.NewServeMux()
 	routes.Handle("/", next)
-	routes.HandleFunc("POST "+Path, take(func(l Loss) bool { return l.Zone != "" }, lost))
-	routes.HandleFunc("POST "+SuspensionPath, take(func(Suspension) bool { return true }, suspended))
+	routes.HandleFunc("POST "+Path, tell.Take(func(l Loss) bool { return l.Zone != "" }, quiet(lost)))
+	routes.HandleFunc("POST "+SuspensionPath, tell.Take(func(Suspension) bool { return true }, quiet(suspended)))
 	return routes
 }
 
-func take[T any](valid func(T) bool, told func(context.Context, T)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		var news T
-		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4<<10)).Decode(&news); err != nil || !valid(news) {
-			http.Error(w, "these are no news", http.StatusBadRequest)
-			return
-		}
-		told(r.Context(), news)
-		w.WriteHeader(http.StatusNoContent)
+// quiet is a listener that cannot fail.
+func quiet[T any](told func(context.Context, T)) func(context.Context, T) error {
+	return func(ctx context.Context, news T) error {
+		told(ctx, news)
+		return nil
 	}
 }
 
 // Tell sends a Loss to the process that serves Handler on a unix socket.
-func Tell(ctx context.Context, socket string, l Loss) error { return send(ctx, socket, Path, l) }
+func Tell(ctx context.Context, socket string, l Loss) error { return tell.Send(ctx, socket, Path, l) }
 
 // TellSuspension sends a Suspension to the process that serves Handler on a unix socket.
 func TellSuspension(ctx context.Context, socket string, s Suspension) error {
-	return send(ctx, socket, SuspensionPath, s)
-}
-
-func send(ctx context.Context, socket, path string, news any) error {
-	body, err := json.Marshal(news)
-	if err != nil {
-		return err
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://instance"+path, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	transport := &http.Transport{DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
-		}}
-	response, err := transport.RoundTrip(request)
-	if err != nil {
-		return err
-	}
-	response.Body.Close()
-	if response.StatusCode != http.StatusNoContent {
-		return fmt.Errorf("it was answered with %s", response.Status)
-	}
-	return nil
+	return tell.Send(ctx, socket, SuspensionPath, s)
 }

@@ -231,10 +231,22 @@ func (e *ExitError) Error() string {
 			break
 		}
 	}
-	if last = strings.TrimPrefix(strings.TrimSpace(last), "tripod: "); last != "" {
+	if last = strings.TrimPrefix(sentenceOf(strings.TrimSpace(last)), "tripod: "); last != "" {
 		last = ": " + last
 	}
 	return fmt.Sprintf("%s ended (%s)%s", e.Name, e.Status, last)
+}
+
+// sentenceOf is what a line says that zap, etcd's logger, has written as JSON; others it leaves as they are.
+func sentenceOf(line string) string {
+	var said struct{ Msg, Error string }
+	if json.Unmarshal([]byte(line), &said) != nil || said.Msg == "" {
+		return line
+	}
+	if said.Error == "" {
+		return said.Msg
+	}
+	return said.Msg + ": " + said.Error
 }
 
 func describe(state *os.ProcessState, err error) string {

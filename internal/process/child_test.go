@@ -75,6 +75,19 @@ func TestExitErrorTellsStatusAndLastLines(t *testing.T) {
 	}
 }
 
+func TestExitErrorOfEtcdIsASentence(t *testing.T) {
+	for line, want := range map[string]string{
+		`{"level":"fatal","msg":"failed to commit tx","error":"input/output error","stacktrace":"a.b\n"}`: "failed to commit tx: input/output error",
+		`{"level":"fatal","msg":"it is over"}`: "it is over",
+		`{"no": "log"}`:                        `{"no": "log"}`,
+	} {
+		got := (&ExitError{Name: "etcd/a", Status: "exit status 1", LastLines: []string{line}}).Error()
+		if want = "etcd/a ended (exit status 1): " + want; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestExitErrorOfPanicSaysWhyNotWhere(t *testing.T) {
 	child, _ := run(t, "panic", nil)
 	if got, want := child.Err().Error(), "etcd/a ended (exit status 2): panic: out of ideas"; got != want {
