@@ -46,7 +46,8 @@ func (s *Service) put(call *operation.Call, in wire.Document) (_ wire.Document, 
 		}
 		if !found {
 			if len(alarms.List(tx)) >= maxAlarms {
-				return &wire.Error{Code: "LimitExceeded", Status: 400, Message: "The quota for alarms for this customer has already been reached."}
+				return &wire.Error{Code: "LimitExceededFault", QueryCode: "LimitExceeded", Status: 400,
+					Message: "The quota for alarms for this customer has already been reached."}
 			}
 			if len(tags) > 0 { // those of an alarm that there is are ignored
 				if err := call.Authorize(wire.ProtocolOf(call.Request, Name, wire.CBOR), "cloudwatch:TagResource", s.arn(name)); err != nil {
@@ -86,7 +87,8 @@ func (s *Service) set(call *operation.Call, in wire.Document) (wire.Document, er
 	}
 	data, now := text(in, "StateReasonData"), s.now()
 	if data != "" && !json.Valid([]byte(data)) {
-		return nil, &wire.Error{Code: "InvalidFormat", Status: 400, Message: "StateReasonData is not valid JSON"}
+		return nil, &wire.Error{Code: "InvalidFormatFault", QueryCode: "InvalidFormat", Status: 400,
+			Message: "StateReasonData is not valid JSON"}
 	}
 	return nil, s.change(call, text(in, "AlarmName"), func(a *Alarm) {
 		if to := text(in, "StateValue"); a.State != to {

@@ -170,7 +170,9 @@ func (s *Service) terminateOne(tx *state.Txn, v region.Instance, d instanceDetai
 // StopAsked does to instances what StopInstances does for one who may, StartAsked what StartInstances, TerminateAsked what
 // TerminateInstances: with EC2's own refusals, such as that of disableApiStop or that of a zone without room, at which none of them
 // is changed.
-func (s *Service) StopAsked(tx *state.Txn, ids []string) error { return s.allAsked(tx, ids, mayStop, s.stopOne) }
+func (s *Service) StopAsked(tx *state.Txn, ids []string) error {
+	return s.allAsked(tx, ids, mayStop, s.stopOne)
+}
 
 // StartAsked is described with StopAsked.
 func (s *Service) StartAsked(tx *state.Txn, id string) error { return s.asked(tx, id, s.startOne) }

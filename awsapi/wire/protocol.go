@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
@@ -89,7 +90,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, p Protocol, e *Error, re
 		contentType, body = "text/xml", xmlError(p, e, requestID, xmlns)
 	case CBOR:
 		w.Header().Set("Smithy-Protocol", smithyCBOR)
-		w.Header().Set("X-Amzn-Query-Error", e.Code+";"+faultOf(e))
+		w.Header().Set("X-Amzn-Query-Error", cmp.Or(e.QueryCode, e.Code)+";"+faultOf(e))
 		contentType, body = "application/cbor", cbor.Encode(cbor.Map{"__type": cbor.String(e.Code),
 			"message": cbor.String(e.Message)})
 	case AWSJSON:
@@ -164,6 +165,9 @@ func xmlError(p Protocol, e *Error, requestID, xmlns string) []byte {
 		}{xmlFault: xmlFault{Code: e.Code, Message: e.Message, RequestID: requestID}})
 	}
 	fault := xmlFault{Type: faultOf(e), Code: e.Code, Message: e.Message}
+	if p == Query {
+		fault.Code = cmp.Or(e.QueryCode, e.Code)
+	}
 	return marshalXML(struct {
 		XMLName   xml.Name `xml:"ErrorResponse"`
 		XMLNS     string   `xml:"xmlns,attr,omitempty"`
