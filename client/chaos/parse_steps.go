@@ -181,7 +181,7 @@ func (a *Action) checkRecord(record bool) error {
 		return fmt.Errorf("%s is no process: use %s", a.Target, api.FaultVerb)
 	}
 	target, err := api.ParseFaultTarget(a.Target)
-	if err == nil && target.Kind == api.KindCapacity && !isZone(target.Name) {
+	if err == nil && (target.Kind == api.KindCapacity || target.Kind == api.KindDisk) && !isZone(target.Name) {
 		return fmt.Errorf("there is no zone %q: write a, b, c, %s, %s or %s", target.Name, zoneLeader, zoneFollower, zoneRandom)
 	}
 	if err != nil || !record || a.Verb == api.Reset {

@@ -285,7 +285,7 @@ const electionTime = 15 * time.Second
 
 // isZoneTarget says whether the targets of a kind are named by zones.
 func isZoneTarget(kind string) bool {
-	return slices.Contains(api.TargetKinds, kind) || kind == api.KindLink || kind == api.KindCapacity
+	return slices.Contains(api.TargetKinds, kind) || kind == api.KindLink || kind == api.KindCapacity || kind == api.KindDisk
 }
 
 // zoneOf is the name of the zone that a target is in or, of a link, the one whose links it has cut; empty: there is none.
