@@ -110,7 +110,7 @@ func New(ctx context.Context, spec launch.Process) (*Server, error) {
 // Lost tells that a process of the region is gone: writes that an etcd member took along are sent again.
 func (s *Server) Lost(ctx context.Context, l loss.Loss) {
 	if l.Of("etcd") {
-		s.writes.Lost(ctx)
+		s.writes.Lost(ctx, l.Paused)
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"k8s.io/kubernetes/pkg/controller/volume/attachdetach"
 
 	"tripod/apiserver/cloud"
+	"tripod/apiserver/election"
 	"tripod/apiserver/launch"
 	"tripod/internal/loss"
 )
@@ -33,7 +34,7 @@ type Controllers struct {
 	scheduler *schedoptions.Options
 	cloud     *cloud.Manager
 
-	elections []*election
+	elections []*election.Election
 	standing  atomic.Bool // elections are made
 
 	mu    sync.Mutex
@@ -76,20 +77,20 @@ func (c *Controllers) Run(ctx context.Context, onLeads func([]string)) error {
 		{"kube-scheduler", c.spec.SchedulerKubeconfig, c.runScheduler},
 		{"cloud-controller-manager", c.spec.Cloud.Kubeconfig, c.cloud.Run},
 	} {
-		election, err := newElection(part.name, part.kubeconfig, c.spec, part.run,
+		stands, err := election.New(part.name, part.kubeconfig, c.spec, part.run,
 			func(leads bool) { c.lead(part.name, leads, onLeads) })
 		if err != nil {
 			return err
 		}
-		c.elections = append(c.elections, election)
+		c.elections = append(c.elections, stands)
 	}
 	c.standing.Store(true)
 	var wait sync.WaitGroup
 	errs := make([]error, len(c.elections))
-	for i, election := range c.elections {
+	for i, one := range c.elections {
 		wait.Go(func() {
 			// All write to one log: by the logger's name their lines are told apart.
-			errs[i] = election.hold(klog.NewContext(ctx, klog.LoggerWithName(klog.Background(), election.name)))
+			errs[i] = one.Hold(klog.NewContext(ctx, klog.LoggerWithName(klog.Background(), one.Name())))
 			cancel(errs[i]) // all run, or none: the zone starts the process again
 		})
 	}
@@ -102,8 +103,8 @@ func (c *Controllers) Lost(_ context.Context, l loss.Loss) {
 	if !l.Of("controllers") || l.Zone == c.spec.Zone || !c.standing.Load() {
 		return
 	}
-	for _, election := range c.elections {
-		election.lost(l)
+	for _, one := range c.elections {
+		one.Lost(l)
 	}
 }
 
@@ -113,12 +114,12 @@ func (c *Controllers) Suspend(ctx context.Context, s loss.Suspension) {
 		return
 	}
 	var wait sync.WaitGroup
-	for _, election := range c.elections {
+	for _, one := range c.elections {
 		wait.Go(func() {
 			if s.Suspended {
-				election.suspend(ctx)
+				one.Suspend(ctx)
 			} else {
-				election.resume()
+				one.Resume()
 			}
 		})
 	}

@@ -43,9 +43,12 @@ func (v *supervisor) observePause(z *zone) {
 	}
 	z.is.paused = paused
 	if paused {
-		z.is.since = time.Now()
+		z.is.since, z.is.deposed = time.Now(), true
 	}
 	z.notify()
 	z.mu.Unlock()
+	if !paused {
+		z.endDeposed() // somebody else has let the zone go on
+	}
 	v.zonePaused(z, paused)
 }

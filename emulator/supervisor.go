@@ -79,7 +79,7 @@ func (v *supervisor) heal(z *zone) {
 func (v *supervisor) zonePaused(z *zone, paused bool) {
 	event := api.Event{Zone: z.name, Target: z.target(), Type: api.ZoneResumed, Message: "zone " + z.name + " runs again"}
 	if paused {
-		v.tellLoss(loss.Loss{Zone: z.name, At: time.Now()})
+		v.tellLoss(loss.Loss{Zone: z.name, At: time.Now(), Paused: true})
 		event.Type, event.Message = api.ZonePaused, "zone "+z.name+" is paused: it accepts connections and answers nobody"
 	}
 	for _, balancer := range v.endpoints.balancers() {

@@ -133,6 +133,9 @@ func (z *zone) writeConfig() (string, error) {
 func (z *zone) await(child *process.Child) {
 	identity, _ := process.Identify(child.PID())
 	<-child.Done()
+	if identity.PID != 0 {
+		identity.KillGroup(0) // first: what others are told to be gone must not act beside them
+	}
 	z.supervisor.zoneEnds(z)
 	if identity.PID != 0 {
 		identity.KillGroup(5 * time.Second)
@@ -166,6 +169,9 @@ func (z *zone) freeze(paused bool) error {
 		}
 		return nil
 	}
+	if !paused {
+		z.endDeposed()
+	}
 	signal := syscall.SIGCONT
 	if paused {
 		signal = syscall.SIGSTOP
@@ -176,6 +182,26 @@ func (z *zone) freeze(paused bool) error {
 	process.AwaitPaused(child, paused)
 	z.supervisor.observePause(z)
 	return nil
+}
+
+// endDeposed ends the controllers of a zone that was paused before it goes on. The other zones were told of the pause, and act in their
+// place: until they noticed, both would. The zone's agent starts others.
+func (z *zone) endDeposed() {
+	z.mu.Lock()
+	child, deposed, instances := z.is.child, z.is.deposed, z.is.agent.Instances
+	z.is.deposed = false
+	z.mu.Unlock()
+	if child == nil || !deposed {
+		return
+	}
+	for _, i := range instances {
+		if i.Component != "controllers" || i.PID == 0 {
+			continue
+		}
+		if group, err := syscall.Getpgid(i.PID); err == nil && group == child.PID() {
+			syscall.Kill(i.PID, syscall.SIGKILL)
+		}
+	}
 }
 
 // kill ends the zone without a goodbye; it stays down.

@@ -17,9 +17,11 @@ type zoneStatus struct {
 	agent  az.State       // as its agent told last
 	child  *process.Child // nil while it does not run
 	paused bool
-	down   string // api.StateKilled or StateStopped while it does not run by decision or by death
-	reason string
-	since  time.Time // of the fault
+	// deposed is since the others were told of a pause, until what led in the zone has ended.
+	deposed bool
+	down    string // api.StateKilled or StateStopped while it does not run by decision or by death
+	reason  string
+	since   time.Time // of the fault
 	// leaderless is since when its voter hears of no leader; zero: it hears of one.
 	leaderless time.Time
 }

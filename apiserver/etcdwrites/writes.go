@@ -5,6 +5,10 @@
 // writes of an API server are conditions on one key's revision, and of two such writes at most one has an effect. So
 // once a new leader is there, a write that is still under way is sent again, and where the second finds that the
 // condition does not hold any more because the first had its effect, that one counts.
+//
+// A condition that a key is not there, of a creation, may hold again: once it was created and deleted. The first of two creations, if it is
+// only late, would then bring back what somebody has deleted. So a creation is sent again only where the member that had it has ended, and
+// not where it is paused or cut off, and what it holds may still come.
 package etcdwrites
 
 import (
@@ -34,24 +38,37 @@ type Writes struct {
 	leases clientv3.Lease
 	reads  clientv3.KV
 
-	mu    sync.Mutex
-	era   context.Context // ends when what was sent before may have been lost, and can be sent again
-	renew context.CancelFunc
+	word time.Duration // how long a creation whose member has broken off is kept for the word that this one has ended
+
+	mu        sync.Mutex
+	era       era // ends when what was sent before may have been lost, and can be sent again
+	creations era // ends when it is lost for good
+}
+
+// era is a time between two losses.
+type era struct {
+	context.Context
+	end context.CancelFunc
+}
+
+func newEra() era {
+	ctx, cancel := context.WithCancel(context.Background())
+	return era{ctx, cancel}
 }
 
 // New returns the writes of a client.
 func New(client *kubernetes.Client) *Writes {
-	w := &Writes{Interface: client.Kubernetes, leases: client.Lease, reads: client.KV}
-	w.era, w.renew = context.WithCancel(context.Background())
+	w := &Writes{Interface: client.Kubernetes, leases: client.Lease, reads: client.KV, word: 3 * time.Second}
+	w.era, w.creations = newEra(), newEra()
 	return w
 }
 
 // Lease is etcd's interface for leases, of which Grant is a write too.
 func (w *Writes) Lease() clientv3.Lease { return grants{w.leases, w} }
 
-// Lost tells that a member is gone, or answers nobody. It returns when a leader is there, and all that is under way is
-// being sent again.
-func (w *Writes) Lost(ctx context.Context) {
+// Lost tells that a member is gone, or is paused and answers nobody. It returns when a leader is there, and all that is under way is being
+// sent again.
+func (w *Writes) Lost(ctx context.Context, paused bool) {
 	// Only a leader that a majority follows answers a linearizable read. With a member gone that is all of the others:
 	// none of them forwards anything to the lost one any more.
 	for wait := pause; ; wait = min(2*wait, time.Second) {
@@ -67,20 +84,27 @@ func (w *Writes) Lost(ctx context.Context) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.renew()
-	w.era, w.renew = context.WithCancel(context.Background())
+	w.era.end()
+	w.era = newEra()
+	if !paused {
+		w.creations.end()
+		w.creations = newEra()
+	}
 }
 
-func (w *Writes) now() context.Context {
+func (w *Writes) now(creates bool) era {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if creates {
+		return w.creations
+	}
 	return w.era
 }
 
 // send does a write, again while it may have been lost. again says whether an earlier attempt may have had its effect.
-func (w *Writes) send(ctx context.Context, write func(ctx context.Context, again bool) error) error {
+func (w *Writes) send(ctx context.Context, creates bool, write func(ctx context.Context, again bool) error) error {
 	for attempt := 1; ; attempt++ {
-		era := w.now()
+		era := w.now(creates)
 		sending, cancel := context.WithCancel(ctx)
 		release := context.AfterFunc(era, cancel)
 		err := write(sending, attempt > 1)
@@ -90,8 +114,16 @@ func (w *Writes) send(ctx context.Context, write func(ctx context.Context, again
 			return err
 		}
 		if era.Err() == nil {
+			wait := time.Duration(attempt) * pause
+			if creates {
+				wait = w.word
+			}
 			select {
-			case <-time.After(time.Duration(attempt) * pause):
+			case <-era.Done():
+			case <-time.After(wait):
+				if creates {
+					return err
+				}
 			case <-ctx.Done():
 				return err
 			}
@@ -114,7 +146,7 @@ func lost(err error) bool {
 // OptimisticPut is etcd's.
 func (w *Writes) OptimisticPut(ctx context.Context, key string, value []byte, expected int64,
 	opts kubernetes.PutOptions) (resp kubernetes.PutResponse, err error) {
-	err = w.send(ctx, func(ctx context.Context, again bool) (err error) {
+	err = w.send(ctx, expected == 0, func(ctx context.Context, again bool) (err error) {
 		asking := opts
 		asking.GetOnFailure = opts.GetOnFailure || again
 		if resp, err = w.Interface.OptimisticPut(ctx, key, value, expected, asking); err != nil || !again || resp.Succeeded {
@@ -133,7 +165,7 @@ func (w *Writes) OptimisticPut(ctx context.Context, key string, value []byte, ex
 // OptimisticDelete is etcd's. Of a write that was sent again the revision may be higher than that of the deletion.
 func (w *Writes) OptimisticDelete(ctx context.Context, key string, expected int64,
 	opts kubernetes.DeleteOptions) (resp kubernetes.DeleteResponse, err error) {
-	err = w.send(ctx, func(ctx context.Context, again bool) (err error) {
+	err = w.send(ctx, false, func(ctx context.Context, again bool) (err error) {
 		asking := opts
 		asking.GetOnFailure = opts.GetOnFailure || again
 		if resp, err = w.Interface.OptimisticDelete(ctx, key, expected, asking); err != nil || !again || resp.Succeeded {
@@ -157,7 +189,7 @@ type grants struct {
 
 // Grant is etcd's.
 func (g grants) Grant(ctx context.Context, ttl int64) (granted *clientv3.LeaseGrantResponse, err error) {
-	err = g.writes.send(ctx, func(ctx context.Context, _ bool) (err error) {
+	err = g.writes.send(ctx, false, func(ctx context.Context, _ bool) (err error) {
 		granted, err = g.Lease.Grant(ctx, ttl)
 		return err
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -132,9 +133,45 @@ func TestWriteThatHangsIsSentAgainOnceALeaderIsThere(t *testing.T) {
 		answer <- err
 	}()
 	<-s.sent
-	w.Lost(t.Context())
+	w.Lost(t.Context(), true)
 	if err := <-answer; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestCreationIsSentAgainOnlyWhereTheFirstCannotComeAnyMore: of a member that is paused it comes when that one goes on, and would bring
+// back what was created and deleted meanwhile.
+func TestCreationIsSentAgainOnlyWhereTheFirstCannotComeAnyMore(t *testing.T) {
+	s := &store{script: []attempt{{hangs: true}, done}, sent: make(chan struct{}, 2)}
+	w := writes(s)
+	answer := make(chan error, 1)
+	go func() {
+		_, err := w.OptimisticPut(t.Context(), "k", []byte("new"), 0, kubernetes.PutOptions{})
+		answer <- err
+	}()
+	<-s.sent
+	w.Lost(t.Context(), true)
+	select {
+	case err := <-answer:
+		t.Fatalf("it is answered while its member is paused: %v", err)
+	case <-s.sent:
+		t.Fatal("it is sent again while its member is paused")
+	case <-time.After(50 * time.Millisecond):
+	}
+	w.Lost(t.Context(), false)
+	if err := <-answer; err != nil {
+		t.Error(err)
+	}
+	s = &store{script: []attempt{gone, done}, sent: make(chan struct{}, 2)}
+	w = writes(s)
+	w.word = 10 * time.Millisecond
+	go func() {
+		_, err := w.OptimisticPut(t.Context(), "k", []byte("new"), 0, kubernetes.PutOptions{})
+		answer <- err
+	}()
+	<-s.sent
+	if err := <-answer; status.Code(err) != codes.Unavailable || len(s.sent) > 0 {
+		t.Errorf("its connection broke, and nobody says that the member has ended: got %v, sent again: %t", err, len(s.sent) > 0)
 	}
 }
 
@@ -147,7 +184,7 @@ func TestWhatEtcdSaysIsNotSentAgain(t *testing.T) {
 		}
 	}
 	s := &store{script: []attempt{gone}}
-	if _, err := writes(s).OptimisticPut(t.Context(), "k", nil, 0,
+	if _, err := writes(s).OptimisticPut(t.Context(), "k", nil, 5,
 		kubernetes.PutOptions{}); status.Code(err) != codes.Unavailable || s.attempts != attempts {
 		t.Errorf("members that are all gone: got %v after %d attempts", err, s.attempts)
 	}

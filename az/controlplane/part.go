@@ -84,7 +84,7 @@ func New(host Host, record region.Cluster) *Part {
 	apiserver.BeforeEnd = c.leash.letGo
 	c.apiserver = instance.New(apiserver)
 	controllers := c.instanceConfig("controllers", c.prepareControllers)
-	controllers.After = c.apiserver
+	controllers.After, controllers.Deposed = c.apiserver, true
 	c.controllers = instance.New(controllers)
 	c.reports, c.nodeNews = newReports(), make(chan struct{}, 1)
 	c.fargateNews = make(chan struct{}, 1)

@@ -31,6 +31,9 @@ type Config struct {
 	OnEvent func(api.Event)
 	// OnLoss is told when the process ended without having been asked to, or was stopped by a signal.
 	OnLoss func(loss.Loss)
+	// Deposed is of a process whose part others take as soon as it is paused: it is never let go on, as it would act beside them until it
+	// noticed. Another one is started in its place.
+	Deposed bool
 	// BeforeEnd, when set, is called before the process is asked to end in order.
 	BeforeEnd func()
 	// OnChange is called without locks held whenever the state changed.
@@ -45,8 +48,8 @@ func (c Config) event(kind api.EventType, message string) {
 	c.OnEvent(api.Event{Zone: c.Zone, Cluster: c.ClusterName, Target: c.Target(), Type: kind, Message: message})
 }
 
-func (c Config) lost() {
-	c.OnLoss(loss.Loss{Zone: c.Zone, Component: c.Component, ClusterID: c.ClusterID, At: time.Now()})
+func (c Config) lost(paused bool) {
+	c.OnLoss(loss.Loss{Zone: c.Zone, Component: c.Component, ClusterID: c.ClusterID, At: time.Now(), Paused: paused})
 }
 
 // Instance is one process that is kept running by Supervise.
@@ -306,7 +309,7 @@ func (i *Instance) exited(err error) (asked bool) {
 	}
 	i.mu.Unlock()
 	if !asked {
-		i.lost()
+		i.lost(false)
 		i.Logger.Warn("instance ended", "target", i.Target(), "error", err)
 		i.event(api.InstanceExited, err.Error())
 	}

@@ -303,6 +303,36 @@ func TestPausedInstance(t *testing.T) {
 	}
 }
 
+// TestDeposedInstanceNeverGoesOn, whoever would let it: others act in its place.
+func TestDeposedInstanceNeverGoesOn(t *testing.T) {
+	for _, byVerb := range []bool{true, false} {
+		var lost atomic.Int32
+		w := supervised(t, "controllers", func(c *Config) {
+			c.Deposed = true
+			c.OnLoss = func(loss.Loss) { lost.Add(1) }
+		})
+		before := w.await(t, api.StateReady)
+		if err := w.Pause(); err != nil {
+			t.Fatal(err)
+		}
+		if byVerb {
+			if err := w.Resume(); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			syscall.Kill(before.PID, syscall.SIGCONT)
+			w.ObservePause()
+		}
+		eventually(t, "another one runs", func() bool {
+			now := w.Status()
+			return now.PID != 0 && now.PID != before.PID && now.State != api.StatePaused
+		}, func() any { return w.Status() })
+		if status := w.Status(); status.Restarts != 0 || lost.Load() != 1 {
+			t.Errorf("it counts as a crash: %+v, told %d times", status, lost.Load())
+		}
+	}
+}
+
 func TestPauseBySomebodyElseIsNoticed(t *testing.T) {
 	w := supervised(t, "apiserver", nil)
 	status := w.await(t, api.StateReady)

@@ -49,7 +49,7 @@ func (i *Instance) Without(do func() error) error {
 	if child != nil {
 		child.Kill()
 		<-gone
-		i.lost() // held, its end was asked for, and nobody was told
+		i.lost(false) // held, its end was asked for, and nobody was told
 	}
 	return do()
 }
@@ -57,8 +57,29 @@ func (i *Instance) Without(do func() error) error {
 // Pause stops the process by a signal: it accepts connections and answers nobody.
 func (i *Instance) Pause() error { return i.freeze(syscall.SIGSTOP, true) }
 
-// Resume lets a process that is stopped by a signal go on.
-func (i *Instance) Resume() error { return i.freeze(syscall.SIGCONT, false) }
+// Resume lets a process that is stopped by a signal go on, or ends it where it was deposed meanwhile.
+func (i *Instance) Resume() error {
+	if i.endDeposed() {
+		return nil
+	}
+	return i.freeze(syscall.SIGCONT, false)
+}
+
+// endDeposed ends the process if others were told that it is paused and take its part. Supervise starts another one at once.
+func (i *Instance) endDeposed() bool {
+	i.mu.Lock()
+	child, gone := i.child, i.gone
+	if !i.Deposed || child == nil || !i.paused {
+		i.mu.Unlock()
+		return false
+	}
+	i.renewing = true
+	i.mu.Unlock()
+	child.Kill()
+	<-gone
+	i.event(api.InstanceResumed, i.Target()+" was paused, and others have taken its part since: it is started anew")
+	return true
+}
 
 func (i *Instance) freeze(signal syscall.Signal, paused bool) error {
 	i.mu.Lock()
@@ -88,6 +109,9 @@ func (i *Instance) ObservePause() {
 		return
 	}
 	paused := process.Paused(child.PID())
+	if !paused && i.endDeposed() { // somebody else let it go on
+		return
+	}
 	i.mu.Lock()
 	was := i.paused
 	i.paused = paused
@@ -97,7 +121,7 @@ func (i *Instance) ObservePause() {
 	i.mu.Unlock()
 	switch {
 	case paused && !was:
-		i.lost()
+		i.lost(true)
 		i.event(api.InstancePaused, i.Target()+" is paused: it accepts connections and answers nobody")
 	case was && !paused:
 		i.event(api.InstanceResumed, i.Target()+" runs again")

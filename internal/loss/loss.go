@@ -18,6 +18,8 @@ type Loss struct {
 	Component string    `json:"component,omitempty"` // etcd, apiserver or controllers; empty: all that the zone has
 	ClusterID string    `json:"clusterId,omitempty"` // of the component
 	At        time.Time `json:"at"`
+	// Paused says that it was stopped by a signal, and may go on: what it holds is not lost for good.
+	Paused bool `json:"paused,omitempty"`
 	// Rank is the place of the zone that is told among those that live: what one of them alone should do, the first does
 	// at once, and the others only where that came to nothing.
 	Rank int `json:"rank"`

@@ -1,4 +1,6 @@
-package apiserver
+// Package election has a process stand for the lease of a Kubernetes component, and run the component while it holds it. A holder that is
+// known to be gone is not waited for: its lease is released on its behalf.
+package election
 
 import (
 	"context"
@@ -9,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/client-go/kubernetes"
@@ -24,8 +27,8 @@ import (
 	"tripod/internal/sleep"
 )
 
-// election is this process's part in the election of one component.
-type election struct {
+// Election is this process's part in the election of one component.
+type Election struct {
 	name     string // the component's and its lease's
 	identity string // ZONE_UUID: an instance of the component that is lost is known by its zone
 	timing   launch.LeaseTiming
@@ -46,9 +49,9 @@ type election struct {
 // headStart is how long one that did not lead stays away after a suspension, so that the leader of before leads again.
 const headStart = 2 * time.Second
 
-// newElection joins nothing yet.
-func newElection(name, kubeconfig string, spec launch.Process, run func(context.Context) error,
-	leads func(bool)) (*election, error) {
+// New joins nothing yet.
+func New(name, kubeconfig string, spec launch.Process, run func(context.Context) error,
+	leads func(bool)) (*Election, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -58,22 +61,25 @@ func newElection(name, kubeconfig string, spec launch.Process, run func(context.
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return &election{name: name, identity: spec.Zone + "_" + string(uuid.NewUUID()), timing: spec.Lease,
+	return &Election{name: name, identity: spec.Zone + "_" + string(uuid.NewUUID()), timing: spec.Lease,
 		leases: client.CoordinationV1(),
 		run:    run, leads: leads, losses: make(chan loss.Loss, 8)}, nil
 }
 
-// lost tells that another zone's instance is gone. It does not wait.
-func (e *election) lost(l loss.Loss) {
+// Name is the component's.
+func (e *Election) Name() string { return e.name }
+
+// Lost tells that another zone's instance is gone. It does not wait.
+func (e *Election) Lost(l loss.Loss) {
 	select {
 	case e.losses <- l:
 	default: // so many at once that the lease's own time decides
 	}
 }
 
-// hold stands for the lease, runs the component while it is held, and stands again when it was lost, until ctx ends.
+// Hold stands for the lease, runs the component while it is held, and stands again when it was lost, until ctx ends.
 // The error is the component's: one that failed takes its process along.
-func (e *election) hold(ctx context.Context) error {
+func (e *Election) Hold(ctx context.Context) error {
 	for ctx.Err() == nil {
 		standing, ended := e.begin(ctx)
 		if standing == nil {
@@ -90,7 +96,7 @@ func (e *election) hold(ctx context.Context) error {
 }
 
 // begin returns the context of a new candidacy, and what is to be called at its end; or nil after a wait.
-func (e *election) begin(ctx context.Context) (standing context.Context, ended func()) {
+func (e *Election) begin(ctx context.Context) (standing context.Context, ended func()) {
 	e.mu.Lock()
 	if suspended, led := e.suspended, e.led; suspended != nil {
 		e.mu.Unlock()
@@ -113,9 +119,9 @@ func (e *election) begin(ctx context.Context) (standing context.Context, ended f
 	}
 }
 
-// suspend gives the lease up and stands for it no more before resume: a controller that was stopped for long would take
+// Suspend gives the lease up and stands for it no more before resume: a controller that was stopped for long would take
 // for dead all that was stopped with it. It returns when the component has ended, or ctx has.
-func (e *election) suspend(ctx context.Context) {
+func (e *Election) Suspend(ctx context.Context) {
 	e.mu.Lock()
 	if e.suspended == nil {
 		e.suspended, e.led = make(chan struct{}), e.leading.Load()
@@ -132,7 +138,8 @@ func (e *election) suspend(ctx context.Context) {
 	}
 }
 
-func (e *election) resume() {
+// Resume lets it stand again.
+func (e *Election) Resume() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.suspended != nil {
@@ -143,7 +150,7 @@ func (e *election) resume() {
 
 // stand is one candidacy. It returns when the lease was held and lost, and the component has ended; or when the lease
 // was released on behalf of a holder that is gone, so that a new candidacy need not wait.
-func (e *election) stand(ctx context.Context) error {
+func (e *Election) stand(ctx context.Context) error {
 	logger := klog.FromContext(ctx)
 	electing, stop := context.WithCancel(ctx)
 	defer stop()
@@ -223,7 +230,7 @@ func (l watchedLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecor
 
 // awaitLoss waits for the news that the holder of the lease is gone, and releases it. It returns false when this
 // process begins to lead, or stops.
-func (e *election) awaitLoss(ctx context.Context, began <-chan struct{}) bool {
+func (e *Election) awaitLoss(ctx context.Context, began <-chan struct{}) bool {
 	for {
 		select {
 		case l := <-e.losses:
@@ -240,25 +247,35 @@ func (e *election) awaitLoss(ctx context.Context, began <-chan struct{}) bool {
 
 // release gives up the lease on behalf of its holder, when that one is the instance that is lost. It says whether the
 // lease is free.
-func (e *election) release(ctx context.Context, l loss.Loss) bool {
+func (e *Election) release(ctx context.Context, l loss.Loss) bool {
 	for end := time.Now().Add(e.timing.Duration); time.Now().Before(end) &&
 		ctx.Err() == nil; sleep.For(ctx, 100*time.Millisecond) {
 		lease, err := e.leases.Leases(metav1.NamespaceSystem).Get(ctx, e.name, metav1.GetOptions{})
 		if err != nil {
 			continue // etcd may have no leader at the moment, or this zone's API server was lost too
 		}
-		holder, acquired := lease.Spec.HolderIdentity, lease.Spec.AcquireTime
+		holder := lease.Spec.HolderIdentity
 		if holder == nil || *holder == "" {
 			return true
 		}
-		// News that come late must not take the lease from an instance that began since.
-		if !strings.HasPrefix(*holder, l.Zone+"_") || acquired != nil && acquired.Time.After(l.At) {
+		if !strings.HasPrefix(*holder, l.Zone+"_") || livesSince(l.At, lease) {
 			return false
 		}
 		released := lease.DeepCopy()
 		released.Spec.HolderIdentity, released.Spec.LeaseDurationSeconds = new(""), new(int32(1)) // as client-go does
 		if _, err := e.leases.Leases(metav1.NamespaceSystem).Update(ctx, released, metav1.UpdateOptions{}); err == nil {
 			klog.FromContext(ctx).Info("released the lease of an instance that is gone", "component", e.name, "holder", *holder)
+			return true
+		}
+	}
+	return false
+}
+
+// livesSince says that a lease's holder has begun, or has renewed it, after that time: news that come late, or are wrong, must not take the
+// lease from one that runs. All processes of the region have one clock.
+func livesSince(at time.Time, lease *coordinationv1.Lease) bool {
+	for _, sign := range []*metav1.MicroTime{lease.Spec.AcquireTime, lease.Spec.RenewTime} {
+		if sign != nil && sign.Time.After(at) {
 			return true
 		}
 	}
