@@ -21,6 +21,8 @@ const (
 	KindNode     = "node"     // a node or its instance: node/ip-10-0-0-10.ec2.internal
 	KindAWS      = "aws"      // an operation of AWS's APIs, or all of a service: aws/ec2:DescribeInstances, aws/eks:*
 	KindEtcd     = "etcd"     // a cluster's etcd member in a zone: etcd/b
+
+	KindAPIServer = "apiserver" // a cluster's API server in a zone: apiserver/b
 )
 
 // RecordFault is a kind of fault that no signal can make: of a record of the region's, of an object in a cluster, or of what a
@@ -92,6 +94,39 @@ var RecordFaults = []RecordFault{
 		Words:   callFaults},
 	{Kind: KindEtcd, Name: "ZONE", Options: []string{OptionCluster, OptionFor}, Example: "etcd/b data-lost --cluster demo",
 		Help: "the cluster's etcd member in the zone is not well, or loses its data", Words: etcdFaults},
+	{Kind: KindAPIServer, Name: "ZONE", Options: []string{OptionCluster, OptionFor}, Example: "apiserver/b overloaded --for 2m",
+		Help: "the cluster's API server in the zone is not well", Words: serverFaults},
+}
+
+// The faults of an API server that others than RecordFaults name, beside FaultLatency.
+const (
+	FaultOverloaded         = "overloaded"
+	FaultClock              = "clock"
+	FaultCertificateExpired = "certificate-expired"
+)
+
+var serverFaults = []FaultWord{
+	{Name: FaultOverloaded, Help: "ordinary users' requests wait for a seat that never gets free, and end with 429"},
+	{Name: FaultLatency, Value: "DURATION", Help: "all requests are answered so much later, 1m at most: 'slow' does that too",
+		valid: isServerLatency},
+	{Name: FaultClock, Value: "DURATION", Help: "the clock by which it verifies AWS's tokens is wrong by that: +20m, -1h", valid: isSkew},
+	{Name: FaultCertificateExpired, Help: "it shows a certificate that has expired"},
+}
+
+// mostServerLatency is as long as an API server gives a request.
+const mostServerLatency = time.Minute
+
+func isServerLatency(value string) bool {
+	d, err := time.ParseDuration(value)
+	return err == nil && d > 0 && d <= mostServerLatency
+}
+
+// mostSkew is more than a clock can be wrong by before every certificate is, too.
+const mostSkew = 24 * time.Hour
+
+func isSkew(value string) bool {
+	d, err := time.ParseDuration(value)
+	return err == nil && d != 0 && d.Abs() <= mostSkew
 }
 
 // The faults of an etcd member that others than RecordFaults name.
@@ -310,6 +345,8 @@ func (f RecordFault) Noun() string {
 		return "call"
 	case KindEtcd:
 		return "member of etcd"
+	case KindAPIServer:
+		return "server of the API"
 	}
 	return f.Kind
 }

@@ -15,7 +15,7 @@ func TestOrdersThatMakeNoSenseGetOneSentence(t *testing.T) {
 		{"update/demo", "", FaultOrder{}, ""},
 		{"update/demo", "now", FaultOrder{}, "update/demo has one fault only"},
 		{"update/demo", "", FaultOrder{For: time.Second}, "takes no --for: that is for capacity/ZONE, disk/ZONE, " +
-			"pod/NAMESPACE/NAME, node/NAME, aws/SERVICE:OPERATION or etcd/ZONE"},
+			"pod/NAMESPACE/NAME, node/NAME, aws/SERVICE:OPERATION, etcd/ZONE or apiserver/ZONE"},
 		{"capacity/b", "", FaultOrder{InstanceType: "m5.large", Instances: 3, For: time.Minute}, ""},
 		{"capacity/b", "", FaultOrder{Instances: -1}, "--instances -1 is no number of instances"},
 		{"capacity/b", "", FaultOrder{Cluster: "demo"}, "takes no --cluster"},

@@ -38,6 +38,7 @@ type Server struct {
 	chain  *aggregator.APIAggregator
 	client *kubernetes.Clientset
 	writes *etcdwrites.Writes
+	faults *faults
 }
 
 // tokenCacheTTL is how long an API server takes a token for what it was: so long a change of who may enter, which all
@@ -91,6 +92,7 @@ func New(ctx context.Context, spec launch.Process) (*Server, error) {
 	if err := deferHooks(config.KubeAPIs.ControlPlane.Generic, present); err != nil {
 		return nil, fmt.Errorf("kube-apiserver: %w", err)
 	}
+	faults := newFaults(config, spec.Faults)
 	etcd.share(config, completed.Etcd.StorageConfig.CompactionInterval)
 	client, err := kubernetes.NewForConfig(config.KubeAPIs.ControlPlane.Generic.LoopbackClientConfig)
 	if err != nil {
@@ -104,7 +106,7 @@ func New(ctx context.Context, spec launch.Process) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kube-apiserver: %w", err)
 	}
-	return &Server{spec: spec, chain: chain, client: client, writes: etcd.writes}, nil
+	return &Server{spec: spec, chain: chain, client: client, writes: etcd.writes, faults: faults}, nil
 }
 
 // Lost tells that a process of the region is gone: writes that an etcd member took along are sent again.
@@ -113,6 +115,9 @@ func (s *Server) Lost(ctx context.Context, l loss.Loss) {
 		s.writes.Lost(ctx, l.Paused)
 	}
 }
+
+// Fault says what is wrong with the API server from now on.
+func (s *Server) Fault(now launch.Faults) { s.faults.set(now) }
 
 // adapt makes an API server one of several on a host: with an identity of its own, on port 443 of its zone's network
 // interface, and with the version of its cluster.
@@ -176,9 +181,12 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 	go func() {
 		defer close(done)
 		if s.waitReady(waiting) {
+			s.faults.begin()
 			ready()
 		}
 	}()
+	ending := context.AfterFunc(ctx, func() { s.faults.set(launch.Faults{}) }) // it drains what is under way
+	defer ending()
 	err = prepared.Run(ctx)
 	cancel()
 	<-done

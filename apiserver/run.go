@@ -32,6 +32,8 @@ func RunServer(ctx context.Context, args []string) error {
 			return err
 		}
 		news.to(server.Lost, func(context.Context, loss.Suspension) {})
+		fault := server.Fault
+		news.fault.Store(&fault)
 		return server.Run(ctx, func() {
 			line.Report(launch.Report{Ready: true})
 			settle()
@@ -62,6 +64,7 @@ func RunControllers(ctx context.Context, args []string) error {
 type news struct {
 	lost      atomic.Pointer[func(context.Context, loss.Loss)]
 	suspended atomic.Pointer[func(context.Context, loss.Suspension)]
+	fault     atomic.Pointer[func(launch.Faults)] // of an API server
 }
 
 func (n *news) to(lost func(context.Context, loss.Loss), suspended func(context.Context, loss.Suspension)) {
@@ -71,7 +74,19 @@ func (n *news) to(lost func(context.Context, loss.Loss), suspended func(context.
 
 // handler serves what the agent tells on a socket that has the process's metrics, too.
 func (n *news) handler(metrics http.Handler) http.Handler {
-	return loss.Handler(metrics, func(ctx context.Context, l loss.Loss) {
+	routes := http.NewServeMux()
+	routes.Handle("/", metrics)
+	routes.HandleFunc("POST "+launch.FaultsPath, func(w http.ResponseWriter, r *http.Request) {
+		var now launch.Faults
+		told := n.fault.Load()
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4<<10)).Decode(&now); err != nil || told == nil {
+			http.Error(w, "it takes no faults now", http.StatusServiceUnavailable)
+			return
+		}
+		(*told)(now)
+		w.WriteHeader(http.StatusNoContent)
+	})
+	return loss.Handler(routes, func(ctx context.Context, l loss.Loss) {
 		if told := n.lost.Load(); told != nil {
 			(*told)(ctx, l)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"tripod/api"
@@ -28,6 +29,7 @@ type processes interface {
 	Disarm(ctx context.Context, member uint64) error
 	Defragment(ctx context.Context) error
 	Compact(ctx context.Context) (revision int64, err error)
+	FollowFaults(ctx context.Context) error
 }
 
 func (z *Zone) processesOf(clusterID string) (processes, error) { return z.partOf(clusterID) }
@@ -177,4 +179,43 @@ func (f *recordFaults) repairEtcd(ctx context.Context, o api.FaultOrder) error {
 		return err
 	}
 	return f.repair(ctx, found)
+}
+
+// breakServer puts a fault of an API server in force: the record says it all.
+func (f *recordFaults) breakServer(ctx context.Context, o api.FaultOrder) (done api.FaultDone, err error) {
+	found, fault, err := f.ofProcess(o)
+	if err != nil {
+		return done, err
+	}
+	word, value, _ := strings.Cut(o.Fault, "=")
+	fault.Of = word
+	done = api.FaultDone{Target: fault.Target, Cluster: f.clusterName(fault.ClusterID), Said: map[string]string{
+		api.FaultOverloaded:         "has no seat for ordinary users' requests, which end with 429",
+		api.FaultLatency:            "answers " + value + " later",
+		api.FaultClock:              "verifies AWS's tokens by a clock that is wrong by " + value,
+		api.FaultCertificateExpired: "shows a certificate that has expired",
+	}[word]}
+	if err := f.state.Update(ctx, func(tx *state.Txn) error { f.put(tx, fault, o); return nil }); err != nil {
+		return done, err
+	}
+	return done, f.follow(ctx, found, fault)
+}
+
+func (f *recordFaults) mendServer(ctx context.Context, fault region.Fault) error {
+	found, err := f.processes(fault.ClusterID)
+	if err == nil {
+		err = f.forget(ctx, fault)
+	}
+	if err != nil {
+		return err
+	}
+	return f.follow(ctx, found, fault)
+}
+
+// follow waits for what the records say to be so.
+func (f *recordFaults) follow(ctx context.Context, found processes, fault region.Fault) error {
+	if err := found.FollowFaults(ctx); err != nil {
+		return refuse("%s does not answer now: what was asked for is so as soon as it does: %v", fault.Target, err)
+	}
+	return nil
 }

@@ -54,6 +54,28 @@ func (p *played) Defragment(context.Context) error {
 }
 func (p *played) Compact(context.Context) (int64, error) { return 42, p.refusal }
 
+func (p *played) FollowFaults(context.Context) error {
+	p.kept = append(p.kept, "followed")
+	return p.refusal
+}
+
+func TestFaultsOfAnAPIServerAreSideBySide(t *testing.T) {
+	w := newWorld(t)
+	w.inject("apiserver/b", "latency=300ms", lasting(time.Minute))
+	w.inject("apiserver/b", "clock=+20m")
+	w.inject("apiserver/b", "latency=1s")
+	w.inject("apiserver/b", api.FaultOverloaded)
+	w.wantShown("apiserver/b clock=+20m, apiserver/b latency=1s, apiserver/b overloaded")
+	w.played.refusal = errors.New("connection refused")
+	w.refused("is so as soon as it does: connection refused", api.FaultVerb, "apiserver/b", api.FaultCertificateExpired)
+	w.played.refusal = nil
+	w.reset("apiserver/b")
+	w.wantShown("")
+	if len(w.played.kept) != 9 {
+		t.Errorf("the API server was told %d times", len(w.played.kept))
+	}
+}
+
 func TestFullEtcdIsDisarmed(t *testing.T) {
 	w := newWorld(t)
 	w.inject("etcd/b", api.FaultNoSpace)

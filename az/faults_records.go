@@ -62,6 +62,7 @@ var recordFaultKinds = map[string]recordFault{
 	api.KindAWS: {begin: (*recordFaults).failCalls, named: (*recordFaults).callsNamed, undo: (*recordFaults).forget},
 	api.KindEtcd: {begin: (*recordFaults).breakEtcd, named: (*recordFaults).processNamed,
 		undo: (*recordFaults).mendEtcd, over: (*recordFaults).etcdIsWell, clear: (*recordFaults).repairEtcd},
+	api.KindAPIServer: {begin: (*recordFaults).breakServer, named: (*recordFaults).processNamed, undo: (*recordFaults).mendServer},
 }
 
 // Refusal is an order that cannot be followed as it was given, whichever zone it is given to.

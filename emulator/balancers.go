@@ -62,7 +62,9 @@ func (r *roots) tls() *tls.Config {
 	// in its place
 	return &tls.Config{InsecureSkipVerify: true, ServerName: "localhost",
 		VerifyConnection: func(state tls.ConnectionState) error {
-			_, err := state.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: r.pool.Load(), DNSName: "localhost"})
+			// At a time when it was good: a health check of AWS's looks at no certificate.
+			_, err := state.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: r.pool.Load(), DNSName: "localhost",
+				CurrentTime: state.PeerCertificates[0].NotBefore})
 			return err
 		}}
 }

@@ -71,7 +71,8 @@ func fullDatabaseTakesNoWrites(t *testing.T, r *testRegion) {
 	}
 	_, err = maps.List(ctx, metav1.ListOptions{})
 	must(t, "read from a full database", err)
-	if faults := r.status(t).Faults; len(faults) != 1 || faults[0].Target != "etcd/b" || faults[0].Fault != "nospace" || faults[0].Until == nil {
+	if faults := r.status(t).Faults; len(faults) != 1 || faults[0].Target != "etcd/b" || faults[0].Fault != "nospace" ||
+		faults[0].Until == nil {
 		t.Errorf("in force: %+v", faults)
 	}
 	if stdout, stderr, code := tripod(t, r.dir, "heal", "etcd/b"); code != 0 {

@@ -35,7 +35,19 @@ type APIServer struct {
 	// Provider is an identity provider beside IAM, or nil.
 	Provider *Provider
 	Tuning   Tuning
+	Faults   Faults
 }
+
+// Faults are what is wrong with an API server on purpose. They are told to one that runs at FaultsPath of its MetricsSocket.
+type Faults struct {
+	// Overloaded: all seats of ordinary users' and service accounts' requests are taken.
+	Overloaded bool `json:"overloaded,omitempty"`
+	// Latency is how much later requests are answered.
+	Latency time.Duration `json:"latency,omitempty"`
+}
+
+// FaultsPath is where an API server's metrics socket takes Faults.
+const FaultsPath = "/v1/faults"
 
 // Names of key pairs in DIR/pki.
 const (
@@ -68,6 +80,7 @@ type Process struct {
 	Socket         string   `json:"socket,omitempty"`       // of an API server: see APIServer
 	ShiftedZones   string   `json:"shiftedZones,omitempty"` // a file: see ShiftedZones
 	ReportsVersion string   `json:"reportsVersion"`         // what /version says
+	Faults         Faults   `json:"faults,omitzero"`        // of an API server
 	Flags          []string `json:"flags"`
 	// Of the controllers: the scheduler's flags, and the files by which each component reaches its API server.
 	SchedulerFlags      []string `json:"schedulerFlags,omitempty"`
@@ -124,7 +137,7 @@ func (a APIServer) Write() (string, error) {
 	}
 	return writeProcess(a.file("apiserver.json"), Process{
 		Zone: a.Zone, MetricsSocket: a.MetricsSocket, Socket: a.Socket, ShiftedZones: a.file(ShiftedZones),
-		ReportsVersion: version.KubernetesBuilds()[a.Version], Flags: a.Flags()})
+		ReportsVersion: version.KubernetesBuilds()[a.Version], Flags: a.Flags(), Faults: a.Faults})
 }
 
 // Flags are kube-apiserver's.

@@ -32,6 +32,7 @@ func (c *Part) startAuthenticator() (err error) {
 			fmt.Sprintf("localhost:%d", c.host.Plan.AWSPort)},
 		AWSAuth:        func() iam.AWSAuth { return *c.awsAuth.current.Load() },
 		PrivateDNSName: c.privateDNSName,
+		Now:            func() time.Time { return c.host.Now().Add(time.Duration(c.skew.Load())) },
 		Logger:         c.authenticatorLogger(),
 	}
 	c.permits = &iam.Authorizer{ClusterID: c.cluster.ID, State: c.host.State, Logger: c.authenticatorLogger()}

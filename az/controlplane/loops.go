@@ -1,6 +1,7 @@
 package controlplane
 
 import (
+	"context"
 	"time"
 
 	"tripod/internal/reconcile"
@@ -15,6 +16,8 @@ func (c *Part) loops() []reconcile.Loop {
 		{Key: "follow the ConfigMap aws-auth", Do: c.awsAuth.follow, Logger: c.awsAuth.logger,
 			Pauses: reconcile.Pauses{First: awsAuthRetry, Most: awsAuthRetry}},
 		{Key: "write the identity provider's file", Watch: c.host.State.Watch, Do: c.keepProvider},
+		{Key: "have the API server's faults", Watch: c.host.State.Watch,
+			Do: func(ctx context.Context) (time.Duration, error) { return 0, c.FollowFaults(ctx) }},
 		c.shifting(),
 		c.joining(),
 		c.managing(),

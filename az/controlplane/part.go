@@ -63,6 +63,11 @@ type Part struct {
 
 	repairing sync.Mutex // held while the etcd member is replaced
 
+	faulting sync.Mutex    // held while the API server is made to have its faults
+	faulted  *serverFaults // as it is known to have them; nil: that is not known
+	skew     atomic.Int64  // of the authenticator's clock, in nanoseconds
+	expired  atomic.Bool   // the API server's certificate is to be one that is not good any more
+
 	cancel context.CancelFunc
 	done   chan struct{} // closed when all loops have ended
 }
@@ -127,6 +132,7 @@ func (c *Part) Instances() []*instance.Instance {
 
 // Start makes the cluster's files in this zone and what its instances stand on.
 func (c *Part) Start(ctx context.Context) (err error) {
+	c.takeFaults()
 	if err := c.writePKI(); err != nil {
 		return err
 	}

@@ -127,6 +127,7 @@ func (c *Part) launchOptions(component string) launch.APIServer {
 		Socket:   plan.APIServerSocket(c.host.Plan.RunDir(), c.cluster.ID),
 		AuditLog: c.logFile("audit"),
 		Provider: c.launchProvider(),
+		Faults:   c.serverFaults().process,
 		Tuning: launch.Tuning{
 			RequestSeats: wanted.RequestSeats, PodsPerSecond: wanted.PodsPerSecond, EventTTL: wanted.EventTTL,
 			NodePorts:     wanted.NodePorts,

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"tripod/apiserver/launch"
 	"tripod/az/plan"
@@ -97,10 +98,15 @@ func (c *Part) writePKI() error {
 		if err != nil {
 			return err
 		}
-		if pair, err := pki.ReadPair(dir, name); err == nil && authority.Signed(pair) {
+		expired := name == launch.ServingCert && c.expired.Load()
+		if pair, err := pki.ReadPair(dir, name); err == nil && authority.Signed(pair) && pair.Expired(time.Now()) == expired {
 			continue
 		}
-		pair, err := authority.Issue(issue.leaf)
+		sign := authority.Issue
+		if expired {
+			sign = authority.IssueExpired
+		}
+		pair, err := sign(issue.leaf)
 		if err != nil {
 			return err
 		}

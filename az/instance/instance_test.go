@@ -3,7 +3,10 @@ package instance
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -451,4 +454,36 @@ func TestNobodyWaitsForAStartButOrders(t *testing.T) {
 	w.await(t, api.StateStopped)
 	w.Start()
 	w.await(t, api.StateReady)
+}
+
+func TestProcessIsToldOrPreparedAnew(t *testing.T) {
+	w := supervised(t, "apiserver", func(i *Config) { i.Socket = filepath.Join(shortDir(t), "s") })
+	w.await(t, api.StateReady)
+	if err := w.Tell(t.Context(), "/v1/faults", "late"); err == nil || !strings.Contains(err.Error(), "controllers/a does not answer") {
+		t.Errorf("without a socket: %v", err)
+	}
+	listener, err := net.Listen("unix", w.Socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := make(chan string, 1)
+	server := &http.Server{Handler: http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		told <- r.URL.Path + " " + string(body)
+		answer.WriteHeader(http.StatusNoContent)
+	})}
+	go server.Serve(listener)
+	defer server.Close()
+	if err := w.Tell(t.Context(), "/v1/faults", "late"); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-told; got != `/v1/faults "late"` {
+		t.Errorf("it was told %s", got)
+	}
+	if err := w.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Tell(t.Context(), "/v1/faults", "late"); err != nil { // its successor has it from Prepare
+		t.Error(err)
+	}
 }

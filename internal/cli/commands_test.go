@@ -35,9 +35,12 @@ func TestExitCodesAndSentences(t *testing.T) {
 		{"kill az/b", 1, "no region is running"},
 		{"fault az/b", 2, `"az/b" is a process, and no record: use kill, pause or stop, or write update/CLUSTER, `},
 		{"fault moon/b", 2, `"moon/b" has no fault: write update/CLUSTER, capacity/ZONE, disk/ZONE, spot/INSTANCE, pod/NAMESPACE/NAME, node/NAME, ` +
-			`aws/SERVICE:OPERATION or etcd/ZONE`},
+			`aws/SERVICE:OPERATION, etcd/ZONE or apiserver/ZONE`},
 		{"heal controllers/b", 2, `"controllers/b" is no target of 'tripod heal'`},
 		{"heal etcd/b", 1, "no region is running"},
+		{"slow apiserver/b --loss 5", 2, "an API server takes --latency, such as 300ms, and --for, and nothing else that slows a link"},
+		{"slow apiserver/b --latency 2m", 2, `"latency=2m0s" is no fault of a server of the API: use overloaded, latency=DURATION, `},
+		{"fault apiserver/b clock=noon", 2, `"clock=noon" is no fault of a server of the API`},
 		{"fault", 2, "takes one target and, for some, a fault: write update/CLUSTER, capacity/ZONE, "},
 		{"fault pod/default/web-0 crash-loop now", 2, "takes one target"},
 		{"fault pod/default/web-0", 2, "say which behind it: crash-loop, exit=N, "},
@@ -136,6 +139,8 @@ func TestFaultsOfRecordsReachTheRegion(t *testing.T) {
 			api.FaultOrder{Target: api.Target{Kind: "aws", Name: "ec2:DescribeInstances"}, Fault: "latency=2s", Percentage: 30,
 				Principal: "arn:aws:iam::111122223333:role/r", For: 5 * time.Minute},
 			"(for 5m0s; 'tripod reset aws/ec2:DescribeInstances' takes that back before)\n"},
+		{"slow apiserver/b --latency 300ms --for 1m", api.FaultOrder{Target: api.Target{Kind: "apiserver", Name: "b"}, Fault: "latency=300ms",
+			For: time.Minute}, "apiserver/b is at fault (for 1m0s; "},
 		{"heal etcd/b --cluster demo", api.FaultOrder{Target: api.Target{Kind: "etcd", Name: "b"}, Cluster: "demo"}, "etcd/b healed\n"},
 		{"fault disk/b full --cluster demo --for 5m", api.FaultOrder{Target: disk, Fault: "full", Cluster: "demo", For: 5 * time.Minute},
 			"(for 5m0s; 'tripod reset disk/b --cluster demo' takes that back before)\n"},
@@ -165,7 +170,8 @@ func TestFaultsAreCompleted(t *testing.T) {
 	status.Faults = []api.Fault{{Target: "node/n", Fault: "impair"}, {Target: "spot/i-1", Final: true}}
 	newSupervisor(t, dataDir, status)
 	for args, want := range map[string]string{
-		"fault|":        "update/demo capacity/a disk/a capacity/b disk/b capacity/c disk/c etcd/a etcd/b etcd/c spot/ pod/ node/ aws/",
+		"fault|": "update/demo capacity/a disk/a capacity/b disk/b capacity/c disk/c etcd/a etcd/b etcd/c apiserver/a apiserver/b apiserver/c " +
+			"spot/ pod/ node/ aws/",
 		"fault|node/n|": "pressure=memory pressure=disk pressure=pid not-ready terminate stop impair",
 		"fault|pod/a/b|e": "crash-loop exit= oom-kill image-pull not-ready slow-start " +
 			"latency= jitter= loss= black-hole= black-hole-to= cpu-stress= memory-stress= no-dns",

@@ -18,11 +18,12 @@ var linkVerbs = []linkVerb{
 			"healed, as TCP sends it again. With --reject connections are refused and reset instead.",
 		"  tripod partition link/a-b --for 30s\n  tripod partition link/a-all       # zone a from all other zones\n" +
 			"  tripod partition link/a-b --one-way # only what a sends to b", "cut"},
-	{api.Slow, "Delay what crosses a link, lose some of it, or let only so much pass; delay a disk",
+	{api.Slow, "Delay what crosses a link, lose some of it, or let only so much pass; delay a disk or an API server",
 		"--latency is added each way. --loss is felt as over TCP: what is lost comes 200 ms later, or 400 if it is lost again, and what\n" +
-			"was sent behind it waits. Of a disk it is every sync that takes --latency longer: disk/b takes --cluster and --for beside it.",
+			"was sent behind it waits. Of a disk it is every sync that takes --latency longer: disk/b takes --cluster and --for beside it.\n" +
+			"apiserver/b answers so much later.",
 		"  tripod slow link/a-b --latency 200ms --jitter 20ms\n  tripod slow link/a-clients --loss 15 --bandwidth 10M --share 30\n" +
-			"  tripod slow disk/b --latency 500ms", "slow"},
+			"  tripod slow disk/b --latency 500ms\n  tripod slow apiserver/b --latency 300ms", "slow"},
 	{api.Heal, "Take every fault off a link or a disk, or mend what 'fault' has broken",
 		"With --one-way only those of what a link's first end " +
 			"sends. An etcd member whose data is lost or corrupt is replaced by\na new one, step by step, while the other members serve.",
@@ -61,6 +62,8 @@ func (a *app) linkCommand(verb linkVerb) *cobra.Command {
 				return a.heal(cmd, args[0], cluster)
 			}
 			switch {
+			case kind == api.KindAPIServer && verb.name == api.Slow:
+				return a.slowServer(cmd, args[0], cluster, order)
 			case kind == api.KindDisk && disks:
 				return a.slowDisk(cmd, args[0], cluster)
 			case kind != api.KindLink:
@@ -90,20 +93,34 @@ func (a *app) linkCommand(verb linkVerb) *cobra.Command {
 		flags.BoolVar(&order.Reject, "reject", false, "refuse and reset connections, where otherwise nobody is told")
 	}
 	if verb.name == api.Slow {
-		flags.StringVar(&cluster, api.OptionCluster, "", "of a disk: only this cluster's etcd member")
 		flags.DurationVar(&order.Latency, "latency", 0, "how much later everything arrives, each way")
 		flags.DurationVar(&order.Jitter, "jitter", 0, "give or take so much")
 		flags.Float64Var(&order.Loss, "loss", 0, "how many segments are lost, in percent")
 		flags.StringVar(&bandwidth, "bandwidth", "", "how many bits a second pass, such as 10M or 500k")
 	}
-	if verb.name == api.Heal {
-		flags.StringVar(&cluster, api.OptionCluster, "", "the cluster of what is mended, where there are several")
-	} else {
+	if verb.name != api.Partition {
+		flags.StringVar(&cluster, api.OptionCluster, "", "of a disk or a process: only this cluster's")
+	}
+	if verb.name != api.Heal {
 		flags.Float64Var(&order.Share, "share", 0, "of how many of the connections this is true, in percent (all)")
 		flags.DurationVar(&order.Flap, "flap", 0, "be in force for so long, then not for so long, and so on")
 		flags.DurationVar(&order.For, "for", 0, "end the fault by itself after so long")
 	}
 	return cmd
+}
+
+// slowServer has an API server answer later.
+func (a *app) slowServer(cmd *cobra.Command, text, cluster string, order api.LinkOrder) error {
+	if order.LinkFault != (api.LinkFault{Latency: order.Latency, For: order.For}) || order.Latency == 0 {
+		return usage(cmd, "an API server takes --latency, such as 300ms, and --for, and nothing else that slows a link")
+	}
+	_, name, _ := strings.Cut(text, "/")
+	fault := api.FaultOrder{Target: api.Target{Kind: api.KindAPIServer, Name: name}, Cluster: cluster, For: order.For,
+		Fault: api.FaultLatency + "=" + order.Latency.String()}
+	if err := fault.Check(); err != nil {
+		return usage(cmd, "%v", err)
+	}
+	return a.fault(cmd.Context(), text, fault)
 }
 
 // linkDone says what is so now, and what takes it back.

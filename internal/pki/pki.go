@@ -123,6 +123,19 @@ func (a *Authority) Issue(leaf Leaf) (Pair, error) {
 	return encode(der, key)
 }
 
+// IssueExpired signs a new key pair whose certificate was good until a minute ago.
+func (a *Authority) IssueExpired(leaf Leaf) (Pair, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return Pair{}, err
+	}
+	der, err := a.sign(leaf, key.Public(), -time.Minute)
+	if err != nil {
+		return Pair{}, err
+	}
+	return encode(der, key)
+}
+
 // IssueFor signs a certificate of a key, in PEM, that is good for a lifetime.
 func (a *Authority) IssueFor(leaf Leaf, key crypto.PublicKey, lifetime time.Duration) ([]byte, error) {
 	der, err := a.sign(leaf, key, lifetime)
@@ -164,6 +177,16 @@ func (a *Authority) Signed(p Pair) bool {
 	}
 	cert, err := x509.ParseCertificate(parsed.Certificate[0])
 	return err == nil && cert.CheckSignatureFrom(a.cert) == nil
+}
+
+// Expired says whether the pair's certificate is not good any more at a time.
+func (p Pair) Expired(at time.Time) bool {
+	block, _ := pem.Decode(p.Cert)
+	if block == nil {
+		return true
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	return err != nil || at.After(cert.NotAfter)
 }
 
 // Pool holds only this authority.

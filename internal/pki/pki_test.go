@@ -187,3 +187,19 @@ func TestSigningKeyIsANewRSAKey(t *testing.T) {
 		t.Error("two keys are the same")
 	}
 }
+
+func TestExpiredCertificateIsOfTheAuthorityAndNotGoodAnyMore(t *testing.T) {
+	authority := newAuthority(t, Loopback)
+	leaf := Leaf{CommonName: "server", Server: true, DNS: []string{"localhost"}}
+	good, err := authority.Issue(leaf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expired, err := authority.IssueExpired(leaf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if now := time.Now(); good.Expired(now) || !expired.Expired(now) || !authority.Signed(expired) || !(Pair{}).Expired(now) {
+		t.Error("what has expired is not told from what has not")
+	}
+}
