@@ -3,7 +3,6 @@ package api
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -116,18 +115,8 @@ var serverFaults = []FaultWord{
 // mostServerLatency is as long as an API server gives a request.
 const mostServerLatency = time.Minute
 
-func isServerLatency(value string) bool {
-	d, err := time.ParseDuration(value)
-	return err == nil && d > 0 && d <= mostServerLatency
-}
-
 // mostSkew is more than a clock can be wrong by before every certificate is, too.
 const mostSkew = 24 * time.Hour
-
-func isSkew(value string) bool {
-	d, err := time.ParseDuration(value)
-	return err == nil && d != 0 && d.Abs() <= mostSkew
-}
 
 // The faults of an etcd member that others than RecordFaults name.
 const (
@@ -219,45 +208,6 @@ const mostCallLatency = 15 * time.Minute
 
 // SpotActions are what can happen to a spot instance that EC2 takes back.
 var SpotActions = []string{"terminate", "stop", "hibernate"}
-
-func isPressure(value string) bool {
-	return !slices.ContainsFunc(strings.Split(value, ","), func(of string) bool { return !slices.Contains(Pressures, of) })
-}
-
-func isExitCode(value string) bool {
-	_, err := strconv.ParseUint(value, 10, 8)
-	return err == nil
-}
-
-func isDuration(value string) bool {
-	d, err := time.ParseDuration(value)
-	return err == nil && d >= 0
-}
-
-func isPodLatency(value string) bool {
-	d, err := time.ParseDuration(value)
-	return err == nil && d > 0 && d <= mostLatency
-}
-
-func isShare(value string) bool {
-	percent, err := strconv.ParseFloat(value, 64)
-	return err == nil && percent > 0 && percent <= 100
-}
-
-func isPort(value string) bool {
-	port, err := strconv.ParseUint(value, 10, 16)
-	return err == nil && port > 0
-}
-
-func isLatency(value string) bool {
-	d, err := time.ParseDuration(value)
-	return err == nil && d > 0 && d <= mostCallLatency
-}
-
-func isDiskLatency(value string) bool {
-	d, err := time.ParseDuration(value)
-	return err == nil && d > 0 && d <= mostLatency
-}
 
 // SlowDisk is the fault of a disk of which each sync takes so much longer.
 func SlowDisk(latency time.Duration) string { return FaultLatency + "=" + latency.String() }
