@@ -2,6 +2,7 @@ package election
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -89,6 +90,13 @@ func TestALeaderStopsAsSoonAsItReadsOfAnother(t *testing.T) {
 	client := fake.NewClientset()
 	e := standing(client)
 	e.timing = launch.LeaseTiming{Duration: 3 * time.Second, Renew: 2 * time.Second, Retry: 20 * time.Millisecond}
+	var taken atomic.Pointer[coordinationv1.Lease] // another one's, once it has it
+	client.PrependReactor("update", "leases", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return taken.Load() != nil, nil, apierrors.NewConflict(schema.GroupResource{Resource: "leases"}, component, nil)
+	})
+	client.PrependReactor("get", "leases", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return taken.Load() != nil, taken.Load(), nil
+	})
 	began, ended := make(chan struct{}), make(chan struct{})
 	e.run = func(ctx context.Context) error {
 		close(began)
@@ -102,11 +110,7 @@ func TestALeaderStopsAsSoonAsItReadsOfAnother(t *testing.T) {
 	stood := make(chan error, 1)
 	go func() { stood <- e.stand(ctx) }()
 	<-began
-	taken := lease(time.Now(), "us-east-1c_1", 0, 0)
-	client.PrependReactor("update", "leases", func(clienttesting.Action) (bool, runtime.Object, error) {
-		return true, nil, apierrors.NewConflict(schema.GroupResource{Resource: "leases"}, component, nil)
-	})
-	client.PrependReactor("get", "leases", func(clienttesting.Action) (bool, runtime.Object, error) { return true, taken, nil })
+	taken.Store(lease(time.Now(), "us-east-1c_1", 0, 0))
 	<-ended
 	if err := <-stood; err != nil {
 		t.Error(err)
