@@ -36,6 +36,16 @@ func TestBusyMachineCountsNobodyForDead(t *testing.T) {
 			r.await(t, time.Minute, target+"/"+zone, "ready")
 		}
 	}
+	// Who leads first is news, too, and may come after all is ready.
+	eventually(t, time.Minute, "all that is led has its leader", func() (bool, string) {
+		var led []string
+		for _, zone := range r.status(t).Zones {
+			for _, instance := range zone.Instances {
+				led = append(led, instance.Leads...)
+			}
+		}
+		return len(led) == 4, strings.Join(led, ", ") // etcd and three kinds of controllers
+	})
 	entries := keepWriting(t, r, "calm")
 	// the client has its token: to start a program for that takes long on a busy machine
 	entries.goesOn(t, 5, 30*time.Second)

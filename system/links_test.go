@@ -95,7 +95,7 @@ func TestLinksToClientsAreSlowAndCut(t *testing.T) {
 	}
 	for _, c := range []struct{ args, want string }{
 		{"partition link/a-d", "there is no link/a-d in us-east-1"},
-		{"partition az/a", `"az/a" is no link: write link/a-b`},
+		{"partition az/a", `"az/a" is no target of 'tripod partition': write link/a-b`},
 		{"slow link/a-b", "say how the link is slow"},
 		{"slow link/a-b --bandwidth fast", `"fast" is no bandwidth`},
 	} {
