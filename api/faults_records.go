@@ -107,13 +107,10 @@ const (
 var serverFaults = []FaultWord{
 	{Name: FaultOverloaded, Help: "ordinary users' requests wait for a seat that never gets free, and end with 429"},
 	{Name: FaultLatency, Value: "DURATION", Help: "all requests are answered so much later, 1m at most: 'slow' does that too",
-		valid: isServerLatency},
+		valid: isLatency(mostLatency)},
 	{Name: FaultClock, Value: "DURATION", Help: "the clock by which it verifies AWS's tokens is wrong by that: +20m, -1h", valid: isSkew},
 	{Name: FaultCertificateExpired, Help: "it shows a certificate that has expired"},
 }
-
-// mostServerLatency is as long as an API server gives a request.
-const mostServerLatency = time.Minute
 
 // mostSkew is more than a clock can be wrong by before every certificate is, too.
 const mostSkew = 24 * time.Hour
@@ -146,7 +143,7 @@ var diskFaults = []FaultWord{
 	{Name: DiskFailing, Help: "what is synced fails: EIO"},
 	{Name: DiskFull, Help: "what makes a file grow, and a new file, fails: ENOSPC"},
 	{Name: DiskReadOnly, Help: "what writes fails: EROFS"},
-	{Name: FaultLatency, Value: "DURATION", Help: "each sync takes so much longer, 1m at most, as by 'slow'", valid: isDiskLatency},
+	{Name: FaultLatency, Value: "DURATION", Help: "each sync takes so much longer, 1m at most, as by 'slow'", valid: isLatency(mostLatency)},
 }
 
 // podFaults are those that the simulated kubelets play (package nodes/podlife).
@@ -157,8 +154,8 @@ var podFaults = []FaultWord{
 	{Name: "image-pull", Help: "its images cannot be pulled"},
 	{Name: "not-ready", Help: "its readiness probes fail"},
 	{Name: "slow-start", Value: "[DURATION]", Help: "its probes fail for so long (30s) after a start", valid: isDuration},
-	{Name: FaultLatency, Value: "DURATION", Help: "what it sends over the network arrives so much later", valid: isPodLatency},
-	{Name: "jitter", Value: "DURATION", Help: "give or take so much, beside latency", valid: isPodLatency},
+	{Name: FaultLatency, Value: "DURATION", Help: "what it sends over the network arrives so much later", valid: isLatency(mostLatency)},
+	{Name: "jitter", Value: "DURATION", Help: "give or take so much, beside latency", valid: isLatency(mostLatency)},
 	{Name: "loss", Value: "PERCENT", Help: "so much of what it sends is lost, as TCP feels it", valid: isShare},
 	{Name: "black-hole", Value: "PORT", Help: "nothing comes to its port, or from it", valid: isPort},
 	{Name: "black-hole-to", Value: "PORT", Help: "it reaches that port of nobody", valid: isPort},
@@ -200,7 +197,7 @@ var callFaults = []FaultWord{
 	{Name: FaultThrottle, Help: "they are refused as calls that come too often, in the service's own words"},
 	{Name: FaultInternal, Help: "they meet the service's internal error"},
 	{Name: FaultUnavailable, Help: "the service is unavailable to them"},
-	{Name: FaultLatency, Value: "DURATION", Help: "they wait so long, 15m at most, and are answered then", valid: isLatency},
+	{Name: FaultLatency, Value: "DURATION", Help: "they wait so long, 15m at most, and are answered then", valid: isLatency(mostCallLatency)},
 }
 
 // mostCallLatency is longer than any client waits.

@@ -9,11 +9,6 @@ import (
 
 // What the values of faults may be.
 
-func isServerLatency(value string) bool {
-	d, err := time.ParseDuration(value)
-	return err == nil && d > 0 && d <= mostServerLatency
-}
-
 func isSkew(value string) bool {
 	d, err := time.ParseDuration(value)
 	return err == nil && d != 0 && d.Abs() <= mostSkew
@@ -33,11 +28,6 @@ func isDuration(value string) bool {
 	return err == nil && d >= 0
 }
 
-func isPodLatency(value string) bool {
-	d, err := time.ParseDuration(value)
-	return err == nil && d > 0 && d <= mostLatency
-}
-
 func isShare(value string) bool {
 	percent, err := strconv.ParseFloat(value, 64)
 	return err == nil && percent > 0 && percent <= 100
@@ -48,12 +38,10 @@ func isPort(value string) bool {
 	return err == nil && port > 0
 }
 
-func isLatency(value string) bool {
-	d, err := time.ParseDuration(value)
-	return err == nil && d > 0 && d <= mostCallLatency
-}
-
-func isDiskLatency(value string) bool {
-	d, err := time.ParseDuration(value)
-	return err == nil && d > 0 && d <= mostLatency
+// isLatency takes a time that is no longer than most.
+func isLatency(most time.Duration) func(value string) bool {
+	return func(value string) bool {
+		d, err := time.ParseDuration(value)
+		return err == nil && d > 0 && d <= most
+	}
 }

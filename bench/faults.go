@@ -13,6 +13,7 @@ import (
 
 	"tripod/api"
 	"tripod/client"
+	"tripod/internal/kubecall"
 )
 
 // runFaults kills zones of one region under a writer, and those that lead the scheduler under a creator of pods.
@@ -239,7 +240,7 @@ func (b *bench) takeOver(ctx context.Context, r *region, p *probe, i int) error 
 		"spec": map[string]any{"containers": []map[string]string{{"name": "main", "image": "registry.k8s.io/pause:3.10"}}}}
 	_, err = until(ctx, 30*time.Second, "create a pod", func() error {
 		err := p.do(ctx, http.MethodPost, pods, pod, nil)
-		if refused := (*statusError)(nil); errors.As(err, &refused) && refused.code == http.StatusConflict {
+		if kubecall.Is(err, http.StatusConflict) {
 			return nil // an attempt that seemed to fail has made it
 		}
 		if err != nil {

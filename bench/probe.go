@@ -1,16 +1,15 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
+
+	"tripod/internal/kubecall"
 )
 
 // probe speaks to one Kubernetes endpoint with nothing between: no client library's retries or rate limits.
@@ -36,55 +35,21 @@ func newProbe(server string, ca []byte, certificate *tls.Certificate, token func
 	return &probe{server: server, token: token, http: &http.Client{Transport: transport, Timeout: timeout}}, nil
 }
 
-// do sends one request and decodes the answer into out, if that is not nil. Statuses of 400 and above are errors.
+// do sends one request and decodes the answer into out, if that is not nil.
 func (p *probe) do(ctx context.Context, method, path string, body, out any) error {
-	var reader io.Reader
-	contentType := "application/json"
-	if body != nil {
-		text, err := json.Marshal(body)
-		if err != nil {
-			return err
-		}
-		reader = bytes.NewReader(text)
-	}
-	if method == http.MethodPatch {
-		contentType = "application/merge-patch+json"
-	}
-	request, err := http.NewRequestWithContext(ctx, method, p.server+path, reader)
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Content-Type", contentType)
+	bearer := ""
 	if p.token != nil {
-		request.Header.Set("Authorization", "Bearer "+p.token())
+		bearer = p.token()
 	}
-	response, err := p.http.Do(request)
+	request, err := kubecall.NewRequest(ctx, method, p.server+path, bearer, body)
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		return err
-	}
-	if response.StatusCode >= 400 {
-		return &statusError{code: response.StatusCode, text: string(text[:min(len(text), 200)])}
-	}
-	if out == nil {
-		return nil
-	}
-	return json.Unmarshal(text, out)
+	return kubecall.Do(p.http, request, out)
 }
 
 // fresh drops the connection, so that the next request makes a new one.
 func (p *probe) fresh() { p.http.CloseIdleConnections() }
-
-type statusError struct {
-	code int
-	text string
-}
-
-func (e *statusError) Error() string { return fmt.Sprintf("HTTP %d: %s", e.code, e.text) }
 
 // every is how often something is looked at that is waited for.
 const every = 10 * time.Millisecond
@@ -118,7 +83,7 @@ const (
 func (p *probe) answers(ctx context.Context, path string) (time.Time, error) {
 	return until(ctx, 2*time.Minute, path, func() error {
 		err := p.do(ctx, http.MethodGet, path, nil, nil)
-		if answer := (*statusError)(nil); err != nil && !errors.As(err, &answer) {
+		if answer := (*kubecall.StatusError)(nil); err != nil && !errors.As(err, &answer) {
 			p.fresh()
 		}
 		return err

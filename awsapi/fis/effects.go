@@ -256,18 +256,23 @@ func (s *Service) deletePods(ctx context.Context, r *run) error {
 		seconds, _ := strconv.Atoi(given)
 		grace = &seconds
 	}
+	return r.eachPod(ctx, func(ctx context.Context, pod Pod, serviceAccount string) error {
+		return s.Pods.Delete(ctx, pod, serviceAccount, grace)
+	})
+}
+
+// eachPod does something to the pods that the targets are, by the rights of the action's service account. As many may fail as the action
+// says.
+func (r *run) eachPod(ctx context.Context, do func(ctx context.Context, pod Pod, serviceAccount string) error) error {
 	ctx, cancel := context.WithTimeout(ctx, outsideTime) // an API server that hangs holds up no other experiment for longer
 	defer cancel()
-	account := r.action.Parameters["kubernetesServiceAccount"]
 	failed, most := 0, 0
 	if given := r.action.Parameters["maxErrorsPercent"]; given != "" {
 		most = percentOf(len(r.targets), given)
 	}
 	var last error
 	for _, t := range r.targets {
-		about := t.TargetInformation
-		pod := Pod{ClusterID: about[aboutCluster], Namespace: about[aboutNamespace], Name: about[aboutPod], UID: about[aboutUID]}
-		err := s.Pods.Delete(ctx, pod, account, grace)
+		err := do(ctx, podOf(t.TargetInformation), r.action.Parameters["kubernetesServiceAccount"])
 		if errors.Is(err, ErrNotAllowed) {
 			return &failure{"AuthorizationFailure", err.Error()}
 		}

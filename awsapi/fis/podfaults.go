@@ -3,7 +3,7 @@ package fis
 import (
 	"cmp"
 	"context"
-	"errors"
+	"slices"
 	"strconv"
 
 	"tripod/api"
@@ -29,6 +29,16 @@ var podFaults = []action{
 		append([]parameter{{"lossPercent", "The percentage of packet loss.", false, isPercentage}}, flows...)...),
 }
 
+// fisPod are the parameters that the actions of pods have, as FIS does them by a pod of its own.
+var fisPod = []parameter{
+	{"kubernetesServiceAccount", "The Kubernetes service account of the FIS pod.", true, anything},
+	{"maxErrorsPercent", "The percentage of targets that can fail before the action fails.", false, isNumber},
+	{"fisPodContainerImage", "The container image of the FIS pod.", false, anything},
+	{"fisPodLabels", "The labels of the FIS pod.", false, anything},
+	{"fisPodAnnotations", "The annotations of the FIS pod.", false, anything},
+	{"fisPodSecurityPolicy", "The security policy of the FIS pod.", false, anything},
+}
+
 // flows are parameters of which there is one value here: all that a pod sends is touched.
 var flows = []parameter{
 	{"interface", "The network interface: DEFAULT.", false, isOneOf("interface", "DEFAULT")},
@@ -39,15 +49,8 @@ var flows = []parameter{
 // podFault is such an action, with the parameters that all have.
 func podFault(id, description string, own ...parameter) action {
 	return action{id: id, description: description, key: "Pods", resource: podType, permissions: []string{"eks:DescribeCluster"},
-		parameters: append([]parameter{lasting,
-			{"kubernetesServiceAccount", "The Kubernetes service account of the FIS pod.", true, anything},
-			{"maxErrorsPercent", "The percentage of targets that can fail before the action fails.", false, isNumber},
-			{"fisPodContainerImage", "The container image of the FIS pod.", false, anything},
-			{"fisPodLabels", "The labels of the FIS pod.", false, anything},
-			{"fisPodAnnotations", "The annotations of the FIS pod.", false, anything},
-			{"fisPodSecurityPolicy", "The security policy of the FIS pod.", false, anything},
-		}, own...),
-		outside: (*Service).breakPods, end: (*Service).endPodFaults}
+		parameters: slices.Concat([]parameter{lasting}, fisPod, own),
+		outside:    (*Service).breakPods, end: (*Service).endPodFaults}
 }
 
 func isPort(_ *Service, _ map[string]string, value string) error {
@@ -94,27 +97,11 @@ func podOf(about map[string]string) Pod {
 
 // breakPods puts the action's fault in force of each pod.
 func (s *Service) breakPods(ctx context.Context, r *run) error {
-	ctx, cancel := context.WithTimeout(ctx, outsideTime)
-	defer cancel()
 	words := podWords(*r.action.ActionId, r.action.Parameters)
 	lasts, _ := duration(r.action.Parameters["duration"])
-	failed, most, last := 0, 0, error(nil)
-	if given := r.action.Parameters["maxErrorsPercent"]; given != "" {
-		most = percentOf(len(r.targets), given)
-	}
-	for _, t := range r.targets {
-		err := s.Pods.Break(ctx, podOf(t.TargetInformation), r.action.Parameters["kubernetesServiceAccount"], words, lasts)
-		if errors.Is(err, ErrNotAllowed) {
-			return &failure{"AuthorizationFailure", err.Error()}
-		}
-		if err != nil {
-			failed, last = failed+1, err
-		}
-	}
-	if failed > most {
-		return last
-	}
-	return nil
+	return r.eachPod(ctx, func(ctx context.Context, pod Pod, serviceAccount string) error {
+		return s.Pods.Break(ctx, pod, serviceAccount, words, lasts)
+	})
 }
 
 // endPodFaults has the faults of the action's pods end now: whoever keeps faults takes them back.

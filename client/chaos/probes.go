@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tripod/client"
+	"tripod/internal/kubecall"
 )
 
 // prober tries one probe.
@@ -95,8 +96,7 @@ func getter(url string) func(context.Context) error {
 		if err != nil {
 			return err
 		}
-		_, err = answerOf(calls, request)
-		return err
+		return kubecall.Do(calls, request, nil)
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"tripod/internal/kubecall"
 )
 
 // awsOperations are calls that change nothing, as they cross the wire.
@@ -38,7 +40,6 @@ func (r *run) awsCall(name string) func(context.Context) error {
 		if err := signer.SignHTTP(ctx, who, request, hex.EncodeToString(sum[:]), operation.service, r.regionName, time.Now()); err != nil {
 			return err
 		}
-		_, err = answerOf(calls, request)
-		return err
+		return kubecall.Do(calls, request, nil)
 	}
 }

@@ -1,16 +1,15 @@
 package chaos
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"sync"
 	"time"
+
+	"tripod/internal/kubecall"
 )
 
 // kube speaks to a cluster's endpoint with nothing between: no client's retries, limits or caches.
@@ -49,25 +48,11 @@ func (k *kube) request(ctx context.Context, method, path string, body any) (*htt
 	if err != nil {
 		return nil, err
 	}
-	var reader io.Reader
-	if body != nil {
-		text, err := json.Marshal(body)
-		if err != nil {
-			return nil, err
-		}
-		reader = bytes.NewReader(text)
+	request, err := kubecall.NewRequest(ctx, method, k.server+path, bearer, body)
+	if err == nil {
+		request.Header.Set("User-Agent", "tripod-chaos")
 	}
-	request, err := http.NewRequestWithContext(ctx, method, k.server+path, reader)
-	if err != nil {
-		return nil, err
-	}
-	request.Header.Set("Authorization", "Bearer "+bearer)
-	request.Header.Set("User-Agent", "tripod-chaos")
-	request.Header.Set("Content-Type", "application/json")
-	if method == http.MethodPatch {
-		request.Header.Set("Content-Type", "application/merge-patch+json")
-	}
-	return request, nil
+	return request, err
 }
 
 // bearerOf is a token. One that is old is renewed by whoever asks next; the others go on with it.
@@ -101,31 +86,7 @@ func (k *kube) do(ctx context.Context, calls *http.Client, method, path string, 
 	if err != nil {
 		return err
 	}
-	text, err := answerOf(calls, request)
-	if err != nil || out == nil {
-		return err
-	}
-	return json.Unmarshal(text, out)
-}
-
-// mostAnswer bounds what is read of one answer, in bytes.
-const mostAnswer = 256 << 20
-
-// answerOf sends a request and reads its answer; a status of 400 or more is an error.
-func answerOf(calls *http.Client, request *http.Request) ([]byte, error) {
-	response, err := calls.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(response.Body, mostAnswer))
-	if err != nil {
-		return nil, err
-	}
-	if response.StatusCode >= http.StatusBadRequest {
-		return nil, &statusError{response.StatusCode, string(text[:min(len(text), 200)])}
-	}
-	return text, nil
+	return kubecall.Do(calls, request, out)
 }
 
 func (k *kube) reader(kept bool) func(context.Context) error {

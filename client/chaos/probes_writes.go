@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"tripod/internal/kubecall"
 )
 
 const configMaps = "/api/v1/namespaces/default/configmaps"
@@ -53,8 +55,7 @@ func newCounter(ctx context.Context, k *kube, name string, kept bool) (*counter,
 func (c *counter) write(ctx context.Context) error {
 	c.tried++
 	err := c.patch(ctx)
-	var status *statusError
-	if !errors.As(err, &status) || status.code != http.StatusConflict {
+	if !kubecall.Is(err, http.StatusConflict) {
 		return err
 	}
 	// What was not acknowledged may have happened.
@@ -69,8 +70,7 @@ func (c *counter) patch(ctx context.Context) error {
 	body := map[string]any{"metadata": map[string]string{"resourceVersion": c.version},
 		"data": map[string]string{"counter": strconv.Itoa(c.tried)}}
 	if err := c.kube.do(ctx, c.calls, http.MethodPatch, c.path, body, &got); err != nil {
-		var status *statusError
-		if !errors.As(err, &status) || status.code != http.StatusConflict {
+		if !kubecall.Is(err, http.StatusConflict) {
 			c.unsure = append(c.unsure, c.tried)
 		}
 		return err
@@ -103,8 +103,7 @@ func (c *counter) finish(ctx context.Context) ([]string, error) {
 	}
 	err := again(within(ctx, finishTime), func(ctx context.Context) error {
 		err := c.kube.do(ctx, c.calls, http.MethodDelete, c.path, nil, nil)
-		var status *statusError
-		if errors.As(err, &status) && status.code == http.StatusNotFound {
+		if kubecall.Is(err, http.StatusNotFound) {
 			return nil
 		}
 		return err

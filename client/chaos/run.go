@@ -14,6 +14,7 @@ import (
 	"tripod/api"
 	"tripod/client"
 	"tripod/client/chaos/report"
+	"tripod/internal/sleep"
 )
 
 // Region is what an experiment does to a region, as *client.Client does it.
@@ -215,17 +216,10 @@ func within(ctx context.Context, limit time.Duration) context.Context {
 
 // pause waits, and fails at once where ctx has ended.
 func pause(ctx context.Context, d time.Duration) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
+	if ctx.Err() == nil && sleep.For(ctx, d) == nil {
 		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
+	return context.Cause(ctx)
 }
 
 // method does the plan's steps. The first error is why it could not be done, the second why it was ended early.

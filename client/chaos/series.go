@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"tripod/client/chaos/report"
+	"tripod/internal/kubecall"
 )
 
 // attempt is one of a probe's. err is the kind of its failure, empty where it succeeded.
@@ -165,28 +166,15 @@ func points(attempts []attempt) (all []report.Point) {
 	return all
 }
 
-// statusError is an answer with a status that is no success.
-type statusError struct {
-	code int
-	text string
-}
-
-func (e *statusError) Error() string {
-	if e.text == "" {
-		return fmt.Sprintf("HTTP %d", e.code)
-	}
-	return fmt.Sprintf("HTTP %d: %s", e.code, e.text)
-}
-
 // kindOf is a word or two for an error, so that errors can be counted.
 func kindOf(err error) string {
-	var status *statusError
+	var status *kubecall.StatusError
 	var timeout net.Error
 	switch {
 	case err == nil:
 		return ""
 	case errors.As(err, &status):
-		return fmt.Sprintf("HTTP %d", status.code)
+		return fmt.Sprintf("HTTP %d", status.Code)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "connection refused"
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
