@@ -206,8 +206,8 @@ const mostCallLatency = 15 * time.Minute
 // SpotActions are what can happen to a spot instance that EC2 takes back.
 var SpotActions = []string{"terminate", "stop", "hibernate"}
 
-// SlowDisk is the fault of a disk of which each sync takes so much longer.
-func SlowDisk(latency time.Duration) string { return FaultLatency + "=" + latency.String() }
+// Slower is the fault of a disk, an API server or a call that takes so much longer.
+func Slower(latency time.Duration) string { return FaultLatency + "=" + latency.String() }
 
 // DiskLatency is how much longer syncs take by a fault of a disk; 0: that is another.
 func DiskLatency(fault string) time.Duration {

@@ -56,7 +56,7 @@ func TestOrdersThatMakeNoSenseGetOneSentence(t *testing.T) {
 		{"aws/eks:a/b", "throttle", FaultOrder{}, "write aws/SERVICE:OPERATION"},
 		{"node/n", "stop", FaultOrder{Percentage: 5}, "takes no --percentage: that is for aws/SERVICE:OPERATION"},
 		{"disk/b", "full", FaultOrder{Cluster: "demo", For: time.Second}, ""},
-		{"disk/b", SlowDisk(time.Second), FaultOrder{}, ""},
+		{"disk/b", Slower(time.Second), FaultOrder{}, ""},
 		{"disk/b", "", FaultOrder{}, "say which behind it: failing, full, read-only or latency=DURATION"},
 		{"disk/b", "latency=2m", FaultOrder{}, "is no fault of a disk"},
 		{"disk/", "full", FaultOrder{}, "write disk/ZONE, such as disk/b"},

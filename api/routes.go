@@ -12,6 +12,8 @@ type Route struct {
 	Method string
 	// Path is below ControlRoot, with its parameters in braces.
 	Path string
+	// Looks says that it only looks, or has the region sleep: a region that sleeps is not woken by it.
+	Looks bool
 	// Summary is what it does, as a headline; Detail says what else a caller has to know.
 	Summary, Detail string
 	Params          []Param
@@ -56,23 +58,23 @@ var Routes = slices.Concat(lookRoutes, orderRoutes, questionRoutes)
 
 // lookRoutes do not change anything.
 var lookRoutes = []Route{
-	{Name: "status", Method: http.MethodGet, Path: "/status", Summary: "Tell the state of the region", Answer: Status{},
+	{Name: "status", Looks: true, Method: http.MethodGet, Path: "/status", Summary: "Tell the state of the region", Answer: Status{},
 		Detail: "A region that sleeps is not woken by it.",
 		Params: []Param{{Name: "watching", Query: true, Kind: "boolean",
 			Help: "the caller asks again and again: while that goes on the region does not fall asleep by itself"}}},
-	{Name: "events", Method: http.MethodGet, Path: "/events", Summary: "Tell what has happened, oldest first",
+	{Name: "events", Looks: true, Method: http.MethodGet, Path: "/events", Summary: "Tell what has happened, oldest first",
 		Answer: Event{}, Media: MediaLines,
 		Params: []Param{
 			{Name: "since", Query: true, Kind: "integer", Help: "only events after the one with this number"},
 			{Name: "follow", Query: true, Kind: "boolean", Help: "go on with what happens, until the caller leaves or the region stops"}}},
-	{Name: "metrics", Method: http.MethodGet, Path: "/metrics", Summary: "Tell the region's metrics, in Prometheus' text format",
+	{Name: "metrics", Looks: true, Method: http.MethodGet, Path: "/metrics", Summary: "Tell the region's metrics, in Prometheus' text format",
 		Media: MediaMetrics},
 	{Name: "instanceMetrics", Method: http.MethodGet, Path: "/metrics/{component}/{zone}",
 		Summary: "Tell the metrics of one process of a zone", Media: MediaMetrics, Params: []Param{
 			{Name: "component", Kind: "string", Help: "etcd, apiserver, controllers or another component of the zone"},
 			{Name: "zone", Kind: "string", Help: "the zone's name, its last letter or its id"},
 			{Name: "cluster", Query: true, Kind: "string", Help: "whose process; may be left out where there is one cluster"}}},
-	{Name: "openapi", Method: http.MethodGet, Path: "/openapi.json", Summary: "Give this description of the API",
+	{Name: "openapi", Looks: true, Method: http.MethodGet, Path: "/openapi.json", Summary: "Give this description of the API",
 		Answer: map[string]any{}, Detail: "It is an OpenAPI 3.1 document."},
 }
 
@@ -94,7 +96,7 @@ var orderRoutes = []Route{
 		Summary: "Cut, slow or heal a link between zones, or between a zone and clients"},
 	{Name: "reset", Method: http.MethodPost, Path: "/reset", Summary: "Take back every fault",
 		Detail: "It is answered when everything in the region is healthy."},
-	{Name: "sleep", Method: http.MethodPost, Path: "/sleep",
+	{Name: "sleep", Looks: true, Method: http.MethodPost, Path: "/sleep",
 		Summary: "Stop all processes of the zones as they are, until somebody speaks with the region"},
 	{Name: "wake", Method: http.MethodPost, Path: "/wake", Summary: "Let a region that sleeps go on"},
 	{Name: "snapshot", Method: http.MethodPost, Path: "/snapshots", Body: SnapshotRequest{}, Answer: SnapshotAnswer{}, Media: MediaLines,

@@ -82,10 +82,9 @@ func (c *control) handler() http.Handler {
 	routes.NotFoundHandler = http.HandlerFunc(handleNoCall)
 	routes.MethodNotAllowedHandler = routes.NotFoundHandler
 	v1 := routes.PathPrefix(api.ControlRoot).Subrouter()
-	v1.Use(c.speaks)
 	handlers := c.handlers()
 	for _, route := range api.Routes {
-		v1.HandleFunc(route.Path, handlers[route.Name]).Methods(route.Method)
+		v1.Handle(route.Path, c.speaks(route, handlers[route.Name])).Methods(route.Method)
 	}
 	return routes
 }
@@ -121,24 +120,21 @@ func (c *control) handlers() map[string]http.HandlerFunc {
 	}
 }
 
-// interestOf says what a request means to a region that sleeps or would like to.
-func interestOf(r *http.Request) interest {
-	switch r.URL.Path {
-	case "/v1/status", "/v1/events":
-		if r.FormValue("watching") == "true" || r.FormValue("follow") == "true" {
-			return watches
-		}
-		return looks
-	case "/v1/sleep", "/v1/metrics", "/v1/openapi.json":
-		return looks
+// interestOf says what a call means to a region that sleeps or would like to.
+func interestOf(route api.Route, r *http.Request) interest {
+	switch {
+	case !route.Looks:
+		return orders
+	case r.FormValue("watching") == "true" || r.FormValue("follow") == "true":
+		return watches
 	}
-	return orders
+	return looks
 }
 
 // speaks lets the region know who asks.
-func (c *control) speaks(next http.Handler) http.Handler {
+func (c *control) speaks(route api.Route, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer c.region.sleeper.attend(interestOf(r), "an order over the control socket, "+r.URL.Path)()
+		defer c.region.sleeper.attend(interestOf(route, r), "an order over the control socket, "+r.URL.Path)()
 		next.ServeHTTP(w, r)
 	})
 }
@@ -155,6 +151,15 @@ func (c *control) metrics() http.Handler {
 func handleOpenAPI(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Write(docs.OpenAPI)
+}
+
+// readBody reads a request's JSON. false: it is none, and the request is answered with what is wrong and why.
+func readBody(w http.ResponseWriter, r *http.Request, into any, wrong string) bool {
+	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostBody)).Decode(into)
+	if err != nil {
+		answer(w, refuse("%s: %v", wrong, err))
+	}
+	return err == nil
 }
 
 func answer(w http.ResponseWriter, err error) {
@@ -257,8 +262,7 @@ func (c *control) handleInstanceMetrics(w http.ResponseWriter, r *http.Request) 
 // tell is refused as any order.
 func (c *control) handleSnapshot(w http.ResponseWriter, r *http.Request) {
 	var request api.SnapshotRequest
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostBody)).Decode(&request); err != nil {
-		answer(w, refuse("the request is no JSON of a snapshot's name and file: %v", err))
+	if !readBody(w, r, &request, "the request is no JSON of a snapshot's name and file") {
 		return
 	}
 	lines, flush, begun := json.NewEncoder(w), http.NewResponseController(w), false

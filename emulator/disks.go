@@ -3,7 +3,6 @@ package emulator
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"tripod/api"
@@ -13,7 +12,7 @@ import (
 
 // disks are the zones', with the faults on them. They act in the processes that use them: package diskfault.
 type disks struct {
-	*faultKeeper[diskFault]
+	*faultKeeper[diskFault, diskfault.Zone]
 	cluster   func(name string) bool // there is a cluster of that name
 	supported func() error
 }
@@ -50,11 +49,11 @@ func (f diskFault) alike(g diskFault) bool {
 }
 
 func newDisks(site *site, life *life, zones zones) *disks {
-	d := &disks{faultKeeper: newFaultKeeper[diskFault](site, life, zones), supported: diskfault.Supported}
+	d := &disks{faultKeeper: newFaultKeeper[diskFault, diskfault.Zone](site, life, zones), supported: diskfault.Supported}
 	d.file, d.kind, d.good, d.show = "disks.json", "disks", d.verify, shownDisks
-	d.wanted = func(z *zone) any { return d.of(z) }
-	d.send = func(ctx context.Context, z *zone, number int64, disk any) error {
-		return z.agent().SetDisk(ctx, diskfault.Settings{Number: number, Disk: disk.(diskfault.Zone)})
+	d.wanted = d.of
+	d.send = func(ctx context.Context, z *zone, number int64, disk diskfault.Zone) error {
+		return z.agent().SetDisk(ctx, diskfault.Settings{Number: number, Disk: disk})
 	}
 	return d
 }
@@ -77,8 +76,7 @@ func (d *disks) order(ctx context.Context, verb string, order api.FaultOrder) (d
 	z := d.zones.named(order.Target.Name)
 	switch {
 	case z == nil:
-		return done, refuse("there is no zone %q in %s: its zones are %s", order.Target.Name, d.options.Region,
-			strings.Join(zoneLetters[:], ", "))
+		return done, d.noZone(order.Target.Name)
 	case order.Cluster != "" && !d.cluster(order.Cluster):
 		return done, refuse("there is no cluster %q: 'tripod status' lists them", order.Cluster)
 	case !d.life.isUp():

@@ -54,7 +54,7 @@ func TestDiskHasOneFaultBesideItsSlowness(t *testing.T) {
 	d := disksOf(t, dir)
 	d.must(t, api.FaultVerb, "b", api.FaultOrder{Fault: api.DiskFull})
 	d.must(t, api.FaultVerb, "us-east-1b", api.FaultOrder{Fault: api.DiskFailing})
-	d.must(t, api.FaultVerb, "b", api.FaultOrder{Fault: api.SlowDisk(time.Second)})
+	d.must(t, api.FaultVerb, "b", api.FaultOrder{Fault: api.Slower(time.Second)})
 	d.must(t, api.FaultVerb, "b", api.FaultOrder{Fault: api.DiskReadOnly, Cluster: "demo"})
 	d.must(t, api.FaultVerb, "c", api.FaultOrder{Fault: api.DiskFull, For: time.Nanosecond})
 	want := []string{"disk/b failing", "disk/b slow: latency 1s", "disk/b read-only demo"}
@@ -102,11 +102,4 @@ func TestDiskThatCannotBeAtFaultIsRefused(t *testing.T) {
 		t.Error(err)
 	}
 	d.wantShown(t)
-}
-
-// TestFaultsOfDisksAreThoseThatProcessesFeel: package api, which has them for people, imports nothing.
-func TestFaultsOfDisksAreThoseThatProcessesFeel(t *testing.T) {
-	if api.DiskFailing != diskfault.Failing || api.DiskFull != diskfault.Full || api.DiskReadOnly != diskfault.ReadOnly {
-		t.Error("people and processes call the faults of a disk by different names")
-	}
 }

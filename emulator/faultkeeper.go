@@ -23,8 +23,8 @@ type timedFault interface {
 }
 
 // faultKeeper keeps faults by which the zones act, in a file of the data directory: the regional state cannot have them, as nothing can be
-// written there while they keep its voters from it. Its zero value lacks the functions.
-type faultKeeper[F timedFault] struct {
+// written there while they keep its voters from it. Its zero value lacks the functions. W is what a zone has to know of them.
+type faultKeeper[F timedFault, W any] struct {
 	*site
 	life  *life
 	zones zones
@@ -34,8 +34,8 @@ type faultKeeper[F timedFault] struct {
 	good func(F) error         // says what is wrong with a fault that was read
 	show func([]F) []api.Fault // as the status has them
 	// wanted is what a zone has to know at this moment, in JSON the same while that is the same; send tells it.
-	wanted func(*zone) any
-	send   func(ctx context.Context, z *zone, number int64, wanted any) error
+	wanted func(*zone) W
+	send   func(ctx context.Context, z *zone, number int64, wanted W) error
 	here   func() // puts in force what acts in this process
 
 	asleep func() bool   // the region's processes stand still, and can be told nothing
@@ -49,13 +49,13 @@ type faultKeeper[F timedFault] struct {
 	faults []F
 }
 
-func newFaultKeeper[F timedFault](site *site, life *life, zones zones) *faultKeeper[F] {
-	return &faultKeeper[F]{site: site, life: life, zones: zones, wake: make(chan struct{}, 1), told: map[string]string{},
+func newFaultKeeper[F timedFault, W any](site *site, life *life, zones zones) *faultKeeper[F, W] {
+	return &faultKeeper[F, W]{site: site, life: life, zones: zones, wake: make(chan struct{}, 1), told: map[string]string{},
 		number: time.Now().UnixNano(), asleep: func() bool { return false }, here: func() {}}
 }
 
 // open reads what was in force when the region ran last.
-func (k *faultKeeper[F]) open() error {
+func (k *faultKeeper[F, W]) open() error {
 	text, err := os.ReadFile(k.dir.file(k.file))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -76,7 +76,7 @@ func (k *faultKeeper[F]) open() error {
 
 // keep ends the faults whose time is over, lets those flap that do, and tells zones that could not be told before, until ctx ends. It
 // sleeps while there is nothing of that.
-func (k *faultKeeper[F]) keep(ctx context.Context) {
+func (k *faultKeeper[F, W]) keep(ctx context.Context) {
 	for {
 		next := k.settle(ctx)
 		var due <-chan time.Time
@@ -96,7 +96,7 @@ func (k *faultKeeper[F]) keep(ctx context.Context) {
 const retryTelling = 2 * time.Second
 
 // settle brings all in line with this moment, and says when to look again.
-func (k *faultKeeper[F]) settle(ctx context.Context) (next time.Time) {
+func (k *faultKeeper[F, W]) settle(ctx context.Context) (next time.Time) {
 	if k.asleep() {
 		return next // it is woken when the region is
 	}
@@ -131,7 +131,7 @@ func (k *faultKeeper[F]) settle(ctx context.Context) (next time.Time) {
 }
 
 // nudge lets the keeper look whether all zones know.
-func (k *faultKeeper[F]) nudge() {
+func (k *faultKeeper[F, W]) nudge() {
 	select {
 	case k.wake <- struct{}{}:
 	default: // it will
@@ -139,10 +139,10 @@ func (k *faultKeeper[F]) nudge() {
 }
 
 // save writes the faults down. It assumes the lock.
-func (k *faultKeeper[F]) save() error { return k.dir.writeJSON(k.file, k.faults) }
+func (k *faultKeeper[F, W]) save() error { return k.dir.writeJSON(k.file, k.faults) }
 
 // replace takes away the faults that gone says, adds others, and writes that down. It says whether there were any of the former.
-func (k *faultKeeper[F]) replace(gone func(F) bool, added ...F) (had bool, err error) {
+func (k *faultKeeper[F, W]) replace(gone func(F) bool, added ...F) (had bool, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	before := slices.Clone(k.faults)
@@ -170,7 +170,7 @@ func lasting(span time.Duration) (since time.Time, until *time.Time) {
 }
 
 // effect tells the zones, and has the keeper look after what has changed.
-func (k *faultKeeper[F]) effect(ctx context.Context) error {
+func (k *faultKeeper[F, W]) effect(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, verbTimeout)
 	defer cancel()
 	err := k.tell(ctx)
@@ -179,7 +179,7 @@ func (k *faultKeeper[F]) effect(ctx context.Context) error {
 }
 
 // clear takes all faults back.
-func (k *faultKeeper[F]) clear(ctx context.Context) error {
+func (k *faultKeeper[F, W]) clear(ctx context.Context) error {
 	had, err := k.replace(func(F) bool { return true })
 	if err != nil || !had {
 		return err
@@ -190,7 +190,7 @@ func (k *faultKeeper[F]) clear(ctx context.Context) error {
 }
 
 // acting are the faults that act at this moment. While the region starts there are none: it would not come up.
-func (k *faultKeeper[F]) acting() (acting []F) {
+func (k *faultKeeper[F, W]) acting() (acting []F) {
 	if !k.life.isUp() {
 		return nil
 	}
@@ -206,14 +206,14 @@ func (k *faultKeeper[F]) acting() (acting []F) {
 }
 
 // shown are the faults in force, as the status has them.
-func (k *faultKeeper[F]) shown() []api.Fault {
+func (k *faultKeeper[F, W]) shown() []api.Fault {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.show(k.faults)
 }
 
 // atStart is what a zone has to know that is about to start, and the number of that.
-func (k *faultKeeper[F]) atStart(z *zone) (number int64, wanted any) {
+func (k *faultKeeper[F, W]) atStart(z *zone) (number int64, wanted W) {
 	k.telling.Lock()
 	defer k.telling.Unlock()
 	wanted = k.wanted(z)
@@ -232,7 +232,7 @@ func asText(wanted any) string {
 }
 
 // tell puts in force what is true now: in this process, and in all zones that serve. Others are told when they do.
-func (k *faultKeeper[F]) tell(ctx context.Context) error {
+func (k *faultKeeper[F, W]) tell(ctx context.Context) error {
 	if k.asleep() {
 		return nil
 	}

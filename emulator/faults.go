@@ -100,8 +100,7 @@ func (f *faults) check(order api.Order) (api.Verb, *zone, error) {
 	}
 	z := f.zones.named(order.Target.Name)
 	if z == nil {
-		return verb, nil, refuse("there is no zone %q in %s: its zones are %s", order.Target.Name, f.options.Region,
-			strings.Join(zoneLetters[:], ", "))
+		return verb, nil, f.noZone(order.Target.Name)
 	}
 	if order.Cluster != "" {
 		if _, found := f.endpoints.named(order.Cluster); !found {

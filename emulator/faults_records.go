@@ -2,11 +2,9 @@ package emulator
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/gorilla/mux"
 
@@ -29,7 +27,7 @@ func (f *faults) record(ctx context.Context, verb string, order api.FaultOrder) 
 	if err != nil {
 		return done, refuse("%v", err)
 	}
-	if order.Target.Kind == api.KindDisk {
+	if kind, _ := api.FindRecordFault(order.Target.Kind); kind.Region {
 		return f.disks.order(ctx, verb, order)
 	}
 	asked, err := f.zonesFor(order)
@@ -76,8 +74,7 @@ func (f *faults) zonesFor(order api.FaultOrder) (zones, error) {
 	}
 	z := f.zones.named(order.Target.Name)
 	if z == nil {
-		return nil, refuse("there is no zone %q in %s: its zones are %s", order.Target.Name, f.options.Region,
-			strings.Join(zoneLetters[:], ", "))
+		return nil, f.noZone(order.Target.Name)
 	}
 	if err := z.reachable(); err != nil {
 		return nil, refuse("%v", err)
@@ -122,8 +119,7 @@ func (f *faults) resetRecords(ctx context.Context, which func(api.RecordFault) b
 
 func (c *control) handleFault(w http.ResponseWriter, r *http.Request) {
 	var order api.FaultOrder
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostBody)).Decode(&order); err != nil {
-		answer(w, refuse("the request is no JSON of a fault: %v", err))
+	if !readBody(w, r, &order, "the request is no JSON of a fault") {
 		return
 	}
 	done, err := c.region.Fault(r.Context(), mux.Vars(r)["verb"], order)

@@ -2,7 +2,6 @@ package emulator
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -24,7 +23,7 @@ const linksFile = "links.json"
 // links are the ways between the zones, and between each zone and the region's clients, with the faults on them. What crosses zones
 // passes the gateway of the zone that has opened the connection, and what comes from clients a balancer: there the faults act.
 type links struct {
-	*faultKeeper[linkFault]
+	*faultKeeper[linkFault, link.Pairs]
 	own map[route]*link.Link // those that this process' balancers use
 }
 
@@ -66,12 +65,12 @@ func (f linkFault) effect() link.Effect {
 }
 
 func newLinks(site *site, life *life, zones zones) *links {
-	l := &links{faultKeeper: newFaultKeeper[linkFault](site, life, zones), own: map[route]*link.Link{}}
+	l := &links{faultKeeper: newFaultKeeper[linkFault, link.Pairs](site, life, zones), own: map[route]*link.Link{}}
 	l.file, l.kind, l.good = linksFile, "links", l.verify
 	l.show = func(faults []linkFault) []api.Fault { return shownLinks(faults, zones) }
-	l.wanted = func(z *zone) any { return l.of(z) }
-	l.send = func(ctx context.Context, z *zone, number int64, pairs any) error {
-		return z.agent().SetLinks(ctx, link.Settings{Number: number, Links: pairs.(link.Pairs)})
+	l.wanted = l.of
+	l.send = func(ctx context.Context, z *zone, number int64, pairs link.Pairs) error {
+		return z.agent().SetLinks(ctx, link.Settings{Number: number, Links: pairs})
 	}
 	l.here = func() {
 		for r, own := range l.own {
@@ -275,8 +274,7 @@ func (l *links) shut() {
 
 func (c *control) handleLink(w http.ResponseWriter, r *http.Request) {
 	var order api.LinkOrder
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostBody)).Decode(&order); err != nil {
-		answer(w, refuse("the request is no JSON of a link's fault: %v", err))
+	if !readBody(w, r, &order, "the request is no JSON of a link's fault") {
 		return
 	}
 	answer(w, c.region.Link(r.Context(), order))

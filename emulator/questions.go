@@ -2,7 +2,6 @@ package emulator
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"time"
@@ -49,11 +48,7 @@ func (c *control) question(w http.ResponseWriter, r *http.Request, question any)
 		answer(w, refuse("there is no cluster %q", cluster))
 		return cluster, false
 	}
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostBody)).Decode(question); err != nil {
-		answer(w, refuse("the question is not JSON: %v", err))
-		return cluster, false
-	}
-	return cluster, true
+	return cluster, readBody(w, r, question, "the question is not JSON")
 }
 
 // askOf answers a question about a cluster, which it reads, with what the first zone says that can answer.

@@ -29,6 +29,11 @@ type site struct {
 // emit makes an event of the region's.
 func (s *site) emit(event api.Event) { s.events.add(event) }
 
+// noZone refuses a zone that is not there, and says which are.
+func (s *site) noZone(name string) error {
+	return refuse("there is no zone %q in %s: its zones are %s", name, s.options.Region, strings.Join(zoneLetters[:], ", "))
+}
+
 func (s *site) zoneName(i int) string { return s.options.Region + zoneLetters[i] }
 
 // zoneRunDir is where the i-th zone's sockets are.

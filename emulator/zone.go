@@ -113,8 +113,8 @@ func (z *zone) writeConfig() (string, error) {
 		Region: s.options.Region, AccountID: marker.AccountID, Zone: z.name, Dir: z.dir(), Executable: s.options.Executable,
 		AWSPort: marker.Port, GatewayPort: marker.PortBase + gatewayOffset + z.index, GatewaySecret: rand.Text(),
 		PKI: filepath.Join(z.dir(), "pki"), ClusterPorts: marker.PortBase + clusterOffset, MostClusters: mostClusters,
-		Agent: s.options.Agent, OwnPorts: s.ownPorts(), Links: link.Settings{Number: number, Links: pairs.(link.Pairs)},
-		Disk: diskfault.Settings{Number: diskNumber, Disk: disk.(diskfault.Zone)},
+		Agent: s.options.Agent, OwnPorts: s.ownPorts(), Links: link.Settings{Number: number, Links: pairs},
+		Disk: diskfault.Settings{Number: diskNumber, Disk: disk},
 	}
 	for i := range zoneLetters {
 		config.Peers = append(config.Peers, plan.Peer{Zone: s.zoneName(i), ID: s.zoneID(i),

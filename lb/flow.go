@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"tripod/internal/link"
 )
 
 // helloWait is how long a client may take to say its first bytes before it is connected nevertheless: there are
@@ -231,9 +233,7 @@ func (f *flow) firstBytes(l *leg, buffer []byte, tried []uint64) (n int, ok bool
 			}
 			return 0, err == io.EOF
 		case !errors.Is(err, os.ErrDeadlineExceeded):
-			if !f.b.checksAlone(l.t) {
-				l.t.probeSoon()
-			}
+			f.b.hint(l.t)
 			return 0, false
 		}
 		f.b.cfg.Logger.Debug("target does not answer a ClientHello", "target", l.t.Name)
@@ -277,6 +277,6 @@ func (f *flow) clientEnded(l *leg, err error) {
 		_ = l.conn.Close()
 	default:
 		f.commit(l)
-		closeWrite(l.conn)
+		_ = link.CloseWrite(l.conn)
 	}
 }

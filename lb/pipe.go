@@ -15,7 +15,7 @@ func (f *flow) pipe(dst, src net.Conn) (n int64) {
 		f.kill() // whoever is left learns it as it happened: by a reset
 		return n
 	}
-	closeWrite(dst)
+	_ = link.CloseWrite(dst)
 	return n
 }
 
@@ -48,17 +48,7 @@ func (f *flow) end() {
 
 // reset closes a connection so that its peer sees ECONNRESET rather than an end. Unix sockets know no such thing.
 func reset(conn net.Conn) {
-	if c, ok := conn.(interface{ SetLinger(sec int) error }); ok {
-		_ = c.SetLinger(0)
-	}
-	_ = conn.Close()
-}
-
-func closeWrite(conn net.Conn) {
-	if c, ok := conn.(interface{ CloseWrite() error }); ok {
-		_ = c.CloseWrite()
-		return
-	}
+	_ = link.SetLinger(conn, 0)
 	_ = conn.Close()
 }
 

@@ -106,6 +106,13 @@ func (b *Balancer) checksAlone(t *target) bool {
 	return b.alone(t)
 }
 
+// hint asks for a health check now, unless only the checks themselves say how the target is.
+func (b *Balancer) hint(t *target) {
+	if !b.checksAlone(t) {
+		t.probeSoon()
+	}
+}
+
 // late is how much later than it should a timer fires in a process that waits for the processor itself.
 const late = 100 * time.Millisecond
 
@@ -184,10 +191,10 @@ func (b *Balancer) witnessed(silent *target) bool {
 
 // suspect counts what a client's connection met: a failed dial, or no answer to its first bytes.
 func (b *Balancer) suspect(t *target, gen uint64, err error) {
-	kind := classify(err)
 	if b.checksAlone(t) {
 		return
 	}
+	kind := classify(err)
 	if kind == failRefused || kind == failSilent {
 		b.mutate(t, func() (cut bool) {
 			if t.gen != gen {

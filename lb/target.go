@@ -120,12 +120,7 @@ func (b *Balancer) alone(t *target) bool { return b.cfg.ChecksAlone && t.met }
 // for the result.
 func (b *Balancer) Probe(name string) {
 	if t := b.named(name); t != nil {
-		b.mu.Lock()
-		alone := b.alone(t)
-		b.mu.Unlock()
-		if !alone {
-			t.probeSoon()
-		}
+		b.hint(t)
 	}
 }
 

@@ -67,6 +67,7 @@ func dataDir(t *testing.T) string {
 		"zones/us-east-1a/state/log/1.wal":                strings.Repeat("entries ", 20000),
 		// What no snapshot has:
 		"lock": "4100", "agents.json": "{}", "control-token": "secret", "kubeconfig": "{}", "links.json": "[]", "disks.json": "[]",
+		"chaos/lose-a-zone-1/report.json":             "{}",
 		"zones/us-east-1a/agent.json":                 "{}",
 		"zones/us-east-1a/state/lock":                 "",
 		"zones/us-east-1a/clusters/AB/.etcd.json-123": "half", ".snapshot/tripod.json": "old",

@@ -40,6 +40,7 @@ func TestHostileArchivesAreRefused(t *testing.T) {
 		"the directory itself": {forged(t, nil, other(tar.TypeDir, "./", "")), "has no place in a region"},
 		"a kubeconfig":         {forged(t, nil, reg("kubeconfig", 3)), "has no place in a region"},
 		"processes to kill":    {forged(t, nil, reg("agents.json", 3)), "has no place in a region"},
+		"a report":             {forged(t, nil, reg("chaos/x/report.json", 3)), "has no place in a region"},
 		"a token":              {forged(t, nil, reg("control-token", 3)), "has no place in a region"},
 		"a lock":               {forged(t, nil, reg("lock", 3)), "has no place in a region"},
 		"a hidden file":        {forged(t, nil, reg(".restoring", 3)), "has no place in a region"},

@@ -28,7 +28,7 @@ func TestADiskThatFailsTakesItsMemberAndNoWrite(t *testing.T) {
 	entries := keepWriting(t, r, "disks")
 	entries.goesOn(t, 10, 30*time.Second)
 	leader := letter(r.cluster(t).EtcdLeader)
-	r.breakDisk(t, leader, api.SlowDisk(300*time.Millisecond))
+	r.breakDisk(t, leader, api.Slower(300*time.Millisecond))
 	entries.goesOn(t, 5, 30*time.Second)
 	if got := letter(r.cluster(t).EtcdLeader); got != leader {
 		t.Errorf("with a slow disk zone %s lost the lead of etcd to %s", leader, got)

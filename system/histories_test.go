@@ -321,7 +321,7 @@ func (r *testRegion) mishapIn(zone string, random *rand.Rand) mishap {
 		onLink("delay", zone+"-clients", slow(api.LinkFault{Latency: 300 * time.Millisecond})),
 	}
 	if diskfault.Supported() == nil {
-		all = append(all, disk(api.DiskFailing), disk(api.DiskFull), disk(api.DiskReadOnly), disk(api.SlowDisk(300*time.Millisecond)))
+		all = append(all, disk(api.DiskFailing), disk(api.DiskFull), disk(api.DiskReadOnly), disk(api.Slower(300*time.Millisecond)))
 	}
 	return all[random.IntN(len(all))]
 }

@@ -60,7 +60,7 @@ var layers = []struct {
 		"awsapi/throttle", "internal/admission", "internal/datadir", "internal/options", "nodes/image", "nodes/network",
 		"nodes/ipam", "nodes/podfiles", "nodes/podlife", "nodes/podvolume", "lb/handover", "nodes/kubeproxy", "nodes/netpolicy",
 	}},
-	{"tools", []string{"internal/diskfault", "internal/loss", "lb", "nodes/lazywatch", "nodes/machine"}},
+	{"tools", []string{"internal/diskfault", "internal/loss", "internal/upgrade", "lb", "nodes/lazywatch", "nodes/machine"}},
 	{"tools", []string{
 		"api", "docs", "apiserver/...", "awsapi/history", "awsapi/quota", "awsapi/upstream", "awsapi/wire", "internal/...",
 		"logs/logstore",

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -112,6 +113,7 @@ type experiment struct {
 	source     string // as typed
 	text       []byte
 	set        []string
+	words      map[string]string // of set
 	seed       uint64
 	pace       float64
 	repeat     int
@@ -155,7 +157,7 @@ func (a *app) chaosRunCommand() *cobra.Command {
 	return cmd
 }
 
-// could is the exit code of what could not run.
+// couldNotRun is the exit code of what could not run.
 const couldNotRun = 2
 
 func (e *experiment) run(cmd *cobra.Command) error {
@@ -167,8 +169,8 @@ func (e *experiment) run(cmd *cobra.Command) error {
 	case e.repeat < 1:
 		return usage(cmd, "--repeat %d is no number of runs: use 1 or more", e.repeat)
 	}
-	if err := e.read(); err != nil {
-		return err
+	if err := cmp.Or(e.read(), e.readWords()); err != nil {
+		return couldNot(err)
 	}
 	if !cmd.Flags().Changed("seed") {
 		e.seed = uint64(rand.Uint32())
@@ -184,13 +186,16 @@ func (e *experiment) run(cmd *cobra.Command) error {
 		}
 		if outcome != nil {
 			last = outcome
-			if e.untilFails || ctx.Err() != nil || outcome.(*exitError).code == couldNotRun {
+			if e.untilFails || ctx.Err() != nil {
 				return last
 			}
 		}
 	}
 	return last
 }
+
+// couldNot is the error of an experiment that could not run.
+func couldNot(err error) error { return &exitError{code: couldNotRun, sentence: err.Error()} }
 
 // read reads the file, or the experiment of that name.
 func (e *experiment) read() (err error) {
@@ -202,25 +207,29 @@ func (e *experiment) read() (err error) {
 		return nil
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return &exitError{code: couldNotRun, sentence: fmt.Sprintf("there is no file and no experiment %q: '%s' has those that are here",
-			e.source, e.command("chaos list"))}
+		return fmt.Errorf("there is no file and no experiment %q: '%s' has those that are here", e.source, e.command("chaos list"))
 	}
-	return &exitError{code: couldNotRun, sentence: err.Error()}
+	return err
 }
 
-// once runs it once. The first error is what came of it, as an exit code; the second says that there is no report.
-func (e *experiment) once(ctx context.Context, seed uint64, number int) (outcome, err error) {
-	words := map[string]string{}
+// readWords reads what --set has said.
+func (e *experiment) readWords() error {
+	e.words = map[string]string{}
 	for _, word := range e.set {
 		name, value, found := strings.Cut(word, "=")
 		if !found {
-			return nil, &exitError{code: couldNotRun, sentence: fmt.Sprintf("--set %s is no word: write NAME=VALUE, such as zone=c", word)}
+			return fmt.Errorf("--set %s is no word: write NAME=VALUE, such as zone=c", word)
 		}
-		words[name] = value
+		e.words[name] = value
 	}
-	parsed, err := chaos.Parse(e.source, e.text, words, seed)
+	return nil
+}
+
+// once runs it once. The first error says that it did not come as expected, the second that it could not run.
+func (e *experiment) once(ctx context.Context, seed uint64, number int) (outcome, err error) {
+	parsed, err := chaos.Parse(e.source, e.text, e.words, seed)
 	if err != nil {
-		return nil, &exitError{code: couldNotRun, sentence: err.Error()}
+		return nil, couldNot(err)
 	}
 	options := chaos.Options{Seed: seed, Pace: e.pace, Environ: e.Environ, Replay: e.replay(seed), Progress: e.progress(time.Now())}
 	if e.dryRun {
@@ -229,11 +238,11 @@ func (e *experiment) once(ctx context.Context, seed uint64, number int) (outcome
 	fmt.Fprintf(e.Stderr, "%s, seed %d\n", parsed.Name, seed)
 	got, err := parsed.Run(ctx, e.client(), options)
 	if err != nil {
-		return nil, &exitError{code: couldNotRun, sentence: err.Error()}
+		return nil, couldNot(err)
 	}
 	dir, err := e.write(got, number)
 	if err != nil {
-		return nil, &exitError{code: couldNotRun, sentence: err.Error()}
+		return nil, couldNot(err)
 	}
 	if e.output == "json" {
 		err = json.NewEncoder(e.Stdout).Encode(got)
@@ -249,7 +258,7 @@ func (e *experiment) once(ctx context.Context, seed uint64, number int) (outcome
 	case report.NotAsExpected:
 		return &exitError{code: 1, sentence: fmt.Sprintf("%s: %s; again: %s", got.Outcome, got.Reason, got.Replay)}, nil
 	}
-	return &exitError{code: couldNotRun, sentence: fmt.Sprintf("%s could not run: %s", got.Name, got.Reason)}, nil
+	return nil, couldNot(fmt.Errorf("%s could not run: %s", got.Name, got.Reason))
 }
 
 // progress writes lines with the time since the begin.
@@ -273,7 +282,7 @@ func (e *experiment) dry(ctx context.Context, parsed *chaos.Experiment, options 
 	plan := parsed.Plan(options.Seed, options.Pace)
 	findings, err := parsed.Forecast(ctx, e.client(), plan, options)
 	if err != nil {
-		return &exitError{code: couldNotRun, sentence: err.Error()}
+		return couldNot(err)
 	}
 	if e.output == "json" {
 		return json.NewEncoder(e.Stdout).Encode(struct {

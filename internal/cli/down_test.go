@@ -48,6 +48,7 @@ func TestPurgeOfAStoppedRegion(t *testing.T) {
 	dataDir := newDataDir(t)
 	makeRegion(t, dataDir)
 	write(t, filepath.Join(dataDir, "zones", "us-east-1a", "data"), "x")
+	write(t, filepath.Join(dataDir, "chaos", "lose-a-zone-1", "report.html"), "x") // by 'tripod chaos run'
 	link := filepath.Join(t.TempDir(), "link")
 	if err := os.Symlink(dataDir, link); err != nil {
 		t.Fatal(err)

@@ -126,8 +126,11 @@ func (a *app) takeBack(cmd *cobra.Command, text, cluster string) (bool, error) {
 	return true, a.endFault(cmd, text, cluster, "reset")
 }
 
-// heal takes the faults of a record's target back, and says what is done meanwhile.
+// heal takes the faults of a record's target back. Of an etcd member it says what is done meanwhile: that may be replaced.
 func (a *app) heal(cmd *cobra.Command, text, cluster string) error {
+	if kind, _, _ := strings.Cut(text, "/"); kind != api.KindEtcd {
+		return a.endFault(cmd, text, cluster, "healed")
+	}
 	ctx, cancel := context.WithCancel(cmd.Context())
 	began, told := time.Now(), make(chan struct{})
 	go func() {

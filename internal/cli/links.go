@@ -62,10 +62,8 @@ func (a *app) linkCommand(verb linkVerb) *cobra.Command {
 				return a.heal(cmd, args[0], cluster)
 			}
 			switch {
-			case kind == api.KindAPIServer && verb.name == api.Slow:
-				return a.slowServer(cmd, args[0], cluster, order)
-			case kind == api.KindDisk && disks:
-				return a.slowDisk(cmd, args[0], cluster)
+			case verb.name == api.Slow && (kind == api.KindDisk || kind == api.KindAPIServer):
+				return a.slowRecord(cmd, args[0], cluster, order)
 			case kind != api.KindLink:
 				return usage(cmd, "%q is no target of '%s': %s", args[0], cmd.CommandPath(), said)
 			case cluster != "":
@@ -107,20 +105,6 @@ func (a *app) linkCommand(verb linkVerb) *cobra.Command {
 		flags.DurationVar(&order.For, "for", 0, "end the fault by itself after so long")
 	}
 	return cmd
-}
-
-// slowServer has an API server answer later.
-func (a *app) slowServer(cmd *cobra.Command, text, cluster string, order api.LinkOrder) error {
-	if order.LinkFault != (api.LinkFault{Latency: order.Latency, For: order.For}) || order.Latency == 0 {
-		return usage(cmd, "an API server takes --latency, such as 300ms, and --for, and nothing else that slows a link")
-	}
-	_, name, _ := strings.Cut(text, "/")
-	fault := api.FaultOrder{Target: api.Target{Kind: api.KindAPIServer, Name: name}, Cluster: cluster, For: order.For,
-		Fault: api.FaultLatency + "=" + order.Latency.String()}
-	if err := fault.Check(); err != nil {
-		return usage(cmd, "%v", err)
-	}
-	return a.fault(cmd.Context(), text, fault)
 }
 
 // linkDone says what is so now, and what takes it back.

@@ -8,13 +8,15 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"tripod/api"
 )
 
 // The ways in which a disk can fail.
 const (
-	Failing  = "failing"   // what is synced fails with EIO
-	Full     = "full"      // what makes a file grow, and a new one, fails with ENOSPC
-	ReadOnly = "read-only" // what writes fails with EROFS
+	Failing  = api.DiskFailing  // what is synced fails with EIO
+	Full     = api.DiskFull     // what makes a file grow, and a new one, fails with ENOSPC
+	ReadOnly = api.DiskReadOnly // what writes fails with EROFS
 )
 
 // ways are those in which a disk can fail.

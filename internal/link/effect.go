@@ -1,7 +1,6 @@
 package link
 
 import (
-	"encoding/json"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -74,12 +73,6 @@ func (p Pair) equals(other Pair) bool {
 
 // Pairs are links by the name of what is at their other end. Those that are well need not be there.
 type Pairs map[string]Pair
-
-// String tells pairs apart.
-func (p Pairs) String() string {
-	text, _ := json.Marshal(p)
-	return string(text)
-}
 
 // Settings are all links of a zone as they are from now on. Those with a lower number are older, and come to nothing.
 type Settings struct {

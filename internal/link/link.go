@@ -104,18 +104,15 @@ func (l *Link) Pair() Pair {
 
 // Dial opens a connection over the link by dial. Where the link is cut it waits until that ends, or ctx does.
 func (l *Link) Dial(ctx context.Context, dial func(context.Context) (net.Conn, error)) (net.Conn, error) {
-	if l == nil {
-		return dial(ctx)
-	}
-	draw := rand.Float64()
-	if err := l.await(ctx, draw); err != nil {
+	take, err := l.Open(ctx)
+	if err != nil {
 		return nil, err
 	}
 	conn, err := dial(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return l.take(conn, draw), nil
+	return take(conn), nil
 }
 
 // Open waits until a connection may come over the link from its other end, and returns what puts it there. A nil link's does nothing.

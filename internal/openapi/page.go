@@ -27,14 +27,20 @@ $ curl -s -H "Authorization: Bearer $TOKEN" -X POST http://127.0.0.1:4580/v1/tar
 
 Whoever has the token can do all that the region's user can do with it: [security.md](security.md). A call that cannot be followed is answered with 400, where the call is wrong, or 409, where the
 region is not fit for it now, and ` + "`{\"error\": \"one sentence that says what to do\"}`" + `. The port answers 401 without the token, 403 to pages in browsers, and 413 to bodies of more than 64 KiB.
-Durations are numbers of nanoseconds. Each call but status, events, metrics, openapi.json and sleep wakes a region that sleeps.
-
-`
+Durations are numbers of nanoseconds. Each call but `
 
 // page is the API as people read it.
 func page(t *types) []byte {
 	var b bytes.Buffer
-	b.WriteString(head + "## Calls\n\n| call | does |\n|---|---|\n")
+	var looks []string
+	for _, route := range api.Routes {
+		if route.Looks {
+			looks = append(looks, strings.TrimPrefix(route.Path, "/"))
+		}
+	}
+	last := len(looks) - 1
+	fmt.Fprintf(&b, "%s%s and %s wakes a region that sleeps.\n\n", head, strings.Join(looks[:last], ", "), looks[last])
+	b.WriteString("## Calls\n\n| call | does |\n|---|---|\n")
 	for _, route := range api.Routes {
 		fmt.Fprintf(&b, "| [%s](#%s) | %s |\n", title(route), anchor(title(route)), cell(lower(route.Summary)))
 	}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"tripod/internal/accept"
+	"tripod/internal/link"
 	"tripod/nodes/network"
 )
 
@@ -102,7 +103,7 @@ func (c *heldConn) Close() error {
 	return c.Conn.Close()
 }
 
-func (c *heldConn) CloseWrite() error { return network.CloseWrite(c.Conn) }
+func (c *heldConn) CloseWrite() error { return link.CloseWrite(c.Conn) }
 
 // peeked is a connection of which something has been read.
 type peeked struct {
@@ -111,7 +112,7 @@ type peeked struct {
 }
 
 func (c *peeked) Read(b []byte) (int, error) { return c.reader.Read(b) }
-func (c *peeked) CloseWrite() error          { return network.CloseWrite(c.Conn) }
+func (c *peeked) CloseWrite() error          { return link.CloseWrite(c.Conn) }
 
 type discard struct{}
 

@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"tripod/internal/link"
 )
 
 // protocol is what the connection is called in the Upgrade header.
@@ -65,12 +67,7 @@ type conn struct {
 func (c *conn) Read(p []byte) (int, error) { return c.reader.Read(p) }
 
 // CloseWrite ends one direction.
-func (c *conn) CloseWrite() error {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return c.Conn.Close()
-}
+func (c *conn) CloseWrite() error { return link.CloseWrite(c.Conn) }
 
 // closing closes a connection with the body of the only answer on it.
 type closing struct {

@@ -17,8 +17,8 @@ import (
 	"k8s.io/cri-streaming/pkg/streaming/remotecommand"
 	utilexec "k8s.io/utils/exec"
 
+	"tripod/internal/link"
 	"tripod/internal/sleep"
-	"tripod/nodes/network"
 	"tripod/nodes/podcmd"
 	"tripod/nodes/podset"
 )
@@ -290,7 +290,7 @@ func (f forwarder) PortForward(ctx context.Context, _, _ string, port int32, str
 			closeConn()
 			return
 		}
-		network.CloseWrite(conn)
+		link.CloseWrite(conn)
 	})
 	_, err = io.Copy(stream, conn)
 	return err

@@ -62,10 +62,7 @@ func (b *between) RemoteAddr() net.Addr { return b.from }
 func (b *between) LocalAddr() net.Addr  { return b.to }
 
 // CloseWrite ends one direction, where the connection can.
-func (b *between) CloseWrite() error { return CloseWrite(b.Conn) }
-
-// CloseWrite ends one direction of a connection, or both where it cannot end one.
-func CloseWrite(conn net.Conn) error { return link.CloseWrite(conn) }
+func (b *between) CloseWrite() error { return link.CloseWrite(b.Conn) }
 
 // Join copies between two connections until both directions have ended. It closes neither.
 func Join(a, b net.Conn) {
@@ -84,5 +81,5 @@ func copyHalf(to, from net.Conn) {
 		from.Close()
 		return
 	}
-	CloseWrite(to)
+	link.CloseWrite(to)
 }

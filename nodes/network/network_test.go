@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tripod/internal/link"
 )
 
 // serve answers on a unix socket until the test's end and returns what dials it.
@@ -160,7 +162,7 @@ func TestPipesEndOneDirectionAlone(t *testing.T) {
 		read <- fmt.Sprint(string(got), err)
 	}()
 	io.WriteString(near, "question")
-	if err := CloseWrite(near); err != nil {
+	if err := link.CloseWrite(near); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := io.ReadAll(near); string(got) != "answer" || err != nil {
