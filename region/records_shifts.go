@@ -39,3 +39,35 @@ func ShiftsOf(tx *state.Txn, clusterID string) (own []ZonalShift) {
 	}
 	return own
 }
+
+// rank is whose shift it is: that of a practice run ends for an experiment's, and both for a person's, as "Precedence for zonal
+// shifts" in ARC's developer guide has it.
+func (s ZonalShift) rank() int {
+	switch {
+	case s.Practice:
+		return 0
+	case s.Experiment != "":
+		return 1
+	}
+	return 2
+}
+
+// Supersede ends the shifts of a resource that end for a new one of it, whose beginners notice it. One that does not end for it stays,
+// and the new one cannot begin.
+func Supersede(tx *state.Txn, shift ZonalShift) (other ZonalShift, stays bool) {
+	for _, other := range ShiftsOf(tx, shift.ClusterID) {
+		if other.Active(shift.StartedAt) && other.rank() >= shift.rank() {
+			return other, true
+		}
+		CancelShift(tx, other, shift.StartedAt)
+	}
+	return ZonalShift{}, false
+}
+
+// CancelShift ends a shift, if it is active.
+func CancelShift(tx *state.Txn, shift ZonalShift, now time.Time) {
+	if shift.Active(now) {
+		shift.CanceledAt = &now
+		ZonalShifts.Put(tx, shift.ID, shift)
+	}
+}

@@ -39,8 +39,7 @@ func (s *Service) startZonalShift(call *operation.Call,
 		StartTime: &shift.StartedAt, ExpiryTime: &shift.ExpiresAt, Status: types.ZonalShiftStatusActive}, nil
 }
 
-// start begins a shift, of which a resource has one at a time. Which of two takes precedence is that of "Precedence for zonal shifts"
-// in ARC's developer guide.
+// start begins a shift, of which a resource has one at a time.
 func (s *Service) start(call *operation.Call, resourceARN *string, awayFrom, comment string, length time.Duration,
 	practice bool) (shift region.ZonalShift, arn string, err error) {
 	id := wire.NewRequestID()
@@ -54,15 +53,14 @@ func (s *Service) start(call *operation.Call, resourceARN *string, awayFrom, com
 			return err
 		}
 		now := s.now()
+		shift = region.ZonalShift{ID: id, ClusterID: resource.ClusterID, Zone: zone, Comment: comment, StartedAt: now,
+			ExpiresAt: now.Add(length), Practice: practice}
+		if other, stays := region.Supersede(tx, shift); stays {
+			return conflict(types.ConflictExceptionReasonZonalShiftAlreadyExists, other.ID,
+				"There is already an active zonal shift for the resource %s: %s.", resource.ARN, other.ID)
+		}
 		for _, other := range region.ShiftsOf(tx, resource.ClusterID) {
-			switch {
-			case other.Active(now) && !practice && (other.Practice || other.Experiment != ""):
-				other.CanceledAt = &now // a customer's shift takes precedence; the experiment notices that it is over
-				region.ZonalShifts.Put(tx, other.ID, other)
-			case other.Active(now):
-				return conflict(types.ConflictExceptionReasonZonalShiftAlreadyExists, other.ID,
-					"There is already an active zonal shift for the resource %s: %s.", resource.ARN, other.ID)
-			case now.Sub(other.ExpiresAt) > remembered:
+			if now.Sub(other.ExpiresAt) > remembered {
 				region.ZonalShifts.Delete(tx, other.ID)
 			}
 		}
@@ -72,8 +70,6 @@ func (s *Service) start(call *operation.Call, resourceARN *string, awayFrom, com
 			}
 		}
 		arn = resource.ARN
-		shift = region.ZonalShift{ID: id, ClusterID: resource.ClusterID, Zone: zone, Comment: comment, StartedAt: now,
-			ExpiresAt: now.Add(length), Practice: practice}
 		region.ZonalShifts.Put(tx, id, shift)
 		return nil
 	})
@@ -252,10 +248,7 @@ func page[T any](list string, size *int32, token *string, items []T, key func(T)
 // CancelAll ends a cluster's shifts: nothing of it is shifted any more.
 func CancelAll(tx *state.Txn, clusterID string, now time.Time) {
 	for _, shift := range region.ShiftsOf(tx, clusterID) {
-		if shift.Active(now) {
-			shift.CanceledAt = &now
-			region.ZonalShifts.Put(tx, shift.ID, shift)
-		}
+		region.CancelShift(tx, shift, now)
 	}
 }
 

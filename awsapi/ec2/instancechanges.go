@@ -52,14 +52,10 @@ func (s *Service) changeInstances(call *operation.Call, ids []string,
 	return change(s, call, out, func(tx *state.Txn) error {
 		out.Changes = nil
 		for _, id := range ids {
-			before, err := s.instanceRecord(tx, id)
+			before, after, err := s.asked(tx, id, do)
 			if err != nil {
 				return err
 			}
-			if err := s.asked(tx, id, do); err != nil {
-				return err
-			}
-			after, _ := region.Instances.Get(tx, id)
 			out.Changes = append(out.Changes, stateChange{id, stateOf(after.State), stateOf(before.State)})
 		}
 		return nil
@@ -138,12 +134,12 @@ func mayStop(v region.Instance, d instanceDetails) error {
 	return nil
 }
 
-func (s *Service) stopOne(tx *state.Txn, v region.Instance, d instanceDetails) error {
-	err := mayStop(v, d)
-	if err != nil || !v.State.MayBecome(region.InstanceStopping) {
-		return err
+// stopOne stops an instance that may be stopped, if it is not stopped already.
+func (s *Service) stopOne(tx *state.Txn, v region.Instance, _ instanceDetails) error {
+	if !v.State.MayBecome(region.InstanceStopping) {
+		return nil
 	}
-	_, err = region.StopInstance(tx, v.ID, region.UserShutdown, s.now())
+	_, err := region.StopInstance(tx, v.ID, region.UserShutdown, s.now())
 	return err
 }
 
@@ -175,7 +171,10 @@ func (s *Service) StopAsked(tx *state.Txn, ids []string) error {
 }
 
 // StartAsked is described with StopAsked.
-func (s *Service) StartAsked(tx *state.Txn, id string) error { return s.asked(tx, id, s.startOne) }
+func (s *Service) StartAsked(tx *state.Txn, id string) error {
+	_, _, err := s.asked(tx, id, s.startOne)
+	return err
+}
 
 // TerminateAsked is described with StopAsked.
 func (s *Service) TerminateAsked(tx *state.Txn, ids []string) error {
@@ -194,25 +193,26 @@ func (s *Service) allAsked(tx *state.Txn, ids []string, may func(region.Instance
 		}
 	}
 	for _, id := range ids {
-		if err := s.asked(tx, id, do); err != nil {
+		if _, _, err := s.asked(tx, id, do); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *Service) asked(tx *state.Txn, id string, do func(*state.Txn, region.Instance, instanceDetails) error) error {
-	before, err := s.instanceRecord(tx, id)
-	if err != nil {
-		return err
+// asked does one thing to an instance, and says what that was before it and is after it.
+func (s *Service) asked(tx *state.Txn, id string,
+	do func(*state.Txn, region.Instance, instanceDetails) error) (before, after region.Instance, err error) {
+	if before, err = s.instanceRecord(tx, id); err != nil {
+		return before, after, err
 	}
 	if err := do(tx, before, s.detailsOf(tx, id)); err != nil {
-		return err
+		return before, after, err
 	}
-	if after, _ := region.Instances.Get(tx, id); after.State != before.State {
+	if after, _ = region.Instances.Get(tx, id); after.State != before.State {
 		s.emitState(tx, after)
 	}
-	return nil
+	return before, after, nil
 }
 
 // rebootInstances asks instances to boot anew: the zone's agent sees that the time of their boot is not known any more.

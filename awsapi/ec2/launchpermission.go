@@ -110,9 +110,7 @@ func (s *Service) subjectsOf(tx *state.Txn, p launchPlan) (all []subject) {
 		all = append(all, subject{arn: s.arn(kind, "*"), keys: keys.With(common, requestTags(p.tags[kind])), new: true})
 	}
 	of := func(arn, id string, keys iam.Keys) {
-		own := s.TagsOf(tx, id)
-		all = append(all, subject{arn: arn, keys: keys.With(common, iam.TagKeys("aws:ResourceTag", own),
-			iam.TagKeys("ec2:ResourceTag", own))})
+		all = append(all, subject{arn: arn, keys: keys.With(common, tagKeys(s.TagsOf(tx, id)))})
 	}
 	zone, vpc := []string{v.Zone}, []string{s.arn("vpc", v.VPCID)}
 	metadata := d.Metadata.shown()

@@ -103,13 +103,11 @@ func (s *Service) subjects(call *operation.Call) ([]subject, error) {
 			if types[id] == "" {
 				continue // the operation itself says so, once it is allowed
 			}
-			own := map[string]string{}
-			for _, t := range s.tagsOf(tx, id) {
-				own[t.Key] = t.Value
-			}
-			keys := iam.TagKeys("aws:ResourceTag", own).With(iam.TagKeys("ec2:ResourceTag", own))
+			var keys iam.Keys
 			if types[id] == "instance" {
 				keys = s.InstanceKeys(tx, id)
+			} else {
+				keys = tagKeys(s.TagsOf(tx, id))
 			}
 			subjects = append(subjects, subject{arn: s.arn(types[id], id), keys: keys})
 		}
@@ -124,7 +122,7 @@ func (s *Service) subjects(call *operation.Call) ([]subject, error) {
 // InstanceKeys are the condition keys of an instance that there is: its tags, and what it is.
 func (s *Service) InstanceKeys(tx *state.Txn, id string) iam.Keys {
 	v, _ := region.Instances.Get(tx, id)
-	d, own := s.detailsOf(tx, id), s.TagsOf(tx, id)
+	d := s.detailsOf(tx, id)
 	metadata := d.Metadata.shown()
 	keys := iam.Keys{"ec2:region": {s.VPC.Region}, "ec2:instanceid": {id}, "ec2:instancetype": {v.Launch.Type},
 		"ec2:availabilityzone": {v.Zone}, "ec2:tenancy": {cmp.Or(d.Placement.Tenancy, "default")}, "ec2:rootdevicetype": {"ebs"},
@@ -134,7 +132,12 @@ func (s *Service) InstanceKeys(tx *state.Txn, id string) iam.Keys {
 	if profile, found := region.InstanceProfiles.Get(tx, v.Launch.Profile); found {
 		keys["ec2:instanceprofile"] = []string{profile.ARN}
 	}
-	return keys.With(iam.TagKeys("aws:ResourceTag", own), iam.TagKeys("ec2:ResourceTag", own))
+	return keys.With(tagKeys(s.TagsOf(tx, id)))
+}
+
+// tagKeys are the condition keys of a resource's tags.
+func tagKeys(own map[string]string) iam.Keys {
+	return iam.TagKeys("aws:ResourceTag", own).With(iam.TagKeys("ec2:ResourceTag", own))
 }
 
 // newKeys are the condition keys of what a call makes, beside its tags: of a volume what it is to be.

@@ -162,6 +162,10 @@ func (s *Service) interrupt(r *run) error {
 // terminateNodes terminates a share of each node group's instances, rounded up as FIS does: of one, it is that one.
 func (s *Service) terminateNodes(r *run) error {
 	share, _ := strconv.Atoi(r.action.Parameters["instanceTerminationPercentage"])
+	principal, err := s.principal(r.tx, r.experiment)
+	if err != nil {
+		return err
+	}
 	for _, t := range r.targets {
 		for _, g := range region.Nodegroups.List(r.tx) {
 			if aws.ToString(g.NodegroupArn) != t.TargetInformation[aboutARN] || g.Resources == nil {
@@ -178,7 +182,7 @@ func (s *Service) terminateNodes(r *run) error {
 			slices.Sort(ids)
 			ids = ids[:(len(ids)*share+99)/100]
 			for _, id := range ids { // which they are is known only now
-				if err := s.mayDo(r.tx, r.experiment, "ec2:TerminateInstances", s.instanceAsked(r.tx, id)); err != nil {
+				if err := s.mayDo(principal, "ec2:TerminateInstances", s.instanceAsked(r.tx, id)); err != nil {
 					return err
 				}
 			}
@@ -190,8 +194,7 @@ func (s *Service) terminateNodes(r *run) error {
 	return nil
 }
 
-// beginShift moves the traffic of the resources away from a zone. A practice run ends for it; a person's own shift, and another
-// experiment's, do not, and it fails, as "Precedence for zonal shifts" in ARC's developer guide has it.
+// beginShift moves the traffic of the resources away from a zone. It fails where a shift goes on that does not end for it.
 func (s *Service) beginShift(r *run) error {
 	zone := s.zoneOf(r.action.Parameters["availabilityZoneIdentifier"])
 	kinds := operationsOf(r.action.Parameters["managedResourceTypes"])
@@ -205,20 +208,13 @@ func (s *Service) beginShift(r *run) error {
 		if !slices.Contains(kinds, about[aboutType]) || wanted != "ANY" && status[about[aboutID]] != wanted {
 			continue
 		}
-		for _, other := range region.ShiftsOf(r.tx, about[aboutID]) {
-			switch {
-			case !other.Active(r.now):
-			case !other.Practice:
-				return &failure{"DependentServiceFailure", fmt.Sprintf("There is already an active zonal shift for the resource %s: %s.",
-					about[aboutARN], other.ID)}
-			default:
-				other.CanceledAt = &r.now
-				region.ZonalShifts.Put(r.tx, other.ID, other)
-			}
-		}
 		shift := region.ZonalShift{ID: wire.NewRequestID(), ClusterID: about[aboutID], Zone: zone, StartedAt: r.now,
 			ExpiresAt: r.effect.Until, Experiment: *r.experiment.Id,
 			Comment: "AWS FIS experiment " + *r.experiment.Id}
+		if other, stays := region.Supersede(r.tx, shift); stays {
+			return &failure{"DependentServiceFailure", fmt.Sprintf("There is already an active zonal shift for the resource %s: %s.",
+				about[aboutARN], other.ID)}
+		}
 		region.ZonalShifts.Put(r.tx, shift.ID, shift)
 		r.effect.Shifts = append(r.effect.Shifts, shift.ID)
 	}
@@ -241,9 +237,8 @@ func (s *Service) keepShift(r *run) error {
 
 func (s *Service) endShift(r *run) (bool, error) {
 	for _, id := range r.effect.Shifts {
-		if shift, found := region.ZonalShifts.Get(r.tx, id); found && shift.Active(r.now) {
-			shift.CanceledAt = &r.now
-			region.ZonalShifts.Put(r.tx, id, shift)
+		if shift, found := region.ZonalShifts.Get(r.tx, id); found {
+			region.CancelShift(r.tx, shift, r.now)
 		}
 	}
 	return true, nil

@@ -43,33 +43,34 @@ type asked struct {
 
 // allowed asks whether the experiment's role may do an action to its targets: what FIS itself is asked for, on the experiment.
 func (s *Service) allowed(tx *state.Txn, e *experiment, kind action, targets []types.ResolvedTarget) error {
-	for _, permission := range kind.permissions {
-		if strings.HasPrefix(permission, Name+":") {
-			if err := s.mayDo(tx, e, permission, asked{*e.Arn, tagsOf(e.Tags)}); err != nil {
-				return err
-			}
-			continue
-		}
-		for _, t := range targets {
-			if err := s.mayDo(tx, e, permission, s.askedOf(tx, t)); err != nil {
-				return err
-			}
+	principal, err := s.principal(tx, e)
+	if err != nil {
+		return err
+	}
+	var resources []asked
+	seen := map[string]bool{} // many pods are of one cluster
+	for _, t := range targets {
+		if on := s.askedOf(tx, t); !seen[on.arn] {
+			resources, seen[on.arn] = append(resources, on), true
 		}
 	}
-	if len(kind.permissions) == 0 {
-		_, err := s.principal(tx, e)
-		return err
+	for _, permission := range kind.permissions {
+		about := resources
+		if strings.HasPrefix(permission, Name+":") {
+			about = []asked{{*e.Arn, tagsOf(e.Tags)}}
+		}
+		for _, on := range about {
+			if err := s.mayDo(principal, permission, on); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
 
 // mayDo asks whether the experiment's role may do something to a resource. It does so by the role itself: aws:ViaAWSService is
 // false, as for every service that has assumed a role.
-func (s *Service) mayDo(tx *state.Txn, e *experiment, permission string, on asked) error {
-	principal, err := s.principal(tx, e)
-	if err != nil {
-		return err
-	}
+func (s *Service) mayDo(principal iam.Principal, permission string, on asked) error {
 	keys := iam.Keys{"aws:viaawsservice": {"false"}, "aws:requestedregion": {s.Region}, "aws:resourceaccount": {s.AccountID}}
 	decision, reason := principal.Evaluate(permission, on.arn, keys.With(on.keys))
 	if decision == iam.Allowed {
