@@ -95,11 +95,11 @@ func (c *awsRecorder) begin(t *testing.T, r *testRegion) {
 	base := aws.Config{Region: "us-east-1", Retryer: func() aws.Retryer { return aws.NopRetryer{} }}
 	for _, letter := range []string{"", "a", "b", "c"} {
 		w := way{letter, base}
-		near := sdkclient.New(&http.Transport{}, time.Minute)
-		if w.BaseEndpoint = aws.String(r.status(t).AWSEndpoint); letter != "" {
-			near, w.BaseEndpoint = sdkclient.Over(r.frontSocket(t, letter), time.Minute), aws.String("http://localhost")
+		if letter == "" {
+			w.HTTPClient, w.BaseEndpoint = sdkclient.New(&http.Transport{}, time.Minute), aws.String(r.status(t).AWSEndpoint)
+		} else {
+			w.HTTPClient, w.BaseEndpoint = sdkclient.Over(r.frontSocket(t, letter), time.Minute), aws.String("http://localhost")
 		}
-		w.HTTPClient = near
 		c.ways = append(c.ways, w)
 	}
 	ctx := within(t, time.Minute)
@@ -203,7 +203,7 @@ func (c *awsRecorder) keys(user int) func(context.Context, *rand.Rand, int) {
 			o := c.call(n, w, histories.Make, "")
 			out, err := services.CreateAccessKey(ctx, &iam.CreateAccessKeyInput{UserName: name})
 			if err != nil { // a key that nobody was told of may be there
-				c.tidy(ctx, services, name)
+				c.tidy(ctx, w, n, name)
 				return
 			}
 			has = out.AccessKey
@@ -224,7 +224,8 @@ func (c *awsRecorder) keys(user int) func(context.Context, *rand.Rand, int) {
 }
 
 // tidy deletes what keys a user has.
-func (c *awsRecorder) tidy(ctx context.Context, services *iam.Client, user *string) {
+func (c *awsRecorder) tidy(ctx context.Context, w way, n int, user *string) {
+	services := iam.NewFromConfig(w.Config)
 	out, err := services.ListAccessKeys(ctx, &iam.ListAccessKeysInput{UserName: user})
 	if err != nil {
 		return
@@ -233,7 +234,7 @@ func (c *awsRecorder) tidy(ctx context.Context, services *iam.Client, user *stri
 		c.mu.Lock()
 		known := slices.ContainsFunc(c.made, func(k iamtypes.AccessKey) bool { return *k.AccessKeyId == *key.AccessKeyId })
 		c.mu.Unlock()
-		o := c.call(2, way{}, histories.Drop, "key "+*key.AccessKeyId)
+		o := c.call(n, w, histories.Drop, "key "+*key.AccessKeyId)
 		_, err := services.DeleteAccessKey(ctx, &iam.DeleteAccessKeyInput{UserName: user, AccessKeyId: key.AccessKeyId})
 		if known { // its deletion had no answer
 			c.done(o, err, "NoSuchEntity")

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -70,9 +69,6 @@ func (c Call) leaves() string {
 // Calls is what many clients of a control plane's API have recorded. Its zero value is ready: all things are absent at its begin.
 type Calls struct {
 	clock
-	// Lag is how old an answer may be that rests on a copy, as far as that is documented.
-	Lag time.Duration
-
 	mu  sync.Mutex
 	all []Call
 }
@@ -99,35 +95,18 @@ func (h *Calls) All() []Call {
 // Check says what no correct API could have answered, in a sentence each; none: the history is right. Acknowledged writes are there
 // for whoever asks later, in every zone, until they are overwritten or asked to be; and every thing is linearizable.
 func (h *Calls) Check() (faults []string) {
-	for _, calls := range byThing(h.All()) {
-		faults = append(faults, h.checkThing(calls)...)
+	for _, calls := range partsOf(h.All(), func(c Call) string { return c.Thing }) {
+		faults = append(faults, checkThing(calls)...)
 	}
 	if len(faults) > 0 { // what is wrong already makes no thing linearizable, and takes long to search
 		return faults
 	}
-	switch result, _ := porcupine.CheckOperationsVerbose(thing, h.operations(), patience); result {
-	case porcupine.Illegal:
-		faults = append(faults, "a thing is not linearizable: see the picture")
-	case porcupine.Unknown:
-		faults = append(faults, fmt.Sprintf("no linearization was found within %v, and none was ruled out: take a shorter history", patience))
-	}
-	return faults
-}
-
-func byThing(calls []Call) (parts [][]Call) {
-	things := map[string][]Call{}
-	for _, c := range calls {
-		things[c.Thing] = append(things[c.Thing], c)
-	}
-	for _, name := range slices.Sorted(maps.Keys(things)) {
-		parts = append(parts, things[name])
-	}
-	return parts
+	return linearizable(thing, h.operations(), "a thing")
 }
 
 // checkThing checks that each answer about a thing rests on a write that may have been the newest one at that time. It finds most of
 // what is wrong, and names it.
-func (h *Calls) checkThing(calls []Call) (faults []string) {
+func checkThing(calls []Call) (faults []string) {
 	writes := []Call{{Kind: Clear, Thing: calls[0].Thing, Began: math.MinInt64, Ended: math.MinInt64, Outcome: OK}} // absent at first
 	for _, c := range calls {
 		if c.writes() && c.Outcome != Refused {
@@ -139,25 +118,23 @@ func (h *Calls) checkThing(calls []Call) (faults []string) {
 		if !says {
 			continue
 		}
-		var over Call // the newest write that was over before the call, and what it contradicts
+		newest := Call{Began: math.MinInt64} // of the acknowledged writes that were over before the call, the one that began last
+		for _, w := range writes {
+			if w != c && w.Outcome == OK && w.Ended < c.Began && w.Began > newest.Began {
+				newest = w
+			}
+		}
 		known, possible := false, false
 		for _, w := range writes {
-			if w == c || w.Began > c.Ended || (w.leaves() != "") != there || c.Kind == Read && there && w.leaves() != c.Value {
-				continue
-			}
-			known = true
-			if newer, is := h.overwritten(writes, w, c); is {
-				over = newer
-			} else {
-				possible = true
-				break
+			if w != c && w.Began <= c.Ended && (w.leaves() != "") == there && (c.Kind != Read || !there || w.leaves() == c.Value) {
+				known, possible = true, possible || newest.Began <= w.Ended
 			}
 		}
 		switch {
 		case !known:
 			faults = append(faults, fmt.Sprintf("nobody can have written what is found: %v", c))
 		case !possible:
-			faults = append(faults, fmt.Sprintf("an acknowledged write is missed: %v; after %v", c, over))
+			faults = append(faults, fmt.Sprintf("an acknowledged write is missed: %v; after %v", c, newest))
 		}
 	}
 	return faults
@@ -176,36 +153,10 @@ func answerOf(c Call) (there, says bool) {
 	return false, false
 }
 
-// overwritten says which acknowledged write began after w had ended, and ended before the call may have been answered.
-func (h *Calls) overwritten(writes []Call, w, c Call) (newer Call, is bool) {
-	for _, x := range writes {
-		if x != c && x.Outcome == OK && x.Began > w.Ended && x.Ended < c.since(h.Lag) {
-			return x, true
-		}
-	}
-	return Call{}, false
-}
-
-// since is from when on the state may be of which the call tells. A write that was carried out tells of that at its time.
-func (c Call) since(lag time.Duration) int64 {
-	if c.writes() && c.Outcome == OK {
-		return c.Began
-	}
-	return c.Began - int64(lag)
-}
-
 // thing is one thing, whose state is its value, and empty where it is absent.
 var thing = porcupine.Model{
-	Partition: func(history []porcupine.Operation) (parts [][]porcupine.Operation) {
-		things := map[string][]porcupine.Operation{}
-		for _, o := range history {
-			name := o.Input.(Call).Thing
-			things[name] = append(things[name], o)
-		}
-		for _, name := range slices.Sorted(maps.Keys(things)) {
-			parts = append(parts, things[name])
-		}
-		return parts
+	Partition: func(history []porcupine.Operation) [][]porcupine.Operation {
+		return partsOf(history, func(o porcupine.Operation) string { return o.Input.(Call).Thing })
 	},
 	Init: func() any { return "" },
 	Step: func(state, input, _ any) (bool, any) {
@@ -238,13 +189,12 @@ func (h *Calls) operations() (all []porcupine.Operation) {
 		if c.Kind == Read && c.Outcome != OK || c.Kind == Set && c.Outcome == Unknown && !seen[[2]string{c.Thing, c.Value}] {
 			continue
 		}
-		all = append(all, porcupine.Operation{ClientId: c.Client, Input: c, Call: c.since(h.Lag), Return: c.Ended})
+		all = append(all, porcupine.Operation{ClientId: c.Client, Input: c, Call: c.Began, Return: c.Ended})
 	}
 	return all
 }
 
 // Picture writes porcupine's picture of the things, a page of HTML.
 func (h *Calls) Picture(w io.Writer) error {
-	_, info := porcupine.CheckOperationsVerbose(thing, h.operations(), patience)
-	return porcupine.Visualize(thing, info, w)
+	return picture(w, thing, h.operations())
 }

@@ -6,13 +6,9 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/anishathalye/porcupine"
 )
-
-// patience bounds the search for a linearization.
-const patience = time.Minute
 
 // Check says what no correct store could have answered, in a sentence each; none: the history is right.
 func (h *History) Check() (faults []string) {
@@ -194,16 +190,8 @@ type found struct {
 
 // register is one key, whose state is its value.
 var register = porcupine.Model{
-	Partition: func(history []porcupine.Operation) (parts [][]porcupine.Operation) {
-		byKey := map[string][]porcupine.Operation{}
-		for _, o := range history {
-			key := o.Input.(Op).Key
-			byKey[key] = append(byKey[key], o)
-		}
-		for _, key := range slices.Sorted(maps.Keys(byKey)) {
-			parts = append(parts, byKey[key])
-		}
-		return parts
+	Partition: func(history []porcupine.Operation) [][]porcupine.Operation {
+		return partsOf(history, func(o porcupine.Operation) string { return o.Input.(Op).Key })
 	},
 	Init: func() any { return "" },
 	Step: func(state, input, output any) (bool, any) {
@@ -230,13 +218,7 @@ var register = porcupine.Model{
 
 // registers checks that every key is linearizable.
 func (c *checker) registers() {
-	result, _ := porcupine.CheckOperationsVerbose(register, registerOps(c.ops), patience)
-	switch result {
-	case porcupine.Illegal:
-		c.fault("a register is not linearizable: see the picture")
-	case porcupine.Unknown:
-		c.fault("no linearization was found within %v, and none was ruled out: take a shorter history", patience)
-	}
+	c.faults = append(c.faults, linearizable(register, registerOps(c.ops), "a register")...)
 }
 
 func registerOps(ops []Op) (all []porcupine.Operation) {
@@ -251,6 +233,5 @@ func registerOps(ops []Op) (all []porcupine.Operation) {
 
 // Picture writes porcupine's picture of the registers, a page of HTML.
 func (h *History) Picture(w io.Writer) error {
-	_, info := porcupine.CheckOperationsVerbose(register, registerOps(h.Operations()), patience)
-	return porcupine.Visualize(register, info, w)
+	return picture(w, register, registerOps(h.Operations()))
 }
