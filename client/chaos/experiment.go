@@ -18,8 +18,6 @@ type Experiment struct {
 	Name, Title, Teaches string
 	// Cluster is the name of the cluster that is probed. Empty: the region's only one.
 	Cluster string
-	// With are words that stand as ${name} in the experiment's texts. The word random is one of the zones, by the seed.
-	With map[string]string
 	// Steady is how long the probes are watched before the first fault: they must hold, or nothing is broken.
 	Steady time.Duration
 	// Within is how long the region may take to be healthy after the last fault has been taken back.

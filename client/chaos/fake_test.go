@@ -24,9 +24,10 @@ type fake struct {
 	dir string
 
 	mu      sync.Mutex
-	did     []string // "kill az/b"
-	refuses string   // a verb that is refused
-	sick    bool     // the region does not become healthy
+	did     []string          // "kill az/b"
+	on      map[string]func() // what happens with an order, under the lock
+	refuses string            // a verb that is refused
+	sick    bool              // the region does not become healthy
 	version int
 	objects map[string]configMap
 	history []watchEvent
@@ -174,6 +175,9 @@ func (f *fake) do(order string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.did = append(f.did, order)
+	if happens := f.on[order]; happens != nil {
+		happens()
+	}
 	if verb, _, _ := strings.Cut(order, " "); verb == f.refuses {
 		return &client.APIError{Code: 409, Message: "no"}
 	}
@@ -194,10 +198,6 @@ func (f *fake) Link(_ context.Context, o api.LinkOrder) error {
 
 func (f *fake) Fault(_ context.Context, o api.FaultOrder) (*api.FaultDone, error) {
 	return nil, f.do("fault " + o.Target.String() + " " + o.Fault)
-}
-
-func (f *fake) TakeBack(_ context.Context, o api.FaultOrder) (*api.FaultDone, error) {
-	return nil, f.do("take back " + o.Target.String())
 }
 
 func (f *fake) Reset(context.Context) error { return f.do("reset") }

@@ -10,24 +10,19 @@ import (
 
 // judge compares what was expected with what was observed.
 func (r *run) judge(trouble, stopped, undoing error) {
-	var verdicts []report.Verdict
 	if len(r.report.Phases) > 1 { // else the method has not begun
-		verdicts = r.verdicts()
+		var verdicts []report.Verdict
+		for i, p := range r.experiment.Probes {
+			verdicts = append(verdicts, judged(p, r.report.Probes[i])...)
+		}
+		r.report.Verdicts = append(verdicts, r.report.Verdicts...)
 	}
-	r.report.Verdicts = append(verdicts, r.report.Verdicts...)
-	failed := r.report.Failed()
-	r.decide(trouble, stopped, undoing, failed)
-}
-
-func (r *run) verdicts() (verdicts []report.Verdict) {
-	for i, p := range r.experiment.Probes {
-		verdicts = append(verdicts, judged(p, r.report.Probes[i])...)
-	}
-	return verdicts
+	r.decide(trouble, stopped, undoing)
 }
 
 // decide says what the outcome is, and why.
-func (r *run) decide(trouble, stopped, undoing error, failed []report.Verdict) {
+func (r *run) decide(trouble, stopped, undoing error) {
+	failed := r.report.Failed()
 	switch {
 	case trouble != nil:
 		r.report.Outcome, r.report.Reason = report.CouldNotRun, trouble.Error()

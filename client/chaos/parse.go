@@ -49,20 +49,19 @@ func (d *document) experiment(n *yaml.Node, set map[string]string, seed uint64) 
 	if f == nil {
 		return nil
 	}
-	e := &Experiment{With: d.with(f["with"], set, seed)}
+	e, with := &Experiment{}, d.with(f["with"], set, seed)
 	for key, one := range f {
 		if key != "with" {
-			d.expand(one.value, e.With)
+			d.expand(one.value, with)
 		}
 	}
 	e.Name, e.Title, e.Teaches, e.Cluster = d.text(f["name"]), d.text(f["title"]), d.text(f["teaches"]), d.text(f["cluster"])
 	if !wordName.MatchString(e.Name) {
 		d.wrong(n, "an experiment has a name of small letters, digits and dashes: write name: lose-a-zone")
 	}
-	e.Steady = or(d.duration(f["steady"]), DefaultSteady)
-	e.Within = DefaultWithin
+	e.Steady = d.some(f["steady"])
 	if recovery, given := f["recovery"]; given {
-		e.Within = or(d.duration(d.fields(recovery.value, "recovery", "within")["within"]), DefaultWithin)
+		e.Within = d.some(d.fields(recovery.value, "recovery", "within")["within"])
 	}
 	for _, item := range d.items(f["hypothesis"], "hypothesis") {
 		e.Probes = append(e.Probes, d.probe(item, e.Probes))
@@ -81,6 +80,7 @@ func (d *document) experiment(n *yaml.Node, set map[string]string, seed uint64) 
 	return e
 }
 
+// with are words that stand as ${name} in the experiment's texts. The word random is one of the zones, by the seed.
 func (d *document) with(f field, set map[string]string, seed uint64) map[string]string {
 	with := map[string]string{}
 	if f.value != nil && f.value.Kind != yaml.MappingNode {

@@ -13,7 +13,6 @@ import (
 // the same plan. Who leads is found when a step begins.
 type Plan struct {
 	Seed  uint64
-	Pace  float64
 	Steps []Step
 
 	drawing sync.Mutex
@@ -30,7 +29,7 @@ func (p *Plan) draw(target string) string {
 // Plan draws the method's plan. A pace of 0.1 makes its times ten times shorter.
 func (e *Experiment) Plan(seed uint64, pace float64) *Plan {
 	p := planner{random: rand.New(rand.NewPCG(seed, 1)), pace: pace}
-	return &Plan{Seed: seed, Pace: pace, Steps: p.steps(e.Method), random: rand.New(rand.NewPCG(seed, 2))}
+	return &Plan{Seed: seed, Steps: p.steps(e.Method), random: rand.New(rand.NewPCG(seed, 2))}
 }
 
 type planner struct {

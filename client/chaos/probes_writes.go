@@ -126,10 +126,8 @@ func again(ctx context.Context, try func(context.Context) error) error {
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		select {
-		case <-ctx.Done():
+		if pause(ctx, 100*time.Millisecond) != nil {
 			return err
-		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }
@@ -220,10 +218,7 @@ func (w *watcher) run(ctx context.Context, version string) {
 		version = w.follow(one, version, func() { timer.Reset(silence) })
 		timer.Stop()
 		cancel()
-		select {
-		case <-ctx.Done():
-		case <-time.After(50 * time.Millisecond):
-		}
+		_ = pause(ctx, 50*time.Millisecond)
 	}
 }
 
@@ -251,10 +246,7 @@ func (w *watcher) listAgain(ctx context.Context, version string) string {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.seen = max(w.seen, n)
-	w.settle()
-	close(w.came)
-	w.came = make(chan struct{})
+	w.reached(n)
 	return now.Metadata.ResourceVersion
 }
 
@@ -314,6 +306,11 @@ func (w *watcher) tell(event watchEvent) {
 			w.wrong = append(w.wrong, fmt.Sprintf("write %d was acknowledged, and its event did not come before that of write %d", before, n))
 		}
 	}
+	w.reached(n)
+}
+
+// reached tells that a number has come. The caller holds the lock.
+func (w *watcher) reached(n int) {
 	w.seen = max(w.seen, n)
 	w.settle()
 	close(w.came)

@@ -65,8 +65,8 @@ func (r *run) connect(ctx context.Context, o Options) error {
 		return err
 	}
 	r.environ = environment.Apply(o.Environ)
-	for _, one := range []struct{ of, zone string }{{ofEtcd, cluster.EtcdLeader}, {ofControllers, cluster.Controllers},
-		{ofScheduler, cluster.Scheduler}, {ofState, status.State.Leader}} {
+	for _, one := range []struct{ of, zone string }{{report.LedEtcd, cluster.EtcdLeader}, {report.LedControllers, cluster.Controllers},
+		{report.LedScheduler, cluster.Scheduler}, {report.LedState, status.State.Leader}} {
 		r.report.Leaders = append(r.report.Leaders, report.Leader{At: r.report.Started, Of: one.of, Zone: one.zone})
 	}
 	r.kube, err = r.kubeOf(cluster, status)
@@ -159,14 +159,6 @@ func (r *run) lastEvent(ctx context.Context) (last uint64, err error) {
 	return last, err
 }
 
-// What is led, as a report calls it.
-const (
-	ofEtcd        = "etcd"
-	ofControllers = "controllers"
-	ofScheduler   = "scheduler"
-	ofState       = "the regional state"
-)
-
 // leaderOf is what an event says that its zone leads now; empty: nothing that a report shows.
 func leaderOf(event api.Event) string {
 	kind, _, _ := strings.Cut(event.Target, "/")
@@ -174,13 +166,13 @@ func leaderOf(event api.Event) string {
 	case event.Type != api.LeaderChanged:
 		return ""
 	case kind == "etcd":
-		return ofEtcd
+		return report.LedEtcd
 	case kind == api.KindZone:
-		return ofState
+		return report.LedState
 	case strings.Contains(event.Message, "kube-controller-manager"):
-		return ofControllers
+		return report.LedControllers
 	case strings.Contains(event.Message, "kube-scheduler"):
-		return ofScheduler
+		return report.LedScheduler
 	}
 	return ""
 }

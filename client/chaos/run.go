@@ -25,7 +25,6 @@ type Region interface {
 	Do(ctx context.Context, target, verb, cluster string) error
 	Link(ctx context.Context, order api.LinkOrder) error
 	Fault(ctx context.Context, order api.FaultOrder) (*api.FaultDone, error)
-	TakeBack(ctx context.Context, order api.FaultOrder) (*api.FaultDone, error)
 	Reset(ctx context.Context) error
 	WaitFor(ctx context.Context, condition client.Condition, missing func(string)) error
 }

@@ -132,6 +132,15 @@ func (d *document) duration(f field) *time.Duration {
 	return read(d, f, parseDuration, "a time, such as 250ms, 30s or 5m")
 }
 
+// some is a time of more than nothing, which 0 stands for where it is not there.
+func (d *document) some(f field) time.Duration {
+	t := d.duration(f)
+	if t != nil && *t == 0 {
+		d.wrong(f.value, "%s is more than 0s: write a time, such as 30s, or leave it out", f.key.Value)
+	}
+	return or(t, 0)
+}
+
 func parseDuration(text string) (time.Duration, error) {
 	t, err := time.ParseDuration(text)
 	if err == nil && t < 0 {

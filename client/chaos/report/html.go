@@ -238,7 +238,8 @@ func seconds(d time.Duration) string {
 	return fmt.Sprintf("%.2f", d.Seconds())
 }
 
-// short is a duration with three digits or so, as the verdicts have theirs: 340ms, 1.24s, 1m3s.
+// short is a duration with three digits or so, so that columns can be compared: 340ms, 1.24s, 1m3s. The verdicts' own texts have whole
+// milliseconds, as programs match them.
 func short(d time.Duration) string {
 	unit := time.Nanosecond
 	for limit := time.Microsecond; limit <= 100*time.Second && d >= limit; limit *= 10 {

@@ -123,10 +123,18 @@ type Point struct {
 	Max    time.Duration `json:"max"`
 }
 
+// What is led, in the order of the timeline's rows.
+const (
+	LedEtcd        = "etcd"
+	LedControllers = "controllers"
+	LedScheduler   = "scheduler"
+	LedState       = "the regional state"
+)
+
 // Leader says who leads something from At on: nobody, where Zone is empty.
 type Leader struct {
 	At   time.Time `json:"at"`
-	Of   string    `json:"of"` // etcd, controllers, scheduler, the regional state
+	Of   string    `json:"of"` // LedEtcd and the like
 	Zone string    `json:"zone,omitempty"`
 }
 

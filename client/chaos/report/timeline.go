@@ -211,16 +211,9 @@ func (r *Report) summary() string {
 // faultRows are the zones', and one for the faults that are of no zone alone.
 func (r *Report) faultRows() (rows []row, hidden int) {
 	const nowhere = ""
-	zones := slices.Clone(r.Zones)
-	by := map[string][]Fault{}
-	for _, f := range r.Faults {
-		if !slices.Contains(zones, f.Zone) && f.Zone != nowhere {
-			zones = append(zones, f.Zone)
-		}
-		by[f.Zone] = append(by[f.Zone], f)
-	}
+	zones, by := named(r.Zones, r.Faults, func(f Fault) string { return f.Zone })
 	if len(by[nowhere]) > 0 {
-		zones = append(zones, nowhere)
+		zones = append(slices.DeleteFunc(zones, func(zone string) bool { return zone == nowhere }), nowhere)
 	}
 	for _, zone := range zones {
 		one, out := r.faultRow(by[zone])
@@ -228,6 +221,18 @@ func (r *Report) faultRows() (rows []row, hidden int) {
 		rows, hidden = append(rows, one), hidden+out
 	}
 	return rows, hidden
+}
+
+// named are all by their names, and the names: the known ones, and then the others as they come.
+func named[T any](known []string, all []T, name func(T) string) (names []string, by map[string][]T) {
+	names, by = slices.Clone(known), map[string][]T{}
+	for _, one := range all {
+		if !slices.Contains(names, name(one)) {
+			names = append(names, name(one))
+		}
+		by[name(one)] = append(by[name(one)], one)
+	}
+	return names, by
 }
 
 // faultRow lays faults into lanes, so that neither bars nor words are over each other.
@@ -281,15 +286,8 @@ func beside(b box, text string) (words label, from, to float64) {
 
 // leaderRows have a row for each thing that is led, the known ones first.
 func (r *Report) leaderRows() (rows []row) {
-	known := []string{"etcd", "controllers", "scheduler", "the regional state"}
-	by := map[string][]Leader{}
-	for _, l := range r.Leaders {
-		if !slices.Contains(known, l.Of) {
-			known = append(known, l.Of)
-		}
-		by[l.Of] = append(by[l.Of], l)
-	}
-	for _, of := range known {
+	things, by := named([]string{LedEtcd, LedControllers, LedScheduler, LedState}, r.Leaders, func(l Leader) string { return l.Of })
+	for _, of := range things {
 		if len(by[of]) > 0 {
 			rows = append(rows, r.leaderRow(of, by[of]))
 		}
