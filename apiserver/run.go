@@ -22,6 +22,7 @@ import (
 	"tripod/apiserver/launch"
 	"tripod/internal/loss"
 	"tripod/internal/process"
+	"tripod/internal/tell"
 )
 
 // RunServer is the program `tripod internal apiserver CONFIG`.
@@ -76,16 +77,15 @@ func (n *news) to(lost func(context.Context, loss.Loss), suspended func(context.
 func (n *news) handler(metrics http.Handler) http.Handler {
 	routes := http.NewServeMux()
 	routes.Handle("/", metrics)
-	routes.HandleFunc("POST "+launch.FaultsPath, func(w http.ResponseWriter, r *http.Request) {
-		var now launch.Faults
+	always := func(launch.Faults) bool { return true }
+	routes.HandleFunc("POST "+launch.FaultsPath, tell.Take(always, func(_ context.Context, now launch.Faults) error {
 		told := n.fault.Load()
-		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4<<10)).Decode(&now); err != nil || told == nil {
-			http.Error(w, "it takes no faults now", http.StatusServiceUnavailable)
-			return
+		if told == nil {
+			return errors.New("it takes no faults now")
 		}
 		(*told)(now)
-		w.WriteHeader(http.StatusNoContent)
-	})
+		return nil
+	}))
 	return loss.Handler(routes, func(ctx context.Context, l loss.Loss) {
 		if told := n.lost.Load(); told != nil {
 			(*told)(ctx, l)

@@ -165,12 +165,7 @@ func (p experimentPods) Break(ctx context.Context, pod fis.Pod, serviceAccount, 
 	case there != "":
 		return fmt.Errorf("%s has the fault %s already", target, there)
 	}
-	name := ""
-	p.state.View(func(tx *state.Txn) error {
-		cluster, _ := region.Clusters.Get(tx, pod.ClusterID)
-		name = cluster.Name
-		return nil
-	})
-	_, err = p.faults.breakPod(ctx, api.FaultOrder{Target: target, Cluster: name, Fault: words, For: lasts})
+	order := api.FaultOrder{Target: target, Cluster: p.faults.clusterName(pod.ClusterID), Fault: words, For: lasts}
+	_, err = p.faults.breakPod(ctx, order)
 	return err
 }

@@ -28,17 +28,11 @@ type Peers struct {
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 }
 
-// Standing is what a cluster says of a member of a name.
-type Standing struct {
-	ID      uint64 // 0: it is no member, or has not run yet since it was added
-	Learner bool
-}
-
 // askPatience is how long one member is waited for.
 const askPatience = 3 * time.Second
 
-// Open makes a client of all of them, which the caller closes.
-func (p Peers) Open() (*clientv3.Client, error) {
+// open makes a client of all of them, which the caller closes.
+func (p Peers) open() (*clientv3.Client, error) {
 	config := clientv3.Config{TLS: p.TLS, DialTimeout: askPatience, Logger: zap.NewNop()} // what it says is in the errors
 	for _, one := range p.ClientURLs {
 		config.Endpoints = append(config.Endpoints, one)
@@ -57,7 +51,7 @@ func (p Peers) Open() (*clientv3.Client, error) {
 
 // CheckServe says which of the members does not answer, or that they have no leader.
 func (p Peers) CheckServe(ctx context.Context) error {
-	client, err := p.Open()
+	client, err := p.open()
 	if err != nil {
 		return err
 	}
@@ -74,23 +68,6 @@ func (p Peers) CheckServe(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// StandingOf says what the cluster knows of the member with that name.
-func (p Peers) StandingOf(ctx context.Context, name string) (s Standing, err error) {
-	err = p.with(ctx, func(ctx context.Context, client *clientv3.Client) error {
-		list, err := client.MemberList(ctx)
-		if err != nil {
-			return err
-		}
-		for _, one := range list.Members {
-			if one.Name == name {
-				s = Standing{one.ID, one.IsLearner}
-			}
-		}
-		return nil
-	})
-	return s, err
 }
 
 // Replace takes the member at a peer URL, which does not run, out of the cluster, and adds it as a learner that has never run.
@@ -129,7 +106,8 @@ func (p Peers) Replace(ctx context.Context, peerURL string, said func(string), w
 }
 
 // Promote waits until the learner at a peer URL has caught up, and lets it vote. goesOn says, now and then, that it makes no
-// sense to wait any more.
+// sense to wait any more. Each try has a client of its own: one that is kept makes longer and longer pauses between its connections
+// while it finds nobody, and would go on with them after that.
 func (p Peers) Promote(ctx context.Context, peerURL string, said func(string), goesOn func() error) error {
 	waits := false
 	for {
@@ -168,7 +146,7 @@ var errNoMember = errors.New("it was removed from the cluster meanwhile")
 // with asks the members, and again while they cannot answer yet: a change of the members waits until those that are left have
 // been connected for some seconds.
 func (p Peers) with(ctx context.Context, ask func(context.Context, *clientv3.Client) error) error {
-	client, err := p.Open()
+	client, err := p.open()
 	if err != nil {
 		return err
 	}

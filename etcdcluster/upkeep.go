@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -12,19 +13,22 @@ import (
 // RaiseNoSpace raises the alarm for the member with that name that its database has reached its quota, as it does itself then:
 // until it is disarmed the whole cluster takes no writes that need space. It returns the id of the member.
 func (p Peers) RaiseNoSpace(ctx context.Context, name string) (member uint64, err error) {
-	s, err := p.StandingOf(ctx, name)
-	if err == nil && s.ID == 0 {
-		err = fmt.Errorf("%s is no member of the cluster now", name)
-	}
-	if err != nil {
-		return 0, err
-	}
-	return s.ID, p.with(ctx, func(ctx context.Context, client *clientv3.Client) error {
+	err = p.with(ctx, func(ctx context.Context, client *clientv3.Client) error {
+		list, err := client.MemberList(ctx)
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(list.Members, func(one *etcdserverpb.Member) bool { return one.Name == name })
+		if i < 0 {
+			return fmt.Errorf("%s is no member of the cluster now", name)
+		}
+		member = list.Members[i].ID
 		// The client's own type only lists and disarms alarms.
-		_, err := etcdserverpb.NewMaintenanceClient(client.ActiveConnection()).Alarm(ctx, &etcdserverpb.AlarmRequest{
-			Action: etcdserverpb.AlarmRequest_ACTIVATE, MemberID: s.ID, Alarm: etcdserverpb.AlarmType_NOSPACE})
+		_, err = etcdserverpb.NewMaintenanceClient(client.ActiveConnection()).Alarm(ctx, &etcdserverpb.AlarmRequest{
+			Action: etcdserverpb.AlarmRequest_ACTIVATE, MemberID: member, Alarm: etcdserverpb.AlarmType_NOSPACE})
 		return err
 	})
+	return member, err
 }
 
 // Disarm takes a member's alarm of RaiseNoSpace back. It is no error that there is none.
@@ -52,7 +56,7 @@ func (p Peers) HasNoSpace(ctx context.Context, member uint64) (raised bool, err 
 
 // Defragment has the only one of the members write its database anew. It answers nobody meanwhile, and so this may take long.
 func (p Peers) Defragment(ctx context.Context) error {
-	client, err := p.Open()
+	client, err := p.open()
 	if err != nil {
 		return err
 	}

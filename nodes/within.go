@@ -43,15 +43,19 @@ func (s *Simulator) Connect(ctx context.Context, as, host string, port int) (net
 
 // podNamed is the pod that pod/NAMESPACE/NAME, or pod/NAME, means; nil: it is none of the zone's.
 func (z *zone) podNamed(as string) *corev1.Pod {
-	kind, name, _ := strings.Cut(as, "/")
-	namespace, name, found := strings.Cut(name, "/")
-	if !found {
-		namespace, name = metav1.NamespaceDefault, namespace
-	}
+	kind, rest, _ := strings.Cut(as, "/")
 	if kind != "pod" {
 		return nil
 	}
-	return z.pods.Pod(namespace, name)
+	return z.pods.Pod(namespaced(rest))
+}
+
+// namespaced reads NAMESPACE/NAME, or NAME alone.
+func namespaced(rest string) (namespace, name string) {
+	if namespace, name, both := strings.Cut(rest, "/"); both {
+		return namespace, name
+	}
+	return metav1.NamespaceDefault, rest
 }
 
 // connect connects to the first of some endpoints that answers.
@@ -148,11 +152,9 @@ func (z *zone) objectAddress(ctx context.Context, name string) (at netip.Addr, n
 	}
 	kind, rest, _ := strings.Cut(name, "/")
 	text, why := "", "it has no address yet"
-	switch namespace, pod, ok := strings.Cut(rest, "/"); {
+	switch {
 	case kind == "pod" && rest != "":
-		if !ok {
-			namespace, pod = metav1.NamespaceDefault, rest
-		}
+		namespace, pod := namespaced(rest)
 		found, err := z.clients.administrator.CoreV1().Pods(namespace).Get(ctx, pod, metav1.GetOptions{})
 		if err != nil {
 			return at, "", fmt.Errorf("%s: %w", name, err)
@@ -161,7 +163,7 @@ func (z *zone) objectAddress(ctx context.Context, name string) (at netip.Addr, n
 		if text = found.Status.PodIP; found.Status.Phase == corev1.PodSucceeded || found.Status.Phase == corev1.PodFailed {
 			text, why = "", "it has ended"
 		}
-	case kind == "node" && rest != "" && !ok:
+	case kind == "node" && rest != "" && !strings.Contains(rest, "/"):
 		found, err := z.clients.administrator.CoreV1().Nodes().Get(ctx, rest, metav1.GetOptions{})
 		if err != nil {
 			return at, "", fmt.Errorf("%s: %w", name, err)
@@ -228,10 +230,7 @@ func (z *zone) addressesOf(ctx context.Context, as, host string) ([]netip.Addr, 
 	}
 	kind, rest, isObject := strings.Cut(host, "/")
 	if isObject && (kind == "svc" || kind == "service") {
-		namespace, name, ok := strings.Cut(rest, "/")
-		if !ok {
-			namespace, name = metav1.NamespaceDefault, rest
-		}
+		namespace, name := namespaced(rest)
 		return z.services.Lookup(ctx, name+"."+namespace, "")
 	}
 	if isObject {

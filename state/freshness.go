@@ -55,11 +55,11 @@ func (l *life) askAll(ctx context.Context, index uint64) (highest uint64) {
 	}
 	var mu sync.Mutex
 	var wait sync.WaitGroup
-	for zone, idle := range l.askings {
+	for _, a := range l.askers {
 		wait.Go(func() {
-			r, err := l.ask(ctx, idle, zone, forApplied, question)
+			r, err := l.ask(ctx, &a.idle, a.zone, forApplied, question)
 			if err != nil {
-				l.cfg.Logger.Debug("ask for the copy of another zone", "az", l.cfg.Zone, "zone", zone, "error", err)
+				l.cfg.Logger.Debug("ask for the copy of another zone", "az", l.cfg.Zone, "zone", a.zone, "error", err)
 				return
 			}
 			mu.Lock()

@@ -41,9 +41,8 @@ type life struct {
 	// unflushed holds a token when an entry was applied that the followers may not know to be committed.
 	unflushed chan struct{}
 	nudgeMu   sync.Mutex
-	forwards  forwards             // to the leader
-	askings   map[string]*forwards // by zone: to all others, about their copies
-	askers    []*asker             // of all others, for reads
+	forwards  forwards // to the leader
+	askers    []*asker // of all others, about their copies and logs
 }
 
 // begin starts everything, or nothing.
@@ -53,10 +52,8 @@ func (v *Voter) begin(ctx context.Context) (l *life, err error) {
 	}
 	l = &life{
 		voter: v, cfg: &v.cfg, rank: rankOf(v.cfg.Zone, v.cfg.Peers), unflushed: make(chan struct{}, 1),
-		askings: map[string]*forwards{},
 	}
 	for _, zone := range l.others() {
-		l.askings[zone] = &forwards{}
 		l.askers = append(l.askers, &asker{life: l, zone: zone})
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())

@@ -35,7 +35,7 @@ func (v *Voter) Fresh(ctx context.Context) error {
 		return nil
 	}
 	caller := ctx
-	ctx, cancel := context.WithTimeout(ctx, freshLimit)
+	ctx, cancel := context.WithTimeout(ctx, v.patience)
 	defer cancel()
 	need := l.majority() - 1
 	for need > 0 {
@@ -115,7 +115,7 @@ func (l *life) askMajority(ctx context.Context, need int) (index uint64, gone in
 type asker struct {
 	life *life
 	zone string
-	idle forwards
+	idle forwards // of askAll, too
 
 	mu      sync.Mutex
 	busy    bool

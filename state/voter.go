@@ -81,6 +81,8 @@ type Voter struct {
 	cfg   Config
 	store *store
 	bulk  *bulkListener
+	// patience is how long Fresh waits: freshLimit, but for tests.
+	patience time.Duration
 
 	mu      sync.Mutex // held while starting and stopping
 	started int        // Starts so far that took the listener
@@ -102,7 +104,8 @@ func NewVoter(cfg Config) *Voter {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Voter{
-		cfg: cfg, store: newStore(cfg.Schema), bulk: newBulkListener(name(cfg.Zone)), changed: make(chan struct{}),
+		cfg: cfg, store: newStore(cfg.Schema), bulk: newBulkListener(name(cfg.Zone)), patience: freshLimit,
+		changed: make(chan struct{}),
 	}
 }
 

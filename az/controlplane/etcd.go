@@ -28,14 +28,7 @@ func (c *Part) BreakEtcd(damage func(dir string) error) error {
 }
 
 // EtcdIsWell says whether the zone's etcd member serves.
-func (c *Part) EtcdIsWell() bool {
-	select {
-	case <-c.etcd.Readiness():
-		return true
-	default:
-		return false
-	}
-}
+func (c *Part) EtcdIsWell() bool { return c.etcd.Ready() }
 
 // EtcdIsDamaged says whether the zone's etcd member cannot start again with the data that it has.
 func (c *Part) EtcdIsDamaged() bool { return !c.EtcdIsWell() && etcdcluster.IsDamaged(c.etcdDir()) }

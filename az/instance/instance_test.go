@@ -382,7 +382,7 @@ func TestInstanceWaitsForTheOneBeforeIt(t *testing.T) {
 	first.plays("apiserver")
 	first.Kill()
 	second.await(t, api.StateReady)
-	if !isClosed(first.Readiness()) {
+	if !first.Ready() {
 		t.Error("the first is not ready")
 	}
 }
@@ -431,7 +431,7 @@ func TestNobodyWaitsForAStartButOrders(t *testing.T) {
 		return w.Instance.starting != nil
 	}, func() any { return w.told() })
 	if status := w.Status(); status.State != api.StateStarting || status.PID != 0 || w.Running() ||
-		isClosed(w.Readiness()) {
+		w.Ready() {
 		t.Errorf("while it starts: %+v", status)
 	}
 	w.ObservePause()

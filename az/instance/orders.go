@@ -18,6 +18,9 @@ func (i *Instance) Readiness() <-chan struct{} {
 	return i.readyC
 }
 
+// Ready says whether the instance is ready.
+func (i *Instance) Ready() bool { return isClosed(i.Readiness()) }
+
 // Wanted says that the process should run.
 func (i *Instance) Wanted() bool {
 	i.mu.Lock()
@@ -25,16 +28,18 @@ func (i *Instance) Wanted() bool {
 	return !i.stopped && !i.ending
 }
 
-// Kill ends the process without a goodbye; Supervise replaces it.
-func (i *Instance) Kill() {
+// Kill ends the process without a goodbye, and says whether there was one; Supervise replaces it.
+func (i *Instance) Kill() (ran bool) {
 	i.mu.Lock()
 	i.settle()
 	child, gone := i.child, i.gone
 	i.mu.Unlock()
-	if child != nil {
-		child.Kill()
-		<-gone
+	if child == nil {
+		return false
 	}
+	child.Kill()
+	<-gone
+	return true
 }
 
 // Without ends the process without a goodbye, does something while there is none, and lets it run again unless a user has
@@ -42,13 +47,9 @@ func (i *Instance) Kill() {
 func (i *Instance) Without(do func() error) error {
 	i.mu.Lock()
 	i.held = true
-	i.settle()
-	child, gone := i.child, i.gone
 	i.mu.Unlock()
 	defer i.Release()
-	if child != nil {
-		child.Kill()
-		<-gone
+	if i.Kill() {
 		i.lost(false) // held, its end was asked for, and nobody was told
 	}
 	return do()

@@ -44,13 +44,12 @@ type demand struct {
 }
 
 // demandOf is what a container of a pod uses by its annotations, requests and limits. What cannot be read counts as not
-// said. capacity is the node's.
-func demandOf(pod *corev1.Pod, c *corev1.Container, capacity corev1.ResourceList) demand {
+// said. stress is the pod's, capacity the node's.
+func demandOf(pod *corev1.Pod, c *corev1.Container, stress podlife.Stress, capacity corev1.ResourceList) demand {
 	d := demand{nanoCores: idleCPU, memory: podset.MemoryUsage(pod, c)}
 	if cpu := podset.Declared(pod, c, CPUAnnotation, corev1.ResourceCPU, defaultCPUShare); cpu >= 0 {
 		d.nanoCores = cpu * 1e9
 	}
-	stress := podlife.StressOf(pod)
 	d.nanoCores = max(d.nanoCores, stress.CPU*mayUse(c, capacity, corev1.ResourceCPU)*1e9)
 	d.memory = max(d.memory, uint64(stress.Memory*mayUse(c, capacity, corev1.ResourceMemory)))
 	if limit, ok := c.Resources.Limits[corev1.ResourceCPU]; ok {
@@ -128,10 +127,11 @@ func (a *accounts) locked(pod *corev1.Pod, s *corev1.ContainerStatus, now time.T
 		return use{}
 	}
 	var capacity corev1.ResourceList
-	if podlife.StressOf(pod) != (podlife.Stress{}) { // else nobody asks
+	stress := podlife.StressOf(pod)
+	if stress != (podlife.Stress{}) { // else nobody asks
 		capacity = a.capacity(pod.Spec.NodeName)
 	}
-	d := demandOf(pod, c, capacity)
+	d := demandOf(pod, c, stress, capacity)
 	since := account{at: s.State.Running.StartedAt.Time, used: startCPU}
 	if known, ok := a.pods[pod.UID][s.Name]; ok && !known.at.Before(since.at) {
 		since = known

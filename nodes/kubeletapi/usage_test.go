@@ -65,7 +65,7 @@ func TestDemandFollowsAnnotationsRequestsAndLimits(t *testing.T) {
 	}
 	for _, test := range tests {
 		pod := newPod("web", test.annotations, test.change)
-		d := demandOf(pod, &pod.Spec.Containers[0], capacity)
+		d := demandOf(pod, &pod.Spec.Containers[0], podlife.StressOf(pod), capacity)
 		if math.Abs(d.nanoCores-test.milliCores*1e6) > 1 || d.memory != test.mebibytes<<20 {
 			t.Errorf("%s: got %v cores, %d bytes, want %vm, %d Mi", test.name, d.nanoCores/1e9, d.memory, test.milliCores, test.mebibytes)
 		}
