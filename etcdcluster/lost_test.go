@@ -10,6 +10,8 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"tripod/internal/sleep"
 )
 
 // patientTimers let nobody guess at a leader's death as long as a test waits for another one.
@@ -73,7 +75,7 @@ func TestWrongWordOfALossLosesNothing(t *testing.T) {
 						member.Lost(telling, c.configs[other].Name, n%2)
 					}
 				}
-				<-time.After(100 * time.Millisecond)
+				sleep.For(telling, 100*time.Millisecond)
 			}
 		})
 	}

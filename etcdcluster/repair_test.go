@@ -9,6 +9,8 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"tripod/internal/sleep"
 )
 
 // damaged is a cluster of three that has some keys, and of which one member's data is damaged.
@@ -72,6 +74,32 @@ func (c *trio) same(t *testing.T) {
 	}
 }
 
+// standing is what a cluster says of a member of a name.
+type standing struct {
+	id      uint64 // 0: it is no member
+	learner bool
+}
+
+func standingOf(t *testing.T, peers Peers, name string) (s standing) {
+	t.Helper()
+	err := peers.with(t.Context(), func(ctx context.Context, client *clientv3.Client) error {
+		list, err := client.MemberList(ctx)
+		if err != nil {
+			return err
+		}
+		for _, one := range list.Members {
+			if one.Name == name {
+				s = standing{one.ID, one.IsLearner}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 func TestDamagedMemberIsReplaced(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -86,8 +114,8 @@ func TestDamagedMemberIsReplaced(t *testing.T) {
 			trio := damaged(t, c.damage)
 			trio.refuses(t, c.want)
 			peers, here := trio.others(), trio.configs[1].Members["etcd-b"]
-			before, err := peers.StandingOf(t.Context(), "etcd-b")
-			if err != nil || before.ID == 0 || peers.CheckServe(t.Context()) != nil {
+			before := standingOf(t, peers, "etcd-b")
+			if err := peers.CheckServe(t.Context()); err != nil || before.id == 0 {
 				t.Fatalf("before: %v, %v", before, err)
 			}
 			var said []string
@@ -108,9 +136,8 @@ func TestDamagedMemberIsReplaced(t *testing.T) {
 			}
 			trio.put(t, "after", "3")
 			trio.same(t)
-			after, err := peers.StandingOf(t.Context(), "etcd-b")
-			if err != nil || after.ID == before.ID || after.Learner || len(said) < 5 {
-				t.Errorf("after: %v, %v; said %q", after, err, said)
+			if after := standingOf(t, peers, "etcd-b"); after.id == before.id || after.learner || len(said) < 5 {
+				t.Errorf("after: %v; said %q", after, said)
 			}
 		})
 	}
@@ -133,23 +160,41 @@ func TestLostMemberIsRepairedByHand(t *testing.T) {
 		}
 	}
 	c.refuses(t, "it was removed from the cluster: add it as a learner")
-	added, err := c.client.MemberAddAsLearner(t.Context(), []string{c.configs[1].Members["etcd-b"]})
-	for tries := time.Now().Add(changePatience); err != nil && time.Now().Before(tries); { // until the others are connected for some time
-		added, err = c.client.MemberAddAsLearner(t.Context(), []string{c.configs[1].Members["etcd-b"]})
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	var learner uint64
+	untilDone(t, "add a learner", func(ctx context.Context) error { // the others have to have been connected for some time
+		added, err := c.client.MemberAddAsLearner(ctx, []string{c.configs[1].Members["etcd-b"]})
+		if err == nil {
+			learner = added.Member.ID
+		}
+		return err
+	})
 	started := make(chan error)
 	go func() { started <- c.renew(1).Start(t.Context()) }()
-	for err = fmt.Errorf("not tried"); err != nil && t.Context().Err() == nil; {
-		_, err = c.client.MemberPromote(t.Context(), added.Member.ID)
-	}
+	untilDone(t, "promote it", func(ctx context.Context) error {
+		_, err := c.client.MemberPromote(ctx, learner)
+		return err
+	})
 	if err := <-started; err != nil {
 		t.Fatal(err)
 	}
 	c.put(t, "after", "3")
 	c.same(t)
+}
+
+// untilDone does it again and again until it is no error, for 30 seconds.
+func untilDone(t *testing.T, what string, do func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for {
+		err := do(ctx)
+		if err == nil {
+			return
+		}
+		if sleep.For(ctx, 50*time.Millisecond) != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+	}
 }
 
 // TestLostMemberThatIsAloneDoesNotBegin a cluster of its own.

@@ -70,11 +70,8 @@ func TestFaultsOfDisksOutliveTheRegion(t *testing.T) {
 		t.Skip(err)
 	}
 	r := startRegion(t)
-	for _, args := range []string{"fault disk/c failing --cluster demo --for 1h", "slow disk/b --latency 20ms"} {
-		if out, errs, code := tripod(t, r.dir, strings.Fields(args)...); code != 0 {
-			t.Fatalf("%s: %s%s", args, out, errs)
-		}
-	}
+	r.fault(t, "disk/c", "failing", "--cluster", "demo", "--for", "1h")
+	must(t, "slow a disk down", command(t, r, "slow", "disk/b", "--latency", "20ms"))
 	failed := func() (bool, string) {
 		is := r.instance(t, "etcd/c")
 		return is.State == api.StateFailed && strings.Contains(is.Reason, "input/output error"), is.State + ": " + is.Reason
@@ -87,10 +84,8 @@ func TestFaultsOfDisksOutliveTheRegion(t *testing.T) {
 		t.Errorf("after a restart these faults are in force: %v", faults)
 	}
 	eventually(t, 60*time.Second, "the member ends after the restart", failed)
-	if out, errs, code := tripod(t, r.dir, "fault", "disk/c", "failing", "--cluster", "demo", "--for", "1s"); code != 0 {
-		t.Errorf("%s%s", out, errs)
-	}
-	must(t, "reset", r.Reset(within(t, 60*time.Second)))
+	r.fault(t, "disk/c", "failing", "--cluster", "demo", "--for", "1s")
+	r.healDisk(t, "b") // and nobody heals c
 	r.await(t, 60*time.Second, "region", client.ForHealthy)
 	r.wantSameEtcd(t)
 }

@@ -2,13 +2,11 @@ package system
 
 import (
 	"fmt"
-	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	clientv3 "go.etcd.io/etcd/client/v3"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"tripod/client"
@@ -53,7 +51,7 @@ func TestDamagedEtcdMembersAreReplaced(t *testing.T) {
 	replaceByHand(t, r)
 	r.await(t, 30*time.Second, "region", client.ForHealthy) // so the fault is over, too
 	entries.verify(t)
-	membersAreEqual(t, r)
+	r.wantSameEtcd(t)
 	fullDatabaseTakesNoWrites(t, r)
 }
 
@@ -75,9 +73,7 @@ func fullDatabaseTakesNoWrites(t *testing.T, r *testRegion) {
 		faults[0].Until == nil {
 		t.Errorf("in force: %+v", faults)
 	}
-	if stdout, stderr, code := tripod(t, r.dir, "heal", "etcd/b"); code != 0 {
-		t.Fatalf("heal: %s%s", stdout, stderr)
-	}
+	r.heal(t, "etcd/b")
 	_, err = maps.Create(ctx, configMap("full", "1"), metav1.CreateOptions{})
 	must(t, "write after the alarm", err)
 	r.await(t, 20*time.Second, "region", client.ForHealthy)
@@ -86,72 +82,34 @@ func fullDatabaseTakesNoWrites(t *testing.T, r *testRegion) {
 // fault breaks something by the command.
 func (r *testRegion) fault(t testing.TB, args ...string) {
 	t.Helper()
-	if stdout, stderr, code := tripod(t, r.dir, append([]string{"fault"}, args...)...); code != 0 {
-		t.Fatalf("fault %s: %s%s", args, stdout, stderr)
-	}
-}
-
-// members are clients of etcd's members, each of one.
-func members(t *testing.T, r *testRegion) (all []*clientv3.Client, endpoints []string) {
-	t.Helper()
-	endpoint, err := url.Parse(r.cluster(t).Endpoint)
-	must(t, "parse the endpoint", err)
-	var port int
-	fmt.Sscan(endpoint.Port(), &port)
-	for i, zone := range []string{"us-east-1a", "us-east-1b", "us-east-1c"} {
-		endpoints = append(endpoints, fmt.Sprintf("127.0.0.1:%d", port+4+i))
-		all = append(all, openEtcd(t, filepath.Join(r.clusterDir(t, zone), "pki"), endpoints[i]))
-	}
-	return all, endpoints
+	must(t, "break it", command(t, r, append([]string{"fault"}, args...)...))
 }
 
 // replaceByHand does what docs/faults.md says, with etcd's own client.
 func replaceByHand(t *testing.T, r *testRegion) {
 	t.Helper()
 	ctx := within(t, 60*time.Second)
-	all, _ := members(t, r)
-	list, err := all[0].MemberList(ctx)
+	store := openEtcd(t, filepath.Join(r.clusterDir(t, "us-east-1a"), "pki"), etcdAddress(t, r, 0))
+	list, err := store.MemberList(ctx)
 	must(t, "list the members", err)
 	var peers []string
 	for _, member := range list.Members {
 		if member.Name == "etcd-b" {
 			peers = member.PeerURLs
-			_, err := all[0].MemberRemove(ctx, member.ID)
+			_, err := store.MemberRemove(ctx, member.ID)
 			must(t, "remove the member", err)
 		}
 	}
 	var learner uint64
 	eventually(t, 30*time.Second, "a learner is added", func() (bool, string) {
-		added, err := all[0].MemberAddAsLearner(ctx, peers)
+		added, err := store.MemberAddAsLearner(ctx, peers)
 		if err == nil {
 			learner = added.Member.ID
 		}
 		return err == nil, fmt.Sprint(err)
 	})
 	eventually(t, 30*time.Second, "the learner is promoted", func() (bool, string) {
-		_, err := all[0].MemberPromote(ctx, learner)
+		_, err := store.MemberPromote(ctx, learner)
 		return err == nil, fmt.Sprint(err)
 	})
-}
-
-// membersAreEqual compares what the three members hold at one revision.
-func membersAreEqual(t *testing.T, r *testRegion) {
-	t.Helper()
-	ctx := within(t, 30*time.Second)
-	all, endpoints := members(t, r)
-	now, err := all[0].Get(ctx, "any")
-	must(t, "ask for the revision", err)
-	hashes := map[uint32]bool{}
-	for i, member := range all {
-		eventually(t, 10*time.Second, endpoints[i]+" has the revision", func() (bool, string) {
-			hash, err := member.HashKV(ctx, endpoints[i], now.Header.Revision)
-			if err == nil {
-				hashes[hash.Hash] = true
-			}
-			return err == nil, fmt.Sprint(err)
-		})
-	}
-	if len(hashes) != 1 {
-		t.Errorf("at revision %d the members have the hashes %v", now.Header.Revision, hashes)
-	}
 }
