@@ -20,6 +20,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"tripod/internal/link"
 	"tripod/internal/process"
 	vpc "tripod/nodes/network"
 )
@@ -334,7 +335,7 @@ func TestConnectionsWithinTheVPCMeetItsRules(t *testing.T) {
 	}
 	defer conn.Close()
 	io.WriteString(conn, "asked")
-	if err := vpc.CloseWrite(conn); err != nil {
+	if err := link.CloseWrite(conn); err != nil {
 		t.Fatal(err)
 	}
 	if text, err := io.ReadAll(conn); string(text) != "asked" || err != nil {
