@@ -54,7 +54,7 @@ type Config struct {
 
 	// ServingCert makes the certificate of the kubelets' HTTPS server for all nodes' addresses.
 	ServingCert func(addresses []netip.Addr) (tls.Certificate, error)
-	ClientCAs   *x509.CertPool // who may speak to the kubelets: the API servers
+	ClientCAs   *x509.CertPool // of those who speak to the kubelets by a certificate, as the API servers do
 
 	// LocalPort says why a pod's address may not lead to that port of this machine, and nil where it may. Without it none
 	// may.

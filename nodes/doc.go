@@ -43,7 +43,8 @@
 //
 // Each kubelet signs in as on EKS: with a token by the credentials of its instance's role, in a session that bears the
 // instance's id, which the cluster's access entries or aws-auth make system:node:NAME in the group system:nodes. The
-// Node authorizer and the admission plugin NodeRestriction hold for it. What is not a kubelet's to do, to watch KWOK's
+// Node authorizer and the admission plugin NodeRestriction hold for it. Who asks a kubelet has a certificate of the cluster's
+// authority or a token, and gets what the API server lets it (package kubeletauth). What is not a kubelet's to do, to watch KWOK's
 // stages, goes by a client certificate (Config.CloudCert).
 //
 // # Fargate

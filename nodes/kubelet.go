@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"tripod/nodes/kubeletapi"
+	"tripod/nodes/kubeletauth"
 	"tripod/nodes/podhttp"
 	"tripod/nodes/podset"
 )
@@ -31,9 +32,9 @@ type kubelet struct {
 }
 
 // ServeKubelet answers the API servers' requests to this zone's kubelets on l, which hands over connections to any of
-// its nodes' port 10250 (a connection's LocalAddr may be the node's address, which then says which node it is). Only
-// clients with a certificate of Config.ClientCAs are spoken to. It returns nil after Stop, when every request has
-// ended, and l's error when l fails; l is closed then.
+// its nodes' port 10250 (a connection's LocalAddr may be the node's address, which then says which node it is). Who has a
+// certificate of Config.ClientCAs, or a token, gets what the API server says that they may have. It returns nil after Stop,
+// when every request has ended, and l's error when l fails; l is closed then.
 func (s *Simulator) ServeKubelet(l net.Listener) error {
 	k := &kubelet{sim: s, conns: map[net.Conn]struct{}{}}
 	k.server = &http.Server{
@@ -57,8 +58,7 @@ func (s *Simulator) ServeKubelet(l net.Listener) error {
 
 	err := k.server.Serve(tls.NewListener(tracked{l, k}, &tls.Config{
 		GetCertificate: s.certificate(),
-		ClientAuth:     tls.RequireAndVerifyClientCert,
-		ClientCAs:      s.conf.ClientCAs,
+		ClientAuth:     tls.RequestClientCert, // which the guard looks at: others come with a token
 		MinVersion:     tls.VersionTLS12,
 		NextProtos:     []string{"http/1.1"},
 	}))
@@ -112,8 +112,10 @@ func (z *zone) answer() {
 	z.http = podhttp.New(podhttp.Config{Zone: z.conf.Zone, Pods: z.pods, LocalPort: z.conf.LocalPort, Moves: &z.moves,
 		Env:     func(pod *corev1.Pod, c *corev1.Container) []string { return z.api.Env(z.ctx, pod, c) },
 		Network: func(pod *corev1.Pod) podhttp.Network { return podNetwork{z, pod} }, Logger: z.conf.Logger})
+	guard := kubeletauth.New(z.conf.ClientCAs, z.clients.calls, as)
 	z.api = kubeletapi.New(kubeletapi.Config{
-		Pods: z.pods, HTTP: z.http, Moves: &z.moves, Logger: z.conf.Logger,
+		Admit: guard.Admit,
+		Pods:  z.pods, HTTP: z.http, Moves: &z.moves, Logger: z.conf.Logger,
 		Source: func(pod *corev1.Pod) kubeletapi.Source {
 			n, _ := z.roster.named(pod.Spec.NodeName)
 			return podSource{z.clients.calls, pod, z.facts(n).Allocatable, &z.certificates}

@@ -18,9 +18,13 @@ import (
 	"testing"
 	"time"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/rest"
+	clienttesting "k8s.io/client-go/testing"
 )
 
 // authority signs the test's certificates.
@@ -57,7 +61,8 @@ func (a authority) issue(t *testing.T) (certPEM, keyPEM []byte) {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(2), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "kube-apiserver-kubelet-client", Organization: []string{"system:masters"}},
+		NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
@@ -176,16 +181,36 @@ func TestKubeletAnswers(t *testing.T) {
 	}
 }
 
-func TestKubeletRefusesClientsWithoutCertificate(t *testing.T) {
-	_, server, conf := serveKubelet(t)
+func TestKubeletAsksTheAPIServerWhoMayAsk(t *testing.T) {
+	s, server, conf := serveKubelet(t, newPod("web", firstNode()))
+	client := s.current().clients.calls.(*fake.Clientset)
+	client.PrependReactor("create", "tokenreviews", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		review := action.(clienttesting.CreateAction).GetObject().(*authenticationv1.TokenReview).DeepCopy()
+		review.Status.Authenticated = review.Spec.Token == "metrics-server"
+		review.Status.User.Username = review.Spec.Token
+		return true, review, nil
+	})
+	client.PrependReactor("create", "subjectaccessreviews", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		review := action.(clienttesting.CreateAction).GetObject().(*authorizationv1.SubjectAccessReview).DeepCopy()
+		review.Status.Allowed = review.Spec.ResourceAttributes.Subresource == "metrics" && review.Spec.ResourceAttributes.Name == firstNode()
+		return true, review, nil
+	})
 	conf.CertData, conf.KeyData = nil, nil
-	client, err := rest.HTTPClientFor(conf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if resp, err := client.Get(server + "/healthz"); err == nil {
-		resp.Body.Close()
-		t.Errorf("got %s", resp.Status)
+	for _, test := range []struct {
+		token, path string
+		status      int
+		part        string
+	}{
+		{"", "/healthz", 401, "Unauthorized"},
+		{"nobody", "/metrics/resource", 401, "Unauthorized"},
+		{"metrics-server", "/metrics/resource", 200, "pod_cpu_usage_seconds_total"},
+		{"metrics-server", "/stats/summary", 403, "Forbidden (user=metrics-server, verb=get, resource=nodes, subresource(s)=[stats])"},
+		{"metrics-server", "/containerLogs/default/web/c", 403, "subresource(s)=[proxy]"},
+	} {
+		conf.BearerToken = test.token
+		if status, body := get(t, conf, server+test.path); status != test.status || !strings.Contains(body, test.part) {
+			t.Errorf("%s of %q: got %d %q, want %d with %q", test.path, test.token, status, body, test.status, test.part)
+		}
 	}
 }
 

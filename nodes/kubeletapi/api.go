@@ -50,6 +50,8 @@ type Config struct {
 	Node func(nameOrAddress string) (Node, bool)
 	// Only is the zone's node, if it has exactly one.
 	Only func() (Node, bool)
+	// Admit says whether a node's kubelet does what is asked of it; where not, it has answered. nil: all is done.
+	Admit func(w http.ResponseWriter, r *http.Request, node string) bool
 	// Source is where the pod's kubelet reads what its containers see; nil: ConfigMaps, Secrets and volumes are not known.
 	Source func(*corev1.Pod) Source
 	// Network is the network as a pod sees it; nil: commands of clients have none.
@@ -115,7 +117,7 @@ func (a *API) Close() { a.end() }
 // Wait returns when no goroutine of the API's is left; the handlers must have returned.
 func (a *API) Wait() { a.extra.Wait() }
 
-// Handler has the routes of a kubelet's API.
+// Handler has the routes of a kubelet's API, for those whom Config.Admit lets in.
 func (a *API) Handler() http.Handler {
 	mux := http.NewServeMux()
 	say := func(text string) http.HandlerFunc {
@@ -146,7 +148,19 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "tripod: the kubelet of a simulated node has no "+r.URL.Path, http.StatusNotFound)
 	})
-	return mux
+	return a.admitted(mux)
+}
+
+// admitted hands on what Config.Admit lets in.
+func (a *API) admitted(next http.Handler) http.Handler {
+	if a.conf.Admit == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n, ok := a.nodeOf(w, r); ok && a.conf.Admit(w, r, n.Name) {
+			next.ServeHTTP(w, r)
+		}
+	})
 }
 
 // bounded refuses what would be one stream too many.
