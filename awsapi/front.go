@@ -55,18 +55,20 @@ type Front struct {
 // server is a Front at work.
 type server struct {
 	Front
-	router   *mux.Router
-	services []operation.Service
-	calls    *prometheus.CounterVec
-	faults   *prometheus.CounterVec // calls that met one
-	buckets  *throttle.Throttle     // nil: calls are not throttled
-	upstream *upstream.Upstream     // nil: there is none
+	router     *mux.Router
+	services   []operation.Service
+	calls      *prometheus.CounterVec
+	durations  *prometheus.HistogramVec
+	faults     *prometheus.CounterVec // calls that met one
+	principals principals             // that calls are counted by
+	buckets    *throttle.Throttle     // nil: calls are not throttled
+	upstream   *upstream.Upstream     // nil: there is none
 }
 
 // Handler is the endpoint's HTTP handler. It answers /healthz with 200 as long as the process lives and does not lag
 // behind the other zones: a zone without quorum still answers reads.
 func (f *Front) Handler() http.Handler {
-	s := &server{Front: *f, calls: newCalls(f.Registerer), faults: newFaults(f.Registerer)}
+	s := &server{Front: *f, calls: newCalls(f.Registerer), durations: newDurations(f.Registerer), faults: newFaults(f.Registerer)}
 	if s.Now == nil {
 		s.Now = time.Now
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"tripod/awsapi"
 )
@@ -25,20 +26,28 @@ func TestCallsAreCountedWithoutTheClientsWords(t *testing.T) {
 	}
 	got := map[string]float64{}
 	for _, family := range families {
+		if family.GetName() != "tripod_aws_requests_total" {
+			continue
+		}
 		for _, metric := range family.GetMetric() {
 			labels := map[string]string{}
 			for _, label := range metric.GetLabel() {
 				labels[label.GetName()] = label.GetValue()
 			}
-			got[labels["service"]+" "+labels["operation"]+" "+labels["code"]] = metric.GetCounter().GetValue()
+			got[labels["service"]+" "+labels["operation"]+" "+labels["principal"]+" "+labels["code"]] = metric.GetCounter().GetValue()
 		}
 	}
 	want := map[string]float64{
-		"eks ListClusters OK": 1, "eks DescribeCluster ResourceNotFoundException": 1, "sts none InvalidAction": 1,
-		"other none UnknownOperationException": 1, "none none MissingAuthenticationTokenException": 1,
+		"eks ListClusters user/admin OK": 1, "eks DescribeCluster user/admin ResourceNotFoundException": 1,
+		"sts none user/admin InvalidAction": 1, "other none user/admin UnknownOperationException": 1,
+		"none none none MissingAuthenticationTokenException": 1,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+	problems, err := testutil.GatherAndLint(w.metrics)
+	if err != nil || len(problems) > 0 {
+		t.Errorf("names of metrics: %v, %v", problems, err)
 	}
 	(&awsapi.Front{Backend: awsapi.Backend{State: w}, Registerer: w.metrics}).Handler() // registering again is no panic
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"tripod/awsapi"
 	"tripod/awsapi/ec2"
@@ -92,6 +93,7 @@ func (z *Zone) Start(ctx context.Context) (err error) {
 	}
 	z.registry = prometheus.NewRegistry()
 	registerer := prometheus.WrapRegistererWith(prometheus.Labels{"zone": z.config.Zone}, z.registry)
+	registerer.MustRegister(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	z.running, z.cancel = running, cancel
 	z.vpc = &vpcRules{zone: z.config.Zone, event: z.event}

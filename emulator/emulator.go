@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"tripod/api"
 	"tripod/internal/datadir"
@@ -156,7 +157,7 @@ func (e *Emulator) open(ctx context.Context) (err error) {
 		return err
 	}
 	e.endpoints.aws = e.endpoints.newAWSBalancer(listener)
-	e.registry.MustRegister(&collector{e.observer})
+	e.registry.MustRegister(&collector{e.observer}, collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return nil
 }
 

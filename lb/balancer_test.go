@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 func endedContext() context.Context {
@@ -227,6 +228,9 @@ func TestMetricsCountWhatHappenedToEachTarget(t *testing.T) {
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
+	}
+	if problems, err := testutil.GatherAndLint(registry); err != nil || len(problems) > 0 {
+		t.Errorf("names of metrics: %v, %v", problems, err)
 	}
 	got := make(map[string]float64)
 	for _, family := range families {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 func TestWritesThroughAnyZoneReachAll(t *testing.T) {
@@ -388,6 +389,9 @@ func TestLeaderIsReported(t *testing.T) {
 	r.voters["a"].cfg.Registerer = registry
 	r.start(t)
 	leader := r.agree(t)
+	if problems, err := testutil.GatherAndLint(registry); err != nil || len(problems) > 0 {
+		t.Errorf("names of metrics: %v, %v", problems, err)
+	}
 	families, err := registry.Gather()
 	if err != nil || len(families) < 4 {
 		t.Errorf("metrics: %v (%v)", families, err)

@@ -113,7 +113,7 @@ func New(config Config) *Gateway {
 		Help: "Connections through the zone's gateway, by destination zone and outcome (connected, denied, " +
 			"filtered, unreachable, cut, failed).",
 	}, []string{"to", "outcome"})
-	config.Registerer.MustRegister(g.connections)
+	config.Registerer.MustRegister(g.connections, openConnections{g})
 	return g
 }
 
