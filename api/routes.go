@@ -74,6 +74,10 @@ var lookRoutes = []Route{
 			{Name: "component", Kind: "string", Help: "etcd, apiserver, controllers or another component of the zone"},
 			{Name: "zone", Kind: "string", Help: "the zone's name, its last letter or its id"},
 			{Name: "cluster", Query: true, Kind: "string", Help: "whose process; may be left out where there is one cluster"}}},
+	{Name: "query", Looks: true, Method: http.MethodPost, Path: "/query", Body: MetricsQuestion{}, Answer: MetricsAnswer{},
+		Summary: "Answer a question in PromQL about the last hour of the region's metrics",
+		Detail: "The region's own metrics are kept always, those of API servers, etcd members and controllers from the first question about a " +
+			"metric that is not the region's until an hour after the last one. A region that sleeps keeps none."},
 	{Name: "openapi", Looks: true, Method: http.MethodGet, Path: "/openapi.json", Summary: "Give this description of the API",
 		Answer: map[string]any{}, Detail: "It is an OpenAPI 3.1 document."},
 }

@@ -36,6 +36,12 @@ func (c *Client) WhoAmI(ctx context.Context, cluster, token string) (*api.Identi
 		identity)
 }
 
+// Query answers a question in PromQL about the last hour of the region's metrics.
+func (c *Client) Query(ctx context.Context, question api.MetricsQuestion) (*api.MetricsAnswer, error) {
+	answer := &api.MetricsAnswer{}
+	return answer, c.ask(ctx, "/v1/query", question, answer)
+}
+
 func (c *Client) ask(ctx context.Context, path string, question, answer any) error {
 	body, err := json.Marshal(question)
 	if err != nil {

@@ -103,6 +103,7 @@ func (c *control) handlers() map[string]http.HandlerFunc {
 		"metrics":         c.metrics().ServeHTTP,
 		"instanceMetrics": c.handleInstanceMetrics,
 		"openapi":         handleOpenAPI,
+		"query":           c.handleQuery,
 		"verb":            c.handleVerb,
 		"fault":           c.handleFault,
 		"link":            c.handleLink,

@@ -16,6 +16,7 @@ import (
 	"tripod/api"
 	"tripod/internal/datadir"
 	"tripod/internal/options"
+	"tripod/internal/series"
 	"tripod/internal/sleep"
 )
 
@@ -36,6 +37,7 @@ type Emulator struct {
 	sleeper    *sleeper
 	saver      *saver
 	control    *control
+	recorder   *recorder
 	registry   *prometheus.Registry
 
 	stopOnce sync.Once
@@ -73,6 +75,7 @@ func New(up options.Up) *Emulator {
 	e.sleeper.saver, e.sleeper.links, e.sleeper.disks = e.saver, e.links, e.disks
 	e.links.asleep = func() bool { return e.sleeper.asleep.Load() != nil }
 	e.disks.asleep = e.links.asleep
+	e.recorder = &recorder{site: e.site, zones: e.zones, observer: e.observer, sleeper: e.sleeper, gather: e.gatherers, store: series.New()}
 	e.control = &control{region: e}
 	return e
 }
@@ -186,6 +189,7 @@ func (e *Emulator) launch(ctx context.Context) error {
 	e.wait.Go(func() { e.supervisor.watchPauses(e.running) })
 	e.wait.Go(func() { e.links.keep(e.running) })
 	e.wait.Go(func() { e.disks.keep(e.running) })
+	e.wait.Go(func() { e.recorder.keep(e.running) })
 	if !e.dir.marker.Founded {
 		return e.found(ctx)
 	}

@@ -3,6 +3,7 @@ package emulator
 import (
 	"bytes"
 	"context"
+	"io"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -119,8 +120,12 @@ func scrape(agent az.Agent) ([]*dto.MetricFamily, error) {
 	if err := agent.Metrics(ctx, &text); err != nil {
 		return nil, nil // it died a moment ago
 	}
+	return familiesOf(&text)
+}
+
+func familiesOf(text io.Reader) ([]*dto.MetricFamily, error) {
 	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(&text)
+	families, err := parser.TextToMetricFamilies(text)
 	if err != nil {
 		return nil, err
 	}

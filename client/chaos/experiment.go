@@ -44,6 +44,7 @@ const (
 	ProbeCommand   = "command"   // a command that ends with 0
 	ProbeCondition = "condition" // a condition of a Kubernetes object
 	ProbeRegion    = "region"    // a condition of `tripod wait`
+	ProbeMetrics   = "metrics"   // a question in PromQL that has an answer
 )
 
 // Probe is a part of the hypothesis: what is tried again and again, and what is expected of it.
@@ -61,7 +62,9 @@ type Probe struct {
 	Operation string
 	// Condition is ProbeCondition's (Available) and, with its target, ProbeRegion's (region quorum).
 	Condition string
-	Expect    Expectation
+	// Query is ProbeMetrics': it succeeds while its answer has a series, as an alert's that fires: sum(up{job="apiserver"}) >= 2.
+	Query  string
+	Expect Expectation
 }
 
 // Expectation is what a probe's attempts must be like from the first fault to the end of the recovery. What is nil is not asked.

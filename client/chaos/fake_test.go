@@ -202,6 +202,16 @@ func (f *fake) Fault(_ context.Context, o api.FaultOrder) (*api.FaultDone, error
 
 func (f *fake) Reset(context.Context) error { return f.do("reset") }
 
+func (f *fake) Query(_ context.Context, q api.MetricsQuestion) (*api.MetricsAnswer, error) {
+	answer := &api.MetricsAnswer{Type: "vector"}
+	if q.Query == "1" {
+		answer.Type = "scalar"
+	} else if status, _ := f.Status(context.Background()); status != nil && status.Phase == api.PhaseReady {
+		answer.Series = []api.Series{{}}
+	}
+	return answer, nil
+}
+
 func (f *fake) Events(context.Context, uint64, bool, func(api.Event) error) error { return nil }
 
 func (f *fake) WaitFor(ctx context.Context, c client.Condition, _ func(string)) error {

@@ -109,14 +109,16 @@ func (d *document) with(f field, set map[string]string, seed uint64) map[string]
 // probeKeys are the keys that a type of probe has beside those that all have; the first is its own, which must be there.
 var probeKeys = map[string][]string{
 	ProbeAPI: {"kept"}, ProbeWrites: {"kept"}, ProbeWatch: nil, ProbeAWS: {"operation"}, ProbeHTTP: {"url"}, ProbeCommand: {"run"},
-	ProbeCondition: {"path", "condition"}, ProbeRegion: {"condition"},
+	ProbeCondition: {"path", "condition"}, ProbeRegion: {"condition"}, ProbeMetrics: {"query"},
 }
 
 func (d *document) probe(n *yaml.Node, before []Probe) Probe {
-	all := []string{"probe", "type", "every", "timeout", "kept", "url", "run", "path", "operation", "condition", "expect"}
+	all := []string{"probe", "type", "every", "timeout", "kept", "url", "run", "path", "operation", "condition", "query",
+		"expect"}
 	f := d.fields(n, "a probe", all...)
 	p := Probe{Name: d.text(f["probe"]), Type: d.text(f["type"]), Kept: d.truth(f["kept"]), URL: d.text(f["url"]), Run: d.texts(f["run"]),
 		Path: d.text(f["path"]), Operation: d.text(f["operation"]), Condition: d.text(f["condition"]),
+		Query:   d.text(f["query"]),
 		Every:   or(d.duration(f["every"]), DefaultEvery),
 		Timeout: or(d.duration(f["timeout"]), DefaultTimeout)}
 	if p.Name == "" {
@@ -135,7 +137,7 @@ func (d *document) probe(n *yaml.Node, before []Probe) Probe {
 		d.wrong(n, "every and timeout are 10ms or more")
 	}
 	for key, one := range f {
-		if !slices.Contains(own, key) && slices.Contains([]string{"kept", "url", "run", "path", "operation", "condition"}, key) {
+		if !slices.Contains(own, key) && slices.Contains([]string{"kept", "url", "run", "path", "operation", "condition", "query"}, key) {
 			d.wrong(one.key, "a probe of type %s has no %s", p.Type, key)
 		}
 	}
@@ -175,6 +177,10 @@ func (p *Probe) check() error {
 				p.Condition)
 		}
 		return checkAwait(target, condition)
+	case ProbeMetrics:
+		if strings.TrimSpace(p.Query) == "" {
+			return errors.New(`query is empty: write a comparison in PromQL, such as sum(up{job="apiserver"}) >= 2`)
+		}
 	case ProbeHTTP:
 		if !strings.HasPrefix(p.URL, "http://") && !strings.HasPrefix(p.URL, "https://") {
 			return fmt.Errorf("url %q is not understood: write http://HOST:PORT/PATH", p.URL)

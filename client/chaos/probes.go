@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"tripod/api"
 	"tripod/client"
 	"tripod/internal/kubecall"
 )
@@ -45,6 +47,8 @@ func (p Probe) what() string {
 		return strings.Join(p.Run, " ")
 	case ProbeCondition:
 		return p.Condition + " of " + p.Path
+	case ProbeMetrics:
+		return p.Query
 	}
 	return p.Condition
 }
@@ -66,6 +70,8 @@ func (r *run) prober(ctx context.Context, p Probe) (prober, error) {
 		return simple(r.command(p.Run)), nil
 	case ProbeCondition:
 		return simple(r.kube.condition(p.Path, p.Condition)), nil
+	case ProbeMetrics:
+		return simple(r.metrics(p.Query)), nil
 	}
 	target, condition, _ := strings.Cut(p.Condition, " ")
 	return simple(func(ctx context.Context) error {
@@ -159,3 +165,19 @@ func watchProbe(ctx context.Context, p Probe, try prober, into *series) {
 
 // AWSOperations are the operations that a probe can call.
 func AWSOperations() []string { return slices.Sorted(maps.Keys(awsOperations)) }
+
+// metrics asks about the region's metrics: no series is a failure.
+func (r *run) metrics(query string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		answer, err := r.region.Query(ctx, api.MetricsQuestion{Query: query})
+		switch {
+		case err != nil:
+			return err
+		case answer.Type != "vector":
+			return fmt.Errorf("the query's answer is a %s: write a comparison of a vector, such as sum(up) >= 6", answer.Type)
+		case len(answer.Series) == 0:
+			return errors.New("the query has no series")
+		}
+		return nil
+	}
+}

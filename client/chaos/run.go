@@ -27,6 +27,7 @@ type Region interface {
 	Fault(ctx context.Context, order api.FaultOrder) (*api.FaultDone, error)
 	Reset(ctx context.Context) error
 	WaitFor(ctx context.Context, condition client.Condition, missing func(string)) error
+	Query(ctx context.Context, question api.MetricsQuestion) (*api.MetricsAnswer, error)
 }
 
 // Options say how an experiment is run.

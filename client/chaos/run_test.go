@@ -28,6 +28,7 @@ hypothesis:
   - {type: api, every: 10ms, expect: {availability: 90%, gap: 1m}}
   - {type: writes, every: 10ms, expect: {lost: 0}}
   - {type: watch, every: 10ms, expect: {lost: 0}}
+  - {type: metrics, every: 10ms, query: tripod_quorum == 1}
 `
 
 func TestWhatIsBrokenIsTakenBack(t *testing.T) {

@@ -7,10 +7,14 @@ import (
 )
 
 func (a *app) metricsCommand() *cobra.Command {
-	cluster := ""
+	cluster, query := "", queryOptions{}
 	cmd := &cobra.Command{
 		Use:   "metrics [TARGET]",
-		Short: "Print the metrics of the region, or of one instance",
+		Short: "Print the metrics of the region or of one instance, or ask about the last hour's",
+		Example: `  tripod metrics
+  tripod metrics etcd/b
+  tripod metrics --query 'sum by (zone) (rate(apiserver_request_total[1m]))'
+  tripod metrics --query tripod_memory_bytes --since 15m`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil
@@ -19,7 +23,13 @@ func (a *app) metricsCommand() *cobra.Command {
 		},
 		ValidArgsFunction: a.completeTargets(),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
+			asked, err := query.check(cmd, args)
+			switch {
+			case err != nil:
+				return err
+			case asked:
+				return a.query(cmd.Context(), query)
+			case len(args) == 0:
 				return a.client().Metrics(cmd.Context(), "", "", a.Stdout)
 			}
 			target, err := api.ParseTarget(args[0])
@@ -31,5 +41,6 @@ func (a *app) metricsCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&cluster, "cluster", "", "the cluster, where there are several")
+	query.register(cmd)
 	return cmd
 }

@@ -77,13 +77,14 @@ func TestStatusSaysPlainlyThatQuorumIsLost(t *testing.T) {
 
 func TestWatchFrameFitsTheTerminal(t *testing.T) {
 	events := strings.Split(strings.Repeat("an event that is a good deal longer than forty columns\n", 50), "\n")
+	drawn := testCourse()
 	for _, size := range [][2]int{{80, 24}, {40, 10}, {200, 60}, {5, 3}} {
 		for _, status := range []*api.Status{testStatus(), twoZonesDown(testStatus()), nil} {
 			var err error
 			if status == nil {
 				err = client.ErrNotRunning
 			}
-			frame := watchFrame(status, testStatus(), err, events, testNow(), size[0], size[1])
+			frame := watchFrame(watched{status, testStatus(), err, events, drawn.lines(size[0])}, testNow(), size[0], size[1])
 			if len(frame) != size[1] {
 				t.Errorf("%v: got %d lines", size, len(frame))
 			}
@@ -94,7 +95,9 @@ func TestWatchFrameFitsTheTerminal(t *testing.T) {
 			}
 		}
 	}
-	golden(t, "watch-80x24.txt", strings.Join(watchFrame(testStatus(), nil, nil, events[:2], testNow(), 80, 24),
+	golden(t, "watch-80x24.txt", strings.Join(watchFrame(watched{testStatus(), nil, nil, events[:2], drawn.lines(80)}, testNow(), 80, 24),
+		"\n")+"\n")
+	golden(t, "watch-120x50.txt", strings.Join(watchFrame(watched{testStatus(), nil, nil, events, drawn.lines(120)}, testNow(), 120, 50),
 		"\n")+"\n")
 }
 

@@ -171,11 +171,15 @@ func (a *app) watchScreen(ctx context.Context) error {
 	defer screen.Close() // on a panic, too
 
 	region := a.client()
-	events := &recent{}
+	events, drawn := &recent{}, &course{}
 	var group sync.WaitGroup
 	group.Go(func() {
 		defer screen.closeOnPanic()
 		events.follow(ctx, region)
+	})
+	group.Go(func() {
+		defer screen.closeOnPanic()
+		drawn.follow(ctx, region)
 	})
 	group.Go(func() {
 		defer screen.closeOnPanic()
@@ -197,7 +201,8 @@ func (a *app) watchScreen(ctx context.Context) error {
 			last = status
 		}
 		width, height := terminalSize(a.Stdout)
-		screen.Draw(watchFrame(status, last, err, events.lines(), time.Now(), width, height), width, a.colours(a.Stdout))
+		frame := watchFrame(watched{status, last, err, events.lines(), drawn.lines(width)}, time.Now(), width, height)
+		screen.Draw(frame, width, a.colours(a.Stdout))
 		select {
 		case <-ctx.Done():
 			return nil
@@ -207,10 +212,22 @@ func (a *app) watchScreen(ctx context.Context) error {
 	}
 }
 
-// watchFrame is what the live view shows: height lines of at most width columns. status is nil when err says why; last
-// is the one before.
-func watchFrame(status, last *api.Status, err error, events []string, now time.Time, width, height int) []string {
+// watched is what the live view knows.
+type watched struct {
+	status *api.Status // nil when err says why
+	last   *api.Status // the one before
+	err    error
+	events []string
+	drawn  []string // the courses of metrics
+}
+
+// eventsBeside is how many events stay in view for courses to be drawn, too.
+const eventsBeside = 5
+
+// watchFrame is what the live view shows: height lines of at most width columns.
+func watchFrame(w watched, now time.Time, width, height int) []string {
 	var lines []string
+	status, last, err, events := w.status, w.last, w.err, w.events
 	switch {
 	case err != nil:
 		lines = append(lines, wrap(upper(err.Error())+".", max(width, 20))...)
@@ -227,6 +244,9 @@ func watchFrame(status, last *api.Status, err error, events []string, now time.T
 		lines = append(lines, faultLines(status, now)...)
 	}
 	room := max(height-1, 0)
+	if len(lines)+len(w.drawn)+1+eventsBeside <= room {
+		lines = append(lines, w.drawn...)
+	}
 	if want := min(len(events), max(room-len(lines)-1, 3), room-1); want > 0 {
 		lines = lines[:min(len(lines), room-want-1)]
 		lines = append(append(lines, "EVENTS"), events[len(events)-want:]...)

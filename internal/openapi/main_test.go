@@ -88,6 +88,10 @@ func fill(t *testing.T, v reflect.Value) {
 		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
 		fill(t, v.Index(0))
 		return
+	case v.Kind() == reflect.Map:
+		v.Set(reflect.MakeMap(v.Type()))
+		v.SetMapIndex(reflect.ValueOf("x"), reflect.ValueOf("x"))
+		return
 	case v.Kind() == reflect.Struct:
 		for i := range v.NumField() {
 			fill(t, v.Field(i))
@@ -138,6 +142,10 @@ func (l *looker) at(path string, schema map[string]any, value any) {
 		items, _ := schema["items"].(map[string]any)
 		l.at(path+"[]", items, value[0])
 	case map[string]any:
+		if of, any := schema["additionalProperties"].(map[string]any); any {
+			l.at(path+".*", of, value["x"])
+			return
+		}
 		properties, _ := schema["properties"].(map[string]any)
 		for name, of := range value {
 			property, found := properties[name].(map[string]any)

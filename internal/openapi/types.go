@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"encoding"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -43,6 +44,7 @@ func (t *types) of(value any) {
 var (
 	timeType     = reflect.TypeFor[time.Time]()
 	durationType = reflect.TypeFor[time.Duration]()
+	textType     = reflect.TypeFor[encoding.TextMarshaler]()
 )
 
 func (t *types) find(typ reflect.Type) {
@@ -122,6 +124,8 @@ func schema(typ reflect.Type, always bool) object {
 		return object{{"type", "string"}, {"format", "date-time"}}
 	case typ == durationType:
 		return primitives[reflect.Int64]
+	case typ.Implements(textType):
+		return primitives[reflect.String]
 	}
 	switch typ.Kind() {
 	case reflect.Pointer:
@@ -133,6 +137,9 @@ func schema(typ reflect.Type, always bool) object {
 		}
 		return object{{"type", kind}, {"items", schema(typ.Elem(), true)}}
 	case reflect.Map:
+		if typ.Elem().Kind() == reflect.String {
+			return object{{"type", "object"}, {"additionalProperties", primitives[reflect.String]}}
+		}
 		return object{{"type", "object"}}
 	case reflect.Struct:
 		return reference(typ.Name())
