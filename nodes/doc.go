@@ -26,7 +26,10 @@
 // The annotation tripod.internal/pressure of a Node (memory, disk, pid, or several with commas) makes the kubelet report the
 // condition, refuse pods as its eviction manager does, and evict one pod every ten seconds, until it is removed.
 //
-// # KWOK's stages
+// # KWOK's objects
+//
+// ResourceUsage, ClusterResourceUsage and Metric say what the kubelets tell of use (package kubeletapi). Stages decide what
+// happens:
 //
 // Where a user's Stage objects (kwok.x-k8s.io/v1alpha1) match a node or a pod, that stage plays, with its delay, its events
 // and KWOK's template functions, and nothing else happens to the object meanwhile; after it, and where none matches, the
@@ -55,8 +58,8 @@
 // # What it costs
 //
 // Two watches a node (the node itself, and pods by spec.nodeName; a third, of PodCertificateRequests, on nodes with pods that
-// want one), one lease renewal a node in 10 s, and one status
-// update a node in 5 to 6 minutes. Nothing is polled. Three zones of one node each in one process, with 10 to 20 pods:
+// want one), one lease renewal a node in 10 s, and one status update a node in 5 to 6 minutes. Four watches a zone wait for
+// the definitions of KWOK's kinds. Nothing is polled. Three zones of one node each in one process, with 10 to 20 pods:
 // 0.03 % of a core when idle (5 ticks of 10 ms in 15 s while the API server is away), 1 to 2 MB of memory each beyond
 // the first one's 3 MB; a node is Ready 20 to 50 ms after the API server first answers.
 package nodes

@@ -16,7 +16,9 @@ import (
 
 	"tripod/nodes/kubeletapi"
 	"tripod/nodes/kubeletauth"
+	"tripod/nodes/kwokusage"
 	"tripod/nodes/podhttp"
+	"tripod/nodes/podlife"
 	"tripod/nodes/podset"
 )
 
@@ -114,8 +116,8 @@ func (z *zone) answer() {
 		Network: func(pod *corev1.Pod) podhttp.Network { return podNetwork{z, pod} }, Logger: z.conf.Logger})
 	guard := kubeletauth.New(z.conf.ClientCAs, z.clients.calls, as)
 	z.api = kubeletapi.New(kubeletapi.Config{
-		Admit: guard.Admit,
-		Pods:  z.pods, HTTP: z.http, Moves: &z.moves, Logger: z.conf.Logger,
+		Admit: guard.Admit, Object: z.player.nodeObject, KWOK: &kwokusage.Set{Tell: z.tellUsage},
+		Pods: z.pods, HTTP: z.http, Moves: &z.moves, Logger: z.conf.Logger,
 		Source: func(pod *corev1.Pod) kubeletapi.Source {
 			n, _ := z.roster.named(pod.Spec.NodeName)
 			return podSource{z.clients.calls, pod, z.facts(n).Allocatable, &z.certificates}
@@ -134,6 +136,14 @@ func (z *zone) answer() {
 		},
 	})
 	z.kubelet = z.api.Handler()
+}
+
+// tellUsage tells what is wrong with an object of KWOK's: the log, and the pod that it was met with.
+func (z *zone) tellUsage(pod *corev1.Pod, wrong string) {
+	z.conf.Logger.Warn(wrong)
+	if pod != nil {
+		z.player.events.aboutPod(pod, []podlife.Event{{Type: corev1.EventTypeWarning, Reason: "ResourceUsageIgnored", Message: wrong}})
+	}
 }
 
 // facts are what a node's kubelet tells of it.

@@ -243,9 +243,9 @@ func (p *player) relieve(node *corev1.Node, h *host, now time.Time) time.Time {
 	}
 	p.events.aboutNode(node, podlife.Event{Type: corev1.EventTypeWarning, Reason: "EvictionThresholdMet",
 		Message: fmt.Sprintf("Attempting to reclaim %s", starved)})
-	if victim := podlife.Victim(candidates, starved); victim != nil {
+	if victim := podlife.Victim(candidates, starved, now); victim != nil {
 		k := key(victim)
-		h.pods[k].evict = &podlife.Eviction{Message: podlife.EvictionMessage(victim, starved)}
+		h.pods[k].evict = &podlife.Eviction{Message: podlife.EvictionMessage(victim, starved, now)}
 		p.queue.Add(k)
 	}
 	return h.nextEviction

@@ -139,7 +139,7 @@ func (s *Simulator) start() error {
 		z.player.run(z.ctx)
 	})
 	if client := z.clients.dynamic; client != nil {
-		z.group.Go(func() { watchStages(z.ctx, client, z.player.setStages, c.Logger) })
+		z.group.Go(func() { z.watchKWOK(z.ctx, client, c.Logger) })
 		z.group.Go(func() { watchCNI(z.ctx, client, c.ClusterID, z.addresses, c.Logger) })
 	}
 	if client := z.clients.administrator; client != nil {

@@ -1,6 +1,7 @@
 package nodes
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -17,45 +18,80 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
-	"sigs.k8s.io/kwok/pkg/apis/v1alpha1"
+
+	"tripod/nodes/kwokusage"
 )
 
+// KWOK's resources that are taken up, and that of their definitions.
 var (
-	stageResource = schema.GroupVersionResource{Group: "kwok.x-k8s.io", Version: "v1alpha1", Resource: "stages"}
-	crdResource   = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+	stageResource        = kwokResource("stages")
+	usageResource        = kwokResource("resourceusages")
+	clusterUsageResource = kwokResource("clusterresourceusages")
+	metricResource       = kwokResource("metrics")
+	crdResource          = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
 )
+
+func kwokResource(name string) schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "kwok.x-k8s.io", Version: "v1alpha1", Resource: name}
+}
 
 // slowestWatch is between two attempts to watch what may never be there.
 const slowestWatch = time.Minute
 
-// watchStages gives apply all of the cluster's KWOK stages whenever they change, until ctx ends. Without KWOK's
-// CustomResourceDefinition of them it costs one watch that says nothing. The client's user has to be allowed to list and
-// watch customresourcedefinitions and stages.kwok.x-k8s.io; until it is, it tries again, ever more rarely.
-func watchStages(ctx context.Context, client dynamic.Interface, apply func([]*v1alpha1.Stage) error, log *slog.Logger) {
+// watchKWOK takes up the cluster's objects of KWOK's until ctx ends: stages are played, use is what is declared.
+func (z *zone) watchKWOK(ctx context.Context, client dynamic.Interface, log *slog.Logger) {
+	var watching sync.WaitGroup
+	watching.Go(func() { watchObjects(ctx, client, stageResource, z.player.setStages, log) })
+	watching.Go(func() { watchObjects(ctx, client, usageResource, declares(z, (*kwokusage.Set).SetResourceUsages), log) })
+	watching.Go(func() {
+		watchObjects(ctx, client, clusterUsageResource, declares(z, (*kwokusage.Set).SetClusterResourceUsages), log)
+	})
+	watching.Go(func() { watchObjects(ctx, client, metricResource, declares(z, (*kwokusage.Set).SetMetrics), log) })
+	watching.Wait()
+}
+
+// declares changes what is declared of use.
+func declares[T any](z *zone, set func(*kwokusage.Set, []*T)) func([]*T) error {
+	had := false
+	return func(list []*T) error {
+		if had || len(list) > 0 {
+			z.api.Declare(func(s *kwokusage.Set) { set(s, list) })
+		}
+		had = len(list) > 0
+		return nil
+	}
+}
+
+// watchObjects gives apply all of the cluster's objects of one of KWOK's kinds whenever they change, until ctx ends. Without
+// KWOK's CustomResourceDefinition of them it costs one watch that says nothing. The client's user has to be allowed to list
+// and watch customresourcedefinitions and the objects; until it is, it tries again, ever more rarely.
+func watchObjects[T any](ctx context.Context, client dynamic.Interface, kind schema.GroupVersionResource, apply func([]*T) error,
+	log *slog.Logger) {
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	end := func() {}
 	defer func() { end() }()
-	follow(ctx, client, crdResource, fields.OneTermEqualSelector("metadata.name", "stages.kwok.x-k8s.io"),
+	definition := kind.GroupResource().String()
+	follow(ctx, client, crdResource, fields.OneTermEqualSelector("metadata.name", definition),
 		func(definitions []*unstructured.Unstructured) {
 			end()
 			watching.Wait()
 			if !slices.ContainsFunc(definitions, established) {
 				if err := apply(nil); err != nil {
-					log.Warn("stages cannot be taken back", "err", err)
+					log.Warn(definition+" cannot be taken back", "err", err)
 				}
 				return
 			}
 			inner, cancel := context.WithCancel(ctx)
 			end = cancel
 			watching.Go(func() {
-				follow(inner, client, stageResource, fields.Everything(), func(list []*unstructured.Unstructured) {
-					stages, err := asStages(list)
+				follow(inner, client, kind, fields.Everything(), func(list []*unstructured.Unstructured) {
+					objects, err := asObjects[T](list)
 					if err == nil {
-						err = apply(stages)
+						err = apply(objects)
 					}
 					if err != nil {
-						log.Warn("KWOK stages of the cluster are wrong, those of before stay", "err", err)
+						log.Warn(definition+" of the cluster are wrong, those of before stay", "err", err)
 					}
 				})
 			})
@@ -71,22 +107,23 @@ func established(definition *unstructured.Unstructured) bool {
 	})
 }
 
-func asStages(list []*unstructured.Unstructured) ([]*v1alpha1.Stage, error) {
-	stages := make([]*v1alpha1.Stage, 0, len(list))
+// asObjects are objects of a kind, by namespace and name.
+func asObjects[T any](list []*unstructured.Unstructured) ([]*T, error) {
+	slices.SortFunc(list, func(a, b *unstructured.Unstructured) int { return cmp.Compare(nameOf(a), nameOf(b)) })
+	objects := make([]*T, 0, len(list))
 	for _, obj := range list {
-		stage := &v1alpha1.Stage{}
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(obj.Object, stage); err != nil {
-			return nil, fmt.Errorf("stage %s: %w", obj.GetName(), err)
+		made := new(T)
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(obj.Object, made); err != nil {
+			return nil, fmt.Errorf("%s %s: %w", obj.GetKind(), nameOf(obj), err)
 		}
-		stages = append(stages, stage)
+		objects = append(objects, made)
 	}
-	slices.SortFunc(stages, func(a, b *v1alpha1.Stage) int {
-		if a.Name < b.Name {
-			return -1
-		}
-		return 1
-	})
-	return stages, nil
+	return objects, nil
+}
+
+// nameOf is an object's name, with its namespace if it is in one.
+func nameOf(obj metav1.Object) string {
+	return cache.NewObjectName(obj.GetNamespace(), obj.GetName()).String()
 }
 
 // follow lists and watches a resource, and gives told all objects after each change.
@@ -102,12 +139,12 @@ func follow(ctx context.Context, client dynamic.Interface, kind schema.GroupVers
 		told(list)
 	}
 	store := feed{
-		set:    func(obj metav1.Object) { known[obj.GetName()] = obj.(*unstructured.Unstructured); tell() },
-		remove: func(obj metav1.Object) { delete(known, obj.GetName()); tell() },
+		set:    func(obj metav1.Object) { known[nameOf(obj)] = obj.(*unstructured.Unstructured); tell() },
+		remove: func(obj metav1.Object) { delete(known, nameOf(obj)); tell() },
 		replace: func(list []metav1.Object) {
 			clear(known)
 			for _, obj := range list {
-				known[obj.GetName()] = obj.(*unstructured.Unstructured)
+				known[nameOf(obj)] = obj.(*unstructured.Unstructured)
 			}
 			tell()
 		},

@@ -25,7 +25,7 @@ func TestStagesOfTheClusterAreFollowed(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		watchStages(ctx, client, func(stages []*v1alpha1.Stage) error {
+		watchObjects(ctx, client, stageResource, func(stages []*v1alpha1.Stage) error {
 			mu.Lock()
 			defer mu.Unlock()
 			names = ""

@@ -58,7 +58,7 @@ var layers = []struct {
 	{"what runs in a zone", []string{"nodes/podhttp"}},
 	{"tools", []string{
 		"awsapi/throttle", "internal/admission", "internal/datadir", "internal/options", "nodes/image", "nodes/network",
-		"nodes/ipam", "nodes/podfiles", "nodes/podlife", "nodes/podvolume", "lb/handover", "nodes/kubeletauth", "nodes/kubeproxy", "nodes/netpolicy",
+		"nodes/ipam", "nodes/kwokusage", "nodes/podfiles", "nodes/podlife", "nodes/podvolume", "lb/handover", "nodes/kubeletauth", "nodes/kubeproxy", "nodes/netpolicy",
 	}},
 	{"tools", []string{"internal/diskfault", "internal/loss", "internal/upgrade", "lb", "nodes/lazywatch", "nodes/machine"}},
 	{"tools", []string{
@@ -67,6 +67,7 @@ var layers = []struct {
 		"nodes/boot", "nodes/efsvolume", "nodes/object", "nodes/podcmd", "nodes/podset",
 		"system/histories",
 	}},
+	{"tools", []string{"nodes/curve"}},
 }
 
 const module = "tripod/"

@@ -16,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"tripod/nodes/kwokusage"
 	"tripod/nodes/podfiles"
 	"tripod/nodes/podhttp"
 	"tripod/nodes/podset"
@@ -48,6 +49,10 @@ type Config struct {
 	Moves *podfiles.Moves
 	// Node is the one of that name or address.
 	Node func(nameOrAddress string) (Node, bool)
+	// Object is a Node object of the zone, as expressions of KWOK's see it; nil, or a nil: it is not known.
+	Object func(name string) *corev1.Node
+	// KWOK is what KWOK's objects of the cluster say of use; nil: there are none. Change it by API.Declare.
+	KWOK *kwokusage.Set
 	// Only is the zone's node, if it has exactly one.
 	Only func() (Node, bool)
 	// Admit says whether a node's kubelet does what is asked of it; where not, it has answered. nil: all is done.
@@ -87,7 +92,7 @@ func New(c Config) *API {
 	if c.MaxStreams == 0 {
 		c.MaxStreams = 1024
 	}
-	a := &API{conf: c, usage: newAccounts(c.HTTP.Requests().Traffic, c.capacity), seen: newSeen(), streams: make(chan struct{}, c.MaxStreams)}
+	a := &API{conf: c, usage: newAccounts(c), seen: newSeen(), streams: make(chan struct{}, c.MaxStreams)}
 	a.ctx, a.end = context.WithCancel(context.Background())
 	c.Pods.OnChange(a.changed)
 	return a
@@ -106,6 +111,11 @@ func (a *API) changed(old, current *corev1.Pod) {
 			a.conf.Logger.Warn(err.Error())
 		}
 	}
+}
+
+// Declare has set change what Config.KWOK says: what has been used until now stays as it is.
+func (a *API) Declare(set func(*kwokusage.Set)) {
+	a.usage.settle(a.conf.Pods.All(), a.conf.Now(), func() { set(a.usage.kwok) })
 }
 
 // ForgetNode drops what is kept of a node that has gone.
@@ -137,6 +147,7 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("GET /metrics/resource", a.metricsOf(resourceMetrics))
 	mux.HandleFunc("GET /metrics/cadvisor", a.metricsOf(cadvisorMetrics))
 	mux.HandleFunc("GET /metrics/probes", a.metricsOf(probeMetrics))
+	mux.HandleFunc("GET /metrics/", a.declaredMetrics)
 	mux.HandleFunc("GET /logs/", a.nodeLogs)
 	mux.HandleFunc("GET /containerLogs/{namespace}/{pod}/{container}", a.bounded(a.containerLogs))
 	for path, handler := range map[string]http.HandlerFunc{"exec": a.exec, "attach": a.attach} {
@@ -145,10 +156,12 @@ func (a *API) Handler() http.Handler {
 	}
 	mux.HandleFunc("/portForward/{namespace}/{pod}", a.bounded(a.portForward))
 	mux.HandleFunc("/portForward/{namespace}/{pod}/{uid}", a.bounded(a.portForward))
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		http.Error(w, "tripod: the kubelet of a simulated node has no "+r.URL.Path, http.StatusNotFound)
-	})
+	mux.HandleFunc("/", nothing)
 	return a.admitted(mux)
+}
+
+func nothing(w http.ResponseWriter, r *http.Request) {
+	http.Error(w, "tripod: the kubelet of a simulated node has no "+r.URL.Path, http.StatusNotFound)
 }
 
 // admitted hands on what Config.Admit lets in.

@@ -5,8 +5,8 @@
 // # What is answered
 //
 // /healthz and its checks, /pods, /runningpods/, /configz, /stats/summary, /metrics, /metrics/resource,
-// /metrics/cadvisor, /metrics/probes, /logs/ (of which there are none), /containerLogs/, /exec/, /attach/ and /portForward/.
-// Everything else, such as /checkpoint, /run and /debug, is 404.
+// /metrics/cadvisor, /metrics/probes, the paths of KWOK's Metric objects, /logs/ (of which there are none), /containerLogs/,
+// /exec/, /attach/ and /portForward/. Everything else, such as /checkpoint, /run and /debug, is 404.
 //
 // # Logs
 //
@@ -17,11 +17,14 @@
 //
 // # Use
 //
-// A container uses what tripod.internal/cpu and tripod.internal/memory say, as quantities that the pod's containers share
-// or as a share of each one's request ("80%"); without them 10 % of its requested CPU and 50 % of its memory, and without
-// a request 1m and 16 MiB; never more than its limits. tripod.internal/cpu-per-request adds what answering costs. A change
-// of an annotation changes the use at once, and counters go on from where they are. Of a node the sums are those of its
-// pods, of what has ended, and of a system that uses 35m and 380 MiB. A node uses more than it has if its pods say so.
+// What a container uses is the first of these that says it, for CPU and for memory each: the pod's annotations
+// tripod.internal/cpu and tripod.internal/memory, KWOK's annotations, the ResourceUsage of the pod's name, the first
+// ClusterResourceUsage that selects it (package kwokusage), and a share of its request: 10 % of CPU and 50 % of memory, and
+// without a request 1m and 16 MiB. It is never more than the limit, which throttles. Annotations may be curves (package
+// curve). tripod.internal/cpu-per-request and memory-per-request add what answering costs. A change of what is declared
+// changes the use at once, and counters go on from where they are: each is the exact integral of its rate. Where a KWOK
+// expression moves by itself, its value is held for 15 s of the clock. Of a node the sums are those of its pods, of what has
+// ended, and of a system that uses 35m and 380 MiB. A node uses more than it has if its pods say so.
 //
 // # Exec and attach
 //

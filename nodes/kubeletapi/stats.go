@@ -77,7 +77,7 @@ func (a *API) measure(n Node, now time.Time) measured {
 }
 
 func systemUse(nanoCores float64, memory uint64, since time.Duration) use {
-	return use{uint64(startCPU + nanoCores*max(0, since.Seconds())), uint64(nanoCores), memory}
+	return use{coreNanos: uint64(startCPU + nanoCores*max(0, since.Seconds())), nanoCores: uint64(nanoCores), memory: memory}
 }
 
 func pointer(n uint64) *uint64 { return &n }

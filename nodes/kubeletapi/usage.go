@@ -1,10 +1,8 @@
 package kubeletapi
 
 import (
-	"fmt"
 	"maps"
-	"strconv"
-	"strings"
+	"math"
 	"sync"
 	"time"
 
@@ -12,92 +10,35 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/types"
 
+	"tripod/nodes/curve"
+	"tripod/nodes/kwokusage"
 	"tripod/nodes/podhttp"
 	"tripod/nodes/podlife"
 	"tripod/nodes/podset"
 )
-
-// Annotations on a pod that say what its containers use. With "." and a container's name behind it, one is for that
-// container alone and comes before the general one.
-const (
-	// CPUAnnotation is a quantity, "250m", that the pod's containers use together, or a share of what each has requested,
-	// "80%".
-	CPUAnnotation = "tripod.internal/cpu"
-	// MemoryAnnotation is likewise for memory: "300Mi", "50%".
-	MemoryAnnotation = podset.MemoryAnnotation
-	// RequestCPUAnnotation is the CPU that a request per second costs beside it: "5m" are 5 ms of a core each.
-	RequestCPUAnnotation = "tripod.internal/cpu-per-request"
-)
-
-// What containers use that say nothing: a share of their requests, and of those that request nothing a little.
-const (
-	defaultCPUShare = 0.10
-	idleCPU         = 1e6  // cores × 1e9
-	startCPU        = 20e6 // core-nanoseconds that starting takes: whoever reads a zero thinks that nothing is there
-)
-
-// demand is what a container uses now.
-type demand struct {
-	nanoCores   float64
-	memory      uint64
-	eachRequest float64 // core-nanoseconds
-}
-
-// demandOf is what a container of a pod uses by its annotations, requests and limits. What cannot be read counts as not
-// said. stress is the pod's, capacity the node's.
-func demandOf(pod *corev1.Pod, c *corev1.Container, stress podlife.Stress, capacity corev1.ResourceList) demand {
-	d := demand{nanoCores: idleCPU, memory: podset.MemoryUsage(pod, c)}
-	if cpu := podset.Declared(pod, c, CPUAnnotation, corev1.ResourceCPU, defaultCPUShare); cpu >= 0 {
-		d.nanoCores = cpu * 1e9
-	}
-	d.nanoCores = max(d.nanoCores, stress.CPU*mayUse(c, capacity, corev1.ResourceCPU)*1e9)
-	d.memory = max(d.memory, uint64(stress.Memory*mayUse(c, capacity, corev1.ResourceMemory)))
-	if limit, ok := c.Resources.Limits[corev1.ResourceCPU]; ok {
-		d.nanoCores = min(d.nanoCores, limit.AsApproximateFloat64()*1e9)
-	}
-	if listens := len(pod.Spec.Containers) > 0 && c.Name == serving(pod); listens {
-		if q, err := resource.ParseQuantity(pod.Annotations[RequestCPUAnnotation]); err == nil && q.Sign() > 0 {
-			d.eachRequest = q.AsApproximateFloat64() * 1e9
-		}
-	}
-	return d
-}
-
-// mayUse is how much of a resource a container may use: its limit, or all of its node's.
-func mayUse(c *corev1.Container, capacity corev1.ResourceList, name corev1.ResourceName) float64 {
-	most, limited := c.Resources.Limits[name]
-	if !limited {
-		most = capacity[name]
-	}
-	return most.AsApproximateFloat64()
-}
-
-// serving is the container that bears the cost of requests: the first with ports.
-func serving(pod *corev1.Pod) string {
-	for i := range pod.Spec.Containers {
-		if len(podset.Ports(&pod.Spec.Containers[i])) > 0 {
-			return pod.Spec.Containers[i].Name
-		}
-	}
-	return pod.Spec.Containers[0].Name
-}
 
 // use of a container, a pod or a node.
 type use struct {
 	coreNanos uint64 // since its start
 	nanoCores uint64 // now
 	memory    uint64 // bytes now
+
+	throttled uint64 // core-nanoseconds that it wanted and did not get
+	refused   uint64 // periods in which it was throttled
 }
 
 func (u use) add(other use) use {
-	return use{u.coreNanos + other.coreNanos, u.nanoCores + other.nanoCores, u.memory + other.memory}
+	return use{u.coreNanos + other.coreNanos, u.nanoCores + other.nanoCores, u.memory + other.memory, u.throttled + other.throttled,
+		u.refused + other.refused}
 }
 
-// accounts are how much CPU has been used. A container's is a function of time as long as its annotations stay the same;
-// only when they change does it become an account, so that it grows on from where it is.
+// accounts are how much CPU has been used. A container's is a function of time as long as what is declared of it stays the
+// same; only when that changes, and while an expression says it, is it an account, so that it grows on from where it is.
 type accounts struct {
 	traffic  func(types.UID, time.Time) podhttp.Traffic
 	capacity func(node string) corev1.ResourceList
+	node     func(name string) *corev1.Node // nil where it is not known
+	kwok     *kwokusage.Set
 
 	mu   sync.Mutex
 	pods map[types.UID]map[string]account // by container
@@ -105,45 +46,114 @@ type accounts struct {
 }
 
 type account struct {
-	at       time.Time
-	used     float64 // core-nanoseconds until then
-	requests uint64  // that were counted until then
+	at        time.Time
+	used      float64 // core-nanoseconds until then
+	throttled float64 // likewise, that were wanted and not got
+	refused   float64 // periods with some
+	requests  uint64  // that were counted until then
 }
 
-func newAccounts(traffic func(types.UID, time.Time) podhttp.Traffic, capacity func(node string) corev1.ResourceList) *accounts {
-	return &accounts{traffic: traffic, capacity: capacity, pods: map[types.UID]map[string]account{}, gone: map[string]uint64{}}
+// until is the account at a later time, if so many cores are wanted.
+func (b account) until(to time.Time, wanted curve.Curve, limit float64) account {
+	if !to.After(b.at) {
+		return b
+	}
+	got := wanted.Within(0, limit).Sum(b.at, to)
+	b.used += got * 1e9
+	if !math.IsInf(limit, 1) {
+		if above := wanted.Above(limit, b.at, to); above > 0 {
+			b.refused += above / quotaPeriod.Seconds()
+			b.throttled += max(0, wanted.Sum(b.at, to)-got) * 1e9
+		}
+	}
+	b.at = to
+	return b
+}
+
+func newAccounts(c Config) *accounts {
+	a := &accounts{traffic: c.HTTP.Requests().Traffic, capacity: c.capacity, node: c.Object, kwok: c.KWOK,
+		pods: map[types.UID]map[string]account{}, gone: map[string]uint64{}}
+	if a.node == nil {
+		a.node = func(string) *corev1.Node { return nil }
+	}
+	if a.kwok == nil {
+		a.kwok = &kwokusage.Set{}
+	}
+	return a
 }
 
 // of is the use of a running container.
 func (a *accounts) of(pod *corev1.Pod, s *corev1.ContainerStatus, now time.Time) use {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.locked(pod, s, now)
+	u, _ := a.locked(pod, s, now)
+	return u
 }
 
-func (a *accounts) locked(pod *corev1.Pod, s *corev1.ContainerStatus, now time.Time) use {
+// locked is the use of a running container, and its account.
+func (a *accounts) locked(pod *corev1.Pod, s *corev1.ContainerStatus, now time.Time) (use, account) {
 	c := podset.Container(pod, s.Name)
 	if c == nil || s.State.Running == nil {
-		return use{}
+		return use{}, account{}
 	}
 	var capacity corev1.ResourceList
 	stress := podlife.StressOf(pod)
 	if stress != (podlife.Stress{}) { // else nobody asks
 		capacity = a.capacity(pod.Spec.NodeName)
 	}
-	d := demandOf(pod, c, stress, capacity)
+	d := a.demandOf(pod, c, stress, capacity)
 	since := account{at: s.State.Running.StartedAt.Time, used: startCPU}
 	if known, ok := a.pods[pod.UID][s.Name]; ok && !known.at.Before(since.at) {
 		since = known
 	}
-	total := since.used + d.nanoCores*max(0, now.Sub(since.at).Seconds())
-	rate := d.nanoCores
-	if d.eachRequest > 0 {
-		t := a.traffic(pod.UID, now)
-		total += d.eachRequest * float64(t.Requests-min(since.requests, t.Requests))
-		rate += d.eachRequest * t.PerSecond
+	wanted := d.cpu
+	if d.amount != nil {
+		since, wanted = a.sampled(pod, c, d, since, now)
 	}
-	return use{uint64(total), uint64(rate), d.memory}
+	wanted = wanted.Within(d.least, math.Inf(1))
+	total := since.until(now, wanted, d.limit)
+	if d.amount != nil {
+		a.keep(pod.UID, s.Name, total)
+	}
+	rate, memory := wanted.Within(0, d.limit).At(now)*1e9, d.memory(now)
+	if d.eachRequest > 0 || d.eachMemory > 0 {
+		t := a.traffic(pod.UID, now)
+		total.used += d.eachRequest * float64(t.Requests-min(since.requests, t.Requests))
+		total.requests = t.Requests
+		rate += d.eachRequest * t.PerSecond
+		memory = podset.Memory(c, float64(memory)+d.eachMemory*t.PerSecond)
+	}
+	return use{uint64(total.used), uint64(rate), memory, uint64(total.throttled), uint64(total.refused)}, total
+}
+
+// sampled brings an account up to the slot of now by what KWOK's objects say of each slot, and says what is wanted in this
+// one.
+func (a *accounts) sampled(pod *corev1.Pod, c *corev1.Container, d demand, since account, now time.Time) (account, curve.Curve) {
+	at := func(t time.Time) curve.Curve {
+		return curve.Constant(a.amountAt(d.amount, pod, c, t, podset.Usual(c, corev1.ResourceCPU)))
+	}
+	if !d.amount.Moves() {
+		return since, at(now)
+	}
+	this, each := now.Truncate(slot), slot
+	if span := this.Sub(since.at); span > mostSlots*slot {
+		each = (span / mostSlots).Truncate(slot) + slot
+	}
+	for next := since.at.Truncate(each).Add(each); since.at.Before(this); next = next.Add(each) {
+		if next.After(this) {
+			next = this
+		}
+		since = since.until(next, at(since.at).Within(d.least, math.Inf(1)), d.limit)
+	}
+	return since, at(now)
+}
+
+// keep assumes the lock.
+func (a *accounts) keep(pod types.UID, container string, b account) {
+	if a.pods[pod] == nil {
+		a.pods[pod] = map[string]account{}
+	}
+	a.pods[pod][container] = b
 }
 
 // changed keeps the books when a pod changes: old and current are as of podset.Set.OnChange.
@@ -152,7 +162,7 @@ func (a *accounts) changed(old, current *corev1.Pod, now time.Time) {
 		return
 	}
 	if current != nil && maps.Equal(usageAnnotations(old), usageAnnotations(current)) && sameRuns(old, current) &&
-		podlife.StressOf(old) == podlife.StressOf(current) &&
+		podlife.StressOf(old) == podlife.StressOf(current) && !a.byKWOK(old) &&
 		maps.EqualFunc(requestsOf(old), requestsOf(current), sameResources) {
 		return
 	}
@@ -160,11 +170,11 @@ func (a *accounts) changed(old, current *corev1.Pod, now time.Time) {
 	defer a.mu.Unlock()
 	books := map[string]account{}
 	for s := range podset.Running(old) {
-		used := a.locked(old, s, now)
+		used, book := a.locked(old, s, now)
 		if current != nil {
 			if after := podset.Status(current, s.Name); after != nil && after.State.Running != nil &&
 				after.State.Running.StartedAt.Equal(&s.State.Running.StartedAt) {
-				books[s.Name] = account{now, float64(used.coreNanos), a.traffic(old.UID, now).Requests}
+				books[s.Name] = a.asked(old, book, now)
 				continue
 			}
 		}
@@ -177,16 +187,33 @@ func (a *accounts) changed(old, current *corev1.Pod, now time.Time) {
 	a.pods[old.UID] = books
 }
 
-func usageAnnotations(pod *corev1.Pod) map[string]string {
-	found := map[string]string{}
-	for name, value := range pod.Annotations {
-		for _, prefix := range []string{CPUAnnotation, MemoryAnnotation} {
-			if strings.HasPrefix(name, prefix) {
-				found[name] = value
-			}
+// asked is an account that counts the requests until now, also those of a pod that they have cost nothing so far.
+func (a *accounts) asked(pod *corev1.Pod, b account, now time.Time) account {
+	b.requests = a.traffic(pod.UID, now).Requests
+	return b
+}
+
+// byKWOK says that an object of KWOK's decides about a pod's CPU.
+func (a *accounts) byKWOK(pod *corev1.Pod) bool {
+	for i := range pod.Spec.Containers {
+		if a.kwok.Find(pod, pod.Spec.Containers[i].Name, string(corev1.ResourceCPU)) != nil {
+			return true
 		}
 	}
-	return found
+	return false
+}
+
+// settle closes the accounts of pods as of now, before set changes what is declared of them.
+func (a *accounts) settle(pods []*corev1.Pod, now time.Time, set func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, pod := range pods {
+		for s := range podset.Running(pod) {
+			_, book := a.locked(pod, s, now)
+			a.keep(pod.UID, s.Name, a.asked(pod, book, now))
+		}
+	}
+	set()
 }
 
 // sameRuns says whether the same containers run since the same times.
@@ -227,20 +254,4 @@ func (a *accounts) endedOn(node string) uint64 {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.gone[node]
-}
-
-// usageError says in one sentence what is wrong with a pod's annotations about its use; nil: nothing.
-func usageError(pod *corev1.Pod) error {
-	for name, value := range usageAnnotations(pod) {
-		percent, isShare := strings.CutSuffix(value, "%")
-		_, err := resource.ParseQuantity(value)
-		if isShare {
-			_, err = strconv.ParseFloat(percent, 64)
-		}
-		if err != nil {
-			return fmt.Errorf("pod %s/%s: annotation %s must be a quantity like 250m or 300Mi, or a share of the request like "+
-				"80%%, not %q", pod.Namespace, pod.Name, name, value)
-		}
-	}
-	return nil
 }

@@ -20,6 +20,7 @@ import (
 
 	"tripod/nodes/podhttp"
 	"tripod/nodes/podlife"
+	"tripod/nodes/podset"
 )
 
 // capacity is a node's.
@@ -49,28 +50,31 @@ func TestDemandFollowsAnnotationsRequestsAndLimits(t *testing.T) {
 	}{
 		{"nothing is said", nil, limit("1", "1Gi"), 1, 16},
 		{"requests", nil, requests("500m", "256Mi"), 50, 128},
-		{"declared", map[string]string{CPUAnnotation: "250m", MemoryAnnotation: "300Mi"}, requests("500m", "256Mi"), 250, 300},
-		{"share of the request", map[string]string{CPUAnnotation: "80%", MemoryAnnotation: "150%"}, requests("500m", "256Mi"), 400, 384},
-		{"share of nothing", map[string]string{CPUAnnotation: "80%"}, func(*corev1.Pod) {}, 1, 16},
-		{"limit", map[string]string{CPUAnnotation: "2", MemoryAnnotation: "2Gi"}, limit("1", "1Gi"), 1000, 1024},
-		{"of the container", map[string]string{CPUAnnotation: "1", CPUAnnotation + ".c": "100m"}, two(), 100, 16},
-		{"evenly", map[string]string{CPUAnnotation: "1", MemoryAnnotation: "64Mi"}, two(), 500, 32},
-		{"by requests", map[string]string{CPUAnnotation: "1"}, two("300m", "100m"), 750, 16},
-		{"what the other leaves", map[string]string{CPUAnnotation: "1", CPUAnnotation + ".side": "100m"}, two(), 1000, 16},
-		{"memory of the container", map[string]string{MemoryAnnotation: "64Mi", MemoryAnnotation + ".c": "77Mi"}, two(), 1, 77},
+		{"declared", map[string]string{podset.CPUAnnotation: "250m", podset.MemoryAnnotation: "300Mi"}, requests("500m", "256Mi"), 250, 300},
+		{"share of the request", map[string]string{podset.CPUAnnotation: "80%", podset.MemoryAnnotation: "150%"},
+			requests("500m", "256Mi"), 400, 384},
+		{"share of nothing", map[string]string{podset.CPUAnnotation: "80%"}, func(*corev1.Pod) {}, 1, 16},
+		{"limit", map[string]string{podset.CPUAnnotation: "2", podset.MemoryAnnotation: "2Gi"}, limit("1", "1Gi"), 1000, 1024},
+		{"of the container", map[string]string{podset.CPUAnnotation: "1", podset.CPUAnnotation + ".c": "100m"}, two(), 100, 16},
+		{"evenly", map[string]string{podset.CPUAnnotation: "1", podset.MemoryAnnotation: "64Mi"}, two(), 500, 32},
+		{"by requests", map[string]string{podset.CPUAnnotation: "1"}, two("300m", "100m"), 750, 16},
+		{"what the other leaves", map[string]string{podset.CPUAnnotation: "1", podset.CPUAnnotation + ".side": "100m"}, two(), 1000, 16},
+		{"memory of the container", map[string]string{podset.MemoryAnnotation: "64Mi", podset.MemoryAnnotation + ".c": "77Mi"}, two(), 1, 77},
 		{"stress up to the limit", map[string]string{podlife.AnnotationFault: "cpu-stress=80,memory-stress=50"}, limit("1", "1Gi"), 800, 512},
 		{"stress without a limit", map[string]string{podlife.AnnotationFault: "not-ready,memory-stress=25,cpu-stress=100"}, two(), 2000, 2048},
-		{"stress that is less", map[string]string{podlife.AnnotationFault: "cpu-stress=1", CPUAnnotation: "250m"}, two("1", "1"), 125, 16},
-		{"unreadable", map[string]string{CPUAnnotation: "much"}, requests("500m", "256Mi"), 50, 128},
+		{"stress that is less", map[string]string{podlife.AnnotationFault: "cpu-stress=1", podset.CPUAnnotation: "250m"}, two("1", "1"), 125, 16},
+		{"unreadable", map[string]string{podset.CPUAnnotation: "much"}, requests("500m", "256Mi"), 50, 128},
 	}
+	a := newWorld(t).usage
+	a.capacity = func(string) corev1.ResourceList { return capacity }
 	for _, test := range tests {
 		pod := newPod("web", test.annotations, test.change)
-		d := demandOf(pod, &pod.Spec.Containers[0], podlife.StressOf(pod), capacity)
-		if math.Abs(d.nanoCores-test.milliCores*1e6) > 1 || d.memory != test.mebibytes<<20 {
-			t.Errorf("%s: got %v cores, %d bytes, want %vm, %d Mi", test.name, d.nanoCores/1e9, d.memory, test.milliCores, test.mebibytes)
+		got := a.of(pod, &pod.Status.ContainerStatuses[0], began)
+		if math.Abs(float64(got.nanoCores)-test.milliCores*1e6) > 1 || got.memory != test.mebibytes<<20 {
+			t.Errorf("%s: got %d ncores, %d bytes, want %vm, %d Mi", test.name, got.nanoCores, got.memory, test.milliCores, test.mebibytes)
 		}
 	}
-	if err := usageError(newPod("web", map[string]string{CPUAnnotation: "much"})); err == nil ||
+	if err := usageError(newPod("web", map[string]string{podset.CPUAnnotation: "much"})); err == nil ||
 		!strings.Contains(err.Error(), `pod default/web: annotation tripod.internal/cpu must be a quantity like 250m`) {
 		t.Errorf("got %v", err)
 	}
@@ -89,7 +93,7 @@ func (w *world) used(t *testing.T) (container, node float64) {
 
 func TestUseGrowsWithTimeAndAtOnceOtherwiseWhenAnnotated(t *testing.T) {
 	w := newWorld(t)
-	w.conf.Pods.Set(newPod("web", map[string]string{CPUAnnotation: "100m"}))
+	w.conf.Pods.Set(newPod("web", map[string]string{podset.CPUAnnotation: "100m"}))
 	last, lastNode := 0.0, 0.0
 	step := func(what string, d time.Duration, want float64) {
 		t.Helper()
@@ -106,12 +110,12 @@ func TestUseGrowsWithTimeAndAtOnceOtherwiseWhenAnnotated(t *testing.T) {
 	step("starting costs", 0, 0.02)
 	step("100m", 10*time.Second, 1)
 	w.now = w.now.Add(10 * time.Second) // nobody asks
-	w.conf.Pods.Set(newPod("web", map[string]string{CPUAnnotation: "2"}))
+	w.conf.Pods.Set(newPod("web", map[string]string{podset.CPUAnnotation: "2"}))
 	step("100m, then 2", 5*time.Second, 1+10)
-	w.conf.Pods.Set(newPod("web", map[string]string{CPUAnnotation: "50m"}))
+	w.conf.Pods.Set(newPod("web", map[string]string{podset.CPUAnnotation: "50m"}))
 	step("50m", 20*time.Second, 1)
 
-	restarted := newPod("web", map[string]string{CPUAnnotation: "50m"})
+	restarted := newPod("web", map[string]string{podset.CPUAnnotation: "50m"})
 	restarted.Status.ContainerStatuses[0].State.Running.StartedAt = metav1.NewTime(w.now)
 	w.conf.Pods.Set(restarted)
 	container, node := w.used(t)
@@ -132,9 +136,10 @@ func TestUseGrowsWithTimeAndAtOnceOtherwiseWhenAnnotated(t *testing.T) {
 
 func TestUseFollowsTheRequestsThatAreAnswered(t *testing.T) {
 	traffic := podhttp.Traffic{}
-	a := newAccounts(func(types.UID, time.Time) podhttp.Traffic { return traffic },
-		func(string) corev1.ResourceList { return capacity })
-	pod := newPod("web", map[string]string{CPUAnnotation: "100m", RequestCPUAnnotation: "5m"})
+	w := newWorld(t)
+	a := w.usage
+	a.traffic = func(types.UID, time.Time) podhttp.Traffic { return traffic }
+	pod := newPod("web", map[string]string{podset.CPUAnnotation: "100m", RequestCPUAnnotation: "5m"})
 	now := began.Add(10 * time.Second)
 	before := a.of(pod, &pod.Status.ContainerStatuses[0], now)
 	traffic = podhttp.Traffic{Requests: 1000, PerSecond: 100}
@@ -142,7 +147,7 @@ func TestUseFollowsTheRequestsThatAreAnswered(t *testing.T) {
 	if got.coreNanos-before.coreNanos != 5e9 || got.nanoCores != 600e6 {
 		t.Errorf("1000 requests at 100/s: %+v after %+v", got, before)
 	}
-	cheaper := newPod("web", map[string]string{CPUAnnotation: "100m", RequestCPUAnnotation: "1m"})
+	cheaper := newPod("web", map[string]string{podset.CPUAnnotation: "100m", RequestCPUAnnotation: "1m"})
 	a.changed(pod, cheaper, now)
 	traffic.Requests = 1100
 	if later := a.of(cheaper, &cheaper.Status.ContainerStatuses[0], now); later.coreNanos-got.coreNanos != 100e6 {
@@ -153,7 +158,7 @@ func TestUseFollowsTheRequestsThatAreAnswered(t *testing.T) {
 func TestSummaryAddsUp(t *testing.T) {
 	w := newWorld(t)
 	w.conf.Pods.Set(newPod("web", nil, requests("500m", "256Mi")))
-	w.conf.Pods.Set(newPod("db", map[string]string{CPUAnnotation: "1", MemoryAnnotation: "1Gi"}, func(p *corev1.Pod) {
+	w.conf.Pods.Set(newPod("db", map[string]string{podset.CPUAnnotation: "1", podset.MemoryAnnotation: "1Gi"}, func(p *corev1.Pod) {
 		p.Spec.Containers = append(p.Spec.Containers, corev1.Container{Name: "side"})
 		p.Status.ContainerStatuses = append(p.Status.ContainerStatuses, running("side", began))
 		p.Spec.Volumes = []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{
@@ -218,7 +223,7 @@ func series(f *dto.MetricFamily) map[string]float64 {
 
 func TestMetricsAreAsKubeletsHaveThem(t *testing.T) {
 	w := newWorld(t)
-	w.conf.Pods.Set(newPod("web", map[string]string{CPUAnnotation: "500m", MemoryAnnotation: "64Mi"}, func(p *corev1.Pod) {
+	w.conf.Pods.Set(newPod("web", map[string]string{podset.CPUAnnotation: "500m", podset.MemoryAnnotation: "64Mi"}, func(p *corev1.Pod) {
 		p.Spec.Containers[0].ReadinessProbe = &corev1.Probe{PeriodSeconds: 10}
 		p.Spec.Containers[0].LivenessProbe = &corev1.Probe{PeriodSeconds: 20, InitialDelaySeconds: 15}
 	}))

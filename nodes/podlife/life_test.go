@@ -388,7 +388,7 @@ func TestDeadlineAndEvictionEndThePod(t *testing.T) {
 
 	w = newWorld(t)
 	w.look()
-	w.facts.Evict = &Eviction{EvictionMessage(w.pod, Starved(corev1.NodeMemoryPressure))}
+	w.facts.Evict = &Eviction{EvictionMessage(w.pod, Starved(corev1.NodeMemoryPressure), time.Time{})}
 	w.look()
 	const message = "The node was low on resource: memory. Threshold quantity: 100Mi, available: 92Mi. " +
 		"Container c was using 16Mi, request is 0, has larger consumption of memory. "
@@ -413,13 +413,13 @@ func TestVictimIsTheOneThatExceedsItsRequests(t *testing.T) {
 		pod("critical", systemCritical, "", "1Gi"), pod("fits", -5, "1Gi", "10Mi"), pod("big", 10, "", "800Mi"), pod("small", 10, "", "10Mi"),
 		pod("important", 1000, "", "2Gi"),
 	}
-	if got := Victim(pods, corev1.ResourceMemory); got.Name != "big" {
+	if got := Victim(pods, corev1.ResourceMemory, time.Time{}); got.Name != "big" {
 		t.Errorf("got %s", got.Name)
 	}
-	if got := Victim(pods, corev1.ResourceEphemeralStorage); got.Name != "fits" {
+	if got := Victim(pods, corev1.ResourceEphemeralStorage, time.Time{}); got.Name != "fits" {
 		t.Errorf("by priority alone: got %s", got.Name)
 	}
-	if Victim(pods[:1], corev1.ResourceMemory) != nil {
+	if Victim(pods[:1], corev1.ResourceMemory, time.Time{}) != nil {
 		t.Error("a critical pod is evicted")
 	}
 }

@@ -5,6 +5,7 @@ package podset
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -124,6 +125,13 @@ func (s *Set) Pod(namespace, podName string) *corev1.Pod {
 func (s *Set) Has(pod *corev1.Pod) bool {
 	current := s.Pod(pod.Namespace, pod.Name)
 	return current != nil && current.UID == pod.UID
+}
+
+// All are the pods of all nodes.
+func (s *Set) All() []*corev1.Pod {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Collect(maps.Values(s.byName))
 }
 
 // OfNode are the pods of a node, by namespace and name.
