@@ -29,10 +29,15 @@ func (m *Member) firstElection(ctx context.Context, server *etcdserver.EtcdServe
 	wait := time.Duration(slices.Index(names, m.config.Name)) * standTurn
 	for sleep.For(ctx, wait) == nil {
 		if server.Lead() == 0 {
-			// The node takes this message from its own storage threads alone, not from a peer.
-			server.Process(ctx, &raftpb.Message{Type: raftpb.MsgHup.Enum(), From: new(raft.LocalAppendThread),
-				To: new(uint64(server.MemberID()))})
+			stand(ctx, server)
 		}
 		wait = standEvery
 	}
+}
+
+// stand has a member ask for votes now. With PreVote that is a question: members that hear from a leader refuse it, and nothing happens.
+func stand(ctx context.Context, server *etcdserver.EtcdServer) {
+	// The node takes this message from its own storage threads alone, not from a peer.
+	server.Process(ctx, &raftpb.Message{Type: raftpb.MsgHup.Enum(), From: new(raft.LocalAppendThread),
+		To: new(uint64(server.MemberID()))})
 }

@@ -32,6 +32,8 @@ func (m *Member) Lost(ctx context.Context, name string, rank int) {
 	if !known || lost == uint64(server.MemberID()) {
 		return
 	}
+	m.told.Add(1)
+	defer m.told.Add(-1)
 	wait := time.Duration(rank) * turn
 	for attempt := range attempts {
 		if !leaderless(ctx, server, lost, wait) {

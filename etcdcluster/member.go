@@ -9,6 +9,7 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/etcd/client/pkg/v3/transport"
@@ -48,8 +49,12 @@ type TLS struct {
 	Key  string `json:"key"`
 }
 
-// Timers of the election, in milliseconds. A leader that is known to be gone is replaced at once (Lost), another silent
-// one after one to two elections.
+func (t TLS) info() transport.TLSInfo {
+	return transport.TLSInfo{CertFile: t.Cert, KeyFile: t.Key, TrustedCAFile: t.CA, ClientCertAuth: true}
+}
+
+// Timers of the election, in milliseconds. A leader that is known to be gone is replaced at once (Lost), one that is found cut off after a
+// second (silence.go), another silent one after one to two elections.
 type Timers struct {
 	Heartbeat uint `json:"heartbeatMs"`
 	Election  uint `json:"electionMs"`
@@ -67,6 +72,10 @@ type Member struct {
 	config Config
 	// OnRole is called, from one goroutine, with what this member is, first and at every change.
 	OnRole func(Role)
+	// ask returns nil when the member at a peer URL answers: askPeer, but for tests.
+	ask func(ctx context.Context, url string) error
+
+	told atomic.Int32 // losses for which Lost has this member stand
 
 	mu      sync.Mutex
 	etcd    *embed.Etcd
@@ -75,7 +84,11 @@ type Member struct {
 }
 
 // New returns a member that is not started.
-func New(config Config) *Member { return &Member{config: config} }
+func New(config Config) *Member {
+	m := &Member{config: config}
+	m.ask = m.askPeer
+	return m
+}
 
 // Start runs the member and returns when it serves clients, which takes a quorum of members. When ctx ends first, or
 // the member fails, nothing keeps running. One that joins a cluster serves when it has been promoted.
@@ -180,51 +193,6 @@ const batchInterval = time.Second
 // handover is how long a stopping leader tries to hand its lead over; etcd itself would try for more than 5 s.
 const handover = 400 * time.Millisecond
 
-// Role is what a member is among the others.
-type Role string
-
-// The roles. A member is Leaderless that has heard of no leader for some time: longer than an election takes, as it is cut off from
-// most others.
-const (
-	Leader     Role = "leader"
-	Follower   Role = "follower"
-	Leaderless Role = "leaderless"
-)
-
-// leaderlessAfter is how many polls in a row find no leader before that counts.
-const leaderlessAfter = 3
-
-// watchRole polls beside the notification: that one tells of another leader, but comes a moment before this member
-// knows that it is the one, and not at all when there is none any more.
-func (m *Member) watchRole(ctx context.Context, etcd *embed.Etcd) {
-	told, silent := Role(""), 0
-	poll := time.NewTicker(500 * time.Millisecond)
-	defer poll.Stop()
-	for {
-		changed := etcd.Server.LeaderChangedNotify()
-		now := Follower
-		switch leader := etcd.Server.Leader(); {
-		case leader == etcd.Server.MemberID():
-			now, silent = Leader, 0
-		case leader != 0:
-			silent = 0
-		case silent >= leaderlessAfter:
-			now = Leaderless
-		}
-		if m.OnRole != nil && now != told {
-			m.OnRole(now)
-		}
-		told = now
-		select {
-		case <-changed:
-		case <-poll.C:
-			silent++
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
 // embedded translates the configuration for etcd's own embed package.
 func (c Config) embedded() (*embed.Config, error) {
 	e := embed.NewConfig()
@@ -252,8 +220,7 @@ func (c Config) embedded() (*embed.Config, error) {
 		}
 		*field.urls = []url.URL{*parsed}
 	}
-	files := transport.TLSInfo{CertFile: c.TLS.Cert, KeyFile: c.TLS.Key, TrustedCAFile: c.TLS.CA, ClientCertAuth: true}
-	e.ClientTLSInfo, e.PeerTLSInfo = files, files
+	e.ClientTLSInfo, e.PeerTLSInfo = c.TLS.info(), c.TLS.info()
 	e.TickMs, e.ElectionMs = c.Timers.Heartbeat, c.Timers.Election
 	e.QuotaBackendBytes = c.QuotaBytes
 	e.BackendBatchInterval = batchInterval
