@@ -63,6 +63,8 @@ type Config struct {
 	Mount func(volume efsvolume.Handle) (output string, err error)
 	// NodeDir is the directory of what the node with that instance holds on this machine; nil: there are none.
 	NodeDir func(instanceID string) string
+	// NodeLogs says that containers' logs are files below NodeDir, as a node has them in /var/log.
+	NodeLogs bool
 	// ClusterDNS is the address of the cluster's DNS service; empty: 10.100.0.10.
 	ClusterDNS string
 

@@ -116,7 +116,7 @@ func (z *zone) answer() {
 		Network: func(pod *corev1.Pod) podhttp.Network { return podNetwork{z, pod} }, Logger: z.conf.Logger})
 	guard := kubeletauth.New(z.conf.ClientCAs, z.clients.calls, as)
 	z.api = kubeletapi.New(kubeletapi.Config{
-		Admit: guard.Admit, Object: z.player.nodeObject, KWOK: &kwokusage.Set{Tell: z.tellUsage},
+		Admit: guard.Admit, Object: z.player.nodeObject, KWOK: &kwokusage.Set{Tell: z.tellUsage}, LogFiles: z.keepLogs(),
 		Pods: z.pods, HTTP: z.http, Moves: &z.moves, Logger: z.conf.Logger,
 		Source: func(pod *corev1.Pod) kubeletapi.Source {
 			n, _ := z.roster.named(pod.Spec.NodeName)

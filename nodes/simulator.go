@@ -58,6 +58,7 @@ type zone struct {
 	addresses *ipam.Pools
 	shares    *shares
 
+	logs         logFiles
 	certificates certificates
 	moves        podfiles.Moves
 
@@ -147,6 +148,9 @@ func (s *Simulator) start() error {
 		z.policies = netpolicy.New(client, c.NetworkPolicies)
 		z.group.Go(func() { <-z.ctx.Done(); z.services.Close(); z.policies.Close() })
 	}
+	if z.logs.nodes != nil {
+		z.group.Go(func() { z.api.WriteLogs(z.ctx) })
+	}
 	s.running = z
 	go func() {
 		<-z.ctx.Done()
@@ -201,7 +205,7 @@ func (z *zone) startNode(m machine.Machine, listed func(), before <-chan struct{
 	r := &runningNode{node: n, end: end, ended: make(chan struct{})}
 	z.workers[m.InstanceID] = r
 	w := &worker{
-		node: n, conf: z.conf, clients: z.clients, player: z.player, pods: z.addresses, set: z.pods,
+		node: n, conf: z.conf, clients: z.clients, player: z.player, pods: z.addresses, set: z.pods, api: z.api,
 		listed: sync.OnceFunc(listed),
 		absent: make(chan struct{}, 1), certificates: &z.certificates, wanted: make(chan struct{}, 1),
 	}
@@ -213,10 +217,12 @@ func (z *zone) startNode(m machine.Machine, listed func(), before <-chan struct{
 		}
 		z.roster.add(n)
 		z.join(n)
+		z.prepareLogs(n)
 		w.run(as(ctx, n.name), z.pause)
 		z.roster.remove(n)
 		w.forget()
 		z.api.ForgetNode(n.name)
+		z.forgetLogs(n)
 		z.addresses.Leave(n.instanceID)
 	})
 }

@@ -141,6 +141,7 @@ func (w *worker) removePod(obj metav1.Object) {
 	w.pods.Release(w.instanceID, string(obj.GetUID()))
 	w.dropVolumes(obj.GetUID())
 	w.set.Remove(obj.(*corev1.Pod))
+	w.dropLogs(obj.GetUID())
 	w.player.remove(obj)
 	if manager := w.certificates.of(w.name); manager != nil {
 		manager.ForgetPod(context.Background(), obj.(*corev1.Pod)) // it only forgets
@@ -154,6 +155,7 @@ func (w *worker) replacePods(list []metav1.Object) {
 		there[key(obj)], uids[obj.GetUID()] = obj, true
 	}
 	w.sweepVolumes(uids)
+	w.sweepLogs(uids)
 	for _, pod := range w.player.podsOf(w.name) {
 		now := there[key(pod)]
 		if now == nil {

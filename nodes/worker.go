@@ -19,6 +19,7 @@ import (
 
 	"tripod/internal/sleep"
 	"tripod/nodes/ipam"
+	"tripod/nodes/kubeletapi"
 	"tripod/nodes/podset"
 )
 
@@ -40,7 +41,8 @@ type worker struct {
 	player  *player
 	pods    *ipam.Pools
 	set     *podset.Set
-	listed  func() // called when the node's existing pods are known
+	api     *kubeletapi.API // nil: there are no logs
+	listed  func()          // called when the node's existing pods are known
 
 	certificates *certificates
 	wanted       chan struct{} // a pod wants a certificate; capacity 1

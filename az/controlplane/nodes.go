@@ -84,6 +84,8 @@ type WorkersConfig struct {
 	// Mount says why a file system cannot be mounted in the zone, and NodeDir where a node's own files are: see nodes.Config.
 	Mount   func(efsvolume.Handle) (output string, err error)
 	NodeDir func(instanceID string) string
+	// NodeLogs says that containers' logs are files there.
+	NodeLogs bool
 }
 
 func (c *Part) startWorkers(ctx context.Context) error {
@@ -156,6 +158,7 @@ func (c *Part) workersConfig() (WorkersConfig, error) {
 	config := WorkersConfig{Cluster: c.cluster, Region: c.host.Plan.Region, AccountID: c.host.Plan.AccountID,
 		Zone: peer.Zone, ZoneID: peer.ID, Report: c.reports.take,
 		RealPace: c.host.Plan.RealPace, Mount: c.host.Mount, Pools: c.host.Pools}
+	config.NodeLogs = c.host.Plan.NodeLogs
 	config.NodeDir = func(instanceID string) string { return datadir.NodeDir(c.host.Plan.Dir, instanceID) }
 	config.Server = fmt.Sprintf("https://127.0.0.1:%d", c.cluster.EndpointPort)
 	config.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) {

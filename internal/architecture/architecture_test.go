@@ -58,7 +58,8 @@ var layers = []struct {
 	{"what runs in a zone", []string{"nodes/podhttp"}},
 	{"tools", []string{
 		"awsapi/throttle", "internal/admission", "internal/datadir", "internal/options", "nodes/image", "nodes/network",
-		"nodes/ipam", "nodes/kwokusage", "nodes/podfiles", "nodes/podlife", "nodes/podvolume", "lb/handover", "nodes/kubeletauth", "nodes/kubeproxy", "nodes/netpolicy",
+		"nodes/ipam", "nodes/kwokusage", "nodes/podfiles", "nodes/podlife", "nodes/podlogs", "nodes/podvolume", "lb/handover",
+		"nodes/kubeletauth", "nodes/kubeproxy", "nodes/netpolicy",
 	}},
 	{"tools", []string{"internal/diskfault", "internal/loss", "internal/upgrade", "lb", "nodes/lazywatch", "nodes/machine"}},
 	{"tools", []string{

@@ -23,12 +23,22 @@ import (
 const followInterval = 200 * time.Millisecond
 
 func (a *app) logsCommand() *cobra.Command {
-	follow, tail, cluster := false, 100, ""
+	follow, paths, tail, cluster, output := false, false, 100, "", ""
 	cmd := &cobra.Command{
 		Use:     "logs TARGET",
 		Short:   "Print the log of a zone, an instance, or 'up', the region's own",
-		Example: "  tripod logs apiserver/a -f\n  tripod logs az/b --tail 20\n  tripod logs up",
+		Example: "  tripod logs apiserver/a -f\n  tripod logs az/b --tail 20\n  tripod logs up\n  tripod logs --paths -o json",
 		Args: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case output != "" && output != "json":
+				return usage(cmd, "-o %s is not a format of logs --paths: use json, or leave it out", output)
+			case output != "" && !paths:
+				return usage(cmd, "-o belongs to --paths: a log is printed as it is")
+			case paths && len(args) > 0:
+				return usage(cmd, "--paths is of all nodes: leave %s out", args[0])
+			case paths:
+				return nil
+			}
 			if len(args) != 1 {
 				return usage(cmd, "name one target, such as apiserver/a or az/b, or 'up'")
 			}
@@ -36,6 +46,9 @@ func (a *app) logsCommand() *cobra.Command {
 		},
 		ValidArgsFunction: a.completeTargets("up"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if paths {
+				return a.logPaths(cmd.Context(), cluster, output == "json")
+			}
 			if tail < -1 {
 				return usage(cmd, "--tail %d is out of range: use a number of lines, or -1 for all", tail)
 			}
@@ -49,6 +62,8 @@ func (a *app) logsCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what is written from now on")
 	cmd.Flags().IntVar(&tail, "tail", tail, "begin with this many of the last lines; -1 means all")
+	cmd.Flags().BoolVar(&paths, "paths", false, "print where the nodes' log files are, for a collector of yours (up --node-logs)")
+	cmd.Flags().StringVarP(&output, "output", "o", "", "json prints one object a node, with what a collector's Kubernetes filter needs")
 	cmd.Flags().StringVar(&cluster, "cluster", "", "the cluster, where there are several")
 	return cmd
 }

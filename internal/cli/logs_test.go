@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"tripod/internal/datadir"
 )
 
 func TestLogsFindsTheFile(t *testing.T) {
@@ -147,5 +150,39 @@ func TestLogsFollowsRotationAndTruncation(t *testing.T) {
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+func TestLogsTellsWhereNodesHaveTheirs(t *testing.T) {
+	dataDir := newDataDir(t)
+	makeRegion(t, dataDir)
+	if got := tripod(t, dataDir, "logs", "--paths"); got.code != 1 || !strings.Contains(got.stderr, "'tripod up --node-logs'") {
+		t.Errorf("without log files: %+v", got)
+	}
+	for _, node := range []datadir.Node{{Name: "ip-10-0-0-2.ec2.internal", InstanceID: "i-2", Zone: "us-east-1b", ClusterID: "AB",
+		Server: "https://127.0.0.1:6443", Kubelet: "10.0.0.2:10250"},
+		{Name: "ip-10-0-0-1.ec2.internal", InstanceID: "i-1", Zone: "us-east-1a", ClusterID: "AB"}} {
+		dir := datadir.NodeDir(datadir.ZoneDir(dataDir, node.Zone), node.InstanceID)
+		if err := errors.Join(os.MkdirAll(dir, 0o700), datadir.WriteNode(dir, node)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := tripod(t, dataDir, "logs", "--paths")
+	root := filepath.Join(dataDir, "zones", "us-east-1a", "nodes", "i-1", "root")
+	if first, _, _ := strings.Cut(got.stdout, "\n"); first != "AB\tip-10-0-0-1.ec2.internal\t"+root+"/var/log/containers" {
+		t.Errorf("got %+v", got)
+	}
+	got = tripod(t, dataDir, "logs", "--paths", "-o", "json")
+	for _, want := range []string{`"apiServer":"https://127.0.0.1:6443"`, `"kubelet":"10.0.0.2:10250"`,
+		`"caFile":"` + root + `/etc/kubernetes/pki/ca.crt"`} {
+		if !strings.Contains(got.stdout, want) {
+			t.Errorf("no %s in %s", want, got.stdout)
+		}
+	}
+	for args, want := range map[string]string{"up --paths": "--paths is of all nodes", "up -o json": "-o belongs to --paths",
+		"--paths -o yaml": "-o yaml is not a format"} {
+		if got := tripod(t, dataDir, append([]string{"logs"}, strings.Fields(args)...)...); got.code != 2 || !strings.Contains(got.stderr, want) {
+			t.Errorf("logs %s: %+v", args, got)
+		}
 	}
 }

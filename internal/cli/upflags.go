@@ -83,6 +83,8 @@ func (f *upFlags) registerAgent(cmd *cobra.Command) {
 	flags.StringVar(&f.localPorts, "local-ports", "", "ports of this machine to which pods may lead webhooks' calls by "+
 		"their annotation "+
 		"tripod.internal/local-address, such as 8000-8999,9090; none otherwise")
+	flags.BoolVar(&f.NodeLogs, "node-logs", false, "keep the logs of containers as files, as nodes have them, for collectors: "+
+		"'tripod logs --paths' says where")
 	flags.StringVar(&f.pace, "pace", f.pace, "fast, or real: clusters are CREATING, UPDATING and DELETING for as many "+
 		"minutes as in EKS; "+
 		"not so the first one")

@@ -67,6 +67,8 @@ type Agent struct {
 	// LocalPorts are the ports of this machine to which pods may lead what is sent to their addresses, but for the
 	// region's own: whoever may create pods writes where.
 	LocalPorts ports.Ranges `json:"localPorts,omitempty"`
+	// NodeLogs says that containers' logs are files of their nodes, for collectors.
+	NodeLogs bool `json:"nodeLogs,omitempty"`
 	// RealPace lets the states of clusters last as long as they do in EKS, but for the cluster that the region is founded
 	// with.
 	RealPace bool `json:"realPace,omitempty"`

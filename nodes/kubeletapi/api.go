@@ -19,6 +19,7 @@ import (
 	"tripod/nodes/kwokusage"
 	"tripod/nodes/podfiles"
 	"tripod/nodes/podhttp"
+	"tripod/nodes/podlogs"
 	"tripod/nodes/podset"
 )
 
@@ -61,6 +62,8 @@ type Config struct {
 	Source func(*corev1.Pod) Source
 	// Network is the network as a pod sees it; nil: commands of clients have none.
 	Network func(*corev1.Pod) Network
+	// LogFiles are the log files of the node of that name, which WriteLogs writes; nil, or where it returns nil: there are none.
+	LogFiles func(node string) *podlogs.Node
 	// MaxStreams of logs that are followed, exec, attach and port-forward may be open at once; 0 means 1,024.
 	MaxStreams int
 	Now        func() time.Time // nil is time.Now
@@ -78,6 +81,7 @@ type API struct {
 	conf    Config
 	usage   *accounts
 	seen    *seen
+	files   *logFiles
 	streams chan struct{}
 	ctx     context.Context // ended by Close
 	end     context.CancelFunc
@@ -94,6 +98,11 @@ func New(c Config) *API {
 	}
 	a := &API{conf: c, usage: newAccounts(c), seen: newSeen(), streams: make(chan struct{}, c.MaxStreams)}
 	a.ctx, a.end = context.WithCancel(context.Background())
+	a.files = newLogFiles(a)
+	if c.LogFiles != nil {
+		c.Pods.OnChange(a.files.changed)
+		c.HTTP.Requests().Tell(a.files.answered)
+	}
 	c.Pods.OnChange(a.changed)
 	return a
 }

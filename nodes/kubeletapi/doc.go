@@ -15,6 +15,11 @@
 // podhttp). At most the last 10,000 lines of each are there. The log of the run before is told as far as the status knows
 // when that was.
 //
+// Where a node has log files (Config.LogFiles), WriteLogs writes the same lines there in one goroutine, which sleeps until a pod
+// changes, has answered a request, or is due to say its next line; logs are then told from the files (package podlogs). At rest it
+// costs nothing, and a pod that says nothing costs an entry in a map. A wish for variables or files of the cluster holds the writer
+// up for 3 s at most. What comes faster than it can be written, 10,000 lines of a container, is dropped and counted.
+//
 // # Use
 //
 // What a container uses is the first of these that says it, for CPU and for memory each: the pod's annotations

@@ -20,7 +20,7 @@ import (
 type logOptions struct {
 	follow, previous, timestamps bool
 	since                        time.Time // zero: from the beginning
-	tail                         int       // lines
+	tail                         int       // lines; negative: all
 	limit                        int64     // bytes; negative: none
 	stdout, stderr               bool
 }
@@ -29,7 +29,7 @@ var errQuery = errors.New(`{"message": "Unable to decode query."}`)
 
 // parseLogOptions reads a query as a kubelet does.
 func parseLogOptions(query url.Values, now time.Time) (logOptions, error) {
-	o := logOptions{tail: mostEntries, limit: -1, stdout: true, stderr: true}
+	o := logOptions{tail: -1, limit: -1, stdout: true, stderr: true}
 	for name, to := range map[string]*bool{"follow": &o.follow, "previous": &o.previous, "timestamps": &o.timestamps} {
 		if value := query.Get(name); value != "" {
 			var err error
@@ -53,7 +53,7 @@ func parseLogOptions(query url.Values, now time.Time) (logOptions, error) {
 		if n, set, err := number(name); err != nil {
 			return o, err
 		} else if set {
-			o.tail = int(min(n, mostEntries))
+			o.tail = int(min(n, 1<<30))
 		}
 	}
 	if n, set, err := number("limitBytes"); err != nil {
@@ -119,7 +119,19 @@ func (a *API) containerLogs(w http.ResponseWriter, r *http.Request) {
 	if options.stderr {
 		writer.errs = out
 	}
-	a.stream(ctx, pod, container, run, options, writer)
+	a.tell(ctx, pod, container, run, options, writer)
+}
+
+// tell writes a run's log, of its file where it has one.
+func (a *API) tell(ctx context.Context, pod *corev1.Pod, container string, run instance, o logOptions, w logWriter) {
+	files := a.logFilesOf(pod.Spec.NodeName)
+	if files == nil {
+		a.stream(ctx, pod, container, run, o, w)
+		return
+	}
+	if err := a.streamFile(ctx, files, pod, container, run, o, w); err != nil {
+		a.conf.Logger.Warn("read a pod's log file", "pod", pod.Namespace+"/"+pod.Name, "container", container, "error", err)
+	}
 }
 
 // flushed sends at once what is written, and no more than limit bytes.
@@ -217,7 +229,9 @@ func (a *API) stream(ctx context.Context, pod *corev1.Pod, container string, run
 		}
 		most := mostEntries
 		if first {
-			most = o.tail
+			if o.tail >= 0 {
+				most = min(most, o.tail)
+			}
 			until = maxTime(until, run.started.Add(1)) // what it writes at its start, of which the status tells at once
 		}
 		entries, then := merge(sources, from, until, most)

@@ -51,6 +51,11 @@ func annotationOf(pod *corev1.Pod, annotation, container string) (string, bool) 
 
 // sources of a run of a container.
 func (a *API) sources(ctx context.Context, n Node, pod *corev1.Pod, c *corev1.Container, run instance) []source {
+	return append(a.made(ctx, n, pod, c, run), requestSource{a, pod, c.Name})
+}
+
+// made are the sources that follow from what is said of a container, and not from what others ask of it.
+func (a *API) made(ctx context.Context, n Node, pod *corev1.Pod, c *corev1.Container, run instance) []source {
 	var all []source
 	fixed := func(lines ...string) { all = append(all, textSource{run.started, lines}) }
 	if len(podcmd.Argv(c.Image, c.Command, c.Args)) > 0 {
@@ -71,7 +76,7 @@ func (a *API) sources(ctx context.Context, n Node, pod *corev1.Pod, c *corev1.Co
 			all = append(all, g)
 		}
 	}
-	return append(all, requestSource{a, pod, c.Name})
+	return all
 }
 
 // commandOf is what a container runs, with variables expanded.

@@ -144,8 +144,8 @@ func (r runtime) AttachContainer(ctx context.Context, _, _, _ string, _ io.Reade
 	} else if tty {
 		w.errs = w.out
 	}
-	o := logOptions{follow: true, since: r.api.conf.Now(), tail: mostEntries}
-	r.api.stream(ctx, r.pod, r.container.Name, r.run, o, w)
+	o := logOptions{follow: true, since: r.api.conf.Now(), tail: 0}
+	r.api.tell(ctx, r.pod, r.container.Name, r.run, o, w)
 	return nil
 }
 

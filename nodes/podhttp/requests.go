@@ -34,7 +34,8 @@ type Traffic struct {
 // Requests are those that pods have answered: numbers for as long as a pod lives, and each one's last lines, as long as
 // there is room.
 type Requests struct {
-	now func() time.Time
+	now  func() time.Time
+	tell func(types.UID, Line) // nil: nobody is told
 
 	mu        sync.Mutex
 	pods      map[types.UID]*served
@@ -62,6 +63,9 @@ type served struct {
 func NewRequests() *Requests {
 	return &Requests{now: time.Now, pods: map[types.UID]*served{}, byUse: list.New(), followers: map[types.UID]*followers{}}
 }
+
+// Tell has f told of each line, of all pods: it must be quick and may not ask for requests. It is for the time before the first one.
+func (r *Requests) Tell(f func(pod types.UID, l Line)) { r.tell = f }
 
 // add notes a request that has been answered now, and the bytes of its connection.
 func (r *Requests) add(uid types.UID, l Line, in, out int64) {
@@ -91,6 +95,9 @@ func (r *Requests) add(uid types.UID, l Line, in, out int64) {
 	r.byUse.MoveToFront(s.element)
 	for r.bytes > mostBytes {
 		r.dropLines(r.byUse.Back().Value.(*served))
+	}
+	if r.tell != nil {
+		r.tell(uid, l)
 	}
 	if f := r.followers[uid]; f != nil {
 		close(f.next)

@@ -1,0 +1,88 @@
+package nodes
+
+import (
+	"errors"
+	"net/netip"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"tripod/internal/datadir"
+	"tripod/nodes/podlogs"
+)
+
+// logFiles has the log files of the zone's nodes, by instance.
+type logFiles struct {
+	mu    sync.Mutex
+	nodes map[string]*podlogs.Node
+}
+
+// logFilesOf are those of the node of that name; nil: it has none. A machine of Fargate's shows nobody its files.
+func (z *zone) logFilesOf(name string) *podlogs.Node {
+	n, found := z.roster.named(name)
+	if !found || n.machine.Fargate != nil {
+		return nil
+	}
+	z.logs.mu.Lock()
+	defer z.logs.mu.Unlock()
+	files := z.logs.nodes[n.instanceID]
+	if files == nil {
+		files = podlogs.NewNode(datadir.NodeRoot(z.conf.NodeDir(n.instanceID)), podlogs.DefaultLimits, nil)
+		z.logs.nodes[n.instanceID] = files
+	}
+	return files
+}
+
+// keepLogs says where the containers' logs are written to; nil: nowhere.
+func (z *zone) keepLogs() func(node string) *podlogs.Node {
+	if !z.conf.NodeLogs || z.conf.NodeDir == nil {
+		return nil
+	}
+	z.logs.nodes = map[string]*podlogs.Node{}
+	return z.logFilesOf
+}
+
+// prepareLogs makes what collectors look for before there is a log: the directories, the cluster's certificate authority where EKS's
+// nodes have it, and beside the node's root which node it is.
+func (z *zone) prepareLogs(n node) {
+	if z.logs.nodes == nil {
+		return
+	}
+	files := z.logFilesOf(n.name)
+	if files == nil {
+		return
+	}
+	dir := z.conf.NodeDir(n.instanceID)
+	err := errors.Join(files.Prepare(), files.Keep(podlogs.AuthorityFile, z.conf.CA), datadir.WriteNode(dir, datadir.Node{Name: n.name,
+		InstanceID: n.instanceID, Zone: z.conf.Zone, ClusterID: z.conf.ClusterID, Server: z.conf.Server,
+		Kubelet: netip.AddrPortFrom(n.addr, kubeletPort).String()}))
+	if err != nil {
+		z.conf.Logger.Warn("make the directory of a node's logs", "node", n.name, "error", err)
+	}
+}
+
+// forgetLogs forgets a node that has left; its files end with its instance.
+func (z *zone) forgetLogs(n node) {
+	z.logs.mu.Lock()
+	defer z.logs.mu.Unlock()
+	delete(z.logs.nodes, n.instanceID)
+}
+
+// sweepLogs deletes the logs of pods that have gone unseen.
+func (w *worker) sweepLogs(there map[types.UID]bool) {
+	if w.api == nil {
+		return
+	}
+	for _, uid := range w.api.LoggedPods(w.name) {
+		if !there[uid] {
+			w.api.RemoveLogs(w.name, uid)
+		}
+	}
+}
+
+// dropLogs deletes the logs of a pod that has gone.
+func (w *worker) dropLogs(uid types.UID) {
+	if w.api != nil {
+		w.api.RemoveLogs(w.name, uid)
+	}
+}
