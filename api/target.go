@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // KindZone is the target type of a zone; the other types are the names of components.
@@ -25,6 +26,23 @@ type Order struct {
 	Verb   string
 	// Cluster narrows an instance's target to one cluster; empty means every cluster.
 	Cluster string
+	// For is after how long the fault that the verb leaves is taken back; 0: when somebody does.
+	For time.Duration
+}
+
+// CheckSpan says what is wrong with a time after which a verb's fault is to be taken back.
+func (v Verb) CheckSpan(kind string, span time.Duration) error {
+	switch {
+	case span == 0:
+		return nil
+	case span < 0:
+		return fmt.Errorf("--%s %v is no time that passes: write it as 30s or 5m", OptionFor, span)
+	case v.Fault == "":
+		return fmt.Errorf("%s takes no --%s: it leaves no fault", v.Name, OptionFor)
+	case v.Fault == StateKilled && kind != KindZone:
+		return fmt.Errorf("kill %s/ZONE takes no --%s: its zone starts it again at once (stop takes one)", kind, OptionFor)
+	}
+	return nil
 }
 
 func (t Target) String() string { return t.Kind + "/" + t.Name }

@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"tripod/api"
 	"tripod/internal/datadir"
@@ -108,6 +109,11 @@ func (c *Client) Events(ctx context.Context, since uint64, follow bool, each fun
 // verbs fault and reset to a target that needs no more words, such as "update/demo" (others: Fault), and returns when the
 // effect is there. Links take partition, heal and reset. An empty cluster means every cluster. Refusals are of type *APIError.
 func (c *Client) Do(ctx context.Context, target, verb, cluster string) error {
+	return c.DoFor(ctx, target, verb, cluster, 0)
+}
+
+// DoFor is Do for kill, pause and stop, whose fault the region takes back by itself after a time; 0: when somebody does.
+func (c *Client) DoFor(ctx context.Context, target, verb, cluster string, span time.Duration) error {
 	kind, name, ok := strings.Cut(target, "/")
 	if !ok || kind == "" || name == "" {
 		return fmt.Errorf("%q is not a target: write TYPE/NAME, such as az/b or etcd/b", target)
@@ -123,7 +129,14 @@ func (c *Client) Do(ctx context.Context, target, verb, cluster string) error {
 		return c.Link(ctx, api.LinkOrder{Verb: verb, Link: name})
 	}
 	path := "/v1/targets/" + url.PathEscape(kind) + "/" + url.PathEscape(name) + "/" + url.PathEscape(verb)
-	return c.post(ctx, path, clusterQuery(cluster))
+	query := url.Values{}
+	if cluster != "" {
+		query.Set("cluster", cluster)
+	}
+	if span != 0 {
+		query.Set("for", span.String())
+	}
+	return c.post(ctx, path, query)
 }
 
 // Reset makes everything in the region healthy again and returns when it is.

@@ -188,8 +188,13 @@ func (c *control) handleStatus(w http.ResponseWriter, _ *http.Request) {
 
 func (c *control) handleVerb(w http.ResponseWriter, r *http.Request) {
 	v := mux.Vars(r)
+	span, err := time.ParseDuration(cmp.Or(r.FormValue("for"), "0s"))
+	if err != nil {
+		answer(w, refuse("for is %q: it must be a time such as 30s", r.FormValue("for")))
+		return
+	}
 	answer(w, c.region.Do(r.Context(), api.Order{Target: api.Target{Kind: v["kind"], Name: v["name"]}, Verb: v["verb"],
-		Cluster: r.FormValue("cluster")}))
+		Cluster: r.FormValue("cluster"), For: span}))
 }
 
 func (c *control) handleReset(w http.ResponseWriter, r *http.Request) {

@@ -70,11 +70,13 @@ func New(up options.Up) *Emulator {
 	e.disks.cluster = func(name string) bool { _, found := e.endpoints.named(name); return found }
 	e.endpoints.wake, e.endpoints.evaluate = e.sleeper.Wake, e.supervisor.evaluate
 	e.faults = &faults{site: e.site, zones: e.zones, links: e.links, disks: e.disks, endpoints: e.endpoints, observer: e.observer,
-		supervisor: e.supervisor}
+		supervisor: e.supervisor, spans: newSpans(e.life)}
+	e.faults.spans.lift = e.faults.follow
+	e.observer.spans, e.sleeper.spans = e.faults.spans, e.faults.spans
 	e.saver = &saver{site: e.site, life: e.life, endpoints: e.endpoints, freezer: e.freezer}
 	e.sleeper.saver, e.sleeper.links, e.sleeper.disks = e.saver, e.links, e.disks
 	e.links.asleep = func() bool { return e.sleeper.asleep.Load() != nil }
-	e.disks.asleep = e.links.asleep
+	e.disks.asleep, e.faults.spans.asleep = e.links.asleep, e.links.asleep
 	e.recorder = &recorder{site: e.site, zones: e.zones, observer: e.observer, sleeper: e.sleeper, gather: e.gatherers, store: series.New()}
 	e.control = &control{region: e}
 	return e
@@ -189,6 +191,7 @@ func (e *Emulator) launch(ctx context.Context) error {
 	e.wait.Go(func() { e.supervisor.watchPauses(e.running) })
 	e.wait.Go(func() { e.links.keep(e.running) })
 	e.wait.Go(func() { e.disks.keep(e.running) })
+	e.wait.Go(func() { e.faults.spans.keep(e.running) })
 	e.wait.Go(func() { e.recorder.keep(e.running) })
 	if !e.dir.marker.Founded {
 		return e.found(ctx)

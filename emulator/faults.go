@@ -38,6 +38,7 @@ type faults struct {
 	endpoints  *endpoints
 	observer   *observer
 	supervisor *supervisor
+	spans      *spans
 }
 
 // refusal is an order that cannot be followed as it was given.
@@ -48,7 +49,10 @@ func (r refusal) Error() string { return r.sentence }
 func refuse(format string, args ...any) error { return refusal{fmt.Sprintf(format, args...)} }
 
 // Do gives an order to a target and returns when the effect is there.
-func (f *faults) Do(ctx context.Context, order api.Order) error {
+func (f *faults) Do(ctx context.Context, order api.Order) error { return f.follow(ctx, order, "") }
+
+// follow is Do, of which why stands behind the event.
+func (f *faults) follow(ctx context.Context, order api.Order, why string) error {
 	verb, z, err := f.check(order)
 	if err != nil {
 		return err
@@ -74,9 +78,15 @@ func (f *faults) Do(ctx context.Context, order api.Order) error {
 		return err
 	}
 	f.supervisor.evaluate()
-	target := api.Target{Kind: order.Target.Kind, Name: plan.Letter(z.name)}.String()
+	at := api.Target{Kind: order.Target.Kind, Name: plan.Letter(z.name)}
+	target := at.String()
+	f.spans.forget(at, order.Cluster)
+	if order.For > 0 {
+		why = " for " + order.For.String()
+		f.spans.add(api.Order{Target: at, Verb: verb.Lift, Cluster: order.Cluster}, verb.Fault, order.For)
+	}
 	event := api.Event{Zone: z.name, Cluster: order.Cluster, Target: target, Message: verb.Name + " " + target +
-		" took effect"}
+		" took effect" + why}
 	switch {
 	case verb.Fault != "":
 		event.Type = api.FaultInjected
@@ -97,6 +107,9 @@ func (f *faults) check(order api.Order) (api.Verb, *zone, error) {
 	}
 	if !slices.Contains(api.TargetKinds, order.Target.Kind) {
 		return verb, nil, refuse("there is no target type %q: use %s", order.Target.Kind, strings.Join(api.TargetKinds, ", "))
+	}
+	if err := verb.CheckSpan(order.Target.Kind, order.For); err != nil {
+		return verb, nil, refuse("%v", err)
 	}
 	z := f.zones.named(order.Target.Name)
 	if z == nil {

@@ -40,6 +40,7 @@ func TestRegion(t *testing.T) {
 		{"a killed zone stays down", testKilledZone}, {"a zone killed by somebody else is noticed", testForeignKill},
 		{"two zones down", testNoQuorum}, {"a paused zone", testPausedZone},
 		{"a zone paused by somebody else is noticed", testForeignPause},
+		{"faults that have a time", testSpans},
 		{"an instance", testInstance}, {"an update", testRecordFaults}, {"an experiment", testExperiment},
 		{"orders that make no sense", testBadOrders},
 		{"the data directory is held", testHeld},

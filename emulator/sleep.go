@@ -35,6 +35,7 @@ type sleeper struct {
 	saver     *saver
 	links     *links
 	disks     *disks
+	spans     *spans
 
 	mu     sync.Mutex                // held while the region falls asleep and while it wakes
 	still  *frozen                   // nil while awake
@@ -131,6 +132,7 @@ func (n *sleeper) Wake(why string) {
 	n.goOn()
 	n.links.nudge()
 	n.disks.nudge()
+	n.spans.nudge()
 	n.emit(api.Event{Type: api.RegionAwake, Message: fmt.Sprintf("the region runs again after %s: %s",
 		slept.Round(time.Millisecond), why)})
 }

@@ -24,6 +24,7 @@ type observer struct {
 	endpoints *endpoints
 	fronts    *fronts
 	sleeper   *sleeper
+	spans     *spans
 }
 
 // judge says whether there is quorum and how the region does.
@@ -124,6 +125,9 @@ func (o *observer) status() api.Status {
 	leaders := map[string]int{}
 	for _, z := range o.zones {
 		view, leader, faults := z.describe()
+		for i := range faults {
+			faults[i].Until = o.spans.until(faults[i])
+		}
 		s.Zones = append(s.Zones, view)
 		s.Faults = append(s.Faults, faults...)
 		if alive(view.State) {

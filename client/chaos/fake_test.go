@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"tripod/api"
 	"tripod/client"
@@ -190,7 +191,13 @@ func (f *fake) orders() string {
 	return strings.Join(f.did, ", ")
 }
 
-func (f *fake) Do(_ context.Context, target, verb, _ string) error { return f.do(verb + " " + target) }
+func (f *fake) DoFor(_ context.Context, target, verb, _ string, span time.Duration) error {
+	kind, _, _ := strings.Cut(target, "/")
+	if found, _ := api.FindVerb(verb); (found.CheckSpan(kind, time.Second) == nil) != (span > 0) {
+		return fmt.Errorf("%s %s for %v: the region is to take it back by itself if nobody does", verb, target, span)
+	}
+	return f.do(verb + " " + target)
+}
 
 func (f *fake) Link(_ context.Context, o api.LinkOrder) error {
 	return f.do(o.Verb + " link/" + o.Link)

@@ -90,6 +90,22 @@ func (p planner) draw(target string) string {
 	return kind + "/" + strings.Join(ends, "-")
 }
 
+// longest is how long the method may take: all of its times, one after another. What commands and verbs take is not known.
+func (p *Plan) longest() time.Duration { return longestOf(p.Steps) }
+
+func longestOf(steps []Step) (all time.Duration) {
+	for _, s := range steps {
+		all += s.At + s.Wait + longestOf(s.Serial) + longestOf(s.Parallel)
+		if s.Action != nil {
+			all += s.Action.For
+		}
+		if s.Await != nil {
+			all += s.Await.Within
+		}
+	}
+	return all
+}
+
 // Lines are the plan as people read it, one step each.
 func (p *Plan) Lines() []string { return linesOf(p.Steps, "") }
 

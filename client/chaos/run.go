@@ -22,7 +22,7 @@ type Region interface {
 	DataDir() string
 	Status(ctx context.Context) (*api.Status, error)
 	Events(ctx context.Context, since uint64, follow bool, each func(api.Event) error) error
-	Do(ctx context.Context, target, verb, cluster string) error
+	DoFor(ctx context.Context, target, verb, cluster string, span time.Duration) error
 	Link(ctx context.Context, order api.LinkOrder) error
 	Fault(ctx context.Context, order api.FaultOrder) (*api.FaultDone, error)
 	Reset(ctx context.Context) error
@@ -60,6 +60,7 @@ type run struct {
 	probers  []prober
 	series   []*series
 	forecast *forecast
+	leash    time.Duration // after which the region takes a fault back by itself
 
 	// What is under the lock is of the steps that go on side by side.
 	mu     sync.Mutex
@@ -68,6 +69,9 @@ type run struct {
 
 // verbTime bounds a verb, which returns when its effect is there: a member of etcd is replaced within 5 minutes.
 const verbTime = 6 * time.Minute
+
+// leashBehind is how long after the method should have ended the region itself takes back what a run has left, which was killed.
+const leashBehind = 10 * time.Minute
 
 // errStopped ends the method early: a stop condition of the experiment's has come true.
 var errStopped = errors.New("stopped")
@@ -95,6 +99,7 @@ func (e *Experiment) Run(ctx context.Context, region Region, o Options) (*report
 	err := wrong
 	if err == nil {
 		r.plan = own.Plan(o.Seed, o.Pace)
+		r.leash = r.plan.longest() + leashBehind
 		err = r.prepare(ctx, o)
 	}
 	var since uint64

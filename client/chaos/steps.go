@@ -150,12 +150,24 @@ func (r *run) apply(ctx context.Context, a Action) error {
 	kind, name, _ := strings.Cut(a.Target, "/")
 	switch {
 	case kind == api.KindLink && a.Verb != api.Reset:
-		return r.region.Link(ctx, a.linkOrder(name))
+		order := a.linkOrder(name)
+		if a.Verb != api.Heal {
+			order.For = r.leash
+		}
+		return r.region.Link(ctx, order)
 	case a.Verb == api.FaultVerb:
-		_, err := r.region.Fault(ctx, a.faultOrder(api.Target{Kind: kind, Name: name}))
+		order := a.faultOrder(api.Target{Kind: kind, Name: name})
+		if order.For = r.leash; order.Check() != nil { // what happens once has no time
+			order.For = 0
+		}
+		_, err := r.region.Fault(ctx, order)
 		return err
 	}
-	return r.region.Do(ctx, a.Target, a.Verb, a.Cluster)
+	span := r.leash
+	if verb, _ := api.FindVerb(a.Verb); verb.CheckSpan(kind, span) != nil {
+		span = 0
+	}
+	return r.region.DoFor(ctx, a.Target, a.Verb, a.Cluster, span)
 }
 
 // forgetLifted closes the bars of what an action of the method has taken back.

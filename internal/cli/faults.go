@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -22,7 +23,7 @@ func (a *app) verbCommands() []*cobra.Command {
 }
 
 func (a *app) verbCommand(verb api.Verb) *cobra.Command {
-	cluster := ""
+	cluster, span := "", time.Duration(0)
 	cmd := &cobra.Command{
 		Use:   verb.Name + " TARGET",
 		Short: verb.Short,
@@ -40,7 +41,7 @@ func (a *app) verbCommand(verb api.Verb) *cobra.Command {
 					return err
 				}
 			}
-			return a.do(cmd, args[0], verb, cluster)
+			return a.do(cmd, args[0], verb, cluster, span)
 		},
 	}
 	if verb.Name == api.Reset {
@@ -57,6 +58,9 @@ func (a *app) verbCommand(verb api.Verb) *cobra.Command {
 		}
 	}
 	cmd.Flags().StringVar(&cluster, "cluster", "", "only this cluster's")
+	if verb.Fault != "" {
+		cmd.Flags().DurationVar(&span, api.OptionFor, 0, "after how long the region takes it back, such as 30s; else when you do")
+	}
 	return cmd
 }
 
@@ -68,17 +72,25 @@ func (a *app) resetRegion(ctx context.Context) error {
 	return nil
 }
 
-func (a *app) do(cmd *cobra.Command, text string, verb api.Verb, cluster string) error {
+func (a *app) do(cmd *cobra.Command, text string, verb api.Verb, cluster string, span time.Duration) error {
 	target, err := api.ParseTarget(text)
+	if err == nil {
+		err = verb.CheckSpan(target.Kind, span)
+	}
+	if err == nil && cmd.Flags().Changed(api.OptionFor) && span == 0 {
+		err = errors.New("--for 0s is no time that passes: write it as 30s or 5m")
+	}
 	if err != nil {
 		return usage(cmd, "%v", err)
 	}
 	ctx := cmd.Context()
-	if err := a.client().Do(ctx, text, verb.Name, cluster); err != nil {
+	if err := a.client().DoFor(ctx, text, verb.Name, cluster, span); err != nil {
 		return a.explain(ctx, err, target.Name, cluster)
 	}
 	hint := ""
 	switch {
+	case span > 0:
+		hint = fmt.Sprintf(" for %v ('%s' %s before)", span, a.command(verb.Lift+" "+text), verb.Undo)
 	case verb.Fault == api.StateKilled && target.Kind != api.KindZone:
 		hint = " (its zone starts it again)"
 	case verb.Undo != "":
