@@ -80,6 +80,8 @@ func TestExitCodesAndSentences(t *testing.T) {
 		{"pause az/b --for 0s", 2, "--for 0s is no time that passes"},
 		{"pause az/b --for=-3s", 2, "--for -3s is no time that passes"},
 		{"resume az/b --for 3s", 2, "unknown flag: --for"},
+		{"support-bundle", 1, "there is no region in " + dataDir + " to gather anything of"},
+		{"support-bundle all", 2, "'tripod support-bundle' takes no arguments"},
 		{"logs", 2, "name one target"},
 		{"logs az/b", 1, "no region has run there"},
 		{"logs up", 1, "there is no log of 'tripod up'"},
