@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"sync"
 	"time"
 
@@ -116,7 +117,8 @@ func (z *zone) answer() {
 		Network: func(pod *corev1.Pod) podhttp.Network { return podNetwork{z, pod} }, Logger: z.conf.Logger})
 	guard := kubeletauth.New(z.conf.ClientCAs, z.clients.calls, as)
 	z.api = kubeletapi.New(kubeletapi.Config{
-		Admit: guard.Admit, Object: z.player.nodeObject, KWOK: &kwokusage.Set{Tell: z.tellUsage}, LogFiles: z.keepLogs(),
+		Admit: guard.Admit, Object: z.player.nodeNamed, KWOK: &kwokusage.Set{Tell: z.tellUsage}, LogFiles: z.keepLogs(),
+		Expires: z.expires, Server: hostOf(z.conf.Server),
 		Pods: z.pods, HTTP: z.http, Moves: &z.moves, Logger: z.conf.Logger,
 		Source: func(pod *corev1.Pod) kubeletapi.Source {
 			n, _ := z.roster.named(pod.Spec.NodeName)
@@ -138,6 +140,15 @@ func (z *zone) answer() {
 	z.kubelet = z.api.Handler()
 }
 
+// hostOf is a URL's host, as Kubernetes' clients count requests by.
+func hostOf(server string) string {
+	at, err := url.Parse(server)
+	if err != nil {
+		return ""
+	}
+	return at.Host
+}
+
 // tellUsage tells what is wrong with an object of KWOK's: the log, and the pod that it was met with.
 func (z *zone) tellUsage(pod *corev1.Pod, wrong string) {
 	z.conf.Logger.Warn(wrong)
@@ -155,7 +166,7 @@ func (z *zone) facts(n node) kubeletapi.Node {
 	return kubeletapi.Node{
 		Name: n.name, Address: n.addr, ProviderID: n.providerID(z.conf), Version: status.NodeInfo.KubeletVersion,
 		Architecture: n.architecture(), Capacity: status.Capacity, Allocatable: status.Allocatable,
-		ClusterDNS: z.conf.ClusterDNS, Since: n.since,
+		ClusterDNS: z.conf.ClusterDNS, Since: n.since, Info: status.NodeInfo,
 	}
 }
 

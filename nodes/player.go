@@ -55,7 +55,9 @@ type playerConfig struct {
 	dial func(ctx context.Context, from, address string, port int) (net.Conn, error)
 	// mount says why a file system of EFS cannot be mounted; nil: all can be.
 	mount func(efsvolume.Handle) (output string, err error)
-	log   *slog.Logger
+	// synced is told how long a node's kubelet has looked after a pod; nil: nobody is.
+	synced func(node string, took time.Duration)
+	log    *slog.Logger
 }
 
 // entry is what is known of an object.
@@ -310,7 +312,12 @@ func (p *player) play(ctx context.Context, k string) error {
 	if node, ok := obj.(*corev1.Node); ok {
 		return p.playNode(ctx, k, node)
 	}
-	return p.playPod(ctx, k)
+	began := time.Now()
+	err := p.playPod(ctx, k)
+	if p.synced != nil {
+		p.synced(nodeOf(obj), time.Since(began))
+	}
+	return err
 }
 
 // later asks for an object to be played again.

@@ -7,6 +7,9 @@ import (
 
 // roster is which nodes the zone has now.
 type roster struct {
+	// asked is told of each request of a node's kubelet to the API server, with its status or 0; nil: nobody is.
+	asked func(node, method string, status int)
+
 	mu        sync.RWMutex
 	byName    map[string]node
 	byAddress map[netip.Addr]node

@@ -2,10 +2,12 @@ package nodes
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 )
 
 // certificate gives the kubelets' server a certificate that names all nodes of now: a new one once others are there.
@@ -28,7 +30,18 @@ func (s *Simulator) certificate() func(*tls.ClientHelloInfo) (*tls.Certificate, 
 				return nil, err
 			}
 			made, names = &cert, now
+			if leaf, err := x509.ParseCertificate(cert.Certificate[0]); err == nil {
+				s.serving.Store(&leaf.NotAfter)
+			}
 		}
 		return made, nil
 	}
+}
+
+// expires is when the kubelets' certificate of now does.
+func (s *Simulator) expires() (at time.Time, known bool) {
+	if at := s.serving.Load(); at != nil {
+		return *at, true
+	}
+	return time.Time{}, false
 }

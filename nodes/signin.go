@@ -60,6 +60,13 @@ func (s *signIn) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.Clone(req.Context())
 	req.Header.Set("Authorization", "Bearer "+token)
 	resp, err := s.next.RoundTrip(req)
+	if asked := s.tokens.nodes.asked; asked != nil {
+		status := 0
+		if err == nil {
+			status = resp.StatusCode
+		}
+		asked(name, req.Method, status)
+	}
 	if err == nil && resp.StatusCode == http.StatusUnauthorized {
 		s.tokens.forget(name)
 	}

@@ -37,6 +37,7 @@ type Simulator struct {
 	servers  map[*kubelet]func()        // what closes each that serves
 
 	kubelets atomic.Pointer[kubeletFeed] // of Serve; nil before it
+	serving  atomic.Pointer[time.Time]   // when the kubelets' certificate expires; nil: there is none
 }
 
 // zone is what one Start started.
@@ -51,6 +52,7 @@ type zone struct {
 	http    *podhttp.Server
 	api     *kubeletapi.API
 	kubelet http.Handler // of api
+	expires func() (time.Time, bool)
 	// services is what kube-proxy is; nil in tests that have no administrator
 	services *kubeproxy.Proxy
 	policies *netpolicy.Holder
@@ -118,6 +120,8 @@ func (s *Simulator) start() error {
 	}
 	var err error
 	z := &zone{conf: c, pause: s.pause, roster: newRoster(), done: make(chan struct{}), workers: map[string]*runningNode{}}
+	z.roster.asked = func(node, method string, status int) { z.api.Asked(node, method, status) }
+	z.expires = s.expires
 	if z.clients, err = s.newClients(c, z.roster); err != nil {
 		return fmt.Errorf("client of %s: %w", c.Server, err)
 	}
@@ -126,6 +130,7 @@ func (s *Simulator) start() error {
 		z.addresses, z.shares = ipam.New(time.Now), &shares{next: map[netip.Prefix]int{}}
 	}
 	z.player = newPlayer(playerConfig{client: z.clients.calls, settings: c.Pods, address: z.podAddress,
+		synced:       func(node string, took time.Duration) { z.api.Synced(node, took) },
 		certificates: &z.certificates, moves: &z.moves, dial: z.dialPod, mount: c.Mount, log: c.Logger})
 	z.moves.Changed = func(pod *corev1.Pod) { z.player.queue.Add(key(pod)) }
 	z.answer()

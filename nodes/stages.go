@@ -193,16 +193,6 @@ func merged(old any, more map[string]any) map[string]any {
 	return fields
 }
 
-// nodeObject is a node's object; nil: it has none, or it is not known.
-func (p *player) nodeObject(name string) *corev1.Node {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if h := p.nodes[name]; h != nil {
-		return h.node
-	}
-	return nil
-}
-
 // renderer has what the templates of KWOK's own stages ask for, for one object.
 func (p *player) renderer(obj metav1.Object) gotpl.Renderer {
 	well, err := expression.ToJSONStandard(conditions(metav1.Time{}))

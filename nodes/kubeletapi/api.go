@@ -31,6 +31,7 @@ type Node struct {
 	Version               string // of the kubelet: "v1.36.2-eks-3025e55"
 	Architecture          string // empty is amd64
 	Capacity, Allocatable corev1.ResourceList
+	Info                  corev1.NodeSystemInfo
 	ClusterDNS            string    // address of the cluster's DNS service; empty: 10.100.0.10
 	Since                 time.Time // when the kubelet started
 }
@@ -54,6 +55,10 @@ type Config struct {
 	Object func(name string) *corev1.Node
 	// KWOK is what KWOK's objects of the cluster say of use; nil: there are none. Change it by API.Declare.
 	KWOK *kwokusage.Set
+	// Expires is when the kubelets' serving certificate does; nil: it is not known.
+	Expires func() (at time.Time, known bool)
+	// Server is the API server's host, as the kubelets' requests to it are counted by.
+	Server string
 	// Only is the zone's node, if it has exactly one.
 	Only func() (Node, bool)
 	// Admit says whether a node's kubelet does what is asked of it; where not, it has answered. nil: all is done.
@@ -80,6 +85,7 @@ func (c Config) capacity(node string) corev1.ResourceList {
 type API struct {
 	conf    Config
 	usage   *accounts
+	tally   *tally
 	seen    *seen
 	files   *logFiles
 	streams chan struct{}
@@ -96,7 +102,7 @@ func New(c Config) *API {
 	if c.MaxStreams == 0 {
 		c.MaxStreams = 1024
 	}
-	a := &API{conf: c, usage: newAccounts(c), seen: newSeen(), streams: make(chan struct{}, c.MaxStreams)}
+	a := &API{conf: c, usage: newAccounts(c), tally: newTally(), seen: newSeen(), streams: make(chan struct{}, c.MaxStreams)}
 	a.ctx, a.end = context.WithCancel(context.Background())
 	a.files = newLogFiles(a)
 	if c.LogFiles != nil {
@@ -109,6 +115,7 @@ func New(c Config) *API {
 
 func (a *API) changed(old, current *corev1.Pod) {
 	a.usage.changed(old, current, a.conf.Now())
+	a.tally.changed(old, current, a.conf.Now())
 	if current == nil {
 		a.conf.HTTP.Forget(old.UID)
 		a.seen.forget(old.UID)
@@ -128,7 +135,10 @@ func (a *API) Declare(set func(*kwokusage.Set)) {
 }
 
 // ForgetNode drops what is kept of a node that has gone.
-func (a *API) ForgetNode(name string) { a.usage.forgetNode(name) }
+func (a *API) ForgetNode(name string) {
+	a.usage.forgetNode(name)
+	a.tally.forgetNode(name)
+}
 
 // Close ends what is still being answered, as far as it does not depend on a connection. Wait for the handlers after it.
 func (a *API) Close() { a.end() }
@@ -173,15 +183,20 @@ func nothing(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, "tripod: the kubelet of a simulated node has no "+r.URL.Path, http.StatusNotFound)
 }
 
-// admitted hands on what Config.Admit lets in.
+// admitted counts requests, and hands on what Config.Admit lets in.
 func (a *API) admitted(next http.Handler) http.Handler {
-	if a.conf.Admit == nil {
-		return next
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if n, ok := a.nodeOf(w, r); ok && a.conf.Admit(w, r, n.Name) {
-			next.ServeHTTP(w, r)
+		n, found := a.find(r)
+		if found {
+			a.tally.served(n.Name, r.Method, r.URL.Path)
+			r = r.WithContext(context.WithValue(r.Context(), nodeKey{}, n))
 		}
+		if a.conf.Admit != nil {
+			if _, ok := a.nodeOf(w, r); !ok || !a.conf.Admit(w, r, n.Name) {
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
 	})
 }
 
@@ -206,10 +221,26 @@ func (a *API) until(r *http.Request) (context.Context, context.CancelFunc) {
 	return ctx, func() { stop(); cancel() }
 }
 
-// nodeOf is the node that a request is for: the one whose address the connection was made to, if the listener says so,
-// or that the request's Host names. The API server's own requests name it, those that it passes on from its clients
-// (nodes/proxy) do not. Where it is none, an answer has been given.
+// nodeOf is the node that a request is for. Where it is not known, an answer has been given.
 func (a *API) nodeOf(w http.ResponseWriter, r *http.Request) (Node, bool) {
+	n, ok := r.Context().Value(nodeKey{}).(Node)
+	if !ok {
+		n, ok = a.find(r)
+	}
+	if !ok {
+		http.Error(w, fmt.Sprintf("tripod: it is not known which node of the zone is meant: none has the address or name %s",
+			hostOf(r.Host)), http.StatusNotFound)
+	}
+	return n, ok
+}
+
+// nodeKey is the context's key of the node that a request is for.
+type nodeKey struct{}
+
+// find is the node that a request is for: the one whose address the connection was made to, if the listener says so,
+// or that the request's Host names. The API server's own requests name it, those that it passes on from its clients
+// (nodes/proxy) do not.
+func (a *API) find(r *http.Request) (Node, bool) {
 	if local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr); local != nil {
 		if n, ok := a.conf.Node(hostOf(local.String())); ok {
 			return n, true
@@ -218,12 +249,7 @@ func (a *API) nodeOf(w http.ResponseWriter, r *http.Request) (Node, bool) {
 	if n, ok := a.conf.Node(hostOf(r.Host)); ok {
 		return n, true
 	}
-	if n, ok := a.conf.Only(); ok {
-		return n, true
-	}
-	http.Error(w, fmt.Sprintf("tripod: it is not known which node of the zone is meant: none has the address or name %s",
-		hostOf(r.Host)), http.StatusNotFound)
-	return Node{}, false
+	return a.conf.Only()
 }
 
 // hostOf drops the port, if there is one.

@@ -35,9 +35,7 @@ func (a *API) declaredMetrics(w http.ResponseWriter, r *http.Request) {
 	for _, p := range m.pods {
 		pods = append(pods, p.pod)
 	}
-	e := &exposition{}
-	a.usage.kwok.Write(metric, declaredSeries{e}, about, pods)
-	e.write(w)
+	expose(w, func(e *exposition) { a.usage.kwok.Write(metric, declaredSeries{e}, about, pods) })
 }
 
 // declaredSeries are those of a Metric, in the exposition.

@@ -8,6 +8,12 @@
 // /metrics/cadvisor, /metrics/probes, the paths of KWOK's Metric objects, /logs/ (of which there are none), /containerLogs/,
 // /exec/, /attach/ and /portForward/. Everything else, such as /checkpoint, /run and /debug, is 404.
 //
+// # Metrics
+//
+// Families have a kubelet's names, types, labels and help (testdata/). Their values follow from what is declared of use, from
+// the pods' statuses and the time, and from what is counted when it happens: what began and ended (tally). docs/observability.md
+// says which are which.
+//
 // # Logs
 //
 // A container's log has, in order of time: what its plain command prints (package podcmd), the text of

@@ -44,6 +44,7 @@ type measuredPod struct {
 	use        use
 	containers []measuredContainer
 	in, out    uint64 // bytes
+	requests   uint64 // that they are of
 }
 
 type measuredContainer struct {
@@ -68,7 +69,7 @@ func (a *API) measure(n Node, now time.Time) measured {
 		}
 		if len(p.containers) > 0 {
 			t := a.conf.HTTP.Requests().Traffic(pod.UID, now)
-			p.in, p.out = t.In, t.Out
+			p.in, p.out, p.requests = t.In, t.Out, t.Requests
 			m.pods = append(m.pods, p)
 			m.use = m.use.add(p.use)
 		}
@@ -89,8 +90,8 @@ func (u use) cpu(at metav1.Time) *stats.CPUStats {
 // memoryStats of something that may use most bytes; 0: no limit.
 func (u use) memoryStats(at metav1.Time, most uint64) *stats.MemoryStats {
 	m := &stats.MemoryStats{
-		Time: at, UsageBytes: pointer(u.memory + u.memory/8), WorkingSetBytes: pointer(u.memory), RSSBytes: pointer(u.memory * 3 / 4),
-		PageFaults: pointer(u.memory / 4096), MajorPageFaults: pointer(0),
+		Time: at, UsageBytes: pointer(uint64(u.usage())), WorkingSetBytes: pointer(u.memory), RSSBytes: pointer(u.memory * 3 / 4),
+		PageFaults: pointer(u.pageFaults()), MajorPageFaults: pointer(0),
 	}
 	if most > 0 {
 		m.AvailableBytes = pointer(most - min(most, u.memory))
@@ -104,6 +105,14 @@ func disk(at metav1.Time, used, inodes uint64) *stats.FsStats {
 		Inodes: pointer(rootInodes), InodesUsed: pointer(inodes), InodesFree: pointer(rootInodes - min(inodes, rootInodes)),
 	}
 }
+
+// rootDisk is the node's root file system.
+func (m measured) rootDisk() *stats.FsStats {
+	return disk(metav1.NewTime(m.at), min(rootDiskUsed+uint64(len(m.pods))*imageDiskUsed, rootDisk*8/10), usedInodes)
+}
+
+// emptyVolume is a claim's file system: of the node's disk's size, and empty, as what is in it is nowhere.
+func emptyVolume(at time.Time) *stats.FsStats { return disk(metav1.NewTime(at), 0, 11) }
 
 func interfaces(at metav1.Time, in, out uint64) *stats.NetworkStats {
 	eth := stats.InterfaceStats{Name: "eth0", RxBytes: pointer(in), RxErrors: pointer(0), TxBytes: pointer(out), TxErrors: pointer(0)}
@@ -127,10 +136,10 @@ func (m measured) summary(onlyCPUAndMemory bool) stats.Summary {
 		NodeName: m.node.Name, StartTime: metav1.NewTime(m.node.Since), CPU: m.use.cpu(at), Memory: m.use.memoryStats(at, most),
 	}
 	pods := use{coreNanos: m.ended}
-	images, in, out := uint64(0), uint64(0), uint64(0)
+	in, out := uint64(0), uint64(0)
 	list := []stats.PodStats{}
 	for _, p := range m.pods {
-		pods, images, in, out = pods.add(p.use), images+imageDiskUsed, in+p.in, out+p.out
+		pods, in, out = pods.add(p.use), in+p.in, out+p.out
 		list = append(list, p.summary(at, onlyCPUAndMemory))
 	}
 	for _, s := range systemContainers {
@@ -144,7 +153,8 @@ func (m measured) summary(onlyCPUAndMemory bool) stats.Summary {
 		StartTime: metav1.NewTime(m.node.Since), CPU: pods.cpu(at), Memory: pods.memoryStats(at, most)})
 	if !onlyCPUAndMemory {
 		node.Network = interfaces(at, in, out)
-		node.Fs = disk(at, min(rootDiskUsed+images, rootDisk*8/10), usedInodes)
+		node.Fs = m.rootDisk()
+		images := uint64(len(m.pods)) * imageDiskUsed
 		node.Runtime = &stats.RuntimeStats{ImageFs: disk(at, min(images, rootDisk*6/10), usedInodes/2),
 			ContainerFs: disk(at, 0, usedInodes/2)}
 		processes, most := int64(120+3*len(m.pods)), int64(32768)
@@ -186,12 +196,12 @@ func memoryLimit(pod *corev1.Pod, container string) uint64 {
 	return 0
 }
 
-// volumes are those of claims: empty file systems of the node's disk's size, as what is in them is nowhere.
+// volumes are those of claims.
 func volumes(at metav1.Time, pod *corev1.Pod) []stats.VolumeStats {
 	var list []stats.VolumeStats
 	for _, v := range pod.Spec.Volumes {
 		if v.PersistentVolumeClaim != nil {
-			list = append(list, stats.VolumeStats{FsStats: *disk(at, 0, 11), Name: v.Name,
+			list = append(list, stats.VolumeStats{FsStats: *emptyVolume(at.Time), Name: v.Name,
 				PVCRef: &stats.PVCReference{Name: v.PersistentVolumeClaim.ClaimName, Namespace: pod.Namespace}})
 		}
 	}

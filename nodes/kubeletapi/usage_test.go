@@ -244,11 +244,12 @@ func TestMetricsAreAsKubeletsHaveThem(t *testing.T) {
 		{"/metrics/resource", "scrape_error", "", 0},
 		{"/metrics/cadvisor", "container_cpu_usage_seconds_total", "container=c,cpu=total," +
 			"id=/kubepods.slice/kubepods-poduid_web.slice/cri-containerd-c.scope,image=app@sha256:0,name=c,namespace=default,pod=web", 30.02},
-		{"/metrics/cadvisor", "machine_cpu_cores", "", 2},
+		{"/metrics/cadvisor", "machine_cpu_cores", "boot_id=,machine_id=,system_uuid=", 2},
 		{"/metrics", "kubelet_node_name", "node=n1", 1},
 		{"/metrics", "kubelet_running_pods", "", 1},
 		{"/metrics", "kubelet_running_containers", "container_state=running", 1},
-		{"/metrics", "kubernetes_build_info", "git_version=v1.36.2-eks-1,platform=linux/amd64", 1},
+		{"/metrics", "kubernetes_build_info", "build_date=,compiler=gc,git_commit=,git_tree_state=clean,git_version=v1.36.2-eks-1," +
+			"go_version=,major=1,minor=36,platform=linux/amd64", 1},
 		{"/metrics/probes", "prober_probe_total",
 			"container=c,namespace=default,pod=web,pod_uid=uid-web,probe_type=Readiness,result=successful", 7},
 		{"/metrics/probes", "prober_probe_total",
