@@ -86,6 +86,7 @@ type API struct {
 	conf    Config
 	usage   *accounts
 	tally   *tally
+	probed  *probed
 	seen    *seen
 	files   *logFiles
 	streams chan struct{}
@@ -102,7 +103,7 @@ func New(c Config) *API {
 	if c.MaxStreams == 0 {
 		c.MaxStreams = 1024
 	}
-	a := &API{conf: c, usage: newAccounts(c), tally: newTally(), seen: newSeen(), streams: make(chan struct{}, c.MaxStreams)}
+	a := &API{conf: c, usage: newAccounts(c), tally: newTally(), probed: newProbed(), seen: newSeen(), streams: make(chan struct{}, c.MaxStreams)}
 	a.ctx, a.end = context.WithCancel(context.Background())
 	a.files = newLogFiles(a)
 	if c.LogFiles != nil {
@@ -116,6 +117,7 @@ func New(c Config) *API {
 func (a *API) changed(old, current *corev1.Pod) {
 	a.usage.changed(old, current, a.conf.Now())
 	a.tally.changed(old, current, a.conf.Now())
+	a.probed.changed(old, current, a.conf.Now())
 	if current == nil {
 		a.conf.HTTP.Forget(old.UID)
 		a.seen.forget(old.UID)
@@ -165,7 +167,7 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("GET /metrics", a.metricsOf(a.kubeletMetrics))
 	mux.HandleFunc("GET /metrics/resource", a.metricsOf(resourceMetrics))
 	mux.HandleFunc("GET /metrics/cadvisor", a.metricsOf(cadvisorMetrics))
-	mux.HandleFunc("GET /metrics/probes", a.metricsOf(probeMetrics))
+	mux.HandleFunc("GET /metrics/probes", a.metricsOf(a.probeMetrics))
 	mux.HandleFunc("GET /metrics/", a.declaredMetrics)
 	mux.HandleFunc("GET /logs/", a.nodeLogs)
 	mux.HandleFunc("GET /containerLogs/{namespace}/{pod}/{container}", a.bounded(a.containerLogs))

@@ -121,3 +121,35 @@ func TestWhatBeganAndEndedIsCounted(t *testing.T) {
 		t.Errorf("start of pods: %v", h)
 	}
 }
+
+func TestProbesGoOnCountingOverRestartsAndReadiness(t *testing.T) {
+	w := newWorld(t)
+	set := func(started time.Time, ready bool) {
+		w.conf.Pods.Set(newPod("web", nil, func(p *corev1.Pod) {
+			p.Spec.Containers[0].ReadinessProbe = &corev1.Probe{PeriodSeconds: 10}
+			p.Status.ContainerStatuses = []corev1.ContainerStatus{running("c", started)}
+			p.Status.ContainerStatuses[0].Ready = ready
+		}))
+	}
+	want := func(successful, failed float64) {
+		t.Helper()
+		const labels = "container=c,namespace=default,pod=web,pod_uid=uid-web,probe_type=Readiness,result="
+		if got := series(w.families(t, "/metrics/probes")["prober_probe_total"]); got[labels+"successful"] != successful ||
+			got[labels+"failed"] != failed {
+			t.Errorf("at %v: got %v, want %v and %v", w.now.Sub(began), got, successful, failed)
+		}
+	}
+	set(began, true)
+	w.now = began.Add(25 * time.Second)
+	want(3, 0)
+	set(began, false)
+	w.now = began.Add(45 * time.Second)
+	want(3, 2)
+	set(began, true)
+	w.now = began.Add(65 * time.Second)
+	want(5, 2)
+	set(w.now, true) // restarted
+	want(5, 2)
+	w.now = w.now.Add(10 * time.Second)
+	want(7, 2)
+}
