@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math"
 	"slices"
+	"strings"
 )
 
 // Query says which events are wanted. Found are those of the streams from the time From up to To, in milliseconds, both
@@ -166,6 +167,7 @@ func (c *collection) add(f Found) {
 	case q.Match != nil && !q.Match(f.Stream, f.Event):
 		return
 	}
+	f.Message = strings.Clone(f.Message) // it may be a part of a file's text
 	c.found = append(c.found, f)
 	c.bytes += size(f)
 	if len(c.found) > 2*q.Limit || c.bytes > 2*q.Bytes+math.MaxUint16 {

@@ -76,18 +76,19 @@ func (s segment) read() ([]byte, error) {
 }
 
 // batches calls fn for every batch of the text, which begins at offset start of the journal, until fn says that it is
-// not to go on. Lines that cannot be read, of a disk that failed, are passed over.
+// not to go on. The batch's events are good until fn returns, and their messages are parts of one text that is as long as all.
+// Lines that cannot be read, of a disk that failed, are passed over.
 func batches(text []byte, start int64, fn func(offset int64, b batch) bool) {
-	for len(text) > 0 {
-		end := bytes.IndexByte(text, '\n')
-		if end < 0 {
+	var lines reader
+	for rest := string(text); ; {
+		line, after, whole := strings.Cut(rest, "\n")
+		if !whole {
 			return
 		}
-		var b batch
-		if json.Unmarshal(text[:end], &b) == nil && !fn(start, b) {
+		if b, ok := lines.read(line); ok && !fn(start, b) {
 			return
 		}
-		text, start = text[end+1:], start+int64(end)+1
+		rest, start = after, start+int64(len(line))+1
 	}
 }
 
@@ -107,7 +108,7 @@ func (s *segment) mend() (mark json.RawMessage, err error) {
 	batches(text[:whole], s.start, func(_ int64, b batch) bool {
 		s.note(b)
 		if b.Mark != nil {
-			mark = b.Mark
+			mark = bytes.Clone(b.Mark)
 		}
 		return true
 	})

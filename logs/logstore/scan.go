@@ -1,0 +1,93 @@
+package logstore
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// Scan says which events are to be seen: all of the streams from the time From up to To, in milliseconds, both included,
+// that were written up to Written, which 0 leaves open.
+type Scan struct {
+	Streams           []string
+	From, To, Written int64
+	// Workers is how many goroutines search at once; 0 means as many as there are processors, at most 4.
+	Workers int
+}
+
+// Scan shows events of this zone's copy, in no order: visitor makes what sees them, for each goroutine, and what that says
+// ends the search. A message may be a part of a text that is much longer: who keeps it clones it. The error is what a visitor
+// said, or the context's cause.
+func (s *Store) Scan(ctx context.Context, scan Scan, visitor func() func(Found) error) error {
+	parts, err := s.parts(ctx, Query{Streams: scan.Streams, From: scan.From, To: scan.To})
+	if err != nil {
+		return err
+	}
+	workers := scan.Workers
+	if workers == 0 {
+		workers = min(runtime.GOMAXPROCS(0), 4)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var next atomic.Int64
+	var wait sync.WaitGroup
+	for range min(workers, len(parts)) {
+		visit := visitor()
+		wait.Go(func() {
+			var lines reader
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(parts) || ctx.Err() != nil {
+					return
+				}
+				if err := lines.scan(ctx, parts[i], scan, visit); err != nil {
+					cancel(err)
+					return
+				}
+			}
+		})
+	}
+	wait.Wait()
+	return context.Cause(ctx)
+}
+
+// scan shows the events of a part.
+func (r *reader) scan(ctx context.Context, p part, scan Scan, visit func(Found) error) error {
+	bytes, err := p.read()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // too old or too much, since a moment
+	}
+	if err != nil {
+		return err
+	}
+	text, at, number := string(bytes), p.start, streamNumber(p.stream)
+	for seen := 0; ; {
+		line, rest, whole := strings.Cut(text, "\n")
+		if !whole {
+			return nil
+		}
+		b, ok := r.read(line)
+		if ok && (scan.Written == 0 || b.Ingested <= scan.Written) {
+			for i, event := range b.Events {
+				if event.Time < scan.From || event.Time > scan.To {
+					continue
+				}
+				if seen++; seen%lookEvery == 0 && ctx.Err() != nil {
+					return context.Cause(ctx)
+				}
+				if err := visit(Found{Event: event, Stream: p.stream, Ingested: b.Ingested,
+					Key: Key{Time: event.Time, Stream: number, Zone: p.zone, Offset: at, Index: i}}); err != nil {
+					return err
+				}
+			}
+		}
+		text, at = rest, at+int64(len(line))+1
+	}
+}
+
+// lookEvery is after how many events a search looks whether it is still wanted.
+const lookEvery = 256

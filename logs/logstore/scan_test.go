@@ -1,0 +1,91 @@
+package logstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestLinesAreReadAsEncodingJSONReadsThem(t *testing.T) {
+	mark := json.RawMessage(`{"file":"a\"b","ev":[1,{"t":2}],"n":-3}`)
+	for _, b := range []batch{
+		{Ingested: 5, Events: []Event{{Time: 1, Message: "plain"}, {Time: -2, Message: ""}}},
+		{Ingested: 5, Mark: mark, Events: []Event{{Time: 1, Message: "a\"b\\c\n\t\r\x01<&> \u2028 é 💥 \xff\xfe \\"}}},
+		{Ingested: 5, Mark: json.RawMessage("7"), Events: []Event{{Time: 1, Message: `\"},{"t":5,"m":"x`}}},
+		{Ingested: 5, Mark: json.RawMessage(`"m"`), Events: []Event{{Time: 1, Message: strings.Repeat(`\`, 7)}}},
+		{Ingested: 5, Events: []Event{}},
+	} {
+		line, err := json.Marshal(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want batch
+		if err := json.Unmarshal(line, &want); err != nil {
+			t.Fatal(err)
+		}
+		var r reader
+		got, ok := r.read(string(line))
+		if diff := cmp.Diff(want, got); !ok || diff != "" {
+			t.Errorf("%s: %t %s", line, ok, diff)
+		}
+		if _, plain := r.plain(string(line)); !plain && len(b.Events) > 0 {
+			t.Errorf("%s is not read quickly", line)
+		}
+		for cut := range line { // whatever a broken disk leaves of it
+			if broken := string(line[:cut]); !json.Valid([]byte(broken)) {
+				if _, ok := r.read(broken); ok {
+					t.Fatalf("%s is read", broken)
+				}
+			}
+		}
+	}
+}
+
+func TestScanShowsEveryEventOnce(t *testing.T) {
+	s := open(t, t.TempDir(), 0, small)
+	write(t, s, streamA, 100, 100)
+	write(t, s, streamB, 150, 100)
+	scan := Scan{Streams: []string{streamA, streamB}, From: 120, To: 180, Workers: 3}
+	var mu sync.Mutex
+	var got []Found
+	err := s.Scan(t.Context(), scan, func() func(Found) error {
+		return func(f Found) error {
+			mu.Lock()
+			defer mu.Unlock()
+			got = append(got, f)
+			return nil
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(got, func(a, b Found) int { return a.Key.Compare(b.Key) })
+	want, err := s.Find(t.Context(), Query{Streams: scan.Streams, From: scan.From, To: scan.To, Limit: 1000, Bytes: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want.Found, got); diff != "" {
+		t.Error(diff)
+	}
+	stop := errors.New("enough")
+	if err := s.Scan(t.Context(), scan, func() func(Found) error { return func(Found) error { return stop } }); !errors.Is(err, stop) {
+		t.Errorf("got %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Scan(ctx, scan, func() func(Found) error { return func(Found) error { return nil } }); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	scan.Written = 1
+	later := func() func(Found) error { return func(f Found) error { return fmt.Errorf("%v was written later", f) } }
+	if err := s.Scan(t.Context(), scan, later); err != nil {
+		t.Error(err)
+	}
+}
