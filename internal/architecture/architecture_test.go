@@ -64,7 +64,7 @@ var layers = []struct {
 	{"tools", []string{"internal/bundle", "internal/diskfault", "internal/loss", "internal/upgrade", "lb", "nodes/lazywatch", "nodes/machine"}},
 	{"tools", []string{
 		"api", "docs", "apiserver/...", "awsapi/history", "awsapi/quota", "awsapi/upstream", "awsapi/wire", "internal/...",
-		"logs/logstore",
+		"logs/insights", "logs/logstore",
 		"nodes/boot", "nodes/efsvolume", "nodes/object", "nodes/podcmd", "nodes/podset",
 		"system/histories",
 	}},

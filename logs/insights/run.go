@@ -1,0 +1,290 @@
+package insights
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Run is a query at work: events are given to its Workers, and then Finish gives the result.
+type Run struct {
+	query  *Query
+	rows   int
+	memory int64
+	now    float64
+
+	mu      sync.Mutex
+	workers []*Worker
+}
+
+// Run begins to run the query. rows is how many the result has at most where the query does not say, and memory how many
+// bytes it may hold of rows, or of groups: of more rows the last are left out, of more groups it fails.
+func (q *Query) Run(now time.Time, rows int, memory int64) *Run {
+	if q.limit > 0 {
+		rows = q.limit
+	}
+	return &Run{query: q, rows: rows, memory: memory, now: float64(now.UnixMilli())}
+}
+
+// Worker takes events for one goroutine.
+type Worker struct {
+	run     *Run
+	phase   *phase
+	env     *env
+	collect collector
+	// Scanned are the events that were taken, Matched those of them that the first filters wanted, and Bytes the former's.
+	Scanned, Matched, Bytes int64
+}
+
+// Worker makes one, for the goroutine that calls.
+func (r *Run) Worker() *Worker {
+	first := r.query.phases[0]
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w := &Worker{run: r, phase: first, env: newEnv(first.scope, r.now), collect: r.collector(0)}
+	r.workers = append(r.workers, w)
+	return w
+}
+
+// Take takes an event. The error says that the query cannot go on.
+func (w *Worker) Take(e *Event) error {
+	w.Scanned++
+	w.Bytes += int64(len(e.Message))
+	w.env.at(e)
+	for _, step := range w.phase.steps {
+		if !step(w.env) {
+			return nil
+		}
+	}
+	w.Matched++
+	return w.collect.add(w.env)
+}
+
+// Field is a part of a row: a column and what it shows.
+type Field struct{ Name, Value string }
+
+// Result is what a query gives.
+type Result struct {
+	// Rows have the columns that they have values of, in order; those that stand for an event end with @ptr.
+	Rows [][]Field
+	// Scanned, Matched and Bytes are of all events, see Worker.
+	Scanned, Matched, Bytes int64
+	// Clipped says that rows are left out, as the others need all the memory that there may be.
+	Clipped bool
+}
+
+// Finish gives the result, once no Worker takes anything any more.
+func (r *Run) Finish() (Result, error) {
+	result := Result{}
+	all := r.collector(0)
+	for _, w := range r.workers {
+		result.Scanned, result.Matched, result.Bytes = result.Scanned+w.Scanned, result.Matched+w.Matched, result.Bytes+w.Bytes
+		if err := all.merge(w.collect); err != nil {
+			return result, err
+		}
+	}
+	rows, clipped := all.rows()
+	result.Clipped = clipped
+	for i := 1; i < len(r.query.phases); i++ {
+		phase, collect := r.query.phases[i], r.collector(i)
+		env := newEnv(phase.scope, r.now)
+	next:
+		for _, row := range rows {
+			env.atRow(row.values)
+			for _, step := range phase.steps {
+				if !step(env) {
+					continue next
+				}
+			}
+			if err := collect.add(env); err != nil {
+				return result, err
+			}
+		}
+		rows, clipped = collect.rows()
+		result.Clipped = result.Clipped || clipped
+	}
+	last := r.query.phases[len(r.query.phases)-1].scope
+	shown := last.shown
+	if at, found := last.slots[pointer]; found && !last.closed && !slices.Contains(shown, at) {
+		shown = append(slices.Clip(shown), at)
+	}
+	for _, row := range rows {
+		fields := make([]Field, 0, len(shown))
+		for _, slot := range shown {
+			if v := row.values[slot]; v.kind != missing {
+				fields = append(fields, Field{strings.ReplaceAll(last.names[slot], "`", ""), v.String()})
+			}
+		}
+		result.Rows = append(result.Rows, fields)
+	}
+	return result, nil
+}
+
+// row is one that is kept: the values in the scope's slots, as far as they are needed, and what it is sorted by.
+type row struct {
+	values, keys []value
+	bytes        int
+}
+
+// collector takes the rows of a phase and gives those with which the next one begins.
+type collector interface {
+	add(e *env) error
+	merge(other collector) error
+	rows() (rows []row, clipped bool)
+}
+
+// collector makes that of a phase.
+func (r *Run) collector(i int) collector {
+	p := r.query.phases[i]
+	memory := &budget{left: r.memory}
+	if p.end == endByStats {
+		return &groups{stats: p.stats, scope: r.query.phases[i+1].scope, memory: memory, byKey: map[string]*group{}}
+	}
+	s := &sorted{phase: p, most: r.rows, memory: r.memory, keep: i > 0 && len(p.sort) == 0, pointer: -1}
+	if at, found := p.scope.slots[pointer]; found && p.scope.needed[at] {
+		s.pointer = at
+	}
+	if p.end == endByLimit {
+		s.most = min(p.limit, MostRows)
+	}
+	if len(p.sort) == 0 && i == 0 { // the newest come first
+		s.newest = true
+	}
+	if p.end == endByDedup {
+		return &deduped{sorted: s, memory: memory, byKey: map[string]row{}}
+	}
+	return s
+}
+
+// sorted holds the rows that come first in the order that is asked for, and not many more.
+type sorted struct {
+	phase  *phase
+	most   int
+	memory int64
+	newest bool // order by the events' times, the latest first
+	keep   bool // leave the order as it is
+	// pointer is the slot of @ptr, which orders what is equal otherwise, so that each zone has the same; -1: there is none.
+	pointer int
+	held    []row
+	bytes   int64
+	full    bool
+	clip    bool
+	keys    []value
+}
+
+func (s *sorted) add(e *env) error {
+	keys := s.keysOf(e)
+	if s.full && len(s.held) >= s.most { // most rows are behind all those that are wanted, and are not copied
+		edge := s.held[s.most-1]
+		c := s.compareKeys(keys, edge.keys)
+		if c == 0 && s.pointer >= 0 {
+			c = s.comparePointers(e.get(s.pointer), edge.values[s.pointer])
+		}
+		if s.keep || c >= 0 {
+			return nil
+		}
+	}
+	s.take(keptRow(e, keys))
+	return nil
+}
+
+// keysOf is what the row is sorted by, in a slice that the next call uses again.
+func (s *sorted) keysOf(e *env) []value {
+	s.keys = s.keys[:0]
+	if s.newest {
+		return append(s.keys, timeOf(e))
+	}
+	for _, key := range s.phase.sort {
+		s.keys = append(s.keys, key.by.eval(e))
+	}
+	return s.keys
+}
+
+// keptRow is a copy of the row that the env looks at.
+func keptRow(e *env, keys []value) row {
+	kept := row{values: make([]value, len(e.values)), keys: make([]value, len(keys)), bytes: 48 * (len(e.values) + len(keys) + 1)}
+	for slot := range e.scope.needed {
+		kept.values[slot] = e.get(slot).keep()
+		kept.bytes += len(kept.values[slot].text)
+	}
+	for i, key := range keys {
+		kept.keys[i] = key.keep()
+		kept.bytes += len(key.text)
+	}
+	return kept
+}
+
+func (s *sorted) take(r row) {
+	s.held = append(s.held, r)
+	s.bytes += int64(r.bytes)
+	if len(s.held) >= 2*s.most+64 || s.bytes > s.memory {
+		s.cut()
+	}
+}
+
+func (s *sorted) compareKeys(a, b []value) int {
+	if s.newest {
+		return cmp.Compare(b[0].num, a[0].num)
+	}
+	for i, key := range s.phase.sort {
+		if c := compare(a[i], b[i]); c != 0 {
+			if key.descending {
+				return -c
+			}
+			return c
+		}
+	}
+	return 0
+}
+
+// comparePointers orders rows that are equal otherwise: as the events came, or backwards where the order is backwards.
+func (s *sorted) comparePointers(a, b value) int {
+	c := strings.Compare(a.text, b.text)
+	if n := len(s.phase.sort); s.newest || n > 0 && s.phase.sort[n-1].descending {
+		return -c
+	}
+	return c
+}
+
+// cut leaves the rows that come first, as many as are wanted and there is memory for.
+func (s *sorted) cut() {
+	if !s.keep {
+		slices.SortStableFunc(s.held, func(a, b row) int {
+			c := s.compareKeys(a.keys, b.keys)
+			if c == 0 && s.pointer >= 0 {
+				c = s.comparePointers(a.values[s.pointer], b.values[s.pointer])
+			}
+			return c
+		})
+	}
+	most := min(s.most, len(s.held))
+	s.bytes = 0
+	for i, r := range s.held[:most] {
+		if s.bytes += int64(r.bytes); i > 0 && s.bytes > s.memory/2 {
+			s.most, most, s.clip = i, i, true
+			s.bytes -= int64(r.bytes)
+			break
+		}
+	}
+	clear(s.held[most:])
+	s.held = s.held[:most]
+	s.full = most == s.most
+}
+
+func (s *sorted) merge(other collector) error {
+	o := other.(*sorted)
+	s.clip = s.clip || o.clip
+	s.most = min(s.most, o.most)
+	for _, r := range o.held {
+		s.take(r)
+	}
+	o.held = nil
+	return nil
+}
+
+func (s *sorted) rows() ([]row, bool) {
+	s.cut()
+	return s.held, s.clip
+}
