@@ -52,6 +52,7 @@ func (s *server) hostAllowed(hostport string) bool {
 	} else {
 		host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
 	}
+	host = strings.TrimPrefix(strings.TrimPrefix(host, "streaming-"), "stream-") // SDKs put it before an endpoint's name for Live Tail
 	if address, err := netip.ParseAddr(host); err == nil {
 		return address.IsLoopback() || slices.Contains(s.Hosts, host)
 	}

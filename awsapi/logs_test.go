@@ -378,10 +378,9 @@ func TestStreamMadeAnewHasNoOldEvents(t *testing.T) {
 
 func TestUnknownLogsOperationIsNamed(t *testing.T) {
 	_, client := logWorld(t)
-	_, err := client.StartQuery(t.Context(), &cloudwatchlogs.StartQueryInput{LogGroupName: aws.String("x"),
-		QueryString: aws.String("x"), StartTime: aws.Int64(1), EndTime: aws.Int64(2)})
+	_, err := client.CancelExportTask(t.Context(), &cloudwatchlogs.CancelExportTaskInput{TaskId: aws.String("x")})
 	wantCode(t, err, "UnknownOperationException", 501)
-	if !strings.Contains(err.Error(), "logs:StartQuery") {
+	if !strings.Contains(err.Error(), "logs:CancelExportTask") {
 		t.Errorf("%v does not name the operation", err)
 	}
 }

@@ -1,6 +1,7 @@
 package awsapi
 
 import (
+	"context"
 	"strings"
 	"time"
 
@@ -42,6 +43,8 @@ type Backend struct {
 	ControlPlane eks.ControlPlane
 	// LogEvents has the events of CloudWatch Logs; nil means that the service is not served.
 	LogEvents logs.Events
+	// Background runs what outlives a call, with a context that ends with the zone, which waits for it; nil: nobody waits.
+	Background func(func(context.Context))
 	// IssuerHosts may be asked for OpenID Connect issuers' keys, beside loopback.
 	IssuerHosts iam.IssuerHosts
 	// Quotas are the account's; nil: AWS's defaults.
@@ -127,7 +130,8 @@ func (b Backend) Services() []operation.Service {
 	tokens := &sts.Service{State: b.State, Now: b.Now, Issuers: iam.Issuers{Hosts: b.IssuerHosts}}
 	identities := &iamapi.Service{State: b.State, AccountID: b.AccountID, Quotas: b.Quotas, Now: b.Now}
 	keys := &kms.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Now: b.Now}
-	lines := &logs.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Events: b.LogEvents, Now: b.Now}
+	lines := &logs.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Events: b.LogEvents, Keys: keys,
+		Background: b.Background, Now: b.Now}
 	shifts := &arczonalshift.Service{State: b.State, VPC: acting.Network.VPC, Resources: acting.shiftable, Now: b.Now}
 	values := &ssm.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Keys: keys, Now: b.Now}
 	mail := &sqs.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Now: b.Now}

@@ -41,3 +41,8 @@ func (z *Zone) startLogEvents(ctx context.Context) error {
 	z.wait.Go(func() { keeper.Run(ctx) })
 	return nil
 }
+
+// background runs what an AWS call has begun and what outlives it, until the zone ends.
+func (z *Zone) background(do func(context.Context)) {
+	z.wait.Go(func() { do(z.running) })
+}

@@ -1,7 +1,10 @@
 package kms
 
 import (
+	"strings"
+
 	"tripod/awsapi/operation"
+	"tripod/iam"
 	"tripod/state"
 )
 
@@ -22,4 +25,32 @@ func (s *Service) KeyARN(tx *state.Txn, named string) (string, error) {
 		return "", err
 	}
 	return s.arn("key/" + key.ID), nil
+}
+
+// Lets says whether a key is there and enabled, and whether its policy lets a service itself, such as
+// logs.us-east-1.amazonaws.com, do all of the actions, such as Decrypt, in an encryption context: for services that use keys of
+// their callers later, when nobody calls.
+func (s *Service) Lets(tx *state.Txn, keyARN, service string, context map[string]string, actions ...string) (there, isEnabled, allowed bool) {
+	key, err := s.find(tx, keyARN, false)
+	if err != nil || key.gone(s.now()) {
+		return false, false, false
+	}
+	document, err := iam.ParseResource(key.Policy)
+	if err != nil { // it was valid when it was put
+		return true, key.State == enabled, false
+	}
+	request := iam.Request{Resource: s.arn("key/" + key.ID), Keys: iam.Keys{"kms:calleraccount": {s.AccountID},
+		"aws:sourceaccount": {s.AccountID}, "aws:principalservicename": {service}, "aws:principalisawsservice": {"true"}},
+		Principal: func(kind, element string) bool { return kind == "Service" && element == service || element == "*" }}
+	for name, value := range context {
+		request.Keys["kms:encryptioncontext:"+strings.ToLower(name)] = []string{value}
+		request.Keys["kms:encryptioncontextkeys"] = append(request.Keys["kms:encryptioncontextkeys"], name)
+	}
+	request.Keys = request.Keys.With(s.keysAbout(tx, key))
+	allowed = true
+	for _, action := range actions {
+		request.Action = "kms:" + action
+		allowed = allowed && iam.Decide(request, document) == iam.Allowed
+	}
+	return true, key.State == enabled, allowed
 }

@@ -39,6 +39,11 @@ func protected(format string, args ...any) error {
 	return wire.Modelled(&types.ValidationException{Message: sentence(format, args)}, schemas.ValidationException)
 }
 
+// invalidOperation is InvalidOperationException.
+func invalidOperation(format string, args ...any) error {
+	return wire.Modelled(&types.InvalidOperationException{Message: sentence(format, args)}, schemas.InvalidOperationException)
+}
+
 // tooManyTags is TooManyTagsException.
 func tooManyTags(arn string) error {
 	return wire.Modelled(&types.TooManyTagsException{Message: sentence("A resource has at most %d tags.",

@@ -72,6 +72,9 @@ func (s *Service) filterLogEvents(call *operation.Call,
 			end = *in.EndTime
 		}
 		q.From, q.To = s.span(g, in.StartTime, end)
+		if err == nil {
+			err = s.searchable(tx, call, g)
+		}
 		return err
 	})
 	if err != nil {

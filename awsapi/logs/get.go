@@ -55,6 +55,9 @@ func (s *Service) getLogEvents(call *operation.Call,
 		}
 		q.Streams = []string{one.ID}
 		q.From, q.To = s.span(g, in.StartTime, end)
+		if err == nil {
+			err = s.searchable(tx, call, g)
+		}
 		return err
 	})
 	if err != nil {

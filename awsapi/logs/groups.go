@@ -57,6 +57,11 @@ func (s *Service) createLogGroup(call *operation.Call,
 		if _, found := groups.Get(tx, name); found {
 			return exists("The specified log group already exists")
 		}
+		if made.KMSKeyID != "" {
+			if err := s.usable(tx, name, made.KMSKeyID); err != nil {
+				return err
+			}
+		}
 		groups.Put(tx, name, made)
 		return nil
 	})
@@ -164,7 +169,7 @@ func (s *Service) describeGroup(tx *state.Txn, g group) types.LogGroup {
 	}
 	shown := types.LogGroup{
 		LogGroupName: &g.Name, CreationTime: aws.Int64(g.CreatedAt.UnixMilli()), Arn: aws.String(s.groupARN(g.Name) + ":*"),
-		LogGroupArn: aws.String(s.groupARN(g.Name)), LogGroupClass: g.class(), MetricFilterCount: aws.Int32(0),
+		LogGroupArn: aws.String(s.groupARN(g.Name)), LogGroupClass: g.class(), MetricFilterCount: aws.Int32(int32(len(g.MetricFilters))),
 		StoredBytes:               &stored,
 		DeletionProtectionEnabled: &g.Protected,
 	}
@@ -234,6 +239,11 @@ func (s *Service) putLogGroupDeletionProtection(call *operation.Call,
 
 // edit changes a group's record.
 func (s *Service) edit(call *operation.Call, name string, edit func(*group)) error {
+	return s.editWith(call, name, func(_ *state.Txn, g *group) error { edit(g); return nil })
+}
+
+// editWith is edit for what can be refused.
+func (s *Service) editWith(call *operation.Call, name string, edit func(*state.Txn, *group) error) error {
 	if err := authorize(call, s.streamARN(name, "")); err != nil {
 		return err
 	}
@@ -242,7 +252,9 @@ func (s *Service) edit(call *operation.Call, name string, edit func(*group)) err
 		if !found {
 			return errNoGroup
 		}
-		edit(&record)
+		if err := edit(tx, &record); err != nil {
+			return err
+		}
 		groups.Put(tx, name, record)
 		return nil
 	})

@@ -21,6 +21,8 @@ type Events interface {
 	Append(stream string, events []logstore.Event, mark any) (logstore.Place, error)
 	AwaitCopy(ctx context.Context, place logstore.Place) error
 	Find(ctx context.Context, q logstore.Query) (logstore.Page, error)
+	Scan(ctx context.Context, scan logstore.Scan, visitor func() func(logstore.Found) error) error
+	Tail(ctx context.Context, t logstore.Tail)
 	Extent(stream string) logstore.Extent
 }
 
@@ -32,8 +34,15 @@ type Service struct {
 	Events            Events
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+	// Keys are those that groups can be encrypted with; nil: nobody is asked.
+	Keys Keys
+	// Background runs something beside the call, with a context that ends with the zone, which waits for it. Nil: nobody waits.
+	Background func(func(context.Context))
 	// PageTime is how long a search goes on before its page ends; 0 means 5 s.
 	PageTime time.Duration
+
+	searches searches
+	sessions sessions
 }
 
 func (s *Service) now() time.Time {

@@ -54,7 +54,8 @@ func (s *Service) operations() map[string]entry {
 	const works, recorded = operation.Works, operation.Recorded
 	return map[string]entry{
 		"CreateLogGroup": {typed(s.createLogGroup), works,
-			"a group in every zone; its class and KMS key are kept and shown, and change nothing"},
+			"a group in every zone, of a class that has the operations that AWS gives it; a KMS key must be there and let " +
+				"CloudWatch Logs use it"},
 		"DeleteLogGroup": {typed(s.deleteLogGroup), works,
 			"the group, its streams and their events are gone in every zone; a cluster that logs makes its group " +
 				"anew with the next event"},
@@ -81,6 +82,30 @@ func (s *Service) operations() map[string]entry {
 		"FilterLogEvents": {typed(s.filterLogEvents), works,
 			"a group's events, interleaved by their times, by patterns of terms, of regular expressions, on JSON " +
 				"and of space-delimited columns"},
+		"StartLiveTail": {s.startLiveTail, works,
+			"a session on the event stream: each second up to 500 events that came to this zone's copy, for 3 hours; 15 sessions a zone"},
+		"StartQuery": {typed(s.startQuery), works,
+			"a query in the language CWLI over up to 50 groups, which runs in the zone that was asked; events that are written " +
+				"later are not in it"},
+		"GetQueryResults": {typed(s.getQueryResults), works,
+			"the rows, found anew in a zone that has not got them: a query outlives the zone in which it was started"},
+		"StopQuery":             {typed(s.stopQuery), works, "the query ends, in whatever zone it runs"},
+		"DescribeQueries":       {typed(s.describeQueries), works, "the last 200 queries, of 7 days"},
+		"ListLogGroupsForQuery": {typed(s.listLogGroupsForQuery), works, "the groups that a query searches"},
+		"GetLogRecord":          {typed(s.getLogRecord), works, "an event with all fields, by the @ptr of a query's row"},
+		"GetLogGroupFields": {typed(s.getLogGroupFields), works,
+			"the fields of up to 5,000 of the group's events, and how many percent of these have them"},
+		"PutQueryDefinition":       {typed(s.putQueryDefinition), works, "a query is kept by its name"},
+		"DescribeQueryDefinitions": {typed(s.describeQueryDefinitions), works, "the queries that are kept"},
+		"DeleteQueryDefinition":    {typed(s.deleteQueryDefinition), works, "the query is kept no more"},
+		"AssociateKmsKey": {typed(s.associateKmsKey), works,
+			"the group's events can be read only while the key is enabled and its policy lets CloudWatch Logs decrypt; on the disk " +
+				"they are as they were"},
+		"DisassociateKmsKey": {typed(s.disassociateKmsKey), works, "the key is asked for no more, for old events too"},
+		"PutMetricFilter": {typed(s.putMetricFilter), recorded,
+			"the filter is kept and shown, 100 for a group, and refused where no value can come of it"},
+		"DescribeMetricFilters": {typed(s.describeMetricFilters), works, "the filters, of a group or of a metric"},
+		"DeleteMetricFilter":    {typed(s.deleteMetricFilter), works, "the filter is gone"},
 		"TestMetricFilter": {typed(s.testMetricFilter), works,
 			"which messages a pattern matches, and the values of its columns"},
 		"PutSubscriptionFilter": {typed(s.putSubscriptionFilter), recorded,

@@ -22,6 +22,8 @@ type group struct {
 	Tags      map[string]string `json:"tags,omitempty"`
 	// Subscriptions are the subscription filters in the order of their names.
 	Subscriptions []subscription `json:"subscriptions,omitempty"`
+	// MetricFilters are the metric filters in the order of their names.
+	MetricFilters []metricFilter `json:"metricFilters,omitempty"`
 }
 
 // stream is a log stream's record, by GROUP:NAME. Names of groups hold no colon.

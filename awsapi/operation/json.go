@@ -24,6 +24,11 @@ type JSONAPI struct {
 	AlwaysWritten []*smithy.Schema
 }
 
+// Streamed is the output of an operation that goes on: it writes itself. With an error it has written nothing.
+type Streamed interface {
+	ServeStream(w http.ResponseWriter) error
+}
+
 // Route adds the one path of the protocol.
 func (api *JSONAPI) Route(router *mux.Router, handle func(operation string) http.Handler) {
 	root(router, handle)
@@ -49,6 +54,9 @@ func (api *JSONAPI) Serve(w http.ResponseWriter, call *Call) error {
 	output, err := action(call)
 	if err != nil {
 		return err
+	}
+	if stream, ok := output.(Streamed); ok {
+		return stream.ServeStream(w)
 	}
 	contentType := "application/x-amz-json-1.1"
 	if asked, _, _ := strings.Cut(call.Request.Header.Get("Content-Type"), ";"); asked == "application/x-amz-json-1.0" {
