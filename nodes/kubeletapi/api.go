@@ -103,7 +103,8 @@ func New(c Config) *API {
 	if c.MaxStreams == 0 {
 		c.MaxStreams = 1024
 	}
-	a := &API{conf: c, usage: newAccounts(c), tally: newTally(), probed: newProbed(), seen: newSeen(), streams: make(chan struct{}, c.MaxStreams)}
+	a := &API{conf: c, usage: newAccounts(c), tally: newTally(), probed: newProbed(), seen: newSeen(),
+		streams: make(chan struct{}, c.MaxStreams)}
 	a.ctx, a.end = context.WithCancel(context.Background())
 	a.files = newLogFiles(a)
 	if c.LogFiles != nil {
