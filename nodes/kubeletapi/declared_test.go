@@ -1,9 +1,12 @@
 package kubeletapi
 
 import (
+	"fmt"
 	"math"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -59,6 +62,22 @@ func TestUseIsWhatTheMostSpecialDeclarationSays(t *testing.T) {
 		if got.nanoCores != test.milliCores*1e6 || got.memory != test.mebibytes<<20 {
 			t.Errorf("%v: got %+v", test.annotations, got)
 		}
+	}
+}
+
+// An expression may ask for what else is declared of its pod.
+func TestExpressionsAskForOtherUseOfTheirPod(t *testing.T) {
+	w, told := declaring(t)
+	w.Declare(clusterUsage(t, `{metadata: {name: all}, spec: {usages: [{usage: {gpu: {value: 2}, memory: {value: 1Gi},
+		cpu: {expression: 'pod.Usage("memory") / 1073741824.0 + pod.Usage("gpu", "c") + pod.Usage("disk")'}}}]}}`))
+	pod := newPod("web", nil)
+	if got := w.usage.of(pod, &pod.Status.ContainerStatuses[0], w.now); got.nanoCores != 3e9 || len(*told) > 0 {
+		t.Errorf("got %+v, told %q", got, *told)
+	}
+	w.Declare(everyone(t, `node.Usage("cpu")`))
+	if got := w.usage.of(pod, &pod.Status.ContainerStatuses[0], w.now); got.nanoCores != 1e6 || len(*told) != 1 ||
+		!strings.Contains((*told)[0], "only that pod's Usage is known") {
+		t.Errorf("got %+v, told %q", got, *told)
 	}
 }
 
@@ -165,5 +184,37 @@ func TestKWOKsOwnConfigurationsAreTaken(t *testing.T) {
 	}
 	if len(*told) > 0 {
 		t.Errorf("told %q", *told)
+	}
+}
+
+// Scrapes, changes of pods and of what is declared come at the same time, and none waits for another for ever.
+func TestScrapesAndDeclarationsDoNotHoldEachOtherUp(t *testing.T) {
+	w, _ := declaring(t)
+	handler := w.Handler()
+	expressions := []func(*kwokusage.Set){
+		everyone(t, `pod.Usage("memory") > 0.0 ? Rand() : 0.5`), everyone(t, `pod.nothing`), everyone(t, `pod.Usage("cpu")`),
+	}
+	var group sync.WaitGroup
+	for i := range 4 {
+		group.Go(func() {
+			for j := range 50 {
+				switch i {
+				case 0:
+					w.Declare(expressions[j%len(expressions)])
+				case 1:
+					w.conf.Pods.Set(newPod(fmt.Sprint("web-", j%5), map[string]string{"version": fmt.Sprint(j)}))
+				default:
+					path := paths[j%len(paths)]
+					handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "https://n1"+path, nil))
+				}
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { group.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(30 * time.Second):
+		t.Fatal("they wait for each other")
 	}
 }

@@ -112,12 +112,15 @@ func (a *accounts) within(q kwokusage.Question, about kwokusage.Subject) (sum fl
 		if q.Container != "" && q.Container != c.Name {
 			continue
 		}
+		name := corev1.ResourceName(q.Resource)
 		amount := a.kwok.Find(about.Pod, c.Name, q.Resource)
-		if declared, said := podset.Declared(about.Pod, c, corev1.ResourceName(q.Resource)); said || amount == nil {
-			if !said {
-				declared = podset.Usual(c, corev1.ResourceName(q.Resource))
+		if name == corev1.ResourceCPU || name == corev1.ResourceMemory {
+			var declared curve.Curve
+			if declared, amount = a.declared(about.Pod, c, name); amount == nil {
+				sum += declared.At(about.At)
 			}
-			sum += declared.At(about.At)
+		}
+		if amount == nil {
 			continue
 		}
 		inner := about
