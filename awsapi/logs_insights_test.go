@@ -93,7 +93,8 @@ func TestQueriesSearchGroups(t *testing.T) {
 	client, other := logZones(t)
 	putLines(t, client, logGroup, "audit", `{"verb":"get","user":{"name":"ann"}}`, `{"verb":"create","user":{"name":"bob"}}`, `plain`)
 	putLines(t, client, "other", "s", `{"verb":"create","user":{"name":"eve"}}`)
-	id, err := startQuery(client, t, `fields verb, user.name, @log, @logStream | filter verb = "create" | sort user.name`, "other", logGroup)
+	id, err := startQuery(client, t, `fields verb, user.name, @log, @logStream | filter verb = "create" | sort user.name`,
+		"other", logGroup)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +104,8 @@ func TestQueriesSearchGroups(t *testing.T) {
 		t.Error(diff)
 	}
 	s := out.Statistics
-	if out.Status != types.QueryStatusComplete || s.RecordsMatched != 2 || s.RecordsScanned != 4 || s.BytesScanned != 119 || s.LogGroupsScanned != 2 ||
+	if out.Status != types.QueryStatusComplete || s.RecordsMatched != 2 || s.RecordsScanned != 4 || s.BytesScanned != 119 ||
+		s.LogGroupsScanned != 2 ||
 		s.ResultCount != 2 {
 		t.Errorf("got %s, %+v", out.Status, s)
 	}
@@ -117,12 +119,14 @@ func TestQueriesSearchGroups(t *testing.T) {
 	wantCode(t, err, "InvalidParameterException", 400)
 	fields := must[*cloudwatchlogs.GetLogGroupFieldsOutput](t)(client.GetLogGroupFields(t.Context(),
 		&cloudwatchlogs.GetLogGroupFieldsInput{LogGroupName: aws.String(logGroup)}))
-	if last := fields.LogGroupFields[len(fields.LogGroupFields)-1]; *last.Name != "verb" || last.Percent != 67 || len(fields.LogGroupFields) != 7 {
-		t.Errorf("the last of %d fields is %s with %d %%", len(fields.LogGroupFields), *last.Name, last.Percent)
+	all := fields.LogGroupFields
+	if last := all[len(all)-1]; *last.Name != "verb" || last.Percent != 67 || len(all) != 7 {
+		t.Errorf("the last of %d fields is %s with %d %%", len(all), *last.Name, last.Percent)
 	}
 	described := must[*cloudwatchlogs.DescribeQueriesOutput](t)(client.DescribeQueries(t.Context(),
 		&cloudwatchlogs.DescribeQueriesInput{LogGroupName: aws.String(logGroup), Status: types.QueryStatusComplete}))
-	if len(described.Queries) != 1 || *described.Queries[0].QueryId != id || !strings.HasSuffix(*described.Queries[0].UserIdentity, "/admin") {
+	if len(described.Queries) != 1 || *described.Queries[0].QueryId != id ||
+		!strings.HasSuffix(*described.Queries[0].UserIdentity, "/admin") {
 		t.Errorf("got %+v", described.Queries)
 	}
 	// Another zone, or one that began anew, has no rows and finds them.

@@ -21,14 +21,16 @@ func logsKeyPolicy(groups string) *string {
 
 func TestGroupsNeedTheirKeys(t *testing.T) {
 	w, client := logWorld(t)
-	keys := kms.New(kms.Options{Region: "us-east-1", BaseEndpoint: &w.url, HTTPClient: near, Credentials: provide(w.admin), RetryMaxAttempts: 1})
+	keys := kms.New(kms.Options{Region: "us-east-1", BaseEndpoint: &w.url, HTTPClient: near,
+		Credentials: provide(w.admin), RetryMaxAttempts: 1})
 	key := func(policy *string) *string {
 		t.Helper()
 		return must[*kms.CreateKeyOutput](t)(keys.CreateKey(t.Context(), &kms.CreateKeyInput{Policy: policy})).KeyMetadata.Arn
 	}
 	good, foreign, plain := key(logsKeyPolicy("/aws/eks/")), key(logsKeyPolicy("/else/")), key(nil)
 	said := func(group string) string {
-		return "The specified KMS key does not exist or is not allowed to be used with Arn 'arn:aws:logs:us-east-1:111122223333:log-group:" + group + "'"
+		return "The specified KMS key does not exist or is not allowed to be used with Arn " +
+			"'arn:aws:logs:us-east-1:111122223333:log-group:" + group + "'"
 	}
 	for _, bad := range []*string{foreign, plain, aws.String(*good + "0")} {
 		_, err := client.CreateLogGroup(t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String(logGroup), KmsKeyId: bad})
@@ -46,7 +48,8 @@ func TestGroupsNeedTheirKeys(t *testing.T) {
 	}
 	must[*kms.DisableKeyOutput](t)(keys.DisableKey(t.Context(), &kms.DisableKeyInput{KeyId: good}))
 	wantSaid(t, read(), "AccessDeniedException", said(logGroup))
-	_, err := client.GetLogEvents(t.Context(), &cloudwatchlogs.GetLogEventsInput{LogGroupName: aws.String(logGroup), LogStreamName: aws.String("s")})
+	_, err := client.GetLogEvents(t.Context(),
+		&cloudwatchlogs.GetLogEventsInput{LogGroupName: aws.String(logGroup), LogStreamName: aws.String("s")})
 	wantSaid(t, err, "AccessDeniedException", said(logGroup))
 	_, err = startQuery(client, t, "fields @message", logGroup)
 	wantSaid(t, err, "AccessDeniedException", said(logGroup))
@@ -60,7 +63,8 @@ func TestGroupsNeedTheirKeys(t *testing.T) {
 	must[*kms.EnableKeyOutput](t)(keys.EnableKey(t.Context(), &kms.EnableKeyInput{KeyId: good}))
 	must[*cloudwatchlogs.AssociateKmsKeyOutput](t)(client.AssociateKmsKey(t.Context(),
 		&cloudwatchlogs.AssociateKmsKeyInput{ResourceIdentifier: aws.String(logGroupARN), KmsKeyId: good}))
-	described := must[*cloudwatchlogs.DescribeLogGroupsOutput](t)(client.DescribeLogGroups(t.Context(), &cloudwatchlogs.DescribeLogGroupsInput{}))
+	described := must[*cloudwatchlogs.DescribeLogGroupsOutput](t)(client.DescribeLogGroups(t.Context(),
+		&cloudwatchlogs.DescribeLogGroupsInput{}))
 	if got := aws.ToString(described.LogGroups[0].KmsKeyId); got != *good {
 		t.Errorf("the group's key is %q", got)
 	}
@@ -74,9 +78,11 @@ func TestInfrequentAccessHasQueriesAndLittleElse(t *testing.T) {
 	_, err := client.FilterLogEvents(t.Context(), &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String("rare")})
 	wantSaid(t, err, "InvalidOperationException",
 		"The log group rare is of log-group-class INFREQUENT_ACCESS. FilterLogEvents is not supported for this log class.")
-	_, err = client.GetLogEvents(t.Context(), &cloudwatchlogs.GetLogEventsInput{LogGroupName: aws.String("rare"), LogStreamName: aws.String("s")})
+	_, err = client.GetLogEvents(t.Context(),
+		&cloudwatchlogs.GetLogEventsInput{LogGroupName: aws.String("rare"), LogStreamName: aws.String("s")})
 	wantCode(t, err, "InvalidOperationException", 400)
-	_, err = client.PutMetricFilter(t.Context(), &cloudwatchlogs.PutMetricFilterInput{LogGroupName: aws.String("rare"), FilterName: aws.String("f"),
+	_, err = client.PutMetricFilter(t.Context(), &cloudwatchlogs.PutMetricFilterInput{LogGroupName: aws.String("rare"),
+		FilterName:    aws.String("f"),
 		FilterPattern: aws.String(""), MetricTransformations: []types.MetricTransformation{{MetricName: aws.String("m"),
 			MetricNamespace: aws.String("n"), MetricValue: aws.String("1")}}})
 	wantCode(t, err, "InvalidOperationException", 400)

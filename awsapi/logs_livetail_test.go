@@ -38,7 +38,8 @@ func TestLiveTailShowsEventsAsTheyCome(t *testing.T) {
 	stream := out.GetStream()
 	defer stream.Close()
 	start, ok := (<-stream.Events()).(*types.StartLiveTailResponseStreamMemberSessionStart)
-	if !ok || *start.Value.SessionId == "" || start.Value.LogGroupIdentifiers[0] != logGroupARN || *start.Value.LogEventFilterPattern != "ERROR" {
+	if !ok || *start.Value.SessionId == "" || start.Value.LogGroupIdentifiers[0] != logGroupARN ||
+		*start.Value.LogEventFilterPattern != "ERROR" {
 		t.Fatalf("it begins with %+v, %v", start, stream.Err())
 	}
 	<-stream.Events() // it follows now
@@ -85,7 +86,8 @@ func TestLiveTailSamples(t *testing.T) {
 	<-stream.Events()
 	put := &cloudwatchlogs.PutLogEventsInput{LogGroupName: aws.String(logGroup), LogStreamName: aws.String("s")}
 	for range 3000 {
-		put.LogEvents = append(put.LogEvents, types.InputLogEvent{Timestamp: aws.Int64(time.Now().UnixMilli()), Message: aws.String("line")})
+		put.LogEvents = append(put.LogEvents, types.InputLogEvent{Timestamp: aws.Int64(time.Now().UnixMilli()),
+			Message: aws.String("line")})
 	}
 	must[*cloudwatchlogs.PutLogEventsOutput](t)(client.PutLogEvents(t.Context(), put))
 	for event := range stream.Events() {

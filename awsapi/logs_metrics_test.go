@@ -54,7 +54,8 @@ func TestMetricFiltersAreKeptAndRefusedAsInAWS(t *testing.T) {
 	if len(byMetric) != 1 || *byMetric[0].LogGroupName != logGroup {
 		t.Errorf("got %+v", byMetric)
 	}
-	groups := must[*cloudwatchlogs.DescribeLogGroupsOutput](t)(client.DescribeLogGroups(t.Context(), &cloudwatchlogs.DescribeLogGroupsInput{}))
+	groups := must[*cloudwatchlogs.DescribeLogGroupsOutput](t)(client.DescribeLogGroups(t.Context(),
+		&cloudwatchlogs.DescribeLogGroupsInput{}))
 	if *groups.LogGroups[0].MetricFilterCount != 3 {
 		t.Errorf("the group has %d metric filters", *groups.LogGroups[0].MetricFilterCount)
 	}

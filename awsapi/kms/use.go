@@ -30,7 +30,8 @@ func (s *Service) KeyARN(tx *state.Txn, named string) (string, error) {
 // Lets says whether a key is there and enabled, and whether its policy lets a service itself, such as
 // logs.us-east-1.amazonaws.com, do all of the actions, such as Decrypt, in an encryption context: for services that use keys of
 // their callers later, when nobody calls.
-func (s *Service) Lets(tx *state.Txn, keyARN, service string, context map[string]string, actions ...string) (there, isEnabled, allowed bool) {
+func (s *Service) Lets(tx *state.Txn, keyARN, service string, context map[string]string,
+	actions ...string) (there, isEnabled, allowed bool) {
 	key, err := s.find(tx, keyARN, false)
 	if err != nil || key.gone(s.now()) {
 		return false, false, false

@@ -30,13 +30,16 @@ func BenchmarkSearchOfAGiB(b *testing.B) {
 	for size, n := 0, 0; size < most; {
 		var events []logstore.Event
 		for in := 0; in < 1000<<10; n++ {
-			message := fmt.Sprintf(`I0304 11:55:07.123456       1 controller.go:%d] "Observed an object" logger="replicaset-controller" kind="ReplicaSet" `+
+			message := fmt.Sprintf(`I0304 11:55:07.123456       1 controller.go:%d] "Observed an object" `+
+				`logger="replicaset-controller" kind="ReplicaSet" `+
 				`namespace="default" name="web-%d" replicas=%d`, n%900, n, n%7)
 			if n%2 == 1 {
-				message = fmt.Sprintf(`{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"%032x","stage":"ResponseComplete",`+
+				message = fmt.Sprintf(`{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata",`+
+					`"auditID":"%032x","stage":"ResponseComplete",`+
 					`"requestURI":"/api/v1/namespaces/default/pods/web-%d?timeout=10s","verb":"%s","user":{"username":"system:node:i-%d",`+
 					`"groups":["system:nodes","system:authenticated"]},"sourceIPs":["10.0.%d.7"],"userAgent":"kubelet/v1.36","objectRef":`+
-					`{"resource":"pods","namespace":"default","name":"web-%d","apiVersion":"v1"},"responseStatus":{"metadata":{},"code":%d},`+
+					`{"resource":"pods","namespace":"default","name":"web-%d","apiVersion":"v1"},`+
+					`"responseStatus":{"metadata":{},"code":%d},`+
 					`"stageTimestamp":"2026-03-04T11:55:07.123456Z","annotations":{"authorization.k8s.io/decision":"allow"}}`,
 					n, n, []string{"get", "list", "watch", "patch", "create"}[n/2%5], n%50, n%200, n, 200+n%4)
 			}

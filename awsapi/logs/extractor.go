@@ -54,8 +54,8 @@ func newExtractor(ctx context.Context, f metricFilter) (*extractor, error) {
 	x.dimensions = map[string]func(any, map[string]string) (string, bool){}
 	for name, where := range f.Dimensions {
 		if x.dimensions[name], err = x.selector(where); err != nil {
-			return nil, invalid("Invalid metric transformation: the value %.100q of the dimension %.100q is no field of the filter pattern.",
-				where, name)
+			return nil, invalid("Invalid metric transformation: the value %.100q of the dimension %.100q is no field of the filter "+
+				"pattern.", where, name)
 		}
 	}
 	return x, nil

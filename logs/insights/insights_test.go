@@ -105,11 +105,13 @@ func TestQueriesFindFilterAndShowFields(t *testing.T) {
 
 func TestParseFindsFieldsInText(t *testing.T) {
 	for query, want := range map[string][]string{
-		`parse @message "user=*, method:*, latency := * " as @user, @method, @latency | filter ispresent(@user) | display @user, @method, @latency + 1`: {
+		`parse @message "user=*, method:*, latency := * " as @user, @method, @latency | filter ispresent(@user) ` +
+			`| display @user, @method, @latency + 1`: {
 			"@user=carl | @method=GET | @latency + 1=38"},
 		`filter @message like "plain" | fields @logStream | parse "latency := *" as rest`:      {"@logStream=stream-0 | rest=37 ERROR at the end"},
 		`parse @message /user=(?<u>\w+).*method:(?<m>\w+)/ | filter u = "carl" | display m, u`: {"m=GET | u=carl"},
-		`parse path /\/(.)/ as letter | stats count(*) as n by letter`:                         {"n=1", "letter=a | n=2", "letter=b | n=1", "letter=c | n=1"},
+		`parse path /\/(.)/ as letter | stats count(*) as n by letter`: {
+			"n=1", "letter=a | n=2", "letter=b | n=1", "letter=c | n=1"},
 		`fields jsonParse(@message) as j | filter j.status = 404 | display j.user.name, j.items[1].id`: {
 			"j.user.name=ann | j.items[1].id=y"},
 	} {
@@ -131,8 +133,9 @@ func TestStatsGroupAndCount(t *testing.T) {
 			`first=200 | last=503 | sortsFirst(path)=/a | sortsLast(path)=/c "q"`},
 		`stats count(*) by bin(2m)`: {"bin(2m)=2026-03-04 11:58:00.000 | count(*)=2", "bin(2m)=2026-03-04 11:56:00.000 | count(*)=2",
 			"bin(2m)=2026-03-04 11:54:00.000 | count(*)=1"},
-		`stats sum(ms) / count(ms) * 100 as x by toupper(level) as l | filter ispresent(l) | display x, l`: {"x=6350 | l=ERROR", "x=2025 | l=INFO"},
-		`stats count(*) as n by level | stats max(n) as most, count(*) as levels`:                          {"most=2 | levels=3"},
+		`stats sum(ms) / count(ms) * 100 as x by toupper(level) as l | filter ispresent(l) | display x, l`: {
+			"x=6350 | l=ERROR", "x=2025 | l=INFO"},
+		`stats count(*) as n by level | stats max(n) as most, count(*) as levels`: {"most=2 | levels=3"},
 		`sort status desc | limit 2 | stats sum(status), latest(path) by bin(1h)`: {
 			`bin(1h)=2026-03-04 11:00:00.000 | sum(status)=1003 | latest(path)=/c "q"`},
 	} {
@@ -143,13 +146,16 @@ func TestStatsGroupAndCount(t *testing.T) {
 func TestFunctionsAreThoseOfTheGuide(t *testing.T) {
 	one := eventsOf(`{"s":"  Ab é ","n":-2.5,"ip":"10.0.1.7","t":1772625600123,"e":""}`)
 	for expression, want := range map[string]string{
-		`abs(n)`: "2.5", `ceil(n)`: "-2", `floor(n)`: "-3", `greatest(n, 3, "7")`: "7", `least(n, 3)`: "-2.5", `sqrt(16)`: "4", `log(1)`: "0",
+		`abs(n)`: "2.5", `ceil(n)`: "-2", `floor(n)`: "-3", `greatest(n, 3, "7")`: "7",
+		`least(n, 3)`: "-2.5", `sqrt(16)`: "4", `log(1)`: "0",
 		`sqrt(n)`: "none", `fromMillis(t)`: "2026-03-04 12:00:00.123", `toMillis(fromMillis(t))`: "1772625600123", `now()`: "1772625600",
 		`bin(1h)`: "2026-03-04 11:00:00.000", `datefloor(fromMillis(t), 1d)`: "2026-03-04 00:00:00.000",
 		`dateceil(fromMillis(t), 1mo)`: "2026-04-01 00:00:00.000", `datefloor(fromMillis(t), 1q)`: "2026-01-01 00:00:00.000",
 		`isempty(e)`: "1", `isblank("  ")`: "1", `isempty(s)`: "0", `coalesce(missing, e, s)`: "", `if(n < 0, "below", "above")`: "below",
-		`strlen(s)`: "7", `trim(s)`: "Ab é", `ltrim(s)`: "Ab é ", `rtrim("xxayxx", "xy")`: "xxa", `toupper(trim(s))`: "AB É", `tolower("ÄB")`: "äb",
-		`substr(trim(s), 1)`: "b é", `substr(trim(s), 0, 2)`: "Ab", `substr("ab", 5)`: "", `replace(trim(s), "b", "__")`: "A__ é", `concat("a", n, 1)`: "a-2.51",
+		`strlen(s)`: "7", `trim(s)`: "Ab é", `ltrim(s)`: "Ab é ", `rtrim("xxayxx", "xy")`: "xxa",
+		`toupper(trim(s))`: "AB É", `tolower("ÄB")`: "äb",
+		`substr(trim(s), 1)`: "b é", `substr(trim(s), 0, 2)`: "Ab", `substr("ab", 5)`: "",
+		`replace(trim(s), "b", "__")`: "A__ é", `concat("a", n, 1)`: "a-2.51",
 		`strcontains(s, "b é")`: "1", `isValidIp(ip)`: "1", `isValidIpv6(ip)`: "0", `isIpInSubnet(ip, "10.0.0.0/16")`: "1",
 		`isIpv4InSubnet(ip, "10.1.0.0/16")`: "0", `jsonStringify(ip)`: `"10.0.1.7"`, `strlen(missing)`: "none",
 	} {

@@ -135,7 +135,8 @@ func (p *parser) command() error {
 		"stats": p.readStats, "sort": p.order, "order": p.order, "limit": p.limit, "head": p.limit, "dedup": p.dedup}[name]
 	switch name {
 	case "pattern", "diff", "anomaly", "unmask", "unnest", "lookup", "filterindex", "source", "tail", "search", "join", "appendcols":
-		return p.wrong(from, to, "the command %s is not here: Tripod has fields, display, filter, parse, stats, sort, limit and dedup", name)
+		return p.wrong(from, to, "the command %s is not here: Tripod has fields, display, filter, parse, stats, sort, limit and dedup",
+			name)
 	}
 	if read == nil {
 		return p.unexpected(commandsHere)
