@@ -50,6 +50,10 @@ func (s *server) authenticate(w http.ResponseWriter, r *http.Request) (*operatio
 	}
 	x.size = len(body)
 	isKnown(r.Context())
+	body, err = inflated(x, r, body, s.bodyLimit(x, r))
+	if err != nil {
+		return nil, err
+	}
 	params, err := callParams(r, body)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,8 @@
 package awsapi
 
 import (
+	"bytes"
+	"compress/gzip"
 	"errors"
 	"io"
 	"net/http"
@@ -40,4 +42,28 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 			Cause:   err}
 	}
 	return body, nil
+}
+
+// inflated is a verified body as its client wrote it, before it compressed it. It may be as large as a body may, so that a small
+// request does not become a large one.
+func inflated(x *exchange, r *http.Request, body []byte, limit int64) ([]byte, error) {
+	if !x.service.Compressed || r.Header.Get("Content-Encoding") != "gzip" {
+		return body, nil
+	}
+	malformed := func(err error) error {
+		return &wire.Error{Code: "SerializationException", Status: http.StatusBadRequest,
+			Message: "The request's body is not compressed as its header Content-Encoding says.", Cause: err}
+	}
+	reader, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return nil, malformed(err)
+	}
+	whole, err := io.ReadAll(io.LimitReader(reader, limit+1))
+	switch {
+	case err != nil:
+		return nil, malformed(err)
+	case int64(len(whole)) > limit:
+		return nil, wire.TooLarge(limit)
+	}
+	return whole, nil
 }

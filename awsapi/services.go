@@ -9,6 +9,7 @@ import (
 	"tripod/awsapi/arczonalshift"
 	"tripod/awsapi/autoscaling"
 	"tripod/awsapi/cloudwatch"
+	"tripod/awsapi/cloudwatch/metricdata"
 	"tripod/awsapi/ec2"
 	"tripod/awsapi/efs"
 	"tripod/awsapi/eks"
@@ -45,6 +46,8 @@ type Backend struct {
 	LogEvents logs.Events
 	// Background runs what outlives a call, with a context that ends with the zone, which waits for it; nil: nobody waits.
 	Background func(func(context.Context))
+	// Metrics are the data of CloudWatch's metrics; nil means that there are none.
+	Metrics *metricdata.Store
 	// IssuerHosts may be asked for OpenID Connect issuers' keys, beside loopback.
 	IssuerHosts iam.IssuerHosts
 	// Quotas are the account's; nil: AWS's defaults.
@@ -64,6 +67,8 @@ type Acting struct {
 	Clusters *eks.Service
 	Network  *ec2.Service
 	Groups   *autoscaling.Service
+	// Alarms decides the states of CloudWatch's alarms.
+	Alarms *cloudwatch.Evaluator
 	// Experiments lacks the clusters' pods, which the zones' agents have.
 	Experiments *fis.Service
 }
@@ -80,6 +85,11 @@ func (b Backend) Acting() Acting {
 		groups.Pace = autoscaling.RealPace
 	}
 	acting := Acting{Clusters: clusters, Network: network, Groups: groups}
+	acting.Alarms = &cloudwatch.Evaluator{Service: &cloudwatch.Service{Region: b.Region, AccountID: b.AccountID, State: b.State,
+		Metrics: b.Metrics, Events: b.emit, Scale: groups.Follow, Now: b.Now}}
+	if b.LogEvents != nil {
+		acting.Alarms.History = b.LogEvents
+	}
 	acting.Experiments = &fis.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Network: network,
 		Shiftable: acting.managed, Alarm: cloudwatch.StateOf, Now: b.Now}
 	return acting
@@ -140,7 +150,6 @@ func (b Backend) Services() []operation.Service {
 	certificates := &acm.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Now: b.Now}
 	files := &efs.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Network: acting.Network, Keys: keys, Now: b.Now}
 	prices := &pricing.Service{Region: b.Region}
-	metrics := &cloudwatch.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Now: b.Now}
 	return []operation.Service{
 		acting.Clusters.Listing(),
 		pods.Listing(),
@@ -158,7 +167,7 @@ func (b Backend) Services() []operation.Service {
 		mail.Listing(),
 		bus.Listing(),
 		prices.Listing(),
-		metrics.Listing(),
+		acting.Alarms.Listing(),
 		acting.Experiments.Listing(),
 	}
 }

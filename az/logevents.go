@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"tripod/awsapi/cloudwatch/metricdata"
 	"tripod/awsapi/logs"
 	"tripod/logs/logstore"
 )
@@ -20,12 +21,12 @@ func (z *Zone) startLogEvents(ctx context.Context) error {
 	logger := z.logger.With("component", "log-events")
 	store, err := logstore.Open(logstore.Config{
 		Dir: filepath.Join(z.config.Dir, "log-events"), Zone: z.config.Zone, Zones: zones, Logger: logger,
-		Exists: func(stream string) bool { return logs.Exists(z.voter, stream) },
+		Exists: func(stream string) bool { return isMetrics(stream) || logs.Exists(z.voter, stream) },
 	})
 	if err != nil {
 		return err
 	}
-	z.logEvents = store
+	z.logEvents, z.metrics = store, &metricdata.Store{Log: store}
 	server := &http.Server{Handler: store.Handler(), ReadHeaderTimeout: 5 * time.Second}
 	z.wait.Go(func() { server.Serve(z.voter.Bulk()) })
 	z.closes = append(z.closes, func() { server.Close() })

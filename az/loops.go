@@ -23,6 +23,7 @@ func (z *Zone) loops() []reconcile.Loop {
 		z.keepOwnFaults(),
 		z.leading(reconcile.Loop{Key: "carry out experiments", Do: z.experiments().Keep,
 			Pauses: reconcile.Pauses{First: time.Second, Most: 10 * time.Second}}),
+		z.evaluateAlarms(),
 		{Key: "report the zone's state", Watch: func() (<-chan struct{}, func()) { return z.changes, func() {} },
 			Do:     z.reportState,
 			Logger: z.logger},

@@ -159,9 +159,9 @@ func (z *Zone) startFront(ctx context.Context, registerer prometheus.Registerer)
 // backend is what the AWS services work on.
 func (z *Zone) backend() awsapi.Backend {
 	b := awsapi.Backend{
-		Region: z.config.Region, AccountID: z.config.AccountID, State: z.voter, LogEvents: z.logEvents, Carried: true,
-		Background: z.background,
-		Quotas:     z.config.Quotas, LenientReferences: z.config.LenientReferences, IssuerHosts: z.config.OIDCIssuers,
+		Region: z.config.Region, AccountID: z.config.AccountID, State: z.voter, LogEvents: z.logEvents, Metrics: z.metrics,
+		Background: z.background, Carried: true,
+		Quotas: z.config.Quotas, LenientReferences: z.config.LenientReferences, IssuerHosts: z.config.OIDCIssuers,
 		ControlPlane: eks.ControlPlane{
 			FirstPort: z.config.ClusterPorts, PortsPerCluster: plan.PortsPerCluster, MostClusters: z.config.MostClusters,
 			AWSPort: z.config.AWSPort, PortsFree: plan.PortsFree, AvailableMemory: process.AvailableMemory,

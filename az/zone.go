@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"tripod/awsapi"
+	"tripod/awsapi/cloudwatch/metricdata"
 	"tripod/awsapi/ec2"
 	"tripod/awsapi/history"
 	"tripod/az/balancing"
@@ -44,6 +45,7 @@ type Zone struct {
 	gateway   *gateway.Gateway
 	voter     *state.Voter
 	logEvents *logstore.Store
+	metrics   *metricdata.Store
 	history   *history.Log
 	changes   chan struct{} // coalesced: the state should be reported
 

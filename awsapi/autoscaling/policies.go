@@ -346,24 +346,44 @@ func (s *Service) executePolicy(call *operation.Call, in *executePolicyInput) (*
 		if err != nil {
 			return err
 		}
-		g, err := s.liveGroup(tx, p.Group)
-		if err != nil {
-			return err
-		}
-		wants, err := in.capacity(p, g.Desired)
-		if err != nil {
-			return err
-		}
-		if in.HonorCooldown != nil && *in.HonorCooldown && p.Type == simpleScaling && now.Before(g.CooledAt) {
-			return refuse("ScalingActivityInProgress", "%s", coolsDown(g))
-		}
-		wants = max(g.Min, min(wants, g.Max))
-		g.ScaledAt = now
-		cooldown := g.Cooldown
-		take(&cooldown, p.Cooldown)
-		g.CooledAt = now.Add(time.Duration(cooldown) * time.Second)
-		return s.ask(tx, g, wants, at(now, saysPolicy, p.Name, g.Desired, wants))
+		return s.follow(tx, p, in, now)
 	})
+}
+
+// Follow has a policy followed as an alarm has it, for a value of a metric and the threshold that it crossed.
+func (s *Service) Follow(tx *state.Txn, policyARN string, value, threshold float64, now time.Time) error {
+	honored := true
+	in := &executePolicyInput{policyInput: policyInput{PolicyName: policyARN}, HonorCooldown: &honored, MetricValue: &value,
+		BreachThreshold: &threshold}
+	p, err := in.find(tx)
+	if err != nil {
+		return err
+	}
+	if p.Disabled {
+		return invalid("Policy %s is disabled", wire.Clip(p.Name))
+	}
+	return s.follow(tx, p, in, now)
+}
+
+// follow changes a group's capacity as a policy has it.
+func (s *Service) follow(tx *state.Txn, p scalingPolicy, in *executePolicyInput, now time.Time) error {
+	g, err := s.liveGroup(tx, p.Group)
+	if err != nil {
+		return err
+	}
+	wants, err := in.capacity(p, g.Desired)
+	if err != nil {
+		return err
+	}
+	if in.HonorCooldown != nil && *in.HonorCooldown && p.Type == simpleScaling && now.Before(g.CooledAt) {
+		return refuse("ScalingActivityInProgress", "%s", coolsDown(g))
+	}
+	wants = max(g.Min, min(wants, g.Max))
+	g.ScaledAt = now
+	cooldown := g.Cooldown
+	take(&cooldown, p.Cooldown)
+	g.CooledAt = now.Add(time.Duration(cooldown) * time.Second)
+	return s.ask(tx, g, wants, at(now, saysPolicy, p.Name, g.Desired, wants))
 }
 
 // capacity is the one that a policy makes of another.

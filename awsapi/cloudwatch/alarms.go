@@ -2,10 +2,12 @@ package cloudwatch
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"tripod/awsapi/cloudwatch/metricdata"
 	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/state"
@@ -14,24 +16,124 @@ import (
 // maxAlarms is CloudWatch's quota of an account, and mostNamed how many a call can name.
 const maxAlarms, mostNamed = 5000, 100
 
-func (s *Service) put(call *operation.Call, in wire.Document) (_ wire.Document, err error) {
-	if in, err = known(in, alarmMembers); err != nil {
+// The kinds of alarms.
+const metricAlarm, compositeAlarm = "MetricAlarm", "CompositeAlarm"
+
+// initialReason is why a new alarm's state is what it is.
+const initialReason = "Unchecked: Initial alarm creation"
+
+func (a Alarm) kind() string {
+	if text(a.Given, "AlarmRule") != "" {
+		return compositeAlarm
+	}
+	return metricAlarm
+}
+
+func (s *Service) put(call *operation.Call, in wire.Document) (wire.Document, error) {
+	in, err := known(in, alarmMembers)
+	if err != nil {
 		return nil, err
 	}
-	if err := required(in, "AlarmName", "EvaluationPeriods", "ComparisonOperator"); err != nil {
+	if err := checkAlarm(in); err != nil {
 		return nil, err
+	}
+	return nil, s.save(call, in)
+}
+
+// checkAlarm refuses what PutMetricAlarm does.
+func checkAlarm(in wire.Document) error {
+	if err := required(in, "AlarmName", "EvaluationPeriods", "ComparisonOperator"); err != nil {
+		return err
 	}
 	if err := oneOf(in, "ComparisonOperator", "GreaterThanOrEqualToThreshold", "GreaterThanThreshold", "LessThanThreshold",
 		"LessThanOrEqualToThreshold", "LessThanLowerOrGreaterThanUpperThreshold", "LessThanLowerThreshold",
 		"GreaterThanUpperThreshold"); err != nil {
-		return nil, err
+		return err
 	}
-	if err := oneOf(in, "Statistic", "SampleCount", "Average", "Sum", "Minimum", "Maximum"); err != nil {
-		return nil, err
+	if comparisons[text(in, "ComparisonOperator")].holds == nil && text(in, "ThresholdMetricId") == "" {
+		return invalid("ComparisonOperator %s needs a ThresholdMetricId", text(in, "ComparisonOperator"))
 	}
-	if _, computed := in["Metrics"]; !computed && (text(in, "MetricName") == "" || text(in, "Namespace") == "" || in["Period"] == nil) {
-		return nil, invalid("MetricName, Namespace and Period must be there where Metrics are not.")
+	if err := oneOf(in, "Statistic", basicStatistics...); err != nil {
+		return err
 	}
+	if st, found := metricdata.ParseStatistic(text(in, "ExtendedStatistic")); in["ExtendedStatistic"] != nil && (!found || st.Basic()) {
+		return badValue("The value %s for parameter ExtendedStatistic is not supported.", text(in, "ExtendedStatistic"))
+	}
+	for name, options := range map[string][]string{
+		"TreatMissingData":                 {"breaching", "notBreaching", "ignore", "missing"},
+		"EvaluateLowSampleCountPercentile": {"evaluate", "ignore"},
+	} {
+		if value := text(in, name); value != "" && !slices.Contains(options, value) {
+			last := len(options) - 1
+			return invalid("Option %s is not supported. Supported options for parameter %s are %s and %s.", value, name,
+				strings.Join(options[:last], ", "), options[last])
+		}
+	}
+	return checkPeriods(in)
+}
+
+// checkPeriods refuses what cannot be evaluated.
+func checkPeriods(in wire.Document) error {
+	c, longest := criterionOf(in), int64(0)
+	if in["Metrics"] != nil {
+		queries, err := queriesIn(in, "Metrics")
+		if err != nil {
+			return err
+		}
+		returned := 0
+		for _, q := range queries {
+			longest = max(longest, q.period)
+			if q.returned {
+				returned++
+			}
+		}
+		switch {
+		case in["MetricName"] != nil || in["Namespace"] != nil || in["Period"] != nil || in["Statistic"] != nil:
+			return exclusive("MetricName", "Metrics")
+		case text(in, "ThresholdMetricId") != "" && returned != 2:
+			return invalid("Exactly two elements of the metrics list should return data.")
+		case text(in, "ThresholdMetricId") == "" && returned != 1:
+			return invalid("Exactly one element of the metrics list should return data.")
+		}
+	} else {
+		if text(in, "MetricName") == "" || text(in, "Namespace") == "" || in["Period"] == nil {
+			return invalid("MetricName, Namespace and Period must be there where Metrics are not.")
+		}
+		if _, err := metricOf(in, ""); err != nil {
+			return err
+		}
+		if text(in, "Statistic") != "" && text(in, "ExtendedStatistic") != "" {
+			return exclusive("Statistic", "ExtendedStatistic")
+		}
+		if c.statistic == "" {
+			return invalid("One of Statistic and ExtendedStatistic must be there where Metrics are not.")
+		}
+		if _, err := unitOf(in, "Unit"); err != nil {
+			return err
+		}
+		longest = c.period
+		if !periodFits(longest) || longest < 10 {
+			return invalid("Period must be 10, 20, 30 or a multiple of 60")
+		}
+	}
+	// "Create a CloudWatch alarm": a day, and seven for periods of an hour and more.
+	most := int64(86400)
+	if longest >= 3600 {
+		most = 604800
+	}
+	switch {
+	case c.periods < 1 || longest*int64(c.periods) > most:
+		return invalid("The product of Period and EvaluationPeriods must be from 1 to %d seconds", most)
+	case c.breaching < 1 || c.breaching > c.periods:
+		return invalid("DatapointsToAlarm must be from 1 to EvaluationPeriods")
+	case in["Threshold"] == nil && text(in, "ThresholdMetricId") == "":
+		return invalid("The parameter Threshold is required.")
+	}
+	return nil
+}
+
+// save makes an alarm, or gives one that there is other members. An alarm keeps its state until it is evaluated.
+func (s *Service) save(call *operation.Call, in wire.Document) error {
 	name, tags, now := text(in, "AlarmName"), tagsIn(in), s.now()
 	tagging(call, tags, nil)
 	given := maps.Clone(in)
@@ -39,11 +141,13 @@ func (s *Service) put(call *operation.Call, in wire.Document) (_ wire.Document, 
 	if given["ActionsEnabled"] == nil {
 		given["ActionsEnabled"] = true
 	}
-	return nil, s.State.Update(call.Request.Context(), func(tx *state.Txn) error {
+	var told item
+	err := s.State.Update(call.Request.Context(), func(tx *state.Txn) error {
 		a, found := alarms.Get(tx, name)
 		if err := permit(call, s.arn(name), a.Tags); err != nil {
 			return err
 		}
+		verb, summary := "Update", "updated"
 		if !found {
 			if len(alarms.List(tx)) >= maxAlarms {
 				return &wire.Error{Code: "LimitExceededFault", QueryCode: "LimitExceeded", Status: 400,
@@ -54,16 +158,29 @@ func (s *Service) put(call *operation.Call, in wire.Document) (_ wire.Document, 
 					return err
 				}
 			}
-			a = Alarm{Name: name, Tags: tags, State: InsufficientData, Reason: "Unchecked: Initial alarm creation", Since: now, Updated: now}
+			a = Alarm{Name: name, Tags: tags, State: InsufficientData, Reason: initialReason, Since: now, Updated: now}
+			verb, summary = "Create", "created"
 		}
+		was := a.kind()
 		a.Given, a.Configured = given, now
+		if found && was != a.kind() {
+			return invalid("Alarm %s is a %s and cannot become a %s", name, was, a.kind())
+		}
+		if err := s.checkChildren(tx, a); err != nil {
+			return err
+		}
 		alarms.Put(tx, name, a)
+		told = configured(a, verb, summary, given)
 		return nil
 	})
+	if err == nil {
+		s.note(now, told)
+	}
+	return err
 }
 
 // change changes an alarm whom the caller may do the operation to.
-func (s *Service) change(call *operation.Call, name string, edit func(*Alarm)) error {
+func (s *Service) change(call *operation.Call, name string, edit func(*state.Txn, *Alarm)) error {
 	return s.State.Update(call.Request.Context(), func(tx *state.Txn) error {
 		a, found := alarms.Get(tx, name)
 		if err := permit(call, s.arn(name), a.Tags); err != nil {
@@ -72,7 +189,7 @@ func (s *Service) change(call *operation.Call, name string, edit func(*Alarm)) e
 		if !found {
 			return notFound(name)
 		}
-		edit(&a)
+		edit(tx, &a)
 		alarms.Put(tx, name, a)
 		return nil
 	})
@@ -85,17 +202,20 @@ func (s *Service) set(call *operation.Call, in wire.Document) (wire.Document, er
 	if err := oneOf(in, "StateValue", OK, Alarming, InsufficientData); err != nil {
 		return nil, err
 	}
-	data, now := text(in, "StateReasonData"), s.now()
-	if data != "" && !json.Valid([]byte(data)) {
+	v := verdict{state: text(in, "StateValue"), reason: text(in, "StateReason"), data: text(in, "StateReasonData")}
+	if v.data != "" && !json.Valid([]byte(v.data)) {
 		return nil, &wire.Error{Code: "InvalidFormatFault", QueryCode: "InvalidFormat", Status: 400,
 			Message: "StateReasonData is not valid JSON"}
 	}
-	return nil, s.change(call, text(in, "AlarmName"), func(a *Alarm) {
-		if to := text(in, "StateValue"); a.State != to {
-			a.State, a.Since = to, now
-		}
-		a.Reason, a.ReasonData, a.Updated = text(in, "StateReason"), data, now
+	now, told := s.now(), []item(nil)
+	err := s.change(call, text(in, "AlarmName"), func(tx *state.Txn, a *Alarm) {
+		told = s.turn(tx, a, v, now)
+		a.ByHand = true
 	})
+	if err == nil {
+		s.note(now, told...)
+	}
+	return nil, err
 }
 
 func (s *Service) enable(enabled bool) func(*operation.Call, wire.Document) (wire.Document, error) {
@@ -105,7 +225,11 @@ func (s *Service) enable(enabled bool) func(*operation.Call, wire.Document) (wir
 			return nil, invalid("At most %d alarms can be named.", mostNamed)
 		}
 		for _, name := range names {
-			if err := s.change(call, name, func(a *Alarm) { a.Given["ActionsEnabled"] = enabled }); err != nil {
+			edit := func(_ *state.Txn, a *Alarm) {
+				a.Given = maps.Clone(a.Given)
+				a.Given["ActionsEnabled"] = enabled
+			}
+			if err := s.change(call, name, edit); err != nil {
 				return nil, err
 			}
 		}
@@ -115,8 +239,14 @@ func (s *Service) enable(enabled bool) func(*operation.Call, wire.Document) (wir
 
 // delete deletes all alarms that are named, or none.
 func (s *Service) delete(call *operation.Call, in wire.Document) (wire.Document, error) {
-	return nil, s.State.Update(call.Request.Context(), func(tx *state.Txn) error {
-		for _, name := range texts(in, "AlarmNames") {
+	names, now := texts(in, "AlarmNames"), s.now()
+	if len(names) > mostNamed {
+		return nil, invalid("At most %d alarms can be named.", mostNamed)
+	}
+	var told []item
+	err := s.State.Update(call.Request.Context(), func(tx *state.Txn) error {
+		told = nil
+		for _, name := range names {
 			a, found := alarms.Get(tx, name)
 			if err := permit(call, s.arn(name), a.Tags); err != nil {
 				return err
@@ -124,127 +254,19 @@ func (s *Service) delete(call *operation.Call, in wire.Document) (wire.Document,
 			if !found {
 				return notFound(name)
 			}
+			if parents := parentsOf(tx, name, names); len(parents) > 0 {
+				return invalid("Cannot delete %s as there are composite alarm(s) depending on it. Please use delete-alarms after deleting or "+
+					"updating: %s", name, fmt.Sprint(parents))
+			}
+			told = append(told, configured(a, "Delete", "deleted", a.Given))
+		}
+		for _, name := range names {
 			alarms.Delete(tx, name)
 		}
 		return nil
 	})
-}
-
-// mostShown is how many alarms a page of DescribeAlarms has, where the call does not say.
-const mostShown = 50
-
-func (s *Service) describe(call *operation.Call, in wire.Document) (wire.Document, error) {
-	if err := permit(call, s.arn("*"), nil); err != nil {
-		return nil, err
+	if err == nil {
+		s.note(now, told...)
 	}
-	names, prefix, is := texts(in, "AlarmNames"), text(in, "AlarmNamePrefix"), text(in, "StateValue")
-	action, kinds := text(in, "ActionPrefix"), texts(in, "AlarmTypes")
-	var all []Alarm
-	s.State.View(func(tx *state.Txn) error {
-		all = slices.DeleteFunc(alarms.List(tx), func(a Alarm) bool {
-			return len(names) > 0 && !slices.Contains(names, a.Name) || !strings.HasPrefix(a.Name, prefix) || is != "" && a.State != is ||
-				action != "" && !a.acts(action) || len(kinds) > 0 && !slices.Contains(kinds, "MetricAlarm")
-		})
-		return nil
-	})
-	size := mostShown
-	if given, ok := in["MaxRecords"].(float64); ok && given >= 1 && given <= 100 {
-		size = int(given)
-	}
-	token := text(in, "NextToken")
-	part, next, ok := wire.Page("DescribeAlarms "+prefix+" "+is, size, &token, all, func(a Alarm) string { return a.Name })
-	if !ok {
-		return nil, &wire.Error{Code: "InvalidNextToken", Status: 400, Message: "The next token specified is invalid."}
-	}
-	shown := []any{}
-	for _, a := range part {
-		shown = append(shown, s.shown(a))
-	}
-	out := wire.Document{"MetricAlarms": shown, "CompositeAlarms": []any{}}
-	if next != nil {
-		out["NextToken"] = *next
-	}
-	return out, nil
-}
-
-// acts says whether one of the alarm's actions begins so.
-func (a Alarm) acts(prefix string) bool {
-	for _, name := range []string{"OKActions", "AlarmActions", "InsufficientDataActions"} {
-		if slices.ContainsFunc(texts(a.Given, name), func(arn string) bool { return strings.HasPrefix(arn, prefix) }) {
-			return true
-		}
-	}
-	return false
-}
-
-// shown is an alarm as DescribeAlarms shows it.
-func (s *Service) shown(a Alarm) wire.Document {
-	out := wire.Document{"OKActions": []any{}, "AlarmActions": []any{}, "InsufficientDataActions": []any{}, "Dimensions": []any{}}
-	maps.Copy(out, a.Given)
-	out["AlarmArn"], out["StateValue"], out["StateReason"] = s.arn(a.Name), a.State, a.Reason
-	out["StateUpdatedTimestamp"], out["StateTransitionedTimestamp"] = a.Updated, a.Since
-	out["AlarmConfigurationUpdatedTimestamp"] = a.Configured
-	if a.ReasonData != "" {
-		out["StateReasonData"] = a.ReasonData
-	}
-	return out
-}
-
-// named is the name of the alarm with that ARN.
-func named(in wire.Document) string {
-	_, name, _ := strings.Cut(text(in, "ResourceARN"), ":alarm:")
-	return name
-}
-
-func (s *Service) tag(call *operation.Call, in wire.Document) (wire.Document, error) {
-	in, err := known(in, map[string]member{"ResourceARN": short(1024), "Tags": tags})
-	if err != nil {
-		return nil, err
-	}
-	tagging(call, tagsIn(in), nil)
-	var full error
-	err = s.change(call, named(in), func(a *Alarm) {
-		given := maps.Clone(a.Tags)
-		if given == nil {
-			given = map[string]string{}
-		}
-		maps.Copy(given, tagsIn(in))
-		if full = nil; len(given) > tags.most {
-			full = invalid("The number of tags is limited to %d.", tags.most)
-			return
-		}
-		a.Tags = given
-	})
-	if err != nil {
-		return nil, err
-	}
-	return nil, full
-}
-
-func (s *Service) untag(call *operation.Call, in wire.Document) (wire.Document, error) {
-	tagging(call, nil, texts(in, "TagKeys"))
-	return nil, s.change(call, named(in), func(a *Alarm) {
-		for _, key := range texts(in, "TagKeys") {
-			delete(a.Tags, key)
-		}
-	})
-}
-
-func (s *Service) listTags(call *operation.Call, in wire.Document) (wire.Document, error) {
-	shown := []any{}
-	err := s.State.View(func(tx *state.Txn) error {
-		a, found := alarms.Get(tx, named(in))
-		if err := permit(call, s.arn(named(in)), a.Tags); err != nil {
-			return err
-		}
-		if !found {
-			return &wire.Error{Code: "ResourceNotFoundException", Status: 404, Message: "Unknown alarm: " + named(in)}
-		}
-		shown = []any{}
-		for _, key := range slices.Sorted(maps.Keys(a.Tags)) {
-			shown = append(shown, wire.Document{"Key": key, "Value": a.Tags[key]})
-		}
-		return nil
-	})
-	return wire.Document{"Tags": shown}, err
+	return nil, err
 }

@@ -1,6 +1,5 @@
-// Package cloudwatch is Amazon CloudWatch as far as alarms go: they are made, described, set to a state by hand, and stop
-// experiments of Fault Injection Service. Nothing has metrics here, so no alarm changes its state by itself, and its actions
-// are kept and not taken.
+// Package cloudwatch is Amazon CloudWatch: data of metrics, their statistics and metric math, and alarms on them, which are
+// evaluated where the regional state is led. Alarms are records of the regional state; the data are metricdata's. See DESIGN.md.
 package cloudwatch
 
 import (
@@ -10,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"tripod/awsapi/cloudwatch/metricdata"
+	"tripod/awsapi/events"
 	"tripod/awsapi/operation"
 	"tripod/awsapi/wire"
 	"tripod/iam"
@@ -26,10 +27,18 @@ const (
 	InsufficientData = "INSUFFICIENT_DATA"
 )
 
-// Service answers from a zone's copy of the regional state.
+// Service answers from a zone's copy of the regional state and of the metrics' data.
 type Service struct {
 	Region, AccountID string
 	State             state.Updater
+	// Metrics are the data; nil means that the operations on them are unavailable.
+	Metrics *metricdata.Store
+	// History has what happened to alarms; nil keeps nothing of it.
+	History Histories
+	// Events tells EventBridge of an alarm's change; nil tells nobody.
+	Events func(*state.Txn, events.Event)
+	// Scale has a policy of Auto Scaling followed, for a value of a metric and the threshold that it crossed; nil: there is none.
+	Scale func(tx *state.Txn, policyARN string, value, threshold float64, now time.Time) error
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -42,7 +51,7 @@ func (s *Service) now() time.Time {
 	return now().UTC().Truncate(time.Millisecond)
 }
 
-// Alarm is a metric alarm.
+// Alarm is a metric alarm or, with an AlarmRule, a composite one.
 type Alarm struct {
 	Name string `json:"name"`
 	// Given are the members that it was made with, as DescribeAlarms shows them.
@@ -55,6 +64,11 @@ type Alarm struct {
 	Since      time.Time `json:"since"`
 	Updated    time.Time `json:"updated"`
 	Configured time.Time `json:"configured"`
+	// ByHand says that SetAlarmState gave it its state.
+	ByHand bool `json:"byHand,omitempty"`
+	// SuppressedBy says why a composite alarm's actions are not taken yet, and until when; without a time until its suppressor changes.
+	SuppressedBy    string    `json:"suppressedBy,omitempty"`
+	SuppressedUntil time.Time `json:"suppressedUntil,omitzero"`
 }
 
 var alarms = state.NewTable[Alarm]("cloudwatch-alarm") // by name
@@ -72,41 +86,57 @@ func (s *Service) arn(name string) string {
 
 // types are those of the members of CloudWatch's documents.
 var types = wire.Types{
-	Integers: []string{"Period", "EvaluationPeriods", "DatapointsToAlarm", "MaxRecords", "EvaluationInterval"},
-	Floats:   []string{"Threshold"}, Booleans: []string{"ActionsEnabled", "ReturnData"},
+	Integers: []string{"Period", "EvaluationPeriods", "DatapointsToAlarm", "MaxRecords", "EvaluationInterval", "StorageResolution",
+		"MaxDatapoints", "ActionsSuppressorWaitPeriod", "ActionsSuppressorExtensionPeriod", "Size", "MaxResults"},
+	Floats:   []string{"Threshold", "SampleCount", "Sum", "Minimum", "Maximum", "Average"},
+	Booleans: []string{"ActionsEnabled", "ReturnData", "IncludeLinkedAccounts", "StrictEntityValidation", "PeriodicSpikes"},
 }
+
+// largestBody is how large a request may be: PutMetricData's reference has 1 MB.
+const largestBody = 1 << 20
 
 // Listing is the service as package awsapi lists it.
 func (s *Service) Listing() operation.Service {
 	api := &operation.RPCAPI{Name: Name, Target: "GraniteServiceVersion20100801", Version: "2010-08-01",
 		Namespace: "http://monitoring.amazonaws.com/doc/2010-08-01/", Types: types, Operations: s.operations()}
 	return operation.Service{
-		Title: "CloudWatch", Name: Name, Protocol: wire.CBOR, APIs: []operation.API{api}, BodyLimit: 256 << 10,
-		Errors: operation.Errors{Internal: "InternalServiceError"},
-		Documented: operation.DocumentBy(api.Names(), []operation.Clause{
-			{Words: []string{"PutMetricAlarm"}, State: operation.Recorded,
-				Effect: "nothing has metrics here: an alarm stays in the state that it is given, and its actions are not taken"},
-			{Words: []string{"SetAlarmState"}, State: operation.Works,
-				Effect: "the state stays; in ALARM it stops the experiments of Fault Injection Service that have it as a stop condition"},
-			{Words: []string{"AlarmActions"}, State: operation.Recorded, Effect: "kept and shown; no action is taken"},
-			{Words: []string{"Tag"}, State: operation.Works, Effect: "of alarms"},
-			{Words: []string{""}, State: operation.Works, Effect: "of metric alarms; there are no composite ones"},
-		}),
+		Title: "CloudWatch", Name: Name, Protocol: wire.CBOR, APIs: []operation.API{api}, BodyLimit: largestBody, Compressed: true,
+		Errors:     operation.Errors{Internal: "InternalServiceError"},
+		Documented: operation.DocumentBy(api.Names(), documented),
 	}
 }
 
 func (s *Service) operations() map[string]func(*operation.Call, wire.Document) (wire.Document, error) {
 	return map[string]func(*operation.Call, wire.Document) (wire.Document, error){
-		"PutMetricAlarm": s.put, "SetAlarmState": s.set, "DescribeAlarms": s.describe, "DeleteAlarms": s.delete,
+		"PutMetricData": s.measured(s.putData), "GetMetricStatistics": s.measured(s.statistics), "GetMetricData": s.measured(s.getData),
+		"ListMetrics": s.measured(s.list),
+
+		"PutMetricAlarm": s.put, "PutCompositeAlarm": s.putComposite, "SetAlarmState": s.set, "DeleteAlarms": s.delete,
+		"DescribeAlarms": s.describe, "DescribeAlarmsForMetric": s.describeForMetric, "DescribeAlarmHistory": s.describeHistory,
 		"EnableAlarmActions": s.enable(true), "DisableAlarmActions": s.enable(false),
 		"TagResource": s.tag, "UntagResource": s.untag, "ListTagsForResource": s.listTags,
+
+		"PutDashboard": s.putDashboard, "GetDashboard": s.getDashboard, "ListDashboards": s.listDashboards,
+		"DeleteDashboards":   s.deleteDashboards,
+		"PutAnomalyDetector": s.putDetector, "DescribeAnomalyDetectors": s.describeDetectors, "DeleteAnomalyDetector": s.deleteDetector,
+	}
+}
+
+// measured is an operation that needs the metrics' data.
+func (s *Service) measured(do func(*operation.Call, wire.Document) (wire.Document, error)) func(*operation.Call, wire.Document) (
+	wire.Document, error) {
+	return func(call *operation.Call, in wire.Document) (wire.Document, error) {
+		if s.Metrics == nil {
+			return nil, &wire.Error{Code: "ServiceUnavailable", Status: http.StatusServiceUnavailable, Message: "There are no metrics here."}
+		}
+		return do(call, in)
 	}
 }
 
 // permit asks whether the caller may do the operation to an alarm, or to all.
-func permit(call *operation.Call, arn string, tags map[string]string) error {
+func permit(call *operation.Call, arn string, tags map[string]string, about ...iam.Keys) error {
 	return call.Authorize(wire.ProtocolOf(call.Request, Name, wire.CBOR), "cloudwatch:"+call.Operation, arn,
-		iam.TagKeys("aws:ResourceTag", tags))
+		append(about, iam.TagKeys("aws:ResourceTag", tags))...)
 }
 
 // tagging gives the call the condition keys of the tags that it gives and takes away, as its document has them in any protocol.

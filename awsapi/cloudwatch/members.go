@@ -45,6 +45,13 @@ var alarmMembers = map[string]member{
 				"Dimensions": dimensions}}}}}}, 500),
 }
 
+// compositeMembers are those of PutCompositeAlarm.
+var compositeMembers = map[string]member{
+	"AlarmName": short(255), "AlarmDescription": short(1024), "AlarmRule": short(10240), "ActionsEnabled": boolean, "OKActions": actions,
+	"AlarmActions": actions, "InsufficientDataActions": actions, "ActionsSuppressor": short(1600), "ActionsSuppressorWaitPeriod": number,
+	"ActionsSuppressorExtensionPeriod": number, "Tags": tags,
+}
+
 // known is the document with the members that it may have, or why one of them is not what it may be.
 func known(in wire.Document, members map[string]member) (wire.Document, error) {
 	out := wire.Document{}

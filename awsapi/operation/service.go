@@ -33,6 +33,8 @@ type Service struct {
 	// large as any.
 	BodyLimit  int64
 	BodyLimits map[string]int64
+	// Compressed says that bodies may be compressed by gzip.
+	Compressed bool
 	// Errors are the service's own shapes of errors that any call can meet.
 	Errors Errors
 	// Public adds routes that are no calls of the API and need no signature. failed is told what a client must not see.

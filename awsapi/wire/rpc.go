@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
+	"maps"
 	"math"
 	"net/http"
 	"net/url"
@@ -18,6 +19,9 @@ import (
 // Document is an input or output of a service that speaks several protocols, whose shapes Tripod has of its own: values are
 // string, float64, bool, []any and Document; of outputs time.Time, too.
 type Document = map[string]any
+
+// Map is a map of numbers in an output: names are keys, and not members.
+type Map map[string]float64
 
 // Types says which members of a service's documents, at any depth, are whole numbers, other numbers and booleans. The query
 // protocol writes all as text, and JSON has one kind of numbers.
@@ -186,6 +190,12 @@ func (t Types) cbor(name string, value any) cbor.Value {
 			members[member] = t.cbor(member, value[member])
 		}
 		return members
+	case Map:
+		entries := cbor.Map{}
+		for key := range value {
+			entries[key] = cbor.Float64(value[key])
+		}
+		return entries
 	case []any:
 		items := cbor.List{}
 		for i := range value {
@@ -271,6 +281,16 @@ func encodeMember(enc *xml.Encoder, name string, value any) error {
 		}
 		for i := range value {
 			if err := encodeMember(enc, "member", value[i]); err != nil {
+				return err
+			}
+		}
+		return enc.EncodeToken(start.End())
+	case Map:
+		if err := enc.EncodeToken(start); err != nil {
+			return err
+		}
+		for _, key := range slices.Sorted(maps.Keys(value)) {
+			if err := encodeMember(enc, "entry", Document{"key": key, "value": value[key]}); err != nil {
 				return err
 			}
 		}

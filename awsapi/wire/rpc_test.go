@@ -48,17 +48,19 @@ func TestInputsAreTheSameInEveryProtocol(t *testing.T) {
 
 // TestOutputsAreWhatEachProtocolHas: numbers, times and lists differ.
 func TestOutputsAreWhatEachProtocolHas(t *testing.T) {
-	out := Document{"Period": 60.0, "At": time.UnixMilli(1500), "List": []any{Document{"Name": "a"}}, "Empty": []any{}}
+	out := Document{"Period": 60.0, "At": time.UnixMilli(1500), "List": []any{Document{"Name": "a"}}, "Empty": []any{},
+		"Map": Map{"p99": 0.5}}
 	write := func(p Protocol) string {
 		w := httptest.NewRecorder()
 		WriteRPC(w, httptest.NewRequest("POST", "/", nil), p, rpcTypes, "Get", "id", "urn:x", out)
 		return w.Body.String()
 	}
-	if got, want := write(AWSJSON), `{"At":1.5,"Empty":[],"List":[{"Name":"a"}],"Period":60}`; got != want {
+	if got, want := write(AWSJSON), `{"At":1.5,"Empty":[],"List":[{"Name":"a"}],"Map":{"p99":0.5},"Period":60}`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if got := strings.Join(strings.Fields(write(Query)), ""); !strings.Contains(got, "<GetResult><At>1970-01-01T00:00:01.500Z</At>"+
-		"<Empty></Empty><List><member><Name>a</Name></member></List><Period>60</Period></GetResult>") {
+		"<Empty></Empty><List><member><Name>a</Name></member></List>"+
+		"<Map><entry><key>p99</key><value>0.5</value></entry></Map><Period>60</Period></GetResult>") {
 		t.Errorf("got %s", got)
 	}
 	value, err := cbor.Decode([]byte(write(CBOR)))

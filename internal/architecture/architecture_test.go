@@ -61,7 +61,11 @@ var layers = []struct {
 		"nodes/ipam", "nodes/kwokusage", "nodes/podfiles", "nodes/podlife", "nodes/podlogs", "nodes/podvolume", "lb/handover",
 		"nodes/kubeletauth", "nodes/kubeproxy", "nodes/netpolicy",
 	}},
-	{"tools", []string{"internal/bundle", "internal/diskfault", "internal/loss", "internal/upgrade", "lb", "nodes/lazywatch", "nodes/machine"}},
+	{"tools", []string{"awsapi/cloudwatch/metricmath"}},
+	{"tools", []string{
+		"awsapi/cloudwatch/metricdata", "internal/bundle", "internal/diskfault", "internal/loss", "internal/upgrade", "lb", "nodes/lazywatch",
+		"nodes/machine",
+	}},
 	{"tools", []string{
 		"api", "docs", "apiserver/...", "awsapi/history", "awsapi/quota", "awsapi/upstream", "awsapi/wire", "internal/...",
 		"logs/insights", "logs/logstore",
