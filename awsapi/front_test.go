@@ -300,10 +300,10 @@ func TestRequestsThatNobodyHas(t *testing.T) {
 		{"JSON 1.0", "POST", "/", "dynamodb", "", map[string]string{"X-Amz-Target": "DynamoDB_20120810.ListTables",
 			"Content-Type": "application/x-amz-json-1.0"}, 501,
 			[]string{`"__type":"UnknownOperationException"`, "Tripod does not have dynamodb:ListTables yet."}},
-		{"CBOR", "POST", "/service/GraniteServiceVersion20100801/operation/ListMetrics", "monitoring", "",
+		{"CBOR", "POST", "/service/GraniteServiceVersion20100801/operation/ListMetricStreams", "monitoring", "",
 			map[string]string{"Smithy-Protocol": "rpc-v2-cbor", "Content-Type": "application/cbor"}, 501,
 			[]string{"__type", "UnknownOperationException", "message",
-				"Tripod does not have monitoring:ListMetrics yet."}},
+				"Tripod does not have monitoring:ListMetricStreams yet."}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			response, body := w.raw(t, c.method, c.path, c.body, c.header, signAs(t, w.admin, c.service))

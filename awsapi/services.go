@@ -140,7 +140,7 @@ func (b Backend) Services() []operation.Service {
 	tokens := &sts.Service{State: b.State, Now: b.Now, Issuers: iam.Issuers{Hosts: b.IssuerHosts}}
 	identities := &iamapi.Service{State: b.State, AccountID: b.AccountID, Quotas: b.Quotas, Now: b.Now}
 	keys := &kms.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Now: b.Now}
-	lines := &logs.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Events: b.LogEvents, Keys: keys,
+	lines := &logs.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Events: b.logEvents(), Keys: keys,
 		Background: b.Background, Now: b.Now}
 	shifts := &arczonalshift.Service{State: b.State, VPC: acting.Network.VPC, Resources: acting.shiftable, Now: b.Now}
 	values := &ssm.Service{Region: b.Region, AccountID: b.AccountID, State: b.State, Keys: keys, Now: b.Now}

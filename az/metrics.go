@@ -9,7 +9,9 @@ import (
 )
 
 // isMetrics says whether a stream of the log store is CloudWatch's own: the data of metrics, or the history of alarms.
-func isMetrics(stream string) bool { return stream == metricdata.Stream || stream == cloudwatch.HistoryStream }
+func isMetrics(stream string) bool {
+	return stream == metricdata.Stream || stream == cloudwatch.HistoryStream
+}
 
 // evaluateAlarms is the loop that decides the states of alarms. It sleeps where there are none.
 func (z *Zone) evaluateAlarms() reconcile.Loop {

@@ -1,0 +1,39 @@
+package awsapi
+
+import (
+	"context"
+	"time"
+
+	"tripod/awsapi/cloudwatch/metricdata"
+	"tripod/awsapi/logs"
+	"tripod/logs/logstore"
+)
+
+// embedding takes metrics out of log events that have some, in embedded metric format, when they are written.
+type embedding struct {
+	logs.Events
+	metrics *metricdata.Store
+}
+
+// Append writes the events, and then their metrics. Those are extracted beside the events, as in AWS: that they cannot be written
+// does not undo the events, which a client would send twice.
+func (e embedding) Append(stream string, events []logstore.Event, mark any) (logstore.Place, error) {
+	place, err := e.Events.Append(stream, events, mark)
+	if err != nil {
+		return place, err
+	}
+	var data []metricdata.Datum
+	for _, event := range events {
+		data = append(data, metricdata.Embedded(event.Message, time.UnixMilli(event.Time))...)
+	}
+	_ = e.metrics.Put(context.Background(), data)
+	return place, nil
+}
+
+// logEvents are the events that CloudWatch Logs writes.
+func (b Backend) logEvents() logs.Events {
+	if b.LogEvents == nil || b.Metrics == nil {
+		return b.LogEvents
+	}
+	return embedding{b.LogEvents, b.Metrics}
+}
