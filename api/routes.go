@@ -69,6 +69,11 @@ var lookRoutes = []Route{
 			{Name: "follow", Query: true, Kind: "boolean", Help: "go on with what happens, until the caller leaves or the region stops"}}},
 	{Name: "metrics", Looks: true, Method: http.MethodGet, Path: "/metrics", Summary: "Tell the region's metrics, in Prometheus' text format",
 		Media: MediaMetrics},
+	{Name: "kubeState", Method: http.MethodGet, Path: "/metrics/kube-state/{cluster}",
+		Summary: "Tell the state of a cluster's objects, as kube-state-metrics does", Media: MediaMetrics,
+		Detail: "The objects are listed anew, by the first zone whose API server answers; those who ask within three seconds get the same " +
+			"answer. It is compressed where the request allows gzip.",
+		Params: []Param{{Name: "cluster", Kind: "string", Help: "the cluster's name"}}},
 	{Name: "instanceMetrics", Method: http.MethodGet, Path: "/metrics/{component}/{zone}",
 		Summary: "Tell the metrics of one process of a zone", Media: MediaMetrics, Params: []Param{
 			{Name: "component", Kind: "string", Help: "etcd, apiserver, controllers or another component of the zone"},

@@ -44,6 +44,7 @@ const (
 	routeQuiesce         route = "POST /v1/quiesce"
 	routeMetrics         route = "GET /v1/metrics"
 	routeInstanceMetrics route = "GET /v1/metrics/{component}"
+	routeKubeState       route = "GET /v1/clusters/{name}/kube-state"
 )
 
 func (r route) method() string {
@@ -188,6 +189,11 @@ func (a Agent) Metrics(ctx context.Context, to io.Writer) error {
 // InstanceMetrics writes those of a component's process; of the only cluster where none is named.
 func (a Agent) InstanceMetrics(ctx context.Context, component, cluster string, to io.Writer) error {
 	return a.call(ctx, order{route: routeInstanceMetrics, values: []string{component}, cluster: cluster, out: to})
+}
+
+// KubeState writes the state of a cluster's objects, as kube-state-metrics tells it, as a gzip file.
+func (a Agent) KubeState(ctx context.Context, cluster string, to io.Writer) error {
+	return a.call(ctx, order{route: routeKubeState, values: []string{cluster}, out: to})
 }
 
 // order is one call.

@@ -45,6 +45,7 @@ func (z *Zone) controlHandler() http.Handler {
 		routeConnect:         z.handleConnect,
 		routeMetrics:         promhttp.HandlerFor(z.registry, promhttp.HandlerOpts{}).ServeHTTP,
 		routeInstanceMetrics: z.handleMetrics,
+		routeKubeState:       z.handleKubeState,
 	} {
 		routes.HandleFunc(string(route), handle)
 	}

@@ -69,6 +69,7 @@ func (c *control) startMetrics() error {
 	}
 	routes := mux.NewRouter()
 	routes.Handle("/metrics", c.metrics()).Methods(http.MethodGet)
+	routes.HandleFunc("/metrics/kube-state/{cluster}", c.handleKubeState).Methods(http.MethodGet)
 	routes.HandleFunc("/metrics/{component}/{zone}", c.handleInstanceMetrics).Methods(http.MethodGet)
 	server := &http.Server{Handler: routes, ReadHeaderTimeout: 5 * time.Second}
 	c.region.wait.Go(func() { server.Serve(listener) })
@@ -101,6 +102,7 @@ func (c *control) handlers() map[string]http.HandlerFunc {
 		"status":          c.handleStatus,
 		"events":          c.handleEvents,
 		"metrics":         c.metrics().ServeHTTP,
+		"kubeState":       c.handleKubeState,
 		"instanceMetrics": c.handleInstanceMetrics,
 		"openapi":         handleOpenAPI,
 		"query":           c.handleQuery,

@@ -13,6 +13,7 @@ import (
 	"tripod/az/gateway"
 	"tripod/az/instance"
 	"tripod/iam"
+	"tripod/internal/kubestate"
 	"tripod/internal/process"
 	"tripod/internal/reconcile"
 	"tripod/region"
@@ -46,6 +47,7 @@ type Part struct {
 	storages                     []*kept      // of the storage add-ons that there may be. They belong to keepStorage
 	credentials                  *http.Server // by which the controllers call AWS
 	logs                         clusterLogs
+	kubeState                    *kubestate.Reader
 
 	provider atomic.Pointer[region.IdentityProvider] // beside IAM; nil: there is none
 	// for the API server, as far as is known. It belongs to keepProvider
@@ -93,6 +95,7 @@ func New(host Host, record region.Cluster) *Part {
 	c.controllers = instance.New(controllers)
 	c.reports, c.nodeNews = newReports(), make(chan struct{}, 1)
 	c.fargateNews = make(chan struct{}, 1)
+	c.kubeState = kubestate.NewReader(c.stateClients)
 	for _, addon := range storageAddons {
 		c.storages = append(c.storages, &kept{addon: addon})
 	}
