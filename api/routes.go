@@ -29,6 +29,9 @@ type Route struct {
 // ControlRoot is before the paths of all Routes.
 const ControlRoot = "/v1"
 
+// KubeState is before a cluster's name where the metrics of its objects are meant: kube-state/demo.
+const KubeState = "kube-state"
+
 // The media types of answers other than application/json.
 const (
 	MediaLines   = "application/jsonl"
@@ -69,7 +72,7 @@ var lookRoutes = []Route{
 			{Name: "follow", Query: true, Kind: "boolean", Help: "go on with what happens, until the caller leaves or the region stops"}}},
 	{Name: "metrics", Looks: true, Method: http.MethodGet, Path: "/metrics", Summary: "Tell the region's metrics, in Prometheus' text format",
 		Media: MediaMetrics},
-	{Name: "kubeState", Method: http.MethodGet, Path: "/metrics/kube-state/{cluster}",
+	{Name: "kubeState", Method: http.MethodGet, Path: "/metrics/" + KubeState + "/{cluster}",
 		Summary: "Tell the state of a cluster's objects, as kube-state-metrics does", Media: MediaMetrics,
 		Detail: "The objects are listed anew, by the first zone whose API server answers; those who ask within three seconds get the same " +
 			"answer. It is compressed where the request allows gzip.",
