@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	logstypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
 	corev1 "k8s.io/api/core/v1"
@@ -110,4 +111,71 @@ func logsOfTheControlPlane(t *testing.T, r *testRegion) {
 			t.Errorf("the stream %s is of a type that is off", *stream.LogStreamName)
 		}
 	}
+}
+
+// TestQueriesAndLiveTailOverTheLossOfAZone: a query that was started in a zone that is killed then has its rows in the others,
+// also for the aws CLI; a session of Live Tail shows what is written while the zone is away.
+func TestQueriesAndLiveTailOverTheLossOfAZone(t *testing.T) {
+	t.Parallel()
+	r := startRegion(t)
+	ctx, group := within(t, 3*time.Minute), "queried"
+	a, b := r.logsIn(t, "a"), r.logsIn(t, "b")
+	_, err := b.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &group})
+	must(t, "CreateLogGroup", err)
+	_, err = b.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &group, LogStreamName: aws.String("s")})
+	must(t, "CreateLogStream", err)
+	put := func(in *cloudwatchlogs.Client, messages ...string) {
+		t.Helper()
+		events := make([]logstypes.InputLogEvent, 0, len(messages))
+		for _, message := range messages {
+			events = append(events, logstypes.InputLogEvent{Timestamp: aws.Int64(time.Now().UnixMilli()), Message: aws.String(message)})
+		}
+		_, err := in.PutLogEvents(ctx,
+			&cloudwatchlogs.PutLogEventsInput{LogGroupName: &group, LogStreamName: aws.String("s"), LogEvents: events})
+		must(t, "PutLogEvents", err)
+	}
+	put(b, `{"verb":"get","ms":3}`, `{"verb":"create","ms":40}`, `{"verb":"create","ms":60}`)
+	started, err := b.StartQuery(ctx, &cloudwatchlogs.StartQueryInput{LogGroupName: &group,
+		StartTime: aws.Int64(time.Now().Add(-time.Hour).Unix()), EndTime: aws.Int64(time.Now().Unix()),
+		QueryString: aws.String(`filter ispresent(verb) | stats count(*) as n, avg(ms) as mean by verb | sort n desc`)})
+	must(t, "StartQuery", err)
+	arn := "arn:aws:logs:us-east-1:" + r.status(t).AccountID + ":log-group:" + group
+	tail, err := a.StartLiveTail(ctx, &cloudwatchlogs.StartLiveTailInput{LogGroupIdentifiers: []string{arn},
+		LogEventFilterPattern: aws.String("away")})
+	must(t, "StartLiveTail", err)
+	defer tail.GetStream().Close()
+	<-tail.GetStream().Events() // it has begun
+	<-tail.GetStream().Events() // and follows
+
+	r.do(t, "kill", "az/b")
+	eventually(t, time.Minute, "another zone has the rows", func() (bool, string) {
+		out, err := r.logsIn(t, "c").GetQueryResults(ctx, &cloudwatchlogs.GetQueryResultsInput{QueryId: started.QueryId})
+		if err != nil || out.Status != logstypes.QueryStatusComplete {
+			return false, fmt.Sprint(out, err)
+		}
+		var got []string
+		for _, row := range out.Results {
+			for _, field := range row {
+				got = append(got, *field.Field+"="+*field.Value)
+			}
+		}
+		want := []string{"verb=create", "n=2", "mean=50", "verb=get", "n=1", "mean=3"}
+		return slices.Equal(got, want), strings.Join(got, " ")
+	})
+	put(a, "written while a zone is away")
+	for told := false; !told; {
+		event, more := <-tail.GetStream().Events()
+		if !more {
+			t.Fatalf("the session ended: %v", tail.GetStream().Err())
+		}
+		for _, e := range event.(*logstypes.StartLiveTailResponseStreamMemberSessionUpdate).Value.SessionResults {
+			told = told || *e.Message == "written while a zone is away" && *e.LogStreamName == "s"
+		}
+	}
+	run := r.shell(t, t.TempDir())
+	if got := run("aws", "logs", "get-query-results", "--query-id", *started.QueryId, "--output", "text", "--query",
+		"results[0][?field=='n'].value"); strings.TrimSpace(got) != "2" {
+		t.Errorf("the aws CLI gets %q", got)
+	}
+	r.do(t, "start", "az/b")
 }
