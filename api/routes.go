@@ -107,6 +107,8 @@ var orderRoutes = []Route{
 			Help: "reset takes back all faults of the target, and looks at no option"}}},
 	{Name: "link", Method: http.MethodPost, Path: "/links", Body: LinkOrder{},
 		Summary: "Cut, slow or heal a link between zones, or between a zone and clients"},
+	{Name: "logLevel", Method: http.MethodPost, Path: "/log-level", Body: LogLevelOrder{},
+		Summary: "Say how much a process logs from now on, until it ends"},
 	{Name: "reset", Method: http.MethodPost, Path: "/reset", Summary: "Take back every fault",
 		Detail: "It is answered when everything in the region is healthy."},
 	{Name: "sleep", Looks: true, Method: http.MethodPost, Path: "/sleep",

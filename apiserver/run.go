@@ -14,12 +14,14 @@ import (
 
 	"github.com/spf13/pflag"
 	cliflag "k8s.io/component-base/cli/flag"
+	"k8s.io/component-base/logs"
 	"k8s.io/component-base/metrics/legacyregistry"
 	_ "k8s.io/component-base/metrics/prometheus/clientgo" // client-go's metrics, as the upstream programs have them
 	_ "k8s.io/component-base/metrics/prometheus/version"
 	"k8s.io/klog/v2"
 
 	"tripod/apiserver/launch"
+	"tripod/internal/loglevel"
 	"tripod/internal/loss"
 	"tripod/internal/process"
 	"tripod/internal/tell"
@@ -124,7 +126,7 @@ func run(ctx context.Context, args []string,
 		return err
 	}
 	news := &news{}
-	metrics := &http.Server{Handler: news.handler(legacyregistry.Handler()), ReadHeaderTimeout: 10 * time.Second}
+	metrics := &http.Server{Handler: loglevel.Handler(news.handler(legacyregistry.Handler()), setLogLevel), ReadHeaderTimeout: 10 * time.Second}
 	go metrics.Serve(listener)
 	defer metrics.Close()
 	defer klog.Flush()
@@ -139,6 +141,15 @@ func run(ctx context.Context, args []string,
 	err = body(ctx, spec, line, news)
 	if ctx.Err() != nil {
 		return nil // what a component says while it is stopped is no failure
+	}
+	return err
+}
+
+// setLogLevel says how much this process logs from now on.
+func setLogLevel(l loglevel.Level) error {
+	v, err := l.Verbosity()
+	if err == nil {
+		_, err = logs.GlogSetter(v)
 	}
 	return err
 }

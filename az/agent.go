@@ -16,6 +16,7 @@ import (
 	"tripod/az/plan"
 	"tripod/internal/diskfault"
 	"tripod/internal/link"
+	"tripod/internal/loglevel"
 	"tripod/internal/loss"
 	"tripod/internal/upgrade"
 	"tripod/region"
@@ -42,6 +43,7 @@ const (
 	routeLoss            route = "POST " + loss.Path
 	routeSuspension      route = "POST " + loss.SuspensionPath
 	routeQuiesce         route = "POST /v1/quiesce"
+	routeLogLevel        route = "POST " + loglevel.Path + "/{component}"
 	routeMetrics         route = "GET /v1/metrics"
 	routeInstanceMetrics route = "GET /v1/metrics/{component}"
 	routeKubeState       route = "GET /v1/clusters/{name}/kube-state"
@@ -194,6 +196,11 @@ func (a Agent) InstanceMetrics(ctx context.Context, component, cluster string, t
 // KubeState writes the state of a cluster's objects, as kube-state-metrics tells it, as a gzip file.
 func (a Agent) KubeState(ctx context.Context, cluster string, to io.Writer) error {
 	return a.call(ctx, order{route: routeKubeState, values: []string{cluster}, out: to})
+}
+
+// SetLogLevel says how much the agent (component az), or a process of its, logs from now on.
+func (a Agent) SetLogLevel(ctx context.Context, component, cluster string, level loglevel.Level) error {
+	return a.call(ctx, order{route: routeLogLevel, values: []string{component}, cluster: cluster, in: level})
 }
 
 // order is one call.

@@ -46,6 +46,7 @@ func (z *Zone) controlHandler() http.Handler {
 		routeMetrics:         promhttp.HandlerFor(z.registry, promhttp.HandlerOpts{}).ServeHTTP,
 		routeInstanceMetrics: z.handleMetrics,
 		routeKubeState:       z.handleKubeState,
+		routeLogLevel:        z.handleLogLevel,
 	} {
 		routes.HandleFunc(string(route), handle)
 	}

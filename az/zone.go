@@ -37,6 +37,8 @@ type Zone struct {
 	controlplane.Parts
 	// OnReport is called for every event and every change of state. It must not block for long.
 	OnReport func(Report)
+	// LogLevel is optional: the level of the logger, which can be changed then.
+	LogLevel *slog.LevelVar
 
 	now       func() time.Time
 	timing    controlplane.Timing
@@ -188,8 +190,10 @@ func Run(ctx context.Context, args []string, parts controlplane.Parts) error {
 	if err != nil {
 		return err
 	}
-	logger := slog.New(slog.NewTextHandler(os.Stderr, nil)).With("az", config.Zone)
+	level := &slog.LevelVar{}
+	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})).With("az", config.Zone)
 	zone := New(config, logger)
+	zone.LogLevel = level
 	zone.Parts = parts
 	zone.OnReport = func(r Report) { line.Report(r) }
 	if err := zone.Start(ctx); err != nil {

@@ -142,6 +142,19 @@ func (c *Client) DoFor(ctx context.Context, target, verb, cluster string, span t
 // Reset makes everything in the region healthy again and returns when it is.
 func (c *Client) Reset(ctx context.Context) error { return c.post(ctx, "/v1/reset", nil) }
 
+// SetLogLevel says how much a process logs from now on, until it ends.
+func (c *Client) SetLogLevel(ctx context.Context, order api.LogLevelOrder) error {
+	body, err := json.Marshal(order)
+	if err != nil {
+		return err
+	}
+	response, err := c.send(ctx, http.MethodPost, "/v1/log-level", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	return response.Body.Close()
+}
+
 // Sleep stops all processes of the zones until somebody speaks with the region, and returns when they stand still.
 func (c *Client) Sleep(ctx context.Context) error { return c.post(ctx, "/v1/sleep", nil) }
 

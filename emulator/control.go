@@ -109,6 +109,7 @@ func (c *control) handlers() map[string]http.HandlerFunc {
 		"verb":            c.handleVerb,
 		"fault":           c.handleFault,
 		"link":            c.handleLink,
+		"logLevel":        c.handleLogLevel,
 		"reset":           c.handleReset,
 		"sleep":           c.handleSleep,
 		"wake":            func(w http.ResponseWriter, _ *http.Request) { answer(w, nil) }, // the request itself has woken it
@@ -256,10 +257,7 @@ func (c *control) handleInstanceMetrics(w http.ResponseWriter, r *http.Request) 
 		answer(w, err)
 		return
 	}
-	cluster := r.FormValue("cluster")
-	if all := c.region.endpoints.sorted(); cluster == "" && len(all) == 1 {
-		cluster = all[0].state.Name
-	}
+	cluster := c.clusterOr(r.FormValue("cluster"))
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	if err := z.agent().InstanceMetrics(r.Context(), v["component"], cluster, w); err != nil {
 		answer(w, err)

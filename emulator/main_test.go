@@ -134,7 +134,7 @@ func newRegion(t *testing.T, dir string, edit func(*options.Up)) *testRegion {
 	r := &testRegion{}
 	options := options.Up{DataDir: dir, Region: "us-east-1", Cluster: "none", KubernetesVersion: "1.36",
 		Executable: os.Args[0],
-		Logger:     slog.New(slog.DiscardHandler), OnEvent: func(e api.Event) {
+		Logger:     slog.New(slog.DiscardHandler), LogLevel: &slog.LevelVar{}, OnEvent: func(e api.Event) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.events = append(r.events, e)

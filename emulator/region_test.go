@@ -37,6 +37,7 @@ func TestRegion(t *testing.T) {
 	}{
 		{"status", testStatus}, {"kubeconfig", testKubeconfig}, {"control address", testControlAddress},
 		{"files are the user's alone", testFileModes}, {"a question about metrics", testQuery},
+		{"the level of a log", testLogLevel},
 		{"a killed zone stays down", testKilledZone}, {"a zone killed by somebody else is noticed", testForeignKill},
 		{"two zones down", testNoQuorum}, {"a paused zone", testPausedZone},
 		{"a zone paused by somebody else is noticed", testForeignPause},

@@ -12,10 +12,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.etcd.io/etcd/client/pkg/v3/logutil"
 	"go.etcd.io/etcd/client/pkg/v3/transport"
 	"go.etcd.io/etcd/server/v3/embed"
+	"go.uber.org/zap"
 
 	"tripod/internal/diskfault"
+	"tripod/internal/loglevel"
 )
 
 // Config of a member. It is read from a JSON file by the member's process.
@@ -75,7 +78,8 @@ type Member struct {
 	// ask returns nil when the member at a peer URL answers: askPeer, but for tests.
 	ask func(ctx context.Context, url string) error
 
-	told atomic.Int32 // losses for which Lost has this member stand
+	level zap.AtomicLevel // of its log
+	told  atomic.Int32    // losses for which Lost has this member stand
 
 	mu      sync.Mutex
 	etcd    *embed.Etcd
@@ -85,9 +89,20 @@ type Member struct {
 
 // New returns a member that is not started.
 func New(config Config) *Member {
-	m := &Member{config: config}
+	m := &Member{config: config, level: zap.NewAtomicLevelAt(zap.WarnLevel)}
 	m.ask = m.askPeer
 	return m
+}
+
+// SetLogLevel says how much it logs from now on: warn, until then.
+func (m *Member) SetLogLevel(l loglevel.Level) { m.level.SetLevel(l.Zap()) }
+
+// logger is etcd's own, as its package embed makes it, with a level that can be changed.
+func (m *Member) logger() (*zap.Logger, error) {
+	config := logutil.DefaultZapLoggerConfig
+	config.Level = m.level
+	config.OutputPaths, config.ErrorOutputPaths = []string{embed.StdErrLogOutput}, []string{embed.StdErrLogOutput}
+	return config.Build()
 }
 
 // Start runs the member and returns when it serves clients, which takes a quorum of members. When ctx ends first, or
@@ -97,6 +112,11 @@ func (m *Member) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("etcd member %s: %w", m.config.Name, err)
 	}
+	logger, err := m.logger()
+	if err != nil {
+		return fmt.Errorf("etcd member %s: %w", m.config.Name, err)
+	}
+	config.ZapLoggerBuilder = embed.NewZapLoggerBuilder(logger)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.etcd != nil {
@@ -226,7 +246,6 @@ func (c Config) embedded() (*embed.Config, error) {
 	e.BackendBatchInterval = batchInterval
 	e.PreVote = true // a member that comes back from a pause must not unseat a leader
 	e.StrictReconfigCheck = true
-	e.LogLevel = "warn"
 	e.Logger = "zap"
 	e.EnableGRPCGateway = false
 	return e, err

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"tripod/internal/diskfault"
+	"tripod/internal/loglevel"
 	"tripod/internal/loss"
 	"tripod/internal/process"
 )
@@ -57,7 +58,8 @@ func Run(ctx context.Context, args []string) error {
 	}, func(context.Context,
 		loss.Suspension) {
 	}) // etcd counts its time-outs in ticks, and a process that is stopped has none
-	server := &http.Server{Handler: disk.Handler(handler), ReadHeaderTimeout: 10 * time.Second}
+	levels := loglevel.Handler(disk.Handler(handler), func(l loglevel.Level) error { member.SetLogLevel(l); return nil })
+	server := &http.Server{Handler: levels, ReadHeaderTimeout: 10 * time.Second}
 	go server.Serve(metrics)
 	defer server.Close()
 	member.OnRole = func(role Role) {

@@ -159,7 +159,7 @@ func (a *app) root() *cobra.Command {
 	a.add(root, "fault", append(append(a.verbCommands(), a.linkCommands()...), a.faultCommand(), a.chaosCommand())...)
 	a.add(root, "use", a.envCommand(), a.kubectlCommand(), a.podCommand(), a.tokenCommand(), a.whoamiCommand(),
 		a.canICommand(), a.canReachCommand(), a.proxyCommand())
-	root.AddCommand(a.supportBundleCommand(), a.versionCommand(), a.internalCommand())
+	root.AddCommand(a.logLevelCommand(), a.supportBundleCommand(), a.versionCommand(), a.internalCommand())
 	return root
 }
 

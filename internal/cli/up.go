@@ -78,7 +78,8 @@ func (a *app) up(cmd *cobra.Command, options options.Up, detach bool) error {
 	}
 	log := &upLog{dataDir: options.DataDir}
 	defer log.Close()
-	options.Logger = slog.New(slog.NewTextHandler(log, nil))
+	options.LogLevel = &slog.LevelVar{}
+	options.Logger = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: options.LogLevel}))
 	options.OnEvent = progress.Event
 	region, err := a.programs.Up(options)
 	if err != nil {

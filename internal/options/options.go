@@ -36,6 +36,7 @@ type Up struct {
 	ControlAddress string // host:port of the control API, beside its socket; empty: only the socket has it
 	Executable     string // the program whose `internal` commands the children are
 	Logger         *slog.Logger
+	LogLevel       *slog.LevelVar // the Logger's; nil: it cannot be changed
 	// OnEvent is told of every event, and may be nil. It is called from one goroutine at a time.
 	OnEvent func(api.Event)
 	Agent
