@@ -41,6 +41,8 @@ const (
 	ZonePaused  EventType = "ZonePaused"
 	ZoneResumed EventType = "ZoneResumed"
 	ZoneFailed  EventType = "ZoneFailed" // it could not be started again
+	VoterDown   EventType = "VoterDown"  // its part of the regional state does not run, as its disk fails
+	VoterBack   EventType = "VoterBack"
 )
 
 // Instances: the processes of a zone.

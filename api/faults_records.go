@@ -77,7 +77,7 @@ var RecordFaults = []RecordFault{
 		Example: "capacity/b --instance-type m5.large",
 		Help:    "the zone has no more than --instances (0) of the type, or of all: launches fail for want of capacity"},
 	{Kind: KindDisk, Name: "ZONE", Options: []string{OptionCluster, OptionFor}, Region: true,
-		Example: "disk/b failing --for 30s", Help: "the disk of the zone's etcd members, or of a --cluster's, is not well",
+		Example: "disk/b failing --for 30s", Help: "the disk of the zone's etcd members and voter, or of a --cluster's member, is not well",
 		Words: diskFaults},
 	{Kind: KindSpot, Name: "INSTANCE", Options: []string{OptionAction, OptionRebalance},
 		Example: "spot/i-0123456789abcdef0",

@@ -49,6 +49,9 @@ func (x *exchange) refusal(r *http.Request, err error) *wire.Error {
 	case errors.Is(err, state.ErrCutOff):
 		return x.unavailable(err, "This zone reaches no other zone, and may have missed changes. "+
 			"Heal its links ('tripod status' names what is cut) and try again, or ask by the region's endpoint.")
+	case errors.Is(err, state.ErrDown):
+		return x.unavailable(err, "The disk of this zone's part of the regional state fails, and it has missed changes. "+
+			"Heal it ('tripod status' names it, 'tripod heal disk/X' does) and try again, or ask by the region's endpoint.")
 	case errors.Is(err, state.ErrNoQuorum):
 		return x.unavailable(err, "The regional state has no quorum, since two zones are down or cut off: nothing "+
 			"can be written. "+

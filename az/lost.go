@@ -29,11 +29,11 @@ func (z *Zone) handleLoss(w http.ResponseWriter, r *http.Request) {
 // lost tells the zone's parts of a loss, all at once, and returns when they have done what they can.
 func (z *Zone) lost(ctx context.Context, l loss.Loss) {
 	var telling sync.WaitGroup
-	if l.Component == "" {
+	if l.Of(loss.Voter) {
 		telling.Go(func() { z.voter.Lost(ctx, l.Zone, l.Rank) })
-		if l.Zone != z.config.Zone {
-			z.wait.Go(func() { z.noteOutage(z.running, l.Zone) })
-		}
+	}
+	if l.Component == "" && l.Zone != z.config.Zone {
+		z.wait.Go(func() { z.noteOutage(z.running, l.Zone) })
 	}
 	for _, i := range z.instances("") {
 		itself := l.Zone == z.config.Zone && l.Of(i.Component)

@@ -25,10 +25,12 @@ type Report struct {
 // State of a zone as its agent knows it.
 type State struct {
 	// Seq rises with every state of an agent's life: they come by two ways, and a newer one counts.
-	Seq        uint64         `json:"seq"`
-	Serving    bool           `json:"serving"` // the AWS front and the control socket answer
-	RaftLeader string         `json:"raftLeader,omitempty"`
-	Instances  []api.Instance `json:"instances"`
+	Seq        uint64 `json:"seq"`
+	Serving    bool   `json:"serving"` // the AWS front and the control socket answer
+	RaftLeader string `json:"raftLeader,omitempty"`
+	// VoterDown is why the zone's part of the regional state is down; empty: it is not.
+	VoterDown string         `json:"voterDown,omitempty"`
+	Instances []api.Instance `json:"instances"`
 	// Parts are the clusters, by id, whose part in this zone has its network interface and its IAM authenticator.
 	Parts []string `json:"parts,omitempty"`
 	// Clusters are those of the zone's copy of the regional state, and Index says how new that is: a higher one is of a
@@ -93,6 +95,9 @@ func (z *Zone) state() State {
 	defer z.telling.Unlock()
 	z.told++
 	s := State{Seq: z.told, RaftLeader: z.voter.Leader(), Instances: []api.Instance{}, Clusters: []ClusterState{}}
+	if why := z.voter.Down(); why != nil {
+		s.VoterDown = why.Error()
+	}
 	for _, i := range z.instances("") {
 		s.Instances = append(s.Instances, i.Status())
 	}

@@ -86,7 +86,7 @@ func (z *Zone) startVoter(ctx context.Context, registerer prometheus.Registerer)
 			ClientAuth: tls.RequireAndVerifyClientCert},
 		ClientTLS: &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}, RootCAs: trusted},
 		Logger:    z.logger.With("component", "regional-state"), Registerer: registerer,
-		OnLeader: z.leaderChanged,
+		OnLeader: z.leaderChanged, Disk: z.disk.meet, OnDown: z.voterDown,
 		Timing:   state.Timing{Heartbeat: z.config.RaftHeartbeat()},
 	})
 	if err := z.voter.Start(ctx); err != nil {

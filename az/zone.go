@@ -73,12 +73,12 @@ type Zone struct {
 	pools    *ipam.Pools     // the addresses of nodes' pods
 	balances *balancing.Host // the zone's load-balancer nodes
 	vpc      *vpcRules
-	disk     zoneDisk
+	disk     *zoneDisk
 }
 
 // New returns a zone that is not started.
 func New(config plan.Zone, logger *slog.Logger) *Zone {
-	return &Zone{config: config, disk: zoneDisk{settings: config.Disk}, now: time.Now, timing: controlplane.DefaultTiming, logger: logger,
+	return &Zone{config: config, disk: newZoneDisk(config.Disk), now: time.Now, timing: controlplane.DefaultTiming, logger: logger,
 		changes: make(chan struct{}, 1), clusters: map[string]*controlplane.Part{}, released: map[string]bool{},
 		pools: ipam.New(time.Now)}
 }

@@ -20,6 +20,7 @@ const isolatedAfter = 1500 * time.Millisecond
 const (
 	heldForEtcd  = "its etcd member hears of no leader"
 	heldForState = "its part of the regional state hears of no leader"
+	heldForDisk  = "its part of the regional state is down"
 )
 
 // holdIsolated keeps the balancers from zones that are cut off: soon, as a balancer tells of it, and that is judged in turn.
@@ -42,30 +43,46 @@ func (v *supervisor) isolated() map[heldTarget]string {
 	if v.options.AWSHealthChecks {
 		return isolated
 	}
+	down := v.voterless()
 	for _, c := range v.endpoints.sorted() {
 		if c.balancer == nil {
 			continue
 		}
 		led := slices.ContainsFunc(v.zones, func(z *zone) bool { return slices.Contains(etcdOf(z, c.state.Name).Leads, "etcd") })
 		for _, z := range v.zones {
-			if led && etcdOf(z, c.state.Name).State == api.StateUnready {
+			switch {
+			case led && etcdOf(z, c.state.Name).State == api.StateUnready:
 				isolated[heldTarget{c.balancer, z.name}] = heldForEtcd
+			case down[z.name] == heldForDisk: // its authenticator knows no new access key, and admits nobody
+				isolated[heldTarget{c.balancer, z.name}] = heldForDisk
 			}
 		}
 	}
-	followers := 0
-	for _, z := range v.zones {
-		if z.status().agent.RaftLeader != "" {
-			followers++
-		}
-	}
-	for _, z := range v.zones {
-		is := z.status()
-		if followers >= majority && is.agent.Serving && !is.leaderless.IsZero() && time.Since(is.leaderless) >= isolatedAfter {
-			isolated[heldTarget{v.endpoints.aws, z.name}] = heldForState
-		}
+	for zone, why := range down {
+		isolated[heldTarget{v.endpoints.aws, zone}] = why
 	}
 	return isolated
+}
+
+// voterless are the zones where nobody can ask for the regional state, and why, while a majority of them has a leader.
+func (v *supervisor) voterless() map[string]string {
+	followers, without := 0, map[string]string{}
+	for _, z := range v.zones {
+		is := z.status()
+		switch {
+		case is.agent.RaftLeader != "":
+			followers++
+		case !is.agent.Serving:
+		case is.agent.VoterDown != "":
+			without[z.name] = heldForDisk
+		case !is.leaderless.IsZero() && time.Since(is.leaderless) >= isolatedAfter:
+			without[z.name] = heldForState
+		}
+	}
+	if followers < majority {
+		return nil
+	}
+	return without
 }
 
 // heldTarget is a zone as a target of a balancer.

@@ -130,7 +130,7 @@ func (o *observer) status() api.Status {
 		}
 		s.Zones = append(s.Zones, view)
 		s.Faults = append(s.Faults, faults...)
-		if alive(view.State) {
+		if alive(view.State) && view.State != api.StateUnready { // else its voter is down
 			s.State.Voters++
 			leaders[leader]++
 		}

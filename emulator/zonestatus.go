@@ -67,6 +67,8 @@ func (z *zone) describe() (view api.Zone, leader string, faults []api.Fault) {
 		view.State, view.Reason = api.StatePaused, "stopped by SIGSTOP"
 	case is.child == nil || !is.agent.Serving:
 		view.State = api.StateStarting
+	case is.agent.VoterDown != "":
+		view.State, view.Reason = api.StateUnready, heldForDisk+": "+is.agent.VoterDown
 	default:
 		view.State = api.StateReady
 	}

@@ -38,6 +38,7 @@ type disk struct {
 	// schema is that of what is here; 0: no voter has completed its set-up here yet.
 	schema int
 
+	asks      asks
 	lock      *os.File
 	applied   *os.File
 	meta      *metadb.BoltMetaDB
@@ -45,9 +46,10 @@ type disk struct {
 	snapshots raft.SnapshotStore
 }
 
-// openDisk opens or makes the directory. What a set-up that was cut short has left there is deleted.
-func openDisk(dir string, logger hclog.Logger) (d *disk, err error) {
-	d = &disk{dir: dir}
+// openDisk opens or makes the directory. What a set-up that was cut short has left there is deleted. lose is told what the log meets
+// once it is open; nil: nobody is.
+func openDisk(dir string, logger hclog.Logger, asks asks, lose func(error)) (d *disk, err error) {
+	d = &disk{dir: dir, asks: asks}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.close())
@@ -82,14 +84,17 @@ func openDisk(dir string, logger hclog.Logger) (d *disk, err error) {
 	if d.applied, err = os.OpenFile(filepath.Join(dir, "applied"), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
 		return d, err
 	}
+	if err := d.try(); err != nil {
+		return d, err
+	}
 	meta := &metadb.BoltMetaDB{}
-	log, err := wal.Open(logDir, wal.WithSegmentSize(segmentSize), wal.WithLogger(logger), wal.WithMetaStore(meta),
-		wal.WithSegmentFiler(segment.NewFiler(logDir, privateFS{fs.New()})))
+	log, err := wal.Open(logDir, wal.WithSegmentSize(segmentSize), wal.WithLogger(logger), wal.WithMetaStore(askingMeta{meta, asks}),
+		wal.WithSegmentFiler(segment.NewFiler(logDir, privateFS{fs.New(), asks})))
 	d.meta = meta // also after a failure: it may hold its file's lock
 	if err != nil {
 		return d, fmt.Errorf("open the regional log in %s: %w", logDir, err)
 	}
-	d.log = &proposals{WAL: log}
+	d.log = &proposals{WAL: log, lose: lose}
 	if err := d.log.find(); err != nil {
 		return d, fmt.Errorf("read the regional log in %s: %w", logDir, err)
 	}
@@ -100,7 +105,7 @@ func openDisk(dir string, logger hclog.Logger) (d *disk, err error) {
 	if err != nil {
 		return d, fmt.Errorf("open the regional snapshots in %s: %w", dir, err)
 	}
-	d.snapshots = privateSnapshots{files, filepath.Join(dir, "snapshots")}
+	d.snapshots = privateSnapshots{files, filepath.Join(dir, "snapshots"), asks}
 	return d, nil
 }
 
@@ -127,6 +132,9 @@ func readSchema(dir string) (schema int, err error) {
 
 // noteSchema records that the directory holds a voter's state from now on, which older Tripods may not be able to read.
 func (d *disk) noteSchema() error {
+	if err := d.asks.meet(DiskGrow, DiskSync); err != nil {
+		return err
+	}
 	path := filepath.Join(d.dir, "schema")
 	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -151,8 +159,19 @@ func (d *disk) noteSchema() error {
 func (d *disk) noteApplied(index uint64) error {
 	var b [8]byte
 	binary.BigEndian.PutUint64(b[:], index)
+	if err := d.asks.meet(DiskRewrite); err != nil {
+		return err
+	}
 	_, err := d.applied.WriteAt(b[:], 0)
 	return err
+}
+
+// try says whether the disk takes what a voter does all the time.
+func (d *disk) try() error {
+	if err := d.asks.meet(DiskRewrite, DiskSync); err != nil {
+		return err
+	}
+	return d.applied.Sync()
 }
 
 // replay brings the store, which holds the newest snapshot, to where this copy had been, without waiting for a leader
@@ -213,9 +232,15 @@ func (d *disk) close() error {
 }
 
 // privateFS makes the log's files readable to their owner only: records hold private keys.
-type privateFS struct{ *fs.FS }
+type privateFS struct {
+	*fs.FS
+	asks asks
+}
 
 func (p privateFS) Create(dir, name string, size uint64) (types.WritableFile, error) {
+	if err := p.asks.meet(DiskGrow); err != nil {
+		return nil, err
+	}
 	f, err := p.FS.Create(dir, name, size)
 	if err != nil {
 		return nil, err
@@ -223,19 +248,38 @@ func (p privateFS) Create(dir, name string, size uint64) (types.WritableFile, er
 	if err := os.Chmod(filepath.Join(dir, name), 0o600); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return f, nil
+	return askingFile{f, p.asks}, nil
+}
+
+func (p privateFS) OpenWriter(dir, name string) (types.WritableFile, error) {
+	f, err := p.FS.OpenWriter(dir, name)
+	if err != nil {
+		return nil, err
+	}
+	return askingFile{f, p.asks}, nil
+}
+
+func (p privateFS) Delete(dir, name string) error {
+	if err := p.asks.meet(DiskRewrite); err != nil {
+		return err
+	}
+	return p.FS.Delete(dir, name)
 }
 
 // privateSnapshots does the same for snapshots.
 type privateSnapshots struct {
 	*raft.FileSnapshotStore
-	dir string
+	dir  string
+	asks asks
 }
 
 func (p privateSnapshots) Create(
 	version raft.SnapshotVersion, index, term uint64, servers raft.Configuration, serversIndex uint64,
 	trans raft.Transport,
 ) (raft.SnapshotSink, error) {
+	if err := p.asks.meet(DiskGrow); err != nil {
+		return nil, err
+	}
 	sink, err := p.FileSnapshotStore.Create(version, index, term, servers, serversIndex, trans)
 	if err != nil {
 		return nil, err
@@ -249,5 +293,5 @@ func (p privateSnapshots) Create(
 	if err != nil {
 		return nil, errors.Join(err, sink.Cancel())
 	}
-	return sink, nil
+	return askingSink{sink, p.asks}, nil
 }

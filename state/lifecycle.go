@@ -34,6 +34,7 @@ type life struct {
 	rank      int         // of this zone among the peers' names
 	led       atomic.Bool // when it was suspended
 	suspended atomic.Bool // takes nobody for dead
+	broken    chan error  // what its disk has refused
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -45,13 +46,14 @@ type life struct {
 	askers    []*asker // of all others, about their copies and logs
 }
 
-// begin starts everything, or nothing.
-func (v *Voter) begin(ctx context.Context) (l *life, err error) {
+// begin starts everything, or nothing. again: the copy is that of a life before, and stays.
+func (v *Voter) begin(ctx context.Context, again bool) (l *life, err error) {
 	if err := v.cfg.check(); err != nil {
 		return nil, err
 	}
 	l = &life{
 		voter: v, cfg: &v.cfg, rank: rankOf(v.cfg.Zone, v.cfg.Peers), unflushed: make(chan struct{}, 1),
+		broken: make(chan error, 1),
 	}
 	for _, zone := range l.others() {
 		l.askers = append(l.askers, &asker{life: l, zone: zone})
@@ -63,7 +65,7 @@ func (v *Voter) begin(ctx context.Context) (l *life, err error) {
 		}
 	}()
 	logger := newRaftLog(v.cfg.Logger.With("az", v.cfg.Zone))
-	if l.disk, err = openDisk(v.cfg.Dir, logger); err != nil {
+	if l.disk, err = openDisk(v.cfg.Dir, logger, v.cfg.asks(l.ctx), l.lose); err != nil {
 		return l, err
 	}
 	listener, err := v.listener(ctx)
@@ -84,7 +86,9 @@ func (v *Voter) begin(ctx context.Context) (l *life, err error) {
 	conf.SnapshotThreshold, conf.TrailingLogs, conf.SnapshotInterval = snapshotAfter, trailingLogs, snapshotCheck
 	conf.NoLegacyTelemetry = true
 	if l.disk.schema == 0 {
-		err := raft.BootstrapCluster(conf, l.disk.log, l.disk.log, l.disk.snapshots, l.transport, l.servers())
+		err := l.apart(func() error {
+			return raft.BootstrapCluster(conf, l.disk.log, l.disk.log, l.disk.snapshots, l.transport, l.servers())
+		})
 		if err != nil && !errors.Is(err, raft.ErrCantBootstrap) {
 			return l, fmt.Errorf("set up: %w", err)
 		}
@@ -95,9 +99,14 @@ func (v *Voter) begin(ctx context.Context) (l *life, err error) {
 			return l, fmt.Errorf("set up: %w", err)
 		}
 	}
-	v.store.reset()
+	if !again {
+		v.store.reset()
+	}
 	m := &machine{store: v.store, applied: l.applied}
-	if l.raft, err = raft.NewRaft(conf, m, l.disk.log, l.disk.log, l.disk.snapshots, l.transport); err != nil {
+	if err := l.apart(func() (err error) {
+		l.raft, err = raft.NewRaft(conf, m, l.disk.log, l.disk.log, l.disk.snapshots, l.transport)
+		return err
+	}); err != nil {
 		return l, err
 	}
 	if err := l.disk.replay(v.store); err != nil {

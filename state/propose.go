@@ -40,6 +40,9 @@ func (v *Voter) propose(ctx context.Context, p proposal) (outcome, error) {
 	last := errors.New("no leader is known")
 	for {
 		l := v.running()
+		if err := v.notRunning(); l == nil && err != nil {
+			return outcome{}, err
+		}
 		if l == nil {
 			return outcome{}, fmt.Errorf("%w: this zone's voter is not running", ErrNoQuorum)
 		}

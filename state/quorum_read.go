@@ -28,11 +28,11 @@ const (
 //
 // Where so many others are gone that no majority is left, nobody makes changes, and this copy is the best there is: Fresh returns at once.
 // Of one that does not answer and is not gone, as behind a link that is cut, nothing is known: then Fresh waits, up to five seconds, and
-// returns ErrCutOff.
+// returns ErrCutOff. While its disk keeps this voter down the others go on without it: then Fresh returns ErrDown.
 func (v *Voter) Fresh(ctx context.Context) error {
 	l := v.running()
 	if l == nil {
-		return nil
+		return v.notRunning()
 	}
 	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, v.patience)
@@ -45,7 +45,10 @@ func (v *Voter) Fresh(ctx context.Context) error {
 				return nil
 			}
 		}
-		if gone > len(l.askers)-need || l.ctx.Err() != nil {
+		if l.ctx.Err() != nil {
+			return v.notRunning()
+		}
+		if gone > len(l.askers)-need {
 			return nil
 		}
 		if sleep.For(ctx, freshRetry) == nil {
@@ -184,6 +187,7 @@ func (a *asker) question() logAnswer {
 type proposals struct {
 	*wal.WAL
 	newest atomic.Uint64 // 0: none is in the log
+	lose   func(error)   // is told that the log is not what it should be; nil: nobody is
 }
 
 // StoreLog is raft.LogStore's.
@@ -191,7 +195,7 @@ func (p *proposals) StoreLog(entry *raft.Log) error { return p.StoreLogs([]*raft
 
 // StoreLogs is raft.LogStore's. It notes a proposal before raft can tell anybody that it is stored.
 func (p *proposals) StoreLogs(entries []*raft.Log) error {
-	if err := p.WAL.StoreLogs(entries); err != nil {
+	if err := p.noticed(p.WAL.StoreLogs(entries)); err != nil {
 		return err
 	}
 	for _, entry := range entries {
@@ -204,7 +208,7 @@ func (p *proposals) StoreLogs(entries []*raft.Log) error {
 
 // DeleteRange is raft.LogStore's: of old entries, or of those that another leader replaces.
 func (p *proposals) DeleteRange(first, last uint64) error {
-	if err := p.WAL.DeleteRange(first, last); err != nil {
+	if err := p.noticed(p.WAL.DeleteRange(first, last)); err != nil {
 		return err
 	}
 	if newest := p.newest.Load(); first <= newest && newest <= last {

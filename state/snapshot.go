@@ -110,6 +110,9 @@ func (s *store) restore(r io.Reader) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if next.index < s.load().index {
+		return nil // a voter that comes back reads its own, and has had what followed
+	}
 	s.outcomes, s.order = map[string]outcome{}, nil
 	for _, out := range snap.Outcomes {
 		s.remember(out)

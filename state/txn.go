@@ -22,6 +22,9 @@ var ErrNoQuorum = errors.New("no quorum in the regional state")
 // ErrCutOff says that this zone's copy may have missed changes, as the zone reaches no majority, whose voters may live.
 var ErrCutOff = fmt.Errorf("%w: the zone is cut off", ErrNoQuorum)
 
+// ErrDown says that this zone's disk keeps its voter down: the others go on without it.
+var ErrDown = fmt.Errorf("%w: this zone's part of it is down", ErrNoQuorum)
+
 // updateAttempts bounds how often an Update runs its function again after a conflict. Of those that conflict one always
 // succeeds; who has lost waits for a random while, longer each time, so that of many writers of one record nobody loses
 // for ever.

@@ -40,6 +40,11 @@ type Config struct {
 	Registerer prometheus.Registerer
 	// Timing is optional.
 	Timing Timing
+	// Disk is optional. It is asked before every use of the disk, waits as long as that one is slow or until ctx ends, and says what it meets:
+	// nil for nothing. A voter whose disk refuses something goes down until that is over: see TryDisk, Down.
+	Disk func(ctx context.Context, of DiskOperation) error
+	// OnDown is optional. It is called, and must not block, with the reason when the voter goes down, and with nil when it is back.
+	OnDown func(why error)
 	// OnLeader is optional. It is called in order, and must not block, whenever the zone known to lead changes; "":
 	// none is known.
 	OnLeader func(zone string)
@@ -88,7 +93,9 @@ type Voter struct {
 	started int        // Starts so far that took the listener
 
 	lifeMu sync.Mutex
-	life   *life // nil unless running
+	life   *life   // nil unless running
+	keeper *keeper // of a voter that was started
+	down   error   // why it does not run though it was started
 
 	leaderMu sync.Mutex
 	leader   string
@@ -114,17 +121,24 @@ func NewVoter(cfg Config) *Voter {
 func (v *Voter) Start(ctx context.Context) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.running() != nil {
+	if v.kept() != nil {
 		return nil
 	}
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("start the regional state of zone %s: %w", v.cfg.Zone, err)
 	}
-	l, err := v.begin(ctx)
+	l, err := v.begin(ctx, false)
+	if errors.Is(err, errDisk) {
+		l, err = nil, v.startDown(ctx, err)
+	}
 	if err != nil {
 		return fmt.Errorf("start the regional state of zone %s: %w", v.cfg.Zone, err)
 	}
-	v.setLife(l)
+	k := v.newKeeper()
+	v.lifeMu.Lock()
+	v.life, v.keeper = l, k
+	v.lifeMu.Unlock()
+	k.done.Go(k.run)
 	return nil
 }
 
@@ -132,31 +146,39 @@ func (v *Voter) Start(ctx context.Context) error {
 // Stopping a voter that does not run does nothing. When ctx has ended, leadership is not handed over.
 func (v *Voter) Stop(ctx context.Context) error {
 	v.mu.Lock()
-	defer v.mu.Unlock()
-	l := v.running()
-	if l == nil {
+	k, l := v.kept(), v.running()
+	if k == nil {
+		v.mu.Unlock()
 		return nil
 	}
-	if ctx.Err() == nil {
+	k.cancel()
+	if l != nil && ctx.Err() == nil {
 		l.handOver()
 	}
-	return v.end(l)
+	err := v.end(l)
+	v.mu.Unlock()
+	k.stop()
+	return err
 }
 
 // Kill ends the voter without a word to the others, as a crash does; it is for tests. The data stay. A Kill during a
 // Start takes effect when that has returned.
 func (v *Voter) Kill() {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if l := v.running(); l != nil {
-		if err := v.end(l); err != nil {
-			v.cfg.Logger.Warn("kill the regional state", "az", v.cfg.Zone, "error", err)
-		}
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := v.Stop(ended); err != nil {
+		v.cfg.Logger.Warn("kill the regional state", "az", v.cfg.Zone, "error", err)
 	}
 }
 
+// end assumes mu. l is nil for a voter that is down.
 func (v *Voter) end(l *life) error {
-	v.setLife(nil)
+	v.lifeMu.Lock()
+	v.life, v.keeper, v.down = nil, nil, nil
+	v.lifeMu.Unlock()
+	if l == nil {
+		return nil
+	}
 	if err := l.end(); err != nil {
 		return fmt.Errorf("stop the regional state of zone %s: %w", v.cfg.Zone, err)
 	}
@@ -180,10 +202,10 @@ func (v *Voter) running() *life {
 	return v.life
 }
 
-func (v *Voter) setLife(l *life) {
+func (v *Voter) kept() *keeper {
 	v.lifeMu.Lock()
 	defer v.lifeMu.Unlock()
-	v.life = l
+	return v.keeper
 }
 
 // View runs fn on this voter's copy, which may lag behind the leader's: see Update. It answers always: without quorum,

@@ -8,12 +8,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"tripod/api"
 	"tripod/client"
 	"tripod/internal/diskfault"
+	"tripod/internal/sdkclient"
 )
 
 // TestADiskThatFailsTakesItsMemberAndNoWrite: the disk under the etcd leader is slow, and it goes on leading; it fails, is read-only and is
@@ -60,6 +64,57 @@ func TestADiskThatFailsTakesItsMemberAndNoWrite(t *testing.T) {
 	}
 	entries.verify(t)
 	r.wantSameEtcd(t)
+}
+
+// TestADiskThatFailsTakesItsVoterAndNoAWSCall: the disk of the zone that leads the regional state fails, and is read-only. Another zone leads at
+// once, and calls go on through the endpoint: balancers leave the zone out, and its own front refuses what may be old. Healed, it has all.
+func TestADiskThatFailsTakesItsVoterAndNoAWSCall(t *testing.T) {
+	t.Parallel()
+	if err := diskfault.Supported(); err != nil {
+		t.Skip(err)
+	}
+	r := startRegion(t)
+	services := r.awsClients(t, awsHTTP)
+	for fault, says := range map[string]string{api.DiskFailing: "input/output error", api.DiskReadOnly: "read-only file system"} {
+		leader := letter(r.status(t).State.Leader)
+		r.breakDisk(t, leader, fault)
+		eventually(t, 30*time.Second, "another zone leads, and this one says why not", func() (bool, string) {
+			is := r.status(t)
+			zone, err := is.FindZone(leader)
+			must(t, "find the zone", err)
+			return is.State.Leader != "" && letter(is.State.Leader) != leader && is.State.Voters == 2 && is.State.Quorum &&
+				zone.State == api.StateUnready && strings.Contains(zone.Reason, says), fmt.Sprint(is.State, zone.State, zone.Reason)
+		})
+		eventually(t, 30*time.Second, "the balancers leave the zone out", func() (bool, string) {
+			aws, cluster := r.targetReason(t, "aws", leader), r.targetReason(t, "demo", leader)
+			return strings.Contains(aws, "regional state is down") && strings.Contains(cluster, "regional state is down"), aws + ", " + cluster
+		})
+		user := "written-while-" + fault
+		for range 9 { // no client is sent there
+			_, err := services.sts.GetCallerIdentity(within(t, 5*time.Second), &sts.GetCallerIdentityInput{})
+			must(t, "ask with a disk that is "+fault, err)
+		}
+		_, err := services.iam.CreateUser(within(t, 10*time.Second), &iam.CreateUserInput{UserName: &user})
+		must(t, "write with a disk that is "+fault, err)
+		own := iam.New(services.iam.Options(), func(o *iam.Options) {
+			o.HTTPClient, o.BaseEndpoint = sdkclient.Over(r.frontSocket(t, leader), time.Minute), aws.String("http://localhost")
+			o.Retryer = aws.NopRetryer{}
+		})
+		_, err = own.GetUser(within(t, 10*time.Second), &iam.GetUserInput{UserName: &user})
+		if err == nil || !strings.Contains(err.Error(), "The disk of this zone's part of the regional state fails") {
+			t.Errorf("with a disk that is %s the zone's own front answers %v", fault, err)
+		}
+		r.healDisk(t, leader)
+		r.await(t, 60*time.Second, "region", client.ForHealthy)
+		_, err = own.GetUser(within(t, 10*time.Second), &iam.GetUserInput{UserName: &user})
+		must(t, "read there what was written meanwhile", err)
+	}
+	events, _, _ := tripod(t, r.dir, "events")
+	for _, want := range []string{"is down: its disk: input/output error", "is down: its disk: read-only file system", "is back"} {
+		if !strings.Contains(events, want) {
+			t.Errorf("no event says %q:\n%s", want, events)
+		}
+	}
 }
 
 // TestFaultsOfDisksOutliveTheRegion: they are in force again once the region is up, end by themselves, and are one cluster's alone where

@@ -2,6 +2,7 @@
 package diskfault
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -81,8 +82,9 @@ func (f Fault) Error(of Operation) syscall.Errno {
 	return 0
 }
 
-// Disk is what all files of this process are on. There is one of them in a process.
+// Disk is what all files of this process are on, of which there is one in a process; or what one part of it is on: see Within.
 type Disk struct {
+	within    bool // nobody is asked about calls
 	mu        sync.Mutex
 	fault     Fault
 	changed   chan struct{} // closed and made anew when the fault changes
@@ -92,6 +94,10 @@ type Disk struct {
 // New returns a disk with which nothing is wrong.
 func New() *Disk { return &Disk{changed: make(chan struct{})} }
 
+// Within returns a disk of a part of this process, with which nothing is wrong. It asks the process about no call: that part asks Meet,
+// before each operation.
+func Within() *Disk { return &Disk{changed: make(chan struct{}), within: true} }
+
 // Set replaces what is wrong with the disk. From its return on what the process asks of the kernel meets that, also what waits already.
 // The first fault makes the process ask itself, from then on, about each of these calls: until then nothing is different.
 func (d *Disk) Set(fault Fault) error {
@@ -100,7 +106,7 @@ func (d *Disk) Set(fault Fault) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !fault.None() && !d.installed {
+	if !fault.None() && !d.installed && !d.within {
 		if err := d.install(); err != nil {
 			return err
 		}
@@ -122,8 +128,8 @@ func (d *Disk) now() (Fault, <-chan struct{}) {
 }
 
 // Meet waits as long as an operation that began at a moment has to, and says what it meets then; 0: nothing. When the disk is well again
-// meanwhile it returns at once.
-func (d *Disk) Meet(of Operation, began time.Time) syscall.Errno {
+// meanwhile, or ctx ends, it returns at once.
+func (d *Disk) Meet(ctx context.Context, of Operation, began time.Time) syscall.Errno {
 	for {
 		fault, changed := d.now()
 		late := time.Until(began.Add(fault.Latency))
@@ -135,6 +141,9 @@ func (d *Disk) Meet(of Operation, began time.Time) syscall.Errno {
 		case <-timer.C:
 		case <-changed:
 			timer.Stop()
+		case <-ctx.Done():
+			timer.Stop()
+			return fault.Error(of)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package diskfault
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -177,5 +178,37 @@ func TestDiskOfAClusterHasTheZonesFaultsToo(t *testing.T) {
 	}
 	if got := zone.Of("other"); got != zone.All {
 		t.Errorf("got %+v, want %+v", got, zone.All)
+	}
+}
+
+// TestPartOfAProcessAsksItself on every system, and nobody else of the process feels it.
+func TestPartOfAProcessAsksItself(t *testing.T) {
+	disk := Within()
+	if err := disk.Set(Fault{Fails: Failing, Latency: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	if errno := disk.Meet(t.Context(), Rewrite, time.Now()); errno != 0 {
+		t.Errorf("a write meets %v", errno)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	met := make(chan syscall.Errno)
+	go func() { met <- disk.Meet(ctx, Sync, time.Now()) }()
+	cancel()
+	if errno := <-met; errno != syscall.EIO {
+		t.Errorf("a sync that is given up meets %v, want EIO", errno)
+	}
+	go func() { met <- disk.Meet(t.Context(), Sync, time.Now()) }()
+	if err := disk.Set(Fault{}); err != nil {
+		t.Fatal(err)
+	}
+	if errno := <-met; errno != 0 {
+		t.Errorf("healed, a sync meets %v", errno)
+	}
+	f, err := os.Create(filepath.Join(t.TempDir(), "f"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		t.Error(err)
 	}
 }

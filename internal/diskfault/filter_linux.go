@@ -3,6 +3,7 @@
 package diskfault
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -174,10 +175,10 @@ func (d *Disk) answerAll(listener int) {
 		}
 		of := notified[uintptr(n.data.nr)](&n)
 		if fault.Latency > 0 && of == Sync {
-			go func() { answer(listener, n.id, d.Meet(of, began)) }() // it ends with the latency
+			go func() { answer(listener, n.id, d.Meet(context.Background(), of, began)) }() // it ends with the latency
 			continue
 		}
-		answer(listener, n.id, d.Meet(of, began))
+		answer(listener, n.id, d.Meet(context.Background(), of, began))
 	}
 }
 

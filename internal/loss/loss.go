@@ -15,7 +15,7 @@ import (
 // Loss is one process, or all those of a zone, that ended without being asked to, or was stopped by a signal.
 type Loss struct {
 	Zone      string    `json:"zone"`                // us-east-1b
-	Component string    `json:"component,omitempty"` // etcd, apiserver or controllers; empty: all that the zone has
+	Component string    `json:"component,omitempty"` // etcd, apiserver, controllers or Voter; empty: all that the zone has
 	ClusterID string    `json:"clusterId,omitempty"` // of the component
 	At        time.Time `json:"at"`
 	// Paused says that it was stopped by a signal, and may go on: what it holds is not lost for good.
@@ -24,6 +24,9 @@ type Loss struct {
 	// at once, and the others only where that came to nothing.
 	Rank int `json:"rank"`
 }
+
+// Voter is the component that is a zone's part of the regional state. It is no process of its own.
+const Voter = "voter"
 
 // Of says whether a component of the zone is lost.
 func (l Loss) Of(component string) bool { return l.Component == "" || l.Component == component }
