@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/fis/types"
 
 	"tripod/awsapi/operation"
+	"tripod/state"
 )
 
 // action is what FIS can do to targets.
@@ -23,6 +24,8 @@ type action struct {
 	parameters      []parameter
 	// permissions are the actions of IAM that the experiment's role needs for each target, or for the experiment.
 	permissions []string
+	// asks is what one of them is needed on, of an action's targets; nil: on all of these, or on what FIS itself is asked about.
+	asks func(s *Service, tx *state.Txn, permission string, targets []asked) []asked
 	// begin does it in the transaction of its step, and end takes it back: false says that it has to wait for something. A
 	// nil end has nothing to take back.
 	begin func(*Service, *run) error
@@ -58,10 +61,10 @@ var apiErrors = []parameter{
 }
 
 // actions are all that have their effect here, by id.
-var actions = slices.SortedFunc(slices.Values(slices.Concat(ownActions, podFaults)),
+var actions = slices.SortedFunc(slices.Values(slices.Concat(ownActions, podFaults, []action{disrupt})),
 	func(a, b action) int { return strings.Compare(a.id, b.id) })
 
-// ownActions are those but podFaults.
+// ownActions are those that have no file of their own.
 var ownActions = []action{
 	{id: "aws:arc:start-zonal-autoshift", description: "Shift traffic for managed resources away from an Availability Zone.",
 		key: "ManagedResources", resource: managedType,
@@ -122,7 +125,6 @@ var refused = map[string]string{
 		"yourself",
 	"aws:ec2:api-insufficient-instance-capacity-error": "use 'tripod fault capacity/ZONE', which meets everybody's launches in a zone",
 	"aws:ec2:asg-insufficient-instance-capacity-error": "use 'tripod fault capacity/ZONE', which meets everybody's launches in a zone",
-	"aws:network:disrupt-connectivity":                 "an experiment cannot cut the links of zones yet",
 	"aws:ebs:pause-volume-io":                          "the pods of simulated nodes write to no device that could be paused",
 	"aws:ebs:volume-io-latency":                        "the pods of simulated nodes write to no device that could be slow",
 	"aws:ssm:send-command":                             "its instances run no SSM agent",

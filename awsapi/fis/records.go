@@ -45,6 +45,8 @@ type effect struct {
 	Faults    []string `json:"faults,omitempty"`
 	Instances []string `json:"instances,omitempty"`
 	Shifts    []string `json:"shifts,omitempty"`
+	// Subnets are those that it has cut off.
+	Subnets []disruption `json:"subnets,omitempty"`
 }
 
 // lever is the account's safety lever.

@@ -15,6 +15,7 @@ const (
 	managedType   = "aws:arc:zonal-shift-managed-resource"
 	instanceType  = "aws:ec2:instance"
 	spotType      = "aws:ec2:spot-instance"
+	subnetType    = "aws:ec2:subnet"
 	nodegroupType = "aws:eks:nodegroup"
 	podType       = "aws:eks:pod"
 	roleType      = "aws:iam:role"
@@ -30,6 +31,10 @@ var resourceTypes = []resourceType{
 	{name: managedType, description: "A resource that is managed by ARC zonal shift"},
 	{name: instanceType, description: "An Amazon EC2 instance"},
 	{name: spotType, description: "An Amazon EC2 Spot Instance"},
+	{name: subnetType, description: "An Amazon VPC subnet", parameters: []parameter{
+		{name: "availabilityZoneIdentifier", description: "The Availability Zone that contains the target subnets."},
+		{name: "vpc", description: "The VPC that contains the target subnets."},
+	}},
 	{name: nodegroupType, description: "An Amazon EKS node group"},
 	{name: podType, description: "A pod in an Amazon EKS cluster", parameters: []parameter{
 		{name: "clusterIdentifier", description: "The name or ARN of the target EKS cluster.", required: true},

@@ -56,6 +56,9 @@ func (s *Service) allowed(tx *state.Txn, e *experiment, kind action, targets []t
 	}
 	for _, permission := range kind.permissions {
 		about := resources
+		if kind.asks != nil {
+			about = kind.asks(s, tx, permission, resources)
+		}
 		if strings.HasPrefix(permission, Name+":") {
 			about = []asked{{*e.Arn, tagsOf(e.Tags)}}
 		}
@@ -87,6 +90,8 @@ func (s *Service) askedOf(tx *state.Txn, t types.ResolvedTarget) asked {
 	switch {
 	case kind == instanceType || kind == spotType:
 		return s.instanceAsked(tx, arn[strings.LastIndexByte(arn, '/')+1:])
+	case kind == subnetType:
+		return s.subnetAsked(tx, arn)
 	case about[aboutCluster] != "":
 		cluster, _ := region.Clusters.Get(tx, about[aboutCluster])
 		return asked{"arn:aws:eks:" + s.Region + ":" + s.AccountID + ":cluster/" + cluster.Name, tagsOf(cluster.Tags)}

@@ -60,6 +60,8 @@ func (s *Service) candidates(tx *state.Txn, kind string) (all []resource) {
 		for _, role := range region.Roles.List(tx) {
 			all = append(all, resource{arn: role.ARN, tags: role.Tags, attributes: map[string]string{"RoleName": role.Name, "Path": role.Path}})
 		}
+	case subnetType:
+		all = s.subnetCandidates(tx)
 	case managedType:
 		for _, one := range s.Shiftable(tx) {
 			all = append(all, resource{arn: one.ARN, tags: s.tagsOfShiftable(tx, one),
@@ -112,6 +114,9 @@ func (s *Service) resolve(tx *state.Txn, t types.ExperimentTarget, pods []Pod) (
 		}
 		if len(t.ResourceArns) == 0 {
 			found = slices.DeleteFunc(all, func(r resource) bool { return !matches(r, t) })
+		}
+		if kind == subnetType {
+			found = slices.DeleteFunc(found, func(r resource) bool { return s.outside(r, t.Parameters) })
 		}
 	}
 	return selected(found, aws.ToString(t.SelectionMode)), nil
