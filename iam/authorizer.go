@@ -52,6 +52,21 @@ type accessReviewSpec struct {
 	NonResource *api.Action         `json:"nonResourceAttributes,omitempty"`
 }
 
+// extra are the values of an extra. An API server that extends the cluster's, such as metrics-server, has read its key from a
+// header, and asks with it in lower case. Two keys that differ in case alone are none.
+func (s accessReviewSpec) extra(key string) (values []string) {
+	keys := 0
+	for own, found := range s.Extra {
+		if strings.EqualFold(own, key) {
+			values, keys = found, keys+1
+		}
+	}
+	if keys > 1 {
+		return nil
+	}
+	return values
+}
+
 type accessReviewStatus struct {
 	Allowed bool   `json:"allowed"`
 	Reason  string `json:"reason,omitempty"`
@@ -105,7 +120,7 @@ func (a *Authorizer) entryOf(spec accessReviewSpec) (entry region.AccessEntry, e
 		if !found || cluster.AuthenticationMode == modeConfigMap {
 			return nil
 		}
-		arn, found := currentARN(tx, spec.Extra[extraCanonicalARN], account, id)
+		arn, found := currentARN(tx, spec.extra(extraCanonicalARN), account, id)
 		if !found {
 			return nil
 		}
@@ -122,7 +137,7 @@ func (a *Authorizer) entryOf(spec accessReviewSpec) (entry region.AccessEntry, e
 func principalOfUser(spec accessReviewSpec) (account, id string, ok bool) {
 	uid, isIAM := strings.CutPrefix(spec.UID, UIDPrefix)
 	account, id, found := strings.Cut(uid, ":")
-	extra := spec.Extra[ExtraPrincipalID]
+	extra := spec.extra(ExtraPrincipalID)
 	return account, id, isIAM && found && id != "" && len(extra) == 1 && extra[0] == id
 }
 

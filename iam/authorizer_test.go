@@ -163,6 +163,20 @@ func TestRuleOfOneObjectAllowsThatAlone(t *testing.T) {
 	}
 }
 
+// TestAccessPoliciesCountWhereAnotherAPIServerAsks: one that extends the cluster's has extras in lower case.
+func TestAccessPoliciesCountWhereAnotherAPIServerAsks(t *testing.T) {
+	w := newWorld(t)
+	w.mode(t, "API")
+	w.policies(t, clusterScope("AmazonEKSClusterAdminPolicy"))
+	who := subject{UID: deployerSubject().UID, Extra: map[string][]string{}}
+	for key, values := range deployerSubject().Extra {
+		who.Extra[strings.ToLower(key)] = values
+	}
+	if allowed, reason := ask(t, w, who, "list metrics.k8s.io pods", "", ""); !allowed {
+		t.Errorf("refused: %s", reason)
+	}
+}
+
 // Each of these users is not the principal of the entry, although something says so.
 func TestAccessPoliciesAreNobodyElses(t *testing.T) {
 	w := newWorld(t)
@@ -178,8 +192,8 @@ func TestAccessPoliciesAreNobodyElses(t *testing.T) {
 			Extra: map[string][]string{"canonicalArn": canonical, iam.ExtraPrincipalID: {"AROAX"}}},
 		"two ids": {UID: uid,
 			Extra: map[string][]string{"canonicalArn": canonical, iam.ExtraPrincipalID: {deployerID, "AROAX"}}},
-		"an id in lower case": {UID: uid,
-			Extra: map[string][]string{"canonicalArn": canonical, strings.ToLower(iam.ExtraPrincipalID): {deployerID}}},
+		"an id in two cases": {UID: uid, Extra: map[string][]string{"canonicalArn": canonical, iam.ExtraPrincipalID: {deployerID},
+			strings.ToLower(iam.ExtraPrincipalID): {deployerID}}},
 		"the short extra": {UID: uid,
 			Extra: map[string][]string{"canonicalArn": canonical, "principalId": {deployerID}}},
 		"no ARN": {UID: uid, Extra: map[string][]string{iam.ExtraPrincipalID: {deployerID}}},
