@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -18,6 +19,7 @@ import (
 	schedulerapp "k8s.io/kubernetes/cmd/kube-scheduler/app"
 	schedoptions "k8s.io/kubernetes/cmd/kube-scheduler/app/options"
 	"k8s.io/kubernetes/pkg/controller/volume/attachdetach"
+	"k8s.io/kubernetes/pkg/scheduler/metrics/resources"
 
 	"tripod/apiserver/cloud"
 	"tripod/apiserver/election"
@@ -35,7 +37,8 @@ type Controllers struct {
 	cloud     *cloud.Manager
 
 	elections []*election.Election
-	standing  atomic.Bool // elections are made
+	standing  atomic.Bool                  // elections are made
+	resources atomic.Pointer[http.Handler] // what pods request, as the scheduler tells it; nil: it does not run here
 
 	mu    sync.Mutex
 	leads []string
@@ -126,6 +129,15 @@ func (c *Controllers) Suspend(ctx context.Context, s loss.Suspension) {
 	wait.Wait()
 }
 
+// Resources answers what pods request, as the scheduler does at /metrics/resources, while it runs here.
+func (c *Controllers) Resources(w http.ResponseWriter, r *http.Request) {
+	if told := c.resources.Load(); told != nil {
+		(*told).ServeHTTP(w, r)
+		return
+	}
+	http.Error(w, "the scheduler does not run here", http.StatusServiceUnavailable)
+}
+
 func (c *Controllers) lead(name string, leads bool, onLeads func([]string)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -161,6 +173,9 @@ func (c *Controllers) runScheduler(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	requests := resources.Handler(config.InformerFactory.Core().V1().Pods().Lister())
+	c.resources.Store(&requests)
+	defer c.resources.Store(nil)
 	err = schedulerapp.Run(ctx, config, scheduler)
 	if ctx.Err() != nil {
 		return nil

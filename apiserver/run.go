@@ -59,6 +59,8 @@ func RunControllers(ctx context.Context, args []string) error {
 			return err
 		}
 		news.to(controllers.Lost, controllers.Suspend)
+		var resources http.Handler = http.HandlerFunc(controllers.Resources)
+		news.resources.Store(&resources)
 		return controllers.Run(ctx, func(leads []string) { line.Report(launch.Report{Ready: true, Leads: leads}) })
 	})
 }
@@ -68,6 +70,7 @@ type news struct {
 	lost      atomic.Pointer[func(context.Context, loss.Loss)]
 	suspended atomic.Pointer[func(context.Context, loss.Suspension)]
 	fault     atomic.Pointer[func(launch.Faults)] // of an API server
+	resources atomic.Pointer[http.Handler]        // of the controllers
 }
 
 func (n *news) to(lost func(context.Context, loss.Loss), suspended func(context.Context, loss.Suspension)) {
@@ -79,6 +82,13 @@ func (n *news) to(lost func(context.Context, loss.Loss), suspended func(context.
 func (n *news) handler(metrics http.Handler) http.Handler {
 	routes := http.NewServeMux()
 	routes.Handle("/", metrics)
+	routes.HandleFunc("GET "+launch.SchedulerResourcesPath, func(w http.ResponseWriter, r *http.Request) {
+		if told := n.resources.Load(); told != nil {
+			(*told).ServeHTTP(w, r)
+			return
+		}
+		http.NotFound(w, r)
+	})
 	always := func(launch.Faults) bool { return true }
 	routes.HandleFunc("POST "+launch.FaultsPath, tell.Take(always, func(_ context.Context, now launch.Faults) error {
 		told := n.fault.Load()

@@ -1,7 +1,9 @@
 package nodes
 
 import (
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 )
 
@@ -64,6 +66,13 @@ func (r *roster) only() (node, bool) {
 		return n, len(r.byName) == 1
 	}
 	return node{}, false
+}
+
+// names are all nodes' names.
+func (r *roster) names() []string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return slices.Collect(maps.Keys(r.byName))
 }
 
 // addresses are all nodes' addresses.

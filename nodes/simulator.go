@@ -23,6 +23,7 @@ import (
 	"tripod/nodes/podhttp"
 	"tripod/nodes/podlife"
 	"tripod/nodes/podset"
+	"tripod/nodes/resourcemetrics"
 )
 
 // Simulator is the worker nodes of one zone of one cluster.
@@ -38,6 +39,7 @@ type Simulator struct {
 
 	kubelets atomic.Pointer[kubeletFeed] // of Serve; nil before it
 	serving  atomic.Pointer[time.Time]   // when the kubelets' certificate expires; nil: there is none
+	metrics  *resourcemetrics.Zone
 }
 
 // zone is what one Start started.
@@ -91,6 +93,7 @@ func New(c Config) *Simulator {
 	for _, m := range c.Machines {
 		s.machines[m.InstanceID] = m
 	}
+	s.metrics = &resourcemetrics.Zone{Read: s.readMetrics}
 	return s
 }
 

@@ -46,6 +46,9 @@ type Faults struct {
 	Latency time.Duration `json:"latency,omitempty"`
 }
 
+// SchedulerResourcesPath is where the controllers' metrics socket has what pods request, while the scheduler runs there.
+const SchedulerResourcesPath = "/metrics/resources"
+
 // FaultsPath is where an API server's metrics socket takes Faults.
 const FaultsPath = "/v1/faults"
 
@@ -67,6 +70,7 @@ const (
 	Scheduler        = "kube-scheduler"
 	CloudController  = "cloud-controller-manager"
 	PodIdentity      = "pod-identity-webhook"
+	Extensions       = "extensions"
 )
 
 // ShiftedZones is the file in DIR that names the zones whose endpoints the API server leaves out of EndpointSlices: a
@@ -181,6 +185,7 @@ func (a APIServer) Flags() []string {
 		"--requestheader-client-ca-file=" + a.cert(FrontProxyCA),
 		"--requestheader-allowed-names=front-proxy-client",
 		"--requestheader-username-headers=X-Remote-User",
+		"--requestheader-uid-headers=X-Remote-Uid", // by which access policies know IAM's principals, also of other API servers
 		"--requestheader-group-headers=X-Remote-Group",
 		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
 		"--proxy-client-cert-file=" + a.cert(FrontProxyClient),

@@ -152,7 +152,7 @@ func (s *Service) operations() []entry {
 		// Add-ons, capabilities, insights.
 		{schemas.CreateAddon, typed(s.createAddon), recorded,
 			"version and configuration are checked and kept; with aws-ebs-csi-driver its driver works, with snapshot-controller " +
-				"VolumeSnapshots too; others change nothing"},
+				"VolumeSnapshots too; metrics.k8s.io is there with metrics-server and without it; others change nothing"},
 		{schemas.DescribeAddon, typed(s.describeAddon), recorded,
 			"the add-on as it was asked for"},
 		{schemas.ListAddons, typed(s.listAddons), recorded,

@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"time"
 
@@ -80,6 +81,11 @@ type Parts struct {
 	PodIdentity func(PodIdentityConfig) (PodIdentity, error)
 	// Fargate is what Fargate needs; the zero value leaves profiles as they are recorded.
 	Fargate FargateParts
+	// ResourceMetrics makes the API metrics.k8s.io of what zones answer to "nodes?..." and "pods?..." about their nodes; nil: there
+	// is none.
+	ResourceMetrics func(zones []AskZone, logger *slog.Logger) http.Handler
+	// Extensions makes what keeps the objects by which API servers find what zones add to their API; nil leaves it unknown to them.
+	Extensions func(WorkersConfig, netip.AddrPort) (Extensions, error)
 	// Storage makes the CSI driver of an installed add-on; nil leaves storage add-ons as they are recorded.
 	Storage func(StorageConfig) (Storage, error)
 }

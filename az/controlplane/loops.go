@@ -23,6 +23,7 @@ func (c *Part) loops() []reconcile.Loop {
 		c.managing(),
 		c.fargating(),
 		c.storing(),
+		c.extendingAPI(),
 		{Key: "read the API server's counts of deprecated calls", Watch: c.host.State.Watch, Do: c.keepReading},
 	}
 	for i := range loops {

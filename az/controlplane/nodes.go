@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"path/filepath"
 
@@ -33,6 +34,8 @@ type Workers interface {
 	Serve(net.Listener) error
 	// Answer is the same for a client in this process.
 	Answer(ctx context.Context, from, to netip.AddrPort) (network.Answer, error)
+	// Metrics answers for the nodes to ResourceMetrics, of this zone and of others.
+	Metrics() http.Handler
 	Network
 }
 

@@ -35,6 +35,9 @@ type Part struct {
 	permits                      *iam.Authorizer
 	awsAuth                      *awsAuth
 	podIdentity                  *podIdentity // of pods; nil where the zone has none
+	extensions                   *extensions  // what the zone adds to the cluster's API
+	extending                    *attended    // nil: this zone does not lead. It belongs to keepExtensions
+	extensionNews                chan struct{}
 	addresses                    net.Listener // of nodes and pods
 	gateway                      net.Listener // the zone's, for the cluster's processes
 	reports                      *reports
@@ -94,7 +97,7 @@ func New(host Host, record region.Cluster) *Part {
 	controllers.After, controllers.Deposed = c.apiserver, true
 	c.controllers = instance.New(controllers)
 	c.reports, c.nodeNews = newReports(), make(chan struct{}, 1)
-	c.fargateNews = make(chan struct{}, 1)
+	c.fargateNews, c.extensionNews = make(chan struct{}, 1), make(chan struct{}, 1)
 	c.kubeState = kubestate.NewReader(c.stateClients)
 	for _, addon := range storageAddons {
 		c.storages = append(c.storages, &kept{addon: addon})
@@ -176,6 +179,13 @@ func (c *Part) Start(ctx context.Context) (err error) {
 		c.podIdentity.stop(ctx)
 		return err
 	}
+	if err := c.startExtensions(); err != nil {
+		c.authenticator.Close()
+		c.credentials.Close()
+		c.podIdentity.stop(ctx)
+		c.stopWorkers(ctx)
+		return err
+	}
 	return nil
 }
 
@@ -199,13 +209,13 @@ func (c *Part) Run(ctx context.Context) {
 func (c *Part) Quiesce(ctx context.Context) error {
 	c.cancel()
 	<-c.done
-	errs := []error{drop(ctx, &c.keeper), drop(ctx, &c.fargate)}
+	errs := []error{drop(ctx, &c.keeper), drop(ctx, &c.fargate), drop(ctx, &c.extending)}
 	for _, k := range c.storages {
 		errs = append(errs, drop(ctx, &k.at))
 	}
 	errs = append(errs, c.stopWorkers(ctx))
 	// An API server that ends waits for the watches that are open, and the webhook has one: it goes first.
-	errs = append(errs, c.controllers.End(ctx), c.podIdentity.stop(ctx), c.apiserver.End(ctx))
+	errs = append(errs, c.controllers.End(ctx), c.podIdentity.stop(ctx), c.apiserver.End(ctx), c.extensions.stop())
 	return errors.Join(errs...)
 }
 

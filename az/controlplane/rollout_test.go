@@ -3,6 +3,7 @@ package controlplane
 import (
 	"context"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,6 +34,7 @@ func (fakeWorkers) Start(context.Context) error { return nil }
 func (fakeWorkers) Set([]machine.Machine) error { return nil }
 func (fakeWorkers) Stop(context.Context) error  { return nil }
 func (fakeWorkers) Serve(net.Listener) error    { return nil }
+func (fakeWorkers) Metrics() http.Handler       { return http.NotFoundHandler() }
 
 // newHost is a region of one zone, which has a cluster of version 1.36.
 func newHost(t *testing.T) Host {

@@ -58,6 +58,9 @@ func (c *Part) renewParts(ctx context.Context) error {
 	if err := errors.Join(c.podIdentity.stop(ctx), c.startPodIdentity(ctx)); err != nil {
 		return err
 	}
+	if err := errors.Join(c.extensions.stop(), c.startExtensions()); err != nil {
+		return err
+	}
 	if err := errors.Join(c.stopWorkers(ctx), c.startWorkers(ctx)); err != nil {
 		return err
 	}
@@ -143,6 +146,8 @@ func (c *Part) leaves() map[string]issue {
 		}},
 		launch.PodIdentity: {launch.CA,
 			pki.Leaf{CommonName: "pod-identity-webhook", Server: true, DNS: []string{launch.PodIdentityHost(c.cluster.ID)}}},
+		launch.Extensions: {launch.CA, pki.Leaf{CommonName: "extensions", Server: true,
+			DNS: []string{plan.ExtensionsName(c.host.Plan.Zone, c.cluster.ID)}}},
 		launch.EtcdClient:       clientOf(launch.EtcdCA, "kube-apiserver"),
 		launch.KubeletClient:    clientOf(launch.CA, "kube-apiserver-kubelet-client", "system:masters"),
 		launch.Administrator:    clientOf(launch.CA, "eks:tripod", "system:masters"),

@@ -86,6 +86,9 @@ func (r *Router) routeInside(ctx context.Context, host string, port int) (Destin
 	if host == launch.PodIdentityHost(id) {
 		return Destination{Zone: r.Zone.Zone, Network: "unix", Address: r.Zone.PodIdentitySocket(cluster.ID)}, nil
 	}
+	if letter, ok := strings.CutPrefix(member, "extensions-"); ok && port == apiPort {
+		return r.routeExtensions(letter, cluster)
+	}
 	letter, ok := strings.CutPrefix(member, "etcd-")
 	if !ok {
 		return Destination{}, ErrDenied
@@ -107,6 +110,16 @@ func (r *Router) routeInside(ctx context.Context, host string, port int) (Destin
 	return Destination{}, ErrDenied
 }
 
+// routeExtensions knows what zones add to a cluster's API.
+func (r *Router) routeExtensions(letter string, cluster Cluster) (Destination, error) {
+	for _, peer := range r.Zone.Peers {
+		if plan.Letter(peer.Zone) == letter {
+			return Destination{Zone: peer.Zone, Network: "unix", Address: plan.ExtensionsSocket(peer.RunDir, cluster.ID)}, nil
+		}
+	}
+	return Destination{}, ErrDenied
+}
+
 // cluster is the one with an id of a name, in lower case.
 func (r *Router) cluster(id string) (Cluster, bool) {
 	for _, c := range r.Clusters() {
@@ -121,7 +134,11 @@ func (r *Router) cluster(id string) (Cluster, bool) {
 // first cluster that has them. Their zone's nodes answer for them.
 func (r *Router) routeAddress(ctx context.Context, address netip.Addr, port int) (Destination, error) {
 	for _, c := range r.Clusters() {
-		if asking := within(ctx); asking != "" && asking != c.ID || c.ZoneOf == nil {
+		asking := within(ctx)
+		if asking == c.ID && netip.AddrPortFrom(address, uint16(port)) == plan.ExtensionsAddress && port < 1<<16 {
+			return r.routeExtensions(plan.Letter(r.Zone.Zone), c) // each API server's own zone's
+		}
+		if asking != "" && asking != c.ID || c.ZoneOf == nil {
 			continue
 		}
 		if i := r.controlPlane(address); i >= 0 && port == apiPort {

@@ -58,6 +58,8 @@ func TestGatewayKnowsWhatIsOfTheRegion(t *testing.T) {
 			Destination{Zone: "us-east-1a", Network: "unix", Address: "/run/tripod/a/podid-01234567.sock"}},
 		{launch.AuthenticatorHost(clusterID), 80,
 			Destination{Zone: "us-east-1a", Network: "unix", Address: "/run/tripod/a/authn-01234567.sock"}},
+		{"extensions-b." + id + ".tripod.internal", 443,
+			Destination{Zone: "us-east-1b", Network: "unix", Address: "/run/tripod/b/ext-01234567.sock"}},
 		{"10.0.33.5", 10250, Destination{Zone: "us-east-1b", Network: "unix", Address: "/run/tripod/b/nodes-01234567.sock",
 			Within: netip.MustParseAddrPort("10.0.33.5:10250"), Held: netip.MustParseAddrPort("10.0.33.5:10250"), Cluster: "demo",
 			ClusterID: clusterID}},
@@ -84,11 +86,11 @@ func TestGatewayDeniesEverythingElse(t *testing.T) {
 		"web.default.svc",
 		"tripod.internal", ".tripod.internal", "x.tripod.internal", "raft-d.tripod.internal", "raft-.tripod.internal",
 		"etcd-a.tripod.internal", "etcd-d." + id + ".tripod.internal", "etcd-." + id + ".tripod.internal",
-		"apiserver-a." + id + ".tripod.internal",
+		"apiserver-a." + id + ".tripod.internal", "extensions-d." + id + ".tripod.internal", "172.0.32.0", "172.0.32.1",
 		"etcd-a.ffff.tripod.internal", "etcd-a..tripod.internal", "etcd-a." + id + ".tripod.internal.example.com",
 		launch.AuthenticatorHost("FFFF"), "x." + launch.AuthenticatorHost(clusterID), "0x7f000001", "127.1", "2130706433", "",
 	} {
-		for _, port := range []int{0, 1, 22, 80, 443, 2379, 2380, 10250, 20000, 20010, 20014} {
+		for _, port := range []int{0, 1, 22, 80, 443, 2379, 2380, 10250, 10443, 20000, 20010, 20014} {
 			if to, err := r.Route(t.Context(), host, port); !errors.Is(err, ErrDenied) {
 				t.Errorf("%s:%d leads to %+v (%v), want it denied", host, port, to, err)
 			}
@@ -106,6 +108,24 @@ func TestGatewayDeniesEverythingElse(t *testing.T) {
 		if to, err := empty.Route(t.Context(), host, 10250); !errors.Is(err, ErrDenied) {
 			t.Errorf("without a cluster %s leads to %+v (%v)", host, to, err)
 		}
+	}
+}
+
+// TestAnAPIServerFindsWhatItsOwnZoneAddsToItsAPI: at the address that EKS's control planes have for it, and nobody else does.
+func TestAnAPIServerFindsWhatItsOwnZoneAddsToItsAPI(t *testing.T) {
+	r := newRouter("")
+	ask := func(clusterID string, port int) (Destination, error) {
+		return r.Route(context.WithValue(t.Context(), cluster{}, clusterID), "172.0.32.0", port)
+	}
+	want := Destination{Zone: "us-east-1a", Network: "unix", Address: "/run/tripod/a/ext-01234567.sock"}
+	if got, err := ask(clusterID, 10443); err != nil || got != want {
+		t.Errorf("leads to %+v (%v), want %+v", got, err, want)
+	}
+	if got, err := ask(clusterID, 443); err == nil {
+		t.Errorf("another port leads to %+v", got)
+	}
+	if got, err := ask("FEDCBA9876543210FEDCBA9876543210", 10443); err == nil {
+		t.Errorf("from another cluster leads to %+v", got)
 	}
 }
 

@@ -15,7 +15,12 @@ const MetricsTimeout = 10 * time.Second
 
 // Metrics asks the process itself for its metrics. The caller closes the answer's body.
 func (i *Instance) Metrics(ctx context.Context) (*http.Response, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://instance/metrics", nil)
+	return i.Get(ctx, "/metrics")
+}
+
+// Get asks the process for what it serves at another path beside its metrics.
+func (i *Instance) Get(ctx context.Context, path string) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://instance"+path, nil)
 	if err != nil {
 		return nil, err
 	}

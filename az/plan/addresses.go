@@ -94,6 +94,21 @@ func NodesSocket(runDir, clusterID string) string {
 	return filepath.Join(runDir, "nodes-"+clusterID[:8]+".sock")
 }
 
+// ExtensionsSocket is where a zone serves the APIs that it adds to a cluster's, to the API server of its own zone and to other
+// zones. runDir is the zone's.
+func ExtensionsSocket(runDir, clusterID string) string {
+	return filepath.Join(runDir, "ext-"+clusterID[:8]+".sock")
+}
+
+// ExtensionsName is the name by which other zones' gateways know that.
+func ExtensionsName(zone, clusterID string) string {
+	return fmt.Sprintf("extensions-%s.%s.%s", Letter(zone), strings.ToLower(clusterID), Domain)
+}
+
+// ExtensionsAddress is where API servers find what their own zone serves there: the endpoint of eks-extension-metrics-api on EKS, an
+// address that leads somewhere from its control planes alone.
+var ExtensionsAddress = netip.AddrPortFrom(netip.AddrFrom4([4]byte{172, 0, 32, 0}), 10443)
+
 // BalancersSocket is where a zone's load-balancer nodes take clients over. runDir is the zone's.
 func BalancersSocket(runDir string) string { return filepath.Join(runDir, "elb.sock") }
 

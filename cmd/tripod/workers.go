@@ -31,7 +31,7 @@ func zone(ctx context.Context, args []string) error {
 	return az.Run(ctx, args, controlplane.Parts{
 		Workers: newWorkers, Addons: installAddons, Shift: shiftZones, PodIdentity: newPodIdentity,
 		NodeManager: newNodeManager, Fargate: controlplane.FargateParts{Admission: newFargateAdmission, Cluster: newFargateCluster},
-		Storage: newStorage,
+		Storage: newStorage, ResourceMetrics: newResourceMetrics, Extensions: newExtensions,
 	})
 }
 

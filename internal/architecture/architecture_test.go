@@ -53,7 +53,7 @@ var layers = []struct {
 	{"what runs in a zone", []string{
 		"apiserver/launch", "etcdcluster", "incluster/...", "logs/logship", "nodes", "pods/podidentity", "state",
 	}},
-	{"what runs in a zone", []string{"incluster/csidriver"}},
+	{"what runs in a zone", []string{"incluster/csidriver", "nodes/resourcemetrics"}},
 	{"what runs in a zone", []string{"incluster/addons", "nodes/kubeletapi"}},
 	{"what runs in a zone", []string{"nodes/podhttp"}},
 	{"tools", []string{
