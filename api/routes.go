@@ -14,6 +14,8 @@ type Route struct {
 	Path string
 	// Looks says that it only looks, or has the region sleep: a region that sleeps is not woken by it.
 	Looks bool
+	// Scraped says that it is served at the port for a Prometheus too, whose token is good for nothing else.
+	Scraped bool
 	// Summary is what it does, as a headline; Detail says what else a caller has to know.
 	Summary, Detail string
 	Params          []Param
@@ -54,6 +56,8 @@ type Refused struct {
 	Error string `json:"error"` // one sentence, which says what to do
 }
 
+var zoneParam = Param{Name: "zone", Query: true, Kind: "string", Help: "the zone's name or its last letter"}
+
 var clusterParam = Param{Name: "name", Kind: "string", Help: "the cluster's name"}
 
 // Routes are all calls of the control API, in the order of its page.
@@ -70,18 +74,36 @@ var lookRoutes = []Route{
 		Params: []Param{
 			{Name: "since", Query: true, Kind: "integer", Help: "only events after the one with this number"},
 			{Name: "follow", Query: true, Kind: "boolean", Help: "go on with what happens, until the caller leaves or the region stops"}}},
-	{Name: "metrics", Looks: true, Method: http.MethodGet, Path: "/metrics", Summary: "Tell the region's metrics, in Prometheus' text format",
-		Media: MediaMetrics},
-	{Name: "kubeState", Method: http.MethodGet, Path: "/metrics/" + KubeState + "/{cluster}",
+	{Name: "metrics", Looks: true, Scraped: true, Method: http.MethodGet, Path: "/metrics",
+		Summary: "Tell the region's metrics, in Prometheus' text format", Media: MediaMetrics, Params: []Param{
+			{Name: "zones", Query: true, Kind: "boolean", Help: "false leaves out what the zones' agents tell; where it is left out, they do"}}},
+	{Name: "nodeMetrics", Scraped: true, Method: http.MethodGet, Path: "/metrics/node/{cluster}/{node}",
+		Summary: "Tell the metrics of a node's kubelet", Media: MediaMetrics, Params: []Param{
+			{Name: "cluster", Kind: "string", Help: "the cluster's name"}, {Name: "node", Kind: "string", Help: "the node's name"}, zoneParam,
+			{Name: "path", Query: true, Kind: "string", Values: KubeletMetrics, Help: "where the kubelet has them"}}},
+	{Name: "podMetrics", Scraped: true, Method: http.MethodGet, Path: "/metrics/pod/{cluster}/{namespace}/{pod}",
+		Summary: "Tell the metrics of a pod whose annotations ask for that", Media: MediaMetrics,
+		Detail: `Which has the annotation prometheus.io/scrape: "true"; prometheus.io/port, path and scheme say where its metrics are.`,
+		Params: []Param{
+			{Name: "cluster", Kind: "string", Help: "the cluster's name"}, {Name: "namespace", Kind: "string", Help: "the pod's namespace"},
+			{Name: "pod", Kind: "string", Help: "the pod's name"}, zoneParam,
+			{Name: "port", Query: true, Kind: "integer", Help: "the annotated port, or one that a container declares where none is"}}},
+	{Name: "kubeState", Scraped: true, Method: http.MethodGet, Path: "/metrics/" + KubeState + "/{cluster}",
 		Summary: "Tell the state of a cluster's objects, as kube-state-metrics does", Media: MediaMetrics,
 		Detail: "The objects are listed anew, by the first zone whose API server answers; those who ask within three seconds get the same " +
 			"answer. It is compressed where the request allows gzip.",
 		Params: []Param{{Name: "cluster", Kind: "string", Help: "the cluster's name"}}},
-	{Name: "instanceMetrics", Method: http.MethodGet, Path: "/metrics/{component}/{zone}",
+	{Name: "instanceMetrics", Scraped: true, Method: http.MethodGet, Path: "/metrics/{component}/{zone}",
 		Summary: "Tell the metrics of one process of a zone", Media: MediaMetrics, Params: []Param{
-			{Name: "component", Kind: "string", Help: "etcd, apiserver, controllers or another component of the zone"},
+			{Name: "component", Kind: "string", Help: "etcd, apiserver, controllers or another component of the zone, or az: the zone's agent"},
 			{Name: "zone", Kind: "string", Help: "the zone's name, its last letter or its id"},
-			{Name: "cluster", Query: true, Kind: "string", Help: "whose process; may be left out where there is one cluster"}}},
+			{Name: "cluster", Query: true, Kind: "string", Help: "whose process; may be left out where there is one cluster"},
+			{Name: "of", Query: true, Kind: "string", Values: []string{JobController, JobScheduler},
+				Help: "which of the two that a controllers process runs; both where it is left out. Both have what is the process's"}}},
+	{Name: "prometheusTargets", Looks: true, Scraped: true, Method: http.MethodGet, Path: "/prometheus/targets/{job}",
+		Summary: "Tell a Prometheus what it is to scrape", Answer: []TargetGroup{},
+		Detail: "It is Prometheus' HTTP service discovery. What is of a zone that is down stays a target, which is down.",
+		Params: []Param{{Name: "job", Kind: "string", Values: PrometheusJobs, Help: "the job of 'tripod prometheus'"}}},
 	{Name: "query", Looks: true, Method: http.MethodPost, Path: "/query", Body: MetricsQuestion{}, Answer: MetricsAnswer{},
 		Summary: "Answer a question in PromQL about the last hour of the region's metrics",
 		Detail: "The region's own metrics are kept always, those of API servers, etcd members and controllers from the first question about a " +
@@ -118,6 +140,10 @@ var orderRoutes = []Route{
 		Summary: "Save the region as one file while it runs",
 		Detail: "The lines before the last one tell how far it is; the last one has what was saved, or an error. When the caller leaves before " +
 			"that, nothing is left of it. The file is written by the user of the region."},
+	{Name: "prometheus", Looks: true, Method: http.MethodPost, Path: "/prometheus", Body: PrometheusOrder{}, Answer: Prometheus{},
+		Summary: "Open or close the port at which a Prometheus reads metrics",
+		Detail: "It is a port of 127.0.0.1, by HTTPS, which stays the same over starts of the region, and takes the token of the answer's file " +
+			"for what has metrics and nothing else."},
 	{Name: "down", Method: http.MethodPost, Path: "/down", Answer: Event{}, Media: MediaLines,
 		Summary: "Stop the region in order, and tell how it goes",
 		Detail:  "The answer ends when everything but the region's own process has ended."},

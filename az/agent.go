@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"tripod/api"
@@ -47,6 +49,9 @@ const (
 	routeMetrics         route = "GET /v1/metrics"
 	routeInstanceMetrics route = "GET /v1/metrics/{component}"
 	routeKubeState       route = "GET /v1/clusters/{name}/kube-state"
+	routeScraped         route = "GET /v1/scraped"
+	routeNodeMetrics     route = "GET /v1/clusters/{name}/nodes/{node}/metrics"
+	routePodMetrics      route = "GET /v1/clusters/{name}/pods/{namespace}/{pod}/metrics"
 )
 
 func (r route) method() string {
@@ -203,51 +208,67 @@ func (a Agent) SetLogLevel(ctx context.Context, component, cluster string, level
 	return a.call(ctx, order{route: routeLogLevel, values: []string{component}, cluster: cluster, in: level})
 }
 
+// Scraped is what the zone has of each cluster, by its name, that has metrics beside the processes.
+func (a Agent) Scraped(ctx context.Context) (scraped map[string]api.Scraped, err error) {
+	err = a.call(ctx, order{route: routeScraped, out: &scraped})
+	return scraped, err
+}
+
+// Scrape answers with metrics as they come. The caller closes the answer's body.
+func (a Agent) Scrape(ctx context.Context, of Scrape) (*http.Response, error) {
+	o := order{route: routeMetrics, cluster: of.Cluster, query: url.Values{}}
+	switch {
+	case of.Pod != "":
+		o.route, o.values, o.cluster = routePodMetrics, []string{of.Cluster, of.Namespace, of.Pod}, ""
+		o.query.Set("port", strconv.Itoa(of.Port))
+	case of.Node != "":
+		o.route, o.values, o.cluster = routeNodeMetrics, []string{of.Cluster, of.Node}, ""
+		o.query.Set("path", of.Path)
+	case of.Component != "":
+		o.route, o.values = routeInstanceMetrics, []string{of.Component}
+	}
+	return a.send(ctx, o)
+}
+
+// Scrape says whose metrics are asked for: a pod's, a kubelet's, a component's or, where it says nothing, the agent's own.
+type Scrape struct {
+	Cluster        string // empty: the only one, for a component
+	Component      string
+	Node, Path     string // a path of api.KubeletMetrics
+	Namespace, Pod string
+	Port           int // one of the pod's api.ScrapedPod
+}
+
 // order is one call.
 type order struct {
 	route   route
 	values  []string // of the route's braces
 	cluster string   // the name that narrows it down; may be empty
-	in      any      // the body, encoded; nil: none
-	out     any      // takes the answer, decoded; an io.Writer takes it as it is, and nil not at all
+	query   url.Values
+	in      any // the body, encoded; nil: none
+	out     any // takes the answer, decoded; an io.Writer takes it as it is, and nil not at all
 }
 
 func (o order) path() string {
-	path := o.route.path(o.values...)
+	path, query := o.route.path(o.values...), maps.Clone(o.query)
 	if o.cluster != "" {
-		path += "?cluster=" + url.QueryEscape(o.cluster)
+		if query == nil {
+			query = url.Values{}
+		}
+		query.Set("cluster", o.cluster)
+	}
+	if len(query) > 0 {
+		path += "?" + query.Encode()
 	}
 	return path
 }
 
 func (a Agent) call(ctx context.Context, o order) error {
-	transport := &http.Transport{DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", plan.ControlSocket(a.RunDir))
-		}}
-	body, err := encodeBody(o.in)
+	response, err := a.send(ctx, o)
 	if err != nil {
 		return err
-	}
-	request, err := http.NewRequestWithContext(ctx, o.route.method(), "http://agent"+o.path(), body)
-	if err != nil {
-		return err
-	}
-	response, err := transport.RoundTrip(request)
-	if err != nil {
-		return fmt.Errorf("the zone's agent does not answer: %w", err)
 	}
 	defer response.Body.Close()
-	if response.StatusCode >= 400 {
-		var failure struct{ Error string }
-		if json.NewDecoder(io.LimitReader(response.Body, 64<<10)).Decode(&failure) != nil || failure.Error == "" {
-			failure.Error = "the zone's agent answers " + response.Status
-		}
-		if response.StatusCode == http.StatusUnprocessableEntity {
-			return &Refusal{failure.Error}
-		}
-		return errors.New(failure.Error)
-	}
 	switch out := o.out.(type) {
 	case nil:
 		return nil
@@ -257,6 +278,39 @@ func (a Agent) call(ctx context.Context, o order) error {
 	default:
 		return json.NewDecoder(response.Body).Decode(out)
 	}
+}
+
+// send returns an answer whose status is below 400; the caller closes its body.
+func (a Agent) send(ctx context.Context, o order) (*http.Response, error) {
+	transport := &http.Transport{DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", plan.ControlSocket(a.RunDir))
+		}}
+	body, err := encodeBody(o.in)
+	if err != nil {
+		return nil, err
+	}
+	request, err := http.NewRequestWithContext(ctx, o.route.method(), "http://agent"+o.path(), body)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Accept-Encoding", "identity") // it does not leave the machine
+	response, err := transport.RoundTrip(request)
+	if err != nil {
+		return nil, fmt.Errorf("the zone's agent does not answer: %w", err)
+	}
+	if response.StatusCode < 400 {
+		return response, nil
+	}
+	defer response.Body.Close()
+	var failure struct{ Error string }
+	if json.NewDecoder(io.LimitReader(response.Body, 64<<10)).Decode(&failure) != nil || failure.Error == "" {
+		failure.Error = "the zone's agent answers " + response.Status
+	}
+	if response.StatusCode == http.StatusUnprocessableEntity {
+		return nil, &Refusal{failure.Error}
+	}
+	return nil, errors.New(failure.Error)
 }
 
 func encodeBody(in any) (io.Reader, error) {

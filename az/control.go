@@ -1,10 +1,8 @@
 package az
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/json"
-	"io"
 	"net/http"
 	"time"
 
@@ -13,7 +11,6 @@ import (
 	"tripod/awsapi/eks"
 	"tripod/awsapi/wire"
 	"tripod/az/controlplane"
-	"tripod/az/instance"
 	"tripod/iam"
 	"tripod/internal/link"
 	"tripod/region"
@@ -47,6 +44,9 @@ func (z *Zone) controlHandler() http.Handler {
 		routeInstanceMetrics: z.handleMetrics,
 		routeKubeState:       z.handleKubeState,
 		routeLogLevel:        z.handleLogLevel,
+		routeScraped:         z.handleScraped,
+		routeNodeMetrics:     z.handleNodeMetrics,
+		routePodMetrics:      z.handlePodMetrics,
 	} {
 		routes.HandleFunc(string(route), handle)
 	}
@@ -140,23 +140,4 @@ func (z *Zone) handleLinks(w http.ResponseWriter, r *http.Request) {
 func (z *Zone) answerState(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/json")
 	json.NewEncoder(w).Encode(z.state())
-}
-
-// handleMetrics passes on what the instance's own process serves.
-func (z *Zone) handleMetrics(w http.ResponseWriter, r *http.Request) {
-	i, err := z.find(r.PathValue("component"), r.FormValue("cluster"))
-	if err != nil {
-		answer(w, http.StatusNotFound, err)
-		return
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), instance.MetricsTimeout)
-	defer cancel()
-	response, err := i.Metrics(ctx)
-	if err != nil {
-		answer(w, http.StatusBadGateway, err)
-		return
-	}
-	defer response.Body.Close()
-	w.Header().Set("Content-Type", response.Header.Get("Content-Type"))
-	io.Copy(w, response.Body)
 }

@@ -87,7 +87,7 @@ func (z *Zone) startVoter(ctx context.Context, registerer prometheus.Registerer)
 		ClientTLS: &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}, RootCAs: trusted},
 		Logger:    z.logger.With("component", "regional-state"), Registerer: registerer,
 		OnLeader: z.leaderChanged, Disk: z.disk.meet, OnDown: z.voterDown,
-		Timing:   state.Timing{Heartbeat: z.config.RaftHeartbeat()},
+		Timing: state.Timing{Heartbeat: z.config.RaftHeartbeat()},
 	})
 	if err := z.voter.Start(ctx); err != nil {
 		listener.Close()

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/gorilla/mux"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"tripod/api"
 	"tripod/docs"
@@ -27,6 +26,8 @@ type control struct {
 	server  *http.Server
 	address *http.Server // of --control-address, or nil
 	serving sync.WaitGroup
+	scraper *scraper
+	door    scrapeDoor // for a Prometheus
 }
 
 // start serves the control API on the region's socket, which only this user can reach.
@@ -50,6 +51,7 @@ func (c *control) stop() {
 	defer cancel()
 	c.server.Shutdown(closing)
 	c.stopAddress(closing)
+	c.closeScrapeDoor()
 	c.serving.Wait()
 }
 
@@ -68,7 +70,7 @@ func (c *control) startMetrics() error {
 			c.region.options.MetricsAddress)
 	}
 	routes := mux.NewRouter()
-	routes.Handle("/metrics", c.metrics()).Methods(http.MethodGet)
+	routes.HandleFunc("/metrics", c.handleMetrics).Methods(http.MethodGet)
 	routes.HandleFunc("/metrics/kube-state/{cluster}", c.handleKubeState).Methods(http.MethodGet)
 	routes.HandleFunc("/metrics/{component}/{zone}", c.handleInstanceMetrics).Methods(http.MethodGet)
 	server := &http.Server{Handler: routes, ReadHeaderTimeout: 5 * time.Second}
@@ -99,28 +101,32 @@ func handleNoCall(w http.ResponseWriter, r *http.Request) {
 // handlers are those of api.Routes, by their names.
 func (c *control) handlers() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
-		"status":          c.handleStatus,
-		"events":          c.handleEvents,
-		"metrics":         c.metrics().ServeHTTP,
-		"kubeState":       c.handleKubeState,
-		"instanceMetrics": c.handleInstanceMetrics,
-		"openapi":         handleOpenAPI,
-		"query":           c.handleQuery,
-		"verb":            c.handleVerb,
-		"fault":           c.handleFault,
-		"link":            c.handleLink,
-		"logLevel":        c.handleLogLevel,
-		"reset":           c.handleReset,
-		"sleep":           c.handleSleep,
-		"wake":            func(w http.ResponseWriter, _ *http.Request) { answer(w, nil) }, // the request itself has woken it
-		"snapshot":        c.handleSnapshot,
-		"down":            c.handleDown,
-		"whoami":          c.handleWhoAmI,
-		"canI":            c.handleCanI,
-		"canReach":        c.handleCanReach,
-		"connect":         c.handleConnect,
-		"root":            c.handleRoot,
-		"nodeCredentials": c.handleNode,
+		"status":            c.handleStatus,
+		"events":            c.handleEvents,
+		"metrics":           c.handleMetrics,
+		"nodeMetrics":       c.handleNodeMetrics,
+		"podMetrics":        c.handlePodMetrics,
+		"instanceMetrics":   c.handleInstanceMetrics,
+		"kubeState":         c.handleKubeState,
+		"prometheus":        c.handlePrometheus,
+		"prometheusTargets": c.handleTargets,
+		"openapi":           handleOpenAPI,
+		"query":             c.handleQuery,
+		"verb":              c.handleVerb,
+		"fault":             c.handleFault,
+		"link":              c.handleLink,
+		"logLevel":          c.handleLogLevel,
+		"reset":             c.handleReset,
+		"sleep":             c.handleSleep,
+		"wake":              func(w http.ResponseWriter, _ *http.Request) { answer(w, nil) }, // the request itself has woken it
+		"snapshot":          c.handleSnapshot,
+		"down":              c.handleDown,
+		"whoami":            c.handleWhoAmI,
+		"canI":              c.handleCanI,
+		"canReach":          c.handleCanReach,
+		"connect":           c.handleConnect,
+		"root":              c.handleRoot,
+		"nodeCredentials":   c.handleNode,
 	}
 }
 
@@ -145,10 +151,6 @@ func (c *control) speaks(route api.Route, next http.Handler) http.Handler {
 
 func (c *control) handleSleep(w http.ResponseWriter, r *http.Request) {
 	answer(w, c.region.Sleep(r.Context()))
-}
-
-func (c *control) metrics() http.Handler {
-	return promhttp.HandlerFor(c.region.gatherers(), promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
 }
 
 // handleOpenAPI gives the description of this API.
@@ -244,24 +246,6 @@ func (c *control) handleDown(w http.ResponseWriter, _ *http.Request) {
 		}
 	}()
 	c.streamEvents(w, c.region.quiet, since, true)
-}
-
-func (c *control) handleInstanceMetrics(w http.ResponseWriter, r *http.Request) {
-	v := mux.Vars(r)
-	z := c.region.zones.named(v["zone"])
-	if z == nil {
-		answer(w, refuse("there is no zone %q in %s", v["zone"], c.region.options.Region))
-		return
-	}
-	if err := z.reachable(); err != nil {
-		answer(w, err)
-		return
-	}
-	cluster := c.clusterOr(r.FormValue("cluster"))
-	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-	if err := z.agent().InstanceMetrics(r.Context(), v["component"], cluster, w); err != nil {
-		answer(w, err)
-	}
 }
 
 // handleSnapshot saves a snapshot and tells how far it is, a line at a time. What fails before there is anything to

@@ -48,7 +48,7 @@ func (c *control) startAddress() error {
 		return fmt.Errorf("the control API is served on loopback only, not on %s: use --control-address 127.0.0.1:PORT",
 			site.options.ControlAddress)
 	}
-	token, err := c.region.dir.controlToken()
+	token, err := c.region.dir.token(tokenFile)
 	if err != nil {
 		return err
 	}
@@ -57,23 +57,24 @@ func (c *control) startAddress() error {
 		return fmt.Errorf("cannot serve the control API on %s: %w", address, err)
 	}
 	site.options.ControlAddress = listener.Addr().String() // no zone is there yet that would read it
-	door := &controlDoor{next: c.handler(), token: sha256.Sum256([]byte(token)), port: listener.Addr().(*net.TCPAddr).Port}
+	door := &controlDoor{next: c.handler(), file: tokenFile, token: sha256.Sum256([]byte(token)),
+		port: listener.Addr().(*net.TCPAddr).Port}
 	c.address = &http.Server{Handler: door, ConnState: door.count, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: idleTime,
 		MaxHeaderBytes: 16 << 10}
 	c.serving.Go(func() { c.address.Serve(listener) })
 	return nil
 }
 
-// controlToken reads the token, or makes one where there is none. It stays the same over starts, until somebody deletes it.
-func (d *dataDir) controlToken() (string, error) {
-	path := d.file(tokenFile)
+// token reads the token in a file, or makes one where there is none. It stays the same over starts, until somebody deletes it.
+func (d *dataDir) token(name string) (string, error) {
+	path := d.file(name)
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		token := rand.Text() + rand.Text()
 		return token, diskError(d.path, pki.WriteDurable(path, []byte(token+"\n")))
 	}
 	if err != nil {
-		return "", fmt.Errorf("cannot read the control API's token: %w: delete %s, and start again", cause(err), path)
+		return "", fmt.Errorf("cannot read the token: %w: delete %s, and start again", cause(err), path)
 	}
 	defer file.Close()
 	info, err := file.Stat()
@@ -87,18 +88,20 @@ func (d *dataDir) controlToken() (string, error) {
 	case err != nil || !info.Mode().IsRegular() || ok && int(stat.Uid) != os.Getuid():
 		return "", fmt.Errorf("%s is no file of yours: delete it, and start again", path)
 	case info.Mode().Perm()&0o077 != 0:
-		return "", fmt.Errorf("others may have read the control API's token (mode %04o): delete %s, and start again",
+		return "", fmt.Errorf("others may have read the token (mode %04o): delete %s, and start again",
 			info.Mode().Perm(), path)
 	case len(token) < 32:
-		return "", fmt.Errorf("the control API's token has %d characters, and 32 are the least: delete %s, and start again",
+		return "", fmt.Errorf("the token has %d characters, and 32 are the least: delete %s, and start again",
 			len(token), path)
 	}
 	return token, nil
 }
 
-// controlDoor admits the region's user to the control API on a port that everybody on the machine reaches, and pages in browsers too.
+// controlDoor admits the region's user to the control API, or to its metrics, on a port that everybody on the machine reaches, and pages
+// in browsers too.
 type controlDoor struct {
 	next        http.Handler
+	file        string // in the data directory, with the token
 	token       [sha256.Size]byte
 	port        int
 	connections atomic.Int64
@@ -152,7 +155,7 @@ func (d *controlDoor) check(r *http.Request) (status int, err error) {
 			"these")
 	case !isBearer || subtle.ConstantTimeCompare(sum[:], d.token[:]) != 1:
 		return http.StatusUnauthorized, fmt.Errorf("show the token of the file %s in the region's data directory: Authorization: Bearer "+
-			"TOKEN", tokenFile)
+			"TOKEN", d.file)
 	}
 	return 0, nil
 }

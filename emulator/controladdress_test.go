@@ -48,7 +48,7 @@ func TestEveryRouteHasAHandler(t *testing.T) {
 // newDoor serves a door in front of a handler that says what it read.
 func newDoor(t *testing.T, token string) (base string, door *controlDoor) {
 	t.Helper()
-	door = &controlDoor{token: sha256.Sum256([]byte(token)),
+	door = &controlDoor{file: tokenFile, token: sha256.Sum256([]byte(token)),
 		next: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })}
 	server := httptest.NewUnstartedServer(door)
 	server.Config.ConnState = door.count
@@ -128,7 +128,7 @@ func TestTheControlAddressHasSoManyConnections(t *testing.T) {
 
 func TestTheControlTokenIsItsUsersAlone(t *testing.T) {
 	d := &dataDir{path: t.TempDir()}
-	token, err := d.controlToken()
+	token, err := d.token(tokenFile)
 	if err != nil || len(token) < 32 {
 		t.Fatalf("the first token is %q: %v", token, err)
 	}
@@ -136,7 +136,7 @@ func TestTheControlTokenIsItsUsersAlone(t *testing.T) {
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("its file has the mode %v: %v", info.Mode(), err)
 	}
-	if again, err := d.controlToken(); err != nil || again != token {
+	if again, err := d.token(tokenFile); err != nil || again != token {
 		t.Errorf("the next start has %q, want %q: %v", again, token, err)
 	}
 	for name, spoil := range map[string]func() error{
@@ -154,7 +154,7 @@ func TestTheControlTokenIsItsUsersAlone(t *testing.T) {
 		if err := spoil(); err != nil {
 			t.Fatal(err)
 		}
-		got, err := d.controlToken()
+		got, err := d.token(tokenFile)
 		if err == nil || !strings.Contains(err.Error(), name) ||
 			!strings.Contains(err.Error(), "delete ") || !strings.Contains(err.Error(), file) {
 			t.Errorf("%s: got %q, %v", name, got, err)

@@ -77,8 +77,9 @@ func New(up options.Up) *Emulator {
 	e.sleeper.saver, e.sleeper.links, e.sleeper.disks = e.saver, e.links, e.disks
 	e.links.asleep = func() bool { return e.sleeper.asleep.Load() != nil }
 	e.disks.asleep, e.faults.spans.asleep = e.links.asleep, e.links.asleep
-	e.recorder = &recorder{site: e.site, zones: e.zones, observer: e.observer, sleeper: e.sleeper, gather: e.gatherers, store: series.New()}
-	e.control = &control{region: e}
+	e.recorder = &recorder{site: e.site, zones: e.zones, observer: e.observer, sleeper: e.sleeper, store: series.New(),
+		gather: func() prometheus.Gatherers { return e.gatherers(true) }}
+	e.control = &control{region: e, scraper: newScraper()}
 	return e
 }
 
@@ -180,6 +181,7 @@ func (e *Emulator) launch(ctx context.Context) error {
 	if err := e.control.startMetrics(); err != nil {
 		return err
 	}
+	e.control.reopenScrapeDoor()
 	for _, z := range e.zones {
 		if err := z.launch(); err != nil {
 			return err

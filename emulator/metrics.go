@@ -1,18 +1,9 @@
 package emulator
 
 import (
-	"bytes"
-	"context"
-	"io"
-	"time"
-
 	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
 
 	"tripod/api"
-	"tripod/az"
 	"tripod/internal/version"
 )
 
@@ -97,41 +88,4 @@ func collect(s api.Status, metrics chan<- prometheus.Metric) {
 		}
 	}
 	gauge(overloaded, is(s.Machine.Trouble != ""))
-}
-
-// gatherers are the region's own metrics and those of its zones' agents, as one.
-func (e *Emulator) gatherers() prometheus.Gatherers {
-	all := prometheus.Gatherers{e.registry}
-	for _, z := range e.zones {
-		all = append(all, prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
-			if z.reachable() != nil || e.sleeper.asleep.Load() != nil {
-				return nil, nil // tripod_zone_up says so, and nobody is woken for it
-			}
-			return scrape(z.agent())
-		}))
-	}
-	return all
-}
-
-func scrape(agent az.Agent) ([]*dto.MetricFamily, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	var text bytes.Buffer
-	if err := agent.Metrics(ctx, &text); err != nil {
-		return nil, nil // it died a moment ago
-	}
-	return familiesOf(&text)
-}
-
-func familiesOf(text io.Reader) ([]*dto.MetricFamily, error) {
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(text)
-	if err != nil {
-		return nil, err
-	}
-	list := make([]*dto.MetricFamily, 0, len(families))
-	for _, family := range families {
-		list = append(list, family)
-	}
-	return list, nil
 }

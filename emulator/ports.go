@@ -113,6 +113,9 @@ func (s *site) ownPorts() ports.Ranges {
 			own = append(own, ports.Range{First: int(address.Port()), Last: int(address.Port())})
 		}
 	}
+	if port := s.dir.metricsPort(); port != 0 {
+		own = append(own, ports.Range{First: port, Last: port})
+	}
 	return own
 }
 

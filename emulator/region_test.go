@@ -35,7 +35,7 @@ func TestRegion(t *testing.T) {
 		name string
 		run  func(*testing.T, *testRegion)
 	}{
-		{"status", testStatus}, {"kubeconfig", testKubeconfig}, {"control address", testControlAddress},
+		{"status", testStatus}, {"kubeconfig", testKubeconfig}, {"control address", testControlAddress}, {"a Prometheus", testPrometheus},
 		{"files are the user's alone", testFileModes}, {"a question about metrics", testQuery},
 		{"the level of a log", testLogLevel},
 		{"a killed zone stays down", testKilledZone}, {"a zone killed by somebody else is noticed", testForeignKill},

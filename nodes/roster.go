@@ -85,3 +85,10 @@ func (r *roster) addresses() []netip.Addr {
 	}
 	return all
 }
+
+// all are the zone's nodes.
+func (r *roster) all() []node {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return slices.Collect(maps.Values(r.byName))
+}

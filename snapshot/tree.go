@@ -18,7 +18,8 @@ import (
 
 // leftOut says whether what has this name in a data directory, with slashes, is in no snapshot: what a process holds
 // while it runs, what tells of processes, and what every start makes anew. The faults of links and disks are this region's, and not a
-// copy's. The control API's token is no copy's. A kubeconfig names programs to run, which a snapshot has no business to do.
+// copy's. The tokens of the control API and of metrics, and the
+// port of these, are no copy's. A kubeconfig names programs to run, which a snapshot has no business to do.
 func leftOut(name string) bool {
 	parts := strings.Split(name, "/")
 	if parts[0] == "chaos" { // the reports of experiments
@@ -30,7 +31,7 @@ func leftOut(name string) bool {
 		}
 	}
 	switch name {
-	case "agents.json", "control-token", "kubeconfig", "links.json", "disks.json":
+	case "agents.json", "control-token", "kubeconfig", "links.json", "disks.json", "metrics-token", "metrics-port.json":
 		return true
 	}
 	zone, _ := path.Match("zones/*/agent.json", name) // the pattern is good

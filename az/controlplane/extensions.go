@@ -162,7 +162,7 @@ func (e *extensions) ownZone(w http.ResponseWriter, r *http.Request) {
 	case isComponent:
 		e.ownComponent(w, r, component)
 	case path == "nodes" || path == "pods":
-		workers := e.part.nodes()
+		workers := e.part.Nodes()
 		if workers == nil {
 			return // no nodes, no metrics
 		}

@@ -73,7 +73,7 @@ type machinesSeen struct {
 
 // keepMachines writes down what kubelets reported, and gives the simulator the machines of now.
 func (c *Part) keepMachines(ctx context.Context) (time.Duration, error) {
-	workers := c.nodes()
+	workers := c.Nodes()
 	if workers == nil {
 		return 0, nil
 	}

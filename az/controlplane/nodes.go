@@ -10,6 +10,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"tripod/api"
 	"tripod/apiserver/launch"
 	"tripod/az/plan"
 	"tripod/internal/datadir"
@@ -36,6 +37,11 @@ type Workers interface {
 	Answer(ctx context.Context, from, to netip.AddrPort) (network.Answer, error)
 	// Metrics answers for the nodes to ResourceMetrics, of this zone and of others.
 	Metrics() http.Handler
+	// Scraped are the nodes, and the pods that ask to be scraped; ScrapedPod is how one of these does.
+	Scraped() api.Scraped
+	ScrapedPod(namespace, name string) (api.ScrapedPod, bool)
+	// NodeMetrics answers for the kubelet that the request's Host names, without asking who may.
+	NodeMetrics(http.ResponseWriter, *http.Request)
 	Network
 }
 
@@ -122,7 +128,7 @@ func (c *Part) startWorkers(ctx context.Context) error {
 
 // stopWorkers ends them; of a zone that has none it does nothing.
 func (c *Part) stopWorkers(ctx context.Context) error {
-	workers := c.nodes()
+	workers := c.Nodes()
 	if workers == nil {
 		return nil
 	}
@@ -131,8 +137,8 @@ func (c *Part) stopWorkers(ctx context.Context) error {
 	return err
 }
 
-// nodes are the zone's workers of now.
-func (c *Part) nodes() Workers {
+// Nodes are the zone's workers of now, and nil before they have started.
+func (c *Part) Nodes() Workers {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.workers
@@ -140,7 +146,7 @@ func (c *Part) nodes() Workers {
 
 // Network is the cluster's, as the zone's workers know it.
 func (c *Part) Network() (Network, error) {
-	if workers := c.nodes(); workers != nil {
+	if workers := c.Nodes(); workers != nil {
 		return workers, nil
 	}
 	return nil, fmt.Errorf("zone %s has no nodes of cluster %s yet", c.host.Plan.Zone, c.cluster.Name)

@@ -125,7 +125,7 @@ func (c *Part) Route() gateway.Cluster {
 	if p := c.provider.Load(); p != nil {
 		route.Issuer = p.IssuerURL
 	}
-	if workers := c.nodes(); workers != nil {
+	if workers := c.Nodes(); workers != nil {
 		route.ZoneOf, route.Answers = c.zoneOf, workers
 	}
 	return route

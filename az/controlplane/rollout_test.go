@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"tripod/api"
-	"tripod/az/gateway"
 	"tripod/az/zonetest"
 	"tripod/internal/loss"
 	"tripod/nodes/machine"
@@ -25,10 +24,7 @@ type fakeState struct{ *state.Memory }
 func (fakeState) Leader() string { return "us-east-1a" }
 
 // fakeWorkers are nodes of which the test knows the version.
-type fakeWorkers struct {
-	Network
-	gateway.Answerer
-}
+type fakeWorkers struct{ Workers }
 
 func (fakeWorkers) Start(context.Context) error { return nil }
 func (fakeWorkers) Set([]machine.Machine) error { return nil }

@@ -155,7 +155,7 @@ func (a *app) root() *cobra.Command {
 	a.add(root, "region", a.upCommand(), a.downCommand(), a.waitCommand(), a.sleepCommand(), a.wakeCommand(),
 		a.snapshotCommand())
 	a.add(root, "look", a.statusCommand(), a.watchCommand(), a.lbCommand(), a.eventsCommand(), a.logsCommand(),
-		a.historyCommand(), a.metricsCommand())
+		a.historyCommand(), a.metricsCommand(), a.prometheusCommand())
 	a.add(root, "fault", append(append(a.verbCommands(), a.linkCommands()...), a.faultCommand(), a.chaosCommand())...)
 	a.add(root, "use", a.envCommand(), a.kubectlCommand(), a.podCommand(), a.tokenCommand(), a.whoamiCommand(),
 		a.canICommand(), a.canReachCommand(), a.proxyCommand())

@@ -157,7 +157,7 @@ func (a *app) checkPurge() error {
 
 // regionFiles are what a region has in its data directory.
 var regionFiles = []string{"tripod.json", "lock", "agents.json", "control-token", "credentials.json", "kubeconfig", "kubeconfig.lock",
-	"events.jsonl", "events.jsonl.1", "links.json", "disks.json",
+	"events.jsonl", "events.jsonl.1", "links.json", "disks.json", "metrics-token", "metrics-port.json",
 	"chaos", "logs", "pki", "zones", ".snapshot", ".restore", ".restoring", ".DS_Store"}
 
 // ofRegion says whether a name is one of those, or that of a file that was being written to become one.

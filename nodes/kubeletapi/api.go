@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -150,7 +151,21 @@ func (a *API) Close() { a.end() }
 func (a *API) Wait() { a.extra.Wait() }
 
 // Handler has the routes of a kubelet's API, for those whom Config.Admit lets in.
-func (a *API) Handler() http.Handler {
+func (a *API) Handler() http.Handler { return a.admitted(a.routes()) }
+
+// Metrics has those of them whose paths begin with /metrics, for who need not be asked about.
+func (a *API) Metrics() http.Handler {
+	routes := a.routes()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet || r.URL.Path != "/metrics" && !strings.HasPrefix(r.URL.Path, "/metrics/") {
+			http.Error(w, "tripod: "+r.URL.Path+" has no metrics", http.StatusNotFound)
+			return
+		}
+		routes.ServeHTTP(w, r)
+	})
+}
+
+func (a *API) routes() http.Handler {
 	mux := http.NewServeMux()
 	say := func(text string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, text) }
@@ -179,7 +194,7 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("/portForward/{namespace}/{pod}", a.bounded(a.portForward))
 	mux.HandleFunc("/portForward/{namespace}/{pod}/{uid}", a.bounded(a.portForward))
 	mux.HandleFunc("/", nothing)
-	return a.admitted(mux)
+	return mux
 }
 
 func nothing(w http.ResponseWriter, r *http.Request) {
