@@ -12,6 +12,7 @@ import (
 
 	"tripod/nodes/efsvolume"
 	"tripod/nodes/ipam"
+	"tripod/nodes/logrouter"
 	"tripod/nodes/machine"
 	"tripod/nodes/network"
 	"tripod/nodes/podlife"
@@ -65,6 +66,8 @@ type Config struct {
 	NodeDir func(instanceID string) string
 	// NodeLogs says that containers' logs are files below NodeDir, as a node has them in /var/log.
 	NodeLogs bool
+	// LogOutputs are where the log router of a node sends these, by names that stay; nil: it has none.
+	LogOutputs func(instanceID, node string) map[string]logrouter.Output
 	// ClusterDNS is the address of the cluster's DNS service; empty: 10.100.0.10.
 	ClusterDNS string
 

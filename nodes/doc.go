@@ -55,6 +55,11 @@
 // A machine may be one of Fargate's (machine.Machine.Fargate): a node for one pod, which has the node's address. It is larger than
 // what the pod is given, as in EKS, and its kubelet reserves nothing.
 //
+// # Logs
+//
+// Where Config.NodeLogs says so, containers' logs are files below the node's root (package podlogs), written by kubeletapi, and a log
+// router of each node sends them to Config.LogOutputs (package logrouter).
+//
 // # What it costs
 //
 // Two watches a node (the node itself, and pods by spec.nodeName; a third, of PodCertificateRequests, on nodes with pods that

@@ -118,7 +118,7 @@ func (z *zone) answer() {
 	guard := kubeletauth.New(z.conf.ClientCAs, z.clients.calls, as)
 	z.api = kubeletapi.New(kubeletapi.Config{
 		Admit: guard.Admit, Object: z.player.nodeNamed, KWOK: &kwokusage.Set{Tell: z.tellUsage}, LogFiles: z.keepLogs(),
-		Expires: z.expires, Server: hostOf(z.conf.Server),
+		Wrote: z.logs.wrote, Expires: z.expires, Server: hostOf(z.conf.Server),
 		Pods: z.pods, HTTP: z.http, Moves: &z.moves, Logger: z.conf.Logger,
 		Source: func(pod *corev1.Pod) kubeletapi.Source {
 			n, _ := z.roster.named(pod.Spec.NodeName)

@@ -8,13 +8,16 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"tripod/internal/datadir"
+	"tripod/nodes/logrouter"
 	"tripod/nodes/podlogs"
 )
 
-// logFiles has the log files of the zone's nodes, by instance.
+// logFiles has the log files of the zone's nodes, by instance, and the routers that send them on.
 type logFiles struct {
 	mu    sync.Mutex
 	nodes map[string]*podlogs.Node
+	// routers are those of a node, by its name and the output's
+	routers map[string]map[string]*logrouter.Router
 }
 
 // logFilesOf are those of the node of that name; nil: it has none. A machine of Fargate's shows nobody its files.

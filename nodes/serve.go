@@ -106,6 +106,11 @@ func (s *Simulator) answerNode(ctx context.Context, z *zone, n node, from, to ne
 	if own := kubeproxy.Own(int(to.Port())); own != nil && n.machine.Fargate == nil {
 		return answerHTTP(own), nil
 	}
+	if to.Port() == routerPort {
+		if metrics := z.routerMetrics(n.name); metrics != nil {
+			return answerHTTP(metrics), nil
+		}
+	}
 	if z.services == nil {
 		return nil, network.Refused("connection refused: nothing listens on port %d of node %s", to.Port(), n.name)
 	}

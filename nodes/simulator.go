@@ -226,6 +226,9 @@ func (z *zone) startNode(m machine.Machine, listed func(), before <-chan struct{
 		z.roster.add(n)
 		z.join(n)
 		z.prepareLogs(n)
+		var routing sync.WaitGroup
+		routing.Go(func() { z.route(ctx, n) })
+		defer routing.Wait()
 		w.run(as(ctx, n.name), z.pause)
 		z.roster.remove(n)
 		w.forget()

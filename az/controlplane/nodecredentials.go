@@ -52,6 +52,13 @@ func (c *Part) nodeCredentials(ctx context.Context, instanceID string, life time
 	return credentials, arn, err
 }
 
+// metadataCredentials are those that an instance's metadata service gives, and when they expire.
+func (c *Part) metadataCredentials(ctx context.Context, instanceID string) (iam.Credentials, time.Time, error) {
+	expires := time.Now().Add(metadataLife)
+	credentials, _, err := c.nodeCredentials(ctx, instanceID, metadataLife)
+	return credentials, expires, err
+}
+
 // roleOfMachine is the role by which a kubelet signs in: of its instance profile, or of its Fargate profile.
 func (c *Part) roleOfMachine(tx *state.Txn, instanceID string) (region.Role, error) {
 	if m, isFargate := c.fargateNamed(tx, instanceID); isFargate {

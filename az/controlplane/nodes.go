@@ -7,13 +7,16 @@ import (
 	"net/http"
 	"net/netip"
 	"path/filepath"
+	"time"
 
 	"sigs.k8s.io/yaml"
 
 	"tripod/api"
 	"tripod/apiserver/launch"
 	"tripod/az/plan"
+	"tripod/iam"
 	"tripod/internal/datadir"
+	"tripod/internal/options"
 	"tripod/internal/pki"
 	"tripod/internal/process"
 	"tripod/internal/reachability"
@@ -95,6 +98,10 @@ type WorkersConfig struct {
 	NodeDir func(instanceID string) string
 	// NodeLogs says that containers' logs are files there.
 	NodeLogs bool
+	// ShipLogs are where the nodes' log routers send them: to the AWS endpoint by Credentials, those of the instance's role.
+	ShipLogs    []options.LogOutput
+	AWSEndpoint string
+	Credentials func(ctx context.Context, instanceID string) (iam.Credentials, time.Time, error)
 }
 
 func (c *Part) startWorkers(ctx context.Context) error {
@@ -167,7 +174,9 @@ func (c *Part) workersConfig() (WorkersConfig, error) {
 	config := WorkersConfig{Cluster: c.cluster, Region: c.host.Plan.Region, AccountID: c.host.Plan.AccountID,
 		Zone: peer.Zone, ZoneID: peer.ID, Report: c.reports.take,
 		RealPace: c.host.Plan.RealPace, Mount: c.host.Mount, Pools: c.host.Pools}
-	config.NodeLogs = c.host.Plan.NodeLogs
+	config.NodeLogs, config.ShipLogs = c.host.Plan.NodeLogs, c.host.Plan.ShipLogs
+	config.AWSEndpoint = fmt.Sprintf("http://127.0.0.1:%d", c.host.Plan.AWSPort)
+	config.Credentials = c.metadataCredentials
 	config.NodeDir = func(instanceID string) string { return datadir.NodeDir(c.host.Plan.Dir, instanceID) }
 	config.Server = fmt.Sprintf("https://127.0.0.1:%d", c.cluster.EndpointPort)
 	config.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -41,7 +41,7 @@ func newWorkers(c controlplane.WorkersConfig) (controlplane.Workers, error) {
 		ClusterID: c.Cluster.ID, Machines: c.Machines, Pools: c.Pools, Report: c.Report,
 	}
 	config.Server, config.CA, config.CloudCert, config.CloudKey = c.Server, c.CA, c.Client.Cert, c.Client.Key
-	config.Mount, config.NodeDir, config.NodeLogs = c.Mount, c.NodeDir, c.NodeLogs
+	config.Mount, config.NodeDir, config.NodeLogs, config.LogOutputs = c.Mount, c.NodeDir, c.NodeLogs, logOutputs(c)
 	config.Dial, config.Token, config.LocalPort, config.DialWithin, config.Admit, config.NetworkPolicies = c.Dial, c.Token, c.LocalPort,
 		c.DialWithin, c.Admit, c.NetworkPolicies
 	if services, err := netip.ParsePrefix(c.Cluster.ServiceCIDR); err == nil {

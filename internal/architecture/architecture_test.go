@@ -55,7 +55,7 @@ var layers = []struct {
 	}},
 	{"what runs in a zone", []string{"incluster/csidriver", "nodes/resourcemetrics"}},
 	{"what runs in a zone", []string{"incluster/addons", "nodes/kubeletapi"}},
-	{"what runs in a zone", []string{"nodes/podhttp"}},
+	{"what runs in a zone", []string{"nodes/logrouter", "nodes/podhttp"}},
 	{"tools", []string{
 		"awsapi/throttle", "internal/admission", "internal/datadir", "internal/options", "nodes/image", "nodes/network",
 		"nodes/ipam", "nodes/kwokusage", "nodes/podfiles", "nodes/podlife", "nodes/podlogs", "nodes/podvolume", "lb/handover",

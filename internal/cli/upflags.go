@@ -24,7 +24,7 @@ type upFlags struct {
 	options.Up
 	detach                               bool
 	pace, timers, references, localPorts string
-	issuers, quotas                      []string
+	issuers, quotas, shipLogs            []string
 }
 
 // The values of --pace, and those of --timers.
@@ -85,6 +85,9 @@ func (f *upFlags) registerAgent(cmd *cobra.Command) {
 		"tripod.internal/local-address, such as 8000-8999,9090; none otherwise")
 	flags.BoolVar(&f.NodeLogs, "node-logs", false, "keep the logs of containers as files, as nodes have them, for collectors: "+
 		"'tripod logs --paths' says where")
+	flags.StringArrayVar(&f.shipLogs, "ship-logs", nil, "have each node's log router send what containers say, as on EKS by Fluent Bit: "+
+		"to cloudwatch, "+
+		"the region's CloudWatch Logs, by the node's role, or file:/DIRECTORY, a file of JSON a node; may be repeated")
 	flags.StringVar(&f.pace, "pace", f.pace, "fast, or real: clusters are CREATING, UPDATING and DELETING for as many "+
 		"minutes as in EKS; "+
 		"not so the first one")
@@ -99,7 +102,7 @@ func (f *upFlags) registerAgent(cmd *cobra.Command) {
 // complete checks what was typed and makes the options of it. env reads the environment.
 func (f *upFlags) complete(cmd *cobra.Command, env func(string) string) error {
 	for _, check := range []func(*cobra.Command) error{f.completeWords, f.checkValues, f.completeQuotas,
-		f.completeIssuers} {
+		f.completeIssuers, f.completeLogs} {
 		if err := check(cmd); err != nil {
 			return err
 		}
@@ -166,6 +169,17 @@ func (f *upFlags) checkValues(cmd *cobra.Command) error {
 func (f *upFlags) completeQuotas(cmd *cobra.Command) (err error) {
 	if f.Quotas, err = quota.Parse(f.quotas); err != nil {
 		return usage(cmd, "--quota: %v", err)
+	}
+	return nil
+}
+
+func (f *upFlags) completeLogs(cmd *cobra.Command) error {
+	for _, text := range f.shipLogs {
+		output, err := options.ParseLogOutput(text)
+		if err != nil {
+			return usage(cmd, "--ship-logs: %v", err)
+		}
+		f.ShipLogs, f.NodeLogs = append(f.ShipLogs, output), true // a router reads files
 	}
 	return nil
 }

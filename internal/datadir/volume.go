@@ -27,5 +27,8 @@ func NodeDir(zoneDir, instanceID string) string { return filepath.Join(zoneDir, 
 // PodDir has a pod's own volumes, emptyDir, by their names: they end with the pod. nodeDir is its node's.
 func PodDir(nodeDir, podUID string) string { return filepath.Join(nodeDir, "pods", podUID) }
 
+// RouterDir is where a node's log router writes down how far it is.
+func RouterDir(nodeDir string) string { return filepath.Join(nodeDir, "router") }
+
 // NodeRoot is what volumes of the type hostPath are of: the node's own root.
 func NodeRoot(nodeDir string) string { return filepath.Join(nodeDir, "root") }

@@ -70,6 +70,8 @@ type Agent struct {
 	LocalPorts ports.Ranges `json:"localPorts,omitempty"`
 	// NodeLogs says that containers' logs are files of their nodes, for collectors.
 	NodeLogs bool `json:"nodeLogs,omitempty"`
+	// ShipLogs are where the nodes' log routers send them, beside that.
+	ShipLogs []LogOutput `json:"shipLogs,omitempty"`
 	// RealPace lets the states of clusters last as long as they do in EKS, but for the cluster that the region is founded
 	// with.
 	RealPace bool `json:"realPace,omitempty"`

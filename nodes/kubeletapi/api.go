@@ -70,6 +70,8 @@ type Config struct {
 	Network func(*corev1.Pod) Network
 	// LogFiles are the log files of the node of that name, which WriteLogs writes; nil, or where it returns nil: there are none.
 	LogFiles func(node string) *podlogs.Node
+	// Wrote is told that a log of a node has grown, and must be quick; nil: nobody is.
+	Wrote func(node string, log podlogs.Name)
 	// MaxStreams of logs that are followed, exec, attach and port-forward may be open at once; 0 means 1,024.
 	MaxStreams int
 	Now        func() time.Time // nil is time.Now

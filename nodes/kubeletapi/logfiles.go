@@ -63,6 +63,7 @@ type podLog struct {
 // runLog is the run of a container that is written.
 type runLog struct {
 	instance
+	node    string
 	name    podlogs.Name
 	sources []source
 	text    string // of LogsAnnotation
@@ -292,7 +293,7 @@ func (f *logFiles) runOf(ctx context.Context, p *podLog, pod *corev1.Pod, status
 	case r != nil && r.number > run.number:
 		return nil, false
 	case r == nil || r.number < run.number:
-		r = &runLog{instance: run, name: logName(pod, status, run)}
+		r = &runLog{instance: run, node: pod.Spec.NodeName, name: logName(pod, status, run)}
 		p.runs[status.Name] = r
 		fresh = true
 	}
@@ -356,6 +357,9 @@ func (f *logFiles) writeRun(r *runLog, node *podlogs.Node, queue *queueSource, b
 		if err := node.Write(r.name, linesOf(entries)); err != nil {
 			return time.Time{}, fmt.Errorf("container %s: %w", r.name.Container, err)
 		}
+		if f.api.conf.Wrote != nil {
+			f.api.conf.Wrote(r.node, r.name)
+		}
 	}
 	if r.upTo, r.skip = until, 0; !r.ended.IsZero() {
 		next = time.Time{}
@@ -374,13 +378,17 @@ func linesOf(entries []entry) []podlogs.Line {
 // queueSource are lines that have come since the last look.
 type queueSource struct{ entries []entry }
 
-// read takes what it returns out of the queue, whatever the time from which on lines are wanted.
-func (q *queueSource) read(_, until time.Time, _ int) (taken []entry, _ time.Time) {
+// read takes what it returns out of the queue. What came a moment too late for the look before has the time of this one: a log is in
+// order of time.
+func (q *queueSource) read(from, until time.Time, _ int) (taken []entry, _ time.Time) {
 	later := slices.IndexFunc(q.entries, func(e entry) bool { return !e.at.Before(until) })
 	if later < 0 {
 		later = len(q.entries)
 	}
 	taken, q.entries = q.entries[:later], q.entries[later:]
+	for i := range taken {
+		taken[i].at = maxTime(taken[i].at, from)
+	}
 	return taken, time.Time{}
 }
 

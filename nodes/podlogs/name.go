@@ -74,6 +74,16 @@ func (n Name) Link() string {
 	return path.Join(ContainersDir, name[:min(len(name), longestFile-len(suffix))]+suffix)
 }
 
+// nameOf takes the path of a log that is written now apart; ok is false for other files.
+func nameOf(file string) (n Name, ok bool) {
+	dir := path.Dir(file)
+	pod, isPod := podOf(path.Dir(dir))
+	number, isLog := strings.CutSuffix(path.Base(file), ".log")
+	run, err := strconv.Atoi(number)
+	pod.Container, pod.Run = path.Base(dir), int32(run)
+	return pod, isPod && isLog && err == nil && pod.validate() == nil
+}
+
 // podOf takes a directory below PodsDir apart; ok is false for what is no pod's.
 func podOf(dir string) (n Name, ok bool) {
 	parts := strings.Split(path.Base(dir), "_")

@@ -317,3 +317,53 @@ func TestTheLastLinesAreWholeLines(t *testing.T) {
 		}
 	}
 }
+
+// Whoever tails by positions alone, with a new Tail each time, reads each line once, over files that are set aside and compressed.
+func TestTailsGoOnByTheirPosition(t *testing.T) {
+	now := began
+	n := NewNode(t.TempDir(), Limits{Size: 1000, Files: 10, Budget: 1 << 20}, func() time.Time { now = now.Add(time.Second); return now })
+	var want, got []Line
+	var at Position
+	read := func(most int) {
+		tail := n.NewTail(web(0), at)
+		defer tail.Close()
+		for range most {
+			line, err := tail.Next()
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, at = append(got, line), tail.Position()
+		}
+	}
+	read(1)
+	for i := range 60 {
+		line := Line{At: began.Add(time.Duration(i/25) * time.Millisecond), Text: fmt.Sprint(i)} // many of one time
+		write(t, n, web(0), []Line{line, line, line})
+		want = append(want, line, line, line)
+		if i%7 == 0 {
+			read(11)
+		}
+	}
+	read(1000)
+	if !slices.Equal(got, want) {
+		t.Errorf("got %d lines, want %d", len(got), len(want))
+	}
+	// One that stays open loses nothing either, also of a pod that has gone meanwhile.
+	tail := n.NewTail(web(0), at)
+	defer tail.Close()
+	if err := tail.Open(); err != nil {
+		t.Fatal(err)
+	}
+	write(t, n, web(0), lines(100, 105))
+	if err := n.Remove(web(0).UID); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range lines(100, 105) {
+		if line, err := tail.Next(); err != nil || line != want {
+			t.Errorf("line %d: %v %v", i, line, err)
+		}
+	}
+}

@@ -107,8 +107,10 @@ func (r *Reader) reopen() error {
 	return nil
 }
 
-func (r *Reader) restart() {
-	r.buffer = bufio.NewReaderSize(r.file, 64<<10)
+func (r *Reader) restart() { r.readFrom(r.file) }
+
+func (r *Reader) readFrom(from io.Reader) {
+	r.buffer = bufio.NewReaderSize(from, 64<<10)
 	r.rest, r.open = nil, [2]bool{}
 }
 

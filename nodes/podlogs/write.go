@@ -97,20 +97,28 @@ func (n *Node) track(root *os.Root, name Name) (first bool, err error) {
 		return true, err
 	}
 	n.dropRuns(root, name)
-	if err := create(root, name.File()); err != nil || name.Link() == "" {
+	if err := link(root, name); err != nil {
 		return true, err
 	}
+	return true, create(root, name.File())
+}
+
+// link makes the link to a log, before the log: whoever finds a log finds its link.
+func link(root *os.Root, name Name) error {
+	if name.Link() == "" {
+		return nil
+	}
 	if err := root.MkdirAll(ContainersDir, 0o700); err != nil {
-		return true, err
+		return err
 	}
 	target, err := filepath.Rel(ContainersDir, name.File())
 	if err != nil {
-		return true, err
+		return err
 	}
-	if err := root.Symlink(target, name.Link()); err != nil && !errors.Is(err, fs.ErrExist) {
-		return true, err
+	if err := root.Symlink(target, name.Link()); !errors.Is(err, fs.ErrExist) {
+		return err
 	}
-	return true, nil
+	return nil
 }
 
 // dropRuns deletes the logs of a container's runs before the last one, as a kubelet does with dead containers

@@ -1,0 +1,101 @@
+package logrouter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+)
+
+// CloudWatch sends records to the log groups of Container Insights: /aws/containerinsights/CLUSTER/application, and dataplane for those of
+// aws-node and kube-proxy. A stream is named by node and tag, as AWS's configuration names it. Groups and streams are made when they
+// are missing.
+type CloudWatch struct {
+	Cluster string
+	Node    string
+	// Client signs by the role of the node.
+	Client *cloudwatchlogs.Client
+}
+
+// What PutLogEvents takes at once.
+const (
+	mostEvents     = 10_000
+	mostEventBytes = 1 << 20
+	eventOverhead  = 26
+	longestSpan    = 24 * time.Hour
+)
+
+type place struct{ group, stream string }
+
+// Send is Output's.
+func (c CloudWatch) Send(ctx context.Context, records []Record) error {
+	var places []place
+	events := map[place][]types.InputLogEvent{}
+	for _, r := range records {
+		to := place{"/aws/containerinsights/" + c.Cluster + "/application", c.Node + "-" + r.Tag}
+		if r.dataplane() {
+			to.group = "/aws/containerinsights/" + c.Cluster + "/dataplane"
+		}
+		if events[to] == nil {
+			places = append(places, to)
+		}
+		text := r.plain().JSON()
+		text = text[:min(len(text), mostEventBytes-eventOverhead)]
+		events[to] = append(events[to], types.InputLogEvent{Message: aws.String(string(text)), Timestamp: aws.Int64(r.At.UnixMilli())})
+	}
+	for _, to := range places {
+		for batch := range batches(events[to]) {
+			if err := c.put(ctx, to, batch); err != nil {
+				return fmt.Errorf("log group %s: %w", to.group, err)
+			}
+		}
+	}
+	return nil
+}
+
+// batches cuts events into what a call takes. They are in order of time.
+func batches(events []types.InputLogEvent) func(func([]types.InputLogEvent) bool) {
+	slices.SortStableFunc(events, func(a, b types.InputLogEvent) int { return int(*a.Timestamp - *b.Timestamp) })
+	return func(yield func([]types.InputLogEvent) bool) {
+		first, size := 0, 0
+		for i, e := range events {
+			more := len(*e.Message) + eventOverhead
+			full := i-first == mostEvents || size+more > mostEventBytes
+			if i > first && (full || *e.Timestamp-*events[first].Timestamp >= longestSpan.Milliseconds()) {
+				if !yield(events[first:i]) {
+					return
+				}
+				first, size = i, 0
+			}
+			size += more
+		}
+		if first < len(events) {
+			yield(events[first:])
+		}
+	}
+}
+
+func (c CloudWatch) put(ctx context.Context, to place, batch []types.InputLogEvent) error {
+	in := &cloudwatchlogs.PutLogEventsInput{LogGroupName: &to.group, LogStreamName: &to.stream, LogEvents: batch}
+	_, err := c.Client.PutLogEvents(ctx, in)
+	var missing *types.ResourceNotFoundException
+	if !errors.As(err, &missing) {
+		return err
+	}
+	var there *types.ResourceAlreadyExistsException
+	_, err = c.Client.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &to.group})
+	if err != nil && !errors.As(err, &there) {
+		return err
+	}
+	_, err = c.Client.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &to.group, LogStreamName: &to.stream})
+	if err != nil && !errors.As(err, &there) {
+		return err
+	}
+	_, err = c.Client.PutLogEvents(ctx, in)
+	return err
+}

@@ -1,0 +1,19 @@
+// Package logrouter sends what is in the log files of a node's containers on, as the log router of a DaemonSet does: Fluent Bit with
+// the configuration that AWS publishes for Container Insights.
+//
+// A Router is one node's way to one Output. It reads the files of package podlogs, which are its buffer: bounded, on the disk, and
+// there also when the output is not. No pod waits for it. How far each log was sent is written down once an output has acknowledged
+// it, so that a router which was killed sends again what was under way, at most one batch, and misses nothing; what was set aside and
+// deleted before it could be sent is lost.
+//
+// A Router sleeps until Wrote names a log that has grown. It reads for a second what else comes, as Fluent Bit's Flush has it, sends
+// batches until all is sent, and tries again after a failure, after 1 s at first and 60 s at last.
+//
+// Records have the names of Fluent Bit's tail input and Kubernetes filter. A pod that has gone before its record was made is described
+// by what its file's name says.
+//
+// # Trust
+//
+// Where logs are sent is the operator's to say (up --ship-logs), and no object of a cluster changes it. What pods write is data: it
+// stands in JSON strings. The file output writes nothing but files that it names by their nodes, in a directory of the operator's.
+package logrouter

@@ -1,0 +1,291 @@
+package logrouter
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tripod/internal/sleep"
+	"tripod/nodes/podlogs"
+)
+
+// Output takes records.
+type Output interface {
+	// Send returns when all records are taken for good. After an error they are sent again. errRefused says that they never will be
+	// taken.
+	Send(ctx context.Context, records []Record) error
+}
+
+// ErrRefused is what an Output wraps to say that these records cannot be taken, however often they are sent.
+var ErrRefused = errors.New("the output refuses the records")
+
+// Counts are what a router has done since it was made.
+type Counts struct{ Read, Sent, Retried, Dropped atomic.Int64 }
+
+// Router sends the logs of one node to one output.
+type Router struct {
+	Node   string
+	Files  *podlogs.Node
+	State  string // the file in which it is written how far each log was sent
+	Output Output
+	// Describe is what is known of a log's pod; false: it has gone.
+	Describe func(podlogs.Name) (Kubernetes, bool)
+	Logger   *slog.Logger
+	Counts   Counts
+	// Flush is how long records are gathered; 0 is a second. Retry is how long after the first failure it is tried again; 0 is the same.
+	Flush, Retry time.Duration
+
+	mu    sync.Mutex
+	grown map[podlogs.Name]bool
+	wake  chan struct{}
+}
+
+// What is sent at once, and how long it is waited at most after a failure.
+const (
+	mostRecords = 10_000
+	mostBytes   = 4 << 20
+	longestWait = time.Minute
+)
+
+// source is a log that is read.
+type source struct {
+	tail  *podlogs.Tail
+	about *Kubernetes
+	tag   string
+	acked podlogs.Position
+}
+
+// Wrote says that a log has grown. It may be called before Run and never waits.
+func (r *Router) Wrote(name podlogs.Name) {
+	r.mu.Lock()
+	if r.grown == nil {
+		r.grown = map[podlogs.Name]bool{}
+	}
+	r.grown[name] = true
+	wake := r.waker()
+	r.mu.Unlock()
+	select {
+	case wake <- struct{}{}:
+	default:
+	}
+}
+
+// waker assumes the lock.
+func (r *Router) waker() chan struct{} {
+	if r.wake == nil {
+		r.wake = make(chan struct{}, 1)
+	}
+	return r.wake
+}
+
+// Run sends until ctx ends.
+func (r *Router) Run(ctx context.Context) {
+	r.mu.Lock()
+	wake := r.waker()
+	r.mu.Unlock()
+	sources := map[podlogs.Name]*source{}
+	defer func() {
+		for _, s := range sources {
+			s.tail.Close()
+		}
+	}()
+	sent := r.load()
+	names, err := r.Files.Logs() // what came while nobody sent
+	if err != nil {
+		r.Logger.Warn("look for log files", "node", r.Node, "error", err)
+	}
+	for _, name := range names {
+		r.open(sources, sent, name)
+	}
+	for {
+		r.take(sources, sent)
+		if len(sources) > 0 {
+			if sleep.For(ctx, or(r.Flush, time.Second)) != nil {
+				return
+			}
+			r.take(sources, sent)
+			if r.drain(ctx, sources, sent) != nil {
+				return
+			}
+			continue
+		}
+		select {
+		case <-wake:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// take opens the logs that have grown: from then on they can be read also when their pod is deleted.
+func (r *Router) take(sources map[podlogs.Name]*source, sent map[string]podlogs.Position) {
+	r.mu.Lock()
+	grown := r.grown
+	r.grown = nil
+	r.mu.Unlock()
+	for name := range grown {
+		r.open(sources, sent, name)
+	}
+}
+
+func (r *Router) open(sources map[podlogs.Name]*source, sent map[string]podlogs.Position, name podlogs.Name) {
+	key := name
+	key.ContainerID = "" // a name that was found on the disk has none
+	if sources[key] != nil {
+		return
+	}
+	at := sent[name.File()]
+	s := &source{tail: r.Files.NewTail(name, at), acked: at}
+	if err := s.tail.Open(); err != nil {
+		r.Logger.Warn("read a pod's log file", "node", r.Node, "file", name.File(), "error", err)
+		return
+	}
+	about, known := r.Describe(name)
+	if !known {
+		about = describe(name, r.Node)
+	}
+	about.Host = r.Node
+	s.about = &about
+	s.tag = "application.var.log.containers." + about.PodName + "_" + about.NamespaceName + "_" + about.ContainerName + "-" +
+		about.DockerID + ".log"
+	sources[key] = s
+}
+
+// drain sends all that is there, closes what has been sent, and returns an error when ctx has ended.
+func (r *Router) drain(ctx context.Context, sources map[podlogs.Name]*source, sent map[string]podlogs.Position) error {
+	for {
+		records, more := r.gather(sources)
+		if len(records) > 0 {
+			if err := r.send(ctx, records); err != nil {
+				return err
+			}
+		}
+		for name, s := range sources {
+			if s.acked = s.tail.Position(); s.acked.Same > 0 {
+				sent[name.File()] = s.acked
+			}
+		}
+		if len(records) > 0 {
+			if err := r.save(sent); err != nil {
+				r.Logger.Warn("write down how far logs were sent: they may be sent again", "node", r.Node, "error", err)
+			}
+		}
+		if !more {
+			for _, s := range sources {
+				s.tail.Close()
+			}
+			clear(sources)
+			return nil
+		}
+	}
+}
+
+// gather reads a batch; more says that there may be more.
+func (r *Router) gather(sources map[podlogs.Name]*source) (records []Record, more bool) {
+	size := 0
+	for _, s := range sources {
+		for {
+			line, err := s.tail.Next()
+			if err != nil {
+				if !errors.Is(err, io.EOF) {
+					r.Logger.Warn("read a pod's log file", "node", r.Node, "tag", s.tag, "error", err)
+				}
+				break
+			}
+			r.Counts.Read.Add(1)
+			records = append(records, record(line, s.tag, s.about))
+			if size += len(line.Text) + 500; len(records) == mostRecords || size > mostBytes {
+				return records, true
+			}
+		}
+	}
+	return records, false
+}
+
+// send sends a batch until it is taken; the error is that ctx has ended.
+func (r *Router) send(ctx context.Context, records []Record) error {
+	pause := or(r.Retry, time.Second)
+	for failing := false; ; failing = true {
+		err := r.Output.Send(ctx, records)
+		switch {
+		case err == nil:
+			r.Counts.Sent.Add(int64(len(records)))
+			if failing {
+				r.Logger.Info("logs are sent again", "node", r.Node)
+			}
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, ErrRefused):
+			r.Counts.Dropped.Add(int64(len(records)))
+			r.Logger.Warn("logs are dropped", "node", r.Node, "records", len(records), "error", err)
+			return nil
+		}
+		r.Counts.Retried.Add(int64(len(records)))
+		if !failing {
+			r.Logger.Warn("send logs: it is tried again", "node", r.Node, "records", len(records), "error", err)
+		}
+		if err := sleep.For(ctx, pause); err != nil {
+			return err
+		}
+		pause = min(2*pause, longestWait)
+	}
+}
+
+// load reads how far each log was sent.
+func (r *Router) load() map[string]podlogs.Position {
+	sent := map[string]podlogs.Position{}
+	text, err := os.ReadFile(r.State)
+	if err == nil {
+		err = json.Unmarshal(text, &sent)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		r.Logger.Warn("read how far logs were sent: all are sent again", "node", r.Node, "error", err)
+	}
+	return sent
+}
+
+// save writes how far each log was sent, but of those that have gone.
+func (r *Router) save(sent map[string]podlogs.Position) error {
+	names, err := r.Files.Logs()
+	if err != nil {
+		return err
+	}
+	there := make(map[string]podlogs.Position, len(names))
+	for _, name := range names {
+		if at, known := sent[name.File()]; known {
+			there[name.File()] = at
+		}
+	}
+	clear(sent)
+	for file, at := range there {
+		sent[file] = at
+	}
+	text, err := json.Marshal(there)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(r.State), 0o700); err != nil {
+		return err
+	}
+	fresh := r.State + ".new"
+	if err := os.WriteFile(fresh, text, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(fresh, r.State)
+}
+
+func or(d, other time.Duration) time.Duration {
+	if d > 0 {
+		return d
+	}
+	return other
+}

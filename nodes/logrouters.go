@@ -1,0 +1,111 @@
+package nodes
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"tripod/internal/datadir"
+	"tripod/nodes/logrouter"
+	"tripod/nodes/podlogs"
+	"tripod/nodes/podset"
+)
+
+// routerPort is where a node's log router tells what it has done: Fluent Bit's HTTP_Port.
+const routerPort = 2020
+
+// route sends a node's logs on until ctx ends.
+func (z *zone) route(ctx context.Context, n node) {
+	if z.conf.LogOutputs == nil || z.logs.nodes == nil {
+		return
+	}
+	files := z.logFilesOf(n.name)
+	if files == nil {
+		return
+	}
+	routers := map[string]*logrouter.Router{}
+	for name, output := range z.conf.LogOutputs(n.instanceID, n.name) {
+		routers[name] = &logrouter.Router{Node: n.name, Files: files, Output: output, Describe: z.describeLog,
+			State: filepath.Join(datadir.RouterDir(z.conf.NodeDir(n.instanceID)), name+".json"), Logger: z.conf.Logger.With("output", name)}
+	}
+	z.logs.setRouters(n.name, routers)
+	var group sync.WaitGroup
+	for _, r := range routers {
+		group.Go(func() { r.Run(ctx) })
+	}
+	group.Wait()
+	z.logs.setRouters(n.name, nil)
+}
+
+func (l *logFiles) setRouters(node string, routers map[string]*logrouter.Router) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.routers == nil {
+		l.routers = map[string]map[string]*logrouter.Router{}
+	}
+	if l.routers[node] = routers; len(routers) == 0 {
+		delete(l.routers, node)
+	}
+}
+
+// of are a node's routers, by their outputs' names.
+func (l *logFiles) of(node string) map[string]*logrouter.Router {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.routers[node]
+}
+
+// wrote tells a node's routers of a log that has grown.
+func (l *logFiles) wrote(node string, log podlogs.Name) {
+	for _, r := range l.of(node) {
+		r.Wrote(log)
+	}
+}
+
+// describeLog is what a router says of a log's pod, as Fluent Bit's Kubernetes filter does.
+func (z *zone) describeLog(log podlogs.Name) (logrouter.Kubernetes, bool) {
+	pod := z.pods.Pod(log.Namespace, log.Pod)
+	if pod == nil || string(pod.UID) != log.UID {
+		return logrouter.Kubernetes{}, false
+	}
+	k := logrouter.Kubernetes{PodName: pod.Name, NamespaceName: pod.Namespace, PodID: log.UID, Labels: pod.Labels,
+		Annotations: pod.Annotations, ContainerName: log.Container}
+	_, k.DockerID, _ = strings.Cut(log.ContainerID, "://")
+	if status := podset.Status(pod, log.Container); status != nil {
+		k.ContainerHash, k.ContainerImage = status.ImageID, status.Image
+	}
+	return k, true
+}
+
+// routerMetrics tells what a node's routers have done, by Fluent Bit's names; nil: it has none.
+func (z *zone) routerMetrics(node string) http.Handler {
+	routers := z.logs.of(node)
+	if len(routers) == 0 {
+		return nil
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /api/v1/metrics/prometheus", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+		for _, metric := range []struct {
+			name, label string
+			of          func(*logrouter.Counts) int64
+		}{
+			{"fluentbit_input_records_total", "tail.", func(c *logrouter.Counts) int64 { return c.Read.Load() }},
+			{"fluentbit_output_proc_records_total", "", func(c *logrouter.Counts) int64 { return c.Sent.Load() }},
+			{"fluentbit_output_retried_records_total", "", func(c *logrouter.Counts) int64 { return c.Retried.Load() }},
+			{"fluentbit_output_dropped_records_total", "", func(c *logrouter.Counts) int64 { return c.Dropped.Load() }},
+		} {
+			io.WriteString(w, "# TYPE "+metric.name+" counter\n")
+			for _, name := range slices.Sorted(maps.Keys(routers)) {
+				fmt.Fprintf(w, "%s{name=%q} %d\n", metric.name, metric.label+name, metric.of(&routers[name].Counts))
+			}
+		}
+	})
+	return mux
+}
