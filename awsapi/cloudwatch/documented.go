@@ -7,7 +7,7 @@ var documented = []operation.Clause{
 	{Words: []string{"PutMetricData"}, State: operation.Works, Effect: "the data are on the disks of two zones when it answers; they can " +
 		"be read at once; kept as long as CloudWatch does, within the bounds in docs/observability.md; entities are not kept"},
 	{Words: []string{"GetMetricStatistics"}, State: operation.Works, Effect: "every statistic that CloudWatch has; percentiles are exact up " +
-		"to 128 different values a period, and within 1 % beyond"},
+		"to 128 different values in what is merged, and within some 6 % beyond"},
 	{Words: []string{"GetMetricData"}, State: operation.Works, Effect: "metric math and SEARCH; no Metrics Insights queries, no anomaly " +
 		"bands, no LAMBDA, SERVICE_QUOTA, INSIGHT_RULE_METRIC and DB_PERF_INSIGHTS"},
 	{Words: []string{"ListMetrics"}, State: operation.Works, Effect: "a metric is listed at once, and for two weeks after its last data"},

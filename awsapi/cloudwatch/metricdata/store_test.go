@@ -163,8 +163,8 @@ func TestStatisticsAreThoseOfCloudWatch(t *testing.T) {
 	}
 }
 
-// TestManyValuesAreToldApartWithinAPercent, in bounded memory.
-func TestManyValuesAreToldApartWithinAPercent(t *testing.T) {
+// TestPercentilesOfManyValuesAreWithinAFewPercent, in bounded memory.
+func TestPercentilesOfManyValuesAreWithinAFewPercent(t *testing.T) {
 	var s Summary
 	for i := 1; i <= 20000; i++ {
 		s.Merge(Single(float64(i)))
