@@ -37,3 +37,20 @@ func (b Backend) logEvents() logs.Events {
 	}
 	return embedding{b.LogEvents, b.Metrics}
 }
+
+// FilteredMetrics takes what the metric filters of CloudWatch Logs find into the metrics' data.
+type FilteredMetrics struct{ *metricdata.Store }
+
+// Put implements logs.Metrics.
+func (m FilteredMetrics) Put(ctx context.Context, found []logs.Datum) error {
+	data := make([]metricdata.Datum, len(found))
+	for i, one := range found {
+		var dimensions []metricdata.Dimension
+		for name, value := range one.Dimensions {
+			dimensions = append(dimensions, metricdata.Dimension{Name: name, Value: value})
+		}
+		data[i] = metricdata.Datum{Metric: metricdata.NewMetric(one.Namespace, one.Metric, dimensions), Unit: one.Unit, Time: one.Time.Unix(),
+			Summary: metricdata.Single(one.Value)}
+	}
+	return m.Store.Put(ctx, data)
+}

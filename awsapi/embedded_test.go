@@ -13,8 +13,28 @@ import (
 
 	"tripod/awsapi"
 	"tripod/awsapi/cloudwatch/metricdata"
+	"tripod/awsapi/logs"
 	"tripod/logs/logstore"
 )
+
+// TestMetricFiltersBringMetrics: what they find is metric data, with their dimensions.
+func TestMetricFiltersBringMetrics(t *testing.T) {
+	store, err := logstore.Open(logstore.Config{Dir: t.TempDir(), Zone: "us-east-1a", Zones: []string{"us-east-1a"},
+		Exists: func(string) bool { return true }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	metrics, now := &metricdata.Store{Log: store}, time.Now()
+	if err := (awsapi.FilteredMetrics{Store: metrics}).Put(t.Context(), []logs.Datum{{Namespace: "App", Metric: "Errors", Unit: "Count",
+		Dimensions: map[string]string{"Path": "/"}, Time: now, Value: 2}}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := metrics.Merged(metricdata.NewMetric("App", "Errors", []metricdata.Dimension{{Name: "Path", Value: "/"}}), "Count",
+		metricdata.Span{From: now.Unix() - 120, To: now.Unix() + 1, Period: 3600})
+	if err != nil || len(got) != 1 || got[0].Sum != 2 {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
 
 // TestLogEventsBringMetrics: embedded metric format is read as events are put.
 func TestLogEventsBringMetrics(t *testing.T) {

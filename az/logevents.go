@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"tripod/awsapi"
 	"tripod/awsapi/cloudwatch/metricdata"
 	"tripod/awsapi/logs"
 	"tripod/logs/logstore"
@@ -40,6 +41,8 @@ func (z *Zone) startLogEvents(ctx context.Context) error {
 	}
 	keeper := &logs.Keeper{Zone: z.config.Zone, Zones: zones, State: z.voter, Events: store, Logger: logger}
 	z.wait.Go(func() { keeper.Run(ctx) })
+	filters := &logs.MetricFilters{State: z.voter, Events: store, Metrics: awsapi.FilteredMetrics{Store: z.metrics}, Logger: logger}
+	z.wait.Go(func() { filters.Run(ctx) })
 	return nil
 }
 

@@ -102,8 +102,8 @@ func (s *Service) operations() map[string]entry {
 			"the group's events can be read only while the key is enabled and its policy lets CloudWatch Logs decrypt; on the disk " +
 				"they are as they were"},
 		"DisassociateKmsKey": {typed(s.disassociateKmsKey), works, "the key is asked for no more, for old events too"},
-		"PutMetricFilter": {typed(s.putMetricFilter), recorded,
-			"the filter is kept and shown, 100 for a group, and refused where no value can come of it"},
+		"PutMetricFilter": {typed(s.putMetricFilter), works,
+			"what it finds in events is data of CloudWatch's metrics within a second; refused where no value can come of it"},
 		"DescribeMetricFilters": {typed(s.describeMetricFilters), works, "the filters, of a group or of a metric"},
 		"DeleteMetricFilter":    {typed(s.deleteMetricFilter), works, "the filter is gone"},
 		"TestMetricFilter": {typed(s.testMetricFilter), works,
