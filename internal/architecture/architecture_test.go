@@ -63,8 +63,8 @@ var layers = []struct {
 	}},
 	{"tools", []string{"awsapi/cloudwatch/metricmath"}},
 	{"tools", []string{
-		"awsapi/cloudwatch/metricdata", "internal/bundle", "internal/diskfault", "internal/loss", "internal/upgrade", "lb", "nodes/lazywatch",
-		"nodes/machine",
+		"awsapi/cloudwatch/metricdata", "internal/bundle", "internal/diskfault", "internal/loglevel", "internal/loss", "internal/upgrade",
+		"lb", "nodes/lazywatch", "nodes/machine",
 	}},
 	{"tools", []string{
 		"api", "docs", "apiserver/...", "awsapi/history", "awsapi/quota", "awsapi/upstream", "awsapi/wire", "internal/...",
