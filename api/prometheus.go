@@ -8,11 +8,12 @@ const (
 	JobController = "kube-controller-manager"
 	JobScheduler  = "kube-scheduler"
 	JobKubelet    = "kubelet"
+	JobState      = "kube-state-metrics"
 	JobPods       = "pods"
 )
 
 // PrometheusJobs are those jobs, in the order of the configuration.
-var PrometheusJobs = []string{JobRegion, JobAPIServer, JobEtcd, JobController, JobScheduler, JobKubelet, JobPods}
+var PrometheusJobs = []string{JobRegion, JobAPIServer, JobEtcd, JobController, JobScheduler, JobKubelet, JobState, JobPods}
 
 // KubeletMetrics are the paths below which a node's kubelet has metrics.
 var KubeletMetrics = []string{"/metrics", "/metrics/cadvisor", "/metrics/resource", "/metrics/probes"}

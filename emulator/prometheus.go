@@ -175,10 +175,21 @@ func (c *control) scrapedRoutes() http.Handler {
 	handlers := c.handlers()
 	for _, route := range api.Routes {
 		if route.Scraped {
-			routes.Handle(api.ControlRoot+route.Path, handlers[route.Name]).Methods(route.Method)
+			routes.Handle(api.ControlRoot+route.Path, c.unlessAsleep(route, handlers[route.Name])).Methods(route.Method)
 		}
 	}
 	return routes
+}
+
+// unlessAsleep refuses what the zones would have to answer, while they sleep.
+func (c *control) unlessAsleep(route api.Route, next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !route.Looks && c.region.sleeper.asleep.Load() != nil {
+			answer(w, errAsleep)
+			return
+		}
+		next(w, r)
+	}
 }
 
 // closeScrapeDoor closes it, as long as the region runs.

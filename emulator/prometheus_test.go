@@ -177,6 +177,7 @@ func testPrometheus(t *testing.T, r *testRegion) {
 		{http.MethodGet, "/v1/metrics/az/b", p.token, 200, `process_cpu_seconds_total{zone="us-east-1b"}`},
 		{http.MethodGet, "/v1/prometheus/targets/tripod", p.token, 200, "/v1/metrics/az/us-east-1c"},
 		{http.MethodGet, "/v1/prometheus/targets/kubelet", p.token, 200, "[]"},
+		{http.MethodGet, "/v1/prometheus/targets/kube-state-metrics", p.token, 200, `"__metrics_path__":"/v1/metrics/kube-state/demo"`},
 		{http.MethodGet, "/v1/prometheus/targets/nobody", p.token, 400, `there is no job \"nobody\"`},
 		{http.MethodGet, "/v1/metrics/etcd/d", p.token, 400, `there is no zone \"d\"`},
 		{http.MethodGet, "/v1/metrics/pod/demo/default/web?zone=a&port=80", p.token, 409, "does not run nodes"},

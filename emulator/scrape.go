@@ -109,10 +109,12 @@ func (c *control) scrape(w http.ResponseWriter, r *http.Request, zoneName string
 	}
 }
 
+var errAsleep = errors.New("the region sleeps, and is not woken for its metrics")
+
 // answers says why something in a zone has no metrics now: a process that is paused would let everybody wait.
 func (c *control) answers(z *zone, of az.Scrape) error {
 	if c.region.sleeper.asleep.Load() != nil {
-		return errors.New("the region sleeps, and is not woken for its metrics")
+		return errAsleep
 	}
 	if err := z.reachable(); err != nil {
 		return err

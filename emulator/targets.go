@@ -80,6 +80,9 @@ func (c *control) handleTargets(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	for _, cluster := range clusters {
+		if job == api.JobState {
+			t.add(api.KubeState+"/"+cluster, "/metrics/"+api.KubeState+"/"+cluster, label{"cluster", cluster})
+		}
 		for _, z := range c.region.zones {
 			t.ofZone(job, cluster, z.name, c.scraper.known.of(z.name, cluster))
 		}

@@ -148,7 +148,7 @@ func TestPrometheusFollowsTheRegionOverTheLossOfAZone(t *testing.T) {
 	}
 	p := startPrometheus(t, filepath.Join(dir, "prometheus.yml"))
 	p.awaitUp(t, "all is up", map[string]int{api.JobRegion: 4, api.JobAPIServer: 3, api.JobEtcd: 3, api.JobController: 3,
-		api.JobScheduler: 3, api.JobKubelet: 12, api.JobPods: 1})
+		api.JobScheduler: 3, api.JobKubelet: 12, api.JobState: 1, api.JobPods: 1})
 	settled := time.Now()
 	for _, question := range []string{
 		`sum(rate(apiserver_request_total{job="apiserver",cluster="demo"}[1m])) >= 0`,
@@ -157,7 +157,7 @@ func TestPrometheusFollowsTheRegionOverTheLossOfAZone(t *testing.T) {
 		`count(workqueue_adds_total{job="kube-controller-manager",name="deployment"}) > 0`,
 		`count(container_memory_working_set_bytes{job="kubelet",metrics_path="/metrics/cadvisor",pod="shop",node!=""}) > 0`,
 		`shop_orders_total{job="pods",exported_job="forged",pod="shop",namespace="default"} == 7`,
-		`count(tripod_zone_up == 1) == 3`, `sum(tripod_region_leader) == 1`,
+		`count(kube_node_info{job="kube-state-metrics",cluster="demo"}) == 3`, `count(tripod_zone_up == 1) == 3`, `sum(tripod_region_leader) == 1`,
 		`sum(tripod_aws_requests_total{service="sts",principal="user/admin"}) >= 0 or vector(1)`,
 		`count(tripod_lb_target_healthy{balancer="demo"} == 1) == 3`,
 	} {
@@ -184,7 +184,7 @@ func TestPrometheusFollowsTheRegionOverTheLossOfAZone(t *testing.T) {
 	r.do(t, "start", "az/b")
 	p.awaitUp(t, "all is up again", map[string]int{api.JobAPIServer: 3, api.JobEtcd: 3, api.JobKubelet: 12})
 	since := int(time.Since(settled).Seconds())
-	gaps := p.query(t, fmt.Sprintf(`min_over_time(up{job!~"kubelet|pods"}[%ds]) == 0`, since)) // nodes may be replaced elsewhere meanwhile
+	gaps := p.query(t, fmt.Sprintf(`min_over_time(up{job!~"kubelet|pods|kube-state-metrics"}[%ds]) == 0`, since)) // nodes may be replaced elsewhere meanwhile
 	if slices.ContainsFunc(gaps, func(s sample) bool { return !strings.HasSuffix(s.Metric["zone"], "b") }) {
 		t.Errorf("there are gaps where the zone was not: %v", gaps)
 	}

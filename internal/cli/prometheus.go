@@ -3,7 +3,9 @@ package cli
 import (
 	"bytes"
 	_ "embed"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"text/template"
@@ -12,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tripod/api"
+	"tripod/internal/monitoring"
 	"tripod/internal/pki"
 )
 
@@ -40,7 +43,7 @@ func (a *app) prometheusCommand() *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.prometheus(cmd, o) },
 	}
-	cmd.Flags().StringVar(&o.dir, "output", "", "write prometheus.yml into this directory, and not to the standard output")
+	cmd.Flags().StringVar(&o.dir, "output", "", "write prometheus.yml, its rules and dashboards into this directory, and not to the standard output")
 	cmd.Flags().DurationVar(&o.interval, "interval", o.interval, "how often it is to scrape")
 	cmd.Flags().IntVar(&o.order.Port, "port", 0, "the port of 127.0.0.1; 0: the one of last time, or else a free one")
 	cmd.Flags().BoolVar(&o.order.Off, "off", false, "close the port")
@@ -80,17 +83,18 @@ func prometheusConfig(dataDir string, door api.Prometheus, o prometheusOptions) 
 		Jobs              []string
 		Interval, Refresh string
 		Rules             bool
-	}{door, dataDir, api.PrometheusJobs, seconds(o.interval), seconds(min(o.interval, 10*time.Second)), false})
+	}{door, dataDir, api.PrometheusJobs, seconds(o.interval), seconds(min(o.interval, 10*time.Second)), o.dir != ""})
 	return text.Bytes(), err
 }
 
 // seconds writes a time as Prometheus reads it.
 func seconds(d time.Duration) string { return fmt.Sprintf("%ds", int(d/time.Second)) }
 
+// writePrometheus writes the configuration, with the rules that it names, and the dashboards for a Grafana.
 func (a *app) writePrometheus(dir string, text []byte) error {
 	dir, err := filepath.Abs(dir)
 	if err == nil {
-		err = os.MkdirAll(dir, 0o700)
+		err = errors.Join(copyFiles(monitoring.Rules, dir), copyFiles(monitoring.Files, dir))
 	}
 	file := filepath.Join(dir, "prometheus.yml")
 	if err == nil {
@@ -99,7 +103,22 @@ func (a *app) writePrometheus(dir string, text []byte) error {
 	if err != nil {
 		return fmt.Errorf("the configuration cannot be written to %s: %w", dir, err)
 	}
-	fmt.Fprintf(a.Stdout, "wrote %s; now run:\n\n  prometheus --config.file %[1]s --storage.tsdb.path %s "+
+	fmt.Fprintf(a.Stdout, "wrote %s, rules and dashboards; now run:\n\n  prometheus --config.file %[1]s --storage.tsdb.path %s "+
 		"--web.listen-address 127.0.0.1:9090\n", file, filepath.Join(dir, "data"))
 	return nil
+}
+
+// copyFiles writes all files below a directory.
+func copyFiles(files fs.FS, dir string) error {
+	return fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+		to := filepath.Join(dir, filepath.FromSlash(name))
+		if err != nil || entry.IsDir() {
+			return errors.Join(err, os.MkdirAll(to, 0o700))
+		}
+		text, err := fs.ReadFile(files, name)
+		if err != nil {
+			return err
+		}
+		return pki.Write(to, text)
+	})
 }

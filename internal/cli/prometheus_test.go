@@ -73,6 +73,11 @@ func TestPrometheusIsGivenAConfigurationOfAllJobs(t *testing.T) {
 			t.Errorf("job %s: what pods say is to be bounded and not believed, got %+v", job, scrape)
 		}
 	}
+	for _, name := range []string{"rules/etcd.yaml", "dashboards/etcd.json"} {
+		if _, err := os.Stat(filepath.Join(out, name)); err != nil {
+			t.Error(err)
+		}
+	}
 	if promtool, err := exec.LookPath("promtool"); err == nil {
 		if said, err := exec.Command(promtool, "check", "config", "--syntax-only", file).CombinedOutput(); err != nil {
 			t.Errorf("promtool: %v\n%s", err, said)
