@@ -57,17 +57,18 @@ func BenchmarkSearchOfAGiB(b *testing.B) {
 		`fields @timestamp, @message | sort @timestamp desc | limit 100`,
 		`filter verb = "create" | stats count(*) by user.username`,
 		`stats count(*), avg(responseStatus.code) by verb, bin(1m)`,
-		`parse @message 'name="*"' as name | stats count_distinct(name)`,
+		`parse @message 'replicas=*' as replicas | stats count(*) by replicas`,
 	} {
 		b.Run(strings.ReplaceAll(text, "/", "%"), func(b *testing.B) {
+			bytes := int64(0)
 			for b.Loop() {
 				result, err := s.find(b.Context(), query{Text: text, Groups: []string{"g"}, To: lastMoment, CreatedAt: time.Now()})
 				if err != nil {
 					b.Fatal(err)
 				}
-				b.ReportMetric(float64(result.Bytes)/(1<<20)/(b.Elapsed().Seconds()/float64(b.N)), "MiB/s")
-				b.ReportMetric(float64(len(result.Rows)), "rows")
+				bytes += result.Bytes
 			}
+			b.ReportMetric(float64(bytes)/(1<<20)/b.Elapsed().Seconds(), "MiB/s")
 		})
 	}
 }
