@@ -136,7 +136,8 @@ func run(ctx context.Context, args []string,
 		return err
 	}
 	news := &news{}
-	metrics := &http.Server{Handler: loglevel.Handler(news.handler(legacyregistry.Handler()), setLogLevel), ReadHeaderTimeout: 10 * time.Second}
+	told := loglevel.Handler(news.handler(legacyregistry.Handler()), setLogLevel)
+	metrics := &http.Server{Handler: told, ReadHeaderTimeout: 10 * time.Second}
 	go metrics.Serve(listener)
 	defer metrics.Close()
 	defer klog.Flush()

@@ -59,7 +59,8 @@ func TestNoRegionIsErrNotRunning(t *testing.T) {
 	c := New(dataDir)
 	_, err := c.Status(t.Context())
 	for call, err := range map[string]error{
-		"status": err, "log level": c.SetLogLevel(t.Context(), api.LogLevelOrder{}), "do": c.Do(t.Context(), "az/b", "kill", ""), "reset": c.Reset(t.Context()),
+		"status": err, "log level": c.SetLogLevel(t.Context(), api.LogLevelOrder{}),
+		"do": c.Do(t.Context(), "az/b", "kill", ""), "reset": c.Reset(t.Context()),
 		"down":    c.Down(t.Context(), func(api.Event) {}),
 		"events":  c.Events(t.Context(), 0, true, func(api.Event) error { return nil }),
 		"metrics": c.Metrics(t.Context(), "", "", io.Discard),

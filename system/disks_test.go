@@ -66,8 +66,9 @@ func TestADiskThatFailsTakesItsMemberAndNoWrite(t *testing.T) {
 	r.wantSameEtcd(t)
 }
 
-// TestADiskThatFailsTakesItsVoterAndNoAWSCall: the disk of the zone that leads the regional state fails, and is read-only. Another zone leads at
-// once, and calls go on through the endpoint: balancers leave the zone out, and its own front refuses what may be old. Healed, it has all.
+// TestADiskThatFailsTakesItsVoterAndNoAWSCall: the disk of the zone that leads the regional state fails, and is read-only. Another zone
+// leads at once, and calls go on through the endpoint: balancers leave the zone out, and its own front refuses what may be old.
+// Healed, it has all.
 func TestADiskThatFailsTakesItsVoterAndNoAWSCall(t *testing.T) {
 	t.Parallel()
 	if err := diskfault.Supported(); err != nil {

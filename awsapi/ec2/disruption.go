@@ -40,7 +40,8 @@ func (s *Service) Disrupt(tx *state.Txn, subnetID, scope string) (made, before s
 		return "", "", err
 	}
 	if s.TagsOf(tx, acl.ACLID)[disruptedTag] != "" {
-		return "", "", refuse("DependencyViolation", "The connectivity of subnet %s is disrupted already, by network ACL %s.", subnetID, acl.ACLID)
+		return "", "", refuse("DependencyViolation", "The connectivity of subnet %s is disrupted already, by network ACL %s.", subnetID,
+			acl.ACLID)
 	}
 	clone := networkACL{ACLID: newID("acl"), VPCID: acl.VPCID, OwnerID: acl.OwnerID}
 	var entries []aclEntry

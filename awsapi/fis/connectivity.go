@@ -10,7 +10,8 @@ import (
 
 // disrupt is the action that cuts subnets off, by network ACLs.
 var disrupt = action{id: "aws:network:disrupt-connectivity",
-	description: "Deny the specified traffic to the target subnets by temporarily cloning their network ACLs.", key: "Subnets", resource: subnetType,
+	description: "Deny the specified traffic to the target subnets by temporarily cloning their network ACLs.", key: "Subnets",
+	resource: subnetType,
 	parameters: []parameter{lasting,
 		{"scope", "The type of traffic to deny: all, availability-zone or vpc.", true, isScope},
 		{"prefixListIdentifier", "If the scope is prefix-list, the identifier of the customer managed prefix list.", false,
@@ -28,8 +29,8 @@ func isScope(_ *Service, _ map[string]string, value string) error {
 	case ec2.DisruptAll, ec2.DisruptZones, ec2.DisruptVPC:
 		return nil
 	case "s3", "s3express", "dynamodb", "prefix-list":
-		return invalid("Tripod does not have the scope %s: nothing in its subnets reaches that service or list. Use all, availability-zone or vpc.",
-			value)
+		return invalid("Tripod does not have the scope %s: nothing in its subnets reaches that service or list. Use all, "+
+			"availability-zone or vpc.", value)
 	}
 	return invalid("The scope %s is not valid: use one of all, availability-zone, vpc.", value)
 }

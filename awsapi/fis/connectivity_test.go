@@ -43,7 +43,8 @@ func rulesOf(acl ec2types.NetworkAcl) (rules []string) {
 		if aws.ToBool(e.Egress) {
 			direction = "out"
 		}
-		rules = append(rules, fmt.Sprint(*e.RuleNumber, " ", direction, " ", e.RuleAction, " ", aws.ToString(e.CidrBlock), aws.ToString(e.Ipv6CidrBlock)))
+		of := aws.ToString(e.CidrBlock) + aws.ToString(e.Ipv6CidrBlock)
+		rules = append(rules, fmt.Sprint(*e.RuleNumber, " ", direction, " ", e.RuleAction, " ", of))
 	}
 	return rules
 }

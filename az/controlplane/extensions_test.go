@@ -165,12 +165,14 @@ func TestZonesAskOneAnotherByTheirOwnCertificates(t *testing.T) {
 }
 
 func TestComponentsMetricsAreToldApartByName(t *testing.T) {
-	const text = "# HELP scheduler_pending_pods [STABLE] Pods\n# TYPE scheduler_pending_pods gauge\nscheduler_pending_pods{queue=\"active\"} 0\n" +
+	const text = "# HELP scheduler_pending_pods [STABLE] Pods\n# TYPE scheduler_pending_pods gauge\n" +
+		"scheduler_pending_pods{queue=\"active\"} 0\n" +
 		"# HELP workqueue_depth x\n# TYPE workqueue_depth gauge\nworkqueue_depth 1\n# TYPE go_goroutines gauge\ngo_goroutines 7\n"
 	for name, want := range map[string]string{
 		"ksh/container/metrics": "# HELP scheduler_pending_pods [STABLE] Pods\n# TYPE scheduler_pending_pods gauge\n" +
 			"scheduler_pending_pods{queue=\"active\"} 0\n# TYPE go_goroutines gauge\ngo_goroutines 7\n",
-		"kcm/container/metrics": "# HELP workqueue_depth x\n# TYPE workqueue_depth gauge\nworkqueue_depth 1\n# TYPE go_goroutines gauge\ngo_goroutines 7\n",
+		"kcm/container/metrics": "# HELP workqueue_depth x\n# TYPE workqueue_depth gauge\nworkqueue_depth 1\n" +
+			"# TYPE go_goroutines gauge\ngo_goroutines 7\n",
 	} {
 		var got strings.Builder
 		if err := copyFamilies(&got, strings.NewReader(text), components[name].has); err != nil || got.String() != want {

@@ -72,7 +72,8 @@ const Path = "/v1/log-level"
 func Handler(next http.Handler, set func(Level) error) http.Handler {
 	routes := http.NewServeMux()
 	routes.Handle("/", next)
-	routes.HandleFunc("POST "+Path, tell.Take(func(l Level) bool { return l.Check() == nil }, func(_ context.Context, l Level) error { return set(l) }))
+	routes.HandleFunc("POST "+Path, tell.Take(func(l Level) bool { return l.Check() == nil },
+		func(_ context.Context, l Level) error { return set(l) }))
 	return routes
 }
 

@@ -12,7 +12,8 @@ import (
 func TestItemsAreWrittenAsKubernetesWritesThem(t *testing.T) {
 	at := start.Add(123456789)
 	for _, i := range []item{
-		{name: "node-a", labels: map[string]string{"b": "2", "a": "1"}, window: 15*time.Second + 12345678, parts: []usage{{"", 1234567, 3 << 20}}},
+		{name: "node-a", labels: map[string]string{"b": "2", "a": "1"}, window: 15*time.Second + 12345678,
+			parts: []usage{{"", 1234567, 3 << 20}}},
 		{namespace: "shop", name: "web", window: time.Minute, parts: []usage{{"web", 2e9, 1000}, {`a<"b>&\` + "\u2028é", 0, 0}}},
 	} {
 		var object any
@@ -40,7 +41,8 @@ func TestItemsAreWrittenAsKubernetesWritesThem(t *testing.T) {
 }
 
 func TestAnAnswerThatIsCutOffIsAnError(t *testing.T) {
-	whole := appendPart(appendPart(nil, &item{namespace: "shop", name: "web"}, asJSON, start), &item{namespace: "shop", name: "db"}, asJSON, start)
+	whole := appendPart(nil, &item{namespace: "shop", name: "web"}, asJSON, start)
+	whole = appendPart(whole, &item{namespace: "shop", name: "db"}, asJSON, start)
 	if all, err := parts(whole); err != nil || len(all) != 2 || string(all[1].key) != "shop\x00db" || !strings.Contains(string(all[1].body), `"db"`) {
 		t.Errorf("got %q, %v", all, err)
 	}
