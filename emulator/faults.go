@@ -42,17 +42,27 @@ type faults struct {
 }
 
 // refusal is an order that cannot be followed as it was given.
-type refusal struct{ sentence string }
+type refusal struct {
+	sentence string
+	cause    error // may be nil
+}
 
 func (r refusal) Error() string { return r.sentence }
+func (r refusal) Unwrap() error { return r.cause }
 
-func refuse(format string, args ...any) error { return refusal{fmt.Sprintf(format, args...)} }
+func refuse(format string, args ...any) error { return refusal{sentence: fmt.Sprintf(format, args...)} }
 
 // Do gives an order to a target and returns when the effect is there.
-func (f *faults) Do(ctx context.Context, order api.Order) error { return f.follow(ctx, order, "") }
+func (f *faults) Do(ctx context.Context, order api.Order) error {
+	return f.follow(ctx, order, nil, "")
+}
 
-// follow is Do, of which why stands behind the event.
-func (f *faults) follow(ctx context.Context, order api.Order, why string) error {
+// errNoCluster is in the refusal of an order that names a cluster that is not there.
+var errNoCluster = errors.New("'tripod status' lists them")
+
+// follow is Do, of which why stands behind the event. One that ends a fault whose time has come is asked whether it is still wanted when
+// its turn comes; nil: somebody has given the order.
+func (f *faults) follow(ctx context.Context, order api.Order, wanted func() bool, why string) error {
 	verb, z, err := f.check(order)
 	if err != nil {
 		return err
@@ -65,7 +75,22 @@ func (f *faults) follow(ctx context.Context, order api.Order, why string) error 
 	defer cancel()
 	z.verbs.Lock()
 	defer z.verbs.Unlock()
+	if wanted != nil && !wanted() {
+		return nil
+	}
+	if order.Target.Kind != api.KindZone {
+		if err := z.reachable(); err != nil {
+			return err
+		}
+	}
 	before := len(f.observer.status().Faults)
+	at := api.Target{Kind: order.Target.Kind, Name: plan.Letter(z.name)}
+	if order.For > 0 {
+		why = " for " + order.For.String()
+	}
+	if wanted == nil {
+		f.span(at, order, verb)
+	}
 	if order.Target.Kind == api.KindZone {
 		err = effects[verb.Name](ctx, f, z)
 	} else {
@@ -78,13 +103,7 @@ func (f *faults) follow(ctx context.Context, order api.Order, why string) error 
 		return err
 	}
 	f.supervisor.evaluate()
-	at := api.Target{Kind: order.Target.Kind, Name: plan.Letter(z.name)}
 	target := at.String()
-	f.spans.forget(at, order.Cluster)
-	if order.For > 0 {
-		why = " for " + order.For.String()
-		f.spans.add(api.Order{Target: at, Verb: verb.Lift, Cluster: order.Cluster}, verb.Fault, order.For)
-	}
 	event := api.Event{Zone: z.name, Cluster: order.Cluster, Target: target, Message: verb.Name + " " + target +
 		" took effect" + why}
 	switch {
@@ -97,6 +116,33 @@ func (f *faults) follow(ctx context.Context, order api.Order, why string) error 
 	}
 	f.emit(event)
 	return nil
+}
+
+// span has an order's fault end when its time has come, and lets those last that the order is in the place of. It comes before the effect: of
+// an order that fails half-way something may be in force, and to take back what is not does nothing.
+func (f *faults) span(at api.Target, order api.Order, verb api.Verb) {
+	f.spans.forget(at, order.Cluster)
+	if order.For <= 0 {
+		return
+	}
+	clusters := []string{order.Cluster}
+	if at.Kind != api.KindZone {
+		clusters = f.clustersOf(order)
+	}
+	for _, cluster := range clusters {
+		f.spans.add(api.Order{Target: at, Verb: verb.Lift, Cluster: cluster}, verb.Fault, order.For)
+	}
+}
+
+// clustersOf are the names of the clusters that an order to instances means.
+func (f *faults) clustersOf(order api.Order) (names []string) {
+	if order.Cluster != "" {
+		return []string{order.Cluster}
+	}
+	for _, c := range f.endpoints.sorted() {
+		names = append(names, c.state.Name)
+	}
+	return names
 }
 
 // check finds the verb and the zone of an order, and refuses one that names what is not there.
@@ -117,7 +163,7 @@ func (f *faults) check(order api.Order) (api.Verb, *zone, error) {
 	}
 	if order.Cluster != "" {
 		if _, found := f.endpoints.named(order.Cluster); !found {
-			return verb, nil, refuse("there is no cluster %q: 'tripod status' lists them", order.Cluster)
+			return verb, nil, refusal{sentence: fmt.Sprintf("there is no cluster %q: %v", order.Cluster, errNoCluster), cause: errNoCluster}
 		}
 	}
 	return verb, z, nil
@@ -145,13 +191,7 @@ func (f *faults) orderInstances(ctx context.Context, z *zone, order api.Order) e
 	if err := z.reachable(); err != nil {
 		return err
 	}
-	component, names := order.Target.Kind, []string{order.Cluster}
-	if order.Cluster == "" {
-		names = nil
-		for _, c := range f.endpoints.sorted() {
-			names = append(names, c.state.Name)
-		}
-	}
+	component, names := order.Target.Kind, f.clustersOf(order)
 	if len(names) == 0 {
 		return refuse("the region has no cluster, and so no %s", component)
 	}

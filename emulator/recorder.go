@@ -49,13 +49,18 @@ type recorder struct {
 
 // keep records until ctx ends.
 func (r *recorder) keep(ctx context.Context) {
+	var instances sync.WaitGroup
+	defer instances.Wait()
 	for sleep.For(ctx, recordInterval) == nil {
 		if r.sleeper.asleep.Load() != nil {
 			continue
 		}
 		r.recordRegion()
-		if r.isWanted() {
-			r.recordInstances(ctx)
+		if r.isWanted() && r.recording.TryLock() {
+			instances.Go(func() { // a zone that hangs is no reason to miss the region's own
+				defer r.recording.Unlock()
+				r.recordInstances(ctx)
+			})
 		}
 	}
 }
@@ -86,9 +91,8 @@ func (r *recorder) want() (already bool) {
 }
 
 // recordInstances records all instances, all zones at once and of each one after another. Those that do not run are down.
+// recording is held.
 func (r *recorder) recordInstances(ctx context.Context) {
-	r.recording.Lock()
-	defer r.recording.Unlock()
 	var zones sync.WaitGroup
 	for _, z := range r.observer.status().Zones {
 		zones.Go(func() {
@@ -101,16 +105,19 @@ func (r *recorder) recordInstances(ctx context.Context) {
 }
 
 func (r *recorder) recordInstance(ctx context.Context, zone string, i api.Instance) {
-	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
+	asking, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
 	var families []*dto.MetricFamily
 	up := false
 	var text bytes.Buffer
 	if z := r.zones.named(zone); z != nil && z.reachable() == nil && i.State == api.StateReady &&
-		z.agent().InstanceMetrics(ctx, i.Component, i.Cluster, &text) == nil {
+		z.agent().InstanceMetrics(asking, i.Component, i.Cluster, &text) == nil {
 		var err error
 		families, err = familiesOf(&text)
 		up = err == nil
+	}
+	if ctx.Err() != nil || r.sleeper.drowsy.Load() {
+		return // nobody has answered because nobody was asked to the end
 	}
 	families = slices.DeleteFunc(families, func(f *dto.MetricFamily) bool { return !worthwhile(f) })
 	r.store.Add(time.Now(), map[string]string{"job": i.Component, "zone": zone, "cluster": i.Cluster}, families, up)
@@ -145,7 +152,10 @@ func (r *recorder) ask(ctx context.Context, q api.MetricsQuestion) (api.MetricsA
 			r.recordRegion()
 		} else if already := r.want(); !already {
 			r.recordRegion()
-			r.recordInstances(ctx)
+			if r.recording.TryLock() { // else they are being recorded
+				r.recordInstances(ctx)
+				r.recording.Unlock()
+			}
 			notes = append(notes, "API servers, etcd members and controllers are recorded from now on: a rate of theirs has its first value in 15 s")
 		}
 	}

@@ -73,7 +73,7 @@ func (v *saver) Save(ctx context.Context, request api.SnapshotRequest,
 // checkRequest begins the snapshot's file.
 func checkRequest(request api.SnapshotRequest) (*snapshot.Draft, error) {
 	if err := snapshot.CheckName(request.Name); err != nil {
-		return nil, refusal{err.Error()}
+		return nil, refusal{sentence: err.Error()}
 	}
 	if !filepath.IsAbs(request.File) {
 		return nil, refuse("%q is no absolute path of a snapshot's file", request.File)

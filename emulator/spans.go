@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,8 +18,9 @@ import (
 type spans struct {
 	life   *life
 	asleep func() bool
-	// lift gives the order that ends a fault, and returns when its effect is there.
-	lift func(ctx context.Context, order api.Order, why string) error
+	// lift gives the order that ends a fault, and returns when its effect is there. It asks wanted at the last moment: somebody may have
+	// given another order meanwhile.
+	lift func(ctx context.Context, order api.Order, wanted func() bool, why string) error
 	wake chan struct{} // lets keep look again
 
 	mu  sync.Mutex
@@ -46,8 +48,7 @@ func (s *spans) add(order api.Order, fault string, after time.Duration) {
 	s.nudge()
 }
 
-// forget lets the faults of a target last, or be over, as somebody has given another order. An order to all clusters' instances is one to
-// each cluster's.
+// forget lets the faults of a target last, or be over, as somebody has given another order: of one cluster's instance, or of all.
 func (s *spans) forget(target api.Target, cluster string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -123,11 +124,16 @@ func (s *spans) settle(ctx context.Context) (next time.Time) {
 
 // end ends one fault. One that cannot be ended now, as its zone is down, is ended when it can be.
 func (s *spans) end(ctx context.Context, one *span) {
-	err := s.lift(ctx, one.order, fmt.Sprintf(": it was to be %s until now", one.fault))
+	wanted := func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return slices.Contains(s.all, one)
+	}
+	err := s.lift(ctx, one.order, wanted, fmt.Sprintf(": it was to be %s until now", one.fault))
 	s.mu.Lock()
 	one.lifting = false
 	one.again = time.Now().Add(retryTelling)
-	if err == nil {
+	if err == nil || errors.Is(err, errNoCluster) {
 		s.all = slices.DeleteFunc(s.all, func(other *span) bool { return other == one })
 	}
 	s.mu.Unlock()

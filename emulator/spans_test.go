@@ -65,7 +65,10 @@ func TestAFaultIsEndedWhenItCanBe(t *testing.T) {
 		s := newSpans(life)
 		asleep, tries, begun := atomic.Bool{}, atomic.Int32{}, time.Now()
 		s.asleep = asleep.Load
-		s.lift = func(_ context.Context, order api.Order, why string) error {
+		s.lift = func(_ context.Context, order api.Order, wanted func() bool, why string) error {
+			if !wanted() {
+				t.Error("what nobody wants is lifted")
+			}
 			if order.Verb != "start" || !strings.Contains(why, "stopped") {
 				t.Errorf("the order is %+v%s", order, why)
 			}
@@ -95,12 +98,16 @@ func TestAFaultIsEndedWhenItCanBe(t *testing.T) {
 		if tries.Load() != 3 || s.until(shown) != nil {
 			t.Errorf("after %d tries it ends at %v", tries.Load(), s.until(shown))
 		}
-		s.add(api.Order{Target: target, Verb: "start"}, api.StateStopped, time.Minute)
-		s.forget(target, "demo") // one of several clusters' was started by hand: the others are to come yet
-		if s.until(shown) == nil {
-			t.Error("all clusters' are forgotten")
+		other := api.Fault{Target: "etcd/b", Cluster: "other"}
+		for _, cluster := range []string{"demo", "other", "third"} {
+			s.add(api.Order{Target: target, Verb: "start", Cluster: cluster}, api.StateStopped, time.Minute)
+		}
+		s.forget(target, "demo") // it was started by hand: the others are to come yet
+		if s.until(shown) != nil || s.until(other) == nil {
+			t.Error("one cluster's is not forgotten, or another's is")
 		}
 		s.forget(target, "")
+		shown = other
 		if s.until(shown) != nil {
 			t.Error("what somebody has ended is ended again")
 		}

@@ -21,6 +21,8 @@ const (
 	// is its own looks: a member that was stopped itself has not asked meanwhile.
 	askLeast  = 500 * time.Millisecond
 	askFactor = 4
+	// askOften is for how long it asks so often.
+	askOften = 5 * time.Second
 	// starvedFactor is how many times as long it asks on a machine that is starved, when only itself has answered.
 	starvedFactor = 5
 )
@@ -79,13 +81,21 @@ func (s *silence) look(ctx context.Context) (next time.Duration) {
 		s.begin(ctx)
 		return askEvery
 	}
-	s.asking.asked += askEvery
+	s.asking.asked += s.every()
 	if s.settled() {
 		s.end()
 		s.last = nil // what is heard from now on counts
 		return lookEvery
 	}
 	s.judge()
+	return s.every()
+}
+
+// every is how long until the next look at a round: long once all has been concluded of it that can be.
+func (s *silence) every() time.Duration {
+	if r := s.asking; r.cutOff || r.stood == attempts {
+		return lookEvery
+	}
 	return askEvery
 }
 
@@ -166,7 +176,8 @@ func (s *silence) settled() bool {
 // judge says of those that have been asked for long enough that they are gone. When this member itself has not answered, it knows nothing.
 func (s *silence) judge() {
 	r := s.asking
-	if r.cutOff || r.asked < s.patience() || r.questions[s.self].answered() == 0 {
+	self := r.questions[s.self] // nil: it does not vote any more
+	if r.cutOff || self == nil || self.answered() == 0 || r.asked < s.patience() {
 		return
 	}
 	if !s.majority(s.alive) {
@@ -194,7 +205,11 @@ func (s *silence) patience() time.Duration {
 		others = others || took > 0 && id != s.self
 	}
 	long := max(askLeast, askFactor*slowest)
-	if !others && s.starved() { // it takes more to reach another process than oneself
+	switch {
+	case !s.starved():
+	case others: // the silent one may be who gets nothing to run on
+		long *= 2
+	default: // it takes more to reach another process than oneself
 		long *= starvedFactor
 	}
 	return long
@@ -210,17 +225,21 @@ func (s *silence) rank() (rank int) {
 	return rank
 }
 
-// put asks until somebody answers, or ctx ends.
+// put asks until somebody answers, or ctx ends: often at first, and seldom once it has become a state, as each question is a connection.
 func (q *question) put(ctx context.Context, ask func(context.Context) error) {
-	pause := time.NewTicker(askEvery)
+	pause := time.NewTimer(askEvery)
 	defer pause.Stop()
-	for begun := time.Now(); ; {
+	for begun, every := time.Now(), askEvery; ; {
 		if err := ask(ctx); err == nil {
 			q.mu.Lock()
 			defer q.mu.Unlock()
 			q.took = max(time.Since(begun), 1)
 			return
 		}
+		if time.Since(begun) > askOften {
+			every = min(2*every, lookEvery)
+		}
+		pause.Reset(every)
 		select {
 		case <-pause.C:
 		case <-ctx.Done():

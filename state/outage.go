@@ -114,23 +114,31 @@ func (v *Voter) Down() error {
 	return v.down
 }
 
-// notRunning is the error of what needs a life; nil for a voter that was stopped, or was never started.
-func (v *Voter) notRunning() error {
-	if why := v.Down(); why != nil {
-		return fmt.Errorf("%w (%w): ask another zone", ErrDown, why)
+// current is the voter's life or, where there is none, the error of what needs one: nil for a voter that was stopped, or was never
+// started.
+func (v *Voter) current() (*life, error) {
+	v.lifeMu.Lock()
+	defer v.lifeMu.Unlock()
+	if v.life == nil && v.down != nil {
+		return nil, fmt.Errorf("%w (%w): ask another zone", ErrDown, v.down)
 	}
-	return nil
+	return v.life, nil
 }
 
+// wellAfter is for how long a voter has to be back to begin with the shortest pause when it goes down again.
+const wellAfter = 30 * time.Second
+
 func (k *keeper) run() {
-	pause := 0
+	pause, began := 0, time.Now()
 	for k.ctx.Err() == nil {
 		l := k.voter.running()
 		if l != nil {
-			pause = 0
 			select {
 			case err := <-l.broken:
 				k.breakDown(l, err)
+				if time.Since(began) >= wellAfter {
+					pause = 0
+				}
 			case tried := <-k.tries:
 				if err := l.disk.try(); err != nil {
 					k.breakDown(l, err)
@@ -150,6 +158,7 @@ func (k *keeper) run() {
 			k.comeBack()
 		case <-k.ctx.Done():
 		}
+		began = time.Now()
 		again.Stop()
 	}
 }

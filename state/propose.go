@@ -39,8 +39,8 @@ func (v *Voter) propose(ctx context.Context, p proposal) (outcome, error) {
 	defer cancel()
 	last := errors.New("no leader is known")
 	for {
-		l := v.running()
-		if err := v.notRunning(); l == nil && err != nil {
+		l, err := v.current()
+		if err != nil {
 			return outcome{}, err
 		}
 		if l == nil {

@@ -30,9 +30,9 @@ const (
 // Of one that does not answer and is not gone, as behind a link that is cut, nothing is known: then Fresh waits, up to five seconds, and
 // returns ErrCutOff. While its disk keeps this voter down the others go on without it: then Fresh returns ErrDown.
 func (v *Voter) Fresh(ctx context.Context) error {
-	l := v.running()
+	l, err := v.current()
 	if l == nil {
-		return v.notRunning()
+		return err
 	}
 	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, v.patience)
@@ -45,8 +45,11 @@ func (v *Voter) Fresh(ctx context.Context) error {
 				return nil
 			}
 		}
-		if l.ctx.Err() != nil {
-			return v.notRunning()
+		if l.ctx.Err() != nil { // what was asked in a life that has ended is not answered: a new one has not caught up yet
+			if l, err = v.current(); l == nil {
+				return err
+			}
+			continue
 		}
 		if gone > len(l.askers)-need {
 			return nil

@@ -153,13 +153,13 @@ func (a *app) root() *cobra.Command {
 	root.AddGroup(&cobra.Group{ID: "region", Title: "The region:"}, &cobra.Group{ID: "look", Title: "Look at it:"},
 		&cobra.Group{ID: "fault", Title: "Break it and mend it:"}, &cobra.Group{ID: "use", Title: "Use it:"})
 	a.add(root, "region", a.upCommand(), a.downCommand(), a.waitCommand(), a.sleepCommand(), a.wakeCommand(),
-		a.snapshotCommand())
+		a.snapshotCommand(), a.supportBundleCommand())
 	a.add(root, "look", a.statusCommand(), a.watchCommand(), a.lbCommand(), a.eventsCommand(), a.logsCommand(),
-		a.historyCommand(), a.metricsCommand(), a.prometheusCommand())
+		a.historyCommand(), a.metricsCommand(), a.prometheusCommand(), a.logLevelCommand())
 	a.add(root, "fault", append(append(a.verbCommands(), a.linkCommands()...), a.faultCommand(), a.chaosCommand())...)
 	a.add(root, "use", a.envCommand(), a.kubectlCommand(), a.podCommand(), a.tokenCommand(), a.whoamiCommand(),
 		a.canICommand(), a.canReachCommand(), a.proxyCommand())
-	root.AddCommand(a.logLevelCommand(), a.supportBundleCommand(), a.versionCommand(), a.internalCommand())
+	root.AddCommand(a.versionCommand(), a.internalCommand())
 	return root
 }
 
