@@ -2,6 +2,7 @@ package kubestate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -60,7 +61,9 @@ func (r kind[T, P]) tell(what any, t *text) bool {
 func (r kind[T, P]) add(o *T, t *text) {
 	t.object(r.labels(P(o)))
 	for i, f := range r.families {
-		f.tell(o, t.family(i))
+		if t.err == nil {
+			f.tell(o, t.family(i))
+		}
 	}
 }
 
@@ -81,7 +84,7 @@ func (r kind[T, P]) read(ctx context.Context, clients Clients, t *text) error {
 			if !r.tell(item, t) {
 				return fmt.Errorf("list %s: an item is a %T", r.name, item)
 			}
-			return nil
+			return errors.Join(t.err, ctx.Err())
 		})
 		if err == nil {
 			err = t.pack()

@@ -171,6 +171,39 @@ func TestTroubleOfTheAPIServerIsNoAnswer(t *testing.T) {
 	}
 }
 
+// TestOneObjectOfManySeriesIsRefused has an object whose ports times addresses are a hundred million series, which differ so little that
+// they are short when they are compressed: no more than a little of them is held plain, and it ends with one sentence.
+func TestOneObjectOfManySeriesIsRefused(t *testing.T) {
+	one := &endpoints{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "many"}}
+	//lint:ignore SA1019 as endpoints
+	one.Subsets = []corev1.EndpointSubset{{Ports: make([]corev1.EndpointPort, 10_000), Addresses: make([]corev1.EndpointAddress, 10_000)}}
+	into := &packed{plain: mostPlain - 32<<20} // of other objects
+	text := newText(endpointSets.heads(), newZip(), into)
+	endpointSets.tell(one, text)
+	if err := text.pack(); !errors.Is(err, errTooLong) {
+		t.Errorf("got %v", err)
+	}
+	for i := range text.families {
+		if held := text.families[i].raw.Cap(); held > 3*mostRaw {
+			t.Errorf("%s holds %d bytes plain", text.families[i].head.name, held)
+		}
+	}
+	if into.plain > mostPlain+2*mostRaw || into.size > 4<<20 {
+		t.Errorf("it went on to %d bytes, %d compressed", into.plain, into.size)
+	}
+	cluster := newFakeCluster(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	seen := 0
+	stops := kind[endpoints, *endpoints]{name: "endpoints", labels: namespaced[*endpoints]("endpoint"),
+		list: func(context.Context, Clients, metav1.ListOptions) (runtime.Object, error) {
+			return &corev1.EndpointsList{Items: make([]endpoints, page)}, nil
+		},
+		families: []family[endpoints]{gauge("kube_endpoint_seen", "", func(*endpoints) float64 { seen++; cancel(); return 1 })}}
+	if err := stops.read(ctx, cluster.clients, newText(stops.heads(), newZip(), &packed{})); !errors.Is(err, context.Canceled) || seen != 1 {
+		t.Errorf("when nobody waits any more, %d objects are told: %v", seen, err)
+	}
+}
+
 // BenchmarkPods is what the text of 20,000 pods costs, without the API server's part.
 func BenchmarkPods(b *testing.B) {
 	all := manyPods(20000)

@@ -56,23 +56,7 @@ var endpointSets = kind[endpoints, *endpoints]{
 	families: []family[endpoints]{
 		exists[endpoints]("kube_endpoint_info", "Information about endpoint."),
 		created[endpoints]("kube_endpoint"),
-		several("kube_endpoint_address", "Information about Endpoint available and non available addresses.",
-			func(e *endpoints, s *series) {
-				for _, subset := range e.Subsets {
-					for _, p := range subset.Ports {
-						add := func(ip, ready string) {
-							s.add(1, "port_protocol", string(p.Protocol), "port_number", strconv.Itoa(int(p.Port)), "port_name",
-								p.Name, "ip", ip, "ready", ready)
-						}
-						for _, a := range subset.Addresses {
-							add(a.IP, "true")
-						}
-						for _, a := range subset.NotReadyAddresses {
-							add(a.IP, "false")
-						}
-					}
-				}
-			}),
+		several("kube_endpoint_address", "Information about Endpoint available and non available addresses.", endpointAddresses),
 		several("kube_endpoint_ports", "Information about the Endpoint ports.", func(e *endpoints, s *series) {
 			for _, subset := range e.Subsets {
 				for _, p := range subset.Ports {
@@ -81,6 +65,27 @@ var endpointSets = kind[endpoints, *endpoints]{
 			}
 		}),
 	},
+}
+
+// endpointAddresses tells of each address with each port: of one object that may be a hundred million series.
+func endpointAddresses(e *endpoints, s *series) {
+	for _, subset := range e.Subsets {
+		for _, p := range subset.Ports {
+			if s.of.err != nil {
+				return
+			}
+			add := func(ip, ready string) {
+				s.add(1, "port_protocol", string(p.Protocol), "port_number", strconv.Itoa(int(p.Port)), "port_name", p.Name, "ip", ip,
+					"ready", ready)
+			}
+			for _, a := range subset.Addresses {
+				add(a.IP, "true")
+			}
+			for _, a := range subset.NotReadyAddresses {
+				add(a.IP, "false")
+			}
+		}
+	}
 }
 
 var endpointSlices = kind[endpointSlice, *endpointSlice]{

@@ -32,6 +32,7 @@ type text struct {
 	families []series
 	labels   []byte // of the object that is told
 	into     *packed
+	err      error // why nothing more is added; nil: it is
 }
 
 // series is the text of one family.
@@ -60,30 +61,40 @@ func (t *text) object(labels []string) {
 func (t *text) family(i int) *series { return &t.families[i] }
 
 const (
-	// longRaw is how much of a family is kept uncompressed, in bytes.
-	longRaw = 64 << 10
-	// mostPacked bounds the text of a cluster, which is some twenty times as long as that.
-	mostPacked = 64 << 20
+	// longRaw is how much of a family is kept uncompressed from one page of objects to the next, in bytes, and mostRaw how
+	// much at any moment: one object may have millions of series.
+	longRaw, mostRaw = 64 << 10, 256 << 10
+	// mostPacked bounds the text of a cluster, compressed. It is some twenty times as long then; mostPlain is for series that
+	// differ so little that they are nothing when they are compressed.
+	mostPacked, mostPlain = 64 << 20, 1 << 30
 )
 
-var errTooLong = errors.New("the cluster has too many objects: their metrics have more than 64 MiB compressed")
+var errTooLong = errors.New("the cluster has too many objects: their metrics have more than 64 MiB compressed, or more than 1 GiB plain")
 
 // pack compresses the families that have become long.
 func (t *text) pack() error {
 	for i := range t.families {
-		f := &t.families[i]
-		if f.raw.Len() < longRaw {
-			continue
-		}
-		before := f.parts.Len()
-		if err := member(t.zip, &f.raw, &f.parts); err != nil {
-			return err
-		}
-		if t.into.size += f.parts.Len() - before; t.into.size > mostPacked {
-			return errTooLong
+		if t.families[i].raw.Len() >= longRaw {
+			t.families[i].pack()
 		}
 	}
-	return nil
+	return t.err
+}
+
+// pack compresses what is in raw. What comes of it is the text's err.
+func (s *series) pack() {
+	t := s.of
+	if t.err != nil {
+		return
+	}
+	before := s.parts.Len()
+	t.into.plain += s.raw.Len()
+	if t.err = member(t.zip, &s.raw, &s.parts); t.err != nil {
+		return
+	}
+	if t.into.size += s.parts.Len() - before; t.into.size > mostPacked || t.into.plain > mostPlain {
+		t.err = errTooLong
+	}
 }
 
 // newZip compresses as fast as can be: the text is read once.
@@ -110,6 +121,7 @@ type packed struct {
 	rest  bytes.Buffer
 	parts bytes.Buffer
 	size  int // of all that is compressed, in parts and in texts
+	plain int // how long that is plain
 }
 
 // take adds the families of a resource.
@@ -135,8 +147,11 @@ func (p *packed) flush(zip *gzip.Writer) error {
 	return member(zip, &p.rest, &p.parts)
 }
 
-// add adds a series to the object's labels, with more labels: their names and values by turns.
+// add adds a series to the object's labels, with more labels: their names and values by turns. After an error it does nothing.
 func (s *series) add(value float64, labels ...string) {
+	if s.of.err != nil {
+		return
+	}
 	b := s.raw.AvailableBuffer()
 	b = append(b, s.head.name...)
 	if len(s.of.labels) > 0 || len(labels) > 0 {
@@ -150,6 +165,9 @@ func (s *series) add(value float64, labels ...string) {
 	b = append(b, ' ')
 	b = strconv.AppendFloat(b, value, 'g', -1, 64)
 	s.raw.Write(append(b, '\n'))
+	if s.raw.Len() >= mostRaw {
+		s.pack()
+	}
 }
 
 func appendLabels(b []byte, labels []string) []byte {
