@@ -142,6 +142,28 @@ func TestABundleHasNoSecret(t *testing.T) {
 	}
 }
 
+// TestSecretsAreKnownWhateverTheyBeginWith has a secret that begins like a path, a path of a file that there is, and secrets that begin
+// with each other.
+func TestSecretsAreKnownWhateverTheyBeginWith(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "settings.json")
+	text := fmt.Sprintf(`{"secrets": ["/b9Kq/xTzq4mS0dWvQ==", "/plainbase64slash"], "tokenFile": %q, "password": ["12345678", "123456789abc",
+		"123456789abcdef", "12345678xyz"]}`, path)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 { // maps have another order each time
+		scrub, err := newScrubber(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		line := "a /b9Kq/xTzq4mS0dWvQ== b /plainbase64slash c 123456789abcdef d 12345678xyz e 123456789abc f 12345678 g " + path + "\n"
+		if got, want := scrub.line(line), "a REMOVED b REMOVED c REMOVED d REMOVED e REMOVED f REMOVED g "+path+"\n"; got != want {
+			t.Fatalf("got  %swant %s", got, want)
+		}
+	}
+}
+
 func TestABundleOfARegionThatDoesNotRunSaysSo(t *testing.T) {
 	var archive bytes.Buffer
 	told, err := Write(t.Context(), &archive, Source{DataDir: plant(t), Region: region{errors.New("no region is running")}, Now: time.Now()},

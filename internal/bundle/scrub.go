@@ -3,10 +3,12 @@ package bundle
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -45,8 +47,10 @@ func newScrubber(dataDir string) (*scrubber, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A replacer takes the first of its pairs that fits: of two secrets that begin alike that has to be the longer one.
+	secrets := slices.SortedFunc(maps.Keys(found), func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
 	var pairs []string
-	for secret := range found {
+	for _, secret := range secrets {
 		pairs = append(pairs, secret, removed)
 	}
 	return &scrubber{known: strings.NewReplacer(pairs...)}, nil
@@ -97,9 +101,18 @@ func addMembers(found map[string]bool, value any, secret bool) {
 }
 
 func add(found map[string]bool, secret string) {
-	if path := strings.HasPrefix(secret, "/"); len(secret) >= leastSecret && !path && !strings.Contains(secret, "\n") {
+	if len(secret) >= leastSecret && !strings.Contains(secret, "\n") && !isPath(secret) {
 		found[secret] = true
 	}
+}
+
+// isPath says whether a value is the name of a file that there is, as of a token's. Secrets in base64 begin with a slash, too.
+func isPath(value string) bool {
+	if !filepath.IsAbs(value) || strings.Count(value, "/") < 2 {
+		return false
+	}
+	_, err := os.Lstat(value)
+	return err == nil
 }
 
 // forms are those of secrets, with what is left of them. One is looked for in lines that have one of its hints, in small letters: most
