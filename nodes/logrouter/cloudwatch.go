@@ -28,32 +28,47 @@ const (
 	mostEventBytes = 1 << 20
 	eventOverhead  = 26
 	longestSpan    = 24 * time.Hour
+	// longestName is how many characters a stream's name may have.
+	longestName = 512
 )
 
 type place struct{ group, stream string }
 
-// Send is Output's.
+// Send is Output's. What the service refuses as such is left out, and all else is sent.
 func (c CloudWatch) Send(ctx context.Context, records []Record) error {
 	var places []place
 	events := map[place][]types.InputLogEvent{}
 	for _, r := range records {
-		to := place{"/aws/containerinsights/" + c.Cluster + "/application", c.Node + "-" + r.Tag}
+		to := place{"/aws/containerinsights/" + c.Cluster + "/application", cut(c.Node+"-"+r.Tag, longestName)}
 		if r.dataplane() {
 			to.group = "/aws/containerinsights/" + c.Cluster + "/dataplane"
 		}
 		if events[to] == nil {
 			places = append(places, to)
 		}
-		text := r.plain().JSON()
-		text = text[:min(len(text), mostEventBytes-eventOverhead)]
-		events[to] = append(events[to], types.InputLogEvent{Message: aws.String(string(text)), Timestamp: aws.Int64(r.At.UnixMilli())})
+		text := cut(string(r.plain().JSON()), mostEventBytes-eventOverhead)
+		events[to] = append(events[to], types.InputLogEvent{Message: &text, Timestamp: aws.Int64(r.At.UnixMilli())})
 	}
+	refused := &Refused{}
 	for _, to := range places {
 		for batch := range batches(events[to]) {
-			if err := c.put(ctx, to, batch); err != nil {
+			left, err := c.put(ctx, to, batch)
+			var invalid *types.InvalidParameterException
+			switch {
+			case errors.As(err, &invalid):
+				left = len(batch)
+			case err != nil:
 				return fmt.Errorf("log group %s: %w", to.group, err)
+			case left > 0:
+				err = errors.New("they are too old or too new")
+			}
+			if refused.Records += left; refused.Err == nil && err != nil {
+				refused.Err = fmt.Errorf("log group %s, stream %s: %w", to.group, to.stream, err)
 			}
 		}
+	}
+	if refused.Records > 0 {
+		return refused
 	}
 	return nil
 }
@@ -80,22 +95,31 @@ func batches(events []types.InputLogEvent) func(func([]types.InputLogEvent) bool
 	}
 }
 
-func (c CloudWatch) put(ctx context.Context, to place, batch []types.InputLogEvent) error {
+// put sends a batch to its stream, and says how many events of it the service has left out.
+func (c CloudWatch) put(ctx context.Context, to place, batch []types.InputLogEvent) (left int, err error) {
 	in := &cloudwatchlogs.PutLogEventsInput{LogGroupName: &to.group, LogStreamName: &to.stream, LogEvents: batch}
-	_, err := c.Client.PutLogEvents(ctx, in)
+	out, err := c.Client.PutLogEvents(ctx, in)
 	var missing *types.ResourceNotFoundException
-	if !errors.As(err, &missing) {
-		return err
+	if errors.As(err, &missing) {
+		var there *types.ResourceAlreadyExistsException
+		_, err = c.Client.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &to.group})
+		if err != nil && !errors.As(err, &there) {
+			return 0, err
+		}
+		_, err = c.Client.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &to.group, LogStreamName: &to.stream})
+		if err != nil && !errors.As(err, &there) {
+			return 0, err
+		}
+		out, err = c.Client.PutLogEvents(ctx, in)
 	}
-	var there *types.ResourceAlreadyExistsException
-	_, err = c.Client.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &to.group})
-	if err != nil && !errors.As(err, &there) {
-		return err
+	if err != nil || out.RejectedLogEventsInfo == nil {
+		return 0, err
 	}
-	_, err = c.Client.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &to.group, LogStreamName: &to.stream})
-	if err != nil && !errors.As(err, &there) {
-		return err
+	// Of events in order of time the first ones are too old, those before an end, and the last ones too new, from a start on.
+	not := out.RejectedLogEventsInfo
+	left = int(max(aws.ToInt32(not.ExpiredLogEventEndIndex), aws.ToInt32(not.TooOldLogEventEndIndex)))
+	if not.TooNewLogEventStartIndex != nil {
+		left += len(batch) - int(*not.TooNewLogEventStartIndex)
 	}
-	_, err = c.Client.PutLogEvents(ctx, in)
-	return err
+	return min(left, len(batch)), nil
 }

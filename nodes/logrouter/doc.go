@@ -7,10 +7,11 @@
 // deleted before it could be sent is lost.
 //
 // A Router sleeps until Wrote names a log that has grown. It reads for a second what else comes, as Fluent Bit's Flush has it, sends
-// batches until all is sent, and tries again after a failure, after 1 s at first and 60 s at last.
+// batches until all is sent, and tries again after a failure, after 1 s at first and 60 s at last. Records that an output can never
+// take are counted and dropped, and the others of their batch go on.
 //
 // Records have the names of Fluent Bit's tail input and Kubernetes filter. A pod that has gone before its record was made is described
-// by what its file's name says.
+// by what its file's name says. Each line's record has its pod's labels and annotations, so what is long of them is left out.
 //
 // # Trust
 //

@@ -2,8 +2,11 @@ package logrouter
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"tripod/nodes/podlogs"
 )
@@ -20,6 +23,52 @@ type Kubernetes struct {
 	DockerID       string            `json:"docker_id,omitempty"`
 	ContainerHash  string            `json:"container_hash,omitempty"`
 	ContainerImage string            `json:"container_image,omitempty"`
+}
+
+// What a pod's labels and annotations may take in each of its records: an annotation's value, and all together. Fluent Bit leaves out
+// the metadata of a pod that is longer than its Buffer_Size, 32 KiB.
+const (
+	mostValue    = 1 << 10
+	mostMetadata = 8 << 10
+	// settings are annotations that say what Tripod's pods do; those of logs hold all that is logged.
+	settings = "tripod.internal/"
+)
+
+// bound leaves out what would make records long: every line's has it. Labels come first, both in order of their names.
+func (k *Kubernetes) bound() {
+	left := mostMetadata
+	take := func(all map[string]string, but string) map[string]string {
+		some := map[string]string{}
+		for _, name := range slices.Sorted(maps.Keys(all)) {
+			size := len(name) + len(all[name])
+			if len(all[name]) > mostValue || size > left || but != "" && strings.HasPrefix(name, but) {
+				continue
+			}
+			some[name] = all[name]
+			left -= size
+		}
+		return some
+	}
+	k.Labels = take(k.Labels, "")
+	k.Annotations = take(k.Annotations, settings)
+	k.ContainerImage, k.ContainerHash = cut(k.ContainerImage, mostValue), cut(k.ContainerHash, mostValue)
+}
+
+// size is how long the description is as JSON, in bytes.
+func (k *Kubernetes) size() int {
+	text, _ := json.Marshal(k) // of strings alone
+	return len(text)
+}
+
+// cut are the first so many bytes of a text, but for part of a character.
+func cut(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	for most > 0 && !utf8.RuneStart(text[most]) {
+		most--
+	}
+	return text[:most]
 }
 
 // describe is what the name of a log's file tells.
@@ -47,16 +96,20 @@ type body struct {
 
 // record makes one of a line. A line that is an object of JSON is told as such, too (Merge_Log).
 func record(line podlogs.Line, tag string, about *Kubernetes) Record {
-	r := Record{At: line.At, Tag: tag, body: body{Time: line.At.UTC().Format(podlogs.Stamp), Stream: "stdout", Part: "F",
-		Log: strings.ToValidUTF8(line.Text, "\ufffd"), Kubernetes: about}}
+	text := strings.ToValidUTF8(line.Text, "\ufffd")
+	r := Record{At: line.At, Tag: tag, body: body{Time: line.At.UTC().Format(podlogs.Stamp), Stream: "stdout", Part: "F", Log: text,
+		Kubernetes: about}}
 	if line.Stderr {
 		r.body.Stream = "stderr"
 	}
-	if strings.HasPrefix(line.Text, "{") && json.Valid([]byte(line.Text)) {
-		r.body.Processed = json.RawMessage(line.Text)
+	if strings.HasPrefix(text, "{") && json.Valid([]byte(text)) {
+		r.body.Processed = json.RawMessage(text)
 	}
 	return r
 }
+
+// size is how long the record is as JSON, in bytes and about, but for what it says of the pod.
+func (r Record) size() int { return len(r.body.Log) + len(r.body.Processed) + 150 }
 
 // JSON is the record as one object.
 func (r Record) JSON() []byte {

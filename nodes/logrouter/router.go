@@ -19,13 +19,18 @@ import (
 
 // Output takes records.
 type Output interface {
-	// Send returns when all records are taken for good. After an error they are sent again. errRefused says that they never will be
-	// taken.
+	// Send returns when all records are taken for good. After an error they are sent again, but for Refused: those that are left then
+	// never will be taken.
 	Send(ctx context.Context, records []Record) error
 }
 
-// ErrRefused is what an Output wraps to say that these records cannot be taken, however often they are sent.
-var ErrRefused = errors.New("the output refuses the records")
+// Refused is the error of an Output that has taken all records but some, which it cannot take, however often they are sent.
+type Refused struct {
+	Records int
+	Err     error // why the first of them are refused
+}
+
+func (r *Refused) Error() string { return r.Err.Error() }
 
 // Counts are what a router has done since it was made.
 type Counts struct{ Read, Sent, Retried, Dropped atomic.Int64 }
@@ -59,6 +64,7 @@ const (
 type source struct {
 	tail  *podlogs.Tail
 	about *Kubernetes
+	size  int // of what each record says of the pod, in bytes
 	tag   string
 	acked podlogs.Position
 }
@@ -153,7 +159,8 @@ func (r *Router) open(sources map[podlogs.Name]*source, sent map[string]podlogs.
 		about = describe(name, r.Node)
 	}
 	about.Host = r.Node
-	s.about = &about
+	about.bound()
+	s.about, s.size = &about, about.size()
 	s.tag = "application.var.log.containers." + about.PodName + "_" + about.NamespaceName + "_" + about.ContainerName + "-" +
 		about.DockerID + ".log"
 	sources[key] = s
@@ -201,8 +208,9 @@ func (r *Router) gather(sources map[podlogs.Name]*source) (records []Record, mor
 				break
 			}
 			r.Counts.Read.Add(1)
-			records = append(records, record(line, s.tag, s.about))
-			if size += len(line.Text) + 500; len(records) == mostRecords || size > mostBytes {
+			one := record(line, s.tag, s.about)
+			records = append(records, one)
+			if size += one.size() + s.size; len(records) == mostRecords || size > mostBytes {
 				return records, true
 			}
 		}
@@ -215,19 +223,23 @@ func (r *Router) send(ctx context.Context, records []Record) error {
 	pause := or(r.Retry, time.Second)
 	for failing := false; ; failing = true {
 		err := r.Output.Send(ctx, records)
+		taken := len(records)
+		var refused *Refused
+		if errors.As(err, &refused) {
+			taken -= refused.Records
+			r.Counts.Dropped.Add(int64(refused.Records))
+			r.Logger.Warn("logs are dropped", "node", r.Node, "records", refused.Records, "error", err)
+			err = nil
+		}
 		switch {
 		case err == nil:
-			r.Counts.Sent.Add(int64(len(records)))
+			r.Counts.Sent.Add(int64(taken))
 			if failing {
 				r.Logger.Info("logs are sent again", "node", r.Node)
 			}
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case errors.Is(err, ErrRefused):
-			r.Counts.Dropped.Add(int64(len(records)))
-			r.Logger.Warn("logs are dropped", "node", r.Node, "records", len(records), "error", err)
-			return nil
 		}
 		r.Counts.Retried.Add(int64(len(records)))
 		if !failing {

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -202,6 +204,8 @@ func TestTheFileOutputAppends(t *testing.T) {
 type logsEndpoint struct {
 	mu     sync.Mutex
 	denied bool
+	refuse string // the end of a stream's name that is refused
+	old    int32  // so many of each batch are too old
 	there  map[string]bool
 	events map[string][]string // by group and stream
 	calls  int
@@ -223,15 +227,27 @@ func (l *logsEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		fmt.Fprintf(w, `{"__type":%q,"message":"User: arn is not authorized to perform: logs:PutLogEvents"}`, kind)
 	}
-	name := in.LogGroupName + "|" + in.LogStreamName
+	name, size := in.LogGroupName+"|"+in.LogStreamName, 0
 	switch _, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), "."); {
 	case l.denied:
 		fail("AccessDeniedException")
+	case len(in.LogStreamName) > 512, l.refuse != "" && strings.HasSuffix(name, l.refuse):
+		fail("InvalidParameterException")
 	case operation == "PutLogEvents" && !l.there[name]:
 		fail("ResourceNotFoundException")
 	case operation == "PutLogEvents":
 		for _, e := range in.LogEvents {
+			if size += len(e.Message) + 26; size > 1<<20 {
+				fail("InvalidParameterException")
+				return
+			}
+		}
+		for _, e := range in.LogEvents {
 			l.events[name] = append(l.events[name], e.Message)
+		}
+		if l.old > 0 {
+			fmt.Fprintf(w, `{"rejectedLogEventsInfo":{"tooOldLogEventEndIndex":%d}}`, l.old)
+			return
 		}
 		fmt.Fprint(w, "{}")
 	case l.there[name]:
@@ -241,12 +257,151 @@ func (l *logsEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func TestCloudWatchHasTheGroupsOfContainerInsights(t *testing.T) {
-	endpoint := &logsEndpoint{there: map[string]bool{}, events: map[string][]string{}}
+// toEndpoint is CloudWatch Logs with that endpoint, until the test ends.
+func toEndpoint(t *testing.T, endpoint *logsEndpoint) CloudWatch {
+	endpoint.there, endpoint.events = map[string]bool{}, map[string][]string{}
 	server := httptest.NewServer(endpoint)
-	defer server.Close()
-	out := CloudWatch{Cluster: "demo", Node: "n1", Client: cloudwatchlogs.New(cloudwatchlogs.Options{Region: "us-east-1",
+	t.Cleanup(server.Close)
+	return CloudWatch{Cluster: "demo", Node: "n1", Client: cloudwatchlogs.New(cloudwatchlogs.Options{Region: "us-east-1",
 		BaseEndpoint: aws.String(server.URL), Credentials: credentials.NewStaticCredentialsProvider("A", "B", "C"), RetryMaxAttempts: 1})}
+}
+
+// A name that is too long is cut, as is an event, and not in the midst of a character.
+func TestCloudWatchTakesLongNamesAndLines(t *testing.T) {
+	endpoint := &logsEndpoint{}
+	out := toEndpoint(t, endpoint)
+	out.Node = strings.Repeat("n", 253)
+	about := describe(logOf("web"), "n1")
+	tag := strings.Repeat("t", 400)
+	for shift := range 3 { // a character of three bytes is at the cut in any way
+		long := strings.Repeat("x", shift) + strings.Repeat("\u20ac", 1<<19)
+		if err := out.Send(t.Context(), []Record{record(podlogs.Line{At: time.Unix(1, 0), Text: long}, tag, &about)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bad := podlogs.Line{At: time.Unix(1, 0), Text: "{\"a\":\"" + strings.Repeat("\xffa", 135_000) + "\"}"} // three bytes come of one
+	if err := out.Send(t.Context(), []Record{record(bad, tag, &about)}); err != nil {
+		t.Fatal(err)
+	}
+	events := endpoint.events["/aws/containerinsights/demo/application|"+(out.Node + "-" + tag)[:512]]
+	if len(events) != 4 || len(events[0]) < mostEventBytes-eventOverhead-3 || strings.Contains(events[0], "\ufffd") {
+		t.Errorf("%d events came", len(events))
+	}
+}
+
+// One stream is refused for good: its records are dropped and counted, and what else is in the batch arrives once.
+func TestWhatIsRefusedHoldsUpNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out := &refusing{sink: sink{seen: map[string]int{}}, pod: "bad"}
+		w := newWorld(t, out)
+		r, stop := w.start(t)
+		w.write(t, r, "bad", 0, 10)
+		w.write(t, r, "web", 0, 20)
+		time.Sleep(time.Minute)
+		if len(out.seen) != 20 || r.Counts.Sent.Load() != 20 || r.Counts.Dropped.Load() != 10 || r.Counts.Retried.Load() != 0 {
+			t.Errorf("%d came; sent %d, dropped %d, retried %d", len(out.seen), r.Counts.Sent.Load(), r.Counts.Dropped.Load(),
+				r.Counts.Retried.Load())
+		}
+		stop()
+		if got := w.log.String(); strings.Count(got, "logs are dropped") != 1 || !strings.Contains(got, "records=10") {
+			t.Errorf("the log says\n%s", got)
+		}
+	})
+}
+
+// refusing is a sink that never takes a pod's records.
+type refusing struct {
+	sink
+	pod string
+}
+
+func (s *refusing) Send(ctx context.Context, records []Record) error {
+	taken := slices.DeleteFunc(slices.Clone(records), func(r Record) bool { return r.body.Kubernetes.PodName == s.pod })
+	if err := s.sink.Send(ctx, taken); err != nil || len(taken) == len(records) {
+		return err
+	}
+	return &Refused{len(records) - len(taken), errors.New("no")}
+}
+
+func TestCloudWatchLeavesOutWhatItsServiceRefuses(t *testing.T) {
+	endpoint := &logsEndpoint{refuse: "-bad"}
+	out := toEndpoint(t, endpoint)
+	about := describe(logOf("web"), "n1")
+	var records []Record
+	for i, tag := range []string{"bad", "good", "bad", "good"} {
+		records = append(records, record(podlogs.Line{At: time.Unix(int64(i), 0), Text: "x"}, tag, &about))
+	}
+	var refused *Refused
+	err := out.Send(t.Context(), records)
+	if !errors.As(err, &refused) || refused.Records != 2 || !strings.Contains(err.Error(), "stream n1-bad: ") ||
+		len(endpoint.events["/aws/containerinsights/demo/application|n1-good"]) != 2 {
+		t.Errorf("%v: %v", err, endpoint.events)
+	}
+	endpoint.refuse, endpoint.old = "", 1 // of each of two batches
+	if err := out.Send(t.Context(), records); !errors.As(err, &refused) || refused.Records != 2 ||
+		!strings.Contains(err.Error(), "too old") {
+		t.Errorf("of what is too old: %v", err)
+	}
+}
+
+// A pod's annotations of 250 KB are not in each of its records, and what is of them counts in a batch.
+func TestRecordsOfALargePodAreBounded(t *testing.T) {
+	about := describe(logOf("web"), "n1")
+	about.Labels = map[string]string{"app": "shop", "tripod.internal/of": "mine"}
+	about.Annotations = map[string]string{"tripod.internal/logs": "hello", "long": strings.Repeat("x", mostValue+1), "short": "y"}
+	about.ContainerImage = strings.Repeat("i", 1<<20)
+	had := maps.Clone(about.Annotations)
+	annotations := about.Annotations
+	about.bound()
+	if !maps.Equal(about.Annotations, map[string]string{"short": "y"}) || len(about.Labels) != 2 || !maps.Equal(annotations, had) {
+		t.Errorf("%v %v", about.Labels, about.Annotations)
+	}
+	for i := range 1000 {
+		about.Annotations[fmt.Sprint("a", i)] = strings.Repeat("x", 250)
+	}
+	if about.bound(); about.size() > mostMetadata+mostValue+2000 || about.Labels["app"] != "shop" {
+		t.Errorf("a description has %d bytes", about.size())
+	}
+	w := newWorld(t, nil)
+	r := &Router{Node: "n1", Files: w.files, Logger: slog.New(slog.DiscardHandler),
+		Describe: func(podlogs.Name) (Kubernetes, bool) { return about, true }}
+	w.write(t, r, "web", 0, mostRecords)
+	sources := map[podlogs.Name]*source{}
+	r.open(sources, nil, logOf("web"))
+	records, more := r.gather(sources)
+	size := 0
+	for _, one := range records {
+		size += len(one.JSON())
+	}
+	if !more || size > mostBytes+mostBytes/4 || size < mostBytes/2 {
+		t.Errorf("a batch has %d records of %d bytes", len(records), size)
+	}
+	sources[podlogs.Name{Namespace: "shop", Pod: "web", UID: "uid-web", Container: "app"}].tail.Close()
+}
+
+func TestTheFileOutputSetsFilesAside(t *testing.T) {
+	dir := t.TempDir()
+	about := describe(logOf("web"), "n1")
+	for i := range 7 {
+		one := record(podlogs.Line{At: time.Unix(1, 0), Text: fmt.Sprint("line ", i)}, "tag", &about)
+		if err := (File{Dir: dir, Node: "n1", Size: 1}).Send(t.Context(), []Record{one}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) != 1+fileAside {
+		t.Errorf("%v, %v", files, err)
+	}
+	for name, want := range map[string]string{"n1.jsonl": "line 6", "n1.jsonl.1": "line 5", "n1.jsonl.3": "line 3"} {
+		if text, err := os.ReadFile(filepath.Join(dir, name)); err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%s: %s, %v", name, text, err)
+		}
+	}
+}
+
+func TestCloudWatchHasTheGroupsOfContainerInsights(t *testing.T) {
+	endpoint := &logsEndpoint{}
+	out := toEndpoint(t, endpoint)
 	var records []Record
 	for _, pod := range []string{"web", "aws-node-1"} {
 		about := describe(logOf(pod), "n1")
