@@ -15,9 +15,11 @@ import (
 )
 
 const (
-	// chunkSize is how many bytes of a journal are sent at once; a longer line goes alone. largestChunk is what is taken.
+	// chunkSize is how many bytes of a journal are sent at once; a longer line goes alone. largestChunk is what is taken, and largestLine
+	// what is written, so that whatever one zone writes the others take.
 	chunkSize    = 1 << 20
 	largestChunk = 64 << 20
+	largestLine  = largestChunk / 2
 	// roundLimit bounds one request to another zone, which may be paused.
 	roundLimit = 10 * time.Second
 	// courtesy is how long what a third zone wrote is left to that zone to bring: only when that is lost do the others
@@ -75,7 +77,8 @@ type peer struct {
 	client *http.Client
 }
 
-// round brings the zone all that it lacks. again says that something was left out for now.
+// round brings the zone all that it lacks. again says that something was left out for now. A journal of which the zone takes nothing
+// does not keep it from the others.
 func (p peer) round(ctx context.Context) (again bool, err error) {
 	journals := p.store.all()
 	if len(journals) == 0 {
@@ -85,17 +88,21 @@ func (p peer) round(ctx context.Context) (again bool, err error) {
 	if err := p.call(ctx, http.MethodGet, "/ends", nil, &has); err != nil {
 		return false, err
 	}
+	var refusals []error
 	for _, j := range journals {
 		if j.zone == p.zone {
 			continue // only that zone itself can lack nothing of it
 		}
 		later, err := p.bring(ctx, j, has[j.stream][j.zone])
 		if err != nil {
-			return false, err
+			refusals = append(refusals, fmt.Errorf("stream %s of zone %s: %w", j.stream, j.zone, err))
+		}
+		if err != nil && !errors.Is(err, errRefused) {
+			break // it does not answer
 		}
 		again = again || later
 	}
-	return again, nil
+	return again, errors.Join(refusals...)
 }
 
 // bring sends what the zone lacks of a journal, and says whether that has to be done later.
@@ -133,8 +140,11 @@ func (p peer) bring(ctx context.Context, j *journal, has int64) (later bool, err
 	}
 }
 
-// errNoStream is a zone's answer for a stream that it does not know.
-var errNoStream = errors.New("the zone does not know the log stream")
+var (
+	// errNoStream is a zone's answer for a stream that it does not know, and errRefused any other that is no success.
+	errNoStream = errors.New("the zone does not know the log stream")
+	errRefused  = errors.New("the zone refuses")
+)
 
 func (p peer) call(ctx context.Context, method, path string, body []byte, into any) error {
 	request, err := http.NewRequestWithContext(ctx, method, "http://"+p.zone+path, bytes.NewReader(body))
@@ -153,7 +163,7 @@ func (p peer) call(ctx context.Context, method, path string, body []byte, into a
 		return errNoStream
 	}
 	text, _ := io.ReadAll(io.LimitReader(response.Body, 256))
-	return fmt.Errorf("zone %s answers %s: %s", p.zone, response.Status, bytes.TrimSpace(text))
+	return fmt.Errorf("%w: zone %s answers %s: %s", errRefused, p.zone, response.Status, bytes.TrimSpace(text))
 }
 
 // noteCopy notes how far another zone has this zone's journal of a stream.

@@ -83,6 +83,9 @@ func (j *journal) write(b batch, now time.Time) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	if len(line) >= largestLine {
+		return 0, fmt.Errorf("%d bytes of log events are more than the %d that are written at once", len(line), largestLine)
+	}
 	at := j.endLocked()
 	if len(j.segments) == 0 {
 		at = beginning(now)

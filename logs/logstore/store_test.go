@@ -445,3 +445,45 @@ func TestStrangeLinesAreRefused(t *testing.T) {
 		t.Error("half a line was taken")
 	}
 }
+
+// TestLineThatOthersWouldNotTakeIsNotWritten, and what is written after it is there.
+func TestLineThatOthersWouldNotTakeIsNotWritten(t *testing.T) {
+	s := open(t, t.TempDir(), 0, small)
+	write(t, s, streamA, 100, 1)
+	end := s.journal(streamA, zones[0]).end()
+	if _, err := s.Append(streamA, []Event{{Time: 101, Message: strings.Repeat("x", largestLine)}}, nil); err == nil {
+		t.Error("a line was written that is too long for other zones")
+	}
+	if got := s.journal(streamA, zones[0]).end(); got != end {
+		t.Errorf("the journal has grown from %d to %d", end, got)
+	}
+	write(t, s, streamA, 101, 1)
+	eventually(t, s, numbered(100, 2))
+}
+
+// TestStreamThatIsRefusedDoesNotHoldUpTheOthers: one round brings them all.
+func TestStreamThatIsRefusedDoesNotHoldUpTheOthers(t *testing.T) {
+	a, b := open(t, t.TempDir(), 0, small), open(t, t.TempDir(), 1, small)
+	const streams = 20
+	for i := range streams {
+		write(t, a, fmt.Sprintf("%032x", i), 100, 1)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("stream") == fmt.Sprintf("%032x", 0) {
+			http.Error(w, "no", http.StatusBadRequest)
+			return
+		}
+		b.Handler().ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	peer := peer{store: a, zone: server.Listener.Addr().String(), client: server.Client()}
+	if _, err := peer.round(t.Context()); err == nil || !strings.Contains(err.Error(), "400 Bad Request") {
+		t.Errorf("the round ends with %v", err)
+	}
+	for i := range streams {
+		want := min(i, 1)
+		if got, _ := messages(t, b, Query{Streams: []string{fmt.Sprintf("%032x", i)}}); len(got) != want {
+			t.Errorf("of stream %d the zone has %d events, want %d", i, len(got), want)
+		}
+	}
+}
