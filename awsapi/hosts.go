@@ -52,15 +52,30 @@ func (s *server) hostAllowed(hostport string) bool {
 	} else {
 		host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
 	}
-	host = strings.TrimPrefix(strings.TrimPrefix(host, "streaming-"), "stream-") // SDKs put it before an endpoint's name for Live Tail
-	if address, err := netip.ParseAddr(host); err == nil {
-		return address.IsLoopback() || slices.Contains(s.Hosts, host)
-	}
 	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	return slices.Contains(s.Hosts, host) || isOwnHost(host) || isOwnHost(withoutStream(host))
+}
+
+// isOwnHost says whether a host is loopback, or has a name of AWS's or Tripod's own, which nobody else can make resolve to loopback.
+func isOwnHost(host string) bool {
+	if address, err := netip.ParseAddr(host); err == nil {
+		return address.IsLoopback()
+	}
 	for _, domain := range []string{"localhost", "tripod.internal"} {
 		if host == domain || strings.HasSuffix(host, "."+domain) {
 			return true
 		}
 	}
-	return isAWSHost(host) || slices.Contains(s.Hosts, host)
+	return isAWSHost(host)
+}
+
+// withoutStream is a host without what SDKs put before their endpoint's for Live Tail. Before a name of the operator's own it has no
+// meaning: that name may be somebody else's.
+func withoutStream(host string) string {
+	for _, prefix := range []string{"streaming-", "stream-"} {
+		if rest, found := strings.CutPrefix(host, prefix); found {
+			return rest
+		}
+	}
+	return host
 }

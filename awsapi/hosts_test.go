@@ -4,12 +4,18 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"tripod/awsapi"
 )
 
 // TestOnlyTheEndpointsOwnHostsAreHeard, since a web page's owner can make another name resolve to loopback.
 func TestOnlyTheEndpointsOwnHostsAreHeard(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, func(f *awsapi.Front) { f.Hosts = []string{"aws.example", "192.168.1.20"} })
 	for host, ok := range map[string]bool{
+		"aws.example": true, "AWS.example:4566": true, "192.168.1.20:4566": true,
+		"stream-aws.example": false, "streaming-aws.example:4566": false, "stream-192.168.1.20": false,
+		"streaming-logs.us-east-1.amazonaws.com": true, "stream-logs.us-east-1.api.aws": true, "streaming-localhost:4566": true,
+		"stream-aws.tripod.internal": true, "streaming-127.0.0.1:4566": true, "stream-streaming-localhost": false,
 		"127.0.0.1": true, "127.0.0.1:4566": true, "127.9.9.9:80": true, "[::1]:4566": true, "[::1]": true,
 		"localhost": true, "LocalHost:4566": true, "eks.localhost:4566": true, "aws.tripod.internal:4566": true,
 		"eks.us-east-1.amazonaws.com": true, "sts.amazonaws.com": true, "oidc.eks.us-east-1.amazonaws.com": true,
