@@ -2,7 +2,6 @@ package awsapi
 
 import (
 	"context"
-	"time"
 
 	"tripod/awsapi/cloudwatch/metricdata"
 	"tripod/awsapi/logs"
@@ -22,11 +21,7 @@ func (e embedding) Append(stream string, events []logstore.Event, mark any) (log
 	if err != nil {
 		return place, err
 	}
-	var data []metricdata.Datum
-	for _, event := range events {
-		data = append(data, metricdata.Embedded(event.Message, time.UnixMilli(event.Time))...)
-	}
-	_ = e.metrics.Put(context.Background(), data)
+	_ = e.metrics.PutEmbedded(context.Background(), events)
 	return place, nil
 }
 

@@ -41,12 +41,6 @@ func tooMany(name string, most int) error {
 // itemOf is the name of a list's item.
 func itemOf(name string, i int) string { return name + ".member." + strconv.Itoa(i+1) }
 
-// units are those of data.
-var units = []string{"Seconds", "Microseconds", "Milliseconds", "Bytes", "Kilobytes", "Megabytes", "Gigabytes", "Terabytes", "Bits",
-	"Kilobits", "Megabits", "Gigabits", "Terabits", "Percent", "Count", "Bytes/Second", "Kilobytes/Second", "Megabytes/Second",
-	"Gigabytes/Second", "Terabytes/Second", "Bits/Second", "Kilobits/Second", "Megabits/Second", "Gigabits/Second", "Terabits/Second",
-	"Count/Second", "None"}
-
 // textOf is the text of a member with so many characters at most; empty where it may be and is.
 func textOf(in wire.Document, member, name string, most int, needed bool) (string, error) {
 	value := text(in, member)
@@ -70,8 +64,8 @@ func namespaceOf(in wire.Document, name string) (string, error) {
 // unitOf is the unit of a document; empty where it has none.
 func unitOf(in wire.Document, name string) (string, error) {
 	value := text(in, "Unit")
-	if value != "" && !slices.Contains(units, value) {
-		return "", badValue("The parameter %s must be a value in the set [ %s ].", name, strings.Join(units, ", "))
+	if value != "" && !slices.Contains(metricdata.Units, value) {
+		return "", badValue("The parameter %s must be a value in the set [ %s ].", name, strings.Join(metricdata.Units, ", "))
 	}
 	return value, nil
 }

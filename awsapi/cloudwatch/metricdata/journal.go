@@ -24,52 +24,69 @@ type line struct {
 	Set        *[4]float64 `json:"s,omitempty"`  // count, sum, minimum and maximum
 }
 
-// encode writes data as one event: its time is the latest one's.
-func encode(data []Datum) (logstore.Event, error) {
-	lines := make([]line, len(data))
+// A line of the journal has so many data and bytes at most. One datum has less: 30 dimensions, 150 values.
+const mostData, mostBytes = 1000, 1 << 20
+
+// encode writes the first of the data, as many as fit one line, as one event: its time is the latest one's.
+func encode(data []Datum) (event logstore.Event, n int, err error) {
+	all := []byte{'['}
 	latest := int64(0)
-	var was Datum
-	for i, d := range data {
-		l := &lines[i]
-		if i == 0 || d.Metric.Namespace != was.Metric.Namespace {
-			l.Namespace = &d.Metric.Namespace
+	for ; n < min(len(data), mostData); n++ {
+		var was *Datum
+		if n > 0 {
+			was = &data[n-1]
 		}
-		if i == 0 || d.Metric.Name != was.Metric.Name {
-			l.Name = &d.Metric.Name
+		text, err := json.Marshal(lineOf(&data[n], was))
+		if err != nil {
+			return logstore.Event{}, 0, fmt.Errorf("write metric data: %w", err)
 		}
-		if i == 0 || !slices.Equal(d.Metric.Dimensions, was.Metric.Dimensions) {
-			pairs := []string{}
-			for _, one := range d.Metric.Dimensions {
-				pairs = append(pairs, one.Name, one.Value)
-			}
-			l.Dimensions = &pairs
+		if n > 0 && len(all)+len(text)+2 > mostBytes {
+			break
 		}
-		if i == 0 || d.Unit != was.Unit {
-			l.Unit = &d.Unit
+		if n > 0 {
+			all = append(all, ',')
 		}
-		if i == 0 || d.Time != was.Time {
-			l.Time = &d.Time
-		}
-		if i == 0 || d.Fine != was.Fine {
-			l.Fine = &d.Fine
-		}
-		switch {
-		case d.Opaque:
-			l.Set = &[4]float64{d.Count, d.Sum, d.Min, d.Max}
-		case d.Count == 1:
-			l.Value = &d.Min
-		default:
-			for _, v := range d.distribution() {
-				l.Values = append(l.Values, v.Value, v.Count)
-			}
-		}
-		was, latest = d, max(latest, d.Time)
+		all, latest = append(all, text...), max(latest, data[n].Time)
 	}
-	text, err := json.Marshal(lines)
-	if err != nil {
-		return logstore.Event{}, fmt.Errorf("write metric data: %w", err)
+	return logstore.Event{Time: latest * 1000, Message: string(append(all, ']'))}, n, nil
+}
+
+// lineOf is a datum as it is written behind another one, or as the first.
+func lineOf(d, was *Datum) (l line) {
+	first := was == nil
+	if first || d.Metric.Namespace != was.Metric.Namespace {
+		l.Namespace = &d.Metric.Namespace
 	}
-	return logstore.Event{Time: latest * 1000, Message: string(text)}, nil
+	if first || d.Metric.Name != was.Metric.Name {
+		l.Name = &d.Metric.Name
+	}
+	if first || !slices.Equal(d.Metric.Dimensions, was.Metric.Dimensions) {
+		pairs := []string{}
+		for _, one := range d.Metric.Dimensions {
+			pairs = append(pairs, one.Name, one.Value)
+		}
+		l.Dimensions = &pairs
+	}
+	if first || d.Unit != was.Unit {
+		l.Unit = &d.Unit
+	}
+	if first || d.Time != was.Time {
+		l.Time = &d.Time
+	}
+	if first || d.Fine != was.Fine {
+		l.Fine = &d.Fine
+	}
+	switch {
+	case d.Opaque:
+		l.Set = &[4]float64{d.Count, d.Sum, d.Min, d.Max}
+	case d.Count == 1:
+		l.Value = &d.Min
+	default:
+		for _, v := range d.distribution() {
+			l.Values = append(l.Values, v.Value, v.Count)
+		}
+	}
+	return l
 }
 
 // decode calls fn for each datum that encode wrote. What a later Tripod wrote differently, or a disk spoiled, is passed over.

@@ -42,6 +42,12 @@ func (m Metric) Value(dimension string) (value string, found bool) {
 	return "", false
 }
 
+// Units are those of data.
+var Units = []string{"Seconds", "Microseconds", "Milliseconds", "Bytes", "Kilobytes", "Megabytes", "Gigabytes", "Terabytes", "Bits",
+	"Kilobits", "Megabits", "Gigabits", "Terabits", "Percent", "Count", "Bytes/Second", "Kilobytes/Second", "Megabytes/Second",
+	"Gigabytes/Second", "Terabytes/Second", "Bits/Second", "Kilobits/Second", "Megabits/Second", "Gigabits/Second", "Terabits/Second",
+	"Count/Second", "None"}
+
 // Datum is what was measured once.
 type Datum struct {
 	Metric Metric

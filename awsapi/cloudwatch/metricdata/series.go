@@ -21,6 +21,21 @@ type point struct {
 	Summary
 }
 
+// size is how many points there are, and how many values those tell apart beside their own.
+type size struct{ points, values int }
+
+func (s *size) grow(by size) { s.points, s.values = s.points+by.points, s.values+by.values }
+
+func (s *size) shrink(by size) { s.points, s.values = s.points-by.points, s.values-by.values }
+
+func sizeOf(points []point) size {
+	s := size{points: len(points)}
+	for _, p := range points {
+		s.values += len(p.Values)
+	}
+	return s
+}
+
 // levels are a metric's points in one unit, by their widths, each in the order of time.
 type levels [len(widths)][]point
 
@@ -29,10 +44,21 @@ type series struct {
 	metric Metric
 	units  map[string]*levels
 	latest int64 // the time of its latest datum
+	names  int   // the bytes of its key, its dimensions and its units
 }
 
-// add takes a datum in and says whether that made a new point.
-func (l *levels) add(at int64, width int, s Summary) bool {
+// namesOf are the bytes of names that a metric with this key takes: the key has all of them once more.
+func namesOf(key string, m Metric) int { return 2*len(key) + 32*len(m.Dimensions) }
+
+// shrink takes away the size of all its points.
+func (s *series) shrink(from *size) {
+	for _, l := range s.units {
+		from.shrink(l.size())
+	}
+}
+
+// add takes a datum in and says what that adds.
+func (l *levels) add(at int64, width int, s Summary) (more size) {
 	at -= mod(at, widths[width])
 	points := l[width]
 	i, found := len(points), false
@@ -40,37 +66,43 @@ func (l *levels) add(at int64, width int, s Summary) bool {
 		i, found = slices.BinarySearchFunc(points, at, func(p point, at int64) int { return cmp.Compare(p.time, at) })
 	}
 	if found {
+		before := len(points[i].Values)
 		points[i].Merge(s)
-		return false
+		return size{values: len(points[i].Values) - before}
 	}
 	l[width] = slices.Insert(points, i, point{at, s})
-	return true
+	return size{1, len(s.Values)}
 }
 
-// age moves what is older than it may be into wider points, and says by how many their number changed.
-func (l *levels) age(now time.Time) (change int) {
+// age moves what is older than it may be into wider points, and tells of the change in all.
+func (l *levels) age(now time.Time, all *size) {
 	for width := range l {
 		before := now.Add(-keeps[width]).Unix()
 		n := 0
 		for ; n < len(l[width]) && l[width][n].time < before; n++ {
-			if width+1 < len(l) && l.add(l[width][n].time, width+1, l[width][n].Summary) {
-				change++
+			if width+1 < len(l) {
+				all.grow(l.add(l[width][n].time, width+1, l[width][n].Summary))
 			}
 		}
+		all.shrink(sizeOf(l[width][:n]))
 		l[width] = drop(l[width], n)
-		change -= n
 	}
-	return change
 }
 
-// forget drops the points from before a time, and says how many.
-func (l *levels) forget(before int64) (gone int) {
+// forget drops the points from before a time, and takes them from all.
+func (l *levels) forget(before int64, all *size) {
 	for width := range l {
 		n, _ := slices.BinarySearchFunc(l[width], before, func(p point, at int64) int { return cmp.Compare(p.time, at) })
+		all.shrink(sizeOf(l[width][:n]))
 		l[width] = drop(l[width], n)
-		gone += n
 	}
-	return gone
+}
+
+func (l *levels) size() (all size) {
+	for _, points := range l {
+		all.grow(sizeOf(points))
+	}
+	return all
 }
 
 func (l *levels) empty() bool {

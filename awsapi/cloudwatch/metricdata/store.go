@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -23,7 +24,9 @@ type Log interface {
 // Limits bound what a zone that is asked has in memory; the oldest goes first.
 type Limits struct {
 	Metrics int // 0: 50,000
+	Names   int // bytes of the metrics' names and dimensions; 0: 128 MiB
 	Points  int // 0: 500,000
+	Values  int // that points tell apart, of 16 bytes each; 0: 4,000,000
 }
 
 // ErrNotCopied says that the data are on this zone's disk alone.
@@ -47,7 +50,8 @@ type Store struct {
 	mu     sync.Mutex
 	places map[string]int64 // how far the copy is read, by zone
 	series map[string]*series
-	points int
+	size   size
+	names  int // bytes
 	aged   time.Time
 }
 
@@ -58,27 +62,43 @@ func (s *Store) now() time.Time {
 	return s.Now()
 }
 
-// Put writes data, all or none. They are on the disks of two zones when it returns; with ErrNotCopied they are on this one's.
+// Put writes data: those that fit one line of the journal all or none. They are on the disks of two zones when it returns; with
+// ErrNotCopied they are on this one's.
 func (s *Store) Put(ctx context.Context, data []Datum) error {
 	if len(data) == 0 {
 		return nil
 	}
-	event, err := encode(data)
+	place, _, err := s.write(data, math.MaxInt)
 	if err != nil {
 		return err
 	}
-	place, err := s.Log.Append(Stream, []logstore.Event{event}, nil)
-	if err != nil {
-		return fmt.Errorf("put metric data: %w", err)
+	return s.awaitCopy(ctx, place)
+}
+
+// write appends data to the journal, line by line until they are more than most bytes. It returns where they end, and how many bytes
+// they are.
+func (s *Store) write(data []Datum, most int) (place logstore.Place, size int, err error) {
+	for len(data) > 0 && size < most {
+		event, n, err := encode(data)
+		if err != nil {
+			return place, size, err
+		}
+		if place, err = s.Log.Append(Stream, []logstore.Event{event}, nil); err != nil {
+			return place, size, fmt.Errorf("put metric data: %w", err)
+		}
+		data, size = data[n:], size+len(event.Message)
 	}
+	return place, size, nil
+}
+
+func (s *Store) awaitCopy(ctx context.Context, place logstore.Place) error {
 	ctx, cancel := context.WithTimeout(ctx, copyLimit)
 	defer cancel()
-	if err := s.Log.AwaitCopy(ctx, place); errors.Is(err, context.DeadlineExceeded) {
+	err := s.Log.AwaitCopy(ctx, place)
+	if errors.Is(err, context.DeadlineExceeded) {
 		return ErrNotCopied
-	} else if err != nil {
-		return err
 	}
-	return nil
+	return err
 }
 
 // read takes in what the copy has got since the last time. It assumes the lock.
@@ -88,8 +108,10 @@ func (s *Store) read() error {
 	}
 	now := s.now()
 	err := s.Log.Follow(Stream, s.places, func(e logstore.Event) {
-		decode(e, func(d Datum) { s.add(d, now) })
-		s.bound()
+		decode(e, func(d Datum) {
+			s.add(d, now)
+			s.bound() // an event can have many long names
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("read metric data: %w", err)
@@ -109,14 +131,17 @@ func (s *Store) add(d Datum, now time.Time) {
 	key := d.Metric.Key()
 	one := s.series[key]
 	if one == nil {
-		one = &series{metric: d.Metric, units: map[string]*levels{}}
+		one = &series{metric: d.Metric, units: map[string]*levels{}, names: namesOf(key, d.Metric)}
 		s.series[key] = one
+		s.names += one.names
 	}
 	one.latest = max(one.latest, d.Time)
 	l := one.units[d.Unit]
 	if l == nil {
 		l = &levels{}
 		one.units[d.Unit] = l
+		one.names += len(d.Unit)
+		s.names += len(d.Unit)
 	}
 	width := 1
 	if d.Fine {
@@ -125,16 +150,14 @@ func (s *Store) add(d Datum, now time.Time) {
 	for width+1 < len(widths) && d.Time < now.Add(-keeps[width]).Unix() {
 		width++
 	}
-	if l.add(d.Time, width, d.Summary) {
-		s.points++
-	}
+	s.size.grow(l.add(d.Time, width, d.Summary))
 }
 
 // age moves what is old into wider summaries, and forgets what is too old.
 func (s *Store) age(now time.Time) {
 	for _, one := range s.series {
 		for _, l := range one.units {
-			s.points += l.age(now)
+			l.age(now, &s.size)
 		}
 	}
 	s.sweep()
@@ -145,57 +168,65 @@ func (s *Store) sweep() {
 	for key, one := range s.series {
 		maps.DeleteFunc(one.units, func(_ string, l *levels) bool { return l.empty() })
 		if len(one.units) == 0 {
-			delete(s.series, key)
+			s.forget(key, one)
 		}
 	}
 }
 
-// bound forgets the oldest tenth of the metrics, by their latest data, or of the points, where there are more than may be.
+func (s *Store) forget(key string, one *series) {
+	one.shrink(&s.size)
+	s.names -= one.names
+	delete(s.series, key)
+}
+
+// bound forgets the oldest metrics, by their latest data, or the oldest points, until there are a tenth less than may be, where there
+// are more.
 func (s *Store) bound() {
-	if most := cmp.Or(s.Limits.Metrics, 50_000); len(s.series) > most {
-		var latest []int64
-		for _, one := range s.series {
-			latest = append(latest, one.latest)
-		}
-		slices.Sort(latest)
-		edge, left := latest[len(latest)/10], len(latest)/10+1
-		for key, one := range s.series {
-			if one.latest <= edge && left > 0 {
-				left--
-				for _, l := range one.units {
-					s.points -= l.count()
-				}
-				delete(s.series, key)
+	metrics, names := cmp.Or(s.Limits.Metrics, 50_000), cmp.Or(s.Limits.Names, 128<<20)
+	if len(s.series) > metrics || s.names > names {
+		keys := slices.SortedFunc(maps.Keys(s.series), func(a, b string) int { return cmp.Compare(s.series[a].latest, s.series[b].latest) })
+		for _, key := range keys {
+			if len(s.series) <= metrics-metrics/10 && s.names <= names-names/10 {
+				break
 			}
+			s.forget(key, s.series[key])
 		}
 	}
-	if most := cmp.Or(s.Limits.Points, 500_000); s.points > most {
-		var times []int64
-		for _, one := range s.series {
-			for _, l := range one.units {
-				for _, points := range l {
-					for _, p := range points {
-						times = append(times, p.time)
-					}
+	points, values := cmp.Or(s.Limits.Points, 500_000), cmp.Or(s.Limits.Values, 4_000_000)
+	if s.size.points <= points && s.size.values <= values {
+		return
+	}
+	var all []age
+	for _, one := range s.series {
+		for _, l := range one.units {
+			for _, points := range l {
+				for _, p := range points {
+					all = append(all, age{p.time, len(p.Values)})
 				}
 			}
 		}
-		slices.Sort(times)
-		edge := times[len(times)/10] + 1
-		for _, one := range s.series {
-			for _, l := range one.units {
-				s.points -= l.forget(edge)
-			}
-		}
-		s.sweep()
 	}
+	slices.SortFunc(all, func(a, b age) int { return cmp.Compare(a.time, b.time) })
+	left, edge := s.size, int64(0)
+	for _, p := range all {
+		if left.points <= points-points/10 && left.values <= values-values/10 {
+			break
+		}
+		left.shrink(size{1, p.values})
+		edge = p.time + 1
+	}
+	for _, one := range s.series {
+		for _, l := range one.units {
+			l.forget(edge, &s.size)
+		}
+	}
+	s.sweep()
 }
 
-func (l *levels) count() (n int) {
-	for _, points := range l {
-		n += len(points)
-	}
-	return n
+// age is how old a point is, and how many values it tells apart.
+type age struct {
+	time   int64
+	values int
 }
 
 // Points are the summaries of a metric's periods in the order of time, by unit. With a unit it is of that unit alone.
@@ -244,22 +275,32 @@ func (s *Store) Merged(m Metric, unit string, span Span) ([]Point, error) {
 	return all, nil
 }
 
-// Metrics are those with data since a time that match, in the order of their keys.
+// Metrics are those with data since a time that match, in the order of their keys. Others may ask while it looks.
 func (s *Store) Metrics(since time.Time, match func(Metric) bool) ([]Metric, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.read(); err != nil {
+	found, err := s.since(since)
+	if err != nil {
 		return nil, err
 	}
-	found := map[string]Metric{}
-	for key, one := range s.series {
-		if one.latest >= since.Unix() && match(one.metric) {
-			found[key] = one.metric
-		}
-	}
+	maps.DeleteFunc(found, func(_ string, m Metric) bool { return !match(m) })
 	all := make([]Metric, 0, len(found))
 	for _, key := range slices.Sorted(maps.Keys(found)) {
 		all = append(all, found[key])
 	}
 	return all, nil
+}
+
+// since are the metrics with data since a time, by key.
+func (s *Store) since(at time.Time) (map[string]Metric, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.read(); err != nil {
+		return nil, err
+	}
+	found := make(map[string]Metric, len(s.series))
+	for key, one := range s.series {
+		if one.latest >= at.Unix() {
+			found[key] = one.metric
+		}
+	}
+	return found, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -108,8 +109,8 @@ func TestOldDataAreKeptByWiderPeriods(t *testing.T) {
 			}
 		}
 	}
-	if len(s.series) != 0 || s.points != 0 {
-		t.Errorf("%d metrics and %d points are left", len(s.series), s.points)
+	if len(s.series) != 0 || s.size != (size{}) || s.names != 0 {
+		t.Errorf("%d metrics, %d bytes of names and %+v are left", len(s.series), s.names, s.size)
 	}
 }
 
@@ -127,8 +128,47 @@ func TestMemoryIsBounded(t *testing.T) {
 		put(t, s, datum("Orders", began.Add(time.Duration(i)*time.Minute), Single(1)))
 	}
 	got := pointsOf(t, s, shopOrders, began, began.Add(day), 60)
-	if s.points > 100 || len(got) < 50 || got[len(got)-1].Time != began.Add(299*time.Minute).Unix() {
-		t.Errorf("there are %d points, %d of the last metric", s.points, len(got))
+	if s.size.points > 100 || len(got) < 50 || got[len(got)-1].Time != began.Add(299*time.Minute).Unix() {
+		t.Errorf("there are %d points, %d of the last metric", s.size.points, len(got))
+	}
+}
+
+// TestBytesAreBounded: also of few metrics with long names, within one put, and of few points with many values.
+func TestBytesAreBounded(t *testing.T) {
+	s, _ := newStore(t, t.TempDir(), Limits{Names: 1 << 20, Values: 5000})
+	long := strings.Repeat("v", 20_000)
+	var data []Datum
+	for i := range 500 {
+		data = append(data, Datum{Metric: NewMetric("Shop", fmt.Sprintf("m%03d", i), []Dimension{{"long", long}}),
+			Time: began.Add(time.Duration(i) * time.Second).Unix(), Summary: Single(1)})
+	}
+	put(t, s, data...)
+	found, err := s.Metrics(began, func(Metric) bool { return true })
+	if err != nil || s.names > 1<<20 || len(found) < 20 || len(found) > 26 || found[len(found)-1].Name != "m499" {
+		t.Errorf("there are %d metrics with %d bytes of names, %v", len(found), s.names, err)
+	}
+	for minute := range 100 {
+		var values []Weighted
+		for i := range 100 {
+			values = append(values, Weighted{float64(i), 1})
+		}
+		put(t, s, datum("Orders", began.Add(time.Hour+time.Duration(minute)*time.Minute), Several(values)))
+	}
+	got := pointsOf(t, s, shopOrders, began, began.Add(day), 60)
+	if s.size.values > 5000 || len(got) < 40 || got[len(got)-1].Time != began.Add(159*time.Minute).Unix() {
+		t.Errorf("there are %d points with %d values", len(got), s.size.values)
+	}
+	var names int
+	var held size
+	for key, one := range s.series {
+		names += namesOf(key, one.metric)
+		for unit, l := range one.units {
+			names += len(unit)
+			held.grow(l.size())
+		}
+	}
+	if names != s.names || held != s.size {
+		t.Errorf("the store counts %d bytes and %+v, and has %d and %+v", s.names, s.size, names, held)
 	}
 }
 

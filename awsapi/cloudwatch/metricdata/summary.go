@@ -26,10 +26,15 @@ func Single(value float64) Summary { return Summary{Count: 1, Sum: value, Min: v
 
 // Several is the summary of values and how often each was there.
 func Several(values []Weighted) (s Summary) {
-	for _, v := range values {
-		one := Single(v.Value)
-		one.Count, one.Sum = v.Count, v.Value*v.Count
-		s.Merge(one)
+	for i, v := range values {
+		if i == 0 {
+			s.Min, s.Max = v.Value, v.Value
+		}
+		s.Count, s.Sum = s.Count+v.Count, s.Sum+v.Value*v.Count
+		s.Min, s.Max = min(s.Min, v.Value), max(s.Max, v.Value)
+	}
+	if s.Min != s.Max {
+		s.Values = merged(values, nil)
 	}
 	return s
 }
