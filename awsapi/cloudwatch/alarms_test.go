@@ -194,6 +194,37 @@ func TestAlarmsOnMetricMath(t *testing.T) {
 	}
 }
 
+// TestAlarmBeyondTheBudgetIsInsufficient, and those beside it are evaluated: it does not end the zone that leads.
+func TestAlarmBeyondTheBudgetIsInsufficient(t *testing.T) {
+	w := newWorld(t)
+	w.alarm("a-huge", func(in *cloudwatch.PutMetricAlarmInput) {
+		in.Namespace, in.MetricName, in.Dimensions, in.Statistic, in.Period = nil, nil, nil, "", nil
+		in.Metrics = budgetBreaking()
+		for i := range in.Metrics {
+			in.Metrics[i].ReturnData = aws.Bool(false)
+		}
+		in.Metrics = append(in.Metrics, expression("sum", "SUM(e0)"))
+	})
+	w.alarm("orders", func(*cloudwatch.PutMetricAlarmInput) {})
+	if err := w.put(w.orders(0, 7)); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(time.Minute + 2*time.Second)
+	w.evaluate()
+	if got, _ := w.described("orders"); got.StateValue != "ALARM" {
+		t.Errorf("the alarm beside it is %s: %s", got.StateValue, *got.StateReason)
+	}
+	if _, err := w.SetAlarmState(t.Context(), &cloudwatch.SetAlarmStateInput{AlarmName: aws.String("a-huge"), StateValue: "OK",
+		StateReason: aws.String("by hand")}); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(6 * time.Second)
+	w.evaluate()
+	if got, _ := w.described("a-huge"); got.StateValue != "INSUFFICIENT_DATA" || !strings.Contains(*got.StateReason, "2,000,000 datapoints") {
+		t.Errorf("got %s: %s", got.StateValue, *got.StateReason)
+	}
+}
+
 // TestCompositeAlarmsFollowOthers, wait for their suppressor, keep their children from being deleted, and stand still in a circle.
 func TestCompositeAlarmsFollowOthers(t *testing.T) {
 	w := newWorld(t)

@@ -165,6 +165,9 @@ func TestBadMetricDataAreRefused(t *testing.T) {
 			return err
 		}
 	}
+	if err := w.put(w.orders(time.Minute, 1)); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		call       func() error
 		code, says string
@@ -204,7 +207,12 @@ func TestBadMetricDataAreRefused(t *testing.T) {
 		"circle":  {read(expression("e1", "e2 + 1"), expression("e2", "e1 + 1")), "ValidationError", "circular reference"},
 		"unknown": {read(expression("e1", "m9 + 1")), "ValidationError", "Error in expression 'e1': Variable 'm9' is not defined"},
 		"number":  {read(expression("e1", "1 + 1")), "ValidationError", "TIME_SERIES"},
-		"select":  {read(expression("e1", "SELECT AVG(x) FROM y")), "ValidationError", "Metrics Insights"},
+		"lists": {read(stat("m1", "Orders", "Sum", 60), expression("a", "["+strings.Repeat("m1,", 600)+"m1]")), "ValidationError",
+			"Error in expression 'a': an array has at most 500 time series"},
+		"budget": {read(budgetBreaking()...), "ValidationError", "the request has more than 2,000,000 datapoints"},
+		"searches": {read(expression("s1", strings.Repeat("SUM(SEARCH('{Shop,City}','Sum'))+", 20)+"SUM(SEARCH('{Shop,City}','Sum'))")),
+			"ValidationError", "the request has more than 20 searches"},
+		"select": {read(expression("e1", "SELECT AVG(x) FROM y")), "ValidationError", "Metrics Insights"},
 	} {
 		err := c.call()
 		var e smithy.APIError
@@ -218,6 +226,16 @@ func TestBadMetricDataAreRefused(t *testing.T) {
 	if !errors.As(err, &e) || !strings.Contains(e.ErrorMessage(), "cloudwatch:PutMetricData") {
 		t.Errorf("nobody: %v", err)
 	}
+}
+
+// budgetBreaking are queries that add a long list up as often as may be written, if nobody counts.
+func budgetBreaking() []types.MetricDataQuery {
+	all := []types.MetricDataQuery{stat("m1", "Orders", "Sum", 60), expression("f", "FILL(m1,0)"),
+		expression("l", "["+strings.TrimSuffix(strings.Repeat("f,", 500), ",")+"]")}
+	for i := range 100 {
+		all = append(all, expression(fmt.Sprint("e", i), "l"+strings.Repeat("+l", 500)))
+	}
+	return all
 }
 
 func fillDimensions(d *types.MetricDatum) {

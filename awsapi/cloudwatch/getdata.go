@@ -15,8 +15,14 @@ import (
 	"tripod/awsapi/wire"
 )
 
-// mostGiven is how many datapoints GetMetricData gives at once.
-const mostGiven = 100_800
+const (
+	// mostGiven is how many datapoints GetMetricData gives at once.
+	mostGiven = 100_800
+	// mostDynamic is how many of a label's parts stand for something else: "Using dynamic labels" of the guide.
+	mostDynamic = 6
+	// bytesOfPoint is how many bytes a datapoint takes: a label is taken from the budget by them.
+	bytesOfPoint = 16
+)
 
 func (s *Service) getData(call *operation.Call, in wire.Document) (wire.Document, error) {
 	if err := permit(call, "*", nil); err != nil {
@@ -40,7 +46,11 @@ func (s *Service) getData(call *operation.Call, in wire.Document) (wire.Document
 			return nil, invalid("Error in expression '%s': The result is a number. It must be a time series: use TIME_SERIES.", q.id)
 		}
 		for _, series := range value.Series() {
-			all = append(all, result{q, series, labelled(q, series, value.IsList(), asked.zone)})
+			label := labelled(q, series, value.IsList(), asked.zone)
+			if err := answers.budget.Spend(len(label)/bytesOfPoint + 1); err != nil {
+				return nil, expressionError(q.id, err)
+			}
+			all = append(all, result{q, series, label})
 		}
 	}
 	return asked.page(all)
@@ -195,7 +205,11 @@ func labelled(q query, s metricmath.Series, list bool, zone *time.Location) stri
 		}
 		return label
 	}
+	done := 0
 	return dynamic.ReplaceAllStringFunc(label, func(part string) string {
+		if done++; done > mostDynamic {
+			return part
+		}
 		groups := dynamic.FindStringSubmatch(part)
 		if groups[2] != "" {
 			return propertyOf(q, groups[2])

@@ -257,11 +257,12 @@ func (s *Service) datapoints(in wire.Document, c criterion, end int64) (found []
 	if err != nil {
 		return nil, false, err
 	}
+	answers := s.answers(queries, span)
 	for _, q := range queries {
 		if !q.returned {
 			continue
 		}
-		value, err := s.answers(queries, span).Get(q.id)
+		value, err := answers.Get(q.id)
 		if err != nil {
 			return nil, false, expressionError(q.id, err)
 		}

@@ -24,8 +24,8 @@ type query struct {
 	returned   bool
 }
 
-// mostQueries is how many a request may have, and mostFound how many metrics a search finds.
-const mostQueries, mostFound = 500, 500
+// mostQueries is how many a request may have, mostSearches how many searches are done for it, and mostFound how many metrics one finds.
+const mostQueries, mostSearches, mostFound = 500, 20, 500
 
 var idForm = regexp.MustCompile(`^[a-z][a-zA-Z0-9_]*$`)
 
@@ -131,15 +131,16 @@ type answers struct {
 	service *Service
 	queries []query
 	// span are the periods of a question, for periods of that length.
-	span    func(period int64) metricdata.Span
-	known   map[string]metricmath.Value
-	asked   map[string]bool // those that are being computed
-	sources map[string]map[int64]metricdata.Summary
+	span  func(period int64) metricdata.Span
+	known map[string]metricmath.Value
+	asked map[string]bool // those that are being computed
+	// budget is what all of them together may take, and searched how many searches they have done.
+	budget   metricmath.Budget
+	searched int
 }
 
 func (s *Service) answers(queries []query, span func(period int64) metricdata.Span) *answers {
-	return &answers{service: s, queries: queries, span: span, known: map[string]metricmath.Value{}, asked: map[string]bool{},
-		sources: map[string]map[int64]metricdata.Summary{}}
+	return &answers{service: s, queries: queries, span: span, known: map[string]metricmath.Value{}, asked: map[string]bool{}}
 }
 
 // Get implements metricmath.Host.
@@ -168,7 +169,7 @@ func (a *answers) compute(q query) (metricmath.Value, error) {
 		return metricmath.One(series), err
 	}
 	span := a.span(a.periodOf(q))
-	return q.expression.Compute(a, metricmath.Frame{From: span.From, To: span.To, Period: span.Period})
+	return q.expression.Compute(a, metricmath.Frame{From: span.From, To: span.To, Period: span.Period}, &a.budget)
 }
 
 // periodOf is the period of a query; where an expression does not say it, the longest of all metrics.
@@ -198,7 +199,7 @@ func (a *answers) stat(m metricdata.Metric, st metricdata.Statistic, unit string
 			out.Times, out.Values = append(out.Times, p.Time), append(out.Values, value)
 		}
 	}
-	return out, nil
+	return out, a.budget.SpendOn(out)
 }
 
 // Metrics implements metricmath.Host.
@@ -218,6 +219,9 @@ func (a *answers) Metrics(within string) (all []metricmath.Series, err error) {
 
 // Search implements metricmath.Host.
 func (a *answers) Search(expression, statistic string, period int64) ([]metricmath.Series, error) {
+	if a.searched++; a.searched > mostSearches {
+		return nil, fmt.Errorf("the request has more than %d searches", mostSearches)
+	}
 	search, err := metricmath.ParseSearch(expression)
 	if err != nil {
 		return nil, err

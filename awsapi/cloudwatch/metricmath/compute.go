@@ -19,8 +19,16 @@ type Host interface {
 // Frame says for which times an expression is computed: from From on, before To, each Period seconds.
 type Frame struct{ From, To, Period int64 }
 
-// mostTimes bounds the times of a frame.
-const mostTimes = 100_800
+// mostTimes bounds the times of a frame, and mostListed the series of a list.
+const mostTimes, mostListed = 100_800, 500
+
+// count is how many times the frame has.
+func (f Frame) count() int {
+	if f.Period <= 0 || f.To <= f.From {
+		return 0
+	}
+	return int(min((f.To-f.From-1)/f.Period+1, mostTimes))
+}
 
 // times are the frame's.
 func (f Frame) times() (all []int64) {
@@ -30,14 +38,51 @@ func (f Frame) times() (all []int64) {
 	return all
 }
 
-type computation struct {
-	host  Host
-	frame Frame
+// Budget is what the expressions of one request may have in all of their parts together; the zero value is a whole one.
+type Budget struct{ spent int }
+
+// MostSpent is how many datapoints a budget has. A series counts as seriesCost of them, beside its own.
+const MostSpent, seriesCost = 2_000_000, 8
+
+var errBudget = errors.New("the request has more than 2,000,000 datapoints in all parts of its expressions: ask for fewer metrics, " +
+	"longer periods or less time")
+
+// Spend takes so many datapoints from the budget. The error says that they are not there.
+func (b *Budget) Spend(datapoints int) error {
+	if err := b.has(datapoints); err != nil {
+		b.spent = MostSpent // whoever asks on gets nothing more
+		return err
+	}
+	b.spent += datapoints
+	return nil
 }
 
-// Compute is the value of the expression.
-func (e *Expression) Compute(host Host, frame Frame) (Value, error) {
-	return computation{host, frame}.of(e.root)
+// has says whether so many datapoints, which are about to be made and to be spent then, are there.
+func (b *Budget) has(datapoints int) error {
+	if datapoints > MostSpent-b.spent {
+		return errBudget
+	}
+	return nil
+}
+
+// SpendOn takes series from the budget.
+func (b *Budget) SpendOn(all ...Series) error {
+	cost := 1
+	for _, s := range all {
+		cost += seriesCost + len(s.Times)
+	}
+	return b.Spend(cost)
+}
+
+type computation struct {
+	host   Host
+	frame  Frame
+	budget *Budget
+}
+
+// Compute is the value of the expression. All its parts are taken from the budget.
+func (e *Expression) Compute(host Host, frame Frame, budget *Budget) (Value, error) {
+	return computation{host, frame, budget}.of(e.root)
 }
 
 var operators = map[string]func(x, y float64) (float64, bool){
@@ -66,6 +111,14 @@ func truth(is bool) float64 {
 }
 
 func (c computation) of(n node) (Value, error) {
+	value, err := c.node(n)
+	if err == nil {
+		err = c.budget.SpendOn(value.series...)
+	}
+	return value, err
+}
+
+func (c computation) node(n node) (Value, error) {
 	switch {
 	case n.number != nil:
 		return scalarOf(*n.number), nil
@@ -78,7 +131,7 @@ func (c computation) of(n node) (Value, error) {
 		return Value{kind: text, text: n.name}, nil
 	}
 	args := make([]Value, len(n.args))
-	for i, arg := range n.args {
+	for i, arg := range n.args { // of which each is taken from the budget, so that these are not many
 		value, err := c.of(arg)
 		if err != nil {
 			return Value{}, err
@@ -86,6 +139,9 @@ func (c computation) of(n node) (Value, error) {
 		args[i] = value
 	}
 	if op := operators[n.call]; op != nil {
+		if err := c.budget.Spend(repeated(args[0], args[1]) + repeated(args[1], args[0])); err != nil {
+			return Value{}, err
+		}
 		return combine(args[0], args[1], op)
 	}
 	if n.call == "[" {
@@ -98,12 +154,31 @@ func (c computation) of(n node) (Value, error) {
 	return value, nil
 }
 
+// repeated is how many datapoints of a single series are read for those of a list, beyond what the list has itself.
+func repeated(one, list Value) int {
+	if one.kind != single || list.kind != several {
+		return 0
+	}
+	all := len(one.series[0].Times) * len(list.series)
+	for _, s := range list.series {
+		all -= len(s.Times)
+	}
+	return max(all, 0)
+}
+
 func listOf(args []Value) (Value, error) {
-	all := []Series{}
+	n := 0
 	for _, arg := range args {
 		if arg.kind != single && arg.kind != several {
 			return Value{}, errors.New("an array has time series only")
 		}
+		n += len(arg.series)
+	}
+	if n > mostListed {
+		return Value{}, fmt.Errorf("an array has at most %d time series, and not %d", mostListed, n)
+	}
+	all := make([]Series, 0, n)
+	for _, arg := range args {
 		all = append(all, arg.series...)
 	}
 	return Several(all), nil

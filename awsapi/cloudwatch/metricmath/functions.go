@@ -121,6 +121,9 @@ func timeSeries(c computation, args []Value) (Value, error) {
 	if len(args) != 1 || args[0].kind != scalar {
 		return Value{}, errors.New("a number is expected")
 	}
+	if err := c.budget.has(c.frame.count()); err != nil {
+		return Value{}, err
+	}
 	out := Series{Period: c.frame.Period, Times: c.frame.times()}
 	for range out.Times {
 		out.Values = append(out.Values, args[0].number)
@@ -144,17 +147,31 @@ func fill(c computation, args []Value) (Value, error) {
 	if with.kind == several || with.kind == text && with.text != "REPEAT" && with.text != "LINEAR" {
 		return Value{}, errors.New("a time series is filled with a number, a time series, REPEAT or LINEAR")
 	}
-	return each(args[0], func(s Series) Series { return filled(s, with, c.frame) }), nil
-}
-
-func filled(s Series, with Value, frame Frame) Series {
-	if s.Period > 0 {
-		frame.Period = s.Period
-	}
-	values, others := byTime(s), map[int64]float64{}
+	others := map[int64]float64{}
 	if with.kind == single {
 		others = byTime(with.series[0])
 	}
+	datapoints := 0
+	for _, s := range args[0].series {
+		datapoints += c.frame.of(s).count()
+	}
+	if err := c.budget.has(datapoints); err != nil {
+		return Value{}, err
+	}
+	return each(args[0], func(s Series) Series { return filled(s, with, others, c.frame.of(s)) }), nil
+}
+
+// of is the frame with the periods of a series.
+func (f Frame) of(s Series) Frame {
+	if s.Period > 0 {
+		f.Period = s.Period
+	}
+	return f
+}
+
+// filled is the series at all times of the frame; others are the values of the series that it is filled with, if it is one.
+func filled(s Series, with Value, others map[int64]float64, frame Frame) Series {
+	values := byTime(s)
 	out := Series{Label: s.Label, Period: frame.Period}
 	next := 0 // the first of s that is not before the time
 	for _, at := range frame.times() {

@@ -106,7 +106,7 @@ func TestExpressionsAreComputedAsTheGuideSays(t *testing.T) {
 			t.Errorf("%s: %v", expression, err)
 			continue
 		}
-		got, err := e.Compute(given, Frame{0, 240, 60})
+		got, err := e.Compute(given, Frame{0, 240, 60}, &Budget{})
 		if err != nil || shown(got) != want {
 			t.Errorf("%s is %s, %v; want %s", expression, shown(got), err, want)
 		}
@@ -121,13 +121,55 @@ func TestExpressionsThatMakeNoSenseAreRefused(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		if got, err := e.Compute(given, Frame{0, 240, 60}); err == nil {
+		if got, err := e.Compute(given, Frame{0, 240, 60}, &Budget{}); err == nil {
 			t.Errorf("%s is %s", expression, shown(got))
 		}
 	}
 	e, err := Parse("SUM([m1, m2]) + IF(m3 > 1, REPEAT)")
 	if err != nil || !slices.Equal(e.Names, []string{"m1", "m2", "m3"}) || e.Wide {
 		t.Errorf("got %+v, %v", e, err)
+	}
+}
+
+// TestExpressionsAreTakenFromABudget, in all their parts and before there is memory for them.
+func TestExpressionsAreTakenFromABudget(t *testing.T) {
+	list := "[" + strings.TrimSuffix(strings.Repeat("TIME_SERIES(1),", 100), ",") + "]"
+	for expression, want := range map[string]string{
+		list: "2,000,000 datapoints",
+		"TIME_SERIES(1)" + strings.Repeat("+TIME_SERIES(1)", 15): "2,000,000 datapoints",
+		"SUM(" + list + ")": "2,000,000 datapoints",
+		"FILL([" + strings.TrimSuffix(strings.Repeat("m1,", 400), ",") + "],0)": "2,000,000 datapoints",
+		"[" + strings.Repeat("m1,", 500) + "m1]":                                "at most 500 time series",
+		"TIME_SERIES(1)+TIME_SERIES(2)":                                         "",
+	} {
+		e, err := Parse(expression)
+		if err != nil {
+			t.Fatalf("%s: %v", expression, err)
+		}
+		_, err = e.Compute(given, Frame{0, mostTimes * 60, 60}, &Budget{})
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%.40s: got %v, want %q", expression, err, want)
+		}
+	}
+	budget := &Budget{}
+	e, err := Parse("m1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := budget.Spend(MostSpent + 1); err == nil {
+		t.Error("more than the budget was spent")
+	}
+	if _, err := e.Compute(given, Frame{0, 240, 60}, budget); err == nil {
+		t.Error("a budget that was not enough is enough for what follows")
+	}
+}
+
+// TestFramesCountTheirTimes as they have them.
+func TestFramesCountTheirTimes(t *testing.T) {
+	for _, f := range []Frame{{0, 240, 60}, {0, 241, 60}, {0, 239, 60}, {5, 5, 1}, {5, 4, 1}, {0, 1, 0}, {0, 1 << 40, 1}, {-90, 90, 60}} {
+		if f.count() != len(f.times()) {
+			t.Errorf("%+v has %d times, and counts %d", f, len(f.times()), f.count())
+		}
 	}
 }
 
@@ -162,7 +204,7 @@ func TestSearchesFindMetricsByTheirWords(t *testing.T) {
 			t.Errorf("%s finds %v, %v; want %v", search, got, err, want)
 		}
 	}
-	for _, wrong := range []string{"", "{AWS/EC2", `"x`, "(x", "x = ", "NOT"} {
+	for _, wrong := range []string{"", "{AWS/EC2", `"x`, "(x", "x = ", "NOT", strings.Repeat("long ", 300)} {
 		if _, err := ParseSearch(wrong); err == nil {
 			t.Errorf("%q is taken for a search", wrong)
 		}

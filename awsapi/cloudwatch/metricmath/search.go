@@ -20,11 +20,32 @@ type Search struct {
 }
 
 // term says whether a metric is meant.
-type term func(metricdata.Metric) bool
+type term func(*candidate) bool
+
+// candidate is a metric that is looked at, and the words of its values, as far as a term has asked for them.
+type candidate struct {
+	metricdata.Metric
+	words map[string][]string
+}
+
+func (c *candidate) wordsOf(value string) []string {
+	words, known := c.words[value]
+	if !known {
+		words = wordsOf(value)
+		c.words[value] = words
+	}
+	return words
+}
+
+// longestSearch is how long a search may be: "CloudWatch search expression syntax" of the guide.
+const longestSearch = 1024
 
 // ParseSearch reads a search expression.
 func ParseSearch(source string) (*Search, error) {
-	s := &Search{term: func(metricdata.Metric) bool { return true }}
+	if len(source) > longestSearch {
+		return nil, fmt.Errorf("the search has more than %d characters", longestSearch)
+	}
+	s := &Search{term: func(*candidate) bool { return true }}
 	source = strings.TrimSpace(source)
 	if strings.HasPrefix(source, "{") {
 		schema, rest, ended := strings.Cut(source[1:], "}")
@@ -70,7 +91,7 @@ func (s *Search) Matches(m metricdata.Metric) bool {
 			}
 		}
 	}
-	return s.term(m)
+	return s.term(&candidate{m, map[string][]string{}})
 }
 
 // scanSearch cuts a search into words, exact texts with their first quote, brackets and equals signs.
@@ -118,7 +139,7 @@ func (p *searchParser) any(depth int) (term, error) {
 		var right term
 		was := left
 		if right, err = p.all(depth); err == nil {
-			left = func(m metricdata.Metric) bool { return was(m) || right(m) }
+			left = func(m *candidate) bool { return was(m) || right(m) }
 		}
 	}
 	return left, err
@@ -133,7 +154,7 @@ func (p *searchParser) all(depth int) (term, error) {
 		var right term
 		was := left
 		if right, err = p.one(depth); err == nil {
-			left = func(m metricdata.Metric) bool { return was(m) && right(m) }
+			left = func(m *candidate) bool { return was(m) && right(m) }
 		}
 	}
 	return left, err
@@ -151,7 +172,7 @@ func (p *searchParser) one(depth int) (term, error) {
 	switch {
 	case token == "NOT":
 		of, err := p.one(depth + 1)
-		return func(m metricdata.Metric) bool { return !of(m) }, err
+		return func(m *candidate) bool { return !of(m) }, err
 	case token == "(":
 		inside, err := p.any(depth + 1)
 		if err != nil {
@@ -177,9 +198,9 @@ func (p *searchParser) one(depth int) (term, error) {
 func matching(property, token string) term {
 	exact, isExact := strings.CutPrefix(token, `"`)
 	words := wordsOf(token)
-	return func(m metricdata.Metric) bool {
-		for _, value := range valuesOf(m, property) {
-			if isExact && value == exact || !isExact && containsAll(wordsOf(value), words) {
+	return func(m *candidate) bool {
+		for _, value := range valuesOf(m.Metric, property) {
+			if isExact && value == exact || !isExact && containsAll(m.wordsOf(value), words) {
 				return true
 			}
 		}
