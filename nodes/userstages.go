@@ -42,20 +42,22 @@ const slowestWatch = time.Minute
 func (z *zone) watchKWOK(ctx context.Context, client dynamic.Interface, log *slog.Logger) {
 	var watching sync.WaitGroup
 	watching.Go(func() { watchObjects(ctx, client, stageResource, z.player.setStages, log) })
-	watching.Go(func() { watchObjects(ctx, client, usageResource, declares(z, (*kwokusage.Set).SetResourceUsages), log) })
 	watching.Go(func() {
-		watchObjects(ctx, client, clusterUsageResource, declares(z, (*kwokusage.Set).SetClusterResourceUsages), log)
+		watchObjects(ctx, client, usageResource, declares(z, (*kwokusage.Set).ReadResourceUsages), log)
 	})
-	watching.Go(func() { watchObjects(ctx, client, metricResource, declares(z, (*kwokusage.Set).SetMetrics), log) })
+	watching.Go(func() {
+		watchObjects(ctx, client, clusterUsageResource, declares(z, (*kwokusage.Set).ReadClusterResourceUsages), log)
+	})
+	watching.Go(func() { watchObjects(ctx, client, metricResource, declares(z, (*kwokusage.Set).ReadMetrics), log) })
 	watching.Wait()
 }
 
 // declares changes what is declared of use.
-func declares[T any](z *zone, set func(*kwokusage.Set, []*T)) func([]*T) error {
+func declares[T any](z *zone, read func(*kwokusage.Set, []*T) kwokusage.Change) func([]*T) error {
 	had := false
 	return func(list []*T) error {
 		if had || len(list) > 0 {
-			z.api.Declare(func(s *kwokusage.Set) { set(s, list) })
+			z.api.Declare(func(s *kwokusage.Set) kwokusage.Change { return read(s, list) })
 		}
 		had = len(list) > 0
 		return nil

@@ -135,9 +135,10 @@ func (a *API) changed(old, current *corev1.Pod) {
 	}
 }
 
-// Declare has set change what Config.KWOK says: what has been used until now stays as it is.
-func (a *API) Declare(set func(*kwokusage.Set)) {
-	a.usage.settle(a.conf.Pods.All(), a.conf.Now(), func() { set(a.usage.kwok) })
+// Declare makes a change of what Config.KWOK says: what has been used until now stays as it is. Nobody waits while it is read.
+func (a *API) Declare(read func(*kwokusage.Set) kwokusage.Change) {
+	change := read(a.usage.kwok)
+	a.usage.settle(a.conf.Pods.All(), a.conf.Now(), change)
 }
 
 // ForgetNode drops what is kept of a node that has gone.

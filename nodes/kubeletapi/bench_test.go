@@ -50,7 +50,9 @@ func BenchmarkScrapeOfAThousandNodes(b *testing.B) {
 				if err := yaml.Unmarshal([]byte(usage.DefaultUsageFromAnnotation), o); err != nil {
 					b.Fatal(err)
 				}
-				w.Declare(func(s *kwokusage.Set) { s.SetClusterResourceUsages([]*v1alpha1.ClusterResourceUsage{o}) })
+				w.Declare(func(s *kwokusage.Set) kwokusage.Change {
+					return s.ReadClusterResourceUsages([]*v1alpha1.ClusterResourceUsage{o})
+				})
 			}
 			handler := w.Handler()
 			before, used := heapInUse(), processorTime(b)

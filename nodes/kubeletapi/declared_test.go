@@ -30,17 +30,19 @@ func declaring(t *testing.T) (w *world, told *[]string) {
 	}), told
 }
 
-func clusterUsage(t *testing.T, text string) func(*kwokusage.Set) {
+func clusterUsage(t *testing.T, text string) func(*kwokusage.Set) kwokusage.Change {
 	t.Helper()
 	o := &v1alpha1.ClusterResourceUsage{}
 	if err := yaml.Unmarshal([]byte(text), o); err != nil {
 		t.Fatal(err)
 	}
-	return func(s *kwokusage.Set) { s.SetClusterResourceUsages([]*v1alpha1.ClusterResourceUsage{o}) }
+	return func(s *kwokusage.Set) kwokusage.Change {
+		return s.ReadClusterResourceUsages([]*v1alpha1.ClusterResourceUsage{o})
+	}
 }
 
 // everyone uses cpu, by an expression.
-func everyone(t *testing.T, cpu string) func(*kwokusage.Set) {
+func everyone(t *testing.T, cpu string) func(*kwokusage.Set) kwokusage.Change {
 	return clusterUsage(t, "{metadata: {name: all}, spec: {usages: [{usage: {cpu: {expression: '"+cpu+"'}, memory: {value: 100Mi}}}]}}")
 }
 
@@ -78,6 +80,37 @@ func TestExpressionsAskForOtherUseOfTheirPod(t *testing.T) {
 	if got := w.usage.of(pod, &pod.Status.ContainerStatuses[0], w.now); got.nanoCores != 1e6 || len(*told) != 1 ||
 		!strings.Contains((*told)[0], "only that pod's Usage is known") {
 		t.Errorf("got %+v, told %q", got, *told)
+	}
+}
+
+// Expressions that ask for each other ever so often hold nobody up: not the nodes, whose pods change, and not who deletes them.
+func TestExpressionsThatAskForEachOtherHoldNobodyUp(t *testing.T) {
+	w, told := declaring(t)
+	list := "[" + strings.TrimSuffix(strings.Repeat("1,", 40), ",") + "]"
+	asking := func(resource string) string {
+		return fmt.Sprintf("{expression: '%s.all(a, %s.all(b, pod.Usage(\"%s\") >= 0.0)) ? 1.0 : 2.0'}", list, list, resource)
+	}
+	declare := clusterUsage(t, fmt.Sprintf("{metadata: {name: all}, spec: {usages: [{usage: {cpu: %s, b: %s, c: %s, d: {value: 1}}}]}}",
+		asking("b"), asking("c"), asking("d")))
+	w.conf.Pods.Set(newPod("web", nil))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.Declare(declare)
+		w.now = w.now.Add(time.Hour)
+		for i := range 3 {
+			w.conf.Pods.Set(newPod("web", map[string]string{"version": fmt.Sprint(i)}))
+		}
+		w.Declare(func(s *kwokusage.Set) kwokusage.Change { return s.ReadClusterResourceUsages(nil) })
+	}()
+	select {
+	case <-done:
+	case <-time.After(30 * time.Second):
+		t.Fatal("they hold others up")
+	}
+	const want = "ClusterResourceUsage all: cpu counts as not said: its expressions, with those that they ask for"
+	if !strings.Contains(strings.Join(*told, "\n"), want) {
+		t.Errorf("told %q", *told)
 	}
 }
 
@@ -120,7 +153,7 @@ func TestCountersAreTheSumsOfWhatExpressionsSay(t *testing.T) {
 	}
 	w.Declare(everyone(t, `Rand()`))
 	counted(t, w, slot/3, 30)
-	w.Declare(func(s *kwokusage.Set) { s.SetClusterResourceUsages(nil) })
+	w.Declare(func(s *kwokusage.Set) kwokusage.Change { return s.ReadClusterResourceUsages(nil) })
 	counted(t, w, time.Second, 3)
 	if len(*told) > 0 {
 		t.Errorf("told %q", *told)
@@ -152,12 +185,12 @@ func TestKWOKsOwnConfigurationsAreTaken(t *testing.T) {
 	w.conf.Pods.Set(newPod("web", map[string]string{"kwok.x-k8s.io/usage-cpu": "250m", "kwok.x-k8s.io/usage-memory": "10Mi"}))
 	w.conf.Pods.Set(newPod("idle", nil))
 	w.Declare(clusterUsage(t, usage.DefaultUsageFromAnnotation))
-	w.Declare(func(s *kwokusage.Set) {
+	w.Declare(func(s *kwokusage.Set) kwokusage.Change {
 		metric := &v1alpha1.Metric{}
 		if err := yaml.Unmarshal([]byte(resource.DefaultMetricsResource), metric); err != nil {
 			t.Fatal(err)
 		}
-		s.SetMetrics([]*v1alpha1.Metric{metric})
+		return s.ReadMetrics([]*v1alpha1.Metric{metric})
 	})
 	w.now = began.Add(10 * time.Second)
 	families := w.families(t, "/metrics/nodes/n1/metrics/resource")
@@ -191,7 +224,7 @@ func TestKWOKsOwnConfigurationsAreTaken(t *testing.T) {
 func TestScrapesAndDeclarationsDoNotHoldEachOtherUp(t *testing.T) {
 	w, _ := declaring(t)
 	handler := w.Handler()
-	expressions := []func(*kwokusage.Set){
+	expressions := []func(*kwokusage.Set) kwokusage.Change{
 		everyone(t, `pod.Usage("memory") > 0.0 ? Rand() : 0.5`), everyone(t, `pod.nothing`), everyone(t, `pod.Usage("cpu")`),
 	}
 	var group sync.WaitGroup

@@ -203,8 +203,8 @@ func (a *accounts) byKWOK(pod *corev1.Pod) bool {
 	return false
 }
 
-// settle closes the accounts of pods as of now, before set changes what is declared of them.
-func (a *accounts) settle(pods []*corev1.Pod, now time.Time, set func()) {
+// settle closes the accounts of pods as of now, before a change of what is declared of them.
+func (a *accounts) settle(pods []*corev1.Pod, now time.Time, change kwokusage.Change) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, pod := range pods {
@@ -213,7 +213,7 @@ func (a *accounts) settle(pods []*corev1.Pod, now time.Time, set func()) {
 			a.keep(pod.UID, s.Name, a.asked(pod, book, now))
 		}
 	}
-	set()
+	change()
 }
 
 // sameRuns says whether the same containers run since the same times.

@@ -8,8 +8,10 @@ import (
 	"math"
 	"math/rand/v2"
 	"regexp"
+	"runtime"
 	"sync"
 	"time"
+	"weak"
 
 	"github.com/google/cel-go/cel"
 	"github.com/wzshiming/easycel"
@@ -18,11 +20,11 @@ import (
 	kwokcel "sigs.k8s.io/kwok/pkg/utils/cel"
 )
 
-// What an expression may be and cost: some milliseconds at most, where usual ones take microseconds.
+// What an expression may be.
 const (
 	longestExpression = 4096
-	mostCost          = 20_000
-	deepest           = 4 // uses of expressions within expressions
+	deepest           = 4  // uses of expressions within expressions
+	interruptible     = 16 // steps of a loop, between looks at the clock
 )
 
 // Subject is what an expression is about, and when. Node and Container may be nil.
@@ -58,17 +60,22 @@ var moving = regexp.MustCompile(`\b(now|Now|Rand|SinceSecond|Usage|CumulativeUsa
 
 // language compiles and evaluates KWOK's expressions, one at a time: what its functions say is of the subject of now.
 type language struct {
-	env *easycel.Environment
+	env  *easycel.Environment
+	most time.Duration // that expressions which are told together take
+
+	reading  sync.Mutex
+	compiled map[string]weak.Pointer[Expression] // those that somebody has, by text
 
 	mu      sync.Mutex
 	subject Subject
 	random  *rand.Rand
 	depth   int
+	allowed *allowance // of what is evaluated; nil: nothing is
 }
 
 // newLanguage has KWOK's types, conversions and functions, with the subject's time for the clock's.
 func newLanguage() (*language, error) {
-	l := &language{}
+	l := &language{most: mostTime, compiled: map[string]weak.Pointer[Expression]{}}
 	functions := l.functions()
 	methods := kwokcel.FuncsToMethods(functions)
 	registry := easycel.NewRegistry("kwok.ext", easycel.WithTagName("json"))
@@ -138,23 +145,47 @@ func (l *language) ask(q Question) (float64, error) {
 	if l.subject.Uses == nil {
 		return 0, errors.New("what is used is not known here")
 	}
+	if err := l.allowed.left(); err != nil {
+		return 0, err
+	}
+	l.allowed.spend(questionCost)
 	return l.subject.Uses(q)
 }
 
-// compile reads an expression.
+// compile reads an expression, once for all who have the same.
 func (l *language) compile(text string) (*Expression, error) {
 	if len(text) > longestExpression {
 		return nil, fmt.Errorf("the expression has %d characters, and %d may be", len(text), longestExpression)
 	}
-	program, err := l.env.Program(text, cel.CostLimit(mostCost))
+	l.reading.Lock()
+	defer l.reading.Unlock()
+	if known := l.compiled[text].Value(); known != nil {
+		return known, nil
+	}
+	program, err := l.env.Program(text, cel.CostTracking(costs{}), cel.CostLimit(mostCost), cel.InterruptCheckFrequency(interruptible))
 	if err != nil {
 		return nil, fmt.Errorf("the expression is wrong: %w", err)
 	}
-	return &Expression{text, program, moving.MatchString(text)}, nil
+	x := &Expression{text, program, moving.MatchString(text)}
+	l.compiled[text] = weak.Make(x)
+	runtime.AddCleanup(x, l.forget, text)
+	return x, nil
 }
 
-// evaluate is what an expression says of a subject. It assumes the lock.
+// forget drops an expression that nobody has any more.
+func (l *language) forget(text string) {
+	l.reading.Lock()
+	defer l.reading.Unlock()
+	if l.compiled[text].Value() == nil {
+		delete(l.compiled, text)
+	}
+}
+
+// evaluate is what an expression says of a subject. It assumes the lock, and an allowance.
 func (l *language) evaluate(x *Expression, s Subject) (kwokcel.Val, error) {
+	if err := l.allowed.left(); err != nil {
+		return nil, err
+	}
 	if l.depth == deepest {
 		return nil, errors.New("the expression asks for what it says itself")
 	}
@@ -170,7 +201,8 @@ func (l *language) evaluate(x *Expression, s Subject) (kwokcel.Val, error) {
 	if s.Container == nil {
 		s.Container = &corev1.Container{}
 	}
-	value, _, err := x.program.Eval(map[string]any{"node": s.Node, "pod": s.Pod, "container": s.Container})
+	value, details, err := x.program.ContextEval(l.allowed.ctx, map[string]any{"node": s.Node, "pod": s.Pod, "container": s.Container})
+	l.allowed.spent(details, err)
 	return value, err
 }
 
@@ -187,7 +219,7 @@ func (s Subject) random(text string) *rand.Rand {
 	return rand.New(rand.NewPCG(h.Sum64(), uint64(s.At.UnixNano())))
 }
 
-// number is an expression's value as a number. It assumes the lock.
+// number is an expression's value as a number. It assumes the lock, and an allowance.
 func (l *language) number(x *Expression, s Subject) (float64, error) {
 	value, err := l.evaluate(x, s)
 	if err != nil {

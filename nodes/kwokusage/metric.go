@@ -15,9 +15,10 @@ import (
 
 // Metric is a path of the kubelets' endpoints.
 type Metric struct {
+	version
 	object   string
 	path     []string // its parts
-	families []family
+	families []*family
 }
 
 // family is the series of one name.
@@ -28,6 +29,7 @@ type family struct {
 	labels     []label
 	value      *Expression // of all kinds but histograms
 	buckets    []bucket    // of histograms, by their bounds
+	fuse       fuse
 }
 
 type label struct {
@@ -41,38 +43,51 @@ type bucket struct {
 	count  *Expression
 }
 
-// SetMetrics takes all Metrics that there are now.
-func (s *Set) SetMetrics(list []*v1alpha1.Metric) {
+// ReadMetrics is ReadResourceUsages of Metrics.
+func (s *Set) ReadMetrics(list []*v1alpha1.Metric) Change {
+	known := map[string]*Metric{}
+	s.mu.RLock()
+	for _, m := range s.metrics {
+		known[m.object] = m
+	}
+	s.mu.RUnlock()
 	list = slices.Clone(list)
 	slices.SortFunc(list, func(a, b *v1alpha1.Metric) int { return cmp.Compare(a.Name, b.Name) })
-	s.mu.Lock()
-	s.told = nil
-	s.mu.Unlock()
 	var metrics []*Metric
+	var tell []func()
+	wrong := func(object string, err error) { tell = append(tell, func() { s.tell(nil, object, err) }) }
 	for _, o := range list {
-		object := "Metric " + o.Name
-		if !strings.HasPrefix(o.Spec.Path, "/metrics/") {
-			s.tell(nil, object, fmt.Errorf("its path must begin with /metrics/, not be %q", o.Spec.Path))
+		object, v := "Metric "+o.Name, versionOf(o)
+		if m := known[object]; m != nil && v.same(m.version) {
+			metrics = append(metrics, m)
 			continue
 		}
-		m := &Metric{object: object, path: strings.Split(o.Spec.Path, "/")}
+		if !strings.HasPrefix(o.Spec.Path, "/metrics/") {
+			wrong(object, fmt.Errorf("its path must begin with /metrics/, not be %q", o.Spec.Path))
+			continue
+		}
+		m := &Metric{version: v, object: object, path: strings.Split(o.Spec.Path, "/")}
 		for _, c := range o.Spec.Metrics {
 			f, err := s.family(c)
 			if err != nil {
-				s.tell(nil, object+": "+c.Name, err)
+				wrong(object+": "+c.Name, err)
 				continue
 			}
 			m.families = append(m.families, f)
 		}
 		metrics = append(metrics, m)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.metrics = metrics
+	change := s.change(func() { s.metrics = metrics })
+	return func() {
+		change()
+		for _, each := range tell {
+			each()
+		}
+	}
 }
 
-func (s *Set) family(c v1alpha1.MetricConfig) (f family, err error) {
-	f = family{name: c.Name, help: strings.TrimSpace(c.Help), kind: c.Kind, dimension: cmp.Or(c.Dimension, v1alpha1.DimensionNode)}
+func (s *Set) family(c v1alpha1.MetricConfig) (f *family, err error) {
+	f = &family{name: c.Name, help: strings.TrimSpace(c.Help), kind: c.Kind, dimension: cmp.Or(c.Dimension, v1alpha1.DimensionNode)}
 	if !model.LegacyValidation.IsValidMetricName(c.Name) {
 		return f, fmt.Errorf("it is no name of a metric")
 	}
@@ -164,7 +179,7 @@ func (s *Set) Write(m *Metric, sink Sink, node Subject, pods []*corev1.Pod) {
 				return
 			}
 			count++
-			if err := s.series(f, sink, subject, seen); err != nil {
+			if err := s.language.under(&f.fuse, func() error { return s.series(f, sink, subject, seen) }); err != nil {
 				s.tell(subject.Pod, m.object+": "+f.name, err)
 			}
 		}
@@ -188,7 +203,7 @@ func (s *Set) Write(m *Metric, sink Sink, node Subject, pods []*corev1.Pod) {
 }
 
 // series writes one of a family, unless its labels have been seen.
-func (s *Set) series(f family, sink Sink, subject Subject, seen map[string]bool) error {
+func (s *Set) series(f *family, sink Sink, subject Subject, seen map[string]bool) error {
 	var labels []string
 	for _, l := range f.labels {
 		value, err := s.language.evaluate(l.value, subject)
@@ -217,7 +232,7 @@ func (s *Set) series(f family, sink Sink, subject Subject, seen map[string]bool)
 }
 
 // histogram writes the buckets of one, as KWOK's (pkg/kwok/metrics/histogram.go): each is told how many are in it alone.
-func (s *Set) histogram(f family, sink Sink, subject Subject, labels []string) error {
+func (s *Set) histogram(f *family, sink Sink, subject Subject, labels []string) error {
 	count, sum := 0.0, 0.0
 	var counts []float64
 	for _, b := range f.buckets {

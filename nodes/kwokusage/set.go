@@ -1,6 +1,7 @@
 // Package kwokusage has what KWOK's objects say of use (kwok.x-k8s.io/v1alpha1): ResourceUsage and ClusterResourceUsage, which
-// declare what containers use, and Metric, which adds paths to kubelets' endpoints. Expressions are KWOK's CEL, bounded in
-// length and cost. What is wrong in an object counts as not said, and is told once.
+// declare what containers use, and Metric, which adds paths to kubelets' endpoints. Expressions are KWOK's CEL. They are bounded in
+// length, and, with those that they ask for, in cost and time: what goes beyond is passed over until its object changes. What is
+// wrong in an object counts as not said, and is told once.
 package kwokusage
 
 import (
@@ -10,6 +11,8 @@ import (
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/kwok/pkg/apis/internalversion"
 	"sigs.k8s.io/kwok/pkg/apis/v1alpha1"
 )
@@ -25,14 +28,15 @@ type Set struct {
 	broken   error
 
 	mu      sync.RWMutex
-	byPod   map[string]declaration // ResourceUsages, by namespace/name
-	cluster []declaration          // ClusterResourceUsages, by name
-	metrics []*Metric              // by name
+	byPod   map[string]*declaration // ResourceUsages, by namespace/name
+	cluster []*declaration          // ClusterResourceUsages, by name
+	metrics []*Metric               // by name
 	told    map[string]bool
 }
 
 // declaration is an object that says what containers use.
 type declaration struct {
+	version
 	object   string // as sentences name it
 	selector *internalversion.ObjectSelector
 	usages   []usage
@@ -50,52 +54,94 @@ type Amount struct {
 	value      float64
 	expression *Expression // if there is one
 	wrong      error
+	fuse       fuse
 }
 
 // Moves says that the amount may be another one later though its subject has stayed the same.
 func (a *Amount) Moves() bool { return a.expression != nil && a.expression.moves }
 
-// read compiles an expression. The language is made when the first object comes.
-func (s *Set) read(text string) (*Expression, error) {
-	s.once.Do(func() { s.language, s.broken = newLanguage() })
-	if s.broken != nil {
-		return nil, s.broken
-	}
-	return s.language.compile(text)
+// version is which object something has been read from: what it says is read again only when that changes.
+type version struct {
+	uid        types.UID
+	generation int64
 }
 
-// SetResourceUsages takes all ResourceUsages that there are now.
-func (s *Set) SetResourceUsages(list []*v1alpha1.ResourceUsage) {
-	byPod := make(map[string]declaration, len(list))
+func versionOf(o metav1.Object) version { return version{o.GetUID(), o.GetGeneration()} }
+
+// same says that v is known to be of the same.
+func (v version) same(other version) bool { return v.uid != "" && v == other }
+
+// speak makes the language when it is first needed.
+func (s *Set) speak() (*language, error) {
+	s.once.Do(func() { s.language, s.broken = newLanguage() })
+	return s.language, s.broken
+}
+
+// read compiles an expression.
+func (s *Set) read(text string) (*Expression, error) {
+	l, err := s.speak()
+	if err != nil {
+		return nil, err
+	}
+	return l.compile(text)
+}
+
+// Change puts in force what has been read. Reading is what takes time.
+type Change func()
+
+// ReadResourceUsages reads all ResourceUsages that there are now. Those of before stay in force until the change is made.
+func (s *Set) ReadResourceUsages(list []*v1alpha1.ResourceUsage) Change {
+	s.mu.RLock()
+	known := s.byPod
+	s.mu.RUnlock()
+	byPod := make(map[string]*declaration, len(list))
 	for _, o := range list {
 		name := o.Namespace + "/" + o.Name
-		byPod[name] = s.declare("ResourceUsage "+name, nil, o.Spec.Usages)
+		byPod[name] = s.declare(known[name], versionOf(o), "ResourceUsage "+name, nil, o.Spec.Usages)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.byPod, s.told = byPod, nil
+	return s.change(func() { s.byPod = byPod })
 }
 
-// SetClusterResourceUsages takes all ClusterResourceUsages that there are now.
-func (s *Set) SetClusterResourceUsages(list []*v1alpha1.ClusterResourceUsage) {
+// ReadClusterResourceUsages is ReadResourceUsages of ClusterResourceUsages.
+func (s *Set) ReadClusterResourceUsages(list []*v1alpha1.ClusterResourceUsage) Change {
+	known := map[string]*declaration{}
+	s.mu.RLock()
+	for _, d := range s.cluster {
+		known[d.object] = d
+	}
+	s.mu.RUnlock()
 	list = slices.Clone(list)
 	slices.SortFunc(list, func(a, b *v1alpha1.ClusterResourceUsage) int { return cmp.Compare(a.Name, b.Name) })
-	cluster := make([]declaration, 0, len(list))
+	cluster := make([]*declaration, 0, len(list))
 	for _, o := range list {
 		selector := &internalversion.ObjectSelector{}
 		if o.Spec.Selector != nil {
 			*selector = internalversion.ObjectSelector{MatchNamespaces: o.Spec.Selector.MatchNamespaces,
 				MatchNames: o.Spec.Selector.MatchNames}
 		}
-		cluster = append(cluster, s.declare("ClusterResourceUsage "+o.Name, selector, o.Spec.Usages))
+		object := "ClusterResourceUsage " + o.Name
+		cluster = append(cluster, s.declare(known[object], versionOf(o), object, selector, o.Spec.Usages))
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.cluster, s.told = cluster, nil
+	return s.change(func() { s.cluster = cluster })
 }
 
-func (s *Set) declare(object string, selector *internalversion.ObjectSelector, usages []v1alpha1.ResourceUsageContainer) declaration {
-	d := declaration{object: object, selector: selector}
+// change is one of the fields that mu guards. What is wrong may be told again after it.
+func (s *Set) change(set func()) Change {
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		set()
+		s.told = nil
+	}
+}
+
+// declare reads an object, unless it is known.
+func (s *Set) declare(known *declaration, v version, object string, selector *internalversion.ObjectSelector,
+	usages []v1alpha1.ResourceUsageContainer) *declaration {
+	if known != nil && v.same(known.version) {
+		return known
+	}
+	d := &declaration{version: v, object: object, selector: selector}
 	for _, u := range usages {
 		made := usage{containers: u.Containers, amounts: make(map[string]*Amount, len(u.Usage))}
 		for resource, value := range u.Usage {
@@ -137,7 +183,7 @@ func (s *Set) find(pod *corev1.Pod, container, resource string) (found *Amount, 
 	if len(s.byPod) == 0 && len(s.cluster) == 0 {
 		return nil, nil
 	}
-	is := func(d declaration) bool {
+	is := func(d *declaration) bool {
 		switch a := d.of(container, resource); {
 		case a == nil:
 		case a.wrong != nil:
@@ -147,7 +193,7 @@ func (s *Set) find(pod *corev1.Pod, container, resource string) (found *Amount, 
 		}
 		return found != nil
 	}
-	if is(s.byPod[pod.Namespace+"/"+pod.Name]) {
+	if own := s.byPod[pod.Namespace+"/"+pod.Name]; own != nil && is(own) {
 		return found, wrong
 	}
 	for _, d := range s.cluster {
@@ -159,7 +205,7 @@ func (s *Set) find(pod *corev1.Pod, container, resource string) (found *Amount, 
 }
 
 // of is what a declaration says of a container.
-func (d declaration) of(container, resource string) *Amount {
+func (d *declaration) of(container, resource string) *Amount {
 	var general *Amount
 	for _, u := range d.usages {
 		a := u.amounts[resource]
@@ -189,10 +235,13 @@ func (s *Set) Within(a *Amount, subject Subject) (float64, bool) {
 	if a.expression == nil {
 		return a.value, true
 	}
-	n, err := s.language.number(a.expression, subject)
-	if err == nil && n < 0 {
-		err = fmt.Errorf("the expression's value is %v, less than nothing", n)
-	}
+	var n float64
+	err := s.language.under(&a.fuse, func() (err error) {
+		if n, err = s.language.number(a.expression, subject); err == nil && n < 0 {
+			err = fmt.Errorf("the expression's value is %v, less than nothing", n)
+		}
+		return err
+	})
 	if err != nil {
 		s.tell(subject.Pod, a.object, err)
 	}

@@ -31,6 +31,14 @@ func newSet() (*Set, *[]string) {
 	return &Set{Tell: func(_ *corev1.Pod, wrong string) { *told = append(*told, wrong) }}, told
 }
 
+func (s *Set) setResourceUsages(list []*v1alpha1.ResourceUsage) { s.ReadResourceUsages(list)() }
+
+func (s *Set) setClusterResourceUsages(list []*v1alpha1.ClusterResourceUsage) {
+	s.ReadClusterResourceUsages(list)()
+}
+
+func (s *Set) setMetrics(list []*v1alpha1.Metric) { s.ReadMetrics(list)() }
+
 func read[T any](t testing.TB, text string) *T {
 	t.Helper()
 	o := new(T)
@@ -64,7 +72,7 @@ func TestExpressionsAreKWOKs(t *testing.T) {
 		`"kwok.x-k8s.io/usage-cpu" in pod.metadata.annotations ? Quantity(pod.metadata.annotations["kwok.x-k8s.io/usage-cpu"]) : Quantity("1m")`: 0.01,
 	} {
 		s, told := newSet()
-		s.SetResourceUsages([]*v1alpha1.ResourceUsage{usageOf("web", "cpu", text)})
+		s.setResourceUsages([]*v1alpha1.ResourceUsage{usageOf("web", "cpu", text)})
 		a := s.Find(pod, "c", "cpu")
 		if want < 0 {
 			const says = "ResourceUsage default/web: cpu counts as not said: the expression is wrong"
@@ -91,7 +99,7 @@ func usageOf(name, resource, expression string) *v1alpha1.ResourceUsage {
 
 func TestRandIsOfThePodAndTheTime(t *testing.T) {
 	s, _ := newSet()
-	s.SetResourceUsages([]*v1alpha1.ResourceUsage{usageOf("web", "cpu", "Rand()"), usageOf("db", "cpu", "Rand()")})
+	s.setResourceUsages([]*v1alpha1.ResourceUsage{usageOf("web", "cpu", "Rand()"), usageOf("db", "cpu", "Rand()")})
 	at := func(pod *corev1.Pod, t time.Time) float64 {
 		about := subject(pod)
 		about.At = t
@@ -120,10 +128,10 @@ func TestExpressionsCannotDoHarm(t *testing.T) {
 		`Quantity("much")`:              "quantities must match",
 		`pod.metadata.annotations["x"]`: "no such key",
 		`node.Usage("cpu")`:             "n1 is not known",
-		fmt.Sprintf(`size(%s.filter(a, %s.exists(b, %s.all(c, %s.all(d, a + b + c + d > 0)))))`, list, list, list, list): "cost limit exceeded",
+		fmt.Sprintf(`size(%s.filter(a, %s.exists(b, %s.all(c, %s.all(d, a + b + c + d > 0)))))`, list, list, list, list): "go over the cost limit of 20000; it is passed over until the object changes",
 	} {
 		s, told := newSet()
-		s.SetResourceUsages([]*v1alpha1.ResourceUsage{usageOf("web", "cpu", text)})
+		s.setResourceUsages([]*v1alpha1.ResourceUsage{usageOf("web", "cpu", text)})
 		a := s.Find(pod, "c", "cpu")
 		if a == nil {
 			t.Errorf("%s: not found; told %q", text, *told)
@@ -143,7 +151,7 @@ func TestExpressionsCannotDoHarm(t *testing.T) {
 		}
 	}
 	s, told := newSet()
-	s.SetResourceUsages([]*v1alpha1.ResourceUsage{usageOf("web", "cpu", strings.Repeat("1+", 4000)+"1"), usageOf("db", "cpu", "pod.nothing")})
+	s.setResourceUsages([]*v1alpha1.ResourceUsage{usageOf("web", "cpu", strings.Repeat("1+", 4000)+"1"), usageOf("db", "cpu", "pod.nothing")})
 	if s.Find(pod, "c", "cpu") != nil || s.Find(newPod("db", nil), "c", "cpu") != nil || len(*told) != 2 {
 		t.Errorf("told %q", *told)
 	}
@@ -152,7 +160,7 @@ func TestExpressionsCannotDoHarm(t *testing.T) {
 func TestAnExpressionThatAsksForItselfEnds(t *testing.T) {
 	pod := newPod("web", nil)
 	s, told := newSet()
-	s.SetResourceUsages([]*v1alpha1.ResourceUsage{usageOf("web", "cpu", `pod.Usage("cpu")`)})
+	s.setResourceUsages([]*v1alpha1.ResourceUsage{usageOf("web", "cpu", `pod.Usage("cpu")`)})
 	a := s.Find(pod, "c", "cpu")
 	about := subject(pod)
 	about.Uses = func(Question) (float64, error) {
@@ -168,7 +176,7 @@ func TestAnExpressionThatAsksForItselfEnds(t *testing.T) {
 
 func TestTheMoreSpecialObjectIsFound(t *testing.T) {
 	s, told := newSet()
-	s.SetResourceUsages([]*v1alpha1.ResourceUsage{read[v1alpha1.ResourceUsage](t, `
+	s.setResourceUsages([]*v1alpha1.ResourceUsage{read[v1alpha1.ResourceUsage](t, `
 metadata: {name: web, namespace: default}
 spec:
   usages:
@@ -176,7 +184,7 @@ spec:
   - containers: [side]
     usage: {cpu: {value: 200m}, memory: {value: 64Mi}}
 `)})
-	s.SetClusterResourceUsages([]*v1alpha1.ClusterResourceUsage{
+	s.setClusterResourceUsages([]*v1alpha1.ClusterResourceUsage{
 		read[v1alpha1.ClusterResourceUsage](t, `
 metadata: {name: b}
 spec: {usages: [{usage: {cpu: {value: 1}, memory: {value: 1Mi}}}]}`),
@@ -219,7 +227,7 @@ func (l *lines) Series(name string, value float64, labels ...string) {
 
 func TestMetricsOfTheClusterAreWritten(t *testing.T) {
 	s, told := newSet()
-	s.SetMetrics([]*v1alpha1.Metric{read[v1alpha1.Metric](t, `
+	s.setMetrics([]*v1alpha1.Metric{read[v1alpha1.Metric](t, `
 metadata: {name: own}
 spec:
   path: /metrics/nodes/{nodeName}/own
@@ -271,7 +279,7 @@ latency_count [] 6
 func BenchmarkExpression(b *testing.B) {
 	s, _ := newSet()
 	pod := newPod("web", map[string]string{"kwok.x-k8s.io/usage-cpu": "10m"})
-	s.SetResourceUsages([]*v1alpha1.ResourceUsage{usageOf("web", "cpu", `"kwok.x-k8s.io/usage-cpu" in pod.metadata.annotations ? `+
+	s.setResourceUsages([]*v1alpha1.ResourceUsage{usageOf("web", "cpu", `"kwok.x-k8s.io/usage-cpu" in pod.metadata.annotations ? `+
 		`Quantity(pod.metadata.annotations["kwok.x-k8s.io/usage-cpu"]) : Quantity("1m")`)})
 	a, about := s.Find(pod, "c", "cpu"), subject(pod)
 	for b.Loop() {
