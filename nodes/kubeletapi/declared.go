@@ -35,7 +35,7 @@ func (a *API) declaredMetrics(w http.ResponseWriter, r *http.Request) {
 	for _, p := range m.pods {
 		pods = append(pods, p.pod)
 	}
-	expose(w, func(e *exposition) { a.usage.kwok.Write(metric, declaredSeries{e}, about, pods) })
+	expose(w, func(e *exposition) { a.usage.kwok.Write(r.Context(), metric, declaredSeries{e}, about, pods) })
 }
 
 // declaredSeries are those of a Metric, in the exposition.

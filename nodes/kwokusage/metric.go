@@ -3,14 +3,19 @@ package kwokusage
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
 	"github.com/prometheus/common/model"
-	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/kwok/pkg/apis/v1alpha1"
-	kwokcel "sigs.k8s.io/kwok/pkg/utils/cel"
+)
+
+// What a Metric's answer may be: as much as fits where all nodes of a zone are asked at once.
+const (
+	mostLabels  = 64 // of a series
+	mostBuckets = 64 // of a histogram
+	mostSeries  = 100_000
+	mostText    = 16 << 20 // bytes of their names and labels
 )
 
 // Metric is a path of the kubelets' endpoints.
@@ -96,6 +101,10 @@ func (s *Set) family(c v1alpha1.MetricConfig) (f *family, err error) {
 	default:
 		return f, fmt.Errorf("its dimension must be node, pod or container, not %q", f.dimension)
 	}
+	if len(c.Labels) > mostLabels || len(c.Buckets) > mostBuckets {
+		return f, fmt.Errorf("it has %d labels and %d buckets, and %d labels and %d buckets may be",
+			len(c.Labels), len(c.Buckets), mostLabels, mostBuckets)
+	}
 	for _, l := range c.Labels {
 		if !model.LegacyValidation.IsValidLabelName(l.Name) {
 			return f, fmt.Errorf("%q is no name of a label", l.Name)
@@ -150,108 +159,4 @@ func (m *Metric) matches(parts []string) (node string, ok bool) {
 		}
 	}
 	return node, true
-}
-
-// Sink takes the series of a Metric.
-type Sink interface {
-	// Family begins one of a kind: counter, gauge or histogram.
-	Family(name, kind, help string)
-	// Series is one of the family's, with names and values of labels in turn.
-	Series(name string, value float64, labels ...string)
-}
-
-// mostSeries a Metric's answer has.
-const mostSeries = 100_000
-
-// Write gives the sink the series of a Metric: of a node, and of the pods on it. Series that cannot be told are left out.
-func (s *Set) Write(m *Metric, sink Sink, node Subject, pods []*corev1.Pod) {
-	if s.language == nil {
-		return // it has no expression
-	}
-	s.language.mu.Lock()
-	defer s.language.mu.Unlock()
-	count := 0
-	for _, f := range m.families {
-		sink.Family(f.name, string(f.kind), f.help)
-		seen := map[string]bool{}
-		write := func(subject Subject) {
-			if count >= mostSeries {
-				return
-			}
-			count++
-			if err := s.language.under(&f.fuse, func() error { return s.series(f, sink, subject, seen) }); err != nil {
-				s.tell(subject.Pod, m.object+": "+f.name, err)
-			}
-		}
-		if f.dimension == v1alpha1.DimensionNode {
-			write(node)
-			continue
-		}
-		for _, pod := range pods {
-			subject := node
-			subject.Pod = pod
-			if f.dimension == v1alpha1.DimensionPod {
-				write(subject)
-				continue
-			}
-			for i := range pod.Spec.Containers {
-				subject.Container = &pod.Spec.Containers[i]
-				write(subject)
-			}
-		}
-	}
-}
-
-// series writes one of a family, unless its labels have been seen.
-func (s *Set) series(f *family, sink Sink, subject Subject, seen map[string]bool) error {
-	var labels []string
-	for _, l := range f.labels {
-		value, err := s.language.evaluate(l.value, subject)
-		if err != nil {
-			return err
-		}
-		text, err := kwokcel.AsString(value)
-		if err != nil {
-			return fmt.Errorf("label %s is a %s, no text", l.name, value.Type().TypeName())
-		}
-		labels = append(labels, l.name, text)
-	}
-	key := strings.Join(labels, "\x00")
-	if seen[key] {
-		return fmt.Errorf("there are two series with the same labels %q", labels)
-	}
-	seen[key] = true
-	if f.kind != v1alpha1.KindHistogram {
-		value, err := s.language.number(f.value, subject)
-		if err == nil {
-			sink.Series(f.name, value, labels...)
-		}
-		return err
-	}
-	return s.histogram(f, sink, subject, labels)
-}
-
-// histogram writes the buckets of one, as KWOK's (pkg/kwok/metrics/histogram.go): each is told how many are in it alone.
-func (s *Set) histogram(f *family, sink Sink, subject Subject, labels []string) error {
-	count, sum := 0.0, 0.0
-	var counts []float64
-	for _, b := range f.buckets {
-		n, err := s.language.number(b.count, subject)
-		if err != nil {
-			return err
-		}
-		n = math.Floor(max(0, n))
-		count += n
-		sum += n * b.bound
-		counts = append(counts, count)
-	}
-	for i, b := range f.buckets {
-		if !b.hidden {
-			sink.Series(f.name+"_bucket", counts[i], append(slices.Clone(labels), "le", fmt.Sprint(b.bound))...)
-		}
-	}
-	sink.Series(f.name+"_bucket", count, append(slices.Clone(labels), "le", "+Inf")...)
-	sink.Series(f.name+"_sum", sum, labels...)
-	sink.Series(f.name+"_count", count, labels...)
-	return nil
 }

@@ -250,7 +250,7 @@ spec:
 	var got lines
 	about := subject(newPod("web", nil))
 	about.Pod, about.Container = nil, nil
-	s.Write(m, &got, about, []*corev1.Pod{newPod("web", nil), newPod("db", nil)})
+	s.Write(t.Context(), m, &got, about, []*corev1.Pod{newPod("web", nil), newPod("db", nil)})
 	if want := `temperature gauge
 temperature [node n1] 21
 used counter
