@@ -109,6 +109,7 @@ func TestBadPatternsAreRefused(t *testing.T) {
 		"{" + strings.Repeat("(", 100) + "$.a=1" + strings.Repeat(")", 100) + "}",
 		`[`, `[a`, `[a b]`, `[a] b`, `[a,`, `[a = ]`, `[a = 1, b < x]`, `[a = "x]`, `[= 1]`, `[a, a]`, `[..., a, ...]`,
 		`[a = 1 || b = 1]`, `[(a = 1]`, `[a = %(%]`, `[a && b]`,
+		"%" + strings.Repeat(".{1000}", 21) + "%",
 	} {
 		if _, err := parsePattern(t.Context(), pattern); err == nil ||
 			!strings.Contains(err.Error(), "InvalidParameterException: Invalid filter pattern") {

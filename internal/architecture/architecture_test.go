@@ -72,7 +72,7 @@ var layers = []struct {
 		"nodes/boot", "nodes/efsvolume", "nodes/object", "nodes/podcmd", "nodes/podset",
 		"system/histories",
 	}},
-	{"tools", []string{"nodes/curve"}},
+	{"tools", []string{"logs/expression", "nodes/curve"}},
 }
 
 const module = "tripod/"
