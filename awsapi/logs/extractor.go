@@ -4,28 +4,50 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
+	"time"
 )
 
-// extractor finds a metric filter's value and dimensions in messages.
+// extractTime is how long a metric filter looks at one message.
+const extractTime = time.Second
+
+// extractor finds a metric filter's value and dimensions in messages, for one goroutine.
 type extractor struct {
-	wanted pattern
-	value  func(document any, columns map[string]string) (float64, bool)
+	patience *patience
+	wanted   pattern
+	value    func(document any, columns map[string]string) (float64, bool)
 	// dimensions are by name what a match has; a match that lacks one has no value.
 	dimensions map[string]func(document any, columns map[string]string) (string, bool)
 	columns    *columns
 	isJSON     bool
 }
 
+// patience is a context that ends while one message is looked at, and again with the next.
+type patience struct {
+	context.Context
+	limit time.Duration
+	until time.Time
+}
+
+func (p *patience) begin() { p.until = time.Now().Add(p.limit) }
+
+func (p *patience) Err() error {
+	if !time.Now().Before(p.until) {
+		return context.DeadlineExceeded
+	}
+	return p.Context.Err()
+}
+
 // newExtractor reads a metric filter, and refuses one that no metric comes of.
 func newExtractor(ctx context.Context, f metricFilter) (*extractor, error) {
 	text := strings.TrimSpace(f.Pattern)
-	wanted, err := parsePattern(ctx, text)
+	patience := &patience{Context: ctx, limit: extractTime}
+	wanted, err := parsePattern(patience, text)
 	if err != nil {
 		return nil, err
 	}
-	x := &extractor{wanted: wanted, isJSON: strings.HasPrefix(text, "{")}
+	x := &extractor{patience: patience, wanted: wanted, isJSON: strings.HasPrefix(text, "{")}
 	if strings.HasPrefix(text, "[") {
-		if x.columns, err = parseColumns(ctx, text); err != nil {
+		if x.columns, err = parseColumns(patience, text); err != nil {
 			return nil, err
 		}
 	}
@@ -107,9 +129,10 @@ func (c *columns) has(name string) bool {
 }
 
 // extract says whether the filter wants a message, and what it finds there: no value where it is no number, or a dimension
-// is missing.
+// is missing. A message that would take longer than extractTime is not wanted.
 func (x *extractor) extract(message string) (matched bool, value float64, dimensions map[string]string, ok bool) {
-	if !x.wanted(message) {
+	x.patience.begin()
+	if !x.wanted(message) || x.patience.Err() != nil {
 		return false, 0, nil, false
 	}
 	var document any
