@@ -175,7 +175,7 @@ func (s *Service) find(ctx context.Context, q query) (insights.Result, error) {
 	if q.Limit > 0 {
 		rows = int(q.Limit)
 	}
-	run := parsed.Run(q.CreatedAt, rows, queryMemory)
+	run := parsed.Run(ctx, q.CreatedAt, rows, queryMemory)
 	for _, group := range q.Groups {
 		scan := logstore.Scan{Written: q.CreatedAt.UnixMilli()}
 		sources := map[string]source{}

@@ -1,10 +1,12 @@
 package insights
 
 import (
+	"errors"
 	"math"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"tripod/logs/expression"
 )
 
 // expr is an expression: eval gives its value of a row.
@@ -165,7 +167,7 @@ func (p *parser) matches(left expr, not bool) (expr, error) {
 		}
 		return expr{tallied: left.tallied, eval: func(e *env) value {
 			v := a(e)
-			return truth((v.kind != missing && pattern.MatchString(v.String())) != not)
+			return truth((v.kind != missing && pattern.Match(e.ctx, v.String())) != not)
 		}}, nil
 	}
 	if p.kind != tokenString {
@@ -182,12 +184,11 @@ func (p *parser) matches(left expr, not bool) (expr, error) {
 	}}, nil
 }
 
-// mostExpression is how long a regular expression may be, and mostInstructions what it may be compiled to: RE2 takes time in
-// proportion to that for each byte of a message.
+// mostExpression is how long a regular expression may be. All of a query may be expression.MostSize in size.
 const mostExpression = 4096
 
 // pattern reads a regular expression between slashes.
-func (p *parser) pattern() (*regexp.Regexp, error) {
+func (p *parser) pattern() (*expression.Expression, error) {
 	from := p.from
 	source, ok := p.lexer.expression()
 	if !ok {
@@ -196,11 +197,16 @@ func (p *parser) pattern() (*regexp.Regexp, error) {
 	if len(source) > mostExpression {
 		return nil, p.wrong(from, p.from, "a regular expression has at most %d characters", mostExpression)
 	}
-	pattern, err := regexp.Compile(source)
+	pattern, err := expression.Compile(source, expression.MostSize-p.expressions)
+	if errors.Is(err, expression.ErrSize) {
+		return nil, p.wrong(from, p.from, "the regular expressions of the query are too large: with repetitions written out, "+
+			"as aaa for a{3}, they may have about %d characters and operators in all", expression.MostSize)
+	}
 	if err != nil {
 		return nil, p.wrong(from, p.from, "the regular expression cannot be read: %s; Tripod has those of RE2, "+
 			"which know no lookahead, lookbehind and backreferences", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 	}
+	p.expressions += pattern.Size()
 	return pattern, nil
 }
 
@@ -376,5 +382,8 @@ func member(e *env, v value, path string) (found value) {
 	}
 	var inner walker
 	inner.walk(v.text, []wanted{{0, path}}, func(_ int, v value) { found = v })
+	if found.kind == text && !e.makes(len(found.text)) {
+		return value{}
+	}
 	return found
 }

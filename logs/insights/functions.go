@@ -44,21 +44,12 @@ var functions = map[string]function{
 	}},
 
 	"jsonParse":     {1, 1, func(_ *env, args []value) value { return parseJSON(args[0]) }},
-	"jsonStringify": {1, 1, func(_ *env, args []value) value { return stringify(args[0]) }},
+	"jsonStringify": {1, 1, func(e *env, args []value) value { return stringify(e, args[0]) }},
 
-	"concat": {1, -1, func(_ *env, args []value) value {
-		var b strings.Builder
-		for _, arg := range args {
-			b.WriteString(arg.String())
-			if b.Len() > mostText {
-				return value{}
-			}
-		}
-		return textOf(b.String())
-	}},
+	"concat":  {1, -1, concat},
 	"strlen":  {1, 1, ofText(func(s string) value { return numberOf(float64(utf8.RuneCountInString(s))) })},
-	"toupper": {1, 1, ofText(func(s string) value { return textOf(strings.ToUpper(s)) })},
-	"tolower": {1, 1, ofText(func(s string) value { return textOf(strings.ToLower(s)) })},
+	"toupper": {1, 1, changed(strings.ToUpper)},
+	"tolower": {1, 1, changed(strings.ToLower)},
 	"trim":    {1, 2, trim(strings.TrimFunc)},
 	"ltrim":   {1, 2, trim(strings.TrimLeftFunc)},
 	"rtrim":   {1, 2, trim(strings.TrimRightFunc)},
@@ -84,9 +75,6 @@ var byLower = func() map[string]string {
 	}
 	return names
 }()
-
-// mostText is how long a text may become that a function makes, in bytes.
-const mostText = 1 << 20
 
 func ofNumber(v value, do func(float64) value) value {
 	f, ok := v.number()
@@ -129,6 +117,32 @@ func ofText(do func(string) value) func(*env, []value) value {
 	}
 }
 
+// changed is a function that makes a text of one, of about the same length.
+func changed(do func(string) string) func(*env, []value) value {
+	return func(e *env, args []value) value {
+		s := args[0].String()
+		if args[0].kind == missing || !e.makes(len(s)) {
+			return value{}
+		}
+		if s = do(s); len(s) > mostText {
+			return value{}
+		}
+		return textOf(s)
+	}
+}
+
+func concat(e *env, args []value) value {
+	parts, length := make([]string, len(args)), 0
+	for i, arg := range args {
+		parts[i] = arg.String()
+		length += len(parts[i])
+	}
+	if !e.makes(length) {
+		return value{}
+	}
+	return textOf(strings.Join(parts, ""))
+}
+
 // trim cuts off spaces, or the characters of the second argument.
 func trim(cut func(string, func(rune) bool) string) func(*env, []value) value {
 	return func(_ *env, args []value) value {
@@ -149,21 +163,32 @@ func substr(_ *env, args []value) value {
 	if args[0].kind == missing || !ok {
 		return value{}
 	}
-	runes := []rune(args[0].String())
-	runes = runes[int(min(max(from, 0), float64(len(runes)))):]
+	s := args[0].String()
+	s = s[afterRunes(s, from):]
 	if len(args) == 3 {
 		length, ok := args[2].number()
 		if !ok {
 			return value{}
 		}
-		runes = runes[:int(min(max(length, 0), float64(len(runes))))]
+		s = s[:afterRunes(s, length)]
 	}
-	return textOf(string(runes))
+	return textOf(s)
 }
 
-func replace(_ *env, args []value) value {
+// afterRunes is where a text goes on behind so many characters.
+func afterRunes(s string, n float64) int {
+	for at := range s {
+		if n < 1 {
+			return at
+		}
+		n--
+	}
+	return len(s)
+}
+
+func replace(e *env, args []value) value {
 	s, old, fresh := args[0].String(), args[1].String(), args[2].String()
-	if args[0].kind == missing || len(s)+strings.Count(s, old)*len(fresh) > mostText {
+	if args[0].kind == missing || !e.makes(len(s)+strings.Count(s, old)*(len(fresh)-len(old))) {
 		return value{}
 	}
 	return textOf(strings.ReplaceAll(s, old, fresh))
@@ -180,13 +205,13 @@ func parseJSON(v value) value {
 	return value{kind: document, text: s}
 }
 
-func stringify(v value) value {
+func stringify(e *env, v value) value {
 	switch v.kind {
 	case missing:
 		return value{}
 	case text:
 		quoted, err := json.Marshal(v.text)
-		if err != nil {
+		if err != nil || !e.makes(len(quoted)) {
 			return value{}
 		}
 		return textOf(string(quoted))

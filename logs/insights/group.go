@@ -1,14 +1,16 @@
 package insights
 
 import (
+	"context"
 	"slices"
 	"strings"
 )
 
 // groups are what stats collects.
 type groups struct {
+	run    *Run
+	phase  *phase
 	stats  *stats
-	scope  *scope // of the result
 	memory *budget
 	byKey  map[string]*group
 	key    []byte
@@ -41,19 +43,23 @@ func (g *groups) add(e *env) error {
 }
 
 // keyOf is one text for values, written over the one before.
-func keyOf(key []byte, values []value) []byte {
+func keyOf(key []byte, values []value) ([]byte, error) {
 	key = key[:0]
 	for _, v := range values {
 		if v.kind != missing {
 			key = append(append(key, 1), v.String()...)
 		}
-		key = append(key, 0)
+		if key = append(key, 0); len(key) > mostRow {
+			return nil, errRow
+		}
 	}
-	return key
+	return key, nil
 }
 
-func (g *groups) group(by []value) (*group, error) {
-	g.key = keyOf(g.key, by)
+func (g *groups) group(by []value) (_ *group, err error) {
+	if g.key, err = keyOf(g.key, by); err != nil {
+		return nil, err
+	}
 	one := g.byKey[string(g.key)]
 	if one != nil {
 		return one, nil
@@ -85,17 +91,25 @@ func (g *groups) merge(other collector) error {
 }
 
 // rows are the groups by what they are grouped by: times backwards, all else forwards.
-func (g *groups) rows() ([]row, bool) {
+func (g *groups) rows() ([]row, bool, error) {
 	if len(g.byKey) == 0 && len(g.stats.by) == 0 {
-		g.group(nil) // of no events there is a count too
+		if _, err := g.group(nil); err != nil { // of no events there is a count too
+			return nil, false, err
+		}
 	}
-	e := &env{}
+	e, memory := g.run.env(g.phase.scope), &budget{left: g.run.memory} // fields beside aggregations are missing
 	rows := make([]row, 0, len(g.byKey))
 	for _, one := range g.byKey {
-		e.tallies = one.tallies
+		if g.run.ctx.Err() != nil {
+			return nil, false, context.Cause(g.run.ctx)
+		}
+		e.tallies, e.made = one.tallies, 0
 		made := row{values: slices.Clone(one.by)}
 		for _, column := range g.stats.columns {
 			made.values = append(made.values, column.eval(e))
+		}
+		if err := memory.take(e.made); err != nil {
+			return nil, false, err
 		}
 		rows = append(rows, made)
 	}
@@ -111,7 +125,7 @@ func (g *groups) rows() ([]row, bool) {
 		}
 		return 0
 	})
-	return rows, false
+	return rows, false, nil
 }
 
 // deduped holds the first row of each key, in the order that is asked for.
@@ -128,12 +142,19 @@ func (d *deduped) add(e *env) error {
 	for _, by := range d.phase.dedup {
 		values = append(values, by.eval(e))
 	}
-	d.key = keyOf(d.key, values)
+	var err error
+	if d.key, err = keyOf(d.key, values); err != nil {
+		return err
+	}
 	keys := d.keysOf(e)
 	if held, found := d.byKey[string(d.key)]; found && (d.keep || d.compareKeys(keys, held.keys) >= 0) {
 		return nil
 	}
-	return d.put(string(d.key), keptRow(e, keys))
+	kept, err := keptRow(e, keys)
+	if err != nil {
+		return err
+	}
+	return d.put(string(d.key), kept)
 }
 
 func (d *deduped) put(key string, r row) error {
@@ -160,7 +181,7 @@ func (d *deduped) merge(other collector) error {
 	return nil
 }
 
-func (d *deduped) rows() ([]row, bool) {
+func (d *deduped) rows() ([]row, bool, error) {
 	if !d.keep {
 		for _, r := range d.byKey {
 			d.held = append(d.held, r)

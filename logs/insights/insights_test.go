@@ -29,7 +29,7 @@ func ask(t *testing.T, query string, events []Event) (rows []string, result Resu
 	if err != nil {
 		t.Fatalf("%s: %v", query, err)
 	}
-	run := q.Run(noon, StandardRows, 64<<20)
+	run := q.Run(t.Context(), noon, StandardRows, 64<<20)
 	var wait sync.WaitGroup
 	for half := range 2 {
 		worker := run.Worker()
@@ -216,7 +216,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		run := q.Run(noon, StandardRows, memory)
+		run := q.Run(t.Context(), noon, StandardRows, memory)
 		worker := run.Worker()
 		for i := range events {
 			if err := worker.Take(&events[i]); err != nil {
@@ -271,7 +271,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		run := q.Run(noon, 10, 1<<20)
+		run := q.Run(t.Context(), noon, 10, 1<<20)
 		worker := run.Worker()
 		for _, e := range eventsOf(message, message) {
 			worker.Take(&e)

@@ -1,8 +1,9 @@
 package insights
 
 import (
-	"regexp"
 	"strings"
+
+	"tripod/logs/expression"
 )
 
 // parse reads parse [FIELD] "GLOB" as NAMES and parse [FIELD] /EXPRESSION/ [as NAMES]. What does not match has no such
@@ -23,7 +24,7 @@ func (p *parser) parse() error {
 		}
 	}
 	from := p.from
-	var extract func(s string) []string // nil: it does not match
+	var extract func(e *env, s string) []string // nil: it does not match
 	var names []string
 	switch {
 	case p.kind == tokenSymbol && p.text == "/":
@@ -31,12 +32,16 @@ func (p *parser) parse() error {
 		if err != nil {
 			return err
 		}
+		if !pattern.Findable() {
+			return p.wrong(from, p.ended, "the regular expression is too large for so many groups, each of which is found: "+
+				"(?:...) is a group that is not")
+		}
 		extract, names = groupsOf(pattern)
 	case p.kind == tokenString:
 		parts := strings.Split(p.text, "*")
 		p.next()
 		names = make([]string, len(parts)-1)
-		extract = func(s string) []string { return glob(parts, s) }
+		extract = func(_ *env, s string) []string { return glob(parts, s) }
 	default:
 		return p.unexpected("a text in quotes or a regular expression between slashes")
 	}
@@ -44,7 +49,7 @@ func (p *parser) parse() error {
 }
 
 // parsed reads the names of what is found and makes it fields.
-func (p *parser) parsed(of expr, names []string, extract func(string) []string, from int) error {
+func (p *parser) parsed(of expr, names []string, extract func(*env, string) []string, from int) error {
 	if p.takeWord("as") {
 		var given []string
 		if err := p.list(func() error {
@@ -73,7 +78,7 @@ func (p *parser) parsed(of expr, names []string, extract func(string) []string, 
 	p.phase.steps = append(p.phase.steps, func(e *env) bool {
 		var found []string
 		if v := of.eval(e); v.kind != missing {
-			found = extract(v.String())
+			found = extract(e, v.String())
 		}
 		for i, slot := range slots {
 			if found == nil {
@@ -88,16 +93,16 @@ func (p *parser) parsed(of expr, names []string, extract func(string) []string, 
 }
 
 // groupsOf is what an expression finds, and the names of its groups: all of them where none has a name.
-func groupsOf(pattern *regexp.Regexp) (extract func(string) []string, names []string) {
+func groupsOf(pattern *expression.Expression) (extract func(*env, string) []string, names []string) {
 	var indices []int
-	named := strings.Join(pattern.SubexpNames(), "") != ""
-	for i, name := range pattern.SubexpNames() {
+	named := strings.Join(pattern.Groups(), "") != ""
+	for i, name := range pattern.Groups() {
 		if i > 0 && (name != "" || !named) {
 			indices, names = append(indices, i), append(names, name)
 		}
 	}
-	return func(s string) []string {
-		groups := pattern.FindStringSubmatch(s)
+	return func(e *env, s string) []string {
+		groups := pattern.Find(e.ctx, s)
 		if groups == nil {
 			return nil
 		}

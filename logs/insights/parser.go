@@ -53,6 +53,8 @@ type parser struct {
 	query *Query
 	phase *phase
 	depth int
+	// expressions is the size of the regular expressions that were read.
+	expressions int
 	// stats are those that are being read, in whose expressions aggregations may stand.
 	stats *stats
 }

@@ -2,6 +2,7 @@ package insights
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"strings"
 	"sync"
@@ -10,6 +11,7 @@ import (
 
 // Run is a query at work: events are given to its Workers, and then Finish gives the result.
 type Run struct {
+	ctx    context.Context
 	query  *Query
 	rows   int
 	memory int64
@@ -20,12 +22,12 @@ type Run struct {
 }
 
 // Run begins to run the query. rows is how many the result has at most where the query does not say, and memory how many
-// bytes it may hold of rows, or of groups: of more rows the last are left out, of more groups it fails.
-func (q *Query) Run(now time.Time, rows int, memory int64) *Run {
+// bytes it may hold of rows, or of groups: of more rows the last are left out, of more groups it fails. It ends with ctx.
+func (q *Query) Run(ctx context.Context, now time.Time, rows int, memory int64) *Run {
 	if q.limit > 0 {
 		rows = q.limit
 	}
-	return &Run{query: q, rows: rows, memory: memory, now: float64(now.UnixMilli())}
+	return &Run{ctx: ctx, query: q, rows: rows, memory: memory, now: float64(now.UnixMilli())}
 }
 
 // Worker takes events for one goroutine.
@@ -43,13 +45,16 @@ func (r *Run) Worker() *Worker {
 	first := r.query.phases[0]
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	w := &Worker{run: r, phase: first, env: newEnv(first.scope, r.now), collect: r.collector(0)}
+	w := &Worker{run: r, phase: first, env: r.env(first.scope), collect: r.collector(0)}
 	r.workers = append(r.workers, w)
 	return w
 }
 
 // Take takes an event. The error says that the query cannot go on.
 func (w *Worker) Take(e *Event) error {
+	if w.run.ctx.Err() != nil { // one event may take long
+		return context.Cause(w.run.ctx)
+	}
 	w.Scanned++
 	w.Bytes += int64(len(e.Message))
 	w.env.at(e)
@@ -85,13 +90,19 @@ func (r *Run) Finish() (Result, error) {
 			return result, err
 		}
 	}
-	rows, clipped := all.rows()
+	rows, clipped, err := all.rows()
+	if err != nil {
+		return result, err
+	}
 	result.Clipped = clipped
 	for i := 1; i < len(r.query.phases); i++ {
 		phase, collect := r.query.phases[i], r.collector(i)
-		env := newEnv(phase.scope, r.now)
+		env := r.env(phase.scope)
 	next:
 		for _, row := range rows {
+			if r.ctx.Err() != nil {
+				break
+			}
 			env.atRow(row.values)
 			for _, step := range phase.steps {
 				if !step(env) {
@@ -102,8 +113,13 @@ func (r *Run) Finish() (Result, error) {
 				return result, err
 			}
 		}
-		rows, clipped = collect.rows()
+		if rows, clipped, err = collect.rows(); err != nil {
+			return result, err
+		}
 		result.Clipped = result.Clipped || clipped
+	}
+	if r.ctx.Err() != nil {
+		return result, context.Cause(r.ctx)
 	}
 	last := r.query.phases[len(r.query.phases)-1].scope
 	shown := last.shown
@@ -132,7 +148,7 @@ type row struct {
 type collector interface {
 	add(e *env) error
 	merge(other collector) error
-	rows() (rows []row, clipped bool)
+	rows() (rows []row, clipped bool, err error)
 }
 
 // collector makes that of a phase.
@@ -140,7 +156,7 @@ func (r *Run) collector(i int) collector {
 	p := r.query.phases[i]
 	memory := &budget{left: r.memory}
 	if p.end == endByStats {
-		return &groups{stats: p.stats, scope: r.query.phases[i+1].scope, memory: memory, byKey: map[string]*group{}}
+		return &groups{run: r, phase: p, stats: p.stats, memory: memory, byKey: map[string]*group{}}
 	}
 	s := &sorted{phase: p, most: r.rows, memory: r.memory, keep: i > 0 && len(p.sort) == 0, pointer: -1}
 	if at, found := p.scope.slots[pointer]; found && p.scope.needed[at] {
@@ -186,8 +202,11 @@ func (s *sorted) add(e *env) error {
 			return nil
 		}
 	}
-	s.take(keptRow(e, keys))
-	return nil
+	r, err := keptRow(e, keys)
+	if err == nil {
+		s.take(r)
+	}
+	return err
 }
 
 // keysOf is what the row is sorted by, in a slice that the next call uses again.
@@ -203,17 +222,21 @@ func (s *sorted) keysOf(e *env) []value {
 }
 
 // keptRow is a copy of the row that the env looks at.
-func keptRow(e *env, keys []value) row {
+func keptRow(e *env, keys []value) (row, error) {
 	kept := row{values: make([]value, len(e.values)), keys: make([]value, len(keys)), bytes: 48 * (len(e.values) + len(keys) + 1)}
 	for slot := range e.scope.needed {
 		kept.values[slot] = e.get(slot).keep()
-		kept.bytes += len(kept.values[slot].text)
+		if kept.bytes += len(kept.values[slot].text); kept.bytes > mostRow {
+			return row{}, errRow
+		}
 	}
 	for i, key := range keys {
 		kept.keys[i] = key.keep()
-		kept.bytes += len(key.text)
+		if kept.bytes += len(key.text); kept.bytes > mostRow {
+			return row{}, errRow
+		}
 	}
-	return kept
+	return kept, nil
 }
 
 func (s *sorted) take(r row) {
@@ -284,7 +307,7 @@ func (s *sorted) merge(other collector) error {
 	return nil
 }
 
-func (s *sorted) rows() ([]row, bool) {
+func (s *sorted) rows() ([]row, bool, error) {
 	s.cut()
-	return s.held, s.clip
+	return s.held, s.clip, nil
 }

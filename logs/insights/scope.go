@@ -1,6 +1,9 @@
 package insights
 
-import "strings"
+import (
+	"context"
+	"strings"
+)
 
 // Event is a log event as a query sees it.
 type Event struct {
@@ -113,21 +116,42 @@ type env struct {
 	// tallies are those of the group whose row is made, where stats are.
 	tallies []tally
 	now     float64
+	// ctx ends what takes long.
+	ctx context.Context
+	// made are the bytes of the texts that functions have made for the row.
+	made int
 }
 
-func newEnv(s *scope, now float64) *env {
-	return &env{scope: s, values: make([]value, len(s.names)), loaded: make([]bool, len(s.names)), now: now}
+func (r *Run) env(s *scope) *env {
+	return &env{scope: s, values: make([]value, len(s.names)), loaded: make([]bool, len(s.names)), now: r.now, ctx: r.ctx}
+}
+
+const (
+	// mostText is how long a text may become that a function makes, and mostMade all those together that are made for a row,
+	// in bytes. What is longer is missing.
+	mostText, mostMade = 1 << 20, 8 << 20
+	// mostRow is how many bytes a row may have that is kept: the same text may be in many columns.
+	mostRow = 16 << 20
+)
+
+// makes says whether a text of that length may be made, and counts it.
+func (e *env) makes(length int) bool {
+	if length > mostText || e.made+length > mostMade {
+		return false
+	}
+	e.made += length
+	return true
 }
 
 // at makes the env look at an event.
 func (e *env) at(event *Event) {
-	e.event, e.walked = event, false
+	e.event, e.walked, e.made = event, false, 0
 	clear(e.loaded)
 }
 
 // atRow makes the env look at a row that was kept.
 func (e *env) atRow(values []value) {
-	e.event = nil
+	e.event, e.made = nil, 0
 	copy(e.values, values)
 }
 

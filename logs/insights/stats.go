@@ -160,6 +160,9 @@ func (p *parser) readStats() error {
 // errMemory says that a query needs more memory than it may have.
 var errMemory = errors.New("the query holds too many groups or values in memory: group by fewer values, or search a shorter time")
 
+// errRow says that a row is too long to be kept.
+var errRow = errors.New("a row has more than 16 MiB: show, sort or group by fewer fields")
+
 // budget is how many bytes may still be held.
 type budget struct{ left int64 }
 
@@ -271,20 +274,39 @@ type best struct {
 	v        value
 }
 
-func (b *best) add(e *env, _ *budget) error {
+func (b *best) add(e *env, memory *budget) error {
 	v := b.of(e)
 	if v.kind == missing {
 		return nil
 	}
 	if at := b.rank(e); b.at.kind == missing || compare(at, b.at) == b.sign {
-		b.at, b.v = at.keep(), v.keep()
+		held := v.keep()
+		if at == v { // of min and max
+			at = held
+		} else {
+			at = at.keep()
+		}
+		return b.hold(at, held, memory)
 	}
 	return nil
 }
 
-func (b *best) merge(other tally, _ *budget) error {
+func (b *best) hold(at, v value, memory *budget) error {
+	before := b.bytes()
+	b.at, b.v = at, v
+	return memory.take(b.bytes() - before)
+}
+
+func (b *best) bytes() int {
+	if b.at == b.v {
+		return len(b.v.text)
+	}
+	return len(b.at.text) + len(b.v.text)
+}
+
+func (b *best) merge(other tally, memory *budget) error {
 	if o := other.(*best); o.at.kind != missing && (b.at.kind == missing || compare(o.at, b.at) == b.sign) {
-		b.at, b.v = o.at, o.v
+		return b.hold(o.at, o.v, memory)
 	}
 	return nil
 }
