@@ -18,14 +18,14 @@ const (
 	mostCost     = 20_000
 	questionCost = 50 // of Usage and its like, beside what the expressions of the answer cost
 	mostTime     = 100 * time.Millisecond
-	mostLate     = 3
+	mostTries    = 3 // as a machine that was busy or asleep makes anything late once
 )
 
 var (
 	errCost = fmt.Errorf("its expressions, with those that they ask for, go over the cost limit of %d; "+
 		"it is passed over until the object changes", mostCost)
-	errLate = fmt.Errorf("its expressions, with those that they ask for, take more than %v", mostTime)
-	errSlow = fmt.Errorf("%w, %d times in a row; it is passed over until the object changes", errLate, mostLate)
+	errLate = fmt.Errorf("its expressions, with those that they ask for, take more than %v, %d times in a row; "+
+		"it is passed over until the object changes", mostTime, mostTries)
 )
 
 // allowance is what is left for expressions that are told together.
@@ -56,15 +56,12 @@ func (a *allowance) spent(details *cel.EvalDetails, err error) {
 	}
 }
 
-// fuse is of what expressions say. It blows when they take more than they may, and its object, if it stays the same, has it
-// as long as it is there. Its language's lock guards it.
-type fuse struct {
-	blown error
-	late  int // times in a row: a machine that was busy or asleep makes everything late, and once says nothing
-}
+// fuse is why expressions are passed over: they took more than they may; nil: they did not. An object has it as long as it
+// stays the same. Its language's lock guards it.
+type fuse struct{ blown error }
 
 // under has do evaluate expressions that share one allowance, which is that of those who ask for them if there are any. It
-// assumes the lock.
+// may do so again. It assumes the lock.
 func (l *language) under(f *fuse, do func() error) error {
 	if f.blown != nil {
 		return f.blown
@@ -72,25 +69,30 @@ func (l *language) under(f *fuse, do func() error) error {
 	if l.allowed != nil {
 		return do()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), l.most)
+	var over error
+	for try := 0; try < mostTries && !errors.Is(over, errCost); try++ { // who costs too much would do so again
+		var err error
+		if err, over = l.allow(do); over == nil {
+			return err
+		}
+	}
+	f.blown = over
+	return over
+}
+
+// allow has do evaluate expressions with a new allowance. over says that they took more, which they may have hidden from
+// their own result.
+func (l *language) allow(do func() error) (err, over error) {
+	ctx, cancel := context.WithTimeout(context.Background(), mostTime)
 	defer cancel()
 	l.allowed = &allowance{ctx, mostCost}
 	defer func() { l.allowed = nil }()
-	err := do()
-	over := l.allowed.left() // an expression may have hidden the error from its own result
-	switch {
-	case over == nil:
-		f.late = 0
-		return err
-	case errors.Is(over, errCost):
-		f.blown = errCost
-	default:
-		if f.late++; f.late == mostLate {
-			f.blown, over = errSlow, errSlow
-		}
-	}
-	return over
+	err = do()
+	return err, l.allowed.left()
 }
+
+// exhausted says that expressions are being told whose allowance is used up. It assumes the lock.
+func (l *language) exhausted() bool { return l.allowed != nil && l.allowed.left() != nil }
 
 // costs are those of KWOK's functions that read texts; CEL would have each cost 1 however long the text is.
 type costs struct{}

@@ -60,8 +60,7 @@ var moving = regexp.MustCompile(`\b(now|Now|Rand|SinceSecond|Usage|CumulativeUsa
 
 // language compiles and evaluates KWOK's expressions, one at a time: what its functions say is of the subject of now.
 type language struct {
-	env  *easycel.Environment
-	most time.Duration // that expressions which are told together take
+	env *easycel.Environment
 
 	reading  sync.Mutex
 	compiled map[string]weak.Pointer[Expression] // those that somebody has, by text
@@ -75,7 +74,7 @@ type language struct {
 
 // newLanguage has KWOK's types, conversions and functions, with the subject's time for the clock's.
 func newLanguage() (*language, error) {
-	l := &language{most: mostTime, compiled: map[string]weak.Pointer[Expression]{}}
+	l := &language{compiled: map[string]weak.Pointer[Expression]{}}
 	functions := l.functions()
 	methods := kwokcel.FuncsToMethods(functions)
 	registry := easycel.NewRegistry("kwok.ext", easycel.WithTagName("json"))

@@ -242,7 +242,7 @@ func (s *Set) Within(a *Amount, subject Subject) (float64, bool) {
 		}
 		return err
 	})
-	if err != nil {
+	if err != nil && !s.language.exhausted() { // else who asks has taken too much
 		s.tell(subject.Pod, a.object, err)
 	}
 	return n, err == nil

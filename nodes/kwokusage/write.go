@@ -85,23 +85,38 @@ func (f *family) subjects(node Subject, pods []*corev1.Pod) func(yield func(Subj
 func (a *answer) tell(f *family, subject Subject) error {
 	a.language.mu.Lock()
 	defer a.language.mu.Unlock()
-	return a.language.under(&f.fuse, func() error {
-		labels, err := a.labels(f, subject)
-		if err != nil {
-			return err
-		}
-		if f.kind == v1alpha1.KindHistogram {
-			return a.histogram(f, subject, labels)
-		}
-		value, err := a.language.number(f.value, subject)
-		if err == nil {
-			a.sink.Series(f.name, value, labels...)
+	var labels []string
+	var values []float64
+	err := a.language.under(&f.fuse, func() (err error) {
+		if labels, err = a.labels(f, subject); err == nil {
+			values, err = a.values(f, subject)
 		}
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	key := strings.Join(labels, "\x00")
+	if a.seen[key] {
+		return fmt.Errorf("there are two series with the same labels %.200q", strings.Join(labels, " "))
+	}
+	lines := 1
+	if f.kind == v1alpha1.KindHistogram {
+		lines = len(f.buckets) + 3
+	}
+	if !a.fits(lines, len(f.name)+len(key)) {
+		return errFull
+	}
+	a.seen[key] = true
+	if f.kind == v1alpha1.KindHistogram {
+		a.histogram(f, labels, values)
+	} else {
+		a.sink.Series(f.name, values[0], labels...)
+	}
+	return nil
 }
 
-// labels are those of a series, unless they have been seen.
+// labels are those of a series, names and values in turn.
 func (a *answer) labels(f *family, subject Subject) (labels []string, err error) {
 	for _, l := range f.labels {
 		value, err := a.language.evaluate(l.value, subject)
@@ -114,19 +129,26 @@ func (a *answer) labels(f *family, subject Subject) (labels []string, err error)
 		}
 		labels = append(labels, l.name, text)
 	}
-	key := strings.Join(labels, "\x00")
-	if a.seen[key] {
-		return nil, fmt.Errorf("there are two series with the same labels %.200q", strings.Join(labels, " "))
-	}
-	lines := 1
-	if f.kind == v1alpha1.KindHistogram {
-		lines = len(f.buckets) + 3
-	}
-	if !a.fits(lines, len(f.name)+len(key)) {
-		return nil, errFull
-	}
-	a.seen[key] = true
 	return labels, nil
+}
+
+// values are the one of a series, or those of a histogram's buckets.
+func (a *answer) values(f *family, subject Subject) (values []float64, err error) {
+	expressions := []*Expression{f.value}
+	if f.kind == v1alpha1.KindHistogram {
+		expressions = nil
+		for _, b := range f.buckets {
+			expressions = append(expressions, b.count)
+		}
+	}
+	for _, x := range expressions {
+		n, err := a.language.number(x, subject)
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, n)
+	}
+	return values, nil
 }
 
 // fits says whether so many more series do, each with so many bytes of text.
@@ -138,26 +160,17 @@ func (a *answer) fits(series, text int) bool {
 }
 
 // histogram writes the buckets of one, as KWOK's (pkg/kwok/metrics/histogram.go): each is told how many are in it alone.
-func (a *answer) histogram(f *family, subject Subject, labels []string) error {
+func (a *answer) histogram(f *family, labels []string, values []float64) {
 	count, sum := 0.0, 0.0
-	var counts []float64
-	for _, b := range f.buckets {
-		n, err := a.language.number(b.count, subject)
-		if err != nil {
-			return err
-		}
-		n = math.Floor(max(0, n))
+	for i, b := range f.buckets {
+		n := math.Floor(max(0, values[i]))
 		count += n
 		sum += n * b.bound
-		counts = append(counts, count)
-	}
-	for i, b := range f.buckets {
 		if !b.hidden {
-			a.sink.Series(f.name+"_bucket", counts[i], append(slices.Clone(labels), "le", fmt.Sprint(b.bound))...)
+			a.sink.Series(f.name+"_bucket", count, append(slices.Clone(labels), "le", fmt.Sprint(b.bound))...)
 		}
 	}
 	a.sink.Series(f.name+"_bucket", count, append(slices.Clone(labels), "le", "+Inf")...)
 	a.sink.Series(f.name+"_sum", sum, labels...)
 	a.sink.Series(f.name+"_count", count, labels...)
-	return nil
 }
