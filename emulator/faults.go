@@ -118,8 +118,8 @@ func (f *faults) follow(ctx context.Context, order api.Order, wanted func() bool
 	return nil
 }
 
-// span has an order's fault end when its time has come, and lets those last that the order is in the place of. It comes before the effect: of
-// an order that fails half-way something may be in force, and to take back what is not does nothing.
+// span has an order's fault end when its time has come, and lets those last that the order is in the place of. It comes before the
+// effect: of an order that fails half-way something may be in force, and to take back what is not does nothing.
 func (f *faults) span(at api.Target, order api.Order, verb api.Verb) {
 	f.spans.forget(at, order.Cluster)
 	if order.For <= 0 {

@@ -43,7 +43,7 @@ func (a *app) prometheusCommand() *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.prometheus(cmd, o) },
 	}
-	cmd.Flags().StringVar(&o.dir, "output", "", "write prometheus.yml, rules and dashboards into this directory, and not to the standard output")
+	cmd.Flags().StringVar(&o.dir, "output", "", "write prometheus.yml, rules and dashboards into this directory, not to standard output")
 	cmd.Flags().DurationVar(&o.interval, "interval", o.interval, "how often it is to scrape")
 	cmd.Flags().IntVar(&o.order.Port, "port", 0, "the port of 127.0.0.1; 0: the one of last time, or else a free one")
 	cmd.Flags().BoolVar(&o.order.Off, "off", false, "close the port")
