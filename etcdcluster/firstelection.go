@@ -17,6 +17,9 @@ const (
 	// standEvery is how often a member that starts asks for votes while it knows of no leader. Members that are not there
 	// yet do not answer.
 	standEvery = 150 * time.Millisecond
+	// standSeldom is how often at the least, once members answer: votes are written to disks, and who asks again before they have
+	// come asks for nothing.
+	standSeldom = 2400 * time.Millisecond
 	// standTurn lets members that start together begin one after the other: two at once take each other's votes.
 	standTurn = 400 * time.Millisecond
 )
@@ -26,12 +29,15 @@ const (
 // it, and nothing happens.
 func (m *Member) firstElection(ctx context.Context, server *etcdserver.EtcdServer) {
 	names := slices.Sorted(maps.Keys(m.config.Members))
-	wait := time.Duration(slices.Index(names, m.config.Name)) * standTurn
+	wait, every, term := time.Duration(slices.Index(names, m.config.Name))*standTurn, standEvery, server.Term()
 	for sleep.For(ctx, wait) == nil {
 		if server.Lead() == 0 {
+			if now := server.Term(); now != term { // most answered, and votes were cast
+				every, term = min(2*every, standSeldom), now
+			}
 			stand(ctx, server)
 		}
-		wait = standEvery
+		wait = every
 	}
 }
 
