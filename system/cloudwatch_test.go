@@ -52,13 +52,11 @@ func TestAlarmsFollowTheirDataOverTheLossOfAZone(t *testing.T) {
 	}
 	r.untilAlarm(t, metrics, cwtypes.StateValueInsufficientData, func() {})
 	r.do(t, "start", "az/"+leader)
-	told := strings.Join(r.aws(t, "cloudwatch", "describe-alarm-history", "--alarm-name", "orders", "--query",
-		"AlarmHistoryItems[].HistorySummary"), " ")
-	for _, want := range []string{"from INSUFFICIENT_DATA to ALARM", "from ALARM to INSUFFICIENT_DATA"} {
-		if !strings.Contains(told, want) {
-			t.Errorf("the history is %s, without %q", told, want)
-		}
-	}
+	eventually(t, 30*time.Second, "the history has both changes", func() (bool, string) { // it is written after the state
+		told := strings.Join(r.aws(t, "cloudwatch", "describe-alarm-history", "--alarm-name", "orders", "--query",
+			"AlarmHistoryItems[].HistorySummary"), " ")
+		return strings.Contains(told, "from INSUFFICIENT_DATA to ALARM") && strings.Contains(told, "from ALARM to INSUFFICIENT_DATA"), told
+	})
 }
 
 // untilAlarm does something again and again until the alarm orders has a state.
