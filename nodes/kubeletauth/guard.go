@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -143,7 +144,11 @@ func (g *Guard) allowed(ctx context.Context, node string, who authenticationv1.U
 	for name, values := range who.Extra {
 		spec.Extra[name] = authorizationv1.ExtraValue(values)
 	}
-	key := "access/" + spec.String()
+	text, err := json.Marshal(spec) // one that two specs do not share, as they may share what String says
+	if err != nil {
+		return false, err
+	}
+	key := "access/" + string(text)
 	if known, ok := g.answers.Get(key); ok {
 		return known.(bool), nil
 	}

@@ -101,6 +101,33 @@ func TestAnswersAreBelievedForAWhile(t *testing.T) {
 	}
 }
 
+// The groups {"a b"} and {"a", "b"} read the same where a list is printed: what the one may, the other may not.
+func TestAnswersAreOfOneUserAlone(t *testing.T) {
+	client := fake.NewClientset()
+	client.PrependReactor("create", "subjectaccessreviews", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		review := action.(clienttesting.CreateAction).GetObject().(*authorizationv1.SubjectAccessReview).DeepCopy()
+		review.Status.Allowed = slices.Contains(review.Spec.Groups, "a") || len(review.Spec.Extra["k"]) == 2
+		return true, review, nil
+	})
+	guard := New(nil, client, asNobody)
+	extra := func(values ...string) map[string]authenticationv1.ExtraValue {
+		return map[string]authenticationv1.ExtraValue{"k": values}
+	}
+	for _, test := range []struct {
+		who  authenticationv1.UserInfo
+		want bool
+	}{
+		{authenticationv1.UserInfo{Username: "u", Groups: []string{"a", "b"}}, true},
+		{authenticationv1.UserInfo{Username: "u", Groups: []string{"a b"}}, false},
+		{authenticationv1.UserInfo{Username: "u", Extra: extra("x", "y")}, true},
+		{authenticationv1.UserInfo{Username: "u", Extra: extra("x y")}, false},
+	} {
+		if got, err := guard.allowed(t.Context(), "n1", test.who, "get", "metrics"); err != nil || got != test.want {
+			t.Errorf("%+v: %v (%v), want %v", test.who, got, err, test.want)
+		}
+	}
+}
+
 func TestCertificatesOfTheClusterAreBelieved(t *testing.T) {
 	own, other := newAuthority(t), newAuthority(t)
 	pool := x509.NewCertPool()
