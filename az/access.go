@@ -28,9 +28,8 @@ func (z *Zone) explain(w http.ResponseWriter, r *http.Request, question any,
 		answer(w, http.StatusBadRequest, err)
 		return
 	}
-	c := z.clusterNamed(r.PathValue("name"))
+	c := z.clusterOf(w, r)
 	if c == nil {
-		answer(w, http.StatusNotFound, fmt.Errorf("zone %s does not run cluster %q yet", z.config.Zone, r.PathValue("name")))
 		return
 	}
 	explanation, err := ask(c)
@@ -40,6 +39,16 @@ func (z *Zone) explain(w http.ResponseWriter, r *http.Request, question any,
 	}
 	w.Header().Set("Content-Type", "application/json")
 	json.NewEncoder(w).Encode(explanation)
+}
+
+// clusterOf is the cluster that a request names. nil: it is answered.
+func (z *Zone) clusterOf(w http.ResponseWriter, r *http.Request) *controlplane.Part {
+	name := r.PathValue("name")
+	c := z.clusterNamed(name)
+	if c == nil {
+		answer(w, http.StatusNotFound, fmt.Errorf("zone %s does not run cluster %q yet", z.config.Zone, name))
+	}
+	return c
 }
 
 func (z *Zone) clusterNamed(name string) *controlplane.Part {

@@ -1,15 +1,11 @@
 package az
 
-import (
-	"fmt"
-	"net/http"
-)
+import "net/http"
 
 // handleKubeState answers with the state of a cluster's objects, packed as it was read.
 func (z *Zone) handleKubeState(w http.ResponseWriter, r *http.Request) {
-	c := z.clusterNamed(r.PathValue("name"))
+	c := z.clusterOf(w, r)
 	if c == nil {
-		answer(w, http.StatusNotFound, fmt.Errorf("zone %s does not run cluster %q yet", z.config.Zone, r.PathValue("name")))
 		return
 	}
 	state, err := c.KubeState(r.Context())

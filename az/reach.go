@@ -200,9 +200,8 @@ func (z *Zone) handleConnect(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusBadRequest, err)
 		return
 	}
-	c := z.clusterNamed(r.PathValue("name"))
+	c := z.clusterOf(w, r)
 	if c == nil {
-		answer(w, http.StatusNotFound, fmt.Errorf("zone %s does not run cluster %q yet", z.config.Zone, r.PathValue("name")))
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), connectTime)

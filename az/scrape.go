@@ -80,7 +80,7 @@ func (z *Zone) handleNodeMetrics(w http.ResponseWriter, r *http.Request) {
 	case !slices.Contains(api.KubeletMetrics, path):
 		answer(w, http.StatusBadRequest, fmt.Errorf("a kubelet has its metrics at one of %q, not at %q", api.KubeletMetrics, path))
 		return
-	case !slices.ContainsFunc(workers.Scraped().Nodes, func(n api.ScrapedNode) bool { return n.Name == node }):
+	case !workers.HasNode(node):
 		answer(w, http.StatusNotFound, fmt.Errorf("zone %s has no node %q", z.config.Zone, node))
 		return
 	}

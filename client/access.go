@@ -52,6 +52,9 @@ func (c *Client) ask(ctx context.Context, path string, question, answer any) err
 		return err
 	}
 	defer response.Body.Close()
+	if answer == nil {
+		return nil
+	}
 	if err := json.NewDecoder(response.Body).Decode(answer); err != nil {
 		return c.brokenOff(ctx, err)
 	}

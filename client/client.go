@@ -144,15 +144,7 @@ func (c *Client) Reset(ctx context.Context) error { return c.post(ctx, "/v1/rese
 
 // SetLogLevel says how much a process logs from now on, until it ends.
 func (c *Client) SetLogLevel(ctx context.Context, order api.LogLevelOrder) error {
-	body, err := json.Marshal(order)
-	if err != nil {
-		return err
-	}
-	response, err := c.send(ctx, http.MethodPost, "/v1/log-level", bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	return response.Body.Close()
+	return c.ask(ctx, "/v1/log-level", order, nil)
 }
 
 // Sleep stops all processes of the zones until somebody speaks with the region, and returns when they stand still.

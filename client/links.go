@@ -1,25 +1,14 @@
 package client
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"net/http"
 
 	"tripod/api"
 )
 
 // Link gives one of api.LinkVerbs to a link, and returns when the effect is there. Refusals are of type *APIError.
 func (c *Client) Link(ctx context.Context, order api.LinkOrder) error {
-	body, err := json.Marshal(order)
-	if err != nil {
-		return err
-	}
-	response, err := c.send(ctx, http.MethodPost, "/v1/links", bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	return response.Body.Close()
+	return c.ask(ctx, "/v1/links", order, nil)
 }
 
 // Partition cuts a link, such as "a-b", "a-clients" or "a-all": nothing crosses it, and nobody is told.

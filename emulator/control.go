@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -69,10 +70,8 @@ func (c *control) startMetrics() error {
 		return fmt.Errorf("metrics are served on loopback only, not on %s: use --metrics-address 127.0.0.1:PORT",
 			c.region.options.MetricsAddress)
 	}
-	routes := mux.NewRouter()
-	routes.HandleFunc("/metrics", c.handleMetrics).Methods(http.MethodGet)
-	routes.HandleFunc("/metrics/kube-state/{cluster}", c.handleKubeState).Methods(http.MethodGet)
-	routes.HandleFunc("/metrics/{component}/{zone}", c.handleInstanceMetrics).Methods(http.MethodGet)
+	served := []string{"metrics", "kubeState", "instanceMetrics"}
+	routes := c.someRoutes("", func(route api.Route) bool { return slices.Contains(served, route.Name) })
 	server := &http.Server{Handler: routes, ReadHeaderTimeout: 5 * time.Second}
 	c.region.wait.Go(func() { server.Serve(listener) })
 	context.AfterFunc(c.region.running, func() { server.Close() })
@@ -132,10 +131,11 @@ func (c *control) handlers() map[string]http.HandlerFunc {
 
 // interestOf says what a call means to a region that sleeps or would like to.
 func interestOf(route api.Route, r *http.Request) interest {
+	query := r.URL.Query() // FormValue would read a body that is for the call itself
 	switch {
 	case !route.Looks:
 		return orders
-	case r.FormValue("watching") == "true" || r.FormValue("follow") == "true":
+	case query.Get("watching") == "true" || query.Get("follow") == "true":
 		return watches
 	}
 	return looks

@@ -45,6 +45,37 @@ func TestEveryRouteHasAHandler(t *testing.T) {
 	}
 }
 
+// TestABodyIsForTheCallItself, also one that says that it is a form, as curl's -d does.
+func TestABodyIsForTheCallItself(t *testing.T) {
+	c := &control{region: &Emulator{sleeper: &sleeper{}}}
+	var read string
+	handler := c.speaks(api.Route{Looks: true}, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		text, _ := io.ReadAll(r.Body)
+		read = string(text)
+	}))
+	request := httptest.NewRequest(http.MethodPost, "/v1/query", strings.NewReader(`{"query": "up"}`))
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	handler.ServeHTTP(httptest.NewRecorder(), request)
+	if read != `{"query": "up"}` {
+		t.Errorf("the call read %q", read)
+	}
+}
+
+// TestNobodyIsWokenForMetrics, nor waits for one that sleeps.
+func TestNobodyIsWokenForMetrics(t *testing.T) {
+	c := &control{region: &Emulator{sleeper: &sleeper{}}}
+	since := time.Now()
+	c.region.sleeper.asleep.Store(&since)
+	routes := c.someRoutes("", func(api.Route) bool { return true })
+	for _, path := range []string{"/metrics/kube-state/demo", "/metrics/etcd/a", "/metrics/node/demo/x"} {
+		recorder := httptest.NewRecorder()
+		routes.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, path, nil))
+		if recorder.Code != http.StatusConflict || !strings.Contains(recorder.Body.String(), "sleeps") {
+			t.Errorf("%s: %d %s", path, recorder.Code, recorder.Body)
+		}
+	}
+}
+
 // newDoor serves a door in front of a handler that says what it read.
 func newDoor(t *testing.T, token string) (base string, door *controlDoor) {
 	t.Helper()

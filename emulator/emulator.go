@@ -77,7 +77,7 @@ func New(up options.Up) *Emulator {
 	e.sleeper.saver, e.sleeper.links, e.sleeper.disks = e.saver, e.links, e.disks
 	e.links.asleep = func() bool { return e.sleeper.asleep.Load() != nil }
 	e.disks.asleep, e.faults.spans.asleep = e.links.asleep, e.links.asleep
-	e.recorder = &recorder{site: e.site, zones: e.zones, observer: e.observer, sleeper: e.sleeper, store: series.New(),
+	e.recorder = &recorder{site: e.site, zones: e.zones, sleeper: e.sleeper, store: series.New(),
 		gather: func() prometheus.Gatherers { return e.gatherers(true) }}
 	e.control = &control{region: e, scraper: newScraper()}
 	return e

@@ -38,8 +38,8 @@ type faultKeeper[F timedFault, W any] struct {
 	send   func(ctx context.Context, z *zone, number int64, wanted W) error
 	here   func() // puts in force what acts in this process
 
-	asleep func() bool   // the region's processes stand still, and can be told nothing
-	wake   chan struct{} // lets the keeper look again
+	asleep func() bool // the region's processes stand still, and can be told nothing
+	waker
 
 	telling sync.Mutex        // held while the zones are told
 	told    map[string]string // what each zone knows, by its name; those are not there of which that is not sure
@@ -50,7 +50,7 @@ type faultKeeper[F timedFault, W any] struct {
 }
 
 func newFaultKeeper[F timedFault, W any](site *site, life *life, zones zones) *faultKeeper[F, W] {
-	return &faultKeeper[F, W]{site: site, life: life, zones: zones, wake: make(chan struct{}, 1), told: map[string]string{},
+	return &faultKeeper[F, W]{site: site, life: life, zones: zones, waker: newWaker(), told: map[string]string{},
 		number: time.Now().UnixNano(), asleep: func() bool { return false }, here: func() {}}
 }
 
@@ -76,21 +76,7 @@ func (k *faultKeeper[F, W]) open() error {
 
 // keep ends the faults whose time is over, lets those flap that do, and tells zones that could not be told before, until ctx ends. It
 // sleeps while there is nothing of that.
-func (k *faultKeeper[F, W]) keep(ctx context.Context) {
-	for {
-		next := k.settle(ctx)
-		var due <-chan time.Time
-		if !next.IsZero() {
-			due = time.After(time.Until(next))
-		}
-		select {
-		case <-k.wake:
-		case <-due:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
+func (k *faultKeeper[F, W]) keep(ctx context.Context) { k.each(ctx, k.settle) }
 
 // retryTelling is how soon a zone is told again that did not answer.
 const retryTelling = 2 * time.Second
@@ -128,14 +114,6 @@ func (k *faultKeeper[F, W]) settle(ctx context.Context) (next time.Time) {
 			f.Target, f.Fault)})
 	}
 	return next
-}
-
-// nudge lets the keeper look whether all zones know.
-func (k *faultKeeper[F, W]) nudge() {
-	select {
-	case k.wake <- struct{}{}:
-	default: // it will
-	}
 }
 
 // save writes the faults down. It assumes the lock.

@@ -169,17 +169,24 @@ func (c *control) newScrapeServer(port int) (*http.Server, error) {
 
 // scrapedRoutes answers those calls that read metrics. Nobody is woken by them, and nobody kept awake.
 func (c *control) scrapedRoutes() http.Handler {
+	return c.someRoutes(api.ControlRoot, func(route api.Route) bool { return route.Scraped })
+}
+
+// someRoutes answers those calls that are wanted, below a path. A region that sleeps is not woken by them.
+func (c *control) someRoutes(root string, wanted func(api.Route) bool) http.Handler {
 	routes := mux.NewRouter()
 	routes.NotFoundHandler = http.HandlerFunc(handleNoCall)
 	routes.MethodNotAllowedHandler = routes.NotFoundHandler
 	handlers := c.handlers()
 	for _, route := range api.Routes {
-		if route.Scraped {
-			routes.Handle(api.ControlRoot+route.Path, c.unlessAsleep(route, handlers[route.Name])).Methods(route.Method)
+		if wanted(route) {
+			routes.Handle(root+route.Path, c.unlessAsleep(route, handlers[route.Name])).Methods(route.Method)
 		}
 	}
 	return routes
 }
+
+var errAsleep = errors.New("the region sleeps, and is not woken for its metrics")
 
 // unlessAsleep refuses what the zones would have to answer, while they sleep.
 func (c *control) unlessAsleep(route api.Route, next http.HandlerFunc) http.HandlerFunc {

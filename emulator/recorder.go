@@ -3,6 +3,7 @@ package emulator
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -35,11 +36,10 @@ const (
 // answer: they are recorded only while somebody asks about them.
 type recorder struct {
 	*site
-	zones    zones
-	observer *observer
-	sleeper  *sleeper
-	gather   func() prometheus.Gatherers
-	store    *series.Store
+	zones   zones
+	sleeper *sleeper
+	gather  func() prometheus.Gatherers
+	store   *series.Store
 
 	recorded  atomic.Int64 // when the region was recorded last, in nanoseconds of Unix time
 	recording sync.Mutex   // held for one record of instances
@@ -94,23 +94,23 @@ func (r *recorder) want() (already bool) {
 // recording is held.
 func (r *recorder) recordInstances(ctx context.Context) {
 	var zones sync.WaitGroup
-	for _, z := range r.observer.status().Zones {
+	for _, z := range r.zones {
 		zones.Go(func() {
-			for _, i := range z.Instances {
-				r.recordInstance(ctx, z.Name, i)
+			for _, i := range z.status().agent.Instances {
+				r.recordInstance(ctx, z, i)
 			}
 		})
 	}
 	zones.Wait()
 }
 
-func (r *recorder) recordInstance(ctx context.Context, zone string, i api.Instance) {
+func (r *recorder) recordInstance(ctx context.Context, z *zone, i api.Instance) {
 	asking, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
 	var families []*dto.MetricFamily
 	up := false
 	var text bytes.Buffer
-	if z := r.zones.named(zone); z != nil && z.reachable() == nil && i.State == api.StateReady &&
+	if z.reachable() == nil && i.State == api.StateReady &&
 		z.agent().InstanceMetrics(asking, i.Component, i.Cluster, &text) == nil {
 		var err error
 		families, err = familiesOf(&text)
@@ -120,7 +120,7 @@ func (r *recorder) recordInstance(ctx context.Context, zone string, i api.Instan
 		return // nobody has answered because nobody was asked to the end
 	}
 	families = slices.DeleteFunc(families, func(f *dto.MetricFamily) bool { return !worthwhile(f) })
-	r.store.Add(time.Now(), map[string]string{"job": i.Component, "zone": zone, "cluster": i.Cluster}, families, up)
+	r.store.Add(time.Now(), map[string]string{"job": i.Component, "zone": z.name, "cluster": i.Cluster}, families, up)
 }
 
 // mostOfFamily is how many series of an instance a family may have to be recorded.
@@ -168,6 +168,10 @@ func (r *recorder) ask(ctx context.Context, q api.MetricsQuestion) (api.MetricsA
 		return api.MetricsAnswer{}, refuse("%v", err)
 	}
 	told := api.MetricsAnswer{Type: string(answer.Type), Text: answer.Text, Warnings: append(notes, answer.Warnings...)}
+	if n := r.store.LeftOut(); n > 0 {
+		told.Warnings = append(told.Warnings, fmt.Sprintf("%d samples were left out, as there are %d series already: a Prometheus keeps more",
+			n, series.MostSeries))
+	}
 	for _, s := range answer.Series {
 		one := api.Series{Labels: s.Labels}
 		for _, p := range s.Points {

@@ -62,11 +62,9 @@ func (c *control) handlePodMetrics(w http.ResponseWriter, r *http.Request) {
 
 func (c *control) handleInstanceMetrics(w http.ResponseWriter, r *http.Request) {
 	v := mux.Vars(r)
-	of := az.Scrape{Component: v["component"], Cluster: r.FormValue("cluster")}
+	of := az.Scrape{Component: v["component"], Cluster: c.clusterOr(r.FormValue("cluster"))}
 	if of.Component == api.KindZone {
 		of = az.Scrape{}
-	} else if all := c.region.endpoints.sorted(); of.Cluster == "" && len(all) == 1 {
-		of.Cluster = all[0].state.Name
 	}
 	c.scrape(w, r, v["zone"], of)
 }
@@ -78,7 +76,7 @@ func (c *control) scrape(w http.ResponseWriter, r *http.Request, zoneName string
 		answer(w, c.region.noZone(zoneName))
 		return
 	}
-	if err := c.answers(z, of); err != nil {
+	if err := answers(z, of); err != nil {
 		answer(w, err)
 		return
 	}
@@ -109,13 +107,8 @@ func (c *control) scrape(w http.ResponseWriter, r *http.Request, zoneName string
 	}
 }
 
-var errAsleep = errors.New("the region sleeps, and is not woken for its metrics")
-
 // answers says why something in a zone has no metrics now: a process that is paused would let everybody wait.
-func (c *control) answers(z *zone, of az.Scrape) error {
-	if c.region.sleeper.asleep.Load() != nil {
-		return errAsleep
-	}
+func answers(z *zone, of az.Scrape) error {
 	if err := z.reachable(); err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ type spans struct {
 	// lift gives the order that ends a fault, and returns when its effect is there. It asks wanted at the last moment: somebody may have
 	// given another order meanwhile.
 	lift func(ctx context.Context, order api.Order, wanted func() bool, why string) error
-	wake chan struct{} // lets keep look again
+	waker
 
 	mu  sync.Mutex
 	all []*span
@@ -37,7 +37,7 @@ type span struct {
 }
 
 func newSpans(life *life) *spans {
-	return &spans{life: life, asleep: func() bool { return false }, wake: make(chan struct{}, 1)}
+	return &spans{life: life, asleep: func() bool { return false }, waker: newWaker()}
 }
 
 // add has a fault end by an order.
@@ -72,28 +72,8 @@ func (s *spans) until(fault api.Fault) *time.Time {
 	return nil
 }
 
-func (s *spans) nudge() {
-	select {
-	case s.wake <- struct{}{}:
-	default: // it will look
-	}
-}
-
 // keep ends faults when their time has come, until ctx ends. It sleeps while there are none.
-func (s *spans) keep(ctx context.Context) {
-	for {
-		var due <-chan time.Time
-		if next := s.settle(ctx); !next.IsZero() {
-			due = time.After(time.Until(next))
-		}
-		select {
-		case <-s.wake:
-		case <-due:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
+func (s *spans) keep(ctx context.Context) { s.each(ctx, s.settle) }
 
 // settle begins to end the faults whose time has come, and says when to look again.
 func (s *spans) settle(ctx context.Context) (next time.Time) {

@@ -41,6 +41,16 @@ func (s *Simulator) Scraped() (scraped api.Scraped) {
 	return scraped
 }
 
+// HasNode says whether a node is one of the zone's.
+func (s *Simulator) HasNode(name string) bool {
+	z := s.current()
+	if z == nil {
+		return false
+	}
+	_, found := z.roster.named(name)
+	return found
+}
+
 // ScrapedPod is how a pod of the zone asks to be scraped, if it does.
 func (s *Simulator) ScrapedPod(namespace, name string) (asks api.ScrapedPod, ok bool) {
 	z := s.current()

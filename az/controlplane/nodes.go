@@ -43,6 +43,7 @@ type Workers interface {
 	// Scraped are the nodes, and the pods that ask to be scraped; ScrapedPod is how one of these does.
 	Scraped() api.Scraped
 	ScrapedPod(namespace, name string) (api.ScrapedPod, bool)
+	HasNode(name string) bool
 	// NodeMetrics answers for the kubelet that the request's Host names, without asking who may.
 	NodeMetrics(http.ResponseWriter, *http.Request)
 	Network

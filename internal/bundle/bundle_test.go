@@ -76,6 +76,8 @@ func plant(t *testing.T) (dir string) {
 	}
 	write("tripod.json", `{"schema": 1, "region": "us-east-1"}`)
 	write("zones/us-east-1b/logs/apiserver-AB.log", "E1130 the token was signed 20m0s ago by arn:aws:iam::1:role/viewer\n")
+	write("zones/us-east-1a/etcd.json", `{"token": "0A1B2C3D4E"}`)
+	write("zones/us-east-1a/clusters/0A1B2C3D4E/settings.json", `{}`)
 	write("zones/us-east-1c/logs/long.log", strings.Repeat("the begin of a long log, which is left out\n", mostLog/40)+"the end\n")
 	if err := os.Symlink("/etc/passwd", filepath.Join(dir, "logs", "link.log")); err != nil {
 		t.Fatal(err)
@@ -125,7 +127,7 @@ func TestABundleHasNoSecret(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"zones/us-east-1b/logs/apiserver-AB.log": "the token was signed 20m0s ago by arn:aws:iam::1:role/viewer", "status.json": `"us-east-1"`,
-		"metrics.txt": "tripod_quorum 1", "zones/us-east-1b/logs/up.log": "after\n", "files.txt": "zones/us-east-1a/pki/ca.key",
+		"metrics.txt": "tripod_quorum 1", "zones/us-east-1b/logs/up.log": "after\n", "files.txt": "zones/us-east-1a/clusters/0A1B2C3D4E/settings.json",
 		"zones/us-east-1c/logs/long.log": "the end\n", "README.txt": "Read it before you send it", "machine.txt": "tripod 1",
 	} {
 		if !strings.Contains(files[name], want) {

@@ -30,8 +30,11 @@ type scrubber struct {
 
 // newScrubber knows the secrets of a data directory.
 func newScrubber(dataDir string) (*scrubber, error) {
-	found := map[string]bool{}
+	found, names := map[string]bool{}, map[string]bool{}
 	err := filepath.WalkDir(dataDir, func(path string, entry fs.DirEntry, err error) error {
+		if entry != nil {
+			names[entry.Name()] = true
+		}
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // a region that runs deletes files
 			return nil
@@ -47,6 +50,8 @@ func newScrubber(dataDir string) (*scrubber, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The token of etcd's members is the cluster's id, by which its files are called: no secret.
+	maps.DeleteFunc(found, func(secret string, _ bool) bool { return names[secret] })
 	// A replacer takes the first of its pairs that fits: of two secrets that begin alike that has to be the longer one.
 	secrets := slices.SortedFunc(maps.Keys(found), func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
 	var pairs []string

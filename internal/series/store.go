@@ -20,6 +20,8 @@ const (
 	MostSeries = 30_000
 	// chunkSpan is how much time is compressed, and forgotten, as one.
 	chunkSpan = 10 * time.Minute
+	// forgetEvery is how often what is too old is looked for: that goes through all series.
+	forgetEvery = time.Minute
 )
 
 // A Store has the last hour's samples. Its methods may be called at the same time.
@@ -31,6 +33,7 @@ type Store struct {
 	targets map[string]*target              // by their labels
 	count   int                             // of series
 	leftOut int
+	forgot  time.Time // when what is too old was looked for last
 }
 
 // target is what answers Adds, with the series that it told the last time.
@@ -85,7 +88,10 @@ func (s *Store) Add(at time.Time, labelsOfTarget map[string]string, families []*
 			m.append(now, stale)
 		}
 	}
-	s.forget(now - Kept.Milliseconds())
+	if at.Sub(s.forgot) >= forgetEvery {
+		s.forget(now - Kept.Milliseconds())
+		s.forgot = at
+	}
 }
 
 // LeftOut is how many samples had no place, as there were MostSeries already.
@@ -93,13 +99,6 @@ func (s *Store) LeftOut() int {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.leftOut
-}
-
-// Series is how many series there are.
-func (s *Store) Series() int {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.count
 }
 
 func samples(at time.Time, families []*dto.MetricFamily) model.Vector {

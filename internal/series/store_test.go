@@ -100,8 +100,8 @@ func TestAnHourIsKept(t *testing.T) {
 		t.Errorf("%d of 480 samples are kept", n)
 	}
 	s.Add(last.Add(2*time.Hour), map[string]string{"job": "other"}, nil, true)
-	if s.Series() != 1 || len(s.targets) != 1 {
-		t.Errorf("%d series of %d targets are left of an hour in which one of one was told", s.Series(), len(s.targets))
+	if s.count != 1 || len(s.targets) != 1 {
+		t.Errorf("%d series of %d targets are left of an hour in which one of one was told", s.count, len(s.targets))
 	}
 }
 
@@ -115,8 +115,8 @@ func TestThereIsAMostOfSeries(t *testing.T) {
 	for i := range 2 {
 		s.Add(epoch.Add(time.Duration(i)*time.Second), map[string]string{"job": "x"}, told, true)
 	}
-	if s.Series() != MostSeries || s.LeftOut() != 22 { // `up` too
-		t.Errorf("%d series, %d left out", s.Series(), s.LeftOut())
+	if s.count != MostSeries || s.LeftOut() != 22 { // `up` too
+		t.Errorf("%d series, %d left out", s.count, s.LeftOut())
 	}
 	_, err := s.Ask(t.Context(), Question{Query: "many", At: epoch.Add(time.Second)})
 	if err == nil || !strings.Contains(err.Error(), "aggregate them") {
