@@ -68,7 +68,8 @@ var lookRoutes = []Route{
 	{Name: "status", Looks: true, Method: http.MethodGet, Path: "/status", Summary: "Tell the state of the region", Answer: Status{},
 		Detail: "A region that sleeps is not woken by it.",
 		Params: []Param{{Name: "watching", Query: true, Kind: "boolean",
-			Help: "the caller asks again and again: while that goes on the region does not fall asleep by itself"}}},
+			Help: "the caller asks again and again: while that goes on the region does not fall asleep by itself"},
+			{Name: "cronJobs", Query: true, Kind: "boolean", Help: "read the clusters' CronJobs too, of clusters that have a quorum"}}},
 	{Name: "events", Looks: true, Method: http.MethodGet, Path: "/events", Summary: "Tell what has happened, oldest first",
 		Answer: Event{}, Media: MediaLines,
 		Params: []Param{

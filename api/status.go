@@ -141,6 +141,9 @@ type Cluster struct {
 	EtcdMembers int    `json:"etcdMembers"` // alive
 	Controllers string `json:"controllersLeader,omitempty"`
 	Scheduler   string `json:"schedulerLeader,omitempty"`
+	// CronJobs are the cluster's, where the caller asked for them; CronJobsTrouble is a sentence that says why they are not known.
+	CronJobs        []CronJob `json:"cronJobs,omitempty"`
+	CronJobsTrouble string    `json:"cronJobsTrouble,omitempty"`
 	// Stages are there until the creation is complete in every zone, which may be a little after the cluster is ACTIVE.
 	Stages []Stage `json:"stages,omitempty"`
 }

@@ -49,6 +49,7 @@ const (
 	routeMetrics         route = "GET /v1/metrics"
 	routeInstanceMetrics route = "GET /v1/metrics/{component}"
 	routeKubeState       route = "GET /v1/clusters/{name}/kube-state"
+	routeCronJobs        route = "GET /v1/clusters/{name}/cron-jobs"
 	routeScraped         route = "GET /v1/scraped"
 	routeNodeMetrics     route = "GET /v1/clusters/{name}/nodes/{node}/metrics"
 	routePodMetrics      route = "GET /v1/clusters/{name}/pods/{namespace}/{pod}/metrics"
@@ -201,6 +202,12 @@ func (a Agent) InstanceMetrics(ctx context.Context, component, cluster string, t
 // KubeState writes the state of a cluster's objects, as kube-state-metrics tells it, as a gzip file.
 func (a Agent) KubeState(ctx context.Context, cluster string, to io.Writer) error {
 	return a.call(ctx, order{route: routeKubeState, values: []string{cluster}, out: to})
+}
+
+// CronJobs tells how the CronJobs of a cluster do.
+func (a Agent) CronJobs(ctx context.Context, cluster string) (told []api.CronJob, err error) {
+	err = a.call(ctx, order{route: routeCronJobs, values: []string{cluster}, out: &told})
+	return told, err
 }
 
 // SetLogLevel says how much the agent (component az), or a process of its, logs from now on.

@@ -43,6 +43,7 @@ func (z *Zone) controlHandler() http.Handler {
 		routeMetrics:         promhttp.HandlerFor(z.registry, promhttp.HandlerOpts{}).ServeHTTP,
 		routeInstanceMetrics: z.handleMetrics,
 		routeKubeState:       z.handleKubeState,
+		routeCronJobs:        z.handleCronJobs,
 		routeLogLevel:        z.handleLogLevel,
 		routeScraped:         z.handleScraped,
 		routeNodeMetrics:     z.handleNodeMetrics,

@@ -66,6 +66,12 @@ func (c *Client) DataDir() string { return c.dataDir }
 // Status returns the state of the region, or ErrNotRunning. A region that sleeps is not woken by it.
 func (c *Client) Status(ctx context.Context) (*api.Status, error) { return c.status(ctx, nil) }
 
+// StatusWithCronJobs is Status with the CronJobs of all clusters (api.Cluster.CronJobs), which their API servers are asked for: that takes
+// some milliseconds, or 3 seconds where one does not answer.
+func (c *Client) StatusWithCronJobs(ctx context.Context) (*api.Status, error) {
+	return c.status(ctx, url.Values{"cronJobs": {"true"}})
+}
+
 // Watched is Status for somebody who looks again and again: while that goes on the region does not fall asleep by
 // itself.
 func (c *Client) Watched(ctx context.Context) (*api.Status, error) {

@@ -187,8 +187,12 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	json.NewEncoder(w).Encode(v)
 }
 
-func (c *control) handleStatus(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, c.region.Status())
+func (c *control) handleStatus(w http.ResponseWriter, r *http.Request) {
+	status := c.region.Status()
+	if r.URL.Query().Get("cronJobs") == "true" {
+		c.region.addCronJobs(r.Context(), &status)
+	}
+	writeJSON(w, http.StatusOK, status)
 }
 
 func (c *control) handleVerb(w http.ResponseWriter, r *http.Request) {

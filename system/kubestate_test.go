@@ -9,6 +9,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -30,7 +32,16 @@ func TestKubeStateIsToldWithoutAZone(t *testing.T) {
 	if !hasLabel(families["kube_node_labels"], "label_topology_kubernetes_io_zone", "us-east-1a") {
 		t.Error("no node has a zone")
 	}
+	_, err = kube.BatchV1().CronJobs("default").Create(within(t, time.Minute), &batchv1.CronJob{ObjectMeta: metav1.ObjectMeta{Name: "nightly"},
+		Spec: batchv1.CronJobSpec{Schedule: "0 3 * * *", JobTemplate: batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{Template: corev1.PodTemplateSpec{
+			Spec: corev1.PodSpec{RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{{Name: "main", Image: "busybox"}}}}}}}},
+		metav1.CreateOptions{})
+	must(t, "create a CronJob", err)
 	r.do(t, "kill", "az/a")
+	status, stderr, code := tripod(t, r.dir, "status")
+	if _, row, told := strings.Cut(status, "default/nightly"); code != 0 || !told || !strings.Contains(strings.Split(row, "\n")[0], " in ") {
+		t.Errorf("the status has no CronJob that is to start: %s%s (%d)", status, stderr, code)
+	}
 	if got := len(r.kubeState(t)["kube_namespace_created"].GetMetric()); got < 4 {
 		t.Errorf("without zone a there are %d namespaces", got)
 	}

@@ -14,13 +14,13 @@ func (a *app) statusCommand() *cobra.Command {
 	output := "table"
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show the zones, who leads what, and what is not well",
+		Short: "Show the zones, who leads what, how CronJobs ran, and what is not well",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if output != "table" && output != "json" {
 				return usage(cmd, "-o %s is not a format of status: use table or json", output)
 			}
-			status, err := a.client().Status(cmd.Context())
+			status, err := a.client().StatusWithCronJobs(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -26,6 +26,7 @@ func statusLines(status *api.Status, now time.Time) []string {
 	section(zoneLines(status, now))
 	section(clusterLines(status, true))
 	section(balancerLines(status))
+	section(cronJobLines(status, now))
 	section(faultLines(status, now))
 	return lines
 }

@@ -41,6 +41,20 @@ func TestStatusTable(t *testing.T) {
 		{Target: "pod/default/web-0", Fault: "not-ready", Since: since, Until: &until, Cluster: "second"},
 		{Target: "apiserver/a", Fault: "stopped", Since: since, Cluster: "demo"},
 	}
+	crons := testStatus()
+	minutes := func(n int) *time.Time { at := testNow().Add(time.Duration(n) * time.Minute); return &at }
+	run := func(due int, result string) api.CronJobRun {
+		return api.CronJobRun{Job: "job", Due: *minutes(due), Started: minutes(due + 1), Ended: minutes(due + 3), Result: result}
+	}
+	crons.Clusters[0].CronJobs = []api.CronJob{
+		{Namespace: "shop", Name: "report", Schedule: "*/10 * * * *", Next: minutes(5), Runs: []api.CronJobRun{
+			{Job: "job", Due: *minutes(-5), Started: minutes(-5), Result: api.RunActive}, run(-15, api.RunFailed), run(-25, api.RunSucceeded)}},
+		{Namespace: "shop", Name: "late", Schedule: "*/10 * * * *", Next: minutes(-35), Missed: 4, Runs: []api.CronJobRun{run(-45, api.RunFailed)}},
+		{Namespace: "shop", Name: strings.Repeat("long-", 10), Suspended: true, Missed: api.MostMissed},
+		{Namespace: "shop", Name: "wrong", Trouble: "its schedule cannot be read: expected exactly 5 fields, found 2: [at noon]"},
+	}
+	crons.Clusters = append(crons.Clusters, api.Cluster{Name: "second", Version: "1.36", Status: "ACTIVE", Quorum: true, EtcdMembers: 3,
+		CronJobsTrouble: "the CronJobs of cluster second cannot be read: no zone can be reached"})
 	empty := testStatus()
 	empty.Clusters, empty.Phase, empty.Balancers = nil, api.PhaseStarting, nil
 	for i := range empty.Zones {
@@ -49,7 +63,7 @@ func TestStatusTable(t *testing.T) {
 
 	for name, status := range map[string]*api.Status{
 		"ready": testStatus(), "two-zones-down": twoZonesDown(testStatus()), "two-clusters": several, "starting": empty,
-		"faults": faults,
+		"faults": faults, "cronjobs": crons,
 	} {
 		t.Run(name, func(t *testing.T) {
 			lines := statusLines(status, testNow())
