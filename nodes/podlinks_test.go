@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"tripod/internal/link"
+	"tripod/nodes/podcmd"
 	"tripod/nodes/podlife"
 )
 
@@ -94,5 +95,15 @@ func TestAPodHasFewLinks(t *testing.T) {
 	pod.Spec.HostNetwork = true
 	if l.of(pod, podPort{port: 80}) != nil {
 		t.Error("a pod of the node's network has a link of its own")
+	}
+}
+
+// TestAPodWithoutDNSFindsNoInstanceEither: EC2's names are asked of the same server.
+func TestAPodWithoutDNSFindsNoInstanceEither(t *testing.T) {
+	z := &zone{links: newPodLinks()}
+	pod := podWithFault("no-dns")
+	z.links.changed(nil, pod)
+	if _, err := (podNetwork{zone: z, pod: pod}).Lookup(t.Context(), "ip-192-168-0-1.ec2.internal", true); !errors.Is(err, podcmd.ErrNoServer) {
+		t.Errorf("got %v", err)
 	}
 }

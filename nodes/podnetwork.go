@@ -91,15 +91,15 @@ func (n podNetwork) Lookup(ctx context.Context, name string, search bool) (podcm
 	if at, known := n.hosts(short); known && search {
 		return podcmd.Record{Name: short, Addresses: []netip.Addr{at}}, nil
 	}
+	if !z.links.looksUp(n.pod) {
+		return podcmd.Record{}, podcmd.ErrNoServer
+	}
 	if strings.HasSuffix(short, ".internal") { // EC2's names of instances are those of nodes
 		at, _, err := z.objectAddress(ctx, "node/"+short)
 		if err != nil {
 			return podcmd.Record{}, errors.Join(podcmd.ErrNoName, err)
 		}
 		return podcmd.Record{Name: short, Addresses: []netip.Addr{at}}, nil
-	}
-	if !z.links.looksUp(n.pod) {
-		return podcmd.Record{}, podcmd.ErrNoServer
 	}
 	if z.services == nil || !search && !strings.HasSuffix(short, "."+kubeproxy.ClusterDomain) {
 		return podcmd.Record{}, podcmd.ErrNoName

@@ -118,7 +118,7 @@ type Action struct {
 // Await waits for a condition of `tripod wait`.
 type Await struct {
 	Target, For string
-	Within      time.Duration
+	Within      time.Duration // 0: DefaultAwait
 }
 
 // Random is Count of the steps, drawn by the seed, one after the other, and the time Between behind each.
@@ -127,6 +127,11 @@ type Random struct {
 	Between time.Duration
 	Of      []Step
 }
+
+// DefaultAwait is how long an Await waits that says nothing of it.
+const DefaultAwait = time.Minute
+
+func (a Await) within() time.Duration { return cmp.Or(a.Within, DefaultAwait) }
 
 // Times of a probe that says nothing of them.
 const (

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -114,7 +113,7 @@ func (d *document) await(f, within field) *Await {
 	if err := checkAwait(target, condition); err != nil {
 		d.wrong(f.value, "%v (write a target and a condition, such as region healthy)", err)
 	}
-	return &Await{Target: target, For: condition, Within: or(d.duration(within), time.Minute)}
+	return &Await{Target: target, For: condition, Within: d.some(within)}
 }
 
 func (d *document) action(verb string, f map[string]field) *Action {

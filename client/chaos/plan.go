@@ -100,7 +100,7 @@ func longestOf(steps []Step) (all time.Duration) {
 			all += s.Action.For
 		}
 		if s.Await != nil {
-			all += s.Await.Within
+			all += s.Await.within()
 		}
 	}
 	return all
@@ -124,7 +124,7 @@ func linesOf(steps []Step, indent string) (lines []string) {
 		case s.Action != nil:
 			add(s, "%v", s.Action)
 		case s.Await != nil:
-			add(s, "await %s %s, within %v", s.Await.Target, s.Await.For, s.Await.Within)
+			add(s, "await %s %s, within %v", s.Await.Target, s.Await.For, s.Await.within())
 		case len(s.Run) > 0:
 			add(s, "run %s", strings.Join(s.Run, " "))
 		case len(s.Parallel) > 0:

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"net/http"
 	"slices"
 	"strconv"
@@ -144,13 +145,15 @@ func (w writer) attempt(ctx context.Context) error { return w.write(ctx) }
 
 // objectName is a name as Kubernetes' objects have them.
 func objectName(name string) string {
+	sum := fnv.New32a()
+	sum.Write([]byte(name)) // names that differ in their punctuation are two
 	text := []byte(name)
 	for i, b := range text {
 		if !(b >= 'a' && b <= 'z' || b >= '0' && b <= '9') {
 			text[i] = 'x'
 		}
 	}
-	return string(text)
+	return fmt.Sprintf("%s-%08x", text, sum.Sum32())
 }
 
 // watcher is the prober of ProbeWatch: it writes a counter, and a watch of it must tell each write once and in order.

@@ -10,6 +10,20 @@ import (
 )
 
 // try runs an experiment, whose text is behind what all have.
+// TestProbesHaveTheirOwnObjects, whose names differ in punctuation alone.
+func TestProbesHaveTheirOwnObjects(t *testing.T) {
+	if a, b := objectName("a.b"), objectName("a-b"); a == b || !strings.HasPrefix(a, "axb-") {
+		t.Errorf("%s and %s", a, b)
+	}
+}
+
+// TestAnAwaitThatNamesNoTimeWaits, as one of a file does.
+func TestAnAwaitThatNamesNoTimeWaits(t *testing.T) {
+	if got := (Await{}).within(); got != DefaultAwait {
+		t.Errorf("it waits %v", got)
+	}
+}
+
 func try(ctx context.Context, t *testing.T, f *fake, text string) *report.Report {
 	t.Helper()
 	e, err := Parse("x.yaml", []byte("name: x\nsteady: 20ms\nrecovery: {within: 2s}\n"+text), nil, 1)

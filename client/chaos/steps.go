@@ -72,7 +72,7 @@ func (r *run) step(ctx context.Context, s Step, begin time.Time) error {
 
 func (r *run) await(ctx context.Context, a Await) error {
 	r.say("await %s %s", a.Target, a.For)
-	ctx, cancel := context.WithTimeout(ctx, a.Within)
+	ctx, cancel := context.WithTimeout(ctx, a.within())
 	defer cancel()
 	return r.region.WaitFor(ctx, client.Condition{Target: a.Target, Cluster: r.experiment.Cluster, For: a.For}, func(string) {})
 }

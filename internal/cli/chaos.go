@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"tripod/client/chaos"
 	"tripod/client/chaos/report"
@@ -236,11 +237,14 @@ func (e *experiment) once(ctx context.Context, seed uint64, number int) (outcome
 		return nil, e.dry(ctx, parsed, options)
 	}
 	fmt.Fprintf(e.Stderr, "%s, seed %d\n", parsed.Name, seed)
-	got, err := parsed.Run(ctx, e.client(), options)
+	dir, err := e.reportDir(parsed.Name, seed, number)
 	if err != nil {
 		return nil, couldNot(err)
 	}
-	dir, err := e.write(got, number)
+	got, err := parsed.Run(ctx, e.client(), options)
+	if err == nil {
+		err = e.write(got, dir)
+	}
 	if err != nil {
 		return nil, couldNot(err)
 	}
@@ -314,16 +318,29 @@ func findingLine(f report.Finding) string {
 	return text + ": " + f.Why
 }
 
-// write writes the report's files, and returns their directory.
-func (e *experiment) write(got *report.Report, number int) (string, error) {
+// reportDir is the directory of a report. One that the user has named is made, and tried, before anything is broken.
+func (e *experiment) reportDir(name string, seed uint64, number int) (string, error) {
+	if e.reports == "" {
+		return filepath.Join(e.dataDir, "chaos", fmt.Sprintf("%s-%s-%d", name, time.Now().UTC().Format("20060102T150405Z"), seed)), nil
+	}
 	dir := e.reports
-	if dir == "" {
-		dir = filepath.Join(e.dataDir, "chaos", fmt.Sprintf("%s-%s-%d", got.Name, got.Started.UTC().Format("20060102T150405Z"), got.Seed))
-	} else if e.repeat > 1 {
+	if e.repeat > 1 {
 		dir = filepath.Join(dir, strconv.Itoa(number+1))
 	}
+	err := os.MkdirAll(dir, 0o700)
+	if err == nil {
+		err = unix.Access(dir, unix.W_OK)
+	}
+	if err != nil {
+		return "", fmt.Errorf("cannot write the report to %s: %w", dir, err)
+	}
+	return dir, nil
+}
+
+// write writes the report's files.
+func (e *experiment) write(got *report.Report, dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("make the report's directory: %w", err)
+		return fmt.Errorf("make the report's directory: %w", err)
 	}
 	for _, file := range []struct {
 		name  string
@@ -333,10 +350,10 @@ func (e *experiment) write(got *report.Report, number int) (string, error) {
 		{"experiment.yaml", func(w io.Writer) error { _, err := w.Write(e.text); return err }},
 	} {
 		if err := writeFile(filepath.Join(dir, file.name), file.write); err != nil {
-			return "", err
+			return err
 		}
 	}
-	return dir, nil
+	return nil
 }
 
 func writeFile(path string, write func(io.Writer) error) error {

@@ -51,6 +51,7 @@ func TestExperimentsThatCannotRunSayWhy(t *testing.T) {
 		{"chaos run " + right + " --set zone", "--set zone is no word: write NAME=VALUE, such as zone=c"},
 		{"chaos run " + right + " --set zone=c", right + ` has no word "zone": its words are `},
 		{"chaos run " + right + " -o yaml", "-o yaml is not a format of chaos run: use text or json"},
+		{"chaos run " + right + " --report " + right, "cannot write the report to " + right + ": "},
 		{"chaos run " + right + " --dry-run", "no region is running in "},
 	} {
 		if got := tripod(t, dir, strings.Fields(c.args)...); got.code != 2 || !strings.Contains(got.stderr, c.want) {
