@@ -136,7 +136,7 @@ func (t *liveTail) ServeStream(w http.ResponseWriter) error {
 		}
 	})
 	out := &wire.EventStream{Writer: w, Patience: sendTime}
-	id := newUUID()
+	id := wire.NewRequestID()
 	start := &types.LiveTailSessionStart{RequestId: &t.call.RequestID, SessionId: &id, LogGroupIdentifiers: t.in.LogGroupIdentifiers,
 		LogStreamNames: t.in.LogStreamNames, LogStreamNamePrefixes: t.in.LogStreamNamePrefixes,
 		LogEventFilterPattern: t.in.LogEventFilterPattern}
@@ -221,9 +221,10 @@ func (t *liveTail) show(f logstore.Found) {
 		t.waiting = append(t.waiting, types.LiveTailSessionLogEvent{})
 	}
 	from := t.sources[f.Stream]
+	// of f nothing is kept, pointers neither: its message is a part of a whole chunk
 	t.bytes += len(f.Message)
-	t.waiting[at] = types.LiveTailSessionLogEvent{Message: aws.String(strings.Clone(f.Message)), Timestamp: &f.Time,
-		IngestionTime: &f.Ingested, LogStreamName: &from.stream, LogGroupIdentifier: &from.group}
+	t.waiting[at] = types.LiveTailSessionLogEvent{Message: aws.String(strings.Clone(f.Message)), Timestamp: aws.Int64(f.Time),
+		IngestionTime: aws.Int64(f.Ingested), LogStreamName: &from.stream, LogGroupIdentifier: &from.group}
 }
 
 // update is what has come since the last one, in the order of time.

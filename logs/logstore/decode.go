@@ -21,6 +21,22 @@ func (r *reader) read(line string) (batch, bool) {
 	return b, json.Unmarshal([]byte(line), &b) == nil
 }
 
+// batches calls fn for every batch of the text, which begins at offset start of the journal, until fn says that it is
+// not to go on. The batch's events are good until fn returns, and their messages are parts of the text. Lines that cannot be read,
+// of a disk that failed, are passed over.
+func (r *reader) batches(text string, start int64, fn func(offset int64, b batch) bool) {
+	for {
+		line, rest, whole := strings.Cut(text, "\n")
+		if !whole {
+			return
+		}
+		if b, ok := r.read(line); ok && !fn(start, b) {
+			return
+		}
+		text, start = rest, start+int64(len(line))+1
+	}
+}
+
 // plain reads {"in":N,"mark":ANYTHING,"ev":[{"t":N,"m":"TEXT"},...]}.
 func (r *reader) plain(line string) (b batch, ok bool) {
 	r.events = r.events[:0]

@@ -205,37 +205,32 @@ func (j *journal) chunk(offset int64, most int) (lines []byte, at int64, err err
 	if from == nil {
 		return nil, 0, nil
 	}
-	text, err := from.read()
+	at = max(offset, from.start)
+	lines, err = from.behind(at, most)
 	if err != nil {
 		return nil, 0, err
-	}
-	at = max(offset, from.start)
-	if at > from.start+int64(len(text)) {
-		return nil, 0, nil
-	}
-	lines = text[at-from.start:]
-	if len(lines) > most {
-		lines = upToLine(lines, most)
 	}
 	return lines, at, nil
 }
 
-// upToLine cuts text behind its last line that ends within most bytes, or behind its first where that is longer.
-func upToLine(text []byte, most int) []byte {
-	end := 0
-	for i, c := range text {
-		if c != '\n' {
-			continue
+// follow calls fn for each batch behind a place, until fn says that it is not to go on, and returns the place behind them. What was
+// deleted before it was read is passed over.
+func (j *journal) follow(place int64, fn func(offset int64, b batch) bool) (int64, error) {
+	for more := true; more; {
+		lines, at, err := j.chunk(place, chunkSize)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it went this moment, as the oldest
 		}
-		if i+1 > most && end > 0 {
-			break
+		if err != nil || len(lines) == 0 {
+			return place, err
 		}
-		end = i + 1
-		if end >= most {
-			break
-		}
+		batches(lines, at, func(offset int64, b batch) bool {
+			more = fn(offset, b)
+			return more
+		})
+		place = at + int64(len(lines))
 	}
-	return text[:end]
+	return place, nil
 }
 
 // drop deletes the journal.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -64,29 +63,27 @@ func (r *reader) scan(ctx context.Context, p part, scan Scan, visit func(Found) 
 	if err != nil {
 		return err
 	}
-	text, at, number := string(bytes), p.start, streamNumber(p.stream)
-	for seen := 0; ; {
-		line, rest, whole := strings.Cut(text, "\n")
-		if !whole {
-			return nil
+	seen, number := 0, streamNumber(p.stream)
+	r.batches(string(bytes), p.start, func(offset int64, b batch) bool {
+		if scan.Written != 0 && b.Ingested > scan.Written {
+			return true
 		}
-		b, ok := r.read(line)
-		if ok && (scan.Written == 0 || b.Ingested <= scan.Written) {
-			for i, event := range b.Events {
-				if event.Time < scan.From || event.Time > scan.To {
-					continue
-				}
-				if seen++; seen%lookEvery == 0 && ctx.Err() != nil {
-					return context.Cause(ctx)
-				}
-				if err := visit(Found{Event: event, Stream: p.stream, Ingested: b.Ingested,
-					Key: Key{Time: event.Time, Stream: number, Zone: p.zone, Offset: at, Index: i}}); err != nil {
-					return err
-				}
+		for i, event := range b.Events {
+			if event.Time < scan.From || event.Time > scan.To {
+				continue
+			}
+			if seen++; seen%lookEvery == 0 && ctx.Err() != nil {
+				err = context.Cause(ctx)
+				return false
+			}
+			if err = visit(Found{Event: event, Stream: p.stream, Ingested: b.Ingested,
+				Key: Key{Time: event.Time, Stream: number, Zone: p.zone, Offset: offset, Index: i}}); err != nil {
+				return false
 			}
 		}
-		text, at = rest, at+int64(len(line))+1
-	}
+		return true
+	})
+	return err
 }
 
 // lookEvery is after how many events a search looks whether it is still wanted.

@@ -3,7 +3,9 @@ package logstore
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -75,21 +77,34 @@ func (s segment) read() ([]byte, error) {
 	return text[:min(int64(len(text)), s.end-s.start)], nil
 }
 
-// batches calls fn for every batch of the text, which begins at offset start of the journal, until fn says that it is
-// not to go on. The batch's events are good until fn returns, and their messages are parts of one text that is as long as all.
-// Lines that cannot be read, of a disk that failed, are passed over.
-func batches(text []byte, start int64, fn func(offset int64, b batch) bool) {
-	var lines reader
-	for rest := string(text); ; {
-		line, after, whole := strings.Cut(rest, "\n")
-		if !whole {
-			return
-		}
-		if b, ok := lines.read(line); ok && !fn(start, b) {
-			return
-		}
-		rest, start = after, start+int64(len(line))+1
+// behind is the segment's text from offset of the journal on: whole lines of up to most bytes, or one line where that is longer.
+func (s segment) behind(offset int64, most int) ([]byte, error) {
+	file, err := os.Open(s.path)
+	if err != nil {
+		return nil, err
 	}
+	defer file.Close()
+	left := s.end - offset
+	for size := min(left, int64(most)); ; size = min(left, 2*size) {
+		text := make([]byte, size)
+		n, err := file.ReadAt(text, offset-s.start)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, err
+		}
+		text = text[:n]
+		end := bytes.LastIndexByte(text, '\n')
+		if size > int64(most) {
+			end = bytes.IndexByte(text, '\n')
+		}
+		if end >= 0 || size == left || int64(n) < size {
+			return text[:end+1], nil
+		}
+	}
+}
+
+// batches calls fn for every batch of the text, as reader.batches does.
+func batches(text []byte, start int64, fn func(offset int64, b batch) bool) {
+	new(reader).batches(string(text), start, fn)
 }
 
 // mend cuts off a line that a crash left unfinished, learns the times, and returns the last mark.

@@ -2,8 +2,6 @@ package logstore
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 	"slices"
 	"time"
 )
@@ -70,27 +68,18 @@ func (s *Store) look(ctx context.Context, t Tail, places map[journalName]int64) 
 			places[name] = j.end()
 			continue
 		}
-		for ctx.Err() == nil {
-			lines, at, err := j.chunk(places[name], chunkSize)
-			if errors.Is(err, fs.ErrNotExist) {
-				continue // it went this moment, as the oldest
+		number, zone := streamNumber(j.stream), slices.Index(s.config.Zones, j.zone)
+		place, err := j.follow(places[name], func(offset int64, b batch) bool {
+			for i, event := range b.Events {
+				t.Show(Found{Event: event, Stream: j.stream, Ingested: b.Ingested,
+					Key: Key{Time: event.Time, Stream: number, Zone: zone, Offset: offset, Index: i}})
 			}
-			if err != nil {
-				s.config.Logger.Warn("follow log events", "stream", j.stream, "error", err)
-			}
-			if err != nil || len(lines) == 0 {
-				break
-			}
-			number, zone := streamNumber(j.stream), slices.Index(s.config.Zones, j.zone)
-			batches(lines, at, func(offset int64, b batch) bool {
-				for i, event := range b.Events {
-					t.Show(Found{Event: event, Stream: j.stream, Ingested: b.Ingested,
-						Key: Key{Time: event.Time, Stream: number, Zone: zone, Offset: offset, Index: i}})
-				}
-				return true
-			})
-			places[name] = at + int64(len(lines))
+			return ctx.Err() == nil
+		})
+		if err != nil {
+			s.config.Logger.Warn("follow log events", "stream", j.stream, "error", err)
 		}
+		places[name] = place
 	}
 	for name := range places {
 		if !there[name] {

@@ -1,9 +1,11 @@
 package logstore
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -65,4 +67,26 @@ func TestTailShowsWhatComesFromNowOn(t *testing.T) {
 	}
 	cancel()
 	wait.Wait()
+}
+
+// TestChunksAreWholeLinesOfTheirSize: as many lines as fit, and one that is longer all alone.
+func TestChunksAreWholeLinesOfTheirSize(t *testing.T) {
+	s := open(t, t.TempDir(), 0, Limits{})
+	for _, size := range []int{100, 100, 5000, 100, 100} {
+		if _, err := s.Append(streamA, []Event{{Time: 1, Message: strings.Repeat("x", size)}}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	j := s.journalsOf(streamA)[0]
+	var got []int
+	for place := int64(0); place < j.end(); {
+		lines, at, err := j.chunk(place, 1000)
+		if err != nil || len(lines) == 0 || lines[len(lines)-1] != '\n' {
+			t.Fatalf("%d bytes from %d on: %v", len(lines), place, err)
+		}
+		got, place = append(got, bytes.Count(lines, []byte("\n"))), at+int64(len(lines))
+	}
+	if want := []int{2, 1, 2}; !slices.Equal(got, want) {
+		t.Errorf("chunks have %d lines, want %d", got, want)
+	}
 }
