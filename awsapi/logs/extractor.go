@@ -3,6 +3,7 @@ package logs
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 )
@@ -19,6 +20,8 @@ type extractor struct {
 	dimensions map[string]func(document any, columns map[string]string) (string, bool)
 	columns    *columns
 	isJSON     bool
+	// reads says that the value or a dimension stands in the message.
+	reads bool
 }
 
 // patience is a context that ends while one message is looked at, and again with the next.
@@ -85,6 +88,7 @@ func newExtractor(ctx context.Context, f metricFilter) (*extractor, error) {
 
 // selector reads $.name of a pattern on JSON, and $name of one of columns.
 func (x *extractor) selector(text string) (func(document any, columns map[string]string) (string, bool), error) {
+	x.reads = true
 	switch {
 	case x.isJSON:
 		p := &reader{rest: text}
@@ -118,14 +122,8 @@ func (x *extractor) selector(text string) (func(document any, columns map[string
 
 // has says whether a column has that name.
 func (c *columns) has(name string) bool {
-	for _, list := range [][]column{c.before, c.behind} {
-		for _, one := range list {
-			if one.name == name && name != "" {
-				return true
-			}
-		}
-	}
-	return false
+	named := func(one column) bool { return one.name == name }
+	return name != "" && (slices.ContainsFunc(c.before, named) || slices.ContainsFunc(c.behind, named))
 }
 
 // extract says whether the filter wants a message, and what it finds there: no value where it is no number, or a dimension
@@ -137,14 +135,14 @@ func (x *extractor) extract(message string) (matched bool, value float64, dimens
 	}
 	var document any
 	var fields map[string]string
-	if x.isJSON {
+	if x.reads && x.isJSON {
 		decoder := json.NewDecoder(strings.NewReader(message))
 		decoder.UseNumber()
 		if decoder.Decode(&document) != nil {
 			return false, 0, nil, false
 		}
 	}
-	if x.columns != nil {
+	if x.reads && x.columns != nil {
 		fields = x.columns.values(message)
 	}
 	if value, ok = x.value(document, fields); !ok {

@@ -247,6 +247,11 @@ func (s *Service) editWith(call *operation.Call, name string, edit func(*state.T
 	if err := authorize(call, s.streamARN(name, "")); err != nil {
 		return err
 	}
+	return s.editAllowed(call, name, edit)
+}
+
+// editAllowed is editWith for a caller who may do it.
+func (s *Service) editAllowed(call *operation.Call, name string, edit func(*state.Txn, *group) error) error {
 	return s.change(call, func(tx *state.Txn) error {
 		record, found := groups.Get(tx, name)
 		if !found {

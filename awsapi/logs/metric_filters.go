@@ -36,7 +36,43 @@ type metricFilter struct {
 	CreatedAt    time.Time         `json:"createdAt"`
 }
 
+// filter is a metric filter or a subscription filter of a group, which has them in the order of their names.
+type filter[F any] interface {
+	compare(name string) int
+	// replacing is the filter in the place of another one of its name.
+	replacing(was F) F
+}
+
 func (f metricFilter) compare(name string) int { return strings.Compare(f.Name, name) }
+
+func (f metricFilter) replacing(was metricFilter) metricFilter {
+	f.CreatedAt = was.CreatedAt
+	return f
+}
+
+// putFilter is a group's filters with one more, or with another one of that name; there may be so many.
+func putFilter[F filter[F]](filters []F, name string, made F, most int) ([]F, error) {
+	filters = slices.Clone(filters)
+	at, found := slices.BinarySearchFunc(filters, name, F.compare)
+	switch {
+	case found:
+		filters[at] = made.replacing(filters[at])
+	case len(filters) >= most:
+		return nil, limitExceeded("Resource limit exceeded.")
+	default:
+		filters = slices.Insert(filters, at, made)
+	}
+	return filters, nil
+}
+
+// dropFilter is a group's filters without one; kind is what they are.
+func dropFilter[F filter[F]](filters []F, name, kind string) ([]F, error) {
+	at, found := slices.BinarySearchFunc(filters, name, F.compare)
+	if !found {
+		return nil, notFound("The specified %s filter does not exist.", kind)
+	}
+	return slices.Delete(slices.Clone(filters), at, at+1), nil
+}
 
 func (s *Service) putMetricFilter(call *operation.Call,
 	in *cloudwatchlogs.PutMetricFilterInput) (*cloudwatchlogs.PutMetricFilterOutput, error) {
@@ -52,51 +88,22 @@ func (s *Service) putMetricFilter(call *operation.Call,
 	if _, err := newExtractor(call.Request.Context(), made); err != nil {
 		return nil, err
 	}
-	return &cloudwatchlogs.PutMetricFilterOutput{}, s.change(call, func(tx *state.Txn) error {
-		record, found := groups.Get(tx, name)
-		if !found {
-			return errNoGroup
-		}
-		if err := record.offered(call); err != nil {
+	return &cloudwatchlogs.PutMetricFilterOutput{}, s.editAllowed(call, name, func(_ *state.Txn, g *group) (err error) {
+		if err := g.offered(call); err != nil {
 			return err
 		}
-		filters := slices.Clone(record.MetricFilters)
-		at, found := slices.BinarySearchFunc(filters, made.Name, metricFilter.compare)
-		switch {
-		case found:
-			changed := made
-			changed.CreatedAt = filters[at].CreatedAt
-			filters[at] = changed
-		case len(filters) >= mostMetricFilters:
-			return limitExceeded("Resource limit exceeded.")
-		default:
-			filters = slices.Insert(filters, at, made)
-		}
-		record.MetricFilters = filters
-		groups.Put(tx, name, record)
-		return nil
+		g.MetricFilters, err = putFilter(g.MetricFilters, made.Name, made, mostMetricFilters)
+		return err
 	})
 }
 
 func (s *Service) deleteMetricFilter(call *operation.Call,
 	in *cloudwatchlogs.DeleteMetricFilterInput) (*cloudwatchlogs.DeleteMetricFilterOutput, error) {
-	name := aws.ToString(in.LogGroupName)
-	if err := authorize(call, s.streamARN(name, "")); err != nil {
-		return nil, err
+	edit := func(_ *state.Txn, g *group) (err error) {
+		g.MetricFilters, err = dropFilter(g.MetricFilters, aws.ToString(in.FilterName), "metric")
+		return err
 	}
-	return &cloudwatchlogs.DeleteMetricFilterOutput{}, s.change(call, func(tx *state.Txn) error {
-		record, found := groups.Get(tx, name)
-		if !found {
-			return errNoGroup
-		}
-		at, found := slices.BinarySearchFunc(record.MetricFilters, aws.ToString(in.FilterName), metricFilter.compare)
-		if !found {
-			return notFound("The specified metric filter does not exist.")
-		}
-		record.MetricFilters = slices.Delete(slices.Clone(record.MetricFilters), at, at+1)
-		groups.Put(tx, name, record)
-		return nil
-	})
+	return &cloudwatchlogs.DeleteMetricFilterOutput{}, s.editWith(call, aws.ToString(in.LogGroupName), edit)
 }
 
 // grouped is a metric filter with its group's name.

@@ -103,17 +103,9 @@ func (m *MetricFilters) streams(ctx context.Context) (ids []string) {
 
 // same says whether a filter was not changed.
 func (f *filtering) same(other metricFilter) bool {
-	if f.Pattern != other.Pattern || f.Metric != other.Metric || f.Namespace != other.Namespace || f.Value != other.Value ||
-		f.Unit != other.Unit || len(f.Dimensions) != len(other.Dimensions) || (f.Default == nil) != (other.Default == nil) ||
-		f.Default != nil && *f.Default != *other.Default {
-		return false
-	}
-	for name, where := range f.Dimensions {
-		if other.Dimensions[name] != where {
-			return false
-		}
-	}
-	return true
+	return f.Pattern == other.Pattern && f.Metric == other.Metric && f.Namespace == other.Namespace && f.Value == other.Value &&
+		f.Unit == other.Unit && maps.Equal(f.Dimensions, other.Dimensions) && (f.Default == nil) == (other.Default == nil) &&
+		(f.Default == nil || *f.Default == *other.Default)
 }
 
 // show puts what an event's group's filters find in it.
@@ -175,5 +167,6 @@ func (m *MetricFilters) put(ctx context.Context) {
 	if err := m.Metrics.Put(ctx, m.found); err != nil && ctx.Err() == nil {
 		m.Logger.Warn("put the values that metric filters have found", "values", len(m.found), "error", err)
 	}
+	clear(m.found) // their dimensions are parts of messages
 	m.found = m.found[:0]
 }

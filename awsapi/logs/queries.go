@@ -85,7 +85,7 @@ func (s *Service) startQuery(call *operation.Call,
 	if _, err := insights.Parse(aws.ToString(in.QueryString)); err != nil {
 		return nil, malformed(err)
 	}
-	q := query{ID: newUUID(), Text: aws.ToString(in.QueryString), Groups: names, From: milliseconds(*in.StartTime),
+	q := query{ID: wire.NewRequestID(), Text: aws.ToString(in.QueryString), Groups: names, From: milliseconds(*in.StartTime),
 		To: milliseconds(*in.EndTime), Limit: aws.ToInt32(in.Limit), By: call.Principal.ARN, CreatedAt: s.now()}
 	if *in.EndTime < 1e11 {
 		q.To += 999 // the second is included

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
 	"tripod/awsapi/operation"
+	"tripod/awsapi/wire"
 	"tripod/state"
 )
 
@@ -25,7 +26,7 @@ func (s *Service) putQueryDefinition(call *operation.Call,
 	}
 	made := definition{ID: aws.ToString(in.QueryDefinitionId), Name: aws.ToString(in.Name), Text: aws.ToString(in.QueryString),
 		Groups: in.LogGroupNames, Language: string(in.QueryLanguage), Parameters: in.Parameters, ModifiedAt: s.now()}
-	fresh := newUUID()
+	fresh := wire.NewRequestID()
 	err := s.change(call, func(tx *state.Txn) error {
 		if made.ID == "" {
 			if len(definitions.List(tx)) >= mostDefinitions {

@@ -2,8 +2,6 @@ package logs
 
 import (
 	"cmp"
-	"crypto/rand"
-	"fmt"
 	"slices"
 	"time"
 
@@ -54,14 +52,6 @@ var (
 	queries     = state.NewTable[query]("log-query")                 // by id
 	definitions = state.NewTable[definition]("log-query-definition") // by id
 )
-
-// newUUID is an id as queries have it.
-func newUUID() string {
-	var b [16]byte
-	rand.Read(b[:]) // never fails
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-}
 
 // status is how far the query is, as far as all zones know.
 func (q query) status(now time.Time) types.QueryStatus {

@@ -57,30 +57,21 @@ func (s *Service) putSubscriptionFilter(call *operation.Call,
 	if _, err := parsePattern(call.Request.Context(), made.Pattern); err != nil {
 		return nil, err
 	}
-	return &cloudwatchlogs.PutSubscriptionFilterOutput{}, s.change(call, func(tx *state.Txn) error {
-		record, err := subscribable(tx, name)
-		if err != nil {
+	return &cloudwatchlogs.PutSubscriptionFilterOutput{}, s.editAllowed(call, name, func(_ *state.Txn, g *group) (err error) {
+		if err := g.subscribable(); err != nil {
 			return err
 		}
-		filters := slices.Clone(record.Subscriptions)
-		at, found := slices.BinarySearchFunc(filters, made.Name, subscription.compare)
-		switch {
-		case found:
-			changed := made
-			changed.CreatedAt = filters[at].CreatedAt
-			filters[at] = changed
-		case len(filters) >= maxSubscriptions:
-			return limitExceeded("Resource limit exceeded.")
-		default:
-			filters = slices.Insert(filters, at, made)
-		}
-		record.Subscriptions = filters
-		groups.Put(tx, name, record)
-		return nil
+		g.Subscriptions, err = putFilter(g.Subscriptions, made.Name, made, maxSubscriptions)
+		return err
 	})
 }
 
 func (f subscription) compare(name string) int { return strings.Compare(f.Name, name) }
+
+func (f subscription) replacing(was subscription) subscription {
+	f.CreatedAt = was.CreatedAt
+	return f
+}
 
 // checkDestination refuses what no subscription filter can have as destination, as AWS does. Whether it exists nobody
 // here knows.
@@ -105,16 +96,12 @@ func (f subscription) checkDestination() error {
 	return nil
 }
 
-// subscribable is the group's record, if it may have subscription filters.
-func subscribable(tx *state.Txn, name string) (group, error) {
-	record, found := groups.Get(tx, name)
-	switch {
-	case !found:
-		return group{}, errNoGroup
-	case record.class() != types.LogGroupClassStandard:
-		return group{}, protected("This operation is only supported on the Standard log class.")
+// subscribable refuses a group that has no subscription filters.
+func (g group) subscribable() error {
+	if g.class() != types.LogGroupClassStandard {
+		return protected("This operation is only supported on the Standard log class.")
 	}
-	return record, nil
+	return nil
 }
 
 func (s *Service) describeSubscriptionFilters(call *operation.Call,
@@ -125,10 +112,13 @@ func (s *Service) describeSubscriptionFilters(call *operation.Call,
 	}
 	var wanted []subscription
 	err := s.State.View(func(tx *state.Txn) error {
-		record, err := subscribable(tx, name)
-		wanted = slices.DeleteFunc(slices.Clone(record.Subscriptions),
+		g, found := groups.Get(tx, name)
+		if !found {
+			return errNoGroup
+		}
+		wanted = slices.DeleteFunc(slices.Clone(g.Subscriptions),
 			func(f subscription) bool { return !strings.HasPrefix(f.Name, prefix) })
-		return err
+		return g.subscribable()
 	})
 	if err != nil {
 		return nil, err
@@ -156,21 +146,12 @@ func (s *Service) describeSubscriptionFilters(call *operation.Call,
 
 func (s *Service) deleteSubscriptionFilter(call *operation.Call,
 	in *cloudwatchlogs.DeleteSubscriptionFilterInput) (*cloudwatchlogs.DeleteSubscriptionFilterOutput, error) {
-	name := aws.ToString(in.LogGroupName)
-	if err := authorize(call, s.streamARN(name, "")); err != nil {
-		return nil, err
-	}
-	return &cloudwatchlogs.DeleteSubscriptionFilterOutput{}, s.change(call, func(tx *state.Txn) error {
-		record, err := subscribable(tx, name)
-		if err != nil {
+	edit := func(_ *state.Txn, g *group) (err error) {
+		if err := g.subscribable(); err != nil {
 			return err
 		}
-		at, found := slices.BinarySearchFunc(record.Subscriptions, aws.ToString(in.FilterName), subscription.compare)
-		if !found {
-			return notFound("The specified subscription filter does not exist.")
-		}
-		record.Subscriptions = slices.Delete(slices.Clone(record.Subscriptions), at, at+1)
-		groups.Put(tx, name, record)
-		return nil
-	})
+		g.Subscriptions, err = dropFilter(g.Subscriptions, aws.ToString(in.FilterName), "subscription")
+		return err
+	}
+	return &cloudwatchlogs.DeleteSubscriptionFilterOutput{}, s.editWith(call, aws.ToString(in.LogGroupName), edit)
 }

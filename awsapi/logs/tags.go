@@ -83,16 +83,9 @@ func (s *Service) retag(call *operation.Call, name string,
 	if err := authorize(call, s.groupARN(name)); err != nil {
 		return err
 	}
-	return s.change(call, func(tx *state.Txn) (err error) {
-		record, found := groups.Get(tx, name)
-		if !found {
-			return errNoGroup
-		}
-		if record.Tags, err = change(record.Tags); err != nil {
-			return err
-		}
-		groups.Put(tx, name, record)
-		return nil
+	return s.editAllowed(call, name, func(_ *state.Txn, g *group) (err error) {
+		g.Tags, err = change(g.Tags)
+		return err
 	})
 }
 

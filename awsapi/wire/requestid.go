@@ -5,7 +5,7 @@ import (
 	"encoding/hex"
 )
 
-// NewRequestID makes a request id as AWS has them: a version 4 UUID.
+// NewRequestID makes a request id as AWS has them: a version 4 UUID, as ids of some resources are too.
 func NewRequestID() string {
 	var b [16]byte
 	rand.Read(b[:]) // never fails
