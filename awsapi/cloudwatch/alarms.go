@@ -180,7 +180,7 @@ func (s *Service) save(call *operation.Call, in wire.Document) error {
 }
 
 // change changes an alarm whom the caller may do the operation to.
-func (s *Service) change(call *operation.Call, name string, edit func(*state.Txn, *Alarm)) error {
+func (s *Service) change(call *operation.Call, name string, edit func(*state.Txn, *Alarm) error) error {
 	return s.State.Update(call.Request.Context(), func(tx *state.Txn) error {
 		a, found := alarms.Get(tx, name)
 		if err := permit(call, s.arn(name), a.Tags); err != nil {
@@ -189,7 +189,9 @@ func (s *Service) change(call *operation.Call, name string, edit func(*state.Txn
 		if !found {
 			return notFound(name)
 		}
-		edit(tx, &a)
+		if err := edit(tx, &a); err != nil {
+			return err
+		}
 		alarms.Put(tx, name, a)
 		return nil
 	})
@@ -208,9 +210,10 @@ func (s *Service) set(call *operation.Call, in wire.Document) (wire.Document, er
 			Message: "StateReasonData is not valid JSON"}
 	}
 	now, told := s.now(), []item(nil)
-	err := s.change(call, text(in, "AlarmName"), func(tx *state.Txn, a *Alarm) {
+	err := s.change(call, text(in, "AlarmName"), func(tx *state.Txn, a *Alarm) error {
 		told = s.turn(tx, a, v, now)
 		a.ByHand = true
+		return nil
 	})
 	if err == nil {
 		s.note(now, told...)
@@ -225,9 +228,10 @@ func (s *Service) enable(enabled bool) func(*operation.Call, wire.Document) (wir
 			return nil, invalid("At most %d alarms can be named.", mostNamed)
 		}
 		for _, name := range names {
-			edit := func(_ *state.Txn, a *Alarm) {
+			edit := func(_ *state.Txn, a *Alarm) error {
 				a.Given = maps.Clone(a.Given)
 				a.Given["ActionsEnabled"] = enabled
+				return nil
 			}
 			if err := s.change(call, name, edit); err != nil {
 				return nil, err

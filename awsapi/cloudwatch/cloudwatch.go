@@ -152,6 +152,11 @@ func notFound(name string) error {
 	return &wire.Error{Code: "ResourceNotFound", Status: http.StatusNotFound, Message: "Unknown alarm: " + name}
 }
 
+// badToken is of a token that none of these gave.
+func badToken() error {
+	return &wire.Error{Code: "InvalidNextToken", Status: http.StatusBadRequest, Message: "The next token specified is invalid."}
+}
+
 func text(in wire.Document, name string) string {
 	value, _ := in[name].(string)
 	return value

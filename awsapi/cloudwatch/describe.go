@@ -2,7 +2,6 @@ package cloudwatch
 
 import (
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -49,7 +48,7 @@ func (s *Service) describe(call *operation.Call, in wire.Document) (wire.Documen
 	token := text(in, "NextToken")
 	part, next, ok := wire.Page("DescribeAlarms "+prefix+" "+is, size, &token, all, func(a Alarm) string { return a.Name })
 	if !ok {
-		return nil, &wire.Error{Code: "InvalidNextToken", Status: http.StatusBadRequest, Message: "The next token specified is invalid."}
+		return nil, badToken()
 	}
 	shown := map[string][]any{metricAlarm: {}, compositeAlarm: {}}
 	for _, a := range part {

@@ -130,7 +130,7 @@ func (s *Service) describeDetectors(call *operation.Call, in wire.Document) (wir
 	})
 	page, next, ok := wire.Page("DescribeAnomalyDetectors", most, &token, all, func(d detector) string { return d.Key })
 	if !ok {
-		return nil, &wire.Error{Code: "InvalidNextToken", Status: http.StatusBadRequest, Message: "The next token specified is invalid."}
+		return nil, badToken()
 	}
 	shown := []any{}
 	for _, d := range page {

@@ -29,6 +29,7 @@ type Evaluator struct {
 // evaluation is the last one of an alarm.
 type evaluation struct {
 	configured time.Time
+	period     int64 // its own, in seconds
 	end        int64 // of the last period
 	acted      time.Time
 }
@@ -44,9 +45,10 @@ func (e *Evaluator) Keep(ctx context.Context) (again time.Duration, err error) {
 		e.done = map[string]evaluation{}
 	}
 	maps.DeleteFunc(e.done, func(name string, _ evaluation) bool { _, there := all[name]; return !there })
-	now := e.now()
+	now, composites := e.now(), false
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		a := all[name]
+		composites = composites || a.kind() == compositeAlarm
 		if a.kind() != metricAlarm || text(a.Given, "ThresholdMetricId") != "" {
 			continue
 		}
@@ -55,6 +57,9 @@ func (e *Evaluator) Keep(ctx context.Context) (again time.Duration, err error) {
 			return 0, err
 		}
 		again = sooner(again, wait)
+	}
+	if !composites {
+		return again, nil
 	}
 	wait, err := e.evaluateComposites(ctx, now)
 	return sooner(again, wait), err
@@ -82,8 +87,11 @@ func (e *Evaluator) all() map[string]Alarm {
 // evaluate evaluates a metric alarm if a period has ended since the last time, or it was changed. It says when the next period
 // has ended.
 func (e *Evaluator) evaluate(ctx context.Context, a Alarm, now time.Time) (wait time.Duration, err error) {
-	c := criterionOf(a.Given)
-	if a.Given["Metrics"] != nil {
+	c, last := criterionOf(a.Given), e.done[a.Name]
+	switch {
+	case last.configured.Equal(a.Configured):
+		c.period = last.period
+	case a.Given["Metrics"] != nil:
 		c.period = periodOf(a)
 	}
 	every := min(c.period, evaluatedEvery)
@@ -93,7 +101,6 @@ func (e *Evaluator) evaluate(ctx context.Context, a Alarm, now time.Time) (wait 
 	if quiet := a.quiet(now); quiet > 0 {
 		return sooner(quiet, wait), nil
 	}
-	last := e.done[a.Name]
 	if last.end == end && last.configured.Equal(a.Configured) {
 		return wait, nil
 	}
@@ -109,7 +116,7 @@ func (e *Evaluator) evaluate(ctx context.Context, a Alarm, now time.Time) (wait 
 	if err != nil {
 		return 0, err
 	}
-	e.done[a.Name] = evaluation{a.Configured, end, acted}
+	e.done[a.Name] = evaluation{a.Configured, c.period, end, acted}
 	return wait, nil
 }
 
@@ -127,10 +134,9 @@ func periodOf(a Alarm) int64 {
 	if err != nil {
 		return evaluatedEvery
 	}
-	of := (&Service{}).answers(queries, nil)
 	for _, q := range queries {
 		if q.returned {
-			return of.periodOf(q)
+			return periodAmong(queries, q)
 		}
 	}
 	return evaluatedEvery

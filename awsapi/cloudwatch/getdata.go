@@ -2,7 +2,6 @@ package cloudwatch
 
 import (
 	"fmt"
-	"net/http"
 	"regexp"
 	"slices"
 	"strconv"
@@ -128,7 +127,7 @@ func (s *Service) dataQuestion(in wire.Document) (q dataQuestion, err error) {
 	if token := text(in, "NextToken"); token != "" {
 		last, ok := wire.AfterToken(q.token, token)
 		if n, _ := fmt.Sscanf(last, "%d:%d", &q.skip[0], &q.skip[1]); !ok || n != 2 {
-			return q, &wire.Error{Code: "InvalidNextToken", Status: http.StatusBadRequest, Message: "The next token specified is invalid."}
+			return q, badToken()
 		}
 	}
 	return q, nil

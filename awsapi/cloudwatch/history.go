@@ -3,7 +3,6 @@ package cloudwatch
 import (
 	"context"
 	"encoding/json"
-	"net/http"
 	"slices"
 	"time"
 
@@ -163,7 +162,7 @@ func (s *Service) historyQuery(in wire.Document) (q logstore.Query, err error) {
 		last, ok := wire.AfterToken("DescribeAlarmHistory "+name, token)
 		key, isKey := logstore.ParseKey(last)
 		if !ok || !isKey {
-			return q, &wire.Error{Code: "InvalidNextToken", Status: http.StatusBadRequest, Message: "The next token specified is invalid."}
+			return q, badToken()
 		}
 		if q.Last {
 			q.Before = &key

@@ -60,9 +60,8 @@ type datapoint struct {
 // verdict is what the datapoints make of an alarm. Without a state it stays as it is.
 type verdict struct {
 	state, reason, data string
-	// value is the latest datapoint's, and judged says that there is one.
-	value  float64
-	judged bool
+	// value is the latest datapoint's, if there is one.
+	value float64
 }
 
 // comparisons are by their names: how each is spoken of, and how it is done.
@@ -93,8 +92,8 @@ func (c criterion) judge(found []datapoint, now time.Time) verdict {
 	if state == "" {
 		return verdict{}
 	}
-	v := verdict{state: state, data: c.data(judged, now), judged: len(judged) > 0}
-	if v.judged {
+	v := verdict{state: state, data: c.data(judged, now)}
+	if len(judged) > 0 {
 		v.value = judged[0].value
 	}
 	switch {

@@ -21,9 +21,6 @@ const (
 	oldest, newest       = 14 * 24 * time.Hour, 2 * time.Hour
 )
 
-// largest is the largest value, and its negative the smallest.
-var largest = math.Pow(2, 360)
-
 func (s *Service) putData(call *operation.Call, in wire.Document) (wire.Document, error) {
 	namespace := text(in, "Namespace")
 	if err := permit(call, "*", nil, iam.Keys{"cloudwatch:namespace": {namespace}}); err != nil {
@@ -128,7 +125,7 @@ func summaryOf(in wire.Document, under string) (sum metricdata.Summary, err erro
 // valueIn is a value, which CloudWatch takes between -2^360 and 2^360.
 func valueIn(given any, name string) (float64, error) {
 	value, is := numberOf(given)
-	if !is || math.IsNaN(value) || math.Abs(value) > largest {
+	if !is || math.IsNaN(value) || math.Abs(value) > metricdata.Largest {
 		shown := fmt.Sprint(given)
 		if is {
 			shown = strconv.FormatFloat(value, 'g', -1, 64)

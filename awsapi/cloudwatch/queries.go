@@ -168,15 +168,15 @@ func (a *answers) compute(q query) (metricmath.Value, error) {
 		series, err := a.stat(q.metric, q.statistic, q.unit, q.period, q.metric.Name)
 		return metricmath.One(series), err
 	}
-	span := a.span(a.periodOf(q))
+	span := a.span(periodAmong(a.queries, q))
 	return q.expression.Compute(a, metricmath.Frame{From: span.From, To: span.To, Period: span.Period}, &a.budget)
 }
 
-// periodOf is the period of a query; where an expression does not say it, the longest of all metrics.
-func (a *answers) periodOf(q query) int64 {
+// periodAmong is the period of a query; where an expression does not say it, the longest of all metrics.
+func periodAmong(queries []query, q query) int64 {
 	period := q.period
 	if period == 0 {
-		for _, other := range a.queries {
+		for _, other := range queries {
 			period = max(period, other.period)
 		}
 	}

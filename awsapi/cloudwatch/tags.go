@@ -22,31 +22,27 @@ func (s *Service) tag(call *operation.Call, in wire.Document) (wire.Document, er
 		return nil, err
 	}
 	tagging(call, tagsIn(in), nil)
-	var full error
-	err = s.change(call, named(in), func(_ *state.Txn, a *Alarm) {
+	return nil, s.change(call, named(in), func(_ *state.Txn, a *Alarm) error {
 		given := maps.Clone(a.Tags)
 		if given == nil {
 			given = map[string]string{}
 		}
 		maps.Copy(given, tagsIn(in))
-		if full = nil; len(given) > tags.most {
-			full = invalid("The number of tags is limited to %d.", tags.most)
-			return
+		if len(given) > tags.most {
+			return invalid("The number of tags is limited to %d.", tags.most)
 		}
 		a.Tags = given
+		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return nil, full
 }
 
 func (s *Service) untag(call *operation.Call, in wire.Document) (wire.Document, error) {
 	tagging(call, nil, texts(in, "TagKeys"))
-	return nil, s.change(call, named(in), func(_ *state.Txn, a *Alarm) {
+	return nil, s.change(call, named(in), func(_ *state.Txn, a *Alarm) error {
 		for _, key := range texts(in, "TagKeys") {
 			delete(a.Tags, key)
 		}
+		return nil
 	})
 }
 

@@ -18,9 +18,6 @@ type Query struct {
 	limit  int // 0: the query does not say
 }
 
-// Limit is how many rows the query asks for itself; 0 where it does not say.
-func (q *Query) Limit() int { return q.limit }
-
 // phase is a part of a query: what is done with each row, and what is done with all of them then.
 type phase struct {
 	scope *scope

@@ -58,13 +58,21 @@ func (w *Worker) Take(e *Event) error {
 	w.Scanned++
 	w.Bytes += int64(len(e.Message))
 	w.env.at(e)
-	for _, step := range w.phase.steps {
-		if !step(w.env) {
-			return nil
-		}
+	if !w.phase.wants(w.env) {
+		return nil
 	}
 	w.Matched++
 	return w.collect.add(w.env)
+}
+
+// wants does the phase's steps with the row that the env looks at, and says whether it is wanted.
+func (p *phase) wants(e *env) bool {
+	for _, step := range p.steps {
+		if !step(e) {
+			return false
+		}
+	}
+	return true
 }
 
 // Field is a part of a row: a column and what it shows.
@@ -98,16 +106,13 @@ func (r *Run) Finish() (Result, error) {
 	for i := 1; i < len(r.query.phases); i++ {
 		phase, collect := r.query.phases[i], r.collector(i)
 		env := r.env(phase.scope)
-	next:
 		for _, row := range rows {
 			if r.ctx.Err() != nil {
 				break
 			}
 			env.atRow(row.values)
-			for _, step := range phase.steps {
-				if !step(env) {
-					continue next
-				}
+			if !phase.wants(env) {
+				continue
 			}
 			if err := collect.add(env); err != nil {
 				return result, err

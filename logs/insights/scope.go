@@ -2,6 +2,7 @@ package insights
 
 import (
 	"context"
+	"slices"
 	"strings"
 )
 
@@ -84,15 +85,9 @@ func (s *scope) define(name string) int {
 
 // show adds a column.
 func (s *scope) show(slot int) {
-	if s.chosen {
-		return
+	if !s.chosen && !slices.Contains(s.shown, slot) {
+		s.shown = append(s.shown, slot)
 	}
-	for _, one := range s.shown {
-		if one == slot {
-			return
-		}
-	}
-	s.shown = append(s.shown, slot)
 }
 
 // inside splits a name such as json.a.b of which json is defined by the query, and json.a.b is not.

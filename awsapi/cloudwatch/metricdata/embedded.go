@@ -133,7 +133,7 @@ func valuesOf(member json.RawMessage) (all []Weighted) {
 		}
 		all = append(all, Weighted{value, count})
 	}
-	bad := func(v Weighted) bool { return math.Abs(v.Value) > math.Pow(2, 360) || v.Count <= 0 }
+	bad := func(v Weighted) bool { return math.Abs(v.Value) > Largest || v.Count <= 0 }
 	if len(all) > mostEmbeddedValues || slices.ContainsFunc(all, bad) {
 		return nil
 	}

@@ -9,6 +9,9 @@ import (
 // Dimension is a name and value that is part of what a metric is.
 type Dimension struct{ Name, Value string }
 
+// Largest is the largest value, and its negative the smallest, as CloudWatch has them.
+const Largest = 0x1p360
+
 // Metric is what is measured. Its dimensions are in the order of their names.
 type Metric struct {
 	Namespace, Name string

@@ -126,7 +126,7 @@ func TestExpressionsThatMakeNoSenseAreRefused(t *testing.T) {
 		}
 	}
 	e, err := Parse("SUM([m1, m2]) + IF(m3 > 1, REPEAT)")
-	if err != nil || !slices.Equal(e.Names, []string{"m1", "m2", "m3"}) || e.Wide {
+	if err != nil || !slices.Equal(e.Names, []string{"m1", "m2", "m3"}) {
 		t.Errorf("got %+v, %v", e, err)
 	}
 }

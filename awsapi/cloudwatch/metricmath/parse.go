@@ -12,8 +12,6 @@ type Expression struct {
 	root node
 	// Names are the ids of other queries that it names.
 	Names []string
-	// Wide says that it names metrics otherwise: by METRICS() or SEARCH().
-	Wide bool
 }
 
 // node is a part of an expression: a call of a function or operator, a list, a name, a number or a text.
@@ -183,7 +181,6 @@ func (p *parser) operand(depth int) (node, error) {
 			return node{}, fmt.Errorf("the function %s is not known", name)
 		}
 		args, err := p.list(")", depth)
-		p.out.Wide = p.out.Wide || name == "METRICS" || name == "SEARCH"
 		return node{call: name, args: args}, err
 	}
 	if token[0] >= 'a' && token[0] <= 'z' { // an id; other words are arguments, such as REPEAT
