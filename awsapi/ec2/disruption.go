@@ -14,8 +14,8 @@ const (
 	DisruptVPC   = "vpc"               // to and from what is not of the VPC
 )
 
-// disruptedTag marks the network ACLs that Disrupt makes, as FIS does.
-const disruptedTag = "managedByFIS"
+// DisruptedTag marks the network ACLs that Disrupt makes, as FIS does.
+const DisruptedTag = "managedByFIS"
 
 // Subnet is a subnet as other services know it.
 type Subnet struct{ ID, ARN, VPCID, CIDR, Zone, ZoneID string }
@@ -39,7 +39,7 @@ func (s *Service) Disrupt(tx *state.Txn, subnetID, scope string) (made, before s
 	if err != nil {
 		return "", "", err
 	}
-	if s.TagsOf(tx, acl.ACLID)[disruptedTag] != "" {
+	if s.TagsOf(tx, acl.ACLID)[DisruptedTag] != "" {
 		return "", "", refuse("DependencyViolation", "The connectivity of subnet %s is disrupted already, by network ACL %s.", subnetID,
 			acl.ACLID)
 	}
@@ -57,7 +57,7 @@ func (s *Service) Disrupt(tx *state.Txn, subnetID, scope string) (made, before s
 	}
 	clone = clone.with(entries)
 	networkACLs.put(s, tx, clone)
-	s.SetTags(tx, clone.ACLID, map[string]string{disruptedTag: "true"})
+	s.SetTags(tx, clone.ACLID, map[string]string{DisruptedTag: "true"})
 	aclAssociations.Put(tx, subnetID, aclAssociation{newID("aclassoc"), clone.ACLID, subnetID})
 	return clone.ACLID, acl.ACLID, nil
 }

@@ -44,9 +44,7 @@ type disruption struct {
 
 // beginDisruption gives each subnet a network ACL of its own.
 func (s *Service) beginDisruption(r *run) error {
-	for _, t := range r.targets {
-		arn := t.TargetInformation[aboutARN]
-		id := arn[strings.LastIndexByte(arn, '/')+1:]
+	for _, id := range r.ids() {
 		made, before, err := s.Network.Disrupt(r.tx, id, r.action.Parameters["scope"])
 		if err != nil {
 			return fromEC2(err)
@@ -69,10 +67,10 @@ func (s *Service) endDisruption(r *run) (bool, error) {
 // tagged.
 func (s *Service) disruptAsks(tx *state.Txn, permission string, subnets []asked) []asked {
 	acl := asked{arn: "arn:aws:ec2:" + s.Region + ":" + s.AccountID + ":network-acl/*"}
-	tagged := map[string]string{"managedByFIS": "true"}
+	tagged := map[string]string{ec2.DisruptedTag: "true"}
 	switch permission {
 	case "ec2:CreateNetworkAcl", "ec2:CreateTags":
-		acl.keys = iam.TagKeys("aws:RequestTag", tagged).With(iam.Keys{"aws:tagkeys": {"managedByFIS"}})
+		acl.keys = iam.TagKeys("aws:RequestTag", tagged).With(iam.Keys{"aws:tagkeys": {ec2.DisruptedTag}})
 		if permission == "ec2:CreateTags" {
 			acl.keys = acl.keys.With(iam.Keys{"ec2:createaction": {"CreateNetworkAcl"}})
 			return []asked{acl}

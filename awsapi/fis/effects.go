@@ -59,8 +59,8 @@ func (s *Service) endErrors(r *run) (bool, error) {
 	return true, nil
 }
 
-// instances are the ids of the instances that the targets are.
-func (r *run) instances() (ids []string) {
+// ids are those of the instances, or subnets, that the targets are.
+func (r *run) ids() (ids []string) {
 	for _, t := range r.targets {
 		arn := t.TargetInformation[aboutARN]
 		ids = append(ids, arn[strings.LastIndexByte(arn, '/')+1:])
@@ -78,7 +78,7 @@ func fromEC2(err error) error {
 }
 
 func (s *Service) reboot(r *run) error {
-	for _, id := range r.instances() {
+	for _, id := range r.ids() {
 		if v, _ := region.Instances.Get(r.tx, id); v.State == region.InstanceRunning {
 			region.RebootInstance(r.tx, id, r.now)
 		}
@@ -87,12 +87,12 @@ func (s *Service) reboot(r *run) error {
 }
 
 func (s *Service) terminate(r *run) error {
-	return fromEC2(s.Network.TerminateAsked(r.tx, r.instances()))
+	return fromEC2(s.Network.TerminateAsked(r.tx, r.ids()))
 }
 
 // stopInstances stops those that run. They are started when the action's time is over, or the experiment is stopped.
 func (s *Service) stopInstances(r *run) error {
-	ids := slices.DeleteFunc(r.instances(), func(id string) bool {
+	ids := slices.DeleteFunc(r.ids(), func(id string) bool {
 		v, _ := region.Instances.Get(r.tx, id)
 		return !v.State.MayBecome(region.InstanceStopping)
 	})
@@ -135,7 +135,7 @@ func (s *Service) startInstances(r *run) (bool, error) {
 func (s *Service) beginInterruption(r *run) error {
 	before, _ := duration(r.action.Parameters["durationBeforeInterruption"])
 	r.effect.Until, r.effect.NoticeAt = r.now.Add(before), r.now.Add(before-noticeTime)
-	for _, id := range r.instances() {
+	for _, id := range r.ids() {
 		if _, err := s.Network.AdviseRebalance(r.tx, id, r.now); err != nil {
 			return fromEC2(err)
 		}
