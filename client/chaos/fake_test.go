@@ -35,6 +35,8 @@ type fake struct {
 	changed chan struct{}
 	down    bool              // the API server answers with 503
 	lists   map[string]string // answers of other paths
+	aws     string            // the AWS endpoint's URL
+	audit   []string          // events of the audit log; nil: it is off
 	// lose has a write be acknowledged and not kept; twice has its event come twice.
 	lose, twice func(n int) bool
 	// gone has a watch end with 410 where it is at a version.
@@ -46,6 +48,9 @@ func newFake(t *testing.T) *fake {
 	f := &fake{t: t, dir: t.TempDir(), objects: map[string]configMap{}, changed: make(chan struct{}), lists: map[string]string{}}
 	server := httptest.NewTLSServer(http.HandlerFunc(f.serve))
 	t.Cleanup(server.Close)
+	endpoint := httptest.NewServer(http.HandlerFunc(f.serveLogs))
+	t.Cleanup(endpoint.Close)
+	f.aws = endpoint.URL
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 	arn := "arn:aws:eks:us-east-1:111122223333:cluster/demo"
 	for name, content := range map[string]any{
@@ -65,6 +70,48 @@ func newFake(t *testing.T) *fake {
 		}
 	}
 	return f
+}
+
+// serveLogs answers FilterLogEvents, by the words of its pattern that name a client.
+func (f *fake) serveLogs(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var in struct {
+		LogGroupName, FilterPattern string
+		StartTime, EndTime          int64
+	}
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil || r.Header.Get("X-Amz-Target") != "Logs_20140328.FilterLogEvents" ||
+		!strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 ") {
+		w.WriteHeader(http.StatusNotFound)
+		return
+	}
+	if f.audit == nil || in.LogGroupName != "/aws/eks/demo/cluster" {
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprint(w, `{"__type": "ResourceNotFoundException"}`)
+		return
+	}
+	type event struct {
+		Message string `json:"message"`
+	}
+	out := struct {
+		Events []event `json:"events"`
+	}{}
+	for _, text := range f.audit {
+		var e struct {
+			auditEvent
+			ResponseStatus struct{ Code int }
+		}
+		if err := json.Unmarshal([]byte(text), &e); err != nil {
+			panic(err)
+		}
+		at := e.Received.UnixMilli()
+		wanted := strings.Contains(in.FilterPattern, fmt.Sprintf("$.userAgent = %q", e.UserAgent)) ||
+			in.FilterPattern == failures && e.ResponseStatus.Code >= 500
+		if wanted && at >= in.StartTime && at <= in.EndTime {
+			out.Events = append(out.Events, event{text})
+		}
+	}
+	json.NewEncoder(w).Encode(out)
 }
 
 func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
@@ -160,7 +207,7 @@ func (f *fake) DataDir() string { return f.dir }
 func (f *fake) Status(context.Context) (*api.Status, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	s := &api.Status{Phase: api.PhaseReady, Region: "us-east-1", AccountID: "111122223333", State: api.State{Quorum: true, Voters: 3},
+	s := &api.Status{AWSEndpoint: f.aws, Phase: api.PhaseReady, Region: "us-east-1", AccountID: "111122223333", State: api.State{Quorum: true, Voters: 3},
 		Clusters: []api.Cluster{{Name: "demo", Version: "1.36", EtcdLeader: "us-east-1b", Controllers: "us-east-1c",
 			Quorum: true, EtcdMembers: 3}}}
 	for _, letter := range zones {

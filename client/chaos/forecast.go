@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"tripod/api"
 	"tripod/client/chaos/report"
@@ -157,6 +158,12 @@ func (r *run) foresee(ctx context.Context) (*forecast, error) {
 			f.add("volume", v.Spec.Claim.Namespace+"/"+v.Spec.Claim.Name, "its volume is in %s: who uses it waits for the zone", at[0])
 		}
 	}
+	now := time.Now()
+	seen, err := r.readRepeats(ctx, now.Add(-auditPast), now)
+	if err != nil {
+		f.add(kindClient, "", "whether clients repeat what fails is not known: %v", err)
+	}
+	f.addClients(seen)
 	return f, nil
 }
 

@@ -24,9 +24,8 @@ var awsOperations = map[string]struct{ service, method, path, body string }{
 
 // awsCall makes a signed call on a new connection, without a client's retries.
 func (r *run) awsCall(name string) func(context.Context) error {
-	operation, signer := awsOperations[name], v4.NewSigner()
+	operation := awsOperations[name]
 	calls := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	sum := sha256.Sum256([]byte(operation.body))
 	return func(ctx context.Context) error {
 		request, err := http.NewRequestWithContext(ctx, operation.method, r.awsEndpoint+operation.path, strings.NewReader(operation.body))
 		if err != nil {
@@ -35,11 +34,17 @@ func (r *run) awsCall(name string) func(context.Context) error {
 		if operation.body != "" {
 			request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		}
-		who := aws.Credentials{AccessKeyID: r.credentials.AccessKeyID, SecretAccessKey: r.credentials.SecretAccessKey,
-			SessionToken: r.credentials.SessionToken}
-		if err := signer.SignHTTP(ctx, who, request, hex.EncodeToString(sum[:]), operation.service, r.regionName, time.Now()); err != nil {
+		if err := r.sign(request, []byte(operation.body), operation.service); err != nil {
 			return err
 		}
 		return kubecall.Do(calls, request, nil)
 	}
+}
+
+// sign signs a call of the region's user.
+func (r *run) sign(request *http.Request, body []byte, service string) error {
+	who := aws.Credentials{AccessKeyID: r.credentials.AccessKeyID, SecretAccessKey: r.credentials.SecretAccessKey,
+		SessionToken: r.credentials.SessionToken}
+	sum := sha256.Sum256(body)
+	return v4.NewSigner().SignHTTP(request.Context(), who, request, hex.EncodeToString(sum[:]), service, r.regionName, time.Now())
 }

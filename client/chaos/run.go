@@ -119,6 +119,9 @@ func (e *Experiment) Run(ctx context.Context, region Region, o Options) (*report
 	if r.readEvents(context.WithoutCancel(ctx), since) {
 		lost = new(slices.ContainsFunc(r.report.Events, func(event api.Event) bool { return event.Type == api.QuorumLost }))
 	}
+	if seen, err := r.readRepeats(context.WithoutCancel(ctx), r.report.Started, r.report.Ended); err == nil {
+		r.forecast.compareClients(seen)
+	}
 	r.report.Forecast = r.forecast.compare(lost)
 	return r.report, nil
 }

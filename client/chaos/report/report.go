@@ -148,7 +148,7 @@ type Census struct {
 
 // Finding is something that a zone's loss, or another fault of the method, would hurt.
 type Finding struct {
-	Kind   string `json:"kind"`   // deployment, pdb, volume, quorum, client
+	Kind   string `json:"kind"`   // workload, pdb, volume, quorum, client
 	Object string `json:"object"` // default/web
 	Why    string `json:"why"`    // all of its 2 pods are in us-east-1b
 	// Came says what was observed of it; empty before the method has ended.
