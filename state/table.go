@@ -3,6 +3,8 @@ package state
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"reflect"
 )
 
 // Table is one kind of record of the regional state, stored as JSON under a key: a variable that NewTable makes. The
@@ -11,7 +13,19 @@ type Table[T any] struct{ kind string }
 
 // NewTable names a kind of record, such as "nodegroup". A kind belongs to one package, and its name stays for good: it
 // is on disk.
-func NewTable[T any](kind string) Table[T] { return Table[T]{kind} }
+func NewTable[T any](kind string) Table[T] {
+	if kinds[kind] != nil {
+		panic(fmt.Sprintf("two tables are called %q", kind))
+	}
+	kinds[kind] = reflect.TypeFor[T]()
+	return Table[T]{kind}
+}
+
+// kinds are the types of all records, by their kinds. Tables are made while packages are initialized, one after the other.
+var kinds = map[string]reflect.Type{}
+
+// Kinds are the types of the records that the program has, by their kinds.
+func Kinds() map[string]reflect.Type { return maps.Clone(kinds) }
 
 // Get returns the record with that key as the transaction sees it, its own writes included, and whether there is one.
 // The record is the caller's copy. That it was read, or found missing, becomes a condition of an Update's success.
