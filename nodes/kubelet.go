@@ -137,7 +137,7 @@ func (z *zone) answer() {
 			return z.facts(n), found
 		},
 	})
-	z.kubelet = z.api.Handler()
+	z.kubelet, z.metrics = z.api.Handler(), z.api.Metrics()
 }
 
 // hostOf is a URL's host, as Kubernetes' clients count requests by.

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 
 	"tripod/internal/datadir"
@@ -68,19 +67,16 @@ func (l *logFiles) wrote(node string, log podlogs.Name) {
 	}
 }
 
-// describeLog is what a router says of a log's pod, as Fluent Bit's Kubernetes filter does.
-func (z *zone) describeLog(log podlogs.Name) (logrouter.Kubernetes, bool) {
+// describeLog adds what Fluent Bit's Kubernetes filter says of a log's pod, if that is still there.
+func (z *zone) describeLog(log podlogs.Name, k *logrouter.Kubernetes) {
 	pod := z.pods.Pod(log.Namespace, log.Pod)
 	if pod == nil || string(pod.UID) != log.UID {
-		return logrouter.Kubernetes{}, false
+		return
 	}
-	k := logrouter.Kubernetes{PodName: pod.Name, NamespaceName: pod.Namespace, PodID: log.UID, Labels: pod.Labels,
-		Annotations: pod.Annotations, ContainerName: log.Container}
-	_, k.DockerID, _ = strings.Cut(log.ContainerID, "://")
+	k.Labels, k.Annotations = pod.Labels, pod.Annotations
 	if status := podset.Status(pod, log.Container); status != nil {
 		k.ContainerHash, k.ContainerImage = status.ImageID, status.Image
 	}
-	return k, true
 }
 
 // routerMetrics tells what a node's routers have done, by Fluent Bit's names; nil: it has none.

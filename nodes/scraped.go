@@ -72,7 +72,7 @@ func (s *Simulator) NodeMetrics(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, errStopped.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	z.api.Metrics().ServeHTTP(w, r)
+	z.metrics.ServeHTTP(w, r)
 }
 
 // scrapedPod reads a pod's annotations: where no port is named there, each that a container declares has metrics, or else 80.

@@ -53,7 +53,8 @@ type zone struct {
 	links   *podLinks
 	http    *podhttp.Server
 	api     *kubeletapi.API
-	kubelet http.Handler // of api
+	kubelet http.Handler // of api, and so its metrics
+	metrics http.Handler
 	expires func() (time.Time, bool)
 	// services is what kube-proxy is; nil in tests that have no administrator
 	services *kubeproxy.Proxy

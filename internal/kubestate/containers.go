@@ -8,22 +8,29 @@ import (
 
 // containers and initContainers are families of a pod's containers, which differ in their names alone, but for what they are for.
 var (
-	containers = append(containersOf("kube_pod_container_", "container", func(p *pod) ([]corev1.Container, []corev1.ContainerStatus) {
-		return p.Spec.Containers, p.Status.ContainerStatuses
-	}), info1("kube_pod_container_info", "Information about a container in a pod.", false))
-	initContainers = append(containersOf("kube_pod_init_container_", "init container",
-		func(p *pod) ([]corev1.Container, []corev1.ContainerStatus) {
-			return p.Spec.InitContainers, p.Status.InitContainerStatuses
-		}), info1("kube_pod_init_container_info", "Information about an init container in a pod.", true))
+	containers = append(containersOf("kube_pod_container_", "container", appContainers), images("kube_pod_container_info",
+		"Information about a container in a pod.", appContainers, func(*corev1.Container) []string { return nil }))
+	initContainers = append(containersOf("kube_pod_init_container_", "init container", firstContainers), images("kube_pod_init_container_info",
+		"Information about an init container in a pod.", firstContainers, func(c *corev1.Container) []string {
+			return []string{"restart_policy", said(c.RestartPolicy)}
+		}))
 )
 
-// info1 tells of the images of those containers that have a status.
-func info1(name, help string, initial bool) family[pod] {
+// containersOfPod are containers of a pod, and the statuses of those that have one.
+type containersOfPod func(*pod) ([]corev1.Container, []corev1.ContainerStatus)
+
+func appContainers(p *pod) ([]corev1.Container, []corev1.ContainerStatus) {
+	return p.Spec.Containers, p.Status.ContainerStatuses
+}
+
+func firstContainers(p *pod) ([]corev1.Container, []corev1.ContainerStatus) {
+	return p.Spec.InitContainers, p.Status.InitContainerStatuses
+}
+
+// images tells of those of containers that have a status, with more labels of each.
+func images(name, help string, of containersOfPod, more func(*corev1.Container) []string) family[pod] {
 	return several(name, help, func(p *pod, s *series) {
-		specs, statuses := p.Spec.Containers, p.Status.ContainerStatuses
-		if initial {
-			specs, statuses = p.Spec.InitContainers, p.Status.InitContainerStatuses
-		}
+		specs, statuses := of(p)
 		for i := range specs {
 			c := &specs[i]
 			at := slices.IndexFunc(statuses, func(s corev1.ContainerStatus) bool { return s.Name == c.Name })
@@ -33,15 +40,12 @@ func info1(name, help string, initial bool) family[pod] {
 			is := &statuses[at]
 			labels := []string{"container", c.Name, "image_spec", c.Image, "image", is.Image, "image_id", is.ImageID,
 				"container_id", is.ContainerID}
-			if initial {
-				labels = append(labels, "restart_policy", said(c.RestartPolicy))
-			}
-			s.add(1, labels...)
+			s.add(1, append(labels, more(c)...)...)
 		}
 	})
 }
 
-func containersOf(prefix, what string, of func(*pod) ([]corev1.Container, []corev1.ContainerStatus)) []family[pod] {
+func containersOf(prefix, what string, of containersOfPod) []family[pod] {
 	resources := func(name, help string, list func(*corev1.Container) corev1.ResourceList) family[pod] {
 		return several(prefix+"resource_"+name, help, func(p *pod, s *series) {
 			specs, _ := of(p)

@@ -256,12 +256,12 @@ func (f *logFiles) write(ctx context.Context, p *podLog, pod *corev1.Pod, node *
 		pod.Status.EphemeralContainerStatuses} {
 		for i := range list {
 			for _, run := range runsOf(pod, list[i].Name) {
-				r, begun := f.runOf(ctx, p, pod, &list[i], run, fresh)
+				r := f.runOf(ctx, p, pod, &list[i], run, fresh)
 				if r == nil {
 					continue
 				}
 				queue := &queueSource{queued[r.name.Container]}
-				then, failure := f.writeRun(r, node, queue, begun, now)
+				then, failure := f.writeRun(r, node, queue, now)
 				if queued[r.name.Container] = queue.entries; failure != nil {
 					r.known = false
 					err = errors.Join(err, failure)
@@ -285,13 +285,13 @@ func runsOf(pod *corev1.Pod, container string) (runs []instance) {
 	return runs
 }
 
-// runOf is what is known of a run; nil: a later one is written already. begun says that it is not known how far it is written.
+// runOf is what is known of a run; nil: a later one is written already.
 func (f *logFiles) runOf(ctx context.Context, p *podLog, pod *corev1.Pod, status *corev1.ContainerStatus, run instance,
-	fresh bool) (r *runLog, begun bool) {
-	r = p.runs[status.Name]
+	fresh bool) *runLog {
+	r := p.runs[status.Name]
 	switch {
 	case r != nil && r.number > run.number:
-		return nil, false
+		return nil
 	case r == nil || r.number < run.number:
 		r = &runLog{instance: run, node: pod.Spec.NodeName, name: logName(pod, status, run)}
 		p.runs[status.Name] = r
@@ -313,7 +313,7 @@ func (f *logFiles) runOf(ctx context.Context, p *podLog, pod *corev1.Pod, status
 			r.sources[i] = text
 		}
 	}
-	return r, !r.known
+	return r
 }
 
 // logName is the name of a run's log.
@@ -327,9 +327,9 @@ func logName(pod *corev1.Pod, status *corev1.ContainerStatus, run instance) podl
 }
 
 // writeRun writes a run's log up to now, or to the run's end.
-func (f *logFiles) writeRun(r *runLog, node *podlogs.Node, queue *queueSource, begun bool, now time.Time) (next time.Time, err error) {
+func (f *logFiles) writeRun(r *runLog, node *podlogs.Node, queue *queueSource, now time.Time) (next time.Time, err error) {
 	most := mostEntries
-	if begun {
+	if !r.known { // how far it is written
 		at, same, err := node.Last(r.name)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return time.Time{}, err

@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"tripod/nodes/podlogs"
 	"tripod/nodes/podset"
 )
 
@@ -167,9 +168,6 @@ type logWriter struct {
 	out, errs io.Writer
 }
 
-// stamp is the time format of container runtimes' logs.
-const stamp = "2006-01-02T15:04:05.000000000Z07:00"
-
 func (w logWriter) write(entries []entry) error {
 	for _, e := range entries {
 		to := w.out
@@ -181,7 +179,7 @@ func (w logWriter) write(entries []entry) error {
 		}
 		line := e.text + "\n"
 		if w.options.timestamps {
-			line = e.at.UTC().Format(stamp) + " " + line
+			line = e.at.UTC().Format(podlogs.Stamp) + " " + line
 		}
 		if _, err := io.WriteString(to, line); err != nil {
 			return err

@@ -23,7 +23,7 @@ type deeds struct {
 	evicted                map[string]uint64    // by signal
 	mounted                map[string]uint64    // by plugin
 	podStart, podTotal     histogram
-	podSLI, worker         histogram
+	worker                 histogram
 	served                 map[[2]string]uint64 // by method and path
 	asked                  map[[2]string]uint64 // by status and method
 }
@@ -38,8 +38,7 @@ func (t *tally) of(node string, f func(*deeds)) {
 	if d == nil {
 		d = &deeds{started: map[string]uint64{}, terminated: map[[3]string]uint64{}, evicted: map[string]uint64{},
 			mounted: map[string]uint64{}, podStart: newHistogram(startBounds), podTotal: newHistogram(startBounds),
-			podSLI: newHistogram(startBounds), worker: newHistogram(usualBounds), served: map[[2]string]uint64{},
-			asked: map[[2]string]uint64{}}
+			worker: newHistogram(usualBounds), served: map[[2]string]uint64{}, asked: map[[2]string]uint64{}}
 		t.nodes[node] = d
 	}
 	f(d)
@@ -141,7 +140,6 @@ func (t *tally) changed(old, current *corev1.Pod, now time.Time) {
 		}
 		if !allStarted(old) && allStarted(current) {
 			d.podTotal.observe(max(0, now.Sub(current.CreationTimestamp.Time).Seconds()), 1)
-			d.podSLI.observe(max(0, now.Sub(current.CreationTimestamp.Time).Seconds()), 1)
 			if start := current.Status.StartTime; start != nil {
 				d.podStart.observe(max(0, now.Sub(start.Time).Seconds()), 1)
 			}

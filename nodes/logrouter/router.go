@@ -1,6 +1,7 @@
 package logrouter
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -41,8 +42,8 @@ type Router struct {
 	Files  *podlogs.Node
 	State  string // the file in which it is written how far each log was sent
 	Output Output
-	// Describe is what is known of a log's pod; false: it has gone.
-	Describe func(podlogs.Name) (Kubernetes, bool)
+	// Describe adds what is known of a log's pod to what its name tells.
+	Describe func(podlogs.Name, *Kubernetes)
 	Logger   *slog.Logger
 	Counts   Counts
 	// Flush is how long records are gathered; 0 is a second. Retry is how long after the first failure it is tried again; 0 is the same.
@@ -66,7 +67,6 @@ type source struct {
 	about *Kubernetes
 	size  int // of what each record says of the pod, in bytes
 	tag   string
-	acked podlogs.Position
 }
 
 // Wrote says that a log has grown. It may be called before Run and never waits.
@@ -114,7 +114,7 @@ func (r *Router) Run(ctx context.Context) {
 	for {
 		r.take(sources, sent)
 		if len(sources) > 0 {
-			if sleep.For(ctx, or(r.Flush, time.Second)) != nil {
+			if sleep.For(ctx, cmp.Or(r.Flush, time.Second)) != nil {
 				return
 			}
 			r.take(sources, sent)
@@ -148,17 +148,13 @@ func (r *Router) open(sources map[podlogs.Name]*source, sent map[string]podlogs.
 	if sources[key] != nil {
 		return
 	}
-	at := sent[name.File()]
-	s := &source{tail: r.Files.NewTail(name, at), acked: at}
+	s := &source{tail: r.Files.NewTail(name, sent[name.File()])}
 	if err := s.tail.Open(); err != nil {
 		r.Logger.Warn("read a pod's log file", "node", r.Node, "file", name.File(), "error", err)
 		return
 	}
-	about, known := r.Describe(name)
-	if !known {
-		about = describe(name, r.Node)
-	}
-	about.Host = r.Node
+	about := describe(name, r.Node)
+	r.Describe(name, &about)
 	about.bound()
 	s.about, s.size = &about, about.size()
 	s.tag = "application.var.log.containers." + about.PodName + "_" + about.NamespaceName + "_" + about.ContainerName + "-" +
@@ -176,8 +172,8 @@ func (r *Router) drain(ctx context.Context, sources map[podlogs.Name]*source, se
 			}
 		}
 		for name, s := range sources {
-			if s.acked = s.tail.Position(); s.acked.Same > 0 {
-				sent[name.File()] = s.acked
+			if at := s.tail.Position(); at.Same > 0 {
+				sent[name.File()] = at
 			}
 		}
 		if len(records) > 0 {
@@ -220,7 +216,7 @@ func (r *Router) gather(sources map[podlogs.Name]*source) (records []Record, mor
 
 // send sends a batch until it is taken; the error is that ctx has ended.
 func (r *Router) send(ctx context.Context, records []Record) error {
-	pause := or(r.Retry, time.Second)
+	pause := cmp.Or(r.Retry, time.Second)
 	for failing := false; ; failing = true {
 		err := r.Output.Send(ctx, records)
 		taken := len(records)
@@ -267,21 +263,10 @@ func (r *Router) load() map[string]podlogs.Position {
 
 // save writes how far each log was sent, but of those that have gone.
 func (r *Router) save(sent map[string]podlogs.Position) error {
-	names, err := r.Files.Logs()
-	if err != nil {
+	if err := r.Files.DropGone(sent); err != nil {
 		return err
 	}
-	there := make(map[string]podlogs.Position, len(names))
-	for _, name := range names {
-		if at, known := sent[name.File()]; known {
-			there[name.File()] = at
-		}
-	}
-	clear(sent)
-	for file, at := range there {
-		sent[file] = at
-	}
-	text, err := json.Marshal(there)
+	text, err := json.Marshal(sent)
 	if err != nil {
 		return err
 	}
@@ -293,11 +278,4 @@ func (r *Router) save(sent map[string]podlogs.Position) error {
 		return err
 	}
 	return os.Rename(fresh, r.State)
-}
-
-func or(d, other time.Duration) time.Duration {
-	if d > 0 {
-		return d
-	}
-	return other
 }

@@ -89,10 +89,10 @@ func (w *world) start(t *testing.T) (r *Router, stop func()) {
 	t.Helper()
 	r = &Router{Node: "n1", Files: w.files, State: filepath.Join(w.dir, "router", "sent.json"), Output: w.out,
 		Logger: slog.New(slog.NewTextHandler(&w.log, nil)),
-		Describe: func(name podlogs.Name) (Kubernetes, bool) {
-			k := describe(name, "n1")
-			k.Labels, k.ContainerImage = map[string]string{"app": "shop"}, "shop:1"
-			return k, name.Pod != "gone"
+		Describe: func(name podlogs.Name, k *Kubernetes) {
+			if name.Pod != "gone" {
+				k.Labels, k.ContainerImage = map[string]string{"app": "shop"}, "shop:1"
+			}
 		}}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
@@ -380,7 +380,7 @@ func TestRecordsOfALargePodAreBounded(t *testing.T) {
 	}
 	w := newWorld(t, nil)
 	r := &Router{Node: "n1", Files: w.files, Logger: slog.New(slog.DiscardHandler),
-		Describe: func(podlogs.Name) (Kubernetes, bool) { return about, true }}
+		Describe: func(_ podlogs.Name, k *Kubernetes) { *k = about }}
 	w.write(t, r, "web", 0, mostRecords)
 	sources := map[podlogs.Name]*source{}
 	r.open(sources, nil, logOf("web"))

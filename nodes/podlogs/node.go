@@ -91,6 +91,27 @@ func (n *Node) Keep(name string, data []byte) error {
 	return root.Rename(name+fresh, name)
 }
 
+// DropGone forgets how far those logs were read that are not there any more, by their files.
+func (n *Node) DropGone(read map[string]Position) error {
+	root, err := os.OpenRoot(n.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		clear(read)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	n.mu.Lock() // a log that is set aside at this moment is not there for a moment
+	defer n.mu.Unlock()
+	for file := range read {
+		if _, err := root.Stat(file); errors.Is(err, fs.ErrNotExist) {
+			delete(read, file)
+		}
+	}
+	return nil
+}
+
 // Pods are the UIDs of the pods that have logs.
 func (n *Node) Pods() ([]string, error) {
 	root, err := os.OpenRoot(n.dir)

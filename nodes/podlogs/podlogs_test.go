@@ -367,3 +367,25 @@ func TestTailsGoOnByTheirPosition(t *testing.T) {
 		}
 	}
 }
+
+func TestOnlyLogsThatAreThereAreRemembered(t *testing.T) {
+	now := began
+	n := NewNode(t.TempDir(), Limits{Size: 1000, Files: 2, Budget: 1 << 20}, func() time.Time { now = now.Add(time.Second); return now })
+	other := web(0)
+	other.UID = "33"
+	read := map[string]Position{web(0).File(): {Same: 1}, web(1).File(): {Same: 2}, other.File(): {Same: 3}}
+	write(t, n, web(0), lines(0, 100)) // it is set aside more than once
+	write(t, n, other, lines(0, 1))
+	if err := n.DropGone(read); err != nil || len(read) != 2 || read[web(0).File()].Same != 1 || read[other.File()].Same != 3 {
+		t.Errorf("%v, %v", read, err)
+	}
+	if err := n.Remove("33"); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.DropGone(read); err != nil || len(read) != 1 {
+		t.Errorf("without the pod: %v, %v", read, err)
+	}
+	if err := NewNode(filepath.Join(t.TempDir(), "none"), DefaultLimits, nil).DropGone(read); err != nil || len(read) > 0 {
+		t.Errorf("without the node: %v, %v", read, err)
+	}
+}

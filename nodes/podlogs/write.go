@@ -240,6 +240,8 @@ func (n *Node) rotate(root *os.Root, name Name) error {
 		n.used += change
 		n.mu.Unlock()
 	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	if err := root.Rename(name.File(), to); err != nil {
 		return err
 	}
