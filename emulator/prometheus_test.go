@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"tripod/api"
+	"tripod/az/instance"
 	"tripod/client"
 )
 
@@ -35,7 +36,7 @@ workqueue_depth{name="job"} 2
 		api.JobController: {"go_goroutines 7", `workqueue_depth{name="job"} 2`},
 	} {
 		var out bytes.Buffer
-		if err := copyFamilies(&out, strings.NewReader(text), func(family string) bool { return isOf(job, family) }); err != nil {
+		if err := instance.CopyFamilies(&out, strings.NewReader(text), func(family string) bool { return isOf(job, family) }); err != nil {
 			t.Fatal(err)
 		}
 		var got []string
@@ -50,7 +51,7 @@ workqueue_depth{name="job"} 2
 	}
 	long := "# TYPE a gauge\na{b=\"" + strings.Repeat("x", 200_000) + "\"} 1\n"
 	var out bytes.Buffer
-	if err := copyFamilies(&out, strings.NewReader(long), func(string) bool { return true }); err != nil || out.String() != long {
+	if err := instance.CopyFamilies(&out, strings.NewReader(long), func(string) bool { return true }); err != nil || out.String() != long {
 		t.Errorf("a long line comes out with %d bytes, want %d: %v", out.Len(), len(long), err)
 	}
 }

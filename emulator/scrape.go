@@ -1,10 +1,8 @@
 package emulator
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -22,6 +20,7 @@ import (
 
 	"tripod/api"
 	"tripod/az"
+	"tripod/az/instance"
 )
 
 // What all who read metrics may cost at once. A scrape waits for its turn, until it has taken as long as one may.
@@ -98,7 +97,7 @@ func (c *control) scrape(w http.ResponseWriter, r *http.Request, zoneName string
 	w.Header().Set("Content-Type", response.Header.Get("Content-Type"))
 	body := http.MaxBytesReader(nil, response.Body, mostScraped)
 	if part := r.FormValue("of"); part != "" {
-		err = copyFamilies(w, body, func(family string) bool { return isOf(part, family) })
+		err = instance.CopyFamilies(w, body, func(family string) bool { return isOf(part, family) })
 	} else {
 		_, err = io.Copy(w, body)
 	}
@@ -133,30 +132,6 @@ func isOf(part, family string) bool {
 
 // sharedPrefixes are of families that are the process's.
 var sharedPrefixes = []string{"go_", "process_", "rest_client_", "leader_election_", "kubernetes_", "hidden_metric", "registered_metric"}
-
-// copyFamilies copies those families of a text in Prometheus' format that are wanted.
-func copyFamilies(to io.Writer, from io.Reader, wanted func(family string) bool) error {
-	lines, out := bufio.NewReaderSize(from, 64<<10), bufio.NewWriterSize(to, 64<<10)
-	take := false
-	for {
-		line, err := lines.ReadSlice('\n')
-		for _, begin := range []string{"# HELP ", "# TYPE "} { // a family has the one, the other or both
-			if rest, found := bytes.CutPrefix(line, []byte(begin)); found {
-				family, _, _ := bytes.Cut(rest, []byte(" "))
-				take = wanted(string(family))
-			}
-		}
-		if take {
-			out.Write(line) // an error shows at the flush
-		}
-		switch {
-		case err == io.EOF:
-			return out.Flush()
-		case err != nil && !errors.Is(err, bufio.ErrBufferFull):
-			return err
-		}
-	}
-}
 
 // gatherers are the region's own metrics and, with the zones, those of their agents, as one.
 func (e *Emulator) gatherers(withZones bool) prometheus.Gatherers {

@@ -1,13 +1,14 @@
 package controlplane
 
 import (
-	"bufio"
 	"context"
 	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"tripod/apiserver/launch"
 	"tripod/az/instance"
@@ -68,13 +69,15 @@ func (e *extensions) componentMetrics(w http.ResponseWriter, r *http.Request) {
 	case path == "v1":
 		writeJSON(w, eksResources)
 	case !isVersion || !known:
-		refuse(w, http.StatusNotFound, "NotFound", "the server could not find the requested resource")
+		refuse(w, http.StatusNotFound, metav1.StatusReasonNotFound, "the server could not find the requested resource")
 	case r.Method != http.MethodGet:
-		refuse(w, http.StatusMethodNotAllowed, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+		refuse(w, http.StatusMethodNotAllowed, metav1.StatusReasonMethodNotAllowed,
+			"the server does not allow this method on the requested resource")
 	default:
 		response, err := e.leading(r.Context(), name)
 		if err != nil {
-			refuse(w, http.StatusServiceUnavailable, "ServiceUnavailable", "the metrics of "+name+" cannot be had now: "+err.Error())
+			refuse(w, http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable,
+				"the metrics of "+name+" cannot be had now: "+err.Error())
 			return
 		}
 		defer response.Body.Close()
@@ -126,27 +129,5 @@ func (e *extensions) ownComponent(w http.ResponseWriter, r *http.Request, name s
 	defer response.Body.Close()
 	w.Header().Set("Content-Type", response.Header.Get("Content-Type"))
 	w.WriteHeader(response.StatusCode)
-	copyFamilies(w, response.Body, of.has) // the client has gone if this fails
-}
-
-// copyFamilies copies those families of a text of Prometheus that are wanted.
-func copyFamilies(to io.Writer, from io.Reader, wanted func(family string) bool) error {
-	out, lines := bufio.NewWriter(to), bufio.NewScanner(from)
-	lines.Buffer(make([]byte, 64<<10), 1<<20)
-	family, wants := "", false
-	for lines.Scan() {
-		line := lines.Text()
-		if words := strings.SplitN(line, " ", 4); len(words) > 2 && words[0] == "#" && words[2] != family {
-			family = words[2]
-			wants = wanted(family)
-		}
-		if wants {
-			out.WriteString(line)
-			out.WriteByte('\n')
-		}
-	}
-	if err := out.Flush(); err != nil {
-		return err
-	}
-	return lines.Err()
+	instance.CopyFamilies(w, response.Body, of.has) // the client has gone if this fails
 }

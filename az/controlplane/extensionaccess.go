@@ -9,8 +9,11 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/cache"
 
 	"tripod/internal/kubecall"
 )
@@ -22,17 +25,7 @@ type extensionAccess struct {
 	zones, proxies *x509.CertPool // authorities of the zones' own certificates, and of the front proxy's
 	reviews        string         // URL
 	calls          *http.Client
-	now            func() time.Time
-
-	mu    sync.Mutex
-	known map[string]verdict // by the review's text
-}
-
-// verdict is what the API server has said.
-type verdict struct {
-	Allowed bool   `json:"allowed"`
-	Reason  string `json:"reason"`
-	until   time.Time
+	known          *cache.LRUExpireCache // statuses, by the JSON of what they are about
 }
 
 const (
@@ -57,36 +50,12 @@ func (a *extensionAccess) isZone(certificates []*x509.Certificate) bool {
 	return signed(certificates, a.zones, "eks:tripod")
 }
 
-// spec is a SubjectAccessReview's.
-type spec struct {
-	User        string              `json:"user"`
-	UID         string              `json:"uid,omitempty"`
-	Groups      []string            `json:"groups,omitempty"`
-	Extra       map[string][]string `json:"extra,omitempty"`
-	Resource    *resourceAccess     `json:"resourceAttributes,omitempty"`
-	NonResource *pathAccess         `json:"nonResourceAttributes,omitempty"`
-}
-
-type resourceAccess struct {
-	Namespace   string `json:"namespace,omitempty"`
-	Verb        string `json:"verb"`
-	Group       string `json:"group"`
-	Version     string `json:"version"`
-	Resource    string `json:"resource"`
-	Subresource string `json:"subresource,omitempty"`
-	Name        string `json:"name,omitempty"`
-}
-
-type pathAccess struct {
-	Path string `json:"path"`
-	Verb string `json:"verb"`
-}
-
 // admit says whether a request is to be answered; where not, it has answered.
 func (a *extensionAccess) admit(w http.ResponseWriter, r *http.Request, certificates []*x509.Certificate) bool {
-	review := spec{User: r.Header.Get("X-Remote-User"), UID: r.Header.Get("X-Remote-Uid"), Groups: r.Header.Values("X-Remote-Group")}
+	review := authorizationv1.SubjectAccessReviewSpec{User: r.Header.Get("X-Remote-User"), UID: r.Header.Get("X-Remote-Uid"),
+		Groups: r.Header.Values("X-Remote-Group")}
 	if !signed(certificates, a.proxies, "front-proxy-client") || review.User == "" {
-		refuse(w, http.StatusUnauthorized, "Unauthorized", "Unauthorized")
+		refuse(w, http.StatusUnauthorized, metav1.StatusReasonUnauthorized, "Unauthorized")
 		return false
 	}
 	if slices.Contains(review.Groups, "system:masters") {
@@ -101,32 +70,32 @@ func (a *extensionAccess) admit(w http.ResponseWriter, r *http.Request, certific
 				key = unescaped
 			}
 			if review.Extra == nil {
-				review.Extra = map[string][]string{}
+				review.Extra = map[string]authorizationv1.ExtraValue{}
 			}
 			review.Extra[key] = values
 		}
 	}
-	review.Resource, review.NonResource = accessOf(r)
+	review.ResourceAttributes, review.NonResourceAttributes = accessOf(r)
 	said, err := a.review(r.Context(), review)
 	if err != nil {
-		refuse(w, http.StatusInternalServerError, "InternalError", fmt.Sprintf("Internal Server Error: %q: %v", r.URL.Path, err))
+		refuse(w, http.StatusInternalServerError, metav1.StatusReasonInternalError, fmt.Sprintf("Internal Server Error: %q: %v", r.URL.Path, err))
 		return false
 	}
 	if !said.Allowed {
-		refuse(w, http.StatusForbidden, "Forbidden", review.refusal(said.Reason))
+		refuse(w, http.StatusForbidden, metav1.StatusReasonForbidden, refusal(review, said.Reason))
 	}
 	return said.Allowed
 }
 
 // accessOf is what a request is for, as Kubernetes reads its path.
-func accessOf(r *http.Request) (*resourceAccess, *pathAccess) {
+func accessOf(r *http.Request) (*authorizationv1.ResourceAttributes, *authorizationv1.NonResourceAttributes) {
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	verb := map[string]string{http.MethodGet: "get", http.MethodHead: "get", http.MethodPost: "create", http.MethodPut: "update",
 		http.MethodPatch: "patch", http.MethodDelete: "delete"}[r.Method]
 	if len(parts) < 4 || parts[0] != "apis" {
-		return nil, &pathAccess{Path: r.URL.Path, Verb: strings.ToLower(r.Method)}
+		return nil, &authorizationv1.NonResourceAttributes{Path: r.URL.Path, Verb: strings.ToLower(r.Method)}
 	}
-	of := &resourceAccess{Verb: verb, Group: parts[1], Version: parts[2]}
+	of := &authorizationv1.ResourceAttributes{Verb: verb, Group: parts[1], Version: parts[2]}
 	parts = parts[3:]
 	if parts[0] == "namespaces" && len(parts) > 2 {
 		of.Namespace, parts = parts[1], parts[2:]
@@ -148,12 +117,11 @@ func accessOf(r *http.Request) (*resourceAccess, *pathAccess) {
 }
 
 // refusal is what an API server says.
-func (s spec) refusal(reason string) string {
-	if s.NonResource != nil {
-		return strings.TrimSuffix(fmt.Sprintf("forbidden: User %q cannot %s path %q: %s", s.User, s.NonResource.Verb, s.NonResource.Path, reason),
-			": ")
+func refusal(s authorizationv1.SubjectAccessReviewSpec, reason string) string {
+	if path := s.NonResourceAttributes; path != nil {
+		return strings.TrimSuffix(fmt.Sprintf("forbidden: User %q cannot %s path %q: %s", s.User, path.Verb, path.Path, reason), ": ")
 	}
-	r, named, where := s.Resource, "", " at the cluster scope"
+	r, named, where := s.ResourceAttributes, "", " at the cluster scope"
 	if r.Name != "" {
 		named = fmt.Sprintf(" %q", r.Name)
 	}
@@ -169,41 +137,27 @@ func (s spec) refusal(reason string) string {
 }
 
 // review asks the API server, or remembers.
-func (a *extensionAccess) review(ctx context.Context, s spec) (verdict, error) {
-	text, err := json.Marshal(s)
+func (a *extensionAccess) review(ctx context.Context, s authorizationv1.SubjectAccessReviewSpec) (
+	said authorizationv1.SubjectAccessReviewStatus, err error) {
+	key, err := json.Marshal(s)
 	if err != nil {
-		return verdict{}, err
+		return said, err
 	}
-	now := a.now()
-	a.mu.Lock()
-	said, found := a.known[string(text)]
-	a.mu.Unlock()
-	if found && now.Before(said.until) {
-		return said, nil
+	if known, found := a.known.Get(string(key)); found {
+		return known.(authorizationv1.SubjectAccessReviewStatus), nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, reviewTime)
 	defer cancel()
-	request, err := kubecall.NewRequest(ctx, http.MethodPost, a.reviews, "",
-		map[string]any{"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": json.RawMessage(text)})
+	review := authorizationv1.SubjectAccessReview{
+		TypeMeta: metav1.TypeMeta{APIVersion: authorizationv1.SchemeGroupVersion.String(), Kind: "SubjectAccessReview"}, Spec: s}
+	request, err := kubecall.NewRequest(ctx, http.MethodPost, a.reviews, "", review)
 	if err != nil {
-		return verdict{}, err
+		return said, err
 	}
-	var answer struct{ Status verdict }
+	var answer authorizationv1.SubjectAccessReview
 	if err := kubecall.Do(a.calls, request, &answer); err != nil {
-		return verdict{}, err
+		return said, err
 	}
-	said = answer.Status
-	said.until = now.Add(verdictLife)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if len(a.known) >= mostVerdicts || a.known == nil {
-		a.known = map[string]verdict{}
-	}
-	a.known[string(text)] = said
-	return said, nil
-}
-
-func jsonText(text string) string {
-	quoted, _ := json.Marshal(text) // a string has no error
-	return string(quoted)
+	a.known.Add(string(key), answer.Status, verdictLife)
+	return answer.Status, nil
 }

@@ -4,8 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -14,6 +14,9 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/cache"
 
 	"tripod/apiserver/launch"
 	"tripod/az/plan"
@@ -62,7 +65,8 @@ func (c *Part) startExtensions() error {
 	}
 	bundle := c.trust.Load().bundle
 	e := &extensions{part: c, idle: calls.CloseIdleConnections, access: &extensionAccess{
-		zones: poolOf(bundle), proxies: poolOf([]byte(c.secrets.FrontProxyCACert)), now: c.host.Now,
+		zones: poolOf(bundle), proxies: poolOf([]byte(c.secrets.FrontProxyCACert)),
+		known:   cache.NewLRUExpireCacheWithClock(mostVerdicts, clockOf(c.host.Now)),
 		reviews: "https://" + plan.APIServerAddress(c.cluster.EndpointPort, c.index) + reviewsPath, calls: calls}}
 	for _, peer := range c.host.Plan.Peers {
 		e.zones = append(e.zones, e.askerOf(peer.Zone, bundle, client))
@@ -76,7 +80,7 @@ func (c *Part) startExtensions() error {
 	routes.HandleFunc("/apis/metrics.eks.amazonaws.com/", e.componentMetrics)
 	routes.HandleFunc("/openapi/v2", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, emptyOpenAPI) })
 	routes.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		refuse(w, http.StatusNotFound, "NotFound", "the server could not find the requested resource")
+		refuse(w, http.StatusNotFound, metav1.StatusReasonNotFound, "the server could not find the requested resource")
 	})
 	e.served = routes
 	listener, err := process.ListenUnix(plan.ExtensionsSocket(c.host.Plan.RunDir(), c.cluster.ID))
@@ -144,7 +148,7 @@ func (e *extensions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if strings.HasPrefix(r.URL.Path, zonePath) {
 		if !e.access.isZone(certificates) {
-			refuse(w, http.StatusUnauthorized, "Unauthorized", "Unauthorized")
+			refuse(w, http.StatusUnauthorized, metav1.StatusReasonUnauthorized, "Unauthorized")
 			return
 		}
 		e.ownZone(w, r)
@@ -188,12 +192,18 @@ func (e *extensions) stop() error {
 // errNobodyLeads is what is told while a component has no leader.
 var errNobodyLeads = errors.New("no instance leads")
 
+// clockOf is the zone's clock, as caches ask for it.
+type clockOf func() time.Time
+
+// Now is a cache.Clock's.
+func (now clockOf) Now() time.Time { return now() }
+
 // refuse answers with a Status of Kubernetes.
-func refuse(w http.ResponseWriter, code int, reason, message string) {
+func refuse(w http.ResponseWriter, code int32, reason metav1.StatusReason, message string) {
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(code)
-	fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":%s,"reason":%q,"code":%d}`+"\n",
-		jsonText(message), reason, code)
+	w.WriteHeader(int(code))
+	json.NewEncoder(w).Encode(metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure,
+		Message: message, Reason: reason, Code: code}) // the client has gone if this fails
 }
 
 func writeJSON(w http.ResponseWriter, text string) {

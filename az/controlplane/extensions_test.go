@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"tripod/apiserver/launch"
+	"tripod/az/instance"
 	"tripod/az/plan"
 	"tripod/internal/pki"
 )
@@ -175,7 +176,7 @@ func TestComponentsMetricsAreToldApartByName(t *testing.T) {
 			"# TYPE go_goroutines gauge\ngo_goroutines 7\n",
 	} {
 		var got strings.Builder
-		if err := copyFamilies(&got, strings.NewReader(text), components[name].has); err != nil || got.String() != want {
+		if err := instance.CopyFamilies(&got, strings.NewReader(text), components[name].has); err != nil || got.String() != want {
 			t.Errorf("%s: got %s (%v), want %s", name, &got, err, want)
 		}
 	}

@@ -1,8 +1,12 @@
 package instance
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"time"
@@ -50,4 +54,28 @@ func (i *Instance) Tell(ctx context.Context, path string, what any) error {
 		return fmt.Errorf("%s does not answer as it should: %w", i.Target(), err)
 	}
 	return nil
+}
+
+// CopyFamilies copies those families of a text in Prometheus' format that are wanted.
+func CopyFamilies(to io.Writer, from io.Reader, wanted func(family string) bool) error {
+	lines, out := bufio.NewReaderSize(from, 64<<10), bufio.NewWriterSize(to, 64<<10)
+	take := false
+	for {
+		line, err := lines.ReadSlice('\n')
+		for _, begin := range []string{"# HELP ", "# TYPE "} { // a family has the one, the other or both
+			if rest, found := bytes.CutPrefix(line, []byte(begin)); found {
+				family, _, _ := bytes.Cut(rest, []byte(" "))
+				take = wanted(string(family))
+			}
+		}
+		if take {
+			out.Write(line) // an error shows at the flush
+		}
+		switch {
+		case err == io.EOF:
+			return out.Flush()
+		case err != nil && !errors.Is(err, bufio.ErrBufferFull):
+			return err
+		}
+	}
 }
