@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"tripod/internal/datadir"
 	"tripod/nodes/logrouter"
@@ -30,8 +31,12 @@ func (z *zone) route(ctx context.Context, n node) {
 	}
 	routers := map[string]*logrouter.Router{}
 	for name, output := range z.conf.LogOutputs(n.instanceID, n.name) {
-		routers[name] = &logrouter.Router{Node: n.name, Files: files, Output: output, Describe: z.describeLog,
+		r := &logrouter.Router{Node: n.name, Files: files, Output: output, Describe: z.describeLog,
 			State: filepath.Join(datadir.RouterDir(z.conf.NodeDir(n.instanceID)), name+".json"), Logger: z.conf.Logger.With("output", name)}
+		if slow, is := output.(interface{ Gather() time.Duration }); is {
+			r.Flush = slow.Gather()
+		}
+		routers[name] = r
 	}
 	z.logs.setRouters(n.name, routers)
 	var group sync.WaitGroup

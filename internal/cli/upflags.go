@@ -86,8 +86,7 @@ func (f *upFlags) registerAgent(cmd *cobra.Command) {
 	flags.BoolVar(&f.NodeLogs, "node-logs", false, "keep the logs of containers as files, as nodes have them, for collectors: "+
 		"'tripod logs --paths' says where")
 	flags.StringArrayVar(&f.shipLogs, "ship-logs", nil, "have each node's log router send what containers say, as on EKS by Fluent Bit: "+
-		"to cloudwatch, "+
-		"the region's CloudWatch Logs, by the node's role, or file:/DIRECTORY, a file of JSON a node; may be repeated")
+		"to "+options.LogOutputs+"; may be repeated")
 	flags.StringVar(&f.pace, "pace", f.pace, "fast, or real: clusters are CREATING, UPDATING and DELETING for as many "+
 		"minutes as in EKS; "+
 		"not so the first one")

@@ -6,6 +6,8 @@
 // it, so that a router which was killed sends again what was under way, at most one batch, and misses nothing; what was set aside and
 // deleted before it could be sent is lost.
 //
+// Outputs are CloudWatch, Elasticsearch (and OpenSearch), Loki, Forward, S3 and File. Each takes a batch for good or returns an error.
+//
 // A Router sleeps until Wrote names a log that has grown. It reads for a second what else comes, as Fluent Bit's Flush has it, sends
 // batches until all is sent, and tries again after a failure, after 1 s at first and 60 s at last. Records that an output can never
 // take are counted and dropped, and the others of their batch go on.
