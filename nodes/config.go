@@ -68,6 +68,9 @@ type Config struct {
 	NodeLogs bool
 	// LogOutputs are where the log router of a node sends these, by names that stay; nil: it has none.
 	LogOutputs func(instanceID, node string) map[string]logrouter.Output
+	// FargateLogs says what the machine of Fargate's with that id does with the logs of its pod, which has logging; nil: that is not
+	// known yet, and why. Without it no log router runs there.
+	FargateLogs func(instanceID, namespace, pod string) (*logrouter.Machine, error)
 	// ClusterDNS is the address of the cluster's DNS service; empty: 10.100.0.10.
 	ClusterDNS string
 

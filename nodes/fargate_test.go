@@ -1,6 +1,10 @@
 package nodes
 
 import (
+	"errors"
+	"os"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -8,7 +12,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/fake"
 
+	"tripod/internal/datadir"
 	"tripod/nodes/boot"
+	"tripod/nodes/kubeletapi"
+	"tripod/nodes/logrouter"
+	"tripod/nodes/machine"
 	"tripod/nodes/object"
 )
 
@@ -66,5 +74,56 @@ func TestFargatesNodesAreAtLeastAsLargeAsTheirPods(t *testing.T) {
 		if cpu := free[corev1.ResourceCPU]; cpu.String() != c.want[corev1.ResourceCPU] {
 			t.Errorf("%v: allocatable cpu %s: nothing is reserved", c.given, cpu.String())
 		}
+	}
+}
+
+// onFargate makes a configuration's first machine one of Fargate's.
+func onFargate(config *Config) *machine.Machine {
+	m := &config.Machines[0]
+	m.InstanceID, m.Name, m.InstanceType = "0123456789-01/fargate-"+m.Name, "fargate-"+m.Name, ""
+	m.Fargate = &object.FargateSize{MilliCPU: 250, MemoryMiB: 512, DiskGiB: 20}
+	m.Boot = boot.Config{MaxPods: 1}
+	return m
+}
+
+// The logs of a pod on Fargate are sent where its annotation says that it has logging, and what the region knows of that may come late.
+func TestLogsOfPodsOnFargateAreSentWhereTheyHaveLogging(t *testing.T) {
+	for _, test := range []struct {
+		annotation string
+		sent       bool
+	}{{"LoggingEnabled", true}, {"LoggingDisabled: LOGGING_CONFIGMAP_NOT_FOUND", false}} {
+		config, zoneDir, out := testConfig(1), t.TempDir(), &output{}
+		m := onFargate(&config)
+		config.NodeDir = func(id string) string { return datadir.NodeDir(zoneDir, id) }
+		var asked atomic.Int32
+		config.FargateLogs = func(instanceID, namespace, pod string) (*logrouter.Machine, error) {
+			if instanceID != m.InstanceID || namespace != "default" || pod != "web" {
+				t.Errorf("asked for %s, %s/%s", instanceID, namespace, pod)
+			}
+			if asked.Add(1) < 3 {
+				return nil, errors.New("not yet")
+			}
+			return &logrouter.Machine{Outputs: map[string]logrouter.Output{"cloudwatch_logs.0": out}}, nil
+		}
+		pod := newPod("web", m.Name)
+		pod.Annotations = map[string]string{kubeletapi.LogsAnnotation: "hello", "Logging": test.annotation}
+		client := fake.NewClientset(pod)
+		sim := startFake(t, config, client)
+		waitPhase(t, client, "web", corev1.PodRunning)
+		dir := datadir.NodeDir(zoneDir, m.InstanceID)
+		if !test.sent {
+			if _, err := os.Stat(dir); asked.Load() > 0 || err == nil {
+				t.Errorf("%s: asked %d times, files %v", test.annotation, asked.Load(), err)
+			}
+			continue
+		}
+		eventually(t, "the record", func() (string, bool) {
+			got := out.String()
+			return got, strings.Contains(got, `"log":"hello"`) && strings.Contains(got, `"host":"`+m.Name+`"`)
+		})
+		if err := sim.Set(nil); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the end of its files", func() (string, bool) { _, err := os.Stat(dir); return "", errors.Is(err, os.ErrNotExist) })
 	}
 }

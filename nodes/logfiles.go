@@ -3,8 +3,11 @@ package nodes
 import (
 	"errors"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"sync"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"tripod/internal/datadir"
@@ -18,12 +21,13 @@ type logFiles struct {
 	nodes map[string]*podlogs.Node
 	// routers are those of a node, by its name and the output's
 	routers map[string]map[string]*logrouter.Router
+	fargate map[string]*fargateLogs // by node
 }
 
-// logFilesOf are those of the node of that name; nil: it has none. A machine of Fargate's shows nobody its files.
+// logFilesOf are those of the node of that name; nil: it has none. A machine of Fargate's has some where its pod has logging.
 func (z *zone) logFilesOf(name string) *podlogs.Node {
 	n, found := z.roster.named(name)
-	if !found || n.machine.Fargate != nil {
+	if !found || !z.routed(n) {
 		return nil
 	}
 	z.logs.mu.Lock()
@@ -38,7 +42,7 @@ func (z *zone) logFilesOf(name string) *podlogs.Node {
 
 // keepLogs says where the containers' logs are written to; nil: nowhere.
 func (z *zone) keepLogs() func(node string) *podlogs.Node {
-	if !z.conf.NodeLogs || z.conf.NodeDir == nil {
+	if !z.conf.NodeLogs && z.conf.FargateLogs == nil || z.conf.NodeDir == nil {
 		return nil
 	}
 	z.logs.nodes = map[string]*podlogs.Node{}
@@ -66,9 +70,24 @@ func (z *zone) prepareLogs(n node) {
 
 // forgetLogs forgets a node that has left; its files end with its instance.
 func (z *zone) forgetLogs(n node) {
+	if n.machine.Fargate != nil && z.logs.nodes != nil && z.ctx.Err() == nil { // nobody else ends what a machine of Fargate's held
+		dir := z.conf.NodeDir(n.instanceID)
+		if err := os.RemoveAll(dir); err != nil {
+			z.conf.Logger.Warn("delete what a machine held", "node", n.name, "error", err)
+		}
+		os.Remove(filepath.Dir(dir)) // of its task, and of nothing else
+	}
 	z.logs.mu.Lock()
 	defer z.logs.mu.Unlock()
 	delete(z.logs.nodes, n.instanceID)
+	delete(z.logs.fargate, n.name)
+}
+
+// keepLogs has a pod's logs kept, before others hear of it.
+func (w *worker) keepLogs(pod *corev1.Pod) {
+	if w.keep != nil {
+		w.keep(pod)
+	}
 }
 
 // sweepLogs deletes the logs of pods that have gone unseen.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net/http"
 	"path/filepath"
@@ -22,24 +23,30 @@ const routerPort = 2020
 
 // route sends a node's logs on until ctx ends.
 func (z *zone) route(ctx context.Context, n node) {
-	if z.conf.LogOutputs == nil || z.logs.nodes == nil {
+	if z.logs.nodes == nil {
 		return
 	}
+	outputs, process := z.outputs(ctx, n)
 	files := z.logFilesOf(n.name)
-	if files == nil {
+	if files == nil || len(outputs) == 0 {
 		return
+	}
+	logger := z.conf.Logger
+	var group sync.WaitGroup
+	if process != nil {
+		logger = slog.New(slog.NewMultiHandler(logger.Handler(), slog.NewTextHandler(process, nil)))
+		group.Go(func() { process.Run(ctx) })
 	}
 	routers := map[string]*logrouter.Router{}
-	for name, output := range z.conf.LogOutputs(n.instanceID, n.name) {
+	for name, output := range outputs {
 		r := &logrouter.Router{Node: n.name, Files: files, Output: output, Describe: z.describeLog,
-			State: filepath.Join(datadir.RouterDir(z.conf.NodeDir(n.instanceID)), name+".json"), Logger: z.conf.Logger.With("output", name)}
+			State: filepath.Join(datadir.RouterDir(z.conf.NodeDir(n.instanceID)), name+".json"), Logger: logger.With("output", name)}
 		if slow, is := output.(interface{ Gather() time.Duration }); is {
 			r.Flush = slow.Gather()
 		}
 		routers[name] = r
 	}
 	z.logs.setRouters(n.name, routers)
-	var group sync.WaitGroup
 	for _, r := range routers {
 		group.Go(func() { r.Run(ctx) })
 	}

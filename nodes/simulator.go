@@ -215,7 +215,7 @@ func (z *zone) startNode(m machine.Machine, listed func(), before <-chan struct{
 	z.workers[m.InstanceID] = r
 	w := &worker{
 		node: n, conf: z.conf, clients: z.clients, player: z.player, pods: z.addresses, set: z.pods, api: z.api,
-		listed: sync.OnceFunc(listed),
+		listed: sync.OnceFunc(listed), keep: func(pod *corev1.Pod) { z.keepFargateLogs(n, pod) },
 		absent: make(chan struct{}, 1), certificates: &z.certificates, wanted: make(chan struct{}, 1),
 	}
 	z.group.Go(func() {

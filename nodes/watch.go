@@ -129,6 +129,7 @@ func (w *worker) setPod(obj metav1.Object) {
 		return
 	}
 	w.holdAddress(pod)
+	w.keepLogs(pod)
 	w.set.Set(pod)
 	w.player.set(pod)
 	w.certify(pod)

@@ -41,8 +41,9 @@ type worker struct {
 	player  *player
 	pods    *ipam.Pools
 	set     *podset.Set
-	api     *kubeletapi.API // nil: there are no logs
-	listed  func()          // called when the node's existing pods are known
+	api     *kubeletapi.API   // nil: there are no logs
+	keep    func(*corev1.Pod) // its logs, before others hear of it; nil: there are none
+	listed  func()            // called when the node's existing pods are known
 
 	certificates *certificates
 	wanted       chan struct{} // a pod wants a certificate; capacity 1

@@ -107,6 +107,14 @@ func LaunchFargateMachine(tx *state.Txn, m FargateMachine) error {
 // EndFargateMachine deletes a machine: its kubelet ends with its record.
 func EndFargateMachine(tx *state.Txn, m FargateMachine) { FargateMachines.Delete(tx, m.key()) }
 
+// LogFargateMachine gives a machine's log router its configuration. Of a machine that is gone it does nothing.
+func LogFargateMachine(tx *state.Txn, clusterID, name string, config map[string]string) {
+	if m, found := FargateMachines.Get(tx, clusterID+"/"+name); found {
+		m.Logging = config
+		FargateMachines.Put(tx, m.key(), m)
+	}
+}
+
 // NoteFargateMachine notes why the kubelet of a machine could not register; empty: it could. It says whether that is new.
 func NoteFargateMachine(tx *state.Txn, clusterID, name, trouble string, write bool) (news bool) {
 	m, found := FargateMachines.Get(tx, clusterID+"/"+name)

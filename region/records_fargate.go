@@ -47,6 +47,8 @@ type FargateMachine struct {
 	Launched time.Time `json:"launched"`
 	// Starts is when its kubelet starts.
 	Starts time.Time `json:"starts"`
+	// Logging is the configuration of its log router: what the ConfigMap aws-logging had when its pod was bound. nil: it has none.
+	Logging map[string]string `json:"logging,omitempty"`
 	// Trouble is why the kubelet could not register, in its own words; empty: it could, or has not tried.
 	Trouble string `json:"trouble,omitempty"`
 }

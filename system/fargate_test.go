@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -19,8 +20,8 @@ import (
 // fargateNamespace is that of the profile's pods.
 const fargateNamespace = "serverless"
 
-// TestFargate is a story of a Fargate profile: its pods have nodes of their own, which outlive a restart, a pod that Fargate
-// cannot run is told so, a zone that dies takes a pod with it that is replaced elsewhere, and the profile goes with its nodes.
+// TestFargate is a story of a Fargate profile: its pods have nodes of their own, which outlive a restart, what they say is in CloudWatch
+// Logs by the ConfigMap aws-logging, a pod that Fargate cannot run is told so, a zone that dies takes a pod with it that is replaced elsewhere, and the profile goes with its nodes.
 func TestFargate(t *testing.T) {
 	t.Parallel()
 	dir := newDir(t)
@@ -29,9 +30,11 @@ func TestFargate(t *testing.T) {
 	namespace(t, kube, fargateNamespace)
 	serviceAccount(t, kube, fargateNamespace)
 	profile := makeFargateProfile(t, calls)
+	haveFargateLogging(t, calls, kube)
 	deployTwo(t, kube)
 
 	pods := fargatePods(t, kube, "", 2)
+	logsOfFargateArrive(t, r, pods)
 	zones := map[string]string{} // by the pod's name
 	for _, p := range pods {
 		node, err := kube.CoreV1().Nodes().Get(within(t, time.Minute), p.Spec.NodeName, metav1.GetOptions{})
@@ -112,7 +115,8 @@ func deployTwo(t *testing.T, kube kubernetes.Interface) {
 	_, err := kube.AppsV1().Deployments(fargateNamespace).Create(within(t, time.Minute), &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Name: "web"},
 		Spec: appsv1.DeploymentSpec{Replicas: aws.Int32(2), Selector: &metav1.LabelSelector{MatchLabels: labels},
-			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels},
+			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels,
+				Annotations: map[string]string{"tripod.internal/logs": "hello"}},
 				Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "nginx",
 					Ports: []corev1.ContainerPort{{ContainerPort: 8080}}}}}}}}, metav1.CreateOptions{})
 	must(t, "create the deployment", err)
@@ -144,6 +148,48 @@ func fargatePods(t *testing.T, kube kubernetes.Interface, lost string, count int
 		return len(ready) == count && len(list.Items) == count, state
 	})
 	return ready
+}
+
+// haveFargateLogging has the log router of pods on Fargate send to CloudWatch Logs, as the EKS user guide has it.
+func haveFargateLogging(t *testing.T, calls awsServices, kube kubernetes.Interface) {
+	t.Helper()
+	ctx := within(t, time.Minute)
+	_, err := calls.iam.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: aws.String("pods"), PolicyName: aws.String("logs"),
+		PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Resource":"*","Action":` +
+			`["logs:CreateLogStream","logs:CreateLogGroup","logs:DescribeLogStreams","logs:PutLogEvents","logs:PutRetentionPolicy"]}}`)})
+	must(t, "PutRolePolicy", err)
+	_, err = kube.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "aws-observability",
+		Labels: map[string]string{"aws-observability": "enabled"}}}, metav1.CreateOptions{})
+	must(t, "create the namespace", err)
+	_, err = kube.CoreV1().ConfigMaps("aws-observability").Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "aws-logging"},
+		Data: map[string]string{"output.conf": "[OUTPUT]\n    Name cloudwatch_logs\n    Match kube.*\n    region us-east-1\n    log_group_name my-logs\n" +
+			"    log_stream_prefix from-fluent-bit-\n    log_retention_days 60\n    auto_create_group true\n",
+			"filters.conf": "[FILTER]\n    Name kubernetes\n    Match kube.*\n"}}, metav1.CreateOptions{})
+	must(t, "create the ConfigMap", err)
+}
+
+// logsOfFargateArrive waits for a line of each pod.
+func logsOfFargateArrive(t *testing.T, r *testRegion, pods []corev1.Pod) {
+	t.Helper()
+	logs, ctx := r.logsIn(t, "a"), within(t, time.Minute)
+	for _, p := range pods {
+		if got := p.Annotations["Logging"]; got != "LoggingEnabled" {
+			t.Errorf("%s has Logging %q", p.Name, got)
+		}
+		eventually(t, time.Minute, "what "+p.Name+" says is in CloudWatch Logs", func() (bool, string) {
+			found, err := logs.FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String("my-logs"),
+				LogStreamNamePrefix: aws.String("from-fluent-bit-kube.var.log.containers." + p.Name + "_" + fargateNamespace + "_web-")})
+			if err != nil {
+				return false, err.Error()
+			}
+			for _, e := range found.Events {
+				if strings.Contains(*e.Message, " stdout F hello") && strings.Contains(*e.Message, `"pod_name":"`+p.Name+`"`) {
+					return true, ""
+				}
+			}
+			return false, fmt.Sprintf("%d events", len(found.Events))
+		})
+	}
 }
 
 func looksLikeFargate(t *testing.T, p corev1.Pod, node corev1.Node) {

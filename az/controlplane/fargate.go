@@ -3,6 +3,7 @@ package controlplane
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -137,6 +138,32 @@ func (c *Part) fargateMachine(tx *state.Txn, m region.FargateMachine, cluster re
 			Taints: []boot.Taint{{Key: "eks.amazonaws.com/compute-type", Value: "fargate", Effect: "NoSchedule"}},
 		},
 	}, true
+}
+
+// keepFargateLogging notes how the log router of a machine is configured: its pod has logging.
+func (c *Part) keepFargateLogging(ctx context.Context, node string, config map[string]string) error {
+	same := false
+	if err := c.host.State.View(func(tx *state.Txn) error {
+		m, _ := region.FargateMachines.Get(tx, c.cluster.ID+"/"+node)
+		same = m.Logging != nil && maps.Equal(m.Logging, config)
+		return nil
+	}); err != nil || same {
+		return err
+	}
+	return c.host.State.Update(ctx, func(tx *state.Txn) error {
+		region.LogFargateMachine(tx, c.cluster.ID, node, config)
+		return nil
+	})
+}
+
+// fargateLogging is how the log router of the machine with that id is configured; nil: it has none, or that is not known here yet.
+func (c *Part) fargateLogging(instanceID string) (config map[string]string, err error) {
+	err = c.host.State.View(func(tx *state.Txn) error {
+		m, _ := c.fargateNamed(tx, instanceID)
+		config = m.Logging
+		return nil
+	})
+	return config, err
 }
 
 // fargateNamed is the machine with the instance id that a kubelet has; found says whether it is one of Fargate's.

@@ -102,7 +102,11 @@ type WorkersConfig struct {
 	// ShipLogs are where the nodes' log routers send them: to the AWS endpoint by Credentials, those of the instance's role.
 	ShipLogs    []options.LogOutput
 	AWSEndpoint string
-	Credentials func(ctx context.Context, instanceID string) (iam.Credentials, time.Time, error)
+	// KeepFargateLogging notes the configuration of the log router of a machine of Fargate's, by its node's name, and FargateLogging
+	// says it, by the machine's id; nil: it is not known yet.
+	KeepFargateLogging func(ctx context.Context, node string, config map[string]string) error
+	FargateLogging     func(instanceID string) (map[string]string, error)
+	Credentials        func(ctx context.Context, instanceID string) (iam.Credentials, time.Time, error)
 }
 
 func (c *Part) startWorkers(ctx context.Context) error {
@@ -178,6 +182,7 @@ func (c *Part) workersConfig() (WorkersConfig, error) {
 	config.NodeLogs, config.ShipLogs = c.host.Plan.NodeLogs, c.host.Plan.ShipLogs
 	config.AWSEndpoint = fmt.Sprintf("http://127.0.0.1:%d", c.host.Plan.AWSPort)
 	config.Credentials = c.metadataCredentials
+	config.KeepFargateLogging, config.FargateLogging = c.keepFargateLogging, c.fargateLogging
 	config.NodeDir = func(instanceID string) string { return datadir.NodeDir(c.host.Plan.Dir, instanceID) }
 	config.Server = fmt.Sprintf("https://127.0.0.1:%d", c.cluster.EndpointPort)
 	config.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -20,6 +20,7 @@ import (
 	"tripod/az/controlplane"
 	"tripod/internal/options"
 	"tripod/internal/sdkclient"
+	"tripod/nodes/fluentbit"
 	"tripod/nodes/logrouter"
 )
 
@@ -116,4 +117,29 @@ func hashed(text string) string {
 	sum := fnv.New32a()
 	sum.Write([]byte(text))
 	return fmt.Sprintf("%08x", sum.Sum32())
+}
+
+// fargateLogs are where the machines of Fargate's send the logs of their pods, as the ConfigMap aws-logging said when these were bound.
+func fargateLogs(c controlplane.WorkersConfig) func(instanceID, namespace, pod string) (*logrouter.Machine, error) {
+	client := logsClient(c)
+	return func(instanceID, namespace, pod string) (*logrouter.Machine, error) {
+		data, err := c.FargateLogging(instanceID)
+		if err != nil || data == nil {
+			return nil, err
+		}
+		config, err := fluentbit.Fargate(data, c.Region)
+		if err != nil {
+			return nil, err
+		}
+		own := client(instanceID)
+		m := &logrouter.Machine{Outputs: map[string]logrouter.Output{}}
+		for _, to := range config.Outputs {
+			m.Outputs[to.Name] = logrouter.Fargate{Filters: config.Filters, To: to, Client: own}
+		}
+		if config.Told {
+			m.Process = &logrouter.ProcessLog{Client: own, Group: c.Cluster.Name + "-fluent-bit-logs",
+				Stream: "fluent-bit-" + pod + "-" + namespace}
+		}
+		return m, nil
+	}
 }

@@ -42,6 +42,7 @@ func newWorkers(c controlplane.WorkersConfig) (controlplane.Workers, error) {
 	}
 	config.Server, config.CA, config.CloudCert, config.CloudKey = c.Server, c.CA, c.Client.Cert, c.Client.Key
 	config.Mount, config.NodeDir, config.NodeLogs, config.LogOutputs = c.Mount, c.NodeDir, c.NodeLogs, logOutputs(c)
+	config.FargateLogs = fargateLogs(c)
 	config.Dial, config.Token, config.LocalPort, config.DialWithin, config.Admit, config.NetworkPolicies = c.Dial, c.Token, c.LocalPort,
 		c.DialWithin, c.Admit, c.NetworkPolicies
 	if services, err := netip.ParsePrefix(c.Cluster.ServiceCIDR); err == nil {
@@ -95,7 +96,7 @@ func newNodeManager(c controlplane.WorkersConfig) (controlplane.NodeManager, err
 }
 
 func newFargateCluster(c controlplane.WorkersConfig, webhook string) (controlplane.FargateCluster, error) {
-	return fargate.New(administrator(c), webhook, c.CA)
+	return fargate.New(administrator(c), webhook, c.CA, fargate.Logging{Region: c.Region, Keep: c.KeepFargateLogging})
 }
 
 func newFargateAdmission(profiles func() []object.FargateProfile, logger *slog.Logger) http.Handler {

@@ -39,6 +39,7 @@ type Cluster struct {
 	scheduler, manager, admin kubernetes.Interface
 	pods, nodes               cache.SharedIndexInformer
 	changes                   chan struct{}
+	logging                   Logging
 
 	mu      sync.Mutex
 	refused map[types.UID]refusal // of pods with claims that wait
@@ -55,7 +56,7 @@ type refusal struct {
 
 // New makes a Cluster of a configuration by which its administrator (system:masters) reaches it. It is not started. hook is
 // where API servers find the Admission, and the authority of its certificate, in PEM.
-func New(conf *rest.Config, hookURL string, hookCA []byte) (*Cluster, error) {
+func New(conf *rest.Config, hookURL string, hookCA []byte, logging Logging) (*Cluster, error) {
 	conf = rest.CopyConfig(conf)
 	conf.QPS = -1
 	conf.ContentConfig = rest.ContentConfig{AcceptContentTypes: "application/vnd.kubernetes.protobuf,application/json",
@@ -71,6 +72,7 @@ func New(conf *rest.Config, hookURL string, hookCA []byte) (*Cluster, error) {
 		clients[i] = client
 	}
 	c := with(clients[0], clients[1], clients[2])
+	c.logging = logging
 	c.hook = admission.Hook{Configuration: hookName, Name: hookName, URL: hookURL, CA: hookCA}
 	return c, nil
 }

@@ -74,27 +74,38 @@ func TestFargatesPodsAndNodesAreKnownByTheirWatches(t *testing.T) {
 	})
 }
 
+// output is a section of the ConfigMap that sends to CloudWatch Logs.
+const output = "[OUTPUT]\n    Name cloudwatch_logs\n    Match *\n    region us-east-1\n    log_group_name g\n    log_stream_prefix p-\n"
+
 func TestABoundPodSaysWhatWasProvisioned(t *testing.T) {
+	const notFound = `Warning LoggingDisabled Disabled logging because aws-logging configmap was not found. `
 	for _, c := range []struct {
-		config  bool
-		logging string
-		events  []string
+		config, label, logging, event string
 	}{
-		{false, "LoggingDisabled: LOGGING_CONFIGMAP_NOT_FOUND", []string{
-			`Warning LoggingDisabled Disabled logging because aws-logging configmap was not found. configmap "aws-logging" not found`,
-			"Normal Scheduled Successfully assigned web/p to n"}},
-		{true, "LoggingEnabled", []string{"Normal LoggingEnabled Successfully enabled logging for pod",
-			"Normal Scheduled Successfully assigned web/p to n"}},
+		{"", "", "LoggingDisabled: LOGGING_CONFIGMAP_NOT_FOUND", notFound + `configmap "aws-logging" not found`},
+		{output, "", "LoggingDisabled: LOGGING_CONFIGMAP_NOT_FOUND",
+			notFound + `namespace "aws-observability" has no label aws-observability=enabled`},
+		{output, "enabled", "LoggingEnabled", "Normal LoggingEnabled Successfully enabled logging for pod"},
+		{"[OUTPUT]\n    Name s3\n", "enabled", "LoggingDisabled: LOGGING_CONFIGMAP_INVALID", "Warning LoggingDisabled Disabled logging for pod " +
+			"due to invalid configmap. s3 is not a supported output plugin. Please fix the logging configmap"},
 	} {
 		client := fake.NewClientset()
-		if c.config {
+		if c.config != "" {
 			client = fake.NewClientset(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "aws-observability",
-				Name: "aws-logging"}})
+				Name: "aws-logging"}, Data: map[string]string{"output.conf": c.config, "other": "x"}},
+				&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "aws-observability", Labels: map[string]string{"aws-observability": c.label}}})
 		}
 		client.PrependReactor("create", "pods", func(action kubetesting.Action) (bool, runtime.Object, error) {
 			return action.GetSubresource() == "binding", &corev1.Binding{}, nil
 		})
 		cluster := with(client, client, client)
+		var kept []map[string]string
+		cluster.logging = Logging{Region: "us-east-1", Keep: func(_ context.Context, node string, config map[string]string) error {
+			if kept = append(kept, config); node != "n" || len(client.Actions()) != 2 {
+				t.Errorf("kept for %s after %v", node, client.Actions())
+			}
+			return nil
+		}}
 		pod := object.FargatePod{Namespace: "web", Name: "p", UID: "u", Size: object.FargateSize{MilliCPU: 250, MemoryMiB: 512}}
 		if err := cluster.Bind(ctx, pod, "n"); err != nil {
 			t.Fatal(err)
@@ -118,8 +129,11 @@ func TestABoundPodSaysWhatWasProvisioned(t *testing.T) {
 				}
 			}
 		}
-		if !slices.Equal(events, c.events) {
-			t.Errorf("events %q, want %q", events, c.events)
+		if want := []string{c.event, "Normal Scheduled Successfully assigned web/p to n"}; !slices.Equal(events, want) {
+			t.Errorf("events %q, want %q", events, want)
+		}
+		if want := map[string]string{"output.conf": output}; (len(kept) == 1 && cmp.Equal(kept[0], want)) != (c.logging == "LoggingEnabled") {
+			t.Errorf("of %s kept %q", c.logging, kept)
 		}
 	}
 }

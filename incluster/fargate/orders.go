@@ -14,29 +14,22 @@ import (
 	"tripod/nodes/object"
 )
 
-// Where Fargate's log router has its configuration ("Start AWS Fargate logging for your cluster" in the EKS user guide).
-const (
-	loggingNamespace = "aws-observability"
-	loggingConfig    = "aws-logging"
-)
-
 // Admit has API servers ask the Admission about new pods.
 func (c *Cluster) Admit(ctx context.Context) error { return c.hook.Apply(ctx, c.admin) }
 
 // Bind gives a pod its node, and writes down what was provisioned for it. A pod that is gone, or is bound already, is no
 // error.
 func (c *Cluster) Bind(ctx context.Context, pod object.FargatePod, node string) error {
-	annotations := map[string]string{"CapacityProvisioned": pod.Size.String(), "Logging": "LoggingEnabled"}
-	event := object.FargateEvent{Reason: "LoggingEnabled", Message: "Successfully enabled logging for pod"}
-	_, err := c.admin.CoreV1().ConfigMaps(loggingNamespace).Get(ctx, loggingConfig, metav1.GetOptions{})
-	switch {
-	case apierrors.IsNotFound(err):
-		annotations["Logging"] = "LoggingDisabled: LOGGING_CONFIGMAP_NOT_FOUND"
-		event = object.FargateEvent{Warning: true, Reason: "LoggingDisabled", Message: "Disabled logging because aws-logging " +
-			`configmap was not found. configmap "aws-logging" not found`}
-	case err != nil:
+	config, logging, event, err := c.logger(ctx)
+	if err != nil {
 		return err
 	}
+	if config != nil {
+		if err := c.logging.Keep(ctx, node, config); err != nil {
+			return fmt.Errorf("note the logging of the pod %s: %w", pod, err)
+		}
+	}
+	annotations := map[string]string{"CapacityProvisioned": pod.Size.String(), "Logging": logging}
 	// the API server gives a pod the annotations of its binding
 	err = c.scheduler.CoreV1().Pods(pod.Namespace).Bind(ctx, &corev1.Binding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name, UID: types.UID(pod.UID), Annotations: annotations},

@@ -69,7 +69,7 @@ var layers = []struct {
 	{"tools", []string{
 		"api", "docs", "apiserver/...", "awsapi/history", "awsapi/quota", "awsapi/upstream", "awsapi/wire", "internal/...",
 		"logs/insights", "logs/logstore",
-		"nodes/boot", "nodes/efsvolume", "nodes/object", "nodes/podcmd", "nodes/podset",
+		"nodes/boot", "nodes/efsvolume", "nodes/fluentbit", "nodes/object", "nodes/podcmd", "nodes/podset",
 		"system/histories",
 	}},
 	{"tools", []string{"logs/expression", "nodes/curve"}},

@@ -34,25 +34,48 @@ const (
 
 type place struct{ group, stream string }
 
+// event is a record on its way to a stream.
+type event struct {
+	place
+	at   time.Time
+	text string
+}
+
 // Send is Output's. What the service refuses as such is left out, and all else is sent.
 func (c CloudWatch) Send(ctx context.Context, records []Record) error {
-	var places []place
-	events := map[place][]types.InputLogEvent{}
+	events := make([]event, 0, len(records))
 	for _, r := range records {
-		to := place{"/aws/containerinsights/" + c.Cluster + "/application", cut(c.Node+"-"+r.Tag, longestName)}
+		to := place{"/aws/containerinsights/" + c.Cluster + "/application", c.Node + "-" + r.Tag}
 		if r.dataplane() {
 			to.group = "/aws/containerinsights/" + c.Cluster + "/dataplane"
 		}
-		if events[to] == nil {
-			places = append(places, to)
+		events = append(events, event{to, r.At, string(r.plain().JSON())})
+	}
+	return streams{client: c.Client, create: true}.send(ctx, events)
+}
+
+// streams are those of a client's log groups.
+type streams struct {
+	client *cloudwatchlogs.Client
+	create bool  // groups that are missing
+	days   int32 // that a group which is made keeps its events; 0: for ever
+}
+
+func (s streams) send(ctx context.Context, all []event) error {
+	var places []place
+	events := map[place][]types.InputLogEvent{}
+	for _, e := range all {
+		e.stream = cut(e.stream, longestName)
+		if events[e.place] == nil {
+			places = append(places, e.place)
 		}
-		text := cut(string(r.plain().JSON()), mostEventBytes-eventOverhead)
-		events[to] = append(events[to], types.InputLogEvent{Message: &text, Timestamp: aws.Int64(r.At.UnixMilli())})
+		text := cut(e.text, mostEventBytes-eventOverhead)
+		events[e.place] = append(events[e.place], types.InputLogEvent{Message: &text, Timestamp: aws.Int64(e.at.UnixMilli())})
 	}
 	refused := &Refused{}
 	for _, to := range places {
 		for batch := range batches(events[to]) {
-			left, err := c.put(ctx, to, batch)
+			left, err := s.put(ctx, to, batch)
 			var invalid *types.InvalidParameterException
 			switch {
 			case errors.As(err, &invalid):
@@ -96,21 +119,15 @@ func batches(events []types.InputLogEvent) func(func([]types.InputLogEvent) bool
 }
 
 // put sends a batch to its stream, and says how many events of it the service has left out.
-func (c CloudWatch) put(ctx context.Context, to place, batch []types.InputLogEvent) (left int, err error) {
+func (s streams) put(ctx context.Context, to place, batch []types.InputLogEvent) (left int, err error) {
 	in := &cloudwatchlogs.PutLogEventsInput{LogGroupName: &to.group, LogStreamName: &to.stream, LogEvents: batch}
-	out, err := c.Client.PutLogEvents(ctx, in)
+	out, err := s.client.PutLogEvents(ctx, in)
 	var missing *types.ResourceNotFoundException
 	if errors.As(err, &missing) {
-		var there *types.ResourceAlreadyExistsException
-		_, err = c.Client.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &to.group})
-		if err != nil && !errors.As(err, &there) {
+		if err := s.make(ctx, to); err != nil {
 			return 0, err
 		}
-		_, err = c.Client.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &to.group, LogStreamName: &to.stream})
-		if err != nil && !errors.As(err, &there) {
-			return 0, err
-		}
-		out, err = c.Client.PutLogEvents(ctx, in)
+		out, err = s.client.PutLogEvents(ctx, in)
 	}
 	if err != nil || out.RejectedLogEventsInfo == nil {
 		return 0, err
@@ -122,4 +139,26 @@ func (c CloudWatch) put(ctx context.Context, to place, batch []types.InputLogEve
 		left += len(batch) - int(*not.TooNewLogEventStartIndex)
 	}
 	return min(left, len(batch)), nil
+}
+
+// make makes a stream, and its group where that is to be made.
+func (s streams) make(ctx context.Context, to place) error {
+	var there *types.ResourceAlreadyExistsException
+	if s.create {
+		_, err := s.client.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &to.group})
+		if err != nil && !errors.As(err, &there) {
+			return err
+		}
+		if err == nil && s.days > 0 {
+			_, err = s.client.PutRetentionPolicy(ctx, &cloudwatchlogs.PutRetentionPolicyInput{LogGroupName: &to.group, RetentionInDays: &s.days})
+		}
+		if err != nil && !errors.As(err, &there) {
+			return err
+		}
+	}
+	_, err := s.client.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &to.group, LogStreamName: &to.stream})
+	if errors.As(err, &there) {
+		return nil
+	}
+	return err
 }

@@ -15,8 +15,12 @@
 // Records have the names of Fluent Bit's tail input and Kubernetes filter. A pod that has gone before its record was made is described
 // by what its file's name says. Each line's record has its pod's labels and annotations, so what is long of them is left out.
 //
+// On a machine of Fargate's an Output is a Fargate: one of the outputs of the ConfigMap aws-logging, behind its filters (package
+// fluentbit).
+//
 // # Trust
 //
-// Where logs are sent is the operator's to say (up --ship-logs), and no object of a cluster changes it. What pods write is data: it
+// Where logs are sent is the operator's to say (up --ship-logs), and no object of a cluster changes it: what writes the ConfigMap of
+// Fargate's log router names groups and streams of the region's own CloudWatch Logs, and no more. What pods write is data: it
 // stands in JSON strings. The file output writes nothing but files that it names by their nodes, in a directory of the operator's.
 package logrouter

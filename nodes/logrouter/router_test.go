@@ -224,6 +224,7 @@ type logsEndpoint struct {
 	there  map[string]bool
 	events map[string][]string // by group and stream
 	calls  int
+	days   int // of PutRetentionPolicy
 }
 
 func (l *logsEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -233,6 +234,7 @@ func (l *logsEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var in struct {
 		LogGroupName, LogStreamName string
 		LogEvents                   []struct{ Message string }
+		RetentionInDays             int
 	}
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
 		panic(err)
@@ -246,6 +248,8 @@ func (l *logsEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch _, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), "."); {
 	case l.denied:
 		fail("AccessDeniedException")
+	case operation == "PutRetentionPolicy":
+		l.days = in.RetentionInDays
 	case len(in.LogStreamName) > 512, l.refuse != "" && strings.HasSuffix(name, l.refuse):
 		fail("InvalidParameterException")
 	case operation == "PutLogEvents" && !l.there[name]:

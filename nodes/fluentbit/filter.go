@@ -1,0 +1,333 @@
+package fluentbit
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Record is what filters work on.
+type Record struct {
+	At     time.Time
+	Tag    string
+	Fields map[string]any
+	// Kubernetes is what the Kubernetes filter adds.
+	Kubernetes func() map[string]any
+}
+
+// mostFields bounds what a filter makes of a record: it stays as it was, where there would be more.
+const mostFields = 1000
+
+// filter does its work on a record; false: it drops it.
+type filter struct {
+	matches func(tag string) bool
+	do      func(*Record) bool
+}
+
+// Filters are applied in their order.
+type Filters []filter
+
+// Apply does all that filters say; false: the record is dropped.
+func (f Filters) Apply(r *Record) bool {
+	for _, one := range f {
+		if one.matches(r.Tag) && !one.do(r) {
+			return false
+		}
+	}
+	return true
+}
+
+// NewFilters makes those of sections, with the parsers that these name.
+func NewFilters(sections []Section, parsers map[string]Parser) (filters Filters, err error) {
+	for _, s := range sections {
+		make := filterKinds[s.Plugin()]
+		if make == nil {
+			return nil, fmt.Errorf("the filter %s is none that Tripod runs", s.Plugin())
+		}
+		one := filter{}
+		if one.matches, err = s.matches(); err != nil {
+			return nil, err
+		}
+		if one.do, err = make(s, parsers); err != nil {
+			return nil, err
+		}
+		filters = append(filters, one)
+	}
+	return filters, nil
+}
+
+// filterKinds are the filters that run here.
+var filterKinds = map[string]func(Section, map[string]Parser) (func(*Record) bool, error){
+	"grep": newGrep, "kubernetes": newKubernetes, "modify": newModify, "nest": newNest, "parser": newParserFilter,
+	"record_modifier": newRecordModifier,
+}
+
+// accessor reads a field: by its name, or as $a['b']['c'].
+type accessor []string
+
+var accessorForm = regexp.MustCompile(`^\$([^\['"]+)((?:\[(?:'[^']*'|"[^"]*")\])*)$`)
+
+func newAccessor(text string) (accessor, error) {
+	if !strings.HasPrefix(text, "$") {
+		return accessor{text}, nil
+	}
+	parts := accessorForm.FindStringSubmatch(text)
+	if parts == nil {
+		return nil, fmt.Errorf("%q is no field of a record", text)
+	}
+	path := accessor{parts[1]}
+	for _, key := range strings.Split(strings.TrimPrefix(parts[2], "["), "[") {
+		if key != "" {
+			path = append(path, key[1:len(key)-2])
+		}
+	}
+	return path, nil
+}
+
+// of is the field's value as a text; false: there is none.
+func (a accessor) of(fields map[string]any) (string, bool) {
+	var value any = fields
+	for _, key := range a {
+		if texts, isTexts := value.(map[string]string); isTexts {
+			text, found := texts[key]
+			value = text
+			if !found {
+				return "", false
+			}
+			continue
+		}
+		object, isObject := value.(map[string]any)
+		if !isObject {
+			return "", false
+		}
+		var found bool
+		if value, found = object[key]; !found {
+			return "", false
+		}
+	}
+	return textOf(value), true
+}
+
+func textOf(value any) string {
+	if text, isText := value.(string); isText {
+		return text
+	}
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		return ""
+	}
+	return string(encoded)
+}
+
+// newGrep keeps records that have what Regex says, and drops those that have what Exclude says.
+func newGrep(s Section, _ map[string]Parser) (func(*Record) bool, error) {
+	if err := s.only("regex", "exclude"); err != nil {
+		return nil, err
+	}
+	type rule struct {
+		of      accessor
+		is      *regexp.Regexp
+		exclude bool
+	}
+	var rules []rule
+	for _, p := range s.Properties {
+		exclude := strings.EqualFold(p.Name, "exclude")
+		if !exclude && !strings.EqualFold(p.Name, "regex") {
+			continue
+		}
+		key, expression, _ := strings.Cut(p.Value, " ")
+		of, err := newAccessor(key)
+		if err != nil {
+			return nil, err
+		}
+		is, err := compile(strings.TrimSpace(expression))
+		if err != nil {
+			return nil, err
+		}
+		rules = append(rules, rule{of, is, exclude})
+	}
+	return func(r *Record) bool {
+		for _, rule := range rules {
+			value, found := rule.of.of(r.Fields)
+			if (found && rule.is.MatchString(value)) == rule.exclude {
+				return false
+			}
+		}
+		return true
+	}, nil
+}
+
+// newKubernetes adds what is known of the pod, and takes apart what its line has as JSON.
+func newKubernetes(s Section, _ map[string]Parser) (func(*Record) bool, error) {
+	if err := s.only("merge_log", "keep_log", "merge_log_key", "merge_log_trim", "labels", "annotations", "buffer_size", "kube_url",
+		"kube_ca_file", "kube_token_file", "kube_tag_prefix", "kube_meta_cache_ttl", "tls.verify", "dummy_meta", "use_kubelet",
+		"kubelet_port"); err != nil {
+		return nil, err
+	}
+	var is [4]bool
+	for i, one := range []struct {
+		name      string
+		byDefault bool
+	}{{"Merge_Log", false}, {"Keep_Log", true}, {"Labels", true}, {"Annotations", true}} {
+		var err error
+		if is[i], err = s.On(one.name, one.byDefault); err != nil {
+			return nil, err
+		}
+	}
+	merge, keep, labels, annotations, under := is[0], is[1], is[2], is[3], s.Get("Merge_Log_Key")
+	return func(r *Record) bool {
+		about := maps.Clone(r.Kubernetes())
+		if !labels {
+			delete(about, "labels")
+		}
+		if !annotations {
+			delete(about, "annotations")
+		}
+		r.Fields["kubernetes"] = about
+		text, isText := r.Fields["log"].(string)
+		var parsed map[string]any
+		if !merge || !isText || !strings.HasPrefix(strings.TrimSpace(text), "{") || json.Unmarshal([]byte(text), &parsed) != nil ||
+			len(parsed) > mostFields {
+			return true
+		}
+		if !keep {
+			delete(r.Fields, "log")
+		}
+		if under != "" {
+			r.Fields[under] = parsed
+		} else {
+			maps.Copy(r.Fields, parsed)
+		}
+		return true
+	}, nil
+}
+
+// newRecordModifier adds and removes fields.
+func newRecordModifier(s Section, _ map[string]Parser) (func(*Record) bool, error) {
+	if err := s.only("record", "remove_key", "allowlist_key", "whitelist_key"); err != nil {
+		return nil, err
+	}
+	add, remove := s.All("Record"), s.All("Remove_key")
+	allow := append(s.All("Allowlist_key"), s.All("Whitelist_key")...)
+	return func(r *Record) bool {
+		for _, name := range remove {
+			delete(r.Fields, name)
+		}
+		if len(allow) > 0 {
+			maps.DeleteFunc(r.Fields, func(name string, _ any) bool { return !slices.Contains(allow, name) })
+		}
+		for _, one := range add {
+			name, value, _ := strings.Cut(one, " ")
+			r.Fields[name] = strings.TrimSpace(value)
+		}
+		return true
+	}, nil
+}
+
+// modifications of the filter modify: with the first and the second word of their value.
+var modifications = map[string]func(fields map[string]any, a, b string){
+	"set": func(f map[string]any, a, b string) { f[a] = b },
+	"add": func(f map[string]any, a, b string) {
+		if _, found := f[a]; !found {
+			f[a] = b
+		}
+	},
+	"remove": func(f map[string]any, a, _ string) { delete(f, a) },
+	"remove_wildcard": func(f map[string]any, a, _ string) {
+		maps.DeleteFunc(f, func(name string, _ any) bool { return strings.HasPrefix(name, strings.TrimSuffix(a, "*")) })
+	},
+	"rename":      func(f map[string]any, a, b string) { move(f, a, b, false, false) },
+	"hard_rename": func(f map[string]any, a, b string) { move(f, a, b, true, false) },
+	"copy":        func(f map[string]any, a, b string) { move(f, a, b, false, true) },
+	"hard_copy":   func(f map[string]any, a, b string) { move(f, a, b, true, true) },
+}
+
+// move gives a field another name, or a second one with keep; only hard, if there is one of that name.
+func move(fields map[string]any, from, to string, hard, keep bool) {
+	value, found := fields[from]
+	if _, there := fields[to]; !found || there && !hard {
+		return
+	}
+	if !keep {
+		delete(fields, from)
+	}
+	fields[to] = value
+}
+
+func newModify(s Section, _ map[string]Parser) (func(*Record) bool, error) {
+	if err := s.only(slices.Collect(maps.Keys(modifications))...); err != nil {
+		return nil, err
+	}
+	return func(r *Record) bool {
+		for _, p := range s.Properties {
+			if do := modifications[strings.ToLower(p.Name)]; do != nil {
+				a, b, _ := strings.Cut(p.Value, " ")
+				do(r.Fields, a, strings.TrimSpace(b))
+			}
+		}
+		return true
+	}, nil
+}
+
+// newNest puts fields under one, or lifts those of one.
+func newNest(s Section, _ map[string]Parser) (func(*Record) bool, error) {
+	if err := s.only("operation", "wildcard", "nest_under", "nested_under", "add_prefix", "remove_prefix"); err != nil {
+		return nil, err
+	}
+	wildcards, under := s.All("Wildcard"), s.Get("Nest_under")
+	from, add, remove := s.Get("Nested_under"), s.Get("Add_prefix"), s.Get("Remove_prefix")
+	renamed := func(name string) string { return add + strings.TrimPrefix(name, remove) }
+	switch operation := strings.ToLower(s.Get("Operation")); {
+	case operation == "nest" && under != "" && len(wildcards) > 0:
+		return func(r *Record) bool {
+			nested := map[string]any{}
+			for name, value := range r.Fields {
+				if slices.ContainsFunc(wildcards, func(w string) bool {
+					prefix, isPrefix := strings.CutSuffix(w, "*")
+					return name == w || isPrefix && strings.HasPrefix(name, prefix)
+				}) {
+					nested[renamed(name)] = value
+					delete(r.Fields, name)
+				}
+			}
+			if len(nested) > 0 {
+				r.Fields[under] = nested
+			}
+			return true
+		}, nil
+	case operation == "lift" && from != "":
+		return func(r *Record) bool {
+			nested, isObject := r.Fields[from].(map[string]any)
+			if isObject && len(r.Fields)+len(nested) <= mostFields {
+				delete(r.Fields, from)
+				for name, value := range nested {
+					r.Fields[renamed(name)] = value
+				}
+			}
+			return true
+		}, nil
+	}
+	return nil, fmt.Errorf("nest has no Operation nest with Wildcard and Nest_under, and none lift with Nested_under")
+}
+
+// typed is a text as one of the types that a parser's Types has.
+func typed(text, kind string) any {
+	switch strings.ToLower(kind) {
+	case "integer":
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+			return n
+		}
+	case "float":
+		if n, err := strconv.ParseFloat(text, 64); err == nil {
+			return n
+		}
+	case "bool":
+		return strings.EqualFold(text, "true")
+	}
+	return text
+}

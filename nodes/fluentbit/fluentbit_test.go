@@ -1,0 +1,187 @@
+package fluentbit
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+)
+
+// documented is the ConfigMap of the EKS user guide.
+var documented = map[string]string{
+	"flb_log_cw": "false",
+	"filters.conf": `[FILTER]
+    Name parser
+    Match *
+    Key_name log
+    Parser crio
+[FILTER]
+    Name kubernetes
+    Match kube.*
+    Merge_Log On
+    Keep_Log Off
+    Buffer_Size 0
+    Kube_Meta_Cache_TTL 300s
+`,
+	"output.conf": `[OUTPUT]
+    Name cloudwatch_logs
+    Match   kube.*
+    region us-east-1
+    log_group_name my-logs
+    log_stream_prefix from-fluent-bit-
+    log_retention_days 60
+    auto_create_group true
+`,
+	"parsers.conf": `[PARSER]
+    Name crio
+    Format Regex
+    Regex ^(?<time>[^ ]+) (?<stream>stdout|stderr) (?<logtag>P|F) (?<log>.*)$
+    Time_Key    time
+    Time_Format %Y-%m-%dT%H:%M:%S.%L%z
+    Time_Keep On
+`,
+}
+
+func with(key, value string) map[string]string {
+	data := map[string]string{}
+	for k, v := range documented {
+		data[k] = v
+	}
+	data[key] = value
+	return data
+}
+
+// told is a record's fields as JSON after all filters; empty: it is dropped.
+func told(t *testing.T, f Filters, log string) string {
+	t.Helper()
+	r := Record{Tag: "kube.var.log.containers.web_shop_app-0123.log", At: time.Unix(1, 0), Fields: map[string]any{"log": log},
+		Kubernetes: func() map[string]any {
+			return map[string]any{"pod_name": "web", "labels": map[string]string{"app": "shop"}, "annotations": map[string]string{"a": "b"}}
+		}}
+	if !f.Apply(&r) {
+		return ""
+	}
+	text, err := json.Marshal(r.Fields)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestTheDocumentedConfigMapOfFargateIsFollowed(t *testing.T) {
+	c, err := Fargate(documented, "us-east-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := c.Outputs[0]
+	if want := (CloudWatch{Group: "my-logs", StreamPrefix: "from-fluent-bit-", CreateGroup: true, RetentionDays: 60}); c.Told ||
+		len(c.Outputs) != 1 || o.CloudWatch != want || !o.Matches("kube.x") || o.Matches("other") {
+		t.Errorf("%+v", c)
+	}
+	got := told(t, c.Filters, `2026-11-29T08:00:00.000000001Z stdout F {"level":"info"}`)
+	want := `{"kubernetes":{"annotations":{"a":"b"},"labels":{"app":"shop"},"pod_name":"web"},"level":"info","logtag":"F",` +
+		`"stream":"stdout","time":"2026-11-29T08:00:00.000000001Z"}`
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	r := Record{Tag: "kube.x", Fields: map[string]any{"log": "2026-11-29T08:00:00.5+01:00 stderr F x"},
+		Kubernetes: func() map[string]any { return nil }}
+	if c.Filters.Apply(&r); !r.At.Equal(time.Date(2026, 11, 29, 7, 0, 0, 5e8, time.UTC)) || r.Fields["log"] != "x" {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestWhatFargatesLogRouterDoesNotTakeIsNamed(t *testing.T) {
+	output := func(more string) string { return documented["output.conf"] + more }
+	for _, test := range []struct {
+		data map[string]string
+		want string
+	}{
+		{with("output.conf", "[OUTPUT]\n    Name amazon_data_firehose\n    Match *\n"), "amazon_data_firehose is not a supported output plugin"},
+		{with("output.conf", "[OUTPUT]\n    Name es\n    Match *\n"), "there is no service behind the output es"},
+		{with("output.conf", ""), "no section [OUTPUT]"},
+		{with("output.conf", "[OUTPUT]\nName es\n"), "line 2: invalid indentation level"},
+		{with("output.conf", "    Name es\n"), "line 1 is of no section"},
+		{with("output.conf", "[INPUT]\n    Name tail\n"), "section [INPUT] is not supported in output.conf"},
+		{with("output.conf", "@INCLUDE /etc/passwd\n"), "@INCLUDE are not allowed"},
+		{with("output.conf", output("    endpoint http://127.0.0.1:1\n")), "unknown configuration property 'endpoint'"},
+		{with("output.conf", output("    role_arn arn:x\n")), "unknown configuration property 'role_arn'"},
+		{with("output.conf", output("    log_key ${HOME}\n")), "environment variable"},
+		{with("output.conf", strings.Replace(documented["output.conf"], "us-east-1", "eu-west-1", 1)), `its region is "eu-west-1"`},
+		{with("output.conf", strings.Replace(documented["output.conf"], "my-logs", "$(kubernetes['x'])", 1)), "no templates"},
+		{with("filters.conf", "[FILTER]\n    Name lua\n    Match *\n"), "lua is not a supported filter plugin"},
+		{with("filters.conf", "[FILTER]\n    Name throttle\n    Match *\n"), "the filter throttle is none that Tripod runs"},
+		{with("filters.conf", "[FILTER]\n    Name parser\n    Match *\n    Key_Name log\n    Parser none\n"), "requested parser 'none' not found"},
+		{with("filters.conf", "[FILTER]\n    Name grep\n    Match *\n    Regex log (?=x)\n"), "regular expression"},
+		{with("filters.conf", "[FILTER]\n    Name grep\n    Regex log x\n"), "neither Match nor Match_Regex"},
+		{with("parsers.conf", "# "+strings.Repeat("x", 5300)), "characters, and may have 5300"},
+	} {
+		if _, err := Fargate(test.data, "us-east-1"); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("got %v, want %s", err, test.want)
+		}
+	}
+}
+
+func TestFiltersChangeRecords(t *testing.T) {
+	for _, test := range []struct{ filter, log, want string }{
+		{"Name grep\n Exclude log ^GET /healthz", "GET /healthz 200", ""},
+		{"Name grep\n Exclude log ^GET /healthz", "GET / 200", `{"log":"GET / 200"}`},
+		{"Name grep\n Regex log error", "fine", ""},
+		{"Name grep\n Regex none error", "error", ""},
+		{"Name record_modifier\n Record cluster my demo\n Remove_key log", "x", `{"cluster":"my demo"}`},
+		{"Name record_modifier\n Allowlist_key other", "x", `{}`},
+		{"Name modify\n Add a b\n Add log y\n Rename log message\n Copy message again\n Set c d", "x", `{"a":"b","again":"x","c":"d","message":"x"}`},
+		{"Name modify\n Add message y\n Rename log message", "x", `{"log":"x","message":"y"}`},
+		{"Name modify\n Add message y\n Hard_rename log message", "x", `{"message":"x"}`},
+		{"Name modify\n Remove_wildcard lo", "x", `{}`},
+		{"Name nest\n Operation nest\n Wildcard l*\n Nest_under all\n Add_prefix my_", "x", `{"all":{"my_log":"x"}}`},
+		{"Name kubernetes\n Labels Off\n Annotations Off", "x", `{"kubernetes":{"pod_name":"web"},"log":"x"}`},
+		{"Name kubernetes\n Annotations Off\n[FILTER]\n Name nest\n Match *\n Operation lift\n Nested_under kubernetes\n Add_prefix k8s_", "x",
+			`{"k8s_labels":{"app":"shop"},"k8s_pod_name":"web","log":"x"}`},
+		{"Name kubernetes\n[FILTER]\n Name grep\n Match *\n Exclude $kubernetes['labels']['app'] shop", "x", ""},
+		{"Name kubernetes\n[FILTER]\n Name grep\n Match *\n Exclude $kubernetes['labels']['app'] shop\n[FILTER]\n Name lua", "x", "?"},
+	} {
+		sections, err := Parse("[FILTER]\n Match *\n " + test.filter)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := NewFilters(sections, nil)
+		if err != nil {
+			if test.want != "?" {
+				t.Errorf("%s: %v", test.filter, err)
+			}
+			continue
+		}
+		if got := told(t, f, test.log); got != test.want {
+			t.Errorf("%s\ngot  %s\nwant %s", test.filter, got, test.want)
+		}
+	}
+}
+
+// A parser that has Reserve_Data keeps the other fields, and one that does not match keeps all.
+func TestParsersTakeFieldsApart(t *testing.T) {
+	parsers, err := NewParsers([]Section{{Kind: "PARSER", Properties: []Property{{"Name", "p"}, {"Format", "regex"},
+		{"Regex", `^(?<code>\d+) (?<rest>.*)$`}, {"Types", "code:integer"}}}, {Kind: "PARSER", Properties: []Property{{"Name", "j"}, {"Format", "json"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ more, log, want string }{
+		{"Parser p", "200 ok", `{"code":200,"rest":"ok"}`},
+		{"Parser p", "no", `{"kept":"y","log":"no"}`},
+		{"Parser p\n Reserve_Data On", "200 ok", `{"code":200,"kept":"y","rest":"ok"}`},
+		{"Parser p\n Preserve_Key On", "200 ok", `{"code":200,"log":"200 ok","rest":"ok"}`},
+		{"Parser p\n Parser j", `{"a":1}`, `{"a":1}`},
+	} {
+		sections, err := Parse("[FILTER]\n Name modify\n Match *\n Set kept y\n[FILTER]\n Name parser\n Match *\n Key_Name log\n " + test.more)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := NewFilters(sections, parsers)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := told(t, f, test.log); got != test.want {
+			t.Errorf("%s of %s: got %s, want %s", test.more, test.log, got, test.want)
+		}
+	}
+}

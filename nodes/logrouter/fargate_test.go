@@ -1,0 +1,97 @@
+package logrouter
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tripod/nodes/fluentbit"
+	"tripod/nodes/podlogs"
+)
+
+// fargateOutput is the first output of a configuration of Fargate's log router.
+func fargateOutput(t *testing.T, endpoint *logsEndpoint, output, filters string) Fargate {
+	t.Helper()
+	config, err := fluentbit.Fargate(map[string]string{"output.conf": output, "filters.conf": filters}, "us-east-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Fargate{Filters: config.Filters, To: config.Outputs[0], Client: toEndpoint(t, endpoint).Client}
+}
+
+const fargateSection = "[OUTPUT]\n Name cloudwatch_logs\n Match kube.*\n region us-east-1\n log_group_name g\n log_stream_prefix from-\n"
+
+func fargateRecords(texts ...string) (records []Record) {
+	about := describe(logOf("web"), "fargate-1")
+	about.Labels = map[string]string{"app": "shop"}
+	for i, text := range texts {
+		records = append(records, record(podlogs.Line{At: time.Unix(int64(i), 0), Text: text}, "application.web", &about))
+	}
+	return records
+}
+
+func TestFargatesRecordsGoWhereTheConfigMapSays(t *testing.T) {
+	endpoint := &logsEndpoint{}
+	f := fargateOutput(t, endpoint, fargateSection+" auto_create_group On\n log_retention_days 7\n",
+		"[FILTER]\n Name kubernetes\n Match *\n[FILTER]\n Name grep\n Match *\n Exclude log secret\n")
+	if err := f.Send(t.Context(), fargateRecords("hello", "secret")); err != nil {
+		t.Fatal(err)
+	}
+	want := `{"kubernetes":{"container_name":"app","docker_id":"0123","host":"fargate-1","labels":{"app":"shop"},"namespace_name":"shop",` +
+		`"pod_id":"uid-web","pod_name":"web"},"log":"1970-01-01T00:00:00.000000000Z stdout F hello"}`
+	if got := endpoint.events["g|from-kube.web"]; !slices.Equal(got, []string{want}) || endpoint.days != 7 {
+		t.Errorf("%v, kept for %d days", endpoint.events, endpoint.days)
+	}
+	f = fargateOutput(t, endpoint, strings.Replace(fargateSection, "log_stream_prefix from-", "log_stream_name one\n log_key log", 1), "")
+	endpoint.there["g|one"] = true
+	if err := f.Send(t.Context(), fargateRecords("hello")); err != nil {
+		t.Fatal(err)
+	}
+	if got := endpoint.events["g|one"]; len(got) != 1 || !strings.HasSuffix(got[0], "Z stdout F hello") || strings.HasPrefix(got[0], "{") {
+		t.Errorf("of a key: %v", got)
+	}
+	if f.To.Matches = func(string) bool { return false }; f.Send(t.Context(), fargateRecords("other")) != nil || len(endpoint.events["g|one"]) != 1 {
+		t.Errorf("what does not match: %v", endpoint.events)
+	}
+}
+
+// Without auto_create_group a group that is not there is an error, which the router tries again.
+func TestFargatesGroupsAreMadeWhereTheConfigMapSaysSo(t *testing.T) {
+	endpoint := &logsEndpoint{refuse: "g|from-kube.web"}
+	f := fargateOutput(t, endpoint, fargateSection, "")
+	f.Send(t.Context(), fargateRecords("x"))
+	if endpoint.there["g|"] {
+		t.Error("the group is made")
+	}
+	endpoint.denied = true
+	if err := f.Send(t.Context(), fargateRecords("x")); err == nil || !strings.Contains(err.Error(), "AccessDenied") {
+		t.Errorf("without the permission: %v", err)
+	}
+}
+
+func TestTheRoutersOwnLogIsSent(t *testing.T) {
+	endpoint := &logsEndpoint{}
+	p := &ProcessLog{Client: toEndpoint(t, endpoint).Client, Group: "demo-fluent-bit-logs", Stream: "fluent-bit-web-shop"}
+	logger := slog.New(slog.NewTextHandler(p, nil))
+	for range 2 * mostTold {
+		logger.Warn("AccessDenied")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); p.Run(ctx) }()
+	defer func() { cancel(); <-ended }()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		endpoint.mu.Lock()
+		got := endpoint.events["demo-fluent-bit-logs|fluent-bit-web-shop"]
+		endpoint.mu.Unlock()
+		if len(got) == mostTold && strings.Contains(got[0], "msg=AccessDenied") {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d lines came", len(got))
+		}
+	}
+}
