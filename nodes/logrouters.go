@@ -21,6 +21,9 @@ import (
 // routerPort is where a node's log router tells what it has done: Fluent Bit's HTTP_Port.
 const routerPort = 2020
 
+// lastWords is how long a machine of Fargate's, which goes with its pod, may take to send what that has said at last.
+const lastWords = 5 * time.Second
+
 // route sends a node's logs on until ctx ends.
 func (z *zone) route(ctx context.Context, n node) {
 	if z.logs.nodes == nil {
@@ -43,6 +46,9 @@ func (z *zone) route(ctx context.Context, n node) {
 			State: filepath.Join(datadir.RouterDir(z.conf.NodeDir(n.instanceID)), name+".json"), Logger: logger.With("output", name)}
 		if slow, is := output.(interface{ Gather() time.Duration }); is {
 			r.Flush = slow.Gather()
+		}
+		if n.machine.Fargate != nil {
+			r.Rest = func() (context.Context, context.CancelFunc) { return context.WithTimeout(z.ctx, lastWords) }
 		}
 		routers[name] = r
 	}

@@ -234,6 +234,7 @@ func (z *zone) startNode(m machine.Machine, listed func(), before <-chan struct{
 		z.roster.remove(n)
 		w.forget()
 		z.api.ForgetNode(n.name)
+		routing.Wait() // it writes into what is forgotten
 		z.forgetLogs(n)
 		z.addresses.Leave(n.instanceID)
 	})

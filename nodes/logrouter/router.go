@@ -48,6 +48,10 @@ type Router struct {
 	Counts   Counts
 	// Flush is how long records are gathered; 0 is a second. Retry is how long after the first failure it is tried again; 0 is the same.
 	Flush, Retry time.Duration
+	// Rest is for how long what is left may be sent when Run's context has ended, as a machine goes with its pod; nil: it stays.
+	Rest func() (context.Context, context.CancelFunc)
+
+	under []Record // a batch that Run has not sent yet
 
 	mu    sync.Mutex
 	grown map[podlogs.Name]bool
@@ -111,23 +115,28 @@ func (r *Router) Run(ctx context.Context) {
 	for _, name := range names {
 		r.open(sources, sent, name)
 	}
-	for {
+	for ctx.Err() == nil {
 		r.take(sources, sent)
 		if len(sources) > 0 {
 			if sleep.For(ctx, cmp.Or(r.Flush, time.Second)) != nil {
-				return
+				break
 			}
 			r.take(sources, sent)
 			if r.drain(ctx, sources, sent) != nil {
-				return
+				break
 			}
 			continue
 		}
 		select {
 		case <-wake:
 		case <-ctx.Done():
-			return
 		}
+	}
+	if r.Rest != nil {
+		ctx, cancel := r.Rest()
+		defer cancel()
+		r.take(sources, sent)
+		r.drain(ctx, sources, sent)
 	}
 }
 
@@ -165,12 +174,16 @@ func (r *Router) open(sources map[podlogs.Name]*source, sent map[string]podlogs.
 // drain sends all that is there, closes what has been sent, and returns an error when ctx has ended.
 func (r *Router) drain(ctx context.Context, sources map[podlogs.Name]*source, sent map[string]podlogs.Position) error {
 	for {
-		records, more := r.gather(sources)
-		if len(records) > 0 {
+		records, more := r.under, true
+		if records == nil {
+			records, more = r.gather(sources)
+		}
+		if r.under = records; len(records) > 0 {
 			if err := r.send(ctx, records); err != nil {
 				return err
 			}
 		}
+		r.under = nil
 		for name, s := range sources {
 			if at := s.tail.Position(); at.Same > 0 {
 				sent[name.File()] = at

@@ -161,6 +161,45 @@ func TestNoLineIsLostOverKills(t *testing.T) {
 	})
 }
 
+// What a pod says before its machine goes is sent where there is time for it, also when its files have gone.
+func TestTheRestIsSentWhereThereIsTime(t *testing.T) {
+	for _, test := range []struct {
+		time  time.Duration
+		under bool
+		err   error
+		want  int
+	}{
+		{5 * time.Second, false, nil, 10}, {5 * time.Second, true, nil, 10}, {5 * time.Second, false, errors.New("away"), 0}, {0, false, nil, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			out := &sink{seen: map[string]int{}}
+			out.set(test.err, false)
+			w := newWorld(t, out)
+			r, stop := w.start(t)
+			if test.time > 0 {
+				r.Rest = func() (context.Context, context.CancelFunc) {
+					return context.WithTimeout(context.Background(), test.time)
+				}
+			}
+			w.write(t, r, "web", 0, 5)
+			if test.under { // the first lines are being sent again and again
+				out.set(errors.New("busy"), false)
+				time.Sleep(1500 * time.Millisecond)
+				out.set(test.err, false)
+			}
+			w.write(t, r, "web", 5, 10)
+			synctest.Wait()
+			if err := w.files.Remove("uid-web"); err != nil {
+				t.Fatal(err)
+			}
+			stop()
+			if got := out.lines(); got != test.want {
+				t.Errorf("within %v, with %v: %d lines came, want %d", test.time, test.err, got, test.want)
+			}
+		})
+	}
+}
+
 func TestRecordsAreNamedAsFluentBitNamesThem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		out := &sink{seen: map[string]int{}}
