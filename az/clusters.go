@@ -37,7 +37,8 @@ func (z *Zone) parts() (parts []*controlplane.Part) {
 // host is the zone as its parts of clusters know it.
 func (z *Zone) host() controlplane.Host {
 	return controlplane.Host{
-		Plan: z.config, State: z.voter, LogEvents: z.logEvents, Dial: z.gateway.Dial, DialWithin: z.dialWithin, Admit: z.vpc.admit,
+		Plan: z.config, State: z.voter, LogEvents: z.logEvents, Metrics: z.metrics,
+		Dial: z.gateway.Dial, DialWithin: z.dialWithin, Admit: z.vpc.admit,
 		ServeGateway: z.gateway.ServeCluster, Parts: z.Parts, Machines: z.machines, Pools: z.pools, Clusters: z.acting.Clusters,
 		Event: z.event, Mount: z.newVolumes().Mount, OnLoss: z.tellLoss, OnChange: z.changed, Logger: z.logger, Timing: z.timing, Now: z.now,
 		Disk: z.disk.of,

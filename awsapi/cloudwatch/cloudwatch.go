@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"tripod/awsapi/cloudwatch/metricdata"
@@ -41,6 +42,8 @@ type Service struct {
 	Scale func(tx *state.Txn, policyARN string, value, threshold float64, now time.Time) error
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+
+	tried atomic.Int64 // when a question was noted last, or could not be, in nanoseconds of Unix time
 }
 
 func (s *Service) now() time.Time {

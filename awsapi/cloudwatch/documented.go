@@ -10,7 +10,8 @@ var documented = []operation.Clause{
 		"to 128 different values in what is merged, and within some 6 % beyond"},
 	{Words: []string{"GetMetricData"}, State: operation.Works, Effect: "metric math and SEARCH; no Metrics Insights queries, no anomaly " +
 		"bands, no LAMBDA, SERVICE_QUOTA, INSIGHT_RULE_METRIC and DB_PERF_INSIGHTS"},
-	{Words: []string{"ListMetrics"}, State: operation.Works, Effect: "a metric is listed at once, and for two weeks after its last data"},
+	{Words: []string{"ListMetrics"}, State: operation.Works, Effect: "a metric is listed at once, and for two weeks after its last data; " +
+		"those of AWS/EKS come a minute or two after the first question about them, whatever operation asks"},
 	{Words: []string{"PutMetricAlarm"}, State: operation.Works, Effect: "evaluated at the end of each period, and each minute for longer " +
 		"ones; a change is an event for EventBridge, stops experiments, and has policies of Auto Scaling followed; other actions are told in " +
 		"the history and not taken; alarms on anomaly bands stay in the state that they are given"},

@@ -242,6 +242,7 @@ func (s *Service) datapoints(in wire.Document, c criterion, end int64) (found []
 			return nil, false, err
 		}
 		st, _ := metricdata.ParseStatistic(c.statistic)
+		s.want(metric.Namespace)
 		points, err := s.Metrics.Merged(metric, c.unit, span(c.period))
 		for _, p := range points {
 			if value, known := st.Of(p.Summary); known {

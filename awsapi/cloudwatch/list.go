@@ -45,6 +45,7 @@ func (s *Service) list(call *operation.Call, in wire.Document) (wire.Document, e
 	default:
 		return nil, badValue("The parameter RecentlyActive must be a value in the set [ PT3H ].")
 	}
+	s.want(namespace)
 	found, err := s.Metrics.Metrics(since, func(m metricdata.Metric) bool {
 		if namespace != "" && m.Namespace != namespace || name != "" && m.Name != name || owner != "" && owner != s.AccountID {
 			return false

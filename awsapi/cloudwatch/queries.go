@@ -189,6 +189,7 @@ func periodAmong(queries []query, q query) int64 {
 // stat is a metric's series.
 func (a *answers) stat(m metricdata.Metric, st metricdata.Statistic, unit string, period int64, label string) (
 	out metricmath.Series, err error) {
+	a.service.want(m.Namespace)
 	points, err := a.service.Metrics.Merged(m, unit, a.span(period))
 	if err != nil {
 		return out, err
@@ -232,6 +233,9 @@ func (a *answers) Search(expression, statistic string, period int64) ([]metricma
 	}
 	if !periodFits(period) {
 		return nil, fmt.Errorf("the period %d is invalid", period)
+	}
+	if strings.Contains(expression, metricdata.EKS) {
+		a.service.want(metricdata.EKS)
 	}
 	found, err := a.service.Metrics.Metrics(a.service.now().Add(-listed), search.Matches)
 	if err != nil {

@@ -58,6 +58,7 @@ func (s *Service) statistics(call *operation.Call, in wire.Document) (wire.Docum
 	if err != nil {
 		return nil, err
 	}
+	s.want(metric.Namespace)
 	byUnit, err := s.Metrics.Points(metric, unit, span)
 	if err != nil {
 		return nil, err

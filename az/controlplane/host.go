@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tripod/api"
+	"tripod/awsapi/cloudwatch/metricdata"
 	"tripod/awsapi/eks"
 	"tripod/az/machines"
 	"tripod/az/plan"
@@ -31,6 +32,8 @@ type Host struct {
 	State State
 	// LogEvents is the zone's copy of CloudWatch Logs' events.
 	LogEvents *logstore.Store
+	// Metrics is the zone's copy of CloudWatch's data; nil: nothing is written there.
+	Metrics *metricdata.Store
 	// Dial connects to names of the region, by the zone's gateway, and ServeGateway lets the processes of a cluster do so,
 	// until the listener is closed.
 	Dial         func(ctx context.Context, address string) (net.Conn, error)

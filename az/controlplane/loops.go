@@ -25,6 +25,7 @@ func (c *Part) loops() []reconcile.Loop {
 		c.storing(),
 		c.extendingAPI(),
 		{Key: "read the API server's counts of deprecated calls", Watch: c.host.State.Watch, Do: c.keepReading},
+		{Key: "write EKS's metrics to CloudWatch", Watch: c.host.State.Watch, Do: c.keepVended},
 	}
 	for i := range loops {
 		if loops[i].Logger == nil {

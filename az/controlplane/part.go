@@ -51,6 +51,7 @@ type Part struct {
 	credentials                  *http.Server // by which the controllers call AWS
 	logs                         clusterLogs
 	kubeState                    *kubestate.Reader
+	vended                       vendedMetrics // they belong to keepVended
 
 	provider atomic.Pointer[region.IdentityProvider] // beside IAM; nil: there is none
 	// for the API server, as far as is known. It belongs to keepProvider

@@ -42,7 +42,7 @@ var layers = []struct {
 	}},
 	{"the AWS endpoint", []string{"awsapi/events"}},
 	{"the AWS endpoint", []string{"awsapi/sqs"}},
-	{"parts of a zone", []string{"apiserver", "az/explain", "az/gateway", "az/zonetest"}},
+	{"parts of a zone", []string{"apiserver", "az/explain", "az/gateway", "az/vended", "az/zonetest"}},
 	{"parts of a zone", []string{"apiserver/cloud", "apiserver/election", "az/instance", "lb/node"}},
 	{"who may do what", []string{"awsapi/operation"}},
 	{"who may do what", []string{"iam"}},

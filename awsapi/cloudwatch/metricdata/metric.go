@@ -9,6 +9,9 @@ import (
 // Dimension is a name and value that is part of what a metric is.
 type Dimension struct{ Name, Value string }
 
+// EKS is the namespace of Amazon EKS's own metrics.
+const EKS = "AWS/EKS"
+
 // Largest is the largest value, and its negative the smallest, as CloudWatch has them.
 const Largest = 0x1p360
 

@@ -1,0 +1,99 @@
+package controlplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"tripod/awsapi/cloudwatch"
+	"tripod/awsapi/cloudwatch/metricdata"
+	"tripod/az/instance"
+	"tripod/az/vended"
+	"tripod/state"
+)
+
+// vendedMetrics is how far EKS's own metrics of the zone's part of the control plane are written.
+type vendedMetrics struct {
+	due  time.Time                  // the end of the minute that is written next
+	last map[string]*vended.Reading // what a component had at the last minute's end
+}
+
+// keepVended writes EKS's own metrics to CloudWatch at the end of each minute, while somebody asks for them. The first minute that is
+// written is the one behind the first reading.
+func (c *Part) keepVended(ctx context.Context) (time.Duration, error) {
+	v, now, wanted := &c.vended, c.host.Now(), false
+	c.host.State.View(func(tx *state.Txn) error {
+		wanted = c.host.Metrics != nil && cloudwatch.Wanted(tx, metricdata.EKS, now)
+		return nil
+	})
+	if !wanted {
+		*v = vendedMetrics{}
+		return 0, nil // a question wakes it
+	}
+	if wait := v.due.Sub(now); wait > 0 && wait <= time.Minute {
+		return wait, nil
+	}
+	minute := v.due.Add(-time.Minute)
+	if now.Sub(v.due) > time.Minute || v.due.After(now) { // the first reading, one after a sleep, or a clock that was set
+		v.last = nil
+	}
+	first := v.last == nil
+	v.due = now.Truncate(time.Minute).Add(time.Minute)
+	read, err := c.readVended(ctx)
+	var data []metricdata.Datum
+	for _, component := range []string{"apiserver", "etcd", "controllers"} {
+		if is := read[component]; is != nil && !first {
+			data = append(data, vended.Data(c.cluster.Name, v.last[component], is, minute.Unix())...)
+		}
+	}
+	v.last = read
+	if failed := c.host.Metrics.Put(ctx, data); !errors.Is(failed, metricdata.ErrNotCopied) { // they are on this zone's disk then
+		err = errors.Join(err, failed)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("of cluster %s: %w", c.cluster.Name, err)
+	}
+	return v.due.Sub(c.host.Now()), nil
+}
+
+// readVended reads the components that run here, of the controllers the scheduler where it leads.
+func (c *Part) readVended(ctx context.Context) (read map[string]*vended.Reading, err error) {
+	read = map[string]*vended.Reading{}
+	for _, of := range []struct {
+		name, prefix string
+		from         *instance.Instance
+		tells        bool
+	}{
+		{"apiserver", "apiserver_", c.apiserver, c.apiserver.Ready()},
+		{"etcd", "etcd_", c.etcd, c.etcd.Ready()},
+		{"controllers", "scheduler_", c.controllers, slices.Contains(c.controllers.Status().Leads, "kube-scheduler")},
+	} {
+		if !of.tells {
+			continue
+		}
+		one, failed := readVendedOf(ctx, of.from, of.prefix)
+		if failed != nil {
+			err = errors.Join(err, fmt.Errorf("%s: %w", of.name, failed))
+			continue
+		}
+		read[of.name] = one
+	}
+	return read, err
+}
+
+func readVendedOf(ctx context.Context, from *instance.Instance, prefix string) (*vended.Reading, error) {
+	ctx, cancel := context.WithTimeout(ctx, instance.MetricsTimeout)
+	defer cancel()
+	response, err := from.Metrics(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("it answers %s", response.Status)
+	}
+	return vended.Read(response.Body, prefix)
+}

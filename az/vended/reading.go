@@ -1,0 +1,186 @@
+package vended
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Reading is what a process has told at one time.
+type Reading struct {
+	counts map[string]float64            // since the process's start, by the metric's name
+	gauges map[string]float64            // by the metric's name
+	times  map[string]map[float64]uint64 // requests by metric and by the buckets' upper ends, of which each has those below it too
+}
+
+// longestLine is how long a line may be.
+const longestLine = 1 << 20
+
+// Read reads a process's metrics: of the families that begin so, since a component's process has some of others.
+func Read(from io.Reader, prefix string) (*Reading, error) {
+	r := &Reading{counts: map[string]float64{}, gauges: map[string]float64{}, times: map[string]map[float64]uint64{}}
+	lines := bufio.NewScanner(from)
+	lines.Buffer(make([]byte, 64<<10), longestLine)
+	for lines.Scan() {
+		line := lines.Bytes()
+		if len(line) == 0 || line[0] == '#' {
+			continue
+		}
+		end := bytes.IndexAny(line[:min(len(line), 100)], "{ ")
+		if end < 0 {
+			continue
+		}
+		take := families[string(line[:end])]
+		if take == nil || !bytes.HasPrefix(line, []byte(prefix)) {
+			continue
+		}
+		labels, value, ok := parse(string(line[end:]))
+		if ok && !math.IsNaN(value) {
+			take(r, labels, value)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("read metrics: %w", err)
+	}
+	return r, nil
+}
+
+// labels of a series, as they are written.
+type labels string
+
+// of is a label's value, empty where there is none. What is looked at here has no escapes, and a quotation mark within another label's
+// value has a backslash before it.
+func (l labels) of(name string) string {
+	for rest := string(l); ; {
+		_, behind, found := strings.Cut(rest, name+`="`)
+		if !found {
+			return ""
+		}
+		if before := rest[:len(rest)-len(behind)-len(name)-2]; before == "" || strings.HasSuffix(before, ",") {
+			value, _, _ := strings.Cut(behind, `"`)
+			return value
+		}
+		rest = behind
+	}
+}
+
+// parse reads what follows a series' name.
+func parse(text string) (of labels, value float64, ok bool) {
+	if rest, has := strings.CutPrefix(text, "{"); has {
+		end := strings.LastIndexByte(rest, '}')
+		if end < 0 {
+			return "", 0, false
+		}
+		of, text = labels(rest[:end]), rest[end+1:]
+	}
+	text, _, _ = strings.Cut(strings.TrimSpace(text), " ") // a time may follow
+	value, err := strconv.ParseFloat(text, 64)
+	return of, value, err == nil
+}
+
+// families are those that are read, with what is made of one of their series.
+var families = map[string]func(*Reading, labels, float64){
+	"apiserver_request_total":                   requests,
+	"apiserver_request_duration_seconds_bucket": durations,
+	"apiserver_current_inflight_requests": func(r *Reading, of labels, value float64) {
+		r.gauges["apiserver_current_inflight_requests_"+strings.ToUpper(of.of("request_kind"))] += value
+	},
+	"apiserver_flowcontrol_current_executing_seats": func(r *Reading, _ labels, value float64) {
+		r.gauges["apiserver_flowcontrol_current_executing_seats"] += value
+	},
+	"apiserver_admission_webhook_request_total":   byType("apiserver_admission_webhook_request_total"),
+	"apiserver_admission_webhook_rejection_count": byType("apiserver_admission_webhook_rejection_count"),
+	"apiserver_storage_size_bytes": func(r *Reading, _ labels, value float64) { // of each member that it speaks with
+		r.gauges["apiserver_storage_size_bytes"] = max(r.gauges["apiserver_storage_size_bytes"], value)
+	},
+	"etcd_mvcc_db_total_size_in_use_in_bytes": func(r *Reading, _ labels, value float64) {
+		r.gauges["etcd_mvcc_db_total_size_in_use_in_bytes"] = value
+	},
+	"scheduler_schedule_attempts_total": func(r *Reading, of labels, value float64) {
+		r.counts["scheduler_schedule_attempts_total"] += value
+		r.counts["scheduler_schedule_attempts_"+strings.ToUpper(of.of("result"))] += value
+	},
+	"scheduler_pending_pods": func(r *Reading, of labels, value float64) {
+		queue := strings.ToUpper(of.of("queue"))
+		if queue == "ACTIVE" {
+			queue = "ACTIVEQ"
+		}
+		r.gauges["scheduler_pending_pods"] += value
+		r.gauges["scheduler_pending_pods_"+queue] += value
+	},
+}
+
+func requests(r *Reading, of labels, value float64) {
+	const total = "apiserver_request_total"
+	r.counts[total] += value
+	for name, holds := range map[string]bool{
+		"_4XX": strings.HasPrefix(of.of("code"), "4"), "_5XX": strings.HasPrefix(of.of("code"), "5"), "_429": of.of("code") == "429",
+		"_LIST_PODS": of.of("verb") == "LIST" && of.of("resource") == "pods" && of.of("subresource") == "",
+	} {
+		if holds {
+			r.counts[total+name] += value
+		} else {
+			r.counts[total+name] += 0 // that there was none is a value
+		}
+	}
+}
+
+// timed are the verbs whose requests' times are told. A watch takes as long as somebody watches.
+var timed = []string{"GET", "LIST", "POST", "PUT", "PATCH", "DELETE"}
+
+func durations(r *Reading, of labels, value float64) {
+	if !slices.Contains(timed, of.of("verb")) {
+		return
+	}
+	end, err := strconv.ParseFloat(of.of("le"), 64)
+	if err != nil {
+		return
+	}
+	name := "apiserver_request_duration_seconds_" + of.of("verb") + "_P99"
+	if r.times[name] == nil {
+		r.times[name] = map[float64]uint64{}
+	}
+	r.times[name][end] += uint64(value)
+}
+
+// byType is a family of webhooks, whose types are admit, of those that change what they admit, and validating.
+func byType(name string) func(*Reading, labels, float64) {
+	return func(r *Reading, of labels, value float64) {
+		r.counts[name] += value
+		r.counts[name+"_"+strings.ToUpper(of.of("type"))] += value
+	}
+}
+
+// quantile is the time below which that share of the requests took that a histogram has gained since an older one, and how many those
+// are. Within a bucket times are taken for evenly spread, as Prometheus' histogram_quantile does.
+func quantile(share float64, was, is map[float64]uint64) (value float64, n uint64) {
+	ends := slices.Sorted(maps.Keys(is))
+	gained := func(i int) uint64 {
+		if is[ends[i]] < was[ends[i]] { // the process is another one
+			return is[ends[i]]
+		}
+		return is[ends[i]] - was[ends[i]]
+	}
+	if len(ends) == 0 {
+		return 0, 0
+	}
+	n = gained(len(ends) - 1)
+	rank, below, from := share*float64(n), uint64(0), 0.0
+	for i, end := range ends {
+		count := gained(i)
+		if float64(count) >= rank && count > below {
+			if math.IsInf(end, 1) {
+				return from, n
+			}
+			return from + (end-from)*(rank-float64(below))/float64(count-below), n
+		}
+		below, from = count, end
+	}
+	return from, n
+}
