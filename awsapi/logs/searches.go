@@ -177,7 +177,10 @@ func (s *Service) find(ctx context.Context, q query) (insights.Result, error) {
 	}
 	run := parsed.Run(ctx, q.CreatedAt, rows, queryMemory)
 	for _, group := range q.Groups {
-		scan := logstore.Scan{Written: q.CreatedAt.UnixMilli()}
+		scan := logstore.Scan{Written: q.CreatedAt.UnixMilli(), Passed: run.Pass}
+		if logstore.Plain(parsed.Part()) {
+			scan.Part = parsed.Part()
+		}
 		sources := map[string]source{}
 		s.State.View(func(tx *state.Txn) error {
 			g, found := groups.Get(tx, group)

@@ -79,6 +79,12 @@ func sizeOf(e *syntax.Regexp) int {
 // Size is about how many instructions the expression has.
 func (e *Expression) Size() int { return e.size }
 
+// Part is a text that everything has which the expression matches; it may be empty.
+func (e *Expression) Part() string {
+	prefix, _ := e.compiled.LiteralPrefix()
+	return prefix
+}
+
 // Groups are the names of the expression's groups, the whole being the first; empty of those that have none.
 func (e *Expression) Groups() []string { return e.compiled.SubexpNames() }
 

@@ -157,3 +157,34 @@ func TestFieldsBesideAggregationsAreMissing(t *testing.T) {
 	wantRows(t, "stats count(*) + status as x, count(*) as n", lines, "n=5")
 	wantRows(t, "stats if(now() > 1000, count(*), status) as x", lines, "x=5")
 }
+
+// TestAQueryKnowsAPartOfTheMessagesThatItWants, where its first filters say so, and nothing where they do not.
+func TestAQueryKnowsAPartOfTheMessagesThatItWants(t *testing.T) {
+	for query, want := range map[string]string{
+		`filter @message like "web-1"`:                                            "web-1",
+		`fields @timestamp | filter @message like /web-[0-9]+/ | sort @timestamp`: "web-",
+		`filter @message like "ab" and @message like "abc" and verb = "create"`:   "abc",
+		`filter @message like "a" | filter @message like "bc" | stats count(*)`:   "bc",
+		`filter @message =~ /x{3}y/`:                                              "xxxy",
+		`filter @message like "ab" or verb = "create"`:                            "",
+		`filter @message not like "ab"`:                                           "",
+		`filter not @message like "ab"`:                                           "",
+		`filter verb like "create"`:                                               "",
+		`filter @message like /(?i)abc/`:                                          "",
+		`filter @logStream like "abc"`:                                            "",
+		`fields "xyz" as @message | filter @message like "x"`:                     "",
+		`stats count(*) as @message by verb | filter @message like "10"`:          "",
+		`limit 10 | filter @message like "abc"`:                                   "",
+		`fields @message`:                                                         "",
+		`fields concat(@message, "x") as m | filter m like "x"`:                   "",
+		`filter strcontains(@message, "x")`:                                       "",
+		`filter (@message like "in brackets")`:                                    "in brackets",
+	} {
+		q, err := Parse(query)
+		if err != nil {
+			t.Errorf("%s: %v", query, err)
+		} else if q.Part() != want {
+			t.Errorf("%s has the part %q, want %q", query, q.Part(), want)
+		}
+	}
+}

@@ -18,6 +18,8 @@ type expr struct {
 	slot  int
 	// constant says that it is the same of every row.
 	constant bool
+	// part is a text that the message has of each event for which it holds; empty: nothing is known of it.
+	part string
 	// tallied says that it has an aggregation in it.
 	tallied bool
 }
@@ -61,8 +63,12 @@ func (p *parser) conjunction() (expr, error) {
 	for err == nil && p.takeWord("and") {
 		var right expr
 		if right, err = p.negation(); err == nil {
-			a, b := left.eval, right.eval
+			a, b, part := left.eval, right.eval, left.part
+			if len(right.part) > len(part) {
+				part = right.part
+			}
 			left = join(left, right, func(e *env) value { return truth(a(e).holds() && b(e).holds()) })
+			left.part = part
 		}
 	}
 	return left, err
@@ -165,7 +171,7 @@ func (p *parser) matches(left expr, not bool) (expr, error) {
 		if err != nil {
 			return expr{}, err
 		}
-		return expr{tallied: left.tallied, eval: func(e *env) value {
+		return expr{tallied: left.tallied, part: p.partOf(left, not, pattern.Part()), eval: func(e *env) value {
 			v := a(e)
 			return truth((v.kind != missing && pattern.Match(e.ctx, v.String())) != not)
 		}}, nil
@@ -175,13 +181,22 @@ func (p *parser) matches(left expr, not bool) (expr, error) {
 	}
 	part := p.text
 	p.next()
-	return expr{tallied: left.tallied, eval: func(e *env) value {
+	return expr{tallied: left.tallied, part: p.partOf(left, not, part), eval: func(e *env) value {
 		if left.field && !not && findable(textOf(part)) && !e.mayHold(left.slot, part) {
 			return truth(false)
 		}
 		v := a(e)
 		return truth((v.kind != missing && strings.Contains(v.String(), part)) != not)
 	}}, nil
+}
+
+// partOf is what is known of a message by a comparison that asks for a part: the part, if it is the message that is compared.
+func (p *parser) partOf(left expr, not bool, part string) string {
+	s := p.phase.scope
+	if not || !left.field || s.names[left.slot] != "@message" || s.closed || s.defined["@message"] {
+		return ""
+	}
+	return part
 }
 
 // mostExpression is how long a regular expression may be. All of a query may be expression.MostSize in size.

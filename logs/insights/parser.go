@@ -16,7 +16,12 @@ const (
 type Query struct {
 	phases []*phase
 	limit  int // 0: the query does not say
+	part   string
 }
+
+// Part is a text that the message has of each event that the query's first filters want; empty: nothing is known of it. Events
+// without it need not be taken, and are told to Run.Pass.
+func (q *Query) Part() string { return q.part }
 
 // phase is a part of a query: what is done with each row, and what is done with all of them then.
 type phase struct {
@@ -218,6 +223,9 @@ func (p *parser) filter() error {
 	condition, err := p.expression()
 	if err != nil {
 		return err
+	}
+	if len(p.query.phases) == 1 && len(condition.part) > len(p.query.part) {
+		p.query.part = condition.part
 	}
 	p.phase.steps = append(p.phase.steps, func(e *env) bool { return condition.eval(e).holds() })
 	return nil

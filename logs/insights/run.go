@@ -19,6 +19,14 @@ type Run struct {
 
 	mu      sync.Mutex
 	workers []*Worker
+	passed  Result // what was not taken
+}
+
+// Pass counts events that were not taken as scanned, for they do not have the query's Part.
+func (r *Run) Pass(events, bytes int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.passed.Scanned, r.passed.Bytes = r.passed.Scanned+events, r.passed.Bytes+bytes
 }
 
 // Run begins to run the query. rows is how many the result has at most where the query does not say, and memory how many
@@ -90,7 +98,7 @@ type Result struct {
 
 // Finish gives the result, once no Worker takes anything any more.
 func (r *Run) Finish() (Result, error) {
-	result := Result{}
+	result := r.passed
 	all := r.collector(0)
 	for _, w := range r.workers {
 		result.Scanned, result.Matched, result.Bytes = result.Scanned+w.Scanned, result.Matched+w.Matched, result.Bytes+w.Bytes

@@ -4,12 +4,15 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // reader reads lines of a journal quickly: as write writes them, without reflection, and with messages that are parts of the
 // text wherever they need no decoding. What looks otherwise is read by encoding/json.
 type reader struct {
-	events []Event // of the last line, used again
+	events  []Event         // of the last line, used again
+	decoded strings.Builder // texts that needed decoding
+	one     []byte          // the latest of these, used again
 }
 
 // read reads a line, without its line feed. The batch is good until the next call.
@@ -67,16 +70,10 @@ func (r *reader) plain(line string) (b batch, ok bool) {
 		if rest, ok = strings.CutPrefix(rest, `,"m":"`); !ok {
 			return b, false
 		}
-		end, escaped := stringEnd(rest)
-		if end < 0 {
+		if e.Message, rest, ok = r.text(rest); !ok {
 			return b, false
 		}
-		if e.Message = rest[:end]; escaped {
-			if e.Message, ok = unescape(e.Message); !ok {
-				return b, false
-			}
-		}
-		r.events, rest = append(r.events, e), rest[end+1:]
+		r.events = append(r.events, e)
 		switch {
 		case strings.HasPrefix(rest, "},"):
 			rest = rest[2:]
@@ -147,47 +144,77 @@ func behindValue(text string) (rest string, ok bool) {
 	return "", false
 }
 
-// unescape is what a JSON string without its quotation marks says, as encoding/json writes it: a short form for the common
-// characters, and \u00XX or \u202X for few others. What has other forms is left to encoding/json.
-func unescape(text string) (string, bool) {
-	var b strings.Builder
-	b.Grow(len(text))
-	for {
-		at := strings.IndexByte(text, '\\')
-		if at < 0 {
-			b.WriteString(text)
-			return b.String(), true
-		}
-		b.WriteString(text[:at])
-		if at+1 == len(text) {
-			return "", false
-		}
-		width := 2
-		switch c := text[at+1]; c {
-		case '"', '\\', '/':
-			b.WriteByte(c)
-		case 'n':
-			b.WriteByte('\n')
-		case 't':
-			b.WriteByte('\t')
-		case 'r':
-			b.WriteByte('\r')
-		case 'b':
-			b.WriteByte('\b')
-		case 'f':
-			b.WriteByte('\f')
-		case 'u':
-			if width = 6; at+width > len(text) {
-				return "", false
-			}
-			r, err := strconv.ParseUint(text[at+2:at+6], 16, 32)
-			if err != nil || r >= 0xd800 && r < 0xe000 {
-				return "", false
-			}
-			b.WriteRune(rune(r))
-		default:
-			return "", false
-		}
-		text = text[at+width:]
+// mostAhead is up to how many bytes there is room for decoded texts of lines that follow.
+const mostAhead = 64 << 10
+
+// text reads a JSON string behind its first quotation mark: what it says, and what follows its last one. It is a part of what is read
+// where it needs no decoding, or else of the line's decoded texts.
+func (r *reader) text(in string) (text, rest string, ok bool) {
+	end := strings.IndexByte(in, '"')
+	if end < 0 {
+		return "", "", false
 	}
+	at := strings.IndexByte(in[:end], '\\')
+	if at < 0 {
+		return in[:end], in[end+1:], true
+	}
+	if r.decoded.Cap()-r.decoded.Len() < len(in) {
+		most := max(len(in), min(2*r.decoded.Cap(), mostAhead))
+		r.decoded = strings.Builder{} // the texts that are in the last one stay there
+		r.decoded.Grow(most)
+	}
+	out, from := r.one[:0], 0 // not in the builder, whose every write tells the collector of garbage
+	for in[at] != '"' {
+		out = append(out, in[from:at]...)
+		width := 0
+		if out, width = escape(out, in[at:]); width == 0 {
+			return "", "", false
+		}
+		at += width
+		for from = at; at < len(in) && in[at] != '"' && in[at] != '\\'; { // such texts have many of them
+			at++
+		}
+		if at == len(in) {
+			return "", "", false
+		}
+	}
+	out = append(out, in[from:at]...)
+	began := r.decoded.Len()
+	r.decoded.Write(out)
+	r.one = out
+	return r.decoded.String()[began:], in[at+1:], true
+}
+
+// escape appends what begins with a backslash, as encoding/json writes it: a short form for the common characters, and \u00XX or
+// \u202X for few others. It returns its length, 0 for other forms, which are left to encoding/json.
+func escape(to []byte, in string) ([]byte, int) {
+	if len(in) < 2 {
+		return to, 0
+	}
+	c := in[1]
+	switch c {
+	case '"', '\\', '/':
+	case 'n':
+		c = '\n'
+	case 't':
+		c = '\t'
+	case 'r':
+		c = '\r'
+	case 'b':
+		c = '\b'
+	case 'f':
+		c = '\f'
+	case 'u':
+		if len(in) < 6 {
+			return to, 0
+		}
+		code, err := strconv.ParseUint(in[2:6], 16, 32)
+		if err != nil || code >= 0xd800 && code < 0xe000 {
+			return to, 0
+		}
+		return utf8.AppendRune(to, rune(code)), 6
+	default:
+		return to, 0
+	}
+	return append(to, c), 2
 }

@@ -74,7 +74,7 @@ func (s *Store) Find(ctx context.Context, q Query) (Page, error) {
 			return Page{}, err
 		}
 		number := streamNumber(p.stream)
-		batches(text, p.start, func(offset int64, b batch) bool {
+		new(reader).batches(text, p.start, func(offset int64, b batch) bool {
 			for i, event := range b.Events {
 				if event.Time >= q.From && event.Time <= q.To {
 					c.add(Found{Event: event, Stream: p.stream, Ingested: b.Ingested,

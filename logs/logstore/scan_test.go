@@ -89,3 +89,68 @@ func TestScanShowsEveryEventOnce(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestScanPassesOverFilesWithoutThePart, and counts what they have as if it had shown it.
+func TestScanPassesOverFilesWithoutThePart(t *testing.T) {
+	s := open(t, t.TempDir(), 0, small)
+	for i := range 200 {
+		text := fmt.Sprintf("line \"n%dx\" <of> many", i)
+		if _, err := s.Append(streamA, []Event{{Time: int64(i), Message: text}, {Time: int64(i), Message: "\n"}}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	look := func(scan Scan) (shown, passed, bytes int64, hit bool) {
+		var mu sync.Mutex
+		scan.Streams = []string{streamA}
+		scan.Passed = func(events, size int64) {
+			mu.Lock()
+			defer mu.Unlock()
+			passed, bytes = passed+events, bytes+size
+		}
+		if err := s.Scan(t.Context(), scan, func() func(Found) error {
+			return func(f Found) error {
+				mu.Lock()
+				defer mu.Unlock()
+				shown, bytes = shown+1, bytes+int64(len(f.Message))
+				hit = hit || f.Message == `line "n77x" <of> many`
+				return nil
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return shown, passed, bytes, hit
+	}
+	all, none, size, _ := look(Scan{To: 1000})
+	shown, passed, bytes, hit := look(Scan{To: 1000, Part: "n77x"})
+	if none != 0 || shown == 0 || passed == 0 || shown+passed != all || bytes != size || !hit {
+		t.Errorf("%d events of %d bytes are shown without a part; with it %d, and %d are passed over, of %d bytes; found: %t", all, size, shown,
+			passed, bytes, hit)
+	}
+	if _, passed, _, hit := look(Scan{From: 77, To: 77, Part: "n77x"}); passed != 0 || !hit {
+		t.Errorf("of files that are not searched as a whole %d events are passed over; found: %t", passed, hit)
+	}
+	if _, passed, _, _ := look(Scan{To: 1000, Written: 1, Part: "n77x"}); passed != 0 {
+		t.Errorf("of files that were written later %d events are passed over", passed)
+	}
+}
+
+// TestTextsOfALineStayWhenTheNextAreRead: those that needed decoding, too.
+func TestTextsOfALineStayWhenTheNextAreRead(t *testing.T) {
+	var r reader
+	var got, want []string
+	for i := range 1000 {
+		text := strings.Repeat(fmt.Sprintf("\"%d\"\n", i), 1+i%50)
+		line, err := json.Marshal(batch{Events: []Event{{Message: text}, {Message: text + "<"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, ok := r.plain(string(line))
+		if !ok {
+			t.Fatalf("%s is not read quickly", line)
+		}
+		got, want = append(got, b.Events[0].Message, b.Events[1].Message), append(want, text, text+"<")
+	}
+	if !slices.Equal(got, want) {
+		t.Error("texts have changed")
+	}
+}

@@ -20,7 +20,9 @@ type segment struct {
 
 	known       bool  // the times below are
 	first, last int64 // the earliest and the latest event's time
-	ingested    int64 // the last batch's
+	ingested    int64 // the latest batch's
+	events      int64 // how many there are, and how long their messages are
+	bytes       int64
 }
 
 // segmentName is the file of the zone's journal that begins there.
@@ -43,8 +45,10 @@ func newSegment(dir, zone string, start int64) *segment {
 
 // note takes a batch into account that was appended.
 func (s *segment) note(b batch) {
-	s.ingested = b.Ingested
+	s.ingested = max(s.ingested, b.Ingested)
+	s.events += int64(len(b.Events))
 	for _, event := range b.Events {
+		s.bytes += int64(len(event.Message))
 		s.first, s.last = min(s.first, event.Time), max(s.last, event.Time)
 	}
 }
@@ -69,12 +73,18 @@ func (s *segment) append(lines []byte, durable bool) error {
 }
 
 // read is the segment's text up to end.
-func (s segment) read() ([]byte, error) {
-	text, err := os.ReadFile(s.path)
+func (s segment) read() (string, error) {
+	file, err := os.Open(s.path)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	return text[:min(int64(len(text)), s.end-s.start)], nil
+	defer file.Close()
+	var text strings.Builder // it makes a string without a copy of all
+	text.Grow(int(s.end - s.start))
+	if _, err := io.CopyN(&text, file, s.end-s.start); err != nil && !errors.Is(err, io.EOF) {
+		return "", err
+	}
+	return text.String(), nil
 }
 
 // behind is the segment's text from offset of the journal on: whole lines of up to most bytes, or one line where that is longer.
@@ -120,6 +130,7 @@ func (s *segment) mend() (mark json.RawMessage, err error) {
 		}
 	}
 	s.end, s.known, s.first, s.last = s.start+int64(whole), true, math.MaxInt64, math.MinInt64
+	s.ingested, s.events, s.bytes = 0, 0, 0
 	batches(text[:whole], s.start, func(_ int64, b batch) bool {
 		s.note(b)
 		if b.Mark != nil {
