@@ -115,6 +115,11 @@ func (s *Service) operations() map[string]entry {
 			"the group's filters as they were asked for"},
 		"DeleteSubscriptionFilter": {typed(s.deleteSubscriptionFilter), recorded,
 			"the filter is gone"},
+		"PutResourcePolicy": {typed(s.putResourcePolicy), recorded,
+			"a policy is kept, ten of the account and one of each log group, whose revision must be known; nothing is asked of it: it is " +
+				"about AWS's services that write logs, of which here EKS alone does, which needs none"},
+		"DescribeResourcePolicies": {typed(s.describeResourcePolicies), recorded, "the policies of the account, or of log groups"},
+		"DeleteResourcePolicy":     {typed(s.deleteResourcePolicy), recorded, "the policy is gone"},
 		"TagResource": {typed(s.tagResource), works,
 			"tags of a group"},
 		"UntagResource": {typed(s.untagResource), works,

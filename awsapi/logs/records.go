@@ -24,6 +24,8 @@ type group struct {
 	Subscriptions []subscription `json:"subscriptions,omitempty"`
 	// MetricFilters are the metric filters in the order of their names.
 	MetricFilters []metricFilter `json:"metricFilters,omitempty"`
+	// Policy is the group's own resource policy.
+	Policy *resourcePolicy `json:"policy,omitempty"`
 }
 
 // stream is a log stream's record, by GROUP:NAME. Names of groups hold no colon.
