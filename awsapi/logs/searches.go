@@ -181,6 +181,9 @@ func (s *Service) find(ctx context.Context, q query) (insights.Result, error) {
 		if logstore.Plain(parsed.Part()) {
 			scan.Part = parsed.Part()
 		}
+		if parsed.Newest() {
+			scan.Edge = run.Edge
+		}
 		sources := map[string]source{}
 		s.State.View(func(tx *state.Txn) error {
 			g, found := groups.Get(tx, group)

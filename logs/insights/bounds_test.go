@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -186,5 +187,45 @@ func TestAQueryKnowsAPartOfTheMessagesThatItWants(t *testing.T) {
 		} else if q.Part() != want {
 			t.Errorf("%s has the part %q, want %q", query, q.Part(), want)
 		}
+	}
+}
+
+// TestAQueryForTheNewestNeedsNoOlderOnes: it knows from which time on, and counts those that it was not given.
+func TestAQueryForTheNewestNeedsNoOlderOnes(t *testing.T) {
+	for query, want := range map[string]bool{
+		`fields @timestamp, @message | sort @timestamp desc | limit 10`: true, `fields @message`: true, `limit 3`: true,
+		`parse @message "a*" as a | sort @timestamp desc, a | limit 10`: true, `sort @timestamp desc | limit 10 | filter verb = "x"`: true,
+		`sort @timestamp`: false, `sort @message desc`: false, `filter a = 1 | limit 10`: false, `stats count(*)`: false,
+		`dedup verb`: false, `fields 1 as @timestamp | sort @timestamp desc`: false, `sort -@timestamp desc`: false,
+	} {
+		q, err := Parse(query)
+		if err != nil {
+			t.Errorf("%s: %v", query, err)
+		} else if q.Newest() != want {
+			t.Errorf("%s wants the newest: %t, want %t", query, q.Newest(), want)
+		}
+	}
+	q, err := Parse(`sort @timestamp desc | limit 10`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := q.Run(t.Context(), time.Now(), 10, 1<<20)
+	w := run.Worker()
+	if run.Edge() != math.MinInt64 {
+		t.Errorf("the edge is %d before the first event", run.Edge())
+	}
+	for i := range 1000 {
+		if err := w.Take(&Event{Time: int64(i), Message: "m", Pointer: func() string { return fmt.Sprint(i) }}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if edge := run.Edge(); edge < 500 || edge > 990 {
+		t.Errorf("the edge is %d", edge)
+	}
+	run.Pass(50, 70)
+	result, err := run.Finish()
+	if err != nil || len(result.Rows) != 10 || result.Scanned != 1050 || result.Matched != 1050 || result.Bytes != 1070 {
+		t.Errorf("%d rows, %d events are scanned and %d matched, of %d bytes: %v", len(result.Rows), result.Scanned, result.Matched,
+			result.Bytes, err)
 	}
 }

@@ -17,11 +17,27 @@ type Query struct {
 	phases []*phase
 	limit  int // 0: the query does not say
 	part   string
+	// filtered says that the first phase has filters.
+	filtered bool
 }
 
 // Part is a text that the message has of each event that the query's first filters want; empty: nothing is known of it. Events
 // without it need not be taken, and are told to Run.Pass.
 func (q *Query) Part() string { return q.part }
+
+// Newest says that the query wants the newest events, whatever they are: of older ones than Run.Edge it needs only to know how many
+// there are, which Run.Pass is told.
+func (q *Query) Newest() bool {
+	first := q.phases[0]
+	if q.filtered || first.end != endByLimit && first.end != endOfQuery {
+		return false
+	}
+	if len(first.sort) == 0 {
+		return true
+	}
+	by := first.sort[0]
+	return by.descending && by.by.field && first.scope.names[by.by.slot] == "@timestamp" && !first.scope.defined["@timestamp"]
+}
 
 // phase is a part of a query: what is done with each row, and what is done with all of them then.
 type phase struct {
@@ -224,8 +240,11 @@ func (p *parser) filter() error {
 	if err != nil {
 		return err
 	}
-	if len(p.query.phases) == 1 && len(condition.part) > len(p.query.part) {
-		p.query.part = condition.part
+	if len(p.query.phases) == 1 {
+		p.query.filtered = true
+		if len(condition.part) > len(p.query.part) {
+			p.query.part = condition.part
+		}
 	}
 	p.phase.steps = append(p.phase.steps, func(e *env) bool { return condition.eval(e).holds() })
 	return nil

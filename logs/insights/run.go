@@ -3,9 +3,11 @@ package insights
 import (
 	"cmp"
 	"context"
+	"math"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,16 +19,22 @@ type Run struct {
 	memory int64
 	now    float64
 
+	// edge is the time from before which no event is wanted any more, if the query wants the newest.
+	edge atomic.Int64
+
 	mu      sync.Mutex
 	workers []*Worker
 	passed  Result // what was not taken
 }
 
-// Pass counts events that were not taken as scanned, for they do not have the query's Part.
+// Pass counts events that were not taken as scanned, for they do not have the query's Part, or are from before its Edge.
 func (r *Run) Pass(events, bytes int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.passed.Scanned, r.passed.Bytes = r.passed.Scanned+events, r.passed.Bytes+bytes
+	if !r.query.filtered {
+		r.passed.Matched += events
+	}
 }
 
 // Run begins to run the query. rows is how many the result has at most where the query does not say, and memory how many
@@ -35,8 +43,13 @@ func (q *Query) Run(ctx context.Context, now time.Time, rows int, memory int64) 
 	if q.limit > 0 {
 		rows = q.limit
 	}
-	return &Run{ctx: ctx, query: q, rows: rows, memory: memory, now: float64(now.UnixMilli())}
+	r := &Run{ctx: ctx, query: q, rows: rows, memory: memory, now: float64(now.UnixMilli())}
+	r.edge.Store(math.MinInt64)
+	return r
 }
+
+// Edge is the time from before which no event is wanted any more, in milliseconds, of a query that wants the newest.
+func (r *Run) Edge() int64 { return r.edge.Load() }
 
 // Worker takes events for one goroutine.
 type Worker struct {
@@ -181,6 +194,9 @@ func (r *Run) collector(i int) collector {
 	if len(p.sort) == 0 && i == 0 { // the newest come first
 		s.newest = true
 	}
+	if i == 0 && r.query.Newest() {
+		s.edge = &r.edge
+	}
 	if p.end == endByDedup {
 		return &deduped{sorted: s, memory: memory, byKey: map[string]row{}}
 	}
@@ -201,6 +217,8 @@ type sorted struct {
 	full    bool
 	clip    bool
 	keys    []value
+	// edge is moved to the last row's time; nil: the rows are in another order.
+	edge *atomic.Int64
 }
 
 func (s *sorted) add(e *env) error {
@@ -307,6 +325,12 @@ func (s *sorted) cut() {
 	clear(s.held[most:])
 	s.held = s.held[:most]
 	s.full = most == s.most
+	if s.full && s.edge != nil && most > 0 {
+		at := int64(s.held[most-1].keys[0].num)
+		for old := s.edge.Load(); at > old && !s.edge.CompareAndSwap(old, at); {
+			old = s.edge.Load()
+		}
+	}
 }
 
 func (s *sorted) merge(other collector) error {

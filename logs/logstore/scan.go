@@ -18,7 +18,10 @@ type Scan struct {
 	// Part is a text that the messages have which are wanted. Files that do not have it are passed over: Passed is told how many events
 	// they have that are to be seen, and how long their messages are, by several goroutines. It holds no character that JSON writes in
 	// another way, see Plain. Empty: all are wanted.
-	Part   string
+	Part string
+	// Edge is a time from before which no event is wanted any more: it may grow while others are shown, and files that are all older
+	// are passed over. Nil: all times are wanted. With it the newest files come first.
+	Edge   func() int64
 	Passed func(events, bytes int64)
 	// Workers is how many goroutines search at once; 0 means as many as there are processors, at most 4.
 	Workers int
@@ -28,7 +31,7 @@ type Scan struct {
 // ends the search. A message may be a part of a text that is much longer: who keeps it clones it. The error is what a visitor
 // said, or the context's cause.
 func (s *Store) Scan(ctx context.Context, scan Scan, visitor func() func(Found) error) error {
-	parts, err := s.parts(ctx, Query{Streams: scan.Streams, From: scan.From, To: scan.To})
+	parts, err := s.parts(ctx, Query{Streams: scan.Streams, From: scan.From, To: scan.To, Last: scan.Edge != nil})
 	if err != nil {
 		return err
 	}
@@ -62,6 +65,10 @@ func (s *Store) Scan(ctx context.Context, scan Scan, visitor func() func(Found) 
 
 // scan shows the events of a part.
 func (r *reader) scan(ctx context.Context, p part, scan Scan, visit func(Found) error) error {
+	if scan.Edge != nil && p.last < scan.Edge() && scan.holds(p.segment) {
+		scan.Passed(p.events, p.bytes)
+		return nil
+	}
 	text, err := p.read()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // too old or too much, since a moment

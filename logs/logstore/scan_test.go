@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -131,6 +132,29 @@ func TestScanPassesOverFilesWithoutThePart(t *testing.T) {
 	}
 	if _, passed, _, _ := look(Scan{To: 1000, Written: 1, Part: "n77x"}); passed != 0 {
 		t.Errorf("of files that were written later %d events are passed over", passed)
+	}
+}
+
+// TestScanShowsTheNewestFilesFirstWhereThereIsAnEdge, and passes over those before it.
+func TestScanShowsTheNewestFilesFirstWhereThereIsAnEdge(t *testing.T) {
+	s := open(t, t.TempDir(), 0, small)
+	write(t, s, streamA, 100, 100)
+	edge, shown, passed, first := int64(math.MinInt64), int64(0), int64(0), int64(0)
+	scan := Scan{Streams: []string{streamA}, To: 1000, Workers: 1, Edge: func() int64 { return edge },
+		Passed: func(events, _ int64) { passed += events }}
+	if err := s.Scan(t.Context(), scan, func() func(Found) error {
+		return func(f Found) error {
+			if shown++; shown == 1 {
+				first = f.Time
+			}
+			edge = 190
+			return nil
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if shown+passed != 100 || passed == 0 || first < 150 {
+		t.Errorf("%d events are shown and %d passed over; the first one is of %d", shown, passed, first)
 	}
 }
 
