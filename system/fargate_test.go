@@ -21,7 +21,8 @@ import (
 const fargateNamespace = "serverless"
 
 // TestFargate is a story of a Fargate profile: its pods have nodes of their own, which outlive a restart, what they say is in CloudWatch
-// Logs by the ConfigMap aws-logging, a pod that Fargate cannot run is told so, a zone that dies takes a pod with it that is replaced elsewhere, and the profile goes with its nodes.
+// Logs by the ConfigMap aws-logging, a pod that Fargate cannot run is told so, a zone that dies takes a pod with it that is replaced
+// elsewhere, and the profile goes with its nodes.
 func TestFargate(t *testing.T) {
 	t.Parallel()
 	dir := newDir(t)
@@ -162,8 +163,8 @@ func haveFargateLogging(t *testing.T, calls awsServices, kube kubernetes.Interfa
 		Labels: map[string]string{"aws-observability": "enabled"}}}, metav1.CreateOptions{})
 	must(t, "create the namespace", err)
 	_, err = kube.CoreV1().ConfigMaps("aws-observability").Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "aws-logging"},
-		Data: map[string]string{"output.conf": "[OUTPUT]\n    Name cloudwatch_logs\n    Match kube.*\n    region us-east-1\n    log_group_name my-logs\n" +
-			"    log_stream_prefix from-fluent-bit-\n    log_retention_days 60\n    auto_create_group true\n",
+		Data: map[string]string{"output.conf": "[OUTPUT]\n    Name cloudwatch_logs\n    Match kube.*\n    region us-east-1\n" +
+			"    log_group_name my-logs\n    log_stream_prefix from-fluent-bit-\n    log_retention_days 60\n    auto_create_group true\n",
 			"filters.conf": "[FILTER]\n    Name kubernetes\n    Match kube.*\n"}}, metav1.CreateOptions{})
 	must(t, "create the ConfigMap", err)
 }

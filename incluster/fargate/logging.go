@@ -46,7 +46,8 @@ func (c *Cluster) logger(ctx context.Context) (config map[string]string, annotat
 	case err != nil && !apierrors.IsNotFound(err):
 		return nil, "", event, err
 	case err != nil || namespace.Labels[loggingLabel] != "enabled":
-		return disabled("LOGGING_CONFIGMAP_NOT_FOUND", notFound+fmt.Sprintf("namespace %q has no label %s=enabled", loggingNamespace, loggingLabel))
+		return disabled("LOGGING_CONFIGMAP_NOT_FOUND", notFound+
+			fmt.Sprintf("namespace %q has no label %s=enabled", loggingNamespace, loggingLabel))
 	}
 	if _, err := fluentbit.Fargate(found.Data, c.logging.Region); err != nil {
 		return disabled("LOGGING_CONFIGMAP_INVALID", fmt.Sprintf("Disabled logging for pod due to invalid configmap. %v. "+

@@ -111,7 +111,8 @@ func TestWhatFargatesLogRouterDoesNotTakeIsNamed(t *testing.T) {
 		{with("output.conf", strings.Replace(documented["output.conf"], "my-logs", "$(kubernetes['x'])", 1)), "no templates"},
 		{with("filters.conf", "[FILTER]\n    Name lua\n    Match *\n"), "lua is not a supported filter plugin"},
 		{with("filters.conf", "[FILTER]\n    Name throttle\n    Match *\n"), "the filter throttle is none that Tripod runs"},
-		{with("filters.conf", "[FILTER]\n    Name parser\n    Match *\n    Key_Name log\n    Parser none\n"), "requested parser 'none' not found"},
+		{with("filters.conf", "[FILTER]\n    Name parser\n    Match *\n    Key_Name log\n    Parser none\n"),
+			"requested parser 'none' not found"},
 		{with("filters.conf", "[FILTER]\n    Name grep\n    Match *\n    Regex log (?=x)\n"), "regular expression"},
 		{with("filters.conf", "[FILTER]\n    Name grep\n    Regex log x\n"), "neither Match nor Match_Regex"},
 		{with("parsers.conf", "# "+strings.Repeat("x", 5300)), "characters, and may have 5300"},
@@ -130,7 +131,8 @@ func TestFiltersChangeRecords(t *testing.T) {
 		{"Name grep\n Regex none error", "error", ""},
 		{"Name record_modifier\n Record cluster my demo\n Remove_key log", "x", `{"cluster":"my demo"}`},
 		{"Name record_modifier\n Allowlist_key other", "x", `{}`},
-		{"Name modify\n Add a b\n Add log y\n Rename log message\n Copy message again\n Set c d", "x", `{"a":"b","again":"x","c":"d","message":"x"}`},
+		{"Name modify\n Add a b\n Add log y\n Rename log message\n Copy message again\n Set c d", "x",
+			`{"a":"b","again":"x","c":"d","message":"x"}`},
 		{"Name modify\n Add message y\n Rename log message", "x", `{"log":"x","message":"y"}`},
 		{"Name modify\n Add message y\n Hard_rename log message", "x", `{"message":"x"}`},
 		{"Name modify\n Remove_wildcard lo", "x", `{}`},
@@ -161,7 +163,8 @@ func TestFiltersChangeRecords(t *testing.T) {
 // A parser that has Reserve_Data keeps the other fields, and one that does not match keeps all.
 func TestParsersTakeFieldsApart(t *testing.T) {
 	parsers, err := NewParsers([]Section{{Kind: "PARSER", Properties: []Property{{"Name", "p"}, {"Format", "regex"},
-		{"Regex", `^(?<code>\d+) (?<rest>.*)$`}, {"Types", "code:integer"}}}, {Kind: "PARSER", Properties: []Property{{"Name", "j"}, {"Format", "json"}}}})
+		{"Regex", `^(?<code>\d+) (?<rest>.*)$`}, {"Types", "code:integer"}}},
+		{Kind: "PARSER", Properties: []Property{{"Name", "j"}, {"Format", "json"}}}})
 	if err != nil {
 		t.Fatal(err)
 	}

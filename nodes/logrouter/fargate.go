@@ -64,7 +64,8 @@ func (f Fargate) text(fields map[string]any) (text string, send bool) {
 func (k *Kubernetes) fields() map[string]any {
 	fields := map[string]any{"pod_name": k.PodName, "namespace_name": k.NamespaceName, "pod_id": k.PodID, "host": k.Host,
 		"container_name": k.ContainerName}
-	for name, value := range map[string]string{"docker_id": k.DockerID, "container_hash": k.ContainerHash, "container_image": k.ContainerImage} {
+	for name, value := range map[string]string{"docker_id": k.DockerID, "container_hash": k.ContainerHash,
+		"container_image": k.ContainerImage} {
 		if value != "" {
 			fields[name] = value
 		}

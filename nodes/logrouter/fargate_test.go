@@ -53,8 +53,9 @@ func TestFargatesRecordsGoWhereTheConfigMapSays(t *testing.T) {
 	if got := endpoint.events["g|one"]; len(got) != 1 || !strings.HasSuffix(got[0], "Z stdout F hello") || strings.HasPrefix(got[0], "{") {
 		t.Errorf("of a key: %v", got)
 	}
-	if f.To.Matches = func(string) bool { return false }; f.Send(t.Context(), fargateRecords("other")) != nil || len(endpoint.events["g|one"]) != 1 {
-		t.Errorf("what does not match: %v", endpoint.events)
+	f.To.Matches = func(string) bool { return false }
+	if err := f.Send(t.Context(), fargateRecords("other")); err != nil || len(endpoint.events["g|one"]) != 1 {
+		t.Errorf("what does not match: %v, %v", err, endpoint.events)
 	}
 }
 

@@ -235,7 +235,8 @@ func TestLokiHasAStreamOfEachContainer(t *testing.T) {
 		t.Errorf("of what is too old: %v, %v", err, pushes)
 	}
 	refuse, status = "", http.StatusTooManyRequests
-	if err := l.Send(t.Context(), records); err == nil || errors.As(err, &refused) && refused.Records == 0 || !strings.Contains(err.Error(), "429") {
+	if err := l.Send(t.Context(), records); err == nil || errors.As(err, &refused) && refused.Records == 0 ||
+		!strings.Contains(err.Error(), "429") {
 		t.Errorf("of what has no room: %v", err)
 	}
 }
@@ -330,7 +331,8 @@ func TestObjectsOfS3AreLinesThatAreCompressed(t *testing.T) {
 	var mu sync.Mutex
 	objects := map[string]string{}
 	denied := false
-	s := S3{Bucket: "logs", Prefix: "shop", Node: "n1", Calls: http.DefaultClient, URL: served(t, func(w http.ResponseWriter, r *http.Request) {
+	s := S3{Bucket: "logs", Prefix: "shop", Node: "n1", Calls: http.DefaultClient}
+	s.URL = served(t, func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
 		if denied {
@@ -344,7 +346,7 @@ func TestObjectsOfS3AreLinesThatAreCompressed(t *testing.T) {
 		}
 		text, _ := io.ReadAll(unpacked)
 		objects[r.URL.Path] = string(text)
-	})}
+	})
 	if err := s.Send(t.Context(), recordsOf("a", "b")); err != nil {
 		t.Fatal(err)
 	}
