@@ -103,7 +103,8 @@ func TestAPodWithoutDNSFindsNoInstanceEither(t *testing.T) {
 	z := &zone{links: newPodLinks()}
 	pod := podWithFault("no-dns")
 	z.links.changed(nil, pod)
-	if _, err := (podNetwork{zone: z, pod: pod}).Lookup(t.Context(), "ip-192-168-0-1.ec2.internal", true); !errors.Is(err, podcmd.ErrNoServer) {
+	if _, err := (podNetwork{zone: z, pod: pod}).Lookup(t.Context(), "ip-192-168-0-1.ec2.internal", true); !errors.Is(err,
+		podcmd.ErrNoServer) {
 		t.Errorf("got %v", err)
 	}
 }
