@@ -35,7 +35,15 @@ func volumeVariable(name string) string {
 
 // openTo are the directories below which a volume may be laid. Elsewhere the pod's author would choose what this machine's
 // programs find at paths of their own.
-var openTo = []string{"/mnt", "/srv", "/var/lib"}
+var openTo = []string{"/mnt", "/srv", "/var/lib", logDir}
+
+// logDir is where collectors of logs find their node's, and where nothing looks for programs or settings.
+const logDir = "/var/log"
+
+// mayLie says whether a volume may be laid at a path. A node's logs hide this machine's from the command.
+func mayLie(v *corev1.Volume, at string) bool {
+	return free(at) || v.HostPath != nil && path.Clean(at) == logDir
+}
 
 // free says whether a volume may be laid at a path: nothing is there on this machine, and nothing of this machine looks
 // there.
@@ -73,7 +81,7 @@ func (p *pod) layVolumes(ctx context.Context) (env []string, err error) {
 		env = append(env, volumeVariable(mount.Name)+"="+part)
 		switch {
 		case p.options.NoMounts:
-		case free(mount.MountPath):
+		case mayLie(&p.object.Spec.Volumes[i], mount.MountPath):
 			all = append(all, laid{part, path.Clean(mount.MountPath), mount.ReadOnly})
 		default:
 			fmt.Fprintf(p.options.Stderr, "volume %s is not laid over %s, which is this machine's own: the command finds it by %s\n",

@@ -146,6 +146,12 @@ func layVolumes(dir string) error {
 	covered := map[string]bool{}
 	var top []laid // those that take another root: these come last, since that one has all mounts of before
 	for _, one := range all {
+		if info, err := os.Stat(one.To); err == nil && info.IsDir() { // the directory of logs, or of a volume that is laid already
+			if err := one.bind(one.To); err != nil {
+				return err
+			}
+			continue
+		}
 		at := ancestor(one.To)
 		if at == "/" {
 			top = append(top, one)

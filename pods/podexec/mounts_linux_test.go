@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
 const (
@@ -111,8 +113,8 @@ func TestCommandEndsWithAKilledPodExec(t *testing.T) {
 	}
 }
 
-// TestVolumesAreWhereTheContainerHasThem lays one volume at a path whose first directory this machine has not, and one below a
-// directory that it has.
+// TestVolumesAreWhereTheContainerHasThem lays one volume at a path whose first directory this machine has not, one below a
+// directory that it has, and one over a directory that it has.
 func TestVolumesAreWhereTheContainerHasThem(t *testing.T) {
 	dir, err := os.MkdirTemp("/tmp", "tripod-test-")
 	if err != nil {
@@ -128,7 +130,8 @@ func TestVolumesAreWhereTheContainerHasThem(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(volume, "rows"), []byte("42"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	all := fmt.Sprintf(`[{"From":%q,"To":"/tripod-test-data/db"},{"From":%q,"To":"/srv/tripod-test","ReadOnly":true}]`, volume, volume)
+	all := fmt.Sprintf(`[{"From":%q,"To":"/tripod-test-data/db"},{"From":%[1]q,"To":"/srv/tripod-test","ReadOnly":true},`+
+		`{"From":%[1]q,"To":"/var/log"}]`, volume)
 	if err := os.WriteFile(volumesFile(dir), []byte(all), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +141,7 @@ func TestVolumesAreWhereTheContainerHasThem(t *testing.T) {
 	}
 	var out, errs bytes.Buffer
 	script := `pwd; cat /tripod-test-data/db/rows /srv/tripod-test/rows; echo; echo 43 > /tripod-test-data/db/rows; ` +
-		`echo 44 2>&- > /srv/tripod-test/rows; ls -d /bin /etc`
+		`echo 44 2>&- > /srv/tripod-test/rows; ls -d /bin /etc; ls /var/log`
 	code, err := run(Options{Executable: program, Command: []string{"/bin/sh", "-c", script}, Stdout: &out, Stderr: &errs},
 		[]string{enterEnv + "=1", "PATH=/bin:/usr/bin"}, secrets, nil)
 	if err != nil || code == 127 && strings.Contains(errs.String(), errNoMounts.Error()) {
@@ -148,7 +151,7 @@ func TestVolumesAreWhereTheContainerHasThem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := here + "\n4242\n/bin\n/etc\n"; out.String() != want {
+	if want := here + "\n4242\n/bin\n/etc\nrows\n"; out.String() != want {
 		t.Errorf("got %d, %q, want %q; %s", code, out.String(), want, errs.String())
 	}
 	if text, err := os.ReadFile(filepath.Join(volume, "rows")); err != nil || string(text) != "43\n" {
@@ -162,11 +165,19 @@ func TestVolumesAreWhereTheContainerHasThem(t *testing.T) {
 func TestVolumesAreLaidOverNothingOfThisMachine(t *testing.T) {
 	for at, want := range map[string]bool{
 		"/tripod-test-data": true, "/tripod-test-data/pg": true, "/srv/tripod-test": true, "/var/lib/tripod-test/data": true,
+		"/var/log/tripod-test": true, "/var/log": false, "/var/log2": false,
 		"/": false, "/bin": false, "/usr/local/tripod-test": false, "/etc/tripod-test": false, "/root/.ssh2": false, "/srv": false,
 		"/srv/../etc/tripod-test": false, "/tmp/tripod-test": false,
 	} {
 		if got := free(at); got != want {
 			t.Errorf("free(%s) is %v", at, got)
 		}
+	}
+}
+
+func TestANodesLogsHideThisMachines(t *testing.T) {
+	host := &corev1.Volume{VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/var/log"}}}
+	if !mayLie(host, "/var/log/") || mayLie(host, "/var") || mayLie(host, "/etc") || mayLie(&corev1.Volume{}, "/var/log") {
+		t.Error("it must be a directory of the node, over that of logs alone")
 	}
 }
