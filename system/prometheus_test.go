@@ -1,7 +1,6 @@
 package system
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -11,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -35,17 +33,8 @@ func startPrometheus(t *testing.T, config string) *prometheusServer {
 	must(t, "find a free port", err)
 	address := free.Addr().String()
 	free.Close()
-	var out bytes.Buffer
-	command := exec.Command(program, "--config.file", config, "--storage.tsdb.path", filepath.Join(t.TempDir(), "data"),
-		"--web.listen-address", address)
-	command.Stdout, command.Stderr = &out, &out
-	must(t, "start prometheus", command.Start())
-	t.Cleanup(func() {
-		command.Process.Signal(syscall.SIGTERM) // it may have ended by itself
-		if err := command.Wait(); err != nil || t.Failed() {
-			t.Logf("prometheus: %v\n%s", err, out.Bytes()[max(0, out.Len()-4000):])
-		}
-	})
+	runUntilEnd(t, exec.Command(program, "--config.file", config, "--storage.tsdb.path", filepath.Join(t.TempDir(), "data"),
+		"--web.listen-address", address))
 	p := &prometheusServer{"http://" + address}
 	eventually(t, 30*time.Second, "prometheus serves", func() (bool, string) {
 		response, err := http.Get(p.url + "/-/ready")
