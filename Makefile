@@ -10,7 +10,7 @@ export CGO_ENABLED := 0
 # Unit tests link no Kubernetes, but for apiserver/, which is nothing else.
 UNIT := $(filter-out tripod/apiserver tripod/apiserver/cloud tripod/cmd/% tripod/system%,$(shell $(GO) list ./... 2>/dev/null))
 
-.PHONY: help build up down test unit system conformance lint vuln bench soak image dist clean
+.PHONY: help build up down test unit system collectors conformance lint vuln bench soak image dist clean
 help: ## list these commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
 
@@ -37,6 +37,18 @@ system: build bin/karpenter ## stories that run bin/tripod with three zones
 bin/karpenter: testdata/karpenter/go.mod
 	@mkdir -p bin
 	$(GO) build -C testdata/karpenter -ldflags '-s -w' -o ../../$@ github.com/aws/karpenter-provider-aws/cmd/controller
+
+collectors: build bin/otelcol bin/metrics-server ## stories of collectors that people use: OpenTelemetry's receivers, metrics-server (compiles them first)
+	$(GO) test -count=1 -timeout 30m ./system -run '^(TestOpenTelemetry|TestPrometheusFindsTargetsByTheAPI|TestMetricsServer)'
+
+# Modules of their own, too; metrics-server's has this project's versions of Kubernetes' libraries, which are compiled already.
+bin/otelcol: testdata/collector/go.mod testdata/collector/main.go
+	@mkdir -p bin
+	$(GO) build -C testdata/collector -tags remove_all_sd,enable_kubernetes_sd -ldflags '-s -w' -o ../../$@ .
+
+bin/metrics-server: testdata/metrics-server/go.mod
+	@mkdir -p bin
+	$(GO) build -C testdata/metrics-server -ldflags '-s -w' -o ../../$@ sigs.k8s.io/metrics-server/cmd/metrics-server
 
 conformance: build ## Kubernetes' own end-to-end specs: none that passed may fall off (compiles them first)
 	$(GO) test -C system/conformance/e2e -vet=off -ldflags '$(LDFLAGS)' -c -o $(CURDIR)/bin/e2e.test k8s.io/kubernetes/test/e2e
