@@ -1,13 +1,21 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"tripod/client"
 )
 
 const (
@@ -111,6 +119,71 @@ func TestReportSaysWhatCameOfSpecs(t *testing.T) {
 	}
 	if _, err := readReport(path); err == nil || !strings.Contains(err.Error(), "no nodes") {
 		t.Errorf("a suite that could not run: %v", err)
+	}
+}
+
+// killable is a region that notes what is done to it.
+type killable struct {
+	did   []string
+	ended func()
+	sick  error
+}
+
+func (k *killable) Do(_ context.Context, target, verb, _ string) error {
+	if k.did = append(k.did, verb+" "+target); len(k.did) == 4 {
+		k.ended()
+	}
+	return nil
+}
+
+func (k *killable) WaitFor(context.Context, client.Condition, func(string)) error { return k.sick }
+
+func TestZonesAreKilledInTurnAndStartedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		k := &killable{ended: cancel}
+		kills, err := killZones(ctx, k, time.Minute, io.Discard)
+		if want := []string{"kill az/a", "start az/a", "kill az/b", "start az/b"}; err != nil || kills != 2 || !slices.Equal(k.did, want) {
+			t.Errorf("%d kills, %v: %v", kills, err, k.did)
+		}
+		k = &killable{ended: func() {}, sick: errors.New("sick")}
+		if kills, err := killZones(t.Context(), k, time.Minute, io.Discard); kills != 1 || err == nil {
+			t.Errorf("a region that stays sick: %d kills, %v", kills, err)
+		}
+	})
+}
+
+// TestWhatFailsOnlyUnderKillsIsExplained: each spec that passes at rest is in the list of those that pass under kills, or has its reason
+// in failing_under_kills.txt.
+func TestWhatFailsOnlyUnderKillsIsExplained(t *testing.T) {
+	under, err := readList("passing_under_kills.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(under) == 0 {
+		t.Skip("there is no list yet: make conformance CONFORMANCE='-kills 1m -update' writes it")
+	}
+	atRest, err := readList("passing.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("failing_under_kills.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	why := map[string]string{}
+	name := ""
+	for line := range strings.SplitSeq(string(text), "\n") {
+		if reason := strings.TrimSpace(line); reason == line && line != "" {
+			name = line
+		} else if reason != "" {
+			why[name] += reason + " "
+		}
+	}
+	for _, spec := range atRest {
+		if slices.Contains(under, spec) == (why[spec] != "") {
+			t.Errorf("%s: it must be listed as passing, or explained, and not both", spec)
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -28,15 +29,23 @@ type options struct {
 	focus               string
 	parallel            int
 	timeout             time.Duration
+	kills               time.Duration
 	all, update, keep   bool
 }
+
+// The lists, of the project's folder.
+const (
+	passing           = "system/conformance/passing.txt"
+	passingUnderKills = "system/conformance/passing_under_kills.txt"
+)
 
 func main() {
 	var o options
 	flag.StringVar(&o.binary, "binary", "bin/tripod", "the program under test")
 	flag.StringVar(&o.e2e, "e2e", "bin/e2e.test", "Kubernetes' end-to-end tests")
 	flag.StringVar(&o.ginkgo, "ginkgo", "bin/ginkgo", "what runs them in parallel")
-	flag.StringVar(&o.list, "list", "system/conformance/passing.txt", "the specs that must pass")
+	flag.StringVar(&o.list, "list", "", "the specs that must pass (default "+passing+"; with -kills "+passingUnderKills+")")
+	flag.DurationVar(&o.kills, "kills", 0, "kill a zone so often while they run, and start it again: 1m")
 	flag.StringVar(&o.kubernetes, "kubernetes-version", "1.37", "the cluster's version: that of the specs")
 	flag.StringVar(&o.focus, "focus", "", "run only the specs whose names match this regular expression")
 	flag.IntVar(&o.parallel, "parallel", 6, "how many specs run at once")
@@ -55,7 +64,13 @@ func main() {
 }
 
 func run(ctx context.Context, o options) error {
-	for _, path := range []*string{&o.binary, &o.e2e, &o.ginkgo, &o.list} {
+	chooseFrom := passing
+	if o.list == "" {
+		if o.list = passing; o.kills > 0 {
+			o.list = passingUnderKills
+		}
+	}
+	for _, path := range []*string{&o.binary, &o.e2e, &o.ginkgo, &o.list, &chooseFrom} {
 		var err error
 		if *path, err = filepath.Abs(*path); err != nil {
 			return err
@@ -81,7 +96,14 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	chosen := choose(names, listed, focus, o.all)
+	atRest, err := readList(chooseFrom)
+	if err != nil {
+		return err
+	}
+	chosen := choose(names, append(atRest, listed...), focus, o.all)
+	if o.kills > 0 { // what does not pass at rest says nothing
+		chosen = slices.DeleteFunc(chosen, func(name string) bool { return !slices.Contains(atRest, name) })
+	}
 	if len(chosen) == 0 {
 		return errors.New("there is no such spec")
 	}

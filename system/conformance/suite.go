@@ -69,10 +69,30 @@ func (s suite) run(ctx context.Context, names []string) (_ map[string]result, er
 		}
 		err = errors.Join(err, end(ending))
 	}()
-	if err := s.ginkgoRun(ctx, region, names); err != nil {
+	if err := s.ginkgoUnderKills(ctx, region, names); err != nil {
 		return nil, err
 	}
 	return readReport(filepath.Join(s.dir, reportFile))
+}
+
+// ginkgoUnderKills is ginkgoRun, while zones are killed where that was asked for.
+func (s suite) ginkgoUnderKills(ctx context.Context, region *client.Region, names []string) error {
+	if s.kills == 0 {
+		return s.ginkgoRun(ctx, region, names)
+	}
+	killing, end := context.WithCancel(ctx)
+	var kills int
+	killed := make(chan error, 1)
+	go func() {
+		var err error
+		kills, err = killZones(killing, region, s.kills, os.Stdout)
+		killed <- err
+	}()
+	err := s.ginkgoRun(ctx, region, names)
+	end()
+	err = errors.Join(err, <-killed)
+	fmt.Printf("%d kills of zones\n", kills)
+	return err
 }
 
 const reportFile = "report.json"
