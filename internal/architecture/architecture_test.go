@@ -63,7 +63,8 @@ var layers = []struct {
 	}},
 	{"tools", []string{"awsapi/cloudwatch/metricmath"}},
 	{"tools", []string{
-		"awsapi/cloudwatch/metricdata", "internal/bundle", "internal/cronjobs", "internal/diskfault", "internal/loglevel", "internal/loss", "internal/upgrade",
+		"awsapi/cloudwatch/metricdata", "internal/bundle", "internal/cronjobs", "internal/diskfault", "internal/loglevel", "internal/loss",
+		"internal/upgrade",
 		"lb", "nodes/lazywatch", "nodes/machine",
 	}},
 	{"tools", []string{

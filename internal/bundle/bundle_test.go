@@ -127,7 +127,8 @@ func TestABundleHasNoSecret(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"zones/us-east-1b/logs/apiserver-AB.log": "the token was signed 20m0s ago by arn:aws:iam::1:role/viewer", "status.json": `"us-east-1"`,
-		"metrics.txt": "tripod_quorum 1", "zones/us-east-1b/logs/up.log": "after\n", "files.txt": "zones/us-east-1a/clusters/0A1B2C3D4E/settings.json",
+		"metrics.txt": "tripod_quorum 1", "zones/us-east-1b/logs/up.log": "after\n",
+		"files.txt":                      "zones/us-east-1a/clusters/0A1B2C3D4E/settings.json",
 		"zones/us-east-1c/logs/long.log": "the end\n", "README.txt": "Read it before you send it", "machine.txt": "tripod 1",
 	} {
 		if !strings.Contains(files[name], want) {
