@@ -36,7 +36,8 @@ func TestResourcePoliciesOfTheAccountAreKeptByName(t *testing.T) {
 			&cloudwatchlogs.DescribeResourcePoliciesInput{Limit: aws.Int32(3), NextToken: token}))
 		for _, p := range page.ResourcePolicies {
 			names += *p.PolicyName + " "
-			if p.PolicyScope != types.PolicyScopeAccount || p.LastUpdatedTime == nil || *p.PolicyName == "p3" && *p.PolicyDocument != route53Policy+" " {
+			if p.PolicyScope != types.PolicyScopeAccount || p.LastUpdatedTime == nil ||
+				*p.PolicyName == "p3" && *p.PolicyDocument != route53Policy+" " {
 				t.Errorf("got %+v", p)
 			}
 		}

@@ -21,7 +21,8 @@ func experimentCutsOff(t *testing.T, r *testRegion, calls awsServices, pods []co
 	found, err := calls.ec2.DescribeInstances(ctx, &ec2.DescribeInstancesInput{Filters: []ec2types.Filter{
 		{Name: aws.String("private-dns-name"), Values: []string{pods[1].Spec.NodeName}}}})
 	must(t, "DescribeInstances", err)
-	subnets, err := calls.ec2.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{SubnetIds: []string{*found.Reservations[0].Instances[0].SubnetId}})
+	subnets, err := calls.ec2.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{
+		SubnetIds: []string{*found.Reservations[0].Instances[0].SubnetId}})
 	must(t, "DescribeSubnets", err)
 	role, err := calls.iam.CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String("cutter"), AssumeRolePolicyDocument: aws.String(
 		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"fis.amazonaws.com"},"Action":"sts:AssumeRole"}}`)})
@@ -48,7 +49,8 @@ func experimentCutsOff(t *testing.T, r *testRegion, calls awsServices, pods []co
 		code := curl()
 		return code == 28, fmt.Sprint("curl ends with ", code)
 	})
-	if reach := r.canReach(t, "pod/default/"+pods[0].Name, "pod/default/"+pods[1].Name+":80", 1); !stops(reach, "SUBNET_ACL_RESTRICTION", "acl-") {
+	reach := r.canReach(t, "pod/default/"+pods[0].Name, "pod/default/"+pods[1].Name+":80", 1)
+	if !stops(reach, "SUBNET_ACL_RESTRICTION", "acl-") {
 		t.Errorf("can-reach: got %+v", reach)
 	}
 	_, err = calls.experiments.StopExperiment(ctx, &fis.StopExperimentInput{Id: started.Experiment.Id})

@@ -33,8 +33,9 @@ func TestKubeStateIsToldWithoutAZone(t *testing.T) {
 		t.Error("no node has a zone")
 	}
 	_, err = kube.BatchV1().CronJobs("default").Create(within(t, time.Minute), &batchv1.CronJob{ObjectMeta: metav1.ObjectMeta{Name: "nightly"},
-		Spec: batchv1.CronJobSpec{Schedule: "0 3 * * *", JobTemplate: batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{Template: corev1.PodTemplateSpec{
-			Spec: corev1.PodSpec{RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{{Name: "main", Image: "busybox"}}}}}}}},
+		Spec: batchv1.CronJobSpec{Schedule: "0 3 * * *",
+			JobTemplate: batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{Template: corev1.PodTemplateSpec{
+				Spec: corev1.PodSpec{RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{{Name: "main", Image: "busybox"}}}}}}}},
 		metav1.CreateOptions{})
 	must(t, "create a CronJob", err)
 	r.do(t, "kill", "az/a")

@@ -38,15 +38,16 @@ func TestNoReadIsStaleWhereAMemberWasPaused(t *testing.T) {
 			working.Go(func() { f.read(ctx, mustClient(t, config), zone) })
 		}
 	}
-	random, lasts := rand.New(rand.NewPCG(historySeed, 20418)), max(20*time.Second, min(soaking, 10*time.Minute)) // a token is good for 15 minutes
+	random := rand.New(rand.NewPCG(historySeed, 20418))
+	lasts := max(20*time.Second, min(soaking, 10*time.Minute)) // a token is good for 15 minutes
 	paused := 0
 	for until := time.Now().Add(lasts); time.Now().Before(until); paused++ {
 		f.pauseOne(t, random, paused%2 == 0)
 	}
 	cancel()
 	working.Wait()
-	t.Logf("seed %d: %d pauses of members, %d writes, %d reads of which %d had no answer", historySeed, paused, f.written.Load(), f.reads.Load(),
-		f.failed.Load())
+	t.Logf("seed %d: %d pauses of members, %d writes, %d reads of which %d had no answer", historySeed, paused, f.written.Load(),
+		f.reads.Load(), f.failed.Load())
 	if f.written.Load() < 10 || f.reads.Load() < 100 {
 		t.Error("that is too little to say anything")
 	}
@@ -71,7 +72,8 @@ type freshness struct {
 
 func (f *freshness) begin(t *testing.T) {
 	t.Helper()
-	made, err := f.region.kube(t).CoreV1().ConfigMaps("default").Create(within(t, time.Minute), configMap(freshName, "0"), metav1.CreateOptions{})
+	maps := f.region.kube(t).CoreV1().ConfigMaps("default")
+	made, err := maps.Create(within(t, time.Minute), configMap(freshName, "0"), metav1.CreateOptions{})
 	must(t, "make the key", err)
 	f.acknowledged.Store(revisionOf(made))
 }

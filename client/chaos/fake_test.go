@@ -208,7 +208,8 @@ func (f *fake) Status(context.Context) (*api.Status, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s := &api.Status{AWSEndpoint: f.aws, Phase: api.PhaseReady, Region: "us-east-1", AccountID: "111122223333",
-		State: api.State{Quorum: true, Voters: 3}, Clusters: []api.Cluster{{Name: "demo", Version: "1.36", EtcdLeader: "us-east-1b", Controllers: "us-east-1c",
+		State: api.State{Quorum: true, Voters: 3}, Clusters: []api.Cluster{{Name: "demo", Version: "1.36",
+			EtcdLeader: "us-east-1b", Controllers: "us-east-1c",
 			Quorum: true, EtcdMembers: 3}}}
 	for _, letter := range zones {
 		s.Zones = append(s.Zones, api.Zone{Name: "us-east-1" + letter, State: api.StateReady})

@@ -43,7 +43,8 @@ func cronJobLines(status *api.Status, now time.Time) (lines []string) {
 					late, took = age(run.Late()), age(run.Took(now))
 				}
 			}
-			lines = append(lines, row(clean(name), last, late, result, took, fmt.Sprintf("%d/%d", failed, len(c.Runs)), missedStarts(c), nextStart(c, now)))
+			lines = append(lines, row(clean(name), last, late, result, took, fmt.Sprintf("%d/%d", failed, len(c.Runs)),
+				missedStarts(c), nextStart(c, now)))
 			lines = append(lines, reasonLines("", c.Trouble)...)
 		}
 	}

@@ -49,7 +49,8 @@ func TestStatusTable(t *testing.T) {
 	crons.Clusters[0].CronJobs = []api.CronJob{
 		{Namespace: "shop", Name: "report", Schedule: "*/10 * * * *", Next: minutes(5), Runs: []api.CronJobRun{
 			{Job: "job", Due: *minutes(-5), Started: minutes(-5), Result: api.RunActive}, run(-15, api.RunFailed), run(-25, api.RunSucceeded)}},
-		{Namespace: "shop", Name: "late", Schedule: "*/10 * * * *", Next: minutes(-35), Missed: 4, Runs: []api.CronJobRun{run(-45, api.RunFailed)}},
+		{Namespace: "shop", Name: "late", Schedule: "*/10 * * * *", Next: minutes(-35), Missed: 4,
+			Runs: []api.CronJobRun{run(-45, api.RunFailed)}},
 		{Namespace: "shop", Name: strings.Repeat("long-", 10), Suspended: true, Missed: api.MostMissed},
 		{Namespace: "shop", Name: "wrong", Trouble: "its schedule cannot be read: expected exactly 5 fields, found 2: [at noon]"},
 	}
