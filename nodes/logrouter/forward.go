@@ -22,7 +22,7 @@ type Forward struct {
 	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// forwardTimeout is how long a message may take until it is acknowledged.
+// forwardTimeout is how long it may take to connect, and a message until it is acknowledged.
 const forwardTimeout = 30 * time.Second
 
 var msgpack = func() *codec.MsgpackHandle {
@@ -31,11 +31,11 @@ var msgpack = func() *codec.MsgpackHandle {
 	return h
 }()
 
-// Send is Output's.
+// Send is Output's. After a failure the records of tags that were acknowledged are not sent again.
 func (f Forward) Send(ctx context.Context, records []Record) error {
-	ctx, cancel := context.WithTimeout(ctx, forwardTimeout)
+	dialing, cancel := context.WithTimeout(ctx, forwardTimeout)
 	defer cancel()
-	conn, err := f.Dial(ctx, "tcp", f.Address)
+	conn, err := f.Dial(dialing, "tcp", f.Address)
 	if err != nil {
 		return err
 	}
@@ -51,10 +51,24 @@ func (f Forward) Send(ctx context.Context, records []Record) error {
 		}
 		byTag[r.Tag] = append(byTag[r.Tag], r)
 	}
-	for _, tag := range tags {
-		if err := forward(conn, answers, tag, byTag[tag]); err != nil {
-			return fmt.Errorf("forward to %s: %w", f.Address, err)
+	for i, tag := range tags {
+		conn.SetDeadline(time.Now().Add(forwardTimeout))
+		err := ctx.Err() // from here on its end sets the deadline
+		if err == nil {
+			err = forward(conn, answers, tag, byTag[tag])
 		}
+		if err == nil {
+			continue
+		}
+		err = fmt.Errorf("forward to %s: %w", f.Address, err)
+		if i == 0 {
+			return err
+		}
+		rest := &Left{Err: err}
+		for _, tag := range tags[i:] {
+			rest.Records = append(rest.Records, byTag[tag]...)
+		}
+		return rest
 	}
 	return nil
 }
@@ -65,8 +79,8 @@ func forward(conn io.Writer, answers *codec.Decoder, tag string, records []Recor
 	encoder := codec.NewEncoderBytes(&entries, msgpack)
 	var packed bytes.Buffer
 	for _, r := range records {
-		fields := map[string]any{}
-		if err := json.Unmarshal(r.JSON(), &fields); err != nil {
+		fields, err := r.fields()
+		if err != nil {
 			return err
 		}
 		encoder.ResetBytes(&entries)
@@ -92,6 +106,41 @@ func forward(conn io.Writer, answers *codec.Decoder, tag string, records []Recor
 		return fmt.Errorf("acknowledged is the chunk %q, sent was %q", ack, chunk)
 	}
 	return nil
+}
+
+// fields are the record's, with numbers that are whole as such.
+func (r Record) fields() (map[string]any, error) {
+	decoder := json.NewDecoder(bytes.NewReader(r.JSON()))
+	decoder.UseNumber()
+	var fields map[string]any
+	if err := decoder.Decode(&fields); err != nil {
+		return nil, err
+	}
+	numbers(fields)
+	return fields, nil
+}
+
+// numbers has a value's numbers as MessagePack has them: as an integer of 64 bits, a float, or the digits as a text.
+func numbers(value any) any {
+	switch value := value.(type) {
+	case map[string]any:
+		for name, one := range value {
+			value[name] = numbers(one)
+		}
+	case []any:
+		for i, one := range value {
+			value[i] = numbers(one)
+		}
+	case json.Number:
+		if whole, err := value.Int64(); err == nil {
+			return whole
+		}
+		if float, err := value.Float64(); err == nil {
+			return float
+		}
+		return value.String()
+	}
+	return value
 }
 
 // eventTime is the protocol's EventTime: an extension of type 0 with seconds and nanoseconds.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -16,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hashicorp/go-msgpack/v2/codec"
@@ -245,6 +247,7 @@ func TestLokiHasAStreamOfEachContainer(t *testing.T) {
 type forwarded struct {
 	tag     string
 	entries []string
+	last    map[any]any
 	size    any
 }
 
@@ -282,6 +285,7 @@ func fluentd(t *testing.T, acknowledge func(n int) bool) (address string, got fu
 						break
 					}
 					at := entry[0].(codec.RawExt)
+					one.last = entry[1].(map[any]any)
 					one.entries = append(one.entries, fmt.Sprintf("%d:%x %v", at.Tag, at.Data, entry[1].(map[any]any)["log"]))
 				}
 				mu.Lock()
@@ -324,6 +328,75 @@ func TestForwardedRecordsAreAcknowledged(t *testing.T) {
 	}
 	if want := []string{"0:6b0cbc7f00000000 a", "0:6b0cbc8000000000 b"}; !slices.Equal(all[0].entries, want) {
 		t.Errorf("got %q, want %q", all[0].entries, want)
+	}
+}
+
+func TestAcknowledgedTagsAreNotForwardedAgain(t *testing.T) {
+	address, got := fluentd(t, func(n int) bool { return n != 3 })
+	var records []Record
+	for i := range 5 {
+		one := recordsOf("x")[0]
+		one.Tag = fmt.Sprint("tag", i)
+		records = append(records, one)
+	}
+	r := &Router{Node: "n1", Output: Forward{Address: address, Dial: new(net.Dialer).DialContext}, Retry: time.Millisecond,
+		Logger: slog.New(slog.DiscardHandler)}
+	if err := r.send(t.Context(), records); err != nil {
+		t.Fatal(err)
+	}
+	var tags []string
+	for _, one := range got() {
+		tags = append(tags, one.tag)
+	}
+	if want := []string{"tag0", "tag1", "tag2", "tag2", "tag3", "tag4"}; !slices.Equal(tags, want) || r.Counts.Sent.Load() != 5 ||
+		r.Counts.Retried.Load() != 3 {
+		t.Errorf("forwarded %q, sent %d, retried %d", tags, r.Counts.Sent.Load(), r.Counts.Retried.Load())
+	}
+}
+
+func TestEachForwardedMessageHasItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		here, there := net.Pipe()
+		var serving sync.WaitGroup
+		serving.Go(func() {
+			decoder := codec.NewDecoder(there, msgpack)
+			for {
+				var message []any
+				if decoder.Decode(&message) != nil {
+					return
+				}
+				time.Sleep(forwardTimeout - time.Second)
+				codec.NewEncoder(there, msgpack).Encode(map[string]any{"ack": message[2].(map[any]any)["chunk"]})
+			}
+		})
+		records := append(recordsOf("a"), recordsOf("b")...)
+		records[1].Tag = "other"
+		f := Forward{Dial: func(context.Context, string, string) (net.Conn, error) { return here, nil }}
+		if err := f.Send(t.Context(), records); err != nil {
+			t.Error(err)
+		}
+		serving.Wait()
+	})
+}
+
+func TestForwardedNumbersStayWhole(t *testing.T) {
+	address, got := fluentd(t, func(int) bool { return true })
+	f := Forward{Address: address, Dial: new(net.Dialer).DialContext}
+	if err := f.Send(t.Context(), recordsOf(`{"id":9007199254740993,"half":[0.5],"huge":1e999}`)); err != nil {
+		t.Fatal(err)
+	}
+	if processed := fmt.Sprint(got()[0].last["log_processed"]); processed != "map[half:[0.5] huge:1e999 id:9007199254740993]" {
+		t.Error(processed)
+	}
+}
+
+func TestLinesThatAreDeepAreTexts(t *testing.T) {
+	deep := func(n int) string { return strings.Repeat(`{"a[{\"":[`, n/2) + strings.Repeat("]}", n/2) }
+	records := recordsOf(deep(mostDepth), deep(mostDepth+2), deep(2)+" ", `{"a":"`+strings.Repeat("{", 50)+`"}`)
+	for i, want := range []bool{true, false, true, true} {
+		if got := records[i].body.Processed != nil; got != want {
+			t.Errorf("%s is taken as JSON: %t", records[i].body.Log, got)
+		}
 	}
 }
 

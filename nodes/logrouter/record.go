@@ -94,6 +94,31 @@ type body struct {
 	Kubernetes *Kubernetes     `json:"kubernetes"`
 }
 
+// mostDepth is how deep the objects and arrays of a line may be for it to be told as JSON. Fluentd closes connections at 128, and
+// Elasticsearch has fields down to 20.
+const mostDepth = 20
+
+// shallow says whether valid JSON is no deeper than that.
+func shallow(text string) bool {
+	depth, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			if depth++; depth > mostDepth {
+				return false
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return true
+}
+
 // record makes one of a line. A line that is an object of JSON is told as such, too (Merge_Log).
 func record(line podlogs.Line, tag string, about *Kubernetes) Record {
 	text := strings.ToValidUTF8(line.Text, "\ufffd")
@@ -102,7 +127,7 @@ func record(line podlogs.Line, tag string, about *Kubernetes) Record {
 	if line.Stderr {
 		r.body.Stream = "stderr"
 	}
-	if strings.HasPrefix(text, "{") && json.Valid([]byte(text)) {
+	if strings.HasPrefix(text, "{") && json.Valid([]byte(text)) && shallow(text) {
 		r.body.Processed = json.RawMessage(text)
 	}
 	return r

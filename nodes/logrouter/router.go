@@ -21,7 +21,7 @@ import (
 // Output takes records.
 type Output interface {
 	// Send returns when all records are taken for good. After an error they are sent again, but for Refused: those that are left then
-	// never will be taken.
+	// never will be taken. After Left those alone are sent again.
 	Send(ctx context.Context, records []Record) error
 }
 
@@ -32,6 +32,16 @@ type Refused struct {
 }
 
 func (r *Refused) Error() string { return r.Err.Error() }
+
+// Left is the error of an Output that has taken all records but those, and does not take what it has twice.
+type Left struct {
+	Records []Record
+	Err     error
+}
+
+func (l *Left) Error() string { return l.Err.Error() }
+
+func (l *Left) Unwrap() error { return l.Err }
 
 // Counts are what a router has done since it was made.
 type Counts struct{ Read, Sent, Retried, Dropped atomic.Int64 }
@@ -233,6 +243,12 @@ func (r *Router) send(ctx context.Context, records []Record) error {
 	for failing := false; ; failing = true {
 		err := r.Output.Send(ctx, records)
 		taken := len(records)
+		var rest *Left
+		if errors.As(err, &rest) {
+			r.Counts.Sent.Add(int64(len(records) - len(rest.Records)))
+			records = rest.Records
+			r.under = records
+		}
 		var refused *Refused
 		if errors.As(err, &refused) {
 			taken -= refused.Records
