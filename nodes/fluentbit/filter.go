@@ -20,8 +20,12 @@ type Record struct {
 	Kubernetes func() map[string]any
 }
 
-// mostFields bounds what a filter makes of a record: it stays as it was, where there would be more.
-const mostFields = 1000
+// What filters may make of a record: fields and elements at all levels, and bytes of text beside what it came with. A filter that would
+// make more of it leaves it as it was. What several fields share counts for each of them, as it is written for each.
+const (
+	mostFields = 1000
+	mostText   = 256 << 10
+)
 
 // filter does its work on a record; false: it drops it.
 type filter struct {
@@ -34,12 +38,61 @@ type Filters []filter
 
 // Apply does all that filters say; false: the record is dropped.
 func (f Filters) Apply(r *Record) bool {
+	most := mostText + sizeOf(r.Fields).text
 	for _, one := range f {
-		if one.matches(r.Tag) && !one.do(r) {
+		if !one.matches(r.Tag) {
+			continue
+		}
+		before := *r
+		before.Fields = maps.Clone(r.Fields) // no filter changes what is below
+		if !one.do(r) {
 			return false
+		}
+		if !sizeOf(r.Fields).within(most) {
+			*r = before
 		}
 	}
 	return true
+}
+
+// size is what a record's fields hold.
+type size struct{ values, text int }
+
+func (s size) within(most int) bool { return s.values <= mostFields && s.text <= most }
+
+// sizeOf counts no further than mostFields: what it is of then is not within any size.
+func sizeOf(fields map[string]any) (s size) {
+	s.add(fields)
+	return s
+}
+
+func (s *size) add(value any) {
+	switch value := value.(type) {
+	case string:
+		s.text += len(value)
+	case json.Number:
+		s.text += len(value)
+	case map[string]any:
+		for name, one := range value {
+			if s.values++; s.values > mostFields {
+				return
+			}
+			s.text += len(name)
+			s.add(one)
+		}
+	case map[string]string:
+		s.values += len(value)
+		for name, one := range value {
+			s.text += len(name) + len(one)
+		}
+	case []any:
+		for _, one := range value {
+			if s.values++; s.values > mostFields {
+				return
+			}
+			s.add(one)
+		}
+	}
 }
 
 // NewFilters makes those of sections, with the parsers that these name.
@@ -192,7 +245,7 @@ func newKubernetes(s Section, _ map[string]Parser) (func(*Record) bool, error) {
 		text, isText := r.Fields["log"].(string)
 		var parsed map[string]any
 		if !merge || !isText || !strings.HasPrefix(strings.TrimSpace(text), "{") || json.Unmarshal([]byte(text), &parsed) != nil ||
-			len(parsed) > mostFields {
+			sizeOf(parsed).values+sizeOf(r.Fields).values > mostFields {
 			return true
 		}
 		if !keep {

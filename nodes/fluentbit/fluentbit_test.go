@@ -2,6 +2,7 @@ package fluentbit
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -185,6 +186,44 @@ func TestParsersTakeFieldsApart(t *testing.T) {
 		}
 		if got := told(t, f, test.log); got != test.want {
 			t.Errorf("%s of %s: got %s, want %s", test.more, test.log, got, test.want)
+		}
+	}
+}
+
+// filtersOf are the filters of a configuration, with its parsers.
+func filtersOf(t *testing.T, filters, parsers string) Filters {
+	t.Helper()
+	data := map[string]string{"output.conf": documented["output.conf"], "filters.conf": filters, "parsers.conf": parsers}
+	c, err := Fargate(data, "us-east-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.Filters
+}
+
+func TestFiltersThatCopyMakeNoRecordGrowWithoutEnd(t *testing.T) {
+	doubled := "[FILTER]\n Name modify\n Match *\n Copy log x\n[FILTER]\n Name nest\n Match *\n Operation nest\n Wildcard *\n Nest_under log\n"
+	copied := "[FILTER]\n Name modify\n Match *\n" + strings.Repeat(" Hard_copy log x\n", 200)
+	for i := range 200 {
+		copied = strings.Replace(copied, "Hard_copy log x", "Copy log x"+strconv.Itoa(i), 1)
+	}
+	for what, filters := range map[string]string{"doubled": strings.Repeat(doubled, 14), "copied": copied} {
+		line := strings.Repeat("x", 4<<10)
+		got := told(t, filtersOf(t, filters, ""), line)
+		if len(got) > mostText+2*len(line) || !strings.Contains(got, line) {
+			t.Errorf("%s: %d bytes", what, len(got))
+		}
+	}
+}
+
+// A record that came with as much as is allowed to be added, such as a long line, has the filters as any other.
+func TestLongLinesHaveTheFilters(t *testing.T) {
+	f := filtersOf(t, "[FILTER]\n Name kubernetes\n Match *\n Merge_Log On\n", "")
+	for what, line := range map[string]string{"text": strings.Repeat("x", mostText),
+		"object": `{"of":"` + strings.Repeat("x", mostText-200) + `"}`,
+		"values": `{"of":[` + strings.Repeat("1,", mostFields) + `1]}`} {
+		if got := told(t, f, line); !strings.Contains(got, `"pod_name":"web"`) || strings.Contains(got, `"of":"`) != (what == "object") {
+			t.Errorf("%s: %d bytes", what, len(got))
 		}
 	}
 }

@@ -1,8 +1,10 @@
 package logrouter
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -24,16 +26,31 @@ type Fargate struct {
 
 // Send is Output's. What filters drop counts as sent.
 func (f Fargate) Send(ctx context.Context, records []Record) error {
-	events := make([]event, 0, len(records))
+	var events []event
+	gathered, refused := 0, &Refused{}
+	send := func() error {
+		err := streams{f.Client, f.To.CreateGroup, f.To.RetentionDays}.send(ctx, events)
+		var some *Refused
+		if errors.As(err, &some) {
+			refused.Records, refused.Err = refused.Records+some.Records, cmp.Or(refused.Err, some.Err)
+			err = nil
+		}
+		clear(events)
+		events, gathered = events[:0], 0
+		return err
+	}
 	for _, r := range records {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		made := fluentbit.Record{At: r.At, Tag: "kube." + strings.TrimPrefix(r.Tag, "application."),
 			Fields:     map[string]any{"log": r.body.Time + " " + r.body.Stream + " " + r.body.Part + " " + r.body.Log},
 			Kubernetes: r.body.Kubernetes.fields}
 		if !f.To.Matches(made.Tag) || !f.Filters.Apply(&made) {
 			continue
 		}
-		text, send := f.text(made.Fields)
-		if !send {
+		text, some := f.text(made.Fields)
+		if !some {
 			continue
 		}
 		to := place{f.To.Group, f.To.Stream}
@@ -41,8 +58,20 @@ func (f Fargate) Send(ctx context.Context, records []Record) error {
 			to.stream = f.To.StreamPrefix + made.Tag
 		}
 		events = append(events, event{to, made.At, text})
+		if gathered += len(text); gathered < mostBytes { // filters make more of a record than it was
+			continue
+		}
+		if err := send(); err != nil {
+			return err
+		}
 	}
-	return streams{f.Client, f.To.CreateGroup, f.To.RetentionDays}.send(ctx, events)
+	if err := send(); err != nil {
+		return err
+	}
+	if refused.Records > 0 {
+		return refused
+	}
+	return nil
 }
 
 // text is what is sent of a record: with a key that field alone, if there is one.

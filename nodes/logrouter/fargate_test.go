@@ -2,6 +2,7 @@ package logrouter
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -94,5 +95,33 @@ func TestTheRoutersOwnLogIsSent(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatalf("%d lines came", len(got))
 		}
+	}
+}
+
+// What filters make of a batch is never there at once.
+func TestFargatesRecordsAreSentAsTheyAreMade(t *testing.T) {
+	endpoint := &logsEndpoint{}
+	f := fargateOutput(t, endpoint, fargateSection+" auto_create_group On\n", "")
+	endpoint.old = 1
+	made := 0
+	records := fargateRecords(slices.Repeat([]string{strings.Repeat("x", 1<<20)}, 9)...)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	f.To.Matches = func(string) bool {
+		endpoint.mu.Lock()
+		defer endpoint.mu.Unlock()
+		if made++; made == len(records) && len(endpoint.events["g|from-kube.web"]) < 4 {
+			t.Errorf("of %d records there are %d", made, len(endpoint.events["g|from-kube.web"]))
+		}
+		return true
+	}
+	var refused *Refused
+	if err := f.Send(ctx, records); !errors.As(err, &refused) || refused.Records != len(records) || refused.Err == nil {
+		t.Errorf("of those that are refused: %v", err)
+	}
+	made = 0
+	f.To.Matches = func(string) bool { made++; cancel(); return true }
+	if err := f.Send(ctx, records); !errors.Is(err, context.Canceled) || made != 1 {
+		t.Errorf("as the router ends: %v after %d records", err, made)
 	}
 }
