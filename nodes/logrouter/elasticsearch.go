@@ -28,11 +28,15 @@ type Elasticsearch struct {
 	prepared bool // the template is there
 }
 
-// template has Kibana and Dashboards show fields: what is a text is found by words in log, and as a whole elsewhere. It makes no
-// template that is there.
-const template = `{"index_patterns":[%q],"priority":100,"template":{"mappings":{"dynamic_templates":[{"texts":{"match_mapping_type":` +
-	`"string","mapping":{"type":"keyword","ignore_above":1024}}}],"properties":{"@timestamp":{"type":"date"},"time":{"type":"date"},` +
-	`"log":{"type":"text"}}}}}`
+// template has Kibana and Dashboards show fields: what is a text is found by words in log, and as a whole elsewhere. A text that looks
+// like a time is none: one pod's label would else say what the others' must be. Elastic's own templates have priorities up to 500. It
+// makes no template that is there.
+const template = `{"index_patterns":[%q],"priority":501,"template":{"mappings":{"date_detection":false,"dynamic_templates":[{"texts":` +
+	`{"match_mapping_type":"string","mapping":{"type":"keyword","ignore_above":1024}}}],"properties":{"@timestamp":{"type":"date"},` +
+	`"time":{"type":"date"},"stream":{"type":"keyword"},"_p":{"type":"keyword"},"log":{"type":"text"},"kubernetes":{"properties":{` +
+	`"pod_name":{"type":"keyword"},"namespace_name":{"type":"keyword"},"pod_id":{"type":"keyword"},"host":{"type":"keyword"},` +
+	`"container_name":{"type":"keyword"},"docker_id":{"type":"keyword"},"container_hash":{"type":"keyword"},` +
+	`"container_image":{"type":"keyword"}}}}}}}`
 
 // Send is Output's.
 func (e *Elasticsearch) Send(ctx context.Context, records []Record) error {
@@ -43,7 +47,8 @@ func (e *Elasticsearch) Send(ctx context.Context, records []Record) error {
 	if err != nil || len(left) == 0 {
 		return err
 	}
-	// What lines have as JSON may have a field that is of another type in the index: it is sent as a text alone.
+	// What lines have as JSON, or labels as names, may have a field that is of another type in the index, or one too many: such a record
+	// is sent without.
 	again, texts := make([]document, len(left)), e.documents(records, false)
 	for i, one := range left {
 		again[i] = texts[one.at]
@@ -83,11 +88,11 @@ type document struct {
 func (e *Elasticsearch) documents(records []Record, whole bool) []document {
 	all, seen := make([]document, len(records)), map[[sha256.Size]byte]int{}
 	for i, r := range records {
-		body := r.body
 		if !whole {
-			body.Processed = nil
+			r = r.plain()
+			r.body.Processed = nil
 		}
-		about := *r.body.Kubernetes
+		body, about := r.body, *r.body.Kubernetes
 		about.Labels, about.Annotations = underscored(about.Labels), underscored(about.Annotations)
 		body.Kubernetes = &about
 		text, err := json.Marshal(struct {

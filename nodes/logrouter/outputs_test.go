@@ -98,10 +98,13 @@ func (x *indexes) bulk(w http.ResponseWriter, lines [][]byte) {
 		key, status := order.Create.Index+"/"+order.Create.ID, http.StatusCreated
 		processed, _ := document["log_processed"].(map[string]any)
 		_, isObject := processed["level"].(map[string]any)
+		about := document["kubernetes"].(map[string]any)
+		labels, _ := about["labels"].(map[string]any)
+		annotations, _ := about["annotations"].(map[string]any)
 		switch {
 		case x.there[key] != nil:
 			status = http.StatusConflict
-		case isObject || document["log"] == "poison":
+		case isObject || document["log"] == "poison" || labels["bad"] != nil || annotations["bad"] != nil:
 			status = http.StatusBadRequest
 		case x.full > 0:
 			x.full--
@@ -170,6 +173,50 @@ func TestWhatAnIndexRefusesIsCountedAndWhatItHasNoRoomForIsSentAgain(t *testing.
 	}
 	if err := e.Send(t.Context(), recordsOf(strings.Repeat("x", 5000))); !errors.As(err, &refused) || refused.Records != 1 {
 		t.Errorf("of a line that is too long: %v", err)
+	}
+}
+
+// One pod's label must not say of what type the others' are.
+func TestALabelThatLooksLikeADateIsAText(t *testing.T) {
+	var made struct {
+		Priority int
+		Template struct {
+			Mappings struct {
+				Dates      *bool `json:"date_detection"`
+				Properties struct {
+					Stream     map[string]string
+					Kubernetes struct{ Properties map[string]map[string]string }
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal(fmt.Appendf(nil, template, "shop-*"), &made); err != nil {
+		t.Fatal(err)
+	}
+	mappings := made.Template.Mappings
+	if made.Priority <= 500 || mappings.Dates == nil || *mappings.Dates || mappings.Properties.Stream["type"] != "keyword" {
+		t.Errorf("%+v", made)
+	}
+	names, err := json.Marshal(Kubernetes{DockerID: "x", ContainerHash: "x", ContainerImage: "x"})
+	var all map[string]any
+	if err != nil || json.Unmarshal(names, &all) != nil || len(all) != 8 {
+		t.Fatal(all, err)
+	}
+	for name := range all {
+		if mappings.Properties.Kubernetes.Properties[name]["type"] != "keyword" {
+			t.Errorf("%s has no type of its own", name)
+		}
+	}
+}
+
+func TestWhatAnIndexRefusesIsSentWithoutLabels(t *testing.T) {
+	x := &indexes{there: map[string]map[string]any{}}
+	e := &Elasticsearch{URL: served(t, x.ServeHTTP), Prefix: "shop", Calls: http.DefaultClient}
+	records := append(recordsOf("a"), recordsOf("b")...)
+	records[0].body.Kubernetes.Labels["bad"] = "x"
+	records[1].body.Kubernetes.Annotations = map[string]string{"bad": "x"}
+	if err := e.Send(t.Context(), records); err != nil || len(x.there) != 2 || records[0].body.Kubernetes.Labels["bad"] != "x" {
+		t.Errorf("%v: %v", err, x.there)
 	}
 }
 
