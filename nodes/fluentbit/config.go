@@ -3,6 +3,7 @@ package fluentbit
 import (
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
 )
@@ -97,7 +98,7 @@ func (s Section) matches() (func(tag string) bool, error) {
 		if err != nil {
 			return nil, err
 		}
-		return compiled.MatchString, nil
+		return compiled.matches, nil
 	}
 	match := s.Get("Match")
 	if match == "" {
@@ -114,12 +115,48 @@ func (s Section) matches() (func(tag string) bool, error) {
 	return compiled.MatchString, nil
 }
 
-// compile reads a regular expression. What of Onigmo's RE2 does not have, such as a look ahead, is refused.
-func compile(text string) (*regexp.Regexp, error) {
-	text = strings.TrimSuffix(strings.TrimPrefix(text, "/"), "/")
-	compiled, err := regexp.Compile(text)
-	if err != nil {
-		return nil, fmt.Errorf("regular expression %q: %w", text, err)
+// What a match may cost: an expression has up to mostSteps instructions, and of a text those bytes are looked at which let their product be
+// mostSteps * leastRead at most. An engine without backtracking takes about as many steps.
+const (
+	mostSteps = 2000
+	leastRead = 64 << 10
+)
+
+// expression is a regular expression whose matches end soon.
+type expression struct {
+	*regexp.Regexp
+	read int // bytes of a text that it looks at
+}
+
+// matches says whether it is in a text, or in what it looks at of it.
+func (e expression) matches(text string) bool { return e.MatchString(text[:min(len(text), e.read)]) }
+
+// find is what FindStringSubmatch finds; of a text that is too long to look at, nothing: half of it would be lost.
+func (e expression) find(text string) []string {
+	if len(text) > e.read {
+		return nil
 	}
-	return compiled, nil
+	return e.FindStringSubmatch(text)
+}
+
+// compile reads a regular expression. What of Onigmo's RE2 does not have, such as a look ahead, is refused.
+func compile(text string) (e expression, err error) {
+	text = strings.TrimSuffix(strings.TrimPrefix(text, "/"), "/")
+	parsed, err := syntax.Parse(text, syntax.Perl)
+	if err != nil {
+		return e, fmt.Errorf("regular expression %q: %w", text, err)
+	}
+	program, err := syntax.Compile(parsed.Simplify())
+	if err != nil {
+		return e, fmt.Errorf("regular expression %q: %w", text, err)
+	}
+	steps := len(program.Inst)
+	if steps > mostSteps {
+		return e, fmt.Errorf("regular expression %q: it has %d instructions, and may have %d", text, steps, mostSteps)
+	}
+	if e.Regexp, err = regexp.Compile(text); err != nil {
+		return e, fmt.Errorf("regular expression %q: %w", text, err)
+	}
+	e.read = mostSteps * leastRead / steps
+	return e, nil
 }

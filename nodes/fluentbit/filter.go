@@ -18,7 +18,11 @@ type Record struct {
 	Fields map[string]any
 	// Kubernetes is what the Kubernetes filter adds.
 	Kubernetes func() map[string]any
+	// Ended is an error when nobody wants the record any more; nil: it is wanted to the end.
+	Ended func() error
 }
+
+func (r *Record) ended() bool { return r.Ended != nil && r.Ended() != nil }
 
 // What filters may make of a record: fields and elements at all levels, and bytes of text beside what it came with. A filter that would
 // make more of it leaves it as it was. What several fields share counts for each of them, as it is written for each.
@@ -36,10 +40,13 @@ type filter struct {
 // Filters are applied in their order.
 type Filters []filter
 
-// Apply does all that filters say; false: the record is dropped.
+// Apply does all that filters say; false: the record is dropped. When it has Ended, some of them may not have been applied.
 func (f Filters) Apply(r *Record) bool {
 	most := mostText + sizeOf(r.Fields).text
 	for _, one := range f {
+		if r.ended() {
+			return false
+		}
 		if !one.matches(r.Tag) {
 			continue
 		}
@@ -184,7 +191,7 @@ func newGrep(s Section, _ map[string]Parser) (func(*Record) bool, error) {
 	}
 	type rule struct {
 		of      accessor
-		is      *regexp.Regexp
+		is      expression
 		exclude bool
 	}
 	var rules []rule
@@ -206,8 +213,11 @@ func newGrep(s Section, _ map[string]Parser) (func(*Record) bool, error) {
 	}
 	return func(r *Record) bool {
 		for _, rule := range rules {
+			if r.ended() {
+				return true
+			}
 			value, found := rule.of.of(r.Fields)
-			if (found && rule.is.MatchString(value)) == rule.exclude {
+			if (found && rule.is.matches(value)) == rule.exclude {
 				return false
 			}
 		}

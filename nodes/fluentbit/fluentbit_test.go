@@ -227,3 +227,30 @@ func TestLongLinesHaveTheFilters(t *testing.T) {
 		}
 	}
 }
+
+func TestExpressionsThatWouldTakeLongAreRefused(t *testing.T) {
+	long := "(" + strings.Repeat(`\w{0,999}`, 3) + ")$"
+	for what, data := range map[string]map[string]string{
+		"a filter's": with("filters.conf", "[FILTER]\n Name grep\n Match *\n Regex log "+long+"\n"),
+		"a parser's": with("parsers.conf", documented["parsers.conf"]+"[PARSER]\n Name x\n Format regex\n Regex "+long+"\n"),
+		"a match's":  with("output.conf", strings.Replace(documented["output.conf"], "Match   kube.*", "Match_Regex "+long, 1)),
+	} {
+		if _, err := Fargate(data, "us-east-1"); err == nil || !strings.Contains(err.Error(), "instructions, and may have 2000") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// What an expression looks at is the less, the longer it is, but the longest lines that are usual are read to their end.
+func TestExpressionsLookAtSoMuchOfALineAsEndsSoon(t *testing.T) {
+	for expression, read := range map[string]bool{"end$": true, `\w{0,900} end$`: false} {
+		e, err := compile(expression)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Repeat("x ", 128<<10) + "x end"
+		if e.read < leastRead || e.matches(text) != read || (e.find(text) != nil) != read || e.find(text[len(text)-leastRead:]) == nil {
+			t.Errorf("%s reads %d bytes", expression, e.read)
+		}
+	}
+}

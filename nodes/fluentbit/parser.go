@@ -4,14 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"regexp"
 	"strings"
 	"time"
 )
 
 // Parser takes texts apart.
 type Parser struct {
-	expression *regexp.Regexp // nil: the text is JSON
+	expression *expression // nil: the text is JSON
 	timeKey    string
 	layout     string
 	timeKeep   bool
@@ -30,9 +29,11 @@ func NewParsers(sections []Section) (map[string]Parser, error) {
 		var err error
 		switch format := strings.ToLower(s.Get("Format")); format {
 		case "regex":
-			if p.expression, err = compile(s.Get("Regex")); err != nil {
+			compiled, err := compile(s.Get("Regex"))
+			if err != nil {
 				return nil, fmt.Errorf("parser %s: %w", name, err)
 			}
+			p.expression = &compiled
 		case "json":
 		default:
 			return nil, fmt.Errorf("parser %s: the format %q is none that Tripod reads", name, format)
@@ -73,7 +74,7 @@ func (p Parser) parse(text string, at time.Time) (map[string]any, time.Time, boo
 			return nil, at, false
 		}
 	} else {
-		found := p.expression.FindStringSubmatch(text)
+		found := p.expression.find(text)
 		if found == nil {
 			return nil, at, false
 		}
@@ -125,6 +126,9 @@ func newParserFilter(s Section, parsers map[string]Parser) (func(*Record) bool, 
 			return true
 		}
 		for _, p := range own {
+			if r.ended() {
+				return true
+			}
 			fields, at, ok := p.parse(text, r.At)
 			if !ok {
 				continue

@@ -45,7 +45,7 @@ func (f Fargate) Send(ctx context.Context, records []Record) error {
 		}
 		made := fluentbit.Record{At: r.At, Tag: "kube." + strings.TrimPrefix(r.Tag, "application."),
 			Fields:     map[string]any{"log": r.body.Time + " " + r.body.Stream + " " + r.body.Part + " " + r.body.Log},
-			Kubernetes: r.body.Kubernetes.fields}
+			Kubernetes: r.body.Kubernetes.fields, Ended: ctx.Err}
 		if !f.To.Matches(made.Tag) || !f.Filters.Apply(&made) {
 			continue
 		}
@@ -64,6 +64,9 @@ func (f Fargate) Send(ctx context.Context, records []Record) error {
 		if err := send(); err != nil {
 			return err
 		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	if err := send(); err != nil {
 		return err

@@ -125,3 +125,12 @@ func TestFargatesRecordsAreSentAsTheyAreMade(t *testing.T) {
 		t.Errorf("as the router ends: %v after %d records", err, made)
 	}
 }
+
+func TestFiltersEndWithTheirRouter(t *testing.T) {
+	f := fargateOutput(t, &logsEndpoint{}, fargateSection, "[FILTER]\n Name grep\n Match *\n"+strings.Repeat(" Regex log x\n", 9))
+	ctx, cancel := context.WithCancel(t.Context())
+	f.To.Matches = func(string) bool { cancel(); return true }
+	if err := f.Send(ctx, fargateRecords("x")); !errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "log group") {
+		t.Errorf("%v", err)
+	}
+}
