@@ -15,8 +15,9 @@ import (
 )
 
 // Elasticsearch sends records by the bulk API of Elasticsearch and OpenSearch, to an index of each day: PREFIX-2026.11.29, as Fluent
-// Bit's Logstash_Format names it. A document's id is made of what it says, so that what is sent again is there once. Dots in the names
-// of labels and annotations are underscores (Replace_Dots): app would else be a text and an object at once.
+// Bit's Logstash_Format names it. A document's id is made of what it says, and of which line of its time it is, so that what is sent
+// again is there once. Dots in the names of labels and annotations are underscores (Replace_Dots): app would else be a text and an
+// object at once.
 type Elasticsearch struct {
 	URL    *url.URL
 	Prefix string
@@ -86,7 +87,7 @@ type document struct {
 }
 
 func (e *Elasticsearch) documents(records []Record, whole bool) []document {
-	all, seen := make([]document, len(records)), map[[sha256.Size]byte]int{}
+	all := make([]document, len(records))
 	for i, r := range records {
 		if !whole {
 			r = r.plain()
@@ -103,10 +104,9 @@ func (e *Elasticsearch) documents(records []Record, whole bool) []document {
 			text = []byte("{}")
 		}
 		sum := sha256.Sum256([]byte(r.Tag + "\n" + r.body.Time + "\n" + r.body.Stream + "\n" + r.body.Log))
-		seen[sum]++
 		id := base64.RawURLEncoding.EncodeToString(sum[:18])
-		if again := seen[sum]; again > 1 {
-			id += "-" + strconv.Itoa(again)
+		if r.same > 1 {
+			id += "-" + strconv.Itoa(r.same)
 		}
 		all[i] = document{i, fmt.Appendf(nil, "{\"create\":{\"_index\":\"%s-%s\",\"_id\":%q}}\n%s\n", e.Prefix,
 			r.At.UTC().Format("2006.01.02"), id, text)}

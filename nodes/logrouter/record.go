@@ -83,6 +83,7 @@ type Record struct {
 	At   time.Time
 	Tag  string // application.var.log.containers.POD_NAMESPACE_CONTAINER-ID.log
 	body body
+	same int // which of the log's lines of that time it is, from 1 on; 0: not known
 }
 
 type body struct {

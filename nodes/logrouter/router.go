@@ -228,6 +228,7 @@ func (r *Router) gather(sources map[podlogs.Name]*source) (records []Record, mor
 			}
 			r.Counts.Read.Add(1)
 			one := record(line, s.tag, s.about)
+			one.same = s.tail.Position().Same
 			records = append(records, one)
 			if size += one.size() + s.size; len(records) == mostRecords || size > mostBytes {
 				return records, true
