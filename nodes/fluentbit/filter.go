@@ -2,8 +2,11 @@ package fluentbit
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -130,7 +133,10 @@ var filterKinds = map[string]func(Section, map[string]Parser) (func(*Record) boo
 // accessor reads a field: by its name, or as $a['b']['c'].
 type accessor []string
 
-var accessorForm = regexp.MustCompile(`^\$([^\['"]+)((?:\[(?:'[^']*'|"[^"]*")\])*)$`)
+var (
+	accessorForm = regexp.MustCompile(`^\$([^\['"]+)((?:\[(?:'[^']*'|"[^"]*")\])*)$`)
+	accessorKey  = regexp.MustCompile(`\[(?:'([^']*)'|"([^"]*)")\]`)
+)
 
 func newAccessor(text string) (accessor, error) {
 	if !strings.HasPrefix(text, "$") {
@@ -141,10 +147,8 @@ func newAccessor(text string) (accessor, error) {
 		return nil, fmt.Errorf("%q is no field of a record", text)
 	}
 	path := accessor{parts[1]}
-	for _, key := range strings.Split(strings.TrimPrefix(parts[2], "["), "[") {
-		if key != "" {
-			path = append(path, key[1:len(key)-2])
-		}
+	for _, key := range accessorKey.FindAllStringSubmatch(parts[2], -1) {
+		path = append(path, key[1]+key[2])
 	}
 	return path, nil
 }
@@ -251,23 +255,38 @@ func newKubernetes(s Section, _ map[string]Parser) (func(*Record) bool, error) {
 		if !annotations {
 			delete(about, "annotations")
 		}
-		r.Fields["kubernetes"] = about
-		text, isText := r.Fields["log"].(string)
 		var parsed map[string]any
-		if !merge || !isText || !strings.HasPrefix(strings.TrimSpace(text), "{") || json.Unmarshal([]byte(text), &parsed) != nil ||
-			sizeOf(parsed).values+sizeOf(r.Fields).values > mostFields {
-			return true
+		text, isObject := r.Fields["log"].(string)
+		if merge && isObject {
+			parsed, isObject = object(text)
 		}
-		if !keep {
-			delete(r.Fields, "log")
+		if merge && isObject && sizeOf(parsed).values+sizeOf(r.Fields).values <= mostFields {
+			if !keep {
+				delete(r.Fields, "log")
+			}
+			if under != "" {
+				r.Fields[under] = parsed
+			} else {
+				maps.Copy(r.Fields, parsed)
+			}
 		}
-		if under != "" {
-			r.Fields[under] = parsed
-		} else {
-			maps.Copy(r.Fields, parsed)
-		}
+		r.Fields["kubernetes"] = about // last: no pod says itself which one it is
 		return true
 	}, nil
+}
+
+// object reads an object of JSON. Numbers stay as they are written.
+func object(text string) (fields map[string]any, ok bool) {
+	if !strings.HasPrefix(strings.TrimSpace(text), "{") {
+		return nil, false
+	}
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.UseNumber()
+	if decoder.Decode(&fields) != nil {
+		return nil, false
+	}
+	_, err := decoder.Token()
+	return fields, errors.Is(err, io.EOF)
 }
 
 // newRecordModifier adds and removes fields.
@@ -386,7 +405,7 @@ func typed(text, kind string) any {
 			return n
 		}
 	case "float":
-		if n, err := strconv.ParseFloat(text, 64); err == nil {
+		if n, err := strconv.ParseFloat(text, 64); err == nil && !math.IsNaN(n) && !math.IsInf(n, 0) { // those that JSON has
 			return n
 		}
 	case "bool":

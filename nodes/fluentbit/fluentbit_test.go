@@ -254,3 +254,45 @@ func TestExpressionsLookAtSoMuchOfALineAsEndsSoon(t *testing.T) {
 		}
 	}
 }
+
+func TestFieldsOfFieldsAreReadByAnyName(t *testing.T) {
+	fields := map[string]any{"log": map[string]any{"a[b": map[string]string{"c'd": "x", "": "y"}}}
+	for text, want := range map[string]string{`$log['a[b']["c'd"]`: "x", `$log["a[b"]['']`: "y", `$log['a[b']['none']`: ""} {
+		if a, err := newAccessor(text); err != nil {
+			t.Errorf("%s: %v", text, err)
+		} else if got, _ := a.of(fields); got != want {
+			t.Errorf("%s is %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestNumbersStayAsTheyAreWritten(t *testing.T) {
+	const parsers = "[PARSER]\n Name j\n Format json\n[PARSER]\n Name p\n Format regex\n Regex ^(?<x>.*)$\n Types x:float\n"
+	merge := "[FILTER]\n Name kubernetes\n Match *\n Merge_Log On\n Keep_Log Off\n" +
+		"[FILTER]\n Name record_modifier\n Match *\n Remove_key kubernetes\n"
+	parse := func(name string) string {
+		return "[FILTER]\n Name parser\n Match *\n Key_Name log\n Preserve_Key Off\n Parser " + name + "\n"
+	}
+	for _, test := range []struct{ filters, log, want string }{
+		{merge, `{"id":9007199254740993}`, `{"id":9007199254740993}`},
+		{parse("j"), `{"id":9007199254740993,"f":1.50}`, `{"f":1.50,"id":9007199254740993}`},
+		{parse("j"), `{"id":1} x`, `{"log":"{\"id\":1} x"}`},
+		{parse("j"), "null", `{"log":"null"}`},
+		{parse("p"), "nan", `{"x":"nan"}`},
+		{parse("p"), "-Inf", `{"x":"-Inf"}`},
+		{parse("p"), "1.5", `{"x":1.5}`},
+	} {
+		if got := told(t, filtersOf(t, test.filters, parsers), test.log); got != test.want {
+			t.Errorf("%s: got %s, want %s", test.log, got, test.want)
+		}
+	}
+}
+
+func TestNoPodSaysItselfWhichOneItIs(t *testing.T) {
+	for _, under := range []string{"", " Merge_Log_Key kubernetes\n"} {
+		f := filtersOf(t, "[FILTER]\n Name kubernetes\n Match *\n Merge_Log On\n Labels Off\n Annotations Off\n"+under, "")
+		if got := told(t, f, `{"kubernetes":{"pod_name":"other"}}`); !strings.HasPrefix(got, `{"kubernetes":{"pod_name":"web"}`) {
+			t.Error(got)
+		}
+	}
+}

@@ -1,7 +1,6 @@
 package fluentbit
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"strings"
@@ -68,9 +67,9 @@ func layoutOf(format string) (string, error) {
 
 // parse takes a text apart; false: it has not the form.
 func (p Parser) parse(text string, at time.Time) (map[string]any, time.Time, bool) {
-	fields := map[string]any{}
+	fields, isObject := map[string]any{}, true
 	if p.expression == nil {
-		if json.Unmarshal([]byte(text), &fields) != nil || len(fields) > mostFields {
+		if fields, isObject = object(text); !isObject {
 			return nil, at, false
 		}
 	} else {
