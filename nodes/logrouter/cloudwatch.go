@@ -76,14 +76,8 @@ func (s streams) send(ctx context.Context, all []event) error {
 	for _, to := range places {
 		for batch := range batches(events[to]) {
 			left, err := s.put(ctx, to, batch)
-			var invalid *types.InvalidParameterException
-			switch {
-			case errors.As(err, &invalid):
-				left = len(batch)
-			case err != nil:
+			if err != nil && left == 0 {
 				return fmt.Errorf("log group %s: %w", to.group, err)
-			case left > 0:
-				err = errors.New("they are too old or too new")
 			}
 			if refused.Records += left; refused.Err == nil && err != nil {
 				refused.Err = fmt.Errorf("log group %s, stream %s: %w", to.group, to.stream, err)
@@ -118,16 +112,21 @@ func batches(events []types.InputLogEvent) func(func([]types.InputLogEvent) bool
 	}
 }
 
-// put sends a batch to its stream, and says how many events of it the service has left out.
+// put sends a batch to its stream. Of events that the service never takes it says how many and why; with none the error is one to try
+// again after.
 func (s streams) put(ctx context.Context, to place, batch []types.InputLogEvent) (left int, err error) {
 	in := &cloudwatchlogs.PutLogEventsInput{LogGroupName: &to.group, LogStreamName: &to.stream, LogEvents: batch}
 	out, err := s.client.PutLogEvents(ctx, in)
 	var missing *types.ResourceNotFoundException
 	if errors.As(err, &missing) {
-		if err := s.make(ctx, to); err != nil {
+		if err := s.make(ctx, to); err != nil { // whatever is wrong with these calls is not wrong with the events
 			return 0, err
 		}
 		out, err = s.client.PutLogEvents(ctx, in)
+	}
+	var invalid *types.InvalidParameterException
+	if errors.As(err, &invalid) {
+		return len(batch), err
 	}
 	if err != nil || out.RejectedLogEventsInfo == nil {
 		return 0, err
@@ -138,25 +137,34 @@ func (s streams) put(ctx context.Context, to place, batch []types.InputLogEvent)
 	if not.TooNewLogEventStartIndex != nil {
 		left += len(batch) - int(*not.TooNewLogEventStartIndex)
 	}
-	return min(left, len(batch)), nil
+	if left <= 0 {
+		return 0, nil
+	}
+	return min(left, len(batch)), errors.New("they are too old or too new")
 }
 
-// make makes a stream, and its group where that is to be made.
+// make makes a stream, and its group where that is missing and to be made. As Fluent Bit does, it sets how long a group keeps its
+// events when it makes it, also if another was faster; after a failure of that, which is told, the group is there and streams are made
+// in it.
 func (s streams) make(ctx context.Context, to place) error {
+	in := &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &to.group, LogStreamName: &to.stream}
+	_, err := s.client.CreateLogStream(ctx, in)
+	var missing *types.ResourceNotFoundException
 	var there *types.ResourceAlreadyExistsException
-	if s.create {
-		_, err := s.client.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &to.group})
+	if s.create && errors.As(err, &missing) {
+		_, err = s.client.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &to.group})
 		if err != nil && !errors.As(err, &there) {
-			return err
+			return fmt.Errorf("make the group: %w", err)
 		}
-		if err == nil && s.days > 0 {
-			_, err = s.client.PutRetentionPolicy(ctx, &cloudwatchlogs.PutRetentionPolicyInput{LogGroupName: &to.group, RetentionInDays: &s.days})
+		if s.days > 0 {
+			_, err := s.client.PutRetentionPolicy(ctx, &cloudwatchlogs.PutRetentionPolicyInput{LogGroupName: &to.group,
+				RetentionInDays: &s.days})
+			if err != nil {
+				return fmt.Errorf("set how long the group keeps its events: %w", err)
+			}
 		}
-		if err != nil && !errors.As(err, &there) {
-			return err
-		}
+		_, err = s.client.CreateLogStream(ctx, in)
 	}
-	_, err := s.client.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &to.group, LogStreamName: &to.stream})
 	if errors.As(err, &there) {
 		return nil
 	}

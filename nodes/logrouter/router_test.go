@@ -263,7 +263,9 @@ type logsEndpoint struct {
 	there  map[string]bool
 	events map[string][]string // by group and stream
 	calls  int
-	days   int // of PutRetentionPolicy
+	days   int    // of PutRetentionPolicy
+	bad    string // an operation whose parameters are refused once
+	raced  bool   // another makes the group at the same time
 }
 
 func (l *logsEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -287,6 +289,12 @@ func (l *logsEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch _, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), "."); {
 	case l.denied:
 		fail("AccessDeniedException")
+	case operation == l.bad:
+		l.bad = ""
+		fail("InvalidParameterException")
+	case operation == "CreateLogStream" && !l.there[in.LogGroupName+"|"]:
+		l.there[in.LogGroupName+"|"] = l.raced
+		fail("ResourceNotFoundException")
 	case operation == "PutRetentionPolicy":
 		l.days = in.RetentionInDays
 	case len(in.LogStreamName) > 512, l.refuse != "" && strings.HasSuffix(name, l.refuse):
