@@ -368,6 +368,29 @@ func TestTailsGoOnByTheirPosition(t *testing.T) {
 	}
 }
 
+// Logs may be held open for a minute until they are read, and be many.
+func TestATailHasABufferOnlyWhileItReads(t *testing.T) {
+	n := NewNode(t.TempDir(), Limits{Size: 1 << 20, Files: 5, Budget: 1 << 30}, nil)
+	write(t, n, web(0), lines(0, 2))
+	tail := n.NewTail(web(0), Position{})
+	defer tail.Close()
+	if err := tail.Open(); err != nil || tail.from.buffer != nil {
+		t.Errorf("opened: %v, %v", err, tail.from)
+	}
+	for i := range 2 {
+		if _, err := tail.Next(); err != nil || tail.from.buffer == nil {
+			t.Errorf("line %d: %v", i, err)
+		}
+	}
+	if _, err := tail.Next(); !errors.Is(err, io.EOF) || tail.from.buffer != nil {
+		t.Errorf("at the end: %v, %v", err, tail.from)
+	}
+	write(t, n, web(0), lines(2, 3))
+	if line, err := tail.Next(); err != nil || line.Text != "line 2" {
+		t.Errorf("%v, %v", line, err)
+	}
+}
+
 func TestOnlyLogsThatAreThereAreRemembered(t *testing.T) {
 	now := began
 	n := NewNode(t.TempDir(), Limits{Size: 1000, Files: 2, Budget: 1 << 20}, func() time.Time { now = now.Add(time.Second); return now })

@@ -74,9 +74,10 @@ type Reader struct {
 	node    *Node
 	name    Name
 	file    *os.File
-	buffer  *bufio.Reader
-	rest    []byte  // of a line whose end is not there yet
-	partial [2]Line // of stdout and stderr: parts of a line
+	from    io.Reader
+	buffer  *bufio.Reader // nil until something is read
+	rest    []byte        // of a line whose end is not there yet
+	partial [2]Line       // of stdout and stderr: parts of a line
 	open    [2]bool
 }
 
@@ -110,8 +111,16 @@ func (r *Reader) reopen() error {
 func (r *Reader) restart() { r.readFrom(r.file) }
 
 func (r *Reader) readFrom(from io.Reader) {
-	r.buffer = bufio.NewReaderSize(from, 64<<10)
+	r.from, r.buffer = from, nil
 	r.rest, r.open = nil, [2]bool{}
+}
+
+// part is what there is of a line, or of more than fits.
+func (r *Reader) part() ([]byte, error) {
+	if r.buffer == nil {
+		r.buffer = bufio.NewReaderSize(r.from, 64<<10)
+	}
+	return r.buffer.ReadSlice('\n')
 }
 
 // Close closes the file.
@@ -173,12 +182,12 @@ func (r *Reader) seek(to int64) error {
 	return err
 }
 
-func (r *Reader) skipLine() { r.buffer.ReadSlice('\n') }
+func (r *Reader) skipLine() { r.part() }
 
 // Next is the next line, whose parts are joined. io.EOF says that there is none yet: it may be called again.
 func (r *Reader) Next() (Line, error) {
 	for {
-		more, err := r.buffer.ReadSlice('\n')
+		more, err := r.part()
 		r.rest = append(r.rest, more...)
 		if errors.Is(err, bufio.ErrBufferFull) {
 			continue

@@ -69,6 +69,9 @@ func (t *Tail) Next() (Line, error) {
 		line, err := t.from.Next()
 		if errors.Is(err, io.EOF) {
 			if again, err := t.after(); err != nil || !again {
+				if t.from != nil {
+					t.from.buffer = nil // nothing is left in it
+				}
 				return Line{}, errors.Join(err, io.EOF)
 			}
 			continue
@@ -212,7 +215,7 @@ func firstLine(root *os.Root, name string) (line Line, ok bool) {
 		return Line{}, false
 	}
 	defer t.Close()
-	text, err := t.from.buffer.ReadSlice('\n')
+	text, err := t.from.part()
 	if err != nil {
 		return Line{}, false
 	}
