@@ -45,14 +45,36 @@ type event struct {
 func (c CloudWatch) Send(ctx context.Context, records []Record) error {
 	events := make([]event, 0, len(records))
 	for _, r := range records {
-		to := place{"/aws/containerinsights/" + c.Cluster + "/application", c.Node + "-" + r.Tag}
-		if r.dataplane() {
-			to.group = "/aws/containerinsights/" + c.Cluster + "/dataplane"
-		}
-		events = append(events, event{to, r.At, string(r.plain().JSON())})
+		events = append(events, event{c.place(r), r.At, string(r.plain().JSON())})
 	}
-	return streams{client: c.Client, create: true}.send(ctx, events)
+	err := streams{client: c.Client, create: true}.send(ctx, events)
+	var some *unsent
+	if !errors.As(err, &some) {
+		return err
+	}
+	left := slices.DeleteFunc(slices.Clone(records), func(r Record) bool { return !slices.Contains(some.places, c.place(r)) })
+	return &Left{Records: left, Err: err, Refused: some.refused}
 }
+
+// place is where a record goes.
+func (c CloudWatch) place(r Record) place {
+	to := place{"/aws/containerinsights/" + c.Cluster + "/application", cut(c.Node+"-"+r.Tag, longestName)}
+	if r.dataplane() {
+		to.group = "/aws/containerinsights/" + c.Cluster + "/dataplane"
+	}
+	return to
+}
+
+// unsent is the error after which the events of some places are to be sent again, those of the others not.
+type unsent struct {
+	places  []place
+	refused *Refused // of the others; nil: none
+	err     error
+}
+
+func (u *unsent) Error() string { return u.err.Error() }
+
+func (u *unsent) Unwrap() error { return u.err }
 
 // streams are those of a client's log groups.
 type streams struct {
@@ -73,11 +95,16 @@ func (s streams) send(ctx context.Context, all []event) error {
 		events[e.place] = append(events[e.place], types.InputLogEvent{Message: &text, Timestamp: aws.Int64(e.at.UnixMilli())})
 	}
 	refused := &Refused{}
-	for _, to := range places {
+	for i, to := range places {
+		done := *refused
 		for batch := range batches(events[to]) {
 			left, err := s.put(ctx, to, batch)
 			if err != nil && left == 0 {
-				return fmt.Errorf("log group %s: %w", to.group, err)
+				some := &unsent{places: places[i:], err: fmt.Errorf("log group %s: %w", to.group, err)}
+				if done.Records > 0 {
+					some.refused = &done
+				}
+				return some
 			}
 			if refused.Records += left; refused.Err == nil && err != nil {
 				refused.Err = fmt.Errorf("log group %s, stream %s: %w", to.group, to.stream, err)

@@ -37,6 +37,7 @@ func (r *Refused) Error() string { return r.Err.Error() }
 type Left struct {
 	Records []Record
 	Err     error
+	Refused *Refused // of the others; nil: none
 }
 
 func (l *Left) Error() string { return l.Err.Error() }
@@ -243,23 +244,24 @@ func (r *Router) send(ctx context.Context, records []Record) error {
 	pause := cmp.Or(r.Retry, time.Second)
 	for failing := false; ; failing = true {
 		err := r.Output.Send(ctx, records)
-		taken := len(records)
+		left, refused := records, (*Refused)(nil)
 		var rest *Left
-		if errors.As(err, &rest) {
-			r.Counts.Sent.Add(int64(len(records) - len(rest.Records)))
-			records = rest.Records
-			r.under = records
+		switch {
+		case errors.As(err, &rest):
+			left, refused = rest.Records, rest.Refused
+		case err == nil, errors.As(err, &refused):
+			left = nil
 		}
-		var refused *Refused
-		if errors.As(err, &refused) {
+		taken := len(records) - len(left)
+		if refused != nil {
 			taken -= refused.Records
 			r.Counts.Dropped.Add(int64(refused.Records))
-			r.Logger.Warn("logs are dropped", "node", r.Node, "records", refused.Records, "error", err)
-			err = nil
+			r.Logger.Warn("logs are dropped", "node", r.Node, "records", refused.Records, "error", refused)
 		}
+		r.Counts.Sent.Add(int64(taken))
+		records, r.under = left, left
 		switch {
-		case err == nil:
-			r.Counts.Sent.Add(int64(taken))
+		case len(left) == 0:
 			if failing {
 				r.Logger.Info("logs are sent again", "node", r.Node)
 			}

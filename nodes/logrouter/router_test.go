@@ -262,16 +262,15 @@ type logsEndpoint struct {
 	old    int32  // so many of each batch are too old
 	there  map[string]bool
 	events map[string][]string // by group and stream
-	calls  int
-	days   int    // of PutRetentionPolicy
-	bad    string // an operation whose parameters are refused once
-	raced  bool   // another makes the group at the same time
+	full   string              // the end of a group's name to which a call fails once
+	days   int                 // of PutRetentionPolicy
+	bad    string              // an operation whose parameters are refused once
+	raced  bool                // another makes the group at the same time
 }
 
 func (l *logsEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.calls++
 	var in struct {
 		LogGroupName, LogStreamName string
 		LogEvents                   []struct{ Message string }
@@ -288,6 +287,9 @@ func (l *logsEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name, size := in.LogGroupName+"|"+in.LogStreamName, 0
 	switch _, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), "."); {
 	case l.denied:
+		fail("AccessDeniedException")
+	case l.full != "" && strings.HasSuffix(in.LogGroupName, l.full):
+		l.full = ""
 		fail("AccessDeniedException")
 	case operation == l.bad:
 		l.bad = ""
