@@ -12,17 +12,18 @@ import (
 	"tripod/awsapi/cloudwatch/metricdata"
 	"tripod/az/instance"
 	"tripod/az/vended"
+	"tripod/internal/reconcile"
 	"tripod/state"
 )
 
 // vendedMetrics is how far EKS's own metrics of the zone's part of the control plane are written.
 type vendedMetrics struct {
-	due  time.Time                  // the end of the minute that is written next
+	due  time.Time                  // the end of the minute that is read next
 	last map[string]*vended.Reading // what a component had at the last minute's end
 }
 
-// keepVended writes EKS's own metrics to CloudWatch at the end of each minute, while somebody asks for them. The first minute that is
-// written is the one behind the first reading.
+// keepVended writes EKS's own metrics to CloudWatch at the end of each minute, while somebody asks for them. The first reading is at the
+// end of the minute of the first question, and the first minute that is written is the one behind it.
 func (c *Part) keepVended(ctx context.Context) (time.Duration, error) {
 	v, now, wanted := &c.vended, c.host.Now(), false
 	c.host.State.View(func(tx *state.Txn) error {
@@ -33,15 +34,16 @@ func (c *Part) keepVended(ctx context.Context) (time.Duration, error) {
 		*v = vendedMetrics{}
 		return 0, nil // a question wakes it
 	}
-	if wait := v.due.Sub(now); wait > 0 && wait <= time.Minute {
+	next := now.Truncate(time.Minute).Add(time.Minute)
+	switch wait := v.due.Sub(now); {
+	case wait > time.Minute || wait < -time.Minute: // the first question, a sleep, or a clock that was set
+		*v = vendedMetrics{due: next}
+		return next.Sub(now), nil
+	case wait > 0:
 		return wait, nil
 	}
-	minute := v.due.Add(-time.Minute)
-	if now.Sub(v.due) > time.Minute || v.due.After(now) { // the first reading, one after a sleep, or a clock that was set
-		v.last = nil
-	}
-	first := v.last == nil
-	v.due = now.Truncate(time.Minute).Add(time.Minute)
+	minute, first := v.due.Add(-time.Minute), v.last == nil
+	v.due = next
 	read, err := c.readVended(ctx)
 	var data []metricdata.Datum
 	for _, component := range []string{"apiserver", "etcd", "controllers"} {
@@ -56,7 +58,7 @@ func (c *Part) keepVended(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, fmt.Errorf("of cluster %s: %w", c.cluster.Name, err)
 	}
-	return v.due.Sub(c.host.Now()), nil
+	return max(reconcile.Now, v.due.Sub(c.host.Now())), nil
 }
 
 // readVended reads the components that run here, of the controllers the scheduler where it leads.

@@ -32,6 +32,15 @@ func Data(cluster string, was, is *Reading, minute int64) (data []metricdata.Dat
 		}
 		put(name, "Count", gained)
 	}
+	for _, name := range slices.Sorted(maps.Keys(is.means)) {
+		now, before := is.means[name], was.means[name]
+		if now.count < before.count { // the process is another one
+			before = mean{}
+		}
+		if n := now.count - before.count; n > 0 {
+			put(name, "Seconds", (now.sum-before.sum)/n)
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(is.times)) {
 		if value, n := quantile(0.99, was.times[name], is.times[name]); n > 0 {
 			put(name, "Seconds", value)

@@ -17,14 +17,19 @@ type Reading struct {
 	counts map[string]float64            // since the process's start, by the metric's name
 	gauges map[string]float64            // by the metric's name
 	times  map[string]map[float64]uint64 // requests by metric and by the buckets' upper ends, of which each has those below it too
+	means  map[string]mean               // by the metric's name
 }
+
+// mean is what a summary has summed up, and of how many.
+type mean struct{ sum, count float64 }
 
 // longestLine is how long a line may be.
 const longestLine = 1 << 20
 
 // Read reads a process's metrics: of the families that begin so, since a component's process has some of others.
 func Read(from io.Reader, prefix string) (*Reading, error) {
-	r := &Reading{counts: map[string]float64{}, gauges: map[string]float64{}, times: map[string]map[float64]uint64{}}
+	r := &Reading{counts: map[string]float64{}, gauges: map[string]float64{}, times: map[string]map[float64]uint64{},
+		means: map[string]mean{}}
 	lines := bufio.NewScanner(from)
 	lines.Buffer(make([]byte, 64<<10), longestLine)
 	for lines.Scan() {
@@ -96,6 +101,17 @@ var families = map[string]func(*Reading, labels, float64){
 	},
 	"apiserver_admission_webhook_request_total":   byType("apiserver_admission_webhook_request_total"),
 	"apiserver_admission_webhook_rejection_count": byType("apiserver_admission_webhook_rejection_count"),
+	admissionDuration + "_bucket": func(r *Reading, of labels, value float64) {
+		r.bucket(admissionDuration+"_"+strings.ToUpper(of.of("type"))+"_P99", of, value)
+	},
+	admissionDuration + "_sum": func(r *Reading, _ labels, value float64) {
+		m := r.means[admissionDuration]
+		r.means[admissionDuration] = mean{m.sum + value, m.count}
+	},
+	admissionDuration + "_count": func(r *Reading, _ labels, value float64) {
+		m := r.means[admissionDuration]
+		r.means[admissionDuration] = mean{m.sum, m.count + value}
+	},
 	"apiserver_storage_size_bytes": func(r *Reading, _ labels, value float64) { // of each member that it speaks with
 		r.gauges["apiserver_storage_size_bytes"] = max(r.gauges["apiserver_storage_size_bytes"], value)
 	},
@@ -138,11 +154,17 @@ func durations(r *Reading, of labels, value float64) {
 	if !slices.Contains(timed, of.of("verb")) {
 		return
 	}
+	r.bucket("apiserver_request_duration_seconds_"+of.of("verb")+"_P99", of, value)
+}
+
+const admissionDuration = "apiserver_admission_webhook_admission_duration_seconds"
+
+// bucket adds a bucket of a histogram to those that a metric is reckoned from.
+func (r *Reading) bucket(name string, of labels, value float64) {
 	end, err := strconv.ParseFloat(of.of("le"), 64)
 	if err != nil {
 		return
 	}
-	name := "apiserver_request_duration_seconds_" + of.of("verb") + "_P99"
 	if r.times[name] == nil {
 		r.times[name] = map[float64]uint64{}
 	}
