@@ -13,8 +13,9 @@ type CronJob struct {
 	LastSuccess *time.Time `json:"lastSuccess,omitempty"`
 	// Next is when it is to start next; in the past, it is late.
 	Next *time.Time `json:"next,omitempty"`
-	// Missed is how many starts did not take place that were due: between the runs here and since the last one, 100 at most. Starts that
-	// were left out on purpose count too, as by concurrencyPolicy Forbid or while it was suspended.
+	// Missed is how many starts did not take place that were due, 100 at most: since the last one, and between the runs here as far back as
+	// the cluster has all of them, by the schedule of now. Starts that were left out on purpose count too, as by concurrencyPolicy Forbid
+	// or while it was suspended.
 	Missed int `json:"missed"`
 	// Runs are its jobs, newest first.
 	Runs []CronJobRun `json:"runs"`

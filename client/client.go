@@ -67,7 +67,7 @@ func (c *Client) DataDir() string { return c.dataDir }
 func (c *Client) Status(ctx context.Context) (*api.Status, error) { return c.status(ctx, nil) }
 
 // StatusWithCronJobs is Status with the CronJobs of all clusters (api.Cluster.CronJobs), which their API servers are asked for: that takes
-// some milliseconds, or 3 seconds where one does not answer.
+// some milliseconds, and a second for each that does not answer.
 func (c *Client) StatusWithCronJobs(ctx context.Context) (*api.Status, error) {
 	return c.status(ctx, url.Values{"cronJobs": {"true"}})
 }

@@ -53,13 +53,13 @@ func experimentCutsOff(t *testing.T, r *testRegion, calls awsServices, pods []co
 	if !stops(reach, "SUBNET_ACL_RESTRICTION", "acl-") {
 		t.Errorf("can-reach: got %+v", reach)
 	}
-	_, err = calls.experiments.StopExperiment(ctx, &fis.StopExperimentInput{Id: started.Experiment.Id})
+	_, err = calls.experiments.StopExperiment(within(t, time.Minute), &fis.StopExperimentInput{Id: started.Experiment.Id})
 	must(t, "StopExperiment", err)
 	eventually(t, time.Minute, "the subnet is reached again", func() (bool, string) {
 		code := curl()
 		return code == 0, fmt.Sprint("curl ends with ", code)
 	})
-	acls, err := calls.ec2.DescribeNetworkAcls(ctx, &ec2.DescribeNetworkAclsInput{Filters: []ec2types.Filter{
+	acls, err := calls.ec2.DescribeNetworkAcls(within(t, time.Minute), &ec2.DescribeNetworkAclsInput{Filters: []ec2types.Filter{
 		{Name: aws.String("association.subnet-id"), Values: []string{*subnets.Subnets[0].SubnetId}}}})
 	must(t, "DescribeNetworkAcls", err)
 	if len(acls.NetworkAcls) != 1 || !aws.ToBool(acls.NetworkAcls[0].IsDefault) {

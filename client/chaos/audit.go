@@ -51,21 +51,22 @@ func (c auditedClient) String() string {
 func (c auditedClient) own() bool {
 	system := strings.HasPrefix(c.user, "system:") && (!strings.HasPrefix(c.user, "system:serviceaccount:") ||
 		strings.HasPrefix(c.user, "system:serviceaccount:kube-system:"))
-	return system || strings.HasPrefix(c.agent, "tripod-")
+	return system || strings.HasPrefix(c.user, "eks:") || strings.HasPrefix(c.agent, "tripod-")
 }
 
 // repeats counts a client's requests that failed, as the server could not answer them, and those of them that it has sent again.
 type repeats struct{ failed, again int }
 
-// eventsOf asks for the audit log's events that have a pattern, of a time.
-type eventsOf func(ctx context.Context, pattern string, from, to time.Time) ([]auditEvent, error)
+// eventsOf asks for the audit log's events that have a pattern, of a time, oldest first. Until is up to when they are all there: there may be
+// more than are read.
+type eventsOf func(ctx context.Context, pattern string, from, to time.Time) (all []auditEvent, until time.Time, err error)
 
 // failures are the ends of requests that a client should repeat. A watch is always begun anew.
 const failures = `{ $.stage = "ResponseComplete" && $.verb != "watch" && ($.responseStatus.code = 429 || $.responseStatus.code >= 500) }`
 
 // readRepeats says of the users' clients whose requests failed between two times whether they repeated them.
 func readRepeats(ctx context.Context, events eventsOf, from, to time.Time) (map[string]repeats, error) {
-	failed, err := events(ctx, failures, from, to)
+	failed, _, err := events(ctx, failures, from, to)
 	if err != nil {
 		return nil, err
 	}
@@ -79,18 +80,23 @@ func readRepeats(ctx context.Context, events eventsOf, from, to time.Time) (map[
 	for c, failed := range of {
 		slices.SortFunc(failed, func(a, b auditEvent) int { return a.Received.Compare(b.Received) })
 		pattern := fmt.Sprintf(`{ $.stage = "ResponseComplete" && $.userAgent = %q && $.user.username = %q }`, c.agent, c.user)
-		sent, err := events(ctx, pattern, failed[0].Received, failed[len(failed)-1].Received.Add(repeatedWithin))
+		sent, until, err := events(ctx, pattern, failed[0].Received, failed[len(failed)-1].Received.Add(repeatedWithin))
 		if err != nil {
 			return nil, err
 		}
 		one := counted[c.String()]
-		one.failed += len(failed)
 		for _, f := range failed {
+			if f.Received.Add(repeatedWithin).After(until) {
+				break // it may still be repeated, or was, and nobody has read so far
+			}
+			one.failed++
 			if slices.ContainsFunc(sent, func(e auditEvent) bool { return isRepeat(f, e) }) {
 				one.again++
 			}
 		}
-		counted[c.String()] = one
+		if one.failed > 0 {
+			counted[c.String()] = one
+		}
 	}
 	return counted, nil
 }
@@ -117,7 +123,7 @@ func (f *forecast) addClients(seen map[string]repeats) {
 func (f *forecast) compareClients(seen map[string]repeats) {
 	foreseen := map[string]bool{}
 	for i, one := range f.findings {
-		if one.Kind == kindClient {
+		if one.Kind == kindClient && one.Object != "" {
 			foreseen[one.Object] = true
 			f.findings[i].Came = seen[one.Object].String()
 		}
@@ -148,7 +154,10 @@ func (r *run) readRepeats(ctx context.Context, from, to time.Time) (map[string]r
 }
 
 // auditEvents asks CloudWatch Logs for the audit log. A cluster whose audit log is off has no event.
-func (r *run) auditEvents(ctx context.Context, pattern string, from, to time.Time) (all []auditEvent, err error) {
+func (r *run) auditEvents(ctx context.Context, pattern string, from, to time.Time) (all []auditEvent, until time.Time, err error) {
+	if until = to; until.After(time.Now()) {
+		until = time.Now()
+	}
 	in := map[string]any{"logGroupName": "/aws/eks/" + r.experiment.Cluster + "/cluster", "logStreamNamePrefix": "kube-apiserver-audit-",
 		"filterPattern": pattern, "startTime": from.UnixMilli(), "endTime": to.UnixMilli(), "limit": mostAudited}
 	for range mostPages {
@@ -159,9 +168,9 @@ func (r *run) auditEvents(ctx context.Context, pattern string, from, to time.Tim
 		err := r.logsCall(ctx, "FilterLogEvents", in, &out)
 		var refused *kubecall.StatusError
 		if errors.As(err, &refused) && strings.Contains(refused.Text, "ResourceNotFoundException") {
-			return nil, nil
+			return nil, until, nil
 		} else if err != nil {
-			return nil, err
+			return nil, until, err
 		}
 		for _, e := range out.Events {
 			var event auditEvent
@@ -169,11 +178,17 @@ func (r *run) auditEvents(ctx context.Context, pattern string, from, to time.Tim
 				all = append(all, event)
 			}
 		}
-		if in["nextToken"] = out.NextToken; out.NextToken == "" || len(all) >= mostAudited {
+		if in["nextToken"] = out.NextToken; out.NextToken == "" {
+			return all, until, nil
+		}
+		if len(all) >= mostAudited {
 			break
 		}
 	}
-	return all, nil
+	if len(all) > 0 {
+		until = all[len(all)-1].Received
+	}
+	return all, until, nil
 }
 
 // logsCall makes a signed call of CloudWatch Logs.

@@ -21,7 +21,7 @@ func cronJobLines(status *api.Status, now time.Time) (lines []string) {
 		lines = append(lines, reasonLines("", cluster.CronJobsTrouble)...)
 		for i, c := range cluster.CronJobs {
 			if i == mostCronJobs {
-				lines = append(lines, fmt.Sprintf("  and %d more of cluster %s: 'tripod status -o json' has all", len(cluster.CronJobs)-i,
+				lines = append(lines, fmt.Sprintf("  and %d more of cluster %s: 'tripod status -o json' has up to 500", len(cluster.CronJobs)-i,
 					clip(clean(cluster.Name), 20)))
 				break
 			}

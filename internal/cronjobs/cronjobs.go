@@ -88,6 +88,39 @@ func timeOf(t *metav1.Time) *time.Time {
 	return &utc
 }
 
+// wholeSince is since when a CronJob still has all runs, which are newest first: Kubernetes deletes the oldest of those that have succeeded,
+// and of those that have failed, beyond a number for each (3 and 1 where the CronJob names none).
+func wholeSince(c *batchv1.CronJob, runs []api.CronJobRun) (since time.Time) {
+	for result, kept := range map[string]int{api.RunSucceeded: limit(c.Spec.SuccessfulJobsHistoryLimit, 3),
+		api.RunFailed: limit(c.Spec.FailedJobsHistoryLimit, 1)} {
+		var oldest time.Time
+		n := 0
+		for _, run := range runs {
+			if run.Result == result {
+				oldest = run.Due
+				n++
+			}
+		}
+		switch {
+		case kept == 0 && len(runs) > 0: // nobody knows
+			oldest = runs[0].Due
+		case n < kept:
+			continue
+		}
+		if oldest.After(since) {
+			since = oldest
+		}
+	}
+	return since
+}
+
+func limit(given *int32, usual int) int {
+	if given == nil {
+		return usual
+	}
+	return int(*given)
+}
+
 // tell says how a CronJob does that has made these runs.
 func tell(c *batchv1.CronJob, runs []api.CronJobRun, now time.Time) api.CronJob {
 	slices.SortFunc(runs, func(a, b api.CronJobRun) int { return b.Due.Compare(a.Due) })
@@ -101,13 +134,14 @@ func tell(c *batchv1.CronJob, runs []api.CronJobRun, now time.Time) api.CronJob 
 		told.Trouble = fmt.Sprintf("its schedule cannot be read: %v", err)
 		return told
 	}
-	// missed counts the starts between two times, without these themselves.
+	// missed counts the starts between two times, without these themselves. Schedules without a time zone are of this machine's.
 	missed := func(from, to time.Time) {
-		for at := schedule.Next(from); !at.IsZero() && at.Before(to) && told.Missed < api.MostMissed; at = schedule.Next(at) {
+		for at := schedule.Next(from.Local()); !at.IsZero() && at.Before(to) && told.Missed < api.MostMissed; at = schedule.Next(at) {
 			told.Missed++
 		}
 	}
-	for i := 1; i < len(runs); i++ {
+	whole := wholeSince(c, runs)
+	for i := 1; i < len(runs) && !runs[i].Due.Before(whole); i++ {
 		missed(runs[i].Due, runs[i-1].Due)
 	}
 	last := c.CreationTimestamp.Time
@@ -118,7 +152,7 @@ func tell(c *batchv1.CronJob, runs []api.CronJobRun, now time.Time) api.CronJob 
 		return told
 	}
 	missed(last, now.Add(-slack))
-	if next := schedule.Next(last).UTC(); !next.IsZero() {
+	if next := schedule.Next(last.Local()).UTC(); !next.IsZero() {
 		told.Next = &next
 	}
 	return told

@@ -94,6 +94,35 @@ func TestCronJobsAreToldWithWhatTheyMissed(t *testing.T) {
 	}
 }
 
+// TestDeletedRunsAreNotMissedOnes: the oldest that have succeeded are deleted while one that has failed is still there.
+func TestDeletedRunsAreNotMissedOnes(t *testing.T) {
+	c := cron("pruned", at(0), nil)
+	runs := []api.CronJobRun{{Due: at(-60).Time, Result: api.RunFailed}, {Due: at(-20).Time, Result: api.RunSucceeded},
+		{Due: at(-10).Time, Result: api.RunSucceeded}, {Due: at(0).Time, Result: api.RunSucceeded}}
+	if told := tell(c, runs, noon); told.Missed != 0 {
+		t.Errorf("%d missed", told.Missed)
+	}
+	one := int32(1)
+	c.Spec.SuccessfulJobsHistoryLimit = &one
+	if told := tell(c, []api.CronJobRun{{Due: at(-30).Time, Result: api.RunFailed}, {Due: at(0).Time, Result: api.RunSucceeded}}, noon); told.Missed != 0 {
+		t.Errorf("%d missed with a history of one", told.Missed)
+	}
+}
+
+// TestSchedulesAreOfTheMachinesTime where they name no other.
+func TestSchedulesAreOfTheMachinesTime(t *testing.T) {
+	was := time.Local
+	defer func() { time.Local = was }()
+	time.Local = time.FixedZone("here", 3600)
+	c := cron("nightly", at(-9*60), func(c *batchv1.CronJob) { c.Spec.Schedule = "0 4 * * *"; c.CreationTimestamp = *at(-10 * 24 * 60) })
+	day := func(n int) api.CronJobRun {
+		return api.CronJobRun{Due: at(-9*60 - n*24*60).UTC(), Result: api.RunSucceeded}
+	}
+	if told := tell(c, []api.CronJobRun{day(0), day(1), day(2)}, noon); told.Missed != 0 || told.Next == nil || !told.Next.Equal(at(15*60).Time) {
+		t.Errorf("%d missed, next %v", told.Missed, told.Next)
+	}
+}
+
 func TestMissedStartsAreCountedToAnEnd(t *testing.T) {
 	c := cron("old", nil, func(c *batchv1.CronJob) { c.Spec.Schedule, c.CreationTimestamp = "* * * * *", *at(-60 * 24 * 365) })
 	if told := tell(c, nil, noon); told.Missed != api.MostMissed {

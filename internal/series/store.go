@@ -32,7 +32,7 @@ type Store struct {
 	named   map[string]map[uint64][]*memory // by name, and by the hash of all labels
 	targets map[string]*target              // by their labels
 	count   int                             // of series
-	leftOut int
+	leftOut, leftOutNow int // samples of the minute before, and of this one
 	forgot  time.Time // when what is too old was looked for last
 }
 
@@ -90,15 +90,16 @@ func (s *Store) Add(at time.Time, labelsOfTarget map[string]string, families []*
 	}
 	if at.Sub(s.forgot) >= forgetEvery {
 		s.forget(now - Kept.Milliseconds())
-		s.forgot = at
+		s.forgot, s.leftOut = at, s.leftOutNow
+		s.leftOutNow = 0
 	}
 }
 
-// LeftOut is how many samples had no place, as there were MostSeries already.
+// LeftOut is how many samples of the last one to two minutes had no place, as there were MostSeries already.
 func (s *Store) LeftOut() int {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.leftOut
+	return s.leftOut + s.leftOutNow
 }
 
 func samples(at time.Time, families []*dto.MetricFamily) model.Vector {
@@ -129,7 +130,7 @@ func (s *Store) append(from *target, builder *labels.Builder, of map[string]stri
 	}
 	m := s.memory(builder.Labels())
 	if m == nil {
-		s.leftOut++
+		s.leftOutNow++
 		return
 	}
 	m.append(at.UnixMilli(), v)

@@ -100,7 +100,11 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	chosen := choose(names, append(atRest, listed...), focus, o.all)
+	run := listed
+	if o.kills > 0 {
+		run = atRest
+	}
+	chosen := choose(names, run, focus, o.all)
 	if o.kills > 0 { // what does not pass at rest says nothing
 		chosen = slices.DeleteFunc(chosen, func(name string) bool { return !slices.Contains(atRest, name) })
 	}

@@ -81,14 +81,18 @@ func (s suite) ginkgoUnderKills(ctx context.Context, region *client.Region, name
 		return s.ginkgoRun(ctx, region, names)
 	}
 	killing, end := context.WithCancel(ctx)
+	running, giveUp := context.WithCancel(ctx)
+	defer giveUp()
 	var kills int
 	killed := make(chan error, 1)
 	go func() {
 		var err error
 		kills, err = killZones(killing, region, s.kills, os.Stdout)
-		killed <- err
+		if killed <- err; err != nil {
+			giveUp() // a region that is sick says nothing
+		}
 	}()
-	err := s.ginkgoRun(ctx, region, names)
+	err := s.ginkgoRun(running, region, names)
 	end()
 	err = errors.Join(err, <-killed)
 	fmt.Printf("%d kills of zones\n", kills)
