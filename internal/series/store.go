@@ -28,12 +28,12 @@ const (
 type Store struct {
 	engine *promql.Engine
 
-	mu      sync.RWMutex
-	named   map[string]map[uint64][]*memory // by name, and by the hash of all labels
-	targets map[string]*target              // by their labels
-	count   int                             // of series
-	leftOut, leftOutNow int // samples of the minute before, and of this one
-	forgot  time.Time // when what is too old was looked for last
+	mu                  sync.RWMutex
+	named               map[string]map[uint64][]*memory // by name, and by the hash of all labels
+	targets             map[string]*target              // by their labels
+	count               int                             // of series
+	leftOut, leftOutNow int                             // samples of the minute before, and of this one
+	forgot              time.Time                       // when what is too old was looked for last
 }
 
 // target is what answers Adds, with the series that it told the last time.
