@@ -56,11 +56,6 @@ func (c *Cluster) logger(ctx context.Context) (config map[string]string, annotat
 	if c.logging.Keep == nil {
 		return disabled("LOGGING_NOT_AVAILABLE", "Disabled logging because no log router runs here")
 	}
-	config = map[string]string{}
-	for _, key := range fluentbit.FargateKeys {
-		if text := found.Data[key]; text != "" {
-			config[key] = text
-		}
-	}
-	return config, "LoggingEnabled", object.FargateEvent{Reason: "LoggingEnabled", Message: "Successfully enabled logging for pod"}, nil
+	return fluentbit.FargateKept(found.Data), "LoggingEnabled",
+		object.FargateEvent{Reason: "LoggingEnabled", Message: "Successfully enabled logging for pod"}, nil
 }

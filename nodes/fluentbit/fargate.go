@@ -6,10 +6,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // What Fargate's log router takes ("Start AWS Fargate logging for your cluster" in the EKS user guide).
 const mostConfigured = 5300 // characters
+
+// longestError bounds what is told of a configuration, in bytes: errors quote it.
+const longestError = 1 << 10
 
 var (
 	fargateOutputs = []string{"es", "firehose", "kinesis_firehose", "cloudwatch", "cloudwatch_logs", "kinesis"}
@@ -17,8 +21,29 @@ var (
 	fargateParts   = []struct{ key, kind string }{{"output.conf", "OUTPUT"}, {"filters.conf", "FILTER"}, {"parsers.conf", "PARSER"}}
 )
 
-// FargateKeys are the keys of the ConfigMap that say something.
-var FargateKeys = []string{"flb_log_cw", "output.conf", "filters.conf", "parsers.conf"}
+// toldKey is the switch that sends what the router itself logs.
+const toldKey = "flb_log_cw"
+
+// retentions are the days for which CloudWatch Logs can keep a log group's events.
+var retentions = []int32{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
+
+// FargateKept is what of the ConfigMap says something.
+func FargateKept(data map[string]string) map[string]string {
+	kept := map[string]string{}
+	for _, part := range fargateParts {
+		if text := data[part.key]; text != "" {
+			kept[part.key] = text
+		}
+	}
+	if toldOf(data) {
+		kept[toldKey] = "true" // its text is not among the characters that are counted
+	}
+	return kept
+}
+
+func toldOf(data map[string]string) bool {
+	return strings.EqualFold(strings.TrimSpace(data[toldKey]), "true")
+}
 
 // Config is what the router of a machine of Fargate's does.
 type Config struct {
@@ -45,11 +70,24 @@ type CloudWatch struct {
 
 // Fargate reads the ConfigMap of Fargate's log router, in a region. The error is why its pods have no logging.
 func Fargate(data map[string]string, region string) (*Config, error) {
+	config, err := readFargate(data, region)
+	if err != nil && len(err.Error()) > longestError {
+		return nil, errors.New(strings.ToValidUTF8(err.Error()[:longestError], "") + "...")
+	}
+	return config, err
+}
+
+func readFargate(data map[string]string, region string) (*Config, error) {
 	length := 0
+	for _, part := range fargateParts {
+		length += utf8.RuneCountInString(data[part.key])
+	}
+	if length > mostConfigured {
+		return nil, fmt.Errorf("it has %d characters, and may have %d", length, mostConfigured)
+	}
 	sections := map[string][]Section{}
 	for _, part := range fargateParts {
 		text := data[part.key]
-		length += len([]rune(text))
 		if strings.Contains(text, "${") {
 			return nil, fmt.Errorf("%s has an environment variable, which is not supported", part.key)
 		}
@@ -64,9 +102,6 @@ func Fargate(data map[string]string, region string) (*Config, error) {
 		}
 		sections[part.kind] = parsed
 	}
-	if length > mostConfigured {
-		return nil, fmt.Errorf("it has %d characters, and may have %d", length, mostConfigured)
-	}
 	if len(sections["OUTPUT"]) == 0 {
 		return nil, errors.New("output.conf has no section [OUTPUT]")
 	}
@@ -80,7 +115,7 @@ func Fargate(data map[string]string, region string) (*Config, error) {
 			return nil, fmt.Errorf("%s is not a supported filter plugin", s.Plugin())
 		}
 	}
-	config := &Config{Told: strings.EqualFold(strings.TrimSpace(data["flb_log_cw"]), "true")}
+	config := &Config{Told: toldOf(data)}
 	parsers, err := NewParsers(sections["PARSER"])
 	if err != nil {
 		return nil, err
@@ -126,8 +161,8 @@ func newOutput(s Section, region string) (o Output, err error) {
 	}
 	if days := s.Get("log_retention_days"); days != "" {
 		n, err := strconv.ParseInt(days, 10, 32)
-		if err != nil {
-			return o, fmt.Errorf("%s: log_retention_days: %w", s.Plugin(), err)
+		if err != nil || !slices.Contains(retentions, int32(n)) {
+			return o, fmt.Errorf("%s: log_retention_days: %q is none of %v", s.Plugin(), days, retentions)
 		}
 		o.RetentionDays = int32(n)
 	}

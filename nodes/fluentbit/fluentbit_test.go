@@ -116,10 +116,25 @@ func TestWhatFargatesLogRouterDoesNotTakeIsNamed(t *testing.T) {
 			"requested parser 'none' not found"},
 		{with("filters.conf", "[FILTER]\n    Name grep\n    Match *\n    Regex log (?=x)\n"), "regular expression"},
 		{with("filters.conf", "[FILTER]\n    Name grep\n    Regex log x\n"), "neither Match nor Match_Regex"},
+		{with("output.conf", strings.Replace(documented["output.conf"], "days 60", "days 42", 1)), `log_retention_days: "42" is none of [1 3 5`},
+		{with("output.conf", "[OUTPUT]\n    Name "+strings.Repeat("x", 4000)+"\n"), "xxx..."},
+		{with("output.conf", strings.Repeat("[X]\n", 5000)), "characters, and may have 5300"},
 		{with("parsers.conf", "# "+strings.Repeat("x", 5300)), "characters, and may have 5300"},
 	} {
-		if _, err := Fargate(test.data, "us-east-1"); err == nil || !strings.Contains(err.Error(), test.want) {
+		if _, err := Fargate(test.data, "us-east-1"); err == nil || !strings.Contains(err.Error(), test.want) || len(err.Error()) > 1100 {
 			t.Errorf("got %v, want %s", err, test.want)
+		}
+	}
+}
+
+func TestOfTheConfigMapOnlyWhatIsCountedIsKept(t *testing.T) {
+	data := with("other", strings.Repeat("x", 9000))
+	for told, want := range map[string]string{" True\n": "true", strings.Repeat("x", 9000): "", "false": ""} {
+		data["flb_log_cw"] = told
+		kept := FargateKept(data)
+		if c, err := Fargate(kept, "us-east-1"); err != nil || c.Told != (want != "") || kept["flb_log_cw"] != want ||
+			kept["other"] != "" || kept["output.conf"] != data["output.conf"] {
+			t.Errorf("%v: kept %q", err, kept)
 		}
 	}
 }
