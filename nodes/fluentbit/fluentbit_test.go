@@ -311,3 +311,28 @@ func TestNoPodSaysItselfWhichOneItIs(t *testing.T) {
 		}
 	}
 }
+
+// What a line says of its time is one that CloudWatch Logs takes: a batch with another would be refused as a whole.
+func TestTimesWithoutAYearAreOfTheirLinesYear(t *testing.T) {
+	line := time.Date(2024, 3, 1, 8, 0, 0, 0, time.UTC)
+	for _, test := range []struct {
+		format, text string
+		want         time.Time
+	}{
+		{"%b %d %H:%M:%S", "Feb 29 07:00:00", time.Date(2024, 2, 29, 7, 0, 0, 0, time.UTC)},
+		{"%m-%d %H:%M:%S", "01-01 07:00:00", time.Date(2024, 1, 1, 7, 0, 0, 0, time.UTC)},
+		{"%H:%M:%S.%L", "07:00:00.5", time.Date(2024, 3, 1, 7, 0, 0, 5e8, time.UTC)},
+		{"%Y-%m-%dT%H:%M:%S%z", "2024-02-01T08:00:00+0100", time.Date(2024, 2, 1, 7, 0, 0, 0, time.UTC)},
+		{"%Y-%m-%dT%H:%M:%S%z", "2024-02-01T08:00:00+01:00", time.Date(2024, 2, 1, 7, 0, 0, 0, time.UTC)},
+		{"%Y-%m-%dT%H:%M:%S%z", "2024-02-01T08:00:00Z", time.Date(2024, 2, 1, 8, 0, 0, 0, time.UTC)},
+		{"%Y", "1969", line},
+		{"%Y", "9999", line},
+	} {
+		f := filtersOf(t, "[FILTER]\n Name parser\n Match *\n Key_Name log\n Parser p\n",
+			"[PARSER]\n Name p\n Format regex\n Regex ^(?<t>.*)$\n Time_Key t\n Time_Format "+test.format+"\n")
+		r := Record{Tag: "kube.x", At: line, Fields: map[string]any{"log": test.text}}
+		if f.Apply(&r); !r.At.Equal(test.want) {
+			t.Errorf("%s as %s is %v, want %v", test.text, test.format, r.At, test.want)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package fluentbit
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -12,6 +13,7 @@ type Parser struct {
 	expression *expression // nil: the text is JSON
 	timeKey    string
 	layout     string
+	dated      bool // the layout has a month or a day
 	timeKeep   bool
 	types      map[string]string
 }
@@ -40,6 +42,7 @@ func NewParsers(sections []Section) (map[string]Parser, error) {
 		if p.layout, err = layoutOf(s.Get("Time_Format")); err != nil {
 			return nil, fmt.Errorf("parser %s: %w", name, err)
 		}
+		p.dated = slices.ContainsFunc([]string{"Jan", "01", "02", "_2"}, func(of string) bool { return strings.Contains(p.layout, of) })
 		if p.timeKeep, err = s.On("Time_Keep", false); err != nil {
 			return nil, err
 		}
@@ -84,7 +87,7 @@ func (p Parser) parse(text string, at time.Time) (map[string]any, time.Time, boo
 		}
 	}
 	if told, isText := fields[p.timeKey].(string); isText && p.layout != "" {
-		if when, err := time.Parse(p.layout, told); err == nil {
+		if when, ok := p.time(told, at); ok {
 			at = when
 			if !p.timeKeep {
 				delete(fields, p.timeKey)
@@ -92,6 +95,28 @@ func (p Parser) parse(text string, at time.Time) (map[string]any, time.Time, boo
 		}
 	}
 	return fields, at, true
+}
+
+// latest is how far in the future CloudWatch Logs takes events; one of a later time, or of before 1970, would have a whole batch refused.
+const latest = 2 * time.Hour
+
+// time reads when something was, in a line of that time. What it doesn't say, the year or the day, is the line's;
+// false: that isn't its form, or no service takes it.
+func (p Parser) time(told string, line time.Time) (when time.Time, ok bool) {
+	when, err := time.Parse(p.layout, told)
+	if err != nil { // %z is +0100 as well as +01:00
+		if when, err = time.Parse(strings.ReplaceAll(p.layout, "Z07:00", "Z0700"), told); err != nil {
+			return line, false
+		}
+	}
+	if when.Year() == 0 {
+		year, month, day := line.In(when.Location()).Date()
+		if p.dated {
+			_, month, day = when.Date()
+		}
+		when = time.Date(year, month, day, when.Hour(), when.Minute(), when.Second(), when.Nanosecond(), when.Location())
+	}
+	return when, when.Unix() > 0 && when.Before(time.Now().Add(latest))
 }
 
 // newParserFilter has the first of its parsers that can take a field apart.

@@ -155,12 +155,19 @@ func (p *ProcessLog) Run(ctx context.Context) {
 		if len(lines) == 0 {
 			continue
 		}
-		if err := (streams{client: p.Client, create: true}).send(ctx, lines); err != nil {
+		err := streams{client: p.Client, create: true}.send(ctx, lines)
+		var never *Refused // again and again
+		if err != nil && !errors.As(err, &never) {
 			pause = tellAgain
-			p.mu.Lock()
-			p.lines = append(lines[min(len(lines), len(p.lines)):], p.lines...)
-			p.lines = p.lines[max(0, len(p.lines)-mostTold):]
-			p.mu.Unlock()
+			p.back(lines)
 		}
 	}
+}
+
+// back puts lines that were not sent before those which have come since.
+func (p *ProcessLog) back(lines []event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	lines = append(lines, p.lines...)
+	p.lines = lines[max(0, len(lines)-mostTold):]
 }

@@ -3,6 +3,7 @@ package logrouter
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -132,5 +133,61 @@ func TestFiltersEndWithTheirRouter(t *testing.T) {
 	f.To.Matches = func(string) bool { cancel(); return true }
 	if err := f.Send(ctx, fargateRecords("x")); !errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "log group") {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestLinesOfTheRoutersOwnLogWaitInTheirOrder(t *testing.T) {
+	p := &ProcessLog{}
+	write := func(from, to int) (lines []event) {
+		for i := from; i < to; i++ {
+			fmt.Fprintf(p, "%d\n", i)
+		}
+		return p.lines
+	}
+	for _, more := range []int{5, mostTold} {
+		p.lines = nil
+		lines := write(0, 10)
+		p.lines = nil
+		write(10, 10+more)
+		p.back(lines)
+		if n := min(10+more, mostTold); len(p.lines) != n || p.lines[0].text != fmt.Sprint(10+more-n) || p.lines[n-1].text != fmt.Sprint(9+more) {
+			t.Errorf("after %d more there are %d, from %s", more, len(p.lines), p.lines[0].text)
+		}
+	}
+}
+
+// What is refused for good isn't tried again: the next line doesn't wait for it.
+func TestLinesOfTheRoutersOwnLogThatAreRefusedAreDone(t *testing.T) {
+	endpoint := &logsEndpoint{bad: "PutLogEvents"}
+	p := &ProcessLog{Client: toEndpoint(t, endpoint).Client, Group: "g", Stream: "s"}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); p.Run(ctx) }()
+	defer func() { cancel(); <-ended }()
+	fmt.Fprintln(p, "refused")
+	refused := func() bool {
+		endpoint.mu.Lock()
+		defer endpoint.mu.Unlock()
+		return endpoint.bad == ""
+	}
+	for end := time.Now().Add(20 * time.Second); !refused(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("nothing was sent")
+		}
+	}
+	fmt.Fprintln(p, "taken")
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		endpoint.mu.Lock()
+		got := endpoint.events["g|s"]
+		endpoint.mu.Unlock()
+		if len(got) > 0 {
+			if !slices.Equal(got, []string{"taken"}) {
+				t.Errorf("%v", got)
+			}
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("the next line waits")
+		}
 	}
 }
