@@ -169,7 +169,8 @@ func (r *recorder) ask(ctx context.Context, q api.MetricsQuestion) (api.MetricsA
 	}
 	told := api.MetricsAnswer{Type: string(answer.Type), Text: answer.Text, Warnings: append(notes, answer.Warnings...)}
 	if n := r.store.LeftOut(); n > 0 {
-		told.Warnings = append(told.Warnings, fmt.Sprintf("%d samples of the last minutes were left out, as there are %d series already: a Prometheus keeps more",
+		told.Warnings = append(told.Warnings, fmt.Sprintf(
+			"%d samples of the last minutes were left out, as there are %d series already: a Prometheus keeps more",
 			n, series.MostSeries))
 	}
 	for _, s := range answer.Series {

@@ -57,8 +57,8 @@ func (c auditedClient) own() bool {
 // repeats counts a client's requests that failed, as the server could not answer them, and those of them that it has sent again.
 type repeats struct{ failed, again int }
 
-// eventsOf asks for the audit log's events that have a pattern, of a time, oldest first. Until is up to when they are all there: there may be
-// more than are read.
+// eventsOf asks for the audit log's events that have a pattern, of a time, oldest first. Until is up to when they are all there: there may
+// be more than are read.
 type eventsOf func(ctx context.Context, pattern string, from, to time.Time) (all []auditEvent, until time.Time, err error)
 
 // failures are the ends of requests that a client should repeat. A watch is always begun anew.

@@ -88,8 +88,8 @@ func timeOf(t *metav1.Time) *time.Time {
 	return &utc
 }
 
-// wholeSince is since when a CronJob still has all runs, which are newest first: Kubernetes deletes the oldest of those that have succeeded,
-// and of those that have failed, beyond a number for each (3 and 1 where the CronJob names none).
+// wholeSince is since when a CronJob still has all runs, which are newest first: Kubernetes deletes the oldest of those that have
+// succeeded, and of those that have failed, beyond a number for each (3 and 1 where the CronJob names none).
 func wholeSince(c *batchv1.CronJob, runs []api.CronJobRun) (since time.Time) {
 	for result, kept := range map[string]int{api.RunSucceeded: limit(c.Spec.SuccessfulJobsHistoryLimit, 3),
 		api.RunFailed: limit(c.Spec.FailedJobsHistoryLimit, 1)} {

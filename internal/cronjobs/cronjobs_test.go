@@ -104,7 +104,8 @@ func TestDeletedRunsAreNotMissedOnes(t *testing.T) {
 	}
 	one := int32(1)
 	c.Spec.SuccessfulJobsHistoryLimit = &one
-	if told := tell(c, []api.CronJobRun{{Due: at(-30).Time, Result: api.RunFailed}, {Due: at(0).Time, Result: api.RunSucceeded}}, noon); told.Missed != 0 {
+	runs = []api.CronJobRun{{Due: at(-30).Time, Result: api.RunFailed}, {Due: at(0).Time, Result: api.RunSucceeded}}
+	if told := tell(c, runs, noon); told.Missed != 0 {
 		t.Errorf("%d missed with a history of one", told.Missed)
 	}
 }
@@ -118,7 +119,8 @@ func TestSchedulesAreOfTheMachinesTime(t *testing.T) {
 	day := func(n int) api.CronJobRun {
 		return api.CronJobRun{Due: at(-9*60 - n*24*60).UTC(), Result: api.RunSucceeded}
 	}
-	if told := tell(c, []api.CronJobRun{day(0), day(1), day(2)}, noon); told.Missed != 0 || told.Next == nil || !told.Next.Equal(at(15*60).Time) {
+	told := tell(c, []api.CronJobRun{day(0), day(1), day(2)}, noon)
+	if told.Missed != 0 || told.Next == nil || !told.Next.Equal(at(15*60).Time) {
 		t.Errorf("%d missed, next %v", told.Missed, told.Next)
 	}
 }
