@@ -80,9 +80,10 @@ func TestWrongWordOfALossLosesNothing(t *testing.T) {
 		})
 	}
 	var acknowledged, unknown atomic.Int64
+	patience := time.Now().Add(time.Minute)
 	for range 3 {
 		writers.Go(func() {
-			for range 5 {
+			for n := 0; n < 5 || acknowledged.Load() == 0 && time.Now().Before(patience); n++ { // elections take long on a busy machine
 				if done, err := c.increment(t.Context()); err != nil {
 					unknown.Add(1)
 				} else if done {

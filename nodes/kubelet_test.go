@@ -86,13 +86,18 @@ func (a authority) pool() *x509.CertPool {
 // serveKubelet starts the kubelets of a zone with objects, and returns their URL and who may speak to them.
 func serveKubelet(t *testing.T, pods ...*corev1.Pod) (*Simulator, string, *rest.Config) {
 	t.Helper()
+	return serveKubeletOf(t, fake.NewClientset(), pods...)
+}
+
+// serveKubeletOf is serveKubelet of an API server that has its answers already.
+func serveKubeletOf(t *testing.T, client *fake.Clientset, pods ...*corev1.Pod) (*Simulator, string, *rest.Config) {
+	t.Helper()
 	ca := newAuthority(t)
 	cert, key := ca.issue(t)
 	serving, err := tls.X509KeyPair(cert, key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := fake.NewClientset()
 	for _, pod := range pods {
 		if err := client.Tracker().Add(pod); err != nil {
 			t.Fatal(err)
@@ -182,8 +187,7 @@ func TestKubeletAnswers(t *testing.T) {
 }
 
 func TestKubeletAsksTheAPIServerWhoMayAsk(t *testing.T) {
-	s, server, conf := serveKubelet(t, newPod("web", firstNode()))
-	client := s.current().clients.calls.(*fake.Clientset)
+	client := fake.NewClientset()
 	client.PrependReactor("create", "tokenreviews", func(action clienttesting.Action) (bool, runtime.Object, error) {
 		review := action.(clienttesting.CreateAction).GetObject().(*authenticationv1.TokenReview).DeepCopy()
 		review.Status.Authenticated = review.Spec.Token == "metrics-server"
@@ -195,6 +199,7 @@ func TestKubeletAsksTheAPIServerWhoMayAsk(t *testing.T) {
 		review.Status.Allowed = review.Spec.ResourceAttributes.Subresource == "metrics" && review.Spec.ResourceAttributes.Name == firstNode()
 		return true, review, nil
 	})
+	_, server, conf := serveKubeletOf(t, client, newPod("web", firstNode()))
 	conf.CertData, conf.KeyData = nil, nil
 	for _, test := range []struct {
 		token, path string

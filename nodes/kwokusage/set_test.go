@@ -128,7 +128,7 @@ func TestExpressionsCannotDoHarm(t *testing.T) {
 		`Quantity("much")`:              "quantities must match",
 		`pod.metadata.annotations["x"]`: "no such key",
 		`node.Usage("cpu")`:             "n1 is not known",
-		fmt.Sprintf(`size(%s.filter(a, %s.exists(b, %s.all(c, %s.all(d, a + b + c + d > 0)))))`, list, list, list, list): "go over the cost limit of 20000; it is passed over until the object changes",
+		fmt.Sprintf(`size(%s.filter(a, %s.exists(b, %s.all(c, %s.all(d, a + b + c + d > 0)))))`, list, list, list, list): "it is passed over until the object changes", // by its cost or, on a machine that is busy, its time
 	} {
 		s, told := newSet()
 		s.setResourceUsages([]*v1alpha1.ResourceUsage{usageOf("web", "cpu", text)})
