@@ -76,7 +76,6 @@ func TestNetworkRulesAreHeld(t *testing.T) {
 	}
 	podNetworksFail(t, r, pods)
 	networkACLStops(t, r, calls, pods)
-	experimentCutsOff(t, r, calls, pods)
 	networkPolicyStops(t, r, calls, kube, pods)
 }
 
