@@ -86,8 +86,10 @@ func (s *Service) disruptAsks(tx *state.Txn, permission string, subnets []asked)
 		}
 		return on
 	case "ec2:CreateNetworkAclEntry", "ec2:DeleteNetworkAcl":
-		acl.keys = tagsOf(tagged)
+		acl.keys = tagsOf(tagged).With(iam.TagKeys("ec2:ResourceTag", tagged))
 		return []asked{acl}
+	case "ec2:GetManagedPrefixListEntries": // of the services' lists, which an account's policy names by a pattern
+		return []asked{{arn: "arn:aws:ec2:" + s.Region + ":" + s.AccountID + ":prefix-list/*"}}
 	case "ec2:ReplaceNetworkAclAssociation":
 		return append([]asked{acl}, subnets...)
 	}

@@ -11,6 +11,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/fis/types"
+
+	"tripod/iam"
+	"tripod/region"
+	"tripod/state"
 )
 
 // acls are the network ACLs that FIS has made, and that of each subnet of zone us-east-1a, with its rules as "egress deny 10.0.0.0/20".
@@ -168,4 +172,26 @@ func TestDisruptionNeedsWhatItsManagedPolicyAllows(t *testing.T) {
 	if got := w.is(id, types.ExperimentStatusFailed, failed); !strings.Contains(*got.State.Reason, "ec2:DeleteNetworkAcl") {
 		t.Errorf("got %s", *got.State.Reason)
 	}
+}
+
+// TestAWSsPolicyIsEnoughToCutASubnetOff: the one that FIS's guide attaches to the role of such an experiment.
+func TestAWSsPolicyIsEnoughToCutASubnetOff(t *testing.T) {
+	w := newWorld(t)
+	w.Write(func(tx *state.Txn) {
+		document, found := iam.PolicyDocument(tx, "arn:aws:iam::aws:policy/service-role/AWSFaultInjectionSimulatorNetworkAccess")
+		role, _ := region.Roles.Get(tx, "driver")
+		if role.Inline = map[string]string{"own": document}; !found {
+			t.Error("AWS's policy is not there")
+		}
+		region.Roles.Put(tx, "driver", role)
+	})
+	in := throttling()
+	in.StopConditions = []types.CreateExperimentTemplateStopConditionInput{{Source: aws.String("none")}}
+	in.Targets = map[string]types.CreateExperimentTemplateTargetInput{"zone": {ResourceType: aws.String("aws:ec2:subnet"),
+		SelectionMode: aws.String("ALL"), Parameters: map[string]string{"availabilityZoneIdentifier": "us-east-1a"}}}
+	in.Actions = map[string]types.CreateExperimentTemplateActionInput{"cut": disrupting("all")}
+	id := w.begin(in, "")
+	w.keep()
+	w.keep()
+	w.is(id, types.ExperimentStatusRunning, types.ExperimentActionStatusRunning)
 }
