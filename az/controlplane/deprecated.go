@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"maps"
-	"net/http"
 	"slices"
 	"time"
 
@@ -13,7 +13,6 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
-	"tripod/az/instance"
 	"tripod/internal/reconcile"
 	"tripod/region"
 	"tripod/state"
@@ -109,20 +108,14 @@ func compareAPIs(a, b region.DeprecatedAPI) int {
 // deprecatedCounts are the requests for deprecated APIs that the API server has answered since its start. One of its
 // metrics says which APIs these are, another one counts the requests of all.
 func (c *Part) deprecatedCounts(ctx context.Context) (map[region.DeprecatedAPI]int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, instance.MetricsTimeout)
-	defer cancel()
-	response, err := c.apiserver.Metrics(ctx)
+	var families map[string]*dto.MetricFamily
+	err := c.apiserver.ReadMetrics(ctx, func(text io.Reader) (err error) {
+		parser := expfmt.NewTextParser(model.UTF8Validation)
+		families, err = parser.TextToMetricFamilies(text)
+		return err
+	})
 	if err != nil {
 		return nil, err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answers %s", c.apiserver.Target(), response.Status)
-	}
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(response.Body)
-	if err != nil {
-		return nil, fmt.Errorf("read the metrics of %s: %w", c.apiserver.Target(), err)
 	}
 	requests := map[region.DeprecatedAPI]int64{} // none of these says when it is removed
 	for _, metric := range families["apiserver_request_total"].GetMetric() {

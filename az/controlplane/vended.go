@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
+	"io"
 	"slices"
 	"time"
 
@@ -19,7 +19,7 @@ import (
 // vendedMetrics is how far EKS's own metrics of the zone's part of the control plane are written.
 type vendedMetrics struct {
 	due  time.Time                  // the end of the minute that is read next
-	last map[string]*vended.Reading // what a component had at the last minute's end
+	last map[string]*vended.Reading // what the components had at the last minute's end, by the prefix of their metrics
 }
 
 // keepVended writes EKS's own metrics to CloudWatch at the end of each minute, while somebody asks for them. The first reading is at the
@@ -46,8 +46,8 @@ func (c *Part) keepVended(ctx context.Context) (time.Duration, error) {
 	v.due = next
 	read, err := c.readVended(ctx)
 	var data []metricdata.Datum
-	for _, component := range []string{"apiserver", "etcd", "controllers"} {
-		if is := read[component]; is != nil && !first {
+	if !first {
+		for component, is := range read {
 			data = append(data, vended.Data(c.cluster.Name, v.last[component], is, minute.Unix())...)
 		}
 	}
@@ -65,37 +65,25 @@ func (c *Part) keepVended(ctx context.Context) (time.Duration, error) {
 func (c *Part) readVended(ctx context.Context) (read map[string]*vended.Reading, err error) {
 	read = map[string]*vended.Reading{}
 	for _, of := range []struct {
-		name, prefix string
-		from         *instance.Instance
-		tells        bool
+		from   *instance.Instance
+		tells  bool
+		prefix string
 	}{
-		{"apiserver", "apiserver_", c.apiserver, c.apiserver.Ready()},
-		{"etcd", "etcd_", c.etcd, c.etcd.Ready()},
-		{"controllers", "scheduler_", c.controllers, slices.Contains(c.controllers.Status().Leads, "kube-scheduler")},
+		{c.apiserver, c.apiserver.Ready(), "apiserver_"},
+		{c.etcd, c.etcd.Ready(), "etcd_"},
+		{c.controllers, slices.Contains(c.controllers.Status().Leads, "kube-scheduler"), "scheduler_"},
 	} {
 		if !of.tells {
 			continue
 		}
-		one, failed := readVendedOf(ctx, of.from, of.prefix)
+		failed := of.from.ReadMetrics(ctx, func(text io.Reader) (err error) {
+			read[of.prefix], err = vended.Read(text, of.prefix)
+			return err
+		})
 		if failed != nil {
-			err = errors.Join(err, fmt.Errorf("%s: %w", of.name, failed))
-			continue
+			delete(read, of.prefix)
+			err = errors.Join(err, failed)
 		}
-		read[of.name] = one
 	}
 	return read, err
-}
-
-func readVendedOf(ctx context.Context, from *instance.Instance, prefix string) (*vended.Reading, error) {
-	ctx, cancel := context.WithTimeout(ctx, instance.MetricsTimeout)
-	defer cancel()
-	response, err := from.Metrics(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("it answers %s", response.Status)
-	}
-	return vended.Read(response.Body, prefix)
 }

@@ -39,6 +39,24 @@ func (i *Instance) Get(ctx context.Context, path string) (*http.Response, error)
 	return response, nil
 }
 
+// ReadMetrics has read read the process's metrics, for MetricsTimeout at most.
+func (i *Instance) ReadMetrics(ctx context.Context, read func(io.Reader) error) error {
+	ctx, cancel := context.WithTimeout(ctx, MetricsTimeout)
+	defer cancel()
+	response, err := i.Metrics(ctx)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", i.Target(), response.Status)
+	}
+	if err := read(response.Body); err != nil {
+		return fmt.Errorf("read the metrics of %s: %w", i.Target(), err)
+	}
+	return nil
+}
+
 // tellTimeout is how long a process is waited for that is told something.
 const tellTimeout = 3 * time.Second
 

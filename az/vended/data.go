@@ -42,7 +42,7 @@ func Data(cluster string, was, is *Reading, minute int64) (data []metricdata.Dat
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(is.times)) {
-		if value, n := quantile(0.99, was.times[name], is.times[name]); n > 0 {
+		if value, some := quantile(0.99, was.times[name], is.times[name]); some {
 			put(name, "Seconds", value)
 		}
 	}

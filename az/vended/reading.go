@@ -3,13 +3,13 @@ package vended
 import (
 	"bufio"
 	"bytes"
-	"fmt"
 	"io"
-	"maps"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/prometheus/prometheus/promql"
 )
 
 // Reading is what a process has told at one time.
@@ -51,7 +51,7 @@ func Read(from io.Reader, prefix string) (*Reading, error) {
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("read metrics: %w", err)
+		return nil, err
 	}
 	return r, nil
 }
@@ -135,16 +135,18 @@ var families = map[string]func(*Reading, labels, float64){
 func requests(r *Reading, of labels, value float64) {
 	const total = "apiserver_request_total"
 	r.counts[total] += value
-	for name, holds := range map[string]bool{
-		"_4XX": strings.HasPrefix(of.of("code"), "4"), "_5XX": strings.HasPrefix(of.of("code"), "5"), "_429": of.of("code") == "429",
-		"_LIST_PODS": of.of("verb") == "LIST" && of.of("resource") == "pods" && of.of("subresource") == "",
-	} {
+	some := func(name string, holds bool) {
 		if holds {
 			r.counts[total+name] += value
 		} else {
 			r.counts[total+name] += 0 // that there was none is a value
 		}
 	}
+	code := of.of("code")
+	some("_4XX", strings.HasPrefix(code, "4"))
+	some("_5XX", strings.HasPrefix(code, "5"))
+	some("_429", code == "429")
+	some("_LIST_PODS", of.of("verb") == "LIST" && of.of("resource") == "pods" && of.of("subresource") == "")
 }
 
 // timed are the verbs whose requests' times are told. A watch takes as long as somebody watches.
@@ -179,30 +181,19 @@ func byType(name string) func(*Reading, labels, float64) {
 	}
 }
 
-// quantile is the time below which that share of the requests took that a histogram has gained since an older one, and how many those
-// are. Within a bucket times are taken for evenly spread, as Prometheus' histogram_quantile does.
-func quantile(share float64, was, is map[float64]uint64) (value float64, n uint64) {
-	ends := slices.Sorted(maps.Keys(is))
-	gained := func(i int) uint64 {
-		if is[ends[i]] < was[ends[i]] { // the process is another one
-			return is[ends[i]]
+// quantile is the time below which that share of the requests took that a histogram has gained since an older one; false: it has gained
+// none.
+func quantile(share float64, was, is map[float64]uint64) (value float64, some bool) {
+	var gained promql.Buckets
+	for end, count := range is {
+		if count >= was[end] { // else the process is another one
+			count -= was[end]
 		}
-		return is[ends[i]] - was[ends[i]]
+		gained = append(gained, promql.Bucket{UpperBound: end, Count: float64(count)})
 	}
-	if len(ends) == 0 {
-		return 0, 0
+	if len(gained) == 0 {
+		return 0, false
 	}
-	n = gained(len(ends) - 1)
-	rank, below, from := share*float64(n), uint64(0), 0.0
-	for i, end := range ends {
-		count := gained(i)
-		if float64(count) >= rank && count > below {
-			if math.IsInf(end, 1) {
-				return from, n
-			}
-			return from + (end-from)*(rank-float64(below))/float64(count-below), n
-		}
-		below, from = count, end
-	}
-	return from, n
+	value, _, _ = promql.BucketQuantile(share, gained)
+	return value, !math.IsNaN(value)
 }
