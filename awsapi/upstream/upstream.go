@@ -8,9 +8,7 @@ package upstream
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -24,7 +22,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"tripod/internal/sdkclient"
 )
 
 const (
@@ -157,16 +156,7 @@ func (u *Upstream) request(r *http.Request, body []byte, service, region string,
 		return nil, errors.New("the request's path or method cannot be passed on")
 	}
 	copyHeader(request.Header, r.Header, requestOnly)
-	sum := sha256.Sum256(body)
-	hash := hex.EncodeToString(sum[:])
-	if service == "s3" {
-		request.Header.Set("X-Amz-Content-Sha256", hash)
-	}
-	signed := context.WithoutCancel(r.Context())
-	return request, v4.NewSigner().SignHTTP(signed, credentials, request, hash, service, region, u.now(),
-		func(o *v4.SignerOptions) {
-			o.DisableURIPathEscaping = service == "s3"
-		})
+	return request, sdkclient.Sign(context.WithoutCancel(r.Context()), request, body, credentials, service, region, u.now())
 }
 
 // withoutSignature is a query without what a presigned URL adds. Of the others the signer makes the order.

@@ -2,16 +2,14 @@ package chaos
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"tripod/internal/kubecall"
+	"tripod/internal/sdkclient"
 )
 
 // awsOperations are calls that change nothing, as they cross the wire.
@@ -45,6 +43,5 @@ func (r *run) awsCall(name string) func(context.Context) error {
 func (r *run) sign(request *http.Request, body []byte, service string) error {
 	who := aws.Credentials{AccessKeyID: r.credentials.AccessKeyID, SecretAccessKey: r.credentials.SecretAccessKey,
 		SessionToken: r.credentials.SessionToken}
-	sum := sha256.Sum256(body)
-	return v4.NewSigner().SignHTTP(request.Context(), who, request, hex.EncodeToString(sum[:]), service, r.regionName, time.Now())
+	return sdkclient.Sign(request.Context(), request, body, who, service, r.regionName, time.Now())
 }

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"hash/fnv"
 	"net"
@@ -14,7 +12,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 
 	"tripod/az/controlplane"
@@ -50,16 +47,13 @@ func signer(c controlplane.WorkersConfig, instanceID, service string) func(conte
 	if service == "" {
 		return nil
 	}
-	credentials, sign := signing(c, instanceID), v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = service == "s3" })
+	credentials := signing(c, instanceID)
 	return func(ctx context.Context, r *http.Request, body []byte) error {
 		by, err := credentials.Retrieve(ctx)
 		if err != nil {
 			return err
 		}
-		sum := sha256.Sum256(body)
-		hash := hex.EncodeToString(sum[:])
-		r.Header.Set("X-Amz-Content-Sha256", hash)
-		return sign.SignHTTP(ctx, by, r, hash, service, c.Region, time.Now())
+		return sdkclient.Sign(ctx, r, body, by, service, c.Region, time.Now())
 	}
 }
 

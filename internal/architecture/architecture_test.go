@@ -73,7 +73,7 @@ var layers = []struct {
 		"nodes/boot", "nodes/efsvolume", "nodes/fluentbit", "nodes/object", "nodes/podcmd", "nodes/podset",
 		"system/histories",
 	}},
-	{"tools", []string{"logs/expression", "nodes/curve"}},
+	{"tools", []string{"internal/sdkclient", "logs/expression", "nodes/curve"}},
 }
 
 const module = "tripod/"

@@ -3,8 +3,6 @@ package podexec
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -16,9 +14,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"tripod/awsapi/eksauth"
+	"tripod/internal/sdkclient"
 )
 
 const (
@@ -118,9 +116,7 @@ func (a *agent) exchange(ctx context.Context, token string) (status int, body []
 		return 0, nil, err
 	}
 	request.Header.Set("Content-Type", "application/json")
-	sum := sha256.Sum256(text)
-	if err := v4.NewSigner().SignHTTP(ctx, a.keys, request, hex.EncodeToString(sum[:]), eksauth.Name, a.region,
-		time.Now()); err != nil {
+	if err := sdkclient.Sign(ctx, request, text, a.keys, eksauth.Name, a.region, time.Now()); err != nil {
 		return 0, nil, err
 	}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // no proxy: it is on loopback
